@@ -1,0 +1,59 @@
+# `make` alone lists what there is. The text after `##` is what it shows.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup run test check fmt migrate
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+help: ## List these commands / 列出所有命令
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/'
+
+setup: $(VENV)/.installed ## Make .venv and install what the service needs / 创建 .venv 并安装依赖
+	@echo "$(VENV) is ready / $(VENV) 已就绪"
+
+# `exec`, so that it is Python that make sends signals to, and no shell is left in between.
+run: $(VENV)/.installed ## Run database, WeChat simulator and service / 启动数据库、微信模拟器和服务
+	@exec $(BIN)/python -m config.development.run
+
+migrate: $(VENV)/.installed ## Bring the database up to date / 执行数据库迁移
+	@exec $(BIN)/python -m flask --app wsgi db upgrade
+
+test: $(VENV)/.installed-dev ## Run the tests / 运行测试
+	@exec $(BIN)/python -m pytest
+
+check: $(VENV)/.installed-dev ## Check style and types, then run the tests / 检查代码风格与类型并运行测试
+	@echo "Checking style / 检查代码风格 ..."
+	@$(BIN)/python -m ruff check --quiet .
+	@$(BIN)/python -m ruff format --quiet --check . || { echo "Not formatted; run: make fmt"; exit 1; }
+	@echo "Checking types / 检查类型 ..."
+	@$(BIN)/python -m mypy --strict app config
+	@echo "Running the tests / 运行测试 ..."
+	@exec $(BIN)/python -m pytest
+
+fmt: $(VENV)/.installed-dev ## Format the code / 格式化代码
+	@$(BIN)/python -m ruff check --quiet --fix-only .
+	@$(BIN)/python -m ruff format .
+
+# The stamps are written last, so an interrupted setup is done again.
+$(VENV)/.installed: requirements.txt
+	@$(BIN)/python -c 'import pip; $(NEW_ENOUGH)' 2>/dev/null || { \
+	  $(PYTHON) -c '$(NEW_ENOUGH)' 2>/dev/null || { \
+	    echo "Python 3.11 or newer is needed, and '$(PYTHON)' is not. Name one: make setup PYTHON=python3.12"; \
+	    echo "需要 Python 3.11 或更高版本，请指定：make setup PYTHON=python3.12"; exit 1; }; \
+	  echo "Making $(VENV) / 正在创建 $(VENV) ..."; \
+	  $(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); \
+	    echo "'$(PYTHON) -m venv' failed. On Debian and Ubuntu: apt install python3-venv"; \
+	    echo "创建虚拟环境失败。Debian/Ubuntu 请执行：apt install python3-venv"; exit 1; }; }
+	@echo "Installing what the service needs / 正在安装依赖 ..."
+	@$(PIP) -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	@echo "Installing what tests and checks need / 正在安装测试与检查工具 ..."
+	@$(PIP) -r requirements-dev.txt
+	@touch $@

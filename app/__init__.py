@@ -1,0 +1,36 @@
+"""wxpass: WeChat mini-program login for many mini-programs, in one Flask service."""
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from app import api, cli, dialects, keyring, logs, problems, tenancy
+from app.extensions import api as openapi
+from app.extensions import db, jwt, migrate
+from app.keyring import KeyRing
+from app.settings import MIGRATIONS, flask_settings
+from app.wechat import WeChatClient
+from config import Config
+
+
+def create_app(config: Config) -> Flask:
+    """Attach everything to a new app."""
+    app = Flask(__name__, static_folder=None)
+    app.config.update(flask_settings(config))
+    app.extensions["wechat_client"] = WeChatClient(config.wechat_api_base_url)
+    keyring.init_app(app, KeyRing(config.keys, config.pepper))
+
+    logs.init_app(app, as_json=config.production)
+    tenancy.init_app(app)
+    db.init_app(app)
+    migrate.init_app(app, db, directory=MIGRATIONS)
+    jwt.init_app(app)
+    openapi.init_app(app)
+    problems.init_app(app)
+
+    api.register(openapi)
+    dialects.register(app)
+    cli.register(app)
+
+    proxies = config.trusted_proxies
+    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]
+    return app

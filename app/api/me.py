@@ -1,0 +1,29 @@
+"""The logged-in user: /v1/me."""
+
+from typing import Any
+
+from flask_smorest import Blueprint
+
+from app.auth import bound_login, this_user_id
+from app.schemas.requests import ProfileChangeRequest
+from app.schemas.responses import UserResponse
+from app.services import users
+
+blp = Blueprint("me", __name__, url_prefix="/v1/me")
+
+
+@blp.get("")
+@bound_login
+@blp.response(200, UserResponse)
+def show_me() -> users.Profile:
+    """Show the logged-in user."""
+    return users.show_user(this_user_id())
+
+
+@blp.patch("")
+@bound_login
+@blp.arguments(ProfileChangeRequest)
+@blp.response(200, UserResponse)
+def change_me(body: dict[str, Any]) -> users.Profile:
+    """Change the logged-in user's nickname, avatar or gender."""
+    return users.change_user(this_user_id(), **body)

@@ -1,0 +1,82 @@
+"""Whose login a request carries. Every view says which login it needs, with one of these."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar, cast
+from uuid import UUID
+
+from flask import g, request
+
+from app.errors import LoginUnbound, TokenMissing, TokenOfAnotherApp
+from app.services.sessions import Caller, Device, find_caller
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+LONGEST_TOKEN = 128
+LONGEST_DEVICE = 200
+
+
+def bearer_token() -> str:
+    """Read the login token from the Authorization header."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise TokenMissing
+    return token.strip()
+
+
+def caller_of(token: str) -> Caller:
+    """Find whose token it is; it must be of the app that the path names, if it names one."""
+    caller = find_caller(token[:LONGEST_TOKEN])
+    if g.appid not in (None, caller.appid):
+        raise TokenOfAnotherApp
+    return caller
+
+
+def no_login(view: Callable[P, R]) -> Callable[P, R]:
+    """Mark a view that anybody may call."""
+    return _needing("none", view)
+
+
+def any_login(view: Callable[P, R]) -> Callable[P, R]:
+    """Let only those in who are logged in, bound to a user or not."""
+
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        g.caller = caller_of(bearer_token())
+        return view(*args, **kwargs)
+
+    return _needing("any", guarded)
+
+
+def bound_login(view: Callable[P, R]) -> Callable[P, R]:
+    """Let only those in whose login is bound to a user."""
+
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        if this_caller().user_id is None:
+            raise LoginUnbound
+        return view(*args, **kwargs)
+
+    return _needing("bound", any_login(guarded))
+
+
+def _needing(login: str, view: Callable[P, R]) -> Callable[P, R]:
+    view.__dict__["login"] = login
+    return view
+
+
+def this_caller() -> Caller:
+    """Give whose login this request carries."""
+    return cast(Caller, g.caller)
+
+
+def this_user_id() -> UUID:
+    """Give the user whose bound login this request carries."""
+    return cast(UUID, this_caller().user_id)
+
+
+def this_device() -> Device:
+    """Describe where this request comes from, as far as it says; fit to be kept and shown."""
+    agent = "".join(char for char in request.headers.get("User-Agent", "") if char.isprintable())
+    return Device(agent[:LONGEST_DEVICE] or None, request.remote_addr)

@@ -1,0 +1,14 @@
+"""Operators' commands: `flask --app wsgi tenants|apps|users ... --help`."""
+
+from flask import Flask
+
+from app.cli.apps import apps
+from app.cli.demo import demo
+from app.cli.tenants import tenants
+from app.cli.users import users
+
+
+def register(app: Flask) -> None:
+    """Register every command."""
+    for command in (tenants, apps, users, demo):
+        app.cli.add_command(command)

@@ -1,0 +1,38 @@
+"""The demo world of `make run`."""
+
+import contextlib
+
+import click
+from flask import current_app
+from flask.cli import with_appcontext
+
+from app.cli.terminal import failures_told
+from app.errors import AccountExists, AppExists, TenantExists
+from app.services import apps, tenants, users
+from config.development.demo import TENANTS, DemoTenant
+
+
+@click.command()
+@with_appcontext
+@failures_told
+def demo() -> None:
+    """Add the demo tenants, mini-programs and users, those that are missing. 添加演示数据。
+
+    Their secrets are printed in the source, so production refuses.
+    """
+    if current_app.config["WXPASS_PRODUCTION"]:
+        raise click.ClickException("Demo data is for development only. 演示数据仅用于开发环境。")
+    for tenant in TENANTS:
+        _add(tenant)
+
+
+def _add(tenant: DemoTenant) -> None:
+    with contextlib.suppress(TenantExists):
+        tenants.add_tenant(tenant.slug, tenant.name)
+    for app in tenant.apps:
+        new = apps.NewApp(app.appid, app.name, app.registration_policy, "json", app.secret)
+        with contextlib.suppress(AppExists):
+            apps.add_app(tenant.slug, new)
+    for user in tenant.users:
+        with contextlib.suppress(AccountExists):
+            users.add_user(tenant.slug, user.account, user.password, user.phone)

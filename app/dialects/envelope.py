@@ -1,0 +1,58 @@
+"""What dialects share: reading a request wherever its fields are, answering in an envelope."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from flask import Blueprint, Response, jsonify, request
+from marshmallow import Schema, ValidationError
+
+from app.errors import Failure, RequestInvalid
+from app.problems import failure_of, message_of
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Envelope = Callable[[Any], dict[str, Any]]
+FailureEnvelope = Callable[[Failure, str], dict[str, Any]]
+
+
+def said(schema: type[Schema]) -> Any:
+    """Read what the request says, in its query, form or JSON body; raise RequestInvalid."""
+    fields = {**request.args.to_dict(), **request.form.to_dict()}
+    body = request.get_json(silent=True)
+    if isinstance(body, dict):
+        fields |= body
+    try:
+        return schema().load(fields)
+    except ValidationError as error:
+        raise RequestInvalid(errors=error.messages_dict) from None
+
+
+def answering(envelope: Envelope, schema: type[Schema] | None) -> Callable[..., Any]:
+    """Decorate a view: dump what it returns with a schema, and put it into an envelope."""
+
+    def decorate(view: Callable[P, R]) -> Callable[P, Response]:
+        @wraps(view)
+        def answer(*args: P.args, **kwargs: P.kwargs) -> Response:
+            result = view(*args, **kwargs)
+            return jsonify(envelope(schema().dump(result) if schema else result))
+
+        return answer
+
+    return decorate
+
+
+def failing(blueprint: Blueprint, envelope: FailureEnvelope) -> None:
+    """Tell every failure of a blueprint in its envelope, with HTTP 200 unless it is our fault.
+
+    Such clients look at the body, and several of their runtimes reject any other status before
+    the page sees the body.
+    """
+
+    def tell(error: Exception) -> tuple[Response, int]:
+        failure = failure_of(error)
+        body = envelope(failure, message_of(failure, default="zh"))
+        return jsonify(body), 500 if failure.status == 500 else 200
+
+    blueprint.register_error_handler(Exception, tell)

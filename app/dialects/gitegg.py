@@ -1,0 +1,133 @@
+"""GitEgg (Spring Cloud): GET with everything in the query, tokens at /oauth/token.
+
+The client's `bindKey`, later `socialKey`, is the token of an unbound session.
+"""
+
+from functools import partial
+from typing import Any
+
+from flask import Blueprint
+
+from app.auth import (
+    bearer_token,
+    bound_login,
+    caller_of,
+    no_login,
+    this_caller,
+    this_device,
+    this_user_id,
+)
+from app.dialects.envelope import answering, failing, said
+from app.errors import Failure
+from app.schemas import gitegg as wire
+from app.services import binding, login, open_data, refresh, sessions, users
+from app.services.sessions import Caller, Tokens
+from app.tenancy import pick_by_hint, this_app
+from app.wechat import UserInfo
+
+blp = Blueprint("gitegg", __name__)
+
+
+def _success(data: Any) -> dict[str, Any]:
+    return {"code": 200, "msg": "操作成功", "data": data, "success": True}
+
+
+def _failure(failure: Failure, message: str) -> dict[str, Any]:
+    return {"code": failure.status, "msg": message, "data": None, "success": False}
+
+
+failing(blp, _failure)
+answer = partial(answering, _success)
+
+
+def _social_caller() -> Caller:
+    return caller_of(said(wire.SocialKeyRequest)["social_key"])
+
+
+@blp.get("/wx/user/<appid>/login")
+@no_login
+@answer(wire.BindKeyResponse)
+def identify() -> login.BindKey:
+    """Identify a person by code and give the bindKey for the steps that follow."""
+    return login.open_bind_key(this_app(), this_device(), **said(wire.CodeRequest))
+
+
+@blp.get("/wx/user/<appid>/info")
+@no_login
+@answer(wire.UserInfoResponse)
+def keep_user_info() -> UserInfo:
+    """Verify and keep the user info that the person allows."""
+    return open_data.keep_open_profile(this_app(), _social_caller(), **said(wire.UserInfoRequest))
+
+
+@blp.get("/wx/user/<appid>/phone")
+@no_login
+@answer(wire.UserResponse)
+def bind_phone() -> users.Profile:
+    """Bind the person to the user with their phone, registered now if there is none."""
+    caller = _social_caller()
+    number = open_data.phone_of_data(this_app(), caller, **said(wire.OpenDataRequest))
+    return binding.settle_phone(this_app(), caller, this_device(), number)
+
+
+@blp.get("/wx/user/<appid>/bind")
+@bound_login
+@answer(None)
+def bind_identity() -> None:
+    """Give the logged-in user the WeChat identity of a bindKey."""
+    binding.bind_identity(this_app(), this_user_id(), _social_caller(), this_device())
+
+
+@blp.get("/wx/user/<appid>/unbind")
+@bound_login
+@answer(None)
+def unbind() -> None:
+    """Free this app's WeChat identity of the logged-in user."""
+    binding.unbind(this_app(), this_caller(), this_device())
+
+
+@blp.post("/oauth/token")
+@no_login
+@answer(wire.TokenResponse)
+def give_token() -> Tokens:
+    """Give tokens for a bindKey, a refresh token, or account and password."""
+    request = said(wire.TokenRequest)
+    return GRANTS[request["grant_type"]](request)
+
+
+def _by_social_key(request: dict[str, str]) -> Tokens:
+    return login.trade_bind_key(caller_of(request["social_key"]), this_device()).tokens
+
+
+def _by_refresh_token(request: dict[str, str]) -> Tokens:
+    return refresh.refresh_login(request["refresh_token"], this_device())
+
+
+def _by_password(request: dict[str, str]) -> Tokens:
+    app = pick_by_hint(request.get("appid"))
+    account, password = request["username"], request["password"]
+    return login.log_in_with_password(app, this_device(), account, password).tokens
+
+
+GRANTS = {
+    "social": _by_social_key,
+    "refresh_token": _by_refresh_token,
+    "password": _by_password,
+}
+
+
+@blp.post("/oauth/logout")
+@no_login
+@answer(None)
+def log_out() -> None:
+    """End the login, even one that has expired."""
+    sessions.end_session_of(bearer_token())
+    refresh.end_refreshable(said(wire.LogoutRequest).get("refresh_token", ""))
+
+
+@blp.get("/system/account/user/info")
+@bound_login
+@answer(wire.UserResponse)
+def show_user() -> users.Profile:
+    """Show the logged-in user."""
+    return users.show_user(this_user_id())

@@ -1,0 +1,72 @@
+"""Encryption at rest, and the blind index by which encrypted phones are found.
+
+A sealed text reads `<key id>:<base64url of nonce, ciphertext and tag>`. It is AES-256-GCM with the
+place it is kept in (table, column and row) as associated data, so a ciphertext that somebody moves
+to another row, column or table does not open.
+"""
+
+import hashlib
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import cast
+
+from Crypto.Cipher import AES
+from Crypto.Random import get_random_bytes
+from flask import Flask, current_app
+
+NONCE_BYTES = 12
+TAG_BYTES = 16
+
+
+class SealBroken(Exception):
+    """The ciphertext was changed, moved, or sealed with a key that is not in the ring."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRing:
+    """Keys by id; the first one seals, every one opens."""
+
+    keys: Sequence[tuple[str, bytes]] = field(repr=False)
+    pepper: bytes = field(repr=False)
+
+    def seal(self, text: str, place: str) -> str:
+        """Encrypt `text` for `place` with the first key."""
+        key_id, key = self.keys[0]
+        cipher = AES.new(key, AES.MODE_GCM, nonce=get_random_bytes(NONCE_BYTES))
+        cipher.update(place.encode())
+        ciphertext, tag = cipher.encrypt_and_digest(text.encode())
+        return f"{key_id}:{urlsafe_b64encode(cipher.nonce + ciphertext + tag).decode()}"
+
+    def open(self, sealed: str, place: str) -> str:
+        """Decrypt what `seal` made for this very place; raise SealBroken."""
+        key_id, _, body = sealed.partition(":")
+        key = dict(self.keys).get(key_id)
+        if key is None:
+            raise SealBroken(f"no key {key_id!r} in WXPASS_KEYS for {place.partition(':')[0]}")
+        raw = urlsafe_b64decode(body)
+        cipher = AES.new(key, AES.MODE_GCM, nonce=raw[:NONCE_BYTES])
+        cipher.update(place.encode())
+        try:
+            return cipher.decrypt_and_verify(raw[NONCE_BYTES:-TAG_BYTES], raw[-TAG_BYTES:]).decode()
+        except ValueError:
+            raise SealBroken(f"ciphertext does not belong in {place.partition(':')[0]}") from None
+
+    def blind_index(self, text: str, scope: str) -> bytes:
+        """Hash `text` with the pepper so that equal texts of one scope are found, not read.
+
+        Phone numbers are few enough to try them all; without the pepper, which is not in the
+        database, that is of no use.
+        """
+        return hmac.digest(self.pepper, f"{scope}\0{text}".encode(), hashlib.sha256)
+
+
+def init_app(app: Flask, ring: KeyRing) -> None:
+    """Attach the ring to the app."""
+    app.extensions["keyring"] = ring
+
+
+def keyring() -> KeyRing:
+    """Give the running app's ring."""
+    return cast(KeyRing, current_app.extensions["keyring"])

@@ -1,0 +1,78 @@
+"""Structured logs: one line a request, JSON in production, and never a secret in it.
+
+What identifies a person or opens something (codes, tokens, session_keys, numbers, query strings,
+bodies) is not given to the log in the first place.
+"""
+
+import logging
+import re
+import time
+from uuid import uuid4
+
+import structlog
+from flask import Flask, Response, g, request
+
+log = structlog.get_logger()
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+QUIET = {"/healthz", "/readyz"}
+
+
+def init_app(app: Flask, *, as_json: bool) -> None:
+    """Configure logging and log every request when it is answered."""
+    configure(as_json=as_json)
+    app.before_request(_begin)
+    app.after_request(_tell)
+
+
+def configure(*, as_json: bool) -> None:
+    """Let structlog write to the standard library's root logger, and that to stderr."""
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: structlog.types.Processor = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if as_json
+        else structlog.dev.ConsoleRenderer(colors=False)
+    )
+    tail = [structlog.processors.format_exc_info, renderer] if as_json else [renderer]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *tail],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.INFO)
+
+
+def _begin() -> None:
+    given = request.headers.get("X-Request-Id", "")
+    request_id = given if REQUEST_ID.fullmatch(given) else uuid4().hex
+    g.began = time.perf_counter()
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=request_id)
+
+
+def _tell(response: Response) -> Response:
+    """Log the route, not the path: a path is free text, a route is ours."""
+    response.headers["X-Request-Id"] = structlog.contextvars.get_contextvars()["request_id"]
+    if request.path not in QUIET or response.status_code >= 400:
+        log.info(
+            "request",
+            method=request.method,
+            route=request.url_rule.rule if request.url_rule else None,
+            status=response.status_code,
+            milliseconds=round((time.perf_counter() - g.began) * 1000, 1),
+        )
+    return response

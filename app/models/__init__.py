@@ -1,0 +1,23 @@
+"""The tables, one a file."""
+
+from app.models.audit_event import AuditEvent
+from app.models.login_session import LoginSession
+from app.models.operator import Operator
+from app.models.phone import Phone
+from app.models.social_account import SocialAccount
+from app.models.tenant import Tenant
+from app.models.user import User
+from app.models.wechat_access_token import WeChatAccessToken
+from app.models.wechat_app import WeChatApp
+
+__all__ = [
+    "AuditEvent",
+    "LoginSession",
+    "Operator",
+    "Phone",
+    "SocialAccount",
+    "Tenant",
+    "User",
+    "WeChatAccessToken",
+    "WeChatApp",
+]

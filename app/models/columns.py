@@ -1,0 +1,67 @@
+"""What the tables have in common: ids, moments, and columns that are encrypted at rest."""
+
+from datetime import datetime
+from typing import Annotated, Any, overload
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, DateTime, func
+from sqlalchemy.orm import mapped_column
+from uuid_utils.compat import uuid7
+
+from app.keyring import keyring
+
+
+def new_id() -> UUID:
+    """Make a UUIDv7: sortable by the time it was made, and saying nothing else."""
+    return uuid7()
+
+
+Id = Annotated[UUID, mapped_column(primary_key=True, default=new_id)]
+Moment = Annotated[datetime, mapped_column(DateTime(timezone=True))]
+Made = Annotated[datetime, mapped_column(DateTime(timezone=True), server_default=func.now())]
+
+
+def one_of(column: str, *values: str) -> CheckConstraint:
+    """Constrain a text column to a few values."""
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+class Sealed:
+    """A text that reads and writes in clear while its column, `<name>_sealed`, holds ciphertext.
+
+    `row` names the attributes that identify the row; they must be set before the text is, and
+    must never change afterwards, for they are bound into the ciphertext.
+    """
+
+    def __init__(self, *row: str) -> None:
+        self.row = row
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.column = f"{name}_sealed"
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> "Sealed": ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> str | None: ...
+    def __get__(self, instance: Any, owner: type) -> "Sealed | str | None":
+        if instance is None:
+            return self
+        sealed = getattr(instance, self.column)
+        return sealed and keyring().open(sealed, self._place_of(instance))
+
+    def __set__(self, instance: Any, text: str | None) -> None:
+        sealed = None if text is None else keyring().seal(text, self._place_of(instance))
+        setattr(instance, self.column, sealed)
+
+    def seal(self, text: str, owner: Any, **row: object) -> str:
+        """Encrypt for a row of `owner` that is written without loading it first."""
+        return keyring().seal(text, self._place(owner, [row[name] for name in self.row]))
+
+    def _place_of(self, instance: Any) -> str:
+        return self._place(instance, [getattr(instance, name) for name in self.row])
+
+    def _place(self, owner: Any, row: list[object]) -> str:
+        if None in row:
+            raise ValueError(f"set {self.row} before {self.column}")
+        return f"{owner.__tablename__}.{self.column}:{'|'.join(map(str, row))}"

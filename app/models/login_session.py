@@ -1,0 +1,50 @@
+"""Our server-side session, keyed by the hash of a login token."""
+
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.extensions import Model
+from app.models.columns import Id, Made, Moment
+
+
+class LoginSession(Model):
+    """Bound when it has a user; unbound when it has only proven a WeChat identity."""
+
+    __tablename__ = "login_sessions"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "id"),
+        ForeignKeyConstraint(
+            ["tenant_id", "appid"], ["wechat_apps.tenant_id", "wechat_apps.appid"]
+        ),
+        ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"]),
+        ForeignKeyConstraint(
+            ["tenant_id", "social_account_id"],
+            ["social_accounts.tenant_id", "social_accounts.id"],
+        ),
+        CheckConstraint("num_nonnulls(user_id, social_account_id) > 0", name="whose"),
+        CheckConstraint("(user_id IS NULL) = (refresh_hash IS NULL)", name="refresh_if_bound"),
+        CheckConstraint("(ended_at IS NULL) = (end_reason IS NULL)", name="ended"),
+        Index(None, "tenant_id", "user_id"),
+        Index(None, "tenant_id", "social_account_id"),
+    )
+
+    id: Mapped[Id]
+    tenant_id: Mapped[UUID]
+    appid: Mapped[str]
+    social_account_id: Mapped[UUID | None]
+    user_id: Mapped[UUID | None]
+
+    token_hash: Mapped[bytes] = mapped_column(unique=True)
+    expires_at: Mapped[Moment]
+    refresh_family_hash: Mapped[bytes | None] = mapped_column(unique=True)
+    refresh_hash: Mapped[bytes | None]
+    refresh_expires_at: Mapped[Moment | None]
+
+    device: Mapped[str | None]
+    ip: Mapped[str | None]
+    created_at: Mapped[Made]
+    seen_at: Mapped[Moment]
+    ended_at: Mapped[Moment | None]
+    end_reason: Mapped[str | None]

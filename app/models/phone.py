@@ -1,0 +1,27 @@
+"""A verified phone number; one owner a tenant, one number a user."""
+
+from uuid import UUID
+
+from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy.orm import Mapped
+
+from app.extensions import Model
+from app.models.columns import Id, Moment, Sealed
+
+
+class Phone(Model):
+    __tablename__ = "phones"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "number_index"),
+        UniqueConstraint("tenant_id", "user_id"),
+        ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"]),
+    )
+
+    id: Mapped[Id]
+    tenant_id: Mapped[UUID]
+    user_id: Mapped[UUID]
+    number_index: Mapped[bytes]
+    number_sealed: Mapped[str]
+    country_code: Mapped[int]
+    verified_at: Mapped[Moment]
+    number = Sealed("id")

@@ -1,0 +1,41 @@
+"""One WeChat identity of a person in one app."""
+
+from uuid import UUID
+
+from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.extensions import Model
+from app.models.columns import Id, Made, Moment, Sealed
+
+
+class SocialAccount(Model):
+    __tablename__ = "social_accounts"
+    __table_args__ = (
+        UniqueConstraint("appid", "openid"),
+        UniqueConstraint("tenant_id", "id"),
+        ForeignKeyConstraint(
+            ["tenant_id", "appid"], ["wechat_apps.tenant_id", "wechat_apps.appid"]
+        ),
+        ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"]),
+        Index(None, "tenant_id", "user_id"),
+        Index(None, "tenant_id", "unionid"),
+    )
+
+    id: Mapped[Id]
+    tenant_id: Mapped[UUID]
+    appid: Mapped[str]
+    openid: Mapped[str]
+    unionid: Mapped[str | None]
+    user_id: Mapped[UUID | None]
+    # False once the person has unbound it: they chose to, so only they bind it again.
+    joins_by_unionid: Mapped[bool] = mapped_column(server_default="true")
+    nickname: Mapped[str | None]
+    avatar_url: Mapped[str | None]
+    last_login_at: Mapped[Moment]
+    created_at: Mapped[Made]
+
+    session_key_sealed: Mapped[str]
+    # The identity, not the id, is bound into the ciphertext: a login writes the key by upsert,
+    # before it knows which row it meets.
+    session_key = Sealed("appid", "openid")

@@ -1,0 +1,36 @@
+"""A person of the tenant."""
+
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.extensions import Model
+from app.models.columns import Id, Made, Moment, one_of
+
+
+class User(Model):
+    __tablename__ = "users"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "id"),
+        UniqueConstraint("tenant_id", "account"),
+        ForeignKeyConstraint(["tenant_id", "merged_into_id"], ["users.tenant_id", "users.id"]),
+        one_of("status", "active", "disabled", "merged"),
+        CheckConstraint("(status = 'merged') = (merged_into_id IS NOT NULL)", name="merged_into"),
+        CheckConstraint("password_hash IS NULL OR account IS NOT NULL", name="password_of_account"),
+        CheckConstraint("gender BETWEEN 0 AND 2", name="gender"),
+    )
+
+    id: Mapped[Id]
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
+    account: Mapped[str | None]
+    nickname: Mapped[str | None]
+    avatar_url: Mapped[str | None]
+    gender: Mapped[int] = mapped_column(server_default="0")
+    level: Mapped[int] = mapped_column(server_default="0")
+    status: Mapped[str] = mapped_column(server_default="active")
+    merged_into_id: Mapped[UUID | None]
+    password_hash: Mapped[str | None]
+    last_login_at: Mapped[Moment | None]
+    last_login_ip: Mapped[str | None]
+    created_at: Mapped[Made]

@@ -1,0 +1,35 @@
+"""The config table: anything with an appid, and the secrets it talks to WeChat with."""
+
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.extensions import Model
+from app.models.columns import Made, Sealed, one_of
+
+
+class WeChatApp(Model):
+    __tablename__ = "wechat_apps"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "appid"),
+        one_of("kind", "mini_program"),
+        one_of("registration", "on_login", "on_phone", "closed"),
+        one_of("data_format", "xml", "json"),
+    )
+
+    appid: Mapped[str] = mapped_column(primary_key=True)
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
+    kind: Mapped[str] = mapped_column(server_default="mini_program")
+    name: Mapped[str]
+    registration: Mapped[str] = mapped_column(server_default="on_phone")
+    data_format: Mapped[str] = mapped_column(server_default="json")
+    enabled: Mapped[bool] = mapped_column(server_default="true")
+    created_at: Mapped[Made]
+
+    secret_sealed: Mapped[str]
+    push_token_sealed: Mapped[str | None]
+    encoding_aes_key_sealed: Mapped[str | None]
+    secret = Sealed("appid")
+    push_token = Sealed("appid")
+    encoding_aes_key = Sealed("appid")

@@ -1,0 +1,117 @@
+"""Whatever is raised, told in one shape: RFC 9457, with a stable code.
+
+A dialect tells the same failures in its own envelope, from the same `failure_of`.
+"""
+
+import json
+from typing import Any
+
+import structlog
+from flask import Flask, Response, request
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
+from werkzeug.exceptions import HTTPException
+
+from app.errors import (
+    BadRequest,
+    BodyTooLarge,
+    DatabaseUnavailable,
+    Failure,
+    Internal,
+    JsonMalformed,
+    JsonRequired,
+    MethodNotAllowed,
+    NotFound,
+    RequestInvalid,
+    as_failure,
+)
+from app.wechat import WeChatError
+
+log = structlog.get_logger()
+
+OF_STATUS: dict[int, type[Failure]] = {
+    400: BadRequest,
+    404: NotFound,
+    405: MethodNotAllowed,
+    413: BodyTooLarge,
+    415: JsonRequired,
+    422: RequestInvalid,
+}
+# Where a wait helps, how long: WeChat counts by the minute, everything else is back in seconds.
+RETRY_AFTER = {"wechat_rate_limited": 60, "wechat_unavailable": 5, "database_unavailable": 5}
+
+
+def init_app(app: Flask) -> None:
+    """Answer every exception with a problem."""
+    app.register_error_handler(Exception, _problem)
+
+
+def _problem(error: Exception) -> Response:
+    failure = failure_of(error)
+    response = problem_response(failure)
+    if isinstance(error, HTTPException):
+        response.headers.extend(_headers_worth_keeping(error))
+    return response
+
+
+def problem_response(failure: Failure) -> Response:
+    """Tell a failure as application/problem+json, in the person's language."""
+    problem: dict[str, Any] = {
+        "type": f"urn:wxpass:problem:{failure.code}",
+        "title": failure.code.replace("_", " "),
+        "status": failure.status,
+        "code": failure.code,
+        "detail": message_of(failure, default="en"),
+        "request_id": structlog.contextvars.get_contextvars().get("request_id"),
+    }
+    if failure.errors:
+        problem["errors"] = failure.errors
+    body = json.dumps(problem, ensure_ascii=False)
+    response = Response(body, failure.status, content_type="application/problem+json")
+    if failure.code in RETRY_AFTER:
+        response.headers["Retry-After"] = str(RETRY_AFTER[failure.code])
+    return response
+
+
+def message_of(failure: Failure, default: str) -> str:
+    """Give the message in the language that Accept-Language prefers, Chinese or English."""
+    language = request.accept_languages.best_match(["zh", "en"], default)
+    return failure.zh if language == "zh" else failure.en
+
+
+def failure_of(error: Exception) -> Failure:
+    """Find the failure behind an exception, and put its private cause into the request's log."""
+    failure = _failure_behind(error)
+    facts: dict[str, Any] = {"failure": failure.code}
+    if failure.cause:
+        facts["cause"] = failure.cause
+    if isinstance(error, WeChatError):
+        facts |= {"errcode": error.errcode, "rid": error.rid}
+    structlog.contextvars.bind_contextvars(**facts)
+    return failure
+
+
+def _failure_behind(error: Exception) -> Failure:
+    if isinstance(error, Failure):
+        return error
+    if isinstance(error, WeChatError):
+        return as_failure(error)
+    if isinstance(error, HTTPException):
+        return _of_http(error)
+    if isinstance(error, OperationalError | PoolExhausted):
+        return DatabaseUnavailable(type(error).__name__)
+    log.error("unexpected", exc_info=error)
+    return Internal(type(error).__name__)
+
+
+def _of_http(error: HTTPException) -> Failure:
+    data: dict[str, Any] = getattr(error, "data", None) or {}
+    errors = data.get("messages")
+    if error.code == 400 and errors:
+        return JsonMalformed()
+    kind = OF_STATUS.get(error.code or 500, BadRequest if (error.code or 500) < 500 else Internal)
+    return kind(error.name, errors=errors.get("json", errors) if errors else None)
+
+
+def _headers_worth_keeping(error: HTTPException) -> dict[str, str]:
+    return {name: value for name, value in error.get_headers() if name in ("Allow", "Location")}

@@ -1,0 +1,37 @@
+"""Fields that let nothing through which the database or a person could choke on."""
+
+from collections.abc import Callable
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate
+
+LONGEST_AVATAR_URL = 512
+
+
+def is_encodable(text: str) -> None:
+    """Refuse halves of characters, which JSON can spell and UTF-8 cannot."""
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise ValidationError("Lone surrogates are not allowed.")
+
+
+def has_no_control_characters(text: str) -> None:
+    """Refuse what nobody types, NUL among it."""
+    if any(char < " " or char == "\x7f" for char in text):
+        raise ValidationError("Control characters are not allowed.")
+
+
+class Text(fields.String):
+    """A text of limited length that can be kept and shown."""
+
+    def __init__(self, longest: int, *, shortest: int = 1, **kwargs: Any) -> None:
+        length = validate.Length(shortest, longest)
+        super().__init__(validate=[length, is_encodable, has_no_control_characters], **kwargs)
+
+
+class AvatarUrl(fields.URL):
+    """An https address of a picture."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        checks: list[Callable[[str], object]] = [is_encodable, has_no_control_characters]
+        checks.append(validate.Length(max=LONGEST_AVATAR_URL))
+        super().__init__(schemes={"https"}, validate=checks, **kwargs)

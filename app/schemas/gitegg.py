@@ -1,0 +1,129 @@
+"""GitEgg's wire forms. Its clients send more than is read here."""
+
+from typing import Any
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate, validates_schema
+
+from app.clock import now
+from app.schemas.fields import Text, is_encodable
+from app.services.phone_numbers import local_spelling
+
+
+class LenientRequest(Schema):
+    """A request whose other fields are let be."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+
+class CodeRequest(LenientRequest):
+    """The code of `wx.login`."""
+
+    code = Text(128, required=True)
+
+
+class SocialKeyRequest(LenientRequest):
+    """The bindKey that login gave."""
+
+    social_key = Text(128, required=True, data_key="socialKey")
+
+
+class OpenDataRequest(LenientRequest):
+    """What the phone button gave."""
+
+    encrypted_data = Text(8192, required=True, data_key="encryptedData")
+    iv = Text(64, required=True)
+
+
+class UserInfoRequest(OpenDataRequest):
+    """What the user-info button gave."""
+
+    raw_data = fields.String(
+        required=True, data_key="rawData", validate=[validate.Length(1, 8192), is_encodable]
+    )
+    signature = Text(64, required=True)
+
+
+GRANTS = {
+    "social": {"social_key"},
+    "refresh_token": {"refresh_token"},
+    "password": {"username", "password"},
+}
+
+
+class TokenRequest(LenientRequest):
+    """One of three grants, with what it needs."""
+
+    grant_type = fields.String(required=True, validate=validate.OneOf(list(GRANTS)))
+    social_key = Text(128)
+    refresh_token = Text(128)
+    username = Text(64)
+    password = Text(128, load_only=True)
+    appid = Text(64)
+
+    @validates_schema
+    def has_what_its_grant_needs(self, data: dict[str, Any], **_: Any) -> None:
+        """Refuse a grant without its fields."""
+        missing = GRANTS[data["grant_type"]] - set(data)
+        if missing:
+            raise ValidationError({name: ["Missing data for this grant."] for name in missing})
+
+
+class LogoutRequest(LenientRequest):
+    """The refresh token, for a login token that has expired already."""
+
+    refresh_token = Text(128, data_key="refreshToken")
+
+
+class BindKeyResponse(Schema):
+    """Who this is, and which steps are done already."""
+
+    openid = fields.String()
+    unionid = fields.String(allow_none=True)
+    bindKey = fields.String(attribute="token")
+    userInfoAlready = fields.Boolean(attribute="has_profile")
+    userBindAlready = fields.Boolean(attribute="bound")
+
+
+class UserInfoResponse(Schema):
+    """The decrypted user info."""
+
+    openId = fields.String(attribute="openid", allow_none=True)
+    unionId = fields.String(attribute="union_id", allow_none=True)
+    nickName = fields.String(attribute="nickname")
+    avatarUrl = fields.String(attribute="avatar_url")
+    gender = fields.Integer()
+    language = fields.String()
+    city = fields.String()
+    province = fields.String()
+    country = fields.String()
+
+
+class UserResponse(Schema):
+    """A user, as shown to that user."""
+
+    id = fields.UUID()
+    account = fields.String(allow_none=True)
+    nickname = fields.String(allow_none=True)
+    avatar = fields.String(attribute="avatar_url", allow_none=True)
+    mobile = fields.Function(lambda user: user.phone and local_spelling(user.phone))
+    gender = fields.Integer()
+    level = fields.Integer()
+    tenantId = fields.UUID(attribute="tenant_id")
+
+
+class TokenResponse(Schema):
+    """Tokens; lifetimes in seconds, moments in unix seconds."""
+
+    token = fields.String()
+    expiresIn = fields.Integer(attribute="expires_in")
+    exp = fields.Function(lambda tokens: in_seconds(tokens.expires_in))
+    refreshToken = fields.String(attribute="refresh_token")
+    refreshExpiresIn = fields.Integer(attribute="refresh_expires_in")
+    refreshExp = fields.Function(lambda tokens: in_seconds(tokens.refresh_expires_in))
+    tokenHead = fields.Constant("Bearer ")
+
+
+def in_seconds(lifetime: int) -> int:
+    """Give the moment, in unix seconds, when a lifetime that begins now is over."""
+    return int(now().timestamp()) + lifetime

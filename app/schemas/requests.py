@@ -1,0 +1,82 @@
+"""What clients may send. A field that is not named here is refused."""
+
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+
+from app.schemas.fields import AvatarUrl, Text, is_encodable
+
+OPEN_DATA = {"raw_data", "signature", "encrypted_data", "iv"}
+TYPED = {"nickname", "avatar_url"}
+
+
+class LoginRequest(Schema):
+    """The code of `wx.login`; with account and password, the person is bound at once."""
+
+    code = Text(128, required=True, metadata={"description": "What `wx.login` gave."})
+    account = Text(64)
+    password = Text(128, load_only=True)
+
+    @validates_schema
+    def account_goes_with_password(self, data: dict[str, Any], **_: Any) -> None:
+        """Refuse the one without the other."""
+        if ("account" in data) != ("password" in data):
+            raise ValidationError("Send account and password together, or neither.", "account")
+
+
+class CredentialsRequest(Schema):
+    """A user's account and password."""
+
+    account = Text(64, required=True)
+    password = Text(128, required=True, load_only=True)
+
+
+class RefreshRequest(Schema):
+    """A refresh token; it works once."""
+
+    refresh_token = Text(128, required=True)
+
+
+class EmptyRequest(Schema):
+    """Nothing: `{}`, or no body at all."""
+
+
+class PhoneRequest(Schema):
+    """What the phone button gave: `code` (the new way), or `encryptedData` and `iv` (the old)."""
+
+    code = Text(128)
+    encrypted_data = Text(8192, data_key="encryptedData")
+    iv = Text(64)
+
+    @validates_schema
+    def is_of_one_way(self, data: dict[str, Any], **_: Any) -> None:
+        """Refuse neither and both."""
+        if set(data) not in ({"code"}, {"encrypted_data", "iv"}):
+            raise ValidationError("Send either code, or encryptedData and iv.", "code")
+
+
+class ProfileRequest(Schema):
+    """Open data as WeChat gave it, or a nickname and avatar that the person typed and chose."""
+
+    raw_data = fields.String(data_key="rawData", validate=[validate.Length(1, 8192), is_encodable])
+    signature = Text(40, shortest=40)
+    encrypted_data = Text(8192, data_key="encryptedData")
+    iv = Text(64)
+    nickname = Text(64)
+    avatar_url = AvatarUrl()
+
+    @validates_schema
+    def is_open_or_typed(self, data: dict[str, Any], **_: Any) -> None:
+        """Refuse a part of either, and a mixture."""
+        is_typed = "nickname" in data and set(data) <= TYPED
+        if set(data) != OPEN_DATA and not is_typed:
+            message = "Send rawData, signature, encryptedData and iv, or nickname and avatar_url."
+            raise ValidationError(message, "nickname")
+
+
+class ProfileChangeRequest(Schema):
+    """What the logged-in user may change of themself."""
+
+    nickname = Text(64)
+    avatar_url = AvatarUrl()
+    gender = fields.Integer(strict=True, validate=validate.OneOf([0, 1, 2]))

@@ -1,0 +1,56 @@
+"""What clients get. Each field is named here; nothing is published by being in a table."""
+
+from marshmallow import Schema, fields
+
+
+class UserResponse(Schema):
+    """A user, as shown to that user."""
+
+    id = fields.UUID()
+    account = fields.String(allow_none=True)
+    nickname = fields.String(allow_none=True)
+    avatar_url = fields.String(allow_none=True)
+    gender = fields.Integer(metadata={"description": "0 unknown, 1 male, 2 female"})
+    level = fields.Integer()
+    phone = fields.String(allow_none=True, metadata={"description": "E.164"})
+
+
+class TokensResponse(Schema):
+    """What a client keeps. Lifetimes are in seconds."""
+
+    token = fields.String()
+    refresh_token = fields.String(allow_none=True)
+    expires_in = fields.Integer()
+
+
+class LoginResponse(Schema):
+    """A login. While it is not bound it has no user and no refresh token."""
+
+    token = fields.String(attribute="tokens.token")
+    refresh_token = fields.String(attribute="tokens.refresh_token", allow_none=True)
+    expires_in = fields.Integer(
+        attribute="tokens.expires_in", metadata={"description": "Seconds the token lives"}
+    )
+    bound = fields.Function(lambda login: login.user is not None, metadata={"type": "boolean"})
+    user = fields.Nested(UserResponse, allow_none=True)
+    openid = fields.String(allow_none=True)
+    unionid = fields.String(allow_none=True)
+
+
+class ProfileResponse(Schema):
+    """The nickname and avatar that are kept now."""
+
+    nickname = fields.String(allow_none=True)
+    avatar_url = fields.String(allow_none=True)
+
+
+class ProblemResponse(Schema):
+    """A failure (RFC 9457). `code` is stable; `detail` is for a person."""
+
+    type = fields.String()
+    title = fields.String()
+    status = fields.Integer()
+    code = fields.String()
+    detail = fields.String()
+    request_id = fields.String()
+    errors = fields.Dict()

@@ -1,0 +1,1 @@
+"""What the product does: plain functions of plain values, and the only place that commits."""

@@ -1,0 +1,101 @@
+"""Mini-programs: which app a request is for, and the operators' work on the config table."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy import exists, select, update
+from sqlalchemy.exc import IntegrityError
+
+from app.errors import AppDisabled, AppExists, AppUnknown, TenantDisabled
+from app.models import Tenant, WeChatApp
+from app.services.tenants import get_tenant
+from app.services.transactions import transaction, violated
+
+APPID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class AppConfig:
+    """An app as requests need it."""
+
+    appid: str
+    tenant_id: UUID
+    tenant_slug: str
+    registration: str
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NewApp:
+    """What an operator says of an app; the last three go into the database encrypted."""
+
+    appid: str
+    name: str
+    registration: str
+    data_format: str
+    secret: str = field(repr=False)
+    push_token: str | None = field(default=None, repr=False)
+    encoding_aes_key: str | None = field(default=None, repr=False)
+
+
+def get_app(appid: str) -> AppConfig:
+    """Find the app that answers to `appid`; raise AppUnknown, AppDisabled or TenantDisabled."""
+    if not APPID.fullmatch(appid):
+        raise AppUnknown
+    wanted = select(WeChatApp, Tenant.slug, Tenant.status).join(Tenant)
+    with transaction() as db:
+        row = db.execute(wanted.where(WeChatApp.appid == appid)).one_or_none()
+    if row is None:
+        raise AppUnknown
+    app, tenant_slug, tenant_status = row
+    if tenant_status != "active":
+        raise TenantDisabled
+    if not app.enabled:
+        raise AppDisabled
+    return AppConfig(appid, app.tenant_id, tenant_slug, app.registration, app.secret or "")
+
+
+def add_app(tenant_slug: str, new: NewApp) -> None:
+    """Configure an app for a tenant; raise TenantUnknown or AppExists."""
+    try:
+        with transaction() as db:
+            app = WeChatApp(
+                appid=new.appid,
+                tenant_id=get_tenant(db, tenant_slug).id,
+                name=new.name,
+                registration=new.registration,
+                data_format=new.data_format,
+            )
+            app.secret = new.secret
+            app.push_token = new.push_token
+            app.encoding_aes_key = new.encoding_aes_key
+            db.add(app)
+    except IntegrityError as error:
+        if violated(error) == "pk_wechat_apps":
+            raise AppExists from None
+        raise
+
+
+def has_app(appid: str) -> bool:
+    """Tell whether an app is configured, switched on or not."""
+    with transaction() as db:
+        return bool(db.scalar(select(exists().where(WeChatApp.appid == appid))))
+
+
+def list_apps(tenant_slug: str | None = None) -> Sequence[tuple[WeChatApp, str]]:
+    """List apps with their tenants' slugs, of one tenant or of all; raise TenantUnknown."""
+    wanted = select(WeChatApp, Tenant.slug).join(Tenant).order_by(Tenant.slug, WeChatApp.appid)
+    with transaction() as db:
+        if tenant_slug is not None:
+            wanted = wanted.where(WeChatApp.tenant_id == get_tenant(db, tenant_slug).id)
+        return [(app, slug) for app, slug in db.execute(wanted)]
+
+
+def set_app_enabled(appid: str, enabled: bool) -> None:
+    """Switch an app on or off, for the very next request; raise AppUnknown."""
+    change = update(WeChatApp).where(WeChatApp.appid == appid).values(enabled=enabled)
+    with transaction() as db:
+        if db.scalar(change.returning(WeChatApp.appid)) is None:
+            raise AppUnknown

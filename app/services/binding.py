@@ -1,0 +1,104 @@
+"""Binding a WeChat identity and a phone to a user, and unbinding: each gives new tokens."""
+
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.errors import NoSocialAccount
+from app.models import LoginSession, SocialAccount
+from app.services.apps import AppConfig
+from app.services.credentials import check_credentials
+from app.services.login import Login
+from app.services.owners import free, settle_by_phone, settle_by_user, settle_phone_of_user
+from app.services.phone_numbers import PhoneNumber
+from app.services.sessions import Caller, Device, ending, reissue
+from app.services.social_accounts import lock_social_account
+from app.services.transactions import decided_again_when_lost, transaction
+from app.services.users import Profile, get_profile
+
+
+@decided_again_when_lost
+def bind_phone(app: AppConfig, caller: Caller, device: Device, number: PhoneNumber) -> Login:
+    """Bind the caller to whom a verified number says they are.
+
+    Raises what `decide_binding` raises.
+    """
+    with transaction() as db:
+        if caller.social_account_id is None and caller.user_id is not None:
+            settle_phone_of_user(db, app, caller.user_id, number, device)
+            return _reissued(db, caller, caller.user_id, None)
+        account = lock_social_account(db, caller)
+        user_id = settle_by_phone(db, app, account, number, device)
+        return _reissued(db, caller, user_id, account)
+
+
+@decided_again_when_lost
+def settle_phone(app: AppConfig, caller: Caller, device: Device, number: PhoneNumber) -> Profile:
+    """Do as `bind_phone` does, but leave the session and its token as they are, to be traded."""
+    with transaction() as db:
+        account = lock_social_account(db, caller)
+        return get_profile(db, settle_by_phone(db, app, account, number, device))
+
+
+def bind_account(
+    app: AppConfig, caller: Caller, device: Device, account: str, password: str
+) -> Login:
+    """Bind the caller's WeChat identity to the user of an account.
+
+    Raises CredentialsWrong, NoSocialAccount, or what `decide_binding` raises.
+    """
+    return _bind_to(app, caller, device, check_credentials(app.tenant_id, account, password))
+
+
+@decided_again_when_lost
+def _bind_to(app: AppConfig, caller: Caller, device: Device, user_id: UUID) -> Login:
+    with transaction() as db:
+        account = lock_social_account(db, caller)
+        settle_by_user(db, app, account, user_id, device)
+        return _reissued(db, caller, user_id, account)
+
+
+@decided_again_when_lost
+def bind_identity(app: AppConfig, user_id: UUID, identity: Caller, device: Device) -> None:
+    """Bind the WeChat identity of an unbound session to a logged-in user.
+
+    That session ends: its bind key has been used.
+    """
+    with transaction() as db:
+        account = lock_social_account(db, identity)
+        settle_by_user(db, app, account, user_id, device)
+        db.execute(ending("bind_key_used", LoginSession.id == identity.session_id))
+
+
+@decided_again_when_lost
+def unbind(app: AppConfig, caller: Caller, device: Device) -> Login:
+    """Free this app's WeChat identity of the caller's user, and that one only.
+
+    The caller's session becomes unbound if it stood on the identity; every other session that
+    did ends. Raises NoSocialAccount when there is nothing to free.
+    """
+    own = select(SocialAccount).where(
+        SocialAccount.tenant_id == app.tenant_id,
+        SocialAccount.appid == app.appid,
+        SocialAccount.user_id == caller.user_id,
+    )
+    with transaction() as db:
+        freed = {account.id: account for account in db.scalars(own.with_for_update())}
+        if not freed:
+            raise NoSocialAccount
+        for account in freed.values():
+            free(db, account, caller, device)
+        stands_on = freed.get(caller.social_account_id) if caller.social_account_id else None
+        return _reissued(db, caller, None if stands_on else caller.user_id, stands_on)
+
+
+def _reissued(
+    db: Session, caller: Caller, user_id: UUID | None, account: SocialAccount | None
+) -> Login:
+    db.flush()
+    tokens = reissue(db, caller, user_id)
+    user = get_profile(db, user_id) if user_id else None
+    if account is None:
+        return Login(tokens, user)
+    return Login(tokens, user, account.openid, account.unionid)

@@ -1,0 +1,70 @@
+"""Who becomes whom: one pure decision, before anything is written."""
+
+from dataclasses import dataclass
+from enum import Enum
+from uuid import UUID
+
+from app.errors import Failure, PhoneTaken, RegistrationClosed, UserDisabled
+
+
+class Act(Enum):
+    """What to do with a social account."""
+
+    REGISTER = "register a user and bind to it"
+    BIND = "bind to the owner"
+    ADD = "give the phone to the user it is bound to"
+    KEEP = "nothing; it is as it should be"
+    MERGE = "move to the owner and close the bare user as merged into the owner"
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A user as the decision sees one.
+
+    `bare`: made by login alone, with no phone, no password and no other social account.
+    """
+
+    id: UUID
+    active: bool = True
+    bare: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """An act, and the user whom the social account belongs to afterwards (None: a new one)."""
+
+    act: Act
+    user_id: UUID | None
+
+
+def decide_binding(
+    policy: str,
+    its_user: Person | None,
+    owner: Person | None,
+    taken: type[Failure] = PhoneTaken,
+) -> Decision:
+    """Decide for a social account of `its_user` that has proven to be `owner`.
+
+    The proof is a verified phone (then `owner` is the phone's, if it has one) or a password
+    (then `owner` is the account's). `policy` is the app's registration policy. Raises
+    UserDisabled, RegistrationClosed, or `taken` when two real users stand against each other.
+    """
+    if not all(person.active for person in (its_user, owner) if person):
+        raise UserDisabled
+    if its_user is None:
+        return _decide_for_nobody(policy, owner)
+    if owner is None:
+        return Decision(Act.ADD, its_user.id)
+    if owner.id == its_user.id:
+        return Decision(Act.KEEP, owner.id)
+    if its_user.bare:
+        return Decision(Act.MERGE, owner.id)
+    raise taken
+
+
+def _decide_for_nobody(policy: str, owner: Person | None) -> Decision:
+    if owner is not None:
+        return Decision(Act.BIND, owner.id)
+    if policy == "closed":
+        raise RegistrationClosed
+    return Decision(Act.REGISTER, None)

@@ -1,0 +1,135 @@
+"""Logging a person in: by WeChat's code, by account and password, or by a bind key."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from app.clock import now
+from app.errors import LoginUnbound, TokenInvalid
+from app.models import SocialAccount, User
+from app.services.apps import AppConfig
+from app.services.credentials import check_credentials
+from app.services.owners import settle_at_login, settle_by_user
+from app.services.sessions import Caller, Device, Tokens, open_session, reissue
+from app.services.social_accounts import lock_social_account, meet
+from app.services.transactions import decided_again_when_lost, transaction
+from app.services.users import Profile, get_profile, refuse_inactive
+from app.services.wechat_calls import client
+from app.wechat import WeChatIdentity
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A login as its client needs it; `user` is None while it is unbound."""
+
+    tokens: Tokens
+    user: Profile | None
+    openid: str | None = None
+    unionid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BindKey:
+    """The token of an unbound session, and what is known of its WeChat identity."""
+
+    token: str = field(repr=False)
+    openid: str
+    unionid: str | None
+    has_profile: bool
+    bound: bool
+
+
+def log_in(
+    app: AppConfig,
+    device: Device,
+    code: str,
+    account: str | None = None,
+    password: str | None = None,
+) -> Login:
+    """Log a person in with the code of wx.login; with account and password, bind them at once.
+
+    The password is checked first, so that a wrong one does not use the code up. Raises
+    WeChatError, CredentialsWrong, UserDisabled, or what `decide_binding` raises; then nothing
+    is written.
+    """
+    user_id = None
+    if account is not None and password is not None:
+        user_id = check_credentials(app.tenant_id, account, password)
+    return _enter(app, device, client().code_to_session(app.appid, app.secret, code), user_id)
+
+
+@decided_again_when_lost
+def _enter(app: AppConfig, device: Device, identity: WeChatIdentity, user_id: UUID | None) -> Login:
+    with transaction() as db:
+        account = meet(db, app, identity)
+        if user_id is not None:
+            settle_by_user(db, app, account, user_id, device)
+        settle_at_login(db, app, account, device)
+        note_login(db, account.user_id, device)
+        tokens = open_session(
+            db, app, device, social_account_id=account.id, user_id=account.user_id
+        )
+        return login_of(db, tokens, account)
+
+
+def open_bind_key(app: AppConfig, device: Device, code: str) -> BindKey:
+    """Identify a person by code and open an unbound session, whose token is traded later."""
+    return _identify(app, device, client().code_to_session(app.appid, app.secret, code))
+
+
+@decided_again_when_lost
+def _identify(app: AppConfig, device: Device, identity: WeChatIdentity) -> BindKey:
+    with transaction() as db:
+        account = meet(db, app, identity)
+        settle_at_login(db, app, account, device)
+        if account.user_id is not None:
+            refuse_inactive(db.get_one(User, account.user_id))
+        tokens = open_session(db, app, device, social_account_id=account.id, user_id=None)
+        return BindKey(
+            tokens.token,
+            account.openid,
+            account.unionid,
+            account.nickname is not None,
+            account.user_id is not None,
+        )
+
+
+def trade_bind_key(caller: Caller, device: Device) -> Login:
+    """Bind the session of a bind key to the user its WeChat identity belongs to; new tokens.
+
+    Raises LoginUnbound while it belongs to nobody, and TokenInvalid for a bound session's
+    token: a login is not traded for another.
+    """
+    if caller.user_id is not None:
+        raise TokenInvalid
+    with transaction() as db:
+        account = lock_social_account(db, caller)
+        if account.user_id is None:
+            raise LoginUnbound
+        note_login(db, account.user_id, device)
+        return login_of(db, reissue(db, caller, account.user_id), account)
+
+
+def log_in_with_password(app: AppConfig, device: Device, account: str, password: str) -> Login:
+    """Log a user of the app's tenant in without a WeChat identity; raise CredentialsWrong."""
+    user_id = check_credentials(app.tenant_id, account, password)
+    with transaction() as db:
+        note_login(db, user_id, device)
+        tokens = open_session(db, app, device, social_account_id=None, user_id=user_id)
+        return Login(tokens, get_profile(db, user_id))
+
+
+def note_login(db: Session, user_id: UUID | None, device: Device) -> None:
+    """Keep when and from where a user last logged in; raise UserDisabled for a disabled one."""
+    if user_id is None:
+        return
+    noting = update(User).where(User.id == user_id).returning(User)
+    refuse_inactive(db.scalars(noting.values(last_login_at=now(), last_login_ip=device.ip)).one())
+
+
+def login_of(db: Session, tokens: Tokens, account: SocialAccount) -> Login:
+    """Describe a login that stands on a social account, bound as the account is."""
+    user = get_profile(db, account.user_id) if account.user_id else None
+    return Login(tokens, user, account.openid, account.unionid)

@@ -1,0 +1,130 @@
+"""Open data: what the person allows the mini-program to know, verified or typed."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import update
+
+from app.clock import now
+from app.errors import OpenDataOfAnother
+from app.models import SocialAccount, User
+from app.services.apps import AppConfig
+from app.services.phone_numbers import PhoneNumber, phone_number
+from app.services.sessions import Caller
+from app.services.social_accounts import get_social_account
+from app.services.transactions import transaction
+from app.services.wechat_calls import client, with_access_token
+from app.wechat import PhoneInfo, UserInfo, decrypt_phone, decrypt_user_info, verify_signature
+
+# A tap is sent at once; the rest is room for slow networks and for clocks.
+MAX_AGE_SECONDS = 600
+LONGEST_KEPT = 512
+
+PROFILE = (SocialAccount.nickname, SocialAccount.avatar_url)
+USER_PROFILE = (User.nickname, User.avatar_url)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptProfile:
+    """The nickname and avatar that are kept of a person."""
+
+    nickname: str | None
+    avatar_url: str | None
+
+
+def keep_profile(app: AppConfig, caller: Caller, **said: str) -> KeptProfile:
+    """Keep a profile: open data that WeChat vouches for, or what the person typed and chose.
+
+    Raises what `keep_open_profile` raises.
+    """
+    if "raw_data" in said:
+        info = keep_open_profile(app, caller, **said)
+        return KeptProfile(info.nickname, info.avatar_url)
+    return keep_typed_profile(caller, **said)
+
+
+def keep_open_profile(
+    app: AppConfig, caller: Caller, *, raw_data: str, signature: str, encrypted_data: str, iv: str
+) -> UserInfo:
+    """Verify and decrypt what the user-info button gave; keep nickname, avatar and gender.
+
+    Raises NoSocialAccount, OpenDataOfAnother, or an OpenDataError; then nothing is kept.
+    """
+    account = get_social_account(caller)
+    session_key = account.session_key or ""
+    verify_signature(raw_data, signature, session_key)
+    moment = int(now().timestamp())
+    info = decrypt_user_info(encrypted_data, iv, session_key, app.appid, moment, MAX_AGE_SECONDS)
+    if info.openid not in (None, account.openid):
+        raise OpenDataOfAnother
+    said = {"nickname": _presentable(info.nickname), "avatar_url": _presentable(info.avatar_url)}
+    _keep(caller, account.user_id, said, {"gender": info.gender} if info.gender in (1, 2) else {})
+    return info
+
+
+def keep_typed_profile(
+    caller: Caller, *, nickname: str, avatar_url: str | None = None
+) -> KeptProfile:
+    """Keep the nickname and avatar that the person typed and chose; nobody vouches for them."""
+    said: dict[str, str | None] = {"nickname": nickname}
+    if avatar_url:
+        said["avatar_url"] = avatar_url
+    return _keep(caller, caller.user_id, said, {})
+
+
+def _presentable(text: str | None) -> str | None:
+    """Drop what cannot be kept or shown; WeChat does not promise there is none of it."""
+    return "".join(char for char in text or "" if char.isprintable())[:LONGEST_KEPT] or None
+
+
+def _keep(
+    caller: Caller, user_id: UUID | None, said: dict[str, str | None], more: dict[str, int]
+) -> KeptProfile:
+    """Write to the social account and to its user, whichever there are; more is the user's only."""
+    account = (
+        SocialAccount.tenant_id == caller.tenant_id,
+        SocialAccount.id == caller.social_account_id,
+    )
+    user = (User.tenant_id == caller.tenant_id, User.id == user_id)
+    with transaction() as db:
+        kept = [
+            *db.execute(update(SocialAccount).where(*account).values(said).returning(*PROFILE)),
+            *db.execute(update(User).where(*user).values(said | more).returning(*USER_PROFILE)),
+        ]
+    return KeptProfile(*kept[-1])
+
+
+def verified_phone(app: AppConfig, caller: Caller, **proof: str) -> PhoneNumber:
+    """Learn the person's number from WeChat, by a phone code or from encrypted data.
+
+    Raises WeChatError, an OpenDataError, NoSocialAccount or PhoneInvalid.
+    """
+    if "code" in proof:
+        return phone_of_code(app, caller, **proof)
+    return phone_of_data(app, caller, **proof)
+
+
+def phone_of_code(app: AppConfig, caller: Caller, code: str) -> PhoneNumber:
+    """Ask WeChat whose number a phone code stands for (the new way).
+
+    The openid goes with it, so that WeChat refuses another person's code. Raises WeChatError.
+    """
+    openid = get_social_account(caller).openid if caller.social_account_id else None
+
+    def call(access_token: str) -> PhoneInfo:
+        return client().phone_number(app.appid, access_token, code, openid)
+
+    return _number(with_access_token(app, call))
+
+
+def phone_of_data(app: AppConfig, caller: Caller, encrypted_data: str, iv: str) -> PhoneNumber:
+    """Decrypt the number of a phone button (the old way); raise an OpenDataError."""
+    session_key = get_social_account(caller).session_key or ""
+    moment = int(now().timestamp())
+    return _number(
+        decrypt_phone(encrypted_data, iv, session_key, app.appid, moment, MAX_AGE_SECONDS)
+    )
+
+
+def _number(info: PhoneInfo) -> PhoneNumber:
+    return phone_number(info.pure_phone_number, info.country_code)

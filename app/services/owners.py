@@ -1,0 +1,133 @@
+"""Whose a social account is: decided and changed inside the caller's transaction."""
+
+from uuid import UUID
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from app.errors import Failure, PhoneTaken, SocialAccountTaken
+from app.models import LoginSession, SocialAccount, User
+from app.services import audit
+from app.services.apps import AppConfig
+from app.services.decision import Act, Decision, decide_binding
+from app.services.phone_numbers import PhoneNumber
+from app.services.sessions import Caller, Device, ending
+from app.services.social_accounts import find_user_of_unionid
+from app.services.users import find_phone_owner, give_phone, lock_person, register
+
+
+def settle_at_login(db: Session, app: AppConfig, account: SocialAccount, device: Device) -> None:
+    """Bind a nobody's social account at its login, if unionid or the app's policy says to whom."""
+    if account.user_id is not None:
+        return
+    user_id = find_user_of_unionid(db, account)
+    if user_id is not None:
+        settle_by_user(db, app, account, user_id, device)
+    elif app.registration == "on_login":
+        _act(db, account, Decision(Act.REGISTER, None), device)
+
+
+def settle_by_user(
+    db: Session, app: AppConfig, account: SocialAccount, user_id: UUID, device: Device
+) -> None:
+    """Bind a locked social account to a user proven by password, unionid or login."""
+    decision = _decide(db, app, account.user_id, user_id, SocialAccountTaken)
+    _act(db, account, decision, device)
+
+
+def settle_by_phone(
+    db: Session, app: AppConfig, account: SocialAccount, number: PhoneNumber, device: Device
+) -> UUID:
+    """Bind a locked social account to the owner of a verified number, and give the user's id."""
+    decision = _decide_phone(db, app, account.user_id, number)
+    user_id = _act(db, account, decision, device)
+    if decision.act in (Act.REGISTER, Act.ADD):
+        _give_phone(db, app, user_id, number, device)
+    return user_id
+
+
+def settle_phone_of_user(
+    db: Session, app: AppConfig, user_id: UUID, number: PhoneNumber, device: Device
+) -> None:
+    """Give a verified number to a user who logged in without a WeChat identity."""
+    if _decide_phone(db, app, user_id, number).act is Act.ADD:
+        _give_phone(db, app, user_id, number, device)
+
+
+def free(db: Session, account: SocialAccount, caller: Caller, device: Device) -> None:
+    """Take a locked social account from its user; other sessions that stand on it end."""
+    _record(db, account.tenant_id, caller.user_id, device, "social_account.unbound", account.id)
+    account.user_id, account.joins_by_unionid = None, False
+    stands_on_it = LoginSession.social_account_id == account.id
+    db.execute(ending("unbound", stands_on_it, LoginSession.id != caller.session_id))
+
+
+def _decide_phone(
+    db: Session, app: AppConfig, its_user_id: UUID | None, number: PhoneNumber
+) -> Decision:
+    owner_id = find_phone_owner(db, app.tenant_id, number)
+    return _decide(db, app, its_user_id, owner_id, PhoneTaken)
+
+
+def _give_phone(
+    db: Session, app: AppConfig, user_id: UUID, number: PhoneNumber, device: Device
+) -> None:
+    give_phone(db, app.tenant_id, user_id, number)
+    _record(db, app.tenant_id, user_id, device, "phone.verified", user_id)
+
+
+def _decide(
+    db: Session,
+    app: AppConfig,
+    its_user_id: UUID | None,
+    owner_id: UUID | None,
+    taken: type[Failure],
+) -> Decision:
+    its_user = lock_person(db, app.tenant_id, its_user_id) if its_user_id else None
+    owner = lock_person(db, app.tenant_id, owner_id) if owner_id else None
+    return decide_binding(app.registration, its_user, owner, taken)
+
+
+def _act(db: Session, account: SocialAccount, decision: Decision, device: Device) -> UUID:
+    """Carry a decision out, and give the id of the user the social account belongs to now."""
+    if decision.act is Act.MERGE:
+        _close_merged(db, account, decision, device)
+    user_id = decision.user_id or _register_for(db, account)
+    if account.user_id != user_id:
+        account.user_id = user_id
+        _record(db, account.tenant_id, user_id, device, "social_account.bound", account.id)
+    return user_id
+
+
+def _register_for(db: Session, account: SocialAccount) -> UUID:
+    known = {"nickname": account.nickname, "avatar_url": account.avatar_url}
+    return register(db, account.tenant_id, **known).id
+
+
+def _close_merged(db: Session, account: SocialAccount, decision: Decision, device: Device) -> None:
+    """Close the bare user that the social account leaves; what it was logged in as ends."""
+    merged = User.id == account.user_id
+    db.execute(update(User).where(merged).values(status="merged", merged_into_id=decision.user_id))
+    db.execute(ending("merged", LoginSession.user_id == account.user_id))
+    _record(
+        db,
+        account.tenant_id,
+        decision.user_id,
+        device,
+        "user.merged",
+        account.user_id,
+        into=decision.user_id,
+    )
+
+
+def _record(
+    db: Session,
+    tenant_id: UUID,
+    user_id: UUID | None,
+    device: Device,
+    action: str,
+    subject: object,
+    **details: object,
+) -> None:
+    actor = audit.Actor("user", user_id, device.ip)
+    audit.record(db, tenant_id, actor, action, subject, **details)

@@ -1,0 +1,49 @@
+"""Phone numbers: one spelling (E.164), one blind index, one way to show them masked."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import phonenumbers
+
+from app.errors import PhoneInvalid
+from app.keyring import keyring
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneNumber:
+    """A number that can exist. `e164` reads like +8613800138000."""
+
+    e164: str = field(repr=False)
+    country_code: int
+
+
+def phone_number(text: str, country_code: int | str | None = None) -> PhoneNumber:
+    """Read a number, with its country code apart or leading (+...); raise PhoneInvalid.
+
+    Only the length is checked, not the operator's range: WeChat's cloud test accounts have
+    numbers (12066600001 to 4) that no operator gives out.
+    """
+    spelling = text if country_code is None else f"+{country_code}{text}"
+    try:
+        parsed = phonenumbers.parse(spelling, "CN")
+    except phonenumbers.NumberParseException:
+        raise PhoneInvalid from None
+    if not phonenumbers.is_possible_number(parsed) or parsed.country_code is None:
+        raise PhoneInvalid
+    e164 = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    return PhoneNumber(e164, parsed.country_code)
+
+
+def number_index(tenant_id: UUID, number: PhoneNumber) -> bytes:
+    """Give the blind index by which the tenant's owner of a number is found."""
+    return keyring().blind_index(number.e164, f"phones:{tenant_id}")
+
+
+def masked(e164: str) -> str:
+    """Show enough of a number to recognise it: +86138****8000."""
+    return f"{e164[:-8]}****{e164[-4:]}"
+
+
+def local_spelling(e164: str) -> str:
+    """Spell a number as people in China do: their own without +86, others in full."""
+    return e164.removeprefix("+86")

@@ -1,0 +1,211 @@
+"""Login sessions: opened by a login, grown by binding, refreshed, and ended."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Update, select, update
+from sqlalchemy.orm import Session
+
+from app.clock import now
+from app.errors import (
+    AppDisabled,
+    SessionEnded,
+    SessionExpired,
+    TenantDisabled,
+    TokenInvalid,
+    UserDisabled,
+)
+from app.models import LoginSession, Tenant, User, WeChatApp
+from app.models.columns import new_id
+from app.services.apps import AppConfig
+from app.services.tokens import RefreshToken, new_login_token, token_hash
+from app.services.transactions import transaction
+
+LOGIN_LIFETIME = timedelta(hours=2)
+REFRESH_LIFETIME = timedelta(days=30)
+SEEN_EVERY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Where a request comes from, as far as it says."""
+
+    name: str | None
+    ip: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose login token a request carries; unbound while `user_id` is None."""
+
+    session_id: UUID
+    tenant_id: UUID
+    appid: str
+    social_account_id: UUID | None
+    user_id: UUID | None
+    token_hash: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a client keeps. An unbound session has no refresh token. Lifetimes are in seconds."""
+
+    token: str = field(repr=False)
+    refresh_token: str | None = field(repr=False)
+    expires_in: int = int(LOGIN_LIFETIME.total_seconds())
+    refresh_expires_in: int = int(REFRESH_LIFETIME.total_seconds())
+
+
+def open_session(
+    db: Session,
+    app: AppConfig,
+    device: Device,
+    *,
+    social_account_id: UUID | None,
+    user_id: UUID | None,
+) -> Tokens:
+    """Open a login session in the caller's transaction: bound when there is a user."""
+    session = LoginSession(
+        id=new_id(),
+        tenant_id=app.tenant_id,
+        appid=app.appid,
+        social_account_id=social_account_id,
+        device=device.name,
+        ip=device.ip,
+    )
+    tokens = issue_tokens(session, user_id, RefreshToken.first())
+    db.add(session)
+    return tokens
+
+
+def issue_tokens(session: LoginSession, user_id: UUID | None, refresh: RefreshToken) -> Tokens:
+    """Give a session new tokens for a user or for none; the ones it had stop working."""
+    moment, token = now(), new_login_token()
+    bound = user_id is not None
+    session.user_id = user_id
+    session.token_hash = token_hash(token)
+    session.seen_at = moment
+    session.expires_at = moment + LOGIN_LIFETIME
+    session.refresh_family_hash = refresh.family_hash if bound else None
+    session.refresh_hash = refresh.rotating_hash if bound else None
+    session.refresh_expires_at = moment + REFRESH_LIFETIME if bound else None
+    return Tokens(token, str(refresh) if bound else None)
+
+
+def reissue(db: Session, caller: Caller, user_id: UUID | None) -> Tokens:
+    """Bind the caller's session to a user, or unbind it, under new tokens.
+
+    Raises TokenInvalid when the caller's token has meanwhile been replaced: of two taps at once
+    one wins, and its answer holds the only tokens that work.
+    """
+    session = db.scalar(
+        select(LoginSession).where(LoginSession.id == caller.session_id).with_for_update()
+    )
+    if session is None or session.token_hash != caller.token_hash:
+        raise TokenInvalid
+    if session.ended_at is not None:
+        raise SessionEnded
+    return issue_tokens(session, user_id, RefreshToken.first())
+
+
+def find_caller(token: str) -> Caller:
+    """Answer "who is this?" for a login token; a bound session slides on while it is used.
+
+    Raises TokenInvalid, SessionEnded, SessionExpired, UserDisabled, AppDisabled, TenantDisabled.
+    """
+    with transaction() as db:
+        row = db.execute(
+            select(LoginSession, User.status, WeChatApp.enabled, Tenant.status)
+            .join(WeChatApp, WeChatApp.appid == LoginSession.appid)
+            .join(Tenant, Tenant.id == LoginSession.tenant_id)
+            .outerjoin(User, User.id == LoginSession.user_id)
+            .where(LoginSession.token_hash == token_hash(token))
+        ).one_or_none()
+        if row is None:
+            raise TokenInvalid
+        session, user_status, app_enabled, tenant_status = row
+        _refuse_dead(session, now())
+        refuse_disabled(user_status, app_enabled, tenant_status)
+        _see(db, session, now())
+        return Caller(
+            session.id,
+            session.tenant_id,
+            session.appid,
+            session.social_account_id,
+            session.user_id,
+            session.token_hash,
+        )
+
+
+def _refuse_dead(session: LoginSession, moment: datetime) -> None:
+    if session.ended_at is not None:
+        raise SessionEnded
+    if session.expires_at <= moment:
+        raise SessionExpired
+
+
+def refuse_disabled(user_status: str | None, app_enabled: bool, tenant_status: str) -> None:
+    """Raise TenantDisabled, AppDisabled or UserDisabled; no user is fine."""
+    if tenant_status != "active":
+        raise TenantDisabled
+    if not app_enabled:
+        raise AppDisabled
+    if user_status not in (None, "active"):
+        raise UserDisabled
+
+
+def _see(db: Session, session: LoginSession, moment: datetime) -> None:
+    """Note the use, at most once a minute; only a bound session's life grows by it.
+
+    Written beside the loaded row, and only while the token is the same: a use must not revive
+    a session that somebody ends at this moment.
+    """
+    if moment - session.seen_at < SEEN_EVERY:
+        return
+    expires_at = moment + LOGIN_LIFETIME if session.user_id else session.expires_at
+    db.execute(
+        update(LoginSession)
+        .where(LoginSession.id == session.id, LoginSession.token_hash == session.token_hash)
+        .values(seen_at=moment, expires_at=expires_at)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def end_session(caller: Caller) -> None:
+    """Log out: the caller's session ends, its token and its refresh token with it."""
+    with transaction() as db:
+        db.execute(ending("logged_out", LoginSession.id == caller.session_id))
+
+
+def end_session_of(token: str) -> None:
+    """Log out by a login token, even one that has expired; raise TokenInvalid for none at all."""
+    with transaction() as db:
+        session = db.scalar(
+            select(LoginSession).where(LoginSession.token_hash == token_hash(token))
+        )
+        if session is None:
+            raise TokenInvalid
+        db.execute(ending("logged_out", LoginSession.id == session.id))
+
+
+def end_all_sessions(caller: Caller) -> None:
+    """Log out everywhere: every session of the caller's user ends, in all apps of the tenant."""
+    with transaction() as db:
+        db.execute(
+            ending(
+                "logged_out_everywhere",
+                LoginSession.tenant_id == caller.tenant_id,
+                LoginSession.user_id == caller.user_id,
+            )
+        )
+
+
+def ending(reason: str, *which: ColumnElement[bool]) -> Update:
+    """Make the statement that ends the living ones among some sessions."""
+    return (
+        update(LoginSession)
+        .where(LoginSession.ended_at.is_(None), *which)
+        .values(ended_at=now(), end_reason=reason)
+        .execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,36 @@
+"""Tenants, for operators."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.errors import TenantExists, TenantUnknown
+from app.models import Tenant
+from app.services.transactions import transaction, violated
+
+
+def add_tenant(slug: str, name: str) -> None:
+    """Create a tenant; raise TenantExists."""
+    try:
+        with transaction() as db:
+            db.add(Tenant(slug=slug, name=name))
+    except IntegrityError as error:
+        if violated(error) == "uq_tenants_slug":
+            raise TenantExists from None
+        raise
+
+
+def list_tenants() -> Sequence[Tenant]:
+    """List every tenant by slug."""
+    with transaction() as db:
+        return db.scalars(select(Tenant).order_by(Tenant.slug)).all()
+
+
+def get_tenant(db: Session, slug: str) -> Tenant:
+    """Find a tenant inside the caller's transaction; raise TenantUnknown."""
+    tenant = db.scalar(select(Tenant).where(Tenant.slug == slug))
+    if tenant is None:
+        raise TenantUnknown
+    return tenant

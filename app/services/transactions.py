@@ -1,0 +1,68 @@
+"""The only way to the database for services: short, committed or rolled back, then let go."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import ParamSpec, TypeVar, cast
+
+import psycopg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from app.extensions import db
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+ATTEMPTS = 5
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """Commit at the end, roll back on any exception; the connection is given back either way.
+
+    Nothing that waits on the network may happen inside.
+    """
+    session = cast(Session, db.session)
+    try:
+        yield session
+        session.commit()
+    finally:
+        # Rolls back what was not committed, and forgets every row, so that the next transaction
+        # of this request reads afresh.
+        session.close()
+
+
+def violated(error: DBAPIError) -> str | None:
+    """Name the constraint that Postgres refused a write for."""
+    return error.orig.diag.constraint_name if isinstance(error.orig, psycopg.Error) else None
+
+
+def is_lost_race(error: DBAPIError) -> bool:
+    """Tell whether another transaction got there first, so that deciding anew can succeed."""
+    return isinstance(
+        error.orig,
+        psycopg.errors.UniqueViolation
+        | psycopg.errors.DeadlockDetected
+        | psycopg.errors.SerializationFailure,
+    )
+
+
+def decided_again_when_lost(service: Callable[P, R]) -> Callable[P, R]:
+    """Run a service of one transaction anew when it lost a race to a neighbour.
+
+    The constraint is what holds the invariant; after losing to it, the service reads what the
+    winner wrote and decides on that.
+    """
+
+    @wraps(service)
+    def deciding(*args: P.args, **kwargs: P.kwargs) -> R:
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return service(*args, **kwargs)
+            except DBAPIError as error:
+                if not is_lost_race(error):
+                    raise
+        return service(*args, **kwargs)
+
+    return deciding

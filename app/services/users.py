@@ -1,0 +1,176 @@
+"""Users: how they are found, registered, shown, and entered by operators."""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy import exists, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.clock import now
+from app.errors import AccountExists, PhoneTaken, UserDisabled
+from app.models import Phone, SocialAccount, User
+from app.models.columns import new_id
+from app.services.decision import Person
+from app.services.passwords import hash_password
+from app.services.phone_numbers import PhoneNumber, number_index, phone_number
+from app.services.tenants import get_tenant
+from app.services.transactions import transaction, violated
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A user as the user sees themself. `phone` is E.164, in full: it is theirs."""
+
+    id: UUID
+    tenant_id: UUID
+    account: str | None
+    nickname: str | None
+    avatar_url: str | None
+    gender: int
+    level: int
+    status: str
+    phone: str | None = field(repr=False)
+
+
+def account_name(text: str) -> str:
+    """Spell an account name the one way it is kept: NFKC, no blanks around, lower case."""
+    return unicodedata.normalize("NFKC", text).strip().casefold()
+
+
+def get_profile(db: Session, user_id: UUID) -> Profile:
+    """Read a user with the phone, in one query, inside the caller's transaction."""
+    user, phone = db.execute(
+        select(User, Phone).outerjoin(Phone, Phone.user_id == User.id).where(User.id == user_id)
+    ).one()
+    return _profile(user, phone)
+
+
+def _profile(user: User, phone: Phone | None) -> Profile:
+    return Profile(
+        user.id,
+        user.tenant_id,
+        user.account,
+        user.nickname,
+        user.avatar_url,
+        user.gender,
+        user.level,
+        user.status,
+        phone.number if phone else None,
+    )
+
+
+def show_user(user_id: UUID) -> Profile:
+    """Show a user, in a transaction of its own."""
+    with transaction() as db:
+        return get_profile(db, user_id)
+
+
+def change_user(user_id: UUID, **facts: str | int) -> Profile:
+    """Change what users may change of themselves."""
+    with transaction() as db:
+        user = db.get_one(User, user_id, with_for_update=True)
+        for name, value in facts.items():
+            setattr(user, name, value)
+        return get_profile(db, user_id)
+
+
+def lock_person(db: Session, tenant_id: UUID, user_id: UUID) -> Person:
+    """Lock a user and see them as `decide_binding` does."""
+    user = db.scalars(
+        select(User).where(User.tenant_id == tenant_id, User.id == user_id).with_for_update()
+    ).one()
+    return Person(user.id, user.status == "active", _is_bare(db, user))
+
+
+def _is_bare(db: Session, user: User) -> bool:
+    if user.account is not None or user.password_hash is not None:
+        return False
+    own = select(SocialAccount.id).where(SocialAccount.user_id == user.id).limit(2)
+    has_phone = db.scalar(select(exists().where(Phone.user_id == user.id)))
+    return not has_phone and len(db.scalars(own).all()) < 2
+
+
+def find_phone_owner(db: Session, tenant_id: UUID, number: PhoneNumber) -> UUID | None:
+    """Find whose phone it is in the tenant, and keep it so until the transaction ends."""
+    index = number_index(tenant_id, number)
+    owned = select(Phone.user_id).where(Phone.tenant_id == tenant_id, Phone.number_index == index)
+    return db.scalar(owned.with_for_update())
+
+
+def register(db: Session, tenant_id: UUID, **facts: str | None) -> User:
+    """Make a user in the caller's transaction."""
+    user = User(id=new_id(), tenant_id=tenant_id, **facts)
+    db.add(user)
+    db.flush()
+    return user
+
+
+def give_phone(db: Session, tenant_id: UUID, user_id: UUID, number: PhoneNumber) -> None:
+    """Make a number the user's, in the caller's transaction; one they had before is released.
+
+    Loses, with a violation of uq_phones_tenant_id_number_index, to whoever has the number.
+    """
+    had = db.scalar(select(Phone).where(Phone.tenant_id == tenant_id, Phone.user_id == user_id))
+    if had is not None:
+        db.delete(had)
+        db.flush()
+    phone = Phone(
+        id=new_id(),
+        tenant_id=tenant_id,
+        user_id=user_id,
+        number_index=number_index(tenant_id, number),
+        country_code=number.country_code,
+        verified_at=now(),
+    )
+    phone.number = number.e164
+    db.add(phone)
+    db.flush()
+
+
+def add_user(
+    tenant_slug: str, account: str | None, password: str | None, phone: str | None
+) -> UUID:
+    """Enter a person whom the tenant knows, by account, by phone, or both.
+
+    Raises TenantUnknown, AccountExists, PhoneInvalid or PhoneTaken, and then adds nothing.
+    """
+    password_hash = password and hash_password(password)
+    number = phone and phone_number(phone)
+    name = account and account_name(account)
+    try:
+        with transaction() as db:
+            tenant = get_tenant(db, tenant_slug)
+            user = register(db, tenant.id, account=name, password_hash=password_hash)
+            if number:
+                give_phone(db, tenant.id, user.id, number)
+            return user.id
+    except IntegrityError as error:
+        raise REFUSALS.get(violated(error) or "", error) from None
+
+
+REFUSALS: dict[str, type[Exception]] = {
+    "uq_users_tenant_id_account": AccountExists,
+    "uq_phones_tenant_id_number_index": PhoneTaken,
+}
+
+
+def list_users(tenant_slug: str) -> Sequence[Profile]:
+    """List a tenant's users, oldest first; raise TenantUnknown."""
+    with transaction() as db:
+        tenant = get_tenant(db, tenant_slug)
+        rows = db.execute(
+            select(User, Phone)
+            .outerjoin(Phone, Phone.user_id == User.id)
+            .where(User.tenant_id == tenant.id)
+            .order_by(User.id)
+        )
+        return [_profile(user, phone) for user, phone in rows]
+
+
+def refuse_inactive(user: User) -> None:
+    """Raise UserDisabled unless the user is active."""
+    if user.status != "active":
+        raise UserDisabled

@@ -1,0 +1,35 @@
+"""Our settings, in the words of Flask and its extensions."""
+
+from pathlib import Path
+from typing import Any
+
+from config import Config
+
+MIGRATIONS = str(Path(__file__).parent.parent / "migrations")
+BODY_LIMIT = 64 * 1024
+
+
+def flask_settings(config: Config) -> dict[str, Any]:
+    """Translate the settings for `app.config`."""
+    return {
+        "WXPASS_PRODUCTION": config.production,
+        "MAX_CONTENT_LENGTH": BODY_LIMIT,
+        "MAX_FORM_MEMORY_SIZE": BODY_LIMIT,
+        "SQLALCHEMY_DATABASE_URI": config.database_url,
+        "SQLALCHEMY_ENGINE_OPTIONS": {
+            "pool_size": config.database_pool_size,
+            "max_overflow": 0,
+            "pool_pre_ping": True,
+            # An error's text would hold what was written, phones and tokens among it.
+            "hide_parameters": True,
+            "connect_args": {"connect_timeout": 5, "options": "-c timezone=utc"},
+        },
+        "JWT_PRIVATE_KEY": config.jwt_private_key,
+        "JWT_ALGORITHM": "EdDSA",
+        "API_TITLE": "wxpass",
+        "API_VERSION": "v1",
+        "OPENAPI_VERSION": "3.0.3",
+        "OPENAPI_URL_PREFIX": "/",
+        "OPENAPI_JSON_PATH": "openapi.json",
+        "PROPAGATE_EXCEPTIONS": False,
+    }

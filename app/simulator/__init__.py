@@ -1,0 +1,28 @@
+"""A WeChat to develop against: its server side, and phones that play along. Never in production."""
+
+import os
+from collections.abc import Mapping
+
+from flask import Flask
+
+from app.simulator.control_api import control_api
+from app.simulator.help_page import help_page
+from app.simulator.phone_api import phone_api
+from app.simulator.wechat_api import wechat_api
+from app.simulator.world import World
+
+
+def create_simulator(environ: Mapping[str, str] | None = None) -> Flask:
+    """Build the simulator with an empty world; raise RuntimeError in production."""
+    if "production" in (os.environ.get("WXPASS_ENV"), (environ or {}).get("WXPASS_ENV")):
+        raise RuntimeError(
+            "The WeChat simulator hands out anybody's identity and does not start with "
+            "WXPASS_ENV=production. Point WECHAT_API_BASE_URL at https://api.weixin.qq.com instead."
+        )
+    app = Flask(__name__)
+    app.extensions["simulated_world"] = World()
+    app.register_blueprint(wechat_api)
+    app.register_blueprint(phone_api)
+    app.register_blueprint(control_api)
+    app.register_blueprint(help_page)
+    return app

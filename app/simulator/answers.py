@@ -1,0 +1,34 @@
+"""How WeChat answers look on the wire."""
+
+from typing import Any
+
+from flask import Response
+
+from app.simulator.minting import new_hint, new_rid
+from app.simulator.refusals import Refusal
+from app.simulator.wechat_json import to_json
+from app.simulator.world import Settings
+
+PHONE_PATH = "/wxa/business/getuserphonenumber"
+API_CONTENT_TYPE = "application/json; encoding=utf-8"
+
+
+def answer(payload: dict[str, Any], path: str, settings: Settings) -> Response:
+    """Render a payload: HTTP 200, and text/plain without a charset for /sns/."""
+    is_sns = path.startswith("/sns/")
+    content_type = settings.sns_content_type if is_sns else API_CONTENT_TYPE
+    # Given as content_type, because Flask would add a charset to a mimetype.
+    body = to_json(payload, escape_slashes=settings.escape_slashes)
+    return Response(body.encode(), content_type=content_type)
+
+
+def refusal_payload(refusal: Refusal, path: str, now: float) -> dict[str, Any]:
+    """Describe a refusal, with the request id in the style of the path."""
+    return {"errcode": refusal.errcode, "errmsg": refusal.errmsg + _tail(path, now)}
+
+
+def _tail(path: str, now: float) -> str:
+    if path.startswith("/sns/"):
+        return f", rid: {new_rid(now)}"
+    hint = f" hint: [{new_hint()}]" if path == PHONE_PATH else ""
+    return f"{hint} rid: {new_rid(now)}"

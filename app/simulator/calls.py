@@ -1,0 +1,39 @@
+"""The diary of calls that reached WeChat: names of parameters, never their secrets."""
+
+from collections import deque
+from dataclasses import asdict, dataclass
+from typing import Any
+
+# A load test makes hundreds of thousands of calls; the newest are enough.
+KEPT = 10_000
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call that reached WeChat."""
+
+    method: str
+    path: str
+    appid: str | None
+    query: tuple[str, ...]
+    body: tuple[str, ...]
+    openid_given: bool
+
+
+class CallLog:
+    """The newest calls, oldest first."""
+
+    def __init__(self) -> None:
+        self._calls: deque[Call] = deque(maxlen=KEPT)
+
+    def record(self, call: Call) -> None:
+        """Add a call."""
+        self._calls.append(call)
+
+    def listing(self) -> list[dict[str, Any]]:
+        """Return the calls as JSON objects."""
+        return [asdict(call) for call in self._calls]
+
+    def clear(self) -> None:
+        """Forget the calls."""
+        self._calls.clear()

@@ -1,0 +1,54 @@
+"""Which app a request is for: the appid in its path, else the one in WeChat's Referer."""
+
+import re
+from typing import Any, cast
+
+import structlog
+from flask import Flask, g, request
+
+from app.errors import AppUnknown
+from app.services.apps import AppConfig, get_app
+
+# WeChat itself puts it on every wx.request; a hint for routing, never a credential.
+REFERER = re.compile(r"https://servicewechat\.com/([A-Za-z0-9_-]{1,64})/[^/]+/page-frame\.html")
+
+
+def init_app(app: Flask) -> None:
+    """Pick the app of every request whose path has an appid, before any view."""
+    app.url_value_preprocessor(_take_appid)
+    app.before_request(_pick_app)
+
+
+def _take_appid(endpoint: str | None, values: dict[str, Any] | None) -> None:
+    g.appid = values.pop("appid", None) if values else None
+
+
+def _pick_app() -> None:
+    if g.appid is not None:
+        pick(g.appid)
+
+
+def pick(appid: str) -> AppConfig:
+    """Make an app the request's; raise AppUnknown, AppDisabled or TenantDisabled."""
+    app = g.wechat_app = get_app(appid)
+    structlog.contextvars.bind_contextvars(appid=appid, tenant=app.tenant_slug)
+    return app
+
+
+def pick_by_hint(appid: str | None) -> AppConfig:
+    """Pick the app that a request names, or else the one in WeChat's Referer."""
+    named = appid or appid_of_referer()
+    if named is None:
+        raise AppUnknown
+    return pick(named)
+
+
+def appid_of_referer() -> str | None:
+    """Read the appid that WeChat put into the Referer."""
+    match = REFERER.fullmatch(request.headers.get("Referer", ""))
+    return match and match.group(1)
+
+
+def this_app() -> AppConfig:
+    """Give the app that this request is for."""
+    return cast(AppConfig, g.wechat_app)

@@ -1,0 +1,146 @@
+"""WeChat's server APIs, as far as a login service needs them."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+from app.wechat.errcodes import WITH_APP_SECRET, WITH_PHONE_CODE, Meanings, refusal
+from app.wechat.errors import CodeRejected, WeChatUnavailable
+from app.wechat.json_fields import JsonObject, WrongShape, integer_field, object_field
+from app.wechat.records import (
+    AccessToken,
+    PhoneInfo,
+    WeChatIdentity,
+    read_access_token,
+    read_identity,
+    read_phone,
+    read_watermark,
+)
+from app.wechat.signatures import session_signature
+from app.wechat.transport import Transport
+
+MOST_CODE_CHARS = 512  # WeChat's are 32 and 64 long; it publishes no limit
+SESSION_KEY_INVALID = (87007, 87009)
+NO_MEANINGS: Meanings = {}
+
+_RID = re.compile(r"\brid: *([0-9a-f]{8}(?:-[0-9a-f]{8}){2})\b")
+
+Record = TypeVar("Record")
+
+
+class WeChatClient:
+    """Ask WeChat, for any number of apps; every method raises WeChatError."""
+
+    def __init__(self, base_url: str) -> None:
+        self._transport = Transport(base_url)
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._transport.close()
+
+    def code_to_session(self, appid: str, secret: str, code: str) -> WeChatIdentity:
+        """Exchange a wx.login code for who it is (小程序登录凭证校验, code2Session).
+
+        A code lives 5 minutes and works once. Needs no access token.
+        """
+        query = {
+            "appid": appid,
+            "secret": secret,
+            "js_code": _plausible(code),
+            "grant_type": "authorization_code",
+        }
+        answer = self._transport.exchange("GET", "/sns/jscode2session", query)
+        _raise_refusal(answer, WITH_APP_SECRET)
+        return _read(read_identity, answer)
+
+    def stable_token(self, appid: str, secret: str, *, force_refresh: bool = False) -> AccessToken:
+        """Fetch the app's access token (获取稳定版接口调用凭据, getStableAccessToken).
+
+        Repeats give the same token until 5 minutes before its end. `force_refresh` kills it at
+        once, for every process, and is allowed 20 times a day, 30 seconds apart.
+        """
+        body: JsonObject = {
+            "grant_type": "client_credential",
+            "appid": appid,
+            "secret": secret,
+            "force_refresh": force_refresh,
+        }
+        answer = self._transport.exchange("POST", "/cgi-bin/stable_token", {}, _encode(body))
+        _raise_refusal(answer, WITH_APP_SECRET)
+        return _read(read_access_token, answer)
+
+    def phone_number(
+        self, appid: str, access_token: str, code: str, openid: str | None = None
+    ) -> PhoneInfo:
+        """Exchange a phone button's code for the phone (获取手机号, getPhoneNumber).
+
+        Give `openid` to make WeChat check that the code is that person's. Which errcode says that
+        it isn't is unpublished: 40003, 40013 and 40029 raise CodeRejected, others what they mean
+        everywhere. Raises ForeignWatermark when the phone was given to another app.
+        """
+        body: JsonObject = {"code": _plausible(code)}
+        if openid is not None:
+            body["openid"] = openid
+        answer = self._transport.exchange(
+            "POST",
+            "/wxa/business/getuserphonenumber",
+            {"access_token": access_token},
+            _encode(body),
+        )
+        _raise_refusal(answer, WITH_PHONE_CODE)
+        return _read(lambda answer: _phone_of(answer, appid), answer)
+
+    def check_session(self, access_token: str, openid: str, session_key: str) -> bool:
+        """Tell whether this session_key is still the person's (检验登录态, checkSessionKey)."""
+        query = {
+            "access_token": access_token,
+            "openid": openid,
+            "signature": session_signature(session_key),
+            "sig_method": "hmac_sha256",
+        }
+        answer = self._transport.exchange("GET", "/wxa/checksession", query)
+        # errcode is the whole answer here, so one without it is none.
+        if _read(lambda answer: integer_field(answer, "errcode"), answer) in SESSION_KEY_INVALID:
+            return False
+        _raise_refusal(answer, NO_MEANINGS)
+        return True
+
+
+def _plausible(code: str) -> str:
+    # Spares WeChat, and our quota, what cannot be a code. Real ones are letters and digits.
+    if 0 < len(code) <= MOST_CODE_CHARS and code.isascii() and code.isprintable():
+        return code
+    raise CodeRejected(reason="not a code")
+
+
+def _encode(body: JsonObject) -> bytes:
+    # WeChat has refused \uXXXX in bodies with 40033, so characters go as they are.
+    return json.dumps(body, ensure_ascii=False).encode("utf-8")
+
+
+def _raise_refusal(answer: JsonObject, of_this_call: Meanings) -> None:
+    # /sns answers carry no errcode when all is well, others carry 0.
+    if "errcode" not in answer:
+        return
+    errcode = _read(lambda answer: integer_field(answer, "errcode"), answer)
+    if errcode != 0:
+        raise refusal(errcode, _rid(answer), of_this_call)
+
+
+def _rid(answer: JsonObject) -> str | None:
+    found = _RID.search(str(answer.get("errmsg", "")))
+    return found[1] if found else None
+
+
+def _phone_of(answer: JsonObject, appid: str) -> PhoneInfo:
+    phone_info = object_field(answer, "phone_info")
+    return read_phone(phone_info, read_watermark(phone_info, appid))
+
+
+def _read(reader: Callable[[JsonObject], Record], answer: JsonObject) -> Record:
+    try:
+        return reader(answer)
+    except WrongShape as wrong:
+        reason = f"missing or wrong in the answer: {wrong}"
+        raise WeChatUnavailable(reason=reason, maybe_consumed=True) from None

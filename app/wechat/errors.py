@@ -1,0 +1,101 @@
+"""Every way in which WeChat, or its data, can fail us: one class for each thing to do."""
+
+
+class WeChatError(Exception):
+    """Say what WeChat refused, without repeating anything that was sent or received.
+
+    `rid` is WeChat's request id, for its support and the log. `reason` is a fixed phrase of
+    ours for the log; text from WeChat or from a client never goes in, it may hold a secret.
+    """
+
+    def __init__(
+        self, errcode: int | None = None, rid: str | None = None, *, reason: str = ""
+    ) -> None:
+        super().__init__(errcode, rid)
+        self.errcode = errcode
+        self.rid = rid
+        self.reason = reason
+
+    def __str__(self) -> str:
+        facts = {"errcode": self.errcode, "rid": self.rid, "reason": self.reason}
+        known = [f"{name}={value}" for name, value in facts.items() if value not in (None, "")]
+        return ", ".join(known) or type(self).__name__
+
+
+class CodeRejected(WeChatError):
+    """The code is wrong, expired or another app's: call wx.login, or tap the button, again."""
+
+
+class CodeAlreadyUsed(CodeRejected):
+    """The code has been exchanged before; each works once."""
+
+
+class PersonBlocked(WeChatError):
+    """WeChat holds this person to be a high risk and refuses the login."""
+
+
+class RateLimited(WeChatError):
+    """Too many calls for this app or this person: wait a minute, or a day for a daily quota."""
+
+
+class AccessTokenRejected(WeChatError):
+    """The access token is wrong, old or missing: fetch one and try once more."""
+
+
+class AppMisconfigured(WeChatError):
+    """Appid, AppSecret, permission, IP list or our own request is wrong: the operator must act."""
+
+
+class WeChatUnavailable(WeChatError):
+    """WeChat is busy, silent or not making sense: try later.
+
+    `maybe_consumed` tells whether a single-use code in the request may be spent, so that only
+    a new code can help. It says nothing for calls without a code.
+    """
+
+    def __init__(
+        self,
+        errcode: int | None = None,
+        rid: str | None = None,
+        *,
+        reason: str = "",
+        maybe_consumed: bool = True,
+    ) -> None:
+        super().__init__(errcode, rid, reason=reason)
+        self.maybe_consumed = maybe_consumed
+
+
+class OpenDataError(WeChatError):
+    """Open data that a client handed over cannot be trusted."""
+
+
+class MalformedOpenData(OpenDataError):
+    """This is not open data, or not the kind asked for: the client sent the wrong thing."""
+
+
+class SessionKeyStale(OpenDataError):
+    """The session_key does not fit this open data: log in again, then ask for the data anew."""
+
+
+class SignatureMismatch(OpenDataError):
+    """rawData and its signature do not belong together under this session_key."""
+
+
+class ForeignWatermark(OpenDataError):
+    """The data was made for another app, or does not say for which."""
+
+
+class OpenDataTooOld(OpenDataError):
+    """The data was made too long ago, or, by its own clock, in the future."""
+
+
+class PushError(WeChatError):
+    """A message pushed to us did not come from WeChat, or cannot be read."""
+
+
+class PushSignatureMismatch(PushError):
+    """The signature was not made with this app's push token: answer nothing, believe nothing."""
+
+
+class MalformedPush(PushError):
+    """The signature may be right, but the EncodingAESKey does not open the message."""

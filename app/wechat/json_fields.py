@@ -1,0 +1,76 @@
+"""Reads the JSON that WeChat writes, believing nothing about its shape."""
+
+import json
+from base64 import b64decode
+from typing import cast
+
+JsonObject = dict[str, object]
+
+
+class WrongShape(ValueError):
+    """Something is missing or wrongly typed; names the place, never the value."""
+
+
+def parse_object(content: bytes) -> JsonObject:
+    """Parse UTF-8 bytes as one JSON object; raises WrongShape for anything else."""
+    try:
+        parsed = json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError):
+        raise WrongShape("not JSON") from None
+    if not isinstance(parsed, dict):
+        raise WrongShape("not a JSON object")
+    return cast(JsonObject, parsed)
+
+
+def object_field(data: JsonObject, name: str) -> JsonObject:
+    """Return an object inside the object; raises WrongShape."""
+    value = data.get(name)
+    if not isinstance(value, dict):
+        raise WrongShape(name)
+    return cast(JsonObject, value)
+
+
+def token_field(data: JsonObject, name: str) -> str:
+    """Return an id, key, token or number: printable ASCII, not empty; raises WrongShape.
+
+    Lengths are left alone: WeChat publishes none and has changed them before.
+    """
+    value = data.get(name)
+    if not (isinstance(value, str) and value and value.isascii() and value.isprintable()):
+        raise WrongShape(name)
+    return value
+
+
+def optional_token_field(data: JsonObject, name: str) -> str | None:
+    """Return a token, or None when it is missing, null or empty; raises WrongShape."""
+    return None if data.get(name) in (None, "") else token_field(data, name)
+
+
+def integer_field(data: JsonObject, name: str) -> int:
+    """Return a whole number; raises WrongShape, for true and false as well."""
+    value = data.get(name)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise WrongShape(name)
+    return value
+
+
+def text_field(data: JsonObject, name: str, default: str | None = None) -> str:
+    """Return text written by people, fit for a database; raises WrongShape.
+
+    Half an emoji (a lone surrogate) becomes `?` and NUL is left out: PostgreSQL refuses both.
+    """
+    value = data.get(name, default)
+    if not isinstance(value, str):
+        raise WrongShape(name)
+    return value.encode("utf-8", "replace").decode("utf-8").replace("\0", "")
+
+
+def base64_of(text: str, size: int | None = None) -> bytes:
+    """Decode strict Base64, of exactly `size` bytes if given; raises WrongShape."""
+    try:
+        content = b64decode(text, validate=True)
+    except ValueError:
+        raise WrongShape("not Base64") from None
+    if size is not None and len(content) != size:
+        raise WrongShape("wrong length")
+    return content

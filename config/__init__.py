@@ -1,0 +1,65 @@
+"""The settings: read once from the environment, checked, and then only handed around as a value."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from config.readers import (
+    ConfigError,
+    read_database_url,
+    read_environment_name,
+    read_keys,
+    read_number,
+    read_pepper,
+    read_private_key,
+    read_wechat_api_base_url,
+)
+
+__all__ = ["Config", "ConfigError", "load_config"]
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Every setting of the service. What is secret is not printed."""
+
+    env: Literal["development", "production"]
+    database_url: str = field(repr=False)
+    keys: tuple[tuple[str, bytes], ...] = field(repr=False)  # the first one encrypts
+    pepper: bytes = field(repr=False)
+    jwt_private_key: str = field(repr=False)
+    wechat_api_base_url: str
+    database_pool_size: int
+    trusted_proxies: int
+    port: int
+
+    @property
+    def production(self) -> bool:
+        """Say whether this is the real thing."""
+        return self.env == "production"
+
+
+def load_config(environ: Mapping[str, str]) -> Config:
+    """Check every setting in `environ`; raise one ConfigError that names all the bad ones."""
+    readers: dict[str, Callable[[], Any]] = {
+        "env": lambda: read_environment_name(environ),
+        "database_url": lambda: read_database_url(environ),
+        "keys": lambda: read_keys(environ),
+        "pepper": lambda: read_pepper(environ),
+        "jwt_private_key": lambda: read_private_key(environ),
+        "wechat_api_base_url": lambda: read_wechat_api_base_url(environ),
+        "database_pool_size": lambda: read_number(
+            environ, "DATABASE_POOL_SIZE", 10, range(1, 1001)
+        ),
+        "trusted_proxies": lambda: read_number(environ, "TRUSTED_PROXIES", 0, range(101)),
+        "port": lambda: read_number(environ, "PORT", 8000, range(1, 65536)),
+    }
+    values: dict[str, Any] = {}
+    errors: list[ConfigError] = []
+    for setting, read in readers.items():
+        try:
+            values[setting] = read()
+        except ConfigError as error:
+            errors.append(error)
+    if errors:
+        raise ConfigError.together(errors)
+    return Config(**values)

@@ -1,0 +1,71 @@
+"""The processes that `make run` starts: each in a session of its own, each with a log file."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+TAIL_LINES = 20
+
+
+class RunFailed(Exception):
+    """`make run` can't go on; the message is for the person at the terminal."""
+
+
+@dataclass(frozen=True)
+class Child:
+    """A process of ours; the terminal's Ctrl-C reaches only the supervisor, not it."""
+
+    name: str
+    log: Path
+    process: "subprocess.Popen[bytes]"
+
+    def has_ended(self) -> bool:
+        """Say whether the process is gone."""
+        return self.process.poll() is not None
+
+    def check_running(self) -> None:
+        """Raise RunFailed, with the end of the log, if the process is gone."""
+        if self.has_ended():
+            raise RunFailed(f"{self.name} ended by itself{self._end()}")
+
+    def check_succeeded(self) -> None:
+        """Raise RunFailed, with the end of the log, if the process ended badly."""
+        if self.process.returncode != 0:
+            raise RunFailed(f"{self.name} failed{self._end()}")
+
+    def stop(self, patience: float) -> None:
+        """Ask the process to end, and kill after `patience` seconds what is left of its group."""
+        with suppress(subprocess.TimeoutExpired):
+            self.process.terminate()
+            self.process.wait(patience)
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def _end(self) -> str:
+        lines = self.log.read_text(errors="replace").splitlines()[-TAIL_LINES:]
+        tail = "\n".join(f"    {line}" for line in lines)
+        return f" (exit code {self.process.returncode}). The end of {self.log}:\n{tail}"
+
+
+def launch(
+    name: str, arguments: list[str], environ: Mapping[str, str], folder: Path, log: Path
+) -> Child:
+    """Start `python -m arguments...` in `folder`; its output begins the file `log` anew."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            cwd=folder,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    return Child(name, log, process)

@@ -1,0 +1,91 @@
+"""The demo world: who is there after `make run`. Read by `flask demo` and by the supervisor."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class DemoApp:
+    """A mini-program, known to the service and to the simulated WeChat."""
+
+    appid: str
+    name: str
+    secret: str
+    registration_policy: str
+    open_platform: str
+
+
+@dataclass(frozen=True)
+class DemoUser:
+    """A user the tenant has from the start; `phone` is E.164."""
+
+    account: str
+    password: str
+    nickname: str
+    phone: str
+
+
+@dataclass(frozen=True)
+class DemoTenant:
+    """An organisation with its mini-programs and users."""
+
+    slug: str
+    name: str
+    apps: tuple[DemoApp, ...]
+    users: tuple[DemoUser, ...]
+
+
+@dataclass(frozen=True)
+class DemoPerson:
+    """Somebody with WeChat on a phone; `phone` is a number in China as WeChat gives it."""
+
+    name: str
+    phone: str
+
+
+TENANTS = (
+    DemoTenant(
+        "acme",
+        "Acme 商城",
+        apps=(
+            DemoApp(
+                "wxaaaa000000000001",
+                "Acme Shop",
+                "decafbadaaaa00000000000000000001",
+                "on_phone",
+                "acme",
+            ),
+            DemoApp(
+                "wxaaaa000000000002",
+                "Acme Club",
+                "decafbadaaaa00000000000000000002",
+                "on_login",
+                "acme",
+            ),
+        ),
+        users=(
+            DemoUser("alice", "alice-demo-password", "Alice", "+8613800138001"),
+            DemoUser("bob", "bob-demo-password", "Bob", "+8613800138002"),
+        ),
+    ),
+    DemoTenant(
+        "globex",
+        "Globex 生活",
+        apps=(
+            DemoApp(
+                "wxbbbb000000000001",
+                "Globex Life",
+                "decafbadbbbb00000000000000000001",
+                "on_phone",
+                "globex",
+            ),
+        ),
+        users=(DemoUser("carol", "carol-demo-password", "Carol", "+8613800138003"),),
+    ),
+)
+
+PEOPLE = (
+    DemoPerson("alice", "13800138001"),
+    DemoPerson("bob", "13800138002"),
+    DemoPerson("carol", "13800138003"),
+    DemoPerson("dave", "13900139000"),  # nobody's user yet
+)

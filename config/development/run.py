@@ -1,0 +1,233 @@
+"""What `make run` runs: database, simulated WeChat and service, started and stopped together."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from types import FrameType
+from urllib.parse import urlsplit
+
+import requests
+
+from config import Config, ConfigError, load_config
+from config.development import ROOT, fill, is_missing, simulator_url, var_folder
+from config.development.addresses import check_free, is_local, service_address
+from config.development.children import Child, RunFailed, launch
+from config.development.demo import PEOPLE, TENANTS
+from config.development.postgres import hold_server
+from config.development.story import tell_story
+from config.readers import read_number
+
+READY_SECONDS = 60
+POLL_SECONDS = 0.1
+_INVITATION = (
+    "\nTo try a login, paste this into another terminal. / 在另一终端粘贴以下命令体验登录：\n"
+)
+
+
+class Interrupted(Exception):
+    """Somebody asked us to stop."""
+
+
+class Interruption:
+    """Remembers the signals, which are acted upon only where no process is half started."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            # Under nohup a closed terminal is no reason to stop.
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self._ask)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
+
+    def pause(self) -> None:
+        """Wait a moment; raise Interrupted once asked to stop."""
+        if not self.asked:
+            time.sleep(POLL_SECONDS)
+        if self.asked:
+            raise Interrupted
+
+
+@dataclass(frozen=True)
+class Run:
+    """One `make run`: what it hands to its processes, and the stack that stops them."""
+
+    environ: dict[str, str]
+    stack: ExitStack
+    interruption: Interruption
+
+    @property
+    def logs(self) -> Path:
+        """Say where the output of the processes goes."""
+        return var_folder(self.environ) / "log"
+
+    def finish(self, name: str, *arguments: str) -> None:
+        """Run a command to its end; raise RunFailed if it fails."""
+        child = launch(name, list(arguments), self.environ, ROOT, self.logs / f"{name}.log")
+        with ExitStack() as stack:
+            stack.callback(child.stop, 5)
+            while not child.has_ended():
+                self.interruption.pause()
+        child.check_succeeded()
+
+    def keep(self, name: str, patience: float, *arguments: str) -> Child:
+        """Start a process that runs until we stop."""
+        child = launch(name, list(arguments), self.environ, ROOT, self.logs / f"{name}.log")
+        self.stack.callback(child.stop, patience)
+        self.stack.callback(say, f"Stopping the {name} / 正在停止 {name} ...")
+        return child
+
+    def wait(self, child: Child, is_ready: Callable[[], bool]) -> None:
+        """Wait until `is_ready`; raise RunFailed if the child dies or takes too long."""
+        deadline = time.monotonic() + READY_SECONDS
+        while not is_ready():
+            child.check_running()
+            if time.monotonic() > deadline:
+                raise RunFailed(f"{child.name} is not ready after {READY_SECONDS} s: {child.log}")
+            self.interruption.pause()
+
+
+def say(text: str) -> None:
+    """Tell the person at the terminal, who may have closed it."""
+    with suppress(OSError):
+        print(text, flush=True)
+
+
+def main() -> int:
+    """Run everything until a signal (exit code 0) or a failure (1)."""
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+    interruption = Interruption()
+    try:
+        with ExitStack() as stack:
+            _run_everything(Run(dict(os.environ), stack, interruption))
+    except Interrupted:
+        say("Stopped. / 已停止。")
+    except (ConfigError, RunFailed) as error:
+        say(f"\n{error}")
+        return 1
+    return 0
+
+
+def _run_everything(run: Run) -> None:
+    children = []
+    simulate = is_missing(run.environ, "WECHAT_API_BASE_URL")
+    service = _check_addresses(run.environ, simulate)
+    wechat = _make_ready(run).wechat_api_base_url
+    if simulate:
+        children.append(_start_simulator(run, wechat))
+    playable = is_local(wechat) and _answers(f"{wechat}/_simulator/health")
+    if playable:
+        _introduce_demo(wechat)
+    children.append(_start_service(run, service))
+    say(_summary(run, service, wechat))
+    if playable:
+        say(_INVITATION + tell_story(service, wechat))
+    while True:
+        for child in children:
+            child.check_running()
+        run.interruption.pause()
+
+
+def _check_addresses(environ: dict[str, str], simulate: bool) -> str:
+    """Check that both ports can be had, before anything is started; say where the service is."""
+    if environ.get("WXPASS_ENV", "").strip() not in ("", "development"):
+        raise ConfigError(
+            "WXPASS_ENV",
+            "make run is for development only; elsewhere run "
+            "`gunicorn -c config/gunicorn.conf.py wsgi:app`. / make run 仅用于开发环境。",
+        )
+    host, port = service_address(environ)
+    check_free("PORT", host, port)
+    if simulate:
+        simulator_port = int(simulator_url(environ).rpartition(":")[2])
+        if simulator_port == port:
+            raise ConfigError("SIMULATOR_PORT", f"is {port}, as PORT is. / 与 PORT 相同。")
+        check_free("SIMULATOR_PORT", "127.0.0.1", simulator_port)
+    reached = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)  # noqa: S104
+    return f"http://{reached}:{port}"
+
+
+def _make_ready(run: Run) -> Config:
+    """Start the database, fill the environment, bring the tables and the demo data."""
+    environ = run.environ
+    environ["WXPASS_VAR"] = str(var_folder(environ))
+    if is_missing(environ, "DATABASE_URL"):
+        say("Starting PostgreSQL / 正在启动 PostgreSQL ...")
+        server = run.stack.enter_context(hold_server(var_folder(environ)))
+        run.stack.callback(say, "Stopping PostgreSQL / 正在停止 PostgreSQL ...")
+        environ["DATABASE_URL"] = server.url
+    fill(environ)
+    config = load_config(environ)
+    say("Bringing the database up to date / 正在更新数据库 ...")
+    run.finish("migration", "flask", "--app", "wsgi", "db", "upgrade")
+    run.finish("demo", "flask", "--app", "wsgi", "demo")
+    return config
+
+
+def _start_simulator(run: Run, url: str) -> Child:
+    say("Starting the WeChat simulator / 正在启动微信模拟器 ...")
+    address = urlsplit(url).netloc
+    options = f"--workers 1 --worker-class gevent --no-control-socket --bind {address}"
+    child = run.keep(
+        "simulator", 5, "gunicorn", *options.split(), "app.simulator:create_simulator()"
+    )
+    run.wait(child, lambda: _answers(f"{url}/_simulator/health"))
+    return child
+
+
+def _introduce_demo(url: str) -> None:
+    """Tell the simulator which mini-programs and people there are."""
+    for tenant in TENANTS:
+        for app in tenant.apps:
+            body = {"appid": app.appid, "secret": app.secret, "open_platform": app.open_platform}
+            _tell(f"{url}/_simulator/apps", body)
+    for person in PEOPLE:
+        _tell(f"{url}/_simulator/people", {"name": person.name, "phone": person.phone})
+
+
+def _start_service(run: Run, url: str) -> Child:
+    say("Starting the service / 正在启动服务 ...")
+    patience = read_number(run.environ, "GUNICORN_GRACEFUL_TIMEOUT", 30, range(1, 3601)) + 5
+    child = run.keep("service", patience, "gunicorn", "-c", "config/gunicorn.conf.py", "wsgi:app")
+    run.wait(child, lambda: _answers(f"{url}/readyz"))
+    return child
+
+
+def _answers(url: str) -> bool:
+    """Say whether a GET is answered with 200."""
+    with suppress(requests.RequestException), requests.Session() as session:
+        session.trust_env = False  # no proxy for what runs here
+        return session.get(url, timeout=5).status_code == HTTPStatus.OK
+    return False
+
+
+def _tell(url: str, body: dict[str, str]) -> None:
+    """Post to the simulator's control API; raise RunFailed if it does not take it."""
+    with requests.Session() as session:
+        session.trust_env = False
+        try:
+            session.post(url, json=body, timeout=5).raise_for_status()
+        except requests.RequestException as error:
+            raise RunFailed(f"the simulator does not take the demo data: {error}") from None
+
+
+def _summary(run: Run, service: str, wechat: str) -> str:
+    lines = [
+        "",
+        "wxpass is ready. Ctrl-C stops everything. / 已就绪，按 Ctrl-C 全部停止。",
+        f"  Service / 服务    {service}   ({service}/docs)",
+        f"  WeChat / 微信     {wechat}",
+        f"  Logs / 日志       {run.logs}/*.log",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

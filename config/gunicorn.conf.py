@@ -1,0 +1,51 @@
+"""How gunicorn serves wxpass: `gunicorn -c config/gunicorn.conf.py wsgi:app`.
+
+Read from the environment, all optional:
+  GUNICORN_BIND                host:port or unix:/path; else 127.0.0.1:$PORT in development,
+                               0.0.0.0:$PORT in production
+  GUNICORN_WORKERS             processes; else one a core, in development at most 4
+  GUNICORN_WORKER_CONNECTIONS  requests a process has in hand at once; else 1000
+  GUNICORN_TIMEOUT             seconds a worker may be silent before it is replaced; else 30
+  GUNICORN_GRACEFUL_TIMEOUT    seconds running requests get when the service stops; else 30
+  GUNICORN_KEEPALIVE           seconds an idle connection stays open; else 5
+"""
+
+import os
+
+from config import ConfigError
+from config.readers import read_environment_name, read_number
+
+_DEVELOPMENT_WORKERS = 4  # times the pool, well within the 100 connections PostgreSQL starts with
+
+try:
+    _production = read_environment_name(os.environ) == "production"
+    _port = read_number(os.environ, "PORT", 8000, range(1, 65536))
+    _cores = os.cpu_count() or 1
+    _workers = _cores if _production else min(_cores, _DEVELOPMENT_WORKERS)
+
+    bind = os.environ.get("GUNICORN_BIND") or f"{'0.0.0.0' if _production else '127.0.0.1'}:{_port}"  # noqa: S104
+    workers = read_number(os.environ, "GUNICORN_WORKERS", _workers, range(1, 257))
+    worker_connections = read_number(
+        os.environ, "GUNICORN_WORKER_CONNECTIONS", 1000, range(1, 100_001)
+    )
+    timeout = read_number(os.environ, "GUNICORN_TIMEOUT", 30, range(1, 3601))
+    graceful_timeout = read_number(os.environ, "GUNICORN_GRACEFUL_TIMEOUT", 30, range(1, 3601))
+    keepalive = read_number(os.environ, "GUNICORN_KEEPALIVE", 5, range(1, 3601))
+except ConfigError as error:
+    raise SystemExit(str(error)) from None
+
+worker_class = "gevent"
+control_socket_disable = True
+
+# Who the client is and whether it spoke https is decided in one place, the app, which counts
+# TRUSTED_PROXIES. So gunicorn trusts nobody's forwarded headers, not even a local proxy's.
+forwarded_allow_ips = ""
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
+
+limit_request_line = 4094
+limit_request_fields = 64
+limit_request_field_size = 8190
+
+accesslog = None  # the app logs its requests itself, without what is secret in them
+errorlog = "-"

@@ -1,0 +1,186 @@
+"""Read one setting from the environment: a checked value, or a ConfigError that helps.
+
+What a bad secret held is in no message, and errors that might quote it are cut off (`from None`).
+"""
+
+import re
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
+from typing import Literal, NoReturn, Self, cast
+from urllib.parse import SplitResult, urlsplit
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+KEY_ID = re.compile(r"[a-z0-9_-]{1,16}")
+KEY_BYTES = 32
+PEPPER_CHARACTERS = 32
+
+# Ready to paste; shown with the message about the setting they make.
+MAKE = {
+    "DATABASE_URL": "export DATABASE_URL=postgresql://wxpass:password@localhost/wxpass",
+    "WXPASS_KEYS": """export WXPASS_KEYS="k1:$(python3 -c 'import base64, os; """
+    """print(base64.b64encode(os.urandom(32)).decode())')" """.rstrip(),
+    "WXPASS_PEPPER": """export WXPASS_PEPPER="$(python3 -c 'import secrets; """
+    """print(secrets.token_urlsafe(48))')" """.rstrip(),
+    "JWT_PRIVATE_KEY": 'export JWT_PRIVATE_KEY="$(openssl genpkey -algorithm ed25519)"',
+}
+
+
+class ConfigError(Exception):
+    """A setting is missing or malformed: which, why, and how to make a right one."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"{name}: {why}")
+        self.name = name
+        self.why = why
+
+    @classmethod
+    def together(cls, errors: Sequence[Self]) -> Self:
+        """Make one error of many; one error stays itself."""
+        if len(errors) == 1:
+            return errors[0]
+        names = ", ".join(error.name for error in errors)
+        return cls(names, "\n" + "\n".join(f"- {error}" for error in errors))
+
+
+def read_environment_name(environ: Mapping[str, str]) -> Literal["development", "production"]:
+    """Read WXPASS_ENV; nothing means development."""
+    name = _text(environ, "WXPASS_ENV") or "development"
+    if name not in ("development", "production"):
+        refuse(
+            "WXPASS_ENV",
+            f"is {name!r}; it must be development or production",
+            "只能是 development 或 production",
+        )
+    return cast(Literal["development", "production"], name)
+
+
+def read_number(environ: Mapping[str, str], name: str, default: int, allowed: range) -> int:
+    """Read a whole number within `allowed`."""
+    text = _text(environ, name)
+    if not text:
+        return default
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) not in allowed:
+        low, high = allowed[0], allowed[-1]
+        refuse(
+            name,
+            f"is {text!r}; it must be a whole number from {low} to {high}",
+            f"必须是 {low} 到 {high} 之间的整数",
+        )
+    return int(text)
+
+
+def read_database_url(environ: Mapping[str, str]) -> str:
+    """Read DATABASE_URL, spelt the way SQLAlchemy asks for psycopg 3."""
+    scheme, separator, rest = _required(environ, "DATABASE_URL").partition("://")
+    known = scheme in ("postgresql", "postgres", "postgresql+psycopg")
+    if not known or not separator or not rest or _split(f"{scheme}://{rest}") is None:
+        refuse(
+            "DATABASE_URL",
+            "is not a PostgreSQL address; it must begin with postgresql://",
+            "不是 PostgreSQL 地址，须以 postgresql:// 开头",
+        )
+    return f"postgresql+psycopg://{rest}"
+
+
+def read_keys(environ: Mapping[str, str]) -> tuple[tuple[str, bytes], ...]:
+    """Read the key ring WXPASS_KEYS, `id:base64key,...`; the first key encrypts."""
+    entries = _required(environ, "WXPASS_KEYS").split(",")
+    keys = tuple(_key(number, entry.strip()) for number, entry in enumerate(entries, 1))
+    if len(dict(keys)) < len(keys):
+        refuse("WXPASS_KEYS", "has two keys of the same id", "有两个密钥使用了相同的 id")
+    return keys
+
+
+def read_pepper(environ: Mapping[str, str]) -> bytes:
+    """Read WXPASS_PEPPER, which keys the blind index of phone numbers."""
+    pepper = _required(environ, "WXPASS_PEPPER")
+    if len(pepper) < PEPPER_CHARACTERS:
+        refuse(
+            "WXPASS_PEPPER",
+            f"is shorter than {PEPPER_CHARACTERS} characters",
+            f"长度不足 {PEPPER_CHARACTERS} 个字符",
+        )
+    return pepper.encode()
+
+
+def read_private_key(environ: Mapping[str, str]) -> str:
+    r"""Read JWT_PRIVATE_KEY, PEM; `\n` may stand for a line break, as .env files need."""
+    pem = _required(environ, "JWT_PRIVATE_KEY").replace("\\n", "\n") + "\n"
+    try:
+        key = load_pem_private_key(pem.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    p256 = isinstance(key, EllipticCurvePrivateKey) and isinstance(key.curve, SECP256R1)
+    if not p256 and not isinstance(key, Ed25519PrivateKey):
+        refuse(
+            "JWT_PRIVATE_KEY",
+            "is not an unencrypted Ed25519 or EC P-256 private key in PEM",
+            "不是未加密的 Ed25519 或 EC P-256 PEM 私钥",
+        )
+    return pem
+
+
+def read_wechat_api_base_url(environ: Mapping[str, str]) -> str:
+    """Read WECHAT_API_BASE_URL; AppSecrets go there, so production insists on https."""
+    url = _text(environ, "WECHAT_API_BASE_URL") or "https://api.weixin.qq.com"
+    parts = _split(url)
+    plain = parts and parts.hostname and not (parts.query or parts.fragment or "@" in parts.netloc)
+    if not parts or not plain or parts.scheme not in ("http", "https") or url.endswith("/"):
+        refuse(
+            "WECHAT_API_BASE_URL",
+            "must look like https://api.weixin.qq.com, with no slash at its end",
+            "应形如 https://api.weixin.qq.com，末尾不带斜杠",
+        )
+    if _text(environ, "WXPASS_ENV") == "production" and parts.scheme != "https":
+        refuse("WECHAT_API_BASE_URL", "must be https in production", "生产环境必须使用 https")
+    return url
+
+
+def refuse(name: str, english: str, chinese: str) -> NoReturn:
+    """Raise the ConfigError for `name`, with the command that makes a right value, if any."""
+    make = f"\n    {MAKE[name]}" if name in MAKE else ""
+    raise ConfigError(name, f"{english}. / {chinese}。{make}") from None
+
+
+def _text(environ: Mapping[str, str], name: str) -> str:
+    """Read a variable; set to nothing is as good as not set."""
+    return environ.get(name, "").strip()
+
+
+def _required(environ: Mapping[str, str], name: str) -> str:
+    return _text(environ, name) or refuse(name, "is not set", "未设置")
+
+
+def _split(url: str) -> SplitResult | None:
+    """Take a URL apart, its port included; None for what is not one."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return None if re.search(r"[\s\x00-\x1f]", url) else parts
+
+
+def _key(number: int, entry: str) -> tuple[str, bytes]:
+    key_id, separator, encoded = entry.partition(":")
+    if not separator or not KEY_ID.fullmatch(key_id):
+        refuse(
+            "WXPASS_KEYS",
+            f"entry {number} is not id:base64key with an id of 1 to 16 of a-z 0-9 _ -",
+            f"第 {number} 项不是 id:base64key 格式（id 为 1 到 16 个 a-z 0-9 _ - 字符）",
+        )
+    try:
+        key = b64decode(encoded.translate(str.maketrans("-_", "+/")), validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        refuse(
+            "WXPASS_KEYS",
+            f"entry {number} does not hold {KEY_BYTES} bytes in base64",
+            f"第 {number} 项不是 {KEY_BYTES} 字节密钥的 base64",
+        )
+    return key_id, key

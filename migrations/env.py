@@ -1,0 +1,24 @@
+"""Run migrations: one process at a time, and never waiting long for a busy table."""
+
+from alembic import context
+from flask import current_app
+from sqlalchemy import text
+
+ADVISORY_LOCK = 0x77787061737301  # "wxpass", 1
+LOCK_TIMEOUT = "10s"
+
+db = current_app.extensions["migrate"].db
+
+
+def run() -> None:
+    """Apply what is missing in one transaction, under an advisory lock."""
+    with db.engine.begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})
+        connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
+        context.configure(connection, target_metadata=db.metadata, compare_server_default=True)
+        context.run_migrations()
+
+
+if context.is_offline_mode():
+    raise SystemExit("Migrations need a database: they are not written out as SQL.")
+run()

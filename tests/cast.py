@@ -1,0 +1,174 @@
+"""The cast of the tests: two tenants, three mini-programs, and people with a phone in hand."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from flask import Flask
+from sqlalchemy import text
+from werkzeug.test import TestResponse
+
+from app.extensions import db
+from app.services.apps import NewApp, add_app
+from app.services.tenants import add_tenant
+from app.services.users import add_user
+
+
+@dataclass(frozen=True)
+class App:
+    """A mini-program of the cast."""
+
+    appid: str
+    tenant: str
+    secret: str
+    registration: str = "on_phone"
+
+
+ACME_SHOP = App("wxaaaa000000000001", "acme", "a1" * 16)
+ACME_CLUB = App("wxaaaa000000000002", "acme", "a2" * 16, "on_login")
+ACME_STAFF = App("wxaaaa000000000003", "acme", "a3" * 16, "closed")
+GLOBEX_LIFE = App("wxbbbb000000000001", "globex", "b1" * 16)
+APPS = (ACME_SHOP, ACME_CLUB, ACME_STAFF, GLOBEX_LIFE)
+
+
+def add_cast(app: Flask) -> None:
+    """Add the tenants and their mini-programs."""
+    with app.app_context():
+        for slug in ("acme", "globex"):
+            add_tenant(slug, slug.title())
+        for one in APPS:
+            add_app(one.tenant, NewApp(one.appid, one.appid, one.registration, "json", one.secret))
+
+
+def enter_user(
+    app: Flask,
+    tenant: str = "acme",
+    account: str | None = None,
+    password: str | None = None,
+    phone: str | None = None,
+) -> str:
+    """Enter a person as an operator does, and give the user's id."""
+    with app.app_context():
+        return str(add_user(tenant, account, password, phone))
+
+
+class WeChat:
+    """The simulated WeChat, by its control API."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def control(self, what: str, **fields: Any) -> Any:
+        """Tell the simulator something."""
+        answer = requests.post(f"{self.url}/_simulator/{what}", json=fields, timeout=5)
+        answer.raise_for_status()
+        return answer.json()
+
+    def ask(self, what: str, **query: str) -> Any:
+        """Ask the simulator something."""
+        answer = requests.get(f"{self.url}/_simulator/{what}", params=query, timeout=5)
+        answer.raise_for_status()
+        return answer.json()
+
+    def fault(self, kind: str, path: str = "/sns/jscode2session", **how: Any) -> None:
+        """Switch a fault on; `reset` after the test switches it off."""
+        self.control("faults", kind=kind, path=path, **how)
+
+    def calls(self) -> list[dict[str, Any]]:
+        """List the calls that WeChat received."""
+        return self.ask("calls")["calls"]
+
+
+class Person:
+    """Somebody with WeChat on a phone."""
+
+    def __init__(self, wechat: WeChat, name: str, phone: str, country_code: str = "86") -> None:
+        self.wechat, self.name, self.phone = wechat, name, phone
+        wechat.control(
+            "people", name=name, nickname=f"{name} 🌸 小花", phone=phone, country_code=country_code
+        )
+
+    def wx_login(self, app: App = ACME_SHOP) -> str:
+        """Open the mini-program: `wx.login` gives a code."""
+        return self.wechat.control("login", person=self.name, appid=app.appid)["code"]
+
+    def tap_user_info(self, app: App = ACME_SHOP, **how: Any) -> dict[str, str]:
+        """Allow the user info: rawData, signature, encryptedData, iv."""
+        return self.wechat.control("user-info", person=self.name, appid=app.appid, **how)
+
+    def tap_phone(self, app: App = ACME_SHOP, **how: Any) -> dict[str, str]:
+        """Allow the phone number: code (the new way), encryptedData and iv (the old)."""
+        return self.wechat.control("phone", person=self.name, appid=app.appid, **how)
+
+    def tap_phone_new(self, app: App = ACME_SHOP, **how: Any) -> dict[str, str]:
+        """Allow the phone number, the new way."""
+        return {"code": self.tap_phone(app, **how)["code"]}
+
+    def tap_phone_old(self, app: App = ACME_SHOP, **how: Any) -> dict[str, str]:
+        """Allow the phone number, the old way."""
+        tapped = self.tap_phone(app, **how)
+        return {name: tapped[name] for name in ("encryptedData", "iv")}
+
+
+class Client:
+    """A mini-program's network: sends what the front end says, with its login token."""
+
+    def __init__(self, app: Flask) -> None:
+        self.http = app.test_client()
+
+    def send(self, method: str, path: str, token: str | None = None, **how: Any) -> TestResponse:
+        """Send a request, with a login token if there is one."""
+        headers = how.pop("headers", {})
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        return self.http.open(path, method=method, headers=headers, **how)
+
+    def post(self, what: str, token: str | None = None, app: App = ACME_SHOP, **body: Any) -> Any:
+        """Call the native interface of a mini-program."""
+        return self.send("POST", f"/v1/apps/{app.appid}/{what}", token, json=body)
+
+    def me(self, token: str) -> TestResponse:
+        """Ask who the token says I am."""
+        return self.send("GET", "/v1/me", token)
+
+    def log_in(self, person: Person, app: App = ACME_SHOP, **more: str) -> dict[str, Any]:
+        """Log a person in, bound or not."""
+        answer = self.post("login", app=app, code=person.wx_login(app), **more)
+        assert answer.status_code == 200, answer.text
+        return answer.json
+
+    def bind(self, person: Person, app: App = ACME_SHOP) -> dict[str, Any]:
+        """Log a person in and verify their phone."""
+        token = self.log_in(person, app)["token"]
+        answer = self.post("phone", token, app, **person.tap_phone_new(app))
+        assert answer.status_code == 200, answer.text
+        return answer.json
+
+
+class Reader:
+    """The database, read in SQL."""
+
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+
+    def __call__(self, query: str, **values: Any) -> list[tuple[Any, ...]]:
+        """Run a statement and give its rows."""
+        with self.app.app_context():
+            result = db.session.execute(text(query), values)
+            rows = [tuple(row) for row in result] if result.returns_rows else []
+            db.session.commit()
+            return rows
+
+    def count(self, table: str, where: str = "true") -> int:
+        """Count rows."""
+        return int(self(f"SELECT count(*) FROM {table} WHERE {where}")[0][0])
+
+
+def failure(answer: TestResponse) -> tuple[int, str]:
+    """Give status and code of a refusal, having checked its shape."""
+    assert answer.content_type == "application/problem+json", answer.text
+    problem = answer.json
+    assert problem["status"] == answer.status_code
+    assert problem["detail"]
+    assert problem["request_id"] == answer.headers["X-Request-Id"]
+    return answer.status_code, problem["code"]

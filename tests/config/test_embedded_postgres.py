@@ -1,0 +1,220 @@
+"""The embedded PostgreSQL: joined by all who need it, stopped by the last, whoever was killed."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from config.development.postgres import DatabaseUnavailable, create_database, hold_server
+
+ROOT = Path(__file__).resolve().parents[2]
+FAST = ("-c", "fsync=off")
+HOLD = """
+import sys
+from pathlib import Path
+from config.development.postgres import hold_server
+server = hold_server(Path(sys.argv[1]), options=("-c", "fsync=off"))
+print("holding", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="module")
+def shared_var(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a folder whose initdb is done once for the whole file."""
+    return tmp_path_factory.mktemp("shared") / "var"
+
+
+@pytest.fixture
+def var(shared_var: Path) -> Iterator[Path]:
+    """Give the shared folder, and see that no test leaves its server running."""
+    yield shared_var
+    with hold_server(shared_var, options=FAST):
+        pass
+    assert not is_running(shared_var)
+
+
+def is_running(var: Path) -> bool:
+    try:
+        pid = (var / "postgres" / "postmaster.pid").read_text().split()[0]
+        command = Path(f"/proc/{pid}/cmdline").read_text()
+    except FileNotFoundError:
+        return False
+    return str(var) in command
+
+
+def answers(url: str) -> bool:
+    with psycopg.connect(url) as connection:
+        return connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def start_holder(var: Path) -> "subprocess.Popen[bytes]":
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(var)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert holder.stdout
+    assert holder.stdout.readline() == b"holding\n"
+    return holder
+
+
+def end(holder: "subprocess.Popen[bytes]", number: int | None = None) -> None:
+    if number:
+        holder.send_signal(number)
+    holder.communicate()
+
+
+def test_the_last_of_several_holders_stops_it(var: Path) -> None:
+    first = hold_server(var, options=FAST)
+    second = hold_server(var, options=FAST)
+    holder = start_holder(var)
+
+    first.release()
+    first.release()
+    assert answers(second.url)
+    second.release()
+    assert is_running(var)
+    end(holder)
+    assert not is_running(var)
+
+
+def test_a_killed_holder_does_not_count(var: Path) -> None:
+    server = hold_server(var, options=FAST)
+    end(start_holder(var), signal.SIGKILL)
+
+    server.release()
+
+    assert not is_running(var)
+
+
+def test_a_server_left_by_killed_holders_is_joined_and_then_stopped(var: Path) -> None:
+    end(start_holder(var), signal.SIGKILL)
+    left = (var / "postgres" / "postmaster.pid").read_text().split()[0]
+    assert is_running(var)
+
+    with hold_server(var) as server:
+        assert answers(server.url)
+        assert (var / "postgres" / "postmaster.pid").read_text().split()[0] == left
+
+    assert not is_running(var)
+
+
+def test_several_that_start_at_once_share_one(var: Path) -> None:
+    holders = [
+        subprocess.Popen(
+            [sys.executable, "-c", HOLD, str(var)], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=-1
+        )
+        for _ in range(3)
+    ]
+
+    assert [holder.communicate()[0] for holder in holders] == [b"holding\n"] * 3
+    assert [holder.returncode for holder in holders] == [0, 0, 0]
+    assert not is_running(var)
+
+
+@pytest.mark.parametrize("content", ["{pid}\n/somewhere\n1\n5432\n", ""])
+def test_a_stale_pid_file_is_no_server(var: Path, content: str) -> None:
+    hold_server(var, options=FAST).release()
+    stranger = subprocess.Popen(["sleep", "60"], user=(var / "postgres").stat().st_uid)
+    try:
+        pid_file = var / "postgres" / "postmaster.pid"
+        pid_file.write_text(content.format(pid=stranger.pid))
+        os.utime(pid_file, (0, 0))
+        with hold_server(var, options=FAST) as server:
+            assert answers(server.url)
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_a_forked_child_does_not_release_its_parents_hold(var: Path) -> None:
+    with hold_server(var, options=FAST) as server:
+        child = os.fork()
+        if child == 0:
+            server.release()
+            os._exit(0)
+        os.waitpid(child, 0)
+        assert answers(server.url)
+
+
+def test_nobody_else_gets_in_and_nothing_listens_on_the_network(var: Path) -> None:
+    with hold_server(var, options=FAST) as server:
+        data = var / "postgres"
+        with psycopg.connect(server.url) as connection:
+            (addresses,) = connection.execute("SHOW listen_addresses").fetchone() or ("?",)
+            (encoding,) = connection.execute("SHOW server_encoding").fetchone() or ("?",)
+        socket_folder = Path(psycopg.conninfo.conninfo_to_dict(server.url)["host"])  # type: ignore[arg-type]
+
+    assert (addresses, encoding) == ("", "UTF8")
+    assert socket_folder == data
+    assert stat.S_IMODE(data.stat().st_mode) == 0o700
+
+
+def test_databases_are_made_once(var: Path) -> None:
+    with hold_server(var, options=FAST) as server:
+        create_database(server.url, 'an"other')
+        create_database(server.url, 'an"other')
+        assert answers(server.url_of("an%22other"))
+
+
+def test_commands_for_another_server_are_not_obeyed(
+    var: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGPORT", "6543")
+    monkeypatch.setenv("PGDATA", "/nowhere")
+    with hold_server(var, options=FAST) as server:
+        assert answers(server.url)
+
+
+def test_a_bad_option_fails_with_the_log(var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("config.development.postgres.RETRY_SECONDS", 0)
+    with pytest.raises(DatabaseUnavailable, match="no_such_setting"):
+        hold_server(var, options=("-c", "no_such_setting=1"))
+
+
+def test_another_major_version_is_named(var: Path) -> None:
+    hold_server(var, options=FAST).release()
+    version = var / "postgres" / "PG_VERSION"
+    right = version.read_text()
+    version.write_text("14\n")
+    try:
+        with pytest.raises(DatabaseUnavailable) as caught:
+            hold_server(var, options=FAST)
+    finally:
+        version.write_text(right)
+
+    assert str(var / "postgres") in str(caught.value)
+    assert "DATABASE_URL" in str(caught.value)
+
+
+def test_a_folder_that_is_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "postgres").mkdir()
+    (tmp_path / "postgres" / "thesis.txt").write_text("important")
+
+    with pytest.raises(DatabaseUnavailable, match="not empty"):
+        hold_server(tmp_path)
+
+    assert (tmp_path / "postgres" / "thesis.txt").read_text() == "important"
+
+
+def test_a_path_too_long_for_a_socket_and_closed_to_others_works(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    var = closed / ("a long 名字 " * 8)
+
+    with hold_server(var, options=FAST) as server:
+        assert answers(server.url)
+        socket_folder = Path(psycopg.conninfo.conninfo_to_dict(server.url)["host"])  # type: ignore[arg-type]
+        assert stat.S_IMODE(socket_folder.stat().st_mode) == 0o700
+
+    assert not socket_folder.exists()
+    assert not closed.stat().st_mode & 0o066

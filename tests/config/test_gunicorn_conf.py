@@ -1,0 +1,62 @@
+"""config/gunicorn.conf.py: what is bound, and that nobody's forwarded headers are believed."""
+
+import os
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CONF = Path(__file__).resolve().parents[2] / "config" / "gunicorn.conf.py"
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [*os.environ]:
+        if name.startswith(("GUNICORN_", "WXPASS_")) or name in ("PORT", "TRUSTED_PROXIES"):
+            monkeypatch.delenv(name)
+
+
+def load(monkeypatch: pytest.MonkeyPatch, **settings: str) -> dict[str, Any]:
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    return runpy.run_path(str(CONF))
+
+
+def test_development_is_reachable_from_this_machine_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(monkeypatch)["bind"] == "127.0.0.1:8000"
+
+
+def test_production_is_reachable_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(monkeypatch, WXPASS_ENV="production", PORT="80")["bind"] == "0.0.0.0:80"
+
+
+def test_bind_can_be_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(monkeypatch, GUNICORN_BIND="unix:/run/wxpass")["bind"] == "unix:/run/wxpass"
+
+
+def test_forwarded_headers_are_left_to_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load(monkeypatch, FORWARDED_ALLOW_IPS="*", TRUSTED_PROXIES="1")
+
+    assert settings["forwarded_allow_ips"] == ""
+    assert settings["secure_scheme_headers"] == {}
+    assert settings["forwarder_headers"] == ""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "PORT",
+        "GUNICORN_WORKERS",
+        "GUNICORN_WORKER_CONNECTIONS",
+        "GUNICORN_TIMEOUT",
+        "GUNICORN_GRACEFUL_TIMEOUT",
+        "GUNICORN_KEEPALIVE",
+    ],
+)
+@pytest.mark.parametrize("value", ["many", "0", "-1"])
+def test_a_bad_number_stops_the_boot_by_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    with pytest.raises(SystemExit, match=name):
+        load(monkeypatch, **{name: value})

@@ -1,0 +1,141 @@
+"""The supervisor: what stands in the way is named, and what it started does not outlive it."""
+
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from config import ConfigError
+from config.development.addresses import check_free, service_address
+from config.development.children import RunFailed, launch
+from config.development.demo import PEOPLE, TENANTS
+from config.development.story import tell_story
+
+ROOT = Path(__file__).resolve().parents[2]
+STUBBORN = """
+import signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+print(worker.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def run_supervisor(tmp_path: Path, **environ: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "config.development.run"],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "WXPASS_VAR": str(tmp_path / "var")} | environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+
+
+@pytest.mark.parametrize("variable", ["PORT", "SIMULATOR_PORT"])
+def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path, variable: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        ports = {"PORT": "58233", "SIMULATOR_PORT": "58234", variable: str(port)}
+        done = run_supervisor(tmp_path, **ports)
+
+    assert done.returncode == 1
+    assert f"{variable}: port {port} is taken" in done.stdout
+    assert f"{variable}={port + 10} make run" in done.stdout
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "var").exists()
+
+
+def test_production_is_refused(tmp_path: Path) -> None:
+    done = run_supervisor(tmp_path, WXPASS_ENV="production")
+
+    assert done.returncode == 1
+    assert done.stdout.strip().startswith("WXPASS_ENV:")
+
+
+def test_an_address_left_by_a_stopped_service_is_free() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):
+            listener.accept()[0].close()
+
+    check_free("PORT", "127.0.0.1", port)
+
+
+@pytest.mark.parametrize(
+    ("environ", "address"),
+    [
+        ({}, ("127.0.0.1", 8000)),
+        ({"PORT": "9000"}, ("127.0.0.1", 9000)),
+        ({"PORT": "9000", "GUNICORN_BIND": "0.0.0.0:80"}, ("0.0.0.0", 80)),  # noqa: S104
+        ({"GUNICORN_BIND": "[::1]:80"}, ("[::1]", 80)),
+    ],
+)
+def test_the_service_is_looked_for_where_gunicorn_binds(
+    environ: dict[str, str], address: tuple[str, int]
+) -> None:
+    assert service_address(environ) == address
+
+
+def test_a_unix_socket_is_refused_by_name() -> None:
+    with pytest.raises(ConfigError, match="GUNICORN_BIND"):
+        service_address({"GUNICORN_BIND": "unix:/tmp/x"})
+
+
+def test_a_child_that_will_not_stop_is_killed_with_its_workers(tmp_path: Path) -> None:
+    (tmp_path / "stubborn.py").write_text(STUBBORN)
+    child = launch("stubborn", ["stubborn"], {}, tmp_path, tmp_path / "log" / "stubborn.log")
+    while not (worker := child.log.read_text().strip()):
+        time.sleep(0.02)
+
+    child.stop(0.1)
+
+    assert child.has_ended()
+    assert wait_until_gone(int(worker))
+
+
+def wait_until_gone(pid: int) -> bool:
+    """Say whether the process ends; one that nobody has waited for is a zombie, and has ended."""
+    for _ in range(100):
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except FileNotFoundError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_a_child_that_dies_is_named_with_the_end_of_its_log(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("raise SystemExit('the reason')")
+    child = launch("broken", ["broken"], {}, tmp_path, tmp_path / "broken.log")
+    child.process.wait()
+
+    with pytest.raises(RunFailed, match=r"broken ended by itself.*broken\.log.*\n.*the reason"):
+        child.check_running()
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_the_story_is_something_a_shell_can_read(shell: str) -> None:
+    story = tell_story("http://127.0.0.1:8000", "http://127.0.0.1:8001")
+
+    subprocess.run([shell, "-n"], input=story.encode(), check=True)
+    assert "#" not in story  # an interactive zsh has no comments
+    assert "!" not in story
+    assert "~" not in story
+
+
+def test_the_demo_world_is_valid() -> None:
+    apps = [app for tenant in TENANTS for app in tenant.apps]
+
+    assert {tenant.slug for tenant in TENANTS} == {"acme", "globex"}
+    for app in apps:
+        assert app.appid.startswith("wx")
+        assert len(bytes.fromhex(app.appid[2:])) == 8
+        assert len(bytes.fromhex(app.secret)) == 16
+    assert len({app.appid for app in apps}) == len(apps)
+    assert PEOPLE[0].name == "alice"

@@ -1,0 +1,157 @@
+"""load_config: what is wrong is named, and what it held is not shown."""
+
+from base64 import b64encode, urlsafe_b64encode
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    KeySerializationEncryption,
+    NoEncryption,
+    PrivateFormat,
+)
+
+from config import ConfigError, load_config
+
+KEY = bytes(range(32))
+SECRET = "do-not-print-me"
+
+
+def pem(key: object, encryption: KeySerializationEncryption | None = None) -> str:
+    return key.private_bytes(  # type: ignore[attr-defined, no-any-return]
+        Encoding.PEM, PrivateFormat.PKCS8, encryption or NoEncryption()
+    ).decode()
+
+
+def environ(**changes: str | None) -> dict[str, str]:
+    right = {
+        "WXPASS_ENV": "production",
+        "DATABASE_URL": "postgresql://me:pw@db.internal:5432/wxpass",
+        "WXPASS_KEYS": f"k2:{b64encode(KEY).decode()},k1:{b64encode(KEY[::-1]).decode()}",
+        "WXPASS_PEPPER": "p" * 32,
+        "JWT_PRIVATE_KEY": pem(ed25519.Ed25519PrivateKey.generate()),
+    }
+    return {name: value for name, value in {**right, **changes}.items() if value is not None}
+
+
+def test_production_is_read() -> None:
+    config = load_config(environ(PORT="9000", TRUSTED_PROXIES="2", DATABASE_POOL_SIZE="3"))
+
+    assert config.production
+    assert config.database_url == "postgresql+psycopg://me:pw@db.internal:5432/wxpass"
+    assert config.keys == (("k2", KEY), ("k1", KEY[::-1]))
+    assert config.pepper == b"p" * 32
+    assert config.wechat_api_base_url == "https://api.weixin.qq.com"
+    assert (config.port, config.trusted_proxies, config.database_pool_size) == (9000, 2, 3)
+
+
+def test_what_is_optional_has_defaults() -> None:
+    config = load_config(environ(WXPASS_ENV=None))
+
+    assert not config.production
+    assert (config.port, config.trusted_proxies, config.database_pool_size) == (8000, 0, 10)
+
+
+def test_nothing_secret_is_in_the_repr() -> None:
+    shown = repr(load_config(environ()))
+
+    for secret in ("pw@", "p" * 32, "PRIVATE KEY", repr(KEY)[2:20]):
+        assert secret not in shown
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_any_spelling_of_postgresql_becomes_psycopg(scheme: str) -> None:
+    url = f"{scheme}://postgres@/wxpass?host=/var/run"
+    config = load_config(environ(DATABASE_URL=url))
+
+    assert config.database_url == "postgresql+psycopg://postgres@/wxpass?host=/var/run"
+
+
+def test_a_url_safe_key_is_the_same_key() -> None:
+    key = b"\xfb\xff" * 16
+    config = load_config(environ(WXPASS_KEYS=f"k1:{urlsafe_b64encode(key).decode()}"))
+
+    assert config.keys == (("k1", key),)
+
+
+def test_a_private_key_may_be_one_line() -> None:
+    key = pem(ec.generate_private_key(ec.SECP256R1()))
+    config = load_config(environ(JWT_PRIVATE_KEY=key.strip().replace("\n", "\\n")))
+
+    assert config.jwt_private_key == key
+
+
+def test_development_may_use_plain_http() -> None:
+    url = "http://127.0.0.1:8001"
+    config = load_config(environ(WXPASS_ENV="development", WECHAT_API_BASE_URL=url))
+
+    assert config.wechat_api_base_url == url
+
+
+@pytest.mark.parametrize("env", ["production", "development"])
+@pytest.mark.parametrize(
+    "name", ["DATABASE_URL", "WXPASS_KEYS", "WXPASS_PEPPER", "JWT_PRIVATE_KEY"]
+)
+@pytest.mark.parametrize("value", [None, "", "  "])
+def test_a_missing_secret_has_no_default(name: str, env: str, value: str | None) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(environ(WXPASS_ENV=env) | {name: value or ""})
+
+    assert caught.value.name == name
+    assert "is not set" in str(caught.value)
+    assert "未设置" in str(caught.value)
+    assert f"export {name}=" in str(caught.value)
+
+
+BAD = [
+    ("WXPASS_ENV", "prod"),
+    ("DATABASE_URL", f"mysql://me:{SECRET}@db/wxpass"),
+    ("DATABASE_URL", f"postgresql:me:{SECRET}"),
+    ("DATABASE_URL", f"postgresql://me:{SECRET}#pw@db/wxpass"),
+    ("DATABASE_URL", "postgresql://"),
+    ("WXPASS_KEYS", SECRET),
+    ("WXPASS_KEYS", f"K1:{b64encode(KEY).decode()}"),
+    ("WXPASS_KEYS", f"{'k' * 17}:{b64encode(KEY).decode()}"),
+    ("WXPASS_KEYS", f"k1:{SECRET}"),
+    ("WXPASS_KEYS", f"k1:{b64encode(KEY[:16]).decode()}"),
+    ("WXPASS_KEYS", f"k1:{b64encode(KEY).decode()},"),
+    ("WXPASS_KEYS", f"k1:{b64encode(KEY).decode()},k1:{b64encode(KEY[::-1]).decode()}"),
+    ("WXPASS_PEPPER", SECRET),
+    ("JWT_PRIVATE_KEY", SECRET),
+    ("JWT_PRIVATE_KEY", pem(ec.generate_private_key(ec.SECP384R1()))),
+    ("JWT_PRIVATE_KEY", pem(rsa.generate_private_key(65537, 2048))),
+    ("JWT_PRIVATE_KEY", pem(ed25519.Ed25519PrivateKey.generate(), BestAvailableEncryption(b"x"))),
+    ("WECHAT_API_BASE_URL", "api.weixin.qq.com"),
+    ("WECHAT_API_BASE_URL", "https://api.weixin.qq.com/"),
+    ("WECHAT_API_BASE_URL", "https://api.weixin.qq.com?x=1"),
+    ("WECHAT_API_BASE_URL", f"https://me:{SECRET}@api.weixin.qq.com"),
+    ("WECHAT_API_BASE_URL", "https://api.weixin.qq.com:https"),
+    ("WECHAT_API_BASE_URL", "http://api.weixin.qq.com"),
+    ("DATABASE_POOL_SIZE", "0"),
+    ("TRUSTED_PROXIES", "-1"),
+    ("TRUSTED_PROXIES", "yes"),
+    ("PORT", "65536"),
+    ("PORT", "８０００"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), BAD)
+def test_a_malformed_setting_is_named_and_not_quoted(name: str, value: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(environ(**{name: value}))
+
+    assert caught.value.name == name
+    assert str(caught.value).startswith(f"{name}: ")
+    assert SECRET not in str(caught.value)
+    assert b64encode(KEY).decode() not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+def test_all_bad_settings_are_named_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config({"WXPASS_ENV": "production", "PORT": "x"})
+
+    named = caught.value.name.split(", ")
+    assert named == ["DATABASE_URL", "WXPASS_KEYS", "WXPASS_PEPPER", "JWT_PRIVATE_KEY", "PORT"]

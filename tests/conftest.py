@@ -1,0 +1,124 @@
+"""A real PostgreSQL, rolled back after each test; a simulated WeChat behind a real socket."""
+
+import os
+import secrets
+import threading
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from flask import Flask
+from flask_migrate import upgrade
+from psycopg import sql
+from sqlalchemy import text
+from werkzeug.serving import make_server
+
+from app import create_app
+from app.extensions import db
+from app.simulator import create_simulator
+from config import Config, load_config
+from config.development import fill, var_folder
+from config.development.postgres import hold_server
+from tests.cast import APPS, Client, Person, Reader, WeChat, add_cast
+
+
+@pytest.fixture(scope="session")
+def wechat() -> Iterator[WeChat]:
+    """A simulated WeChat that knows the cast's mini-programs."""
+    server = make_server("127.0.0.1", 0, create_simulator({}), threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    simulated = WeChat(f"http://127.0.0.1:{server.port}")
+    for app in APPS:
+        simulated.control("apps", appid=app.appid, secret=app.secret, open_platform=app.tenant)
+    yield simulated
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def config(wechat: WeChat) -> Iterator[Config]:
+    """Development's own settings, with a database that only this run has."""
+    name = f"wxpass_test_{secrets.token_hex(4)}"
+    with hold_server(var_folder(dict(os.environ)), name) as server:
+        environ = dict(os.environ) | {"DATABASE_URL": server.url, "DATABASE_POOL_SIZE": "30"}
+        environ["WECHAT_API_BASE_URL"] = wechat.url
+        fill(environ)
+        yield load_config(environ)
+        drop_database(server.url_of("postgres"), name)
+
+
+def drop_database(url: str, name: str) -> None:
+    """Drop this run's database, whoever is still connected to it."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def app(config: Config) -> Iterator[Flask]:
+    """The service, with its tables."""
+    app = create_app(config)
+    with app.app_context():
+        upgrade()
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+def isolated(request: pytest.FixtureRequest) -> None:
+    """Give a test that uses the service the cast, and take back all that it does."""
+    if "app" in request.fixturenames:
+        kind = "committed" if request.node.get_closest_marker("real_commits") else "rolled_back"
+        request.getfixturevalue(kind)
+        add_cast(request.getfixturevalue("app"))
+        request.getfixturevalue("wechat").control("reset")
+
+
+@pytest.fixture
+def rolled_back(app: Flask) -> Iterator[None]:
+    """Run every transaction of a test inside one that is rolled back."""
+    with app.app_context():
+        engine = db.engine
+        connection = engine.connect()
+        outer = connection.begin()
+        db.engines[None] = connection
+        db.session.configure(join_transaction_mode="create_savepoint")
+    yield
+    with app.app_context():
+        outer.rollback()
+        connection.close()
+        db.engines[None] = engine
+        db.session.configure(join_transaction_mode="conditional_savepoint")
+
+
+@pytest.fixture
+def committed(app: Flask) -> Iterator[None]:
+    """Let a test of real concurrency commit, and empty the tables after it."""
+    yield
+    with app.app_context(), db.engine.begin() as connection:
+        tables = ", ".join(table.name for table in db.metadata.sorted_tables)
+        connection.execute(text(f"TRUNCATE {tables}"))
+
+
+@pytest.fixture
+def client(app: Flask) -> Client:
+    """A mini-program's network."""
+    return Client(app)
+
+
+@pytest.fixture
+def rows(app: Flask) -> Reader:
+    """What the database holds, asked in SQL."""
+    return Reader(app)
+
+
+@pytest.fixture
+def alice(wechat: WeChat) -> Person:
+    """Alice, with WeChat on her phone."""
+    return Person(wechat, "alice", "13800138001")
+
+
+@pytest.fixture
+def bob(wechat: WeChat) -> Person:
+    """Bob, with WeChat on his phone."""
+    return Person(wechat, "bob", "13800138002")

@@ -1,0 +1,145 @@
+"""The simulated code2Session."""
+
+import re
+
+import pytest
+
+from app.simulator import create_simulator
+
+ACME = "wx00000000000000ac"
+GLOBEX = "wx0000000000000910"
+
+
+def test_answer_looks_like_wechats(simulator):
+    """Else a product could come to rely on an errcode, a charset or JSON's own content type."""
+    response = simulator.send_exchange(simulator.login_code())
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == "text/plain"
+    payload = response.get_json(force=True)
+    assert set(payload) == {"openid", "session_key", "unionid"}
+    assert re.fullmatch(r"o[\w-]{27}", payload["openid"], re.ASCII)
+    assert re.fullmatch(r"[A-Za-z0-9+/]{22}==", payload["session_key"])
+
+
+def test_code_looks_like_wechats(simulator):
+    """Else a validator of codes would be written against the wrong thing."""
+    assert re.fullmatch(r"0[0-9A-Za-z]{31}", simulator.login_code())
+
+
+def test_identity_survives_a_restart(simulator):
+    """Else everybody would be a stranger after the developer restarts the simulator."""
+    before = simulator.log_in()
+    simulator.http = create_simulator({}).test_client()
+    simulator.control("/apps", appid=ACME, secret="acme secret", open_platform="group")
+    simulator.control("/people", name="alice")
+    after = simulator.log_in()
+    assert (after["openid"], after["unionid"]) == (before["openid"], before["unionid"])
+
+
+def test_openid_is_per_app_and_unionid_per_open_platform(simulator):
+    """Else linking of people across apps could not be tested."""
+    acme, globex = simulator.log_in(appid=ACME), simulator.log_in(appid=GLOBEX)
+    assert acme["openid"] != globex["openid"]
+    assert acme["unionid"] == globex["unionid"] != simulator.log_in("bob")["unionid"]
+
+
+def test_app_without_open_platform_has_no_unionid(simulator):
+    """Else the product would never meet the case that is the usual one."""
+    code = simulator.login_code()
+    simulator.control("/apps", appid=ACME, secret="acme secret")
+    assert "unionid" not in simulator.exchange(code)
+
+
+def test_code_serves_once(simulator):
+    """Else a product that retries a code would seem to work."""
+    code = simulator.login_code()
+    simulator.exchange(code)
+    payload = simulator.exchange(code)
+    assert payload["errcode"] == 40163
+    assert re.fullmatch(r"code been used, rid: [0-9a-f]{8}(-[0-9a-f]{8}){2}", payload["errmsg"])
+
+
+def test_code_expires_after_five_minutes(simulator):
+    """Else the clock does not reach the codes."""
+    early, late = simulator.login_code(), simulator.login_code("bob")
+    simulator.control("/clock", advance=295)
+    assert "openid" in simulator.exchange(early)
+    simulator.control("/clock", advance=6)
+    assert simulator.exchange(late)["errcode"] == 40029
+
+
+def test_code_of_another_app_or_lowercased_or_for_phones_is_invalid(simulator):
+    """Else codes would be interchangeable, or spelt loosely."""
+    phone_code = simulator.control("/phone", person="alice", appid=ACME)["code"]
+    code = simulator.login_code(appid=GLOBEX)
+    wrong = [code, phone_code, "0" + "Z" * 31]
+    assert [simulator.exchange(value)["errcode"] for value in wrong] == [40029] * 3
+    assert "openid" in simulator.exchange(code, GLOBEX), "a foreign attempt must not consume it"
+
+
+@pytest.mark.parametrize(
+    ("changes", "errcode"),
+    [
+        ({"appid": "", "secret": "", "js_code": ""}, 41002),
+        ({"secret": "", "js_code": ""}, 41004),
+        ({"js_code": "", "grant_type": "x"}, 41008),
+        ({"grant_type": "x", "appid": "wxnone"}, 40002),
+        ({"appid": "wxnone", "secret": "wrong"}, 40013),
+        ({"secret": "wrong", "js_code": "wrong"}, 40125),
+    ],
+)
+def test_parameters_are_checked_in_wechats_order(simulator, changes, errcode):
+    """Else an operator's mistake would be blamed on the wrong setting."""
+    assert simulator.exchange(simulator.login_code(), **changes)["errcode"] == errcode
+
+
+def test_parameters_in_a_post_body_are_not_seen(simulator):
+    """Else a product could send the secret where the real WeChat does not look."""
+    response = simulator.http.post("/sns/jscode2session", json={"appid": ACME})
+    assert response.get_json(force=True)["errcode"] == 41002
+
+
+def test_frozen_secret_is_refused(simulator):
+    """Else an operator's alarm could not be tested."""
+    code = simulator.login_code()
+    simulator.control("/apps", appid=ACME, secret="acme secret", frozen=True)
+    assert simulator.exchange(code)["errcode"] == 40243
+    assert simulator.stable_token()["errcode"] == 40243
+
+
+def test_slashes_are_escaped_when_so_set(simulator):
+    """Else a product that reads session_key by a regular expression would seem to work."""
+    simulator.control("/settings", escape_slashes=True)
+    bodies = [simulator.send_exchange(simulator.login_code()).get_data() for _ in range(40)]
+    assert any(rb"\/" in body for body in bodies)
+    assert not any(re.search(rb"[^\\]/", body) for body in bodies)
+
+
+@pytest.mark.parametrize(
+    ("policy", "changes_at_once", "changes_in_an_hour"),
+    [("always", True, True), ("never", False, False), (600, False, True)],
+)
+def test_login_renews_session_key_by_policy(simulator, policy, changes_at_once, changes_in_an_hour):
+    """Else stale keys, the commonest trouble of all, could not be played."""
+    simulator.control("/settings", session_key_policy=policy)
+    first, second = simulator.log_in(), simulator.log_in()
+    assert (first["session_key"] != second["session_key"]) is changes_at_once
+    simulator.control("/clock", advance=3600)
+    assert (second["session_key"] != simulator.log_in()["session_key"]) is changes_in_an_hour
+
+
+def test_production_refuses_the_simulator(monkeypatch):
+    """Else anybody could be anybody on a live service."""
+    with pytest.raises(RuntimeError, match="WXPASS_ENV=production"):
+        create_simulator({"WXPASS_ENV": "production"})
+    monkeypatch.setenv("WXPASS_ENV", "production")
+    with pytest.raises(RuntimeError, match="WXPASS_ENV=production"):
+        create_simulator()
+
+
+def test_content_type_can_be_the_other_one_seen(simulator):
+    """Else a product could come to rely on text/plain."""
+    other = "application/json; encoding=utf-8"
+    simulator.control("/settings", sns_content_type=other)
+    response = simulator.send_exchange(simulator.login_code())
+    assert response.headers["Content-Type"] == other

@@ -1,0 +1,253 @@
+"""Each of the four calls: what WeChat is sent, and what its answers become."""
+
+import hashlib
+import hmac
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from app.wechat import (
+    AccessToken,
+    AccessTokenRejected,
+    AppMisconfigured,
+    CodeRejected,
+    ForeignWatermark,
+    PhoneInfo,
+    WeChatIdentity,
+    WeChatUnavailable,
+)
+
+KEY = "tiihtNczf5v6AKRyjwEUhQ=="
+SESSION = {"openid": "oAlice", "session_key": KEY}
+
+
+def phone_answer(**changes):
+    info = {
+        "phoneNumber": "+85212345678",
+        "purePhoneNumber": "12345678",
+        "countryCode": "852",
+        "watermark": {"timestamp": 1477314187, "appid": "wxacme"},
+    }
+    return {"errcode": 0, "errmsg": "ok", "phone_info": info | changes}
+
+
+def test_code_to_session_sends_the_four_parameters_and_nothing_else(client, wechat):
+    wechat.answers(SESSION)
+    client.code_to_session("wxacme", "s+e/c=r&t 秘", "071+/=&x")
+    [request] = wechat.received
+    assert (request.method, request.path, request.body) == ("GET", "/sns/jscode2session", b"")
+    assert request.query == {
+        "appid": "wxacme",
+        "secret": "s+e/c=r&t 秘",
+        "js_code": "071+/=&x",
+        "grant_type": "authorization_code",
+    }
+
+
+def test_an_identity_is_read_with_and_without_a_unionid(client, wechat):
+    wechat.answers(SESSION)
+    assert client.code_to_session("wxacme", "s", "c") == WeChatIdentity("oAlice", KEY, None)
+    wechat.answers({**SESSION, "unionid": "uAlice", "errcode": 0, "errmsg": "ok", "new": [1]})
+    assert client.code_to_session("wxacme", "s", "c") == WeChatIdentity("oAlice", KEY, "uAlice")
+
+
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_an_empty_unionid_is_none(client, wechat, nothing):
+    wechat.answers({**SESSION, "unionid": nothing})
+    assert client.code_to_session("wxacme", "s", "c").unionid is None
+
+
+def test_escaped_slashes_in_a_session_key_are_slashes(client, wechat):
+    wechat.answers(b'{"session_key":"HyVFkGl5F5OQWJZZaNz\\/\\/g==","openid":"oAlice"}')
+    assert client.code_to_session("wxacme", "s", "c").session_key == "HyVFkGl5F5OQWJZZaNz//g=="
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"openid": ""},
+        {"openid": 7},
+        {"openid": None},
+        {"openid": "oAli\0ce"},
+        {"session_key": ""},
+        {"session_key": "c2hvcnQ="},
+        {"session_key": "!" * 24},
+        {"session_key": 7},
+        {"unionid": 7},
+        {"errcode": "0"},
+        {"errcode": None},
+        {"errcode": True},
+    ],
+)
+def test_a_session_with_a_wrong_field_is_no_session(client, wechat, wrong):
+    wechat.answers(SESSION | wrong)
+    with pytest.raises(WeChatUnavailable) as caught:
+        client.code_to_session("wxacme", "s", "c")
+    assert caught.value.maybe_consumed
+
+
+@pytest.mark.parametrize("missing", ["openid", "session_key"])
+def test_a_session_without_a_field_is_no_session(client, wechat, missing):
+    wechat.answers({name: value for name, value in SESSION.items() if name != missing})
+    with pytest.raises(WeChatUnavailable):
+        client.code_to_session("wxacme", "s", "c")
+
+
+@pytest.mark.parametrize("code", ["", "码", "\ud800", "a\nb", "x" * 513])
+def test_what_cannot_be_a_code_is_not_sent(client, wechat, code):
+    with pytest.raises(CodeRejected):
+        client.code_to_session("wxacme", "s", code)
+    with pytest.raises(CodeRejected):
+        client.phone_number("wxacme", "token", code)
+    assert wechat.received == []
+
+
+def test_a_refusal_carries_errcode_and_rid(client, wechat):
+    wechat.answers({"errcode": 40029, "errmsg": "invalid code, rid: 63e60657-344dd3ee-28b67950"})
+    with pytest.raises(CodeRejected) as caught:
+        client.code_to_session("wxacme", "s", "c")
+    assert (caught.value.errcode, caught.value.rid) == (40029, "63e60657-344dd3ee-28b67950")
+
+
+@pytest.mark.parametrize("errmsg", ["invalid code", "hints: [ req_id: X ]", "", None, 7])
+def test_a_refusal_without_a_rid_is_still_a_refusal(client, wechat, errmsg):
+    wechat.answers({"errcode": 40029, "errmsg": errmsg})
+    with pytest.raises(CodeRejected) as caught:
+        client.code_to_session("wxacme", "s", "c")
+    assert caught.value.rid is None
+
+
+def test_many_logins_at_once_get_each_its_own_identity(client, wechat):
+    wechat.answers_each(
+        lambda query: SESSION | {"openid": f"o-{query['appid']}-{query['js_code']}"}
+    )
+    logins = [(f"wx{i % 3}", f"code{i}") for i in range(60)]
+    with ThreadPoolExecutor(20) as pool:
+        found = list(
+            pool.map(lambda login: client.code_to_session(login[0], "s", login[1]), logins)
+        )
+    assert [identity.openid for identity in found] == [f"o-{app}-{code}" for app, code in logins]
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_stable_token_posts_json_of_known_length(client, wechat, force):
+    wechat.answers({"access_token": "74_abc-_", "expires_in": 345})
+    token = client.stable_token("wxacme", "秘/密", force_refresh=force)
+    assert token == AccessToken("74_abc-_", 345)
+    [request] = wechat.received
+    assert (request.method, request.path) == ("POST", "/cgi-bin/stable_token")
+    assert request.query == {}
+    assert request.headers["Content-Type"] == "application/json"
+    assert request.headers["Content-Length"] == str(len(request.body))
+    assert request.headers["Transfer-Encoding"] is None
+    assert "秘/密".encode() in request.body
+    assert json.loads(request.body) == {
+        "grant_type": "client_credential",
+        "appid": "wxacme",
+        "secret": "秘/密",
+        "force_refresh": force,
+    }
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"access_token": ""}, {"access_token": 1}, {"expires_in": "7200"}, {"expires_in": 0},
+     {"expires_in": True}, {"expires_in": 7200.5}],
+)  # fmt: skip
+def test_a_token_with_a_wrong_field_is_no_token(client, wechat, wrong):
+    wechat.answers({"access_token": "t", "expires_in": 7200} | wrong)
+    with pytest.raises(WeChatUnavailable):
+        client.stable_token("wxacme", "s")
+
+
+def test_phone_number_sends_code_and_openid_in_json(client, wechat):
+    wechat.answers(phone_answer())
+    phone = client.phone_number("wxacme", "74_to+k/en=", "e31968a7", "oAlice")
+    assert phone == PhoneInfo("+85212345678", "12345678", "852", 1477314187)
+    [request] = wechat.received
+    assert (request.method, request.path) == ("POST", "/wxa/business/getuserphonenumber")
+    assert request.query == {"access_token": "74_to+k/en="}
+    assert json.loads(request.body) == {"code": "e31968a7", "openid": "oAlice"}
+    assert request.headers["Content-Length"] == str(len(request.body))
+
+
+def test_phone_number_without_openid_sends_none(client, wechat):
+    wechat.answers(phone_answer())
+    client.phone_number("wxacme", "token", "e31968a7")
+    assert json.loads(wechat.received[0].body) == {"code": "e31968a7"}
+
+
+def test_a_country_code_may_be_a_number(client, wechat):
+    wechat.answers(phone_answer(countryCode=86))
+    assert client.phone_number("wxacme", "token", "code").country_code == "86"
+
+
+@pytest.mark.parametrize("watermark", [None, {}, "wxacme", {"appid": "wxglobex", "timestamp": 1}])
+def test_another_apps_phone_is_refused(client, wechat, watermark):
+    wechat.answers(phone_answer(watermark=watermark))
+    with pytest.raises(ForeignWatermark):
+        client.phone_number("wxacme", "token", "code")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"phoneNumber": ""}, {"purePhoneNumber": 1}, {"countryCode": "+86"}, {"countryCode": None},
+     {"countryCode": True}, {"watermark": {"appid": "wxacme"}},
+     {"watermark": {"appid": "wxacme", "timestamp": "1"}}],
+)  # fmt: skip
+def test_a_phone_with_a_wrong_field_is_no_phone(client, wechat, wrong):
+    wechat.answers(phone_answer(**wrong))
+    with pytest.raises(WeChatUnavailable):
+        client.phone_number("wxacme", "token", "code")
+
+
+@pytest.mark.parametrize("answer", [{}, {"errcode": 0}, {"phone_info": []}, {"phone_info": None}])
+def test_an_answer_without_a_phone_is_no_phone(client, wechat, answer):
+    wechat.answers(answer)
+    with pytest.raises(WeChatUnavailable):
+        client.phone_number("wxacme", "token", "code")
+
+
+@pytest.mark.parametrize("errcode", [40003, 40013, 40029])
+def test_someone_elses_phone_code_is_the_clients_fault_not_the_operators(client, wechat, errcode):
+    wechat.answers({"errcode": errcode})
+    with pytest.raises(CodeRejected):
+        client.phone_number("wxacme", "token", "code", "oAlice")
+
+
+def test_check_session_signs_the_empty_string_with_the_key_as_written(client, wechat):
+    wechat.answers({"errcode": 0, "errmsg": "ok"})
+    assert client.check_session("token", "oAlice", KEY) is True
+    [request] = wechat.received
+    assert (request.method, request.path) == ("GET", "/wxa/checksession")
+    assert request.query == {
+        "access_token": "token",
+        "openid": "oAlice",
+        "signature": hmac.new(KEY.encode(), b"", hashlib.sha256).hexdigest(),
+        "sig_method": "hmac_sha256",
+    }
+
+
+@pytest.mark.parametrize("errcode", [87007, 87009])
+def test_an_invalid_session_key_is_an_answer_not_a_failure(client, wechat, errcode):
+    wechat.answers({"errcode": errcode, "errmsg": "invalid signature"})
+    assert client.check_session("token", "oAlice", KEY) is False
+
+
+def test_an_answer_without_errcode_does_not_confirm_a_session(client, wechat):
+    wechat.answers({})
+    with pytest.raises(WeChatUnavailable):
+        client.check_session("token", "oAlice", KEY)
+
+
+def test_40001_is_a_bad_token_where_there_is_one_and_a_bad_secret_elsewhere(client, wechat):
+    wechat.answers({"errcode": 40001})
+    with pytest.raises(AppMisconfigured):
+        client.code_to_session("wxacme", "s", "c")
+    with pytest.raises(AppMisconfigured):
+        client.stable_token("wxacme", "s")
+    with pytest.raises(AccessTokenRejected):
+        client.phone_number("wxacme", "token", "c")
+    with pytest.raises(AccessTokenRejected):
+        client.check_session("token", "oAlice", KEY)

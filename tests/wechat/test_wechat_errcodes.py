@@ -1,0 +1,69 @@
+"""Which exception an errcode becomes: a table, as WeChat's own is."""
+
+import pytest
+
+from app.wechat import (
+    AccessTokenRejected,
+    AppMisconfigured,
+    CodeAlreadyUsed,
+    CodeRejected,
+    PersonBlocked,
+    RateLimited,
+    WeChatUnavailable,
+)
+from app.wechat.errcodes import WITH_APP_SECRET, WITH_PHONE_CODE, refusal
+
+EVERYWHERE = {
+    CodeRejected: [40029, 41008, 42003],
+    CodeAlreadyUsed: [40163],
+    PersonBlocked: [40226],
+    RateLimited: [45009, 45011, 50002],
+    AccessTokenRejected: [40001, 40014, 41001, 42001],
+    AppMisconfigured: [
+        40002, 40003, 40013, 40033, 40097, 40125, 40164, 40243, 41002, 41004, 43001, 43002, 43003,
+        44002, 47001, 48001, 48004, 50001, 50004, 50007, 87008, 89503, 89506, 89507,
+    ],
+    WeChatUnavailable: [-1],
+}  # fmt: skip
+ROWS = [(errcode, meaning) for meaning, errcodes in EVERYWHERE.items() for errcode in errcodes]
+
+
+@pytest.mark.parametrize(("errcode", "meaning"), ROWS)
+def test_an_errcode_has_one_meaning(errcode, meaning):
+    error = refusal(errcode, "rid", {})
+    assert type(error) is meaning
+    assert (error.errcode, error.rid) == (errcode, "rid")
+    assert str(errcode) in str(error)
+
+
+@pytest.mark.parametrize("errcode", EVERYWHERE[AccessTokenRejected])
+def test_a_call_without_an_access_token_cannot_have_a_bad_one(errcode):
+    assert type(refusal(errcode, None, WITH_APP_SECRET)) is AppMisconfigured
+
+
+@pytest.mark.parametrize(("errcode", "meaning"), ROWS)
+def test_calls_with_the_secret_share_all_other_meanings(errcode, meaning):
+    if meaning is not AccessTokenRejected:
+        assert type(refusal(errcode, None, WITH_APP_SECRET)) is meaning
+
+
+@pytest.mark.parametrize("errcode", [40003, 40013])
+def test_a_phone_code_of_another_app_or_person_is_a_wrong_code(errcode):
+    assert type(refusal(errcode, None, WITH_PHONE_CODE)) is CodeRejected
+
+
+def test_a_reused_code_is_a_rejected_code_too():
+    assert isinstance(refusal(40163, None, {}), CodeRejected)
+
+
+@pytest.mark.parametrize(
+    ("errcode", "meaning"), [(99999, AppMisconfigured), (-8, WeChatUnavailable)]
+)
+def test_unknown_refusals_go_to_the_operator_and_unknown_failures_pass(errcode, meaning):
+    assert type(refusal(errcode, None, {})) is meaning
+
+
+def test_a_busy_wechat_may_have_spent_the_code():
+    error = refusal(-1, None, {})
+    assert isinstance(error, WeChatUnavailable)
+    assert error.maybe_consumed

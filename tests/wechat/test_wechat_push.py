@@ -1,0 +1,138 @@
+"""Message push: the documented examples, byte for byte, and forgeries."""
+
+import base64
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from app.wechat import (
+    AppMisconfigured,
+    MalformedPush,
+    PushError,
+    PushMessage,
+    PushSignatureMismatch,
+    decrypt_message,
+    encrypt_message,
+    message_signature,
+    plain_signature,
+    verify_message_signature,
+    verify_plain_signature,
+)
+from app.wechat.signatures import session_signature
+
+VECTORS = json.loads(Path(__file__).with_name("wechat_vectors.json").read_text("utf-8"))
+PUSHES = VECTORS["push"]
+MESSAGES = [
+    '{"ToUserName":"gh_97417a04a28d","FromUserName":"o9AgO5Kd5ggOC-bXrbNODIiE3bGY",'
+    '"CreateTime":1714112445,"MsgType":"event","Event":"debug_demo","debug_str":"hello world"}',
+    '{"demo_resp":"good luck"}',
+    "我是中文abcd123",
+]
+RANDOMS = [b"a8eedb185eb2fecf", b"707722b803182950", b"aaaabbbbccccdddd"]
+KEY = PUSHES[0]["key"]
+
+
+def name(vector):
+    return vector.get("name", vector.get("data"))
+
+
+@pytest.mark.parametrize("vector", VECTORS["plain_sig"], ids=name)
+def test_plain_signatures(vector):
+    given = vector["token"], vector["ts"], vector["nonce"]
+    assert plain_signature(*given) == vector["sig"]
+    verify_plain_signature(vector["sig"], *given)
+
+
+@pytest.mark.parametrize("vector", PUSHES, ids=name)
+def test_message_signatures(vector):
+    given = vector["token"], vector["ts"], vector["nonce"], vector["enc"]
+    assert message_signature(*given) == vector["sig"]
+    verify_message_signature(vector["sig"], *given)
+
+
+def test_the_plain_signature_of_an_encrypted_push_is_not_its_message_signature():
+    push = PUSHES[0]
+    given = push["token"], push["ts"], push["nonce"]
+    verify_plain_signature(push["plainsig"], *given)
+    with pytest.raises(PushSignatureMismatch):
+        verify_message_signature(push["plainsig"], *given, push["enc"])
+
+
+@pytest.mark.parametrize(("vector", "message"), list(zip(PUSHES, MESSAGES, strict=True)))
+def test_messages_are_opened(vector, message):
+    opened = decrypt_message(vector["key"], vector["enc"])
+    assert opened == PushMessage(message, vector["appid"])
+    assert message not in repr(opened)
+
+
+@pytest.mark.parametrize(
+    ("vector", "message", "random_bytes"), list(zip(PUSHES, MESSAGES, RANDOMS, strict=True))
+)
+def test_messages_are_sealed_to_the_very_byte(vector, message, random_bytes):
+    sealed = encrypt_message(vector["key"], message, vector["appid"], random_bytes)
+    assert sealed == vector["enc"]
+
+
+def test_messages_of_every_length_survive():
+    for length in range(70):
+        sealed = encrypt_message(KEY, "x" * length, "wxacme")
+        assert len(base64.b64decode(sealed)) % 32 == 0
+        assert decrypt_message(KEY, sealed) == PushMessage("x" * length, "wxacme")
+
+
+def test_the_same_message_never_looks_the_same():
+    assert encrypt_message(KEY, "hello", "wxacme") != encrypt_message(KEY, "hello", "wxacme")
+
+
+@pytest.mark.parametrize("change", ["token", "ts", "nonce", "enc", "sig"])
+def test_a_forged_part_is_noticed(change):
+    push = PUSHES[0] | {change: PUSHES[0][change] + "1"}
+    with pytest.raises(PushSignatureMismatch):
+        verify_message_signature(push["sig"], push["token"], push["ts"], push["nonce"], push["enc"])
+
+
+@pytest.mark.parametrize("signature", ["", "签", "\ud800", "0" * 40])
+def test_nonsense_is_no_signature(signature):
+    with pytest.raises(PushSignatureMismatch):
+        verify_plain_signature(signature, "AAAAA", "1714036504", "1514711492\ud800")
+
+
+def test_an_app_without_a_push_token_believes_nobody():
+    with pytest.raises(PushSignatureMismatch):
+        verify_plain_signature(plain_signature("", "1", "2"), "", "1", "2")
+    with pytest.raises(PushSignatureMismatch):
+        verify_message_signature(message_signature("", "1", "2", "3"), "", "1", "2", "3")
+
+
+@pytest.mark.parametrize("key", ["", "A" * 42, "A" * 44, "!" * 43, "密" * 43])
+def test_a_key_that_is_none_is_the_operators_matter(key):
+    with pytest.raises(AppMisconfigured):
+        decrypt_message(key, PUSHES[0]["enc"])
+    with pytest.raises(AppMisconfigured):
+        encrypt_message(key, "hello", "wxacme")
+
+
+@pytest.mark.parametrize("sealed", ["", "A", "!!!!", "密", "\ud800", "AAAA", "A" * 64, "A" * 44])
+def test_what_is_no_message_is_malformed(sealed):
+    with pytest.raises(MalformedPush):
+        decrypt_message(KEY, sealed)
+
+
+def test_a_message_without_an_appid_is_malformed():
+    with pytest.raises(MalformedPush):
+        decrypt_message(KEY, encrypt_message(KEY, "hello", ""))
+
+
+def test_wrong_keys_and_damage_raise_our_errors_only():
+    rng = random.Random(7)
+    for _ in range(500):
+        key = base64.b64encode(rng.randbytes(32)).decode().rstrip("=")
+        with pytest.raises(PushError):
+            decrypt_message(key, PUSHES[0]["enc"])
+
+
+@pytest.mark.parametrize("vector", VECTORS["hmac"], ids=name)
+def test_session_signatures_use_the_key_as_it_is_written(vector):
+    assert session_signature(vector["key"], vector["data"]) == vector["sig"]

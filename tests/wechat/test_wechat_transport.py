@@ -1,0 +1,220 @@
+"""What the network can do to a call, and that no secret comes out of it."""
+
+import contextlib
+import gzip
+import json
+import logging
+import socket
+import traceback
+
+import pytest
+import urllib3.util.connection
+
+from app.wechat import AppMisconfigured, WeChatClient, WeChatError, WeChatUnavailable, transport
+
+SESSION = {"openid": "oAlice", "session_key": "tiihtNczf5v6AKRyjwEUhQ=="}
+SECRET = "a5ec12e7a5ec12e7"
+CODE = "071GaTvK0UyoL92mO8yK"
+
+
+def log_in(client):
+    return client.code_to_session("wxacme", SECRET, CODE)
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/plain", "application/json; encoding=utf-8", "text/html; charset=gbk", "nonsense", ""],
+)
+def test_the_content_type_is_not_believed(client, wechat, content_type):
+    wechat.answers(SESSION, headers={"Content-Type": content_type})
+    assert log_in(client).openid == "oAlice"
+
+
+def test_bytes_are_utf8_even_as_text_plain_without_charset(client, wechat):
+    answer = {**SESSION, "nickName": "爱丽丝😀"}
+    wechat.answers(json.dumps(answer, ensure_ascii=False).encode("utf-8"))
+    read = transport.Transport(wechat.url)
+    assert read.exchange("GET", "/", {})["nickName"] == "爱丽丝😀"
+    read.close()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"<html><body>502 Bad Gateway</body></html>",
+        b"<xml></xml>",
+        b'{"openid":"oAlice","session_k',
+        b"[]",
+        b"null",
+        b'"ok"',
+        b"40029",
+        b'{"openid":"\xff"}',
+        json.dumps(SESSION).encode("utf-16"),
+        b"[" * 60_000,
+        b"{" + b" " * 70_000 + b"}",
+    ],
+    ids=lambda content: f"{content[:20]!r}",
+)
+def test_what_is_not_a_json_object_is_unavailable(client, wechat, content):
+    wechat.answers(content)
+    with pytest.raises(WeChatUnavailable) as caught:
+        log_in(client)
+    assert caught.value.maybe_consumed
+    assert len(wechat.received) == 1
+
+
+@pytest.mark.parametrize("status", [201, 204, 400, 412, 500, 502, 503])
+def test_any_status_but_200_is_unavailable_whatever_the_body_says(client, wechat, status):
+    wechat.answers(b"" if status == 204 else SESSION, status=status)
+    with pytest.raises(WeChatUnavailable, match=f"HTTP {status}"):
+        log_in(client)
+    assert len(wechat.received) == 1
+
+
+@pytest.mark.parametrize("location", ["/sns/elsewhere", "http://[broken", "http://127.0.0.1:1/"])
+def test_redirects_are_not_followed(client, wechat, location):
+    wechat.answers(SESSION, status=302, headers={"Location": location})
+    with pytest.raises(WeChatUnavailable, match="HTTP 302"):
+        log_in(client)
+    assert len(wechat.received) == 1
+
+
+def test_cookies_are_not_kept(client, wechat):
+    wechat.answers(SESSION, headers={"Set-Cookie": "who=alice; Path=/"})
+    log_in(client)
+    log_in(client)
+    assert [request.headers["Cookie"] for request in wechat.received] == [None, None]
+
+
+def test_connections_are_kept(client, wechat):
+    wechat.answers(SESSION)
+    for _ in range(5):
+        log_in(client)
+    assert wechat.connections == 1
+
+
+def test_a_large_compressed_answer_is_cut_off(client, wechat):
+    bomb = gzip.compress(b" " * 5_000_000)
+    wechat.answers(bomb, headers={"Content-Encoding": "gzip"})
+    with pytest.raises(WeChatUnavailable, match="too long"):
+        log_in(client)
+
+
+def test_proxies_of_the_environment_are_ignored(client, wechat, refused_url, monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, refused_url)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    wechat.answers(SESSION)
+    assert log_in(client).openid == "oAlice"
+
+
+def test_a_slow_answer_is_given_up_and_never_asked_for_again(client, wechat, monkeypatch):
+    monkeypatch.setattr(transport, "READ_TIMEOUT", 0.1)
+    wechat.answers(SESSION, waits=5.0)
+    with pytest.raises(WeChatUnavailable) as caught:
+        log_in(client)
+    assert caught.value.maybe_consumed
+    assert len(wechat.received) == 1
+
+
+def test_a_dropped_connection_is_not_retried(client, wechat):
+    wechat.answers(SESSION, drops_connection=True)
+    with pytest.raises(WeChatUnavailable) as caught:
+        log_in(client)
+    assert caught.value.maybe_consumed
+    assert len(wechat.received) == 1
+
+
+def test_an_answer_cut_short_is_not_retried(client, wechat):
+    wechat.answers(SESSION, claims_bytes=1000)
+    with pytest.raises(WeChatUnavailable) as caught:
+        log_in(client)
+    assert caught.value.maybe_consumed
+    assert len(wechat.received) == 1
+
+
+def test_a_refused_connection_leaves_the_code_unused(refused_url):
+    client = WeChatClient(refused_url)
+    with pytest.raises(WeChatUnavailable) as caught:
+        log_in(client)
+    assert not caught.value.maybe_consumed
+
+
+def test_an_unknown_host_leaves_the_code_unused(monkeypatch):
+    def unknown(*args):
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    client = WeChatClient("http://wechat.invalid")
+    with pytest.raises(WeChatUnavailable) as caught:
+        log_in(client)
+    assert not caught.value.maybe_consumed
+
+
+@pytest.mark.parametrize(("failures", "succeeds"), [(1, True), (2, False)])
+def test_connecting_is_tried_once_more(client, wechat, monkeypatch, failures, succeeds):
+    connect, attempts = urllib3.util.connection.create_connection, []
+
+    def failing_at_first(*args, **kwargs):
+        attempts.append(args)
+        if len(attempts) <= failures:
+            raise TimeoutError
+        return connect(*args, **kwargs)
+
+    monkeypatch.setattr(urllib3.util.connection, "create_connection", failing_at_first)
+    wechat.answers(SESSION)
+    with contextlib.nullcontext() if succeeds else pytest.raises(WeChatUnavailable):
+        log_in(client)
+    assert len(attempts) == 2
+
+
+def disasters():
+    yield "dropped", {"content": b"", "drops_connection": True}
+    yield "garbled", {"content": f"<b>{SECRET}{CODE}</b>".encode()}
+    yield "refused", {"content": {"errcode": 40125, "errmsg": f"invalid {SECRET} {CODE}"}}
+    yield "misshapen", {"content": {"openid": SECRET, "session_key": SECRET + CODE}}
+    yield "status", {"content": SECRET.encode(), "status": 500}
+    yield "headers", {"content": b"[]", "headers": {"X": "1\r\n nonsense\r\nno colon here"}}
+
+
+@pytest.mark.parametrize("how", dict(disasters()).values(), ids=dict(disasters()))
+def test_no_secret_in_exceptions_or_logs(client, wechat, caplog, monkeypatch, how):
+    monkeypatch.setattr(transport, "READ_TIMEOUT", 0.2)
+    caplog.set_level(logging.DEBUG)
+    wechat.answers(**how)
+    with pytest.raises(WeChatError) as caught:
+        log_in(client)
+    assert_no_secret(caught.value, caplog.text)
+
+
+def test_no_secret_when_there_is_no_connection(refused_url, caplog):
+    caplog.set_level(logging.DEBUG)
+    with pytest.raises(WeChatError) as caught:
+        log_in(WeChatClient(refused_url))
+    assert_no_secret(caught.value, caplog.text)
+
+
+def assert_no_secret(error, logged):
+    shown = "".join(traceback.format_exception(error)) + str(error) + repr(error) + logged
+    assert SECRET not in shown
+    assert CODE not in shown
+
+
+def test_no_secret_in_the_log_of_a_success(client, wechat, caplog):
+    caplog.set_level(logging.DEBUG)
+    wechat.answers(SESSION)
+    identity = log_in(client)
+    assert SESSION["session_key"] not in repr(identity) + caplog.text
+    assert SECRET not in caplog.text
+
+
+def test_no_token_or_phone_prints(client, wechat, caplog):
+    caplog.set_level(logging.DEBUG)
+    wechat.answers({"access_token": "74_token", "expires_in": 7200})
+    assert "74_token" not in repr(client.stable_token("wxacme", SECRET))
+    wechat.answers({"errcode": 48001})
+    with pytest.raises(AppMisconfigured) as caught:
+        client.phone_number("wxacme", "74_token", CODE)
+    assert "74_token" not in caplog.text + repr(caught.value) + str(caught.value)
