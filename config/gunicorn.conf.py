@@ -43,7 +43,8 @@ forwarded_allow_ips = ""
 secure_scheme_headers: dict[str, str] = {}
 forwarder_headers = ""
 
-limit_request_line = 4094
+# GitEgg's clients put a whole encrypted profile into the query.
+limit_request_line = 8190
 limit_request_fields = 64
 limit_request_field_size = 8190
 

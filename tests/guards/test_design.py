@@ -1,0 +1,136 @@
+"""The design holds: layers, sizes, and one word per thing."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PYTHON = sorted(path for top in ("app", "config") for path in (ROOT / top).rglob("*.py"))
+PYTHON.append(ROOT / "wsgi.py")
+
+# Which layer may import which. A layer may always import itself.
+MAY_IMPORT = {
+    "wechat": set(),
+    "simulator": set(),
+    "clock": set(),
+    "extensions": set(),
+    "keyring": set(),
+    "settings": set(),
+    "errors": {"wechat"},
+    "models": {"extensions", "keyring"},
+    "services": {"models", "extensions", "keyring", "clock", "errors", "wechat"},
+    "schemas": {"clock"},
+    "logs": set(),
+    "problems": {"errors", "wechat"},
+    "tenancy": {"services", "errors"},
+    "auth": {"services", "errors"},
+    "api": {"schemas", "services", "auth", "tenancy", "problems"},
+    "dialects": {"schemas", "services", "auth", "tenancy", "problems", "errors", "wechat"},
+    "cli": {"schemas", "services", "errors"},
+}
+TOP_LEVEL = {
+    "app",
+    "config",
+    "docs",
+    "migrations",
+    "tests",
+    "wsgi.py",
+    "requirements.txt",
+    "requirements-dev.txt",
+    "pyproject.toml",
+    "Makefile",
+    "README.md",
+    "README.zh-CN.md",
+}
+VAGUE = {"utils", "util", "helpers", "helper", "common", "base", "manager", "misc"}
+
+
+def layer_of(path: Path) -> str:
+    """Name the layer of a file below app/."""
+    return path.relative_to(ROOT / "app").parts[0].removesuffix(".py")
+
+
+def imports_of(tree: ast.AST) -> Iterator[tuple[ast.stmt, str]]:
+    """Give every import with the module it names."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node, name.name) for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node, node.module or ""
+            if node.module == "app":
+                yield from ((node, f"app.{name.name}") for name in node.names)
+
+
+def functions_of(tree: ast.AST) -> Iterator[ast.FunctionDef]:
+    """Give every function."""
+    return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+
+
+@pytest.mark.parametrize("path", PYTHON, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_imports_only_what_its_layer_may(path: Path) -> None:
+    """Otherwise the arrows of the design point both ways, and cycles follow."""
+    tree = ast.parse(path.read_text())
+    for function in functions_of(tree):
+        assert not list(imports_of(function)), f"{function.name} hides an import"
+    if ROOT / "app" not in path.parents or path == ROOT / "app" / "__init__.py":
+        return
+    layer = layer_of(path)
+    for _, module in imports_of(tree):
+        if module.startswith("app."):
+            imported = module.split(".")[1]
+            assert imported == layer or imported in MAY_IMPORT[layer], f"{layer} -> {module}"
+
+
+def test_only_the_door_to_wechat_speaks_http() -> None:
+    """Otherwise a call escapes the door's timeouts, checks and silence about secrets."""
+    for path in (ROOT / "app").rglob("*.py"):
+        modules = {module.split(".")[0] for _, module in imports_of(ast.parse(path.read_text()))}
+        assert layer_of(path) == "wechat" or not modules & {"requests", "urllib3"}, path
+
+
+def test_only_services_commit() -> None:
+    """Otherwise half of a use case can be written."""
+    for path in (ROOT / "app").rglob("*.py"):
+        names = (getattr(node, "attr", "") for node in ast.walk(ast.parse(path.read_text())))
+        assert path.name == "transactions.py" or "commit" not in names, path
+
+
+@pytest.mark.parametrize("path", PYTHON, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_and_functions_stay_readable(path: Path) -> None:
+    """Otherwise nobody reads them whole."""
+    assert path.read_text().count("\n") <= 300
+    assert not VAGUE & set(path.with_suffix("").parts[-3:]), "a name that says nothing"
+    for function in functions_of(ast.parse(path.read_text())):
+        length = (function.end_lineno or 0) - function.lineno + 1
+        assert length <= 40, f"{function.name} has {length} lines"
+
+
+def test_views_are_short() -> None:
+    """Otherwise business moves into views."""
+    for path in [*(ROOT / "app/api").glob("*.py"), *(ROOT / "app/dialects").glob("*.py")]:
+        for function in functions_of(ast.parse(path.read_text())):
+            if any("blp" in ast.unparse(decorator) for decorator in function.decorator_list):
+                assert len(function.body) <= 4, function.name
+                kinds = {type(node) for node in ast.walk(function)}
+                assert not kinds & {ast.If, ast.Try, ast.For}, function.name
+
+
+def test_public_functions_say_what_they_do() -> None:
+    """Otherwise a reader has to read the body to learn what to call."""
+    silent = [
+        f"{path.relative_to(ROOT)}: {node.name}"
+        for path in PYTHON
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.FunctionDef)
+        and not node.name.startswith("_")
+        and not ast.get_docstring(node)
+    ]
+    assert silent == []
+
+
+def test_the_top_level_is_the_one_agreed_on() -> None:
+    """Otherwise the tree stops telling the story."""
+    present = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
+    assert present - {"var"} <= TOP_LEVEL

@@ -1,0 +1,125 @@
+"""Between tenants, and between the apps of a tenant, there are walls."""
+
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.routing import Rule
+
+from app.extensions import db
+from tests.cast import (
+    ACME_CLUB,
+    ACME_SHOP,
+    APPS,
+    GLOBEX_LIFE,
+    App,
+    Client,
+    Person,
+    Reader,
+    enter_user,
+    failure,
+)
+
+# A body that each tenant route's schema accepts, so that only the wall can refuse it.
+BODIES: dict[str, dict[str, str]] = {
+    "apps.keep_profile": {"nickname": "Mallory"},
+    "apps.bind_phone": {"code": "0" * 64},
+    "apps.bind_account": {"account": "mallory", "password": "password"},
+    "apps.unbind": {},
+    "apps.log_out": {},
+    "apps.log_out_everywhere": {},
+}
+LOGINS = {"none", "any", "bound"}
+
+
+def rules(app: Flask) -> list[Rule]:
+    """List the routes."""
+    return [rule for rule in app.url_map.iter_rules() if rule.endpoint in app.view_functions]
+
+
+def test_every_route_says_what_login_it_needs(app: Flask) -> None:
+    """Otherwise somebody adds a view and forgets to guard it."""
+    unmarked = [
+        rule.rule
+        for rule in rules(app)
+        if getattr(app.view_functions[rule.endpoint], "login", None) not in LOGINS
+        and not rule.endpoint.startswith("api-docs.")
+    ]
+    assert unmarked == []
+
+
+def tenant_routes(app: Flask) -> list[Rule]:
+    """List the routes of one app that need a login."""
+    return [
+        rule
+        for rule in rules(app)
+        if "appid" in rule.arguments and app.view_functions[rule.endpoint].login != "none"  # type: ignore[attr-defined]
+    ]
+
+
+def ask(client: Client, rule: Rule, mini_program: App, token: str) -> Any:
+    """Ask a route of a mini-program with a login token, by its own method."""
+    method = next(iter((rule.methods or set()) - {"HEAD", "OPTIONS"}))
+    path = rule.rule.replace("<string:appid>", mini_program.appid)
+    path = path.replace("<appid>", mini_program.appid)
+    body = {"json": BODIES[rule.endpoint]} if method != "GET" else {}
+    return client.send(method, path, token, **body)
+
+
+@pytest.mark.parametrize("foreign", [GLOBEX_LIFE, ACME_CLUB], ids=["neighbour", "sister_app"])
+def test_every_tenant_route_refuses_the_neighbours_token(
+    app: Flask, client: Client, alice: Person, rows: Reader, foreign: App
+) -> None:
+    """Otherwise a login at one tenant opens another."""
+    token = client.bind(alice, foreign)["token"]
+    before = everything(rows)
+    assert len(tenant_routes(app)) > 7
+    for rule in tenant_routes(app):
+        answer = ask(client, rule, ACME_SHOP, token)
+        if rule.rule.startswith("/v1/"):
+            assert failure(answer) == (403, "token_of_another_app"), rule
+        else:
+            assert (answer.status_code, answer.json["code"]) == (200, 403), rule
+    assert everything(rows) == before
+    assert client.me(token).status_code == 200
+
+
+def test_a_neighbours_refresh_token_is_refused_and_stays_good(
+    client: Client, alice: Person
+) -> None:
+    """Otherwise one tenant can end, or take over, a session of another."""
+    refresh_token = client.bind(alice, GLOBEX_LIFE)["refresh_token"]
+    refused = client.post("refresh", app=ACME_SHOP, refresh_token=refresh_token)
+    assert failure(refused) == (403, "token_of_another_app")
+    assert client.post("refresh", app=GLOBEX_LIFE, refresh_token=refresh_token).status_code == 200
+
+
+def test_a_phone_is_looked_up_in_its_own_tenant_only(
+    client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise people become users of a tenant they never met."""
+    shop, life = client.bind(alice, ACME_SHOP), client.bind(alice, GLOBEX_LIFE)
+    assert shop["user"]["id"] != life["user"]["id"]
+    assert rows.count("phones") == 2
+    assert len(rows("SELECT DISTINCT number_index FROM phones")) == 2, "the dump links tenants"
+
+
+def test_an_account_and_its_password_are_good_in_their_own_tenant_only(
+    app: Flask, client: Client
+) -> None:
+    """Otherwise an account of one tenant logs in at another."""
+    from_globex = {"account": "carol", "password": "carol-password"}
+    enter_user(app, "globex", **from_globex)
+    assert client.post("password-login", app=GLOBEX_LIFE, **from_globex).status_code == 200
+    refused = client.post("password-login", app=ACME_SHOP, **from_globex)
+    assert failure(refused) == (401, "credentials_wrong")
+
+
+def everything(rows: Reader) -> dict[str, list[tuple[Any, ...]]]:
+    """Read every table, but for when things were last seen."""
+    content = {}
+    for table in db.metadata.sorted_tables:
+        columns = [c.name for c in table.columns if c.name not in ("seen_at", "expires_at")]
+        content[table.name] = rows(f"SELECT {', '.join(columns)} FROM {table.name} ORDER BY 1")
+    assert len(content["wechat_apps"]) == len(APPS)
+    return content
