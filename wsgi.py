@@ -6,9 +6,13 @@ import sys
 from app import create_app
 from config import ConfigError, development, load_config
 
+# gunicorn stops as a whole for this code; for any other it starts the worker again, for ever.
+BOOT_FAILED = 3
+
 environ = dict(os.environ)
 try:
     development.fill(environ)
     app = create_app(load_config(environ))
 except ConfigError as error:
-    sys.exit(str(error))
+    print(error, file=sys.stderr)
+    sys.exit(BOOT_FAILED)

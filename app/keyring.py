@@ -7,6 +7,7 @@ to another row, column or table does not open.
 
 import hashlib
 import hmac
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from flask import Flask, current_app
 
 NONCE_BYTES = 12
 TAG_BYTES = 16
+# Key ids as WXPASS_KEYS has them; a body long enough for a nonce and a tag.
+SEALED = re.compile(r"(?P<key_id>[a-z0-9_-]{1,16}):(?P<body>[A-Za-z0-9_-]{38,}={0,2})")
 
 
 class SealBroken(Exception):
@@ -41,17 +44,18 @@ class KeyRing:
 
     def open(self, sealed: str, place: str) -> str:
         """Decrypt what `seal` made for this very place; raise SealBroken."""
-        key_id, _, body = sealed.partition(":")
-        key = dict(self.keys).get(key_id)
+        column = place.partition(":")[0]
+        found = SEALED.fullmatch(sealed)
+        if found is None:
+            # Not quoted: what is no ciphertext may be the secret itself.
+            raise SealBroken(f"no ciphertext in {column}")
+        key = dict(self.keys).get(found["key_id"])
         if key is None:
-            raise SealBroken(f"no key {key_id!r} in WXPASS_KEYS for {place.partition(':')[0]}")
-        raw = urlsafe_b64decode(body)
-        cipher = AES.new(key, AES.MODE_GCM, nonce=raw[:NONCE_BYTES])
-        cipher.update(place.encode())
+            raise SealBroken(f"no key {found['key_id']!r} in WXPASS_KEYS for {column}")
         try:
-            return cipher.decrypt_and_verify(raw[NONCE_BYTES:-TAG_BYTES], raw[-TAG_BYTES:]).decode()
+            return _decrypt(key, _decode(found["body"]), place)
         except ValueError:
-            raise SealBroken(f"ciphertext does not belong in {place.partition(':')[0]}") from None
+            raise SealBroken(f"ciphertext does not belong in {column}") from None
 
     def blind_index(self, text: str, scope: str) -> bytes:
         """Hash `text` with the pepper so that equal texts of one scope are found, not read.
@@ -60,6 +64,20 @@ class KeyRing:
         database, that is of no use.
         """
         return hmac.digest(self.pepper, f"{scope}\0{text}".encode(), hashlib.sha256)
+
+
+def _decode(body: str) -> bytes:
+    """Undo base64, of the one spelling that `seal` uses."""
+    raw = urlsafe_b64decode(body)
+    if urlsafe_b64encode(raw).decode() != body:
+        raise ValueError
+    return raw
+
+
+def _decrypt(key: bytes, raw: bytes, place: str) -> str:
+    cipher = AES.new(key, AES.MODE_GCM, nonce=raw[:NONCE_BYTES])
+    cipher.update(place.encode())
+    return cipher.decrypt_and_verify(raw[NONCE_BYTES:-TAG_BYTES], raw[-TAG_BYTES:]).decode()
 
 
 def init_app(app: Flask, ring: KeyRing) -> None:

@@ -15,6 +15,7 @@ from flask import Flask, Response, g, request
 log = structlog.get_logger()
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+DETAIL = re.compile(r"(?<=\nDETAIL:).*?(?=\n\n|\n\[|\Z)", re.DOTALL)
 QUIET = {"/healthz", "/readyz"}
 
 
@@ -32,12 +33,19 @@ def configure(*, as_json: bool) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    # ASCII, so that no character ends a line early or is lost in a log of another encoding.
     renderer: structlog.types.Processor = (
-        structlog.processors.JSONRenderer(ensure_ascii=False)
+        structlog.processors.JSONRenderer()
         if as_json
-        else structlog.dev.ConsoleRenderer(colors=False)
+        else structlog.dev.ConsoleRenderer(
+            colors=False, exception_formatter=structlog.dev.plain_traceback
+        )
     )
-    tail = [structlog.processors.format_exc_info, renderer] if as_json else [renderer]
+    tail: list[structlog.types.Processor] = [
+        structlog.processors.format_exc_info,
+        _without_rows,
+        renderer,
+    ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -54,6 +62,21 @@ def configure(*, as_json: bool) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
+    # The development server logs URLs, and some clients send their codes and tokens in a query.
+    logging.getLogger("werkzeug").addFilter(_holds_no_query)
+
+
+def _without_rows(
+    _: structlog.types.WrappedLogger, __: str, event: structlog.types.EventDict
+) -> structlog.types.EventDict:
+    """Cut out of a traceback what PostgreSQL adds to a refused write: the whole row."""
+    if "exception" in event:
+        event["exception"] = DETAIL.sub(" (not logged)", event["exception"])
+    return event
+
+
+def _holds_no_query(record: logging.LogRecord) -> bool:
+    return "?" not in record.getMessage()
 
 
 def _begin() -> None:

@@ -18,7 +18,6 @@ from app.errors import (
     DatabaseUnavailable,
     Failure,
     Internal,
-    JsonMalformed,
     JsonRequired,
     MethodNotAllowed,
     NotFound,
@@ -44,6 +43,8 @@ RETRY_AFTER = {"wechat_rate_limited": 60, "wechat_unavailable": 5, "database_una
 def init_app(app: Flask) -> None:
     """Answer every exception with a problem."""
     app.register_error_handler(Exception, _problem)
+    # flask-smorest has a handler of its own for these, which would be found first.
+    app.register_error_handler(HTTPException, _problem)
 
 
 def _problem(error: Exception) -> Response:
@@ -66,8 +67,11 @@ def problem_response(failure: Failure) -> Response:
     }
     if failure.errors:
         problem["errors"] = failure.errors
-    body = json.dumps(problem, ensure_ascii=False)
+    # Half a character, in the name of a field that was sent, becomes the JSON escape it came as.
+    body = json.dumps(problem, ensure_ascii=False).encode(errors="backslashreplace")
     response = Response(body, failure.status, content_type="application/problem+json")
+    if failure.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
     if failure.code in RETRY_AFTER:
         response.headers["Retry-After"] = str(RETRY_AFTER[failure.code])
     return response
@@ -75,7 +79,9 @@ def problem_response(failure: Failure) -> Response:
 
 def message_of(failure: Failure, default: str) -> str:
     """Give the message in the language that Accept-Language prefers, Chinese or English."""
-    language = request.accept_languages.best_match(["zh", "en"], default)
+    # By the language alone: zh-TW before en is Chinese, which werkzeug's own matching is not.
+    accepted = (tag[:2].lower() for tag, quality in request.accept_languages if quality)
+    language = next((tag for tag in accepted if tag in ("zh", "en")), default)
     return failure.zh if language == "zh" else failure.en
 
 
@@ -107,8 +113,6 @@ def _failure_behind(error: Exception) -> Failure:
 def _of_http(error: HTTPException) -> Failure:
     data: dict[str, Any] = getattr(error, "data", None) or {}
     errors = data.get("messages")
-    if error.code == 400 and errors:
-        return JsonMalformed()
     kind = OF_STATUS.get(error.code or 500, BadRequest if (error.code or 500) < 500 else Internal)
     return kind(error.name, errors=errors.get("json", errors) if errors else None)
 

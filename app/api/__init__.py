@@ -3,11 +3,22 @@
 from flask_smorest import Api
 
 from app.api.apps import blp as apps
+from app.api.blueprint import LOGIN_TOKEN, PROBLEM
 from app.api.health import blp as health
 from app.api.me import blp as me
+from app.schemas.responses import ProblemResponse
+
+TOKEN_SCHEME = {"type": "http", "scheme": "bearer", "description": "The login token, `wxp_...`"}
+PROBLEM_RESPONSE = {
+    "description": "A failure: 4xx or 5xx, with a stable `code`",
+    "content": {"application/problem+json": {"schema": ProblemResponse}},
+}
 
 
 def register(api: Api) -> None:
-    """Register every native blueprint."""
+    """Register every native blueprint, and how all of them take tokens and fail."""
+    api.spec.components.security_scheme(LOGIN_TOKEN, TOKEN_SCHEME)
+    api.spec.components.response(PROBLEM, PROBLEM_RESPONSE)
+    api.DEFAULT_ERROR_RESPONSE_NAME = PROBLEM
     for blueprint in (apps, me, health):
         api.register_blueprint(blueprint)

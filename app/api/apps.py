@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from flask_smorest import Blueprint
-
+from app.api.blueprint import Blueprint
 from app.auth import any_login, bound_login, no_login, this_caller, this_device
 from app.schemas.requests import (
     CredentialsRequest,
@@ -86,15 +85,17 @@ def refresh_login(body: dict[str, Any]) -> sessions.Tokens:
 
 @blp.post("/logout")
 @any_login
+@blp.arguments(EmptyRequest, required=False)
 @blp.response(204)
-def log_out() -> None:
+def log_out(body: dict[str, Any]) -> None:
     """End this login session."""
     sessions.end_session(this_caller())
 
 
 @blp.post("/logout-all")
 @bound_login
+@blp.arguments(EmptyRequest, required=False)
 @blp.response(204)
-def log_out_everywhere() -> None:
+def log_out_everywhere(body: dict[str, Any]) -> None:
     """End every login session of the logged-in user, in all apps of the tenant."""
     sessions.end_all_sessions(this_caller())

@@ -1,7 +1,6 @@
 """What the machinery around the service asks."""
 
-from flask_smorest import Blueprint
-
+from app.api.blueprint import Blueprint
 from app.auth import no_login
 from app.services.readiness import check_readiness
 

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from flask_smorest import Blueprint
-
+from app.api.blueprint import Blueprint
 from app.auth import bound_login, this_user_id
 from app.schemas.requests import ProfileChangeRequest
 from app.schemas.responses import UserResponse

@@ -5,16 +5,22 @@ import re
 import click
 from flask.cli import with_appcontext
 
-from app.cli.terminal import failures_told, read_secret
+from app.cli.terminal import a_name, a_slug, failures_told, read_secret, show
 from app.services import apps as service
 
+# What WeChat's console gives, and, of its Token, what it takes.
+APP_SECRET = re.compile(r"[!-~]{1,128}")
+PUSH_TOKEN = re.compile(r"[A-Za-z0-9]{3,32}")
 ENCODING_AES_KEY = re.compile(r"[A-Za-z0-9]{43}")
 
 
 def an_appid(_: click.Context, __: click.Parameter, value: str) -> str:
     """Check that an appid can be one."""
     if not service.APPID.fullmatch(value):
-        raise click.BadParameter("an appid has 1 to 64 letters, digits, hyphens and underscores")
+        raise click.BadParameter(
+            "an appid has 1 to 64 letters, digits, hyphens and underscores. "
+            "appid 须为 1 到 64 个字母、数字、连字符或下划线。"
+        )
     return value
 
 
@@ -25,8 +31,8 @@ def apps() -> None:
 
 @apps.command("add")
 @click.argument("appid", callback=an_appid)
-@click.option("--tenant", required=True, help="The slug of its tenant. 所属租户。")
-@click.option("--name", required=True, help="The name people know it by. 名称。")
+@click.option("--tenant", required=True, callback=a_slug, help="The slug of its tenant. 所属租户。")
+@click.option("--name", required=True, callback=a_name, help="The name people know it by. 名称。")
 @click.option(
     "--registration",
     type=click.Choice(["on_login", "on_phone", "closed"]),
@@ -75,48 +81,53 @@ def add(
     """
     new = service.NewApp(
         appid,
-        secret=read_secret("AppSecret", from_stdin=secret_stdin),
-        push_token=read_secret("Token", from_stdin=secret_stdin) if push_token else None,
-        encoding_aes_key=_read_aes_key(secret_stdin) if encoding_aes_key else None,
+        secret=_read("AppSecret", APP_SECRET, secret_stdin),
+        push_token=_read("Token", PUSH_TOKEN, secret_stdin) if push_token else None,
+        encoding_aes_key=(
+            _read("EncodingAESKey", ENCODING_AES_KEY, secret_stdin) if encoding_aes_key else None
+        ),
         **facts,
     )
     service.add_app(tenant, new)
-    click.echo(f"Added {appid} to {tenant}. 已为 {tenant} 新增 {appid}。")
+    show(f"Added {appid} to {tenant}. 已为 {tenant} 新增 {appid}。")
 
 
-def _read_aes_key(from_stdin: bool) -> str:
-    key = read_secret("EncodingAESKey", from_stdin=from_stdin)
-    if not ENCODING_AES_KEY.fullmatch(key):
-        raise click.UsageError("An EncodingAESKey has 43 letters and digits.")
-    return key
+def _read(what: str, pattern: re.Pattern[str], from_stdin: bool) -> str:
+    secret = read_secret(what, from_stdin=from_stdin)
+    if not pattern.fullmatch(secret):
+        raise click.UsageError(
+            f"This is no {what}: copy it from WeChat's console as it is there. "
+            f"{what} 格式不正确，请从微信公众平台原样复制。"
+        )
+    return secret
 
 
 @apps.command("list")
-@click.option("--tenant", help="Only this tenant's. 只列出该租户。")
+@click.option("--tenant", callback=a_slug, help="Only this tenant's. 只列出该租户。")
 @with_appcontext
 @failures_told
 def list_(tenant: str | None) -> None:
     """List mini-programs: appid, tenant, registration, state, name. 列出小程序。"""
     for app, slug in service.list_apps(tenant):
         state = "enabled" if app.enabled else "disabled"
-        click.echo(f"{app.appid}\t{slug}\t{app.registration}\t{state}\t{app.name}")
+        show(app.appid, slug, app.registration, state, app.name)
 
 
 @apps.command("disable")
-@click.argument("appid")
+@click.argument("appid", callback=an_appid)
 @with_appcontext
 @failures_told
 def disable(appid: str) -> None:
     """Switch a mini-program off; its logins are refused at once. 停用小程序。"""
     service.set_app_enabled(appid, False)
-    click.echo(f"Disabled {appid}. 已停用 {appid}。")
+    show(f"Disabled {appid}. 已停用 {appid}。")
 
 
 @apps.command("enable")
-@click.argument("appid")
+@click.argument("appid", callback=an_appid)
 @with_appcontext
 @failures_told
 def enable(appid: str) -> None:
     """Switch a mini-program on again. 启用小程序。"""
     service.set_app_enabled(appid, True)
-    click.echo(f"Enabled {appid}. 已启用 {appid}。")
+    show(f"Enabled {appid}. 已启用 {appid}。")

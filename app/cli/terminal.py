@@ -1,16 +1,45 @@
-"""How commands read secrets and tell failures."""
+"""How commands check what they are given, read secrets, show rows and tell failures."""
 
+import re
 import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
 import click
+import psycopg
+from marshmallow import ValidationError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from app.errors import Failure
+from app.errors import DatabaseUnavailable, Failure, MigrationsMissing
+from app.schemas.fields import Text
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+SLUG = re.compile(r"[a-z0-9](-?[a-z0-9])*")
+NAME = Text(64)
+
+
+def a_slug(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """Check that a slug can stand in an address."""
+    if value is not None and (len(value) > 40 or not SLUG.fullmatch(value)):
+        raise click.BadParameter(
+            "use 1 to 40 lower-case letters, digits and single hyphens. "
+            "须为 1 到 40 个小写字母、数字或单个连字符。"
+        )
+    return value
+
+
+def a_name(_: click.Context, __: click.Parameter, value: str) -> str:
+    """Check that a name can be kept and shown."""
+    try:
+        return str(NAME.deserialize(value.strip()))
+    except ValidationError:
+        raise click.BadParameter(
+            "a name has 1 to 64 characters, no control characters. "
+            "名称须为 1 到 64 个字符，不含控制字符。"
+        ) from None
 
 
 def failures_told(command: Callable[P, R]) -> Callable[P, R]:
@@ -20,10 +49,32 @@ def failures_told(command: Callable[P, R]) -> Callable[P, R]:
     def told(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
-        except Failure as failure:
+        except (Failure, OperationalError, ProgrammingError) as error:
+            failure = _failure_behind(error)
             raise click.ClickException(f"{failure.code}: {failure.en} {failure.zh}") from None
 
     return told
+
+
+def _failure_behind(error: Exception) -> Failure:
+    if isinstance(error, Failure):
+        return error
+    if isinstance(error, OperationalError):
+        return DatabaseUnavailable()
+    if isinstance(getattr(error, "orig", None), psycopg.errors.UndefinedTable):
+        return MigrationsMissing()
+    raise error
+
+
+def show(*columns: object) -> None:
+    """Write a row, with tabs between its columns.
+
+    People choose some of what is in it, so what could steer a terminal is left out, and so is
+    what the terminal's encoding lacks.
+    """
+    texts = ("".join(char if char.isprintable() else "?" for char in str(one)) for one in columns)
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    click.echo("\t".join(texts).encode(encoding, "replace").decode(encoding))
 
 
 def read_secret(what: str, *, from_stdin: bool) -> str:
@@ -31,12 +82,22 @@ def read_secret(what: str, *, from_stdin: bool) -> str:
 
     Never from an argument: those are seen in `ps` and kept in shell histories.
     """
-    if from_stdin:
-        secret = sys.stdin.readline().rstrip("\r\n")
-    elif sys.stdin.isatty():
-        secret = click.prompt(what, hide_input=True, confirmation_prompt=True)
-    else:
-        raise click.UsageError(f"No terminal to ask for the {what} on; see the -stdin options.")
-    if not secret:
-        raise click.UsageError(f"The {what} is empty. {what}不能为空。")
+    try:
+        secret = _read_line(what, from_stdin)
+        secret.encode()
+    except UnicodeError:
+        raise click.UsageError(f"The {what} is not in UTF-8. {what} 不是 UTF-8 编码。") from None
+    if not secret.strip():
+        raise click.UsageError(f"The {what} is empty. {what} 不能为空。")
     return secret
+
+
+def _read_line(what: str, from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    if sys.stdin.isatty():
+        return str(click.prompt(what, hide_input=True, confirmation_prompt=True))
+    raise click.UsageError(
+        f"No terminal to ask for the {what} on; see the -stdin options. "
+        f"没有可输入 {what} 的终端，请使用 -stdin 选项。"
+    )

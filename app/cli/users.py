@@ -3,7 +3,8 @@
 import click
 from flask.cli import with_appcontext
 
-from app.cli.terminal import failures_told, read_secret
+from app.cli.terminal import a_slug, failures_told, read_secret, show
+from app.schemas.requests import CredentialsRequest
 from app.services import users as service
 from app.services.phone_numbers import masked
 
@@ -16,7 +17,7 @@ def users() -> None:
 
 
 @users.command("add")
-@click.option("--tenant", required=True, help="The slug of the tenant. 所属租户。")
+@click.option("--tenant", required=True, callback=a_slug, help="The slug of the tenant. 所属租户。")
 @click.option("--account", help="The name to log in with. 登录账号。")
 @click.option(
     "--password-stdin",
@@ -29,22 +30,51 @@ def users() -> None:
 @failures_told
 def add(tenant: str, account: str | None, password_stdin: bool, phone: str | None) -> None:
     """Enter a person, by account and password, by phone, or both. 新增用户。"""
-    if not (account or phone):
+    if account is None and phone is None:
         raise click.UsageError("Give --account, --phone, or both. 请提供账号或手机号。")
-    password = read_secret("password", from_stdin=password_stdin) if account else None
-    if password is not None and len(password) < SHORTEST_PASSWORD:
-        raise click.UsageError(f"A password has at least {SHORTEST_PASSWORD} characters.")
+    if phone == "":
+        raise click.UsageError("The phone is empty. 手机号不能为空。")
+    password = None if account is None else _read_password(account, password_stdin)
     user_id = service.add_user(tenant, account, password, phone)
-    click.echo(f"Added user {user_id}. 已新增用户 {user_id}。")
+    show(f"Added user {user_id}. 已新增用户 {user_id}。")
+
+
+def _read_password(account: str, from_stdin: bool) -> str:
+    """Read a password that, with its account, the login will take."""
+    _refuse_unusable(account=account)
+    password = read_secret("password", from_stdin=from_stdin)
+    if len(password) < SHORTEST_PASSWORD:
+        raise click.UsageError(
+            f"A password has at least {SHORTEST_PASSWORD} characters. "
+            f"密码至少 {SHORTEST_PASSWORD} 个字符。"
+        )
+    _refuse_unusable(password=password)
+    return password
+
+
+def _refuse_unusable(**credentials: str) -> None:
+    """Ask the very schema of the login, and for an account that is more than blanks."""
+    wrong = set(CredentialsRequest().validate(credentials, partial=True))
+    if "account" in credentials and not service.account_name(credentials["account"]):
+        wrong.add("account")
+    if wrong & {"account"}:
+        raise click.UsageError(
+            "An account has 1 to 64 characters, no control characters. "
+            "账号须为 1 到 64 个字符，不含控制字符。"
+        )
+    if wrong:
+        raise click.UsageError(
+            "A password has at most 128 characters, no control characters. "
+            "密码最多 128 个字符，不含控制字符。"
+        )
 
 
 @users.command("list")
-@click.option("--tenant", required=True, help="The slug of the tenant. 所属租户。")
+@click.option("--tenant", required=True, callback=a_slug, help="The slug of the tenant. 所属租户。")
 @with_appcontext
 @failures_told
 def list_(tenant: str) -> None:
     """List users: id, status, account, masked phone, nickname. 列出用户。"""
     for user in service.list_users(tenant):
         phone = masked(user.phone) if user.phone else "-"
-        told = (user.id, user.status, user.account or "-", phone, user.nickname or "-")
-        click.echo("\t".join(map(str, told)))
+        show(user.id, user.status, user.account or "-", phone, user.nickname or "-")

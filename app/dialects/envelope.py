@@ -19,14 +19,19 @@ FailureEnvelope = Callable[[Failure, str], dict[str, Any]]
 
 def said(schema: type[Schema]) -> Any:
     """Read what the request says, in its query, form or JSON body; raise RequestInvalid."""
-    fields = {**request.args.to_dict(), **request.form.to_dict()}
-    body = request.get_json(silent=True)
-    if isinstance(body, dict):
-        fields |= body
+    fields = {**request.args.to_dict(), **request.form.to_dict(), **_json_object()}
     try:
         return schema().load(fields)
     except ValidationError as error:
         raise RequestInvalid(errors=error.messages_dict) from None
+
+
+def _json_object() -> dict[str, Any]:
+    try:
+        body = request.get_json(silent=True)
+    except RecursionError:  # thousands of brackets; `silent` is about ValueError only
+        return {}
+    return body if isinstance(body, dict) else {}
 
 
 def answering(envelope: Envelope, schema: type[Schema] | None) -> Callable[..., Any]:
@@ -36,7 +41,7 @@ def answering(envelope: Envelope, schema: type[Schema] | None) -> Callable[..., 
         @wraps(view)
         def answer(*args: P.args, **kwargs: P.kwargs) -> Response:
             result = view(*args, **kwargs)
-            return jsonify(envelope(schema().dump(result) if schema else result))
+            return _enveloped(envelope(schema().dump(result) if schema else result))
 
         return answer
 
@@ -53,6 +58,13 @@ def failing(blueprint: Blueprint, envelope: FailureEnvelope) -> None:
     def tell(error: Exception) -> tuple[Response, int]:
         failure = failure_of(error)
         body = envelope(failure, message_of(failure, default="zh"))
-        return jsonify(body), 500 if failure.status == 500 else 200
+        return _enveloped(body), 500 if failure.status == 500 else 200
 
     blueprint.register_error_handler(Exception, tell)
+
+
+def _enveloped(body: dict[str, Any]) -> Response:
+    """Keep the answer out of every cache: dialects give tokens in answers to GET."""
+    response = jsonify(body)
+    response.headers["Cache-Control"] = "no-store"
+    return response

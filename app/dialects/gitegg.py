@@ -18,7 +18,7 @@ from app.auth import (
     this_user_id,
 )
 from app.dialects.envelope import answering, failing, said
-from app.errors import Failure
+from app.errors import CredentialsWrong, Failure, TokenInvalid
 from app.schemas import gitegg as wire
 from app.services import binding, login, open_data, refresh, sessions, users
 from app.services.sessions import Caller, Tokens
@@ -33,7 +33,10 @@ def _success(data: Any) -> dict[str, Any]:
 
 
 def _failure(failure: Failure, message: str) -> dict[str, Any]:
-    return {"code": failure.status, "msg": message, "data": None, "success": False}
+    # 401 sends the client to its login page, where nobody would read that a password is wrong.
+    code = 400 if isinstance(failure, CredentialsWrong) else failure.status
+    told = {"code": code, "msg": message, "data": None, "success": False}
+    return told | ({"errors": failure.errors} if failure.errors else {})
 
 
 failing(blp, _failure)
@@ -41,7 +44,11 @@ answer = partial(answering, _success)
 
 
 def _social_caller() -> Caller:
-    return caller_of(said(wire.SocialKeyRequest)["social_key"])
+    """Find whose bindKey it is. A login is none: who steals one must not bind with it."""
+    caller = caller_of(said(wire.SocialKeyRequest)["social_key"])
+    if caller.user_id is not None:
+        raise TokenInvalid
+    return caller
 
 
 @blp.get("/wx/user/<appid>/login")
@@ -83,7 +90,7 @@ def bind_identity() -> None:
 @answer(None)
 def unbind() -> None:
     """Free this app's WeChat identity of the logged-in user."""
-    binding.unbind(this_app(), this_caller(), this_device())
+    binding.unbind_for_good(this_app(), this_caller(), this_device())
 
 
 @blp.post("/oauth/token")
@@ -121,8 +128,9 @@ GRANTS = {
 @answer(None)
 def log_out() -> None:
     """End the login, even one that has expired."""
-    sessions.end_session_of(bearer_token())
+    # First by the refresh token: it ends the login also when the token was replaced or lost.
     refresh.end_refreshable(said(wire.LogoutRequest).get("refresh_token", ""))
+    sessions.end_session_of(bearer_token())
 
 
 @blp.get("/system/account/user/info")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from unicodedata import category
 
 from marshmallow import ValidationError, fields, validate
 
@@ -16,7 +17,7 @@ def is_encodable(text: str) -> None:
 
 def has_no_control_characters(text: str) -> None:
     """Refuse what nobody types, NUL among it."""
-    if any(char < " " or char == "\x7f" for char in text):
+    if any(category(char) == "Cc" for char in text):
         raise ValidationError("Control characters are not allowed.")
 
 

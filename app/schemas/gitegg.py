@@ -2,18 +2,32 @@
 
 from typing import Any
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import (
+    EXCLUDE,
+    Schema,
+    ValidationError,
+    fields,
+    pre_load,
+    validate,
+    validates_schema,
+)
 
 from app.clock import now
 from app.schemas.fields import Text, is_encodable
-from app.services.phone_numbers import local_spelling
+
+CHINA = "+86"  # its people spell their numbers without
 
 
 class LenientRequest(Schema):
-    """A request whose other fields are let be."""
+    """A request whose other fields are let be, and whose empty ones count as left out."""
 
     class Meta:
         unknown = EXCLUDE
+
+    @pre_load
+    def drop_empty(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        """Drop what such clients send for want of a value."""
+        return {name: value for name, value in data.items() if value not in (None, "")}
 
 
 class CodeRequest(LenientRequest):
@@ -76,12 +90,12 @@ class LogoutRequest(LenientRequest):
 
 
 class BindKeyResponse(Schema):
-    """Who this is, and which steps are done already."""
+    """Who this is, and which steps are done already; who is bound has no step left."""
 
     openid = fields.String()
     unionid = fields.String(allow_none=True)
     bindKey = fields.String(attribute="token")
-    userInfoAlready = fields.Boolean(attribute="has_profile")
+    userInfoAlready = fields.Function(lambda key: key.has_profile or key.bound)
     userBindAlready = fields.Boolean(attribute="bound")
 
 
@@ -106,7 +120,7 @@ class UserResponse(Schema):
     account = fields.String(allow_none=True)
     nickname = fields.String(allow_none=True)
     avatar = fields.String(attribute="avatar_url", allow_none=True)
-    mobile = fields.Function(lambda user: user.phone and local_spelling(user.phone))
+    mobile = fields.Function(lambda user: user.phone and user.phone.removeprefix(CHINA))
     gender = fields.Integer()
     level = fields.Integer()
     tenantId = fields.UUID(attribute="tenant_id")

@@ -2,6 +2,8 @@
 
 from marshmallow import Schema, fields
 
+from app.errors import FAILURES
+
 
 class UserResponse(Schema):
     """A user, as shown to that user."""
@@ -50,7 +52,7 @@ class ProblemResponse(Schema):
     type = fields.String()
     title = fields.String()
     status = fields.Integer()
-    code = fields.String()
-    detail = fields.String()
+    code = fields.String(metadata={"enum": sorted(FAILURES)})
+    detail = fields.String(metadata={"description": "Chinese or English, by Accept-Language"})
     request_id = fields.String()
-    errors = fields.Dict()
+    errors = fields.Dict(metadata={"description": "What is wrong, by field"})

@@ -5,12 +5,12 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.errors import NoSocialAccount
+from app.errors import NoSocialAccount, TokenInvalid
 from app.models import LoginSession, SocialAccount
 from app.services.apps import AppConfig
 from app.services.credentials import check_credentials
 from app.services.login import Login
-from app.services.owners import free, settle_by_phone, settle_by_user, settle_phone_of_user
+from app.services.owners import Visit, free, settle_by_phone, settle_by_user, settle_phone_of_user
 from app.services.phone_numbers import PhoneNumber
 from app.services.sessions import Caller, Device, ending, reissue
 from app.services.social_accounts import lock_social_account
@@ -24,21 +24,23 @@ def bind_phone(app: AppConfig, caller: Caller, device: Device, number: PhoneNumb
 
     Raises what `decide_binding` raises.
     """
+    visit = Visit(app, device, caller.session_id)
     with transaction() as db:
         if caller.social_account_id is None and caller.user_id is not None:
-            settle_phone_of_user(db, app, caller.user_id, number, device)
+            settle_phone_of_user(db, visit, caller.user_id, number)
             return _reissued(db, caller, caller.user_id, None)
         account = lock_social_account(db, caller)
-        user_id = settle_by_phone(db, app, account, number, device)
+        user_id = settle_by_phone(db, visit, account, number)
         return _reissued(db, caller, user_id, account)
 
 
 @decided_again_when_lost
 def settle_phone(app: AppConfig, caller: Caller, device: Device, number: PhoneNumber) -> Profile:
     """Do as `bind_phone` does, but leave the session and its token as they are, to be traded."""
+    visit = Visit(app, device, caller.session_id)
     with transaction() as db:
         account = lock_social_account(db, caller)
-        return get_profile(db, settle_by_phone(db, app, account, number, device))
+        return get_profile(db, settle_by_phone(db, visit, account, number))
 
 
 def bind_account(
@@ -53,9 +55,10 @@ def bind_account(
 
 @decided_again_when_lost
 def _bind_to(app: AppConfig, caller: Caller, device: Device, user_id: UUID) -> Login:
+    visit = Visit(app, device, caller.session_id)
     with transaction() as db:
         account = lock_social_account(db, caller)
-        settle_by_user(db, app, account, user_id, device)
+        settle_by_user(db, visit, account, user_id)
         return _reissued(db, caller, user_id, account)
 
 
@@ -63,11 +66,14 @@ def _bind_to(app: AppConfig, caller: Caller, device: Device, user_id: UUID) -> L
 def bind_identity(app: AppConfig, user_id: UUID, identity: Caller, device: Device) -> None:
     """Bind the WeChat identity of an unbound session to a logged-in user.
 
-    That session ends: its bind key has been used.
+    That session ends: its bind key has been used. Raises TokenInvalid for a bound session.
     """
+    if identity.user_id is not None:
+        raise TokenInvalid
+    visit = Visit(app, device, identity.session_id)
     with transaction() as db:
         account = lock_social_account(db, identity)
-        settle_by_user(db, app, account, user_id, device)
+        settle_by_user(db, visit, account, user_id)
         db.execute(ending("bind_key_used", LoginSession.id == identity.session_id))
 
 
@@ -75,22 +81,40 @@ def bind_identity(app: AppConfig, user_id: UUID, identity: Caller, device: Devic
 def unbind(app: AppConfig, caller: Caller, device: Device) -> Login:
     """Free this app's WeChat identity of the caller's user, and that one only.
 
-    The caller's session becomes unbound if it stood on the identity; every other session that
-    did ends. Raises NoSocialAccount when there is nothing to free.
+    The caller's session gets new tokens, and becomes unbound if it stood on the identity; every
+    other session that did ends. Raises NoSocialAccount when there is nothing to free.
     """
+    with transaction() as db:
+        freed = _free_identity(db, app, caller, device)
+        return _reissued(db, caller, None if freed else caller.user_id, freed)
+
+
+@decided_again_when_lost
+def unbind_for_good(app: AppConfig, caller: Caller, device: Device) -> None:
+    """Do as `unbind` does for a client that takes no new tokens.
+
+    Its session goes on as it is, or ends if it stood on the identity.
+    """
+    with transaction() as db:
+        if _free_identity(db, app, caller, device):
+            db.execute(ending("unbound", LoginSession.id == caller.session_id))
+
+
+def _free_identity(
+    db: Session, app: AppConfig, caller: Caller, device: Device
+) -> SocialAccount | None:
+    """Free the user's identity in the app; give the one that the caller's session stood on."""
     own = select(SocialAccount).where(
         SocialAccount.tenant_id == app.tenant_id,
         SocialAccount.appid == app.appid,
         SocialAccount.user_id == caller.user_id,
     )
-    with transaction() as db:
-        freed = {account.id: account for account in db.scalars(own.with_for_update())}
-        if not freed:
-            raise NoSocialAccount
-        for account in freed.values():
-            free(db, account, caller, device)
-        stands_on = freed.get(caller.social_account_id) if caller.social_account_id else None
-        return _reissued(db, caller, None if stands_on else caller.user_id, stands_on)
+    accounts = db.scalars(own.with_for_update()).all()
+    if not accounts:
+        raise NoSocialAccount
+    for account in accounts:
+        free(db, Visit(app, device, caller.session_id), account)
+    return next((one for one in accounts if one.id == caller.social_account_id), None)
 
 
 def _reissued(

@@ -11,7 +11,7 @@ from app.errors import LoginUnbound, TokenInvalid
 from app.models import SocialAccount, User
 from app.services.apps import AppConfig
 from app.services.credentials import check_credentials
-from app.services.owners import settle_at_login, settle_by_user
+from app.services.owners import Visit, settle_at_login, settle_by_user
 from app.services.sessions import Caller, Device, Tokens, open_session, reissue
 from app.services.social_accounts import lock_social_account, meet
 from app.services.transactions import decided_again_when_lost, transaction
@@ -65,8 +65,8 @@ def _enter(app: AppConfig, device: Device, identity: WeChatIdentity, user_id: UU
     with transaction() as db:
         account = meet(db, app, identity)
         if user_id is not None:
-            settle_by_user(db, app, account, user_id, device)
-        settle_at_login(db, app, account, device)
+            settle_by_user(db, Visit(app, device), account, user_id)
+        settle_at_login(db, Visit(app, device), account)
         note_login(db, account.user_id, device)
         tokens = open_session(
             db, app, device, social_account_id=account.id, user_id=account.user_id
@@ -83,7 +83,7 @@ def open_bind_key(app: AppConfig, device: Device, code: str) -> BindKey:
 def _identify(app: AppConfig, device: Device, identity: WeChatIdentity) -> BindKey:
     with transaction() as db:
         account = meet(db, app, identity)
-        settle_at_login(db, app, account, device)
+        settle_at_login(db, Visit(app, device), account)
         if account.user_id is not None:
             refuse_inactive(db.get_one(User, account.user_id))
         tokens = open_session(db, app, device, social_account_id=account.id, user_id=None)

@@ -57,8 +57,10 @@ def keep_open_profile(
     info = decrypt_user_info(encrypted_data, iv, session_key, app.appid, moment, MAX_AGE_SECONDS)
     if info.openid not in (None, account.openid):
         raise OpenDataOfAnother
-    said = {"nickname": _presentable(info.nickname), "avatar_url": _presentable(info.avatar_url)}
-    _keep(caller, account.user_id, said, {"gender": info.gender} if info.gender in (1, 2) else {})
+    said = _presentable(nickname=info.nickname, avatar_url=info.avatar_url)
+    more = {"gender": info.gender} if info.gender in (1, 2) else {}
+    if said:
+        _keep(caller, account.user_id, said, more)
     return info
 
 
@@ -66,19 +68,21 @@ def keep_typed_profile(
     caller: Caller, *, nickname: str, avatar_url: str | None = None
 ) -> KeptProfile:
     """Keep the nickname and avatar that the person typed and chose; nobody vouches for them."""
-    said: dict[str, str | None] = {"nickname": nickname}
-    if avatar_url:
-        said["avatar_url"] = avatar_url
+    said = {"nickname": nickname} | ({"avatar_url": avatar_url} if avatar_url else {})
     return _keep(caller, caller.user_id, said, {})
 
 
-def _presentable(text: str | None) -> str | None:
-    """Drop what cannot be kept or shown; WeChat does not promise there is none of it."""
-    return "".join(char for char in text or "" if char.isprintable())[:LONGEST_KEPT] or None
+def _presentable(**texts: str) -> dict[str, str]:
+    """Drop what cannot be kept or shown, and texts of which nothing is left."""
+    shown = {
+        name: "".join(char for char in text if char.isprintable())[:LONGEST_KEPT]
+        for name, text in texts.items()
+    }
+    return {name: text for name, text in shown.items() if text}
 
 
 def _keep(
-    caller: Caller, user_id: UUID | None, said: dict[str, str | None], more: dict[str, int]
+    caller: Caller, user_id: UUID | None, said: dict[str, str], more: dict[str, int]
 ) -> KeptProfile:
     """Write to the social account and to its user, whichever there are; more is the user's only."""
     account = (

@@ -1,5 +1,6 @@
 """Whose a social account is: decided and changed inside the caller's transaction."""
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import update
@@ -11,55 +12,58 @@ from app.services import audit
 from app.services.apps import AppConfig
 from app.services.decision import Act, Decision, decide_binding
 from app.services.phone_numbers import PhoneNumber
-from app.services.sessions import Caller, Device, ending
+from app.services.sessions import Device, ending
 from app.services.social_accounts import find_user_of_unionid
 from app.services.users import find_phone_owner, give_phone, lock_person, register
 
 
-def settle_at_login(db: Session, app: AppConfig, account: SocialAccount, device: Device) -> None:
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request: in which app, from where, and in which login session if there is one already."""
+
+    app: AppConfig
+    device: Device
+    session_id: UUID | None = None
+
+
+def settle_at_login(db: Session, visit: Visit, account: SocialAccount) -> None:
     """Bind a nobody's social account at its login, if unionid or the app's policy says to whom."""
     if account.user_id is not None:
         return
     user_id = find_user_of_unionid(db, account)
     if user_id is not None:
-        settle_by_user(db, app, account, user_id, device)
-    elif app.registration == "on_login":
-        _act(db, account, Decision(Act.REGISTER, None), device)
+        settle_by_user(db, visit, account, user_id)
+    elif visit.app.registration == "on_login":
+        _act(db, visit, account, Decision(Act.REGISTER, None))
 
 
-def settle_by_user(
-    db: Session, app: AppConfig, account: SocialAccount, user_id: UUID, device: Device
-) -> None:
+def settle_by_user(db: Session, visit: Visit, account: SocialAccount, user_id: UUID) -> None:
     """Bind a locked social account to a user proven by password, unionid or login."""
-    decision = _decide(db, app, account.user_id, user_id, SocialAccountTaken)
-    _act(db, account, decision, device)
+    decision = _decide(db, visit.app, account.user_id, user_id, SocialAccountTaken)
+    _act(db, visit, account, decision)
 
 
-def settle_by_phone(
-    db: Session, app: AppConfig, account: SocialAccount, number: PhoneNumber, device: Device
-) -> UUID:
+def settle_by_phone(db: Session, visit: Visit, account: SocialAccount, number: PhoneNumber) -> UUID:
     """Bind a locked social account to the owner of a verified number, and give the user's id."""
-    decision = _decide_phone(db, app, account.user_id, number)
-    user_id = _act(db, account, decision, device)
+    decision = _decide_phone(db, visit.app, account.user_id, number)
+    user_id = _act(db, visit, account, decision)
     if decision.act in (Act.REGISTER, Act.ADD):
-        _give_phone(db, app, user_id, number, device)
+        _give_phone(db, visit, user_id, number)
     return user_id
 
 
-def settle_phone_of_user(
-    db: Session, app: AppConfig, user_id: UUID, number: PhoneNumber, device: Device
-) -> None:
+def settle_phone_of_user(db: Session, visit: Visit, user_id: UUID, number: PhoneNumber) -> None:
     """Give a verified number to a user who logged in without a WeChat identity."""
-    if _decide_phone(db, app, user_id, number).act is Act.ADD:
-        _give_phone(db, app, user_id, number, device)
+    if _decide_phone(db, visit.app, user_id, number).act is Act.ADD:
+        _give_phone(db, visit, user_id, number)
 
 
-def free(db: Session, account: SocialAccount, caller: Caller, device: Device) -> None:
+def free(db: Session, visit: Visit, account: SocialAccount) -> None:
     """Take a locked social account from its user; other sessions that stand on it end."""
-    _record(db, account.tenant_id, caller.user_id, device, "social_account.unbound", account.id)
+    _record(db, visit, account.user_id, "social_account.unbound", account.id)
     account.user_id, account.joins_by_unionid = None, False
     stands_on_it = LoginSession.social_account_id == account.id
-    db.execute(ending("unbound", stands_on_it, LoginSession.id != caller.session_id))
+    db.execute(ending("unbound", stands_on_it, LoginSession.id != visit.session_id))
 
 
 def _decide_phone(
@@ -69,11 +73,9 @@ def _decide_phone(
     return _decide(db, app, its_user_id, owner_id, PhoneTaken)
 
 
-def _give_phone(
-    db: Session, app: AppConfig, user_id: UUID, number: PhoneNumber, device: Device
-) -> None:
-    give_phone(db, app.tenant_id, user_id, number)
-    _record(db, app.tenant_id, user_id, device, "phone.verified", user_id)
+def _give_phone(db: Session, visit: Visit, user_id: UUID, number: PhoneNumber) -> None:
+    give_phone(db, visit.app.tenant_id, user_id, number)
+    _record(db, visit, user_id, "phone.verified", user_id)
 
 
 def _decide(
@@ -88,14 +90,14 @@ def _decide(
     return decide_binding(app.registration, its_user, owner, taken)
 
 
-def _act(db: Session, account: SocialAccount, decision: Decision, device: Device) -> UUID:
+def _act(db: Session, visit: Visit, account: SocialAccount, decision: Decision) -> UUID:
     """Carry a decision out, and give the id of the user the social account belongs to now."""
     if decision.act is Act.MERGE:
-        _close_merged(db, account, decision, device)
+        _close_merged(db, visit, account, decision)
     user_id = decision.user_id or _register_for(db, account)
     if account.user_id != user_id:
         account.user_id = user_id
-        _record(db, account.tenant_id, user_id, device, "social_account.bound", account.id)
+        _record(db, visit, user_id, "social_account.bound", account.id)
     return user_id
 
 
@@ -104,30 +106,22 @@ def _register_for(db: Session, account: SocialAccount) -> UUID:
     return register(db, account.tenant_id, **known).id
 
 
-def _close_merged(db: Session, account: SocialAccount, decision: Decision, device: Device) -> None:
-    """Close the bare user that the social account leaves; what it was logged in as ends."""
-    merged = User.id == account.user_id
-    db.execute(update(User).where(merged).values(status="merged", merged_into_id=decision.user_id))
-    db.execute(ending("merged", LoginSession.user_id == account.user_id))
-    _record(
-        db,
-        account.tenant_id,
-        decision.user_id,
-        device,
-        "user.merged",
-        account.user_id,
-        into=decision.user_id,
-    )
+def _close_merged(db: Session, visit: Visit, account: SocialAccount, decision: Decision) -> None:
+    """Close the bare user that the social account leaves; what else is logged in as it ends."""
+    closing = update(User).where(User.id == account.user_id)
+    db.execute(closing.values(status="merged", merged_into_id=decision.user_id))
+    logged_in_as_it = LoginSession.user_id == account.user_id
+    db.execute(ending("merged", logged_in_as_it, LoginSession.id != visit.session_id))
+    _record(db, visit, decision.user_id, "user.merged", account.user_id, into=decision.user_id)
 
 
 def _record(
     db: Session,
-    tenant_id: UUID,
+    visit: Visit,
     user_id: UUID | None,
-    device: Device,
     action: str,
     subject: object,
     **details: object,
 ) -> None:
-    actor = audit.Actor("user", user_id, device.ip)
-    audit.record(db, tenant_id, actor, action, subject, **details)
+    actor = audit.Actor("user", user_id, visit.device.ip)
+    audit.record(db, visit.app.tenant_id, actor, action, subject, **details)

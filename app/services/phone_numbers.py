@@ -42,8 +42,3 @@ def number_index(tenant_id: UUID, number: PhoneNumber) -> bytes:
 def masked(e164: str) -> str:
     """Show enough of a number to recognise it: +86138****8000."""
     return f"{e164[:-8]}****{e164[-4:]}"
-
-
-def local_spelling(e164: str) -> str:
-    """Spell a number as people in China do: their own without +86, others in full."""
-    return e164.removeprefix("+86")

@@ -1,9 +1,9 @@
 """Whether the service can do its work."""
 
-from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import current_app
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
 from app.errors import DatabaseUnavailable, MigrationsMissing
 from app.services.transactions import transaction
@@ -18,7 +18,9 @@ def check_readiness() -> None:
     """Raise DatabaseUnavailable or MigrationsMissing."""
     try:
         with transaction() as db:
-            applied = MigrationContext.configure(db.connection()).get_current_revision()
+            applied = db.scalar(text("SELECT version_num FROM alembic_version"))
+    except ProgrammingError:
+        raise MigrationsMissing("none is applied") from None
     except SQLAlchemyError as error:
         raise DatabaseUnavailable(type(error).__name__) from None
     if applied != newest_migration():

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TypeVar, cast
 
 from flask import current_app
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.clock import now
@@ -78,7 +78,7 @@ def _claim_refresh(app: AppConfig) -> bool:
         set_={"refreshing_until": claim.excluded.refreshing_until},
         where=or_(
             WeChatAccessToken.refreshing_until.is_(None),
-            WeChatAccessToken.refreshing_until < func.now(),
+            WeChatAccessToken.refreshing_until < now(),
         ),
     )
     with transaction() as db:

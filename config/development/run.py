@@ -222,7 +222,7 @@ def _summary(run: Run, service: str, wechat: str) -> str:
     lines = [
         "",
         "wxpass is ready. Ctrl-C stops everything. / 已就绪，按 Ctrl-C 全部停止。",
-        f"  Service / 服务    {service}   ({service}/docs)",
+        f"  Service / 服务    {service}   ({service}/openapi.json)",
         f"  WeChat / 微信     {wechat}",
         f"  Logs / 日志       {run.logs}/*.log",
     ]

@@ -14,29 +14,29 @@ class _Commands(Template):
 # No comments in it: an interactive zsh takes them for commands. And no "!", which is history.
 _STORY = _Commands(r"""
 SIM=~simulator; API=~service/v1; APP=~appid
-post() { curl -sS --noproxy '*' -H 'Content-Type: application/json' "$@"; }
+call() { curl -sS --noproxy '*' -H 'Content-Type: application/json' "$@"; }
 pick() { python3 -c "import json,sys; print(json.load(sys.stdin)['$1'])"; }
 show() { printf '\n%s\n' "$@"; }
 SOMEONE='{"person":"~person","appid":"'$APP'"}'
 
 show '1. ~Person opens the mini-program: wx.login gives a code.' '打开小程序，wx.login 得到 code'
-CODE=$(post "$SIM/_simulator/login" -d "$SOMEONE" | pick code)
+CODE=$(call "$SIM/_simulator/login" -d "$SOMEONE" | pick code)
 show "$CODE"
 
 show '2. The code becomes a login token, at first of no user.' '用 code 登录，首次尚未绑定用户'
-LOGIN=$(post "$API/apps/$APP/login" -d '{"code":"'$CODE'"}')
+LOGIN=$(call "$API/apps/$APP/login" -d '{"code":"'$CODE'"}')
 show "$LOGIN"; TOKEN=$(show "$LOGIN" | pick token)
 
 show '3. ~Person presses the phone number button: another code.' '点击手机号按钮，得到手机号 code'
-CODE=$(post "$SIM/_simulator/phone" -d "$SOMEONE" | pick code)
+CODE=$(call "$SIM/_simulator/phone" -d "$SOMEONE" | pick code)
 show "$CODE"
 
 show '4. The number belongs to a user: bound, with a new token.' '手机号属于某用户：绑定并换新凭证'
-LOGIN=$(post "$API/apps/$APP/phone" -H "Authorization: Bearer $TOKEN" -d '{"code":"'$CODE'"}')
+LOGIN=$(call "$API/apps/$APP/phone" -H "Authorization: Bearer $TOKEN" -d '{"code":"'$CODE'"}')
 show "$LOGIN"; TOKEN=$(show "$LOGIN" | pick token)
 
 show '5. Who is it?' '当前用户是谁'
-show "$(post "$API/me" -H "Authorization: Bearer $TOKEN")"
+show "$(call "$API/me" -H "Authorization: Bearer $TOKEN")"
 """)
 
 

@@ -1,0 +1,76 @@
+"""What all native blueprints share: strict JSON bodies, and a description of what views need."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from flask import Request
+from flask_smorest import Blueprint as SmorestBlueprint
+from marshmallow import Schema, missing
+from webargs.flaskparser import FlaskParser, is_json_request
+
+from app.errors import BodyTooLarge, JsonMalformed, JsonRequired
+
+PROBLEM = "Problem"
+LOGIN_TOKEN = "loginToken"  # noqa: S105 - the name of a scheme in the OpenAPI document
+REFERENCE = {"$ref": f"#/components/responses/{PROBLEM}"}
+
+
+class JsonBody(FlaskParser):
+    """Read bodies as JSON, and as nothing else."""
+
+    def load_json(self, req: Request, schema: Schema) -> Any:
+        """Give the body's value; raise BodyTooLarge, JsonRequired or JsonMalformed."""
+        body = req.get_data()
+        # A chunked body is cut off at the limit without a word.
+        if len(body) >= (req.max_content_length or len(body) + 1):
+            raise BodyTooLarge
+        if not body:
+            return missing
+        if not is_json_request(req):
+            raise JsonRequired
+        try:
+            return json.loads(
+                body.decode(), object_pairs_hook=_without_repeats, parse_constant=_refuse
+            )
+        except (ValueError, RecursionError):
+            raise JsonMalformed from None
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a name that comes twice: a proxy before us may have read the other one."""
+    fields = dict(pairs)
+    return fields if len(fields) == len(pairs) else _refuse("a name twice")
+
+
+def _refuse(what: str) -> Any:
+    """Refuse what Python reads and JSON has not: NaN and Infinity."""
+    raise JsonMalformed(what)
+
+
+class Blueprint(SmorestBlueprint):  # type: ignore[misc]
+    """A blueprint of native views, each marked with the login that it needs (app/auth.py)."""
+
+    ARGUMENTS_PARSER = JsonBody()
+
+    def add_url_rule(
+        self,
+        rule: str,
+        endpoint: str | None = None,
+        view_func: Callable[..., Any] | None = None,
+        **options: Any,
+    ) -> None:
+        """Add a view, and describe in OpenAPI which token it takes and how it fails."""
+        if view_func is not None:
+            view_func = self.doc(**_description(view_func))(view_func)
+        super().add_url_rule(rule, endpoint, view_func, **options)
+
+
+def _description(view: Callable[..., Any]) -> dict[str, Any]:
+    description: dict[str, Any] = {
+        "operationId": view.__name__,
+        "security": [] if view.__dict__["login"] == "none" else [{LOGIN_TOKEN: []}],
+    }
+    if "arguments" in view.__dict__["_apidoc"]:
+        description["responses"] = {422: REFERENCE}
+    return description

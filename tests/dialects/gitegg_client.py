@@ -1,0 +1,83 @@
+"""A mini-program written for GitEgg: it says what such a client says, and nothing else."""
+
+from typing import Any
+
+from werkzeug.test import TestResponse
+
+from tests.cast import ACME_SHOP, App, Client, Person
+
+
+def data(answer: TestResponse) -> Any:
+    """Give the data of a success, having checked its envelope."""
+    body = answer.json
+    assert (answer.status_code, body["code"], body["success"]) == (200, 200, True), answer.text
+    assert set(body) == {"code", "msg", "data", "success"}
+    return body["data"]
+
+
+def refused(answer: TestResponse) -> int:
+    """Give the code of a refusal, having checked its envelope."""
+    body = answer.json
+    assert answer.status_code == 200, answer.text
+    assert (body["success"], body["data"]) == (False, None), answer.text
+    assert body["code"] != 200
+    assert body["msg"]
+    return int(body["code"])
+
+
+class MiniProgram:
+    """The front end on one person's phone."""
+
+    def __init__(self, client: Client, person: Person, app: App = ACME_SHOP) -> None:
+        self.client, self.person, self.app = client, person, app
+        self.heard: list[str] = []
+
+    def wx(self, what: str, token: str | None = None, **query: str) -> TestResponse:
+        """Call /wx/user; `wx.request` labels even a GET without a body as JSON."""
+        path = f"/wx/user/{self.app.appid}/{what}"
+        label = {"Content-Type": "application/json"}
+        return self._hear(self.client.send("GET", path, token, query_string=query, headers=label))
+
+    def login(self) -> TestResponse:
+        """Open the mini-program."""
+        return self.wx("login", code=self.person.wx_login(self.app), appId=self.app.appid)
+
+    def info(self, bind_key: str, **how: Any) -> TestResponse:
+        """Allow the user info."""
+        return self.wx("info", socialKey=bind_key, **self.person.tap_user_info(self.app, **how))
+
+    def phone(self, bind_key: str, **how: Any) -> TestResponse:
+        """Allow the phone number, the old way."""
+        return self.wx("phone", socialKey=bind_key, **self.person.tap_phone_old(self.app, **how))
+
+    def grant(self, grant_type: str, **fields: Any) -> TestResponse:
+        """Ask for tokens."""
+        headers = fields.pop("headers", {})
+        body = {"grant_type": grant_type, **fields}
+        return self._hear(self.client.send("POST", "/oauth/token", json=body, headers=headers))
+
+    def password(self, password: str, account: str = "alice") -> TestResponse:
+        """Log in on the account and password page."""
+        return self.grant("password", username=account, password=password, appid=self.app.appid)
+
+    def user(self, token: str | None) -> TestResponse:
+        """Ask who I am."""
+        return self._hear(self.client.send("GET", "/system/account/user/info", token))
+
+    def logout(self, token: str | None, **body: str) -> TestResponse:
+        """Log out."""
+        return self._hear(self.client.send("POST", "/oauth/logout", token, json=body))
+
+    def bind_key(self) -> str:
+        """Open the mini-program, and give the bindKey."""
+        return str(data(self.login())["bindKey"])
+
+    def bound(self) -> dict[str, Any]:
+        """Go all the way, by phone, and give the tokens."""
+        key = self.bind_key()
+        data(self.phone(key))
+        return dict(data(self.grant("social", social_key=key)))
+
+    def _hear(self, answer: TestResponse) -> TestResponse:
+        self.heard.append(f"{answer.headers}{answer.text}")
+        return answer

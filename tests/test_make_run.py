@@ -1,0 +1,177 @@
+"""`make run` for real: a newcomer's first minutes, under gunicorn, with every process of it."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import requests
+
+from tests.cast import App, Person, WeChat
+
+ROOT = Path(__file__).parents[1]
+SHOP = App("wxaaaa000000000001", "acme", "")
+
+
+@dataclass
+class Copy:
+    """A running copy of everything."""
+
+    process: "subprocess.Popen[str]"
+    environ: dict[str, str]
+    output: str
+
+    @property
+    def service(self) -> str:
+        return f"http://127.0.0.1:{self.environ['PORT']}"
+
+    @property
+    def wechat(self) -> WeChat:
+        return WeChat(f"http://127.0.0.1:{self.environ['SIMULATOR_PORT']}")
+
+    def post(self, what: str, appid: str = SHOP.appid, **body: Any) -> requests.Response:
+        """Call the native interface."""
+        return requests.post(f"{self.service}/v1/apps/{appid}/{what}", json=body, timeout=20)
+
+    def command(self, *arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
+        """Run an operators' command with the same environment."""
+        return subprocess.run(
+            [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
+            cwd=ROOT,
+            env=self.environ,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+
+def free_port() -> str:
+    """Find a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return str(listener.getsockname()[1])
+
+
+def start(var: Path, **more: str) -> Copy:
+    """Run a copy, and wait until it says that it is ready."""
+    environ = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    environ |= {"WXPASS_VAR": str(var), "PORT": free_port(), "SIMULATOR_PORT": free_port()}
+    environ |= {"GUNICORN_WORKERS": "2", "DATABASE_POOL_SIZE": "5", "GUNICORN_KEEPALIVE": "1"}
+    environ |= more
+    process = subprocess.Popen(
+        [sys.executable, "-m", "config.development.run"],
+        cwd=ROOT,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    output = ""
+    for line in process.stdout or ():
+        output += line
+        if "/me" in line:
+            return Copy(process, environ, output)
+    raise AssertionError(output)
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
+    """A copy in an empty folder."""
+    running = start(tmp_path_factory.mktemp("newcomer") / "var")
+    yield running
+    stop(running, signal.SIGTERM)
+
+
+def stop(running: Copy, with_signal: int) -> None:
+    """Stop a copy; nothing of it may stay."""
+    family = psutil.Process(running.process.pid).children(recursive=True)
+    running.process.send_signal(with_signal)
+    running.process.communicate(timeout=40)
+    assert running.process.returncode == 0
+    _gone, alive = psutil.wait_procs(family, timeout=2)
+    assert alive == []
+
+
+def test_the_printed_commands_end_with_a_logged_in_user(copy: Copy) -> None:
+    """Otherwise the newcomer's first impression is an error."""
+    story = copy.output[copy.output.index("SIM=") :]
+    done = subprocess.run(["sh"], input=story, capture_output=True, text=True, check=True)
+    me = json.loads(done.stdout.strip().splitlines()[-1])
+    assert (me["account"], me["phone"]) == ("alice", "+8613800138001")
+
+
+def test_commands_work_beside_the_running_service_and_an_app_answers_at_once(copy: Copy) -> None:
+    """Otherwise an operator has to restart the service, or cannot even reach its database."""
+    unknown = [copy.post("login", "wx00000000000000ff", code="x") for _ in range(8)]
+    assert {answer.json()["code"] for answer in unknown} == {"app_unknown"}
+    options = ["--tenant", "acme", "--name", "New", "--registration", "on_login", "--secret-stdin"]
+    added = copy.command("apps", "add", "wx00000000000000ff", *options, stdin="5e" * 16)
+    assert added.returncode == 0, added.stderr
+    known = [copy.post("login", "wx00000000000000ff", code="x") for _ in range(8)]
+    assert {answer.json()["code"] for answer in known} == {"wechat_app_misconfigured"}
+    listed = copy.command("users", "list", "--tenant", "acme")
+    assert re.search(r"alice\t\+86138\*{4}8001", listed.stdout), listed.stdout + listed.stderr
+
+
+def test_a_hundred_logins_in_flight_take_little_more_than_one(copy: Copy) -> None:
+    """Otherwise waiting on WeChat is what the service does most of its day.
+
+    Two workers, five connections each, WeChat at 500 ms: one after another over the pools they
+    would take 5 s.
+    """
+    person = Person(copy.wechat, "alice", "13800138001")
+    codes = [person.wx_login(SHOP) for _ in range(100)]
+    copy.wechat.fault("slow", seconds=0.5)
+    began = time.perf_counter()
+    with ThreadPoolExecutor(100) as pool:
+        answers = list(pool.map(lambda code: copy.post("login", code=code), codes))
+    took = time.perf_counter() - began
+    requests.delete(f"{copy.wechat.url}/_simulator/faults", timeout=5)
+    assert {answer.status_code for answer in answers} == {200}
+    assert took < 3, f"{took:.2f} s"
+    print(f"100 logins in flight at 500 ms: {took:.2f} s")
+
+
+def test_health_and_readiness_answer(copy: Copy) -> None:
+    """Otherwise nothing can look after the service."""
+    for address in ("/healthz", "/readyz", "/openapi.json"):
+        assert requests.get(f"{copy.service}{address}", timeout=5).status_code == 200
+
+
+def test_copies_run_side_by_side_on_one_wechat(copy: Copy, tmp_path: Path) -> None:
+    """Otherwise two checkouts on one machine get in each other's way."""
+    wechat = copy.wechat.url
+    second = start(tmp_path / "var", WECHAT_API_BASE_URL=wechat)
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", int(second.environ["SIMULATOR_PORT"]))) != 0
+    code = Person(copy.wechat, "alice", "13800138001").wx_login(SHOP)
+    assert second.post("login", code=code).status_code == 200
+    stop(second, signal.SIGTERM)
+
+
+def test_a_graceful_stop_finishes_what_is_in_flight_and_data_survives(copy: Copy) -> None:
+    """Otherwise every release fails some logins, or loses them."""
+    code = Person(copy.wechat, "dave", "13900139000").wx_login(SHOP)
+    copy.wechat.fault("slow", seconds=1)
+    with ThreadPoolExecutor(1) as pool:
+        login = pool.submit(copy.post, "login", code=code)
+        time.sleep(0.5)
+        stop(copy, signal.SIGINT)
+        assert login.result().status_code == 200
+    again = start(Path(copy.environ["WXPASS_VAR"]))
+    copy.process, copy.environ = again.process, again.environ
+    bearer = {"Authorization": f"Bearer {login.result().json()['token']}"}
+    refused = requests.get(f"{copy.service}/v1/me", headers=bearer, timeout=5)
+    assert refused.json()["code"] == "login_unbound", "a token it forgot would be token_invalid"

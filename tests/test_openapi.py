@@ -1,0 +1,128 @@
+"""The OpenAPI document: true to the routes, and valid as far as can be told without a validator."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app.errors import FAILURES
+from tests.cast import Client
+
+METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
+PROBLEM = {"$ref": "#/components/responses/Problem"}
+
+
+@pytest.fixture
+def document(client: Client) -> dict[str, Any]:
+    """The document, as it is served."""
+    answer = client.send("GET", "/openapi.json")
+    assert (answer.status_code, answer.content_type) == (200, "application/json")
+    document: dict[str, Any] = answer.json
+    return document
+
+
+def nodes(tree: Any) -> Iterator[Any]:
+    """Walk everything in the document."""
+    yield tree
+    if isinstance(tree, dict | list):
+        for part in tree.values() if isinstance(tree, dict) else tree:
+            yield from nodes(part)
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Walk the operations, with method and path."""
+    for path, item in document["paths"].items():
+        for method in METHODS & {name.upper() for name in item}:
+            yield method, path, item[method.lower()]
+
+
+def test_every_native_route_is_described(app: Flask, document: dict[str, Any]) -> None:
+    """Otherwise a client's author does not learn that it exists."""
+    routes = {
+        (method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith("/v1/")
+        for method in (rule.methods or set()) & METHODS
+    }
+    assert routes <= {(method, path) for method, path, _ in operations(document)}
+
+
+def test_every_operation_says_what_it_takes_gives_and_how_it_fails(
+    document: dict[str, Any],
+) -> None:
+    """Otherwise a generated client sends nothing, or cannot read what comes."""
+    for method, path, operation in operations(document):
+        responses = operation["responses"]
+        assert responses["default"] == PROBLEM, path
+        if method in ("POST", "PUT", "PATCH"):
+            assert "schema" in operation["requestBody"]["content"]["application/json"], path
+            assert responses["422"] == PROBLEM
+        if path.startswith("/v1/") and "200" in responses:
+            assert "schema" in responses["200"]["content"]["application/json"], path
+        assert operation["summary"]
+        assert {"200", "204"} & set(responses)
+
+
+def test_every_operation_says_which_login_it_needs(app: Flask, document: dict[str, Any]) -> None:
+    """Otherwise a generated client leaves the login token out, or sends it where none belongs."""
+    scheme = document["components"]["securitySchemes"]["loginToken"]
+    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
+    logins = {
+        view.__name__: view.__dict__["login"]
+        for endpoint, view in app.view_functions.items()
+        if endpoint.split(".")[0] in ("apps", "me", "health")
+    }
+    for _, _, operation in operations(document):
+        needed = [] if logins[operation["operationId"]] == "none" else [{"loginToken": []}]
+        assert operation["security"] == needed
+
+
+def test_problems_are_described_with_every_code(document: dict[str, Any]) -> None:
+    """Otherwise a client's author learns the codes one incident at a time."""
+    content = document["components"]["responses"]["Problem"]["content"]
+    assert content == {
+        "application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemResponse"}}
+    }
+    problem = document["components"]["schemas"]["ProblemResponse"]["properties"]
+    assert set(problem["code"]["enum"]) == set(FAILURES)
+
+
+def test_the_document_is_a_valid_one(document: dict[str, Any]) -> None:
+    """Otherwise generators and viewers refuse it."""
+    assert re.fullmatch(r"3\.0\.\d", document["openapi"])
+    assert document["info"]["title"]
+    assert document["info"]["version"]
+    ids = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(set(ids)) == len(ids)
+    for path, item in document["paths"].items():
+        named = {one["name"]: one for one in item.get("parameters", [])}
+        assert set(named) == set(re.findall(r"{(\w+)}", path))
+        assert all(one["in"] == "path" and one["required"] for one in named.values())
+    for _, _, operation in operations(document):
+        for status, response in operation["responses"].items():
+            assert re.fullmatch(r"[1-5]\d\d|default", status)
+            assert set(response) == {"$ref"} or response["description"]
+        for need in operation["security"]:
+            assert set(need) <= set(document["components"]["securitySchemes"])
+
+
+def test_every_reference_leads_to_something_in_the_document(document: dict[str, Any]) -> None:
+    """Otherwise a reader must fetch from elsewhere, or finds nothing."""
+    for node in nodes(document):
+        if isinstance(node, dict) and "$ref" in node:
+            found = document
+            assert node["$ref"].startswith("#/")
+            for step in node["$ref"][2:].split("/"):
+                found = found[step]
+        assert not (isinstance(node, str) and re.match(r"(https?:)?//", node))
+
+
+def test_the_schemas_give_types_and_name_what_they_require(document: dict[str, Any]) -> None:
+    """Otherwise a generated client has untyped fields, or requires what there is not."""
+    for name, schema in document["components"]["schemas"].items():
+        assert schema["type"] == "object", name
+        assert set(schema.get("required", [])) <= set(schema["properties"])
+        for field in schema["properties"].values():
+            assert {"type", "$ref", "anyOf", "allOf"} & set(field), name

@@ -1,0 +1,150 @@
+"""Failures: one shape, one table, two languages, and the database's absence."""
+
+import dataclasses
+import re
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from sqlalchemy.exc import TimeoutError as PoolExhausted
+
+from app import create_app, wechat
+from app.errors import FAILURES, Failure, Internal, as_failure
+from app.problems import RETRY_AFTER, failure_of
+from config import Config
+from tests.cast import Client, Person, Reader, failure
+from tests.test_bad_input import ROUTES
+
+UNAVAILABLE = (503, "database_unavailable")
+HAN = re.compile(r"[\u4e00-\u9fff]")
+
+
+def kinds(base: type) -> Iterator[type]:
+    """Walk the classes below one."""
+    for kind in base.__subclasses__():
+        yield kind
+        yield from kinds(kind)
+
+
+def test_every_failure_has_its_own_code_a_sane_status_and_both_languages() -> None:
+    """Otherwise a client cannot tell two failures apart, or a person cannot read one."""
+    failures = [kind for kind in kinds(Failure) if kind.__module__ == "app.errors"]
+    assert len({kind.code for kind in failures}) == len(failures)
+    assert (
+        len({kind.en for kind in failures}) == len({kind.zh for kind in failures}) == len(failures)
+    )
+    for kind in failures:
+        assert FAILURES[kind.code] is kind
+        assert re.fullmatch(r"[a-z]+(_[a-z]+)*", kind.code)
+        assert kind.status in {400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 500, 502, 503}
+        assert kind.en.endswith(".")
+        assert kind.en.isascii()
+        assert kind.zh.endswith("。")
+        assert HAN.search(kind.zh)
+    assert set(RETRY_AFTER) <= set(FAILURES)
+
+
+def test_everything_the_wechat_door_raises_in_a_login_has_a_failure() -> None:
+    """Otherwise a new exception of the door is a 500."""
+    pushes = {wechat.PushError, *kinds(wechat.PushError)}
+    for kind in set(kinds(wechat.WeChatError)) - pushes - {wechat.OpenDataError}:
+        assert not isinstance(as_failure(kind()), Internal), kind
+
+
+@pytest.mark.parametrize(
+    ("accepted", "is_chinese"),
+    [
+        ("zh-CN", True),
+        ("zh", True),
+        ("zh-Hans-CN,en;q=0.5", True),
+        ("zh-TW,en;q=0.9", True),
+        ("fr,zh;q=0.5,en;q=0.4", True),
+        ("en-US,zh;q=0.9", False),
+        ("fr", False),
+        ("*", False),
+        ("zh;q=0", False),
+        (";;,q=x", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_a_person_is_told_in_the_language_they_accept(
+    accepted: str | None, is_chinese: bool, client: Client
+) -> None:
+    """Otherwise people are told what to do in a language that they do not read."""
+    headers = {} if accepted is None else {"Accept-Language": accepted}
+    problem = client.send("GET", "/v1/me", headers=headers).json
+    said = FAILURES["token_missing"]
+    assert problem["detail"] == (said.zh if is_chinese else said.en)
+
+
+def test_a_problem_has_the_shape_of_rfc_9457(client: Client) -> None:
+    """Otherwise standard clients do not understand our failures."""
+    answer = client.send("GET", "/v1/me")
+    assert failure(answer) == (401, "token_missing")
+    assert answer.json == {
+        "type": "urn:wxpass:problem:token_missing",
+        "title": "token missing",
+        "status": 401,
+        "code": "token_missing",
+        "detail": FAILURES["token_missing"].en,
+        "request_id": answer.headers["X-Request-Id"],
+    }
+
+
+def test_what_nobody_foresaw_is_told_without_its_text(
+    client: Client, bob: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a stack trace or a secret goes out with the failure."""
+    token = client.bind(bob)["token"]
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("the secret is 42")
+
+    monkeypatch.setattr("app.services.users.get_profile", fail)
+    answer = client.me(token)
+    assert failure(answer) == (500, "internal")
+    assert "secret is" not in answer.text
+    assert "RuntimeError" not in answer.text
+
+
+@pytest.fixture
+def without_database(config: Config) -> Client:
+    """The service, with nobody at the database's address."""
+    away = "postgresql+psycopg://nobody@127.0.0.1:1/nothing"
+    return Client(create_app(dataclasses.replace(config, database_url=away)))
+
+
+def test_a_database_that_is_away_is_told_as_such(without_database: Client) -> None:
+    """Otherwise an outage looks like a bug, and nobody knows that waiting helps."""
+    for route in ROUTES.values():
+        answer = route.send(without_database, "wxp_", json=route.body)
+        assert failure(answer) == UNAVAILABLE
+        assert answer.headers["Retry-After"] == "5"
+    assert failure(without_database.me("wxp_")) == UNAVAILABLE
+    assert failure(without_database.send("GET", "/readyz")) == UNAVAILABLE
+
+
+def test_a_process_lives_without_its_database(without_database: Client) -> None:
+    """Otherwise an outage of the database restarts every process, over and over."""
+    assert without_database.send("GET", "/healthz").json == {"status": "ok"}
+
+
+def test_a_pool_that_is_used_up_is_told_as_such(app: Flask) -> None:
+    """Otherwise a busy minute is a 500."""
+    with app.test_request_context():
+        assert failure_of(PoolExhausted()).code == "database_unavailable"
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["UPDATE alembic_version SET version_num = '0000'", "DELETE FROM alembic_version"],
+)
+def test_a_database_of_another_version_is_not_ready(
+    change: str, client: Client, rows: Reader
+) -> None:
+    """Otherwise a new version takes requests before its tables are there."""
+    assert client.send("GET", "/readyz").json == {"status": "ready"}
+    rows(change)
+    assert failure(client.send("GET", "/readyz")) == (503, "migrations_missing")
+    assert client.send("GET", "/healthz").status_code == 200
