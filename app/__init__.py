@@ -5,7 +5,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import api, cli, dialects, keyring, logs, problems, tenancy
 from app.extensions import api as openapi
-from app.extensions import db, jwt, migrate
+from app.extensions import db, migrate
 from app.keyring import KeyRing
 from app.settings import MIGRATIONS, flask_settings
 from app.wechat import WeChatClient
@@ -23,7 +23,6 @@ def create_app(config: Config) -> Flask:
     tenancy.init_app(app)
     db.init_app(app)
     migrate.init_app(app, db, directory=MIGRATIONS)
-    jwt.init_app(app)
     openapi.init_app(app)
     problems.init_app(app)
 

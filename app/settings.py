@@ -24,8 +24,6 @@ def flask_settings(config: Config) -> dict[str, Any]:
             "hide_parameters": True,
             "connect_args": {"connect_timeout": 5, "options": "-c timezone=utc"},
         },
-        "JWT_PRIVATE_KEY": config.jwt_private_key,
-        "JWT_ALGORITHM": "EdDSA",
         "API_TITLE": "wxpass",
         "API_VERSION": "v1",
         "OPENAPI_VERSION": "3.0.3",
