@@ -3,7 +3,7 @@
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import api, cli, dialects, keyring, logs, problems, tenancy
+from app import api, cli, dialects, headers, keyring, logs, problems, tenancy
 from app.extensions import api as openapi
 from app.extensions import db, migrate
 from app.keyring import KeyRing
@@ -15,11 +15,13 @@ from config import Config
 def create_app(config: Config) -> Flask:
     """Attach everything to a new app."""
     app = Flask(__name__, static_folder=None)
+    app.url_map.merge_slashes = False
     app.config.update(flask_settings(config))
     app.extensions["wechat_client"] = WeChatClient(config.wechat_api_base_url)
     keyring.init_app(app, KeyRing(config.keys, config.pepper))
 
     logs.init_app(app, as_json=config.production)
+    headers.init_app(app)
     tenancy.init_app(app)
     db.init_app(app)
     migrate.init_app(app, db, directory=MIGRATIONS)

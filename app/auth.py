@@ -5,6 +5,7 @@ from functools import wraps
 from typing import ParamSpec, TypeVar, cast
 from uuid import UUID
 
+import structlog
 from flask import g, request
 
 from app.errors import LoginUnbound, TokenMissing, TokenOfAnotherApp
@@ -30,6 +31,7 @@ def caller_of(token: str) -> Caller:
     caller = find_caller(token[:LONGEST_TOKEN])
     if g.appid not in (None, caller.appid):
         raise TokenOfAnotherApp
+    structlog.contextvars.bind_contextvars(appid=caller.appid, tenant=caller.tenant_slug)
     return caller
 
 

@@ -53,8 +53,8 @@ class BodyTooLarge(Failure, code="body_too_large", status=413,
     en="The request is larger than this service takes. Send less.",
     zh="请求内容过大，请减小后再发送。"): ...
 class RequestInvalid(Failure, code="request_invalid", status=422,
-    en="Some fields are missing, unknown or wrong; `errors` names them.",
-    zh="部分字段缺失、多余或有误，详见 errors。"): ...
+    en="Something that was sent is missing, unknown or wrong. Check it and send it again.",
+    zh="提交的内容缺失、多余或有误，请检查后重新提交。"): ...
 
 class DatabaseUnavailable(Failure, code="database_unavailable", status=503,
     en="The database does not answer right now. Try again shortly.",
@@ -76,8 +76,8 @@ class TenantDisabled(Failure, code="tenant_disabled", status=403,
 
 # The login token
 class TokenMissing(Failure, code="token_missing", status=401,
-    en="Please log in: send the login token as Authorization: Bearer <token>.",
-    zh="请先登录：用 Authorization: Bearer <token> 携带登录凭证。"): ...
+    en="Please log in first.",
+    zh="请先登录。"): ...
 class TokenInvalid(Failure, code="token_invalid", status=401,
     en="This login token is not, or no longer, valid. Call wx.login and log in again.",
     zh="登录凭证无效，请调用 wx.login 重新登录。"): ...
@@ -202,5 +202,5 @@ def as_failure(error: wechat.WeChatError) -> Failure:
     """Say in our terms what the WeChat door raised."""
     for kind in type(error).__mro__:
         if kind in FROM_WECHAT:
-            return FROM_WECHAT[kind](repr(error))
-    return Internal(repr(error))
+            return FROM_WECHAT[kind](f"{type(error).__name__}: {error}")
+    return Internal(type(error).__name__)

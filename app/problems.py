@@ -13,11 +13,13 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from werkzeug.exceptions import HTTPException
 
 from app.errors import (
+    FAILURES,
     BadRequest,
     BodyTooLarge,
     DatabaseUnavailable,
     Failure,
     Internal,
+    JsonMalformed,
     JsonRequired,
     MethodNotAllowed,
     NotFound,
@@ -28,6 +30,7 @@ from app.wechat import WeChatError
 
 log = structlog.get_logger()
 
+CODES = sorted(FAILURES)
 OF_STATUS: dict[int, type[Failure]] = {
     400: BadRequest,
     404: NotFound,
@@ -113,6 +116,8 @@ def _failure_behind(error: Exception) -> Failure:
 def _of_http(error: HTTPException) -> Failure:
     data: dict[str, Any] = getattr(error, "data", None) or {}
     errors = data.get("messages")
+    if error.code == 400 and errors:
+        return JsonMalformed()
     kind = OF_STATUS.get(error.code or 500, BadRequest if (error.code or 500) < 500 else Internal)
     return kind(error.name, errors=errors.get("json", errors) if errors else None)
 

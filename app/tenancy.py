@@ -7,7 +7,7 @@ import structlog
 from flask import Flask, g, request
 
 from app.errors import AppUnknown
-from app.services.apps import AppConfig, get_app
+from app.services.apps import APPID, AppConfig, get_app
 
 # WeChat itself puts it on every wx.request; a hint for routing, never a credential.
 REFERER = re.compile(r"https://servicewechat\.com/([A-Za-z0-9_-]{1,64})/[^/]+/page-frame\.html")
@@ -30,8 +30,10 @@ def _pick_app() -> None:
 
 def pick(appid: str) -> AppConfig:
     """Make an app the request's; raise AppUnknown, AppDisabled or TenantDisabled."""
+    if APPID.fullmatch(appid):
+        structlog.contextvars.bind_contextvars(appid=appid)
     app = g.wechat_app = get_app(appid)
-    structlog.contextvars.bind_contextvars(appid=appid, tenant=app.tenant_slug)
+    structlog.contextvars.bind_contextvars(tenant=app.tenant_slug)
     return app
 
 

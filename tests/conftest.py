@@ -22,6 +22,11 @@ from config.development.postgres import hold_server
 from tests.cast import APPS, Client, Person, Reader, WeChat, add_cast
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that mostly wait for processes, so that the other core has the rest."""
+    items.sort(key=lambda item: item.path.name not in ("test_make_run.py", "test_production.py"))
+
+
 @pytest.fixture(scope="session")
 def wechat() -> Iterator[WeChat]:
     """A simulated WeChat that knows the cast's mini-programs."""

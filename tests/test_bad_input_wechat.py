@@ -358,9 +358,6 @@ def test_control_characters_in_wechats_nickname_are_not_kept(
     assert rows("SELECT nickname FROM social_accounts") == [("al[31mice 🌸小花",)]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="services.open_data.keep_profile answers with WeChat's, not the kept one"
-)
 def test_control_characters_in_wechats_nickname_are_not_sent(client: Client, alice: Person) -> None:
     """Otherwise the client is told another name than the one that is kept."""
     assert give_nickname(client, alice, CONTROLLED)["nickname"] == "al[31mice 🌸小花"
@@ -375,9 +372,6 @@ def test_wechats_nickname_survives_as_it_is(
     assert rows("SELECT nickname FROM social_accounts") == [(nickname,)]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="services.open_data._presentable drops joiners and wide blanks"
-)
 @pytest.mark.parametrize("nickname", ["👨‍👩‍👧", "名　字"])
 def test_wechats_nickname_keeps_its_joiners_and_wide_blanks(
     nickname: str, client: Client, alice: Person, rows: Reader

@@ -81,12 +81,11 @@ def test_every_operation_says_which_login_it_needs(app: Flask, document: dict[st
 
 def test_problems_are_described_with_every_code(document: dict[str, Any]) -> None:
     """Otherwise a client's author learns the codes one incident at a time."""
-    content = document["components"]["responses"]["Problem"]["content"]
-    assert content == {
+    problem = document["components"]["responses"]["Problem"]
+    assert problem["content"] == {
         "application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemResponse"}}
     }
-    problem = document["components"]["schemas"]["ProblemResponse"]["properties"]
-    assert set(problem["code"]["enum"]) == set(FAILURES)
+    assert set(FAILURES) <= set(re.findall(r"\w+", problem["description"]))
 
 
 def test_the_document_is_a_valid_one(document: dict[str, Any]) -> None:

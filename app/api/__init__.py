@@ -6,11 +6,13 @@ from app.api.apps import blp as apps
 from app.api.blueprint import LOGIN_TOKEN, PROBLEM
 from app.api.health import blp as health
 from app.api.me import blp as me
+from app.problems import CODES
 from app.schemas.responses import ProblemResponse
 
 TOKEN_SCHEME = {"type": "http", "scheme": "bearer", "description": "The login token, `wxp_...`"}
 PROBLEM_RESPONSE = {
-    "description": "A failure: 4xx or 5xx, with a stable `code`",
+    # Not an enum: clients made from it would fall over the codes that are added later.
+    "description": f"A failure, 4xx or 5xx. Its `code` is stable; one of: {', '.join(CODES)}.",
     "content": {"application/problem+json": {"schema": ProblemResponse}},
 }
 

@@ -7,9 +7,8 @@ from typing import Any
 from flask import Request
 from flask_smorest import Blueprint as SmorestBlueprint
 from marshmallow import Schema, missing
-from webargs.flaskparser import FlaskParser, is_json_request
-
-from app.errors import BodyTooLarge, JsonMalformed, JsonRequired
+from webargs.flaskparser import FlaskParser, abort, is_json_request
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 PROBLEM = "Problem"
 LOGIN_TOKEN = "loginToken"  # noqa: S105 - the name of a scheme in the OpenAPI document
@@ -20,32 +19,32 @@ class JsonBody(FlaskParser):
     """Read bodies as JSON, and as nothing else."""
 
     def load_json(self, req: Request, schema: Schema) -> Any:
-        """Give the body's value; raise BodyTooLarge, JsonRequired or JsonMalformed."""
+        """Give the body's value, or refuse it with 413, 415 or 400."""
         body = req.get_data()
         # A chunked body is cut off at the limit without a word.
         if len(body) >= (req.max_content_length or len(body) + 1):
-            raise BodyTooLarge
+            raise RequestEntityTooLarge
         if not body:
             return missing
         if not is_json_request(req):
-            raise JsonRequired
+            raise UnsupportedMediaType
         try:
             return json.loads(
                 body.decode(), object_pairs_hook=_without_repeats, parse_constant=_refuse
             )
         except (ValueError, RecursionError):
-            raise JsonMalformed from None
+            abort(400, messages={"json": ["Invalid JSON body."]})
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Refuse a name that comes twice: a proxy before us may have read the other one."""
     fields = dict(pairs)
-    return fields if len(fields) == len(pairs) else _refuse("a name twice")
+    return fields if len(fields) == len(pairs) else _refuse("a name that comes twice")
 
 
 def _refuse(what: str) -> Any:
-    """Refuse what Python reads and JSON has not: NaN and Infinity."""
-    raise JsonMalformed(what)
+    """Refuse what Python reads and JSON has not, as NaN and Infinity."""
+    raise ValueError(what)
 
 
 class Blueprint(SmorestBlueprint):  # type: ignore[misc]

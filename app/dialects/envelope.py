@@ -41,7 +41,7 @@ def answering(envelope: Envelope, schema: type[Schema] | None) -> Callable[..., 
         @wraps(view)
         def answer(*args: P.args, **kwargs: P.kwargs) -> Response:
             result = view(*args, **kwargs)
-            return _enveloped(envelope(schema().dump(result) if schema else result))
+            return jsonify(envelope(schema().dump(result) if schema else result))
 
         return answer
 
@@ -58,13 +58,6 @@ def failing(blueprint: Blueprint, envelope: FailureEnvelope) -> None:
     def tell(error: Exception) -> tuple[Response, int]:
         failure = failure_of(error)
         body = envelope(failure, message_of(failure, default="zh"))
-        return _enveloped(body), 500 if failure.status == 500 else 200
+        return jsonify(body), 500 if failure.status == 500 else 200
 
     blueprint.register_error_handler(Exception, tell)
-
-
-def _enveloped(body: dict[str, Any]) -> Response:
-    """Keep the answer out of every cache: dialects give tokens in answers to GET."""
-    response = jsonify(body)
-    response.headers["Cache-Control"] = "no-store"
-    return response

@@ -1,6 +1,7 @@
 """Open data: what the person allows the mini-program to know, verified or typed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from unicodedata import category
 from uuid import UUID
 
 from sqlalchemy import update
@@ -20,15 +21,14 @@ from app.wechat import PhoneInfo, UserInfo, decrypt_phone, decrypt_user_info, ve
 MAX_AGE_SECONDS = 600
 LONGEST_KEPT = 512
 
-PROFILE = (SocialAccount.nickname, SocialAccount.avatar_url)
-USER_PROFILE = (User.nickname, User.avatar_url)
+UNPRESENTABLE = {"Cc", "Cs", "Zl", "Zp"}
 
 
 @dataclass(frozen=True, slots=True)
 class KeptProfile:
-    """The nickname and avatar that are kept of a person."""
+    """The nickname and avatar as this call kept them."""
 
-    nickname: str | None
+    nickname: str
     avatar_url: str | None
 
 
@@ -37,65 +37,62 @@ def keep_profile(app: AppConfig, caller: Caller, **said: str) -> KeptProfile:
 
     Raises what `keep_open_profile` raises.
     """
-    if "raw_data" in said:
-        info = keep_open_profile(app, caller, **said)
-        return KeptProfile(info.nickname, info.avatar_url)
-    return keep_typed_profile(caller, **said)
+    if "raw_data" not in said:
+        return keep_typed_profile(caller, **said)
+    info = keep_open_profile(app, caller, **said)
+    return KeptProfile(info.nickname, info.avatar_url)
 
 
 def keep_open_profile(
     app: AppConfig, caller: Caller, *, raw_data: str, signature: str, encrypted_data: str, iv: str
 ) -> UserInfo:
-    """Verify and decrypt what the user-info button gave; keep nickname, avatar and gender.
+    """Decrypt and verify what the user-info button gave; keep nickname, avatar and gender.
 
+    Gives it as kept. Decrypts first: a stale session_key is then told from a wrong signature.
     Raises NoSocialAccount, OpenDataOfAnother, or an OpenDataError; then nothing is kept.
     """
     account = get_social_account(caller)
     session_key = account.session_key or ""
-    verify_signature(raw_data, signature, session_key)
     moment = int(now().timestamp())
     info = decrypt_user_info(encrypted_data, iv, session_key, app.appid, moment, MAX_AGE_SECONDS)
+    verify_signature(raw_data, signature, session_key)
     if info.openid not in (None, account.openid):
         raise OpenDataOfAnother
-    said = _presentable(nickname=info.nickname, avatar_url=info.avatar_url)
-    more = {"gender": info.gender} if info.gender in (1, 2) else {}
-    if said:
-        _keep(caller, account.user_id, said, more)
-    return info
+    shown = replace(
+        info, nickname=_presentable(info.nickname), avatar_url=_presentable(info.avatar_url)
+    )
+    _keep(caller, account.user_id, shown.nickname, shown.avatar_url, shown.gender)
+    return shown
 
 
-def keep_typed_profile(
-    caller: Caller, *, nickname: str, avatar_url: str | None = None
-) -> KeptProfile:
+def keep_typed_profile(caller: Caller, *, nickname: str, avatar_url: str = "") -> KeptProfile:
     """Keep the nickname and avatar that the person typed and chose; nobody vouches for them."""
-    said = {"nickname": nickname} | ({"avatar_url": avatar_url} if avatar_url else {})
-    return _keep(caller, caller.user_id, said, {})
+    _keep(caller, caller.user_id, nickname, avatar_url)
+    return KeptProfile(nickname, avatar_url or None)
 
 
-def _presentable(**texts: str) -> dict[str, str]:
-    """Drop what cannot be kept or shown, and texts of which nothing is left."""
-    shown = {
-        name: "".join(char for char in text if char.isprintable())[:LONGEST_KEPT]
-        for name, text in texts.items()
-    }
-    return {name: text for name, text in shown.items() if text}
+def _presentable(text: str) -> str:
+    """Drop what cannot be kept or shown; WeChat does not promise there is none of it."""
+    return "".join(char for char in text if category(char) not in UNPRESENTABLE)[:LONGEST_KEPT]
 
 
 def _keep(
-    caller: Caller, user_id: UUID | None, said: dict[str, str], more: dict[str, int]
-) -> KeptProfile:
-    """Write to the social account and to its user, whichever there are; more is the user's only."""
+    caller: Caller, user_id: UUID | None, nickname: str, avatar_url: str, gender: int = 0
+) -> None:
+    """Write to the social account and its user, whichever there are; never nothing over a text."""
     account = (
         SocialAccount.tenant_id == caller.tenant_id,
         SocialAccount.id == caller.social_account_id,
     )
     user = (User.tenant_id == caller.tenant_id, User.id == user_id)
+    texts = {"nickname": nickname.strip(), "avatar_url": avatar_url}
+    said: dict[str, str | int] = {name: text for name, text in texts.items() if text}
     with transaction() as db:
-        kept = [
-            *db.execute(update(SocialAccount).where(*account).values(said).returning(*PROFILE)),
-            *db.execute(update(User).where(*user).values(said | more).returning(*USER_PROFILE)),
-        ]
-    return KeptProfile(*kept[-1])
+        if said:
+            db.execute(update(SocialAccount).where(*account).values(said))
+            db.execute(
+                update(User).where(*user).values(said | ({"gender": gender} if gender else {}))
+            )
 
 
 def verified_phone(app: AppConfig, caller: Caller, **proof: str) -> PhoneNumber:

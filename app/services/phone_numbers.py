@@ -1,5 +1,6 @@
 """Phone numbers: one spelling (E.164), one blind index, one way to show them masked."""
 
+import re
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -7,6 +8,9 @@ import phonenumbers
 
 from app.errors import PhoneInvalid
 from app.keyring import keyring
+
+# Narrower than what phonenumbers reads: no letters, no extensions, nothing before the number.
+SPELLING = re.compile(r"\+?[0-9][0-9 ()-]{2,30}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,8 @@ def phone_number(text: str, country_code: int | str | None = None) -> PhoneNumbe
     numbers (12066600001 to 4) that no operator gives out.
     """
     spelling = text if country_code is None else f"+{country_code}{text}"
+    if not SPELLING.fullmatch(spelling):
+        raise PhoneInvalid
     try:
         parsed = phonenumbers.parse(spelling, "CN")
     except phonenumbers.NumberParseException:

@@ -41,6 +41,7 @@ class Caller:
 
     session_id: UUID
     tenant_id: UUID
+    tenant_slug: str
     appid: str
     social_account_id: UUID | None
     user_id: UUID | None
@@ -116,7 +117,7 @@ def find_caller(token: str) -> Caller:
     """
     with transaction() as db:
         row = db.execute(
-            select(LoginSession, User.status, WeChatApp.enabled, Tenant.status)
+            select(LoginSession, User.status, WeChatApp.enabled, Tenant.status, Tenant.slug)
             .join(WeChatApp, WeChatApp.appid == LoginSession.appid)
             .join(Tenant, Tenant.id == LoginSession.tenant_id)
             .outerjoin(User, User.id == LoginSession.user_id)
@@ -124,13 +125,14 @@ def find_caller(token: str) -> Caller:
         ).one_or_none()
         if row is None:
             raise TokenInvalid
-        session, user_status, app_enabled, tenant_status = row
+        session, user_status, app_enabled, tenant_status, tenant_slug = row
         _refuse_dead(session, now())
         refuse_disabled(user_status, app_enabled, tenant_status)
         _see(db, session, now())
         return Caller(
             session.id,
             session.tenant_id,
+            tenant_slug,
             session.appid,
             session.social_account_id,
             session.user_id,

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TypeVar, cast
 
 from flask import current_app
-from sqlalchemy import or_, select, update
+from sqlalchemy import and_, or_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.clock import now
@@ -46,28 +46,27 @@ def _access_token(app: AppConfig, rejected: str | None = None) -> str:
     """Take the shared token, or be the one who fetches the next; everybody else waits for it."""
     deadline = time.monotonic() + REFRESH_LEASE.total_seconds()
     while time.monotonic() < deadline:
-        token = _kept_token(app)
-        if token is not None and token != rejected:
-            return token
-        if _claim_refresh(app):
+        kept = _look(app)
+        if kept and kept.expires_at and kept.expires_at > now() + RENEW_BEFORE:
+            token = kept.token
+            if token is not None and token != rejected:
+                return token
+        if _claim_refresh(app, kept.token_sealed if kept else None):
             return _refresh(app, rejected)
         time.sleep(POLL_SECONDS)
     raise WeChatUnavailable
 
 
-def _kept_token(app: AppConfig) -> str | None:
-    wanted = select(WeChatAccessToken).where(
-        WeChatAccessToken.appid == app.appid, WeChatAccessToken.expires_at > now() + RENEW_BEFORE
-    )
+def _look(app: AppConfig) -> WeChatAccessToken | None:
     with transaction() as db:
-        kept = db.scalar(wanted)
-        return kept.token if kept else None
+        return db.get(WeChatAccessToken, app.appid)
 
 
-def _claim_refresh(app: AppConfig) -> bool:
+def _claim_refresh(app: AppConfig, seen: str | None) -> bool:
     """Become the one refresher among all processes, for the length of a lease.
 
-    A lease in the row, not a lock: a lock would hold its connection while WeChat answers.
+    A lease in the row, not a lock: a lock would hold its connection while WeChat answers. Only
+    while the row still holds what was `seen`: else somebody has refreshed it since.
     """
     lease = now() + REFRESH_LEASE
     claim = insert(WeChatAccessToken).values(
@@ -76,9 +75,12 @@ def _claim_refresh(app: AppConfig) -> bool:
     claim = claim.on_conflict_do_update(
         constraint="pk_wechat_access_tokens",
         set_={"refreshing_until": claim.excluded.refreshing_until},
-        where=or_(
-            WeChatAccessToken.refreshing_until.is_(None),
-            WeChatAccessToken.refreshing_until < now(),
+        where=and_(
+            WeChatAccessToken.token_sealed.is_not_distinct_from(seen),
+            or_(
+                WeChatAccessToken.refreshing_until.is_(None),
+                WeChatAccessToken.refreshing_until < now(),
+            ),
         ),
     )
     with transaction() as db:

@@ -14,10 +14,12 @@ from app.simulator.world import World
 
 def create_simulator(environ: Mapping[str, str] | None = None) -> Flask:
     """Build the simulator with an empty world; raise RuntimeError in production."""
-    if "production" in (os.environ.get("WXPASS_ENV"), (environ or {}).get("WXPASS_ENV")):
+    names = (os.environ.get("WXPASS_ENV", ""), (environ or {}).get("WXPASS_ENV", ""))
+    if any(name.strip() not in ("", "development") for name in names):
         raise RuntimeError(
-            "The WeChat simulator hands out anybody's identity and does not start with "
-            "WXPASS_ENV=production. Point WECHAT_API_BASE_URL at https://api.weixin.qq.com instead."
+            "The WeChat simulator hands out anybody's identity, so it starts in development only, "
+            "not with WXPASS_ENV=production or anything else. "
+            "Point WECHAT_API_BASE_URL at https://api.weixin.qq.com instead."
         )
     app = Flask(__name__)
     app.extensions["simulated_world"] = World()

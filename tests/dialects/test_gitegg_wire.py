@@ -340,7 +340,7 @@ def test_open_data_of_another_person_is_refused(phone: MiniProgram, bob: Person)
     bob.wx_login()
     key = phone.bind_key()
     assert refused(phone.wx("phone", socialKey=key, **bob.tap_phone_old())) == 409
-    assert refused(phone.wx("info", socialKey=key, **bob.tap_user_info())) == 422
+    assert refused(phone.wx("info", socialKey=key, **bob.tap_user_info())) == 409
 
 
 def test_raw_data_that_was_touched_is_refused(phone: MiniProgram) -> None:
