@@ -12,6 +12,8 @@ Read from the environment, all optional:
 
 import os
 
+import structlog
+
 from config import ConfigError
 from config.readers import read_environment_name, read_number
 
@@ -47,6 +49,28 @@ forwarder_headers = ""
 limit_request_line = 8190
 limit_request_fields = 64
 limit_request_field_size = 8190
+
+# Its own few lines are JSON in production, as the app's are.
+if _production:
+    logconfig_dict = {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "json": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "processors": [
+                    structlog.stdlib.add_log_level,
+                    structlog.processors.TimeStamper(fmt="iso", utc=True),
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    structlog.processors.format_exc_info,
+                    structlog.processors.JSONRenderer(),
+                ],
+            }
+        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+        "root": {"level": "INFO", "handlers": ["stderr"]},
+        "loggers": {"gunicorn.error": {"level": "INFO", "propagate": True, "handlers": []}},
+    }
 
 accesslog = None  # the app logs its requests itself, without what is secret in them
 errorlog = "-"

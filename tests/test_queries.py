@@ -1,0 +1,101 @@
+"""How often each endpoint asks the database; more than this is work that somebody added."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from tests.cast import ACME_CLUB, ACME_SHOP, App, Client, Person, enter_user
+
+CREDENTIALS = {"account": "alice", "password": "alice-password"}
+Call = Callable[[], Any]
+
+
+@pytest.fixture
+def statements() -> Iterator[list[str]]:
+    """Collect the statements that are sent, but for the savepoints that tests are wrapped in."""
+    sent: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if "SAVEPOINT" not in statement:
+            sent.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    yield sent
+    event.remove(Engine, "before_cursor_execute", note)
+
+
+def login(client: Client, alice: Person, app: App = ACME_SHOP) -> Call:
+    code = alice.wx_login(app)
+    return lambda: client.post("login", app=app, code=code)
+
+
+def login_that_registers(client: Client, alice: Person) -> Call:
+    return login(client, alice, ACME_CLUB)
+
+
+def login_of_a_known_person(client: Client, alice: Person) -> Call:
+    client.bind(alice)
+    return login(client, alice)
+
+
+def password_login(client: Client, alice: Person) -> Call:
+    return lambda: client.post("password-login", **CREDENTIALS)
+
+
+def phone_that_registers(client: Client, alice: Person) -> Call:
+    token, tap = client.log_in(alice)["token"], alice.tap_phone_old()
+    return lambda: client.post("phone", token, **tap)
+
+
+def me(client: Client, alice: Person) -> Call:
+    token = client.bind(alice)["token"]
+    return lambda: client.me(token)
+
+
+def profile(client: Client, alice: Person) -> Call:
+    token = client.bind(alice)["token"]
+    return lambda: client.post("profile", token, nickname="Alice")
+
+
+def refresh(client: Client, alice: Person) -> Call:
+    refresh_token = client.bind(alice)["refresh_token"]
+    return lambda: client.post("refresh", refresh_token=refresh_token)
+
+
+def logout(client: Client, alice: Person) -> Call:
+    token = client.bind(alice)["token"]
+    return lambda: client.post("logout", token)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "allowed"),
+    [
+        (me, 2),
+        (login, 5),
+        (login_of_a_known_person, 5),
+        (login_that_registers, 10),
+        (password_login, 5),
+        (phone_that_registers, 14),
+        (profile, 4),
+        (refresh, 4),
+        (logout, 3),
+    ],
+)
+def test_a_call_asks_the_database_no_more_than_it_needs(
+    prepare: Callable[[Client, Person], Call],
+    allowed: int,
+    app: Flask,
+    client: Client,
+    alice: Person,
+    statements: list[str],
+) -> None:
+    """Otherwise a request gets slower and nobody notices why."""
+    enter_user(app, **CREDENTIALS)
+    call = prepare(client, alice)
+    statements.clear()
+    assert call().status_code < 300
+    assert len(statements) == allowed, "\n".join(statements)
