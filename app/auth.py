@@ -18,17 +18,23 @@ LONGEST_TOKEN = 128
 LONGEST_DEVICE = 200
 
 
-def bearer_token() -> str:
+def find_bearer_token() -> str | None:
     """Read the login token from the Authorization header."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def bearer_token() -> str:
+    """Read the login token from the Authorization header; raise TokenMissing."""
+    token = find_bearer_token()
+    if token is None:
         raise TokenMissing
-    return token.strip()
+    return token
 
 
-def caller_of(token: str) -> Caller:
-    """Find whose token it is; it must be of the app that the path names, if it names one."""
-    caller = find_caller(token[:LONGEST_TOKEN])
+def caller_of(token: str, *, even_expired: bool = False) -> Caller:
+    """Find whose token it is; it must be of the app that the request names, if it names one."""
+    caller = find_caller(token[:LONGEST_TOKEN], even_expired=even_expired)
     if g.appid not in (None, caller.appid):
         raise TokenOfAnotherApp
     structlog.contextvars.bind_contextvars(appid=caller.appid, tenant=caller.tenant_slug)
@@ -46,6 +52,17 @@ def any_login(view: Callable[P, R]) -> Callable[P, R]:
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
         g.caller = caller_of(bearer_token())
+        return view(*args, **kwargs)
+
+    return _needing("any", guarded)
+
+
+def any_login_to_end(view: Callable[P, R]) -> Callable[P, R]:
+    """Let those in who want to log out, though their login may have expired."""
+
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        g.caller = caller_of(bearer_token(), even_expired=True)
         return view(*args, **kwargs)
 
     return _needing("any", guarded)
@@ -71,6 +88,11 @@ def _needing(login: str, view: Callable[P, R]) -> Callable[P, R]:
 def this_caller() -> Caller:
     """Give whose login this request carries."""
     return cast(Caller, g.caller)
+
+
+def this_tenant_id() -> UUID:
+    """Give the tenant whose user this request's login is of."""
+    return this_caller().tenant_id
 
 
 def this_user_id() -> UUID:

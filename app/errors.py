@@ -60,8 +60,8 @@ class DatabaseUnavailable(Failure, code="database_unavailable", status=503,
     en="The database does not answer right now. Try again shortly.",
     zh="数据库暂时没有响应，请稍后重试。"): ...
 class MigrationsMissing(Failure, code="migrations_missing", status=503,
-    en="The database's tables are not those this version needs. Run `make migrate`.",
-    zh="数据库表结构与当前版本不符，请运行 make migrate。"): ...
+    en="The tables are not those this version needs. Bring them: `make migrate`.",
+    zh="数据库表结构与当前版本不符，请运行 make migrate（即 flask db upgrade）。"): ...
 
 # Which app, which tenant
 class AppUnknown(Failure, code="app_unknown", status=404,

@@ -14,7 +14,8 @@ from flask import Flask, Response, g, request
 
 log = structlog.get_logger()
 
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+# Longer than any phone number, and none of our tokens: a confused client's secret is not logged.
+REQUEST_ID = re.compile(r"(?!wx[pr]_)[A-Za-z0-9._-]{16,64}")
 DETAIL = re.compile(r"(?<=\nDETAIL:).*?(?=\n\n|\n\[|\Z)", re.DOTALL)
 QUIET = {"/healthz", "/readyz"}
 

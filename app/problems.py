@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 from flask import Flask, Response, request
+from gunicorn.http.errors import NoMoreData, ParseException
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from werkzeug.exceptions import HTTPException
@@ -107,6 +108,8 @@ def _failure_behind(error: Exception) -> Failure:
         return as_failure(error)
     if isinstance(error, HTTPException):
         return _of_http(error)
+    if isinstance(error, ParseException | NoMoreData):
+        return BadRequest(type(error).__name__)  # the body's own framing is broken
     if isinstance(error, OperationalError | PoolExhausted):
         return DatabaseUnavailable(type(error).__name__)
     log.error("unexpected", exc_info=error)

@@ -6,6 +6,10 @@ from typing import Any
 from config import Config
 
 MIGRATIONS = str(Path(__file__).parent.parent / "migrations")
+# Nothing a request does takes this long; a stuck one must not keep its connection and its locks.
+CONNECTION_OPTIONS = (
+    "-c timezone=utc -c statement_timeout=15s -c idle_in_transaction_session_timeout=30s"
+)
 BODY_LIMIT = 64 * 1024
 
 
@@ -22,7 +26,7 @@ def flask_settings(config: Config) -> dict[str, Any]:
             "pool_pre_ping": True,
             # An error's text would hold what was written, phones and tokens among it.
             "hide_parameters": True,
-            "connect_args": {"connect_timeout": 5, "options": "-c timezone=utc"},
+            "connect_args": {"connect_timeout": 5, "options": CONNECTION_OPTIONS},
         },
         "API_TITLE": "wxpass",
         "API_VERSION": "v1",

@@ -6,7 +6,6 @@ from typing import Any, cast
 import structlog
 from flask import Flask, g, request
 
-from app.errors import AppUnknown
 from app.services.apps import APPID, AppConfig, get_app
 
 # WeChat itself puts it on every wx.request; a hint for routing, never a credential.
@@ -37,12 +36,19 @@ def pick(appid: str) -> AppConfig:
     return app
 
 
-def pick_by_hint(appid: str | None) -> AppConfig:
-    """Pick the app that a request names, or else the one in WeChat's Referer."""
-    named = appid or appid_of_referer()
-    if named is None:
-        raise AppUnknown
-    return pick(named)
+def take_hint(appid: str | None) -> None:
+    """Note which app a request without one in its path is for: one it names, else the Referer's."""
+    g.appid = appid or appid_of_referer()
+
+
+def hinted_appid() -> str | None:
+    """Give the app that a request is for, as far as it says."""
+    return cast(str | None, g.appid)
+
+
+def pick_hinted() -> AppConfig:
+    """Make the noted app the request's; raise AppUnknown when there is none, and as `pick` does."""
+    return pick(g.appid or "")
 
 
 def appid_of_referer() -> str | None:

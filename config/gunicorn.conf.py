@@ -10,17 +10,20 @@ Read from the environment, all optional:
   GUNICORN_KEEPALIVE           seconds an idle connection stays open; else 5
 """
 
+import logging
 import os
 
 import structlog
 
-from config import ConfigError
+from config import ConfigError, load_config
 from config.readers import read_environment_name, read_number
 
 _DEVELOPMENT_WORKERS = 4  # times the pool, well within the 100 connections PostgreSQL starts with
 
 try:
     _production = read_environment_name(os.environ) == "production"
+    if _production:
+        load_config(os.environ)  # here, before a worker is forked, to fail once and in words
     _port = read_number(os.environ, "PORT", 8000, range(1, 65536))
     _cores = os.cpu_count() or 1
     _workers = _cores if _production else min(_cores, _DEVELOPMENT_WORKERS)
@@ -69,8 +72,20 @@ if _production:
         },
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
         "root": {"level": "INFO", "handlers": ["stderr"]},
-        "loggers": {"gunicorn.error": {"level": "INFO", "propagate": True, "handlers": []}},
+        "loggers": {
+            "gunicorn.error": {"level": "INFO", "propagate": True, "handlers": []},
+            "alembic.runtime.plugins": {"level": "WARNING"},  # tells of each at every boot
+        },
     }
 
+
+def _without_the_request(record: logging.LogRecord) -> bool:
+    """Cut what gunicorn quotes of a malformed request: its query may hold a code or a bind key."""
+    if isinstance(record.msg, str) and record.msg.startswith("Invalid request from"):
+        record.msg, record.args = record.getMessage().partition(":")[0], None
+    return True
+
+
+logging.getLogger("gunicorn.error").addFilter(_without_the_request)
 accesslog = None  # the app logs its requests itself, without what is secret in them
 errorlog = "-"

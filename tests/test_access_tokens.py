@@ -1,5 +1,15 @@
 """WeChat's access token: fetched once, shared, healed once."""
 
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+
+from app.clock import now
+from app.services.apps import get_app
+from app.services.wechat_calls import _settle
+from app.wechat import AccessToken, transport
 from tests.cast import ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader, WeChat, failure
 
 FETCH = "/cgi-bin/stable_token"
@@ -105,3 +115,37 @@ def test_the_phone_code_of_another_person_is_refused(
     assert failure(refused) == (400, "code_invalid")
     assert rows.count("phones") == 0
     assert wechat.calls()[-1]["openid_given"]
+
+
+@pytest.mark.real_commits
+def test_those_who_waited_for_a_fetch_that_failed_do_not_try_one_after_another(
+    app: Flask, client: Client, wechat: WeChat
+) -> None:
+    """Otherwise twenty phones wait twenty timeouts while WeChat is away."""
+    people = [Person(wechat, f"person{number}", f"1380013{number:04}") for number in range(6)]
+    tokens = [client.log_in(person)["token"] for person in people]
+    taps = [person.tap_phone_new() for person in people]
+    wechat.fault("timeout", FETCH, seconds=1)
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(6) as pool:
+        patch.setattr(transport, "READ_TIMEOUT", 0.5)
+        phones = [
+            pool.submit(Client(app).post, "phone", token, **tap)
+            for token, tap in zip(tokens, taps, strict=True)
+        ]
+        answers = [failure(phone.result()) for phone in phones]
+    assert set(answers) == {(503, "wechat_unavailable")}
+    assert fetches(wechat) < 4
+
+
+def test_a_refresher_that_outlived_its_lease_changes_nothing(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise a late answer overwrites a newer token, and frees another's lease."""
+    client.bind(alice)
+    before = rows("SELECT token_sealed, expires_at FROM wechat_access_tokens")
+    rows("UPDATE wechat_access_tokens SET refreshing_until = now() + interval '30 seconds'")
+    with app.app_context():
+        lost = now() + timedelta(seconds=1)
+        _settle(get_app(ACME_SHOP.appid), lost, AccessToken("late", 7200))
+    assert rows("SELECT token_sealed, expires_at FROM wechat_access_tokens") == before
+    assert rows.count("wechat_access_tokens", "refreshing_until IS NOT NULL") == 1

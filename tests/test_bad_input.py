@@ -401,7 +401,16 @@ def test_a_token_works_however_its_scheme_is_spelled(
 
 def test_an_ill_formed_request_id_is_replaced(client: Client) -> None:
     """Otherwise somebody writes into our log lines and answers."""
-    for given in ["short", "x" * 65, "a b c d e f", "<b>alert(1)</b>", "é" * 10, '"}{"a":1']:
+    for given in [
+        "short",
+        "13800138000",
+        "wxp_" + "x" * 43,
+        "x" * 65,
+        "a b c d e f",
+        "<b>alert(1)</b>",
+        "é" * 10,
+        '"}{"a":1',
+    ]:
         answer = client.send("GET", "/v1/me", headers={"X-Request-Id": given})
         assert failure(answer) == TOKEN_MISSING
         assert given not in (answer.headers["X-Request-Id"], answer.text)
@@ -409,5 +418,5 @@ def test_an_ill_formed_request_id_is_replaced(client: Client) -> None:
 
 def test_a_proxys_request_id_is_kept(client: Client) -> None:
     """Otherwise a request cannot be followed from the proxy's log to ours."""
-    answer = client.send("GET", "/v1/me", headers={"X-Request-Id": "proxy-0001.a_b"})
-    assert answer.json["request_id"] == "proxy-0001.a_b"
+    answer = client.send("GET", "/v1/me", headers={"X-Request-Id": "proxy-0001.a_b-0001"})
+    assert answer.json["request_id"] == "proxy-0001.a_b-0001"

@@ -88,7 +88,11 @@ def test_a_dead_token_opens_nothing(
         said = failure(client.post("refresh", refresh_token=current["token"]))
         assert said == (401, "refresh_token_invalid")
     rows("UPDATE login_sessions SET expires_at = now() - interval '1 second'")
-    assert refusals(client, rows, current["token"], everywhere) == {SESSION_EXPIRED}
+    but_logout = everywhere - {"logout"}
+    assert refusals(client, rows, current["token"], but_logout) == {SESSION_EXPIRED}
+    assert client.post("logout", current["token"]).status_code == 204
+    said = failure(client.post("refresh", refresh_token=current["refresh_token"]))
+    assert said == SESSION_ENDED, "logging out late must end the refresh token too"
 
 
 @pytest.mark.parametrize(

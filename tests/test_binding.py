@@ -162,14 +162,29 @@ def test_unbind_after_a_login_by_password_keeps_that_login(
     assert not client.log_in(alice)["bound"]
 
 
-def test_a_login_by_password_can_verify_a_phone(app: Flask, client: Client, alice: Person) -> None:
-    """Otherwise a user with an account can never be found by phone."""
-    user_id = enter_user(app, **CREDENTIALS)
+def test_a_login_by_password_cannot_claim_a_phone_code(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise whoever finds somebody's code owns their number, and them when they come."""
+    enter_user(app, **CREDENTIALS)
     token = client.post("password-login", **CREDENTIALS).json["token"]
     alice.wx_login()
-    given = client.post("phone", token, **alice.tap_phone_new()).json
-    assert given["user"]["phone"] == "+8613800138001"
-    assert client.bind(alice, ACME_CLUB)["user"]["id"] == user_id
+    refused = client.post("phone", token, **alice.tap_phone_new())
+    assert failure(refused) == (409, "no_social_account")
+    assert rows.count("phones") == 0
+
+
+def test_a_bare_user_of_several_apps_is_merged_with_all_identities(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise a person known in two mini-programs can never become who the tenant entered."""
+    owner = enter_user(app, phone="13800138001")
+    assert client.log_in(alice, ACME_CLUB)["bound"]
+    shop = client.log_in(alice, ACME_SHOP)
+    assert shop["user"]["id"] != owner
+    merged = client.post("phone", shop["token"], **alice.tap_phone_new()).json
+    assert merged["user"]["id"] == owner
+    assert client.log_in(alice, ACME_CLUB)["user"]["id"] == owner
 
 
 def test_unionid_joins_a_new_identity_to_its_user(client: Client, alice: Person) -> None:

@@ -58,7 +58,8 @@ def add_app(run: Command, *more: str, said: str = NEW.secret, **other: str) -> R
 
 
 def add_user(run: Command, *options: str, said: str | bytes = PASSWORD) -> Result:
-    return run("users", "add", "--tenant", "acme", "--password-stdin", *options, said=said)
+    stdin = ["--password-stdin"] if "--account" in options else []
+    return run("users", "add", "--tenant", "acme", *stdin, *options, said=said)
 
 
 def walk(command: click.Command, path: str = "") -> Iterator[tuple[str, click.Command]]:
@@ -87,6 +88,7 @@ def test_a_command_that_operators_need_is_missing() -> None:
     assert set(COMMANDS) == {
         *("tenants", "tenants add", "tenants list"),
         *("apps", "apps add", "apps list", "apps disable", "apps enable"),
+        "apps set-secret",
         *("users", "users add", "users list"),
         "demo",
     }
@@ -352,6 +354,7 @@ def test_a_nickname_steers_the_operators_terminal(run: Command, app: Flask, rows
         (["--account", "alice"], "tab\ttab\ttab", 2),
         (["--account", "alice"], b"latin-\xe9-latin", 2),
         (["--phone", ""], "", 2),
+        (["--phone", "13800138000", "--password-stdin"], PASSWORD, 2),
         (["--account", "alice", "--phone", ""], PASSWORD, 2),
         (["--phone", "12"], "", 1),
         (["--phone", "not a phone"], "", 1),

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from app.errors import PhoneTaken, RegistrationClosed, SocialAccountTaken, UserDisabled
-from app.services.decision import Act, Decision, Person, decide_binding
+from app.services.decision import Act, Decision, KnownUser, decide_binding
 
 U, V = UUID(int=1), UUID(int=2)
 OPEN = ["on_login", "on_phone"]
@@ -15,20 +15,20 @@ TABLE = [
     # policies, the social account's user, the owner, what happens
     (OPEN, None, None, Decision(Act.REGISTER, None)),
     (["closed"], None, None, RegistrationClosed),
-    (EVERY, None, Person(V), Decision(Act.BIND, V)),
-    (EVERY, None, Person(V, bare=True), Decision(Act.BIND, V)),
-    (EVERY, None, Person(V, active=False), UserDisabled),
-    (EVERY, Person(U), None, Decision(Act.ADD, U)),
-    (EVERY, Person(U, bare=True), None, Decision(Act.ADD, U)),
-    (EVERY, Person(U, active=False), None, UserDisabled),
-    (EVERY, Person(U), Person(U), Decision(Act.KEEP, U)),
-    (EVERY, Person(U, active=False), Person(U, active=False), UserDisabled),
-    (EVERY, Person(U, bare=True), Person(V), Decision(Act.MERGE, V)),
-    (EVERY, Person(U, bare=True), Person(V, active=False), UserDisabled),
-    (EVERY, Person(U, active=False, bare=True), Person(V), UserDisabled),
-    (EVERY, Person(U), Person(V), PhoneTaken),
-    (EVERY, Person(U), Person(V, bare=True), PhoneTaken),
-    (EVERY, Person(U), Person(V, active=False), UserDisabled),
+    (EVERY, None, KnownUser(V), Decision(Act.BIND, V)),
+    (EVERY, None, KnownUser(V, bare=True), Decision(Act.BIND, V)),
+    (EVERY, None, KnownUser(V, active=False), UserDisabled),
+    (EVERY, KnownUser(U), None, Decision(Act.ADD, U)),
+    (EVERY, KnownUser(U, bare=True), None, Decision(Act.ADD, U)),
+    (EVERY, KnownUser(U, active=False), None, UserDisabled),
+    (EVERY, KnownUser(U), KnownUser(U), Decision(Act.KEEP, U)),
+    (EVERY, KnownUser(U, active=False), KnownUser(U, active=False), UserDisabled),
+    (EVERY, KnownUser(U, bare=True), KnownUser(V), Decision(Act.MERGE, V)),
+    (EVERY, KnownUser(U, bare=True), KnownUser(V, active=False), UserDisabled),
+    (EVERY, KnownUser(U, active=False, bare=True), KnownUser(V), UserDisabled),
+    (EVERY, KnownUser(U), KnownUser(V), PhoneTaken),
+    (EVERY, KnownUser(U), KnownUser(V, bare=True), PhoneTaken),
+    (EVERY, KnownUser(U), KnownUser(V, active=False), UserDisabled),
 ]
 
 
@@ -38,8 +38,8 @@ TABLE = [
 )
 def test_the_table(
     policy: str,
-    its_user: Person | None,
-    owner: Person | None,
+    its_user: KnownUser | None,
+    owner: KnownUser | None,
     expected: Decision | type[Exception],
 ) -> None:
     """Otherwise somebody becomes somebody else."""
@@ -53,4 +53,4 @@ def test_the_table(
 def test_what_is_taken_is_named_by_the_proof() -> None:
     """Otherwise a password's refusal speaks of a phone."""
     with pytest.raises(SocialAccountTaken):
-        decide_binding("on_phone", Person(U), Person(V), SocialAccountTaken)
+        decide_binding("on_phone", KnownUser(U), KnownUser(V), SocialAccountTaken)

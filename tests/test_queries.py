@@ -80,7 +80,7 @@ def logout(client: Client, alice: Person) -> Call:
         (login_that_registers, 10),
         (password_login, 5),
         (phone_that_registers, 14),
-        (profile, 4),
+        (profile, 5),
         (refresh, 4),
         (logout, 3),
     ],

@@ -131,6 +131,23 @@ def test_logout_all_ends_every_session_of_the_user_and_of_nobody_else(
     assert client.me(other["token"]).status_code == 200
 
 
+def test_logout_all_ends_the_bind_keys_of_the_user_too(
+    client: Client, alice: Person, bob: Person
+) -> None:
+    """Otherwise a key in a proxy's log opens the account after its owner logged out everywhere."""
+    keys = {}
+    for person in (alice, bob):
+        client.bind(person)
+        asked = {"code": person.wx_login()}
+        answer = client.send("GET", f"/wx/user/{ACME_SHOP.appid}/login", query_string=asked)
+        keys[person.name] = answer.json["data"]["bindKey"]
+    assert client.post("logout-all", client.log_in(alice)["token"]).status_code == 204
+    trade = {"grant_type": "social", "social_key": keys["alice"]}
+    assert client.send("POST", "/oauth/token", json=trade).json["code"] == 401
+    trade["social_key"] = keys["bob"]
+    assert client.send("POST", "/oauth/token", json=trade).json["code"] == 200
+
+
 def test_a_disabled_user_is_out_at_once_and_does_not_come_back(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:

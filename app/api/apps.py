@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.api.blueprint import Blueprint
-from app.auth import any_login, bound_login, no_login, this_caller, this_device
+from app.auth import any_login, any_login_to_end, bound_login, no_login, this_caller, this_device
 from app.schemas.requests import (
     CredentialsRequest,
     EmptyRequest,
@@ -84,7 +84,7 @@ def refresh_login(body: dict[str, Any]) -> sessions.Tokens:
 
 
 @blp.post("/logout")
-@any_login
+@any_login_to_end
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(204)
 def log_out(body: dict[str, Any]) -> None:

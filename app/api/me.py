@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.api.blueprint import Blueprint
-from app.auth import bound_login, this_user_id
+from app.auth import bound_login, this_tenant_id, this_user_id
 from app.schemas.requests import ProfileChangeRequest
 from app.schemas.responses import UserResponse
 from app.services import users
@@ -16,7 +16,7 @@ blp = Blueprint("me", __name__, url_prefix="/v1/me")
 @blp.response(200, UserResponse)
 def show_me() -> users.Profile:
     """Show the logged-in user."""
-    return users.show_user(this_user_id())
+    return users.show_user(this_tenant_id(), this_user_id())
 
 
 @blp.patch("")
@@ -25,4 +25,4 @@ def show_me() -> users.Profile:
 @blp.response(200, UserResponse)
 def change_me(body: dict[str, Any]) -> users.Profile:
     """Change the logged-in user's nickname, avatar or gender."""
-    return users.change_user(this_user_id(), **body)
+    return users.change_user(this_tenant_id(), this_user_id(), **body)

@@ -113,6 +113,22 @@ def list_(tenant: str | None) -> None:
         show(app.appid, slug, app.registration, state, app.name)
 
 
+@apps.command("set-secret")
+@click.argument("appid", callback=an_appid)
+@click.option(
+    "--secret-stdin",
+    is_flag=True,
+    help="Read the AppSecret from a line of standard input; without it you are asked. "
+    "从标准输入读取 AppSecret。",
+)
+@with_appcontext
+@failures_told
+def set_secret(appid: str, secret_stdin: bool) -> None:
+    """Replace a mini-program's AppSecret; the new one is used at once. 更换 AppSecret。"""
+    service.set_app_secret(appid, _read("AppSecret", APP_SECRET, secret_stdin))
+    show(f"Replaced the AppSecret of {appid}. 已更换 {appid} 的 AppSecret。")
+
+
 @apps.command("disable")
 @click.argument("appid", callback=an_appid)
 @with_appcontext

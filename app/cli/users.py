@@ -32,6 +32,8 @@ def add(tenant: str, account: str | None, password_stdin: bool, phone: str | Non
     """Enter a person, by account and password, by phone, or both. 新增用户。"""
     if account is None and phone is None:
         raise click.UsageError("Give --account, --phone, or both. 请提供账号或手机号。")
+    if account is None and password_stdin:
+        raise click.UsageError("A password needs an --account. 设置密码须提供账号。")
     if phone == "":
         raise click.UsageError("The phone is empty. 手机号不能为空。")
     password = None if account is None else _read_password(account, password_stdin)

@@ -7,7 +7,7 @@ from typing import Any, ParamSpec, TypeVar
 from flask import Blueprint, Response, jsonify, request
 from marshmallow import Schema, ValidationError
 
-from app.errors import Failure, RequestInvalid
+from app.errors import Failure, MethodNotAllowed, RequestInvalid
 from app.problems import failure_of, message_of
 
 P = ParamSpec("P")
@@ -61,3 +61,13 @@ def failing(blueprint: Blueprint, envelope: FailureEnvelope) -> None:
         return jsonify(body), 500 if failure.status == 500 else 200
 
     blueprint.register_error_handler(Exception, tell)
+
+
+def refuse_head(blueprint: Blueprint) -> None:
+    """Refuse HEAD, which Flask adds to every GET: in a dialect a GET may do something."""
+
+    def refuse() -> None:
+        if request.method == "HEAD":
+            raise MethodNotAllowed
+
+    blueprint.before_request(refuse)

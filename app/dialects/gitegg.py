@@ -9,20 +9,21 @@ from typing import Any
 from flask import Blueprint
 
 from app.auth import (
-    bearer_token,
     bound_login,
     caller_of,
+    find_bearer_token,
     no_login,
     this_caller,
     this_device,
+    this_tenant_id,
     this_user_id,
 )
-from app.dialects.envelope import answering, failing, said
+from app.dialects.envelope import answering, failing, refuse_head, said
 from app.errors import CredentialsWrong, Failure, TokenInvalid
 from app.schemas import gitegg as wire
-from app.services import binding, login, open_data, refresh, sessions, users
+from app.services import binding, login, open_data, refresh, users
 from app.services.sessions import Caller, Tokens
-from app.tenancy import pick_by_hint, this_app
+from app.tenancy import hinted_appid, pick_hinted, take_hint, this_app
 from app.wechat import UserInfo
 
 blp = Blueprint("gitegg", __name__)
@@ -40,6 +41,7 @@ def _failure(failure: Failure, message: str) -> dict[str, Any]:
 
 
 failing(blp, _failure)
+refuse_head(blp)
 answer = partial(answering, _success)
 
 
@@ -99,6 +101,7 @@ def unbind() -> None:
 def give_token() -> Tokens:
     """Give tokens for a bindKey, a refresh token, or account and password."""
     request = said(wire.TokenRequest)
+    take_hint(request.get("appid"))
     return GRANTS[request["grant_type"]](request)
 
 
@@ -107,11 +110,11 @@ def _by_social_key(request: dict[str, str]) -> Tokens:
 
 
 def _by_refresh_token(request: dict[str, str]) -> Tokens:
-    return refresh.refresh_login(request["refresh_token"], this_device())
+    return refresh.refresh_login(request["refresh_token"], this_device(), hinted_appid())
 
 
 def _by_password(request: dict[str, str]) -> Tokens:
-    app = pick_by_hint(request.get("appid"))
+    app = pick_hinted()
     account, password = request["username"], request["password"]
     return login.log_in_with_password(app, this_device(), account, password).tokens
 
@@ -128,9 +131,7 @@ GRANTS = {
 @answer(None)
 def log_out() -> None:
     """End the login, even one that has expired."""
-    # First by the refresh token: it ends the login also when the token was replaced or lost.
-    refresh.end_refreshable(said(wire.LogoutRequest).get("refresh_token", ""))
-    sessions.end_session_of(bearer_token())
+    refresh.log_out(find_bearer_token(), said(wire.LogoutRequest).get("refresh_token"))
 
 
 @blp.get("/system/account/user/info")
@@ -138,4 +139,4 @@ def log_out() -> None:
 @answer(wire.UserResponse)
 def show_user() -> users.Profile:
     """Show the logged-in user."""
-    return users.show_user(this_user_id())
+    return users.show_user(this_tenant_id(), this_user_id())

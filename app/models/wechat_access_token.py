@@ -1,5 +1,6 @@
 """WeChat's token for its server APIs, shared by every process."""
 
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKeyConstraint
@@ -26,3 +27,11 @@ class WeChatAccessToken(Model):
     expires_at: Mapped[Moment | None]
     refreshing_until: Mapped[Moment | None]
     token = Sealed("appid")
+
+    def is_good_until(self, moment: datetime) -> bool:
+        """Tell whether there is a token that lives longer than that."""
+        return self.expires_at is not None and self.expires_at > moment
+
+    def is_refreshed_by_somebody(self, moment: datetime) -> bool:
+        """Tell whether somebody holds the lease."""
+        return self.refreshing_until is not None and self.refreshing_until > moment

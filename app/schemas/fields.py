@@ -21,12 +21,19 @@ def has_no_control_characters(text: str) -> None:
         raise ValidationError("Control characters are not allowed.")
 
 
+def is_not_blank(text: str) -> None:
+    """Refuse a text of which a person would see nothing."""
+    if text and not text.strip():
+        raise ValidationError("Blanks only.")
+
+
 class Text(fields.String):
     """A text of limited length that can be kept and shown."""
 
     def __init__(self, longest: int, *, shortest: int = 1, **kwargs: Any) -> None:
-        length = validate.Length(shortest, longest)
-        super().__init__(validate=[length, is_encodable, has_no_control_characters], **kwargs)
+        checks: list[Callable[[str], object]] = [is_encodable, has_no_control_characters]
+        checks += [is_not_blank, validate.Length(shortest, longest)]
+        super().__init__(validate=checks, **kwargs)
 
 
 class AvatarUrl(fields.URL):

@@ -1,9 +1,22 @@
 """What clients get. Each field is named here; nothing is published by being in a table."""
 
-from marshmallow import Schema, fields
+from typing import Any
+
+from marshmallow import INCLUDE, Schema, fields
 
 
-class UserResponse(Schema):
+class Response(Schema):
+    """An answer: every field named is always there, and more may come in later versions."""
+
+    class Meta:
+        unknown = INCLUDE
+
+    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
+        """Describe each field as one that is always there."""
+        field_obj.required = True
+
+
+class UserResponse(Response):
     """A user, as shown to that user."""
 
     id = fields.UUID()
@@ -15,7 +28,7 @@ class UserResponse(Schema):
     phone = fields.String(allow_none=True, metadata={"description": "E.164"})
 
 
-class TokensResponse(Schema):
+class TokensResponse(Response):
     """What a client keeps. Lifetimes are in seconds."""
 
     token = fields.String()
@@ -23,7 +36,7 @@ class TokensResponse(Schema):
     expires_in = fields.Integer()
 
 
-class LoginResponse(Schema):
+class LoginResponse(Response):
     """A login. While it is not bound it has no user and no refresh token."""
 
     token = fields.String(attribute="tokens.token")
@@ -37,14 +50,14 @@ class LoginResponse(Schema):
     unionid = fields.String(allow_none=True)
 
 
-class ProfileResponse(Schema):
+class ProfileResponse(Response):
     """The nickname and avatar that are kept now."""
 
     nickname = fields.String(allow_none=True)
     avatar_url = fields.String(allow_none=True)
 
 
-class ProblemResponse(Schema):
+class ProblemResponse(Response):
     """A failure (RFC 9457). `code` is stable; `detail` is for a person."""
 
     type = fields.String()

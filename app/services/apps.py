@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.errors import AppDisabled, AppExists, AppUnknown, TenantDisabled
 from app.models import Tenant, WeChatApp
+from app.services import audit
 from app.services.tenants import get_tenant
 from app.services.transactions import transaction, violated
 
@@ -72,16 +73,11 @@ def add_app(tenant_slug: str, new: NewApp) -> None:
             app.push_token = new.push_token
             app.encoding_aes_key = new.encoding_aes_key
             db.add(app)
+            audit.record(db, app.tenant_id, audit.OPERATOR, "app.added", app.appid)
     except IntegrityError as error:
         if violated(error) == "pk_wechat_apps":
             raise AppExists from None
         raise
-
-
-def has_app(appid: str) -> bool:
-    """Tell whether an app is configured, switched on or not."""
-    with transaction() as db:
-        return bool(db.scalar(select(exists().where(WeChatApp.appid == appid))))
 
 
 def list_apps(tenant_slug: str | None = None) -> Sequence[tuple[WeChatApp, str]]:
@@ -93,9 +89,22 @@ def list_apps(tenant_slug: str | None = None) -> Sequence[tuple[WeChatApp, str]]
         return [(app, slug) for app, slug in db.execute(wanted)]
 
 
+def set_app_secret(appid: str, secret: str) -> None:
+    """Replace an app's AppSecret, for the very next request; raise AppUnknown."""
+    with transaction() as db:
+        app = db.get(WeChatApp, appid)
+        if app is None:
+            raise AppUnknown
+        app.secret = secret
+        audit.record(db, app.tenant_id, audit.OPERATOR, "app.secret_replaced", appid)
+
+
 def set_app_enabled(appid: str, enabled: bool) -> None:
     """Switch an app on or off, for the very next request; raise AppUnknown."""
     change = update(WeChatApp).where(WeChatApp.appid == appid).values(enabled=enabled)
     with transaction() as db:
-        if db.scalar(change.returning(WeChatApp.appid)) is None:
+        tenant_id = db.scalar(change.returning(WeChatApp.tenant_id))
+        if tenant_id is None:
             raise AppUnknown
+        action = "app.enabled" if enabled else "app.disabled"
+        audit.record(db, tenant_id, audit.OPERATOR, action, appid)

@@ -18,7 +18,8 @@ class Actor:
     ip: str | None = None
 
 
-SYSTEM = Actor("system")
+# Whoever may run commands on the machine.
+OPERATOR = Actor("operator")
 
 
 def record(

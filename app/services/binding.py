@@ -10,7 +10,7 @@ from app.models import LoginSession, SocialAccount
 from app.services.apps import AppConfig
 from app.services.credentials import check_credentials
 from app.services.login import Login
-from app.services.owners import Visit, free, settle_by_phone, settle_by_user, settle_phone_of_user
+from app.services.owners import Visit, free, settle_by_phone, settle_by_user
 from app.services.phone_numbers import PhoneNumber
 from app.services.sessions import Caller, Device, ending, reissue
 from app.services.social_accounts import lock_social_account
@@ -26,9 +26,6 @@ def bind_phone(app: AppConfig, caller: Caller, device: Device, number: PhoneNumb
     """
     visit = Visit(app, device, caller.session_id)
     with transaction() as db:
-        if caller.social_account_id is None and caller.user_id is not None:
-            settle_phone_of_user(db, visit, caller.user_id, number)
-            return _reissued(db, caller, caller.user_id, None)
         account = lock_social_account(db, caller)
         user_id = settle_by_phone(db, visit, account, number)
         return _reissued(db, caller, user_id, account)
@@ -40,7 +37,7 @@ def settle_phone(app: AppConfig, caller: Caller, device: Device, number: PhoneNu
     visit = Visit(app, device, caller.session_id)
     with transaction() as db:
         account = lock_social_account(db, caller)
-        return get_profile(db, settle_by_phone(db, visit, account, number))
+        return get_profile(db, app.tenant_id, settle_by_phone(db, visit, account, number))
 
 
 def bind_account(
@@ -122,7 +119,7 @@ def _reissued(
 ) -> Login:
     db.flush()
     tokens = reissue(db, caller, user_id)
-    user = get_profile(db, user_id) if user_id else None
+    user = get_profile(db, caller.tenant_id, user_id) if user_id else None
     if account is None:
         return Login(tokens, user)
     return Login(tokens, user, account.openid, account.unionid)

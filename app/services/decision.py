@@ -18,10 +18,10 @@ class Act(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class KnownUser:
     """A user as the decision sees one.
 
-    `bare`: made by login alone, with no phone, no password and no other social account.
+    `bare`: made by login alone, with no phone, no account, and no other person's identity.
     """
 
     id: UUID
@@ -39,8 +39,8 @@ class Decision:
 
 def decide_binding(
     policy: str,
-    its_user: Person | None,
-    owner: Person | None,
+    its_user: KnownUser | None,
+    owner: KnownUser | None,
     taken: type[Failure] = PhoneTaken,
 ) -> Decision:
     """Decide for a social account of `its_user` that has proven to be `owner`.
@@ -62,7 +62,7 @@ def decide_binding(
     raise taken
 
 
-def _decide_for_nobody(policy: str, owner: Person | None) -> Decision:
+def _decide_for_nobody(policy: str, owner: KnownUser | None) -> Decision:
     if owner is not None:
         return Decision(Act.BIND, owner.id)
     if policy == "closed":

@@ -13,9 +13,9 @@ from app.services.apps import AppConfig
 from app.services.credentials import check_credentials
 from app.services.owners import Visit, settle_at_login, settle_by_user
 from app.services.sessions import Caller, Device, Tokens, open_session, reissue
-from app.services.social_accounts import lock_social_account, meet
+from app.services.social_accounts import lock_social_account, upsert_social_account
 from app.services.transactions import decided_again_when_lost, transaction
-from app.services.users import Profile, get_profile, refuse_inactive
+from app.services.users import Profile, get_profile, get_user, refuse_inactive
 from app.services.wechat_calls import client
 from app.wechat import WeChatIdentity
 
@@ -63,11 +63,11 @@ def log_in(
 @decided_again_when_lost
 def _enter(app: AppConfig, device: Device, identity: WeChatIdentity, user_id: UUID | None) -> Login:
     with transaction() as db:
-        account = meet(db, app, identity)
+        account = upsert_social_account(db, app, identity)
         if user_id is not None:
             settle_by_user(db, Visit(app, device), account, user_id)
         settle_at_login(db, Visit(app, device), account)
-        note_login(db, account.user_id, device)
+        note_login(db, app.tenant_id, account.user_id, device)
         tokens = open_session(
             db, app, device, social_account_id=account.id, user_id=account.user_id
         )
@@ -82,10 +82,10 @@ def open_bind_key(app: AppConfig, device: Device, code: str) -> BindKey:
 @decided_again_when_lost
 def _identify(app: AppConfig, device: Device, identity: WeChatIdentity) -> BindKey:
     with transaction() as db:
-        account = meet(db, app, identity)
+        account = upsert_social_account(db, app, identity)
         settle_at_login(db, Visit(app, device), account)
         if account.user_id is not None:
-            refuse_inactive(db.get_one(User, account.user_id))
+            refuse_inactive(get_user(db, app.tenant_id, account.user_id))
         tokens = open_session(db, app, device, social_account_id=account.id, user_id=None)
         return BindKey(
             tokens.token,
@@ -96,6 +96,7 @@ def _identify(app: AppConfig, device: Device, identity: WeChatIdentity) -> BindK
         )
 
 
+@decided_again_when_lost
 def trade_bind_key(caller: Caller, device: Device) -> Login:
     """Bind the session of a bind key to the user its WeChat identity belongs to; new tokens.
 
@@ -108,28 +109,32 @@ def trade_bind_key(caller: Caller, device: Device) -> Login:
         account = lock_social_account(db, caller)
         if account.user_id is None:
             raise LoginUnbound
-        note_login(db, account.user_id, device)
+        note_login(db, caller.tenant_id, account.user_id, device)
         return login_of(db, reissue(db, caller, account.user_id), account)
 
 
 def log_in_with_password(app: AppConfig, device: Device, account: str, password: str) -> Login:
     """Log a user of the app's tenant in without a WeChat identity; raise CredentialsWrong."""
-    user_id = check_credentials(app.tenant_id, account, password)
+    return _enter_as(app, device, check_credentials(app.tenant_id, account, password))
+
+
+@decided_again_when_lost
+def _enter_as(app: AppConfig, device: Device, user_id: UUID) -> Login:
     with transaction() as db:
-        note_login(db, user_id, device)
+        note_login(db, app.tenant_id, user_id, device)
         tokens = open_session(db, app, device, social_account_id=None, user_id=user_id)
-        return Login(tokens, get_profile(db, user_id))
+        return Login(tokens, get_profile(db, app.tenant_id, user_id))
 
 
-def note_login(db: Session, user_id: UUID | None, device: Device) -> None:
+def note_login(db: Session, tenant_id: UUID, user_id: UUID | None, device: Device) -> None:
     """Keep when and from where a user last logged in; raise UserDisabled for a disabled one."""
     if user_id is None:
         return
-    noting = update(User).where(User.id == user_id).returning(User)
+    noting = update(User).where(User.tenant_id == tenant_id, User.id == user_id).returning(User)
     refuse_inactive(db.scalars(noting.values(last_login_at=now(), last_login_ip=device.ip)).one())
 
 
 def login_of(db: Session, tokens: Tokens, account: SocialAccount) -> Login:
     """Describe a login that stands on a social account, bound as the account is."""
-    user = get_profile(db, account.user_id) if account.user_id else None
+    user = get_profile(db, account.tenant_id, account.user_id) if account.user_id else None
     return Login(tokens, user, account.openid, account.unionid)

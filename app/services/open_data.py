@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from unicodedata import category
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from app.clock import now
 from app.errors import OpenDataOfAnother
@@ -15,20 +15,30 @@ from app.services.sessions import Caller
 from app.services.social_accounts import get_social_account
 from app.services.transactions import transaction
 from app.services.wechat_calls import client, with_access_token
-from app.wechat import PhoneInfo, UserInfo, decrypt_phone, decrypt_user_info, verify_signature
+from app.wechat import (
+    PhoneInfo,
+    SignatureMismatch,
+    UserInfo,
+    decrypt_phone,
+    decrypt_user_info,
+    raw_user_info,
+    verify_signature,
+)
 
 # A tap is sent at once; the rest is room for slow networks and for clocks.
 MAX_AGE_SECONDS = 600
 LONGEST_KEPT = 512
 
+# What base library 2.27.1 and newer give instead of the real one; with it comes a grey avatar.
+NOBODYS_NICKNAME = "微信用户"
 UNPRESENTABLE = {"Cc", "Cs", "Zl", "Zp"}
 
 
 @dataclass(frozen=True, slots=True)
 class KeptProfile:
-    """The nickname and avatar as this call kept them."""
+    """The nickname and avatar that are kept now."""
 
-    nickname: str
+    nickname: str | None
     avatar_url: str | None
 
 
@@ -39,8 +49,8 @@ def keep_profile(app: AppConfig, caller: Caller, **said: str) -> KeptProfile:
     """
     if "raw_data" not in said:
         return keep_typed_profile(caller, **said)
-    info = keep_open_profile(app, caller, **said)
-    return KeptProfile(info.nickname, info.avatar_url)
+    keep_open_profile(app, caller, **said)
+    return _kept(caller)
 
 
 def keep_open_profile(
@@ -58,17 +68,20 @@ def keep_open_profile(
     verify_signature(raw_data, signature, session_key)
     if info.openid not in (None, account.openid):
         raise OpenDataOfAnother
+    if raw_user_info(raw_data).nickname != info.nickname:
+        raise SignatureMismatch  # a signature of other data; CBC by itself proves nothing
     shown = replace(
         info, nickname=_presentable(info.nickname), avatar_url=_presentable(info.avatar_url)
     )
-    _keep(caller, account.user_id, shown.nickname, shown.avatar_url, shown.gender)
+    if shown.nickname != NOBODYS_NICKNAME:
+        _keep(caller, account.user_id, shown.nickname, shown.avatar_url, shown.gender)
     return shown
 
 
 def keep_typed_profile(caller: Caller, *, nickname: str, avatar_url: str = "") -> KeptProfile:
     """Keep the nickname and avatar that the person typed and chose; nobody vouches for them."""
     _keep(caller, caller.user_id, nickname, avatar_url)
-    return KeptProfile(nickname, avatar_url or None)
+    return _kept(caller)
 
 
 def _presentable(text: str) -> str:
@@ -95,6 +108,17 @@ def _keep(
             )
 
 
+def _kept(caller: Caller) -> KeptProfile:
+    account = select(SocialAccount.nickname, SocialAccount.avatar_url).where(
+        SocialAccount.tenant_id == caller.tenant_id, SocialAccount.id == caller.social_account_id
+    )
+    user = select(User.nickname, User.avatar_url).where(
+        User.tenant_id == caller.tenant_id, User.id == caller.user_id
+    )
+    with transaction() as db:
+        return KeptProfile(*db.execute(account if caller.social_account_id else user).one())
+
+
 def verified_phone(app: AppConfig, caller: Caller, **proof: str) -> PhoneNumber:
     """Learn the person's number from WeChat, by a phone code or from encrypted data.
 
@@ -108,9 +132,10 @@ def verified_phone(app: AppConfig, caller: Caller, **proof: str) -> PhoneNumber:
 def phone_of_code(app: AppConfig, caller: Caller, code: str) -> PhoneNumber:
     """Ask WeChat whose number a phone code stands for (the new way).
 
-    The openid goes with it, so that WeChat refuses another person's code. Raises WeChatError.
+    The openid goes with it, so that WeChat refuses another person's code; a login without a
+    WeChat identity has none, and could claim anybody's. Raises NoSocialAccount or WeChatError.
     """
-    openid = get_social_account(caller).openid if caller.social_account_id else None
+    openid = get_social_account(caller).openid
 
     def call(access_token: str) -> PhoneInfo:
         return client().phone_number(app.appid, access_token, code, openid)

@@ -14,7 +14,7 @@ from app.services.decision import Act, Decision, decide_binding
 from app.services.phone_numbers import PhoneNumber
 from app.services.sessions import Device, ending
 from app.services.social_accounts import find_user_of_unionid
-from app.services.users import find_phone_owner, give_phone, lock_person, register
+from app.services.users import find_phone_owner, give_phone, lock_user, register
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +45,12 @@ def settle_by_user(db: Session, visit: Visit, account: SocialAccount, user_id: U
 
 def settle_by_phone(db: Session, visit: Visit, account: SocialAccount, number: PhoneNumber) -> UUID:
     """Bind a locked social account to the owner of a verified number, and give the user's id."""
-    decision = _decide_phone(db, visit.app, account.user_id, number)
+    owner_id = find_phone_owner(db, visit.app.tenant_id, number)
+    decision = _decide(db, visit.app, account.user_id, owner_id, PhoneTaken)
     user_id = _act(db, visit, account, decision)
     if decision.act in (Act.REGISTER, Act.ADD):
         _give_phone(db, visit, user_id, number)
     return user_id
-
-
-def settle_phone_of_user(db: Session, visit: Visit, user_id: UUID, number: PhoneNumber) -> None:
-    """Give a verified number to a user who logged in without a WeChat identity."""
-    if _decide_phone(db, visit.app, user_id, number).act is Act.ADD:
-        _give_phone(db, visit, user_id, number)
 
 
 def free(db: Session, visit: Visit, account: SocialAccount) -> None:
@@ -64,13 +59,6 @@ def free(db: Session, visit: Visit, account: SocialAccount) -> None:
     account.user_id, account.joins_by_unionid = None, False
     stands_on_it = LoginSession.social_account_id == account.id
     db.execute(ending("unbound", stands_on_it, LoginSession.id != visit.session_id))
-
-
-def _decide_phone(
-    db: Session, app: AppConfig, its_user_id: UUID | None, number: PhoneNumber
-) -> Decision:
-    owner_id = find_phone_owner(db, app.tenant_id, number)
-    return _decide(db, app, its_user_id, owner_id, PhoneTaken)
 
 
 def _give_phone(db: Session, visit: Visit, user_id: UUID, number: PhoneNumber) -> None:
@@ -85,8 +73,11 @@ def _decide(
     owner_id: UUID | None,
     taken: type[Failure],
 ) -> Decision:
-    its_user = lock_person(db, app.tenant_id, its_user_id) if its_user_id else None
-    owner = lock_person(db, app.tenant_id, owner_id) if owner_id else None
+    """Lock whom it is about, in one order everywhere, and decide."""
+    ids = sorted({user_id for user_id in (its_user_id, owner_id) if user_id})
+    users = {user_id: lock_user(db, app.tenant_id, user_id) for user_id in ids}
+    its_user = users[its_user_id] if its_user_id else None
+    owner = users[owner_id] if owner_id else None
     return decide_binding(app.registration, its_user, owner, taken)
 
 
@@ -107,12 +98,19 @@ def _register_for(db: Session, account: SocialAccount) -> UUID:
 
 
 def _close_merged(db: Session, visit: Visit, account: SocialAccount, decision: Decision) -> None:
-    """Close the bare user that the social account leaves; what else is logged in as it ends."""
-    closing = update(User).where(User.id == account.user_id)
-    db.execute(closing.values(status="merged", merged_into_id=decision.user_id))
-    logged_in_as_it = LoginSession.user_id == account.user_id
-    db.execute(ending("merged", logged_in_as_it, LoginSession.id != visit.session_id))
-    _record(db, visit, decision.user_id, "user.merged", account.user_id, into=decision.user_id)
+    """Close the bare user whom the social account leaves, with the person's other identities.
+
+    What else is logged in as that user ends.
+    """
+    tenant_id, merged_id, user_id = account.tenant_id, account.user_id, decision.user_id
+    closing = update(User).where(User.tenant_id == tenant_id, User.id == merged_id)
+    db.execute(closing.values(status="merged", merged_into_id=user_id))
+    its = (SocialAccount.tenant_id == tenant_id, SocialAccount.user_id == merged_id)
+    others = update(SocialAccount).where(*its, SocialAccount.id != account.id)
+    db.execute(others.values(user_id=user_id))
+    logged_in = (LoginSession.tenant_id == tenant_id, LoginSession.user_id == merged_id)
+    db.execute(ending("merged", *logged_in, LoginSession.id != visit.session_id))
+    _record(db, visit, user_id, "user.merged", merged_id, into=user_id)
 
 
 def _record(

@@ -1,5 +1,7 @@
 """Whether the service can do its work."""
 
+from functools import cache
+
 from alembic.script import ScriptDirectory
 from flask import current_app
 from sqlalchemy import text
@@ -9,9 +11,10 @@ from app.errors import DatabaseUnavailable, MigrationsMissing
 from app.services.transactions import transaction
 
 
-def newest_migration() -> str | None:
-    """Read from the migrations folder which revision this code was written for."""
-    return ScriptDirectory(current_app.extensions["migrate"].directory).get_current_head()
+@cache
+def newest_migration(directory: str) -> str | None:
+    """Read from the migrations folder, once, which revision this code was written for."""
+    return ScriptDirectory(directory).get_current_head()
 
 
 def check_readiness() -> None:
@@ -23,5 +26,5 @@ def check_readiness() -> None:
         raise MigrationsMissing("none is applied") from None
     except SQLAlchemyError as error:
         raise DatabaseUnavailable(type(error).__name__) from None
-    if applied != newest_migration():
+    if applied != newest_migration(current_app.extensions["migrate"].directory):
         raise MigrationsMissing(f"{applied} is applied")

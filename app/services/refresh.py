@@ -1,6 +1,6 @@
 """Refreshing a login: the refresh token rotates, and a reused one ends the session."""
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
 from app.clock import now
@@ -9,15 +9,17 @@ from app.errors import (
     RefreshTokenInvalid,
     RefreshTokenReused,
     SessionEnded,
+    TokenInvalid,
     TokenOfAnotherApp,
 )
 from app.models import LoginSession, Tenant, User, WeChatApp
 from app.services import audit
-from app.services.sessions import Device, Tokens, issue_tokens, refuse_disabled
-from app.services.tokens import RefreshToken
-from app.services.transactions import transaction
+from app.services.sessions import Device, Tokens, ending, issue_tokens, refuse_disabled
+from app.services.tokens import RefreshToken, token_hash
+from app.services.transactions import decided_again_when_lost, transaction
 
 
+@decided_again_when_lost
 def refresh_login(refresh_token: str, device: Device, appid: str | None = None) -> Tokens:
     """Trade a refresh token for new tokens; with an appid, only one of that app.
 
@@ -37,13 +39,22 @@ def refresh_login(refresh_token: str, device: Device, appid: str | None = None) 
     raise RefreshTokenReused
 
 
-def end_refreshable(refresh_token: str) -> None:
-    """Log out by a refresh token, for a client whose login token has expired; any one is taken."""
-    shown = RefreshToken.parsed(refresh_token)
+@decided_again_when_lost
+def log_out(token: str | None, refresh_token: str | None) -> None:
+    """End the login that either token stands for, even one that has expired.
+
+    Raises TokenInvalid when neither stands for any; an ended one may be ended again.
+    """
+    shown = RefreshToken.parsed(refresh_token or "")
     with transaction() as db:
-        session = shown and db.scalar(_by_family(shown))
-        if session and shown and shown.is_current(session.refresh_hash) and not session.ended_at:
-            session.ended_at, session.end_reason = now(), "logged_out"
+        which = [LoginSession.token_hash == token_hash(token or "")]
+        session = db.scalar(_by_family(shown)) if shown else None
+        if session and shown and shown.is_current(session.refresh_hash):
+            which.append(LoginSession.id == session.id)
+        ended = db.scalars(select(LoginSession.id).where(or_(*which))).all()
+        if not ended:
+            raise TokenInvalid
+        db.execute(ending("logged_out", LoginSession.id.in_(ended)))
 
 
 def _session_of(db: Session, shown: RefreshToken, appid: str | None) -> LoginSession:

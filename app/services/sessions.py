@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Update, select, update
+from sqlalchemy import ColumnElement, Update, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.clock import now
@@ -16,11 +16,11 @@ from app.errors import (
     TokenInvalid,
     UserDisabled,
 )
-from app.models import LoginSession, Tenant, User, WeChatApp
+from app.models import LoginSession, SocialAccount, Tenant, User, WeChatApp
 from app.models.columns import new_id
 from app.services.apps import AppConfig
 from app.services.tokens import RefreshToken, new_login_token, token_hash
-from app.services.transactions import transaction
+from app.services.transactions import decided_again_when_lost, transaction
 
 LOGIN_LIFETIME = timedelta(hours=2)
 REFRESH_LIFETIME = timedelta(days=30)
@@ -101,7 +101,9 @@ def reissue(db: Session, caller: Caller, user_id: UUID | None) -> Tokens:
     one wins, and its answer holds the only tokens that work.
     """
     session = db.scalar(
-        select(LoginSession).where(LoginSession.id == caller.session_id).with_for_update()
+        select(LoginSession)
+        .where(LoginSession.tenant_id == caller.tenant_id, LoginSession.id == caller.session_id)
+        .with_for_update()
     )
     if session is None or session.token_hash != caller.token_hash:
         raise TokenInvalid
@@ -110,7 +112,7 @@ def reissue(db: Session, caller: Caller, user_id: UUID | None) -> Tokens:
     return issue_tokens(session, user_id, RefreshToken.first())
 
 
-def find_caller(token: str) -> Caller:
+def find_caller(token: str, *, even_expired: bool = False) -> Caller:
     """Answer "who is this?" for a login token; a bound session slides on while it is used.
 
     Raises TokenInvalid, SessionEnded, SessionExpired, UserDisabled, AppDisabled, TenantDisabled.
@@ -126,9 +128,13 @@ def find_caller(token: str) -> Caller:
         if row is None:
             raise TokenInvalid
         session, user_status, app_enabled, tenant_status, tenant_slug = row
-        _refuse_dead(session, now())
+        if session.ended_at is not None:
+            raise SessionEnded
         refuse_disabled(user_status, app_enabled, tenant_status)
-        _see(db, session, now())
+        if session.expires_at > now():
+            _see(db, session, now())
+        elif not even_expired:
+            raise SessionExpired
         return Caller(
             session.id,
             session.tenant_id,
@@ -138,13 +144,6 @@ def find_caller(token: str) -> Caller:
             session.user_id,
             session.token_hash,
         )
-
-
-def _refuse_dead(session: LoginSession, moment: datetime) -> None:
-    if session.ended_at is not None:
-        raise SessionEnded
-    if session.expires_at <= moment:
-        raise SessionExpired
 
 
 def refuse_disabled(user_status: str | None, app_enabled: bool, tenant_status: str) -> None:
@@ -180,27 +179,21 @@ def end_session(caller: Caller) -> None:
         db.execute(ending("logged_out", LoginSession.id == caller.session_id))
 
 
-def end_session_of(token: str) -> None:
-    """Log out by a login token, even one that has expired; raise TokenInvalid for none at all."""
-    with transaction() as db:
-        session = db.scalar(
-            select(LoginSession).where(LoginSession.token_hash == token_hash(token))
-        )
-        if session is None:
-            raise TokenInvalid
-        db.execute(ending("logged_out", LoginSession.id == session.id))
-
-
+@decided_again_when_lost
 def end_all_sessions(caller: Caller) -> None:
-    """Log out everywhere: every session of the caller's user ends, in all apps of the tenant."""
+    """Log out everywhere: every session of the caller's user ends, in all apps of the tenant.
+
+    So do the unbound ones of the user's WeChat identities, for they can be bound to the user.
+    """
+    identities = select(SocialAccount.id).where(
+        SocialAccount.tenant_id == caller.tenant_id, SocialAccount.user_id == caller.user_id
+    )
+    theirs = or_(
+        LoginSession.user_id == caller.user_id, LoginSession.social_account_id.in_(identities)
+    )
     with transaction() as db:
-        db.execute(
-            ending(
-                "logged_out_everywhere",
-                LoginSession.tenant_id == caller.tenant_id,
-                LoginSession.user_id == caller.user_id,
-            )
-        )
+        own_tenant = LoginSession.tenant_id == caller.tenant_id
+        db.execute(ending("logged_out_everywhere", own_tenant, theirs))
 
 
 def ending(reason: str, *which: ColumnElement[bool]) -> Update:

@@ -16,7 +16,7 @@ from app.services.transactions import transaction
 from app.wechat import WeChatIdentity
 
 
-def meet(db: Session, app: AppConfig, identity: WeChatIdentity) -> SocialAccount:
+def upsert_social_account(db: Session, app: AppConfig, identity: WeChatIdentity) -> SocialAccount:
     """Find or make the social account of an identity, with its newest session_key.
 
     One upsert: of many first logins at once, one inserts and the others meet its row. The row

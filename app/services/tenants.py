@@ -8,6 +8,8 @@ from sqlalchemy.orm import Session
 
 from app.errors import TenantExists, TenantUnknown
 from app.models import Tenant
+from app.models.columns import new_id
+from app.services import audit
 from app.services.transactions import transaction, violated
 
 
@@ -15,7 +17,10 @@ def add_tenant(slug: str, name: str) -> None:
     """Create a tenant; raise TenantExists."""
     try:
         with transaction() as db:
-            db.add(Tenant(slug=slug, name=name))
+            tenant = Tenant(id=new_id(), slug=slug, name=name)
+            db.add(tenant)
+            db.flush()
+            audit.record(db, tenant.id, audit.OPERATOR, "tenant.added", slug)
     except IntegrityError as error:
         if violated(error) == "uq_tenants_slug":
             raise TenantExists from None

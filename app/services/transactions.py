@@ -17,6 +17,10 @@ R = TypeVar("R")
 ATTEMPTS = 5
 
 
+class LostRace(Exception):
+    """What a decision was about to stand on has just been changed by somebody else."""
+
+
 @contextmanager
 def transaction() -> Iterator[Session]:
     """Commit at the end, roll back on any exception; the connection is given back either way.
@@ -60,6 +64,8 @@ def decided_again_when_lost(service: Callable[P, R]) -> Callable[P, R]:
         for _ in range(ATTEMPTS - 1):
             try:
                 return service(*args, **kwargs)
+            except LostRace:
+                continue
             except DBAPIError as error:
                 if not is_lost_race(error):
                     raise

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from sqlalchemy import exists, select
+from sqlalchemy import Select, String, cast, exists, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -13,11 +13,12 @@ from app.clock import now
 from app.errors import AccountExists, PhoneTaken, UserDisabled
 from app.models import Phone, SocialAccount, User
 from app.models.columns import new_id
-from app.services.decision import Person
+from app.services import audit
+from app.services.decision import KnownUser
 from app.services.passwords import hash_password
 from app.services.phone_numbers import PhoneNumber, number_index, phone_number
 from app.services.tenants import get_tenant
-from app.services.transactions import transaction, violated
+from app.services.transactions import LostRace, transaction, violated
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,15 @@ def account_name(text: str) -> str:
     return unicodedata.normalize("NFKC", text).strip().casefold()
 
 
-def get_profile(db: Session, user_id: UUID) -> Profile:
+def get_profile(db: Session, tenant_id: UUID, user_id: UUID) -> Profile:
     """Read a user with the phone, in one query, inside the caller's transaction."""
-    user, phone = db.execute(
-        select(User, Phone).outerjoin(Phone, Phone.user_id == User.id).where(User.id == user_id)
-    ).one()
-    return _profile(user, phone)
+    one = _with_phone().where(User.tenant_id == tenant_id, User.id == user_id)
+    return _profile(*db.execute(one).one())
+
+
+def _with_phone() -> Select[User, Phone | None]:
+    its = (Phone.tenant_id == User.tenant_id) & (Phone.user_id == User.id)
+    return select(User, Phone).outerjoin(Phone, its)
 
 
 def _profile(user: User, phone: Phone | None) -> Profile:
@@ -62,35 +66,55 @@ def _profile(user: User, phone: Phone | None) -> Profile:
     )
 
 
-def show_user(user_id: UUID) -> Profile:
+def show_user(tenant_id: UUID, user_id: UUID) -> Profile:
     """Show a user, in a transaction of its own."""
     with transaction() as db:
-        return get_profile(db, user_id)
+        return get_profile(db, tenant_id, user_id)
 
 
-def change_user(user_id: UUID, **facts: str | int) -> Profile:
+def change_user(tenant_id: UUID, user_id: UUID, **facts: str | int) -> Profile:
     """Change what users may change of themselves."""
     with transaction() as db:
-        user = db.get_one(User, user_id, with_for_update=True)
+        user = db.scalars(_one(tenant_id, user_id).with_for_update()).one()
         for name, value in facts.items():
             setattr(user, name, value)
-        return get_profile(db, user_id)
+        return get_profile(db, tenant_id, user_id)
 
 
-def lock_person(db: Session, tenant_id: UUID, user_id: UUID) -> Person:
-    """Lock a user and see them as `decide_binding` does."""
-    user = db.scalars(
-        select(User).where(User.tenant_id == tenant_id, User.id == user_id).with_for_update()
-    ).one()
-    return Person(user.id, user.status == "active", _is_bare(db, user))
+def lock_user(db: Session, tenant_id: UUID, user_id: UUID) -> KnownUser:
+    """Lock a user and see them as `decide_binding` does.
+
+    Raises LostRace for one who was merged into another since the id was read.
+    """
+    user = db.scalars(_one(tenant_id, user_id).with_for_update()).one()
+    if user.status == "merged":
+        raise LostRace
+    return KnownUser(user.id, user.status == "active", _is_bare(db, user))
+
+
+def get_user(db: Session, tenant_id: UUID, user_id: UUID) -> User:
+    """Read a user inside the caller's transaction."""
+    return db.scalars(_one(tenant_id, user_id)).one()
+
+
+def _one(tenant_id: UUID, user_id: UUID) -> Select[User]:
+    return select(User).where(User.tenant_id == tenant_id, User.id == user_id)
 
 
 def _is_bare(db: Session, user: User) -> bool:
+    """Tell whether there is nothing to the user but one person's WeChat identities.
+
+    Identities with the same unionid are one person's, in several apps of the tenant.
+    """
     if user.account is not None or user.password_hash is not None:
         return False
-    own = select(SocialAccount.id).where(SocialAccount.user_id == user.id).limit(2)
-    has_phone = db.scalar(select(exists().where(Phone.user_id == user.id)))
-    return not has_phone and len(db.scalars(own).all()) < 2
+    phone = exists().where(Phone.tenant_id == user.tenant_id, Phone.user_id == user.id)
+    person = func.coalesce(SocialAccount.unionid, cast(SocialAccount.id, String))
+    people = select(func.count(person.distinct())).where(
+        SocialAccount.tenant_id == user.tenant_id, SocialAccount.user_id == user.id
+    )
+    has_phone, how_many = db.execute(select(phone, people.scalar_subquery())).one()
+    return not has_phone and how_many < 2
 
 
 def find_phone_owner(db: Session, tenant_id: UUID, number: PhoneNumber) -> UUID | None:
@@ -146,6 +170,7 @@ def add_user(
             user = register(db, tenant.id, account=name, password_hash=password_hash)
             if number:
                 give_phone(db, tenant.id, user.id, number)
+            audit.record(db, tenant.id, audit.OPERATOR, "user.added", user.id)
             return user.id
     except IntegrityError as error:
         raise REFUSALS.get(violated(error) or "", error) from None
@@ -161,12 +186,7 @@ def list_users(tenant_slug: str) -> Sequence[Profile]:
     """List a tenant's users, oldest first; raise TenantUnknown."""
     with transaction() as db:
         tenant = get_tenant(db, tenant_slug)
-        rows = db.execute(
-            select(User, Phone)
-            .outerjoin(Phone, Phone.user_id == User.id)
-            .where(User.tenant_id == tenant.id)
-            .order_by(User.id)
-        )
+        rows = db.execute(_with_phone().where(User.tenant_id == tenant.id).order_by(User.id))
         return [_profile(user, phone) for user, phone in rows]
 
 

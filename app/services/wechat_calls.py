@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar, cast
 
 from flask import current_app
@@ -19,9 +19,10 @@ R = TypeVar("R")
 
 # WeChat rotates a stable token 5 minutes before it expires; asking earlier gives the same again.
 RENEW_BEFORE = timedelta(minutes=4)
-# Longer than two calls can take with all their timeouts, so a living refresher is never doubled.
-REFRESH_LEASE = timedelta(seconds=20)
-POLL_SECONDS = 0.05
+# Longer than two calls take, each with a failed connect repeated: 2 x (3 + 3 + 5) s.
+REFRESH_LEASE = timedelta(seconds=30)
+PATIENCE_SECONDS = 12.0
+FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.05, 0.5
 
 
 def client() -> WeChatClient:
@@ -43,18 +44,26 @@ def with_access_token(app: AppConfig, call: Callable[[str], R]) -> R:
 
 
 def _access_token(app: AppConfig, rejected: str | None = None) -> str:
-    """Take the shared token, or be the one who fetches the next; everybody else waits for it."""
-    deadline = time.monotonic() + REFRESH_LEASE.total_seconds()
+    """Take the shared token, or be the one who fetches the next; everybody else waits for it.
+
+    Raises WeChatUnavailable when the one who was waited for failed or takes too long: those who
+    wait do not queue up to fail one after another.
+    """
+    deadline, poll = time.monotonic() + PATIENCE_SECONDS, FIRST_POLL_SECONDS
     while time.monotonic() < deadline:
         kept = _look(app)
-        if kept and kept.expires_at and kept.expires_at > now() + RENEW_BEFORE:
-            token = kept.token
-            if token is not None and token != rejected:
-                return token
-        if _claim_refresh(app, kept.token_sealed if kept else None):
-            return _refresh(app, rejected)
-        time.sleep(POLL_SECONDS)
-    raise WeChatUnavailable
+        token = kept.token if kept and kept.is_good_until(now() + RENEW_BEFORE) else None
+        if token is not None and token != rejected:
+            return token
+        if kept is None or not kept.is_refreshed_by_somebody(now()):
+            if poll > FIRST_POLL_SECONDS and kept and kept.refreshing_until is None:
+                break
+            lease = _claim_refresh(app, kept.token_sealed if kept else None)
+            if lease is not None:
+                return _refresh(app, lease, rejected)
+        time.sleep(poll)
+        poll = min(2 * poll, LONGEST_POLL_SECONDS)
+    raise WeChatUnavailable(reason="the access token was not refreshed")
 
 
 def _look(app: AppConfig) -> WeChatAccessToken | None:
@@ -62,8 +71,8 @@ def _look(app: AppConfig) -> WeChatAccessToken | None:
         return db.get(WeChatAccessToken, app.appid)
 
 
-def _claim_refresh(app: AppConfig, seen: str | None) -> bool:
-    """Become the one refresher among all processes, for the length of a lease.
+def _claim_refresh(app: AppConfig, seen: str | None) -> datetime | None:
+    """Become the one refresher among all processes; give the end of the lease.
 
     A lease in the row, not a lock: a lock would hold its connection while WeChat answers. Only
     while the row still holds what was `seen`: else somebody has refreshed it since.
@@ -84,30 +93,29 @@ def _claim_refresh(app: AppConfig, seen: str | None) -> bool:
         ),
     )
     with transaction() as db:
-        return db.scalar(claim.returning(WeChatAccessToken.appid)) is not None
+        return db.scalar(claim.returning(WeChatAccessToken.refreshing_until))
 
 
-def _refresh(app: AppConfig, rejected: str | None) -> str:
+def _refresh(app: AppConfig, lease: datetime, rejected: str | None) -> str:
     try:
         fresh = client().stable_token(app.appid, app.secret)
         if fresh.value == rejected:
             fresh = client().stable_token(app.appid, app.secret, force_refresh=True)
     except BaseException:
-        _settle(app, None)
+        _settle(app, lease, None)
         raise
-    _settle(app, fresh)
+    _settle(app, lease, fresh)
     return fresh.value
 
 
-def _settle(app: AppConfig, fresh: AccessToken | None) -> None:
-    """Give the lease back, and keep the fresh token if there is one."""
+def _settle(app: AppConfig, lease: datetime, fresh: AccessToken | None) -> None:
+    """Give the lease back, with the fresh token if there is one; not if another has it by now."""
     values: dict[str, object] = {"refreshing_until": None}
     if fresh is not None:
         values["expires_at"] = now() + timedelta(seconds=fresh.expires_in)
         values["token_sealed"] = WeChatAccessToken.token.seal(
             fresh.value, WeChatAccessToken, appid=app.appid
         )
+    own = (WeChatAccessToken.appid == app.appid, WeChatAccessToken.refreshing_until == lease)
     with transaction() as db:
-        db.execute(
-            update(WeChatAccessToken).where(WeChatAccessToken.appid == app.appid).values(values)
-        )
+        db.execute(update(WeChatAccessToken).where(*own).values(values))

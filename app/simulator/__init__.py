@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
-from flask import Flask
+from flask import Flask, abort, request
 
 from app.simulator.control_api import control_api
 from app.simulator.help_page import help_page
@@ -23,8 +24,16 @@ def create_simulator(environ: Mapping[str, str] | None = None) -> Flask:
         )
     app = Flask(__name__)
     app.extensions["simulated_world"] = World()
+    app.before_request(_refuse_web_pages)
     app.register_blueprint(wechat_api)
     app.register_blueprint(phone_api)
     app.register_blueprint(control_api)
     app.register_blueprint(help_page)
     return app
+
+
+def _refuse_web_pages() -> None:
+    """Refuse what a page in this machine's browser sends; its owner did not ask for it."""
+    host = urlsplit(f"//{request.host}").hostname
+    if "Origin" in request.headers or host not in ("127.0.0.1", "::1", "localhost"):
+        abort(403)

@@ -58,7 +58,7 @@ def launch(
 ) -> Child:
     """Start `python -m arguments...` in `folder`; its output begins the file `log` anew."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as output:
+    with open(log, "wb", opener=_for_the_owner) as output:
         process = subprocess.Popen(
             [sys.executable, "-m", *arguments],
             cwd=folder,
@@ -69,3 +69,7 @@ def launch(
             start_new_session=True,
         )
     return Child(name, log, process)
+
+
+def _for_the_owner(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_APPEND, 0o600)

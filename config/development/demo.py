@@ -20,7 +20,6 @@ class DemoUser:
 
     account: str
     password: str
-    nickname: str
     phone: str
 
 
@@ -63,8 +62,8 @@ TENANTS = (
             ),
         ),
         users=(
-            DemoUser("alice", "alice-demo-password", "Alice", "+8613800138001"),
-            DemoUser("bob", "bob-demo-password", "Bob", "+8613800138002"),
+            DemoUser("alice", "alice-demo-password", "+8613800138001"),
+            DemoUser("bob", "bob-demo-password", "+8613800138002"),
         ),
     ),
     DemoTenant(
@@ -79,7 +78,7 @@ TENANTS = (
                 "globex",
             ),
         ),
-        users=(DemoUser("carol", "carol-demo-password", "Carol", "+8613800138003"),),
+        users=(DemoUser("carol", "carol-demo-password", "+8613800138003"),),
     ),
 )
 

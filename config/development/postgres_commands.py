@@ -180,8 +180,11 @@ def _make_socket_folder(cluster: Cluster) -> None:
     folder = cluster.socket_folder
     if folder == cluster.data:
         return
-    folder.mkdir(mode=0o700, exist_ok=True)
-    give(cluster.user, folder)
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+        if cluster.user:
+            os.chown(folder, cluster.user.pw_uid, cluster.user.pw_gid)
+    # Whatever stood there before is looked at, never made anybody's: others may write here too.
     found, owner = folder.lstat(), cluster.user.pw_uid if cluster.user else os.geteuid()
     if folder.is_symlink() or found.st_uid != owner or found.st_mode & 0o077:
         raise DatabaseUnavailable(f"{folder} belongs to somebody else; remove it")

@@ -1,5 +1,6 @@
 """What `make run` runs: database, simulated WeChat and service, started and stopped together."""
 
+import fcntl
 import os
 import signal
 import sys
@@ -119,6 +120,7 @@ def _run_everything(run: Run) -> None:
     children = []
     simulate = is_missing(run.environ, "WECHAT_API_BASE_URL")
     service = _check_addresses(run.environ, simulate)
+    _claim_var(run)
     wechat = _make_ready(run).wechat_api_base_url
     if simulate:
         children.append(_start_simulator(run, wechat))
@@ -152,6 +154,20 @@ def _check_addresses(environ: dict[str, str], simulate: bool) -> str:
         check_free("SIMULATOR_PORT", "127.0.0.1", simulator_port)
     reached = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)  # noqa: S104
     return f"http://{reached}:{port}"
+
+
+def _claim_var(run: Run) -> None:
+    """Keep a second `make run` out of the folder: it would write into the first one's logs."""
+    var = var_folder(run.environ)
+    var.mkdir(parents=True, exist_ok=True)
+    claim = run.stack.enter_context((var / "run.lock").open("ab"))
+    try:
+        fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise RunFailed(
+            f"another `make run` uses {var}; stop it, or: WXPASS_VAR={var}2 make run\n"
+            f"已有 make run 在使用 {var}，请先停止它，或换一个 WXPASS_VAR。"
+        ) from None
 
 
 def _make_ready(run: Run) -> Config:
@@ -225,6 +241,7 @@ def _summary(run: Run, service: str, wechat: str) -> str:
         f"  Service / 服务    {service}   ({service}/openapi.json)",
         f"  WeChat / 微信     {wechat}",
         f"  Logs / 日志       {run.logs}/*.log",
+        "  Accounts / 账号   alice, bob (acme), carol (globex)   NAME-demo-password",
     ]
     return "\n".join(lines)
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from config import development
+
 CONF = Path(__file__).resolve().parents[2] / "config" / "gunicorn.conf.py"
 
 
@@ -28,7 +30,10 @@ def test_development_is_reachable_from_this_machine_only(monkeypatch: pytest.Mon
 
 
 def test_production_is_reachable_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert load(monkeypatch, WXPASS_ENV="production", PORT="80")["bind"] == "0.0.0.0:80"
+    development.fill(development_settings := {"DATABASE_URL": "postgresql://x/x"})
+    settings = {"WXPASS_ENV": "production", "PORT": "80"} | development_settings
+    settings["WECHAT_API_BASE_URL"] = "https://api.weixin.qq.com"
+    assert load(monkeypatch, **settings)["bind"] == "0.0.0.0:80"
 
 
 def test_bind_can_be_given(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -258,9 +258,31 @@ def test_logging_out_by_the_refresh_token_ends_the_login_without_its_token(
     old = phone.bound()
     fresh = data(phone.grant("refresh_token", refresh_token=old["refreshToken"]))
     answer = phone.logout(token and old["token"], refreshToken=fresh["refreshToken"])
-    assert refused(answer) == 401
+    assert data(answer) is None
     assert refused(phone.user(fresh["token"])) == 401
     assert refused(phone.grant("refresh_token", refresh_token=fresh["refreshToken"])) == 401
+
+
+@pytest.mark.parametrize("where", ["body", "referer"])
+def test_a_key_is_not_traded_in_the_name_of_another_app(
+    client: Client, phone: MiniProgram, where: str
+) -> None:
+    """Otherwise a client logs in to one mini-program with what another one gave."""
+    foreign, key = GLOBEX_LIFE.appid, phone.bind_key()
+    data(phone.phone(key))
+    asked = {"grant_type": "social", "social_key": key}
+    referer = {"Referer": f"https://servicewechat.com/{foreign}/12/page-frame.html"}
+    how = {"json": asked | {"appid": foreign}} if where == "body" else {"headers": referer}
+    answer = client.send("POST", "/oauth/token", **({"json": asked} | how))
+    assert refused(answer) == 403
+    assert data(phone.grant("social", social_key=key))["token"]
+
+
+def test_head_does_nothing(client: Client, phone: MiniProgram) -> None:
+    """Otherwise a link checker unbinds people."""
+    token = phone.bound()["token"]
+    client.send("HEAD", f"/wx/user/{ACME_SHOP.appid}/unbind", token)
+    assert data(phone.user(token))
 
 
 def test_logging_out_twice_is_no_failure_and_ends_nobody_else(

@@ -6,7 +6,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import Flask
 from sqlalchemy import ForeignKeyConstraint
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app.extensions import db
 from app.settings import MIGRATIONS
@@ -41,6 +41,16 @@ def test_no_foreign_key_between_tenants_rows_leaves_the_tenant_out(app: Flask) -
         for key in table.foreign_key_constraints:
             if table.name in of_tenants and key.referred_table.name in of_tenants:
                 assert key.column_keys[0] == "tenant_id", key.name
+
+
+@pytest.mark.parametrize(
+    "change", ["UPDATE audit_events SET action = ''", "DELETE FROM audit_events"]
+)
+def test_the_audit_trail_is_append_only(rows: Reader, change: str) -> None:
+    """Otherwise whoever did something can take its record back."""
+    assert rows.count("audit_events") > 0
+    with pytest.raises(DBAPIError, match="audit_events is append only"):
+        rows(change)
 
 
 def test_postgres_itself_refuses_a_row_across_tenants(app: Flask, rows: Reader) -> None:

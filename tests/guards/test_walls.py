@@ -1,12 +1,16 @@
 """Between tenants, and between the apps of a tenant, there are walls."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy import event, select
 from werkzeug.routing import Rule
 
-from app.extensions import db
+from app.extensions import Model, db
+from app.models import Tenant
 from tests.cast import (
     ACME_CLUB,
     ACME_SHOP,
@@ -102,6 +106,47 @@ def test_a_phone_is_looked_up_in_its_own_tenant_only(
     assert shop["user"]["id"] != life["user"]["id"]
     assert rows.count("phones") == 2
     assert len(rows("SELECT DISTINCT number_index FROM phones")) == 2, "the dump links tenants"
+
+
+def test_no_query_reaches_the_neighbours_rows(
+    app: Flask, client: Client, alice: Person, bob: Person
+) -> None:
+    """Otherwise a finder forgot its tenant, and one condition more is all that guards a user.
+
+    Acme has a twin of everything: the same people, phones, accounts and passwords.
+    """
+    credentials = {"account": "alice", "password": "alice-password"}
+    for tenant in ("acme", "globex"):
+        enter_user(app, tenant, phone="13800138001", **credentials)
+    client.bind(alice, ACME_SHOP)
+    client.bind(bob, ACME_CLUB)
+    with loaded_rows() as loaded:
+        token = client.bind(alice, GLOBEX_LIFE)["token"]
+        client.bind(bob, GLOBEX_LIFE)
+        client.post("profile", token, GLOBEX_LIFE, nickname="Alice")
+        client.me(token)
+        fresh = client.post("password-login", app=GLOBEX_LIFE, **credentials).json
+        client.post("refresh", app=GLOBEX_LIFE, refresh_token=fresh["refresh_token"])
+        client.post("unbind", token, GLOBEX_LIFE)
+        client.post("logout-all", client.bind(bob, GLOBEX_LIFE)["token"], GLOBEX_LIFE)
+    assert len(loaded) > 20
+    with app.app_context():
+        globex = db.session.scalars(select(Tenant.id).where(Tenant.slug == "globex")).one()
+    assert {tenant_id for _, tenant_id in loaded} == {globex}
+
+
+@contextmanager
+def loaded_rows() -> Iterator[list[tuple[str, Any]]]:
+    """Note the table and tenant of every row that is loaded."""
+    loaded: list[tuple[str, Any]] = []
+
+    def note(row: Any, *_: Any) -> None:
+        if "tenant_id" in row.__table__.columns:
+            loaded.append((row.__tablename__, row.tenant_id))
+
+    event.listen(Model, "load", note, propagate=True)
+    yield loaded
+    event.remove(Model, "load", note)
 
 
 def test_an_account_and_its_password_are_good_in_their_own_tenant_only(
