@@ -60,10 +60,11 @@ def drop_database(url: str, name: str) -> None:
 
 @pytest.fixture(scope="session")
 def app(config: Config) -> Iterator[Flask]:
-    """The service, with its tables."""
+    """The service, with its tables and the cast."""
     app = create_app(config)
     with app.app_context():
         upgrade()
+    add_cast(app)
     yield app
     with app.app_context():
         db.engine.dispose()
@@ -71,11 +72,10 @@ def app(config: Config) -> Iterator[Flask]:
 
 @pytest.fixture(autouse=True)
 def isolated(request: pytest.FixtureRequest) -> None:
-    """Give a test that uses the service the cast, and take back all that it does."""
+    """Take back all that a test does with the service."""
     if "app" in request.fixturenames:
         kind = "committed" if request.node.get_closest_marker("real_commits") else "rolled_back"
         request.getfixturevalue(kind)
-        add_cast(request.getfixturevalue("app"))
         request.getfixturevalue("wechat").control("reset")
 
 
@@ -98,11 +98,12 @@ def rolled_back(app: Flask) -> Iterator[None]:
 
 @pytest.fixture
 def committed(app: Flask) -> Iterator[None]:
-    """Let a test of real concurrency commit, and empty the tables after it."""
+    """Let a test of real concurrency commit, and leave nothing but the cast after it."""
     yield
     with app.app_context(), db.engine.begin() as connection:
         tables = ", ".join(table.name for table in db.metadata.sorted_tables)
         connection.execute(text(f"TRUNCATE {tables}"))
+    add_cast(app)
 
 
 @pytest.fixture
