@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TypeVar, cast
 
+import structlog
 from flask import current_app
 from sqlalchemy import and_, or_, update
 from sqlalchemy.dialects.postgresql import insert
@@ -16,6 +17,8 @@ from app.services.transactions import transaction
 from app.wechat import AccessToken, AccessTokenRejected, WeChatClient, WeChatUnavailable
 
 R = TypeVar("R")
+
+log = structlog.get_logger()
 
 # WeChat rotates a stable token 5 minutes before it expires; asking earlier gives the same again.
 RENEW_BEFORE = timedelta(minutes=4)
@@ -39,7 +42,8 @@ def with_access_token(app: AppConfig, call: Callable[[str], R]) -> R:
     token = _access_token(app)
     try:
         return call(token)
-    except AccessTokenRejected:
+    except AccessTokenRejected as rejection:
+        log.info("access_token_rejected", errcode=rejection.errcode, rid=rejection.rid)
         return call(_access_token(app, rejected=token))
 
 
