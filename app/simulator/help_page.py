@@ -1,6 +1,6 @@
 """The front page: what this is, and how to play the phone."""
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
 help_page = Blueprint("help_page", __name__)
 
@@ -32,13 +32,13 @@ The world (环境)
   GET  /_simulator/health
 
 Try it (试一试)
-  curl -d '{"appid":"wx0000000000000001","secret":"s"}' localhost:PORT/_simulator/apps
-  curl -d '{"name":"alice","phone":"13800138000"}'      localhost:PORT/_simulator/people
-  curl -d '{"person":"alice","appid":"wx0000000000000001"}' localhost:PORT/_simulator/login
+  curl -d '{"appid":"wx0000000000000001","secret":"s"}' {host}/_simulator/apps
+  curl -d '{"name":"alice","phone":"13800138000"}'      {host}/_simulator/people
+  curl -d '{"person":"alice","appid":"wx0000000000000001"}' {host}/_simulator/login
 """
 
 
 @help_page.get("/")
 def index() -> Response:
     """Explain the simulator in plain text."""
-    return Response(_TEXT, mimetype="text/plain")
+    return Response(_TEXT.replace("{host}", request.host), mimetype="text/plain")
