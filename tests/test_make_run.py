@@ -140,7 +140,7 @@ def test_a_hundred_logins_in_flight_take_little_more_than_one(copy: Copy) -> Non
     took = time.perf_counter() - began
     requests.delete(f"{copy.wechat.url}/_simulator/faults", timeout=5)
     assert {answer.status_code for answer in answers} == {200}
-    assert took < 3, f"{took:.2f} s"
+    assert took < 4, f"{took:.2f} s: logins wait for each other"
     print(f"100 logins in flight at 500 ms: {took:.2f} s")
 
 
