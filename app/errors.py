@@ -19,10 +19,17 @@ class Failure(Exception):
     en: ClassVar[str]
     zh: ClassVar[str]
 
-    def __init__(self, cause: str = "", *, errors: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        cause: str = "",
+        *,
+        errors: Mapping[str, Any] | None = None,
+        retry_after: int | None = None,
+    ) -> None:
         super().__init__(cause or self.code)
         self.cause = cause
         self.errors = errors
+        self.retry_after = retry_after
 
     def __init_subclass__(cls, *, code: str, status: int, en: str, zh: str) -> None:
         cls.code, cls.status, cls.en, cls.zh = code, status, en, zh
@@ -165,6 +172,15 @@ class SocialAccountTaken(Failure, code="social_account_taken", status=409,
 class NoSocialAccount(Failure, code="no_social_account", status=409,
     en="This login has no WeChat identity. Log in with a code from wx.login first.",
     zh="当前登录没有微信身份，请先用 wx.login 的 code 登录。"): ...
+class TooManyTries(Failure, code="too_many_tries", status=429,
+    en="Too many wrong passwords. Wait as long as Retry-After says and try again.",
+    zh="密码错误次数过多，请稍候再试。"): ...
+class NoPassword(Failure, code="no_password", status=409,
+    en="This user has no password to change. Ask the administrator to set one.",
+    zh="该用户没有密码可修改，请联系管理员设置。"): ...
+class PhoneOwnerHasIdentity(Failure, code="phone_owner_has_identity", status=409,
+    en="The user with this phone number has another WeChat identity here. Ask the administrator.",
+    zh="该手机号的用户已绑定其他微信，请联系管理员。"): ...
 
 # What operators are told
 class TenantUnknown(Failure, code="tenant_unknown", status=404,
@@ -179,6 +195,18 @@ class AppExists(Failure, code="app_exists", status=409,
 class AccountExists(Failure, code="account_exists", status=409,
     en="This account name is taken in the tenant. Choose another.",
     zh="该账号在租户内已存在，请换一个。"): ...
+class UserUnknown(Failure, code="user_unknown", status=404,
+    en="There is no such user in the tenant. `users list` shows all.",
+    zh="租户中没有这个用户，可用 users list 查看。"): ...
+class NotMerged(Failure, code="not_merged", status=409,
+    en="This user is not merged into another, or the merge has been undone already.",
+    zh="该用户没有被合并，或合并已被撤销。"): ...
+class MergeTooOld(Failure, code="merge_too_old", status=409,
+    en="This merge can no longer be undone: it is older than 30 days, or was not recorded.",
+    zh="该合并已超过 30 天或没有记录，无法撤销。"): ...
+class MergedIdentitiesGone(Failure, code="merged_identities_gone", status=409,
+    en="What this merge moved has been unbound or bound to somebody else since; nothing was done.",
+    zh="该合并所移动的微信身份后来已解绑或改绑，未作任何更改。"): ...
 # fmt: on
 
 

@@ -76,8 +76,9 @@ def problem_response(failure: Failure) -> Response:
     response = Response(body, failure.status, content_type="application/problem+json")
     if failure.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
-    if failure.code in RETRY_AFTER:
-        response.headers["Retry-After"] = str(RETRY_AFTER[failure.code])
+    wait = failure.retry_after or RETRY_AFTER.get(failure.code)
+    if wait is not None:
+        response.headers["Retry-After"] = str(wait)
     return response
 
 

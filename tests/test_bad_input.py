@@ -16,6 +16,7 @@ from tests.cast import ACME_SHOP, Client, Person, Reader, failure
 TABLES = ("users", "phones", "social_accounts", "login_sessions")
 SHOP = f"/v1/apps/{ACME_SHOP.appid}"
 CREDENTIALS = {"account": "carol", "password": "correct horse"}
+PASSWORDS = {"old_password": "alice-password", "new_password": "a-new-password"}
 
 JSON_MALFORMED = (400, "json_malformed")
 JSON_REQUIRED = (415, "json_required")
@@ -52,6 +53,7 @@ ROUTES = {
     "logout": Route("POST", f"{SHOP}/logout", "unbound"),
     "logout-all": Route("POST", f"{SHOP}/logout-all", "bound"),
     "me": Route("PATCH", "/v1/me", "bound", {"nickname": "小花"}),
+    "me-password": Route("POST", "/v1/me/password", "bound", PASSWORDS),
 }
 
 

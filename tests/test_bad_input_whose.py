@@ -28,7 +28,7 @@ TENANT_DISABLED = (403, "tenant_disabled")
 CREDENTIALS_WRONG = (401, "credentials_wrong")
 
 NEEDING_LOGIN = {name: route for name, route in ROUTES.items() if route.login != "none"}
-WITHOUT_APP = {"me"}
+WITHOUT_APP = {"me", "me-password"}
 
 
 def refusals(client: Client, rows: Reader, token: str, names: set[str]) -> set[tuple[int, str]]:

@@ -86,10 +86,10 @@ def is_english(text: str) -> bool:
 
 def test_a_command_that_operators_need_is_missing() -> None:
     assert set(COMMANDS) == {
-        *("tenants", "tenants add", "tenants list"),
+        *("tenants", "tenants add", "tenants list", "tenants set"),
         *("apps", "apps add", "apps list", "apps disable", "apps enable"),
         "apps set-secret",
-        *("users", "users add", "users list"),
+        *("users", "users add", "users list", "users set-password", "users undo-merge"),
         "demo",
     }
 

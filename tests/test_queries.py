@@ -78,7 +78,7 @@ def logout(client: Client, alice: Person) -> Call:
         (login, 5),
         (login_of_a_known_person, 5),
         (login_that_registers, 10),
-        (password_login, 5),
+        (password_login, 10),
         (phone_that_registers, 14),
         (profile, 5),
         (refresh, 4),

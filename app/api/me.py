@@ -3,10 +3,10 @@
 from typing import Any
 
 from app.api.blueprint import Blueprint
-from app.auth import bound_login, this_tenant_id, this_user_id
-from app.schemas.requests import ProfileChangeRequest
+from app.auth import bound_login, this_caller, this_device, this_tenant_id, this_user_id
+from app.schemas.requests import PasswordChangeRequest, ProfileChangeRequest
 from app.schemas.responses import UserResponse
-from app.services import users
+from app.services import password_changes, users
 
 blp = Blueprint("me", __name__, url_prefix="/v1/me")
 
@@ -26,3 +26,12 @@ def show_me() -> users.Profile:
 def change_me(body: dict[str, Any]) -> users.Profile:
     """Change the logged-in user's nickname, avatar or gender."""
     return users.change_user(this_tenant_id(), this_user_id(), **body)
+
+
+@blp.post("/password")
+@bound_login
+@blp.arguments(PasswordChangeRequest)
+@blp.response(204)
+def change_password(body: dict[str, Any]) -> None:
+    """Change the logged-in user's password; their other sessions end."""
+    password_changes.change_password(this_caller(), this_user_id(), this_device(), **body)

@@ -6,6 +6,8 @@ from flask.cli import with_appcontext
 from app.cli.terminal import a_name, a_slug, failures_told, show
 from app.services import tenants as service
 
+POLICY = click.Choice(["bind", "refuse"])
+
 
 @click.group()
 def tenants() -> None:
@@ -15,11 +17,18 @@ def tenants() -> None:
 @tenants.command("add")
 @click.argument("slug", callback=a_slug)
 @click.option("--name", required=True, callback=a_name, help="The name people know it by. 名称。")
+@click.option(
+    "--phone-owner",
+    type=POLICY,
+    default="bind",
+    help="Who proves a phone whose owner has another WeChat in the app: bind (default) or refuse. "
+    "手机号的用户在该小程序已绑定其他微信时：bind 绑定（默认），refuse 拒绝。",
+)
 @with_appcontext
 @failures_told
-def add(slug: str, name: str) -> None:
+def add(slug: str, name: str, phone_owner: str) -> None:
     """Add a tenant. 新增租户。"""
-    service.add_tenant(slug, name)
+    service.add_tenant(slug, name, phone_owner)
     show(f"Added tenant {slug}. 已新增租户 {slug}。")
 
 
@@ -30,3 +39,21 @@ def list_() -> None:
     """List the tenants: slug, status, name. 列出租户。"""
     for tenant in service.list_tenants():
         show(tenant.slug, tenant.status, tenant.name)
+
+
+@tenants.command("set")
+@click.argument("slug", callback=a_slug)
+@click.option(
+    "--phone-owner",
+    type=POLICY,
+    required=True,
+    help="Who proves a phone whose owner has another WeChat in the app: bind, or refuse, as the "
+    "number may be a new person's. "
+    "手机号的用户在该小程序已绑定其他微信时：bind 绑定，refuse 拒绝。",
+)
+@with_appcontext
+@failures_told
+def set_(slug: str, phone_owner: str) -> None:
+    """Change a tenant, for the very next request. 修改租户设置，立即生效。"""
+    service.set_phone_owner_policy(slug, phone_owner)
+    show(f"Changed tenant {slug}. 已修改租户 {slug}。")

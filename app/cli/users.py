@@ -1,14 +1,15 @@
 """Commands about the people of a tenant."""
 
+from uuid import UUID
+
 import click
 from flask.cli import with_appcontext
 
 from app.cli.terminal import a_slug, failures_told, read_secret, show
-from app.schemas.requests import CredentialsRequest
+from app.schemas.requests import SHORTEST_PASSWORD, CredentialsRequest
+from app.services import merges, password_changes
 from app.services import users as service
 from app.services.phone_numbers import masked
-
-SHORTEST_PASSWORD = 8
 
 
 @click.group()
@@ -80,3 +81,32 @@ def list_(tenant: str) -> None:
     for user in service.list_users(tenant):
         phone = masked(user.phone) if user.phone else "-"
         show(user.id, user.status, user.account or "-", phone, user.nickname or "-")
+
+
+@users.command("set-password")
+@click.argument("account")
+@click.option("--tenant", required=True, callback=a_slug, help="The slug of the tenant. 所属租户。")
+@click.option(
+    "--password-stdin",
+    is_flag=True,
+    help="Read the password from a line of standard input; without it you are asked. "
+    "从标准输入读取密码。",
+)
+@with_appcontext
+@failures_told
+def set_password(account: str, tenant: str, password_stdin: bool) -> None:
+    """Replace a password; the user's sessions end. 重设密码，该用户的登录全部结束。"""
+    password = _read_password(account, password_stdin)
+    password_changes.set_password(tenant, account, password)
+    show(f"Set the password of {account}. 已重设 {account} 的密码。")
+
+
+@users.command("undo-merge")
+@click.argument("user_id", type=click.UUID)
+@click.option("--tenant", required=True, callback=a_slug, help="The slug of the tenant. 所属租户。")
+@with_appcontext
+@failures_told
+def undo_merge(user_id: UUID, tenant: str) -> None:
+    """Let a merged user live again, for 30 days. 撤销 30 天内的用户合并。"""
+    merges.undo_merge(tenant, user_id)
+    show(f"User {user_id} lives again. 已恢复用户 {user_id}。")

@@ -2,7 +2,9 @@
 
 from app.models.audit_event import AuditEvent
 from app.models.login_session import LoginSession
+from app.models.merge import Merge
 from app.models.operator import Operator
+from app.models.password_try import PasswordTry
 from app.models.phone import Phone
 from app.models.social_account import SocialAccount
 from app.models.tenant import Tenant
@@ -13,7 +15,9 @@ from app.models.wechat_app import WeChatApp
 __all__ = [
     "AuditEvent",
     "LoginSession",
+    "Merge",
     "Operator",
+    "PasswordTry",
     "Phone",
     "SocialAccount",
     "Tenant",

@@ -18,7 +18,9 @@ class SocialAccount(Model):
             ["tenant_id", "appid"], ["wechat_apps.tenant_id", "wechat_apps.appid"]
         ),
         ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"]),
+        ForeignKeyConstraint(["tenant_id", "merge_id"], ["merges.tenant_id", "merges.id"]),
         Index(None, "tenant_id", "user_id"),
+        Index(None, "tenant_id", "merge_id"),
         Index(None, "tenant_id", "unionid"),
     )
 
@@ -28,6 +30,8 @@ class SocialAccount(Model):
     openid: Mapped[str]
     unionid: Mapped[str | None]
     user_id: Mapped[UUID | None]
+    # The merge that moved it to its user.
+    merge_id: Mapped[UUID | None]
     # False once the person has unbound it: they chose to, so only they bind it again.
     joins_by_unionid: Mapped[bool] = mapped_column(server_default="true")
     nickname: Mapped[str | None]

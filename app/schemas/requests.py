@@ -9,6 +9,8 @@ from app.schemas.fields import AvatarUrl, Text, is_encodable
 OPEN_DATA = {"raw_data", "signature", "encrypted_data", "iv"}
 TYPED = {"nickname", "avatar_url"}
 
+SHORTEST_PASSWORD = 8
+
 
 class LoginRequest(Schema):
     """The code of `wx.login`; with account and password, the person is bound at once."""
@@ -29,6 +31,13 @@ class CredentialsRequest(Schema):
 
     account = Text(64, required=True)
     password = Text(128, required=True, load_only=True)
+
+
+class PasswordChangeRequest(Schema):
+    """The password that the logged-in user has, and the one they want."""
+
+    old_password = Text(128, required=True, load_only=True)
+    new_password = Text(128, shortest=SHORTEST_PASSWORD, required=True, load_only=True)
 
 
 class RefreshRequest(Schema):

@@ -45,9 +45,11 @@ def bind_account(
 ) -> Login:
     """Bind the caller's WeChat identity to the user of an account.
 
-    Raises CredentialsWrong, NoSocialAccount, or what `decide_binding` raises.
+    Raises CredentialsWrong, TooManyTries, NoSocialAccount, or what `decide_binding` raises.
     """
-    return _bind_to(app, caller, device, check_credentials(app.tenant_id, account, password))
+    return _bind_to(
+        app, caller, device, check_credentials(app.tenant_id, account, password, device)
+    )
 
 
 @decided_again_when_lost

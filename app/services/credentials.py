@@ -6,21 +6,36 @@ from sqlalchemy import select
 
 from app.errors import CredentialsWrong
 from app.models import User
+from app.services.password_tries import count_try, sweep, take_back
 from app.services.passwords import is_password
+from app.services.sessions import Device
 from app.services.transactions import transaction
 from app.services.users import account_name, refuse_inactive
 
 
-def check_credentials(tenant_id: UUID, account: str, password: str) -> UUID:
+def check_credentials(tenant_id: UUID, account: str, password: str, device: Device) -> UUID:
     """Find the user of the tenant with this account and password.
 
-    Raises CredentialsWrong, whichever of the two is wrong, after the same work; UserDisabled
-    only to somebody who knows the password. No connection is held while hashing.
+    Raises CredentialsWrong, whichever of the two is wrong, after the same work; TooManyTries
+    after too many of those; UserDisabled only to somebody who knows the password.
     """
-    wanted = select(User).where(User.tenant_id == tenant_id, User.account == account_name(account))
-    with transaction() as db:
-        user = db.scalar(wanted)
-    if not is_password(password, user.password_hash if user else None) or user is None:
-        raise CredentialsWrong
+    user = prove_password(tenant_id, account_name(account), password, device)
     refuse_inactive(user)
     return user.id
+
+
+def prove_password(tenant_id: UUID, account: str, password: str, device: Device) -> User:
+    """Read the user of an account whose password is right, active or not.
+
+    No connection is held while hashing. Raises CredentialsWrong or TooManyTries.
+    """
+    wanted = select(User).where(User.tenant_id == tenant_id, User.account == account)
+    with transaction() as db:
+        tried = count_try(db, tenant_id, account, device.ip)
+        user = db.scalar(wanted)
+    is_right = is_password(password, user.password_hash if user else None)
+    with transaction() as db:
+        take_back(db, tried) if is_right else sweep(db)
+    if user is None or not is_right:
+        raise CredentialsWrong
+    return user

@@ -4,7 +4,13 @@ from dataclasses import dataclass
 from enum import Enum
 from uuid import UUID
 
-from app.errors import Failure, PhoneTaken, RegistrationClosed, UserDisabled
+from app.errors import (
+    Failure,
+    PhoneOwnerHasIdentity,
+    PhoneTaken,
+    RegistrationClosed,
+    UserDisabled,
+)
 
 
 class Act(Enum):
@@ -22,11 +28,13 @@ class KnownUser:
     """A user as the decision sees one.
 
     `bare`: made by login alone, with no phone, no account, and no other person's identity.
+    `has_identity`: has another WeChat identity already in an app that is being decided about.
     """
 
     id: UUID
     active: bool = True
     bare: bool = False
+    has_identity: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +50,20 @@ def decide_binding(
     its_user: KnownUser | None,
     owner: KnownUser | None,
     taken: type[Failure] = PhoneTaken,
+    phone_owner_policy: str = "bind",
 ) -> Decision:
     """Decide for a social account of `its_user` that has proven to be `owner`.
 
     The proof is a verified phone (then `owner` is the phone's, if it has one) or a password
-    (then `owner` is the account's). `policy` is the app's registration policy. Raises
-    UserDisabled, RegistrationClosed, or `taken` when two real users stand against each other.
+    (then `owner` is the account's). `policy` is the app's registration policy, and
+    `phone_owner_policy` the tenant's, "refuse" against numbers that were given out again. Raises
+    UserDisabled, RegistrationClosed, PhoneOwnerHasIdentity, or `taken` when two real users stand
+    against each other.
     """
     if not all(person.active for person in (its_user, owner) if person):
         raise UserDisabled
+    if phone_owner_policy == "refuse" and _joins_somebody_else(its_user, owner):
+        raise PhoneOwnerHasIdentity
     if its_user is None:
         return _decide_for_nobody(policy, owner)
     if owner is None:
@@ -68,3 +81,10 @@ def _decide_for_nobody(policy: str, owner: KnownUser | None) -> Decision:
     if policy == "closed":
         raise RegistrationClosed
     return Decision(Act.REGISTER, None)
+
+
+def _joins_somebody_else(its_user: KnownUser | None, owner: KnownUser | None) -> bool:
+    """Tell whether the social account would come to an owner beside another person's."""
+    if owner is None or not owner.has_identity:
+        return False
+    return its_user is None or (its_user.bare and its_user.id != owner.id)

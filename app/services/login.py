@@ -56,7 +56,7 @@ def log_in(
     """
     user_id = None
     if account is not None and password is not None:
-        user_id = check_credentials(app.tenant_id, account, password)
+        user_id = check_credentials(app.tenant_id, account, password, device)
     return _enter(app, device, client().code_to_session(app.appid, app.secret, code), user_id)
 
 
@@ -114,8 +114,11 @@ def trade_bind_key(caller: Caller, device: Device) -> Login:
 
 
 def log_in_with_password(app: AppConfig, device: Device, account: str, password: str) -> Login:
-    """Log a user of the app's tenant in without a WeChat identity; raise CredentialsWrong."""
-    return _enter_as(app, device, check_credentials(app.tenant_id, account, password))
+    """Log a user of the app's tenant in without a WeChat identity.
+
+    Raises CredentialsWrong, TooManyTries or UserDisabled.
+    """
+    return _enter_as(app, device, check_credentials(app.tenant_id, account, password, device))
 
 
 @decided_again_when_lost

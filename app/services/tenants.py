@@ -13,11 +13,13 @@ from app.services import audit
 from app.services.transactions import transaction, violated
 
 
-def add_tenant(slug: str, name: str) -> None:
+def add_tenant(slug: str, name: str, phone_owner_policy: str = "bind") -> None:
     """Create a tenant; raise TenantExists."""
     try:
         with transaction() as db:
-            tenant = Tenant(id=new_id(), slug=slug, name=name)
+            tenant = Tenant(
+                id=new_id(), slug=slug, name=name, phone_owner_policy=phone_owner_policy
+            )
             db.add(tenant)
             db.flush()
             audit.record(db, tenant.id, audit.OPERATOR, "tenant.added", slug)
@@ -25,6 +27,16 @@ def add_tenant(slug: str, name: str) -> None:
         if violated(error) == "uq_tenants_slug":
             raise TenantExists from None
         raise
+
+
+def set_phone_owner_policy(slug: str, policy: str) -> None:
+    """Say what a phone proves whose owner has another WeChat identity; raise TenantUnknown."""
+    with transaction() as db:
+        tenant = get_tenant(db, slug)
+        tenant.phone_owner_policy = policy
+        audit.record(
+            db, tenant.id, audit.OPERATOR, "tenant.changed", slug, phone_owner_policy=policy
+        )
 
 
 def list_tenants() -> Sequence[Tenant]:

@@ -1,0 +1,28 @@
+"""A bare user merged into the owner of a phone or an account, so that it can be undone."""
+
+from uuid import UUID
+
+from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped
+
+from app.extensions import Model
+from app.models.columns import Id, Moment
+
+
+class Merge(Model):
+    """What was moved names this row in `social_accounts.merge_id`, until somebody frees it."""
+
+    __tablename__ = "merges"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "id"),
+        ForeignKeyConstraint(["tenant_id", "merged_user_id"], ["users.tenant_id", "users.id"]),
+        ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"]),
+        Index(None, "tenant_id", "merged_user_id"),
+    )
+
+    id: Mapped[Id]
+    tenant_id: Mapped[UUID]
+    merged_user_id: Mapped[UUID]
+    user_id: Mapped[UUID]
+    moved: Mapped[int]
+    merged_at: Mapped[Moment]

@@ -1,0 +1,18 @@
+"""How often a password was tried lately, for an account or from an address."""
+
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.extensions import Model
+from app.models.columns import Moment
+
+
+class PasswordTry(Model):
+    """A count that leaks away; the key is a blind index, so nobody reads whose it is."""
+
+    __tablename__ = "password_tries"
+
+    key: Mapped[bytes] = mapped_column(primary_key=True)
+    level: Mapped[float]
+    counted_at: Mapped[Moment]
+    held_until: Mapped[Moment]
+    forgotten_at: Mapped[Moment] = mapped_column(index=True)

@@ -1,0 +1,69 @@
+"""Undoing a merge, for operators: the number was somebody else's after all."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.clock import now
+from app.errors import MergedIdentitiesGone, MergeTooOld, NotMerged, UserUnknown
+from app.models import LoginSession, Merge, SocialAccount, User
+from app.services import audit
+from app.services.sessions import ending
+from app.services.tenants import get_tenant
+from app.services.transactions import decided_again_when_lost, transaction
+
+UNDONE_WITHIN = timedelta(days=30)
+
+
+@decided_again_when_lost
+def undo_merge(tenant_slug: str, user_id: UUID) -> None:
+    """Let a merged user live again, with the identities that the merge moved.
+
+    Sessions in which these are logged in as the owner end. Raises TenantUnknown, UserUnknown,
+    NotMerged, MergeTooOld or MergedIdentitiesGone, and then changes nothing.
+    """
+    with transaction() as db:
+        tenant_id = get_tenant(db, tenant_slug).id
+        merge = _find_merge(db, tenant_id, user_id)
+        accounts = _lock_moved(db, merge) if merge else []
+        user = _lock_merged(db, tenant_id, user_id)
+        if merge is None or merge.merged_at < now() - UNDONE_WITHIN:
+            raise MergeTooOld
+        if len(accounts) < merge.moved or {one.user_id for one in accounts} != {merge.user_id}:
+            raise MergedIdentitiesGone
+        user.status, user.merged_into_id = "active", None
+        for account in accounts:
+            account.user_id, account.merge_id = user_id, None
+        stands_on_them = LoginSession.social_account_id.in_([one.id for one in accounts])
+        as_owner = (LoginSession.tenant_id == tenant_id, LoginSession.user_id == merge.user_id)
+        db.execute(ending("merge_undone", *as_owner, stands_on_them))
+        audit.record(
+            db, tenant_id, audit.OPERATOR, "user.merge_undone", user_id, out_of=merge.user_id
+        )
+
+
+def _find_merge(db: Session, tenant_id: UUID, user_id: UUID) -> Merge | None:
+    """Find the last merge of a user."""
+    its = select(Merge).where(Merge.tenant_id == tenant_id, Merge.merged_user_id == user_id)
+    return db.scalar(its.order_by(Merge.id.desc()).limit(1))
+
+
+def _lock_moved(db: Session, merge: Merge) -> Sequence[SocialAccount]:
+    moved = select(SocialAccount).where(
+        SocialAccount.tenant_id == merge.tenant_id, SocialAccount.merge_id == merge.id
+    )
+    return db.scalars(moved.order_by(SocialAccount.id).with_for_update()).all()
+
+
+def _lock_merged(db: Session, tenant_id: UUID, user_id: UUID) -> User:
+    """Lock a merged user; of two operators at once, the second finds them living."""
+    one = select(User).where(User.tenant_id == tenant_id, User.id == user_id)
+    user = db.scalar(one.with_for_update())
+    if user is None:
+        raise UserUnknown
+    if user.status != "merged":
+        raise NotMerged
+    return user

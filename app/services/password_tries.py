@@ -1,0 +1,156 @@
+"""Wrong passwords are slowed down: for one account from one address, for one account from
+everywhere, and for one address.
+
+Every count leaks away. Only somebody who keeps trying one account from one address waits for
+minutes; what many share, an account under attack or the address of a school, waits for seconds.
+Whether the account exists plays no part.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from ipaddress import IPv6Address, ip_address, ip_network
+from math import ceil
+from uuid import UUID
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from app.clock import now
+from app.errors import TooManyTries
+from app.keyring import keyring
+from app.models import PasswordTry
+
+SWEPT_AT_ONCE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """So many tries are free; then the delay doubles, up to the longest; tries are forgotten.
+
+    Times are in seconds.
+    """
+
+    free: int
+    forgets_every: int
+    longest: int
+
+    def delay_after(self, level: float) -> timedelta:
+        """Give how long the next try has to wait after so many that count."""
+        if level <= self.free:
+            return timedelta(0)
+        return timedelta(seconds=min(self.longest, 2 ** min(level - self.free - 1, 30)))
+
+
+# One address that goes on and on (14 tries, then one every 5 minutes) stays below the account's
+# free tries, which are forgotten as fast: nobody alone keeps the owner out.
+ACCOUNT_AT_ADDRESS = Limit(free=5, forgets_every=900, longest=300)
+ACCOUNT = Limit(free=20, forgets_every=300, longest=30)
+ADDRESS = Limit(free=100, forgets_every=10, longest=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """A try that counts as wrong until it is taken back."""
+
+    account_keys: tuple[bytes, bytes]
+    address_key: bytes
+    address_held_until: datetime
+
+
+def count_try(db: Session, tenant_id: UUID, account: str, ip: str | None) -> Try:
+    """Count a try before its password is looked at, so that a burst is counted whole.
+
+    Raises TooManyTries, with how long to wait, and then the try does not count.
+    """
+    limits = _limits(tenant_id, account, ip)
+    counts = _lock_counts(db, sorted(limits))
+    moment = now()
+    held_until = max(count.held_until for count in counts.values())
+    if held_until > moment:
+        raise TooManyTries(retry_after=ceil((held_until - moment).total_seconds()))
+    for key, limit in limits.items():
+        _count(counts[key], limit, moment)
+    account_at_address, of_account, of_address = limits
+    return Try((account_at_address, of_account), of_address, counts[of_address].held_until)
+
+
+def take_back(db: Session, tried: Try) -> None:
+    """Forget a try whose password was right, and all before it that were for the account.
+
+    Of the address only this try is forgotten: one's own password must not make room for
+    guessing other people's.
+    """
+    keys = (*tried.account_keys, tried.address_key)
+    ours = select(PasswordTry).where(PasswordTry.key.in_(keys)).order_by(PasswordTry.key)
+    for count in db.scalars(ours.with_for_update()):
+        if count.key in tried.account_keys:
+            db.delete(count)
+            continue
+        count.level = max(0.0, count.level - 1)
+        # Whoever counted since has set a hold of their own, and keeps it.
+        if count.held_until == tried.address_held_until:
+            count.held_until = min(count.held_until, count.counted_at)
+
+
+def forget_account(db: Session, tenant_id: UUID, account: str) -> None:
+    """Forget the tries for an account, from everywhere together."""
+    db.execute(delete(PasswordTry).where(PasswordTry.key == _account_key(tenant_id, account)))
+
+
+def sweep(db: Session) -> None:
+    """Delete some of the counts that have leaked away: more than a try adds."""
+    old = (
+        select(PasswordTry.key)
+        .where(PasswordTry.forgotten_at < now())
+        .order_by(PasswordTry.forgotten_at)
+        .limit(SWEPT_AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    keys = db.scalars(old).all()
+    db.execute(delete(PasswordTry).where(PasswordTry.key.in_(keys)))
+
+
+def _limits(tenant_id: UUID, account: str, ip: str | None) -> dict[bytes, Limit]:
+    address = _network(ip)
+    at_address = keyring().blind_index(f"{address}\0{account}", f"tries:{tenant_id}")
+    of_address = keyring().blind_index(address, "tries")
+    return {
+        at_address: ACCOUNT_AT_ADDRESS,
+        _account_key(tenant_id, account): ACCOUNT,
+        of_address: ADDRESS,
+    }
+
+
+def _account_key(tenant_id: UUID, account: str) -> bytes:
+    return keyring().blind_index(f"\0{account}", f"tries:{tenant_id}")
+
+
+def _network(ip: str | None) -> str:
+    """Name an address; of IPv6 the /64, for that is what one household has."""
+    address = ip_address(ip) if ip else None
+    if isinstance(address, IPv6Address):
+        return str(ip_network((address, 64), strict=False))
+    return str(address)
+
+
+def _lock_counts(db: Session, keys: Sequence[bytes]) -> dict[bytes, PasswordTry]:
+    """Find or make the counts, and lock them, in one order everywhere."""
+    moment = now()
+    zero = {"level": 0, "counted_at": moment, "held_until": moment, "forgotten_at": moment}
+    fresh = insert(PasswordTry).values([{"key": key, **zero} for key in keys])
+    upsert = fresh.on_conflict_do_update(
+        constraint="pk_password_tries", set_={"key": fresh.excluded.key}
+    )
+    return {count.key: count for count in db.scalars(upsert.returning(PasswordTry))}
+
+
+def _count(count: PasswordTry, limit: Limit, moment: datetime) -> None:
+    forgotten = max(0.0, (moment - count.counted_at).total_seconds()) / limit.forgets_every
+    count.level = max(0.0, count.level - forgotten) + 1
+    count.counted_at = moment
+    if delay := limit.delay_after(count.level):
+        count.held_until = moment + delay
+    leaked_away = moment + timedelta(seconds=count.level * limit.forgets_every)
+    count.forgotten_at = max(count.held_until, leaked_away)
