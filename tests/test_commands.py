@@ -17,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.cli.apps import apps
 from app.cli.demo import demo
+from app.cli.jwt_keys import jwt_keys
 from app.cli.tenants import tenants
 from app.cli.users import users
 from app.models import WeChatApp
@@ -26,7 +27,7 @@ from config.development.demo import TENANTS
 from tests.cast import ACME_SHOP, App, Client, Person, Reader, WeChat, enter_user, failure
 
 ROOT = Path(__file__).resolve().parents[1]
-GROUPS = (tenants, apps, users, demo)
+GROUPS = (tenants, apps, users, jwt_keys, demo)
 NEW = App("wxcccc000000000001", "acme", "c1" * 16)
 PASSWORD = "correct-horse-battery"
 AES_KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"

@@ -4,6 +4,7 @@ from app.models.audit_event import AuditEvent
 from app.models.login_session import LoginSession
 from app.models.operator import Operator
 from app.models.phone import Phone
+from app.models.signing_key import SigningKey
 from app.models.social_account import SocialAccount
 from app.models.tenant import Tenant
 from app.models.user import User
@@ -15,6 +16,7 @@ __all__ = [
     "LoginSession",
     "Operator",
     "Phone",
+    "SigningKey",
     "SocialAccount",
     "Tenant",
     "User",
