@@ -91,6 +91,7 @@ def test_a_command_that_operators_need_is_missing() -> None:
         *("apps", "apps add", "apps list", "apps disable", "apps enable"),
         "apps set-secret",
         *("users", "users add", "users list"),
+        *("jwt-keys", "jwt-keys list", "jwt-keys rotate"),
         "demo",
     }
 

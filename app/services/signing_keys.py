@@ -93,12 +93,12 @@ def rotate_signing_key() -> Key:
 
     It is published at once, and signs from PUBLISHED_BEFORE on. Two rotations at once are one.
     """
-    moment = now()
+    moment, algorithm = now(), _own().algorithm
     with transaction() as db:
         newest = db.scalar(select(SigningKey).order_by(SigningKey.generation.desc()).limit(1))
-        if newest is not None and newest.signs_from > moment:
+        if newest and newest.algorithm == algorithm and newest.signs_from > moment:
             raise KeyRotationPending
-        key = Key.of(_new_private_key(_own().algorithm), moment + PUBLISHED_BEFORE)
+        key = Key.of(_new_private_key(algorithm), moment + PUBLISHED_BEFORE)
         row = SigningKey(
             generation=newest.generation + 1 if newest else 1,
             kid=key.kid,
