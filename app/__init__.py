@@ -3,7 +3,7 @@
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import api, cli, dialects, headers, keyring, logs, problems, tenancy
+from app import api, cli, dialects, headers, jwts, keyring, logs, problems, tenancy
 from app.extensions import api as openapi
 from app.extensions import db, migrate
 from app.keyring import KeyRing
@@ -27,6 +27,7 @@ def create_app(config: Config) -> Flask:
     migrate.init_app(app, db, directory=MIGRATIONS)
     openapi.init_app(app)
     problems.init_app(app)
+    jwts.init_app(app)
 
     api.register(openapi)
     dialects.register(app)

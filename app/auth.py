@@ -1,6 +1,7 @@
 """Whose login a request carries. Every view says which login it needs, with one of these."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
 from typing import ParamSpec, TypeVar, cast
 from uuid import UUID
@@ -8,7 +9,7 @@ from uuid import UUID
 import structlog
 from flask import g, request
 
-from app.errors import LoginUnbound, TokenMissing, TokenOfAnotherApp
+from app.errors import LoginUnbound, NoUser, TokenMissing, TokenOfAnotherApp
 from app.services.sessions import Caller, Device, find_caller
 
 P = ParamSpec("P")
@@ -16,6 +17,18 @@ R = TypeVar("R")
 
 LONGEST_TOKEN = 128
 LONGEST_DEVICE = 200
+# Where the clients of business back ends put their login token, and the scheme before it, if any.
+TOKEN_HEADERS = {"Authorization": "Bearer", "X-Litemall-Token": None, "X-OA-Token": None}
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentUser:
+    """Who calls business code, and through which login."""
+
+    user_id: UUID
+    tenant_id: UUID
+    appid: str
+    session_id: UUID
 
 
 def find_bearer_token() -> str | None:
@@ -30,6 +43,18 @@ def bearer_token() -> str:
     if token is None:
         raise TokenMissing
     return token
+
+
+def find_any_token() -> str | None:
+    """Read the login token from the first of the token headers that has one."""
+    for header, scheme in TOKEN_HEADERS.items():
+        value = request.headers.get(header, "").strip()
+        if scheme is not None:
+            said, _, value = value.partition(" ")
+            value = value.strip() if said.lower() == scheme.lower() else ""
+        if value:
+            return value
+    return None
 
 
 def caller_of(token: str, *, even_expired: bool = False) -> Caller:
@@ -80,6 +105,26 @@ def bound_login(view: Callable[P, R]) -> Callable[P, R]:
     return _needing("bound", any_login(guarded))
 
 
+def login_required(view: Callable[P, R]) -> Callable[P, R]:
+    """Let only users in, for business code: `current_user()` then says who it is.
+
+    The token may come in any of the token headers. A login that is not bound yet is nobody's, so
+    it is refused like none: with 401, raised as NoUser.
+    """
+
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        token = find_any_token()
+        if token is None:
+            raise TokenMissing
+        g.caller = caller_of(token)
+        if this_caller().user_id is None:
+            raise NoUser
+        return view(*args, **kwargs)
+
+    return _needing("bound", guarded)
+
+
 def _needing(login: str, view: Callable[P, R]) -> Callable[P, R]:
     view.__dict__["login"] = login
     return view
@@ -88,6 +133,12 @@ def _needing(login: str, view: Callable[P, R]) -> Callable[P, R]:
 def this_caller() -> Caller:
     """Give whose login this request carries."""
     return cast(Caller, g.caller)
+
+
+def current_user() -> CurrentUser:
+    """Say who calls a view that is `login_required`, or needs a bound login."""
+    caller = this_caller()
+    return CurrentUser(this_user_id(), caller.tenant_id, caller.appid, caller.session_id)
 
 
 def this_tenant_id() -> UUID:

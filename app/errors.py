@@ -109,6 +109,15 @@ class RefreshTokenExpired(Failure, code="refresh_token_expired", status=401,
 class RefreshTokenReused(Failure, code="refresh_token_reused", status=401,
     en="This refresh token was used before, so the login was ended. Call wx.login to log in again.",
     zh="该刷新凭证已被使用过，为安全起见登录已结束，请调用 wx.login 重新登录。"): ...
+class NoUser(Failure, code="no_user", status=401,
+    en="This login is not bound to a user yet. Verify a phone number or bind an account first.",
+    zh="该登录还没有对应的用户，请先验证手机号或绑定账号。"): ...
+class JwtInvalid(Failure, code="jwt_invalid", status=401,
+    en="This signed token is not valid here. Get a new one with a login token.",
+    zh="该签名凭证在此无效，请用登录凭证重新获取。"): ...
+class JwtExpired(Failure, code="jwt_expired", status=401,
+    en="This signed token has expired. Get a new one with a login token.",
+    zh="该签名凭证已过期，请用登录凭证重新获取。"): ...
 
 # What WeChat says
 class CodeInvalid(Failure, code="code_invalid", status=400,
@@ -207,6 +216,9 @@ class MergeTooOld(Failure, code="merge_too_old", status=409,
 class MergedIdentitiesGone(Failure, code="merged_identities_gone", status=409,
     en="What this merge moved has been unbound or bound to somebody else since; nothing was done.",
     zh="该合并所移动的微信身份后来已解绑或改绑，未作任何更改。"): ...
+class KeyRotationPending(Failure, code="key_rotation_pending", status=409,
+    en="The newest signing key does not sign yet. Rotate again in a few minutes.",
+    zh="最新的签名密钥尚未启用，请几分钟后再轮换。"): ...
 # fmt: on
 
 

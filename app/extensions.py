@@ -1,5 +1,6 @@
 """Flask extensions, made unbound; `create_app` binds them."""
 
+from flask_jwt_extended import JWTManager
 from flask_migrate import Migrate
 from flask_smorest import Api
 from flask_sqlalchemy import SQLAlchemy
@@ -28,3 +29,4 @@ class Model(DeclarativeBase):
 db = SQLAlchemy(model_class=Model, session_options={"expire_on_commit": False})
 migrate = Migrate()
 api = Api()
+jwt = JWTManager()

@@ -1,5 +1,6 @@
 """Our settings, in the words of Flask and its extensions."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ CONNECTION_OPTIONS = (
     "-c timezone=utc -c statement_timeout=15s -c idle_in_transaction_session_timeout=30s"
 )
 BODY_LIMIT = 64 * 1024
+# The only audience that this service takes a JWT for. It can be no appid, so a JWT that was made
+# for an app's back ends opens nothing here.
+JWT_AUDIENCE = "urn:wxpass:service"
 
 
 def flask_settings(config: Config) -> dict[str, Any]:
@@ -28,6 +32,15 @@ def flask_settings(config: Config) -> dict[str, Any]:
             "hide_parameters": True,
             "connect_args": {"connect_timeout": 5, "options": CONNECTION_OPTIONS},
         },
+        "JWT_PRIVATE_KEY": config.jwt_private_key,
+        "JWT_ALGORITHM": config.jwt_algorithm,
+        "JWT_DECODE_ALGORITHMS": [config.jwt_algorithm],
+        "JWT_ENCODE_ISSUER": config.jwt_issuer,
+        "JWT_DECODE_ISSUER": config.jwt_issuer,
+        "JWT_ENCODE_AUDIENCE": JWT_AUDIENCE,
+        "JWT_DECODE_AUDIENCE": JWT_AUDIENCE,
+        "JWT_ACCESS_TOKEN_EXPIRES": timedelta(minutes=10),
+        "JWT_TOKEN_LOCATION": ["headers"],
         "API_TITLE": "wxpass",
         "API_VERSION": "v1",
         "OPENAPI_VERSION": "3.0.3",

@@ -6,8 +6,10 @@ from typing import Any, Literal
 
 from config.readers import (
     ConfigError,
+    algorithm_of,
     read_database_url,
     read_environment_name,
+    read_issuer,
     read_keys,
     read_number,
     read_pepper,
@@ -27,10 +29,16 @@ class Config:
     keys: tuple[tuple[str, bytes], ...] = field(repr=False)  # the first one encrypts
     pepper: bytes = field(repr=False)
     jwt_private_key: str = field(repr=False)
+    jwt_issuer: str
     wechat_api_base_url: str
     database_pool_size: int
     trusted_proxies: int
     port: int
+
+    @property
+    def jwt_algorithm(self) -> Literal["EdDSA", "ES256"]:
+        """Say how the kind of key that JWT_PRIVATE_KEY is signs."""
+        return algorithm_of(self.jwt_private_key)
 
     @property
     def production(self) -> bool:
@@ -46,6 +54,7 @@ def load_config(environ: Mapping[str, str]) -> Config:
         "keys": lambda: read_keys(environ),
         "pepper": lambda: read_pepper(environ),
         "jwt_private_key": lambda: read_private_key(environ),
+        "jwt_issuer": lambda: read_issuer(environ),
         "wechat_api_base_url": lambda: read_wechat_api_base_url(environ),
         "database_pool_size": lambda: read_number(
             environ, "DATABASE_POOL_SIZE", 10, range(1, 1001)

@@ -124,6 +124,24 @@ def read_private_key(environ: Mapping[str, str]) -> str:
     return pem
 
 
+def algorithm_of(pem: str) -> Literal["EdDSA", "ES256"]:
+    """Name the JWT algorithm of a private key that `read_private_key` took."""
+    key = load_pem_private_key(pem.encode(), password=None)
+    return "EdDSA" if isinstance(key, Ed25519PrivateKey) else "ES256"
+
+
+def read_issuer(environ: Mapping[str, str]) -> str:
+    """Read JWT_ISSUER, by which back ends tell this service's JWTs from another's."""
+    issuer = _text(environ, "JWT_ISSUER") or "wxpass"
+    if not re.fullmatch(r"[!-~]{1,200}", issuer):
+        refuse(
+            "JWT_ISSUER",
+            "is not 1 to 200 ASCII characters without blanks",
+            "须为 1 到 200 个不含空格的 ASCII 字符",
+        )
+    return issuer
+
+
 def read_wechat_api_base_url(environ: Mapping[str, str]) -> str:
     """Read WECHAT_API_BASE_URL; AppSecrets go there, so production insists on https."""
     url = _text(environ, "WECHAT_API_BASE_URL") or "https://api.weixin.qq.com"

@@ -52,6 +52,7 @@ ROUTES = {
     "refresh": Route("POST", f"{SHOP}/refresh", "none", {"refresh_token": "wxr_"}),
     "logout": Route("POST", f"{SHOP}/logout", "unbound"),
     "logout-all": Route("POST", f"{SHOP}/logout-all", "bound"),
+    "jwt": Route("POST", f"{SHOP}/jwt", "bound"),
     "me": Route("PATCH", "/v1/me", "bound", {"nickname": "小花"}),
     "me-password": Route("POST", "/v1/me/password", "bound", PASSWORDS),
 }
@@ -90,7 +91,7 @@ def test_every_native_route_with_a_body_is_tested_here(app: Flask) -> None:
     taking = {
         (method, rule.rule.replace("<string:appid>", ACME_SHOP.appid))
         for rule in app.url_map.iter_rules()
-        if rule.endpoint.startswith(("apps.", "me."))
+        if rule.endpoint.startswith(("apps.", "me.", "identity."))
         for method in (rule.methods or set()) & {"POST", "PUT", "PATCH"}
     }
     assert taking == {(route.method, route.path) for route in ROUTES.values()}

@@ -17,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.cli.apps import apps
 from app.cli.demo import demo
+from app.cli.jwt_keys import jwt_keys
 from app.cli.tenants import tenants
 from app.cli.users import users
 from app.models import WeChatApp
@@ -26,7 +27,7 @@ from config.development.demo import TENANTS
 from tests.cast import ACME_SHOP, App, Client, Person, Reader, WeChat, enter_user, failure
 
 ROOT = Path(__file__).resolve().parents[1]
-GROUPS = (tenants, apps, users, demo)
+GROUPS = (tenants, apps, users, jwt_keys, demo)
 NEW = App("wxcccc000000000001", "acme", "c1" * 16)
 PASSWORD = "correct-horse-battery"
 AES_KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
@@ -90,6 +91,7 @@ def test_a_command_that_operators_need_is_missing() -> None:
         *("apps", "apps add", "apps list", "apps disable", "apps enable"),
         "apps set-secret",
         *("users", "users add", "users list", "users set-password", "users undo-merge"),
+        *("jwt-keys", "jwt-keys list", "jwt-keys rotate"),
         "demo",
     }
 

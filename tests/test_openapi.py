@@ -72,7 +72,7 @@ def test_every_operation_says_which_login_it_needs(app: Flask, document: dict[st
     logins = {
         view.__name__: view.__dict__["login"]
         for endpoint, view in app.view_functions.items()
-        if endpoint.split(".")[0] in ("apps", "me", "health")
+        if endpoint.split(".")[0] in ("apps", "me", "identity", "health")
     }
     for _, _, operation in operations(document):
         needed = [] if logins[operation["operationId"]] == "none" else [{"loginToken": []}]

@@ -5,6 +5,7 @@ from flask_smorest import Api
 from app.api.apps import blp as apps
 from app.api.blueprint import LOGIN_TOKEN, PROBLEM
 from app.api.health import blp as health
+from app.api.identity import blp as identity
 from app.api.me import blp as me
 from app.problems import CODES
 from app.schemas.responses import ProblemResponse
@@ -22,5 +23,5 @@ def register(api: Api) -> None:
     api.spec.components.security_scheme(LOGIN_TOKEN, TOKEN_SCHEME)
     api.spec.components.response(PROBLEM, PROBLEM_RESPONSE)
     api.DEFAULT_ERROR_RESPONSE_NAME = PROBLEM
-    for blueprint in (apps, me, health):
+    for blueprint in (apps, me, identity, health):
         api.register_blueprint(blueprint)

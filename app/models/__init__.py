@@ -6,6 +6,7 @@ from app.models.merge import Merge
 from app.models.operator import Operator
 from app.models.password_try import PasswordTry
 from app.models.phone import Phone
+from app.models.signing_key import SigningKey
 from app.models.social_account import SocialAccount
 from app.models.tenant import Tenant
 from app.models.user import User
@@ -19,6 +20,7 @@ __all__ = [
     "Operator",
     "PasswordTry",
     "Phone",
+    "SigningKey",
     "SocialAccount",
     "Tenant",
     "User",

@@ -23,7 +23,7 @@ OPERATOR = Actor("operator")
 
 
 def record(
-    db: Session, tenant_id: UUID, actor: Actor, action: str, subject: object, **details: Any
+    db: Session, tenant_id: UUID | None, actor: Actor, action: str, subject: object, **details: Any
 ) -> None:
     """Add an event to the caller's transaction. `details` are ids and reasons, never secrets."""
     told = {name: str(value) for name, value in details.items()}

@@ -2,7 +2,9 @@
 
 import hashlib
 import hmac
+import json
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from secrets import token_bytes
 
@@ -69,3 +71,10 @@ class RefreshToken:
     def is_current(self, rotating_hash: bytes | None) -> bool:
         """Compare with what the session keeps, in constant time."""
         return hmac.compare_digest(self.rotating_hash, rotating_hash or b"")
+
+
+def thumbprint(public_jwk: Mapping[str, str]) -> str:
+    """Name a public key as RFC 7638 does; it has the members that a JWK must have, no others."""
+    canonical = json.dumps(dict(public_jwk), separators=(",", ":"), sort_keys=True)
+    digest = hashlib.sha256(canonical.encode()).digest()
+    return urlsafe_b64encode(digest).rstrip(b"=").decode()

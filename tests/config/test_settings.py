@@ -118,6 +118,7 @@ BAD = [
     ("WXPASS_KEYS", f"k1:{b64encode(KEY).decode()},"),
     ("WXPASS_KEYS", f"k1:{b64encode(KEY).decode()},k1:{b64encode(KEY[::-1]).decode()}"),
     ("WXPASS_PEPPER", SECRET),
+    ("JWT_ISSUER", f"two words {SECRET}"),
     ("JWT_PRIVATE_KEY", SECRET),
     ("JWT_PRIVATE_KEY", pem(ec.generate_private_key(ec.SECP384R1()))),
     ("JWT_PRIVATE_KEY", pem(rsa.generate_private_key(65537, 2048))),

@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "logs": set(),
     "headers": set(),
     "problems": {"errors", "wechat"},
+    "jwts": {"services", "errors", "problems", "extensions"},
     "tenancy": {"services", "errors"},
     "auth": {"services", "errors"},
     "api": {"schemas", "services", "auth", "tenancy", "problems"},

@@ -31,6 +31,7 @@ BODIES: dict[str, dict[str, str]] = {
     "apps.bind_account": {"account": "mallory", "password": "password"},
     "apps.unbind": {},
     "apps.log_out": {},
+    "identity.issue_jwt": {},
     "apps.log_out_everywhere": {},
 }
 LOGINS = {"none", "any", "bound"}

@@ -1,0 +1,48 @@
+"""Who is this? For business back ends that are not in this process."""
+
+from typing import Any
+
+from flask import Response
+
+from app.api.blueprint import Blueprint
+from app.auth import bound_login, current_user, login_required, no_login, this_caller
+from app.schemas.jwts import JwksResponse, JwtResponse
+from app.schemas.requests import EmptyRequest
+from app.services import jwts, signing_keys
+
+blp = Blueprint("identity", __name__)
+
+IDENTITY_HEADERS = {
+    "X-User-Id": "user_id",
+    "X-Tenant-Id": "tenant_id",
+    "X-App-Id": "appid",
+    "X-Session-Id": "session_id",
+}
+DESCRIBED = {name: {"schema": {"type": "string"}} for name in IDENTITY_HEADERS}
+
+
+@blp.get("/v1/verify")
+@login_required
+@blp.response(204, headers=DESCRIBED)
+def verify() -> Response:
+    """Say in headers whose login a request carries, for a proxy's auth_request or forward-auth."""
+    user = current_user()
+    headers = {name: str(getattr(user, what)) for name, what in IDENTITY_HEADERS.items()}
+    return Response(status=204, headers=headers)
+
+
+@blp.post("/v1/apps/<string:appid>/jwt")
+@bound_login
+@blp.arguments(EmptyRequest, required=False)
+@blp.response(200, JwtResponse)
+def issue_jwt(body: dict[str, Any]) -> jwts.Jwt:
+    """Trade the login token for a JWT of ten minutes that a back end verifies by itself."""
+    return jwts.issue_jwt(this_caller())
+
+
+@blp.get("/.well-known/jwks.json")
+@no_login
+@blp.response(200, JwksResponse)
+def show_public_keys() -> dict[str, Any]:
+    """Publish the keys that verify our JWTs. Keep them for five minutes at most."""
+    return {"keys": [key.jwk() for key in signing_keys.published_keys()]}

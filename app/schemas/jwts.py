@@ -1,0 +1,18 @@
+"""Signed tokens, and the keys that verify them."""
+
+from marshmallow import fields
+
+from app.schemas.responses import Response
+
+
+class JwtResponse(Response):
+    """A signed token for business back ends. It is no login token."""
+
+    jwt = fields.String()
+    expires_in = fields.Integer(metadata={"description": "Seconds"})
+
+
+class JwksResponse(Response):
+    """A JSON Web Key Set (RFC 7517)."""
+
+    keys = fields.List(fields.Dict(keys=fields.String(), values=fields.String()))

@@ -1,0 +1,155 @@
+"""docs/nginx.conf in a real nginx: the back end hears from wxpass who calls, and from no client."""
+
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from flask import Flask, Response, jsonify, request
+from werkzeug.serving import make_server
+
+from tests.cast import ACME_SHOP, Client, Person, Reader
+
+CONF = Path(__file__).parents[1] / "docs" / "nginx.conf"
+NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+IDENTITY = ("X-User-Id", "X-Tenant-Id", "X-App-Id", "X-Session-Id")
+FORGED = {name: "forged" for one in IDENTITY for name in (one, one.lower(), one.replace("-", "_"))}
+AROUND = """
+daemon off; master_process off; pid {folder}/pid; error_log stderr warn;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+    include {folder}/wxpass.conf;
+}}
+"""
+
+
+def business() -> Flask:
+    """Make a back end that tells what it was sent."""
+    app = Flask("business")
+
+    @app.route("/<path:path>", methods=["GET", "POST"])
+    def tell(path: str) -> Response:
+        return jsonify(headers=list(request.headers), body=request.get_data(as_text=True))
+
+    return app
+
+
+def serve(app: Flask) -> Iterator[int]:
+    """Serve an app on a free port."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield server.port
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def back_end() -> Iterator[int]:
+    yield from serve(business())
+
+
+@pytest.fixture(scope="module")
+def wxpass(app: Flask) -> Iterator[int]:
+    yield from serve(app)
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def nginx(wxpass: int, back_end: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run the configuration as it is, but for the ports."""
+    if NGINX is None:
+        missing = "nginx is not installed; on Debian and Ubuntu: apt-get install nginx-light"
+        assert os.environ.get("CI") != "true", missing
+        pytest.skip(missing)
+    folder, port = tmp_path_factory.mktemp("nginx"), free_port()
+    text = CONF.read_text()
+    for theirs, ours in ((":8000;", f":{wxpass};"), (":9000;", f":{back_end};")):
+        assert text.count(theirs) == 1
+        text = text.replace(theirs, ours)
+    assert text.count("listen 80;") == 1
+    (folder / "wxpass.conf").write_text(text.replace("listen 80;", f"listen 127.0.0.1:{port};"))
+    (folder / "nginx.conf").write_text(AROUND.format(folder=folder))
+    command = [NGINX, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", "stderr"]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    wait_for(port, running)
+    yield f"http://127.0.0.1:{port}"
+    running.terminate()
+    running.communicate(timeout=10)
+
+
+def wait_for(port: int, running: subprocess.Popen[str]) -> None:
+    """Wait until nginx takes connections."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        if running.poll() is not None:
+            pytest.fail(f"nginx ended: {running.communicate()[1]}")
+        with socket.socket() as one:
+            if one.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    running.kill()
+    pytest.fail("nginx does not take connections")
+
+
+def ask(url: str, token: str | None = None, body: str | None = None) -> requests.Response:
+    """Ask as a client that claims to be somebody else."""
+    headers = FORGED | ({"Authorization": f"Bearer {token}"} if token else {})
+    return requests.request("POST" if body else "GET", url, headers=headers, data=body, timeout=5)
+
+
+def identity(answer: requests.Response) -> list[tuple[str, str]]:
+    """Give what the back end was told of the caller, however spelt."""
+    told = [(name.replace("_", "-").title(), value) for name, value in answer.json()["headers"]]
+    return sorted((name, value) for name, value in told if name in IDENTITY)
+
+
+def test_the_back_end_is_told_who_calls(
+    nginx: str, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise business code serves a user that the client made up."""
+    token = client.bind(alice)["token"]
+    ((user, tenant, session),) = rows(
+        "SELECT user_id, tenant_id, id FROM login_sessions WHERE user_id NOTNULL"
+    )
+    told = zip(IDENTITY, map(str, (user, tenant, ACME_SHOP.appid, session)), strict=True)
+    for body in (None, "an order" * 5_000):
+        answer = ask(f"{nginx}/api/orders", token, body)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["body"] == (body or "")
+        assert identity(answer) == sorted(told := list(told))
+
+
+def test_nobody_else_reaches_the_back_end(nginx: str, client: Client, bob: Person) -> None:
+    """Otherwise business code runs for nobody; the client is told why, as wxpass tells it."""
+    unbound = client.log_in(bob)["token"]
+    for token, code in ((None, "token_missing"), ("wxp_x", "token_invalid"), (unbound, "no_user")):
+        for body in (None, "an order"):
+            answer = ask(f"{nginx}/api/orders", token, body)
+            assert answer.status_code == 401
+            assert answer.headers["Content-Type"] == "application/problem+json"
+            assert answer.json()["code"] == code
+            assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    assert ask(f"{nginx}/_wxpass_verify").status_code == 404
+
+
+def test_a_client_is_nobody_where_nobody_asks(nginx: str, client: Client, alice: Person) -> None:
+    """Otherwise a public address of the back end believes what a client claims."""
+    token = client.bind(alice)["token"]
+    for one in (None, token):
+        answer = ask(f"{nginx}/api/public/news", one)
+        assert (answer.status_code, identity(answer)) == (200, [])
+    assert ask(f"{nginx}/healthz").json() == {"status": "ok"}
