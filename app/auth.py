@@ -8,24 +8,32 @@ from uuid import UUID
 import structlog
 from flask import g, request
 
-from app.errors import LoginUnbound, TokenMissing, TokenOfAnotherApp
+from app.errors import LoginUnbound, TokenMissing, TokenOfAnotherApp, TokensDiffer
 from app.services.sessions import Caller, Device, find_caller
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+# Where clients put their login token; whichever of them is there counts, Authorization first.
+AUTHORIZATION = "Authorization"
+BARE_TOKEN_HEADERS = ("X-Litemall-Token", "X-OA-Token")
 LONGEST_TOKEN = 128
 LONGEST_DEVICE = 200
 
 
 def find_bearer_token() -> str | None:
-    """Read the login token from the Authorization header."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token.strip() or None if scheme.lower() == "bearer" else None
+    """Read the login token from the headers that carry one; raise TokensDiffer for two."""
+    scheme, _, token = request.headers.get(AUTHORIZATION, "").partition(" ")
+    told = [token] if scheme.lower() == "bearer" else []
+    told += [request.headers.get(name, "") for name in BARE_TOKEN_HEADERS]
+    tokens = {token.strip() for token in told} - {""}
+    if len(tokens) > 1:
+        raise TokensDiffer
+    return next(iter(tokens), None)
 
 
 def bearer_token() -> str:
-    """Read the login token from the Authorization header; raise TokenMissing."""
+    """Read the login token as `find_bearer_token` does; raise TokenMissing."""
     token = find_bearer_token()
     if token is None:
         raise TokenMissing
