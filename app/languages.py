@@ -22,10 +22,11 @@ def accepted_language(default: str = "en") -> str:
 
 def speaking(default: str) -> AbstractContextManager[None]:
     """Speak as Accept-Language asks, else in the default language, while this is open."""
-    return force_locale(accepted_language(default))
+    locale: AbstractContextManager[None] = force_locale(accepted_language(default))
+    return locale
 
 
 def translated(text: str, language: str) -> str:
     """Say a text in one language, whoever asks."""
     with force_locale(language):
-        return gettext(text)
+        return str(gettext(text))

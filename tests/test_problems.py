@@ -26,7 +26,7 @@ def kinds(base: type) -> Iterator[type]:
 
 
 def test_every_failure_has_its_own_code_a_sane_status_and_a_message() -> None:
-    """Otherwise a client cannot tell two failures apart, or a person cannot read one. Its Chinese is guarded with the catalogue."""
+    """Otherwise a client cannot tell two failures apart, or a person cannot read one."""
     failures = [kind for kind in kinds(Failure) if kind.__module__ == "app.errors"]
     assert len({kind.code for kind in failures}) == len(failures)
     assert len({kind.en for kind in failures}) == len(failures)

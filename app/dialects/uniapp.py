@@ -64,14 +64,12 @@ def _settled(caller: Caller, body: dict[str, str]) -> PhoneNumber:
 @answer(LoginResponse)
 def log_in() -> login.Login:
     """Log in whose openid and phone were verified under the handle."""
-    body = said(wire.LoginRequest)
-    caller = unbound_caller(body["session_key"])
-    _refuse_claims(caller, body["openid"], body["phone"])
-    return login.trade_bind_key(caller, this_device())
+    return login.trade_bind_key(_proven_caller(**said(wire.LoginRequest)), this_device())
 
 
-def _refuse_claims(caller: Caller, openid: str, phone: str) -> None:
-    """Raise OpenDataOfAnother for an openid or a phone that are not the handle's own."""
+def _proven_caller(session_key: str, openid: str, phone: str) -> Caller:
+    """Find whose handle it is; raise OpenDataOfAnother unless openid and phone are theirs."""
+    caller = unbound_caller(session_key)
     account = social_accounts.get_social_account(caller)
     if openid != account.openid:
         raise OpenDataOfAnother
@@ -80,6 +78,7 @@ def _refuse_claims(caller: Caller, openid: str, phone: str) -> None:
     verified = users.show_user(caller.tenant_id, account.user_id).phone
     if verified is None or phone not in _spellings(phone_number(verified)):
         raise OpenDataOfAnother
+    return caller
 
 
 def _spellings(number: PhoneNumber) -> set[str]:
