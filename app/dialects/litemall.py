@@ -114,9 +114,8 @@ def _texts(kept: open_data.KeptProfile) -> dict[str, Any]:
 @answer(wire.PhoneResponse)
 def bind_phone() -> dict[str, Any]:
     """Verify the phone number and bind the person to the user it belongs to."""
-    caller = this_caller()
-    number = open_data.verified_phone(this_app(), caller, **said(EitherPhoneRequest))
-    profile = binding.settle_phone(this_app(), caller, this_device(), number)
+    number = open_data.verified_phone(this_app(), this_caller(), **said(EitherPhoneRequest))
+    profile = binding.settle_phone(this_app(), this_caller(), this_device(), number)
     return {"phone": profile.phone, "token": _good_token(profile, number)}
 
 
@@ -149,7 +148,7 @@ def change_profile() -> users.Profile:
 
 
 @blp.get("/wx/auth/info")
-@blp.get("/wx/user/index")
+@blp.get("/wx/user/index", endpoint="index")
 @any_login
 @answer(wire.WhoAmIResponse)
 def show_user() -> users.Profile:
