@@ -9,7 +9,7 @@ from marshmallow import Schema, fields, validate
 
 from app.schemas.fields import AvatarUrl, Text
 from app.schemas.lenient import CodeRequest, IfUsable, LenientRequest
-from app.schemas.people import DomesticPhone, PersonResponse
+from app.schemas.people import DomesticPhone, PersonResponse, domestic
 
 CHINA_TIME = timezone(timedelta(hours=8))
 STATUSES = {"active": 0, "disabled": 1, "merged": 2}
@@ -58,8 +58,8 @@ class UserInfoResponse(PersonResponse):
 class WhoAmIResponse(UserInfoResponse):
     """A user, under the names too that the original's auth/info has."""
 
-    avatar = fields.String(attribute="avatar_url", allow_none=True)
-    mobile = DomesticPhone(attribute="phone", allow_none=True)
+    avatar = fields.Function(lambda user: user.avatar_url)
+    mobile = fields.Function(lambda user: domestic(user.phone))
 
 
 class LoginResponse(Schema):

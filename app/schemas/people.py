@@ -11,7 +11,12 @@ class DomesticPhone(fields.String):
     """A number as its owner writes it: in China without the country code."""
 
     def _serialize(self, value: Any, *args: Any, **kwargs: Any) -> str | None:
-        return value and str(value).removeprefix(CHINA)
+        return domestic(value)
+
+
+def domestic(number: str | None) -> str | None:
+    """Write a number as its owner does."""
+    return number and number.removeprefix(CHINA)
 
 
 class PersonResponse(Schema):
