@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test check fmt migrate
+.PHONY: help setup run test check fmt messages migrate
 
 PYTHON ?= python3
 VENV := .venv
@@ -38,6 +38,9 @@ check: $(VENV)/.installed-dev ## Check style and types, then run the tests / 检
 fmt: $(VENV)/.installed-dev ## Format the code / 格式化代码
 	@$(BIN)/python -m ruff check --quiet --fix-only .
 	@$(BIN)/python -m ruff format .
+
+messages: $(VENV)/.installed ## Compile the Chinese messages after a change / 编译修改后的中文消息
+	@exec $(BIN)/pybabel --quiet compile --directory app/translations
 
 # The stamps are written last, so an interrupted setup is done again.
 $(VENV)/.installed: requirements.txt

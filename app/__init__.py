@@ -3,7 +3,7 @@
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import api, cli, dialects, headers, jwts, keyring, logs, problems, tenancy
+from app import api, cli, dialects, headers, jwts, keyring, languages, logs, problems, tenancy
 from app.extensions import api as openapi
 from app.extensions import db, migrate
 from app.keyring import KeyRing
@@ -22,6 +22,7 @@ def create_app(config: Config) -> Flask:
 
     logs.init_app(app, as_json=config.production)
     headers.init_app(app)
+    languages.init_app(app)
     tenancy.init_app(app)
     db.init_app(app)
     migrate.init_app(app, db, directory=MIGRATIONS)

@@ -9,16 +9,17 @@ from uuid import UUID
 import structlog
 from flask import g, request
 
-from app.errors import LoginUnbound, NoUser, TokenMissing, TokenOfAnotherApp
+from app.errors import LoginUnbound, NoUser, TokenMissing, TokenOfAnotherApp, TokensDiffer
 from app.services.sessions import Caller, Device, find_caller
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+# Where clients put their login token; whichever of them is there counts, Authorization first.
+AUTHORIZATION = "Authorization"
+BARE_TOKEN_HEADERS = ("X-Litemall-Token", "X-OA-Token")
 LONGEST_TOKEN = 128
 LONGEST_DEVICE = 200
-# Where the clients of business back ends put their login token, and the scheme before it, if any.
-TOKEN_HEADERS = {"Authorization": "Bearer", "X-Litemall-Token": None, "X-OA-Token": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,29 +33,22 @@ class CurrentUser:
 
 
 def find_bearer_token() -> str | None:
-    """Read the login token from the Authorization header."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token.strip() or None if scheme.lower() == "bearer" else None
+    """Read the login token from the headers that carry one; raise TokensDiffer for two."""
+    scheme, _, token = request.headers.get(AUTHORIZATION, "").partition(" ")
+    told = [token] if scheme.lower() == "bearer" else []
+    told += [request.headers.get(name, "") for name in BARE_TOKEN_HEADERS]
+    tokens = {token.strip() for token in told} - {""}
+    if len(tokens) > 1:
+        raise TokensDiffer
+    return next(iter(tokens), None)
 
 
 def bearer_token() -> str:
-    """Read the login token from the Authorization header; raise TokenMissing."""
+    """Read the login token as `find_bearer_token` does; raise TokenMissing."""
     token = find_bearer_token()
     if token is None:
         raise TokenMissing
     return token
-
-
-def find_any_token() -> str | None:
-    """Read the login token from the first of the token headers that has one."""
-    for header, scheme in TOKEN_HEADERS.items():
-        value = request.headers.get(header, "").strip()
-        if scheme is not None:
-            said, _, value = value.partition(" ")
-            value = value.strip() if said.lower() == scheme.lower() else ""
-        if value:
-            return value
-    return None
 
 
 def caller_of(token: str, *, even_expired: bool = False) -> Caller:
@@ -114,9 +108,7 @@ def login_required(view: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-        token = find_any_token()
-        if token is None:
-            raise TokenMissing
+        token = bearer_token()
         g.caller = caller_of(token)
         if this_caller().user_id is None:
             raise NoUser

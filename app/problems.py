@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import structlog
-from flask import Flask, Response, request
+from flask import Flask, Response
 from gunicorn.http.errors import NoMoreData, ParseException
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
@@ -27,6 +27,7 @@ from app.errors import (
     RequestInvalid,
     as_failure,
 )
+from app.languages import accepted_language, translated
 from app.wechat import WeChatError
 
 log = structlog.get_logger()
@@ -84,10 +85,7 @@ def problem_response(failure: Failure) -> Response:
 
 def message_of(failure: Failure, default: str) -> str:
     """Give the message in the language that Accept-Language prefers, Chinese or English."""
-    # By the language alone: zh-TW before en is Chinese, which werkzeug's own matching is not.
-    accepted = (tag[:2].lower() for tag, quality in request.accept_languages if quality)
-    language = next((tag for tag in accepted if tag in ("zh", "en")), default)
-    return failure.zh if language == "zh" else failure.en
+    return translated(failure.en, accepted_language(default))
 
 
 def failure_of(error: Exception) -> Failure:

@@ -12,14 +12,19 @@ from app.services.apps import APPID, AppConfig, get_app
 REFERER = re.compile(r"https://servicewechat\.com/([A-Za-z0-9_-]{1,64})/[^/]+/page-frame\.html")
 
 
+# Stands in a route for the appid that its path lacks.
+BY_REFERER = ""
+
+
 def init_app(app: Flask) -> None:
-    """Pick the app of every request whose path has an appid, before any view."""
+    """Pick the app of every request whose route has an appid, before any view."""
     app.url_value_preprocessor(_take_appid)
     app.before_request(_pick_app)
 
 
 def _take_appid(endpoint: str | None, values: dict[str, Any] | None) -> None:
-    g.appid = values.pop("appid", None) if values else None
+    appid = values.pop("appid", None) if values else None
+    g.appid = appid_of_referer() or "" if appid == BY_REFERER else appid
 
 
 def _pick_app() -> None:
@@ -37,8 +42,8 @@ def pick(appid: str) -> AppConfig:
 
 
 def take_hint(appid: str | None) -> None:
-    """Note which app a request without one in its path is for: one it names, else the Referer's."""
-    g.appid = appid or appid_of_referer()
+    """Note which app a request is for: its path's, else one it names, else the Referer's."""
+    g.appid = g.appid or appid or appid_of_referer()
 
 
 def hinted_appid() -> str | None:

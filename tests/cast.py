@@ -31,6 +31,11 @@ GLOBEX_LIFE = App("wxbbbb000000000001", "globex", "b1" * 16)
 APPS = (ACME_SHOP, ACME_CLUB, ACME_STAFF, GLOBEX_LIFE)
 
 
+def referer_of(app: App) -> dict[str, str]:
+    """Say what WeChat itself says of every wx.request."""
+    return {"Referer": f"https://servicewechat.com/{app.appid}/12/page-frame.html"}
+
+
 def add_cast(app: Flask) -> None:
     """Add the tenants and their mini-programs."""
     with app.app_context():

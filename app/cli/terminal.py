@@ -12,6 +12,7 @@ from marshmallow import ValidationError
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from app.errors import DatabaseUnavailable, Failure, MigrationsMissing
+from app.languages import translated
 from app.schemas.fields import Text
 
 P = ParamSpec("P")
@@ -51,7 +52,8 @@ def failures_told(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except (Failure, OperationalError, ProgrammingError) as error:
             failure = _failure_behind(error)
-            raise click.ClickException(f"{failure.code}: {failure.en} {failure.zh}") from None
+            chinese = translated(failure.en, "zh")
+            raise click.ClickException(f"{failure.code}: {failure.en} {chinese}") from None
 
     return told
 

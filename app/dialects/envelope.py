@@ -8,13 +8,34 @@ from flask import Blueprint, Response, jsonify, request
 from marshmallow import Schema, ValidationError
 
 from app.errors import Failure, MethodNotAllowed, RequestInvalid
+from app.languages import speaking
 from app.problems import failure_of, message_of
+from app.tenancy import BY_REFERER
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 Envelope = Callable[[Any], dict[str, Any]]
 FailureEnvelope = Callable[[Failure, str], dict[str, Any]]
+
+MOTHER_TONGUE = "zh"  # of the people whom these clients were written for
+
+
+class Dialect(Blueprint):
+    """Paths that name no app: each is found below /apps/<appid>, and bare, by the Referer."""
+
+    def add_url_rule(
+        self,
+        rule: str,
+        endpoint: str | None = None,
+        view_func: Callable[..., Any] | None = None,
+        provide_automatic_options: bool | None = None,
+        **options: Any,
+    ) -> None:
+        """Add a view at both of its addresses."""
+        add, automatic = super().add_url_rule, provide_automatic_options
+        add(f"/apps/<appid>{rule}", endpoint, view_func, automatic, **options)
+        add(rule, endpoint, view_func, automatic, defaults={"appid": BY_REFERER}, **options)
 
 
 def said(schema: type[Schema]) -> Any:
@@ -41,7 +62,8 @@ def answering(envelope: Envelope, schema: type[Schema] | None) -> Callable[..., 
         @wraps(view)
         def answer(*args: P.args, **kwargs: P.kwargs) -> Response:
             result = view(*args, **kwargs)
-            return jsonify(envelope(schema().dump(result) if schema else result))
+            with speaking(MOTHER_TONGUE):
+                return jsonify(envelope(schema().dump(result) if schema else result))
 
         return answer
 
@@ -57,7 +79,7 @@ def failing(blueprint: Blueprint, envelope: FailureEnvelope) -> None:
 
     def tell(error: Exception) -> tuple[Response, int]:
         failure = failure_of(error)
-        body = envelope(failure, message_of(failure, default="zh"))
+        body = envelope(failure, message_of(failure, default=MOTHER_TONGUE))
         return jsonify(body), 500 if failure.status == 500 else 200
 
     blueprint.register_error_handler(Exception, tell)

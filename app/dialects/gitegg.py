@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from flask import Blueprint
+from flask_babel import gettext
 
 from app.auth import (
     bound_login,
@@ -19,8 +20,10 @@ from app.auth import (
     this_user_id,
 )
 from app.dialects.envelope import answering, failing, refuse_head, said
-from app.errors import CredentialsWrong, Failure, TokenInvalid
+from app.dialects.handles import unbound_caller
+from app.errors import CredentialsWrong, Failure
 from app.schemas import gitegg as wire
+from app.schemas.lenient import CodeRequest, OpenDataRequest
 from app.services import binding, login, open_data, refresh, users
 from app.services.sessions import Caller, Tokens
 from app.tenancy import hinted_appid, pick_hinted, take_hint, this_app
@@ -30,7 +33,7 @@ blp = Blueprint("gitegg", __name__)
 
 
 def _success(data: Any) -> dict[str, Any]:
-    return {"code": 200, "msg": "操作成功", "data": data, "success": True}
+    return {"code": 200, "msg": gettext("Done."), "data": data, "success": True}
 
 
 def _failure(failure: Failure, message: str) -> dict[str, Any]:
@@ -46,11 +49,8 @@ answer = partial(answering, _success)
 
 
 def _social_caller() -> Caller:
-    """Find whose bindKey it is. A login is none: who steals one must not bind with it."""
-    caller = caller_of(said(wire.SocialKeyRequest)["social_key"])
-    if caller.user_id is not None:
-        raise TokenInvalid
-    return caller
+    """Find whose bindKey it is."""
+    return unbound_caller(said(wire.SocialKeyRequest)["social_key"])
 
 
 @blp.get("/wx/user/<appid>/login")
@@ -58,7 +58,7 @@ def _social_caller() -> Caller:
 @answer(wire.BindKeyResponse)
 def identify() -> login.BindKey:
     """Identify a person by code and give the bindKey for the steps that follow."""
-    return login.open_bind_key(this_app(), this_device(), **said(wire.CodeRequest))
+    return login.open_bind_key(this_app(), this_device(), **said(CodeRequest))
 
 
 @blp.get("/wx/user/<appid>/info")
@@ -75,7 +75,7 @@ def keep_user_info() -> UserInfo:
 def bind_phone() -> users.Profile:
     """Bind the person to the user with their phone, registered now if there is none."""
     caller = _social_caller()
-    number = open_data.phone_of_data(this_app(), caller, **said(wire.OpenDataRequest))
+    number = open_data.phone_of_data(this_app(), caller, **said(OpenDataRequest))
     return binding.settle_phone(this_app(), caller, this_device(), number)
 
 
@@ -95,6 +95,7 @@ def unbind() -> None:
     binding.unbind_for_good(this_app(), this_caller(), this_device())
 
 
+@blp.post("/apps/<appid>/oauth/token")
 @blp.post("/oauth/token")
 @no_login
 @answer(wire.TokenResponse)
@@ -126,6 +127,7 @@ GRANTS = {
 }
 
 
+@blp.post("/apps/<appid>/oauth/logout")
 @blp.post("/oauth/logout")
 @no_login
 @answer(None)
@@ -134,6 +136,7 @@ def log_out() -> None:
     refresh.log_out(find_bearer_token(), said(wire.LogoutRequest).get("refresh_token"))
 
 
+@blp.get("/apps/<appid>/system/account/user/info")
 @blp.get("/system/account/user/info")
 @bound_login
 @answer(wire.UserResponse)

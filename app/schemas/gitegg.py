@@ -2,51 +2,18 @@
 
 from typing import Any
 
-from marshmallow import (
-    EXCLUDE,
-    Schema,
-    ValidationError,
-    fields,
-    pre_load,
-    validate,
-    validates_schema,
-)
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from app.clock import now
 from app.schemas.fields import Text, is_encodable
-
-CHINA = "+86"  # its people spell their numbers without
-
-
-class LenientRequest(Schema):
-    """A request whose other fields are let be, and whose empty ones count as left out."""
-
-    class Meta:
-        unknown = EXCLUDE
-
-    @pre_load
-    def drop_empty(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        """Drop what such clients send for want of a value."""
-        return {name: value for name, value in data.items() if value not in (None, "")}
-
-
-class CodeRequest(LenientRequest):
-    """The code of `wx.login`."""
-
-    code = Text(128, required=True)
+from app.schemas.lenient import LenientRequest, OpenDataRequest
+from app.schemas.people import DomesticPhone
 
 
 class SocialKeyRequest(LenientRequest):
     """The bindKey that login gave."""
 
     social_key = Text(128, required=True, data_key="socialKey")
-
-
-class OpenDataRequest(LenientRequest):
-    """What the phone button gave."""
-
-    encrypted_data = Text(8192, required=True, data_key="encryptedData")
-    iv = Text(64, required=True)
 
 
 class UserInfoRequest(OpenDataRequest):
@@ -120,7 +87,7 @@ class UserResponse(Schema):
     account = fields.String(allow_none=True)
     nickname = fields.String(allow_none=True)
     avatar = fields.String(attribute="avatar_url", allow_none=True)
-    mobile = fields.Function(lambda user: user.phone and user.phone.removeprefix(CHINA))
+    mobile = DomesticPhone(attribute="phone", allow_none=True)
     gender = fields.Integer()
     level = fields.Integer()
     tenantId = fields.UUID(attribute="tenant_id")

@@ -1,0 +1,65 @@
+"""check-bind pages: known at once, or sent to a login page with our handle as `openId`."""
+
+from functools import partial
+from typing import Any
+
+from flask_babel import gettext
+
+from app.auth import no_login, this_device
+from app.dialects.envelope import Dialect, answering, failing, refuse_head, said
+from app.dialects.handles import unbound_caller
+from app.errors import Failure
+from app.schemas import checkbind as wire
+from app.schemas.lenient import CodeRequest
+from app.schemas.people import LoginResponse
+from app.services import binding, login
+from app.tenancy import this_app
+
+blp = Dialect("checkbind", __name__)
+
+
+def _success(said_back: Any) -> dict[str, Any]:
+    return {"code": 1, "msg": gettext("Done."), **said_back}
+
+
+def _success_if_bound(known: dict[str, Any]) -> dict[str, Any]:
+    if known["userInfo"] is not None:
+        return _success(known)
+    unbound = gettext("This WeChat identity is not bound yet. Log in with account and password.")
+    return {"code": 301, "msg": unbound, "openId": known["token"]}
+
+
+def _failure(failure: Failure, message: str) -> dict[str, Any]:
+    return {"code": 0, "msg": message}
+
+
+failing(blp, _failure)
+refuse_head(blp)
+answer = partial(answering, _success)
+answer_if_bound = partial(answering, _success_if_bound)
+
+
+@blp.get("/mobileApi/user/checkBind")
+@no_login
+@answer_if_bound(LoginResponse)
+def check_bind() -> login.Login:
+    """Log a person in by code if they are known here."""
+    return login.log_in(this_app(), this_device(), **said(CodeRequest))
+
+
+@blp.post("/mobileApi/user/login")
+@no_login
+@answer(LoginResponse)
+def bind_account() -> login.Login:
+    """Bind the handle's WeChat identity to the user of an account, and log in."""
+    body = said(wire.BindRequest)
+    caller, credentials = unbound_caller(body["handle"]), (body["account"], body["password"])
+    return binding.bind_account(this_app(), caller, this_device(), *credentials)
+
+
+@blp.post("/api/login/code2session")
+@no_login
+@answer(wire.SessionResponse)
+def log_in() -> login.Login:
+    """Log a person in by code, bound or not."""
+    return login.log_in(this_app(), this_device(), **said(CodeRequest))

@@ -1,0 +1,182 @@
+"""litemall (Spring Boot) and its descendants: JSON below /wx, errno and errmsg."""
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from flask_babel import gettext
+
+from app.auth import (
+    any_login,
+    any_login_to_end,
+    bearer_token,
+    caller_of,
+    no_login,
+    this_caller,
+    this_device,
+    this_tenant_id,
+)
+from app.dialects.envelope import Dialect, answering, failing, refuse_head, said
+from app.errors import (
+    CredentialsWrong,
+    Failure,
+    LoginUnbound,
+    NoSocialAccount,
+    PhoneInvalid,
+    PhoneTaken,
+    RequestInvalid,
+    SocialAccountTaken,
+    TokenOfAnotherApp,
+    UserDisabled,
+    WeChatUnavailable,
+)
+from app.schemas import litemall as wire
+from app.schemas.lenient import EitherPhoneRequest
+from app.services import binding, login, open_data, sessions, social_accounts, users
+from app.services.phone_numbers import PhoneNumber
+from app.tenancy import this_app
+
+blp = Dialect("litemall", __name__)
+
+# The original's numbers. 501 alone makes the client forget its login and open its login page.
+ERRNO_OF: dict[type[Failure], int] = {
+    RequestInvalid: 401,
+    TokenOfAnotherApp: 501,
+    WeChatUnavailable: -1,
+    CredentialsWrong: 700,
+    PhoneTaken: 705,
+    LoginUnbound: 706,
+    PhoneInvalid: 707,
+    NoSocialAccount: 708,
+    SocialAccountTaken: 709,
+}
+ERRNO_OF_STATUS = {
+    400: 402,
+    401: 501,
+    403: 506,
+    404: 402,
+    405: 503,
+    409: 505,
+    413: 401,
+    415: 401,
+    422: 402,
+    429: 702,
+    500: 502,
+    502: 502,
+}
+
+
+def _success(data: Any) -> dict[str, Any]:
+    return {"errno": 0, "errmsg": gettext("Success"), "data": data}
+
+
+def _failure(failure: Failure, message: str) -> dict[str, Any]:
+    errno = ERRNO_OF.get(type(failure), ERRNO_OF_STATUS.get(failure.status, -1))
+    return {"errno": errno, "errmsg": message}
+
+
+failing(blp, _failure)
+refuse_head(blp)
+answer = partial(answering, _success)
+
+
+@blp.post("/wx/auth/login_by_weixin")
+@no_login
+@answer(wire.LoginResponse)
+def log_in_by_weixin() -> dict[str, Any]:
+    """Log a person in by code; on the first login the client names them."""
+    body = said(wire.WeixinRequest)
+    met = login.log_in(this_app(), this_device(), body["code"])
+    return {"tokens": met.tokens, "user": _named(met, **body["user_info"])}
+
+
+def _named(
+    met: login.Login, nickname: str = "", avatar_url: str = ""
+) -> users.Profile | open_data.KeptProfile:
+    """Give the person as known; let the client name whom nothing names yet."""
+    caller = caller_of(met.tokens.token)
+    account = social_accounts.get_social_account(caller)
+    kept = open_data.KeptProfile(account.nickname, account.avatar_url)
+    named = kept.nickname or (met.user and met.user.nickname)
+    if not named and nickname and nickname != open_data.NOBODYS_NICKNAME:
+        kept = open_data.keep_typed_profile(caller, nickname=nickname, avatar_url=avatar_url)
+        return replace(met.user, **_texts(kept)) if met.user else kept
+    return met.user or kept
+
+
+def _texts(kept: open_data.KeptProfile) -> dict[str, Any]:
+    return {"nickname": kept.nickname, "avatar_url": kept.avatar_url}
+
+
+@blp.post("/wx/auth/bindPhone")
+@any_login
+@answer(wire.PhoneResponse)
+def bind_phone() -> dict[str, Any]:
+    """Verify the phone number and bind the person to the user it belongs to."""
+    number = open_data.verified_phone(this_app(), this_caller(), **said(EitherPhoneRequest))
+    profile = binding.settle_phone(this_app(), this_caller(), this_device(), number)
+    return {"phone": profile.phone, "token": _good_token(profile, number)}
+
+
+def _good_token(profile: users.Profile, number: PhoneNumber) -> str:
+    """Give the token that stands for the user from now on.
+
+    It is the one the client has, for these clients keep it; but who gave way to the phone's
+    owner gets a new one.
+    """
+    caller = this_caller()
+    if caller.user_id in (None, profile.id):
+        return bearer_token()
+    return binding.bind_phone(this_app(), caller, this_device(), number).tokens.token
+
+
+@blp.post("/wx/auth/login")
+@no_login
+@answer(wire.LoginResponse)
+def log_in_with_password() -> login.Login:
+    """Log a user in with account and password."""
+    return login.log_in_with_password(this_app(), this_device(), **said(wire.PasswordRequest))
+
+
+@blp.post("/wx/auth/profile")
+@any_login
+@answer(wire.UserInfoResponse)
+def change_profile() -> users.Profile:
+    """Change the logged-in user's nickname, avatar or gender."""
+    return users.change_user(this_tenant_id(), _whoever().id, **said(wire.ProfileRequest))
+
+
+@blp.get("/wx/auth/info")
+@blp.get("/wx/user/index", endpoint="index")
+@any_login
+@answer(wire.WhoAmIResponse)
+def show_user() -> users.Profile:
+    """Show the logged-in user."""
+    return _whoever()
+
+
+def _whoever() -> users.Profile:
+    """Show whom the token stands for; since bindPhone, the user of its WeChat identity.
+
+    Raises LoginUnbound or UserDisabled.
+    """
+    profile = users.show_user(this_tenant_id(), this_caller().user_id or _owner_id())
+    if profile.status != "active":
+        raise UserDisabled
+    return profile
+
+
+def _owner_id() -> UUID:
+    user_id = social_accounts.get_social_account(this_caller()).user_id
+    if user_id is None:
+        raise LoginUnbound
+    return user_id
+
+
+@blp.post("/wx/auth/logout")
+@any_login_to_end
+@answer(None)
+def log_out() -> None:
+    """End the login, even one that has expired."""
+    sessions.end_session(this_caller())

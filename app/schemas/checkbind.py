@@ -1,0 +1,23 @@
+"""The check-bind pages' wire forms. They send more than is read here."""
+
+from marshmallow import Schema, fields
+
+from app.schemas.fields import Text
+from app.schemas.lenient import LenientRequest
+
+
+class BindRequest(LenientRequest):
+    """Account and password, under the handle that the page takes for an openid."""
+
+    handle = Text(128, required=True, data_key="openId")
+    account = Text(64, required=True, data_key="username")
+    password = Text(128, required=True, load_only=True)
+
+
+class SessionResponse(Schema):
+    """Who this is, without WeChat's key."""
+
+    openid = fields.String()
+    unionid = fields.String(allow_none=True)
+    token = fields.String(attribute="tokens.token")
+    bound = fields.Function(lambda login: login.user is not None)

@@ -1,0 +1,51 @@
+"""What the clients of every dialect send. They send more than is read here."""
+
+from typing import Any
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, missing, pre_load
+
+from app.schemas.fields import Text
+from app.schemas.requests import PhoneRequest
+
+
+class LenientRequest(Schema):
+    """A request whose other fields are let be, and whose empty ones count as left out."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    @pre_load
+    def drop_empty(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        """Drop what such clients send for want of a value."""
+        return {name: value for name, value in data.items() if value not in (None, "")}
+
+
+class CodeRequest(LenientRequest):
+    """The code of `wx.login`."""
+
+    code = Text(128, required=True)
+
+
+class OpenDataRequest(LenientRequest):
+    """What the phone button gave."""
+
+    encrypted_data = Text(8192, required=True, data_key="encryptedData")
+    iv = Text(64, required=True)
+
+
+class EitherPhoneRequest(LenientRequest, PhoneRequest):
+    """What the phone button gave, the new way or the old."""
+
+
+class IfUsable(fields.Field[Any]):
+    """What is left out, rather than refused, when it cannot be kept."""
+
+    def __init__(self, inner: fields.Field[Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.usable = inner
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
+        try:
+            return self.usable.deserialize(value)
+        except ValidationError:
+            return missing

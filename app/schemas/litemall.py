@@ -1,0 +1,91 @@
+"""litemall's wire forms. Its clients send more than is read here."""
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from uuid import UUID
+
+from flask_babel import gettext
+from marshmallow import Schema, fields, validate
+
+from app.schemas.fields import AvatarUrl, Text
+from app.schemas.lenient import CodeRequest, IfUsable, LenientRequest
+from app.schemas.people import DomesticPhone, PersonResponse, domestic
+
+CHINA_TIME = timezone(timedelta(hours=8))
+STATUSES = {"active": 0, "disabled": 1, "merged": 2}
+
+
+class ClaimedRequest(LenientRequest):
+    """Who the client says its person is: unverified, so what cannot be kept is let be."""
+
+    nickname = IfUsable(Text(64), data_key="nickName")
+    avatar_url = IfUsable(AvatarUrl(), data_key="avatarUrl")
+
+
+class WeixinRequest(CodeRequest):
+    """The code of `wx.login`, and who the client says this is."""
+
+    user_info = fields.Nested(ClaimedRequest, required=True, data_key="userInfo")
+
+
+class PasswordRequest(LenientRequest):
+    """A user's account and password."""
+
+    account = Text(64, required=True, data_key="username")
+    password = Text(128, required=True, load_only=True)
+
+
+class ProfileRequest(LenientRequest):
+    """What a user may change of themself."""
+
+    nickname = Text(64)
+    avatar_url = AvatarUrl(data_key="avatar")
+    gender = fields.Integer(validate=validate.OneOf([0, 1, 2]))
+
+
+class UserInfoResponse(PersonResponse):
+    """A user; nobody yet, while the login is not bound."""
+
+    userId = fields.UUID(attribute="id", dump_default=None)
+    gender = fields.Integer(dump_default=0)
+    phone = DomesticPhone(allow_none=True, dump_default=None)
+    registerDate = fields.Function(lambda user: registered_on(getattr(user, "id", None)))
+    status = fields.Function(lambda user: STATUSES[getattr(user, "status", "active")])
+    userLevel = fields.Integer(attribute="level", dump_default=0)
+    userLevelDesc = fields.Function(lambda user: level_name(getattr(user, "level", 0)))
+
+
+class WhoAmIResponse(UserInfoResponse):
+    """A user, under the names too that the original's auth/info has."""
+
+    avatar = fields.Function(lambda user: user.avatar_url)
+    mobile = fields.Function(lambda user: domestic(user.phone))
+
+
+class LoginResponse(Schema):
+    """A login; `tokenExpire` in seconds."""
+
+    token = fields.String(attribute="tokens.token")
+    tokenExpire = fields.Integer(attribute="tokens.expires_in")
+    userInfo = fields.Nested(UserInfoResponse, attribute="user")
+
+
+class PhoneResponse(Schema):
+    """The number, and the token that is good from now on."""
+
+    phone = DomesticPhone()
+    token = fields.String()
+
+
+def registered_on(user_id: UUID | None) -> str | None:
+    """Give the day in China on which a user was made, which their id (UUIDv7) begins with."""
+    if user_id is None:
+        return None
+    seconds = (user_id.int >> 80) / 1000
+    return datetime.fromtimestamp(seconds, CHINA_TIME).date().isoformat()
+
+
+def level_name(level: int) -> Any:
+    """Name a user's level as the original does."""
+    names = (gettext("Ordinary user"), gettext("VIP user"), gettext("Senior VIP user"))
+    return names[min(max(level, 0), 2)]

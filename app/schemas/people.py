@@ -1,0 +1,36 @@
+"""A user, as the dialects show them."""
+
+from typing import Any
+
+from marshmallow import Schema, fields
+
+CHINA = "+86"  # its people spell their numbers without
+
+
+class DomesticPhone(fields.String):
+    """A number as its owner writes it: in China without the country code."""
+
+    def _serialize(self, value: Any, *args: Any, **kwargs: Any) -> str | None:
+        return domestic(value)
+
+
+def domestic(number: str | None) -> str | None:
+    """Write a number as its owner does."""
+    return number and number.removeprefix(CHINA)
+
+
+class PersonResponse(Schema):
+    """A user, as shown to that user."""
+
+    userId = fields.UUID(attribute="id")
+    nickName = fields.String(attribute="nickname", allow_none=True)
+    avatarUrl = fields.String(attribute="avatar_url", allow_none=True)
+    gender = fields.Integer()
+    phone = DomesticPhone(allow_none=True)
+
+
+class LoginResponse(Schema):
+    """A login, with its user."""
+
+    token = fields.String(attribute="tokens.token")
+    userInfo = fields.Nested(PersonResponse, attribute="user", allow_none=True)

@@ -1,0 +1,43 @@
+"""uni-app's wire forms. Its pages send more than is read here."""
+
+import json
+
+from marshmallow import Schema, fields
+
+from app.schemas.fields import Text
+from app.schemas.lenient import LenientRequest, OpenDataRequest
+
+
+class DecryptRequest(OpenDataRequest):
+    """What the phone button gave, under our handle."""
+
+    session_key = Text(128, required=True, data_key="sessionKey")
+    appid = Text(64, data_key="appId")
+
+
+class LoginRequest(LenientRequest):
+    """Whom the page says it shows; the handle proves it, or nothing does."""
+
+    openid = Text(128, required=True, data_key="openId")
+    phone = Text(32, required=True, data_key="phoneNumber")
+    session_key = Text(128, required=True, data_key="sessionKey")
+
+
+class HandleResponse(Schema):
+    """Who this is, and our handle in place of WeChat's key."""
+
+    openId = fields.String(attribute="openid")
+    sessionKey = fields.String(attribute="token")
+
+
+class PhoneResponse(Schema):
+    """The number as WeChat spells it, in a JSON string."""
+
+    data = fields.Function(lambda number: spelled(number.e164, str(number.country_code)))
+
+
+def spelled(e164: str, country_code: str) -> str:
+    """Spell a number as WeChat does: those from abroad carry their country code."""
+    pure = e164.removeprefix(f"+{country_code}")
+    phone = pure if country_code == "86" else e164
+    return json.dumps({"phoneNumber": phone, "purePhoneNumber": pure, "countryCode": country_code})

@@ -1,0 +1,161 @@
+"""litemall: what its client sends, header by header, and what becomes of it."""
+
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from tests.cast import (
+    ACME_CLUB,
+    ACME_SHOP,
+    GLOBEX_LIFE,
+    App,
+    Client,
+    Person,
+    Reader,
+    enter_user,
+    referer_of,
+)
+
+CLAIMED = {"nickName": "阿丽 🌸", "avatarUrl": "https://thirdwx.qlogo.cn/a/132", "gender": 2}
+PASSWORD = "correct horse battery"
+
+
+class MiniProgram:
+    """The front end on one person's phone."""
+
+    def __init__(self, client: Client, person: Person, app: App, *, bare: bool = False) -> None:
+        self.client, self.person, self.app = client, person, app
+        self.root = "/wx" if bare else f"/apps/{app.appid}/wx"
+        self.header, self.token = "X-Litemall-Token", ""
+
+    def ask(self, method: str, what: str, body: Any = None, **headers: str) -> Any:
+        """Send as the client's util.request does: always JSON, always the token header."""
+        said = {"Content-Type": "application/json", self.header: self.token} | headers
+        how = {"json": body} if method == "POST" else {}
+        answer = self.client.send(
+            method, f"{self.root}/{what}", headers=referer_of(self.app) | said, **how
+        )
+        assert answer.status_code == 200, answer.text
+        assert '"session_key"' not in answer.text
+        assert answer.json["errmsg"]
+        return answer.json
+
+    def data(self, *how: Any) -> Any:
+        """Give the data of a success."""
+        body = self.ask(*how)
+        assert (body["errno"], body["errmsg"]) == (0, "成功"), body
+        return body["data"]
+
+    def log_in(self, **claimed: Any) -> Any:
+        """Log in as the login page does, and keep the token."""
+        said = {"code": self.person.wx_login(self.app), "userInfo": CLAIMED | claimed}
+        data = self.data("POST", "auth/login_by_weixin", said)
+        self.token = data["token"]
+        return data
+
+    def bind_phone(self) -> Any:
+        """Send what the phone button gave."""
+        return self.data("POST", "auth/bindPhone", self.person.tap_phone_old(self.app))
+
+
+@pytest.mark.parametrize("app_", [ACME_SHOP, ACME_CLUB], ids=["on_phone", "on_login"])
+@pytest.mark.parametrize("bare", [False, True], ids=["base_url", "referer"])
+def test_the_whole_story(
+    app_: App, bare: bool, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise an unchanged client does not work; it never takes a second token."""
+    phone = MiniProgram(client, alice, app_, bare=bare)
+    first = phone.log_in()
+    assert first["tokenExpire"] == 7200
+    assert first["userInfo"]["nickName"] == "阿丽 🌸"
+    assert (first["userInfo"]["phone"], first["userInfo"]["status"]) == (None, 0)
+
+    assert phone.bind_phone() == {"phone": "13800138001", "token": phone.token}
+    me = phone.data("GET", "auth/info")
+    [(user_id, day)] = rows(
+        "SELECT id::text, to_char(created_at AT TIME ZONE 'Asia/Shanghai', 'YYYY-MM-DD') FROM users"
+    )
+    assert (me["userId"], me["registerDate"]) == (user_id, day)
+    assert (me["nickName"], me["phone"], me["userLevelDesc"]) == (
+        "阿丽 🌸",
+        "13800138001",
+        "普通用户",
+    )
+
+    changed = {"nickname": "Alice 🎈", "avatar": "https://example.com/a.png", "gender": 1}
+    phone.data("POST", "auth/profile", changed)
+    rows("UPDATE users SET last_login_at = NULL, last_login_ip = NULL")
+    again = phone.log_in(nickName="Somebody else")
+    assert (again["userInfo"]["userId"], again["userInfo"]["nickName"]) == (user_id, "Alice 🎈")
+    assert rows.count("users", "last_login_at IS NOT NULL AND last_login_ip IS NOT NULL") == 1
+    assert phone.data("GET", "user/index")["userId"] == user_id
+
+    phone.data("POST", "auth/logout", {})
+    assert phone.ask("GET", "auth/info")["errno"] == 501
+
+
+@pytest.mark.parametrize("header", ["X-Litemall-Token", "X-OA-Token", "Authorization"])
+def test_each_header_carries_the_login_and_two_logins_are_refused(
+    header: str, client: Client, alice: Person
+) -> None:
+    """Otherwise a descendant cannot log in, or a proxy's token passes for the person's."""
+    phone = MiniProgram(client, alice, ACME_CLUB)
+    old = phone.log_in()["token"]
+    phone.log_in()
+    token = f"Bearer {phone.token}" if header == "Authorization" else phone.token
+    phone.header, phone.token = header, token
+    assert phone.ask("GET", "auth/info")["errno"] == 0
+    other = "X-OA-Token" if header != "X-OA-Token" else "X-Litemall-Token"
+    assert phone.ask("GET", "auth/info", **{other: old})["errno"] == 501
+
+
+def test_an_expired_token_sends_the_client_to_its_login_page(
+    client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise the person stares at an empty page; the message is in their language."""
+    phone = MiniProgram(client, alice, ACME_CLUB)
+    phone.log_in()
+    rows("UPDATE login_sessions SET expires_at = now() - interval '1 second'")
+    assert phone.ask("GET", "auth/info")["errno"] == 501
+    english = phone.ask("GET", "auth/info", **{"Accept-Language": "en"})
+    assert english["errmsg"].startswith("The login has expired")
+
+
+def test_account_and_password(app: Flask, client: Client, alice: Person) -> None:
+    """Otherwise the password page does not work, or a wrong password throws the person out."""
+    enter_user(app, account="alice", password=PASSWORD)
+    phone = MiniProgram(client, alice, ACME_SHOP)
+    wrong = {"username": "alice", "password": "wrong"}
+    assert phone.ask("POST", "auth/login", wrong)["errno"] == 700
+    phone.token = phone.data("POST", "auth/login", wrong | {"password": PASSWORD})["token"]
+    assert phone.data("GET", "auth/info")["userId"]
+
+
+def test_bad_input_is_refused_and_changes_nothing(
+    client: Client, alice: Person, bob: Person, rows: Reader
+) -> None:
+    """Otherwise what a client makes up is believed."""
+    phone = MiniProgram(client, alice, ACME_SHOP)
+    for body in ({}, {"code": alice.wx_login()}, {"userInfo": CLAIMED}):
+        assert phone.ask("POST", "auth/login_by_weixin", body)["errno"] == 401
+    made_up = {"code": "made-up", "userInfo": CLAIMED}
+    assert phone.ask("POST", "auth/login_by_weixin", made_up)["errno"] == 402
+    assert phone.ask("POST", "auth/bindPhone", alice.tap_phone_old())["errno"] == 501
+    phone.log_in()
+    assert phone.ask("GET", "auth/info")["errno"] == 706
+    assert phone.ask("POST", "auth/bindPhone", {"phone": "13800138001"})["errno"] == 401
+    bob.wx_login()
+    assert phone.ask("POST", "auth/bindPhone", bob.tap_phone_old())["errno"] == 505
+    token, elsewhere = phone.token, MiniProgram(client, alice, GLOBEX_LIFE)
+    elsewhere.token = token
+    assert elsewhere.ask("POST", "auth/bindPhone", alice.tap_phone_old())["errno"] == 501
+    assert rows.count("users") == rows.count("phones") == 0
+
+
+def test_a_bare_path_without_a_usable_referer_is_refused(client: Client) -> None:
+    """Otherwise a request is answered for some app or other."""
+    for referer in ("", "https://example.com/", "https://servicewechat.com/wxnobody/1/page.html"):
+        headers = {"Referer": referer}
+        answer = client.send("POST", "/wx/auth/login", json={}, headers=headers)
+        assert (answer.status_code, answer.json["errno"]) == (200, 402)
