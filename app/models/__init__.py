@@ -1,9 +1,11 @@
 """The tables, one a file."""
 
 from app.models.audit_event import AuditEvent
+from app.models.code_exchange import CodeExchange
 from app.models.login_session import LoginSession
 from app.models.operator import Operator
 from app.models.phone import Phone
+from app.models.session_key import SessionKey
 from app.models.social_account import SocialAccount
 from app.models.tenant import Tenant
 from app.models.user import User
@@ -12,9 +14,11 @@ from app.models.wechat_app import WeChatApp
 
 __all__ = [
     "AuditEvent",
+    "CodeExchange",
     "LoginSession",
     "Operator",
     "Phone",
+    "SessionKey",
     "SocialAccount",
     "Tenant",
     "User",
