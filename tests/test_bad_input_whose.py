@@ -19,6 +19,7 @@ from tests.test_bad_input import ROUTES, nothing_written, tokens_of
 
 TOKEN_INVALID = (401, "token_invalid")
 SESSION_EXPIRED = (401, "session_expired")
+SESSION_REPLACED = (401, "session_replaced")
 SESSION_ENDED = (401, "session_ended")
 OF_ANOTHER_APP = (403, "token_of_another_app")
 UNBOUND = (403, "login_unbound")
@@ -78,7 +79,7 @@ def test_a_dead_token_opens_nothing(
     current = client.post("phone", replaced, **alice.tap_phone_new()).json
     ended = client.bind(bob)
     client.post("logout", ended["token"])
-    assert refusals(client, rows, replaced, everywhere) == {TOKEN_INVALID}
+    assert refusals(client, rows, replaced, everywhere) == {SESSION_REPLACED}
     assert refusals(client, rows, ended["token"], everywhere) == {SESSION_ENDED}
     # A refresh token is no login token, nor the other way round.
     assert refusals(client, rows, current["refresh_token"], everywhere) == {TOKEN_INVALID}

@@ -56,7 +56,7 @@ def test_a_bare_user_is_merged_into_the_phones_owner(
     merged = client.post("phone", bare["token"], ACME_CLUB, **alice.tap_phone_new(ACME_CLUB)).json
     assert merged["user"]["id"] == owner
     assert client.me(merged["token"]).json["id"] == owner
-    assert failure(client.me(elsewhere)) == (401, "session_ended")
+    assert failure(client.me(elsewhere)) == (401, "session_revoked")
     closed = rows("SELECT status, merged_into_id::text FROM users WHERE status <> 'active'")
     assert closed == [("merged", owner)]
     assert rows.count("audit_events", "action = 'user.merged'") == 1
@@ -97,7 +97,7 @@ def test_account_and_password_bind_and_afterwards_wx_login_is_enough(
     token = client.log_in(alice)["token"]
     bound = client.post("bind", token, account="  alice@ACME ", password="alice-password").json
     assert (bound["bound"], bound["user"]["id"]) == (True, user_id)
-    assert failure(client.me(token)) == (401, "token_invalid")
+    assert failure(client.me(token)) == (401, "session_replaced")
     assert client.log_in(alice)["user"]["id"] == user_id
 
 
@@ -140,8 +140,8 @@ def test_unbind_frees_this_apps_identity_only(client: Client, alice: Person, row
     second_device = client.log_in(alice, ACME_SHOP)["token"]
     freed = client.post("unbind", shop["token"]).json
     assert (freed["bound"], freed["refresh_token"], freed["user"]) == (False, None, None)
-    assert failure(client.me(shop["token"])) == (401, "token_invalid")
-    assert failure(client.me(second_device)) == (401, "session_ended")
+    assert failure(client.me(shop["token"])) == (401, "session_replaced")
+    assert failure(client.me(second_device)) == (401, "session_revoked")
     assert client.me(club["token"]).json["id"] == shop["user"]["id"]
     assert not client.log_in(alice, ACME_SHOP)["bound"], "unionid must not undo what they chose"
     assert client.log_in(alice, ACME_CLUB)["bound"]

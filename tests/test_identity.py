@@ -69,7 +69,7 @@ def test_an_undone_merge_gives_the_identities_back(
     bare, owner, token = merge(app, client, alice)
     undone = undo(app, bare)
     assert undone.exit_code == 0, undone.output
-    assert failure(client.me(token)) == (401, "session_ended")
+    assert failure(client.me(token)) == (401, "session_revoked")
     assert client.log_in(alice, ACME_CLUB)["user"]["id"] == bare
     assert client.log_in(alice, ACME_SHOP)["user"]["id"] == bare
     assert rows.count("audit_events", "action = 'user.merge_undone'") == 1
@@ -153,7 +153,7 @@ def test_an_operator_sets_a_password(app: Flask, client: Client, rows: Reader) -
     command = ("users", "set-password", "Alice", "--tenant", "acme", "--password-stdin")
     done = run(app, *command, said=NEW)
     assert (done.exit_code, NEW in done.output) == (0, False)
-    assert failure(client.me(token)) == (401, "session_ended")
+    assert failure(client.me(token)) == (401, "session_revoked")
     assert client.post("password-login", account="alice", password=NEW).status_code == 200
     assert rows.count("audit_events", "action = 'user.password_set'") == 1
     unknown = run(app, "users", "set-password", "bob", *command[3:], said=NEW)

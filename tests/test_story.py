@@ -19,7 +19,7 @@ def test_a_person_logs_in_gives_a_phone_is_known_and_logs_out(
     assert bound["user"]["phone"] == "+8613800138001"
     assert bound["user"]["nickname"] == "alice 🌸 小花"
 
-    assert failure(client.me(first["token"])) == (401, "token_invalid")
+    assert failure(client.me(first["token"])) == (401, "session_replaced")
     assert client.me(bound["token"]).json == bound["user"]
 
     assert client.post("logout", bound["token"]).status_code == 204

@@ -1,12 +1,14 @@
 """The logged-in user: /v1/me."""
 
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from app.api.blueprint import Blueprint
 from app.auth import bound_login, this_caller, this_device, this_tenant_id, this_user_id
 from app.schemas.requests import PasswordChangeRequest, ProfileChangeRequest
-from app.schemas.responses import UserResponse
-from app.services import password_changes, users
+from app.schemas.responses import SessionResponse, UserResponse
+from app.services import my_sessions, password_changes, users
 
 blp = Blueprint("me", __name__, url_prefix="/v1/me")
 
@@ -35,3 +37,27 @@ def change_me(body: dict[str, Any]) -> users.Profile:
 def change_password(body: dict[str, Any]) -> None:
     """Change the logged-in user's password; their other sessions end."""
     password_changes.change_password(this_caller(), this_user_id(), this_device(), **body)
+
+
+@blp.get("/sessions")
+@bound_login
+@blp.response(200, SessionResponse(many=True))
+def list_my_sessions() -> Sequence[my_sessions.ShownSession]:
+    """List where the logged-in user is logged in."""
+    return my_sessions.list_sessions(this_caller())
+
+
+@blp.delete("/sessions/<uuid:session_id>")
+@bound_login
+@blp.response(204)
+def end_my_session(session_id: UUID) -> None:
+    """End one login session of the logged-in user."""
+    my_sessions.revoke_session(this_caller(), session_id)
+
+
+@blp.delete("/sessions")
+@bound_login
+@blp.response(204)
+def end_my_other_sessions() -> None:
+    """End every login session of the logged-in user but this one."""
+    my_sessions.revoke_other_sessions(this_caller())

@@ -1,11 +1,13 @@
 """The tables, one a file."""
 
 from app.models.audit_event import AuditEvent
+from app.models.code_exchange import CodeExchange
 from app.models.login_session import LoginSession
 from app.models.merge import Merge
 from app.models.operator import Operator
 from app.models.password_try import PasswordTry
 from app.models.phone import Phone
+from app.models.session_key import SessionKey
 from app.models.signing_key import SigningKey
 from app.models.social_account import SocialAccount
 from app.models.tenant import Tenant
@@ -15,11 +17,13 @@ from app.models.wechat_app import WeChatApp
 
 __all__ = [
     "AuditEvent",
+    "CodeExchange",
     "LoginSession",
     "Merge",
     "Operator",
     "PasswordTry",
     "Phone",
+    "SessionKey",
     "SigningKey",
     "SocialAccount",
     "Tenant",

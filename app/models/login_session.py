@@ -26,6 +26,7 @@ class LoginSession(Model):
         CheckConstraint("num_nonnulls(user_id, social_account_id) > 0", name="whose"),
         CheckConstraint("(user_id IS NULL) = (refresh_hash IS NULL)", name="refresh_if_bound"),
         CheckConstraint("(ended_at IS NULL) = (end_reason IS NULL)", name="ended"),
+        CheckConstraint("(refreshed_at IS NULL) = (refresh_salt IS NULL)", name="refreshed"),
         Index(None, "tenant_id", "user_id"),
         Index(None, "tenant_id", "social_account_id"),
     )
@@ -37,10 +38,16 @@ class LoginSession(Model):
     user_id: Mapped[UUID | None]
 
     token_hash: Mapped[bytes] = mapped_column(unique=True)
+    # The one before, to tell a replaced token from one that never was.
+    previous_token_hash: Mapped[bytes | None] = mapped_column(index=True)
     expires_at: Mapped[Moment]
     refresh_family_hash: Mapped[bytes | None] = mapped_column(unique=True)
     refresh_hash: Mapped[bytes | None]
     refresh_expires_at: Mapped[Moment | None]
+    # What the last refresh was made of, so that its lost answer can be given again.
+    previous_refresh_hash: Mapped[bytes | None]
+    refresh_salt: Mapped[bytes | None]
+    refreshed_at: Mapped[Moment | None]
 
     device: Mapped[str | None]
     ip: Mapped[str | None]

@@ -6,7 +6,7 @@ from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extensions import Model
-from app.models.columns import Id, Made, Moment, Sealed
+from app.models.columns import Id, Made, Moment
 
 
 class SocialAccount(Model):
@@ -38,8 +38,3 @@ class SocialAccount(Model):
     avatar_url: Mapped[str | None]
     last_login_at: Mapped[Moment]
     created_at: Mapped[Made]
-
-    session_key_sealed: Mapped[str]
-    # The identity, not the id, is bound into the ciphertext: a login writes the key by upsert,
-    # before it knows which row it meets.
-    session_key = Sealed("appid", "openid")

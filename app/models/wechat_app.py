@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extensions import Model
@@ -16,6 +16,7 @@ class WeChatApp(Model):
         one_of("kind", "mini_program"),
         one_of("registration", "on_login", "on_phone", "closed"),
         one_of("data_format", "xml", "json"),
+        CheckConstraint("session_limit > 0", name="session_limit"),
     )
 
     appid: Mapped[str] = mapped_column(primary_key=True)
@@ -24,6 +25,8 @@ class WeChatApp(Model):
     name: Mapped[str]
     registration: Mapped[str] = mapped_column(server_default="on_phone")
     data_format: Mapped[str] = mapped_column(server_default="json")
+    # How many sessions a user may have in the app; without one, as many as they like.
+    session_limit: Mapped[int | None]
     enabled: Mapped[bool] = mapped_column(server_default="true")
     created_at: Mapped[Made]
 

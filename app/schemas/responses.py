@@ -50,6 +50,19 @@ class LoginResponse(Response):
     unionid = fields.String(allow_none=True)
 
 
+class SessionResponse(Response):
+    """A login of the user, as shown to that user."""
+
+    id = fields.UUID()
+    device = fields.String(allow_none=True, metadata={"description": "As its User-Agent says"})
+    appid = fields.String()
+    app_name = fields.String()
+    address = fields.String(allow_none=True)
+    first_seen_at = fields.AwareDateTime()
+    last_seen_at = fields.AwareDateTime(metadata={"description": "To the minute"})
+    current = fields.Boolean(metadata={"description": "Whether this request carries it"})
+
+
 class ProfileResponse(Response):
     """The nickname and avatar that are kept now."""
 

@@ -26,6 +26,7 @@ class AppConfig:
     tenant_slug: str
     registration: str
     secret: str = field(repr=False)
+    session_limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,9 @@ def get_app(appid: str) -> AppConfig:
         raise TenantDisabled
     if not app.enabled:
         raise AppDisabled
-    return AppConfig(appid, app.tenant_id, tenant_slug, app.registration, app.secret or "")
+    return AppConfig(
+        appid, app.tenant_id, tenant_slug, app.registration, app.secret or "", app.session_limit
+    )
 
 
 def add_app(tenant_slug: str, new: NewApp) -> None:

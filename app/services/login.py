@@ -1,6 +1,7 @@
 """Logging a person in: by WeChat's code, by account and password, or by a bind key."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import update
@@ -12,6 +13,7 @@ from app.models import SocialAccount, User
 from app.services.apps import AppConfig
 from app.services.credentials import check_credentials
 from app.services.owners import Visit, settle_at_login, settle_by_user
+from app.services.session_keys import keep_session_key
 from app.services.sessions import Caller, Device, Tokens, open_session, reissue
 from app.services.social_accounts import lock_social_account, upsert_social_account
 from app.services.transactions import decided_again_when_lost, transaction
@@ -57,13 +59,22 @@ def log_in(
     user_id = None
     if account is not None and password is not None:
         user_id = check_credentials(app.tenant_id, account, password, device)
-    return _enter(app, device, client().code_to_session(app.appid, app.secret, code), user_id)
+    asked_at = now()
+    identity = client().code_to_session(app.appid, app.secret, code)
+    return _enter(app, device, identity, asked_at, user_id)
 
 
 @decided_again_when_lost
-def _enter(app: AppConfig, device: Device, identity: WeChatIdentity, user_id: UUID | None) -> Login:
+def _enter(
+    app: AppConfig,
+    device: Device,
+    identity: WeChatIdentity,
+    asked_at: datetime,
+    user_id: UUID | None,
+) -> Login:
     with transaction() as db:
         account = upsert_social_account(db, app, identity)
+        keep_session_key(db, account, identity.session_key, asked_at)
         if user_id is not None:
             settle_by_user(db, Visit(app, device), account, user_id)
         settle_at_login(db, Visit(app, device), account)
@@ -76,13 +87,18 @@ def _enter(app: AppConfig, device: Device, identity: WeChatIdentity, user_id: UU
 
 def open_bind_key(app: AppConfig, device: Device, code: str) -> BindKey:
     """Identify a person by code and open an unbound session, whose token is traded later."""
-    return _identify(app, device, client().code_to_session(app.appid, app.secret, code))
+    asked_at = now()
+    identity = client().code_to_session(app.appid, app.secret, code)
+    return _identify(app, device, identity, asked_at)
 
 
 @decided_again_when_lost
-def _identify(app: AppConfig, device: Device, identity: WeChatIdentity) -> BindKey:
+def _identify(
+    app: AppConfig, device: Device, identity: WeChatIdentity, asked_at: datetime
+) -> BindKey:
     with transaction() as db:
         account = upsert_social_account(db, app, identity)
+        keep_session_key(db, account, identity.session_key, asked_at)
         settle_at_login(db, Visit(app, device), account)
         if account.user_id is not None:
             refuse_inactive(get_user(db, app.tenant_id, account.user_id))

@@ -11,6 +11,7 @@ from app.errors import OpenDataOfAnother
 from app.models import SocialAccount, User
 from app.services.apps import AppConfig
 from app.services.phone_numbers import PhoneNumber, phone_number
+from app.services.session_keys import with_session_keys
 from app.services.sessions import Caller
 from app.services.social_accounts import get_social_account
 from app.services.transactions import transaction
@@ -61,11 +62,14 @@ def keep_open_profile(
     Gives it as kept. Decrypts first: a stale session_key is then told from a wrong signature.
     Raises NoSocialAccount, OpenDataOfAnother, or an OpenDataError; then nothing is kept.
     """
-    account = get_social_account(caller)
-    session_key = account.session_key or ""
     moment = int(now().timestamp())
-    info = decrypt_user_info(encrypted_data, iv, session_key, app.appid, moment, MAX_AGE_SECONDS)
-    verify_signature(raw_data, signature, session_key)
+
+    def read(key: str) -> UserInfo:
+        told = decrypt_user_info(encrypted_data, iv, key, app.appid, moment, MAX_AGE_SECONDS)
+        verify_signature(raw_data, signature, key)
+        return told
+
+    account, info = with_session_keys(caller, read)
     if info.openid not in (None, account.openid):
         raise OpenDataOfAnother
     if raw_user_info(raw_data).nickname != info.nickname:
@@ -145,11 +149,12 @@ def phone_of_code(app: AppConfig, caller: Caller, code: str) -> PhoneNumber:
 
 def phone_of_data(app: AppConfig, caller: Caller, encrypted_data: str, iv: str) -> PhoneNumber:
     """Decrypt the number of a phone button (the old way); raise an OpenDataError."""
-    session_key = get_social_account(caller).session_key or ""
     moment = int(now().timestamp())
-    return _number(
-        decrypt_phone(encrypted_data, iv, session_key, app.appid, moment, MAX_AGE_SECONDS)
-    )
+
+    def read(key: str) -> PhoneInfo:
+        return decrypt_phone(encrypted_data, iv, key, app.appid, moment, MAX_AGE_SECONDS)
+
+    return _number(with_session_keys(caller, read)[1])
 
 
 def _number(info: PhoneInfo) -> PhoneNumber:

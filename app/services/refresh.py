@@ -1,5 +1,7 @@
 """Refreshing a login: the refresh token rotates, and a reused one ends the session."""
 
+from datetime import timedelta
+
 from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
@@ -8,24 +10,35 @@ from app.errors import (
     RefreshTokenExpired,
     RefreshTokenInvalid,
     RefreshTokenReused,
-    SessionEnded,
     TokenInvalid,
     TokenOfAnotherApp,
 )
 from app.models import LoginSession, Tenant, User, WeChatApp
 from app.services import audit
-from app.services.sessions import Device, Tokens, ending, issue_tokens, refuse_disabled
-from app.services.tokens import RefreshToken, token_hash
+from app.services.sessions import (
+    Device,
+    Tokens,
+    ending,
+    issue_tokens,
+    refuse_disabled,
+    refuse_ended,
+    tokens_of,
+)
+from app.services.tokens import RefreshToken, TokenPair, new_salt, token_hash
 from app.services.transactions import decided_again_when_lost, transaction
+
+# How long a client that got no answer may ask again; its own timeout and a reconnect fit in.
+REPEATABLE = timedelta(seconds=30)
 
 
 @decided_again_when_lost
 def refresh_login(refresh_token: str, device: Device, appid: str | None = None) -> Tokens:
     """Trade a refresh token for new tokens; with an appid, only one of that app.
 
-    Raises RefreshTokenInvalid, RefreshTokenExpired, SessionEnded, TokenOfAnotherApp and the
-    disabled ones. A reuse commits the end of the session, with an audit event, and then raises
-    RefreshTokenReused.
+    Asked again by the same device within `REPEATABLE`, since the answer was lost, it gives the
+    same tokens again (docs/decisions/0006). Any other reuse commits the end of the session, with
+    an audit event, and then raises RefreshTokenReused. Raises RefreshTokenInvalid,
+    RefreshTokenExpired, SessionEnded, SessionRevoked, TokenOfAnotherApp and the disabled ones.
     """
     shown = RefreshToken.parsed(refresh_token)
     if shown is None:
@@ -34,9 +47,37 @@ def refresh_login(refresh_token: str, device: Device, appid: str | None = None) 
         session = _session_of(db, shown, appid)
         if shown.is_current(session.refresh_hash):
             _refuse_disabled_parts(db, session)
-            return issue_tokens(session, session.user_id, RefreshToken.of_family(shown.family))
+            return _rotate(session, shown, device)
+        if _is_repeated(session, shown, device):
+            _refuse_disabled_parts(db, session)
+            return _successor(session, shown)
         _end_reused(db, session, device)
     raise RefreshTokenReused
+
+
+def _rotate(session: LoginSession, shown: RefreshToken, device: Device) -> Tokens:
+    salt = new_salt()
+    pair = TokenPair.derived(str(shown), salt, shown.family)
+    tokens = issue_tokens(session, session.user_id, pair)
+    session.previous_refresh_hash = shown.rotating_hash
+    session.refresh_salt, session.refreshed_at = salt, now()
+    session.device, session.ip = device.name, device.ip
+    return tokens
+
+
+def _is_repeated(session: LoginSession, shown: RefreshToken, device: Device) -> bool:
+    """Tell a device that did not get its answer from anybody else who shows a used token."""
+    return (
+        shown.is_current(session.previous_refresh_hash)
+        and session.refreshed_at is not None
+        and now() - session.refreshed_at < REPEATABLE
+        and Device(session.device, session.ip) == device
+    )
+
+
+def _successor(session: LoginSession, shown: RefreshToken) -> Tokens:
+    pair = TokenPair.derived(str(shown), session.refresh_salt or b"", shown.family)
+    return tokens_of(pair, session.user_id)
 
 
 @decided_again_when_lost
@@ -63,8 +104,7 @@ def _session_of(db: Session, shown: RefreshToken, appid: str | None) -> LoginSes
         raise RefreshTokenInvalid
     if appid not in (None, session.appid):
         raise TokenOfAnotherApp
-    if session.ended_at is not None:
-        raise SessionEnded
+    refuse_ended(session)
     if session.refresh_expires_at is None or session.refresh_expires_at <= now():
         raise RefreshTokenExpired
     return session

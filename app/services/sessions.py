@@ -4,14 +4,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Update, or_, select, update
+from sqlalchemy import ColumnElement, Update, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.errors import (
     AppDisabled,
+    Failure,
     SessionEnded,
     SessionExpired,
+    SessionReplaced,
+    SessionRevoked,
     TenantDisabled,
     TokenInvalid,
     UserDisabled,
@@ -19,12 +22,15 @@ from app.errors import (
 from app.models import LoginSession, SocialAccount, Tenant, User, WeChatApp
 from app.models.columns import new_id
 from app.services.apps import AppConfig
-from app.services.tokens import RefreshToken, new_login_token, token_hash
+from app.services.tokens import TokenPair, token_hash
 from app.services.transactions import decided_again_when_lost, transaction
 
 LOGIN_LIFETIME = timedelta(hours=2)
 REFRESH_LIFETIME = timedelta(days=30)
 SEEN_EVERY = timedelta(minutes=1)
+
+# Why a session ended that its own client ended; any other reason came from elsewhere.
+BY_ITSELF = {"logged_out", "bind_key_used"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,14 @@ class Tokens:
     refresh_expires_in: int = int(REFRESH_LIFETIME.total_seconds())
 
 
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """The id and tokens that a session is to have, when they were settled before it is opened."""
+
+    session_id: UUID
+    pair: TokenPair = field(repr=False)
+
+
 def open_session(
     db: Session,
     app: AppConfig,
@@ -65,57 +79,98 @@ def open_session(
     *,
     social_account_id: UUID | None,
     user_id: UUID | None,
+    opening: Opening | None = None,
 ) -> Tokens:
     """Open a login session in the caller's transaction: bound when there is a user."""
+    opening = opening or Opening(new_id(), TokenPair.random())
     session = LoginSession(
-        id=new_id(),
+        id=opening.session_id,
         tenant_id=app.tenant_id,
         appid=app.appid,
         social_account_id=social_account_id,
         device=device.name,
         ip=device.ip,
     )
-    tokens = issue_tokens(session, user_id, RefreshToken.first())
+    tokens = issue_tokens(session, user_id, opening.pair)
     db.add(session)
+    end_oldest(db, session, app.session_limit)
     return tokens
 
 
-def issue_tokens(session: LoginSession, user_id: UUID | None, refresh: RefreshToken) -> Tokens:
+def issue_tokens(session: LoginSession, user_id: UUID | None, pair: TokenPair) -> Tokens:
     """Give a session new tokens for a user or for none; the ones it had stop working."""
-    moment, token = now(), new_login_token()
+    moment, refresh = now(), pair.refresh
     bound = user_id is not None
     session.user_id = user_id
-    session.token_hash = token_hash(token)
+    session.previous_token_hash = session.token_hash
+    session.token_hash = token_hash(pair.login)
+    session.previous_refresh_hash = session.refresh_salt = session.refreshed_at = None
     session.seen_at = moment
     session.expires_at = moment + LOGIN_LIFETIME
     session.refresh_family_hash = refresh.family_hash if bound else None
     session.refresh_hash = refresh.rotating_hash if bound else None
     session.refresh_expires_at = moment + REFRESH_LIFETIME if bound else None
-    return Tokens(token, str(refresh) if bound else None)
+    return tokens_of(pair, user_id)
+
+
+def tokens_of(pair: TokenPair, user_id: UUID | None) -> Tokens:
+    """Spell a pair for its client; without a user there is no refresh token."""
+    return Tokens(pair.login, None if user_id is None else str(pair.refresh))
+
+
+def end_oldest(db: Session, session: LoginSession, limit: int | None) -> None:
+    """End the user's oldest sessions in the app, if with this one there are more than `limit`.
+
+    Those who get here at the same moment wait for each other.
+    """
+    if limit is None or session.user_id is None:
+        return
+    key = func.hashtextextended(f"session_limit|{session.user_id}|{session.appid}", 0)
+    db.execute(select(func.pg_advisory_xact_lock(key)))
+    others = select(LoginSession.id).where(
+        *living(session.tenant_id, session.user_id),
+        LoginSession.appid == session.appid,
+        LoginSession.id != session.id,
+    )
+    oldest = others.order_by(LoginSession.created_at.desc(), LoginSession.id.desc())
+    db.execute(ending("session_limit", LoginSession.id.in_(oldest.offset(limit - 1))))
+
+
+def living(tenant_id: UUID, user_id: UUID | None) -> tuple[ColumnElement[bool], ...]:
+    """Select the sessions by which a user is, or by a refresh can be, logged in."""
+    return (
+        LoginSession.tenant_id == tenant_id,
+        LoginSession.user_id == user_id,
+        LoginSession.ended_at.is_(None),
+        LoginSession.refresh_expires_at > now(),
+    )
 
 
 def reissue(db: Session, caller: Caller, user_id: UUID | None) -> Tokens:
     """Bind the caller's session to a user, or unbind it, under new tokens.
 
-    Raises TokenInvalid when the caller's token has meanwhile been replaced: of two taps at once
-    one wins, and its answer holds the only tokens that work.
+    Raises SessionReplaced when the caller's token has meanwhile been replaced: of two taps at
+    once one wins, and its answer holds the only tokens that work.
     """
-    session = db.scalar(
-        select(LoginSession)
+    session, limit = db.execute(
+        select(LoginSession, WeChatApp.session_limit)
+        .join(WeChatApp, WeChatApp.appid == LoginSession.appid)
         .where(LoginSession.tenant_id == caller.tenant_id, LoginSession.id == caller.session_id)
-        .with_for_update()
-    )
-    if session is None or session.token_hash != caller.token_hash:
-        raise TokenInvalid
-    if session.ended_at is not None:
-        raise SessionEnded
-    return issue_tokens(session, user_id, RefreshToken.first())
+        .with_for_update(of=LoginSession)
+    ).one()
+    refuse_ended(session)
+    if session.token_hash != caller.token_hash:
+        raise SessionReplaced
+    tokens = issue_tokens(session, user_id, TokenPair.random())
+    end_oldest(db, session, limit)
+    return tokens
 
 
 def find_caller(token: str, *, even_expired: bool = False) -> Caller:
     """Answer "who is this?" for a login token; a bound session slides on while it is used.
 
-    Raises TokenInvalid, SessionEnded, SessionExpired, UserDisabled, AppDisabled, TenantDisabled.
+    Raises TokenInvalid, SessionReplaced, SessionEnded, SessionRevoked, SessionExpired,
+    UserDisabled, AppDisabled, TenantDisabled.
     """
     with transaction() as db:
         row = db.execute(
@@ -126,10 +181,9 @@ def find_caller(token: str, *, even_expired: bool = False) -> Caller:
             .where(LoginSession.token_hash == token_hash(token))
         ).one_or_none()
         if row is None:
-            raise TokenInvalid
+            raise _why_unknown(db, token)
         session, user_status, app_enabled, tenant_status, tenant_slug = row
-        if session.ended_at is not None:
-            raise SessionEnded
+        refuse_ended(session)
         refuse_disabled(user_status, app_enabled, tenant_status)
         if session.expires_at > now():
             _see(db, session, now())
@@ -144,6 +198,22 @@ def find_caller(token: str, *, even_expired: bool = False) -> Caller:
             session.user_id,
             session.token_hash,
         )
+
+
+def _why_unknown(db: Session, token: str) -> Failure:
+    """Tell a token that was replaced by the one after it from one that never was, or long ago."""
+    before = LoginSession.previous_token_hash == token_hash(token)
+    session = db.scalar(select(LoginSession).where(before))
+    if session is None:
+        return TokenInvalid()
+    refuse_ended(session)
+    return SessionReplaced()
+
+
+def refuse_ended(session: LoginSession) -> None:
+    """Raise SessionEnded if its client has ended it, SessionRevoked if somebody else has."""
+    if session.ended_at is not None:
+        raise SessionEnded if session.end_reason in BY_ITSELF else SessionRevoked
 
 
 def refuse_disabled(user_status: str | None, app_enabled: bool, tenant_status: str) -> None:
@@ -185,18 +255,24 @@ def end_all_sessions(caller: Caller) -> None:
 
     So do the unbound ones of the user's WeChat identities, for they can be bound to the user.
     """
+    here = LoginSession.id == caller.session_id
+    reason = case((here, "logged_out"), else_="logged_out_everywhere")
+    with transaction() as db:
+        db.execute(ending(reason, *of_user(caller)))
+
+
+def of_user(caller: Caller) -> tuple[ColumnElement[bool], ...]:
+    """Select every session of the caller's user, and of the user's WeChat identities."""
     identities = select(SocialAccount.id).where(
         SocialAccount.tenant_id == caller.tenant_id, SocialAccount.user_id == caller.user_id
     )
     theirs = or_(
         LoginSession.user_id == caller.user_id, LoginSession.social_account_id.in_(identities)
     )
-    with transaction() as db:
-        own_tenant = LoginSession.tenant_id == caller.tenant_id
-        db.execute(ending("logged_out_everywhere", own_tenant, theirs))
+    return LoginSession.tenant_id == caller.tenant_id, theirs
 
 
-def ending(reason: str, *which: ColumnElement[bool]) -> Update:
+def ending(reason: str | ColumnElement[str], *which: ColumnElement[bool]) -> Update:
     """Make the statement that ends the living ones among some sessions."""
     return (
         update(LoginSession)

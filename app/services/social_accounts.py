@@ -17,27 +17,22 @@ from app.wechat import WeChatIdentity
 
 
 def upsert_social_account(db: Session, app: AppConfig, identity: WeChatIdentity) -> SocialAccount:
-    """Find or make the social account of an identity, with its newest session_key.
+    """Find or make the social account of an identity.
 
     One upsert: of many first logins at once, one inserts and the others meet its row. The row
     stays locked until the transaction ends.
     """
-    sealed = SocialAccount.session_key.seal(
-        identity.session_key, SocialAccount, appid=app.appid, openid=identity.openid
-    )
     fresh = insert(SocialAccount).values(
         id=new_id(),
         tenant_id=app.tenant_id,
         appid=app.appid,
         openid=identity.openid,
         unionid=identity.unionid,
-        session_key_sealed=sealed,
         last_login_at=now(),
     )
     upsert = fresh.on_conflict_do_update(
         constraint="uq_social_accounts_appid_openid",
         set_={
-            "session_key_sealed": fresh.excluded.session_key_sealed,
             "last_login_at": fresh.excluded.last_login_at,
             "unionid": func.coalesce(fresh.excluded.unionid, SocialAccount.unionid),
         },
@@ -57,7 +52,7 @@ def lock_social_account(db: Session, caller: Caller) -> SocialAccount:
 
 
 def get_social_account(caller: Caller) -> SocialAccount:
-    """Read the caller's social account, with its session_key; raise NoSocialAccount."""
+    """Read the caller's social account; raise NoSocialAccount."""
     with transaction() as db:
         account = db.scalar(
             select(SocialAccount).where(

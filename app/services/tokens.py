@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from secrets import token_bytes
 
+from app.keyring import keyring
+
 LOGIN_PREFIX = "wxp_"
 REFRESH_PREFIX = "wxr_"
 SECRET_BYTES = 32
@@ -15,17 +17,21 @@ FAMILY_CHARS = 43  # 32 bytes in base64url without padding
 
 
 def _secret() -> str:
-    return urlsafe_b64encode(token_bytes(SECRET_BYTES)).rstrip(b"=").decode()
+    return _spelt(token_bytes(SECRET_BYTES))
+
+
+def _spelt(secret: bytes) -> str:
+    return urlsafe_b64encode(secret).rstrip(b"=").decode()
+
+
+def new_salt() -> bytes:
+    """Make what tells one derivation from every other."""
+    return token_bytes(SECRET_BYTES)
 
 
 def token_hash(token: str) -> bytes:
     """Hash a token for keeping and finding. 256 random bits need no slow hash."""
     return hashlib.sha256(token.encode()).digest()
-
-
-def new_login_token() -> str:
-    """Make a login token."""
-    return LOGIN_PREFIX + _secret()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +44,6 @@ class RefreshToken:
 
     family: str = field(repr=False)
     rotating: str = field(repr=False)
-
-    @classmethod
-    def first(cls) -> "RefreshToken":
-        """Make the first token of a new family."""
-        return cls(_secret(), _secret())
-
-    @classmethod
-    def of_family(cls, family: str) -> "RefreshToken":
-        """Make the next token of a family."""
-        return cls(family, _secret())
 
     @classmethod
     def parsed(cls, text: str) -> "RefreshToken | None":
@@ -78,3 +74,30 @@ def thumbprint(public_jwk: Mapping[str, str]) -> str:
     canonical = json.dumps(dict(public_jwk), separators=(",", ":"), sort_keys=True)
     digest = hashlib.sha256(canonical.encode()).digest()
     return urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPair:
+    """A login token, and the refresh token that goes with it if it is for a user."""
+
+    login: str = field(repr=False)
+    refresh: RefreshToken = field(repr=False)
+
+    @classmethod
+    def random(cls) -> "TokenPair":
+        """Make a pair of a new family, which nobody can make again."""
+        return cls(LOGIN_PREFIX + _secret(), RefreshToken(_secret(), _secret()))
+
+    @classmethod
+    def derived(cls, shown: str, salt: bytes, family: str | None = None) -> "TokenPair":
+        """Make the pair that follows from a secret the client showed, the same each time.
+
+        Of three things only the server's key is ours alone: the secret is never kept, and the
+        salt is in the row. Without any one of them there is no pair.
+        """
+
+        def part(name: str) -> str:
+            return _spelt(keyring().blind_index(shown, f"tokens:{name}:{salt.hex()}"))
+
+        refresh = RefreshToken(family or part("family"), part("rotating"))
+        return cls(LOGIN_PREFIX + part("login"), refresh)

@@ -59,8 +59,8 @@ def test_postgres_itself_refuses_a_row_across_tenants(app: Flask, rows: Reader) 
     with pytest.raises(IntegrityError, match="fk_social_accounts_tenant_id_user_id_users"):
         rows(
             "INSERT INTO social_accounts"
-            " (id, tenant_id, appid, openid, user_id, session_key_sealed, last_login_at)"
-            " SELECT gen_random_uuid(), tenant_id, appid, 'o', :user_id, '', now()"
+            " (id, tenant_id, appid, openid, user_id, last_login_at)"
+            " SELECT gen_random_uuid(), tenant_id, appid, 'o', :user_id, now()"
             " FROM wechat_apps WHERE appid = :appid",
             user_id=user_id,
             appid=ACME_SHOP.appid,

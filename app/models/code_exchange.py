@@ -1,0 +1,30 @@
+"""A code of wx.login that somebody exchanges, or has exchanged, for a login."""
+
+from uuid import UUID
+
+from sqlalchemy import ForeignKeyConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.extensions import Model
+from app.models.columns import Moment
+
+
+class CodeExchange(Model):
+    """Whoever inserts the row asks WeChat; it is done when the session it names exists."""
+
+    __tablename__ = "code_exchanges"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "appid"], ["wechat_apps.tenant_id", "wechat_apps.appid"]
+        ),
+    )
+
+    code_index: Mapped[bytes] = mapped_column(primary_key=True)
+    tenant_id: Mapped[UUID]
+    appid: Mapped[str]
+    # A blind index of who asks, and for what.
+    asked_by: Mapped[bytes]
+    asked_at: Mapped[Moment] = mapped_column(index=True)
+    # The session that the exchange opens; its row does not exist before, hence no foreign key.
+    session_id: Mapped[UUID]
+    failure: Mapped[str | None]

@@ -1,0 +1,31 @@
+"""A session_key that WeChat gave for a social account, newest by when it was asked for."""
+
+from uuid import UUID
+
+from sqlalchemy import ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy.orm import Mapped
+
+from app.extensions import Model
+from app.models.columns import Id, Moment, Sealed
+
+
+class SessionKey(Model):
+    """WeChat often gives the same again; its blind index tells, and keeps it from being two."""
+
+    __tablename__ = "session_keys"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "social_account_id", "key_index"),
+        ForeignKeyConstraint(
+            ["tenant_id", "social_account_id"],
+            ["social_accounts.tenant_id", "social_accounts.id"],
+        ),
+    )
+
+    id: Mapped[Id]
+    tenant_id: Mapped[UUID]
+    social_account_id: Mapped[UUID]
+    key_index: Mapped[bytes]
+    session_key_sealed: Mapped[str]
+    asked_at: Mapped[Moment]
+    # Not the id: a login writes the key by upsert, before it knows which row it meets.
+    session_key = Sealed("social_account_id")

@@ -1,0 +1,101 @@
+"""The session_keys of a social account: the last three, tried newest first.
+
+`wx.login` may mint a new key while a button that was tapped under the old one is still on its way,
+and two exchanges of codes may overtake each other; then the newest key is not the one that fits.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TypeVar
+from uuid import UUID
+
+import structlog
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from app.clock import now
+from app.keyring import SealBroken, keyring
+from app.models import SessionKey, SocialAccount
+from app.models.columns import new_id
+from app.services.sessions import Caller
+from app.services.social_accounts import get_social_account
+from app.services.transactions import transaction
+from app.wechat import SessionKeyStale
+
+R = TypeVar("R")
+
+KEPT = 3
+# WeChat publishes no lifetime. The newest may well be in force for longer, so it is kept for as
+# long as there is none newer; those before it only serve what was tapped before the last login.
+PLAUSIBLE_LIFE = timedelta(days=3)
+
+log = structlog.get_logger()
+
+
+def keep_session_key(
+    db: Session, account: SocialAccount, session_key: str, asked_at: datetime
+) -> None:
+    """Keep a key that WeChat gave for a locked social account, and forget all but the last three.
+
+    `asked_at` is when WeChat was asked: of two exchanges that overtake each other, the one asked
+    later has the newer key, whichever is written last.
+    """
+    mine = (SessionKey.tenant_id == account.tenant_id, SessionKey.social_account_id == account.id)
+    index = keyring().blind_index(session_key, f"session_keys:{account.id}")
+    others = select(SessionKey.id).where(*mine, SessionKey.key_index != index)
+    too_many = others.order_by(SessionKey.asked_at.desc()).offset(KEPT - 1)
+    forget = delete(SessionKey).where(SessionKey.id.in_(too_many)).cte("forgotten")
+    fresh = insert(SessionKey).values(
+        id=new_id(),
+        tenant_id=account.tenant_id,
+        social_account_id=account.id,
+        key_index=index,
+        session_key_sealed=SessionKey.session_key.seal(
+            session_key, SessionKey, social_account_id=account.id
+        ),
+        asked_at=asked_at,
+    )
+    db.execute(
+        fresh.on_conflict_do_update(
+            constraint="uq_session_keys_tenant_id_social_account_id_key_index",
+            set_={"asked_at": func.greatest(fresh.excluded.asked_at, SessionKey.asked_at)},
+        ).add_cte(forget)
+    )
+
+
+def with_session_keys(caller: Caller, read: Callable[[str], R]) -> tuple[SocialAccount, R]:
+    """Read what a client handed over with the caller's keys, newest first, until one fits.
+
+    Raises NoSocialAccount, SessionKeyStale when none fits, and whatever else `read` raises: a
+    key that decrypts has shown that it is the right one.
+    """
+    account = get_social_account(caller)
+    for session_key in _keys_of(account.tenant_id, account.id):
+        try:
+            return account, read(session_key)
+        except SessionKeyStale:
+            continue
+    raise SessionKeyStale
+
+
+def _keys_of(tenant_id: UUID, account_id: UUID) -> list[str]:
+    wanted = (
+        select(SessionKey)
+        .where(SessionKey.tenant_id == tenant_id, SessionKey.social_account_id == account_id)
+        .order_by(SessionKey.asked_at.desc())
+        .limit(KEPT)
+    )
+    with transaction() as db:
+        kept = db.scalars(wanted).all()
+    plausible = [key for key in kept if key is kept[0] or key.asked_at > now() - PLAUSIBLE_LIFE]
+    return [text for key in plausible if (text := _opened(key))]
+
+
+def _opened(key: SessionKey) -> str | None:
+    """Open a key; one that does not open is as good as none, and the operator reads why."""
+    try:
+        return key.session_key
+    except SealBroken as error:
+        log.error("session_key_broken", cause=str(error))
+        return None
