@@ -54,7 +54,6 @@ def test_those_who_wait_hear_why_the_login_failed(
     """Otherwise a double tap turns one refusal into another, or asks WeChat again and again."""
     code = alice.wx_login()
     wechat.fault("slow", seconds=0.2, times=1)
-    rows("UPDATE wechat_apps SET enabled = true")
     acts = [lambda: send(Client(app), f"{code}x") for _ in range(5)]
     began = time.perf_counter()
     assert {failure(answer) for answer in at_once(acts)} == {(400, "code_invalid")}
