@@ -75,9 +75,9 @@ def logout(client: Client, alice: Person) -> Call:
     ("prepare", "allowed"),
     [
         (me, 2),
-        (login, 6),
-        (login_of_a_known_person, 6),
-        (login_that_registers, 11),
+        (login, 7),
+        (login_of_a_known_person, 7),
+        (login_that_registers, 12),
         (password_login, 10),
         (phone_that_registers, 15),
         (profile, 5),

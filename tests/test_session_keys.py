@@ -4,8 +4,11 @@ from datetime import timedelta
 
 import pytest
 from flask import Flask
+from flask_migrate import downgrade, upgrade
 
 from app.clock import now
+from app.extensions import db
+from app.keyring import keyring
 from app.services.apps import get_app
 from app.services.session_keys import keep_session_key
 from app.services.social_accounts import upsert_social_account
@@ -92,15 +95,41 @@ def test_garbage_and_keys_that_do_not_open_are_no_500(
     token, tap = client.log_in(alice)["token"], alice.tap_phone_old()
     client.log_in(bob)
     assert failure(client.post("phone", token, **bob.tap_phone_old())) == KEY_EXPIRED
-    rows(
-        "UPDATE session_keys SET session_key_sealed = (SELECT session_key_sealed"
-        " FROM session_keys ORDER BY id DESC LIMIT 1)"
-    )  # bob's, who came last
-    taps = [alice.tap_phone_old(), bob.tap_phone_old(), tap]
-    said = [client.post("phone", token, **one) for one in taps]
-    assert {failure(answer) for answer in said} == {KEY_EXPIRED}
+    bobs = "(SELECT session_key_sealed FROM session_keys ORDER BY asked_at DESC LIMIT 1)"
+    rows(f"UPDATE session_keys SET session_key_sealed = {bobs}")
+    for moved in (tap, alice.tap_phone_old(), bob.tap_phone_old()):
+        assert failure(client.post("phone", token, **moved)) == KEY_EXPIRED
     rows("UPDATE session_keys SET session_key_sealed = 'k1:' || repeat('A', 60)")
     assert failure(client.post("phone", token, **tap)) == KEY_EXPIRED
     club = client.log_in(alice, ACME_CLUB)["token"]
     refused = client.post("phone", club, ACME_CLUB, **alice.tap_phone_old(ACME_SHOP))
     assert failure(refused) == KEY_EXPIRED
+
+
+@pytest.mark.real_commits
+def test_keys_kept_before_the_table_was_made_are_moved_into_it(
+    app: Flask, client: Client, alice: Person, bob: Person, wechat: WeChat, rows: Reader
+) -> None:
+    """Otherwise an update of the service makes everybody's open data unreadable."""
+    token = client.log_in(alice)["token"]
+    client.log_in(bob)
+    asked = {"person": "alice", "appid": ACME_SHOP.appid}
+    session_key = wechat.ask("session-key", **asked)["session_key"]
+    first = "SELECT openid FROM social_accounts ORDER BY created_at LIMIT 1"
+    openid = rows(first)[0][0]
+    with app.app_context():
+        place = f"social_accounts.session_key_sealed:{ACME_SHOP.appid}|{openid}"
+        sealed = keyring().seal(session_key, place)
+        db.engine.dispose()
+        downgrade(revision="0001")
+        try:
+            rows(
+                "UPDATE social_accounts SET session_key_sealed = :sealed WHERE openid = :openid",
+                sealed=sealed,
+                openid=openid,
+            )
+        finally:
+            upgrade()
+    assert rows.count("session_keys") == 1, "and the one that does not open is left behind"
+    assert session_key not in str(rows("SELECT session_key_sealed FROM session_keys"))
+    assert client.post("phone", token, **alice.tap_phone_old()).status_code == 200

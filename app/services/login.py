@@ -11,15 +11,22 @@ from app.clock import now
 from app.errors import LoginUnbound, TokenInvalid
 from app.models import SocialAccount, User
 from app.services.apps import AppConfig
+from app.services.code_exchange import Ask, exchange_once, get_opened
 from app.services.credentials import check_credentials
 from app.services.owners import Visit, settle_at_login, settle_by_user
-from app.services.session_keys import keep_session_key
-from app.services.sessions import Caller, Device, Tokens, open_session, reissue
-from app.services.social_accounts import lock_social_account, upsert_social_account
+from app.services.session_keys import Met, meet
+from app.services.sessions import (
+    Caller,
+    Device,
+    Opening,
+    Tokens,
+    open_session,
+    reissue,
+)
+from app.services.social_accounts import lock_social_account
 from app.services.transactions import decided_again_when_lost, transaction
 from app.services.users import Profile, get_profile, get_user, refuse_inactive
 from app.services.wechat_calls import client
-from app.wechat import WeChatIdentity
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,64 +59,92 @@ def log_in(
 ) -> Login:
     """Log a person in with the code of wx.login; with account and password, bind them at once.
 
-    The password is checked first, so that a wrong one does not use the code up. Raises
-    WeChatError, CredentialsWrong, UserDisabled, or what `decide_binding` raises; then nothing
-    is written.
+    The password is checked first, so that a wrong one does not use the code up. A code repeated
+    by the same client gets the same login. Raises WeChatError, CodeUsed, CredentialsWrong,
+    UserDisabled, or what `decide_binding` raises; then nothing is written.
     """
     user_id = None
     if account is not None and password is not None:
         user_id = check_credentials(app.tenant_id, account, password, device)
-    asked_at = now()
-    identity = client().code_to_session(app.appid, app.secret, code)
-    return _enter(app, device, identity, asked_at, user_id)
+    ask = Ask(app, device, code, "login", user_id)
+
+    def first(opening: Opening, asked_at: datetime) -> Login:
+        identity = client().code_to_session(app.appid, app.secret, code)
+        return _enter(ask, opening, Met(identity, asked_at))
+
+    return exchange_once(ask, first, lambda opening: _entered(app, opening))
 
 
 @decided_again_when_lost
-def _enter(
-    app: AppConfig,
-    device: Device,
-    identity: WeChatIdentity,
-    asked_at: datetime,
-    user_id: UUID | None,
-) -> Login:
+def _enter(ask: Ask, opening: Opening, met: Met) -> Login:
+    visit = Visit(ask.app, ask.device)
     with transaction() as db:
-        account = upsert_social_account(db, app, identity)
-        keep_session_key(db, account, identity.session_key, asked_at)
-        if user_id is not None:
-            settle_by_user(db, Visit(app, device), account, user_id)
-        settle_at_login(db, Visit(app, device), account)
-        note_login(db, app.tenant_id, account.user_id, device)
+        account = meet(db, ask.app, met)
+        if ask.user_id is not None:
+            settle_by_user(db, visit, account, ask.user_id)
+        settle_at_login(db, visit, account)
+        note_login(db, ask.app.tenant_id, account.user_id, ask.device)
         tokens = open_session(
-            db, app, device, social_account_id=account.id, user_id=account.user_id
+            db,
+            ask.app,
+            ask.device,
+            social_account_id=account.id,
+            user_id=account.user_id,
+            opening=opening,
         )
+        return login_of(db, tokens, account)
+
+
+def _entered(app: AppConfig, opening: Opening) -> Login:
+    with transaction() as db:
+        tokens, account = get_opened(db, app, opening)
+        if account.user_id is not None:
+            refuse_inactive(get_user(db, app.tenant_id, account.user_id))
         return login_of(db, tokens, account)
 
 
 def open_bind_key(app: AppConfig, device: Device, code: str) -> BindKey:
     """Identify a person by code and open an unbound session, whose token is traded later."""
-    asked_at = now()
-    identity = client().code_to_session(app.appid, app.secret, code)
-    return _identify(app, device, identity, asked_at)
+    ask = Ask(app, device, code, "bind_key")
+
+    def first(opening: Opening, asked_at: datetime) -> BindKey:
+        identity = client().code_to_session(app.appid, app.secret, code)
+        return _identify(ask, opening, Met(identity, asked_at))
+
+    return exchange_once(ask, first, lambda opening: _identified(app, opening))
 
 
 @decided_again_when_lost
-def _identify(
-    app: AppConfig, device: Device, identity: WeChatIdentity, asked_at: datetime
-) -> BindKey:
+def _identify(ask: Ask, opening: Opening, met: Met) -> BindKey:
     with transaction() as db:
-        account = upsert_social_account(db, app, identity)
-        keep_session_key(db, account, identity.session_key, asked_at)
-        settle_at_login(db, Visit(app, device), account)
+        account = meet(db, ask.app, met)
+        settle_at_login(db, Visit(ask.app, ask.device), account)
         if account.user_id is not None:
-            refuse_inactive(get_user(db, app.tenant_id, account.user_id))
-        tokens = open_session(db, app, device, social_account_id=account.id, user_id=None)
-        return BindKey(
-            tokens.token,
-            account.openid,
-            account.unionid,
-            account.nickname is not None,
-            account.user_id is not None,
+            refuse_inactive(get_user(db, ask.app.tenant_id, account.user_id))
+        tokens = open_session(
+            db,
+            ask.app,
+            ask.device,
+            social_account_id=account.id,
+            user_id=None,
+            opening=opening,
         )
+        return _bind_key(tokens, account)
+
+
+def _identified(app: AppConfig, opening: Opening) -> BindKey:
+    with transaction() as db:
+        return _bind_key(*get_opened(db, app, opening))
+
+
+def _bind_key(tokens: Tokens, account: SocialAccount) -> BindKey:
+    return BindKey(
+        tokens.token,
+        account.openid,
+        account.unionid,
+        account.nickname is not None,
+        account.user_id is not None,
+    )
 
 
 @decided_again_when_lost

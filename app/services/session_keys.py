@@ -5,6 +5,7 @@ and two exchanges of codes may overtake each other; then the newest key is not t
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
@@ -18,10 +19,11 @@ from app.clock import now
 from app.keyring import SealBroken, keyring
 from app.models import SessionKey, SocialAccount
 from app.models.columns import new_id
+from app.services.apps import AppConfig
 from app.services.sessions import Caller
-from app.services.social_accounts import get_social_account
+from app.services.social_accounts import get_social_account, upsert_social_account
 from app.services.transactions import transaction
-from app.wechat import SessionKeyStale
+from app.wechat import SessionKeyStale, WeChatIdentity
 
 R = TypeVar("R")
 
@@ -31,6 +33,21 @@ KEPT = 3
 PLAUSIBLE_LIFE = timedelta(days=3)
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Met:
+    """Whom WeChat says a code is of, and when it was asked."""
+
+    identity: WeChatIdentity
+    asked_at: datetime
+
+
+def meet(db: Session, app: AppConfig, met: Met) -> SocialAccount:
+    """Find or make the social account of whom WeChat named, and keep the session_key; locked."""
+    account = upsert_social_account(db, app, met.identity)
+    keep_session_key(db, account, met.identity.session_key, met.asked_at)
+    return account
 
 
 def keep_session_key(

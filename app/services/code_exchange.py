@@ -1,0 +1,174 @@
+"""Exchanging a code once, however often its client sends it (docs/decisions/0007)."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy import CTE, and_, delete, exists, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from app.clock import now
+from app.errors import FAILURES, CodeUsed, Failure, Internal, as_failure
+from app.keyring import keyring
+from app.models import CodeExchange, LoginSession, SocialAccount
+from app.models.columns import new_id
+from app.services.apps import AppConfig
+from app.services.sessions import Device, Opening, Tokens, tokens_of
+from app.services.tokens import TokenPair, token_hash
+from app.services.transactions import transaction
+from app.wechat import WeChatError, WeChatUnavailable
+
+L = TypeVar("L")
+
+REPEATABLE = timedelta(seconds=30)
+# Longer than asking WeChat takes, with a failed connect repeated, and writing the login after it.
+LEASE = timedelta(seconds=20)
+PATIENCE_SECONDS = 12.0
+FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.05, 0.5
+# WeChat's codes live five minutes; after that it refuses them itself.
+FORGOTTEN_AFTER = timedelta(minutes=10)
+FORGOTTEN_AT_ONCE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A code, and who sends it for what: only the very same ask gets the same login."""
+
+    app: AppConfig
+    device: Device
+    code: str = field(repr=False)
+    purpose: str
+    user_id: UUID | None = None
+
+    @property
+    def code_index(self) -> bytes:
+        return keyring().blind_index(self.code, f"code_exchanges:{self.app.appid}")
+
+    @property
+    def asked_by(self) -> bytes:
+        who = repr((self.device.name, self.device.ip, self.purpose, self.user_id))
+        return keyring().blind_index(who, f"asked_by:{self.app.appid}")
+
+    def opening(self, session_id: UUID) -> Opening:
+        """Say which session and tokens the code leads to, the same each time."""
+        return Opening(session_id, TokenPair.derived(self.code, session_id.bytes))
+
+
+def exchange_once(
+    ask: Ask, log_in: Callable[[Opening, datetime], L], again: Callable[[Opening], L]
+) -> L:
+    """Let the first who sends a code log in, and give everybody who repeats it the same again.
+
+    `log_in` asks WeChat and opens the session; `again` describes the one that was opened. Raises
+    what the first one's login raised, or CodeUsed to somebody else and after `REPEATABLE`.
+    """
+    opening = ask.opening(new_id())
+    moment = _claim(ask, opening.session_id)
+    if moment is None:
+        return again(ask.opening(_wait(ask)))
+    try:
+        return log_in(opening, moment)
+    except BaseException as error:
+        _note_failure(ask, opening.session_id, error)
+        raise
+
+
+def get_opened(db: Session, app: AppConfig, opening: Opening) -> tuple[Tokens, SocialAccount]:
+    """Give the tokens of a session that an opening led to, and its social account, once more.
+
+    Raises CodeUsed when it has ended, or gone on to other tokens: its answer has arrived.
+    """
+    its = and_(
+        SocialAccount.tenant_id == LoginSession.tenant_id,
+        SocialAccount.id == LoginSession.social_account_id,
+    )
+    row = db.execute(
+        select(LoginSession.user_id, SocialAccount)
+        .join(SocialAccount, its)
+        .where(
+            LoginSession.tenant_id == app.tenant_id,
+            LoginSession.id == opening.session_id,
+            LoginSession.token_hash == token_hash(opening.pair.login),
+            LoginSession.ended_at.is_(None),
+        )
+    ).one_or_none()
+    if row is None:
+        raise CodeUsed
+    return tokens_of(opening.pair, row[0]), row[1]
+
+
+def _claim(ask: Ask, session_id: UUID) -> datetime | None:
+    """Become the one who exchanges the code; give the moment, or None if another did.
+
+    A failed exchange is tried anew, and so is one whose process died: WeChat knows best whether
+    the code is still good.
+    """
+    moment = now()
+    fresh = insert(CodeExchange).values(
+        code_index=ask.code_index,
+        tenant_id=ask.app.tenant_id,
+        appid=ask.app.appid,
+        asked_by=ask.asked_by,
+        asked_at=moment,
+        session_id=session_id,
+    )
+    names = ("asked_by", "asked_at", "session_id", "failure")
+    opened = exists().where(LoginSession.id == CodeExchange.session_id)
+    claim = fresh.on_conflict_do_update(
+        constraint="pk_code_exchanges",
+        set_={name: fresh.excluded[name] for name in names},
+        where=or_(
+            CodeExchange.failure.is_not(None),
+            and_(CodeExchange.asked_at < moment - LEASE, ~opened),
+        ),
+    ).add_cte(_forgetting(moment))
+    with transaction() as db:
+        return db.scalar(claim.returning(CodeExchange.asked_at))
+
+
+def _forgetting(moment: datetime) -> CTE:
+    """Forget a few old codes on the way; those that another is forgetting are left to them."""
+    old = select(CodeExchange.code_index).where(CodeExchange.asked_at < moment - FORGOTTEN_AFTER)
+    few = old.limit(FORGOTTEN_AT_ONCE).with_for_update(skip_locked=True)
+    return delete(CodeExchange).where(CodeExchange.code_index.in_(few)).cte("forgotten")
+
+
+def _wait(ask: Ask) -> UUID:
+    """Wait, holding no connection, for the one who exchanges the code; give the session's id."""
+    deadline, poll = time.monotonic() + PATIENCE_SECONDS, FIRST_POLL_SECONDS
+    while time.monotonic() < deadline:
+        session_id = _look(ask)
+        if session_id is not None:
+            return session_id
+        time.sleep(poll)
+        poll = min(2 * poll, LONGEST_POLL_SECONDS)
+    raise WeChatUnavailable(reason="the exchange of the code was not finished")
+
+
+def _look(ask: Ask) -> UUID | None:
+    """Give the session that was opened; None while WeChat is being asked."""
+    wanted = select(CodeExchange, LoginSession.id).outerjoin(
+        LoginSession, LoginSession.id == CodeExchange.session_id
+    )
+    with transaction() as db:
+        row = db.execute(wanted.where(CodeExchange.code_index == ask.code_index)).one_or_none()
+    if row is None or row[0].asked_by != ask.asked_by or row[0].asked_at < now() - REPEATABLE:
+        raise CodeUsed
+    if row[0].failure is not None:
+        raise FAILURES[row[0].failure]
+    session_id: UUID | None = row[1]
+    return session_id
+
+
+def _note_failure(ask: Ask, session_id: UUID, error: BaseException) -> None:
+    """Tell those who wait why there is nothing to wait for."""
+    if isinstance(error, WeChatError):
+        error = as_failure(error)
+    failure = error.code if isinstance(error, Failure) else Internal.code
+    own = (CodeExchange.code_index == ask.code_index, CodeExchange.session_id == session_id)
+    with transaction() as db:
+        db.execute(update(CodeExchange).where(*own).values(failure=failure))
