@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from flask_migrate import upgrade
 from psycopg import sql
@@ -15,6 +16,7 @@ from werkzeug.serving import make_server
 
 from app import create_app
 from app.extensions import db
+from app.services import passwords
 from app.simulator import create_simulator
 from config import Config, load_config
 from config.development import fill, var_folder
@@ -56,6 +58,16 @@ def drop_database(url: str, name: str) -> None:
     """Drop this run's database, whoever is still connected to it."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> Iterator[None]:
+    """Hash with the least work; tests/test_passwords.py sees to what is used for real."""
+    with pytest.MonkeyPatch.context() as patch:
+        cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        patch.setattr(passwords, "HASHER", cheap)
+        patch.setattr(passwords, "NOBODYS_HASH", cheap.hash("nobody has this password"))
+        yield
 
 
 @pytest.fixture(scope="session")
