@@ -153,7 +153,7 @@ def test_health_and_readiness_answer(copy: Copy) -> None:
 def test_copies_run_side_by_side_on_one_wechat(copy: Copy, tmp_path: Path) -> None:
     """Otherwise two checkouts on one machine get in each other's way."""
     wechat = copy.wechat.url
-    second = start(tmp_path / "var", WECHAT_API_BASE_URL=wechat)
+    second = start(tmp_path / "var", WECHAT_API_BASE_URL=wechat, GUNICORN_WORKERS="1")
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", int(second.environ["SIMULATOR_PORT"]))) != 0
     code = Person(copy.wechat, "alice", "13800138001").wx_login(SHOP)
@@ -170,7 +170,7 @@ def test_a_graceful_stop_finishes_what_is_in_flight_and_data_survives(copy: Copy
         time.sleep(0.5)
         stop(copy, signal.SIGINT)
         assert login.result().status_code == 200
-    again = start(Path(copy.environ["WXPASS_VAR"]))
+    again = start(Path(copy.environ["WXPASS_VAR"]), GUNICORN_WORKERS="1")
     copy.process, copy.environ = again.process, again.environ
     bearer = {"Authorization": f"Bearer {login.result().json()['token']}"}
     refused = requests.get(f"{copy.service}/v1/me", headers=bearer, timeout=5)

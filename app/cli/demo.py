@@ -5,6 +5,7 @@ import contextlib
 import click
 from flask import current_app
 from flask.cli import with_appcontext
+from flask_migrate import upgrade
 
 from app.cli.terminal import failures_told
 from app.errors import AccountExists, AppExists, TenantExists
@@ -13,15 +14,20 @@ from config.development.demo import TENANTS, DemoTenant
 
 
 @click.command()
+@click.option(
+    "--migrate", is_flag=True, help="Bring the tables up to date first. 先迁移。"
+)
 @with_appcontext
 @failures_told
-def demo() -> None:
+def demo(migrate: bool) -> None:
     """Add the demo tenants, mini-programs and users, those that are missing. 添加演示数据。
 
     Their secrets are printed in the source, so production refuses.
     """
     if current_app.config["WXPASS_PRODUCTION"]:
         raise click.ClickException("Demo data is for development only. 演示数据仅用于开发环境。")
+    if migrate:
+        upgrade()
     for tenant in TENANTS:
         _add(tenant)
 

@@ -182,8 +182,7 @@ def _make_ready(run: Run) -> Config:
     fill(environ)
     config = load_config(environ)
     say("Bringing the database up to date / 正在更新数据库 ...")
-    run.finish("migration", "flask", "--app", "wsgi", "db", "upgrade")
-    run.finish("demo", "flask", "--app", "wsgi", "demo")
+    run.finish("demo", "flask", "--app", "wsgi", "demo", "--migrate")
     return config
 
 
