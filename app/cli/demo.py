@@ -14,9 +14,7 @@ from config.development.demo import TENANTS, DemoTenant
 
 
 @click.command()
-@click.option(
-    "--migrate", is_flag=True, help="Bring the tables up to date first. 先迁移。"
-)
+@click.option("--migrate", is_flag=True, help="Bring the tables up to date first. 先迁移。")
 @with_appcontext
 @failures_told
 def demo(migrate: bool) -> None:
