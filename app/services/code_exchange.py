@@ -1,6 +1,5 @@
 """Exchanging a code once, however often its client sends it (docs/decisions/0007)."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,6 +16,7 @@ from app.keyring import keyring
 from app.models import CodeExchange, LoginSession, SocialAccount
 from app.models.columns import new_id
 from app.services.apps import AppConfig
+from app.services.patience import looks
 from app.services.sessions import Device, Opening, Tokens, tokens_of
 from app.services.tokens import TokenPair, token_hash
 from app.services.transactions import transaction
@@ -27,8 +27,6 @@ L = TypeVar("L")
 REPEATABLE = timedelta(seconds=30)
 # Longer than asking WeChat takes, with a failed connect repeated, and writing the login after it.
 LEASE = timedelta(seconds=20)
-PATIENCE_SECONDS = 12.0
-FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.05, 0.5
 # WeChat's codes live five minutes; after that it refuses them itself.
 FORGOTTEN_AFTER = timedelta(minutes=10)
 FORGOTTEN_AT_ONCE = 10
@@ -139,13 +137,10 @@ def _forgetting(moment: datetime) -> CTE:
 
 def _wait(ask: Ask) -> UUID:
     """Wait, holding no connection, for the one who exchanges the code; give the session's id."""
-    deadline, poll = time.monotonic() + PATIENCE_SECONDS, FIRST_POLL_SECONDS
-    while time.monotonic() < deadline:
+    for _ in looks():
         session_id = _look(ask)
         if session_id is not None:
             return session_id
-        time.sleep(poll)
-        poll = min(2 * poll, LONGEST_POLL_SECONDS)
     raise WeChatUnavailable(reason="the exchange of the code was not finished")
 
 

@@ -1,6 +1,5 @@
 """Calls to WeChat, made with no database connection held."""
 
-import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TypeVar, cast
@@ -13,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app.clock import now
 from app.models import WeChatAccessToken
 from app.services.apps import AppConfig
+from app.services.patience import looks
 from app.services.transactions import transaction
 from app.wechat import AccessToken, AccessTokenRejected, WeChatClient, WeChatUnavailable
 
@@ -24,8 +24,6 @@ log = structlog.get_logger()
 RENEW_BEFORE = timedelta(minutes=4)
 # Longer than two calls take, each with a failed connect repeated: 2 x (3 + 3 + 5) s.
 REFRESH_LEASE = timedelta(seconds=30)
-PATIENCE_SECONDS = 12.0
-FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.05, 0.5
 
 
 def client() -> WeChatClient:
@@ -53,20 +51,17 @@ def _access_token(app: AppConfig, rejected: str | None = None) -> str:
     Raises WeChatUnavailable when the one who was waited for failed or takes too long: those who
     wait do not queue up to fail one after another.
     """
-    deadline, poll = time.monotonic() + PATIENCE_SECONDS, FIRST_POLL_SECONDS
-    while time.monotonic() < deadline:
+    for look in looks():
         kept = _look(app)
         token = kept.token if kept and kept.is_good_until(now() + RENEW_BEFORE) else None
         if token is not None and token != rejected:
             return token
         if kept is None or not kept.is_refreshed_by_somebody(now()):
-            if poll > FIRST_POLL_SECONDS and kept and kept.refreshing_until is None:
+            if look > 0 and kept and kept.refreshing_until is None:
                 break
             lease = _claim_refresh(app, kept.token_sealed if kept else None)
             if lease is not None:
                 return _refresh(app, lease, rejected)
-        time.sleep(poll)
-        poll = min(2 * poll, LONGEST_POLL_SECONDS)
     raise WeChatUnavailable(reason="the access token was not refreshed")
 
 
