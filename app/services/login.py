@@ -61,7 +61,7 @@ def log_in(
 
     The password is checked first, so that a wrong one does not use the code up. A code repeated
     by the same client gets the same login. Raises WeChatError, CodeUsed, CredentialsWrong,
-    UserDisabled, or what `decide_binding` raises; then nothing is written.
+    UserDisabled, or what `decide_binding` raises; then nothing is written but why the code failed.
     """
     user_id = None
     if account is not None and password is not None:
@@ -98,8 +98,7 @@ def _enter(ask: Ask, opening: Opening, met: Met) -> Login:
 def _entered(app: AppConfig, opening: Opening) -> Login:
     with transaction() as db:
         tokens, account = get_opened(db, app, opening)
-        if account.user_id is not None:
-            refuse_inactive(get_user(db, app.tenant_id, account.user_id))
+        _refuse_inactive_owner(db, account)
         return login_of(db, tokens, account)
 
 
@@ -119,8 +118,7 @@ def _identify(ask: Ask, opening: Opening, met: Met) -> BindKey:
     with transaction() as db:
         account = meet(db, ask.app, met)
         settle_at_login(db, Visit(ask.app, ask.device), account)
-        if account.user_id is not None:
-            refuse_inactive(get_user(db, ask.app.tenant_id, account.user_id))
+        _refuse_inactive_owner(db, account)
         tokens = open_session(
             db,
             ask.app,
@@ -178,6 +176,11 @@ def _enter_as(app: AppConfig, device: Device, user_id: UUID) -> Login:
         note_login(db, app.tenant_id, user_id, device)
         tokens = open_session(db, app, device, social_account_id=None, user_id=user_id)
         return Login(tokens, get_profile(db, app.tenant_id, user_id))
+
+
+def _refuse_inactive_owner(db: Session, account: SocialAccount) -> None:
+    if account.user_id is not None:
+        refuse_inactive(get_user(db, account.tenant_id, account.user_id))
 
 
 def note_login(db: Session, tenant_id: UUID, user_id: UUID | None, device: Device) -> None:
