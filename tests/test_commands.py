@@ -89,7 +89,7 @@ def test_a_command_that_operators_need_is_missing() -> None:
     assert set(COMMANDS) == {
         *("tenants", "tenants add", "tenants list", "tenants set"),
         *("apps", "apps add", "apps list", "apps disable", "apps enable"),
-        "apps set-secret",
+        *("apps set", "apps set-secret"),
         *("users", "users add", "users list", "users set-password", "users undo-merge"),
         *("jwt-keys", "jwt-keys list", "jwt-keys rotate"),
         "demo",
@@ -130,9 +130,9 @@ def test_a_tenant_cannot_be_added_and_seen(run: Command) -> None:
     assert (added.exit_code, "initech-2" in added.output) == (0, True)
     listed = run("tenants", "list")
     assert listed.output.splitlines() == [
-        "acme\tactive\tAcme",
-        "globex\tactive\tGlobex",
-        "initech-2\tactive\t英尼泰克 🌸",
+        "acme\tactive\tbind\tAcme",
+        "globex\tactive\tbind\tGlobex",
+        "initech-2\tactive\tbind\t英尼泰克 🌸",
     ]
 
 
@@ -180,7 +180,7 @@ def test_an_added_app_does_not_answer_at_once(
 
     login = client.post("login", app=NEW, code=code)
     assert (login.status_code, login.json["bound"]) == (200, True)
-    assert f"{NEW.appid}\tacme\ton_login\tenabled\tNew" in run("apps", "list").output
+    assert f"{NEW.appid}\tacme\ton_login\tenabled\toff\tNew" in run("apps", "list").output
 
 
 def test_a_switched_off_app_still_lets_people_in(
@@ -198,6 +198,21 @@ def test_a_switched_off_app_still_lets_people_in(
     assert run("apps", "enable", ACME_SHOP.appid).exit_code == 0
     assert client.me(token).status_code == 200
     assert client.post("login", code=alice.wx_login()).status_code == 200
+
+
+def test_an_app_cannot_be_changed(run: Command, rows: Reader) -> None:
+    change = ("apps", "set", ACME_SHOP.appid)
+    assert run(*change, "--session-limit", "2", "--registration", "closed").exit_code == 0
+    assert f"{ACME_SHOP.appid}\tacme\tclosed\tenabled\t2\t" in run("apps", "list").output
+    assert run(*change, "--session-limit", "off", "--name", "Shop").exit_code == 0
+    assert f"{ACME_SHOP.appid}\tacme\tclosed\tenabled\toff\tShop" in run("apps", "list").output
+    assert rows("SELECT details FROM audit_events WHERE action = 'app.changed' ORDER BY id") == [
+        ({"session_limit": "2", "registration": "closed"},),
+        ({"session_limit": "None", "name": "Shop"},),
+    ]
+    for nonsense in ((), ("--session-limit", "0"), ("--session-limit", "two"), ("--name", " ")):
+        assert run(*change, *nonsense).exit_code == 2, nonsense
+    assert run("apps", "set", "wxnobody", "--name", "x").exit_code == 1
 
 
 def test_the_secrets_of_the_message_push_are_lost_or_kept_in_clear(

@@ -6,6 +6,9 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
+from app.services import binding, login
+from app.services.credentials import check_credentials
+from app.services.password_changes import set_password
 from app.services.phone_numbers import phone_number
 from tests.cast import ACME_CLUB, ACME_SHOP, Client, Person, Reader, WeChat, enter_user, failure
 from tests.test_concurrency import at_once
@@ -129,6 +132,27 @@ def test_changing_ones_password_ends_every_other_session(
     assert client.post("password-login", **ALICE).status_code == 401
     assert client.post("password-login", account="alice", password=NEW).status_code == 200
     assert rows.count("audit_events", "action = 'user.password_changed'") == 1
+
+
+@pytest.mark.parametrize("way", ["login", "password-login", "bind"])
+def test_a_password_that_was_replaced_since_it_was_checked_opens_nothing(
+    way: str, app: Flask, client: Client, alice: Person, monkeypatch: Any, rows: Reader
+) -> None:
+    """Otherwise whoever had the old one is in, after every session has been ended."""
+    enter_user(app, **ALICE)
+    unbound = client.log_in(alice)["token"]
+
+    def check_and_be_overtaken(*proof: Any) -> Any:
+        proven = check_credentials(*proof)
+        set_password("acme", "alice", NEW)
+        return proven
+
+    for module in (login, binding):
+        monkeypatch.setattr(module, "check_credentials", check_and_be_overtaken)
+    code = {"code": alice.wx_login()} if way == "login" else {}
+    assert failure(client.post(way, unbound, **code, **ALICE)) == (401, "credentials_wrong")
+    assert rows.count("login_sessions", "user_id IS NOT NULL") == 0
+    assert rows.count("social_accounts", "user_id IS NOT NULL") == 0
 
 
 def test_a_user_without_a_password_is_told_so(client: Client, alice: Person) -> None:

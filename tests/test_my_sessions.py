@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from flask import Flask
 
+from app.services.apps import change_app
 from tests.cast import ACME_CLUB, ACME_SHOP, GLOBEX_LIFE, App, Client, Person, Reader, failure
 from tests.test_concurrency import at_once
 
@@ -43,7 +44,9 @@ def test_a_user_sees_their_own_sessions_and_nobody_elses(
     assert listed[0]["first_seen_at"] <= listed[0]["last_seen_at"]
 
 
-def test_a_user_ends_one_session_or_all_others(client: Client, alice: Person, bob: Person) -> None:
+def test_a_user_ends_one_session_or_all_others(
+    client: Client, alice: Person, bob: Person, rows: Reader
+) -> None:
     """Otherwise a lost phone can only be logged out together with this one."""
     lost, here = client.bind(alice)["token"], client.log_in(alice)["token"]
     stranger = client.bind(bob)["token"]
@@ -58,6 +61,13 @@ def test_a_user_ends_one_session_or_all_others(client: Client, alice: Person, bo
     assert client.me(stranger).status_code == 200
     assert end(client, here, left["id"]).status_code == 204
     assert failure(client.me(here)) == (401, "session_ended")
+    told = rows("SELECT action, subject, ip FROM audit_events WHERE action LIKE 'session%'")
+    assert ("session.ended", lost_id, "127.0.0.1") in told
+    assert sorted(action for action, _, _ in told) == [
+        "session.ended",
+        "session.ended",
+        "sessions.others_ended",
+    ]
 
 
 @pytest.mark.parametrize("home", [ACME_SHOP, GLOBEX_LIFE], ids=["same_tenant", "neighbour"])
@@ -92,18 +102,19 @@ def test_a_lost_refresh_is_answered_again_to_the_same_device_only(
     assert rows.count("audit_events", "action = 'session.refresh_token_reused'") == 1
 
 
-def limit(rows: Reader, most: int) -> None:
+def limit(app: Flask, most: int) -> None:
     """Let users of the shop have so many sessions."""
-    rows("UPDATE wechat_apps SET session_limit = :n WHERE appid = :a", n=most, a=ACME_SHOP.appid)
+    with app.app_context():
+        change_app(ACME_SHOP.appid, session_limit=most)
 
 
 def test_the_oldest_session_goes_when_there_are_too_many(
-    client: Client, alice: Person, rows: Reader
+    app: Flask, client: Client, alice: Person
 ) -> None:
     """Otherwise a limit shuts out the phone that is in the hand, or other apps' sessions."""
     club = client.bind(alice, ACME_CLUB)["token"]
     tokens = [client.bind(alice)["token"]]
-    limit(rows, 2)
+    limit(app, 2)
     tokens += [client.log_in(alice)["token"] for _ in range(2)]
     assert failure(client.me(tokens[0])) == (401, "session_revoked")
     assert [client.me(token).status_code for token in [*tokens[1:], club]] == [200, 200, 200]
@@ -119,7 +130,7 @@ def test_logins_at_once_stay_within_the_limit(
 ) -> None:
     """Otherwise two logins that count at the same moment both stay."""
     client.bind(alice)
-    limit(rows, 3)
+    limit(app, 3)
     codes = [alice.wx_login() for _ in range(12)]
     acts: list[Callable[[], Any]] = [
         lambda code=code: Client(app).post("login", code=code) for code in codes

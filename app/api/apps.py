@@ -13,7 +13,7 @@ from app.schemas.requests import (
     RefreshRequest,
 )
 from app.schemas.responses import LoginResponse, ProfileResponse, TokensResponse
-from app.services import binding, login, open_data, refresh, sessions
+from app.services import binding, login, my_sessions, open_data, profiles, refresh, sessions
 from app.tenancy import this_app
 
 blp = Blueprint("apps", __name__, url_prefix="/v1/apps/<string:appid>")
@@ -41,7 +41,7 @@ def log_in_with_password(body: dict[str, Any]) -> login.Login:
 @any_login
 @blp.arguments(ProfileRequest)
 @blp.response(200, ProfileResponse)
-def keep_profile(body: dict[str, Any]) -> open_data.KeptProfile:
+def keep_profile(body: dict[str, Any]) -> profiles.KeptProfile:
     """Keep the nickname and avatar of the logged-in person."""
     return open_data.keep_profile(this_app(), this_caller(), **body)
 
@@ -98,4 +98,4 @@ def log_out(body: dict[str, Any]) -> None:
 @blp.response(204)
 def log_out_everywhere(body: dict[str, Any]) -> None:
     """End every login session of the logged-in user, in all apps of the tenant."""
-    sessions.end_all_sessions(this_caller())
+    my_sessions.end_all_sessions(this_caller(), this_device())

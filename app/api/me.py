@@ -52,7 +52,7 @@ def list_my_sessions() -> Sequence[my_sessions.ShownSession]:
 @blp.response(204)
 def end_my_session(session_id: UUID) -> None:
     """End one login session of the logged-in user."""
-    my_sessions.revoke_session(this_caller(), session_id)
+    my_sessions.end_one_session(this_caller(), this_device(), session_id)
 
 
 @blp.delete("/sessions")
@@ -60,4 +60,4 @@ def end_my_session(session_id: UUID) -> None:
 @blp.response(204)
 def end_my_other_sessions() -> None:
     """End every login session of the logged-in user but this one."""
-    my_sessions.revoke_other_sessions(this_caller())
+    my_sessions.end_other_sessions(this_caller(), this_device())

@@ -1,6 +1,7 @@
 """Commands about mini-programs."""
 
 import re
+from typing import Any
 
 import click
 from flask.cli import with_appcontext
@@ -24,6 +25,21 @@ def an_appid(_: click.Context, __: click.Parameter, value: str) -> str:
     return value
 
 
+class SessionLimit(click.ParamType[int]):
+    """A number of sessions from 1 up, or `off`, which is given as 0."""
+
+    name = "N|off"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read what was given."""
+        if value == "off":
+            return 0
+        return int(click.IntRange(1, 1000).convert(value, param, ctx))
+
+
+REGISTRATION = click.Choice(["on_login", "on_phone", "closed"])
+
+
 @click.group()
 def apps() -> None:
     """Mini-programs and their secrets. 小程序及其密钥。"""
@@ -35,7 +51,7 @@ def apps() -> None:
 @click.option("--name", required=True, callback=a_name, help="The name people know it by. 名称。")
 @click.option(
     "--registration",
-    type=click.Choice(["on_login", "on_phone", "closed"]),
+    type=REGISTRATION,
     default="on_phone",
     show_default=True,
     help="When a stranger becomes a user: at the first login, at the first verified phone, or "
@@ -107,10 +123,35 @@ def _read(what: str, pattern: re.Pattern[str], from_stdin: bool) -> str:
 @with_appcontext
 @failures_told
 def list_(tenant: str | None) -> None:
-    """List mini-programs: appid, tenant, registration, state, name. 列出小程序。"""
+    """List mini-programs: appid, tenant, registration, state, session limit, name. 列出小程序。"""
     for app, slug in service.list_apps(tenant):
         state = "enabled" if app.enabled else "disabled"
-        show(app.appid, slug, app.registration, state, app.name)
+        show(app.appid, slug, app.registration, state, str(app.session_limit or "off"), app.name)
+
+
+@apps.command("set")
+@click.argument("appid", callback=an_appid)
+@click.option("--name", callback=a_name, help="The name people know it by. 名称。")
+@click.option(
+    "--registration",
+    type=REGISTRATION,
+    help="When a stranger becomes a user from now on. 何时自动注册用户。",
+)
+@click.option(
+    "--session-limit",
+    type=SessionLimit(),
+    help="How many logins a user may have in the app; the oldest goes. "
+    "每个用户在该小程序最多同时登录几处，超出时最早的失效；off 不限制。",
+)
+@with_appcontext
+@failures_told
+def set_(appid: str, **settings: str | int | None) -> None:
+    """Change a mini-program, for the very next request. 修改小程序设置，立即生效。"""
+    given = {name: value for name, value in settings.items() if value is not None}
+    if not given:
+        raise click.UsageError("Say what to change; see --help. 请指明要修改的内容，见 --help。")
+    service.change_app(appid, **{name: value or None for name, value in given.items()})
+    show(f"Changed {appid}. 已修改 {appid}。")
 
 
 @apps.command("set-secret")

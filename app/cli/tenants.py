@@ -36,9 +36,9 @@ def add(slug: str, name: str, phone_owner: str) -> None:
 @with_appcontext
 @failures_told
 def list_() -> None:
-    """List the tenants: slug, status, name. 列出租户。"""
+    """List the tenants: slug, status, who proves an owned phone, name. 列出租户。"""
     for tenant in service.list_tenants():
-        show(tenant.slug, tenant.status, tenant.name)
+        show(tenant.slug, tenant.status, tenant.phone_owner_policy, tenant.name)
 
 
 @tenants.command("set")

@@ -32,8 +32,10 @@ def a_slug(_: click.Context, __: click.Parameter, value: str | None) -> str | No
     return value
 
 
-def a_name(_: click.Context, __: click.Parameter, value: str) -> str:
+def a_name(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
     """Check that a name can be kept and shown."""
+    if value is None:
+        return None
     try:
         return str(NAME.deserialize(value.strip()))
     except ValidationError:

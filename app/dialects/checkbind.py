@@ -61,5 +61,5 @@ def bind_account() -> login.Login:
 @no_login
 @answer(wire.SessionResponse)
 def log_in() -> login.Login:
-    """Log a person in by code, bound or not."""
-    return login.log_in(this_app(), this_device(), **said(CodeRequest))
+    """Log a person in by code, bound or not; with account and password, bind them at once."""
+    return login.log_in(this_app(), this_device(), **said(wire.SessionRequest))

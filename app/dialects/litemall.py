@@ -1,9 +1,7 @@
 """litemall (Spring Boot) and its descendants: JSON below /wx, errno and errmsg."""
 
-from dataclasses import replace
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 from flask_babel import gettext
 
@@ -11,11 +9,13 @@ from app.auth import (
     any_login,
     any_login_to_end,
     bearer_token,
+    bound_login,
     caller_of,
     no_login,
     this_caller,
     this_device,
     this_tenant_id,
+    this_user_id,
 )
 from app.dialects.envelope import Dialect, answering, failing, refuse_head, said
 from app.errors import (
@@ -28,13 +28,11 @@ from app.errors import (
     RequestInvalid,
     SocialAccountTaken,
     TokenOfAnotherApp,
-    UserDisabled,
     WeChatUnavailable,
 )
 from app.schemas import litemall as wire
 from app.schemas.lenient import EitherPhoneRequest
-from app.services import binding, login, open_data, sessions, social_accounts, users
-from app.services.phone_numbers import PhoneNumber
+from app.services import binding, login, open_data, profiles, sessions, users
 from app.tenancy import this_app
 
 blp = Dialect("litemall", __name__)
@@ -88,47 +86,20 @@ def log_in_by_weixin() -> dict[str, Any]:
     """Log a person in by code; on the first login the client names them."""
     body = said(wire.WeixinRequest)
     met = login.log_in(this_app(), this_device(), body["code"])
-    return {"tokens": met.tokens, "user": _named(met, **body["user_info"])}
+    return {"tokens": met.tokens, "user": _named(met, body["user_info"])}
 
 
-def _named(
-    met: login.Login, nickname: str = "", avatar_url: str = ""
-) -> users.Profile | open_data.KeptProfile:
-    """Give the person as known; let the client name whom nothing names yet."""
-    caller = caller_of(met.tokens.token)
-    account = social_accounts.get_social_account(caller)
-    kept = open_data.KeptProfile(account.nickname, account.avatar_url)
-    named = kept.nickname or (met.user and met.user.nickname)
-    if not named and nickname and nickname != open_data.NOBODYS_NICKNAME:
-        kept = open_data.keep_typed_profile(caller, nickname=nickname, avatar_url=avatar_url)
-        return replace(met.user, **_texts(kept)) if met.user else kept
-    return met.user or kept
-
-
-def _texts(kept: open_data.KeptProfile) -> dict[str, Any]:
-    return {"nickname": kept.nickname, "avatar_url": kept.avatar_url}
+def _named(met: login.Login, claimed: dict[str, str]) -> users.Profile | profiles.KeptProfile:
+    return profiles.name_newcomer(caller_of(met.tokens.token), **claimed)
 
 
 @blp.post("/wx/auth/bindPhone")
 @any_login
 @answer(wire.PhoneResponse)
-def bind_phone() -> dict[str, Any]:
-    """Verify the phone number and bind the person to the user it belongs to."""
+def bind_phone() -> login.Login:
+    """Verify the phone number and bind the person to the user it belongs to, token and all."""
     number = open_data.verified_phone(this_app(), this_caller(), **said(EitherPhoneRequest))
-    profile = binding.settle_phone(this_app(), this_caller(), this_device(), number)
-    return {"phone": profile.phone, "token": _good_token(profile, number)}
-
-
-def _good_token(profile: users.Profile, number: PhoneNumber) -> str:
-    """Give the token that stands for the user from now on.
-
-    It is the one the client has, for these clients keep it; but who gave way to the phone's
-    owner gets a new one.
-    """
-    caller = this_caller()
-    if caller.user_id in (None, profile.id):
-        return bearer_token()
-    return binding.bind_phone(this_app(), caller, this_device(), number).tokens.token
+    return binding.bind_phone(this_app(), this_caller(), this_device(), number, bearer_token())
 
 
 @blp.post("/wx/auth/login")
@@ -140,38 +111,20 @@ def log_in_with_password() -> login.Login:
 
 
 @blp.post("/wx/auth/profile")
-@any_login
+@bound_login
 @answer(wire.UserInfoResponse)
 def change_profile() -> users.Profile:
     """Change the logged-in user's nickname, avatar or gender."""
-    return users.change_user(this_tenant_id(), _whoever().id, **said(wire.ProfileRequest))
+    return users.change_user(this_tenant_id(), this_user_id(), **said(wire.ProfileRequest))
 
 
 @blp.get("/wx/auth/info")
 @blp.get("/wx/user/index", endpoint="index")
-@any_login
+@bound_login
 @answer(wire.WhoAmIResponse)
 def show_user() -> users.Profile:
     """Show the logged-in user."""
-    return _whoever()
-
-
-def _whoever() -> users.Profile:
-    """Show whom the token stands for; since bindPhone, the user of its WeChat identity.
-
-    Raises LoginUnbound or UserDisabled.
-    """
-    profile = users.show_user(this_tenant_id(), this_caller().user_id or _owner_id())
-    if profile.status != "active":
-        raise UserDisabled
-    return profile
-
-
-def _owner_id() -> UUID:
-    user_id = social_accounts.get_social_account(this_caller()).user_id
-    if user_id is None:
-        raise LoginUnbound
-    return user_id
+    return users.show_user(this_tenant_id(), this_user_id())
 
 
 @blp.post("/wx/auth/logout")

@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta, timezone
 from typing import Any
-from uuid import UUID
 
 from flask_babel import gettext
 from marshmallow import Schema, fields, validate
@@ -49,7 +48,7 @@ class UserInfoResponse(PersonResponse):
     userId = fields.UUID(attribute="id", dump_default=None)
     gender = fields.Integer(dump_default=0)
     phone = DomesticPhone(allow_none=True, dump_default=None)
-    registerDate = fields.Function(lambda user: registered_on(getattr(user, "id", None)))
+    registerDate = fields.Function(lambda user: registered_on(getattr(user, "created_at", None)))
     status = fields.Function(lambda user: STATUSES[getattr(user, "status", "active")])
     userLevel = fields.Integer(attribute="level", dump_default=0)
     userLevelDesc = fields.Function(lambda user: level_name(getattr(user, "level", 0)))
@@ -71,18 +70,15 @@ class LoginResponse(Schema):
 
 
 class PhoneResponse(Schema):
-    """The number, and the token that is good from now on."""
+    """The number, and the token that is good from now on: the one the client has."""
 
-    phone = DomesticPhone()
-    token = fields.String()
+    phone = DomesticPhone(attribute="user.phone")
+    token = fields.String(attribute="tokens.token")
 
 
-def registered_on(user_id: UUID | None) -> str | None:
-    """Give the day in China on which a user was made, which their id (UUIDv7) begins with."""
-    if user_id is None:
-        return None
-    seconds = (user_id.int >> 80) / 1000
-    return datetime.fromtimestamp(seconds, CHINA_TIME).date().isoformat()
+def registered_on(moment: datetime | None) -> str | None:
+    """Give the day in China on which a user was made."""
+    return None if moment is None else moment.astimezone(CHINA_TIME).date().isoformat()
 
 
 def level_name(level: int) -> Any:

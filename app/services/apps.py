@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from app.errors import AppDisabled, AppExists, AppUnknown, TenantDisabled
 from app.models import Tenant, WeChatApp
@@ -92,22 +93,34 @@ def list_apps(tenant_slug: str | None = None) -> Sequence[tuple[WeChatApp, str]]
         return [(app, slug) for app, slug in db.execute(wanted)]
 
 
+def change_app(appid: str, **settings: str | int | None) -> None:
+    """Change settings of an app, for the very next request; raise AppUnknown."""
+    with transaction() as db:
+        app = _lock_app(db, appid)
+        for name, value in settings.items():
+            setattr(app, name, value)
+        audit.record(db, app.tenant_id, audit.OPERATOR, "app.changed", appid, **settings)
+
+
 def set_app_secret(appid: str, secret: str) -> None:
     """Replace an app's AppSecret, for the very next request; raise AppUnknown."""
     with transaction() as db:
-        app = db.get(WeChatApp, appid)
-        if app is None:
-            raise AppUnknown
+        app = _lock_app(db, appid)
         app.secret = secret
         audit.record(db, app.tenant_id, audit.OPERATOR, "app.secret_replaced", appid)
 
 
 def set_app_enabled(appid: str, enabled: bool) -> None:
     """Switch an app on or off, for the very next request; raise AppUnknown."""
-    change = update(WeChatApp).where(WeChatApp.appid == appid).values(enabled=enabled)
     with transaction() as db:
-        tenant_id = db.scalar(change.returning(WeChatApp.tenant_id))
-        if tenant_id is None:
-            raise AppUnknown
+        app = _lock_app(db, appid)
+        app.enabled = enabled
         action = "app.enabled" if enabled else "app.disabled"
-        audit.record(db, tenant_id, audit.OPERATOR, action, appid)
+        audit.record(db, app.tenant_id, audit.OPERATOR, action, appid)
+
+
+def _lock_app(db: Session, appid: str) -> WeChatApp:
+    app = db.get(WeChatApp, appid, with_for_update=True)
+    if app is None:
+        raise AppUnknown
+    return app

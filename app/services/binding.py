@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 from app.errors import NoSocialAccount, TokenInvalid
 from app.models import LoginSession, SocialAccount
 from app.services.apps import AppConfig
-from app.services.credentials import check_credentials
+from app.services.credentials import Proof, check_credentials
 from app.services.login import Login
-from app.services.owners import Visit, free, settle_by_phone, settle_by_user
+from app.services.owners import Visit, free, settle_by_phone, settle_by_proof, settle_by_user
 from app.services.phone_numbers import PhoneNumber
 from app.services.sessions import Caller, Device, ending, reissue
 from app.services.social_accounts import lock_social_account
@@ -19,16 +19,23 @@ from app.services.users import Profile, get_profile
 
 
 @decided_again_when_lost
-def bind_phone(app: AppConfig, caller: Caller, device: Device, number: PhoneNumber) -> Login:
+def bind_phone(
+    app: AppConfig,
+    caller: Caller,
+    device: Device,
+    number: PhoneNumber,
+    kept_token: str | None = None,
+) -> Login:
     """Bind the caller to whom a verified number says they are.
 
-    Raises what `decide_binding` raises.
+    The login token is a new one, or stays `kept_token`, the one the caller showed. Raises what
+    `decide_binding` raises.
     """
     visit = Visit(app, device, caller.session_id)
     with transaction() as db:
         account = lock_social_account(db, caller)
         user_id = settle_by_phone(db, visit, account, number)
-        return _reissued(db, caller, user_id, account)
+        return _reissued(db, caller, user_id, account, kept_token)
 
 
 @decided_again_when_lost
@@ -47,18 +54,17 @@ def bind_account(
 
     Raises CredentialsWrong, TooManyTries, NoSocialAccount, or what `decide_binding` raises.
     """
-    return _bind_to(
-        app, caller, device, check_credentials(app.tenant_id, account, password, device)
-    )
+    proof = check_credentials(app.tenant_id, account, password, device)
+    return _bind_to(app, caller, device, proof)
 
 
 @decided_again_when_lost
-def _bind_to(app: AppConfig, caller: Caller, device: Device, user_id: UUID) -> Login:
+def _bind_to(app: AppConfig, caller: Caller, device: Device, proof: Proof) -> Login:
     visit = Visit(app, device, caller.session_id)
     with transaction() as db:
         account = lock_social_account(db, caller)
-        settle_by_user(db, visit, account, user_id)
-        return _reissued(db, caller, user_id, account)
+        settle_by_proof(db, visit, account, proof)
+        return _reissued(db, caller, proof.user_id, account)
 
 
 @decided_again_when_lost
@@ -117,10 +123,14 @@ def _free_identity(
 
 
 def _reissued(
-    db: Session, caller: Caller, user_id: UUID | None, account: SocialAccount | None
+    db: Session,
+    caller: Caller,
+    user_id: UUID | None,
+    account: SocialAccount | None,
+    kept_token: str | None = None,
 ) -> Login:
     db.flush()
-    tokens = reissue(db, caller, user_id)
+    tokens = reissue(db, caller, user_id, kept_token)
     user = get_profile(db, caller.tenant_id, user_id) if user_id else None
     if account is None:
         return Login(tokens, user)

@@ -16,6 +16,7 @@ from app.keyring import keyring
 from app.models import CodeExchange, LoginSession, SocialAccount
 from app.models.columns import new_id
 from app.services.apps import AppConfig
+from app.services.credentials import Proof
 from app.services.patience import looks
 from app.services.sessions import Device, Opening, Tokens, tokens_of
 from app.services.tokens import TokenPair, token_hash
@@ -40,7 +41,7 @@ class Ask:
     device: Device
     code: str = field(repr=False)
     purpose: str
-    user_id: UUID | None = None
+    proof: Proof | None = None
 
     @property
     def code_index(self) -> bytes:
@@ -48,7 +49,8 @@ class Ask:
 
     @property
     def asked_by(self) -> bytes:
-        who = repr((self.device.name, self.device.ip, self.purpose, self.user_id))
+        user_id = self.proof.user_id if self.proof else None
+        who = repr((self.device.name, self.device.ip, self.purpose, user_id))
         return keyring().blind_index(who, f"asked_by:{self.app.appid}")
 
     def opening(self, session_id: UUID) -> Opening:

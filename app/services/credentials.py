@@ -1,5 +1,6 @@
 """Account and password: the other proof of who somebody is."""
 
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from sqlalchemy import select
@@ -13,15 +14,33 @@ from app.services.transactions import transaction
 from app.services.users import account_name, refuse_inactive
 
 
-def check_credentials(tenant_id: UUID, account: str, password: str, device: Device) -> UUID:
-    """Find the user of the tenant with this account and password.
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Who knew the password, and of which hash: it is no proof once another has replaced it."""
+
+    user_id: UUID
+    password_hash: str | None = field(repr=False)
+
+
+def check_credentials(tenant_id: UUID, account: str, password: str, device: Device) -> Proof:
+    """Prove the user of the tenant with this account and password.
 
     Raises CredentialsWrong, whichever of the two is wrong, after the same work; TooManyTries
     after too many of those; UserDisabled only to somebody who knows the password.
     """
     user = prove_password(tenant_id, account_name(account), password, device)
     refuse_inactive(user)
-    return user.id
+    return Proof(user.id, user.password_hash)
+
+
+def refuse_outdated(user: User, proof: Proof) -> None:
+    """Raise CredentialsWrong if a locked user's password was changed after it was proven.
+
+    In the transaction that the proof opens a session in: a change of password then either is
+    seen here or ends that session.
+    """
+    if user.password_hash != proof.password_hash:
+        raise CredentialsWrong
 
 
 def prove_password(tenant_id: UUID, account: str, password: str, device: Device) -> User:

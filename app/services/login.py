@@ -12,8 +12,8 @@ from app.errors import LoginUnbound, TokenInvalid
 from app.models import SocialAccount, User
 from app.services.apps import AppConfig
 from app.services.code_exchange import Ask, exchange_once, get_opened
-from app.services.credentials import check_credentials
-from app.services.owners import Visit, settle_at_login, settle_by_user
+from app.services.credentials import Proof, check_credentials, refuse_outdated
+from app.services.owners import Visit, settle_at_login, settle_by_proof
 from app.services.session_keys import Met, meet
 from app.services.sessions import (
     Caller,
@@ -63,10 +63,10 @@ def log_in(
     by the same client gets the same login. Raises WeChatError, CodeUsed, CredentialsWrong,
     UserDisabled, or what `decide_binding` raises; then nothing is written but why the code failed.
     """
-    user_id = None
+    proof = None
     if account is not None and password is not None:
-        user_id = check_credentials(app.tenant_id, account, password, device)
-    ask = Ask(app, device, code, "login", user_id)
+        proof = check_credentials(app.tenant_id, account, password, device)
+    ask = Ask(app, device, code, "login", proof)
 
     def first(opening: Opening, asked_at: datetime) -> Login:
         identity = client().code_to_session(app.appid, app.secret, code)
@@ -80,10 +80,11 @@ def _enter(ask: Ask, opening: Opening, met: Met) -> Login:
     visit = Visit(ask.app, ask.device)
     with transaction() as db:
         account = meet(db, ask.app, met)
-        if ask.user_id is not None:
-            settle_by_user(db, visit, account, ask.user_id)
+        if ask.proof is not None:
+            settle_by_proof(db, visit, account, ask.proof)
         settle_at_login(db, visit, account)
-        note_login(db, ask.app.tenant_id, account.user_id, ask.device)
+        if account.user_id is not None:
+            note_login(db, ask.app.tenant_id, account.user_id, ask.device)
         tokens = open_session(
             db,
             ask.app,
@@ -171,9 +172,10 @@ def log_in_with_password(app: AppConfig, device: Device, account: str, password:
 
 
 @decided_again_when_lost
-def _enter_as(app: AppConfig, device: Device, user_id: UUID) -> Login:
+def _enter_as(app: AppConfig, device: Device, proof: Proof) -> Login:
+    user_id = proof.user_id
     with transaction() as db:
-        note_login(db, app.tenant_id, user_id, device)
+        refuse_outdated(note_login(db, app.tenant_id, user_id, device), proof)
         tokens = open_session(db, app, device, social_account_id=None, user_id=user_id)
         return Login(tokens, get_profile(db, app.tenant_id, user_id))
 
@@ -183,12 +185,12 @@ def _refuse_inactive_owner(db: Session, account: SocialAccount) -> None:
         refuse_inactive(get_user(db, account.tenant_id, account.user_id))
 
 
-def note_login(db: Session, tenant_id: UUID, user_id: UUID | None, device: Device) -> None:
+def note_login(db: Session, tenant_id: UUID, user_id: UUID, device: Device) -> User:
     """Keep when and from where a user last logged in; raise UserDisabled for a disabled one."""
-    if user_id is None:
-        return
     noting = update(User).where(User.tenant_id == tenant_id, User.id == user_id).returning(User)
-    refuse_inactive(db.scalars(noting.values(last_login_at=now(), last_login_ip=device.ip)).one())
+    user = db.scalars(noting.values(last_login_at=now(), last_login_ip=device.ip)).one()
+    refuse_inactive(user)
+    return user
 
 
 def login_of(db: Session, tokens: Tokens, account: SocialAccount) -> Login:

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import case, select
+from sqlalchemy import ColumnElement, case, or_, select
+from sqlalchemy.orm import Session
 
 from app.errors import SessionUnknown
-from app.models import LoginSession, WeChatApp
-from app.services.sessions import Caller, ending, living, of_user
+from app.models import LoginSession, SocialAccount, WeChatApp
+from app.services import audit
+from app.services.sessions import Caller, Device, ending, living
 from app.services.transactions import decided_again_when_lost, transaction
 
 
@@ -52,19 +54,55 @@ def _shown(session: LoginSession, app_name: str, caller: Caller) -> ShownSession
     )
 
 
-def revoke_session(caller: Caller, session_id: UUID) -> None:
+def end_one_session(caller: Caller, device: Device, session_id: UUID) -> None:
     """End one living session of the caller's user; raise SessionUnknown for any other."""
-    here = LoginSession.id == caller.session_id
-    reason = case((here, "logged_out"), else_="revoked")
     theirs = living(caller.tenant_id, caller.user_id)
-    revoking = ending(reason, *theirs, LoginSession.id == session_id)
     with transaction() as db:
-        if db.scalar(revoking.returning(LoginSession.id)) is None:
+        if not _end(db, caller, "revoked", *theirs, LoginSession.id == session_id):
             raise SessionUnknown
+        _record(db, caller, device, "session.ended", session_id)
 
 
 @decided_again_when_lost
-def revoke_other_sessions(caller: Caller) -> None:
+def end_other_sessions(caller: Caller, device: Device) -> None:
     """End every session of the caller's user but this one, and all bind keys."""
+    others = LoginSession.id != caller.session_id
     with transaction() as db:
-        db.execute(ending("revoked", *of_user(caller), LoginSession.id != caller.session_id))
+        ended = _end(db, caller, "revoked", *_of_user(caller), others)
+        _record(db, caller, device, "sessions.others_ended", caller.user_id, ended=ended)
+
+
+@decided_again_when_lost
+def end_all_sessions(caller: Caller, device: Device) -> None:
+    """Log out everywhere: every session of the caller's user ends, in all apps of the tenant.
+
+    So do the unbound ones of the user's WeChat identities, for they can be bound to the user.
+    """
+    with transaction() as db:
+        ended = _end(db, caller, "logged_out_everywhere", *_of_user(caller))
+        _record(db, caller, device, "sessions.all_ended", caller.user_id, ended=ended)
+
+
+def _of_user(caller: Caller) -> tuple[ColumnElement[bool], ...]:
+    """Select every session of the caller's user, and of the user's WeChat identities."""
+    identities = select(SocialAccount.id).where(
+        SocialAccount.tenant_id == caller.tenant_id, SocialAccount.user_id == caller.user_id
+    )
+    theirs = or_(
+        LoginSession.user_id == caller.user_id, LoginSession.social_account_id.in_(identities)
+    )
+    return LoginSession.tenant_id == caller.tenant_id, theirs
+
+
+def _end(db: Session, caller: Caller, elsewhere: str, *which: ColumnElement[bool]) -> int:
+    """End sessions, the caller's own as logged out, and give how many."""
+    here = LoginSession.id == caller.session_id
+    reason = case((here, "logged_out"), else_=elsewhere)
+    return len(db.scalars(ending(reason, *which).returning(LoginSession.id)).all())
+
+
+def _record(
+    db: Session, caller: Caller, device: Device, action: str, subject: object, **details: int
+) -> None:
+    actor = audit.Actor("user", caller.user_id, device.ip)
+    audit.record(db, caller.tenant_id, actor, action, subject, **details)

@@ -1,16 +1,19 @@
 """Open data: what the person allows the mini-program to know, verified or typed."""
 
-from dataclasses import dataclass, replace
-from unicodedata import category
-from uuid import UUID
-
-from sqlalchemy import select, update
+from dataclasses import replace
 
 from app.clock import now
 from app.errors import OpenDataOfAnother
-from app.models import SocialAccount, User
 from app.services.apps import AppConfig
 from app.services.phone_numbers import PhoneNumber, phone_number
+from app.services.profiles import (
+    NOBODYS_NICKNAME,
+    KeptProfile,
+    keep_typed_profile,
+    presentable,
+    read_profile,
+    write_profile,
+)
 from app.services.session_keys import with_session_keys
 from app.services.sessions import Caller
 from app.services.social_accounts import get_social_account
@@ -28,19 +31,6 @@ from app.wechat import (
 
 # A tap is sent at once; the rest is room for slow networks and for clocks.
 MAX_AGE_SECONDS = 600
-LONGEST_KEPT = 512
-
-# What base library 2.27.1 and newer give instead of the real one; with it comes a grey avatar.
-NOBODYS_NICKNAME = "微信用户"
-UNPRESENTABLE = {"Cc", "Cs", "Zl", "Zp"}
-
-
-@dataclass(frozen=True, slots=True)
-class KeptProfile:
-    """The nickname and avatar that are kept now."""
-
-    nickname: str | None
-    avatar_url: str | None
 
 
 def keep_profile(app: AppConfig, caller: Caller, **said: str) -> KeptProfile:
@@ -51,7 +41,8 @@ def keep_profile(app: AppConfig, caller: Caller, **said: str) -> KeptProfile:
     if "raw_data" not in said:
         return keep_typed_profile(caller, **said)
     keep_open_profile(app, caller, **said)
-    return _kept(caller)
+    with transaction() as db:
+        return read_profile(db, caller)
 
 
 def keep_open_profile(
@@ -75,52 +66,13 @@ def keep_open_profile(
     if raw_user_info(raw_data).nickname != info.nickname:
         raise SignatureMismatch  # a signature of other data; CBC by itself proves nothing
     shown = replace(
-        info, nickname=_presentable(info.nickname), avatar_url=_presentable(info.avatar_url)
+        info, nickname=presentable(info.nickname), avatar_url=presentable(info.avatar_url)
     )
     if shown.nickname != NOBODYS_NICKNAME:
-        _keep(caller, account.user_id, shown.nickname, shown.avatar_url, shown.gender)
+        told_now = shown.nickname, shown.avatar_url, shown.gender
+        with transaction() as db:
+            write_profile(db, caller, account.user_id, *told_now)
     return shown
-
-
-def keep_typed_profile(caller: Caller, *, nickname: str, avatar_url: str = "") -> KeptProfile:
-    """Keep the nickname and avatar that the person typed and chose; nobody vouches for them."""
-    _keep(caller, caller.user_id, nickname, avatar_url)
-    return _kept(caller)
-
-
-def _presentable(text: str) -> str:
-    """Drop what cannot be kept or shown; WeChat does not promise there is none of it."""
-    return "".join(char for char in text if category(char) not in UNPRESENTABLE)[:LONGEST_KEPT]
-
-
-def _keep(
-    caller: Caller, user_id: UUID | None, nickname: str, avatar_url: str, gender: int = 0
-) -> None:
-    """Write to the social account and its user, whichever there are; never nothing over a text."""
-    account = (
-        SocialAccount.tenant_id == caller.tenant_id,
-        SocialAccount.id == caller.social_account_id,
-    )
-    user = (User.tenant_id == caller.tenant_id, User.id == user_id)
-    texts = {"nickname": nickname.strip(), "avatar_url": avatar_url}
-    said: dict[str, str | int] = {name: text for name, text in texts.items() if text}
-    with transaction() as db:
-        if said:
-            db.execute(update(SocialAccount).where(*account).values(said))
-            db.execute(
-                update(User).where(*user).values(said | ({"gender": gender} if gender else {}))
-            )
-
-
-def _kept(caller: Caller) -> KeptProfile:
-    account = select(SocialAccount.nickname, SocialAccount.avatar_url).where(
-        SocialAccount.tenant_id == caller.tenant_id, SocialAccount.id == caller.social_account_id
-    )
-    user = select(User.nickname, User.avatar_url).where(
-        User.tenant_id == caller.tenant_id, User.id == caller.user_id
-    )
-    with transaction() as db:
-        return KeptProfile(*db.execute(account if caller.social_account_id else user).one())
 
 
 def verified_phone(app: AppConfig, caller: Caller, **proof: str) -> PhoneNumber:

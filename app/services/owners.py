@@ -12,11 +12,12 @@ from app.models import LoginSession, Merge, SocialAccount, Tenant, User
 from app.models.columns import new_id
 from app.services import audit
 from app.services.apps import AppConfig
+from app.services.credentials import Proof, refuse_outdated
 from app.services.decision import Act, Decision, KnownUser, decide_binding
 from app.services.phone_numbers import PhoneNumber
 from app.services.sessions import Device, ending
 from app.services.social_accounts import find_user_of_unionid
-from app.services.users import find_phone_owner, give_phone, lock_user, register
+from app.services.users import find_phone_owner, get_user, give_phone, lock_user, register
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,12 @@ def settle_at_login(db: Session, visit: Visit, account: SocialAccount) -> None:
         settle_by_user(db, visit, account, user_id)
     elif visit.app.registration == "on_login":
         _act(db, visit, account, Decision(Act.REGISTER, None))
+
+
+def settle_by_proof(db: Session, visit: Visit, account: SocialAccount, proof: Proof) -> None:
+    """Bind a locked social account to a user whose password was proven, and is still the same."""
+    settle_by_user(db, visit, account, proof.user_id)
+    refuse_outdated(get_user(db, account.tenant_id, proof.user_id), proof)
 
 
 def settle_by_user(db: Session, visit: Visit, account: SocialAccount, user_id: UUID) -> None:

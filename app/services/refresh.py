@@ -10,7 +10,6 @@ from app.errors import (
     RefreshTokenExpired,
     RefreshTokenInvalid,
     RefreshTokenReused,
-    TokenInvalid,
     TokenOfAnotherApp,
 )
 from app.models import LoginSession, Tenant, User, WeChatApp
@@ -23,6 +22,7 @@ from app.services.sessions import (
     refuse_disabled,
     refuse_ended,
     tokens_of,
+    why_unknown,
 )
 from app.services.tokens import RefreshToken, TokenPair, new_salt, token_hash
 from app.services.transactions import decided_again_when_lost, transaction
@@ -84,7 +84,8 @@ def _successor(session: LoginSession, shown: RefreshToken) -> Tokens:
 def log_out(token: str | None, refresh_token: str | None) -> None:
     """End the login that either token stands for, even one that has expired.
 
-    Raises TokenInvalid when neither stands for any; an ended one may be ended again.
+    Raises TokenInvalid or SessionReplaced when neither stands for any; an ended one may be ended
+    again.
     """
     shown = RefreshToken.parsed(refresh_token or "")
     with transaction() as db:
@@ -94,7 +95,7 @@ def log_out(token: str | None, refresh_token: str | None) -> None:
             which.append(LoginSession.id == session.id)
         ended = db.scalars(select(LoginSession.id).where(or_(*which))).all()
         if not ended:
-            raise TokenInvalid
+            raise why_unknown(db, token or "")
         db.execute(ending("logged_out", LoginSession.id.in_(ended)))
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Update, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Update, func, select, update
 from sqlalchemy.orm import Session
 
 from app.clock import now
@@ -19,11 +19,11 @@ from app.errors import (
     TokenInvalid,
     UserDisabled,
 )
-from app.models import LoginSession, SocialAccount, Tenant, User, WeChatApp
+from app.models import LoginSession, Tenant, User, WeChatApp
 from app.models.columns import new_id
 from app.services.apps import AppConfig
 from app.services.tokens import TokenPair, token_hash
-from app.services.transactions import decided_again_when_lost, transaction
+from app.services.transactions import transaction
 
 LOGIN_LIFETIME = timedelta(hours=2)
 REFRESH_LIFETIME = timedelta(days=30)
@@ -146,10 +146,13 @@ def living(tenant_id: UUID, user_id: UUID | None) -> tuple[ColumnElement[bool], 
     )
 
 
-def reissue(db: Session, caller: Caller, user_id: UUID | None) -> Tokens:
+def reissue(
+    db: Session, caller: Caller, user_id: UUID | None, kept_token: str | None = None
+) -> Tokens:
     """Bind the caller's session to a user, or unbind it, under new tokens.
 
-    Raises SessionReplaced when the caller's token has meanwhile been replaced: of two taps at
+    A client that takes no new login token keeps the one it showed (docs/decisions/0009). Raises
+    SessionReplaced when the caller's token has meanwhile been replaced: of two taps at
     once one wins, and its answer holds the only tokens that work.
     """
     session, limit = db.execute(
@@ -161,7 +164,7 @@ def reissue(db: Session, caller: Caller, user_id: UUID | None) -> Tokens:
     refuse_ended(session)
     if session.token_hash != caller.token_hash:
         raise SessionReplaced
-    tokens = issue_tokens(session, user_id, TokenPair.random())
+    tokens = issue_tokens(session, user_id, TokenPair.random(kept_token))
     end_oldest(db, session, limit)
     return tokens
 
@@ -181,7 +184,7 @@ def find_caller(token: str, *, even_expired: bool = False) -> Caller:
             .where(LoginSession.token_hash == token_hash(token))
         ).one_or_none()
         if row is None:
-            raise _why_unknown(db, token)
+            raise why_unknown(db, token)
         session, user_status, app_enabled, tenant_status, tenant_slug = row
         refuse_ended(session)
         refuse_disabled(user_status, app_enabled, tenant_status)
@@ -200,7 +203,7 @@ def find_caller(token: str, *, even_expired: bool = False) -> Caller:
         )
 
 
-def _why_unknown(db: Session, token: str) -> Failure:
+def why_unknown(db: Session, token: str) -> Failure:
     """Tell a token that was replaced by the one after it from one that never was, or long ago."""
     before = LoginSession.previous_token_hash == token_hash(token)
     session = db.scalar(select(LoginSession).where(before))
@@ -247,29 +250,6 @@ def end_session(caller: Caller) -> None:
     """Log out: the caller's session ends, its token and its refresh token with it."""
     with transaction() as db:
         db.execute(ending("logged_out", LoginSession.id == caller.session_id))
-
-
-@decided_again_when_lost
-def end_all_sessions(caller: Caller) -> None:
-    """Log out everywhere: every session of the caller's user ends, in all apps of the tenant.
-
-    So do the unbound ones of the user's WeChat identities, for they can be bound to the user.
-    """
-    here = LoginSession.id == caller.session_id
-    reason = case((here, "logged_out"), else_="logged_out_everywhere")
-    with transaction() as db:
-        db.execute(ending(reason, *of_user(caller)))
-
-
-def of_user(caller: Caller) -> tuple[ColumnElement[bool], ...]:
-    """Select every session of the caller's user, and of the user's WeChat identities."""
-    identities = select(SocialAccount.id).where(
-        SocialAccount.tenant_id == caller.tenant_id, SocialAccount.user_id == caller.user_id
-    )
-    theirs = or_(
-        LoginSession.user_id == caller.user_id, LoginSession.social_account_id.in_(identities)
-    )
-    return LoginSession.tenant_id == caller.tenant_id, theirs
 
 
 def ending(reason: str | ColumnElement[str], *which: ColumnElement[bool]) -> Update:

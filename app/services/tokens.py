@@ -84,9 +84,9 @@ class TokenPair:
     refresh: RefreshToken = field(repr=False)
 
     @classmethod
-    def random(cls) -> "TokenPair":
-        """Make a pair of a new family, which nobody can make again."""
-        return cls(LOGIN_PREFIX + _secret(), RefreshToken(_secret(), _secret()))
+    def random(cls, login: str | None = None) -> "TokenPair":
+        """Make a pair that nobody can make again; around a login token, if one is given."""
+        return cls(login or LOGIN_PREFIX + _secret(), RefreshToken(_secret(), _secret()))
 
     @classmethod
     def derived(cls, shown: str, salt: bytes, family: str | None = None) -> "TokenPair":

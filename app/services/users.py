@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Select, String, cast, exists, func, select
@@ -33,6 +34,7 @@ class Profile:
     gender: int
     level: int
     status: str
+    created_at: datetime
     phone: str | None = field(repr=False)
 
 
@@ -62,6 +64,7 @@ def _profile(user: User, phone: Phone | None) -> Profile:
         user.gender,
         user.level,
         user.status,
+        user.created_at,
         phone.number if phone else None,
     )
 

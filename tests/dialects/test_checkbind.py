@@ -75,3 +75,21 @@ def test_what_proves_nothing_is_refused(
     assert page.login(handle)["code"] == page.login(token)["code"] == 0
     rows("UPDATE login_sessions SET expires_at = now() - interval '1 second'")
     assert client.me(token).status_code == 401
+
+
+def test_account_and_password_with_the_code_bind_at_once(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise a page that sends both is unbound, or half of a pair passes for both."""
+    enter_user(app, account="alice", password=PASSWORD)
+    page = Page(client, alice)
+
+    def session(**more: str) -> Any:
+        said = {"code": alice.wx_login()} | more
+        return page.ask("POST", "/api/login/code2session", json=said)
+
+    assert session(username="alice")["code"] == 0
+    assert session(username="alice", password="wrong")["code"] == 0
+    assert rows.count("social_accounts") == 0
+    assert session(username="alice", password=PASSWORD)["bound"] is True
+    assert session()["bound"] is True, "from now on wx.login alone is enough"

@@ -1,5 +1,6 @@
 """litemall: what its client sends, header by header, and what becomes of it."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from tests.cast import (
     enter_user,
     referer_of,
 )
+from tests.test_concurrency import at_once
 
 CLAIMED = {"nickName": "阿丽 🌸", "avatarUrl": "https://thirdwx.qlogo.cn/a/132", "gender": 2}
 PASSWORD = "correct horse battery"
@@ -95,6 +97,34 @@ def test_the_whole_story(
     assert phone.ask("GET", "auth/info")["errno"] == 501
 
 
+@pytest.mark.parametrize("way", ["old", "new"])
+@pytest.mark.parametrize("app_", [ACME_SHOP, ACME_CLUB], ids=["bound", "merged"])
+def test_the_token_it_keeps_is_the_phone_owners_everywhere(
+    way: str, app_: App, app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise the client, which takes no second token, is logged out by its own phone."""
+    owner = enter_user(app, phone="13800138001")
+    phone = MiniProgram(client, alice, app_)
+    phone.log_in()
+    tap = alice.tap_phone_new if way == "new" else alice.tap_phone_old
+    assert phone.data("POST", "auth/bindPhone", tap(app_))["phone"] == "13800138001"
+    assert client.me(phone.token).json["id"] == owner
+    assert phone.data("GET", "auth/info")["userId"] == owner
+    (listed,) = client.send("GET", "/v1/me/sessions", phone.token).json
+    assert (listed["appid"], listed["current"]) == (app_.appid, True)
+    assert rows.count("users", "status = 'active'") == 1
+
+
+@pytest.mark.real_commits
+def test_of_two_taps_at_once_neither_logs_the_person_out(client: Client, alice: Person) -> None:
+    """Otherwise a double tap ends at the login page."""
+    phone = MiniProgram(client, alice, ACME_CLUB)
+    phone.log_in()
+    taps = [alice.tap_phone_old(ACME_CLUB) for _ in range(4)]
+    at_once([partial(phone.data, "POST", "auth/bindPhone", tap) for tap in taps])
+    assert phone.data("GET", "auth/info")["phone"] == "13800138001"
+
+
 @pytest.mark.parametrize("header", ["X-Litemall-Token", "X-OA-Token", "Authorization"])
 def test_each_header_carries_the_login_and_two_logins_are_refused(
     header: str, client: Client, alice: Person
@@ -144,6 +174,7 @@ def test_bad_input_is_refused_and_changes_nothing(
     assert phone.ask("POST", "auth/bindPhone", alice.tap_phone_old())["errno"] == 501
     phone.log_in()
     assert phone.ask("GET", "auth/info")["errno"] == 706
+    assert phone.ask("POST", "auth/profile", {"nickname": "Nobody"})["errno"] == 706
     assert phone.ask("POST", "auth/bindPhone", {"phone": "13800138001"})["errno"] == 401
     bob.wx_login()
     assert phone.ask("POST", "auth/bindPhone", bob.tap_phone_old())["errno"] == 505

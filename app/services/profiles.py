@@ -1,0 +1,91 @@
+"""Nickname and avatar: kept with a social account and with its user, whichever there are."""
+
+from dataclasses import dataclass
+from unicodedata import category
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from app.models import SocialAccount, User
+from app.services.sessions import Caller
+from app.services.social_accounts import lock_social_account
+from app.services.transactions import transaction
+from app.services.users import Profile, get_profile
+
+LONGEST_KEPT = 512
+# What base library 2.27.1 and newer give instead of the real one; with it comes a grey avatar.
+NOBODYS_NICKNAME = "微信用户"
+UNPRESENTABLE = {"Cc", "Cs", "Zl", "Zp"}
+
+
+@dataclass(frozen=True, slots=True)
+class KeptProfile:
+    """The nickname and avatar that are kept now."""
+
+    nickname: str | None
+    avatar_url: str | None
+
+
+def presentable(text: str) -> str:
+    """Drop what cannot be kept or shown; WeChat does not promise there is none of it."""
+    return "".join(char for char in text if category(char) not in UNPRESENTABLE)[:LONGEST_KEPT]
+
+
+def keep_typed_profile(caller: Caller, *, nickname: str, avatar_url: str = "") -> KeptProfile:
+    """Keep the nickname and avatar that the person typed and chose; nobody vouches for them."""
+    with transaction() as db:
+        write_profile(db, caller, caller.user_id, nickname, avatar_url)
+        return read_profile(db, caller)
+
+
+def name_newcomer(
+    caller: Caller, nickname: str = "", avatar_url: str = ""
+) -> Profile | KeptProfile:
+    """Let the client name a person whom nothing names yet; give the person as known now.
+
+    Nobody vouches for that name: it never replaces one. Raises NoSocialAccount.
+    """
+    with transaction() as db:
+        account, user = lock_social_account(db, caller), _find_user(db, caller)
+        is_named = account.nickname or (user and user.nickname)
+        if not is_named and nickname not in ("", NOBODYS_NICKNAME):
+            write_profile(db, caller, caller.user_id, nickname, avatar_url)
+            user = _find_user(db, caller)
+        return user or read_profile(db, caller)
+
+
+def _find_user(db: Session, caller: Caller) -> Profile | None:
+    return get_profile(db, caller.tenant_id, caller.user_id) if caller.user_id else None
+
+
+def write_profile(
+    db: Session,
+    caller: Caller,
+    user_id: UUID | None,
+    nickname: str,
+    avatar_url: str,
+    gender: int = 0,
+) -> None:
+    """Write a profile in the caller's transaction; never nothing over a text."""
+    texts = {"nickname": nickname.strip(), "avatar_url": avatar_url}
+    said: dict[str, str | int] = {name: text for name, text in texts.items() if text}
+    if not said:
+        return
+    account = update(SocialAccount).where(
+        SocialAccount.tenant_id == caller.tenant_id, SocialAccount.id == caller.social_account_id
+    )
+    user = update(User).where(User.tenant_id == caller.tenant_id, User.id == user_id)
+    db.execute(account.values(said))
+    db.execute(user.values(said | ({"gender": gender} if gender else {})))
+
+
+def read_profile(db: Session, caller: Caller) -> KeptProfile:
+    """Read what is kept with the caller's social account, or without one with their user."""
+    account = select(SocialAccount.nickname, SocialAccount.avatar_url).where(
+        SocialAccount.tenant_id == caller.tenant_id, SocialAccount.id == caller.social_account_id
+    )
+    user = select(User.nickname, User.avatar_url).where(
+        User.tenant_id == caller.tenant_id, User.id == caller.user_id
+    )
+    return KeptProfile(*db.execute(account if caller.social_account_id else user).one())
