@@ -63,6 +63,9 @@ class MigrationsMissing(Failure, code="migrations_missing", status=503,
 # Which app, which tenant
 class AppUnknown(Failure, code="app_unknown", status=404,
     en="No mini-program with this appid is configured here. Check the appid."): ...
+class AppUnclear(Failure, code="app_unclear", status=400,
+    en="Which mini-program is this request for? Put its appid into the path, /apps/<appid>/."
+): ...
 class AppDisabled(Failure, code="app_disabled", status=403,
     en="This mini-program is switched off. Ask its administrator."): ...
 class TenantDisabled(Failure, code="tenant_disabled", status=403,

@@ -77,10 +77,14 @@ def problem_response(failure: Failure) -> Response:
     response = Response(body, failure.status, content_type="application/problem+json")
     if failure.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
-    wait = failure.retry_after or RETRY_AFTER.get(failure.code)
-    if wait is not None:
-        response.headers["Retry-After"] = str(wait)
+    response.headers.extend(advice_of(failure))
     return response
+
+
+def advice_of(failure: Failure) -> dict[str, str]:
+    """Say in a header how many seconds to wait, where a wait helps."""
+    wait = failure.retry_after or RETRY_AFTER.get(failure.code)
+    return {} if wait is None else {"Retry-After": str(wait)}
 
 
 def message_of(failure: Failure, default: str) -> str:

@@ -1,11 +1,12 @@
 """Which app a request is for: the appid in its path, else the one in WeChat's Referer."""
 
 import re
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import structlog
 from flask import Flask, g, request
 
+from app.errors import AppUnclear
 from app.services.apps import APPID, AppConfig, get_app
 
 # WeChat itself puts it on every wx.request; a hint for routing, never a credential.
@@ -23,13 +24,21 @@ def init_app(app: Flask) -> None:
 
 
 def _take_appid(endpoint: str | None, values: dict[str, Any] | None) -> None:
-    appid = values.pop("appid", None) if values else None
-    g.appid = appid_of_referer() or "" if appid == BY_REFERER else appid
+    values = {} if values is None else values
+    g.base_appid, g.appid = values.pop("base_appid", None), values.pop("appid", None)
 
 
 def _pick_app() -> None:
+    if g.appid == BY_REFERER:
+        g.appid = appid_of_referer() or _refuse("no usable Referer")
+    if g.base_appid not in (None, g.appid):
+        _refuse("two appids in the path")
     if g.appid is not None:
         pick(g.appid)
+
+
+def _refuse(why: str) -> NoReturn:
+    raise AppUnclear(why)
 
 
 def pick(appid: str) -> AppConfig:
@@ -42,8 +51,15 @@ def pick(appid: str) -> AppConfig:
 
 
 def take_hint(appid: str | None) -> None:
-    """Note which app a request is for: its path's, else one it names, else the Referer's."""
-    g.appid = g.appid or appid or appid_of_referer()
+    """Note which app a request is for: its path's, else the one it names and the Referer's.
+
+    Raises AppUnclear when they differ. A Referer does not speak against the path: it is there on
+    whatever the client asks.
+    """
+    told = {g.appid or appid_of_referer(), appid} - {None}
+    g.appid = told.pop() if told else None
+    if told:
+        _refuse("two appids")
 
 
 def hinted_appid() -> str | None:
@@ -52,8 +68,8 @@ def hinted_appid() -> str | None:
 
 
 def pick_hinted() -> AppConfig:
-    """Make the noted app the request's; raise AppUnknown when there is none, and as `pick` does."""
-    return pick(g.appid or "")
+    """Make the noted app the request's; raise AppUnclear when there is none, and as `pick` does."""
+    return pick(g.appid or _refuse("no appid"))
 
 
 def appid_of_referer() -> str | None:

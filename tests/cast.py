@@ -28,12 +28,19 @@ ACME_SHOP = App("wxaaaa000000000001", "acme", "a1" * 16)
 ACME_CLUB = App("wxaaaa000000000002", "acme", "a2" * 16, "on_login")
 ACME_STAFF = App("wxaaaa000000000003", "acme", "a3" * 16, "closed")
 GLOBEX_LIFE = App("wxbbbb000000000001", "globex", "b1" * 16)
+USER_AGENT = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like"
+    " Gecko) Mobile/15E148 MicroMessenger/8.0.49(0x1800312c) NetType/{net} Language/zh_CN"
+)
 APPS = (ACME_SHOP, ACME_CLUB, ACME_STAFF, GLOBEX_LIFE)
 
 
-def referer_of(app: App) -> dict[str, str]:
-    """Say what WeChat itself says of every wx.request."""
-    return {"Referer": f"https://servicewechat.com/{app.appid}/12/page-frame.html"}
+def wechat_headers(app: App, net: str = "WIFI") -> dict[str, str]:
+    """Say what WeChat itself says in every wx.request; `net` is the network the phone is in."""
+    return {
+        "Referer": f"https://servicewechat.com/{app.appid}/12/page-frame.html",
+        "User-Agent": USER_AGENT.format(net=net),
+    }
 
 
 def add_cast(app: Flask) -> None:

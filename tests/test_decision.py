@@ -1,5 +1,6 @@
 """The whole table of who becomes whom."""
 
+from collections.abc import Callable
 from functools import partial
 from uuid import UUID
 
@@ -12,70 +13,124 @@ from app.errors import (
     SocialAccountTaken,
     UserDisabled,
 )
-from app.services.decision import Act, Decision, KnownUser, decide_binding
+from app.services.decision import Act, Decision, KnownUser, Proof, decide_binding
 
 U, V = UUID(int=1), UUID(int=2)
 OPEN = ["on_login", "on_phone"]
 EVERY = [*OPEN, "closed"]
+BY_LOGIN, LATER = ["on_login"], ["on_phone", "closed"]
+PHONE, PASSWORD, UNIONID = [Proof.PHONE], [Proof.PASSWORD], [Proof.UNIONID]
+SHOWN = [Proof.PHONE, Proof.PASSWORD]
+
+REAL_U, BARE_U, DISABLED_U = KnownUser(U), KnownUser(U, bare=True), KnownUser(U, active=False)
+REAL_V, BARE_V, DISABLED_V = KnownUser(V), KnownUser(V, bare=True), KnownUser(V, active=False)
+
+BIND_V, KEEP_U = Decision(Act.BIND, V), Decision(Act.KEEP, U)
+U_INTO_V, V_INTO_U = Decision(Act.MERGE, V, U), Decision(Act.MERGE, U, V)
 
 TABLE = [
-    # policies, the social account's user, the owner, what happens
-    (OPEN, None, None, Decision(Act.REGISTER, None)),
-    (["closed"], None, None, RegistrationClosed),
-    (EVERY, None, KnownUser(V), Decision(Act.BIND, V)),
-    (EVERY, None, KnownUser(V, bare=True), Decision(Act.BIND, V)),
-    (EVERY, None, KnownUser(V, active=False), UserDisabled),
-    (EVERY, KnownUser(U), None, Decision(Act.ADD, U)),
-    (EVERY, KnownUser(U, bare=True), None, Decision(Act.ADD, U)),
-    (EVERY, KnownUser(U, active=False), None, UserDisabled),
-    (EVERY, KnownUser(U), KnownUser(U), Decision(Act.KEEP, U)),
-    (EVERY, KnownUser(U, active=False), KnownUser(U, active=False), UserDisabled),
-    (EVERY, KnownUser(U, bare=True), KnownUser(V), Decision(Act.MERGE, V)),
-    (EVERY, KnownUser(U, bare=True), KnownUser(V, active=False), UserDisabled),
-    (EVERY, KnownUser(U, active=False, bare=True), KnownUser(V), UserDisabled),
-    (EVERY, KnownUser(U), KnownUser(V), PhoneTaken),
-    (EVERY, KnownUser(U), KnownUser(V, bare=True), PhoneTaken),
-    (EVERY, KnownUser(U), KnownUser(V, active=False), UserDisabled),
+    # policies, the social account's user, proofs, the owners, what happens
+    (OPEN, None, PHONE, [], Decision(Act.REGISTER)),
+    (["closed"], None, PHONE, [], RegistrationClosed),
+    (EVERY, None, SHOWN, [REAL_V], BIND_V),
+    (EVERY, None, SHOWN, [BARE_V], BIND_V),
+    (EVERY, None, SHOWN, [DISABLED_V], UserDisabled),
+    (EVERY, REAL_U, PHONE, [], Decision(Act.ADD, U)),
+    (EVERY, BARE_U, PHONE, [], Decision(Act.ADD, U)),
+    (EVERY, DISABLED_U, PHONE, [], UserDisabled),
+    (EVERY, REAL_U, SHOWN, [REAL_U], KEEP_U),
+    (EVERY, DISABLED_U, SHOWN, [DISABLED_U], UserDisabled),
+    (EVERY, BARE_U, SHOWN, [REAL_V], U_INTO_V),
+    (EVERY, BARE_U, SHOWN, [BARE_V], U_INTO_V),
+    (EVERY, BARE_U, SHOWN, [DISABLED_V], UserDisabled),
+    (EVERY, KnownUser(U, active=False, bare=True), SHOWN, [REAL_V], UserDisabled),
+    (EVERY, REAL_U, PHONE, [REAL_V], PhoneTaken),
+    (EVERY, REAL_U, PHONE, [BARE_V], PhoneTaken),
+    (EVERY, REAL_U, PASSWORD, [REAL_V], SocialAccountTaken),
+    (EVERY, REAL_U, SHOWN, [DISABLED_V], UserDisabled),
+    # at a login there is no proof but WeChat's unionid
+    (BY_LOGIN, None, UNIONID, [], Decision(Act.REGISTER)),
+    (LATER, None, UNIONID, [], Decision(Act.WAIT)),
+    (EVERY, None, UNIONID, [REAL_V], BIND_V),
+    (EVERY, None, UNIONID, [BARE_V], BIND_V),
+    (EVERY, None, UNIONID, [DISABLED_V], UserDisabled),
+    # several owners cannot be told apart: as if there were none
+    (BY_LOGIN, None, UNIONID, [REAL_U, REAL_V], Decision(Act.REGISTER)),
+    (LATER, None, UNIONID, [REAL_U, REAL_V], Decision(Act.WAIT)),
+    # the unionid came late: who is bound stays so, and a bare one is the other
+    (EVERY, REAL_U, UNIONID, [], KEEP_U),
+    (EVERY, DISABLED_U, UNIONID, [], UserDisabled),
+    (EVERY, REAL_U, UNIONID, [REAL_U], KEEP_U),
+    (EVERY, REAL_U, UNIONID, [REAL_V], KEEP_U),
+    (EVERY, REAL_U, UNIONID, [DISABLED_V], KEEP_U),
+    (EVERY, DISABLED_U, UNIONID, [REAL_V], UserDisabled),
+    (EVERY, BARE_U, UNIONID, [REAL_V], U_INTO_V),
+    (EVERY, BARE_U, UNIONID, [BARE_V], U_INTO_V),
+    (EVERY, BARE_U, UNIONID, [DISABLED_V], UserDisabled),
+    (EVERY, REAL_U, UNIONID, [BARE_V], V_INTO_U),
+    (EVERY, BARE_U, UNIONID, [REAL_V, KnownUser(UUID(int=3))], KEEP_U),
 ]
 
 
+def expect(decide: Callable[[], Decision], expected: Decision | type[Exception]) -> None:
+    """Demand a decision, or a refusal."""
+    if isinstance(expected, Decision):
+        assert decide() == expected
+        return
+    with pytest.raises(expected):
+        decide()
+
+
 @pytest.mark.parametrize(
-    ("policy", "its_user", "owner", "expected"),
-    [(policy, *row) for policies, *row in TABLE for policy in policies],
+    ("policy", "its_user", "proof", "owners", "expected"),
+    [
+        (policy, its_user, proof, owners, expected)
+        for policies, its_user, proofs, owners, expected in TABLE
+        for policy in policies
+        for proof in proofs
+    ],
 )
 def test_the_table(
     policy: str,
     its_user: KnownUser | None,
-    owner: KnownUser | None,
+    proof: Proof,
+    owners: list[KnownUser],
     expected: Decision | type[Exception],
 ) -> None:
     """Otherwise somebody becomes somebody else."""
-    if isinstance(expected, Decision):
-        assert decide_binding(policy, its_user, owner) == expected
-        return
-    with pytest.raises(expected):
-        decide_binding(policy, its_user, owner)
+    expect(partial(decide_binding, policy, its_user, proof, owners), expected)
 
 
-def test_what_is_taken_is_named_by_the_proof() -> None:
-    """Otherwise a password's refusal speaks of a phone."""
-    with pytest.raises(SocialAccountTaken):
-        decide_binding("on_phone", KnownUser(U), KnownUser(V), SocialAccountTaken)
+@pytest.mark.parametrize(
+    ("policy", "its_user", "expected"),
+    [
+        ("on_login", None, Decision(Act.REGISTER)),
+        ("on_phone", None, Decision(Act.WAIT)),
+        ("closed", None, Decision(Act.WAIT)),
+        ("on_login", BARE_U, KEEP_U),
+    ],
+)
+def test_whoever_unbound_an_identity_is_not_joined_again_by_unionid(
+    policy: str, its_user: KnownUser | None, expected: Decision
+) -> None:
+    """Otherwise unbinding lasts until the next login."""
+    decided = decide_binding(policy, its_user, Proof.UNIONID, [REAL_V], joins_by_unionid=False)
+    assert decided == expected
 
 
-BARE, REAL, BOUND = KnownUser(U, bare=True), KnownUser(U), KnownUser(V, has_identity=True)
+BOUND = KnownUser(V, has_identity=True)
 
 
 @pytest.mark.parametrize("policy", EVERY)
 @pytest.mark.parametrize(
     ("its_user", "owner", "when_bound", "when_refused"),
     [
-        (None, BOUND, Decision(Act.BIND, V), PhoneOwnerHasIdentity),
-        (BARE, BOUND, Decision(Act.MERGE, V), PhoneOwnerHasIdentity),
-        (REAL, BOUND, PhoneTaken, PhoneTaken),
+        (None, BOUND, BIND_V, PhoneOwnerHasIdentity),
+        (BARE_U, BOUND, U_INTO_V, PhoneOwnerHasIdentity),
+        (REAL_U, BOUND, PhoneTaken, PhoneTaken),
         (BOUND, BOUND, Decision(Act.KEEP, V), Decision(Act.KEEP, V)),
-        (None, KnownUser(V), Decision(Act.BIND, V), Decision(Act.BIND, V)),
-        (BARE, KnownUser(V), Decision(Act.MERGE, V), Decision(Act.MERGE, V)),
+        (None, REAL_V, BIND_V, BIND_V),
+        (BARE_U, REAL_V, U_INTO_V, U_INTO_V),
         (None, KnownUser(V, active=False, has_identity=True), UserDisabled, UserDisabled),
     ],
 )
@@ -87,12 +142,6 @@ def test_a_number_given_out_again_is_refused_where_the_tenant_says_so(
     when_refused: Decision | type[Exception],
 ) -> None:
     """Otherwise the next owner of a number becomes the last one; or nobody gets a new WeChat."""
-    for phone_owner_policy, expected in (("bind", when_bound), ("refuse", when_refused)):
-        decide = partial(
-            decide_binding, policy, its_user, owner, phone_owner_policy=phone_owner_policy
-        )
-        if isinstance(expected, Decision):
-            assert decide() == expected
-            continue
-        with pytest.raises(expected):
-            decide()
+    decide = partial(decide_binding, policy, its_user, Proof.PHONE, [owner])
+    expect(partial(decide, phone_owner_policy="bind"), when_bound)
+    expect(partial(decide, phone_owner_policy="refuse"), when_refused)

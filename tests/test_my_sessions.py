@@ -8,7 +8,17 @@ import pytest
 from flask import Flask
 
 from app.services.apps import change_app
-from tests.cast import ACME_CLUB, ACME_SHOP, GLOBEX_LIFE, App, Client, Person, Reader, failure
+from tests.cast import (
+    ACME_CLUB,
+    ACME_SHOP,
+    GLOBEX_LIFE,
+    App,
+    Client,
+    Person,
+    Reader,
+    failure,
+    wechat_headers,
+)
 from tests.test_concurrency import at_once
 
 UNKNOWN = (404, "session_unknown")
@@ -84,6 +94,24 @@ def test_another_users_session_is_unknown_and_goes_on(
     assert end(client, token).status_code == 204
     assert rows("SELECT id, ended_at FROM login_sessions ORDER BY id") == before
     assert client.me(bobs).status_code == 200
+
+
+def test_a_refresh_lost_between_two_networks_is_answered_again(
+    client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise whoever leaves the house is taken for a thief and logged out."""
+    old = client.bind(alice)["refresh_token"]
+    path, answers = f"/v1/apps/{ACME_SHOP.appid}/refresh", []
+    for net, address in (("WIFI", "10.0.0.1"), ("5G", "10.0.0.2")):
+        asked: dict[str, Any] = {
+            "json": {"refresh_token": old},
+            "headers": wechat_headers(ACME_SHOP, net),
+            "environ_base": {"REMOTE_ADDR": address},
+        }
+        answers.append(client.send("POST", path, **asked).json)
+    assert answers[0] == answers[1]
+    assert client.me(answers[1]["token"]).status_code == 200
+    assert rows.count("audit_events", "action = 'session.refresh_token_reused'") == 0
 
 
 def test_a_lost_refresh_is_answered_again_to_the_same_device_only(

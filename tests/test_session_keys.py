@@ -65,7 +65,7 @@ def test_a_key_that_wechat_gives_again_is_kept_once(app: Flask, rows: Reader) ->
         for key, seconds in given:
             identity = WeChatIdentity("openid", key * 24, None)
             with transaction() as db:
-                account = upsert_social_account(db, shop, identity)
+                account, _ = upsert_social_account(db, shop, identity)
                 keep_session_key(
                     db, account, identity.session_key, now() + timedelta(seconds=seconds)
                 )
@@ -82,7 +82,7 @@ def test_an_exchange_that_is_overtaken_does_not_hide_the_newer_key(
         for number in range(3):
             late = WeChatIdentity(openid, f"{number}" * 22 + "==", None)
             with transaction() as db:
-                account = upsert_social_account(db, get_app(ACME_SHOP.appid), late)
+                account, _ = upsert_social_account(db, get_app(ACME_SHOP.appid), late)
                 asked_at = now() - timedelta(seconds=60 - number)
                 keep_session_key(db, account, late.session_key, asked_at)
     assert client.post("phone", token, **alice.tap_phone_old()).status_code == 200

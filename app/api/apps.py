@@ -52,8 +52,7 @@ def keep_profile(body: dict[str, Any]) -> profiles.KeptProfile:
 @blp.response(200, LoginResponse)
 def bind_phone(body: dict[str, Any]) -> login.Login:
     """Verify the person's phone number and bind them to the user it belongs to."""
-    number = open_data.verified_phone(this_app(), this_caller(), **body)
-    return binding.bind_phone(this_app(), this_caller(), this_device(), number)
+    return binding.bind_phone(this_app(), this_caller(), this_device(), **body)
 
 
 @blp.post("/bind")
@@ -79,7 +78,7 @@ def unbind(body: dict[str, Any]) -> login.Login:
 @blp.arguments(RefreshRequest)
 @blp.response(200, TokensResponse)
 def refresh_login(body: dict[str, Any]) -> sessions.Tokens:
-    """Trade a refresh token for new tokens; it works once."""
+    """Trade a refresh token for new tokens; the old one is used up."""
     return refresh.refresh_login(body["refresh_token"], this_device(), this_app().appid)
 
 

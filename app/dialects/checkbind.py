@@ -1,12 +1,11 @@
 """check-bind pages: known at once, or sent to a login page with our handle as `openId`."""
 
-from functools import partial
 from typing import Any
 
 from flask_babel import gettext
 
 from app.auth import no_login, this_device
-from app.dialects.envelope import Dialect, answering, failing, refuse_head, said
+from app.dialects.envelope import Dialect, said
 from app.dialects.handles import unbound_caller
 from app.errors import Failure
 from app.schemas import checkbind as wire
@@ -14,8 +13,6 @@ from app.schemas.lenient import CodeRequest
 from app.schemas.people import LoginResponse
 from app.services import binding, login
 from app.tenancy import this_app
-
-blp = Dialect("checkbind", __name__)
 
 
 def _success(said_back: Any) -> dict[str, Any]:
@@ -33,15 +30,13 @@ def _failure(failure: Failure, message: str) -> dict[str, Any]:
     return {"code": 0, "msg": message}
 
 
-failing(blp, _failure)
-refuse_head(blp)
-answer = partial(answering, _success)
-answer_if_bound = partial(answering, _success_if_bound)
+blp = Dialect("checkbind", __name__, _success, _failure)
+answer = blp.answer
 
 
 @blp.get("/mobileApi/user/checkBind")
 @no_login
-@answer_if_bound(LoginResponse)
+@answer(LoginResponse, _success_if_bound)
 def check_bind() -> login.Login:
     """Log a person in by code if they are known here."""
     return login.log_in(this_app(), this_device(), **said(CodeRequest))

@@ -3,10 +3,8 @@
 The client's `bindKey`, later `socialKey`, is the token of an unbound session.
 """
 
-from functools import partial
 from typing import Any
 
-from flask import Blueprint
 from flask_babel import gettext
 
 from app.auth import (
@@ -19,17 +17,15 @@ from app.auth import (
     this_tenant_id,
     this_user_id,
 )
-from app.dialects.envelope import answering, failing, refuse_head, said
+from app.dialects.envelope import Dialect, said
 from app.dialects.handles import unbound_caller
 from app.errors import CredentialsWrong, Failure
 from app.schemas import gitegg as wire
 from app.schemas.lenient import CodeRequest, OpenDataRequest
-from app.services import binding, login, open_data, refresh, users
+from app.services import bind_keys, binding, login, open_data, refresh, users
 from app.services.sessions import Caller, Tokens
 from app.tenancy import hinted_appid, pick_hinted, take_hint, this_app
 from app.wechat import UserInfo
-
-blp = Blueprint("gitegg", __name__)
 
 
 def _success(data: Any) -> dict[str, Any]:
@@ -43,9 +39,8 @@ def _failure(failure: Failure, message: str) -> dict[str, Any]:
     return told | ({"errors": failure.errors} if failure.errors else {})
 
 
-failing(blp, _failure)
-refuse_head(blp)
-answer = partial(answering, _success)
+blp = Dialect("gitegg", __name__, _success, _failure)
+answer = blp.answer
 
 
 def _social_caller() -> Caller:
@@ -56,9 +51,9 @@ def _social_caller() -> Caller:
 @blp.get("/wx/user/<appid>/login")
 @no_login
 @answer(wire.BindKeyResponse)
-def identify() -> login.BindKey:
+def identify() -> bind_keys.BindKey:
     """Identify a person by code and give the bindKey for the steps that follow."""
-    return login.open_bind_key(this_app(), this_device(), **said(CodeRequest))
+    return bind_keys.open_bind_key(this_app(), this_device(), **said(CodeRequest))
 
 
 @blp.get("/wx/user/<appid>/info")
@@ -74,9 +69,8 @@ def keep_user_info() -> UserInfo:
 @answer(wire.UserResponse)
 def bind_phone() -> users.Profile:
     """Bind the person to the user with their phone, registered now if there is none."""
-    caller = _social_caller()
-    number = open_data.phone_of_data(this_app(), caller, **said(OpenDataRequest))
-    return binding.settle_phone(this_app(), caller, this_device(), number)
+    caller, tapped = _social_caller(), said(OpenDataRequest)
+    return binding.settle_phone(this_app(), caller, this_device(), **tapped)
 
 
 @blp.get("/wx/user/<appid>/bind")
@@ -95,8 +89,7 @@ def unbind() -> None:
     binding.unbind_for_good(this_app(), this_caller(), this_device())
 
 
-@blp.post("/apps/<appid>/oauth/token")
-@blp.post("/oauth/token")
+@blp.post("/oauth/token", needs_app=False)
 @no_login
 @answer(wire.TokenResponse)
 def give_token() -> Tokens:
@@ -107,7 +100,7 @@ def give_token() -> Tokens:
 
 
 def _by_social_key(request: dict[str, str]) -> Tokens:
-    return login.trade_bind_key(caller_of(request["social_key"]), this_device()).tokens
+    return bind_keys.trade_bind_key(caller_of(request["social_key"]), this_device()).tokens
 
 
 def _by_refresh_token(request: dict[str, str]) -> Tokens:
@@ -127,17 +120,16 @@ GRANTS = {
 }
 
 
-@blp.post("/apps/<appid>/oauth/logout")
-@blp.post("/oauth/logout")
+@blp.post("/oauth/logout", needs_app=False)
 @no_login
 @answer(None)
 def log_out() -> None:
     """End the login, even one that has expired."""
-    refresh.log_out(find_bearer_token(), said(wire.LogoutRequest).get("refresh_token"))
+    shown = find_bearer_token(), said(wire.LogoutRequest).get("refresh_token")
+    refresh.log_out(*shown, hinted_appid())
 
 
-@blp.get("/apps/<appid>/system/account/user/info")
-@blp.get("/system/account/user/info")
+@blp.get("/system/account/user/info", needs_app=False)
 @bound_login
 @answer(wire.UserResponse)
 def show_user() -> users.Profile:

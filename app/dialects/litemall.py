@@ -1,6 +1,5 @@
 """litemall (Spring Boot) and its descendants: JSON below /wx, errno and errmsg."""
 
-from functools import partial
 from typing import Any
 
 from flask_babel import gettext
@@ -10,14 +9,13 @@ from app.auth import (
     any_login_to_end,
     bearer_token,
     bound_login,
-    caller_of,
     no_login,
     this_caller,
     this_device,
     this_tenant_id,
     this_user_id,
 )
-from app.dialects.envelope import Dialect, answering, failing, refuse_head, said
+from app.dialects.envelope import Dialect, said
 from app.errors import (
     CredentialsWrong,
     Failure,
@@ -32,10 +30,8 @@ from app.errors import (
 )
 from app.schemas import litemall as wire
 from app.schemas.lenient import EitherPhoneRequest
-from app.services import binding, login, open_data, profiles, sessions, users
+from app.services import binding, login, sessions, users
 from app.tenancy import this_app
-
-blp = Dialect("litemall", __name__)
 
 # The original's numbers. 501 alone makes the client forget its login and open its login page.
 ERRNO_OF: dict[type[Failure], int] = {
@@ -74,23 +70,17 @@ def _failure(failure: Failure, message: str) -> dict[str, Any]:
     return {"errno": errno, "errmsg": message}
 
 
-failing(blp, _failure)
-refuse_head(blp)
-answer = partial(answering, _success)
+blp = Dialect("litemall", __name__, _success, _failure)
+answer = blp.answer
 
 
 @blp.post("/wx/auth/login_by_weixin")
 @no_login
 @answer(wire.LoginResponse)
-def log_in_by_weixin() -> dict[str, Any]:
+def log_in_by_weixin() -> login.Login:
     """Log a person in by code; on the first login the client names them."""
     body = said(wire.WeixinRequest)
-    met = login.log_in(this_app(), this_device(), body["code"])
-    return {"tokens": met.tokens, "user": _named(met, body["user_info"])}
-
-
-def _named(met: login.Login, claimed: dict[str, str]) -> users.Profile | profiles.KeptProfile:
-    return profiles.name_newcomer(caller_of(met.tokens.token), **claimed)
+    return login.log_in_newcomer(this_app(), this_device(), body["code"], **body["user_info"])
 
 
 @blp.post("/wx/auth/bindPhone")
@@ -98,8 +88,8 @@ def _named(met: login.Login, claimed: dict[str, str]) -> users.Profile | profile
 @answer(wire.PhoneResponse)
 def bind_phone() -> login.Login:
     """Verify the phone number and bind the person to the user it belongs to, token and all."""
-    number = open_data.verified_phone(this_app(), this_caller(), **said(EitherPhoneRequest))
-    return binding.bind_phone(this_app(), this_caller(), this_device(), number, bearer_token())
+    here, tapped = (this_app(), this_caller(), this_device()), said(EitherPhoneRequest)
+    return binding.bind_phone(*here, kept_token=bearer_token(), **tapped)
 
 
 @blp.post("/wx/auth/login")

@@ -49,6 +49,9 @@ class LoginSession(Model):
     refresh_salt: Mapped[bytes | None]
     refreshed_at: Mapped[Moment | None]
 
+    # The number that was verified with it while it was unbound.
+    verified_number_index: Mapped[bytes | None]
+
     device: Mapped[str | None]
     ip: Mapped[str | None]
     created_at: Mapped[Made]

@@ -66,7 +66,7 @@ class LoginResponse(Schema):
 
     token = fields.String(attribute="tokens.token")
     tokenExpire = fields.Integer(attribute="tokens.expires_in")
-    userInfo = fields.Nested(UserInfoResponse, attribute="user")
+    userInfo = fields.Nested(UserInfoResponse, attribute="person")
 
 
 class PhoneResponse(Schema):

@@ -33,11 +33,11 @@ class HandleResponse(Schema):
 class PhoneResponse(Schema):
     """The number as WeChat spells it, in a JSON string."""
 
-    data = fields.Function(lambda number: spelled(number.e164, str(number.country_code)))
+    data = fields.Function(lambda user: spelled(user.phone, str(user.phone_country_code)))
 
 
-def spelled(e164: str, country_code: str) -> str:
+def spelled(e164: str, code: str) -> str:
     """Spell a number as WeChat does: those from abroad carry their country code."""
-    pure = e164.removeprefix(f"+{country_code}")
-    phone = pure if country_code == "86" else e164
-    return json.dumps({"phoneNumber": phone, "purePhoneNumber": pure, "countryCode": country_code})
+    pure = e164.removeprefix(f"+{code}")
+    phone = pure if code == "86" else e164
+    return json.dumps({"phoneNumber": phone, "purePhoneNumber": pure, "countryCode": code})

@@ -2,49 +2,60 @@
 
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.errors import NoSocialAccount, TokenInvalid
 from app.models import LoginSession, SocialAccount
 from app.services.apps import AppConfig
-from app.services.credentials import Proof, check_credentials
+from app.services.credentials import ProvenUser, check_credentials
 from app.services.login import Login
-from app.services.owners import Visit, free, settle_by_phone, settle_by_proof, settle_by_user
-from app.services.phone_numbers import PhoneNumber
+from app.services.open_data import verified_phone
+from app.services.owners import Visit, free, settle_by_password, settle_by_phone, settle_by_user
+from app.services.phone_numbers import PhoneNumber, number_index
 from app.services.sessions import Caller, Device, ending, reissue
 from app.services.social_accounts import lock_social_account
 from app.services.transactions import decided_again_when_lost, transaction
 from app.services.users import Profile, get_profile
 
 
-@decided_again_when_lost
 def bind_phone(
-    app: AppConfig,
-    caller: Caller,
-    device: Device,
-    number: PhoneNumber,
-    kept_token: str | None = None,
+    app: AppConfig, caller: Caller, device: Device, kept_token: str | None = None, **proof: str
 ) -> Login:
-    """Bind the caller to whom a verified number says they are.
+    """Learn the caller's number from WeChat, and bind them to whom it says they are.
 
-    The login token is a new one, or stays `kept_token`, the one the caller showed. Raises what
-    `decide_binding` raises.
+    The proof is what the phone button gave. The login token is a new one, or stays `kept_token`,
+    the one the caller showed. Raises what `verified_phone` and `decide_binding` raise.
     """
-    visit = Visit(app, device, caller.session_id)
+    number = verified_phone(app, caller, **proof)
+    return _bind_phone(Visit(app, device, caller.session_id), caller, number, kept_token)
+
+
+@decided_again_when_lost
+def _bind_phone(visit: Visit, caller: Caller, number: PhoneNumber, kept_token: str | None) -> Login:
     with transaction() as db:
         account = lock_social_account(db, caller)
         user_id = settle_by_phone(db, visit, account, number)
         return _reissued(db, caller, user_id, account, kept_token)
 
 
-@decided_again_when_lost
-def settle_phone(app: AppConfig, caller: Caller, device: Device, number: PhoneNumber) -> Profile:
+def settle_phone(app: AppConfig, caller: Caller, device: Device, **proof: str) -> Profile:
     """Do as `bind_phone` does, but leave the session and its token as they are, to be traded."""
-    visit = Visit(app, device, caller.session_id)
+    number = verified_phone(app, caller, **proof)
+    return _settle_phone(Visit(app, device, caller.session_id), caller, number)
+
+
+@decided_again_when_lost
+def _settle_phone(visit: Visit, caller: Caller, number: PhoneNumber) -> Profile:
+    this = update(LoginSession).where(
+        LoginSession.tenant_id == caller.tenant_id, LoginSession.id == caller.session_id
+    )
     with transaction() as db:
         account = lock_social_account(db, caller)
-        return get_profile(db, app.tenant_id, settle_by_phone(db, visit, account, number))
+        user_id = settle_by_phone(db, visit, account, number)
+        index = number_index(caller.tenant_id, number)
+        db.execute(this.values(verified_number_index=index))
+        return get_profile(db, caller.tenant_id, user_id)
 
 
 def bind_account(
@@ -54,17 +65,17 @@ def bind_account(
 
     Raises CredentialsWrong, TooManyTries, NoSocialAccount, or what `decide_binding` raises.
     """
-    proof = check_credentials(app.tenant_id, account, password, device)
-    return _bind_to(app, caller, device, proof)
+    proven = check_credentials(app.tenant_id, account, password, device)
+    return _bind_to(app, caller, device, proven)
 
 
 @decided_again_when_lost
-def _bind_to(app: AppConfig, caller: Caller, device: Device, proof: Proof) -> Login:
+def _bind_to(app: AppConfig, caller: Caller, device: Device, proven: ProvenUser) -> Login:
     visit = Visit(app, device, caller.session_id)
     with transaction() as db:
         account = lock_social_account(db, caller)
-        settle_by_proof(db, visit, account, proof)
-        return _reissued(db, caller, proof.user_id, account)
+        settle_by_password(db, visit, account, proven)
+        return _reissued(db, caller, proven.user_id, account)
 
 
 @decided_again_when_lost

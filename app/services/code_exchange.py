@@ -16,7 +16,7 @@ from app.keyring import keyring
 from app.models import CodeExchange, LoginSession, SocialAccount
 from app.models.columns import new_id
 from app.services.apps import AppConfig
-from app.services.credentials import Proof
+from app.services.credentials import ProvenUser
 from app.services.patience import looks
 from app.services.sessions import Device, Opening, Tokens, tokens_of
 from app.services.tokens import TokenPair, token_hash
@@ -41,7 +41,7 @@ class Ask:
     device: Device
     code: str = field(repr=False)
     purpose: str
-    proof: Proof | None = None
+    proven: ProvenUser | None = None
 
     @property
     def code_index(self) -> bytes:
@@ -49,7 +49,7 @@ class Ask:
 
     @property
     def asked_by(self) -> bytes:
-        user_id = self.proof.user_id if self.proof else None
+        user_id = self.proven.user_id if self.proven else None
         who = repr((self.device.name, self.device.ip, self.purpose, user_id))
         return keyring().blind_index(who, f"asked_by:{self.app.appid}")
 

@@ -15,14 +15,14 @@ from app.services.users import account_name, refuse_inactive
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class ProvenUser:
     """Who knew the password, and of which hash: it is no proof once another has replaced it."""
 
     user_id: UUID
     password_hash: str | None = field(repr=False)
 
 
-def check_credentials(tenant_id: UUID, account: str, password: str, device: Device) -> Proof:
+def check_credentials(tenant_id: UUID, account: str, password: str, device: Device) -> ProvenUser:
     """Prove the user of the tenant with this account and password.
 
     Raises CredentialsWrong, whichever of the two is wrong, after the same work; TooManyTries
@@ -30,16 +30,16 @@ def check_credentials(tenant_id: UUID, account: str, password: str, device: Devi
     """
     user = prove_password(tenant_id, account_name(account), password, device)
     refuse_inactive(user)
-    return Proof(user.id, user.password_hash)
+    return ProvenUser(user.id, user.password_hash)
 
 
-def refuse_outdated(user: User, proof: Proof) -> None:
+def refuse_outdated(user: User, proven: ProvenUser) -> None:
     """Raise CredentialsWrong if a locked user's password was changed after it was proven.
 
-    In the transaction that the proof opens a session in: a change of password then either is
+    In the transaction that opens a session for them: a change of password then either is
     seen here or ends that session.
     """
-    if user.password_hash != proof.password_hash:
+    if user.password_hash != proven.password_hash:
         raise CredentialsWrong
 
 

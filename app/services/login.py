@@ -1,6 +1,6 @@
-"""Logging a person in: by WeChat's code, by account and password, or by a bind key."""
+"""Logging a person in: by WeChat's code, or by account and password."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -8,22 +8,19 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from app.clock import now
-from app.errors import LoginUnbound, TokenInvalid
 from app.models import SocialAccount, User
 from app.services.apps import AppConfig
 from app.services.code_exchange import Ask, exchange_once, get_opened
-from app.services.credentials import Proof, check_credentials, refuse_outdated
-from app.services.owners import Visit, settle_at_login, settle_by_proof
+from app.services.credentials import ProvenUser, check_credentials, refuse_outdated
+from app.services.owners import Visit, settle_at_login, settle_by_password
+from app.services.profiles import KeptProfile, name_newcomer
 from app.services.session_keys import Met, meet
 from app.services.sessions import (
-    Caller,
     Device,
     Opening,
     Tokens,
     open_session,
-    reissue,
 )
-from app.services.social_accounts import lock_social_account
 from app.services.transactions import decided_again_when_lost, transaction
 from app.services.users import Profile, get_profile, get_user, refuse_inactive
 from app.services.wechat_calls import client
@@ -37,17 +34,12 @@ class Login:
     user: Profile | None
     openid: str | None = None
     unionid: str | None = None
+    kept: KeptProfile | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class BindKey:
-    """The token of an unbound session, and what is known of its WeChat identity."""
-
-    token: str = field(repr=False)
-    openid: str
-    unionid: str | None
-    has_profile: bool
-    bound: bool
+    @property
+    def person(self) -> Profile | KeptProfile | None:
+        """Give whom it is about: the user, or who is not one yet."""
+        return self.user or self.kept
 
 
 def log_in(
@@ -63,26 +55,39 @@ def log_in(
     by the same client gets the same login. Raises WeChatError, CodeUsed, CredentialsWrong,
     UserDisabled, or what `decide_binding` raises; then nothing is written but why the code failed.
     """
-    proof = None
+    proven = None
     if account is not None and password is not None:
-        proof = check_credentials(app.tenant_id, account, password, device)
-    ask = Ask(app, device, code, "login", proof)
+        proven = check_credentials(app.tenant_id, account, password, device)
+    return _log_in(Ask(app, device, code, "login", proven))
+
+
+def log_in_newcomer(
+    app: AppConfig, device: Device, code: str, nickname: str = "", avatar_url: str = ""
+) -> Login:
+    """Log a person in by code as `log_in` does; the client names whom nothing names yet."""
+    return _log_in(Ask(app, device, code, "login"), KeptProfile(nickname, avatar_url))
+
+
+def _log_in(ask: Ask, claimed: KeptProfile | None = None) -> Login:
+    app = ask.app
 
     def first(opening: Opening, asked_at: datetime) -> Login:
-        identity = client().code_to_session(app.appid, app.secret, code)
-        return _enter(ask, opening, Met(identity, asked_at))
+        identity = client().code_to_session(app.appid, app.secret, ask.code)
+        return _enter(ask, opening, Met(identity, asked_at), claimed)
 
     return exchange_once(ask, first, lambda opening: _entered(app, opening))
 
 
 @decided_again_when_lost
-def _enter(ask: Ask, opening: Opening, met: Met) -> Login:
+def _enter(ask: Ask, opening: Opening, met: Met, claimed: KeptProfile | None) -> Login:
     visit = Visit(ask.app, ask.device)
     with transaction() as db:
-        account = meet(db, ask.app, met)
-        if ask.proof is not None:
-            settle_by_proof(db, visit, account, ask.proof)
-        settle_at_login(db, visit, account)
+        account, unionid_is_news = meet(db, ask.app, met)
+        if claimed is not None:
+            name_newcomer(db, account, claimed)
+        if ask.proven is not None:
+            settle_by_password(db, visit, account, ask.proven)
+        settle_at_login(db, visit, account, unionid_is_news=unionid_is_news)
         if account.user_id is not None:
             note_login(db, ask.app.tenant_id, account.user_id, ask.device)
         tokens = open_session(
@@ -99,68 +104,8 @@ def _enter(ask: Ask, opening: Opening, met: Met) -> Login:
 def _entered(app: AppConfig, opening: Opening) -> Login:
     with transaction() as db:
         tokens, account = get_opened(db, app, opening)
-        _refuse_inactive_owner(db, account)
+        refuse_inactive_owner(db, account)
         return login_of(db, tokens, account)
-
-
-def open_bind_key(app: AppConfig, device: Device, code: str) -> BindKey:
-    """Identify a person by code and open an unbound session, whose token is traded later."""
-    ask = Ask(app, device, code, "bind_key")
-
-    def first(opening: Opening, asked_at: datetime) -> BindKey:
-        identity = client().code_to_session(app.appid, app.secret, code)
-        return _identify(ask, opening, Met(identity, asked_at))
-
-    return exchange_once(ask, first, lambda opening: _identified(app, opening))
-
-
-@decided_again_when_lost
-def _identify(ask: Ask, opening: Opening, met: Met) -> BindKey:
-    with transaction() as db:
-        account = meet(db, ask.app, met)
-        settle_at_login(db, Visit(ask.app, ask.device), account)
-        _refuse_inactive_owner(db, account)
-        tokens = open_session(
-            db,
-            ask.app,
-            ask.device,
-            social_account_id=account.id,
-            user_id=None,
-            opening=opening,
-        )
-        return _bind_key(tokens, account)
-
-
-def _identified(app: AppConfig, opening: Opening) -> BindKey:
-    with transaction() as db:
-        return _bind_key(*get_opened(db, app, opening))
-
-
-def _bind_key(tokens: Tokens, account: SocialAccount) -> BindKey:
-    return BindKey(
-        tokens.token,
-        account.openid,
-        account.unionid,
-        account.nickname is not None,
-        account.user_id is not None,
-    )
-
-
-@decided_again_when_lost
-def trade_bind_key(caller: Caller, device: Device) -> Login:
-    """Bind the session of a bind key to the user its WeChat identity belongs to; new tokens.
-
-    Raises LoginUnbound while it belongs to nobody, and TokenInvalid for a bound session's
-    token: a login is not traded for another.
-    """
-    if caller.user_id is not None:
-        raise TokenInvalid
-    with transaction() as db:
-        account = lock_social_account(db, caller)
-        if account.user_id is None:
-            raise LoginUnbound
-        note_login(db, caller.tenant_id, account.user_id, device)
-        return login_of(db, reissue(db, caller, account.user_id), account)
 
 
 def log_in_with_password(app: AppConfig, device: Device, account: str, password: str) -> Login:
@@ -172,15 +117,16 @@ def log_in_with_password(app: AppConfig, device: Device, account: str, password:
 
 
 @decided_again_when_lost
-def _enter_as(app: AppConfig, device: Device, proof: Proof) -> Login:
-    user_id = proof.user_id
+def _enter_as(app: AppConfig, device: Device, proven: ProvenUser) -> Login:
+    user_id = proven.user_id
     with transaction() as db:
-        refuse_outdated(note_login(db, app.tenant_id, user_id, device), proof)
+        refuse_outdated(note_login(db, app.tenant_id, user_id, device), proven)
         tokens = open_session(db, app, device, social_account_id=None, user_id=user_id)
         return Login(tokens, get_profile(db, app.tenant_id, user_id))
 
 
-def _refuse_inactive_owner(db: Session, account: SocialAccount) -> None:
+def refuse_inactive_owner(db: Session, account: SocialAccount) -> None:
+    """Raise UserDisabled for a social account of a user who is not active."""
     if account.user_id is not None:
         refuse_inactive(get_user(db, account.tenant_id, account.user_id))
 
@@ -196,4 +142,5 @@ def note_login(db: Session, tenant_id: UUID, user_id: UUID, device: Device) -> U
 def login_of(db: Session, tokens: Tokens, account: SocialAccount) -> Login:
     """Describe a login that stands on a social account, bound as the account is."""
     user = get_profile(db, account.tenant_id, account.user_id) if account.user_id else None
-    return Login(tokens, user, account.openid, account.unionid)
+    kept = KeptProfile(account.nickname, account.avatar_url)
+    return Login(tokens, user, account.openid, account.unionid, kept)

@@ -1,22 +1,23 @@
 """Whose a social account is: decided and changed inside the caller's transaction."""
 
 from dataclasses import dataclass, replace
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from app.clock import now
-from app.errors import PhoneTaken, SocialAccountTaken
 from app.models import LoginSession, Merge, SocialAccount, Tenant, User
 from app.models.columns import new_id
 from app.services import audit
 from app.services.apps import AppConfig
-from app.services.credentials import Proof, refuse_outdated
-from app.services.decision import Act, Decision, KnownUser, decide_binding
+from app.services.credentials import ProvenUser, refuse_outdated
+from app.services.decision import Act, Decision, KnownUser, Proof, decide_binding
 from app.services.phone_numbers import PhoneNumber
+from app.services.profiles import name_user
 from app.services.sessions import Device, ending
-from app.services.social_accounts import find_user_of_unionid
+from app.services.social_accounts import find_users_of_unionid
 from app.services.users import find_phone_owner, get_user, give_phone, lock_user, register
 
 
@@ -29,40 +30,54 @@ class Visit:
     session_id: UUID | None = None
 
 
-def settle_at_login(db: Session, visit: Visit, account: SocialAccount) -> None:
-    """Bind a nobody's social account at its login, if unionid or the app's policy says to whom."""
-    if account.user_id is not None:
+def settle_at_login(
+    db: Session, visit: Visit, account: SocialAccount, *, unionid_is_news: bool
+) -> None:
+    """Bind a social account at its login, if unionid or the app's policy says to whom.
+
+    Whom a bound one belongs to is asked again only when its unionid has just appeared.
+    """
+    if account.user_id is not None and not unionid_is_news:
         return
-    user_id = find_user_of_unionid(db, account)
-    if user_id is not None:
-        settle_by_user(db, visit, account, user_id)
-    elif visit.app.registration == "on_login":
-        _act(db, visit, account, Decision(Act.REGISTER, None))
+    its_user, owners = _lock_users(db, account, *find_users_of_unionid(db, account))
+    decision = decide_binding(
+        visit.app.registration,
+        its_user,
+        Proof.UNIONID,
+        owners,
+        joins_by_unionid=account.joins_by_unionid,
+    )
+    _act(db, visit, account, decision)
 
 
-def settle_by_proof(db: Session, visit: Visit, account: SocialAccount, proof: Proof) -> None:
+def settle_by_password(
+    db: Session, visit: Visit, account: SocialAccount, proven: ProvenUser
+) -> None:
     """Bind a locked social account to a user whose password was proven, and is still the same."""
-    settle_by_user(db, visit, account, proof.user_id)
-    refuse_outdated(get_user(db, account.tenant_id, proof.user_id), proof)
+    settle_by_user(db, visit, account, proven.user_id)
+    refuse_outdated(get_user(db, account.tenant_id, proven.user_id), proven)
 
 
 def settle_by_user(db: Session, visit: Visit, account: SocialAccount, user_id: UUID) -> None:
-    """Bind a locked social account to a user proven by password, unionid or login."""
-    its_user, owner = _lock_users(db, account, user_id)
-    decision = decide_binding(visit.app.registration, its_user, owner, SocialAccountTaken)
+    """Bind a locked social account to a user proven by password, now or at their login."""
+    its_user, owners = _lock_users(db, account, user_id)
+    decision = decide_binding(visit.app.registration, its_user, Proof.PASSWORD, owners)
     _act(db, visit, account, decision)
 
 
 def settle_by_phone(db: Session, visit: Visit, account: SocialAccount, number: PhoneNumber) -> UUID:
     """Bind a locked social account to the owner of a verified number, and give the user's id."""
     owner_id = find_phone_owner(db, visit.app.tenant_id, number)
-    its_user, owner = _lock_users(db, account, owner_id)
+    its_user, owners = _lock_users(db, account, *filter(None, [owner_id]))
     policy = "bind"
-    if owner and owner.id != account.user_id:
-        owner = replace(owner, has_identity=_has_identity(db, account, owner.id))
+    if owner_id and owner_id != account.user_id:
+        owners = [replace(owners[0], has_identity=_has_identity(db, account, owner_id))]
         policy = _phone_owner_policy(db, account.tenant_id)
-    decision = decide_binding(visit.app.registration, its_user, owner, PhoneTaken, policy)
-    user_id = _act(db, visit, account, decision)
+    decision = decide_binding(
+        visit.app.registration, its_user, Proof.PHONE, owners, phone_owner_policy=policy
+    )
+    _act(db, visit, account, decision)
+    user_id = cast(UUID, account.user_id)
     if decision.act in (Act.REGISTER, Act.ADD):
         _give_phone(db, visit, user_id, number)
     return user_id
@@ -82,14 +97,14 @@ def _give_phone(db: Session, visit: Visit, user_id: UUID, number: PhoneNumber) -
 
 
 def _lock_users(
-    db: Session, account: SocialAccount, owner_id: UUID | None
-) -> tuple[KnownUser | None, KnownUser | None]:
-    """Lock whom a decision is about, the account's user and the owner, in one order everywhere."""
+    db: Session, account: SocialAccount, *owner_ids: UUID
+) -> tuple[KnownUser | None, list[KnownUser]]:
+    """Lock whom a decision is about, the account's user and owners, in one order everywhere."""
     its_user_id = account.user_id
-    ids = sorted({user_id for user_id in (its_user_id, owner_id) if user_id})
+    ids = sorted({user_id for user_id in (its_user_id, *owner_ids) if user_id})
     users = {user_id: lock_user(db, account.tenant_id, user_id) for user_id in ids}
     its_user = users[its_user_id] if its_user_id else None
-    return its_user, users[owner_id] if owner_id else None
+    return its_user, [users[owner_id] for owner_id in owner_ids]
 
 
 def _phone_owner_policy(db: Session, tenant_id: UUID) -> str:
@@ -105,15 +120,18 @@ def _has_identity(db: Session, account: SocialAccount, owner_id: UUID) -> bool:
     return db.scalar(there.limit(1)) is not None
 
 
-def _act(db: Session, visit: Visit, account: SocialAccount, decision: Decision) -> UUID:
-    """Carry a decision out, and give the id of the user the social account belongs to now."""
-    if decision.act is Act.MERGE:
-        _close_merged(db, visit, account, decision)
+def _act(db: Session, visit: Visit, account: SocialAccount, decision: Decision) -> None:
+    """Carry a decision out: the social account then belongs to whom it says."""
+    if decision.act is Act.WAIT:
+        return
+    if decision.merged_id is not None:
+        _merge(db, visit, account.tenant_id, decision)
     user_id = decision.user_id or _register_for(db, account)
     if account.user_id != user_id:
         account.user_id = user_id
         _record(db, visit, user_id, "social_account.bound", account.id)
-    return user_id
+    if decision.act in (Act.BIND, Act.MERGE):
+        name_user(db, account)
 
 
 def _register_for(db: Session, account: SocialAccount) -> UUID:
@@ -121,35 +139,24 @@ def _register_for(db: Session, account: SocialAccount) -> UUID:
     return register(db, account.tenant_id, **known).id
 
 
-def _close_merged(db: Session, visit: Visit, account: SocialAccount, decision: Decision) -> None:
-    """Close the bare user whom the social account leaves, with the person's other identities.
+def _merge(db: Session, visit: Visit, tenant_id: UUID, decision: Decision) -> None:
+    """Close a bare user, and move the person's identities to the other user.
 
-    What else is logged in as that user ends.
+    What else is logged in as the closed one ends.
     """
-    tenant_id, merged_id, user_id = account.tenant_id, account.user_id, decision.user_id
+    merged_id, user_id = decision.merged_id, decision.user_id
     closing = update(User).where(User.tenant_id == tenant_id, User.id == merged_id)
     db.execute(closing.values(status="merged", merged_into_id=user_id))
-    _move_identities(db, account, decision.user_id)
+    merge = Merge(id=new_id(), tenant_id=tenant_id, merged_user_id=merged_id, user_id=user_id)
+    merge.moved, merge.merged_at = 0, now()
+    db.add(merge)
+    db.flush()
+    its = (SocialAccount.tenant_id == tenant_id, SocialAccount.user_id == merged_id)
+    moving = update(SocialAccount).where(*its).values(user_id=user_id, merge_id=merge.id)
+    merge.moved = len(db.scalars(moving.returning(SocialAccount.id)).all())
     logged_in = (LoginSession.tenant_id == tenant_id, LoginSession.user_id == merged_id)
     db.execute(ending("merged", *logged_in, LoginSession.id != visit.session_id))
     _record(db, visit, user_id, "user.merged", merged_id, into=user_id)
-
-
-def _move_identities(db: Session, account: SocialAccount, user_id: UUID | None) -> None:
-    """Move the other identities of a social account's user, and note all that move."""
-    tenant_id, merged_id = account.tenant_id, account.user_id
-    merge = Merge(id=new_id(), tenant_id=tenant_id, merged_user_id=merged_id, user_id=user_id)
-    merge.moved, merge.merged_at = 1, now()
-    db.add(merge)
-    db.flush()
-    others = update(SocialAccount).where(
-        SocialAccount.tenant_id == tenant_id,
-        SocialAccount.user_id == merged_id,
-        SocialAccount.id != account.id,
-    )
-    moving = others.values(user_id=user_id, merge_id=merge.id).returning(SocialAccount.id)
-    merge.moved += len(db.scalars(moving).all())
-    account.merge_id = merge.id
 
 
 def _record(

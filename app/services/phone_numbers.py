@@ -24,6 +24,11 @@ class PhoneNumber:
     e164: str = field(repr=False)
     country_code: int
 
+    @property
+    def spellings(self) -> set[str]:
+        """Give the ways in which WeChat spells it: with the country code and without."""
+        return {self.e164, self.e164[1:], self.e164.removeprefix(f"+{self.country_code}")}
+
 
 def phone_number(text: str, country_code: int | str | None = None) -> PhoneNumber:
     """Read a number, with its country code apart or leading (+...); raise PhoneInvalid.

@@ -4,14 +4,12 @@ from dataclasses import dataclass
 from unicodedata import category
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from app.models import SocialAccount, User
 from app.services.sessions import Caller
-from app.services.social_accounts import lock_social_account
 from app.services.transactions import transaction
-from app.services.users import Profile, get_profile
 
 LONGEST_KEPT = 512
 # What base library 2.27.1 and newer give instead of the real one; with it comes a grey avatar.
@@ -39,24 +37,27 @@ def keep_typed_profile(caller: Caller, *, nickname: str, avatar_url: str = "") -
         return read_profile(db, caller)
 
 
-def name_newcomer(
-    caller: Caller, nickname: str = "", avatar_url: str = ""
-) -> Profile | KeptProfile:
-    """Let the client name a person whom nothing names yet; give the person as known now.
+def name_newcomer(db: Session, account: SocialAccount, claimed: KeptProfile) -> None:
+    """Let a client name a person whom nothing names yet, in the caller's transaction.
 
-    Nobody vouches for that name: it never replaces one. Raises NoSocialAccount.
+    Nobody vouches for that name, so it never replaces one.
     """
-    with transaction() as db:
-        account, user = lock_social_account(db, caller), _find_user(db, caller)
-        is_named = account.nickname or (user and user.nickname)
-        if not is_named and nickname not in ("", NOBODYS_NICKNAME):
-            write_profile(db, caller, caller.user_id, nickname, avatar_url)
-            user = _find_user(db, caller)
-        return user or read_profile(db, caller)
+    if account.nickname or not claimed.nickname or claimed.nickname == NOBODYS_NICKNAME:
+        return
+    account.nickname = claimed.nickname.strip()
+    account.avatar_url = claimed.avatar_url or account.avatar_url
+    name_user(db, account)
 
 
-def _find_user(db: Session, caller: Caller) -> Profile | None:
-    return get_profile(db, caller.tenant_id, caller.user_id) if caller.user_id else None
+def name_user(db: Session, account: SocialAccount) -> None:
+    """Name a social account's user as the account is named, if nothing names the user yet."""
+    if account.user_id is None or account.nickname is None:
+        return
+    nameless = update(User).where(
+        User.tenant_id == account.tenant_id, User.id == account.user_id, User.nickname.is_(None)
+    )
+    avatar_url = func.coalesce(User.avatar_url, account.avatar_url)
+    db.execute(nameless.values(nickname=account.nickname, avatar_url=avatar_url))
 
 
 def write_profile(

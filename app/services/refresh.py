@@ -1,5 +1,6 @@
 """Refreshing a login: the refresh token rotates, and a reused one ends the session."""
 
+import re
 from datetime import timedelta
 
 from sqlalchemy import Select, or_, select
@@ -27,6 +28,8 @@ from app.services.sessions import (
 from app.services.tokens import RefreshToken, TokenPair, new_salt, token_hash
 from app.services.transactions import decided_again_when_lost, transaction
 
+# What WeChat's User-Agent says of the network: it changes just when answers are lost.
+NETWORK = re.compile(r"NetType/\S+")
 # How long a client that got no answer may ask again; its own timeout and a reconnect fit in.
 REPEATABLE = timedelta(seconds=30)
 
@@ -71,8 +74,15 @@ def _is_repeated(session: LoginSession, shown: RefreshToken, device: Device) -> 
         shown.is_current(session.previous_refresh_hash)
         and session.refreshed_at is not None
         and now() - session.refreshed_at < REPEATABLE
-        and Device(session.device, session.ip) == device
+        and _is_same_device(Device(session.device, session.ip), device)
     )
+
+
+def _is_same_device(before: Device, device: Device) -> bool:
+    """Compare devices by what they say they are; those that say nothing, by their address."""
+    if before.name is None or device.name is None:
+        return before == device
+    return NETWORK.sub("", before.name) == NETWORK.sub("", device.name)
 
 
 def _successor(session: LoginSession, shown: RefreshToken) -> Tokens:
@@ -81,11 +91,11 @@ def _successor(session: LoginSession, shown: RefreshToken) -> Tokens:
 
 
 @decided_again_when_lost
-def log_out(token: str | None, refresh_token: str | None) -> None:
+def log_out(token: str | None, refresh_token: str | None, appid: str | None = None) -> None:
     """End the login that either token stands for, even one that has expired.
 
-    Raises TokenInvalid or SessionReplaced when neither stands for any; an ended one may be ended
-    again.
+    With an appid, only one of that app. Raises TokenInvalid or SessionReplaced when neither
+    stands for any, and TokenOfAnotherApp; an ended one may be ended again.
     """
     shown = RefreshToken.parsed(refresh_token or "")
     with transaction() as db:
@@ -93,10 +103,12 @@ def log_out(token: str | None, refresh_token: str | None) -> None:
         session = db.scalar(_by_family(shown)) if shown else None
         if session and shown and shown.is_current(session.refresh_hash):
             which.append(LoginSession.id == session.id)
-        ended = db.scalars(select(LoginSession.id).where(or_(*which))).all()
+        ended = db.execute(select(LoginSession.id, LoginSession.appid).where(or_(*which))).all()
         if not ended:
             raise why_unknown(db, token or "")
-        db.execute(ending("logged_out", LoginSession.id.in_(ended)))
+        if {one.appid for one in ended} - {appid or one.appid for one in ended}:
+            raise TokenOfAnotherApp
+        db.execute(ending("logged_out", LoginSession.id.in_([one.id for one in ended])))
 
 
 def _session_of(db: Session, shown: RefreshToken, appid: str | None) -> LoginSession:

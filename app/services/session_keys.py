@@ -43,11 +43,14 @@ class Met:
     asked_at: datetime
 
 
-def meet(db: Session, app: AppConfig, met: Met) -> SocialAccount:
-    """Find or make the social account of whom WeChat named, and keep the session_key; locked."""
-    account = upsert_social_account(db, app, met.identity)
+def meet(db: Session, app: AppConfig, met: Met) -> tuple[SocialAccount, bool]:
+    """Find or make the social account of whom WeChat named, and keep the session_key; locked.
+
+    Tells too whether its unionid is news.
+    """
+    account, unionid_is_news = upsert_social_account(db, app, met.identity)
     keep_session_key(db, account, met.identity.session_key, met.asked_at)
-    return account
+    return account, unionid_is_news
 
 
 def keep_session_key(

@@ -1,5 +1,6 @@
 """Social accounts: WeChat identities, as code2Session proves them."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -16,12 +17,17 @@ from app.services.transactions import transaction
 from app.wechat import WeChatIdentity
 
 
-def upsert_social_account(db: Session, app: AppConfig, identity: WeChatIdentity) -> SocialAccount:
-    """Find or make the social account of an identity.
+def upsert_social_account(
+    db: Session, app: AppConfig, identity: WeChatIdentity
+) -> tuple[SocialAccount, bool]:
+    """Find or make the social account of an identity; tell whether its unionid is news.
 
     One upsert: of many first logins at once, one inserts and the others meet its row. The row
     stays locked until the transaction ends.
     """
+    known = select(SocialAccount.unionid).where(
+        SocialAccount.appid == app.appid, SocialAccount.openid == identity.openid
+    )
     fresh = insert(SocialAccount).values(
         id=new_id(),
         tenant_id=app.tenant_id,
@@ -37,7 +43,9 @@ def upsert_social_account(db: Session, app: AppConfig, identity: WeChatIdentity)
             "unionid": func.coalesce(fresh.excluded.unionid, SocialAccount.unionid),
         },
     )
-    return db.scalars(upsert.returning(SocialAccount)).one()
+    returned = upsert.returning(SocialAccount, known.scalar_subquery().label("known_unionid"))
+    account, known_unionid = db.execute(returned).one()
+    return account, account.unionid != known_unionid
 
 
 def lock_social_account(db: Session, caller: Caller) -> SocialAccount:
@@ -65,25 +73,20 @@ def get_social_account(caller: Caller) -> SocialAccount:
     return account
 
 
-def find_user_of_unionid(db: Session, account: SocialAccount) -> UUID | None:
-    """Find the one user of the tenant to whom another identity with this unionid is bound.
+def find_users_of_unionid(db: Session, account: SocialAccount) -> Sequence[UUID]:
+    """Find to whom other identities with this unionid are bound in the tenant: two at most.
 
     Serialised by unionid, so that two apps of the tenant that meet the same person at the same
-    moment do not register them twice. When identities with this unionid belong to several
-    users, nobody can say which one it is: none.
+    moment do not register them twice.
     """
     if account.unionid is None or not account.joins_by_unionid:
-        return None
+        return ()
     key = func.hashtextextended(f"{account.tenant_id}|{account.unionid}", 0)
     db.execute(select(func.pg_advisory_xact_lock(key)))
-    owners = db.scalars(
-        select(SocialAccount.user_id)
-        .where(
-            SocialAccount.tenant_id == account.tenant_id,
-            SocialAccount.unionid == account.unionid,
-            SocialAccount.user_id.is_not(None),
-        )
-        .distinct()
-        .limit(2)
-    ).all()
-    return owners[0] if len(owners) == 1 else None
+    users = select(SocialAccount.user_id).where(
+        SocialAccount.tenant_id == account.tenant_id,
+        SocialAccount.unionid == account.unionid,
+        SocialAccount.user_id.is_distinct_from(account.user_id),
+    )
+    found = db.scalars(users.distinct().limit(3))
+    return [user_id for user_id in found if user_id is not None][:2]

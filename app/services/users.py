@@ -36,6 +36,7 @@ class Profile:
     status: str
     created_at: datetime
     phone: str | None = field(repr=False)
+    phone_country_code: int | None
 
 
 def account_name(text: str) -> str:
@@ -66,6 +67,7 @@ def _profile(user: User, phone: Phone | None) -> Profile:
         user.status,
         user.created_at,
         phone.number if phone else None,
+        phone.country_code if phone else None,
     )
 
 

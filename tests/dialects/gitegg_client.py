@@ -4,7 +4,7 @@ from typing import Any
 
 from werkzeug.test import TestResponse
 
-from tests.cast import ACME_SHOP, App, Client, Person
+from tests.cast import ACME_SHOP, App, Client, Person, wechat_headers
 
 
 def data(answer: TestResponse) -> Any:
@@ -36,7 +36,7 @@ class MiniProgram:
         """Call /wx/user; `wx.request` labels even a GET without a body as JSON."""
         path = f"/wx/user/{self.app.appid}/{what}"
         label = {"Content-Type": "application/json"}
-        return self._hear(self.client.send("GET", path, token, query_string=query, headers=label))
+        return self._ask("GET", path, token, label, query_string=query)
 
     def login(self) -> TestResponse:
         """Open the mini-program."""
@@ -54,7 +54,7 @@ class MiniProgram:
         """Ask for tokens."""
         headers = fields.pop("headers", {})
         body = {"grant_type": grant_type, **fields}
-        return self._hear(self.client.send("POST", "/oauth/token", json=body, headers=headers))
+        return self._ask("POST", "/oauth/token", None, headers, json=body)
 
     def password(self, password: str, account: str = "alice") -> TestResponse:
         """Log in on the account and password page."""
@@ -62,11 +62,11 @@ class MiniProgram:
 
     def user(self, token: str | None) -> TestResponse:
         """Ask who I am."""
-        return self._hear(self.client.send("GET", "/system/account/user/info", token))
+        return self._ask("GET", "/system/account/user/info", token)
 
     def logout(self, token: str | None, **body: str) -> TestResponse:
         """Log out."""
-        return self._hear(self.client.send("POST", "/oauth/logout", token, json=body))
+        return self._ask("POST", "/oauth/logout", token, json=body)
 
     def bind_key(self) -> str:
         """Open the mini-program, and give the bindKey."""
@@ -78,6 +78,15 @@ class MiniProgram:
         data(self.phone(key))
         return dict(data(self.grant("social", social_key=key)))
 
-    def _hear(self, answer: TestResponse) -> TestResponse:
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        token: str | None,
+        headers: dict[str, str] | None = None,
+        **how: Any,
+    ) -> TestResponse:
+        said = wechat_headers(self.app) | (headers or {})
+        answer = self.client.send(method, path, token, headers=said, **how)
         self.heard.append(f"{answer.headers}{answer.text}")
         return answer

@@ -5,7 +5,16 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from tests.cast import ACME_SHOP, ACME_STAFF, App, Client, Person, Reader, enter_user, referer_of
+from tests.cast import (
+    ACME_SHOP,
+    ACME_STAFF,
+    App,
+    Client,
+    Person,
+    Reader,
+    enter_user,
+    wechat_headers,
+)
 
 PASSWORD = "correct horse battery"
 
@@ -20,7 +29,7 @@ class Page:
 
     def ask(self, method: str, what: str, **how: Any) -> Any:
         """Send as wx.request does."""
-        headers = referer_of(self.app)
+        headers = wechat_headers(self.app)
         answer = self.client.send(method, f"{self.root}{what}", headers=headers, **how)
         assert answer.status_code == 200, answer.text
         assert answer.json["msg"]

@@ -7,7 +7,17 @@ import pytest
 from flask import Flask
 
 from app.services.apps import set_app_enabled
-from tests.cast import ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader, WeChat, enter_user
+from tests.cast import (
+    ACME_CLUB,
+    ACME_SHOP,
+    GLOBEX_LIFE,
+    Client,
+    Person,
+    Reader,
+    WeChat,
+    enter_user,
+    wechat_headers,
+)
 from tests.dialects.gitegg_client import MiniProgram, data, refused
 
 PASSWORD = "correct horse battery"
@@ -170,7 +180,6 @@ def test_a_password_with_no_app_to_try_it_in_is_refused(app: Flask, phone: MiniP
     page = f"https://servicewechat.com/{ACME_SHOP.appid}/1/page-frame.html"
     for referer in (
         "",
-        page.replace(ACME_SHOP.appid, "wxunknown"),
         page.replace(ACME_SHOP.appid, ""),
         page.replace(".com", ".com.evil.com"),
         f"https://evil.com/?{page}",
@@ -178,7 +187,24 @@ def test_a_password_with_no_app_to_try_it_in_is_refused(app: Flask, phone: MiniP
         answer = phone.grant(
             "password", username="alice", password=PASSWORD, headers={"Referer": referer}
         )
-        assert refused(answer) == 404
+        assert refused(answer) == 400
+        assert "/apps/<appid>" in answer.json["msg"]
+    unknown = {"Referer": page.replace(ACME_SHOP.appid, "wxunknown")}
+    answer = phone.grant("password", username="alice", password=PASSWORD, headers=unknown)
+    assert refused(answer) == 404
+
+
+def test_two_apps_in_one_request_are_refused(app: Flask, phone: MiniProgram) -> None:
+    """Otherwise one of them is picked by chance, and a password tried at the wrong tenant."""
+    enter_user(app, account="alice", password=PASSWORD)
+    said = {"username": "alice", "password": PASSWORD, "appid": ACME_CLUB.appid}
+    assert refused(phone.grant("password", headers=wechat_headers(ACME_SHOP), **said)) == 400
+    path = f"/apps/{ACME_SHOP.appid}/oauth/token"
+    answer = phone.client.send("POST", path, json={"grant_type": "password", **said})
+    assert refused(answer) == 400
+    path = f"/apps/{ACME_SHOP.appid}/wx/user/{ACME_CLUB.appid}/login"
+    asked = {"code": phone.person.wx_login(ACME_CLUB)}
+    assert refused(phone.client.send("GET", path, query_string=asked)) == 400
 
 
 def test_a_password_of_another_tenant_is_wrong_here(app: Flask, phone: MiniProgram) -> None:

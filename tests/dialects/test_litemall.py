@@ -15,7 +15,7 @@ from tests.cast import (
     Person,
     Reader,
     enter_user,
-    referer_of,
+    wechat_headers,
 )
 from tests.test_concurrency import at_once
 
@@ -36,7 +36,7 @@ class MiniProgram:
         said = {"Content-Type": "application/json", self.header: self.token} | headers
         how = {"json": body} if method == "POST" else {}
         answer = self.client.send(
-            method, f"{self.root}/{what}", headers=referer_of(self.app) | said, **how
+            method, f"{self.root}/{what}", headers=wechat_headers(self.app) | said, **how
         )
         assert answer.status_code == 200, answer.text
         assert '"session_key"' not in answer.text

@@ -18,7 +18,7 @@ from tests.cast import (
     Person,
     Reader,
     enter_user,
-    referer_of,
+    wechat_headers,
 )
 from tests.test_bad_input import nothing_written
 from tests.test_logs import Captured, log_into
@@ -96,7 +96,7 @@ class Speaker:
 
     def send(self, method: str, path: str, said: Any, token: str = "", app: App = ACME_SHOP) -> Any:
         """Send it as wx.request does, in English, for the Chinese is each dialect's default."""
-        headers = referer_of(app) | {"Accept-Language": "en"}
+        headers = wechat_headers(app) | {"Accept-Language": "en"}
         headers |= {"X-Litemall-Token": token} if token else {}
         how = {"query_string": said} if method == "GET" else {"json": said}
         return self.client.send(method, path, headers=headers, **how)

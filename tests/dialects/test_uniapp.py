@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.cast import ACME_CLUB, ACME_SHOP, App, Client, Person, Reader, referer_of
+from tests.cast import ACME_CLUB, ACME_SHOP, App, Client, Person, Reader, WeChat, wechat_headers
 
 
 class Page:
@@ -19,7 +19,7 @@ class Page:
 
     def ask(self, what: str, **body: Any) -> Any:
         """Send as uni.request does."""
-        headers = referer_of(self.app)
+        headers = wechat_headers(self.app)
         answer = self.client.send("POST", f"{self.root}/uni/{what}", json=body, headers=headers)
         assert answer.status_code == 200, answer.text
         assert answer.json["message"]
@@ -59,10 +59,33 @@ def test_the_whole_story(root: str, client: Client, alice: Person, rows: Reader)
     assert first["userInfo"]["phone"] == "13800138001"
     assert client.me(first["token"]).json["id"] == first["userInfo"]["userId"]
     assert page.login()["success"] is False, "a handle is traded once"
-    again = page.start().login()
-    assert again["userInfo"] == first["userInfo"]
+    page.start()
+    assert page.login()["success"] is False, "under this handle no phone was verified"
+    page.decrypt()
+    assert page.login()["userInfo"] == first["userInfo"]
     rows("UPDATE login_sessions SET expires_at = now() - interval '1 second'")
     assert (page.decrypt()["success"], page.decrypt()["code"]) == (False, 401)
+
+
+@pytest.mark.parametrize(
+    ("country_code", "phone", "spelled"),
+    [
+        ("1", "2025550143", "+12025550143"),
+        ("852", "51234567", "+85251234567"),
+        ("86", "12066600003", "12066600003"),
+        ("1", "12066600003", "12066600003"),
+    ],
+)
+def test_numbers_from_abroad_and_test_numbers(
+    country_code: str, phone: str, spelled: str, client: Client, wechat: WeChat
+) -> None:
+    """Otherwise a person from abroad, or WeChat's reviewer, cannot log in."""
+    page = Page(client, Person(wechat, "carol", phone, country_code)).start()
+    answer = json.loads(page.decrypt()["data"])
+    assert (answer["phoneNumber"], answer["purePhoneNumber"]) == (spelled, phone)
+    assert page.login(phoneNumber=answer["phoneNumber"])["success"]
+    page.start().decrypt()
+    assert page.login(phoneNumber=answer["purePhoneNumber"])["success"]
 
 
 def test_what_was_not_verified_under_the_handle_is_refused(

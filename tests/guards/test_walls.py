@@ -22,7 +22,7 @@ from tests.cast import (
     Reader,
     enter_user,
     failure,
-    referer_of,
+    wechat_headers,
 )
 
 # A body that each tenant route's schema accepts, so that only the wall can refuse it.
@@ -73,8 +73,9 @@ def ask(client: Client, rule: Rule, mini_program: App, token: str) -> Any:
     method = next(iter((rule.methods or set()) - {"HEAD", "OPTIONS"}))
     path = rule.rule.replace("<string:appid>", mini_program.appid)
     path = path.replace("<appid>", mini_program.appid)
+    path = path.replace("<base_appid>", mini_program.appid)
     body = {"json": BODIES[rule.endpoint]} if method != "GET" else {}
-    return client.send(method, path, token, headers=referer_of(mini_program), **body)
+    return client.send(method, path, token, headers=wechat_headers(mini_program), **body)
 
 
 @pytest.mark.parametrize("foreign", [GLOBEX_LIFE, ACME_CLUB], ids=["neighbour", "sister_app"])

@@ -1,0 +1,125 @@
+"""Bind keys: the tokens of unbound sessions that existing clients pass about, and trade."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.errors import LoginUnbound, OpenDataOfAnother, TokenInvalid
+from app.models import LoginSession, SocialAccount
+from app.services.apps import AppConfig
+from app.services.code_exchange import Ask, exchange_once, get_opened
+from app.services.login import Login, login_of, note_login, refuse_inactive_owner
+from app.services.owners import Visit, settle_at_login
+from app.services.phone_numbers import number_index, phone_number
+from app.services.session_keys import Met, meet
+from app.services.sessions import Caller, Device, Opening, Tokens, open_session, reissue
+from app.services.social_accounts import lock_social_account
+from app.services.transactions import decided_again_when_lost, transaction
+from app.services.users import get_profile
+from app.services.wechat_calls import client
+
+
+@dataclass(frozen=True, slots=True)
+class BindKey:
+    """The token of an unbound session, and what is known of its WeChat identity."""
+
+    token: str = field(repr=False)
+    openid: str
+    unionid: str | None
+    has_profile: bool
+    bound: bool
+
+
+def open_bind_key(app: AppConfig, device: Device, code: str) -> BindKey:
+    """Identify a person by code and open an unbound session, whose token is traded later."""
+    ask = Ask(app, device, code, "bind_key")
+
+    def first(opening: Opening, asked_at: datetime) -> BindKey:
+        identity = client().code_to_session(app.appid, app.secret, code)
+        return _identify(ask, opening, Met(identity, asked_at))
+
+    return exchange_once(ask, first, lambda opening: _identified(app, opening))
+
+
+@decided_again_when_lost
+def _identify(ask: Ask, opening: Opening, met: Met) -> BindKey:
+    with transaction() as db:
+        account, unionid_is_news = meet(db, ask.app, met)
+        visit = Visit(ask.app, ask.device)
+        settle_at_login(db, visit, account, unionid_is_news=unionid_is_news)
+        refuse_inactive_owner(db, account)
+        tokens = open_session(
+            db,
+            ask.app,
+            ask.device,
+            social_account_id=account.id,
+            user_id=None,
+            opening=opening,
+        )
+        return _bind_key(tokens, account)
+
+
+def _identified(app: AppConfig, opening: Opening) -> BindKey:
+    with transaction() as db:
+        return _bind_key(*get_opened(db, app, opening))
+
+
+def _bind_key(tokens: Tokens, account: SocialAccount) -> BindKey:
+    return BindKey(
+        tokens.token,
+        account.openid,
+        account.unionid,
+        account.nickname is not None,
+        account.user_id is not None,
+    )
+
+
+@decided_again_when_lost
+def trade_bind_key(caller: Caller, device: Device) -> Login:
+    """Bind the session of a bind key to the user its WeChat identity belongs to; new tokens.
+
+    Raises LoginUnbound while it belongs to nobody, and TokenInvalid for a bound session's
+    token: a login is not traded for another.
+    """
+    with transaction() as db:
+        return _trade(db, caller, device, lock_social_account(db, caller))
+
+
+@decided_again_when_lost
+def trade_verified_bind_key(caller: Caller, device: Device, openid: str, phone: str) -> Login:
+    """Do as `trade_bind_key` does for a client that says whom it shows.
+
+    Raises OpenDataOfAnother too, unless the openid is the key's and the phone was verified under
+    this very key.
+    """
+    with transaction() as db:
+        account = lock_social_account(db, caller)
+        if account.user_id is None:
+            raise LoginUnbound
+        if openid != account.openid or not _is_verified_here(db, caller, account, phone):
+            raise OpenDataOfAnother
+        return _trade(db, caller, device, account)
+
+
+def _trade(db: Session, caller: Caller, device: Device, account: SocialAccount) -> Login:
+    if caller.user_id is not None:
+        raise TokenInvalid
+    if account.user_id is None:
+        raise LoginUnbound
+    note_login(db, caller.tenant_id, account.user_id, device)
+    return login_of(db, reissue(db, caller, account.user_id), account)
+
+
+def _is_verified_here(db: Session, caller: Caller, account: SocialAccount, phone: str) -> bool:
+    """Compare a number, as a page spells it, with the user's and with the one verified here."""
+    here = select(LoginSession.verified_number_index).where(
+        LoginSession.tenant_id == caller.tenant_id, LoginSession.id == caller.session_id
+    )
+    owned = account.user_id and get_profile(db, account.tenant_id, account.user_id).phone
+    if not owned:
+        return False
+    number = phone_number(owned)
+    is_it = db.scalar(here) == number_index(account.tenant_id, number)
+    return is_it and phone in number.spellings
