@@ -1,8 +1,10 @@
 """Whose login a request carries. Every view says which login it needs, with one of these."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
+from ipaddress import ip_address
 from typing import ParamSpec, TypeVar, cast
 from uuid import UUID
 
@@ -146,4 +148,18 @@ def this_user_id() -> UUID:
 def this_device() -> Device:
     """Describe where this request comes from, as far as it says; fit to be kept and shown."""
     agent = "".join(char for char in request.headers.get("User-Agent", "") if char.isprintable())
-    return Device(agent[:LONGEST_DEVICE] or None, request.remote_addr)
+    return Device(agent[:LONGEST_DEVICE] or None, _address())
+
+
+def _address() -> str | None:
+    """Spell the client's address in one way; None for what a proxy made up in its place.
+
+    Some proxies add the client's port, and a socket for both kinds of IP calls 192.0.2.1
+    ::ffff:192.0.2.1, which must not make one household of all of IPv4.
+    """
+    told = request.remote_addr or ""
+    for spelling in (told, told.rpartition(":")[0].strip("[]"), told.strip("[]")):
+        with suppress(ValueError):
+            address = ip_address(spelling)
+            return str(getattr(address, "ipv4_mapped", None) or address)
+    return None

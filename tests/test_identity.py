@@ -54,15 +54,26 @@ def test_a_recycled_number_is_refused_where_the_tenant_says_so(
     token = client.log_in(heir)["token"]
     refused = client.post("phone", token, **heir.tap_phone_new())
     assert failure(refused) == (409, "phone_owner_has_identity")
-    bare = client.log_in(heir, ACME_CLUB)["token"]
-    assert (
-        client.post("phone", bare, ACME_CLUB, **heir.tap_phone_new(ACME_CLUB)).json["user"]["id"]
-        == owner
-    ), "the owner has no identity in this app"
+    wechat.fault("no_unionid", times=1)
+    unknown = Person(wechat, "unknown", "13800138001")
+    assert client.bind(unknown, ACME_CLUB)["user"]["id"] == owner, "nobody knows it is another"
     assert client.bind(alice)["user"]["id"] == owner
     assert rows.count("audit_events", "action = 'tenant.changed'") == 1
     run(app, "tenants", "set", "acme", "--phone-owner", "bind")
     assert client.post("phone", token, **heir.tap_phone_new()).json["user"]["id"] == owner
+
+
+def test_a_recycled_number_is_refused_in_every_app_by_the_unionid(
+    app: Flask, client: Client, wechat: WeChat, alice: Person
+) -> None:
+    """Otherwise its next owner gets in by an app that the last one did not use, then by all."""
+    run(app, "tenants", "set", "acme", "--phone-owner", "refuse")
+    client.bind(alice)
+    heir = Person(wechat, "heir", "13800138001")
+    bare = client.log_in(heir, ACME_CLUB)
+    refused = client.post("phone", bare["token"], ACME_CLUB, **heir.tap_phone_new(ACME_CLUB))
+    assert failure(refused) == (409, "phone_owner_has_identity")
+    assert client.log_in(heir)["user"]["id"] == bare["user"]["id"]
 
 
 def test_an_undone_merge_gives_the_identities_back(
@@ -79,6 +90,20 @@ def test_an_undone_merge_gives_the_identities_back(
     assert rows.count("users", f"id = '{owner}' AND status = 'active'") == 1
     again = undo(app, bare)
     assert (again.exit_code, "not_merged" in again.output) == (1, True)
+
+
+def test_an_undone_merge_gives_back_what_joined_by_unionid_since(
+    app: Flask, client: Client, alice: Person
+) -> None:
+    """Otherwise a number's next owner stays in the last one's account, by another app."""
+    owner = enter_user(app, phone="13800138001")
+    bare = client.log_in(alice, ACME_CLUB)
+    client.post("phone", bare["token"], ACME_CLUB, **alice.tap_phone_new(ACME_CLUB))
+    joined = client.log_in(alice, ACME_SHOP)
+    assert joined["user"]["id"] == owner
+    assert undo(app, bare["user"]["id"]).exit_code == 0
+    assert failure(client.me(joined["token"])) == (401, "session_revoked")
+    assert client.log_in(alice, ACME_SHOP)["user"]["id"] == bare["user"]["id"]
 
 
 def test_a_merge_that_is_too_old_or_unknown_is_not_undone(

@@ -146,6 +146,32 @@ def test_nobody_else_reaches_the_back_end(nginx: str, client: Client, bob: Perso
     assert ask(f"{nginx}/_wxpass_verify").status_code == 404
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/orders/../public/x",
+        "/api/orders/%2e%2e/public/x",
+        "/api/public/..;/orders",
+        "/api/public/..%3b/orders",
+        "/api/public/..%5corders",
+        "/api/public/..\\orders",
+        "/api/public/%252e%252e/orders",
+        "/api/public/%252e%252e%252forders",
+    ],
+)
+def test_no_public_address_reads_as_another(nginx: str, path: str) -> None:
+    """Otherwise nobody reaches what is for users, in a back end that reads paths its own way."""
+    with socket.create_connection(("127.0.0.1", int(nginx.rpartition(":")[2])), 5) as one:
+        one.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        assert one.recv(64).startswith(b"HTTP/1.1 40")
+
+
+def test_a_public_address_may_hold_what_people_write(nginx: str) -> None:
+    """Otherwise the guard against odd paths refuses good ones."""
+    for path in ("%E6%96%B0%E9%97%BB", "a%20b.html", "v1.2/x?next=%2Fa%2F..%3B%25"):
+        assert ask(f"{nginx}/api/public/{path}").status_code == 200
+
+
 def test_a_client_is_nobody_where_nobody_asks(nginx: str, client: Client, alice: Person) -> None:
     """Otherwise a public address of the back end believes what a client claims."""
     token = client.bind(alice)["token"]

@@ -176,6 +176,22 @@ def test_a_household_is_one_address_of_ipv6(client: Client) -> None:
     assert attempt(client, "2001:db8:0:1::1", **NOBODY).status_code == 401
 
 
+def test_an_address_is_the_same_however_a_proxy_or_a_socket_spells_it(client: Client) -> None:
+    """Otherwise all of IPv4 is one household, or a port makes a new address of the old one."""
+    for spelling in (ATTACKER, f"::ffff:{ATTACKER}", f"{ATTACKER}:4711", f"{ATTACKER}:4712"):
+        wrong_times(client, 1, spelling, **NOBODY)
+    wrong_times(client, 2, f"[::ffff:{ATTACKER}]:4713", **NOBODY)
+    assert attempt(client, ATTACKER, **NOBODY).status_code == 429
+    assert attempt(client, f"::ffff:{HOME}", **NOBODY).status_code == 401
+
+
+@pytest.mark.parametrize("told", ["", "unknown", "unix:", "_hidden", "::1%", "x" * 3000])
+def test_what_is_no_address_lets_people_log_in(app: Flask, client: Client, told: str) -> None:
+    """Otherwise nobody's password works behind a proxy that hides its clients."""
+    enter_user(app, **RIGHT)
+    assert attempt(client, told, **RIGHT).status_code == 200
+
+
 def test_an_account_of_the_neighbour_has_its_own_count(client: Client) -> None:
     """Otherwise tenants slow each other's users down."""
     wrong_times(client, 6, **NOBODY)

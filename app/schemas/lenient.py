@@ -15,8 +15,10 @@ class LenientRequest(Schema):
         unknown = EXCLUDE
 
     @pre_load
-    def drop_empty(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+    def drop_empty(self, data: Any, **_: Any) -> Any:
         """Drop what such clients send for want of a value."""
+        if not isinstance(data, dict):
+            return data  # refused in a moment
         return {name: value for name, value in data.items() if value not in (None, "")}
 
 

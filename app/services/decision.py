@@ -38,7 +38,8 @@ class KnownUser:
     """A user as the decision sees one.
 
     `bare`: made by login alone, with no phone, no account, and no other person's identity.
-    `has_identity`: has another WeChat identity already in an app that is being decided about.
+    `has_identity`: has another WeChat identity already in an app that is being decided about, or
+    one that is known to be another person's in any app.
     """
 
     id: UUID

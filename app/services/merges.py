@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from app.clock import now
@@ -22,6 +22,7 @@ UNDONE_WITHIN = timedelta(days=30)
 def undo_merge(tenant_slug: str, user_id: UUID) -> None:
     """Let a merged user live again, with the identities that the merge moved.
 
+    Those that joined the owner since, by the unionid of one that was moved, go with them.
     Sessions in which these are logged in as the owner end. Raises TenantUnknown, UserUnknown,
     NotMerged, MergeTooOld or MergedIdentitiesGone, and then changes nothing.
     """
@@ -32,7 +33,8 @@ def undo_merge(tenant_slug: str, user_id: UUID) -> None:
         user = _lock_merged(db, tenant_id, user_id)
         if merge is None or merge.merged_at < now() - UNDONE_WITHIN:
             raise MergeTooOld
-        if len(accounts) < merge.moved or {one.user_id for one in accounts} != {merge.user_id}:
+        moved = [one for one in accounts if one.merge_id == merge.id]
+        if len(moved) < merge.moved or {one.user_id for one in moved} != {merge.user_id}:
             raise MergedIdentitiesGone
         user.status, user.merged_into_id = "active", None
         for account in accounts:
@@ -52,10 +54,13 @@ def _find_merge(db: Session, tenant_id: UUID, user_id: UUID) -> Merge | None:
 
 
 def _lock_moved(db: Session, merge: Merge) -> Sequence[SocialAccount]:
-    moved = select(SocialAccount).where(
-        SocialAccount.tenant_id == merge.tenant_id, SocialAccount.merge_id == merge.id
-    )
-    return db.scalars(moved.order_by(SocialAccount.id).with_for_update()).all()
+    """Lock what the merge moved, and what else the owner has of the same person."""
+    of_tenant = SocialAccount.tenant_id == merge.tenant_id
+    was_moved = SocialAccount.merge_id == merge.id
+    people = select(SocialAccount.unionid).where(of_tenant, was_moved)
+    is_theirs = and_(SocialAccount.user_id == merge.user_id, SocialAccount.unionid.in_(people))
+    theirs = select(SocialAccount).where(of_tenant, or_(was_moved, is_theirs))
+    return db.scalars(theirs.order_by(SocialAccount.id).with_for_update()).all()
 
 
 def _lock_merged(db: Session, tenant_id: UUID, user_id: UUID) -> User:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import false, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.clock import now
@@ -112,10 +112,17 @@ def _phone_owner_policy(db: Session, tenant_id: UUID) -> str:
 
 
 def _has_identity(db: Session, account: SocialAccount, owner_id: UUID) -> bool:
-    """Tell whether a locked owner has another identity where the account, or its user, has one."""
+    """Tell whether a locked owner has another identity where the account, or its user, has one.
+
+    Or anywhere, where unionids tell that it is another person's: unionid would bring whom one
+    app lets in to all the others.
+    """
     of_tenant = SocialAccount.tenant_id == account.tenant_id
     coming = select(SocialAccount.appid).where(of_tenant, SocialAccount.user_id == account.user_id)
-    is_there = or_(SocialAccount.appid == account.appid, SocialAccount.appid.in_(coming))
+    is_anothers = SocialAccount.unionid != account.unionid if account.unionid else false()
+    is_there = or_(
+        SocialAccount.appid == account.appid, SocialAccount.appid.in_(coming), is_anothers
+    )
     there = select(SocialAccount.id).where(of_tenant, SocialAccount.user_id == owner_id, is_there)
     return db.scalar(there.limit(1)) is not None
 

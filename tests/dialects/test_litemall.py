@@ -167,7 +167,8 @@ def test_bad_input_is_refused_and_changes_nothing(
 ) -> None:
     """Otherwise what a client makes up is believed."""
     phone = MiniProgram(client, alice, ACME_SHOP)
-    for body in ({}, {"code": alice.wx_login()}, {"userInfo": CLAIMED}):
+    no_objects = ({"code": "made-up", "userInfo": what} for what in ([], [{}], "x", 5, True))
+    for body in ({}, {"code": alice.wx_login()}, {"userInfo": CLAIMED}, *no_objects):
         assert phone.ask("POST", "auth/login_by_weixin", body)["errno"] == 401
     made_up = {"code": "made-up", "userInfo": CLAIMED}
     assert phone.ask("POST", "auth/login_by_weixin", made_up)["errno"] == 402
