@@ -11,7 +11,17 @@ from uuid import UUID
 import structlog
 from flask import g, request
 
-from app.errors import LoginUnbound, NoUser, TokenMissing, TokenOfAnotherApp, TokensDiffer
+from app.errors import (
+    AppDisabled,
+    LoginUnbound,
+    NoUser,
+    SwitchedOff,
+    TenantDisabled,
+    TokenMissing,
+    TokenOfAnotherApp,
+    TokensDiffer,
+    UserDisabled,
+)
 from app.services.sessions import Caller, Device, find_caller
 
 P = ParamSpec("P")
@@ -20,6 +30,7 @@ R = TypeVar("R")
 # Where clients put their login token; whichever of them is there counts, Authorization first.
 AUTHORIZATION = "Authorization"
 BARE_TOKEN_HEADERS = ("X-Litemall-Token", "X-OA-Token")
+DISABLED = (AppDisabled, TenantDisabled, UserDisabled)
 LONGEST_TOKEN = 128
 LONGEST_DEVICE = 200
 
@@ -104,14 +115,17 @@ def bound_login(view: Callable[P, R]) -> Callable[P, R]:
 def login_required(view: Callable[P, R]) -> Callable[P, R]:
     """Let only users in, for business code: `current_user()` then says who it is.
 
-    The token may come in any of the token headers. A login that is not bound yet is nobody's, so
-    it is refused like none: with 401, raised as NoUser.
+    The token may come in any of the token headers. Whoever is nobody here is refused with 401:
+    a login that is not bound yet (raised as NoUser), and one of somebody or something that is
+    disabled (SwitchedOff).
     """
 
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-        token = bearer_token()
-        g.caller = caller_of(token)
+        try:
+            g.caller = caller_of(bearer_token())
+        except DISABLED as failure:
+            raise SwitchedOff(failure.code) from None
         if this_caller().user_id is None:
             raise NoUser
         return view(*args, **kwargs)

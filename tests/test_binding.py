@@ -1,5 +1,6 @@
 """Who becomes whom, carried out: registering, binding, merging, unbinding."""
 
+import pytest
 from flask import Flask
 
 from tests.cast import (
@@ -205,6 +206,55 @@ def test_a_unionid_that_appears_later_joins_then(
     assert (early["unionid"], early["bound"]) == (None, False)
     shop = client.bind(alice, ACME_SHOP)
     assert client.log_in(alice, ACME_STAFF)["user"]["id"] == shop["user"]["id"]
+
+
+def test_a_unionid_that_appears_later_makes_two_users_one(
+    client: Client, wechat: WeChat, alice: Person, rows: Reader
+) -> None:
+    """Otherwise who came before the app joined its Open Platform is two users for ever."""
+    wechat.fault("no_unionid", times=1)
+    bare = client.log_in(alice, ACME_CLUB)
+    shop = client.bind(alice, ACME_SHOP)
+    assert shop["user"]["id"] != bare["user"]["id"]
+    club = client.log_in(alice, ACME_CLUB)
+    assert club["user"]["id"] == shop["user"]["id"]
+    assert failure(client.me(bare["token"])) == (401, "session_revoked")
+    assert rows.count("users", "status = 'active'") == 1
+    assert rows.count("audit_events", "action = 'user.merged'") == 1
+
+
+def test_a_unionid_that_appears_at_the_phones_owner_brings_the_bare_user_home(
+    client: Client, wechat: WeChat, alice: Person, rows: Reader
+) -> None:
+    """Otherwise it depends on the order of the apps whether a person is one user."""
+    wechat.fault("no_unionid", times=1)
+    shop = client.bind(alice, ACME_SHOP)
+    bare = client.log_in(alice, ACME_CLUB)
+    assert shop["user"]["id"] != bare["user"]["id"]
+    assert client.log_in(alice, ACME_SHOP)["user"]["id"] == shop["user"]["id"]
+    assert client.log_in(alice, ACME_CLUB)["user"]["id"] == shop["user"]["id"]
+    assert rows.count("users", "status = 'active'") == 1
+
+
+@pytest.mark.parametrize("way", ["unbind", "bare"])
+def test_a_stolen_login_does_not_give_its_identity_to_the_thiefs_account(
+    way: str, app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise every later wx.login of the victim leads into the thief's account."""
+    enter_user(app, account="mallory", password="mallory-password")
+    here = ACME_CLUB if way == "bare" else ACME_SHOP
+    login = client.log_in(alice, here) if way == "bare" else client.bind(alice, here)
+    rows("UPDATE login_sessions SET created_at = created_at - interval '11 minutes'")
+    stolen = login["token"]
+    if way == "unbind":
+        stolen = client.post("unbind", stolen).json["token"]
+    mine = {"account": "mallory", "password": "mallory-password"}
+    refused = client.post("bind", stolen, here, **mine)
+    assert failure(refused) == (403, "login_too_old")
+    again = client.log_in(alice, here)["user"]
+    assert again is None or again["account"] != "mallory"
+    fresh = client.log_in(alice, here)["token"]
+    assert client.post("bind", fresh, here, **mine).status_code == 200, "who has the WeChat may"
 
 
 def test_a_number_from_abroad_and_a_test_number_work(client: Client, wechat: WeChat) -> None:

@@ -135,6 +135,36 @@ def test_many_addresses_are_slowed_down_together_and_the_owner_waits_for_seconds
     assert attempt(client, HOME, **RIGHT).status_code == 200
 
 
+@pytest.mark.parametrize("who", ["botnet", "school"])
+def test_an_attack_that_goes_on_does_not_keep_the_owners_phone_out(
+    who: str, app: Flask, client: Client, later: Later
+) -> None:
+    """Otherwise whoever takes every turn there is locks the owner out for as long as they like."""
+    enter_user(app, **RIGHT)
+    assert attempt(client, **RIGHT).status_code == 200
+    for turn in range(200):
+        ip = f"198.51.{turn % 20}.1" if who == "botnet" else HOME
+        account = "alice" if who == "botnet" else f"made-up-{turn}"
+        attempt(client, ip, account=account, password="wrong")
+        later(1)
+    stranger = (NOBODY, HOME) if who == "school" else (WRONG, "192.0.2.1")
+    assert attempt(client, stranger[1], **stranger[0]).status_code == 429
+    assert attempt(client, **RIGHT).status_code == 200
+
+
+def test_a_known_phone_waits_for_its_own_mistakes(app: Flask, client: Client, later: Later) -> None:
+    """Otherwise a stolen phone is a way to guess, or is known for ever."""
+    enter_user(app, **RIGHT)
+    assert attempt(client, **RIGHT).status_code == 200
+    wrong_times(client, 6, **WRONG)
+    assert failure(attempt(client, **RIGHT)) == (429, "too_many_tries")
+    later(300)
+    assert attempt(client, **RIGHT).status_code == 200
+    later(31 * 24 * 3600)
+    wrong_times(client, 6, **WRONG)
+    assert failure(attempt(client, **RIGHT)) == (429, "too_many_tries")
+
+
 def test_one_person_does_not_lock_a_school(app: Flask, client: Client) -> None:
     """Otherwise one pupil's typing keeps everybody behind the address out."""
     enter_user(app, **RIGHT)
@@ -255,4 +285,5 @@ def test_many_people_log_in_at_once_behind_one_address(app: Flask, rows: Reader)
             lambda one: attempt(Client(app), account=one, password=RIGHT["password"]), enter
         )
         assert {answer.status_code for answer in logins} == {200}
-    assert rows("SELECT level FROM password_tries") == [(0.0,)]
+    assert rows("SELECT DISTINCT level FROM password_tries") == [(0.0,)]
+    assert rows.count("password_tries") == 11, "the address, and ten phones that are known"

@@ -78,7 +78,7 @@ def logout(client: Client, alice: Person) -> Call:
         (login, 7),
         (login_of_a_known_person, 7),
         (login_that_registers, 12),
-        (password_login, 10),
+        (password_login, 12),
         (phone_that_registers, 15),
         (profile, 5),
         (refresh, 4),

@@ -121,7 +121,7 @@ def test_verify_refuses_with_what_a_proxy_takes_for_a_refusal(
     login = client.bind(alice)
     assert refusal(login["refresh_token"]) == (401, "token_invalid")
     rows("UPDATE users SET status = 'disabled'")
-    assert refusal(login["token"]) == (403, "user_disabled")
+    assert refusal(login["token"]) == (401, "switched_off")
     rows("UPDATE users SET status = 'active'")
     rows("UPDATE login_sessions SET expires_at = now() - interval '1 second'")
     assert refusal(login["token"]) == (401, "session_expired")

@@ -49,6 +49,8 @@ class LoginSession(Model):
     refresh_salt: Mapped[bytes | None]
     refreshed_at: Mapped[Moment | None]
 
+    # Whether it ever was bound to a user: then its WeChat identity was proven for that, long ago.
+    was_bound: Mapped[bool] = mapped_column(server_default="false")
     # The number that was verified with it while it was unbound.
     verified_number_index: Mapped[bytes | None]
 

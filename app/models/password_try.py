@@ -7,7 +7,10 @@ from app.models.columns import Moment
 
 
 class PasswordTry(Model):
-    """A count that leaks away; the key is a blind index, so nobody reads whose it is."""
+    """A count that leaks away; the key is a blind index, so nobody reads whose it is.
+
+    That of a device which knew the password stays for a while though it is zero.
+    """
 
     __tablename__ = "password_tries"
 

@@ -1,11 +1,13 @@
 """Binding a WeChat identity and a phone to a user, and unbinding: each gives new tokens."""
 
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from app.errors import NoSocialAccount, TokenInvalid
+from app.clock import now
+from app.errors import LoginTooOld, NoSocialAccount, TokenInvalid
 from app.models import LoginSession, SocialAccount
 from app.services.apps import AppConfig
 from app.services.credentials import ProvenUser, check_credentials
@@ -17,6 +19,9 @@ from app.services.sessions import Caller, Device, ending, reissue
 from app.services.social_accounts import lock_social_account
 from app.services.transactions import decided_again_when_lost, transaction
 from app.services.users import Profile, get_profile
+
+# A login by code shows this long that its WeChat identity is at hand.
+JUST_NOW = timedelta(minutes=10)
 
 
 def bind_phone(
@@ -63,7 +68,8 @@ def bind_account(
 ) -> Login:
     """Bind the caller's WeChat identity to the user of an account.
 
-    Raises CredentialsWrong, TooManyTries, NoSocialAccount, or what `decide_binding` raises.
+    Raises CredentialsWrong, TooManyTries, NoSocialAccount, LoginTooOld, or what `decide_binding`
+    raises.
     """
     proven = check_credentials(app.tenant_id, account, password, device)
     return _bind_to(app, caller, device, proven)
@@ -74,21 +80,40 @@ def _bind_to(app: AppConfig, caller: Caller, device: Device, proven: ProvenUser)
     visit = Visit(app, device, caller.session_id)
     with transaction() as db:
         account = lock_social_account(db, caller)
+        _refuse_old_login(db, caller)
         settle_by_password(db, visit, account, proven)
         return _reissued(db, caller, proven.user_id, account)
+
+
+def _refuse_old_login(db: Session, caller: Caller) -> None:
+    """Raise LoginTooOld for a session that was a user's and was not opened just now.
+
+    Who steals a login must not give its WeChat identity to an account of their own, for every
+    later wx.login would lead there (docs/decisions/0004).
+    """
+    old = select(LoginSession.id).where(
+        LoginSession.tenant_id == caller.tenant_id,
+        LoginSession.id == caller.session_id,
+        LoginSession.was_bound,
+        LoginSession.created_at < now() - JUST_NOW,
+    )
+    if db.scalar(old) is not None:
+        raise LoginTooOld
 
 
 @decided_again_when_lost
 def bind_identity(app: AppConfig, user_id: UUID, identity: Caller, device: Device) -> None:
     """Bind the WeChat identity of an unbound session to a logged-in user.
 
-    That session ends: its bind key has been used. Raises TokenInvalid for a bound session.
+    That session ends: its bind key has been used. Raises TokenInvalid for a bound session, and
+    LoginTooOld for one that was bound.
     """
     if identity.user_id is not None:
         raise TokenInvalid
     visit = Visit(app, device, identity.session_id)
     with transaction() as db:
         account = lock_social_account(db, identity)
+        _refuse_old_login(db, identity)
         settle_by_user(db, visit, account, user_id)
         db.execute(ending("bind_key_used", LoginSession.id == identity.session_id))
 

@@ -50,7 +50,7 @@ def prove_password(tenant_id: UUID, account: str, password: str, device: Device)
     """
     wanted = select(User).where(User.tenant_id == tenant_id, User.account == account)
     with transaction() as db:
-        tried = count_try(db, tenant_id, account, device.ip)
+        tried = count_try(db, tenant_id, account, device)
         user = db.scalar(wanted)
     is_right = is_password(password, user.password_hash if user else None)
     with transaction() as db:

@@ -8,6 +8,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from app.clock import now
+from app.errors import CodeUsed
 from app.models import SocialAccount, User
 from app.services.apps import AppConfig
 from app.services.code_exchange import Ask, exchange_once, get_opened
@@ -105,6 +106,8 @@ def _entered(app: AppConfig, opening: Opening) -> Login:
     with transaction() as db:
         tokens, account = get_opened(db, app, opening)
         refuse_inactive_owner(db, account)
+        if (account.user_id is None) != (tokens.refresh_token is None):
+            raise CodeUsed  # the identity has been bound or freed since
         return login_of(db, tokens, account)
 
 

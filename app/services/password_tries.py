@@ -2,8 +2,10 @@
 everywhere, and for one address.
 
 Every count leaks away. Only somebody who keeps trying one account from one address waits for
-minutes; what many share, an account under attack or the address of a school, waits for seconds.
-Whether the account exists plays no part.
+minutes; what many share, an account under attack or the address of a school, waits for seconds,
+and whoever goes on attacking can take every turn there is. So a device that has lately known the
+password is spared all that at its address, and waits for its own mistakes only. Whether the account
+exists plays no part.
 """
 
 from collections.abc import Sequence
@@ -21,6 +23,7 @@ from app.clock import now
 from app.errors import TooManyTries
 from app.keyring import keyring
 from app.models import PasswordTry
+from app.services.sessions import Device
 
 SWEPT_AT_ONCE = 20
 
@@ -50,21 +53,30 @@ ACCOUNT = Limit(free=20, forgets_every=300, longest=30)
 ADDRESS = Limit(free=100, forgets_every=10, longest=5)
 
 
+# So long a device is spared what others did, at the address where it last knew the password.
+KNOWN_FOR = timedelta(days=30)
+
+
 @dataclass(frozen=True, slots=True)
 class Try:
     """A try that counts as wrong until it is taken back."""
 
-    account_keys: tuple[bytes, bytes]
+    account_keys: tuple[bytes, ...]
     address_key: bytes
     address_held_until: datetime
+    known_key: bytes
 
 
-def count_try(db: Session, tenant_id: UUID, account: str, ip: str | None) -> Try:
+def count_try(db: Session, tenant_id: UUID, account: str, device: Device) -> Try:
     """Count a try before its password is looked at, so that a burst is counted whole.
 
     Raises TooManyTries, with how long to wait, and then the try does not count.
     """
-    limits = _limits(tenant_id, account, ip)
+    known_key = _known_key(tenant_id, account, device)
+    limits = _limits(tenant_id, account, device.ip)
+    account_at_address, of_account, of_address = limits
+    if _is_known(db, known_key):
+        limits = {known_key: ACCOUNT_AT_ADDRESS}
     counts = _lock_counts(db, sorted(limits))
     moment = now()
     held_until = max(count.held_until for count in counts.values())
@@ -72,15 +84,15 @@ def count_try(db: Session, tenant_id: UUID, account: str, ip: str | None) -> Try
         raise TooManyTries(retry_after=ceil((held_until - moment).total_seconds()))
     for key, limit in limits.items():
         _count(counts[key], limit, moment)
-    account_at_address, of_account, of_address = limits
-    return Try((account_at_address, of_account), of_address, counts[of_address].held_until)
+    held = counts[of_address].held_until if of_address in counts else moment
+    return Try((account_at_address, of_account), of_address, held, known_key)
 
 
 def take_back(db: Session, tried: Try) -> None:
     """Forget a try whose password was right, and all before it that were for the account.
 
     Of the address only this try is forgotten: one's own password must not make room for
-    guessing other people's.
+    guessing other people's. The device is known from now on.
     """
     keys = (*tried.account_keys, tried.address_key)
     ours = select(PasswordTry).where(PasswordTry.key.in_(keys)).order_by(PasswordTry.key)
@@ -92,6 +104,20 @@ def take_back(db: Session, tried: Try) -> None:
         # Whoever counted since has set a hold of their own, and keeps it.
         if count.held_until == tried.address_held_until:
             count.held_until = min(count.held_until, count.counted_at)
+    _know(db, tried.known_key)
+
+
+def _is_known(db: Session, key: bytes) -> bool:
+    known = select(PasswordTry.key).where(PasswordTry.key == key, PasswordTry.forgotten_at > now())
+    return db.scalar(known) is not None
+
+
+def _know(db: Session, key: bytes) -> None:
+    moment = now()
+    clear = {"level": 0, "counted_at": moment, "held_until": moment}
+    values = clear | {"forgotten_at": moment + KNOWN_FOR}
+    fresh = insert(PasswordTry).values(key=key, **values)
+    db.execute(fresh.on_conflict_do_update(constraint="pk_password_tries", set_=values))
 
 
 def forget_account(db: Session, tenant_id: UUID, account: str) -> None:
@@ -121,6 +147,11 @@ def _limits(tenant_id: UUID, account: str, ip: str | None) -> dict[bytes, Limit]
         _account_key(tenant_id, account): ACCOUNT,
         of_address: ADDRESS,
     }
+
+
+def _known_key(tenant_id: UUID, account: str, device: Device) -> bytes:
+    where = repr((_network(device.ip), device.model, account))
+    return keyring().blind_index(where, f"known:{tenant_id}")
 
 
 def _account_key(tenant_id: UUID, account: str) -> bytes:
@@ -153,4 +184,4 @@ def _count(count: PasswordTry, limit: Limit, moment: datetime) -> None:
     if delay := limit.delay_after(count.level):
         count.held_until = moment + delay
     leaked_away = moment + timedelta(seconds=count.level * limit.forgets_every)
-    count.forgotten_at = max(count.held_until, leaked_away)
+    count.forgotten_at = max(count.forgotten_at, count.held_until, leaked_away)

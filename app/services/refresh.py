@@ -1,6 +1,5 @@
 """Refreshing a login: the refresh token rotates, and a reused one ends the session."""
 
-import re
 from datetime import timedelta
 
 from sqlalchemy import Select, or_, select
@@ -28,8 +27,6 @@ from app.services.sessions import (
 from app.services.tokens import RefreshToken, TokenPair, new_salt, token_hash
 from app.services.transactions import decided_again_when_lost, transaction
 
-# What WeChat's User-Agent says of the network: it changes just when answers are lost.
-NETWORK = re.compile(r"NetType/\S+")
 # How long a client that got no answer may ask again; its own timeout and a reconnect fit in.
 REPEATABLE = timedelta(seconds=30)
 
@@ -79,10 +76,13 @@ def _is_repeated(session: LoginSession, shown: RefreshToken, device: Device) -> 
 
 
 def _is_same_device(before: Device, device: Device) -> bool:
-    """Compare devices by what they say they are; those that say nothing, by their address."""
+    """Compare devices by what they say they are; those that say nothing, by their address.
+
+    The network changes just when answers are lost.
+    """
     if before.name is None or device.name is None:
         return before == device
-    return NETWORK.sub("", before.name) == NETWORK.sub("", device.name)
+    return before.model == device.model
 
 
 def _successor(session: LoginSession, shown: RefreshToken) -> Tokens:

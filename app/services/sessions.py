@@ -1,5 +1,6 @@
 """Login sessions: opened by a login, grown by binding, refreshed, and ended."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -29,6 +30,9 @@ LOGIN_LIFETIME = timedelta(hours=2)
 REFRESH_LIFETIME = timedelta(days=30)
 SEEN_EVERY = timedelta(minutes=1)
 
+# What WeChat's User-Agent says of the network.
+NETWORK = re.compile(r"NetType/\S+")
+
 # Why a session ended that its own client ended; any other reason came from elsewhere.
 BY_ITSELF = {"logged_out", "bind_key_used"}
 
@@ -39,6 +43,11 @@ class Device:
 
     name: str | None
     ip: str | None
+
+    @property
+    def model(self) -> str | None:
+        """Give what the device says it is, but for the network it is in, which changes."""
+        return self.name and NETWORK.sub("", self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +111,7 @@ def issue_tokens(session: LoginSession, user_id: UUID | None, pair: TokenPair) -
     moment, refresh = now(), pair.refresh
     bound = user_id is not None
     session.user_id = user_id
+    session.was_bound = session.was_bound or bound
     session.previous_token_hash = session.token_hash
     session.token_hash = token_hash(pair.login)
     session.previous_refresh_hash = session.refresh_salt = session.refreshed_at = None

@@ -1,4 +1,4 @@
-"""note which number was verified with an unbound session."""
+"""note what sessions have proven: which number, and whether they ever were a user's."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,7 +13,13 @@ def upgrade() -> None:
     op.add_column(
         "login_sessions", sa.Column("verified_number_index", sa.LargeBinary(), nullable=True)
     )
+    op.add_column(
+        "login_sessions",
+        sa.Column("was_bound", sa.Boolean(), server_default="false", nullable=False),
+    )
+    op.execute("UPDATE login_sessions SET was_bound = true WHERE user_id IS NOT NULL")
 
 
 def downgrade() -> None:
+    op.drop_column("login_sessions", "was_bound")
     op.drop_column("login_sessions", "verified_number_index")
