@@ -1,6 +1,5 @@
 """What holds when people act at the same moment: real threads, real commits, real PostgreSQL."""
 
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -180,14 +179,12 @@ def small_pool(config: Config, app: Flask) -> Iterator[Flask]:
 def test_no_connection_is_held_while_waiting_on_wechat(
     small_pool: Flask, wechat: WeChat, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise 100 logins at 500 ms take 100 / 5 * 500 ms = 10 s instead of little over 0.5 s."""
-    codes = [alice.wx_login() for _ in range(100)]
-    wechat.fault("slow", seconds=0.5)
-    began = time.perf_counter()
+    """Otherwise five connections are five logins at a time, however long WeChat takes."""
+    codes = [alice.wx_login() for _ in range(60)]
+    wechat.fault("slow", seconds=1)
     answers = at_once(
         [lambda code=code: Client(small_pool).post("login", code=code) for code in codes]
     )
-    took = time.perf_counter() - began
     assert {answer.status_code for answer in answers} == {200}
-    assert rows.count("login_sessions") == 100
-    assert took < 5, f"{took:.1f} s: connections wait together with the logins"
+    assert rows.count("login_sessions") == 60
+    assert wechat.ask("calls")["most_waiting"] > 10

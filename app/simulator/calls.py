@@ -25,6 +25,7 @@ class CallLog:
 
     def __init__(self) -> None:
         self._calls: deque[Call] = deque(maxlen=KEPT)
+        self._waiting = self.most_waiting = 0
 
     def record(self, call: Call) -> None:
         """Add a call."""
@@ -37,3 +38,9 @@ class CallLog:
     def clear(self) -> None:
         """Forget the calls."""
         self._calls.clear()
+        self.most_waiting = self._waiting
+
+    def wait(self, waiting: bool) -> None:
+        """Count a call that is made to wait, or that has waited."""
+        self._waiting += 1 if waiting else -1
+        self.most_waiting = max(self.most_waiting, self._waiting)

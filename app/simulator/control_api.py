@@ -79,8 +79,11 @@ def show_tokens(world: World) -> dict[str, list[str]]:
 
 @control_call(control_api, "GET", "/calls")
 def list_calls(world: World) -> dict[str, Any]:
-    """List the calls that reached WeChat, oldest first, without any secret."""
-    return {"calls": world.calls.listing()}
+    """List the calls that reached WeChat, oldest first, without any secret.
+
+    `most_waiting` tells how many of them a slow WeChat made wait at the same time.
+    """
+    return {"calls": world.calls.listing(), "most_waiting": world.calls.most_waiting}
 
 
 @control_call(control_api, "DELETE", "/calls")

@@ -21,9 +21,13 @@ _HTML = "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body><
 def misbehave_before(world: World, call: Call) -> Response | None:
     """Delay, refuse or replace an answer before any work is done; None lets the work begin."""
     with world.lock:
-        slow = world.faults.take({"slow"}, call)
+        slow, calls = world.faults.take({"slow"}, call), world.calls
+        if slow:
+            calls.wait(True)
     if slow:
         time.sleep(slow.seconds)
+        with world.lock:
+            calls.wait(False)
     with world.lock:
         _kill_stale_token(world, call)
         _refuse(world, call)
