@@ -13,6 +13,10 @@ from tests.cast import Client
 METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
 PROBLEM = {"$ref": "#/components/responses/Problem"}
 
+TOKENS: list[dict[str, list[str]]] = [
+    {name: []} for name in ("loginToken", "X-Litemall-Token", "X-OA-Token")
+]
+
 
 @pytest.fixture
 def document(client: Client) -> dict[str, Any]:
@@ -67,6 +71,8 @@ def test_every_operation_says_what_it_takes_gives_and_how_it_fails(
 
 def test_every_operation_says_which_login_it_needs(app: Flask, document: dict[str, Any]) -> None:
     """Otherwise a generated client leaves the login token out, or sends it where none belongs."""
+    header = document["components"]["securitySchemes"]["X-OA-Token"]
+    assert header == {"type": "apiKey", "in": "header", "name": "X-OA-Token"}
     scheme = document["components"]["securitySchemes"]["loginToken"]
     assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
     logins = {
@@ -75,7 +81,7 @@ def test_every_operation_says_which_login_it_needs(app: Flask, document: dict[st
         if endpoint.split(".")[0] in ("apps", "me", "identity", "health")
     }
     for _, _, operation in operations(document):
-        needed = [] if logins[operation["operationId"]] == "none" else [{"loginToken": []}]
+        needed = [] if logins[operation["operationId"]] == "none" else TOKENS
         assert operation["security"] == needed
 
 

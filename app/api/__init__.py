@@ -7,6 +7,7 @@ from app.api.blueprint import LOGIN_TOKEN, PROBLEM
 from app.api.health import blp as health
 from app.api.identity import blp as identity
 from app.api.me import blp as me
+from app.auth import BARE_TOKEN_HEADERS
 from app.problems import CODES
 from app.schemas.responses import ProblemResponse
 
@@ -21,6 +22,8 @@ PROBLEM_RESPONSE = {
 def register(api: Api) -> None:
     """Register every native blueprint, and how all of them take tokens and fail."""
     api.spec.components.security_scheme(LOGIN_TOKEN, TOKEN_SCHEME)
+    for name in BARE_TOKEN_HEADERS:
+        api.spec.components.security_scheme(name, {"type": "apiKey", "in": "header", "name": name})
     api.spec.components.response(PROBLEM, PROBLEM_RESPONSE)
     api.DEFAULT_ERROR_RESPONSE_NAME = PROBLEM
     for blueprint in (apps, me, identity, health):

@@ -10,8 +10,14 @@ from marshmallow import Schema, missing
 from webargs.flaskparser import FlaskParser, abort, is_json_request
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
+from app.auth import BARE_TOKEN_HEADERS
+
 PROBLEM = "Problem"
-LOGIN_TOKEN = "loginToken"  # noqa: S105 - the name of a scheme in the OpenAPI document
+# The names of schemes in the OpenAPI document: any one of these headers carries the login token.
+LOGIN_TOKEN = "loginToken"  # noqa: S105
+LOGIN_TOKENS: list[dict[str, list[str]]] = [
+    {name: []} for name in (LOGIN_TOKEN, *BARE_TOKEN_HEADERS)
+]
 REFERENCE = {"$ref": f"#/components/responses/{PROBLEM}"}
 
 
@@ -68,7 +74,7 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]
 def _description(view: Callable[..., Any]) -> dict[str, Any]:
     description: dict[str, Any] = {
         "operationId": view.__name__,
-        "security": [] if view.__dict__["login"] == "none" else [{LOGIN_TOKEN: []}],
+        "security": [] if view.__dict__["login"] == "none" else LOGIN_TOKENS,
     }
     if "arguments" in view.__dict__["_apidoc"]:
         description["responses"] = {422: REFERENCE}

@@ -12,6 +12,7 @@ from app.services import jwts, signing_keys
 
 blp = Blueprint("identity", __name__)
 
+KEPT_SECONDS = int(signing_keys.PUBLISHED_BEFORE.total_seconds())
 IDENTITY_HEADERS = {
     "X-User-Id": "user_id",
     "X-Tenant-Id": "tenant_id",
@@ -43,6 +44,7 @@ def issue_jwt(body: dict[str, Any]) -> jwts.Jwt:
 @blp.get("/.well-known/jwks.json")
 @no_login
 @blp.response(200, JwksResponse)
-def show_public_keys() -> dict[str, Any]:
+def show_public_keys() -> Any:
     """Publish the keys that verify our JWTs. Keep them for five minutes at most."""
-    return {"keys": [key.jwk() for key in signing_keys.published_keys()]}
+    keys = [key.jwk() for key in signing_keys.published_keys()]
+    return {"keys": keys}, 200, {"Cache-Control": f"public, max-age={KEPT_SECONDS}"}
