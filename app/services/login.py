@@ -192,6 +192,10 @@ def note_login(db: Session, tenant_id: UUID, user_id: UUID | None, device: Devic
 
 
 def login_of(db: Session, tokens: Tokens, account: SocialAccount) -> Login:
-    """Describe a login that stands on a social account, bound as the account is."""
-    user = get_profile(db, account.tenant_id, account.user_id) if account.user_id else None
+    """Describe a login that stands on a social account, bound as its tokens are.
+
+    The account may have been bound since by another session, and then says nothing of this one.
+    """
+    user_id = account.user_id if tokens.refresh_token else None
+    user = get_profile(db, account.tenant_id, user_id) if user_id else None
     return Login(tokens, user, account.openid, account.unionid)
