@@ -55,9 +55,31 @@ class Owners:
         """Find the one user whom the person already is in the tenant."""
         if not (identity.joins and identity.has_unionid):
             return None
-        same = [one for one in self.identities.values() if one.whose == identity.whose]
-        users = {one.user for one in same if one.user}
+        users = self.users_of(identity)
         return users.pop() if len(users) == 1 else None
+
+    def users_of(self, identity: Identity) -> set[User]:
+        """Find all users whom the person is, as far as WeChat tells."""
+        same = (one for one in self.identities.values() if one.whose == identity.whose)
+        return {one.user for one in same if one.user}
+
+    def twin(self, identity: Identity, user: User) -> User | None:
+        """Find the other user whom a person turns out to be when WeChat tells of them at last."""
+        others = self.users_of(identity) - {user, identity.user}
+        if len(others) != 1 or not identity.joins:
+            return None
+        other = others.pop()
+        if not (self.is_bare(user) or self.is_bare(other)):
+            return None
+        if other.disabled:
+            raise Refused("user_disabled")
+        return other
+
+    def unite(self, user: User, other: User) -> User:
+        """Make one of two users who are one person, and give the one who stays."""
+        stays, bare = (other, user) if self.is_bare(user) else (user, other)
+        self.merge(bare, stays, None)
+        return stays
 
     def is_bare(self, user: User) -> bool:
         """Tell whether a user is nothing but one person's WeChat."""
@@ -74,17 +96,16 @@ class Owners:
 
     def bind_to(self, identity: Identity, owner: User, here: Session | None) -> None:
         """Give an identity to its owner; a bare user it had goes into the owner whole."""
-        bare = identity.user
+        if identity.user and identity.user is not owner:
+            self.merge(identity.user, owner, here)
         identity.user = owner
-        if bare and bare is not owner:
-            self.merge(bare, identity, here)
 
-    def merge(self, bare: User, identity: Identity, here: Session | None) -> None:
-        """Close a bare user in favour of the identity's; who is logged in as them is out."""
-        moved = [identity, *self.identities_of(bare)]
-        bare.merge = Merge(identity.user, len(moved), self.now)
+    def merge(self, bare: User, into: User, here: Session | None) -> None:
+        """Close a bare user in favour of another; who is logged in as them is out."""
+        moved = self.identities_of(bare)
+        bare.merge = Merge(into, len(moved), self.now)
         for one in moved:
-            one.user, one.merge = identity.user, bare.merge
+            one.user, one.merge = into, bare.merge
         self.end(one for one in self.sessions if one.user is bare and one is not here)
 
     def register(self, tenant: str, said: Said) -> User:

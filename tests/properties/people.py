@@ -166,13 +166,17 @@ class Session:
 
     def refuse(self, token: str) -> None:
         """Refuse all tokens but the newest, and that too of an end or a disabled user."""
+        self.refuse_old(token)
+        self.refuse_disabled()
+
+    def refuse_old(self, token: str) -> None:
+        """Refuse all tokens but the newest, and that too of a session that has ended."""
         if token not in self.tokens[-2:]:
             raise Refused("token_invalid")
         if self.ended:
             raise Refused(self.ended)
         if token != self.tokens[-1]:
             raise Refused("session_replaced")
-        self.refuse_disabled()
 
     def be_seen(self, now: datetime) -> None:
         """Slide on, at most once a minute; an unbound session has its two hours and no more."""

@@ -5,10 +5,11 @@ from datetime import timedelta
 
 from tests.cast import App
 from tests.properties.owners import Owners
-from tests.properties.people import FROM_ELSEWHERE, Identity, Refused, Said, Session, User
+from tests.properties.people import FROM_ELSEWHERE, Refused, Said, Session, User
 
 REPEATABLE = timedelta(seconds=30)
 CODES_ARE_KEPT = timedelta(minutes=5)
+JUST_NOW = timedelta(minutes=10)
 UNDONE_WITHIN = timedelta(days=30)
 
 # Gives what the service said, having seen that it was no refusal. A step that asks for it has
@@ -25,22 +26,21 @@ class Witness(Owners):
         """Log in with a code, and perhaps with account and password."""
         identity = session.identity
         identity.key_since = None  # wx.login has made a new one
-        user = self.proven(session.app.tenant, account) if account else None
+        proven = self.proven(session.app.tenant, account) if account else None
+        is_news = unionid and not identity.has_unionid
         with identity.met(self.now, unionid):
-            user = self._settle_login(identity, user)
+            user = proven or identity.user or self.joined(identity)
+            self.refuse_binding(identity, user, "social_account_taken")
+            was_known = proven or identity.user
+            twin = self.twin(identity, was_known) if was_known and is_news else None
             said = hear()
         if user is None and session.app.registration == "on_login":
             user = self.register(session.app.tenant, said)
         if user:
             self.bind_to(identity, user, None)
+            user = self.unite(user, twin) if twin else user
         identity.openid = identity.openid or said["openid"]
         return self._opened(session, said, user)
-
-    def _settle_login(self, identity: Identity, proven: User | None) -> User | None:
-        """Say who somebody is who came with a code; None for a stranger."""
-        user = proven or identity.user or self.joined(identity)
-        self.refuse_binding(identity, user, "social_account_taken")
-        return user
 
     def log_in_with_password(self, session: Session, hear: Hear, account: str) -> Session:
         """Log in without WeChat."""
@@ -118,7 +118,9 @@ class Witness(Owners):
 
     def verify(self, session: Session, token: str) -> Said:
         """Say whom a token answers for, though nobody has seen it being used."""
-        session.refuse(token)
+        session.refuse_old(token)
+        if session.user and session.user.disabled:
+            raise Refused("switched_off")
         if self.now >= session.expires_at:
             raise Refused("session_expired")
         if session.user is None:
@@ -157,6 +159,8 @@ class Witness(Owners):
         owner = self.proven(session.app.tenant, account)
         if session.identity is None:
             raise Refused("no_social_account")
+        if session.refresh_tokens and self.now - session.opened_at > JUST_NOW:
+            raise Refused("login_too_old")
         self.refuse_binding(session.identity, owner, "social_account_taken")
         said = hear()
         self.bind_to(session.identity, owner, session)
@@ -213,7 +217,10 @@ class Witness(Owners):
         if len(moved) < merge.moved or {one.user for one in moved} != {merge.into}:
             raise Refused("merged_identities_gone")
         user.merge = None
-        for one in moved:
+        people = {one.whose for one in moved if one.has_unionid}
+        theirs = [one for one in self.identities_of(merge.into) if one.whose in people]
+        back = {*moved, *theirs}
+        for one in back:
             one.user, one.merge = user, None
-        stand_on_them = (one for one in self.sessions if one.identity in moved)
+        stand_on_them = (one for one in self.sessions if one.identity in back)
         self.end(one for one in stand_on_them if one.user is merge.into)
