@@ -30,7 +30,7 @@ def create_app(config: Config) -> Flask:
     problems.init_app(app)
     jwts.init_app(app)
 
-    api.register(openapi)
+    api.register(app, openapi)
     dialects.register(app)
     cli.register(app)
 

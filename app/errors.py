@@ -145,6 +145,24 @@ class OpenDataTooOld(Failure, code="open_data_too_old", status=422,
 class PhoneInvalid(Failure, code="phone_invalid", status=422,
     en="This is not a phone number that can exist. Check it, with its country code."): ...
 
+# What WeChat pushes
+class PushNotConfigured(Failure, code="push_not_configured", status=403,
+    en="The Token, or the EncodingAESKey, of this mini-program's message push is not entered here."
+): ...
+class PushSignatureWrong(Failure, code="push_signature_wrong", status=403,
+    en="This was not signed with the Token that is entered here. Compare it with WeChat's console."
+): ...
+class PushStale(Failure, code="push_stale", status=403,
+    en="This was signed too long ago, or in the future. Check this server's clock."): ...
+class PushUnencrypted(Failure, code="push_unencrypted", status=403,
+    en="This mini-program has an EncodingAESKey here, so a push must be encrypted."): ...
+class PushOfAnotherApp(Failure, code="push_of_another_app", status=403,
+    en="This push was made for another mini-program. Check the URL in WeChat's console."): ...
+class PushReplayed(Failure, code="push_replayed", status=403,
+    en="This delivery has been received with another content."): ...
+class PushMalformed(Failure, code="push_malformed", status=422,
+    en="This push cannot be read. Compare the EncodingAESKey with WeChat's console."): ...
+
 # Who becomes whom
 class CredentialsWrong(Failure, code="credentials_wrong", status=401,
     en="Account or password is wrong."): ...
@@ -206,6 +224,12 @@ FROM_WECHAT: dict[type[wechat.WeChatError], type[Failure]] = {
     wechat.SignatureMismatch: SignatureWrong,
     wechat.ForeignWatermark: WatermarkForeign,
     wechat.OpenDataTooOld: OpenDataTooOld,
+    wechat.PushKeyMissing: PushNotConfigured,
+    wechat.PushSignatureMismatch: PushSignatureWrong,
+    wechat.StalePush: PushStale,
+    wechat.UnencryptedPush: PushUnencrypted,
+    wechat.ForeignPush: PushOfAnotherApp,
+    wechat.MalformedPush: PushMalformed,
 }
 
 

@@ -1,10 +1,11 @@
 """Which app a request is for: the appid in its path, else the one in WeChat's Referer."""
 
 import re
-from typing import Any, NoReturn, cast
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar, cast
 
 import structlog
-from flask import Flask, g, request
+from flask import Flask, current_app, g, request
 
 from app.errors import AppUnclear
 from app.services.apps import APPID, AppConfig, get_app
@@ -12,6 +13,7 @@ from app.services.apps import APPID, AppConfig, get_app
 # WeChat itself puts it on every wx.request; a hint for routing, never a credential.
 REFERER = re.compile(r"https://servicewechat\.com/([A-Za-z0-9_-]{1,64})/[^/]+/page-frame\.html")
 
+V = TypeVar("V", bound=Callable[..., Any])
 
 # Stands in a route for the appid that its path lacks.
 BY_REFERER = ""
@@ -28,24 +30,31 @@ def _take_appid(endpoint: str | None, values: dict[str, Any] | None) -> None:
     g.base_appid, g.appid = values.pop("base_appid", None), values.pop("appid", None)
 
 
+def even_if_disabled(view: V) -> V:
+    """Mark a view that answers for apps that are switched off, too."""
+    view.__dict__["even_if_disabled"] = True
+    return view
+
+
 def _pick_app() -> None:
     if g.appid == BY_REFERER:
         g.appid = appid_of_referer() or _refuse("no usable Referer")
     if g.base_appid not in (None, g.appid):
         _refuse("two appids in the path")
     if g.appid is not None:
-        pick(g.appid)
+        view = current_app.view_functions[cast(str, request.endpoint)]
+        pick(g.appid, even_disabled="even_if_disabled" in view.__dict__)
 
 
 def _refuse(why: str) -> NoReturn:
     raise AppUnclear(why)
 
 
-def pick(appid: str) -> AppConfig:
+def pick(appid: str, *, even_disabled: bool = False) -> AppConfig:
     """Make an app the request's; raise AppUnknown, AppDisabled or TenantDisabled."""
     if APPID.fullmatch(appid):
         structlog.contextvars.bind_contextvars(appid=appid)
-    app = g.wechat_app = get_app(appid)
+    app = g.wechat_app = get_app(appid, even_disabled=even_disabled)
     structlog.contextvars.bind_contextvars(tenant=app.tenant_slug)
     return app
 

@@ -18,6 +18,7 @@ from sqlalchemy.exc import OperationalError
 from app.cli.apps import apps
 from app.cli.demo import demo
 from app.cli.jwt_keys import jwt_keys
+from app.cli.pushes import pushes
 from app.cli.tenants import tenants
 from app.cli.users import users
 from app.models import WeChatApp
@@ -27,7 +28,7 @@ from config.development.demo import TENANTS
 from tests.cast import ACME_SHOP, App, Client, Person, Reader, WeChat, enter_user, failure
 
 ROOT = Path(__file__).resolve().parents[1]
-GROUPS = (tenants, apps, users, jwt_keys, demo)
+GROUPS = (tenants, apps, users, pushes, jwt_keys, demo)
 NEW = App("wxcccc000000000001", "acme", "c1" * 16)
 PASSWORD = "correct-horse-battery"
 AES_KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
@@ -89,8 +90,9 @@ def test_a_command_that_operators_need_is_missing() -> None:
     assert set(COMMANDS) == {
         *("tenants", "tenants add", "tenants list", "tenants set"),
         *("apps", "apps add", "apps list", "apps disable", "apps enable"),
-        *("apps set", "apps set-secret"),
+        *("apps set", "apps set-secret", "apps set-push"),
         *("users", "users add", "users list", "users set-password", "users undo-merge"),
+        *("pushes", "pushes list", "pushes retry"),
         *("jwt-keys", "jwt-keys list", "jwt-keys rotate"),
         "demo",
     }
@@ -230,6 +232,29 @@ def test_the_secrets_of_the_message_push_are_lost_or_kept_in_clear(
     (row,) = rows("SELECT a::text FROM wechat_apps a WHERE appid = :appid", appid=NEW.appid)
     for secret in opened:
         assert str(secret) not in row[0]
+
+
+def test_the_secrets_of_the_message_push_cannot_be_changed_later(
+    run: Command, app: Flask, rows: Reader
+) -> None:
+    change = ("apps", "set-push", ACME_SHOP.appid, "--secret-stdin")
+
+    both = run(*change, "--encoding-aes-key", said=f"{PUSH_TOKEN}\n{AES_KEY}\n")
+    assert (both.exit_code, push_secrets(app)) == (0, (PUSH_TOKEN, AES_KEY)), both.output
+    assert run(*change, said=f"{PUSH_TOKEN[::-1]}\n").exit_code == 0
+    assert push_secrets(app) == (PUSH_TOKEN[::-1], None)
+    for nonsense in ("", "ab", "to_ken"):
+        assert run(*change, said=nonsense).exit_code == 2
+    assert run(*change, "--encoding-aes-key", said=f"{PUSH_TOKEN}\n{AES_KEY}x").exit_code == 2
+    assert push_secrets(app) == (PUSH_TOKEN[::-1], None)
+    assert run("apps", "set-push", "wxnobody", "--secret-stdin", said=PUSH_TOKEN).exit_code == 1
+    assert rows.count("audit_events", "action = 'app.push_secrets_replaced'") == 2
+
+
+def push_secrets(app: Flask) -> tuple[str | None, str | None]:
+    with app.app_context(), transaction() as db:
+        kept = db.get_one(WeChatApp, ACME_SHOP.appid)
+        return kept.push_token, kept.encoding_aes_key
 
 
 def test_what_was_not_asked_for_has_a_surprising_default(run: Command, rows: Reader) -> None:

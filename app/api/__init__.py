@@ -1,5 +1,6 @@
 """The native HTTP interface: JSON under /v1, and what runs the service."""
 
+from flask import Flask
 from flask_smorest import Api
 
 from app.api.apps import blp as apps
@@ -7,6 +8,7 @@ from app.api.blueprint import LOGIN_TOKEN, PROBLEM
 from app.api.health import blp as health
 from app.api.identity import blp as identity
 from app.api.me import blp as me
+from app.api.portal import blp as portal
 from app.auth import BARE_TOKEN_HEADERS
 from app.problems import CODES
 from app.schemas.responses import ProblemResponse
@@ -19,8 +21,9 @@ PROBLEM_RESPONSE = {
 }
 
 
-def register(api: Api) -> None:
+def register(app: Flask, api: Api) -> None:
     """Register every native blueprint, and how all of them take tokens and fail."""
+    app.register_blueprint(portal)
     api.spec.components.security_scheme(LOGIN_TOKEN, TOKEN_SCHEME)
     for name in BARE_TOKEN_HEADERS:
         api.spec.components.security_scheme(name, {"type": "apiKey", "in": "header", "name": name})

@@ -21,15 +21,32 @@ LOGIN_TOKENS: list[dict[str, list[str]]] = [
 REFERENCE = {"$ref": f"#/components/responses/{PROBLEM}"}
 
 
+def whole_body(req: Request) -> bytes:
+    """Read the body; raise RequestEntityTooLarge."""
+    body = req.get_data()
+    # A chunked body is cut off at the limit without a word.
+    if len(body) >= (req.max_content_length or len(body) + 1):
+        raise RequestEntityTooLarge
+    return body
+
+
+class Query(FlaskParser):
+    """Read queries, and refuse a name that comes twice: a proxy before us may read the other."""
+
+    def load_querystring(self, req: Request, schema: Schema) -> Any:
+        """Give the query's fields."""
+        given = req.args.to_dict(flat=False)
+        if twice := {name: ["Given twice."] for name in given if len(given[name]) > 1}:
+            abort(422, messages={"query": twice})
+        return req.args.to_dict()
+
+
 class JsonBody(FlaskParser):
     """Read bodies as JSON, and as nothing else."""
 
     def load_json(self, req: Request, schema: Schema) -> Any:
         """Give the body's value, or refuse it with 413, 415 or 400."""
-        body = req.get_data()
-        # A chunked body is cut off at the limit without a word.
-        if len(body) >= (req.max_content_length or len(body) + 1):
-            raise RequestEntityTooLarge
+        body = whole_body(req)
         if not body:
             return missing
         if not is_json_request(req):

@@ -170,6 +170,30 @@ def set_secret(appid: str, secret_stdin: bool) -> None:
     show(f"Replaced the AppSecret of {appid}. 已更换 {appid} 的 AppSecret。")
 
 
+@apps.command("set-push")
+@click.argument("appid", callback=an_appid)
+@click.option(
+    "--encoding-aes-key",
+    is_flag=True,
+    help="Read the EncodingAESKey after the Token; without it pushes are taken in the clear. "
+    "同时读取 EncodingAESKey；不加则按明文模式接收。",
+)
+@click.option(
+    "--secret-stdin",
+    is_flag=True,
+    help="Read them from standard input, one a line; without it you are asked. "
+    "从标准输入读取，每行一个。",
+)
+@with_appcontext
+@failures_told
+def set_push(appid: str, encoding_aes_key: bool, secret_stdin: bool) -> None:
+    """Replace the Token and EncodingAESKey of the message push. 更换消息推送的密钥。"""
+    token = _read("Token", PUSH_TOKEN, secret_stdin)
+    key = _read("EncodingAESKey", ENCODING_AES_KEY, secret_stdin) if encoding_aes_key else None
+    service.set_app_push(appid, token, key)
+    show(f"Changed the message push of {appid}. 已更换 {appid} 的消息推送密钥。")
+
+
 @apps.command("disable")
 @click.argument("appid", callback=an_appid)
 @with_appcontext

@@ -14,6 +14,7 @@ from app.models.tenant import Tenant
 from app.models.user import User
 from app.models.wechat_access_token import WeChatAccessToken
 from app.models.wechat_app import WeChatApp
+from app.models.wechat_push import WeChatPush
 
 __all__ = [
     "AuditEvent",
@@ -30,4 +31,5 @@ __all__ = [
     "User",
     "WeChatAccessToken",
     "WeChatApp",
+    "WeChatPush",
 ]

@@ -43,7 +43,7 @@ class NewApp:
     encoding_aes_key: str | None = field(default=None, repr=False)
 
 
-def get_app(appid: str) -> AppConfig:
+def get_app(appid: str, *, even_disabled: bool = False) -> AppConfig:
     """Find the app that answers to `appid`; raise AppUnknown, AppDisabled or TenantDisabled."""
     if not APPID.fullmatch(appid):
         raise AppUnknown
@@ -53,13 +53,18 @@ def get_app(appid: str) -> AppConfig:
     if row is None:
         raise AppUnknown
     app, tenant_slug, tenant_status = row
+    if not even_disabled:
+        _refuse_disabled(app, tenant_status)
+    return AppConfig(
+        appid, app.tenant_id, tenant_slug, app.registration, app.secret or "", app.session_limit
+    )
+
+
+def _refuse_disabled(app: WeChatApp, tenant_status: str) -> None:
     if tenant_status != "active":
         raise TenantDisabled
     if not app.enabled:
         raise AppDisabled
-    return AppConfig(
-        appid, app.tenant_id, tenant_slug, app.registration, app.secret or "", app.session_limit
-    )
 
 
 def add_app(tenant_slug: str, new: NewApp) -> None:
@@ -108,6 +113,18 @@ def set_app_secret(appid: str, secret: str) -> None:
         app = _lock_app(db, appid)
         app.secret = secret
         audit.record(db, app.tenant_id, audit.OPERATOR, "app.secret_replaced", appid)
+
+
+def set_app_push(appid: str, push_token: str, encoding_aes_key: str | None) -> None:
+    """Replace the secrets of an app's message push; without a key it is in the clear.
+
+    For the very next request. Raises AppUnknown.
+    """
+    with transaction() as db:
+        app = _lock_app(db, appid)
+        app.push_token = push_token
+        app.encoding_aes_key = encoding_aes_key
+        audit.record(db, app.tenant_id, audit.OPERATOR, "app.push_secrets_replaced", appid)
 
 
 def set_app_enabled(appid: str, enabled: bool) -> None:

@@ -9,6 +9,7 @@ from flask import Flask, abort, request
 from app.simulator.control_api import control_api
 from app.simulator.help_page import help_page
 from app.simulator.phone_api import phone_api
+from app.simulator.push_api import push_api
 from app.simulator.wechat_api import wechat_api
 from app.simulator.world import World
 
@@ -27,6 +28,7 @@ def create_simulator(environ: Mapping[str, str] | None = None) -> Flask:
     app.before_request(_refuse_web_pages)
     app.register_blueprint(wechat_api)
     app.register_blueprint(phone_api)
+    app.register_blueprint(push_api)
     app.register_blueprint(control_api)
     app.register_blueprint(help_page)
     return app

@@ -10,6 +10,7 @@ from app.simulator.wechat_json import to_json
 from app.simulator.world import App, Person, World, current_world
 
 Work = Callable[[World], dict[str, Any]]
+Errand = Callable[[World], Callable[[], dict[str, Any]]]
 
 
 def control_blueprint(name: str) -> Blueprint:
@@ -31,6 +32,22 @@ def control_call(blueprint: Blueprint, method: str, path: str) -> Callable[[Work
 
         blueprint.add_url_rule(path, work.__name__, view, methods=[method])
         return work
+
+    return register
+
+
+def control_errand(blueprint: Blueprint, path: str) -> Callable[[Errand], Errand]:
+    """Register a control call that is prepared under the lock and waits for others after it."""
+
+    def register(errand: Errand) -> Errand:
+        def view() -> Response:
+            world = current_world()
+            with world.lock:
+                run = errand(world)
+            return _as_json(run())
+
+        blueprint.add_url_rule(path, errand.__name__, view, methods=["POST"])
+        return errand
 
     return register
 

@@ -77,6 +77,13 @@ class Fields:
             raise _bad(name, "a list of strings", "字符串数组")
         return tuple(value)
 
+    def values(self, name: str) -> dict[str, str | int]:
+        """Return an object of texts and integers, empty when it is absent."""
+        given = self._given.get(name, {})
+        if not isinstance(given, dict) or not all(_is_value(one) for one in given.values()):
+            raise _bad(name, "an object of strings and integers", "由字符串和整数组成的对象")
+        return given
+
     def choice(self, name: str, choices: frozenset[str]) -> str:
         """Return one of the choices."""
         value = self.text(name)
@@ -104,6 +111,10 @@ def read_body(*known: str) -> Fields:
 def read_query() -> Fields:
     """Return the fields of the query string."""
     return Fields(request.args.to_dict())
+
+
+def _is_value(value: object) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool)
 
 
 def _bad(name: str, english: str, chinese: str) -> ControlRefusal:

@@ -13,7 +13,8 @@ WeChat's side (微信服务端)
   POST /cgi-bin/stable_token              GET  /wxa/resetusersessionkey
 
 The phone's side, JSON (手机一侧)
-  POST /_simulator/apps         {appid, secret, open_platform?, frozen?, ip_whitelist?}
+  POST /_simulator/apps         {appid, secret, open_platform?, frozen?, ip_whitelist?,
+                                 push_url?, push_token?, encoding_aes_key?}
   POST /_simulator/people       {name, phone?, country_code?, nickname?, avatar_url?, gender?}
   POST /_simulator/login        {person, appid}                      wx.login -> code
   POST /_simulator/user-info    {person, appid, ...}                 rawData, encryptedData ...
@@ -21,6 +22,14 @@ The phone's side, JSON (手机一侧)
          ... is any of: stale, watermark_appid, age, country_code_as_int
   POST /_simulator/session-key  {person, appid}                      mints a new session_key
   GET  /_simulator/session-key?person=&appid=
+
+The message push (消息推送): sent until answered with success, 3 times, 5 s each
+  POST /_simulator/pushes          {appid, event?, fields?, ...}     any event or message
+  POST /_simulator/revoke          {person, appid, revoke_info, plugin_id?, ...}
+  POST /_simulator/cancel-account  {person, appid, ...}
+  POST /_simulator/modify-profile  {person, appid, ...}
+         ... is any of: url; mode, one of plain, compatible, safe; format, json or xml;
+             patience, in seconds; faults, any of duplicate, wrong_signature, stale, foreign_appid
 
 The world (环境)
   POST, GET, DELETE /_simulator/faults    {kind, path?, appid?, times?, seconds?, errcode?}

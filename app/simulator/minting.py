@@ -18,6 +18,21 @@ def unionid_of(open_platform: str, person: str) -> str:
     return _identity("unionid", open_platform, person)
 
 
+def original_id_of(appid: str) -> str:
+    """Derive the original id (原始 ID) of a mini-program."""
+    return "gh_" + hmac.digest(b"simulated original id", appid.encode(), "sha256").hex()[:12]
+
+
+def sender_of(appid: str) -> str:
+    """Derive the sender of an app's events, which looks like a person's openid and is none."""
+    return _identity("sender", appid, "platform")
+
+
+def new_nonce() -> str:
+    """Make a nonce as pushes carry it."""
+    return str(secrets.randbelow(2**31))
+
+
 def new_login_code() -> str:
     """Make a code as wx.login gives it."""
     return "0" + _random_letters(31)

@@ -1,5 +1,6 @@
 """Control API, the phones: which apps and people exist, and what people do in WeChat."""
 
+import re
 from dataclasses import asdict
 from typing import Any
 
@@ -12,19 +13,23 @@ from app.simulator.world import App, Person, World
 
 phone_api = control_blueprint("phone_api")
 
+_PUSH = ("push_url", "push_token", "encoding_aes_key")
 _PRESS = ("person", "appid", "stale", "watermark_appid", "age", "country_code_as_int")
 
 
 @control_call(phone_api, "POST", "/apps")
 def put_app(world: World) -> dict[str, str]:
-    """Add or replace an app; its secret is never given back."""
-    fields = read_body("appid", "secret", "open_platform", "frozen", "ip_whitelist")
+    """Add or replace an app; its secrets are never given back."""
+    fields = read_body("appid", "secret", "open_platform", "frozen", "ip_whitelist", *_PUSH)
     app = App(
         appid=fields.text("appid"),
         secret=fields.text("secret"),
         open_platform=fields.text_or_none("open_platform"),
         frozen=fields.flag("frozen"),
         ip_whitelist=_ip_whitelist(fields),
+        push_url=fields.text_or_none("push_url"),
+        push_token=fields.text_or_none("push_token"),
+        encoding_aes_key=_encoding_aes_key(fields),
     )
     world.apps[app.appid] = app
     return {"appid": app.appid}
@@ -109,6 +114,17 @@ def _press(fields: Fields) -> Press:
         age=fields.number("age", default=0.0),
         country_code_as_int=fields.flag("country_code_as_int"),
     )
+
+
+def _encoding_aes_key(fields: Fields) -> str | None:
+    key = fields.text_or_none("encoding_aes_key")
+    if key is not None and not re.fullmatch("[A-Za-z0-9]{43}", key):
+        raise ControlRefusal(
+            400,
+            "Give encoding_aes_key as 43 letters and digits.",
+            "请将 encoding_aes_key 设为 43 个字母和数字。",
+        )
+    return key
 
 
 def _ip_whitelist(fields: Fields) -> tuple[str, ...]:

@@ -25,6 +25,9 @@ class App:
     open_platform: str | None = None
     frozen: bool = False
     ip_whitelist: tuple[str, ...] = ()
+    push_url: str | None = None
+    push_token: str | None = None
+    encoding_aes_key: str | None = None
 
 
 @dataclass(frozen=True)

@@ -97,5 +97,21 @@ class PushSignatureMismatch(PushError):
     """The signature was not made with this app's push token: answer nothing, believe nothing."""
 
 
+class StalePush(PushError):
+    """The signature is right, but it was made too long ago or, by its own clock, in the future."""
+
+
 class MalformedPush(PushError):
-    """The signature may be right, but the EncodingAESKey does not open the message."""
+    """This is not what WeChat pushes, or the EncodingAESKey does not open it."""
+
+
+class UnencryptedPush(PushError):
+    """The app has an EncodingAESKey, and this came without Encrypt: anybody could have put it."""
+
+
+class PushKeyMissing(PushError):
+    """The push is encrypted, and the app has no EncodingAESKey here: the operator must act."""
+
+
+class ForeignPush(PushError):
+    """The message was sealed for another app."""

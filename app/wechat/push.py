@@ -1,5 +1,6 @@
 """Message push (消息推送): the signatures and the envelope of what WeChat sends to our URL."""
 
+import json
 import os
 import struct
 from base64 import b64encode
@@ -74,6 +75,16 @@ def encrypt_message(
     head = (random_bytes or os.urandom(RANDOM_BYTES)) + struct.pack(">I", len(body))
     sealed = _cipher(key).encrypt(pad(head + body + appid.encode(), PADDING_BLOCK))
     return b64encode(sealed).decode()
+
+
+def encrypted_reply(encrypt: str, token: str, timestamp: int, nonce: str) -> str:
+    """Put a sealed reply into its JSON envelope, signed; `nonce` is the push's own.
+
+    Only some messages want such a reply; every other is answered with `success`, in the clear.
+    """
+    signature = message_signature(token, str(timestamp), nonce, encrypt)
+    reply = {"Encrypt": encrypt, "MsgSignature": signature, "TimeStamp": timestamp, "Nonce": nonce}
+    return json.dumps(reply, separators=(",", ":"))
 
 
 def _verify(signature: str, expected: str, token: str) -> None:

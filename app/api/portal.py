@@ -1,0 +1,36 @@
+"""WeChat's message push: /wx/portal/{appid}.
+
+No client calls it, so it is not in the OpenAPI document. It answers for an app that is switched
+off, too: a person's withdrawal of consent counts even then, and WeChat tells of it once.
+"""
+
+from flask import Blueprint, Response, request
+
+from app.api.blueprint import Query, whole_body
+from app.auth import no_login
+from app.schemas.portal import PushQuery, UrlVerificationQuery
+from app.services import pushes
+from app.tenancy import even_if_disabled, this_app
+
+blp = Blueprint("portal", __name__, url_prefix="/wx/portal/<string:appid>")
+
+QUERY = Query()
+
+
+@blp.get("")
+@no_login
+@even_if_disabled
+@QUERY.use_args(UrlVerificationQuery, location="query")
+def verify_url(query: dict[str, str]) -> Response:
+    """Show WeChat that this URL is the app's."""
+    return Response(pushes.verify_url(this_app(), **query), content_type="text/plain")
+
+
+@blp.post("")
+@no_login
+@even_if_disabled
+@QUERY.use_args(PushQuery, location="query")
+def receive_push(query: dict[str, str]) -> Response:
+    """Take what WeChat pushes."""
+    pushes.receive(this_app(), whole_body(request), **query)
+    return Response("success", content_type="text/plain")

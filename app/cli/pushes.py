@@ -1,0 +1,48 @@
+"""Commands about what WeChat pushes."""
+
+import click
+from flask.cli import with_appcontext
+
+from app.cli.terminal import a_slug, failures_told, show
+from app.services import kept_pushes as service
+
+
+@click.group()
+def pushes() -> None:
+    """What WeChat pushed to us. 微信推送的消息。"""
+
+
+@pushes.command("list")
+@click.option("--tenant", callback=a_slug, help="Only this tenant's. 只列出该租户。")
+@click.option(
+    "--unhandled",
+    is_flag=True,
+    help="Only what failed, and what nothing handles. 只列出处理失败的和无需处理的。",
+)
+@with_appcontext
+@failures_told
+def list_(tenant: str | None, unhandled: bool) -> None:
+    """List the newest 500: id, received, tenant, appid, event, state. 列出最近 500 条推送。"""
+    for push in service.list_pushes(tenant, unhandled=unhandled):
+        received = push.received_at.isoformat(timespec="seconds")
+        show(push.id, received, push.tenant_slug, push.appid, push.event, _state(push))
+
+
+def _state(push: service.ListedPush) -> str:
+    if push.handled_at is not None:
+        return "handled"
+    return f"failed: {push.failure}" if push.failure else "kept"
+
+
+@pushes.command("retry")
+@with_appcontext
+@failures_told
+def retry() -> None:
+    """Handle what failed before; exit code 1 if something fails again. 重新处理失败的推送。"""
+    retried = service.retry_pushes()
+    show(
+        f"{retried.handled} handled, {retried.failed} failed. "
+        f"成功 {retried.handled} 条，失败 {retried.failed} 条。"
+    )
+    if retried.failed:
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,40 @@
+"""A message that WeChat pushed: received once, and carried out once."""
+
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.extensions import Model
+from app.models.columns import Id, Moment, Sealed
+
+
+class WeChatPush(Model):
+    """Its message is kept until it is carried out; then only that it was here."""
+
+    __tablename__ = "wechat_pushes"
+    __table_args__ = (
+        UniqueConstraint("appid", "key_index"),
+        UniqueConstraint("appid", "delivery_index"),
+        ForeignKeyConstraint(
+            ["tenant_id", "appid"], ["wechat_apps.tenant_id", "wechat_apps.appid"]
+        ),
+        CheckConstraint("(handled_at IS NULL) = (message_sealed IS NOT NULL)", name="message"),
+        CheckConstraint("handled_at IS NULL OR failure IS NULL", name="failure"),
+        Index(
+            "ix_wechat_pushes_unhandled", "event", "id", postgresql_where=text("handled_at IS NULL")
+        ),
+    )
+
+    id: Mapped[Id]
+    tenant_id: Mapped[UUID]
+    appid: Mapped[str]
+    event: Mapped[str]
+    # Blind indexes: of what tells the message from every other, and of the signature it came with.
+    key_index: Mapped[bytes]
+    delivery_index: Mapped[bytes]
+    received_at: Mapped[Moment] = mapped_column(index=True)
+    handled_at: Mapped[Moment | None]
+    failure: Mapped[str | None]
+    message_sealed: Mapped[str | None]
+    message = Sealed("id")

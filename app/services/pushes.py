@@ -1,0 +1,161 @@
+"""What WeChat pushes: received once, and carried out once (docs/decisions/0011).
+
+An event is carried out in the transaction that notes it, so that there is never one without the
+other. What cannot be, for a fault of ours or for want of time, is noted all the same and answered;
+services/kept_pushes.py carries it out later.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from app import wechat
+from app.clock import now
+from app.errors import PushNotConfigured, PushReplayed
+from app.keyring import keyring
+from app.models import WeChatApp, WeChatPush
+from app.models.columns import new_id
+from app.services.apps import AppConfig
+from app.services.transactions import decided_again_when_lost, transaction
+from app.wechat import Push, PushQuery, PushSecrets
+
+log = structlog.get_logger()
+
+# Carries an event out in the caller's transaction: SQL only, and nothing new the second time.
+# Takes the tenant's id and the appid; whatever it raises leaves the event to be retried.
+Handler = Callable[[Session, UUID, str, Push], None]
+HANDLERS: dict[str, Handler] = {}
+
+# How cloud hosting (云托管) tries a URL: a success will do, and there is nothing to note. Its own
+# pushes are not signed, and neither is this check of theirs: both are refused, so that whoever
+# switches them on sees at once that they would not arrive.
+CONTAINER_CHECK = "CheckContainerPath"
+# WeChat hangs up after 5 s. What is not done by then is noted for later, and answered.
+HANDLING_MILLISECONDS, NOTING_MILLISECONDS = 3000, 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A push that was verified, and the signature that did it."""
+
+    id: UUID
+    tenant_id: UUID
+    appid: str
+    push: Push
+    signature: str = field(repr=False)
+
+
+def verify_url(app: AppConfig, *, echostr: str, **query: str) -> str:
+    """Give the echo that shows WeChat that this URL is the app's.
+
+    Raises PushNotConfigured and what `wechat.verify_url` raises.
+    """
+    wechat.verify_url(PushQuery(**query), _secrets_of(app), _unix_seconds())
+    return echostr
+
+
+def receive(app: AppConfig, content: bytes, **query: str) -> None:
+    """Verify a push, note it, and carry it out unless that was done before.
+
+    Raises PushNotConfigured, PushReplayed and what `wechat.open_push` raises.
+    """
+    asked, secrets = PushQuery(**query), _secrets_of(app)
+    push = wechat.open_push(content, asked, secrets, app.appid, _unix_seconds())
+    signature = asked.msg_signature if secrets.encoding_aes_key else asked.signature
+    if push.event != CONTAINER_CHECK:
+        _take(Arrival(new_id(), app.tenant_id, app.appid, push, signature))
+
+
+def _secrets_of(app: AppConfig) -> PushSecrets:
+    with transaction() as db:
+        configured = db.get_one(WeChatApp, app.appid)
+    if not configured.push_token:
+        raise PushNotConfigured("no push token")
+    return PushSecrets(configured.push_token, configured.encoding_aes_key)
+
+
+def _unix_seconds() -> int:
+    return int(now().timestamp())
+
+
+def _take(arrival: Arrival) -> None:
+    try:
+        _carry_out(arrival)
+    except PushReplayed:
+        raise
+    except Exception as error:
+        log.error("push_failed", push_event=arrival.push.event, exc_info=error)
+        with transaction() as db:
+            _hurry(db, NOTING_MILLISECONDS)
+            _note(db, arrival, failure=name_of(error))
+
+
+@decided_again_when_lost
+def _carry_out(arrival: Arrival) -> None:
+    event = arrival.push.event
+    with transaction() as db:
+        _hurry(db, HANDLING_MILLISECONDS)
+        if not _note(db, arrival, handled=event in HANDLERS):
+            return
+        if event in HANDLERS:
+            HANDLERS[event](db, arrival.tenant_id, arrival.appid, arrival.push)
+        else:
+            log.info("push_kept", push_event=event)
+
+
+def _hurry(db: Session, milliseconds: int) -> None:
+    db.execute(select(func.set_config("statement_timeout", f"{milliseconds}ms", True)))
+
+
+def _note(
+    db: Session, arrival: Arrival, *, handled: bool = False, failure: str | None = None
+) -> bool:
+    """Note a push, unless it is noted already; tell whether it was not.
+
+    Raises PushReplayed for another message under a signature that was received: in the clear a
+    signature does not cover the body, so whoever sees one could put any body under it.
+    """
+    keys = _keys_of(arrival)
+    row = insert(WeChatPush).values(
+        **keys, **_content_of(arrival, handled), id=arrival.id, failure=failure
+    )
+    if db.scalar(row.on_conflict_do_nothing().returning(WeChatPush.id)):
+        return True
+    same = select(WeChatPush.id).where(
+        WeChatPush.appid == arrival.appid, WeChatPush.key_index == keys["key_index"]
+    )
+    if db.scalar(same) is None:
+        raise PushReplayed
+    return False
+
+
+def _keys_of(arrival: Arrival) -> dict[str, Any]:
+    scope = f"wechat_pushes:{arrival.appid}"
+    return {
+        "tenant_id": arrival.tenant_id,
+        "appid": arrival.appid,
+        "key_index": keyring().blind_index(arrival.push.key, scope),
+        "delivery_index": keyring().blind_index(arrival.signature, scope),
+    }
+
+
+def _content_of(arrival: Arrival, handled: bool) -> dict[str, Any]:
+    """Say what is kept: of what is carried out, no message any more."""
+    said = {"event": arrival.push.event, "received_at": now()}
+    if handled:
+        return said | {"handled_at": said["received_at"]}
+    sealed = WeChatPush.message.seal(arrival.push.message, WeChatPush, id=arrival.id)
+    return said | {"message_sealed": sealed}
+
+
+def name_of(error: Exception) -> str:
+    """Name what went wrong; never its text, which may quote what was written."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return type(cause).__name__

@@ -1,0 +1,95 @@
+"""A delivery to our URL: verified, fresh, opened, and ours.
+
+消息推送: a push is believed by `msg_signature`, which covers the body; `signature` does not, and
+is all there is without an EncodingAESKey.
+"""
+
+import re
+from dataclasses import dataclass, field
+
+from app.wechat.errors import (
+    ForeignPush,
+    MalformedPush,
+    PushKeyMissing,
+    StalePush,
+    UnencryptedPush,
+)
+from app.wechat.json_fields import WrongShape
+from app.wechat.push import decrypt_message, verify_message_signature, verify_plain_signature
+from app.wechat.push_events import Push, read_push
+from app.wechat.push_fields import parse_fields
+
+# WeChat signs when it sends, and sends again within seconds. The rest is for clocks that differ,
+# ours among them; as much as for open data.
+STALE_AFTER = 300
+UNIX_SECONDS = re.compile(r"[1-9][0-9]{9}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class PushSecrets:
+    """What WeChat's console has for the message push of an app; a key unless it is in the clear."""
+
+    token: str = field(repr=False)
+    encoding_aes_key: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PushQuery:
+    """What the query of a delivery says."""
+
+    timestamp: str
+    nonce: str
+    signature: str = field(default="", repr=False)
+    msg_signature: str = field(default="", repr=False)
+
+
+def verify_url(query: PushQuery, secrets: PushSecrets, now: int) -> None:
+    """Check that it is WeChat who asks whether our URL is ours; `now` in unix seconds.
+
+    Raises PushSignatureMismatch or StalePush.
+    """
+    verify_plain_signature(query.signature, secrets.token, query.timestamp, query.nonce)
+    _refuse_stale(query.timestamp, now)
+
+
+def open_push(content: bytes, query: PushQuery, secrets: PushSecrets, appid: str, now: int) -> Push:
+    """Read what WeChat delivers, in the clear or encrypted; `now` in unix seconds.
+
+    With an EncodingAESKey only Encrypt is read: what stands in the clear beside it (兼容模式)
+    could be anybody's. Raises a PushError, AppMisconfigured when the EncodingAESKey is none.
+    """
+    if secrets.encoding_aes_key is None:
+        return _open_clear(content, query, secrets, now)
+    encrypt = _encrypt_of(content)
+    if encrypt is None:
+        raise UnencryptedPush
+    signed = query.timestamp, query.nonce, encrypt
+    verify_message_signature(query.msg_signature, secrets.token, *signed)
+    _refuse_stale(query.timestamp, now)
+    opened = decrypt_message(secrets.encoding_aes_key, encrypt)
+    if opened.appid != appid:
+        raise ForeignPush
+    return read_push(opened.message)
+
+
+def _open_clear(content: bytes, query: PushQuery, secrets: PushSecrets, now: int) -> Push:
+    verify_url(query, secrets, now)
+    if _encrypt_of(content) is not None:
+        raise PushKeyMissing
+    return read_push(content.decode())
+
+
+def _encrypt_of(content: bytes) -> str | None:
+    try:
+        encrypt = parse_fields(content).get("Encrypt")
+        if encrypt is not None and not isinstance(encrypt, str):
+            raise WrongShape("Encrypt")
+    except WrongShape:
+        raise MalformedPush(reason="neither JSON nor XML of WeChat's") from None
+    return encrypt
+
+
+def _refuse_stale(timestamp: str, now: int) -> None:
+    """Refuse what was not signed lately; one who sees an address must not use it for ever."""
+    if not UNIX_SECONDS.fullmatch(timestamp) or abs(now - int(timestamp)) > STALE_AFTER:
+        raise StalePush

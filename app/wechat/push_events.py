@@ -1,0 +1,91 @@
+"""What a pushed message says: events (事件通知), the compliance ones among them, and messages."""
+
+import json
+import re
+from dataclasses import dataclass, field
+
+from app.wechat.errors import MalformedPush
+from app.wechat.json_fields import WrongShape
+from app.wechat.push_fields import number_of, parse_fields, value_of
+
+# 授权用户信息变更. Their FromUserName is the platform's sender, the same for every person.
+COMPLIANCE_EVENTS = frozenset(
+    {"user_authorization_revoke", "user_authorization_cancellation", "user_info_modified"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """One message as WeChat sent it. None where it says nothing.
+
+    `event` is the Event or, of what is no event, the MsgType or action. `openid` is whom a
+    compliance event is about; `from_user` never is. `revoke_info` is what was withdrawn, as
+    written; `open_pid` is the person's id within the plugin `plugin_id`.
+    """
+
+    event: str
+    created_at: int | None
+    msg_id: str | None
+    from_user: str | None = field(repr=False)
+    openid: str | None = field(repr=False)
+    unionid: str | None = field(repr=False)
+    appid: str | None
+    revoke_info: str | None
+    plugin_id: str | None
+    open_pid: str | None = field(repr=False)
+    message: str = field(repr=False)
+
+    @property
+    def revoke_infos(self) -> tuple[int, ...]:
+        """The kinds of information that were withdrawn; more than one, if ever, with commas.
+
+        Empty when `revoke_info` is not written like that: then nobody knows what to do.
+        """
+        if not re.fullmatch(r"\d{1,9}( ?, ?\d{1,9})*", self.revoke_info or ""):
+            return ()
+        return tuple(int(number) for number in (self.revoke_info or "").split(","))
+
+    @property
+    def key(self) -> str:
+        """What tells this message from every other of its app, and not from its own repetition.
+
+        MsgId, else sender and time (接收普通消息); for a compliance event that would make one
+        of two people in one second.
+        """
+        if self.msg_id is not None:
+            return json.dumps(["MsgId", self.msg_id])
+        if self.created_at is None:
+            return json.dumps([self.event, self.message])
+        about = [self.event, self.created_at, self.openid]
+        if self.event in COMPLIANCE_EVENTS:
+            return json.dumps([*about, self.revoke_info, self.plugin_id, self.open_pid])
+        return json.dumps([*about, self.from_user])
+
+
+def read_push(message: str) -> Push:
+    """Read a message that was verified; raises MalformedPush."""
+    try:
+        return _read(message)
+    except WrongShape:
+        raise MalformedPush(reason="not a message of WeChat's") from None
+
+
+def _read(message: str) -> Push:
+    fields = parse_fields(message.encode())
+    kinds = (value_of(fields, name) for name in ("Event", "MsgType", "action"))
+    event = next((kind for kind in kinds if kind), None)
+    if event is None:
+        raise WrongShape("Event")
+    return Push(
+        event=event,
+        created_at=number_of(fields, "CreateTime"),
+        msg_id=value_of(fields, "MsgId"),
+        from_user=value_of(fields, "FromUserName"),
+        openid=value_of(fields, "OpenID"),
+        unionid=value_of(fields, "UnionID"),
+        appid=value_of(fields, "AppID"),
+        revoke_info=value_of(fields, "RevokeInfo"),
+        plugin_id=value_of(fields, "PluginID"),
+        open_pid=value_of(fields, "OpenPID"),
+        message=message,
+    )

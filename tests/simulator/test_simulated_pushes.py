@@ -1,0 +1,249 @@
+"""The message push: in every mode and format, repeated as WeChat does, with things wrong."""
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from defusedxml.ElementTree import fromstring
+
+from app.simulator.push_wire import FORMATS, MODES
+from app.wechat import PushQuery, PushSecrets, open_push
+
+ACME = "wx00000000000000ac"
+SECRETS = PushSecrets("acmetoken", "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG")
+
+
+@dataclass
+class Received:
+    """A request that reached the mini-program's server."""
+
+    path: str
+    query: dict[str, str]
+    content_type: str
+    body: bytes
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The body's fields, whichever its format."""
+        if self.body.startswith(b"{"):
+            return json.loads(self.body)
+        return {child.tag: child.text or "" for child in fromstring(self.body)}
+
+    def open(self, secrets: PushSecrets = SECRETS):
+        """Open it as the product does, at the time it says."""
+        names = ("timestamp", "nonce", "signature", "msg_signature")
+        query = PushQuery(**{name: self.query.get(name, "") for name in names})
+        return open_push(self.body, query, secrets, ACME, int(query.timestamp))
+
+
+class MiniProgramServer(ThreadingHTTPServer):
+    """A mini-program's server: gives these answers one after the other, the last for ever."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.received: list[Received] = []
+        self.answers = [(200, b"success", 0.0)]
+        self.released = threading.Event()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/portal?fixed=1"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: MiniProgramServer
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        parts = urlsplit(self.path)
+        query = dict(parse_qsl(parts.query, strict_parsing=True))
+        content_type = self.headers["Content-Type"]
+        self.server.received.append(Received(parts.path, query, content_type, body))
+        answers = self.server.answers
+        status, answer, wait = answers.pop(0) if len(answers) > 1 else answers[0]
+        self.server.released.wait(wait)
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[MiniProgramServer]:
+    server = MiniProgramServer()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.released.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def pusher(simulator, server):
+    """A simulator that knows where acme's pushes go to."""
+    simulator.control(
+        "/apps",
+        appid=ACME,
+        secret="acme secret",
+        push_url=server.url,
+        push_token=SECRETS.token,
+        encoding_aes_key=SECRETS.encoding_aes_key,
+    )
+    return simulator
+
+
+@pytest.mark.parametrize("mode", sorted(MODES))
+@pytest.mark.parametrize("data_format", sorted(FORMATS))
+def test_every_mode_and_format_is_read_by_the_product(pusher, server, mode, data_format):
+    """Else simulator and product would agree on one mode and differ on another."""
+    result = pusher.control(
+        "/pushes", appid=ACME, event="debug_demo", mode=mode, format=data_format
+    )
+    assert (result["accepted"], len(result["attempts"])) == (True, 1)
+    (received,) = server.received
+    assert (received.path, received.query["fixed"]) == ("/portal", "1")
+    assert received.content_type == {"json": "application/json", "xml": "text/xml"}[data_format]
+    assert ("Event" in received.fields) is (mode != "safe")
+    assert ("Encrypt" in received.fields) is (mode != "plain")
+    assert ("msg_signature" in received.query) is (mode != "plain")
+    secrets = PushSecrets(SECRETS.token) if mode == "plain" else SECRETS
+    push = received.open(secrets)
+    assert (push.event, push.created_at) == ("debug_demo", result["message"]["CreateTime"])
+    assert push.from_user == result["message"]["FromUserName"]
+
+
+def test_message_is_whatever_is_asked_for(pusher, server):
+    """Else customer messages and rare events could not be played."""
+    fields = {"MsgType": "text", "MsgId": 7, "Content": "小花 ]]> & <b>", "CreateTime": 1}
+    for data_format in FORMATS:
+        pusher.control("/pushes", appid=ACME, fields=fields, format=data_format)
+    for received in server.received:
+        push = received.open()
+        assert (push.event, push.msg_id, push.created_at) == ("text", "7", 1)
+    as_json = next(r.open() for r in server.received if b"{" in r.body[:1])
+    assert json.loads(as_json.message)["Content"] == fields["Content"]
+    as_xml = next(r.open() for r in server.received if b"<" in r.body[:1])
+    assert fromstring(as_xml.message).findtext("Content") == fields["Content"]
+
+
+@pytest.mark.parametrize("answer", [(500, b"success"), (200, b"ok"), (200, b"<xml/>")])
+def test_push_is_sent_three_times_without_a_success(pusher, server, answer):
+    """Else a product that answers wrongly would look right."""
+    server.answers = [(*answer, 0.0)]
+    result = pusher.control("/pushes", appid=ACME, event="debug_demo")
+    assert not result["accepted"]
+    assert [a["status"] for a in result["attempts"]] == [answer[0]] * 3
+    assert len({received.query["nonce"] for received in server.received}) == 3
+    assert len({received.open().message for received in server.received}) == 1
+
+
+def test_push_is_sent_again_after_silence_until_it_is_answered(pusher, server):
+    """Else a slow product would never see its second delivery."""
+    server.answers = [(200, b"success", 9.0), (200, b"", 0.0)]
+    result = pusher.control("/pushes", appid=ACME, event="debug_demo", patience=0.2)
+    assert result["attempts"][0] == {"status": None, "answer": "TimeoutError"}
+    assert (result["accepted"], len(result["attempts"])) == (True, 2)
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [("http://127.0.0.1:1/", "ConnectionRefusedError"), ("http://127.0.0.1:x/", "InvalidURL")],
+)
+def test_nobody_listens_and_the_simulator_says_so(pusher, url, why):
+    """Else a developer with a wrong port would see a crash."""
+    result = pusher.control("/pushes", appid=ACME, event="x", url=url)
+    assert [a["answer"] for a in result["attempts"]] == [why] * 3
+
+
+def test_duplicate_is_the_same_to_the_byte(pusher, server):
+    """Else the product's handling of repetition could not be tried."""
+    pusher.control("/pushes", appid=ACME, event="debug_demo", faults=["duplicate"])
+    first, second = server.received
+    assert first == second
+
+
+def test_wrong_signature_is_the_one_that_does_not_cover_the_body(pusher, server):
+    """Else a product that checks signature instead of msg_signature would look right."""
+    wrong = {"appid": ACME, "event": "debug_demo", "faults": ["wrong_signature"]}
+    pusher.control("/pushes", **wrong)
+    pusher.control("/pushes", mode="plain", **wrong)
+    pusher.control("/pushes", mode="plain", appid=ACME, event="debug_demo")
+    encrypted, plain, good = (received.query for received in server.received)
+    assert encrypted["msg_signature"] == encrypted["signature"]
+    assert len(plain["signature"]) == len(good["signature"]) == 40
+
+
+def test_stale_and_foreign_pushes_are_that(pusher, server):
+    """Else the product's refusals could not be tried."""
+    pusher.control("/pushes", appid=ACME, event="x", faults=["stale"])
+    pusher.control("/pushes", appid=ACME, event="x")
+    stale, fresh = (int(received.query["timestamp"]) for received in server.received)
+    assert 3500 < fresh - stale < 3700
+    pusher.control("/pushes", appid=ACME, event="x", faults=["foreign_appid"])
+    with pytest.raises(Exception, match="ForeignPush"):
+        server.received[-1].open()
+
+
+def test_compliance_events_have_their_documented_fields(pusher, server):
+    """Else the product would be tried against events that WeChat never sends."""
+    openid = pusher.log_in()["openid"]
+    person = {"person": "alice", "appid": ACME, "mode": "plain"}
+    pusher.control("/revoke", revoke_info="8", **person)
+    pusher.control("/revoke", revoke_info="1", plugin_id="wxplugin", **person)
+    pusher.control("/cancel-account", **person)
+    pusher.control("/modify-profile", **person)
+    revoked, in_plugin, cancelled, modified = (received.fields for received in server.received)
+    always = {"ToUserName", "FromUserName", "CreateTime", "MsgType", "Event", "OpenID", "AppID"}
+    assert set(cancelled) == set(modified) == always
+    assert set(revoked) == always | {"RevokeInfo"}
+    assert set(in_plugin) == always | {"RevokeInfo", "PluginID", "OpenPID"}
+    assert revoked["Event"] == in_plugin["Event"] == "user_authorization_revoke"
+    assert cancelled["Event"] == "user_authorization_cancellation"
+    assert modified["Event"] == "user_info_modified"
+    for event in (revoked, in_plugin, cancelled, modified):
+        assert (event["OpenID"], event["AppID"], event["MsgType"]) == (openid, ACME, "event")
+        assert event["FromUserName"] != openid
+        assert isinstance(event["CreateTime"], int)
+    assert (revoked["RevokeInfo"], in_plugin["OpenPID"][0]) == ("8", " ")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "advice"),
+    [
+        ("/pushes", {"event": "x", "url": "127.0.0.1:8000"}, "Give url"),
+        ("/pushes", {"event": "x", "url": "ftp://x/"}, "Give url"),
+        ("/pushes", {"event": "x", "mode": "secret"}, "one of compatible, plain, safe"),
+        ("/pushes", {"event": "x", "format": "yaml"}, "one of json, xml"),
+        ("/pushes", {"event": "x", "faults": ["meteor"]}, "duplicate"),
+        ("/pushes", {"fields": {"a": []}}, "strings and integers"),
+        ("/pushes", {"fields": []}, "strings and integers"),
+        ("/revoke", {"person": "alice"}, "Give revoke_info"),
+        ("/cancel-account", {"person": "nobody"}, "Nobody is called nobody"),
+        ("/apps", {"secret": "s", "encoding_aes_key": "short"}, "43 letters"),
+    ],
+)
+def test_mistake_is_answered_with_advice(pusher, path, body, advice):
+    """Else a developer would have to read the simulator's source."""
+    response = pusher.http.post(f"/_simulator{path}", json={"appid": ACME, **body})
+    assert response.status_code in (400, 404)
+    english, chinese = response.get_json()["error"].split(" / ", 1)
+    assert advice in english
+    assert any("一" <= letter <= "鿿" for letter in chinese)
+
+
+def test_app_without_push_secrets_is_told_so(simulator, server):
+    """Else a push would go out signed with nothing."""
+    body = {"appid": ACME, "event": "x", "url": server.url}
+    response = simulator.http.post("/_simulator/pushes", json=body)
+    assert (response.status_code, server.received) == (400, [])
+    assert "push_token" in response.text
