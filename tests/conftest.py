@@ -32,9 +32,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def wechat() -> Iterator[WeChat]:
     """A simulated WeChat that knows the cast's mini-programs."""
-    server = make_server("127.0.0.1", 0, create_simulator({}), threaded=True)
+    simulator = create_simulator({})
+    server = make_server("127.0.0.1", 0, simulator, threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    simulated = WeChat(f"http://127.0.0.1:{server.port}")
+    simulated = WeChat(f"http://127.0.0.1:{server.port}", simulator)
     for app in APPS:
         simulated.control("apps", appid=app.appid, secret=app.secret, open_platform=app.tenant)
     yield simulated
