@@ -177,9 +177,9 @@ def small_pool(config: Config, app: Flask) -> Iterator[Flask]:
 def test_no_connection_is_held_while_waiting_on_wechat(
     small_pool: Flask, wechat: WeChat, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise 100 logins at 500 ms take 100 / 5 * 500 ms = 10 s instead of little over 0.5 s."""
+    """Otherwise 100 logins at 1 s take 100 / 5 * 1 s = 20 s instead of little over 1 s."""
     codes = [alice.wx_login() for _ in range(100)]
-    wechat.fault("slow", seconds=0.5)
+    wechat.fault("slow", seconds=1)
     began = time.perf_counter()
     answers = at_once(
         [lambda code=code: Client(small_pool).post("login", code=code) for code in codes]
@@ -187,4 +187,4 @@ def test_no_connection_is_held_while_waiting_on_wechat(
     took = time.perf_counter() - began
     assert {answer.status_code for answer in answers} == {200}
     assert rows.count("login_sessions") == 100
-    assert took < 5, f"{took:.1f} s: connections wait together with the logins"
+    assert took < 10, f"{took:.1f} s: connections wait together with the logins"
