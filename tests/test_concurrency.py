@@ -187,4 +187,4 @@ def test_no_connection_is_held_while_waiting_on_wechat(
     took = time.perf_counter() - began
     assert {answer.status_code for answer in answers} == {200}
     assert rows.count("login_sessions") == 100
-    assert took < 10, f"{took:.1f} s: connections wait together with the logins"
+    assert took < 15, f"{took:.1f} s: connections wait together with the logins"
