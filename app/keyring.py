@@ -34,6 +34,18 @@ class KeyRing:
     keys: Sequence[tuple[str, bytes]] = field(repr=False)
     pepper: bytes = field(repr=False)
 
+    @property
+    def first(self) -> str:
+        """Give the id of the key that encrypts."""
+        return self.keys[0][0]
+
+    def with_first(self, key_id: str) -> "KeyRing":
+        """Give a ring in which another of the keys encrypts."""
+        return KeyRing([(key_id, dict(self.keys)[key_id]), *self.keys], self.pepper)
+
+    def __contains__(self, key_id: str) -> bool:
+        return key_id in dict(self.keys)
+
     def seal(self, text: str, place: str) -> str:
         """Encrypt `text` for `place` with the first key."""
         key_id, key = self.keys[0]

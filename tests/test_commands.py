@@ -18,6 +18,7 @@ from sqlalchemy.exc import OperationalError
 from app.cli.apps import apps
 from app.cli.demo import demo
 from app.cli.jwt_keys import jwt_keys
+from app.cli.keys import keys
 from app.cli.tenants import tenants
 from app.cli.users import users
 from app.models import WeChatApp
@@ -27,7 +28,7 @@ from config.development.demo import TENANTS
 from tests.cast import ACME_SHOP, App, Client, Person, Reader, WeChat, enter_user, failure
 
 ROOT = Path(__file__).resolve().parents[1]
-GROUPS = (tenants, apps, users, jwt_keys, demo)
+GROUPS = (tenants, apps, users, keys, jwt_keys, demo)
 NEW = App("wxcccc000000000001", "acme", "c1" * 16)
 PASSWORD = "correct-horse-battery"
 AES_KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
@@ -92,6 +93,7 @@ def test_a_command_that_operators_need_is_missing() -> None:
         *("apps set", "apps set-secret"),
         *("users", "users add", "users list", "users set-password", "users undo-merge"),
         *("jwt-keys", "jwt-keys list", "jwt-keys rotate"),
+        *("keys", "keys check", "keys rotate", "keys forget"),
         "demo",
     }
 

@@ -59,7 +59,7 @@ def _access_token(app: AppConfig, rejected: str | None = None) -> str:
         if kept is None or not kept.is_refreshed_by_somebody(now()):
             if look > 0 and kept and kept.refreshing_until is None:
                 break
-            lease = _claim_refresh(app, kept.token_sealed if kept else None)
+            lease = _claim_refresh(app, kept.expires_at if kept else None)
             if lease is not None:
                 return _refresh(app, lease, rejected)
     raise WeChatUnavailable(reason="the access token was not refreshed")
@@ -70,11 +70,11 @@ def _look(app: AppConfig) -> WeChatAccessToken | None:
         return db.get(WeChatAccessToken, app.appid)
 
 
-def _claim_refresh(app: AppConfig, seen: str | None) -> datetime | None:
+def _claim_refresh(app: AppConfig, seen: datetime | None) -> datetime | None:
     """Become the one refresher among all processes; give the end of the lease.
 
     A lease in the row, not a lock: a lock would hold its connection while WeChat answers. Only
-    while the row still holds what was `seen`: else somebody has refreshed it since.
+    while the token expires as `seen`: else somebody has refreshed it since.
     """
     lease = now() + REFRESH_LEASE
     claim = insert(WeChatAccessToken).values(
@@ -84,7 +84,7 @@ def _claim_refresh(app: AppConfig, seen: str | None) -> datetime | None:
         constraint="pk_wechat_access_tokens",
         set_={"refreshing_until": claim.excluded.refreshing_until},
         where=and_(
-            WeChatAccessToken.token_sealed.is_not_distinct_from(seen),
+            WeChatAccessToken.expires_at.is_not_distinct_from(seen),
             or_(
                 WeChatAccessToken.refreshing_until.is_(None),
                 WeChatAccessToken.refreshing_until < now(),

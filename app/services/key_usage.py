@@ -1,0 +1,71 @@
+"""Which key encrypted what: asked of the rows themselves, in one pass over each column."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, func, select, text
+from sqlalchemy.orm import Session
+
+from app.keyring import SEALED, keyring
+from app.models.sealed_columns import SealedColumn, sealed_columns
+from app.services.transactions import transaction
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """How many rows of a column a key encrypted; without an id, how many no key can have."""
+
+    key_id: str | None
+    column: str
+    rows: int
+
+    @property
+    def state(self) -> str:
+        """Say in one word what is to be done: nothing, rotate, or find the key."""
+        ring = keyring()
+        if self.key_id is None:
+            return "unreadable"
+        if self.key_id not in ring:
+            return "missing"
+        return "current" if self.key_id == ring.first else "old"
+
+
+def count_key_usage() -> Sequence[KeyUse]:
+    """Count the rows of each column by the key they need."""
+    with transaction() as db:
+        return key_usage(db)
+
+
+def key_usage(db: Session) -> Sequence[KeyUse]:
+    """Count the rows of each column by the key they need, in the caller's transaction."""
+    let_take_long(db)
+    return [use for column in sealed_columns() for use in _usage_of(db, column)]
+
+
+def is_key_used(db: Session, key_id: str) -> bool:
+    """Tell whether any row needs a key; looks at every row if none does."""
+    let_take_long(db)
+    wanted = (
+        select(column.key).where(sealed_with(column, key_id)).limit(1)
+        for column in sealed_columns()
+    )
+    return any(db.scalar(one) is not None for one in wanted)
+
+
+def sealed_with(column: SealedColumn, key_id: str) -> ColumnElement[bool]:
+    """Compare without LIKE, for which the underscore in an id is any character."""
+    return func.starts_with(column.column, f"{key_id}:")
+
+
+def let_take_long(db: Session) -> None:
+    """Lift the limit that requests have; for this transaction only."""
+    db.execute(text("SET LOCAL statement_timeout = 0"))
+
+
+def _usage_of(db: Session, column: SealedColumn) -> Sequence[KeyUse]:
+    # What is no ciphertext may be the secret itself: nothing of it is read.
+    pattern = f"^{SEALED.pattern}$".replace("?P<key_id>", "").replace("?P<body>", "?:")
+    key_id = func.substring(column.column, pattern).label("key_id")
+    counted = select(key_id, func.count()).where(column.column.is_not(None))
+    rows = db.execute(counted.group_by(key_id).order_by(key_id))
+    return [KeyUse(found, column.name, count) for found, count in rows]

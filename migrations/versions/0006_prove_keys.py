@@ -1,0 +1,28 @@
+"""prove keys."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "key_proofs",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("proof", sa.String(), nullable=True),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_key_proofs")),
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("key_proofs")
