@@ -20,7 +20,11 @@ from flask import Flask, current_app
 
 NONCE_BYTES = 12
 # Key ids as WXPASS_KEYS has them; a body long enough for a nonce and a tag.
-SEALED = re.compile(r"(?P<key_id>[a-z0-9_-]{1,16}):(?P<body>[A-Za-z0-9_-]{38,}={0,2})")
+KEY_ID = re.compile(r"[a-z0-9_-]{1,16}")
+SHORTEST_BODY = 38
+SEALED = re.compile(
+    rf"(?P<key_id>{KEY_ID.pattern}):(?P<body>[A-Za-z0-9_-]{{{SHORTEST_BODY},}}={{0,2}})"
+)
 
 
 class SealBroken(Exception):

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, func, select, text
+from sqlalchemy import Column, ColumnElement, case, func, select, text
 from sqlalchemy.orm import Session
 
-from app.keyring import SEALED, keyring
+from app.keyring import KEY_ID, SHORTEST_BODY, keyring
 from app.models.sealed_columns import SealedColumn, sealed_columns
 from app.services.transactions import transaction
 
@@ -63,9 +63,21 @@ def let_take_long(db: Session) -> None:
 
 
 def _usage_of(db: Session, column: SealedColumn) -> Sequence[KeyUse]:
-    # What is no ciphertext may be the secret itself: nothing of it is read.
-    pattern = f"^{SEALED.pattern}$".replace("?P<key_id>", "").replace("?P<body>", "?:")
-    key_id = func.substring(column.column, pattern).label("key_id")
-    counted = select(key_id, func.count()).where(column.column.is_not(None))
-    rows = db.execute(counted.group_by(key_id).order_by(key_id))
-    return [KeyUse(found, column.name, count) for found, count in rows]
+    counted = select(_key_id(column.column), func.count()).where(column.column.is_not(None))
+    rows = db.execute(counted.group_by(text("1")).order_by(text("1"))).all()
+    uses = [KeyUse(found, column.name, count) for found, count in rows if _is_key_id(found)]
+    unreadable = sum(count for found, count in rows if not _is_key_id(found))
+    return [*uses, KeyUse(None, column.name, unreadable)] if unreadable else uses
+
+
+def _key_id(sealed: Column[str]) -> ColumnElement[str | None]:
+    """Cut out the key id; not with a pattern, which takes Postgres ten times as long.
+
+    What is no ciphertext may be the secret itself: nothing of it is read.
+    """
+    colon = func.strpos(sealed, ":")
+    return case((func.length(sealed) - colon >= SHORTEST_BODY, func.left(sealed, colon - 1)))
+
+
+def _is_key_id(found: str | None) -> bool:
+    return found is not None and KEY_ID.fullmatch(found) is not None
