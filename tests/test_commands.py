@@ -90,7 +90,7 @@ def test_a_command_that_operators_need_is_missing() -> None:
     assert set(COMMANDS) == {
         *("tenants", "tenants add", "tenants list", "tenants set"),
         *("apps", "apps add", "apps list", "apps disable", "apps enable"),
-        *("apps set", "apps set-secret"),
+        *("apps set", "apps set-secret", "apps set-next-secret", "apps verify"),
         *("users", "users add", "users list", "users set-password", "users undo-merge"),
         *("jwt-keys", "jwt-keys list", "jwt-keys rotate"),
         *("keys", "keys check", "keys rotate", "keys forget"),

@@ -1,6 +1,7 @@
 """Calls to WeChat, made with no database connection held."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TypeVar, cast
 
@@ -11,10 +12,18 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.clock import now
 from app.models import WeChatAccessToken
+from app.services.app_secrets import get_secrets, promote_next_secret
 from app.services.apps import AppConfig
 from app.services.patience import looks
 from app.services.transactions import transaction
-from app.wechat import AccessToken, AccessTokenRejected, WeChatClient, WeChatUnavailable
+from app.wechat import (
+    AccessToken,
+    AccessTokenRejected,
+    SecretRejected,
+    WeChatClient,
+    WeChatIdentity,
+    WeChatUnavailable,
+)
 
 R = TypeVar("R")
 
@@ -22,13 +31,39 @@ log = structlog.get_logger()
 
 # WeChat rotates a stable token 5 minutes before it expires; asking earlier gives the same again.
 RENEW_BEFORE = timedelta(minutes=4)
-# Longer than two calls take, each with a failed connect repeated: 2 x (3 + 3 + 5) s.
-REFRESH_LEASE = timedelta(seconds=30)
+# Longer than three calls take, each with a failed connect repeated: 3 x (3 + 3 + 5) s. One is for
+# an AppSecret that was reset, one for a token that is dead, one for the next.
+REFRESH_LEASE = timedelta(seconds=40)
 
 
 def client() -> WeChatClient:
     """Give the running app's door to WeChat."""
     return cast(WeChatClient, current_app.extensions["wechat_client"])
+
+
+def code_to_session(app: AppConfig, code: str) -> WeChatIdentity:
+    """Exchange a code of wx.login, with the AppSecret that WeChat takes."""
+    return with_secret(app, lambda secret: client().code_to_session(app.appid, secret, code))
+
+
+def with_secret(app: AppConfig, call: Callable[[str], R]) -> R:
+    """Make a call that needs the AppSecret; when WeChat rejects it, with one that came after it.
+
+    WeChat looks at the secret before anything else, so a single-use code that went with a wrong
+    one is still good. A next secret that works takes the place of the rejected one.
+    """
+    try:
+        return call(app.secret)
+    except SecretRejected as rejection:
+        log.info("app_secret_rejected", appid=app.appid, rid=rejection.rid)
+        kept = get_secrets(app.appid)
+        for secret in kept.after(app.secret):
+            with suppress(SecretRejected):
+                answer = call(secret)
+                if secret == kept.next:
+                    promote_next_secret(app.appid, secret)
+                return answer
+        raise
 
 
 def with_access_token(app: AppConfig, call: Callable[[str], R]) -> R:
@@ -97,14 +132,19 @@ def _claim_refresh(app: AppConfig, seen: datetime | None) -> datetime | None:
 
 def _refresh(app: AppConfig, lease: datetime, rejected: str | None) -> str:
     try:
-        fresh = client().stable_token(app.appid, app.secret)
-        if fresh.value == rejected:
-            fresh = client().stable_token(app.appid, app.secret, force_refresh=True)
+        fresh = with_secret(app, lambda secret: _fetch(app, secret, rejected))
     except BaseException:
         _settle(app, lease, None)
         raise
     _settle(app, lease, fresh)
     return fresh.value
+
+
+def _fetch(app: AppConfig, secret: str, rejected: str | None) -> AccessToken:
+    fresh = client().stable_token(app.appid, secret)
+    if fresh.value == rejected:
+        fresh = client().stable_token(app.appid, secret, force_refresh=True)
+    return fresh
 
 
 def _settle(app: AppConfig, lease: datetime, fresh: AccessToken | None) -> None:

@@ -14,6 +14,7 @@ WeChat's side (微信服务端)
 
 The phone's side, JSON (手机一侧)
   POST /_simulator/apps         {appid, secret, open_platform?, frozen?, ip_whitelist?}
+  POST /_simulator/app-secret   {appid, secret}                      resets it
   POST /_simulator/people       {name, phone?, country_code?, nickname?, avatar_url?, gender?}
   POST /_simulator/login        {person, appid}                      wx.login -> code
   POST /_simulator/user-info    {person, appid, ...}                 rawData, encryptedData ...

@@ -1,6 +1,6 @@
 """Control API, the phones: which apps and people exist, and what people do in WeChat."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from app.simulator.checks import ip_matches
@@ -26,6 +26,15 @@ def put_app(world: World) -> dict[str, str]:
         frozen=fields.flag("frozen"),
         ip_whitelist=_ip_whitelist(fields),
     )
+    world.apps[app.appid] = app
+    return {"appid": app.appid}
+
+
+@control_call(phone_api, "POST", "/app-secret")
+def reset_app_secret(world: World) -> dict[str, str]:
+    """Reset an app's secret as WeChat's console does: the one before is dead at once."""
+    fields = read_body("appid", "secret")
+    app = replace(get_app(world, fields), secret=fields.text("secret"), frozen=False)
     world.apps[app.appid] = app
     return {"appid": app.appid}
 

@@ -1,4 +1,4 @@
-"""prove keys."""
+"""prove keys and add next secrets."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -22,7 +22,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_key_proofs")),
     )
+    op.add_column("wechat_apps", sa.Column("next_secret_sealed", sa.String(), nullable=True))
 
 
 def downgrade() -> None:
+    op.drop_column("wechat_apps", "next_secret_sealed")
     op.drop_table("key_proofs")
