@@ -106,8 +106,8 @@ def add(
 ) -> None:
     """Add a mini-program to a tenant; it works at once. 新增小程序，立即生效。
 
-    It is added, whatever WeChat says of it: that is shown. Secrets come from a prompt or from standard input, one a line: the AppSecret, then the push
-    Token, then the EncodingAESKey.
+    It is added whatever WeChat says of it, which is shown. Secrets come from a prompt or from
+    standard input, one a line: the AppSecret, then the push Token, then the EncodingAESKey.
     """
     facts["secret"] = _read("AppSecret", APP_SECRET, secret_stdin)
     for name, what, pattern in PUSH_SECRETS:
@@ -122,7 +122,7 @@ def _tell(verdicts: Sequence[Verdict]) -> None:
     for one in verdicts:
         name = "AppSecret" if one.which == "current" else "next AppSecret 下一个 AppSecret"
         said = one.fill(in_both_languages(one.advice))
-        show(": ".join(filter(None, [name, one.errcode and str(one.errcode), said])))
+        show(": ".join([name, str(one.errcode), said] if one.errcode else [name, said]))
 
 
 def _read(what: str, pattern: re.Pattern[str], from_stdin: bool) -> str:
@@ -196,12 +196,12 @@ def set_secret(appid: str, secret_stdin: bool) -> None:
     "从标准输入读取 AppSecret。",
 )
 @click.option(
-    "--remove", is_flag=True, help="There is to be none after all. 取消待用的 AppSecret。"
+    "--remove", is_flag=True, help="Keep none after all. 取消预设。"
 )
 @with_appcontext
 @failures_told
 def set_next_secret(appid: str, secret_stdin: bool, remove: bool) -> None:
-    """Keep the AppSecret that follows; it is used once WeChat rejects the one before. 预设 AppSecret。
+    """Keep the AppSecret that is tried once WeChat rejects the one in use. 预设下一个 AppSecret。
 
     So nobody's login fails while it is reset in WeChat's console.
     """

@@ -9,7 +9,7 @@ from app.services.wechat_calls import client
 from app.wechat import AppMisconfigured, RateLimited, WeChatError
 
 
-def N_(text: str) -> str:  # noqa: N802
+def N_(text: str) -> str:
     """Mark a text that is in the catalogue."""
     return text
 
@@ -30,8 +30,8 @@ ADVICE = {
         "add the mini-program under that."
     ),
     40125: N_(
-        "The AppSecret is wrong, or has been reset. Reset it in WeChat's console and enter it with "
-        "`apps set-secret`."
+        "The AppSecret is wrong, or has been reset since. Enter the one of the last reset with "
+        "`apps set-secret`; WeChat's console does not show it again, but can reset it."
     ),
     40164: N_(
         "WeChat takes this AppSecret from listed addresses only. Add {ip} to the IP whitelist in "
