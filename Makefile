@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test check fmt messages migrate
+.PHONY: help setup run test test-rotation check fmt messages migrate
 
 PYTHON ?= python3
 VENV := .venv
@@ -25,6 +25,9 @@ migrate: $(VENV)/.installed ## Bring the database up to date / 执行数据库�
 
 test: $(VENV)/.installed-dev ## Run the tests / 运行测试
 	@exec $(BIN)/python -m pytest
+
+test-rotation: $(VENV)/.installed-dev ## Change the key of 200,000 rows while people log in / 登录不中断地轮换 20 万行数据的密钥
+	@exec env ROTATION_ROWS=200000 $(BIN)/python -m pytest -n 0 tests/test_key_rotation.py -k while_old_rows
 
 check: $(VENV)/.installed-dev ## Check style and types, then run the tests / 检查代码风格与类型并运行测试
 	@echo "Checking style / 检查代码风格 ..."

@@ -5,16 +5,25 @@ import os
 import sys
 
 from app import create_app
+from app.boot import BootRefused, refuse_unfit_keys
 from config import ConfigError, development, load_config
 
 # gunicorn stops as a whole for this code; for any other it starts the worker again, for ever.
 BOOT_FAILED = 3
 
 environ = dict(os.environ)
+# Commands ask for themselves: some are there to mend it.
+is_command = environ.get("FLASK_RUN_FROM_CLI") == "true"
+# A worker that takes another's place must not stop those that serve.
+is_replacement = environ.get("WXPASS_WORKER") == "replacement"
 try:
     development.fill(environ)
     app = create_app(load_config(environ))
-except ConfigError as error:
+    if is_replacement:
+        app.extensions["keys_fit"] = True
+    elif not is_command:
+        refuse_unfit_keys(app)
+except (ConfigError, BootRefused) as error:
     print(error, file=sys.stderr)
     sys.exit(BOOT_FAILED)
 

@@ -1,7 +1,8 @@
 """Every failure there is, once: its stable code, its HTTP status, and what a person is told.
 
-A failure's `cause` is for the log only; `en` is for people and says what to do next. It is the
-msgid of its Chinese text in translations/zh/LC_MESSAGES/messages.po.
+A failure's `cause` is for the log only, and `about` names a thing to operators; `en` is for people
+and says what to do next. It is the msgid of its Chinese text in
+translations/zh/LC_MESSAGES/messages.po.
 """
 
 from collections.abc import Mapping
@@ -25,9 +26,11 @@ class Failure(Exception):
         *,
         errors: Mapping[str, Any] | None = None,
         retry_after: int | None = None,
+        about: str = "",
     ) -> None:
         super().__init__(cause or self.code)
-        self.cause = cause
+        self.cause = cause or about
+        self.about = about
         self.errors = errors
         self.retry_after = retry_after
 
@@ -59,6 +62,16 @@ class DatabaseUnavailable(Failure, code="database_unavailable", status=503,
     en="The database does not answer right now. Try again shortly."): ...
 class MigrationsMissing(Failure, code="migrations_missing", status=503,
     en="The tables are not those this version needs. Bring them: `make migrate`."): ...
+
+# The keys of the environment
+class EncryptionKeyMissing(Failure, code="encryption_key_missing", status=503,
+    en="The database holds what this key encrypted, and WXPASS_KEYS lacks it. Put it back, after "
+    "the first; if it is lost for good, see `flask keys forget --help`."): ...
+class EncryptionKeyWrong(Failure, code="encryption_key_wrong", status=503,
+    en="WXPASS_KEYS has another key under this id than the one that encrypted. Put that one back; "
+    "a new key needs an id of its own."): ...
+class PepperWrong(Failure, code="pepper_wrong", status=503,
+    en="This is not the pepper that phone numbers are found by. Put the one before back."): ...
 
 # Which app, which tenant
 class AppUnknown(Failure, code="app_unknown", status=404,
@@ -206,6 +219,10 @@ class MergeTooOld(Failure, code="merge_too_old", status=409,
 class MergedIdentitiesGone(Failure, code="merged_identities_gone", status=409,
     en="What this merge moved has been unbound or bound to somebody else since; nothing was done."
 ): ...
+class EncryptionKeyUnknown(Failure, code="encryption_key_unknown", status=404,
+    en="The database knows no such key. `keys check` shows those it needs."): ...
+class EncryptionKeyPresent(Failure, code="encryption_key_present", status=409,
+    en="This key is in WXPASS_KEYS, so it is not lost. `keys rotate` makes it needless."): ...
 class KeyRotationPending(Failure, code="key_rotation_pending", status=409,
     en="The newest signing key does not sign yet. Rotate again in a few minutes."): ...
 # fmt: on

@@ -7,20 +7,24 @@ to another row, column or table does not open.
 
 import hashlib
 import hmac
+import os
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from Crypto.Cipher import AES
-from Crypto.Random import get_random_bytes
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from flask import Flask, current_app
 
 NONCE_BYTES = 12
-TAG_BYTES = 16
 # Key ids as WXPASS_KEYS has them; a body long enough for a nonce and a tag.
-SEALED = re.compile(r"(?P<key_id>[a-z0-9_-]{1,16}):(?P<body>[A-Za-z0-9_-]{38,}={0,2})")
+KEY_ID = re.compile(r"[a-z0-9_-]{1,16}")
+SHORTEST_BODY = 38
+SEALED = re.compile(
+    rf"(?P<key_id>{KEY_ID.pattern}):(?P<body>[A-Za-z0-9_-]{{{SHORTEST_BODY},}}={{0,2}})"
+)
 
 
 class SealBroken(Exception):
@@ -34,13 +38,24 @@ class KeyRing:
     keys: Sequence[tuple[str, bytes]] = field(repr=False)
     pepper: bytes = field(repr=False)
 
+    @property
+    def first(self) -> str:
+        """Give the id of the key that encrypts."""
+        return self.keys[0][0]
+
+    def with_first(self, key_id: str) -> "KeyRing":
+        """Give a ring in which another of the keys encrypts."""
+        return KeyRing([(key_id, dict(self.keys)[key_id]), *self.keys], self.pepper)
+
+    def __contains__(self, key_id: str) -> bool:
+        return key_id in dict(self.keys)
+
     def seal(self, text: str, place: str) -> str:
         """Encrypt `text` for `place` with the first key."""
         key_id, key = self.keys[0]
-        cipher = AES.new(key, AES.MODE_GCM, nonce=get_random_bytes(NONCE_BYTES))
-        cipher.update(place.encode())
-        ciphertext, tag = cipher.encrypt_and_digest(text.encode())
-        return f"{key_id}:{urlsafe_b64encode(cipher.nonce + ciphertext + tag).decode()}"
+        nonce = os.urandom(NONCE_BYTES)
+        ciphertext = AESGCM(key).encrypt(nonce, text.encode(), place.encode())
+        return f"{key_id}:{urlsafe_b64encode(nonce + ciphertext).decode()}"
 
     def open(self, sealed: str, place: str) -> str:
         """Decrypt what `seal` made for this very place; raise SealBroken."""
@@ -54,7 +69,7 @@ class KeyRing:
             raise SealBroken(f"no key {found['key_id']!r} in WXPASS_KEYS for {column}")
         try:
             return _decrypt(key, _decode(found["body"]), place)
-        except ValueError:
+        except (ValueError, InvalidTag):
             raise SealBroken(f"ciphertext does not belong in {column}") from None
 
     def blind_index(self, text: str, scope: str) -> bytes:
@@ -75,9 +90,7 @@ def _decode(body: str) -> bytes:
 
 
 def _decrypt(key: bytes, raw: bytes, place: str) -> str:
-    cipher = AES.new(key, AES.MODE_GCM, nonce=raw[:NONCE_BYTES])
-    cipher.update(place.encode())
-    return cipher.decrypt_and_verify(raw[NONCE_BYTES:-TAG_BYTES], raw[-TAG_BYTES:]).decode()
+    return AESGCM(key).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], place.encode()).decode()
 
 
 def init_app(app: Flask, ring: KeyRing) -> None:

@@ -30,3 +30,8 @@ def translated(text: str, language: str) -> str:
     """Say a text in one language, whoever asks."""
     with force_locale(language):
         return str(gettext(text))
+
+
+def in_both_languages(text: str) -> str:
+    """Say a text in English, then in Chinese, for operators of either."""
+    return f"{text} {translated(text, 'zh')}"

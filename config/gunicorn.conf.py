@@ -12,6 +12,7 @@ Read from the environment, all optional:
 
 import logging
 import os
+from typing import Any
 
 import structlog
 
@@ -89,3 +90,9 @@ def _without_the_request(record: logging.LogRecord) -> bool:
 logging.getLogger("gunicorn.error").addFilter(_without_the_request)
 accesslog = None  # the app logs its requests itself, without what is secret in them
 errorlog = "-"
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """Tell wsgi.py which workers are not of the first ones, and so may not stop the service."""
+    if worker.age > server.cfg.workers:
+        os.environ["WXPASS_WORKER"] = "replacement"

@@ -18,6 +18,7 @@ from sqlalchemy.exc import OperationalError
 from app.cli.apps import apps
 from app.cli.demo import demo
 from app.cli.jwt_keys import jwt_keys
+from app.cli.keys import keys
 from app.cli.pushes import pushes
 from app.cli.tenants import tenants
 from app.cli.users import users
@@ -28,7 +29,7 @@ from config.development.demo import TENANTS
 from tests.cast import ACME_SHOP, App, Client, Person, Reader, WeChat, enter_user, failure
 
 ROOT = Path(__file__).resolve().parents[1]
-GROUPS = (tenants, apps, users, pushes, jwt_keys, demo)
+GROUPS = (tenants, apps, users, pushes, keys, jwt_keys, demo)
 NEW = App("wxcccc000000000001", "acme", "c1" * 16)
 PASSWORD = "correct-horse-battery"
 AES_KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
@@ -90,10 +91,11 @@ def test_a_command_that_operators_need_is_missing() -> None:
     assert set(COMMANDS) == {
         *("tenants", "tenants add", "tenants list", "tenants set"),
         *("apps", "apps add", "apps list", "apps disable", "apps enable"),
-        *("apps set", "apps set-secret", "apps set-push"),
+        *("apps set", "apps set-secret", "apps set-next-secret", "apps set-push", "apps verify"),
         *("users", "users add", "users list", "users set-password", "users undo-merge"),
         *("pushes", "pushes list", "pushes retry"),
         *("jwt-keys", "jwt-keys list", "jwt-keys rotate"),
+        *("keys", "keys check", "keys rotate", "keys forget"),
         "demo",
     }
 

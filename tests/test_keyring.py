@@ -12,6 +12,8 @@ OLD, NEW, OTHER = bytes(range(32)), bytes(range(32, 64)), bytes(range(64, 96))
 PLACE = "wechat_apps.secret_sealed:wx1"
 RING = KeyRing((("k1", OLD),), b"p" * 32)
 SECRET = "decafbad" * 4
+# Nonce 0..11, by another library than the one in use.
+KEPT = "k1:AAECAwQFBgcICQoLI2e1eqOHo3_pJPTq14sZCeez5FWWGT4YXAKG5HsLYdZbXNWA0deJNxoPTPNcAvkz"
 
 
 @pytest.mark.parametrize(
@@ -25,6 +27,10 @@ def test_what_is_sealed_would_be_lost(text: str) -> None:
     assert RING.open(sealed, PLACE) == text
     assert sealed.startswith("k1:")
     assert len(text) < 8 or text not in sealed
+
+
+def test_what_is_in_databases_already_would_be_lost() -> None:
+    assert RING.open(KEPT, PLACE) == SECRET
 
 
 def test_changing_the_key_would_lose_what_was_sealed_before() -> None:

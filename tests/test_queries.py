@@ -8,6 +8,7 @@ from flask import Flask
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from app.services.key_proofs import check_keys
 from tests.cast import ACME_CLUB, ACME_SHOP, App, Client, Person, enter_user
 
 CREDENTIALS = {"account": "alice", "password": "alice-password"}
@@ -187,3 +188,13 @@ def test_a_call_asks_the_database_no_more_than_it_needs(
     statements.clear()
     assert call().status_code < 300
     assert len(statements) == allowed, "\n".join(statements)
+
+
+def test_a_boot_looks_at_one_small_table(app: Flask, statements: list[str]) -> None:
+    """Otherwise a restart takes as long as there are people."""
+    with app.app_context():
+        check_keys()
+        statements.clear()
+        check_keys()
+    assert len(statements) == 1
+    assert "FROM key_proofs" in statements[0]

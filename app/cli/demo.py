@@ -7,16 +7,17 @@ from flask import current_app
 from flask.cli import with_appcontext
 from flask_migrate import upgrade
 
-from app.cli.terminal import failures_told
+from app.cli.terminal import failures_told_with_any_keys
 from app.errors import AccountExists, AppExists, TenantExists
 from app.services import apps, tenants, users
+from app.services.key_proofs import check_keys
 from config.development.demo import TENANTS, DemoTenant
 
 
 @click.command()
 @click.option("--migrate", is_flag=True, help="Bring the tables up to date first. 先迁移。")
 @with_appcontext
-@failures_told
+@failures_told_with_any_keys
 def demo(migrate: bool) -> None:
     """Add the demo tenants, mini-programs and users, those that are missing. 添加演示数据。
 
@@ -26,6 +27,7 @@ def demo(migrate: bool) -> None:
         raise click.ClickException("Demo data is for development only. 演示数据仅用于开发环境。")
     if migrate:
         upgrade()
+    check_keys()
     for tenant in TENANTS:
         _add(tenant)
 

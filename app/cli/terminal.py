@@ -12,8 +12,9 @@ from marshmallow import ValidationError
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from app.errors import DatabaseUnavailable, Failure, MigrationsMissing
-from app.languages import translated
+from app.languages import in_both_languages
 from app.schemas.fields import Text
+from app.services.key_proofs import check_keys
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,7 +47,18 @@ def a_name(_: click.Context, __: click.Parameter, value: str | None) -> str | No
 
 
 def failures_told(command: Callable[P, R]) -> Callable[P, R]:
-    """Tell a failure in both languages, with exit code 1."""
+    """Tell a failure in both languages, with exit code 1; an unfit key ring is one."""
+
+    @wraps(command)
+    def told(*args: P.args, **kwargs: P.kwargs) -> R:
+        check_keys()
+        return command(*args, **kwargs)
+
+    return failures_told_with_any_keys(told)
+
+
+def failures_told_with_any_keys(command: Callable[P, R]) -> Callable[P, R]:
+    """Tell a failure, for commands that must run with keys missing."""
 
     @wraps(command)
     def told(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -54,8 +66,8 @@ def failures_told(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except (Failure, OperationalError, ProgrammingError) as error:
             failure = _failure_behind(error)
-            chinese = translated(failure.en, "zh")
-            raise click.ClickException(f"{failure.code}: {failure.en} {chinese}") from None
+            told = [failure.code, failure.about, in_both_languages(failure.en)]
+            raise click.ClickException(": ".join(filter(None, told))) from None
 
     return told
 

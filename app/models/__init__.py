@@ -2,6 +2,7 @@
 
 from app.models.audit_event import AuditEvent
 from app.models.code_exchange import CodeExchange
+from app.models.key_proof import KeyProof
 from app.models.login_session import LoginSession
 from app.models.merge import Merge
 from app.models.operator import Operator
@@ -19,6 +20,7 @@ from app.models.wechat_push import WeChatPush
 __all__ = [
     "AuditEvent",
     "CodeExchange",
+    "KeyProof",
     "LoginSession",
     "Merge",
     "Operator",

@@ -1,5 +1,6 @@
 """What the tables have in common: ids, moments, and columns that are encrypted at rest."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, overload
 from uuid import UUID
@@ -58,10 +59,15 @@ class Sealed:
         """Encrypt for a row of `owner` that is written without loading it first."""
         return keyring().seal(text, self._place(owner, [row[name] for name in self.row]))
 
+    def reseal(self, sealed: str, owner: Any, row: Sequence[object]) -> str:
+        """Encrypt anew what stands in a row of `owner`, with the first key; raise SealBroken."""
+        place = self._place(owner, row)
+        return keyring().seal(keyring().open(sealed, place), place)
+
     def _place_of(self, instance: Any) -> str:
         return self._place(instance, [getattr(instance, name) for name in self.row])
 
-    def _place(self, owner: Any, row: list[object]) -> str:
+    def _place(self, owner: Any, row: Sequence[object]) -> str:
         if None in row:
             raise ValueError(f"set {self.row} before {self.column}")
         return f"{owner.__tablename__}.{self.column}:{'|'.join(map(str, row))}"

@@ -31,8 +31,11 @@ class WeChatApp(Model):
     created_at: Mapped[Made]
 
     secret_sealed: Mapped[str]
+    # What the AppSecret becomes once WeChat no longer takes the one in use.
+    next_secret_sealed: Mapped[str | None]
     push_token_sealed: Mapped[str | None]
     encoding_aes_key_sealed: Mapped[str | None]
     secret = Sealed("appid")
+    next_secret = Sealed("appid")
     push_token = Sealed("appid")
     encoding_aes_key = Sealed("appid")

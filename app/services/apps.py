@@ -101,18 +101,10 @@ def list_apps(tenant_slug: str | None = None) -> Sequence[tuple[WeChatApp, str]]
 def change_app(appid: str, **settings: str | int | None) -> None:
     """Change settings of an app, for the very next request; raise AppUnknown."""
     with transaction() as db:
-        app = _lock_app(db, appid)
+        app = lock_app(db, appid)
         for name, value in settings.items():
             setattr(app, name, value)
         audit.record(db, app.tenant_id, audit.OPERATOR, "app.changed", appid, **settings)
-
-
-def set_app_secret(appid: str, secret: str) -> None:
-    """Replace an app's AppSecret, for the very next request; raise AppUnknown."""
-    with transaction() as db:
-        app = _lock_app(db, appid)
-        app.secret = secret
-        audit.record(db, app.tenant_id, audit.OPERATOR, "app.secret_replaced", appid)
 
 
 def set_app_push(appid: str, push_token: str, encoding_aes_key: str | None) -> None:
@@ -121,7 +113,7 @@ def set_app_push(appid: str, push_token: str, encoding_aes_key: str | None) -> N
     For the very next request. Raises AppUnknown.
     """
     with transaction() as db:
-        app = _lock_app(db, appid)
+        app = lock_app(db, appid)
         app.push_token = push_token
         app.encoding_aes_key = encoding_aes_key
         audit.record(db, app.tenant_id, audit.OPERATOR, "app.push_secrets_replaced", appid)
@@ -130,13 +122,14 @@ def set_app_push(appid: str, push_token: str, encoding_aes_key: str | None) -> N
 def set_app_enabled(appid: str, enabled: bool) -> None:
     """Switch an app on or off, for the very next request; raise AppUnknown."""
     with transaction() as db:
-        app = _lock_app(db, appid)
+        app = lock_app(db, appid)
         app.enabled = enabled
         action = "app.enabled" if enabled else "app.disabled"
         audit.record(db, app.tenant_id, audit.OPERATOR, action, appid)
 
 
-def _lock_app(db: Session, appid: str) -> WeChatApp:
+def lock_app(db: Session, appid: str) -> WeChatApp:
+    """Load an app to change it; raise AppUnknown."""
     app = db.get(WeChatApp, appid, with_for_update=True)
     if app is None:
         raise AppUnknown

@@ -20,6 +20,8 @@ class Actor:
 
 # Whoever may run commands on the machine.
 OPERATOR = Actor("operator")
+# The service, of its own accord.
+SYSTEM = Actor("system")
 
 
 def record(

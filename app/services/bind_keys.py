@@ -18,7 +18,7 @@ from app.services.sessions import Caller, Device, Opening, Tokens, open_session,
 from app.services.social_accounts import lock_social_account
 from app.services.transactions import decided_again_when_lost, transaction
 from app.services.users import get_profile
-from app.services.wechat_calls import client
+from app.services.wechat_calls import code_to_session
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def open_bind_key(app: AppConfig, device: Device, code: str) -> BindKey:
     ask = Ask(app, device, code, "bind_key")
 
     def first(opening: Opening, asked_at: datetime) -> BindKey:
-        identity = client().code_to_session(app.appid, app.secret, code)
+        identity = code_to_session(app, code)
         return _identify(ask, opening, Met(identity, asked_at))
 
     return exchange_once(ask, first, lambda opening: _identified(app, opening))

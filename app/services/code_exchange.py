@@ -26,8 +26,9 @@ from app.wechat import WeChatError, WeChatUnavailable
 L = TypeVar("L")
 
 REPEATABLE = timedelta(seconds=30)
-# Longer than asking WeChat takes, with a failed connect repeated, and writing the login after it.
-LEASE = timedelta(seconds=20)
+# Longer than asking WeChat takes, twice if the AppSecret was reset, with a failed connect repeated,
+# and writing the login after it.
+LEASE = timedelta(seconds=30)
 # WeChat's codes live five minutes; after that it refuses them itself.
 FORGOTTEN_AFTER = timedelta(minutes=10)
 FORGOTTEN_AT_ONCE = 10

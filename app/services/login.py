@@ -23,7 +23,7 @@ from app.services.sessions import (
 )
 from app.services.transactions import decided_again_when_lost, transaction
 from app.services.users import Profile, get_profile, get_user, refuse_inactive
-from app.services.wechat_calls import client
+from app.services.wechat_calls import code_to_session
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def _log_in(ask: Ask, claimed: KeptProfile | None = None) -> Login:
     app = ask.app
 
     def first(opening: Opening, asked_at: datetime) -> Login:
-        identity = client().code_to_session(app.appid, app.secret, ask.code)
+        identity = code_to_session(app, ask.code)
         return _enter(ask, opening, Met(identity, asked_at), claimed)
 
     return exchange_once(ask, first, lambda opening: _entered(app, opening))

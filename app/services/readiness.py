@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
 from app.errors import DatabaseUnavailable, MigrationsMissing
+from app.services.key_proofs import check_keys_once
 from app.services.transactions import transaction
 
 
@@ -18,7 +19,7 @@ def newest_migration(directory: str) -> str | None:
 
 
 def check_readiness() -> None:
-    """Raise DatabaseUnavailable or MigrationsMissing."""
+    """Raise DatabaseUnavailable, MigrationsMissing, or what `check_keys` raises."""
     try:
         with transaction() as db:
             applied = db.scalar(text("SELECT version_num FROM alembic_version"))
@@ -28,3 +29,4 @@ def check_readiness() -> None:
         raise DatabaseUnavailable(type(error).__name__) from None
     if applied != newest_migration(current_app.extensions["migrate"].directory):
         raise MigrationsMissing(f"{applied} is applied")
+    check_keys_once()

@@ -1,6 +1,7 @@
 """Calls to WeChat, made with no database connection held."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import TypeVar, cast
 
@@ -11,10 +12,18 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.clock import now
 from app.models import WeChatAccessToken
+from app.services.app_secrets import get_secrets, promote_next_secret
 from app.services.apps import AppConfig
 from app.services.patience import looks
 from app.services.transactions import transaction
-from app.wechat import AccessToken, AccessTokenRejected, WeChatClient, WeChatUnavailable
+from app.wechat import (
+    AccessToken,
+    AccessTokenRejected,
+    SecretRejected,
+    WeChatClient,
+    WeChatIdentity,
+    WeChatUnavailable,
+)
 
 R = TypeVar("R")
 
@@ -22,13 +31,39 @@ log = structlog.get_logger()
 
 # WeChat rotates a stable token 5 minutes before it expires; asking earlier gives the same again.
 RENEW_BEFORE = timedelta(minutes=4)
-# Longer than two calls take, each with a failed connect repeated: 2 x (3 + 3 + 5) s.
-REFRESH_LEASE = timedelta(seconds=30)
+# Longer than three calls take, each with a failed connect repeated: 3 x (3 + 3 + 5) s. One is for
+# an AppSecret that was reset, one for a token that is dead, one for the next.
+REFRESH_LEASE = timedelta(seconds=40)
 
 
 def client() -> WeChatClient:
     """Give the running app's door to WeChat."""
     return cast(WeChatClient, current_app.extensions["wechat_client"])
+
+
+def code_to_session(app: AppConfig, code: str) -> WeChatIdentity:
+    """Exchange a code of wx.login, with the AppSecret that WeChat takes."""
+    return with_secret(app, lambda secret: client().code_to_session(app.appid, secret, code))
+
+
+def with_secret(app: AppConfig, call: Callable[[str], R]) -> R:
+    """Make a call that needs the AppSecret; when WeChat rejects it, with one that came after it.
+
+    WeChat looks at the secret before anything else, so a single-use code that went with a wrong
+    one is still good. A next secret that works takes the place of the rejected one.
+    """
+    try:
+        return call(app.secret)
+    except SecretRejected as rejection:
+        log.info("app_secret_rejected", appid=app.appid, rid=rejection.rid)
+        kept = get_secrets(app.appid)
+        for secret in kept.after(app.secret):
+            with suppress(SecretRejected):
+                answer = call(secret)
+                if secret == kept.next:
+                    promote_next_secret(app.appid, secret)
+                return answer
+        raise
 
 
 def with_access_token(app: AppConfig, call: Callable[[str], R]) -> R:
@@ -59,7 +94,7 @@ def _access_token(app: AppConfig, rejected: str | None = None) -> str:
         if kept is None or not kept.is_refreshed_by_somebody(now()):
             if look > 0 and kept and kept.refreshing_until is None:
                 break
-            lease = _claim_refresh(app, kept.token_sealed if kept else None)
+            lease = _claim_refresh(app, kept.expires_at if kept else None)
             if lease is not None:
                 return _refresh(app, lease, rejected)
     raise WeChatUnavailable(reason="the access token was not refreshed")
@@ -70,11 +105,11 @@ def _look(app: AppConfig) -> WeChatAccessToken | None:
         return db.get(WeChatAccessToken, app.appid)
 
 
-def _claim_refresh(app: AppConfig, seen: str | None) -> datetime | None:
+def _claim_refresh(app: AppConfig, seen: datetime | None) -> datetime | None:
     """Become the one refresher among all processes; give the end of the lease.
 
     A lease in the row, not a lock: a lock would hold its connection while WeChat answers. Only
-    while the row still holds what was `seen`: else somebody has refreshed it since.
+    while the token expires as `seen`: else somebody has refreshed it since.
     """
     lease = now() + REFRESH_LEASE
     claim = insert(WeChatAccessToken).values(
@@ -84,7 +119,7 @@ def _claim_refresh(app: AppConfig, seen: str | None) -> datetime | None:
         constraint="pk_wechat_access_tokens",
         set_={"refreshing_until": claim.excluded.refreshing_until},
         where=and_(
-            WeChatAccessToken.token_sealed.is_not_distinct_from(seen),
+            WeChatAccessToken.expires_at.is_not_distinct_from(seen),
             or_(
                 WeChatAccessToken.refreshing_until.is_(None),
                 WeChatAccessToken.refreshing_until < now(),
@@ -97,14 +132,19 @@ def _claim_refresh(app: AppConfig, seen: str | None) -> datetime | None:
 
 def _refresh(app: AppConfig, lease: datetime, rejected: str | None) -> str:
     try:
-        fresh = client().stable_token(app.appid, app.secret)
-        if fresh.value == rejected:
-            fresh = client().stable_token(app.appid, app.secret, force_refresh=True)
+        fresh = with_secret(app, lambda secret: _fetch(app, secret, rejected))
     except BaseException:
         _settle(app, lease, None)
         raise
     _settle(app, lease, fresh)
     return fresh.value
+
+
+def _fetch(app: AppConfig, secret: str, rejected: str | None) -> AccessToken:
+    fresh = client().stable_token(app.appid, secret)
+    if fresh.value == rejected:
+        fresh = client().stable_token(app.appid, secret, force_refresh=True)
+    return fresh
 
 
 def _settle(app: AppConfig, lease: datetime, fresh: AccessToken | None) -> None:

@@ -15,6 +15,7 @@ WeChat's side (微信服务端)
 The phone's side, JSON (手机一侧)
   POST /_simulator/apps         {appid, secret, open_platform?, frozen?, ip_whitelist?,
                                  push_url?, push_token?, encoding_aes_key?}
+  POST /_simulator/app-secret   {appid, secret}                      resets it
   POST /_simulator/people       {name, phone?, country_code?, nickname?, avatar_url?, gender?}
   POST /_simulator/login        {person, appid}                      wx.login -> code
   POST /_simulator/user-info    {person, appid, ...}                 rawData, encryptedData ...

@@ -1,7 +1,7 @@
 """Control API, the phones: which apps and people exist, and what people do in WeChat."""
 
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from app.simulator.checks import ip_matches
@@ -31,6 +31,15 @@ def put_app(world: World) -> dict[str, str]:
         push_token=fields.text_or_none("push_token"),
         encoding_aes_key=_encoding_aes_key(fields),
     )
+    world.apps[app.appid] = app
+    return {"appid": app.appid}
+
+
+@control_call(phone_api, "POST", "/app-secret")
+def reset_app_secret(world: World) -> dict[str, str]:
+    """Reset an app's secret as WeChat's console does: the one before is dead at once."""
+    fields = read_body("appid", "secret")
+    app = replace(get_app(world, fields), secret=fields.text("secret"), frozen=False)
     world.apps[app.appid] = app
     return {"appid": app.appid}
 

@@ -3,6 +3,8 @@
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
+from ipaddress import ip_address
 from typing import TypeVar
 
 from app.wechat.errcodes import WITH_APP_SECRET, WITH_PHONE_CODE, Meanings, refusal
@@ -21,6 +23,7 @@ from app.wechat.signatures import session_signature
 from app.wechat.transport import Transport
 
 MOST_CODE_CHARS = 512  # WeChat's are 32 and 64 long; it publishes no limit
+ABOUT_OUR_IP = (40164, 89503, 89506, 89507)
 SESSION_KEY_INVALID = (87007, 87009)
 NO_MEANINGS: Meanings = {}
 
@@ -125,12 +128,22 @@ def _raise_refusal(answer: JsonObject, of_this_call: Meanings) -> None:
         return
     errcode = _read(lambda answer: integer_field(answer, "errcode"), answer)
     if errcode != 0:
-        raise refusal(errcode, _rid(answer), of_this_call)
+        error = refusal(errcode, _rid(answer), of_this_call)
+        error.our_ip = _our_ip(answer) if errcode in ABOUT_OUR_IP else None
+        raise error
 
 
 def _rid(answer: JsonObject) -> str | None:
     found = _RID.search(str(answer.get("errmsg", "")))
     return found[1] if found else None
+
+
+def _our_ip(answer: JsonObject) -> str | None:
+    # "invalid ip 1.2.3.4 ipv6 ::ffff:1.2.3.4, not in whitelist": the first that is an address.
+    for word in str(answer.get("errmsg", "")).split():
+        with suppress(ValueError):
+            return str(ip_address(word.strip(",;")))
+    return None
 
 
 def _phone_of(answer: JsonObject, appid: str) -> PhoneInfo:

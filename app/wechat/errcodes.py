@@ -13,6 +13,7 @@ from app.wechat.errors import (
     CodeRejected,
     PersonBlocked,
     RateLimited,
+    SecretRejected,
     WeChatError,
     WeChatUnavailable,
 )
@@ -29,7 +30,7 @@ MEANINGS: Meanings = {
     40029: CodeRejected,  # wrong, expired, truncated, another app's, or of the other kind
     40033: AppMisconfigured,  # characters WeChat cannot read in our body
     40097: AppMisconfigured,  # arguments
-    40125: AppMisconfigured,  # AppSecret wrong or reset
+    40125: SecretRejected,  # wrong or reset
     40163: CodeAlreadyUsed,
     40164: AppMisconfigured,  # our address is not in the IP list
     40226: PersonBlocked,

@@ -4,8 +4,9 @@
 class WeChatError(Exception):
     """Say what WeChat refused, without repeating anything that was sent or received.
 
-    `rid` is WeChat's request id, for its support and the log. `reason` is a fixed phrase of
-    ours for the log; text from WeChat or from a client never goes in, it may hold a secret.
+    `rid` is WeChat's request id, for its support and the log. `our_ip` is the address that it saw
+    us at, if it objects to that. `reason` is a fixed phrase of ours for the log; text from WeChat
+    or from a client never goes in, it may hold a secret.
     """
 
     def __init__(
@@ -15,9 +16,11 @@ class WeChatError(Exception):
         self.errcode = errcode
         self.rid = rid
         self.reason = reason
+        self.our_ip: str | None = None
 
     def __str__(self) -> str:
         facts = {"errcode": self.errcode, "rid": self.rid, "reason": self.reason}
+        facts["our_ip"] = self.our_ip
         known = [f"{name}={value}" for name, value in facts.items() if value not in (None, "")]
         return ", ".join(known) or type(self).__name__
 
@@ -44,6 +47,10 @@ class AccessTokenRejected(WeChatError):
 
 class AppMisconfigured(WeChatError):
     """Appid, AppSecret, permission, IP list or our own request is wrong: the operator must act."""
+
+
+class SecretRejected(AppMisconfigured):
+    """The AppSecret is wrong or was reset. Nothing else was looked at: a code is still good."""
 
 
 class WeChatUnavailable(WeChatError):

@@ -3,6 +3,7 @@
 import os
 import runpy
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -65,3 +66,14 @@ def test_a_bad_number_stops_the_boot_by_name(
 ) -> None:
     with pytest.raises(SystemExit, match=name):
         load(monkeypatch, **{name: value})
+
+
+@pytest.mark.parametrize(("age", "replaces"), [(1, False), (2, False), (3, True)])
+def test_a_worker_knows_whether_it_is_one_of_the_first(
+    monkeypatch: pytest.MonkeyPatch, age: int, replaces: bool
+) -> None:
+    """Otherwise a boot with lost keys goes on, or a later crash stops the whole service."""
+    monkeypatch.setenv("WXPASS_WORKER", "")
+    server = SimpleNamespace(cfg=SimpleNamespace(workers=2))
+    load(monkeypatch)["post_fork"](server, SimpleNamespace(age=age))
+    assert os.environ["WXPASS_WORKER"] == ("replacement" if replaces else "")

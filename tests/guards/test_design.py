@@ -27,6 +27,7 @@ MAY_IMPORT = {
     "languages": set(),
     "problems": {"errors", "languages", "wechat"},
     "jwts": {"services", "errors", "problems", "extensions"},
+    "boot": {"services", "errors", "languages", "extensions"},
     "tenancy": {"services", "errors"},
     "auth": {"services", "errors"},
     "api": {"schemas", "services", "auth", "tenancy", "problems"},
@@ -40,7 +41,7 @@ MAY_IMPORT = {
         "languages",
         "wechat",
     },
-    "cli": {"schemas", "services", "errors", "languages"},
+    "cli": {"schemas", "services", "errors", "languages", "keyring"},
 }
 TOP_LEVEL = {
     "app",

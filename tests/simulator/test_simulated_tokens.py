@@ -120,3 +120,15 @@ def test_whitelist_guards_tokens_but_not_logins(simulator, entry, allowed):
     if not allowed:
         expected = "invalid ip 127.0.0.1 ipv6 ::ffff:127.0.0.1, not in whitelist rid: "
         assert answers[0]["errmsg"].startswith(expected)
+
+
+def test_a_reset_secret_replaces_the_one_before_and_nothing_else(simulator):
+    """Else a test of such a change would show what WeChat does not do."""
+    code = simulator.login_code()
+    unionid = simulator.log_in()["unionid"]
+    simulator.control("/app-secret", appid=ACME, secret="another")
+
+    assert simulator.stable_token()["errcode"] == 40125
+    assert simulator.exchange(code)["errcode"] == 40125
+    fresh = simulator.exchange(code, secret="another")
+    assert fresh["unionid"] == unionid, "the code that went with the wrong secret is still good"

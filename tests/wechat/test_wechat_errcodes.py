@@ -9,6 +9,7 @@ from app.wechat import (
     CodeRejected,
     PersonBlocked,
     RateLimited,
+    SecretRejected,
     WeChatUnavailable,
 )
 from app.wechat.errcodes import WITH_APP_SECRET, WITH_PHONE_CODE, refusal
@@ -20,9 +21,10 @@ EVERYWHERE = {
     RateLimited: [45009, 45011, 50002],
     AccessTokenRejected: [40001, 40014, 41001, 42001],
     AppMisconfigured: [
-        40002, 40003, 40013, 40033, 40097, 40125, 40164, 40243, 41002, 41004, 43001, 43002, 43003,
+        40002, 40003, 40013, 40033, 40097, 40164, 40243, 41002, 41004, 43001, 43002, 43003,
         44002, 47001, 48001, 48004, 50001, 50004, 50007, 87008, 89503, 89506, 89507,
     ],
+    SecretRejected: [40125],
     WeChatUnavailable: [-1],
 }  # fmt: skip
 ROWS = [(errcode, meaning) for meaning, errcodes in EVERYWHERE.items() for errcode in errcodes]

@@ -1,0 +1,31 @@
+"""What is asked of the database once, before the service takes its first request."""
+
+from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.errors import Failure
+from app.extensions import db
+from app.languages import in_both_languages
+from app.services.key_proofs import check_keys
+
+
+class BootRefused(Exception):
+    """The service could start, but not do its work; says why and what to do."""
+
+
+def refuse_unfit_keys(app: Flask) -> None:
+    """Raise BootRefused unless the keys are those that the database was written with.
+
+    A database that is away, or without its tables, stops nothing: /readyz says so, and asks for
+    the keys once it is there.
+    """
+    with app.app_context():
+        try:
+            check_keys()
+        except Failure as failure:
+            raise BootRefused(f"{failure.about}: {in_both_languages(failure.en)}") from None
+        except SQLAlchemyError:
+            return
+        finally:
+            # No connection is open yet when a server forks the process that it loaded us in.
+            db.engine.dispose()

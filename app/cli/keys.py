@@ -1,0 +1,90 @@
+"""Commands about the keys of WXPASS_KEYS, which encrypt at rest."""
+
+import sys
+from collections.abc import Sequence
+
+import click
+from flask.cli import with_appcontext
+
+from app.cli.terminal import failures_told, failures_told_with_any_keys, show
+from app.keyring import keyring
+from app.services import key_proofs
+from app.services.key_rotation import rotate_keys
+from app.services.key_usage import KeyUse, count_key_usage
+
+STATES = {
+    "current": "encrypts 当前加密",
+    "old": "old: rotate 旧密钥，待轮换",
+    "missing": "missing: not in WXPASS_KEYS 缺失：不在 WXPASS_KEYS 中",
+    "unreadable": "no ciphertext 不是密文",
+}
+
+
+@click.group()
+def keys() -> None:
+    """Keys that encrypt at rest (WXPASS_KEYS). 落库加密的密钥。"""
+
+
+@keys.command("check")
+@with_appcontext
+@failures_told_with_any_keys
+def check() -> None:
+    """Count the rows that need each key; exit code 1 if a key is missing. 检查各密钥的使用情况。
+
+    Shown: key, column, rows, state. A key that is not shown is needed by no row.
+    """
+    usage = count_key_usage()
+    _tell(usage)
+    for key_id, _ in keyring().keys[1:]:
+        if key_id not in {use.key_id for use in usage}:
+            show(key_id, "-", 0, "needless: may leave WXPASS_KEYS 不再需要，可从 WXPASS_KEYS 移除")
+    if any(use.state in ("missing", "unreadable") for use in usage):
+        sys.exit(1)
+
+
+def _tell(usage: Sequence[KeyUse]) -> None:
+    for use in usage:
+        show(use.key_id or "-", use.column, use.rows, STATES[use.state])
+
+
+@keys.command("rotate")
+@with_appcontext
+@failures_told
+def rotate() -> None:
+    """Re-encrypt old rows with the first key, while the service runs. 用第一个密钥重新加密旧数据。
+
+    It may be stopped and started again at any time. Exit code 1 if rows are left.
+    """
+    old = sum(use.rows for use in count_key_usage() if use.state == "old")
+    with click.progressbar(
+        length=old, label=_first(), file=sys.stderr, hidden=not sys.stderr.isatty()
+    ) as bar:
+        for changed in rotate_keys():
+            bar.update(changed)
+    usage = key_proofs.retire_keys()
+    show(f"Re-encrypted {bar.pos} rows with {_first()}. 已用 {_first()} 重新加密 {bar.pos} 行。")
+    if left := [use for use in usage if use.state != "current"]:
+        _tell(left)
+        sys.exit(1)
+
+
+def _first() -> str:
+    return keyring().first
+
+
+@keys.command("forget")
+@click.argument("lost", metavar="ID")
+@click.confirmation_option(
+    prompt="What it encrypted cannot be read any more. Go on? 用它加密的数据将无法恢复，继续？",
+    help="Do not ask. 不再询问。",
+)
+@with_appcontext
+@failures_told_with_any_keys
+def forget(lost: str) -> None:
+    """Accept that a key is lost for good, so that the service boots without. 放弃已丢失的密钥。
+
+    The rows stay as they are: `keys check` shows them. AppSecrets among them must be set anew
+    (`apps set-secret`); session_keys and access tokens are replaced at the next login or call.
+    """
+    key_proofs.forget_key(lost)
+    show(f"Forgot {lost}. 已放弃 {lost}。")

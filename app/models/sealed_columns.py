@@ -1,0 +1,59 @@
+"""Every column that holds ciphertext, found in the models: nobody keeps a list."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from sqlalchemy import Column, Table
+
+from app.extensions import Model
+from app.models.columns import Sealed
+
+
+@dataclass(frozen=True, slots=True)
+class SealedColumn:
+    """A column of a model, and how its ciphertext is bound to its rows."""
+
+    model: type[Model]
+    sealed: Sealed
+
+    @property
+    def name(self) -> str:
+        """Say table and column, for people."""
+        return f"{self.model.__tablename__}.{self.sealed.column}"
+
+    @property
+    def column(self) -> Column[str]:
+        """Give the column with the ciphertext."""
+        return self._columns(self.sealed.column)[0]
+
+    @property
+    def key(self) -> Column[Any]:
+        """Give the primary key, of one column in every table that has ciphertext."""
+        (key,) = self._table.primary_key
+        return key
+
+    @property
+    def bound_to(self) -> Sequence[Column[Any]]:
+        """Give the columns that stand for the row in the ciphertext."""
+        return self._columns(*self.sealed.row)
+
+    @property
+    def _table(self) -> Table:
+        return cast(Table, self.model.__table__)
+
+    def _columns(self, *names: str) -> Sequence[Column[Any]]:
+        return [self._table.c[name] for name in names]
+
+
+def sealed_columns() -> Sequence[SealedColumn]:
+    """List them, by table."""
+    models = sorted(
+        (mapper.class_ for mapper in Model.registry.mappers), key=lambda model: model.__tablename__
+    )
+    return [
+        SealedColumn(model, sealed)
+        for model in models
+        for sealed in vars(model).values()
+        if isinstance(sealed, Sealed)
+    ]

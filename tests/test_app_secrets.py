@@ -1,0 +1,224 @@
+"""Changing an AppSecret: nobody's login fails, and whoever acts at once promotes it once."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pytest
+from flask import Flask
+
+from app.services.app_secrets import get_secrets, promote_next_secret, set_next_secret, set_secret
+from app.services.key_rotation import rotate_keys
+from tests.cast import ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader, WeChat, failure
+from tests.test_concurrency import at_once
+
+OLD, NEW, OTHER = ACME_SHOP.secret, "e1" * 16, "e2" * 16
+LOGIN, FETCH = "/sns/jscode2session", "/cgi-bin/stable_token"
+
+
+@dataclass
+class Desk:
+    """The two places where an AppSecret is changed: WeChat's console, and ours."""
+
+    app: Flask
+    wechat: WeChat
+    rows: Reader
+
+    def reset(self, secret: str) -> None:
+        """Reset the AppSecret in WeChat's console."""
+        self.wechat.control("app-secret", appid=ACME_SHOP.appid, secret=secret)
+
+    def keep(self, secret: str | None) -> None:
+        """Keep a next AppSecret, as an operator does."""
+        with self.app.app_context():
+            set_next_secret(ACME_SHOP.appid, secret)
+
+    def kept(self) -> tuple[str, str | None]:
+        """Read the AppSecret in use, and the next."""
+        with self.app.app_context():
+            secrets = get_secrets(ACME_SHOP.appid)
+        return secrets.current, secrets.next
+
+    def promotions(self) -> list[tuple[str, str]]:
+        """List who promoted what."""
+        told = "SELECT actor_kind, subject FROM audit_events WHERE action = 'app.secret_promoted'"
+        return [(kind, subject) for kind, subject in self.rows(told)]
+
+
+@pytest.fixture
+def desk(app: Flask, wechat: WeChat, rows: Reader) -> Iterator[Desk]:
+    """Give both places; WeChat has the old AppSecret again after the test."""
+    desk = Desk(app, wechat, rows)
+    yield desk
+    desk.reset(OLD)
+
+
+def paths(wechat: WeChat) -> list[str]:
+    """List the calls that WeChat received."""
+    return [call["path"] for call in wechat.calls()]
+
+
+def test_no_login_fails_while_the_secret_is_changed(
+    client: Client, wechat: WeChat, alice: Person, bob: Person, desk: Desk
+) -> None:
+    """Otherwise a secret is only changed at night."""
+    client.log_in(alice)
+    desk.keep(NEW)
+    client.log_in(alice)
+    assert desk.kept() == (OLD, NEW)
+    assert desk.promotions() == []
+
+    desk.reset(NEW)
+    code = bob.wx_login()
+    assert client.post("login", code=code).status_code == 200
+    assert desk.kept() == (NEW, None)
+    assert desk.promotions() == [("system", ACME_SHOP.appid)]
+    client.log_in(alice)
+    assert paths(wechat) == [LOGIN] * 5, "the rejected secret is tried once"
+
+
+def test_no_phone_fails_while_the_secret_is_changed(
+    client: Client, wechat: WeChat, alice: Person, desk: Desk
+) -> None:
+    """Otherwise phones fail until the next login, which may be of nobody."""
+    token = client.log_in(alice)["token"]
+    desk.keep(NEW)
+    desk.reset(NEW)
+    assert client.post("phone", token, **alice.tap_phone_new()).status_code == 200
+    assert desk.kept() == (NEW, None)
+    assert desk.promotions() == [("system", ACME_SHOP.appid)]
+    assert paths(wechat).count(FETCH) == 2
+
+
+def test_a_dead_access_token_is_healed_when_the_secret_was_reset_too(
+    client: Client, wechat: WeChat, alice: Person, desk: Desk
+) -> None:
+    """Otherwise whoever resets a leaked secret kills the phones."""
+    token = client.bind(alice)["token"]
+    desk.keep(NEW)
+    desk.reset(NEW)
+    wechat.fault("errcode", "/wxa/business/getuserphonenumber", errcode=40001, times=1)
+    assert client.post("phone", token, **alice.tap_phone_new()).status_code == 200
+    assert wechat.calls()[-2]["body"].count("force_refresh") == 1
+
+
+def test_a_next_secret_that_is_wrong_takes_nobodys_place(
+    client: Client, wechat: WeChat, alice: Person, desk: Desk
+) -> None:
+    """Otherwise a slip of the pen is in use before anybody looks."""
+    desk.keep(OTHER)
+    desk.reset(NEW)
+    code = alice.wx_login()
+    refused = client.post("login", code=code)
+    assert failure(refused) == (502, "wechat_app_misconfigured")
+    assert desk.kept() == (OLD, OTHER)
+    assert desk.promotions() == []
+    assert paths(wechat) == [LOGIN] * 2
+
+    desk.keep(NEW)
+    assert client.post("login", code=code).status_code == 200, "the code is used up"
+
+
+@pytest.mark.parametrize("errcode", [40013, 40164, 40243, -1, 45011, 40029])
+def test_a_next_secret_is_tried_for_no_other_refusal(
+    errcode: int, client: Client, wechat: WeChat, alice: Person, desk: Desk
+) -> None:
+    """Otherwise trouble of any kind doubles the calls, and may spend a code."""
+    desk.keep(NEW)
+    wechat.fault("errcode", errcode=errcode)
+    assert client.post("login", code=alice.wx_login()).status_code >= 400
+    assert paths(wechat) == [LOGIN]
+    assert desk.kept() == (OLD, NEW)
+
+
+@pytest.mark.parametrize("kind", ["busy", "rate_limited", "blocked"])
+def test_a_next_secret_is_not_promoted_without_success(
+    kind: str, client: Client, wechat: WeChat, alice: Person, desk: Desk
+) -> None:
+    """Otherwise one that WeChat has not accepted comes into use."""
+    desk.keep(NEW)
+    wechat.fault("errcode", errcode=40125, times=1)
+    wechat.fault(kind, times=1)
+    assert client.post("login", code=alice.wx_login()).status_code >= 400
+    assert paths(wechat) == [LOGIN] * 2
+    assert desk.kept() == (OLD, NEW)
+
+
+def test_a_secret_that_an_operator_enters_meanwhile_is_used_at_once(
+    app: Flask,
+    client: Client,
+    alice: Person,
+    wechat: WeChat,
+    monkeypatch: pytest.MonkeyPatch,
+    desk: Desk,
+) -> None:
+    """Otherwise a login that had begun fails, for which the right secret was there in time."""
+    desk.reset(NEW)
+    honest = get_secrets
+
+    def meanwhile(appid: str) -> object:
+        set_secret(appid, NEW)
+        return honest(appid)
+
+    monkeypatch.setattr("app.services.wechat_calls.get_secrets", meanwhile)
+    assert client.post("login", code=alice.wx_login()).status_code == 200
+    assert desk.kept() == (NEW, None)
+    assert paths(wechat) == [LOGIN] * 2
+
+
+def test_a_promotion_undoes_nothing_that_an_operator_did_meanwhile(
+    app: Flask, rows: Reader, desk: Desk
+) -> None:
+    """Otherwise a slow login puts a secret in use that was taken back."""
+    with app.app_context():
+        for now_kept in (OTHER, None):
+            set_next_secret(ACME_SHOP.appid, now_kept)
+            promote_next_secret(ACME_SHOP.appid, NEW)
+            assert get_secrets(ACME_SHOP.appid).current == OLD
+    assert desk.promotions() == []
+    assert rows("SELECT action FROM audit_events ORDER BY id DESC LIMIT 2") == [
+        ("app.next_secret_removed",),
+        ("app.next_secret_set",),
+    ]
+
+
+def test_nothing_of_another_app_is_changed(
+    client: Client, alice: Person, rows: Reader, desk: Desk
+) -> None:
+    """Otherwise one tenant's change ends another's logins."""
+    others = "SELECT * FROM wechat_apps WHERE appid <> :appid ORDER BY appid"
+    before = rows(others, appid=ACME_SHOP.appid)
+    desk.keep(NEW)
+    desk.reset(NEW)
+    client.log_in(alice)
+    client.log_in(alice, GLOBEX_LIFE)
+    assert rows(others, appid=ACME_SHOP.appid) == before
+
+
+@pytest.mark.real_commits
+def test_many_who_log_in_at_once_promote_it_once(app: Flask, alice: Person, desk: Desk) -> None:
+    """Otherwise the moment of the reset is seen by those who log in just then."""
+    desk.keep(NEW)
+    codes = [alice.wx_login() for _ in range(20)]
+    acts = [lambda c=code: Client(app).post("login", code=c).status_code for code in codes]
+    assert at_once([*acts[:10], lambda: desk.reset(NEW), *acts[10:]]).count(200) == 20
+    Client(app).log_in(alice)
+    assert desk.kept() == (NEW, None)
+    assert desk.promotions() == [("system", ACME_SHOP.appid)]
+
+
+@pytest.mark.real_commits
+def test_a_next_secret_is_promoted_while_keys_rotate(app: Flask, alice: Person, desk: Desk) -> None:
+    """Otherwise its new ciphertext is taken for another secret, and every login tries two."""
+    desk.keep(NEW)
+    desk.reset(NEW)
+
+    def rotate() -> None:
+        with app.app_context():
+            list(rotate_keys())
+
+    with ThreadPoolExecutor(1) as pool:
+        rotating = pool.submit(rotate)
+        Client(app).log_in(alice)
+        rotating.result()
+    assert desk.kept() == (NEW, None)

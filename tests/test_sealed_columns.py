@@ -1,0 +1,71 @@
+"""Every column with ciphertext: known to the rotation, and bound to its table, column and row."""
+
+from itertools import product
+from uuid import UUID
+
+import pytest
+from flask import Flask
+
+from app.extensions import db
+from app.keyring import SealBroken, keyring
+from app.models.sealed_columns import SealedColumn, sealed_columns
+
+NAMES = {one.name for one in sealed_columns()}
+# The values of a row and of its neighbour, by what a ciphertext is bound to.
+ROWS: dict[str, tuple[object, object]] = {
+    "id": (UUID(int=1), UUID(int=2)),
+    "social_account_id": (UUID(int=1), UUID(int=2)),
+    "appid": ("wx1", "wx2"),
+    "kid": ("kid1", "kid2"),
+}
+
+
+def row_of(column: SealedColumn, which: int) -> list[object]:
+    """Give what the ciphertext of the first or the second row is bound to."""
+    return [ROWS[name][which] for name in column.sealed.row]
+
+
+def sealed(column: SealedColumn, which: int = 0) -> str:
+    """Encrypt for a row."""
+    row = dict(zip(column.sealed.row, row_of(column, which), strict=True))
+    return column.sealed.seal("a secret", column.model, **row)
+
+
+def test_every_column_with_ciphertext_is_known_to_the_rotation() -> None:
+    """Otherwise its rows are lost with the old key."""
+    in_tables = {
+        f"{table.name}.{column.name}"
+        for table in db.metadata.sorted_tables
+        for column in table.columns
+        if "sealed" in column.name
+    }
+    assert in_tables == NAMES
+    assert {"wechat_apps.secret_sealed", "signing_keys.private_key_sealed"} < NAMES
+
+
+@pytest.mark.parametrize("column", sealed_columns(), ids=lambda column: column.name)
+def test_a_ciphertext_is_bound_to_what_is_there_and_never_changes(
+    column: SealedColumn,
+) -> None:
+    """Otherwise a row cannot be re-encrypted, or two rows share one place."""
+    assert column.key in column.model.__table__.columns.values()
+    assert all(not bound.nullable for bound in column.bound_to)
+
+
+@pytest.mark.parametrize(
+    ("own", "other"),
+    list(product(sealed_columns(), sealed_columns())),
+    ids=lambda column: column.name,
+)
+def test_a_ciphertext_cannot_be_moved(own: SealedColumn, other: SealedColumn, app: Flask) -> None:
+    """Otherwise a thief who can write has one secret shown, or used, as another."""
+    with app.app_context():
+        text = sealed(own)
+        for which in (0, 1):
+            if (own, which) == (other, 0):
+                fresh = own.sealed.reseal(text, own.model, row_of(own, 0))
+                assert fresh != text
+                continue
+            with pytest.raises(SealBroken):
+                other.sealed.reseal(text, other.model, row_of(other, which))
+        assert text.startswith(f"{keyring().first}:")
