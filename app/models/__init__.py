@@ -6,6 +6,7 @@ from app.models.key_proof import KeyProof
 from app.models.login_session import LoginSession
 from app.models.merge import Merge
 from app.models.operator import Operator
+from app.models.operator_session import OperatorSession
 from app.models.password_try import PasswordTry
 from app.models.phone import Phone
 from app.models.session_key import SessionKey
@@ -24,6 +25,7 @@ __all__ = [
     "LoginSession",
     "Merge",
     "Operator",
+    "OperatorSession",
     "PasswordTry",
     "Phone",
     "SessionKey",

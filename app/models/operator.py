@@ -1,4 +1,4 @@
-"""Somebody who runs the service (role platform) or one tenant of it (role tenant_admin)."""
+"""Somebody who runs the service (platform) or looks after one tenant of it."""
 
 from uuid import UUID
 
@@ -6,19 +6,36 @@ from sqlalchemy import CheckConstraint, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extensions import Model
-from app.models.columns import Id, Made, one_of
+from app.models.columns import Id, Made, Moment, Sealed, one_of
 
 
 class Operator(Model):
+    """Without a password while the invitation has not been taken up."""
+
     __tablename__ = "operators"
     __table_args__ = (
-        one_of("role", "platform", "tenant_admin"),
+        one_of("role", "platform", "tenant_admin", "tenant_reader"),
+        one_of("status", "active", "disabled"),
         CheckConstraint("(role = 'platform') = (tenant_id IS NULL)", name="role_fits_tenant"),
+        CheckConstraint(
+            "(invitation_hash IS NULL) = (invitation_expires_at IS NULL)", name="invitation"
+        ),
+        CheckConstraint("totp_sealed IS NOT NULL OR totp_step IS NULL", name="totp"),
     )
 
     id: Mapped[Id]
     email: Mapped[str] = mapped_column(unique=True)
-    password_hash: Mapped[str]
+    password_hash: Mapped[str | None]
     role: Mapped[str]
+    status: Mapped[str] = mapped_column(server_default="active")
     tenant_id: Mapped[UUID | None] = mapped_column(ForeignKey("tenants.id"))
+    # What the link of an invitation, or of a reset, carries.
+    invitation_hash: Mapped[bytes | None] = mapped_column(unique=True)
+    invitation_expires_at: Mapped[Moment | None]
+    # The secret of the one-time codes; they are asked for once a first one has been right. The
+    # step is that of the last code that was used: none is good twice.
+    totp_sealed: Mapped[str | None]
+    totp_step: Mapped[int | None]
+    signed_in_at: Mapped[Moment | None]
     created_at: Mapped[Made]
+    totp = Sealed("id")

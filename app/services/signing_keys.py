@@ -32,6 +32,8 @@ from app.services.tokens import thumbprint
 from app.services.transactions import decided_again_when_lost, transaction
 
 JWT_LIFETIME = timedelta(minutes=10)
+OPERATOR_JWT_LIFETIME = timedelta(minutes=15)
+LONGEST_LIFETIME = max(JWT_LIFETIME, OPERATOR_JWT_LIFETIME)
 PUBLISHED_BEFORE = timedelta(minutes=5)
 CLOCKS_DIFFER = timedelta(minutes=1)
 LONG_AGO = datetime.fromisoformat("1970-01-01T00:00:00Z")
@@ -83,7 +85,7 @@ def published_keys() -> Sequence[Key]:
     return [
         key
         for key, until in zip(keys, last_signed, strict=True)
-        if until + JWT_LIFETIME + CLOCKS_DIFFER > moment
+        if until + LONGEST_LIFETIME + CLOCKS_DIFFER > moment
     ]
 
 

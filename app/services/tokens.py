@@ -24,6 +24,16 @@ def _spelt(secret: bytes) -> str:
     return urlsafe_b64encode(secret).rstrip(b"=").decode()
 
 
+def new_console_token() -> str:
+    """Make what an operator's cookie carries."""
+    return _secret()
+
+
+def new_invitation() -> str:
+    """Make what the link to an operator carries."""
+    return _secret()
+
+
 def new_salt() -> bytes:
     """Make what tells one derivation from every other."""
     return token_bytes(SECRET_BYTES)
@@ -44,6 +54,11 @@ class RefreshToken:
 
     family: str = field(repr=False)
     rotating: str = field(repr=False)
+
+    @classmethod
+    def random(cls) -> "RefreshToken":
+        """Make one that nobody can make again."""
+        return cls(_secret(), _secret())
 
     @classmethod
     def parsed(cls, text: str) -> "RefreshToken | None":
@@ -86,7 +101,7 @@ class TokenPair:
     @classmethod
     def random(cls, login: str | None = None) -> "TokenPair":
         """Make a pair that nobody can make again; around a login token, if one is given."""
-        return cls(login or LOGIN_PREFIX + _secret(), RefreshToken(_secret(), _secret()))
+        return cls(login or LOGIN_PREFIX + _secret(), RefreshToken.random())
 
     @classmethod
     def derived(cls, shown: str, salt: bytes, family: str | None = None) -> "TokenPair":

@@ -1,0 +1,35 @@
+"""An operator's signed-in session: in the console by its cookie, in scripts by JWTs."""
+
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.extensions import Model
+from app.models.columns import Id, Made, Moment, one_of
+
+
+class OperatorSession(Model):
+    """`token_hash` is of the cookie's token, or of the family of the refresh tokens."""
+
+    __tablename__ = "operator_sessions"
+    __table_args__ = (
+        one_of("kind", "console", "script"),
+        CheckConstraint("(ended_at IS NULL) = (end_reason IS NULL)", name="ended"),
+        CheckConstraint("(kind = 'script') = (refresh_hash IS NOT NULL)", name="refresh_of_script"),
+    )
+
+    id: Mapped[Id]
+    operator_id: Mapped[UUID] = mapped_column(ForeignKey("operators.id"), index=True)
+    kind: Mapped[str]
+    token_hash: Mapped[bytes] = mapped_column(unique=True)
+    refresh_hash: Mapped[bytes | None]
+    # The password was right, and the one-time code is still asked for: it may do nothing else.
+    awaits_code: Mapped[bool] = mapped_column(server_default="false")
+    device: Mapped[str | None]
+    ip: Mapped[str | None]
+    created_at: Mapped[Made]
+    seen_at: Mapped[Moment]
+    expires_at: Mapped[Moment]
+    ended_at: Mapped[Moment | None]
+    end_reason: Mapped[str | None]

@@ -1,0 +1,62 @@
+"""One-time codes of an authenticator app (TOTP, RFC 6238): switched on, used once each, off."""
+
+import hmac
+from uuid import UUID
+
+import pyotp
+
+from app.clock import now
+from app.errors import OneTimeCodeWrong
+from app.models import Operator
+from app.services import audit
+from app.services.operators import lock_operator
+from app.services.transactions import transaction
+
+STEP_SECONDS = 30
+# Clocks of phones are seconds off: the code before and the one after are good as well.
+STEPS_OFF = (-1, 0, 1)
+
+
+def prepare_codes(operator_id: UUID) -> str:
+    """Make the secret that an authenticator app takes as a URI; nothing is asked for yet.
+
+    A secret that is in use stays: it is switched off first.
+    """
+    with transaction() as db:
+        operator = lock_operator(db, operator_id)
+        if operator.totp_step is None:
+            operator.totp = pyotp.random_base32()
+        return pyotp.TOTP(operator.totp or "").provisioning_uri(operator.email, "wxpass")
+
+
+def switch_codes_on(actor: audit.Actor, operator_id: UUID, code: str) -> None:
+    """Ask for codes from now on, once a first one is right; raise OneTimeCodeWrong."""
+    with transaction() as db:
+        operator = lock_operator(db, operator_id)
+        if not use_code(operator, code):
+            raise OneTimeCodeWrong
+        audit.record(db, operator.tenant_id, actor, "operator.codes_on", operator_id)
+
+
+def switch_codes_off(actor: audit.Actor, operator_id: UUID, code: str) -> None:
+    """Ask for no codes any more; whoever wants that must have one. Raises OneTimeCodeWrong."""
+    with transaction() as db:
+        operator = lock_operator(db, operator_id)
+        if not use_code(operator, code):
+            raise OneTimeCodeWrong
+        operator.totp_sealed = operator.totp_step = None
+        audit.record(db, operator.tenant_id, actor, "operator.codes_off", operator_id)
+
+
+def use_code(operator: Operator, code: str) -> bool:
+    """Use a code of a locked operator up, with all before it; tell whether it was good."""
+    if operator.totp is None:
+        return False
+    step = int(now().timestamp()) // STEP_SECONDS
+    totp, shown = pyotp.TOTP(operator.totp), code.strip().encode()
+    for one in (step + off for off in STEPS_OFF):
+        is_new = operator.totp_step is None or one > operator.totp_step
+        if is_new and hmac.compare_digest(totp.generate_otp(one).encode(), shown):
+            operator.totp_step = one
+            return True
+    return False

@@ -1,0 +1,203 @@
+"""Operators: who looks after which tenant, or after the service; invited, reset, switched off."""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.clock import now
+from app.errors import InvitationInvalid, LastPlatformOperator, OperatorExists, OperatorUnknown
+from app.models import Operator, Tenant
+from app.models.columns import new_id
+from app.services import audit
+from app.services.operator_sessions import end_sessions_of
+from app.services.password_tries import forget_account
+from app.services.passwords import hash_password
+from app.services.sessions import Device
+from app.services.tenants import get_tenant
+from app.services.tokens import new_invitation, token_hash
+from app.services.transactions import transaction, violated
+
+# Wrong passwords of operators are counted beside those of users, under no tenant's id.
+OPERATORS = UUID(int=0)
+INVITATION_LIFETIME = timedelta(days=3)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownOperator:
+    """An operator as other operators see them."""
+
+    id: UUID
+    email: str
+    role: str
+    status: str
+    tenant_id: UUID | None
+    tenant_slug: str | None
+    is_invited: bool
+    asks_code: bool
+    signed_in_at: datetime | None
+    created_at: datetime
+
+
+def email_name(text: str) -> str:
+    """Spell an e-mail address the one way it is kept: NFKC, no blanks around, lower case."""
+    return unicodedata.normalize("NFKC", text).strip().casefold()
+
+
+def invite_operator(actor: audit.Actor, email: str, role: str, tenant_slug: str | None) -> str:
+    """Add an operator without a password; give the secret that their link carries, once.
+
+    Raises TenantUnknown or OperatorExists.
+    """
+    invitation = new_invitation()
+    try:
+        with transaction() as db:
+            tenant = get_tenant(db, tenant_slug) if tenant_slug else None
+            operator = Operator(
+                id=new_id(),
+                email=email_name(email),
+                role=role,
+                tenant_id=tenant.id if tenant else None,
+            )
+            _invite(operator, invitation)
+            db.add(operator)
+            _record(db, actor, "operator.invited", operator, role=role)
+    except IntegrityError as error:
+        if violated(error) == "uq_operators_email":
+            raise OperatorExists from None
+        raise
+    return invitation
+
+
+def reset_operator(actor: audit.Actor, operator_id: UUID) -> str:
+    """Take password and one-time codes away, end every session, and invite anew.
+
+    Raises OperatorUnknown.
+    """
+    invitation = new_invitation()
+    with transaction() as db:
+        operator = lock_operator(db, operator_id)
+        operator.password_hash = operator.totp_sealed = operator.totp_step = None
+        _invite(operator, invitation)
+        end_sessions_of(db, operator_id, "reset")
+        _record(db, actor, "operator.reset", operator)
+    return invitation
+
+
+def accept_invitation(invitation: str, password: str, device: Device) -> str:
+    """Set the password of whoever was invited, once; give their e-mail address.
+
+    Raises InvitationInvalid for one that was used, has expired or never was.
+    """
+    password_hash = hash_password(password)
+    with transaction() as db:
+        wanted = select(Operator).where(Operator.invitation_hash == token_hash(invitation))
+        operator = db.scalar(wanted.with_for_update())
+        if operator is None or operator.status != "active" or _is_over(operator):
+            raise InvitationInvalid
+        operator.password_hash = password_hash
+        operator.invitation_hash = operator.invitation_expires_at = None
+        forget_account(db, OPERATORS, operator.email)
+        actor = audit.Actor("operator", operator.id, device.ip)
+        _record(db, actor, "operator.password_set", operator)
+        return operator.email
+
+
+def _is_over(operator: Operator) -> bool:
+    return operator.invitation_expires_at is None or operator.invitation_expires_at <= now()
+
+
+def _invite(operator: Operator, invitation: str) -> None:
+    operator.invitation_hash = token_hash(invitation)
+    operator.invitation_expires_at = now() + INVITATION_LIFETIME
+
+
+def set_operator_status(actor: audit.Actor, operator_id: UUID, status: str) -> None:
+    """Switch an operator off, which ends their sessions at once, or on again.
+
+    Raises OperatorUnknown, or LastPlatformOperator when nobody else could undo it.
+    """
+    with transaction() as db:
+        others = _lock_platform_operators(db) - {operator_id}
+        operator = lock_operator(db, operator_id)
+        if status == "disabled":
+            if operator.role == "platform" and not others:
+                raise LastPlatformOperator
+            end_sessions_of(db, operator_id, "disabled")
+        before, operator.status = operator.status, status
+        _record(db, actor, "operator.changed", operator, before=before, after=status)
+
+
+def change_role(actor: audit.Actor, operator_id: UUID, role: str, tenant_slug: str | None) -> None:
+    """Give an operator another role, or another tenant; their sessions end.
+
+    Raises OperatorUnknown, TenantUnknown or LastPlatformOperator.
+    """
+    with transaction() as db:
+        others = _lock_platform_operators(db) - {operator_id}
+        operator = lock_operator(db, operator_id)
+        if operator.role == "platform" and role != "platform" and not others:
+            raise LastPlatformOperator
+        before = operator.role
+        operator.role = role
+        operator.tenant_id = get_tenant(db, tenant_slug).id if tenant_slug else None
+        end_sessions_of(db, operator_id, "role_changed")
+        _record(db, actor, "operator.changed", operator, before=before, after=role)
+
+
+def _lock_platform_operators(db: Session) -> set[UUID]:
+    """Lock all who can sign in and look after the service: two who go at once leave nobody."""
+    wanted = select(Operator.id).where(Operator.role == "platform", Operator.status == "active")
+    able = wanted.where(Operator.password_hash.is_not(None)).order_by(Operator.id)
+    return set(db.scalars(able.with_for_update()))
+
+
+def list_operators() -> Sequence[ShownOperator]:
+    """List every operator by e-mail address."""
+    wanted = select(Operator, Tenant.slug).outerjoin(Tenant).order_by(Operator.email)
+    with transaction() as db:
+        return [_shown(operator, slug) for operator, slug in db.execute(wanted)]
+
+
+def find_operator_id(email: str) -> UUID:
+    """Find an operator by e-mail address; raise OperatorUnknown."""
+    with transaction() as db:
+        found = db.scalar(select(Operator.id).where(Operator.email == email_name(email)))
+    if found is None:
+        raise OperatorUnknown
+    return found
+
+
+def _shown(operator: Operator, tenant_slug: str | None) -> ShownOperator:
+    return ShownOperator(
+        operator.id,
+        operator.email,
+        operator.role,
+        operator.status,
+        operator.tenant_id,
+        tenant_slug,
+        operator.password_hash is None,
+        operator.totp_step is not None,
+        operator.signed_in_at,
+        operator.created_at,
+    )
+
+
+def lock_operator(db: Session, operator_id: UUID) -> Operator:
+    """Load an operator to change them; raise OperatorUnknown."""
+    operator = db.get(Operator, operator_id, with_for_update=True)
+    if operator is None:
+        raise OperatorUnknown
+    return operator
+
+
+def _record(
+    db: Session, actor: audit.Actor, action: str, operator: Operator, **details: str
+) -> None:
+    db.flush()
+    audit.record(db, operator.tenant_id, actor, action, operator.id, **details)
