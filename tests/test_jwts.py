@@ -215,7 +215,7 @@ def test_a_new_key_is_published_before_it_signs_and_the_old_one_after(
     assert kid_of(after := traded(client, token)) == second
     assert kids(client) == [first, second]
     assert verified(client, before)["sub"] == verified(client, after)["sub"]
-    pass_time(rows, "11 minutes")
+    pass_time(rows, "16 minutes")
     assert kids(client) == [second]
     assert verified(client, after)
     assert run(args=["jwt-keys", "rotate"]).exit_code == 0

@@ -1,4 +1,4 @@
-"""Operators' commands: `flask --app wsgi tenants|apps|users|pushes|keys|jwt-keys ... --help`."""
+"""Commands: `flask --app wsgi tenants|apps|users|operators|pushes|keys|jwt-keys ... --help`."""
 
 from flask import Flask
 
@@ -6,6 +6,7 @@ from app.cli.apps import apps
 from app.cli.demo import demo
 from app.cli.jwt_keys import jwt_keys
 from app.cli.keys import keys
+from app.cli.operators import operators
 from app.cli.pushes import pushes
 from app.cli.tenants import tenants
 from app.cli.users import users
@@ -13,5 +14,5 @@ from app.cli.users import users
 
 def register(app: Flask) -> None:
     """Register every command."""
-    for command in (tenants, apps, users, pushes, keys, jwt_keys, demo):
+    for command in (tenants, apps, users, operators, pushes, keys, jwt_keys, demo):
         app.cli.add_command(command)

@@ -7,6 +7,7 @@ from unicodedata import category
 from marshmallow import ValidationError, fields, validate
 
 LONGEST_AVATAR_URL = 512
+LONGEST_EMAIL = 254  # RFC 5321
 
 
 def is_encodable(text: str) -> None:
@@ -43,3 +44,20 @@ class AvatarUrl(fields.URL):
         checks: list[Callable[[str], object]] = [is_encodable, has_no_control_characters]
         checks.append(validate.Length(max=LONGEST_AVATAR_URL))
         super().__init__(schemes={"https"}, validate=checks, **kwargs)
+
+
+class EmailAddress(fields.Email):
+    """An e-mail address that can be kept and shown."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        checks: list[Callable[[str], object]] = [is_encodable, has_no_control_characters]
+        super().__init__(validate=[*checks, validate.Length(max=LONGEST_EMAIL)], **kwargs)
+
+
+def is_email(text: str) -> bool:
+    """Tell whether a text can be an e-mail address."""
+    try:
+        EmailAddress().deserialize(text)
+    except ValidationError:
+        return False
+    return True

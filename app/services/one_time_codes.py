@@ -26,7 +26,8 @@ def prepare_codes(operator_id: UUID) -> str:
         operator = lock_operator(db, operator_id)
         if operator.totp_step is None:
             operator.totp = pyotp.random_base32()
-        return pyotp.TOTP(operator.totp or "").provisioning_uri(operator.email, "wxpass")
+        totp = pyotp.TOTP(operator.totp or "", name=operator.email, issuer="wxpass")
+        return totp.provisioning_uri()
 
 
 def switch_codes_on(actor: audit.Actor, operator_id: UUID, code: str) -> None:

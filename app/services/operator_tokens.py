@@ -75,8 +75,6 @@ def _tokens(session: ScriptSignIn) -> OperatorTokens:
 
 
 def _jwt(operator_id: UUID, session_id: UUID) -> str:
-    return create_access_token(
-        Signed(str(operator_id), signing_key()),
-        additional_claims={"operator_session": str(session_id)},
-        expires_delta=OPERATOR_JWT_LIFETIME,
-    )
+    signed = Signed(str(operator_id), signing_key())
+    claims = {"operator_session": str(session_id)}
+    return str(create_access_token(signed, False, OPERATOR_JWT_LIFETIME, claims))

@@ -12,7 +12,9 @@ MOMENT = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    op.add_column("operators", sa.Column("status", sa.String(), server_default="active", nullable=False))
+    op.add_column(
+        "operators", sa.Column("status", sa.String(), server_default="active", nullable=False)
+    )
     op.add_column("operators", sa.Column("invitation_hash", sa.LargeBinary(), nullable=True))
     op.add_column("operators", sa.Column("invitation_expires_at", MOMENT, nullable=True))
     op.add_column("operators", sa.Column("totp_sealed", sa.String(), nullable=True))
@@ -45,9 +47,7 @@ def upgrade() -> None:
         sa.Column("expires_at", MOMENT, nullable=False),
         sa.Column("ended_at", MOMENT, nullable=True),
         sa.Column("end_reason", sa.String(), nullable=True),
-        sa.CheckConstraint(
-            "kind IN ('console', 'script')", name=op.f("ck_operator_sessions_kind")
-        ),
+        sa.CheckConstraint("kind IN ('console', 'script')", name=op.f("ck_operator_sessions_kind")),
         sa.CheckConstraint(
             "(ended_at IS NULL) = (end_reason IS NULL)", name=op.f("ck_operator_sessions_ended")
         ),
@@ -63,9 +63,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_operator_sessions")),
         sa.UniqueConstraint("token_hash", name=op.f("uq_operator_sessions_token_hash")),
     )
-    op.create_index(
-        op.f("ix_operator_sessions_operator_id"), "operator_sessions", ["operator_id"]
-    )
+    op.create_index(op.f("ix_operator_sessions_operator_id"), "operator_sessions", ["operator_id"])
 
 
 def downgrade() -> None:
