@@ -1,0 +1,20 @@
+"""The first page: how the tenant's mini-programs are doing."""
+
+from flask.typing import ResponseReturnValue
+from flask_admin import AdminIndexView, expose
+from flask_babel import lazy_gettext
+
+from app.admin.console.guard import ROOT
+from app.admin.console.pages import Page
+
+
+class HomeView(Page, AdminIndexView):  # type: ignore[misc]
+    """What happened today and in thirty days."""
+
+    def __init__(self) -> None:
+        super().__init__(name=lazy_gettext("Home"), url=ROOT)
+
+    @expose("/")
+    def index(self) -> ResponseReturnValue:
+        """Show it."""
+        return self.render("console/home.html")
