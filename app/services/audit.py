@@ -20,6 +20,10 @@ class Actor:
 
 # Whoever may run commands on the machine.
 OPERATOR = Actor("operator")
+# What WeChat tells us that a person did there.
+WECHAT = Actor("wechat")
+# What is done because it is due.
+SYSTEM = Actor("system")
 
 
 def record(

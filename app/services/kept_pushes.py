@@ -100,6 +100,10 @@ def _carry_out(push_id: UUID) -> bool | None:
         row = db.scalar(wanted.with_for_update(skip_locked=True))
         if row is None:
             return None
-        HANDLERS[row.event](db, row.tenant_id, row.appid, read_push(row.message or ""))
+        push = read_push(row.message or "")
+        left = HANDLERS[row.event](db, row.tenant_id, row.appid, push)
+        if left is not None:
+            row.failure, row.message = left.why, left.push.message
+            return False
         row.handled_at, row.failure, row.message = now(), None, None
         return True

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from unicodedata import category
 from uuid import UUID
 
-from sqlalchemy import func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import exists, func, or_, select, update
+from sqlalchemy.orm import Session, aliased
 
 from app.models import SocialAccount, User
+from app.services.holdings import with_merged
 from app.services.sessions import Caller
 from app.services.transactions import transaction
 
@@ -79,6 +80,29 @@ def write_profile(
     user = update(User).where(User.tenant_id == caller.tenant_id, User.id == user_id)
     db.execute(account.values(said))
     db.execute(user.values(said | ({"gender": gender} if gender else {})))
+
+
+def clear_profile(db: Session, account: SocialAccount, *names: str) -> None:
+    """Clear what a locked social account says of a nickname or an avatar, in whoever is named so.
+
+    Its user keeps a text that differs, so was typed or came from elsewhere, and one that another
+    identity of theirs says too. Who was merged into the user has no use for any.
+    """
+    merged = with_merged(account.tenant_id, account.user_id)
+    others = aliased(SocialAccount)
+    said_by_another = exists().where(
+        others.tenant_id == account.tenant_id,
+        others.user_id == account.user_id,
+        others.id != account.id,
+    )
+    of_tenant = User.tenant_id == account.tenant_id
+    for name in names:
+        column, text = getattr(User, name), getattr(account, name)
+        copied = (column == text) & ~said_by_another.where(getattr(others, name) == text)
+        named = or_(User.id != account.user_id, copied)
+        users = update(User).where(of_tenant, User.id.in_(merged), named)
+        db.execute(users.values({name: None}).execution_options(synchronize_session=False))
+        setattr(account, name, None)
 
 
 def read_profile(db: Session, caller: Caller) -> KeptProfile:

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -22,16 +22,23 @@ from app.errors import PushNotConfigured, PushReplayed
 from app.keyring import keyring
 from app.models import WeChatApp, WeChatPush
 from app.models.columns import new_id
+from app.services import consent
 from app.services.apps import AppConfig
+from app.services.holdings import person_index
 from app.services.transactions import decided_again_when_lost, transaction
 from app.wechat import Push, PushQuery, PushSecrets
 
 log = structlog.get_logger()
 
 # Carries an event out in the caller's transaction: SQL only, and nothing new the second time.
-# Takes the tenant's id and the appid; whatever it raises leaves the event to be retried.
-Handler = Callable[[Session, UUID, str, Push], None]
-HANDLERS: dict[str, Handler] = {}
+# Takes the tenant's id and the appid. Gives what it left to be done, if anything, when it did the
+# rest; whatever it raises leaves all of it. Either way an operator sees it, and can retry.
+Handler = Callable[[Session, UUID, str, Push], consent.Left | None]
+HANDLERS: dict[str, Handler] = {
+    "user_authorization_revoke": consent.withdraw,
+    "user_authorization_cancellation": consent.cancel,
+    "user_info_modified": consent.clear_modified_profile,
+}
 
 # How cloud hosting (云托管) tries a URL: a success will do, and there is nothing to note. Its own
 # pushes are not signed, and neither is this check of theirs: both are refused, so that whoever
@@ -105,9 +112,18 @@ def _carry_out(arrival: Arrival) -> None:
         if not _note(db, arrival, handled=event in HANDLERS):
             return
         if event in HANDLERS:
-            HANDLERS[event](db, arrival.tenant_id, arrival.appid, arrival.push)
+            left = HANDLERS[event](db, arrival.tenant_id, arrival.appid, arrival.push)
+            if left is not None:
+                _keep_left(db, arrival.id, left)
         else:
             log.info("push_kept", push_event=event)
+
+
+def _keep_left(db: Session, push_id: UUID, left: consent.Left) -> None:
+    log.error("push_left", push_event=left.push.event, why=left.why)
+    sealed = WeChatPush.message.seal(left.push.message, WeChatPush, id=push_id)
+    this = update(WeChatPush).where(WeChatPush.id == push_id)
+    db.execute(this.values(handled_at=None, message_sealed=sealed, failure=left.why))
 
 
 def _hurry(db: Session, milliseconds: int) -> None:
@@ -149,6 +165,8 @@ def _keys_of(arrival: Arrival) -> dict[str, Any]:
 def _content_of(arrival: Arrival, handled: bool) -> dict[str, Any]:
     """Say what is kept: of what is carried out, no message any more."""
     said = {"event": arrival.push.event, "received_at": now()}
+    if arrival.push.person is not None:
+        said["person_index"] = person_index(arrival.appid, arrival.push.person)
     if handled:
         return said | {"handled_at": said["received_at"]}
     sealed = WeChatPush.message.seal(arrival.push.message, WeChatPush, id=arrival.id)

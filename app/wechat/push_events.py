@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from app.wechat.errors import MalformedPush
@@ -36,6 +37,13 @@ class Push:
     message: str = field(repr=False)
 
     @property
+    def person(self) -> str | None:
+        """The openid of whom it is about, as far as it says: the sender, but for platform events."""
+        if self.openid is not None or self.event in COMPLIANCE_EVENTS:
+            return self.openid
+        return self.from_user
+
+    @property
     def revoke_infos(self) -> tuple[int, ...]:
         """The kinds of information that were withdrawn; more than one, if ever, with commas.
 
@@ -44,6 +52,21 @@ class Push:
         if not re.fullmatch(r"\d{1,9}( ?, ?\d{1,9})*", self.revoke_info or ""):
             return ()
         return tuple(int(number) for number in (self.revoke_info or "").split(","))
+
+    def withdrawing(self, infos: Sequence[int]) -> "Push":
+        """Make the same event of these kinds of information only."""
+        fields = {
+            "CreateTime": self.created_at,
+            "MsgType": "event",
+            "Event": self.event,
+            "OpenID": self.openid,
+            "UnionID": self.unionid,
+            "AppID": self.appid,
+            "RevokeInfo": ",".join(map(str, infos)),
+            "PluginID": self.plugin_id,
+            "OpenPID": self.open_pid,
+        }
+        return read_push(json.dumps({name: said for name, said in fields.items() if said}))
 
     @property
     def key(self) -> str:
