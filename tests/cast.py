@@ -1,5 +1,7 @@
 """The cast of the tests: two tenants, three mini-programs, and people with a phone in hand."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +64,25 @@ def enter_user(
     """Enter a person as an operator does, and give the user's id."""
     with app.app_context():
         return str(add_user(tenant, account, password, phone))
+
+
+@contextmanager
+def taken_back(app: Flask) -> Iterator[None]:
+    """Run every transaction of the service inside one that is rolled back; may be nested."""
+    with app.app_context():
+        engine, mode = db.engine, db.session.session_factory.kw.get("join_transaction_mode")
+        connection = engine.engine.connect()
+        outer = connection.begin()
+        db.engines[None] = connection
+        db.session.configure(join_transaction_mode="create_savepoint")
+    try:
+        yield
+    finally:
+        with app.app_context():
+            outer.rollback()
+            connection.close()
+            db.engines[None] = engine
+            db.session.configure(join_transaction_mode=mode or "conditional_savepoint")
 
 
 class WeChat:

@@ -21,7 +21,7 @@ from app.simulator import create_simulator
 from config import Config, load_config
 from config.development import fill, var_folder
 from config.development.postgres import hold_server
-from tests.cast import APPS, Client, Person, Reader, WeChat, add_cast
+from tests.cast import APPS, Client, Person, Reader, WeChat, add_cast, taken_back
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -94,18 +94,8 @@ def isolated(request: pytest.FixtureRequest) -> None:
 @pytest.fixture
 def rolled_back(app: Flask) -> Iterator[None]:
     """Run every transaction of a test inside one that is rolled back."""
-    with app.app_context():
-        engine = db.engine
-        connection = engine.connect()
-        outer = connection.begin()
-        db.engines[None] = connection
-        db.session.configure(join_transaction_mode="create_savepoint")
-    yield
-    with app.app_context():
-        outer.rollback()
-        connection.close()
-        db.engines[None] = engine
-        db.session.configure(join_transaction_mode="conditional_savepoint")
+    with taken_back(app):
+        yield
 
 
 @pytest.fixture

@@ -46,6 +46,16 @@ def test_ten_identical_logins_at_once_are_one(
         assert refreshed.status_code == 200
 
 
+def test_a_repeated_login_is_told_of_as_it_was_given(client: Client, alice: Person) -> None:
+    """Otherwise it says `bound`, of a token that answers for nobody."""
+    code = alice.wx_login()
+    first = send(client, code)
+    client.bind(alice)  # in another session
+    again = send(client, code)
+    assert (again.json, again.json["bound"]) == (first.json, False)
+    assert failure(client.me(again.json["token"])) == (403, "login_unbound")
+
+
 @pytest.mark.real_commits
 def test_those_who_wait_hear_why_the_login_failed(
     app: Flask, alice: Person, wechat: WeChat, rows: Reader

@@ -71,6 +71,82 @@ def logout(client: Client, alice: Person) -> Call:
     return lambda: client.post("logout", token)
 
 
+def verify(client: Client, alice: Person) -> Call:
+    token = client.bind(alice)["token"]
+    return lambda: client.send("GET", "/v1/verify", token)
+
+
+def jwt(client: Client, alice: Person) -> Call:
+    token = client.bind(alice)["token"]
+    return lambda: client.post("jwt", token)
+
+
+def my_sessions(client: Client, alice: Person) -> Call:
+    token = client.bind(alice)["token"]
+    return lambda: client.send("GET", "/v1/me/sessions", token)
+
+
+def bind(client: Client, alice: Person) -> Call:
+    token = client.log_in(alice)["token"]
+    return lambda: client.post("bind", token, **CREDENTIALS)
+
+
+def unbind(client: Client, alice: Person) -> Call:
+    token = client.bind(alice)["token"]
+    return lambda: client.post("unbind", token)
+
+
+def ask(client: Client, path: str, **said: Any) -> Any:
+    """Ask in a dialect, of the shop, and give what the first success has there."""
+    answer = client.send("POST", f"/apps/{ACME_SHOP.appid}{path}", json=said)
+    assert answer.json.get("errno", 0) == 0, answer.text
+    assert answer.json.get("success", True), answer.text
+    assert answer.json.get("code", 1) in (1, 200), answer.text
+    return answer
+
+
+def litemall_login(client: Client, alice: Person) -> Call:
+    said = {"code": alice.wx_login(), "userInfo": {"nickName": "Alice"}}
+    return lambda: ask(client, "/wx/auth/login_by_weixin", **said)
+
+
+def litemall_phone(client: Client, alice: Person) -> Call:
+    token, tap = client.log_in(alice)["token"], alice.tap_phone_old()
+    path = f"/apps/{ACME_SHOP.appid}/wx/auth/bindPhone"
+    return lambda: client.send("POST", path, token, json=tap)
+
+
+def uniapp_openid(client: Client, alice: Person) -> Call:
+    code = alice.wx_login()
+    return lambda: ask(client, "/uni/openid", code=code)
+
+
+def uniapp_decrypt(client: Client, alice: Person) -> Call:
+    handle = ask(client, "/uni/openid", code=alice.wx_login()).json["sessionKey"]
+    tap = alice.tap_phone_old()
+    return lambda: ask(client, "/uni/decrypt", sessionKey=handle, **tap)
+
+
+def uniapp_login(client: Client, alice: Person) -> Call:
+    met = ask(client, "/uni/openid", code=alice.wx_login()).json
+    handle = {"sessionKey": met["sessionKey"]}
+    ask(client, "/uni/decrypt", **handle, **alice.tap_phone_old())
+    shown = {"openId": met["openId"], "phoneNumber": "13800138001"}
+    return lambda: ask(client, "/uni/login", **handle, **shown)
+
+
+def checkbind_login(client: Client, alice: Person) -> Call:
+    handle = client.log_in(alice)["token"]
+    said = {"openId": handle, "username": "alice", "password": CREDENTIALS["password"]}
+    return lambda: ask(client, "/mobileApi/user/login", **said)
+
+
+def gitegg_token(client: Client, alice: Person) -> Call:
+    client.bind(alice)
+    handle = ask(client, "/uni/openid", code=alice.wx_login()).json["sessionKey"]
+    return lambda: ask(client, "/oauth/token", grant_type="social", social_key=handle)
+
+
 @pytest.mark.parametrize(
     ("prepare", "allowed"),
     [
@@ -83,6 +159,18 @@ def logout(client: Client, alice: Person) -> Call:
         (profile, 5),
         (refresh, 4),
         (logout, 3),
+        (verify, 1),
+        (jwt, 3),
+        (my_sessions, 2),
+        (bind, 19),
+        (unbind, 8),
+        (litemall_login, 8),
+        (litemall_phone, 15),
+        (uniapp_openid, 7),
+        (uniapp_decrypt, 14),
+        (uniapp_login, 9),
+        (checkbind_login, 19),
+        (gitegg_token, 7),
     ],
 )
 def test_a_call_asks_the_database_no_more_than_it_needs(

@@ -8,7 +8,6 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from app.clock import now
-from app.errors import CodeUsed
 from app.models import SocialAccount, User
 from app.services.apps import AppConfig
 from app.services.code_exchange import Ask, exchange_once, get_opened
@@ -106,8 +105,6 @@ def _entered(app: AppConfig, opening: Opening) -> Login:
     with transaction() as db:
         tokens, account = get_opened(db, app, opening)
         refuse_inactive_owner(db, account)
-        if (account.user_id is None) != (tokens.refresh_token is None):
-            raise CodeUsed  # the identity has been bound or freed since
         return login_of(db, tokens, account)
 
 
@@ -143,7 +140,11 @@ def note_login(db: Session, tenant_id: UUID, user_id: UUID, device: Device) -> U
 
 
 def login_of(db: Session, tokens: Tokens, account: SocialAccount) -> Login:
-    """Describe a login that stands on a social account, bound as the account is."""
-    user = get_profile(db, account.tenant_id, account.user_id) if account.user_id else None
+    """Describe a login that stands on a social account, bound as its tokens are.
+
+    The account may have been bound since by another session, and then says nothing of this one.
+    """
+    user_id = account.user_id if tokens.refresh_token else None
+    user = get_profile(db, account.tenant_id, user_id) if user_id else None
     kept = KeptProfile(account.nickname, account.avatar_url)
     return Login(tokens, user, account.openid, account.unionid, kept)

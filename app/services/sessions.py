@@ -99,6 +99,7 @@ def open_session(
         social_account_id=social_account_id,
         device=device.name,
         ip=device.ip,
+        created_at=now(),
     )
     tokens = issue_tokens(session, user_id, opening.pair)
     db.add(session)

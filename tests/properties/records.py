@@ -1,0 +1,100 @@
+"""What the database holds, beside what a witness knows it must hold."""
+
+from hashlib import sha256
+from typing import Any
+
+from tests.cast import Reader
+from tests.properties.owners import Owners
+
+TABLES = ("tenants", "users", "phones", "social_accounts", "login_sessions", "merges")
+# What every use changes, also one that is refused for what it wanted.
+BY_USE = ("seen_at", "expires_at")
+
+Rows = dict[str, list[dict[str, Any]]]
+# Lists, not sets: what is there twice must be seen twice.
+Records = dict[str, list[tuple[Any, ...]]]
+
+
+def read(rows: Reader) -> Rows:
+    """Read the tables of people and logins, whole."""
+    tables: Rows = {name: [] for name in TABLES}
+    each = (f"SELECT '{name}', to_jsonb(one) FROM {name} one" for name in TABLES)
+    for table, row in rows(" UNION ALL ".join(each)):
+        tables[table].append(row)
+    return tables
+
+
+def lasting(rows: Rows) -> list[str]:
+    """Spell what no refused request may change."""
+    each = (row for table in rows.values() for row in table)
+    return sorted(str([item for item in row.items() if item[0] not in BY_USE]) for row in each)
+
+
+def held(rows: Rows) -> Records:
+    """Say who is who by the database."""
+    tenant = {one["id"]: one["slug"] for one in rows["tenants"]}
+    openid = {None: None} | {one["id"]: one["openid"] for one in rows["social_accounts"]}
+    return _sorted(
+        users=[
+            (tenant[one["tenant_id"]], one["id"], one["status"], one["merged_into_id"])
+            for one in rows["users"]
+        ],
+        phones=[(tenant[one["tenant_id"]], one["user_id"]) for one in rows["phones"]],
+        social_accounts=[
+            (tenant[one["tenant_id"]], one["appid"], one["openid"], one["user_id"])
+            for one in rows["social_accounts"]
+        ],
+        login_sessions=[
+            (
+                one["token_hash"].removeprefix("\\x"),
+                one["appid"],
+                openid[one["social_account_id"]],
+                one["user_id"],
+                one["ended_at"] is not None,
+            )
+            for one in rows["login_sessions"]
+        ],
+    )
+
+
+def known(owners: Owners) -> Records:
+    """Say who is who by what has been witnessed."""
+    met = [one for one in owners.identities.values() if one.openid]
+    return _sorted(
+        users=[
+            (one.tenant, one.id, one.status, one.merge and one.merge.into.id)
+            for one in owners.users
+        ],
+        phones=[(one.tenant, one.id) for one in owners.users if one.phone],
+        social_accounts=[
+            (one.app.tenant, one.app.appid, one.openid, one.user and one.user.id) for one in met
+        ],
+        login_sessions=[
+            (
+                hash_of(one.tokens[-1]),
+                one.app.appid,
+                one.identity and one.identity.openid,
+                one.user and one.user.id,
+                one.ended is not None,
+            )
+            for one in owners.sessions
+        ],
+    )
+
+
+def hash_of(token: str) -> str:
+    """Hash a token as the database shows it."""
+    return sha256(token.encode()).hexdigest()
+
+
+def name_sessions(owners: Owners, rows: Rows) -> None:
+    """Learn the ids of sessions; the id of one that is known stays."""
+    ids = {one["token_hash"].removeprefix("\\x"): one["id"] for one in rows["login_sessions"]}
+    for session in owners.sessions:
+        session_id = ids[hash_of(session.tokens[-1])]
+        assert session.id in (None, session_id)
+        session.id = session_id
+
+
+def _sorted(**records: list[tuple[Any, ...]]) -> Records:
+    return {name: sorted(table, key=str) for name, table in records.items()}

@@ -1,0 +1,285 @@
+"""Whatever people do, in whatever order: a token answers for exactly whom it was given to.
+
+The default profile is the same short one each time; HYPOTHESIS_PROFILE=long looks elsewhere each
+time, for minutes.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import initialize, precondition, rule, run_state_machine_as_test
+
+from app import clock as service_clock
+from app.errors import Failure
+from app.services.merges import undo_merge
+from tests.cast import ACME_CLUB, ACME_SHOP, ACME_STAFF, APPS, GLOBEX_LIFE, App, WeChat, failure
+from tests.properties.people import Clock, Refused, Session, User
+from tests.properties.scene import BOSSES_PHONE, PASSWORDS, Scene, assert_refused
+
+settings.register_profile(
+    "short",
+    max_examples=10,
+    stateful_step_count=20,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=(Phase.generate, Phase.shrink),
+    report_multiple_bugs=False,
+    suppress_health_check=list(HealthCheck),
+)
+settings.register_profile(
+    "long",
+    parent=settings.get_profile("short"),
+    max_examples=400,
+    stateful_step_count=60,
+    derandomize=False,
+)
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "short")
+
+PLACES = {"shop": ACME_SHOP, "club": ACME_CLUB, "staff": ACME_STAFF, "life": GLOBEX_LIFE}
+# Alice and bob are each in several apps of a tenant, and people of both tenants.
+VISITS = st.sampled_from(
+    [
+        *("alice@shop", "alice@club", "alice@life"),
+        *("bob@shop", "bob@club", "bob@staff", "bob@life"),
+        *("carol@shop", "carol@staff"),
+    ]
+)
+PHONES = st.sampled_from([BOSSES_PHONE, BOSSES_PHONE, "13800138002", "13800138003"])
+UNIONIDS = st.sampled_from([True, True, True, False])  # whether WeChat tells it
+DEVICES = st.sampled_from(["phone", "phone", "tablet"])
+ACCOUNTS = st.sampled_from(["desk", "boss"])
+# How many tokens ago a token was given out; mostly it is the newest.
+AGES = st.sampled_from([0, 0, 0, 0, 1, 2])
+# Around how long an answer is repeated, a use goes unnoted, a login and a refresh token live.
+PAUSES = st.sampled_from([27, 35, 70, 3600, 7201, 30 * 86400])
+WITH_TOKEN = st.sampled_from(["phone", "bind", "unbind", "logout", "logout-all", "jwt"])
+FEW_GUESSES = 4  # so few that nobody has to wait
+
+
+def one_session(holding: str = "tokens") -> st.SearchStrategy[Session]:
+    """Choose a session that holds something, rather one that lives."""
+
+    def choose(scene: Scene) -> st.SearchStrategy[Session]:
+        sessions = [one for one in scene.witness.sessions if getattr(one, holding)]
+        return st.sampled_from([one for one in sessions if not one.ended] * 3 + sessions)
+
+    return st.runner().flatmap(choose)
+
+
+def somebody_holds(what: str) -> Callable[[Any], Any]:
+    """Wait until there is such a session."""
+    return precondition(lambda scene: any(getattr(one, what) for one in scene.witness.sessions))
+
+
+def one_user() -> st.SearchStrategy[User]:
+    """Choose a user, rather a merged one."""
+
+    def choose(scene: Scene) -> st.SearchStrategy[User]:
+        users = scene.witness.users
+        return st.sampled_from([one for one in users if one.merge] * 5 + users)
+
+    return st.runner().flatmap(choose)
+
+
+def shown(tokens: list[str], age: int) -> str:
+    """Give the token that was given out so many tokens ago, or the first."""
+    return tokens[-min(age + 1, len(tokens))]
+
+
+class Interleavings(Scene):
+    """What people, strangers and operators do."""
+
+    ask_everybody = PROFILE != "short"
+
+    @initialize(visits=st.lists(VISITS, min_size=1, max_size=2))
+    def begin(self, visits: list[str]) -> None:
+        """Have somebody there from the start, one of them registered by that alone."""
+        for visit in ["alice@club", *visits]:
+            self.log_in(visit, "phone", None, True)
+
+    @rule(visit=VISITS, device=DEVICES, account=st.none() | ACCOUNTS, unionid=UNIONIDS)
+    def log_in(self, visit: str, device: str, account: str | None, unionid: bool) -> None:
+        """Open a mini-program, and perhaps type account and password."""
+        name, _, place = visit.partition("@")
+        app, witness = PLACES[place], self.witness
+        unionid = unionid or account is not None
+        code = self.hands.wx_login(name, app, unionid)
+        typed = self.credentials(app, account) if account else {}
+        session = Session(app, device, witness.now, witness.identity(name, app))
+        session.code = None if account else code
+        answer = self.hands.post(app, "login", device=device, code=code, **typed)
+        self.follow(answer, lambda hear: witness.log_in(session, hear, account, unionid))
+
+    def credentials(self, app: App, account: str) -> dict[str, str]:
+        """Know an account and its password."""
+        return {"account": account, "password": PASSWORDS[app.tenant, account]}
+
+    @rule(place=st.sampled_from(sorted(PLACES)), device=DEVICES, account=ACCOUNTS)
+    def log_in_with_password(self, place: str, device: str, account: str) -> None:
+        """Type account and password, without WeChat."""
+        app = PLACES[place]
+        session = Session(app, device, self.witness.now, None)
+        typed = self.credentials(app, account)
+        answer = self.hands.post(app, "password-login", device=device, **typed)
+        witnessed = partial(self.witness.log_in_with_password, session, account=account)
+        self.follow(answer, witnessed)
+
+    @precondition(lambda self: self.guesses < FEW_GUESSES)
+    @rule(place=st.sampled_from(sorted(PLACES)), account=ACCOUNTS)
+    def guess(self, place: str, account: str) -> None:
+        """Try the password that the same account has at the neighbour."""
+        app = PLACES[place]
+        neighbour = ACME_SHOP if app is GLOBEX_LIFE else GLOBEX_LIFE
+        answer = self.hands.post(app, "password-login", **self.credentials(neighbour, account))
+        assert failure(answer) == (401, "credentials_wrong")
+        self.guesses, self.was_refused = self.guesses + 1, True
+
+    @somebody_holds("code")
+    @rule(session=one_session("code"), device=DEVICES)
+    def repeat_code(self, session: Session, device: str) -> None:
+        """Send the code of a login once more."""
+        answer = self.hands.post(session.app, "login", device=device, code=session.code)
+        self.follow(answer, partial(self.witness.repeat_code, session, device=device))
+
+    @somebody_holds("tokens")
+    @rule(session=one_session(), age=AGES, phone=PHONES)
+    def verify_phone(self, session: Session, age: int, phone: str, old_way: bool = False) -> None:
+        """Tap the phone button, with one SIM card or another."""
+        name = session.identity.person if session.identity else "alice"
+        tap = self.hands.tap_phone(name, phone, session.app, old_way)
+        token = shown(session.tokens, age)
+        answer = self.hands.post(session.app, "phone", token, **tap)
+        witnessed = partial(
+            self.witness.verify_phone, session, token=token, phone=phone, old_way=old_way
+        )
+        self.follow(answer, witnessed)
+
+    @somebody_holds("tokens")
+    @rule(session=one_session(), age=AGES, phone=PHONES)
+    def verify_phone_the_old_way(self, session: Session, age: int, phone: str) -> None:
+        """Tap the phone button in an old mini-program."""
+        self.verify_phone(session, age, phone, old_way=True)
+
+    @somebody_holds("tokens")
+    @rule(session=one_session(), age=AGES, account=ACCOUNTS)
+    def bind(self, session: Session, age: int, account: str) -> None:
+        """Type account and password when logged in already."""
+        token = shown(session.tokens, age)
+        typed = self.credentials(session.app, account)
+        answer = self.hands.post(session.app, "bind", token, **typed)
+        witnessed = partial(self.witness.bind_account, session, token=token, account=account)
+        self.follow(answer, witnessed)
+
+    @somebody_holds("tokens")
+    @rule(session=one_session(), age=AGES)
+    def unbind(self, session: Session, age: int) -> None:
+        """Leave the mini-program."""
+        token = shown(session.tokens, age)
+        answer = self.hands.post(session.app, "unbind", token)
+        self.follow(answer, partial(self.witness.unbind, session, token=token))
+
+    @somebody_holds("refresh_tokens")
+    @rule(
+        session=one_session("refresh_tokens"),
+        age=AGES,
+        device=DEVICES,
+        place=st.none() | st.none() | st.sampled_from(sorted(PLACES)),
+    )
+    def refresh(self, session: Session, age: int, device: str, place: str | None) -> None:
+        """Show a refresh token, perhaps a used one, from another device, or to another app."""
+        app = PLACES[place] if place else session.app
+        token = shown(session.refresh_tokens, age)
+        answer = self.hands.post(app, "refresh", device=device, refresh_token=token)
+        witnessed = partial(self.witness.refresh, session, shown=token, app=app, device=device)
+        self.follow(answer, witnessed)
+
+    @somebody_holds("tokens")
+    @rule(session=one_session(), age=AGES, everywhere=st.booleans())
+    def log_out(self, session: Session, age: int, everywhere: bool) -> None:
+        """Log out, here or everywhere."""
+        token, witness = shown(session.tokens, age), self.witness
+        answer = self.hands.post(session.app, "logout-all" if everywhere else "logout", token)
+        leave = witness.log_out_everywhere if everywhere else witness.log_out
+        self.follow(answer, lambda _: leave(session, token))
+
+    @somebody_holds("tokens")
+    @rule(session=one_session(), age=AGES, other=st.none() | one_session())
+    def end_session(self, session: Session, age: int, other: Session | None) -> None:
+        """End one's own session, somebody else's, or all others."""
+        token, witness = shown(session.tokens, age), self.witness
+        path = f"/v1/me/sessions/{other.id}" if other else "/v1/me/sessions"
+        answer = self.hands.client.send("DELETE", path, token)
+        if other:
+            self.follow(answer, lambda _: witness.end_session(session, token, other))
+        else:
+            self.follow(answer, lambda _: witness.log_out_everywhere(session, token, stay=True))
+
+    @somebody_holds("tokens")
+    @rule(session=one_session(), age=AGES, what=WITH_TOKEN, app=st.sampled_from(APPS))
+    def go_astray(self, session: Session, age: int, what: str, app: App) -> None:
+        """Come with a token to another app, or to the neighbour."""
+        if app is not session.app:
+            token = shown(session.tokens, age)
+            answer = self.hands.post(app, what, token)
+            use = partial(self.witness.use, session, token, app, even_expired=what == "logout")
+            self.follow(answer, lambda _: use())
+
+    # The operator, and time
+
+    @rule(user=one_user(), what=st.sampled_from(["switch_user", "undo_merge"]))
+    def operate(self, user: User, what: str) -> None:
+        """Do something as the operator."""
+        if user.merge or what == "undo_merge":
+            self.undo_merge(user)
+        else:
+            self.switch_user(user)
+
+    def switch_user(self, user: User) -> None:
+        """Disable a user, or enable them again."""
+        user.disabled = not user.disabled
+        self.rows("UPDATE users SET status = :s WHERE id = :i", s=user.status, i=user.id)
+
+    def undo_merge(self, user: User) -> None:
+        """Let a merged user live again."""
+        try:
+            self.witness.undo_merge(user)
+        except Refused as refusal:
+            self.was_refused = True
+            with self.app.app_context(), pytest.raises(Failure) as failed:
+                undo_merge(user.tenant, UUID(user.id))
+            assert_refused(failed.value.status, failed.value.code, refusal)
+        else:
+            with self.app.app_context():
+                undo_merge(user.tenant, UUID(user.id))
+
+    @rule(seconds=PAUSES)
+    def pass_time(self, seconds: int) -> None:
+        """Put the phone away."""
+        self.clock.pass_(seconds)
+        self.wechat.control("clock", advance=seconds)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The service's time, standing still until somebody moves it."""
+    clock, real = Clock(), service_clock.now
+    for name, module in list(sys.modules.items()):
+        if name.startswith("app.") and getattr(module, "now", None) is real:
+            monkeypatch.setattr(module, "now", clock.now)
+    return clock
+
+
+def test_nobody_answers_for_anybody_else(app: Flask, wechat: WeChat, clock: Clock) -> None:
+    """Otherwise some order of steps lets a person in as another, or after their session ended."""
+    run_state_machine_as_test(
+        lambda: Interleavings(app, wechat, clock), settings=settings.get_profile(PROFILE)
+    )
