@@ -15,9 +15,6 @@ class Phone(Model):
         UniqueConstraint("tenant_id", "number_index"),
         UniqueConstraint("tenant_id", "user_id"),
         ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"]),
-        ForeignKeyConstraint(
-            ["tenant_id", "appid"], ["wechat_apps.tenant_id", "wechat_apps.appid"]
-        ),
     )
 
     id: Mapped[Id]
@@ -27,6 +24,4 @@ class Phone(Model):
     number_sealed: Mapped[str]
     country_code: Mapped[int]
     verified_at: Mapped[Moment]
-    # Through which app the person gave it; none when the tenant entered it.
-    appid: Mapped[str | None]
     number = Sealed("id")

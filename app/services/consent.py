@@ -5,84 +5,94 @@ in the app that the push came for. Whom we do not know has nothing here.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import delete, exists, select, update
+import structlog
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from app.models import LoginSession, Phone, SocialAccount, User
 from app.services import audit
-from app.services.erasure import erase_identities, erase_user
+from app.services.erasure import erase
 from app.services.holdings import Holdings, lock_holdings
 from app.services.profiles import clear_profile
 from app.wechat import Push
 
-PROFILE = frozenset({"nickname", "avatar_url"})
-# What each number of RevokeInfo takes back of what we keep: 6 nickname and avatar, 8 the phone
-# number, 19 the nickname of the keyboard, 20 the avatar that was picked.
-KEPT = {6: PROFILE, 8: {"phone"}, 19: {"nickname"}, 20: {"avatar_url"}}
-# What else it may take back from a mini-program: plate, address, invoice title, Bluetooth,
+log = structlog.get_logger()
+
+# The numbers of RevokeInfo. 6 is nickname and avatar, 19 the nickname of the keyboard, 20 the
+# avatar that was picked: nobody can tell by which of the ways ours came.
+PROFILE, PHONE = frozenset({6, 19, 20}), frozenset({8})
+# What else may be taken back from a mini-program: plate, address, invoice title, Bluetooth,
 # microphone, camera, steps, location, pictures, files, e-mail (16), chosen place. None is kept.
 NEVER_KEPT = frozenset({1, 2, 3, 4, 5, 7, 12, 13, 14, 15, 16, 18})
+KNOWN = PROFILE | PHONE | NEVER_KEPT
 
 
 class NobodyNamed(Exception):
     """The event does not say whom it is about."""
 
 
-@dataclass(frozen=True, slots=True)
-class Left:
-    """What of an event is left to be done, as an event of its own, and why."""
-
-    push: Push
-    why: str
+class RevokeInfoUnknown(Exception):
+    """Nobody knows what the person has withdrawn."""
 
 
-def withdraw(db: Session, tenant_id: UUID, appid: str, push: Push) -> Left | None:
+def withdraw(db: Session, tenant_id: UUID, appid: str, push: Push) -> None:
     """Clear exactly what the person no longer lets the app know.
 
-    A number that nobody knows is left; what is kept of it names no other, so that a later try
-    does not clear what the person has given again since.
+    Raises RevokeInfoUnknown when that is nothing we know of. Beside something that we do know, an
+    unknown number is only recorded: to try again would clear what has been given again since.
     """
+    withdrawn = frozenset(push.revoke_infos)
+    unknown = withdrawn - KNOWN
+    if unknown or not withdrawn:
+        log.error("revoke_info_unknown", numbers=_listed(unknown))
     account = _lock_named(db, tenant_id, appid, push)
-    known = [info for info in push.revoke_infos if info in KEPT or info in NEVER_KEPT]
-    if account is not None and known:
-        cleared = {what for info in known for what in KEPT.get(info, ())}
-        _clear(db, account, cleared)
-        _record(db, account, "consent.withdrawn", cleared, withdrawn=_listed(known))
-    unknown = [info for info in push.revoke_infos if info not in known]
-    if unknown:
-        return Left(push.withdrawing(unknown), f"RevokeInfo {_listed(unknown)} unknown")
-    return None if known else Left(push, "RevokeInfo unreadable")
+    if account is None:
+        return
+    if not withdrawn & KNOWN:
+        raise RevokeInfoUnknown
+    if withdrawn & PROFILE:
+        clear_profile(db, account)
+    if withdrawn & PHONE:
+        _clear_phone(db, account)
+    told = {"unknown": _listed(unknown)} if unknown else {}
+    _record(db, account, "consent.withdrawn", withdrawn=_listed(withdrawn), **told)
 
 
 def clear_modified_profile(db: Session, tenant_id: UUID, appid: str, push: Push) -> None:
     """Clear a nickname and an avatar that WeChat took down as unfit to be shown."""
     account = _lock_named(db, tenant_id, appid, push)
     if account is not None:
-        _clear(db, account, PROFILE)
-        _record(db, account, "profile.taken_down", PROFILE)
+        clear_profile(db, account)
+        _record(db, account, "profile.taken_down")
 
 
 def cancel(db: Session, tenant_id: UUID, appid: str, push: Push) -> None:
-    """Erase the identity of a person who left WeChat, with what it brought and what stands on it.
+    """Unbind and erase the identity of a person who left WeChat, and end what stands on it.
 
-    The user is erased too, unless there is another way to be them: another identity, an account,
-    or a phone that came from elsewhere.
+    The user is erased with it, unless another identity or an account is left to be them by.
     """
     account = _lock_named(db, tenant_id, appid, push)
     if account is None:
         return
-    user_id = account.user_id
-    held = lock_holdings(db, tenant_id, user_id) if user_id else None
-    clear_profile(db, account, *PROFILE)
-    if held is not None:
-        db.execute(delete(Phone).where(held.phones, Phone.appid == appid))
-    _record(db, account, "social_account.cancelled", {"identity"})
-    erase_identities(db, Holdings(tenant_id, (), [account]))
-    if user_id and held and not _can_be_reached(db, tenant_id, user_id):
-        erase_user(db, held, user_id, audit.WECHAT)
+    _record(db, account, "social_account.cancelled")
+    erase(db, _leaving_with(db, account), audit.WECHAT)
+
+
+def _leaving_with(db: Session, account: SocialAccount) -> Holdings:
+    """Say what goes with an identity: its user, or else only what it brought to them."""
+    alone = Holdings(account.tenant_id, (), [account])
+    if account.user_id is None:
+        return alone
+    held = lock_holdings(db, account.tenant_id, account.user_id)
+    others = [one for one in held.accounts if one.user_id and one.id != account.id]
+    if not others and not _has_name(db, account):
+        return held
+    clear_profile(db, account)
+    if not others:
+        _clear_phone(db, account)
+    return alone
 
 
 def _lock_named(db: Session, tenant_id: UUID, appid: str, push: Push) -> SocialAccount | None:
@@ -97,12 +107,6 @@ def _lock_named(db: Session, tenant_id: UUID, appid: str, push: Push) -> SocialA
     return db.scalar(named.with_for_update())
 
 
-def _clear(db: Session, account: SocialAccount, cleared: Iterable[str]) -> None:
-    clear_profile(db, account, *PROFILE.intersection(cleared))
-    if "phone" in cleared:
-        _clear_phone(db, account)
-
-
 def _clear_phone(db: Session, account: SocialAccount) -> None:
     """Forget the number, whoever gave it first: nobody proves anything with it any more."""
     theirs = (Phone.tenant_id == account.tenant_id, Phone.user_id == account.user_id)
@@ -114,24 +118,17 @@ def _clear_phone(db: Session, account: SocialAccount) -> None:
     db.execute(sessions.values(verified_number_index=None))
 
 
-def _can_be_reached(db: Session, tenant_id: UUID, user_id: UUID) -> bool:
-    """Tell whether there is still a way to log in as a locked user."""
-    identity = exists().where(
-        SocialAccount.tenant_id == tenant_id, SocialAccount.user_id == user_id
-    )
-    phone = exists().where(Phone.tenant_id == tenant_id, Phone.user_id == user_id)
-    its = select(User.id).where(User.tenant_id == tenant_id, User.id == user_id)
-    return db.scalar(its.where(identity | phone | User.account.is_not(None))) is not None
+def _has_name(db: Session, account: SocialAccount) -> bool:
+    """Tell whether the user of an identity has an account to log in by."""
+    its = select(User.account).where(User.tenant_id == account.tenant_id)
+    return db.scalar(its.where(User.id == account.user_id)) is not None
 
 
-def _record(
-    db: Session, account: SocialAccount, action: str, cleared: Iterable[str], **details: str
-) -> None:
-    details |= {"appid": account.appid, "cleared": _listed(cleared)}
+def _record(db: Session, account: SocialAccount, action: str, **details: str) -> None:
     subject = account.user_id or account.id
-    its = {"social_account": account.id}
-    audit.record(db, account.tenant_id, audit.WECHAT, action, subject, **details, **its)
+    its = {"appid": account.appid, "social_account": account.id}
+    audit.record(db, account.tenant_id, audit.WECHAT, action, subject, **its, **details)
 
 
-def _listed(things: Iterable[object]) -> str:
-    return ",".join(sorted(map(str, things)))
+def _listed(numbers: Iterable[int]) -> str:
+    return ",".join(map(str, sorted(numbers)))

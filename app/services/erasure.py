@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from uuid import UUID
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
@@ -10,6 +9,7 @@ from sqlalchemy.orm import Session
 from app.clock import now
 from app.models import (
     AuditEvent,
+    CodeExchange,
     LoginSession,
     Merge,
     Phone,
@@ -20,35 +20,38 @@ from app.models import (
 )
 from app.services import audit
 from app.services.holdings import Holdings
-from app.services.password_tries import forget_account
+from app.services.password_tries import forget_everywhere
 
 
-def erase_user(db: Session, held: Holdings, user_id: UUID, actor: audit.Actor) -> None:
-    """Erase a locked user, those merged into them, and their identities; audited.
+def erase(db: Session, held: Holdings, actor: audit.Actor) -> None:
+    """Erase whoever is held and locked, users and identities, with all that refers to them.
 
-    What is in use of the audit trail stays, but for the addresses.
+    The audit trail keeps what happened, without their addresses.
     """
-    erase_identities(db, held)
+    _forget_tries(db, held)
+    _forget_pushes(db, held)
+    sessions = select(LoginSession.id).where(held.sessions)
+    db.execute(delete(CodeExchange).where(CodeExchange.session_id.in_(sessions)))
+    of_tenant = SessionKey.tenant_id == held.tenant_id
+    keys = delete(SessionKey).where(of_tenant, SessionKey.social_account_id.in_(held.account_ids))
+    db.execute(keys)
+    for table, theirs in (
+        (LoginSession, held.sessions),
+        (SocialAccount, held.identities),
+        (Merge, held.merges),
+        (Phone, held.phones),
+        (User, held.users),
+    ):
+        db.execute(delete(table).where(theirs))
+    _blank_addresses(db, held)
+    for user_id in held.user_ids:
+        audit.record(db, held.tenant_id, actor, "user.erased", user_id)
+
+
+def _forget_tries(db: Session, held: Holdings) -> None:
     for name in db.scalars(select(User.account).where(held.users)).all():
         if name is not None:
-            forget_account(db, held.tenant_id, name)
-    for table, theirs in ((Merge, held.merges), (Phone, held.phones), (User, held.users)):
-        db.execute(delete(table).where(theirs))
-    with passing_the_trail(db):
-        addressed = update(AuditEvent).where(held.events, AuditEvent.ip.is_not(None))
-        db.execute(addressed.values(ip=None).execution_options(synchronize_session=False))
-    audit.record(db, held.tenant_id, actor, "user.erased", user_id)
-
-
-def erase_identities(db: Session, held: Holdings) -> None:
-    """Erase locked identities with their keys, the pushes about them, and the sessions."""
-    _forget_pushes(db, held)
-    of_tenant, ids = SessionKey.tenant_id == held.tenant_id, held.account_ids
-    keys = delete(SessionKey).where(of_tenant, SessionKey.social_account_id.in_(ids))
-    db.execute(keys)
-    db.execute(delete(LoginSession).where(held.sessions))
-    accounts = (SocialAccount.tenant_id == held.tenant_id, SocialAccount.id.in_(ids))
-    db.execute(delete(SocialAccount).where(*accounts))
+            forget_everywhere(db, held.tenant_id, name)
 
 
 def _forget_pushes(db: Session, held: Holdings) -> None:
@@ -57,6 +60,12 @@ def _forget_pushes(db: Session, held: Holdings) -> None:
     handled_at = func.coalesce(WeChatPush.handled_at, now())
     nothing = {"message_sealed": None, "failure": None, "person_index": None}
     db.execute(about.values(handled_at=handled_at, **nothing))
+
+
+def _blank_addresses(db: Session, held: Holdings) -> None:
+    addressed = update(AuditEvent).where(held.events, AuditEvent.ip.is_not(None))
+    with passing_the_trail(db):
+        db.execute(addressed.values(ip=None).execution_options(synchronize_session=False))
 
 
 @contextmanager

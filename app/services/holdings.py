@@ -13,7 +13,10 @@ from app.models import AuditEvent, LoginSession, Merge, Phone, SocialAccount, Us
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """A user, those merged into them, and their WeChat identities; and what refers to these."""
+    """A user, those merged into them, and their WeChat identities; and what refers to these.
+
+    Without users it is an identity that goes alone.
+    """
 
     tenant_id: UUID
     user_ids: Sequence[UUID]
@@ -30,6 +33,11 @@ class Holdings:
     @property
     def phones(self) -> ColumnElement[bool]:
         return and_(Phone.tenant_id == self.tenant_id, Phone.user_id.in_(self.user_ids))
+
+    @property
+    def identities(self) -> ColumnElement[bool]:
+        these = SocialAccount.id.in_(self.account_ids)
+        return and_(SocialAccount.tenant_id == self.tenant_id, these)
 
     @property
     def sessions(self) -> ColumnElement[bool]:
@@ -86,7 +94,7 @@ def find_holdings(db: Session, tenant_id: UUID, user_id: UUID, *, lock: bool = F
         SocialAccount.id.in_(_identities_of(tenant_id, user_id, user_ids)),
         is_free,
     )
-    wanted = wanted.order_by(SocialAccount.id)
+    wanted = wanted.order_by(SocialAccount.id).execution_options(populate_existing=True)
     accounts = db.scalars(wanted.with_for_update() if lock else wanted).all()
     return Holdings(tenant_id, user_ids, accounts)
 

@@ -100,10 +100,6 @@ def _carry_out(push_id: UUID) -> bool | None:
         row = db.scalar(wanted.with_for_update(skip_locked=True))
         if row is None:
             return None
-        push = read_push(row.message or "")
-        left = HANDLERS[row.event](db, row.tenant_id, row.appid, push)
-        if left is not None:
-            row.failure, row.message = left.why, left.push.message
-            return False
+        HANDLERS[row.event](db, row.tenant_id, row.appid, read_push(row.message or ""))
         row.handled_at, row.failure, row.message = now(), None, None
         return True

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from unicodedata import category
 from uuid import UUID
 
-from sqlalchemy import exists, func, or_, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
 
 from app.models import SocialAccount, User
 from app.services.holdings import with_merged
@@ -82,25 +82,25 @@ def write_profile(
     db.execute(user.values(said | ({"gender": gender} if gender else {})))
 
 
-def clear_profile(db: Session, account: SocialAccount, *names: str) -> None:
-    """Clear what a locked social account says of a nickname or an avatar, in whoever is named so.
+def clear_profile(db: Session, account: SocialAccount) -> None:
+    """Clear the nickname and avatar of a locked social account, and of whoever it named.
 
-    Its user keeps a text that differs, so was typed or came from elsewhere, and one that another
-    identity of theirs says too. Who was merged into the user has no use for any.
+    Its user, and those who were merged into them, keep only what another identity of theirs says
+    too: what the person typed may well have been WeChat's.
     """
-    merged = with_merged(account.tenant_id, account.user_id)
-    others = aliased(SocialAccount)
-    said_by_another = exists().where(
-        others.tenant_id == account.tenant_id,
-        others.user_id == account.user_id,
-        others.id != account.id,
+    named = (
+        User.tenant_id == account.tenant_id,
+        User.id.in_(with_merged(account.tenant_id, account.user_id)),
     )
-    of_tenant = User.tenant_id == account.tenant_id
-    for name in names:
-        column, text = getattr(User, name), getattr(account, name)
-        copied = (column == text) & ~said_by_another.where(getattr(others, name) == text)
-        named = or_(User.id != account.user_id, copied)
-        users = update(User).where(of_tenant, User.id.in_(merged), named)
+    for name in ("nickname", "avatar_url"):
+        column = getattr(User, name)
+        said_by_another = select(getattr(SocialAccount, name)).where(
+            SocialAccount.tenant_id == account.tenant_id,
+            SocialAccount.user_id == account.user_id,
+            SocialAccount.id != account.id,
+            getattr(SocialAccount, name).is_not(None),
+        )
+        users = update(User).where(*named, column.not_in(said_by_another))
         db.execute(users.values({name: None}).execution_options(synchronize_session=False))
         setattr(account, name, None)
 

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -31,9 +31,8 @@ from app.wechat import Push, PushQuery, PushSecrets
 log = structlog.get_logger()
 
 # Carries an event out in the caller's transaction: SQL only, and nothing new the second time.
-# Takes the tenant's id and the appid. Gives what it left to be done, if anything, when it did the
-# rest; whatever it raises leaves all of it. Either way an operator sees it, and can retry.
-Handler = Callable[[Session, UUID, str, Push], consent.Left | None]
+# Takes the tenant's id and the appid; whatever it raises leaves the event to be retried.
+Handler = Callable[[Session, UUID, str, Push], None]
 HANDLERS: dict[str, Handler] = {
     "user_authorization_revoke": consent.withdraw,
     "user_authorization_cancellation": consent.cancel,
@@ -112,18 +111,9 @@ def _carry_out(arrival: Arrival) -> None:
         if not _note(db, arrival, handled=event in HANDLERS):
             return
         if event in HANDLERS:
-            left = HANDLERS[event](db, arrival.tenant_id, arrival.appid, arrival.push)
-            if left is not None:
-                _keep_left(db, arrival.id, left)
+            HANDLERS[event](db, arrival.tenant_id, arrival.appid, arrival.push)
         else:
             log.info("push_kept", push_event=event)
-
-
-def _keep_left(db: Session, push_id: UUID, left: consent.Left) -> None:
-    log.error("push_left", push_event=left.push.event, why=left.why)
-    sealed = WeChatPush.message.seal(left.push.message, WeChatPush, id=push_id)
-    this = update(WeChatPush).where(WeChatPush.id == push_id)
-    db.execute(this.values(handled_at=None, message_sealed=sealed, failure=left.why))
 
 
 def _hurry(db: Session, milliseconds: int) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from app.wechat.errors import MalformedPush
@@ -52,21 +51,6 @@ class Push:
         if not re.fullmatch(r"\d{1,9}( ?, ?\d{1,9})*", self.revoke_info or ""):
             return ()
         return tuple(int(number) for number in (self.revoke_info or "").split(","))
-
-    def withdrawing(self, infos: Sequence[int]) -> "Push":
-        """Make the same event of these kinds of information only."""
-        fields = {
-            "CreateTime": self.created_at,
-            "MsgType": "event",
-            "Event": self.event,
-            "OpenID": self.openid,
-            "UnionID": self.unionid,
-            "AppID": self.appid,
-            "RevokeInfo": ",".join(map(str, infos)),
-            "PluginID": self.plugin_id,
-            "OpenPID": self.open_pid,
-        }
-        return read_push(json.dumps({name: said for name, said in fields.items() if said}))
 
     @property
     def key(self) -> str:

@@ -1,4 +1,4 @@
-"""let people leave: closed accounts, whose phone and push it is, and retention."""
+"""let people leave: closed accounts, whose pushes and tries they are, and retention."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -21,8 +21,10 @@ BEGIN
             IF OLD.created_at < now() - make_interval(days => coalesce(days, 1095)) THEN
                 RETURN OLD;
             END IF;
-        ELSIF NEW.ip IS NULL AND to_jsonb(NEW) - 'ip' = to_jsonb(OLD) - 'ip' THEN
-            RETURN NEW;
+        ELSIF TG_OP = 'UPDATE' THEN
+            IF NEW.ip IS NULL AND to_jsonb(NEW) - 'ip' = to_jsonb(OLD) - 'ip' THEN
+                RETURN NEW;
+            END IF;
         END IF;
     END IF;
     RAISE EXCEPTION '% is append only', TG_TABLE_NAME;
@@ -64,14 +66,8 @@ def upgrade() -> None:
         postgresql_where=sa.text("merged_into_id IS NOT NULL"),
     )
     op.create_index(op.f("ix_merges_tenant_id_user_id"), "merges", ["tenant_id", "user_id"])
-    op.add_column("phones", sa.Column("appid", sa.String(), nullable=True))
-    op.create_foreign_key(
-        op.f("fk_phones_tenant_id_appid_wechat_apps"),
-        "phones",
-        "wechat_apps",
-        ["tenant_id", "appid"],
-        ["tenant_id", "appid"],
-    )
+    op.add_column("password_tries", sa.Column("account_key", sa.LargeBinary(), nullable=True))
+    op.create_index(op.f("ix_password_tries_account_key"), "password_tries", ["account_key"])
     op.add_column("wechat_pushes", sa.Column("person_index", sa.LargeBinary(), nullable=True))
     op.create_index(
         op.f("ix_wechat_pushes_appid_person_index"), "wechat_pushes", ["appid", "person_index"]
@@ -80,16 +76,21 @@ def upgrade() -> None:
         name = "_".join(["ix_audit_events_tenant_id", *columns])
         op.create_index(op.f(name), "audit_events", ["tenant_id", *columns])
     op.execute(GUARD)
+    op.execute(
+        "CREATE TRIGGER never_emptied BEFORE TRUNCATE ON audit_events "
+        "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+    )
 
 
 def downgrade() -> None:
+    op.execute("DROP TRIGGER never_emptied ON audit_events")
     op.execute(NO_EXCEPTION)
     for columns in AUDIT_INDEXES:
         op.drop_index(op.f("_".join(["ix_audit_events_tenant_id", *columns])))
     op.drop_index(op.f("ix_wechat_pushes_appid_person_index"))
     op.drop_column("wechat_pushes", "person_index")
-    op.drop_constraint(op.f("fk_phones_tenant_id_appid_wechat_apps"), "phones")
-    op.drop_column("phones", "appid")
+    op.drop_index(op.f("ix_password_tries_account_key"))
+    op.drop_column("password_tries", "account_key")
     op.drop_index(op.f("ix_merges_tenant_id_user_id"))
     op.drop_index(op.f("ix_users_tenant_id_merged_into_id"))
     op.drop_index(op.f("ix_users_erase_after"))
