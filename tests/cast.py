@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 import requests
 from flask import Flask
@@ -86,20 +87,30 @@ def taken_back(app: Flask) -> Iterator[None]:
 
 
 class WeChat:
-    """The simulated WeChat, by its control API."""
+    """The simulated WeChat, by its control API: across the network unless it is in this process.
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    The service reaches it at its URL in either case. A phone's tap across the network takes ten
+    times as long, and tests tap thousands of times.
+    """
+
+    def __init__(self, url: str, simulator: Flask | None = None) -> None:
+        self.url, self.simulator = url, simulator
 
     def control(self, what: str, **fields: Any) -> Any:
         """Tell the simulator something."""
-        answer = requests.post(f"{self.url}/_simulator/{what}", json=fields, timeout=5)
-        answer.raise_for_status()
-        return answer.json()
+        return self._call("POST", what, fields)
 
     def ask(self, what: str, **query: str) -> Any:
         """Ask the simulator something."""
-        answer = requests.get(f"{self.url}/_simulator/{what}", params=query, timeout=5)
+        return self._call("GET", f"{what}?{urlencode(query)}")
+
+    def _call(self, method: str, what: str, body: dict[str, Any] | None = None) -> Any:
+        path = f"/_simulator/{what}"
+        if self.simulator:
+            told = self.simulator.test_client().open(path, method=method, json=body)
+            assert told.status_code == 200, told.text
+            return told.json
+        answer = requests.request(method, self.url + path, json=body, timeout=5)
         answer.raise_for_status()
         return answer.json()
 

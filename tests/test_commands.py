@@ -495,7 +495,6 @@ def environ_of(config: Config) -> dict[str, str]:
         "DATABASE_URL": config.database_url,
         "WECHAT_API_BASE_URL": config.wechat_api_base_url,
         "PYTHONIOENCODING": "",
-        "PYTHONDONTWRITEBYTECODE": "1",
     }
 
 

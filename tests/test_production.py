@@ -78,8 +78,9 @@ CASES = {
 
 # One process for each boot, forked where what takes a second is imported already.
 FORKING = """
-import json, os, runpy, sys
+import gc, json, os, runpy, sys
 import app, config
+gc.freeze()
 for folder, environ in json.load(sys.stdin):
     if os.fork() == 0:
         os.environ.clear()
@@ -105,12 +106,7 @@ class Boot:
 def environ_of(var: Path, changes: dict[str, str]) -> dict[str, str]:
     """Give an environment with no settings but the given ones."""
     environ = {name: value for name, value in os.environ.items() if name not in OURS}
-    return (
-        environ
-        | RIGHT
-        | {"WXPASS_VAR": str(var), "GUNICORN_WORKERS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-        | changes
-    )
+    return environ | RIGHT | {"WXPASS_VAR": str(var), "GUNICORN_WORKERS": "1"} | changes
 
 
 def made_in(var: Path) -> list[str]:

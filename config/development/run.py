@@ -117,13 +117,16 @@ def main() -> int:
 
 
 def _run_everything(run: Run) -> None:
-    children = []
+    children: list[Child] = []
     simulate = is_missing(run.environ, "WECHAT_API_BASE_URL")
     service = _check_addresses(run.environ, simulate)
     _claim_var(run)
     wechat = _make_ready(run).wechat_api_base_url
     if simulate:
         children.append(_start_simulator(run, wechat))
+    _bring_database_up_to_date(run)
+    for child in children:
+        run.wait(child, lambda: _answers(f"{wechat}/_simulator/health"))
     playable = is_local(wechat) and _answers(f"{wechat}/_simulator/health")
     if playable:
         _introduce_demo(wechat)
@@ -171,7 +174,7 @@ def _claim_var(run: Run) -> None:
 
 
 def _make_ready(run: Run) -> Config:
-    """Start the database, fill the environment, bring the tables and the demo data."""
+    """Start the database and fill the environment."""
     environ = run.environ
     environ["WXPASS_VAR"] = str(var_folder(environ))
     if is_missing(environ, "DATABASE_URL"):
@@ -180,21 +183,23 @@ def _make_ready(run: Run) -> Config:
         run.stack.callback(say, "Stopping PostgreSQL / 正在停止 PostgreSQL ...")
         environ["DATABASE_URL"] = server.url
     fill(environ)
-    config = load_config(environ)
+    return load_config(environ)
+
+
+def _bring_database_up_to_date(run: Run) -> None:
+    """Bring the tables and the demo data."""
     say("Bringing the database up to date / 正在更新数据库 ...")
     run.finish("demo", "flask", "--app", "wsgi", "demo", "--migrate")
-    return config
 
 
 def _start_simulator(run: Run, url: str) -> Child:
+    """Start it; until it answers there is a database to bring up to date."""
     say("Starting the WeChat simulator / 正在启动微信模拟器 ...")
     address = urlsplit(url).netloc
     options = f"--workers 1 --worker-class gevent --no-control-socket --bind {address}"
-    child = run.keep(
+    return run.keep(
         "simulator", 5, "gunicorn", *options.split(), "app.simulator:create_simulator()"
     )
-    run.wait(child, lambda: _answers(f"{url}/_simulator/health"))
-    return child
 
 
 def _introduce_demo(url: str) -> None:
