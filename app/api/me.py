@@ -7,8 +7,8 @@ from uuid import UUID
 from app.api.blueprint import Blueprint
 from app.auth import bound_login, this_caller, this_device, this_tenant_id, this_user_id
 from app.schemas.requests import PasswordChangeRequest, ProfileChangeRequest
-from app.schemas.responses import SessionResponse, UserResponse
-from app.services import my_sessions, password_changes, users
+from app.schemas.responses import ClosingResponse, SessionResponse, UserResponse
+from app.services import closing, my_sessions, password_changes, users
 
 blp = Blueprint("me", __name__, url_prefix="/v1/me")
 
@@ -28,6 +28,14 @@ def show_me() -> users.Profile:
 def change_me(body: dict[str, Any]) -> users.Profile:
     """Change the logged-in user's nickname, avatar or gender."""
     return users.change_user(this_tenant_id(), this_user_id(), **body)
+
+
+@blp.delete("")
+@bound_login
+@blp.response(200, ClosingResponse)
+def close_me() -> closing.Closing:
+    """Close the logged-in user's account; a login before it is erased keeps it."""
+    return closing.close_account(this_caller(), this_device())
 
 
 @blp.post("/password")

@@ -1,4 +1,4 @@
-"""What is held of one person: which rows of which tables. Export reads them, erasure removes them."""
+"""What is held of a person: which rows of which tables. Export reads them, erasure removes them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from app.errors import TokenInvalid
 from app.models import SocialAccount, User
 from app.services.holdings import with_merged
 from app.services.sessions import Caller
@@ -106,11 +107,17 @@ def clear_profile(db: Session, account: SocialAccount) -> None:
 
 
 def read_profile(db: Session, caller: Caller) -> KeptProfile:
-    """Read what is kept with the caller's social account, or without one with their user."""
+    """Read what is kept with the caller's social account, or without one with their user.
+
+    Raises TokenInvalid when these were erased while a request of theirs went on.
+    """
     account = select(SocialAccount.nickname, SocialAccount.avatar_url).where(
         SocialAccount.tenant_id == caller.tenant_id, SocialAccount.id == caller.social_account_id
     )
     user = select(User.nickname, User.avatar_url).where(
         User.tenant_id == caller.tenant_id, User.id == caller.user_id
     )
-    return KeptProfile(*db.execute(account if caller.social_account_id else user).one())
+    row = db.execute(account if caller.social_account_id else user).one_or_none()
+    if row is None:
+        raise TokenInvalid
+    return KeptProfile(*row)

@@ -37,7 +37,7 @@ class Push:
 
     @property
     def person(self) -> str | None:
-        """The openid of whom it is about, as far as it says: the sender, but for platform events."""
+        """The openid of whom it is about: the sender, but not of what the platform sends."""
         if self.openid is not None or self.event in COMPLIANCE_EVENTS:
             return self.openid
         return self.from_user
