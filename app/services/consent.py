@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 import structlog
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.models import LoginSession, Phone, SocialAccount, User
@@ -111,11 +111,15 @@ def _clear_phone(db: Session, account: SocialAccount) -> None:
     """Forget the number, whoever gave it first: nobody proves anything with it any more."""
     theirs = (Phone.tenant_id == account.tenant_id, Phone.user_id == account.user_id)
     db.execute(delete(Phone).where(*theirs))
-    of_tenant = LoginSession.tenant_id == account.tenant_id
-    stands_on_it = LoginSession.social_account_id == account.id
-    verified = LoginSession.verified_number_index.is_not(None)
-    sessions = update(LoginSession).where(of_tenant, stands_on_it, verified)
-    db.execute(sessions.values(verified_number_index=None))
+    sessions = [LoginSession.social_account_id == account.id]
+    if account.user_id is not None:
+        sessions.append(LoginSession.user_id == account.user_id)
+    verified = update(LoginSession).where(
+        LoginSession.tenant_id == account.tenant_id,
+        LoginSession.verified_number_index.is_not(None),
+        or_(*sessions),
+    )
+    db.execute(verified.values(verified_number_index=None))
 
 
 def _has_name(db: Session, account: SocialAccount) -> bool:
