@@ -34,8 +34,8 @@ def changes(before: Tables, after: Tables) -> dict[str, Any]:
 
 
 def _changes_of(before: dict[Any, Row], after: dict[Any, Row]) -> dict[Any, Any]:
-    found: dict[Any, Any] = {key: GONE for key in before.keys() - after.keys()}
-    found |= {key: NEW for key in after.keys() - before.keys()}
+    found: dict[Any, Any] = dict.fromkeys(before.keys() - after.keys(), GONE)
+    found |= dict.fromkeys(after.keys() - before.keys(), NEW)
     for key in before.keys() & after.keys():
         new = {name: value for name, value in after[key].items() if value != before[key][name]}
         if new:
