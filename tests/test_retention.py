@@ -52,7 +52,7 @@ def note(app: Flask, rows: Reader, slug: str, days_ago: int) -> None:
     ("column", "age", "is_due"),
     [("ended_at", 89, False), ("ended_at", 91, True), ("refresh_expires_at", 91, True)],
 )
-def test_sessions_go_ninety_days_after_their_end(
+def test_sessions_go_ninety_days_after_their_end(  # noqa: PLR0913
     app: Flask, client: Client, alice: Person, rows: Reader, column: str, age: int, is_due: bool
 ) -> None:
     """Otherwise devices and addresses are kept for ever, or taken while somebody may ask."""
