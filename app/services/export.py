@@ -34,8 +34,8 @@ def export_everything(
 def _surely(held: Holdings, user_id: UUID) -> Holdings:
     """Leave out the identities that may be another person's.
 
-    Of those that nobody has, one that a session of theirs once stood on may be of somebody who
-    used their account; only by its unionid it is surely theirs.
+    Of those that nobody has, one that was unbound from them may be of somebody who used their
+    account; only by its unionid it is surely theirs.
     """
     people = {one.unionid for one in held.accounts if one.user_id == user_id} - {None}
     surely = [one for one in held.accounts if one.user_id == user_id or one.unionid in people]

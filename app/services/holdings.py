@@ -4,7 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, CompoundSelect, Select, and_, false, or_, select, union
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Select,
+    Uuid,
+    and_,
+    cast,
+    false,
+    or_,
+    select,
+    union,
+)
 from sqlalchemy.orm import Session, aliased
 
 from app.keyring import keyring
@@ -83,8 +94,8 @@ def with_merged(tenant_id: UUID, user_id: UUID | None) -> Select[UUID]:
 def find_holdings(db: Session, tenant_id: UUID, user_id: UUID, *, lock: bool = False) -> Holdings:
     """Find what is held of a user, and lock their identities if asked to, by id.
 
-    Of the identities that nobody has, those are theirs on which a session of theirs has stood,
-    or whose unionid is theirs: they had unbound it, or never bound it.
+    Of the identities that nobody has, those are theirs that were unbound from them, as the audit
+    trail knows, and those whose unionid is theirs.
     """
     user_ids = db.scalars(with_merged(tenant_id, user_id)).all()
     # Asked again of the rows themselves: one that is waited for may have become somebody else's.
@@ -105,13 +116,15 @@ def _identities_of(
     ids = select(SocialAccount.id).where(SocialAccount.tenant_id == tenant_id)
     own = aliased(SocialAccount)
     people = select(own.unionid).where(own.tenant_id == tenant_id, own.user_id == user_id)
-    stood_on = select(LoginSession.social_account_id).where(
-        LoginSession.tenant_id == tenant_id, LoginSession.user_id.in_(user_ids)
+    unbound = select(cast(AuditEvent.subject, Uuid)).where(
+        AuditEvent.tenant_id == tenant_id,
+        AuditEvent.actor_id.in_(user_ids),
+        AuditEvent.action == "social_account.unbound",
     )
     return union(
         ids.where(SocialAccount.user_id == user_id),
         ids.where(SocialAccount.unionid.in_(people)),
-        ids.where(SocialAccount.id.in_(stood_on)),
+        ids.where(SocialAccount.id.in_(unbound)),
     )
 
 
