@@ -9,6 +9,7 @@ from click.testing import Result
 from flask import Flask
 from structlog.testing import capture_logs
 
+from app.services.pushes import HANDLERS
 from tests.cast import ACME_CLUB, ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader, enter_user
 from tests.portal import OPENID, REVOKE, Portal, configure, event, succeeded
 from tests.tables import GONE, NEW, Tables, changes, read_tables
@@ -234,6 +235,24 @@ def test_who_leaves_wechat_is_erased(
     theirs |= {"session_keys": keys, "code_exchanges": exchanges}
     assert changed == {name: dict.fromkeys(gone, GONE) for name, gone in theirs.items()}
     assert client.me(known.token).status_code == 401
+
+
+def test_a_cancellation_that_failed_is_carried_out_later(
+    portal: Portal, rows: Reader, known: Known, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the message that waits for its second try is what keeps the person here."""
+
+    def fail(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as patch:
+        patch.setitem(HANDLERS, CANCEL, fail)
+        changed, _ = played(portal, rows, Event=CANCEL, OpenID=known.openid)
+    assert changed == {}
+    assert run("pushes", "retry").exit_code == 0
+    assert rows.count("users", f"id = '{known.user}'") == 0
+    kept = "message_sealed, failure, person_index, handled_at IS NULL"
+    assert rows(f"SELECT {kept} FROM wechat_pushes") == [(None, None, None, False)]
 
 
 def test_who_leaves_wechat_keeps_what_does_not_come_from_it(

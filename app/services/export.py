@@ -44,7 +44,7 @@ def _surely(held: Holdings, user_id: UUID) -> Holdings:
 
 def _parts(held: Holdings) -> dict[str, tuple[Any, ColumnElement[bool]]]:
     by_somebody_else = and_(
-        AuditEvent.actor_kind == "user", AuditEvent.actor_id.not_in(held.user_ids)
+        AuditEvent.actor_id.is_not(None), AuditEvent.actor_id.not_in(held.user_ids)
     )
     as_somebody_else = and_(
         LoginSession.user_id.is_not(None), LoginSession.user_id.not_in(held.user_ids)
