@@ -309,7 +309,7 @@ def test_whom_we_do_not_know_has_nothing_here(
     """Otherwise WeChat repeats what nobody can do, or the platform's sender is taken for a user."""
     changed, _ = played(portal, rows, Event=name, OpenID=OPENID, FromUserName=known.openid)
     assert changed == {}
-    assert rows.count("wechat_pushes", "handled_at IS NOT NULL") == 1
+    assert rows.count("wechat_pushes", "handled_at IS NOT NULL AND person_index IS NULL") == 1
 
 
 @pytest.mark.parametrize("name", [REVOKE, CANCEL, MODIFIED])

@@ -168,3 +168,13 @@ def test_an_identity_of_somebody_who_used_the_account_is_not_told(
     mine = client.post("password-login", **CREDENTIALS).json["token"]
     text = json.dumps(exported(client, mine)["identities"])
     assert free["openid"] not in text
+
+
+@pytest.mark.real_commits
+def test_a_client_that_hangs_up_leaves_nothing_open(app: Flask, client: Client, token: str) -> None:
+    """Otherwise each export that is broken off, or read slowly, holds a database connection."""
+    answer = client.send("GET", "/v1/me/export", token, buffered=False)
+    assert next(answer.iter_encoded())
+    with app.app_context():
+        assert db.engine.pool.checkedout() == 0
+    answer.close()

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -20,7 +20,7 @@ from app import wechat
 from app.clock import now
 from app.errors import PushNotConfigured, PushReplayed
 from app.keyring import keyring
-from app.models import WeChatApp, WeChatPush
+from app.models import SocialAccount, WeChatApp, WeChatPush
 from app.models.columns import new_id
 from app.services import consent
 from app.services.apps import AppConfig
@@ -155,12 +155,28 @@ def _keys_of(arrival: Arrival) -> dict[str, Any]:
 def _content_of(arrival: Arrival, handled: bool) -> dict[str, Any]:
     """Say what is kept: of what is carried out, no message any more."""
     said = {"event": arrival.push.event, "received_at": now()}
-    if arrival.push.person is not None:
-        said["person_index"] = person_index(arrival.appid, arrival.push.person)
     if handled:
-        return said | {"handled_at": said["received_at"]}
+        return said | {"handled_at": said["received_at"], "person_index": _index_if_known(arrival)}
     sealed = WeChatPush.message.seal(arrival.push.message, WeChatPush, id=arrival.id)
-    return said | {"message_sealed": sealed}
+    return said | {"message_sealed": sealed, "person_index": _index_of(arrival)}
+
+
+def _index_of(arrival: Arrival) -> bytes | None:
+    person = arrival.push.person
+    return None if person is None else person_index(arrival.appid, person)
+
+
+def _index_if_known(arrival: Arrival) -> Any:
+    """Give no index of somebody of whom nothing is held, as one who was erased."""
+    index = _index_of(arrival)
+    if index is None:
+        return None
+    known = select(literal(index)).where(
+        SocialAccount.tenant_id == arrival.tenant_id,
+        SocialAccount.appid == arrival.appid,
+        SocialAccount.openid == arrival.push.person,
+    )
+    return known.scalar_subquery()
 
 
 def name_of(error: Exception) -> str:
