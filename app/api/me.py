@@ -4,11 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from flask import Response
+
 from app.api.blueprint import Blueprint
+from app.api.json_stream import streamed
 from app.auth import bound_login, this_caller, this_device, this_tenant_id, this_user_id
+from app.schemas.export import ExportResponse
 from app.schemas.requests import PasswordChangeRequest, ProfileChangeRequest
-from app.schemas.responses import SessionResponse, UserResponse
-from app.services import my_sessions, password_changes, users
+from app.schemas.responses import ClosingResponse, SessionResponse, UserResponse
+from app.services import closing, export, my_sessions, password_changes, users
 
 blp = Blueprint("me", __name__, url_prefix="/v1/me")
 
@@ -28,6 +32,23 @@ def show_me() -> users.Profile:
 def change_me(body: dict[str, Any]) -> users.Profile:
     """Change the logged-in user's nickname, avatar or gender."""
     return users.change_user(this_tenant_id(), this_user_id(), **body)
+
+
+@blp.delete("")
+@bound_login
+@blp.response(200, ClosingResponse)
+def close_me() -> closing.Closing:
+    """Close the logged-in user's account; a login before it is erased keeps it."""
+    return closing.close_account(this_caller(), this_device())
+
+
+@blp.get("/export")
+@bound_login
+@blp.response(200, ExportResponse)
+def export_me() -> Response:
+    """Take out all that is held about the logged-in user, as a file."""
+    parts = export.export_everything(this_caller(), this_user_id(), this_device())
+    return streamed(ExportResponse(), parts, "wxpass-export.json")
 
 
 @blp.post("/password")

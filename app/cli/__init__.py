@@ -1,18 +1,21 @@
-"""Commands: `flask --app wsgi tenants|apps|users|operators|pushes|keys|jwt-keys ... --help`."""
+"""Commands: `flask --app wsgi tenants|apps|users|operators|keys|audit|... --help`."""
 
 from flask import Flask
 
 from app.cli.apps import apps
+from app.cli.audit import audit
 from app.cli.demo import demo
 from app.cli.jwt_keys import jwt_keys
 from app.cli.keys import keys
 from app.cli.operators import operators
 from app.cli.pushes import pushes
+from app.cli.retention import retention
 from app.cli.tenants import tenants
 from app.cli.users import users
 
 
 def register(app: Flask) -> None:
     """Register every command."""
-    for command in (tenants, apps, users, operators, pushes, keys, jwt_keys, demo):
+    mine = (tenants, apps, users, operators, pushes, audit, retention, keys, jwt_keys, demo)
+    for command in mine:
         app.cli.add_command(command)

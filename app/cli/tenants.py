@@ -36,24 +36,38 @@ def add(slug: str, name: str, phone_owner: str) -> None:
 @with_appcontext
 @failures_told
 def list_() -> None:
-    """List the tenants: slug, status, who proves an owned phone, name. 列出租户。"""
+    """List: slug, status, who proves an owned phone, days of grace and audit, name. 列出租户。"""
     for tenant in service.list_tenants():
-        show(tenant.slug, tenant.status, tenant.phone_owner_policy, tenant.name)
+        days = (tenant.grace_days, tenant.audit_days)
+        show(tenant.slug, tenant.status, tenant.phone_owner_policy, *days, tenant.name)
 
 
 @tenants.command("set")
 @click.argument("slug", callback=a_slug)
 @click.option(
     "--phone-owner",
+    "phone_owner_policy",
     type=POLICY,
-    required=True,
     help="Who proves a phone whose owner has another WeChat in the app: bind, or refuse, as the "
     "number may be a new person's. "
     "手机号的用户在该小程序已绑定其他微信时：bind 绑定，refuse 拒绝。",
 )
+@click.option(
+    "--grace-days",
+    type=click.IntRange(0, 90),
+    help="How long a closed account can be had back by logging in. 注销后可反悔的天数。",
+)
+@click.option(
+    "--audit-days",
+    type=click.IntRange(180, 3650),
+    help="How long the audit trail is kept. 审计记录保留天数。",
+)
 @with_appcontext
 @failures_told
-def set_(slug: str, phone_owner: str) -> None:
+def set_(slug: str, **settings: str | int | None) -> None:
     """Change a tenant, for the very next request. 修改租户设置，立即生效。"""
-    service.set_phone_owner_policy(slug, phone_owner)
+    given = {name: value for name, value in settings.items() if value is not None}
+    if not given:
+        raise click.UsageError("Say what to change; see --help. 请指明要修改的内容，见 --help。")
+    service.change_tenant(slug, **given)
     show(f"Changed tenant {slug}. 已修改租户 {slug}。")

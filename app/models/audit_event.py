@@ -1,4 +1,8 @@
-"""Who did what, to what, when and from where; written once, never changed."""
+"""Who did what, to what, when and from where; written once, never changed.
+
+A trigger holds that. Retention alone passes it: to take back what is older than the tenant keeps,
+and to blank the address of somebody who was erased (docs/decisions/0013).
+"""
 
 from typing import Any
 from uuid import UUID
@@ -16,6 +20,9 @@ class AuditEvent(Model):
     __table_args__ = (
         one_of("actor_kind", "user", "operator", "wechat", "system"),
         Index(None, "tenant_id", "id"),
+        Index(None, "tenant_id", "actor_id", "id"),
+        Index(None, "tenant_id", "subject", "id"),
+        Index(None, "tenant_id", "created_at"),
     )
 
     id: Mapped[Id]

@@ -18,6 +18,7 @@ class Merge(Model):
         ForeignKeyConstraint(["tenant_id", "merged_user_id"], ["users.tenant_id", "users.id"]),
         ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"]),
         Index(None, "tenant_id", "merged_user_id"),
+        Index(None, "tenant_id", "user_id"),
     )
 
     id: Mapped[Id]

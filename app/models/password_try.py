@@ -15,6 +15,8 @@ class PasswordTry(Model):
     __tablename__ = "password_tries"
 
     key: Mapped[bytes] = mapped_column(primary_key=True)
+    # The key of the account it is about, so that whoever is erased is forgotten here too.
+    account_key: Mapped[bytes | None] = mapped_column(index=True)
     level: Mapped[float]
     counted_at: Mapped[Moment]
     held_until: Mapped[Moment]

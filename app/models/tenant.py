@@ -1,5 +1,6 @@
 """An organisation with its own users; one Open Platform account."""
 
+from sqlalchemy import CheckConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extensions import Model
@@ -11,6 +12,8 @@ class Tenant(Model):
     __table_args__ = (
         one_of("status", "active", "disabled"),
         one_of("phone_owner_policy", "bind", "refuse"),
+        CheckConstraint("grace_days BETWEEN 0 AND 90", name="grace_days"),
+        CheckConstraint("audit_days BETWEEN 180 AND 3650", name="audit_days"),
     )
 
     id: Mapped[Id]
@@ -20,4 +23,8 @@ class Tenant(Model):
     # What a phone proves when its owner has another WeChat identity in the same app already:
     # "bind" joins the owner, "refuse" holds that the number may have been given out again.
     phone_owner_policy: Mapped[str] = mapped_column(server_default="bind")
+    # How long an account that its user has closed can be had back, by logging in.
+    grace_days: Mapped[int] = mapped_column(server_default="15")
+    # How long the audit trail is kept; logs for six months at least, the law asks (网络安全法).
+    audit_days: Mapped[int] = mapped_column(server_default="1095")
     created_at: Mapped[Made]

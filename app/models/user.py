@@ -2,7 +2,14 @@
 
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extensions import Model
@@ -19,6 +26,11 @@ class User(Model):
         CheckConstraint("(status = 'merged') = (merged_into_id IS NOT NULL)", name="merged_into"),
         CheckConstraint("password_hash IS NULL OR account IS NOT NULL", name="password_of_account"),
         CheckConstraint("gender BETWEEN 0 AND 2", name="gender"),
+        CheckConstraint("erase_after IS NULL OR status <> 'merged'", name="erase_after"),
+        Index(
+            None, "tenant_id", "merged_into_id", postgresql_where=text("merged_into_id IS NOT NULL")
+        ),
+        Index(None, "erase_after", postgresql_where=text("erase_after IS NOT NULL")),
     )
 
     id: Mapped[Id]
@@ -33,4 +45,6 @@ class User(Model):
     password_hash: Mapped[str | None]
     last_login_at: Mapped[Moment | None]
     last_login_ip: Mapped[str | None]
+    # Set while the account is closed; whoever logs in before keeps it.
+    erase_after: Mapped[Moment | None]
     created_at: Mapped[Made]

@@ -21,6 +21,7 @@ class WeChatPush(Model):
         ),
         CheckConstraint("(handled_at IS NULL) = (message_sealed IS NOT NULL)", name="message"),
         CheckConstraint("handled_at IS NULL OR failure IS NULL", name="failure"),
+        Index(None, "appid", "person_index"),
         Index(
             "ix_wechat_pushes_unhandled", "event", "id", postgresql_where=text("handled_at IS NULL")
         ),
@@ -33,6 +34,8 @@ class WeChatPush(Model):
     # Blind indexes: of what tells the message from every other, and of the signature it came with.
     key_index: Mapped[bytes]
     delivery_index: Mapped[bytes]
+    # A blind index of the openid it is about, until that person is erased.
+    person_index: Mapped[bytes | None]
     received_at: Mapped[Moment] = mapped_column(index=True)
     handled_at: Mapped[Moment | None]
     failure: Mapped[str | None]

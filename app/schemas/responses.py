@@ -28,6 +28,12 @@ class UserResponse(Response):
     phone = fields.String(allow_none=True, metadata={"description": "E.164"})
 
 
+class ClosingResponse(Response):
+    """What becomes of a closed account."""
+
+    erase_after = fields.AwareDateTime(metadata={"description": "Until then a login keeps it"})
+
+
 class TokensResponse(Response):
     """What a client keeps. Lifetimes are in seconds."""
 

@@ -20,6 +20,8 @@ class Actor:
 
 # Whoever may run commands on the machine.
 OPERATOR = Actor("operator")
+# What WeChat tells us that a person did there.
+WECHAT = Actor("wechat")
 # The service, of its own accord.
 SYSTEM = Actor("system")
 

@@ -1,27 +1,23 @@
 """Binding a WeChat identity and a phone to a user, and unbinding: each gives new tokens."""
 
-from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from app.clock import now
-from app.errors import LoginTooOld, NoSocialAccount, TokenInvalid
+from app.errors import NoSocialAccount, TokenInvalid
 from app.models import LoginSession, SocialAccount
 from app.services.apps import AppConfig
+from app.services.closing import reopen
 from app.services.credentials import ProvenUser, check_credentials
 from app.services.login import Login
 from app.services.open_data import verified_phone
 from app.services.owners import Visit, free, settle_by_password, settle_by_phone, settle_by_user
 from app.services.phone_numbers import PhoneNumber, number_index
-from app.services.sessions import Caller, Device, ending, reissue
+from app.services.sessions import Caller, Device, ending, refuse_old_login, reissue
 from app.services.social_accounts import lock_social_account
 from app.services.transactions import decided_again_when_lost, transaction
 from app.services.users import Profile, get_profile
-
-# A login by code shows this long that its WeChat identity is at hand.
-JUST_NOW = timedelta(minutes=10)
 
 
 def bind_phone(
@@ -41,7 +37,7 @@ def _bind_phone(visit: Visit, caller: Caller, number: PhoneNumber, kept_token: s
     with transaction() as db:
         account = lock_social_account(db, caller)
         user_id = settle_by_phone(db, visit, account, number)
-        return _reissued(db, caller, user_id, account, kept_token)
+        return _reissued(db, caller, visit.device, account, user_id, kept_token)
 
 
 def settle_phone(app: AppConfig, caller: Caller, device: Device, **proof: str) -> Profile:
@@ -80,25 +76,9 @@ def _bind_to(app: AppConfig, caller: Caller, device: Device, proven: ProvenUser)
     visit = Visit(app, device, caller.session_id)
     with transaction() as db:
         account = lock_social_account(db, caller)
-        _refuse_old_login(db, caller)
+        refuse_old_login(db, caller)
         settle_by_password(db, visit, account, proven)
-        return _reissued(db, caller, proven.user_id, account)
-
-
-def _refuse_old_login(db: Session, caller: Caller) -> None:
-    """Raise LoginTooOld for a session that was a user's and was not opened just now.
-
-    Who steals a login must not give its WeChat identity to an account of their own, for every
-    later wx.login would lead there (docs/decisions/0004).
-    """
-    old = select(LoginSession.id).where(
-        LoginSession.tenant_id == caller.tenant_id,
-        LoginSession.id == caller.session_id,
-        LoginSession.was_bound,
-        LoginSession.created_at < now() - JUST_NOW,
-    )
-    if db.scalar(old) is not None:
-        raise LoginTooOld
+        return _reissued(db, caller, device, account, proven.user_id)
 
 
 @decided_again_when_lost
@@ -113,7 +93,7 @@ def bind_identity(app: AppConfig, user_id: UUID, identity: Caller, device: Devic
     visit = Visit(app, device, identity.session_id)
     with transaction() as db:
         account = lock_social_account(db, identity)
-        _refuse_old_login(db, identity)
+        refuse_old_login(db, identity)
         settle_by_user(db, visit, account, user_id)
         db.execute(ending("bind_key_used", LoginSession.id == identity.session_id))
 
@@ -127,7 +107,7 @@ def unbind(app: AppConfig, caller: Caller, device: Device) -> Login:
     """
     with transaction() as db:
         freed = _free_identity(db, app, caller, device)
-        return _reissued(db, caller, None if freed else caller.user_id, freed)
+        return _reissued(db, caller, device, freed, None if freed else caller.user_id)
 
 
 @decided_again_when_lost
@@ -161,13 +141,16 @@ def _free_identity(
 def _reissued(
     db: Session,
     caller: Caller,
-    user_id: UUID | None,
+    device: Device,
     account: SocialAccount | None,
+    user_id: UUID | None,
     kept_token: str | None = None,
 ) -> Login:
     db.flush()
     tokens = reissue(db, caller, user_id, kept_token)
     user = get_profile(db, caller.tenant_id, user_id) if user_id else None
+    if user and user.erase_after:
+        reopen(db, user.tenant_id, user.id, device)
     if account is None:
         return Login(tokens, user)
     return Login(tokens, user, account.openid, account.unionid)

@@ -8,8 +8,10 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from app.clock import now
+from app.errors import CredentialsWrong
 from app.models import SocialAccount, User
 from app.services.apps import AppConfig
+from app.services.closing import reopen
 from app.services.code_exchange import Ask, exchange_once, get_opened
 from app.services.credentials import ProvenUser, check_credentials, refuse_outdated
 from app.services.owners import Visit, settle_at_login, settle_by_password
@@ -132,10 +134,19 @@ def refuse_inactive_owner(db: Session, account: SocialAccount) -> None:
 
 
 def note_login(db: Session, tenant_id: UUID, user_id: UUID, device: Device) -> User:
-    """Keep when and from where a user last logged in; raise UserDisabled for a disabled one."""
+    """Keep when and from where a user last logged in, and an account they had closed.
+
+    Raises UserDisabled for a disabled one, and CredentialsWrong for one who was erased after
+    their password was proven; the user of a locked identity is not.
+    """
     noting = update(User).where(User.tenant_id == tenant_id, User.id == user_id).returning(User)
-    user = db.scalars(noting.values(last_login_at=now(), last_login_ip=device.ip)).one()
+    noted = noting.values(last_login_at=now(), last_login_ip=device.ip)
+    user = db.scalars(noted).one_or_none()
+    if user is None:
+        raise CredentialsWrong
     refuse_inactive(user)
+    if user.erase_after is not None:
+        reopen(db, tenant_id, user_id, device)
     return user
 
 

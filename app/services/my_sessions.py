@@ -68,7 +68,7 @@ def end_other_sessions(caller: Caller, device: Device) -> None:
     """End every session of the caller's user but this one, and all bind keys."""
     others = LoginSession.id != caller.session_id
     with transaction() as db:
-        ended = _end(db, caller, "revoked", *_of_user(caller), others)
+        ended = _end(db, caller, "revoked", *of_user(caller), others)
         _record(db, caller, device, "sessions.others_ended", caller.user_id, ended=ended)
 
 
@@ -79,11 +79,11 @@ def end_all_sessions(caller: Caller, device: Device) -> None:
     So do the unbound ones of the user's WeChat identities, for they can be bound to the user.
     """
     with transaction() as db:
-        ended = _end(db, caller, "logged_out_everywhere", *_of_user(caller))
+        ended = _end(db, caller, "logged_out_everywhere", *of_user(caller))
         _record(db, caller, device, "sessions.all_ended", caller.user_id, ended=ended)
 
 
-def _of_user(caller: Caller) -> tuple[ColumnElement[bool], ...]:
+def of_user(caller: Caller) -> tuple[ColumnElement[bool], ...]:
     """Select every session of the caller's user, and of the user's WeChat identities."""
     identities = select(SocialAccount.id).where(
         SocialAccount.tenant_id == caller.tenant_id, SocialAccount.user_id == caller.user_id

@@ -8,6 +8,7 @@ from sqlalchemy import false, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.clock import now
+from app.errors import CredentialsWrong
 from app.models import LoginSession, Merge, SocialAccount, Tenant, User
 from app.models.columns import new_id
 from app.services import audit
@@ -18,7 +19,14 @@ from app.services.phone_numbers import PhoneNumber
 from app.services.profiles import name_user
 from app.services.sessions import Device, ending
 from app.services.social_accounts import find_users_of_unionid
-from app.services.users import find_phone_owner, get_user, give_phone, lock_user, register
+from app.services.users import (
+    UserGone,
+    find_phone_owner,
+    get_user,
+    give_phone,
+    lock_user,
+    register,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +67,14 @@ def settle_by_password(
 
 
 def settle_by_user(db: Session, visit: Visit, account: SocialAccount, user_id: UUID) -> None:
-    """Bind a locked social account to a user proven by password, now or at their login."""
-    its_user, owners = _lock_users(db, account, user_id)
+    """Bind a locked social account to a user proven by password, now or at their login.
+
+    Raises CredentialsWrong when they have been erased meanwhile.
+    """
+    try:
+        its_user, owners = _lock_users(db, account, user_id)
+    except UserGone:
+        raise CredentialsWrong from None
     decision = decide_binding(visit.app.registration, its_user, Proof.PASSWORD, owners)
     _act(db, visit, account, decision)
 
@@ -153,7 +167,7 @@ def _merge(db: Session, visit: Visit, tenant_id: UUID, decision: Decision) -> No
     """
     merged_id, user_id = decision.merged_id, decision.user_id
     closing = update(User).where(User.tenant_id == tenant_id, User.id == merged_id)
-    db.execute(closing.values(status="merged", merged_into_id=user_id))
+    db.execute(closing.values(status="merged", merged_into_id=user_id, erase_after=None))
     merge = Merge(id=new_id(), tenant_id=tenant_id, merged_user_id=merged_id, user_id=user_id)
     merge.moved, merge.merged_at = 0, now()
     db.add(merge)

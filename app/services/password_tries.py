@@ -8,7 +8,7 @@ password is spared all that at its address, and waits for its own mistakes only.
 exists plays no part.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -65,6 +65,7 @@ class Try:
     address_key: bytes
     address_held_until: datetime
     known_key: bytes
+    account_key: bytes
 
 
 def count_try(db: Session, tenant_id: UUID, account: str, device: Device) -> Try:
@@ -77,7 +78,8 @@ def count_try(db: Session, tenant_id: UUID, account: str, device: Device) -> Try
     account_at_address, of_account, of_address = limits
     if _is_known(db, known_key):
         limits = {known_key: ACCOUNT_AT_ADDRESS}
-    counts = _lock_counts(db, sorted(limits))
+    account_keys = {key: of_account for key in limits if key != of_address}
+    counts = _lock_counts(db, sorted(limits), account_keys)
     moment = now()
     held_until = max(count.held_until for count in counts.values())
     if held_until > moment:
@@ -85,7 +87,7 @@ def count_try(db: Session, tenant_id: UUID, account: str, device: Device) -> Try
     for key, limit in limits.items():
         _count(counts[key], limit, moment)
     held = counts[of_address].held_until if of_address in counts else moment
-    return Try((account_at_address, of_account), of_address, held, known_key)
+    return Try((account_at_address, of_account), of_address, held, known_key, of_account)
 
 
 def take_back(db: Session, tried: Try) -> None:
@@ -104,7 +106,7 @@ def take_back(db: Session, tried: Try) -> None:
         # Whoever counted since has set a hold of their own, and keeps it.
         if count.held_until == tried.address_held_until:
             count.held_until = min(count.held_until, count.counted_at)
-    _know(db, tried.known_key)
+    _know(db, tried)
 
 
 def _is_known(db: Session, key: bytes) -> bool:
@@ -112,17 +114,23 @@ def _is_known(db: Session, key: bytes) -> bool:
     return db.scalar(known) is not None
 
 
-def _know(db: Session, key: bytes) -> None:
+def _know(db: Session, tried: Try) -> None:
     moment = now()
     clear = {"level": 0, "counted_at": moment, "held_until": moment}
-    values = clear | {"forgotten_at": moment + KNOWN_FOR}
-    fresh = insert(PasswordTry).values(key=key, **values)
+    values = clear | {"forgotten_at": moment + KNOWN_FOR, "account_key": tried.account_key}
+    fresh = insert(PasswordTry).values(key=tried.known_key, **values)
     db.execute(fresh.on_conflict_do_update(constraint="pk_password_tries", set_=values))
 
 
 def forget_account(db: Session, tenant_id: UUID, account: str) -> None:
     """Forget the tries for an account, from everywhere together."""
     db.execute(delete(PasswordTry).where(PasswordTry.key == _account_key(tenant_id, account)))
+
+
+def forget_everywhere(db: Session, tenant_id: UUID, account: str) -> None:
+    """Forget all there is about an account, for nobody will have it: tries and known devices."""
+    about = PasswordTry.account_key == _account_key(tenant_id, account)
+    db.execute(delete(PasswordTry).where(about))
 
 
 def sweep(db: Session) -> None:
@@ -166,11 +174,14 @@ def _network(ip: str | None) -> str:
     return str(address)
 
 
-def _lock_counts(db: Session, keys: Sequence[bytes]) -> dict[bytes, PasswordTry]:
+def _lock_counts(
+    db: Session, keys: Sequence[bytes], account_keys: Mapping[bytes, bytes]
+) -> dict[bytes, PasswordTry]:
     """Find or make the counts, and lock them, in one order everywhere."""
     moment = now()
     zero = {"level": 0, "counted_at": moment, "held_until": moment, "forgotten_at": moment}
-    fresh = insert(PasswordTry).values([{"key": key, **zero} for key in keys])
+    rows = [{"key": key, "account_key": account_keys.get(key), **zero} for key in keys]
+    fresh = insert(PasswordTry).values(rows)
     upsert = fresh.on_conflict_do_update(
         constraint="pk_password_tries", set_={"key": fresh.excluded.key}
     )

@@ -7,7 +7,9 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from app.errors import TokenInvalid
 from app.models import SocialAccount, User
+from app.services.holdings import with_merged
 from app.services.sessions import Caller
 from app.services.transactions import transaction
 
@@ -81,12 +83,41 @@ def write_profile(
     db.execute(user.values(said | ({"gender": gender} if gender else {})))
 
 
+def clear_profile(db: Session, account: SocialAccount) -> None:
+    """Clear the nickname and avatar of a locked social account, and of whoever it named.
+
+    Its user, and those who were merged into them, keep only what another identity of theirs says
+    too: what the person typed may well have been WeChat's.
+    """
+    named = (
+        User.tenant_id == account.tenant_id,
+        User.id.in_(with_merged(account.tenant_id, account.user_id)),
+    )
+    for name in ("nickname", "avatar_url"):
+        column = getattr(User, name)
+        said_by_another = select(getattr(SocialAccount, name)).where(
+            SocialAccount.tenant_id == account.tenant_id,
+            SocialAccount.user_id == account.user_id,
+            SocialAccount.id != account.id,
+            getattr(SocialAccount, name).is_not(None),
+        )
+        users = update(User).where(*named, column.not_in(said_by_another))
+        db.execute(users.values({name: None}).execution_options(synchronize_session=False))
+        setattr(account, name, None)
+
+
 def read_profile(db: Session, caller: Caller) -> KeptProfile:
-    """Read what is kept with the caller's social account, or without one with their user."""
+    """Read what is kept with the caller's social account, or without one with their user.
+
+    Raises TokenInvalid when these were erased while a request of theirs went on.
+    """
     account = select(SocialAccount.nickname, SocialAccount.avatar_url).where(
         SocialAccount.tenant_id == caller.tenant_id, SocialAccount.id == caller.social_account_id
     )
     user = select(User.nickname, User.avatar_url).where(
         User.tenant_id == caller.tenant_id, User.id == caller.user_id
     )
-    return KeptProfile(*db.execute(account if caller.social_account_id else user).one())
+    row = db.execute(account if caller.social_account_id else user).one_or_none()
+    if row is None:
+        raise TokenInvalid
+    return KeptProfile(*row)

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
@@ -20,9 +20,11 @@ from app import wechat
 from app.clock import now
 from app.errors import PushNotConfigured, PushReplayed
 from app.keyring import keyring
-from app.models import WeChatApp, WeChatPush
+from app.models import SocialAccount, WeChatApp, WeChatPush
 from app.models.columns import new_id
+from app.services import consent
 from app.services.apps import AppConfig
+from app.services.holdings import person_index
 from app.services.transactions import decided_again_when_lost, transaction
 from app.wechat import Push, PushQuery, PushSecrets
 
@@ -31,7 +33,11 @@ log = structlog.get_logger()
 # Carries an event out in the caller's transaction: SQL only, and nothing new the second time.
 # Takes the tenant's id and the appid; whatever it raises leaves the event to be retried.
 Handler = Callable[[Session, UUID, str, Push], None]
-HANDLERS: dict[str, Handler] = {}
+HANDLERS: dict[str, Handler] = {
+    "user_authorization_revoke": consent.withdraw,
+    "user_authorization_cancellation": consent.cancel,
+    "user_info_modified": consent.clear_modified_profile,
+}
 
 # How cloud hosting (云托管) tries a URL: a success will do, and there is nothing to note. Its own
 # pushes are not signed, and neither is this check of theirs: both are refused, so that whoever
@@ -150,9 +156,27 @@ def _content_of(arrival: Arrival, handled: bool) -> dict[str, Any]:
     """Say what is kept: of what is carried out, no message any more."""
     said = {"event": arrival.push.event, "received_at": now()}
     if handled:
-        return said | {"handled_at": said["received_at"]}
+        return said | {"handled_at": said["received_at"], "person_index": _index_if_known(arrival)}
     sealed = WeChatPush.message.seal(arrival.push.message, WeChatPush, id=arrival.id)
-    return said | {"message_sealed": sealed}
+    return said | {"message_sealed": sealed, "person_index": _index_of(arrival)}
+
+
+def _index_of(arrival: Arrival) -> bytes | None:
+    person = arrival.push.person
+    return None if person is None else person_index(arrival.appid, person)
+
+
+def _index_if_known(arrival: Arrival) -> Any:
+    """Give no index of somebody of whom nothing is held, as one who was erased."""
+    index = _index_of(arrival)
+    if index is None:
+        return None
+    known = select(literal(index)).where(
+        SocialAccount.tenant_id == arrival.tenant_id,
+        SocialAccount.appid == arrival.appid,
+        SocialAccount.openid == arrival.push.person,
+    )
+    return known.scalar_subquery()
 
 
 def name_of(error: Exception) -> str:

@@ -12,6 +12,7 @@ from app.clock import now
 from app.errors import (
     AppDisabled,
     Failure,
+    LoginTooOld,
     SessionEnded,
     SessionExpired,
     SessionReplaced,
@@ -29,6 +30,8 @@ from app.services.transactions import transaction
 LOGIN_LIFETIME = timedelta(hours=2)
 REFRESH_LIFETIME = timedelta(days=30)
 SEEN_EVERY = timedelta(minutes=1)
+# So long a login shows that the person is there, and has what they logged in with.
+JUST_NOW = timedelta(minutes=10)
 
 # What WeChat's User-Agent says of the network.
 NETWORK = re.compile(r"NetType/\S+")
@@ -164,14 +167,18 @@ def reissue(
 
     A client that takes no new login token keeps the one it showed (docs/decisions/0009). Raises
     SessionReplaced when the caller's token has meanwhile been replaced: of two taps at
-    once one wins, and its answer holds the only tokens that work.
+    once one wins, and its answer holds the only tokens that work. Raises TokenInvalid when its
+    person has been erased.
     """
-    session, limit = db.execute(
+    row = db.execute(
         select(LoginSession, WeChatApp.session_limit)
         .join(WeChatApp, WeChatApp.appid == LoginSession.appid)
         .where(LoginSession.tenant_id == caller.tenant_id, LoginSession.id == caller.session_id)
         .with_for_update(of=LoginSession)
-    ).one()
+    ).one_or_none()
+    if row is None:
+        raise TokenInvalid
+    session, limit = row
     refuse_ended(session)
     if session.token_hash != caller.token_hash:
         raise SessionReplaced
@@ -228,6 +235,22 @@ def refuse_ended(session: LoginSession) -> None:
     """Raise SessionEnded if its client has ended it, SessionRevoked if somebody else has."""
     if session.ended_at is not None:
         raise SessionEnded if session.end_reason in BY_ITSELF else SessionRevoked
+
+
+def refuse_old_login(db: Session, caller: Caller) -> None:
+    """Raise LoginTooOld for a session that was a user's and was not opened just now.
+
+    Who steals a login must not give its WeChat identity to an account of their own, for every
+    later wx.login would lead there (docs/decisions/0004); nor close the account.
+    """
+    old = select(LoginSession.id).where(
+        LoginSession.tenant_id == caller.tenant_id,
+        LoginSession.id == caller.session_id,
+        LoginSession.was_bound,
+        LoginSession.created_at < now() - JUST_NOW,
+    )
+    if db.scalar(old) is not None:
+        raise LoginTooOld
 
 
 def refuse_disabled(user_status: str | None, app_enabled: bool, tenant_status: str) -> None:

@@ -29,14 +29,13 @@ def add_tenant(slug: str, name: str, phone_owner_policy: str = "bind") -> None:
         raise
 
 
-def set_phone_owner_policy(slug: str, policy: str) -> None:
-    """Say what a phone proves whose owner has another WeChat identity; raise TenantUnknown."""
+def change_tenant(slug: str, **settings: str | int) -> None:
+    """Change settings of a tenant, for the very next request; raise TenantUnknown."""
     with transaction() as db:
         tenant = get_tenant(db, slug)
-        tenant.phone_owner_policy = policy
-        audit.record(
-            db, tenant.id, audit.OPERATOR, "tenant.changed", slug, phone_owner_policy=policy
-        )
+        for name, value in settings.items():
+            setattr(tenant, name, value)
+        audit.record(db, tenant.id, audit.OPERATOR, "tenant.changed", slug, **settings)
 
 
 def list_tenants() -> Sequence[Tenant]:

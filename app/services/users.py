@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.clock import now
-from app.errors import AccountExists, PhoneTaken, UserDisabled
+from app.errors import AccountExists, PhoneTaken, TokenInvalid, UserDisabled
 from app.models import Phone, SocialAccount, User
 from app.models.columns import new_id
 from app.services import audit
@@ -20,6 +20,10 @@ from app.services.passwords import hash_password
 from app.services.phone_numbers import PhoneNumber, number_index, phone_number
 from app.services.tenants import get_tenant
 from app.services.transactions import LostRace, transaction, violated
+
+
+class UserGone(LostRace):
+    """A user was erased since their id was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,7 @@ class Profile:
     created_at: datetime
     phone: str | None = field(repr=False)
     phone_country_code: int | None
+    erase_after: datetime | None = None
 
 
 def account_name(text: str) -> str:
@@ -45,9 +50,15 @@ def account_name(text: str) -> str:
 
 
 def get_profile(db: Session, tenant_id: UUID, user_id: UUID) -> Profile:
-    """Read a user with the phone, in one query, inside the caller's transaction."""
+    """Read a user with the phone, in one query, inside the caller's transaction.
+
+    Raises TokenInvalid for one who was erased while a request of theirs went on.
+    """
     one = _with_phone().where(User.tenant_id == tenant_id, User.id == user_id)
-    return _profile(*db.execute(one).one())
+    row = db.execute(one).one_or_none()
+    if row is None:
+        raise TokenInvalid
+    return _profile(*row)
 
 
 def _with_phone() -> Select[User, Phone | None]:
@@ -68,6 +79,7 @@ def _profile(user: User, phone: Phone | None) -> Profile:
         user.created_at,
         phone.number if phone else None,
         phone.country_code if phone else None,
+        user.erase_after,
     )
 
 
@@ -80,7 +92,7 @@ def show_user(tenant_id: UUID, user_id: UUID) -> Profile:
 def change_user(tenant_id: UUID, user_id: UUID, **facts: str | int) -> Profile:
     """Change what users may change of themselves."""
     with transaction() as db:
-        user = db.scalars(_one(tenant_id, user_id).with_for_update()).one()
+        user = get_user(db, tenant_id, user_id, lock=True)
         for name, value in facts.items():
             setattr(user, name, value)
         return get_profile(db, tenant_id, user_id)
@@ -89,17 +101,24 @@ def change_user(tenant_id: UUID, user_id: UUID, **facts: str | int) -> Profile:
 def lock_user(db: Session, tenant_id: UUID, user_id: UUID) -> KnownUser:
     """Lock a user and see them as `decide_binding` does.
 
-    Raises LostRace for one who was merged into another since the id was read.
+    Raises LostRace for one who was merged into another since the id was read, and UserGone for
+    one who was erased.
     """
-    user = db.scalars(_one(tenant_id, user_id).with_for_update()).one()
+    user = db.scalar(_one(tenant_id, user_id).with_for_update())
+    if user is None:
+        raise UserGone
     if user.status == "merged":
         raise LostRace
     return KnownUser(user.id, user.status == "active", _is_bare(db, user))
 
 
-def get_user(db: Session, tenant_id: UUID, user_id: UUID) -> User:
-    """Read a user inside the caller's transaction."""
-    return db.scalars(_one(tenant_id, user_id)).one()
+def get_user(db: Session, tenant_id: UUID, user_id: UUID, *, lock: bool = False) -> User:
+    """Read a user inside the caller's transaction; raises as `get_profile` does."""
+    one = _one(tenant_id, user_id)
+    user: User | None = db.scalar(one.with_for_update() if lock else one)
+    if user is None:
+        raise TokenInvalid
+    return user
 
 
 def _one(tenant_id: UUID, user_id: UUID) -> Select[User]:

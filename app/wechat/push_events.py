@@ -36,6 +36,13 @@ class Push:
     message: str = field(repr=False)
 
     @property
+    def person(self) -> str | None:
+        """The openid of whom it is about: the sender, but not of what the platform sends."""
+        if self.openid is not None or self.event in COMPLIANCE_EVENTS:
+            return self.openid
+        return self.from_user
+
+    @property
     def revoke_infos(self) -> tuple[int, ...]:
         """The kinds of information that were withdrawn; more than one, if ever, with commas.
 

@@ -11,6 +11,8 @@ from werkzeug.routing import Rule
 
 from app.extensions import Model, db
 from app.models import Tenant
+from app.services.retention import run_retention
+from app.wechat.push_events import COMPLIANCE_EVENTS
 from tests.cast import (
     ACME_CLUB,
     ACME_SHOP,
@@ -24,6 +26,8 @@ from tests.cast import (
     failure,
     wechat_headers,
 )
+from tests.portal import Portal, configure
+from tests.portal import event as said
 
 # A body that each tenant route's schema accepts, so that only the wall can refuse it.
 BODIES: dict[str, dict[str, str]] = {
@@ -129,6 +133,7 @@ def test_no_query_reaches_the_neighbours_rows(
         enter_user(app, tenant, phone="13800138001", **credentials)
     client.bind(alice, ACME_SHOP)
     client.bind(bob, ACME_CLUB)
+    configure(app, app=GLOBEX_LIFE)
     with loaded_rows() as loaded:
         token = client.bind(alice, GLOBEX_LIFE)["token"]
         client.bind(bob, GLOBEX_LIFE)
@@ -138,6 +143,11 @@ def test_no_query_reaches_the_neighbours_rows(
         client.post("refresh", app=GLOBEX_LIFE, refresh_token=fresh["refresh_token"])
         client.post("unbind", token, GLOBEX_LIFE)
         client.post("logout-all", client.bind(bob, GLOBEX_LIFE)["token"], GLOBEX_LIFE)
+        own = client.bind(alice, GLOBEX_LIFE)
+        assert client.send("GET", "/v1/me/export", own["token"]).data
+        assert client.send("DELETE", "/v1/me", own["token"]).status_code == 200
+        for name in COMPLIANCE_EVENTS:
+            Portal(client, GLOBEX_LIFE).push(said(name, OpenID=own["openid"], RevokeInfo="6"))
     assert len(loaded) > 20
     with app.app_context():
         globex = db.session.scalars(select(Tenant.id).where(Tenant.slug == "globex")).one()
@@ -177,3 +187,26 @@ def everything(rows: Reader) -> dict[str, list[tuple[Any, ...]]]:
         content[table.name] = rows(f"SELECT {', '.join(columns)} FROM {table.name} ORDER BY 1")
     assert len(content["wechat_apps"]) == len(APPS)
     return content
+
+
+def test_who_leaves_one_tenant_stays_whole_at_the_neighbour(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise a person who closes one account, or takes it out, reaches the other."""
+    here, there = client.bind(alice, ACME_SHOP), client.bind(alice, GLOBEX_LIFE)
+    told = client.send("GET", "/v1/me/export", here["token"]).text
+    assert there["user"]["id"] not in told
+    assert there["openid"] not in told
+    before = everything(rows)
+    assert client.send("DELETE", "/v1/me", here["token"]).status_code == 200
+    rows("UPDATE users SET erase_after = now() WHERE erase_after IS NOT NULL")
+    with app.app_context():
+        assert dict(run_retention())["closed_accounts"] == 1
+    tenants = dict(rows("SELECT slug, id FROM tenants"))
+    assert theirs(everything(rows), tenants["globex"]) == theirs(before, tenants["globex"])
+    assert client.me(there["token"]).status_code == 200
+
+
+def theirs(content: dict[str, list[tuple[Any, ...]]], tenant_id: Any) -> list[tuple[Any, ...]]:
+    """Leave only the rows of a tenant."""
+    return [row for content_of in content.values() for row in content_of if tenant_id in row]

@@ -1,0 +1,47 @@
+"""An answer too long to be made at once: a JSON object of lists, written row by row."""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
+
+from flask import Flask, Response, current_app
+from marshmallow import Schema
+from werkzeug.local import LocalProxy
+
+
+def streamed(schema: Schema, parts: Iterable[tuple[str, Iterable[Any]]], name: str) -> Response:
+    """Answer with a file to be kept: an object of lists, as the schema describes their rows."""
+    app = cast(LocalProxy[Flask], current_app)._get_current_object()
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    text = _step_by_step(app, _written(schema, parts))
+    return Response(text, headers=headers, content_type="application/json")
+
+
+def _step_by_step(app: Flask, texts: Iterator[str]) -> Iterator[str]:
+    """Write inside the app, and wait for the client outside: whoever hangs up leaves nothing open.
+
+    Flask's stream_with_context would stay inside until the last text is fetched.
+    """
+    while True:
+        with app.app_context():
+            text = next(texts, None)
+        if text is None:
+            return
+        yield text
+
+
+def _written(schema: Schema, parts: Iterable[tuple[str, Iterable[Any]]]) -> Iterator[str]:
+    begin = "{"
+    for name, rows in parts:
+        yield f'{begin}\n"{name}": ['
+        yield from _listed(cast(Any, schema.fields[name]).schema, rows)
+        yield "]"
+        begin = ","
+    yield "\n}\n"
+
+
+def _listed(schema: Schema, rows: Iterable[Any]) -> Iterator[str]:
+    begin = "\n"
+    for row in rows:
+        yield begin + json.dumps(schema.dump(row, many=False), ensure_ascii=False)
+        begin = ",\n"

@@ -1,0 +1,44 @@
+"""Commands about the audit trail."""
+
+from datetime import UTC, datetime
+
+import click
+from flask.cli import with_appcontext
+
+from app.cli.terminal import a_slug, failures_told, show
+from app.services import audit_trail as service
+
+
+@click.group()
+def audit() -> None:
+    """Who did what, to whom, from where and when. 审计记录。"""
+
+
+@audit.command("list")
+@click.argument("tenant", callback=a_slug)
+@click.option("--subject", help="Only what was done to this: an id, an appid. 只看该对象。")
+@click.option("--action", help="Only this, as user.erased. 只看该操作。")
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
+    help="Only from then on, in UTC. 只看此时之后（UTC）。",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 10000),
+    default=100,
+    show_default=True,
+    help="How many at most. 最多列出几条。",
+)
+@with_appcontext
+@failures_told
+def list_(
+    tenant: str, limit: int, subject: str | None, action: str | None, since: datetime | None
+) -> None:
+    """List the newest first: when, who, which, action, to whom, address, details. 列出审计记录。"""
+    since = since and since.replace(tzinfo=UTC)
+    for event in service.list_events(tenant, limit, subject=subject, action=action, since=since):
+        when = event.created_at.astimezone(UTC).isoformat(timespec="seconds")
+        who = (event.actor_kind, event.actor_id or "-", event.action, event.subject)
+        details = " ".join(f"{name}={value}" for name, value in sorted(event.details.items()))
+        show(when, *who, event.ip or "-", details or "-")

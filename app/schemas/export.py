@@ -1,0 +1,112 @@
+"""What a user takes out: all that is held about them but what is a secret, or a hash of one."""
+
+from marshmallow import fields
+
+from app.schemas.responses import Response
+
+
+class UserExport(Response):
+    """The user, and whoever was merged into them."""
+
+    id = fields.UUID()
+    account = fields.String(allow_none=True)
+    nickname = fields.String(allow_none=True)
+    avatar_url = fields.String(allow_none=True)
+    gender = fields.Integer()
+    level = fields.Integer()
+    status = fields.String()
+    merged_into_id = fields.UUID(allow_none=True)
+    last_login_at = fields.AwareDateTime(allow_none=True)
+    last_login_ip = fields.String(allow_none=True)
+    erase_after = fields.AwareDateTime(allow_none=True)
+    created_at = fields.AwareDateTime()
+
+
+class PhoneExport(Response):
+    """A phone number, in full."""
+
+    id = fields.UUID()
+    user_id = fields.UUID()
+    number = fields.String(metadata={"description": "E.164"})
+    country_code = fields.Integer()
+    verified_at = fields.AwareDateTime()
+
+
+class IdentityExport(Response):
+    """A WeChat identity in one mini-program."""
+
+    id = fields.UUID()
+    user_id = fields.UUID(allow_none=True)
+    appid = fields.String()
+    openid = fields.String()
+    unionid = fields.String(allow_none=True)
+    joins_by_unionid = fields.Boolean()
+    merge_id = fields.UUID(allow_none=True)
+    nickname = fields.String(allow_none=True)
+    avatar_url = fields.String(allow_none=True)
+    last_login_at = fields.AwareDateTime()
+    created_at = fields.AwareDateTime()
+
+
+class MergeExport(Response):
+    """A user who turned out to be the same person as another."""
+
+    id = fields.UUID()
+    merged_user_id = fields.UUID()
+    user_id = fields.UUID()
+    moved = fields.Integer()
+    merged_at = fields.AwareDateTime()
+
+
+class SessionExport(Response):
+    """A login, living or ended."""
+
+    id = fields.UUID()
+    appid = fields.String()
+    social_account_id = fields.UUID(allow_none=True)
+    user_id = fields.UUID(allow_none=True)
+    was_bound = fields.Boolean()
+    device = fields.String(allow_none=True)
+    ip = fields.String(allow_none=True)
+    created_at = fields.AwareDateTime()
+    seen_at = fields.AwareDateTime()
+    refreshed_at = fields.AwareDateTime(allow_none=True)
+    expires_at = fields.AwareDateTime()
+    refresh_expires_at = fields.AwareDateTime(allow_none=True)
+    ended_at = fields.AwareDateTime(allow_none=True)
+    end_reason = fields.String(allow_none=True)
+
+
+class PushExport(Response):
+    """What WeChat told about the user, as a withdrawal of consent."""
+
+    id = fields.UUID()
+    appid = fields.String()
+    event = fields.String()
+    received_at = fields.AwareDateTime()
+    handled_at = fields.AwareDateTime(allow_none=True)
+
+
+class AuditEventExport(Response):
+    """What the user did, or what was done to them."""
+
+    id = fields.UUID()
+    actor_kind = fields.String()
+    actor_id = fields.UUID(allow_none=True)
+    action = fields.String()
+    subject = fields.String()
+    ip = fields.String(allow_none=True)
+    details = fields.Dict()
+    created_at = fields.AwareDateTime()
+
+
+class ExportResponse(Response):
+    """All that is held about the logged-in user."""
+
+    users = fields.Nested(UserExport, many=True)
+    phones = fields.Nested(PhoneExport, many=True)
+    identities = fields.Nested(IdentityExport, many=True)
+    merges = fields.Nested(MergeExport, many=True)
+    sessions = fields.Nested(SessionExport, many=True)
+    pushes = fields.Nested(PushExport, many=True)
+    audit_events = fields.Nested(AuditEventExport, many=True)

@@ -1,0 +1,62 @@
+"""Closing an account: its user is erased after a while, unless they log in before."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from app.clock import now
+from app.errors import SessionRevoked
+from app.models import LoginSession, Tenant, User
+from app.services import audit
+from app.services.my_sessions import of_user
+from app.services.sessions import Caller, Device, ending, refuse_old_login
+from app.services.transactions import decided_again_when_lost, transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """From when on a closed account is erased, by the next run of retention."""
+
+    erase_after: datetime
+
+
+@decided_again_when_lost
+def close_account(caller: Caller, device: Device) -> Closing:
+    """Close the account of the caller's user: every session ends, and the tenant's grace begins.
+
+    Raises LoginTooOld unless they logged in just now: whoever has found a token may not do it.
+    Users before sessions, as logins lock them: whoever logs in at this moment is either ended
+    here or keeps the account.
+    """
+    with transaction() as db:
+        grace = select(Tenant.grace_days).where(Tenant.id == caller.tenant_id)
+        closing = Closing(now() + timedelta(days=db.scalars(grace).one()))
+        _set(db, caller.tenant_id, caller.user_id, closing.erase_after)
+        refuse_old_login(db, caller)
+        _end_sessions(db, caller)
+        actor = audit.Actor("user", caller.user_id, device.ip)
+        details = {"erase_after": closing.erase_after.isoformat(timespec="seconds")}
+        audit.record(db, caller.tenant_id, actor, "account.closed", caller.user_id, **details)
+        return closing
+
+
+def _end_sessions(db: Session, caller: Caller) -> None:
+    """End all sessions; raise SessionRevoked if the caller's has ended since the request came."""
+    closing = ending("account_closed", *of_user(caller)).returning(LoginSession.id)
+    if caller.session_id not in db.scalars(closing).all():
+        raise SessionRevoked
+
+
+def reopen(db: Session, tenant_id: UUID, user_id: UUID, device: Device) -> None:
+    """Keep the closed account of a user who logs in, in the caller's transaction."""
+    _set(db, tenant_id, user_id, None)
+    actor = audit.Actor("user", user_id, device.ip)
+    audit.record(db, tenant_id, actor, "account.reopened", user_id)
+
+
+def _set(db: Session, tenant_id: UUID, user_id: UUID | None, moment: datetime | None) -> None:
+    user = update(User).where(User.tenant_id == tenant_id, User.id == user_id)
+    db.execute(user.values(erase_after=moment))

@@ -1,0 +1,170 @@
+"""Retention: what is due goes, in small batches, each in a short transaction of its own.
+
+Several runs at once share the work: what another has locked is left to it.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, delete, func, inspect, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from app.clock import now
+from app.models import (
+    AuditEvent,
+    CodeExchange,
+    LoginSession,
+    PasswordTry,
+    SessionKey,
+    SigningKey,
+    Tenant,
+    User,
+    WeChatPush,
+)
+from app.services import audit
+from app.services.code_exchange import FORGOTTEN_AFTER
+from app.services.erasure import erase, passing_the_trail
+from app.services.holdings import lock_holdings
+from app.services.pushes import HANDLERS
+from app.services.session_keys import PLAUSIBLE_LIFE
+from app.services.signing_keys import CLOCKS_DIFFER, JWT_LIFETIME
+from app.services.transactions import decided_again_when_lost, transaction
+
+AT_ONCE = 500
+
+SESSIONS_KEPT = timedelta(days=90)
+# Long after WeChat has stopped repeating one; a kept one waits for an operator, but not for ever.
+HANDLED_PUSHES_KEPT = timedelta(days=30)
+KEPT_PUSHES_KEPT = timedelta(days=90)
+# Of what happened in no tenant.
+PLATFORM_AUDIT_DAYS = 1095
+
+Due = ColumnElement[bool]
+
+
+def run_retention(*, dry_run: bool = False) -> Iterator[tuple[str, int]]:
+    """Remove what is due, or only count it; say of each kind how much, as soon as it is done."""
+    closed = _closed_accounts()
+    yield "closed_accounts", len(closed) if dry_run else sum(_erase(*one) for one in closed)
+    for kind, (table, dues) in RULES.items():
+        act = _count if dry_run else _remove
+        yield kind, sum(act(table, due) for due in dues())
+
+
+def _closed_accounts() -> Sequence[tuple[UUID, UUID]]:
+    due = select(User.tenant_id, User.id).where(User.erase_after <= now())
+    with transaction() as db:
+        return [(tenant_id, user_id) for tenant_id, user_id in db.execute(due)]
+
+
+@decided_again_when_lost
+def _erase(tenant_id: UUID, user_id: UUID) -> bool:
+    """Erase a closed account; not one whose user has just logged in, or that another run erased."""
+    with transaction() as db:
+        held = lock_holdings(db, tenant_id, user_id)
+        still = select(User.id).where(User.tenant_id == tenant_id, User.id == user_id)
+        if db.scalar(still.where(User.erase_after <= now())) is None:
+            return False
+        erase(db, held, audit.SYSTEM)
+        return True
+
+
+def _count(table: Any, due: Due) -> int:
+    with transaction() as db:
+        return db.scalars(select(func.count()).select_from(table).where(due)).one()
+
+
+def _remove(table: Any, due: Due) -> int:
+    """Remove batch after batch, in the order of the primary key: what is looked at stays behind."""
+    (key,), removed, last = inspect(table).primary_key, 0, None
+    while keys := _remove_few(table, key, due if last is None else and_(due, key > last)):
+        removed, last = removed + len(keys), keys[-1]
+    return removed
+
+
+def _remove_few(table: Any, key: Any, due: Due) -> Sequence[Any]:
+    few = select(key).where(due).order_by(key).limit(AT_ONCE).with_for_update(skip_locked=True)
+    with transaction() as db:
+        keys = db.scalars(few).all()
+        with _allowed(db, table):
+            db.execute(delete(table).where(key.in_(keys)))
+        return keys
+
+
+def _allowed(db: Session, table: Any) -> Any:
+    return passing_the_trail(db) if table is AuditEvent else nullcontext()
+
+
+def _sessions() -> Iterator[Due]:
+    """Select those that ended, or that nobody can go on with, long ago."""
+    expired = func.greatest(LoginSession.expires_at, LoginSession.refresh_expires_at)
+    yield func.coalesce(LoginSession.ended_at, expired) < now() - SESSIONS_KEPT
+
+
+def _audit_events() -> Iterator[Due]:
+    """Select, by tenant, what is older than it keeps; by the clock that the trigger reads."""
+    with transaction() as db:
+        kept = db.execute(select(Tenant.id, Tenant.audit_days)).all()
+    for tenant_id, days in [*kept, (None, PLATFORM_AUDIT_DAYS)]:
+        old = AuditEvent.created_at < func.now() - timedelta(days=days)
+        yield and_(AuditEvent.tenant_id == tenant_id, old)
+
+
+def _pushes() -> Iterator[Due]:
+    """Select what was handled, and what nothing handles; one that failed waits."""
+    unwanted = and_(WeChatPush.handled_at.is_(None), WeChatPush.event.not_in(HANDLERS))
+    yield or_(
+        WeChatPush.handled_at < now() - HANDLED_PUSHES_KEPT,
+        and_(unwanted, WeChatPush.received_at < now() - KEPT_PUSHES_KEPT),
+    )
+
+
+def _session_keys() -> Iterator[Due]:
+    """Select those that are not tried any more: too old, and not the newest."""
+    newer = aliased(SessionKey)
+    is_outdone = (
+        select(newer.id)
+        .where(
+            newer.tenant_id == SessionKey.tenant_id,
+            newer.social_account_id == SessionKey.social_account_id,
+            newer.asked_at > SessionKey.asked_at,
+        )
+        .exists()
+    )
+    yield and_(SessionKey.asked_at < now() - PLAUSIBLE_LIFE, is_outdone)
+
+
+def _signing_keys() -> Iterator[Due]:
+    """Select those whose successor has signed for longer than their last token can have lived."""
+    later = aliased(SigningKey)
+    yield (
+        select(later.generation)
+        .where(
+            later.algorithm == SigningKey.algorithm,
+            later.generation > SigningKey.generation,
+            later.signs_from < now() - JWT_LIFETIME - CLOCKS_DIFFER,
+        )
+        .exists()
+    )
+
+
+def _code_exchanges() -> Iterator[Due]:
+    yield CodeExchange.asked_at < now() - FORGOTTEN_AFTER
+
+
+def _password_tries() -> Iterator[Due]:
+    yield PasswordTry.forgotten_at < now()
+
+
+RULES: dict[str, tuple[Any, Callable[[], Iterator[Due]]]] = {
+    "sessions": (LoginSession, _sessions),
+    "audit_events": (AuditEvent, _audit_events),
+    "pushes": (WeChatPush, _pushes),
+    "session_keys": (SessionKey, _session_keys),
+    "signing_keys": (SigningKey, _signing_keys),
+    "code_exchanges": (CodeExchange, _code_exchanges),
+    "password_tries": (PasswordTry, _password_tries),
+}

@@ -1,0 +1,367 @@
+"""Who closes their account is gone after a while, from every table; who comes back is not."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app.keyring import keyring
+from app.models import Tenant
+from app.services.holdings import person_index
+from app.services.password_tries import _account_key
+from app.services.phone_numbers import number_index, phone_number
+from app.services.retention import run_retention
+from app.services.transactions import transaction
+from tests.cast import (
+    ACME_CLUB,
+    ACME_SHOP,
+    GLOBEX_LIFE,
+    Client,
+    Person,
+    Reader,
+    WeChat,
+    enter_user,
+    failure,
+)
+from tests.portal import Portal, configure, event
+from tests.tables import Tables, changes, places_of, read_tables
+from tests.test_concurrency import at_once
+
+CREDENTIALS = {"account": "alice.account", "password": "alice-password"}
+HERE = {"environ_base": {"REMOTE_ADDR": "203.0.113.77"}, "headers": {"User-Agent": "AlicesPhone"}}
+
+
+def close(client: Client, token: str) -> Any:
+    """Close the account."""
+    return client.send("DELETE", "/v1/me", token)
+
+
+def due(rows: Reader) -> None:
+    """Let the grace of every closed account be over."""
+    rows("UPDATE users SET erase_after = now() - interval '1 second' WHERE erase_after > now()")
+
+
+def run(app: Flask) -> int:
+    """Run retention; say how many people it erased."""
+    with app.app_context():
+        return dict(run_retention())["closed_accounts"]
+
+
+def states(rows: Reader) -> list[Any]:
+    """Say of each user whether their account is closed."""
+    return [one for (one,) in rows("SELECT erase_after IS NOT NULL FROM users ORDER BY id")]
+
+
+def actions(rows: Reader, pattern: str = "account.%") -> list[str]:
+    """List what was audited."""
+    told = rows("SELECT action FROM audit_events WHERE action LIKE :p ORDER BY id", p=pattern)
+    return [one for (one,) in told]
+
+
+# Closing, and coming back
+
+
+def test_closing_ends_every_session_and_says_until_when_it_can_be_taken_back(
+    client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise a closed account goes on, or nobody knows for how long."""
+    other, key = client.bind(alice)["token"], client.log_in(alice, ACME_CLUB)["token"]
+    token = client.log_in(alice)["token"]
+    answer = close(client, token)
+    assert answer.status_code == 200
+    until = datetime.fromisoformat(answer.json["erase_after"])
+    assert abs(until - datetime.now(UTC) - timedelta(days=15)) < timedelta(minutes=1)
+    for one in (token, other, key):
+        assert failure(client.me(one)) == (401, "session_revoked")
+    assert rows.count("login_sessions", "ended_at IS NULL") == 0
+    assert (states(rows), actions(rows)) == ([True], ["account.closed"])
+
+
+def test_the_tenant_says_how_long_the_grace_is(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise every tenant has the same, or the neighbour's."""
+    rows("UPDATE tenants SET grace_days = 0 WHERE slug = 'acme'")
+    close(client, client.bind(alice)["token"])
+    close(client, client.bind(alice, GLOBEX_LIFE)["token"])
+    assert run(app) == 1
+    assert rows("SELECT slug FROM users JOIN tenants t ON t.id = tenant_id") == [("globex",)]
+
+
+def by_code(client: Client, alice: Person) -> Any:
+    return client.post("login", code=alice.wx_login())
+
+
+def by_password(client: Client, alice: Person) -> Any:
+    return client.post("password-login", **CREDENTIALS)
+
+
+def by_binding(client: Client, alice: Person) -> Any:
+    bob = Person(alice.wechat, "bob", "13800138002")
+    return client.post("bind", client.log_in(bob)["token"], **CREDENTIALS)
+
+
+def by_phone(client: Client, alice: Person) -> Any:
+    bob = Person(alice.wechat, "bob", alice.phone)
+    return client.post("phone", client.log_in(bob)["token"], **bob.tap_phone_new())
+
+
+def in_a_sister_app(client: Client, alice: Person) -> Any:
+    return client.post("login", app=ACME_CLUB, code=alice.wx_login(ACME_CLUB))
+
+
+def by_litemall(client: Client, alice: Person) -> Any:
+    path = f"/apps/{ACME_SHOP.appid}/wx/auth/login_by_weixin"
+    return client.send("POST", path, json={"code": alice.wx_login(), "userInfo": {"nickName": "A"}})
+
+
+def by_bind_key(client: Client, alice: Person) -> Any:
+    base = f"/apps/{ACME_SHOP.appid}"
+    handle = client.send("POST", f"{base}/uni/openid", json={"code": alice.wx_login()}).json
+    said = {"grant_type": "social", "social_key": handle["sessionKey"]}
+    return client.send("POST", f"{base}/oauth/token", json=said)
+
+
+@pytest.mark.parametrize(
+    "log_in",
+    [by_code, by_password, by_binding, by_phone, in_a_sister_app, by_litemall, by_bind_key],
+)
+def test_a_new_login_within_the_grace_keeps_the_account(
+    log_in: Callable[[Client, Person], Any],
+    app: Flask,
+    client: Client,
+    alice: Person,
+    rows: Reader,
+) -> None:
+    """Otherwise somebody who thought better of it is erased, though they logged in."""
+    user = enter_user(app, **CREDENTIALS, phone="13800138001")
+    close(client, client.bind(alice)["token"])
+    assert states(rows) == [True]
+    assert log_in(client, alice).status_code == 200
+    assert (states(rows), actions(rows)) == ([False], ["account.closed", "account.reopened"])
+    assert rows("SELECT subject, ip FROM audit_events WHERE action = 'account.reopened'") == [
+        (user, "127.0.0.1")
+    ]
+    due(rows)
+    assert run(app) == 0
+
+
+def test_a_refused_login_does_not_keep_the_account(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise whoever guesses at a password keeps somebody from being erased."""
+    enter_user(app, **CREDENTIALS, phone="13800138001")
+    close(client, client.bind(alice)["token"])
+    client.post("password-login", **CREDENTIALS | {"password": "wrong-password"})
+    rows("UPDATE users SET status = 'disabled'")
+    assert failure(by_code(client, alice)) == (403, "user_disabled")
+    assert states(rows) == [True]
+    due(rows)
+    assert run(app) == 1
+
+
+def test_a_token_that_lay_about_cannot_close_the_account(
+    client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise whoever finds a phone, or steals a token, takes a person's account away."""
+    token = client.bind(alice)["token"]
+    rows("UPDATE login_sessions SET created_at = now() - interval '11 minutes'")
+    assert failure(close(client, token)) == (403, "login_too_old")
+    assert states(rows) == [False]
+    assert client.me(token).status_code == 200
+    assert close(client, client.log_in(alice)["token"]).status_code == 200
+
+
+def test_who_is_nobody_here_has_nothing_to_close(client: Client, alice: Person) -> None:
+    """Otherwise a login that is not bound closes what it is not bound to."""
+    assert failure(close(client, client.log_in(alice)["token"])) == (403, "login_unbound")
+
+
+# After the grace
+
+
+def story(app: Flask, client: Client, alice: Person) -> tuple[str, set[str]]:
+    """Have everything about alice that there can be; give her last token, and what is personal."""
+    configure(app)
+
+    def ask(what: str, token: str | None = None, **body: Any) -> Any:
+        path = f"/v1/apps/{ACME_SHOP.appid}/{what}"
+        return client.send(
+            "POST", path, token, json=body, **HERE | {"headers": HERE["headers"].copy()}
+        )
+
+    bare = client.log_in(alice, ACME_CLUB)
+    client.post("profile", bare["token"], ACME_CLUB, nickname="BareAlice")
+    enter_user(app, **CREDENTIALS, phone="13800138001")
+    first = ask("login", code=alice.wx_login()).json
+    bound = ask("phone", first["token"], **alice.tap_phone_new()).json
+    avatar = {"avatar_url": "https://example.com/alices-face.png"}
+    ask("profile", bound["token"], nickname="AliceNickname", **avatar)
+    ask("refresh", refresh_token=bound["refresh_token"])
+    for password in ("wrong-password", CREDENTIALS["password"]):
+        ask("password-login", account=CREDENTIALS["account"], password=password)
+    portal = Portal(client)
+    for said in ({"RevokeInfo": "16"}, {"RevokeInfo": "99"}):
+        portal.push(event(OpenID=first["openid"], **said))
+    portal.push(event("text", MsgType="text", FromUserName=first["openid"], Content="a word"))
+    with app.app_context(), transaction() as db:
+        tenant_id = db.query(Tenant.id).filter(Tenant.slug == "acme").scalar()
+        indexes = {
+            number_index(tenant_id, phone_number("+8613800138001")),
+            person_index(ACME_SHOP.appid, first["openid"]),
+            person_index(ACME_CLUB.appid, bare["openid"]),
+            _account_key(tenant_id, CREDENTIALS["account"]),
+            keyring().blind_index(f"203.0.113.77\0{CREDENTIALS['account']}", f"tries:{tenant_id}"),
+        }
+    personal = {first["openid"], bare["openid"], str(first["unionid"]), "13800138001"}
+    personal |= {"AliceNickname", "BareAlice", "alices-face", CREDENTIALS["account"]}
+    personal |= {"203.0.113.77", "AlicesPhone", *(index.hex() for index in indexes)}
+    return client.log_in(alice)["token"], personal
+
+
+def test_after_the_grace_nothing_personal_is_left_in_any_table(
+    app: Flask, client: Client, alice: Person, bob: Person, rows: Reader
+) -> None:
+    """Otherwise we keep what the law and the person told us to forget."""
+    client.bind(bob)
+    client.bind(alice, GLOBEX_LIFE)
+    others = read_tables(rows)
+    token, personal = story(app, client, alice)
+    user = client.me(token).json["id"]
+    assert len(places_of(read_tables(rows), personal)) > 12, "the search is not blind"
+    close(client, token)
+    due(rows)
+    assert run(app) == 1
+    left = read_tables(rows)
+    ours = without(left, others)
+    assert places_of(ours, personal) == set()
+    # What there is of them: pseudonyms in the trail, and that pushes were here.
+    assert {name for name, content in ours.items() if content} <= {
+        *("audit_events", "wechat_pushes", "password_tries", "wechat_access_tokens")
+    }
+    assert places_of(ours, {user}) == {
+        ("audit_events", "actor_id"),
+        ("audit_events", "subject"),
+        ("audit_events", "details"),
+    }
+    assert {row["ip"] for row in ours["audit_events"].values()} == {None}
+    assert (
+        rows.count("wechat_pushes", "message_sealed IS NOT NULL OR person_index IS NOT NULL") == 0
+    )
+    assert "user.erased" in actions(rows, "user.%")
+    untouched = {
+        name: what for name, what in changes(others, left).items() if name != "wechat_apps"
+    }
+    assert all(set(what.values()) == {"new"} for what in untouched.values()), untouched
+    assert run(app) == 0
+
+
+def without(tables: Tables, others: Tables) -> Tables:
+    """Leave out the rows that were there before."""
+    return {
+        name: {key: row for key, row in content.items() if key not in others[name]}
+        for name, content in tables.items()
+    }
+
+
+def test_who_was_erased_is_a_stranger(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise somebody who comes back finds what was to be forgotten."""
+    before = client.bind(alice)["user"]["id"]
+    close(client, client.log_in(alice)["token"])
+    due(rows)
+    assert run(app) == 1
+    back = client.log_in(alice)
+    assert (back["bound"], back["user"]) == (False, None)
+    assert client.bind(alice)["user"]["id"] != before
+
+
+def test_an_identity_that_was_unbound_before_goes_too(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise the WeChat identity of somebody who left it, and then us, stays for ever."""
+    enter_user(app, **CREDENTIALS, phone="13800138001")
+    client.post("unbind", client.bind(alice)["token"])
+    close(client, client.post("password-login", **CREDENTIALS).json["token"])
+    due(rows)
+    assert run(app) == 1
+    assert [rows.count(one) for one in ("users", "social_accounts", "login_sessions")] == [0, 0, 0]
+
+
+def test_an_identity_that_is_somebody_elses_by_now_stays(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise erasing one user takes what belongs to another."""
+    enter_user(app, **CREDENTIALS)
+    enter_user(app, account="second", password="second-password")
+    free = client.post("unbind", client.log_in(alice, **CREDENTIALS)["token"]).json["token"]
+    now = client.post(
+        "bind", client.log_in(alice)["token"], account="second", password="second-password"
+    ).json
+    close(client, client.post("password-login", **CREDENTIALS).json["token"])
+    due(rows)
+    assert run(app) == 1
+    assert client.me(now["token"]).json["account"] == "second"
+    assert rows.count("social_accounts", "user_id IS NOT NULL") == 1
+    assert free
+
+
+# All at once
+
+
+@pytest.mark.real_commits
+@pytest.mark.parametrize("how", [by_code, by_password])
+def test_a_login_against_the_erasure_keeps_all_or_nothing(
+    how: Callable[[Client, Person], Any], app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise somebody is told they are logged in, as a user who is being taken apart."""
+    for _ in range(6):
+        if not rows.count("users", "account IS NOT NULL"):
+            enter_user(app, **CREDENTIALS, phone="13800138001")
+        close(client, client.bind(alice)["token"])
+        due(rows)
+        answers = at_once([lambda: how(Client(app), alice), *[lambda: run(app)] * 2])
+        told, erased = answers[0], sum(answers[1:])
+        if told.status_code == 200 and told.json["bound"]:
+            assert client.me(told.json["token"]).status_code == 200
+            assert erased == 0
+        else:
+            assert told.status_code in (200, 401)
+            assert erased == 1
+        assert rows.count("users") == (1 - erased)
+
+
+@pytest.mark.real_commits
+def test_closing_against_logins_leaves_closed_and_logged_out_or_neither(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise an account is erased though its user has logged in after closing it."""
+    for _ in range(6):
+        token = client.bind(alice)["token"]
+        codes = [alice.wx_login() for _ in range(3)]
+        logins = [lambda code=code: Client(app).post("login", code=code) for code in codes]
+        closed, *answers = at_once([lambda token=token: close(Client(app), token), *logins])
+        assert {closed.status_code, *(answer.status_code for answer in answers)} == {200}
+        living = rows.count("login_sessions", "ended_at IS NULL")
+        assert (states(rows), living > 0) in [([True], False), ([False], True)]
+
+
+@pytest.mark.real_commits
+def test_requests_during_the_erasure_are_refused_and_not_broken(
+    app: Flask, client: Client, alice: Person, wechat: WeChat, rows: Reader
+) -> None:
+    """Otherwise a request that was on its way ends in an error of ours."""
+    for _ in range(4):
+        token = client.bind(alice)["token"]
+        rows("UPDATE users SET erase_after = now()")
+        paths = ["/v1/me", "/v1/me/export", "/v1/me/sessions", "/v1/me"]
+        asks = [lambda path=path, t=token: Client(app).send("GET", path, t) for path in paths]
+        asks.append(lambda t=token: Client(app).post("profile", t, nickname="A"))
+        asks.append(lambda t=token: Client(app).post("unbind", t))
+        erased, *answers = at_once([lambda: run(app), *asks])
+        assert erased == 1
+        assert {answer.status_code for answer in answers} <= {200, 401, 409}
+        assert rows.count("users") == 0

@@ -1,0 +1,320 @@
+"""What is due goes, in small batches, and nothing else; the audit trail lets nobody else pass."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from click.testing import Result
+from flask import Flask
+from sqlalchemy.exc import DBAPIError
+
+from app.services import audit, retention
+from app.services.retention import run_retention
+from app.services.signing_keys import rotate_signing_key
+from app.services.transactions import transaction
+from tests.cast import Client, Person, Reader, enter_user
+from tests.portal import REVOKE, Portal, configure, event
+from tests.tables import GONE, changes, read_tables
+from tests.test_concurrency import at_once
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(app: Flask) -> Run:
+    """Run a command."""
+    runner = app.test_cli_runner()
+    return lambda *arguments: runner.invoke(args=list(arguments), catch_exceptions=False)
+
+
+def removed(app: Flask) -> dict[str, int]:
+    """Run retention, and say what it removed."""
+    with app.app_context():
+        return {kind: count for kind, count in run_retention() if count}
+
+
+def note(app: Flask, rows: Reader, slug: str, days_ago: int) -> None:
+    """Write an audit event as it was written long ago."""
+    rows(
+        "INSERT INTO audit_events (id, tenant_id, actor_kind, action, subject, ip, created_at)"
+        " SELECT gen_random_uuid(), id, 'user', 'old', 'x', '192.0.2.1',"
+        " now() - make_interval(days => :days) FROM tenants WHERE slug = :slug",
+        slug=slug,
+        days=days_ago,
+    )
+
+
+# What goes, and what stays
+
+
+@pytest.mark.parametrize(
+    ("column", "age", "is_due"),
+    [("ended_at", 89, False), ("ended_at", 91, True), ("refresh_expires_at", 91, True)],
+)
+def test_sessions_go_ninety_days_after_their_end(  # noqa: PLR0913
+    app: Flask, client: Client, alice: Person, rows: Reader, column: str, age: int, is_due: bool
+) -> None:
+    """Otherwise devices and addresses are kept for ever, or taken while somebody may ask."""
+    client.bind(alice)
+    living = client.log_in(alice)["token"]
+    ((session,),) = rows("SELECT id FROM login_sessions ORDER BY id LIMIT 1")
+    expired = "expires_at = now() - interval '92 days'"
+    more = ", end_reason = 'logged_out'" if column == "ended_at" else f", {expired}"
+    rows(
+        f"UPDATE login_sessions SET {column} = now() - make_interval(days => :age){more}"
+        " WHERE id = :id",
+        id=session,
+        age=age,
+    )
+    before = read_tables(rows)
+    assert removed(app) == ({"sessions": 1} if is_due else {})
+    assert changes(before, read_tables(rows)) == (
+        {"login_sessions": {session: GONE}} if is_due else {}
+    )
+    assert client.me(living).status_code == 200
+
+
+def test_an_unbound_session_that_nobody_bound_goes_too(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise bind keys that nobody traded pile up."""
+    client.log_in(alice)
+    rows("UPDATE login_sessions SET expires_at = now() - interval '91 days'")
+    assert removed(app) == {"sessions": 1}
+
+
+def test_the_trail_is_kept_as_long_as_each_tenant_says(app: Flask, rows: Reader, run: Run) -> None:
+    """Otherwise one tenant's setting shortens the records of its neighbour."""
+    assert run("tenants", "set", "acme", "--audit-days", "180").exit_code == 0
+    for slug in ("acme", "globex"):
+        for days in (179, 181, 1096):
+            note(app, rows, slug, days)
+    assert removed(app) == {"audit_events": 3}
+    kept = rows(
+        "SELECT slug, (now() - e.created_at) > interval '180 days' FROM audit_events e"
+        " JOIN tenants t ON t.id = tenant_id WHERE action = 'old' ORDER BY slug, 2"
+    )
+    assert kept == [("acme", False), ("globex", False), ("globex", True)]
+
+
+def test_pushes_that_were_handled_go_and_one_that_failed_waits(
+    app: Flask, client: Client, rows: Reader
+) -> None:
+    """Otherwise a withdrawal that failed is forgotten, or what customers wrote is not."""
+    configure(app)
+    portal = Portal(client)
+    portal.push(event())
+    portal.push(event("debug_demo"))
+    portal.push(event(OpenID="", CreateTime=1700000000))
+    old = "received_at = now() - interval '91 days'"
+    rows(f"UPDATE wechat_pushes SET {old}, handled_at = handled_at - interval '31 days'")
+    assert rows.count("wechat_pushes") == 3
+    assert removed(app) == {"pushes": 2}
+    assert rows("SELECT event, failure FROM wechat_pushes") == [(REVOKE, "NobodyNamed")]
+    assert removed(app) == {}
+
+
+def test_keys_codes_and_counts_of_no_use_go(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise secrets that serve nothing any more wait for a thief."""
+    enter_user(app, account="alice", password="alice-password")
+    client.log_in(alice)
+    client.log_in(alice)
+    client.post("password-login", account="alice", password="wrong-password")
+    rows("UPDATE session_keys SET asked_at = asked_at - interval '4 days'")
+    rows("UPDATE code_exchanges SET asked_at = now() - interval '11 minutes'")
+    rows("UPDATE password_tries SET forgotten_at = now() - interval '1 second'")
+    with app.app_context():
+        for _ in range(3):
+            rotate_signing_key()
+            rows("UPDATE signing_keys SET signs_from = signs_from - interval '1 hour'")
+    assert removed(app) == {
+        "session_keys": 1,
+        "signing_keys": 2,
+        "code_exchanges": 2,
+        "password_tries": 3,
+    }
+    assert rows("SELECT generation FROM signing_keys") == [(3,)]
+    assert rows.count("session_keys") == 1
+    assert removed(app) == {}
+
+
+def test_a_key_that_may_still_have_to_verify_stays(app: Flask, rows: Reader) -> None:
+    """Otherwise a business back end refuses a token that was good a moment ago."""
+    with app.app_context():
+        rotate_signing_key()
+        rows("UPDATE signing_keys SET signs_from = now() - interval '1 hour'")
+        rotate_signing_key()
+    rows("UPDATE signing_keys SET signs_from = now() - interval '10 minutes' WHERE generation = 2")
+    assert removed(app) == {}
+
+
+def test_nothing_that_is_not_due_is_touched(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise the daily run logs people out."""
+    token = client.bind(alice)["token"]
+    before = read_tables(rows)
+    assert removed(app) == {}
+    assert changes(before, read_tables(rows)) == {}
+    assert client.me(token).status_code == 200
+
+
+# How
+
+
+def grow(app: Flask, rows: Reader, count: int) -> None:
+    """Have many old audit events."""
+    for _ in range(count):
+        note(app, rows, "acme", 1100)
+
+
+def test_what_is_due_goes_in_small_batches(
+    app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a first run after a year locks a table for minutes."""
+    monkeypatch.setattr(retention, "AT_ONCE", 3)
+    sizes, few = [], retention._remove_few
+
+    def counting(*given: Any) -> Any:
+        keys = few(*given)
+        sizes.append(len(keys))
+        return keys
+
+    monkeypatch.setattr(retention, "_remove_few", counting)
+    grow(app, rows, 8)
+    assert removed(app) == {"audit_events": 8}
+    assert [size for size in sizes if size] == [3, 3, 2]
+
+
+def test_a_dry_run_says_how_much_and_removes_nothing(app: Flask, rows: Reader, run: Run) -> None:
+    """Otherwise an operator learns what a setting does by losing it."""
+    grow(app, rows, 2)
+    run("tenants", "list")  # the first command that runs proves the keys
+    before = read_tables(rows)
+    shown = run("retention", "run", "--dry-run")
+    assert "audit_events\t2" in shown.output.splitlines()
+    assert "closed_accounts\t0" in shown.output.splitlines()
+    assert changes(before, read_tables(rows)) == {}
+    assert "audit_events\t2" in run("retention", "run").output.splitlines()
+    assert "audit_events\t0" in run("retention", "run").output.splitlines()
+
+
+@pytest.mark.real_commits
+def test_two_runs_at_once_share_the_work(
+    app: Flask, client: Client, alice: Person, rows: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a run that lasts longer than a day fails the next one, or counts twice."""
+    monkeypatch.setattr(retention, "AT_ONCE", 5)
+    grow(app, rows, 60)
+    client.bind(alice)
+    rows("UPDATE users SET erase_after = now()")
+    runs = at_once([lambda: removed(app)] * 4)
+    assert sum(one.get("audit_events", 0) for one in runs) == 60
+    assert sum(one.get("closed_accounts", 0) for one in runs) == 1
+    assert rows.count("audit_events", "action = 'user.erased'") == 1
+    assert rows.count("users") == 0
+
+
+# The audit trail
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE audit_events SET ip = NULL",
+        "UPDATE audit_events SET subject = ''",
+        "DELETE FROM audit_events",
+        "DELETE FROM audit_events WHERE action = 'old'",
+        "TRUNCATE audit_events",
+    ],
+)
+def test_without_retention_the_trail_is_as_it_was_written(
+    app: Flask, rows: Reader, change: str
+) -> None:
+    """Otherwise whoever did something can take its record back."""
+    note(app, rows, "acme", 2000)
+    with pytest.raises(DBAPIError, match="audit_events is append only"):
+        rows(change)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE audit_events SET subject = ''",
+        "UPDATE audit_events SET ip = '192.0.2.2' WHERE action = 'old'",
+        "UPDATE audit_events SET ip = NULL, details = '{\"a\": 1}'",
+        "UPDATE audit_events SET created_at = created_at - interval '9 years'",
+        "DELETE FROM audit_events",
+        "DELETE FROM audit_events WHERE created_at > now() - interval '1095 days'",
+        "TRUNCATE audit_events",
+    ],
+)
+def test_retention_itself_passes_the_trail_with_what_is_due_only(
+    app: Flask, rows: Reader, change: str
+) -> None:
+    """Otherwise its setting is a key to everything."""
+    note(app, rows, "acme", 2000)
+    allow = "SELECT set_config('wxpass.retention', 'on', true)"
+    with pytest.raises(DBAPIError, match="audit_events is append only"):
+        rows(f"{allow}; {change}")
+
+
+def test_retention_leaves_the_trail_closed_behind_it(app: Flask, rows: Reader) -> None:
+    """Otherwise whatever runs after it in the same connection may pass as well."""
+    grow(app, rows, 1)
+    removed(app)
+    grow(app, rows, 1)
+    with pytest.raises(DBAPIError, match="audit_events is append only"):
+        rows("DELETE FROM audit_events WHERE action = 'old'")
+
+
+def test_the_trail_is_read_by_tenant_newest_first(
+    app: Flask, client: Client, alice: Person, rows: Reader, run: Run
+) -> None:
+    """Otherwise a tenant cannot answer who did what, or reads its neighbour's."""
+    user = client.bind(alice)["user"]["id"]
+    listed = [line.split("\t") for line in run("audit", "list", "acme").output.splitlines()]
+    assert [one[3] for one in listed[:2]] == ["phone.verified", "social_account.bound"]
+    assert listed[0][1:6] == ["user", user, "phone.verified", user, "127.0.0.1"]
+    assert [one[0] for one in listed] == sorted((one[0] for one in listed), reverse=True)
+    about = run("audit", "list", "acme", "--subject", user).output.splitlines()
+    assert len(about) == 1
+    verified = run("audit", "list", "acme", "--action", "phone.verified", "--limit", "1")
+    assert len(verified.output.splitlines()) == 1
+    assert run("audit", "list", "acme", "--since", "2999-01-01").output == ""
+    assert user not in run("audit", "list", "globex").output
+    assert run("audit", "list", "nobody").exit_code == 1
+
+
+def test_the_trail_names_nobody_but_by_ids(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise what outlives an erasure is personal after all."""
+    enter_user(app, account="alice", password="alice-password", phone="13800138001")
+    login = client.bind(alice)
+    client.post("profile", login["token"], nickname="Alice Nickname")
+    client.send("DELETE", "/v1/me", login["token"])
+    client.bind(alice)
+    configure(app)
+    Portal(client).push(event(OpenID=login["openid"], RevokeInfo="8"))
+    told = json.dumps([list(map(str, row)) for row in rows("SELECT * FROM audit_events")])
+    for personal in ("13800138001", "Nickname", login["openid"], '"alice"', "138****"):
+        assert personal not in told
+
+
+def test_an_actor_that_is_not_there_cannot_write(app: Flask) -> None:
+    """Otherwise nobody can tell people, operators, WeChat and the system apart."""
+    refused = pytest.raises(DBAPIError, match="ck_audit_events_actor_kind")
+    with refused, app.app_context(), transaction() as db:
+        audit.record(db, None, audit.Actor("ghost"), "x", "x")
+
+
+def test_settings_that_the_law_forbids_are_refused(run: Run, rows: Reader) -> None:
+    """Otherwise a tenant keeps its records for a week."""
+    for option in ("--audit-days=179", "--grace-days=-1", "--grace-days=91"):
+        assert run("tenants", "set", "acme", option).exit_code == 2
+    assert run("tenants", "set", "acme", "--grace-days=0").exit_code == 0
+    assert rows("SELECT grace_days, audit_days FROM tenants WHERE slug = 'acme'") == [(0, 1095)]
