@@ -3,7 +3,19 @@
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import api, cli, dialects, headers, jwts, keyring, languages, logs, problems, tenancy
+from app import (
+    admin,
+    api,
+    cli,
+    dialects,
+    headers,
+    jwts,
+    keyring,
+    languages,
+    logs,
+    problems,
+    tenancy,
+)
 from app.extensions import api as openapi
 from app.extensions import db, migrate
 from app.keyring import KeyRing
@@ -32,6 +44,7 @@ def create_app(config: Config) -> Flask:
 
     api.register(app, openapi)
     dialects.register(app)
+    admin.register(app)
     cli.register(app)
 
     proxies = config.trusted_proxies

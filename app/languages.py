@@ -2,7 +2,7 @@
 
 from contextlib import AbstractContextManager
 
-from flask import Flask, request
+from flask import Flask, g, request
 from flask_babel import Babel, force_locale, gettext
 
 SPOKEN = ("zh", "en")
@@ -10,7 +10,16 @@ SPOKEN = ("zh", "en")
 
 def init_app(app: Flask) -> None:
     """Translate what people are told: English where nothing else is asked for."""
-    Babel(app, default_locale="en", locale_selector=accepted_language)
+    Babel(app, default_locale="en", locale_selector=_spoken)
+
+
+def _spoken() -> str:
+    return g.get("language") or accepted_language()
+
+
+def speak(language: str | None) -> None:
+    """Speak a language for the rest of this request, whatever the browser prefers."""
+    g.language = language if language in SPOKEN else None
 
 
 def accepted_language(default: str = "en") -> str:

@@ -1,6 +1,8 @@
 """Our settings, in the words of Flask and its extensions."""
 
+import hmac
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,15 @@ def flask_settings(config: Config) -> dict[str, Any]:
         "JWT_DECODE_AUDIENCE": JWT_AUDIENCE,
         "JWT_ACCESS_TOKEN_EXPIRES": timedelta(minutes=10),
         "JWT_TOKEN_LOCATION": ["headers"],
+        # The console's cookie; nobody else has one.
+        "SECRET_KEY": hmac.new(config.pepper, b"console cookies", sha256).digest(),
+        "SESSION_COOKIE_NAME": "wxpass_console",
+        "SESSION_COOKIE_PATH": "/console",
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Strict",
+        "SESSION_COOKIE_SECURE": config.production,
+        "WTF_CSRF_CHECK_DEFAULT": False,
+        "WTF_CSRF_TIME_LIMIT": None,
         "API_TITLE": "wxpass",
         "API_VERSION": "v1",
         "OPENAPI_VERSION": "3.0.3",

@@ -1,6 +1,7 @@
 """One-time codes of an authenticator app (TOTP, RFC 6238): switched on, used once each, off."""
 
 import hmac
+from collections.abc import Callable
 from uuid import UUID
 
 import pyotp
@@ -12,9 +13,16 @@ from app.services import audit
 from app.services.operators import lock_operator
 from app.services.transactions import transaction
 
+Switch = Callable[[audit.Actor, UUID, str], None]
 STEP_SECONDS = 30
 # Clocks of phones are seconds off: the code before and the one after are good as well.
 STEPS_OFF = (-1, 0, 1)
+
+
+def are_codes_asked(operator_id: UUID) -> bool:
+    """Tell whether an operator is asked for codes; raise OperatorUnknown."""
+    with transaction() as db:
+        return lock_operator(db, operator_id).totp_step is not None
 
 
 def prepare_codes(operator_id: UUID) -> str:

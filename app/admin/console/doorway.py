@@ -1,5 +1,6 @@
 """The way in: signing in, the one-time code, taking an invitation up, and the way out."""
 
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
@@ -13,7 +14,7 @@ from app.errors import Failure, NotFound
 from app.languages import SPOKEN
 from app.problems import failure_of
 from app.services import operator_sign_in as service
-from app.services.operator_sessions import find_console_session, end_operator_session
+from app.services.operator_sessions import end_operator_session, find_console_session
 from app.services.operators import accept_invitation
 
 doorway = Blueprint(
@@ -73,10 +74,8 @@ def sign_out() -> ResponseReturnValue:
     """Sign out, here and in the database."""
     token = session.pop(TOKEN, None)
     session.pop(TENANT, None)
-    try:
+    with suppress(Failure):
         end_operator_session(find_console_session(token or "", this_device()).session_id)
-    except Failure:
-        pass
     return redirect(url_for("doorway.sign_in"))
 
 
@@ -109,7 +108,7 @@ def _local(address: str | None) -> str:
     """Follow an address only when it is a page of the console."""
     parts = urlsplit(address or ROOT)
     is_ours = not parts.scheme and not parts.netloc and parts.path.startswith(f"{ROOT}/")
-    return (address or "").replace("\\", "") if is_ours else url_for("admin.index")
+    return (address or "").replace("\\", "") if is_ours else url_for("console.index")
 
 
 def _asked_again(template: str, form: object, failure: Failure) -> ResponseReturnValue:

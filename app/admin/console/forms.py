@@ -15,7 +15,7 @@ def _text(label: Any, longest: int, *more: Any, **kwargs: Any) -> StringField:
     return StringField(label, [InputRequired(), Length(max=longest), *more], **kwargs)
 
 
-class SignInForm(FlaskForm):  # type: ignore[misc]
+class SignInForm(FlaskForm):
     """Who, and the password."""
 
     email = _text(
@@ -30,7 +30,7 @@ class SignInForm(FlaskForm):  # type: ignore[misc]
     )
 
 
-class CodeForm(FlaskForm):  # type: ignore[misc]
+class CodeForm(FlaskForm):
     """What the authenticator app shows."""
 
     code = _text(
@@ -41,7 +41,7 @@ class CodeForm(FlaskForm):  # type: ignore[misc]
     )
 
 
-class InvitationForm(FlaskForm):  # type: ignore[misc]
+class InvitationForm(FlaskForm):
     """The secret of the link, and the password that its owner chooses."""
 
     invitation = _text(lazy_gettext("Invitation"), 64)
@@ -57,7 +57,7 @@ class InvitationForm(FlaskForm):  # type: ignore[misc]
     )
 
 
-class InviteForm(FlaskForm):  # type: ignore[misc]
+class InviteForm(FlaskForm):
     """Somebody who is to become an operator."""
 
     email = _text(lazy_gettext("E-mail address"), 254, render_kw={"type": "email"})

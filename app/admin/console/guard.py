@@ -1,16 +1,17 @@
 """Who may see a page of the console, and what its answers allow the browser to do."""
 
+from datetime import datetime
 from secrets import token_urlsafe
 from typing import cast
 
 from flask import Flask, Response, flash, g, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext
+from flask_babel import get_locale, gettext
 from flask_wtf.csrf import CSRFError, CSRFProtect
 
 from app.auth import this_device
 from app.errors import PageOutdated, SignInExpired, SignInNeeded, TenantUnknown
-from app.languages import SPOKEN, accepted_language
+from app.languages import speak
 from app.problems import failure_of
 from app.services.desks import Desk, open_desk
 from app.services.operator_sessions import SignedIn, find_console_session
@@ -28,6 +29,7 @@ def init_app(app: Flask) -> None:
     app.before_request(_guard)
     app.after_request(_add_headers)
     app.context_processor(_told_to_pages)
+    app.add_template_filter(moment)
 
 
 def _is_console() -> bool:
@@ -38,6 +40,7 @@ def _guard() -> ResponseReturnValue | None:
     if not _is_console():
         return None
     g.nonce = token_urlsafe(16)
+    speak(session.get(LANGUAGE))
     csrf.protect()
     if (request.endpoint or "").startswith("doorway.") or _is_asset():
         return None
@@ -88,12 +91,6 @@ def _open_desk() -> Desk:
         return open_desk(whose, first.slug)
 
 
-def language() -> str:
-    """Give the language that was chosen in the console, else the browser's."""
-    chosen = session.get(LANGUAGE) if _is_console() else None
-    return chosen if chosen in SPOKEN else accepted_language()
-
-
 def nonce() -> str:
     """Give what marks the scripts and styles of this answer as ours."""
     return str(g.get("nonce", ""))
@@ -116,12 +113,20 @@ def _add_headers(response: Response) -> Response:
 
 
 def _told_to_pages() -> dict[str, object]:
-    if not _is_console() or "signed_in" not in g:
-        return {"signed_in": None, "language": language() if _is_console() else "en"}
-    return {"signed_in": g.signed_in, "this_desk": this_desk, "language": language()}
+    return {
+        "signed_in": g.get("signed_in"),
+        "this_desk": this_desk,
+        "language": str(get_locale()),
+        "csp_nonce": nonce,
+    }
 
 
 def error_page(error: Exception) -> ResponseReturnValue:
     """Tell a failure as a page, in words that say what to do."""
     failure = failure_of(PageOutdated() if isinstance(error, CSRFError) else error)
     return render_template("console/error.html", failure=failure), failure.status
+
+
+def moment(when: datetime | None) -> str:
+    """Tell when, in UTC, to the minute."""
+    return f"{when:%Y-%m-%d %H:%M} UTC" if when else "–"

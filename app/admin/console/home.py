@@ -2,17 +2,16 @@
 
 from flask.typing import ResponseReturnValue
 from flask_admin import AdminIndexView, expose
-from flask_babel import lazy_gettext
 
 from app.admin.console.guard import ROOT
-from app.admin.console.pages import Page
+from app.admin.console.pages import N_, Page
 
 
-class HomeView(Page, AdminIndexView):  # type: ignore[misc]
+class HomeView(Page, AdminIndexView):
     """What happened today and in thirty days."""
 
     def __init__(self) -> None:
-        super().__init__(name=lazy_gettext("Home"), url=ROOT)
+        super().__init__(name=N_("Home"), endpoint="console", url=ROOT)
 
     @expose("/")
     def index(self) -> ResponseReturnValue:

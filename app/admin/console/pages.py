@@ -1,21 +1,34 @@
-"""What the pages of the console have in common: who may see them, and lists of one tenant's rows."""
+"""What the pages of the console share: who may see them, and lists of one tenant's rows."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from flask import Blueprint, flash, redirect
 from flask.typing import ResponseReturnValue
 from flask_admin import Admin, BaseView
 from flask_admin.contrib.sqla import ModelView
-from flask_babel import gettext
 from sqlalchemy.orm import Query
 
 from app.admin.console.guard import error_page, signed_in, this_desk
-from app.errors import Failure, NotFound, RoleTooLow
+from app.errors import NotFound, RoleTooLow
 from app.extensions import db
-from app.languages import translated
 
 
-class Page(BaseView):  # type: ignore[misc]
+def N_(text: str) -> str:
+    """Mark a text that is in the catalogue; pages translate it when they show it."""
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What a list may be filtered by: values with the texts that stand for them."""
+
+    label: str
+    options: Sequence[tuple[str, str]]
+
+
+class Page(BaseView):
     """A page, or several, of the console, whose failures are pages too."""
 
     # Whether only those who run the service may see it.
@@ -36,7 +49,7 @@ class Page(BaseView):  # type: ignore[misc]
             raise NotFound
 
 
-class TenantList(Page, ModelView):  # type: ignore[misc]
+class TenantList(Page, ModelView):
     """Rows of the tenant whose desk this is, and of no other: listed, searched, filtered, sorted.
 
     Changes are made by services, each on a page of its own.
@@ -49,9 +62,12 @@ class TenantList(Page, ModelView):  # type: ignore[misc]
     list_template = "console/list.html"
     column_display_actions = False
     column_auto_select_related = False
+    # By the name of a column: the values that people may choose among.
+    choices: ClassVar[Mapping[str, Choices]] = {}
+    search_label = ""
 
-    def __init__(self, model: type, name: str, endpoint: str) -> None:
-        super().__init__(model, db, name=name, endpoint=endpoint)
+    def __init__(self, model: type, name: str, path: str) -> None:
+        super().__init__(model, db, name=name, endpoint=f"console_{path}", url=path)
 
     def get_query(self) -> Query[Any]:
         """Select the tenant's rows."""
@@ -60,6 +76,11 @@ class TenantList(Page, ModelView):  # type: ignore[misc]
     def get_count_query(self) -> Query[Any]:
         """Count the tenant's rows."""
         return super().get_count_query().filter(self.model.tenant_id == this_desk().tenant_id)
+
+    def offered(self) -> Sequence[tuple[str, Choices]]:
+        """Give what the list may be filtered by, with the names that Flask-Admin reads."""
+        names = {flt.column.key: arg for arg, (_, flt) in (self._filter_args or {}).items()}
+        return [(f"flt_{names[column]}", one) for column, one in self.choices.items()]
 
     def get_one(self, id: Any) -> Any:
         """Find none of another tenant's."""
@@ -72,12 +93,7 @@ def need_changer() -> None:
         raise RoleTooLow
 
 
-def told(failure: Failure, language: str) -> None:
-    """Show a failure above the next page."""
-    flash(translated(failure.en, language), "error")
-
-
-def done(message: str, to: str) -> ResponseReturnValue:
+def done(to: str, message: str) -> ResponseReturnValue:
     """Show what was done above the page that follows."""
-    flash(gettext(message), "done")
+    flash(message, "done")
     return redirect(to)

@@ -1,0 +1,60 @@
+"""The operator's own sign-in: one-time codes on and off."""
+
+import segno
+from flask import url_for
+from flask.typing import ResponseReturnValue
+from flask_admin import expose
+from flask_babel import gettext
+
+from app.admin.console.forms import CodeForm
+from app.admin.console.guard import signed_in
+from app.admin.console.pages import N_, Page, done
+from app.errors import Failure
+from app.services import one_time_codes as service
+
+
+class MineView(Page):
+    """What operators change of themselves."""
+
+    def __init__(self) -> None:
+        super().__init__(name=N_("My sign-in"), endpoint="console_mine", url="mine")
+
+    @expose("/")
+    def index(self) -> ResponseReturnValue:
+        """Show whether codes are asked for."""
+        return self._shown(CodeForm())
+
+    @expose("/prepare", methods=["POST"])
+    def prepare(self) -> ResponseReturnValue:
+        """Show the secret for the authenticator app, once."""
+        uri = service.prepare_codes(signed_in().operator_id)
+        return self._shown(CodeForm(formdata=None), uri=uri, picture=_picture(uri))
+
+    @expose("/codes-on", methods=["POST"])
+    def switch_on(self) -> ResponseReturnValue:
+        """Ask for codes from now on."""
+        return self._switch(service.switch_codes_on, gettext("Codes are asked for from now on."))
+
+    @expose("/codes-off", methods=["POST"])
+    def switch_off(self) -> ResponseReturnValue:
+        """Ask for none any more."""
+        return self._switch(service.switch_codes_off, gettext("Codes are not asked for any more."))
+
+    def _switch(self, switch: service.Switch, message: str) -> ResponseReturnValue:
+        form = CodeForm()
+        if not form.validate_on_submit():
+            return self._shown(form)
+        try:
+            switch(signed_in().actor, signed_in().operator_id, form.code.data)
+        except Failure as failure:
+            return self._shown(form, failure=failure)
+        return done(url_for(".index"), message)
+
+    def _shown(self, form: CodeForm, **more: object) -> ResponseReturnValue:
+        asked = service.are_codes_asked(signed_in().operator_id)
+        return self.render("console/mine.html", form=form, asked=asked, **more)
+
+
+def _picture(uri: str) -> str:
+    """Draw the code that phones scan, as an address of the picture itself."""
+    return str(segno.make(uri, error="m").svg_data_uri(scale=5, border=4, light="#fff"))

@@ -1,0 +1,73 @@
+"""Admins: who may sign in to the console."""
+
+from uuid import UUID
+
+from flask import request, url_for
+from flask.typing import ResponseReturnValue
+from flask_admin import expose
+from flask_babel import gettext
+
+from app.admin.console.forms import InviteForm
+from app.admin.console.guard import signed_in
+from app.admin.console.pages import N_, Page, done
+from app.errors import Failure
+from app.services import operators as service
+from app.services.tenants import list_tenants
+
+
+class OperatorsView(Page):
+    """For those who run the service."""
+
+    for_platform = True
+
+    def __init__(self) -> None:
+        super().__init__(name=N_("Admins"), endpoint="console_operators", url="operators")
+
+    @expose("/")
+    def index(self) -> ResponseReturnValue:
+        """List them all."""
+        return self._shown(_form())
+
+    @expose("/invite", methods=["POST"])
+    def invite(self) -> ResponseReturnValue:
+        """Invite one, and show the link once."""
+        form = _form()
+        if not form.validate_on_submit():
+            return self._shown(form)
+        tenant = form.tenant.data if form.role.data != "platform" else None
+        try:
+            invitation = service.invite_operator(
+                signed_in().actor, form.email.data, form.role.data, tenant
+            )
+        except Failure as failure:
+            return self._shown(form, failure=failure)
+        return self._shown(_form(), link=_link(invitation))
+
+    @expose("/<uuid:operator_id>/reset", methods=["POST"])
+    def reset(self, operator_id: UUID) -> ResponseReturnValue:
+        """Take password and codes away, and show a new link once."""
+        invitation = service.reset_operator(signed_in().actor, operator_id)
+        return self._shown(_form(), link=_link(invitation))
+
+    @expose("/<uuid:operator_id>/status", methods=["POST"])
+    def status(self, operator_id: UUID) -> ResponseReturnValue:
+        """Switch one off or on."""
+        status = "active" if request.form.get("status") == "active" else "disabled"
+        service.set_operator_status(signed_in().actor, operator_id, status)
+        return done(url_for(".index"), gettext("Changed."))
+
+    def _shown(self, form: InviteForm, **more: object) -> ResponseReturnValue:
+        return self.render(
+            "console/operators.html", operators=service.list_operators(), form=form, **more
+        )
+
+
+def _form() -> InviteForm:
+    form = InviteForm()
+    form.tenant.choices = [(one.slug, one.name) for one in list_tenants()]
+    return form
+
+
+def _link(invitation: str) -> str:
+    """Spell the link; its secret stands where no server and no log sees it."""
+    return f"{url_for('doorway.invitation', _external=True)}#{invitation}"
