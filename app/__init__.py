@@ -3,10 +3,23 @@
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from app import api, cli, dialects, headers, jwts, keyring, languages, logs, problems, tenancy
+from app import (
+    api,
+    cli,
+    dialects,
+    headers,
+    jwts,
+    keyring,
+    languages,
+    logs,
+    outcomes,
+    problems,
+    tenancy,
+)
 from app.extensions import api as openapi
 from app.extensions import db, migrate
 from app.keyring import KeyRing
+from app.services.counts import Counts, count_answer
 from app.settings import MIGRATIONS, flask_settings
 from app.wechat import WeChatClient
 from config import Config
@@ -17,7 +30,8 @@ def create_app(config: Config) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.url_map.merge_slashes = False
     app.config.update(flask_settings(config))
-    app.extensions["wechat_client"] = WeChatClient(config.wechat_api_base_url)
+    app.extensions["counts"] = Counts()
+    app.extensions["wechat_client"] = WeChatClient(config.wechat_api_base_url, count_answer)
     keyring.init_app(app, KeyRing(config.keys, config.pepper))
 
     logs.init_app(app, as_json=config.production)
@@ -28,6 +42,7 @@ def create_app(config: Config) -> Flask:
     migrate.init_app(app, db, directory=MIGRATIONS)
     openapi.init_app(app)
     problems.init_app(app)
+    outcomes.init_app(app)
     jwts.init_app(app)
 
     api.register(app, openapi)

@@ -1,7 +1,9 @@
 """The tables, one a file."""
 
+from app.models.answer_time import AnswerTime
 from app.models.audit_event import AuditEvent
 from app.models.code_exchange import CodeExchange
+from app.models.daily_count import DailyCount, Measure
 from app.models.key_proof import KeyProof
 from app.models.login_session import LoginSession
 from app.models.merge import Merge
@@ -18,10 +20,13 @@ from app.models.wechat_app import WeChatApp
 from app.models.wechat_push import WeChatPush
 
 __all__ = [
+    "AnswerTime",
     "AuditEvent",
     "CodeExchange",
+    "DailyCount",
     "KeyProof",
     "LoginSession",
+    "Measure",
     "Merge",
     "Operator",
     "PasswordTry",
