@@ -1,11 +1,12 @@
 """An overview, row by row."""
 
 from collections.abc import Iterator
+from dataclasses import astuple
 
 from app.services.overview import Numbers, Overview, Span
 
 HEADER = (
-    *("", "", "logins", "new_users", "bound_phones", "failures"),
+    *("", "", "logins", "new_users", "phones_bound", "failures"),
     *("opened", "logged_in", "known", "phone_verified", "bound"),
 )
 
@@ -26,12 +27,8 @@ def rows_of(overview: Overview, days: int) -> Iterator[tuple[object, ...]]:
 
 
 def _columns(numbers: Numbers) -> tuple[int, ...]:
-    told = (numbers.logins, numbers.new_users, numbers.bound_phones, numbers.failures)
-    funnel = numbers.funnel
-    return (
-        *told,
-        *(funnel.opened, funnel.logged_in, funnel.known, funnel.phone_verified, funnel.bound),
-    )
+    told = (numbers.logins, numbers.registered, numbers.bound_by_phone, numbers.failed)
+    return (*told, *astuple(numbers.funnel))
 
 
 def _details(span: Span, when: str) -> Iterator[tuple[object, ...]]:

@@ -4,6 +4,7 @@ from app.models.answer_time import AnswerTime
 from app.models.audit_event import AuditEvent
 from app.models.code_exchange import CodeExchange
 from app.models.daily_count import DailyCount, Measure
+from app.models.daily_failure import DailyFailure
 from app.models.key_proof import KeyProof
 from app.models.login_session import LoginSession
 from app.models.merge import Merge
@@ -24,6 +25,7 @@ __all__ = [
     "AuditEvent",
     "CodeExchange",
     "DailyCount",
+    "DailyFailure",
     "KeyProof",
     "LoginSession",
     "Measure",

@@ -7,7 +7,7 @@ from sqlalchemy import CheckConstraint, ForeignKeyConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extensions import Model
-from app.models.columns import one_of
+from app.models.columns import Sum, one_of
 
 # The bounds of the histogram's bars in milliseconds; whatever is slower counts under the last.
 BOUNDS = (
@@ -26,7 +26,6 @@ class AnswerTime(Model):
         ),
         one_of("call", "login", "phone", "token"),
         CheckConstraint("within_ms >= 0", name="within_ms"),
-        CheckConstraint("count > 0", name="count"),
     )
 
     tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -36,4 +35,4 @@ class AnswerTime(Model):
     call: Mapped[str] = mapped_column(primary_key=True)
     # One of BOUNDS, or UNANSWERED.
     within_ms: Mapped[int] = mapped_column(primary_key=True)
-    count: Mapped[int]
+    count: Mapped[Sum]

@@ -2,8 +2,9 @@
 
 import atexit
 import time
-from collections.abc import Mapping
-from datetime import timedelta
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from threading import Thread
 from typing import Any
 
@@ -12,8 +13,8 @@ from flask import Flask
 from sqlalchemy import ARRAY, Insert, cast, column, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 
-from app.models import AnswerTime, DailyCount, WeChatApp
-from app.services.counts import Answered, Happened, counts, today
+from app.models import AnswerTime, DailyCount, DailyFailure, Measure, WeChatApp
+from app.services.counts import Answered, Failed, Happened, counts, today
 from app.services.transactions import transaction
 
 log = structlog.get_logger()
@@ -54,45 +55,57 @@ def write_counts() -> None:
     """
     mine = counts()
     with mine.writing:
-        happened, answered = mine.happened.gather(), mine.answered.gather()
+        sums = mine.happened.gather(), mine.failed.gather(), mine.answered.gather()
         try:
-            _write(happened, answered)
+            _write(*sums)
         except Exception as error:
-            kept = len(happened) + len(answered)
+            kept = sum(len(one) for one in sums)
             log.warning("counts_not_written", error=type(error).__name__, kept=kept)
             return
-        mine.happened.clear()
-        mine.answered.clear()
+        for tally in (mine.happened, mine.failed, mine.answered):
+            tally.clear()
 
 
-def _write(happened: Mapping[Happened, int], answered: Mapping[Answered, int]) -> None:
-    if happened or answered:
+def _write(
+    happened: Mapping[Happened, int], failed: Mapping[Failed, int], answered: Mapping[Answered, int]
+) -> None:
+    rows = {
+        DailyCount: _rows_of_days(happened),
+        DailyFailure: [(*key, how_often) for key, how_often in failed.items()],
+        AnswerTime: [(*key, how_often) for key, how_often in answered.items()],
+    }
+    if any(rows.values()):
         with transaction() as db:
-            if happened:
-                db.execute(_adding(DailyCount, happened))
-            if answered:
-                db.execute(_adding(AnswerTime, answered))
+            for model, of_model in rows.items():
+                if of_model:
+                    db.execute(_adding(model.__table__, of_model))
 
 
-def _adding(model: type[DailyCount] | type[AnswerTime], sums: Mapping[Any, int]) -> Insert:
-    """Make the statement that adds sums to a table's rows.
+def _rows_of_days(happened: Mapping[Happened, int]) -> Sequence[tuple[object, ...]]:
+    """Put what happened in an app on a day side by side, in the order of `Measure`."""
+    of_days: dict[tuple[date, str], dict[str, int]] = defaultdict(dict)
+    for (day, appid, measure), how_often in happened.items():
+        of_days[day, appid][measure] = how_often
+    return [(*key, *(sums.get(one, 0) for one in Measure)) for key, sums in of_days.items()]
+
+
+def _adding(table: Any, rows: Sequence[tuple[object, ...]]) -> Insert:
+    """Make the statement that adds rows, without their tenant, to a table's own.
 
     The tenant is the app's, and an app that is gone adds nothing. All processes take the rows in
     one order, so that none waits for another that waits for it.
     """
-    names = [*next(iter(sums))._fields, "count"]
-    table: Any = model.__table__
-    rows = [(*key, how_often) for key, how_often in sums.items()]
-    arrays = [
-        cast(list(values), ARRAY(table.c[name].type))
-        for name, values in zip(names, zip(*rows, strict=True), strict=True)
-    ]
-    columns = [column(name, table.c[name].type) for name in names]
+    columns = [column(one.name, one.type) for one in table.columns if one.name != "tenant_id"]
+    lists = zip(columns, zip(*rows, strict=True), strict=True)
+    arrays = [cast(list(values), ARRAY(one.type)) for one, values in lists]
     told = func.unnest(*arrays).table_valued(*columns).render_derived(name="told")
     of_apps = select(WeChatApp.tenant_id, *told.c).join(told, told.c.appid == WeChatApp.appid)
-    adding = insert(table).from_select(["tenant_id", *names], of_apps.order_by(*told.c))
+    names = ["tenant_id", *(one.name for one in columns)]
+    adding = insert(table).from_select(names, of_apps.order_by(*told.c))
+    sums = [one for one in table.columns if not one.primary_key]
     return adding.on_conflict_do_update(
-        constraint=table.primary_key, set_={"count": table.c.count + adding.excluded.count}
+        constraint=table.primary_key,
+        set_={one.name: one + adding.excluded[one.name] for one in sums},
     )
 
 
@@ -100,5 +113,5 @@ def drop_old_counts() -> None:
     """Drop every tenant's counts of days that are longer ago than `KEPT`."""
     oldest = today() - KEPT
     with transaction() as db:
-        for model in (DailyCount, AnswerTime):
+        for model in (DailyCount, DailyFailure, AnswerTime):
             db.execute(delete(model).where(model.day < oldest))

@@ -30,22 +30,29 @@ IF_COMMITTED = "counted_if_committed"
 class Happened(NamedTuple):
     """What a daily count counts."""
 
-    appid: str
     day: date
+    appid: str
     measure: str
+
+
+class Failed(NamedTuple):
+    """What a daily failure counts."""
+
+    day: date
+    appid: str
     cause: str
 
 
 class Answered(NamedTuple):
     """What a bar of the answer times counts."""
 
-    appid: str
     day: date
+    appid: str
     call: str
     within_ms: int
 
 
-K = TypeVar("K", bound=Happened | Answered)
+K = TypeVar("K", bound=Happened | Failed | Answered)
 
 
 class Tally(Generic[K]):
@@ -76,12 +83,16 @@ class Counts:
     """What this process has counted and not written."""
 
     def __init__(self) -> None:
-        self.happened: Tally[Happened] = Tally()
-        self.answered: Tally[Answered] = Tally()
-        self.writing = Lock()
         self.begin_writing: Callable[[], None] | None = None
         self._beginning = Lock()
         self._process: int | None = None
+        self._clear()
+
+    def _clear(self) -> None:
+        self.happened: Tally[Happened] = Tally()
+        self.failed: Tally[Failed] = Tally()
+        self.answered: Tally[Answered] = Tally()
+        self.writing = Lock()
 
     def of_this_process(self) -> "Counts":
         """Begin anew in a process that was forked: what its parent counted, the parent writes."""
@@ -93,7 +104,7 @@ class Counts:
     def _begin(self) -> None:
         if self._process == os.getpid():
             return
-        self.happened, self.answered, self.writing = Tally(), Tally(), Lock()
+        self._clear()
         self._process = os.getpid()
         if self.begin_writing is not None:
             self.begin_writing()
@@ -111,19 +122,20 @@ def today() -> date:
 
 def count(appid: str, measure: Measure) -> None:
     """Count what has just happened in an app."""
-    counts().happened.note(Happened(appid, today(), measure.value, ""))
+    counts().happened.note(Happened(today(), appid, measure.value))
 
 
 def count_failure(appid: str, code: str) -> None:
     """Count a request for an app that came to nothing, under the failure's stable code."""
-    counts().happened.note(Happened(appid, today(), Measure.FAILED.value, code))
+    count(appid, Measure.FAILED)
+    counts().failed.note(Failed(today(), appid, code))
 
 
 def count_answer(appid: str, call: str, seconds: float, answered: bool) -> None:
     """Count a call to WeChat under how long it took, or among those never answered."""
     place = min(bisect_left(BOUNDS, seconds * 1000), len(BOUNDS) - 1)
     within_ms = BOUNDS[place] if answered else UNANSWERED
-    counts().answered.note(Answered(appid, today(), call, within_ms))
+    counts().answered.note(Answered(today(), appid, call, within_ms))
 
 
 def count_if_committed(db: Session, appid: str, measure: Measure) -> None:

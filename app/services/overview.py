@@ -5,15 +5,15 @@ What happened in the last seconds may not be written yet.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, func, select
 from sqlalchemy.orm import Session
 
-from app.models import AnswerTime, DailyCount, Measure, WeChatApp
+from app.models import AnswerTime, DailyCount, DailyFailure, Measure, WeChatApp
 from app.models.answer_time import UNANSWERED
 from app.services.counts import today
 from app.services.tenants import get_tenant
@@ -42,31 +42,31 @@ class Funnel:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """How often what happened, by `Measure`."""
+    """How often what happened; `Measure` says what each means."""
 
-    of: Mapping[str, int]
+    opened: int = 0
+    logged_in: int = 0
+    known: int = 0
+    logged_in_by_password: int = 0
+    registered: int = 0
+    phone_verified: int = 0
+    bound_by_phone: int = 0
+    bound_by_password: int = 0
+    failed: int = 0
 
     @property
     def logins(self) -> int:
-        return self.of.get(Measure.LOGGED_IN, 0) + self.of.get(Measure.LOGGED_IN_BY_PASSWORD, 0)
-
-    @property
-    def new_users(self) -> int:
-        return self.of.get(Measure.REGISTERED, 0)
-
-    @property
-    def bound_phones(self) -> int:
-        return self.of.get(Measure.BOUND_BY_PHONE, 0)
-
-    @property
-    def failures(self) -> int:
-        return self.of.get(Measure.FAILED, 0)
+        """Give how often somebody logged in, whatever the way."""
+        return self.logged_in + self.logged_in_by_password
 
     @property
     def funnel(self) -> Funnel:
-        wechat = (Measure.OPENED, Measure.LOGGED_IN, Measure.KNOWN)
-        phone = (Measure.PHONE_VERIFIED, Measure.BOUND_BY_PHONE)
-        return Funnel(*(self.of.get(step, 0) for step in wechat + phone))
+        """Give WeChat's way through the app."""
+        came = (self.opened, self.logged_in, self.known)
+        return Funnel(*came, self.phone_verified, self.bound_by_phone)
+
+
+NOTHING = Numbers()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,90 +127,88 @@ def get_overview_of(tenant_slug: str, days: int = 30) -> Overview:
 def _overview(db: Session, tenant_id: UUID, days: int) -> Overview:
     last = today()
     dates = [last - timedelta(days=ago) for ago in reversed(range(days))]
-    counted = db.execute(_counted(tenant_id, dates)).all()
-    of_days = [row for row in counted if row.day is not None]
-    answered = db.execute(_answered(tenant_id, dates)).all()
-    of_apps = [row for row in counted if row.day is None]
-    apps = db.execute(_apps(tenant_id)).all()
+    of_days = _numbers_by(DailyCount.day, db, tenant_id, dates)
+    failures = db.execute(_failures(tenant_id, dates)).all()
+    bars = db.execute(_bars(tenant_id, dates)).all()
+    whole = _together(of_days.values())
     return Overview(
-        _span((row for row in of_days if row.day == last), answered, "today"),
-        _span(of_days, answered, "whole"),
-        _by_day(of_days, dates),
-        _by_app(of_apps, apps),
+        Span(of_days.get(last, NOTHING), _failures_of(failures, 0), _answer_times_of(bars, 0)),
+        Span(whole, _failures_of(failures, 1), _answer_times_of(bars, 1)),
+        {day: of_days.get(day, NOTHING) for day in dates},
+        _of_apps(db, tenant_id, dates),
     )
 
 
-def _counted(tenant_id: UUID, dates: Sequence[date]) -> Query:
-    """Select the sums by day, measure and cause and, without a day, those by app and measure."""
-    one, measure = DailyCount, DailyCount.measure
-    by_day, by_app = tuple_(one.day, measure, one.cause), tuple_(one.appid, measure)
-    sums = _sums(one.count, one.day == dates[-1])
-    wanted = select(one.day, one.appid, measure, one.cause, *sums)
-    mine = wanted.where(one.tenant_id == tenant_id, one.day.between(dates[0], dates[-1]))
-    return mine.group_by(func.grouping_sets(by_day, by_app))
+def _numbers_by(
+    key: Any, db: Session, tenant_id: UUID, dates: Sequence[date]
+) -> Mapping[Any, Numbers]:
+    sums = (func.sum(getattr(DailyCount, measure)) for measure in Measure)
+    wanted = _of_dates(select(key, *sums), DailyCount, tenant_id, dates).group_by(key)
+    return {of: Numbers(*numbers) for of, *numbers in db.execute(wanted)}
 
 
-def _answered(tenant_id: UUID, dates: Sequence[date]) -> Query:
+def _of_apps(db: Session, tenant_id: UUID, dates: Sequence[date]) -> Sequence[AppNumbers]:
+    """Give the numbers of every app of the tenant, those without any among them."""
+    of_today = _numbers_by(DailyCount.appid, db, tenant_id, dates[-1:])
+    whole = _numbers_by(DailyCount.appid, db, tenant_id, dates)
+    mine = select(WeChatApp.appid, WeChatApp.name).where(WeChatApp.tenant_id == tenant_id)
+    return [
+        AppNumbers(appid, name, of_today.get(appid, NOTHING), whole.get(appid, NOTHING))
+        for appid, name in db.execute(mine.order_by(WeChatApp.name, WeChatApp.appid))
+    ]
+
+
+def _failures(tenant_id: UUID, dates: Sequence[date]) -> Query:
+    one = DailyFailure
+    wanted = select(one.cause, *_sums(one, dates)).group_by(one.cause).order_by(one.cause)
+    return _of_dates(wanted, one, tenant_id, dates)
+
+
+def _bars(tenant_id: UUID, dates: Sequence[date]) -> Query:
     """Select the histograms of the calls, slower bars after faster ones."""
     one, bar = AnswerTime, (AnswerTime.call, AnswerTime.within_ms)
-    wanted = select(*bar, *_sums(one.count, one.day == dates[-1]))
-    mine = wanted.where(one.tenant_id == tenant_id, one.day.between(dates[0], dates[-1]))
-    return mine.group_by(*bar).order_by(*bar)
+    wanted = select(*bar, *_sums(one, dates)).group_by(*bar).order_by(*bar)
+    return _of_dates(wanted, one, tenant_id, dates)
 
 
-def _sums(count: Any, is_today: ColumnElement[bool]) -> tuple[ColumnElement[int], ...]:
-    whole = func.sum(count)
-    of_today = func.coalesce(func.sum(count).filter(is_today), 0)
-    return whole.label("whole"), of_today.label("today")
+def _sums(one: Any, dates: Sequence[date]) -> tuple[ColumnElement[int], ColumnElement[int]]:
+    """Sum up the last of the dates, and all of them."""
+    whole = func.sum(one.count)
+    return func.coalesce(whole.filter(one.day == dates[-1]), 0), whole
 
 
-def _apps(tenant_id: UUID) -> Query:
-    mine = select(WeChatApp.appid, WeChatApp.name).where(WeChatApp.tenant_id == tenant_id)
-    return mine.order_by(WeChatApp.name, WeChatApp.appid)
+def _of_dates(wanted: Query, one: Any, tenant_id: UUID, dates: Sequence[date]) -> Query:
+    return wanted.where(one.tenant_id == tenant_id, one.day.between(dates[0], dates[-1]))
 
 
-def _span(rows: Rows, answered: Rows, when: str) -> Span:
-    numbers: Counter[str] = Counter()
-    failures: Counter[str] = Counter()
-    for row in rows:
-        numbers[row.measure] += row.whole
-        if row.cause:
-            failures[row.cause] += row.whole
+def _together(numbers: Iterable[Numbers]) -> Numbers:
+    return Numbers(*map(sum, zip(*map(astuple, [NOTHING, *numbers]), strict=True)))
+
+
+def _failures_of(rows: Rows, span: int) -> Mapping[str, int]:
+    failures = Counter({cause: sums[span] for cause, *sums in rows if sums[span]})
+    return dict(failures.most_common())
+
+
+def _answer_times_of(rows: Rows, span: int) -> Sequence[AnswerTimes]:
     bars: dict[str, dict[int, int]] = defaultdict(dict)
-    for row in answered:
-        bars[row.call][row.within_ms] = getattr(row, when)
-    times = [_answer_times(call, of_call) for call, of_call in bars.items()]
-    return Span(Numbers(numbers), dict(failures.most_common()), times)
+    for call, within_ms, *sums in rows:
+        if sums[span]:
+            bars[call][within_ms] = sums[span]
+    return [_answer_times(call, of_call) for call, of_call in bars.items()]
 
 
 def _answer_times(call: str, bars: Mapping[int, int]) -> AnswerTimes:
     answered = {within: count for within, count in bars.items() if within != UNANSWERED}
-    quantiles = (_quantile(answered, part) for part in (50, 95))
+    quantiles = (_quantile(answered, percent) for percent in (50, 95))
     return AnswerTimes(call, sum(answered.values()), bars.get(UNANSWERED, 0), *quantiles)
 
 
 def _quantile(bars: Mapping[int, int], percent: int) -> int | None:
-    """Give the bound below which so many of a hundred are; None when there are none at all."""
+    """Give the bound within which so many of a hundred came; None when none came at all."""
     wanted, reached = sum(bars.values()) * percent, 0
     for within_ms, count in bars.items():
         reached += count * 100
-        if count and reached >= wanted:
+        if reached >= wanted:
             return within_ms
     return None
-
-
-def _by_day(rows: Rows, dates: Iterable[date]) -> Mapping[date, Numbers]:
-    of: dict[date, Counter[str]] = {day: Counter() for day in dates}
-    for row in rows:
-        of[row.day][row.measure] += row.whole
-    return {day: Numbers(numbers) for day, numbers in of.items()}
-
-
-def _by_app(rows: Rows, apps: Rows) -> Sequence[AppNumbers]:
-    now: dict[str, dict[str, int]] = defaultdict(dict)
-    whole: dict[str, dict[str, int]] = defaultdict(dict)
-    for row in rows:
-        now[row.appid][row.measure], whole[row.appid][row.measure] = row.today, row.whole
-    return [
-        AppNumbers(appid, name, Numbers(now[appid]), Numbers(whole[appid])) for appid, name in apps
-    ]
