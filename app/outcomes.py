@@ -14,8 +14,8 @@ def init_app(app: Flask) -> None:
 def _count_failure(response: Response) -> Response:
     """Count under the app of the path, else of the login that the request carries.
 
-    Nobody's failures have no app and are not counted: a token that is no token at /v1/me, or an
-    appid that is not here.
+    What has neither is nobody's and not counted: an appid that is not here, or is switched off,
+    and what shows no login of ours at an address without an appid.
     """
     failure: Failure | None = g.pop("failure", None)
     whose = g.get("wechat_app") or g.get("caller")

@@ -22,6 +22,7 @@ from app import create_app
 from app.clock import now
 from app.extensions import db
 from app.models import Measure
+from app.services import count_writing
 from app.services import counts as counting
 from app.services.count_writing import drop_old_counts, write_counts
 from app.services.counts import Counts, Tally, count, count_answer, count_failure, today
@@ -129,6 +130,26 @@ def test_a_forked_process_begins_anew_and_has_one_writer(app: Flask) -> None:
     at_once([mine.of_this_process] * 8)
     assert len(began) == 2
     assert mine.happened.gather() == {}
+
+
+@pytest.mark.real_commits
+def test_a_process_that_counts_writes_by_itself(
+    config: Config, app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a worker writes only when it stops, and loses days when it is killed."""
+    at_exit: list[Any] = []
+    monkeypatch.setattr(count_writing, "EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(count_writing.atexit, "register", lambda *what: at_exit.append(what))
+    with process(config) as service:
+        count_writing.write_regularly(service)
+        ((last, _),) = at_exit
+        last(service)
+        assert not service.extensions["counts"].has_begun, "nothing begins at an exit"
+        count(ACME_SHOP.appid, Measure.OPENED)
+        deadline = time.monotonic() + 5
+        while rows(TOTALS) != [(1, 0, 0)]:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 def test_nothing_is_asked_when_there_is_nothing_to_write() -> None:

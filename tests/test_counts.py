@@ -273,7 +273,6 @@ def test_wechats_answers_are_timed_by_the_kind_of_call(
 ) -> None:
     """Otherwise nobody sees that it is WeChat that is slow."""
     client.bind(alice)
-    client.post("login", code="not a\x00code")
     client.post("login", code="0" * 32)
     told = answers(app, rows)
     assert told == {("login", True): 2, ("token", True): 1, ("phone", True): 1}

@@ -31,7 +31,7 @@ def write_regularly(app: Flask) -> None:
         Thread(target=_keep_writing, args=(app,), name="count-writing", daemon=True).start()
 
     app.extensions["counts"].begin_writing = begin
-    atexit.register(_write_in, app)
+    atexit.register(_write_last, app)
 
 
 def _keep_writing(app: Flask) -> None:
@@ -39,6 +39,12 @@ def _keep_writing(app: Flask) -> None:
     structlog.contextvars.clear_contextvars()
     while True:
         time.sleep(EVERY_SECONDS)
+        _write_in(app)
+
+
+def _write_last(app: Flask) -> None:
+    # At its exit a process can begin nothing any more.
+    if app.extensions["counts"].has_begun:
         _write_in(app)
 
 

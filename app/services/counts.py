@@ -94,15 +94,20 @@ class Counts:
         self.answered: Tally[Answered] = Tally()
         self.writing = Lock()
 
+    @property
+    def has_begun(self) -> bool:
+        """Tell whether this process has counted anything."""
+        return self._process == os.getpid()
+
     def of_this_process(self) -> "Counts":
         """Begin anew in a process that was forked: what its parent counted, the parent writes."""
-        if self._process != os.getpid():
+        if not self.has_begun:
             with self._beginning:
                 self._begin()
         return self
 
     def _begin(self) -> None:
-        if self._process == os.getpid():
+        if self.has_begun:
             return
         self._clear()
         self._process = os.getpid()
