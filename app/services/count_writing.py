@@ -28,7 +28,11 @@ def write_regularly(app: Flask) -> None:
     """Let every process that counts write what it has, from its first count to its exit."""
 
     def begin() -> None:
-        Thread(target=_keep_writing, args=(app,), name="count-writing", daemon=True).start()
+        try:
+            Thread(target=_keep_writing, args=(app,), name="count-writing", daemon=True).start()
+        except RuntimeError as error:
+            # No login fails because nobody is there to write that there was one.
+            log.warning("counts_written_at_exit_only", error=str(error))
 
     app.extensions["counts"].begin_writing = begin
     atexit.register(_write_last, app)
