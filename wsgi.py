@@ -6,6 +6,7 @@ import sys
 
 from app import create_app
 from app.boot import BootRefused, refuse_unfit_keys
+from app.services.count_writing import write_regularly
 from config import ConfigError, development, load_config
 
 # gunicorn stops as a whole for this code; for any other it starts the worker again, for ever.
@@ -23,6 +24,7 @@ try:
         app.extensions["keys_fit"] = True
     elif not is_command:
         refuse_unfit_keys(app)
+    write_regularly(app)
 except (ConfigError, BootRefused) as error:
     print(error, file=sys.stderr)
     sys.exit(BOOT_FAILED)

@@ -13,12 +13,14 @@ from app import (
     keyring,
     languages,
     logs,
+    outcomes,
     problems,
     tenancy,
 )
 from app.extensions import api as openapi
 from app.extensions import db, migrate
 from app.keyring import KeyRing
+from app.services.counts import Counts, count_answer
 from app.settings import MIGRATIONS, flask_settings
 from app.wechat import WeChatClient
 from config import Config
@@ -29,7 +31,8 @@ def create_app(config: Config) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.url_map.merge_slashes = False
     app.config.update(flask_settings(config))
-    app.extensions["wechat_client"] = WeChatClient(config.wechat_api_base_url)
+    app.extensions["counts"] = Counts()
+    app.extensions["wechat_client"] = WeChatClient(config.wechat_api_base_url, count_answer)
     keyring.init_app(app, KeyRing(config.keys, config.pepper))
 
     logs.init_app(app, as_json=config.production)
@@ -40,6 +43,7 @@ def create_app(config: Config) -> Flask:
     migrate.init_app(app, db, directory=MIGRATIONS)
     openapi.init_app(app)
     problems.init_app(app)
+    outcomes.init_app(app)
     jwts.init_app(app)
 
     api.register(app, openapi)

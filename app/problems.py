@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import structlog
-from flask import Flask, Response
+from flask import Flask, Response, g
 from gunicorn.http.errors import NoMoreData, ParseException
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
@@ -93,8 +93,8 @@ def message_of(failure: Failure, default: str) -> str:
 
 
 def failure_of(error: Exception) -> Failure:
-    """Find the failure behind an exception, and put its private cause into the request's log."""
-    failure = _failure_behind(error)
+    """Find the failure behind an exception, and tell the request's log and `g` of it."""
+    failure = g.failure = _failure_behind(error)
     facts: dict[str, Any] = {"failure": failure.code}
     if failure.cause:
         facts["cause"] = failure.cause

@@ -91,7 +91,7 @@ def is_english(text: str) -> bool:
 
 def test_a_command_that_operators_need_is_missing() -> None:
     assert set(COMMANDS) == {
-        *("tenants", "tenants add", "tenants list", "tenants set"),
+        *("tenants", "tenants add", "tenants list", "tenants set", "tenants overview"),
         *("apps", "apps add", "apps list", "apps disable", "apps enable"),
         *("apps set", "apps set-secret", "apps set-next-secret", "apps set-push", "apps verify"),
         *("users", "users add", "users list", "users set-password", "users undo-merge"),

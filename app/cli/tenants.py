@@ -3,8 +3,10 @@
 import click
 from flask.cli import with_appcontext
 
+from app.cli.overview import rows_of
 from app.cli.terminal import a_name, a_slug, failures_told, show
 from app.services import tenants as service
+from app.services.overview import get_overview_of
 
 POLICY = click.Choice(["bind", "refuse"])
 
@@ -71,3 +73,22 @@ def set_(slug: str, **settings: str | int | None) -> None:
         raise click.UsageError("Say what to change; see --help. 请指明要修改的内容，见 --help。")
     service.change_tenant(slug, **given)
     show(f"Changed tenant {slug}. 已修改租户 {slug}。")
+
+
+@tenants.command("overview")
+@click.argument("slug", callback=a_slug)
+@click.option(
+    "--days",
+    type=click.IntRange(1, 400),
+    default=30,
+    help="How many days, today the last; 30 without it. 统计天数，含今天，默认 30 天。",
+)
+@with_appcontext
+@failures_told
+def overview(slug: str, days: int) -> None:
+    """Count logins, new users, phones, failures, and how fast WeChat is. 租户概览。
+
+    Of today and the last days, each day and each app. 今日及近期合计，按天、按小程序列出。
+    """
+    for row in rows_of(get_overview_of(slug, days), days):
+        show(*row)

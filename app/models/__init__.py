@@ -1,7 +1,10 @@
 """The tables, one a file."""
 
+from app.models.answer_time import AnswerTime
 from app.models.audit_event import AuditEvent
 from app.models.code_exchange import CodeExchange
+from app.models.daily_count import DailyCount, Measure
+from app.models.daily_failure import DailyFailure
 from app.models.key_proof import KeyProof
 from app.models.login_session import LoginSession
 from app.models.merge import Merge
@@ -19,10 +22,14 @@ from app.models.wechat_app import WeChatApp
 from app.models.wechat_push import WeChatPush
 
 __all__ = [
+    "AnswerTime",
     "AuditEvent",
     "CodeExchange",
+    "DailyCount",
+    "DailyFailure",
     "KeyProof",
     "LoginSession",
+    "Measure",
     "Merge",
     "Operator",
     "OperatorSession",

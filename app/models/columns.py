@@ -19,6 +19,8 @@ def new_id() -> UUID:
 
 Id = Annotated[UUID, mapped_column(primary_key=True, default=new_id)]
 Moment = Annotated[datetime, mapped_column(DateTime(timezone=True))]
+# Added to by whoever counts.
+Sum = Annotated[int, mapped_column(server_default="0")]
 Made = Annotated[datetime, mapped_column(DateTime(timezone=True), server_default=func.now())]
 
 

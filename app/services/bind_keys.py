@@ -7,9 +7,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.errors import LoginUnbound, OpenDataOfAnother, TokenInvalid
-from app.models import LoginSession, SocialAccount
+from app.models import LoginSession, Measure, SocialAccount
 from app.services.apps import AppConfig
 from app.services.code_exchange import Ask, exchange_once, get_opened
+from app.services.counts import count_if_committed
 from app.services.login import Login, login_of, note_login, refuse_inactive_owner
 from app.services.owners import Visit, settle_at_login
 from app.services.phone_numbers import number_index, phone_number
@@ -50,6 +51,8 @@ def _identify(ask: Ask, opening: Opening, met: Met) -> BindKey:
         visit = Visit(ask.app, ask.device)
         settle_at_login(db, visit, account, unionid_is_news=unionid_is_news)
         refuse_inactive_owner(db, account)
+        if account.user_id is not None:
+            count_if_committed(db, ask.app.appid, Measure.KNOWN)
         tokens = open_session(
             db,
             ask.app,

@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 from app.clock import now
 from app.errors import FAILURES, CodeUsed, Failure, Internal, as_failure
 from app.keyring import keyring
-from app.models import CodeExchange, LoginSession, SocialAccount
+from app.models import CodeExchange, LoginSession, Measure, SocialAccount
 from app.models.columns import new_id
 from app.services.apps import AppConfig
+from app.services.counts import count
 from app.services.credentials import ProvenUser
 from app.services.patience import looks
 from app.services.sessions import Device, Opening, Tokens, tokens_of
@@ -71,6 +72,7 @@ def exchange_once(
     moment = _claim(ask, opening.session_id)
     if moment is None:
         return again(ask.opening(_wait(ask)))
+    count(ask.app.appid, Measure.OPENED)
     try:
         return log_in(opening, moment)
     except BaseException as error:

@@ -9,10 +9,11 @@ from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.errors import CredentialsWrong
-from app.models import SocialAccount, User
+from app.models import Measure, SocialAccount, User
 from app.services.apps import AppConfig
 from app.services.closing import reopen
 from app.services.code_exchange import Ask, exchange_once, get_opened
+from app.services.counts import count_if_committed
 from app.services.credentials import ProvenUser, check_credentials, refuse_outdated
 from app.services.owners import Visit, settle_at_login, settle_by_password
 from app.services.profiles import KeptProfile, name_newcomer
@@ -91,6 +92,7 @@ def _enter(ask: Ask, opening: Opening, met: Met, claimed: KeptProfile | None) ->
             settle_by_password(db, visit, account, ask.proven)
         settle_at_login(db, visit, account, unionid_is_news=unionid_is_news)
         if account.user_id is not None:
+            count_if_committed(db, ask.app.appid, Measure.KNOWN)
             note_login(db, ask.app.tenant_id, account.user_id, ask.device)
         tokens = open_session(
             db,

@@ -4,7 +4,9 @@ from dataclasses import replace
 
 from app.clock import now
 from app.errors import OpenDataOfAnother
+from app.models import Measure
 from app.services.apps import AppConfig
+from app.services.counts import count
 from app.services.phone_numbers import PhoneNumber, phone_number
 from app.services.profiles import (
     NOBODYS_NICKNAME,
@@ -80,9 +82,10 @@ def verified_phone(app: AppConfig, caller: Caller, **proof: str) -> PhoneNumber:
 
     Raises WeChatError, an OpenDataError, NoSocialAccount or PhoneInvalid.
     """
-    if "code" in proof:
-        return phone_of_code(app, caller, **proof)
-    return phone_of_data(app, caller, **proof)
+    of_proof = phone_of_code if "code" in proof else phone_of_data
+    number = of_proof(app, caller, **proof)
+    count(app.appid, Measure.PHONE_VERIFIED)
+    return number
 
 
 def phone_of_code(app: AppConfig, caller: Caller, code: str) -> PhoneNumber:

@@ -9,10 +9,11 @@ from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.errors import CredentialsWrong
-from app.models import LoginSession, Merge, SocialAccount, Tenant, User
+from app.models import LoginSession, Measure, Merge, SocialAccount, Tenant, User
 from app.models.columns import new_id
 from app.services import audit
 from app.services.apps import AppConfig
+from app.services.counts import count_if_committed
 from app.services.credentials import ProvenUser, refuse_outdated
 from app.services.decision import Act, Decision, KnownUser, Proof, decide_binding
 from app.services.phone_numbers import PhoneNumber
@@ -77,6 +78,7 @@ def settle_by_user(db: Session, visit: Visit, account: SocialAccount, user_id: U
         raise CredentialsWrong from None
     decision = decide_binding(visit.app.registration, its_user, Proof.PASSWORD, owners)
     _act(db, visit, account, decision)
+    count_if_committed(db, visit.app.appid, Measure.BOUND_BY_PASSWORD)
 
 
 def settle_by_phone(db: Session, visit: Visit, account: SocialAccount, number: PhoneNumber) -> UUID:
@@ -94,6 +96,7 @@ def settle_by_phone(db: Session, visit: Visit, account: SocialAccount, number: P
     user_id = cast(UUID, account.user_id)
     if decision.act in (Act.REGISTER, Act.ADD):
         _give_phone(db, visit, user_id, number)
+    count_if_committed(db, visit.app.appid, Measure.BOUND_BY_PHONE)
     return user_id
 
 
@@ -147,7 +150,7 @@ def _act(db: Session, visit: Visit, account: SocialAccount, decision: Decision) 
         return
     if decision.merged_id is not None:
         _merge(db, visit, account.tenant_id, decision)
-    user_id = decision.user_id or _register_for(db, account)
+    user_id = decision.user_id or _register_for(db, visit, account)
     if account.user_id != user_id:
         account.user_id = user_id
         _record(db, visit, user_id, "social_account.bound", account.id)
@@ -155,7 +158,8 @@ def _act(db: Session, visit: Visit, account: SocialAccount, decision: Decision) 
         name_user(db, account)
 
 
-def _register_for(db: Session, account: SocialAccount) -> UUID:
+def _register_for(db: Session, visit: Visit, account: SocialAccount) -> UUID:
+    count_if_committed(db, visit.app.appid, Measure.REGISTERED)
     known = {"nickname": account.nickname, "avatar_url": account.avatar_url}
     return register(db, account.tenant_id, **known).id
 

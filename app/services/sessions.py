@@ -21,9 +21,10 @@ from app.errors import (
     TokenInvalid,
     UserDisabled,
 )
-from app.models import LoginSession, Tenant, User, WeChatApp
+from app.models import LoginSession, Measure, Tenant, User, WeChatApp
 from app.models.columns import new_id
 from app.services.apps import AppConfig
+from app.services.counts import count_if_committed
 from app.services.tokens import TokenPair, token_hash
 from app.services.transactions import transaction
 
@@ -107,6 +108,9 @@ def open_session(
     tokens = issue_tokens(session, user_id, opening.pair)
     db.add(session)
     end_oldest(db, session, app.session_limit)
+    by_code = social_account_id is not None
+    how = Measure.LOGGED_IN if by_code else Measure.LOGGED_IN_BY_PASSWORD
+    count_if_committed(db, app.appid, how)
     return tokens
 
 

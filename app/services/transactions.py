@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.extensions import db
+from app.services.counts import count_committed, forget_uncounted
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -31,7 +32,9 @@ def transaction() -> Iterator[Session]:
     try:
         yield session
         session.commit()
+        count_committed(session)
     finally:
+        forget_uncounted(session)
         # Rolls back what was not committed, and forgets every row, so that the next transaction
         # of this request reads afresh.
         session.close()

@@ -2,8 +2,9 @@
 
 import json
 import re
-from collections.abc import Callable
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 from typing import TypeVar
 
@@ -31,16 +32,35 @@ _RID = re.compile(r"\brid: *([0-9a-f]{8}(?:-[0-9a-f]{8}){2})\b")
 
 Record = TypeVar("Record")
 
+# Told of every call once it is over: appid, "login", "phone" or "token", seconds, and whether
+# WeChat answered at all.
+Watcher = Callable[[str, str, float, bool], None]
+
+
+def _watch_nothing(appid: str, call: str, seconds: float, answered: bool) -> None: ...
+
 
 class WeChatClient:
     """Ask WeChat, for any number of apps; every method raises WeChatError."""
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, watch: Watcher = _watch_nothing) -> None:
         self._transport = Transport(base_url)
+        self._watch = watch
 
     def close(self) -> None:
         """Close the idle connections."""
         self._transport.close()
+
+    @contextmanager
+    def _watched(self, appid: str, call: str) -> Iterator[None]:
+        began, answered = time.perf_counter(), True
+        try:
+            yield
+        except WeChatUnavailable as failure:
+            answered = failure.answered
+            raise
+        finally:
+            self._watch(appid, call, time.perf_counter() - began, answered)
 
     def code_to_session(self, appid: str, secret: str, code: str) -> WeChatIdentity:
         """Exchange a wx.login code for who it is (小程序登录凭证校验, code2Session).
@@ -53,7 +73,8 @@ class WeChatClient:
             "js_code": _plausible(code),
             "grant_type": "authorization_code",
         }
-        answer = self._transport.exchange("GET", "/sns/jscode2session", query)
+        with self._watched(appid, "login"):
+            answer = self._transport.exchange("GET", "/sns/jscode2session", query)
         _raise_refusal(answer, WITH_APP_SECRET)
         return _read(read_identity, answer)
 
@@ -69,7 +90,8 @@ class WeChatClient:
             "secret": secret,
             "force_refresh": force_refresh,
         }
-        answer = self._transport.exchange("POST", "/cgi-bin/stable_token", {}, _encode(body))
+        with self._watched(appid, "token"):
+            answer = self._transport.exchange("POST", "/cgi-bin/stable_token", {}, _encode(body))
         _raise_refusal(answer, WITH_APP_SECRET)
         return _read(read_access_token, answer)
 
@@ -85,12 +107,11 @@ class WeChatClient:
         body: JsonObject = {"code": _plausible(code)}
         if openid is not None:
             body["openid"] = openid
-        answer = self._transport.exchange(
-            "POST",
-            "/wxa/business/getuserphonenumber",
-            {"access_token": access_token},
-            _encode(body),
-        )
+        query = {"access_token": access_token}
+        with self._watched(appid, "phone"):
+            answer = self._transport.exchange(
+                "POST", "/wxa/business/getuserphonenumber", query, _encode(body)
+            )
         _raise_refusal(answer, WITH_PHONE_CODE)
         return _read(lambda answer: _phone_of(answer, appid), answer)
 

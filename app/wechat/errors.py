@@ -57,7 +57,8 @@ class WeChatUnavailable(WeChatError):
     """WeChat is busy, silent or not making sense: try later.
 
     `maybe_consumed` tells whether a single-use code in the request may be spent, so that only
-    a new code can help. It says nothing for calls without a code.
+    a new code can help. It says nothing for calls without a code. `answered` tells whether
+    anything came back, sense or not.
     """
 
     def __init__(
@@ -67,9 +68,11 @@ class WeChatUnavailable(WeChatError):
         *,
         reason: str = "",
         maybe_consumed: bool = True,
+        answered: bool = True,
     ) -> None:
         super().__init__(errcode, rid, reason=reason)
         self.maybe_consumed = maybe_consumed
+        self.answered = answered
 
 
 class OpenDataError(WeChatError):

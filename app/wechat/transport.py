@@ -53,7 +53,9 @@ class Transport:
         except _NETWORK_ERRORS as error:
             # The text of these errors holds the URL with its secret: nothing of it may pass.
             raise WeChatUnavailable(
-                reason=type(error).__name__, maybe_consumed=not _never_arrived(error)
+                reason=type(error).__name__,
+                maybe_consumed=not _never_arrived(error),
+                answered=False,
             ) from None
 
     def _request(

@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "logs": set(),
     "headers": set(),
     "languages": set(),
+    "outcomes": {"services", "errors"},
     "problems": {"errors", "languages", "wechat"},
     "jwts": {"services", "errors", "problems", "extensions"},
     "boot": {"services", "errors", "languages", "extensions"},

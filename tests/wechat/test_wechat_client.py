@@ -14,6 +14,7 @@ from app.wechat import (
     CodeRejected,
     ForeignWatermark,
     PhoneInfo,
+    WeChatClient,
     WeChatIdentity,
     WeChatUnavailable,
 )
@@ -251,3 +252,47 @@ def test_40001_is_a_bad_token_where_there_is_one_and_a_bad_secret_elsewhere(clie
         client.phone_number("wxacme", "token", "c")
     with pytest.raises(AccessTokenRejected):
         client.check_session("token", "oAlice", KEY)
+
+
+@pytest.fixture
+def watched(wechat):
+    """What a client tells of its calls, but for how long they took."""
+    told = []
+
+    def watch(appid, call, seconds, answered):
+        assert 0 < seconds < 5
+        told.append((appid, call, answered))
+
+    client = WeChatClient(wechat.url, watch)
+    yield client, told
+    client.close()
+
+
+def test_each_call_that_was_made_is_told_of_even_a_refused_one(watched, wechat):
+    client, told = watched
+    wechat.answers({"errcode": 40029, "errmsg": "invalid code"})
+    with pytest.raises(CodeRejected):
+        client.code_to_session("wxacme", "s", "c")
+    wechat.answers({"access_token": "t", "expires_in": 7200})
+    client.stable_token("wxacme", "s")
+    wechat.answers(phone_answer())
+    client.phone_number("wxacme", "t", "c")
+    assert told == [("wxacme", call, True) for call in ("login", "token", "phone")]
+
+
+def test_what_cannot_be_a_code_is_no_call(watched):
+    client, told = watched
+    with pytest.raises(CodeRejected):
+        client.code_to_session("wxacme", "s", "c" * 513)
+    assert told == []
+
+
+@pytest.mark.parametrize(
+    ("how", "answered"), [({"drops_connection": True}, False), ({"status": 500}, True)]
+)
+def test_only_what_came_back_is_answered(watched, wechat, how, answered):
+    client, told = watched
+    wechat.answers({}, **how)
+    with pytest.raises(WeChatUnavailable):
+        client.code_to_session("wxacme", "s", "c")
+    assert told == [("wxacme", "login", answered)]

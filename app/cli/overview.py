@@ -1,0 +1,44 @@
+"""An overview, row by row."""
+
+from collections.abc import Iterator
+from dataclasses import astuple
+
+from app.services.overview import Numbers, Overview, Span
+
+HEADER = (
+    *("", "", "logins", "new_users", "phones_bound", "failures"),
+    *("opened", "logged_in", "known", "phone_verified", "bound"),
+)
+
+
+def rows_of(overview: Overview, days: int) -> Iterator[tuple[object, ...]]:
+    """Give the rows; their first column says of what they are, so that they can be sorted out."""
+    last = f"{days} days"
+    yield HEADER
+    yield "total", "today", *_columns(overview.today.numbers)
+    yield "total", last, *_columns(overview.whole.numbers)
+    for day, numbers in overview.days.items():
+        yield "day", day, *_columns(numbers)
+    for app in overview.apps:
+        yield "app", f"{app.appid} today", *_columns(app.today)
+        yield "app", f"{app.appid} {last}", *_columns(app.whole)
+    yield from _details(overview.today, "today")
+    yield from _details(overview.whole, last)
+
+
+def _columns(numbers: Numbers) -> tuple[int, ...]:
+    told = (numbers.logins, numbers.registered, numbers.bound_by_phone, numbers.failed)
+    return (*told, *astuple(numbers.funnel))
+
+
+def _details(span: Span, when: str) -> Iterator[tuple[object, ...]]:
+    for code, how_often in span.failures.items():
+        yield "failure", when, code, how_often
+    for times in span.answer_times:
+        told = (f"answers={times.answers}", f"unanswered={times.unanswered}")
+        within = (f"p50_ms={_known(times.p50_ms)}", f"p95_ms={_known(times.p95_ms)}")
+        yield "wechat", when, times.call, *told, *within
+
+
+def _known(milliseconds: int | None) -> object:
+    return "-" if milliseconds is None else milliseconds

@@ -1,0 +1,54 @@
+"""How often what happened in an app on a day: numbers only, nothing of any person."""
+
+from datetime import date
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import ForeignKeyConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.extensions import Model
+from app.models.columns import Sum
+
+
+class Measure(StrEnum):
+    """What is counted, each in the column of its name, in the same order.
+
+    A code that its client repeats, and so gets the same login, counts once.
+    """
+
+    OPENED = "opened"  # a code of wx.login was there to be exchanged
+    LOGGED_IN = "logged_in"  # and a session was opened with it
+    KNOWN = "known"  # and its WeChat identity is a user's, from before or by this very login
+    LOGGED_IN_BY_PASSWORD = "logged_in_by_password"  # noqa: S105 - a session without any code
+    REGISTERED = "registered"  # a user was made
+    PHONE_VERIFIED = "phone_verified"  # WeChat told a number that can exist
+    BOUND_BY_PHONE = "bound_by_phone"  # and it showed, or made, the user
+    BOUND_BY_PASSWORD = "bound_by_password"  # noqa: S105 - the identity is a proven user's
+    FAILED = "failed"  # a request for the app was refused, or failed; daily_failures says why
+
+
+class DailyCount(Model):
+    """A column for each measure, for a tenant of a thousand apps reads some 30,000 rows at once."""
+
+    __tablename__ = "daily_counts"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "appid"], ["wechat_apps.tenant_id", "wechat_apps.appid"]
+        ),
+    )
+
+    # In this order, what a tenant asks for lies together: its last days, of all apps.
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    # In Shanghai, as the tenants read it.
+    day: Mapped[date] = mapped_column(primary_key=True, index=True)
+    appid: Mapped[str] = mapped_column(primary_key=True)
+    opened: Mapped[Sum]
+    logged_in: Mapped[Sum]
+    known: Mapped[Sum]
+    logged_in_by_password: Mapped[Sum]
+    registered: Mapped[Sum]
+    phone_verified: Mapped[Sum]
+    bound_by_phone: Mapped[Sum]
+    bound_by_password: Mapped[Sum]
+    failed: Mapped[Sum]

@@ -1,0 +1,127 @@
+"""Writing what was counted: a batch every few seconds, added to the day's rows."""
+
+import atexit
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from threading import Thread
+from typing import Any
+
+import structlog
+from flask import Flask
+from sqlalchemy import ARRAY, Insert, cast, column, delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from app.models import AnswerTime, DailyCount, DailyFailure, Measure, WeChatApp
+from app.services.counts import Answered, Failed, Happened, counts, today
+from app.services.transactions import transaction
+
+log = structlog.get_logger()
+
+# What a process that is killed loses.
+EVERY_SECONDS = 5
+KEPT = timedelta(days=400)
+
+
+def write_regularly(app: Flask) -> None:
+    """Let every process that counts write what it has, from its first count to its exit."""
+
+    def begin() -> None:
+        try:
+            Thread(target=_keep_writing, args=(app,), name="count-writing", daemon=True).start()
+        except RuntimeError as error:
+            # No login fails because nobody is there to write that there was one.
+            log.warning("counts_written_at_exit_only", error=str(error))
+
+    app.extensions["counts"].begin_writing = begin
+    atexit.register(_write_last, app)
+
+
+def _keep_writing(app: Flask) -> None:
+    # A greenlet begins with the log's context of the request that made it.
+    structlog.contextvars.clear_contextvars()
+    while True:
+        time.sleep(EVERY_SECONDS)
+        _write_in(app)
+
+
+def _write_last(app: Flask) -> None:
+    # At its exit a process can begin nothing any more.
+    if app.extensions["counts"].has_begun:
+        _write_in(app)
+
+
+def _write_in(app: Flask) -> None:
+    with app.app_context():
+        write_counts()
+
+
+def write_counts() -> None:
+    """Write what this process has counted, in one transaction; never raises.
+
+    What cannot be written is kept for the next time. Only a connection that breaks while
+    Postgres commits leaves open whether it was; then it is written twice rather than never.
+    """
+    mine = counts()
+    with mine.writing:
+        sums = mine.happened.gather(), mine.failed.gather(), mine.answered.gather()
+        try:
+            _write(*sums)
+        except Exception as error:
+            kept = sum(len(one) for one in sums)
+            log.warning("counts_not_written", error=type(error).__name__, kept=kept)
+            return
+        for tally in (mine.happened, mine.failed, mine.answered):
+            tally.clear()
+
+
+def _write(
+    happened: Mapping[Happened, int], failed: Mapping[Failed, int], answered: Mapping[Answered, int]
+) -> None:
+    rows = {
+        DailyCount: _rows_of_days(happened),
+        DailyFailure: [(*key, how_often) for key, how_often in failed.items()],
+        AnswerTime: [(*key, how_often) for key, how_often in answered.items()],
+    }
+    if any(rows.values()):
+        with transaction() as db:
+            for model, of_model in rows.items():
+                if of_model:
+                    db.execute(_adding(model.__table__, of_model))
+
+
+def _rows_of_days(happened: Mapping[Happened, int]) -> Sequence[tuple[object, ...]]:
+    """Put what happened in an app on a day side by side, in the order of `Measure`."""
+    of_days: dict[tuple[date, str], dict[str, int]] = defaultdict(dict)
+    for (day, appid, measure), how_often in happened.items():
+        of_days[day, appid][measure] = how_often
+    return [(*key, *(sums.get(one, 0) for one in Measure)) for key, sums in of_days.items()]
+
+
+def _adding(table: Any, rows: Sequence[tuple[object, ...]]) -> Insert:
+    """Make the statement that adds rows, without their tenant, to a table's own.
+
+    The tenant is the app's, and an app that is gone adds nothing. All processes take the rows in
+    one order, so that none waits for another that waits for it.
+    """
+    columns = [column(one.name, one.type) for one in table.columns if one.name != "tenant_id"]
+    lists = zip(columns, zip(*rows, strict=True), strict=True)
+    arrays = [cast(list(values), ARRAY(one.type)) for one, values in lists]
+    told = func.unnest(*arrays).table_valued(*columns).render_derived(name="told")
+    of_apps = select(WeChatApp.tenant_id, *told.c).join(told, told.c.appid == WeChatApp.appid)
+    names = ["tenant_id", *(one.name for one in columns)]
+    adding = insert(table).from_select(names, of_apps.order_by(*told.c))
+    sums = [one for one in table.columns if not one.primary_key]
+    return adding.on_conflict_do_update(
+        constraint=table.primary_key,
+        set_={one.name: one + adding.excluded[one.name] for one in sums},
+    )
+
+
+def drop_old_counts() -> None:
+    """Drop every tenant's counts of days that are longer ago than `KEPT`."""
+    oldest = today() - KEPT
+    with transaction() as db:
+        for model in (DailyCount, DailyFailure, AnswerTime):
+            db.execute(delete(model).where(model.day < oldest))
