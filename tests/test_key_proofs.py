@@ -79,6 +79,37 @@ def test_a_key_that_encrypted_nothing_is_not_missed(put: Put) -> None:
     put(before)
 
 
+def test_a_key_that_a_forgotten_process_wrote_with_after_the_rotation_is_missed(
+    put: Put, client: Client, alice: Person, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the key goes as soon as `keys rotate` ends well, with what was written since."""
+    before, both = keyring(), with_first(keyring(), "k2")
+    put(both)
+    assert app.test_cli_runner().invoke(args=["keys", "rotate"]).exit_code == 0
+    monkeypatch.setitem(app.extensions, "keyring", KeyRing(both.keys[::-1], before.pepper))
+    client.log_in(alice)
+    with pytest.raises(EncryptionKeyMissing) as lost:
+        put(KeyRing((("k2", KEY),), before.pepper))
+    assert lost.value.about == f"WXPASS_KEYS: {before.first}"
+    put(both)
+    assert app.test_cli_runner().invoke(args=["keys", "rotate"]).exit_code == 0
+    put(KeyRing((("k2", KEY),), before.pepper))
+
+
+def test_rows_are_not_looked_at_for_ever_for_a_key_that_has_gone(put: Put, rows: Reader) -> None:
+    """Otherwise each boot reads every row; or a key that is just being brought in is forgotten."""
+    before = keyring()
+    put(with_first(before, "unused"))
+    put(before)
+    assert rows.count("key_proofs", "name = 'unused'") == 1, "another may be about to encrypt"
+    rows("UPDATE key_proofs SET created_at = created_at - interval '25 hours'")
+    put(before)
+    assert rows("SELECT name FROM key_proofs ORDER BY name") == [
+        ("WXPASS_PEPPER",),
+        (before.first,),
+    ]
+
+
 def test_another_key_under_the_same_id_is_refused(put: Put) -> None:
     """Otherwise nothing opens, and nothing says why."""
     (key_id, _), pepper = keyring().keys[0], keyring().pepper
