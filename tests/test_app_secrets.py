@@ -1,10 +1,12 @@
 """Changing an AppSecret: nobody's login fails, and whoever acts at once promotes it once."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 import pytest
 from flask import Flask
 
@@ -12,6 +14,7 @@ from app.errors import SecretInUse
 from app.services.app_secrets import get_secrets, promote_next_secret, set_next_secret, set_secret
 from app.services.app_verification import verify_app
 from app.services.key_rotation import rotate_keys
+from config import Config
 from tests.cast import ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader, WeChat, failure
 from tests.test_concurrency import at_once
 from tests.test_logs import Captured, captured, everything
@@ -336,3 +339,38 @@ def test_a_next_secret_is_promoted_while_keys_rotate(app: Flask, alice: Person, 
         Client(app).log_in(alice)
         rotating.result()
     assert desk.kept() == (NEW, None)
+
+
+@pytest.mark.real_commits
+def test_a_login_that_is_under_way_holds_up_no_change(
+    app: Flask, config: Config, wechat: WeChat, alice: Person, desk: Desk
+) -> None:
+    """Otherwise one stuck login keeps the next secret waiting, and everybody's login with it."""
+    desk.keep(NEW)
+    desk.reset(NEW)
+    with psycopg.connect(config.database_url.replace("+psycopg", "")) as login:
+        login.execute("SELECT FROM wechat_apps FOR KEY SHARE")
+        began = time.monotonic()
+        Client(app).log_in(alice)
+        assert time.monotonic() - began < 5
+    assert desk.kept() == (NEW, None)
+
+
+def test_a_process_that_dies_before_the_promotion_leaves_it_to_the_next(
+    client: Client, alice: Person, monkeypatch: pytest.MonkeyPatch, desk: Desk
+) -> None:
+    """Otherwise a secret that works is lost between two places."""
+
+    def cut(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    desk.keep(NEW)
+    desk.reset(NEW)
+    with monkeypatch.context() as patch:
+        patch.setattr("app.services.wechat_calls.promote_next_secret", cut)
+        with pytest.raises(KeyboardInterrupt):
+            client.post("login", code=alice.wx_login())
+    assert desk.kept() == (OLD, NEW)
+    client.log_in(alice)
+    assert desk.kept() == (NEW, None)
+    assert len(desk.promotions()) == 1
