@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 KEY = bytes(range(32))
 WSGI = [sys.executable, "-c", "import wsgi; print(wsgi.app.test_client().get('/readyz').status)"]
 GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.conf.py", "wsgi:app"]
+FLASK_RUN = [sys.executable, "-m", "flask", "--app", "wsgi", "run", "--port", "0"]
 
 Put = Callable[[KeyRing], None]
 
@@ -309,6 +310,7 @@ def test_a_service_with_lost_keys_does_not_start(app: Flask, config: Config) -> 
     cases = [
         (GUNICORN, {"WXPASS_KEYS": only_new}, f"WXPASS_KEYS: {key_id}: "),
         (WSGI, {"WXPASS_KEYS": spelt(key_id, KEY)}, f"WXPASS_KEYS: {key_id}: "),
+        (FLASK_RUN, {"WXPASS_KEYS": only_new}, f"WXPASS_KEYS: {key_id}: "),
         (WSGI, {"WXPASS_PEPPER": pepper}, "WXPASS_PEPPER: "),
     ]
     with ThreadPoolExecutor() as pool:
