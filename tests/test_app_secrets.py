@@ -338,6 +338,7 @@ def test_a_next_secret_is_promoted_while_keys_rotate(app: Flask, alice: Person, 
         rotating = pool.submit(rotate)
         Client(app).log_in(alice)
         rotating.result()
+    Client(app).log_in(alice)
     assert desk.kept() == (NEW, None)
 
 
@@ -354,6 +355,24 @@ def test_a_login_that_is_under_way_holds_up_no_change(
         Client(app).log_in(alice)
         assert time.monotonic() - began < 5
     assert desk.kept() == (NEW, None)
+
+
+@pytest.mark.real_commits
+def test_no_login_waits_for_somebody_who_changes_the_app(
+    app: Flask, config: Config, wechat: WeChat, alice: Person, desk: Desk
+) -> None:
+    """Otherwise an operator's open transaction stops every login after a reset."""
+    desk.keep(NEW)
+    desk.reset(NEW)
+    with psycopg.connect(config.database_url.replace("+psycopg", "")) as operator:
+        operator.execute("UPDATE wechat_apps SET name = name")
+        began = time.monotonic()
+        Client(app).log_in(alice)
+        assert time.monotonic() - began < 5
+        assert desk.kept() == (OLD, NEW)
+    Client(app).log_in(alice)
+    assert desk.kept() == (NEW, None)
+    assert len(desk.promotions()) == 1
 
 
 def test_a_process_that_dies_before_the_promotion_leaves_it_to_the_next(

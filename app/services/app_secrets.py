@@ -64,10 +64,14 @@ def set_next_secret(appid: str, secret: str | None) -> None:
 
 
 def promote_next_secret(appid: str, seen: Secrets) -> None:
-    """Put the next AppSecret in use, once, unless either was changed since they were `seen`."""
+    """Put the next AppSecret in use, once, unless either was changed since they were `seen`.
+
+    Never waits, for somebody's login does: when another is at the app, the next call promotes it.
+    """
+    mine = select(WeChatApp).where(WeChatApp.appid == appid)
     with transaction() as db:
-        app = lock_app(db, appid)
+        app = db.scalar(mine.with_for_update(key_share=True, skip_locked=True))
         # Compared in clear: a rotation of keys may have changed the ciphertext.
-        if Secrets(app.secret or "", app.next_secret) == seen:
+        if app is not None and Secrets(app.secret or "", app.next_secret) == seen:
             app.secret, app.next_secret = seen.next, None
             audit.record(db, app.tenant_id, audit.SYSTEM, "app.secret_promoted", appid)
