@@ -4,6 +4,8 @@ import gc
 import os
 import sys
 
+import click
+
 from app import create_app
 from app.boot import BootRefused, refuse_unfit_keys
 from app.services.count_writing import write_regularly
@@ -13,8 +15,9 @@ from config import ConfigError, development, load_config
 BOOT_FAILED = 3
 
 environ = dict(os.environ)
-# Commands ask for themselves: some are there to mend it.
-is_command = environ.get("FLASK_RUN_FROM_CLI") == "true"
+# Commands ask for themselves: some are there to mend it. `flask run` serves, and asks nothing.
+command = click.get_current_context(silent=True)
+is_command = command is not None and command.info_name != "run"
 # A worker that takes another's place must not stop those that serve.
 is_replacement = environ.get("WXPASS_WORKER") == "replacement"
 try:

@@ -18,9 +18,10 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from flask import Flask, current_app
 
+from config.readers import KEY_ID
+
 NONCE_BYTES = 12
-# Key ids as WXPASS_KEYS has them; a body long enough for a nonce and a tag.
-KEY_ID = re.compile(r"[a-z0-9_-]{1,16}")
+# A body is long enough for a nonce and a tag.
 SHORTEST_BODY = 38
 SEALED = re.compile(
     rf"(?P<key_id>{KEY_ID.pattern}):(?P<body>[A-Za-z0-9_-]{{{SHORTEST_BODY},}}={{0,2}})"

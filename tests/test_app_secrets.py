@@ -1,18 +1,26 @@
 """Changing an AppSecret: nobody's login fails, and whoever acts at once promotes it once."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
+import psycopg
 import pytest
 from flask import Flask
 
+from app.errors import SecretInUse
 from app.services.app_secrets import get_secrets, promote_next_secret, set_next_secret, set_secret
+from app.services.app_verification import verify_app
 from app.services.key_rotation import rotate_keys
+from config import Config
 from tests.cast import ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader, WeChat, failure
 from tests.test_concurrency import at_once
+from tests.test_logs import Captured, captured, everything
 
 OLD, NEW, OTHER = ACME_SHOP.secret, "e1" * 16, "e2" * 16
+__all__ = ["captured", "everything"]
 LOGIN, FETCH = "/sns/jscode2session", "/cgi-bin/stable_token"
 
 
@@ -170,16 +178,125 @@ def test_a_promotion_undoes_nothing_that_an_operator_did_meanwhile(
     app: Flask, rows: Reader, desk: Desk
 ) -> None:
     """Otherwise a slow login puts a secret in use that was taken back."""
+    desk.keep(NEW)
     with app.app_context():
+        seen = get_secrets(ACME_SHOP.appid)
         for now_kept in (OTHER, None):
             set_next_secret(ACME_SHOP.appid, now_kept)
-            promote_next_secret(ACME_SHOP.appid, NEW)
+            promote_next_secret(ACME_SHOP.appid, seen)
             assert get_secrets(ACME_SHOP.appid).current == OLD
+        assert rows("SELECT action FROM audit_events ORDER BY id DESC LIMIT 2") == [
+            ("app.next_secret_removed",),
+            ("app.next_secret_set",),
+        ]
+        set_secret(ACME_SHOP.appid, OTHER)
+        set_next_secret(ACME_SHOP.appid, NEW)
+        promote_next_secret(ACME_SHOP.appid, seen)
+    assert desk.kept() == (OTHER, NEW)
     assert desk.promotions() == []
-    assert rows("SELECT action FROM audit_events ORDER BY id DESC LIMIT 2") == [
-        ("app.next_secret_removed",),
-        ("app.next_secret_set",),
-    ]
+
+
+def test_a_second_reset_during_a_login_is_not_undone_by_it(
+    app: Flask,
+    client: Client,
+    wechat: WeChat,
+    alice: Person,
+    monkeypatch: pytest.MonkeyPatch,
+    desk: Desk,
+) -> None:
+    """Otherwise a secret that WeChat has taken back replaces the right one, and nobody logs in."""
+    desk.keep(NEW)
+    desk.reset(NEW)
+    honest = promote_next_secret
+
+    def meanwhile(*given: Any) -> None:
+        desk.reset(OTHER)
+        set_secret(ACME_SHOP.appid, OTHER)
+        honest(*given)
+
+    monkeypatch.setattr("app.services.wechat_calls.promote_next_secret", meanwhile)
+    client.log_in(alice)
+    assert desk.kept() == (OTHER, None)
+    client.log_in(alice)
+    assert paths(wechat) == [LOGIN] * 3
+    assert desk.promotions() == []
+
+
+def test_a_replaced_secret_takes_the_next_one_with_it(
+    client: Client, wechat: WeChat, alice: Person, rows: Reader, desk: Desk
+) -> None:
+    """Otherwise a secret of long ago is tried with each code as soon as WeChat rejects this one."""
+    desk.keep(NEW)
+    with desk.app.app_context():
+        assert set_secret(ACME_SHOP.appid, OTHER)
+        assert not set_secret(ACME_SHOP.appid, OTHER)
+    assert desk.kept() == (OTHER, None)
+    told = rows("SELECT action FROM audit_events ORDER BY id DESC LIMIT 3")
+    assert {action for (action,) in told} == {"app.secret_replaced", "app.next_secret_removed"}
+    refused = client.post("login", code=alice.wx_login())
+    assert failure(refused) == (502, "wechat_app_misconfigured")
+    assert paths(wechat) == [LOGIN]
+
+
+def test_the_secret_in_use_cannot_follow_itself(desk: Desk, rows: Reader) -> None:
+    """Otherwise an operator who copied the old one believes that a reset is safe."""
+    desk.keep(NEW)
+    audited = rows.count("audit_events")
+    with pytest.raises(SecretInUse):
+        desk.keep(OLD)
+    assert desk.kept() == (OLD, NEW)
+    assert rows.count("audit_events") == audited
+
+
+AWKWARD = ("a%2Bb+c&secret=d#e?f", "%", "+" * 32, '"\\/{appid}<x>', "!" * 128)
+
+
+@pytest.mark.parametrize("secret", AWKWARD)
+def test_a_secret_of_any_characters_arrives_as_it_is(
+    secret: str, client: Client, alice: Person, desk: Desk
+) -> None:
+    """Otherwise a query or a body changes it on the way, and WeChat rejects what is right."""
+    desk.keep(secret)
+    desk.reset(secret)
+    client.bind(alice)
+    assert desk.kept() == (secret, None)
+    client.log_in(alice)
+    with desk.app.app_context():
+        assert [one.outcome for one in verify_app(ACME_SHOP.appid)] == ["right"]
+
+
+def test_no_secret_of_a_change_is_in_an_answer_or_in_the_log(
+    client: Client, wechat: WeChat, alice: Person, everything: Captured, desk: Desk
+) -> None:
+    """Otherwise the log has the AppSecret of tomorrow."""
+    desk.keep(NEW)
+    told = ""
+    for secret in (OTHER, NEW):
+        desk.reset(secret)
+        token = client.post("login", code=alice.wx_login())
+        told += token.text
+    wechat.fault("drop", times=1)
+    told += client.post("login", code=alice.wx_login()).text
+    with desk.app.app_context():
+        told += str(verify_app(ACME_SHOP.appid)) + repr(get_secrets(ACME_SHOP.appid))
+    assert desk.kept() == (NEW, None)
+    assert "app_secret_rejected" in everything.text
+    for secret in (OLD, NEW, OTHER):
+        assert secret not in everything.text + told
+
+
+def test_two_tenants_with_one_secret_are_changed_apart(
+    client: Client, app: Flask, alice: Person, desk: Desk
+) -> None:
+    """Otherwise one tenant's reset promotes the other's next secret."""
+    with app.app_context():
+        set_next_secret(GLOBEX_LIFE.appid, NEW)
+    desk.keep(NEW)
+    desk.reset(NEW)
+    client.log_in(alice)
+    with app.app_context():
+        others = get_secrets(GLOBEX_LIFE.appid)
+    assert (others.current, others.next) == (GLOBEX_LIFE.secret, NEW)
 
 
 def test_nothing_of_another_app_is_changed(
@@ -221,4 +338,58 @@ def test_a_next_secret_is_promoted_while_keys_rotate(app: Flask, alice: Person, 
         rotating = pool.submit(rotate)
         Client(app).log_in(alice)
         rotating.result()
+    Client(app).log_in(alice)
     assert desk.kept() == (NEW, None)
+
+
+@pytest.mark.real_commits
+def test_a_login_that_is_under_way_holds_up_no_change(
+    app: Flask, config: Config, wechat: WeChat, alice: Person, desk: Desk
+) -> None:
+    """Otherwise one stuck login keeps the next secret waiting, and everybody's login with it."""
+    desk.keep(NEW)
+    desk.reset(NEW)
+    with psycopg.connect(config.database_url.replace("+psycopg", "")) as login:
+        login.execute("SELECT FROM wechat_apps FOR KEY SHARE")
+        began = time.monotonic()
+        Client(app).log_in(alice)
+        assert time.monotonic() - began < 5
+    assert desk.kept() == (NEW, None)
+
+
+@pytest.mark.real_commits
+def test_no_login_waits_for_somebody_who_changes_the_app(
+    app: Flask, config: Config, wechat: WeChat, alice: Person, desk: Desk
+) -> None:
+    """Otherwise an operator's open transaction stops every login after a reset."""
+    desk.keep(NEW)
+    desk.reset(NEW)
+    with psycopg.connect(config.database_url.replace("+psycopg", "")) as operator:
+        operator.execute("UPDATE wechat_apps SET name = name")
+        began = time.monotonic()
+        Client(app).log_in(alice)
+        assert time.monotonic() - began < 5
+        assert desk.kept() == (OLD, NEW)
+    Client(app).log_in(alice)
+    assert desk.kept() == (NEW, None)
+    assert len(desk.promotions()) == 1
+
+
+def test_a_process_that_dies_before_the_promotion_leaves_it_to_the_next(
+    client: Client, alice: Person, monkeypatch: pytest.MonkeyPatch, desk: Desk
+) -> None:
+    """Otherwise a secret that works is lost between two places."""
+
+    def cut(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    desk.keep(NEW)
+    desk.reset(NEW)
+    with monkeypatch.context() as patch:
+        patch.setattr("app.services.wechat_calls.promote_next_secret", cut)
+        with pytest.raises(KeyboardInterrupt):
+            client.post("login", code=alice.wx_login())
+    assert desk.kept() == (OLD, NEW)
+    client.log_in(alice)
+    assert desk.kept() == (NEW, None)
+    assert len(desk.promotions()) == 1

@@ -137,6 +137,19 @@ def test_a_next_secret_is_verified_too(app: Flask, run: Run, known: Callable[...
     assert run("verify", ACME_SHOP.appid).exit_code == 1
 
 
+def test_an_operator_is_told_what_becomes_of_the_next_secret(run: Run) -> None:
+    """Otherwise somebody relies on a next secret that is not there."""
+
+    def enter(command: str, secret: str) -> Result:
+        return run(command, ACME_SHOP.appid, "--secret-stdin", said=secret)
+
+    same = enter("set-next-secret", ACME_SHOP.secret)
+    assert (same.exit_code, "secret_in_use: This AppSecret is in use" in same.output) == (1, True)
+    assert enter("set-next-secret", NEW).exit_code == 0
+    assert "next AppSecret is not kept any longer" in enter("set-secret", "e2" * 16).output
+    assert "next" not in enter("set-secret", "e3" * 16).output
+
+
 def test_an_app_that_is_off_is_verified_and_an_unknown_one_refused(run: Run) -> None:
     """Otherwise a secret cannot be verified before people come."""
     run("disable", GLOBEX_LIFE.appid)

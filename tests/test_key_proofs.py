@@ -6,21 +6,26 @@ import sys
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from flask import Flask
 
+from app import create_app
 from app.errors import EncryptionKeyMissing, EncryptionKeyWrong, Failure, PepperWrong
+from app.extensions import db
 from app.keyring import KeyRing, keyring
 from app.services.key_proofs import check_keys, forget_key
 from config import Config
-from tests.cast import Client, Person, Reader, enter_user, failure
+from tests.cast import ACME_SHOP, Client, Person, Reader, enter_user, failure
+from tests.test_concurrency import at_once
 
 ROOT = Path(__file__).resolve().parents[1]
 KEY = bytes(range(32))
 WSGI = [sys.executable, "-c", "import wsgi; print(wsgi.app.test_client().get('/readyz').status)"]
 GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.conf.py", "wsgi:app"]
+FLASK_RUN = [sys.executable, "-m", "flask", "--app", "wsgi", "run", "--port", "0"]
 
 Put = Callable[[KeyRing], None]
 
@@ -77,6 +82,37 @@ def test_a_key_that_encrypted_nothing_is_not_missed(put: Put) -> None:
     before = keyring()
     put(with_first(before, "unused"))
     put(before)
+
+
+def test_a_key_that_a_forgotten_process_wrote_with_after_the_rotation_is_missed(
+    put: Put, client: Client, alice: Person, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the key goes as soon as `keys rotate` ends well, with what was written since."""
+    before, both = keyring(), with_first(keyring(), "k2")
+    put(both)
+    assert app.test_cli_runner().invoke(args=["keys", "rotate"]).exit_code == 0
+    monkeypatch.setitem(app.extensions, "keyring", KeyRing(both.keys[::-1], before.pepper))
+    client.log_in(alice)
+    with pytest.raises(EncryptionKeyMissing) as lost:
+        put(KeyRing((("k2", KEY),), before.pepper))
+    assert lost.value.about == f"WXPASS_KEYS: {before.first}"
+    put(both)
+    assert app.test_cli_runner().invoke(args=["keys", "rotate"]).exit_code == 0
+    put(KeyRing((("k2", KEY),), before.pepper))
+
+
+def test_rows_are_not_looked_at_for_ever_for_a_key_that_has_gone(put: Put, rows: Reader) -> None:
+    """Otherwise each boot reads every row; or a key that is just being brought in is forgotten."""
+    before = keyring()
+    put(with_first(before, "unused"))
+    put(before)
+    assert rows.count("key_proofs", "name = 'unused'") == 1, "another may be about to encrypt"
+    rows("UPDATE key_proofs SET created_at = created_at - interval '25 hours'")
+    put(before)
+    assert rows("SELECT name FROM key_proofs ORDER BY name") == [
+        ("WXPASS_PEPPER",),
+        (before.first,),
+    ]
 
 
 def test_another_key_under_the_same_id_is_refused(put: Put) -> None:
@@ -188,6 +224,54 @@ def test_no_command_works_with_the_wrong_keys_but_those_that_mend_them(
     assert rows.count("audit_events", "action = 'encryption_key.forgotten'") == 1
 
 
+def test_an_app_whose_secret_was_given_up_is_told_and_mended(
+    put: Put, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise an operator who looks what is left to do gets a traceback."""
+    ((lost, _),) = keyring().keys
+    monkeypatch.setitem(app.extensions, "keyring", KeyRing((("k2", KEY),), keyring().pepper))
+
+    def run(*command: str) -> tuple[int, str]:
+        ended = app.test_cli_runner().invoke(args=command, input="e1" * 16)
+        return ended.exit_code, ended.output
+
+    assert run("keys", "forget", lost, "--yes")[0] == 0
+    stdin = (ACME_SHOP.appid, "--secret-stdin")
+    for command in (("apps", "verify", ACME_SHOP.appid), ("apps", "set-next-secret", *stdin)):
+        code, told = run(*command)
+        assert (code, f"encryption_key_missing: no key '{lost}' in" in told) == (1, True)
+    assert run("apps", "set-secret", *stdin)[0] == 0
+    assert "40125" in run("apps", "verify", ACME_SHOP.appid)[1]
+
+
+@pytest.mark.real_commits
+@pytest.mark.parametrize("differs", ["key", "pepper"])
+def test_of_two_that_boot_first_and_differ_one_is_refused(
+    app: Flask, config: Config, rows: Reader, differs: str
+) -> None:
+    """Otherwise two processes encrypt under one id with two keys, or index with two peppers."""
+    rows("DELETE FROM key_proofs")
+    other = replace(
+        config,
+        keys=(("k2", KEY[:: -1 if differs == "key" else 1]), *config.keys),
+        pepper=b"another pepper, long enough to be" if differs == "pepper" else config.pepper,
+    )
+    services = [create_app(replace(config, keys=(("k2", KEY), *config.keys))), create_app(other)]
+
+    def start(service: Flask) -> bool:
+        with service.app_context():
+            try:
+                check_keys()
+            except (EncryptionKeyWrong, PepperWrong):
+                return False
+            finally:
+                db.engine.dispose()
+        return True
+
+    started = at_once([lambda one=one: start(one) for one in services])  # type: ignore[misc]
+    assert sorted(started) == [False, True]
+
+
 # Real processes
 
 
@@ -226,6 +310,7 @@ def test_a_service_with_lost_keys_does_not_start(app: Flask, config: Config) -> 
     cases = [
         (GUNICORN, {"WXPASS_KEYS": only_new}, f"WXPASS_KEYS: {key_id}: "),
         (WSGI, {"WXPASS_KEYS": spelt(key_id, KEY)}, f"WXPASS_KEYS: {key_id}: "),
+        (FLASK_RUN, {"WXPASS_KEYS": only_new}, f"WXPASS_KEYS: {key_id}: "),
         (WSGI, {"WXPASS_PEPPER": pepper}, "WXPASS_PEPPER: "),
     ]
     with ThreadPoolExecutor() as pool:

@@ -4,6 +4,8 @@ ROTATION_ROWS says how many encrypted rows there are; `make test-rotation` takes
 """
 
 import os
+import pty
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +13,7 @@ import threading
 import time
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -98,7 +100,7 @@ def new_only(config: Config, app: Flask) -> Iterator[Flask]:
         db.engine.dispose()
 
 
-def rotation(config: Config) -> "subprocess.Popen[str]":
+def rotation(config: Config, stderr: int = subprocess.PIPE) -> "subprocess.Popen[str]":
     """Start `flask keys rotate`."""
     spelt = ",".join(f"{key_id}:{b64encode(key).decode()}" for key_id, key in (NEW, *config.keys))
     return subprocess.Popen(
@@ -108,7 +110,7 @@ def rotation(config: Config) -> "subprocess.Popen[str]":
         | {"WXPASS_KEYS": spelt, "DATABASE_URL": config.database_url}
         | {"WECHAT_API_BASE_URL": config.wechat_api_base_url},
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
     )
 
@@ -212,6 +214,26 @@ def test_every_column_is_rotated(
                 for one in sealed_columns():
                     if one.model is model and getattr(row, one.sealed.column):
                         assert one.sealed.__get__(row, model)
+
+
+def test_an_operator_sees_how_far_a_rotation_is(config: Config, new_first: Flask) -> None:
+    """Otherwise a rotation of an hour looks like one that hangs, and is killed."""
+    fill(config, 1600)
+    screen, terminal = pty.openpty()
+    rotating = rotation(config, terminal)
+    os.close(terminal)
+    shown = b""
+    with suppress(OSError):  # how the other end of a closed terminal reads
+        while part := os.read(screen, 1024):
+            shown += part
+    os.close(screen)
+    assert rotating.wait(60) == 0
+    told = re.findall(r"k2  \[[#-]{36}\] +(\d+)%", shown.decode())
+    steps = [int(percent) for percent in told]
+    assert steps == sorted(steps)
+    assert (steps[0], steps[-1]) == (0, 100)
+    assert len(set(steps)) >= 4, "a step a batch"
+    assert rotating.communicate()[0].startswith("Re-encrypted 16")
 
 
 def test_two_rotations_at_once_change_every_row_once(
@@ -344,4 +366,4 @@ def test_check_says_when_a_key_may_go(new_first: Flask, config: Config, rows: Re
     checked = run(args=["keys", "check"])
     assert f"{old}\t-\t0\tneedless" in checked.output
     assert "k2\twechat_apps.secret_sealed\t4\tencrypts" in checked.output
-    assert rows("SELECT name FROM key_proofs ORDER BY name") == [("WXPASS_PEPPER",), ("k2",)]
+    assert rows.count("key_proofs", f"name = '{old}'") == 1, "until it is gone from WXPASS_KEYS"

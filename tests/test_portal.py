@@ -256,6 +256,39 @@ def test_in_the_clear_one_signature_carries_one_message(
     assert (handled(rows), rows.count("wechat_pushes")) == (1, 1)
 
 
+def test_in_the_clear_no_signature_that_was_seen_carries_a_message_of_somebody_else(
+    portal: Portal, app: Flask, client: Client, rows: Reader, handler: None
+) -> None:
+    """Otherwise the address of a repetition, or of a verification of the URL, lets a forgery in."""
+    configure(app, key=None)
+    message = event()
+    assert succeeded(portal.push(message, "plain"))
+    again = portal.write(message, "plain")
+    verified = verification(portal, echostr="1")
+    for _ in range(2):
+        assert succeeded(portal.send(again))
+        assert client.send("GET", SHOP, query_string=verified).text == "1"
+    forged = portal.write(event(OpenID="oBob"), "plain")
+    for seen in (again.query, verified):
+        assert failure(portal.send(replace(forged, query=seen))) == (403, "push_replayed")
+    assert handled(rows) == 1
+    assert rows("SELECT event FROM wechat_pushes WHERE message_sealed IS NULL ORDER BY id") == [
+        *((REVOKE,), (REVOKE,), ("url_verification",))
+    ]
+    assert succeeded(portal.send(forged)), "its own signature is good"
+
+
+def test_an_encrypted_push_is_noted_once_and_a_verification_of_its_url_not_at_all(
+    portal: Portal, client: Client, rows: Reader
+) -> None:
+    """Otherwise the list of pushes fills with what nobody could misuse."""
+    message = event()
+    assert succeeded(portal.push(message))
+    assert succeeded(portal.push(message))
+    assert client.send("GET", SHOP, query_string=verification(portal, echostr="1")).text == "1"
+    assert rows.count("wechat_pushes") == 1
+
+
 def test_in_the_clear_time_and_nonce_cannot_change_places(
     portal: Portal, app: Flask, rows: Reader, handler: None
 ) -> None:

@@ -183,8 +183,10 @@ def set_(appid: str, **settings: str | int | None) -> None:
 @failures_told
 def set_secret(appid: str, secret_stdin: bool) -> None:
     """Replace a mini-program's AppSecret; the new one is used at once. 更换 AppSecret。"""
-    app_secrets.set_secret(appid, _read("AppSecret", APP_SECRET, secret_stdin))
+    had_next = app_secrets.set_secret(appid, _read("AppSecret", APP_SECRET, secret_stdin))
     show(f"Replaced the AppSecret of {appid}. 已更换 {appid} 的 AppSecret。")
+    if had_next:
+        show("The next AppSecret is not kept any longer. 预设的下一个 AppSecret 已取消。")
 
 
 @apps.command("set-next-secret")

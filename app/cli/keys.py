@@ -61,7 +61,7 @@ def rotate() -> None:
     ) as bar:
         for changed in rotate_keys():
             bar.update(changed)
-    usage = key_proofs.retire_keys()
+    usage = count_key_usage()
     show(f"Re-encrypted {bar.pos} rows with {_first()}. 已用 {_first()} 重新加密 {bar.pos} 行。")
     if left := [use for use in usage if use.state != "current"]:
         _tell(left)

@@ -11,7 +11,8 @@ import psycopg
 from marshmallow import ValidationError
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from app.errors import DatabaseUnavailable, Failure, MigrationsMissing
+from app.errors import DatabaseUnavailable, EncryptionKeyMissing, Failure, MigrationsMissing
+from app.keyring import SealBroken
 from app.languages import in_both_languages
 from app.schemas.fields import Text
 from app.services.key_proofs import check_keys
@@ -64,7 +65,7 @@ def failures_told_with_any_keys(command: Callable[P, R]) -> Callable[P, R]:
     def told(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
-        except (Failure, OperationalError, ProgrammingError) as error:
+        except (Failure, SealBroken, OperationalError, ProgrammingError) as error:
             failure = _failure_behind(error)
             told = [failure.code, failure.about, in_both_languages(failure.en)]
             raise click.ClickException(": ".join(filter(None, told))) from None
@@ -75,6 +76,8 @@ def failures_told_with_any_keys(command: Callable[P, R]) -> Callable[P, R]:
 def _failure_behind(error: Exception) -> Failure:
     if isinstance(error, Failure):
         return error
+    if isinstance(error, SealBroken):  # of a key that was given up: all others were there at once
+        return EncryptionKeyMissing(about=str(error))
     if isinstance(error, OperationalError):
         return DatabaseUnavailable()
     if isinstance(getattr(error, "orig", None), psycopg.errors.UndefinedTable):

@@ -129,8 +129,8 @@ def set_app_enabled(appid: str, enabled: bool) -> None:
 
 
 def lock_app(db: Session, appid: str) -> WeChatApp:
-    """Load an app to change it; raise AppUnknown."""
-    app = db.get(WeChatApp, appid, with_for_update=True)
+    """Load an app to change it, with a lock that no login waits for; raise AppUnknown."""
+    app = db.get(WeChatApp, appid, with_for_update={"key_share": True})
     if app is None:
         raise AppUnknown
     return app

@@ -6,12 +6,14 @@ not the rows (docs/decisions/0012).
 
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import timedelta
 
 from flask import current_app
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from app.clock import now
 from app.errors import (
     EncryptionKeyMissing,
     EncryptionKeyPresent,
@@ -23,11 +25,13 @@ from app.keyring import SealBroken, keyring
 from app.models import KeyProof, Phone
 from app.models.key_proof import PEPPER
 from app.services import audit
-from app.services.key_usage import KeyUse, is_key_used, key_usage
+from app.services.key_usage import is_key_used, key_usage
 from app.services.phone_numbers import PhoneNumber, number_index
 from app.services.transactions import transaction
 
 KNOWN_TEXT = "wxpass"
+# Longer than it takes to bring new keys to every process.
+PROVEN_LATELY = timedelta(days=1)
 
 
 def check_keys() -> None:
@@ -65,27 +69,29 @@ def forget_key(key_id: str) -> None:
         audit.record(db, None, audit.OPERATOR, "encryption_key.forgotten", key_id)
 
 
-def retire_keys() -> Sequence[KeyUse]:
-    """Drop the proofs of keys that no row needs any more; give what rows need."""
-    with transaction() as db:
-        usage = key_usage(db)
-        needed = [use.key_id for use in usage if use.key_id] + [keyring().first, PEPPER]
-        db.execute(delete(KeyProof).where(KeyProof.name.not_in(needed)))
-    return usage
-
-
 def _compare(db: Session) -> set[str]:
     """Raise unless everything that is proven is at hand; name it."""
     kept = select(KeyProof.name, KeyProof.proof).where(KeyProof.proof.is_not(None))
     proofs = {row.name: row.proof for row in db.execute(kept)}
     lost = [name for name in proofs if name not in keyring() and name != PEPPER]
-    # A key that was put first and has encrypted nothing since is not missed.
     _refuse_without([name for name in lost if is_key_used(db, name)])
+    if lost:
+        _retire(db, lost)
     if wrong := sorted(name for name, proof in proofs.items() if not _holds(name, proof)):
         if PEPPER in wrong:
             raise PepperWrong(about=PEPPER)
         raise EncryptionKeyWrong(about=f"WXPASS_KEYS: {', '.join(wrong)}")
     return set(proofs)
+
+
+def _retire(db: Session, gone: Sequence[str]) -> None:
+    """Drop the proofs of keys that no row needs, so that the next boot need not look again.
+
+    Not when they end to be needed, but when they are gone: until then some process, forgotten in
+    a rollout, may encrypt with them. Nor lately proven ones, which others may be about to use.
+    """
+    old = KeyProof.created_at < now() - PROVEN_LATELY
+    db.execute(delete(KeyProof).where(KeyProof.name.in_(gone), old))
 
 
 def _refuse_pepper_of_others(db: Session) -> None:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from sqlalchemy import Column, ColumnElement, case, func, select, text
 from sqlalchemy.orm import Session
 
-from app.keyring import KEY_ID, SHORTEST_BODY, keyring
+from app.keyring import SHORTEST_BODY, keyring
 from app.models.sealed_columns import SealedColumn, sealed_columns
 from app.services.transactions import transaction
+from config.readers import KEY_ID
 
 
 @dataclass(frozen=True, slots=True)

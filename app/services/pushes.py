@@ -5,6 +5,7 @@ other. What cannot be, for a fault of ours or for want of time, is noted all the
 services/kept_pushes.py carries it out later.
 """
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,19 +44,22 @@ HANDLERS: dict[str, Handler] = {
 # pushes are not signed, and neither is this check of theirs: both are refused, so that whoever
 # switches them on sees at once that they would not arrive.
 CONTAINER_CHECK = "CheckContainerPath"
+# How a verification of the URL is listed, where it is noted.
+URL_VERIFICATION = "url_verification"
 # WeChat hangs up after 5 s. What is not done by then is noted for later, and answered.
 HANDLING_MILLISECONDS, NOTING_MILLISECONDS = 3000, 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A push that was verified, and the signature that did it."""
+    """A push that was verified, and the signature that did it; in the clear, without the body."""
 
     id: UUID
     tenant_id: UUID
     appid: str
     push: Push
     signature: str = field(repr=False)
+    in_the_clear: bool
 
 
 def verify_url(app: AppConfig, *, echostr: str, **query: str) -> str:
@@ -63,7 +67,11 @@ def verify_url(app: AppConfig, *, echostr: str, **query: str) -> str:
 
     Raises PushNotConfigured and what `wechat.verify_url` raises.
     """
-    wechat.verify_url(PushQuery(**query), _secrets_of(app), _unix_seconds())
+    asked, secrets = PushQuery(**query), _secrets_of(app)
+    wechat.verify_url(asked, secrets, _unix_seconds())
+    if secrets.encoding_aes_key is None:
+        with transaction() as db:
+            _spend(db, app.tenant_id, app.appid, URL_VERIFICATION, asked.signature)
     return echostr
 
 
@@ -74,9 +82,10 @@ def receive(app: AppConfig, content: bytes, **query: str) -> None:
     """
     asked, secrets = PushQuery(**query), _secrets_of(app)
     push = wechat.open_push(content, asked, secrets, app.appid, _unix_seconds())
-    signature = asked.msg_signature if secrets.encoding_aes_key else asked.signature
+    in_the_clear = secrets.encoding_aes_key is None
+    signature = asked.signature if in_the_clear else asked.msg_signature
     if push.event != CONTAINER_CHECK:
-        _take(Arrival(new_id(), app.tenant_id, app.appid, push, signature))
+        _take(Arrival(new_id(), app.tenant_id, app.appid, push, signature, in_the_clear))
 
 
 def _secrets_of(app: AppConfig) -> PushSecrets:
@@ -128,7 +137,7 @@ def _note(
     Raises PushReplayed for another message under a signature that was received: in the clear a
     signature does not cover the body, so whoever sees one could put any body under it.
     """
-    keys = _keys_of(arrival)
+    keys = _keys(arrival.tenant_id, arrival.appid, arrival.push.key, arrival.signature)
     row = insert(WeChatPush).values(
         **keys, **_content_of(arrival, handled), id=arrival.id, failure=failure
     )
@@ -139,16 +148,26 @@ def _note(
     )
     if db.scalar(same) is None:
         raise PushReplayed
+    if arrival.in_the_clear:
+        _spend(db, arrival.tenant_id, arrival.appid, arrival.push.event, arrival.signature)
     return False
 
 
-def _keys_of(arrival: Arrival) -> dict[str, Any]:
-    scope = f"wechat_pushes:{arrival.appid}"
+def _spend(db: Session, tenant_id: UUID, appid: str, event: str, signature: str) -> None:
+    """Note a signature in the clear that brought nothing new, so that nothing comes under it."""
+    keys = _keys(tenant_id, appid, json.dumps(["signature", signature]), signature)
+    moments = {"received_at": now(), "handled_at": now()}
+    row = insert(WeChatPush).values(**keys, **moments, id=new_id(), event=event)
+    db.execute(row.on_conflict_do_nothing())
+
+
+def _keys(tenant_id: UUID, appid: str, key: str, signature: str) -> dict[str, Any]:
+    scope = f"wechat_pushes:{appid}"
     return {
-        "tenant_id": arrival.tenant_id,
-        "appid": arrival.appid,
-        "key_index": keyring().blind_index(arrival.push.key, scope),
-        "delivery_index": keyring().blind_index(arrival.signature, scope),
+        "tenant_id": tenant_id,
+        "appid": appid,
+        "key_index": keyring().blind_index(key, scope),
+        "delivery_index": keyring().blind_index(signature, scope),
     }
 
 

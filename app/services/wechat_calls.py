@@ -61,7 +61,7 @@ def with_secret(app: AppConfig, call: Callable[[str], R]) -> R:
             with suppress(SecretRejected):
                 answer = call(secret)
                 if secret == kept.next:
-                    promote_next_secret(app.appid, secret)
+                    promote_next_secret(app.appid, kept)
                 return answer
         raise
 

@@ -240,6 +240,13 @@ UNREADABLE = {
     "deep XML": b"<a>" * 15_000,
     "deep JSON": b'{"a":' * 10_000,
     "huge number": b'{"CreateTime":' + b"9" * 5_000 + b"}",
+    "time is not a number": b'{"Event":"x","CreateTime":NaN}',
+    "message id is a fraction": b'{"Event":"x","MsgId":1.0}',
+    "message id is endless": b'{"Event":"x","MsgId":"' + b"9" * 600 + b'"}',
+    "nested": b'{"xml":{"Event":"x"}}',
+    "event in an array": b'{"Event":["x"]}',
+    "deeper XML": b"<xml><xml><Event>x</Event></xml></xml>",
+    "another namespace": b'<xml xmlns="a"><Event>x</Event></xml>',
     "no event": b'{"CreateTime":1714112445}',
     "event is an object": b'{"Event":{}}',
     "event is true": b'{"Event":true}',
@@ -283,6 +290,15 @@ def test_deep_but_whole_xml_does_no_harm():
     """Otherwise a parser that recurses takes the process down."""
     body = b"<xml>" + b"<a>" * 9_000 + b"</a>" * 9_000 + b"<Event>x</Event></xml>"
     assert open_push(body, clear_query(), IN_THE_CLEAR, "wx", NOW).event == "x"
+
+
+@pytest.mark.parametrize("encoding", ["GBK", "UTF-16", "UTF-7", "latin-1", "nonsense"])
+def test_xml_is_utf_8_whatever_it_says(encoding):
+    """Otherwise the signed bytes are read as other characters, or a codec crashes us."""
+    head = f'<?xml version="1.0" encoding="{encoding}"?>'
+    body = f"{head}<xml><Event>x</Event><OpenID>+ADw-</OpenID><Content>小花</Content></xml>"
+    push = open_push(body.encode(), clear_query(), IN_THE_CLEAR, "wx", NOW)
+    assert (push.event, push.openid, push.message) == ("x", "+ADw-", body)
 
 
 # What is read
