@@ -2,6 +2,7 @@
 
 from app.models.audit_event import AuditEvent
 from app.models.code_exchange import CodeExchange
+from app.models.idempotent_request import IdempotentRequest
 from app.models.key_proof import KeyProof
 from app.models.login_session import LoginSession
 from app.models.merge import Merge
@@ -21,6 +22,7 @@ from app.models.wechat_push import WeChatPush
 __all__ = [
     "AuditEvent",
     "CodeExchange",
+    "IdempotentRequest",
     "KeyProof",
     "LoginSession",
     "Merge",

@@ -16,6 +16,8 @@ class AuditEvent(Model):
     __table_args__ = (
         one_of("actor_kind", "user", "operator", "wechat", "system"),
         Index(None, "tenant_id", "id"),
+        Index(None, "tenant_id", "action", "id"),
+        Index(None, "tenant_id", "subject", "id"),
     )
 
     id: Mapped[Id]

@@ -2,7 +2,15 @@
 
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, UniqueConstraint
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    UniqueConstraint,
+    func,
+    literal_column,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extensions import Model
@@ -19,6 +27,19 @@ class User(Model):
         CheckConstraint("(status = 'merged') = (merged_into_id IS NOT NULL)", name="merged_into"),
         CheckConstraint("password_hash IS NULL OR account IS NOT NULL", name="password_of_account"),
         CheckConstraint("gender BETWEEN 0 AND 2", name="gender"),
+        # By these the beginning of a name is found, whatever order the database's language has.
+        Index(
+            "ix_users_tenant_id_account_prefix",
+            "tenant_id",
+            "account",
+            postgresql_ops={"account": "text_pattern_ops"},
+        ),
+        Index(
+            "ix_users_tenant_id_nickname_prefix",
+            "tenant_id",
+            func.lower(literal_column("nickname")).label("nickname_prefix"),
+            postgresql_ops={"nickname_prefix": "text_pattern_ops"},
+        ),
     )
 
     id: Mapped[Id]

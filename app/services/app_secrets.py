@@ -1,13 +1,15 @@
 """The AppSecret of a mini-program, and the one that is to follow it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from sqlalchemy import select
 
 from app.errors import AppUnknown
 from app.models import WeChatApp
 from app.services import audit
+from app.services.app_secret_marks import put_secrets
 from app.services.apps import lock_app
 from app.services.transactions import transaction
 
@@ -35,10 +37,7 @@ def get_secrets(appid: str) -> Secrets:
 
 def set_secret(appid: str, secret: str) -> None:
     """Replace an app's AppSecret, for the very next request; raise AppUnknown."""
-    with transaction() as db:
-        app = lock_app(db, appid)
-        app.secret = secret
-        audit.record(db, app.tenant_id, audit.OPERATOR, "app.secret_replaced", appid)
+    replace_secrets(audit.OPERATOR, appid, {"secret": secret})
 
 
 def set_next_secret(appid: str, secret: str | None) -> None:
@@ -46,11 +45,30 @@ def set_next_secret(appid: str, secret: str | None) -> None:
 
     It is tried as soon as WeChat rejects the one in use.
     """
-    action = "app.next_secret_set" if secret else "app.next_secret_removed"
+    replace_secrets(audit.OPERATOR, appid, {"next_secret": secret})
+
+
+def replace_secrets(
+    actor: audit.Actor, appid: str, secrets: Mapping[str, str | None], tenant_id: UUID | None = None
+) -> None:
+    """Replace some of an app's secrets, or remove those that are None, for the very next request.
+
+    Raises AppUnknown, and for an app of another tenant than the given one too.
+    """
     with transaction() as db:
-        app = lock_app(db, appid)
-        app.next_secret = secret
-        audit.record(db, app.tenant_id, audit.OPERATOR, action, appid)
+        app = lock_app(db, appid, tenant_id)
+        told = put_secrets(app, secrets)
+        for action in _actions(secrets):
+            audit.record(db, app.tenant_id, actor, action, appid, **told)
+
+
+def _actions(secrets: Mapping[str, str | None]) -> Iterator[str]:
+    if "secret" in secrets:
+        yield "app.secret_replaced"
+    if "next_secret" in secrets:
+        yield "app.next_secret_set" if secrets["next_secret"] else "app.next_secret_removed"
+    if secrets.keys() & {"push_token", "encoding_aes_key"}:
+        yield "app.push_secrets_replaced"
 
 
 def promote_next_secret(appid: str, secret: str) -> None:
@@ -59,5 +77,7 @@ def promote_next_secret(appid: str, secret: str) -> None:
         app = lock_app(db, appid)
         # Compared in clear: a rotation of keys may have changed the ciphertext.
         if app.next_secret == secret:
-            app.secret, app.next_secret = secret, None
-            audit.record(db, app.tenant_id, audit.SYSTEM, "app.secret_promoted", appid)
+            entered_at = app.next_secret_set_at
+            told = put_secrets(app, {"secret": secret, "next_secret": None})
+            app.secret_set_at = entered_at
+            audit.record(db, app.tenant_id, audit.SYSTEM, "app.secret_promoted", appid, **told)
