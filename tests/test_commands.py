@@ -214,8 +214,18 @@ def test_an_app_cannot_be_changed(run: Command, rows: Reader) -> None:
     assert run(*change, "--session-limit", "off", "--name", "Shop").exit_code == 0
     assert f"{ACME_SHOP.appid}\tacme\tclosed\tenabled\toff\tShop" in run("apps", "list").output
     assert rows("SELECT details FROM audit_events WHERE action = 'app.changed' ORDER BY id") == [
-        ({"session_limit": "2", "registration": "closed"},),
-        ({"session_limit": "None", "name": "Shop"},),
+        (
+            {
+                "before": {"session_limit": None, "registration": "on_phone"},
+                "after": {"session_limit": 2, "registration": "closed"},
+            },
+        ),
+        (
+            {
+                "before": {"session_limit": 2, "name": ACME_SHOP.appid},
+                "after": {"session_limit": None, "name": "Shop"},
+            },
+        ),
     ]
     for nonsense in ((), ("--session-limit", "0"), ("--session-limit", "two"), ("--name", " ")):
         assert run(*change, *nonsense).exit_code == 2, nonsense

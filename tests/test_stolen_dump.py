@@ -77,7 +77,7 @@ def tell_of_somebody_who_left(app: Flask, told: Story) -> None:
     told.keep("erased", login["openid"], login["unionid"], "CarolWhoLeft", login["user"]["phone"])
     told.kept_tokens(login)
     with app.app_context():
-        change_tenant("acme", grace_days=0)
+        change_tenant("acme", {"grace_days": 0})
         with transaction() as db:
             db.execute(update(User).where(User.erase_after.is_not(None)).values(erase_after=now()))
         assert dict(run_retention())["closed_accounts"] == 1

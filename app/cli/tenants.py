@@ -71,7 +71,7 @@ def set_(slug: str, **settings: str | int | None) -> None:
     given = {name: value for name, value in settings.items() if value is not None}
     if not given:
         raise click.UsageError("Say what to change; see --help. 请指明要修改的内容，见 --help。")
-    service.change_tenant(slug, **given)
+    service.change_tenant(slug, given)
     show(f"Changed tenant {slug}. 已修改租户 {slug}。")
 
 

@@ -5,6 +5,7 @@ from app.models.audit_event import AuditEvent
 from app.models.code_exchange import CodeExchange
 from app.models.daily_count import DailyCount, Measure
 from app.models.daily_failure import DailyFailure
+from app.models.idempotent_request import IdempotentRequest
 from app.models.key_proof import KeyProof
 from app.models.login_session import LoginSession
 from app.models.merge import Merge
@@ -27,6 +28,7 @@ __all__ = [
     "CodeExchange",
     "DailyCount",
     "DailyFailure",
+    "IdempotentRequest",
     "KeyProof",
     "LoginSession",
     "Measure",

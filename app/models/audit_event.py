@@ -23,6 +23,7 @@ class AuditEvent(Model):
         Index(None, "tenant_id", "actor_id", "id"),
         Index(None, "tenant_id", "subject", "id"),
         Index(None, "tenant_id", "created_at"),
+        Index(None, "tenant_id", "action", "id"),
     )
 
     id: Mapped[Id]

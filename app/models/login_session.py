@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extensions import Model
@@ -29,6 +29,13 @@ class LoginSession(Model):
         CheckConstraint("(refreshed_at IS NULL) = (refresh_salt IS NULL)", name="refreshed"),
         Index(None, "tenant_id", "user_id"),
         Index(None, "tenant_id", "social_account_id"),
+        Index(None, "tenant_id", "appid", "id"),
+        Index(
+            "ix_login_sessions_not_ended",
+            "tenant_id",
+            "id",
+            postgresql_where=text("ended_at IS NULL"),
+        ),
     )
 
     id: Mapped[Id]

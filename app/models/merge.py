@@ -1,4 +1,4 @@
-"""A bare user merged into the owner of a phone or an account, so that it can be undone."""
+"""A user merged into another: a bare one by a proof, any by an operator; it can be undone."""
 
 from uuid import UUID
 
@@ -27,3 +27,5 @@ class Merge(Model):
     user_id: Mapped[UUID]
     moved: Mapped[int]
     merged_at: Mapped[Moment]
+    # The number that went with them; its row is gone when the owner has verified one since.
+    phone_id: Mapped[UUID | None]

@@ -22,6 +22,7 @@ class SocialAccount(Model):
         Index(None, "tenant_id", "user_id"),
         Index(None, "tenant_id", "merge_id"),
         Index(None, "tenant_id", "unionid"),
+        Index(None, "tenant_id", "openid"),
     )
 
     id: Mapped[Id]

@@ -8,6 +8,8 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     UniqueConstraint,
+    func,
+    literal_column,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
@@ -31,6 +33,19 @@ class User(Model):
             None, "tenant_id", "merged_into_id", postgresql_where=text("merged_into_id IS NOT NULL")
         ),
         Index(None, "erase_after", postgresql_where=text("erase_after IS NOT NULL")),
+        # By these the beginning of a name is found, whatever order the database's language has.
+        Index(
+            "ix_users_tenant_id_account_prefix",
+            "tenant_id",
+            "account",
+            postgresql_ops={"account": "text_pattern_ops"},
+        ),
+        Index(
+            "ix_users_tenant_id_nickname_prefix",
+            "tenant_id",
+            func.lower(literal_column("nickname")).label("nickname_prefix"),
+            postgresql_ops={"nickname_prefix": "text_pattern_ops"},
+        ),
     )
 
     id: Mapped[Id]

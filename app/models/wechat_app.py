@@ -6,7 +6,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extensions import Model
-from app.models.columns import Made, Sealed, one_of
+from app.models.columns import Made, Moment, Sealed, one_of
 
 
 class WeChatApp(Model):
@@ -35,6 +35,10 @@ class WeChatApp(Model):
     next_secret_sealed: Mapped[str | None]
     push_token_sealed: Mapped[str | None]
     encoding_aes_key_sealed: Mapped[str | None]
+    # When they were entered, as far as that was noted.
+    secret_set_at: Mapped[Moment | None]
+    next_secret_set_at: Mapped[Moment | None]
+    push_secrets_set_at: Mapped[Moment | None]
     secret = Sealed("appid")
     next_secret = Sealed("appid")
     push_token = Sealed("appid")

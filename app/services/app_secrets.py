@@ -1,13 +1,15 @@
 """The AppSecret of a mini-program, and the one that is to follow it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from sqlalchemy import select
 
 from app.errors import AppUnknown, SecretInUse
 from app.models import WeChatApp
 from app.services import audit
+from app.services.app_secret_marks import put_secrets
 from app.services.apps import lock_app
 from app.services.transactions import transaction
 
@@ -36,17 +38,9 @@ def get_secrets(appid: str) -> Secrets:
 def set_secret(appid: str, secret: str) -> bool:
     """Replace an app's AppSecret, for the very next request; raise AppUnknown.
 
-    WeChat has one at a time, so one that was to follow the replaced one is not kept any longer.
-    Tells whether there was one.
+    Tells whether one was to follow it, which is not kept any longer.
     """
-    with transaction() as db:
-        app = lock_app(db, appid)
-        had_next = app.next_secret_sealed is not None
-        app.secret, app.next_secret = secret, None
-        audit.record(db, app.tenant_id, audit.OPERATOR, "app.secret_replaced", appid)
-        if had_next:
-            audit.record(db, app.tenant_id, audit.OPERATOR, "app.next_secret_removed", appid)
-    return had_next
+    return replace_secrets(audit.OPERATOR, appid, {"secret": secret})
 
 
 def set_next_secret(appid: str, secret: str | None) -> None:
@@ -54,13 +48,37 @@ def set_next_secret(appid: str, secret: str | None) -> None:
 
     It is tried as soon as WeChat rejects the one in use.
     """
-    action = "app.next_secret_set" if secret else "app.next_secret_removed"
+    replace_secrets(audit.OPERATOR, appid, {"next_secret": secret})
+
+
+def replace_secrets(
+    actor: audit.Actor, appid: str, secrets: Mapping[str, str | None], tenant_id: UUID | None = None
+) -> bool:
+    """Replace some of an app's secrets, or remove those that are None, for the very next request.
+
+    WeChat has one AppSecret at a time, so one that was to follow a replaced one is not kept any
+    longer; tells whether there was one. Raises AppUnknown, for an app of another tenant than the
+    given one too, and SecretInUse for a next AppSecret that is the present one.
+    """
     with transaction() as db:
-        app = lock_app(db, appid)
-        if secret and secret == app.secret:
+        app = lock_app(db, appid, tenant_id)
+        if secrets.get("next_secret") and secrets["next_secret"] == app.secret:
             raise SecretInUse
-        app.next_secret = secret
-        audit.record(db, app.tenant_id, audit.OPERATOR, action, appid)
+        drops_next = "secret" in secrets and app.next_secret_sealed is not None
+        put = {"next_secret": None, **secrets} if drops_next else secrets
+        told = put_secrets(app, put)
+        for action in _actions(put):
+            audit.record(db, app.tenant_id, actor, action, appid, **told)
+    return drops_next
+
+
+def _actions(secrets: Mapping[str, str | None]) -> Iterator[str]:
+    if "secret" in secrets:
+        yield "app.secret_replaced"
+    if "next_secret" in secrets:
+        yield "app.next_secret_set" if secrets["next_secret"] else "app.next_secret_removed"
+    if secrets.keys() & {"push_token", "encoding_aes_key"}:
+        yield "app.push_secrets_replaced"
 
 
 def promote_next_secret(appid: str, seen: Secrets) -> None:
@@ -73,5 +91,7 @@ def promote_next_secret(appid: str, seen: Secrets) -> None:
         app = db.scalar(mine.with_for_update(key_share=True, skip_locked=True))
         # Compared in clear: a rotation of keys may have changed the ciphertext.
         if app is not None and Secrets(app.secret or "", app.next_secret) == seen:
-            app.secret, app.next_secret = seen.next, None
-            audit.record(db, app.tenant_id, audit.SYSTEM, "app.secret_promoted", appid)
+            entered_at = app.next_secret_set_at
+            told = put_secrets(app, {"secret": seen.next, "next_secret": None})
+            app.secret_set_at = entered_at
+            audit.record(db, app.tenant_id, audit.SYSTEM, "app.secret_promoted", appid, **told)

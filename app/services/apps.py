@@ -1,7 +1,7 @@
 """Mini-programs: which app a request is for, and the operators' work on the config table."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from app.errors import AppDisabled, AppExists, AppUnknown, TenantDisabled
 from app.models import Tenant, WeChatApp
 from app.services import audit
+from app.services.app_secret_marks import SECRETS, put_secrets
 from app.services.tenants import get_tenant
 from app.services.transactions import transaction, violated
 
@@ -67,7 +68,7 @@ def _refuse_disabled(app: WeChatApp, tenant_status: str) -> None:
         raise AppDisabled
 
 
-def add_app(tenant_slug: str, new: NewApp) -> None:
+def add_app(tenant_slug: str, new: NewApp, actor: audit.Actor = audit.OPERATOR) -> None:
     """Configure an app for a tenant; raise TenantUnknown or AppExists."""
     try:
         with transaction() as db:
@@ -78,11 +79,12 @@ def add_app(tenant_slug: str, new: NewApp) -> None:
                 registration=new.registration,
                 data_format=new.data_format,
             )
-            app.secret = new.secret
-            app.push_token = new.push_token
-            app.encoding_aes_key = new.encoding_aes_key
+            given = {name: getattr(new, name, None) for name in SECRETS}
+            told = put_secrets(app, {name: one for name, one in given.items() if one is not None})
             db.add(app)
-            audit.record(db, app.tenant_id, audit.OPERATOR, "app.added", app.appid)
+            shown = {"registration": new.registration, "data_format": new.data_format}
+            after = {"name": new.name, **shown, **told["after"]}
+            audit.record(db, app.tenant_id, actor, "app.added", app.appid, after=after)
     except IntegrityError as error:
         if violated(error) == "pk_wechat_apps":
             raise AppExists from None
@@ -99,12 +101,26 @@ def list_apps(tenant_slug: str | None = None) -> Sequence[tuple[WeChatApp, str]]
 
 
 def change_app(appid: str, **settings: str | int | None) -> None:
-    """Change settings of an app, for the very next request; raise AppUnknown."""
+    """Change settings of an app as `change_settings` does, for whoever may run commands."""
+    change_settings(audit.OPERATOR, appid, settings)
+
+
+def change_settings(
+    actor: audit.Actor,
+    appid: str,
+    settings: Mapping[str, str | int | None],
+    tenant_id: UUID | None = None,
+) -> None:
+    """Change settings of an app, for the very next request.
+
+    Raises AppUnknown, and for an app of another tenant than the given one too.
+    """
     with transaction() as db:
-        app = lock_app(db, appid)
+        app = lock_app(db, appid, tenant_id)
+        told = audit.before_and_after(app, settings)
         for name, value in settings.items():
             setattr(app, name, value)
-        audit.record(db, app.tenant_id, audit.OPERATOR, "app.changed", appid, **settings)
+        audit.record(db, app.tenant_id, actor, "app.changed", appid, **told)
 
 
 def set_app_push(appid: str, push_token: str, encoding_aes_key: str | None) -> None:
@@ -114,9 +130,8 @@ def set_app_push(appid: str, push_token: str, encoding_aes_key: str | None) -> N
     """
     with transaction() as db:
         app = lock_app(db, appid)
-        app.push_token = push_token
-        app.encoding_aes_key = encoding_aes_key
-        audit.record(db, app.tenant_id, audit.OPERATOR, "app.push_secrets_replaced", appid)
+        told = put_secrets(app, {"push_token": push_token, "encoding_aes_key": encoding_aes_key})
+        audit.record(db, app.tenant_id, audit.OPERATOR, "app.push_secrets_replaced", appid, **told)
 
 
 def set_app_enabled(appid: str, enabled: bool) -> None:
@@ -128,9 +143,15 @@ def set_app_enabled(appid: str, enabled: bool) -> None:
         audit.record(db, app.tenant_id, audit.OPERATOR, action, appid)
 
 
-def lock_app(db: Session, appid: str) -> WeChatApp:
-    """Load an app to change it, with a lock that no login waits for; raise AppUnknown."""
-    app = db.get(WeChatApp, appid, with_for_update={"key_share": True})
+def lock_app(db: Session, appid: str, tenant_id: UUID | None = None) -> WeChatApp:
+    """Load an app to change it, of one tenant or of any, with a lock that no login waits for.
+
+    Raises AppUnknown.
+    """
+    wanted = select(WeChatApp).where(WeChatApp.appid == appid)
+    if tenant_id is not None:
+        wanted = wanted.where(WeChatApp.tenant_id == tenant_id)
+    app = db.scalar(wanted.with_for_update(key_share=True))
     if app is None:
         raise AppUnknown
     return app

@@ -1,5 +1,6 @@
 """The audit trail: written in the transaction of what it tells about."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -29,8 +30,11 @@ SYSTEM = Actor("system")
 def record(
     db: Session, tenant_id: UUID | None, actor: Actor, action: str, subject: object, **details: Any
 ) -> None:
-    """Add an event to the caller's transaction. `details` are ids and reasons, never secrets."""
-    told = {name: str(value) for name, value in details.items()}
+    """Add an event to the caller's transaction. `details` are ids and reasons, never secrets.
+
+    Nor what tells who somebody is: accounts, names and numbers stay in their own tables.
+    """
+    told = {name: _told(value) for name, value in details.items()}
     db.add(
         AuditEvent(
             tenant_id=tenant_id,
@@ -42,3 +46,13 @@ def record(
             details=told,
         )
     )
+
+
+def before_and_after(row: object, changes: Mapping[str, object]) -> dict[str, dict[str, object]]:
+    """Tell what a change makes of a row, before it is made."""
+    return {"before": {name: getattr(row, name) for name in changes}, "after": dict(changes)}
+
+
+def _told(value: object) -> object:
+    """Spell a detail as JSON has it: what was before and after by name, all else as text."""
+    return dict(value) if isinstance(value, Mapping) else str(value)

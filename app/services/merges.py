@@ -1,15 +1,15 @@
-"""Undoing a merge, for operators: the number was somebody else's after all."""
+"""Undoing a merge, for operators: it was somebody else after all."""
 
 from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.errors import MergedIdentitiesGone, MergeTooOld, NotMerged, UserUnknown
-from app.models import LoginSession, Merge, SocialAccount, User
+from app.models import LoginSession, Merge, Phone, SocialAccount, User
 from app.services import audit
 from app.services.sessions import ending
 from app.services.tenants import get_tenant
@@ -19,8 +19,8 @@ UNDONE_WITHIN = timedelta(days=30)
 
 
 @decided_again_when_lost
-def undo_merge(tenant_slug: str, user_id: UUID) -> None:
-    """Let a merged user live again, with the identities that the merge moved.
+def undo_merge(tenant_slug: str, user_id: UUID, actor: audit.Actor = audit.OPERATOR) -> None:
+    """Let a merged user live again, with the identities and the number that the merge moved.
 
     Those that joined the owner since, by the unionid of one that was moved, go with them.
     Sessions in which these are logged in as the owner end. Raises TenantUnknown, UserUnknown,
@@ -34,7 +34,7 @@ def undo_merge(tenant_slug: str, user_id: UUID) -> None:
         if merge is None or merge.merged_at < now() - UNDONE_WITHIN:
             raise MergeTooOld
         moved = [one for one in accounts if one.merge_id == merge.id]
-        if len(moved) < merge.moved or {one.user_id for one in moved} != {merge.user_id}:
+        if len(moved) < merge.moved or {one.user_id for one in moved} - {merge.user_id}:
             raise MergedIdentitiesGone
         user.status, user.merged_into_id = "active", None
         for account in accounts:
@@ -42,9 +42,17 @@ def undo_merge(tenant_slug: str, user_id: UUID) -> None:
         stands_on_them = LoginSession.social_account_id.in_([one.id for one in accounts])
         as_owner = (LoginSession.tenant_id == tenant_id, LoginSession.user_id == merge.user_id)
         db.execute(ending("merge_undone", *as_owner, stands_on_them))
-        audit.record(
-            db, tenant_id, audit.OPERATOR, "user.merge_undone", user_id, out_of=merge.user_id
-        )
+        _give_phone_back(db, merge)
+        told = {"before": {"status": "merged"}, "after": {"status": "active"}}
+        subject, owner = user_id, merge.user_id
+        audit.record(db, tenant_id, actor, "user.merge_undone", subject, out_of=owner, **told)
+
+
+def _give_phone_back(db: Session, merge: Merge) -> None:
+    """Move a number back, unless the owner has proven since that it, or another, is theirs."""
+    its = (Phone.tenant_id == merge.tenant_id, Phone.id == merge.phone_id)
+    moving = update(Phone).where(*its, Phone.user_id == merge.user_id)
+    db.execute(moving.values(user_id=merge.merged_user_id))
 
 
 def _find_merge(db: Session, tenant_id: UUID, user_id: UUID) -> Merge | None:

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, or_, select
+from sqlalchemy import ColumnElement, case, select
 from sqlalchemy.orm import Session
 
 from app.errors import SessionUnknown
-from app.models import LoginSession, SocialAccount, WeChatApp
+from app.models import LoginSession, WeChatApp
 from app.services import audit
 from app.services.sessions import Caller, Device, ending, living
 from app.services.transactions import decided_again_when_lost, transaction
+from app.services.user_sessions import sessions_of_user
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +86,7 @@ def end_all_sessions(caller: Caller, device: Device) -> None:
 
 def of_user(caller: Caller) -> tuple[ColumnElement[bool], ...]:
     """Select every session of the caller's user, and of the user's WeChat identities."""
-    identities = select(SocialAccount.id).where(
-        SocialAccount.tenant_id == caller.tenant_id, SocialAccount.user_id == caller.user_id
-    )
-    theirs = or_(
-        LoginSession.user_id == caller.user_id, LoginSession.social_account_id.in_(identities)
-    )
-    return LoginSession.tenant_id == caller.tenant_id, theirs
+    return sessions_of_user(caller.tenant_id, caller.user_id)
 
 
 def _end(db: Session, caller: Caller, elsewhere: str, *which: ColumnElement[bool]) -> int:

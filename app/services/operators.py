@@ -16,6 +16,7 @@ from app.models import Operator, Tenant
 from app.models.columns import new_id
 from app.services import audit
 from app.services.operator_sessions import end_sessions_of
+from app.services.paging import Listing, Page, Paging, read_page
 from app.services.password_tries import forget_account
 from app.services.passwords import hash_password
 from app.services.sessions import Device
@@ -129,8 +130,9 @@ def set_operator_status(actor: audit.Actor, operator_id: UUID, status: str) -> N
             if operator.role == "platform" and not others:
                 raise LastPlatformOperator
             end_sessions_of(db, operator_id, "disabled")
-        before, operator.status = operator.status, status
-        _record(db, actor, "operator.changed", operator, before=before, after=status)
+        told = audit.before_and_after(operator, {"status": status})
+        operator.status = status
+        _record(db, actor, "operator.changed", operator, **told)
 
 
 def change_role(actor: audit.Actor, operator_id: UUID, role: str, tenant_slug: str | None) -> None:
@@ -143,11 +145,11 @@ def change_role(actor: audit.Actor, operator_id: UUID, role: str, tenant_slug: s
         operator = lock_operator(db, operator_id)
         if operator.role == "platform" and role != "platform" and not others:
             raise LastPlatformOperator
-        before = operator.role
-        operator.role = role
-        operator.tenant_id = get_tenant(db, tenant_slug).id if tenant_slug else None
+        tenant_id = get_tenant(db, tenant_slug).id if tenant_slug else None
+        told = audit.before_and_after(operator, {"role": role})
+        operator.role, operator.tenant_id = role, tenant_id
         end_sessions_of(db, operator_id, "role_changed")
-        _record(db, actor, "operator.changed", operator, before=before, after=role)
+        _record(db, actor, "operator.changed", operator, **told)
 
 
 def _lock_platform_operators(db: Session) -> set[UUID]:
@@ -162,6 +164,24 @@ def list_operators() -> Sequence[ShownOperator]:
     wanted = select(Operator, Tenant.slug).outerjoin(Tenant).order_by(Operator.email)
     with transaction() as db:
         return [_shown(operator, slug) for operator, slug in db.execute(wanted)]
+
+
+def page_of_operators(paging: Paging) -> Page[ShownOperator]:
+    """List operators by e-mail address, page by page; raise CursorInvalid."""
+    rows = select(Operator, Tenant.slug).outerjoin(Tenant)
+    listing = Listing(rows, Operator.email, "operators", is_ascending=True)
+    with transaction() as db:
+        return read_page(db, listing, paging, _shown)
+
+
+def show_operator(operator_id: UUID) -> ShownOperator:
+    """Show one operator; raise OperatorUnknown."""
+    rows = select(Operator, Tenant.slug).outerjoin(Tenant)
+    with transaction() as db:
+        row = db.execute(rows.where(Operator.id == operator_id)).one_or_none()
+    if row is None:
+        raise OperatorUnknown
+    return _shown(*row)
 
 
 def find_operator_id(email: str) -> UUID:
@@ -197,7 +217,7 @@ def lock_operator(db: Session, operator_id: UUID) -> Operator:
 
 
 def _record(
-    db: Session, actor: audit.Actor, action: str, operator: Operator, **details: str
+    db: Session, actor: audit.Actor, action: str, operator: Operator, **details: object
 ) -> None:
     db.flush()
     audit.record(db, operator.tenant_id, actor, action, operator.id, **details)

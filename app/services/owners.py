@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import false, or_, select, update
+from sqlalchemy import ColumnElement, false, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.clock import now
@@ -103,9 +103,14 @@ def settle_by_phone(db: Session, visit: Visit, account: SocialAccount, number: P
 def free(db: Session, visit: Visit, account: SocialAccount) -> None:
     """Take a locked social account from its user; other sessions that stand on it end."""
     _record(db, visit, account.user_id, "social_account.unbound", account.id)
+    release(db, account, LoginSession.id != visit.session_id)
+
+
+def release(db: Session, account: SocialAccount, *but: ColumnElement[bool]) -> None:
+    """Take a locked social account from its user; sessions that stand on it end."""
     account.user_id, account.merge_id, account.joins_by_unionid = None, None, False
     stands_on_it = LoginSession.social_account_id == account.id
-    db.execute(ending("unbound", stands_on_it, LoginSession.id != visit.session_id))
+    db.execute(ending("unbound", stands_on_it, *but))
 
 
 def _give_phone(db: Session, visit: Visit, user_id: UUID, number: PhoneNumber) -> None:
@@ -149,7 +154,7 @@ def _act(db: Session, visit: Visit, account: SocialAccount, decision: Decision) 
     if decision.act is Act.WAIT:
         return
     if decision.merged_id is not None:
-        _merge(db, visit, account.tenant_id, decision)
+        _merge(db, visit, account.tenant_id, decision.merged_id, cast(UUID, decision.user_id))
     user_id = decision.user_id or _register_for(db, visit, account)
     if account.user_id != user_id:
         account.user_id = user_id
@@ -164,12 +169,19 @@ def _register_for(db: Session, visit: Visit, account: SocialAccount) -> UUID:
     return register(db, account.tenant_id, **known).id
 
 
-def _merge(db: Session, visit: Visit, tenant_id: UUID, decision: Decision) -> None:
-    """Close a bare user, and move the person's identities to the other user.
+def _merge(db: Session, visit: Visit, tenant_id: UUID, merged_id: UUID, user_id: UUID) -> None:
+    """Close a bare user, and move the person's identities to the other user."""
+    close_into(db, tenant_id, merged_id, user_id, LoginSession.id != visit.session_id)
+    _record(db, visit, user_id, "user.merged", merged_id, into=user_id)
+
+
+def close_into(
+    db: Session, tenant_id: UUID, merged_id: UUID, user_id: UUID, *but: ColumnElement[bool]
+) -> Merge:
+    """Close a user, and move their identities to another; give the record of what was moved.
 
     What else is logged in as the closed one ends.
     """
-    merged_id, user_id = decision.merged_id, decision.user_id
     closing = update(User).where(User.tenant_id == tenant_id, User.id == merged_id)
     db.execute(closing.values(status="merged", merged_into_id=user_id, erase_after=None))
     merge = Merge(id=new_id(), tenant_id=tenant_id, merged_user_id=merged_id, user_id=user_id)
@@ -180,8 +192,8 @@ def _merge(db: Session, visit: Visit, tenant_id: UUID, decision: Decision) -> No
     moving = update(SocialAccount).where(*its).values(user_id=user_id, merge_id=merge.id)
     merge.moved = len(db.scalars(moving.returning(SocialAccount.id)).all())
     logged_in = (LoginSession.tenant_id == tenant_id, LoginSession.user_id == merged_id)
-    db.execute(ending("merged", *logged_in, LoginSession.id != visit.session_id))
-    _record(db, visit, user_id, "user.merged", merged_id, into=user_id)
+    db.execute(ending("merged", *logged_in, *but))
+    return merge
 
 
 def _record(

@@ -2,11 +2,11 @@
 
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
-from app.errors import CredentialsWrong, NoPassword, UserUnknown
-from app.models import LoginSession, SocialAccount, User
+from app.errors import CredentialsWrong, NoAccount, NoPassword, UserMerged, UserUnknown
+from app.models import LoginSession, User
 from app.services import audit
 from app.services.credentials import prove_password
 from app.services.password_tries import forget_account
@@ -14,6 +14,7 @@ from app.services.passwords import hash_password
 from app.services.sessions import Caller, Device, ending
 from app.services.tenants import get_tenant
 from app.services.transactions import decided_again_when_lost, transaction
+from app.services.user_sessions import sessions_of_user
 from app.services.users import account_name, get_user
 
 
@@ -50,20 +51,39 @@ def set_password(tenant_slug: str, account: str, password: str) -> None:
 
     Raises TenantUnknown or UserUnknown.
     """
-    _set(tenant_slug, account_name(account), hash_password(password))
+    with transaction() as db:
+        tenant_id = get_tenant(db, tenant_slug).id
+    set_password_of(audit.OPERATOR, tenant_id, User.account == account_name(account), password)
+
+
+def set_password_of(
+    actor: audit.Actor, tenant_id: UUID, which: ColumnElement[bool], password: str
+) -> None:
+    """Set the password of one user of a tenant; every session of theirs ends.
+
+    Raises UserUnknown, UserMerged, or NoAccount for who could not log in with it.
+    """
+    _set(actor, tenant_id, which, hash_password(password))
 
 
 @decided_again_when_lost
-def _set(tenant_slug: str, account: str, password_hash: str) -> None:
+def _set(
+    actor: audit.Actor, tenant_id: UUID, which: ColumnElement[bool], password_hash: str
+) -> None:
     with transaction() as db:
-        tenant_id = get_tenant(db, tenant_slug).id
-        user = _lock(db, User.tenant_id == tenant_id, User.account == account)
+        user = _lock(db, User.tenant_id == tenant_id, which)
         if user is None:
             raise UserUnknown
+        if user.status == "merged":
+            raise UserMerged
+        if user.account is None:
+            raise NoAccount
+        had = {"password": "set" if user.password_hash else None}
         user.password_hash = password_hash
         _end_sessions(db, user)
-        forget_account(db, tenant_id, account)
-        audit.record(db, tenant_id, audit.OPERATOR, "user.password_set", user.id)
+        forget_account(db, tenant_id, user.account)
+        after = {"password": "replaced" if had["password"] else "set"}
+        audit.record(db, tenant_id, actor, "user.password_set", user.id, before=had, after=after)
 
 
 def _lock(db: Session, *which: ColumnElement[bool]) -> User | None:
@@ -72,9 +92,5 @@ def _lock(db: Session, *which: ColumnElement[bool]) -> User | None:
 
 def _end_sessions(db: Session, user: User, *which: ColumnElement[bool]) -> None:
     """End the user's sessions, and the unbound ones that could be bound to the user."""
-    identities = select(SocialAccount.id).where(
-        SocialAccount.tenant_id == user.tenant_id, SocialAccount.user_id == user.id
-    )
-    theirs = or_(LoginSession.user_id == user.id, LoginSession.social_account_id.in_(identities))
-    of_tenant = LoginSession.tenant_id == user.tenant_id
-    db.execute(ending("password_changed", of_tenant, theirs, *which))
+    theirs = sessions_of_user(user.tenant_id, user.id)
+    db.execute(ending("password_changed", *theirs, *which))

@@ -59,3 +59,8 @@ def number_index(tenant_id: UUID, number: PhoneNumber) -> bytes:
 def masked(e164: str) -> str:
     """Show enough of a number to recognise it: +86138****8000."""
     return f"{e164[:-8]}****{e164[-4:]}"
+
+
+def masked_as_written(e164: str) -> str:
+    """Mask a number as people write it, in China without the country code: 138****8000."""
+    return masked(e164).removeprefix("+86")

@@ -1,6 +1,6 @@
 """Tenants, for operators."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -10,10 +10,13 @@ from app.errors import TenantExists, TenantUnknown
 from app.models import Tenant
 from app.models.columns import new_id
 from app.services import audit
+from app.services.paging import Listing, Page, Paging, read_page
 from app.services.transactions import transaction, violated
 
 
-def add_tenant(slug: str, name: str, phone_owner_policy: str = "bind") -> None:
+def add_tenant(
+    slug: str, name: str, phone_owner_policy: str = "bind", actor: audit.Actor = audit.OPERATOR
+) -> None:
     """Create a tenant; raise TenantExists."""
     try:
         with transaction() as db:
@@ -22,26 +25,39 @@ def add_tenant(slug: str, name: str, phone_owner_policy: str = "bind") -> None:
             )
             db.add(tenant)
             db.flush()
-            audit.record(db, tenant.id, audit.OPERATOR, "tenant.added", slug)
+            after = {"name": name, "phone_owner_policy": phone_owner_policy}
+            audit.record(db, tenant.id, actor, "tenant.added", slug, after=after)
     except IntegrityError as error:
         if violated(error) == "uq_tenants_slug":
             raise TenantExists from None
         raise
 
 
-def change_tenant(slug: str, **settings: str | int) -> None:
+def change_tenant(
+    slug: str, settings: Mapping[str, str | int], actor: audit.Actor = audit.OPERATOR
+) -> None:
     """Change settings of a tenant, for the very next request; raise TenantUnknown."""
     with transaction() as db:
-        tenant = get_tenant(db, slug)
+        tenant = db.scalar(select(Tenant).where(Tenant.slug == slug).with_for_update())
+        if tenant is None:
+            raise TenantUnknown
+        told = audit.before_and_after(tenant, settings)
         for name, value in settings.items():
             setattr(tenant, name, value)
-        audit.record(db, tenant.id, audit.OPERATOR, "tenant.changed", slug, **settings)
+        audit.record(db, tenant.id, actor, "tenant.changed", slug, **told)
 
 
 def list_tenants() -> Sequence[Tenant]:
     """List every tenant by slug."""
     with transaction() as db:
         return db.scalars(select(Tenant).order_by(Tenant.slug)).all()
+
+
+def page_of_tenants(paging: Paging) -> Page[Tenant]:
+    """List tenants by slug, page by page; raise CursorInvalid."""
+    listing = Listing(select(Tenant), Tenant.slug, "tenants", is_ascending=True)
+    with transaction() as db:
+        return read_page(db, listing, paging, lambda tenant: tenant)
 
 
 def get_tenant(db: Session, slug: str) -> Tenant:

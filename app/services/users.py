@@ -179,7 +179,12 @@ def give_phone(db: Session, tenant_id: UUID, user_id: UUID, number: PhoneNumber)
 
 
 def add_user(
-    tenant_slug: str, account: str | None, password: str | None, phone: str | None
+    tenant_slug: str,
+    account: str | None,
+    password: str | None,
+    phone: str | None,
+    nickname: str | None = None,
+    actor: audit.Actor = audit.OPERATOR,
 ) -> UUID:
     """Enter a person whom the tenant knows, by account, by phone, or both.
 
@@ -191,10 +196,14 @@ def add_user(
     try:
         with transaction() as db:
             tenant = get_tenant(db, tenant_slug)
-            user = register(db, tenant.id, account=name, password_hash=password_hash)
+            facts = {"account": name, "password_hash": password_hash, "nickname": nickname}
+            user = register(db, tenant.id, **facts)
             if number:
                 give_phone(db, tenant.id, user.id, number)
-            audit.record(db, tenant.id, audit.OPERATOR, "user.added", user.id)
+            # What was set, not to what: the trail outlives the person.
+            given = {"account": name, "password": password, "phone": number, "nickname": nickname}
+            after = {what: "set" for what, fact in given.items() if fact}
+            audit.record(db, tenant.id, actor, "user.added", user.id, after=after)
             return user.id
     except IntegrityError as error:
         raise REFUSALS.get(violated(error) or "", error) from None

@@ -1,0 +1,29 @@
+"""A creation that its sender may send again, and the answer that it then gets again."""
+
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.extensions import Model
+from app.models.columns import Id, Moment, Sealed
+
+
+class IdempotentRequest(Model):
+    """Whoever inserts the row creates; the answer is sealed, for some hold a secret."""
+
+    __tablename__ = "idempotent_requests"
+    __table_args__ = (
+        UniqueConstraint("operator_id", "key"),
+        CheckConstraint("(status IS NULL) = (answer_sealed IS NULL)", name="answered"),
+    )
+
+    id: Mapped[Id]
+    operator_id: Mapped[UUID] = mapped_column(ForeignKey("operators.id"))
+    key: Mapped[str]
+    # A blind index of what was asked: bodies hold passwords, which a plain hash would give away.
+    request_index: Mapped[bytes]
+    asked_at: Mapped[Moment] = mapped_column(index=True)
+    status: Mapped[int | None]
+    answer_sealed: Mapped[str | None]
+    answer = Sealed("id")

@@ -1,0 +1,87 @@
+"""The desk's audit trail: who did what to what, when and from where."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, select
+
+from app.models import AuditEvent, Operator
+from app.services.desks import Desk
+from app.services.paging import Listing, Page, Paging, read_page
+from app.services.transactions import transaction
+
+# An event's id is made when it is written, its moment is when its transaction began.
+LONGEST_TRANSACTION = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditQuery:
+    """Which events are looked for, from `since` to before `until`; None does not matter."""
+
+    action: str | None = None
+    actor_kind: str | None = None
+    subject: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeskEvent:
+    """An event; `actor_email` says which operator it was."""
+
+    id: UUID
+    at: datetime
+    actor_kind: str
+    actor_id: UUID | None
+    actor_email: str | None
+    action: str
+    subject: str
+    address: str | None
+    details: dict[str, Any]
+
+
+def list_audit(desk: Desk, query: AuditQuery, paging: Paging) -> Page[DeskEvent]:
+    """List the tenant's events, newest first; raise CursorInvalid."""
+    rows = events_of(desk.tenant_id)
+    for column in ("action", "actor_kind", "subject"):
+        if (wanted := getattr(query, column)) is not None:
+            rows = rows.where(getattr(AuditEvent, column) == wanted)
+    if query.since is not None:
+        first = _first_id(query.since - LONGEST_TRANSACTION)
+        rows = rows.where(AuditEvent.created_at >= query.since, AuditEvent.id >= first)
+    if query.until is not None:
+        last = _first_id(query.until + LONGEST_TRANSACTION)
+        rows = rows.where(AuditEvent.created_at < query.until, AuditEvent.id < last)
+    with transaction() as db:
+        listing = Listing(rows, AuditEvent.id, f"audit:{desk.tenant_id}:{query}")
+        return read_page(db, listing, paging, shown_event)
+
+
+def events_of(tenant_id: UUID) -> Select[AuditEvent, str | None]:
+    """Select a tenant's events with the e-mail addresses of the operators among the actors."""
+    by_operator = (AuditEvent.actor_kind == "operator") & (Operator.id == AuditEvent.actor_id)
+    rows = select(AuditEvent, Operator.email).outerjoin(Operator, by_operator)
+    return rows.where(AuditEvent.tenant_id == tenant_id)
+
+
+def shown_event(event: AuditEvent, actor_email: str | None) -> DeskEvent:
+    """Show an event."""
+    return DeskEvent(
+        event.id,
+        event.created_at,
+        event.actor_kind,
+        event.actor_id,
+        actor_email,
+        event.action,
+        event.subject,
+        event.ip,
+        event.details,
+    )
+
+
+def _first_id(moment: datetime) -> UUID:
+    """Give the smallest id that a row of this moment can have: a UUIDv7 begins with its time."""
+    milliseconds = max(0, int(moment.timestamp() * 1000))
+    return UUID(int=milliseconds << 80)

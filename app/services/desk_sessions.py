@@ -1,0 +1,110 @@
+"""The desk's login sessions: listed and ended."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, not_, or_, select
+
+from app.clock import now
+from app.errors import SessionUnknown
+from app.models import LoginSession, WeChatApp
+from app.services import audit
+from app.services.desks import Desk
+from app.services.paging import Listing, Page, Paging, read_page
+from app.services.sessions import ending
+from app.services.transactions import decided_again_when_lost, transaction
+
+
+@dataclass(frozen=True, slots=True)
+class SessionQuery:
+    """Which sessions are looked for; what is None does not matter."""
+
+    appid: str | None = None
+    user_id: UUID | None = None
+    living: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeskSession:
+    """A login session as operators see it; unbound without a user."""
+
+    id: UUID
+    appid: str
+    app_name: str
+    user_id: UUID | None
+    identity_id: UUID | None
+    device: str | None
+    address: str | None
+    living: bool
+    created_at: datetime
+    seen_at: datetime
+    ended_at: datetime | None
+    end_reason: str | None
+
+
+def list_desk_sessions(desk: Desk, query: SessionQuery, paging: Paging) -> Page[DeskSession]:
+    """List the tenant's sessions, newest first; raise CursorInvalid."""
+    rows = sessions_with_apps(desk.tenant_id)
+    if query.appid is not None:
+        rows = rows.where(LoginSession.appid == query.appid)
+    if query.user_id is not None:
+        rows = rows.where(LoginSession.user_id == query.user_id)
+    if query.living is not None:
+        rows = rows.where(is_living() if query.living else not_(is_living()))
+    with transaction() as db:
+        listing = Listing(rows, LoginSession.id, f"sessions:{desk.tenant_id}:{query}")
+        return read_page(db, listing, paging, shown_session)
+
+
+def sessions_with_apps(tenant_id: UUID) -> Select[LoginSession, str]:
+    """Select a tenant's sessions with the names of their apps."""
+    of_app = and_(
+        WeChatApp.tenant_id == LoginSession.tenant_id, WeChatApp.appid == LoginSession.appid
+    )
+    rows = select(LoginSession, WeChatApp.name).join(WeChatApp, of_app)
+    return rows.where(LoginSession.tenant_id == tenant_id)
+
+
+def is_living() -> ColumnElement[bool]:
+    """Tell whether somebody is, or by a refresh can be, logged in by a session."""
+    moment = now()
+    is_good = or_(
+        LoginSession.expires_at > moment,
+        LoginSession.refresh_expires_at.is_not(None) & (LoginSession.refresh_expires_at > moment),
+    )
+    return and_(LoginSession.ended_at.is_(None), is_good)
+
+
+def shown_session(session: LoginSession, app_name: str) -> DeskSession:
+    """Show a session without anything that opens it."""
+    until = max(session.expires_at, session.refresh_expires_at or session.expires_at)
+    return DeskSession(
+        session.id,
+        session.appid,
+        app_name,
+        session.user_id,
+        session.social_account_id,
+        session.device,
+        session.ip,
+        session.ended_at is None and until > now(),
+        session.created_at,
+        session.seen_at,
+        session.ended_at,
+        session.end_reason,
+    )
+
+
+@decided_again_when_lost
+def end_session(desk: Desk, session_id: UUID) -> None:
+    """End one session of the tenant; raise SessionUnknown, for one that has ended too."""
+    desk.refuse_reader()
+    its = (LoginSession.tenant_id == desk.tenant_id, LoginSession.id == session_id)
+    with transaction() as db:
+        ended = ending("ended_by_operator", *its).returning(LoginSession.user_id)
+        row = db.execute(ended).one_or_none()
+        if row is None:
+            raise SessionUnknown
+        before, after = {"ended": False}, {"ended": True}
+        told = {"before": before, "after": after, "user": row.user_id}
+        audit.record(db, desk.tenant_id, desk.actor, "session.ended", session_id, **told)

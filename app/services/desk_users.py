@@ -1,0 +1,189 @@
+"""The desk's users: found by account, phone, openid or nickname, and shown whole."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, SQLColumnExpression, and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from app.errors import UserUnknown
+from app.models import AuditEvent, LoginSession, Merge, Phone, SocialAccount, User, WeChatApp
+from app.services.desk_audit import DeskEvent, events_of, shown_event
+from app.services.desk_sessions import DeskSession, is_living, sessions_with_apps, shown_session
+from app.services.desks import Desk
+from app.services.paging import Listing, Page, Paging, read_page
+from app.services.phone_numbers import masked_as_written, number_index, phone_number
+from app.services.transactions import transaction
+from app.services.users import account_name
+
+SHOWN_SESSIONS, SHOWN_EVENTS, SHOWN_MERGES = 20, 20, 20
+
+
+@dataclass(frozen=True, slots=True)
+class UserQuery:
+    """Who is looked for: phone and openid are whole, account and nickname begin so."""
+
+    account: str | None = None
+    phone: str | None = field(default=None)
+    openid: str | None = None
+    nickname: str | None = None
+    status: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundUser:
+    """A user as operators see them; the phone is masked."""
+
+    id: UUID
+    account: str | None
+    nickname: str | None
+    avatar_url: str | None
+    phone: str | None
+    status: str
+    merged_into_id: UUID | None
+    has_password: bool
+    last_login_at: datetime | None
+    last_login_address: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A WeChat identity of the user in one app."""
+
+    id: UUID
+    appid: str
+    app_name: str
+    openid: str
+    unionid: str | None
+    nickname: str | None
+    last_login_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ShownMerge:
+    """That one user was merged into another; it may have been undone since."""
+
+    merged_user_id: UUID
+    user_id: UUID
+    moved: int
+    merged_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UserPage:
+    """All there is to see of a user: living sessions first, the latest events about them."""
+
+    user: FoundUser
+    identities: Sequence[Identity]
+    sessions: Sequence[DeskSession]
+    merges: Sequence[ShownMerge]
+    events: Sequence[DeskEvent]
+
+
+def find_users(desk: Desk, query: UserQuery, paging: Paging) -> Page[FoundUser]:
+    """Find users, newest first; raise CursorInvalid, or PhoneInvalid for what is no number."""
+    of_phone = and_(Phone.tenant_id == User.tenant_id, Phone.user_id == User.id)
+    rows = select(User, Phone).outerjoin(Phone, of_phone)
+    rows = rows.where(User.tenant_id == desk.tenant_id, *_conditions(desk, query))
+    with transaction() as db:
+        listing = Listing(rows, User.id, f"users:{desk.tenant_id}:{query}")
+        return read_page(db, listing, paging, _shown)
+
+
+def _conditions(desk: Desk, query: UserQuery) -> Sequence[ColumnElement[bool]]:
+    wanted: list[ColumnElement[bool]] = []
+    if query.account is not None:
+        wanted.append(_begins(User.account, account_name(query.account)))
+    if query.nickname is not None:
+        wanted.append(_begins(func.lower(User.nickname), query.nickname))
+    if query.phone is not None:
+        index = number_index(desk.tenant_id, phone_number(query.phone))
+        wanted.append(Phone.number_index == index)
+    if query.openid is not None:
+        its = (SocialAccount.tenant_id == desk.tenant_id, SocialAccount.openid == query.openid)
+        wanted.append(User.id.in_(select(SocialAccount.user_id).where(*its)))
+    if query.status is not None:
+        wanted.append(User.status == query.status)
+    return wanted
+
+
+def _begins(column: SQLColumnExpression[Any], text: str) -> ColumnElement[bool]:
+    """Ask how a text begins; what stands for other characters in LIKE stands for itself."""
+    literal = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return column.like(func.lower(f"{literal}%"), escape="\\")
+
+
+def show_user_page(desk: Desk, user_id: UUID) -> UserPage:
+    """Show one user, in as many queries whoever it is; raise UserUnknown, for a neighbour's too."""
+    with transaction() as db:
+        user = _read_user(db, desk, user_id)
+        identities = _read_identities(db, desk, user_id)
+        return UserPage(
+            user,
+            identities,
+            _read_sessions(db, desk, user_id),
+            _read_merges(db, desk, user_id),
+            _read_events(db, desk, [user_id, *(one.id for one in identities)]),
+        )
+
+
+def _read_user(db: Session, desk: Desk, user_id: UUID) -> FoundUser:
+    of_phone = and_(Phone.tenant_id == User.tenant_id, Phone.user_id == User.id)
+    rows = select(User, Phone).outerjoin(Phone, of_phone)
+    its = (User.tenant_id == desk.tenant_id, User.id == user_id)
+    row = db.execute(rows.where(*its)).one_or_none()
+    if row is None:
+        raise UserUnknown
+    return _shown(*row)
+
+
+def _read_identities(db: Session, desk: Desk, user_id: UUID) -> Sequence[Identity]:
+    of_app = and_(
+        WeChatApp.tenant_id == SocialAccount.tenant_id, WeChatApp.appid == SocialAccount.appid
+    )
+    rows = select(SocialAccount, WeChatApp.name).join(WeChatApp, of_app)
+    its = (SocialAccount.tenant_id == desk.tenant_id, SocialAccount.user_id == user_id)
+    found = db.execute(rows.where(*its).order_by(SocialAccount.id))
+    return [
+        Identity(one.id, one.appid, name, one.openid, one.unionid, one.nickname, one.last_login_at)
+        for one, name in found
+    ]
+
+
+def _read_sessions(db: Session, desk: Desk, user_id: UUID) -> Sequence[DeskSession]:
+    rows = sessions_with_apps(desk.tenant_id).where(LoginSession.user_id == user_id)
+    ordered = rows.order_by(is_living().desc(), LoginSession.id.desc())
+    return [shown_session(*row) for row in db.execute(ordered.limit(SHOWN_SESSIONS))]
+
+
+def _read_merges(db: Session, desk: Desk, user_id: UUID) -> Sequence[ShownMerge]:
+    takes_part = or_(Merge.merged_user_id == user_id, Merge.user_id == user_id)
+    rows = select(Merge).where(Merge.tenant_id == desk.tenant_id, takes_part)
+    found = db.scalars(rows.order_by(Merge.id.desc()).limit(SHOWN_MERGES))
+    return [ShownMerge(one.merged_user_id, one.user_id, one.moved, one.merged_at) for one in found]
+
+
+def _read_events(db: Session, desk: Desk, subjects: Sequence[UUID]) -> Sequence[DeskEvent]:
+    rows = events_of(desk.tenant_id).where(AuditEvent.subject.in_([str(one) for one in subjects]))
+    latest = db.execute(rows.order_by(AuditEvent.id.desc()).limit(SHOWN_EVENTS))
+    return [shown_event(*row) for row in latest]
+
+
+def _shown(user: User, phone: Phone | None) -> FoundUser:
+    return FoundUser(
+        user.id,
+        user.account,
+        user.nickname,
+        user.avatar_url,
+        masked_as_written(phone.number) if phone and phone.number else None,
+        user.status,
+        user.merged_into_id,
+        user.password_hash is not None,
+        user.last_login_at,
+        user.last_login_ip,
+        user.created_at,
+    )

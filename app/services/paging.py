@@ -1,0 +1,103 @@
+"""Pages of long lists, by a cursor that says where the last one ended."""
+
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar, cast
+
+from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from app.errors import CursorInvalid
+from app.keyring import keyring
+
+T = TypeVar("T")
+
+LONGEST_PAGE = 200
+PROOF_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """Which page is wanted; all rows are counted only for whoever asks."""
+
+    cursor: str | None = None
+    limit: int = 50
+    counted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A page, and the cursor of the next; None on the last."""
+
+    items: Sequence[T]
+    next_cursor: str | None = None
+    count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A query, what orders it, the last first or the first, and what tells it from every other."""
+
+    rows: Select[*tuple[Any, ...]]
+    by: InstrumentedAttribute[Any]
+    name: str = field(repr=False)
+    is_ascending: bool = False
+
+    def after(self, position: str) -> ColumnElement[bool]:
+        """Select what comes after a position."""
+        last = self.by.type.python_type(position)
+        return cast(ColumnElement[bool], self.by > last if self.is_ascending else self.by < last)
+
+    @property
+    def order(self) -> ColumnElement[Any]:
+        """Give the order: of ids, which are in the order of time, the newest is first."""
+        return self.by.asc() if self.is_ascending else self.by.desc()
+
+
+def read_page(
+    db: Session, listing: Listing, paging: Paging, shown: Callable[..., T], *beside: Any
+) -> Page[T]:
+    """Read a page; raise CursorInvalid.
+
+    A row that comes or goes meanwhile moves no other from page to page. `shown` is given each
+    row, and what stands `beside` all of them.
+    """
+    rows, limit = listing.rows, max(1, min(paging.limit, LONGEST_PAGE))
+    if paging.cursor is not None:
+        rows = rows.where(listing.after(_position(listing.name, paging.cursor)))
+    wanted = rows.add_columns(listing.by.label("position"))
+    found = db.execute(wanted.order_by(listing.order).limit(limit + 1)).all()
+    is_last = len(found) <= limit
+    return Page(
+        [shown(*row[:-1], *beside) for row in found[:limit]],
+        None if is_last else _cursor(listing.name, str(found[limit - 1].position)),
+        _count(db, listing) if paging.counted else None,
+    )
+
+
+def _count(db: Session, listing: Listing) -> int:
+    ids = listing.rows.with_only_columns(listing.by).order_by(None)
+    return db.scalars(select(func.count()).select_from(ids.subquery())).one()
+
+
+def _cursor(name: str, position: str) -> str:
+    raw = _proof(name, position) + position.encode()
+    return urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _position(name: str, cursor: str) -> str:
+    try:
+        raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        position = raw[PROOF_BYTES:].decode()
+    except ValueError:
+        raise CursorInvalid from None
+    if not hmac.compare_digest(raw[:PROOF_BYTES], _proof(name, position)):
+        raise CursorInvalid
+    return position
+
+
+def _proof(name: str, position: str) -> bytes:
+    """Tie a position to its list: the cursor of a neighbour, or of another search, has no place."""
+    return keyring().blind_index(position, f"cursor:{name}")[:PROOF_BYTES]
