@@ -19,12 +19,14 @@ def read_tables(rows: Reader) -> Tables:
 
 def _read(rows: Reader, table: Any) -> dict[Any, Row]:
     names = [column.name for column in table.columns]
-    (key,) = (column.name for column in table.primary_key)
+    keys = [column.name for column in table.primary_key]
     read = [
         dict(zip(names, row, strict=True))
         for row in rows(f"SELECT {', '.join(names)} FROM {table.name}")
     ]
-    return {row[key]: row for row in read}
+    return {
+        row[keys[0]] if len(keys) == 1 else tuple(row[key] for key in keys): row for row in read
+    }
 
 
 def changes(before: Tables, after: Tables) -> dict[str, Any]:

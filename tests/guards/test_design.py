@@ -42,6 +42,16 @@ MAY_IMPORT = {
         "languages",
         "wechat",
     },
+    "admin": {
+        "schemas",
+        "services",
+        "models",
+        "extensions",
+        "auth",
+        "problems",
+        "errors",
+        "languages",
+    },
     "cli": {"schemas", "services", "errors", "languages", "keyring"},
 }
 TOP_LEVEL = {
