@@ -7,6 +7,7 @@ from app.models.login_session import LoginSession
 from app.models.merge import Merge
 from app.models.operator import Operator
 from app.models.password_try import PasswordTry
+from app.models.people_import import PeopleImport
 from app.models.phone import Phone
 from app.models.session_key import SessionKey
 from app.models.signing_key import SigningKey
@@ -25,6 +26,7 @@ __all__ = [
     "Merge",
     "Operator",
     "PasswordTry",
+    "PeopleImport",
     "Phone",
     "SessionKey",
     "SigningKey",

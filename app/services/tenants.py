@@ -1,6 +1,7 @@
 """Tenants, for operators."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -43,6 +44,12 @@ def list_tenants() -> Sequence[Tenant]:
     """List every tenant by slug."""
     with transaction() as db:
         return db.scalars(select(Tenant).order_by(Tenant.slug)).all()
+
+
+def tenant_id_of(slug: str) -> UUID:
+    """Find a tenant's id, in a transaction of its own; raise TenantUnknown."""
+    with transaction() as db:
+        return get_tenant(db, slug).id
 
 
 def get_tenant(db: Session, slug: str) -> Tenant:
