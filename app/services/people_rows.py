@@ -82,17 +82,20 @@ class NewPerson:
 
 
 def read_person(row: PersonRow) -> tuple[NewPerson, list[BadCell]]:
-    """Read a row by itself, and say all that is wrong with it."""
-    bad = [BadCell(row.number, column, _unread(column)) for column in row.unread]
+    """Read a row by itself, and say all that is wrong with it; a wrong account is no account.
+
+    The database could not even be asked for some of those.
+    """
     phone, phone_code = _phone(row.phone)
-    if phone_code:
-        bad.append(BadCell(row.number, "phone", phone_code))
-    bad += [BadCell(row.number, column, code) for column, code in _wrong_texts(row)]
-    if not bad and not row.account and not row.phone:
-        bad.append(BadCell(row.number, "", "nobody_named"))
-    account = account_name(row.account) or None
+    wrong = [(column, _unread(column)) for column in row.unread]
+    wrong += [("phone", phone_code)] if phone_code else []
+    wrong += _wrong_texts(row)
+    if not wrong and not row.account and not row.phone:
+        wrong.append(("", "nobody_named"))
+    is_wrong = "account" in dict(wrong)
+    account = None if is_wrong else account_name(row.account) or None
     person = NewPerson(row.number, account, phone, row.nickname or None, row.password or None)
-    return person, bad
+    return person, [BadCell(row.number, column, code) for column, code in wrong]
 
 
 def _unread(column: str) -> str:

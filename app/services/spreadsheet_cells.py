@@ -9,7 +9,7 @@ LONGEST_CELL = 256
 ERRORS = {"#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NULL!", "#NUM!"}
 # What makes a formula of a cell; the wide ones where the system is Chinese or Japanese.
 FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]")
-DEFUSED = re.compile(rf"'(?={FORMULA.pattern})")
+DEFUSED = re.compile(rf"'(?='*{FORMULA.pattern})")
 # How people keep Excel from reading a number: ="13800138000".
 TEXT_FORMULA = re.compile(r'="([^"]*)"')
 SCIENTIFIC = re.compile(r"(?P<whole>\d)(?:\.(?P<digits>\d*))?E\+?(?P<exponent>\d{1,2})", re.I)

@@ -69,7 +69,9 @@ def _repacked(content: bytes) -> BytesIO:
     try:
         with ZipFile(BytesIO(content)) as given, ZipFile(package, "w") as kept:
             for name, part in _parts(given).items():
-                raw = given.read(part)
+                with given.open(part) as packed:
+                    # Not `read()`, which unpacks as much as there is, whatever was claimed.
+                    raw = packed.read(part.file_size + 1)
                 _refuse_heavy(name, raw)
                 kept.writestr(part.filename, raw)
     except Failure:
