@@ -174,6 +174,12 @@ def test_a_second_preview_leaves_the_first_lying_about(acme: UUID, rows: Reader)
     assert confirm_import(ANNA, acme, second).people == 4
 
 
+def test_a_command_loses_its_preview_to_another(acme: UUID) -> None:
+    first = previewed(audit.OPERATOR, acme, people(3))
+    previewed(audit.OPERATOR, acme, people(2))
+    assert confirm_import(audit.OPERATOR, acme, first).people == 3
+
+
 # Between preview and confirmation
 
 

@@ -103,7 +103,9 @@ def _columns(header: Sequence[object]) -> Sequence[str]:
     twice = sorted({column for column in present if present.count(column) > 1})
     if unknown or twice or not {"account", "phone"} & set(present):
         told = {"unknown": [name[:64] for name in unknown], "twice": twice}
-        raise PeopleColumnsWrong(errors={"columns": told}, about=", ".join(unknown or twice)[:200])
+        # Not for the log: without a header, these are the first person's account and number.
+        shown = "".join(char for char in ", ".join(unknown or twice)[:200] if char.isprintable())
+        raise PeopleColumnsWrong("first row", errors={"columns": told}, about=shown)
     return columns
 
 
@@ -139,4 +141,6 @@ def _person(number: int, cells: Sequence[object], columns: Sequence[str]) -> Per
 
 
 def _is_filled(cells: Sequence[object]) -> bool:
-    return any(cell is not None and str(cell).strip() for cell in cells)
+    # Most rows that are not filled have not even a blank; counting is ten times as fast.
+    is_there = cells.count(None) < len(cells)
+    return is_there and any(cell is not None and str(cell).strip() for cell in cells)

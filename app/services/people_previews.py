@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, delete, select, update
+from sqlalchemy import ColumnElement, Select, delete, false, select, update
 from sqlalchemy.orm import Session
 
 from app.clock import now
@@ -97,7 +97,9 @@ def _forget(db: Session, actor: audit.Actor, tenant_id: UUID) -> None:
 
     Rows that somebody holds are about to change anyway.
     """
-    own = (PeopleImport.tenant_id == tenant_id) & (PeopleImport.operator_id == actor.id)
+    # Of commands, which have no id, several may run at once.
+    by_actor = false() if actor.id is None else PeopleImport.operator_id == actor.id
+    own = (PeopleImport.tenant_id == tenant_id) & by_actor
     expired = PeopleImport.expires_at < now()
     previewed = (PeopleImport.state == "previewed") & (own | expired)
     running = (PeopleImport.state == "running") & expired

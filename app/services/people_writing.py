@@ -1,7 +1,7 @@
 """Making users of many people at once: all that takes long first, then three statements."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -50,8 +50,8 @@ class ReadyPerson:
     """The rows that a person becomes, in the order of the columns above."""
 
     person: NewPerson
-    user: tuple[UUID, str | None, str | None, str | None]
-    phone: tuple[UUID, UUID, bytes, str, int] | None
+    user: tuple[UUID, str | None, str | None, str | None] = field(repr=False)
+    phone: tuple[UUID, UUID, bytes, str, int] | None = field(repr=False)
 
 
 def make_ready(tenant_id: UUID, people: Sequence[NewPerson]) -> Iterator[ReadyPerson]:

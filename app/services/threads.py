@@ -18,7 +18,18 @@ def on_a_thread(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """
     if not is_module_patched("threading"):
         return work(*args, **kwargs)
-    return cast(R, _thread().apply(work, args, kwargs))
+
+    def outcome() -> tuple[R | None, Exception | None]:
+        # What the thread itself raises, gevent writes to the log with all there is to it.
+        try:
+            return work(*args, **kwargs), None
+        except Exception as error:
+            return None, error
+
+    done, error = _thread().apply(outcome)
+    if error is not None:
+        raise error
+    return cast(R, done)
 
 
 @cache

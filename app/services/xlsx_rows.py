@@ -4,6 +4,7 @@ Macros, pictures and links to other files are not even unpacked. Formulas are no
 value that Excel last showed is read.
 """
 
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from io import BytesIO
@@ -18,7 +19,10 @@ LARGEST_UNPACKED = 32 * 1024 * 1024
 # Of what describes the workbook, which takes long to read for its size: names, styles.
 LARGEST_DESCRIPTION = 256 * 1024
 # A row with four cells takes some 20 tags, and its texts 12 elsewhere.
-MOST_TAGS = {"sheet": 1_000_000, "texts": 400_000}
+MOST_TAGS = {"sheet": 600_000, "texts": 300_000}
+# Links, merged cells and the like take openpyxl three times as long; a row often has a link.
+MOST_OTHER_TAGS = 50_000
+CELL_TAG = re.compile(rb"</?(?:\w+:)?(?:row|c|v|f|is|t)[\s/>]")
 MOST_ENTRIES = 1_000
 # Excel's own last row; a file can claim any.
 LAST_ROW = 1_048_576
@@ -111,5 +115,9 @@ def _refuse_heavy(name: str, raw: bytes) -> None:
         raise PeopleFileUnreadable("XML with a DOCTYPE, or not in UTF-8")
     if raw.count(b"<") > MOST_TAGS["texts" if name == TEXTS else "sheet"]:
         raise PeopleFileTooLarge("too many tags")
+    if name.startswith(SHEETS):
+        cell_tags = sum(1 for _ in CELL_TAG.finditer(raw))
+        if raw.count(b"<") - cell_tags > MOST_OTHER_TAGS:
+            raise PeopleFileTooLarge("too much beside the cells")
     if name in DESCRIPTIONS and len(raw) > LARGEST_DESCRIPTION:
         raise PeopleFileTooLarge("too many styles or names")
