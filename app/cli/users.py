@@ -5,6 +5,7 @@ from uuid import UUID
 import click
 from flask.cli import with_appcontext
 
+from app.cli.people import export, import_
 from app.cli.terminal import a_slug, failures_told, read_secret, show
 from app.schemas.requests import SHORTEST_PASSWORD, CredentialsRequest
 from app.services import merges, password_changes
@@ -110,3 +111,7 @@ def undo_merge(user_id: UUID, tenant: str) -> None:
     """Let a merged user live again, for 30 days. 撤销 30 天内的用户合并。"""
     merges.undo_merge(tenant, user_id)
     show(f"User {user_id} lives again. 已恢复用户 {user_id}。")
+
+
+users.add_command(import_)
+users.add_command(export)

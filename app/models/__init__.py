@@ -12,6 +12,7 @@ from app.models.merge import Merge
 from app.models.operator import Operator
 from app.models.operator_session import OperatorSession
 from app.models.password_try import PasswordTry
+from app.models.people_import import PeopleImport
 from app.models.phone import Phone
 from app.models.session_key import SessionKey
 from app.models.signing_key import SigningKey
@@ -36,6 +37,7 @@ __all__ = [
     "Operator",
     "OperatorSession",
     "PasswordTry",
+    "PeopleImport",
     "Phone",
     "SessionKey",
     "SigningKey",

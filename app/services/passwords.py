@@ -14,6 +14,8 @@ NOBODYS_HASH = HASHER.hash("nobody has this password")
 
 def hash_password(password: str) -> str:
     """Hash a password with a salt of its own."""
+    if is_module_patched("threading"):
+        return str(_thread().apply(HASHER.hash, (password,)))
     return HASHER.hash(password)
 
 

@@ -1,6 +1,7 @@
 """Tenants, for operators."""
 
 from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -58,6 +59,12 @@ def page_of_tenants(paging: Paging) -> Page[Tenant]:
     listing = Listing(select(Tenant), Tenant.slug, "tenants", is_ascending=True)
     with transaction() as db:
         return read_page(db, listing, paging, lambda tenant: tenant)
+
+
+def tenant_id_of(slug: str) -> UUID:
+    """Find a tenant's id, in a transaction of its own; raise TenantUnknown."""
+    with transaction() as db:
+        return get_tenant(db, slug).id
 
 
 def get_tenant(db: Session, slug: str) -> Tenant:

@@ -1,0 +1,85 @@
+"""Commands that take the people of a tenant in and out, many at once."""
+
+import sys
+from collections.abc import Sequence
+from typing import BinaryIO
+
+import click
+from flask.cli import with_appcontext
+
+from app.cli.terminal import a_slug, failures_told, show
+from app.languages import translated
+from app.services import audit
+from app.services.people_export import Wanted, export_people
+from app.services.people_files import LARGEST_FILE, read_people
+from app.services.people_import import confirm_import
+from app.services.people_previews import Preview, check_people, preview_import
+from app.services.people_rows import BadCell
+from app.services.tenants import tenant_id_of
+
+
+@click.command("import")
+@click.argument("file", type=click.File("rb"))
+@click.option("--tenant", required=True, callback=a_slug, help="The slug of the tenant. 所属租户。")
+@click.option("--dry-run", is_flag=True, help="Only say what would be done. 只检查，不导入。")
+@with_appcontext
+@failures_told
+def import_(file: BinaryIO, tenant: str, dry_run: bool) -> None:
+    """Import people from CSV or XLSX, all or nobody. 从 CSV 或 XLSX 导入用户，要么全部要么不导入。
+
+    The first row names the columns: account, phone, nickname, password; 账号、手机号、昵称、密码。
+    Each bad row is named, with column and reason; exit code 1 if there is one.
+    """
+    tenant_id = tenant_id_of(tenant)
+    people = read_people(file.read(LARGEST_FILE + 1))
+    if dry_run:
+        preview = check_people(tenant_id, people)
+    else:
+        preview = preview_import(audit.OPERATOR, tenant_id, people)
+    _tell_bad(preview)
+    if preview.import_id is None:
+        show(f"{preview.good} people can be imported. 可导入 {preview.good} 人。")
+        return
+    with click.progressbar(
+        length=preview.rows, label=tenant, file=sys.stderr, hidden=not sys.stderr.isatty()
+    ) as bar:
+        done = confirm_import(
+            audit.OPERATOR, tenant_id, preview.import_id, lambda count: bar.update(count - bar.pos)
+        )
+    show(f"Imported {done.people} people. 已导入 {done.people} 人。")
+
+
+def _tell_bad(preview: Preview) -> None:
+    if preview.imported_at is not None:
+        when = preview.imported_at.isoformat(timespec="seconds")
+        show(f"This file was imported before, at {when}. 此文件已于 {when} 导入过。")
+    for bad in preview.bad:
+        show(bad.row, bad.column or "-", bad.code, _in_both_languages(bad))
+    if preview.bad:
+        count = len({bad.row for bad in preview.bad})
+        show(f"{count} bad rows; nobody was imported. 有 {count} 行有误，未导入任何人。")
+        sys.exit(1)
+
+
+def _in_both_languages(bad: BadCell) -> str:
+    said: Sequence[str] = (bad.advice, translated(bad.advice, "zh"))
+    return " ".join(bad.fill(one) for one in said)
+
+
+@click.command()
+@click.option("--tenant", required=True, callback=a_slug, help="The slug of the tenant. 所属租户。")
+@click.option("--query", default="", help="What account or nickname begins with. 账号或昵称开头。")
+@click.option(
+    "--status",
+    type=click.Choice(["active", "disabled", "merged"]),
+    help="Only those of this status. 只导出该状态的用户。",
+)
+@click.option("--full-phones", is_flag=True, help="Do not mask phone numbers. 手机号不打码。")
+@with_appcontext
+@failures_told
+def export(tenant: str, query: str, status: str | None, full_phones: bool) -> None:
+    """Write people to standard output as CSV; it is audited. 以 CSV 导出用户，并记入审计。"""
+    wanted = Wanted(query, status, full_phones)
+    out = sys.stdout.buffer
+    for piece in export_people(audit.OPERATOR, tenant_id_of(tenant), wanted):
+        out.write(piece)

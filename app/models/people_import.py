@@ -1,0 +1,45 @@
+"""A file of people between its preview and its import."""
+
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.extensions import Model
+from app.models.columns import Id, Moment, Sealed, one_of
+
+
+class PeopleImport(Model):
+    """Its people are kept until they are users, or the preview has expired.
+
+    `rows_done` counts the people who are ready to be written; all are written at once at the end.
+    """
+
+    __tablename__ = "people_imports"
+    __table_args__ = (
+        one_of("state", "previewed", "running", "done", "failed"),
+        CheckConstraint(
+            "(state IN ('previewed', 'running')) = (people_sealed IS NOT NULL)", name="people"
+        ),
+        CheckConstraint("(state = 'failed') = (failure IS NOT NULL)", name="failure"),
+        CheckConstraint("(state = 'done') = (imported_at IS NOT NULL)", name="imported_at"),
+        CheckConstraint("rows_done BETWEEN 0 AND row_count", name="rows_done"),
+        Index(None, "tenant_id", "file_index"),
+        Index(None, "expires_at"),
+    )
+
+    id: Mapped[Id]
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
+    # Who previewed it, and alone may confirm it; none for whoever may run commands.
+    operator_id: Mapped[UUID | None]
+    # A blind index of the file: without the key, one that has a single number could be guessed.
+    file_index: Mapped[bytes]
+    state: Mapped[str]
+    row_count: Mapped[int]
+    rows_done: Mapped[int] = mapped_column(server_default="0")
+    failure: Mapped[str | None]
+    # When a preview is forgotten, and when a running import that has not moved on is given up.
+    expires_at: Mapped[Moment]
+    imported_at: Mapped[Moment | None]
+    people_sealed: Mapped[str | None]
+    people = Sealed("id")

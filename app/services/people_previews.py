@@ -1,0 +1,136 @@
+"""What importing a file of people would do, said before anything is done.
+
+A preview without bad rows is kept encrypted in `people_imports`, for whichever worker confirms it.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, delete, false, select, update
+from sqlalchemy.orm import Session
+
+from app.clock import now
+from app.errors import ImportInterrupted
+from app.keyring import keyring
+from app.models import PeopleImport
+from app.models.columns import new_id
+from app.services import audit
+from app.services.people_checks import find_taken, in_order, read_rows
+from app.services.people_files import PeopleFile
+from app.services.people_rows import BadCell, NewPerson
+from app.services.phone_numbers import PhoneNumber
+from app.services.transactions import transaction
+
+PREVIEW_LIFETIME = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What confirming would do; without an `import_id` there is nothing to confirm.
+
+    `good` counts the rows with nothing wrong. `imported_at` tells when this very file was imported
+    before.
+    """
+
+    rows: int
+    good: int
+    bad: Sequence[BadCell]
+    columns: tuple[str, ...]
+    imported_at: datetime | None
+    import_id: UUID | None = None
+
+
+def check_people(tenant_id: UUID, file: PeopleFile) -> Preview:
+    """Say what importing the file would do, and keep nothing; raise PeoplePasswordsTooMany."""
+    return _check(tenant_id, file)[0]
+
+
+def preview_import(actor: audit.Actor, tenant_id: UUID, file: PeopleFile) -> Preview:
+    """Say what importing the file would do and, if all rows are good, keep it for an hour.
+
+    The actor's earlier previews in the tenant are forgotten. Raises PeoplePasswordsTooMany.
+    """
+    preview, people = _check(tenant_id, file)
+    kept = PeopleImport(
+        id=new_id(),
+        tenant_id=tenant_id,
+        operator_id=actor.id,
+        file_index=_file_index(tenant_id, file),
+        state="previewed",
+        row_count=len(people),
+        expires_at=now() + PREVIEW_LIFETIME,
+    )
+    kept.people = _spelled(people)
+    with transaction() as db:
+        _forget(db, actor, tenant_id)
+        if preview.bad:
+            return preview
+        db.add(kept)
+    return replace(preview, import_id=kept.id)
+
+
+def _check(tenant_id: UUID, file: PeopleFile) -> tuple[Preview, Sequence[NewPerson]]:
+    read = read_rows(file.people)
+    with transaction() as db:
+        taken = find_taken(db, tenant_id, read.people)
+        imported_at = db.scalar(_last_import(tenant_id, _file_index(tenant_id, file)))
+    bad = in_order([*read.bad, *taken])
+    good = len(read.people) - len({one.row for one in bad})
+    return Preview(len(read.people), good, bad, file.columns, imported_at), read.people
+
+
+def _last_import(tenant_id: UUID, file_index: bytes) -> Select[datetime | None]:
+    same = (PeopleImport.tenant_id == tenant_id, PeopleImport.file_index == file_index)
+    done = select(PeopleImport.imported_at).where(*same, PeopleImport.state == "done")
+    return done.order_by(PeopleImport.imported_at.desc()).limit(1)
+
+
+def _file_index(tenant_id: UUID, file: PeopleFile) -> bytes:
+    return keyring().blind_index(file.digest, f"people_imports:{tenant_id}")
+
+
+def _forget(db: Session, actor: audit.Actor, tenant_id: UUID) -> None:
+    """Delete the actor's previews and everybody's old ones, and give up what nobody runs any more.
+
+    Rows that somebody holds are about to change anyway.
+    """
+    # Of commands, which have no id, several may run at once.
+    by_actor = false() if actor.id is None else PeopleImport.operator_id == actor.id
+    own = (PeopleImport.tenant_id == tenant_id) & by_actor
+    expired = PeopleImport.expires_at < now()
+    previewed = (PeopleImport.state == "previewed") & (own | expired)
+    running = (PeopleImport.state == "running") & expired
+    db.execute(delete(PeopleImport).where(PeopleImport.id.in_(_free(previewed))))
+    given_up = update(PeopleImport).where(PeopleImport.id.in_(_free(running)))
+    db.execute(given_up.values(state="failed", failure=ImportInterrupted.code, people_sealed=None))
+
+
+def _free(wanted: ColumnElement[bool]) -> Select[UUID]:
+    return select(PeopleImport.id).where(wanted).with_for_update(skip_locked=True)
+
+
+def _spelled(people: Sequence[NewPerson]) -> str:
+    """Spell people for being kept, as they were checked; `people_of` reads them."""
+    kept = [
+        [
+            one.row,
+            one.account,
+            one.phone and one.phone.e164,
+            one.phone and one.phone.country_code,
+            one.nickname,
+            one.password,
+        ]
+        for one in people
+    ]
+    return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+
+
+def people_of(kept: PeopleImport) -> Sequence[NewPerson]:
+    """Read the people of a preview that is kept."""
+    return [
+        NewPerson(row, account, PhoneNumber(e164, code) if e164 else None, nickname, password)
+        for row, account, e164, code, nickname, password in json.loads(kept.people or "[]")
+    ]

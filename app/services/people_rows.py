@@ -1,0 +1,131 @@
+"""What a row of a file must be to become a user, and what is told where it is not.
+
+The same rules as for logging in and for `users add`; tests/test_people_rows.py holds them together.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from unicodedata import category
+
+from app.errors import PhoneInvalid
+from app.services.people_files import PersonRow
+from app.services.phone_numbers import PhoneNumber, phone_number
+from app.services.spreadsheet_cells import DigitsLost, digits_text
+from app.services.users import account_name
+
+LONGEST = {"account": 64, "nickname": 64, "password": 128}
+SHORTEST_PASSWORD = 8
+
+
+def N_(text: str) -> str:
+    """Mark a text that is in the catalogue."""
+    return text
+
+
+# Stable codes, and the msgid of what a person is told. {row} is the earlier row it collides with.
+REASONS = {
+    "cell_outside_columns": N_("There is a cell to the right of the columns that have a header."),
+    "cell_unreadable": N_(
+        "Excel has made a date or an error of this cell. Format the column as text, enter it again."
+    ),
+    "nobody_named": N_("There is neither an account nor a phone number in this row."),
+    "account_too_long": N_("An account has at most 64 characters."),
+    "account_unusable": N_("An account has no control characters, and more than blanks."),
+    "account_twice": N_("The account stands in row {row} already."),
+    "account_taken": N_("A user has this account already."),
+    "phone_invalid": N_("This is no phone number that can exist. Outside China it begins with +."),
+    "phone_digits_lost": N_(
+        "Excel has shortened this number. Format the column as text and enter it again."
+    ),
+    "phone_twice": N_("The phone number stands in row {row} already."),
+    "phone_taken": N_("A user has this phone number already."),
+    "nickname_too_long": N_("A nickname has at most 64 characters."),
+    "nickname_unusable": N_("A nickname has no control characters."),
+    "password_too_short": N_("A password has at least 8 characters."),
+    "password_too_long": N_("A password has at most 128 characters."),
+    "password_unusable": N_("A password has no control characters, and more than blanks."),
+    "password_without_account": N_("A password needs an account in the same row."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BadCell:
+    """Why a row cannot be imported; `advice` is the msgid of what a person is told.
+
+    `column` is empty where it is about the whole row.
+    """
+
+    row: int
+    column: str
+    code: str
+    earlier_row: int | None = None
+
+    @property
+    def advice(self) -> str:
+        """Give the msgid."""
+        return REASONS[self.code]
+
+    def fill(self, advice: str) -> str:
+        """Put the earlier row into the advice, or its translation."""
+        return advice.format(row=self.earlier_row)
+
+
+@dataclass(frozen=True, slots=True)
+class NewPerson:
+    """Somebody who can become a user, spelled as it is kept; the password is not hashed yet."""
+
+    row: int
+    account: str | None = field(repr=False)
+    phone: PhoneNumber | None
+    nickname: str | None = field(repr=False)
+    password: str | None = field(repr=False)
+
+
+def read_person(row: PersonRow) -> tuple[NewPerson, list[BadCell]]:
+    """Read a row by itself, and say all that is wrong with it; a wrong account is no account.
+
+    The database could not even be asked for some of those.
+    """
+    phone, phone_code = _phone(row.phone)
+    wrong = [(column, _unread(column)) for column in row.unread]
+    wrong += [("phone", phone_code)] if phone_code else []
+    wrong += _wrong_texts(row)
+    if not wrong and not row.account and not row.phone:
+        wrong.append(("", "nobody_named"))
+    is_wrong = "account" in dict(wrong)
+    account = None if is_wrong else account_name(row.account) or None
+    person = NewPerson(row.number, account, phone, row.nickname or None, row.password or None)
+    return person, [BadCell(row.number, column, code) for column, code in wrong]
+
+
+def _unread(column: str) -> str:
+    return "cell_unreadable" if column else "cell_outside_columns"
+
+
+def _phone(text: str) -> tuple[PhoneNumber | None, str]:
+    if not text:
+        return None, ""
+    try:
+        return phone_number(digits_text(text)), ""
+    except DigitsLost:
+        return None, "phone_digits_lost"
+    except PhoneInvalid:
+        return None, "phone_invalid"
+
+
+def _wrong_texts(row: PersonRow) -> Iterator[tuple[str, str]]:
+    for column, longest in LONGEST.items():
+        text = getattr(row, column)
+        if len(text) > longest:
+            yield column, f"{column}_too_long"
+        elif text and not _is_usable(text):
+            yield column, f"{column}_unusable"
+    if row.password and len(row.password) < SHORTEST_PASSWORD:
+        yield "password", "password_too_short"
+    if row.password and not row.account:
+        yield "password", "password_without_account"
+
+
+def _is_usable(text: str) -> bool:
+    """Tell whether it can be kept, typed and seen."""
+    return bool(text.strip()) and not any(category(char) in ("Cc", "Cs") for char in text)

@@ -1,0 +1,57 @@
+"""Files of people, as people make them."""
+
+from collections.abc import Sequence
+from io import BytesIO
+from zipfile import ZIP_DEFLATED, ZipFile
+
+from openpyxl import Workbook
+
+
+def csv_of(*rows: Sequence[str], delimiter: str = ",", encoding: str = "utf-8-sig") -> bytes:
+    """Write a CSV file, the header first."""
+    return "".join(delimiter.join(row) + "\r\n" for row in rows).encode(encoding)
+
+
+def xlsx_of(*rows: Sequence[object]) -> bytes:
+    """Write an XLSX file, the header first."""
+    book, content = Workbook(), BytesIO()
+    for row in rows:
+        book.active.append(list(row))
+    book.save(content)
+    return content.getvalue()
+
+
+def repacked(content: bytes, compression: int = ZIP_DEFLATED, **parts: bytes | None) -> bytes:
+    """Replace parts of an XLSX file, by the end of their names; None leaves one out."""
+    packed = BytesIO()
+    with ZipFile(BytesIO(content)) as given, ZipFile(packed, "w", compression) as made:
+        for name in given.namelist():
+            stem = name.rpartition("/")[2].partition(".")[0].strip("[]")
+            raw = parts.get(stem, given.read(name))
+            if raw is not None:
+                made.writestr(name, raw)
+    return packed.getvalue()
+
+
+def sheet_of(rows: str, before: str = "") -> bytes:
+    """Write the XML of a worksheet."""
+    namespace = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?>{before}'
+        f'<worksheet xmlns="{namespace}"><sheetData>{rows}</sheetData></worksheet>'
+    ).encode()
+
+
+TEXTS = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
+
+
+def with_texts(content: bytes, texts: bytes) -> bytes:
+    """Keep texts in a table, as Excel does and openpyxl does not."""
+    packed = BytesIO()
+    override = f'<Override PartName="/xl/sharedStrings.xml" ContentType="{TEXTS}"/></Types>'
+    with ZipFile(BytesIO(content)) as given:
+        types = given.read("[Content_Types].xml").replace(b"</Types>", override.encode())
+    packed.write(repacked(content, Content_Types=types))
+    with ZipFile(packed, "a", ZIP_DEFLATED) as made:
+        made.writestr("xl/sharedStrings.xml", texts)
+    return packed.getvalue()

@@ -1,0 +1,53 @@
+"""In a gevent worker, a large file stops nobody else's request: a real, patched process."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+WORKER = """
+from gevent import monkey; monkey.patch_all()
+import gevent, time
+from app.errors import PeopleFileUnreadable
+from app.services.passwords import hash_password
+from app.services.people_checks import read_rows
+from app.services.people_files import read_people
+
+longest, last, done = 0.0, time.monotonic(), False
+
+def others():
+    global longest, last
+    while not done:
+        last = time.monotonic()
+        gevent.sleep(0.001)
+        longest = max(longest, time.monotonic() - last)
+
+rows = b"".join(b"person%d,139%08d,\\n" % (n, n) for n in range(20000))
+other = gevent.spawn(others)
+gevent.sleep(0.01)
+start = time.monotonic()
+file = read_people(b"account,phone,nickname\\n" + rows)
+assert len(read_rows(file.people).people) == 20000
+hashed = {hash_password("long-enough") for _ in range(20)}
+took, done = time.monotonic() - start, True
+other.join()
+try:
+    read_people(b'account\\n"')
+except PeopleFileUnreadable:
+    refused = True
+assert refused
+assert len(hashed) == 20 and took > 3 * longest, (took, longest)
+print(f"{took:.2f} s of work; nobody waited longer than {longest * 1000:.0f} ms")
+"""
+
+
+def test_a_large_file_stops_the_worker() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", WORKER],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    print(done.stdout)

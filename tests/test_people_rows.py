@@ -1,0 +1,144 @@
+"""What a row must be: the same as for logging in, and for entering one person."""
+
+import pytest
+
+from app.schemas.requests import SHORTEST_PASSWORD as SHORTEST_FOR_CHANGES
+from app.schemas.requests import CredentialsRequest, ProfileRequest
+from app.services.people_files import PersonRow
+from app.services.people_rows import (
+    REASONS,
+    SHORTEST_PASSWORD,
+    BadCell,
+    NewPerson,
+    read_person,
+)
+from app.services.spreadsheet_cells import defused, unwrapped
+
+TEXTS = [
+    "a",
+    "a" * 64,
+    "a" * 65,
+    "a" * 128,
+    "a" * 129,
+    " ",
+    "a\0",
+    "a\x1b[0m",
+    "\x85b",
+    "小花 🌸",
+    "​",
+]
+
+
+def codes(**texts: str) -> set[tuple[str, str]]:
+    """Say what is wrong with a row."""
+    return {(one.column, one.code) for one in read_person(PersonRow(7, **texts))[1]}
+
+
+@pytest.mark.parametrize(
+    ("texts", "wrong"),
+    [
+        ({}, {("", "nobody_named")}),
+        ({"nickname": "Alice"}, {("", "nobody_named")}),
+        ({"account": "a" * 65}, {("account", "account_too_long")}),
+        ({"account": "a\0b"}, {("account", "account_unusable")}),
+        ({"account": "a", "phone": "12"}, {("phone", "phone_invalid")}),
+        ({"phone": "not a number"}, {("phone", "phone_invalid")}),
+        ({"phone": "1.38E+10"}, {("phone", "phone_digits_lost")}),
+        ({"phone": "1.38001E+10"}, {("phone", "phone_digits_lost")}),
+        ({"account": "a", "nickname": "n" * 65}, {("nickname", "nickname_too_long")}),
+        ({"account": "a", "nickname": "a\x07"}, {("nickname", "nickname_unusable")}),
+        ({"account": "a", "password": "short"}, {("password", "password_too_short")}),
+        ({"account": "a", "password": "p" * 129}, {("password", "password_too_long")}),
+        ({"account": "a", "password": " " * 9}, {("password", "password_unusable")}),
+        (
+            {"phone": "13800138001", "password": "long-enough"},
+            {("password", "password_without_account")},
+        ),
+        (
+            {"account": "a" * 65, "phone": "1", "password": "short"},
+            {
+                ("account", "account_too_long"),
+                ("phone", "phone_invalid"),
+                ("password", "password_too_short"),
+            },
+        ),
+    ],
+)
+def test_a_bad_row_is_taken_or_told_unclearly(
+    texts: dict[str, str], wrong: set[tuple[str, str]]
+) -> None:
+    assert codes(**texts) == wrong
+
+
+def test_cells_that_were_not_read_are_forgotten() -> None:
+    row = PersonRow(7, account="a", unread=("phone", ""))
+    assert [(one.column, one.code) for one in read_person(row)[1]] == [
+        ("phone", "cell_unreadable"),
+        ("", "cell_outside_columns"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("13800138001", "+8613800138001"),
+        ("138 0013-8001", "+8613800138001"),
+        ("+86 13800138001", "+8613800138001"),
+        ("8613800138001", "+8613800138001"),
+        ("008613800138001", "+8613800138001"),
+        ("13800138001.0", "+8613800138001"),
+        ("'13800138001", "+8613800138001"),
+        ("１３８００１３８００１", "+8613800138001"),
+        ("\u202d13800138001\u202c", "+8613800138001"),
+        ("1.3800138001E+10", "+8613800138001"),
+        ("1.380013800100e10", "+8613800138001"),
+        ("+1 202-555-0123", "+12025550123"),
+    ],
+)
+def test_a_number_is_misread(written: str, read: str) -> None:
+    person, bad = read_person(PersonRow(2, phone=written))
+    assert (bad, person.phone and person.phone.e164) == ([], read)
+
+
+def test_what_can_be_imported_cannot_log_in_or_the_other_way_round() -> None:
+    assert SHORTEST_PASSWORD == SHORTEST_FOR_CHANGES
+    for text in TEXTS:
+        refused = CredentialsRequest().validate({"account": text, "password": text * 8})
+        assert bool(codes(account=text)) == ("account" in refused), repr(text)
+        unfit = codes(account="a", password=text * 8)
+        assert bool(unfit) == ("password" in refused), repr(text)
+        named = ProfileRequest().validate({"nickname": text})
+        assert bool(codes(account="a", nickname=text)) == bool(named), repr(text)
+
+
+def test_an_account_is_kept_as_it_cannot_be_found() -> None:
+    person, _ = read_person(PersonRow(2, account="Ａlice", nickname="", phone=""))
+    assert person == NewPerson(2, "alice", None, None, None)
+
+
+def test_a_reason_cannot_be_said() -> None:
+    for code in REASONS:
+        bad = BadCell(9, "account", code, earlier_row=3)
+        assert bad.fill(bad.advice)
+        assert ("3" in bad.fill(bad.advice)) == code.endswith("_twice")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "=1+1",
+        "+8613800138001",
+        "-1",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        "＝1",
+        "'=1",
+        "''=1",
+        "o'neil",
+    ],
+)
+def test_a_formula_is_run_or_does_not_come_back(text: str) -> None:
+    assert not defused(text) or defused(text)[0] not in "=+-@\t\r\n＝＋－＠"
+    assert unwrapped(defused(text)) == text.strip()
