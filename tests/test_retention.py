@@ -8,7 +8,9 @@ import pytest
 from click.testing import Result
 from flask import Flask
 from sqlalchemy.exc import DBAPIError
+from structlog.testing import capture_logs
 
+from app.models import AuditEvent
 from app.services import audit, retention
 from app.services.retention import run_retention
 from app.services.signing_keys import rotate_signing_key
@@ -200,6 +202,52 @@ def test_a_dry_run_says_how_much_and_removes_nothing(app: Flask, rows: Reader, r
     assert changes(before, read_tables(rows)) == {}
     assert "audit_events\t2" in run("retention", "run").output.splitlines()
     assert "audit_events\t0" in run("retention", "run").output.splitlines()
+
+
+def test_what_cannot_be_removed_keeps_nothing_else_from_it(
+    app: Flask, client: Client, alice: Person, bob: Person, rows: Reader, run: Run
+) -> None:
+    """Otherwise one broken account keeps everybody else's data here for ever."""
+    broken = client.bind(alice)["user"]["id"]
+    client.bind(bob)
+    rows("UPDATE users SET erase_after = now()")
+    grow(app, rows, 1)
+    erase = retention.erase
+
+    def erase_others(db: Any, held: Any, actor: Any) -> None:
+        if broken in map(str, held.user_ids):
+            raise ZeroDivisionError
+        erase(db, held, actor)
+
+    with pytest.MonkeyPatch.context() as patch, capture_logs() as logs:
+        patch.setattr(retention, "erase", erase_others)
+        ran = run("retention", "run")
+    assert ran.exit_code == 1
+    told = ran.output.splitlines()
+    assert {"closed_accounts\t1", "audit_events\t1", "failed\t1"} <= set(told)
+    assert [log["about"] for log in logs if log["event"] == "retention_failed"] == [
+        f"user {broken}"
+    ]
+    assert [str(one) for (one,) in rows("SELECT id FROM users")] == [broken]
+    again = run("retention", "run")
+    assert (again.exit_code, rows.count("users")) == (0, 0)
+
+
+def test_a_batch_that_fails_ends_its_kind_and_what_went_before_is_told(
+    app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a run that failed half way says that it removed nothing, or goes on for ever."""
+    monkeypatch.setattr(retention, "AT_ONCE", 2)
+    grow(app, rows, 6)
+    few, batches = retention._remove_few, []
+
+    def fail_at_the_second(table: Any, *more: Any) -> Any:
+        if table is AuditEvent and (batches.append(table) or len(batches) == 2):
+            raise ZeroDivisionError
+        return few(table, *more)
+
+    monkeypatch.setattr(retention, "_remove_few", fail_at_the_second)
+    assert removed(app) == {"audit_events": 2, "failed": 1}
 
 
 @pytest.mark.real_commits

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy import ColumnElement, and_, delete, func, inspect, or_, select
 from sqlalchemy.orm import Session, aliased
 
@@ -33,7 +34,11 @@ from app.services.session_keys import PLAUSIBLE_LIFE
 from app.services.signing_keys import CLOCKS_DIFFER, JWT_LIFETIME
 from app.services.transactions import decided_again_when_lost, transaction
 
+log = structlog.get_logger()
+
 AT_ONCE = 500
+# Not a kind of what is kept: how many steps of a run could not be done.
+FAILED = "failed"
 
 SESSIONS_KEPT = timedelta(days=90)
 # Long after WeChat has stopped repeating one; a kept one waits for an operator, but not for ever.
@@ -43,21 +48,48 @@ KEPT_PUSHES_KEPT = timedelta(days=90)
 PLATFORM_AUDIT_DAYS = 1095
 
 Due = ColumnElement[bool]
+# What it is about, and how much it does, bit by bit.
+Step = tuple[str, Iterator[int]]
 
 
 def run_retention(*, dry_run: bool = False) -> Iterator[tuple[str, int]]:
-    """Remove what is due, or only count it; say of each kind how much, as soon as it is done."""
+    """Remove what is due, or only count it; say of each kind how much, as soon as it is done.
+
+    What cannot be removed is logged, and the next run tries it anew; how often that was is said
+    last, as FAILED.
+    """
+    failures = 0
+    for kind, steps in _kinds(dry_run):
+        done = 0
+        for about, step in steps:
+            try:
+                for count in step:
+                    done += count
+            except Exception as error:
+                failures += 1
+                log.error("retention_failed", kind=kind, about=about, exc_info=error)
+        yield kind, done
+    yield FAILED, failures
+
+
+def _kinds(dry_run: bool) -> Iterator[tuple[str, Iterator[Step]]]:
+    """Give what there is to do, none of it begun; one step may fail without the others."""
     closed = _closed_accounts()
-    yield "closed_accounts", len(closed) if dry_run else sum(_erase(*one) for one in closed)
+    erasing = ((f"user {user_id}", _erasing(of, user_id)) for of, user_id in closed)
+    yield "closed_accounts", iter([("", iter([len(closed)]))]) if dry_run else erasing
+    act = _counting if dry_run else _removing
     for kind, (table, dues) in RULES.items():
-        act = _count if dry_run else _remove
-        yield kind, sum(act(table, due) for due in dues())
+        yield kind, ((table.__tablename__, act(table, due)) for due in dues())
 
 
 def _closed_accounts() -> Sequence[tuple[UUID, UUID]]:
     due = select(User.tenant_id, User.id).where(User.erase_after <= now())
     with transaction() as db:
         return [(tenant_id, user_id) for tenant_id, user_id in db.execute(due)]
+
+
+def _erasing(tenant_id: UUID, user_id: UUID) -> Iterator[int]:
+    yield int(_erase(tenant_id, user_id))
 
 
 @decided_again_when_lost
@@ -72,17 +104,17 @@ def _erase(tenant_id: UUID, user_id: UUID) -> bool:
         return True
 
 
-def _count(table: Any, due: Due) -> int:
+def _counting(table: Any, due: Due) -> Iterator[int]:
     with transaction() as db:
-        return db.scalars(select(func.count()).select_from(table).where(due)).one()
+        yield db.scalars(select(func.count()).select_from(table).where(due)).one()
 
 
-def _remove(table: Any, due: Due) -> int:
+def _removing(table: Any, due: Due) -> Iterator[int]:
     """Remove batch after batch, in the order of the primary key: what is looked at stays behind."""
-    (key,), removed, last = inspect(table).primary_key, 0, None
+    (key,), last = inspect(table).primary_key, None
     while keys := _remove_few(table, key, due if last is None else and_(due, key > last)):
-        removed, last = removed + len(keys), keys[-1]
-    return removed
+        last = keys[-1]
+        yield len(keys)
 
 
 def _remove_few(table: Any, key: Any, due: Due) -> Sequence[Any]:
