@@ -5,6 +5,7 @@ Several runs at once share the work: what another has locked is left to it.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -25,10 +26,12 @@ from app.models import (
     User,
     WeChatPush,
 )
+from app.models.columns import first_id_of
 from app.services import audit
 from app.services.code_exchange import FORGOTTEN_AFTER
 from app.services.erasure import erase, passing_the_trail
 from app.services.holdings import lock_holdings
+from app.services.key_usage import let_take_long
 from app.services.pushes import HANDLERS
 from app.services.session_keys import PLAUSIBLE_LIFE
 from app.services.signing_keys import CLOCKS_DIFFER, JWT_LIFETIME
@@ -47,9 +50,20 @@ KEPT_PUSHES_KEPT = timedelta(days=90)
 # Of what happened in no tenant.
 PLATFORM_AUDIT_DAYS = 1095
 
-Due = ColumnElement[bool]
+Condition = ColumnElement[bool]
 # What it is about, and how much it does, bit by bit.
 Step = tuple[str, Iterator[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What may go, by what is in the row; and which rows can be like that at all, by their keys.
+
+    Ids begin with when they were made, so what is too young is not even looked at.
+    """
+
+    useless: Condition
+    old: tuple[Condition, ...] = ()
 
 
 def run_retention(*, dry_run: bool = False) -> Iterator[tuple[str, int]]:
@@ -105,25 +119,37 @@ def _erase(tenant_id: UUID, user_id: UUID) -> bool:
 
 
 def _counting(table: Any, due: Due) -> Iterator[int]:
+    counted = select(func.count()).select_from(table).where(*due.old, due.useless)
     with transaction() as db:
-        yield db.scalars(select(func.count()).select_from(table).where(due)).one()
+        let_take_long(db)
+        yield db.scalars(counted).one()
 
 
 def _removing(table: Any, due: Due) -> Iterator[int]:
-    """Remove batch after batch, in the order of the primary key: what is looked at stays behind."""
-    (key,), last = inspect(table).primary_key, None
-    while keys := _remove_few(table, key, due if last is None else and_(due, key > last)):
-        last = keys[-1]
-        yield len(keys)
+    """Look through what is old, in the order of the primary key, and remove what is due of it.
+
+    No statement looks at more rows than `AT_ONCE`, however many there are to look through.
+    """
+    (key,) = inspect(table).primary_key
+    rest: tuple[Condition, ...] = due.old
+    while True:
+        end = select(key).where(*rest).order_by(key).offset(AT_ONCE - 1).limit(1)
+        with transaction() as db:
+            last = db.scalar(end)
+        few = rest if last is None else (*rest, key <= last)
+        yield _remove_few(table, key, *few, due.useless)
+        if last is None:
+            return
+        rest = (*due.old, key > last)
 
 
-def _remove_few(table: Any, key: Any, due: Due) -> Sequence[Any]:
-    few = select(key).where(due).order_by(key).limit(AT_ONCE).with_for_update(skip_locked=True)
+def _remove_few(table: Any, key: Any, *which: Condition) -> int:
+    few = select(key).where(*which).with_for_update(skip_locked=True)
     with transaction() as db:
         keys = db.scalars(few).all()
         with _allowed(db, table):
             db.execute(delete(table).where(key.in_(keys)))
-        return keys
+        return len(keys)
 
 
 def _allowed(db: Session, table: Any) -> Any:
@@ -132,8 +158,10 @@ def _allowed(db: Session, table: Any) -> Any:
 
 def _sessions() -> Iterator[Due]:
     """Select those that ended, or that nobody can go on with, long ago."""
+    ended_before = now() - SESSIONS_KEPT
     expired = func.greatest(LoginSession.expires_at, LoginSession.refresh_expires_at)
-    yield func.coalesce(LoginSession.ended_at, expired) < now() - SESSIONS_KEPT
+    ended = func.coalesce(LoginSession.ended_at, expired) < ended_before
+    yield Due(ended, (LoginSession.id < first_id_of(ended_before),))
 
 
 def _audit_events() -> Iterator[Due]:
@@ -141,17 +169,21 @@ def _audit_events() -> Iterator[Due]:
     with transaction() as db:
         kept = db.execute(select(Tenant.id, Tenant.audit_days)).all()
     for tenant_id, days in [*kept, (None, PLATFORM_AUDIT_DAYS)]:
-        old = AuditEvent.created_at < func.now() - timedelta(days=days)
-        yield and_(AuditEvent.tenant_id == tenant_id, old)
+        age = timedelta(days=days)
+        of_tenant, was_made = AuditEvent.tenant_id == tenant_id, first_id_of(now() - age)
+        outdated = AuditEvent.created_at < func.now() - age
+        yield Due(outdated, (of_tenant, AuditEvent.id < was_made))
 
 
 def _pushes() -> Iterator[Due]:
     """Select what was handled, and what nothing handles; one that failed waits."""
+    handled_before = now() - HANDLED_PUSHES_KEPT
     unwanted = and_(WeChatPush.handled_at.is_(None), WeChatPush.event.not_in(HANDLERS))
-    yield or_(
-        WeChatPush.handled_at < now() - HANDLED_PUSHES_KEPT,
+    useless = or_(
+        WeChatPush.handled_at < handled_before,
         and_(unwanted, WeChatPush.received_at < now() - KEPT_PUSHES_KEPT),
     )
+    yield Due(useless, (WeChatPush.id < first_id_of(handled_before),))
 
 
 def _session_keys() -> Iterator[Due]:
@@ -166,13 +198,13 @@ def _session_keys() -> Iterator[Due]:
         )
         .exists()
     )
-    yield and_(SessionKey.asked_at < now() - PLAUSIBLE_LIFE, is_outdone)
+    yield Due(and_(SessionKey.asked_at < now() - PLAUSIBLE_LIFE, is_outdone))
 
 
 def _signing_keys() -> Iterator[Due]:
     """Select those whose successor has signed for longer than their last token can have lived."""
     later = aliased(SigningKey)
-    yield (
+    is_succeeded = (
         select(later.generation)
         .where(
             later.algorithm == SigningKey.algorithm,
@@ -181,14 +213,15 @@ def _signing_keys() -> Iterator[Due]:
         )
         .exists()
     )
+    yield Due(is_succeeded)
 
 
 def _code_exchanges() -> Iterator[Due]:
-    yield CodeExchange.asked_at < now() - FORGOTTEN_AFTER
+    yield Due(CodeExchange.asked_at < now() - FORGOTTEN_AFTER)
 
 
 def _password_tries() -> Iterator[Due]:
-    yield PasswordTry.forgotten_at < now()
+    yield Due(PasswordTry.forgotten_at < now())
 
 
 RULES: dict[str, tuple[Any, Callable[[], Iterator[Due]]]] = {
