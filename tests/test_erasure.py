@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from app.errors import SessionRevoked
 from app.keyring import keyring
 from app.models import Tenant
+from app.services.closing import close_account
 from app.services.holdings import person_index
 from app.services.password_tries import _account_key
 from app.services.phone_numbers import number_index, phone_number
 from app.services.retention import run_retention
+from app.services.sessions import Device, find_caller
 from app.services.transactions import transaction
 from tests.cast import (
     ACME_CLUB,
@@ -172,6 +175,87 @@ def test_a_token_that_lay_about_cannot_close_the_account(
     assert states(rows) == [False]
     assert client.me(token).status_code == 200
     assert close(client, client.log_in(alice)["token"]).status_code == 200
+
+
+def test_a_user_who_has_just_been_merged_is_not_closed(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise a request that was on its way when the user became another's ends in our error."""
+    enter_user(app, **CREDENTIALS, phone="13800138001")
+    bare = client.log_in(alice, ACME_CLUB)["token"]
+    with app.app_context():
+        caller = find_caller(bare)
+        client.bind(alice)
+        with pytest.raises(SessionRevoked):
+            close_account(caller, Device(None, None))
+    assert rows.count("users", "status = 'merged'") == 1
+    assert rows.count("users", "erase_after IS NOT NULL") == 0
+
+
+def refreshed(client: Client, login: dict[str, Any], token: str) -> Any:
+    return client.post("refresh", refresh_token=login["refresh_token"])
+
+
+def with_a_jwt(client: Client, login: dict[str, Any], token: str) -> Any:
+    return client.post("jwt", token)
+
+
+def verified(client: Client, login: dict[str, Any], token: str) -> Any:
+    return client.send("GET", "/v1/verify", token)
+
+
+def exported(client: Client, login: dict[str, Any], token: str) -> Any:
+    return client.send("GET", "/v1/me/export", token)
+
+
+def closed_again(client: Client, login: dict[str, Any], token: str) -> Any:
+    return close(client, token)
+
+
+@pytest.mark.parametrize("go_on", [refreshed, with_a_jwt, verified, exported, closed_again])
+def test_what_was_handed_out_before_the_closing_opens_nothing_any_more(
+    go_on: Callable[[Client, dict[str, Any], str], Any],
+    client: Client,
+    alice: Person,
+    rows: Reader,
+) -> None:
+    """Otherwise a token that is left over goes on, or has the account back without a login."""
+    login = client.bind(alice)
+    close(client, login["token"])
+    before = read_tables(rows)
+    assert failure(go_on(client, login, login["token"])) == (401, "session_revoked")
+    assert changes(before, read_tables(rows)) == {}
+
+
+def test_a_merge_of_somebody_who_was_erased_is_not_undone(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise an operator brings back to life what was to be forgotten, or breaks on it."""
+    enter_user(app, **CREDENTIALS, phone="13800138001")
+    bare = client.log_in(alice, ACME_CLUB)["user"]["id"]
+    close(client, client.bind(alice)["token"])
+    due(rows)
+    assert run(app) == 1
+    command = ["users", "undo-merge", bare, "--tenant", "acme"]
+    refused = app.test_cli_runner().invoke(args=command)
+    assert (refused.exit_code, "user_unknown" in refused.output) == (1, True)
+
+
+def test_who_was_split_off_within_the_grace_is_not_erased_with_the_other(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise a merge that was a mistake takes the wrong person along."""
+    enter_user(app, **CREDENTIALS, phone="13800138001")
+    bare = client.log_in(alice, ACME_CLUB)["user"]["id"]
+    close(client, client.bind(alice)["token"])
+    command = ["users", "undo-merge", bare, "--tenant", "acme"]
+    # Her identity in the shop has the same unionid, and goes with the one that was merged.
+    undone = app.test_cli_runner().invoke(args=command)
+    assert undone.exit_code == 0, undone.output
+    due(rows)
+    assert run(app) == 1
+    assert [str(one) for (one,) in rows("SELECT id FROM users")] == [bare]
+    assert client.log_in(alice)["user"]["id"] == bare
 
 
 def test_who_is_nobody_here_has_nothing_to_close(client: Client, alice: Person) -> None:
@@ -347,6 +431,57 @@ def test_closing_against_logins_leaves_closed_and_logged_out_or_neither(
         assert {closed.status_code, *(answer.status_code for answer in answers)} == {200}
         living = rows.count("login_sessions", "ended_at IS NULL")
         assert (states(rows), living > 0) in [([True], False), ([False], True)]
+
+
+@pytest.mark.real_commits
+def test_erasures_merges_and_their_undoing_at_once_leave_nobody_torn(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise an operator and the nightly run between them leave a user without identities."""
+    for _ in range(5):
+        enter_user(app, **CREDENTIALS, phone="13800138001")
+        bare = client.log_in(alice, ACME_CLUB)["user"]["id"]
+        close(client, client.bind(alice)["token"])
+        due(rows)
+
+        def undo(user_id: str = bare) -> int:
+            command = ["users", "undo-merge", user_id, "--tenant", "acme"]
+            return int(app.test_cli_runner().invoke(args=command).exit_code)
+
+        undone, *erased = at_once([undo, *[lambda: run(app)] * 2])
+        assert sum(erased) == 1
+        left = {"users": 1 - undone, "social_accounts": 2 * (1 - undone)}
+        assert {name: rows.count(name) for name in left} == left
+        if undone == 0:
+            assert rows("SELECT status, merged_into_id FROM users") == [("active", None)]
+            close(client, client.log_in(alice)["token"])
+            due(rows)
+            assert run(app) == 1
+
+
+@pytest.mark.real_commits
+def test_a_number_verified_against_the_erasure_is_of_somebody_who_is_there(
+    app: Flask, client: Client, alice: Person, bob: Person, rows: Reader
+) -> None:
+    """Otherwise a number leads to a user who is being taken apart."""
+    for _ in range(5):
+        enter_user(app, **CREDENTIALS, phone="13800138001")
+        close(client, client.bind(alice)["token"])
+        due(rows)
+        tapping = Person(bob.wechat, "bob", alice.phone)
+        token, tap = client.log_in(tapping)["token"], tapping.tap_phone_new()
+        told, *_ = at_once(
+            [
+                lambda token=token, tap=tap: Client(app).post("phone", token, **tap),
+                *[lambda: run(app)] * 2,
+            ]
+        )
+        assert told.status_code == 200
+        assert client.me(told.json["token"]).json["phone"] == "+8613800138001"
+        assert [rows.count(one) for one in ("users", "phones")] == [1, 1]
+        assert states(rows) == [False]
+        rows("UPDATE users SET erase_after = now()")
+        assert run(app) == 1
 
 
 @pytest.mark.real_commits
