@@ -100,6 +100,7 @@ def _carry_out(push_id: UUID) -> bool | None:
         row = db.scalar(wanted.with_for_update(skip_locked=True))
         if row is None:
             return None
-        HANDLERS[row.event](db, row.tenant_id, row.appid, read_push(row.message or ""))
+        push = read_push(row.message or "")
+        HANDLERS[row.event](db, row.tenant_id, row.appid, push, row.received_at)
         row.handled_at, row.failure, row.message = now(), None, None
         return True

@@ -7,6 +7,7 @@ services/kept_pushes.py carries it out later.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -31,8 +32,9 @@ from app.wechat import Push, PushQuery, PushSecrets
 log = structlog.get_logger()
 
 # Carries an event out in the caller's transaction: SQL only, and nothing new the second time.
-# Takes the tenant's id and the appid; whatever it raises leaves the event to be retried.
-Handler = Callable[[Session, UUID, str, Push], None]
+# Takes the tenant's id, the appid, and when the event came; whatever it raises leaves the event to
+# be retried.
+Handler = Callable[[Session, UUID, str, Push, datetime], None]
 HANDLERS: dict[str, Handler] = {
     "user_authorization_revoke": consent.withdraw,
     "user_authorization_cancellation": consent.cancel,
@@ -111,7 +113,7 @@ def _carry_out(arrival: Arrival) -> None:
         if not _note(db, arrival, handled=event in HANDLERS):
             return
         if event in HANDLERS:
-            HANDLERS[event](db, arrival.tenant_id, arrival.appid, arrival.push)
+            HANDLERS[event](db, arrival.tenant_id, arrival.appid, arrival.push, now())
         else:
             log.info("push_kept", push_event=event)
 
