@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app.errors import SessionRevoked
+from app.errors import SessionRevoked, TokenInvalid
 from app.keyring import keyring
 from app.models import Tenant
 from app.services.closing import close_account
+from app.services.export import export_everything
 from app.services.holdings import person_index
-from app.services.password_tries import _account_key
+from app.services.password_tries import account_key
 from app.services.phone_numbers import number_index, phone_number
 from app.services.retention import run_retention
 from app.services.sessions import Device, find_caller
@@ -296,7 +297,7 @@ def story(app: Flask, client: Client, alice: Person) -> tuple[str, set[str]]:
             number_index(tenant_id, phone_number("+8613800138001")),
             person_index(ACME_SHOP.appid, first["openid"]),
             person_index(ACME_CLUB.appid, bare["openid"]),
-            _account_key(tenant_id, CREDENTIALS["account"]),
+            account_key(tenant_id, CREDENTIALS["account"]),
             keyring().blind_index(f"203.0.113.77\0{CREDENTIALS['account']}", f"tries:{tenant_id}"),
         }
     personal = {first["openid"], bare["openid"], str(first["unionid"]), "13800138001"}
@@ -416,6 +417,20 @@ def test_a_login_against_the_erasure_keeps_all_or_nothing(
             assert told.status_code in (200, 401)
             assert erased == 1
         assert rows.count("users") == (1 - erased)
+
+
+def test_who_was_erased_on_the_way_takes_nothing_out_and_leaves_no_address(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise the trail keeps an address of theirs that nobody blanks any more."""
+    token = client.bind(alice)["token"]
+    with app.app_context():
+        caller = find_caller(token)
+        rows("UPDATE users SET erase_after = now()")
+        assert run(app) == 1
+        with pytest.raises(TokenInvalid):
+            export_everything(caller, caller.user_id, Device(None, "203.0.113.77"))
+    assert rows.count("audit_events", "ip IS NOT NULL") == 0
 
 
 @pytest.mark.real_commits
