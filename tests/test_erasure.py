@@ -94,6 +94,18 @@ def test_the_tenant_says_how_long_the_grace_is(
     assert rows("SELECT slug FROM users JOIN tenants t ON t.id = tenant_id") == [("globex",)]
 
 
+def test_operators_see_which_accounts_are_closed(
+    app: Flask, client: Client, alice: Person, bob: Person, rows: Reader
+) -> None:
+    """Otherwise nobody can tell a person who asks whether they will be erased, and when."""
+    client.bind(bob)
+    answer = close(client, client.bind(alice)["token"]).json
+    until = datetime.fromisoformat(answer["erase_after"]).isoformat(timespec="seconds")
+    listed = app.test_cli_runner().invoke(args=["users", "list", "--tenant", "acme"]).output
+    states_shown = [line.split("\t")[1] for line in listed.splitlines()]
+    assert states_shown == ["active", f"active, closed until {until}"]
+
+
 def by_code(client: Client, alice: Person) -> Any:
     return client.post("login", code=alice.wx_login())
 
@@ -121,6 +133,11 @@ def by_litemall(client: Client, alice: Person) -> Any:
     return client.send("POST", path, json={"code": alice.wx_login(), "userInfo": {"nickName": "A"}})
 
 
+def by_checkbind(client: Client, alice: Person) -> Any:
+    path = f"/apps/{ACME_SHOP.appid}/mobileApi/user/checkBind"
+    return client.send("GET", path, query_string={"code": alice.wx_login()})
+
+
 def by_bind_key(client: Client, alice: Person) -> Any:
     base = f"/apps/{ACME_SHOP.appid}"
     handle = client.send("POST", f"{base}/uni/openid", json={"code": alice.wx_login()}).json
@@ -130,7 +147,10 @@ def by_bind_key(client: Client, alice: Person) -> Any:
 
 @pytest.mark.parametrize(
     "log_in",
-    [by_code, by_password, by_binding, by_phone, in_a_sister_app, by_litemall, by_bind_key],
+    [
+        *(by_code, by_password, by_binding, by_phone, in_a_sister_app),
+        *(by_litemall, by_checkbind, by_bind_key),
+    ],
 )
 def test_a_new_login_within_the_grace_keeps_the_account(
     log_in: Callable[[Client, Person], Any],
