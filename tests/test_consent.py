@@ -375,6 +375,14 @@ def test_a_late_event_is_not_about_an_identity_that_came_after_it(
     assert set(changed) <= {"wechat_pushes", "key_proofs"}
 
 
+def test_a_late_event_about_nobody_leaves_no_index(portal: Portal, rows: Reader, run: Run) -> None:
+    """Otherwise whoever was erased before it was tried again can be told by it for 30 days."""
+    came_late(portal, rows, OpenID=OPENID)
+    assert rows.count("wechat_pushes", "person_index IS NOT NULL") == 1
+    assert run("pushes", "retry").exit_code == 0
+    assert rows("SELECT handled_at IS NULL, person_index FROM wechat_pushes") == [(False, None)]
+
+
 # All at once
 
 

@@ -158,7 +158,8 @@ def _content_of(arrival: Arrival, handled: bool) -> dict[str, Any]:
     """Say what is kept: of what is carried out, no message any more."""
     said = {"event": arrival.push.event, "received_at": now()}
     if handled:
-        return said | {"handled_at": said["received_at"], "person_index": _index_if_known(arrival)}
+        index = index_if_known(arrival.tenant_id, arrival.appid, arrival.push)
+        return said | {"handled_at": said["received_at"], "person_index": index}
     sealed = WeChatPush.message.seal(arrival.push.message, WeChatPush, id=arrival.id)
     return said | {"message_sealed": sealed, "person_index": _index_of(arrival)}
 
@@ -168,15 +169,14 @@ def _index_of(arrival: Arrival) -> bytes | None:
     return None if person is None else person_index(arrival.appid, person)
 
 
-def _index_if_known(arrival: Arrival) -> Any:
+def index_if_known(tenant_id: UUID, appid: str, push: Push) -> Any:
     """Give no index of somebody of whom nothing is held, as one who was erased."""
-    index = _index_of(arrival)
-    if index is None:
+    if push.person is None:
         return None
-    known = select(literal(index)).where(
-        SocialAccount.tenant_id == arrival.tenant_id,
-        SocialAccount.appid == arrival.appid,
-        SocialAccount.openid == arrival.push.person,
+    known = select(literal(person_index(appid, push.person))).where(
+        SocialAccount.tenant_id == tenant_id,
+        SocialAccount.appid == appid,
+        SocialAccount.openid == push.person,
     )
     return known.scalar_subquery()
 
