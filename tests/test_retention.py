@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from app.models import AuditEvent, SessionKey
 from app.models.columns import new_id
-from app.services import audit, retention
+from app.services import audit, erasure, retention
 from app.services.retention import run_retention
 from app.services.signing_keys import rotate_signing_key
 from app.services.transactions import transaction
@@ -301,6 +301,41 @@ def test_a_batch_that_fails_ends_its_kind_and_what_went_before_is_told(
 
     monkeypatch.setattr(retention, "_remove_few", fail_at_the_second)
     assert removed(app) == {"audit_events": 2, "failed": 1}
+
+
+class PowerCut(BaseException):
+    """Nobody catches it."""
+
+
+def test_a_run_that_is_cut_off_half_way_is_gone_on_with_by_the_next(
+    app: Flask, client: Client, alice: Person, rows: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a power cut leaves half a person, or old rows that no later run finds."""
+    monkeypatch.setattr(retention, "AT_ONCE", 2)
+    grow(app, rows, 5)
+    client.bind(alice)
+    rows("UPDATE users SET erase_after = now()")
+    before, few, batches = read_tables(rows), retention._remove_few, []
+
+    def cut(*_: Any) -> None:
+        raise PowerCut
+
+    def cut_at_the_second(table: Any, *more: Any) -> Any:
+        if table is AuditEvent and (batches.append(table) or len(batches) == 2):
+            raise PowerCut
+        return few(table, *more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(erasure, "_blank_addresses", cut)
+        with pytest.raises(PowerCut):
+            removed(app)
+    assert changes(before, read_tables(rows)) == {}
+    with monkeypatch.context() as patch:
+        patch.setattr(retention, "_remove_few", cut_at_the_second)
+        with pytest.raises(PowerCut):
+            removed(app)
+    assert (rows.count("users"), rows.count("audit_events", "action = 'old'")) == (0, 3)
+    assert removed(app) == {"audit_events": 3}
 
 
 @pytest.mark.real_commits
