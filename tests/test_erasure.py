@@ -17,6 +17,7 @@ from app.services.password_tries import account_key
 from app.services.phone_numbers import number_index, phone_number
 from app.services.retention import run_retention
 from app.services.sessions import Device, find_caller
+from app.services.social_accounts import get_social_account, lock_social_account
 from app.services.transactions import transaction
 from tests.cast import (
     ACME_CLUB,
@@ -451,6 +452,34 @@ def test_who_was_erased_on_the_way_takes_nothing_out_and_leaves_no_address(
         with pytest.raises(TokenInvalid):
             export_everything(caller, caller.user_id, Device(None, "203.0.113.77"))
     assert rows.count("audit_events", "ip IS NOT NULL") == 0
+
+
+def test_whose_identity_was_erased_on_the_way_is_told_to_log_in_again(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise a page says that a login by WeChat has no WeChat, and nobody knows what to do."""
+    token = client.bind(alice)["token"]
+    with app.app_context():
+        caller = find_caller(token)
+        rows("UPDATE users SET erase_after = now()")
+        assert run(app) == 1
+        with pytest.raises(TokenInvalid):
+            get_social_account(caller)
+        with pytest.raises(TokenInvalid), transaction() as db:
+            lock_social_account(db, caller)
+
+
+def test_no_log_line_says_whom_it_is_about(
+    app: Flask, client: Client, alice: Person, rows: Reader, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Otherwise the logs keep what was taken out of every table."""
+    token, personal = story(app, client, alice)
+    assert client.send("GET", "/v1/me/export", token).data
+    close(client, token)
+    due(rows)
+    assert run(app) == 1
+    assert "revoke_info_unknown" in caplog.text
+    assert [one for one in personal if one in caplog.text] == []
 
 
 @pytest.mark.real_commits
