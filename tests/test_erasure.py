@@ -13,6 +13,7 @@ from app.models import Tenant
 from app.services.closing import close_account
 from app.services.export import export_everything
 from app.services.holdings import person_index
+from app.services.my_sessions import end_all_sessions, end_other_sessions
 from app.services.password_tries import account_key
 from app.services.phone_numbers import number_index, phone_number
 from app.services.retention import run_retention
@@ -449,8 +450,11 @@ def test_who_was_erased_on_the_way_takes_nothing_out_and_leaves_no_address(
         caller = find_caller(token)
         rows("UPDATE users SET erase_after = now()")
         assert run(app) == 1
+        here = Device(None, "203.0.113.77")
         with pytest.raises(TokenInvalid):
-            export_everything(caller, caller.user_id, Device(None, "203.0.113.77"))
+            export_everything(caller, caller.user_id, here)
+        end_other_sessions(caller, here)
+        end_all_sessions(caller, here)
     assert rows.count("audit_events", "ip IS NOT NULL") == 0
 
 
