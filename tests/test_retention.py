@@ -114,6 +114,20 @@ def test_the_trail_is_kept_as_long_as_each_tenant_says(app: Flask, rows: Reader,
     assert kept == [("acme", False), ("globex", False), ("globex", True)]
 
 
+def test_what_happened_in_no_tenant_is_kept_for_three_years(app: Flask, rows: Reader) -> None:
+    """Otherwise the platform's own records stay for ever, or go with some tenant's setting."""
+    for days in (1094, 1096):
+        rows(
+            "INSERT INTO audit_events (id, actor_kind, action, subject, created_at) VALUES"
+            " (:id, 'operator', 'old', :days, now() - make_interval(days => :ago))",
+            id=UUID(int=new_id().int - (days * 86_400_000 << 80)),
+            days=str(days),
+            ago=days,
+        )
+    assert removed(app) == {"audit_events": 1}
+    assert rows("SELECT subject FROM audit_events WHERE action = 'old'") == [("1094",)]
+
+
 def test_pushes_that_were_handled_go_and_one_that_failed_waits(
     app: Flask, client: Client, rows: Reader
 ) -> None:
