@@ -122,7 +122,8 @@ def _counting(table: Any, due: Due) -> Iterator[int]:
     counted = select(func.count()).select_from(table).where(*due.old, due.useless)
     with transaction() as db:
         let_take_long(db)
-        yield db.scalars(counted).one()
+        count = db.scalars(counted).one()
+    yield count
 
 
 def _removing(table: Any, due: Due) -> Iterator[int]:
