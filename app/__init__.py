@@ -4,6 +4,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import api, cli, dialects, headers, jwts, keyring, languages, logs, problems, tenancy
+from app.admin import api as admin_api
 from app.extensions import api as openapi
 from app.extensions import db, migrate
 from app.keyring import KeyRing
@@ -31,6 +32,7 @@ def create_app(config: Config) -> Flask:
     jwts.init_app(app)
 
     api.register(app, openapi)
+    admin_api.register(openapi)
     dialects.register(app)
     cli.register(app)
 

@@ -152,6 +152,21 @@ def change_role(actor: audit.Actor, operator_id: UUID, role: str, tenant_slug: s
         _record(db, actor, "operator.changed", operator, **told)
 
 
+def change_operator(
+    actor: audit.Actor,
+    operator_id: UUID,
+    status: str | None = None,
+    role: str | None = None,
+    tenant_slug: str | None = None,
+) -> ShownOperator:
+    """Change an operator's status, or their role, and show them; raise as each of the two does."""
+    if role is not None:
+        change_role(actor, operator_id, role, tenant_slug)
+    if status is not None:
+        set_operator_status(actor, operator_id, status)
+    return show_operator(operator_id)
+
+
 def _lock_platform_operators(db: Session) -> set[UUID]:
     """Lock all who can sign in and look after the service: two who go at once leave nobody."""
     wanted = select(Operator.id).where(Operator.role == "platform", Operator.status == "active")

@@ -1,6 +1,9 @@
 """Tenants, for operators."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -12,6 +15,18 @@ from app.models.columns import new_id
 from app.services import audit
 from app.services.paging import Listing, Page, Paging, read_page
 from app.services.transactions import transaction, violated
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTenant:
+    """A tenant, as those who run the service see it."""
+
+    id: UUID
+    slug: str
+    name: str
+    status: str
+    phone_owner_policy: str
+    created_at: datetime
 
 
 def add_tenant(
@@ -56,11 +71,28 @@ def list_tenants() -> Sequence[Tenant]:
         return db.scalars(select(Tenant).order_by(Tenant.slug)).all()
 
 
-def page_of_tenants(paging: Paging) -> Page[Tenant]:
+def show_tenant(slug: str) -> ShownTenant:
+    """Show one tenant; raise TenantUnknown."""
+    with transaction() as db:
+        return _shown(get_tenant(db, slug))
+
+
+def page_of_tenants(paging: Paging) -> Page[ShownTenant]:
     """List tenants by slug, page by page; raise CursorInvalid."""
     listing = Listing(select(Tenant), Tenant.slug, "tenants", is_ascending=True)
     with transaction() as db:
-        return read_page(db, listing, paging, lambda tenant: tenant)
+        return read_page(db, listing, paging, _shown)
+
+
+def _shown(tenant: Tenant) -> ShownTenant:
+    return ShownTenant(
+        tenant.id,
+        tenant.slug,
+        tenant.name,
+        tenant.status,
+        tenant.phone_owner_policy,
+        tenant.created_at,
+    )
 
 
 def get_tenant(db: Session, slug: str) -> Tenant:
