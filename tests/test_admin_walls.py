@@ -9,9 +9,9 @@ from flask import Flask
 from sqlalchemy import select
 
 from app.extensions import db
-from app.models import SocialAccount
+from app.models import SocialAccount, Tenant
 from tests.cast import ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader, enter_user, failure
-from tests.guards.test_walls import everything
+from tests.guards.test_walls import everything, loaded_rows
 from tests.operators import Script, add_operator, invite, signed_in
 
 NEW_APP = {"appid": "wxaaaa000000000009", "name": "New", "secret": "f0" * 16}
@@ -254,3 +254,51 @@ def test_operators_tokens_open_nothing_of_the_users(
         "refresh_token_invalid",
     )
     assert everything(rows) == before
+
+
+@pytest.mark.parametrize("odd", ["%00", "%ED%A0%80", "%FF", "a%20b", "..%2Fglobex", "x" * 300, "é"])
+def test_an_address_that_nothing_has_is_unknown(app: Flask, acme: Home, odd: str) -> None:
+    """Otherwise a strange address is a failure of ours, or leads somewhere else."""
+    ops = signed_in(app, "ops@wxpass.example", "platform")
+    for method, path in of_login("desk", "desk_change", "platform"):
+        for name in set(re.findall(r"<(\w+)>", path)):
+            answer = call(ops, acme, method, path, **{name: odd})
+            assert failure(answer)[0] == 404, (path, name)
+
+
+def test_no_row_of_another_tenant_is_loaded_at_a_desk(
+    app: Flask, acme: Home, client: Client, alice: Person
+) -> None:
+    """Otherwise a finder forgot its tenant. Globex has a twin of everything."""
+    client.bind(alice, GLOBEX_LIFE)
+    enter_user(app, "globex", "carol", "carol-password")
+    admin = Script(Client(app), "ann@acme.example")
+    admin.sign_in()
+    with loaded_rows() as loaded:
+        for query in ("phone=13800138001", "account=carol", "status=active", "nickname=x"):
+            assert admin("GET", f"/tenants/acme/users?{query}").status_code == 200
+        for method, path in [*of_login("desk"), *of_login("desk_change")]:
+            call(admin, acme, method, path)
+    assert len({table for table, _ in loaded}) > 6
+    with app.app_context():
+        tenant_id = db.session.scalars(select(Tenant.id).where(Tenant.slug == "acme")).one()
+    assert {whose for _, whose in loaded} == {tenant_id}
+
+
+@pytest.mark.parametrize("end", ["disabled", "of_another"])
+def test_what_an_operators_jwt_says_is_not_enough(
+    app: Flask, acme: Home, rows: Reader, end: str
+) -> None:
+    """Otherwise a JWT with another session's id, or another operator's, is believed."""
+    ann, rita = Script(Client(app), "ann@acme.example"), "rita@acme.example"
+    ann.sign_in()
+    other = signed_in(app, rita, "tenant_reader", "acme")
+    if end == "disabled":
+        rows("UPDATE operators SET status = 'disabled' WHERE email = :e", e=rita)
+    else:
+        rows(
+            "UPDATE operator_sessions SET operator_id ="
+            " (SELECT id FROM operators WHERE email = 'ann@acme.example')"
+        )
+    assert failure(other("GET", "/me")) == (401, "sign_in_needed")
+    assert ann("GET", "/me").status_code == 200

@@ -56,9 +56,7 @@ def set_phone_owner_policy(slug: str, policy: str) -> None:
 def change_tenant(slug: str, actor: audit.Actor = audit.OPERATOR, **settings: str | int) -> None:
     """Change settings of a tenant, for the very next request; raise TenantUnknown."""
     with transaction() as db:
-        tenant = db.scalar(select(Tenant).where(Tenant.slug == slug).with_for_update())
-        if tenant is None:
-            raise TenantUnknown
+        tenant = get_tenant(db, slug, lock=True)
         told = audit.before_and_after(tenant, settings)
         for name, value in settings.items():
             setattr(tenant, name, value)
@@ -95,9 +93,12 @@ def _shown(tenant: Tenant) -> ShownTenant:
     )
 
 
-def get_tenant(db: Session, slug: str) -> Tenant:
+def get_tenant(db: Session, slug: str, *, lock: bool = False) -> Tenant:
     """Find a tenant inside the caller's transaction; raise TenantUnknown."""
-    tenant = db.scalar(select(Tenant).where(Tenant.slug == slug))
+    one = select(Tenant).where(Tenant.slug == slug)
+    # What an address may hold and a slug may not, PostgreSQL would not even compare.
+    can_be_one = slug.isascii() and slug.isprintable()
+    tenant = db.scalar(one.with_for_update() if lock else one) if can_be_one else None
     if tenant is None:
         raise TenantUnknown
     return tenant
