@@ -302,3 +302,46 @@ def test_what_an_operators_jwt_says_is_not_enough(
         )
     assert failure(other("GET", "/me")) == (401, "sign_in_needed")
     assert ann("GET", "/me").status_code == 200
+
+
+MALFORMED = {
+    b'{"name":': (400, "json_malformed"),
+    b'{"name": "a", "name": "b"}': (400, "json_malformed"),
+    b"[]": (422, "request_invalid"),
+    b'{"surprise": 1}': (422, "request_invalid"),
+}
+
+
+def test_what_no_good_script_sends_is_refused(app: Flask, acme: Home, rows: Reader) -> None:
+    """Otherwise a mistyped field is passed over, or a proxy before us reads another body."""
+    ops = signed_in(app, "ops@wxpass.example", "platform")
+    before = everything(rows)
+    for (method, path), route in ROUTES.items():
+        if route.body is None:
+            continue
+        for body, refusal in MALFORMED.items():
+            sent = {"data": body, "content_type": "application/json"}
+            assert failure(ops(method, acme.path(path), **sent)) == refusal, (path, body)
+        as_text = ops(method, acme.path(path), data=b"{}", content_type="text/plain")
+        assert failure(as_text) == (415, "json_required"), path
+    assert everything(rows) == before
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"email": "x@acme.example", "role": "tenant_admin"},
+        {"email": "x@acme.example", "role": "platform", "tenant": "acme"},
+        {"email": "x@acme.example", "role": "owner", "tenant": "acme"},
+    ],
+)
+def test_an_operator_has_a_role_that_there_is(
+    app: Flask, body: dict[str, str], rows: Reader
+) -> None:
+    """Otherwise the database refuses what a person could have been told about."""
+    ops = signed_in(app, "ops@wxpass.example", "platform")
+    assert failure(ops("POST", "/operators", json=body)) == (422, "request_invalid")
+    change = {name: body[name] for name in ("role", "tenant") if name in body}
+    ((operator_id,),) = rows("SELECT id FROM operators")
+    answer = ops("PATCH", f"/operators/{operator_id}", json=change)
+    assert failure(answer)[1] in ("request_invalid", "last_platform_operator")
