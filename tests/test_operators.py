@@ -142,12 +142,15 @@ def test_a_role_counts_at_once(app: Flask, ann: Script, rows: Reader) -> None:
     ann.sign_in()
     assert ann("GET", "/tenants/acme/apps").status_code == 200
     assert rows(
-        "SELECT details -> 'before' ->> 'role', details -> 'after' ->> 'role' FROM audit_events"
-        " WHERE action = 'operator.changed' ORDER BY id"
+        "SELECT slug, details -> 'before' ->> 'role', details -> 'after' ->> 'role'"
+        " FROM audit_events e LEFT JOIN tenants t ON t.id = tenant_id"
+        " WHERE action = 'operator.changed' ORDER BY e.id"
     ) == [
-        ("tenant_admin", "tenant_reader"),
-        ("tenant_reader", "tenant_admin"),
-        ("tenant_admin", "platform"),
+        ("acme", "tenant_admin", "tenant_reader"),
+        ("globex", "tenant_reader", "tenant_admin"),
+        ("acme", "tenant_reader", "tenant_admin"),
+        (None, "tenant_admin", "platform"),
+        ("globex", "tenant_admin", "platform"),
     ]
 
 
@@ -304,6 +307,14 @@ def test_a_reset_takes_everything_away(app: Flask, ann: Script, rows: Reader) ->
     assert failure(ann.sign_in()) == (401, "sign_in_wrong")
     assert ann.sign_in("a-new-password").status_code == 200
     refused(app, OperatorUnknown, operators.find_operator_id, "nobody@acme.example")
+    assert rows("SELECT details FROM audit_events WHERE action = 'operator.reset'") == [
+        (
+            {
+                "before": {"password": True, "codes": True},
+                "after": {"password": False, "codes": False},
+            },
+        )
+    ]
 
 
 def test_the_last_who_looks_after_the_service_stays(app: Flask) -> None:
