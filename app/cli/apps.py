@@ -10,14 +10,10 @@ from flask.cli import with_appcontext
 
 from app.cli.terminal import a_name, a_slug, failures_told, read_secret, show
 from app.languages import in_both_languages
+from app.schemas.shapes import APP_SECRET, ENCODING_AES_KEY, PUSH_TOKEN
 from app.services import app_secrets
 from app.services import apps as service
 from app.services.app_verification import Verdict, verify_app
-
-# What WeChat's console gives, and, of its Token, what it takes.
-APP_SECRET = re.compile(r"[!-~]{1,128}")
-PUSH_TOKEN = re.compile(r"[A-Za-z0-9]{3,32}")
-ENCODING_AES_KEY = re.compile(r"[A-Za-z0-9]{43}")
 
 
 def an_appid(_: click.Context, __: click.Parameter, value: str) -> str:
