@@ -146,7 +146,7 @@ def test_a_promoted_secret_keeps_the_date_when_it_was_entered(ann: Script, app: 
     """Otherwise the date says when WeChat was asked, which nobody compares with anything."""
     entered = ann("PUT", f"{SHOP}/secrets", json={"next_secret": "e1" * 16}).json["next_secret"]
     with app.app_context():
-        promote_next_secret(ACME_SHOP.appid, "e1" * 16)
+        promote_next_secret(ACME_SHOP.appid, get_secrets(ACME_SHOP.appid))
     shown = ann("GET", SHOP).json
     assert (shown["secret"]["set_at"], shown["next_secret"]) == (entered["set_at"], None)
 

@@ -39,5 +39,5 @@ def add_tenant(body: dict[str, Any]) -> ShownTenant:
 @blp.response(200, TenantResponse)
 def change_tenant(body: dict[str, Any], its_slug: str) -> ShownTenant:
     """Change a tenant; a disabled one's apps, users and operators are refused at once."""
-    tenants.change_tenant(its_slug, this_operator().actor, **body)
+    tenants.change_tenant(its_slug, body, this_operator().actor)
     return tenants.show_tenant(its_slug)
