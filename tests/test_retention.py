@@ -15,13 +15,18 @@ from structlog.testing import capture_logs
 from app.models import AuditEvent, SessionKey
 from app.models.columns import new_id
 from app.services import audit, erasure, retention
+from app.services.people_files import read_people
+from app.services.people_previews import preview_import
 from app.services.retention import run_retention
 from app.services.signing_keys import rotate_signing_key
+from app.services.tenants import tenant_id_of
 from app.services.transactions import transaction
 from tests.cast import Client, Person, Reader, WeChat, enter_user
+from tests.operators import signed_in
 from tests.portal import REVOKE, Portal, configure, event
 from tests.tables import GONE, changes, read_tables
 from tests.test_concurrency import at_once
+from tests.test_idempotency import create
 
 Run = Callable[..., Result]
 
@@ -468,3 +473,21 @@ def test_settings_that_the_law_forbids_are_refused(run: Run, rows: Reader) -> No
         assert run("tenants", "set", "acme", option).exit_code == 2
     assert run("tenants", "set", "acme", "--grace-days=0").exit_code == 0
     assert rows("SELECT grace_days, audit_days FROM tenants WHERE slug = 'acme'") == [(0, 1095)]
+
+
+def test_what_operators_leave_goes_when_nobody_can_use_it(app: Flask, rows: Reader) -> None:
+    """Otherwise sign-ins, files of people and sealed answers pile up."""
+    ops = signed_in(app, "ops@wxpass.example", "platform")
+    invite = {"email": "new@wxpass.example", "role": "platform"}
+    assert create(ops, "/operators", invite).status_code == 201
+    with app.app_context():
+        file = read_people(b"account,phone\nerin,13800138055\n")
+        preview_import(audit.OPERATOR, tenant_id_of("acme"), file)
+    tables = ("operator_sessions", "people_imports", "idempotent_requests")
+    assert removed(app) == {}
+    rows("UPDATE people_imports SET expires_at = now() - interval '1 minute'")
+    rows("UPDATE idempotent_requests SET asked_at = now() - interval '25 hours'")
+    make_old(rows, "operator_sessions", 91)
+    rows("UPDATE operator_sessions SET ended_at = now() - interval '91 days', end_reason = 'x'")
+    assert removed(app) == dict.fromkeys(tables, 1)
+    assert [rows.count(table) for table in tables] == [0, 0, 0]

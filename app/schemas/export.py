@@ -59,6 +59,7 @@ class MergeExport(Response):
     user_id = fields.UUID()
     moved = fields.Integer()
     merged_at = fields.AwareDateTime()
+    phone_id = fields.UUID(allow_none=True)
 
 
 class SessionExport(Response):

@@ -18,8 +18,11 @@ from app.clock import now
 from app.models import (
     AuditEvent,
     CodeExchange,
+    IdempotentRequest,
     LoginSession,
+    OperatorSession,
     PasswordTry,
+    PeopleImport,
     SessionKey,
     SigningKey,
     Tenant,
@@ -29,12 +32,14 @@ from app.models import (
 from app.models.columns import first_id_of
 from app.services import audit
 from app.services.code_exchange import FORGOTTEN_AFTER
+from app.services.count_writing import count_old_counts, drop_old_counts
 from app.services.erasure import erase, passing_the_trail
 from app.services.holdings import lock_holdings
+from app.services.idempotency import KEPT_FOR
 from app.services.key_usage import let_take_long
 from app.services.pushes import HANDLERS
 from app.services.session_keys import PLAUSIBLE_LIFE
-from app.services.signing_keys import CLOCKS_DIFFER, JWT_LIFETIME
+from app.services.signing_keys import CLOCKS_DIFFER, LONGEST_LIFETIME
 from app.services.transactions import decided_again_when_lost, transaction
 
 log = structlog.get_logger()
@@ -44,6 +49,8 @@ AT_ONCE = 500
 FAILED = "failed"
 
 SESSIONS_KEPT = timedelta(days=90)
+# Without the people in it: that this very file was imported before.
+IMPORTS_KEPT = timedelta(days=90)
 # Long after WeChat has stopped repeating one; a kept one waits for an operator, but not for ever.
 HANDLED_PUSHES_KEPT = timedelta(days=30)
 KEPT_PUSHES_KEPT = timedelta(days=90)
@@ -94,6 +101,8 @@ def _kinds(dry_run: bool) -> Iterator[tuple[str, Iterator[Step]]]:
     act = _counting if dry_run else _removing
     for kind, (table, dues) in RULES.items():
         yield kind, ((table.__tablename__, act(table, due)) for due in dues())
+    counts = count_old_counts() if dry_run else drop_old_counts(AT_ONCE)
+    yield "counts", iter([("counts of days", counts)])
 
 
 def _closed_accounts() -> Sequence[tuple[UUID, UUID]]:
@@ -210,7 +219,7 @@ def _signing_keys() -> Iterator[Due]:
         .where(
             later.algorithm == SigningKey.algorithm,
             later.generation > SigningKey.generation,
-            later.signs_from < now() - JWT_LIFETIME - CLOCKS_DIFFER,
+            later.signs_from < now() - LONGEST_LIFETIME - CLOCKS_DIFFER,
         )
         .exists()
     )
@@ -225,6 +234,23 @@ def _password_tries() -> Iterator[Due]:
     yield Due(PasswordTry.forgotten_at < now())
 
 
+def _operator_sessions() -> Iterator[Due]:
+    ended_before = now() - SESSIONS_KEPT
+    ended = func.coalesce(OperatorSession.ended_at, OperatorSession.expires_at) < ended_before
+    yield Due(ended, (OperatorSession.id < first_id_of(ended_before),))
+
+
+def _people_imports() -> Iterator[Due]:
+    """Select previews that nobody may confirm any more, and imports of long ago."""
+    is_over = PeopleImport.state.in_(("done", "failed"))
+    expired = and_(~is_over, PeopleImport.expires_at < now())
+    yield Due(or_(expired, PeopleImport.expires_at < now() - IMPORTS_KEPT))
+
+
+def _idempotent_requests() -> Iterator[Due]:
+    yield Due(IdempotentRequest.asked_at < now() - KEPT_FOR)
+
+
 RULES: dict[str, tuple[Any, Callable[[], Iterator[Due]]]] = {
     "sessions": (LoginSession, _sessions),
     "audit_events": (AuditEvent, _audit_events),
@@ -233,4 +259,7 @@ RULES: dict[str, tuple[Any, Callable[[], Iterator[Due]]]] = {
     "signing_keys": (SigningKey, _signing_keys),
     "code_exchanges": (CodeExchange, _code_exchanges),
     "password_tries": (PasswordTry, _password_tries),
+    "operator_sessions": (OperatorSession, _operator_sessions),
+    "people_imports": (PeopleImport, _people_imports),
+    "idempotent_requests": (IdempotentRequest, _idempotent_requests),
 }
