@@ -26,6 +26,7 @@ OPEN = ("doorway.", ".static")
 def path_of(rule: Rule) -> str:
     """Fill an address in with ids of nobody."""
     path = re.sub(r"<uuid:\w+>", NOBODY, rule.rule)
+    path = re.sub(r"<any\((\w+)[^>]*>", r"\1", path)
     return re.sub(r"<[^>]+>", "nobody", path)
 
 
