@@ -10,7 +10,6 @@ from flask.cli import with_appcontext
 
 from app.cli.terminal import a_name, a_slug, failures_told, read_secret, show
 from app.languages import in_both_languages
-from app.schemas.shapes import APP_SECRET, ENCODING_AES_KEY, PUSH_TOKEN
 from app.services import app_secrets
 from app.services import apps as service
 from app.services.app_verification import Verdict, verify_app
@@ -40,8 +39,8 @@ class SessionLimit(click.ParamType[int]):
 
 # Asked for in this order, after the AppSecret.
 PUSH_SECRETS = (
-    ("push_token", "Token", PUSH_TOKEN),
-    ("encoding_aes_key", "EncodingAESKey", ENCODING_AES_KEY),
+    ("push_token", "Token", service.PUSH_TOKEN),
+    ("encoding_aes_key", "EncodingAESKey", service.ENCODING_AES_KEY),
 )
 REGISTRATION = click.Choice(["on_login", "on_phone", "closed"])
 
@@ -105,7 +104,7 @@ def add(
     It is added whatever WeChat says of it, which is shown. Secrets come from a prompt or from
     standard input, one a line: the AppSecret, then the push Token, then the EncodingAESKey.
     """
-    facts["secret"] = _read("AppSecret", APP_SECRET, secret_stdin)
+    facts["secret"] = _read("AppSecret", service.APP_SECRET, secret_stdin)
     for name, what, pattern in PUSH_SECRETS:
         facts[name] = _read(what, pattern, secret_stdin) if facts[name] else None
     service.add_app(tenant, service.NewApp(appid, **facts))
@@ -179,7 +178,7 @@ def set_(appid: str, **settings: str | int | None) -> None:
 @failures_told
 def set_secret(appid: str, secret_stdin: bool) -> None:
     """Replace a mini-program's AppSecret; the new one is used at once. 更换 AppSecret。"""
-    had_next = app_secrets.set_secret(appid, _read("AppSecret", APP_SECRET, secret_stdin))
+    had_next = app_secrets.set_secret(appid, _read("AppSecret", service.APP_SECRET, secret_stdin))
     show(f"Replaced the AppSecret of {appid}. 已更换 {appid} 的 AppSecret。")
     if had_next:
         show("The next AppSecret is not kept any longer. 预设的下一个 AppSecret 已取消。")
@@ -201,7 +200,7 @@ def set_next_secret(appid: str, secret_stdin: bool, remove: bool) -> None:
 
     So nobody's login fails while it is reset in WeChat's console.
     """
-    secret = None if remove else _read("AppSecret", APP_SECRET, secret_stdin)
+    secret = None if remove else _read("AppSecret", service.APP_SECRET, secret_stdin)
     app_secrets.set_next_secret(appid, secret)
     done = "Removed 已取消" if remove else "Keeping 已保存"
     show(f"{done}: next AppSecret of {appid}. {appid} 的下一个 AppSecret。")
@@ -225,8 +224,12 @@ def set_next_secret(appid: str, secret_stdin: bool, remove: bool) -> None:
 @failures_told
 def set_push(appid: str, encoding_aes_key: bool, secret_stdin: bool) -> None:
     """Replace the Token and EncodingAESKey of the message push. 更换消息推送的密钥。"""
-    token = _read("Token", PUSH_TOKEN, secret_stdin)
-    key = _read("EncodingAESKey", ENCODING_AES_KEY, secret_stdin) if encoding_aes_key else None
+    token = _read("Token", service.PUSH_TOKEN, secret_stdin)
+    key = (
+        _read("EncodingAESKey", service.ENCODING_AES_KEY, secret_stdin)
+        if encoding_aes_key
+        else None
+    )
     service.set_app_push(appid, token, key)
     show(f"Changed the message push of {appid}. 已更换 {appid} 的消息推送密钥。")
 

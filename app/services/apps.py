@@ -17,6 +17,10 @@ from app.services.tenants import get_tenant
 from app.services.transactions import transaction, violated
 
 APPID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# What WeChat's console gives, and, of its Token, what it takes.
+APP_SECRET = re.compile(r"[!-~]{1,128}")
+PUSH_TOKEN = re.compile(r"[A-Za-z0-9]{3,32}")
+ENCODING_AES_KEY = re.compile(r"[A-Za-z0-9]{43}")
 
 
 @dataclass(frozen=True, slots=True)

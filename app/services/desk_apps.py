@@ -42,6 +42,13 @@ def list_desk_apps(desk: Desk, paging: Paging) -> Page[DeskApp]:
         return read_page(db, listing, paging, _shown)
 
 
+def name_apps(desk: Desk) -> Sequence[tuple[str, str]]:
+    """List appids with the names of their apps, for people to choose among."""
+    rows = select(WeChatApp.appid, WeChatApp.name).where(WeChatApp.tenant_id == desk.tenant_id)
+    with transaction() as db:
+        return [(appid, name) for appid, name in db.execute(rows.order_by(WeChatApp.name))]
+
+
 def get_desk_app(desk: Desk, appid: str) -> DeskApp:
     """Show one app; raise AppUnknown, for a neighbour's too."""
     its = (WeChatApp.tenant_id == desk.tenant_id, WeChatApp.appid == appid)

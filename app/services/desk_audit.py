@@ -1,15 +1,16 @@
 """The desk's audit trail: who did what to what, when and from where."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, select
 
 from app.models import AuditEvent, Operator
 from app.services.desks import Desk
-from app.services.paging import Listing, Page, Paging, read_page
+from app.services.paging import Leaf, Listing, Numbered, Page, Paging, read_leaf, read_page
 from app.services.transactions import transaction
 
 # An event's id is made when it is written, its moment is when its transaction began.
@@ -44,19 +45,33 @@ class DeskEvent:
 
 def list_audit(desk: Desk, query: AuditQuery, paging: Paging) -> Page[DeskEvent]:
     """List the tenant's events, newest first; raise CursorInvalid."""
-    rows = events_of(desk.tenant_id)
-    for column in ("action", "actor_kind", "subject"):
-        if (wanted := getattr(query, column)) is not None:
-            rows = rows.where(getattr(AuditEvent, column) == wanted)
-    if query.since is not None:
-        first = _first_id(query.since - LONGEST_TRANSACTION)
-        rows = rows.where(AuditEvent.created_at >= query.since, AuditEvent.id >= first)
-    if query.until is not None:
-        last = _first_id(query.until + LONGEST_TRANSACTION)
-        rows = rows.where(AuditEvent.created_at < query.until, AuditEvent.id < last)
+    rows = events_of(desk.tenant_id).where(*_wanted(desk, query))
     with transaction() as db:
         listing = Listing(rows, AuditEvent.id, f"audit:{desk.tenant_id}:{query}")
         return read_page(db, listing, paging, shown_event)
+
+
+def leaf_of_audit(desk: Desk, query: AuditQuery, leaf: Leaf) -> Page[DeskEvent]:
+    """List the tenant's events on numbered pages."""
+    # An id is made with its row, so by ids rows are in the order of `created_at`.
+    orders = {"created_at": AuditEvent.id}
+    listing = Numbered(events_of(desk.tenant_id), AuditEvent.id, _wanted(desk, query), orders)
+    with transaction() as db:
+        return read_leaf(db, listing, leaf, shown_event)
+
+
+def _wanted(desk: Desk, query: AuditQuery) -> Sequence[ColumnElement[bool]]:
+    wanted: list[ColumnElement[bool]] = [AuditEvent.tenant_id == desk.tenant_id]
+    for column in ("action", "actor_kind", "subject"):
+        if (value := getattr(query, column)) is not None:
+            wanted.append(getattr(AuditEvent, column) == value)
+    if query.since is not None:
+        first = _first_id(query.since - LONGEST_TRANSACTION)
+        wanted += [AuditEvent.created_at >= query.since, AuditEvent.id >= first]
+    if query.until is not None:
+        last = _first_id(query.until + LONGEST_TRANSACTION)
+        wanted += [AuditEvent.created_at < query.until, AuditEvent.id < last]
+    return wanted
 
 
 def events_of(tenant_id: UUID) -> Select[AuditEvent, str | None]:

@@ -1,7 +1,9 @@
 """The desk's login sessions: listed and ended."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, not_, or_, select
@@ -11,9 +13,12 @@ from app.errors import SessionUnknown
 from app.models import LoginSession, WeChatApp
 from app.services import audit
 from app.services.desks import Desk
-from app.services.paging import Listing, Page, Paging, read_page
+from app.services.paging import Leaf, Listing, Numbered, Page, Paging, read_leaf, read_page
 from app.services.sessions import ending
 from app.services.transactions import decided_again_when_lost, transaction
+
+# An id is made with its row, so by ids rows are in the order of `created_at`, and have an index.
+ORDERS: Final[Mapping[str, Any]] = {"created_at": LoginSession.id, "seen_at": LoginSession.seen_at}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +50,29 @@ class DeskSession:
 
 def list_desk_sessions(desk: Desk, query: SessionQuery, paging: Paging) -> Page[DeskSession]:
     """List the tenant's sessions, newest first; raise CursorInvalid."""
-    rows = sessions_with_apps(desk.tenant_id)
-    if query.appid is not None:
-        rows = rows.where(LoginSession.appid == query.appid)
-    if query.user_id is not None:
-        rows = rows.where(LoginSession.user_id == query.user_id)
-    if query.living is not None:
-        rows = rows.where(is_living() if query.living else not_(is_living()))
+    rows = sessions_with_apps(desk.tenant_id).where(*_wanted(desk, query))
     with transaction() as db:
         listing = Listing(rows, LoginSession.id, f"sessions:{desk.tenant_id}:{query}")
         return read_page(db, listing, paging, shown_session)
+
+
+def leaf_of_sessions(desk: Desk, query: SessionQuery, leaf: Leaf) -> Page[DeskSession]:
+    """List the tenant's sessions on numbered pages."""
+    rows = sessions_with_apps(desk.tenant_id)
+    listing = Numbered(rows, LoginSession.id, _wanted(desk, query), ORDERS)
+    with transaction() as db:
+        return read_leaf(db, listing, leaf, shown_session)
+
+
+def _wanted(desk: Desk, query: SessionQuery) -> Sequence[ColumnElement[bool]]:
+    wanted: list[ColumnElement[bool]] = [LoginSession.tenant_id == desk.tenant_id]
+    if query.appid is not None:
+        wanted.append(LoginSession.appid == query.appid)
+    if query.user_id is not None:
+        wanted.append(LoginSession.user_id == query.user_id)
+    if query.living is not None:
+        wanted.append(is_living() if query.living else not_(is_living()))
+    return wanted
 
 
 def sessions_with_apps(tenant_id: UUID) -> Select[LoginSession, str]:

@@ -1,12 +1,12 @@
 """The desk's users: found by account, phone, openid or nickname, and shown whole."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.errors import UserUnknown
@@ -14,23 +14,29 @@ from app.models import AuditEvent, LoginSession, Merge, Phone, SocialAccount, Us
 from app.services.desk_audit import DeskEvent, events_of, shown_event
 from app.services.desk_sessions import DeskSession, is_living, sessions_with_apps, shown_session
 from app.services.desks import Desk
-from app.services.paging import Listing, Page, Paging, read_page
+from app.services.paging import Leaf, Listing, Numbered, Page, Paging, read_leaf, read_page
 from app.services.phone_numbers import masked_as_written, number_index, phone_number
 from app.services.transactions import transaction
 from app.services.users import account_name
 
 SHOWN_SESSIONS, SHOWN_EVENTS, SHOWN_MERGES = 20, 20, 20
+# An id is made with its row, so by ids rows are in the order of `created_at`, and have an index.
+ORDERS: Final[Mapping[str, Any]] = {"created_at": User.id, "last_login_at": User.last_login_at}
 
 
 @dataclass(frozen=True, slots=True)
 class UserQuery:
-    """Who is looked for: phone and openid are whole, account and nickname begin so."""
+    """Who is looked for: phone and openid are whole, account and nickname begin so.
+
+    `name` is what either of them begins with.
+    """
 
     account: str | None = None
     phone: str | None = field(default=None)
     openid: str | None = None
     nickname: str | None = None
     status: str | None = None
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +92,37 @@ class UserPage:
 
 def find_users(desk: Desk, query: UserQuery, paging: Paging) -> Page[FoundUser]:
     """Find users, newest first; raise CursorInvalid, or PhoneInvalid for what is no number."""
-    of_phone = and_(Phone.tenant_id == User.tenant_id, Phone.user_id == User.id)
-    rows = select(User, Phone).outerjoin(Phone, of_phone)
-    rows = rows.where(User.tenant_id == desk.tenant_id, *_conditions(desk, query))
+    rows = _with_phones(desk).where(*_wanted(desk, query))
     with transaction() as db:
         listing = Listing(rows, User.id, f"users:{desk.tenant_id}:{query}")
         return read_page(db, listing, paging, _shown)
 
 
-def _conditions(desk: Desk, query: UserQuery) -> Sequence[ColumnElement[bool]]:
-    wanted: list[ColumnElement[bool]] = []
+def list_users(desk: Desk, query: UserQuery, leaf: Leaf) -> Page[FoundUser]:
+    """Find users on numbered pages; raise PhoneInvalid for what is no number."""
+    listing = Numbered(_with_phones(desk), User.id, _wanted(desk, query), ORDERS)
+    with transaction() as db:
+        return read_leaf(db, listing, leaf, _shown)
+
+
+def _with_phones(desk: Desk) -> Select[User, Phone | None]:
+    of_phone = and_(Phone.tenant_id == User.tenant_id, Phone.user_id == User.id)
+    return select(User, Phone).outerjoin(Phone, of_phone).where(User.tenant_id == desk.tenant_id)
+
+
+def _wanted(desk: Desk, query: UserQuery) -> Sequence[ColumnElement[bool]]:
+    wanted: list[ColumnElement[bool]] = [User.tenant_id == desk.tenant_id]
+    if query.name is not None:
+        nickname = _begins(func.lower(User.nickname), query.name)
+        wanted.append(or_(_begins(User.account, account_name(query.name)), nickname))
     if query.account is not None:
         wanted.append(_begins(User.account, account_name(query.account)))
     if query.nickname is not None:
         wanted.append(_begins(func.lower(User.nickname), query.nickname))
     if query.phone is not None:
         index = number_index(desk.tenant_id, phone_number(query.phone))
-        wanted.append(Phone.number_index == index)
+        has_it = (Phone.tenant_id == desk.tenant_id, Phone.number_index == index)
+        wanted.append(User.id.in_(select(Phone.user_id).where(*has_it)))
     if query.openid is not None:
         its = (SocialAccount.tenant_id == desk.tenant_id, SocialAccount.openid == query.openid)
         wanted.append(User.id.in_(select(SocialAccount.user_id).where(*its)))
@@ -132,10 +152,7 @@ def show_user_page(desk: Desk, user_id: UUID) -> UserPage:
 
 
 def _read_user(db: Session, desk: Desk, user_id: UUID) -> FoundUser:
-    of_phone = and_(Phone.tenant_id == User.tenant_id, Phone.user_id == User.id)
-    rows = select(User, Phone).outerjoin(Phone, of_phone)
-    its = (User.tenant_id == desk.tenant_id, User.id == user_id)
-    row = db.execute(rows.where(*its)).one_or_none()
+    row = db.execute(_with_phones(desk).where(User.id == user_id)).one_or_none()
     if row is None:
         raise UserUnknown
     return _shown(*row)

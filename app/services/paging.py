@@ -1,8 +1,8 @@
-"""Pages of long lists, by a cursor that says where the last one ended."""
+"""Pages of long lists: by a cursor that says where the last one ended, or by their number."""
 
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast
 
@@ -75,6 +75,50 @@ def read_page(
         None if is_last else _cursor(listing.name, str(found[limit - 1].position)),
         _count(db, listing) if paging.counted else None,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """Which numbered page is wanted, from 0, and in which order; by nothing is the newest first."""
+
+    number: int = 0
+    by: str | None = None
+    is_descending: bool = False
+    size: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """A list in numbered pages: its rows, their key, which it has, and what may order them."""
+
+    rows: Select[*tuple[Any, ...]]
+    key: InstrumentedAttribute[Any]
+    wanted: Sequence[ColumnElement[bool]]
+    orders: Mapping[str, InstrumentedAttribute[Any]]
+
+    def order(self, leaf: Leaf) -> Sequence[ColumnElement[Any]]:
+        """Give the order; by its key, rows that are else alike keep theirs from page to page."""
+        column = self.orders.get(leaf.by or "")
+        if column is None:
+            return [self.key.desc()]
+        if leaf.is_descending:
+            return [column.desc().nulls_last(), self.key.desc()]
+        return [column.asc().nulls_first(), self.key.asc()]
+
+
+def read_leaf(db: Session, listing: Numbered, leaf: Leaf, shown: Callable[..., T]) -> Page[T]:
+    """Read a numbered page, the last for a number beyond it, and count all rows.
+
+    Its keys are found first: what stands beside the rows is joined to those of one page only.
+    """
+    counting = select(func.count()).select_from(listing.key.class_).where(*listing.wanted)
+    count = db.scalars(counting).one()
+    number = max(0, min(leaf.number, (count - 1) // leaf.size))
+    wanted = select(listing.key).where(*listing.wanted).order_by(*listing.order(leaf))
+    keys = db.scalars(wanted.limit(leaf.size).offset(number * leaf.size)).all()
+    rows = db.execute(listing.rows.where(listing.key.in_(keys)))
+    found = {getattr(row[0], listing.key.key): row for row in rows}
+    return Page([shown(*found[key]) for key in keys if key in found], None, count)
 
 
 def _count(db: Session, listing: Listing) -> int:

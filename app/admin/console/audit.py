@@ -1,27 +1,70 @@
 """Who did what at the tenant."""
 
+from datetime import UTC, datetime
 from typing import ClassVar
 
-from app.admin.console.pages import N_, TenantList
+from app.admin.console.guard import moment, this_desk
+from app.admin.console.pages import N_, Asked, FoundList, asked_for
+from app.admin.console.words import ACTIONS, ACTORS, changes, offered, worded
+from app.errors import RequestInvalid
 from app.models import AuditEvent
+from app.services.desk_audit import AuditQuery, DeskEvent, leaf_of_audit
+from app.services.paging import Leaf, Page
 
 
-class AuditView(TenantList):
-    """List the tenant's audit events."""
+class AuditView(FoundList):
+    """The tenant's audit events."""
 
-    column_list = ("created_at", "actor_kind", "actor_id", "action", "subject", "ip", "details")
+    list_template = "console/audit.html"
+    column_list = ("created_at", "actor_kind", "actor", "action", "subject", "address")
     column_labels: ClassVar = {
         "created_at": N_("When"),
         "actor_kind": N_("Who"),
-        "actor_id": N_("Id"),
+        "actor": N_("Id"),
         "action": N_("What"),
         "subject": N_("To whom"),
-        "ip": N_("Address"),
-        "details": N_("Details"),
+        "address": N_("Address"),
+    }
+    column_formatters: ClassVar = {
+        "created_at": lambda _view, _context, one, _name: moment(one.at),
+        "actor_kind": worded(ACTORS),
+        "actor": lambda _view, _context, one, _name: one.actor_email or one.actor_id or "–",
+        "action": worded(ACTIONS),
     }
     column_sortable_list = ("created_at",)
-    column_default_sort = ("id", True)
-    column_filters = ("actor_kind", "action")
+    changes = staticmethod(changes)
 
     def __init__(self) -> None:
         super().__init__(AuditEvent, N_("Audit trail"), "audit")
+
+    def asked(self) -> list[Asked]:
+        """Ask which."""
+        return [
+            Asked("actor", N_("Who"), offered(ACTORS)),
+            Asked("action", N_("What"), sorted(offered(ACTIONS), key=lambda one: one[1])),
+            Asked("subject", N_("To whom")),
+            Asked("since", N_("From (UTC)"), kind="datetime-local"),
+            Asked("until", N_("Until (UTC)"), kind="datetime-local"),
+        ]
+
+    def find(self, leaf: Leaf) -> Page[DeskEvent]:
+        """Find them."""
+        query = AuditQuery(
+            action=asked_for("action"),
+            actor_kind=asked_for("actor"),
+            subject=asked_for("subject"),
+            since=_moment(asked_for("since")),
+            until=_moment(asked_for("until")),
+        )
+        return leaf_of_audit(this_desk(), query, leaf)
+
+
+def _moment(text: str | None) -> datetime | None:
+    """Read a moment, in UTC where nothing else is said."""
+    if text is None:
+        return None
+    try:
+        read = datetime.fromisoformat(text)
+        return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise RequestInvalid from None

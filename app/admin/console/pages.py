@@ -1,18 +1,23 @@
 """What the pages of the console share: who may see them, and lists of one tenant's rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar
+from unicodedata import category
 
-from flask import Blueprint, flash, redirect
+from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import Admin, BaseView
 from flask_admin.contrib.sqla import ModelView
+from flask_babel import gettext
 from sqlalchemy.orm import Query
 
-from app.admin.console.guard import error_page, signed_in, this_desk
-from app.errors import NotFound, RoleTooLow
+from app.admin.console.guard import error_page, find_desk, moment, signed_in, this_desk
+from app.errors import Failure, NotFound, RoleTooLow
 from app.extensions import db
+from app.problems import failure_of
+from app.services import paging
 
 
 def N_(text: str) -> str:
@@ -21,11 +26,13 @@ def N_(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
-    """What a list may be filtered by: values with the texts that stand for them."""
+class Asked:
+    """A field above a list: its name in the address, its label, and what there is to choose."""
 
+    name: str
     label: str
-    options: Sequence[tuple[str, str]]
+    options: Sequence[tuple[str, str]] = ()
+    kind: str = "search"
 
 
 class Page(BaseView):
@@ -33,6 +40,8 @@ class Page(BaseView):
 
     # Whether only those who run the service may see it.
     for_platform = False
+    # Whether it is about one tenant, which those who run the service choose first.
+    of_tenant = True
 
     def create_blueprint(self, admin: Admin) -> Blueprint:
         """Tell failures as pages."""
@@ -44,13 +53,16 @@ class Page(BaseView):
         """Show it in the menu to those who may see it."""
         return not self.for_platform or signed_in().role == "platform"
 
-    def _handle_view(self, name: str, **kwargs: Any) -> None:
+    def _handle_view(self, name: str, **kwargs: Any) -> ResponseReturnValue | None:
         if not self.is_visible():
             raise NotFound
+        if self.of_tenant and find_desk() is None:
+            return redirect(url_for("console_tenants.index"))
+        return None
 
 
 class TenantList(Page, ModelView):
-    """Rows of the tenant whose desk this is, and of no other: listed, searched, filtered, sorted.
+    """Rows of the tenant whose desk this is, and of no other: listed, searched, sorted.
 
     Changes are made by services, each on a page of its own.
     """
@@ -58,12 +70,13 @@ class TenantList(Page, ModelView):
     can_create = can_edit = can_delete = can_export = False
     can_set_page_size = False
     page_size = 50
-    named_filter_urls = True
     list_template = "console/list.html"
     column_display_actions = False
     column_auto_select_related = False
-    # By the name of a column: the values that people may choose among.
-    choices: ClassVar[Mapping[str, Choices]] = {}
+    column_type_formatters: ClassVar = {
+        datetime: lambda _view, value, _name: moment(value),
+        type(None): lambda *_: "–",
+    }
     search_label = ""
 
     def __init__(self, model: type, name: str, path: str) -> None:
@@ -77,14 +90,65 @@ class TenantList(Page, ModelView):
         """Count the tenant's rows."""
         return super().get_count_query().filter(self.model.tenant_id == this_desk().tenant_id)
 
-    def offered(self) -> Sequence[tuple[str, Choices]]:
-        """Give what the list may be filtered by, with the names that Flask-Admin reads."""
-        names = {flt.column.key: arg for arg, (_, flt) in (self._filter_args or {}).items()}
-        return [(f"flt_{names[column]}", one) for column, one in self.choices.items()]
-
     def get_one(self, id: Any) -> Any:
         """Find none of another tenant's."""
         return self.get_query().filter(self.model.id == id).one_or_none()
+
+    def get_list(
+        self, page: int, sort: str | None, desc: bool, search: str | None, *rest: Any, **more: Any
+    ) -> tuple[int, Sequence[Any]]:
+        """Read a page, whatever somebody typed into the address."""
+        return super().get_list(_number(page), sort, desc, typed(search), *rest, **more)
+
+    def asked(self) -> Sequence[Asked]:
+        """Give the fields above the list."""
+        return ()
+
+
+class FoundList(TenantList):
+    """A list whose rows a service finds, by the fields above it; they stand in its address."""
+
+    def get_list(self, page: int, sort: str | None, desc: bool, *_: Any, **__: Any) -> Any:
+        """Let the service find a page; say so where what was typed can be nobody's."""
+        by = sort if sort in self._sortable_columns else None
+        try:
+            leaf = paging.Leaf(_number(page), by, bool(desc), self.page_size)
+            found = self.find(leaf)
+        except Failure as failure:
+            flash(gettext(failure_of(failure).en), "error")
+            return 0, []
+        return found.count, found.items
+
+    def find(self, leaf: paging.Leaf) -> paging.Page[Any]:
+        """Find a page of rows and count them all."""
+        raise NotImplementedError
+
+
+def asked_for(name: str) -> str | None:
+    """Give what was typed or chosen in a field above the list; None for all."""
+    return typed(request.args.get(name))
+
+
+def typed(text: str | None) -> str | None:
+    """Read a text that somebody looks for, without what nobody types; None for nothing."""
+    kept = "".join(char for char in text or "" if category(char) != "Cc").strip()
+    return kept or None
+
+
+def _number(page: int | None) -> int:
+    """Give a page's number, of a list that could be."""
+    return max(0, min(page or 0, 1_000_000))
+
+
+def shown_again(change: Callable[[], object]) -> Failure | None:
+    """Make a change; give the failure that its page is to show, but for who may change nothing."""
+    try:
+        change()
+    except RoleTooLow:
+        raise
+    except Failure as failure:
+        return failure_of(failure)
+    return None
 
 
 def need_changer() -> None:

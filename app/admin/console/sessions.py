@@ -1,27 +1,67 @@
-"""Logins of the tenant's people."""
+"""Logins of the tenant's people: listed, found, ended."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
+from uuid import UUID
 
-from app.admin.console.pages import N_, TenantList
+from flask import url_for
+from flask.typing import ResponseReturnValue
+from flask_admin import expose
+from flask_babel import gettext
+
+from app.admin.console.guard import this_desk
+from app.admin.console.links import user_link
+from app.admin.console.pages import N_, Asked, FoundList, asked_for, done
+from app.admin.console.words import ENDED, LIVING, offered, told
 from app.models import LoginSession
+from app.services.desk_apps import name_apps
+from app.services.desk_sessions import DeskSession, SessionQuery, end_session, leaf_of_sessions
+from app.services.paging import Leaf, Page
 
 
-class SessionsView(TenantList):
-    """List the tenant's login sessions."""
+class SessionsView(FoundList):
+    """The tenant's login sessions."""
 
-    column_list = ("user_id", "appid", "device", "ip", "created_at", "seen_at", "end_reason")
+    list_template = "console/sessions.html"
+    column_list = ("user_id", "app_name", "device", "address", "created_at", "seen_at", "living")
     column_labels: ClassVar = {
         "user_id": N_("User"),
-        "appid": N_("appid"),
+        "app_name": N_("Mini-program"),
         "device": N_("Device"),
-        "ip": N_("Address"),
+        "address": N_("Address"),
         "created_at": N_("Since"),
         "seen_at": N_("Last seen"),
-        "end_reason": N_("State"),
+        "living": N_("State"),
+    }
+    column_formatters: ClassVar = {
+        "user_id": lambda _view, _context, one, _name: user_link(one.user_id),
+        "living": lambda _view, _context, one, _name: _state(one),
     }
     column_sortable_list = ("created_at", "seen_at")
-    column_default_sort = ("id", True)
-    column_filters = ("appid", "end_reason")
 
     def __init__(self) -> None:
         super().__init__(LoginSession, N_("Sessions"), "sessions")
+
+    def asked(self) -> list[Asked]:
+        """Ask which."""
+        return [
+            Asked("app", N_("Mini-program"), name_apps(this_desk())),
+            Asked("living", N_("State"), offered(LIVING)),
+        ]
+
+    def find(self, leaf: Leaf) -> Page[DeskSession]:
+        """Find them."""
+        living = {"yes": True, "no": False}.get(asked_for("living") or "")
+        query = SessionQuery(asked_for("app"), living=living)
+        return leaf_of_sessions(this_desk(), query, leaf)
+
+    @expose("/<uuid:session_id>/end", methods=["POST"])
+    def end(self, session_id: UUID) -> ResponseReturnValue:
+        """End one."""
+        end_session(this_desk(), session_id)
+        return done(url_for(".index_view"), gettext("The session is ended."))
+
+
+def _state(session: DeskSession) -> Any:
+    if session.living:
+        return told(LIVING, "yes")
+    return told(ENDED, session.end_reason) if session.end_reason else gettext("expired")

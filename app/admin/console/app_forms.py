@@ -1,0 +1,85 @@
+"""Forms about mini-programs."""
+
+from typing import Any
+
+from flask_babel import lazy_gettext
+from flask_wtf import FlaskForm
+from wtforms import IntegerField, PasswordField, SelectField, StringField
+from wtforms.validators import InputRequired, NumberRange, Optional
+
+from app.admin.console.checks import copied, keepable, stripped
+from app.admin.console.words import DATA_FORMAT, REGISTRATION, to_choose
+from app.services.apps import APP_SECRET, APPID, ENCODING_AES_KEY, PUSH_TOKEN
+
+# No browser keeps what is typed here, or fills it in.
+SECRET = {"autocomplete": "off", "spellcheck": "false"}
+
+
+class FactsForm(FlaskForm):
+    """A form that is nothing but facts about a mini-program."""
+
+    def facts(self) -> dict[str, Any]:
+        """Give what was entered, by name."""
+        return {one.name: one.data for one in self if one.name != "csrf_token"}
+
+
+class SettingsForm(FactsForm):
+    """What may be changed of a mini-program."""
+
+    name = StringField(lazy_gettext("Name"), [InputRequired(), keepable(64)], filters=[stripped])
+    registration = SelectField(lazy_gettext("Registration"), choices=to_choose(REGISTRATION))
+    session_limit = IntegerField(
+        lazy_gettext("Sessions a user may have (empty: any number)"),
+        [Optional(), NumberRange(1, 1000)],
+    )
+    data_format = SelectField(
+        lazy_gettext("Data format of message push"), choices=to_choose(DATA_FORMAT)
+    )
+
+
+class AddForm(FactsForm):
+    """A mini-program that is to be added."""
+
+    appid = StringField(lazy_gettext("appid"), [InputRequired(), copied(APPID)], filters=[stripped])
+    name = StringField(lazy_gettext("Name"), [InputRequired(), keepable(64)], filters=[stripped])
+    registration = SelectField(lazy_gettext("Registration"), choices=to_choose(REGISTRATION))
+    data_format = SelectField(
+        lazy_gettext("Data format of message push"), choices=to_choose(DATA_FORMAT)
+    )
+    secret = PasswordField(
+        lazy_gettext("AppSecret"), [InputRequired(), copied(APP_SECRET)], render_kw=SECRET
+    )
+    push_token = PasswordField(
+        lazy_gettext("Token of message push (may stay empty)"),
+        [Optional(), copied(PUSH_TOKEN)],
+        filters=[stripped],
+        render_kw=SECRET,
+    )
+    encoding_aes_key = PasswordField(
+        lazy_gettext("EncodingAESKey of message push (may stay empty)"),
+        [Optional(), copied(ENCODING_AES_KEY)],
+        filters=[stripped],
+        render_kw=SECRET,
+    )
+
+
+class SecretsForm(FlaskForm):
+    """Secrets that replace those of a mini-program; an empty field leaves one as it is."""
+
+    secret = PasswordField(
+        lazy_gettext("AppSecret"), [Optional(), copied(APP_SECRET)], render_kw=SECRET
+    )
+    next_secret = PasswordField(
+        lazy_gettext("Next AppSecret"), [Optional(), copied(APP_SECRET)], render_kw=SECRET
+    )
+    push_token = PasswordField(
+        lazy_gettext("Token"), [Optional(), copied(PUSH_TOKEN)], render_kw=SECRET
+    )
+    encoding_aes_key = PasswordField(
+        lazy_gettext("EncodingAESKey"), [Optional(), copied(ENCODING_AES_KEY)], render_kw=SECRET
+    )
+
+    def given(self) -> dict[str, str]:
+        """Give the secrets that were entered."""
+        names = ("secret", "next_secret", "push_token", "encoding_aes_key")
+        return {name: self[name].data for name in names if self[name].data}

@@ -1,0 +1,44 @@
+"""Forms about users."""
+
+from flask_babel import lazy_gettext
+from flask_wtf import FlaskForm
+from wtforms import PasswordField, StringField
+from wtforms.validators import InputRequired, Optional
+
+from app.admin.console.checks import an_id, keepable, stripped
+
+NEW_PASSWORD = {"autocomplete": "new-password"}
+
+
+class EnterForm(FlaskForm):
+    """A person who is to be entered, by account, by phone, or both."""
+
+    account = StringField(lazy_gettext("Account"), [Optional(), keepable(64)], filters=[stripped])
+    phone = StringField(
+        lazy_gettext("Phone"),
+        [Optional(), keepable(32)],
+        filters=[stripped],
+        render_kw={"inputmode": "tel", "autocomplete": "off"},
+    )
+    nickname = StringField(lazy_gettext("Nickname"), [Optional(), keepable(64)], filters=[stripped])
+    password = PasswordField(
+        lazy_gettext("Password (may stay empty)"),
+        [Optional(strip_whitespace=False), keepable(128, 8)],
+        render_kw=NEW_PASSWORD,
+    )
+
+
+class UserPasswordForm(FlaskForm):
+    """A password that an admin sets."""
+
+    password = PasswordField(
+        lazy_gettext("New password"), [InputRequired(), keepable(128, 8)], render_kw=NEW_PASSWORD
+    )
+
+
+class MergeForm(FlaskForm):
+    """Into whom somebody is merged."""
+
+    into_id = StringField(
+        lazy_gettext("Id of the user who stays"), [InputRequired(), an_id], filters=[stripped]
+    )

@@ -1,0 +1,56 @@
+"""The lists of logins and of what was done."""
+
+from flask import Flask
+
+from tests.cast import ACME_CLUB, ACME_SHOP, Client, Person, Reader
+from tests.console.desk import Desk
+
+ROW = '<td data-label="Device">'
+EVENT = '<td data-label="What">'
+
+
+def test_sessions_are_found_and_ended(
+    app: Flask, client: Client, alice: Person, bob: Person
+) -> None:
+    """Otherwise a stolen phone stays logged in."""
+    desk = Desk(app)
+    shop, club = client.bind(alice), client.bind(bob, ACME_CLUB)
+    assert desk.read("/sessions/").count(ROW) == 2
+    of_club = desk.read("/sessions/", app=ACME_CLUB.appid)
+    assert of_club.count(ROW) == 1
+    assert club["user"]["id"] in of_club
+    session = of_club.split("/console/sessions/")[-1][:36]
+    assert "The session is ended." in desk.press(f"/sessions/{session}/end")
+    assert client.me(club["token"]).status_code == 401
+    assert client.me(shop["token"]).status_code == 200
+    assert shop["user"]["id"] in desk.read("/sessions/", living="yes")
+    ended = desk.read("/sessions/", living="no", app="")
+    assert ended.count(ROW) == 1
+    assert "ended by an admin" in ended
+    assert desk.post(f"/sessions/{session}/end").status_code == 404
+
+
+def test_the_trail_is_found_by_who_what_whom_and_when(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise nobody learns who did it."""
+    desk = Desk(app)
+    user = client.bind(alice)["user"]["id"]
+    desk.press(f"/users/{user}/status", status="disabled")
+    desk.press(
+        f"/apps/{ACME_SHOP.appid}/change", name="Corner", registration="closed", data_format="json"
+    )
+    page = desk.read("/audit/", action="user.changed")
+    assert page.count(EVENT) == 1
+    assert "<code>status</code>: active → disabled" in page
+    assert desk.email in page
+    assert f"<code>name</code>: {ACME_SHOP.appid} → Corner" in desk.read(
+        "/audit/", actor="operator"
+    )
+    of_alice = desk.read("/audit/", subject=user)
+    assert of_alice.count(EVENT) == rows.count("audit_events", f"subject = '{user}'")
+    assert "There is nothing here." in desk.read("/audit/", since="2999-01-01T00:00")
+    assert "There is nothing here." in desk.read("/audit/", until="2000-01-01T00:00")
+    assert EVENT in desk.read("/audit/", since="2000-01-01T00:00", until="2999-01-01T00:00")
+    wrong = desk.read("/audit/", since="soon")
+    assert "Check it and send it again." in wrong

@@ -1,0 +1,197 @@
+"""The pages of users: found, shown whole, entered, and looked after."""
+
+import pytest
+from flask import Flask
+
+from tests.cast import ACME_CLUB, ACME_SHOP, Client, Person, Reader, enter_user
+from tests.console.desk import PASSWORD, Desk
+
+ENTERED = {
+    "account": "carol",
+    "phone": "13800138003",
+    "nickname": "Carol",
+    "password": "longenough",
+}
+
+
+def test_people_are_found_by_whatever_is_known_of_them(
+    app: Flask, client: Client, alice: Person, bob: Person
+) -> None:
+    """Otherwise an admin reads through everybody."""
+    openid = client.bind(alice, ACME_CLUB)["openid"]
+    client.bind(bob)
+    carol = enter_user(app, account="carol", phone="13800138003")
+    desk = Desk(app)
+    for query, phone in (
+        ({"phone": "138 0013 8001"}, "138****8001"),
+        ({"openid": openid}, "138****8001"),
+        ({"name": "CaR"}, "138****8003"),
+        ({"status": "active", "phone": "+8613800138002"}, "138****8002"),
+    ):
+        page = desk.read("/users/", **query)
+        assert page.count('<td data-label="Phone">') == 1, query
+        assert phone in page, query
+    for query in ({"name": "aro"}, {"name": "%"}, {"openid": openid[:-1]}, {"status": "merged"}):
+        assert "There is nothing here." in desk.read("/users/", **query), query
+    everybody = desk.read("/users/", status="", name=" ", phone="", openid="")
+    assert everybody.count('<td data-label="Phone">') == 3, "an empty field means all"
+    assert f"/console/users/{carol}/show" in everybody
+    assert "13800138001" not in everybody
+
+
+def test_what_is_no_number_is_told_so_in_the_list(app: Flask) -> None:
+    """Otherwise an admin takes a typing error for nobody."""
+    page = Desk(app).read("/users/", phone="12")
+    assert "This is not a phone number that can exist." in page
+    assert 'name="phone" value="12"' in page, "what was typed stays"
+
+
+@pytest.mark.parametrize("path", ["/users/", "/sessions/", "/audit/", "/apps/"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"page": "-1"},
+        {"page": "99999999999999999999"},
+        {"page": "x", "sort": "77", "desc": "9"},
+        {"sort": "-3"},
+        {"search": "\0"},
+        {"name": "\0%\\_'\"", "openid": "\0", "subject": "\ud7ff\0"},
+        {"since": "yesterday", "until": "0001-01-01T00:00+14:00"},
+        {"living": "perhaps", "app": "nobody's", "action": "none", "actor": "none"},
+        {"flt0_status_equals": "x", "page_size": "100000"},
+    ],
+)
+def test_no_address_breaks_a_list(app: Flask, path: str, query: dict[str, str]) -> None:
+    """Otherwise somebody's curiosity is an error in our log."""
+    assert Desk(app).get(path, **query).status_code == 200
+
+
+def test_a_list_is_sorted_and_turned_over(app: Flask, rows: Reader) -> None:
+    """Otherwise whoever is on the second page is never found, or what was looked for is lost."""
+    rows(
+        "INSERT INTO users (id, tenant_id, account, nickname, last_login_at)"
+        " SELECT gen_random_uuid(), id, 'u' || n, 'N' || n, now() - n * interval '1 day'"
+        " FROM tenants, generate_series(1, 120) AS n WHERE slug = 'acme'"
+    )
+    desk = Desk(app)
+    first = desk.read("/users/", sort="4", desc="1", name="u")
+    assert '<th scope="col" aria-sort="descending">' in first
+    assert "1 / 3" in first
+    assert ">N1</a>" in first
+    assert "name=u" in first.split('rel="next"')[0].rsplit("<a ", 1)[1]
+    last = desk.read("/users/", sort="4", desc="1", name="u", page="2")
+    assert "3 / 3" in last
+    assert ">N120</a>" in last
+    assert ">N1</a>" not in last
+    assert ">N120</a>" in desk.read("/users/", sort="4", name="u")
+    beyond = desk.read("/users/", page="9", name="u")
+    assert "3 / 3" in beyond, "a page that went away is the last"
+
+
+def test_a_person_is_shown_whole(app: Flask, client: Client, alice: Person) -> None:
+    """Otherwise an admin who is asked for help sees half."""
+    user = client.bind(alice)["user"]["id"]
+    client.bind(alice, ACME_CLUB)
+    page = Desk(app).read(f"/users/{user}/show")
+    for text in ("138****8001", ACME_SHOP.appid, ACME_CLUB.appid, "living", "phone verified"):
+        assert text in page, text
+    assert "13800138001" not in page
+
+
+def test_a_person_is_entered(app: Flask, client: Client) -> None:
+    """Otherwise those who may log in must log in first."""
+    page = Desk(app).press("/users/enter", **ENTERED)
+    assert "The person is entered." in page
+    assert "138****8003" in page
+    login = client.post("password-login", account="carol", password="longenough")
+    assert login.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status"),
+    [
+        ({"account": "", "phone": ""}, 422),
+        ({"phone": "12"}, 422),
+        ({"account": "", "phone": "13800138009"}, 422),
+        ({"account": "taken"}, 409),
+        ({"password": "short"}, 200),
+        ({"nickname": "a\0b"}, 200),
+        ({"account": "x" * 65}, 200),
+    ],
+)
+def test_who_cannot_be_entered_is_told_why(
+    app: Flask, rows: Reader, wrong: dict[str, str], status: int
+) -> None:
+    """Otherwise half a person is entered, or an error page shown."""
+    enter_user(app, account="taken")
+    answer = Desk(app).post("/users/enter", **ENTERED | wrong)
+    assert answer.status_code == status
+    assert 'class="wrong"' in answer.text or 'role="alert"' in answer.text
+    assert ENTERED["password"] not in answer.text
+    assert rows.count("users") == 1
+
+
+def test_what_admins_do_for_a_person(app: Flask, client: Client, alice: Person) -> None:
+    """Otherwise a button says done and nothing is."""
+    desk, login = Desk(app), client.bind(alice)
+    where = f"/users/{login['user']['id']}"
+    page = desk.read(f"{where}/show")
+    identity = page.split("/identities/")[1][:36]
+    session = page.split(f"{where}/sessions/")[1][:36]
+    assert "Done." in desk.press(f"{where}/sessions/{session}/end")
+    assert client.me(login["token"]).status_code == 401
+    assert desk.post(f"{where}/sessions/{session}/end").status_code == 404, "it has ended"
+    token = client.log_in(alice)["token"]
+    assert "ended by an admin" in desk.press(f"{where}/end-sessions")
+    assert client.me(token).status_code == 401
+    page = desk.press(f"{where}/status", status="disabled")
+    assert "<small>disabled</small>" in page
+    assert client.post("login", code=alice.wx_login()).status_code == 403
+    assert "<small>active</small>" in desk.press(f"{where}/status", status="active")
+    assert "138****8001" not in desk.press(f"{where}/release-phone").split("History")[0]
+    assert "/unbind" not in desk.press(f"{where}/identities/{identity}/unbind")
+    assert client.log_in(alice)["user"] is None
+
+
+def test_passwords_are_set(app: Flask, client: Client, alice: Person) -> None:
+    """Otherwise who forgot theirs is locked out; or one is shown."""
+    desk, user = Desk(app), enter_user(app, account="dora")
+    where = f"/users/{user}"
+    assert "shorter" not in desk.press(f"{where}/password", password="a new password")
+    login = client.post("password-login", account="dora", password="a new password")
+    assert login.status_code == 200
+    refused = desk.post(f"{where}/password", password="short")
+    assert 'class="wrong"' in refused.text
+    assert 'value="short"' not in refused.text
+    bare = client.bind(alice)["user"]["id"]
+    refused = desk.post(f"/users/{bare}/password", password="a new password")
+    assert refused.status_code == 409
+    assert "a password would open nothing" in refused.text
+
+
+def test_users_are_merged_and_parted_again(app: Flask, client: Client, alice: Person) -> None:
+    """Otherwise one person stays two, or two people one."""
+    desk, user = Desk(app), client.bind(alice)["user"]["id"]
+    other = enter_user(app, account="alice2")
+    for wrong, status in (("nobody", 200), (user, 422), (ACME_SHOP.secret, 404)):
+        answer = desk.post(f"/users/{user}/merge", into_id=wrong)
+        assert answer.status_code == status, wrong
+        assert 'class="wrong"' in answer.text or 'role="alert"' in answer.text
+    page = desk.press(f"/users/{user}/merge", into_id=f" {other} ")
+    assert "<small>merged</small>" in page
+    assert f"/console/users/{other}/show" in page
+    assert "/release-phone" not in page, "nothing is done to who is nobody any more"
+    assert "138****8001" in desk.read(f"/users/{other}/show")
+    assert "<small>active</small>" in desk.press(f"/users/{user}/undo-merge")
+    again = desk.post(f"/users/{user}/undo-merge")
+    assert again.status_code == 409
+
+
+def test_the_console_speaks_chinese(app: Flask, client: Client, alice: Person) -> None:
+    """Otherwise half a page is in a language that its reader does not know."""
+    user = client.bind(alice)["user"]["id"]
+    desk = Desk(app, language="zh")
+    page = desk.read(f"/users/{user}/show")
+    for text in ("微信身份", "手机号已验证", "结束全部登录", "正常"):
+        assert text in page, text
+    assert PASSWORD not in page

@@ -1,0 +1,231 @@
+"""Who may do what at the console: readers only read, and neighbours are not there."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from flask import Flask
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from tests.cast import ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader, enter_user
+from tests.console.desk import Desk
+
+LISTS = ("/apps/", "/users/", "/sessions/", "/audit/")
+EVIL = "<script>alert(1)</script>\"'>&"
+
+
+@dataclass(frozen=True)
+class Theirs:
+    """What there is of Alice at one tenant."""
+
+    user: str
+    other: str
+    identity: str
+    session: str
+    openid: str
+    appid: str
+
+    def posts(self) -> list[tuple[str, dict[str, str]]]:
+        """List every form that changes something of theirs."""
+        app, user = f"/apps/{self.appid}", f"/users/{self.user}"
+        settings = {"name": "x", "registration": "closed", "data_format": "xml"}
+        return [
+            (f"{app}/change", settings),
+            (f"{app}/state", {"enabled": "no"}),
+            (f"{app}/secrets", {"push_token": "Stolen"}),
+            (f"{app}/secrets/push_token/remove", {}),
+            (f"{app}/test", {}),
+            (f"{user}/status", {"status": "disabled"}),
+            (f"{user}/end-sessions", {}),
+            (f"{user}/sessions/{self.session}/end", {}),
+            (f"/sessions/{self.session}/end", {}),
+            (f"{user}/identities/{self.identity}/unbind", {}),
+            (f"{user}/password", {"password": "a new password"}),
+            (f"{user}/release-phone", {}),
+            (f"{user}/merge", {"into_id": self.other}),
+            (f"{user}/undo-merge", {}),
+        ]
+
+
+NEW = {
+    "appid": "wxaaaa000000000009",
+    "name": "x",
+    "registration": "closed",
+    "data_format": "xml",
+    "secret": "d9" * 16,
+}
+CREATIONS = [("/apps/add", NEW), ("/users/enter", {"account": "mallory"})]
+
+
+@pytest.fixture
+def theirs(app: Flask, client: Client, alice: Person, rows: Reader) -> Theirs:
+    """Alice at globex: a number, an identity, a session."""
+    login = client.bind(alice, GLOBEX_LIFE)
+    user = login["user"]["id"]
+    identity, session = rows(
+        "SELECT s.id, l.id FROM social_accounts s, login_sessions l WHERE l.user_id = :user"
+        " AND l.ended_at IS NULL AND s.user_id = :user",
+        user=user,
+    )[0]
+    other = enter_user(app, "globex", account="alice2", phone="13800138009")
+    return Theirs(user, other, str(identity), str(session), login["openid"], GLOBEX_LIFE.appid)
+
+
+def content(rows: Reader) -> list[object]:
+    """Read what the forms could change."""
+    tables = ("users", "phones", "social_accounts", "wechat_apps", "audit_events", "merges")
+    sessions = rows("SELECT id, user_id, ended_at FROM login_sessions ORDER BY id")
+    return [sessions, *(rows(f"SELECT * FROM {table} ORDER BY 1") for table in tables)]
+
+
+def test_a_neighbour_with_the_right_ids_finds_nothing(
+    app: Flask, theirs: Theirs, rows: Reader
+) -> None:
+    """Otherwise an id that leaked opens another tenant."""
+    desk = Desk(app, "acme")
+    before = content(rows)
+    for path in (f"/apps/{theirs.appid}/show", f"/users/{theirs.user}/show"):
+        assert desk.get(path).status_code == 404
+    for path, fields in theirs.posts():
+        answer = desk.post(path, **fields)
+        assert answer.status_code == 404, (path, answer.status_code)
+    assert content(rows) == before
+
+
+def test_a_neighbour_is_in_no_list_however_it_is_searched(app: Flask, theirs: Theirs) -> None:
+    """Otherwise a filter goes round the wall."""
+    own = Desk(app, "globex")
+    assert theirs.user in own.read("/users/", phone="13800138001"), "it would be found"
+    desk = Desk(app, "acme")
+    queries: list[dict[str, str]] = [
+        {},
+        {"phone": "13800138001"},
+        {"openid": theirs.openid},
+        {"name": "alice2"},
+        {"search": theirs.appid},
+        {"app": theirs.appid},
+        {"subject": theirs.user},
+        {"tenant_id": "globex", "flt0_tenant_id_equals": "globex", "tenant": "globex"},
+        {"status": "active", "sort": "4", "desc": "1"},
+    ]
+    for path in LISTS:
+        for query in queries:
+            page = desk.read(path, **query)
+            body = page.split("<tbody>")[1]
+            for known in (theirs.user, theirs.other, theirs.session, theirs.appid, "globex"):
+                assert known not in body, (path, query, known)
+            assert theirs.appid in query.values() or theirs.appid not in page, (path, query)
+    for stock in ("export/csv/", "details/", "edit/", "delete/", "new/", "action/", "ajax/lookup/"):
+        for path in LISTS:
+            answer = desk.get(f"{path}{stock}", id=theirs.user)
+            assert answer.status_code in (302, 404, 405), (path, stock)
+            assert theirs.session not in answer.text
+
+
+def test_who_may_only_read_sees_no_buttons_and_is_refused(
+    app: Flask, theirs: Theirs, rows: Reader
+) -> None:
+    """Otherwise hiding a button is all that keeps a reader from pressing it."""
+    desk = Desk(app, "globex", "tenant_reader")
+    before = content(rows)
+    pages = [*LISTS, f"/apps/{theirs.appid}/show", f"/users/{theirs.user}/show"]
+    for path in pages:
+        main = desk.read(path).split('<main id="content"')[1]
+        assert '<form method="post"' not in main, path
+        assert 'href="/console/apps/add"' not in main, path
+    for path, fields in [*theirs.posts(), *CREATIONS]:
+        answer = desk.post(path, **fields)
+        assert answer.status_code == 403, path
+        assert "role_too_low" in answer.text, path
+    for path, _ in CREATIONS:
+        assert desk.get(path).status_code == 403
+    assert content(rows) == before
+
+
+def test_a_form_of_another_site_is_refused(app: Flask, theirs: Theirs, rows: Reader) -> None:
+    """Otherwise any page that an admin opens can press their buttons."""
+    desk = Desk(app, "globex")
+    before = content(rows)
+    for path, fields in [*theirs.posts(), *CREATIONS]:
+        for token in ({}, {"csrf_token": "guessed"}):
+            answer = desk.post_bare(path, **fields, **token)
+            assert answer.status_code == 400, path
+    for path, _ in theirs.posts():
+        assert desk.get(path).status_code in (404, 405), "a link changes nothing"
+    assert content(rows) == before
+
+
+def test_who_is_not_signed_in_is_sent_to_the_door(app: Flask, theirs: Theirs) -> None:
+    """Otherwise the pages are the world's."""
+    http = app.test_client()
+    for path in (*LISTS, f"/users/{theirs.user}/show", f"/apps/{theirs.appid}/show"):
+        answer = http.get(f"/console{path}")
+        assert answer.status_code == 302, path
+        assert answer.location.startswith("/console/sign-in"), path
+
+
+def test_what_people_write_is_shown_and_never_run(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise a nickname takes an admin's session over."""
+    desk = Desk(app)
+    user = client.bind(alice)["user"]["id"]
+    for statement in (
+        "UPDATE users SET nickname = :evil, account = :evil, last_login_ip = :evil",
+        "UPDATE social_accounts SET nickname = :evil, unionid = :evil",
+        "UPDATE login_sessions SET device = :evil, ip = :evil",
+        "UPDATE wechat_apps SET name = :evil WHERE tenant_id = (SELECT id FROM tenants WHERE"
+        " slug = 'acme')",
+        "INSERT INTO audit_events (id, tenant_id, actor_kind, action, subject, ip, details)"
+        " SELECT gen_random_uuid(), tenant_id, 'user', :evil, id::text, :evil,"
+        " jsonb_build_object('before', jsonb_build_object(:evil, :evil), :evil, :evil)"
+        " FROM users",
+    ):
+        rows(statement.replace(":evil", "CAST(:evil AS text)"), evil=EVIL)
+    paths = [*LISTS, f"/users/{user}/show", f"/apps/{ACME_SHOP.appid}/show"]
+    for path in paths:
+        for query in ({}, {"name": EVIL, "subject": EVIL, "search": EVIL, "phone": EVIL}):
+            page = desk.get(path, **query).text
+            assert "<script>alert" not in page, path
+            assert "\"'>&" not in page, path
+            assert page.count("<script") == 1, path
+    assert "&lt;script&gt;alert(1)" in desk.get("/users/").text
+
+
+@pytest.fixture
+def statements() -> Iterator[list[str]]:
+    """Collect the statements that are sent."""
+    sent: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if "SAVEPOINT" not in statement:
+            sent.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    yield sent
+    event.remove(Engine, "before_cursor_execute", note)
+
+
+def test_a_page_asks_as_often_however_much_there_is(
+    app: Flask, client: Client, alice: Person, rows: Reader, statements: list[str]
+) -> None:
+    """Otherwise a list asks once a row, and is slow where it matters."""
+    desk = Desk(app)
+    user = client.bind(alice)["user"]["id"]
+    paths = [*LISTS, f"/users/{user}/show"]
+
+    def asked() -> list[int]:
+        counts = []
+        for path in paths:
+            statements.clear()
+            desk.read(path)
+            counts.append(len(statements))
+        return counts
+
+    few = asked()
+    for number in range(30):
+        enter_user(app, account=f"u{number}", phone=f"1380013{8100 + number}")
+        client.log_in(alice)
+    assert asked() == few
+    assert max(few) <= 8, few
