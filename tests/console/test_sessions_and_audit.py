@@ -19,8 +19,15 @@ def test_sessions_are_found_and_ended(
     of_club = desk.read("/sessions/", app=ACME_CLUB.appid)
     assert of_club.count(ROW) == 1
     assert club["user"]["id"] in of_club
+    of_bob = desk.read("/sessions/", user=club["user"]["id"])
+    assert of_bob.count(ROW) == 1
+    assert of_bob.split("<tbody>")[1].count(club["user"]["id"]) > 0
+    assert "Check it and send it again." in desk.read("/sessions/", user="bob")
     session = of_club.split("/console/sessions/")[-1][:36]
-    assert "The session is ended." in desk.press(f"/sessions/{session}/end")
+    query = of_club.split(f"{session}/end")[1].split('"')[0]
+    after = desk.press(f"/sessions/{session}/end{query}")
+    assert "The session is ended." in after
+    assert after.count(ROW) == 1, "the list is still that of the club"
     assert client.me(club["token"]).status_code == 401
     assert client.me(shop["token"]).status_code == 200
     assert shop["user"]["id"] in desk.read("/sessions/", living="yes")

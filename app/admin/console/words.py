@@ -32,9 +32,9 @@ ENDED = {
     "session_limit": N_("too many sessions"),
     "unbound": N_("WeChat identity unbound"),
     "user_disabled": N_("user disabled"),
-    "ended_by_user": N_("ended by the user"),
+    "logged_out_everywhere": N_("logged out everywhere"),
     "refresh_token_reused": N_("refresh token used twice"),
-    "consent_withdrawn": N_("consent withdrawn"),
+    "revoked": N_("ended by the user"),
 }
 ACTORS = {
     "user": N_("user"),
