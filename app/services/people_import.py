@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from threading import Thread
 from uuid import UUID
 
+import structlog
+from flask import Flask, current_app
 from sqlalchemy import ColumnElement, Update, select, update
 from sqlalchemy.exc import DBAPIError
 
@@ -30,6 +33,10 @@ NOTED_EVERY, GIVEN_UP_AFTER = timedelta(milliseconds=300), timedelta(minutes=2)
 MOST_TOLD = 1_000
 
 Told = Callable[[int], object]
+# The index of the file, and the people in it.
+Claimed = tuple[bytes, Sequence[NewPerson]]
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +78,25 @@ def confirm_import(
     Raises ImportUnknown; ImportConfirmed, if it runs or ran already; PeopleRefused, if rows became
     bad since the preview. Whatever is raised, nobody is imported and the import has failed.
     """
-    file_index, people = _claim(actor, tenant_id, import_id)
+    return _run(actor, tenant_id, import_id, _claim(actor, tenant_id, import_id), told)
+
+
+def begin_import(actor: audit.Actor, tenant_id: UUID, import_id: UUID) -> None:
+    """Do as `confirm_import` does, but wait only until it runs; `import_progress` tells the rest.
+
+    Raises ImportUnknown or ImportConfirmed. It ends with its worker: then it is given up.
+    """
+    claimed = _claim(actor, tenant_id, import_id)
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+
+    def run() -> None:
+        # A greenlet begins with the log's context of the request that made it.
+        structlog.contextvars.clear_contextvars()
+        with app.app_context(), _logged():
+            _run(actor, tenant_id, import_id, claimed)
+
     with _failing(tenant_id, import_id):
-        ready = _made_ready(tenant_id, import_id, people, told)
-        _import(actor, tenant_id, import_id, file_index, ready)
-    return Imported(import_id, len(people))
+        Thread(target=run, name="people-import", daemon=True).start()
 
 
 def import_progress(actor: audit.Actor, tenant_id: UUID, import_id: UUID) -> Progress:
@@ -102,9 +123,30 @@ def _is_expired(one: PeopleImport, state: str) -> bool:
     return one.state == state and one.expires_at < now()
 
 
-def _claim(
-    actor: audit.Actor, tenant_id: UUID, import_id: UUID
-) -> tuple[bytes, Sequence[NewPerson]]:
+def _run(
+    actor: audit.Actor,
+    tenant_id: UUID,
+    import_id: UUID,
+    claimed: Claimed,
+    told: Told | None = None,
+) -> Imported:
+    file_index, people = claimed
+    with _failing(tenant_id, import_id):
+        ready = _made_ready(tenant_id, import_id, people, told)
+        _import(actor, tenant_id, import_id, file_index, ready)
+    return Imported(import_id, len(people))
+
+
+@contextmanager
+def _logged() -> Iterator[None]:
+    """Let a thread end quietly: what it failed of is noted, and its traceback may name people."""
+    try:
+        yield
+    except Exception as error:
+        log.warning("people_import_failed", error=type(error).__name__)
+
+
+def _claim(actor: audit.Actor, tenant_id: UUID, import_id: UUID) -> Claimed:
     """Let one of those who confirm at once run the import."""
     with transaction() as db:
         wanted = select(PeopleImport).where(_own(actor, tenant_id, import_id))

@@ -11,7 +11,9 @@ from app.admin.console.doorway import doorway
 from app.admin.console.home import HomeView
 from app.admin.console.mine import MineView
 from app.admin.console.operators import OperatorsView
+from app.admin.console.people import PeopleView
 from app.admin.console.sessions import SessionsView
+from app.admin.console.tenants import TenantsView
 from app.admin.console.users import UsersView
 
 
@@ -26,5 +28,7 @@ def init_app(app: Flask) -> None:
         theme=Bootstrap4Theme(base_template="console/base.html"),
         csp_nonce_generator=guard.nonce,
     )
-    for view in (AppsView, UsersView, SessionsView, AuditView, OperatorsView, MineView):
+    for view in (AppsView, UsersView, PeopleView, SessionsView, AuditView):
+        admin.add_view(view())
+    for view in (TenantsView, OperatorsView, MineView):
         admin.add_view(view())

@@ -1,7 +1,7 @@
 """The way in: signing in, the one-time code, taking an invitation up, and the way out."""
 
+import re
 from contextlib import suppress
-from urllib.parse import urlsplit
 
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -10,12 +10,15 @@ from flask_babel import gettext
 from app.admin.console.forms import CodeForm, InvitationForm, SignInForm
 from app.admin.console.guard import LANGUAGE, ROOT, TENANT, TOKEN, error_page
 from app.auth import this_device
-from app.errors import Failure, NotFound
+from app.errors import Failure
 from app.languages import SPOKEN
-from app.problems import failure_of
+from app.problems import advice_of, failure_of
 from app.services import operator_sign_in as service
 from app.services.operator_sessions import end_operator_session, find_console_session
 from app.services.operators import accept_invitation
+
+# Browsers read a backslash as a slash, and two dots as a way up.
+LOCAL = re.compile(rf"{ROOT}(/[A-Za-z0-9_-]+)*/?(\?[!-\[\]-~]*)?")
 
 doorway = Blueprint(
     "doorway",
@@ -87,12 +90,6 @@ def choose_language() -> ResponseReturnValue:
     return redirect(_local(request.form.get("next")))
 
 
-@doorway.route("/<path:rest>")
-def nothing_here(rest: str) -> ResponseReturnValue:
-    """Say that there is no such page."""
-    raise NotFound
-
-
 def _enter(entered: service.ConsoleSignIn) -> ResponseReturnValue:
     """Keep the token in a cookie, and nothing of what was there before but the language."""
     chosen = session.get(LANGUAGE)
@@ -105,14 +102,11 @@ def _enter(entered: service.ConsoleSignIn) -> ResponseReturnValue:
 
 
 def _local(address: str | None) -> str:
-    """Follow an address only when it is a page of the console."""
-    parts = urlsplit(address or ROOT)
-    is_ours = not parts.scheme and not parts.netloc and parts.path.startswith(f"{ROOT}/")
-    return (address or "").replace("\\", "") if is_ours else url_for("console.index")
+    """Follow an address only when it is plainly a page of the console."""
+    return address if address and LOCAL.fullmatch(address) else url_for("console.index")
 
 
 def _asked_again(template: str, form: object, failure: Failure) -> ResponseReturnValue:
     status = failure_of(failure).status
     page = render_template(template, form=form, failure=failure)
-    wait = {"Retry-After": str(failure.retry_after)} if failure.retry_after else {}
-    return page, status, wait
+    return page, status, advice_of(failure)

@@ -1,25 +1,42 @@
 """Who may see a page of the console, and what its answers allow the browser to do."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from secrets import token_urlsafe
-from typing import cast
+from typing import Any, TypeVar, cast
 
-from flask import Flask, Response, flash, g, redirect, render_template, request, session, url_for
+from flask import (
+    Flask,
+    Response,
+    current_app,
+    flash,
+    g,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
 from flask.typing import ResponseReturnValue
 from flask_babel import get_locale, gettext
 from flask_wtf.csrf import CSRFError, CSRFProtect
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.routing import RequestRedirect
 
 from app.auth import this_device
-from app.errors import PageOutdated, SignInExpired, SignInNeeded, TenantUnknown
+from app.errors import Failure, PageOutdated, SignInExpired, SignInNeeded, TenantUnknown
 from app.languages import speak
-from app.problems import failure_of
+from app.problems import advice_of, failure_of
 from app.services.desks import Desk, open_desk
 from app.services.operator_sessions import SignedIn, find_console_session
-from app.services.tenants import list_tenants
+
+V = TypeVar("V", bound=Callable[..., Any])
 
 ROOT = "/console"
 # What the cookie of the console holds, signed but readable.
 TOKEN, TENANT, LANGUAGE = "token", "tenant", "language"
+FORM_MEMORY = 512 * 1024
 csrf = CSRFProtect()
 
 
@@ -37,18 +54,22 @@ def _is_console() -> bool:
 
 
 def _guard() -> ResponseReturnValue | None:
+    """Let nobody further who is not signed in; only then is a body read, and its token checked."""
     if not _is_console():
         return None
-    g.nonce = token_urlsafe(16)
     speak(session.get(LANGUAGE))
+    if not _is_open_to_strangers():
+        refused = _let_in() or _nothing_here()
+        if refused is not None:
+            return refused
+        _allow_large_body()
     csrf.protect()
-    if (request.endpoint or "").startswith("doorway.") or _is_asset():
-        return None
-    return _let_in()
+    return None
 
 
-def _is_asset() -> bool:
-    return (request.endpoint or "").endswith(".static")
+def _is_open_to_strangers() -> bool:
+    endpoint = request.endpoint or ""
+    return endpoint.startswith("doorway.") or endpoint.endswith(".static")
 
 
 def _let_in() -> ResponseReturnValue | None:
@@ -58,12 +79,36 @@ def _let_in() -> ResponseReturnValue | None:
         if session.pop(TOKEN, None):
             flash(gettext(failure.en), "error")
         return redirect(url_for("doorway.sign_in", next=_here()))
-    g.desk = None
     return None
 
 
 def _here() -> str:
     return request.full_path.rstrip("?") if request.method == "GET" else ROOT
+
+
+def _nothing_here() -> ResponseReturnValue | None:
+    """Answer for addresses that are no page's: without a blueprint, nobody else would as a page."""
+    wrong = request.routing_exception
+    return None if wrong is None or isinstance(wrong, RequestRedirect) else error_page(wrong)
+
+
+def takes_body(largest: int) -> Callable[[V], V]:
+    """Mark a view that takes a larger body than others, from those who are signed in."""
+
+    def mark(view: V) -> V:
+        view.__dict__["largest_body"] = largest
+        return view
+
+    return mark
+
+
+def _allow_large_body() -> None:
+    view = current_app.view_functions.get(request.endpoint or "")
+    largest = getattr(view, "largest_body", None)
+    if largest is not None:
+        request.max_content_length = largest
+        # The parser holds that much of a file at a time, as well as all fields.
+        request.max_form_memory_size = FORM_MEMORY
 
 
 def signed_in() -> SignedIn:
@@ -72,28 +117,29 @@ def signed_in() -> SignedIn:
 
 
 def this_desk() -> Desk:
-    """Give the desk that the page is about: one's own tenant's, or the one that was chosen."""
-    if g.desk is None:
-        g.desk = _open_desk()
+    """Give the desk that the page is about: one's own tenant's, or the one that was chosen.
+
+    Raises TenantUnknown while none is chosen.
+    """
+    if "desk" not in g:
+        whose = signed_in()
+        slug = whose.tenant_slug or session.get(TENANT)
+        if slug is None:
+            raise TenantUnknown
+        g.desk = open_desk(whose, slug)
     return cast(Desk, g.desk)
 
 
-def _open_desk() -> Desk:
-    whose = signed_in()
-    if whose.tenant_slug is not None:
-        return open_desk(whose, whose.tenant_slug)
-    try:
-        return open_desk(whose, session.get(TENANT, ""))
-    except TenantUnknown:
-        first = next(iter(list_tenants()), None)
-        if first is None:
-            raise
-        return open_desk(whose, first.slug)
+def find_desk() -> Desk | None:
+    """Give the desk, if a tenant is chosen and still there."""
+    with suppress(TenantUnknown):
+        return this_desk()
+    return None
 
 
 def nonce() -> str:
     """Give what marks the scripts and styles of this answer as ours."""
-    return str(g.get("nonce", ""))
+    return str(g.setdefault("nonce", token_urlsafe(16)))
 
 
 def _add_headers(response: Response) -> Response:
@@ -115,16 +161,30 @@ def _add_headers(response: Response) -> Response:
 def _told_to_pages() -> dict[str, object]:
     return {
         "signed_in": g.get("signed_in"),
-        "this_desk": this_desk,
+        "shown_desk": _shown_desk,
+        "console_menu": _menu,
         "language": str(get_locale()),
         "csp_nonce": nonce,
     }
 
 
+def _shown_desk() -> Desk | None:
+    """Give the desk even to the page that tells of a failure, of the database's among them."""
+    with suppress(Failure, SQLAlchemyError):
+        return this_desk()
+    return None
+
+
+def _menu() -> list[Any]:
+    items = current_app.extensions["admin"][0].menu()
+    return [item for item in items if item.is_visible() and item.is_accessible()]
+
+
 def error_page(error: Exception) -> ResponseReturnValue:
     """Tell a failure as a page, in words that say what to do."""
     failure = failure_of(PageOutdated() if isinstance(error, CSRFError) else error)
-    return render_template("console/error.html", failure=failure), failure.status
+    page = render_template("console/error.html", failure=failure)
+    return page, failure.status, advice_of(failure)
 
 
 def moment(when: datetime | None) -> str:

@@ -16,6 +16,8 @@ from app.services import one_time_codes as service
 class MineView(Page):
     """What operators change of themselves."""
 
+    of_tenant = False
+
     def __init__(self) -> None:
         super().__init__(name=N_("My sign-in"), endpoint="console_mine", url="mine")
 

@@ -6,6 +6,7 @@ from flask import request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_babel import gettext
+from wtforms import SelectChoice
 
 from app.admin.console.forms import InviteForm
 from app.admin.console.guard import signed_in
@@ -14,11 +15,18 @@ from app.errors import Failure
 from app.services import operators as service
 from app.services.tenants import list_tenants
 
+ROLES = {
+    "platform": N_("runs the service"),
+    "tenant_admin": N_("looks after a tenant"),
+    "tenant_reader": N_("only reads, of a tenant"),
+}
+STATES = {"active": N_("active"), "disabled": N_("disabled")}
+
 
 class OperatorsView(Page):
     """For those who run the service."""
 
-    for_platform = True
+    for_platform, of_tenant = True, False
 
     def __init__(self) -> None:
         super().__init__(name=N_("Admins"), endpoint="console_operators", url="operators")
@@ -57,14 +65,13 @@ class OperatorsView(Page):
         return done(url_for(".index"), gettext("Changed."))
 
     def _shown(self, form: InviteForm, **more: object) -> ResponseReturnValue:
-        return self.render(
-            "console/operators.html", operators=service.list_operators(), form=form, **more
-        )
+        told = {"operators": service.list_operators(), "roles": ROLES, "states": STATES}
+        return self.render("console/operators.html", form=form, **told, **more)
 
 
 def _form() -> InviteForm:
     form = InviteForm()
-    form.tenant.choices = [(one.slug, one.name) for one in list_tenants()]
+    form.tenant.choices = [SelectChoice(one.slug, one.name) for one in list_tenants()]
     return form
 
 

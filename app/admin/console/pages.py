@@ -6,14 +6,14 @@ from datetime import datetime
 from typing import Any, ClassVar
 from unicodedata import category
 
-from flask import Blueprint, flash, redirect, request
+from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import Admin, BaseView
 from flask_admin.contrib.sqla import ModelView
 from flask_babel import gettext
 from sqlalchemy.orm import Query
 
-from app.admin.console.guard import error_page, moment, signed_in, this_desk
+from app.admin.console.guard import error_page, find_desk, moment, signed_in, this_desk
 from app.errors import Failure, NotFound, RoleTooLow
 from app.extensions import db
 from app.problems import failure_of
@@ -40,6 +40,8 @@ class Page(BaseView):
 
     # Whether only those who run the service may see it.
     for_platform = False
+    # Whether it is about one tenant, which those who run the service choose first.
+    of_tenant = True
 
     def create_blueprint(self, admin: Admin) -> Blueprint:
         """Tell failures as pages."""
@@ -51,9 +53,12 @@ class Page(BaseView):
         """Show it in the menu to those who may see it."""
         return not self.for_platform or signed_in().role == "platform"
 
-    def _handle_view(self, name: str, **kwargs: Any) -> None:
+    def _handle_view(self, name: str, **kwargs: Any) -> ResponseReturnValue | None:
         if not self.is_visible():
             raise NotFound
+        if self.of_tenant and find_desk() is None:
+            return redirect(url_for("console_tenants.index"))
+        return None
 
 
 class TenantList(Page, ModelView):

@@ -1,0 +1,111 @@
+"""Many people at once: imported from a file after a look at it, and exported."""
+
+from uuid import UUID
+
+from flask import Response, redirect, stream_with_context, url_for
+from flask.typing import ResponseReturnValue
+from flask_admin import expose
+
+from app.admin.console.forms import ExportForm, UploadForm
+from app.admin.console.guard import signed_in, takes_body, this_desk
+from app.admin.console.pages import N_, Page, need_changer
+from app.errors import FAILURES, Failure
+from app.services.people_export import Wanted, export_people
+from app.services.people_files import COLUMNS, LARGEST_FILE, read_people
+from app.services.people_import import begin_import, import_progress
+from app.services.people_previews import Preview, preview_import
+from app.services.people_rows import BadCell
+
+# What a form adds to the file that it carries.
+LARGEST_BODY = LARGEST_FILE + 64 * 1024
+# Bad rows that a page shows; whoever has more of them mends those first.
+MOST_SHOWN = 500
+COLUMN_LABELS = {
+    "account": N_("Account"),
+    "phone": N_("Phone number"),
+    "nickname": N_("Nickname"),
+    "password": N_("Password"),
+}
+
+
+class PeopleView(Page):
+    """For those who may change; nobody is imported before the confirmation."""
+
+    def __init__(self) -> None:
+        super().__init__(name=N_("Import"), endpoint="console_people", url="people")
+
+    def is_visible(self) -> bool:
+        """Show it to those who may change."""
+        return signed_in().may_change
+
+    def _handle_view(self, name: str, **kwargs: object) -> ResponseReturnValue | None:
+        need_changer()
+        return super()._handle_view(name, **kwargs)
+
+    @expose("/")
+    def index(self) -> ResponseReturnValue:
+        """Ask for a file, or for what to export."""
+        return self._shown()
+
+    @expose("/preview", methods=["POST"])
+    @takes_body(LARGEST_BODY)
+    def preview(self) -> ResponseReturnValue:
+        """Say what importing the file would do."""
+        form = UploadForm()
+        if not form.validate_on_submit():
+            return self._shown(upload=form)
+        desk = this_desk()
+        try:
+            people = read_people(form.file.data.read(LARGEST_FILE + 1))
+            preview = preview_import(desk.actor, desk.tenant_id, people)
+        except Failure as failure:
+            return self._shown(failure=failure), failure.status
+        return self.render("console/people_preview.html", preview=preview, **_bad_rows(preview))
+
+    @expose("/<uuid:import_id>/confirm", methods=["POST"])
+    def confirm(self, import_id: UUID) -> ResponseReturnValue:
+        """Import everybody, or nobody."""
+        desk = this_desk()
+        begin_import(desk.actor, desk.tenant_id, import_id)
+        return redirect(url_for(".progress", import_id=import_id))
+
+    @expose("/<uuid:import_id>")
+    def progress(self, import_id: UUID) -> ResponseReturnValue:
+        """Show how far it is."""
+        desk = this_desk()
+        progress = import_progress(desk.actor, desk.tenant_id, import_id)
+        why = FAILURES.get(progress.failure or "")
+        return self.render("console/people_progress.html", progress=progress, why=why)
+
+    @expose("/export", methods=["POST"])
+    def export(self) -> ResponseReturnValue:
+        """Give people as CSV; the audit trail says who took them."""
+        form = ExportForm()
+        if not form.validate_on_submit():
+            return self._shown(export=form)
+        wanted = Wanted(form.query.data or "", form.status.data or None, form.full_phones.data)
+        desk = this_desk()
+        pieces = stream_with_context(export_people(desk.actor, desk.tenant_id, wanted))
+        named = f'attachment; filename="{desk.tenant_slug}-people.csv"'
+        return Response(pieces, mimetype="text/csv", headers={"Content-Disposition": named})
+
+    def _shown(
+        self,
+        upload: UploadForm | None = None,
+        export: ExportForm | None = None,
+        failure: Failure | None = None,
+    ) -> str:
+        forms = {
+            "upload": upload or UploadForm(formdata=None),
+            "export": export or ExportForm(formdata=None),
+        }
+        return self.render("console/people.html", failure=failure, columns=COLUMNS, **forms)
+
+
+def _bad_rows(preview: Preview) -> dict[str, object]:
+    """Gather what is wrong by row, for a row may be wrong in several columns."""
+    rows: dict[int, list[BadCell]] = {}
+    for one in preview.bad:
+        rows.setdefault(one.row, []).append(one)
+    shown = list(rows.items())[:MOST_SHOWN]
+    return {"bad_rows": shown, "bad_count": len(rows), "labels": COLUMN_LABELS}

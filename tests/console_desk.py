@@ -1,0 +1,87 @@
+"""A browser at the console: it keeps its cookie, and fills in the forms that it was given."""
+
+import re
+from typing import Any
+
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from app.services import audit
+from app.services.operators import invite_operator
+
+PASSWORD = "a-long-enough-password"
+ROOT = "/console"
+TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
+NOTE = re.compile(r'<p class="note ?([a-z]*)"[^>]*>(.*?)</p>', re.DOTALL)
+
+
+class Browser:
+    """A browser of one operator."""
+
+    def __init__(self, app: Flask, ip: str = "192.0.2.1", language: str = "en") -> None:
+        self.app, self.http = app, app.test_client()
+        self.environ = {"REMOTE_ADDR": ip}
+        self.headers = {"Accept-Language": language, "User-Agent": "Firefox"}
+
+    def open(self, path: str, method: str = "GET", **how: Any) -> TestResponse:
+        """Ask for an address below /console, following nothing."""
+        path = path if path.startswith(ROOT) else f"{ROOT}{path}"
+        how = {"environ_overrides": self.environ, "headers": self.headers} | how
+        return self.http.open(path, method=method, **how)
+
+    def get(self, path: str, **how: Any) -> TestResponse:
+        """Ask for a page."""
+        return self.open(path, **how)
+
+    def post(self, path: str, page: str | None = None, **form: Any) -> TestResponse:
+        """Send a form with the token of a page: of the sign-in page, which any browser can see."""
+        token = self.token(page or "/sign-in")
+        return self.open(path, "POST", data={"csrf_token": token} | form)
+
+    def token(self, page: str) -> str:
+        """Read the token that forms of this browser carry."""
+        answer = self.get(page)
+        found = TOKEN.search(answer.text)
+        assert found, (answer.status_code, answer.text)
+        return found.group(1)
+
+    def sign_in(self, email: str, password: str = PASSWORD, to: str = "") -> TestResponse:
+        """Sign in by the form."""
+        return self.post(f"/sign-in{to}", email=email, password=password)
+
+    @property
+    def cookie(self) -> str | None:
+        """Give the cookie that the browser keeps."""
+        cookie = self.http.get_cookie("wxpass_console", path=ROOT)
+        return cookie.value if cookie else None
+
+
+def invite(app: Flask, email: str, role: str, tenant: str | None) -> str:
+    """Invite an operator as the command does."""
+    with app.app_context():
+        return invite_operator(audit.OPERATOR, email, role, tenant)
+
+
+def add_operator(
+    app: Flask, email: str = "ann@acme.example", role: str = "tenant_admin", tenant: str = "acme"
+) -> str:
+    """Let an operator be there, who has taken the invitation up; give the address."""
+    invitation = invite(app, email, role, tenant if role != "platform" else None)
+    taken = {"invitation": invitation, "password": PASSWORD, "again": PASSWORD}
+    assert Browser(app).post("/invitation", **taken).status_code == 302
+    return email
+
+
+def signed_in(
+    app: Flask, email: str = "ann@acme.example", role: str = "tenant_admin", tenant: str = "acme"
+) -> Browser:
+    """Give the browser of an operator who is signed in."""
+    browser = Browser(app)
+    entered = browser.sign_in(add_operator(app, email, role, tenant))
+    assert (entered.status_code, entered.location) == (302, "/console/")
+    return browser
+
+
+def notes(answer: TestResponse) -> list[tuple[str, str]]:
+    """Read what a page tells above all else: its kind, and the text."""
+    return [(kind, text.strip()) for kind, text in NOTE.findall(answer.text)]
