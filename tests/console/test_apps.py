@@ -92,7 +92,7 @@ def test_secrets_are_replaced_and_removed(app: Flask, rows: Reader) -> None:
     assert again.status_code == 409
     assert "This AppSecret is in use already." in again.text
     assert "The secret is removed." in desk.press(f"{where}/secrets/next_secret/remove")
-    assert desk.post(f"{where}/secrets/secret/remove").status_code == 405
+    assert desk.post(f"{where}/secrets/secret/remove").status_code == 404
     kept = rows(
         "SELECT next_secret_sealed IS NULL, push_token_sealed IS NULL, secret_sealed IS NULL"
         " FROM wechat_apps WHERE appid = :appid",
