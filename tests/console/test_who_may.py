@@ -119,6 +119,8 @@ def test_a_neighbour_is_in_no_list_however_it_is_searched(app: Flask, theirs: Th
             for known in (theirs.user, theirs.other, theirs.session, theirs.appid, "globex"):
                 assert known not in body, (path, query, known)
             assert theirs.appid in query.values() or theirs.appid not in page, (path, query)
+            if path in ("/users/", "/sessions/"):
+                assert "<small>0</small>" in page, "how many they are is theirs to know"
     for stock in ("export/csv/", "details/", "edit/", "delete/", "new/", "action/", "ajax/lookup/"):
         for path in LISTS:
             answer = desk.get(f"{path}{stock}", id=theirs.user)
