@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test test-rotation check fmt messages migrate
+.PHONY: help setup run test test-browser test-rotation check fmt messages migrate
 
 PYTHON ?= python3
 VENV := .venv
@@ -25,6 +25,9 @@ migrate: $(VENV)/.installed ## Bring the database up to date / 执行数据库�
 
 test: $(VENV)/.installed-dev ## Run the tests / 运行测试
 	@exec $(BIN)/python -m pytest
+
+test-browser: $(VENV)/.installed-dev ## Use the console with a real Chromium; pictures in var/screenshots / 用真实的 Chromium 操作控制台并截图
+	@exec env CHROMIUM=/usr/bin/chromium $(BIN)/python -m pytest -n 0 tests/browser
 
 test-rotation: $(VENV)/.installed-dev ## Change the key of 200,000 rows while people log in / 登录不中断地轮换 20 万行数据的密钥
 	@exec env ROTATION_ROWS=200000 $(BIN)/python -m pytest -n 0 tests/test_key_rotation.py -k while_old_rows

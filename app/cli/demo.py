@@ -8,10 +8,11 @@ from flask.cli import with_appcontext
 from flask_migrate import upgrade
 
 from app.cli.terminal import failures_told_with_any_keys
-from app.errors import AccountExists, AppExists, TenantExists
-from app.services import apps, tenants, users
+from app.errors import AccountExists, AppExists, OperatorExists, TenantExists
+from app.services import apps, audit, operators, tenants, users
 from app.services.key_proofs import check_keys
-from config.development.demo import TENANTS, DemoTenant
+from app.services.sessions import Device
+from config.development.demo import OPERATOR, TENANTS, DemoOperator, DemoTenant
 
 
 @click.command()
@@ -19,7 +20,7 @@ from config.development.demo import TENANTS, DemoTenant
 @with_appcontext
 @failures_told_with_any_keys
 def demo(migrate: bool) -> None:
-    """Add the demo tenants, mini-programs and users, those that are missing. 添加演示数据。
+    """Add the demo tenants, apps, users and operator, those that are missing. 添加演示数据。
 
     Their secrets are printed in the source, so production refuses.
     """
@@ -30,6 +31,7 @@ def demo(migrate: bool) -> None:
     check_keys()
     for tenant in TENANTS:
         _add(tenant)
+    _add_operator(OPERATOR)
 
 
 def _add(tenant: DemoTenant) -> None:
@@ -42,3 +44,9 @@ def _add(tenant: DemoTenant) -> None:
     for user in tenant.users:
         with contextlib.suppress(AccountExists):
             users.add_user(tenant.slug, user.account, user.password, user.phone)
+
+
+def _add_operator(operator: DemoOperator) -> None:
+    with contextlib.suppress(OperatorExists):
+        invitation = operators.invite_operator(audit.OPERATOR, operator.email, "platform", None)
+        operators.accept_invitation(invitation, operator.password, Device(None, None))

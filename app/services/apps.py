@@ -152,6 +152,8 @@ def lock_app(db: Session, appid: str, tenant_id: UUID | None = None) -> WeChatAp
 
     Raises AppUnknown.
     """
+    if not APPID.fullmatch(appid):
+        raise AppUnknown
     wanted = select(WeChatApp).where(WeChatApp.appid == appid)
     if tenant_id is not None:
         wanted = wanted.where(WeChatApp.tenant_id == tenant_id)

@@ -51,6 +51,8 @@ def name_apps(desk: Desk) -> Sequence[tuple[str, str]]:
 
 def get_desk_app(desk: Desk, appid: str) -> DeskApp:
     """Show one app; raise AppUnknown, for a neighbour's too."""
+    if not APPID.fullmatch(appid):
+        raise AppUnknown
     its = (WeChatApp.tenant_id == desk.tenant_id, WeChatApp.appid == appid)
     with transaction() as db:
         app = db.scalar(select(WeChatApp).where(*its)) if APPID.fullmatch(appid) else None

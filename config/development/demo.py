@@ -41,6 +41,16 @@ class DemoPerson:
     phone: str
 
 
+@dataclass(frozen=True)
+class DemoOperator:
+    """Somebody who runs the service, and can sign in to the console at once."""
+
+    email: str
+    password: str
+
+
+OPERATOR = DemoOperator("demo@wxpass.example", "console-demo-password")
+
 TENANTS = (
     DemoTenant(
         "acme",

@@ -19,7 +19,7 @@ from config import Config, ConfigError, load_config
 from config.development import ROOT, fill, is_missing, simulator_url, var_folder
 from config.development.addresses import check_free, is_local, service_address
 from config.development.children import Child, RunFailed, launch
-from config.development.demo import PEOPLE, TENANTS
+from config.development.demo import OPERATOR, PEOPLE, TENANTS
 from config.development.postgres import hold_server
 from config.development.story import tell_story
 from config.readers import read_number
@@ -243,6 +243,7 @@ def _summary(run: Run, service: str, wechat: str) -> str:
         "",
         "wxpass is ready. Ctrl-C stops everything. / 已就绪，按 Ctrl-C 全部停止。",
         f"  Service / 服务    {service}   ({service}/openapi.json)",
+        f"  Console / 控制台  {service}/console/   {OPERATOR.email}   {OPERATOR.password}",
         f"  WeChat / 微信     {wechat}",
         f"  Logs / 日志       {run.logs}/*.log",
         "  Accounts / 账号   alice, bob (acme), carol (globex)   NAME-demo-password",

@@ -1,0 +1,24 @@
+"""A real Chromium, against everything that `make run` starts; only when it is asked for.
+
+`make test-browser` names the browser; `make test` must not need one.
+"""
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from tests.test_make_run import Copy, start, stop
+
+CHROMIUM = os.environ.get("CHROMIUM", "")
+if not CHROMIUM.startswith("/"):
+    collect_ignore_glob = ["test_*.py"]
+
+
+@pytest.fixture(scope="session")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
+    """The service under gunicorn, with a WeChat beside it."""
+    running = start(tmp_path_factory.mktemp("browser") / "var")
+    yield running
+    stop(running, signal.SIGTERM)

@@ -1,0 +1,143 @@
+"""An operator's first hour with the console, in a real browser, one thing after another."""
+
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from config.development.demo import OPERATOR
+from tests.browser.conftest import CHROMIUM
+from tests.browser.screen import Screen, chromium
+from tests.cast import App, Person
+from tests.people import csv_of
+from tests.test_make_run import Copy
+
+CAFE = App("wxcccc000000000001", "acme", "c1" * 16, "on_login")
+HEADER = ("account", "phone", "nickname")
+PAGES = {
+    "home": "./",
+    "apps": "apps/",
+    "app-add": "apps/add",
+    "app": f"apps/{CAFE.appid}/show",
+    "users": "users/",
+    "people": "people/",
+    "sessions": "sessions/",
+    "audit": "audit/",
+    "tenants": "tenants/",
+    "operators": "operators/",
+    "mine": "mine/",
+    "unknown": "no-such-page",
+}
+
+
+@pytest.fixture(scope="module")
+def screen(copy: Copy) -> Iterator[Screen]:
+    """The window in which all of it happens; nothing may go wrong behind it."""
+    with chromium(CHROMIUM) as browser:
+        screen = Screen(browser, copy.service)
+        yield screen
+        assert not screen.wrong, screen.wrong
+
+
+def people(count: int, *bad: tuple[str, str, str]) -> bytes:
+    """Write a file of so many people, the bad ones last."""
+    numbers = range(count - len(bad))
+    good = [(f"guest{n}", f"139{n:08}", f"客人 {n}") for n in numbers]
+    return csv_of(HEADER, *good, *bad)
+
+
+def test_the_demo_operator_signs_in_and_chooses_a_tenant(screen: Screen) -> None:
+    screen.shoot_all({"sign-in": "sign-in", "invitation": "invitation", "code": "code"})
+    screen.open("./")
+    screen.enter("E-mail address", OPERATOR.email)
+    screen.enter("Password", "a-wrong-password")
+    screen.press("Sign in")
+    assert "E-mail address or password is wrong." in screen.text()
+    screen.shoot("sign-in-wrong")
+    screen.enter("Password", OPERATOR.password)
+    screen.press("Sign in")
+    assert screen.page.url.endswith("/console/tenants/")
+    screen.shoot("tenants-none-chosen")
+    screen.press("Choose acme")
+    assert screen.page.locator(".desk strong").inner_text() == "acme"
+
+
+def test_an_app_is_added_and_its_secret_is_tested(copy: Copy, screen: Screen) -> None:
+    copy.wechat.control("apps", appid=CAFE.appid, secret=CAFE.secret, open_platform="acme")
+    screen.open("apps/add")
+    screen.enter("appid", CAFE.appid)
+    screen.enter("Name", "Acme Café")
+    screen.page.get_by_label("Registration").select_option("on_login")
+    screen.enter("AppSecret", "0" * 32)
+    screen.press("Add and test")
+    assert "The AppSecret is wrong" in screen.text()
+    screen.shoot("app-wrong-secret")
+    screen.enter("AppSecret", CAFE.secret)
+    screen.press("Replace")
+    screen.press("Test these credentials")
+    assert "WeChat accepts appid and AppSecret." in screen.text()
+    assert CAFE.secret not in screen.page.content()
+
+
+def test_a_person_logs_in_is_found_and_is_logged_out(copy: Copy, screen: Screen) -> None:
+    for code in ("x", "y", "z"):
+        assert copy.post("login", CAFE.appid, code=code).status_code == 400
+    erin = Person(copy.wechat, "erin", "13900139005")
+    login = copy.post("login", CAFE.appid, code=erin.wx_login(CAFE)).json()
+    bearer = {"Authorization": f"Bearer {login['token']}"}
+    address = f"{copy.service}/v1/me"
+    assert requests.get(address, headers=bearer, timeout=5).status_code == 200
+    screen.open("users/")
+    screen.open(f"users/{login['user']['id']}/show")
+    assert "Acme Café" in screen.text()
+    PAGES["user"] = f"users/{screen.id_in_address()}/show"
+    screen.press("End")
+    assert "living" not in screen.text()
+    ended = requests.get(address, headers=bearer, timeout=5)
+    assert (ended.status_code, ended.json()["code"]) == (401, "session_revoked")
+
+
+def test_a_thousand_people_are_imported_once_three_rows_are_mended(screen: Screen) -> None:
+    bad = (("guest0", "", "Twice"), ("", "", "Nobody"), ("dan", "12", "Short"))
+    screen.open("people/")
+    name = "CSV or XLSX file, up to 5 MB"
+    file = {"name": "people.csv", "mimeType": "text/csv", "buffer": people(1000, *bad)}
+    screen.page.get_by_label(name).set_input_files(file)  # type: ignore[arg-type]
+    screen.press("Check the file")
+    assert "Nobody was imported." in screen.text()
+    rows = screen.page.locator("tbody tr").all_inner_texts()
+    assert [row.split()[0] for row in rows] == ["999", "1000", "1001"]
+    screen.shoot("people-bad")
+    screen.open("people/")
+    file["buffer"] = people(1000)
+    screen.page.get_by_label(name).set_input_files(file)  # type: ignore[arg-type]
+    screen.press("Check the file")
+    screen.shoot("people-good")
+    screen.press("Import 1000 users")
+    screen.page.get_by_text("Done: 1000 users were imported.").wait_for(timeout=60_000)
+    PAGES["people-done"] = f"people/{screen.id_in_address()}"
+    screen.open("users/")
+    screen.page.get_by_role("searchbox").first.fill("guest99")
+    screen.press("Find")
+    assert "客人 99" in screen.text()
+
+
+def test_people_are_exported(screen: Screen) -> None:
+    screen.open("people/")
+    with screen.page.expect_download() as download:
+        screen.press("Export")
+    assert download.value.suggested_filename == "acme-people.csv"
+    told = download.value.path().read_text(encoding="utf-8-sig")
+    assert told.count("guest") >= 1000
+    assert "139****" in told or "****" in told
+
+
+def test_every_page_fits_every_screen_in_both_languages(screen: Screen) -> None:
+    screen.shoot_all(PAGES)
+
+
+def test_signing_out_leads_to_the_way_in(screen: Screen) -> None:
+    screen.page.get_by_role("button", name="Sign out").click()
+    assert screen.page.url.endswith("/console/sign-in")
+    screen.open("users/")
+    assert "/console/sign-in" in screen.page.url
