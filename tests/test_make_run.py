@@ -113,6 +113,18 @@ def test_the_printed_commands_end_with_a_logged_in_user(copy: Copy) -> None:
     assert (me["account"], me["phone"]) == ("alice", "+8613800138001")
 
 
+def test_the_printed_operator_gets_into_the_console(copy: Copy) -> None:
+    """Otherwise a newcomer reads how to invite somebody before they see a page."""
+    email, password = re.findall(r"/console/ +(\S+) +(\S+)", copy.output)[0]
+    with requests.Session() as browser:
+        page = browser.get(f"{copy.service}/console/sign-in", timeout=5).text
+        token = re.findall(r'name="csrf_token"[^>]*value="([^"]+)"', page)[0]
+        form = {"csrf_token": token, "email": email, "password": password}
+        answer = browser.post(f"{copy.service}/console/sign-in", data=form, timeout=5)
+    assert answer.url == f"{copy.service}/console/tenants/"
+    assert "Acme 商城" in answer.text
+
+
 def test_commands_work_beside_the_running_service_and_an_app_answers_at_once(copy: Copy) -> None:
     """Otherwise an operator has to restart the service, or cannot even reach its database."""
     unknown = [copy.post("login", "wx00000000000000ff", code="x") for _ in range(8)]

@@ -42,6 +42,7 @@ class Page(BaseView):
     for_platform = False
     # Whether it is about one tenant, which those who run the service choose first.
     of_tenant = True
+    in_menu = True
 
     def create_blueprint(self, admin: Admin) -> Blueprint:
         """Tell failures as pages."""
@@ -51,10 +52,14 @@ class Page(BaseView):
 
     def is_visible(self) -> bool:
         """Show it in the menu to those who may see it."""
+        return self.in_menu and self.may_be_seen()
+
+    def may_be_seen(self) -> bool:
+        """Tell whether it is for whoever is signed in."""
         return not self.for_platform or signed_in().role == "platform"
 
     def _handle_view(self, name: str, **kwargs: Any) -> ResponseReturnValue | None:
-        if not self.is_visible():
+        if not self.may_be_seen():
             raise NotFound
         if self.of_tenant and find_desk() is None:
             return redirect(url_for("console_tenants.index"))

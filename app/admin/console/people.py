@@ -34,7 +34,7 @@ class PeopleView(Page):
     def __init__(self) -> None:
         super().__init__(name=N_("Import"), endpoint="console_people", url="people")
 
-    def is_visible(self) -> bool:
+    def may_be_seen(self) -> bool:
         """Show it to those who may change."""
         return signed_in().may_change
 

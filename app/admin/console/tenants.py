@@ -17,6 +17,8 @@ class TenantsView(Page):
     """Choose a tenant, or add one."""
 
     for_platform, of_tenant = True, False
+    # The name of the tenant, above every page, leads here.
+    in_menu = False
 
     def __init__(self) -> None:
         super().__init__(name=N_("Tenants"), endpoint="console_tenants", url="tenants")
