@@ -48,7 +48,7 @@ def create_app(config: Config) -> Flask:
 
     api.register(app, openapi)
     dialects.register(app)
-    admin.register(app)
+    admin.register(app, openapi)
     cli.register(app)
 
     proxies = config.trusted_proxies

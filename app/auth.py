@@ -75,7 +75,7 @@ def caller_of(token: str, *, even_expired: bool = False) -> Caller:
 
 def no_login(view: Callable[P, R]) -> Callable[P, R]:
     """Mark a view that anybody may call."""
-    return _needing("none", view)
+    return needing("none", view)
 
 
 def any_login(view: Callable[P, R]) -> Callable[P, R]:
@@ -86,7 +86,7 @@ def any_login(view: Callable[P, R]) -> Callable[P, R]:
         g.caller = caller_of(bearer_token())
         return view(*args, **kwargs)
 
-    return _needing("any", guarded)
+    return needing("any", guarded)
 
 
 def any_login_to_end(view: Callable[P, R]) -> Callable[P, R]:
@@ -97,7 +97,7 @@ def any_login_to_end(view: Callable[P, R]) -> Callable[P, R]:
         g.caller = caller_of(bearer_token(), even_expired=True)
         return view(*args, **kwargs)
 
-    return _needing("any", guarded)
+    return needing("any", guarded)
 
 
 def bound_login(view: Callable[P, R]) -> Callable[P, R]:
@@ -109,7 +109,7 @@ def bound_login(view: Callable[P, R]) -> Callable[P, R]:
             raise LoginUnbound
         return view(*args, **kwargs)
 
-    return _needing("bound", any_login(guarded))
+    return needing("bound", any_login(guarded))
 
 
 def login_required(view: Callable[P, R]) -> Callable[P, R]:
@@ -130,10 +130,11 @@ def login_required(view: Callable[P, R]) -> Callable[P, R]:
             raise NoUser
         return view(*args, **kwargs)
 
-    return _needing("bound", guarded)
+    return needing("bound", guarded)
 
 
-def _needing(login: str, view: Callable[P, R]) -> Callable[P, R]:
+def needing(login: str, view: Callable[P, R]) -> Callable[P, R]:
+    """Write on a view which login it needs."""
     view.__dict__["login"] = login
     return view
 

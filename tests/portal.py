@@ -1,6 +1,7 @@
 """WeChat's side of the message push: writes deliveries as the simulator does, sends them to us."""
 
 import time
+from datetime import datetime
 from typing import Any
 
 from flask import Flask
@@ -75,7 +76,9 @@ class Portal:
         return self.send(self.write(message, *how))
 
 
-def forget_nickname(db: Session, tenant_id: Any, appid: str, push: Push) -> None:
+def forget_nickname(
+    db: Session, tenant_id: Any, appid: str, push: Push, received_at: datetime
+) -> None:
     """Handle an event as a real handler would: by SQL, audited, nothing new the second time."""
     account = update(SocialAccount).where(
         SocialAccount.tenant_id == tenant_id,

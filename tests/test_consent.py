@@ -135,7 +135,7 @@ def test_a_number_that_was_verified_before_binding_is_forgotten_too(
     assert refused["code"] == 422
 
 
-@pytest.mark.parametrize("number", ["1", "2", "3", "4", "5", "7", "12", "13", "14", "15", "16"])
+@pytest.mark.parametrize("number", list(map(str, (1, 2, 3, 4, 5, 7, 12, 13, 14, 15, 16, 18))))
 def test_who_withdraws_what_is_not_kept_changes_nothing_but_the_trail(
     portal: Portal, rows: Reader, known: Known, number: str
 ) -> None:
@@ -241,10 +241,6 @@ def test_a_cancellation_that_failed_is_carried_out_later(
     portal: Portal, rows: Reader, known: Known, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise the message that waits for its second try is what keeps the person here."""
-
-    def fail(*_: Any) -> None:
-        raise ZeroDivisionError
-
     with monkeypatch.context() as patch:
         patch.setitem(HANDLERS, CANCEL, fail)
         changed, _ = played(portal, rows, Event=CANCEL, OpenID=known.openid)
@@ -332,6 +328,59 @@ def test_an_event_that_names_nobody_waits_with_its_reason(
     assert changed == {}
     assert rows("SELECT handled_at, failure FROM wechat_pushes") == [(None, "NobodyNamed")]
     assert run("pushes", "retry").exit_code == 1
+
+
+# When it is carried out late
+
+
+def fail(*_: Any) -> None:
+    raise ZeroDivisionError
+
+
+def came_late(portal: Portal, rows: Reader, **said: Any) -> None:
+    """Let an event fail when it comes, an hour ago."""
+    message = event(said.pop("Event", REVOKE), **said)
+    with pytest.MonkeyPatch.context() as failing:
+        failing.setitem(HANDLERS, str(message["Event"]), fail)
+        assert succeeded(portal.push(message))
+    rows("UPDATE wechat_pushes SET received_at = received_at - interval '1 hour'")
+
+
+@pytest.mark.parametrize("given_anew", [False, True])
+def test_a_number_that_was_given_since_a_late_event_came_stays(
+    portal: Portal, rows: Reader, known: Known, run: Run, given_anew: bool, client: Client
+) -> None:
+    """Otherwise an operator's retry takes a number that the person has allowed again since."""
+    came_late(portal, rows, OpenID=known.openid, RevokeInfo="8")
+    rows("UPDATE social_accounts SET created_at = created_at - interval '2 hours'")
+    if not given_anew:
+        rows("UPDATE phones SET verified_at = verified_at - interval '2 hours'")
+    before = read_tables(rows)
+    assert run("pushes", "retry").exit_code == 0
+    gone = changes(before, read_tables(rows)).get("phones", {})
+    assert gone == ({} if given_anew else {known.phone: GONE})
+    phone = client.me(known.token).json["phone"]
+    assert phone == ("+8613800138001" if given_anew else None)
+
+
+@pytest.mark.parametrize("name", [REVOKE, CANCEL, MODIFIED])
+def test_a_late_event_is_not_about_an_identity_that_came_after_it(
+    portal: Portal, rows: Reader, known: Known, run: Run, name: str
+) -> None:
+    """Otherwise who was erased and came back loses again what they gave the second time."""
+    came_late(portal, rows, Event=name, OpenID=known.openid, RevokeInfo="6")
+    before = read_tables(rows)
+    assert run("pushes", "retry").exit_code == 0
+    changed = changes(before, read_tables(rows))
+    assert set(changed) <= {"wechat_pushes", "key_proofs"}
+
+
+def test_a_late_event_about_nobody_leaves_no_index(portal: Portal, rows: Reader, run: Run) -> None:
+    """Otherwise whoever was erased before it was tried again can be told by it for 30 days."""
+    came_late(portal, rows, OpenID=OPENID)
+    assert rows.count("wechat_pushes", "person_index IS NOT NULL") == 1
+    assert run("pushes", "retry").exit_code == 0
+    assert rows("SELECT handled_at IS NULL, person_index FROM wechat_pushes") == [(False, None)]
 
 
 # All at once

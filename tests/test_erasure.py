@@ -7,12 +7,18 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from app.errors import SessionRevoked, TokenInvalid
 from app.keyring import keyring
 from app.models import Tenant
+from app.services.closing import close_account
+from app.services.export import export_everything
 from app.services.holdings import person_index
-from app.services.password_tries import _account_key
+from app.services.my_sessions import end_all_sessions, end_other_sessions
+from app.services.password_tries import account_key
 from app.services.phone_numbers import number_index, phone_number
 from app.services.retention import run_retention
+from app.services.sessions import Device, find_caller
+from app.services.social_accounts import get_social_account, lock_social_account
 from app.services.transactions import transaction
 from tests.cast import (
     ACME_CLUB,
@@ -90,6 +96,18 @@ def test_the_tenant_says_how_long_the_grace_is(
     assert rows("SELECT slug FROM users JOIN tenants t ON t.id = tenant_id") == [("globex",)]
 
 
+def test_operators_see_which_accounts_are_closed(
+    app: Flask, client: Client, alice: Person, bob: Person, rows: Reader
+) -> None:
+    """Otherwise nobody can tell a person who asks whether they will be erased, and when."""
+    client.bind(bob)
+    answer = close(client, client.bind(alice)["token"]).json
+    until = datetime.fromisoformat(answer["erase_after"]).isoformat(timespec="seconds")
+    listed = app.test_cli_runner().invoke(args=["users", "list", "--tenant", "acme"]).output
+    states_shown = [line.split("\t")[1] for line in listed.splitlines()]
+    assert states_shown == ["active", f"active, closed until {until}"]
+
+
 def by_code(client: Client, alice: Person) -> Any:
     return client.post("login", code=alice.wx_login())
 
@@ -117,6 +135,11 @@ def by_litemall(client: Client, alice: Person) -> Any:
     return client.send("POST", path, json={"code": alice.wx_login(), "userInfo": {"nickName": "A"}})
 
 
+def by_checkbind(client: Client, alice: Person) -> Any:
+    path = f"/apps/{ACME_SHOP.appid}/mobileApi/user/checkBind"
+    return client.send("GET", path, query_string={"code": alice.wx_login()})
+
+
 def by_bind_key(client: Client, alice: Person) -> Any:
     base = f"/apps/{ACME_SHOP.appid}"
     handle = client.send("POST", f"{base}/uni/openid", json={"code": alice.wx_login()}).json
@@ -126,7 +149,10 @@ def by_bind_key(client: Client, alice: Person) -> Any:
 
 @pytest.mark.parametrize(
     "log_in",
-    [by_code, by_password, by_binding, by_phone, in_a_sister_app, by_litemall, by_bind_key],
+    [
+        *(by_code, by_password, by_binding, by_phone, in_a_sister_app),
+        *(by_litemall, by_checkbind, by_bind_key),
+    ],
 )
 def test_a_new_login_within_the_grace_keeps_the_account(
     log_in: Callable[[Client, Person], Any],
@@ -174,6 +200,87 @@ def test_a_token_that_lay_about_cannot_close_the_account(
     assert close(client, client.log_in(alice)["token"]).status_code == 200
 
 
+def test_a_user_who_has_just_been_merged_is_not_closed(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise a request that was on its way when the user became another's ends in our error."""
+    enter_user(app, **CREDENTIALS, phone="13800138001")
+    bare = client.log_in(alice, ACME_CLUB)["token"]
+    with app.app_context():
+        caller = find_caller(bare)
+        client.bind(alice)
+        with pytest.raises(SessionRevoked):
+            close_account(caller, Device(None, None))
+    assert rows.count("users", "status = 'merged'") == 1
+    assert rows.count("users", "erase_after IS NOT NULL") == 0
+
+
+def refreshed(client: Client, login: dict[str, Any], token: str) -> Any:
+    return client.post("refresh", refresh_token=login["refresh_token"])
+
+
+def with_a_jwt(client: Client, login: dict[str, Any], token: str) -> Any:
+    return client.post("jwt", token)
+
+
+def verified(client: Client, login: dict[str, Any], token: str) -> Any:
+    return client.send("GET", "/v1/verify", token)
+
+
+def exported(client: Client, login: dict[str, Any], token: str) -> Any:
+    return client.send("GET", "/v1/me/export", token)
+
+
+def closed_again(client: Client, login: dict[str, Any], token: str) -> Any:
+    return close(client, token)
+
+
+@pytest.mark.parametrize("go_on", [refreshed, with_a_jwt, verified, exported, closed_again])
+def test_what_was_handed_out_before_the_closing_opens_nothing_any_more(
+    go_on: Callable[[Client, dict[str, Any], str], Any],
+    client: Client,
+    alice: Person,
+    rows: Reader,
+) -> None:
+    """Otherwise a token that is left over goes on, or has the account back without a login."""
+    login = client.bind(alice)
+    close(client, login["token"])
+    before = read_tables(rows)
+    assert failure(go_on(client, login, login["token"])) == (401, "session_revoked")
+    assert changes(before, read_tables(rows)) == {}
+
+
+def test_a_merge_of_somebody_who_was_erased_is_not_undone(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise an operator brings back to life what was to be forgotten, or breaks on it."""
+    enter_user(app, **CREDENTIALS, phone="13800138001")
+    bare = client.log_in(alice, ACME_CLUB)["user"]["id"]
+    close(client, client.bind(alice)["token"])
+    due(rows)
+    assert run(app) == 1
+    command = ["users", "undo-merge", bare, "--tenant", "acme"]
+    refused = app.test_cli_runner().invoke(args=command)
+    assert (refused.exit_code, "user_unknown" in refused.output) == (1, True)
+
+
+def test_who_was_split_off_within_the_grace_is_not_erased_with_the_other(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise a merge that was a mistake takes the wrong person along."""
+    enter_user(app, **CREDENTIALS, phone="13800138001")
+    bare = client.log_in(alice, ACME_CLUB)["user"]["id"]
+    close(client, client.bind(alice)["token"])
+    command = ["users", "undo-merge", bare, "--tenant", "acme"]
+    # Her identity in the shop has the same unionid, and goes with the one that was merged.
+    undone = app.test_cli_runner().invoke(args=command)
+    assert undone.exit_code == 0, undone.output
+    due(rows)
+    assert run(app) == 1
+    assert [str(one) for (one,) in rows("SELECT id FROM users")] == [bare]
+    assert client.log_in(alice)["user"]["id"] == bare
+
+
 def test_who_is_nobody_here_has_nothing_to_close(client: Client, alice: Person) -> None:
     """Otherwise a login that is not bound closes what it is not bound to."""
     assert failure(close(client, client.log_in(alice)["token"])) == (403, "login_unbound")
@@ -212,7 +319,7 @@ def story(app: Flask, client: Client, alice: Person) -> tuple[str, set[str]]:
             number_index(tenant_id, phone_number("+8613800138001")),
             person_index(ACME_SHOP.appid, first["openid"]),
             person_index(ACME_CLUB.appid, bare["openid"]),
-            _account_key(tenant_id, CREDENTIALS["account"]),
+            account_key(tenant_id, CREDENTIALS["account"]),
             keyring().blind_index(f"203.0.113.77\0{CREDENTIALS['account']}", f"tries:{tenant_id}"),
         }
     personal = {first["openid"], bare["openid"], str(first["unionid"]), "13800138001"}
@@ -334,6 +441,51 @@ def test_a_login_against_the_erasure_keeps_all_or_nothing(
         assert rows.count("users") == (1 - erased)
 
 
+def test_who_was_erased_on_the_way_takes_nothing_out_and_leaves_no_address(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise the trail keeps an address of theirs that nobody blanks any more."""
+    token = client.bind(alice)["token"]
+    with app.app_context():
+        caller = find_caller(token)
+        rows("UPDATE users SET erase_after = now()")
+        assert run(app) == 1
+        here = Device(None, "203.0.113.77")
+        with pytest.raises(TokenInvalid):
+            export_everything(caller, caller.user_id, here)
+        end_other_sessions(caller, here)
+        end_all_sessions(caller, here)
+    assert rows.count("audit_events", "ip IS NOT NULL") == 0
+
+
+def test_whose_identity_was_erased_on_the_way_is_told_to_log_in_again(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise a page says that a login by WeChat has no WeChat, and nobody knows what to do."""
+    token = client.bind(alice)["token"]
+    with app.app_context():
+        caller = find_caller(token)
+        rows("UPDATE users SET erase_after = now()")
+        assert run(app) == 1
+        with pytest.raises(TokenInvalid):
+            get_social_account(caller)
+        with pytest.raises(TokenInvalid), transaction() as db:
+            lock_social_account(db, caller)
+
+
+def test_no_log_line_says_whom_it_is_about(
+    app: Flask, client: Client, alice: Person, rows: Reader, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Otherwise the logs keep what was taken out of every table."""
+    token, personal = story(app, client, alice)
+    assert client.send("GET", "/v1/me/export", token).data
+    close(client, token)
+    due(rows)
+    assert run(app) == 1
+    assert "revoke_info_unknown" in caplog.text
+    assert [one for one in personal if one in caplog.text] == []
+
+
 @pytest.mark.real_commits
 def test_closing_against_logins_leaves_closed_and_logged_out_or_neither(
     app: Flask, client: Client, alice: Person, rows: Reader
@@ -347,6 +499,57 @@ def test_closing_against_logins_leaves_closed_and_logged_out_or_neither(
         assert {closed.status_code, *(answer.status_code for answer in answers)} == {200}
         living = rows.count("login_sessions", "ended_at IS NULL")
         assert (states(rows), living > 0) in [([True], False), ([False], True)]
+
+
+@pytest.mark.real_commits
+def test_erasures_merges_and_their_undoing_at_once_leave_nobody_torn(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise an operator and the nightly run between them leave a user without identities."""
+    for _ in range(5):
+        enter_user(app, **CREDENTIALS, phone="13800138001")
+        bare = client.log_in(alice, ACME_CLUB)["user"]["id"]
+        close(client, client.bind(alice)["token"])
+        due(rows)
+
+        def undo(user_id: str = bare) -> int:
+            command = ["users", "undo-merge", user_id, "--tenant", "acme"]
+            return int(app.test_cli_runner().invoke(args=command).exit_code)
+
+        undone, *erased = at_once([undo, *[lambda: run(app)] * 2])
+        assert sum(erased) == 1
+        left = {"users": 1 - undone, "social_accounts": 2 * (1 - undone)}
+        assert {name: rows.count(name) for name in left} == left
+        if undone == 0:
+            assert rows("SELECT status, merged_into_id FROM users") == [("active", None)]
+            close(client, client.log_in(alice)["token"])
+            due(rows)
+            assert run(app) == 1
+
+
+@pytest.mark.real_commits
+def test_a_number_verified_against_the_erasure_is_of_somebody_who_is_there(
+    app: Flask, client: Client, alice: Person, bob: Person, rows: Reader
+) -> None:
+    """Otherwise a number leads to a user who is being taken apart."""
+    for _ in range(5):
+        enter_user(app, **CREDENTIALS, phone="13800138001")
+        close(client, client.bind(alice)["token"])
+        due(rows)
+        tapping = Person(bob.wechat, "bob", alice.phone)
+        token, tap = client.log_in(tapping)["token"], tapping.tap_phone_new()
+        told, *_ = at_once(
+            [
+                lambda token=token, tap=tap: Client(app).post("phone", token, **tap),
+                *[lambda: run(app)] * 2,
+            ]
+        )
+        assert told.status_code == 200
+        assert client.me(told.json["token"]).json["phone"] == "+8613800138001"
+        assert [rows.count(one) for one in ("users", "phones")] == [1, 1]
+        assert states(rows) == [False]
+        rows("UPDATE users SET erase_after = now()")
+        assert run(app) == 1
 
 
 @pytest.mark.real_commits

@@ -39,8 +39,10 @@ from app.services.signing_keys import rotate_signing_key
 from app.services.tenants import tenant_id_of
 from config import Config
 from tests.cast import ACME_SHOP, Client, Person, Reader, WeChat
+from tests.operators import ask_for_codes, signed_in
 from tests.portal import Portal, configure, event
 from tests.test_concurrency import at_once
+from tests.test_idempotency import DAVE, create
 
 ROOT = Path(__file__).resolve().parents[1]
 ROWS = int(os.environ.get("ROTATION_ROWS", "2000"))
@@ -202,6 +204,8 @@ def test_every_column_is_rotated(
     client.bind(alice)
     configure(app)
     Portal(client).push(event("debug_demo"))
+    create(signed_in(app, "ops@wxpass.example", "platform"), "/tenants/acme/users", DAVE)
+    ask_for_codes(app, "ops@wxpass.example")
     with app.app_context():
         rotate_signing_key()
         set_next_secret(ACME_SHOP.appid, "e1" * 16)

@@ -63,10 +63,10 @@ def test_every_operation_says_what_it_takes_gives_and_how_it_fails(
         if method in ("POST", "PUT", "PATCH"):
             assert "schema" in operation["requestBody"]["content"]["application/json"], path
             assert responses["422"] == PROBLEM
-        if path.startswith("/v1/") and "200" in responses:
-            assert "schema" in responses["200"]["content"]["application/json"], path
+        for status in {"200", "201"} & set(responses) if path.startswith("/v1/") else ():
+            assert "schema" in responses[status]["content"]["application/json"], path
         assert operation["summary"]
-        assert {"200", "204"} & set(responses)
+        assert {"200", "201", "204"} & set(responses)
 
 
 def test_every_operation_says_which_login_it_needs(app: Flask, document: dict[str, Any]) -> None:
@@ -79,10 +79,37 @@ def test_every_operation_says_which_login_it_needs(app: Flask, document: dict[st
         view.__name__: view.__dict__["login"]
         for endpoint, view in app.view_functions.items()
         if endpoint.split(".")[0] in ("apps", "me", "identity", "health")
+        or endpoint.startswith("admin_")
     }
-    for _, _, operation in operations(document):
-        needed = [] if logins[operation["operationId"]] == "none" else TOKENS
-        assert operation["security"] == needed
+    jwt = document["components"]["securitySchemes"]["operatorJwt"]
+    assert (jwt["type"], jwt["scheme"], jwt["bearerFormat"]) == ("http", "bearer", "JWT")
+    for _, path, operation in operations(document):
+        tokens = [{"operatorJwt": []}] if path.startswith("/v1/admin/") else TOKENS
+        needed = [] if logins[operation["operationId"]] == "none" else tokens
+        assert operation["security"] == needed, path
+
+
+def test_creations_of_operators_say_that_they_may_be_sent_again(document: dict[str, Any]) -> None:
+    """Otherwise a script's author learns of Idempotency-Key after the second invitation."""
+    creations = {
+        path: operation
+        for _, path, operation in operations(document)
+        if path.startswith("/v1/admin/") and "201" in operation["responses"]
+    }
+    assert len(creations) == 4
+    for path, operation in creations.items():
+        names = [one.get("name") for one in operation["parameters"]]
+        assert "Idempotency-Key" in names, path
+
+
+def test_lists_of_operators_say_what_they_can_be_asked(document: dict[str, Any]) -> None:
+    """Otherwise nobody finds a user by phone, or the second page."""
+    search = document["paths"]["/v1/admin/tenants/{slug}/users"]["get"]["parameters"]
+    names = {one["name"] for one in search if one["in"] == "query"}
+    assert names == {
+        *("cursor", "limit", "count"),
+        *("account", "phone", "openid", "nickname", "status"),
+    }
 
 
 def test_problems_are_described_with_every_code(document: dict[str, Any]) -> None:

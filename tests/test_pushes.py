@@ -64,9 +64,9 @@ def states(rows: Reader) -> list[tuple[Any, ...]]:
 # A handler that fails
 
 
-def fail_after_writing(db: Session, tenant_id: UUID, appid: str, push: Push) -> None:
+def fail_after_writing(*given: Any) -> None:
     """Write, then fail, as a handler with a mistake does."""
-    forget_nickname(db, tenant_id, appid, push)
+    forget_nickname(*given)
     raise ZeroDivisionError(OPENID)
 
 
@@ -103,8 +103,8 @@ def test_one_that_fails_again_does_not_hold_up_the_others(
 ) -> None:
     """Otherwise one broken event stops the work on all."""
 
-    def fail_for_bob(db: Session, tenant_id: UUID, appid: str, push: Push) -> None:
-        forget_nickname(db, tenant_id, appid, push)
+    def fail_for_bob(db: Session, tenant_id: UUID, appid: str, push: Push, *more: Any) -> None:
+        forget_nickname(db, tenant_id, appid, push, *more)
         if push.openid == "oBob":
             raise ZeroDivisionError
 

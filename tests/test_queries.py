@@ -184,7 +184,7 @@ def gitegg_token(client: Client, alice: Person) -> Call:
         (verify, 1),
         (jwt, 3),
         (my_sessions, 2),
-        (export, 11),
+        (export, 16),
         (close, 6),
         (login_that_reopens, 9),
         (bind, 19),

@@ -3,20 +3,30 @@
 import json
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 from click.testing import Result
 from flask import Flask
+from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
+from structlog.testing import capture_logs
 
-from app.services import audit, retention
+from app.models import AuditEvent, SessionKey
+from app.models.columns import new_id
+from app.services import audit, erasure, retention
+from app.services.people_files import read_people
+from app.services.people_previews import preview_import
 from app.services.retention import run_retention
 from app.services.signing_keys import rotate_signing_key
+from app.services.tenants import tenant_id_of
 from app.services.transactions import transaction
-from tests.cast import Client, Person, Reader, enter_user
+from tests.cast import Client, Person, Reader, WeChat, enter_user
+from tests.operators import signed_in
 from tests.portal import REVOKE, Portal, configure, event
 from tests.tables import GONE, changes, read_tables
 from tests.test_concurrency import at_once
+from tests.test_idempotency import create
 
 Run = Callable[..., Result]
 
@@ -34,12 +44,20 @@ def removed(app: Flask) -> dict[str, int]:
         return {kind: count for kind, count in run_retention() if count}
 
 
+def make_old(rows: Reader, table: str, days: int, which: str = "true") -> None:
+    """Let the ids of some rows have been made so long ago."""
+    for (old,) in rows(f"SELECT id FROM {table} WHERE {which}"):
+        made = old.int - (days * 86_400_000 << 80)
+        rows(f"UPDATE {table} SET id = :new WHERE id = :old", new=UUID(int=made), old=old)
+
+
 def note(app: Flask, rows: Reader, slug: str, days_ago: int) -> None:
     """Write an audit event as it was written long ago."""
     rows(
         "INSERT INTO audit_events (id, tenant_id, actor_kind, action, subject, ip, created_at)"
-        " SELECT gen_random_uuid(), id, 'user', 'old', 'x', '192.0.2.1',"
+        " SELECT :id, id, 'user', 'old', 'x', '192.0.2.1',"
         " now() - make_interval(days => :days) FROM tenants WHERE slug = :slug",
+        id=UUID(int=new_id().int - (days_ago * 86_400_000 << 80)),
         slug=slug,
         days=days_ago,
     )
@@ -58,6 +76,8 @@ def test_sessions_go_ninety_days_after_their_end(  # noqa: PLR0913
     """Otherwise devices and addresses are kept for ever, or taken while somebody may ask."""
     client.bind(alice)
     living = client.log_in(alice)["token"]
+    ((session,),) = rows("SELECT id FROM login_sessions ORDER BY id LIMIT 1")
+    make_old(rows, "login_sessions", 100, f"id = '{session}'")
     ((session,),) = rows("SELECT id FROM login_sessions ORDER BY id LIMIT 1")
     expired = "expires_at = now() - interval '92 days'"
     more = ", end_reason = 'logged_out'" if column == "ended_at" else f", {expired}"
@@ -80,6 +100,7 @@ def test_an_unbound_session_that_nobody_bound_goes_too(
 ) -> None:
     """Otherwise bind keys that nobody traded pile up."""
     client.log_in(alice)
+    make_old(rows, "login_sessions", 92)
     rows("UPDATE login_sessions SET expires_at = now() - interval '91 days'")
     assert removed(app) == {"sessions": 1}
 
@@ -98,6 +119,20 @@ def test_the_trail_is_kept_as_long_as_each_tenant_says(app: Flask, rows: Reader,
     assert kept == [("acme", False), ("globex", False), ("globex", True)]
 
 
+def test_what_happened_in_no_tenant_is_kept_for_three_years(app: Flask, rows: Reader) -> None:
+    """Otherwise the platform's own records stay for ever, or go with some tenant's setting."""
+    for days in (1094, 1096):
+        rows(
+            "INSERT INTO audit_events (id, actor_kind, action, subject, created_at) VALUES"
+            " (:id, 'operator', 'old', :days, now() - make_interval(days => :ago))",
+            id=UUID(int=new_id().int - (days * 86_400_000 << 80)),
+            days=str(days),
+            ago=days,
+        )
+    assert removed(app) == {"audit_events": 1}
+    assert rows("SELECT subject FROM audit_events WHERE action = 'old'") == [("1094",)]
+
+
 def test_pushes_that_were_handled_go_and_one_that_failed_waits(
     app: Flask, client: Client, rows: Reader
 ) -> None:
@@ -107,6 +142,7 @@ def test_pushes_that_were_handled_go_and_one_that_failed_waits(
     portal.push(event())
     portal.push(event("debug_demo"))
     portal.push(event(OpenID="", CreateTime=1700000000))
+    make_old(rows, "wechat_pushes", 91)
     old = "received_at = now() - interval '91 days'"
     rows(f"UPDATE wechat_pushes SET {old}, handled_at = handled_at - interval '31 days'")
     assert rows.count("wechat_pushes") == 3
@@ -179,14 +215,52 @@ def test_what_is_due_goes_in_small_batches(
     sizes, few = [], retention._remove_few
 
     def counting(*given: Any) -> Any:
-        keys = few(*given)
-        sizes.append(len(keys))
-        return keys
+        sizes.append(few(*given))
+        return sizes[-1]
 
     monkeypatch.setattr(retention, "_remove_few", counting)
     grow(app, rows, 8)
     assert removed(app) == {"audit_events": 8}
     assert [size for size in sizes if size] == [3, 3, 2]
+
+
+def test_what_is_young_is_not_even_looked_at(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise every run reads all there is, and no run ends within the limit of a statement."""
+    configure(app)
+    for _ in range(3):
+        login = client.bind(alice)
+        Portal(client).push(event(OpenID=login["openid"], RevokeInfo="16"))
+    with app.app_context(), transaction() as db:
+        for kind in ("sessions", "audit_events", "pushes"):
+            table, dues = retention.RULES[kind]
+            assert rows.count(table.__tablename__) >= 1
+            for due in dues():
+                assert due.old
+                assert db.scalars(select(table.id).where(*due.old)).all() == []
+
+
+def test_no_statement_looks_at_more_rows_than_a_batch(
+    app: Flask, client: Client, wechat: WeChat, rows: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise looking for the last few rows that are due takes as long as the table is big."""
+    monkeypatch.setattr(retention, "AT_ONCE", 4)
+    for number in range(9):
+        client.log_in(Person(wechat, f"person{number}", f"1380013800{number}"))
+    ((last,),) = rows("SELECT id FROM session_keys ORDER BY id DESC LIMIT 1")
+    due = retention.Due(SessionKey.id == last)
+    monkeypatch.setattr(retention, "RULES", {"session_keys": (SessionKey, lambda: iter([due]))})
+    sizes, few = [], retention._remove_few
+
+    def counting(table: Any, key: Any, *which: Any) -> int:
+        with transaction() as db:
+            sizes.append(len(db.scalars(select(key).where(*which[:-1])).all()))
+        return few(table, key, *which)
+
+    monkeypatch.setattr(retention, "_remove_few", counting)
+    assert removed(app) == {"session_keys": 1}
+    assert sizes == [4, 4, 1]
 
 
 def test_a_dry_run_says_how_much_and_removes_nothing(app: Flask, rows: Reader, run: Run) -> None:
@@ -200,6 +274,87 @@ def test_a_dry_run_says_how_much_and_removes_nothing(app: Flask, rows: Reader, r
     assert changes(before, read_tables(rows)) == {}
     assert "audit_events\t2" in run("retention", "run").output.splitlines()
     assert "audit_events\t0" in run("retention", "run").output.splitlines()
+
+
+def test_what_cannot_be_removed_keeps_nothing_else_from_it(
+    app: Flask, client: Client, alice: Person, bob: Person, rows: Reader, run: Run
+) -> None:
+    """Otherwise one broken account keeps everybody else's data here for ever."""
+    broken = client.bind(alice)["user"]["id"]
+    client.bind(bob)
+    rows("UPDATE users SET erase_after = now()")
+    grow(app, rows, 1)
+    erase = retention.erase
+
+    def erase_others(db: Any, held: Any, actor: Any) -> None:
+        if broken in map(str, held.user_ids):
+            raise ZeroDivisionError
+        erase(db, held, actor)
+
+    with pytest.MonkeyPatch.context() as patch, capture_logs() as logs:
+        patch.setattr(retention, "erase", erase_others)
+        ran = run("retention", "run")
+    assert ran.exit_code == 1
+    told = ran.output.splitlines()
+    assert {"closed_accounts\t1", "audit_events\t1", "failed\t1"} <= set(told)
+    assert [log["about"] for log in logs if log["event"] == "retention_failed"] == [
+        f"user {broken}"
+    ]
+    assert [str(one) for (one,) in rows("SELECT id FROM users")] == [broken]
+    again = run("retention", "run")
+    assert (again.exit_code, rows.count("users")) == (0, 0)
+
+
+def test_a_batch_that_fails_ends_its_kind_and_what_went_before_is_told(
+    app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a run that failed half way says that it removed nothing, or goes on for ever."""
+    monkeypatch.setattr(retention, "AT_ONCE", 2)
+    grow(app, rows, 6)
+    few, batches = retention._remove_few, []
+
+    def fail_at_the_second(table: Any, *more: Any) -> Any:
+        if table is AuditEvent and (batches.append(table) or len(batches) == 2):
+            raise ZeroDivisionError
+        return few(table, *more)
+
+    monkeypatch.setattr(retention, "_remove_few", fail_at_the_second)
+    assert removed(app) == {"audit_events": 2, "failed": 1}
+
+
+class PowerCut(BaseException):
+    """Nobody catches it."""
+
+
+def test_a_run_that_is_cut_off_half_way_is_gone_on_with_by_the_next(
+    app: Flask, client: Client, alice: Person, rows: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a power cut leaves half a person, or old rows that no later run finds."""
+    monkeypatch.setattr(retention, "AT_ONCE", 2)
+    grow(app, rows, 5)
+    client.bind(alice)
+    rows("UPDATE users SET erase_after = now()")
+    before, few, batches = read_tables(rows), retention._remove_few, []
+
+    def cut(*_: Any) -> None:
+        raise PowerCut
+
+    def cut_at_the_second(table: Any, *more: Any) -> Any:
+        if table is AuditEvent and (batches.append(table) or len(batches) == 2):
+            raise PowerCut
+        return few(table, *more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(erasure, "_blank_addresses", cut)
+        with pytest.raises(PowerCut):
+            removed(app)
+    assert changes(before, read_tables(rows)) == {}
+    with monkeypatch.context() as patch:
+        patch.setattr(retention, "_remove_few", cut_at_the_second)
+        with pytest.raises(PowerCut):
+            removed(app)
+    assert (rows.count("users"), rows.count("audit_events", "action = 'old'")) == (0, 3)
+    assert removed(app) == {"audit_events": 3}
 
 
 @pytest.mark.real_commits
@@ -318,3 +473,21 @@ def test_settings_that_the_law_forbids_are_refused(run: Run, rows: Reader) -> No
         assert run("tenants", "set", "acme", option).exit_code == 2
     assert run("tenants", "set", "acme", "--grace-days=0").exit_code == 0
     assert rows("SELECT grace_days, audit_days FROM tenants WHERE slug = 'acme'") == [(0, 1095)]
+
+
+def test_what_operators_leave_goes_when_nobody_can_use_it(app: Flask, rows: Reader) -> None:
+    """Otherwise sign-ins, files of people and sealed answers pile up."""
+    ops = signed_in(app, "ops@wxpass.example", "platform")
+    invite = {"email": "new@wxpass.example", "role": "platform"}
+    assert create(ops, "/operators", invite).status_code == 201
+    with app.app_context():
+        file = read_people(b"account,phone\nerin,13800138055\n")
+        preview_import(audit.OPERATOR, tenant_id_of("acme"), file)
+    tables = ("operator_sessions", "people_imports", "idempotent_requests")
+    assert removed(app) == {}
+    rows("UPDATE people_imports SET expires_at = now() - interval '1 minute'")
+    rows("UPDATE idempotent_requests SET asked_at = now() - interval '25 hours'")
+    make_old(rows, "operator_sessions", 91)
+    rows("UPDATE operator_sessions SET ended_at = now() - interval '91 days', end_reason = 'x'")
+    assert removed(app) == dict.fromkeys(tables, 1)
+    assert [rows.count(table) for table in tables] == [0, 0, 0]

@@ -1,10 +1,13 @@
-"""The tenant's desk: web console and JSON API over the same services."""
+"""What operators use: the JSON API below /v1/admin, and the web console."""
 
 from flask import Flask
+from flask_smorest import Api
 
+from app.admin import api as json_api
 from app.admin import console
 
 
-def register(app: Flask) -> None:
+def register(app: Flask, api: Api) -> None:
     """Register what operators use."""
+    json_api.register(api)
     console.init_app(app)

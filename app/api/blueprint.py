@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Request
 from flask_smorest import Blueprint as SmorestBlueprint
-from marshmallow import Schema, missing
+from marshmallow import RAISE, Schema, missing
 from webargs.flaskparser import FlaskParser, abort, is_json_request
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
@@ -41,8 +41,13 @@ class Query(FlaskParser):
         return req.args.to_dict()
 
 
-class JsonBody(FlaskParser):
-    """Read bodies as JSON, and as nothing else."""
+class JsonBody(Query):
+    """Read bodies as JSON, and as nothing else; queries with no name that is not known."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION: dict[str, Any] = {  # noqa: RUF012
+        **FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION,
+        "query": RAISE,
+    }
 
     def load_json(self, req: Request, schema: Schema) -> Any:
         """Give the body's value, or refuse it with 413, 415 or 400."""
@@ -74,6 +79,8 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]
     """A blueprint of native views, each marked with the login that it needs (app/auth.py)."""
 
     ARGUMENTS_PARSER = JsonBody()
+    # Any one of these lets in.
+    LOGINS = LOGIN_TOKENS
 
     def add_url_rule(
         self,
@@ -84,14 +91,18 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]
     ) -> None:
         """Add a view, and describe in OpenAPI which token it takes and how it fails."""
         if view_func is not None:
-            view_func = self.doc(**_description(view_func))(view_func)
+            view_func = self.doc(**self.description_of(view_func))(view_func)
         super().add_url_rule(rule, endpoint, view_func, **options)
 
+    def description_of(self, view: Callable[..., Any]) -> dict[str, Any]:
+        """Describe a view as far as its parameters and its answers do not."""
+        return _description(view, self.LOGINS)
 
-def _description(view: Callable[..., Any]) -> dict[str, Any]:
+
+def _description(view: Callable[..., Any], logins: list[dict[str, list[str]]]) -> dict[str, Any]:
     description: dict[str, Any] = {
         "operationId": view.__name__,
-        "security": [] if view.__dict__["login"] == "none" else LOGIN_TOKENS,
+        "security": [] if view.__dict__["login"] == "none" else logins,
     }
     if "arguments" in view.__dict__["_apidoc"]:
         description["responses"] = {422: REFERENCE}

@@ -23,9 +23,14 @@ def run(dry_run: bool) -> None:
 
     Accounts closed longer ago than the tenant's grace, sessions that ended 90 days ago, audit
     events older than the tenant keeps, pushes handled 30 days ago or kept for 90, and keys, codes
-    and counts that are of no use any more. Several runs at once do no harm.
+    and counts that are of no use any more. Several runs at once do no harm. What fails is logged
+    and left to the next run, and the exit code is 1 then.
     """
-    for kind, removed in service.run_retention(dry_run=dry_run):
-        show(kind, removed)
+    told = {}
+    for kind, count in service.run_retention(dry_run=dry_run):
+        show(kind, count)
+        told[kind] = count
     if dry_run:
         show("Nothing was removed. 未删除任何数据。")
+    if told[service.FAILED]:
+        raise click.exceptions.Exit(1)

@@ -1,6 +1,5 @@
 """How commands check what they are given, read secrets, show rows and tell failures."""
 
-import re
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -15,18 +14,18 @@ from app.errors import DatabaseUnavailable, EncryptionKeyMissing, Failure, Migra
 from app.keyring import SealBroken
 from app.languages import in_both_languages
 from app.schemas.fields import Text
+from app.schemas.shapes import LONGEST_SLUG, SLUG
 from app.services.key_proofs import check_keys
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-SLUG = re.compile(r"[a-z0-9](-?[a-z0-9])*")
 NAME = Text(64)
 
 
 def a_slug(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
     """Check that a slug can stand in an address."""
-    if value is not None and (len(value) > 40 or not SLUG.fullmatch(value)):
+    if value is not None and (len(value) > LONGEST_SLUG or not SLUG.fullmatch(value)):
         raise click.BadParameter(
             "use 1 to 40 lower-case letters, digits and single hyphens. "
             "须为 1 到 40 个小写字母、数字或单个连字符。"

@@ -81,7 +81,13 @@ def list_(tenant: str) -> None:
     """List users: id, status, account, masked phone, nickname. 列出用户。"""
     for user in service.list_users(tenant):
         phone = masked(user.phone) if user.phone else "-"
-        show(user.id, user.status, user.account or "-", phone, user.nickname or "-")
+        show(user.id, _state(user), user.account or "-", phone, user.nickname or "-")
+
+
+def _state(user: service.Profile) -> str:
+    if user.erase_after is None:
+        return user.status
+    return f"{user.status}, closed until {user.erase_after.isoformat(timespec='seconds')}"
 
 
 @users.command("set-password")

@@ -17,6 +17,11 @@ def new_id() -> UUID:
     return uuid7()
 
 
+def first_id_of(moment: datetime) -> UUID:
+    """Give the bound between the ids that were made before a moment and those made since."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80)
+
+
 Id = Annotated[UUID, mapped_column(primary_key=True, default=new_id)]
 Moment = Annotated[datetime, mapped_column(DateTime(timezone=True))]
 # Added to by whoever counts.

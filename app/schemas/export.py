@@ -15,6 +15,9 @@ class UserExport(Response):
     gender = fields.Integer()
     level = fields.Integer()
     status = fields.String()
+    has_password = fields.Function(
+        lambda user: user.password_hash is not None, metadata={"type": "boolean"}
+    )
     merged_into_id = fields.UUID(allow_none=True)
     last_login_at = fields.AwareDateTime(allow_none=True)
     last_login_ip = fields.String(allow_none=True)
@@ -56,6 +59,7 @@ class MergeExport(Response):
     user_id = fields.UUID()
     moved = fields.Integer()
     merged_at = fields.AwareDateTime()
+    phone_id = fields.UUID(allow_none=True)
 
 
 class SessionExport(Response):
@@ -77,14 +81,41 @@ class SessionExport(Response):
     end_reason = fields.String(allow_none=True)
 
 
+class SessionKeyExport(Response):
+    """That WeChat gave a session_key for an identity; itself it is a secret."""
+
+    id = fields.UUID()
+    social_account_id = fields.UUID()
+    asked_at = fields.AwareDateTime()
+
+
+class CodeExchangeExport(Response):
+    """That a code of wx.login was exchanged, in the last minutes."""
+
+    appid = fields.String()
+    asked_at = fields.AwareDateTime()
+    session_id = fields.UUID()
+    failure = fields.String(allow_none=True)
+
+
+class PasswordTryExport(Response):
+    """A count of tries of the user's password, or a device that knew it."""
+
+    level = fields.Float()
+    counted_at = fields.AwareDateTime()
+    held_until = fields.AwareDateTime()
+    forgotten_at = fields.AwareDateTime()
+
+
 class PushExport(Response):
-    """What WeChat told about the user, as a withdrawal of consent."""
+    """What WeChat told about the user, or they wrote; its text as long as it is kept."""
 
     id = fields.UUID()
     appid = fields.String()
     event = fields.String()
     received_at = fields.AwareDateTime()
     handled_at = fields.AwareDateTime(allow_none=True)
+    message = fields.String(allow_none=True)
 
 
 class AuditEventExport(Response):
@@ -108,5 +139,8 @@ class ExportResponse(Response):
     identities = fields.Nested(IdentityExport, many=True)
     merges = fields.Nested(MergeExport, many=True)
     sessions = fields.Nested(SessionExport, many=True)
+    session_keys = fields.Nested(SessionKeyExport, many=True)
+    code_exchanges = fields.Nested(CodeExchangeExport, many=True)
+    password_tries = fields.Nested(PasswordTryExport, many=True)
     pushes = fields.Nested(PushExport, many=True)
     audit_events = fields.Nested(AuditEventExport, many=True)

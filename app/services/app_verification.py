@@ -30,18 +30,18 @@ ADVICE = {
         "add the mini-program under that."
     ),
     40125: N_(
-        "The AppSecret is wrong, or has been reset since. Enter the one of the last reset with "
-        "`apps set-secret`; WeChat's console does not show it again, but can reset it."
+        "The AppSecret is wrong, or has been reset since. Enter the one of the last reset; "
+        "WeChat's console does not show it again, but can reset it."
     ),
     40164: N_(
         "WeChat takes this AppSecret from listed addresses only. Add {ip} to the IP whitelist in "
         "WeChat's console. Until then people can log in, but new phone numbers cannot be fetched."
     ),
     40243: N_(
-        "The AppSecret is frozen. Unfreeze it in WeChat's console; or reset it there and enter it "
-        "with `apps set-secret`."
+        "The AppSecret is frozen. Unfreeze it in WeChat's console; or reset it there and enter the "
+        "new one."
     ),
-    41004: N_("There is no AppSecret. Enter it with `apps set-secret`."),
+    41004: N_("There is no AppSecret. Enter it."),
     50007: N_("WeChat has frozen the mini-program's account. Its notices in the console say why."),
     89503: N_(
         "The mini-program's administrator must first confirm calls from this server ({ip}). WeChat "

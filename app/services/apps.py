@@ -152,10 +152,12 @@ def lock_app(db: Session, appid: str, tenant_id: UUID | None = None) -> WeChatAp
 
     Raises AppUnknown.
     """
+    if not APPID.fullmatch(appid):
+        raise AppUnknown
     wanted = select(WeChatApp).where(WeChatApp.appid == appid)
     if tenant_id is not None:
         wanted = wanted.where(WeChatApp.tenant_id == tenant_id)
-    app = db.scalar(wanted.with_for_update(key_share=True))
+    app = db.scalar(wanted.with_for_update(key_share=True)) if APPID.fullmatch(appid) else None
     if app is None:
         raise AppUnknown
     return app

@@ -58,5 +58,6 @@ def reopen(db: Session, tenant_id: UUID, user_id: UUID, device: Device) -> None:
 
 
 def _set(db: Session, tenant_id: UUID, user_id: UUID | None, moment: datetime | None) -> None:
+    """Set it for a user who has not become another's meanwhile: then their sessions have ended."""
     user = update(User).where(User.tenant_id == tenant_id, User.id == user_id)
-    db.execute(user.values(erase_after=moment))
+    db.execute(user.where(User.status != "merged").values(erase_after=moment))

@@ -1,10 +1,12 @@
 """What a person takes back at WeChat's, and what of ours goes with it (docs/decisions/0013).
 
 WeChat tells of it in the compliance events (授权用户信息变更). The person is whom OpenID names,
-in the app that the push came for. Whom we do not know has nothing here.
+in the app that the push came for. Whom we do not know has nothing here. What they have given since
+the event came, for it may be carried out much later, they have given anew.
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from uuid import UUID
 
 import structlog
@@ -16,6 +18,7 @@ from app.services import audit
 from app.services.erasure import erase
 from app.services.holdings import Holdings, lock_holdings
 from app.services.profiles import clear_profile
+from app.services.signing_keys import CLOCKS_DIFFER
 from app.wechat import Push
 
 log = structlog.get_logger()
@@ -37,17 +40,18 @@ class RevokeInfoUnknown(Exception):
     """Nobody knows what the person has withdrawn."""
 
 
-def withdraw(db: Session, tenant_id: UUID, appid: str, push: Push) -> None:
+def withdraw(db: Session, tenant_id: UUID, appid: str, push: Push, received_at: datetime) -> None:
     """Clear exactly what the person no longer lets the app know.
 
     Raises RevokeInfoUnknown when that is nothing we know of. Beside something that we do know, an
-    unknown number is only recorded: to try again would clear what has been given again since.
+    unknown number is only recorded: nickname and avatar have no date, and to try again would clear
+    those that have been given since.
     """
     withdrawn = frozenset(push.revoke_infos)
     unknown = withdrawn - KNOWN
     if unknown or not withdrawn:
         log.error("revoke_info_unknown", numbers=_listed(unknown))
-    account = _lock_named(db, tenant_id, appid, push)
+    account = _lock_named(db, tenant_id, appid, push, received_at)
     if account is None:
         return
     if not withdrawn & KNOWN:
@@ -55,32 +59,34 @@ def withdraw(db: Session, tenant_id: UUID, appid: str, push: Push) -> None:
     if withdrawn & PROFILE:
         clear_profile(db, account)
     if withdrawn & PHONE:
-        _clear_phone(db, account)
+        _clear_phone(db, account, received_at)
     told = {"unknown": _listed(unknown)} if unknown else {}
     _record(db, account, "consent.withdrawn", withdrawn=_listed(withdrawn), **told)
 
 
-def clear_modified_profile(db: Session, tenant_id: UUID, appid: str, push: Push) -> None:
+def clear_modified_profile(
+    db: Session, tenant_id: UUID, appid: str, push: Push, received_at: datetime
+) -> None:
     """Clear a nickname and an avatar that WeChat took down as unfit to be shown."""
-    account = _lock_named(db, tenant_id, appid, push)
+    account = _lock_named(db, tenant_id, appid, push, received_at)
     if account is not None:
         clear_profile(db, account)
         _record(db, account, "profile.taken_down")
 
 
-def cancel(db: Session, tenant_id: UUID, appid: str, push: Push) -> None:
+def cancel(db: Session, tenant_id: UUID, appid: str, push: Push, received_at: datetime) -> None:
     """Unbind and erase the identity of a person who left WeChat, and end what stands on it.
 
     The user is erased with it, unless another identity or an account is left to be them by.
     """
-    account = _lock_named(db, tenant_id, appid, push)
+    account = _lock_named(db, tenant_id, appid, push, received_at)
     if account is None:
         return
     _record(db, account, "social_account.cancelled")
-    erase(db, _leaving_with(db, account), audit.WECHAT)
+    erase(db, _leaving_with(db, account, received_at), audit.WECHAT)
 
 
-def _leaving_with(db: Session, account: SocialAccount) -> Holdings:
+def _leaving_with(db: Session, account: SocialAccount, received_at: datetime) -> Holdings:
     """Say what goes with an identity: its user, or else only what it brought to them."""
     alone = Holdings(account.tenant_id, (), [account])
     if account.user_id is None:
@@ -91,32 +97,37 @@ def _leaving_with(db: Session, account: SocialAccount) -> Holdings:
         return held
     clear_profile(db, account)
     if not others:
-        _clear_phone(db, account)
+        _clear_phone(db, account, received_at)
     return alone
 
 
-def _lock_named(db: Session, tenant_id: UUID, appid: str, push: Push) -> SocialAccount | None:
-    """Lock the identity of whom an event names, if there is one; raise NobodyNamed."""
+def _lock_named(
+    db: Session, tenant_id: UUID, appid: str, push: Push, received_at: datetime
+) -> SocialAccount | None:
+    """Lock the identity of whom an event names, if it was there then; raise NobodyNamed."""
     if push.openid is None:
         raise NobodyNamed
     named = select(SocialAccount).where(
         SocialAccount.tenant_id == tenant_id,
         SocialAccount.appid == appid,
         SocialAccount.openid == push.openid,
+        SocialAccount.created_at < received_at + CLOCKS_DIFFER,
     )
     return db.scalar(named.with_for_update())
 
 
-def _clear_phone(db: Session, account: SocialAccount) -> None:
+def _clear_phone(db: Session, account: SocialAccount, received_at: datetime) -> None:
     """Forget the number, whoever gave it first: nobody proves anything with it any more."""
     theirs = (Phone.tenant_id == account.tenant_id, Phone.user_id == account.user_id)
-    db.execute(delete(Phone).where(*theirs))
+    until = received_at + CLOCKS_DIFFER
+    db.execute(delete(Phone).where(*theirs, Phone.verified_at < until))
     sessions = [LoginSession.social_account_id == account.id]
     if account.user_id is not None:
         sessions.append(LoginSession.user_id == account.user_id)
     verified = update(LoginSession).where(
         LoginSession.tenant_id == account.tenant_id,
         LoginSession.verified_number_index.is_not(None),
+        LoginSession.created_at < until,
         or_(*sessions),
     )
     db.execute(verified.values(verified_number_index=None))

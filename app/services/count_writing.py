@@ -3,14 +3,24 @@
 import atexit
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from threading import Thread
 from typing import Any
 
 import structlog
 from flask import Flask
-from sqlalchemy import ARRAY, Insert, cast, column, delete, func, select
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Insert,
+    cast,
+    column,
+    delete,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy.dialects.postgresql import insert
 
 from app.models import AnswerTime, DailyCount, DailyFailure, Measure, WeChatApp
@@ -22,6 +32,9 @@ log = structlog.get_logger()
 # What a process that is killed loses.
 EVERY_SECONDS = 5
 KEPT = timedelta(days=400)
+COUNTED = (DailyCount, DailyFailure, AnswerTime)
+# Where a row lies: the shortest name for one whose key has four columns.
+CTID: ColumnElement[str] = literal_column("ctid")
 
 
 def write_regularly(app: Flask) -> None:
@@ -119,9 +132,26 @@ def _adding(table: Any, rows: Sequence[tuple[object, ...]]) -> Insert:
     )
 
 
-def drop_old_counts() -> None:
-    """Drop every tenant's counts of days that are longer ago than `KEPT`."""
-    oldest = today() - KEPT
+def drop_old_counts(at_once: int) -> Iterator[int]:
+    """Drop every tenant's counts of days longer ago than `KEPT`, so many rows at a time."""
+    for model in COUNTED:
+        few = select(CTID).select_from(model).where(_is_old(model)).limit(at_once)
+        dropping = delete(model).where(CTID.in_(few.with_for_update(skip_locked=True)))
+        dropped = at_once
+        while dropped == at_once:
+            with transaction() as db:
+                found = dropping.returning(CTID).execution_options(synchronize_session=False)
+                dropped = len(db.scalars(found).all())
+            yield dropped
+
+
+def count_old_counts() -> Iterator[int]:
+    """Say how many rows `drop_old_counts` would drop."""
     with transaction() as db:
-        for model in (DailyCount, DailyFailure, AnswerTime):
-            db.execute(delete(model).where(model.day < oldest))
+        old = [select(func.count()).select_from(model).where(_is_old(model)) for model in COUNTED]
+        counted = [db.scalars(one).one() for one in old]
+    yield sum(counted)
+
+
+def _is_old(model: type[DailyCount | DailyFailure | AnswerTime]) -> ColumnElement[bool]:
+    return model.day < today() - KEPT

@@ -11,7 +11,7 @@ from app.models import WeChatApp
 from app.services.app_secret_marks import SECRETS, SecretMark, mark_of
 from app.services.app_secrets import replace_secrets
 from app.services.app_verification import Verdict, verify_app
-from app.services.apps import NewApp, add_app, change_settings
+from app.services.apps import APPID, NewApp, add_app, change_settings
 from app.services.desks import Desk
 from app.services.paging import Listing, Page, Paging, read_page
 from app.services.transactions import transaction
@@ -51,9 +51,11 @@ def name_apps(desk: Desk) -> Sequence[tuple[str, str]]:
 
 def get_desk_app(desk: Desk, appid: str) -> DeskApp:
     """Show one app; raise AppUnknown, for a neighbour's too."""
+    if not APPID.fullmatch(appid):
+        raise AppUnknown
     its = (WeChatApp.tenant_id == desk.tenant_id, WeChatApp.appid == appid)
     with transaction() as db:
-        app = db.scalar(select(WeChatApp).where(*its))
+        app = db.scalar(select(WeChatApp).where(*its)) if APPID.fullmatch(appid) else None
     if app is None:
         raise AppUnknown
     return _shown(app)

@@ -12,6 +12,7 @@ from app.models import (
     CodeExchange,
     LoginSession,
     Merge,
+    PasswordTry,
     Phone,
     SessionKey,
     SocialAccount,
@@ -19,8 +20,7 @@ from app.models import (
     WeChatPush,
 )
 from app.services import audit
-from app.services.holdings import Holdings
-from app.services.password_tries import forget_everywhere
+from app.services.holdings import Holdings, tries_of
 
 
 def erase(db: Session, held: Holdings, actor: audit.Actor) -> None:
@@ -28,14 +28,11 @@ def erase(db: Session, held: Holdings, actor: audit.Actor) -> None:
 
     The audit trail keeps what happened, without their addresses.
     """
-    _forget_tries(db, held)
     _forget_pushes(db, held)
-    sessions = select(LoginSession.id).where(held.sessions)
-    db.execute(delete(CodeExchange).where(CodeExchange.session_id.in_(sessions)))
-    of_tenant = SessionKey.tenant_id == held.tenant_id
-    keys = delete(SessionKey).where(of_tenant, SessionKey.social_account_id.in_(held.account_ids))
-    db.execute(keys)
     for table, theirs in (
+        (PasswordTry, tries_of(db, held)),
+        (CodeExchange, held.code_exchanges),
+        (SessionKey, held.session_keys),
         (LoginSession, held.sessions),
         (SocialAccount, held.identities),
         (Merge, held.merges),
@@ -46,12 +43,6 @@ def erase(db: Session, held: Holdings, actor: audit.Actor) -> None:
     _blank_addresses(db, held)
     for user_id in held.user_ids:
         audit.record(db, held.tenant_id, actor, "user.erased", user_id)
-
-
-def _forget_tries(db: Session, held: Holdings) -> None:
-    for name in db.scalars(select(User.account).where(held.users)).all():
-        if name is not None:
-            forget_everywhere(db, held.tenant_id, name)
 
 
 def _forget_pushes(db: Session, held: Holdings) -> None:

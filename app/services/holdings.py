@@ -19,7 +19,19 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session, aliased
 
 from app.keyring import keyring
-from app.models import AuditEvent, LoginSession, Merge, Phone, SocialAccount, User, WeChatPush
+from app.models import (
+    AuditEvent,
+    CodeExchange,
+    LoginSession,
+    Merge,
+    PasswordTry,
+    Phone,
+    SessionKey,
+    SocialAccount,
+    User,
+    WeChatPush,
+)
+from app.services.password_tries import account_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +69,16 @@ class Holdings:
         return and_(LoginSession.tenant_id == self.tenant_id, or_(theirs, stands_on_theirs))
 
     @property
+    def session_keys(self) -> ColumnElement[bool]:
+        theirs = SessionKey.social_account_id.in_(self.account_ids)
+        return and_(SessionKey.tenant_id == self.tenant_id, theirs)
+
+    @property
+    def code_exchanges(self) -> ColumnElement[bool]:
+        theirs = CodeExchange.session_id.in_(select(LoginSession.id).where(self.sessions))
+        return and_(CodeExchange.tenant_id == self.tenant_id, theirs)
+
+    @property
     def merges(self) -> ColumnElement[bool]:
         either = or_(Merge.user_id.in_(self.user_ids), Merge.merged_user_id.in_(self.user_ids))
         return and_(Merge.tenant_id == self.tenant_id, either)
@@ -71,6 +93,12 @@ class Holdings:
     def pushes(self) -> ColumnElement[bool]:
         about = [_is_about(account) for account in self.accounts]
         return and_(WeChatPush.tenant_id == self.tenant_id, or_(false(), *about))
+
+
+def tries_of(db: Session, held: Holdings) -> ColumnElement[bool]:
+    """Say which counts of tries, and known devices, are of the accounts of whoever is held."""
+    names = db.scalars(select(User.account).where(held.users, User.account.is_not(None))).all()
+    return PasswordTry.account_key.in_([account_key(held.tenant_id, name or "") for name in names])
 
 
 def person_index(appid: str, openid: str) -> bytes:

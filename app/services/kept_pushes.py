@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, select, update
 
 from app.clock import now
 from app.models import Tenant, WeChatPush
-from app.services.pushes import HANDLERS, name_of
+from app.services.pushes import HANDLERS, index_if_known, name_of
 from app.services.tenants import get_tenant
 from app.services.transactions import decided_again_when_lost, transaction
 from app.wechat import read_push
@@ -100,6 +100,8 @@ def _carry_out(push_id: UUID) -> bool | None:
         row = db.scalar(wanted.with_for_update(skip_locked=True))
         if row is None:
             return None
-        HANDLERS[row.event](db, row.tenant_id, row.appid, read_push(row.message or ""))
+        push = read_push(row.message or "")
+        HANDLERS[row.event](db, row.tenant_id, row.appid, push, row.received_at)
         row.handled_at, row.failure, row.message = now(), None, None
+        row.person_index = index_if_known(row.tenant_id, row.appid, push)
         return True

@@ -66,11 +66,15 @@ def end_one_session(caller: Caller, device: Device, session_id: UUID) -> None:
 
 @decided_again_when_lost
 def end_other_sessions(caller: Caller, device: Device) -> None:
-    """End every session of the caller's user but this one, and all bind keys."""
+    """End every session of the caller's user but this one, and all bind keys.
+
+    When nothing ends there is nothing to audit: the user may have been erased meanwhile.
+    """
     others = LoginSession.id != caller.session_id
     with transaction() as db:
         ended = _end(db, caller, "revoked", *of_user(caller), others)
-        _record(db, caller, device, "sessions.others_ended", caller.user_id, ended=ended)
+        if ended:
+            _record(db, caller, device, "sessions.others_ended", caller.user_id, ended=ended)
 
 
 @decided_again_when_lost
@@ -81,7 +85,8 @@ def end_all_sessions(caller: Caller, device: Device) -> None:
     """
     with transaction() as db:
         ended = _end(db, caller, "logged_out_everywhere", *of_user(caller))
-        _record(db, caller, device, "sessions.all_ended", caller.user_id, ended=ended)
+        if ended:
+            _record(db, caller, device, "sessions.all_ended", caller.user_id, ended=ended)
 
 
 def of_user(caller: Caller) -> tuple[ColumnElement[bool], ...]:

@@ -10,7 +10,9 @@ from app.clock import now
 from app.errors import OneTimeCodeWrong
 from app.models import Operator
 from app.services import audit
-from app.services.operators import lock_operator
+from app.services.operators import OPERATORS, lock_operator
+from app.services.password_tries import Try, count_try, take_back
+from app.services.sessions import Device
 from app.services.transactions import transaction
 
 Switch = Callable[[audit.Actor, UUID, str], None]
@@ -39,22 +41,38 @@ def prepare_codes(operator_id: UUID) -> str:
 
 
 def switch_codes_on(actor: audit.Actor, operator_id: UUID, code: str) -> None:
-    """Ask for codes from now on, once a first one is right; raise OneTimeCodeWrong."""
+    """Ask for codes from now on, once a first one is right.
+
+    Raises OneTimeCodeWrong or TooManyTries.
+    """
+    tried = count_code(operator_id, Device(None, actor.ip))
     with transaction() as db:
         operator = lock_operator(db, operator_id)
         if not use_code(operator, code):
             raise OneTimeCodeWrong
+        take_back(db, tried)
         audit.record(db, operator.tenant_id, actor, "operator.codes_on", operator_id)
 
 
 def switch_codes_off(actor: audit.Actor, operator_id: UUID, code: str) -> None:
-    """Ask for no codes any more; whoever wants that must have one. Raises OneTimeCodeWrong."""
+    """Ask for no codes any more; whoever wants that must have one.
+
+    Raises OneTimeCodeWrong or TooManyTries: a stolen session must not try them all.
+    """
+    tried = count_code(operator_id, Device(None, actor.ip))
     with transaction() as db:
         operator = lock_operator(db, operator_id)
         if not use_code(operator, code):
             raise OneTimeCodeWrong
+        take_back(db, tried)
         operator.totp_sealed = operator.totp_step = None
         audit.record(db, operator.tenant_id, actor, "operator.codes_off", operator_id)
+
+
+def count_code(operator_id: UUID, device: Device) -> Try:
+    """Count a try at an operator's codes before it is looked at; raise TooManyTries."""
+    with transaction() as db:
+        return count_try(db, OPERATORS, f"code:{operator_id}", device)
 
 
 def use_code(operator: Operator, code: str) -> bool:

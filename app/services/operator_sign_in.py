@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.errors import OneTimeCodeNeeded, OneTimeCodeWrong, SignInNeeded, SignInWrong
-from app.models import Operator, OperatorSession
+from app.models import Operator, OperatorSession, Tenant
 from app.services import audit
-from app.services.one_time_codes import use_code
+from app.services.one_time_codes import count_code, use_code
 from app.services.operator_sessions import (
     CONSOLE_LIFETIME,
     is_expired,
@@ -64,7 +64,7 @@ def confirm_code(token: str, code: str, device: Device) -> ConsoleSignIn:
     with transaction() as db:
         session = _lock_awaiting(db, token)
         operator_id = session.operator_id
-        tried = count_try(db, OPERATORS, f"code:{operator_id}", device)
+    tried = count_code(operator_id, device)
     fresh = new_console_token()
     with transaction() as db:
         operator = lock_operator(db, operator_id)
@@ -107,8 +107,7 @@ def sign_script_in(email: str, password: str, code: str | None, device: Device) 
 def _check_code(operator_id: UUID, code: str | None, device: Device) -> None:
     if code is None:
         raise OneTimeCodeNeeded
-    with transaction() as db:
-        tried = count_try(db, OPERATORS, f"code:{operator_id}", device)
+    tried = count_code(operator_id, device)
     with transaction() as db:
         if not use_code(lock_operator(db, operator_id), code):
             raise OneTimeCodeWrong
@@ -120,11 +119,12 @@ def _prove(email: str, password: str, device: Device) -> Operator:
     name = email_name(email)
     with transaction() as db:
         tried = count_try(db, OPERATORS, name, device)
-        operator = db.scalar(select(Operator).where(Operator.email == name))
+        wanted = select(Operator, Tenant.status).outerjoin(Tenant).where(Operator.email == name)
+        operator, tenant_status = db.execute(wanted).one_or_none() or (None, None)
     is_right = is_password(password, operator.password_hash if operator else None)
     with transaction() as db:
         take_back(db, tried) if is_right else sweep(db)
-    if operator is None or not is_right or operator.status != "active":
+    if operator is None or not is_right or "disabled" in (operator.status, tenant_status):
         raise SignInWrong
     return operator
 

@@ -15,7 +15,6 @@ from app.errors import RefreshTokenExpired, RefreshTokenInvalid, RefreshTokenReu
 from app.models import Operator, OperatorSession
 from app.services import audit
 from app.services.jwts import Signed
-from app.services.operator_sessions import end_operator_session
 from app.services.operator_sign_in import ScriptSignIn, sign_script_in
 from app.services.sessions import Device
 from app.services.signing_keys import OPERATOR_JWT_LIFETIME, signing_key
@@ -63,9 +62,9 @@ def refresh_operator_tokens(refresh_token: str, device: Device) -> OperatorToken
             session.refresh_hash, session.ip = fresh.rotating_hash, device.ip
         else:
             actor = audit.Actor("operator", operator.id, device.ip)
+            session.ended_at, session.end_reason = now(), "token_reused"
             audit.record(db, operator.tenant_id, actor, "operator.token_reused", session.id)
     if not is_current:
-        end_operator_session(session.id, "token_reused")
         raise RefreshTokenReused
     return _tokens(ScriptSignIn(session.id, operator.id, str(fresh)))
 

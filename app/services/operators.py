@@ -67,7 +67,7 @@ def invite_operator(actor: audit.Actor, email: str, role: str, tenant_slug: str 
             )
             _invite(operator, invitation)
             db.add(operator)
-            _record(db, actor, "operator.invited", operator, role=role)
+            _record(db, actor, "operator.invited", operator, after={"role": role})
     except IntegrityError as error:
         if violated(error) == "uq_operators_email":
             raise OperatorExists from None
@@ -83,10 +83,12 @@ def reset_operator(actor: audit.Actor, operator_id: UUID) -> str:
     invitation = new_invitation()
     with transaction() as db:
         operator = lock_operator(db, operator_id)
+        had = {"password": bool(operator.password_hash), "codes": operator.totp_step is not None}
         operator.password_hash = operator.totp_sealed = operator.totp_step = None
         _invite(operator, invitation)
         end_sessions_of(db, operator_id, "reset")
-        _record(db, actor, "operator.reset", operator)
+        told = {"before": had, "after": {"password": False, "codes": False}}
+        _record(db, actor, "operator.reset", operator, **told)
     return invitation
 
 
@@ -146,10 +148,34 @@ def change_role(actor: audit.Actor, operator_id: UUID, role: str, tenant_slug: s
         if operator.role == "platform" and role != "platform" and not others:
             raise LastPlatformOperator
         tenant_id = get_tenant(db, tenant_slug).id if tenant_slug else None
-        told = audit.before_and_after(operator, {"role": role})
+        had, before = operator.tenant_id, _post_of(operator)
         operator.role, operator.tenant_id = role, tenant_id
+        told = {"before": before, "after": _post_of(operator)}
         end_sessions_of(db, operator_id, "role_changed")
         _record(db, actor, "operator.changed", operator, **told)
+        if had != tenant_id:
+            # Whom they leave reads of it, too.
+            audit.record(db, had, actor, "operator.changed", operator_id, **told)
+
+
+def _post_of(operator: Operator) -> dict[str, str | None]:
+    tenant_id = operator.tenant_id
+    return {"role": operator.role, "tenant_id": str(tenant_id) if tenant_id else None}
+
+
+def change_operator(
+    actor: audit.Actor,
+    operator_id: UUID,
+    status: str | None = None,
+    role: str | None = None,
+    tenant_slug: str | None = None,
+) -> ShownOperator:
+    """Change an operator's status, or their role, and show them; raise as each of the two does."""
+    if role is not None:
+        change_role(actor, operator_id, role, tenant_slug)
+    if status is not None:
+        set_operator_status(actor, operator_id, status)
+    return show_operator(operator_id)
 
 
 def _lock_platform_operators(db: Session) -> set[UUID]:

@@ -124,13 +124,7 @@ def _know(db: Session, tried: Try) -> None:
 
 def forget_account(db: Session, tenant_id: UUID, account: str) -> None:
     """Forget the tries for an account, from everywhere together."""
-    db.execute(delete(PasswordTry).where(PasswordTry.key == _account_key(tenant_id, account)))
-
-
-def forget_everywhere(db: Session, tenant_id: UUID, account: str) -> None:
-    """Forget all there is about an account, for nobody will have it: tries and known devices."""
-    about = PasswordTry.account_key == _account_key(tenant_id, account)
-    db.execute(delete(PasswordTry).where(about))
+    db.execute(delete(PasswordTry).where(PasswordTry.key == account_key(tenant_id, account)))
 
 
 def sweep(db: Session) -> None:
@@ -152,7 +146,7 @@ def _limits(tenant_id: UUID, account: str, ip: str | None) -> dict[bytes, Limit]
     of_address = keyring().blind_index(address, "tries")
     return {
         at_address: ACCOUNT_AT_ADDRESS,
-        _account_key(tenant_id, account): ACCOUNT,
+        account_key(tenant_id, account): ACCOUNT,
         of_address: ADDRESS,
     }
 
@@ -162,7 +156,8 @@ def _known_key(tenant_id: UUID, account: str, device: Device) -> bytes:
     return keyring().blind_index(where, f"known:{tenant_id}")
 
 
-def _account_key(tenant_id: UUID, account: str) -> bytes:
+def account_key(tenant_id: UUID, account: str) -> bytes:
+    """Give the blind index of an account, by which all is found that its tries left."""
     return keyring().blind_index(f"\0{account}", f"tries:{tenant_id}")
 
 

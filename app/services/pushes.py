@@ -8,6 +8,7 @@ services/kept_pushes.py carries it out later.
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -32,8 +33,9 @@ from app.wechat import Push, PushQuery, PushSecrets
 log = structlog.get_logger()
 
 # Carries an event out in the caller's transaction: SQL only, and nothing new the second time.
-# Takes the tenant's id and the appid; whatever it raises leaves the event to be retried.
-Handler = Callable[[Session, UUID, str, Push], None]
+# Takes the tenant's id, the appid, and when the event came; whatever it raises leaves the event to
+# be retried.
+Handler = Callable[[Session, UUID, str, Push, datetime], None]
 HANDLERS: dict[str, Handler] = {
     "user_authorization_revoke": consent.withdraw,
     "user_authorization_cancellation": consent.cancel,
@@ -120,7 +122,7 @@ def _carry_out(arrival: Arrival) -> None:
         if not _note(db, arrival, handled=event in HANDLERS):
             return
         if event in HANDLERS:
-            HANDLERS[event](db, arrival.tenant_id, arrival.appid, arrival.push)
+            HANDLERS[event](db, arrival.tenant_id, arrival.appid, arrival.push, now())
         else:
             log.info("push_kept", push_event=event)
 
@@ -175,7 +177,8 @@ def _content_of(arrival: Arrival, handled: bool) -> dict[str, Any]:
     """Say what is kept: of what is carried out, no message any more."""
     said = {"event": arrival.push.event, "received_at": now()}
     if handled:
-        return said | {"handled_at": said["received_at"], "person_index": _index_if_known(arrival)}
+        index = index_if_known(arrival.tenant_id, arrival.appid, arrival.push)
+        return said | {"handled_at": said["received_at"], "person_index": index}
     sealed = WeChatPush.message.seal(arrival.push.message, WeChatPush, id=arrival.id)
     return said | {"message_sealed": sealed, "person_index": _index_of(arrival)}
 
@@ -185,15 +188,14 @@ def _index_of(arrival: Arrival) -> bytes | None:
     return None if person is None else person_index(arrival.appid, person)
 
 
-def _index_if_known(arrival: Arrival) -> Any:
+def index_if_known(tenant_id: UUID, appid: str, push: Push) -> Any:
     """Give no index of somebody of whom nothing is held, as one who was erased."""
-    index = _index_of(arrival)
-    if index is None:
+    if push.person is None:
         return None
-    known = select(literal(index)).where(
-        SocialAccount.tenant_id == arrival.tenant_id,
-        SocialAccount.appid == arrival.appid,
-        SocialAccount.openid == arrival.push.person,
+    known = select(literal(person_index(appid, push.person))).where(
+        SocialAccount.tenant_id == tenant_id,
+        SocialAccount.appid == appid,
+        SocialAccount.openid == push.person,
     )
     return known.scalar_subquery()
 

@@ -5,10 +5,12 @@ Several runs at once share the work: what another has locked is left to it.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import structlog
 from sqlalchemy import ColumnElement, and_, delete, func, inspect, or_, select
 from sqlalchemy.orm import Session, aliased
 
@@ -16,48 +18,101 @@ from app.clock import now
 from app.models import (
     AuditEvent,
     CodeExchange,
+    IdempotentRequest,
     LoginSession,
+    OperatorSession,
     PasswordTry,
+    PeopleImport,
     SessionKey,
     SigningKey,
     Tenant,
     User,
     WeChatPush,
 )
+from app.models.columns import first_id_of
 from app.services import audit
 from app.services.code_exchange import FORGOTTEN_AFTER
+from app.services.count_writing import count_old_counts, drop_old_counts
 from app.services.erasure import erase, passing_the_trail
 from app.services.holdings import lock_holdings
+from app.services.idempotency import KEPT_FOR
+from app.services.key_usage import let_take_long
 from app.services.pushes import HANDLERS
 from app.services.session_keys import PLAUSIBLE_LIFE
-from app.services.signing_keys import CLOCKS_DIFFER, JWT_LIFETIME
+from app.services.signing_keys import CLOCKS_DIFFER, LONGEST_LIFETIME
 from app.services.transactions import decided_again_when_lost, transaction
 
+log = structlog.get_logger()
+
 AT_ONCE = 500
+# Not a kind of what is kept: how many steps of a run could not be done.
+FAILED = "failed"
 
 SESSIONS_KEPT = timedelta(days=90)
+# Without the people in it: that this very file was imported before.
+IMPORTS_KEPT = timedelta(days=90)
 # Long after WeChat has stopped repeating one; a kept one waits for an operator, but not for ever.
 HANDLED_PUSHES_KEPT = timedelta(days=30)
 KEPT_PUSHES_KEPT = timedelta(days=90)
 # Of what happened in no tenant.
 PLATFORM_AUDIT_DAYS = 1095
 
-Due = ColumnElement[bool]
+Condition = ColumnElement[bool]
+# What it is about, and how much it does, bit by bit.
+Step = tuple[str, Iterator[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What may go, by what is in the row; and which rows can be like that at all, by their keys.
+
+    Ids begin with when they were made, so what is too young is not even looked at.
+    """
+
+    useless: Condition
+    old: tuple[Condition, ...] = ()
 
 
 def run_retention(*, dry_run: bool = False) -> Iterator[tuple[str, int]]:
-    """Remove what is due, or only count it; say of each kind how much, as soon as it is done."""
+    """Remove what is due, or only count it; say of each kind how much, as soon as it is done.
+
+    What cannot be removed is logged, and the next run tries it anew; how often that was is said
+    last, as FAILED.
+    """
+    failures = 0
+    for kind, steps in _kinds(dry_run):
+        done = 0
+        for about, step in steps:
+            try:
+                for count in step:
+                    done += count
+            except Exception as error:
+                failures += 1
+                log.error("retention_failed", kind=kind, about=about, exc_info=error)
+        yield kind, done
+    yield FAILED, failures
+
+
+def _kinds(dry_run: bool) -> Iterator[tuple[str, Iterator[Step]]]:
+    """Give what there is to do, none of it begun; one step may fail without the others."""
     closed = _closed_accounts()
-    yield "closed_accounts", len(closed) if dry_run else sum(_erase(*one) for one in closed)
+    erasing = ((f"user {user_id}", _erasing(of, user_id)) for of, user_id in closed)
+    yield "closed_accounts", iter([("", iter([len(closed)]))]) if dry_run else erasing
+    act = _counting if dry_run else _removing
     for kind, (table, dues) in RULES.items():
-        act = _count if dry_run else _remove
-        yield kind, sum(act(table, due) for due in dues())
+        yield kind, ((table.__tablename__, act(table, due)) for due in dues())
+    counts = count_old_counts() if dry_run else drop_old_counts(AT_ONCE)
+    yield "counts", iter([("counts of days", counts)])
 
 
 def _closed_accounts() -> Sequence[tuple[UUID, UUID]]:
     due = select(User.tenant_id, User.id).where(User.erase_after <= now())
     with transaction() as db:
         return [(tenant_id, user_id) for tenant_id, user_id in db.execute(due)]
+
+
+def _erasing(tenant_id: UUID, user_id: UUID) -> Iterator[int]:
+    yield int(_erase(tenant_id, user_id))
 
 
 @decided_again_when_lost
@@ -72,26 +127,39 @@ def _erase(tenant_id: UUID, user_id: UUID) -> bool:
         return True
 
 
-def _count(table: Any, due: Due) -> int:
+def _counting(table: Any, due: Due) -> Iterator[int]:
+    counted = select(func.count()).select_from(table).where(*due.old, due.useless)
     with transaction() as db:
-        return db.scalars(select(func.count()).select_from(table).where(due)).one()
+        let_take_long(db)
+        count = db.scalars(counted).one()
+    yield count
 
 
-def _remove(table: Any, due: Due) -> int:
-    """Remove batch after batch, in the order of the primary key: what is looked at stays behind."""
-    (key,), removed, last = inspect(table).primary_key, 0, None
-    while keys := _remove_few(table, key, due if last is None else and_(due, key > last)):
-        removed, last = removed + len(keys), keys[-1]
-    return removed
+def _removing(table: Any, due: Due) -> Iterator[int]:
+    """Look through what is old, in the order of the primary key, and remove what is due of it.
+
+    No statement looks at more rows than `AT_ONCE`, however many there are to look through.
+    """
+    (key,) = inspect(table).primary_key
+    rest: tuple[Condition, ...] = due.old
+    while True:
+        end = select(key).where(*rest).order_by(key).offset(AT_ONCE - 1).limit(1)
+        with transaction() as db:
+            last = db.scalar(end)
+        few = rest if last is None else (*rest, key <= last)
+        yield _remove_few(table, key, *few, due.useless)
+        if last is None:
+            return
+        rest = (*due.old, key > last)
 
 
-def _remove_few(table: Any, key: Any, due: Due) -> Sequence[Any]:
-    few = select(key).where(due).order_by(key).limit(AT_ONCE).with_for_update(skip_locked=True)
+def _remove_few(table: Any, key: Any, *which: Condition) -> int:
+    few = select(key).where(*which).with_for_update(skip_locked=True)
     with transaction() as db:
         keys = db.scalars(few).all()
         with _allowed(db, table):
             db.execute(delete(table).where(key.in_(keys)))
-        return keys
+        return len(keys)
 
 
 def _allowed(db: Session, table: Any) -> Any:
@@ -100,8 +168,10 @@ def _allowed(db: Session, table: Any) -> Any:
 
 def _sessions() -> Iterator[Due]:
     """Select those that ended, or that nobody can go on with, long ago."""
+    ended_before = now() - SESSIONS_KEPT
     expired = func.greatest(LoginSession.expires_at, LoginSession.refresh_expires_at)
-    yield func.coalesce(LoginSession.ended_at, expired) < now() - SESSIONS_KEPT
+    ended = func.coalesce(LoginSession.ended_at, expired) < ended_before
+    yield Due(ended, (LoginSession.id < first_id_of(ended_before),))
 
 
 def _audit_events() -> Iterator[Due]:
@@ -109,17 +179,21 @@ def _audit_events() -> Iterator[Due]:
     with transaction() as db:
         kept = db.execute(select(Tenant.id, Tenant.audit_days)).all()
     for tenant_id, days in [*kept, (None, PLATFORM_AUDIT_DAYS)]:
-        old = AuditEvent.created_at < func.now() - timedelta(days=days)
-        yield and_(AuditEvent.tenant_id == tenant_id, old)
+        age = timedelta(days=days)
+        of_tenant, was_made = AuditEvent.tenant_id == tenant_id, first_id_of(now() - age)
+        outdated = AuditEvent.created_at < func.now() - age
+        yield Due(outdated, (of_tenant, AuditEvent.id < was_made))
 
 
 def _pushes() -> Iterator[Due]:
     """Select what was handled, and what nothing handles; one that failed waits."""
+    handled_before = now() - HANDLED_PUSHES_KEPT
     unwanted = and_(WeChatPush.handled_at.is_(None), WeChatPush.event.not_in(HANDLERS))
-    yield or_(
-        WeChatPush.handled_at < now() - HANDLED_PUSHES_KEPT,
+    useless = or_(
+        WeChatPush.handled_at < handled_before,
         and_(unwanted, WeChatPush.received_at < now() - KEPT_PUSHES_KEPT),
     )
+    yield Due(useless, (WeChatPush.id < first_id_of(handled_before),))
 
 
 def _session_keys() -> Iterator[Due]:
@@ -134,29 +208,47 @@ def _session_keys() -> Iterator[Due]:
         )
         .exists()
     )
-    yield and_(SessionKey.asked_at < now() - PLAUSIBLE_LIFE, is_outdone)
+    yield Due(and_(SessionKey.asked_at < now() - PLAUSIBLE_LIFE, is_outdone))
 
 
 def _signing_keys() -> Iterator[Due]:
     """Select those whose successor has signed for longer than their last token can have lived."""
     later = aliased(SigningKey)
-    yield (
+    is_succeeded = (
         select(later.generation)
         .where(
             later.algorithm == SigningKey.algorithm,
             later.generation > SigningKey.generation,
-            later.signs_from < now() - JWT_LIFETIME - CLOCKS_DIFFER,
+            later.signs_from < now() - LONGEST_LIFETIME - CLOCKS_DIFFER,
         )
         .exists()
     )
+    yield Due(is_succeeded)
 
 
 def _code_exchanges() -> Iterator[Due]:
-    yield CodeExchange.asked_at < now() - FORGOTTEN_AFTER
+    yield Due(CodeExchange.asked_at < now() - FORGOTTEN_AFTER)
 
 
 def _password_tries() -> Iterator[Due]:
-    yield PasswordTry.forgotten_at < now()
+    yield Due(PasswordTry.forgotten_at < now())
+
+
+def _operator_sessions() -> Iterator[Due]:
+    ended_before = now() - SESSIONS_KEPT
+    ended = func.coalesce(OperatorSession.ended_at, OperatorSession.expires_at) < ended_before
+    yield Due(ended, (OperatorSession.id < first_id_of(ended_before),))
+
+
+def _people_imports() -> Iterator[Due]:
+    """Select previews that nobody may confirm any more, and imports of long ago."""
+    is_over = PeopleImport.state.in_(("done", "failed"))
+    expired = and_(~is_over, PeopleImport.expires_at < now())
+    yield Due(or_(expired, PeopleImport.expires_at < now() - IMPORTS_KEPT))
+
+
+def _idempotent_requests() -> Iterator[Due]:
+    yield Due(IdempotentRequest.asked_at < now() - KEPT_FOR)
 
 
 RULES: dict[str, tuple[Any, Callable[[], Iterator[Due]]]] = {
@@ -167,4 +259,7 @@ RULES: dict[str, tuple[Any, Callable[[], Iterator[Due]]]] = {
     "signing_keys": (SigningKey, _signing_keys),
     "code_exchanges": (CodeExchange, _code_exchanges),
     "password_tries": (PasswordTry, _password_tries),
+    "operator_sessions": (OperatorSession, _operator_sessions),
+    "people_imports": (PeopleImport, _people_imports),
+    "idempotent_requests": (IdempotentRequest, _idempotent_requests),
 }

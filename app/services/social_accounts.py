@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.clock import now
-from app.errors import NoSocialAccount
+from app.errors import Failure, NoSocialAccount, TokenInvalid
 from app.models import SocialAccount
 from app.models.columns import new_id
 from app.services.apps import AppConfig
@@ -49,18 +49,18 @@ def upsert_social_account(
 
 
 def lock_social_account(db: Session, caller: Caller) -> SocialAccount:
-    """Lock the caller's social account; raise NoSocialAccount after a login by password."""
+    """Lock the caller's social account; raise what `_missing` says."""
     wanted = select(SocialAccount).where(
         SocialAccount.tenant_id == caller.tenant_id, SocialAccount.id == caller.social_account_id
     )
     account = db.scalar(wanted.with_for_update())
     if account is None:
-        raise NoSocialAccount
+        raise _missing(caller)
     return account
 
 
 def get_social_account(caller: Caller) -> SocialAccount:
-    """Read the caller's social account; raise NoSocialAccount."""
+    """Read the caller's social account; raise what `_missing` says."""
     with transaction() as db:
         account = db.scalar(
             select(SocialAccount).where(
@@ -69,8 +69,13 @@ def get_social_account(caller: Caller) -> SocialAccount:
             )
         )
     if account is None:
-        raise NoSocialAccount
+        raise _missing(caller)
     return account
+
+
+def _missing(caller: Caller) -> Failure:
+    """Tell a login by password, NoSocialAccount, from one whose person was erased meanwhile."""
+    return NoSocialAccount() if caller.social_account_id is None else TokenInvalid()
 
 
 def find_users_of_unionid(db: Session, account: SocialAccount) -> Sequence[UUID]:

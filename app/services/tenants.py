@@ -1,6 +1,8 @@
 """Tenants, for operators."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
@@ -13,6 +15,18 @@ from app.models.columns import new_id
 from app.services import audit
 from app.services.paging import Listing, Page, Paging, read_page
 from app.services.transactions import transaction, violated
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTenant:
+    """A tenant, as those who run the service see it."""
+
+    id: UUID
+    slug: str
+    name: str
+    status: str
+    phone_owner_policy: str
+    created_at: datetime
 
 
 def add_tenant(
@@ -39,9 +53,7 @@ def change_tenant(
 ) -> None:
     """Change settings of a tenant, for the very next request; raise TenantUnknown."""
     with transaction() as db:
-        tenant = db.scalar(select(Tenant).where(Tenant.slug == slug).with_for_update())
-        if tenant is None:
-            raise TenantUnknown
+        tenant = get_tenant(db, slug, lock=True)
         told = audit.before_and_after(tenant, settings)
         for name, value in settings.items():
             setattr(tenant, name, value)
@@ -54,11 +66,17 @@ def list_tenants() -> Sequence[Tenant]:
         return db.scalars(select(Tenant).order_by(Tenant.slug)).all()
 
 
-def page_of_tenants(paging: Paging) -> Page[Tenant]:
+def show_tenant(slug: str) -> ShownTenant:
+    """Show one tenant; raise TenantUnknown."""
+    with transaction() as db:
+        return _shown(get_tenant(db, slug))
+
+
+def page_of_tenants(paging: Paging) -> Page[ShownTenant]:
     """List tenants by slug, page by page; raise CursorInvalid."""
     listing = Listing(select(Tenant), Tenant.slug, "tenants", is_ascending=True)
     with transaction() as db:
-        return read_page(db, listing, paging, lambda tenant: tenant)
+        return read_page(db, listing, paging, _shown)
 
 
 def tenant_id_of(slug: str) -> UUID:
@@ -67,9 +85,23 @@ def tenant_id_of(slug: str) -> UUID:
         return get_tenant(db, slug).id
 
 
-def get_tenant(db: Session, slug: str) -> Tenant:
+def _shown(tenant: Tenant) -> ShownTenant:
+    return ShownTenant(
+        tenant.id,
+        tenant.slug,
+        tenant.name,
+        tenant.status,
+        tenant.phone_owner_policy,
+        tenant.created_at,
+    )
+
+
+def get_tenant(db: Session, slug: str, *, lock: bool = False) -> Tenant:
     """Find a tenant inside the caller's transaction; raise TenantUnknown."""
-    tenant = db.scalar(select(Tenant).where(Tenant.slug == slug))
+    one = select(Tenant).where(Tenant.slug == slug)
+    # What an address may hold and a slug may not, PostgreSQL would not even compare.
+    can_be_one = slug.isascii() and slug.isprintable()
+    tenant = db.scalar(one.with_for_update() if lock else one) if can_be_one else None
     if tenant is None:
         raise TenantUnknown
     return tenant

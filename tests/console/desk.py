@@ -39,7 +39,8 @@ class Desk:
     def get(self, path: str, **query: str) -> TestResponse:
         """Open a page."""
         headers = {"Accept-Language": self.language}
-        return self.http.get(f"/console{path}", query_string=query, headers=headers)
+        path, _, rest = path.partition("?")
+        return self.http.get(f"/console{path}", query_string=query or rest, headers=headers)
 
     def read(self, path: str, **query: str) -> str:
         """Read a page that there is, as people see its characters."""

@@ -151,5 +151,5 @@ def test_an_appid_of_somebody_is_told_so(app: Flask) -> None:
     """Otherwise an admin wonders what went wrong; nor do they learn whose it is."""
     answer = Desk(app).post("/apps/add", **NEW | {"appid": GLOBEX_LIFE.appid})
     assert answer.status_code == 409
-    assert "This appid is configured already." in answer.text
+    assert "This appid is configured already, here or at another tenant." in answer.text
     assert "globex" not in answer.text

@@ -19,8 +19,15 @@ def test_sessions_are_found_and_ended(
     of_club = desk.read("/sessions/", app=ACME_CLUB.appid)
     assert of_club.count(ROW) == 1
     assert club["user"]["id"] in of_club
+    of_bob = desk.read("/sessions/", user=club["user"]["id"])
+    assert of_bob.count(ROW) == 1
+    assert of_bob.split("<tbody>")[1].count(club["user"]["id"]) > 0
+    assert "Check it and send it again." in desk.read("/sessions/", user="bob")
     session = of_club.split("/console/sessions/")[-1][:36]
-    assert "The session is ended." in desk.press(f"/sessions/{session}/end")
+    query = of_club.split(f"{session}/end")[1].split('"')[0]
+    after = desk.press(f"/sessions/{session}/end{query}")
+    assert "The session is ended." in after
+    assert after.count(ROW) == 1, "the list is still that of the club"
     assert client.me(club["token"]).status_code == 401
     assert client.me(shop["token"]).status_code == 200
     assert shop["user"]["id"] in desk.read("/sessions/", living="yes")
@@ -44,9 +51,10 @@ def test_the_trail_is_found_by_who_what_whom_and_when(
     assert page.count(EVENT) == 1
     assert "<code>status</code>: active → disabled" in page
     assert desk.email in page
-    assert f"<code>name</code>: {ACME_SHOP.appid} → Corner" in desk.read(
-        "/audit/", actor="operator"
-    )
+    by_admins = desk.read("/audit/", actor="operator")
+    assert f"<code>name</code>: {ACME_SHOP.appid} → Corner" in by_admins
+    assert "<code>registration</code>: on_phone → closed" in by_admins
+    assert "json → json" not in by_admins, "what stays the same is no change"
     of_alice = desk.read("/audit/", subject=user)
     assert of_alice.count(EVENT) == rows.count("audit_events", f"subject = '{user}'")
     assert "There is nothing here." in desk.read("/audit/", since="2999-01-01T00:00")

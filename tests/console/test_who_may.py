@@ -1,5 +1,6 @@
 """Who may do what at the console: readers only read, and neighbours are not there."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -85,8 +86,9 @@ def test_a_neighbour_with_the_right_ids_finds_nothing(
     """Otherwise an id that leaked opens another tenant."""
     desk = Desk(app, "acme")
     before = content(rows)
-    for path in (f"/apps/{theirs.appid}/show", f"/users/{theirs.user}/show"):
+    for path in (f"/apps/{theirs.appid}/show", f"/users/{theirs.user}/show", "/apps/%00/show"):
         assert desk.get(path).status_code == 404
+    assert desk.post("/apps/%00/state").status_code == 404
     for path, fields in theirs.posts():
         answer = desk.post(path, **fields)
         assert answer.status_code == 404, (path, answer.status_code)
@@ -106,6 +108,7 @@ def test_a_neighbour_is_in_no_list_however_it_is_searched(app: Flask, theirs: Th
         {"search": theirs.appid},
         {"app": theirs.appid},
         {"subject": theirs.user},
+        {"user": theirs.user},
         {"tenant_id": "globex", "flt0_tenant_id_equals": "globex", "tenant": "globex"},
         {"status": "active", "sort": "4", "desc": "1"},
     ]
@@ -116,6 +119,8 @@ def test_a_neighbour_is_in_no_list_however_it_is_searched(app: Flask, theirs: Th
             for known in (theirs.user, theirs.other, theirs.session, theirs.appid, "globex"):
                 assert known not in body, (path, query, known)
             assert theirs.appid in query.values() or theirs.appid not in page, (path, query)
+            if path in ("/users/", "/sessions/"):
+                assert "<small>0</small>" in page, "how many they are is theirs to know"
     for stock in ("export/csv/", "details/", "edit/", "delete/", "new/", "action/", "ajax/lookup/"):
         for path in LISTS:
             answer = desk.get(f"{path}{stock}", id=theirs.user)
@@ -154,6 +159,27 @@ def test_a_form_of_another_site_is_refused(app: Flask, theirs: Theirs, rows: Rea
     for path, _ in theirs.posts():
         assert desk.get(path).status_code in (404, 405), "a link changes nothing"
     assert content(rows) == before
+
+
+def test_what_cannot_be_taken_back_asks_first(app: Flask, theirs: Theirs) -> None:
+    """Otherwise one slip of the hand logs a person out everywhere."""
+    desk = Desk(app, "globex")
+    desk.press(f"/apps/{theirs.appid}/secrets", push_token="Token123")
+    pages = [f"/apps/{theirs.appid}/show", f"/users/{theirs.user}/show", "/sessions/"]
+    forms = "".join(desk.read(path) for path in pages).split('<form method="post"')
+    asking = {form.split(">")[0] for form in forms if "data-confirm" in form.split(">")[0]}
+    for what in ("remove", "state", "release-phone", "status", "end-sessions", "end", "unbind"):
+        assert any(f'/{what}"' in form for form in asking), what
+
+
+def test_no_page_needs_what_its_policy_forbids(app: Flask, theirs: Theirs) -> None:
+    """Otherwise a button does nothing in a browser, and only there."""
+    desk = Desk(app, "globex")
+    pages = [*LISTS, f"/apps/{theirs.appid}/show", f"/users/{theirs.user}/show"]
+    for path in [*pages, "/apps/add", "/users/enter"]:
+        answer = desk.get(path)
+        assert not re.search(r"<[^>]+ (style|on[a-z]+)=", answer.text), path
+        assert "script-src 'nonce-" in answer.headers["Content-Security-Policy"]
 
 
 def test_who_is_not_signed_in_is_sent_to_the_door(app: Flask, theirs: Theirs) -> None:

@@ -44,7 +44,7 @@ BODIES: dict[str, dict[str, str]] = {
 }
 # What a dialect says to a login of another app.
 SAYS = {"gitegg": ("code", 403), "litemall": ("errno", 501)}
-LOGINS = {"none", "any", "bound"}
+LOGINS = {"none", "any", "bound", "operator", "platform", "desk", "desk_change"}
 
 
 def rules(app: Flask) -> list[Rule]:

@@ -12,7 +12,10 @@ from app.admin.console.words import DATA_FORMAT, REGISTRATION, to_choose
 from app.services.apps import APP_SECRET, APPID, ENCODING_AES_KEY, PUSH_TOKEN
 
 # No browser keeps what is typed here, or fills it in.
-SECRET = {"autocomplete": "off", "spellcheck": "false"}
+SECRET: Any = {
+    "filters": [stripped],
+    "render_kw": {"autocomplete": "off", "spellcheck": "false"},
+}
 
 
 class FactsForm(FlaskForm):
@@ -47,19 +50,19 @@ class AddForm(FactsForm):
         lazy_gettext("Data format of message push"), choices=to_choose(DATA_FORMAT)
     )
     secret = PasswordField(
-        lazy_gettext("AppSecret"), [InputRequired(), copied(APP_SECRET)], render_kw=SECRET
+        lazy_gettext("AppSecret"),
+        [InputRequired(), copied(APP_SECRET)],
+        **SECRET,
     )
     push_token = PasswordField(
         lazy_gettext("Token of message push (may stay empty)"),
         [Optional(), copied(PUSH_TOKEN)],
-        filters=[stripped],
-        render_kw=SECRET,
+        **SECRET,
     )
     encoding_aes_key = PasswordField(
         lazy_gettext("EncodingAESKey of message push (may stay empty)"),
         [Optional(), copied(ENCODING_AES_KEY)],
-        filters=[stripped],
-        render_kw=SECRET,
+        **SECRET,
     )
 
 
@@ -67,16 +70,24 @@ class SecretsForm(FlaskForm):
     """Secrets that replace those of a mini-program; an empty field leaves one as it is."""
 
     secret = PasswordField(
-        lazy_gettext("AppSecret"), [Optional(), copied(APP_SECRET)], render_kw=SECRET
+        lazy_gettext("AppSecret"),
+        [Optional(), copied(APP_SECRET)],
+        **SECRET,
     )
     next_secret = PasswordField(
-        lazy_gettext("Next AppSecret"), [Optional(), copied(APP_SECRET)], render_kw=SECRET
+        lazy_gettext("Next AppSecret"),
+        [Optional(), copied(APP_SECRET)],
+        **SECRET,
     )
     push_token = PasswordField(
-        lazy_gettext("Token"), [Optional(), copied(PUSH_TOKEN)], render_kw=SECRET
+        lazy_gettext("Token"),
+        [Optional(), copied(PUSH_TOKEN)],
+        **SECRET,
     )
     encoding_aes_key = PasswordField(
-        lazy_gettext("EncodingAESKey"), [Optional(), copied(ENCODING_AES_KEY)], render_kw=SECRET
+        lazy_gettext("EncodingAESKey"),
+        [Optional(), copied(ENCODING_AES_KEY)],
+        **SECRET,
     )
 
     def given(self) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from flask import flash, request, url_for
+from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_babel import gettext
@@ -22,7 +22,7 @@ from app.services.apps import NewApp
 
 # An app without an AppSecret is none; the others may go.
 REMOVE = "/<app>/secrets/<any(next_secret, push_token, encoding_aes_key):which>/remove"
-SORTS = {"right": "done", "wrong": "error", "unknown": ""}
+LOOKS = {"right": "done", "wrong": "error", "unknown": ""}
 
 
 class AppsView(TenantList):
@@ -91,8 +91,11 @@ class AppsView(TenantList):
         """Replace the secrets that were entered."""
         need_changer()
         form = SecretsForm()
-        if not form.validate_on_submit() or not form.given():
+        if not form.validate_on_submit():
             return self._shown(app, secrets=form)
+        if not form.given():
+            flash(gettext("Nothing was entered, so nothing is changed."), "error")
+            return redirect(_page(app))
         failure = shown_again(lambda: service.set_desk_secrets(this_desk(), app, **form.given()))
         if failure:
             return self._shown(app, failure)
@@ -135,4 +138,4 @@ def _tell(verdicts: Sequence[Verdict]) -> None:
     """Say what WeChat says of each AppSecret."""
     for one in verdicts:
         which = gettext("AppSecret") if one.which == "current" else gettext("Next AppSecret")
-        flash(f"{which}: {one.fill(gettext(one.advice))}", SORTS[one.outcome])
+        flash(f"{which}: {one.fill(gettext(one.advice))}", LOOKS[one.outcome])

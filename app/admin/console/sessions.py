@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 from uuid import UUID
 
-from flask import url_for
+from flask import request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_babel import gettext
@@ -12,10 +12,13 @@ from app.admin.console.guard import this_desk
 from app.admin.console.links import user_link
 from app.admin.console.pages import N_, Asked, FoundList, asked_for, done
 from app.admin.console.words import ENDED, LIVING, offered, told
+from app.errors import RequestInvalid
 from app.models import LoginSession
 from app.services.desk_apps import name_apps
 from app.services.desk_sessions import DeskSession, SessionQuery, end_session, leaf_of_sessions
 from app.services.paging import Leaf, Page
+
+KEPT = ("app", "living", "user", "page", "sort", "desc")
 
 
 class SessionsView(FoundList):
@@ -46,19 +49,34 @@ class SessionsView(FoundList):
         return [
             Asked("app", N_("Mini-program"), name_apps(this_desk())),
             Asked("living", N_("State"), offered(LIVING)),
+            Asked("user", N_("Id of the user")),
         ]
 
     def find(self, leaf: Leaf) -> Page[DeskSession]:
         """Find them."""
         living = {"yes": True, "no": False}.get(asked_for("living") or "")
-        query = SessionQuery(asked_for("app"), living=living)
+        query = SessionQuery(asked_for("app"), _user_id(asked_for("user")), living)
         return leaf_of_sessions(this_desk(), query, leaf)
 
     @expose("/<uuid:session_id>/end", methods=["POST"])
     def end(self, session_id: UUID) -> ResponseReturnValue:
         """End one."""
         end_session(this_desk(), session_id)
-        return done(url_for(".index_view"), gettext("The session is ended."))
+        return done(url_for(".index_view", **self.kept()), gettext("The session is ended."))
+
+    def kept(self) -> dict[str, Any]:
+        """Give what the address of the list says, to come back to the same page of it."""
+        return {name: request.args[name] for name in KEPT if name in request.args}
+
+
+def _user_id(text: str | None) -> UUID | None:
+    """Read the id of a user; raise RequestInvalid for what is none."""
+    if text is None:
+        return None
+    try:
+        return UUID(text)
+    except ValueError:
+        raise RequestInvalid from None
 
 
 def _state(session: DeskSession) -> Any:

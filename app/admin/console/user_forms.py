@@ -1,19 +1,31 @@
 """Forms about users."""
 
-from flask_babel import lazy_gettext
+from typing import Any
+
+from flask_babel import gettext, lazy_gettext
 from flask_wtf import FlaskForm
 from wtforms import PasswordField, StringField
-from wtforms.validators import InputRequired, Optional
+from wtforms.validators import InputRequired, Optional, StopValidation
 
 from app.admin.console.checks import an_id, keepable, stripped
 
 NEW_PASSWORD = {"autocomplete": "new-password"}
 
 
+def enough(form: Any, account: Any) -> None:
+    """Refuse a person by whom nobody could be found, and a password that would open nothing."""
+    if not account.data and (form.password.data or not form.phone.data):
+        raise StopValidation(
+            gettext("Give an account; a phone alone is enough without a password.")
+        )
+
+
 class EnterForm(FlaskForm):
     """A person who is to be entered, by account, by phone, or both."""
 
-    account = StringField(lazy_gettext("Account"), [Optional(), keepable(64)], filters=[stripped])
+    account = StringField(
+        lazy_gettext("Account"), [enough, Optional(), keepable(64)], filters=[stripped]
+    )
     phone = StringField(
         lazy_gettext("Phone"),
         [Optional(), keepable(32)],

@@ -32,9 +32,9 @@ ENDED = {
     "session_limit": N_("too many sessions"),
     "unbound": N_("WeChat identity unbound"),
     "user_disabled": N_("user disabled"),
-    "ended_by_user": N_("ended by the user"),
+    "logged_out_everywhere": N_("logged out everywhere"),
     "refresh_token_reused": N_("refresh token used twice"),
-    "consent_withdrawn": N_("consent withdrawn"),
+    "revoked": N_("ended by the user"),
 }
 ACTORS = {
     "user": N_("user"),
@@ -109,10 +109,10 @@ def worded(words: Mapping[str, str]) -> Callable[..., str]:
 
 
 def changes(details: Mapping[str, Any]) -> Sequence[tuple[str, str, str]]:
-    """Tell what was before and what is after, by name; of what else is known, only that."""
+    """Tell what was before and is after, by name, where that differs; then what else is known."""
     before, after = details.get("before") or {}, details.get("after") or {}
     rest = [(name, "", _text(value)) for name, value in details.items() if name not in SIDES]
-    names = dict.fromkeys([*before, *after])
+    names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     return [(name, _text(before.get(name)), _text(after.get(name))) for name in names] + rest
 
 

@@ -1,0 +1,92 @@
+"""Which operator calls, and at which tenant's desk. Every view says which login it needs."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar, cast
+from uuid import UUID
+
+import structlog
+from flask import g
+from flask_jwt_extended import get_jwt, verify_jwt_in_request
+
+from app.auth import needing, this_device
+from app.errors import JwtInvalid, RoleTooLow, SignInNeeded
+from app.services.desks import Desk, open_desk
+from app.services.operator_sessions import SignedIn, find_script_session
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def operator_login(view: Callable[P, R]) -> Callable[P, R]:
+    """Let operators in, whatever their role."""
+
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        g.signed_in = _signed_in()
+        return view(*args, **kwargs)
+
+    return needing("operator", guarded)
+
+
+def platform_login(view: Callable[P, R]) -> Callable[P, R]:
+    """Let only those in who run the service."""
+
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        if this_operator().role != "platform":
+            raise RoleTooLow
+        return view(*args, **kwargs)
+
+    return needing("platform", operator_login(guarded))
+
+
+def desk_login(view: Callable[..., R]) -> Callable[..., R]:
+    """Let those in who may look at the tenant of the path; for all others there is none."""
+
+    @wraps(view)
+    def guarded(*args: Any, slug: str, **kwargs: Any) -> R:
+        g.desk = open_desk(this_operator(), slug)
+        structlog.contextvars.bind_contextvars(tenant=slug)
+        return view(*args, **kwargs)
+
+    return needing("desk", operator_login(guarded))
+
+
+def desk_change(view: Callable[..., R]) -> Callable[..., R]:
+    """Let only those in who may also change something of the tenant of the path."""
+
+    @wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> R:
+        this_desk().refuse_reader()
+        return view(*args, **kwargs)
+
+    return needing("desk_change", desk_login(guarded))
+
+
+def _signed_in() -> SignedIn:
+    """Find whose JWT the request carries; one that was made for somebody else's back end is none.
+
+    The signature says who it was, the session that it still is so.
+    """
+    verify_jwt_in_request()
+    claims = get_jwt()
+    try:
+        session_id = UUID(claims["operator_session"])
+    except (KeyError, ValueError, TypeError, AttributeError):
+        raise JwtInvalid("no operator's") from None
+    signed_in = find_script_session(session_id, this_device())
+    if str(signed_in.operator_id) != claims["sub"]:
+        raise SignInNeeded("another operator's session")
+    structlog.contextvars.bind_contextvars(operator=str(signed_in.operator_id))
+    return signed_in
+
+
+def this_operator() -> SignedIn:
+    """Give the operator who calls."""
+    return cast(SignedIn, g.signed_in)
+
+
+def this_desk() -> Desk:
+    """Give the desk at which the operator sits."""
+    return cast(Desk, g.desk)

@@ -1,0 +1,90 @@
+"""What the views below /v1/admin share: operators' JWTs, lists, creations that may come twice."""
+
+import re
+from collections.abc import Callable
+from dataclasses import fields
+from functools import wraps
+from typing import Any, TypeVar
+
+from flask import Response, make_response, request
+
+from app.admin.access import this_operator
+from app.api.blueprint import Blueprint as NativeBlueprint
+from app.api.blueprint import whole_body
+from app.errors import RequestInvalid
+from app.services.idempotency import Answer, Asked, begin_or_find, forget_request, keep_answer
+from app.services.paging import Paging
+
+Q = TypeVar("Q")
+
+OPERATOR_JWT = "operatorJwt"
+IDEMPOTENCY_KEY = "Idempotency-Key"
+KEY = re.compile(r"[!-~]{1,64}")
+REPLAYED = "Idempotent-Replayed"
+KEY_PARAMETER = {
+    "in": "header",
+    "name": IDEMPOTENCY_KEY,
+    "required": False,
+    "description": "Sent again within 24 hours, with the same body, it gets the first answer.",
+    "schema": {"type": "string", "maxLength": 64},
+}
+
+
+class Blueprint(NativeBlueprint):
+    """A blueprint of views that operators' scripts call."""
+
+    LOGINS: list[dict[str, list[str]]] = [{OPERATOR_JWT: []}]  # noqa: RUF012
+
+    def description_of(self, view: Callable[..., Any]) -> dict[str, Any]:
+        """Describe also that a creation takes a key."""
+        described = super().description_of(view)
+        if "idempotent" in view.__dict__:
+            described["parameters"] = [KEY_PARAMETER]
+        return described
+
+
+def paging_of(query: dict[str, Any]) -> Paging:
+    """Take which page is wanted out of a query."""
+    return Paging(**{one.name: query[one.name] for one in fields(Paging) if one.name in query})
+
+
+def filters_of(kind: type[Q], query: dict[str, Any]) -> Q:
+    """Take what is looked for out of a query."""
+    paging = {one.name for one in fields(Paging)}
+    return kind(**{name: value for name, value in query.items() if name not in paging})
+
+
+def idempotent(view: Callable[..., Any]) -> Callable[..., Any]:
+    """Carry a creation out once for each Idempotency-Key, and give its answer again after that."""
+
+    @wraps(view)
+    def once(*args: Any, **kwargs: Any) -> Any:
+        key = request.headers.get(IDEMPOTENCY_KEY)
+        if key is None:
+            return view(*args, **kwargs)
+        found = begin_or_find(_asked(key))
+        if isinstance(found, Answer):
+            return _again(found)
+        try:
+            response = make_response(view(*args, **kwargs))
+        except Exception:
+            forget_request(found)
+            raise
+        keep_answer(found, Answer(response.status_code, response.get_data(as_text=True)))
+        return response
+
+    once.__dict__["idempotent"] = True
+    return once
+
+
+def _asked(key: str) -> Asked:
+    if not KEY.fullmatch(key):
+        raise RequestInvalid(errors={IDEMPOTENCY_KEY: ["1 to 64 visible ASCII characters."]})
+    text = f"{request.method} {request.path}\n{whole_body(request).decode(errors='replace')}"
+    return Asked(this_operator().operator_id, key, text)
+
+
+def _again(answer: Answer) -> Response:
+    response = Response(answer.body, answer.status, content_type="application/json")
+    response.headers[REPLAYED] = "true"
+    return response

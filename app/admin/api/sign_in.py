@@ -1,0 +1,57 @@
+"""Signing scripts in and out: /v1/admin/..."""
+
+from typing import Any
+
+from app.admin.access import operator_login, this_operator
+from app.admin.api.blueprint import Blueprint
+from app.auth import no_login, this_device
+from app.schemas.admin_requests import InvitationRequest, SignInRequest
+from app.schemas.admin_responses import AcceptedResponse, OperatorTokensResponse, SignedInResponse
+from app.schemas.requests import EmptyRequest, RefreshRequest
+from app.services import operator_sessions, operator_tokens, operators
+
+blp = Blueprint("admin_sign_in", __name__, url_prefix="/v1/admin")
+
+
+@blp.post("/sign-in")
+@no_login
+@blp.arguments(SignInRequest)
+@blp.response(200, OperatorTokensResponse)
+def sign_operator_in(body: dict[str, Any]) -> operator_tokens.OperatorTokens:
+    """Sign an operator's script in: a JWT for 15 minutes, and a refresh token."""
+    return operator_tokens.open_script_session(**body, device=this_device())
+
+
+@blp.post("/refresh")
+@no_login
+@blp.arguments(RefreshRequest)
+@blp.response(200, OperatorTokensResponse)
+def refresh_operator(body: dict[str, Any]) -> operator_tokens.OperatorTokens:
+    """Trade an operator's refresh token for new tokens; one that comes twice ends the session."""
+    return operator_tokens.refresh_operator_tokens(body["refresh_token"], this_device())
+
+
+@blp.post("/sign-out")
+@operator_login
+@blp.arguments(EmptyRequest, required=False)
+@blp.response(204)
+def sign_operator_out(body: dict[str, Any]) -> None:
+    """End this session: its JWTs and its refresh token work no more."""
+    operator_sessions.end_operator_session(this_operator().session_id)
+
+
+@blp.get("/me")
+@operator_login
+@blp.response(200, SignedInResponse)
+def show_signed_in() -> operator_sessions.SignedIn:
+    """Show who is signed in."""
+    return this_operator()
+
+
+@blp.post("/invitation")
+@no_login
+@blp.arguments(InvitationRequest)
+@blp.response(200, AcceptedResponse)
+def accept_invitation(body: dict[str, Any]) -> dict[str, str]:
+    """Choose a password with an invitation; it works once."""
+    return {"email": operators.accept_invitation(**body, device=this_device())}

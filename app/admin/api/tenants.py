@@ -1,0 +1,43 @@
+"""Tenants, for those who run the service: /v1/admin/tenants."""
+
+from typing import Any
+
+from app.admin.access import platform_login, this_operator
+from app.admin.api.blueprint import Blueprint, idempotent, paging_of
+from app.schemas.admin_requests import NewTenantRequest, PageQuery, TenantChangeRequest
+from app.schemas.admin_responses import TenantListResponse, TenantResponse
+from app.services import tenants
+from app.services.paging import Page
+from app.services.tenants import ShownTenant
+
+blp = Blueprint("admin_tenants", __name__, url_prefix="/v1/admin/tenants")
+
+
+@blp.get("")
+@platform_login
+@blp.arguments(PageQuery, location="query")
+@blp.response(200, TenantListResponse)
+def list_tenants(query: dict[str, Any]) -> Page[ShownTenant]:
+    """List the tenants by slug."""
+    return tenants.page_of_tenants(paging_of(query))
+
+
+@blp.post("")
+@platform_login
+@idempotent
+@blp.arguments(NewTenantRequest)
+@blp.response(201, TenantResponse)
+def add_tenant(body: dict[str, Any]) -> ShownTenant:
+    """Add a tenant."""
+    tenants.add_tenant(**body, actor=this_operator().actor)
+    return tenants.show_tenant(body["slug"])
+
+
+@blp.patch("/<string:its_slug>")
+@platform_login
+@blp.arguments(TenantChangeRequest)
+@blp.response(200, TenantResponse)
+def change_tenant(body: dict[str, Any], its_slug: str) -> ShownTenant:
+    """Change a tenant; a disabled one's apps, users and operators are refused at once."""
+    tenants.change_tenant(its_slug, body, this_operator().actor)
+    return tenants.show_tenant(its_slug)

@@ -1,0 +1,8 @@
+"""Every failure there is, once: each has its place in one of these files, and this address."""
+
+from app.errors.failure import FAILURES, Failure
+from app.errors.from_wechat import as_failure
+from app.errors.of_clients import *  # noqa: F403
+from app.errors.of_operators import *  # noqa: F403
+
+__all__ = ["FAILURES", "Failure", "as_failure"]

@@ -1,0 +1,53 @@
+"""What the WeChat door raises, in our terms."""
+
+from app import wechat
+from app.errors.failure import Failure
+from app.errors.of_clients import (
+    CodeInvalid,
+    CodeUsed,
+    Internal,
+    OpenDataMalformed,
+    OpenDataTooOld,
+    PersonBlocked,
+    PushMalformed,
+    PushNotConfigured,
+    PushOfAnotherApp,
+    PushSignatureWrong,
+    PushStale,
+    PushUnencrypted,
+    SessionKeyExpired,
+    SignatureWrong,
+    WatermarkForeign,
+    WeChatMisconfigured,
+    WeChatRateLimited,
+    WeChatUnavailable,
+)
+
+FROM_WECHAT: dict[type[wechat.WeChatError], type[Failure]] = {
+    wechat.CodeAlreadyUsed: CodeUsed,
+    wechat.CodeRejected: CodeInvalid,
+    wechat.PersonBlocked: PersonBlocked,
+    wechat.RateLimited: WeChatRateLimited,
+    wechat.AccessTokenRejected: WeChatUnavailable,
+    wechat.AppMisconfigured: WeChatMisconfigured,
+    wechat.WeChatUnavailable: WeChatUnavailable,
+    wechat.MalformedOpenData: OpenDataMalformed,
+    wechat.SessionKeyStale: SessionKeyExpired,
+    wechat.SignatureMismatch: SignatureWrong,
+    wechat.ForeignWatermark: WatermarkForeign,
+    wechat.OpenDataTooOld: OpenDataTooOld,
+    wechat.PushKeyMissing: PushNotConfigured,
+    wechat.PushSignatureMismatch: PushSignatureWrong,
+    wechat.StalePush: PushStale,
+    wechat.UnencryptedPush: PushUnencrypted,
+    wechat.ForeignPush: PushOfAnotherApp,
+    wechat.MalformedPush: PushMalformed,
+}
+
+
+def as_failure(error: wechat.WeChatError) -> Failure:
+    """Say in our terms what the WeChat door raised."""
+    for kind in type(error).__mro__:
+        if kind in FROM_WECHAT:
+            return FROM_WECHAT[kind](f"{type(error).__name__}: {error}")
+    return Internal(type(error).__name__)

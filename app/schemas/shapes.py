@@ -1,0 +1,12 @@
+"""What slugs, appids and WeChat's secrets look like, wherever an operator enters them."""
+
+import re
+
+LONGEST_SLUG = 40
+SLUG = re.compile(r"[a-z0-9](-?[a-z0-9])*")
+APPID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+# What WeChat's console gives, and, of its Token, what it takes.
+APP_SECRET = re.compile(r"[!-~]{1,128}")
+PUSH_TOKEN = re.compile(r"[A-Za-z0-9]{3,32}")
+ENCODING_AES_KEY = re.compile(r"[A-Za-z0-9]{43}")
