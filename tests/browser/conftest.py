@@ -6,6 +6,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +19,11 @@ if not CHROMIUM.startswith("/"):
 
 @pytest.fixture(scope="session")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
-    """The service under gunicorn, with a WeChat beside it."""
+    """The service under gunicorn, with a WeChat beside it, for a browser that must be there."""
+    if not Path(CHROMIUM).exists():
+        missing = f"there is no {CHROMIUM}; on Debian: apt install chromium fonts-noto-cjk"
+        assert os.environ.get("CI") != "true", missing
+        pytest.skip(missing)
     running = start(tmp_path_factory.mktemp("browser") / "var")
     yield running
     stop(running, signal.SIGTERM)

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 import requests
 
+from config.development import var_folder
 from config.development.demo import OPERATOR
+from config.development.postgres import hold_server
 from tests.browser.conftest import CHROMIUM
 from tests.browser.screen import Screen, chromium
 from tests.cast import App, Person
@@ -130,6 +133,35 @@ def test_people_are_exported(screen: Screen) -> None:
     told = download.value.path().read_text(encoding="utf-8-sig")
     assert told.count("guest") >= 1000
     assert "139****" in told or "****" in told
+
+
+def test_a_month_is_seen_at_a_glance(copy: Copy, screen: Screen) -> None:
+    pretend_a_month(copy)
+    screen.open("./")
+    assert screen.page.get_by_role("img", name="Logins a day").count() == 1
+    screen.page.get_by_text("These numbers as a table").first.click()
+    assert screen.page.locator("details[open] tbody tr").count() == 30
+    screen.shoot("home-table")
+
+
+def pretend_a_month(copy: Copy) -> None:
+    """Let a good month lie behind the demo's shop, with some of what goes wrong in one."""
+    today = "(now() AT TIME ZONE 'Asia/Shanghai')::date"
+    ago = f"SELECT tenant_id, {today} - ago, appid, %s FROM wechat_apps, generate_series(1, 29) ago"
+    shop = f"{ago} WHERE appid = 'wxaaaa000000000001' AND %s"
+    ways = "500 + ago * 97 %% 300, 450 + ago * 97 %% 300, 90 + ago %% 40, 60 + ago %% 30"
+    with (
+        hold_server(var_folder(copy.environ)) as server,
+        psycopg.connect(server.url) as connection,
+    ):
+        columns = "opened, logged_in, phone_verified, bound_by_phone, failed"
+        told = (shop % (f"{ways}, ago %% 9", "true")).replace("%%", "%")
+        connection.execute(f"INSERT INTO daily_counts (tenant_id, day, appid, {columns}) {told}")
+        for n, cause in enumerate(("code_invalid", "wechat_unavailable", "phone_taken"), 1):
+            told = shop % (f"'{cause}', {9 - 2 * n}", f"ago % {n} = 0")
+            connection.execute(f"INSERT INTO daily_failures {told}")
+        told = shop % ("'phone', unnest(ARRAY[100, 400, 3000]), unnest(ARRAY[70, 30, 5])", "true")
+        connection.execute(f"INSERT INTO answer_times {told}")
 
 
 def test_every_page_fits_every_screen_in_both_languages(screen: Screen) -> None:

@@ -183,7 +183,9 @@ def _menu() -> list[Any]:
 def error_page(error: Exception) -> ResponseReturnValue:
     """Tell a failure as a page, in words that say what to do."""
     failure = failure_of(PageOutdated() if isinstance(error, CSRFError) else error)
-    page = render_template("console/error.html", failure=failure)
+    # What is told to programs names the description of the API.
+    said = gettext("There is no such page.") if failure.code == "not_found" else None
+    page = render_template("console/error.html", failure=failure, said=said)
     return page, failure.status, advice_of(failure)
 
 
