@@ -10,10 +10,6 @@ from sqlalchemy import select
 
 from app.extensions import db
 from app.models import SocialAccount, Tenant
-from app.services.audit import OPERATOR
-from app.services.people_files import read_people
-from app.services.people_previews import preview_import
-from app.services.tenants import tenant_id_of
 from tests.cast import ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader, enter_user, failure
 from tests.guards.test_walls import everything, loaded_rows
 from tests.operators import Script, add_operator, invite, signed_in
@@ -63,11 +59,6 @@ ROUTES = {
     ("GET", f"{DESK}/sessions"): Route("desk"),
     ("DELETE", f"{DESK}/sessions/<session_id>"): Route("desk_change"),
     ("GET", f"{DESK}/audit"): Route("desk"),
-    ("GET", f"{DESK}/overview"): Route("desk"),
-    ("POST", f"{DESK}/imports"): Route("desk_change"),
-    ("GET", f"{DESK}/imports/<import_id>"): Route("desk_change"),
-    ("POST", f"{DESK}/imports/<import_id>/confirmation"): Route("desk_change", {}),
-    ("POST", f"{DESK}/exports"): Route("desk_change", {}),
 }
 
 
@@ -94,10 +85,6 @@ def acme(app: Flask, client: Client, alice: Person, rows: Reader) -> Home:
     names = {"slug": "acme", "its_slug": "acme", "its_appid": ACME_SHOP.appid}
     names |= {"user_id": user_id, "other_id": other_id, "identity_id": str(identity_id)}
     names |= {"session_id": str(session_id)}
-    with app.app_context():
-        file = read_people(b"account,phone\nerin,13800138055\n")
-        preview = preview_import(OPERATOR, tenant_id_of("acme"), file)
-    names["import_id"] = str(preview.import_id)
     names["operator_id"] = str(add_operator(app, "ann@acme.example", "tenant_admin", "acme"))
     return Home(names)
 
@@ -156,7 +143,6 @@ def test_ids_of_a_neighbour_are_unknown_at_ones_own_desk(
         answer = call(neighbour, acme, method, path, slug="globex")
         unknown = {"its_appid": "app_unknown", "session_id": "session_unknown"}
         unknown |= {"identity_id": "identity_unknown", "user_id": "user_unknown"}
-        unknown |= {"import_id": "import_unknown"}
         name = re.findall(r"<(\w+)>", path)[-1]
         assert failure(answer) == (404, unknown[name]), path
     assert everything(rows) == before
@@ -209,10 +195,7 @@ def test_the_admin_may_do_all_that_at_home(app: Flask, acme: Home) -> None:
     ]
     before = {path: call(admin, acme, method, path) for method, path in in_an_order_that_works}
     refused = {path: answer.text for path, answer in before.items() if answer.status_code >= 300}
-    gone = {f"{DESK}/sessions/<session_id>", f"{DESK}/users/<user_id>/password"}
-    # Another's preview, and no file; tests/test_admin_people.py imports.
-    gone |= {path for _, path in ROUTES if "/imports" in path}
-    assert set(refused) <= gone
+    assert set(refused) <= {f"{DESK}/sessions/<session_id>", f"{DESK}/users/<user_id>/password"}
 
 
 @pytest.mark.parametrize("path", ["/sign-out", f"{DESK}/users"])

@@ -61,12 +61,12 @@ def test_every_operation_says_what_it_takes_gives_and_how_it_fails(
         responses = operation["responses"]
         assert responses["default"] == PROBLEM, path
         if method in ("POST", "PUT", "PATCH"):
-            assert all("schema" in one for one in operation["requestBody"]["content"].values())
+            assert "schema" in operation["requestBody"]["content"]["application/json"], path
             assert responses["422"] == PROBLEM
         for status in {"200", "201"} & set(responses) if path.startswith("/v1/") else ():
-            assert all("schema" in one for one in responses[status]["content"].values()), path
+            assert "schema" in responses[status]["content"]["application/json"], path
         assert operation["summary"]
-        assert {"200", "201", "202", "204"} & set(responses)
+        assert {"200", "201", "204"} & set(responses)
 
 
 def test_every_operation_says_which_login_it_needs(app: Flask, document: dict[str, Any]) -> None:

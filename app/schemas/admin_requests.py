@@ -209,20 +209,3 @@ class AuditListQuery(PageQuery):
     subject = Text(128)
     since = fields.AwareDateTime()
     until = fields.AwareDateTime()
-
-
-class ExportRequest(Schema):
-    """Whom to export: account or nickname by their beginning, and by status."""
-
-    query = Text(64)
-    status = fields.String(validate=validate.OneOf(["active", "disabled", "merged"]))
-    full_phones = fields.Boolean(metadata={"description": "Else they are masked"})
-
-
-class OverviewQuery(Schema):
-    """Over how many days, today the last."""
-
-    class Meta:
-        unknown = RAISE
-
-    days = fields.Integer(validate=validate.Range(1, 400))
