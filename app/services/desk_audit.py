@@ -66,10 +66,10 @@ def _wanted(desk: Desk, query: AuditQuery) -> Sequence[ColumnElement[bool]]:
         if (value := getattr(query, column)) is not None:
             wanted.append(getattr(AuditEvent, column) == value)
     if query.since is not None:
-        first = _first_id(query.since - LONGEST_TRANSACTION)
+        first = _first_id(query.since, -LONGEST_TRANSACTION)
         wanted += [AuditEvent.created_at >= query.since, AuditEvent.id >= first]
     if query.until is not None:
-        last = _first_id(query.until + LONGEST_TRANSACTION)
+        last = _first_id(query.until, LONGEST_TRANSACTION)
         wanted += [AuditEvent.created_at < query.until, AuditEvent.id < last]
     return wanted
 
@@ -96,7 +96,10 @@ def shown_event(event: AuditEvent, actor_email: str | None) -> DeskEvent:
     )
 
 
-def _first_id(moment: datetime) -> UUID:
-    """Give the smallest id that a row of this moment can have: a UUIDv7 begins with its time."""
-    milliseconds = max(0, int(moment.timestamp() * 1000))
+def _first_id(moment: datetime, off: timedelta) -> UUID:
+    """Give the smallest id that a row of a moment so far off can have: it begins with its time.
+
+    Not by adding to the moment, for before the first and after the last year there is none.
+    """
+    milliseconds = max(0, int((moment.timestamp() + off.total_seconds()) * 1000))
     return UUID(int=milliseconds << 80)
