@@ -13,6 +13,7 @@ from app.schemas.shapes import (
     ENCODING_AES_KEY,
     LONGEST_SLUG,
     PUSH_TOKEN,
+    SHORTEST_OPERATOR_PASSWORD,
     SLUG,
 )
 
@@ -61,7 +62,7 @@ class InvitationRequest(Schema):
     """What the link of an invitation carries, and the password that is chosen."""
 
     invitation = Text(128, required=True)
-    password = Text(128, shortest=SHORTEST_PASSWORD, required=True, load_only=True)
+    password = Text(128, shortest=SHORTEST_OPERATOR_PASSWORD, required=True, load_only=True)
 
 
 class NewTenantRequest(Schema):
