@@ -242,36 +242,6 @@ def test_a_password_is_weak_or_mistyped(app: Flask, password: str, again: str) -
     assert taken.status_code == 302
 
 
-def test_the_console_invites_resets_and_switches_off(app: Flask, rows: Reader) -> None:
-    browser = signed_in(app, "root@wxpass.example", "platform")
-    form = {"email": "Ann@Acme.example", "role": "tenant_admin", "tenant": "acme"}
-    page = browser.post("/operators/invite", **form).text
-    secret = re.search(r"/console/invitation#(\S+)</pre>", page)
-    assert secret
-    assert secret.group(1) not in browser.get("/operators/").text
-    taken = {"invitation": secret.group(1), "password": PASSWORD, "again": PASSWORD}
-    assert Browser(app).post("/invitation", **taken).status_code == 302
-    ann = Browser(app)
-    ann.sign_in("ann@acme.example")
-    ((ann_id,),) = rows("SELECT id FROM operators WHERE email = 'ann@acme.example'")
-    assert ann.get("/").status_code == 200
-    assert "/console/invitation#" in browser.post(f"/operators/{ann_id}/reset").text
-    assert ann.get("/").location.startswith(OUT)
-    assert browser.post(f"/operators/{ann_id}/status", status="disabled").status_code == 302
-    assert rows("SELECT status FROM operators WHERE id = :id", id=ann_id) == [("disabled",)]
-    assert notes(browser.post("/operators/invite", **form))[0][0] == "error"
-    form["email"] = "no address"
-    assert 'aria-invalid="true"' in browser.post("/operators/invite", **form).text
-
-
-def test_the_last_who_runs_the_service_locks_everybody_out(app: Flask, rows: Reader) -> None:
-    browser = signed_in(app, "root@wxpass.example", "platform")
-    ((own,),) = rows("SELECT id FROM operators")
-    refused = browser.post(f"/operators/{own}/status", status="disabled")
-    assert (refused.status_code, "last_platform_operator" in refused.text) == (409, True)
-    assert browser.get("/operators/").status_code == 200
-
-
 # One-time codes
 
 

@@ -20,6 +20,11 @@ STATUS = {
     "disabled": N_("disabled"),
     "merged": N_("merged"),
 }
+ROLES = {
+    "tenant_admin": N_("looks after a tenant"),
+    "tenant_reader": N_("only reads, of a tenant"),
+    "platform": N_("runs the service"),
+}
 LIVING = {"yes": N_("living"), "no": N_("ended")}
 ENDED = {
     "account_closed": N_("account closed"),
