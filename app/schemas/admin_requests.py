@@ -210,3 +210,17 @@ class AuditListQuery(PageQuery):
     subject = Text(128)
     since = fields.AwareDateTime()
     until = fields.AwareDateTime()
+
+
+class OverviewQuery(Schema):
+    """Over how many days, today the last."""
+
+    days = fields.Integer(load_default=30, validate=validate.Range(1, 400))
+
+
+class ExportRequest(Schema):
+    """Whom to take out: all, or those whose account or nickname begins so, or of one status."""
+
+    query = Text(64)
+    status = fields.String(validate=validate.OneOf(["active", "disabled", "merged"]))
+    full_phones = fields.Boolean(truthy={True}, falsy={False})
