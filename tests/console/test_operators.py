@@ -5,7 +5,7 @@ import re
 from flask import Flask
 
 from tests.cast import Reader
-from tests.console_desk import PASSWORD, Browser, add_operator, notes, signed_in
+from tests.console.desk import PASSWORD, Browser, add_operator, notes, signed_in
 
 OUT = "/console/sign-in"
 

@@ -10,7 +10,7 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from tests.cast import GLOBEX_LIFE, Client, Person, Reader, enter_user
-from tests.console_desk import Browser, signed_in
+from tests.console.desk import Browser, signed_in
 
 NOBODY = "00000000-0000-7000-8000-000000000000"
 POLICY = re.compile(

@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from app.services import people_import
 from tests.cast import Reader, enter_user
-from tests.console_desk import Browser, notes, signed_in
+from tests.console.desk import Browser, notes, signed_in
 from tests.people import AtOnce, csv_of, xlsx_of
 
 MULTIPART = "multipart/form-data; boundary=x"

@@ -14,7 +14,7 @@ from app.services.operator_sessions import CONSOLE_LIFETIME, IDLE_LIFETIME
 from app.services.operators import INVITATION_LIFETIME
 from config import Config
 from tests.cast import Reader
-from tests.console_desk import PASSWORD, Browser, add_operator, invite, notes, signed_in
+from tests.console.desk import PASSWORD, Browser, add_operator, invite, notes, signed_in
 
 WRONG = ("error", "E-mail address or password is wrong.")
 OUT = "/console/sign-in"
