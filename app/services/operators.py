@@ -107,7 +107,8 @@ def accept_invitation(invitation: str, password: str, device: Device) -> str:
         operator.invitation_hash = operator.invitation_expires_at = None
         forget_account(db, OPERATORS, operator.email)
         actor = audit.Actor("operator", operator.id, device.ip)
-        _record(db, actor, "operator.password_set", operator)
+        told = {"before": {"password": False}, "after": {"password": True}}
+        _record(db, actor, "operator.password_set", operator, **told)
         return operator.email
 
 
