@@ -33,7 +33,7 @@ class PeopleView(Page):
     """For those who may change; nobody is imported before the confirmation."""
 
     def __init__(self) -> None:
-        super().__init__(name=N_("Import"), endpoint="console_people", url="people")
+        super().__init__(name=N_("Import and export"), endpoint="console_people", url="people")
 
     def may_be_seen(self) -> bool:
         """Show it to those who may change."""
