@@ -207,6 +207,7 @@ class AuditListQuery(PageQuery):
 
     action = Text(64)
     actor_kind = fields.String(validate=validate.OneOf(["user", "operator", "wechat", "system"]))
+    actor_email = Text(254)
     subject = Text(128)
     since = fields.AwareDateTime()
     until = fields.AwareDateTime()

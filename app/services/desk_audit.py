@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Select, select
 
 from app.models import AuditEvent, Operator
 from app.services.desks import Desk
+from app.services.operators import email_name
 from app.services.paging import Leaf, Listing, Numbered, Page, Paging, read_leaf, read_page
 from app.services.transactions import transaction
 
@@ -19,10 +20,14 @@ LONGEST_TRANSACTION = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class AuditQuery:
-    """Which events are looked for, from `since` to before `until`; None does not matter."""
+    """Which events are looked for, from `since` to before `until`; None does not matter.
+
+    `actor_email` is of an operator.
+    """
 
     action: str | None = None
     actor_kind: str | None = None
+    actor_email: str | None = None
     subject: str | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -65,6 +70,12 @@ def _wanted(desk: Desk, query: AuditQuery) -> Sequence[ColumnElement[bool]]:
     for column in ("action", "actor_kind", "subject"):
         if (value := getattr(query, column)) is not None:
             wanted.append(getattr(AuditEvent, column) == value)
+    if query.actor_email is not None:
+        who = select(Operator.id).where(Operator.email == email_name(query.actor_email))
+        wanted += [
+            AuditEvent.actor_kind == "operator",
+            AuditEvent.actor_id == who.scalar_subquery(),
+        ]
     if query.since is not None:
         first = _first_id(query.since, -LONGEST_TRANSACTION)
         wanted += [AuditEvent.created_at >= query.since, AuditEvent.id >= first]

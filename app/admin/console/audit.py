@@ -41,6 +41,7 @@ class AuditView(FoundList):
         """Ask which."""
         return [
             Asked("actor", N_("Who"), offered(ACTORS)),
+            Asked("email", N_("E-mail address of the admin")),
             Asked("action", N_("What"), sorted(offered(ACTIONS), key=lambda one: one[1])),
             Asked("subject", N_("To whom")),
             Asked("since", N_("From (UTC)"), kind="datetime-local"),
@@ -52,6 +53,7 @@ class AuditView(FoundList):
         query = AuditQuery(
             action=asked_for("action"),
             actor_kind=asked_for("actor"),
+            actor_email=asked_for("email"),
             subject=asked_for("subject"),
             since=_moment(asked_for("since")),
             until=_moment(asked_for("until")),
