@@ -11,11 +11,12 @@ from sqlalchemy.engine import Engine
 
 from app.extensions import db
 from app.services.audit import OPERATOR
+from app.services.operators import find_operator_id
 from app.services.people_files import read_people
 from app.services.people_previews import preview_import
 from app.services.tenants import tenant_id_of
 from tests.cast import ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader, enter_user
-from tests.console.desk import Desk
+from tests.console.desk import Desk, signed_in
 from tests.people import csv_of
 
 LISTS = ("/apps/", "/users/", "/sessions/", "/audit/")
@@ -105,7 +106,7 @@ def test_a_neighbour_with_the_right_ids_finds_nothing(
     before = content(rows)
     for path in (f"/apps/{theirs.appid}/show", f"/users/{theirs.user}/show", "/apps/%00/show"):
         assert desk.get(path).status_code == 404
-    assert desk.post("/apps/%00/state").status_code == 404
+    assert desk.post("/apps/%00/state", enabled="no").status_code == 404
     for path, fields in theirs.posts():
         answer = desk.post(path, **fields)
         assert answer.status_code == 404, (path, answer.status_code)
@@ -231,6 +232,20 @@ def test_a_form_of_another_site_is_refused(app: Flask, theirs: Theirs, rows: Rea
     for path, _ in theirs.posts():
         assert desk.get(path).status_code in (404, 405), "a link changes nothing"
     assert content(rows) == before
+
+
+def test_a_button_that_nobody_has_switches_nothing_off(app: Flask, theirs: Theirs) -> None:
+    """Otherwise a form that lost a field on its way locks everybody out."""
+    desk, root = Desk(app, "globex"), signed_in(app, "root@wxpass.example", "platform")
+    with app.app_context():
+        own = find_operator_id(desk.email)
+    for form in ({}, {"enabled": "maybe"}, {"status": "merged"}):
+        app_answer = desk.post(f"/apps/{theirs.appid}/state", **form)
+        user_answer = desk.post(f"/users/{theirs.user}/status", **form)
+        operator_answer = root.post(f"/operators/{own}/status", **form)
+        answers = (app_answer, user_answer, operator_answer)
+        assert [answer.status_code for answer in answers] == [422] * 3
+    assert "switched on" in desk.read(f"/apps/{theirs.appid}/show")
 
 
 def test_what_cannot_be_taken_back_asks_first(app: Flask, theirs: Theirs) -> None:

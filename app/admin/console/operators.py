@@ -3,7 +3,7 @@
 from typing import TypeVar
 from uuid import UUID
 
-from flask import request, url_for
+from flask import url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_babel import gettext
@@ -11,7 +11,7 @@ from wtforms import SelectChoice
 
 from app.admin.console.forms import InviteForm, RoleForm
 from app.admin.console.guard import signed_in
-from app.admin.console.pages import N_, Page, done, shown_again
+from app.admin.console.pages import N_, Page, chosen, done, shown_again
 from app.admin.console.words import ROLES, STATUS
 from app.errors import Failure
 from app.services import operators as service
@@ -68,7 +68,7 @@ class OperatorsView(Page):
     @expose("/<uuid:operator_id>/status", methods=["POST"])
     def status(self, operator_id: UUID) -> ResponseReturnValue:
         """Switch one off or on."""
-        status = "active" if request.form.get("status") == "active" else "disabled"
+        status = chosen("status", "active", "disabled")
         service.set_operator_status(signed_in().actor, operator_id, status)
         return done(url_for(".index"), gettext("Changed."))
 
