@@ -46,6 +46,7 @@ ROUTES = {
     ("POST", "/operators"): Route("platform", {"email": "new@example.com", "role": "platform"}),
     ("PATCH", "/operators/<operator_id>"): Route("platform", {"status": "disabled"}),
     ("POST", "/operators/<operator_id>/reset"): Route("platform", {}),
+    ("GET", "/audit"): Route("platform"),
     ("GET", f"{DESK}/apps"): Route("desk"),
     ("POST", f"{DESK}/apps"): Route("desk_change", NEW_APP),
     ("GET", f"{DESK}/apps/<its_appid>"): Route("desk"),

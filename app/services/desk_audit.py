@@ -50,23 +50,41 @@ class DeskEvent:
 
 def list_audit(desk: Desk, query: AuditQuery, paging: Paging) -> Page[DeskEvent]:
     """List the tenant's events, newest first; raise CursorInvalid."""
-    rows = events_of(desk.tenant_id).where(*_wanted(desk, query))
+    return _page(desk.tenant_id, query, paging)
+
+
+def list_service_audit(query: AuditQuery, paging: Paging) -> Page[DeskEvent]:
+    """List what is no tenant's, as who runs the service: for those only. Raises CursorInvalid."""
+    return _page(None, query, paging)
+
+
+def _page(tenant_id: UUID | None, query: AuditQuery, paging: Paging) -> Page[DeskEvent]:
+    rows = events_of(tenant_id).where(*_wanted(tenant_id, query))
     with transaction() as db:
-        listing = Listing(rows, AuditEvent.id, f"audit:{desk.tenant_id}:{query}")
+        listing = Listing(rows, AuditEvent.id, f"audit:{tenant_id}:{query}")
         return read_page(db, listing, paging, shown_event)
 
 
 def leaf_of_audit(desk: Desk, query: AuditQuery, leaf: Leaf) -> Page[DeskEvent]:
     """List the tenant's events on numbered pages."""
+    return _leaf(desk.tenant_id, query, leaf)
+
+
+def leaf_of_service_audit(query: AuditQuery, leaf: Leaf) -> Page[DeskEvent]:
+    """List what is no tenant's on numbered pages, for those who run the service."""
+    return _leaf(None, query, leaf)
+
+
+def _leaf(tenant_id: UUID | None, query: AuditQuery, leaf: Leaf) -> Page[DeskEvent]:
     # An id is made with its row, so by ids rows are in the order of `created_at`.
     orders = {"created_at": AuditEvent.id}
-    listing = Numbered(events_of(desk.tenant_id), AuditEvent.id, _wanted(desk, query), orders)
+    listing = Numbered(events_of(tenant_id), AuditEvent.id, _wanted(tenant_id, query), orders)
     with transaction() as db:
         return read_leaf(db, listing, leaf, shown_event)
 
 
-def _wanted(desk: Desk, query: AuditQuery) -> Sequence[ColumnElement[bool]]:
-    wanted: list[ColumnElement[bool]] = [AuditEvent.tenant_id == desk.tenant_id]
+def _wanted(tenant_id: UUID | None, query: AuditQuery) -> Sequence[ColumnElement[bool]]:
+    wanted: list[ColumnElement[bool]] = [_of(tenant_id)]
     for column in ("action", "actor_kind", "subject"):
         if (value := getattr(query, column)) is not None:
             wanted.append(getattr(AuditEvent, column) == value)
@@ -85,11 +103,17 @@ def _wanted(desk: Desk, query: AuditQuery) -> Sequence[ColumnElement[bool]]:
     return wanted
 
 
-def events_of(tenant_id: UUID) -> Select[AuditEvent, str | None]:
-    """Select a tenant's events with the e-mail addresses of the operators among the actors."""
+def _of(tenant_id: UUID | None) -> ColumnElement[bool]:
+    """Ask for a tenant's, or for nobody's; an index serves either of the two."""
+    column = AuditEvent.tenant_id
+    return column.is_(None) if tenant_id is None else column == tenant_id
+
+
+def events_of(tenant_id: UUID | None) -> Select[AuditEvent, str | None]:
+    """Select a tenant's events, or the service's, with the e-mail addresses of operators."""
     by_operator = (AuditEvent.actor_kind == "operator") & (Operator.id == AuditEvent.actor_id)
     rows = select(AuditEvent, Operator.email).outerjoin(Operator, by_operator)
-    return rows.where(AuditEvent.tenant_id == tenant_id)
+    return rows.where(_of(tenant_id))
 
 
 def shown_event(event: AuditEvent, actor_email: str | None) -> DeskEvent:

@@ -4,8 +4,9 @@ import re
 
 from flask import Flask
 
-from tests.cast import Reader
+from tests.cast import Client, Reader
 from tests.console.desk import PASSWORD, Browser, add_operator, notes, signed_in
+from tests.operators import Script
 
 OUT = "/console/sign-in"
 
@@ -57,6 +58,19 @@ def test_an_operator_gets_another_role_and_another_tenant(app: Flask, rows: Read
     assert rows(post, e="ann@acme.example") == [("tenant_reader", "globex")]
     assert root.post(page, role="platform", tenant="globex").status_code == 302
     assert rows(post, e="ann@acme.example") == [("platform", None)]
+
+
+def test_who_runs_the_service_reads_what_was_done_to_it(app: Flask) -> None:
+    """Otherwise one who invites a second self at the top is seen by nobody."""
+    root = signed_in(app, "root@wxpass.example", "platform")
+    root.post("/operators/invite", email="second@wxpass.example", role="platform")
+    root.post("/operators/invite", email="ann@acme.example", role="tenant_admin", tenant="acme")
+    page = root.read("/service-audit/", email="root@wxpass.example", action="operator.invited")
+    assert page.count("<code>role</code>") == 1
+    script = Script(Client(app), "root@wxpass.example")
+    script.sign_in(PASSWORD)
+    told = script("GET", "/audit?action=operator.invited&actor_email=root@wxpass.example").json
+    assert [one["details"]["after"] for one in told["items"]] == [{"role": "platform"}]
 
 
 def test_an_operator_of_a_tenant_is_of_one_that_there_is(app: Flask, rows: Reader) -> None:
