@@ -1,6 +1,7 @@
 """Files of people, as people make them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from io import BytesIO
 from zipfile import ZIP_DEFLATED, ZipFile
 
@@ -55,3 +56,14 @@ def with_texts(content: bytes, texts: bytes) -> bytes:
     with ZipFile(packed, "a", ZIP_DEFLATED) as made:
         made.writestr("xl/sharedStrings.xml", texts)
     return packed.getvalue()
+
+
+class AtOnce:
+    """A thread that is none: it runs where it is started, within the test's transaction."""
+
+    def __init__(self, target: Callable[[], object], **_: object) -> None:
+        self.target = target
+
+    def start(self) -> None:
+        """Run it."""
+        copy_context().run(self.target)

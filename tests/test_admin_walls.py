@@ -10,9 +10,15 @@ from sqlalchemy import select
 
 from app.extensions import db
 from app.models import SocialAccount, Tenant
+from app.services import people_import
+from app.services.audit import Actor
+from app.services.people_files import read_people
+from app.services.people_previews import preview_import
+from app.services.tenants import tenant_id_of
 from tests.cast import ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader, enter_user, failure
 from tests.guards.test_walls import everything, loaded_rows
 from tests.operators import Script, add_operator, invite, signed_in
+from tests.people import AtOnce
 
 NEW_APP = {"appid": "wxaaaa000000000009", "name": "New", "secret": "f0" * 16}
 TENANT_UNKNOWN, ROLE_TOO_LOW = (404, "tenant_unknown"), (403, "role_too_low")
@@ -23,7 +29,7 @@ class Route:
     """A route below /v1/admin: who may call it, and a body that its schema takes."""
 
     login: str
-    body: dict[str, Any] | None = field(default=None)
+    body: dict[str, Any] | bytes | None = field(default=None)
 
 
 DESK = "/tenants/<slug>"
@@ -40,6 +46,7 @@ ROUTES = {
     ("POST", "/operators"): Route("platform", {"email": "new@example.com", "role": "platform"}),
     ("PATCH", "/operators/<operator_id>"): Route("platform", {"status": "disabled"}),
     ("POST", "/operators/<operator_id>/reset"): Route("platform", {}),
+    ("GET", "/audit"): Route("platform"),
     ("GET", f"{DESK}/apps"): Route("desk"),
     ("POST", f"{DESK}/apps"): Route("desk_change", NEW_APP),
     ("GET", f"{DESK}/apps/<its_appid>"): Route("desk"),
@@ -56,6 +63,11 @@ ROUTES = {
     ("POST", f"{DESK}/users/<user_id>/undo-merge"): Route("desk_change", {}),
     ("DELETE", f"{DESK}/users/<user_id>/identities/<identity_id>"): Route("desk_change"),
     ("DELETE", f"{DESK}/users/<user_id>/phone"): Route("desk_change"),
+    ("GET", f"{DESK}/imports/<import_id>"): Route("desk_change"),
+    ("POST", f"{DESK}/imports/<import_id>/confirmation"): Route("desk_change", {}),
+    ("POST", f"{DESK}/imports"): Route("desk_change", b"account\nerin\n"),
+    ("POST", f"{DESK}/exports"): Route("desk_change", {}),
+    ("GET", f"{DESK}/overview"): Route("desk"),
     ("GET", f"{DESK}/sessions"): Route("desk"),
     ("DELETE", f"{DESK}/sessions/<session_id>"): Route("desk_change"),
     ("GET", f"{DESK}/audit"): Route("desk"),
@@ -74,6 +86,12 @@ class Home:
         return re.sub(r"<(\w+)>", lambda match: names[match[1]], path)
 
 
+@pytest.fixture(autouse=True)
+def _imports_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run imports within the test's transaction."""
+    monkeypatch.setattr(people_import, "Thread", AtOnce)
+
+
 @pytest.fixture
 def acme(app: Flask, client: Client, alice: Person, rows: Reader) -> Home:
     """Acme, with alice logged in to its shop, and another user."""
@@ -85,13 +103,20 @@ def acme(app: Flask, client: Client, alice: Person, rows: Reader) -> Home:
     names = {"slug": "acme", "its_slug": "acme", "its_appid": ACME_SHOP.appid}
     names |= {"user_id": user_id, "other_id": other_id, "identity_id": str(identity_id)}
     names |= {"session_id": str(session_id)}
-    names["operator_id"] = str(add_operator(app, "ann@acme.example", "tenant_admin", "acme"))
+    ann = add_operator(app, "ann@acme.example", "tenant_admin", "acme")
+    with app.app_context():
+        file, tenant_id = read_people(b"account\nfrank\n"), tenant_id_of("acme")
+        preview = preview_import(Actor("operator", ann), tenant_id, file)
+    names |= {"operator_id": str(ann), "import_id": str(preview.import_id)}
     return Home(names)
 
 
 def call(script: Script, home: Home, method: str, path: str, **other: str) -> Any:
     """Call a route about what is in a tenant."""
     body = ROUTES[method, path].body
+    if isinstance(body, bytes):
+        file = {"data": body, "content_type": "text/csv"}
+        return script(method, home.path(path, **other), **file)
     if body is not None and "into_id" in body:
         body = {"into_id": home.names["other_id"]}
     how = {} if body is None else {"json": body}
@@ -142,7 +167,11 @@ def test_ids_of_a_neighbour_are_unknown_at_ones_own_desk(
             continue
         answer = call(neighbour, acme, method, path, slug="globex")
         unknown = {"its_appid": "app_unknown", "session_id": "session_unknown"}
-        unknown |= {"identity_id": "identity_unknown", "user_id": "user_unknown"}
+        unknown |= {
+            "import_id": "import_unknown",
+            "identity_id": "identity_unknown",
+            "user_id": "user_unknown",
+        }
         name = re.findall(r"<(\w+)>", path)[-1]
         assert failure(answer) == (404, unknown[name]), path
     assert everything(rows) == before
@@ -317,7 +346,7 @@ def test_what_no_good_script_sends_is_refused(app: Flask, acme: Home, rows: Read
     ops = signed_in(app, "ops@wxpass.example", "platform")
     before = everything(rows)
     for (method, path), route in ROUTES.items():
-        if route.body is None:
+        if not isinstance(route.body, dict):
             continue
         for body, refusal in MALFORMED.items():
             sent = {"data": body, "content_type": "application/json"}

@@ -478,6 +478,8 @@ def test_the_trail_is_searched(app: Flask, ann: Script, client: Client, alice: P
         "action=app.added": {"app.added"},
         "actor_kind=user": {"social_account.bound", "phone.verified"},
         f"subject={user_id}": {"phone.verified"},
+        "actor_email=Ann@acme.example": {"operator.password_set", "operator.signed_in"},
+        "actor_email=nobody@acme.example": set(),
         "since=2020-01-01T00:00:00Z&action=app.added": {"app.added"},
         "until=2020-01-01T00:00:00Z": set(),
         "since=2999-01-01T00:00:00Z": set(),

@@ -69,14 +69,22 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def nginx(wxpass: int, back_end: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Run the configuration as it is, but for the ports."""
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where nginx logs."""
+    return tmp_path_factory.mktemp("log") / "wxpass.log"
+
+
+@pytest.fixture(scope="module")
+def nginx(
+    wxpass: int, back_end: int, log: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Run the configuration as it is, but for the ports and the log."""
     if NGINX is None:
         missing = "nginx is not installed; on Debian and Ubuntu: apt-get install nginx-light"
         assert os.environ.get("CI") != "true", missing
         pytest.skip(missing)
     folder, port = tmp_path_factory.mktemp("nginx"), free_port()
-    text = CONF.read_text()
+    text = CONF.read_text().replace("/var/log/nginx/wxpass.log", str(log))
     for theirs, ours in ((":8000;", f":{wxpass};"), (":9000;", f":{back_end};")):
         assert text.count(theirs) == 1
         text = text.replace(theirs, ours)
@@ -179,3 +187,19 @@ def test_a_client_is_nobody_where_nobody_asks(nginx: str, client: Client, alice:
         answer = ask(f"{nginx}/api/public/news", one)
         assert (answer.status_code, identity(answer)) == (200, [])
     assert ask(f"{nginx}/healthz").json() == {"status": "ok"}
+
+
+def test_no_log_keeps_whom_somebody_looked_for(nginx: str, log: Path) -> None:
+    """Otherwise the numbers that are masked everywhere stand in a file beside."""
+    assert ask(f"{nginx}/v1/admin/tenants/acme/users?phone=13800138000").status_code == 401
+    told = log.read_text()
+    assert "GET /v1/admin/tenants/acme/users 401" in told
+    assert "13800138000" not in told
+
+
+def test_a_file_of_people_gets_through(nginx: str) -> None:
+    """Otherwise an import of more than a megabyte ends at the proxy, in its words."""
+    file = "x" * 2_000_000
+    assert ask(f"{nginx}/v1/admin/tenants/acme/imports", body=file).status_code == 401
+    assert "/console/sign-in" in ask(f"{nginx}/console/people/preview", body=file).url
+    assert ask(f"{nginx}/v1/apps/x/login", body=file).status_code == 413

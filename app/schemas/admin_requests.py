@@ -13,6 +13,7 @@ from app.schemas.shapes import (
     ENCODING_AES_KEY,
     LONGEST_SLUG,
     PUSH_TOKEN,
+    SHORTEST_OPERATOR_PASSWORD,
     SLUG,
 )
 
@@ -61,7 +62,7 @@ class InvitationRequest(Schema):
     """What the link of an invitation carries, and the password that is chosen."""
 
     invitation = Text(128, required=True)
-    password = Text(128, shortest=SHORTEST_PASSWORD, required=True, load_only=True)
+    password = Text(128, shortest=SHORTEST_OPERATOR_PASSWORD, required=True, load_only=True)
 
 
 class NewTenantRequest(Schema):
@@ -206,6 +207,21 @@ class AuditListQuery(PageQuery):
 
     action = Text(64)
     actor_kind = fields.String(validate=validate.OneOf(["user", "operator", "wechat", "system"]))
+    actor_email = Text(254)
     subject = Text(128)
     since = fields.AwareDateTime()
     until = fields.AwareDateTime()
+
+
+class OverviewQuery(Schema):
+    """Over how many days, today the last."""
+
+    days = fields.Integer(load_default=30, validate=validate.Range(1, 400))
+
+
+class ExportRequest(Schema):
+    """Whom to take out: all, or those whose account or nickname begins so, or of one status."""
+
+    query = Text(64)
+    status = fields.String(validate=validate.OneOf(["active", "disabled", "merged"]))
+    full_phones = fields.Boolean(truthy={True}, falsy={False})

@@ -10,3 +10,6 @@ APPID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 APP_SECRET = re.compile(r"[!-~]{1,128}")
 PUSH_TOKEN = re.compile(r"[A-Za-z0-9]{3,32}")
 ENCODING_AES_KEY = re.compile(r"[A-Za-z0-9]{43}")
+
+# Who holds an operator's password holds a tenant's users.
+SHORTEST_OPERATOR_PASSWORD = 12

@@ -55,7 +55,7 @@ def get_desk_app(desk: Desk, appid: str) -> DeskApp:
         raise AppUnknown
     its = (WeChatApp.tenant_id == desk.tenant_id, WeChatApp.appid == appid)
     with transaction() as db:
-        app = db.scalar(select(WeChatApp).where(*its)) if APPID.fullmatch(appid) else None
+        app = db.scalar(select(WeChatApp).where(*its))
     if app is None:
         raise AppUnknown
     return _shown(app)

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Select, select
 
 from app.models import AuditEvent, Operator
 from app.services.desks import Desk
+from app.services.operators import email_name
 from app.services.paging import Leaf, Listing, Numbered, Page, Paging, read_leaf, read_page
 from app.services.transactions import transaction
 
@@ -19,10 +20,14 @@ LONGEST_TRANSACTION = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class AuditQuery:
-    """Which events are looked for, from `since` to before `until`; None does not matter."""
+    """Which events are looked for, from `since` to before `until`; None does not matter.
+
+    `actor_email` is of an operator.
+    """
 
     action: str | None = None
     actor_kind: str | None = None
+    actor_email: str | None = None
     subject: str | None = None
     since: datetime | None = None
     until: datetime | None = None
@@ -45,40 +50,70 @@ class DeskEvent:
 
 def list_audit(desk: Desk, query: AuditQuery, paging: Paging) -> Page[DeskEvent]:
     """List the tenant's events, newest first; raise CursorInvalid."""
-    rows = events_of(desk.tenant_id).where(*_wanted(desk, query))
+    return _page(desk.tenant_id, query, paging)
+
+
+def list_service_audit(query: AuditQuery, paging: Paging) -> Page[DeskEvent]:
+    """List what is no tenant's, as who runs the service: for those only. Raises CursorInvalid."""
+    return _page(None, query, paging)
+
+
+def _page(tenant_id: UUID | None, query: AuditQuery, paging: Paging) -> Page[DeskEvent]:
+    rows = events_of(tenant_id).where(*_wanted(tenant_id, query))
     with transaction() as db:
-        listing = Listing(rows, AuditEvent.id, f"audit:{desk.tenant_id}:{query}")
+        listing = Listing(rows, AuditEvent.id, f"audit:{tenant_id}:{query}")
         return read_page(db, listing, paging, shown_event)
 
 
 def leaf_of_audit(desk: Desk, query: AuditQuery, leaf: Leaf) -> Page[DeskEvent]:
     """List the tenant's events on numbered pages."""
+    return _leaf(desk.tenant_id, query, leaf)
+
+
+def leaf_of_service_audit(query: AuditQuery, leaf: Leaf) -> Page[DeskEvent]:
+    """List what is no tenant's on numbered pages, for those who run the service."""
+    return _leaf(None, query, leaf)
+
+
+def _leaf(tenant_id: UUID | None, query: AuditQuery, leaf: Leaf) -> Page[DeskEvent]:
     # An id is made with its row, so by ids rows are in the order of `created_at`.
     orders = {"created_at": AuditEvent.id}
-    listing = Numbered(events_of(desk.tenant_id), AuditEvent.id, _wanted(desk, query), orders)
+    listing = Numbered(events_of(tenant_id), AuditEvent.id, _wanted(tenant_id, query), orders)
     with transaction() as db:
         return read_leaf(db, listing, leaf, shown_event)
 
 
-def _wanted(desk: Desk, query: AuditQuery) -> Sequence[ColumnElement[bool]]:
-    wanted: list[ColumnElement[bool]] = [AuditEvent.tenant_id == desk.tenant_id]
+def _wanted(tenant_id: UUID | None, query: AuditQuery) -> Sequence[ColumnElement[bool]]:
+    wanted: list[ColumnElement[bool]] = [_of(tenant_id)]
     for column in ("action", "actor_kind", "subject"):
         if (value := getattr(query, column)) is not None:
             wanted.append(getattr(AuditEvent, column) == value)
+    if query.actor_email is not None:
+        who = select(Operator.id).where(Operator.email == email_name(query.actor_email))
+        wanted += [
+            AuditEvent.actor_kind == "operator",
+            AuditEvent.actor_id == who.scalar_subquery(),
+        ]
     if query.since is not None:
-        first = _first_id(query.since - LONGEST_TRANSACTION)
+        first = _first_id(query.since, -LONGEST_TRANSACTION)
         wanted += [AuditEvent.created_at >= query.since, AuditEvent.id >= first]
     if query.until is not None:
-        last = _first_id(query.until + LONGEST_TRANSACTION)
+        last = _first_id(query.until, LONGEST_TRANSACTION)
         wanted += [AuditEvent.created_at < query.until, AuditEvent.id < last]
     return wanted
 
 
-def events_of(tenant_id: UUID) -> Select[AuditEvent, str | None]:
-    """Select a tenant's events with the e-mail addresses of the operators among the actors."""
+def _of(tenant_id: UUID | None) -> ColumnElement[bool]:
+    """Ask for a tenant's, or for nobody's; an index serves either of the two."""
+    column = AuditEvent.tenant_id
+    return column.is_(None) if tenant_id is None else column == tenant_id
+
+
+def events_of(tenant_id: UUID | None) -> Select[AuditEvent, str | None]:
+    """Select a tenant's events, or the service's, with the e-mail addresses of operators."""
     by_operator = (AuditEvent.actor_kind == "operator") & (Operator.id == AuditEvent.actor_id)
     rows = select(AuditEvent, Operator.email).outerjoin(Operator, by_operator)
-    return rows.where(AuditEvent.tenant_id == tenant_id)
+    return rows.where(_of(tenant_id))
 
 
 def shown_event(event: AuditEvent, actor_email: str | None) -> DeskEvent:
@@ -96,7 +131,10 @@ def shown_event(event: AuditEvent, actor_email: str | None) -> DeskEvent:
     )
 
 
-def _first_id(moment: datetime) -> UUID:
-    """Give the smallest id that a row of this moment can have: a UUIDv7 begins with its time."""
-    milliseconds = max(0, int(moment.timestamp() * 1000))
+def _first_id(moment: datetime, off: timedelta) -> UUID:
+    """Give the smallest id that a row of a moment so far off can have: it begins with its time.
+
+    Not by adding to the moment, for before the first and after the last year there is none.
+    """
+    milliseconds = max(0, int((moment.timestamp() + off.total_seconds()) * 1000))
     return UUID(int=milliseconds << 80)

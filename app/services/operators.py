@@ -97,18 +97,27 @@ def accept_invitation(invitation: str, password: str, device: Device) -> str:
 
     Raises InvitationInvalid for one that was used, has expired or never was.
     """
+    with transaction() as db:
+        # Hashing takes long, so it is no work that a stranger can make us do.
+        _lock_invited(db, invitation)
     password_hash = hash_password(password)
     with transaction() as db:
-        wanted = select(Operator).where(Operator.invitation_hash == token_hash(invitation))
-        operator = db.scalar(wanted.with_for_update())
-        if operator is None or operator.status != "active" or _is_over(operator):
-            raise InvitationInvalid
+        operator = _lock_invited(db, invitation)
         operator.password_hash = password_hash
         operator.invitation_hash = operator.invitation_expires_at = None
         forget_account(db, OPERATORS, operator.email)
         actor = audit.Actor("operator", operator.id, device.ip)
-        _record(db, actor, "operator.password_set", operator)
+        told = {"before": {"password": False}, "after": {"password": True}}
+        _record(db, actor, "operator.password_set", operator, **told)
         return operator.email
+
+
+def _lock_invited(db: Session, invitation: str) -> Operator:
+    wanted = select(Operator).where(Operator.invitation_hash == token_hash(invitation))
+    operator: Operator | None = db.scalar(wanted.with_for_update())
+    if operator is None or operator.status != "active" or _is_over(operator):
+        raise InvitationInvalid
+    return operator
 
 
 def _is_over(operator: Operator) -> bool:
@@ -148,19 +157,21 @@ def change_role(actor: audit.Actor, operator_id: UUID, role: str, tenant_slug: s
         if operator.role == "platform" and role != "platform" and not others:
             raise LastPlatformOperator
         tenant_id = get_tenant(db, tenant_slug).id if tenant_slug else None
-        had, before = operator.tenant_id, _post_of(operator)
+        posts = (operator.role, operator.tenant_id), (role, tenant_id)
         operator.role, operator.tenant_id = role, tenant_id
-        told = {"before": before, "after": _post_of(operator)}
         end_sessions_of(db, operator_id, "role_changed")
-        _record(db, actor, "operator.changed", operator, **told)
-        if had != tenant_id:
-            # Whom they leave reads of it, too.
-            audit.record(db, had, actor, "operator.changed", operator_id, **told)
+        # Whom they leave reads of it, too.
+        for reader in dict.fromkeys(whose for _, whose in posts):
+            before, after = (_post_as_read(reader, *post) for post in posts)
+            told = {"before": before, "after": after}
+            audit.record(db, reader, actor, "operator.changed", operator_id, **told)
 
 
-def _post_of(operator: Operator) -> dict[str, str | None]:
-    tenant_id = operator.tenant_id
-    return {"role": operator.role, "tenant_id": str(tenant_id) if tenant_id else None}
+def _post_as_read(reader: UUID | None, role: str, tenant_id: UUID | None) -> dict[str, str | None]:
+    """Tell a post for a tenant's trail: what it is at a neighbour is not theirs to know."""
+    if None not in (reader, tenant_id) and reader != tenant_id:
+        return {"role": None, "tenant_id": None}
+    return {"role": role, "tenant_id": str(tenant_id) if tenant_id else None}
 
 
 def change_operator(

@@ -68,13 +68,15 @@ class Try:
     account_key: bytes
 
 
-def count_try(db: Session, tenant_id: UUID, account: str, device: Device) -> Try:
+def count_try(
+    db: Session, tenant_id: UUID, account: str, device: Device, from_everywhere: Limit = ACCOUNT
+) -> Try:
     """Count a try before its password is looked at, so that a burst is counted whole.
 
     Raises TooManyTries, with how long to wait, and then the try does not count.
     """
     known_key = _known_key(tenant_id, account, device)
-    limits = _limits(tenant_id, account, device.ip)
+    limits = _limits(tenant_id, account, device.ip, from_everywhere)
     account_at_address, of_account, of_address = limits
     if _is_known(db, known_key):
         limits = {known_key: ACCOUNT_AT_ADDRESS}
@@ -140,13 +142,15 @@ def sweep(db: Session) -> None:
     db.execute(delete(PasswordTry).where(PasswordTry.key.in_(keys)))
 
 
-def _limits(tenant_id: UUID, account: str, ip: str | None) -> dict[bytes, Limit]:
+def _limits(
+    tenant_id: UUID, account: str, ip: str | None, from_everywhere: Limit
+) -> dict[bytes, Limit]:
     address = _network(ip)
     at_address = keyring().blind_index(f"{address}\0{account}", f"tries:{tenant_id}")
     of_address = keyring().blind_index(address, "tries")
     return {
         at_address: ACCOUNT_AT_ADDRESS,
-        account_key(tenant_id, account): ACCOUNT,
+        account_key(tenant_id, account): from_everywhere,
         of_address: ADDRESS,
     }
 

@@ -1,4 +1,4 @@
-"""An operator's browser at the console: invited, signed in, with the page's own CSRF token."""
+"""A browser at the console: it keeps its cookie, and fills in the forms that it was given."""
 
 import html
 import re
@@ -7,40 +7,32 @@ from typing import Any
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from app.services.audit import OPERATOR
+from app.services import audit
 from app.services.operators import invite_operator
 
-CSRF = re.compile(
-    r'name="csrf_token" value="([^"]+)"|name="csrf_token" type="hidden" value="([^"]+)"'
-)
-PASSWORD = "an operator's password"
+PASSWORD = "a-long-enough-password"
+ROOT = "/console"
+TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
+NOTE = re.compile(r'<p class="note ?([a-z]*)"[^>]*>(.*?)</p>', re.DOTALL)
 
 
-class Desk:
-    """A browser in which one operator is signed in to the console."""
+class Browser:
+    """A browser of one operator."""
 
-    def __init__(
-        self,
-        app: Flask,
-        tenant: str | None = "acme",
-        role: str = "tenant_admin",
-        language: str = "en",
-    ) -> None:
-        self.http = app.test_client()
-        self.language = language
-        self.email = f"{role}@{tenant}.example"
-        with app.app_context():
-            invitation = invite_operator(OPERATOR, self.email, role, tenant)
-        chosen = {"invitation": invitation, "password": PASSWORD, "again": PASSWORD}
-        assert self.post("/invitation", **chosen).status_code == 302
-        entered = self.post("/sign-in", email=self.email, password=PASSWORD)
-        assert entered.status_code == 302, entered.text
+    def __init__(self, app: Flask, ip: str = "192.0.2.1", language: str = "en") -> None:
+        self.app, self.http = app, app.test_client()
+        self.environ = {"REMOTE_ADDR": ip}
+        self.headers = {"Accept-Language": language, "User-Agent": "Firefox"}
+
+    def open(self, path: str, method: str = "GET", **how: Any) -> TestResponse:
+        """Ask for an address below /console, following nothing."""
+        path = path if path.startswith(ROOT) else f"{ROOT}{path}"
+        how = {"environ_overrides": self.environ, "headers": self.headers} | how
+        return self.http.open(path, method=method, **how)
 
     def get(self, path: str, **query: str) -> TestResponse:
-        """Open a page."""
-        headers = {"Accept-Language": self.language}
-        path, _, rest = path.partition("?")
-        return self.http.get(f"/console{path}", query_string=query or rest, headers=headers)
+        """Ask for a page."""
+        return self.open(path, **({"query_string": query} if query else {}))
 
     def read(self, path: str, **query: str) -> str:
         """Read a page that there is, as people see its characters."""
@@ -48,24 +40,80 @@ class Desk:
         assert answer.status_code == 200, (path, answer.status_code, answer.text)
         return html.unescape(answer.text)
 
-    def token(self) -> str:
-        """Read the CSRF token of a page."""
-        page = self.http.get("/console/sign-in").text
-        found = CSRF.search(page)
-        assert found, page
-        return found.group(1) or found.group(2)
-
-    def post(self, path: str, **fields: Any) -> TestResponse:
-        """Press a button, with the token of a page."""
-        return self.post_bare(path, csrf_token=self.token(), **fields)
-
-    def post_bare(self, path: str, **fields: Any) -> TestResponse:
-        """Send a form just so."""
-        headers = {"Accept-Language": self.language}
-        return self.http.post(f"/console{path}", data=fields, headers=headers)
-
-    def press(self, path: str, **fields: Any) -> str:
+    def press(self, path: str, **form: Any) -> str:
         """Press a button that works, and read the page that follows."""
-        answer = self.post(path, **fields)
+        answer = self.post(path, **form)
         assert answer.status_code == 302, (path, answer.status_code, answer.text)
-        return self.read(answer.location.removeprefix("/console"))
+        return self.read(answer.location)
+
+    def post(self, path: str, page: str = "/sign-in", **form: Any) -> TestResponse:
+        """Send a form with the token of a page: of the sign-in page, which any browser can see."""
+        token = self.token(page)
+        return self.post_bare(path, csrf_token=token, **form)
+
+    def post_bare(self, path: str, **form: Any) -> TestResponse:
+        """Send a form just so."""
+        return self.open(path, "POST", data=form)
+
+    def token(self, page: str = "/sign-in") -> str:
+        """Read the token that forms of this browser carry."""
+        answer = self.get(page)
+        found = TOKEN.search(answer.text)
+        assert found, (answer.status_code, answer.text)
+        return found.group(1)
+
+    def sign_in(self, email: str, password: str = PASSWORD, to: str = "") -> TestResponse:
+        """Sign in by the form."""
+        return self.post(f"/sign-in{to}", email=email, password=password)
+
+    @property
+    def cookie(self) -> str | None:
+        """Give the cookie that the browser keeps."""
+        cookie = self.http.get_cookie("wxpass_console", path=ROOT)
+        return cookie.value if cookie else None
+
+
+def invite(app: Flask, email: str, role: str, tenant: str | None) -> str:
+    """Invite an operator as the command does."""
+    with app.app_context():
+        return invite_operator(audit.OPERATOR, email, role, tenant)
+
+
+def add_operator(
+    app: Flask, email: str = "ann@acme.example", role: str = "tenant_admin", tenant: str = "acme"
+) -> str:
+    """Let an operator be there, who has taken the invitation up; give the address."""
+    invitation = invite(app, email, role, tenant if role != "platform" else None)
+    taken = {"invitation": invitation, "password": PASSWORD, "again": PASSWORD}
+    assert Browser(app).post("/invitation", **taken).status_code == 302
+    return email
+
+
+def signed_in(
+    app: Flask, email: str = "ann@acme.example", role: str = "tenant_admin", tenant: str = "acme"
+) -> Browser:
+    """Give the browser of an operator who is signed in."""
+    browser = Browser(app)
+    entered = browser.sign_in(add_operator(app, email, role, tenant))
+    assert (entered.status_code, entered.location) == (302, "/console/")
+    return browser
+
+
+class Desk(Browser):
+    """A browser in which one operator of a tenant is signed in."""
+
+    def __init__(
+        self,
+        app: Flask,
+        tenant: str = "acme",
+        role: str = "tenant_admin",
+        language: str = "en",
+    ) -> None:
+        super().__init__(app, language=language)
+        self.email = add_operator(app, f"{role}@{tenant}.example", role, tenant)
+        assert self.sign_in(self.email).status_code == 302
+
+
+def notes(answer: TestResponse) -> list[tuple[str, str]]:
+    """Read what a page tells above all else: its kind, and the text."""
+    return [(kind, text.strip()) for kind, text in NOTE.findall(answer.text)]

@@ -10,7 +10,7 @@ from app.models import Measure
 from app.services.count_writing import write_counts
 from app.services.counts import Counts, count, count_answer, count_failure
 from tests.cast import ACME_CLUB, ACME_SHOP, GLOBEX_LIFE, Reader
-from tests.console_desk import signed_in
+from tests.console.desk import signed_in
 
 STEPS = (Measure.OPENED, Measure.LOGGED_IN, Measure.PHONE_VERIFIED, Measure.BOUND_BY_PHONE)
 

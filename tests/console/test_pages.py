@@ -10,7 +10,7 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from tests.cast import GLOBEX_LIFE, Client, Person, Reader, enter_user
-from tests.console_desk import Browser, signed_in
+from tests.console.desk import Browser, signed_in
 
 NOBODY = "00000000-0000-7000-8000-000000000000"
 POLICY = re.compile(
@@ -19,6 +19,7 @@ POLICY = re.compile(
     r"base-uri 'none'; frame-ancestors 'none'"
 )
 HAN = re.compile(r"[\u4e00-\u9fff]")
+FOR_PLATFORM = ("console_operators", "console_tenants", "console_service-audit")
 # Where a stranger may go, and what is nobody's secret.
 OPEN = ("doorway.", ".static")
 
@@ -154,7 +155,7 @@ def test_pages_of_those_who_run_the_service_are_hidden_from_others(app: Flask, r
     token = browser.token("/mine/")
     for method in ("GET", "POST"):
         for rule in behind(app, method):
-            if rule.endpoint.split(".")[0] in ("console_operators", "console_tenants"):
+            if rule.endpoint.split(".")[0] in FOR_PLATFORM:
                 answer = browser.open(path_of(rule), method, data={"csrf_token": token})
                 assert answer.status_code == 404, rule
     home = browser.get("/").text

@@ -3,7 +3,6 @@
 import csv
 import time
 from collections.abc import Callable
-from contextvars import copy_context
 from io import StringIO
 from uuid import UUID
 
@@ -13,8 +12,8 @@ from werkzeug.test import TestResponse
 
 from app.services import people_import
 from tests.cast import Reader, enter_user
-from tests.console_desk import Browser, notes, signed_in
-from tests.people import csv_of, xlsx_of
+from tests.console.desk import Browser, notes, signed_in
+from tests.people import AtOnce, csv_of, xlsx_of
 
 MULTIPART = "multipart/form-data; boundary=x"
 HEADER = ("account", "phone", "nickname")
@@ -45,14 +44,7 @@ def import_id_of(preview: TestResponse) -> str:
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Run imports in the test's own thread, whose transaction is taken back."""
 
-    class Now:
-        def __init__(self, target: Callable[[], object], **_: object) -> None:
-            self.target = target
-
-        def start(self) -> None:
-            copy_context().run(self.target)
-
-    monkeypatch.setattr(people_import, "Thread", Now)
+    monkeypatch.setattr(people_import, "Thread", AtOnce)
 
 
 @pytest.mark.parametrize("make", [csv_of, xlsx_of])

@@ -55,6 +55,8 @@ def test_the_trail_is_found_by_who_what_whom_and_when(
     assert f"<code>name</code>: {ACME_SHOP.appid} → Corner" in by_admins
     assert "<code>registration</code>: on_phone → closed" in by_admins
     assert "json → json" not in by_admins, "what stays the same is no change"
+    assert desk.read("/audit/", email=desk.email, action="user.changed").count(EVENT) == 1
+    assert EVENT not in desk.read("/audit/", email="nobody@acme.example")
     of_alice = desk.read("/audit/", subject=user)
     assert of_alice.count(EVENT) == rows.count("audit_events", f"subject = '{user}'")
     assert "There is nothing here." in desk.read("/audit/", since="2999-01-01T00:00")

@@ -1,6 +1,7 @@
 """Getting in and out of the console, as operators do and as attackers would."""
 
 import re
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -9,12 +10,14 @@ import pytest
 from flask import Flask
 
 from app import create_app
-from app.services import one_time_codes, operator_sessions, operator_sign_in
+from app.errors import TooManyTries
+from app.services import one_time_codes, operator_sessions, operator_sign_in, password_tries
 from app.services.operator_sessions import CONSOLE_LIFETIME, IDLE_LIFETIME
-from app.services.operators import INVITATION_LIFETIME
+from app.services.operators import INVITATION_LIFETIME, find_operator_id
+from app.services.sessions import Device
 from config import Config
 from tests.cast import Reader
-from tests.console_desk import PASSWORD, Browser, add_operator, invite, notes, signed_in
+from tests.console.desk import PASSWORD, Browser, add_operator, invite, notes, signed_in
 
 WRONG = ("error", "E-mail address or password is wrong.")
 OUT = "/console/sign-in"
@@ -158,6 +161,29 @@ def test_a_cookie_from_before_is_no_good_after_signing_in(app: Flask, rows: Read
     assert len(set(rows("SELECT token_hash FROM operator_sessions"))) == 2
 
 
+def test_who_signs_in_again_is_signed_out_of_before(app: Flask) -> None:
+    """Otherwise a cookie that was copied lives on, and no button ends it."""
+    browser = signed_in(app)
+    copied = browser.cookie
+    assert browser.sign_in("ann@acme.example").status_code == 302
+    assert browser.get("/").status_code == 200
+    browser.http.set_cookie("wxpass_console", copied or "", path="/console")
+    assert browser.get("/").location.startswith(OUT)
+
+
+def test_a_forms_token_is_of_one_session(app: Flask, rows: Reader) -> None:
+    """Otherwise whoever had the browser before, or has one of their own, presses its buttons."""
+    add_operator(app)
+    browser, other = Browser(app), signed_in(app, "abe@acme.example")
+    before = browser.token("/sign-in")
+    browser.sign_in("ann@acme.example")
+    for token in (before, other.token("/mine/")):
+        answer = browser.post_bare("/users/enter", csrf_token=token, account="mallory")
+        assert answer.status_code == 400
+        assert "page_outdated" in answer.text
+    assert rows.count("users") == 0
+
+
 def test_a_cookie_is_made_up(app: Flask) -> None:
     browser = signed_in(app)
     body, _, signature = (browser.cookie or "").rpartition(".")
@@ -242,36 +268,6 @@ def test_a_password_is_weak_or_mistyped(app: Flask, password: str, again: str) -
     assert taken.status_code == 302
 
 
-def test_the_console_invites_resets_and_switches_off(app: Flask, rows: Reader) -> None:
-    browser = signed_in(app, "root@wxpass.example", "platform")
-    form = {"email": "Ann@Acme.example", "role": "tenant_admin", "tenant": "acme"}
-    page = browser.post("/operators/invite", **form).text
-    secret = re.search(r"/console/invitation#(\S+)</pre>", page)
-    assert secret
-    assert secret.group(1) not in browser.get("/operators/").text
-    taken = {"invitation": secret.group(1), "password": PASSWORD, "again": PASSWORD}
-    assert Browser(app).post("/invitation", **taken).status_code == 302
-    ann = Browser(app)
-    ann.sign_in("ann@acme.example")
-    ((ann_id,),) = rows("SELECT id FROM operators WHERE email = 'ann@acme.example'")
-    assert ann.get("/").status_code == 200
-    assert "/console/invitation#" in browser.post(f"/operators/{ann_id}/reset").text
-    assert ann.get("/").location.startswith(OUT)
-    assert browser.post(f"/operators/{ann_id}/status", status="disabled").status_code == 302
-    assert rows("SELECT status FROM operators WHERE id = :id", id=ann_id) == [("disabled",)]
-    assert notes(browser.post("/operators/invite", **form))[0][0] == "error"
-    form["email"] = "no address"
-    assert 'aria-invalid="true"' in browser.post("/operators/invite", **form).text
-
-
-def test_the_last_who_runs_the_service_locks_everybody_out(app: Flask, rows: Reader) -> None:
-    browser = signed_in(app, "root@wxpass.example", "platform")
-    ((own,),) = rows("SELECT id FROM operators")
-    refused = browser.post(f"/operators/{own}/status", status="disabled")
-    assert (refused.status_code, "last_platform_operator" in refused.text) == (409, True)
-    assert browser.get("/operators/").status_code == 200
-
-
 # One-time codes
 
 
@@ -283,6 +279,8 @@ class Phone:
         page = browser.post("/mine/prepare", page="/mine/").text
         uri = re.search(r"<code>(otpauth://[^<]+)</code>", page)
         assert uri
+        with browser.app.app_context():
+            self.operator_id = find_operator_id("ann@acme.example")
         self.totp = pyotp.parse_uri(uri.group(1).replace("&amp;", "&"))
         self.began = operator_sign_in.now()
 
@@ -337,6 +335,21 @@ def test_codes_are_guessed(app: Flask, phone: Phone) -> None:
     answers = [browser.post("/code", code=f"00000{number}") for number in range(8)]
     assert {answer.status_code for answer in answers} == {401, 429}
     assert int(answers[-1].headers["Retry-After"]) >= 1
+
+
+def test_codes_are_guessed_from_everywhere(
+    app: Flask, phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise who has the password, and many addresses, needs some weeks for the code."""
+    began, tries = password_tries.now(), 0
+    for minute in range(24 * 60):
+        moment = began + timedelta(minutes=minute)
+        monkeypatch.setattr(password_tries, "now", lambda moment=moment: moment)
+        device = Device("guesser", f"198.51.{minute // 200}.{minute % 200}")
+        with app.app_context(), suppress(TooManyTries):
+            one_time_codes.count_code(phone.operator_id, device)
+            tries += 1
+    assert 20 < tries < 150
 
 
 def test_a_code_without_a_password_before_it(app: Flask, phone: Phone) -> None:

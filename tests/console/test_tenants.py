@@ -3,7 +3,7 @@
 from flask import Flask
 
 from tests.cast import Reader
-from tests.console_desk import Browser, notes, signed_in
+from tests.console.desk import Browser, notes, signed_in
 
 
 def platform(app: Flask) -> Browser:

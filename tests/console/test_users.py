@@ -57,6 +57,7 @@ def test_what_is_no_number_is_told_so_in_the_list(app: Flask) -> None:
         {"search": "\0"},
         {"name": "\0%\\_'\"", "openid": "\0", "subject": "\ud7ff\0"},
         {"since": "yesterday", "until": "0001-01-01T00:00+14:00"},
+        {"since": "0001-01-01T00:00", "until": "9999-12-31T23:59"},
         {"living": "perhaps", "app": "nobody's", "action": "none", "actor": "none"},
         {"flt0_status_equals": "x", "page_size": "100000"},
     ],

@@ -9,8 +9,15 @@ from flask import Flask
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from app.extensions import db
+from app.services.audit import OPERATOR
+from app.services.operators import find_operator_id
+from app.services.people_files import read_people
+from app.services.people_previews import preview_import
+from app.services.tenants import tenant_id_of
 from tests.cast import ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader, enter_user
-from tests.console.desk import Desk
+from tests.console.desk import Desk, signed_in
+from tests.people import csv_of
 
 LISTS = ("/apps/", "/users/", "/sessions/", "/audit/")
 EVIL = "<script>alert(1)</script>\"'>&"
@@ -26,6 +33,7 @@ class Theirs:
     session: str
     openid: str
     appid: str
+    preview: str
 
     def posts(self) -> list[tuple[str, dict[str, str]]]:
         """List every form that changes something of theirs."""
@@ -46,6 +54,7 @@ class Theirs:
             (f"{user}/release-phone", {}),
             (f"{user}/merge", {"into_id": self.other}),
             (f"{user}/undo-merge", {}),
+            (f"/people/{self.preview}/confirm", {}),
         ]
 
 
@@ -70,12 +79,21 @@ def theirs(app: Flask, client: Client, alice: Person, rows: Reader) -> Theirs:
         user=user,
     )[0]
     other = enter_user(app, "globex", account="alice2", phone="13800138009")
-    return Theirs(user, other, str(identity), str(session), login["openid"], GLOBEX_LIFE.appid)
+    ids = (user, other, str(identity), str(session))
+    return Theirs(*ids, login["openid"], GLOBEX_LIFE.appid, previewed(app, "globex"))
+
+
+def previewed(app: Flask, tenant: str) -> str:
+    """Let a file of people wait for its confirmation."""
+    with app.app_context():
+        file = read_people(csv_of(["account"], [f"erin-of-{tenant}"]))
+        return str(preview_import(OPERATOR, tenant_id_of(tenant), file).import_id)
 
 
 def content(rows: Reader) -> list[object]:
     """Read what the forms could change."""
     tables = ("users", "phones", "social_accounts", "wechat_apps", "audit_events", "merges")
+    tables += ("people_imports",)
     sessions = rows("SELECT id, user_id, ended_at FROM login_sessions ORDER BY id")
     return [sessions, *(rows(f"SELECT * FROM {table} ORDER BY 1") for table in tables)]
 
@@ -88,11 +106,66 @@ def test_a_neighbour_with_the_right_ids_finds_nothing(
     before = content(rows)
     for path in (f"/apps/{theirs.appid}/show", f"/users/{theirs.user}/show", "/apps/%00/show"):
         assert desk.get(path).status_code == 404
-    assert desk.post("/apps/%00/state").status_code == 404
+    assert desk.post("/apps/%00/state", enabled="no").status_code == 404
     for path, fields in theirs.posts():
         answer = desk.post(path, **fields)
         assert answer.status_code == 404, (path, answer.status_code)
     assert content(rows) == before
+
+
+FIELD = re.compile(r'<(?:input|select|button|textarea)[^>]* name="(\w+)"')
+# What forms do not have, and columns do.
+COLUMNS = ("id", "user_id", "tenant_id", "tenant", "slug", "operator_id")
+
+
+def of_tenant(rows: Reader, slug: str) -> dict[str, list[tuple[object, ...]]]:
+    """Read whatever is a tenant's."""
+    return {
+        name: rows(
+            f"SELECT x.* FROM {name} x JOIN tenants t ON t.id = tenant_id WHERE slug = :slug"
+            " ORDER BY 1",
+            slug=slug,
+        )
+        for name, table in db.metadata.tables.items()
+        if "tenant_id" in table.columns
+    }
+
+
+def test_no_field_of_a_form_reaches_the_neighbour(
+    app: Flask, client: Client, bob: Person, theirs: Theirs, rows: Reader
+) -> None:
+    """Otherwise a field, or one that no form has, names what is another tenant's."""
+    login = client.bind(bob)
+    ((identity,),) = rows("SELECT id FROM social_accounts WHERE openid = :o", o=login["openid"])
+    user, other = login["user"]["id"], enter_user(app, account="carol")
+    ((session,),) = rows(
+        "SELECT id FROM login_sessions WHERE user_id = :user AND ended_at IS NULL", user=user
+    )
+    ours = Theirs(
+        user, other, str(identity), str(session), login["openid"], ACME_SHOP.appid, theirs.preview
+    )
+    desk = Desk(app, "acme")
+    # The merge first, and with nobody whom it may: else there is nobody left to merge.
+    forms = {f"/users/{user}/merge": {}, f"/users/{other}/merge": {}, "/people/export": {}}
+    forms = dict([*ours.posts(), *CREATIONS]) | forms
+    forms = dict(sorted(forms.items(), key=lambda form: "merge" not in form[0]))
+    pages = [*LISTS, f"/apps/{ours.appid}/show", f"/users/{user}/show", "/people/", "/mine/"]
+    pages.append(f"/users/{other}/show")
+    shown = {name for page in pages for name in FIELD.findall(desk.read(page))}
+    assert shown > {"into_id", "password", "registration", "enabled", "status", "query"}
+    token, before = desk.token(), of_tenant(rows, "globex")
+    ((globex,),) = rows("SELECT id FROM tenants WHERE slug = 'globex'")
+    values = (theirs.user, theirs.identity, theirs.session, theirs.appid, str(globex), "globex")
+    for path, fields in forms.items():
+        every = dict.fromkeys({*shown, *COLUMNS} - {"csrf_token"}, "") | fields
+        for value in values:
+            alone = [fields | {name: value} for name in {*fields, "into_id", "tenant_id"}]
+            for sent in (*alone, dict.fromkeys(every, value)):
+                answer = desk.post_bare(path, **sent | {"csrf_token": token})
+                assert answer.status_code < 500, (path, sent)
+                for known in (theirs.other, "alice2", theirs.openid):
+                    assert known not in answer.text, (path, sent)
+    assert of_tenant(rows, "globex") == before
 
 
 def test_a_neighbour_is_in_no_list_however_it_is_searched(app: Flask, theirs: Theirs) -> None:
@@ -159,6 +232,20 @@ def test_a_form_of_another_site_is_refused(app: Flask, theirs: Theirs, rows: Rea
     for path, _ in theirs.posts():
         assert desk.get(path).status_code in (404, 405), "a link changes nothing"
     assert content(rows) == before
+
+
+def test_a_button_that_nobody_has_switches_nothing_off(app: Flask, theirs: Theirs) -> None:
+    """Otherwise a form that lost a field on its way locks everybody out."""
+    desk, root = Desk(app, "globex"), signed_in(app, "root@wxpass.example", "platform")
+    with app.app_context():
+        own = find_operator_id(desk.email)
+    for form in ({}, {"enabled": "maybe"}, {"status": "merged"}):
+        app_answer = desk.post(f"/apps/{theirs.appid}/state", **form)
+        user_answer = desk.post(f"/users/{theirs.user}/status", **form)
+        operator_answer = root.post(f"/operators/{own}/status", **form)
+        answers = (app_answer, user_answer, operator_answer)
+        assert [answer.status_code for answer in answers] == [422] * 3
+    assert "switched on" in desk.read(f"/apps/{theirs.appid}/show")
 
 
 def test_what_cannot_be_taken_back_asks_first(app: Flask, theirs: Theirs) -> None:

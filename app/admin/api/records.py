@@ -1,16 +1,26 @@
-"""A tenant's login sessions and audit trail: /v1/admin/tenants/{slug}/sessions and /audit."""
+"""A tenant's numbers, login sessions and audit trail: /overview, /sessions and /audit."""
 
 from typing import Any
 from uuid import UUID
 
 from app.admin.access import desk_change, desk_login, this_desk
 from app.admin.api.blueprint import Blueprint, filters_of, paging_of
-from app.schemas.admin_requests import AuditListQuery, SessionListQuery
+from app.schemas.admin_overview import OverviewResponse
+from app.schemas.admin_requests import AuditListQuery, OverviewQuery, SessionListQuery
 from app.schemas.admin_responses import AuditListResponse, SessionListResponse
-from app.services import desk_audit, desk_sessions
+from app.services import desk_audit, desk_sessions, overview
 from app.services.paging import Page
 
 blp = Blueprint("admin_records", __name__, url_prefix="/v1/admin/tenants/<string:slug>")
+
+
+@blp.get("/overview")
+@desk_login
+@blp.arguments(OverviewQuery, location="query")
+@blp.response(200, OverviewResponse)
+def show_overview(query: dict[str, Any]) -> overview.Overview:
+    """Sum up what happened in the tenant's mini-programs: today, and over some days."""
+    return overview.get_overview(this_desk().tenant_id, **query)
 
 
 @blp.get("/sessions")

@@ -6,7 +6,7 @@ from flask_admin.theme import Bootstrap4Theme
 
 from app.admin.console import guard
 from app.admin.console.apps import AppsView
-from app.admin.console.audit import AuditView
+from app.admin.console.audit import AuditView, ServiceAuditView
 from app.admin.console.doorway import doorway
 from app.admin.console.home import HomeView
 from app.admin.console.mine import MineView
@@ -30,5 +30,5 @@ def init_app(app: Flask) -> None:
     )
     for view in (AppsView, UsersView, PeopleView, SessionsView, AuditView):
         admin.add_view(view())
-    for view in (TenantsView, OperatorsView, MineView):
+    for view in (TenantsView, OperatorsView, ServiceAuditView, MineView):
         admin.add_view(view())

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from flask import flash, redirect, request, url_for
+from flask import flash, redirect, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_babel import gettext
@@ -12,7 +12,7 @@ from flask_wtf import FlaskForm
 from app.admin.console.app_forms import AddForm, SecretsForm, SettingsForm
 from app.admin.console.guard import this_desk
 from app.admin.console.links import link_to
-from app.admin.console.pages import N_, TenantList, done, need_changer, shown_again
+from app.admin.console.pages import N_, TenantList, chosen, done, need_changer, shown_again
 from app.admin.console.words import ENABLED, REGISTRATION, told, worded
 from app.errors import Failure
 from app.models import WeChatApp
@@ -83,7 +83,7 @@ class AppsView(TenantList):
     @expose("/<app>/state", methods=["POST"])
     def state(self, app: str) -> ResponseReturnValue:
         """Switch it on or off."""
-        service.change_desk_app(this_desk(), app, enabled=request.form.get("enabled") == "yes")
+        service.change_desk_app(this_desk(), app, enabled=chosen("enabled", "yes", "no") == "yes")
         return done(_page(app), gettext("Changed."))
 
     @expose("/<app>/secrets", methods=["POST"])

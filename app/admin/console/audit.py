@@ -8,7 +8,7 @@ from app.admin.console.pages import N_, Asked, FoundList, asked_for
 from app.admin.console.words import ACTIONS, ACTORS, changes, offered, worded
 from app.errors import RequestInvalid
 from app.models import AuditEvent
-from app.services.desk_audit import AuditQuery, DeskEvent, leaf_of_audit
+from app.services.desk_audit import AuditQuery, DeskEvent, leaf_of_audit, leaf_of_service_audit
 from app.services.paging import Leaf, Page
 
 
@@ -34,13 +34,14 @@ class AuditView(FoundList):
     column_sortable_list = ("created_at",)
     changes = staticmethod(changes)
 
-    def __init__(self) -> None:
-        super().__init__(AuditEvent, N_("Audit trail"), "audit")
+    def __init__(self, name: str = N_("Audit trail"), path: str = "audit") -> None:
+        super().__init__(AuditEvent, name, path)
 
     def asked(self) -> list[Asked]:
         """Ask which."""
         return [
             Asked("actor", N_("Who"), offered(ACTORS)),
+            Asked("email", N_("E-mail address of the admin")),
             Asked("action", N_("What"), sorted(offered(ACTIONS), key=lambda one: one[1])),
             Asked("subject", N_("To whom")),
             Asked("since", N_("From (UTC)"), kind="datetime-local"),
@@ -49,14 +50,31 @@ class AuditView(FoundList):
 
     def find(self, leaf: Leaf) -> Page[DeskEvent]:
         """Find them."""
-        query = AuditQuery(
-            action=asked_for("action"),
-            actor_kind=asked_for("actor"),
-            subject=asked_for("subject"),
-            since=_moment(asked_for("since")),
-            until=_moment(asked_for("until")),
-        )
-        return leaf_of_audit(this_desk(), query, leaf)
+        return leaf_of_audit(this_desk(), _query(), leaf)
+
+
+class ServiceAuditView(AuditView):
+    """What was done to the service itself: to those who run it, and to its keys."""
+
+    for_platform, of_tenant = True, False
+
+    def __init__(self) -> None:
+        super().__init__(N_("Service's trail"), "service-audit")
+
+    def find(self, leaf: Leaf) -> Page[DeskEvent]:
+        """Find them."""
+        return leaf_of_service_audit(_query(), leaf)
+
+
+def _query() -> AuditQuery:
+    return AuditQuery(
+        action=asked_for("action"),
+        actor_kind=asked_for("actor"),
+        actor_email=asked_for("email"),
+        subject=asked_for("subject"),
+        since=_moment(asked_for("since")),
+        until=_moment(asked_for("until")),
+    )
 
 
 def _moment(text: str | None) -> datetime | None:

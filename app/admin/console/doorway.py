@@ -75,11 +75,16 @@ def invitation() -> ResponseReturnValue:
 @doorway.post("/sign-out")
 def sign_out() -> ResponseReturnValue:
     """Sign out, here and in the database."""
-    token = session.pop(TOKEN, None)
+    _end_session()
     session.pop(TENANT, None)
+    return redirect(url_for("doorway.sign_in"))
+
+
+def _end_session() -> None:
+    """End the session that this browser was in, if it was in one."""
+    token = session.pop(TOKEN, None)
     with suppress(Failure):
         end_operator_session(find_console_session(token or "", this_device()).session_id)
-    return redirect(url_for("doorway.sign_in"))
 
 
 @doorway.post("/language")
@@ -91,7 +96,11 @@ def choose_language() -> ResponseReturnValue:
 
 
 def _enter(entered: service.ConsoleSignIn) -> ResponseReturnValue:
-    """Keep the token in a cookie, and nothing of what was there before but the language."""
+    """Keep the token in a cookie, and nothing of what was there before but the language.
+
+    Whoever was signed in here before is signed out: nobody could do that any more.
+    """
+    _end_session()
     chosen = session.get(LANGUAGE)
     session.clear()
     session[TOKEN] = entered.token

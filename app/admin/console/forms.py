@@ -12,15 +12,14 @@ from wtforms.validators import (
     EqualTo,
     InputRequired,
     Length,
-    Optional,
     Regexp,
     ValidationError,
 )
 
+from app.admin.console.checks import keepable, stripped
+from app.admin.console.words import ROLES, to_choose
 from app.schemas.fields import is_email
-
-SHORTEST_PASSWORD = 12
-REGISTRATION = ("on_phone", "on_login", "closed")
+from app.schemas.shapes import LONGEST_SLUG, SHORTEST_OPERATOR_PASSWORD, SLUG
 
 
 def _printable(form: FlaskForm, one: Field) -> None:
@@ -32,6 +31,12 @@ def _printable(form: FlaskForm, one: Field) -> None:
 def _email(form: FlaskForm, one: Field) -> None:
     if not is_email(one.data):
         raise ValidationError(gettext("This is no e-mail address."))
+
+
+def _of_role(form: FlaskForm, one: Field) -> None:
+    """Ask for the tenant of whoever looks after one; who runs the service has none."""
+    if form.role.data != "platform" and not one.data:
+        raise ValidationError(gettext("Choose a tenant."))
 
 
 def _text(label: Any, longest: int, *more: Any, **kwargs: Any) -> StringField:
@@ -71,7 +76,7 @@ class InvitationForm(FlaskForm):
     invitation = _text(lazy_gettext("Invitation"), 64)
     password = PasswordField(
         lazy_gettext("New password, 12 characters or more"),
-        [InputRequired(), Length(SHORTEST_PASSWORD, 128)],
+        [InputRequired(), Length(SHORTEST_OPERATOR_PASSWORD, 128)],
         render_kw={"autocomplete": "new-password"},
     )
     again = PasswordField(
@@ -85,15 +90,19 @@ class InviteForm(FlaskForm):
     """Somebody who is to become an operator."""
 
     email = _text(lazy_gettext("E-mail address"), 254, _email, render_kw={"type": "email"})
-    role = SelectField(
-        lazy_gettext("Role"),
-        choices=[
-            SelectChoice("tenant_admin", lazy_gettext("looks after a tenant")),
-            SelectChoice("tenant_reader", lazy_gettext("only reads, of a tenant")),
-            SelectChoice("platform", lazy_gettext("runs the service")),
-        ],
-    )
-    tenant = SelectField(lazy_gettext("Tenant"), validators=[Optional()])
+    role = SelectField(lazy_gettext("Role"), choices=to_choose(ROLES))
+    tenant = SelectField(lazy_gettext("Tenant"), [_of_role], validate_choice=False)
+
+    def post(self) -> tuple[str, str | None]:
+        """Give the role and, unless it is to run the service, the tenant."""
+        role = self.role.data
+        return role, None if role == "platform" else self.tenant.data
+
+
+class RoleForm(InviteForm):
+    """What somebody who is an operator is to do from now on."""
+
+    email = None
 
 
 class TenantForm(FlaskForm):
@@ -101,11 +110,11 @@ class TenantForm(FlaskForm):
 
     slug = _text(
         lazy_gettext("Short name, of small letters, digits and hyphens"),
-        40,
-        Regexp(r"[a-z0-9](-?[a-z0-9])*\Z"),
+        LONGEST_SLUG,
+        Regexp(rf"(?:{SLUG.pattern})\Z"),
         render_kw={"autocapitalize": "none", "spellcheck": "false"},
     )
-    name = _text(lazy_gettext("Name"), 64, filters=[lambda text: text and text.strip()])
+    name = StringField(lazy_gettext("Name"), [InputRequired(), keepable(64)], filters=[stripped])
 
 
 class UploadForm(FlaskForm):

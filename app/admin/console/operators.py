@@ -1,26 +1,23 @@
 """Admins: who may sign in to the console."""
 
+from typing import TypeVar
 from uuid import UUID
 
-from flask import request, url_for
+from flask import url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_babel import gettext
 from wtforms import SelectChoice
 
-from app.admin.console.forms import InviteForm
+from app.admin.console.forms import InviteForm, RoleForm
 from app.admin.console.guard import signed_in
-from app.admin.console.pages import N_, Page, done
+from app.admin.console.pages import N_, Page, chosen, done, shown_again
+from app.admin.console.words import ROLES, STATUS
 from app.errors import Failure
 from app.services import operators as service
 from app.services.tenants import list_tenants
 
-ROLES = {
-    "platform": N_("runs the service"),
-    "tenant_admin": N_("looks after a tenant"),
-    "tenant_reader": N_("only reads, of a tenant"),
-}
-STATES = {"active": N_("active"), "disabled": N_("disabled")}
+F = TypeVar("F", bound=InviteForm)
 
 
 class OperatorsView(Page):
@@ -42,14 +39,25 @@ class OperatorsView(Page):
         form = _form()
         if not form.validate_on_submit():
             return self._shown(form)
-        tenant = form.tenant.data if form.role.data != "platform" else None
+        actor = signed_in().actor
         try:
-            invitation = service.invite_operator(
-                signed_in().actor, form.email.data, form.role.data, tenant
-            )
+            invitation = service.invite_operator(actor, form.email.data, *form.post())
         except Failure as failure:
             return self._shown(form, failure=failure)
         return self._shown(_form(), link=_link(invitation))
+
+    @expose("/<uuid:operator_id>/role", methods=["GET", "POST"])
+    def role(self, operator_id: UUID) -> ResponseReturnValue:
+        """Give one another role, or another tenant."""
+        one = service.show_operator(operator_id)
+        form = _with_tenants(RoleForm(role=one.role, tenant=one.tenant_slug))
+        actor, failure = signed_in().actor, None
+        if form.validate_on_submit():
+            failure = shown_again(lambda: service.change_role(actor, operator_id, *form.post()))
+            if failure is None:
+                return done(url_for(".index"), gettext("Changed."))
+        page = self.render("console/operator_role.html", operator=one, form=form, failure=failure)
+        return page, failure.status if failure else 200
 
     @expose("/<uuid:operator_id>/reset", methods=["POST"])
     def reset(self, operator_id: UUID) -> ResponseReturnValue:
@@ -60,17 +68,20 @@ class OperatorsView(Page):
     @expose("/<uuid:operator_id>/status", methods=["POST"])
     def status(self, operator_id: UUID) -> ResponseReturnValue:
         """Switch one off or on."""
-        status = "active" if request.form.get("status") == "active" else "disabled"
+        status = chosen("status", "active", "disabled")
         service.set_operator_status(signed_in().actor, operator_id, status)
         return done(url_for(".index"), gettext("Changed."))
 
     def _shown(self, form: InviteForm, **more: object) -> ResponseReturnValue:
-        told = {"operators": service.list_operators(), "roles": ROLES, "states": STATES}
+        told = {"operators": service.list_operators(), "roles": ROLES, "states": STATUS}
         return self.render("console/operators.html", form=form, **told, **more)
 
 
 def _form() -> InviteForm:
-    form = InviteForm()
+    return _with_tenants(InviteForm())
+
+
+def _with_tenants(form: F) -> F:
     form.tenant.choices = [SelectChoice(one.slug, one.name) for one in list_tenants()]
     return form
 

@@ -14,7 +14,7 @@ from flask_babel import gettext
 from sqlalchemy.orm import Query
 
 from app.admin.console.guard import error_page, find_desk, moment, signed_in, this_desk
-from app.errors import Failure, NotFound, RoleTooLow
+from app.errors import Failure, NotFound, RequestInvalid, RoleTooLow
 from app.extensions import db
 from app.problems import failure_of
 from app.services import paging
@@ -143,6 +143,14 @@ def typed(text: str | None) -> str | None:
 def _number(page: int | None) -> int:
     """Give a page's number, of a list that could be."""
     return max(0, min(page or 0, 1_000_000))
+
+
+def chosen(name: str, *values: str) -> str:
+    """Give which button was pressed; raise RequestInvalid for none, which must not switch off."""
+    value = request.form.get(name, "")
+    if value not in values:
+        raise RequestInvalid
+    return value
 
 
 def shown_again(change: Callable[[], object]) -> Failure | None:

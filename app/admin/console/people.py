@@ -2,15 +2,16 @@
 
 from uuid import UUID
 
-from flask import Response, redirect, stream_with_context, url_for
+from flask import redirect, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 
 from app.admin.console.forms import ExportForm, UploadForm
 from app.admin.console.guard import signed_in, takes_body, this_desk
 from app.admin.console.pages import N_, Page, need_changer
+from app.admin.downloads import people_csv
 from app.errors import FAILURES, Failure
-from app.services.people_export import Wanted, export_people
+from app.services.people_export import Wanted
 from app.services.people_files import COLUMNS, LARGEST_FILE, read_people
 from app.services.people_import import begin_import, import_progress
 from app.services.people_previews import Preview, preview_import
@@ -32,7 +33,7 @@ class PeopleView(Page):
     """For those who may change; nobody is imported before the confirmation."""
 
     def __init__(self) -> None:
-        super().__init__(name=N_("Import"), endpoint="console_people", url="people")
+        super().__init__(name=N_("Import and export"), endpoint="console_people", url="people")
 
     def may_be_seen(self) -> bool:
         """Show it to those who may change."""
@@ -84,10 +85,7 @@ class PeopleView(Page):
         if not form.validate_on_submit():
             return self._shown(export=form)
         wanted = Wanted(form.query.data or "", form.status.data or None, form.full_phones.data)
-        desk = this_desk()
-        pieces = stream_with_context(export_people(desk.actor, desk.tenant_id, wanted))
-        named = f'attachment; filename="{desk.tenant_slug}-people.csv"'
-        return Response(pieces, mimetype="text/csv", headers={"Content-Disposition": named})
+        return people_csv(this_desk(), wanted)
 
     def _shown(
         self,

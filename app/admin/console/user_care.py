@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from uuid import UUID
 
-from flask import request, url_for
+from flask import url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_babel import gettext
 
 from app.admin.console.guard import this_desk
-from app.admin.console.pages import Page, done, need_changer, shown_again
+from app.admin.console.pages import Page, chosen, done, need_changer, shown_again
 from app.admin.console.user_forms import MergeForm, UserPasswordForm
 from app.admin.console.words import ACTIONS, ACTORS, ENDED, STATUS, changes, told
 from app.errors import Failure
@@ -29,7 +29,7 @@ class UserCare(Page):
     @expose("/<uuid:user_id>/status", methods=["POST"])
     def status(self, user_id: UUID) -> ResponseReturnValue:
         """Disable a person, or let them in again."""
-        status = "active" if request.form.get("status") == "active" else "disabled"
+        status = chosen("status", "active", "disabled")
         return self._do(user_id, lambda: service.set_user_status(this_desk(), user_id, status))
 
     @expose("/<uuid:user_id>/end-sessions", methods=["POST"])

@@ -20,6 +20,11 @@ STATUS = {
     "disabled": N_("disabled"),
     "merged": N_("merged"),
 }
+ROLES = {
+    "tenant_admin": N_("looks after a tenant"),
+    "tenant_reader": N_("only reads, of a tenant"),
+    "platform": N_("runs the service"),
+}
 LIVING = {"yes": N_("living"), "no": N_("ended")}
 ENDED = {
     "account_closed": N_("account closed"),
@@ -55,6 +60,7 @@ ACTIONS = {
     "app.secret_promoted": N_("next AppSecret put in use"),
     "app.secret_replaced": N_("AppSecret replaced"),
     "consent.withdrawn": N_("consent withdrawn"),
+    "encryption_key.forgotten": N_("encryption key forgotten"),
     "operator.changed": N_("admin changed"),
     "operator.codes_off": N_("one-time codes switched off"),
     "operator.codes_on": N_("one-time codes switched on"),
@@ -70,6 +76,7 @@ ACTIONS = {
     "session.refresh_token_reused": N_("refresh token used twice"),
     "sessions.all_ended": N_("all sessions ended"),
     "sessions.others_ended": N_("all other sessions ended"),
+    "signing_key.rotated": N_("signing key rotated"),
     "social_account.bound": N_("WeChat identity bound"),
     "social_account.cancelled": N_("WeChat account cancelled"),
     "social_account.unbound": N_("WeChat identity unbound"),
