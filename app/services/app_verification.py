@@ -4,15 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from app.catalogue import N_
 from app.services.app_secrets import get_secrets
 from app.services.wechat_calls import client
 from app.wechat import AppMisconfigured, RateLimited, WeChatError
-
-
-def N_(text: str) -> str:
-    """Mark a text that is in the catalogue."""
-    return text
-
 
 RIGHT = N_("WeChat accepts appid and AppSecret.")
 NOT_YET = N_(

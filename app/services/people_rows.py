@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from unicodedata import category
 
+from app.catalogue import N_
 from app.errors import PhoneInvalid
 from app.services.people_files import PersonRow
 from app.services.phone_numbers import PhoneNumber, phone_number
@@ -15,11 +16,6 @@ from app.services.users import account_name
 
 LONGEST = {"account": 64, "nickname": 64, "password": 128}
 SHORTEST_PASSWORD = 8
-
-
-def N_(text: str) -> str:
-    """Mark a text that is in the catalogue."""
-    return text
 
 
 # Stable codes, and the msgid of what a person is told. {row} is the earlier row it collides with.

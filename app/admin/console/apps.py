@@ -12,8 +12,9 @@ from flask_wtf import FlaskForm
 from app.admin.console.app_forms import AddForm, SecretsForm, SettingsForm
 from app.admin.console.guard import this_desk
 from app.admin.console.links import link_to
-from app.admin.console.pages import N_, TenantList, chosen, done, need_changer, shown_again
+from app.admin.console.pages import TenantList, chosen, done, need_changer, shown_again
 from app.admin.console.words import ENABLED, REGISTRATION, told, worded
+from app.catalogue import N_
 from app.errors import Failure
 from app.models import WeChatApp
 from app.services import desk_apps as service

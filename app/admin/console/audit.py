@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 from typing import ClassVar
 
 from app.admin.console.guard import moment, this_desk
-from app.admin.console.pages import N_, Asked, FoundList, asked_for
+from app.admin.console.pages import Asked, FoundList, asked_for
 from app.admin.console.words import ACTIONS, ACTORS, changes, offered, worded
+from app.catalogue import N_
 from app.errors import RequestInvalid
 from app.models import AuditEvent
 from app.services.desk_audit import AuditQuery, DeskEvent, leaf_of_audit, leaf_of_service_audit

@@ -8,7 +8,8 @@ from flask_admin import AdminIndexView, expose
 
 from app.admin.console.charts import Bar, bars, percent
 from app.admin.console.guard import ROOT, this_desk
-from app.admin.console.pages import N_, Page
+from app.admin.console.pages import Page
+from app.catalogue import N_
 from app.errors import FAILURES
 from app.services.overview import AnswerTimes, AppNumbers, Numbers, Overview, Span, get_overview
 

@@ -8,7 +8,8 @@ from flask_babel import gettext
 
 from app.admin.console.forms import CodeForm
 from app.admin.console.guard import signed_in
-from app.admin.console.pages import N_, Page, done
+from app.admin.console.pages import Page, done
+from app.catalogue import N_
 from app.errors import Failure
 from app.services import one_time_codes as service
 

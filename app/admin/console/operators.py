@@ -11,8 +11,9 @@ from wtforms import SelectChoice
 
 from app.admin.console.forms import InviteForm, RoleForm
 from app.admin.console.guard import signed_in
-from app.admin.console.pages import N_, Page, chosen, done, shown_again
+from app.admin.console.pages import Page, chosen, done, shown_again
 from app.admin.console.words import ROLES, STATUS
+from app.catalogue import N_
 from app.errors import Failure
 from app.services import operators as service
 from app.services.tenants import list_tenants

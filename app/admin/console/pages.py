@@ -20,11 +20,6 @@ from app.problems import failure_of
 from app.services import paging
 
 
-def N_(text: str) -> str:
-    """Mark a text that is in the catalogue; pages translate it when they show it."""
-    return text
-
-
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A field above a list: its name in the address, its label, and what there is to choose."""

@@ -8,8 +8,9 @@ from flask_admin import expose
 
 from app.admin.console.forms import ExportForm, UploadForm
 from app.admin.console.guard import signed_in, takes_body, this_desk
-from app.admin.console.pages import N_, Page, need_changer
+from app.admin.console.pages import Page, need_changer
 from app.admin.downloads import people_csv
+from app.catalogue import N_
 from app.errors import FAILURES, Failure
 from app.services.people_export import Wanted
 from app.services.people_files import COLUMNS, LARGEST_FILE, read_people

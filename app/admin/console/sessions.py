@@ -10,8 +10,9 @@ from flask_babel import gettext
 
 from app.admin.console.guard import this_desk
 from app.admin.console.links import user_link
-from app.admin.console.pages import N_, Asked, FoundList, asked_for, done
+from app.admin.console.pages import Asked, FoundList, asked_for, done
 from app.admin.console.words import ENDED, LIVING, offered, told
+from app.catalogue import N_
 from app.errors import RequestInvalid
 from app.models import LoginSession
 from app.services.desk_apps import name_apps

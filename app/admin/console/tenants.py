@@ -7,7 +7,8 @@ from flask_babel import gettext
 
 from app.admin.console.forms import TenantForm
 from app.admin.console.guard import TENANT, signed_in
-from app.admin.console.pages import N_, Page, done
+from app.admin.console.pages import Page, done
+from app.catalogue import N_
 from app.errors import Failure, TenantUnknown
 from app.services import tenants as service
 from app.services.desks import open_desk

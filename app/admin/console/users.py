@@ -11,7 +11,6 @@ from flask_babel import gettext
 from app.admin.console.guard import this_desk
 from app.admin.console.links import link_to
 from app.admin.console.pages import (
-    N_,
     Asked,
     FoundList,
     asked_for,
@@ -22,6 +21,7 @@ from app.admin.console.pages import (
 from app.admin.console.user_care import UserCare
 from app.admin.console.user_forms import EnterForm
 from app.admin.console.words import STATUS, offered, worded
+from app.catalogue import N_
 from app.models import User
 from app.services import desk_care
 from app.services.desk_users import FoundUser, UserQuery, list_users

@@ -6,7 +6,7 @@ from typing import Any
 from flask_babel import gettext, lazy_gettext
 from wtforms.fields import SelectChoice
 
-from app.admin.console.pages import N_
+from app.catalogue import N_
 
 REGISTRATION = {
     "on_phone": N_("whoever verifies a phone number becomes a user"),
