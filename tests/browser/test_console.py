@@ -91,7 +91,10 @@ def test_a_person_logs_in_is_found_and_is_logged_out(copy: Copy, screen: Screen)
     address = f"{copy.service}/v1/me"
     assert requests.get(address, headers=bearer, timeout=5).status_code == 200
     screen.open("users/")
-    screen.open(f"users/{login['user']['id']}/show")
+    screen.enter("openid", login["openid"])
+    screen.press("Find")
+    screen.page.locator("tbody a").click()
+    assert screen.id_in_address() == login["user"]["id"]
     assert "Acme Café" in screen.text()
     PAGES["user"] = f"users/{screen.id_in_address()}/show"
     screen.press("End")
