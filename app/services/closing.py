@@ -11,9 +11,9 @@ from app.clock import now
 from app.errors import SessionRevoked
 from app.models import LoginSession, Tenant, User
 from app.services import audit
-from app.services.my_sessions import of_user
 from app.services.sessions import Caller, Device, ending, refuse_old_login
 from app.services.transactions import decided_again_when_lost, transaction
+from app.services.user_sessions import sessions_of_user
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,9 @@ def close_account(caller: Caller, device: Device) -> Closing:
 
 def _end_sessions(db: Session, caller: Caller) -> None:
     """End all sessions; raise SessionRevoked if the caller's has ended since the request came."""
-    closing = ending("account_closed", *of_user(caller)).returning(LoginSession.id)
+    closing = ending(
+        "account_closed", *sessions_of_user(caller.tenant_id, caller.user_id)
+    ).returning(LoginSession.id)
     if caller.session_id not in db.scalars(closing).all():
         raise SessionRevoked
 

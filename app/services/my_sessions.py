@@ -72,7 +72,9 @@ def end_other_sessions(caller: Caller, device: Device) -> None:
     """
     others = LoginSession.id != caller.session_id
     with transaction() as db:
-        ended = _end(db, caller, "revoked", *of_user(caller), others)
+        ended = _end(
+            db, caller, "revoked", *sessions_of_user(caller.tenant_id, caller.user_id), others
+        )
         if ended:
             _record(db, caller, device, "sessions.others_ended", caller.user_id, ended=ended)
 
@@ -84,14 +86,11 @@ def end_all_sessions(caller: Caller, device: Device) -> None:
     So do the unbound ones of the user's WeChat identities, for they can be bound to the user.
     """
     with transaction() as db:
-        ended = _end(db, caller, "logged_out_everywhere", *of_user(caller))
+        ended = _end(
+            db, caller, "logged_out_everywhere", *sessions_of_user(caller.tenant_id, caller.user_id)
+        )
         if ended:
             _record(db, caller, device, "sessions.all_ended", caller.user_id, ended=ended)
-
-
-def of_user(caller: Caller) -> tuple[ColumnElement[bool], ...]:
-    """Select every session of the caller's user, and of the user's WeChat identities."""
-    return sessions_of_user(caller.tenant_id, caller.user_id)
 
 
 def _end(db: Session, caller: Caller, elsewhere: str, *which: ColumnElement[bool]) -> int:
