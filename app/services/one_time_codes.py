@@ -5,6 +5,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 import pyotp
+from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.errors import OneTimeCodeWrong
@@ -24,12 +25,6 @@ TRIES = Limit(free=10, forgets_every=900, longest=900)
 STEP_SECONDS = 30
 # Clocks of phones are seconds off: the code before and the one after are good as well.
 STEPS_OFF = (-1, 0, 1)
-
-
-def are_codes_asked(operator_id: UUID) -> bool:
-    """Tell whether an operator is asked for codes; raise OperatorUnknown."""
-    with transaction() as db:
-        return lock_operator(db, operator_id).totp_step is not None
 
 
 def prepare_codes(operator_id: UUID) -> str:
@@ -52,10 +47,7 @@ def switch_codes_on(actor: audit.Actor, operator_id: UUID, code: str) -> None:
     """
     tried = count_code(operator_id, Device(None, actor.ip))
     with transaction() as db:
-        operator = lock_operator(db, operator_id)
-        if not use_code(operator, code):
-            raise OneTimeCodeWrong
-        take_back(db, tried)
+        operator = use_code(db, operator_id, code, tried)
         told = {"before": {"codes": False}, "after": {"codes": True}}
         audit.record(db, operator.tenant_id, actor, "operator.codes_on", operator_id, **told)
 
@@ -67,10 +59,7 @@ def switch_codes_off(actor: audit.Actor, operator_id: UUID, code: str) -> None:
     """
     tried = count_code(operator_id, Device(None, actor.ip))
     with transaction() as db:
-        operator = lock_operator(db, operator_id)
-        if not use_code(operator, code):
-            raise OneTimeCodeWrong
-        take_back(db, tried)
+        operator = use_code(db, operator_id, code, tried)
         operator.totp_sealed = operator.totp_step = None
         told = {"before": {"codes": True}, "after": {"codes": False}}
         audit.record(db, operator.tenant_id, actor, "operator.codes_off", operator_id, **told)
@@ -82,8 +71,20 @@ def count_code(operator_id: UUID, device: Device) -> Try:
         return count_try(db, CODES, str(operator_id), device, TRIES)
 
 
-def use_code(operator: Operator, code: str) -> bool:
-    """Use a code of a locked operator up, with all before it; tell whether it was good."""
+def use_code(db: Session, operator_id: UUID, code: str, tried: Try) -> Operator:
+    """Use a code of an operator up, with all before it; lock and give the operator.
+
+    Raises OneTimeCodeWrong, and then the try goes on counting.
+    """
+    operator = lock_operator(db, operator_id)
+    if not _is_good(operator, code):
+        raise OneTimeCodeWrong
+    take_back(db, tried)
+    return operator
+
+
+def _is_good(operator: Operator, code: str) -> bool:
+    """Tell whether a code is good, and if so note its step: it is not good twice."""
     if operator.totp is None:
         return False
     step = int(now().timestamp()) // STEP_SECONDS

@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.clock import now
-from app.errors import OneTimeCodeNeeded, OneTimeCodeWrong, SignInNeeded, SignInWrong
+from app.errors import OneTimeCodeNeeded, SignInNeeded, SignInWrong
 from app.models import Operator, OperatorSession, Tenant
 from app.services import audit
 from app.services.one_time_codes import count_code, use_code
@@ -67,11 +67,8 @@ def confirm_code(token: str, code: str, device: Device) -> ConsoleSignIn:
     tried = count_code(operator_id, device)
     fresh = new_console_token()
     with transaction() as db:
-        operator = lock_operator(db, operator_id)
+        operator = use_code(db, operator_id, code, tried)
         session = _lock_awaiting(db, token)
-        if not use_code(operator, code):
-            raise OneTimeCodeWrong
-        take_back(db, tried)
         session.token_hash, session.awaits_code = token_hash(fresh), False
         session.expires_at = now() + CONSOLE_LIFETIME
         _note(db, operator, device)
@@ -109,9 +106,7 @@ def _check_code(operator_id: UUID, code: str | None, device: Device) -> None:
         raise OneTimeCodeNeeded
     tried = count_code(operator_id, device)
     with transaction() as db:
-        if not use_code(lock_operator(db, operator_id), code):
-            raise OneTimeCodeWrong
-        take_back(db, tried)
+        use_code(db, operator_id, code, tried)
 
 
 def _prove(email: str, password: str, device: Device) -> Operator:

@@ -12,6 +12,7 @@ from app.admin.console.pages import Page, done
 from app.catalogue import N_
 from app.errors import Failure
 from app.services import one_time_codes as service
+from app.services.operators import show_operator
 
 
 class MineView(Page):
@@ -54,7 +55,7 @@ class MineView(Page):
         return done(url_for(".index"), message)
 
     def _shown(self, form: CodeForm, **more: object) -> ResponseReturnValue:
-        asked = service.are_codes_asked(signed_in().operator_id)
+        asked = show_operator(signed_in().operator_id).asks_code
         return self.render("console/mine.html", form=form, asked=asked, **more)
 
 
