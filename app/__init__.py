@@ -7,6 +7,7 @@ from app import (
     admin,
     api,
     cli,
+    connections,
     dialects,
     headers,
     jwts,
@@ -40,6 +41,7 @@ def create_app(config: Config) -> Flask:
     languages.init_app(app)
     tenancy.init_app(app)
     db.init_app(app)
+    connections.init_app(app)
     migrate.init_app(app, db, directory=MIGRATIONS)
     openapi.init_app(app)
     problems.init_app(app)

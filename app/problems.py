@@ -6,6 +6,7 @@ A dialect tells the same failures in its own envelope, from the same `failure_of
 import json
 from typing import Any
 
+import psycopg
 import structlog
 from flask import Flask, Response, g
 from gunicorn.http.errors import NoMoreData, ParseException
@@ -113,7 +114,7 @@ def _failure_behind(error: Exception) -> Failure:
         return _of_http(error)
     if isinstance(error, ParseException | NoMoreData):
         return BadRequest(type(error).__name__)  # the body's own framing is broken
-    if isinstance(error, OperationalError | PoolExhausted):
+    if isinstance(error, OperationalError | PoolExhausted | psycopg.OperationalError):
         return DatabaseUnavailable(type(error).__name__)
     log.error("unexpected", exc_info=error)
     return Internal(type(error).__name__)

@@ -29,7 +29,8 @@ def flask_settings(config: Config) -> dict[str, Any]:
         "SQLALCHEMY_ENGINE_OPTIONS": {
             "pool_size": config.database_pool_size,
             "max_overflow": 0,
-            "pool_pre_ping": True,
+            # The few that are in use at a time are those that have the statements prepared.
+            "pool_use_lifo": True,
             # An error's text would hold what was written, phones and tokens among it.
             "hide_parameters": True,
             "connect_args": {"connect_timeout": 5, "options": CONNECTION_OPTIONS},

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 import psycopg
+from sqlalchemy import PoolProxiedConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -38,6 +39,31 @@ def transaction() -> Iterator[Session]:
         # Rolls back what was not committed, and forgets every row, so that the next transaction
         # of this request reads afresh.
         session.close()
+
+
+@contextmanager
+def autocommit() -> Iterator[psycopg.Connection[Any]]:
+    """Give the driver's own connection, from the same pool: each statement commits by itself.
+
+    For what every request waits for: one statement is one round trip, and prepared once it has
+    been used a few times. Raises psycopg's errors, not SQLAlchemy's.
+    """
+    pooled = db.engine.raw_connection()
+    connection = cast("psycopg.Connection[Any]", pooled.driver_connection)
+    try:
+        connection.autocommit = True
+        yield connection
+    finally:
+        _give_back(pooled, connection)
+
+
+def _give_back(pooled: PoolProxiedConnection, connection: psycopg.Connection[Any]) -> None:
+    """Give a connection back as it was; one that is closed, or still busy, to nobody."""
+    try:
+        connection.autocommit = False
+    except psycopg.Error:
+        pooled.invalidate()
+    pooled.close()
 
 
 def violated(error: DBAPIError) -> str | None:

@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "models": {"extensions", "keyring"},
     "services": {"catalogue", "models", "extensions", "keyring", "clock", "errors", "wechat"},
     "schemas": {"clock"},
+    "connections": {"extensions"},
     "logs": set(),
     "headers": set(),
     "languages": set(),
