@@ -17,9 +17,10 @@ from app.services.my_sessions import end_all_sessions, end_other_sessions
 from app.services.password_tries import account_key
 from app.services.phone_numbers import number_index, phone_number
 from app.services.retention import run_retention
-from app.services.sessions import Device, find_caller
+from app.services.sessions import Device
 from app.services.social_accounts import get_social_account, lock_social_account
 from app.services.transactions import transaction
+from app.services.verification import find_caller
 from tests.cast import (
     ACME_CLUB,
     ACME_SHOP,
