@@ -18,6 +18,7 @@ from app import (
     problems,
     tenancy,
 )
+from app.api.express import Express
 from app.extensions import api as openapi
 from app.extensions import db, migrate
 from app.keyring import KeyRing
@@ -59,4 +60,5 @@ def create_app(config: Config) -> Flask:
 
     proxies = config.trusted_proxies
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]
+    app.wsgi_app = Express(app)  # type: ignore[method-assign]
     return app
