@@ -21,6 +21,8 @@ ASK_SECONDS = 0.25
 PAUSE_SECONDS = 0.5
 # Of a network that swallows everything, in milliseconds: then the connection is given up.
 UNANSWERED_MS = 3000
+# So operators know it in pg_stat_activity.
+NAME = "wxpass changes"
 
 LISTEN = f"LISTEN {CHANNEL}"
 # Through a pooler that lends another connection to each statement, nobody would be listening.
@@ -58,7 +60,8 @@ def _connect() -> "Connection[tuple[bool]]":
     """Connect as the pool does, but outside of it."""
     arguments, options = db.engine.dialect.create_connect_args(db.engine.url)
     options |= current_app.config["SQLALCHEMY_ENGINE_OPTIONS"]["connect_args"]
-    return psycopg.connect(*arguments, **options, autocommit=True, tcp_user_timeout=UNANSWERED_MS)
+    options |= {"application_name": NAME, "tcp_user_timeout": UNANSWERED_MS}
+    return psycopg.connect(*arguments, **options, autocommit=True)
 
 
 def _listen(connection: "Connection[tuple[bool]]", changes: Changes) -> None:
