@@ -1,0 +1,192 @@
+"""What is answered in front of Flask is what Flask would have answered."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+from werkzeug.test import TestResponse
+
+from app.services.caches import Caches
+from tests.cast import ACME_CLUB, Client, Person, Reader, failure
+from tests.test_logs import log_into
+
+
+@pytest.fixture
+def heard(app: Flask) -> Iterator[Caches]:
+    """Let the service believe, for this test, that it hears of all changes."""
+    caches: Caches = app.extensions["caches"].of_this_process()
+    caches.changes.begin()
+    caches.changes.believe(float("inf"))
+    yield caches
+    caches._clear()
+
+
+@pytest.fixture
+def statements() -> Iterator[list[str]]:
+    """Collect what the database is asked."""
+    asked: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        asked.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    yield asked
+    event.remove(Engine, "before_cursor_execute", note)
+
+
+def told(answer: TestResponse) -> tuple[Any, ...]:
+    """Give all of an answer but the id that each request has of its own."""
+    headers = {name: value for name, value in answer.headers if name != "X-Request-Id"}
+    return answer.status, headers, answer.data
+
+
+@pytest.mark.parametrize("path", ["/v1/verify", "/v1/me"])
+def test_a_later_answer_is_the_first_and_asks_nobody(
+    client: Client, alice: Person, heard: Caches, statements: list[str], path: str
+) -> None:
+    """Otherwise clients are told something else once they are known, or the database is asked."""
+    token = client.bind(alice)["token"]
+    # At the first it is learnt whose the token is, at the second what they are shown.
+    first, second = (client.send("GET", path, token) for _ in range(2))
+    statements.clear()
+    third = client.send("GET", path, token)
+    assert statements == []
+    assert first.status_code < 300
+    assert told(third) == told(second) == told(first)
+    assert third.headers["X-Request-Id"] != first.headers["X-Request-Id"]
+
+
+@pytest.mark.parametrize("path", ["/v1/verify", "/v1/me"])
+def test_both_ways_log_the_same(
+    app: Flask, client: Client, alice: Person, heard: Caches, path: str
+) -> None:
+    """Otherwise most of the traffic is not in the log, or a token is."""
+    token = client.bind(alice)["token"]
+    (ours,) = (one for one in logging.getLogger().handlers if type(one) is logging.StreamHandler)
+    lines = io.StringIO()
+    log_into(lines, as_json=True)
+    try:
+        for _ in range(3):
+            client.send("GET", path, token, headers={"X-Request-Id": "trace-0001.of_a-caller"})
+    finally:
+        logging.getLogger().handlers = [ours]
+    logged = [json.loads(line) for line in lines.getvalue().splitlines()]
+    for line in logged:
+        assert line.pop("milliseconds") >= 0
+        assert line.pop("timestamp")
+    assert logged[0] == logged[1] == logged[2]
+    assert logged[0]["request_id"] == "trace-0001.of_a-caller"
+    assert token not in lines.getvalue()
+
+
+def test_a_request_id_is_taken_over_only_if_it_may_be_logged(
+    client: Client, alice: Person, heard: Caches
+) -> None:
+    """Otherwise a token that a client puts there is in the log of every request."""
+    token = client.bind(alice)["token"]
+    for given in ("short", token, "x" * 65, "sixteen chars\r\nX: y"):
+        for _ in range(2):
+            try:
+                answer = client.send("GET", "/v1/verify", token, headers={"X-Request-Id": given})
+            except ValueError:  # no client can send it, either
+                continue
+            assert answer.headers["X-Request-Id"] != given
+
+
+UNUSUAL: dict[str, dict[str, Any]] = {
+    "another method": {"method": "HEAD"},
+    "a scheme in small letters": {"scheme": "bearer"},
+    "blanks around it": {"scheme": "Bearer  "},
+    "the token in another header, too": {"also": "X-Litemall-Token"},
+}
+
+
+@pytest.mark.parametrize("how", UNUSUAL.values(), ids=UNUSUAL.keys())
+def test_what_is_unusual_but_good_is_answered_by_flask(
+    client: Client, alice: Person, heard: Caches, how: dict[str, Any]
+) -> None:
+    """Otherwise a client that worked stops working once it is known."""
+    token = client.bind(alice)["token"]
+    expected = client.send("GET", "/v1/verify", token)
+    headers = {"Authorization": f"{how.get('scheme', 'Bearer')} {token}"}
+    headers |= {how["also"]: token} if "also" in how else {}
+    for _ in range(2):
+        answer = client.send(how.get("method", "GET"), "/v1/verify", headers=headers)
+        assert told(answer) == told(expected)
+
+
+def test_two_tokens_are_refused_though_one_is_known(
+    client: Client, alice: Person, bob: Person, heard: Caches
+) -> None:
+    """Otherwise which of two people it is depends on what a worker remembers."""
+    tokens = [client.bind(person)["token"] for person in (alice, bob)]
+    for token in tokens:
+        assert client.send("GET", "/v1/verify", token).status_code == 204
+    mixed = {"Authorization": f"Bearer {tokens[0]}", "X-OA-Token": tokens[1]}
+    for _ in range(2):
+        answer = client.send("GET", "/v1/verify", headers=mixed)
+        assert failure(answer) == (401, "tokens_differ")
+
+
+@pytest.mark.parametrize(
+    ("path", "refusal"), [("/v1/verify", (401, "no_user")), ("/v1/me", (403, "login_unbound"))]
+)
+def test_an_unbound_login_is_nobody_however_often_it_asks(
+    client: Client, alice: Person, heard: Caches, path: str, refusal: tuple[int, str]
+) -> None:
+    """Otherwise a login that belongs to no user passes as one."""
+    token = client.log_in(alice)["token"]
+    assert {failure(client.send("GET", path, token)) for _ in range(3)} == {refusal}
+
+
+def test_a_user_is_shown_their_own_profile_only(
+    client: Client, alice: Person, bob: Person, heard: Caches
+) -> None:
+    """Otherwise one person's name and phone are shown to another."""
+    people = {person: client.bind(person) for person in (alice, bob)}
+    for _ in range(3):
+        for person, login in people.items():
+            shown = client.me(login["token"]).json
+            assert shown["phone"] == f"+86{person.phone}"
+            assert shown["id"] == login["user"]["id"]
+
+
+def test_a_changed_user_is_shown_anew(
+    client: Client, alice: Person, heard: Caches, rows: Reader
+) -> None:
+    """Otherwise people do not see what they have just typed."""
+    login = client.bind(alice)
+    token, user_id = login["token"], rows("SELECT id FROM users")[0][0]
+    assert [client.me(token).json["gender"] for _ in range(2)] == [0, 0]
+    assert client.send("PATCH", "/v1/me", token, json={"gender": 2}).status_code == 200
+    heard.changes.note(user_id.bytes)
+    assert [client.me(token).json["gender"] for _ in range(2)] == [2, 2]
+
+
+def test_a_refusal_is_not_remembered(
+    client: Client, alice: Person, heard: Caches, rows: Reader
+) -> None:
+    """Otherwise one bad moment of the database is everybody's for ten minutes."""
+    token = client.bind(alice)["token"]
+    assert client.send("GET", "/v1/verify", token).status_code == 204
+    rows("ALTER TABLE users RENAME COLUMN nickname TO lost")
+    assert client.me(token).status_code == 500
+    rows("ALTER TABLE users RENAME COLUMN lost TO nickname")
+    assert client.me(token).status_code == 200
+
+
+def test_a_token_of_another_app_is_refused_there(
+    client: Client, alice: Person, heard: Caches
+) -> None:
+    """Otherwise the app of the path counts only for those who are not known yet."""
+    token = client.bind(alice)["token"]
+    for _ in range(2):
+        assert client.send("GET", "/v1/verify", token).status_code == 204
+        refused = client.post("profile", token, app=ACME_CLUB, nickname="x")
+        assert failure(refused) == (403, "token_of_another_app")
