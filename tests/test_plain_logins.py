@@ -12,8 +12,9 @@ from uuid import UUID
 import psycopg
 import pytest
 from flask import Flask
+from werkzeug.test import TestResponse
 
-from app.services import audit, login
+from app.services import audit, login, plain_logins
 from app.services.apps import set_app_enabled
 from app.services.counts import Counts
 from app.services.desk_care import merge_users, set_user_status, unbind_identity
@@ -217,7 +218,8 @@ LIVING = "SELECT user_id IS NOT NULL FROM login_sessions WHERE ended_at IS NULL 
 Change = Callable[[Known], None]
 
 
-@pytest.mark.parametrize(
+# How a login is answered that met the change, and which sessions live then.
+CAME_OF_IT = pytest.mark.parametrize(
     ("change", "came_of_it"),
     [
         (unbind, (False, [False, False])),
@@ -229,41 +231,92 @@ Change = Callable[[Known], None]
         (withdraw, (True, [True, True])),
     ],
 )
-def test_a_login_that_waited_for_a_change_stands_on_what_came_of_it(
-    change: Change,
-    came_of_it: tuple[bool | str, list[bool]],
-    app: Flask,
-    client: Client,
-    alice: Person,
-    rows: Reader,
-) -> None:
-    """Otherwise somebody is logged in as whom they no longer are, or may no longer be."""
+
+
+@pytest.fixture
+def known(app: Flask, client: Client, alice: Person, rows: Reader) -> Known:
+    """Alice, who is a user by her phone."""
     enter_user(app, account="alice", password="alice-password")
     configure(app)
-    known, code = Known(app, rows, client.bind(alice)["token"]), alice.wx_login()
+    return Known(app, rows, client.bind(alice)["token"])
+
+
+def seen(answer: TestResponse, rows: Reader) -> tuple[bool | str, list[bool]]:
+    """Say what came of a login; whoever is in is a user who is there."""
+    living = [is_bound for (is_bound,) in rows(LIVING)]
+    if answer.status_code != 200:
+        return failure(answer)[1], living
+    if answer.json["bound"]:
+        (its,) = rows(
+            "SELECT users.id::text, status, erase_after IS NULL FROM users"
+            " JOIN social_accounts ON user_id = users.id"
+        )
+        assert its == (answer.json["user"]["id"], "active", True)
+        assert Client(rows.app).me(answer.json["token"]).json["id"] == its[0]
+    return answer.json["bound"], living
+
+
+@CAME_OF_IT
+def test_a_login_that_waited_for_a_change_stands_on_what_came_of_it(
+    change: Change, came_of_it: Any, app: Flask, client: Client, alice: Person, known: Known
+) -> None:
+    """Otherwise somebody is logged in as whom they no longer are, or may no longer be."""
+    code = alice.wx_login()
     with ThreadPoolExecutor() as pool, stopped_before_its_end(app) as wait_for:
         changing = pool.submit(change, known)
         wait_for(1)
         answering = pool.submit(client.post, "login", code=code)
         wait_for(2)
     changing.result()
-    answer = answering.result()
-    answered = answer.json["bound"] if answer.status_code == 200 else failure(answer)[1]
-    assert (answered, [is_bound for (is_bound,) in rows(LIVING)]) == came_of_it
-    if answered is True:
-        ((user_id, status, closed),) = rows(
-            "SELECT users.id, status, erase_after IS NOT NULL FROM users"
-            " JOIN social_accounts ON user_id = users.id"
-        )
-        assert (answer.json["user"]["id"], status, closed) == (str(user_id), "active", False)
-        assert client.me(answer.json["token"]).status_code == 200
+    assert seen(answering.result(), known.rows) == came_of_it
+
+
+def after_the_look(
+    monkeypatch: pytest.MonkeyPatch, change: Callable[..., object], *what: object, **how: object
+) -> None:
+    """Let something happen between the look and the entrance."""
+    prepare = plain_logins._entry
+
+    def change_first(*entry: Any) -> dict[str, Any]:
+        with ThreadPoolExecutor() as pool:
+            pool.submit(change, *what, **how).result()
+        return prepare(*entry)
+
+    monkeypatch.setattr(plain_logins, "_entry", change_first)
+
+
+@CAME_OF_IT
+def test_a_login_that_looked_before_a_change_stands_on_what_came_of_it(
+    change: Change,
+    came_of_it: Any,
+    client: Client,
+    alice: Person,
+    known: Known,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Otherwise the answer shows one user, and the session is another's."""
+    code = alice.wx_login()
+    after_the_look(monkeypatch, change, known)
+    assert seen(client.post("login", code=code), known.rows) == came_of_it
+
+
+@pytest.mark.parametrize("place", [ACME_SHOP, ACME_CLUB], ids=["here", "by unionid"])
+def test_whoever_became_somebody_since_the_look_is_let_in_as_that(
+    place: App, client: Client, alice: Person, rows: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a person is asked for what they have just given."""
+    token, code = client.log_in(alice, place)["token"], alice.wx_login()
+    tap = alice.tap_phone_new(place)
+    after_the_look(monkeypatch, client.post, "phone", token, place, **tap)
+    answer = client.post("login", code=code)
+    assert answer.json["bound"] is True
+    assert rows.count("users") == 1
 
 
 def test_a_login_that_is_refused_leaves_no_trace(
-    app: Flask, client: Client, alice: Person, rows: Reader
+    client: Client, alice: Person, known: Known, rows: Reader
 ) -> None:
     """Otherwise it looks as if a disabled person had been there."""
-    known = Known(app, rows, client.bind(alice)["token"])
     disable(known)
     code, before = alice.wx_login(), read_tables(rows)
     assert failure(client.post("login", code=code)) == (403, "user_disabled")
