@@ -313,6 +313,16 @@ def test_whoever_became_somebody_since_the_look_is_let_in_as_that(
     assert rows.count("users") == 1
 
 
+def test_whoever_became_somebody_without_a_unionid_is_let_in_as_that(
+    client: Client, alice: Person, wechat: WeChat, rows: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise tenants without an Open Platform account have it worse."""
+    wechat.fault("no_unionid", times=2)
+    token, code = client.log_in(alice)["token"], alice.wx_login()
+    after_the_look(monkeypatch, client.post, "phone", token, **alice.tap_phone_new())
+    assert client.post("login", code=code).json["bound"] is True
+
+
 def test_a_login_that_is_refused_leaves_no_trace(
     client: Client, alice: Person, known: Known, rows: Reader
 ) -> None:
