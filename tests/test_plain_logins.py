@@ -323,6 +323,26 @@ def test_whoever_became_somebody_without_a_unionid_is_let_in_as_that(
     assert client.post("login", code=code).json["bound"] is True
 
 
+def test_a_login_that_waited_for_what_changes_nothing_about_it_still_goes_the_short_way(
+    app: Flask, client: Client, alice: Person, known: Known, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise people who log in twice at once cost as much as if nothing were known of them."""
+    monkeypatch.setattr(login, "_enter", None)
+    code, url = alice.wx_login(), app.config["SQLALCHEMY_DATABASE_URI"].replace("+psycopg", "")
+    others = psycopg.connect(url)
+    with ThreadPoolExecutor() as pool, stopped_before_its_end(app) as wait_for, others as other:
+        other.execute("UPDATE social_accounts SET last_login_at = 'epoch'")
+        other.execute("UPDATE users SET last_login_at = 'epoch', level = 7")
+        answering = pool.submit(client.post, "login", code=code)
+        wait_for(1)
+    assert answering.result().json["bound"] is True
+    (moments,) = known.rows(
+        "SELECT its.last_login_at > now() - interval '1 minute', users.last_login_at ="
+        " its.last_login_at, level FROM users JOIN social_accounts AS its ON user_id = users.id"
+    )
+    assert moments == (True, True, 7)
+
+
 def test_a_login_that_is_refused_leaves_no_trace(
     client: Client, alice: Person, known: Known, rows: Reader
 ) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
@@ -33,18 +33,19 @@ LEASE = timedelta(seconds=30)
 FORGOTTEN_AFTER = timedelta(minutes=10)
 FORGETTING_EVERY = 10
 FORGOTTEN_AT_ONCE = 100
-NEVER = datetime.min.replace(tzinfo=UTC)
 
-# One claim in ten forgets old codes on the way; those that another is forgetting are left to them.
-# The claim does not wait for the disk. What comes after it does, and then it is on the disk too;
-# what a crash leaves without either, WeChat refuses if it has seen the code.
-CLAIM = f"""
+# What one claim in ten begins with. Old codes that another is forgetting are left to them.
+FORGET = f"""
 WITH forgotten AS (
-    DELETE FROM code_exchanges WHERE code_index IN (
+    DELETE FROM code_exchanges WHERE code_index = ANY (ARRAY(
         SELECT code_index FROM code_exchanges WHERE asked_at < %(forgotten_before)s
         LIMIT {FORGOTTEN_AT_ONCE} FOR UPDATE SKIP LOCKED
-    )
+    ))
 )
+"""  # noqa: S608 - a constant
+# It does not wait for the disk. What comes after it does, and then it is on the disk too; what a
+# crash leaves without either, WeChat refuses if it has seen the code.
+CLAIM = """
 INSERT INTO code_exchanges AS claimed
     (code_index, tenant_id, appid, asked_by, asked_at, session_id)
 VALUES (%(code_index)s, %(tenant_id)s, %(appid)s, %(asked_by)s, %(asked_at)s, %(session_id)s)
@@ -54,7 +55,7 @@ SET (asked_by, asked_at, session_id, failure)
 WHERE claimed.failure IS NOT NULL OR claimed.asked_at < %(given_up_before)s
     AND NOT EXISTS (SELECT FROM login_sessions WHERE id = claimed.session_id)
 RETURNING set_config('synchronous_commit', 'off', true)
-"""  # noqa: S608 - a constant
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,18 +135,19 @@ def _claim(ask: Ask, session_id: UUID) -> datetime | None:
     """
     moment = now()
     is_to_forget = session_id.int % FORGETTING_EVERY == 0
+    claim = {
+        "code_index": ask.code_index,
+        "tenant_id": ask.app.tenant_id,
+        "appid": ask.app.appid,
+        "asked_by": ask.asked_by,
+        "asked_at": moment,
+        "session_id": session_id,
+        "given_up_before": moment - LEASE,
+        "forgotten_before": moment - FORGOTTEN_AFTER,
+    }
     with autocommit() as db:
-        claim = {
-            "code_index": ask.code_index,
-            "tenant_id": ask.app.tenant_id,
-            "appid": ask.app.appid,
-            "asked_by": ask.asked_by,
-            "asked_at": moment,
-            "session_id": session_id,
-            "given_up_before": moment - LEASE,
-            "forgotten_before": moment - FORGOTTEN_AFTER if is_to_forget else NEVER,
-        }
-        return moment if db.execute(CLAIM, claim).fetchone() else None
+        claimed = db.execute(FORGET + CLAIM if is_to_forget else CLAIM, claim).fetchone()
+    return moment if claimed else None
 
 
 def _wait(ask: Ask) -> UUID:

@@ -33,16 +33,17 @@ WHERE account.tenant_id = %(tenant_id)s AND account.appid = %(appid)s
     AND account.openid = %(openid)s
 """
 
-# What both ways write on the account that they are `standing` on. Two logins of a person at once
-# do not see each other's keys: until the next login a fourth may stay, which nobody reads.
+# What both ways write on the account that they are `standing` on. Rows are named by scalars: a plan
+# may be kept from when the tables were small, and then a join reads them whole. Two logins of a
+# person at once do not see each other's keys: until the next, a fourth may stay that nobody reads.
 KEEP_KEY = f"""
 key_forgotten AS (
-    DELETE FROM session_keys WHERE EXISTS (SELECT FROM standing) AND id IN (
+    DELETE FROM session_keys WHERE EXISTS (SELECT FROM standing) AND id = ANY (ARRAY(
         SELECT id FROM session_keys
         WHERE tenant_id = %(tenant_id)s AND social_account_id = %(account_id)s
             AND key_index <> %(key_index)s
         ORDER BY asked_at DESC OFFSET {KEPT - 1}
-    )
+    ))
 ), key_kept AS (
     INSERT INTO session_keys AS kept
         (id, tenant_id, social_account_id, key_index, session_key_sealed, asked_at)
@@ -78,11 +79,10 @@ WITH standing AS (
         AND person.status = 'active' AND person.erase_after IS NULL
     FOR NO KEY UPDATE OF account, person
 ), account_noted AS (
-    UPDATE social_accounts SET last_login_at = %(moment)s
-    FROM standing WHERE social_accounts.id = standing.id
+    UPDATE social_accounts SET last_login_at = %(moment)s WHERE id = (SELECT id FROM standing)
 ), user_noted AS (
     UPDATE users SET last_login_at = %(moment)s, last_login_ip = %(ip)s
-    FROM standing WHERE users.id = standing.user_id
+    WHERE id = (SELECT user_id FROM standing)
 ), {KEEP_KEY} {OPEN_SESSION}
 """  # noqa: S608 - of constants
 
