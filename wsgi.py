@@ -8,7 +8,7 @@ import click
 
 from app import create_app
 from app.boot import BootRefused, refuse_unfit_keys
-from app.services.count_writing import write_regularly
+from app.services import count_writing, listening, session_uses
 from config import ConfigError, development, load_config
 
 # gunicorn stops as a whole for this code; for any other it starts the worker again, for ever.
@@ -27,7 +27,9 @@ try:
         app.extensions["keys_fit"] = True
     elif not is_command:
         refuse_unfit_keys(app)
-    write_regularly(app)
+    count_writing.write_regularly(app)
+    session_uses.write_regularly(app)
+    listening.listen_regularly(app)
 except (ConfigError, BootRefused) as error:
     print(error, file=sys.stderr)
     sys.exit(BOOT_FAILED)

@@ -18,10 +18,13 @@ from app import (
     problems,
     tenancy,
 )
+from app.api.express import Express
 from app.extensions import api as openapi
 from app.extensions import db, migrate
 from app.keyring import KeyRing
+from app.services.caches import Caches
 from app.services.counts import Counts, count_answer
+from app.services.session_uses import SessionUses
 from app.settings import MIGRATIONS, flask_settings
 from app.wechat import WeChatClient
 from config import Config
@@ -33,6 +36,8 @@ def create_app(config: Config) -> Flask:
     app.url_map.merge_slashes = False
     app.config.update(flask_settings(config))
     app.extensions["counts"] = Counts()
+    app.extensions["caches"] = Caches()
+    app.extensions["session_uses"] = SessionUses()
     app.extensions["wechat_client"] = WeChatClient(config.wechat_api_base_url, count_answer)
     keyring.init_app(app, KeyRing(config.keys, config.pepper))
 
@@ -55,4 +60,5 @@ def create_app(config: Config) -> Flask:
 
     proxies = config.trusted_proxies
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]
+    app.wsgi_app = Express(app)  # type: ignore[method-assign]
     return app

@@ -22,7 +22,9 @@ from app.errors import (
     TokensDiffer,
     UserDisabled,
 )
-from app.services.sessions import Caller, Device, find_caller
+from app.services.callers import Caller
+from app.services.sessions import Device
+from app.services.verification import find_caller
 
 P = ParamSpec("P")
 R = TypeVar("R")

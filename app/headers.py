@@ -2,6 +2,8 @@
 
 from flask import Flask, Response
 
+ALWAYS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
 
 def init_app(app: Flask) -> None:
     """Keep answers out of caches, for many hold tokens, and their type from being guessed."""
@@ -9,6 +11,6 @@ def init_app(app: Flask) -> None:
 
 
 def _add(response: Response) -> Response:
-    response.headers.setdefault("Cache-Control", "no-store")
-    response.headers["X-Content-Type-Options"] = "nosniff"
+    for name, value in ALWAYS.items():
+        response.headers.setdefault(name, value)
     return response

@@ -7,7 +7,7 @@ bodies) is not given to the log in the first place.
 import logging
 import re
 import time
-from uuid import uuid4
+from secrets import token_hex
 
 import structlog
 from flask import Flask, Response, g, request
@@ -28,31 +28,20 @@ def init_app(app: Flask, *, as_json: bool) -> None:
 
 
 def configure(*, as_json: bool) -> None:
-    """Let structlog write to the standard library's root logger, and that to stderr."""
+    """Let structlog and the standard library's loggers write the same lines to stderr.
+
+    Ours go there directly: one is written for every request.
+    """
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    # ASCII, so that no character ends a line early or is lost in a log of another encoding.
-    renderer: structlog.types.Processor = (
-        structlog.processors.JSONRenderer()
-        if as_json
-        else structlog.dev.ConsoleRenderer(
-            colors=False, exception_formatter=structlog.dev.plain_traceback
-        )
-    )
     tail: list[structlog.types.Processor] = [
         structlog.processors.format_exc_info,
         _without_rows,
-        renderer,
+        _renderer(as_json),
     ]
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=False,
-    )
     handler = logging.StreamHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -60,11 +49,28 @@ def configure(*, as_json: bool) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *tail],
         )
     )
+    structlog.configure(
+        processors=[*shared, *tail],
+        logger_factory=lambda *_: structlog.WriteLogger(handler.stream),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        cache_logger_on_first_use=False,
+    )
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
     # The development server logs URLs, and some clients send their codes and tokens in a query.
     logging.getLogger("werkzeug").addFilter(_holds_no_query)
+
+
+def _renderer(as_json: bool) -> structlog.types.Processor:
+    # ASCII, so that no character ends a line early or is lost in a log of another encoding.
+    return (
+        structlog.processors.JSONRenderer()
+        if as_json
+        else structlog.dev.ConsoleRenderer(
+            colors=False, exception_formatter=structlog.dev.plain_traceback
+        )
+    )
 
 
 def _without_rows(
@@ -80,9 +86,13 @@ def _holds_no_query(record: logging.LogRecord) -> bool:
     return "?" not in record.getMessage()
 
 
+def request_id_of(given: str) -> str:
+    """Take over the id that a proxy gave a request, if it may be logged; else make one."""
+    return given if REQUEST_ID.fullmatch(given) else token_hex(16)
+
+
 def _begin() -> None:
-    given = request.headers.get("X-Request-Id", "")
-    request_id = given if REQUEST_ID.fullmatch(given) else uuid4().hex
+    request_id = request_id_of(request.headers.get("X-Request-Id", ""))
     g.began = time.perf_counter()
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=request_id)

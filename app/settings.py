@@ -26,15 +26,7 @@ def flask_settings(config: Config) -> dict[str, Any]:
         "MAX_CONTENT_LENGTH": BODY_LIMIT,
         "MAX_FORM_MEMORY_SIZE": BODY_LIMIT,
         "SQLALCHEMY_DATABASE_URI": config.database_url,
-        "SQLALCHEMY_ENGINE_OPTIONS": {
-            "pool_size": config.database_pool_size,
-            "max_overflow": 0,
-            # The few that are in use at a time are those that have the statements prepared.
-            "pool_use_lifo": True,
-            # An error's text would hold what was written, phones and tokens among it.
-            "hide_parameters": True,
-            "connect_args": {"connect_timeout": 5, "options": CONNECTION_OPTIONS},
-        },
+        "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(config),
         "JWT_PRIVATE_KEY": config.jwt_private_key,
         "JWT_ALGORITHM": config.jwt_algorithm,
         "JWT_DECODE_ALGORITHMS": [config.jwt_algorithm],
@@ -59,4 +51,16 @@ def flask_settings(config: Config) -> dict[str, Any]:
         "OPENAPI_URL_PREFIX": "/",
         "OPENAPI_JSON_PATH": "openapi.json",
         "PROPAGATE_EXCEPTIONS": False,
+    }
+
+
+def _engine_options(config: Config) -> dict[str, Any]:
+    return {
+        "pool_size": config.database_pool_size,
+        "max_overflow": 0,
+        # The few that are in use at a time are those that have the statements prepared.
+        "pool_use_lifo": True,
+        # An error's text would hold what was written, phones and tokens among it.
+        "hide_parameters": True,
+        "connect_args": {"connect_timeout": 5, "options": CONNECTION_OPTIONS},
     }

@@ -126,7 +126,7 @@ def test_a_forked_process_begins_anew_and_has_one_writer(app: Flask) -> None:
     mine = Counts()
     mine.begin_writing = lambda: began.append(1)
     mine.of_this_process().happened.note(counting.Happened(today(), "x", "opened"))
-    mine._process = -1  # as after a fork
+    mine._once._process = -1  # as after a fork
     at_once([mine.of_this_process] * 8)
     assert len(began) == 2
     assert mine.happened.gather() == {}

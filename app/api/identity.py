@@ -5,10 +5,11 @@ from typing import Any
 from flask import Response
 
 from app.api.blueprint import Blueprint
-from app.auth import bound_login, current_user, login_required, no_login, this_caller
+from app.auth import bound_login, login_required, no_login, this_caller
 from app.schemas.jwts import JwksResponse, JwtResponse
 from app.schemas.requests import EmptyRequest
 from app.services import jwts, signing_keys
+from app.services.callers import Caller
 
 blp = Blueprint("identity", __name__)
 
@@ -22,14 +23,17 @@ IDENTITY_HEADERS = {
 DESCRIBED = {name: {"schema": {"type": "string"}} for name in IDENTITY_HEADERS}
 
 
+def identity_headers(caller: Caller) -> dict[str, str]:
+    """Spell whose login it is for a proxy to pass on."""
+    return {name: str(getattr(caller, what)) for name, what in IDENTITY_HEADERS.items()}
+
+
 @blp.get("/v1/verify")
 @login_required
 @blp.response(204, headers=DESCRIBED)
 def verify() -> Response:
     """Say in headers whose login a request carries, for a proxy's auth_request or forward-auth."""
-    user = current_user()
-    headers = {name: str(getattr(user, what)) for name, what in IDENTITY_HEADERS.items()}
-    return Response(status=204, headers=headers)
+    return Response(status=204, headers=identity_headers(this_caller()))
 
 
 @blp.post("/v1/apps/<string:appid>/jwt")

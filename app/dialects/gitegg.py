@@ -23,7 +23,8 @@ from app.errors import CredentialsWrong, Failure
 from app.schemas import gitegg as wire
 from app.schemas.lenient import CodeRequest, OpenDataRequest
 from app.services import bind_keys, binding, login, open_data, refresh, users
-from app.services.sessions import Caller, Tokens
+from app.services.callers import Caller
+from app.services.sessions import Tokens
 from app.tenancy import hinted_appid, pick_hinted, take_hint, this_app
 from app.wechat import UserInfo
 

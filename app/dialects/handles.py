@@ -2,7 +2,7 @@
 
 from app.auth import caller_of
 from app.errors import TokenInvalid
-from app.services.sessions import Caller
+from app.services.callers import Caller
 
 
 def unbound_caller(handle: str) -> Caller:

@@ -13,7 +13,7 @@ from app.schemas import uniapp as wire
 from app.schemas.lenient import CodeRequest
 from app.schemas.people import LoginResponse
 from app.services import bind_keys, binding, login, users
-from app.services.sessions import Caller
+from app.services.callers import Caller
 from app.tenancy import take_hint, this_app
 
 

@@ -1,6 +1,7 @@
 """Mini-programs: which app a request is for, and the operators' work on the config table."""
 
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -13,6 +14,8 @@ from app.errors import AppDisabled, AppExists, AppUnknown, TenantDisabled
 from app.models import Tenant, WeChatApp
 from app.services import audit
 from app.services.app_secret_marks import SECRETS, put_secrets
+from app.services.caches import caches
+from app.services.session_cache import app_subject
 from app.services.tenants import get_tenant
 from app.services.transactions import transaction, violated
 
@@ -36,6 +39,15 @@ class AppConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownApp:
+    """An app, and what may forbid its use."""
+
+    config: AppConfig
+    enabled: bool
+    tenant_status: str
+
+
+@dataclass(frozen=True, slots=True)
 class NewApp:
     """What an operator says of an app; the last three go into the database encrypted."""
 
@@ -52,23 +64,32 @@ def get_app(appid: str, *, even_disabled: bool = False) -> AppConfig:
     """Find the app that answers to `appid`; raise AppUnknown, AppDisabled or TenantDisabled."""
     if not APPID.fullmatch(appid):
         raise AppUnknown
+    known = caches().apps.find(appid) or _read_app(appid)
+    if not even_disabled:
+        _refuse_disabled(known)
+    return known.config
+
+
+def _read_app(appid: str) -> KnownApp:
+    asked_at = time.monotonic()
     wanted = select(WeChatApp, Tenant.slug, Tenant.status).join(Tenant)
     with transaction() as db:
         row = db.execute(wanted.where(WeChatApp.appid == appid)).one_or_none()
     if row is None:
         raise AppUnknown
-    app, tenant_slug, tenant_status = row
-    if not even_disabled:
-        _refuse_disabled(app, tenant_status)
-    return AppConfig(
-        appid, app.tenant_id, tenant_slug, app.registration, app.secret or "", app.session_limit
+    app, slug, tenant_status = row
+    config = AppConfig(
+        appid, app.tenant_id, slug, app.registration, app.secret or "", app.session_limit
     )
+    known = KnownApp(config, app.enabled, tenant_status)
+    caches().apps.keep(appid, known, asked_at, app_subject(appid), app.tenant_id.bytes)
+    return known
 
 
-def _refuse_disabled(app: WeChatApp, tenant_status: str) -> None:
-    if tenant_status != "active":
+def _refuse_disabled(known: KnownApp) -> None:
+    if known.tenant_status != "active":
         raise TenantDisabled
-    if not app.enabled:
+    if not known.enabled:
         raise AppDisabled
 
 

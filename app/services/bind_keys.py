@@ -9,13 +9,20 @@ from sqlalchemy.orm import Session
 from app.errors import LoginUnbound, OpenDataOfAnother, TokenInvalid
 from app.models import LoginSession, Measure, SocialAccount
 from app.services.apps import AppConfig
+from app.services.callers import Caller
 from app.services.code_exchange import Ask, exchange_once, get_opened
 from app.services.counts import count_if_committed
 from app.services.login import Login, login_of, note_login, refuse_inactive_owner
 from app.services.owners import Visit, settle_at_login
 from app.services.phone_numbers import number_index, phone_number
 from app.services.session_keys import Met, meet
-from app.services.sessions import Caller, Device, Opening, Tokens, open_session, reissue
+from app.services.sessions import (
+    Device,
+    Opening,
+    Tokens,
+    open_session,
+    reissue,
+)
 from app.services.social_accounts import lock_social_account
 from app.services.transactions import decided_again_when_lost, transaction
 from app.services.users import get_profile

@@ -8,13 +8,19 @@ from sqlalchemy.orm import Session
 from app.errors import NoSocialAccount, TokenInvalid
 from app.models import LoginSession, SocialAccount
 from app.services.apps import AppConfig
+from app.services.callers import Caller
 from app.services.closing import reopen
 from app.services.credentials import ProvenUser, check_credentials
 from app.services.login import Login
 from app.services.open_data import verified_phone
 from app.services.owners import Visit, free, settle_by_password, settle_by_phone, settle_by_user
 from app.services.phone_numbers import PhoneNumber, number_index
-from app.services.sessions import Caller, Device, ending, refuse_old_login, reissue
+from app.services.sessions import (
+    Device,
+    ending,
+    refuse_old_login,
+    reissue,
+)
 from app.services.social_accounts import lock_social_account
 from app.services.transactions import decided_again_when_lost, transaction
 from app.services.users import Profile, get_profile

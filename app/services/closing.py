@@ -11,7 +11,8 @@ from app.clock import now
 from app.errors import SessionRevoked
 from app.models import LoginSession, Tenant, User
 from app.services import audit
-from app.services.sessions import Caller, Device, ending, refuse_old_login
+from app.services.callers import Caller
+from app.services.sessions import Device, ending, refuse_old_login
 from app.services.transactions import decided_again_when_lost, transaction
 from app.services.user_sessions import sessions_of_user
 

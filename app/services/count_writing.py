@@ -1,11 +1,9 @@
 """Writing what was counted: a batch every few seconds, added to the day's rows."""
 
 import atexit
-import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
-from threading import Thread
 from typing import Any
 
 import structlog
@@ -24,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 
 from app.models import AnswerTime, DailyCount, DailyFailure, Measure, WeChatApp
+from app.services import background
 from app.services.counts import Answered, Failed, Happened, counts, today
 from app.services.transactions import transaction
 
@@ -39,35 +38,17 @@ CTID: ColumnElement[str] = literal_column("ctid")
 
 def write_regularly(app: Flask) -> None:
     """Let every process that counts write what it has, from its first count to its exit."""
-
-    def begin() -> None:
-        try:
-            Thread(target=_keep_writing, args=(app,), name="count-writing", daemon=True).start()
-        except RuntimeError as error:
-            # No login fails because nobody is there to write that there was one.
-            log.warning("counts_written_at_exit_only", error=str(error))
-
-    app.extensions["counts"].begin_writing = begin
+    app.extensions["counts"].begin_writing = lambda: background.begin(
+        app, "count-writing", lambda: background.every(EVERY_SECONDS, write_counts)
+    )
     atexit.register(_write_last, app)
-
-
-def _keep_writing(app: Flask) -> None:
-    # A greenlet begins with the log's context of the request that made it.
-    structlog.contextvars.clear_contextvars()
-    while True:
-        time.sleep(EVERY_SECONDS)
-        _write_in(app)
 
 
 def _write_last(app: Flask) -> None:
     # At its exit a process can begin nothing any more.
     if app.extensions["counts"].has_begun:
-        _write_in(app)
-
-
-def _write_in(app: Flask) -> None:
-    with app.app_context():
-        write_counts()
+        with app.app_context():
+            write_counts()
 
 
 def write_counts() -> None:

@@ -3,7 +3,6 @@
 Whoever counts asks no database, takes no lock and waits for nobody (docs/decisions/0014).
 """
 
-import os
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ from sqlalchemy.orm import Session
 from app.clock import now
 from app.models import Measure
 from app.models.answer_time import BOUNDS, UNANSWERED
+from app.services.processes import OncePerProcess
 
 # Where the tenants' days begin; there has been no summer time since 1991.
 SHANGHAI = timezone(timedelta(hours=8))
@@ -84,8 +84,7 @@ class Counts:
 
     def __init__(self) -> None:
         self.begin_writing: Callable[[], None] | None = None
-        self._beginning = Lock()
-        self._process: int | None = None
+        self._once = OncePerProcess(self._begin)
         self._clear()
 
     def _clear(self) -> None:
@@ -94,25 +93,20 @@ class Counts:
         self.answered: Tally[Answered] = Tally()
         self.writing = Lock()
 
+    def _begin(self) -> None:
+        self._clear()
+        if self.begin_writing is not None:
+            self.begin_writing()
+
     @property
     def has_begun(self) -> bool:
         """Tell whether this process has counted anything."""
-        return self._process == os.getpid()
+        return self._once.has_begun
 
     def of_this_process(self) -> "Counts":
         """Begin anew in a process that was forked: what its parent counted, the parent writes."""
-        if not self.has_begun:
-            with self._beginning:
-                self._begin()
+        self._once()
         return self
-
-    def _begin(self) -> None:
-        if self.has_begun:
-            return
-        self._clear()
-        self._process = os.getpid()
-        if self.begin_writing is not None:
-            self.begin_writing()
 
 
 def counts() -> Counts:

@@ -19,8 +19,9 @@ from app.models import (
     WeChatPush,
 )
 from app.services import audit
+from app.services.callers import Caller
 from app.services.holdings import Holdings, find_holdings, tries_of
-from app.services.sessions import Caller, Device
+from app.services.sessions import Device
 from app.services.transactions import transaction
 from app.services.users import get_user
 

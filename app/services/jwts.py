@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from flask_jwt_extended import create_access_token
 
-from app.services.sessions import Caller
+from app.services.callers import Caller
 from app.services.signing_keys import JWT_LIFETIME, Key, signing_key
 
 

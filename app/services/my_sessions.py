@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from app.errors import SessionUnknown
 from app.models import LoginSession, WeChatApp
 from app.services import audit
-from app.services.sessions import Caller, Device, ending, living
+from app.services.callers import Caller
+from app.services.sessions import Device, ending, living
 from app.services.transactions import decided_again_when_lost, transaction
 from app.services.user_sessions import sessions_of_user
 

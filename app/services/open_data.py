@@ -6,6 +6,7 @@ from app.clock import now
 from app.errors import OpenDataOfAnother
 from app.models import Measure
 from app.services.apps import AppConfig
+from app.services.callers import Caller
 from app.services.counts import count
 from app.services.phone_numbers import PhoneNumber, phone_number
 from app.services.profiles import (
@@ -17,7 +18,6 @@ from app.services.profiles import (
     write_profile,
 )
 from app.services.session_keys import with_session_keys
-from app.services.sessions import Caller
 from app.services.social_accounts import get_social_account
 from app.services.transactions import transaction
 from app.services.wechat_calls import client, with_access_token

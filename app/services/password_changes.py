@@ -8,10 +8,11 @@ from sqlalchemy.orm import Session
 from app.errors import CredentialsWrong, NoAccount, NoPassword, UserMerged, UserUnknown
 from app.models import LoginSession, User
 from app.services import audit
+from app.services.callers import Caller
 from app.services.credentials import prove_password
 from app.services.password_tries import forget_account
 from app.services.passwords import hash_password
-from app.services.sessions import Caller, Device, ending
+from app.services.sessions import Device, ending
 from app.services.tenants import get_tenant
 from app.services.transactions import decided_again_when_lost, transaction
 from app.services.user_sessions import sessions_of_user

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from app.errors import TokenInvalid
 from app.models import SocialAccount, User
+from app.services.callers import Caller
 from app.services.holdings import with_merged
-from app.services.sessions import Caller
 from app.services.transactions import transaction
 
 LONGEST_KEPT = 512

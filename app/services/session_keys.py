@@ -20,7 +20,7 @@ from app.keyring import SealBroken, keyring
 from app.models import SessionKey, SocialAccount
 from app.models.columns import new_id
 from app.services.apps import AppConfig
-from app.services.sessions import Caller
+from app.services.callers import Caller
 from app.services.social_accounts import get_social_account, upsert_social_account
 from app.services.transactions import transaction
 from app.wechat import SessionKeyStale, WeChatIdentity

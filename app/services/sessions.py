@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Protocol
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Update, func, select, update
@@ -14,23 +15,22 @@ from app.errors import (
     Failure,
     LoginTooOld,
     SessionEnded,
-    SessionExpired,
     SessionReplaced,
     SessionRevoked,
     TenantDisabled,
     TokenInvalid,
     UserDisabled,
 )
-from app.models import LoginSession, Measure, Tenant, User, WeChatApp
+from app.models import LoginSession, Measure, WeChatApp
 from app.models.columns import new_id
 from app.services.apps import AppConfig
+from app.services.callers import Caller
 from app.services.counts import count_if_committed
 from app.services.tokens import TokenPair, token_hash
 from app.services.transactions import transaction
 
 LOGIN_LIFETIME = timedelta(hours=2)
 REFRESH_LIFETIME = timedelta(days=30)
-SEEN_EVERY = timedelta(minutes=1)
 # So long a login shows that the person is there, and has what they logged in with.
 JUST_NOW = timedelta(minutes=10)
 
@@ -52,19 +52,6 @@ class Device:
     def model(self) -> str | None:
         """Give what the device says it is, but for the network it is in, which changes."""
         return self.name and NETWORK.sub("", self.name)
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Whose login token a request carries; unbound while `user_id` is None."""
-
-    session_id: UUID
-    tenant_id: UUID
-    tenant_slug: str
-    appid: str
-    social_account_id: UUID | None
-    user_id: UUID | None
-    token_hash: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,40 +178,6 @@ def reissue(
     return tokens
 
 
-def find_caller(token: str, *, even_expired: bool = False) -> Caller:
-    """Answer "who is this?" for a login token; a bound session slides on while it is used.
-
-    Raises TokenInvalid, SessionReplaced, SessionEnded, SessionRevoked, SessionExpired,
-    UserDisabled, AppDisabled, TenantDisabled.
-    """
-    with transaction() as db:
-        row = db.execute(
-            select(LoginSession, User.status, WeChatApp.enabled, Tenant.status, Tenant.slug)
-            .join(WeChatApp, WeChatApp.appid == LoginSession.appid)
-            .join(Tenant, Tenant.id == LoginSession.tenant_id)
-            .outerjoin(User, User.id == LoginSession.user_id)
-            .where(LoginSession.token_hash == token_hash(token))
-        ).one_or_none()
-        if row is None:
-            raise why_unknown(db, token)
-        session, user_status, app_enabled, tenant_status, tenant_slug = row
-        refuse_ended(session)
-        refuse_disabled(user_status, app_enabled, tenant_status)
-        if session.expires_at > now():
-            _see(db, session, now())
-        elif not even_expired:
-            raise SessionExpired
-        return Caller(
-            session.id,
-            session.tenant_id,
-            tenant_slug,
-            session.appid,
-            session.social_account_id,
-            session.user_id,
-            session.token_hash,
-        )
-
-
 def why_unknown(db: Session, token: str) -> Failure:
     """Tell a token that was replaced by the one after it from one that never was, or long ago."""
     before = LoginSession.previous_token_hash == token_hash(token)
@@ -235,7 +188,16 @@ def why_unknown(db: Session, token: str) -> Failure:
     return SessionReplaced()
 
 
-def refuse_ended(session: LoginSession) -> None:
+class Endable(Protocol):
+    """A session as far as it says whether it has ended, and why."""
+
+    @property
+    def ended_at(self) -> datetime | None: ...
+    @property
+    def end_reason(self) -> str | None: ...
+
+
+def refuse_ended(session: Endable) -> None:
     """Raise SessionEnded if its client has ended it, SessionRevoked if somebody else has."""
     if session.ended_at is not None:
         raise SessionEnded if session.end_reason in BY_ITSELF else SessionRevoked
@@ -265,23 +227,6 @@ def refuse_disabled(user_status: str | None, app_enabled: bool, tenant_status: s
         raise AppDisabled
     if user_status not in (None, "active"):
         raise UserDisabled
-
-
-def _see(db: Session, session: LoginSession, moment: datetime) -> None:
-    """Note the use, at most once a minute; only a bound session's life grows by it.
-
-    Written beside the loaded row, and only while the token is the same: a use must not revive
-    a session that somebody ends at this moment.
-    """
-    if moment - session.seen_at < SEEN_EVERY:
-        return
-    expires_at = moment + LOGIN_LIFETIME if session.user_id else session.expires_at
-    db.execute(
-        update(LoginSession)
-        .where(LoginSession.id == session.id, LoginSession.token_hash == session.token_hash)
-        .values(seen_at=moment, expires_at=expires_at)
-        .execution_options(synchronize_session=False)
-    )
 
 
 def end_session(caller: Caller) -> None:

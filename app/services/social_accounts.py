@@ -12,7 +12,7 @@ from app.errors import Failure, NoSocialAccount, TokenInvalid
 from app.models import SocialAccount
 from app.models.columns import new_id
 from app.services.apps import AppConfig
-from app.services.sessions import Caller
+from app.services.callers import Caller
 from app.services.transactions import transaction
 from app.wechat import WeChatIdentity
 

@@ -1,12 +1,13 @@
 """Carries one request to WeChat and its JSON back, without ever repeating what was sent."""
 
 import logging
-from collections.abc import Mapping
-from http.cookiejar import DefaultCookiePolicy
+import ssl
+from http import HTTPStatus
 
-import requests
-from requests.adapters import HTTPAdapter
+import certifi
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Retry, Timeout, connection_from_url
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
+from urllib3.util import create_urllib3_context, parse_url
 
 from app.wechat.errors import WeChatUnavailable
 from app.wechat.json_fields import JsonObject, WrongShape, parse_object
@@ -16,86 +17,97 @@ READ_TIMEOUT = 5.0  # seconds between two bytes of the answer
 MOST_ANSWER_BYTES = 64 * 1024  # WeChat's longest answer here is below 2 KiB
 POOL_SIZE = 500  # idle connections kept; more are opened when all are in use
 
-_NETWORK_ERRORS = (requests.RequestException, HTTPError)
+_HEADERS = {
+    "User-Agent": "wxpass",
+    "Accept-Encoding": "identity",
+    "Accept": "*/*",
+    "Connection": "keep-alive",
+}
+_HEADERS_OF_BODIES = _HEADERS | {"Content-Type": "application/json"}
 
 
 class Transport:
     """Talk HTTP to one host, from many greenlets at once."""
 
     def __init__(self, base_url: str) -> None:
-        self._base_url = base_url.rstrip("/")
-        self._session = _make_session()
+        self._base_path = parse_url(base_url.rstrip("/")).path or ""
+        self._pool = _make_pool(base_url)
 
     def close(self) -> None:
-        """Close the idle connections."""
-        self._session.close()
+        """Close the idle connections; nothing can be asked afterwards."""
+        self._pool.close()
 
-    def exchange(
-        self, method: str, path: str, query: Mapping[str, str], body: bytes | None = None
-    ) -> JsonObject:
+    def exchange(self, method: str, target: str, body: bytes | None = None) -> JsonObject:
         """Send a request and return the JSON object of its answer; raises WeChatUnavailable.
 
-        Repeats it once if no connection could be made, and never after it may have arrived: the
-        codes in it work once.
+        `target` is the path with its query. Repeats the request once if no connection could be
+        made, and never after it may have arrived: the codes in it work once.
         """
         try:
-            content = self._fetch(method, path, query, body)
+            content = self._fetch(method, target, body)
         except WeChatUnavailable as failure:
             if failure.maybe_consumed:
                 raise
-            content = self._fetch(method, path, query, body)
+            content = self._fetch(method, target, body)
         return _read_object(content)
 
-    def _fetch(self, method: str, path: str, query: Mapping[str, str], body: bytes | None) -> bytes:
+    def _fetch(self, method: str, target: str, body: bytes | None) -> bytes:
         try:
-            with self._request(method, path, query, body) as response:
+            response = self._request(method, target, body)
+            try:
                 return _read_content(response)
-        except _NETWORK_ERRORS as error:
+            finally:
+                # Read to its end, the answer has given its connection back. Else the connection is
+                # closed, for the rest would be taken for the next answer.
+                response.close()
+                response.release_conn()
+        except HTTPError as error:
             # The text of these errors holds the URL with its secret: nothing of it may pass.
             raise WeChatUnavailable(
                 reason=type(error).__name__,
-                maybe_consumed=not _never_arrived(error),
+                # A failed TLS handshake is counted: its error also fits a broken answer.
+                maybe_consumed=not isinstance(error, (ConnectTimeoutError, NewConnectionError)),
                 answered=False,
             ) from None
 
-    def _request(
-        self, method: str, path: str, query: Mapping[str, str], body: bytes | None
-    ) -> requests.Response:
+    def _request(self, method: str, target: str, body: bytes | None) -> BaseHTTPResponse:
         # The body is bytes, never a stream: WeChat answers a chunked request with an empty 412.
-        return self._session.request(
+        return self._pool.urlopen(
             method,
-            self._base_url + path,
-            params=query,
-            data=body,
-            headers={"Content-Type": "application/json"} if body else None,
-            timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
-            stream=True,
+            self._base_path + target,
+            body,
+            _HEADERS_OF_BODIES if body else _HEADERS,
+            redirect=False,
+            assert_same_host=False,  # a target is a path, so there is no host to compare
+            timeout=Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT),
+            preload_content=False,
         )
 
 
-class _SessionWithoutRedirects(requests.Session):
-    """Takes a redirect as it is. requests would parse and read it even when told not to follow."""
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        return None
-
-
-def _make_session() -> requests.Session:
-    session = _SessionWithoutRedirects()
-    session.trust_env = False  # no proxy, netrc or certificates from the environment
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.headers.update({"User-Agent": "wxpass", "Accept-Encoding": "identity"})
-    adapter = HTTPAdapter(pool_maxsize=POOL_SIZE, pool_block=False)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session
+def _make_pool(base_url: str) -> HTTPConnectionPool:
+    # urllib3 asks the environment for no proxy, keeps no cookie, and decodes what comes encoded.
+    https = parse_url(base_url).scheme == "https"
+    return connection_from_url(
+        base_url,
+        maxsize=POOL_SIZE,
+        block=False,
+        retries=Retry(False, redirect=False),  # made once; False alone makes one for each call
+        **({"ssl_context": _trust(), "cert_reqs": ssl.CERT_REQUIRED} if https else {}),
+    )
 
 
-def _read_content(response: requests.Response) -> bytes:
+def _trust() -> ssl.SSLContext:
+    """Trust certifi's authorities and no others; read once, for it takes longer than a login."""
+    context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)  # checks the host's name too
+    context.load_verify_locations(certifi.where())
+    return context
+
+
+def _read_content(response: BaseHTTPResponse) -> bytes:
     # Refusals come as 200 too (全局返回码); anything else is not from the API itself.
-    if response.status_code != requests.codes.ok:
-        raise WeChatUnavailable(reason=f"HTTP {response.status_code}", maybe_consumed=True)
-    content: bytes = response.raw.read(MOST_ANSWER_BYTES + 1, decode_content=True)
+    if response.status != HTTPStatus.OK:
+        raise WeChatUnavailable(reason=f"HTTP {response.status}", maybe_consumed=True)
+    content = response.read(MOST_ANSWER_BYTES + 1)
     if len(content) > MOST_ANSWER_BYTES:
         raise WeChatUnavailable(reason="answer too long", maybe_consumed=True)
     return content
@@ -107,13 +119,6 @@ def _read_object(content: bytes) -> JsonObject:
         return parse_object(content)
     except WrongShape:
         raise WeChatUnavailable(reason="answer is no JSON object", maybe_consumed=True) from None
-
-
-def _never_arrived(error: Exception) -> bool:
-    # requests wraps urllib3's MaxRetryError, which holds the cause as its reason. A failed TLS
-    # handshake is not counted: what urllib3 reports for it also fits a broken answer.
-    cause = getattr(error.args[0], "reason", None) if error.args else None
-    return isinstance(cause, (ConnectTimeoutError, NewConnectionError))
 
 
 def _holds_no_url(record: logging.LogRecord) -> bool:

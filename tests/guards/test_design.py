@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "boot": {"services", "errors", "languages", "extensions"},
     "tenancy": {"services", "errors"},
     "auth": {"services", "errors"},
-    "api": {"schemas", "services", "auth", "tenancy", "problems"},
+    "api": {"schemas", "services", "auth", "tenancy", "problems", "headers", "logs"},
     "dialects": {
         "schemas",
         "services",

@@ -5,6 +5,7 @@ import gzip
 import json
 import logging
 import socket
+import time
 import traceback
 
 import pytest
@@ -34,7 +35,7 @@ def test_bytes_are_utf8_even_as_text_plain_without_charset(client, wechat):
     answer = {**SESSION, "nickName": "爱丽丝😀"}
     wechat.answers(json.dumps(answer, ensure_ascii=False).encode("utf-8"))
     read = transport.Transport(wechat.url)
-    assert read.exchange("GET", "/", {})["nickName"] == "爱丽丝😀"
+    assert read.exchange("GET", "/")["nickName"] == "爱丽丝😀"
     read.close()
 
 
@@ -101,6 +102,45 @@ def test_a_large_compressed_answer_is_cut_off(client, wechat):
         log_in(client)
 
 
+def test_an_answer_too_long_leaves_nothing_for_the_next(client, wechat):
+    """Otherwise its rest is read as the answer to somebody else's login."""
+    wechat.answers(b"x" * 1_000_000)
+    for _ in range(3):
+        with pytest.raises(WeChatUnavailable, match="too long"):
+            log_in(client)
+    wechat.answers(SESSION)
+    assert log_in(client).openid == log_in(client).openid == "oAlice"
+    assert wechat.connections == 4
+
+
+def test_a_compressed_answer_is_read_though_none_is_asked_for(client, wechat):
+    wechat.answers(
+        gzip.compress(json.dumps(SESSION).encode()), headers={"Content-Encoding": "gzip"}
+    )
+    assert log_in(client).openid == "oAlice"
+
+
+def test_a_login_sends_these_headers_and_no_others(client, wechat):
+    wechat.answers(SESSION)
+    log_in(client)
+    assert dict(wechat.received[0].headers) == {
+        "Host": wechat.url.removeprefix("http://"),
+        "User-Agent": "wxpass",
+        "Accept-Encoding": "identity",
+        "Accept": "*/*",
+        "Connection": "keep-alive",
+    }
+
+
+@pytest.mark.parametrize("end", ["", "/"])
+def test_a_base_url_may_have_a_path(wechat, end):
+    client = WeChatClient(f"{wechat.url}/mirror/of{end}")
+    wechat.answers(SESSION)
+    log_in(client)
+    client.close()
+    assert wechat.received[0].path == "/mirror/of/sns/jscode2session"
+
+
 def test_proxies_of_the_environment_are_ignored(client, wechat, refused_url, monkeypatch):
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, refused_url)
@@ -125,6 +165,27 @@ def test_a_dropped_connection_is_not_retried(client, wechat):
         log_in(client)
     assert caught.value.maybe_consumed
     assert len(wechat.received) == 1
+
+
+def test_a_kept_connection_that_breaks_is_not_retried(client, wechat):
+    """Otherwise a code that has arrived is sent again, and the person told that it is used up."""
+    wechat.answers(SESSION)
+    log_in(client)
+    wechat.answers(SESSION, drops_connection=True)
+    with pytest.raises(WeChatUnavailable) as caught:
+        log_in(client)
+    assert caught.value.maybe_consumed
+    assert (len(wechat.received), wechat.connections) == (2, 1)
+
+
+def test_a_kept_connection_that_wechat_has_closed_is_not_used(client, wechat):
+    """Otherwise the first login after a quiet minute fails."""
+    raw = json.dumps(SESSION).encode()
+    wechat.answers(raw, claims_bytes=len(raw))  # which closes without saying so
+    for _ in range(3):
+        log_in(client)
+        time.sleep(0.05)
+    assert (len(wechat.received), wechat.connections) == (3, 3)
 
 
 def test_an_answer_cut_short_is_not_retried(client, wechat):

@@ -1,0 +1,109 @@
+"""Remembering what was read from the database until it changes (docs/decisions/0019)."""
+
+import time
+from collections.abc import Hashable
+from threading import Lock
+from typing import Any, Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+# So long silence is believed after a question to the listener's connection that was answered.
+BELIEVED_SECONDS = 0.9
+# Nothing is remembered for longer, so no change need be.
+REMEMBERED_SECONDS = 600.0
+# A change of more things at once is one of everything.
+MOST_CHANGES = 50_000
+EVERYTHING = "*"
+
+
+class Changes:
+    """What Postgres told of, and until when its silence means that nothing changed.
+
+    All times are of this process's own `time.monotonic`: neither another machine's clock nor a
+    clock that is set makes anything live longer. One thread notes, anybody asks.
+    """
+
+    def __init__(self) -> None:
+        self._believed_until = self._heard_since = 0.0
+        # When each thing was last told of; the latest stands last.
+        self._moments: dict[Hashable, float] = {}
+        self._noting = Lock()
+
+    @property
+    def are_heard(self) -> bool:
+        """Tell whether what changes now will be heard of in time."""
+        return time.monotonic() < self._believed_until
+
+    def begin(self) -> None:
+        """Note that the listener listens from now on; what was read before counts no more."""
+        self._heard_since = time.monotonic()
+
+    def believe(self, asked_at: float) -> None:
+        """Note that the listener's connection answered: all that was told by then is noted."""
+        self._believed_until = asked_at + BELIEVED_SECONDS
+
+    def lose(self) -> None:
+        """Note that the listener's connection is lost: anything may change unheard."""
+        self._believed_until = 0.0
+
+    def note(self, about: Hashable) -> None:
+        """Note that something, or EVERYTHING, has changed."""
+        moment = time.monotonic()
+        with self._noting:
+            self._moments.pop(about, None)
+            self._moments[about] = moment
+            if about == EVERYTHING or len(self._moments) > MOST_CHANGES:
+                self._heard_since, self._moments = moment, {}
+            self._forget_before(moment - REMEMBERED_SECONDS)
+
+    def _forget_before(self, moment: float) -> None:
+        while self._moments:
+            oldest = next(iter(self._moments))
+            if self._moments[oldest] >= moment:
+                break
+            del self._moments[oldest]
+
+    def none_since(self, read_at: float, *subjects: Hashable) -> bool:
+        """Tell whether what was read about these subjects is still so.
+
+        `read_at` is from before the database was asked: it may have changed since the answer
+        was made up.
+        """
+        moment = time.monotonic()
+        if moment >= self._believed_until or moment - read_at > REMEMBERED_SECONDS:
+            return False
+        if read_at <= self._heard_since:
+            return False
+        moments = self._moments
+        return not moments or all(moments.get(one, 0.0) < read_at for one in subjects)
+
+
+class Cache(Generic[K, V]):
+    """Values, each with what it is about; of more than `most`, the oldest go."""
+
+    def __init__(self, changes: Changes, most: int) -> None:
+        self._changes = changes
+        self._most = most
+        self._kept: dict[K, tuple[float, tuple[Hashable, ...], V]] = {}
+
+    def find(self, key: K) -> V | None:
+        """Give what is remembered, if it is still so."""
+        kept = self._kept.get(key)
+        if kept is None:
+            return None
+        read_at, subjects, value = kept
+        return value if self._changes.none_since(read_at, *subjects) else None
+
+    def keep(self, key: K, value: V, read_at: float, *subjects: Hashable) -> None:
+        """Remember what the database was asked for at `read_at`, if its changes are heard."""
+        if self._changes.are_heard:
+            keep_latest(self._kept, key, (read_at, subjects, value), self._most)
+
+
+def keep_latest(kept: dict[K, Any], key: K, value: Any, most: int) -> None:
+    """Put a value last in a dictionary; of more than `most`, the first go."""
+    kept.pop(key, None)
+    kept[key] = value
+    while len(kept) > most:
+        kept.pop(next(iter(kept), key), None)

@@ -1,0 +1,95 @@
+"""Listening to what Postgres tells of changes, on a connection of its own."""
+
+import time
+from uuid import UUID
+
+import psycopg
+import structlog
+from flask import Flask, current_app
+from psycopg import Connection
+
+from app.extensions import db
+from app.services import background
+from app.services.cache import EVERYTHING, Changes
+from app.services.caches import Caches
+
+log = structlog.get_logger()
+
+CHANNEL = "wxpass_changes"
+# Asked so often, it is not long before a connection that only seems to live is no longer believed.
+ASK_SECONDS = 0.25
+PAUSE_SECONDS = 0.5
+# Of a network that swallows everything, in milliseconds: then the connection is given up.
+UNANSWERED_MS = 3000
+# So operators know it in pg_stat_activity.
+NAME = "wxpass changes"
+
+LISTEN = f"LISTEN {CHANNEL}"
+# Through a pooler that lends another connection to each statement, nobody would be listening.
+IS_LISTENING = f"SELECT '{CHANNEL}' IN (SELECT pg_listening_channels())"
+
+
+class NobodyListens(Exception):
+    """The connection is not the one that was told to listen."""
+
+
+def listen_regularly(app: Flask) -> None:
+    """Let every process that remembers anything listen, from its first use of the database on."""
+    caches: Caches = app.extensions["caches"]
+
+    def begin() -> None:
+        changes = caches.changes
+        background.begin(app, "changes", lambda: _keep_listening(changes))
+
+    caches.begin_listening = begin
+
+
+def _keep_listening(changes: Changes) -> None:
+    while True:
+        try:
+            with _connect() as connection:
+                _listen(connection, changes)
+        except (psycopg.Error, NobodyListens) as error:
+            log.warning("caches_off", error=type(error).__name__)
+        finally:
+            changes.lose()
+        time.sleep(PAUSE_SECONDS)
+
+
+def _connect() -> "Connection[tuple[bool]]":
+    """Connect as the pool does, but outside of it."""
+    arguments, options = db.engine.dialect.create_connect_args(db.engine.url)
+    options |= current_app.config["SQLALCHEMY_ENGINE_OPTIONS"]["connect_args"]
+    options |= {"application_name": NAME, "tcp_user_timeout": UNANSWERED_MS}
+    return psycopg.connect(*arguments, **options, autocommit=True)
+
+
+def _listen(connection: "Connection[tuple[bool]]", changes: Changes) -> None:
+    """Note what is told, for as long as the connection answers; raises what ends it.
+
+    Postgres signals a listener before the one who committed gets their answer, and a signalled
+    listener is told before the answer to its next question. So all that was committed before the
+    question is noted when its answer is here.
+    """
+    connection.execute(LISTEN)
+    changes.begin()
+    log.info("caches_on")
+    while True:
+        asked_at = time.monotonic()
+        if connection.execute(IS_LISTENING).fetchone() != (True,):
+            raise NobodyListens
+        _note(connection, changes, seconds=0)
+        changes.believe(asked_at)
+        _note(connection, changes, seconds=ASK_SECONDS)
+
+
+def _note(connection: "Connection[tuple[bool]]", changes: Changes, seconds: float) -> None:
+    for notice in connection.notifies(timeout=seconds):
+        changes.note(subject_of(notice.payload))
+
+
+def subject_of(payload: str) -> bytes | str:
+    """Read what a notice is about: the bytes of an id, an app's subject, or EVERYTHING."""
+    if payload == EVERYTHING or payload.startswith("app:"):
+        return payload
+    return UUID(payload).bytes

@@ -1,0 +1,118 @@
+"""Answering "who is this?" for a login token."""
+
+import time
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from app.clock import now
+from app.errors import SessionExpired
+from app.services.caches import caches
+from app.services.callers import Caller
+from app.services.session_cache import Life, SessionCache
+from app.services.session_uses import NOTED_EVERY, SessionUses, session_uses
+from app.services.sessions import (
+    LOGIN_LIFETIME,
+    refuse_disabled,
+    refuse_ended,
+    why_unknown,
+)
+from app.services.tokens import token_hash
+from app.services.transactions import autocommit, transaction
+
+READ = """
+SELECT s.id, s.tenant_id, s.appid, s.social_account_id, s.user_id, s.expires_at, s.seen_at,
+       s.ended_at, s.end_reason, u.status, a.enabled, t.status, t.slug
+FROM login_sessions s
+JOIN wechat_apps a ON a.appid = s.appid
+JOIN tenants t ON t.id = s.tenant_id
+LEFT JOIN users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id
+WHERE s.token_hash = %(token_hash)s
+"""
+NOTED_EVERY_SECONDS = NOTED_EVERY.total_seconds()
+LIFETIME_SECONDS = LOGIN_LIFETIME.total_seconds()
+
+
+class Found(NamedTuple):
+    """A session as the database has it, with all that may forbid its use."""
+
+    id: UUID
+    tenant_id: UUID
+    appid: str
+    social_account_id: UUID | None
+    user_id: UUID | None
+    expires_at: datetime
+    seen_at: datetime
+    ended_at: datetime | None
+    end_reason: str | None
+    user_status: str | None
+    app_enabled: bool
+    tenant_status: str
+    tenant_slug: str
+
+
+def find_caller(token: str, *, even_expired: bool = False) -> Caller:
+    """Answer "who is this?" for a login token; a bound session slides on while it is used.
+
+    Raises TokenInvalid, SessionReplaced, SessionEnded, SessionRevoked, SessionExpired,
+    UserDisabled, AppDisabled, TenantDisabled.
+    """
+    remembered = find_remembered(caches().sessions, session_uses(), token)
+    return remembered or _find_in_database(token, even_expired)
+
+
+def find_remembered(sessions: SessionCache, uses: SessionUses, token: str) -> Caller | None:
+    """Do as `find_caller` does for a good token that was seen before, without the database."""
+    found = sessions.find(token_hash(token))
+    if found is None:
+        return None
+    caller, life = found
+    if time.monotonic() - life.used_at >= NOTED_EVERY_SECONDS:
+        sessions.keep(caller, _used(uses, caller, life))
+    return caller
+
+
+def _find_in_database(token: str, even_expired: bool) -> Caller:
+    asked_at = time.monotonic()
+    found = _read(token)
+    refuse_ended(found)
+    refuse_disabled(found.user_status, found.app_enabled, found.tenant_status)
+    caller = Caller(
+        found.id,
+        found.tenant_id,
+        found.tenant_slug,
+        found.appid,
+        found.social_account_id,
+        found.user_id,
+        token_hash(token),
+    )
+    moment = now()
+    left, unused = (
+        some.total_seconds() for some in (found.expires_at - moment, moment - found.seen_at)
+    )
+    if left > 0:
+        life = Life(asked_at, asked_at + left, asked_at - unused)
+        is_news = unused >= NOTED_EVERY_SECONDS
+        life = _used(session_uses(), caller, life) if is_news else life
+        caches().sessions.keep(caller, life)
+    elif not even_expired:
+        raise SessionExpired
+    return caller
+
+
+def _read(token: str) -> Found:
+    values: dict[str, Any] = {"token_hash": token_hash(token)}
+    with autocommit() as db:
+        row = db.execute(READ, values).fetchone()
+    if row is not None:
+        return Found(*row)
+    with transaction() as session:
+        raise why_unknown(session, token)
+
+
+def _used(uses: SessionUses, caller: Caller, life: Life) -> Life:
+    """Note the use, at most once a minute; only a bound session's life grows by it."""
+    moment = time.monotonic()
+    uses.note(caller.token_hash)
+    expires_at = moment + LIFETIME_SECONDS if caller.user_id else life.expires_at
+    return Life(life.read_at, expires_at, moment)

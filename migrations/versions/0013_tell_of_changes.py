@@ -1,0 +1,82 @@
+"""tell of changes.
+
+Workers remember sessions, users' profiles and apps, and listen. Whatever changes one of these
+tells them when it commits: the service, a command, or somebody with psql.
+"""
+
+from alembic import op
+
+revision = "0013"
+down_revision = "0012"
+branch_labels = None
+depends_on = None
+
+# The argument is the column that holds what the change is about: an id, or an appid, which gets a
+# prefix since it may look like an id. Without an argument it is about everything.
+TELL = """
+CREATE FUNCTION tell_of_change() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    about text;
+BEGIN
+    IF TG_NARGS = 0 THEN
+        PERFORM pg_notify('wxpass_changes', '*');
+        RETURN NULL;
+    END IF;
+    IF TG_OP <> 'INSERT' THEN
+        about := to_jsonb(OLD) ->> TG_ARGV[0];
+        PERFORM pg_notify('wxpass_changes', TG_ARGV[1] || about);
+    END IF;
+    IF TG_OP <> 'DELETE' AND to_jsonb(NEW) ->> TG_ARGV[0] IS DISTINCT FROM about THEN
+        PERFORM pg_notify('wxpass_changes', TG_ARGV[1] || (to_jsonb(NEW) ->> TG_ARGV[0]));
+    END IF;
+    RETURN NULL;
+END $$
+"""
+SHOWN_OF_USERS = ("status", "account", "nickname", "avatar_url", "gender", "level", "erase_after")
+SHOWN_OF_PHONES = ("user_id", "number_index", "country_code")
+# What a login or a use writes is nothing to tell of: a session's life only grows by it.
+SESSION_CHANGED = """(OLD.token_hash, OLD.user_id, OLD.social_account_id, OLD.ended_at)
+    IS DISTINCT FROM (NEW.token_hash, NEW.user_id, NEW.social_account_id, NEW.ended_at)
+    OR NEW.expires_at < OLD.expires_at"""
+# Retention deletes what nobody remembers any more.
+SESSION_WAS_GOOD = "OLD.ended_at IS NULL AND OLD.expires_at > now() - interval '1 day'"
+
+
+def _differ(columns: tuple[str, ...]) -> str:
+    before, after = (", ".join(f"{row}.{one}" for one in columns) for row in ("OLD", "NEW"))
+    return f"({before}) IS DISTINCT FROM ({after})"
+
+
+# table, event, condition, column, prefix
+TRIGGERS = (
+    ("login_sessions", "UPDATE", SESSION_CHANGED, "id", ""),
+    ("login_sessions", "DELETE", SESSION_WAS_GOOD, "id", ""),
+    ("users", "UPDATE", _differ(SHOWN_OF_USERS), "id", ""),
+    ("users", "DELETE", "true", "id", ""),
+    ("phones", "INSERT", "true", "user_id", ""),
+    ("phones", "UPDATE", _differ(SHOWN_OF_PHONES), "user_id", ""),
+    ("phones", "DELETE", "true", "user_id", ""),
+    ("wechat_apps", "UPDATE", "true", "appid", "app:"),
+    ("wechat_apps", "DELETE", "true", "appid", "app:"),
+    ("tenants", "UPDATE", "true", "id", ""),
+    ("tenants", "DELETE", "true", "id", ""),
+)
+TABLES = sorted({trigger[0] for trigger in TRIGGERS})
+
+
+def upgrade() -> None:
+    op.execute(TELL)
+    for table, event, condition, column, prefix in TRIGGERS:
+        op.execute(
+            f"CREATE TRIGGER tell_of_{event.lower()} AFTER {event} ON {table} FOR EACH ROW"
+            f" WHEN ({condition}) EXECUTE FUNCTION tell_of_change('{column}', '{prefix}')"
+        )
+    for table in TABLES:
+        op.execute(
+            f"CREATE TRIGGER tell_of_truncate AFTER TRUNCATE ON {table}"
+            " EXECUTE FUNCTION tell_of_change()"
+        )
+
+
+def downgrade() -> None:
+    op.execute("DROP FUNCTION tell_of_change() CASCADE")

@@ -1,0 +1,131 @@
+"""What one call to WeChat costs, by what carries it: `python -m tests.bench.transports`.
+
+All ways in one run, each three times in turn, in greenlets as in a worker; the medians are told.
+Only their ratios mean anything on another machine.
+"""
+
+# ruff: noqa: E402 (gevent has to patch before anything else is imported)
+from gevent.monkey import patch_all
+
+patch_all()
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from statistics import median
+
+import gevent
+import requests
+from requests.adapters import HTTPAdapter
+
+from app.wechat import WeChatClient
+from app.wechat.transport import Transport
+
+PATH = "/sns/jscode2session"
+QUERY = {
+    "appid": "wx1234567890abcdef",
+    "secret": "a5ec12e7" * 4,
+    "js_code": "071GaTvK0UyoL92mO8yK",
+    "grant_type": "authorization_code",
+}
+HEADERS = {"User-Agent": "wxpass", "Accept-Encoding": "identity"}
+LONGEST = 64 * 1024 + 1
+CALLS, TURNS = 1920, 3
+
+# In a process of its own: what it costs is not the caller's.
+SERVER = """
+import asyncio
+
+BODY = b'{"openid":"o6_bmjrPTlm6_2sgVt7hMZOPfL2M","session_key":"tiihtNczf5v6AKRyjwEUhQ=="}'
+HEAD = "HTTP/1.1 200 OK\\r\\nContent-Type: text/plain\\r\\nContent-Length: {}\\r\\n\\r\\n"
+
+class WeChat(asyncio.Protocol):
+    def connection_made(self, transport):
+        self.transport, self.asked = transport, b""
+    def data_received(self, data):
+        self.asked += data
+        while b"\\r\\n\\r\\n" in self.asked:
+            self.asked = self.asked.partition(b"\\r\\n\\r\\n")[2]
+            self.transport.write(HEAD.format(len(BODY)).encode() + BODY)
+
+async def main():
+    server = await asyncio.get_running_loop().create_server(WeChat, "127.0.0.1", 0, backlog=1024)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+asyncio.run(main())
+"""
+
+
+def ways_to(url: str) -> dict[str, Callable[[], object]]:
+    """Give each way to ask once, by its name; the first is what the others are compared with."""
+    session = requests.Session()
+    session.trust_env = False
+    session.headers.update(HEADERS)
+    adapter = HTTPAdapter(pool_maxsize=500)
+    session.mount("http://", adapter)
+    prepared = session.prepare_request(requests.Request("GET", url + PATH))
+    transport, client = Transport(url), WeChatClient(url)
+    target = f"{PATH}?{'&'.join(f'{name}={value}' for name, value in QUERY.items())}"
+
+    def pooled_session() -> object:
+        with session.get(url + PATH, params=QUERY, timeout=(3, 5), stream=True) as answer:
+            return json.loads(answer.raw.read(LONGEST, decode_content=True))
+
+    def prepared_request() -> object:
+        request = prepared.copy()
+        request.url = url + target
+        with adapter.send(request, stream=True, timeout=(3, 5)) as answer:
+            return json.loads(answer.raw.read(LONGEST, decode_content=True))
+
+    return {
+        "requests, one session": pooled_session,
+        "requests.get": lambda: requests.get(url + PATH, params=QUERY, timeout=(3, 5)).json(),
+        "requests, prepared once": prepared_request,
+        "our transport": lambda: transport.exchange("GET", target),
+        "our code_to_session": lambda: client.code_to_session(*list(QUERY.values())[:3]),
+    }
+
+
+def measure(way: Callable[[], object], greenlets: int) -> tuple[float, float]:
+    """Give microseconds of CPU for a call, and calls in a second."""
+
+    def calls(number: int) -> None:
+        gevent.joinall([gevent.spawn(repeat, number) for _ in range(greenlets)], raise_error=True)
+
+    def repeat(number: int) -> None:
+        for _ in range(number):
+            way()
+
+    calls(1)
+    cpu, began = time.process_time(), time.perf_counter()
+    calls(CALLS // greenlets)
+    return (
+        (time.process_time() - cpu) / CALLS * 1e6,
+        CALLS / (time.perf_counter() - began),
+    )
+
+
+def main() -> None:
+    """Print a line for each way."""
+    server = subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.PIPE, text=True)
+    assert server.stdout
+    ways = ways_to(f"http://127.0.0.1:{int(server.stdout.readline())}")
+    try:
+        for greenlets in (16, 64):
+            turns = [
+                {name: measure(way, greenlets) for name, way in ways.items()} for _ in range(TURNS)
+            ]
+            costs = {name: median(turn[name][0] for turn in turns) for name in ways}
+            for name, cost in costs.items():
+                speed = median(turn[name][1] for turn in turns)
+                ratio = cost / costs["requests, one session"]
+                print(f"{greenlets:3} {name:25}{cost:6.0f} us {ratio:5.2f} {speed:7.0f}/s")
+    finally:
+        server.terminate()
+
+
+if __name__ == "__main__":
+    main()
