@@ -1,10 +1,17 @@
 """A code sent again by its client gets the same login; sent by anybody else, nothing."""
 
+from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
+import psycopg
 import pytest
 from flask import Flask
 
+from app.services import code_exchange
+from app.services.apps import get_app
+from app.services.code_exchange import Ask, exchange_once
+from app.services.sessions import Device
 from tests.cast import ACME_CLUB, ACME_SHOP, Client, Person, Reader, WeChat, enter_user, failure
 from tests.test_concurrency import at_once
 
@@ -121,9 +128,10 @@ def test_a_bind_key_is_given_again(client: Client, alice: Person, wechat: WeChat
 
 
 def test_a_failed_exchange_may_be_tried_anew_and_old_ones_are_forgotten(
-    client: Client, alice: Person, wechat: WeChat, rows: Reader
+    client: Client, alice: Person, wechat: WeChat, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise a busy minute of WeChat burns codes, or codes pile up for ever."""
+    monkeypatch.setattr(code_exchange, "FORGETTING_EVERY", 1)
     code = alice.wx_login()
     wechat.fault("busy", times=1)
     assert failure(client.post("login", code=code)) == (503, "wechat_unavailable")
@@ -131,3 +139,26 @@ def test_a_failed_exchange_may_be_tried_anew_and_old_ones_are_forgotten(
     rows("UPDATE code_exchanges SET asked_at = asked_at - interval '11 minutes'")
     client.log_in(alice)
     assert rows.count("code_exchanges") == 1
+
+
+@pytest.mark.real_commits
+def test_a_claim_does_not_wait_for_the_disk(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a login waits for it twice."""
+    url = app.config["SQLALCHEMY_DATABASE_URI"].replace("+psycopg", "")
+    with psycopg.connect(url, autocommit=True) as connection, app.app_context():
+        connection.execute("SET synchronous_commit = on")
+        monkeypatch.setattr(code_exchange, "autocommit", lambda: nullcontext(connection))
+        shop = get_app(ACME_SHOP.appid)
+
+        def written() -> Any:
+            return connection.execute("SELECT pg_current_wal_insert_lsn()").fetchone()
+
+        def is_on_disk(code: str) -> bool:
+            ask, before = Ask(shop, Device(None, None), code, "login"), written()
+            asked = "SELECT pg_current_wal_flush_lsn() > %s"
+            look = partial(connection.execute, asked, before)
+            answer = exchange_once(ask, lambda *_: look().fetchone(), lambda _: None)
+            return answer == (True,)
+
+        # Some may be there already, for others write too.
+        assert not all(is_on_disk(f"code {number}") for number in range(20))

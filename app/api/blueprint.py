@@ -82,6 +82,11 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]
     # Any one of these lets in.
     LOGINS = LOGIN_TOKENS
 
+    def arguments(self, schema: type[Schema] | Schema, **options: Any) -> Any:
+        """Read arguments by one schema, made once and not for every request."""
+        made = schema() if isinstance(schema, type) else schema
+        return super().arguments(made, **options)
+
     def add_url_rule(
         self,
         rule: str,

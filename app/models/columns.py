@@ -66,6 +66,10 @@ class Sealed:
         """Encrypt for a row of `owner` that is written without loading it first."""
         return keyring().seal(text, self._place(owner, [row[name] for name in self.row]))
 
+    def open(self, sealed: str, owner: Any, **row: object) -> str:
+        """Decrypt what stands in a row of `owner` that was read without loading it."""
+        return keyring().open(sealed, self._place(owner, [row[name] for name in self.row]))
+
     def reseal(self, sealed: str, owner: Any, row: Sequence[object]) -> str:
         """Encrypt anew what stands in a row of `owner`, with the first key; raise SealBroken."""
         place = self._place(owner, row)

@@ -16,6 +16,7 @@ from app.services.code_exchange import Ask, exchange_once, get_opened
 from app.services.counts import count_if_committed
 from app.services.credentials import ProvenUser, check_credentials, refuse_outdated
 from app.services.owners import Visit, settle_at_login, settle_by_password
+from app.services.plain_logins import enter_plainly
 from app.services.profiles import KeptProfile, name_newcomer
 from app.services.session_keys import Met, meet
 from app.services.sessions import (
@@ -23,6 +24,7 @@ from app.services.sessions import (
     Opening,
     Tokens,
     open_session,
+    tokens_of,
 )
 from app.services.transactions import decided_again_when_lost, transaction
 from app.services.users import Profile, get_profile, get_user, refuse_inactive
@@ -75,10 +77,21 @@ def _log_in(ask: Ask, claimed: KeptProfile | None = None) -> Login:
     app = ask.app
 
     def first(opening: Opening, asked_at: datetime) -> Login:
-        identity = code_to_session(app, ask.code)
-        return _enter(ask, opening, Met(identity, asked_at), claimed)
+        met = Met(code_to_session(app, ask.code), asked_at)
+        return _enter_plainly(ask, opening, met, claimed) or _enter(ask, opening, met, claimed)
 
     return exchange_once(ask, first, lambda opening: _entered(app, opening))
+
+
+def _enter_plainly(
+    ask: Ask, opening: Opening, met: Met, claimed: KeptProfile | None
+) -> Login | None:
+    is_named = claimed is not None and claimed.is_a_name
+    found = enter_plainly(ask, opening, met, is_named=is_named)
+    if found is None:
+        return None
+    tokens = tokens_of(opening.pair, found.user_id)
+    return Login(tokens, found.user, met.identity.openid, found.unionid, found.kept)
 
 
 @decided_again_when_lost

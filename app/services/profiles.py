@@ -26,6 +26,11 @@ class KeptProfile:
     nickname: str | None
     avatar_url: str | None
 
+    @property
+    def is_a_name(self) -> bool:
+        """Tell whether it names anybody."""
+        return bool(self.nickname) and self.nickname != NOBODYS_NICKNAME
+
 
 def presentable(text: str) -> str:
     """Drop what cannot be kept or shown; WeChat does not promise there is none of it."""
@@ -44,7 +49,7 @@ def name_newcomer(db: Session, account: SocialAccount, claimed: KeptProfile) -> 
 
     Nobody vouches for that name, so it never replaces one.
     """
-    if account.nickname or not claimed.nickname or claimed.nickname == NOBODYS_NICKNAME:
+    if account.nickname or not claimed.nickname or not claimed.is_a_name:
         return
     account.nickname = claimed.nickname.strip()
     account.avatar_url = claimed.avatar_url or account.avatar_url

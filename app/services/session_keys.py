@@ -62,7 +62,7 @@ def keep_session_key(
     later has the newer key, whichever is written last.
     """
     mine = (SessionKey.tenant_id == account.tenant_id, SessionKey.social_account_id == account.id)
-    index = keyring().blind_index(session_key, f"session_keys:{account.id}")
+    index = key_index(account.id, session_key)
     others = select(SessionKey.id).where(*mine, SessionKey.key_index != index)
     too_many = others.order_by(SessionKey.asked_at.desc()).offset(KEPT - 1)
     forget = delete(SessionKey).where(SessionKey.id.in_(too_many)).cte("forgotten")
@@ -82,6 +82,11 @@ def keep_session_key(
             set_={"asked_at": func.greatest(fresh.excluded.asked_at, SessionKey.asked_at)},
         ).add_cte(forget)
     )
+
+
+def key_index(account_id: UUID, session_key: str) -> bytes:
+    """Give the blind index by which WeChat's giving the same key again is recognised."""
+    return keyring().blind_index(session_key, f"session_keys:{account_id}")
 
 
 def with_session_keys(caller: Caller, read: Callable[[str], R]) -> tuple[SocialAccount, R]:

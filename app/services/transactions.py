@@ -17,6 +17,12 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 ATTEMPTS = 5
+# What Postgres says to whom another transaction got ahead of.
+LOST_RACES = (
+    psycopg.errors.UniqueViolation,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+)
 
 
 class LostRace(Exception):
@@ -73,12 +79,7 @@ def violated(error: DBAPIError) -> str | None:
 
 def is_lost_race(error: DBAPIError) -> bool:
     """Tell whether another transaction got there first, so that deciding anew can succeed."""
-    return isinstance(
-        error.orig,
-        psycopg.errors.UniqueViolation
-        | psycopg.errors.DeadlockDetected
-        | psycopg.errors.SerializationFailure,
-    )
+    return isinstance(error.orig, LOST_RACES)
 
 
 def decided_again_when_lost(service: Callable[P, R]) -> Callable[P, R]:
