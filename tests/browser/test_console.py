@@ -1,5 +1,6 @@
 """An operator's first hour with the console, in a real browser, one thing after another."""
 
+import time
 from collections.abc import Iterator
 
 import psycopg
@@ -99,6 +100,7 @@ def test_a_person_logs_in_is_found_and_is_logged_out(copy: Copy, screen: Screen)
     PAGES["user"] = f"users/{screen.id_in_address()}/show"
     screen.press("End")
     assert "living" not in screen.text()
+    time.sleep(1)  # by then every worker has heard of it
     ended = requests.get(address, headers=bearer, timeout=5)
     assert (ended.status_code, ended.json()["code"]) == (401, "session_revoked")
 
