@@ -1,7 +1,7 @@
 """All that `make bench` measures, and what it says of the targets."""
 
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from statistics import quantiles
 
 from tests.bench import driving
@@ -28,29 +28,39 @@ Results = dict[tuple[int, int], dict[Row, Measured]]
 
 
 def measure_everything(made: World, options: Namespace) -> None:
-    """Measure, print and save."""
+    """Measure, print and save; what was measured is kept, whatever happens to the rest."""
     drawn = sample(options.users, options.people + options.endings)
     bench, to_end = Bench(made, drawn[: options.people]), drawn[options.people :]
-    trips = count_trips(bench)
+    parts = [f"# Bench\n\n{machine()}. {driving.version()}. {of_database(made)}"]
+    parts.append(explained(options))
     results: Results = {}
-    with made.serving() as service:
+    try:
+        parts += measure_rows(bench, options, results)
+        targets = list(measure_targets(bench, options, to_end))
+        parts += ["## Targets", targets_table([*targets_of(results, options), *targets])]
+    finally:
+        save("\n\n".join(parts), made.folder / "bench.md")
+
+
+def measure_rows(bench: Bench, options: Namespace, results: Results) -> Iterator[str]:
+    """Measure every row under all conditions, and write a table for each of these."""
+    trips = count_trips(bench)
+    with bench.world.serving() as service:
         for at in conditions_of(options):
             rows = [row for row in ROWS if row.asks_wechat or not at.delay]
-            results[at.delay, at.connections] = measure(bench, service, rows, at)
-    # Before any session is ended: an ended one would be an error.
-    memory = memory_target(bench, options.users)
-    with made.serving() as service:
-        endings = measure_endings(bench, service, to_end)
-    targets = [*targets_of(results, options), waiting_target(made, options.users)]
-    targets += [*ending_targets(endings), *boot_targets(made, bench.people[0]), memory]
-    text = [f"# Bench\n\n{machine()}. {driving.version()}. {of_database(made)}"]
-    text.append(explained(options))
-    for (delay, connections), measured in results.items():
-        floor = results[0, connections][FLOOR]
-        text.append(f"## {connections} connections, WeChat at {delay} ms")
-        text.append(results_table(measured, floor, trips))
-    text += ["## Targets", targets_table(targets)]
-    save("\n\n".join(text), made.folder / "bench.md")
+            measured = measure(bench, service, rows, at)
+            results[at.delay, at.connections] = measured
+            yield f"## {at.connections} connections, WeChat at {at.delay} ms"
+            yield results_table(measured, results[0, at.connections][FLOOR], trips)
+
+
+def measure_targets(bench: Bench, options: Namespace, to_end: Sequence[Person]) -> Iterator[Target]:
+    """Measure what is not in the rows; sessions end last, for an ended one would be an error."""
+    yield waiting_target(bench.world, options.users)
+    yield from boot_targets(bench.world, bench.people[0])
+    yield memory_target(bench, options.users)
+    with bench.world.serving() as service:
+        yield from ending_targets(measure_endings(bench, service, to_end))
 
 
 def conditions_of(options: Namespace) -> Sequence[Conditions]:
