@@ -1,0 +1,42 @@
+"""Measure the service: `make bench`, or `python -m tests.bench`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from tests.bench import driving
+from tests.bench.command import run
+from tests.bench.report import measure_everything
+from tests.bench.world import world
+
+CONNECTIONS = (16, 64, 256)
+DELAYS = (0, 200)
+
+
+def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench",
+        description="Measure the service next to bare Flask views in the same gunicorn. "
+        "Starts and ends all that it needs; needs no network. Tables go to var/bench/bench.md.",
+        epilog=driving.NEEDED,
+    )
+    parser.add_argument("--seconds", type=int, default=10, help="of each run; 3 of them a row")
+    parser.add_argument("--users", type=int, default=50_000, help="in the database")
+    parser.add_argument("--people", type=int, default=1_000, help="of them come under load")
+    parser.add_argument("--connections", type=int, nargs="+", default=CONNECTIONS)
+    parser.add_argument("--delays", type=int, nargs="+", default=DELAYS, help="of WeChat, in ms")
+    parser.add_argument("--endings", type=int, default=400, help="of sessions")
+    return parser.parse_args(arguments)
+
+
+def measure() -> None:
+    """Measure everything in a world that is gone afterwards."""
+    options = parsed()
+    driving.find_generator()
+    with world(options.users) as made:
+        measure_everything(made, options)
+
+
+if __name__ == "__main__":
+    sys.exit(run(measure))

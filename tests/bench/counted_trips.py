@@ -1,0 +1,32 @@
+"""How many SQL round trips a request of each row makes, counted apart from the measured runs."""
+
+from tests.bench.costs import wait_until_idle
+from tests.bench.progress import say
+from tests.bench.rows import ROWS, Bench, Row
+from tests.bench.trips import Trips, counting_trips
+from tests.bench.world import Service
+
+SECONDS = 2
+
+
+def count_trips(bench: Bench) -> dict[Row, float]:
+    """Count with a gunicorn of its own, as the counting takes time."""
+    say("Counting SQL round trips")
+    with (
+        counting_trips(bench.world.database_url) as trips,
+        bench.world.serving(workers=1, database_url=trips.url) as service,
+    ):
+        return {row: trips_of(bench, service, trips, row) for row in ROWS}
+
+
+def trips_of(bench: Bench, service: Service, trips: Trips, row: Row) -> float:
+    """Count what a request takes once it is not the first."""
+    bench.warm_up(service, row)
+    wait_until_idle(service.pid)
+    feed = bench.prepare(row, SECONDS)
+    before = trips.count
+    load = feed.drive(service, 1, SECONDS)
+    if load.errors:
+        raise SystemExit(f"{row.name}: errors while counting round trips")
+    # The last request is often under way when the time is over.
+    return round((trips.count - before) / max(load.requests, 1), 1)

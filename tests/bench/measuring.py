@@ -1,0 +1,88 @@
+"""Measuring rows: three times each, in turn, so that a busy minute of the machine is all rows'."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from tests.bench.costs import Costs, costs_of, wait_until_idle
+from tests.bench.load import Load
+from tests.bench.progress import say
+from tests.bench.rows import Bench, Row, tell
+from tests.bench.world import Service
+
+REPEATED = 3
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """How hard, and how slow WeChat is."""
+
+    connections: int
+    delay: int
+    seconds: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The medians of a row's runs, and all their errors; times in milliseconds."""
+
+    rate: float
+    p50: float
+    p99: float
+    service: float
+    database: float
+    errors: int
+
+    @property
+    def counts(self) -> bool:
+        """Say whether it says anything: an error that was quick would look like speed."""
+        return self.errors == 0 and self.rate > 0
+
+
+Run = tuple[Load, Costs]
+
+
+def measure(
+    bench: Bench, service: Service, rows: Sequence[Row], conditions: Conditions
+) -> dict[Row, Measured]:
+    """Measure some rows under the same conditions."""
+    at = conditions
+    bench.world.delay_wechat(at.delay)
+    say(f"{at.connections} connections, WeChat at {at.delay} ms")
+    for row in rows:
+        bench.warm_up(service, row)
+    wait_until_idle(service.pid)
+    runs: dict[Row, list[Run]] = {row: [] for row in rows}
+    for _ in range(REPEATED):
+        for row in rows:
+            runs[row].append(run_once(bench, service, row, at))
+    bench.world.delay_wechat(0)
+    return {row: medians_of(of_row) for row, of_row in runs.items()}
+
+
+def run_once(bench: Bench, service: Service, row: Row, at: Conditions) -> Run:
+    """Run a row once, and read what it cost."""
+    family = (service.pid, bench.world.postmaster)
+    feed = bench.prepare(row, at.seconds)
+    before = costs_of(*family)
+    load = feed.drive(service, at.connections, at.seconds)
+    spent = costs_of(*family).since(before)
+    wait_until_idle(service.pid)
+    tell(row, at.connections, load)
+    return load, spent
+
+
+def medians_of(runs: Sequence[Run]) -> Measured:
+    """Take the median of each number."""
+
+    def middle(numbers: Iterable[float]) -> float:
+        return median(list(numbers))
+
+    return Measured(
+        rate=middle(load.rate for load, _ in runs),
+        p50=middle(load.p50 for load, _ in runs),
+        p99=middle(load.p99 for load, _ in runs),
+        service=middle(1000 * spent.service / max(load.requests, 1) for load, spent in runs),
+        database=middle(1000 * spent.database / max(load.requests, 1) for load, spent in runs),
+        errors=sum(load.errors for load, _ in runs),
+    )

@@ -1,0 +1,36 @@
+"""What a worker holds in memory once it has verified very many sessions."""
+
+from tests.bench import feeds
+from tests.bench.costs import resident_megabytes
+from tests.bench.driving import drive
+from tests.bench.load import Task
+from tests.bench.people import Person
+from tests.bench.progress import say, say_how_far
+from tests.bench.rows import Bench
+
+SESSIONS = 100_000
+CONNECTIONS = 16
+SECONDS = 5
+
+
+def measure_memory(bench: Bench, users: int) -> tuple[int, float | None]:
+    """Verify all sessions of the users, in one worker; say how many, and how many megabytes.
+
+    There is one worker, so that it sees each of them. No megabytes if there were errors.
+    """
+    people = [Person(number) for number in range(min(users, SESSIONS // 2))]
+    lines = feeds.of_everybody("/v1/verify", people)
+    feed = feeds.save(lines, bench.world.folder / "feeds" / "memory.tsv")
+    say(f"Verifying {len(lines):,} sessions in one worker")
+    with bench.world.serving(workers=1) as service:
+        position = 0
+        while position < len(lines):
+            rest = feeds.save(lines[position:], feed)
+            run = drive(Task(service.url, rest, CONNECTIONS, SECONDS, threads=1))
+            if run.errors:
+                return len(lines), None
+            # One thread takes the lines in order: so many at least were shown.
+            position += run.requests
+            say_how_far("  sessions", min(position, len(lines)), len(lines))
+        (megabytes,) = resident_megabytes(service.pid)
+    return len(lines), megabytes

@@ -1,0 +1,97 @@
+"""The same load on databases of different sizes."""
+
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import psycopg
+
+from tests.bench import driving
+from tests.bench.machine import machine, of_database
+from tests.bench.measuring import Conditions, Measured, measure
+from tests.bench.people import sample
+from tests.bench.progress import say
+from tests.bench.rows import FLOOR, KNOWN, NEW, VERIFY, Bench, Row
+from tests.bench.tables import VOID, costs_of, save, table
+from tests.bench.targets import Target, at_most, p99_ratio_of, targets_table
+from tests.bench.world import World, world
+
+MEASURED = (FLOOR, VERIFY, KNOWN, NEW)
+JUDGED = (VERIFY, KNOWN, NEW)
+MOST_SLOWER = 1.2
+GIGABYTE = 10**9
+HEADER = (
+    *("row", "users", "database GB", "req/s", "p50 ms", "p99 ms"),
+    *("CPU ms", "CPU ms PG", "errors"),
+)
+
+
+@dataclass(frozen=True)
+class Size:
+    """A database of so many users, and what was measured in it."""
+
+    users: int
+    gigabytes: float
+    rows: dict[Row, Measured]
+
+
+def measure_sizes(options: Namespace) -> None:
+    """Measure one size after the other; what is there by then is saved after each."""
+    sizes: list[Size] = []
+    for users in sorted(options.users):
+        name = f"wxpass_scale_{users}" if options.keep else ""
+        with world(users, name, keep=options.keep) as made:
+            sizes.append(measure_size(made, users, options))
+            save(written(made, sizes, options), made.folder / "scale.md")
+
+
+def measure_size(made: World, users: int, options: Namespace) -> Size:
+    """Measure in one database."""
+    gigabytes = gigabytes_of(made)
+    say(f"{users:,} users take {gigabytes:.1f} GB")
+    bench = Bench(made, sample(users, options.people))
+    at = Conditions(options.connections, 0, options.seconds)
+    with made.serving() as service:
+        return Size(users, gigabytes, measure(bench, service, MEASURED, at))
+
+
+def written(made: World, sizes: Sequence[Size], options: Namespace) -> str:
+    """Write the tables."""
+    parts = [
+        f"# Scale\n\n{machine()}. {driving.version()}. {of_database(made)}",
+        f"{options.people:,} people, drawn uniformly from all there are, come under load at each "
+        f"size, with two sessions each, over {options.connections} connections; WeChat at 0 ms. "
+        f"Medians of 3 runs of {options.seconds} s after a warm-up in which every session was "
+        "shown once, the rows in turn.",
+        table(HEADER, [cells(row, size) for row in MEASURED for size in sizes]),
+    ]
+    if len(sizes) > 1:
+        parts += ["## Targets", targets_table(targets_of(sizes[0], sizes[-1]))]
+    return "\n\n".join(parts)
+
+
+def cells(row: Row, size: Size) -> Sequence[str]:
+    """Write a row of the table."""
+    measured, place = size.rows[row], (row.name, f"{size.users:,}", f"{size.gigabytes:.2f}")
+    if not measured.counts:
+        return *place, *[VOID] * 5, str(measured.errors)
+    return *place, f"{measured.rate:.0f}", *costs_of(measured), "0"
+
+
+def targets_of(smallest: Size, largest: Size) -> list[Target]:
+    """Compare how long the slowest hundredth takes."""
+    return [
+        at_most(
+            f"{row.name}, p99 at {largest.users:,} users / at {smallest.users:,}",
+            p99_ratio_of(largest.rows[row], smallest.rows[row]),
+            MOST_SLOWER,
+        )
+        for row in JUDGED
+    ]
+
+
+def gigabytes_of(made: World) -> float:
+    """Say how much disk the database takes."""
+    with psycopg.connect(made.database_url) as connection:
+        row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
+    return row[0] / GIGABYTE if row else 0

@@ -1,0 +1,46 @@
+"""What Locust runs; it may have an environment of its own, so nothing of ours is imported."""
+
+import secrets
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from itertools import chain, count, cycle, repeat
+from pathlib import Path
+from typing import Any
+
+from locust import FastHttpUser, events, task  # type: ignore[import-not-found]
+
+RAN_OUT = "GET\t/bare/ran-out-of-requests\t\t"
+RUN = secrets.token_hex(4)
+
+numbers = count()
+lines: Iterator[str] = repeat(RAN_OUT)
+
+
+@events.init_command_line_parser.add_listener
+def add_options(parser: ArgumentParser) -> None:
+    """Add what load.lua is told, too."""
+    parser.add_argument("--feed")
+    parser.add_argument("--mode", default="")
+
+
+@events.init.add_listener
+def read_feed(environment: Any, **_: object) -> None:
+    """Read the requests."""
+    global lines
+    read = Path(environment.parsed_options.feed).read_text().splitlines()
+    once = environment.parsed_options.mode == "once"
+    lines = chain(read, repeat(RAN_OUT)) if once else cycle(read)
+
+
+class Sender(FastHttpUser):  # type: ignore[misc]
+    """One connection, never at rest."""
+
+    @task
+    def send(self) -> None:
+        """Send the next request."""
+        line = next(lines).replace("@", f"{RUN}-{next(numbers)}")
+        method, path, token, body = line.split("\t")
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        if body:
+            headers["Content-Type"] = "application/json"
+        self.client.request(method, path, name="all", headers=headers, data=body or None)

@@ -1,0 +1,94 @@
+"""A stand-in for WeChat that costs next to nothing: `python -m tests.bench.wechat PORT`.
+
+Whoever sends a code says in it who they are: `k.<openid>.<anything>` is that person, `n.<anything>`
+somebody new. `GET /delay/<milliseconds>` sets how long every answer then takes.
+"""
+
+import asyncio
+import re
+import sys
+from hashlib import md5
+from typing import cast
+
+from tests.bench.people import is_on_open_platform, session_key_of, unionid_of
+
+ASKED = re.compile(rb"GET /sns/jscode2session\?(\S+) HTTP")
+APPID = re.compile(rb"\bappid=([A-Za-z0-9_-]+)")
+CODE = re.compile(rb"\bjs_code=([A-Za-z0-9._-]+)")
+DELAY = re.compile(rb"GET /delay/([0-9]+) HTTP")
+BACKLOG = 4096
+# As WeChat labels its JSON.
+HEAD = "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\r\n{body}"
+
+
+class WeChat(asyncio.Protocol):
+    """One connection; the delay is everybody's."""
+
+    delay = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.WriteTransport, transport)
+        self.unread = b""
+
+    def data_received(self, data: bytes) -> None:
+        """Answer every request that has come whole; none of them has a body."""
+        *heads, self.unread = (self.unread + data).split(b"\r\n\r\n")
+        for head in heads:
+            self.answer(head)
+
+    def answer(self, head: bytes) -> None:
+        """Answer at once or after the delay."""
+        answer, delay = answer_to(head), self.delay
+        if not delay:
+            self.send(head, answer)
+        else:
+            asyncio.get_running_loop().call_later(delay, self.send, head, answer)
+
+    def send(self, head: bytes, answer: bytes) -> None:
+        """Send it, unless nobody waits for it any more."""
+        if self.transport.is_closing():
+            return
+        self.transport.write(answer)
+        if b"connection: close" in head.lower():
+            self.transport.close()
+
+
+def answer_to(head: bytes) -> bytes:
+    """Tell who a code is of, or set the delay."""
+    asked = ASKED.match(head)
+    appid, code = (pattern.search(asked[1]) for pattern in (APPID, CODE)) if asked else (None, None)
+    if appid and code:
+        return written("200 OK", identity(appid[1].decode(), code[1].decode()))
+    if found := DELAY.match(head):
+        WeChat.delay = int(found[1]) / 1000
+        return written("200 OK", "{}")
+    return written("404 Not Found", "{}")
+
+
+def identity(appid: str, code: str) -> str:
+    """Write what code2Session answers."""
+    kind, _, rest = code.partition(".")
+    openid = rest.partition(".")[0] if kind == "k" else new_openid(code)
+    union = f',"unionid":"{unionid_of(openid)}"' if is_on_open_platform(appid) else ""
+    return f'{{"session_key":"{session_key_of(openid)}","openid":"{openid}"{union}}}'
+
+
+def new_openid(code: str) -> str:
+    """Make the openid of somebody who was never seen."""
+    return "oN" + md5(code.encode(), usedforsecurity=False).hexdigest()[:26]
+
+
+def written(status: str, body: str) -> bytes:
+    """Write an answer."""
+    return HEAD.format(status=status, length=len(body), body=body).encode()
+
+
+async def serve(port: int) -> None:
+    """Answer until the process is stopped."""
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(WeChat, "127.0.0.1", port, backlog=BACKLOG)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(int(sys.argv[1])))
