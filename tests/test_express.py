@@ -85,6 +85,22 @@ def test_both_ways_log_the_same(
     assert token not in lines.getvalue()
 
 
+def test_both_ways_log_the_same_where_people_read_it(
+    client: Client, alice: Person, heard: Caches
+) -> None:
+    """Otherwise a search for an answer's status in development finds half of them."""
+    token = client.bind(alice)["token"]
+    lines = io.StringIO()
+    (ours,) = (one for one in logging.getLogger().handlers if type(one) is logging.StreamHandler)
+    log_into(lines, as_json=False)
+    try:
+        for _ in range(2):
+            client.send("GET", "/v1/verify", token)
+    finally:
+        logging.getLogger().handlers = [ours]
+    assert [" status=204 " in line for line in lines.getvalue().splitlines()] == [True, True]
+
+
 def test_one_requests_facts_are_not_told_of_the_next(
     client: Client, alice: Person, heard: Caches
 ) -> None:

@@ -71,7 +71,7 @@ class Express:
             tenant=caller.tenant_slug,
             method="GET",
             route=path,
-            status=answer.status,
+            status=answer.status.value,
             milliseconds=round((time.perf_counter() - began) * 1000, 1),
         )
         return (answer.body,)
