@@ -7,6 +7,7 @@ bodies) is not given to the log in the first place.
 import logging
 import re
 import time
+from contextlib import suppress
 from secrets import token_hex
 
 import structlog
@@ -18,6 +19,17 @@ log = structlog.get_logger()
 REQUEST_ID = re.compile(r"(?!wx[pr]_)[A-Za-z0-9._-]{16,64}")
 DETAIL = re.compile(r"(?<=\nDETAIL:).*?(?=\n\n|\n\[|\Z)", re.DOTALL)
 QUIET = {"/healthz", "/readyz"}
+
+
+class Lines(structlog.WriteLogger):
+    """Lines on a stream; where none can be written, nobody's request fails for it."""
+
+    def msg(self, message: str) -> None:
+        """Write a line, if that can be: a disk may be full, or a pipe have no reader left."""
+        with suppress(OSError, ValueError):
+            super().msg(message)
+
+    debug = info = warning = error = critical = msg
 
 
 def init_app(app: Flask, *, as_json: bool) -> None:
@@ -51,7 +63,7 @@ def configure(*, as_json: bool) -> None:
     )
     structlog.configure(
         processors=[*shared, *tail],
-        logger_factory=lambda *_: structlog.WriteLogger(handler.stream),
+        logger_factory=lambda *_: Lines(handler.stream),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=False,
     )

@@ -213,6 +213,12 @@ def test_an_appid_is_no_id() -> None:
     assert subject_of(EVERYTHING) == EVERYTHING
 
 
+@pytest.mark.parametrize("told", ["", "nothing we know", "{}", str(uuid4())[:-1]])
+def test_what_is_not_understood_is_about_everything(told: str) -> None:
+    """Otherwise one word from whoever may say something in the database ends the listening."""
+    assert subject_of(told) == EVERYTHING
+
+
 def test_a_hundred_thousand_sessions_take_a_bounded_memory(
     changes: Changes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from app.errors import CodeUsed
 from app.extensions import db
+from app.services.listening import IS_LISTENING, LISTEN
 from app.services.transactions import autocommit, transaction
 
 pytestmark = pytest.mark.real_commits
@@ -69,3 +70,16 @@ def test_a_connection_that_was_left_busy_is_nobodys(app: Flask) -> None:
             assert connection is not abandoned
             assert connection.execute("SELECT 2").fetchone() == (2,)
         assert db.engine.pool.checkedout() == 0
+
+
+def test_nobody_listens_where_nobody_would_tell(app: Flask) -> None:
+    """Otherwise a service that runs before its migration, or after it, keeps ended sessions."""
+    url = app.config["SQLALCHEMY_DATABASE_URI"].replace("+psycopg", "")
+    with psycopg.connect(url, autocommit=True) as connection:
+        assert connection.execute(IS_LISTENING).fetchone() == (False,)
+        connection.execute(LISTEN)
+        assert connection.execute(IS_LISTENING).fetchone() == (True,)
+        with connection.transaction(force_rollback=True):
+            connection.execute("DROP FUNCTION tell_of_change() CASCADE")
+            assert connection.execute(IS_LISTENING).fetchone() == (False,)
+        assert connection.execute(IS_LISTENING).fetchone() == (True,)

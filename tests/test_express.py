@@ -85,6 +85,41 @@ def test_both_ways_log_the_same(
     assert token not in lines.getvalue()
 
 
+def test_both_ways_log_the_same_where_people_read_it(
+    client: Client, alice: Person, heard: Caches
+) -> None:
+    """Otherwise a search for an answer's status in development finds half of them."""
+    token = client.bind(alice)["token"]
+    lines = io.StringIO()
+    (ours,) = (one for one in logging.getLogger().handlers if type(one) is logging.StreamHandler)
+    log_into(lines, as_json=False)
+    try:
+        for _ in range(2):
+            client.send("GET", "/v1/verify", token)
+    finally:
+        logging.getLogger().handlers = [ours]
+    assert [" status=204 " in line for line in lines.getvalue().splitlines()] == [True, True]
+
+
+def test_one_requests_facts_are_not_told_of_the_next(
+    client: Client, alice: Person, heard: Caches
+) -> None:
+    """Otherwise a good answer is logged with the refusal before it on the same connection."""
+    token = client.bind(alice)["token"]
+    lines = io.StringIO()
+    (ours,) = (one for one in logging.getLogger().handlers if type(one) is logging.StreamHandler)
+    log_into(lines, as_json=True)
+    try:
+        client.send("GET", "/v1/verify", token)
+        client.me("wxp_" + "x" * 43)
+        client.send("GET", "/v1/verify", token)
+    finally:
+        logging.getLogger().handlers = [ours]
+    first, refused, last = (json.loads(line) for line in lines.getvalue().splitlines())
+    assert refused["failure"] == "token_invalid"
+    assert set(last) == set(first)
+
+
 def test_a_request_id_is_taken_over_only_if_it_may_be_logged(
     client: Client, alice: Person, heard: Caches
 ) -> None:
@@ -155,6 +190,38 @@ def test_a_user_is_shown_their_own_profile_only(
             shown = client.me(login["token"]).json
             assert shown["phone"] == f"+86{person.phone}"
             assert shown["id"] == login["user"]["id"]
+
+
+def test_a_session_that_became_anothers_on_the_way_does_not_show_one_as_the_other(
+    client: Client,
+    alice: Person,
+    bob: Person,
+    heard: Caches,
+    rows: Reader,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Otherwise a session that keeps its token, as litemall's do, shows its last user the next."""
+    logins = [client.bind(person) for person in (alice, bob)]
+    token, (alices, bobs) = logins[0]["token"], [login["user"]["id"] for login in logins]
+    ((session,),) = rows("SELECT id FROM login_sessions WHERE user_id = :user", user=alices)
+
+    def become(user: str) -> None:
+        rows("UPDATE login_sessions SET user_id = :user WHERE id = :id", user=user, id=session)
+        heard.changes.note(session.bytes)
+
+    front: Any = rows.app.wsgi_app
+    behind = front._behind
+
+    def become_bobs_first(*request: Any) -> Any:
+        become(bobs)
+        return behind(*request)
+
+    assert client.send("GET", "/v1/verify", token).status_code == 204
+    with monkeypatch.context() as patch:
+        patch.setattr(front, "_behind", become_bobs_first)
+        assert client.me(token).json["id"] == bobs
+    become(alices)
+    assert [client.me(token).json["id"] for _ in range(3)] == [alices] * 3
 
 
 def test_a_changed_user_is_shown_anew(

@@ -397,3 +397,22 @@ def test_development_prints_the_variables_around_a_crash(
     assert "RuntimeError: the view broke" in captured.text
     assert PASSWORD not in captured.text
     assert token not in captured.text
+
+
+class Broken(io.StringIO):
+    """A log that nobody reads any more, or on a disk that is full."""
+
+    def write(self, _: str) -> int:
+        raise BrokenPipeError
+
+    def flush(self) -> None:
+        raise BrokenPipeError
+
+
+def test_a_log_that_cannot_be_written_fails_requests(
+    client: Client, captured: Captured, alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_into(Broken(), as_json=True)
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    assert client.post("login", code=alice.wx_login()).status_code == 200
+    assert client.me("wxp_" + "x" * 43).status_code == 401

@@ -384,3 +384,18 @@ def test_an_app_that_is_switched_off_on_the_way_lets_nobody_in(
         set_app_enabled(ACME_SHOP.appid, enabled=False)
     token = answering.result().json["token"]
     assert failure(client.me(token)) == (403, "app_disabled")
+
+
+def test_an_erased_identity_does_not_come_back_by_a_login_that_looked_before(
+    client: Client, alice: Person, app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise what the audit trail says of whom it forgot is of somebody who is there."""
+    configure(app)
+    client.log_in(alice)
+    ((erased, openid),) = rows("SELECT id, openid FROM social_accounts")
+    code, left = alice.wx_login(), event("user_authorization_cancellation", OpenID=openid)
+    after_the_look(monkeypatch, Portal(Client(app)).push, left)
+    assert client.post("login", code=code).json["bound"] is False
+    ((came,),) = rows("SELECT id FROM social_accounts")
+    assert came != erased
+    assert rows.count("session_keys") == rows.count("login_sessions") == 1

@@ -52,16 +52,18 @@ class Express:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        began, path = time.perf_counter(), environ["PATH_INFO"]
+        began, path, asked_at = time.perf_counter(), environ["PATH_INFO"], time.monotonic()
         caller = self._find_caller(environ) if path in (VERIFY, ME) else None
         if caller is None:
             return self._behind(environ, start_response)
         answer = _verified(caller) if path == VERIFY else self._remembered(caller)
         if answer is None:
-            return self._remembering(environ, start_response, caller)
+            return self._remembering(environ, start_response, caller, asked_at)
         request_id = request_id_of(environ.get("HTTP_X_REQUEST_ID", ""))
         headers = [*answer.headers.items(), ("X-Request-Id", request_id)]
         start_response(f"{answer.status} {answer.status.phrase.upper()}", headers)
+        # Of the request before it on the same connection.
+        structlog.contextvars.clear_contextvars()
         log.info(
             "request",
             request_id=request_id,
@@ -69,7 +71,7 @@ class Express:
             tenant=caller.tenant_slug,
             method="GET",
             route=path,
-            status=answer.status,
+            status=answer.status.value,
             milliseconds=round((time.perf_counter() - began) * 1000, 1),
         )
         return (answer.body,)
@@ -89,10 +91,17 @@ class Express:
         return None if body is None else Answer(HTTPStatus.OK, _json_headers(body), body)
 
     def _remembering(
-        self, environ: "WSGIEnvironment", start_response: "StartResponse", caller: Caller
+        self,
+        environ: "WSGIEnvironment",
+        start_response: "StartResponse",
+        caller: Caller,
+        asked_at: float,
     ) -> Iterable[bytes]:
-        """Let Flask answer, and remember a good answer until the user changes."""
-        asked_at, told = time.monotonic(), []
+        """Let Flask answer, and remember a good answer until the user changes.
+
+        Or the session: if it has become another's since `asked_at`, Flask may have shown that one.
+        """
+        told: list[str] = []
 
         def tell(status: str, *others: Any) -> Any:
             told.append(status)
@@ -101,7 +110,8 @@ class Express:
         with closing(cast(Any, self._behind(environ, tell))) as parts:
             body = b"".join(parts)
         if told == ["200 OK"]:
-            self._caches.profiles.keep(_user(caller), body, asked_at, _user(caller))
+            subjects = (_user(caller), caller.session_id.bytes)
+            self._caches.profiles.keep(_user(caller), body, asked_at, *subjects)
         return (body,)
 
 

@@ -25,12 +25,16 @@ UNANSWERED_MS = 3000
 NAME = "wxpass changes"
 
 LISTEN = f"LISTEN {CHANNEL}"
-# Through a pooler that lends another connection to each statement, nobody would be listening.
-IS_LISTENING = f"SELECT '{CHANNEL}' IN (SELECT pg_listening_channels())"
+# Through a pooler that lends another connection to each statement, nobody would be listening; and
+# before its migration, or after that was taken back, nobody would tell.
+IS_LISTENING = (
+    f"SELECT '{CHANNEL}' IN (SELECT pg_listening_channels())"
+    " AND to_regproc('tell_of_change') IS NOT NULL"
+)
 
 
 class NobodyListens(Exception):
-    """The connection is not the one that was told to listen."""
+    """The connection is not the one that was told to listen, or there is nothing that tells."""
 
 
 def listen_regularly(app: Flask) -> None:
@@ -49,7 +53,7 @@ def _keep_listening(changes: Changes) -> None:
         try:
             with _connect() as connection:
                 _listen(connection, changes)
-        except (psycopg.Error, NobodyListens) as error:
+        except Exception as error:  # whatever it is, nobody else would begin again
             log.warning("caches_off", error=type(error).__name__)
         finally:
             changes.lose()
@@ -89,7 +93,13 @@ def _note(connection: "Connection[tuple[bool]]", changes: Changes, seconds: floa
 
 
 def subject_of(payload: str) -> bytes | str:
-    """Read what a notice is about: the bytes of an id, an app's subject, or EVERYTHING."""
-    if payload == EVERYTHING or payload.startswith("app:"):
+    """Read what a notice is about: the bytes of an id, an app's subject, or EVERYTHING.
+
+    What is not understood may be about anything; whoever is connected can say it.
+    """
+    if payload.startswith("app:"):
         return payload
-    return UUID(payload).bytes
+    try:
+        return UUID(payload).bytes
+    except ValueError:
+        return EVERYTHING

@@ -88,22 +88,32 @@ WITH standing AS (
 
 # Nobody need be locked out to find that the person stays unbound: whom another app registers at
 # this moment, by the same unionid, joins them at the next login, as if this one had been earlier.
+IS_NOBODYS = """
+NOT EXISTS (
+    SELECT FROM social_accounts
+    WHERE tenant_id = %(tenant_id)s AND unionid = %(unionid)s::varchar AND user_id IS NOT NULL
+)
+"""
 ENTER_UNBOUND = f"""
 WITH standing AS (
-    INSERT INTO social_accounts AS account
-        (id, tenant_id, appid, openid, unionid, last_login_at)
-    SELECT %(account_id)s, %(tenant_id)s, %(appid)s, %(openid)s, %(unionid)s::varchar, %(moment)s
-    WHERE NOT EXISTS (
-        SELECT FROM social_accounts
-        WHERE tenant_id = %(tenant_id)s AND unionid = %(unionid)s::varchar AND user_id IS NOT NULL
-    )
-    ON CONFLICT ON CONSTRAINT uq_social_accounts_appid_openid
-    DO UPDATE SET last_login_at = excluded.last_login_at, unionid = excluded.unionid
-    WHERE account.id = excluded.id AND account.user_id IS NULL
-        AND (account.unionid IS NULL OR account.unionid = excluded.unionid)
+    UPDATE social_accounts AS account
+    SET last_login_at = %(moment)s, unionid = %(unionid)s::varchar
+    WHERE tenant_id = %(tenant_id)s AND id = %(account_id)s AND user_id IS NULL
+        AND (account.unionid IS NULL OR account.unionid = %(unionid)s::varchar)
+        AND {IS_NOBODYS}
     RETURNING id, user_id
 ), {KEEP_KEY} {OPEN_SESSION}
 """  # noqa: S608 - of constants
+# Not one statement with that before: whoever was erased since the look would be back as they were.
+ENTER_NEW = f"""
+WITH standing AS (
+    INSERT INTO social_accounts (id, tenant_id, appid, openid, unionid, last_login_at)
+    SELECT %(account_id)s, %(tenant_id)s, %(appid)s, %(openid)s, %(unionid)s::varchar, %(moment)s
+    WHERE {IS_NOBODYS}
+    ON CONFLICT ON CONSTRAINT uq_social_accounts_appid_openid DO NOTHING
+    RETURNING id, user_id
+), {KEEP_KEY} {OPEN_SESSION}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +144,7 @@ def enter_plainly(ask: Ask, opening: Opening, met: Met, *, is_named: bool) -> Fo
         found = _found(met, row) if row else _newcomer(met)
         if not _is_plain(ask, found, is_named):
             return None
-        enter = ENTER_KNOWN if found.user else ENTER_UNBOUND
+        enter = ENTER_KNOWN if found.user else ENTER_UNBOUND if row else ENTER_NEW
         try:
             if not db.execute(enter, _entry(ask, opening, met, found, is_named)).fetchone():
                 return None
