@@ -3,8 +3,11 @@
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
-from typing import Any
+from contextlib import contextmanager
+from hashlib import sha256
+from typing import Any, cast
 
 import pytest
 from flask import Flask
@@ -12,6 +15,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from werkzeug.test import TestResponse
 
+from app.api.express import Express
 from app.services.caches import Caches
 from tests.cast import ACME_CLUB, Client, Person, Reader, failure
 from tests.test_logs import log_into
@@ -62,20 +66,25 @@ def test_a_later_answer_is_the_first_and_asks_nobody(
     assert third.headers["X-Request-Id"] != first.headers["X-Request-Id"]
 
 
-@pytest.mark.parametrize("path", ["/v1/verify", "/v1/me"])
-def test_both_ways_log_the_same(
-    app: Flask, client: Client, alice: Person, heard: Caches, path: str
-) -> None:
-    """Otherwise most of the traffic is not in the log, or a token is."""
-    token = client.bind(alice)["token"]
+@contextmanager
+def logging_into(lines: io.StringIO, *, as_json: bool) -> Iterator[None]:
+    """Let the service log there while this is open."""
     (ours,) = (one for one in logging.getLogger().handlers if type(one) is logging.StreamHandler)
-    lines = io.StringIO()
-    log_into(lines, as_json=True)
+    log_into(lines, as_json=as_json)
     try:
-        for _ in range(3):
-            client.send("GET", path, token, headers={"X-Request-Id": "trace-0001.of_a-caller"})
+        yield
     finally:
         logging.getLogger().handlers = [ours]
+
+
+@pytest.mark.parametrize("path", ["/v1/verify", "/v1/me"])
+def test_both_ways_log_the_same(client: Client, alice: Person, heard: Caches, path: str) -> None:
+    """Otherwise most of the traffic is not in the log, or a token is."""
+    token = client.bind(alice)["token"]
+    lines = io.StringIO()
+    with logging_into(lines, as_json=True):
+        for _ in range(3):
+            client.send("GET", path, token, headers={"X-Request-Id": "trace-0001.of_a-caller"})
     logged = [json.loads(line) for line in lines.getvalue().splitlines()]
     for line in logged:
         assert line.pop("milliseconds") >= 0
@@ -83,6 +92,32 @@ def test_both_ways_log_the_same(
     assert logged[0] == logged[1] == logged[2]
     assert logged[0]["request_id"] == "trace-0001.of_a-caller"
     assert token not in lines.getvalue()
+
+
+def test_a_line_says_nothing_of_the_request_before_it(
+    client: Client, alice: Person, heard: Caches
+) -> None:
+    """Otherwise a good answer is logged with the refusal before it on the same connection."""
+    token = client.bind(alice)["token"]
+    assert client.send("GET", "/v1/verify", token).status_code == 204
+    lines = io.StringIO()
+    with logging_into(lines, as_json=True):
+        for shown in ("wxp_nobody", token):
+            client.send("GET", "/v1/verify", shown)
+    refused, answered = (json.loads(line) for line in lines.getvalue().splitlines())
+    assert (refused["status"], refused["failure"]) == (401, "token_invalid")
+    assert answered["status"] == 204
+    assert "failure" not in answered
+
+
+def test_both_ways_log_the_same_for_people(client: Client, alice: Person, heard: Caches) -> None:
+    """Otherwise who reads along while developing sees two spellings of one status."""
+    token = client.bind(alice)["token"]
+    lines = io.StringIO()
+    with logging_into(lines, as_json=False):
+        for _ in range(2):
+            client.send("GET", "/v1/verify", token)
+    assert re.findall(r"status=(\S+)", lines.getvalue()) == ["204", "204"]
 
 
 def test_a_request_id_is_taken_over_only_if_it_may_be_logged(
@@ -167,6 +202,34 @@ def test_a_changed_user_is_shown_anew(
     assert client.send("PATCH", "/v1/me", token, json={"gender": 2}).status_code == 200
     heard.changes.note(user_id.bytes)
     assert [client.me(token).json["gender"] for _ in range(2)] == [2, 2]
+
+
+def test_a_session_that_passes_on_meanwhile_shows_nobody_else(
+    app: Flask, client: Client, alice: Person, bob: Person, heard: Caches, rows: Reader
+) -> None:
+    """Otherwise what Flask answers its new owner is remembered as the profile of the one before."""
+    passed, kept = (client.bind(alice) for _ in range(2))
+    bobs = client.bind(bob)["user"]["id"]
+    for login in (passed, kept):
+        assert client.send("GET", "/v1/verify", login["token"]).status_code == 204
+    express = cast(Express, app.wsgi_app)
+    behind = express._behind
+
+    def pass_on(*request: Any) -> Any:
+        (moved,) = rows(
+            "UPDATE login_sessions SET user_id = :bob WHERE token_hash = :hash RETURNING id",
+            bob=bobs,
+            hash=sha256(passed["token"].encode()).digest(),
+        )
+        heard.changes.note(moved[0].bytes)
+        return behind(*request)
+
+    express._behind = pass_on
+    try:
+        assert client.me(passed["token"]).json["id"] == bobs
+    finally:
+        express._behind = behind
+    assert client.me(kept["token"]).json["id"] == kept["user"]["id"]
 
 
 def test_a_refusal_is_not_remembered(

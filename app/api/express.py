@@ -59,6 +59,8 @@ class Express:
         answer = _verified(caller) if path == VERIFY else self._remembered(caller)
         if answer is None:
             return self._remembering(environ, start_response, caller)
+        # A connection's requests share a log's context, and the one before may have been Flask's.
+        structlog.contextvars.clear_contextvars()
         request_id = request_id_of(environ.get("HTTP_X_REQUEST_ID", ""))
         headers = [*answer.headers.items(), ("X-Request-Id", request_id)]
         start_response(f"{answer.status} {answer.status.phrase.upper()}", headers)
@@ -69,7 +71,7 @@ class Express:
             tenant=caller.tenant_slug,
             method="GET",
             route=path,
-            status=answer.status,
+            status=answer.status.value,
             milliseconds=round((time.perf_counter() - began) * 1000, 1),
         )
         return (answer.body,)
@@ -91,7 +93,11 @@ class Express:
     def _remembering(
         self, environ: "WSGIEnvironment", start_response: "StartResponse", caller: Caller
     ) -> Iterable[bytes]:
-        """Let Flask answer, and remember a good answer until the user changes."""
+        """Let Flask answer, and remember a good answer until the user changes.
+
+        Or until the session does: if it passed on to another before Flask looked, that is whom
+        the answer shows, and the notice of it comes later than the question.
+        """
         asked_at, told = time.monotonic(), []
 
         def tell(status: str, *others: Any) -> Any:
@@ -101,7 +107,8 @@ class Express:
         with closing(cast(Any, self._behind(environ, tell))) as parts:
             body = b"".join(parts)
         if told == ["200 OK"]:
-            self._caches.profiles.keep(_user(caller), body, asked_at, _user(caller))
+            subjects = (_user(caller), caller.session_id.bytes)
+            self._caches.profiles.keep(subjects[0], body, asked_at, *subjects)
         return (body,)
 
 
