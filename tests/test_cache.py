@@ -167,7 +167,6 @@ def test_a_session_comes_back_as_it_was(clock: Clock, changes: Changes) -> None:
     life = Life(moment, moment + 7200, moment - 5)
     everybody = [
         caller(),
-        caller(user_id=None),
         caller(social_account_id=None, appid="wx2"),
         caller(tenant_slug="globex"),
     ]
@@ -176,6 +175,15 @@ def test_a_session_comes_back_as_it_was(clock: Clock, changes: Changes) -> None:
     assert [sessions.find(one.token_hash) for one in everybody] == [
         (one, life) for one in everybody
     ]
+
+
+def test_an_unbound_session_is_not_remembered(clock: Clock, changes: Changes) -> None:
+    """Otherwise it is still nobody's for a moment after it was bound."""
+    sessions = SessionCache(changes)
+    one = caller(user_id=None)
+    moment = clock.monotonic()
+    sessions.keep(one, Life(moment, moment + 7200, moment))
+    assert sessions.find(one.token_hash) is None
 
 
 @pytest.mark.parametrize("subject", ["session_id", "user_id", "tenant_id", "appid"])

@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 
 from app.api.express import Express
 from app.services.caches import Caches
-from tests.cast import ACME_CLUB, Client, Person, Reader, failure
+from tests.cast import ACME_CLUB, ACME_SHOP, Client, Person, Reader, failure
 from tests.test_logs import log_into
 
 
@@ -178,6 +178,23 @@ def test_an_unbound_login_is_nobody_however_often_it_asks(
     """Otherwise a login that belongs to no user passes as one."""
     token = client.log_in(alice)["token"]
     assert {failure(client.send("GET", path, token)) for _ in range(3)} == {refusal}
+
+
+def test_a_login_is_bound_as_soon_as_it_was_told_so(
+    client: Client, alice: Person, heard: Caches
+) -> None:
+    """Otherwise a client that keeps its token is refused until the notice of it is here."""
+    token = client.log_in(alice)["token"]
+    assert failure(client.me(token)) == (403, "login_unbound")
+    body = alice.tap_phone_old()
+    bound = client.send(
+        "POST",
+        f"/apps/{ACME_SHOP.appid}/wx/auth/bindPhone",
+        headers={"X-Litemall-Token": token},
+        json=body,
+    )
+    assert bound.json["errno"] == 0, bound.json
+    assert client.me(token).status_code == 200
 
 
 def test_a_user_is_shown_their_own_profile_only(

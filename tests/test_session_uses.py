@@ -123,6 +123,20 @@ def test_what_cannot_be_written_is_kept_for_the_next_time(
     assert rows(LATELY) == [(True, True)]
 
 
+def test_a_surprise_loses_no_uses(uses: SessionUses, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise it ends the thread that writes, and an hour later everybody is logged out."""
+
+    def write(_: object) -> None:
+        raise RuntimeError("a surprise")
+
+    monkeypatch.setattr(using, "_write", write)
+    uses.note(bytes(32))
+    with capture_logs() as logs:
+        uses.write()
+    assert [(one["event"], one["error"]) for one in logs] == [("uses_not_written", "RuntimeError")]
+    assert set(uses._moments) == {bytes(32)}
+
+
 def test_more_than_one_statement_holds_is_written_bit_by_bit(
     client: Client,
     alice: Person,

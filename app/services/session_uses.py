@@ -5,10 +5,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import cast
 
-import psycopg
 import structlog
 from flask import Flask, current_app
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.clock import now
 from app.services import background
@@ -78,7 +76,7 @@ class SessionUses:
             while waiting:
                 _write(waiting[:AT_ONCE])
                 del waiting[:AT_ONCE]
-        except (psycopg.Error, SQLAlchemyError) as error:
+        except Exception as error:
             log.warning("uses_not_written", error=type(error).__name__, kept=len(waiting))
             self._moments = dict(waiting) | self._moments
 
