@@ -1,5 +1,6 @@
 """Uses of sessions are noted in memory and written in batches, and never do harm."""
 
+import itertools
 from collections.abc import Iterator
 from datetime import timedelta
 from hashlib import sha256
@@ -160,8 +161,21 @@ def test_memory_is_bounded_while_nothing_can_be_written(
 ) -> None:
     """Otherwise a worker whose database is away for long is killed."""
     monkeypatch.setattr(using, "MOST_UNWRITTEN", 3)
-    for number in range(9):
-        uses.note(bytes([number]))
+    numbers = iter(range(30))
+
+    def note(_: object = None) -> None:
+        for number in itertools.islice(numbers, 5):
+            uses.note(bytes([number]))
+
+    def refuse(_: object) -> None:
+        note()
+        raise psycopg.OperationalError
+
+    monkeypatch.setattr(using, "_write", refuse)
+    note()
+    for _ in range(2):
+        assert len(uses._moments) == 3
+        uses.write()
     assert len(uses._moments) == 3
 
 
