@@ -136,21 +136,33 @@ def test_a_change_of_everything_or_of_too_much_is_one_of_everything(
     assert len(changes._moments) == 0
 
 
-def test_changes_are_forgotten_later_than_what_they_are_about(
+def test_nothing_outlives_the_news_of_its_change(
     clock: Clock, changes: Changes, cache: Cache[str, int]
 ) -> None:
-    """Otherwise memory grows for ever, or a value outlives the news of its change."""
+    """Otherwise a value is believed again when the news of its change makes room for others."""
     cache.keep("a", 1, clock.monotonic(), "alice")
     changes.note("alice")
-    clock.moment += caching.REMEMBERED_SECONDS - 1
+    clock.moment += caching.REMEMBERED_SECONDS + 1
     changes.believe(clock.monotonic())
     changes.note("bob")
     assert cache.find("a") is None
-    clock.moment += 2
-    changes.believe(clock.monotonic())
-    changes.note("carol")
-    assert set(changes._moments) == {"bob", "carol"}
-    assert cache.find("a") is None
+
+
+def test_what_changes_again_is_changed_all_the_while(clock: Clock, changes: Changes) -> None:
+    """Otherwise a thread that asks while another notes believes what had changed before."""
+    read_at, answers = clock.monotonic(), []
+
+    class Asking(str):
+        """A subject about which is asked whenever it is looked up."""
+
+        def __hash__(self) -> int:
+            answers.append(changes.none_since(read_at, "alice"))
+            return str.__hash__(self)
+
+    changes.note("alice")
+    changes.note(Asking("alice"))
+    assert answers
+    assert not any(answers)
 
 
 def test_of_too_many_values_the_oldest_goes(clock: Clock, cache: Cache[str, int]) -> None:
@@ -167,7 +179,6 @@ def test_a_session_comes_back_as_it_was(clock: Clock, changes: Changes) -> None:
     life = Life(moment, moment + 7200, moment - 5)
     everybody = [
         caller(),
-        caller(user_id=None),
         caller(social_account_id=None, appid="wx2"),
         caller(tenant_slug="globex"),
     ]
@@ -176,6 +187,15 @@ def test_a_session_comes_back_as_it_was(clock: Clock, changes: Changes) -> None:
     assert [sessions.find(one.token_hash) for one in everybody] == [
         (one, life) for one in everybody
     ]
+
+
+def test_an_unbound_session_is_not_remembered(clock: Clock, changes: Changes) -> None:
+    """Otherwise it is still nobody's for a moment after it was bound."""
+    sessions = SessionCache(changes)
+    one = caller(user_id=None)
+    moment = clock.monotonic()
+    sessions.keep(one, Life(moment, moment + 7200, moment))
+    assert sessions.find(one.token_hash) is None
 
 
 @pytest.mark.parametrize("subject", ["session_id", "user_id", "tenant_id", "appid"])

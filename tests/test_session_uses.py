@@ -1,5 +1,6 @@
 """Uses of sessions are noted in memory and written in batches, and never do harm."""
 
+import itertools
 from collections.abc import Iterator
 from datetime import timedelta
 from hashlib import sha256
@@ -123,6 +124,20 @@ def test_what_cannot_be_written_is_kept_for_the_next_time(
     assert rows(LATELY) == [(True, True)]
 
 
+def test_a_surprise_loses_no_uses(uses: SessionUses, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise it ends the thread that writes, and an hour later everybody is logged out."""
+
+    def write(_: object) -> None:
+        raise RuntimeError("a surprise")
+
+    monkeypatch.setattr(using, "_write", write)
+    uses.note(bytes(32))
+    with capture_logs() as logs:
+        uses.write()
+    assert [(one["event"], one["error"]) for one in logs] == [("uses_not_written", "RuntimeError")]
+    assert set(uses._moments) == {bytes(32)}
+
+
 def test_more_than_one_statement_holds_is_written_bit_by_bit(
     client: Client,
     alice: Person,
@@ -146,8 +161,21 @@ def test_memory_is_bounded_while_nothing_can_be_written(
 ) -> None:
     """Otherwise a worker whose database is away for long is killed."""
     monkeypatch.setattr(using, "MOST_UNWRITTEN", 3)
-    for number in range(9):
-        uses.note(bytes([number]))
+    numbers = iter(range(30))
+
+    def note(_: object = None) -> None:
+        for number in itertools.islice(numbers, 5):
+            uses.note(bytes([number]))
+
+    def refuse(_: object) -> None:
+        note()
+        raise psycopg.OperationalError
+
+    monkeypatch.setattr(using, "_write", refuse)
+    note()
+    for _ in range(2):
+        assert len(uses._moments) == 3
+        uses.write()
     assert len(uses._moments) == 3
 
 

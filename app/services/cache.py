@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Hashable
-from threading import Lock
 from typing import Any, Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -12,7 +11,7 @@ V = TypeVar("V")
 BELIEVED_SECONDS = 0.9
 # Nothing is remembered for longer, so no change need be.
 REMEMBERED_SECONDS = 600.0
-# A change of more things at once is one of everything.
+# When so many have changed, everything has: by then most of what was read is too old, anyway.
 MOST_CHANGES = 50_000
 EVERYTHING = "*"
 
@@ -26,9 +25,8 @@ class Changes:
 
     def __init__(self) -> None:
         self._believed_until = self._heard_since = 0.0
-        # When each thing was last told of; the latest stands last.
+        # When each thing was last told of.
         self._moments: dict[Hashable, float] = {}
-        self._noting = Lock()
 
     @property
     def are_heard(self) -> bool:
@@ -50,19 +48,11 @@ class Changes:
     def note(self, about: Hashable) -> None:
         """Note that something, or EVERYTHING, has changed."""
         moment = time.monotonic()
-        with self._noting:
-            self._moments.pop(about, None)
-            self._moments[about] = moment
-            if about == EVERYTHING or len(self._moments) > MOST_CHANGES:
-                self._heard_since, self._moments = moment, {}
-            self._forget_before(moment - REMEMBERED_SECONDS)
-
-    def _forget_before(self, moment: float) -> None:
-        while self._moments:
-            oldest = next(iter(self._moments))
-            if self._moments[oldest] >= moment:
-                break
-            del self._moments[oldest]
+        self._moments[about] = moment
+        if about == EVERYTHING or len(self._moments) > MOST_CHANGES:
+            # In this order, for who asks meanwhile looks in the other.
+            self._heard_since = moment
+            self._moments = {}
 
     def none_since(self, read_at: float, *subjects: Hashable) -> bool:
         """Tell whether what was read about these subjects is still so.
@@ -70,12 +60,11 @@ class Changes:
         `read_at` is from before the database was asked: it may have changed since the answer
         was made up.
         """
-        moment = time.monotonic()
+        moments, moment = self._moments, time.monotonic()
         if moment >= self._believed_until or moment - read_at > REMEMBERED_SECONDS:
             return False
         if read_at <= self._heard_since:
             return False
-        moments = self._moments
         return not moments or all(moments.get(one, 0.0) < read_at for one in subjects)
 
 

@@ -25,16 +25,18 @@ UNANSWERED_MS = 3000
 NAME = "wxpass changes"
 
 LISTEN = f"LISTEN {CHANNEL}"
-# Through a pooler that lends another connection to each statement, nobody would be listening; and
-# before its migration, or after that was taken back, nobody would tell.
-IS_LISTENING = (
-    f"SELECT '{CHANNEL}' IN (SELECT pg_listening_channels())"
-    " AND to_regproc('tell_of_change') IS NOT NULL"
-)
+# A pooler lends connections, on which somebody may have listened before, and drops what arrives
+# while nobody has them; it makes up the process that its clients are told of. And before their
+# migration there are no triggers to tell of anything.
+IS_HEARD = f"""
+SELECT pg_backend_pid() = %(pid)s
+    AND '{CHANNEL}' IN (SELECT pg_listening_channels())
+    AND to_regproc('tell_of_change') IS NOT NULL
+"""
 
 
 class NobodyListens(Exception):
-    """The connection is not the one that was told to listen, or there is nothing that tells."""
+    """The connection is not the one that was told to listen, or nobody tells anything."""
 
 
 def listen_regularly(app: Flask) -> None:
@@ -53,7 +55,7 @@ def _keep_listening(changes: Changes) -> None:
         try:
             with _connect() as connection:
                 _listen(connection, changes)
-        except Exception as error:  # whatever it is, nobody else would begin again
+        except Exception as error:
             log.warning("caches_off", error=type(error).__name__)
         finally:
             changes.lose()
@@ -77,14 +79,19 @@ def _listen(connection: "Connection[tuple[bool]]", changes: Changes) -> None:
     """
     connection.execute(LISTEN)
     changes.begin()
+    _ask(connection, changes)
     log.info("caches_on")
     while True:
-        asked_at = time.monotonic()
-        if connection.execute(IS_LISTENING).fetchone() != (True,):
-            raise NobodyListens
-        _note(connection, changes, seconds=0)
-        changes.believe(asked_at)
         _note(connection, changes, seconds=ASK_SECONDS)
+        _ask(connection, changes)
+
+
+def _ask(connection: "Connection[tuple[bool]]", changes: Changes) -> None:
+    asked_at, pid = time.monotonic(), connection.info.backend_pid
+    if connection.execute(IS_HEARD, {"pid": pid}).fetchone() != (True,):
+        raise NobodyListens
+    _note(connection, changes, seconds=0)
+    changes.believe(asked_at)
 
 
 def _note(connection: "Connection[tuple[bool]]", changes: Changes, seconds: float) -> None:
@@ -95,7 +102,7 @@ def _note(connection: "Connection[tuple[bool]]", changes: Changes, seconds: floa
 def subject_of(payload: str) -> bytes | str:
     """Read what a notice is about: the bytes of an id, an app's subject, or EVERYTHING.
 
-    What is not understood may be about anything; whoever is connected can say it.
+    What is not understood, a newer version may have sent: it may be about anything.
     """
     if payload.startswith("app:"):
         return payload

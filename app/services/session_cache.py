@@ -37,7 +37,11 @@ class Home(NamedTuple):
 
 
 class SessionCache:
-    """Sessions whose token was good, and may be used now."""
+    """Bound sessions whose token was good, and may be used now.
+
+    An unbound one may keep its token when it is bound, and then counts at once, not when the
+    notice of it is here.
+    """
 
     def __init__(self, changes: Changes) -> None:
         self._changes = changes
@@ -62,18 +66,18 @@ class SessionCache:
             home.tenant_slug,
             home.appid,
             None if social_account == NOBODY else UUID(bytes=social_account),
-            None if user == NOBODY else UUID(bytes=user),
+            UUID(bytes=user),
             token_hash,
         )
         return caller, Life(*life)
 
     def keep(self, caller: Caller, life: Life) -> None:
-        """Remember a good session, if changes of it are heard."""
-        if not self._changes.are_heard:
+        """Remember a good session of a user, if changes of it are heard."""
+        if caller.user_id is None or not self._changes.are_heard:
             return
         packed = PACKED.pack(
             caller.session_id.bytes,
-            caller.user_id.bytes if caller.user_id else NOBODY,
+            caller.user_id.bytes,
             caller.social_account_id.bytes if caller.social_account_id else NOBODY,
             self._number(Home(caller.appid, caller.tenant_id, caller.tenant_slug)),
             *life,

@@ -78,7 +78,8 @@ class SessionUses:
                 del waiting[:AT_ONCE]
         except Exception as error:
             log.warning("uses_not_written", error=type(error).__name__, kept=len(waiting))
-            self._moments = dict(waiting) | self._moments
+            unwritten = [*waiting, *self._moments.items()]
+            self._moments = dict(unwritten[-MOST_UNWRITTEN:])
 
 
 def _write(uses: list[tuple[bytes, datetime]]) -> None:
