@@ -99,7 +99,7 @@ def post_fork(server: Any, worker: Any) -> None:
         os.environ["WXPASS_WORKER"] = "replacement"
 
 
-def post_request(*_: Any) -> None:
+def post_request(worker: Any, request: Any, environ: Any, response: Any) -> None:
     """Let the other connections of the worker go on, and what runs beside them.
 
     One whose next request is there before it is waited for would keep the worker to itself: the
