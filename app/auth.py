@@ -164,7 +164,9 @@ def this_user_id() -> UUID:
 
 def this_device() -> Device:
     """Describe where this request comes from, as far as it says; fit to be kept and shown."""
-    agent = "".join(char for char in request.headers.get("User-Agent", "") if char.isprintable())
+    agent = request.headers.get("User-Agent", "")
+    if not agent.isprintable():
+        agent = "".join(char for char in agent if char.isprintable())
     return Device(agent[:LONGEST_DEVICE] or None, _address())
 
 

@@ -8,6 +8,7 @@ import pytest
 from app.services import cache as caching
 from app.services import session_cache
 from app.services.cache import EVERYTHING, Cache, Changes
+from app.services.caches import Caches
 from app.services.callers import Caller
 from app.services.listening import subject_of
 from app.services.session_cache import Life, SessionCache, app_subject
@@ -233,12 +234,6 @@ def test_an_appid_is_no_id() -> None:
     assert subject_of(EVERYTHING) == EVERYTHING
 
 
-@pytest.mark.parametrize("told", ["", "nothing we know", "{}", str(uuid4())[:-1]])
-def test_what_is_not_understood_is_about_everything(told: str) -> None:
-    """Otherwise one word from whoever may say something in the database ends the listening."""
-    assert subject_of(told) == EVERYTHING
-
-
 def test_a_hundred_thousand_sessions_take_a_bounded_memory(
     changes: Changes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -250,3 +245,16 @@ def test_a_hundred_thousand_sessions_take_a_bounded_memory(
         sessions.keep(caller(appid="wx1"), Life(moment, moment + 7200, moment))
     assert len(sessions._packed) == 100
     assert len(session_cache.PACKED.pack(*[bytes(16)] * 3, 0, 0.0, 0.0, 0.0)) == 76
+
+
+def test_who_was_erased_is_gone_from_memory() -> None:
+    """Otherwise a name and a phone stay in every worker, though nobody is shown them."""
+    caches = Caches()
+    caches.changes.begin()
+    caches.changes.believe(float("inf"))
+    for key in (b"alice", b"bob"):
+        caches.profiles.keep(key, b"their phone", time.monotonic(), key)
+    caches.changes.note(b"alice")
+    assert list(caches.profiles._kept) == [b"bob"]
+    caches.changes.note(EVERYTHING)
+    assert not caches.profiles._kept

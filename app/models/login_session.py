@@ -27,6 +27,11 @@ class LoginSession(Model):
         CheckConstraint("(user_id IS NULL) = (refresh_hash IS NULL)", name="refresh_if_bound"),
         CheckConstraint("(ended_at IS NULL) = (end_reason IS NULL)", name="ended"),
         CheckConstraint("(refreshed_at IS NULL) = (refresh_salt IS NULL)", name="refreshed"),
+        Index(
+            None,
+            "previous_token_hash",
+            postgresql_where=text("previous_token_hash IS NOT NULL"),
+        ),
         Index(None, "tenant_id", "user_id"),
         Index(None, "tenant_id", "social_account_id"),
         Index(None, "tenant_id", "appid", "id"),
@@ -46,7 +51,7 @@ class LoginSession(Model):
 
     token_hash: Mapped[bytes] = mapped_column(unique=True)
     # The one before, to tell a replaced token from one that never was.
-    previous_token_hash: Mapped[bytes | None] = mapped_column(index=True)
+    previous_token_hash: Mapped[bytes | None]
     expires_at: Mapped[Moment]
     refresh_family_hash: Mapped[bytes | None] = mapped_column(unique=True)
     refresh_hash: Mapped[bytes | None]

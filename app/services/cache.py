@@ -1,8 +1,8 @@
 """Remembering what was read from the database until it changes (docs/decisions/0019)."""
 
 import time
-from collections.abc import Hashable
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Hashable
+from typing import Any, Generic, TypeVar, cast
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -27,6 +27,8 @@ class Changes:
         self._believed_until = self._heard_since = 0.0
         # When each thing was last told of.
         self._moments: dict[Hashable, float] = {}
+        # Told of each change, too: it may have more to forget than to disbelieve.
+        self.forget: Callable[[Hashable], None] = lambda about: None
 
     @property
     def are_heard(self) -> bool:
@@ -53,6 +55,7 @@ class Changes:
             # In this order, for who asks meanwhile looks in the other.
             self._heard_since = moment
             self._moments = {}
+        self.forget(about)
 
     def none_since(self, read_at: float, *subjects: Hashable) -> bool:
         """Tell whether what was read about these subjects is still so.
@@ -83,6 +86,15 @@ class Cache(Generic[K, V]):
             return None
         read_at, subjects, value = kept
         return value if self._changes.none_since(read_at, *subjects) else None
+
+    def drop(self, about: Hashable) -> None:
+        """Let go of what is kept under what it is about, when that has changed.
+
+        It is not believed any more; but who was erased is to be gone from memory, too.
+        """
+        self._kept.pop(cast(K, about), None)
+        if about == EVERYTHING:
+            self._kept.clear()
 
     def keep(self, key: K, value: V, read_at: float, *subjects: Hashable) -> None:
         """Remember what the database was asked for at `read_at`, if its changes are heard."""

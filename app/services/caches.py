@@ -26,6 +26,8 @@ class Caches:
         self.sessions = SessionCache(self.changes)
         self.apps: Cache[str, Any] = Cache(self.changes, MOST_APPS)
         self.profiles: Cache[bytes, bytes] = Cache(self.changes, MOST_PROFILES)
+        # What is kept under a user's id holds their name and phone.
+        self.changes.forget = self.profiles.drop
 
     def _begin(self) -> None:
         self._clear()

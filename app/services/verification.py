@@ -67,8 +67,9 @@ def find_remembered(sessions: SessionCache, uses: SessionUses, token: str) -> Ca
     if found is None:
         return None
     caller, life = found
-    if time.monotonic() - life.used_at >= NOTED_EVERY_SECONDS:
-        sessions.keep(caller, _used(uses, caller, life))
+    used = _used(uses, caller, life)
+    if used is not life:
+        sessions.keep(caller, used)
     return caller
 
 
@@ -86,18 +87,19 @@ def _find_in_database(token: str, even_expired: bool) -> Caller:
         found.user_id,
         token_hash(token),
     )
-    moment = now()
-    left, unused = (
-        some.total_seconds() for some in (found.expires_at - moment, moment - found.seen_at)
-    )
-    if left > 0:
-        life = Life(asked_at, asked_at + left, asked_at - unused)
-        is_news = unused >= NOTED_EVERY_SECONDS
-        life = _used(session_uses(), caller, life) if is_news else life
-        caches().sessions.keep(caller, life)
+    life = _life(found, asked_at)
+    if life.expires_at > time.monotonic():
+        caches().sessions.keep(caller, _used(session_uses(), caller, life))
     elif not even_expired:
         raise SessionExpired
     return caller
+
+
+def _life(found: Found, asked_at: float) -> Life:
+    """Tell by this process's own clock when a session expires, and was last used."""
+    moment = now()
+    left, unused = found.expires_at - moment, moment - found.seen_at
+    return Life(asked_at, asked_at + left.total_seconds(), asked_at - unused.total_seconds())
 
 
 def _read(token: str) -> Found:
@@ -113,6 +115,8 @@ def _read(token: str) -> Found:
 def _used(uses: SessionUses, caller: Caller, life: Life) -> Life:
     """Note the use, at most once a minute; only a bound session's life grows by it."""
     moment = time.monotonic()
+    if moment - life.used_at < NOTED_EVERY_SECONDS:
+        return life
     uses.note(caller.token_hash)
     expires_at = moment + LIFETIME_SECONDS if caller.user_id else life.expires_at
     return Life(life.read_at, expires_at, moment)

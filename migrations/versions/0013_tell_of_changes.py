@@ -4,6 +4,7 @@ Workers remember sessions, users' profiles and apps, and listen. Whatever change
 tells them when it commits: the service, a command, or somebody with psql.
 """
 
+import sqlalchemy as sa
 from alembic import op
 
 revision = "0013"
@@ -35,11 +36,14 @@ END $$
 SHOWN_OF_USERS = ("status", "account", "nickname", "avatar_url", "gender", "level", "erase_after")
 SHOWN_OF_PHONES = ("user_id", "number_index", "country_code")
 # What a login or a use writes is nothing to tell of: a session's life only grows by it.
-SESSION_CHANGED = """(OLD.token_hash, OLD.user_id, OLD.social_account_id, OLD.ended_at)
+# Nobody remembers an unbound one.
+SESSION_CHANGED = """OLD.user_id IS NOT NULL AND (
+    (OLD.token_hash, OLD.user_id, OLD.social_account_id, OLD.ended_at)
     IS DISTINCT FROM (NEW.token_hash, NEW.user_id, NEW.social_account_id, NEW.ended_at)
-    OR NEW.expires_at < OLD.expires_at"""
+    OR NEW.expires_at < OLD.expires_at)"""
 # Retention deletes what nobody remembers any more.
-SESSION_WAS_GOOD = "OLD.ended_at IS NULL AND OLD.expires_at > now() - interval '1 day'"
+SESSION_WAS_GOOD = """OLD.user_id IS NOT NULL AND OLD.ended_at IS NULL
+    AND OLD.expires_at > now() - interval '1 day'"""
 
 
 def _differ(columns: tuple[str, ...]) -> str:
@@ -76,7 +80,17 @@ def upgrade() -> None:
             f"CREATE TRIGGER tell_of_truncate AFTER TRUNCATE ON {table}"
             " EXECUTE FUNCTION tell_of_change()"
         )
+    # Most sessions have no token before theirs, and each login wrote that into the index.
+    _index_previous_tokens("previous_token_hash IS NOT NULL")
+
+
+def _index_previous_tokens(condition: str | None) -> None:
+    name = op.f("ix_login_sessions_previous_token_hash")
+    op.drop_index(name, "login_sessions")
+    where = sa.text(condition) if condition else None
+    op.create_index(name, "login_sessions", ["previous_token_hash"], postgresql_where=where)
 
 
 def downgrade() -> None:
+    _index_previous_tokens(None)
     op.execute("DROP FUNCTION tell_of_change() CASCADE")

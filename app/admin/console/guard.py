@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 
 from flask import (
     Flask,
+    Request,
     Response,
     current_app,
     flash,
@@ -18,6 +19,7 @@ from flask import (
     session,
     url_for,
 )
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask.typing import ResponseReturnValue
 from flask_babel import get_locale, gettext
 from flask_wtf.csrf import CSRFError, CSRFProtect
@@ -40,8 +42,17 @@ FORM_MEMORY = 512 * 1024
 csrf = CSRFProtect()
 
 
+class ConsoleCookies(SecureCookieSessionInterface):
+    """Reads and writes the cookie where there is one; for no login's sake is a signer made."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """Give what an operator's cookie holds; elsewhere nothing, and nothing is kept."""
+        return super().open_session(app, request) if _is_console() else None
+
+
 def init_app(app: Flask) -> None:
     """Guard every address below /console."""
+    app.session_interface = ConsoleCookies()
     csrf.init_app(app)
     app.before_request(_guard)
     app.after_request(_add_headers)
