@@ -4,10 +4,11 @@ import psycopg
 import pytest
 from flask import Flask
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
+from app import connections
 from app.errors import CodeUsed
 from app.extensions import db
-from app.services.listening import IS_LISTENING, LISTEN
 from app.services.transactions import autocommit, transaction
 
 pytestmark = pytest.mark.real_commits
@@ -72,14 +73,23 @@ def test_a_connection_that_was_left_busy_is_nobodys(app: Flask) -> None:
         assert db.engine.pool.checkedout() == 0
 
 
-def test_nobody_listens_where_nobody_would_tell(app: Flask) -> None:
-    """Otherwise a service that runs before its migration, or after it, keeps ended sessions."""
-    url = app.config["SQLALCHEMY_DATABASE_URI"].replace("+psycopg", "")
-    with psycopg.connect(url, autocommit=True) as connection:
-        assert connection.execute(IS_LISTENING).fetchone() == (False,)
-        connection.execute(LISTEN)
-        assert connection.execute(IS_LISTENING).fetchone() == (True,)
-        with connection.transaction(force_rollback=True):
-            connection.execute("DROP FUNCTION tell_of_change() CASCADE")
-            assert connection.execute(IS_LISTENING).fetchone() == (False,)
-        assert connection.execute(IS_LISTENING).fetchone() == (True,)
+def test_a_database_that_goes_away_is_away_and_no_fault_of_ours(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a restart of Postgres answers some requests with 500, and a traceback."""
+
+    def look(connection: "psycopg.Connection[tuple[int]]") -> None:
+        raise psycopg.OperationalError("closed as soon as it was there")
+
+    with app.app_context():
+        with autocommit() as connection:
+            connection.execute("SELECT 1")
+        monkeypatch.setattr(connections, "look", look)
+        with pytest.raises(psycopg.OperationalError), autocommit():
+            pass
+        with pytest.raises((psycopg.OperationalError, OperationalError)), transaction() as one:
+            one.execute(text("SELECT 1"))
+        monkeypatch.undo()
+        with autocommit() as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+        assert db.engine.pool.checkedout() == 0
