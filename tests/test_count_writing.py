@@ -22,7 +22,7 @@ from app import create_app
 from app.clock import now
 from app.extensions import db
 from app.models import Measure
-from app.services import count_writing
+from app.services import background, count_writing
 from app.services import counts as counting
 from app.services.count_writing import count_old_counts, drop_old_counts, write_counts
 from app.services.counts import Counts, Tally, count, count_answer, count_failure, today
@@ -139,11 +139,11 @@ def test_a_process_that_counts_writes_by_itself(
     """Otherwise a worker writes only when it stops, and loses days when it is killed."""
     at_exit: list[Any] = []
     monkeypatch.setattr(count_writing, "EVERY_SECONDS", 0.05)
-    monkeypatch.setattr(count_writing.atexit, "register", lambda *what: at_exit.append(what))
+    monkeypatch.setattr(background.atexit, "register", lambda *what: at_exit.append(what))
     with process(config) as service:
         count_writing.write_regularly(service)
-        ((last, _),) = at_exit
-        last(service)
+        ((last,),) = at_exit
+        last()
         assert not service.extensions["counts"].has_begun, "nothing begins at an exit"
         count(ACME_SHOP.appid, Measure.OPENED)
         deadline = time.monotonic() + 5

@@ -1,8 +1,10 @@
 """Work beside the requests of a process, on threads that end with it."""
 
+import atexit
 import time
 from collections.abc import Callable
 from threading import Thread
+from typing import Protocol
 
 import structlog
 from flask import Flask
@@ -23,6 +25,30 @@ def _do(app: Flask, work: Callable[[], None]) -> None:
     structlog.contextvars.clear_contextvars()
     with app.app_context():
         work()
+
+
+class Gathered(Protocol):
+    """What a process gathers to write it later."""
+
+    begin_writing: Callable[[], None] | None
+
+    @property
+    def has_begun(self) -> bool: ...
+
+
+def write_regularly(
+    app: Flask, name: str, gathered: Gathered, seconds: float, write: Callable[[], None]
+) -> None:
+    """Let every process that gathers write every so many seconds, and once more at its exit."""
+
+    def write_last() -> None:
+        # At its exit a process can begin nothing any more.
+        if gathered.has_begun:
+            with app.app_context():
+                write()
+
+    gathered.begin_writing = lambda: begin(app, name, lambda: every(seconds, write))
+    atexit.register(write_last)
 
 
 def every(seconds: float, work: Callable[[], None]) -> None:

@@ -1,6 +1,5 @@
 """Writing what was counted: a batch every few seconds, added to the day's rows."""
 
-import atexit
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
@@ -23,7 +22,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.models import AnswerTime, DailyCount, DailyFailure, Measure, WeChatApp
 from app.services import background
-from app.services.counts import Answered, Failed, Happened, counts, today
+from app.services.counts import Answered, Counts, Failed, Happened, counts, today
 from app.services.transactions import transaction
 
 log = structlog.get_logger()
@@ -38,17 +37,8 @@ CTID: ColumnElement[str] = literal_column("ctid")
 
 def write_regularly(app: Flask) -> None:
     """Let every process that counts write what it has, from its first count to its exit."""
-    app.extensions["counts"].begin_writing = lambda: background.begin(
-        app, "count-writing", lambda: background.every(EVERY_SECONDS, write_counts)
-    )
-    atexit.register(_write_last, app)
-
-
-def _write_last(app: Flask) -> None:
-    # At its exit a process can begin nothing any more.
-    if app.extensions["counts"].has_begun:
-        with app.app_context():
-            write_counts()
+    gathered: Counts = app.extensions["counts"]
+    background.write_regularly(app, "count-writing", gathered, EVERY_SECONDS, write_counts)
 
 
 def write_counts() -> None:

@@ -1,6 +1,5 @@
 """When sessions were last used: noted by whoever verifies them, written a batch at a time."""
 
-import atexit
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import cast
@@ -97,14 +96,4 @@ def session_uses() -> SessionUses:
 def write_regularly(app: Flask) -> None:
     """Let every process that notes uses write them, from its first one to its exit."""
     uses: SessionUses = app.extensions["session_uses"]
-
-    def write_last() -> None:
-        # At its exit a process can begin nothing any more.
-        if uses.has_begun:
-            with app.app_context():
-                uses.write()
-
-    uses.begin_writing = lambda: background.begin(
-        app, "session-uses", lambda: background.every(EVERY_SECONDS, uses.write)
-    )
-    atexit.register(write_last)
+    background.write_regularly(app, "session-uses", uses, EVERY_SECONDS, uses.write)
