@@ -83,8 +83,7 @@ class Express:
         if not is_usual or any(name in environ for name in OTHER_TOKENS):
             return None
         sessions = self._caches.of_this_process().sessions
-        caller = find_remembered(sessions, self._uses, header.removeprefix(SCHEME))
-        return caller if caller and caller.user_id else None
+        return find_remembered(sessions, self._uses, header.removeprefix(SCHEME))
 
     def _remembered(self, caller: Caller) -> Answer | None:
         body = self._caches.profiles.find(_user(caller))

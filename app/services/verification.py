@@ -62,7 +62,7 @@ def find_caller(token: str, *, even_expired: bool = False) -> Caller:
 
 
 def find_remembered(sessions: SessionCache, uses: SessionUses, token: str) -> Caller | None:
-    """Do as `find_caller` does for a good token that was seen before, without the database."""
+    """Do as `find_caller` does for a user's good token seen before, without the database."""
     found = sessions.find(token_hash(token))
     if found is None:
         return None
