@@ -8,13 +8,17 @@ from urllib.parse import urlencode
 
 import requests
 from flask import Flask
-from sqlalchemy import Connection, text
+from flask_migrate import upgrade
+from sqlalchemy import Connection, event, text
+from sqlalchemy.engine import Engine
 from werkzeug.test import TestResponse
 
+from app import create_app
 from app.extensions import db
 from app.services.apps import NewApp, add_app
 from app.services.tenants import add_tenant
 from app.services.users import add_user
+from config import Config
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,18 @@ def add_cast(app: Flask) -> None:
             add_app(one.tenant, NewApp(one.appid, one.appid, one.registration, "json", one.secret))
 
 
+@contextmanager
+def service_of(config: Config) -> Iterator[Flask]:
+    """Make the service, with its tables and the cast."""
+    app = create_app(config)
+    with app.app_context():
+        upgrade()
+    add_cast(app)
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
 def enter_user(
     app: Flask,
     tenant: str = "acme",
@@ -85,6 +101,22 @@ def taken_back(app: Flask) -> Iterator[None]:
             connection.close()
             db.engines[None] = engine
             db.session.configure(join_transaction_mode=mode or "conditional_savepoint")
+
+
+@contextmanager
+def statements_sent() -> Iterator[list[str]]:
+    """Collect what the database is asked, but for the savepoints that tests are wrapped in."""
+    sent: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if "SAVEPOINT" not in statement:
+            sent.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
 
 
 class BorrowedConnection:

@@ -10,19 +10,27 @@ import psycopg
 import pytest
 from argon2 import PasswordHasher
 from flask import Flask
-from flask_migrate import upgrade
 from psycopg import sql
 from sqlalchemy import text
 from werkzeug.serving import make_server
 
-from app import create_app
 from app.extensions import db
 from app.services import passwords
 from app.simulator import create_simulator
 from config import Config, load_config
 from config.development import fill, var_folder
 from config.development.postgres import hold_server
-from tests.cast import APPS, Client, Person, Reader, WeChat, add_cast, taken_back
+from tests.cast import (
+    APPS,
+    Client,
+    Person,
+    Reader,
+    WeChat,
+    add_cast,
+    service_of,
+    statements_sent,
+    taken_back,
+)
 
 # Where bytecode is not kept, each of some thirty processes compiles the service anew, and each of
 # pytest's the tests.
@@ -88,13 +96,8 @@ def cheap_passwords() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def app(config: Config) -> Iterator[Flask]:
     """The service, with its tables and the cast."""
-    app = create_app(config)
-    with app.app_context():
-        upgrade()
-    add_cast(app)
-    yield app
-    with app.app_context():
-        db.engine.dispose()
+    with service_of(config) as app:
+        yield app
 
 
 @pytest.fixture(autouse=True)
@@ -135,6 +138,13 @@ def client(app: Flask) -> Client:
 def rows(app: Flask) -> Reader:
     """What the database holds, asked in SQL."""
     return Reader(app)
+
+
+@pytest.fixture
+def statements() -> Iterator[list[str]]:
+    """What the database is asked from here on."""
+    with statements_sent() as sent:
+        yield sent
 
 
 @pytest.fixture

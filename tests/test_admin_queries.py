@@ -12,9 +12,8 @@ from app import logs
 from tests.cast import ACME_CLUB, ACME_SHOP, Client, Person
 from tests.operators import PASSWORD, Script, add_operator, invite, signed_in
 from tests.test_admin_walls import DESK, ROUTES, Home, acme, call
-from tests.test_queries import statements
 
-__all__ = ["acme", "statements"]
+__all__ = ["acme"]
 
 # One finds the key of the JWT, one the session; of a desk of one's own there is nothing to find.
 LOGIN = 2

@@ -11,8 +11,6 @@ from typing import Any, cast
 
 import pytest
 from flask import Flask
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 from werkzeug.test import TestResponse
 
 from app.api.express import Express
@@ -29,19 +27,6 @@ def heard(app: Flask) -> Iterator[Caches]:
     caches.changes.believe(float("inf"))
     yield caches
     caches._clear()
-
-
-@pytest.fixture
-def statements() -> Iterator[list[str]]:
-    """Collect what the database is asked."""
-    asked: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        asked.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    yield asked
-    event.remove(Engine, "before_cursor_execute", note)
 
 
 def told(answer: TestResponse) -> tuple[Any, ...]:

@@ -1,14 +1,11 @@
 """The overview of a tenant: right sums, its own only, and fast."""
 
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
 from flask import Flask
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from app.models import Measure
 from app.services import counts as counting
@@ -166,20 +163,6 @@ def test_an_overview_of_nothing_is_refused(slug: str, days: str, app: Flask) -> 
     """Otherwise an operator who mistypes reads that nothing happens."""
     command = ["tenants", "overview", slug, "--days", days]
     assert app.test_cli_runner().invoke(args=command).exit_code != 0
-
-
-@pytest.fixture
-def statements() -> Iterator[list[str]]:
-    """Collect what is sent to the database."""
-    sent: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if "SAVEPOINT" not in statement:
-            sent.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    yield sent
-    event.remove(Engine, "before_cursor_execute", note)
 
 
 def test_two_thousand_apps_are_six_queries_and_no_wait(

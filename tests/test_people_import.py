@@ -1,7 +1,6 @@
 """Importing people: everybody or nobody, once, by whoever previewed it, in their own tenant."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -9,8 +8,6 @@ from uuid import UUID, uuid4
 
 import pytest
 from flask import Flask
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 from sqlalchemy.exc import OperationalError
 
 from app.clock import now
@@ -21,7 +18,7 @@ from app.services.people_files import PeopleFile, read_people
 from app.services.people_import import Progress, confirm_import, import_people, import_progress
 from app.services.people_previews import Preview, check_people, preview_import
 from app.services.tenants import tenant_id_of
-from tests.cast import GLOBEX_LIFE, Client, Person, Reader, enter_user
+from tests.cast import GLOBEX_LIFE, Client, Person, Reader, enter_user, statements_sent
 from tests.people import csv_of, xlsx_of
 from tests.test_concurrency import at_once
 
@@ -292,20 +289,6 @@ def test_an_import_goes_to_another_tenant_than_its_people(
 # Work
 
 
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    """Collect what is sent to the database."""
-    sent: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if "SAVEPOINT" not in statement:
-            sent.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    yield sent
-    event.remove(Engine, "before_cursor_execute", note)
-
-
 def test_many_people_ask_the_database_more_than_few(
     acme: UUID, globex: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -313,9 +296,9 @@ def test_many_people_ask_the_database_more_than_few(
     sent = {}
     for tenant_id, count in ((acme, 2), (globex, 1_000)):
         file = people(count)
-        with statements() as of_preview:
+        with statements_sent() as of_preview:
             one = previewed(ANNA, tenant_id, file)
-        with statements() as of_import:
+        with statements_sent() as of_import:
             confirm_import(ANNA, tenant_id, one)
         sent[count] = (len(of_preview), len(of_import))
     assert sent[2] == sent[1_000] == (6, 9)

@@ -1,32 +1,16 @@
 """How often each endpoint asks the database; more than this is work that somebody added."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from app.services.key_proofs import check_keys
 from tests.cast import ACME_CLUB, ACME_SHOP, App, Client, Person, enter_user
 
 CREDENTIALS = {"account": "alice", "password": "alice-password"}
 Call = Callable[[], Any]
-
-
-@pytest.fixture
-def statements() -> Iterator[list[str]]:
-    """Collect the statements that are sent, but for the savepoints that tests are wrapped in."""
-    sent: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if "SAVEPOINT" not in statement:
-            sent.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    yield sent
-    event.remove(Engine, "before_cursor_execute", note)
 
 
 def login(client: Client, alice: Person, app: App = ACME_SHOP) -> Call:

@@ -1,13 +1,10 @@
 """Who may do what at the console: readers only read, and neighbours are not there."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 from flask import Flask
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
 
 from app.extensions import db
 from app.services.audit import OPERATOR
@@ -304,20 +301,6 @@ def test_what_people_write_is_shown_and_never_run(
             assert "\"'>&" not in page, path
             assert page.count("<script") == 1, path
     assert "&lt;script&gt;alert(1)" in desk.get("/users/").text
-
-
-@pytest.fixture
-def statements() -> Iterator[list[str]]:
-    """Collect the statements that are sent."""
-    sent: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        if "SAVEPOINT" not in statement:
-            sent.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    yield sent
-    event.remove(Engine, "before_cursor_execute", note)
 
 
 def test_a_page_asks_as_often_however_much_there_is(

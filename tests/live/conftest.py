@@ -16,13 +16,10 @@ import psycopg
 import pytest
 import requests
 from flask import Flask
-from flask_migrate import upgrade
 
-from app import create_app
-from app.extensions import db
 from config import Config
 from config.development.postgres import PostgresServer, hold_server
-from tests.cast import Client, WeChat, add_cast
+from tests.cast import Client, WeChat, service_of
 from tests.test_nginx import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -120,13 +117,8 @@ def live_config(config: Config, database: Database) -> Config:
 @pytest.fixture(scope="module")
 def live_app(live_config: Config, wechat: WeChat) -> Iterator[Flask]:
     """The service in this process, too: another machine that remembers nothing."""
-    app = create_app(live_config)
-    with app.app_context():
-        upgrade()
-    add_cast(app)
-    yield app
-    with app.app_context():
-        db.engine.dispose()
+    with service_of(live_config) as app:
+        yield app
 
 
 @pytest.fixture
