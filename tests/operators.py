@@ -1,6 +1,7 @@
 """Operators of the cast, at the API with a script of theirs."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -14,7 +15,9 @@ from app.extensions import db
 from app.models import Tenant
 from app.services.audit import OPERATOR, Actor
 from app.services.desks import Desk
-from app.services.one_time_codes import prepare_codes, switch_codes_on
+from app.services.one_time_codes import begin_enrolment, confirm_enrolment
+from app.services.operator_sessions import SignedIn, find_console_session
+from app.services.operator_sign_in import sign_in
 from app.services.operators import accept_invitation, find_operator_id, invite_operator
 from app.services.sessions import Device
 from tests.cast import Client
@@ -71,17 +74,28 @@ def signed_in(app: Flask, email: str, role: str, tenant: str | None = None) -> S
     return script
 
 
-def ask_for_codes(app: Flask, email: str) -> pyotp.TOTP:
-    """Switch one-time codes on for an operator, and give the authenticator app.
-
-    The code that switches them on is of the step before this one, so that this one's is still good.
-    """
+def session_of(app: Flask, email: str) -> SignedIn:
+    """Sign an operator without codes in at the console; return the session."""
     with app.app_context():
-        operator_id = find_operator_id(email)
-        totp = pyotp.parse_uri(prepare_codes(operator_id))
+        return find_console_session(sign_in(email, PASSWORD, DEVICE).token, DEVICE)
+
+
+def enrol(app: Flask, email: str) -> tuple[SignedIn, pyotp.TOTP, Sequence[str]]:
+    """Enrol an operator in one-time codes; return session, authenticator app, recovery codes.
+
+    The code that confirms it is of the step before this one, so this one's is still valid. The
+    operator's other sessions end.
+    """
+    session = session_of(app, email)
+    with app.app_context():
+        totp = pyotp.parse_uri(begin_enrolment(session.operator_id).uri)
         assert isinstance(totp, pyotp.TOTP)
-        switch_codes_on(OPERATOR, operator_id, code_of(totp, -1))
-    return totp
+        return session, totp, confirm_enrolment(session, code_of(totp, -1))
+
+
+def ask_for_codes(app: Flask, email: str) -> pyotp.TOTP:
+    """Enrol an operator in one-time codes; return the authenticator app."""
+    return enrol(app, email)[1]
 
 
 def code_of(totp: pyotp.TOTP, steps_off: int = 0) -> str:

@@ -10,6 +10,7 @@ from app.models.key_proof import KeyProof
 from app.models.login_session import LoginSession
 from app.models.merge import Merge
 from app.models.operator import Operator
+from app.models.operator_recovery_code import OperatorRecoveryCode
 from app.models.operator_session import OperatorSession
 from app.models.password_try import PasswordTry
 from app.models.people_import import PeopleImport
@@ -35,6 +36,7 @@ __all__ = [
     "Measure",
     "Merge",
     "Operator",
+    "OperatorRecoveryCode",
     "OperatorSession",
     "PasswordTry",
     "PeopleImport",

@@ -29,6 +29,8 @@ class OperatorSession(Model):
     device: Mapped[str | None]
     ip: Mapped[str | None]
     created_at: Mapped[Made]
+    # When the password, and the one-time code where enrolled, were last proven in this session.
+    proven_at: Mapped[Made]
     seen_at: Mapped[Moment]
     expires_at: Mapped[Moment]
     ended_at: Mapped[Moment | None]

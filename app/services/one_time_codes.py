@@ -1,22 +1,35 @@
-"""One-time codes of an authenticator app (TOTP, RFC 6238): switched on, used once each, off."""
+"""One-time codes of an authenticator app (TOTP, RFC 6238): enrolled, used once each, removed."""
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from uuid import UUID
 
 import pyotp
 from sqlalchemy.orm import Session
 
 from app.clock import now
-from app.errors import OneTimeCodeWrong
+from app.errors import (
+    EnrolmentNotBegun,
+    OneTimeCodeNeeded,
+    OneTimeCodesOff,
+    OneTimeCodesOn,
+    OneTimeCodeWrong,
+)
 from app.models import Operator
 from app.services import audit
-from app.services.operators import lock_operator
+from app.services.operator_locks import lock_operator, lock_signed_in
+from app.services.operator_sessions import SignedIn, end_sessions_of
 from app.services.password_tries import Limit, Try, count_try, take_back
+from app.services.recovery_codes import (
+    issue_recovery_codes,
+    plain_code,
+    use_recovery_code,
+    void_recovery_codes,
+)
 from app.services.sessions import Device
 from app.services.transactions import transaction
 
-Switch = Callable[[audit.Actor, UUID, str], None]
 # Tries at codes are counted apart from passwords, whose accounts are whatever somebody types.
 CODES = UUID(int=1)
 # Whoever gets here knows the password, so being stricter keeps no owner out: a guesser who comes
@@ -27,42 +40,113 @@ STEP_SECONDS = 30
 STEPS_OFF = (-1, 0, 1)
 
 
-def prepare_codes(operator_id: UUID) -> str:
-    """Make the secret that an authenticator app takes as a URI; nothing is asked for yet.
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """The secret for an authenticator app, and the URI that a QR code of it holds."""
 
-    A secret that is in use stays: it is switched off first.
+    uri: str = field(repr=False)
+    secret: str = field(repr=False)
+
+
+def begin_enrolment(operator_id: UUID) -> Enrolment:
+    """Return the secret to enrol. It stays the same until it is confirmed or cancelled.
+
+    Raises OneTimeCodesOn.
     """
     with transaction() as db:
         operator = lock_operator(db, operator_id)
-        if operator.totp_step is None:
+        if operator.totp_step is not None:
+            raise OneTimeCodesOn
+        if operator.totp is None:
             operator.totp = pyotp.random_base32()
-        totp = pyotp.TOTP(operator.totp or "", name=operator.email, issuer="wxpass")
-        return totp.provisioning_uri()
+        return _enrolment(operator, operator.totp)
 
 
-def switch_codes_on(actor: audit.Actor, operator_id: UUID, code: str) -> None:
-    """Ask for codes from now on, once a first one is right.
-
-    Raises OneTimeCodeWrong or TooManyTries.
-    """
-    tried = count_code(operator_id, Device(None, actor.ip))
+def find_pending_enrolment(operator_id: UUID) -> Enrolment | None:
+    """Return the enrolment that was begun and is not confirmed yet."""
     with transaction() as db:
-        operator = use_code(db, operator_id, code, tried)
-        told = {"before": {"codes": False}, "after": {"codes": True}}
-        audit.record(db, operator.tenant_id, actor, "operator.codes_on", operator_id, **told)
+        operator = db.get(Operator, operator_id)
+        if operator is None or operator.totp is None or operator.totp_step is not None:
+            return None
+        return _enrolment(operator, operator.totp)
 
 
-def switch_codes_off(actor: audit.Actor, operator_id: UUID, code: str) -> None:
-    """Ask for no codes any more; whoever wants that must have one.
+def _enrolment(operator: Operator, secret: str) -> Enrolment:
+    totp = pyotp.TOTP(secret, name=operator.email, issuer="wxpass")
+    return Enrolment(totp.provisioning_uri(), secret)
 
-    Raises OneTimeCodeWrong or TooManyTries: a stolen session must not try them all.
-    """
-    tried = count_code(operator_id, Device(None, actor.ip))
+
+def cancel_enrolment(operator_id: UUID) -> None:
+    """Drop a pending secret. Without one, nothing changes."""
     with transaction() as db:
-        operator = use_code(db, operator_id, code, tried)
-        operator.totp_sealed = operator.totp_step = None
-        told = {"before": {"codes": True}, "after": {"codes": False}}
-        audit.record(db, operator.tenant_id, actor, "operator.codes_off", operator_id, **told)
+        drop_pending_secret(lock_operator(db, operator_id))
+
+
+def confirm_enrolment(signed_in: SignedIn, code: str) -> Sequence[str]:
+    """Ask for one-time codes from now on; return ten recovery codes, which only this call shows.
+
+    The operator's other sessions end. Raises EnrolmentNotBegun, OneTimeCodesOn, OneTimeCodeWrong,
+    TooManyTries, or SignInNeeded if the session has ended.
+    """
+    tried = count_code(signed_in.operator_id, Device(None, signed_in.ip))
+    with transaction() as db:
+        operator = lock_signed_in(db, signed_in)
+        if operator.totp_step is not None:
+            raise OneTimeCodesOn
+        if operator.totp is None:
+            raise EnrolmentNotBegun
+        if not _use_one_time_code(operator, plain_code(code)):
+            raise OneTimeCodeWrong
+        take_back(db, tried)
+        end_sessions_of(db, operator.id, "codes_enrolled", keep=signed_in.session_id)
+        _record(db, signed_in, operator, "operator.codes_on", is_on=True)
+        return issue_recovery_codes(db, operator.id)
+
+
+def remove_own_codes(signed_in: SignedIn, code: str) -> None:
+    """Stop asking for one-time codes; void the recovery codes. The other sessions end.
+
+    `code` is a one-time code or a recovery code. Raises OneTimeCodesOff, OneTimeCodeWrong,
+    TooManyTries, or SignInNeeded if the session has ended.
+    """
+    device = Device(None, signed_in.ip)
+    tried = count_code(signed_in.operator_id, device)
+    with transaction() as db:
+        operator = lock_signed_in(db, signed_in)
+        if operator.totp_step is None:
+            raise OneTimeCodesOff
+        use_code(db, operator.id, code, tried, device)
+        remove_codes(db, operator)
+        end_sessions_of(db, operator.id, "codes_removed", keep=signed_in.session_id)
+        _record(db, signed_in, operator, "operator.codes_off", is_on=False)
+
+
+def cancel_or_remove_codes(signed_in: SignedIn, code: str | None) -> None:
+    """Cancel a pending enrolment, or remove codes that are enrolled.
+
+    Raises OneTimeCodeNeeded if codes are enrolled and `code` is missing, or what
+    `remove_own_codes` raises.
+    """
+    with transaction() as db:
+        is_on = lock_operator(db, signed_in.operator_id).totp_step is not None
+    if not is_on:
+        cancel_enrolment(signed_in.operator_id)
+    elif code is None:
+        raise OneTimeCodeNeeded
+    else:
+        remove_own_codes(signed_in, code)
+
+
+def drop_pending_secret(operator: Operator) -> None:
+    """Drop a secret that is not confirmed, of an operator whom the caller has locked."""
+    if operator.totp_step is None:
+        operator.totp_sealed = None
+
+
+def remove_codes(db: Session, operator: Operator) -> None:
+    """Remove secret and recovery codes of an operator whom the caller has locked."""
+    operator.totp_sealed = operator.totp_step = None
+    void_recovery_codes(db, operator.id)
 
 
 def count_code(operator_id: UUID, device: Device) -> Try:
@@ -71,27 +155,38 @@ def count_code(operator_id: UUID, device: Device) -> Try:
         return count_try(db, CODES, str(operator_id), device, TRIES)
 
 
-def use_code(db: Session, operator_id: UUID, code: str, tried: Try) -> Operator:
-    """Use a code of an operator up, with all before it; lock and give the operator.
+def use_code(db: Session, operator_id: UUID, code: str, tried: Try, device: Device) -> Operator:
+    """Use up a one-time code, with all codes before it, or a recovery code.
 
-    Raises OneTimeCodeWrong, and then the try goes on counting.
+    Locks and returns the operator. Raises OneTimeCodeWrong; the try then stays counted.
     """
     operator = lock_operator(db, operator_id)
-    if not _is_good(operator, code):
+    plain = plain_code(code)
+    if operator.totp_step is None:  # a secret that is not confirmed yet proves nothing
+        raise OneTimeCodeWrong
+    is_good = _use_one_time_code(operator, plain)
+    if not is_good and not use_recovery_code(db, operator, plain, device.ip):
         raise OneTimeCodeWrong
     take_back(db, tried)
     return operator
 
 
-def _is_good(operator: Operator, code: str) -> bool:
-    """Tell whether a code is good, and if so note its step: it is not good twice."""
+def _use_one_time_code(operator: Operator, code: str) -> bool:
+    """Return whether a code is valid, and if so store its step: it is not valid twice."""
     if operator.totp is None:
         return False
     step = int(now().timestamp()) // STEP_SECONDS
-    totp, shown = pyotp.TOTP(operator.totp), code.strip().encode()
+    totp = pyotp.TOTP(operator.totp)
     for one in (step + off for off in STEPS_OFF):
         is_new = operator.totp_step is None or one > operator.totp_step
-        if is_new and hmac.compare_digest(totp.generate_otp(one).encode(), shown):
+        if is_new and hmac.compare_digest(totp.generate_otp(one).encode(), code.encode()):
             operator.totp_step = one
             return True
     return False
+
+
+def _record(
+    db: Session, signed_in: SignedIn, operator: Operator, action: str, *, is_on: bool
+) -> None:
+    told = {"before": {"codes": not is_on}, "after": {"codes": is_on}}
+    audit.record(db, operator.tenant_id, signed_in.actor, action, operator.id, **told)

@@ -34,6 +34,8 @@ class SignedIn:
     tenant_id: UUID | None
     tenant_slug: str | None
     ip: str | None
+    # When password, and one-time code where enrolled, were last proven in this session.
+    proven_at: datetime
 
     @property
     def actor(self) -> audit.Actor:
@@ -67,6 +69,7 @@ def open_operator_session(
         awaits_code=awaits_code,
         device=device.name,
         ip=device.ip,
+        proven_at=moment,
         seen_at=moment,
         expires_at=moment + (CODE_LIFETIME if awaits_code else lifetime),
     )
@@ -103,6 +106,7 @@ def _find(device: Device, which: ColumnElement[bool], kind: str) -> SignedIn:
             operator.tenant_id,
             tenant_slug,
             device.ip,
+            session.proven_at,
         )
 
 
@@ -135,12 +139,27 @@ def end_operator_session(session_id: UUID, reason: str = "signed_out") -> None:
         _end(db, reason, OperatorSession.id == session_id)
 
 
-def end_sessions_of(db: Session, operator_id: UUID, reason: str) -> None:
-    """End every session of an operator, in the caller's transaction."""
-    _end(db, reason, OperatorSession.operator_id == operator_id)
+def end_sessions_of(
+    db: Session,
+    operator_id: UUID,
+    reason: str,
+    *,
+    only: UUID | None = None,
+    keep: UUID | None = None,
+) -> int:
+    """End an operator's sessions in the caller's transaction; return how many.
+
+    `only` names the one session to end, `keep` the one that goes on.
+    """
+    which = OperatorSession.operator_id == operator_id
+    if only is not None:
+        which &= OperatorSession.id == only
+    if keep is not None:
+        which &= OperatorSession.id != keep
+    return _end(db, reason, which)
 
 
-def _end(db: Session, reason: str, which: ColumnElement[bool]) -> None:
-    living = update(OperatorSession).where(which, OperatorSession.ended_at.is_(None))
-    ended = living.values(ended_at=now(), end_reason=reason)
-    db.execute(ended.execution_options(synchronize_session=False))
+def _end(db: Session, reason: str, which: ColumnElement[bool]) -> int:
+    active = update(OperatorSession).where(which, OperatorSession.ended_at.is_(None))
+    ended = active.values(ended_at=now(), end_reason=reason).returning(OperatorSession.id)
+    return len(db.scalars(ended.execution_options(synchronize_session=False)).all())

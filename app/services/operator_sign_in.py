@@ -7,18 +7,16 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.clock import now
-from app.errors import OneTimeCodeNeeded, SignInNeeded, SignInWrong
-from app.models import Operator, OperatorSession, Tenant
+from app.errors import SignInNeeded
+from app.models import Operator, OperatorSession
 from app.services import audit
 from app.services.one_time_codes import count_code, use_code
+from app.services.operator_proofs import lock_proven, prove_code, prove_password
 from app.services.operator_sessions import (
     CONSOLE_LIFETIME,
     is_expired,
     open_operator_session,
 )
-from app.services.operators import OPERATORS, email_name, lock_operator
-from app.services.password_tries import count_try, sweep, take_back
-from app.services.passwords import is_password
 from app.services.sessions import Device
 from app.services.tokens import RefreshToken, new_console_token, token_hash
 from app.services.transactions import transaction
@@ -46,10 +44,10 @@ def sign_in(email: str, password: str, device: Device) -> ConsoleSignIn:
 
     Raises SignInWrong, whatever of it is wrong, after the same work; TooManyTries.
     """
-    proven = _prove(email, password, device)
+    proven = prove_password(email, password, device)
     token = new_console_token()
     with transaction() as db:
-        operator = _still(db, proven)
+        operator = lock_proven(db, proven)
         session = open_operator_session(db, operator, "console", device, token)
         if not session.awaits_code:
             _note(db, operator, device)
@@ -67,10 +65,11 @@ def confirm_code(token: str, code: str, device: Device) -> ConsoleSignIn:
     tried = count_code(operator_id, device)
     fresh = new_console_token()
     with transaction() as db:
-        operator = use_code(db, operator_id, code, tried)
+        operator = use_code(db, operator_id, code, tried, device)
         session = _lock_awaiting(db, token)
         session.token_hash, session.awaits_code = token_hash(fresh), False
-        session.expires_at = now() + CONSOLE_LIFETIME
+        session.proven_at = now()
+        session.expires_at = session.proven_at + CONSOLE_LIFETIME
         _note(db, operator, device)
     return ConsoleSignIn(fresh, False)
 
@@ -88,48 +87,16 @@ def sign_script_in(email: str, password: str, code: str | None, device: Device) 
 
     Raises SignInWrong, OneTimeCodeNeeded, OneTimeCodeWrong, TooManyTries.
     """
-    proven = _prove(email, password, device)
+    proven = prove_password(email, password, device)
+    prove_code(proven, code, device)
     pair = RefreshToken.random()
-    if proven.totp_step is not None:
-        _check_code(proven.id, code, device)
     with transaction() as db:
-        operator = _still(db, proven)
+        operator = lock_proven(db, proven)
         session = open_operator_session(
             db, operator, "script", device, pair.family, pair.rotating_hash
         )
         _note(db, operator, device)
         return ScriptSignIn(session.id, operator.id, str(pair))
-
-
-def _check_code(operator_id: UUID, code: str | None, device: Device) -> None:
-    if code is None:
-        raise OneTimeCodeNeeded
-    tried = count_code(operator_id, device)
-    with transaction() as db:
-        use_code(db, operator_id, code, tried)
-
-
-def _prove(email: str, password: str, device: Device) -> Operator:
-    """Read the operator whose password is right; no connection is held while hashing."""
-    name = email_name(email)
-    with transaction() as db:
-        tried = count_try(db, OPERATORS, name, device)
-        wanted = select(Operator, Tenant.status).outerjoin(Tenant).where(Operator.email == name)
-        operator, tenant_status = db.execute(wanted).one_or_none() or (None, None)
-    is_right = is_password(password, operator.password_hash if operator else None)
-    with transaction() as db:
-        take_back(db, tried) if is_right else sweep(db)
-    if operator is None or not is_right or "disabled" in (operator.status, tenant_status):
-        raise SignInWrong
-    return operator
-
-
-def _still(db: Session, proven: Operator) -> Operator:
-    """Lock whom a password proved; raise SignInWrong if it has been changed or reset since."""
-    operator = lock_operator(db, proven.id)
-    if operator.password_hash != proven.password_hash or operator.status != "active":
-        raise SignInWrong
-    return operator
 
 
 def _note(db: Session, operator: Operator, device: Device) -> None:

@@ -11,10 +11,20 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.clock import now
-from app.errors import InvitationInvalid, LastPlatformOperator, OperatorExists, OperatorUnknown
+from app.errors import (
+    Failure,
+    InvitationInvalid,
+    OneTimeCodesOff,
+    OperatorExists,
+    OperatorUnknown,
+    SelfChangeRefused,
+    SelfResetRefused,
+)
 from app.models import Operator, Tenant
 from app.models.columns import new_id
 from app.services import audit
+from app.services.one_time_codes import drop_pending_secret, remove_codes
+from app.services.operator_locks import lock_operator, refuse_last_platform_operator
 from app.services.operator_sessions import end_sessions_of
 from app.services.paging import Listing, Page, Paging, read_page
 from app.services.password_tries import forget_account
@@ -75,21 +85,48 @@ def invite_operator(actor: audit.Actor, email: str, role: str, tenant_slug: str 
     return invitation
 
 
-def reset_operator(actor: audit.Actor, operator_id: UUID) -> str:
-    """Take password and one-time codes away, end every session, and invite anew.
+def reset_operator(actor: audit.Actor, operator_id: UUID, *, even_last: bool = False) -> str:
+    """Remove an operator's password and end every session; return the secret of a new invitation.
 
-    Raises OperatorUnknown.
+    One-time codes stay enrolled. Only the command line, whose user can issue a new invitation at
+    any time, may reset the last platform admin (`even_last`). Raises OperatorUnknown,
+    SelfResetRefused or LastPlatformOperator.
     """
     invitation = new_invitation()
     with transaction() as db:
+        _refuse_self(actor, operator_id, SelfResetRefused)
+        if not even_last:
+            refuse_last_platform_operator(db, operator_id)
         operator = lock_operator(db, operator_id)
-        had = {"password": bool(operator.password_hash), "codes": operator.totp_step is not None}
-        operator.password_hash = operator.totp_sealed = operator.totp_step = None
+        had = {"password": bool(operator.password_hash)}
+        operator.password_hash = None
+        drop_pending_secret(operator)
         _invite(operator, invitation)
         end_sessions_of(db, operator_id, "reset")
-        told = {"before": had, "after": {"password": False, "codes": False}}
+        told = {"before": had, "after": {"password": False}}
         _record(db, actor, "operator.reset", operator, **told)
     return invitation
+
+
+def remove_operator_codes(actor: audit.Actor, operator_id: UUID) -> None:
+    """Remove another operator's one-time codes and recovery codes, and end their sessions.
+
+    Raises OperatorUnknown, SelfResetRefused or OneTimeCodesOff.
+    """
+    with transaction() as db:
+        _refuse_self(actor, operator_id, SelfResetRefused)
+        operator = lock_operator(db, operator_id)
+        if operator.totp_step is None:
+            raise OneTimeCodesOff
+        remove_codes(db, operator)
+        end_sessions_of(db, operator_id, "codes_removed")
+        told = {"before": {"codes": True}, "after": {"codes": False}}
+        _record(db, actor, "operator.codes_removed", operator, **told)
+
+
+def _refuse_self(actor: audit.Actor, operator_id: UUID, failure: type[Failure]) -> None:
+    if actor.kind == "operator" and actor.id == operator_id:
+        raise failure
 
 
 def accept_invitation(invitation: str, password: str, device: Device) -> str:
@@ -130,32 +167,32 @@ def _invite(operator: Operator, invitation: str) -> None:
 
 
 def set_operator_status(actor: audit.Actor, operator_id: UUID, status: str) -> None:
-    """Switch an operator off, which ends their sessions at once, or on again.
+    """Disable an operator, which ends every session of theirs, or enable them.
 
-    Raises OperatorUnknown, or LastPlatformOperator when nobody else could undo it.
+    Raises OperatorUnknown, and when disabling LastPlatformOperator or SelfChangeRefused.
     """
     with transaction() as db:
-        others = _lock_platform_operators(db) - {operator_id}
-        operator = lock_operator(db, operator_id)
         if status == "disabled":
-            if operator.role == "platform" and not others:
-                raise LastPlatformOperator
-            end_sessions_of(db, operator_id, "disabled")
+            refuse_last_platform_operator(db, operator_id)
+            _refuse_self(actor, operator_id, SelfChangeRefused)
+        operator = lock_operator(db, operator_id)
         told = audit.before_and_after(operator, {"status": status})
         operator.status = status
+        if status == "disabled":
+            end_sessions_of(db, operator_id, "disabled")
         _record(db, actor, "operator.changed", operator, **told)
 
 
 def change_role(actor: audit.Actor, operator_id: UUID, role: str, tenant_slug: str | None) -> None:
     """Give an operator another role, or another tenant; their sessions end.
 
-    Raises OperatorUnknown, TenantUnknown or LastPlatformOperator.
+    Raises OperatorUnknown, TenantUnknown, LastPlatformOperator or SelfChangeRefused.
     """
     with transaction() as db:
-        others = _lock_platform_operators(db) - {operator_id}
+        if role != "platform":
+            refuse_last_platform_operator(db, operator_id)
+        _refuse_self(actor, operator_id, SelfChangeRefused)
         operator = lock_operator(db, operator_id)
-        if operator.role == "platform" and role != "platform" and not others:
-            raise LastPlatformOperator
         tenant_id = get_tenant(db, tenant_slug).id if tenant_slug else None
         posts = (operator.role, operator.tenant_id), (role, tenant_id)
         operator.role, operator.tenant_id = role, tenant_id
@@ -187,13 +224,6 @@ def change_operator(
     if status is not None:
         set_operator_status(actor, operator_id, status)
     return show_operator(operator_id)
-
-
-def _lock_platform_operators(db: Session) -> set[UUID]:
-    """Lock all who can sign in and look after the service: two who go at once leave nobody."""
-    wanted = select(Operator.id).where(Operator.role == "platform", Operator.status == "active")
-    able = wanted.where(Operator.password_hash.is_not(None)).order_by(Operator.id)
-    return set(db.scalars(able.with_for_update()))
 
 
 def list_operators() -> Sequence[ShownOperator]:
@@ -243,14 +273,6 @@ def _shown(operator: Operator, tenant_slug: str | None) -> ShownOperator:
         operator.signed_in_at,
         operator.created_at,
     )
-
-
-def lock_operator(db: Session, operator_id: UUID) -> Operator:
-    """Load an operator to change them; raise OperatorUnknown."""
-    operator = db.get(Operator, operator_id, with_for_update=True)
-    if operator is None:
-        raise OperatorUnknown
-    return operator
 
 
 def _record(

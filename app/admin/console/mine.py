@@ -1,5 +1,7 @@
 """The operator's own sign-in: one-time codes on and off."""
 
+from collections.abc import Callable
+
 import segno
 from flask import url_for
 from flask.typing import ResponseReturnValue
@@ -12,6 +14,7 @@ from app.admin.console.pages import Page, done
 from app.catalogue import N_
 from app.errors import Failure
 from app.services import one_time_codes as service
+from app.services.operator_sessions import SignedIn
 from app.services.operators import show_operator
 
 
@@ -31,25 +34,27 @@ class MineView(Page):
     @expose("/prepare", methods=["POST"])
     def prepare(self) -> ResponseReturnValue:
         """Show the secret for the authenticator app, once."""
-        uri = service.prepare_codes(signed_in().operator_id)
+        uri = service.begin_enrolment(signed_in().operator_id).uri
         return self._shown(CodeForm(formdata=None), uri=uri, picture=_picture(uri))
 
     @expose("/codes-on", methods=["POST"])
     def switch_on(self) -> ResponseReturnValue:
         """Ask for codes from now on."""
-        return self._switch(service.switch_codes_on, gettext("Codes are asked for from now on."))
+        return self._switch(service.confirm_enrolment, gettext("Codes are asked for from now on."))
 
     @expose("/codes-off", methods=["POST"])
     def switch_off(self) -> ResponseReturnValue:
         """Ask for none any more."""
-        return self._switch(service.switch_codes_off, gettext("Codes are not asked for any more."))
+        return self._switch(service.remove_own_codes, gettext("Codes are not asked for any more."))
 
-    def _switch(self, switch: service.Switch, message: str) -> ResponseReturnValue:
+    def _switch(
+        self, switch: Callable[[SignedIn, str], object], message: str
+    ) -> ResponseReturnValue:
         form = CodeForm()
         if not form.validate_on_submit():
             return self._shown(form)
         try:
-            switch(signed_in().actor, signed_in().operator_id, form.code.data)
+            switch(signed_in(), form.code.data)
         except Failure as failure:
             return self._shown(form, failure=failure)
         return done(url_for(".index"), message)

@@ -1,0 +1,41 @@
+"""secure operators: step-up authentication and recovery codes.
+
+`proven_at` has a default, so the previous release keeps opening sessions while this one starts.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0014"
+down_revision = "0013"
+branch_labels = None
+depends_on = None
+
+MOMENT = sa.DateTime(timezone=True)
+
+
+def upgrade() -> None:
+    op.add_column(
+        "operator_sessions",
+        sa.Column("proven_at", MOMENT, server_default=sa.text("now()"), nullable=False),
+    )
+    op.execute("UPDATE operator_sessions SET proven_at = created_at")
+    op.create_table(
+        "operator_recovery_codes",
+        sa.Column("operator_id", sa.Uuid(), nullable=False),
+        sa.Column("code_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", MOMENT, server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["operator_id"],
+            ["operators.id"],
+            name=op.f("fk_operator_recovery_codes_operator_id_operators"),
+        ),
+        sa.PrimaryKeyConstraint(
+            "operator_id", "code_hash", name=op.f("pk_operator_recovery_codes")
+        ),
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("operator_recovery_codes")
+    op.drop_column("operator_sessions", "proven_at")
