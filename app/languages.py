@@ -1,11 +1,18 @@
 """Which of two languages a person is spoken to in; the texts are in translations/."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from datetime import timedelta
+from math import ceil
 
 from flask import Flask, g, request
 from flask_babel import Babel, force_locale, gettext
 
+from app.catalogue import N_
+
 SPOKEN = ("zh", "en")
+MINUTE, MINUTES = N_("1 minute"), N_("{minutes} minutes")
+Parameters = Mapping[str, timedelta]
 
 
 def init_app(app: Flask) -> None:
@@ -35,12 +42,25 @@ def speaking(default: str) -> AbstractContextManager[None]:
     return locale
 
 
-def translated(text: str, language: str) -> str:
-    """Say a text in one language, whoever asks."""
+def translated(text: str, language: str, parameters: Parameters | None = None) -> str:
+    """Return a text in one language, with its placeholders replaced."""
     with force_locale(language):
-        return str(gettext(text))
+        return spoken(text, parameters)
 
 
-def in_both_languages(text: str) -> str:
-    """Say a text in English, then in Chinese, for operators of either."""
-    return f"{text} {translated(text, 'zh')}"
+def spoken(text: str, parameters: Parameters | None = None) -> str:
+    """Return a text in the language of this request, with its placeholders replaced."""
+    values = {name: _minutes(duration) for name, duration in (parameters or {}).items()}
+    translation = str(gettext(text))
+    return translation.format(**values) if values else translation
+
+
+def _minutes(duration: timedelta) -> str:
+    """Return a duration in whole minutes, rounded up, one at least."""
+    minutes = max(1, ceil(duration / timedelta(minutes=1)))
+    return str(gettext(MINUTE if minutes == 1 else MINUTES)).format(minutes=minutes)
+
+
+def in_both_languages(text: str, parameters: Parameters | None = None) -> str:
+    """Return a text in English, then in Chinese, for operators of either."""
+    return f"{translated(text, 'en', parameters)} {translated(text, 'zh', parameters)}"

@@ -1,6 +1,7 @@
 """Failures: one shape, one table, two languages, and the database's absence."""
 
 import dataclasses
+import json
 import re
 from collections.abc import Iterator
 
@@ -9,8 +10,8 @@ from flask import Flask
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from app import create_app, wechat
-from app.errors import FAILURES, Failure, Internal, as_failure
-from app.problems import RETRY_AFTER, failure_of
+from app.errors import FAILURES, Failure, Internal, TooManyTries, as_failure
+from app.problems import RETRY_AFTER, failure_of, problem_response
 from config import Config
 from tests.cast import Client, Person, Reader, failure
 from tests.test_bad_input import ROUTES
@@ -100,6 +101,26 @@ def test_what_nobody_foresaw_is_told_without_its_text(
     assert failure(answer) == (500, "internal")
     assert "secret is" not in answer.text
     assert "RuntimeError" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "english", "chinese"),
+    [
+        (1, "Try again in 1 minute.", "请在 1 分钟后重试。"),
+        (60, "Try again in 1 minute.", "请在 1 分钟后重试。"),
+        (61, "Try again in 2 minutes.", "请在 2 分钟后重试。"),
+        (900, "Try again in 15 minutes.", "请在 15 分钟后重试。"),
+    ],
+)
+def test_the_message_of_a_throttled_request_states_the_waiting_time_in_minutes(
+    app: Flask, seconds: int, english: str, chinese: str
+) -> None:
+    """Nobody should have to count seconds. `Retry-After` is for programs and stays in seconds."""
+    for language, text in (("en", english), ("zh-CN", chinese)):
+        with app.test_request_context(headers={"Accept-Language": language}):
+            answer = problem_response(TooManyTries(retry_after=seconds))
+        assert json.loads(answer.data)["detail"].endswith(text)
+        assert answer.headers["Retry-After"] == str(seconds)
 
 
 @pytest.fixture

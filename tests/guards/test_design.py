@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "connections": {"extensions"},
     "logs": set(),
     "headers": set(),
-    "languages": set(),
+    "languages": {"catalogue"},
     "outcomes": {"services", "errors"},
     "problems": {"errors", "languages", "wechat"},
     "jwts": {"services", "errors", "problems", "extensions"},

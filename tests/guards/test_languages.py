@@ -13,6 +13,7 @@ from app.errors import FAILURES
 APP = Path(__file__).parents[2] / "app"
 CATALOGUE = APP / "translations/zh/LC_MESSAGES/messages.po"
 SAYING = ("gettext", "lazy_gettext", "N_")
+PLACEHOLDER = re.compile(r"{\w*}|%\(\w+\)s")
 HAN = re.compile(r"[\u4e00-\u9fff]")
 
 
@@ -39,6 +40,15 @@ def test_every_failure_is_told_in_chinese() -> None:
     for text in texts:
         assert text.endswith("。")
         assert HAN.search(text)
+
+
+def test_both_languages_have_the_same_placeholders() -> None:
+    """A placeholder that is missing or misspelled in one language is not replaced there."""
+    for english, translated in chinese().items():
+        assert sorted(PLACEHOLDER.findall(translated)) == sorted(PLACEHOLDER.findall(english))
+    for failure in FAILURES.values():
+        for text in (failure.en, chinese()[failure.en]):
+            assert text.format(**failure().parameters), failure.code
 
 
 def test_everything_translated_is_said_and_everything_said_is_translated() -> None:

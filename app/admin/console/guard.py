@@ -29,7 +29,7 @@ from werkzeug.routing import RequestRedirect
 from app.auth import this_device
 from app.errors import Failure, PageOutdated, SignInExpired, SignInNeeded, TenantUnknown
 from app.languages import speak
-from app.problems import advice_of, failure_of
+from app.problems import advice_of, failure_of, message_on_page
 from app.services.desks import Desk, open_desk
 from app.services.operator_sessions import SignedIn, find_console_session
 
@@ -88,7 +88,7 @@ def _let_in() -> ResponseReturnValue | None:
         g.signed_in = find_console_session(session.get(TOKEN, ""), this_device())
     except (SignInNeeded, SignInExpired) as failure:
         if session.pop(TOKEN, None):
-            flash(gettext(failure.en), "error")
+            flash(message_on_page(failure), "error")
         return redirect(url_for("doorway.sign_in", next=_here()))
     return None
 
@@ -176,6 +176,7 @@ def _told_to_pages() -> dict[str, object]:
         "console_menu": _menu,
         "language": str(get_locale()),
         "csp_nonce": nonce,
+        "message_on_page": message_on_page,
     }
 
 

@@ -11,6 +11,7 @@ from app.admin.console.guard import ROOT, this_desk
 from app.admin.console.pages import Page
 from app.catalogue import N_
 from app.errors import FAILURES
+from app.problems import message_on_page
 from app.services.overview import AnswerTimes, AppNumbers, Numbers, Overview, Span, get_overview
 
 DAYS = 30
@@ -104,7 +105,7 @@ def _causes(overview: Overview) -> Sequence[Cause]:
 
 def _message(code: str) -> str:
     failure = FAILURES.get(code)
-    return failure.en if failure else ""
+    return message_on_page(failure()) if failure else ""
 
 
 def _calls(overview: Overview) -> Sequence[CallTimes]:

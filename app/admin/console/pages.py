@@ -10,13 +10,12 @@ from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import Admin, BaseView
 from flask_admin.contrib.sqla import ModelView
-from flask_babel import gettext
 from sqlalchemy.orm import Query
 
 from app.admin.console.guard import error_page, find_desk, moment, signed_in, this_desk
 from app.errors import Failure, NotFound, RequestInvalid, RoleTooLow
 from app.extensions import db
-from app.problems import failure_of
+from app.problems import failure_of, message_on_page
 from app.services import paging
 
 
@@ -115,7 +114,7 @@ class FoundList(TenantList):
             leaf = paging.Leaf(_number(page), by, bool(desc), self.page_size)
             found = self.find(leaf)
         except Failure as failure:
-            flash(gettext(failure_of(failure).en), "error")
+            flash(message_on_page(failure_of(failure)), "error")
             return 0, []
         return found.count, found.items
 
