@@ -17,7 +17,7 @@ from app.services.people_previews import preview_import
 from app.services.tenants import tenant_id_of
 from tests.cast import ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader, enter_user, failure
 from tests.guards.test_walls import everything, loaded_rows
-from tests.operators import Script, add_operator, invite, signed_in
+from tests.operators import PASSWORD, Script, add_operator, invite, signed_in
 from tests.people import AtOnce
 
 NEW_APP = {"appid": "wxaaaa000000000009", "name": "New", "secret": "f0" * 16}
@@ -39,6 +39,15 @@ ROUTES = {
     ("POST", "/invitation"): Route("none"),
     ("POST", "/sign-out"): Route("operator", {}),
     ("GET", "/me"): Route("operator"),
+    ("POST", "/step-up"): Route("operator", {"password": PASSWORD}),
+    ("POST", "/me/password"): Route("operator", {"new_password": "another-password"}),
+    ("GET", "/me/sessions"): Route("operator"),
+    ("DELETE", "/me/sessions"): Route("operator"),
+    ("DELETE", "/me/sessions/<session_id>"): Route("operator"),
+    ("POST", "/me/one-time-codes"): Route("operator", {}),
+    ("POST", "/me/one-time-codes/confirmation"): Route("operator", {"code": "000000"}),
+    ("DELETE", "/me/one-time-codes"): Route("operator", {}),
+    ("POST", "/me/recovery-codes"): Route("operator", {}),
     ("GET", "/tenants"): Route("platform"),
     ("POST", "/tenants"): Route("platform", {"slug": "initech", "name": "Initech"}),
     ("PATCH", "/tenants/<its_slug>"): Route("platform", {"name": "Renamed"}),
@@ -46,6 +55,7 @@ ROUTES = {
     ("POST", "/operators"): Route("platform", {"email": "new@example.com", "role": "platform"}),
     ("PATCH", "/operators/<operator_id>"): Route("platform", {"status": "disabled"}),
     ("POST", "/operators/<operator_id>/reset"): Route("platform", {}),
+    ("DELETE", "/operators/<operator_id>/one-time-codes"): Route("platform"),
     ("GET", "/audit"): Route("platform"),
     ("GET", f"{DESK}/apps"): Route("desk"),
     ("POST", f"{DESK}/apps"): Route("desk_change", NEW_APP),
@@ -216,9 +226,8 @@ def test_the_admin_may_do_all_that_at_home(app: Flask, acme: Home) -> None:
     """Otherwise the walls hold because nobody gets in."""
     admin = Script(Client(app), "ann@acme.example")
     admin.sign_in()
-    for method, path in of_login("operator", "desk"):
-        if path != "/sign-out":
-            assert call(admin, acme, method, path).status_code == 200, path
+    for method, path in [("GET", "/me"), *of_login("desk")]:
+        assert call(admin, acme, method, path).status_code == 200, path
     in_an_order_that_works = [
         *(route for route in of_login("desk_change") if "merge" not in route[1]),
     ]

@@ -13,6 +13,7 @@ from app.auth import needing, this_device
 from app.errors import JwtInvalid, RoleTooLow, SignInNeeded
 from app.services.desks import Desk, open_desk
 from app.services.operator_sessions import SignedIn, find_script_session
+from app.services.step_up import require_step_up
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -62,6 +63,21 @@ def desk_change(view: Callable[..., R]) -> Callable[..., R]:
         return view(*args, **kwargs)
 
     return needing("desk_change", desk_login(guarded))
+
+
+def step_up_required(view: Callable[P, R]) -> Callable[P, R]:
+    """Refuse a session without a recent proof of password and code, with `step_up_required`.
+
+    Goes below the decorator of the login: the role is checked first.
+    """
+
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        require_step_up(this_operator())
+        return view(*args, **kwargs)
+
+    guarded.__dict__["step_up"] = True
+    return guarded
 
 
 def _signed_in() -> SignedIn:

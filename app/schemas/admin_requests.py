@@ -5,7 +5,7 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
-from app.schemas.fields import EmailAddress, Text
+from app.schemas.fields import EmailAddress, Text, is_encodable
 from app.schemas.requests import SHORTEST_PASSWORD
 from app.schemas.shapes import (
     APP_SECRET,
@@ -18,6 +18,8 @@ from app.schemas.shapes import (
 )
 
 LONGEST_CURSOR, LONGEST_PAGE = 400, 200
+# Room for a recovery code with blanks between its characters.
+LONGEST_CODE = 64
 STATUS = validate.OneOf(["active", "disabled"])
 ROLE = validate.OneOf(["platform", "tenant_admin", "tenant_reader"])
 REGISTRATION = validate.OneOf(["on_login", "on_phone", "closed"])
@@ -50,12 +52,45 @@ class ChangeRequest(Schema):
             raise ValidationError("Say what to change.")
 
 
+class Code(fields.String):
+    """A one-time code or a recovery code, with any blanks and hyphens that people type."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        longest = validate.Length(1, LONGEST_CODE)
+        super().__init__(validate=[is_encodable, longest], load_only=True, **kwargs)
+
+
 class SignInRequest(Schema):
-    """An operator's e-mail address and password; the one-time code, where it is switched on."""
+    """An operator's e-mail address and password; a code, where one-time codes are enabled."""
 
     email = EmailAddress(required=True)
     password = Text(128, required=True, load_only=True)
-    code = Text(16, load_default=None)
+    code = Code(load_default=None)
+
+
+class StepUpRequest(Schema):
+    """The operator's password; a code, where one-time codes are enabled."""
+
+    password = Text(128, required=True, load_only=True)
+    code = Code(load_default=None)
+
+
+class OwnPasswordRequest(Schema):
+    """The password that the operator wants."""
+
+    new_password = Text(128, shortest=SHORTEST_OPERATOR_PASSWORD, required=True, load_only=True)
+
+
+class CodeRequest(Schema):
+    """The code that the authenticator app shows."""
+
+    code = Code(required=True)
+
+
+class CodeRemovalRequest(Schema):
+    """A one-time code or a recovery code, where one-time codes are enabled."""
+
+    code = Code(load_default=None)
 
 
 class InvitationRequest(Schema):

@@ -29,6 +29,40 @@ class SignedInResponse(Response):
     email = fields.String()
     role = fields.String()
     tenant = fields.String(attribute="tenant_slug", allow_none=True)
+    proven_at = fields.AwareDateTime(
+        metadata={"description": "When password and one-time code were last proven"}
+    )
+
+
+class OwnSessionResponse(Response):
+    """A session of the operator."""
+
+    id = fields.UUID()
+    kind = fields.String(metadata={"description": "`console` or `script`"})
+    device = fields.String(allow_none=True)
+    address = fields.String(allow_none=True)
+    created_at = fields.AwareDateTime()
+    seen_at = fields.AwareDateTime()
+    is_current = fields.Boolean()
+
+
+class OwnSessionListResponse(Response):
+    """The operator's active sessions, the latest used first; 100 at most."""
+
+    items = fields.List(fields.Nested(OwnSessionResponse))
+
+
+class EnrolmentResponse(Response):
+    """What an authenticator app takes."""
+
+    uri = fields.String(metadata={"description": "`otpauth://...`, for a QR code"})
+    secret = fields.String(metadata={"description": "In base32, for typing"})
+
+
+class RecoveryCodesResponse(Response):
+    """Ten recovery codes. They are shown once; each works once."""
+
+    recovery_codes = fields.List(fields.String())
 
 
 class AcceptedResponse(Response):

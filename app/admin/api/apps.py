@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from app.admin.access import desk_change, desk_login, this_desk
+from app.admin.access import desk_change, desk_login, step_up_required, this_desk
 from app.admin.api.blueprint import Blueprint, idempotent, paging_of
 from app.languages import accepted_language, translated
 from app.schemas.admin_requests import AppChangeRequest, NewAppRequest, PageQuery, SecretsRequest
@@ -57,6 +57,7 @@ def change_app(body: dict[str, Any], its_appid: str) -> DeskApp:
 
 @blp.put("/<string:its_appid>/secrets")
 @desk_change
+@step_up_required
 @blp.arguments(SecretsRequest)
 @blp.response(200, DeskAppResponse)
 def set_app_secrets(body: dict[str, Any], its_appid: str) -> DeskApp:

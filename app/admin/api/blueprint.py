@@ -18,6 +18,8 @@ from app.services.paging import Paging
 Q = TypeVar("Q")
 
 OPERATOR_JWT = "operatorJwt"
+STEP_UP = "StepUpRequired"
+STEP_UP_REFERENCE = {"$ref": f"#/components/responses/{STEP_UP}"}
 IDEMPOTENCY_KEY = "Idempotency-Key"
 KEY = re.compile(r"[!-~]{1,64}")
 REPLAYED = "Idempotent-Replayed"
@@ -36,10 +38,12 @@ class Blueprint(NativeBlueprint):
     LOGINS: list[dict[str, list[str]]] = [{OPERATOR_JWT: []}]  # noqa: RUF012
 
     def description_of(self, view: Callable[..., Any]) -> dict[str, Any]:
-        """Describe also that a creation takes a key."""
+        """Describe also that a creation takes a key, and which views need a recent proof."""
         described = super().description_of(view)
         if "idempotent" in view.__dict__:
             described["parameters"] = [KEY_PARAMETER]
+        if "step_up" in view.__dict__:
+            described["responses"] = {**described.get("responses", {}), 403: STEP_UP_REFERENCE}
         return described
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from app.admin.access import platform_login, this_operator
+from app.admin.access import platform_login, step_up_required, this_operator
 from app.admin.api.blueprint import Blueprint, idempotent, paging_of
 from app.schemas.admin_requests import NewOperatorRequest, OperatorChangeRequest, PageQuery
 from app.schemas.admin_responses import (
@@ -29,6 +29,7 @@ def list_operators(query: dict[str, Any]) -> Page[operators.ShownOperator]:
 
 @blp.post("")
 @platform_login
+@step_up_required
 @idempotent
 @blp.arguments(NewOperatorRequest)
 @blp.response(201, InvitationResponse)
@@ -41,18 +42,38 @@ def invite_operator(body: dict[str, Any]) -> dict[str, Any]:
 
 @blp.patch("/<uuid:operator_id>")
 @platform_login
+@step_up_required
 @blp.arguments(OperatorChangeRequest)
 @blp.response(200, OperatorResponse)
 def change_operator(body: dict[str, Any], operator_id: UUID) -> operators.ShownOperator:
-    """Switch an operator off or on, or give them another role; their sessions end."""
+    """Disable or enable an operator, or give them another role; their sessions end.
+
+    You cannot change yourself, nor the last platform admin who can sign in.
+    """
     return operators.change_operator(this_operator().actor, operator_id, **body)
 
 
 @blp.post("/<uuid:operator_id>/reset")
 @platform_login
+@step_up_required
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, InvitationResponse)
 def reset_operator(body: dict[str, Any], operator_id: UUID) -> dict[str, Any]:
-    """Take password, one-time codes and sessions away from an operator, and invite them anew."""
+    """Remove an operator's password, end their sessions, and invite them again.
+
+    One-time codes stay enabled. You cannot reset yourself.
+    """
     invitation = operators.reset_operator(this_operator().actor, operator_id)
     return {"operator": operators.show_operator(operator_id), "invitation": invitation}
+
+
+@blp.delete("/<uuid:operator_id>/one-time-codes")
+@platform_login
+@step_up_required
+@blp.response(204)
+def remove_operator_codes(operator_id: UUID) -> None:
+    """Remove an operator's one-time codes and recovery codes; their sessions end.
+
+    The password alone opens the account then. Remove your own codes at `me/one-time-codes`.
+    """
+    operators.remove_operator_codes(this_operator().actor, operator_id)

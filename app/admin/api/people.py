@@ -5,7 +5,7 @@ from uuid import UUID
 
 from flask import Response, request
 
-from app.admin.access import desk_change, this_desk
+from app.admin.access import desk_change, step_up_required, this_desk
 from app.admin.api.blueprint import Blueprint
 from app.admin.downloads import CSV, people_csv
 from app.api.blueprint import REFERENCE, whole_body
@@ -57,6 +57,7 @@ def show_import(import_id: UUID) -> people_import.Progress:
 
 @blp.post("/exports")
 @desk_change
+@step_up_required
 @blp.arguments(ExportRequest, required=False)
 @blp.response(200, A_FILE, content_type=CSV)
 def export_people(body: dict[str, Any]) -> Response:

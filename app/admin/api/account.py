@@ -1,0 +1,113 @@
+"""The operator's own account: /v1/admin/step-up and /v1/admin/me/..."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from app.admin.access import operator_login, step_up_required, this_operator
+from app.admin.api.blueprint import Blueprint
+from app.auth import this_device
+from app.schemas.admin_requests import (
+    CodeRemovalRequest,
+    CodeRequest,
+    OwnPasswordRequest,
+    StepUpRequest,
+)
+from app.schemas.admin_responses import (
+    EndedResponse,
+    EnrolmentResponse,
+    OwnSessionListResponse,
+    RecoveryCodesResponse,
+)
+from app.schemas.requests import EmptyRequest
+from app.services import one_time_codes, operator_account, recovery_codes, step_up
+from app.services.operator_account import OwnSession
+
+blp = Blueprint("admin_account", __name__, url_prefix="/v1/admin")
+
+
+@blp.post("/step-up")
+@operator_login
+@blp.arguments(StepUpRequest)
+@blp.response(204)
+def prove_again(body: dict[str, Any]) -> None:
+    """Prove password and one-time code again. Sensitive requests are accepted for 5 minutes.
+
+    Signing in counts as a proof, refreshing tokens does not.
+    """
+    step_up.step_up(this_operator(), body["password"], body["code"], this_device())
+
+
+@blp.post("/me/password")
+@operator_login
+@step_up_required
+@blp.arguments(OwnPasswordRequest)
+@blp.response(204)
+def change_own_password(body: dict[str, Any]) -> None:
+    """Change your password; your other sessions end."""
+    operator_account.change_own_password(this_operator(), body["new_password"])
+
+
+@blp.get("/me/sessions")
+@operator_login
+@blp.response(200, OwnSessionListResponse)
+def list_own_sessions() -> dict[str, Sequence[OwnSession]]:
+    """List your active sessions."""
+    return {"items": operator_account.list_own_sessions(this_operator())}
+
+
+@blp.delete("/me/sessions")
+@operator_login
+@blp.response(200, EndedResponse)
+def end_other_own_sessions() -> dict[str, int]:
+    """End all your sessions but this one."""
+    return {"ended": operator_account.end_other_own_sessions(this_operator())}
+
+
+@blp.delete("/me/sessions/<uuid:session_id>")
+@operator_login
+@blp.response(204)
+def end_own_session(session_id: UUID) -> None:
+    """End one of your sessions."""
+    operator_account.end_own_session(this_operator(), session_id)
+
+
+@blp.post("/me/one-time-codes")
+@operator_login
+@step_up_required
+@blp.arguments(EmptyRequest, required=False)
+@blp.response(200, EnrolmentResponse)
+def begin_enrolment(body: dict[str, Any]) -> one_time_codes.Enrolment:
+    """Begin to set up one-time codes. The secret stays the same until confirmed or cancelled."""
+    return one_time_codes.begin_enrolment(this_operator().operator_id)
+
+
+@blp.post("/me/one-time-codes/confirmation")
+@operator_login
+@step_up_required
+@blp.arguments(CodeRequest)
+@blp.response(200, RecoveryCodesResponse)
+def confirm_enrolment(body: dict[str, Any]) -> dict[str, Sequence[str]]:
+    """Enable one-time codes with a first code; your other sessions end."""
+    codes = one_time_codes.confirm_enrolment(this_operator(), body["code"])
+    return {"recovery_codes": codes}
+
+
+@blp.delete("/me/one-time-codes")
+@operator_login
+@step_up_required
+@blp.arguments(CodeRemovalRequest, required=False)
+@blp.response(204)
+def remove_own_codes(body: dict[str, Any]) -> None:
+    """Cancel a pending setup; or disable one-time codes with a code, which ends other sessions."""
+    one_time_codes.cancel_or_remove_codes(this_operator(), body.get("code"))
+
+
+@blp.post("/me/recovery-codes")
+@operator_login
+@step_up_required
+@blp.arguments(EmptyRequest, required=False)
+@blp.response(200, RecoveryCodesResponse)
+def renew_recovery_codes(body: dict[str, Any]) -> dict[str, Sequence[str]]:
+    """Replace your recovery codes by ten new ones."""
+    return {"recovery_codes": recovery_codes.renew_recovery_codes(this_operator())}
