@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import BrowserContext, Page, Request, sync_playwright
 
 SHOTS = Path(__file__).parents[2] / "var/screenshots"
 QUIET = (
@@ -23,9 +23,8 @@ EXPECTED = "Failed to load resource"
 class Screen:
     """A window of the browser, signed in or not."""
 
-    def __init__(self, browser: Browser, service: str) -> None:
+    def __init__(self, context: BrowserContext, service: str) -> None:
         self.service = service
-        context = browser.new_context(base_url=f"{service}/console/", locale="en-GB")
         self.page: Page = context.new_page()
         self.wrong: list[str] = []
         self.page.on("console", lambda told: self._note(told.type, told.text))
@@ -42,6 +41,11 @@ class Screen:
         if not request.url.startswith((f"{self.service}/", "data:")):
             self.wrong.append(f"asks {request.url}")
 
+    @property
+    def tab(self) -> "Screen":
+        """Open another tab of the same browser."""
+        return Screen(self.page.context, self.service)
+
     def open(self, path: str) -> None:
         """Open a page of the console."""
         self.page.goto(path)
@@ -49,6 +53,10 @@ class Screen:
     def press(self, name: str) -> None:
         """Press a button of the page's content."""
         self.page.locator("main").get_by_role("button", name=name, exact=True).first.click()
+
+    def follow(self, name: str) -> None:
+        """Follow a link of the page's content."""
+        self.page.locator("main").get_by_role("link", name=name, exact=True).first.click()
 
     def enter(self, label: str, text: str) -> None:
         """Fill a field in."""
@@ -95,10 +103,10 @@ class Screen:
 
 
 @contextmanager
-def chromium(path: str) -> Iterator[Browser]:
-    """Run the browser, without a window."""
+def chromium(path: str, service: str) -> Iterator[BrowserContext]:
+    """Run the browser without a window; yield its cookies and tabs."""
     SHOTS.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=QUIET)
-        yield browser
+        yield browser.new_context(base_url=f"{service}/console/", locale="en-GB")
         browser.close()

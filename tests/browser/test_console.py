@@ -19,17 +19,17 @@ from tests.test_make_run import Copy
 CAFE = App("wxcccc000000000001", "acme", "c1" * 16, "on_login")
 HEADER = ("account", "phone", "nickname")
 PAGES = {
-    "home": "./",
-    "apps": "apps/",
-    "app-add": "apps/add",
-    "app": f"apps/{CAFE.appid}/show",
-    "users": "users/",
-    "people": "people/",
-    "sessions": "sessions/",
-    "audit": "audit/",
+    "home": "t/acme/",
+    "apps": "t/acme/apps/",
+    "app-add": "t/acme/apps/add",
+    "app": f"t/acme/apps/{CAFE.appid}/show",
+    "users": "t/acme/users/",
+    "people": "t/acme/people/",
+    "sessions": "t/acme/sessions/",
+    "audit": "t/acme/audit/",
     "tenants": "tenants/",
     "operators": "operators/",
-    "mine": "mine/",
+    "account": "account/",
     "unknown": "no-such-page",
 }
 
@@ -37,8 +37,8 @@ PAGES = {
 @pytest.fixture(scope="module")
 def screen(copy: Copy) -> Iterator[Screen]:
     """The window in which all of it happens; nothing may go wrong behind it."""
-    with chromium(CHROMIUM) as browser:
-        screen = Screen(browser, copy.service)
+    with chromium(CHROMIUM, copy.service) as context:
+        screen = Screen(context, copy.service)
         yield screen
         assert not screen.wrong, screen.wrong
 
@@ -61,14 +61,14 @@ def test_the_demo_operator_signs_in_and_chooses_a_tenant(screen: Screen) -> None
     screen.enter("Password", OPERATOR.password)
     screen.press("Sign in")
     assert screen.page.url.endswith("/console/tenants/")
-    screen.shoot("tenants-none-chosen")
-    screen.press("Choose acme")
+    screen.shoot("tenants")
+    screen.follow("Acme 商城")
     assert screen.page.locator(".desk strong").inner_text() == "acme"
 
 
 def test_an_app_is_added_and_its_secret_is_tested(copy: Copy, screen: Screen) -> None:
     copy.wechat.control("apps", appid=CAFE.appid, secret=CAFE.secret, open_platform="acme")
-    screen.open("apps/add")
+    screen.open("t/acme/apps/add")
     screen.enter("appid", CAFE.appid)
     screen.enter("Name", "Acme Café")
     screen.page.get_by_label("Registration").select_option("on_login")
@@ -76,7 +76,9 @@ def test_an_app_is_added_and_its_secret_is_tested(copy: Copy, screen: Screen) ->
     screen.press("Add and test")
     assert "The AppSecret is wrong" in screen.text()
     screen.shoot("app-wrong-secret")
+    screen.follow("Replace secrets")
     screen.enter("AppSecret", CAFE.secret)
+    screen.shoot("app-secrets")
     screen.press("Replace")
     screen.press("Test these credentials")
     assert "WeChat accepts appid and AppSecret." in screen.text()
@@ -91,13 +93,13 @@ def test_a_person_logs_in_is_found_and_is_logged_out(copy: Copy, screen: Screen)
     bearer = {"Authorization": f"Bearer {login['token']}"}
     address = f"{copy.service}/v1/me"
     assert requests.get(address, headers=bearer, timeout=5).status_code == 200
-    screen.open("users/")
+    screen.open("t/acme/users/")
     screen.enter("openid", login["openid"])
     screen.press("Find")
     screen.page.locator("tbody a").click()
     assert screen.id_in_address() == login["user"]["id"]
     assert "Acme Café" in screen.text()
-    PAGES["user"] = f"users/{screen.id_in_address()}/show"
+    PAGES["user"] = f"t/acme/users/{screen.id_in_address()}/show"
     screen.press("End")
     assert "living" not in screen.text()
     time.sleep(1)  # by then every worker has heard of it
@@ -107,7 +109,7 @@ def test_a_person_logs_in_is_found_and_is_logged_out(copy: Copy, screen: Screen)
 
 def test_a_thousand_people_are_imported_once_three_rows_are_mended(screen: Screen) -> None:
     bad = (("guest0", "", "Twice"), ("", "", "Nobody"), ("dan", "12", "Short"))
-    screen.open("people/")
+    screen.open("t/acme/people/")
     name = "CSV or XLSX file, up to 5 MB"
     file = {"name": "people.csv", "mimeType": "text/csv", "buffer": people(1000, *bad)}
     screen.page.get_by_label(name).set_input_files(file)  # type: ignore[arg-type]
@@ -116,22 +118,24 @@ def test_a_thousand_people_are_imported_once_three_rows_are_mended(screen: Scree
     rows = screen.page.locator("tbody tr").all_inner_texts()
     assert [row.split()[0] for row in rows] == ["999", "1000", "1001"]
     screen.shoot("people-bad")
-    screen.open("people/")
+    screen.open("t/acme/people/")
     file["buffer"] = people(1000)
     screen.page.get_by_label(name).set_input_files(file)  # type: ignore[arg-type]
     screen.press("Check the file")
     screen.shoot("people-good")
     screen.press("Import 1000 users")
     screen.page.get_by_text("Done: 1000 users were imported.").wait_for(timeout=60_000)
-    PAGES["people-done"] = f"people/{screen.id_in_address()}"
-    screen.open("users/")
+    PAGES["people-done"] = f"t/acme/people/{screen.id_in_address()}"
+    screen.open("t/acme/users/")
     screen.page.get_by_role("searchbox").first.fill("guest99")
     screen.press("Find")
     assert "客人 99" in screen.text()
 
 
 def test_people_are_exported(screen: Screen) -> None:
-    screen.open("people/")
+    screen.open("t/acme/people/")
+    screen.follow("Export users")
+    screen.shoot("people-export")
     with screen.page.expect_download() as download:
         screen.press("Export")
     assert download.value.suggested_filename == "acme-people.csv"
@@ -142,7 +146,7 @@ def test_people_are_exported(screen: Screen) -> None:
 
 def test_a_month_is_seen_at_a_glance(copy: Copy, screen: Screen) -> None:
     pretend_a_month(copy)
-    screen.open("./")
+    screen.open("t/acme/")
     assert screen.page.get_by_role("img", name="Logins a day").count() == 1
     screen.page.get_by_text("These numbers as a table").first.click()
     assert screen.page.locator("details[open] tbody tr").count() == 30
@@ -176,5 +180,5 @@ def test_every_page_fits_every_screen_in_both_languages(screen: Screen) -> None:
 def test_signing_out_leads_to_the_way_in(screen: Screen) -> None:
     screen.page.get_by_role("button", name="Sign out").click()
     assert screen.page.url.endswith("/console/sign-in")
-    screen.open("users/")
+    screen.open("t/acme/users/")
     assert "/console/sign-in" in screen.page.url

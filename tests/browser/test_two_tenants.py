@@ -1,0 +1,127 @@
+"""Two tabs of one browser at two tenants: each form, file and secret reaches its own tenant."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+
+from config.development import var_folder
+from config.development.demo import OPERATOR
+from config.development.postgres import hold_server
+from tests.browser.conftest import CHROMIUM
+from tests.browser.screen import Screen, chromium
+from tests.people import csv_of
+from tests.test_make_run import Copy
+
+
+@dataclass(frozen=True)
+class Tab:
+    """A tab that stays at one tenant."""
+
+    screen: Screen
+    tenant: str
+
+    def open(self, path: str) -> None:
+        """Open a page of the tenant."""
+        self.screen.open(f"t/{self.tenant}/{path}")
+
+    def name(self, what: str, turn: int) -> str:
+        """Return a name that only this tab uses."""
+        return f"{what}-{self.tenant}-{turn}"
+
+
+@pytest.fixture(scope="module")
+def tabs(copy: Copy) -> Iterator[dict[str, Tab]]:
+    """Two tabs of a platform admin."""
+    with chromium(CHROMIUM, copy.service) as context:
+        first = Screen(context, copy.service)
+        first.open("sign-in")
+        first.enter("E-mail address", OPERATOR.email)
+        first.enter("Password", OPERATOR.password)
+        first.press("Sign in")
+        second = first.tab
+        yield {"acme": Tab(first, "acme"), "globex": Tab(second, "globex")}
+        assert not [*first.wrong, *second.wrong]
+
+
+@pytest.mark.parametrize("turn", [1, 2], ids=["acme_first", "globex_first"])
+def test_what_a_tab_shows_is_where_its_forms_go(
+    copy: Copy, tabs: dict[str, Tab], turn: int
+) -> None:
+    """Open each form in one tab, use the other tab, then submit the form of the first."""
+    one, other = list(tabs.values())[:: 1 if turn == 1 else -1]
+    for tab, disturbing in ((one, other), (other, one)):
+        add_user(tab, disturbing, turn)
+        add_app(tab, disturbing, turn)
+        import_users(tab, disturbing, turn)
+    for tab, disturbing in ((one, other), (other, one)):
+        exported = export_users(tab, disturbing)
+        assert tab.name("user", turn) in exported
+        assert tab.name("guest", turn) in exported
+        assert disturbing.name("user", turn) not in exported
+        assert disturbing.name("guest", turn) not in exported
+    for table, column, what in (
+        ("users", "account", "user"),
+        ("users", "account", "guest"),
+        ("wechat_apps", "name", "app"),
+    ):
+        owners = owners_of(copy, table, column, f"{what}-%-{turn}")
+        assert owners == {tab.name(what, turn): tab.tenant for tab in tabs.values()}
+
+
+def add_user(tab: Tab, other: Tab, turn: int) -> None:
+    """Fill in the form for a user; open the other tenant; submit."""
+    tab.open("users/enter")
+    tab.screen.enter("Account", tab.name("user", turn))
+    other.open("users/enter")
+    tab.screen.press("Enter")
+    assert f"/t/{tab.tenant}/users/" in tab.screen.page.url
+
+
+def add_app(tab: Tab, other: Tab, turn: int) -> None:
+    """Fill in the form for a mini-program; open the other tenant; submit."""
+    tab.open("apps/add")
+    tab.screen.enter("appid", f"wx{ord(tab.tenant[0]):08x}{turn:08x}")
+    tab.screen.enter("Name", tab.name("app", turn))
+    tab.screen.enter("AppSecret", "0" * 32)
+    other.open("apps/add")
+    tab.screen.press("Add and test")
+    assert f"/t/{tab.tenant}/apps/" in tab.screen.page.url
+
+
+def import_users(tab: Tab, other: Tab, turn: int) -> None:
+    """Choose a file; open the other tenant; upload; open it again; confirm; wait for the end."""
+    content = csv_of(("account",), (tab.name("guest", turn),))
+    file = {"name": "people.csv", "mimeType": "text/csv", "buffer": content}
+    tab.open("people/")
+    tab.screen.page.get_by_label("CSV or XLSX file, up to 5 MB").set_input_files(file)  # type: ignore[arg-type]
+    other.open("people/")
+    tab.screen.press("Check the file")
+    other.open("")
+    tab.screen.press("Import 1 users")
+    tab.screen.page.get_by_text("Done: 1 users were imported.").wait_for(timeout=60_000)
+    assert f"/t/{tab.tenant}/people/" in tab.screen.page.url
+
+
+def export_users(tab: Tab, other: Tab) -> str:
+    """Open the export; open the other tenant; download."""
+    tab.open("people/export")
+    other.open("people/export")
+    with tab.screen.page.expect_download() as download:
+        tab.screen.press("Export")
+    assert download.value.suggested_filename == f"{tab.tenant}-people.csv"
+    return download.value.path().read_text(encoding="utf-8-sig")
+
+
+def owners_of(copy: Copy, table: str, column: str, pattern: str) -> dict[str, str]:
+    """Read which tenant each row belongs to."""
+    statement = (
+        f"SELECT x.{column}, t.slug FROM {table} x JOIN tenants t ON t.id = x.tenant_id"
+        f" WHERE x.{column} LIKE %s"
+    )
+    with (
+        hold_server(var_folder(copy.environ)) as server,
+        psycopg.connect(server.url) as connection,
+    ):
+        return dict(connection.execute(statement, (pattern,)).fetchall())
