@@ -36,13 +36,11 @@ def flask_settings(config: Config) -> dict[str, Any]:
         "JWT_DECODE_AUDIENCE": JWT_AUDIENCE,
         "JWT_ACCESS_TOKEN_EXPIRES": timedelta(minutes=10),
         "JWT_TOKEN_LOCATION": ["headers"],
-        # The console's cookie; nobody else has one.
+        # The console's cookie; app/admin/console/cookies.py chooses its name and path.
         "SECRET_KEY": hmac.new(config.pepper, b"console cookies", sha256).digest(),
-        "SESSION_COOKIE_NAME": "wxpass_console",
-        "SESSION_COOKIE_PATH": "/console",
         "SESSION_COOKIE_HTTPONLY": True,
-        "SESSION_COOKIE_SAMESITE": "Strict",
-        "SESSION_COOKIE_SECURE": config.production,
+        # Not Strict: following a link from another site must not look like a sign-out.
+        "SESSION_COOKIE_SAMESITE": "Lax",
         "WTF_CSRF_CHECK_DEFAULT": False,
         "WTF_CSRF_TIME_LIMIT": None,
         "API_TITLE": "wxpass",

@@ -82,6 +82,16 @@ def find_console_session(token: str, device: Device) -> SignedIn:
     return _find(device, OperatorSession.token_hash == token_hash(token), kind="console")
 
 
+def find_expired_operator(token: str) -> UUID | None:
+    """Return the operator of a console session that has expired; None for any other session."""
+    wanted = select(OperatorSession).where(OperatorSession.token_hash == token_hash(token))
+    with transaction() as db:
+        session = db.scalar(wanted.where(OperatorSession.kind == "console"))
+    if session is None or session.awaits_code or session.ended_at is not None:
+        return None
+    return session.operator_id if is_expired(session) else None
+
+
 def find_script_session(session_id: UUID, device: Device) -> SignedIn:
     """Answer whose JWT it is, as long as its session lives; raise as the other does."""
     return _find(device, OperatorSession.id == session_id, kind="script")

@@ -12,23 +12,32 @@ from app.services.operators import invite_operator
 
 PASSWORD = "a-long-enough-password"
 ROOT = "/console"
+# First parts of the addresses below /console/t/<slug>/; the others are the service's own.
+TENANT_PAGES = ("", "apps", "users", "people", "sessions", "audit")
 TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
 NOTE = re.compile(r'<p class="note ?([a-z]*)"[^>]*>(.*?)</p>', re.DOTALL)
 
 
 class Browser:
-    """A browser of one operator."""
+    """A browser of one operator, at the pages of one tenant."""
 
-    def __init__(self, app: Flask, ip: str = "192.0.2.1", language: str = "en") -> None:
-        self.app, self.http = app, app.test_client()
+    def __init__(
+        self, app: Flask, ip: str = "192.0.2.1", language: str = "en", tenant: str = "acme"
+    ) -> None:
+        self.app, self.http, self.tenant = app, app.test_client(), tenant
         self.environ = {"REMOTE_ADDR": ip}
         self.headers = {"Accept-Language": language, "User-Agent": "Firefox"}
 
     def open(self, path: str, method: str = "GET", **how: Any) -> TestResponse:
-        """Ask for an address below /console, following nothing."""
-        path = path if path.startswith(ROOT) else f"{ROOT}{path}"
+        """Request an address of the console without following redirects."""
+        path = path if path.startswith(ROOT) else self.address(path)
         how = {"environ_overrides": self.environ, "headers": self.headers} | how
         return self.http.open(path, method=method, **how)
+
+    def address(self, path: str) -> str:
+        """Return the whole address of a page: the tenant's own pages carry its slug."""
+        of_tenant = re.split("[/?]", path)[1] in TENANT_PAGES
+        return f"{ROOT}/t/{self.tenant}{path}" if of_tenant else f"{ROOT}{path}"
 
     def get(self, path: str, **query: str) -> TestResponse:
         """Ask for a page."""
@@ -44,10 +53,16 @@ class Browser:
         """Press a button that works, and read the page that follows."""
         answer = self.post(path, **form)
         assert answer.status_code == 302, (path, answer.status_code, answer.text)
-        return self.read(answer.location)
+        return self.read(self.follow(answer.location))
 
-    def post(self, path: str, page: str = "/sign-in", **form: Any) -> TestResponse:
-        """Send a form with the token of a page: of the sign-in page, which any browser can see."""
+    def follow(self, location: str) -> str:
+        """Follow redirects from the console's first address."""
+        while location in (f"{ROOT}/",):
+            location = self.get(location).location
+        return location
+
+    def post(self, path: str, page: str | None = None, **form: Any) -> TestResponse:
+        """Send a form with the token of a page."""
         token = self.token(page)
         return self.post_bare(path, csrf_token=token, **form)
 
@@ -55,9 +70,11 @@ class Browser:
         """Send a form just so."""
         return self.open(path, "POST", data=form)
 
-    def token(self, page: str = "/sign-in") -> str:
-        """Read the token that forms of this browser carry."""
-        answer = self.get(page)
+    def token(self, page: str | None = None) -> str:
+        """Read the token that forms of this browser carry, signed in or not."""
+        answer = self.get(page or "/account/")
+        if page is None and answer.status_code == 302:
+            answer = self.get("/sign-in")
         found = TOKEN.search(answer.text)
         assert found, (answer.status_code, answer.text)
         return found.group(1)
@@ -69,7 +86,7 @@ class Browser:
     @property
     def cookie(self) -> str | None:
         """Give the cookie that the browser keeps."""
-        cookie = self.http.get_cookie("wxpass_console", path=ROOT)
+        cookie = self.http.get_cookie("wxpass_console")
         return cookie.value if cookie else None
 
 
@@ -93,7 +110,7 @@ def signed_in(
     app: Flask, email: str = "ann@acme.example", role: str = "tenant_admin", tenant: str = "acme"
 ) -> Browser:
     """Give the browser of an operator who is signed in."""
-    browser = Browser(app)
+    browser = Browser(app, tenant=tenant)
     entered = browser.sign_in(add_operator(app, email, role, tenant))
     assert (entered.status_code, entered.location) == (302, "/console/")
     return browser
@@ -109,7 +126,7 @@ class Desk(Browser):
         role: str = "tenant_admin",
         language: str = "en",
     ) -> None:
-        super().__init__(app, language=language)
+        super().__init__(app, language=language, tenant=tenant)
         self.email = add_operator(app, f"{role}@{tenant}.example", role, tenant)
         assert self.sign_in(self.email).status_code == 302
 

@@ -23,7 +23,7 @@ def test_the_list_has_the_tenants_own_and_links_to_each(app: Flask) -> None:
     """Otherwise an admin sees a neighbour's mini-program, or cannot get to their own."""
     page = Desk(app).read("/apps/")
     for one in (ACME_SHOP, ACME_CLUB):
-        assert f'href="/console/apps/{one.appid}/show"' in page
+        assert f'href="/console/t/acme/apps/{one.appid}/show"' in page
     assert GLOBEX_LIFE.appid not in page
     assert "only people who were entered here can log in" in page
     found = Desk(app, role="tenant_reader").read("/apps/", search=ACME_CLUB.appid)
@@ -112,7 +112,7 @@ def test_settings_are_changed(app: Flask, rows: Reader) -> None:
     }
     page = desk.press(f"/apps/{ACME_SHOP.appid}/change", **changed)
     assert "<h1>Corner shop " in page
-    desk.press(f"/apps/{ACME_SHOP.appid}/state", enabled="no")
+    desk.press(f"/apps/{ACME_SHOP.appid}/disable")
     assert rows(
         "SELECT name, registration, session_limit, data_format, enabled FROM wechat_apps"
         " WHERE appid = :appid",
@@ -120,7 +120,7 @@ def test_settings_are_changed(app: Flask, rows: Reader) -> None:
     ) == [("Corner shop", "on_login", 3, "xml", False)]
     page = desk.press(f"/apps/{ACME_SHOP.appid}/change", **changed | {"session_limit": ""})
     assert "any number" in page
-    assert "switched on" in desk.press(f"/apps/{ACME_SHOP.appid}/state", enabled="yes")
+    assert "switched on" in desk.press(f"/apps/{ACME_SHOP.appid}/enable")
 
 
 @pytest.mark.parametrize(

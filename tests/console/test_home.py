@@ -70,6 +70,7 @@ def test_a_day_without_anything_is_a_page_too(app: Flask) -> None:
 def test_a_new_tenant_is_told_to_add_a_mini_program(app: Flask, rows: Reader) -> None:
     browser = signed_in(app, role="platform")
     browser.post("/tenants/add", slug="initech", name="Initech")
+    browser.tenant = "initech"
     assert "This tenant has no mini-program yet." in browser.get("/").text
 
 

@@ -26,7 +26,7 @@ def test_the_console_invites_resets_and_switches_off(app: Flask, rows: Reader) -
     assert ann.get("/").status_code == 200
     assert "/console/invitation#" in browser.post(f"/operators/{ann_id}/reset").text
     assert ann.get("/").location.startswith(OUT)
-    assert browser.post(f"/operators/{ann_id}/status", status="disabled").status_code == 302
+    assert browser.post(f"/operators/{ann_id}/disable").status_code == 302
     assert rows("SELECT status FROM operators WHERE id = :id", id=ann_id) == [("disabled",)]
     assert notes(browser.post("/operators/invite", **form))[0][0] == "error"
     form["email"] = "no address"
@@ -36,7 +36,7 @@ def test_the_console_invites_resets_and_switches_off(app: Flask, rows: Reader) -
 def test_the_last_who_runs_the_service_locks_everybody_out(app: Flask, rows: Reader) -> None:
     browser = signed_in(app, "root@wxpass.example", "platform")
     ((own,),) = rows("SELECT id FROM operators")
-    refused = browser.post(f"/operators/{own}/status", status="disabled")
+    refused = browser.post(f"/operators/{own}/disable")
     assert (refused.status_code, "last_platform_operator" in refused.text) == (409, True)
     assert browser.get("/operators/").status_code == 200
 

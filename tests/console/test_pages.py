@@ -26,7 +26,7 @@ OPEN = ("doorway.", ".static")
 
 def path_of(rule: Rule) -> str:
     """Fill an address in with ids of nobody."""
-    path = re.sub(r"<uuid:\w+>", NOBODY, rule.rule)
+    path = re.sub(r"<uuid:\w+>", NOBODY, rule.rule.replace("<string:slug>", "acme"))
     path = re.sub(r"<any\((\w+)[^>]*>", r"\1", path)
     return re.sub(r"<[^>]+>", "nobody", path)
 
@@ -101,7 +101,6 @@ def check_markup(rule: str, answer: TestResponse, nonce: str) -> None:
 def test_every_page_is_a_page_and_says_so_in_both_languages(app: Flask) -> None:
     """Otherwise an operator meets a stack trace, or a language that they do not read."""
     browser = signed_in(app, role="platform")
-    browser.post("/tenants/choose", slug="acme")
     for language, code in (("en", "en"), ("zh", "zh-CN")):
         browser.headers["Accept-Language"] = language
         for rule, answer in pages(app, browser):
@@ -127,7 +126,6 @@ def test_a_stranger_is_led_to_the_sign_in_page_from_everywhere(app: Flask) -> No
 def test_a_form_without_its_token_changes_nothing(app: Flask, rows: Reader) -> None:
     """Otherwise another site clicks for the operator."""
     browser = signed_in(app, role="platform")
-    browser.post("/tenants/choose", slug="acme")
     before = changed(rows)
     found = rules(app, "POST")
     assert len(found) > 12
@@ -152,7 +150,7 @@ def changed(rows: Reader) -> list[tuple[object, ...]]:
 def test_pages_of_those_who_run_the_service_are_hidden_from_others(app: Flask, role: str) -> None:
     """Otherwise an admin of one tenant invites themselves to another."""
     browser = signed_in(app, role=role)
-    token = browser.token("/mine/")
+    token = browser.token()
     for method in ("GET", "POST"):
         for rule in behind(app, method):
             if rule.endpoint.split(".")[0] in FOR_PLATFORM:
@@ -167,7 +165,7 @@ def test_a_reader_is_refused_what_changes(app: Flask) -> None:
     """Otherwise who may only read imports people, or takes them out."""
     browser = signed_in(app, role="tenant_reader")
     assert "/console/people/" not in browser.get("/").text
-    refused = [browser.get("/people/"), browser.post("/people/export"), browser.post("/mine/x")]
+    refused = [browser.get("/people/"), browser.post("/people/export"), browser.post("/account/x")]
     assert [answer.status_code for answer in refused] == [403, 403, 404]
     assert "role_too_low" in refused[0].text
 
@@ -186,7 +184,7 @@ def test_the_neighbour_sees_nothing_of_the_tenant(
         assert not [one for one in secrets if one in answer.text], rule
     for rule in behind(app, "GET"):
         for one in ids:
-            path = re.sub(r"<[^>]+>", str(one), rule.rule)
+            path = re.sub(r"<[^>]+>", str(one), rule.rule.replace("<string:slug>", "acme"))
             answer = browser.get(f"{path}?id={one}")
             assert "globex" not in answer.text, rule
 
@@ -194,10 +192,10 @@ def test_the_neighbour_sees_nothing_of_the_tenant(
 def test_an_unknown_page_is_told_as_a_page(app: Flask) -> None:
     """Otherwise a mistyped address shows JSON."""
     browser = signed_in(app)
-    for path in ("/nothing", "/apps/nothing/here/", "//evil.example", "/mine/prepare"):
+    for path in ("/nothing", "/apps/nothing/here/", "//evil.example", "/account/codes/cancel"):
         answer = browser.get(path)
         assert answer.mimetype == "text/html", path
-        assert answer.status_code == (405 if path == "/mine/prepare" else 404)
+        assert answer.status_code == (405 if path == "/account/codes/cancel" else 404)
         assert "<nav" in answer.text
     assert Browser(app).get("/nothing").location == "/console/sign-in?next=/console/nothing"
 
@@ -213,9 +211,9 @@ def test_the_rest_of_the_service_needs_no_token_and_sets_no_cookie(client: Clien
 def test_the_language_is_chosen_and_kept(app: Flask) -> None:
     """Otherwise somebody at a borrowed machine is stuck with its language."""
     browser = signed_in(app)
-    chosen = browser.post("/language", language="zh", next="/console/mine/?")
-    assert chosen.location == "/console/mine/"
-    assert "我的登录" in browser.get("/mine/").text
+    chosen = browser.post("/language", language="zh", next="/console/account/?")
+    assert chosen.location == "/console/account/"
+    assert "账号安全" in browser.get("/account/").text
     browser.post("/sign-out")
     assert HAN.search(browser.get("/sign-in").text.replace("中文", ""))
     browser.post("/language", language="xx")
@@ -227,4 +225,4 @@ def test_a_large_body_is_taken_for_a_file_only(app: Flask) -> None:
     large = "x" * 70_000
     assert Browser(app).open("/sign-in", "POST", data={"x": large}).status_code == 413
     assert Browser(app).open("/people/preview", "POST", data={"x": large}).status_code == 302
-    assert signed_in(app).open("/mine/prepare", "POST", data={"x": large}).status_code == 413
+    assert signed_in(app).open("/account/codes", "POST", data={"x": large}).status_code == 413

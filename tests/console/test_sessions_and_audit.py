@@ -23,7 +23,7 @@ def test_sessions_are_found_and_ended(
     assert of_bob.count(ROW) == 1
     assert of_bob.split("<tbody>")[1].count(club["user"]["id"]) > 0
     assert "Check it and send it again." in desk.read("/sessions/", user="bob")
-    session = of_club.split("/console/sessions/")[-1][:36]
+    session = of_club.split("/console/t/acme/sessions/")[-1][:36]
     query = of_club.split(f"{session}/end")[1].split('"')[0]
     after = desk.press(f"/sessions/{session}/end{query}")
     assert "The session is ended." in after
@@ -43,7 +43,7 @@ def test_the_trail_is_found_by_who_what_whom_and_when(
     """Otherwise nobody learns who did it."""
     desk = Desk(app)
     user = client.bind(alice)["user"]["id"]
-    desk.press(f"/users/{user}/status", status="disabled")
+    desk.press(f"/users/{user}/disable")
     desk.press(
         f"/apps/{ACME_SHOP.appid}/change", name="Corner", registration="closed", data_format="json"
     )

@@ -1,20 +1,16 @@
 """Getting in and out of the console, as operators do and as attackers would."""
 
 import re
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
-import pyotp
 import pytest
 from flask import Flask
 
 from app import create_app
-from app.errors import TooManyTries
-from app.services import one_time_codes, operator_sessions, operator_sign_in, password_tries
+from app.services import operator_sessions
 from app.services.operator_sessions import CONSOLE_LIFETIME, IDLE_LIFETIME
-from app.services.operators import INVITATION_LIFETIME, find_operator_id
-from app.services.sessions import Device
+from app.services.operators import INVITATION_LIFETIME
 from config import Config
 from tests.cast import Reader
 from tests.console.desk import PASSWORD, Browser, add_operator, invite, notes, signed_in
@@ -123,7 +119,7 @@ def test_who_was_on_the_way_to_a_page_gets_there(app: Flask) -> None:
     entered = browser.post(
         out.removeprefix("/console"), email="ann@acme.example", password=PASSWORD
     )
-    assert entered.location == "/console/audit/?flt_action=user.erased&page=2"
+    assert entered.location == "/console/t/acme/audit/?flt_action=user.erased&page=2"
 
 
 # Cookies
@@ -134,7 +130,7 @@ def test_the_cookie_is_for_the_console_only(app: Flask) -> None:
     entered = Browser(app).sign_in("ann@acme.example")
     (cookie,) = entered.headers.getlist("Set-Cookie")
     flags = {part.strip() for part in cookie.split(";")[1:]}
-    assert flags == {"HttpOnly", "Path=/console", "SameSite=Strict"}
+    assert flags == {"HttpOnly", "Path=/", "SameSite=Lax"}
     assert cookie.startswith("wxpass_console=")
 
 
@@ -154,21 +150,73 @@ def test_a_cookie_from_before_is_no_good_after_signing_in(app: Flask, rows: Read
     browser.sign_in("ann@acme.example")
     first = browser.cookie
     assert planted not in (None, first)
+    browser.post("/sign-out")
     browser.sign_in("ann@acme.example")
     assert browser.cookie != first
-    browser.http.set_cookie("wxpass_console", planted or "", path="/console")
+    browser.http.set_cookie("wxpass_console", planted or "")
     assert browser.get("/").location.startswith(OUT)
     assert len(set(rows("SELECT token_hash FROM operator_sessions"))) == 2
 
 
-def test_who_signs_in_again_is_signed_out_of_before(app: Flask) -> None:
-    """Otherwise a cookie that was copied lives on, and no button ends it."""
+def test_the_sign_in_page_keeps_a_live_session(app: Flask, rows: Reader) -> None:
+    """An operator who opens the page, or sends its form again, stays signed in."""
+    add_operator(app, "abe@acme.example")
     browser = signed_in(app)
-    copied = browser.cookie
-    assert browser.sign_in("ann@acme.example").status_code == 302
-    assert browser.get("/").status_code == 200
-    browser.http.set_cookie("wxpass_console", copied or "", path="/console")
-    assert browser.get("/").location.startswith(OUT)
+    cookie = browser.cookie
+    opened = browser.get("/sign-in")
+    assert opened.location == "/console/"
+    assert "You are signed in as ann@acme.example." in browser.read("/")
+    again = browser.sign_in("abe@acme.example")
+    assert again.location == "/console/"
+    assert "ann@acme.example" in browser.read("/account/")
+    browser.http.set_cookie("wxpass_console", cookie or "")
+    assert browser.get("/account/").status_code == 200
+    assert rows.count("operator_sessions") == 1
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+    ],
+)
+def test_a_form_of_another_site_leaves_the_cookie_alone(
+    app: Flask, headers: dict[str, str]
+) -> None:
+    """The browser sends such a form without the cookie. The response must not replace it."""
+    stranger = Browser(app)
+    token = stranger.token()
+    stranger.headers |= headers
+    for path in ("/sign-in", "/language", "/sign-out", "/users/enter", "/nothing"):
+        form = {"csrf_token": token, "language": "zh"}
+        for browser in (Browser(app), stranger):
+            browser.headers |= headers
+            answer = browser.post_bare(path, **form)
+            assert answer.status_code == 403, path
+            assert "cross_site_form" in answer.text
+            assert "Set-Cookie" not in answer.headers, path
+
+
+def test_a_link_from_another_site_keeps_the_operator_signed_in(app: Flask) -> None:
+    browser = signed_in(app)
+    browser.headers |= {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    assert browser.get("/users/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("mount", "name", "path"),
+    [("", "__Host-wxpass_console", "/"), ("/auth", "__Secure-wxpass_console", "/auth")],
+)
+def test_the_cookie_has_a_prefix_over_https(app: Flask, mount: str, name: str, path: str) -> None:
+    where = {"base_url": f"https://wx.example{mount}"}
+    answer = app.test_client().get("/console/sign-in", **where)
+    (cookie,) = answer.headers.getlist("Set-Cookie")
+    assert cookie.startswith(f"{name}=")
+    flags = {part.strip() for part in cookie.split(";")[1:]}
+    assert flags == {"Secure", "HttpOnly", f"Path={path}", "SameSite=Lax"}
 
 
 def test_a_forms_token_is_of_one_session(app: Flask, rows: Reader) -> None:
@@ -177,7 +225,7 @@ def test_a_forms_token_is_of_one_session(app: Flask, rows: Reader) -> None:
     browser, other = Browser(app), signed_in(app, "abe@acme.example")
     before = browser.token("/sign-in")
     browser.sign_in("ann@acme.example")
-    for token in (before, other.token("/mine/")):
+    for token in (before, other.token()):
         answer = browser.post_bare("/users/enter", csrf_token=token, account="mallory")
         assert answer.status_code == 400
         assert "page_outdated" in answer.text
@@ -188,7 +236,7 @@ def test_a_cookie_is_made_up(app: Flask) -> None:
     browser = signed_in(app)
     body, _, signature = (browser.cookie or "").rpartition(".")
     for forged in ("x", f"{body}.{signature[::-1]}", ""):
-        browser.http.set_cookie("wxpass_console", forged, path="/console")
+        browser.http.set_cookie("wxpass_console", forged)
         assert browser.get("/").location.startswith(OUT)
 
 
@@ -198,9 +246,9 @@ def test_a_cookie_is_made_up(app: Flask) -> None:
 def test_signing_out_ends_the_session_in_the_database_too(app: Flask, rows: Reader) -> None:
     browser = signed_in(app)
     kept = browser.cookie
-    assert browser.post("/sign-out", page="/mine/").location == OUT
+    assert browser.post("/sign-out", page="/account/").location == OUT
     assert rows("SELECT end_reason FROM operator_sessions") == [("signed_out",)]
-    browser.http.set_cookie("wxpass_console", kept or "", path="/console")
+    browser.http.set_cookie("wxpass_console", kept or "")
     assert browser.get("/").location.startswith(OUT)
 
 
@@ -217,7 +265,7 @@ def test_a_session_lasts_too_long(
     for step in range(1, steps + 1):
         later = moment + timedelta(minutes=minutes * step)
         monkeypatch.setattr(operator_sessions, "now", lambda later=later: later)
-        answer = browser.get("/mine/")
+        answer = browser.get("/account/")
     assert (answer.status_code == 200) is is_in
     assert (timedelta(minutes=30), timedelta(hours=12)) == (IDLE_LIFETIME, CONSOLE_LIFETIME)
     if not is_in:
@@ -266,99 +314,3 @@ def test_a_password_is_weak_or_mistyped(app: Flask, password: str, again: str) -
     assert 'aria-invalid="true"' in refused.text
     taken = Browser(app).post("/invitation", invitation=secret, password=PASSWORD, again=PASSWORD)
     assert taken.status_code == 302
-
-
-# One-time codes
-
-
-class Phone:
-    """An authenticator app, and the clock that both go by."""
-
-    def __init__(self, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.browser, self.monkeypatch, self.ahead = browser, monkeypatch, 0
-        page = browser.post("/mine/prepare", page="/mine/").text
-        uri = re.search(r"<code>(otpauth://[^<]+)</code>", page)
-        assert uri
-        with browser.app.app_context():
-            self.operator_id = find_operator_id("ann@acme.example")
-        self.totp = pyotp.parse_uri(uri.group(1).replace("&amp;", "&"))
-        self.began = operator_sign_in.now()
-
-    def code(self) -> str:
-        """Wait for the next code, and read it."""
-        self.ahead += 30
-        moment = self.began + timedelta(seconds=self.ahead)
-        self.monkeypatch.setattr(one_time_codes, "now", lambda: moment)
-        return self.totp.at(moment)
-
-
-@pytest.fixture
-def phone(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Phone:
-    """A phone with which codes were switched on."""
-    phone = Phone(signed_in(app), monkeypatch)
-    assert phone.browser.post("/mine/codes-on", code="000000").status_code == 200
-    assert phone.browser.post("/mine/codes-on", code=phone.code()).location == "/console/mine/"
-    return phone
-
-
-def test_a_password_alone_opens_nothing_where_codes_are_asked_for(app: Flask, phone: Phone) -> None:
-    browser = Browser(app)
-    entered = browser.sign_in("ann@acme.example", to="?next=/console/audit/")
-    assert entered.location == "/console/code?next=/console/audit/"
-    before = browser.cookie
-    wrong = browser.post("/code?next=/console/audit/", code="000000")
-    assert (wrong.status_code, notes(wrong)[0][0]) == (401, "error")
-    entered = browser.post("/code?next=/console/audit/", code=phone.code())
-    assert entered.location == "/console/audit/"
-    assert browser.cookie != before
-    assert browser.get("/").status_code == 200
-
-
-def test_somebody_goes_past_the_code(app: Flask, phone: Phone) -> None:
-    browser = Browser(app)
-    browser.sign_in("ann@acme.example")
-    assert browser.get("/").location.startswith(OUT)
-
-
-def test_a_code_is_good_twice(app: Flask, phone: Phone) -> None:
-    code = phone.code()
-    first, second = Browser(app), Browser(app, "192.0.2.2")
-    first.sign_in("ann@acme.example")
-    second.sign_in("ann@acme.example")
-    assert first.post("/code", code=code).location == "/console/"
-    assert second.post("/code", code=code).status_code == 401
-
-
-def test_codes_are_guessed(app: Flask, phone: Phone) -> None:
-    browser = Browser(app)
-    browser.sign_in("ann@acme.example")
-    answers = [browser.post("/code", code=f"00000{number}") for number in range(8)]
-    assert {answer.status_code for answer in answers} == {401, 429}
-    assert int(answers[-1].headers["Retry-After"]) >= 1
-
-
-def test_codes_are_guessed_from_everywhere(
-    app: Flask, phone: Phone, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Otherwise who has the password, and many addresses, needs some weeks for the code."""
-    began, tries = password_tries.now(), 0
-    for minute in range(24 * 60):
-        moment = began + timedelta(minutes=minute)
-        monkeypatch.setattr(password_tries, "now", lambda moment=moment: moment)
-        device = Device("guesser", f"198.51.{minute // 200}.{minute % 200}")
-        with app.app_context(), suppress(TooManyTries):
-            one_time_codes.count_code(phone.operator_id, device)
-            tries += 1
-    assert 20 < tries < 150
-
-
-def test_a_code_without_a_password_before_it(app: Flask, phone: Phone) -> None:
-    answer = Browser(app).post("/code", code=phone.code())
-    assert (answer.status_code, notes(answer)) == (401, [("error", "Please sign in first.")])
-
-
-def test_codes_are_switched_off_with_one_only(app: Flask, phone: Phone) -> None:
-    wrong = phone.browser.post("/mine/codes-off", code="000000")
-    assert notes(wrong)[0][0] == "error"
-    assert phone.browser.post("/mine/codes-off", code=phone.code()).status_code == 302
-    assert Browser(app).sign_in("ann@acme.example").location == "/console/"

@@ -1,63 +1,106 @@
-"""Those who run the service choose the tenant whose desk they sit at."""
+"""Platform admins and tenants: the address of a page says which tenant it is about."""
 
+import pytest
 from flask import Flask
 
 from tests.cast import Reader
-from tests.console.desk import Browser, notes, signed_in
+from tests.console.desk import Browser, signed_in
+from tests.people import csv_of
+
+TENANT_PAGES = ("/", "/apps/", "/users/", "/sessions/", "/audit/", "/people/")
+# Slugs that no tenant can have, as they may stand in an address.
+NO_SLUGS = ("nobody", "a%00b", "%ED%A0%80", "ACME", "acme%20", "%2e%2e", "x" * 500)
 
 
-def platform(app: Flask) -> Browser:
-    """Give the browser of somebody who runs the service."""
-    return signed_in(app, "root@wxpass.example", "platform")
+def platform(app: Flask, tenant: str = "acme") -> Browser:
+    """Return the browser of a platform admin, at the pages of one tenant."""
+    browser = signed_in(app, "root@wxpass.example", "platform")
+    browser.tenant = tenant
+    return browser
 
 
-def test_nobody_looks_after_a_tenant_that_they_did_not_choose(app: Flask) -> None:
+def test_the_console_opens_at_the_list_of_tenants_for_a_platform_admin(app: Flask) -> None:
     browser = platform(app)
-    for path in ("/", "/apps/", "/users/", "/sessions/", "/audit/", "/people/"):
-        assert browser.get(path).location == "/console/tenants/", path
-    assert browser.get("/operators/").status_code == 200
-    page = browser.get("/tenants/")
-    assert "none chosen" in page.text
-    assert notes(page) == [("", "Choose the tenant that you want to look after.")]
+    assert browser.get("/console/").location == "/console/tenants/"
+    page = browser.get("/tenants/").text
+    assert 'href="/console/t/globex/"' in page
+    assert 'href="/console/apps/' not in page
+    assert "Choose a tenant" in browser.get("/operators/").text
 
 
-def test_every_page_says_whose_desk_it_is(app: Flask) -> None:
-    browser = platform(app)
-    assert browser.post("/tenants/choose", slug="globex").location == "/console/"
-    for path in ("/", "/apps/", "/operators/", "/mine/", "/nothing"):
-        assert "<strong>globex</strong>" in browser.get(path).text, path
+def test_the_console_opens_at_the_own_tenant_for_a_tenant_operator(app: Flask) -> None:
+    assert signed_in(app).get("/console/").location == "/console/t/acme/"
+
+
+def test_every_page_names_the_tenant_of_its_address(app: Flask) -> None:
+    browser = platform(app, "globex")
+    for path in TENANT_PAGES:
+        page = browser.get(path).text
+        assert "<strong>globex</strong>" in page, path
+        assert "/console/t/acme" not in page, path
+        assert 'href="/console/t/globex/users/"' in page, path
     apps = browser.get("/apps/").text
     assert "wxbbbb000000000001" in apps
     assert "wxaaaa" not in apps
-    assert "<strong>acme</strong>" in signed_in(app).get("/").text
+    assert "<strong>acme</strong>" in signed_in(app).get("/account/").text
 
 
-def test_a_tenant_that_is_not_there_is_chosen(app: Flask) -> None:
+def test_pages_of_two_tenants_in_one_browser_do_not_mix(app: Flask) -> None:
+    """The session stores no tenant, so neither tab changes what the other one does."""
     browser = platform(app)
-    for slug in ("nobody", "a\0b", "\ud800".encode("utf-8", "surrogatepass"), ""):
-        assert browser.post("/tenants/choose", slug=slug).status_code == 404
-    assert browser.get("/").location == "/console/tenants/"
+    for first, second in (("acme", "globex"), ("globex", "acme")):
+        browser.tenant = first
+        token = browser.token("/users/enter")
+        browser.get(f"/console/t/{second}/users/")
+        entered = browser.post_bare("/users/enter", csrf_token=token, account=f"new-{first}")
+        assert entered.location.startswith(f"/console/t/{first}/users/")
+        assert f"new-{first}" in browser.read(f"/console/t/{first}/users/")
+        assert f"new-{first}" not in browser.read(f"/console/t/{second}/users/")
 
 
-def test_an_admin_chooses_the_neighbour(app: Flask) -> None:
+@pytest.mark.parametrize("slug", NO_SLUGS)
+def test_an_unknown_tenant_is_not_found(app: Flask, slug: str) -> None:
+    browser = platform(app, slug)
+    for path in TENANT_PAGES:
+        assert browser.get(path).status_code == 404, path
+    assert browser.post("/users/enter", account="mallory").status_code == 404
+
+
+def test_a_tenant_operator_finds_no_other_tenant(app: Flask, rows: Reader) -> None:
     browser = signed_in(app)
-    assert browser.post("/tenants/choose", slug="globex").status_code == 404
-    assert "<strong>acme</strong>" in browser.get("/").text
+    for slug in ("globex", *NO_SLUGS):
+        browser.tenant = slug
+        for path in TENANT_PAGES:
+            answer = browser.get(path)
+            assert answer.status_code == 404, (slug, path)
+            assert "<strong>" not in answer.text, (slug, path)
+        assert browser.post("/users/enter", account="mallory").status_code == 404
+        preview = {"file": (__import__("io").BytesIO(csv_of(["account"], ["x"])), "p.csv")}
+        assert browser.post("/people/preview", **preview).status_code == 404
+        assert browser.post("/people/export").status_code == 404
+    assert (rows.count("users"), rows.count("people_imports")) == (0, 0)
 
 
-def test_a_tenant_is_added_at_once_and_with_a_trail(app: Flask, rows: Reader) -> None:
+def test_a_disabled_tenant_is_opened_by_platform_admins_only(app: Flask, rows: Reader) -> None:
+    rows("UPDATE tenants SET status = 'disabled' WHERE slug = 'globex'")
+    assert platform(app, "globex").get("/").status_code == 200
+
+
+def test_an_added_tenant_is_opened_and_audited(app: Flask, rows: Reader) -> None:
     browser = platform(app)
-    assert browser.post("/tenants/add", slug="initech", name=" Initech ").location == "/console/"
-    assert "<strong>initech</strong>" in browser.get("/").text
+    added = browser.post("/tenants/add", slug="initech", name=" Initech ")
+    assert added.location == "/console/t/initech/"
+    assert "<strong>initech</strong>" in browser.get(added.location).text
     assert rows("SELECT name FROM tenants WHERE slug = 'initech'") == [("Initech",)]
     who = "SELECT actor_kind, ip FROM audit_events WHERE action = 'tenant.added'"
     assert rows(f"{who} AND subject = 'initech'") == [("operator", "192.0.2.1")]
 
 
-def test_a_tenant_is_added_twice_or_under_a_name_that_cannot_be(app: Flask, rows: Reader) -> None:
+def test_an_invalid_or_taken_slug_is_rejected(app: Flask, rows: Reader) -> None:
     browser = platform(app)
-    told = notes(browser.post("/tenants/add", slug="acme", name="Acme"))
-    assert told[0] == ("error", "A tenant with this slug exists already. Choose another slug.")
+    taken = browser.post("/tenants/add", slug="acme", name="Acme")
+    assert taken.status_code == 409
+    assert "A tenant with this slug exists already. Choose another slug." in taken.text
     wrong = [("Acme", "x"), ("a--b", "x"), ("ok", ""), ("ok", "a\0b"), ("o" * 41, "x"), ("ok", " ")]
     for slug, name in wrong:
         answer = browser.post("/tenants/add", slug=slug, name=name)
@@ -65,11 +108,10 @@ def test_a_tenant_is_added_twice_or_under_a_name_that_cannot_be(app: Flask, rows
     assert rows.count("tenants") == 2
 
 
-def test_without_any_tenant_the_page_says_to_add_one(app: Flask, rows: Reader) -> None:
+def test_without_tenants_the_list_says_to_add_one(app: Flask, rows: Reader) -> None:
     rows("SET LOCAL session_replication_role = replica")
     browser = platform(app)
     rows("DELETE FROM tenants")
-    assert browser.get("/").location == "/console/tenants/"
     page = browser.get("/tenants/").text
     assert "There is no tenant yet." in page
     assert 'action="/console/tenants/add"' in page

@@ -35,7 +35,7 @@ def test_people_are_found_by_whatever_is_known_of_them(
         assert "There is nothing here." in desk.read("/users/", **query), query
     everybody = desk.read("/users/", status="", name=" ", phone="", openid="")
     assert everybody.count('<td data-label="Phone">') == 3, "an empty field means all"
-    assert f"/console/users/{carol}/show" in everybody
+    assert f"/console/t/acme/users/{carol}/show" in everybody
     assert "13800138001" not in everybody
 
 
@@ -145,10 +145,10 @@ def test_what_admins_do_for_a_person(app: Flask, client: Client, alice: Person) 
     token = client.log_in(alice)["token"]
     assert "ended by an admin" in desk.press(f"{where}/end-sessions")
     assert client.me(token).status_code == 401
-    page = desk.press(f"{where}/status", status="disabled")
+    page = desk.press(f"{where}/disable")
     assert "<small>disabled</small>" in page
     assert client.post("login", code=alice.wx_login()).status_code == 403
-    assert "<small>active</small>" in desk.press(f"{where}/status", status="active")
+    assert "<small>active</small>" in desk.press(f"{where}/enable")
     assert "138****8001" not in desk.press(f"{where}/release-phone").split("History")[0]
     assert "/unbind" not in desk.press(f"{where}/identities/{identity}/unbind")
     assert client.log_in(alice)["user"] is None
@@ -179,9 +179,12 @@ def test_users_are_merged_and_parted_again(app: Flask, client: Client, alice: Pe
         answer = desk.post(f"/users/{user}/merge", into_id=wrong)
         assert answer.status_code == status, wrong
         assert 'class="wrong"' in answer.text or 'role="alert"' in answer.text
-    page = desk.press(f"/users/{user}/merge", into_id=f" {other} ")
+    asked = desk.post(f"/users/{user}/merge", into_id=f" {other} ")
+    assert "Merge these users?" in asked.text
+    assert "alice2" in asked.text
+    page = desk.press(f"/users/{user}/merge", into_id=other, confirmed="yes")
     assert "<small>merged</small>" in page
-    assert f"/console/users/{other}/show" in page
+    assert f"/console/t/acme/users/{other}/show" in page
     assert "/release-phone" not in page, "nothing is done to who is nobody any more"
     assert "138****8001" in desk.read(f"/users/{other}/show")
     assert "<small>active</small>" in desk.press(f"/users/{user}/undo-merge")

@@ -46,6 +46,8 @@ MAY_IMPORT = {
     },
     "admin": {
         "catalogue",
+        "clock",
+        "keyring",
         "schemas",
         "services",
         "models",

@@ -5,20 +5,20 @@ from flask_admin import Admin
 from flask_admin.theme import Bootstrap4Theme
 
 from app.admin.console import guard
+from app.admin.console.account_views import AccountView
 from app.admin.console.apps import AppsView
 from app.admin.console.audit import AuditView, ServiceAuditView
 from app.admin.console.doorway import doorway
 from app.admin.console.home import HomeView
-from app.admin.console.mine import MineView
 from app.admin.console.operators import OperatorsView
 from app.admin.console.people import PeopleView
 from app.admin.console.sessions import SessionsView
-from app.admin.console.tenants import TenantsView
+from app.admin.console.tenants import FirstView, TenantsView
 from app.admin.console.users import UsersView
 
 
 def init_app(app: Flask) -> None:
-    """Register every page, and let nobody in who is not signed in."""
+    """Register every page, behind the sign-in."""
     guard.init_app(app)
     app.register_blueprint(doorway)
     admin = Admin(
@@ -30,5 +30,5 @@ def init_app(app: Flask) -> None:
     )
     for view in (AppsView, UsersView, PeopleView, SessionsView, AuditView):
         admin.add_view(view())
-    for view in (TenantsView, OperatorsView, ServiceAuditView, MineView):
+    for view in (FirstView, TenantsView, OperatorsView, ServiceAuditView, AccountView):
         admin.add_view(view())

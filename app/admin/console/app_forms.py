@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from flask_babel import lazy_gettext
-from flask_wtf import FlaskForm
+from flask_babel import gettext, lazy_gettext
 from wtforms import IntegerField, PasswordField, SelectField, StringField
 from wtforms.validators import InputRequired, NumberRange, Optional
 
 from app.admin.console.checks import copied, keepable, stripped
+from app.admin.console.drafts import ConsoleForm
 from app.admin.console.words import DATA_FORMAT, REGISTRATION, to_choose
 from app.services.apps import APP_SECRET, APPID, ENCODING_AES_KEY, PUSH_TOKEN
 
@@ -18,7 +18,7 @@ SECRET: Any = {
 }
 
 
-class FactsForm(FlaskForm):
+class FactsForm(ConsoleForm):
     """A form that is nothing but facts about a mini-program."""
 
     def facts(self) -> dict[str, Any]:
@@ -66,7 +66,7 @@ class AddForm(FactsForm):
     )
 
 
-class SecretsForm(FlaskForm):
+class SecretsForm(ConsoleForm):
     """Secrets that replace those of a mini-program; an empty field leaves one as it is."""
 
     secret = PasswordField(
@@ -89,6 +89,14 @@ class SecretsForm(FlaskForm):
         [Optional(), copied(ENCODING_AES_KEY)],
         **SECRET,
     )
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        """Require one secret at least."""
+        if not super().validate(extra_validators):
+            return False
+        if not self.given():
+            self.form_errors.append(gettext("Enter the secrets to replace."))
+        return not self.form_errors
 
     def given(self) -> dict[str, str]:
         """Give the secrets that were entered."""

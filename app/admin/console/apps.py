@@ -3,26 +3,39 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from flask import flash, redirect, url_for
+from flask import flash, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_babel import gettext
 from flask_wtf import FlaskForm
 
 from app.admin.console.app_forms import AddForm, SecretsForm, SettingsForm
+from app.admin.console.drafts import restores
 from app.admin.console.guard import this_desk
 from app.admin.console.links import link_to
-from app.admin.console.pages import TenantList, chosen, done, need_changer, shown_again
+from app.admin.console.pages import (
+    Confirmation,
+    TenantList,
+    done,
+    need_changer,
+    needs_step_up,
+    shown_again,
+)
 from app.admin.console.words import ENABLED, REGISTRATION, told, worded
 from app.catalogue import N_
-from app.errors import Failure
 from app.models import WeChatApp
 from app.services import desk_apps as service
 from app.services.app_verification import Verdict
 from app.services.apps import NewApp
+from app.services.desk_apps import DeskApp
 
 # An app without an AppSecret is none; the others may go.
 REMOVE = "/<app>/secrets/<any(next_secret, push_token, encoding_aes_key):which>/remove"
+SECRET_NAMES = {
+    "next_secret": N_("Next AppSecret"),
+    "push_token": N_("Token"),
+    "encoding_aes_key": N_("EncodingAESKey"),
+}
 LOOKS = {"right": "done", "wrong": "error", "unknown": ""}
 
 
@@ -52,8 +65,9 @@ class AppsView(TenantList):
         super().__init__(WeChatApp, N_("Mini-programs"), "apps")
 
     @expose("/add", methods=["GET", "POST"])
+    @restores(AddForm)
     def add(self) -> ResponseReturnValue:
-        """Add one, and say at once what WeChat says of it."""
+        """Add a mini-program, and show what WeChat says of its credentials."""
         need_changer()
         form = AddForm()
         failure = None
@@ -71,40 +85,57 @@ class AppsView(TenantList):
         """Show one, with what WeChat's own settings and its code need."""
         return self._shown(app)
 
-    @expose("/<app>/change", methods=["POST"])
+    @expose("/<app>/change", methods=["GET", "POST"])
+    @restores(SettingsForm)
     def change(self, app: str) -> ResponseReturnValue:
         """Change its settings."""
         need_changer()
-        form = SettingsForm()
+        form = SettingsForm(obj=service.get_desk_app(this_desk(), app))
         if not form.validate_on_submit():
             return self._shown(app, settings=form)
         service.change_desk_app(this_desk(), app, **form.facts())
         return done(_page(app), gettext("Changed."))
 
-    @expose("/<app>/state", methods=["POST"])
-    def state(self, app: str) -> ResponseReturnValue:
-        """Switch it on or off."""
-        service.change_desk_app(this_desk(), app, enabled=chosen("enabled", "yes", "no") == "yes")
-        return done(_page(app), gettext("Changed."))
+    @expose("/<app>/enable", methods=["POST"])
+    def enable(self, app: str) -> ResponseReturnValue:
+        """Enable the mini-program."""
+        service.change_desk_app(this_desk(), app, enabled=True)
+        return done(_page(app), gettext("The mini-program is enabled."))
 
-    @expose("/<app>/secrets", methods=["POST"])
-    def secrets(self, app: str) -> ResponseReturnValue:
-        """Replace the secrets that were entered."""
+    @expose("/<app>/disable", methods=["GET", "POST"])
+    def disable(self, app: str) -> ResponseReturnValue:
+        """Disable the mini-program, after a confirmation."""
         need_changer()
-        form = SecretsForm()
-        if not form.validate_on_submit():
-            return self._shown(app, secrets=form)
-        if not form.given():
-            flash(gettext("Nothing was entered, so nothing is changed."), "error")
-            return redirect(_page(app))
-        failure = shown_again(lambda: service.set_desk_secrets(this_desk(), app, **form.given()))
-        if failure:
-            return self._shown(app, failure)
-        return done(_page(app), gettext("The secrets are replaced."))
+        shown = service.get_desk_app(this_desk(), app)
+        if request.method == "GET":
+            return self.ask(_disabling(shown))
+        service.change_desk_app(this_desk(), app, enabled=False)
+        return done(_page(app), gettext("The mini-program is disabled."))
 
-    @expose(REMOVE, methods=["POST"])
+    @expose("/<app>/secrets", methods=["GET", "POST"])
+    @needs_step_up
+    @restores(SecretsForm)
+    def secrets(self, app: str) -> ResponseReturnValue:
+        """Replace secrets of the mini-program."""
+        need_changer()
+        form, failure = SecretsForm(), None
+        shown = service.get_desk_app(this_desk(), app)
+        if form.validate_on_submit():
+            given = form.given()
+            failure = shown_again(lambda: service.set_desk_secrets(this_desk(), app, **given))
+            if failure is None:
+                return done(_page(app), gettext("The secrets are replaced."))
+        page = self.render("console/app_secrets.html", app=shown, form=form, failure=failure)
+        return page, failure.status if failure else 200
+
+    @expose(REMOVE, methods=["GET", "POST"])
+    @needs_step_up
     def remove_secret(self, app: str, which: str) -> ResponseReturnValue:
-        """Remove a secret that an app can be without."""
+        """Remove a secret that a mini-program can do without, after a confirmation."""
+        need_changer()
+        shown = service.get_desk_app(this_desk(), app)
+        if request.method == "GET":
+            return self.ask(_removing(shown, which))
         service.set_desk_secrets(this_desk(), app, **{which: None})
         return done(_page(app), gettext("The secret is removed."))
 
@@ -114,21 +145,38 @@ class AppsView(TenantList):
         _tell(service.verify_desk_app(this_desk(), app))
         return done(_page(app), gettext("WeChat was asked."))
 
-    def _shown(
-        self, appid: str, failure: Failure | None = None, **forms: FlaskForm
-    ) -> ResponseReturnValue:
+    def _shown(self, appid: str, settings: FlaskForm | None = None) -> ResponseReturnValue:
         app = service.get_desk_app(this_desk(), appid)
-        settings = forms.get("settings") or SettingsForm(formdata=None, obj=app)
-        secrets = forms.get("secrets") or SecretsForm(formdata=None)
-        page = self.render(
+        page: str = self.render(
             "console/app.html",
             app=app,
-            settings=settings,
-            secrets=secrets,
-            failure=failure,
+            settings=settings or SettingsForm(formdata=None, obj=app),
             told=lambda code: told(REGISTRATION, code),
         )
-        return page, failure.status if failure else 200
+        return page
+
+
+def _disabling(app: DeskApp) -> Confirmation:
+    return Confirmation(
+        title=gettext("Disable this mini-program?"),
+        about=f"{app.name} ({app.appid})",
+        consequences=gettext(
+            "People cannot log in to it until it is enabled again. Requests with its login tokens "
+            "are rejected."
+        ),
+        button=gettext("Disable the mini-program"),
+        back=_page(app.appid),
+    )
+
+
+def _removing(app: DeskApp, which: str) -> Confirmation:
+    return Confirmation(
+        title=gettext("Remove this secret?"),
+        about=f"{app.name} ({app.appid}): {gettext(SECRET_NAMES[which])}",
+        consequences=gettext("It cannot be shown again. To use it again, enter it again."),
+        button=gettext("Remove the secret"),
+        back=_page(app.appid),
+    )
 
 
 def _page(appid: str) -> str:

@@ -7,14 +7,15 @@ from flask import Blueprint, flash, redirect, render_template, request, session,
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
+from app.admin.console.cookies import DRAFT, LANGUAGE, ROOT, TOKEN
 from app.admin.console.forms import CodeForm, InvitationForm, SignInForm
-from app.admin.console.guard import LANGUAGE, ROOT, TENANT, TOKEN, error_page
+from app.admin.console.guard import error_page
 from app.auth import this_device
-from app.errors import Failure
+from app.errors import Failure, SignInExpired, SignInNeeded
 from app.languages import SPOKEN
 from app.problems import advice_of, failure_of
 from app.services import operator_sign_in as service
-from app.services.operator_sessions import end_operator_session, find_console_session
+from app.services.operator_sessions import SignedIn, end_operator_session, find_console_session
 from app.services.operators import accept_invitation
 
 # Browsers read a backslash as a slash, and two dots as a way up.
@@ -33,7 +34,11 @@ doorway.register_error_handler(Exception, error_page)
 
 @doorway.route("/sign-in", methods=["GET", "POST"])
 def sign_in() -> ResponseReturnValue:
-    """Ask for e-mail address and password."""
+    """Ask for e-mail address and password. An operator who is signed in stays signed in."""
+    present = _find_session()
+    if present is not None:
+        flash(gettext("You are signed in as %(email)s.", email=present.email))
+        return redirect(local(request.args.get("next")))
     form = SignInForm()
     if form.validate_on_submit():
         try:
@@ -74,17 +79,19 @@ def invitation() -> ResponseReturnValue:
 
 @doorway.post("/sign-out")
 def sign_out() -> ResponseReturnValue:
-    """Sign out, here and in the database."""
-    _end_session()
-    session.pop(TENANT, None)
+    """End the session, here and in the database."""
+    present = _find_session()
+    if present is not None:
+        end_operator_session(present.session_id)
+    _clear_cookie()
     return redirect(url_for("doorway.sign_in"))
 
 
-def _end_session() -> None:
-    """End the session that this browser was in, if it was in one."""
-    token = session.pop(TOKEN, None)
-    with suppress(Failure):
-        end_operator_session(find_console_session(token or "", this_device()).session_id)
+def _find_session() -> SignedIn | None:
+    """Return the session of this browser's cookie, None if it has none that is active."""
+    with suppress(SignInNeeded, SignInExpired):
+        return find_console_session(session.get(TOKEN, ""), this_device())
+    return None
 
 
 @doorway.post("/language")
@@ -92,27 +99,36 @@ def choose_language() -> ResponseReturnValue:
     """Speak another language from now on."""
     if request.form.get("language") in SPOKEN:
         session[LANGUAGE] = request.form["language"]
-    return redirect(_local(request.form.get("next")))
+    return redirect(local(request.form.get("next")))
 
 
 def _enter(entered: service.ConsoleSignIn) -> ResponseReturnValue:
-    """Keep the token in a cookie, and nothing of what was there before but the language.
+    """Put the token into a fresh cookie, and continue to the requested page.
 
-    Whoever was signed in here before is signed out: nobody could do that any more.
+    Nothing of the cookie before the sign-in is kept but the language and the draft of a form.
     """
-    _end_session()
-    chosen = session.get(LANGUAGE)
-    session.clear()
+    draft = session.get(DRAFT)
+    _clear_cookie()
     session[TOKEN] = entered.token
-    if chosen:
-        session[LANGUAGE] = chosen
-    to = _local(request.args.get("next"))
-    return redirect(url_for("doorway.code", next=to) if entered.awaits_code else to)
+    if draft:
+        session[DRAFT] = draft
+    address = request.args.get("next")
+    if entered.awaits_code:
+        return redirect(url_for("doorway.code", next=address))
+    return redirect(local(address))
 
 
-def _local(address: str | None) -> str:
-    """Follow an address only when it is plainly a page of the console."""
-    return address if address and LOCAL.fullmatch(address) else url_for("console.index")
+def _clear_cookie() -> None:
+    language = session.get(LANGUAGE)
+    session.clear()
+    if language:
+        session[LANGUAGE] = language
+
+
+def local(address: str | None) -> str:
+    """Return the URL of an address below the mount, of the first page for any other address."""
+    path = address if address and LOCAL.fullmatch(address) else f"{ROOT}/"
+    return f"{request.root_path}{path}"
 
 
 def _asked_again(template: str, form: object, failure: Failure) -> ResponseReturnValue:

@@ -17,6 +17,7 @@ from wtforms.validators import (
 )
 
 from app.admin.console.checks import keepable, stripped
+from app.admin.console.drafts import ConsoleForm
 from app.admin.console.words import ROLES, to_choose
 from app.schemas.fields import is_email
 from app.schemas.shapes import LONGEST_SLUG, SHORTEST_OPERATOR_PASSWORD, SLUG
@@ -44,7 +45,7 @@ def _text(label: Any, longest: int, *more: Any, **kwargs: Any) -> StringField:
     return StringField(label, checks, **kwargs)
 
 
-class SignInForm(FlaskForm):
+class SignInForm(ConsoleForm):
     """Who, and the password."""
 
     email = _text(
@@ -59,18 +60,47 @@ class SignInForm(FlaskForm):
     )
 
 
-class CodeForm(FlaskForm):
+class CodeForm(ConsoleForm):
     """What the authenticator app shows."""
 
     code = _text(
         lazy_gettext("Code of your authenticator app"),
-        6,
-        Regexp(r"[0-9]{6}\Z"),
-        render_kw={"autocomplete": "one-time-code", "inputmode": "numeric", "autofocus": True},
+        64,
+        render_kw={"autocomplete": "one-time-code", "spellcheck": "false", "autofocus": True},
     )
 
 
-class InvitationForm(FlaskForm):
+class ProofForm(ConsoleForm):
+    """The password, and the one-time code, of the operator who is signed in."""
+
+    password = PasswordField(
+        lazy_gettext("Password"),
+        [InputRequired(), Length(max=128)],
+        render_kw={"autocomplete": "current-password", "autofocus": True},
+    )
+    code = _text(
+        lazy_gettext("Code of your authenticator app"),
+        64,
+        render_kw={"autocomplete": "one-time-code", "spellcheck": "false"},
+    )
+
+
+class OwnPasswordForm(ConsoleForm):
+    """The operator's new password, twice."""
+
+    password = PasswordField(
+        lazy_gettext("New password, 12 characters or more"),
+        [InputRequired(), Length(SHORTEST_OPERATOR_PASSWORD, 128)],
+        render_kw={"autocomplete": "new-password", "autofocus": True},
+    )
+    again = PasswordField(
+        lazy_gettext("The same password again"),
+        [InputRequired(), EqualTo("password")],
+        render_kw={"autocomplete": "new-password"},
+    )
+
+
+class InvitationForm(ConsoleForm):
     """The secret of the link, and the password that its owner chooses."""
 
     invitation = _text(lazy_gettext("Invitation"), 64)
@@ -86,7 +116,7 @@ class InvitationForm(FlaskForm):
     )
 
 
-class InviteForm(FlaskForm):
+class InviteForm(ConsoleForm):
     """Somebody who is to become an operator."""
 
     email = _text(lazy_gettext("E-mail address"), 254, _email, render_kw={"type": "email"})
@@ -105,7 +135,7 @@ class RoleForm(InviteForm):
     email = None
 
 
-class TenantForm(FlaskForm):
+class TenantForm(ConsoleForm):
     """A tenant that is new."""
 
     slug = _text(
@@ -117,7 +147,7 @@ class TenantForm(FlaskForm):
     name = StringField(lazy_gettext("Name"), [InputRequired(), keepable(64)], filters=[stripped])
 
 
-class UploadForm(FlaskForm):
+class UploadForm(ConsoleForm):
     """A file of people."""
 
     file = FileField(
@@ -127,7 +157,7 @@ class UploadForm(FlaskForm):
     )
 
 
-class ExportForm(FlaskForm):
+class ExportForm(ConsoleForm):
     """Whom to take out, and how much of them."""
 
     query = StringField(

@@ -1,14 +1,14 @@
-"""Who may see a page of the console, and what its answers allow the browser to do."""
+"""Access to the console: the operator's session, CSRF and the tenant in the address."""
 
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from secrets import token_urlsafe
 from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
 
 from flask import (
     Flask,
-    Request,
     Response,
     current_app,
     flash,
@@ -19,35 +19,28 @@ from flask import (
     session,
     url_for,
 )
-from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask.typing import ResponseReturnValue
 from flask_babel import get_locale, gettext
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.routing import RequestRedirect
 
+from app.admin.console.cookies import LANGUAGE, ROOT, TOKEN, ConsoleCookies, is_console, keep_cookie
+from app.admin.console.drafts import keep_draft, restored_form
 from app.auth import this_device
-from app.errors import Failure, PageOutdated, SignInExpired, SignInNeeded, TenantUnknown
+from app.errors import CrossSiteForm, Failure, PageOutdated, SignInExpired, SignInNeeded
 from app.languages import speak
 from app.problems import advice_of, failure_of, message_on_page
 from app.services.desks import Desk, open_desk
-from app.services.operator_sessions import SignedIn, find_console_session
+from app.services.operator_sessions import SignedIn, find_console_session, find_expired_operator
 
 V = TypeVar("V", bound=Callable[..., Any])
 
-ROOT = "/console"
-# What the cookie of the console holds, signed but readable.
-TOKEN, TENANT, LANGUAGE = "token", "tenant", "language"
 FORM_MEMORY = 512 * 1024
+# What browsers say of a form's origin: one of ours, or an address typed in.
+OUR_SITES = ("same-origin", "none")
 csrf = CSRFProtect()
-
-
-class ConsoleCookies(SecureCookieSessionInterface):
-    """Reads and writes the cookie where there is one; for no login's sake is a signer made."""
-
-    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
-        """Give what an operator's cookie holds; elsewhere nothing, and nothing is kept."""
-        return super().open_session(app, request) if _is_console() else None
 
 
 def init_app(app: Flask) -> None:
@@ -56,21 +49,23 @@ def init_app(app: Flask) -> None:
     csrf.init_app(app)
     app.before_request(_guard)
     app.after_request(_add_headers)
-    app.context_processor(_told_to_pages)
+    app.context_processor(_template_values)
     app.add_template_filter(moment)
 
 
-def _is_console() -> bool:
-    return request.path == ROOT or request.path.startswith(f"{ROOT}/")
-
-
 def _guard() -> ResponseReturnValue | None:
-    """Let nobody further who is not signed in; only then is a body read, and its token checked."""
-    if not _is_console():
+    """Refuse other sites' forms and requests without a session; then check the CSRF token.
+
+    The body is read only after the session is found.
+    """
+    if not is_console():
         return None
+    if _is_cross_site_form():
+        keep_cookie()
+        return error_page(CrossSiteForm())
     speak(session.get(LANGUAGE))
     if not _is_open_to_strangers():
-        refused = _let_in() or _nothing_here()
+        refused = _require_session() or _refuse_unknown_page()
         if refused is not None:
             return refused
         _allow_large_body()
@@ -78,33 +73,72 @@ def _guard() -> ResponseReturnValue | None:
     return None
 
 
+def _is_cross_site_form() -> bool:
+    if request.method in ("GET", "HEAD"):
+        return False
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site not in OUR_SITES
+    origin = request.headers.get("Origin")
+    return origin is not None and urlsplit(origin).netloc != request.host
+
+
 def _is_open_to_strangers() -> bool:
     endpoint = request.endpoint or ""
     return endpoint.startswith("doorway.") or endpoint.endswith(".static")
 
 
-def _let_in() -> ResponseReturnValue | None:
+def _require_session() -> ResponseReturnValue | None:
+    """Find the operator's session, or redirect to the sign-in page and keep the form."""
     try:
         g.signed_in = find_console_session(session.get(TOKEN, ""), this_device())
-    except (SignInNeeded, SignInExpired) as failure:
-        if session.pop(TOKEN, None):
-            flash(message_on_page(failure), "error")
-        return redirect(url_for("doorway.sign_in", next=_here()))
+    except SignInExpired as failure:
+        _keep_late_form()
+        session.pop(TOKEN)
+        flash(message_on_page(failure), "error")
+        return _redirect_to_sign_in()
+    except SignInNeeded:
+        # The token stays: its sign-in may still wait for the one-time code.
+        return _redirect_to_sign_in()
+    if "tenant_slug" not in g and g.signed_in.tenant_slug:
+        g.tenant_slug = g.signed_in.tenant_slug
     return None
 
 
-def _here() -> str:
-    return request.full_path.rstrip("?") if request.method == "GET" else ROOT
+def _redirect_to_sign_in() -> ResponseReturnValue:
+    return redirect(url_for("doorway.sign_in", next=address_to_show()))
 
 
-def _nothing_here() -> ResponseReturnValue | None:
-    """Answer for addresses that are no page's: without a blueprint, nobody else would as a page."""
+def _keep_late_form() -> None:
+    """Keep the form of an operator whose session has expired, if its CSRF token is right."""
+    operator_id = find_expired_operator(session.get(TOKEN, "")) if restored_form() else None
+    if operator_id is not None:
+        with suppress(CSRFError, RequestEntityTooLarge):
+            csrf.protect()
+            keep_draft(operator_id)
+
+
+def address_to_show() -> str:
+    """Return the path, below the mount, of the page to show once the operator is signed in.
+
+    It is the requested page. For a form it is the page that shows the form, if there is one, and
+    the tenant's home page otherwise.
+    """
+    if request.method == "GET":
+        return request.full_path.rstrip("?")
+    if request.url_rule is not None and "GET" in (request.url_rule.methods or ()):
+        return request.path
+    return f"{ROOT}/t/{g.tenant_slug}/" if "tenant_slug" in g else f"{ROOT}/"
+
+
+def _refuse_unknown_page() -> ResponseReturnValue | None:
+    """Return the error page for an unknown address. No blueprint's handler covers it."""
     wrong = request.routing_exception
     return None if wrong is None or isinstance(wrong, RequestRedirect) else error_page(wrong)
 
 
 def takes_body(largest: int) -> Callable[[V], V]:
-    """Mark a view that takes a larger body than others, from those who are signed in."""
+    """Mark a view that accepts a larger body than others, from signed-in operators."""
 
     def mark(view: V) -> V:
         view.__dict__["largest_body"] = largest
@@ -123,38 +157,39 @@ def _allow_large_body() -> None:
 
 
 def signed_in() -> SignedIn:
-    """Give who is signed in."""
+    """Return the operator who is signed in."""
     return cast(SignedIn, g.signed_in)
 
 
 def this_desk() -> Desk:
-    """Give the desk that the page is about: one's own tenant's, or the one that was chosen.
+    """Return the desk of the tenant in the page's address.
 
-    Raises TenantUnknown while none is chosen.
+    Raises:
+        TenantUnknown: The tenant does not exist, or is not the operator's own.
     """
     if "desk" not in g:
-        whose = signed_in()
-        slug = whose.tenant_slug or session.get(TENANT)
-        if slug is None:
-            raise TenantUnknown
-        g.desk = open_desk(whose, slug)
+        g.desk = open_desk(signed_in(), g.tenant_slug)
     return cast(Desk, g.desk)
 
 
-def find_desk() -> Desk | None:
-    """Give the desk, if a tenant is chosen and still there."""
-    with suppress(TenantUnknown):
-        return this_desk()
-    return None
+def take_tenant(_endpoint: str | None, values: dict[str, Any] | None) -> None:
+    """Take the tenant out of the address, so that no view has to pass it on."""
+    g.tenant_slug = (values or {}).pop("slug")
+
+
+def add_tenant(_endpoint: str, values: dict[str, Any]) -> None:
+    """Put the page's own tenant into links to tenant pages that name none."""
+    if "tenant_slug" in g:
+        values.setdefault("slug", g.tenant_slug)
 
 
 def nonce() -> str:
-    """Give what marks the scripts and styles of this answer as ours."""
+    """Return what marks the scripts and styles of this response as ours."""
     return str(g.setdefault("nonce", token_urlsafe(16)))
 
 
 def _add_headers(response: Response) -> Response:
-    if _is_console():
+    if is_console():
         response.headers["Content-Security-Policy"] = (
             f"default-src 'none'; script-src 'nonce-{nonce()}'; style-src 'nonce-{nonce()}'; "
             "img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; "
@@ -169,31 +204,37 @@ def _add_headers(response: Response) -> Response:
     return response
 
 
-def _told_to_pages() -> dict[str, object]:
+def _template_values() -> dict[str, object]:
     return {
         "signed_in": g.get("signed_in"),
-        "shown_desk": _shown_desk,
+        "shown_desk": find_desk,
         "console_menu": _menu,
+        "address_to_show": address_to_show,
         "language": str(get_locale()),
         "csp_nonce": nonce,
         "message_on_page": message_on_page,
     }
 
 
-def _shown_desk() -> Desk | None:
-    """Give the desk even to the page that tells of a failure, of the database's among them."""
-    with suppress(Failure, SQLAlchemyError):
-        return this_desk()
-    return None
+def find_desk() -> Desk | None:
+    """Return the desk for the header and the menu, None on a page without a tenant.
+
+    Error pages call it too, even if the database is the error.
+    """
+    if "shown_desk" not in g:
+        g.shown_desk = None
+        with suppress(Failure, SQLAlchemyError):
+            g.shown_desk = this_desk() if "tenant_slug" in g else None
+    return cast(Desk | None, g.shown_desk)
 
 
 def _menu() -> list[Any]:
-    items = current_app.extensions["admin"][0].menu()
-    return [item for item in items if item.is_visible() and item.is_accessible()]
+    views = current_app.extensions["admin"][0]._views
+    return [view for view in views if view.is_visible()]
 
 
 def error_page(error: Exception) -> ResponseReturnValue:
-    """Tell a failure as a page, in words that say what to do."""
+    """Show a failure as a page, in words that say what to do."""
     failure = failure_of(PageOutdated() if isinstance(error, CSRFError) else error)
     # What is told to programs names the description of the API.
     said = gettext("There is no such page.") if failure.code == "not_found" else None
@@ -202,5 +243,5 @@ def error_page(error: Exception) -> ResponseReturnValue:
 
 
 def moment(when: datetime | None) -> str:
-    """Tell when, in UTC, to the minute."""
+    """Format a time in UTC, to the minute."""
     return f"{when:%Y-%m-%d %H:%M} UTC" if when else "–"

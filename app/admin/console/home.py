@@ -7,8 +7,8 @@ from flask.typing import ResponseReturnValue
 from flask_admin import AdminIndexView, expose
 
 from app.admin.console.charts import Bar, bars, percent
-from app.admin.console.guard import ROOT, this_desk
-from app.admin.console.pages import Page
+from app.admin.console.guard import this_desk
+from app.admin.console.pages import TENANT_ROOT, Page
 from app.catalogue import N_
 from app.errors import FAILURES
 from app.problems import message_on_page
@@ -62,7 +62,7 @@ class HomeView(Page, AdminIndexView):
     """What happened today and in thirty days."""
 
     def __init__(self) -> None:
-        super().__init__(name=N_("Home"), endpoint="console", url=ROOT)
+        super().__init__(name=N_("Home"), endpoint="console", url=TENANT_ROOT)
 
     @expose("/")
     def index(self) -> ResponseReturnValue:

@@ -1,20 +1,20 @@
-"""Admins: who may sign in to the console."""
+"""Operators: who may sign in to the console, and as what."""
 
 from typing import TypeVar
 from uuid import UUID
 
-from flask import url_for
+from flask import request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_babel import gettext
 from wtforms import SelectChoice
 
+from app.admin.console.drafts import restores
 from app.admin.console.forms import InviteForm, RoleForm
 from app.admin.console.guard import signed_in
-from app.admin.console.pages import Page, chosen, done, shown_again
+from app.admin.console.pages import Confirmation, Page, done, needs_step_up, shown_again
 from app.admin.console.words import ROLES, STATUS
 from app.catalogue import N_
-from app.errors import Failure
 from app.services import operators as service
 from app.services.tenants import list_tenants
 
@@ -22,7 +22,7 @@ F = TypeVar("F", bound=InviteForm)
 
 
 class OperatorsView(Page):
-    """For those who run the service."""
+    """The pages of platform admins about operators."""
 
     for_platform, of_tenant = True, False
 
@@ -31,25 +31,29 @@ class OperatorsView(Page):
 
     @expose("/")
     def index(self) -> ResponseReturnValue:
-        """List them all."""
-        return self._shown(_form())
+        """List all operators."""
+        return self._shown()
 
-    @expose("/invite", methods=["POST"])
+    @expose("/invite", methods=["GET", "POST"])
+    @needs_step_up
+    @restores(InviteForm)
     def invite(self) -> ResponseReturnValue:
-        """Invite one, and show the link once."""
-        form = _form()
-        if not form.validate_on_submit():
-            return self._shown(form)
-        actor = signed_in().actor
-        try:
-            invitation = service.invite_operator(actor, form.email.data, *form.post())
-        except Failure as failure:
-            return self._shown(form, failure=failure)
-        return self._shown(_form(), link=_link(invitation))
+        """Invite an operator, and show the link once."""
+        form, failure = _with_tenants(InviteForm()), None
+        links: list[str] = []
+        if form.validate_on_submit():
+            email, post, invite = form.email.data, form.post(), service.invite_operator
+            failure = shown_again(lambda: links.append(invite(signed_in().actor, email, *post)))
+        if links:
+            return self._shown(link=_link(links[0]))
+        page = self.render("console/operator_invite.html", form=form, failure=failure)
+        return page, failure.status if failure else 200
 
     @expose("/<uuid:operator_id>/role", methods=["GET", "POST"])
+    @needs_step_up
+    @restores(RoleForm)
     def role(self, operator_id: UUID) -> ResponseReturnValue:
-        """Give one another role, or another tenant."""
+        """Give an operator another role, or another tenant."""
         one = service.show_operator(operator_id)
         form = _with_tenants(RoleForm(role=one.role, tenant=one.tenant_slug))
         actor, failure = signed_in().actor, None
@@ -60,26 +64,100 @@ class OperatorsView(Page):
         page = self.render("console/operator_role.html", operator=one, form=form, failure=failure)
         return page, failure.status if failure else 200
 
-    @expose("/<uuid:operator_id>/reset", methods=["POST"])
+    @expose("/<uuid:operator_id>/reset", methods=["GET", "POST"])
+    @needs_step_up
     def reset(self, operator_id: UUID) -> ResponseReturnValue:
-        """Take password and codes away, and show a new link once."""
-        invitation = service.reset_operator(signed_in().actor, operator_id)
-        return self._shown(_form(), link=_link(invitation))
+        """Reset the password of an operator, after a confirmation, and show a new link once."""
+        one = service.show_operator(operator_id)
+        if request.method == "GET":
+            return self.ask(_resetting(one))
+        return self._shown(link=_link(service.reset_operator(signed_in().actor, operator_id)))
 
-    @expose("/<uuid:operator_id>/status", methods=["POST"])
-    def status(self, operator_id: UUID) -> ResponseReturnValue:
-        """Switch one off or on."""
-        status = chosen("status", "active", "disabled")
-        service.set_operator_status(signed_in().actor, operator_id, status)
-        return done(url_for(".index"), gettext("Changed."))
+    @expose("/<uuid:operator_id>/remove-codes", methods=["GET", "POST"])
+    @needs_step_up
+    def remove_codes(self, operator_id: UUID) -> ResponseReturnValue:
+        """Remove the one-time codes of an operator, after a confirmation."""
+        one = service.show_operator(operator_id)
+        if request.method == "GET":
+            return self.ask(_removing_codes(one))
+        service.remove_operator_codes(signed_in().actor, operator_id)
+        return done(url_for(".index"), gettext("The one-time codes are removed."))
 
-    def _shown(self, form: InviteForm, **more: object) -> ResponseReturnValue:
-        told = {"operators": service.list_operators(), "roles": ROLES, "states": STATUS}
-        return self.render("console/operators.html", form=form, **told, **more)
+    @expose("/<uuid:operator_id>/disable", methods=["GET", "POST"])
+    @needs_step_up
+    def disable(self, operator_id: UUID) -> ResponseReturnValue:
+        """Disable an operator, after a confirmation."""
+        one = service.show_operator(operator_id)
+        if request.method == "GET":
+            return self.ask(_disabling(one))
+        service.set_operator_status(signed_in().actor, operator_id, "disabled")
+        return done(url_for(".index"), gettext("%(email)s is disabled.", email=one.email))
+
+    @expose("/<uuid:operator_id>/enable", methods=["GET", "POST"])
+    @needs_step_up
+    def enable(self, operator_id: UUID) -> ResponseReturnValue:
+        """Enable an operator, after a confirmation."""
+        one = service.show_operator(operator_id)
+        if request.method == "GET":
+            return self.ask(_enabling(one))
+        service.set_operator_status(signed_in().actor, operator_id, "active")
+        return done(url_for(".index"), gettext("%(email)s is enabled.", email=one.email))
+
+    def _shown(self, link: str | None = None) -> ResponseReturnValue:
+        page: str = self.render(
+            "console/operators.html",
+            operators=service.list_operators(),
+            roles=ROLES,
+            states=STATUS,
+            link=link,
+        )
+        return page
 
 
-def _form() -> InviteForm:
-    return _with_tenants(InviteForm())
+def _resetting(operator: service.ShownOperator) -> Confirmation:
+    return Confirmation(
+        title=gettext("Reset the password?"),
+        about=operator.email,
+        consequences=gettext(
+            "The password stops working and all sessions end. You get a link for a new password. "
+            "One-time codes stay enabled."
+        ),
+        button=gettext("Reset the password"),
+        back=url_for(".index"),
+    )
+
+
+def _removing_codes(operator: service.ShownOperator) -> Confirmation:
+    return Confirmation(
+        title=gettext("Remove the one-time codes?"),
+        about=operator.email,
+        consequences=gettext(
+            "The password alone is then enough to sign in. Recovery codes stop working, and all "
+            "sessions end."
+        ),
+        button=gettext("Remove the one-time codes"),
+        back=url_for(".index"),
+    )
+
+
+def _disabling(operator: service.ShownOperator) -> Confirmation:
+    return Confirmation(
+        title=gettext("Disable this admin?"),
+        about=operator.email,
+        consequences=gettext("All sessions end, and the admin cannot sign in."),
+        button=gettext("Disable the admin"),
+        back=url_for(".index"),
+    )
+
+
+def _enabling(operator: service.ShownOperator) -> Confirmation:
+    return Confirmation(
+        title=gettext("Enable this admin?"),
+        about=operator.email,
+        consequences=gettext("The admin can sign in again, with the same password."),
+        button=gettext("Enable the admin"),
+        back=url_for(".index"),
+    )
 
 
 def _with_tenants(form: F) -> F:
@@ -88,5 +166,5 @@ def _with_tenants(form: F) -> F:
 
 
 def _link(invitation: str) -> str:
-    """Spell the link; its secret stands where no server and no log sees it."""
+    """Return the link. Its secret is in the fragment, which no server and no log receives."""
     return f"{url_for('doorway.invitation', _external=True)}#{invitation}"

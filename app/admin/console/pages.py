@@ -1,22 +1,39 @@
 """What the pages of the console share: who may see them, and lists of one tenant's rows."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 from unicodedata import category
 
 from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import Admin, BaseView
 from flask_admin.contrib.sqla import ModelView
+from flask_babel import gettext
 from sqlalchemy.orm import Query
 
-from app.admin.console.guard import error_page, find_desk, moment, signed_in, this_desk
-from app.errors import Failure, NotFound, RequestInvalid, RoleTooLow
+from app.admin.console.cookies import ROOT
+from app.admin.console.drafts import keep_draft, take_draft
+from app.admin.console.guard import (
+    add_tenant,
+    address_to_show,
+    error_page,
+    find_desk,
+    moment,
+    signed_in,
+    take_tenant,
+    this_desk,
+)
+from app.errors import Failure, NotFound, RequestInvalid, RoleTooLow, StepUpRequired
 from app.extensions import db
 from app.problems import failure_of, message_on_page
 from app.services import paging
+from app.services.step_up import require_step_up
+
+V = TypeVar("V", bound=Callable[..., Any])
+
+TENANT_ROOT = f"{ROOT}/t/<string:slug>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,35 +46,84 @@ class Asked:
     kind: str = "search"
 
 
-class Page(BaseView):
-    """A page, or several, of the console, whose failures are pages too."""
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """A question before an action that cannot be undone.
 
-    # Whether only those who run the service may see it.
+    It names the object of the action and its consequences. `fields` are sent with the answer.
+    """
+
+    title: str
+    about: str
+    consequences: str
+    button: str
+    back: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+class Page(BaseView):
+    """A page of the console, or several. A failure is shown as a page, too."""
+
+    # Whether only platform admins may see it.
     for_platform = False
-    # Whether it is about one tenant, which those who run the service choose first.
+    # Whether it is about the tenant in its address, below /console/t/<slug>/.
     of_tenant = True
     in_menu = True
 
     def create_blueprint(self, admin: Admin) -> Blueprint:
-        """Tell failures as pages."""
+        """Show failures as pages; take the tenant from the address and put it into links."""
         blueprint: Blueprint = super().create_blueprint(admin)
         blueprint.register_error_handler(Exception, error_page)
+        if self.of_tenant:
+            blueprint.url_value_preprocessor(take_tenant)
+            blueprint.url_defaults(add_tenant)
         return blueprint
 
+    def _get_view_url(self, admin: Admin, url: str) -> str:
+        """Return the address of the view: its tenant's, or the service's."""
+        if url.startswith("/"):
+            return url
+        return f"{TENANT_ROOT}/{url}" if self.of_tenant else f"{ROOT}/{url}"
+
+    @property
+    def address(self) -> str:
+        """Return the address of the view's first page, of this page's tenant."""
+        return url_for(f"{self.endpoint}.{self._default_view}")
+
     def is_visible(self) -> bool:
-        """Show it in the menu to those who may see it."""
-        return self.in_menu and self.may_be_seen()
+        """Return whether the menu shows it: to operators who may see it, on a tenant's page."""
+        is_about_something = not self.of_tenant or find_desk() is not None
+        return self.in_menu and self.may_be_seen() and is_about_something
 
     def may_be_seen(self) -> bool:
-        """Tell whether it is for whoever is signed in."""
+        """Return whether the signed-in operator may see it."""
         return not self.for_platform or signed_in().role == "platform"
 
     def _handle_view(self, name: str, **kwargs: Any) -> ResponseReturnValue | None:
         if not self.may_be_seen():
             raise NotFound
-        if self.of_tenant and find_desk() is None:
-            return redirect(url_for("console_tenants.index"))
+        if self.of_tenant:
+            this_desk()
+        try:
+            if getattr(getattr(self, name), "needs_step_up", False):
+                require_step_up(signed_in())
+        except StepUpRequired:
+            keep_draft(signed_in().operator_id)
+            return redirect(url_for("console_account.prove", next=address_to_show()))
+        if take_draft(signed_in().operator_id):
+            flash(gettext("The form was not sent yet. Check it and send it again."))
         return None
+
+    def ask(self, confirmation: Confirmation) -> ResponseReturnValue:
+        """Ask for a confirmation. The answer is a POST request to the same address."""
+        page: str = self.render("console/confirmation.html", confirmation=confirmation)
+        return page
+
+
+def needs_step_up(view: V) -> V:
+    """Mark a view that asks for the password again if the last proof is older than 5 minutes."""
+    view.__dict__["needs_step_up"] = True
+    return view
 
 
 class TenantList(Page, ModelView):

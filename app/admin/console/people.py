@@ -6,9 +6,10 @@ from flask import redirect, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 
+from app.admin.console.drafts import restores
 from app.admin.console.forms import ExportForm, UploadForm
 from app.admin.console.guard import signed_in, takes_body, this_desk
-from app.admin.console.pages import Page, need_changer
+from app.admin.console.pages import Page, need_changer, needs_step_up
 from app.admin.downloads import people_csv
 from app.catalogue import N_
 from app.errors import FAILURES, Failure
@@ -46,22 +47,23 @@ class PeopleView(Page):
 
     @expose("/")
     def index(self) -> ResponseReturnValue:
-        """Ask for a file, or for what to export."""
-        return self._shown()
+        """Ask for a file; link to the export."""
+        return self._shown(UploadForm(formdata=None))
 
-    @expose("/preview", methods=["POST"])
+    @expose("/preview", methods=["GET", "POST"])
+    @restores(UploadForm)
     @takes_body(LARGEST_BODY)
     def preview(self) -> ResponseReturnValue:
         """Say what importing the file would do."""
         form = UploadForm()
         if not form.validate_on_submit():
-            return self._shown(upload=form)
+            return self._shown(form)
         desk = this_desk()
         try:
             people = read_people(form.file.data.read(LARGEST_FILE + 1))
             preview = preview_import(desk.actor, desk.tenant_id, people)
         except Failure as failure:
-            return self._shown(failure=failure), failure.status
+            return self._shown(UploadForm(formdata=None), failure), failure.status
         return self.render("console/people_preview.html", preview=preview, **_bad_rows(preview))
 
     @expose("/<uuid:import_id>/confirm", methods=["POST"])
@@ -79,26 +81,22 @@ class PeopleView(Page):
         why = FAILURES.get(progress.failure or "")
         return self.render("console/people_progress.html", progress=progress, why=why)
 
-    @expose("/export", methods=["POST"])
+    @expose("/export", methods=["GET", "POST"])
+    @needs_step_up
+    @restores(ExportForm)
     def export(self) -> ResponseReturnValue:
-        """Give people as CSV; the audit trail says who took them."""
+        """Ask which users to export; send them as CSV. The audit log records who exported."""
         form = ExportForm()
         if not form.validate_on_submit():
-            return self._shown(export=form)
+            return self.render("console/people_export.html", form=form)
         wanted = Wanted(form.query.data or "", form.status.data or None, form.full_phones.data)
         return people_csv(this_desk(), wanted)
 
-    def _shown(
-        self,
-        upload: UploadForm | None = None,
-        export: ExportForm | None = None,
-        failure: Failure | None = None,
-    ) -> str:
-        forms = {
-            "upload": upload or UploadForm(formdata=None),
-            "export": export or ExportForm(formdata=None),
-        }
-        return self.render("console/people.html", failure=failure, columns=COLUMNS, **forms)
+    def _shown(self, upload: UploadForm, failure: Failure | None = None) -> str:
+        page: str = self.render(
+            "console/people.html", failure=failure, columns=COLUMNS, upload=upload
+        )
+        return page
 
 
 def _bad_rows(preview: Preview) -> dict[str, object]:

@@ -1,24 +1,25 @@
-"""Which tenant's desk it is, for those who run the service, who may sit at any."""
+"""Tenants, for platform admins: listed, added, opened by a link."""
 
-from flask import request, session, url_for
+from flask import redirect, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_babel import gettext
 
+from app.admin.console.cookies import ROOT
+from app.admin.console.drafts import restores
 from app.admin.console.forms import TenantForm
-from app.admin.console.guard import TENANT, signed_in
-from app.admin.console.pages import Page, done
+from app.admin.console.guard import signed_in
+from app.admin.console.pages import Page, done, shown_again
 from app.catalogue import N_
-from app.errors import Failure, TenantUnknown
+from app.errors import Failure
 from app.services import tenants as service
-from app.services.desks import open_desk
 
 
 class TenantsView(Page):
-    """Choose a tenant, or add one."""
+    """The list of tenants. Each row links to the tenant's own pages."""
 
     for_platform, of_tenant = True, False
-    # The name of the tenant, above every page, leads here.
+    # The header of every page links to it.
     in_menu = False
 
     def __init__(self) -> None:
@@ -26,33 +27,39 @@ class TenantsView(Page):
 
     @expose("/")
     def index(self) -> ResponseReturnValue:
-        """List them all."""
+        """List all tenants."""
         return self._shown(TenantForm(formdata=None))
 
-    @expose("/choose", methods=["POST"])
-    def choose(self) -> ResponseReturnValue:
-        """Sit down at the desk of one."""
-        return _sit_down(request.form.get("slug", ""), gettext("This is the tenant's desk now."))
-
-    @expose("/add", methods=["POST"])
+    @expose("/add", methods=["GET", "POST"])
+    @restores(TenantForm)
     def add(self) -> ResponseReturnValue:
-        """Add one, and sit down at its desk."""
+        """Add a tenant, and show its first page."""
         form = TenantForm()
         if not form.validate_on_submit():
             return self._shown(form)
-        try:
-            service.add_tenant(form.slug.data, form.name.data, actor=signed_in().actor)
-        except Failure as failure:
-            return self._shown(form, failure=failure)
-        return _sit_down(form.slug.data, gettext("Added. This is the tenant's desk now."))
+        slug, name, actor = form.slug.data, form.name.data, signed_in().actor
+        failure = shown_again(lambda: service.add_tenant(slug, name, actor=actor))
+        if failure:
+            return self._shown(form, failure)
+        return done(url_for("console.index", slug=slug), gettext("The tenant is added."))
 
-    def _shown(self, form: TenantForm, **more: object) -> ResponseReturnValue:
+    def _shown(self, form: TenantForm, failure: Failure | None = None) -> ResponseReturnValue:
         tenants = service.list_tenants()
-        return self.render("console/tenants.html", tenants=tenants, form=form, **more)
+        page = self.render("console/tenants.html", tenants=tenants, form=form, failure=failure)
+        return page, failure.status if failure else 200
 
 
-def _sit_down(slug: str, message: str) -> ResponseReturnValue:
-    if not slug.isprintable():
-        raise TenantUnknown
-    session[TENANT] = open_desk(signed_in(), slug).tenant_slug
-    return done(url_for("console.index"), message)
+class FirstView(Page):
+    """The address of the console itself."""
+
+    of_tenant = in_menu = False
+
+    def __init__(self) -> None:
+        super().__init__(name="wxpass", endpoint="console_first", url=ROOT)
+
+    @expose("/")
+    def index(self) -> ResponseReturnValue:
+        """Redirect to the operator's own tenant, or to the list of tenants."""
+        slug = signed_in().tenant_slug
+        to = url_for("console.index", slug=slug) if slug else url_for("console_tenants.index")
+        return redirect(to)

@@ -1,104 +1,157 @@
-"""The page of one person, and what admins do there."""
+"""The page of one user, and the changes that operators make there."""
 
 from collections.abc import Callable
 from uuid import UUID
 
-from flask import url_for
+from flask import request, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_babel import gettext
 
+from app.admin.console import user_confirmations as confirmations
+from app.admin.console.drafts import restores
 from app.admin.console.guard import this_desk
-from app.admin.console.pages import Page, chosen, done, need_changer, shown_again
+from app.admin.console.pages import Confirmation, Page, done, need_changer, shown_again
 from app.admin.console.user_forms import MergeForm, UserPasswordForm
 from app.admin.console.words import ACTIONS, ACTORS, ENDED, STATUS, changes, told
-from app.errors import Failure
+from app.errors import Failure, RequestInvalid, UserUnknown
 from app.services import desk_care as service
 from app.services.desk_sessions import end_session
-from app.services.desk_users import show_user_page
+from app.services.desk_users import FoundUser, show_user_page
+
+Question = Callable[[FoundUser], Confirmation]
 
 
 class UserCare(Page):
-    """One person: shown whole, and looked after."""
+    """One user: shown in full, and changed."""
 
     @expose("/<uuid:user_id>/show")
     def show(self, user_id: UUID) -> ResponseReturnValue:
-        """Show all there is of a person."""
+        """Show a user with identities, sessions, merges and history."""
         return self._shown(user_id)
 
-    @expose("/<uuid:user_id>/status", methods=["POST"])
-    def status(self, user_id: UUID) -> ResponseReturnValue:
-        """Disable a person, or let them in again."""
-        status = chosen("status", "active", "disabled")
-        return self._do(user_id, lambda: service.set_user_status(this_desk(), user_id, status))
+    @expose("/<uuid:user_id>/enable", methods=["POST"])
+    def enable(self, user_id: UUID) -> ResponseReturnValue:
+        """Enable a user."""
+        return self._do(user_id, lambda: service.set_user_status(this_desk(), user_id, "active"))
 
-    @expose("/<uuid:user_id>/end-sessions", methods=["POST"])
+    @expose("/<uuid:user_id>/disable", methods=["GET", "POST"])
+    def disable(self, user_id: UUID) -> ResponseReturnValue:
+        """Disable a user, after a confirmation."""
+        disable = service.set_user_status
+        return self._confirm(
+            user_id, confirmations.disabling, lambda: disable(this_desk(), user_id, "disabled")
+        )
+
+    @expose("/<uuid:user_id>/end-sessions", methods=["GET", "POST"])
     def end_sessions(self, user_id: UUID) -> ResponseReturnValue:
-        """End every session of a person."""
-        return self._do(user_id, lambda: service.end_user_sessions(this_desk(), user_id))
+        """End every session of a user, after a confirmation."""
+        return self._confirm(
+            user_id,
+            confirmations.ending_sessions,
+            lambda: service.end_user_sessions(this_desk(), user_id),
+        )
 
     @expose("/<uuid:user_id>/sessions/<uuid:session_id>/end", methods=["POST"])
     def end_one(self, user_id: UUID, session_id: UUID) -> ResponseReturnValue:
-        """End one session of a person."""
+        """End one session of a user."""
         return self._do(user_id, lambda: end_session(this_desk(), session_id))
 
-    @expose("/<uuid:user_id>/identities/<uuid:identity_id>/unbind", methods=["POST"])
+    @expose("/<uuid:user_id>/identities/<uuid:identity_id>/unbind", methods=["GET", "POST"])
     def unbind(self, user_id: UUID, identity_id: UUID) -> ResponseReturnValue:
-        """Free a WeChat identity."""
-        desk = this_desk()
-        return self._do(user_id, lambda: service.unbind_identity(desk, user_id, identity_id))
+        """Unlink a WeChat identity from its user, after a confirmation."""
+        return self._confirm(
+            user_id,
+            confirmations.unlinking,
+            lambda: service.unbind_identity(this_desk(), user_id, identity_id),
+        )
 
-    @expose("/<uuid:user_id>/password", methods=["POST"])
-    def set_password(self, user_id: UUID) -> ResponseReturnValue:
-        """Set a password."""
-        need_changer()
-        form, desk = UserPasswordForm(), this_desk()
-        if not form.validate_on_submit():
-            return self._shown(user_id, password_form=form)
-        new = form.password.data
-        return self._do(user_id, lambda: service.set_user_password(desk, user_id, new))
-
-    @expose("/<uuid:user_id>/release-phone", methods=["POST"])
+    @expose("/<uuid:user_id>/release-phone", methods=["GET", "POST"])
     def release_phone(self, user_id: UUID) -> ResponseReturnValue:
-        """Take the phone number away."""
-        return self._do(user_id, lambda: service.release_phone(this_desk(), user_id))
+        """Remove the phone number of a user, after a confirmation."""
+        return self._confirm(
+            user_id,
+            confirmations.removing_phone,
+            lambda: service.release_phone(this_desk(), user_id),
+        )
 
-    @expose("/<uuid:user_id>/merge", methods=["POST"])
-    def merge(self, user_id: UUID) -> ResponseReturnValue:
-        """Merge this person into another."""
+    @expose("/<uuid:user_id>/undo-merge", methods=["GET", "POST"])
+    def undo_merge(self, user_id: UUID) -> ResponseReturnValue:
+        """Undo the last merge of a user, after a confirmation."""
+        return self._confirm(
+            user_id, confirmations.undoing_merge, lambda: service.undo(this_desk(), user_id)
+        )
+
+    @expose("/<uuid:user_id>/password", methods=["GET", "POST"])
+    @restores(UserPasswordForm)
+    def set_password(self, user_id: UUID) -> ResponseReturnValue:
+        """Set the password of a user, on a page that names the user."""
         need_changer()
-        form, desk = MergeForm(), this_desk()
+        form, failure = UserPasswordForm(), None
+        if form.validate_on_submit():
+            new, desk = form.password.data, this_desk()
+            failure = shown_again(lambda: service.set_user_password(desk, user_id, new))
+            if failure is None:
+                return done(_page(user_id), gettext("The password is set."))
+        user = show_user_page(this_desk(), user_id).user
+        page = self.render("console/user_password.html", user=user, form=form, failure=failure)
+        return page, failure.status if failure else 200
+
+    @expose("/<uuid:user_id>/merge", methods=["GET", "POST"])
+    @restores(MergeForm)
+    def merge(self, user_id: UUID) -> ResponseReturnValue:
+        """Merge a user into another, after a confirmation that names both."""
+        need_changer()
+        form = MergeForm()
         if not form.validate_on_submit():
             return self._shown(user_id, merge_form=form)
         into = UUID(form.into_id.data)
-        return self._do(user_id, lambda: service.merge_users(desk, user_id, into))
+        if "confirmed" in request.form:
+            return self._do(user_id, lambda: service.merge_users(this_desk(), user_id, into))
+        return self._ask_to_merge(user_id, into)
 
-    @expose("/<uuid:user_id>/undo-merge", methods=["POST"])
-    def undo_merge(self, user_id: UUID) -> ResponseReturnValue:
-        """Undo the last merge of this person."""
-        return self._do(user_id, lambda: service.undo(this_desk(), user_id))
+    def _ask_to_merge(self, user_id: UUID, into_id: UUID) -> ResponseReturnValue:
+        if into_id == user_id:
+            return self._shown(user_id, RequestInvalid())
+        merged = show_user_page(this_desk(), user_id).user
+        try:
+            into = show_user_page(this_desk(), into_id).user
+        except UserUnknown as failure:
+            return self._shown(user_id, failure)
+        return self.ask(confirmations.merging(merged, into))
+
+    def _confirm(
+        self, user_id: UUID, question: Question, change: Callable[[], object]
+    ) -> ResponseReturnValue:
+        """Ask before a change; make it once the confirmation is submitted."""
+        need_changer()
+        if request.method == "GET":
+            return self.ask(question(show_user_page(this_desk(), user_id).user))
+        return self._do(user_id, change)
 
     def _do(self, user_id: UUID, change: Callable[[], object]) -> ResponseReturnValue:
         failure = shown_again(change)
         if failure:
             return self._shown(user_id, failure)
-        return done(url_for("console_users.show", user_id=user_id), gettext("Done."))
+        return done(_page(user_id), gettext("Done."))
 
     def _shown(
         self,
         user_id: UUID,
         failure: Failure | None = None,
-        password_form: UserPasswordForm | None = None,
         merge_form: MergeForm | None = None,
     ) -> ResponseReturnValue:
         page = self.render(
             "console/user.html",
             whole=show_user_page(this_desk(), user_id),
             failure=failure,
-            password_form=password_form or UserPasswordForm(formdata=None),
             merge_form=merge_form or MergeForm(formdata=None),
             words={"status": STATUS, "ended": ENDED, "actions": ACTIONS, "actors": ACTORS},
             told=told,
             changes=changes,
         )
         return page, failure.status if failure else 200
+
+
+def _page(user_id: UUID) -> str:
+    return url_for("console_users.show", user_id=user_id)

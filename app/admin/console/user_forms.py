@@ -3,11 +3,11 @@
 from typing import Any
 
 from flask_babel import gettext, lazy_gettext
-from flask_wtf import FlaskForm
 from wtforms import PasswordField, StringField
 from wtforms.validators import InputRequired, Optional, StopValidation
 
 from app.admin.console.checks import an_id, keepable, stripped
+from app.admin.console.drafts import ConsoleForm
 
 NEW_PASSWORD = {"autocomplete": "new-password"}
 
@@ -20,7 +20,7 @@ def enough(form: Any, account: Any) -> None:
         )
 
 
-class EnterForm(FlaskForm):
+class EnterForm(ConsoleForm):
     """A person who is to be entered, by account, by phone, or both."""
 
     account = StringField(
@@ -40,7 +40,7 @@ class EnterForm(FlaskForm):
     )
 
 
-class UserPasswordForm(FlaskForm):
+class UserPasswordForm(ConsoleForm):
     """A password that an admin sets."""
 
     password = PasswordField(
@@ -48,7 +48,7 @@ class UserPasswordForm(FlaskForm):
     )
 
 
-class MergeForm(FlaskForm):
+class MergeForm(ConsoleForm):
     """Into whom somebody is merged."""
 
     into_id = StringField(

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_babel import gettext
 
+from app.admin.console.drafts import restores
 from app.admin.console.guard import this_desk
 from app.admin.console.links import link_to
 from app.admin.console.pages import (
@@ -66,6 +67,7 @@ class UsersView(UserCare, FoundList):
         return list_users(this_desk(), query, leaf)
 
     @expose("/enter", methods=["GET", "POST"])
+    @restores(EnterForm)
     def enter(self) -> ResponseReturnValue:
         """Enter a person who has not logged in yet."""
         need_changer()

@@ -1,0 +1,56 @@
+"""The console's session cookie: what it holds, its name and where browsers send it."""
+
+from flask import Flask, Request, Response, g, request
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
+
+ROOT = "/console"
+COOKIE = "wxpass_console"
+# Keys of the session. The cookie is signed but readable, and never names a tenant: pages take
+# their tenant from the address alone.
+TOKEN, LANGUAGE, DRAFT = "token", "language", "draft"
+
+
+def is_console() -> bool:
+    """Return whether the request is for the console."""
+    return request.path == ROOT or request.path.startswith(f"{ROOT}/")
+
+
+def keep_cookie() -> None:
+    """Leave the browser's cookie as it is, whatever this request does to the session.
+
+    A browser sends no SameSite cookie with a form of another site. The response to such a form
+    would otherwise replace the cookie of a signed-in operator with an empty one.
+    """
+    g.cookie_is_kept = True
+
+
+class ConsoleCookies(SecureCookieSessionInterface):
+    """Read and write the cookie below /console. Other requests have no session.
+
+    Over HTTPS the name has a prefix, so that neither another host of the domain nor a plain HTTP
+    response can set the cookie: `__Host-` when the service is mounted at `/`, `__Secure-` below a
+    path prefix (RFC 6265bis, 4.1.3).
+    """
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """Return the session of a console request, None for every other request."""
+        return super().open_session(app, request) if is_console() else None
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        """Write the cookie, unless `keep_cookie` was called."""
+        if not g.get("cookie_is_kept"):
+            super().save_session(app, session, response)
+
+    def get_cookie_name(self, app: Flask) -> str:
+        """Return the name, with the prefix that HTTPS allows."""
+        if not self.get_cookie_secure(app):
+            return COOKIE
+        return f"__Secure-{COOKIE}" if request.root_path.strip("/") else f"__Host-{COOKIE}"
+
+    def get_cookie_path(self, app: Flask) -> str:
+        """Return the path at which the service is mounted."""
+        return request.root_path.rstrip("/") or "/"
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        """Return whether browsers may send the cookie over HTTPS only."""
+        return bool(app.config["WXPASS_PRODUCTION"]) or request.is_secure
