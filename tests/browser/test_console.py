@@ -30,6 +30,11 @@ PAGES = {
     "tenants": "tenants/",
     "operators": "operators/",
     "account": "account/",
+    "account-password": "account/password",
+    "enrolment": "account/codes",
+    "step-up": "account/prove",
+    "operator-invite": "operators/invite",
+    "app-disable": f"t/acme/apps/{CAFE.appid}/disable",
     "unknown": "no-such-page",
 }
 

@@ -1,0 +1,79 @@
+"""Pages of another site that lead to the console, in a real browser with its cookie rules."""
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from playwright.sync_api import BrowserContext, Page
+
+from config.development.demo import OPERATOR
+from tests.browser.conftest import CHROMIUM
+from tests.browser.screen import Screen, chromium
+from tests.test_make_run import Copy
+
+PAGE = """<!doctype html><title>Elsewhere</title>
+<a href="{console}/t/acme/users/">console</a>
+<form method="post" action="{console}/sign-in"><button>sign in</button></form>
+<form method="post" action="{console}/sign-out"><button>sign out</button></form>
+<form method="post" action="{console}/language"><button>language</button></form>
+<img src="{console}/sign-in"><iframe src="{console}/sign-in"></iframe>"""
+
+
+@pytest.fixture(scope="module")
+def context(copy: Copy) -> Iterator[BrowserContext]:
+    """A browser in which an operator is signed in."""
+    with chromium(CHROMIUM, copy.service) as context:
+        screen = Screen(context, copy.service)
+        screen.open("sign-in")
+        screen.enter("E-mail address", OPERATOR.email)
+        screen.enter("Password", OPERATOR.password)
+        screen.press("Sign in")
+        assert screen.page.url.endswith("/console/tenants/")
+        yield context
+
+
+@pytest.fixture(scope="module")
+def other_site(copy: Copy) -> Iterator[str]:
+    """A page at another host name, which browsers count as another site."""
+    body = PAGE.format(console=f"{copy.service}/console").encode()
+
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Print nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://localhost:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def page(context: BrowserContext, other_site: str) -> Iterator[Page]:
+    """The page of the other site, opened."""
+    page = context.new_page()
+    page.goto(other_site)
+    yield page
+    page.close()
+
+
+def test_a_link_finds_the_operator_signed_in(page: Page) -> None:
+    page.get_by_role("link", name="console").click()
+    page.wait_for_url("**/console/t/acme/users/")
+    assert OPERATOR.email in page.inner_text("header")
+
+
+@pytest.mark.parametrize("button", ["sign in", "sign out", "language"])
+def test_a_form_is_rejected_and_the_operator_stays_signed_in(page: Page, button: str) -> None:
+    with page.expect_response("**/console/**") as answered:
+        page.get_by_role("button", name=button, exact=True).click()
+    assert answered.value.status == 403
+    page.goto("account/")
+    assert OPERATOR.email in page.inner_text("h1")
