@@ -111,6 +111,41 @@ def test_a_neighbour_with_the_right_ids_finds_nothing(
     assert content(rows) == before
 
 
+def tenant_rules(app: Flask, method: str) -> list[str]:
+    """List the addresses of all tenant pages that take a method."""
+    return [
+        rule.rule
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith("/console/t/<string:slug>/") and method in (rule.methods or ())
+    ]
+
+
+@pytest.mark.parametrize("role", ["tenant_admin", "tenant_reader"])
+def test_every_page_of_another_tenant_is_not_found(
+    app: Flask, theirs: Theirs, rows: Reader, role: str
+) -> None:
+    """The slug of the other tenant and all its ids are known, and the CSRF token is right."""
+    desk = Desk(app, "acme", role)
+    token, before = desk.token(), content(rows)
+    ids = {
+        "slug": "globex",
+        "app": theirs.appid,
+        "user_id": theirs.user,
+        "identity_id": theirs.identity,
+        "session_id": theirs.session,
+        "import_id": theirs.preview,
+    }
+    for method in ("GET", "POST"):
+        rules = tenant_rules(app, method)
+        assert len(rules) > 10
+        for rule in rules:
+            path = re.sub(r"<(?:[^>]*:)?(\w+)>", lambda name: ids.get(name[1], "push_token"), rule)
+            answer = desk.open(path, method, data={"csrf_token": token, "account": "mallory"})
+            assert answer.status_code == 404, (method, path)
+            assert "Life" not in answer.text
+    assert content(rows) == before
+
+
 FIELD = re.compile(r'<(?:input|select|button|textarea)[^>]* name="(\w+)"')
 # What forms do not have, and columns do.
 COLUMNS = ("id", "user_id", "tenant_id", "tenant", "slug", "operator_id")

@@ -68,6 +68,8 @@ class Page(BaseView):
     for_platform = False
     # Whether it is about the tenant in its address, below /console/t/<slug>/.
     of_tenant = True
+    # Whether operators who may only read may not see it.
+    for_changers = False
     in_menu = True
 
     def create_blueprint(self, admin: Admin) -> Blueprint:
@@ -97,13 +99,16 @@ class Page(BaseView):
 
     def may_be_seen(self) -> bool:
         """Return whether the signed-in operator may see it."""
-        return not self.for_platform or signed_in().role == "platform"
+        has_role = not self.for_platform or signed_in().role == "platform"
+        return has_role and (not self.for_changers or signed_in().may_change)
 
     def _handle_view(self, name: str, **kwargs: Any) -> ResponseReturnValue | None:
-        if not self.may_be_seen():
+        if self.for_platform and not self.may_be_seen():
             raise NotFound
         if self.of_tenant:
             this_desk()
+        if self.for_changers:
+            need_changer()
         try:
             if getattr(getattr(self, name), "needs_step_up", False):
                 require_step_up(signed_in())

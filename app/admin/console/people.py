@@ -8,8 +8,8 @@ from flask_admin import expose
 
 from app.admin.console.drafts import restores
 from app.admin.console.forms import ExportForm, UploadForm
-from app.admin.console.guard import signed_in, takes_body, this_desk
-from app.admin.console.pages import Page, need_changer, needs_step_up
+from app.admin.console.guard import takes_body, this_desk
+from app.admin.console.pages import Page, needs_step_up
 from app.admin.downloads import people_csv
 from app.catalogue import N_
 from app.errors import FAILURES, Failure
@@ -32,18 +32,12 @@ COLUMN_LABELS = {
 
 
 class PeopleView(Page):
-    """For those who may change; nobody is imported before the confirmation."""
+    """Import and export of users. A file is imported only after its preview is confirmed."""
+
+    for_changers = True
 
     def __init__(self) -> None:
         super().__init__(name=N_("Import and export"), endpoint="console_people", url="people")
-
-    def may_be_seen(self) -> bool:
-        """Show it to those who may change."""
-        return signed_in().may_change
-
-    def _handle_view(self, name: str, **kwargs: object) -> ResponseReturnValue | None:
-        need_changer()
-        return super()._handle_view(name, **kwargs)
 
     @expose("/")
     def index(self) -> ResponseReturnValue:
