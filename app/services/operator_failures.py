@@ -161,7 +161,7 @@ def _operator_ids(emails: set[str]) -> Mapping[str, UUID]:
         return {}
     with transaction() as db:
         found = db.execute(select(Operator.email, Operator.id).where(Operator.email.in_(emails)))
-        return dict(found.tuples().all())
+        return {row.email: row.id for row in found}
 
 
 def _email_subject(email: str) -> str:
