@@ -8,7 +8,7 @@ import click
 
 from app import create_app
 from app.boot import BootRefused, refuse_unfit_keys
-from app.services import count_writing, listening, session_uses
+from app.services import count_writing, listening, operator_failures, session_uses
 from config import ConfigError, development, load_config
 
 # gunicorn stops as a whole for this code; for any other it starts the worker again, for ever.
@@ -29,6 +29,7 @@ try:
         refuse_unfit_keys(app)
     count_writing.write_regularly(app)
     session_uses.write_regularly(app)
+    operator_failures.write_regularly(app)
     listening.listen_regularly(app)
 except (ConfigError, BootRefused) as error:
     print(error, file=sys.stderr)

@@ -24,6 +24,7 @@ from app.extensions import db, migrate
 from app.keyring import KeyRing
 from app.services.caches import Caches
 from app.services.counts import Counts, count_answer
+from app.services.operator_failures import OperatorFailures
 from app.services.session_uses import SessionUses
 from app.settings import MIGRATIONS, flask_settings
 from app.wechat import WeChatClient
@@ -40,6 +41,7 @@ def create_app(config: Config) -> Flask:
     app.extensions["counts"] = Counts()
     app.extensions["caches"] = Caches()
     app.extensions["session_uses"] = SessionUses()
+    app.extensions["operator_failures"] = OperatorFailures()
     app.extensions["wechat_client"] = WeChatClient(config.wechat_api_base_url, count_answer)
     keyring.init_app(app, KeyRing(config.keys, config.pepper))
 

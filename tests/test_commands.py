@@ -20,6 +20,7 @@ from app.cli.audit import audit
 from app.cli.demo import demo
 from app.cli.jwt_keys import jwt_keys
 from app.cli.keys import keys
+from app.cli.operators import operators
 from app.cli.pushes import pushes
 from app.cli.retention import retention
 from app.cli.tenants import tenants
@@ -31,7 +32,7 @@ from config.development.demo import TENANTS
 from tests.cast import ACME_SHOP, App, Client, Person, Reader, WeChat, enter_user, failure
 
 ROOT = Path(__file__).resolve().parents[1]
-GROUPS = (tenants, apps, users, pushes, audit, retention, keys, jwt_keys, demo)
+GROUPS = (tenants, apps, users, operators, pushes, audit, retention, keys, jwt_keys, demo)
 NEW = App("wxcccc000000000001", "acme", "c1" * 16)
 PASSWORD = "correct-horse-battery"
 AES_KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
@@ -96,6 +97,8 @@ def test_a_command_that_operators_need_is_missing() -> None:
         *("apps set", "apps set-secret", "apps set-next-secret", "apps set-push", "apps verify"),
         *("users", "users add", "users list", "users set-password", "users undo-merge"),
         *("users import", "users export"),
+        *("operators", "operators invite", "operators list", "operators reset"),
+        *("operators remove-codes", "operators disable", "operators enable"),
         *("pushes", "pushes list", "pushes retry"),
         *("audit", "audit list", "retention", "retention run"),
         *("jwt-keys", "jwt-keys list", "jwt-keys rotate"),

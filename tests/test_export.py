@@ -53,7 +53,8 @@ INSTEAD = {"phones": {"number"}, "pushes": {"message"}, "users": {"has_password"
 # What is about nobody, or about nobody of the tenant's people.
 ABOUT_NOBODY = {
     *("tenants", "wechat_apps", "wechat_access_tokens", "signing_keys", "key_proofs"),
-    *("operators", "operator_sessions", "daily_counts", "daily_failures", "answer_times"),
+    *("operators", "operator_sessions", "operator_recovery_codes"),
+    *("daily_counts", "daily_failures", "answer_times"),
     # What operators send, for an hour and for a day.
     *("people_imports", "idempotent_requests"),
 }

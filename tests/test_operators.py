@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from flask import Flask
@@ -22,9 +24,10 @@ from app.errors import (
     TenantUnknown,
     TooManyTries,
 )
+from app.models.columns import new_id
 from app.services import operators
 from app.services.apps import NewApp
-from app.services.audit import OPERATOR
+from app.services.audit import OPERATOR, Actor
 from app.services.desk_apps import add_desk_app, list_desk_apps
 from app.services.desks import open_desk
 from app.services.one_time_codes import remove_own_codes
@@ -318,33 +321,128 @@ def test_a_reset_removes_the_password_and_keeps_the_codes(
     ]
 
 
-def test_the_last_who_looks_after_the_service_stays(app: Flask) -> None:
+def test_the_last_platform_admin_who_can_sign_in_is_not_changed(app: Flask) -> None:
     """Otherwise nobody can undo it without the machine."""
     ops = add_operator(app, OPS, "platform")
     invite(app, "late@wxpass.example", "platform")
+    off = add_operator(app, "off@wxpass.example", "platform")
+    in_context(app, operators.set_operator_status, OPERATOR, off, "disabled")
+    add_operator(app, ANN, "tenant_admin", "acme")
     demote = (operators.change_role, OPERATOR, ops, "tenant_admin", "acme")
     disable = (operators.set_operator_status, OPERATOR, ops, "disabled")
-    refused(app, LastPlatformOperator, *demote)
-    refused(app, LastPlatformOperator, *disable)
+    reset = (operators.reset_operator, OPERATOR, ops)
+    for act in (demote, disable, reset):
+        refused(app, LastPlatformOperator, *act)
+    late = in_context(app, operators.find_operator_id, "late@wxpass.example")
+    in_context(app, operators.reset_operator, OPERATOR, late)
+    in_context(app, operators.set_operator_status, OPERATOR, late, "disabled")
     add_operator(app, "second@wxpass.example", "platform")
     in_context(app, *disable)
 
 
+def test_the_command_line_resets_even_the_last_platform_admin(app: Flask) -> None:
+    """Whoever runs commands on the machine can issue another link at any time."""
+    ops = add_operator(app, OPS, "platform")
+    with app.app_context():
+        invitation = operators.reset_operator(OPERATOR, ops, even_last=True)
+        operators.accept_invitation(invitation, "a-new-password", DEVICE)
+    assert Script(Client(app), OPS).sign_in("a-new-password").status_code == 200
+
+
+def test_an_operator_does_not_reset_disable_or_demote_themselves(app: Flask, rows: Reader) -> None:
+    """A reset would go around password and codes; the others lock a person out by mistake."""
+    ops = signed_in(app, OPS, "platform")
+    add_operator(app, "second@wxpass.example", "platform")
+    own = f"/operators/{ops('GET', '/me').json['id']}"
+    enrolled_at = "SELECT password_hash, totp_sealed, role, status FROM operators ORDER BY id"
+    before = rows(enrolled_at)
+    for answer, code in (
+        (ops("POST", f"{own}/reset"), "self_reset_refused"),
+        (ops("DELETE", f"{own}/one-time-codes"), "self_reset_refused"),
+        (ops("PATCH", own, json={"status": "disabled"}), "self_change_refused"),
+        (ops("PATCH", own, json={"role": "platform"}), "self_change_refused"),
+        (
+            ops("PATCH", own, json={"role": "tenant_admin", "tenant": "acme"}),
+            "self_change_refused",
+        ),
+    ):
+        assert failure(answer) == (409, code)
+    assert rows(enrolled_at) == before
+    assert ops("PATCH", own, json={"status": "active"}).status_code == 200
+
+
+def test_codes_of_another_operator_are_removed_apart_from_a_reset(app: Flask, rows: Reader) -> None:
+    """For a lost phone. The sessions end, and the password alone opens the account."""
+    ops = signed_in(app, OPS, "platform")
+    ann_id = add_operator(app, ANN, "tenant_admin", "acme")
+    path = f"/operators/{ann_id}/one-time-codes"
+    assert failure(ops("DELETE", path)) == (409, "one_time_codes_off")
+    totp = ask_for_codes(app, ANN)
+    ann = Script(Client(app), ANN)
+    ann.sign_in(code=code_of(totp))
+    half = in_context(app, sign_in, ANN, PASSWORD, DEVICE)
+    assert ops("DELETE", path).status_code == 204
+    assert failure(ann("GET", "/me")) == (401, "sign_in_needed")
+    refused(app, SignInNeeded, confirm_code, half.token, code_of(totp, 1), DEVICE)
+    assert ann.sign_in().status_code == 200
+    audited = (
+        "SELECT slug, subject FROM audit_events e JOIN tenants t ON t.id = tenant_id"
+        " WHERE action = 'operator.codes_removed'"
+    )
+    assert rows(audited) == [("acme", str(ann_id))]
+    unknown = ops("DELETE", f"/operators/{new_id()}/one-time-codes")
+    assert failure(unknown) == (404, "operator_unknown")
+
+
+def disable(app: Flask, actor: Actor, operator_id: UUID) -> None:
+    operators.set_operator_status(actor, operator_id, "disabled")
+
+
+def demote(app: Flask, actor: Actor, operator_id: UUID) -> None:
+    operators.change_role(actor, operator_id, "tenant_admin", "acme")
+
+
+def reset(app: Flask, actor: Actor, operator_id: UUID) -> None:
+    operators.reset_operator(actor, operator_id)
+
+
 @pytest.mark.real_commits
-def test_of_two_who_disable_each_other_one_stays(app: Flask, rows: Reader) -> None:
-    """Otherwise two at once leave nobody."""
+@pytest.mark.parametrize("first", [disable, demote, reset])
+@pytest.mark.parametrize("second", [disable, demote, reset])
+def test_of_two_platform_admins_who_lock_each_other_out_one_stays(
+    app: Flask, rows: Reader, first: Callable[..., None], second: Callable[..., None]
+) -> None:
+    """Whatever the two of them do to each other at the same moment."""
     ids = [add_operator(app, f"{name}@wxpass.example", "platform") for name in ("a", "b")]
 
-    def disable(operator_id: Any) -> str:
+    def act(change: Callable[..., None], actor: UUID, operator_id: UUID) -> str:
         try:
-            in_context(app, operators.set_operator_status, OPERATOR, operator_id, "disabled")
+            in_context(app, change, app, Actor("operator", actor), operator_id)
         except LastPlatformOperator:
             return "refused"
         return "done"
 
-    acts: list[Callable[[], Any]] = [lambda one=one: disable(one) for one in ids]
+    acts: list[Callable[[], Any]] = [
+        lambda: act(first, ids[0], ids[1]),
+        lambda: act(second, ids[1], ids[0]),
+    ]
     assert sorted(at_once(acts)) == ["done", "refused"]
-    assert rows.count("operators", "status = 'active'") == 1
+    able = "role = 'platform' AND status = 'active' AND password_hash IS NOT NULL"
+    assert rows.count("operators", able) == 1
+
+
+@pytest.mark.real_commits
+def test_of_many_platform_admins_who_disable_the_next_one_stays(app: Flask, rows: Reader) -> None:
+    """A ring of four: locks are taken in one order, so nobody waits for ever."""
+    ids = [add_operator(app, f"{name}@wxpass.example", "platform") for name in "abcd"]
+
+    def act(number: int) -> None:
+        with suppress(LastPlatformOperator):
+            actor = Actor("operator", ids[number])
+            in_context(app, disable, app, actor, ids[(number + 1) % 4])
+
+    at_once([lambda number=number: act(number) for number in range(4)])
+    assert rows.count("operators", "status = 'active'") >= 1
 
 
 @pytest.mark.real_commits

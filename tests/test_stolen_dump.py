@@ -28,7 +28,7 @@ from app.services.transactions import transaction
 from config import Config
 from tests.cast import ACME_SHOP, Client, Person, Reader, WeChat, enter_user, failure
 from tests.operators import PASSWORD as OPERATORS_PASSWORD
-from tests.operators import ask_for_codes, signed_in
+from tests.operators import Script, enrol, signed_in
 from tests.portal import Portal, configure, event, succeeded
 from tests.test_idempotency import create
 from tests.test_logs import PASSWORD, Story
@@ -105,7 +105,12 @@ def keep_operators(app: Flask, told: Story) -> None:
     told.keep("password", "password-of-dave")
     told.keep("operator's password", OPERATORS_PASSWORD)
     told.keep("operator's token", ops.tokens["access_token"], ops.tokens["refresh_token"])
-    told.keep("secret of one-time codes", ask_for_codes(app, ops.email).secret)
+    _, totp, codes = enrol(app, ops.email)
+    told.keep("secret of one-time codes", totp.secret)
+    told.keep("recovery code", *codes, *(code.replace("-", "") for code in codes))
+    stranger = "stranger@nowhere.example"
+    told.keep("unknown e-mail address", stranger)
+    assert Script(ops.client, stranger).sign_in().status_code == 401
 
 
 @pytest.fixture
@@ -169,6 +174,7 @@ def test_a_dump_tells_a_secret(story: Story, dump: Callable[[], str]) -> None:
 
     tables = ("wechat_apps", "users", "phones", "social_accounts", "login_sessions")
     tables += ("wechat_access_tokens", "wechat_pushes", "audit_events", "password_tries")
+    tables += ("operator_recovery_codes", "operator_sessions")
     for table in (*tables, "signing_keys", "key_proofs", "idempotent_requests"):
         assert f"INSERT INTO public.{table} VALUES" in dumped
     assert {
@@ -176,6 +182,7 @@ def test_a_dump_tells_a_secret(story: Story, dump: Callable[[], str]) -> None:
         *("code", "phone code", "push secret", "next AppSecret", "push message"),
         *("push openid", "erased"),
         *("invitation", "operator's password", "operator's token", "secret of one-time codes"),
+        *("recovery code", "unknown e-mail address"),
     } <= set(story.secrets.values())
     assert found_in(dumped, story) == set()
 

@@ -47,11 +47,33 @@ def invite(email: str, role: str, tenant: str | None) -> None:
 
 @operators.command("reset")
 @click.argument("email", callback=an_email)
+@click.option(
+    "--even-last",
+    is_flag=True,
+    help="Also reset the last platform admin who can sign in. Until the link is used, nobody can "
+    "sign in as platform admin; if it is lost, run this command again. "
+    "即使对方是最后一个能登录的平台管理员也重置：在链接被使用之前，没有平台管理员能登录；"
+    "链接丢失时请再次运行本命令。",
+)
 @with_appcontext
 @failures_told
-def reset(email: str) -> None:
-    """Take password, one-time codes and sessions away, and invite anew. 重置管理员。"""
-    _show_link(service.reset_operator(OPERATOR, service.find_operator_id(email)))
+def reset(email: str, even_last: bool) -> None:
+    """Remove the password, end every session and invite again; one-time codes stay. 重置管理员。"""
+    operator_id = service.find_operator_id(email)
+    _show_link(service.reset_operator(OPERATOR, operator_id, even_last=even_last))
+
+
+@operators.command("remove-codes")
+@click.argument("email", callback=an_email)
+@with_appcontext
+@failures_told
+def remove_codes(email: str) -> None:
+    """Remove one-time codes and recovery codes, for a lost phone; sessions end. 移除动态验证码。
+
+    The password alone opens the account then: have it changed if it may be known to others.
+    """
+    service.remove_operator_codes(OPERATOR, service.find_operator_id(email))
+    show(f"Removed the one-time codes of {email}. 已移除 {email} 的动态验证码。")
 
 
 def _show_link(invitation: str) -> None:
@@ -68,7 +90,7 @@ def _show_link(invitation: str) -> None:
 @with_appcontext
 @failures_told
 def disable(email: str) -> None:
-    """Switch an operator off; they are signed out at once. 停用管理员。"""
+    """Disable an operator, which ends every session of theirs. 停用管理员。"""
     service.set_operator_status(OPERATOR, service.find_operator_id(email), "disabled")
     show(f"Disabled {email}. 已停用 {email}。")
 
@@ -78,7 +100,7 @@ def disable(email: str) -> None:
 @with_appcontext
 @failures_told
 def enable(email: str) -> None:
-    """Switch an operator on again. 启用管理员。"""
+    """Enable an operator again. 启用管理员。"""
     service.set_operator_status(OPERATOR, service.find_operator_id(email), "active")
     show(f"Enabled {email}. 已启用 {email}。")
 
@@ -87,8 +109,9 @@ def enable(email: str) -> None:
 @with_appcontext
 @failures_told
 def list_() -> None:
-    """List operators: e-mail, role, tenant, status, last sign-in. 列出管理员。"""
+    """List operators: e-mail, role, tenant, status, codes, last sign-in. 列出管理员。"""
     for one in service.list_operators():
         status = "invited" if one.is_invited and one.status == "active" else one.status
         seen = one.signed_in_at.isoformat(timespec="seconds") if one.signed_in_at else "-"
-        show(one.email, one.role, one.tenant_slug or "-", status, seen)
+        codes = "codes" if one.asks_code else "-"
+        show(one.email, one.role, one.tenant_slug or "-", status, codes, seen)

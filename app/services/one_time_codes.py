@@ -18,6 +18,7 @@ from app.errors import (
 )
 from app.models import Operator
 from app.services import audit
+from app.services.operator_failures import CODE_FAILED, noting
 from app.services.operator_locks import lock_operator, lock_signed_in
 from app.services.operator_sessions import SignedIn, end_sessions_of
 from app.services.password_tries import Limit, Try, count_try, take_back
@@ -88,6 +89,11 @@ def confirm_enrolment(signed_in: SignedIn, code: str) -> Sequence[str]:
     The operator's other sessions end. Raises EnrolmentNotBegun, OneTimeCodesOn, OneTimeCodeWrong,
     TooManyTries, or SignInNeeded if the session has ended.
     """
+    with noting(CODE_FAILED, signed_in.operator_id, signed_in.ip):
+        return _confirm(signed_in, plain_code(code))
+
+
+def _confirm(signed_in: SignedIn, code: str) -> Sequence[str]:
     tried = count_code(signed_in.operator_id, Device(None, signed_in.ip))
     with transaction() as db:
         operator = lock_signed_in(db, signed_in)
@@ -95,7 +101,7 @@ def confirm_enrolment(signed_in: SignedIn, code: str) -> Sequence[str]:
             raise OneTimeCodesOn
         if operator.totp is None:
             raise EnrolmentNotBegun
-        if not _use_one_time_code(operator, plain_code(code)):
+        if not _use_one_time_code(operator, code):
             raise OneTimeCodeWrong
         take_back(db, tried)
         end_sessions_of(db, operator.id, "codes_enrolled", keep=signed_in.session_id)
@@ -109,6 +115,11 @@ def remove_own_codes(signed_in: SignedIn, code: str) -> None:
     `code` is a one-time code or a recovery code. Raises OneTimeCodesOff, OneTimeCodeWrong,
     TooManyTries, or SignInNeeded if the session has ended.
     """
+    with noting(CODE_FAILED, signed_in.operator_id, signed_in.ip):
+        _remove(signed_in, code)
+
+
+def _remove(signed_in: SignedIn, code: str) -> None:
     device = Device(None, signed_in.ip)
     tried = count_code(signed_in.operator_id, device)
     with transaction() as db:

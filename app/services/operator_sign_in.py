@@ -11,12 +11,14 @@ from app.errors import SignInNeeded
 from app.models import Operator, OperatorSession
 from app.services import audit
 from app.services.one_time_codes import count_code, use_code
+from app.services.operator_failures import SIGN_IN_FAILED, noting
 from app.services.operator_proofs import lock_proven, prove_code, prove_password
 from app.services.operator_sessions import (
     CONSOLE_LIFETIME,
     is_expired,
     open_operator_session,
 )
+from app.services.operators import email_name
 from app.services.sessions import Device
 from app.services.tokens import RefreshToken, new_console_token, token_hash
 from app.services.transactions import transaction
@@ -44,7 +46,8 @@ def sign_in(email: str, password: str, device: Device) -> ConsoleSignIn:
 
     Raises SignInWrong, whatever of it is wrong, after the same work; TooManyTries.
     """
-    proven = prove_password(email, password, device)
+    with noting(SIGN_IN_FAILED, email_name(email), device.ip):
+        proven = prove_password(email, password, device)
     token = new_console_token()
     with transaction() as db:
         operator = lock_proven(db, proven)
@@ -62,8 +65,14 @@ def confirm_code(token: str, code: str, device: Device) -> ConsoleSignIn:
     with transaction() as db:
         session = _lock_awaiting(db, token)
         operator_id = session.operator_id
-    tried = count_code(operator_id, device)
     fresh = new_console_token()
+    with noting(SIGN_IN_FAILED, operator_id, device.ip):
+        _complete(token, operator_id, code, fresh, device)
+    return ConsoleSignIn(fresh, False)
+
+
+def _complete(token: str, operator_id: UUID, code: str, fresh: str, device: Device) -> None:
+    tried = count_code(operator_id, device)
     with transaction() as db:
         operator = use_code(db, operator_id, code, tried, device)
         session = _lock_awaiting(db, token)
@@ -71,7 +80,6 @@ def confirm_code(token: str, code: str, device: Device) -> ConsoleSignIn:
         session.proven_at = now()
         session.expires_at = session.proven_at + CONSOLE_LIFETIME
         _note(db, operator, device)
-    return ConsoleSignIn(fresh, False)
 
 
 def _lock_awaiting(db: Session, token: str) -> OperatorSession:
@@ -87,8 +95,9 @@ def sign_script_in(email: str, password: str, code: str | None, device: Device) 
 
     Raises SignInWrong, OneTimeCodeNeeded, OneTimeCodeWrong, TooManyTries.
     """
-    proven = prove_password(email, password, device)
-    prove_code(proven, code, device)
+    with noting(SIGN_IN_FAILED, email_name(email), device.ip):
+        proven = prove_password(email, password, device)
+        prove_code(proven, code, device)
     pair = RefreshToken.random()
     with transaction() as db:
         operator = lock_proven(db, proven)

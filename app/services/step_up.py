@@ -7,6 +7,7 @@ from sqlalchemy import update
 from app.clock import now
 from app.errors import PasswordWrong, SignInNeeded, SignInWrong, StepUpRequired
 from app.models import Operator, OperatorSession
+from app.services.operator_failures import STEP_UP_FAILED, noting
 from app.services.operator_proofs import lock_proven, prove_code, prove_password
 from app.services.operator_sessions import SignedIn
 from app.services.sessions import Device
@@ -27,6 +28,11 @@ def step_up(signed_in: SignedIn, password: str, code: str | None, device: Device
     Raises PasswordWrong, OneTimeCodeNeeded, OneTimeCodeWrong, TooManyTries, or SignInNeeded if
     the session has ended.
     """
+    with noting(STEP_UP_FAILED, signed_in.operator_id, device.ip):
+        _prove(signed_in, password, code, device)
+
+
+def _prove(signed_in: SignedIn, password: str, code: str | None, device: Device) -> None:
     try:
         proven = prove_password(signed_in.email, password, device)
         prove_code(proven, code, device)

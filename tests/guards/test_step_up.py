@@ -1,0 +1,213 @@
+"""Sensitive routes of the admin API need a recent proof of password and one-time code."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyotp
+import pytest
+from flask import Flask
+
+from app.services.one_time_codes import begin_enrolment
+from app.services.operators import find_operator_id
+from tests.cast import Client, Reader, failure
+from tests.guards.test_walls import everything
+from tests.operators import PASSWORD, Script, add_operator, code_of, enrol
+from tests.test_admin_walls import DESK, ROUTES, Home, acme, call
+
+__all__ = ["acme"]
+
+OPS = "ops@wxpass.example"
+CONFIRMATION, RECOVERY = ("POST", "/me/one-time-codes/confirmation"), ("POST", "/me/recovery-codes")
+# The status of each sensitive route when the proof is recent.
+SENSITIVE = {
+    ("POST", "/operators"): 201,
+    ("PATCH", "/operators/<operator_id>"): 200,
+    ("POST", "/operators/<operator_id>/reset"): 200,
+    ("DELETE", "/operators/<operator_id>/one-time-codes"): 204,
+    ("POST", "/me/password"): 204,
+    ("POST", "/me/one-time-codes"): 200,
+    CONFIRMATION: 200,
+    ("DELETE", "/me/one-time-codes"): 204,
+    RECOVERY: 200,
+    ("PUT", f"{DESK}/apps/<its_appid>/secrets"): 200,
+    ("POST", f"{DESK}/exports"): 200,
+}
+# What a session alone must never change.
+PROTECTED = (
+    "SELECT id, email, password_hash, role, tenant_id, status, invitation_hash, totp_sealed,"
+    " totp_step FROM operators ORDER BY id",
+    "SELECT operator_id, code_hash FROM operator_recovery_codes ORDER BY 1, 2",
+    "SELECT appid, secret_sealed, next_secret_sealed, push_token_sealed, encoding_aes_key_sealed"
+    " FROM wechat_apps WHERE appid <> 'wxaaaa000000000009' ORDER BY 1",
+    "SELECT id, proven_at FROM operator_sessions ORDER BY id",
+)
+
+
+@dataclass
+class Site:
+    """A platform admin's script, and the recovery codes of the admin if codes are enrolled."""
+
+    app: Flask
+    rows: Reader
+    script: Script
+    recovery: Sequence[str] = ()
+
+    def forget_proof(self, minutes: int = 5) -> None:
+        """Let the proof of every session become old."""
+        self.rows(
+            "UPDATE operator_sessions SET proven_at = now() - make_interval(mins => :m)", m=minutes
+        )
+
+    def step_up(self) -> Any:
+        """Prove password and code again."""
+        code = {"code": self.recovery[0]} if self.recovery else {}
+        return self.script("POST", "/step-up", json={"password": PASSWORD, **code})
+
+
+def site_of(app: Flask, rows: Reader, *, enrolled: bool) -> Site:
+    """Sign a platform admin's script in; both admin and tenant admin may have codes."""
+    add_operator(app, OPS, "platform")
+    enrol(app, "ann@acme.example")
+    site = Site(app, rows, Script(Client(app), OPS))
+    code = {}
+    if enrolled:
+        _, totp, site.recovery = enrol(app, OPS)
+        code = {"code": code_of(totp)}
+    assert site.script.sign_in(**code).status_code == 200
+    return site
+
+
+def confirmation(app: Flask) -> dict[str, str]:
+    """Begin an enrolment of the platform admin; return the body that confirms it."""
+    with app.app_context():
+        enrolment = begin_enrolment(find_operator_id(OPS))
+    return {"code": code_of(pyotp.TOTP(enrolment.secret))}
+
+
+def test_every_sensitive_route_is_marked_and_no_other(app: Flask) -> None:
+    """A route that is added to one list only fails here."""
+    marked = {
+        (method, re.sub(r"<\w+:", "<", rule.rule).removeprefix("/v1/admin"))
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        if "step_up" in app.view_functions[rule.endpoint].__dict__
+    }
+    assert marked == set(SENSITIVE)
+
+
+def test_every_sensitive_route_says_so_in_openapi(client: Client) -> None:
+    """A script's author has to know which requests to repeat after a step-up."""
+    document = client.send("GET", "/openapi.json").json
+    for method, path in SENSITIVE:
+        described = re.sub(r"<(\w+)>", r"{\1}", f"/v1/admin{path}")
+        reference = document["paths"][described][method.lower()]["responses"]["403"]
+        assert reference == {"$ref": "#/components/responses/StepUpRequired"}
+    told = document["components"]["responses"]["StepUpRequired"]["description"]
+    assert "step_up_required" in told
+    assert "/v1/admin/step-up" in told
+
+
+@pytest.mark.parametrize("enrolled", [False, True], ids=["password", "password_and_code"])
+def test_a_sensitive_route_refuses_a_proof_of_five_minutes_and_changes_nothing(
+    app: Flask, acme: Home, rows: Reader, enrolled: bool
+) -> None:
+    """The body is not even read: a malformed one is refused in the same way."""
+    site = site_of(app, rows, enrolled=enrolled)
+    site.forget_proof()
+    before = everything(rows)
+    for method, path in SENSITIVE:
+        assert failure(call(site.script, acme, method, path)) == (403, "step_up_required"), path
+        malformed = site.script(method, acme.path(path), data=b"{", content_type="application/json")
+        assert failure(malformed) == (403, "step_up_required"), path
+    assert everything(rows) == before
+
+
+@pytest.mark.parametrize("route", SENSITIVE, ids=" ".join)
+def test_a_sensitive_route_works_after_a_step_up(
+    route: tuple[str, str], app: Flask, acme: Home, rows: Reader
+) -> None:
+    """For the next five minutes, any of them works, in this session only."""
+    site = site_of(app, rows, enrolled=route == RECOVERY)
+    other = Script(Client(app), OPS, dict(site.script.tokens))
+    body = confirmation(app) if route == CONFIRMATION else ROUTES[route].body
+    site.forget_proof()
+
+    def send() -> Any:
+        sent = {} if body is None else {"json": body}
+        return other(route[0], acme.path(route[1]), **sent)
+
+    assert failure(send()) == (403, "step_up_required")
+    assert site.step_up().status_code == 204
+    answer = send()
+    assert answer.status_code == SENSITIVE[route], answer.text
+
+
+def test_a_session_alone_changes_nothing_that_is_protected(
+    app: Flask, acme: Home, rows: Reader
+) -> None:
+    """A thief tries every route in turn, with fresh tokens as well, and guesses at step-up."""
+    site = site_of(app, rows, enrolled=True)
+    site.forget_proof()
+    before = [rows(query) for query in PROTECTED]
+    own = {"operator_id": str(rows("SELECT id FROM operators WHERE email = :e", e=OPS)[0][0])}
+    for _ in range(2):
+        for method, path in ROUTES:
+            if path not in ("/sign-out", "/refresh"):
+                call(site.script, acme, method, path)
+                call(site.script, acme, method, path, **own)
+        for guess in ({}, {"code": "000000"}, {"code": "aaaaa-aaaaa"}):
+            refused = site.script("POST", "/step-up", json={"password": "guessed-it", **guess})
+            assert failure(refused)[1] in ("password_wrong", "too_many_tries")
+        site.script.tokens = site.script.refresh().json
+    assert [rows(query) for query in PROTECTED] == before
+
+
+def test_a_replayed_creation_needs_a_recent_proof(app: Flask, acme: Home, rows: Reader) -> None:
+    """Otherwise the stored answer gives the secret of an invitation to a thief of the session."""
+    site = site_of(app, rows, enrolled=False)
+    how = {
+        "json": {"email": "new@wxpass.example", "role": "platform"},
+        "headers": {"Idempotency-Key": "key-1"},
+    }
+    first = site.script("POST", "/operators", **how)
+    assert first.status_code == 201
+    site.forget_proof()
+    replayed = site.script("POST", "/operators", **how)
+    assert failure(replayed) == (403, "step_up_required")
+    assert first.json["invitation"] not in replayed.text
+    assert site.step_up().status_code == 204
+    assert site.script("POST", "/operators", **how).json == first.json
+
+
+def test_refreshing_tokens_is_no_proof(app: Flask, acme: Home, rows: Reader) -> None:
+    """A script that runs for weeks has the rights of its last proof only."""
+    site = site_of(app, rows, enrolled=False)
+    site.forget_proof(minutes=4)
+    site.script.tokens = site.script.refresh().json
+    route = ("POST", "/operators/<operator_id>/reset")
+    assert call(site.script, acme, *route).status_code == 200
+    site.forget_proof()
+    site.script.tokens = site.script.refresh().json
+    assert failure(call(site.script, acme, *route)) == (403, "step_up_required")
+
+
+def test_the_role_is_checked_before_the_proof(app: Flask, acme: Home, rows: Reader) -> None:
+    """A step-up that cannot help is not asked for."""
+    site_of(app, rows, enrolled=False)
+    add_operator(app, "rita@acme.example", "tenant_reader", "acme")
+    reader = Script(Client(app), "rita@acme.example")
+    reader.sign_in()
+    rows("UPDATE operator_sessions SET proven_at = now() - interval '1 hour'")
+    for method, path in SENSITIVE:
+        own = path.startswith("/me/")
+        wanted = "step_up_required" if own else "role_too_low"
+        assert failure(call(reader, acme, method, path)) == (403, wanted), path
+
+
+def test_no_sensitive_route_fails_without_a_login(app: Flask, acme: Home, client: Client) -> None:
+    """The proof belongs to a session, so the login comes first."""
+    for method, path in SENSITIVE:
+        answer = client.send(method, f"/v1/admin{acme.path(path)}")
+        assert failure(answer) == (401, "token_missing"), path
