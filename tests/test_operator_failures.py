@@ -4,7 +4,7 @@ import io
 import json
 import logging
 import re
-import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
@@ -13,14 +13,13 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from app import create_app, logs
+from app import logs
 from app.clock import now
 from app.errors import Failure, OneTimeCodeWrong, SignInWrong
 from app.services import operator_failures, operator_sign_in
 from app.services.audit import OPERATOR
 from app.services.one_time_codes import begin_enrolment, confirm_enrolment, remove_own_codes
 from app.services.operator_failures import (
-    EVERY_SECONDS,
     MOST_WAITING,
     SIGN_IN_FAILED,
     FailedAttempt,
@@ -45,6 +44,7 @@ from tests.operators import (
     signed_in,
 )
 from tests.test_concurrency import at_once
+from tests.test_count_writing import process
 
 ANN, NOBODY = "ann@acme.example", "nobody@acme.example"
 EVENTS = (
@@ -305,15 +305,15 @@ def test_a_process_of_the_service_writes_in_the_background(
 ) -> None:
     """As wsgi.py begins it."""
     ann_id = add_operator(app, ANN, "tenant_admin", "acme")
-    service = create_app(config)
-    operator_failures.write_regularly(service)
-    answer = Script(Client(service), ANN).sign_in("wrong-password")
-    assert failure(answer) == (401, "sign_in_wrong")
-    waited = threading.Event()
-    for _ in range(50 * EVERY_SECONDS):
-        if rows.count("audit_events", COUNT):
-            break
-        waited.wait(0.1)
+    with process(config) as service:
+        operator_failures.write_regularly(service)
+        answer = Script(Client(service), ANN).sign_in("wrong-password")
+        assert failure(answer) == (401, "sign_in_wrong")
+        deadline = time.monotonic() + 30
+        while not rows.count("audit_events", COUNT) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        with service.extensions["operator_failures"]._writing:
+            pass  # the thread has given its connection back
     assert [event[2] for event in rows(EVENTS)] == [ann_id]
 
 

@@ -131,13 +131,13 @@ class OperatorFailures:
 
     def _look_up(self) -> None:
         """Log the failures that were noted, and make rows of those that the buckets allow."""
-        count = len(self._waiting)
-        if not count:
-            return
-        emails = {one.who for one in list(self._waiting)[:count] if isinstance(one.who, str)}
-        known = _operator_ids(emails)
-        for _ in range(count):
-            attempt = self._waiting.popleft()
+        attempts = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        try:
+            known = _operator_ids({one.who for one in attempts if isinstance(one.who, str)})
+        except Exception:
+            self._waiting.extendleft(reversed(attempts))
+            raise
+        for attempt in attempts:
             who = attempt.who
             operator_id = who if isinstance(who, UUID) else known.get(who)
             subject = str(operator_id or _email_subject(str(who)))
