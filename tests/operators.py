@@ -18,8 +18,9 @@ from app.services.one_time_codes import prepare_codes, switch_codes_on
 from app.services.operators import accept_invitation, find_operator_id, invite_operator
 from app.services.sessions import Device
 from tests.cast import Client
+from tests.passwords import GOOD_PASSWORD
 
-PASSWORD = "operator-password"
+PASSWORD = GOOD_PASSWORD
 DEVICE = Device("script", "192.0.2.1")
 
 

@@ -44,6 +44,7 @@ from tests.operators import (
     invite,
     signed_in,
 )
+from tests.passwords import OTHER_PASSWORD
 from tests.test_concurrency import at_once
 
 ANN, RITA, OPS = "ann@acme.example", "rita@acme.example", "ops@wxpass.example"
@@ -324,9 +325,9 @@ def test_a_reset_takes_everything_away(app: Flask, ann: Script, rows: Reader) ->
     invitation = in_context(app, operators.reset_operator, OPERATOR, ann_id)
     assert failure(ann("GET", "/me")) == (401, "sign_in_needed")
     assert failure(ann.sign_in()) == (401, "sign_in_wrong")
-    in_context(app, operators.accept_invitation, invitation, "a-new-password", DEVICE)
+    in_context(app, operators.accept_invitation, invitation, OTHER_PASSWORD, DEVICE)
     assert failure(ann.sign_in()) == (401, "sign_in_wrong")
-    assert ann.sign_in("a-new-password").status_code == 200
+    assert ann.sign_in(OTHER_PASSWORD).status_code == 200
     refused(app, OperatorUnknown, operators.find_operator_id, "nobody@acme.example")
     assert rows("SELECT details FROM audit_events WHERE action = 'operator.reset'") == [
         (

@@ -9,8 +9,9 @@ from werkzeug.test import TestResponse
 
 from app.services import audit
 from app.services.operators import invite_operator
+from tests.passwords import GOOD_PASSWORD
 
-PASSWORD = "a-long-enough-password"
+PASSWORD = GOOD_PASSWORD
 ROOT = "/console"
 TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
 NOTE = re.compile(r'<p class="note ?([a-z]*)"[^>]*>(.*?)</p>', re.DOTALL)
