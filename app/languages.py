@@ -1,9 +1,10 @@
 """Which of two languages a person is spoken to in; the texts are in translations/."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
 from flask import Flask, g, request
-from flask_babel import Babel, force_locale, gettext
+from flask_babel import Babel, force_locale, get_locale, gettext
 
 SPOKEN = ("zh", "en")
 
@@ -11,6 +12,7 @@ SPOKEN = ("zh", "en")
 def init_app(app: Flask) -> None:
     """Translate what people are told: English where nothing else is asked for."""
     Babel(app, default_locale="en", locale_selector=_spoken)
+    app.add_template_filter(joined)
 
 
 def _spoken() -> str:
@@ -35,12 +37,23 @@ def speaking(default: str) -> AbstractContextManager[None]:
     return locale
 
 
+def joined(sentences: Sequence[str]) -> str:
+    """Translate sentences to the language of the request, and join them as it does."""
+    space = "" if str(get_locale()).startswith("zh") else " "
+    return space.join(gettext(sentence) for sentence in sentences)
+
+
 def translated(text: str, language: str) -> str:
-    """Say a text in one language, whoever asks."""
+    """Translate a text to one language, whatever the request prefers."""
+    return all_translated([text], language)
+
+
+def all_translated(sentences: Sequence[str], language: str) -> str:
+    """Translate sentences to one language and join them."""
     with force_locale(language):
-        return str(gettext(text))
+        return joined(sentences)
 
 
-def in_both_languages(text: str) -> str:
-    """Say a text in English, then in Chinese, for operators of either."""
-    return f"{text} {translated(text, 'zh')}"
+def in_both_languages(*sentences: str) -> str:
+    """Return sentences in English, then in Chinese, for operators of either."""
+    return f"{' '.join(sentences)} {all_translated(sentences, 'zh')}"

@@ -28,7 +28,7 @@ from app.errors import (
     RequestInvalid,
     as_failure,
 )
-from app.languages import accepted_language, translated
+from app.languages import accepted_language, all_translated
 from app.wechat import WeChatError
 
 log = structlog.get_logger()
@@ -89,8 +89,8 @@ def advice_of(failure: Failure) -> dict[str, str]:
 
 
 def message_of(failure: Failure, default: str) -> str:
-    """Give the message in the language that Accept-Language prefers, Chinese or English."""
-    return translated(failure.en, accepted_language(default))
+    """Return the message in the language that Accept-Language prefers, Chinese or English."""
+    return all_translated(failure.sentences, accepted_language(default))
 
 
 def failure_of(error: Exception) -> Failure:

@@ -66,7 +66,7 @@ def failures_told_with_any_keys(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except (Failure, SealBroken, OperationalError, ProgrammingError) as error:
             failure = _failure_behind(error)
-            told = [failure.code, failure.about, in_both_languages(failure.en)]
+            told = [failure.code, failure.about, in_both_languages(*failure.sentences)]
             raise click.ClickException(": ".join(filter(None, told))) from None
 
     return told
