@@ -17,6 +17,7 @@ from app.models.columns import new_id
 from app.services import audit
 from app.services.operator_sessions import end_sessions_of
 from app.services.paging import Listing, Page, Paging, read_page
+from app.services.password_strength import require_operator_password
 from app.services.password_tries import forget_account
 from app.services.passwords import hash_password
 from app.services.sessions import Device
@@ -95,11 +96,15 @@ def reset_operator(actor: audit.Actor, operator_id: UUID) -> str:
 def accept_invitation(invitation: str, password: str, device: Device) -> str:
     """Set the password of whoever was invited, once; give their e-mail address.
 
-    Raises InvitationInvalid for one that was used, has expired or never was.
+    Raises InvitationInvalid for one that was used, has expired or never was; PasswordTooShort or
+    PasswordTooWeak, and then the invitation can be used again.
     """
     with transaction() as db:
-        # Hashing takes long, so it is no work that a stranger can make us do.
-        _lock_invited(db, invitation)
+        # Only with a valid invitation: checking and hashing a password take long.
+        invited = _lock_invited(db, invitation)
+        tenant = db.get(Tenant, invited.tenant_id) if invited.tenant_id else None
+    names = (tenant.name, tenant.slug) if tenant else ()
+    require_operator_password(password, invited.email, *names)
     password_hash = hash_password(password)
     with transaction() as db:
         operator = _lock_invited(db, invitation)
