@@ -1,12 +1,12 @@
 """Which of two languages a person is spoken to in; the texts are in translations/."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from math import ceil
 
 from flask import Flask, g, request
-from flask_babel import Babel, force_locale, gettext
+from flask_babel import Babel, force_locale, get_locale, gettext
 
 from app.catalogue import N_
 
@@ -18,6 +18,7 @@ Parameters = Mapping[str, timedelta]
 def init_app(app: Flask) -> None:
     """Translate what people are told: English where nothing else is asked for."""
     Babel(app, default_locale="en", locale_selector=_spoken)
+    app.add_template_filter(spoken)
 
 
 def _spoken() -> str:
@@ -42,17 +43,12 @@ def speaking(default: str) -> AbstractContextManager[None]:
     return locale
 
 
-def translated(text: str, language: str, parameters: Parameters | None = None) -> str:
-    """Return a text in one language, with its placeholders replaced."""
-    with force_locale(language):
-        return spoken(text, parameters)
-
-
-def spoken(text: str, parameters: Parameters | None = None) -> str:
-    """Return a text in the language of this request, with its placeholders replaced."""
+def spoken(sentences: Sequence[str], parameters: Parameters | None = None) -> str:
+    """Return sentences in the language of this request, with their placeholders replaced."""
+    space = "" if str(get_locale()).startswith("zh") else " "
+    text = space.join(gettext(sentence) for sentence in sentences)
     values = {name: _minutes(duration) for name, duration in (parameters or {}).items()}
-    translation = str(gettext(text))
-    return translation.format(**values) if values else translation
+    return text.format(**values) if values else text
 
 
 def _minutes(duration: timedelta) -> str:
@@ -61,6 +57,19 @@ def _minutes(duration: timedelta) -> str:
     return str(gettext(MINUTE if minutes == 1 else MINUTES)).format(minutes=minutes)
 
 
-def in_both_languages(text: str, parameters: Parameters | None = None) -> str:
-    """Return a text in English, then in Chinese, for operators of either."""
-    return f"{translated(text, 'en', parameters)} {translated(text, 'zh', parameters)}"
+def translated(text: str, language: str) -> str:
+    """Return a text in one language, whatever the request prefers."""
+    return all_translated([text], language)
+
+
+def all_translated(
+    sentences: Sequence[str], language: str, parameters: Parameters | None = None
+) -> str:
+    """Return sentences in one language, with their placeholders replaced."""
+    with force_locale(language):
+        return spoken(sentences, parameters)
+
+
+def in_both_languages(*sentences: str, parameters: Parameters | None = None) -> str:
+    """Return sentences in English, then in Chinese, for operators of either."""
+    return " ".join(all_translated(sentences, one, parameters) for one in ("en", "zh"))

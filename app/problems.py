@@ -28,7 +28,7 @@ from app.errors import (
     RequestInvalid,
     as_failure,
 )
-from app.languages import accepted_language, spoken, translated
+from app.languages import accepted_language, all_translated, spoken
 from app.wechat import WeChatError
 
 log = structlog.get_logger()
@@ -90,12 +90,12 @@ def advice_of(failure: Failure) -> dict[str, str]:
 
 def message_of(failure: Failure, default: str) -> str:
     """Return the message in the language that Accept-Language prefers, Chinese or English."""
-    return translated(failure.en, accepted_language(default), failure.parameters)
+    return all_translated(failure.sentences, accepted_language(default), failure.parameters)
 
 
 def message_on_page(failure: Failure) -> str:
     """Return the message in the language of the console's page."""
-    return spoken(failure.en, failure.parameters)
+    return spoken(failure.sentences, failure.parameters)
 
 
 def failure_of(error: Exception) -> Failure:

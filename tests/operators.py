@@ -21,8 +21,9 @@ from app.services.operator_sign_in import sign_in
 from app.services.operators import accept_invitation, find_operator_id, invite_operator
 from app.services.sessions import Device
 from tests.cast import Client
+from tests.passwords import GOOD_PASSWORD
 
-PASSWORD = "operator-password"
+PASSWORD = GOOD_PASSWORD
 DEVICE = Device("script", "192.0.2.1")
 
 

@@ -11,6 +11,7 @@ from flask import Flask
 from app import logs
 from tests.cast import ACME_CLUB, ACME_SHOP, Client, Person
 from tests.operators import PASSWORD, Script, add_operator, invite, signed_in
+from tests.passwords import OTHER_PASSWORD
 from tests.test_admin_walls import DESK, ROUTES, Home, acme, call
 
 __all__ = ["acme"]
@@ -107,7 +108,7 @@ def test_no_secret_of_a_tenant_or_an_operator_is_answered_or_logged(
     assert {answer.status_code for answer in answers} == {200, 201}
     wrong = {"secret": secrets["secret"], "surprise": secrets["push_token"]}
     answers.append(ann("POST", "/tenants/acme/apps", json=wrong))
-    person = {"account": "dave", "password": "dave-password", "phone": "13800138077"}
+    person = {"account": "dave", "password": OTHER_PASSWORD, "phone": "13800138077"}
     answers.append(ann("POST", "/tenants/acme/users", json=person))
     answers.append(ann("POST", "/tenants/acme/users", json=person))
     answers.append(ann.sign_in("wrong-password"))
@@ -118,7 +119,7 @@ def test_no_secret_of_a_tenant_or_an_operator_is_answered_or_logged(
     logged = everything_logged.getvalue()
     assert '"route": "/v1/admin/tenants/<string:slug>/apps"' in logged
     hidden = {*secrets.values(), ACME_SHOP.secret, "13800138001", "13800138077"}
-    hidden |= {PASSWORD, "wrong-password", "dave-password"}
+    hidden |= {PASSWORD, "wrong-password", OTHER_PASSWORD}
     assert {one for one in hidden if one in answered} == set()
     tokens = set(ann.tokens.values()) - {900}
     assert {one for one in hidden | tokens if one in logged} == set()
@@ -132,12 +133,12 @@ def test_an_invitation_is_answered_and_not_logged(
     body = {"email": "new@acme.example", "role": "tenant_reader", "tenant": "acme"}
     answer = ops("POST", "/operators", json=body).json
     reset = ops("POST", f"/operators/{answer['operator']['id']}/reset", json={}).json
-    taken = {"invitation": reset["invitation"], "password": "a-new-password"}
+    taken = {"invitation": reset["invitation"], "password": OTHER_PASSWORD}
     assert client.send("POST", "/v1/admin/invitation", json=taken).json == {"email": body["email"]}
     used = client.send("POST", "/v1/admin/invitation", json=taken)
     assert used.status_code == 404
     logged = everything_logged.getvalue()
-    for secret in (answer["invitation"], reset["invitation"], "a-new-password"):
+    for secret in (answer["invitation"], reset["invitation"], OTHER_PASSWORD):
         assert secret not in logged
     assert answer["operator"]["is_invited"] is True
     third = invite(app, "third@acme.example", "tenant_reader", "acme")

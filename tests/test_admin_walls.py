@@ -18,6 +18,7 @@ from app.services.tenants import tenant_id_of
 from tests.cast import ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader, enter_user, failure
 from tests.guards.test_walls import everything, loaded_rows
 from tests.operators import PASSWORD, Script, add_operator, invite, signed_in
+from tests.passwords import GOOD_PASSWORD
 from tests.people import AtOnce
 
 NEW_APP = {"appid": "wxaaaa000000000009", "name": "New", "secret": "f0" * 16}
@@ -40,7 +41,7 @@ ROUTES = {
     ("POST", "/sign-out"): Route("operator", {}),
     ("GET", "/me"): Route("operator"),
     ("POST", "/step-up"): Route("operator", {"password": PASSWORD}),
-    ("POST", "/me/password"): Route("operator", {"new_password": "another-password"}),
+    ("POST", "/me/password"): Route("operator", {"new_password": "silver-lantern-92"}),
     ("GET", "/me/sessions"): Route("operator"),
     ("DELETE", "/me/sessions"): Route("operator"),
     ("DELETE", "/me/sessions/<session_id>"): Route("operator"),
@@ -68,7 +69,7 @@ ROUTES = {
     ("GET", f"{DESK}/users/<user_id>"): Route("desk"),
     ("PATCH", f"{DESK}/users/<user_id>"): Route("desk_change", {"status": "disabled"}),
     ("POST", f"{DESK}/users/<user_id>/end-sessions"): Route("desk_change", {}),
-    ("POST", f"{DESK}/users/<user_id>/password"): Route("desk_change", {"password": "password1"}),
+    ("POST", f"{DESK}/users/<user_id>/password"): Route("desk_change", {"password": GOOD_PASSWORD}),
     ("POST", f"{DESK}/users/<user_id>/merge"): Route("desk_change", {"into_id": "<other_id>"}),
     ("POST", f"{DESK}/users/<user_id>/undo-merge"): Route("desk_change", {}),
     ("DELETE", f"{DESK}/users/<user_id>/identities/<identity_id>"): Route("desk_change"),
@@ -106,7 +107,7 @@ def _imports_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def acme(app: Flask, client: Client, alice: Person, rows: Reader) -> Home:
     """Acme, with alice logged in to its shop, and another user."""
     user_id = client.bind(alice)["user"]["id"]
-    other_id = enter_user(app, "acme", "carol", "carol-password")
+    other_id = enter_user(app, "acme", "carol", GOOD_PASSWORD)
     ((session_id,),) = rows("SELECT id FROM login_sessions")
     with app.app_context():
         identity_id = db.session.scalars(select(SocialAccount.id)).one()
@@ -309,7 +310,7 @@ def test_no_row_of_another_tenant_is_loaded_at_a_desk(
 ) -> None:
     """Otherwise a finder forgot its tenant. Globex has a twin of everything."""
     client.bind(alice, GLOBEX_LIFE)
-    enter_user(app, "globex", "carol", "carol-password")
+    enter_user(app, "globex", "carol", GOOD_PASSWORD)
     admin = Script(Client(app), "ann@acme.example")
     admin.sign_in()
     with loaded_rows() as loaded:

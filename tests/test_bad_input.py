@@ -12,11 +12,12 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from tests.cast import ACME_SHOP, Client, Person, Reader, failure
+from tests.passwords import GOOD_PASSWORD, OTHER_PASSWORD
 
 TABLES = ("users", "phones", "social_accounts", "login_sessions")
 SHOP = f"/v1/apps/{ACME_SHOP.appid}"
-CREDENTIALS = {"account": "carol", "password": "correct horse"}
-PASSWORDS = {"old_password": "alice-password", "new_password": "a-new-password"}
+CREDENTIALS = {"account": "carol", "password": GOOD_PASSWORD}
+PASSWORDS = {"old_password": GOOD_PASSWORD, "new_password": OTHER_PASSWORD}
 
 JSON_MALFORMED = (400, "json_malformed")
 JSON_REQUIRED = (415, "json_required")

@@ -15,6 +15,7 @@ from tests.cast import (
     enter_user,
     failure,
 )
+from tests.passwords import GOOD_PASSWORD
 from tests.test_bad_input import ROUTES, nothing_written, tokens_of
 
 TOKEN_INVALID = (401, "token_invalid")
@@ -121,14 +122,14 @@ def test_a_disabled_user_is_let_in_nowhere(
     client: Client, bob: Person, rows: Reader, app: Flask
 ) -> None:
     """Otherwise switching somebody off leaves them a door."""
-    user = enter_user(app, account="carol", password="correct horse", phone=bob.phone)
+    user = enter_user(app, account="carol", password=GOOD_PASSWORD, phone=bob.phone)
     login = client.bind(bob)
     unbound = client.log_in(Person(bob.wechat, "bob at home", bob.phone))["token"]
     assert login["user"]["id"] == user
     rows("UPDATE users SET status = 'disabled'")
     assert refusals(client, rows, login["token"], set(NEEDING_LOGIN)) == {USER_DISABLED}
     taps = Person(bob.wechat, "bob at home", bob.phone)
-    proof = {"account": "Carol", "password": "correct horse"}
+    proof = {"account": "Carol", "password": GOOD_PASSWORD}
     with nothing_written(rows):
         assert failure(client.me(login["token"])) == USER_DISABLED
         for answer in (
@@ -177,15 +178,15 @@ def test_wrong_credentials_say_nothing_and_use_no_code_up(
     client: Client, alice: Person, rows: Reader, app: Flask
 ) -> None:
     """Otherwise a stranger learns who has an account, or a typing error costs the login."""
-    enter_user(app, account="carol", password="correct horse")
+    enter_user(app, account="carol", password=GOOD_PASSWORD)
     enter_user(app, account="phone only", phone="13800138009")
-    enter_user(app, "globex", account="grace", password="correct horse")
+    enter_user(app, "globex", account="grace", password=GOOD_PASSWORD)
     token, code = client.log_in(alice)["token"], alice.wx_login()
     for account, password in [
         ("carol", "wrong"),
-        ("nobody", "correct horse"),
-        ("phone only", "correct horse"),
-        ("grace", "correct horse"),
+        ("nobody", GOOD_PASSWORD),
+        ("phone only", GOOD_PASSWORD),
+        ("grace", GOOD_PASSWORD),
         ("' or 1=1 --", "x"),
         ("ﷺ" * 64, "花" * 128),
     ]:
@@ -204,8 +205,8 @@ def test_a_login_without_a_wechat_identity_has_none_to_show_or_bind(
     client: Client, alice: Person, rows: Reader, app: Flask
 ) -> None:
     """Otherwise open data is checked against nobody, or a password login is bound to itself."""
-    enter_user(app, account="carol", password="correct horse")
-    proof = {"account": "carol", "password": "correct horse"}
+    enter_user(app, account="carol", password=GOOD_PASSWORD)
+    proof = {"account": "carol", "password": GOOD_PASSWORD}
     token = client.post("password-login", **proof).json["token"]
     client.log_in(alice)
     with nothing_written(rows):

@@ -14,8 +14,9 @@ from tests.cast import (
     enter_user,
     failure,
 )
+from tests.passwords import GOOD_PASSWORD
 
-CREDENTIALS = {"account": "Alice@Acme", "password": "alice-password"}
+CREDENTIALS = {"account": "Alice@Acme", "password": GOOD_PASSWORD}
 
 
 def test_on_login_registers_at_the_first_login(client: Client, alice: Person, rows: Reader) -> None:
@@ -96,7 +97,7 @@ def test_account_and_password_bind_and_afterwards_wx_login_is_enough(
     """Otherwise a person who declines the phone has no way in."""
     user_id = enter_user(app, **CREDENTIALS)
     token = client.log_in(alice)["token"]
-    bound = client.post("bind", token, account="  alice@ACME ", password="alice-password").json
+    bound = client.post("bind", token, account="  alice@ACME ", password=GOOD_PASSWORD).json
     assert (bound["bound"], bound["user"]["id"]) == (True, user_id)
     assert failure(client.me(token)) == (401, "session_replaced")
     assert client.log_in(alice)["user"]["id"] == user_id
@@ -127,9 +128,9 @@ def test_an_identity_bound_to_another_user_is_not_taken_by_a_password(
     app: Flask, client: Client, alice: Person
 ) -> None:
     """Otherwise a colleague's password moves my WeChat identity."""
-    enter_user(app, account="boss", password="boss-password")
+    enter_user(app, account="boss", password=GOOD_PASSWORD)
     token = client.bind(alice)["token"]
-    refused = client.post("bind", token, account="boss", password="boss-password")
+    refused = client.post("bind", token, account="boss", password=GOOD_PASSWORD)
     assert failure(refused) == (409, "social_account_taken")
     assert client.me(token).status_code == 200
 
@@ -241,14 +242,14 @@ def test_a_stolen_login_does_not_give_its_identity_to_the_thiefs_account(
     way: str, app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     """Otherwise every later wx.login of the victim leads into the thief's account."""
-    enter_user(app, account="mallory", password="mallory-password")
+    enter_user(app, account="mallory", password=GOOD_PASSWORD)
     here = ACME_CLUB if way == "bare" else ACME_SHOP
     login = client.log_in(alice, here) if way == "bare" else client.bind(alice, here)
     rows("UPDATE login_sessions SET created_at = created_at - interval '11 minutes'")
     stolen = login["token"]
     if way == "unbind":
         stolen = client.post("unbind", stolen).json["token"]
-    mine = {"account": "mallory", "password": "mallory-password"}
+    mine = {"account": "mallory", "password": GOOD_PASSWORD}
     refused = client.post("bind", stolen, here, **mine)
     assert failure(refused) == (403, "login_too_old")
     again = client.log_in(alice, here)["user"]

@@ -13,6 +13,7 @@ from app.services.apps import get_app
 from app.services.code_exchange import Ask, exchange_once
 from app.services.sessions import Device
 from tests.cast import ACME_CLUB, ACME_SHOP, Client, Person, Reader, WeChat, enter_user, failure
+from tests.passwords import GOOD_PASSWORD
 from tests.test_concurrency import at_once
 
 CODE_USED = (400, "code_used")
@@ -99,8 +100,8 @@ def test_another_account_does_not_get_the_same_login(
     app: Flask, client: Client, alice: Person
 ) -> None:
     """Otherwise the password that was typed decides nothing."""
-    enter_user(app, account="alice", password="alice-password")
-    code, credentials = alice.wx_login(), {"account": "alice", "password": "alice-password"}
+    enter_user(app, account="alice", password=GOOD_PASSWORD)
+    code, credentials = alice.wx_login(), {"account": "alice", "password": GOOD_PASSWORD}
     assert client.post("login", code=code, **credentials).status_code == 200
     assert failure(client.post("login", code=code)) == CODE_USED
     assert client.post("login", code=code, **credentials).status_code == 200

@@ -30,11 +30,12 @@ from app.services.transactions import transaction
 from config import Config
 from config.development.demo import TENANTS
 from tests.cast import ACME_SHOP, App, Client, Person, Reader, WeChat, enter_user, failure
+from tests.passwords import GOOD_PASSWORD
 
 ROOT = Path(__file__).resolve().parents[1]
 GROUPS = (tenants, apps, users, operators, pushes, audit, retention, keys, jwt_keys, demo)
 NEW = App("wxcccc000000000001", "acme", "c1" * 16)
-PASSWORD = "correct-horse-battery"
+PASSWORD = GOOD_PASSWORD
 AES_KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
 PUSH_TOKEN = "PushToken12345"
 
@@ -367,7 +368,7 @@ def test_an_entered_person_cannot_log_in(run: Command, client: Client) -> None:
 def test_the_longest_account_and_password_that_are_taken_cannot_log_in(
     run: Command, client: Client
 ) -> None:
-    account, password = "字" * 64, "长" * 128
+    account, password = "字" * 64, GOOD_PASSWORD.ljust(128, "长")
     assert add_user(run, "--account", account, said=password).exit_code == 0
 
     assert client.post("password-login", account=account, password=password).status_code == 200
@@ -411,6 +412,7 @@ def test_a_nickname_steers_the_operators_terminal(run: Command, app: Flask, rows
         (["--account", "alice"], " " * 10, 2),
         (["--account", "alice"], "seven77", 2),
         (["--account", "alice"], "x" * 129, 2),
+        (["--account", "alice"], "password1234", 1),
         (["--account", "alice"], "nul\0nul\0nul", 2),
         (["--account", "alice"], "tab\ttab\ttab", 2),
         (["--account", "alice"], b"latin-\xe9-latin", 2),

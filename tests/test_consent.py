@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from app.services.pushes import HANDLERS
 from tests.cast import ACME_CLUB, ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader, enter_user
+from tests.passwords import GOOD_PASSWORD
 from tests.portal import OPENID, REVOKE, Portal, configure, event, succeeded
 from tests.tables import GONE, NEW, Tables, changes, read_tables
 from tests.test_concurrency import at_once
@@ -18,7 +19,7 @@ from tests.test_concurrency import at_once
 CANCEL, MODIFIED = "user_authorization_cancellation", "user_info_modified"
 AVATAR = "https://example.com/alice.png"
 NO_PROFILE = {"nickname": None, "avatar_url": None}
-PASSWORD = {"account": "alice", "password": "alice-password"}
+PASSWORD = {"account": "alice", "password": GOOD_PASSWORD}
 
 Run = Callable[..., Result]
 

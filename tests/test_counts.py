@@ -24,8 +24,9 @@ from tests.cast import (
     enter_user,
     failure,
 )
+from tests.passwords import GOOD_PASSWORD
 
-CREDENTIALS = {"account": "carol", "password": "carol-password"}
+CREDENTIALS = {"account": "carol", "password": GOOD_PASSWORD}
 ZEROS = (0,) * len(Measure)
 STRANGER = {"opened": 1, "logged_in": 1}
 

@@ -26,12 +26,13 @@ from tests.cast import (
     failure,
 )
 from tests.operators import Script, desk_of, signed_in
+from tests.passwords import GOOD_PASSWORD, OTHER_PASSWORD
 from tests.test_concurrency import at_once
 
 ANN = "ann@acme.example"
 APPS, USERS = "/tenants/acme/apps", "/tenants/acme/users"
 SHOP = f"{APPS}/{ACME_SHOP.appid}"
-CAROL = {"account": "carol", "password": "carol-password"}
+CAROL = {"account": "carol", "password": GOOD_PASSWORD}
 
 
 @pytest.fixture
@@ -189,7 +190,7 @@ def test_a_person_is_found_by_whatever_is_known_of_them(
     user_id = client.bind(alice)["user"]["id"]
     client.post("profile", client.log_in(alice)["token"], nickname="Älice_100%")
     ((openid,),) = rows("SELECT openid FROM social_accounts")
-    carol = enter_user(app, "acme", "Carol.Smith", "carol-password")
+    carol = enter_user(app, "acme", "Carol.Smith", GOOD_PASSWORD)
     found = {
         "phone=13800138001": [user_id],
         "phone=%2B86 138-0013-8001": [user_id],
@@ -308,7 +309,7 @@ def test_a_password_is_set(app: Flask, ann: Script, client: Client) -> None:
     """Otherwise who forgot it is out for good, or who stole it is in."""
     carol = enter_user(app, **CAROL)
     login = client.post("password-login", **CAROL).json
-    body = {"password": "another-password"}
+    body = {"password": OTHER_PASSWORD}
     assert ann("POST", f"{USERS}/{carol}/password", json=body).status_code == 204
     assert failure(client.me(login["token"])) == (401, "session_revoked")
     assert failure(client.post("password-login", **CAROL)) == (401, "credentials_wrong")
@@ -333,7 +334,7 @@ def test_a_person_is_entered(ann: Script, client: Client) -> None:
     assert failure(ann("POST", USERS, json=CAROL)) == (409, "account_exists")
     taken = ann("POST", USERS, json={"phone": "13800138003"})
     assert failure(taken) == (409, "phone_taken")
-    for wrong in ({}, {"nickname": "x"}, {"phone": "13800138004", "password": "password1"}):
+    for wrong in ({}, {"nickname": "x"}, {"phone": "13800138004", "password": GOOD_PASSWORD}):
         assert failure(ann("POST", USERS, json=wrong)) == (422, "request_invalid"), wrong
 
 
@@ -345,7 +346,7 @@ def test_nothing_that_tells_who_somebody_is_stays_in_the_trail(
     ann("POST", USERS, json={**CAROL, "phone": "13800138003", "nickname": "Carol Smith"})
     ann("DELETE", f"{USERS}/{user_id}/phone")
     trail = str(rows("SELECT subject, details FROM audit_events"))
-    for name in ("carol", "Carol Smith", "13800138003", "13800138001", "operator-password"):
+    for name in ("carol", "Carol Smith", "13800138003", "13800138001", GOOD_PASSWORD):
         assert name not in trail
     assert changed(ann, "phone.released") == ({"phone": "138****8001"}, {"phone": None})
 
@@ -374,7 +375,7 @@ def test_a_merge_moves_identities_and_the_phone_and_is_undone(
         ("PATCH", closed, {"status": "active"}),
         ("POST", f"{closed}/merge", {"into_id": by_account}),
         ("POST", f"{USERS}/{by_account}/merge", {"into_id": by_phone}),
-        ("POST", f"{closed}/password", {"password": "password1"}),
+        ("POST", f"{closed}/password", {"password": GOOD_PASSWORD}),
     ):
         assert failure(ann(method, path, json=body)) == (409, "user_merged"), path
 
@@ -452,7 +453,7 @@ def test_an_undo_that_finds_less_than_was_moved_changes_nothing(
 @pytest.mark.real_commits
 def test_two_merges_that_cross_make_one(app: Flask, rows: Reader) -> None:
     """Otherwise each of two users is closed into the other, and the person is nobody."""
-    ids = [UUID(enter_user(app, account=name, password="password1")) for name in ("a", "b")]
+    ids = [UUID(enter_user(app, account=name, password=GOOD_PASSWORD)) for name in ("a", "b")]
     desk = desk_of(app)
 
     def merge(one: UUID, into: UUID) -> str:
@@ -504,7 +505,7 @@ def every_change(desk: Desk) -> list[Callable[[], Any]]:
         lambda: desk_care.set_user_status(desk, nobody, "disabled"),
         lambda: desk_care.end_user_sessions(desk, nobody),
         lambda: desk_care.unbind_identity(desk, nobody, nobody),
-        lambda: desk_care.set_user_password(desk, nobody, "password1"),
+        lambda: desk_care.set_user_password(desk, nobody, GOOD_PASSWORD),
         lambda: desk_care.release_phone(desk, nobody),
         lambda: desk_care.merge_users(desk, nobody, nobody),
         lambda: desk_care.undo(desk, nobody),

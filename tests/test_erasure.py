@@ -34,11 +34,12 @@ from tests.cast import (
     enter_user,
     failure,
 )
+from tests.passwords import GOOD_PASSWORD
 from tests.portal import Portal, configure, event
 from tests.tables import Tables, changes, places_of, read_tables
 from tests.test_concurrency import at_once
 
-CREDENTIALS = {"account": "alice.account", "password": "alice-password"}
+CREDENTIALS = {"account": "alice.account", "password": GOOD_PASSWORD}
 HERE = {"environ_base": {"REMOTE_ADDR": "203.0.113.77"}, "headers": {"User-Agent": "AlicesPhone"}}
 
 
@@ -406,10 +407,10 @@ def test_an_identity_that_is_somebody_elses_by_now_stays(
 ) -> None:
     """Otherwise erasing one user takes what belongs to another."""
     enter_user(app, **CREDENTIALS)
-    enter_user(app, account="second", password="second-password")
+    enter_user(app, account="second", password=GOOD_PASSWORD)
     free = client.post("unbind", client.log_in(alice, **CREDENTIALS)["token"]).json["token"]
     now = client.post(
-        "bind", client.log_in(alice)["token"], account="second", password="second-password"
+        "bind", client.log_in(alice)["token"], account="second", password=GOOD_PASSWORD
     ).json
     close(client, client.post("password-login", **CREDENTIALS).json["token"])
     due(rows)

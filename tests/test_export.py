@@ -20,10 +20,11 @@ from tests.cast import (
     enter_user,
     failure,
 )
+from tests.passwords import GOOD_PASSWORD
 from tests.portal import Portal, configure, event, succeeded
 from tests.tables import read_tables
 
-CREDENTIALS = {"account": "alice", "password": "alice-password"}
+CREDENTIALS = {"account": "alice", "password": GOOD_PASSWORD}
 
 # Which table each part is of, and what of it is not told: secrets, their hashes and blind
 # indexes, and the tenant, which is the user's own everywhere.

@@ -9,11 +9,12 @@ from werkzeug.test import TestResponse
 from app.services import idempotency
 from tests.cast import Reader, failure
 from tests.operators import Script, signed_in
+from tests.passwords import GOOD_PASSWORD
 from tests.test_concurrency import at_once
 
 KEY_TAKEN = (409, "idempotency_key_taken")
 USERS = "/tenants/acme/users"
-DAVE = {"account": "dave", "password": "dave-password"}
+DAVE = {"account": "dave", "password": GOOD_PASSWORD}
 
 
 @pytest.fixture

@@ -11,10 +11,11 @@ from app.services.credentials import check_credentials
 from app.services.password_changes import set_password
 from app.services.phone_numbers import phone_number
 from tests.cast import ACME_CLUB, ACME_SHOP, Client, Person, Reader, WeChat, enter_user, failure
+from tests.passwords import GOOD_PASSWORD, OTHER_PASSWORD
 from tests.test_concurrency import at_once
 
-ALICE = {"account": "alice", "password": "alice-password"}
-NEW = "a-new-password"
+ALICE = {"account": "alice", "password": GOOD_PASSWORD}
+NEW = OTHER_PASSWORD
 
 
 def run(app: Flask, *arguments: str, said: str = "") -> Result:

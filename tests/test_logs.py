@@ -16,8 +16,9 @@ from app.models import User
 from app.models.columns import new_id
 from app.services.transactions import transaction
 from tests.cast import ACME_SHOP, APPS, Client, Person, WeChat, enter_user, failure
+from tests.passwords import GOOD_PASSWORD
 
-PASSWORD = "correct-horse-battery"
+PASSWORD = GOOD_PASSWORD
 WRONG_PASSWORD = "incorrect-horse-battery"
 TRACE = "trace-0001.of_a-caller"
 

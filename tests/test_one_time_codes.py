@@ -153,7 +153,7 @@ def test_a_reset_and_a_new_password_cancel_a_pending_enrolment(
         if how == "reset":
             reset_operator(OPERATOR, session.operator_id)
         else:
-            change_own_password(session, "another-password")
+            change_own_password(session, "silver-lantern-92")
         assert find_pending_enrolment(session.operator_id) is None
         assert begin_enrolment(session.operator_id) != first
 
@@ -225,7 +225,7 @@ def test_a_session_that_has_ended_enrols_nothing(app: Flask, session: SignedIn) 
     """A request that began before the owner ended the session comes too late."""
     with app.app_context():
         totp = app_of(begin_enrolment(session.operator_id).secret)
-        change_own_password(session_of(app, ANN), "another-password")
+        change_own_password(session_of(app, ANN), "silver-lantern-92")
         begin_enrolment(session.operator_id)
         with pytest.raises(SignInNeeded):
             confirm_enrolment(session, code_of(totp))

@@ -27,7 +27,7 @@ from tests.operators import (
 )
 from tests.test_concurrency import at_once
 
-ANN, RITA, NEW = "ann@acme.example", "rita@acme.example", "another-password"
+ANN, RITA, NEW = "ann@acme.example", "rita@acme.example", "silver-lantern-92"
 LIVE = "SELECT id FROM operator_sessions WHERE ended_at IS NULL ORDER BY id"
 
 

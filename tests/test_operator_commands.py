@@ -15,7 +15,7 @@ __all__ = ["run"]
 OPS, ANN = "ops@wxpass.example", "ann@acme.example"
 
 
-def taken_up(app: Flask, output: str, password: str = "a-new-password") -> None:
+def taken_up(app: Flask, output: str, password: str = "silver-lantern-92") -> None:
     """Take up the invitation that a command has printed."""
     invitation = next(line for line in output.splitlines() if "#" in line).partition("#")[2]
     with app.app_context():
@@ -30,8 +30,8 @@ def test_reset_keeps_the_codes(app: Flask, run: Command) -> None:
     assert reset.exit_code == 0
     taken_up(app, reset.output)
     ann = Script(Client(app), ANN)
-    assert ann.sign_in("a-new-password").json["code"] == "one_time_code_needed"
-    assert ann.sign_in("a-new-password", code=code_of(totp)).status_code == 200
+    assert ann.sign_in("silver-lantern-92").json["code"] == "one_time_code_needed"
+    assert ann.sign_in("silver-lantern-92", code=code_of(totp)).status_code == 200
 
 
 def test_reset_of_the_last_platform_admin_needs_a_flag(
@@ -49,7 +49,7 @@ def test_reset_of_the_last_platform_admin_needs_a_flag(
     reset = run("operators", "reset", OPS, "--even-last")
     assert reset.exit_code == 0
     taken_up(app, reset.output)
-    assert ops.sign_in("a-new-password").status_code == 200
+    assert ops.sign_in("silver-lantern-92").status_code == 200
     audited = "SELECT actor_kind, actor_id FROM audit_events WHERE action = 'operator.reset'"
     assert rows(audited) == [("operator", None)]
 

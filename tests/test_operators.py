@@ -48,6 +48,7 @@ from tests.operators import (
     invite,
     signed_in,
 )
+from tests.passwords import OTHER_PASSWORD
 from tests.test_concurrency import at_once
 
 ANN, RITA, OPS = "ann@acme.example", "rita@acme.example", "ops@wxpass.example"
@@ -311,10 +312,10 @@ def test_a_reset_removes_the_password_and_keeps_the_codes(
     invitation = in_context(app, operators.reset_operator, OPERATOR, ann_id)
     assert failure(ann("GET", "/me")) == (401, "sign_in_needed")
     assert failure(ann.sign_in()) == (401, "sign_in_wrong")
-    in_context(app, operators.accept_invitation, invitation, "a-new-password", DEVICE)
+    in_context(app, operators.accept_invitation, invitation, OTHER_PASSWORD, DEVICE)
     assert failure(ann.sign_in()) == (401, "sign_in_wrong")
-    assert failure(ann.sign_in("a-new-password")) == (401, "one_time_code_needed")
-    assert ann.sign_in("a-new-password", code=code_of(totp, 1)).status_code == 200
+    assert failure(ann.sign_in(OTHER_PASSWORD)) == (401, "one_time_code_needed")
+    assert ann.sign_in(OTHER_PASSWORD, code=code_of(totp, 1)).status_code == 200
     refused(app, OperatorUnknown, operators.find_operator_id, "nobody@acme.example")
     assert rows("SELECT details FROM audit_events WHERE action = 'operator.reset'") == [
         ({"before": {"password": True}, "after": {"password": False}},)
@@ -345,8 +346,8 @@ def test_the_command_line_resets_even_the_last_platform_admin(app: Flask) -> Non
     ops = add_operator(app, OPS, "platform")
     with app.app_context():
         invitation = operators.reset_operator(OPERATOR, ops, even_last=True)
-        operators.accept_invitation(invitation, "a-new-password", DEVICE)
-    assert Script(Client(app), OPS).sign_in("a-new-password").status_code == 200
+        operators.accept_invitation(invitation, "silver-lantern-92", DEVICE)
+    assert Script(Client(app), OPS).sign_in("silver-lantern-92").status_code == 200
 
 
 def test_an_operator_does_not_reset_disable_or_demote_themselves(app: Flask, rows: Reader) -> None:

@@ -12,9 +12,10 @@ from flask import Flask
 from app.services import password_tries
 from app.services.password_tries import ACCOUNT, ACCOUNT_AT_ADDRESS, ADDRESS
 from tests.cast import ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader, enter_user, failure
+from tests.passwords import GOOD_PASSWORD
 
 HOME, ATTACKER = "203.0.113.1", "198.51.100.1"
-RIGHT = {"account": "alice", "password": "alice-password"}
+RIGHT = {"account": "alice", "password": GOOD_PASSWORD}
 WRONG = {"account": "alice", "password": "wrong"}
 NOBODY = {"account": "nobody", "password": "wrong"}
 

@@ -19,6 +19,7 @@ from app.services.people_import import Progress, confirm_import, import_people, 
 from app.services.people_previews import Preview, check_people, preview_import
 from app.services.tenants import tenant_id_of
 from tests.cast import GLOBEX_LIFE, Client, Person, Reader, enter_user, statements_sent
+from tests.passwords import GOOD_PASSWORD
 from tests.people import csv_of, xlsx_of
 from tests.test_concurrency import at_once
 
@@ -97,7 +98,7 @@ def test_what_was_previewed_is_not_what_is_imported(
     header = ("账号", "手机号", "昵称", "密码")
     content = xlsx_of(
         header,
-        [" Ａlice ", 13800138001, "爱丽丝", "alice-password"],
+        [" Ａlice ", 13800138001, "爱丽丝", GOOD_PASSWORD],
         [None, "+1 202-555-0123", None, None],
         ["carol"],
     )
@@ -115,7 +116,7 @@ def test_what_was_previewed_is_not_what_is_imported(
     ]
     bound = client.bind(alice)
     assert (bound["user"]["account"], bound["user"]["phone"]) == ("alice", "+8613800138001")
-    credentials = {"account": "alice", "password": "alice-password"}
+    credentials = {"account": "alice", "password": GOOD_PASSWORD}
     assert client.post("password-login", **credentials).status_code == 200
     assert rows("SELECT country_code FROM phones ORDER BY 1") == [(1,), (86,)]
 
@@ -306,7 +307,7 @@ def test_many_people_ask_the_database_more_than_few(
 
 def test_passwords_without_end_are_hashed(acme: UUID) -> None:
     header = ("account", "password")
-    rows = [(f"a{number}", "long-enough") for number in range(MOST_PASSWORDS + 1)]
+    rows = [(f"a{number}", GOOD_PASSWORD) for number in range(MOST_PASSWORDS + 1)]
     assert check_people(acme, read_people(csv_of(header, *rows[:-1]))).bad == []
     with pytest.raises(PeoplePasswordsTooMany):
         preview_import(ANNA, acme, read_people(csv_of(header, *rows)))

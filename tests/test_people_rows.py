@@ -4,14 +4,9 @@ import pytest
 
 from app.schemas.requests import SHORTEST_PASSWORD as SHORTEST_FOR_CHANGES
 from app.schemas.requests import CredentialsRequest, ProfileRequest
+from app.services.password_strength import OF_USERS
 from app.services.people_files import PersonRow
-from app.services.people_rows import (
-    REASONS,
-    SHORTEST_PASSWORD,
-    BadCell,
-    NewPerson,
-    read_person,
-)
+from app.services.people_rows import REASONS, BadCell, NewPerson, read_person
 from app.services.spreadsheet_cells import defused, unwrapped
 
 TEXTS = [
@@ -101,7 +96,7 @@ def test_a_number_is_misread(written: str, read: str) -> None:
 
 
 def test_what_can_be_imported_cannot_log_in_or_the_other_way_round() -> None:
-    assert SHORTEST_PASSWORD == SHORTEST_FOR_CHANGES
+    assert OF_USERS.shortest == SHORTEST_FOR_CHANGES
     for text in TEXTS:
         refused = CredentialsRequest().validate({"account": text, "password": text * 8})
         assert bool(codes(account=text)) == ("account" in refused), repr(text)
@@ -119,8 +114,9 @@ def test_an_account_is_kept_as_it_cannot_be_found() -> None:
 def test_a_reason_cannot_be_said() -> None:
     for code in REASONS:
         bad = BadCell(9, "account", code, earlier_row=3)
-        assert bad.fill(bad.advice)
-        assert ("3" in bad.fill(bad.advice)) == code.endswith("_twice")
+        (advice,) = bad.sentences
+        assert bad.fill(advice)
+        assert ("3" in bad.fill(advice)) == code.endswith("_twice")
 
 
 @pytest.mark.parametrize(

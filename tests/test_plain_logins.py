@@ -31,6 +31,7 @@ from tests.cast import (
     failure,
     taken_back,
 )
+from tests.passwords import GOOD_PASSWORD
 from tests.portal import Portal, configure, event
 from tests.tables import Tables, changes, read_tables
 
@@ -236,7 +237,7 @@ CAME_OF_IT = pytest.mark.parametrize(
 @pytest.fixture
 def known(app: Flask, client: Client, alice: Person, rows: Reader) -> Known:
     """Alice, who is a user by her phone."""
-    enter_user(app, account="alice", password="alice-password")
+    enter_user(app, account="alice", password=GOOD_PASSWORD)
     configure(app)
     return Known(app, rows, client.bind(alice)["token"])
 

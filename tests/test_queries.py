@@ -8,8 +8,9 @@ from flask import Flask
 
 from app.services.key_proofs import check_keys
 from tests.cast import ACME_CLUB, ACME_SHOP, App, Client, Person, enter_user
+from tests.passwords import GOOD_PASSWORD
 
-CREDENTIALS = {"account": "alice", "password": "alice-password"}
+CREDENTIALS = {"account": "alice", "password": GOOD_PASSWORD}
 Call = Callable[[], Any]
 
 

@@ -230,7 +230,7 @@ def test_a_code_that_is_used_while_a_session_ends_is_used_or_kept_whole(
 
     def change() -> str:
         with app.app_context():
-            change_own_password(session, "another-password")
+            change_own_password(session, "silver-lantern-92")
             return "changed"
 
     done = at_once([complete, change])

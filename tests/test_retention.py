@@ -23,6 +23,7 @@ from app.services.tenants import tenant_id_of
 from app.services.transactions import transaction
 from tests.cast import Client, Person, Reader, WeChat, enter_user
 from tests.operators import signed_in
+from tests.passwords import GOOD_PASSWORD
 from tests.portal import REVOKE, Portal, configure, event
 from tests.tables import GONE, changes, read_tables
 from tests.test_concurrency import at_once
@@ -155,7 +156,7 @@ def test_keys_codes_and_counts_of_no_use_go(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     """Otherwise secrets that serve nothing any more wait for a thief."""
-    enter_user(app, account="alice", password="alice-password")
+    enter_user(app, account="alice", password=GOOD_PASSWORD)
     client.log_in(alice)
     client.log_in(alice)
     client.post("password-login", account="alice", password="wrong-password")
@@ -448,7 +449,7 @@ def test_the_trail_names_nobody_but_by_ids(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     """Otherwise what outlives an erasure is personal after all."""
-    enter_user(app, account="alice", password="alice-password", phone="13800138001")
+    enter_user(app, account="alice", password=GOOD_PASSWORD, phone="13800138001")
     login = client.bind(alice)
     client.post("profile", login["token"], nickname="Alice Nickname")
     client.send("DELETE", "/v1/me", login["token"])

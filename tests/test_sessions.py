@@ -4,6 +4,7 @@ import pytest
 from flask import Flask
 
 from tests.cast import ACME_CLUB, ACME_SHOP, Client, Person, Reader, enter_user, failure
+from tests.passwords import GOOD_PASSWORD
 
 
 def age(rows: Reader, column: str, by: str) -> None:
@@ -153,7 +154,7 @@ def test_a_disabled_user_is_out_at_once_and_does_not_come_back(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     """Otherwise disabling somebody means nothing while they hold a token or a phone."""
-    credentials = {"account": "alice", "password": "alice-password"}
+    credentials = {"account": "alice", "password": GOOD_PASSWORD}
     enter_user(app, phone="13800138001", **credentials)
     login = client.bind(alice)
     rows("UPDATE users SET status = 'disabled'")

@@ -96,8 +96,8 @@ def test_a_session_cannot_be_stepped_up_with_the_password_of_another_operator(
     assert invitation
     with app.app_context():
         rita = session_of(app, RITA)
-        change_own_password(rita, "the-password-of-rita")
-    refused(app, PasswordWrong, session, "the-password-of-rita", None)
+        change_own_password(rita, "silver-lantern-92")
+    refused(app, PasswordWrong, session, "silver-lantern-92", None)
 
 
 def test_a_code_is_needed_where_codes_are_enrolled(app: Flask, rows: Reader) -> None:
@@ -151,7 +151,7 @@ def reset(app: Flask, session: SignedIn) -> None:
 
 
 def changed(app: Flask, session: SignedIn) -> None:
-    change_own_password(session_of(app, ANN), "another-password")
+    change_own_password(session_of(app, ANN), "silver-lantern-92")
 
 
 @pytest.mark.parametrize("meanwhile", [ended, disabled, reset, changed])

@@ -29,6 +29,7 @@ from config import Config
 from tests.cast import ACME_SHOP, Client, Person, Reader, WeChat, enter_user, failure
 from tests.operators import PASSWORD as OPERATORS_PASSWORD
 from tests.operators import Script, enrol, signed_in
+from tests.passwords import OTHER_PASSWORD
 from tests.portal import Portal, configure, event, succeeded
 from tests.test_idempotency import create
 from tests.test_logs import PASSWORD, Story
@@ -100,9 +101,9 @@ def keep_operators(app: Flask, told: Story) -> None:
     body = {"email": "new@wxpass.example", "role": "platform"}
     invited = create(ops, "/operators", body)
     told.keep("invitation", invited.json["invitation"])
-    person = {"account": "dave", "password": "password-of-dave", "phone": "13800138002"}
+    person = {"account": "dave", "password": OTHER_PASSWORD, "phone": "13800138002"}
     create(ops, "/tenants/globex/users", person, "key-2")
-    told.keep("password", "password-of-dave")
+    told.keep("password", OTHER_PASSWORD)
     told.keep("operator's password", OPERATORS_PASSWORD)
     told.keep("operator's token", ops.tokens["access_token"], ops.tokens["refresh_token"])
     _, totp, codes = enrol(app, ops.email)

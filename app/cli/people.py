@@ -1,20 +1,18 @@
 """Commands that take the people of a tenant in and out, many at once."""
 
 import sys
-from collections.abc import Sequence
 from typing import BinaryIO
 
 import click
 from flask.cli import with_appcontext
 
 from app.cli.terminal import a_slug, failures_told, show
-from app.languages import translated
+from app.languages import in_both_languages
 from app.services import audit
 from app.services.people_export import Wanted, export_people
 from app.services.people_files import LARGEST_FILE, read_people
 from app.services.people_import import confirm_import
 from app.services.people_previews import Preview, check_people, preview_import
-from app.services.people_rows import BadCell
 from app.services.tenants import tenant_id_of
 
 
@@ -54,16 +52,12 @@ def _tell_bad(preview: Preview) -> None:
         when = preview.imported_at.isoformat(timespec="seconds")
         show(f"This file was imported before, at {when}. 此文件已于 {when} 导入过。")
     for bad in preview.bad:
-        show(bad.row, bad.column or "-", bad.code, _in_both_languages(bad))
+        advice = bad.fill(in_both_languages(*bad.sentences))
+        show(bad.row, bad.column or "-", bad.code, advice)
     if preview.bad:
         count = len({bad.row for bad in preview.bad})
         show(f"{count} bad rows; nobody was imported. 有 {count} 行有误，未导入任何人。")
         sys.exit(1)
-
-
-def _in_both_languages(bad: BadCell) -> str:
-    said: Sequence[str] = (bad.advice, translated(bad.advice, "zh"))
-    return " ".join(bad.fill(one) for one in said)
 
 
 @click.command()

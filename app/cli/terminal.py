@@ -66,7 +66,7 @@ def failures_told_with_any_keys(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except (Failure, SealBroken, OperationalError, ProgrammingError) as error:
             failure = _failure_behind(error)
-            message = in_both_languages(failure.en, failure.parameters)
+            message = in_both_languages(*failure.sentences, parameters=failure.parameters)
             told = [failure.code, failure.about, message]
             raise click.ClickException(": ".join(filter(None, told))) from None
 

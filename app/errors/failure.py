@@ -1,11 +1,11 @@
-"""What every failure has: a stable code, an HTTP status, and what a person is told.
+"""Failures: a stable code, an HTTP status and a message for people.
 
-A failure's `cause` is for the log only, and `about` names a thing to operators; `en` is for people
-and says what to do next. It is the msgid of its Chinese text in
-translations/zh/LC_MESSAGES/messages.po. `{wait}` in it stands for `parameters["wait"]`.
+A failure's `cause` is for the log only, and `about` names a thing to operators. `en` is for people
+and says what to do next; `hints` are sentences that follow it. All of them are msgids of Chinese
+texts in translations/zh/LC_MESSAGES/messages.po. `{wait}` stands for `parameters["wait"]`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -26,12 +26,19 @@ class Failure(Exception):
         errors: Mapping[str, Any] | None = None,
         retry_after: int | None = None,
         about: str = "",
+        hints: Sequence[str] = (),
     ) -> None:
         super().__init__(cause or self.code)
         self.cause = cause or about
         self.about = about
         self.errors = errors
         self.retry_after = retry_after
+        self.hints = hints
+
+    @property
+    def sentences(self) -> Sequence[str]:
+        """Return the msgids of the whole message, to be joined by `app.languages`."""
+        return (self.en, *self.hints)
 
     @property
     def parameters(self) -> Mapping[str, timedelta]:

@@ -35,7 +35,7 @@ def enter_user(
 ) -> UUID:
     """Enter a person by account, by phone, or both, and give the id; a password needs an account.
 
-    Raises AccountExists, PhoneInvalid or PhoneTaken.
+    Raises what `add_user` raises.
     """
     desk.refuse_reader()
     if account is None and (phone is None or password is not None):
@@ -91,7 +91,7 @@ def unbind_identity(desk: Desk, user_id: UUID, social_account_id: UUID) -> None:
 def set_user_password(desk: Desk, user_id: UUID, password: str) -> None:
     """Set a user's password; every session of theirs ends.
 
-    Raises UserUnknown, UserMerged or NoAccount.
+    Raises what `set_password_of` raises.
     """
     desk.refuse_reader()
     set_password_of(desk.actor, desk.tenant_id, User.id == user_id, password)

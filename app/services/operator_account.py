@@ -9,12 +9,13 @@ from sqlalchemy import ColumnElement, or_, select
 
 from app.clock import now
 from app.errors import OperatorSessionUnknown
-from app.models import OperatorSession
+from app.models import OperatorSession, Tenant
 from app.services import audit
 from app.services.one_time_codes import drop_pending_secret
 from app.services.operator_locks import lock_signed_in
 from app.services.operator_sessions import IDLE_LIFETIME, SignedIn, end_sessions_of
 from app.services.operators import OPERATORS
+from app.services.password_strength import require_operator_password
 from app.services.password_tries import forget_account
 from app.services.passwords import hash_password
 from app.services.transactions import transaction
@@ -39,8 +40,13 @@ class OwnSession:
 def change_own_password(signed_in: SignedIn, new_password: str) -> None:
     """Change the operator's password. The other sessions and a pending enrolment end.
 
-    The caller has asked for step-up authentication. Raises SignInNeeded if the session has ended.
+    The caller has asked for step-up authentication. Raises PasswordTooShort, PasswordTooWeak, or
+    SignInNeeded if the session has ended.
     """
+    with transaction() as db:
+        tenant = db.get(Tenant, signed_in.tenant_id) if signed_in.tenant_id else None
+    names = (tenant.name, tenant.slug) if tenant else ()
+    require_operator_password(new_password, signed_in.email, *names)
     password_hash = hash_password(new_password)
     with transaction() as db:
         operator = lock_signed_in(db, signed_in)

@@ -27,6 +27,7 @@ from app.services.one_time_codes import drop_pending_secret, remove_codes
 from app.services.operator_locks import lock_operator, refuse_last_platform_operator
 from app.services.operator_sessions import end_sessions_of
 from app.services.paging import Listing, Page, Paging, read_page
+from app.services.password_strength import require_operator_password
 from app.services.password_tries import forget_account
 from app.services.passwords import hash_password
 from app.services.sessions import Device
@@ -132,11 +133,15 @@ def _refuse_self(actor: audit.Actor, operator_id: UUID, failure: type[Failure]) 
 def accept_invitation(invitation: str, password: str, device: Device) -> str:
     """Set the password of whoever was invited, once; give their e-mail address.
 
-    Raises InvitationInvalid for one that was used, has expired or never was.
+    Raises InvitationInvalid for one that was used, has expired or never was; PasswordTooShort or
+    PasswordTooWeak, and then the invitation can be used again.
     """
     with transaction() as db:
-        # Hashing takes long, so it is no work that a stranger can make us do.
-        _lock_invited(db, invitation)
+        # Only with a valid invitation: checking and hashing a password take long.
+        invited = _lock_invited(db, invitation)
+        tenant = db.get(Tenant, invited.tenant_id) if invited.tenant_id else None
+    names = (tenant.name, tenant.slug) if tenant else ()
+    require_operator_password(password, invited.email, *names)
     password_hash = hash_password(password)
     with transaction() as db:
         operator = _lock_invited(db, invitation)

@@ -1,15 +1,19 @@
 """Setting passwords: by the user who knows the old one, or by an operator."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session
 
 from app.errors import CredentialsWrong, NoAccount, NoPassword, UserMerged, UserUnknown
-from app.models import LoginSession, User
+from app.keyring import SealBroken
+from app.models import LoginSession, Phone, Tenant, User
 from app.services import audit
 from app.services.callers import Caller
 from app.services.credentials import prove_password
+from app.services.password_strength import require_user_password
 from app.services.password_tries import forget_account
 from app.services.passwords import hash_password
 from app.services.sessions import Device, ending
@@ -24,13 +28,14 @@ def change_password(
 ) -> None:
     """Change the user's own password; every other session of theirs ends.
 
-    Raises NoPassword, CredentialsWrong or TooManyTries.
+    Raises NoPassword, CredentialsWrong, TooManyTries, PasswordTooShort or PasswordTooWeak.
     """
     with transaction() as db:
         user = get_user(db, caller.tenant_id, user_id)
     if user.account is None or user.password_hash is None:
         raise NoPassword
     proven = prove_password(caller.tenant_id, user.account, old_password, device)
+    require_user_password(new_password, _known_of(proven))
     _replace(caller, proven, device, hash_password(new_password))
 
 
@@ -50,7 +55,7 @@ def _replace(caller: Caller, proven: User, device: Device, password_hash: str) -
 def set_password(tenant_slug: str, account: str, password: str) -> None:
     """Set a user's password, for an operator; every session of theirs ends.
 
-    Raises TenantUnknown or UserUnknown.
+    Raises TenantUnknown, or what `set_password_of` raises.
     """
     with transaction() as db:
         tenant_id = get_tenant(db, tenant_slug).id
@@ -62,8 +67,12 @@ def set_password_of(
 ) -> None:
     """Set the password of one user of a tenant; every session of theirs ends.
 
-    Raises UserUnknown, UserMerged, or NoAccount for who could not log in with it.
+    Raises UserUnknown, UserMerged, NoAccount for a user who could not log in with it,
+    PasswordTooShort or PasswordTooWeak.
     """
+    with transaction() as db:
+        user, _ = _find_changeable(db, select(User).where(User.tenant_id == tenant_id, which))
+    require_user_password(password, _known_of(user))
     _set(actor, tenant_id, which, hash_password(password))
 
 
@@ -72,19 +81,42 @@ def _set(
     actor: audit.Actor, tenant_id: UUID, which: ColumnElement[bool], password_hash: str
 ) -> None:
     with transaction() as db:
-        user = _lock(db, User.tenant_id == tenant_id, which)
-        if user is None:
-            raise UserUnknown
-        if user.status == "merged":
-            raise UserMerged
-        if user.account is None:
-            raise NoAccount
+        one = select(User).where(User.tenant_id == tenant_id, which)
+        user, account = _find_changeable(db, one.with_for_update())
         had = {"password": "set" if user.password_hash else None}
         user.password_hash = password_hash
         _end_sessions(db, user)
-        forget_account(db, tenant_id, user.account)
+        forget_account(db, tenant_id, account)
         after = {"password": "replaced" if had["password"] else "set"}
         audit.record(db, tenant_id, actor, "user.password_set", user.id, before=had, after=after)
+
+
+def _find_changeable(db: Session, one: Select[User]) -> tuple[User, str]:
+    """Return the user and the account; raise UserUnknown, UserMerged or NoAccount."""
+    user = db.scalar(one)
+    if user is None:
+        raise UserUnknown
+    if user.status == "merged":
+        raise UserMerged
+    if user.account is None:
+        raise NoAccount
+    return user, user.account
+
+
+def _known_of(user: User) -> Sequence[str | None]:
+    """Return what a password of the user must not consist of, in a transaction of its own."""
+    its = (Phone.tenant_id == Tenant.id) & (Phone.user_id == user.id)
+    wanted = select(Tenant.name, Tenant.slug, Phone).outerjoin(Phone, its)
+    with transaction() as db:
+        name, slug, phone = db.execute(wanted.where(Tenant.id == user.tenant_id)).one()
+    return user.account, user.nickname, _read_number(phone), name, slug
+
+
+def _read_number(phone: Phone | None) -> str | None:
+    """Return the number, or None if there is none or its key was given up (`keys forget`)."""
+    with suppress(SealBroken):
+        return phone.number if phone else None
+    return None
 
 
 def _lock(db: Session, *which: ColumnElement[bool]) -> User | None:

@@ -6,7 +6,7 @@ far it is. Then all are written in one short transaction.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
 from threading import Thread
 from uuid import UUID
@@ -210,7 +210,9 @@ def _import(
 
 def _refusal(bad: Sequence[BadCell]) -> PeopleRefused:
     rows = ", ".join(str(row) for row in sorted({one.row for one in bad})[:20])
-    return PeopleRefused(errors={"rows": [asdict(one) for one in bad[:MOST_TOLD]]}, about=rows)
+    told = ("row", "column", "code", "earlier_row")
+    cells = [{name: getattr(one, name) for name in told} for one in bad[:MOST_TOLD]]
+    return PeopleRefused(errors={"rows": cells}, about=rows)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from app.models.columns import new_id
 from app.services import audit
 from app.services.people_checks import find_taken, in_order, read_rows
 from app.services.people_files import PeopleFile
+from app.services.people_passwords import find_weak_passwords
 from app.services.people_rows import BadCell, NewPerson
 from app.services.phone_numbers import PhoneNumber
 from app.services.transactions import transaction
@@ -74,10 +75,11 @@ def preview_import(actor: audit.Actor, tenant_id: UUID, file: PeopleFile) -> Pre
 
 def _check(tenant_id: UUID, file: PeopleFile) -> tuple[Preview, Sequence[NewPerson]]:
     read = read_rows(file.people)
+    weak = find_weak_passwords(tenant_id, read)
     with transaction() as db:
         taken = find_taken(db, tenant_id, read.people)
         imported_at = db.scalar(_last_import(tenant_id, _file_index(tenant_id, file)))
-    bad = in_order([*read.bad, *taken])
+    bad = in_order([*read.bad, *weak, *taken])
     good = len(read.people) - len({one.row for one in bad})
     return Preview(len(read.people), good, bad, file.columns, imported_at), read.people
 

@@ -3,19 +3,19 @@
 The same rules as for logging in and for `users add`; tests/test_people_rows.py holds them together.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from unicodedata import category
 
 from app.catalogue import N_
-from app.errors import PhoneInvalid
+from app.errors import PasswordTooWeak, PhoneInvalid
+from app.services.password_strength import OF_USERS
 from app.services.people_files import PersonRow
 from app.services.phone_numbers import PhoneNumber, phone_number
 from app.services.spreadsheet_cells import DigitsLost, digits_text
 from app.services.users import account_name
 
 LONGEST = {"account": 64, "nickname": 64, "password": 128}
-SHORTEST_PASSWORD = 8
 
 
 # Stable codes, and the msgid of what a person is told. {row} is the earlier row it collides with.
@@ -38,6 +38,7 @@ REASONS = {
     "nickname_too_long": N_("A nickname has at most 64 characters."),
     "nickname_unusable": N_("A nickname has no control characters."),
     "password_too_short": N_("A password has at least 8 characters."),
+    "password_too_weak": PasswordTooWeak.en,
     "password_too_long": N_("A password has at most 128 characters."),
     "password_unusable": N_("A password has no control characters, and more than blanks."),
     "password_without_account": N_("A password needs an account in the same row."),
@@ -46,20 +47,21 @@ REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class BadCell:
-    """Why a row cannot be imported; `advice` is the msgid of what a person is told.
+    """Why a row cannot be imported. `column` is empty if the reason concerns the whole row.
 
-    `column` is empty where it is about the whole row.
+    `hints` are msgids of sentences that follow the reason's own.
     """
 
     row: int
     column: str
     code: str
     earlier_row: int | None = None
+    hints: Sequence[str] = ()
 
     @property
-    def advice(self) -> str:
-        """Give the msgid."""
-        return REASONS[self.code]
+    def sentences(self) -> Sequence[str]:
+        """Return the msgids of the advice, to be joined by `app.languages`."""
+        return (REASONS[self.code], *self.hints)
 
     def fill(self, advice: str) -> str:
         """Put the earlier row into the advice, or its translation."""
@@ -116,7 +118,7 @@ def _wrong_texts(row: PersonRow) -> Iterator[tuple[str, str]]:
             yield column, f"{column}_too_long"
         elif text and not _is_usable(text):
             yield column, f"{column}_unusable"
-    if row.password and len(row.password) < SHORTEST_PASSWORD:
+    if row.password and len(row.password) < OF_USERS.shortest:
         yield "password", "password_too_short"
     if row.password and not row.account:
         yield "password", "password_without_account"

@@ -16,6 +16,7 @@ from app.models import Phone, SocialAccount, User
 from app.models.columns import new_id
 from app.services import audit
 from app.services.decision import KnownUser
+from app.services.password_strength import require_user_password
 from app.services.passwords import hash_password
 from app.services.phone_numbers import PhoneNumber, number_index, phone_number
 from app.services.tenants import get_tenant
@@ -186,13 +187,15 @@ def add_user(
     nickname: str | None = None,
     actor: audit.Actor = audit.OPERATOR,
 ) -> UUID:
-    """Enter a person whom the tenant knows, by account, by phone, or both.
+    """Add a user by account, by phone, or both, and return the id.
 
-    Raises TenantUnknown, AccountExists, PhoneInvalid or PhoneTaken, and then adds nothing.
+    Raises TenantUnknown, AccountExists, PhoneInvalid, PhoneTaken, PasswordTooShort or
+    PasswordTooWeak, and then adds nothing.
     """
-    password_hash = password and hash_password(password)
-    number = phone and phone_number(phone)
+    number = phone_number(phone) if phone else None
     name = account and account_name(account)
+    known = (name, nickname, number.e164 if number else None)
+    password_hash = password and _hash_strong_password(tenant_slug, password, known)
     try:
         with transaction() as db:
             tenant = get_tenant(db, tenant_slug)
@@ -207,6 +210,13 @@ def add_user(
             return user.id
     except IntegrityError as error:
         raise REFUSALS.get(violated(error) or "", error) from None
+
+
+def _hash_strong_password(tenant_slug: str, password: str, known: Sequence[str | None]) -> str:
+    with transaction() as db:
+        tenant = get_tenant(db, tenant_slug)
+    require_user_password(password, (*known, tenant.name, tenant.slug))
+    return hash_password(password)
 
 
 REFUSALS: dict[str, type[Exception]] = {

@@ -49,7 +49,7 @@ class DemoOperator:
     password: str
 
 
-OPERATOR = DemoOperator("demo@wxpass.example", "console-demo-password")
+OPERATOR = DemoOperator("demo@wxpass.example", "quiet-lantern-harbour")
 
 TENANTS = (
     DemoTenant(
@@ -72,8 +72,8 @@ TENANTS = (
             ),
         ),
         users=(
-            DemoUser("alice", "alice-demo-password", "+8613800138001"),
-            DemoUser("bob", "bob-demo-password", "+8613800138002"),
+            DemoUser("alice", "alice-likes-green-tea", "+8613800138001"),
+            DemoUser("bob", "bob-likes-green-tea", "+8613800138002"),
         ),
     ),
     DemoTenant(
@@ -88,7 +88,7 @@ TENANTS = (
                 "globex",
             ),
         ),
-        users=(DemoUser("carol", "carol-demo-password", "+8613800138003"),),
+        users=(DemoUser("carol", "carol-likes-green-tea", "+8613800138003"),),
     ),
 )
 

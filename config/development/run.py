@@ -246,7 +246,7 @@ def _summary(run: Run, service: str, wechat: str) -> str:
         f"  Console / 控制台  {service}/console/   {OPERATOR.email}   {OPERATOR.password}",
         f"  WeChat / 微信     {wechat}",
         f"  Logs / 日志       {run.logs}/*.log",
-        "  Accounts / 账号   alice, bob (acme), carol (globex)   NAME-demo-password",
+        "  Accounts / 账号   alice, bob (acme), carol (globex)   NAME-likes-green-tea",
     ]
     return "\n".join(lines)
 

@@ -9,8 +9,9 @@ from werkzeug.test import TestResponse
 
 from app.services import audit
 from app.services.operators import invite_operator
+from tests.passwords import GOOD_PASSWORD
 
-PASSWORD = "a-long-enough-password"
+PASSWORD = GOOD_PASSWORD
 ROOT = "/console"
 # First parts of the addresses below /console/t/<slug>/; the others are the service's own.
 TENANT_PAGES = ("", "apps", "users", "people", "sessions", "audit")

@@ -14,6 +14,7 @@ from app.services.operators import INVITATION_LIFETIME
 from config import Config
 from tests.cast import Reader
 from tests.console.desk import PASSWORD, Browser, add_operator, invite, notes, signed_in
+from tests.passwords import OTHER_PASSWORD
 
 WRONG = ("error", "E-mail address or password is wrong.")
 OUT = "/console/sign-in"
@@ -43,7 +44,7 @@ def test_what_is_wrong_is_not_told(app: Flask, rows: Reader) -> None:
     rows("UPDATE operators SET status = 'disabled' WHERE email = 'off@acme.example'")
     told = set()
     for email, password in (
-        ("ann@acme.example", "another-password"),
+        ("ann@acme.example", OTHER_PASSWORD),
         ("nobody@acme.example", PASSWORD),
         ("eve@acme.example", PASSWORD),
         ("off@acme.example", PASSWORD),
@@ -306,7 +307,7 @@ def test_an_invitation_is_good_for_ever(app: Flask, rows: Reader) -> None:
 
 
 @pytest.mark.parametrize(
-    ("password", "again"), [("eleven-char", "eleven-char"), (PASSWORD, "another-password")]
+    ("password", "again"), [("eleven-char", "eleven-char"), (PASSWORD, OTHER_PASSWORD)]
 )
 def test_a_password_is_weak_or_mistyped(app: Flask, password: str, again: str) -> None:
     secret = invite(app, "ann@acme.example", "tenant_admin", "acme")

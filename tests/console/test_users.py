@@ -5,12 +5,13 @@ from flask import Flask
 
 from tests.cast import ACME_CLUB, ACME_SHOP, Client, Person, Reader, enter_user
 from tests.console.desk import PASSWORD, Desk
+from tests.passwords import GOOD_PASSWORD, OTHER_PASSWORD
 
 ENTERED = {
     "account": "carol",
     "phone": "13800138003",
     "nickname": "Carol",
-    "password": "longenough",
+    "password": GOOD_PASSWORD,
 }
 
 
@@ -104,7 +105,7 @@ def test_a_person_is_entered(app: Flask, client: Client) -> None:
     page = Desk(app).press("/users/enter", **ENTERED)
     assert "The person is entered." in page
     assert "138****8003" in page
-    login = client.post("password-login", account="carol", password="longenough")
+    login = client.post("password-login", account="carol", password=GOOD_PASSWORD)
     assert login.status_code == 200
 
 
@@ -158,15 +159,15 @@ def test_passwords_are_set(app: Flask, client: Client, alice: Person) -> None:
     """Otherwise who forgot theirs is locked out; or one is shown."""
     desk, user = Desk(app), enter_user(app, account="dora")
     where = f"/users/{user}"
-    assert "shorter" not in desk.press(f"{where}/password", password="a new password")
-    login = client.post("password-login", account="dora", password="a new password")
+    assert "shorter" not in desk.press(f"{where}/password", password=OTHER_PASSWORD)
+    login = client.post("password-login", account="dora", password=OTHER_PASSWORD)
     assert login.status_code == 200
     refused = desk.post(f"{where}/password", password="short")
     assert 'class="wrong"' in refused.text
     assert 'value="short"' not in refused.text
     assert "argon2" not in refused.text + desk.read(f"{where}/show") + desk.read("/audit/")
     bare = client.bind(alice)["user"]["id"]
-    refused = desk.post(f"/users/{bare}/password", password="a new password")
+    refused = desk.post(f"/users/{bare}/password", password=OTHER_PASSWORD)
     assert refused.status_code == 409
     assert "a password would open nothing" in refused.text
 

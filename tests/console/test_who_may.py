@@ -13,6 +13,7 @@ from app.services.people_previews import preview_import
 from app.services.tenants import tenant_id_of
 from tests.cast import ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader, enter_user
 from tests.console.desk import Browser, Desk
+from tests.passwords import OTHER_PASSWORD
 from tests.people import csv_of
 
 LISTS = ("/apps/", "/users/", "/sessions/", "/audit/")
@@ -48,7 +49,7 @@ class Theirs:
             (f"{user}/sessions/{self.session}/end", {}),
             (f"/sessions/{self.session}/end", {}),
             (f"{user}/identities/{self.identity}/unbind", {}),
-            (f"{user}/password", {"password": "a new password"}),
+            (f"{user}/password", {"password": OTHER_PASSWORD}),
             (f"{user}/release-phone", {}),
             (f"{user}/merge", {"into_id": self.other, "confirmed": "yes"}),
             (f"{user}/undo-merge", {}),

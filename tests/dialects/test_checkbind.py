@@ -15,8 +15,9 @@ from tests.cast import (
     enter_user,
     wechat_headers,
 )
+from tests.passwords import GOOD_PASSWORD
 
-PASSWORD = "correct horse battery"
+PASSWORD = GOOD_PASSWORD
 
 
 class Page:

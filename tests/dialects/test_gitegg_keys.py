@@ -16,8 +16,9 @@ from tests.cast import (
     enter_user,
 )
 from tests.dialects.gitegg_client import MiniProgram, data, refused
+from tests.passwords import GOOD_PASSWORD
 
-PASSWORD = "correct horse battery"
+PASSWORD = GOOD_PASSWORD
 
 
 @pytest.fixture

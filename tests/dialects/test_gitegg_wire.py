@@ -19,8 +19,9 @@ from tests.cast import (
     wechat_headers,
 )
 from tests.dialects.gitegg_client import MiniProgram, data, refused
+from tests.passwords import GOOD_PASSWORD
 
-PASSWORD = "correct horse battery"
+PASSWORD = GOOD_PASSWORD
 WX = f"/wx/user/{ACME_SHOP.appid}"
 
 

@@ -17,10 +17,11 @@ from tests.cast import (
     enter_user,
     wechat_headers,
 )
+from tests.passwords import GOOD_PASSWORD
 from tests.test_concurrency import at_once
 
 CLAIMED = {"nickName": "阿丽 🌸", "avatarUrl": "https://thirdwx.qlogo.cn/a/132", "gender": 2}
-PASSWORD = "correct horse battery"
+PASSWORD = GOOD_PASSWORD
 
 
 class MiniProgram:

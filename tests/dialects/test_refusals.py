@@ -20,10 +20,11 @@ from tests.cast import (
     enter_user,
     wechat_headers,
 )
+from tests.passwords import GOOD_PASSWORD
 from tests.test_bad_input import nothing_written
 from tests.test_logs import Captured, log_into
 
-PASSWORD, WRONG = "correct horse battery", "incorrect horse battery"
+PASSWORD, WRONG = GOOD_PASSWORD, "incorrect horse battery"
 FAILURES = (
     *("token_invalid", "token_of_another_app", "session_expired", "session_replaced"),
     *("session_key_expired", "credentials_wrong"),

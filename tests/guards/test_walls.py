@@ -26,6 +26,7 @@ from tests.cast import (
     failure,
     wechat_headers,
 )
+from tests.passwords import GOOD_PASSWORD
 from tests.portal import Portal, configure
 from tests.portal import event as said
 
@@ -129,7 +130,7 @@ def test_no_query_reaches_the_neighbours_rows(
 
     Acme has a twin of everything: the same people, phones, accounts and passwords.
     """
-    credentials = {"account": "alice", "password": "alice-password"}
+    credentials = {"account": "alice", "password": GOOD_PASSWORD}
     for tenant in ("acme", "globex"):
         enter_user(app, tenant, phone="13800138001", **credentials)
     client.bind(alice, ACME_SHOP)
@@ -173,7 +174,7 @@ def test_an_account_and_its_password_are_good_in_their_own_tenant_only(
     app: Flask, client: Client
 ) -> None:
     """Otherwise an account of one tenant logs in at another."""
-    from_globex = {"account": "carol", "password": "carol-password"}
+    from_globex = {"account": "carol", "password": GOOD_PASSWORD}
     enter_user(app, "globex", **from_globex)
     assert client.post("password-login", app=GLOBEX_LIFE, **from_globex).status_code == 200
     refused = client.post("password-login", app=ACME_SHOP, **from_globex)

@@ -13,16 +13,17 @@ from werkzeug.test import TestResponse
 
 from app.errors import FAILURES
 from tests.cast import Reader, WeChat, enter_user, failure, taken_back
+from tests.passwords import GOOD_PASSWORD
 from tests.properties.hands import Hands
 from tests.properties.people import Clock, Refused, Said, Session, User
 from tests.properties.records import held, known, lasting, name_sessions, read
 from tests.properties.witness import Hear, Witness
 
 PASSWORDS = {
-    ("acme", "desk"): "acme-password",
-    ("acme", "boss"): "boss-password",
-    ("globex", "desk"): "globex-password",
-    ("globex", "boss"): "chief-password",
+    ("acme", "desk"): f"{GOOD_PASSWORD}-a",
+    ("acme", "boss"): f"{GOOD_PASSWORD}-b",
+    ("globex", "desk"): f"{GOOD_PASSWORD}-c",
+    ("globex", "boss"): f"{GOOD_PASSWORD}-d",
 }
 BOSSES_PHONE = "13800138001"
 ABOUT_WHOM = ("X-User-Id", "X-Tenant-Id", "X-App-Id", "X-Session-Id")

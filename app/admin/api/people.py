@@ -9,7 +9,7 @@ from app.admin.access import desk_change, step_up_required, this_desk
 from app.admin.api.blueprint import Blueprint
 from app.admin.downloads import CSV, people_csv
 from app.api.blueprint import REFERENCE, whole_body
-from app.languages import accepted_language, translated
+from app.languages import accepted_language, all_translated
 from app.schemas.admin_imports import PreviewResponse, ProgressResponse
 from app.schemas.admin_requests import ExportRequest
 from app.schemas.requests import EmptyRequest
@@ -78,7 +78,7 @@ def _in_words(preview: Preview) -> dict[str, Any]:
             "row": one.row,
             "column": one.column,
             "code": one.code,
-            "advice": one.fill(translated(one.advice, language)),
+            "advice": one.fill(all_translated(one.sentences, language)),
         }
         for one in preview.bad
     ]
