@@ -379,7 +379,11 @@ AUTHORIZATIONS = {
     "Bearer " + "x" * 10_000: TOKEN_INVALID,
     "Bearer wxp_é\xff": TOKEN_INVALID,
     "Bearer a b": TOKEN_INVALID,
-    "Bearer null": TOKEN_INVALID,
+    "Bearer null": TOKEN_MISSING,
+    "bearer undefined": TOKEN_MISSING,
+    "Bearer  undefined ": TOKEN_MISSING,
+    "Bearer Undefined": TOKEN_INVALID,
+    "undefined": TOKEN_MISSING,
 }
 
 
