@@ -63,8 +63,8 @@ def _refuse_unusable(**credentials: str) -> None:
         wrong.add("account")
     if wrong & {"account"}:
         raise click.UsageError(
-            "An account has 1 to 64 characters, no control characters. "
-            "账号须为 1 到 64 个字符，不含控制字符。"
+            "An account has 1 to 64 characters, some of them visible. "
+            "账号须为 1 到 64 个字符，且至少有一个可见字符。"
         )
     if wrong:
         raise click.UsageError(

@@ -18,6 +18,7 @@ from app.services.paging import Leaf, Listing, Numbered, Page, Paging, read_leaf
 from app.services.phone_numbers import masked_as_written, number_index, phone_number
 from app.services.transactions import transaction
 from app.services.users import account_name
+from app.text_cleaning import has_something_visible
 
 SHOWN_SESSIONS, SHOWN_EVENTS, SHOWN_MERGES = 20, 20, 20
 # An id is made with its row, so by ids rows are in the order of `created_at`, and have an index.
@@ -114,7 +115,8 @@ def _wanted(desk: Desk, query: UserQuery) -> Sequence[ColumnElement[bool]]:
     wanted: list[ColumnElement[bool]] = [User.tenant_id == desk.tenant_id]
     if query.name is not None:
         nickname = _begins(func.lower(User.nickname), query.name)
-        wanted.append(or_(_begins(User.account, account_name(query.name)), nickname))
+        account = account_name(query.name)
+        wanted.append(or_(_begins(User.account, account), nickname) if account else nickname)
     if query.account is not None:
         wanted.append(_begins(User.account, account_name(query.account)))
     if query.nickname is not None:
@@ -194,7 +196,8 @@ def _shown(user: User, phone: Phone | None) -> FoundUser:
     return FoundUser(
         user.id,
         user.account,
-        user.nickname,
+        # A nickname from before they were cleaned may have no visible character to click on.
+        user.nickname if has_something_visible(user.nickname or "") else None,
         user.avatar_url,
         masked_as_written(phone.number) if phone and phone.number else None,
         user.status,

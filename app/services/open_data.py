@@ -10,6 +10,7 @@ from app.services.callers import Caller
 from app.services.counts import count
 from app.services.phone_numbers import PhoneNumber, phone_number
 from app.services.profiles import (
+    LONGEST_KEPT,
     NOBODYS_NICKNAME,
     KeptProfile,
     keep_typed_profile,
@@ -21,6 +22,7 @@ from app.services.session_keys import with_session_keys
 from app.services.social_accounts import get_social_account
 from app.services.transactions import transaction
 from app.services.wechat_calls import client, with_access_token
+from app.text_cleaning import clean_name
 from app.wechat import (
     PhoneInfo,
     SignatureMismatch,
@@ -67,9 +69,8 @@ def keep_open_profile(
         raise OpenDataOfAnother
     if raw_user_info(raw_data).nickname != info.nickname:
         raise SignatureMismatch  # a signature of other data; CBC by itself proves nothing
-    shown = replace(
-        info, nickname=presentable(info.nickname), avatar_url=presentable(info.avatar_url)
-    )
+    nickname = clean_name(info.nickname)[:LONGEST_KEPT]
+    shown = replace(info, nickname=nickname, avatar_url=presentable(info.avatar_url))
     if shown.nickname != NOBODYS_NICKNAME:
         told_now = shown.nickname, shown.avatar_url, shown.gender
         with transaction() as db:

@@ -20,6 +20,7 @@ from app.services.passwords import hash_password
 from app.services.phone_numbers import PhoneNumber, number_index, phone_number
 from app.services.tenants import get_tenant
 from app.services.transactions import LostRace, transaction, violated
+from app.text_cleaning import without_invisible
 
 
 class UserGone(LostRace):
@@ -45,8 +46,14 @@ class Profile:
 
 
 def account_name(text: str) -> str:
-    """Spell an account name the one way it is kept: NFKC, no blanks around, lower case."""
-    return unicodedata.normalize("NFKC", text).strip().casefold()
+    """Return the canonical spelling of an account, in which it is stored and compared.
+
+    The spelling has no invisible characters and no spaces around it, and is in lower case and in
+    NFKC. NFKC implies NFC, and turns the wide letters of Chinese keyboards into plain ones. The
+    canonical spelling of a canonical spelling is itself.
+    """
+    folded = unicodedata.normalize("NFKC", without_invisible(text)).casefold()
+    return unicodedata.normalize("NFKC", folded).strip()
 
 
 def get_profile(db: Session, tenant_id: UUID, user_id: UUID) -> Profile:
