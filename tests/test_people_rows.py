@@ -50,6 +50,8 @@ def codes(**texts: str) -> set[tuple[str, str]]:
         ({"phone": "1.38E+10"}, {("phone", "phone_digits_lost")}),
         ({"phone": "1.38001E+10"}, {("phone", "phone_digits_lost")}),
         ({"account": "a", "nickname": "n" * 65}, {("nickname", "nickname_too_long")}),
+        ({"account": "a", "phone": "12306"}, {("phone", "phone_not_mobile")}),
+        ({"account": "a", "phone": "85268326366"}, {("phone", "phone_plus_missing")}),
         ({"account": "a", "password": "short"}, {("password", "password_too_short")}),
         ({"account": "a", "password": "p" * 129}, {("password", "password_too_long")}),
         ({"account": "a", "password": " " * 9}, {("password", "password_unusable")}),

@@ -35,7 +35,7 @@ def enter_user(
 ) -> UUID:
     """Enter a person by account, by phone, or both, and give the id; a password needs an account.
 
-    Raises AccountExists, PhoneInvalid or PhoneTaken.
+    Raises AccountExists, PhoneTaken or what `phone_number` raises.
     """
     desk.refuse_reader()
     if account is None and (phone is None or password is not None):

@@ -2,13 +2,15 @@
 
 from dataclasses import replace
 
+import structlog
+
 from app.clock import now
 from app.errors import OpenDataOfAnother
 from app.models import Measure
 from app.services.apps import AppConfig
 from app.services.callers import Caller
 from app.services.counts import count
-from app.services.phone_numbers import PhoneNumber, phone_number
+from app.services.phone_numbers import PhoneNumber, find_refusal, number_from_wechat
 from app.services.profiles import (
     LONGEST_KEPT,
     NOBODYS_NICKNAME,
@@ -32,6 +34,8 @@ from app.wechat import (
     raw_user_info,
     verify_signature,
 )
+
+log = structlog.get_logger()
 
 # A tap is sent at once; the rest is room for slow networks and for clocks.
 MAX_AGE_SECONDS = 600
@@ -114,4 +118,9 @@ def phone_of_data(app: AppConfig, caller: Caller, encrypted_data: str, iv: str) 
 
 
 def _number(info: PhoneInfo) -> PhoneNumber:
-    return phone_number(info.pure_phone_number, info.country_code)
+    """Return the number as it is kept. Log why it would not be accepted if a person typed it."""
+    number = number_from_wechat(info.pure_phone_number, info.country_code)
+    refusal = find_refusal(number)
+    if refusal is not None:
+        log.warning("wechat_phone_unusual", reason=refusal.code)
+    return number

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from unicodedata import category
 
 from app.catalogue import N_
-from app.errors import PhoneInvalid
+from app.errors import PhoneInvalid, PhoneNotMobile, PhonePlusMissing
 from app.services.people_files import PersonRow
 from app.services.phone_numbers import PhoneNumber, phone_number
 from app.services.spreadsheet_cells import DigitsLost, digits_text
@@ -30,7 +30,6 @@ REASONS = {
     "account_unusable": N_("An account needs characters that can be seen."),
     "account_twice": N_("The account stands in row {row} already."),
     "account_taken": N_("A user has this account already."),
-    "phone_invalid": N_("This is no phone number that can exist. Outside China it begins with +."),
     "phone_digits_lost": N_(
         "Excel has shortened this number. Format the column as text and enter it again."
     ),
@@ -42,6 +41,8 @@ REASONS = {
     "password_unusable": N_("A password has no control characters, and more than blanks."),
     "password_without_account": N_("A password needs an account in the same row."),
 }
+PHONE_REFUSALS = (PhoneInvalid, PhoneNotMobile, PhonePlusMissing)
+REASONS |= {refusal.code: refusal.en for refusal in PHONE_REFUSALS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +114,8 @@ def _phone(text: str) -> tuple[PhoneNumber | None, str]:
         return phone_number(digits_text(text)), ""
     except DigitsLost:
         return None, "phone_digits_lost"
-    except PhoneInvalid:
-        return None, "phone_invalid"
+    except PHONE_REFUSALS as refusal:
+        return None, refusal.code
 
 
 def _wrong_texts(texts: Mapping[str, str]) -> Iterator[tuple[str, str]]:

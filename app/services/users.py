@@ -195,7 +195,8 @@ def add_user(
 ) -> UUID:
     """Enter a person whom the tenant knows, by account, by phone, or both.
 
-    Raises TenantUnknown, AccountExists, PhoneInvalid or PhoneTaken, and then adds nothing.
+    Raises TenantUnknown, AccountExists, PhoneTaken or what `phone_number` raises, and then adds
+    nothing.
     """
     password_hash = password and hash_password(password)
     number = phone and phone_number(phone)
