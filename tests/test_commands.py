@@ -96,6 +96,7 @@ def test_a_command_that_operators_need_is_missing() -> None:
         *("apps", "apps add", "apps list", "apps disable", "apps enable"),
         *("apps set", "apps set-secret", "apps set-next-secret", "apps set-push", "apps verify"),
         *("users", "users add", "users list", "users set-password", "users undo-merge"),
+        *("users normalise-accounts", "users set-account"),
         *("users import", "users export"),
         *("operators", "operators invite", "operators list", "operators reset"),
         *("operators remove-codes", "operators disable", "operators enable"),
