@@ -32,6 +32,8 @@ R = TypeVar("R")
 # Where clients put their login token; whichever of them is there counts, Authorization first.
 AUTHORIZATION = "Authorization"
 BARE_TOKEN_HEADERS = ("X-Litemall-Token", "X-OA-Token")
+# What JavaScript sends for a token that its client does not have.
+NO_TOKENS = {"", "undefined", "null"}
 DISABLED = (AppDisabled, TenantDisabled, UserDisabled)
 LONGEST_TOKEN = 128
 LONGEST_DEVICE = 200
@@ -48,11 +50,14 @@ class CurrentUser:
 
 
 def find_bearer_token() -> str | None:
-    """Read the login token from the headers that carry one; raise TokensDiffer for two."""
+    """Return the login token of the headers that carry one; raise TokensDiffer for two.
+
+    `Bearer undefined`, `Bearer null` and an empty header carry none.
+    """
     scheme, _, token = request.headers.get(AUTHORIZATION, "").partition(" ")
     told = [token] if scheme.lower() == "bearer" else []
     told += [request.headers.get(name, "") for name in BARE_TOKEN_HEADERS]
-    tokens = {token.strip() for token in told} - {""}
+    tokens = {token.strip() for token in told} - NO_TOKENS
     if len(tokens) > 1:
         raise TokensDiffer
     return next(iter(tokens), None)

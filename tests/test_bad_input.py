@@ -282,6 +282,9 @@ NO_TEXT = [None, 1, 1.5, True, [], ["a"], {}, 10**4000]
 NO_AVATARS = ["http://x.com/a", "javascript:alert(1)", "//x.com/a", "https://", "https://[::1/a"]
 NO_AVATARS += ["data:image/png;base64,AAAA", "https://x.com/a b", "a", "https://x.com/\n"]
 NO_GOOD_TEXT = ["", "a\0b", "a\nb", "a\x1bb", "a\x7fb", "a\x85b", "\ud800", "a\udfff"]
+# Accounts and nicknames lose invisible characters, and are refused if nothing is left.
+NO_GOOD_NAME = ["", " ", "\0", "\n", "\u200b\u200d", "\u3164", "\ufe0f", "\u2800"]
+NO_GOOD = {"account": [*NO_GOOD_NAME, "\ud800", "a\udfff"], "nickname": [*NO_GOOD_NAME, "\ud800"]}
 
 
 def test_a_text_that_cannot_be_kept_or_shown_is_refused_by_name(
@@ -290,7 +293,7 @@ def test_a_text_that_cannot_be_kept_or_shown_is_refused_by_name(
     """Otherwise NUL or half a character is a 500 from Postgres, and a novel is a nickname."""
     with nothing_written(rows):
         for name, what, longest, others in TEXTS:
-            for value in [*NO_TEXT, *NO_GOOD_TEXT, "花" * (longest + 1)]:
+            for value in [*NO_TEXT, *NO_GOOD.get(what, NO_GOOD_TEXT), "花" * (longest + 1)]:
                 token = tokens[ROUTES[name].login]
                 answer = ROUTES[name].send(client, token, json=others | {what: value})
                 assert (what, value, *failure(answer)) == (what, value, *REQUEST_INVALID)
@@ -380,7 +383,11 @@ AUTHORIZATIONS = {
     "Bearer " + "x" * 10_000: TOKEN_INVALID,
     "Bearer wxp_é\xff": TOKEN_INVALID,
     "Bearer a b": TOKEN_INVALID,
-    "Bearer null": TOKEN_INVALID,
+    "Bearer null": TOKEN_MISSING,
+    "bearer undefined": TOKEN_MISSING,
+    "Bearer  undefined ": TOKEN_MISSING,
+    "Bearer Undefined": TOKEN_INVALID,
+    "undefined": TOKEN_MISSING,
 }
 
 

@@ -141,6 +141,51 @@ def test_what_is_unusual_but_good_is_answered_by_flask(
         assert told(answer) == told(expected)
 
 
+# What JavaScript sends for a token that its client does not have, alone and beside a good one.
+MISSING_TOKENS: dict[str, tuple[dict[str, str], int]] = {
+    "undefined": ({"Authorization": "Bearer undefined"}, 401),
+    "null": ({"Authorization": "Bearer null"}, 401),
+    "blank": ({"Authorization": "Bearer "}, 401),
+    "scheme alone": ({"Authorization": "Bearer"}, 401),
+    "small undefined": ({"Authorization": "bearer undefined"}, 401),
+    "bare undefined": ({"X-Litemall-Token": "undefined"}, 401),
+    "good and undefined": ({"Authorization": "Bearer {}", "X-OA-Token": "undefined"}, 200),
+    "good and null": ({"Authorization": "Bearer {}", "X-Litemall-Token": "null"}, 200),
+    "good and blank": ({"Authorization": "Bearer {}", "X-Litemall-Token": ""}, 200),
+    "undefined and good": ({"Authorization": "Bearer undefined", "X-OA-Token": "{}"}, 200),
+    "null and good": ({"Authorization": "BEARER null", "X-Litemall-Token": "{}"}, 200),
+}
+
+
+def by_flask(app: Flask, client: Client, path: str, headers: dict[str, str]) -> TestResponse:
+    """Ask Flask itself, past what stands in front of it."""
+    express = cast(Express, app.wsgi_app)
+    app.wsgi_app = express._behind  # type: ignore[method-assign]
+    try:
+        return client.send("GET", path, headers=dict(headers))
+    finally:
+        app.wsgi_app = express  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("case", MISSING_TOKENS.values(), ids=MISSING_TOKENS)
+@pytest.mark.parametrize("path", ["/v1/verify", "/v1/me"])
+def test_both_ways_treat_a_token_that_is_not_there_alike(
+    app: Flask, client: Client, alice: Person, heard: Caches, path: str, case: Any
+) -> None:
+    """What is answered does not depend on what a worker remembers."""
+    token, (headers, status) = client.bind(alice)["token"], case
+    sent = {name: value.format(token) for name, value in headers.items()}
+    expected = by_flask(app, client, path, sent)
+    assert (expected.status_code >= 300) == (status >= 300)
+    for _ in range(2):
+        assert client.send("GET", path, token).status_code < 300
+        answer = client.send("GET", path, headers=dict(sent))
+        if status == 401:
+            assert failure(answer) == failure(expected) == (401, "token_missing")
+        else:
+            assert told(answer) == told(expected)
+
+
 def test_two_tokens_are_refused_though_one_is_known(
     client: Client, alice: Person, bob: Person, heard: Caches
 ) -> None:

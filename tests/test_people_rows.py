@@ -8,6 +8,7 @@ from app.services.password_strength import OF_USERS
 from app.services.people_files import PersonRow
 from app.services.people_rows import REASONS, BadCell, NewPerson, read_person
 from app.services.spreadsheet_cells import defused, unwrapped
+from app.text_cleaning import clean_name
 
 TEXTS = [
     "a",
@@ -35,13 +36,17 @@ def codes(**texts: str) -> set[tuple[str, str]]:
         ({}, {("", "nobody_named")}),
         ({"nickname": "Alice"}, {("", "nobody_named")}),
         ({"account": "a" * 65}, {("account", "account_too_long")}),
-        ({"account": "a\0b"}, {("account", "account_unusable")}),
+        ({"account": "\u200b\u2060"}, {("", "nobody_named")}),
+        ({"account": "\u2800"}, {("account", "account_unusable")}),
+        ({"account": "a\ud800"}, {("account", "account_unusable")}),
+        ({"account": "\u200b", "password": "p" * 8}, {("password", "password_without_account")}),
         ({"account": "a", "phone": "12"}, {("phone", "phone_invalid")}),
         ({"phone": "not a number"}, {("phone", "phone_invalid")}),
         ({"phone": "1.38E+10"}, {("phone", "phone_digits_lost")}),
         ({"phone": "1.38001E+10"}, {("phone", "phone_digits_lost")}),
         ({"account": "a", "nickname": "n" * 65}, {("nickname", "nickname_too_long")}),
-        ({"account": "a", "nickname": "a\x07"}, {("nickname", "nickname_unusable")}),
+        ({"account": "a", "phone": "12306"}, {("phone", "phone_not_mobile")}),
+        ({"account": "a", "phone": "85268326366"}, {("phone", "phone_plus_missing")}),
         ({"account": "a", "password": "short"}, {("password", "password_too_short")}),
         ({"account": "a", "password": "p" * 129}, {("password", "password_too_long")}),
         ({"account": "a", "password": " " * 9}, {("password", "password_unusable")}),
@@ -95,15 +100,23 @@ def test_a_number_is_misread(written: str, read: str) -> None:
     assert (bad, person.phone and person.phone.e164) == ([], read)
 
 
-def test_what_can_be_imported_cannot_log_in_or_the_other_way_round() -> None:
+def test_import_and_login_accept_the_same_texts() -> None:
     assert OF_USERS.shortest == SHORTEST_FOR_CHANGES
     for text in TEXTS:
         refused = CredentialsRequest().validate({"account": text, "password": text * 8})
         assert bool(codes(account=text)) == ("account" in refused), repr(text)
         unfit = codes(account="a", password=text * 8)
         assert bool(unfit) == ("password" in refused), repr(text)
+        # An empty cell is no nickname, and an empty field is refused.
+        is_empty = not clean_name(text)
         named = ProfileRequest().validate({"nickname": text})
-        assert bool(codes(account="a", nickname=text)) == bool(named), repr(text)
+        assert bool(codes(account="a", nickname=text)) == bool(named) or is_empty, repr(text)
+
+
+def test_a_row_loses_invisible_characters() -> None:
+    row = PersonRow(2, account="\u202aWang\u200bWu\u202c", nickname="\u202e小\x07花\u202c")
+    assert read_person(row) == (NewPerson(2, "wangwu", None, "小花", None), [])
+    assert read_person(PersonRow(2, account="a", nickname="\u3164"))[0].nickname is None
 
 
 def test_an_account_is_kept_as_it_cannot_be_found() -> None:

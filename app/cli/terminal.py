@@ -13,14 +13,14 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from app.errors import DatabaseUnavailable, EncryptionKeyMissing, Failure, MigrationsMissing
 from app.keyring import SealBroken
 from app.languages import in_both_languages
-from app.schemas.fields import Text
+from app.schemas.fields import Label
 from app.schemas.shapes import LONGEST_SLUG, SLUG
 from app.services.key_proofs import check_keys
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-NAME = Text(64)
+NAME = Label()
 
 
 def a_slug(_: click.Context, __: click.Parameter, value: str | None) -> str | None:

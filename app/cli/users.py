@@ -1,5 +1,6 @@
 """Commands about the people of a tenant."""
 
+import sys
 from uuid import UUID
 
 import click
@@ -8,9 +9,10 @@ from flask.cli import with_appcontext
 from app.cli.people import export, import_
 from app.cli.terminal import a_slug, failures_told, read_secret, show
 from app.schemas.requests import SHORTEST_PASSWORD, CredentialsRequest
-from app.services import merges, password_changes
+from app.services import account_changes, account_normalisation, merges, password_changes
 from app.services import users as service
 from app.services.phone_numbers import masked
+from app.text_cleaning import escaped
 
 
 @click.group()
@@ -63,8 +65,8 @@ def _refuse_unusable(**credentials: str) -> None:
         wrong.add("account")
     if wrong & {"account"}:
         raise click.UsageError(
-            "An account has 1 to 64 characters, no control characters. "
-            "账号须为 1 到 64 个字符，不含控制字符。"
+            "An account has 1 to 64 characters, some of them visible. "
+            "账号须为 1 到 64 个字符，且至少有一个可见字符。"
         )
     if wrong:
         raise click.UsageError(
@@ -106,6 +108,41 @@ def set_password(account: str, tenant: str, password_stdin: bool) -> None:
     password = _read_password(account, password_stdin)
     password_changes.set_password(tenant, account, password)
     show(f"Set the password of {account}. 已重设 {account} 的密码。")
+
+
+@users.command("set-account")
+@click.argument("user_id", type=click.UUID)
+@click.argument("account")
+@click.option("--tenant", required=True, callback=a_slug, help="The slug of the tenant. 所属租户。")
+@with_appcontext
+@failures_told
+def set_account(user_id: UUID, account: str, tenant: str) -> None:
+    """Give a user another account; the password stays. 更换用户的登录账号，密码不变。"""
+    _refuse_unusable(account=account)
+    account_changes.change_account(tenant, user_id, account)
+    show(f"Changed the account of user {user_id}. 已更换用户 {user_id} 的账号。")
+
+
+@users.command("normalise-accounts")
+@click.option("--tenant", callback=a_slug, help="Only this tenant's users. 只处理该租户的用户。")
+@with_appcontext
+@failures_told
+def normalise_accounts(tenant: str | None) -> None:
+    """Remove invisible characters from stored accounts. 清除已存账号中的不可见字符。
+
+    An account that another user has without them stays as it is. It is listed with its user and
+    with that other user, and the exit code is 1. Give one of them another account: set-account.
+    """
+    done = account_normalisation.normalise_accounts(tenant)
+    for one in done.collisions:
+        account = escaped(one.spelling.stored)
+        show(one.spelling.tenant_id, one.spelling.user_id, account, one.holder_id or "-")
+    show(
+        f"{done.renamed} accounts rewritten, {len(done.collisions)} left as they are. "
+        f"已改写 {done.renamed} 个账号，{len(done.collisions)} 个保持不变。"
+    )
+    if done.collisions:
+        sys.exit(1)
 
 
 @users.command("undo-merge")

@@ -1,13 +1,16 @@
 """What dialects share: reading a request wherever its fields are, answering in an envelope."""
 
+import json
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, ParamSpec
+from typing import Any, NoReturn, ParamSpec
+from urllib.parse import parse_qsl
 
 from flask import Blueprint, Response, jsonify, request
 from marshmallow import Schema, ValidationError
+from werkzeug.datastructures import MultiDict
 
-from app.errors import Failure, MethodNotAllowed, RequestInvalid
+from app.errors import BodyTooLarge, Failure, MethodNotAllowed, RequestInvalid
 from app.languages import speaking
 from app.problems import advice_of, failure_of, message_of
 from app.tenancy import BY_REFERER
@@ -18,6 +21,7 @@ Envelope = Callable[[Any], dict[str, Any]]
 FailureEnvelope = Callable[[Failure, str], dict[str, Any]]
 
 APPID, BASE_APPID = "/<appid>", "/<base_appid>"
+JSON_SPELLINGS = {True: "true", False: "false"}
 MOTHER_TONGUE = "zh"  # of the people whom these clients were written for
 
 
@@ -88,17 +92,60 @@ def _refuse_head() -> None:
 
 
 def said(schema: type[Schema]) -> Any:
-    """Read what the request says, in its query, form or JSON body; raise RequestInvalid."""
-    fields = {**request.args.to_dict(), **request.form.to_dict(), **_json_object()}
+    """Return the fields of the query and of the body, loaded by a schema; raise RequestInvalid."""
+    fields = {**request.args.to_dict(), **_body_fields()}
     try:
         return schema().load(fields)
     except ValidationError as error:
         raise RequestInvalid(errors=error.messages_dict) from None
 
 
-def _json_object() -> dict[str, Any]:
-    try:
-        body = request.get_json(silent=True)
-    except RecursionError:  # thousands of brackets; `silent` is about ValueError only
+def _body_fields() -> dict[str, Any]:
+    """Return the fields of the body: of a JSON object under any content type, or of a form.
+
+    The original back ends are as tolerant, and clients send `text/plain`, no type, or one that is
+    misspelt. A body that is declared to be JSON and is not has no fields.
+    """
+    body = request.get_data()
+    if len(body) >= (request.max_content_length or len(body) + 1):
+        raise BodyTooLarge  # a chunked body is cut off at the limit
+    fields = _json_fields(body)
+    if fields is not None:
+        return fields
+    if request.is_json:
         return {}
-    return body if isinstance(body, dict) else {}
+    if request.mimetype == "multipart/form-data":
+        return request.form.to_dict()
+    pairs = parse_qsl(body.decode(errors="replace"), keep_blank_values=True)
+    return MultiDict(pairs).to_dict()
+
+
+def _json_fields(body: bytes) -> dict[str, Any] | None:
+    """Return the fields of a JSON object, or None if the body is not one.
+
+    Numbers and booleans become texts as they are spelled, as Jackson reads them into strings:
+    13800138000 becomes "13800138000", 1e3 becomes "1e3" and true becomes "true".
+    """
+    try:
+        value = json.loads(
+            body,
+            object_hook=_with_texts,
+            parse_int=str,
+            parse_float=str,
+            parse_constant=_refuse_constant,
+        )
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _with_texts(fields: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: JSON_SPELLINGS[value] if isinstance(value, bool) else value
+        for name, value in fields.items()
+    }
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    """Raise ValueError for NaN and Infinity, which Python reads and JSON does not have."""
+    raise ValueError(name)

@@ -5,7 +5,7 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
-from app.schemas.fields import EmailAddress, Text, is_encodable
+from app.schemas.fields import Account, EmailAddress, Label, Name, Text, is_encodable
 from app.schemas.requests import SHORTEST_PASSWORD
 from app.schemas.shapes import (
     APP_SECRET,
@@ -104,14 +104,14 @@ class NewTenantRequest(Schema):
     """A tenant to add."""
 
     slug = Slug(required=True)
-    name = Text(64, required=True)
+    name = Label(required=True)
     phone_owner_policy = fields.String(validate=PHONE_OWNER)
 
 
 class TenantChangeRequest(ChangeRequest):
     """What of a tenant is to change."""
 
-    name = Text(64)
+    name = Label()
     status = fields.String(validate=STATUS)
     phone_owner_policy = fields.String(validate=PHONE_OWNER)
 
@@ -154,7 +154,7 @@ class NewAppRequest(Schema):
     """A mini-program to add."""
 
     appid = Shaped(APPID, required=True)
-    name = Text(64, required=True)
+    name = Label(required=True)
     registration = fields.String(validate=REGISTRATION, load_default="on_phone")
     data_format = fields.String(validate=DATA_FORMAT, load_default="json")
     secret = Shaped(APP_SECRET, required=True, load_only=True)
@@ -165,7 +165,7 @@ class NewAppRequest(Schema):
 class AppChangeRequest(ChangeRequest):
     """What of a mini-program is to change."""
 
-    name = Text(64)
+    name = Label()
     registration = fields.String(validate=REGISTRATION)
     data_format = fields.String(validate=DATA_FORMAT)
     session_limit = fields.Integer(strict=True, allow_none=True, validate=validate.Range(1, 1000))
@@ -184,10 +184,10 @@ class SecretsRequest(ChangeRequest):
 class NewUserRequest(Schema):
     """A person to enter, by account, by phone, or both."""
 
-    account = Text(64)
+    account = Account()
     password = Text(128, shortest=SHORTEST_PASSWORD, load_only=True)
-    phone = Text(32)
-    nickname = Text(64)
+    phone = Text(32, metadata={"description": "A mobile number; outside China with + and its code"})
+    nickname = Name()
 
 
 class UserChangeRequest(Schema):
@@ -222,10 +222,10 @@ class PageQuery(Schema):
 class UserListQuery(PageQuery):
     """Who is looked for: phone and openid whole, account and nickname by their beginning."""
 
-    account = Text(64)
-    phone = Text(32)
+    account = Account()
+    phone = Text(32, metadata={"description": "The whole number"})
     openid = Text(128)
-    nickname = Text(64)
+    nickname = Name()
     status = fields.String(validate=validate.OneOf(["active", "disabled", "merged"]))
 
 
@@ -257,6 +257,6 @@ class OverviewQuery(Schema):
 class ExportRequest(Schema):
     """Whom to take out: all, or those whose account or nickname begins so, or of one status."""
 
-    query = Text(64)
+    query = Name()
     status = fields.String(validate=validate.OneOf(["active", "disabled", "merged"]))
     full_phones = fields.Boolean(truthy={True}, falsy={False})

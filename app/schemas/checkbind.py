@@ -2,7 +2,7 @@
 
 from marshmallow import Schema, fields
 
-from app.schemas.fields import Text
+from app.schemas.fields import Account, Text
 from app.schemas.lenient import LenientRequest
 from app.schemas.requests import LoginRequest
 
@@ -11,14 +11,14 @@ class BindRequest(LenientRequest):
     """Account and password, under the handle that the page takes for an openid."""
 
     handle = Text(128, required=True, data_key="openId")
-    account = Text(64, required=True, data_key="username")
+    account = Account(required=True, data_key="username")
     password = Text(128, required=True, load_only=True)
 
 
 class SessionRequest(LenientRequest, LoginRequest):
     """The code of `wx.login`; with account and password, the person is bound at once."""
 
-    account = Text(64, data_key="username")
+    account = Account(data_key="username")
 
 
 class SessionResponse(Schema):

@@ -6,6 +6,13 @@ from unicodedata import category
 
 from marshmallow import ValidationError, fields, validate
 
+from app.text_cleaning import (
+    clean_name,
+    has_something_visible,
+    turns_direction,
+    without_invisible,
+)
+
 LONGEST_AVATAR_URL = 512
 LONGEST_EMAIL = 254  # RFC 5321
 
@@ -37,6 +44,50 @@ class Text(fields.String):
         super().__init__(validate=checks, **kwargs)
 
 
+def is_visible(text: str) -> None:
+    """Raise ValidationError for a text without a visible character."""
+    if text and not has_something_visible(text):
+        raise ValidationError("Invisible characters only.")
+
+
+def has_no_direction(text: str) -> None:
+    """Raise ValidationError for bidirectional embeddings, overrides and isolates."""
+    if turns_direction(text):
+        raise ValidationError("Bidirectional control characters are not allowed.")
+
+
+class Label(Text):
+    """The name that an operator gives a tenant or a mini-program."""
+
+    def __init__(self, longest: int = 64, **kwargs: Any) -> None:
+        super().__init__(longest, **kwargs)
+        self.validators += [is_visible, has_no_direction]
+
+
+class Account(Text):
+    """The account of a user. `account_name` returns its canonical spelling.
+
+    Invisible characters, which are copied along from chats and contacts, are removed.
+    """
+
+    def __init__(self, longest: int = 64, **kwargs: Any) -> None:
+        super().__init__(longest, **kwargs)
+        self.validators.append(is_visible)
+
+    def _deserialize(self, *args: Any, **kwargs: Any) -> str:
+        return without_invisible(str(super()._deserialize(*args, **kwargs))).strip()
+
+
+class Name(Text):
+    """A nickname, cleaned. One without a visible character counts as empty."""
+
+    def __init__(self, longest: int = 64, **kwargs: Any) -> None:
+        super().__init__(longest, **kwargs)
+
+    def _deserialize(self, *args: Any, **kwargs: Any) -> str:
+        return clean_name(str(super()._deserialize(*args, **kwargs)))
+
+
 class AvatarUrl(fields.URL):
     """An https address of a picture."""
 
@@ -47,11 +98,14 @@ class AvatarUrl(fields.URL):
 
 
 class EmailAddress(fields.Email):
-    """An e-mail address that can be kept and shown."""
+    """An e-mail address that can be kept and shown. Invisible characters are removed."""
 
     def __init__(self, **kwargs: Any) -> None:
         checks: list[Callable[[str], object]] = [is_encodable, has_no_control_characters]
         super().__init__(validate=[*checks, validate.Length(max=LONGEST_EMAIL)], **kwargs)
+
+    def _deserialize(self, *args: Any, **kwargs: Any) -> str:
+        return without_invisible(str(super()._deserialize(*args, **kwargs))).strip()
 
 
 def is_email(text: str) -> bool:

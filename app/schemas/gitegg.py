@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from app.clock import now
-from app.schemas.fields import Text, is_encodable
+from app.schemas.fields import Account, Text, is_encodable
 from app.schemas.lenient import LenientRequest, OpenDataRequest
 from app.schemas.people import DomesticPhone
 
@@ -38,7 +38,7 @@ class TokenRequest(LenientRequest):
     grant_type = fields.String(required=True, validate=validate.OneOf(list(GRANTS)))
     social_key = Text(128)
     refresh_token = Text(128)
-    username = Text(64)
+    username = Account()
     password = Text(128, load_only=True)
     appid = Text(64)
 

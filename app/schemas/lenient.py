@@ -4,8 +4,9 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, missing, pre_load
 
-from app.schemas.fields import Text
+from app.schemas.fields import Name, Text
 from app.schemas.requests import PhoneRequest
+from app.text_cleaning import clean_name
 
 
 class LenientRequest(Schema):
@@ -37,6 +38,16 @@ class OpenDataRequest(LenientRequest):
 
 class EitherPhoneRequest(LenientRequest, PhoneRequest):
     """What the phone button gave, the new way or the old."""
+
+
+class VisibleName(Name):
+    """A nickname that is left out, as an empty one is, if it has no visible character."""
+
+    def deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
+        """Return the clean name, or `missing`."""
+        if isinstance(value, str) and not clean_name(value):
+            return missing
+        return super().deserialize(value, *args, **kwargs)
 
 
 class IfUsable(fields.Field[Any]):

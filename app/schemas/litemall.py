@@ -6,8 +6,8 @@ from typing import Any
 from flask_babel import gettext
 from marshmallow import Schema, fields, validate
 
-from app.schemas.fields import AvatarUrl, Text
-from app.schemas.lenient import CodeRequest, IfUsable, LenientRequest
+from app.schemas.fields import Account, AvatarUrl, Name, Text
+from app.schemas.lenient import CodeRequest, IfUsable, LenientRequest, VisibleName
 from app.schemas.people import DomesticPhone, PersonResponse, domestic
 
 CHINA_TIME = timezone(timedelta(hours=8))
@@ -17,7 +17,7 @@ STATUSES = {"active": 0, "disabled": 1, "merged": 2}
 class ClaimedRequest(LenientRequest):
     """Who the client says its person is: unverified, so what cannot be kept is let be."""
 
-    nickname = IfUsable(Text(64), data_key="nickName")
+    nickname = IfUsable(Name(), data_key="nickName")
     avatar_url = IfUsable(AvatarUrl(), data_key="avatarUrl")
 
 
@@ -30,14 +30,14 @@ class WeixinRequest(CodeRequest):
 class PasswordRequest(LenientRequest):
     """A user's account and password."""
 
-    account = Text(64, required=True, data_key="username")
+    account = Account(required=True, data_key="username")
     password = Text(128, required=True, load_only=True)
 
 
 class ProfileRequest(LenientRequest):
     """What a user may change of themself."""
 
-    nickname = Text(64)
+    nickname = VisibleName()
     avatar_url = AvatarUrl(data_key="avatar")
     gender = fields.Integer(validate=validate.OneOf([0, 1, 2]))
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from app.schemas.fields import AvatarUrl, Text, is_encodable
+from app.schemas.fields import Account, AvatarUrl, Name, Text, is_encodable
 
 OPEN_DATA = {"raw_data", "signature", "encrypted_data", "iv"}
 TYPED = {"nickname", "avatar_url"}
@@ -16,7 +16,7 @@ class LoginRequest(Schema):
     """The code of `wx.login`; with account and password, the person is bound at once."""
 
     code = Text(128, required=True, metadata={"description": "What `wx.login` gave."})
-    account = Text(64)
+    account = Account()
     password = Text(128, load_only=True)
 
     @validates_schema
@@ -29,7 +29,7 @@ class LoginRequest(Schema):
 class CredentialsRequest(Schema):
     """A user's account and password."""
 
-    account = Text(64, required=True)
+    account = Account(required=True)
     password = Text(128, required=True, load_only=True)
 
 
@@ -71,7 +71,7 @@ class ProfileRequest(Schema):
     signature = Text(40, shortest=40)
     encrypted_data = Text(8192, data_key="encryptedData")
     iv = Text(64)
-    nickname = Text(64)
+    nickname = Name()
     avatar_url = AvatarUrl()
 
     @validates_schema
@@ -86,6 +86,6 @@ class ProfileRequest(Schema):
 class ProfileChangeRequest(Schema):
     """What the logged-in user may change of themself."""
 
-    nickname = Text(64)
+    nickname = Name()
     avatar_url = AvatarUrl()
     gender = fields.Integer(strict=True, validate=validate.OneOf([0, 1, 2]))

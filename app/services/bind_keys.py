@@ -14,7 +14,7 @@ from app.services.code_exchange import Ask, exchange_once, get_opened
 from app.services.counts import count_if_committed
 from app.services.login import Login, login_of, note_login, refuse_inactive_owner
 from app.services.owners import Visit, settle_at_login
-from app.services.phone_numbers import number_index, phone_number
+from app.services.phone_numbers import PhoneNumber, number_index
 from app.services.session_keys import Met, meet
 from app.services.sessions import (
     Device,
@@ -127,9 +127,9 @@ def _is_verified_here(db: Session, caller: Caller, account: SocialAccount, phone
     here = select(LoginSession.verified_number_index).where(
         LoginSession.tenant_id == caller.tenant_id, LoginSession.id == caller.session_id
     )
-    owned = account.user_id and get_profile(db, account.tenant_id, account.user_id).phone
-    if not owned:
+    user = get_profile(db, account.tenant_id, account.user_id) if account.user_id else None
+    if user is None or user.phone is None or user.phone_country_code is None:
         return False
-    number = phone_number(owned)
+    number = PhoneNumber(user.phone, user.phone_country_code)
     is_it = db.scalar(here) == number_index(account.tenant_id, number)
     return is_it and phone in number.spellings

@@ -15,9 +15,15 @@ from app.services.desk_audit import DeskEvent, events_of, shown_event
 from app.services.desk_sessions import DeskSession, is_living, sessions_with_apps, shown_session
 from app.services.desks import Desk
 from app.services.paging import Leaf, Listing, Numbered, Page, Paging, read_leaf, read_page
-from app.services.phone_numbers import masked_as_written, number_index, phone_number
+from app.services.phone_numbers import (
+    masked_as_written,
+    number_index,
+    refuse_unsearchable,
+    searched_number,
+)
 from app.services.transactions import transaction
 from app.services.users import account_name
+from app.text_cleaning import has_something_visible
 
 SHOWN_SESSIONS, SHOWN_EVENTS, SHOWN_MERGES = 20, 20, 20
 # An id is made with its row, so by ids rows are in the order of `created_at`, and have an index.
@@ -91,18 +97,31 @@ class UserPage:
 
 
 def find_users(desk: Desk, query: UserQuery, paging: Paging) -> Page[FoundUser]:
-    """Find users, newest first; raise CursorInvalid, or PhoneInvalid for what is no number."""
+    """Find users, newest first.
+
+    Raises CursorInvalid, or for a phone that no user can have what `refuse_unsearchable` raises.
+    """
     rows = _with_phones(desk).where(*_wanted(desk, query))
     with transaction() as db:
         listing = Listing(rows, User.id, f"users:{desk.tenant_id}:{query}")
-        return read_page(db, listing, paging, _shown)
+        return _explained(query, read_page(db, listing, paging, _shown))
 
 
 def list_users(desk: Desk, query: UserQuery, leaf: Leaf) -> Page[FoundUser]:
-    """Find users on numbered pages; raise PhoneInvalid for what is no number."""
+    """Find users on numbered pages; raises for a phone as `find_users` does."""
     listing = Numbered(_with_phones(desk), User.id, _wanted(desk, query), ORDERS)
     with transaction() as db:
-        return read_leaf(db, listing, leaf, _shown)
+        return _explained(query, read_leaf(db, listing, leaf, _shown))
+
+
+def _explained(query: UserQuery, found: Page[FoundUser]) -> Page[FoundUser]:
+    """Return the page. If it is empty, raise why no user can have the phone of the query.
+
+    Stored numbers that are no longer accepted are found, so the reason is looked for last.
+    """
+    if query.phone is not None and not found.items:
+        refuse_unsearchable(query.phone)
+    return found
 
 
 def _with_phones(desk: Desk) -> Select[User, Phone | None]:
@@ -114,13 +133,14 @@ def _wanted(desk: Desk, query: UserQuery) -> Sequence[ColumnElement[bool]]:
     wanted: list[ColumnElement[bool]] = [User.tenant_id == desk.tenant_id]
     if query.name is not None:
         nickname = _begins(func.lower(User.nickname), query.name)
-        wanted.append(or_(_begins(User.account, account_name(query.name)), nickname))
+        account = account_name(query.name)
+        wanted.append(or_(_begins(User.account, account), nickname) if account else nickname)
     if query.account is not None:
         wanted.append(_begins(User.account, account_name(query.account)))
     if query.nickname is not None:
         wanted.append(_begins(func.lower(User.nickname), query.nickname))
     if query.phone is not None:
-        index = number_index(desk.tenant_id, phone_number(query.phone))
+        index = number_index(desk.tenant_id, searched_number(query.phone))
         has_it = (Phone.tenant_id == desk.tenant_id, Phone.number_index == index)
         wanted.append(User.id.in_(select(Phone.user_id).where(*has_it)))
     if query.openid is not None:
@@ -194,7 +214,8 @@ def _shown(user: User, phone: Phone | None) -> FoundUser:
     return FoundUser(
         user.id,
         user.account,
-        user.nickname,
+        # A nickname from before they were cleaned may have no visible character to click on.
+        user.nickname if has_something_visible(user.nickname or "") else None,
         user.avatar_url,
         masked_as_written(phone.number) if phone and phone.number else None,
         user.status,

@@ -24,14 +24,13 @@ from app.models import (
     CodeExchange,
     LoginSession,
     Merge,
-    PasswordTry,
     Phone,
     SessionKey,
     SocialAccount,
     User,
     WeChatPush,
 )
-from app.services.password_tries import account_key
+from app.services.password_tries import tries_of_accounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +97,7 @@ class Holdings:
 def tries_of(db: Session, held: Holdings) -> ColumnElement[bool]:
     """Say which counts of tries, and known devices, are of the accounts of whoever is held."""
     names = db.scalars(select(User.account).where(held.users, User.account.is_not(None))).all()
-    return PasswordTry.account_key.in_([account_key(held.tenant_id, name or "") for name in names])
+    return tries_of_accounts(held.tenant_id, [name or "" for name in names])
 
 
 def person_index(appid: str, openid: str) -> bytes:

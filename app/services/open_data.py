@@ -2,14 +2,17 @@
 
 from dataclasses import replace
 
+import structlog
+
 from app.clock import now
 from app.errors import OpenDataOfAnother
 from app.models import Measure
 from app.services.apps import AppConfig
 from app.services.callers import Caller
 from app.services.counts import count
-from app.services.phone_numbers import PhoneNumber, phone_number
+from app.services.phone_numbers import PhoneNumber, find_refusal, number_from_wechat
 from app.services.profiles import (
+    LONGEST_KEPT,
     NOBODYS_NICKNAME,
     KeptProfile,
     keep_typed_profile,
@@ -21,6 +24,7 @@ from app.services.session_keys import with_session_keys
 from app.services.social_accounts import get_social_account
 from app.services.transactions import transaction
 from app.services.wechat_calls import client, with_access_token
+from app.text_cleaning import clean_name
 from app.wechat import (
     PhoneInfo,
     SignatureMismatch,
@@ -30,6 +34,8 @@ from app.wechat import (
     raw_user_info,
     verify_signature,
 )
+
+log = structlog.get_logger()
 
 # A tap is sent at once; the rest is room for slow networks and for clocks.
 MAX_AGE_SECONDS = 600
@@ -67,9 +73,8 @@ def keep_open_profile(
         raise OpenDataOfAnother
     if raw_user_info(raw_data).nickname != info.nickname:
         raise SignatureMismatch  # a signature of other data; CBC by itself proves nothing
-    shown = replace(
-        info, nickname=presentable(info.nickname), avatar_url=presentable(info.avatar_url)
-    )
+    nickname = clean_name(info.nickname)[:LONGEST_KEPT]
+    shown = replace(info, nickname=nickname, avatar_url=presentable(info.avatar_url))
     if shown.nickname != NOBODYS_NICKNAME:
         told_now = shown.nickname, shown.avatar_url, shown.gender
         with transaction() as db:
@@ -113,4 +118,9 @@ def phone_of_data(app: AppConfig, caller: Caller, encrypted_data: str, iv: str) 
 
 
 def _number(info: PhoneInfo) -> PhoneNumber:
-    return phone_number(info.pure_phone_number, info.country_code)
+    """Return the number as it is kept. Log why it would not be accepted if a person typed it."""
+    number = number_from_wechat(info.pure_phone_number, info.country_code)
+    refusal = find_refusal(number)
+    if refusal is not None:
+        log.warning("wechat_phone_unusual", reason=refusal.code)
+    return number

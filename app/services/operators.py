@@ -34,6 +34,7 @@ from app.services.sessions import Device
 from app.services.tenants import get_tenant
 from app.services.tokens import new_invitation, token_hash
 from app.services.transactions import transaction, violated
+from app.text_cleaning import without_invisible
 
 # Wrong passwords of operators are counted beside those of users, under no tenant's id.
 OPERATORS = UUID(int=0)
@@ -57,8 +58,11 @@ class ShownOperator:
 
 
 def email_name(text: str) -> str:
-    """Spell an e-mail address the one way it is kept: NFKC, no blanks around, lower case."""
-    return unicodedata.normalize("NFKC", text).strip().casefold()
+    """Return the spelling in which an e-mail address is stored and compared.
+
+    NFKC, lower case, no spaces around, no invisible characters.
+    """
+    return unicodedata.normalize("NFKC", without_invisible(text)).strip().casefold()
 
 
 def invite_operator(actor: audit.Actor, email: str, role: str, tenant_slug: str | None) -> str:

@@ -8,14 +8,14 @@ password is spared all that at its address, and waits for its own mistakes only.
 exists plays no part.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
 from math import ceil
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -127,6 +127,11 @@ def _know(db: Session, tried: Try) -> None:
 def forget_account(db: Session, tenant_id: UUID, account: str) -> None:
     """Forget the tries for an account, from everywhere together."""
     db.execute(delete(PasswordTry).where(PasswordTry.key == account_key(tenant_id, account)))
+
+
+def tries_of_accounts(tenant_id: UUID, accounts: Iterable[str]) -> ColumnElement[bool]:
+    """Return the condition for all that tries for accounts left: counts and known devices."""
+    return PasswordTry.account_key.in_([account_key(tenant_id, one) for one in accounts])
 
 
 def sweep(db: Session) -> None:

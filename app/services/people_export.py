@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from io import StringIO
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, false, func, or_, select
 
 from app.models import Phone, User
 from app.services import audit
@@ -16,6 +16,7 @@ from app.services.phone_numbers import masked
 from app.services.spreadsheet_cells import defused
 from app.services.transactions import transaction
 from app.services.users import account_name
+from app.text_cleaning import clean_name
 
 COLUMNS = ("account", "phone", "nickname", "status", "created_at", "last_login_at")
 BATCH = 1_000
@@ -57,9 +58,13 @@ def _conditions(tenant_id: UUID, wanted: Wanted) -> Sequence[ColumnElement[bool]
     if wanted.status is not None:
         conditions.append(User.status == wanted.status)
     if wanted.query:
-        account = User.account.startswith(account_name(wanted.query), autoescape=True)
-        nickname = User.nickname.startswith(wanted.query, autoescape=True)
-        conditions.append(or_(account, nickname))
+        begins = (
+            (User.account, account_name(wanted.query)),
+            (User.nickname, clean_name(wanted.query)),
+        )
+        # Every text starts with an empty one, which is what is left of invisible characters.
+        named = [column.startswith(text, autoescape=True) for column, text in begins if text]
+        conditions.append(or_(false(), *named))
     return conditions
 
 

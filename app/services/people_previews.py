@@ -24,6 +24,7 @@ from app.services.people_passwords import find_weak_passwords
 from app.services.people_rows import BadCell, NewPerson
 from app.services.phone_numbers import PhoneNumber
 from app.services.transactions import transaction
+from app.services.users import account_name
 
 PREVIEW_LIFETIME = timedelta(hours=1)
 
@@ -133,6 +134,13 @@ def _spelled(people: Sequence[NewPerson]) -> str:
 def people_of(kept: PeopleImport) -> Sequence[NewPerson]:
     """Read the people of a preview that is kept."""
     return [
-        NewPerson(row, account, PhoneNumber(e164, code) if e164 else None, nickname, password)
+        NewPerson(
+            row,
+            # The preview may have been stored by a release with another rule for accounts.
+            account and account_name(account),
+            PhoneNumber(e164, code) if e164 else None,
+            nickname,
+            password,
+        )
         for row, account, e164, code, nickname, password in json.loads(kept.people or "[]")
     ]

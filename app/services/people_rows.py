@@ -3,17 +3,18 @@
 The same rules as for logging in and for `users add`; tests/test_people_rows.py holds them together.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from unicodedata import category
 
 from app.catalogue import N_
-from app.errors import PasswordTooWeak, PhoneInvalid
+from app.errors import PasswordTooWeak, PhoneInvalid, PhoneNotMobile, PhonePlusMissing
 from app.services.password_strength import OF_USERS
 from app.services.people_files import PersonRow
 from app.services.phone_numbers import PhoneNumber, phone_number
 from app.services.spreadsheet_cells import DigitsLost, digits_text
 from app.services.users import account_name
+from app.text_cleaning import clean_name, has_something_visible, without_invisible
 
 LONGEST = {"account": 64, "nickname": 64, "password": 128}
 
@@ -26,23 +27,23 @@ REASONS = {
     ),
     "nobody_named": N_("There is neither an account nor a phone number in this row."),
     "account_too_long": N_("An account has at most 64 characters."),
-    "account_unusable": N_("An account has no control characters, and more than blanks."),
+    "account_unusable": N_("An account needs characters that can be seen."),
     "account_twice": N_("The account stands in row {row} already."),
     "account_taken": N_("A user has this account already."),
-    "phone_invalid": N_("This is no phone number that can exist. Outside China it begins with +."),
     "phone_digits_lost": N_(
         "Excel has shortened this number. Format the column as text and enter it again."
     ),
     "phone_twice": N_("The phone number stands in row {row} already."),
     "phone_taken": N_("A user has this phone number already."),
     "nickname_too_long": N_("A nickname has at most 64 characters."),
-    "nickname_unusable": N_("A nickname has no control characters."),
     "password_too_short": N_("A password has at least 8 characters."),
     "password_too_weak": PasswordTooWeak.en,
     "password_too_long": N_("A password has at most 128 characters."),
     "password_unusable": N_("A password has no control characters, and more than blanks."),
     "password_without_account": N_("A password needs an account in the same row."),
 }
+PHONE_REFUSALS = (PhoneInvalid, PhoneNotMobile, PhonePlusMissing)
+REASONS |= {refusal.code: refusal.en for refusal in PHONE_REFUSALS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +88,21 @@ def read_person(row: PersonRow) -> tuple[NewPerson, list[BadCell]]:
     phone, phone_code = _phone(row.phone)
     wrong = [(column, _unread(column)) for column in row.unread]
     wrong += [("phone", phone_code)] if phone_code else []
-    wrong += _wrong_texts(row)
-    if not wrong and not row.account and not row.phone:
+    texts = _clean_texts(row)
+    wrong += _wrong_texts(texts)
+    if not wrong and not texts["account"] and not row.phone:
         wrong.append(("", "nobody_named"))
     is_wrong = "account" in dict(wrong)
-    account = None if is_wrong else account_name(row.account) or None
-    person = NewPerson(row.number, account, phone, row.nickname or None, row.password or None)
+    account = None if is_wrong else account_name(texts["account"]) or None
+    nickname, password = texts["nickname"] or None, texts["password"] or None
+    person = NewPerson(row.number, account, phone, nickname, password)
     return person, [BadCell(row.number, column, code) for column, code in wrong]
+
+
+def _clean_texts(row: PersonRow) -> Mapping[str, str]:
+    """Return account and nickname without invisible characters, and the password as it is."""
+    account, nickname = without_invisible(row.account).strip(), clean_name(row.nickname)
+    return {"account": account, "nickname": nickname, "password": row.password}
 
 
 def _unread(column: str) -> str:
@@ -107,23 +116,28 @@ def _phone(text: str) -> tuple[PhoneNumber | None, str]:
         return phone_number(digits_text(text)), ""
     except DigitsLost:
         return None, "phone_digits_lost"
-    except PhoneInvalid:
-        return None, "phone_invalid"
+    except PHONE_REFUSALS as refusal:
+        return None, refusal.code
 
 
-def _wrong_texts(row: PersonRow) -> Iterator[tuple[str, str]]:
+def _wrong_texts(texts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for column, longest in LONGEST.items():
-        text = getattr(row, column)
-        if len(text) > longest:
+        if len(texts[column]) > longest:
             yield column, f"{column}_too_long"
-        elif text and not _is_usable(text):
+        elif texts[column] and not _is_usable(column, texts[column]):
             yield column, f"{column}_unusable"
-    if row.password and len(row.password) < OF_USERS.shortest:
+    if texts["password"] and len(texts["password"]) < OF_USERS.shortest:
         yield "password", "password_too_short"
-    if row.password and not row.account:
+    if texts["password"] and not texts["account"]:
         yield "password", "password_without_account"
 
 
-def _is_usable(text: str) -> bool:
-    """Tell whether it can be kept, typed and seen."""
-    return bool(text.strip()) and not any(category(char) in ("Cc", "Cs") for char in text)
+def _is_usable(column: str, text: str) -> bool:
+    """Tell whether a text can be kept, typed and seen."""
+    if column == "password":
+        return bool(text.strip()) and not _has(text, "Cc", "Cs")
+    return has_something_visible(text) and not _has(text, "Cs")
+
+
+def _has(text: str, *categories: str) -> bool:
+    return any(category(char) in categories for char in text)

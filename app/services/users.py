@@ -21,6 +21,7 @@ from app.services.passwords import hash_password
 from app.services.phone_numbers import PhoneNumber, number_index, phone_number
 from app.services.tenants import get_tenant
 from app.services.transactions import LostRace, transaction, violated
+from app.text_cleaning import without_invisible
 
 
 class UserGone(LostRace):
@@ -46,8 +47,14 @@ class Profile:
 
 
 def account_name(text: str) -> str:
-    """Spell an account name the one way it is kept: NFKC, no blanks around, lower case."""
-    return unicodedata.normalize("NFKC", text).strip().casefold()
+    """Return the canonical spelling of an account, in which it is stored and compared.
+
+    The spelling has no invisible characters and no spaces around it, and is in lower case and in
+    NFKC. NFKC implies NFC, and turns the wide letters of Chinese keyboards into plain ones. The
+    canonical spelling of a canonical spelling is itself.
+    """
+    folded = unicodedata.normalize("NFKC", without_invisible(text)).casefold()
+    return unicodedata.normalize("NFKC", folded).strip()
 
 
 def get_profile(db: Session, tenant_id: UUID, user_id: UUID) -> Profile:
@@ -189,8 +196,8 @@ def add_user(
 ) -> UUID:
     """Add a user by account, by phone, or both, and return the id.
 
-    Raises TenantUnknown, AccountExists, PhoneInvalid, PhoneTaken, PasswordTooShort or
-    PasswordTooWeak, and then adds nothing.
+    Raises TenantUnknown, AccountExists, PhoneTaken, PasswordTooShort, PasswordTooWeak or what
+    `phone_number` raises, and then adds nothing.
     """
     number = phone_number(phone) if phone else None
     name = account and account_name(account)

@@ -111,7 +111,7 @@ def test_settings_are_changed(app: Flask, rows: Reader) -> None:
         "data_format": "xml",
     }
     page = desk.press(f"/apps/{ACME_SHOP.appid}/change", **changed)
-    assert "<h1>Corner shop " in page
+    assert "<h1><bdi>Corner shop</bdi> " in page
     desk.press(f"/apps/{ACME_SHOP.appid}/disable")
     assert rows(
         "SELECT name, registration, session_limit, data_format, enabled FROM wechat_apps"

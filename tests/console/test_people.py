@@ -74,7 +74,7 @@ def test_each_bad_row_is_named_in_words(browser: Browser, rows: Reader, app: Fla
     page = upload(browser, csv_of(*bad))
     for row, words in (
         (4, "A user has this account already."),
-        (4, "This is no phone number that can exist."),
+        (4, "This is not a valid phone number of its country or region."),
         (5, "There is neither an account nor a phone number in this row."),
         (6, "The phone number stands in row 2 already."),
     ):

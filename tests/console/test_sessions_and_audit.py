@@ -49,12 +49,12 @@ def test_the_trail_is_found_by_who_what_whom_and_when(
     )
     page = desk.read("/audit/", action="user.changed")
     assert page.count(EVENT) == 1
-    assert "<code>status</code>: active → disabled" in page
+    assert "<code>status</code>: <bdi>active</bdi> → <bdi>disabled</bdi>" in page
     assert desk.email in page
     by_admins = desk.read("/audit/", actor="operator")
-    assert f"<code>name</code>: {ACME_SHOP.appid} → Corner" in by_admins
-    assert "<code>registration</code>: on_phone → closed" in by_admins
-    assert "json → json" not in by_admins, "what stays the same is no change"
+    assert f"<code>name</code>: <bdi>{ACME_SHOP.appid}</bdi> → <bdi>Corner" in by_admins
+    assert "<code>registration</code>: <bdi>on_phone</bdi> → <bdi>closed</bdi>" in by_admins
+    assert "<bdi>json</bdi> → " not in by_admins, "what stays the same is no change"
     assert desk.read("/audit/", email=desk.email, action="user.changed").count(EVENT) == 1
     assert EVENT not in desk.read("/audit/", email="nobody@acme.example")
     of_alice = desk.read("/audit/", subject=user)

@@ -41,10 +41,19 @@ def test_people_are_found_by_whatever_is_known_of_them(
 
 
 def test_what_is_no_number_is_told_so_in_the_list(app: Flask) -> None:
-    """Otherwise an admin takes a typing error for nobody."""
-    page = Desk(app).read("/users/", phone="12")
-    assert "This is not a phone number that can exist." in page
-    assert 'name="phone" value="12"' in page, "what was typed stays"
+    """A search for a part of a number, or for one that no user can have, is explained."""
+    desk = Desk(app)
+    for typed, text in (
+        ("12", "are found as a whole only"),
+        ("1380013", "are found as a whole only"),
+        ("9" * 400, "are found as a whole only"),
+        ("nobody", "are found as a whole only"),
+        ("12306", "This is a landline, service or short number."),
+        ("85268326366", "The plus sign of the country code is missing."),
+    ):
+        page = desk.read("/users/", phone=typed)
+        assert text in page, typed
+        assert f'name="phone" value="{typed}"' in page, "what was typed stays"
 
 
 @pytest.mark.parametrize("path", ["/users/", "/sessions/", "/audit/", "/apps/"])
@@ -117,7 +126,9 @@ def test_a_person_is_entered(app: Flask, client: Client) -> None:
         ({"account": "", "phone": "13800138009"}, 200),
         ({"account": "taken"}, 409),
         ({"password": "short"}, 200),
-        ({"nickname": "a\0b"}, 200),
+        ({"account": "\u200b"}, 200),
+        ({"phone": "12306"}, 422),
+        ({"phone": "85268326366"}, 422),
         ({"account": "x" * 65}, 200),
     ],
 )

@@ -263,11 +263,12 @@ def test_a_grant_that_makes_no_sense_is_refused(client: Client) -> None:
         {"grant_type": "social", "social_key": "x" * 129},
         {"grant_type": "social", "social_key": "\ud800"},
         {"grant_type": "refresh_token"},
-        {"grant_type": "refresh_token", "refresh_token": True},
+        {"grant_type": "refresh_token", "refresh_token": ["x"]},
         {"grant_type": "refresh_token", "refresh_token": "wxr_" + "\ud800" * 86},
         {"grant_type": "password", "username": "alice"},
         {"grant_type": "password", "username": "alice", "password": "x" * 129},
-        {"grant_type": "password", "username": "a\0b", "password": "x"},
+        {"grant_type": "password", "username": "\u200b", "password": "x"},
+        {"grant_type": "password", "username": "a", "password": "x\0y"},
         {"grant_type": "password", "username": "a", "password": "x", "appid": ["wx"]},
     ]
     for fields in nonsense:

@@ -6,7 +6,7 @@ from flask_babel import gettext, lazy_gettext
 from wtforms import IntegerField, PasswordField, SelectField, StringField
 from wtforms.validators import InputRequired, NumberRange, Optional
 
-from app.admin.console.checks import copied, keepable, stripped
+from app.admin.console.checks import a_label, copied, stripped
 from app.admin.console.drafts import ConsoleForm
 from app.admin.console.words import DATA_FORMAT, REGISTRATION, to_choose
 from app.services.apps import APP_SECRET, APPID, ENCODING_AES_KEY, PUSH_TOKEN
@@ -29,7 +29,7 @@ class FactsForm(ConsoleForm):
 class SettingsForm(FactsForm):
     """What may be changed of a mini-program."""
 
-    name = StringField(lazy_gettext("Name"), [InputRequired(), keepable(64)], filters=[stripped])
+    name = StringField(lazy_gettext("Name"), [InputRequired(), a_label], filters=[stripped])
     registration = SelectField(lazy_gettext("Registration"), choices=to_choose(REGISTRATION))
     session_limit = IntegerField(
         lazy_gettext("Sessions a user may have (empty: any number)"),
@@ -44,7 +44,7 @@ class AddForm(FactsForm):
     """A mini-program that is to be added."""
 
     appid = StringField(lazy_gettext("appid"), [InputRequired(), copied(APPID)], filters=[stripped])
-    name = StringField(lazy_gettext("Name"), [InputRequired(), keepable(64)], filters=[stripped])
+    name = StringField(lazy_gettext("Name"), [InputRequired(), a_label], filters=[stripped])
     registration = SelectField(lazy_gettext("Registration"), choices=to_choose(REGISTRATION))
     data_format = SelectField(
         lazy_gettext("Data format of message push"), choices=to_choose(DATA_FORMAT)

@@ -8,11 +8,12 @@ from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_babel import gettext
 from flask_wtf import FlaskForm
+from markupsafe import Markup
 
 from app.admin.console.app_forms import AddForm, SecretsForm, SettingsForm
 from app.admin.console.drafts import restores
 from app.admin.console.guard import this_desk
-from app.admin.console.links import link_to
+from app.admin.console.links import isolated, link_to
 from app.admin.console.pages import (
     Confirmation,
     TenantList,
@@ -159,7 +160,7 @@ class AppsView(TenantList):
 def _disabling(app: DeskApp) -> Confirmation:
     return Confirmation(
         title=gettext("Disable this mini-program?"),
-        about=f"{app.name} ({app.appid})",
+        about=Markup("{} ({})").format(isolated(app.name), app.appid),
         consequences=gettext(
             "People cannot log in to it until it is enabled again. Requests with its login tokens "
             "are rejected."
@@ -172,7 +173,9 @@ def _disabling(app: DeskApp) -> Confirmation:
 def _removing(app: DeskApp, which: str) -> Confirmation:
     return Confirmation(
         title=gettext("Remove this secret?"),
-        about=f"{app.name} ({app.appid}): {gettext(SECRET_NAMES[which])}",
+        about=Markup("{} ({}): {}").format(
+            isolated(app.name), app.appid, gettext(SECRET_NAMES[which])
+        ),
         consequences=gettext("It cannot be shown again. To use it again, enter it again."),
         button=gettext("Remove the secret"),
         back=_page(app.appid),

@@ -9,15 +9,18 @@ from flask_babel import gettext
 from marshmallow import ValidationError
 from wtforms.validators import StopValidation
 
-from app.schemas.fields import Text
+from app.schemas.fields import Label, Text
+from app.text_cleaning import clean_name, has_something_visible, without_invisible
 
 Check = Callable[[Any, Any], None]
 
 
 def keepable(longest: int, shortest: int = 1) -> Check:
     """Refuse a text that cannot be kept or shown."""
-    text = Text(longest, shortest=shortest)
+    return _taken_by(Text(longest, shortest=shortest), shortest, longest)
 
+
+def _taken_by(text: Text, shortest: int, longest: int) -> Check:
     def check(_form: Any, field: Any) -> None:
         try:
             text.deserialize(field.data)
@@ -26,6 +29,9 @@ def keepable(longest: int, shortest: int = 1) -> Check:
             raise StopValidation(asked.format(shortest=shortest, longest=longest)) from None
 
     return check
+
+
+a_label = _taken_by(Label(64), 1, 64)
 
 
 def copied(pattern: Pattern[str]) -> Check:
@@ -44,6 +50,23 @@ def an_id(_form: Any, field: Any) -> None:
         UUID(field.data or "")
     except ValueError:
         raise StopValidation(gettext("This is no id. Copy it from the page of a user.")) from None
+
+
+def optional(_form: Any, field: Any) -> None:
+    """Stop validating a field that is empty after its filters."""
+    if not field.data:
+        raise StopValidation
+
+
+def cleaned_account(text: str | None) -> str | None:
+    """Return an account without invisible characters; None if nothing is left."""
+    kept = without_invisible(text or "").strip()
+    return kept if has_something_visible(kept) else None
+
+
+def cleaned_name(text: str | None) -> str | None:
+    """Return a nickname as it is stored; None if it has no visible character."""
+    return clean_name(text or "") or None
 
 
 def stripped(text: str | None) -> str | None:

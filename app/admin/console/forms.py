@@ -16,7 +16,7 @@ from wtforms.validators import (
     ValidationError,
 )
 
-from app.admin.console.checks import keepable, stripped
+from app.admin.console.checks import a_label, stripped
 from app.admin.console.drafts import ConsoleForm
 from app.admin.console.words import ROLES, to_choose
 from app.schemas.fields import is_email
@@ -144,7 +144,7 @@ class TenantForm(ConsoleForm):
         Regexp(rf"(?:{SLUG.pattern})\Z"),
         render_kw={"autocapitalize": "none", "spellcheck": "false"},
     )
-    name = StringField(lazy_gettext("Name"), [InputRequired(), keepable(64)], filters=[stripped])
+    name = StringField(lazy_gettext("Name"), [InputRequired(), a_label], filters=[stripped])
 
 
 class UploadForm(ConsoleForm):
@@ -161,7 +161,9 @@ class ExportForm(ConsoleForm):
     """Whom to take out, and how much of them."""
 
     query = StringField(
-        lazy_gettext("Account or nickname begins with (empty: all)"), [Length(max=64), _printable]
+        lazy_gettext("Account or nickname begins with (empty: all)"),
+        [Length(max=64), _printable],
+        filters=[stripped],
     )
     status = SelectField(
         lazy_gettext("State"),

@@ -1,4 +1,4 @@
-"""Links in the cells of lists."""
+"""Links in the cells of lists, and names inside a text."""
 
 from typing import Any
 
@@ -9,6 +9,11 @@ from markupsafe import Markup, escape
 def link_to(endpoint: str, text: object, **where: Any) -> Markup:
     """Make a link; its text is anybody's, and shown as text."""
     return Markup('<a href="{}">{}</a>').format(url_for(endpoint, **where), escape(text))
+
+
+def isolated(name: str) -> Markup:
+    """Return a name as HTML in which its direction does not affect the text around it."""
+    return Markup("<bdi>{}</bdi>").format(name)
 
 
 def user_link(user_id: object) -> Markup | str:

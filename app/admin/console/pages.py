@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
-from unicodedata import category
 
 from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -30,6 +29,7 @@ from app.extensions import db
 from app.problems import failure_of, message_on_page
 from app.services import paging
 from app.services.step_up import require_step_up
+from app.text_cleaning import clean_name
 
 V = TypeVar("V", bound=Callable[..., Any])
 
@@ -200,9 +200,8 @@ def asked_for(name: str) -> str | None:
 
 
 def typed(text: str | None) -> str | None:
-    """Read a text that somebody looks for, without what nobody types; None for nothing."""
-    kept = "".join(char for char in text or "" if category(char) != "Cc").strip()
-    return kept or None
+    """Return a search text, cleaned; None if it has no visible character."""
+    return clean_name(text or "") or None
 
 
 def _number(page: int | None) -> int:

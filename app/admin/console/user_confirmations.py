@@ -2,7 +2,9 @@
 
 from flask import url_for
 from flask_babel import gettext
+from markupsafe import Markup, escape
 
+from app.admin.console.links import isolated
 from app.admin.console.pages import Confirmation
 from app.services.desk_users import FoundUser
 
@@ -63,7 +65,7 @@ def merging(user: FoundUser, into: FoundUser) -> Confirmation:
     """Ask before a user is merged into another."""
     return Confirmation(
         title=gettext("Merge these users?"),
-        about=f"{_name(user)} → {_name(into)}",
+        about=Markup("{} → {}").format(_name(user), _name(into)),
         consequences=gettext(
             "WeChat identities of the first user move to the second, and the phone number too if "
             "the second has none. Sessions of the first user end. You can undo this for 30 days."
@@ -79,7 +81,9 @@ def _confirmation(user: FoundUser, title: str, consequences: str, button: str) -
     return Confirmation(title, _name(user), consequences, button, back)
 
 
-def _name(user: FoundUser) -> str:
+def _name(user: FoundUser) -> Markup:
     """Name a user so that two of the same nickname differ."""
-    known = [name for name in (user.nickname, user.account, user.phone) if name]
-    return f"{', '.join(known)} ({user.id})" if known else str(user.id)
+    known = [isolated(name) for name in (user.nickname, user.account, user.phone) if name]
+    if not known:
+        return escape(user.id)
+    return Markup("{} ({})").format(Markup(", ").join(known), user.id)

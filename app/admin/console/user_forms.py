@@ -6,7 +6,14 @@ from flask_babel import gettext, lazy_gettext
 from wtforms import PasswordField, StringField
 from wtforms.validators import InputRequired, Optional, StopValidation
 
-from app.admin.console.checks import an_id, keepable, stripped
+from app.admin.console.checks import (
+    an_id,
+    cleaned_account,
+    cleaned_name,
+    keepable,
+    optional,
+    stripped,
+)
 from app.admin.console.drafts import ConsoleForm
 
 NEW_PASSWORD = {"autocomplete": "new-password"}
@@ -24,7 +31,7 @@ class EnterForm(ConsoleForm):
     """A person who is to be entered, by account, by phone, or both."""
 
     account = StringField(
-        lazy_gettext("Account"), [enough, Optional(), keepable(64)], filters=[stripped]
+        lazy_gettext("Account"), [enough, optional, keepable(64)], filters=[cleaned_account]
     )
     phone = StringField(
         lazy_gettext("Phone"),
@@ -32,7 +39,9 @@ class EnterForm(ConsoleForm):
         filters=[stripped],
         render_kw={"inputmode": "tel", "autocomplete": "off"},
     )
-    nickname = StringField(lazy_gettext("Nickname"), [Optional(), keepable(64)], filters=[stripped])
+    nickname = StringField(
+        lazy_gettext("Nickname"), [optional, keepable(64)], filters=[cleaned_name]
+    )
     password = PasswordField(
         lazy_gettext("Password (may stay empty)"),
         [Optional(strip_whitespace=False), keepable(128, 8)],

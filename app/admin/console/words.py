@@ -91,6 +91,7 @@ ACTIONS = {
     "social_account.unbound": N_("WeChat identity unbound"),
     "tenant.added": N_("tenant added"),
     "tenant.changed": N_("tenant changed"),
+    "user.account_changed": N_("account changed"),
     "user.added": N_("user entered"),
     "user.changed": N_("user changed"),
     "user.erased": N_("user erased"),

@@ -1,0 +1,293 @@
+"""Dialects accept what the original back ends accept: scalars, content types, missing tokens."""
+
+import json
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from flask import Flask
+
+from tests.cast import ACME_CLUB, ACME_SHOP, Client, Person, Reader, enter_user, wechat_headers
+from tests.test_bad_input import nothing_written
+
+ROOT = f"/apps/{ACME_SHOP.appid}"
+PHONE, PASSWORD = "13800138000", "12345678"
+ALICE = {"username": PHONE, "password": PASSWORD}
+
+Send = Callable[..., Any]
+
+
+@pytest.fixture
+def send(client: Client) -> Send:
+    """Send a body just so, and return the answer's JSON."""
+
+    def send(path: str, body: bytes | str, content_type: str | None = None, **headers: str) -> Any:
+        headers = wechat_headers(ACME_SHOP) | headers
+        how: dict[str, Any] = {"data": body, "headers": headers}
+        if content_type is not None:
+            how["content_type"] = content_type
+        answer = client.send("POST", path, **how)
+        assert answer.status_code == 200, answer.text
+        return answer.json
+
+    return send
+
+
+def paths(client: Client, person: Person) -> dict[str, tuple[str, dict[str, str]]]:
+    """Return for each dialect where a password logs in, and what goes with it."""
+    handle = client.log_in(person)["token"]
+    return {
+        "gitegg": ("/oauth/token", {"grant_type": "password"}),
+        "litemall": (f"{ROOT}/wx/auth/login", {}),
+        "checkbind": (f"{ROOT}/mobileApi/user/login", {"openId": handle}),
+    }
+
+
+def is_login(body: Any) -> bool:
+    """Tell whether an answer carries a login token."""
+    return bool((body.get("data") or body).get("token"))
+
+
+SCALARS = {
+    "numbers": ('"username":13800138000,"password":123456', "13800138000", "123456"),
+    "booleans": ('"username":true,"password":false', "true", "false"),
+    "a fraction": ('"username":1.50,"password":0.10', "1.50", "0.10"),
+    "an exponent": ('"username":1e3,"password":1E-3', "1e3", "1E-3"),
+    "a negative zero": ('"username":-0,"password":-0.0', "-0", "-0.0"),
+    "many digits": (f'"username":1{"0" * 63},"password":9', f"1{'0' * 63}", "9"),
+}
+
+
+@pytest.mark.parametrize("dialect", ["gitegg", "litemall", "checkbind"])
+@pytest.mark.parametrize("scalars", SCALARS.values(), ids=SCALARS)
+def test_a_number_or_boolean_is_the_text_as_it_is_spelled(
+    app: Flask, client: Client, alice: Person, send: Send, scalars: tuple[str, ...], dialect: str
+) -> None:
+    fields, account, password = scalars
+    enter_user(app, account=account, password=password)
+    path, others = paths(client, alice)[dialect]
+    more = "".join(f",{json.dumps(name)}:{json.dumps(text)}" for name, text in others.items())
+    assert is_login(send(path, f"{{{fields}{more}}}", "application/json"))
+
+
+def test_the_text_is_the_spelling_and_no_other(
+    app: Flask, client: Client, alice: Person, send: Send
+) -> None:
+    """1e3, 1000 and 1000.0 are three accounts, as they are for Jackson."""
+    enter_user(app, account="1000", password=PASSWORD)
+    for spelled, expected in (("1000", True), ("1e3", False), ("1000.0", False), ("1E3", False)):
+        body = send(f"{ROOT}/wx/auth/login", f'{{"username":{spelled},"password":"{PASSWORD}"}}')
+        assert is_login(body) is expected, spelled
+
+
+@pytest.mark.parametrize("dialect", ["gitegg", "litemall", "checkbind"])
+@pytest.mark.parametrize("value", ["{}", "[]", '["a"]', '{"$ne":null}', "[[[]]]", "null"])
+def test_an_object_array_or_null_for_a_text_is_refused_in_the_dialects_own_words(
+    client: Client, alice: Person, send: Send, rows: Reader, value: str, dialect: str
+) -> None:
+    path, others = paths(client, alice)[dialect]
+    said = {"gitegg": ("code", 422), "litemall": ("errno", 401), "checkbind": ("code", 0)}[dialect]
+    for name in ALICE:
+        fields = {key: json.dumps(text) for key, text in (ALICE | others).items()} | {name: value}
+        text = ",".join(f"{json.dumps(key)}:{text}" for key, text in fields.items())
+        with nothing_written(rows):
+            body = send(path, f"{{{text}}}", "application/json")
+        assert body[said[0]] == said[1], body
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "01", "1.", "tru", "0x10"])
+def test_what_is_no_json_number_has_no_fields(send: Send, rows: Reader, value: str) -> None:
+    with nothing_written(rows):
+        body = send(
+            f"{ROOT}/wx/auth/login", f'{{"username":{value},"password":"x"}}', "application/json"
+        )
+    assert body["errno"] == 401
+
+
+CONTENT_TYPES = [
+    "application/json",
+    "application/json; charset=utf-8",
+    "APPLICATION/JSON;charset=GBK",
+    "text/plain",
+    "text/plain;charset=UTF-8",
+    "application/josn",
+    "json",
+    "*/*",
+    "",
+    None,
+    "application/x-www-form-urlencoded",
+    "application/octet-stream",
+    "multipart/form-data; boundary=x",
+    "\x7f;;=",
+]
+
+
+@pytest.mark.parametrize("content_type", CONTENT_TYPES)
+def test_json_is_read_under_any_content_type(
+    app: Flask, client: Client, alice: Person, send: Send, content_type: str | None
+) -> None:
+    enter_user(app, account=PHONE, password=PASSWORD)
+    for path, others in paths(client, alice).values():
+        assert is_login(send(path, json.dumps(ALICE | others), content_type)), path
+    opened = send(f"{ROOT}/uni/openid", json.dumps({"code": alice.wx_login()}), content_type)
+    assert opened["success"]
+    known = send(f"{ROOT}/api/login/code2session", json.dumps({"code": alice.wx_login()}))
+    assert known["token"]
+
+
+FORM_TYPES = [
+    "application/x-www-form-urlencoded",
+    "application/x-www-form-urlencoded;charset=UTF-8",
+    "application/x-www-form-urlencode",
+    "application/x-www-from-urlencoded",
+    "x-www-form-urlencoded",
+    "text/plain",
+    "",
+    None,
+]
+
+
+@pytest.mark.parametrize("content_type", FORM_TYPES)
+def test_a_form_is_read_under_a_misspelt_content_type(
+    app: Flask, client: Client, alice: Person, send: Send, content_type: str | None
+) -> None:
+    enter_user(app, account="小花", password="a+b c=d&e%f")
+    secrets = {"username": "小花", "password": "a+b c=d&e%f"}
+    for path, others in paths(client, alice).values():
+        assert is_login(send(path, urlencode(secrets | others), content_type)), path
+
+
+def test_a_multipart_form_is_read(app: Flask, client: Client) -> None:
+    enter_user(app, account=PHONE, password=PASSWORD)
+    how = {"data": ALICE, "content_type": "multipart/form-data"}
+    assert is_login(client.send("POST", f"{ROOT}/wx/auth/login", **how).json)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b'"username=a&password=b"',
+        b'{"username":"a","password":"b"} {}',
+        b"\xff\xfe",
+        b"username&password",
+        b"=&=&=",
+        b"%",
+        b"{" * 60_000,
+        b"[" * 60_000,
+        b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
+        b'{"username":' + b"9" * 60_000 + b',"password":"x"}',
+    ],
+    ids=lambda body: repr(body[:12]),
+)
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain", None])
+def test_a_body_without_usable_fields_is_refused(
+    send: Send, rows: Reader, body: bytes, content_type: str | None
+) -> None:
+    with nothing_written(rows):
+        assert send(f"{ROOT}/wx/auth/login", body, content_type)["errno"] == 401
+
+
+def test_a_body_that_says_it_is_json_is_not_read_as_a_form(
+    app: Flask, client: Client, send: Send
+) -> None:
+    enter_user(app, account=PHONE, password=PASSWORD)
+    cut = f'{{"a": "&{urlencode(ALICE)}'
+    assert send(f"{ROOT}/wx/auth/login", cut, "application/json")["errno"] == 401
+
+
+def test_a_body_that_is_too_large_is_refused_by_length_and_in_chunks(client: Client) -> None:
+    large = json.dumps(ALICE | {"padding": "x" * 70_000}).encode()
+    path = f"{ROOT}/wx/auth/login"
+    for content_type in ("application/json", "text/plain"):
+        answer = client.send("POST", path, data=large, content_type=content_type)
+        assert (answer.status_code, answer.json["errno"]) == (200, 401)
+        chunked = {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True}
+        how: dict[str, Any] = {"input_stream": BytesIO(large), "environ_overrides": chunked}
+        answer = client.send("POST", path, content_type=content_type, **how)
+        assert (answer.status_code, answer.json["errno"]) == (200, 401)
+
+
+def test_numbers_in_nested_objects_are_texts_too(client: Client, alice: Person, send: Send) -> None:
+    claimed = json.dumps({"code": alice.wx_login(), "userInfo": {"nickName": 520, "gender": 1}})
+    login = send(f"{ROOT}/wx/auth/login_by_weixin", claimed, "text/plain")["data"]
+    assert login["userInfo"]["nickName"] == "520"
+
+
+def test_a_number_field_still_takes_a_number(client: Client, bob: Person, rows: Reader) -> None:
+    token = client.bind(bob, ACME_CLUB)["token"]
+    path = f"/apps/{ACME_CLUB.appid}/wx/auth/profile"
+    for gender in (2, "1"):
+        body = {"nickname": "Bob", "gender": gender}
+        assert client.send("POST", path, token, json=body).json["errno"] == 0
+        assert rows("SELECT gender FROM users WHERE nickname = 'Bob'") == [(int(gender),)]
+    for gender in (3, True, 1.5, {}, "x"):
+        body = {"nickname": "Bob", "gender": gender}
+        assert client.send("POST", path, token, json=body).json["errno"] == 401
+
+
+def test_native_endpoints_stay_strict(client: Client, rows: Reader) -> None:
+    """A native client is told what is wrong, and a foreign web page cannot send a form here."""
+    path = f"/v1/apps/{ACME_SHOP.appid}/password-login"
+    body = {"account": 13800138000, "password": 12345678}
+    with nothing_written(rows):
+        assert client.send("POST", path, json=body).status_code == 422
+        text = json.dumps({"account": PHONE, "password": PASSWORD})
+        for content_type in ("text/plain", "application/josn", ""):
+            answer = client.send("POST", path, data=text, content_type=content_type)
+            assert answer.status_code == 415
+
+
+# What JavaScript makes of a token that the client does not have.
+NO_TOKENS = ["undefined", "null", "", " ", " undefined ", "null "]
+HEADERS = ["Authorization", "X-Litemall-Token", "X-OA-Token"]
+
+
+def carrying(header: str, token: str, scheme: str = "Bearer") -> dict[str, str]:
+    """Put a token into a header."""
+    return {header: f"{scheme} {token}" if header == "Authorization" else token}
+
+
+@pytest.mark.parametrize("header", HEADERS)
+@pytest.mark.parametrize("token", NO_TOKENS)
+def test_a_token_that_is_not_there_is_told_as_missing(
+    client: Client, header: str, token: str
+) -> None:
+    """The client is told to log in, and not that its token is wrong."""
+    headers = wechat_headers(ACME_SHOP) | carrying(header, token)
+    for path in ("/v1/me", "/v1/verify", "/v1/me/sessions"):
+        answer = client.send("GET", path, headers=dict(headers))
+        assert (answer.status_code, answer.json["code"]) == (401, "token_missing"), path
+    litemall = client.send("GET", f"{ROOT}/wx/auth/info", headers=dict(headers)).json
+    assert (litemall["errno"], litemall["errmsg"]) == (501, "请先登录。")
+    gitegg = client.send("GET", "/system/account/user/info", headers=dict(headers)).json
+    assert (gitegg["code"], gitegg["msg"]) == (401, "请先登录。")
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+@pytest.mark.parametrize("header", HEADERS)
+@pytest.mark.parametrize("token", NO_TOKENS)
+def test_a_token_that_is_not_there_does_not_hide_one_that_is(
+    client: Client, alice: Person, header: str, token: str, scheme: str
+) -> None:
+    good = client.bind(alice)["token"]
+    other = "X-OA-Token" if header != "X-OA-Token" else "Authorization"
+    headers = carrying(header, token, scheme) | carrying(other, good, scheme)
+    assert client.send("GET", "/v1/me", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("token", NO_TOKENS)
+def test_a_login_with_a_token_that_is_not_there_logs_in(
+    app: Flask, client: Client, alice: Person, token: str
+) -> None:
+    enter_user(app, account=PHONE, password=PASSWORD)
+    for path, others in paths(client, alice).values():
+        headers = wechat_headers(ACME_SHOP)
+        headers |= {"Authorization": f"Bearer {token}", "X-Litemall-Token": token}
+        answer = client.send("POST", path, json=ALICE | others, headers=headers)
+        assert is_login(answer.json), path
