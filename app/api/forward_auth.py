@@ -8,6 +8,7 @@ therefore handled as a GET of the address itself; its body is never read.
 import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote_plus
 
 from app.services.callers import Caller
 
@@ -60,7 +61,8 @@ class AuthRequest(NamedTuple):
         """
         if len(self.appended) > 1:
             return ""
-        return "&".join(part for part in query.split("&") if part.startswith("tenant="))
+        named = ((unquote_plus(part.partition("=")[0]), part) for part in query.split("&"))
+        return "&".join(part for name, part in named if name == "tenant")
 
 
 PLAIN = AuthRequest(VERIFY, VERIFY, HTTPStatus.NO_CONTENT)

@@ -3,6 +3,7 @@
 import base64
 import json
 import random
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -211,6 +212,19 @@ def test_damage_never_joins_the_text_on_both_sides_of_it(garbled):
         else:
             with pytest.raises(OpenDataError):
                 decrypt(decrypt_phone, data)
+
+
+@pytest.mark.parametrize("vector", [(decrypt_user_info, USER), (decrypt_phone, PHONE)])
+def test_random_damage_inside_is_read_or_refused_and_nothing_else(vector):
+    """Otherwise some byte that nobody thought of is a 500."""
+    read, example = vector
+    rng = random.Random(27)
+    for _ in range(1_500):
+        plain = bytearray(example["plain"].encode())
+        for _ in range(rng.randrange(1, 4)):
+            plain[rng.randrange(len(plain))] = rng.randrange(256)
+        with suppress(OpenDataError, PhoneNumberMissing, PhoneCountryMissing):
+            assert decrypt(read, encrypt(bytes(plain)))
 
 
 @pytest.mark.parametrize("number", ["", "  ", None])

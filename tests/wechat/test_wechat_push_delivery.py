@@ -2,6 +2,7 @@
 
 import base64
 import json
+import random
 import struct
 from contextlib import suppress
 from pathlib import Path
@@ -393,6 +394,21 @@ def test_escaped_control_characters_in_json_are_dropped():
     """Otherwise the same damage gets through in its other spelling."""
     push = read_push('{"Event":"x\\u0000y","OpenID":"oAl\\u001d\\ud83dice\\u007f"}')
     assert (push.event, push.openid) == ("xy", "oAlice")
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_random_damage_is_read_or_refused_and_nothing_else(form):
+    """Otherwise some byte that nobody thought of is a 500."""
+    rng, whole, read = random.Random(26), form % ((b"",) * 4), 0
+    for _ in range(1_500):
+        body = bytearray(whole)
+        for _ in range(rng.randrange(1, 4)):
+            body[rng.randrange(len(body))] = rng.randrange(256)
+        with suppress(PushError):
+            push = open_push(bytes(body), clear_query(), IN_THE_CLEAR, "wx", NOW)
+            assert read_push(push.message).key == push.key
+            read += 1
+    assert read > 100
 
 
 def test_deep_but_whole_xml_does_no_harm():
