@@ -351,7 +351,7 @@ def test_encrypted_nonsense_is_refused(client: Client, alice: Person, rows: Read
 def test_invalid_json_in_decrypted_data_is_told_from_a_stale_key(
     client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise a client logs in again and again, and it never helps."""
+    """A new login does not help here, so the code is not session_key_expired."""
     token = client.log_in(alice)["token"]
     broken = b'{"phoneNumber":"138,"watermark":{"appid":"%s"}}' % ACME_SHOP.appid.encode()
     said = refusal(client, rows, "phone", token, **encrypted(alice, broken))
@@ -367,7 +367,7 @@ def test_invalid_json_in_decrypted_data_is_told_from_a_stale_key(
 def test_a_phone_that_wechat_gives_incompletely_is_told_with_advice_and_in_every_dialect(
     client: Client, alice: Person, wechat: WeChat, fault: str, code: str
 ) -> None:
-    """Otherwise a client tries again for ever what only another way of logging in can help."""
+    """The code says what is missing, and no Retry-After asks the client to try again."""
     token = client.log_in(alice)["token"]
     wechat.fault(fault, path=PHONE_NUMBER, times=2)
     answer = client.post("phone", token, **alice.tap_phone_new())
@@ -417,7 +417,7 @@ def test_control_characters_in_wechats_nickname_are_not_sent(client: Client, ali
 def test_a_damaged_nickname_from_wechat_is_kept_without_the_damage(
     damage: bytes, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise a person with such a nickname is told to log in again, for ever."""
+    """Damage in rawData and in the encrypted nickname is dropped alike, so both still match."""
     token = client.log_in(alice)["token"]
     raw = b'{"nickName":"Al%sice"}' % damage
     shown = raw.decode("utf-8", "replace")

@@ -126,7 +126,7 @@ def ask(
 def test_memory_and_flask_give_the_same_answer(
     app: Flask, client: Client, token: str, heard: Caches, address: str
 ) -> None:
-    """Otherwise a proxy is told something else once a session is in memory."""
+    """Flask gives the first answer, memory the second. They are equal, header by header."""
     with watching_flask(app) as seen:
         first = ask(client, address, token)
         assert len(seen) == 1
@@ -141,7 +141,7 @@ def test_memory_and_flask_give_the_same_answer(
 def test_an_appended_path_and_its_query_change_nothing_but_the_status(
     app: Flask, client: Client, token: str, heard: Caches, address: str, appended: str
 ) -> None:
-    """Otherwise a client chooses by its path whether it is admitted. Envoy takes only 200."""
+    """The audience is the address alone. The status is 200, because Envoy takes no other."""
     plain = ask(client, address, token)
     heard._clear()
     heard.changes.begin()
@@ -159,7 +159,7 @@ def test_an_appended_path_and_its_query_change_nothing_but_the_status(
 def test_every_method_gets_the_same_answer(
     client: Client, token: str, heard: Caches, address: str, method: str
 ) -> None:
-    """Otherwise a proxy that asks with the client's method refuses some of them, or admits all."""
+    """Envoy asks with the client's method. OPTIONS is no exception and needs a token."""
     assert failure_of(ask(client, address, None, method), method) == 401
     expected = told(ask(client, address, token))
     for _ in range(2):
@@ -193,7 +193,7 @@ class Unreadable(io.RawIOBase):
 def test_the_body_of_an_authorization_request_is_never_read(
     client: Client, token: str, heard: Caches, address: str, method: str, length: str | None
 ) -> None:
-    """Otherwise a large upload is read twice, or refused as too large by the wrong service."""
+    """Neither a refusal nor a success touches the input stream."""
     environ: dict[str, Any] = {"wsgi.input": Unreadable(), "wsgi.input_terminated": length is None}
     environ |= {} if length is None else {"CONTENT_LENGTH": length}
     for login, status in ((None, 401), (token, 200), (token, 200)):
@@ -205,7 +205,7 @@ def test_the_body_of_an_authorization_request_is_never_read(
 def test_a_user_of_another_audience_is_refused_with_403(
     client: Client, token: str, heard: Caches, address: str, code: str
 ) -> None:
-    """Otherwise one tenant's users are let into the back end of another."""
+    """An audience that does not exist gets the same answer as one of another tenant."""
     refused = ask(client, address, token)
     assert ask(client, PLAIN, token).status_code == 204
     for answer in (refused, ask(client, address, token)):
@@ -218,7 +218,7 @@ def test_a_user_of_another_audience_is_refused_with_403(
 def test_an_unknown_or_repeated_parameter_is_refused_by_flask(
     app: Flask, client: Client, token: str, heard: Caches, address: str
 ) -> None:
-    """Otherwise a slip in a configuration switches the check of the audience off."""
+    """A misspelt parameter refuses every request. It does not switch the check off."""
     assert ask(client, PLAIN, token).status_code == 204
     with watching_flask(app) as seen:
         assert failure(ask(client, address, token)) == (422, "request_invalid")
@@ -228,7 +228,7 @@ def test_an_unknown_or_repeated_parameter_is_refused_by_flask(
 def test_a_slash_alone_does_not_hide_the_audience_of_a_configuration(
     client: Client, token: str, heard: Caches
 ) -> None:
-    """Otherwise one slash too many switches the check off."""
+    """One slash too many in a configuration does not switch the check off."""
     for _ in range(2):
         assert ask(client, "/v1/verify/?tenant=acme", token).status_code == 200
         assert ask(client, "/v1/verify/?tenant=acme&x=y", token).status_code == 200
@@ -241,7 +241,7 @@ def test_a_slash_alone_does_not_hide_the_audience_of_a_configuration(
 def test_an_address_that_only_looks_alike_admits_nobody(
     client: Client, token: str, heard: Caches, address: str
 ) -> None:
-    """Otherwise a path that is not the address passes for it."""
+    """A path that only begins like an address is not one."""
     assert ask(client, address, token).status_code in (404, 405)
 
 
@@ -258,7 +258,7 @@ def test_an_address_that_only_looks_alike_admits_nobody(
 def test_a_disabled_app_or_tenant_is_a_refusal_that_proxies_know(
     client: Client, token: str, rows: Reader, address: str, change: str, code: str
 ) -> None:
-    """Otherwise nginx makes a 500 of it."""
+    """nginx takes 401 and 403 for a refusal, and makes a 500 of every other status."""
     rows(change)
     assert failure(ask(client, address, token)) == (401, code)
     assert failure(ask(client, address)) == (401, "token_missing")
@@ -267,7 +267,7 @@ def test_a_disabled_app_or_tenant_is_a_refusal_that_proxies_know(
 def test_an_unbound_login_is_no_user_for_any_audience(
     client: Client, alice: Person, heard: Caches
 ) -> None:
-    """Otherwise business code runs for a person without a user."""
+    """A login without a user gets 401, whatever the audience."""
     unbound = client.log_in(alice)["token"]
     for address, _ in product(ADMITTING, range(2)):
         assert failure(ask(client, address, unbound)) == (401, "no_user")
@@ -277,7 +277,7 @@ def test_an_unbound_login_is_no_user_for_any_audience(
 def test_both_ways_log_the_address_and_nothing_that_was_appended(
     client: Client, token: str, heard: Caches, address: str
 ) -> None:
-    """Otherwise the log depends on memory, or holds what a client put into its path."""
+    """The route is logged, not the client's path."""
     lines = io.StringIO()
     with logging_into(lines, as_json=True):
         for _ in range(2):
@@ -298,7 +298,7 @@ def test_both_ways_log_the_address_and_nothing_that_was_appended(
 
 
 def test_the_document_describes_every_address(client: Client) -> None:
-    """Otherwise nobody finds the audience."""
+    """OpenAPI names the parameter and the headers of all three addresses."""
     paths = client.send("GET", "/openapi.json").json["paths"]
     for path in ("/v1/verify", "/v1/apps/{appid}/verify", "/v1/tenants/{slug}/verify"):
         operation = paths[path]["get"]

@@ -180,7 +180,7 @@ FOREIGN = (403, "token_of_another_tenant")
 def test_a_user_of_another_tenant_does_not_reach_the_back_end(
     nginx: str, client: Client, alice: Person, query: str, path: str
 ) -> None:
-    """Otherwise one tenant's users are let into the back end of another, or choose where."""
+    """The client's path and query have no influence on the audience."""
     foreign, own = (client.bind(alice, app)["token"] for app in (GLOBEX_LIFE, ACME_SHOP))
     for body in (None, "an order"):
         refused = ask(nginx + path + query, foreign, body)
@@ -205,7 +205,7 @@ AUDIENCES = {
 def test_an_audience_that_is_unknown_is_a_refusal_and_a_slip_is_loud(
     wxpass: int, back_end: int, tmp_path: Path, client: Client, alice: Person, address: str
 ) -> None:
-    """Otherwise a slip in the configuration lets everyone in."""
+    """An unknown audience is a 403. A misspelt parameter is a 500, which an operator notices."""
     token = client.bind(alice)["token"]
     text = configured(wxpass, back_end, tmp_path / "log", address)
     with running(text, tmp_path) as url:

@@ -239,7 +239,7 @@ def test_two_people_who_withdraw_in_one_second_are_two(
 def test_two_events_of_one_second_without_msgid_are_two_and_their_repetitions_are_none(
     portal: Portal, app: Flask, rows: Reader, how: tuple[str, str], name: str, differing: str
 ) -> None:
-    """Otherwise the result of one check, or the settlement of one order, is lost."""
+    """Events are compared by their whole content, not by sender and second."""
     configure(app, key=None if how[0] == "plain" else AES_KEY)
     first, second = (event(name, CreateTime=1700000000, **{differing: one}) for one in "ab")
     for message in (first, second, first, second):
@@ -250,7 +250,7 @@ def test_two_events_of_one_second_without_msgid_are_two_and_their_repetitions_ar
 def test_a_retry_of_a_push_that_an_earlier_release_noted_is_not_handled_again(
     portal: Portal, app: Flask, rows: Reader, handler: None
 ) -> None:
-    """Otherwise an upgrade between two tries of WeChat handles a withdrawal twice."""
+    """The key of a row that an earlier release wrote is still recognised."""
     message = event()
     assert succeeded(portal.push(message))
     previous = read_push(json.dumps(message)).previous_key
@@ -269,7 +269,7 @@ def test_a_retry_of_a_push_that_an_earlier_release_noted_is_not_handled_again(
 def test_a_damaged_push_is_handled_for_the_person_it_is_about(
     portal: Portal, app: Flask, alice: Person, rows: Reader, how: tuple[str, str], damage: bytes
 ) -> None:
-    """Otherwise a control character in WeChat's text loses a person's withdrawal."""
+    """Damage is dropped from the OpenID, and the withdrawal is carried out."""
     configure(app, key=None if how[0] == "plain" else AES_KEY)
     client = portal.client
     client.post("profile", client.log_in(alice)["token"], nickname="Alice")

@@ -162,7 +162,7 @@ def test_upper_case_signatures_are_none(portal: Portal) -> None:
 
 @pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
 def test_a_body_that_cannot_be_read_is_a_4xx(portal: Portal, app: Flask, body: bytes) -> None:
-    """Otherwise a sender without a signature, or with one, has a 500 or worse."""
+    """A sender with a valid signature gets the cause."""
     delivery = replace(portal.write(event(), "plain"), body=body)
     status, code = failure(portal.send(delivery))
     assert code in ("push_malformed", "push_unencrypted"), (status, code)
@@ -175,7 +175,7 @@ def test_a_body_that_cannot_be_read_is_a_4xx(portal: Portal, app: Flask, body: b
 def test_a_sender_without_a_signature_gets_one_answer_whatever_the_body_and_the_keys(
     portal: Portal, app: Flask, body: bytes, key: str | None
 ) -> None:
-    """Otherwise a stranger learns whether an app has an EncodingAESKey, or what is parsed."""
+    """The answer does not reveal whether an app has an EncodingAESKey, or what was parsed."""
     configure(app, key=key)
     delivery = replace(portal.write(event(), "safe", "json", "wrong_signature"), body=body)
     unsigned = changed(delivery, signature="0" * 40)
@@ -201,7 +201,7 @@ def test_the_log_names_why_a_signed_push_cannot_be_read(
     told: tuple[int, str],
     cause: str,
 ) -> None:
-    """Otherwise an operator compares keys that are right, or waits for pushes that never come."""
+    """Each cause has a code of its own, and the log names the field."""
     encrypt = seal(content, *sealed_for)
     delivery = portal.write(event())
     signed = delivery.query["timestamp"], delivery.query["nonce"], encrypt

@@ -301,7 +301,7 @@ def test_the_list_names_why_a_kept_push_cannot_be_read(
     message: str,
     told: str,
 ) -> None:
-    """Otherwise an operator is told the name of a Python class."""
+    """The list shows the code of the failure, not the name of a Python class."""
     monkeypatch.setitem(HANDLERS, REVOKE, fail_after_writing)
     assert succeeded(portal.push(event()))
     with app.app_context(), transaction() as db:

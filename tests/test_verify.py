@@ -113,7 +113,7 @@ def test_a_business_view_refuses_whom_it_must(
 def test_a_business_view_admits_only_the_audience_that_it_names(
     client: Client, business: Client, alice: Person
 ) -> None:
-    """Otherwise the users of every tenant are users of every blueprint."""
+    """A view without an audience admits the users of every tenant."""
     own, sister, foreign = (
         client.bind(alice, app)["token"] for app in (ACME_SHOP, ACME_CLUB, GLOBEX_LIFE)
     )
@@ -143,7 +143,7 @@ def test_a_business_view_admits_only_the_audience_that_it_names(
     ],
 )
 def test_an_audience_that_is_mistyped_or_empty_stops_the_program(audience: dict[str, Any]) -> None:
-    """Otherwise a setting that is missing lets the users of every tenant in."""
+    """A missing setting fails when the view is defined. It does not admit everyone."""
     with pytest.raises(TypeError):
         login_required(**audience)
     with pytest.raises(TypeError):

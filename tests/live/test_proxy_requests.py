@@ -95,7 +95,7 @@ def tokens(client: Client, alice: Person) -> tuple[str, str]:
 def test_envoy_is_answered_200_for_its_audience_and_no_other(
     connection: socket.socket, tokens: tuple[str, str], method: str, path: str
 ) -> None:
-    """Otherwise Envoy, which takes no other status for a yes, refuses every request."""
+    """Envoy passes a request on only if the answer is exactly 200."""
     own, foreign = tokens
     for _ in range(3):
         admitted = answer_to(envoy(method, path, own), connection)
@@ -114,7 +114,7 @@ def test_envoy_is_answered_200_for_its_audience_and_no_other(
 def test_every_documented_address_admits_this_tenant_and_no_other(
     connection: socket.socket, tokens: tuple[str, str]
 ) -> None:
-    """Otherwise a reader copies an address that admits everyone, or nobody."""
+    """The addresses in the document's configurations check an audience."""
     blocks = "".join(re.findall(r"```\w+\n(.*?)```", DOCS, re.DOTALL))
     addresses = re.findall(r"/v1/[^\s\"]*verify[^\s\"]*", blocks)
     assert len(addresses) == 4
@@ -128,7 +128,7 @@ def test_every_documented_address_admits_this_tenant_and_no_other(
 def test_apisix_is_answered_and_its_connection_stays_usable(
     connection: socket.socket, tokens: tuple[str, str], body: bytes | None
 ) -> None:
-    """Otherwise a body that is sent along is refused, or read as the next request."""
+    """A body that APISIX sends along is discarded before the next request of the connection."""
     own, foreign = tokens
     path = "/api/orders?tenant=globex"
     for uri in (APISIX_URI, BY_APP):

@@ -124,14 +124,14 @@ UNREADABLE = [
 @pytest.mark.parametrize("text", UNREADABLE)
 @pytest.mark.parametrize("read", [decrypt_user_info, decrypt_phone])
 def test_invalid_json_in_correctly_decrypted_data_is_not_a_stale_key(read, text):
-    """Otherwise people log in again and again, and it never helps."""
+    """The padding and the name of the watermark show that the key was right."""
     with pytest.raises(UnreadableOpenData):
         decrypt(read, encrypt((text % APPID).encode()))
 
 
 @pytest.mark.parametrize("text", UNREADABLE)
 def test_invalid_json_under_another_key_or_iv_means_a_new_login(text):
-    """Otherwise a stale key is reported as a mistake of WeChat's."""
+    """Where the plaintext is garbage, the key is taken to be stale."""
     data = encrypt((text % APPID).encode())
     for wrong in ({"key": RAW["session_key"]}, {"iv": "AAAAAAAAAAAAAAAAAAAAAA=="}):
         with pytest.raises(SessionKeyStale):
@@ -148,7 +148,7 @@ DAMAGED = (
 
 @pytest.mark.parametrize("damage", CONTROLS + CUT, ids=repr)
 def test_damaged_characters_in_a_profile_are_dropped(damage):
-    """Otherwise a person with such a nickname is told to log in again, for ever."""
+    """A control character or half a UTF-8 character in a text is dropped; the text is kept."""
     plain = DAMAGED % (*[damage] * 5, APPID.encode(), MADE_AT)
     info = decrypt(decrypt_user_info, encrypt(plain))
     assert (info.nickname, info.city, info.gender) == ("Band", "", 1)
@@ -156,14 +156,14 @@ def test_damaged_characters_in_a_profile_are_dropped(damage):
 
 @pytest.mark.parametrize("damage", [b"\0", b"\x08", *CUT], ids=repr)
 def test_damage_after_the_last_brace_is_dropped(damage):
-    """Otherwise a text that is cut one byte too late is unreadable."""
+    """A text that is cut one byte too late is still valid JSON."""
     data = encrypt(USER["plain"].encode() + damage)
     assert decrypt(decrypt_user_info, data).nickname == "Band"
 
 
 @pytest.mark.parametrize("damage", ["\x1d", "\x08", "\t", "\n", "\0", "\ufffd"], ids=repr)
 def test_raw_data_is_tolerated_after_its_signature_was_verified_as_it_came(damage):
-    """Otherwise the signature is checked over other characters than WeChat signed."""
+    """The signature covers the characters as they came. They are dropped afterwards."""
     raw = f'{{"nickName":"{damage}Ba{damage}nd","gender":1}}'
     signature = sha1_hex(raw + KEY)
     verify_signature(raw, signature, KEY)
@@ -175,7 +175,7 @@ def test_raw_data_is_tolerated_after_its_signature_was_verified_as_it_came(damag
 @pytest.mark.parametrize("field", ["openId", "unionId", "phoneNumber", "purePhoneNumber"])
 @pytest.mark.parametrize("damage", [b"\x1d", b"\xe5", b"\xd5", b"\n"])
 def test_an_id_or_number_with_damage_is_never_repaired(field, damage):
-    """Otherwise a changed iv or ciphertext makes another person's id or number of it."""
+    """A changed iv or ciphertext damages ids too, so a repaired id could be another person's."""
     plain = (
         b'{"nickName":"Band","phoneNumber":"13580006666","purePhoneNumber":"13580006666",'
         b'"countryCode":"86","openId":"oAlice","unionId":"uAlice",'
@@ -195,7 +195,7 @@ def test_an_id_or_number_with_damage_is_never_repaired(field, damage):
 
 @pytest.mark.parametrize("garbled", [b"\xff" * 16, b"\x08" * 16, b"\xe5\x08" * 8], ids=repr)
 def test_damage_never_joins_the_text_on_both_sides_of_it(garbled):
-    """Otherwise a client writes a phone into the profile that WeChat encrypted.
+    """Controlled blocks that damage separates do not form a key or a value of a phone.
 
     A changed ciphertext block garbles its own 16 bytes and changes the next 16 at will. If all
     damage were dropped before parsing, the changed blocks would join.
@@ -216,7 +216,7 @@ def test_damage_never_joins_the_text_on_both_sides_of_it(garbled):
 
 @pytest.mark.parametrize("vector", [(decrypt_user_info, USER), (decrypt_phone, PHONE)])
 def test_random_damage_inside_is_read_or_refused_and_nothing_else(vector):
-    """Otherwise some byte that nobody thought of is a 500."""
+    """1,500 random changes of the plaintext raise our errors only."""
     read, example = vector
     rng = random.Random(27)
     for _ in range(1_500):
@@ -230,7 +230,7 @@ def test_random_damage_inside_is_read_or_refused_and_nothing_else(vector):
 @pytest.mark.parametrize("number", ["", "  ", None])
 @pytest.mark.parametrize("field", ["phoneNumber", "purePhoneNumber"])
 def test_an_empty_phone_number_has_an_error_of_its_own(field, number):
-    """Otherwise the client is told that it changed the data."""
+    """The client did not change the data, so it is not malformed."""
     fields = {"phoneNumber": "13580006666", "purePhoneNumber": "13580006666", "countryCode": "86"}
     with pytest.raises(PhoneNumberMissing):
         decrypt(decrypt_phone, encrypt_json(**fields | {field: number}))
@@ -241,14 +241,14 @@ def test_an_empty_phone_number_has_an_error_of_its_own(field, number):
 
 @pytest.mark.parametrize("code", [{}, {"countryCode": ""}, {"countryCode": None}])
 def test_a_phone_without_its_country_code_has_an_error_of_its_own(code):
-    """Otherwise the client is told that it changed the data."""
+    """The client did not change the data, so it is not malformed."""
     fields = {"phoneNumber": "13580006666", "purePhoneNumber": "13580006666"}
     with pytest.raises(PhoneCountryMissing):
         decrypt(decrypt_phone, encrypt_json(**fields | code))
 
 
 def test_a_foreign_phone_is_refused_as_foreign_though_it_is_empty():
-    """Otherwise what is missing is reported before the watermark is checked."""
+    """The watermark is checked before the number."""
     foreign = {"appid": "wxglobex", "timestamp": MADE_AT}
     with pytest.raises(ForeignWatermark):
         decrypt(decrypt_phone, encrypt_json(phoneNumber="", watermark=foreign))

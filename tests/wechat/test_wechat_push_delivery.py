@@ -284,19 +284,19 @@ def refused(body, kind):
 
 @pytest.mark.parametrize("body", UNPARSABLE.values(), ids=UNPARSABLE)
 def test_a_body_that_is_neither_json_nor_xml_is_malformed(body):
-    """Otherwise a body crashes us, reads a file or eats the memory, or its cause stays unknown."""
+    """No body is expanded, fetched or parsed without bound, in the clear or encrypted."""
     assert refused(body, MalformedPush) == ("", "")
 
 
 @pytest.mark.parametrize(("body", "field"), INCOMPLETE.values(), ids=INCOMPLETE)
 def test_a_push_with_a_missing_or_wrong_field_is_incomplete(body, field):
-    """Otherwise an operator is sent to compare keys that are right."""
+    """The reason names the field."""
     assert refused(body, IncompletePush) == (f"missing or wrong: {field}",) * 2
 
 
 @pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
 def test_an_unreadable_envelope_is_refused(body):
-    """Otherwise anyone, without a signature, crashes us."""
+    """A body without a valid signature raises our errors only."""
     with pytest.raises(PushError):
         open_push(body, query_of(SAFE), SECRETS, SAFE["appid"], NOW)
 
@@ -304,7 +304,7 @@ def test_an_unreadable_envelope_is_refused(body):
 @pytest.mark.parametrize("body", [*UNREADABLE.values(), in_json(), in_json(1), in_json(**EVENT)])
 @pytest.mark.parametrize("signature", ["", "0" * 40, SAFE["plainsig"]])
 def test_a_sender_without_a_valid_signature_learns_nothing_about_the_body(body, signature):
-    """Otherwise a stranger learns which keys an app has, or how far a body was read."""
+    """Every body gets the same refusal, with and without an EncodingAESKey."""
     query = PushQuery(SAFE["ts"], "another nonce", signature=signature, msg_signature=signature)
     for secrets in (SECRETS, IN_THE_CLEAR):
         with pytest.raises(PushSignatureMismatch):
@@ -320,7 +320,7 @@ def test_an_encrypt_that_is_no_text_is_named(encrypt):
 
 
 def test_a_signature_covers_the_encrypt_as_it_was_sent():
-    """Otherwise characters are dropped before the security check, not after it."""
+    """Encrypt is not repaired before its signature is checked."""
     for damage in (b"\x1d", b"\xe5", b"\xef\xbf\xbd"):
         for head, tail in ((b'{"Encrypt":"', b'"}'), (b"<xml><Encrypt>", b"</Encrypt></xml>")):
             body = head + SAFE["enc"][:9].encode() + damage + SAFE["enc"][9:].encode() + tail
@@ -353,7 +353,7 @@ def read_both_ways(body):
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 @pytest.mark.parametrize("damage", CONTROLS + CUT, ids=repr)
 def test_damaged_characters_are_dropped_and_the_push_is_kept(form, damage):
-    """Otherwise a character that somebody typed loses an event."""
+    """The message that is kept has no damage, and can be read again."""
     push = read_both_ways(form % ((damage,) * 4))
     assert (push.event, push.openid, push.created_at) == ("revoke", "oAlice", NOW)
     assert "hello" in push.message
@@ -364,7 +364,7 @@ def test_damaged_characters_are_dropped_and_the_push_is_kept(form, damage):
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 def test_damage_around_the_body_and_a_byte_order_mark_are_dropped(form):
-    """Otherwise a byte before the first brace, or after the last, loses an event."""
+    """Bytes before the first and after the last character of the body do not count."""
     whole = form % ((b"",) * 4)
     for body in (b"\xef\xbb\xbf" + whole, b"\x08" + whole, whole + b"\xe5\xb0", whole + b"\0\0"):
         assert read_both_ways(body).openid == "oAlice"
@@ -376,13 +376,13 @@ def test_damage_around_the_body_and_a_byte_order_mark_are_dropped(form):
     ids=lambda text: text[:12],
 )
 def test_references_to_illegal_characters_are_dropped(reference):
-    """Otherwise what a person typed as a number loses an event."""
+    """A reference is the other spelling of an illegal character in XML."""
     body = f"<xml><Event>x</Event><OpenID>oAl{reference}ice</OpenID></xml>"
     assert read_both_ways(body.encode()).openid == "oAlice"
 
 
 def test_legal_references_and_cdata_are_left_as_they_are():
-    """Otherwise text that only looks like a reference or a tag is changed."""
+    """Text in a CDATA section that looks like a reference or a tag is text."""
     body = "<xml><Event>&#x64;&#101;mo</Event><C><![CDATA[&#x1d; < b]]></C></xml>"
     push = read_both_ways(body.encode())
     assert (push.event, push.message) == ("demo", body)
@@ -391,14 +391,14 @@ def test_legal_references_and_cdata_are_left_as_they_are():
 
 
 def test_escaped_control_characters_in_json_are_dropped():
-    """Otherwise the same damage gets through in its other spelling."""
+    """An escape is the other spelling of a control character in JSON."""
     push = read_push('{"Event":"x\\u0000y","OpenID":"oAl\\u001d\\ud83dice\\u007f"}')
     assert (push.event, push.openid) == ("xy", "oAlice")
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 def test_random_damage_is_read_or_refused_and_nothing_else(form):
-    """Otherwise some byte that nobody thought of is a 500."""
+    """1,500 random changes of a body raise our errors only."""
     rng, whole, read = random.Random(26), form % ((b"",) * 4), 0
     for _ in range(1_500):
         body = bytearray(whole)
@@ -419,7 +419,7 @@ def test_deep_but_whole_xml_does_no_harm():
 
 @pytest.mark.parametrize("depth", range(100, 2_000, 100))
 def test_deep_json_is_read_or_malformed(depth):
-    """Otherwise a depth that the parser takes and the hash does not is a 500."""
+    """The hash of the content takes every depth that the parser takes, or the push is refused."""
     body = b'{"Event":"x","a":' + b"[1," * depth + b"2" + b"]" * depth + b"}"
     with suppress(MalformedPush):
         assert open_push(body, clear_query(), IN_THE_CLEAR, "wx", NOW).event == "x"
@@ -563,7 +563,7 @@ SETTLEMENT = {
 )
 @pytest.mark.parametrize("write", [json.dumps, lambda fields: as_xml(fields)], ids=["json", "xml"])
 def test_two_events_of_one_sender_and_second_are_distinct(event, change, write):
-    """Otherwise the result of one check, or the settlement of one order, is lost."""
+    """Any field tells two events apart. The order of the fields does not."""
     first, second = read_push(write(event)), read_push(write(event | change))
     assert first.key != second.key
     assert first.key == read_push(write(dict(reversed(event.items())))).key
@@ -571,7 +571,7 @@ def test_two_events_of_one_sender_and_second_are_distinct(event, change, write):
 
 @pytest.mark.parametrize("event", [MEDIA_CHECK, SETTLEMENT, json.loads(REVOKED)])
 def test_a_repetition_in_another_format_has_the_same_key(event):
-    """Otherwise a setting that is changed in WeChat's console makes two events of one."""
+    """JSON, XML and their spellings of the same content have one key."""
     spaced = as_xml(event).replace("><", ">\n  <")
     escaped = json.dumps(event, indent=1).replace("pass", "p\\u0061ss")
     texts = {name: str(one) if isinstance(one, int) else one for name, one in event.items()}
