@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
 from ipaddress import ip_address
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast, overload
 from uuid import UUID
 
 import structlog
@@ -19,6 +19,7 @@ from app.errors import (
     TenantDisabled,
     TokenMissing,
     TokenOfAnotherApp,
+    TokenOfAnotherTenant,
     TokensDiffer,
     UserDisabled,
 )
@@ -34,6 +35,7 @@ AUTHORIZATION = "Authorization"
 BARE_TOKEN_HEADERS = ("X-Litemall-Token", "X-OA-Token")
 # What JavaScript sends for a token that its client does not have.
 NO_TOKENS = {"", "undefined", "null"}
+AUDIENCES = {"tenant", "appid"}
 DISABLED = (AppDisabled, TenantDisabled, UserDisabled)
 LONGEST_TOKEN = 128
 LONGEST_DEVICE = 200
@@ -119,14 +121,36 @@ def bound_login(view: Callable[P, R]) -> Callable[P, R]:
     return needing("bound", any_login(guarded))
 
 
-def login_required(view: Callable[P, R]) -> Callable[P, R]:
-    """Let only users in, for business code: `current_user()` then says who it is.
+@overload
+def login_required(view: Callable[P, R], /) -> Callable[P, R]: ...
 
-    The token may come in any of the token headers. Whoever is nobody here is refused with 401:
-    a login that is not bound yet (raised as NoUser), and one of somebody or something that is
-    disabled (SwitchedOff).
+
+@overload
+def login_required(
+    *, tenant: str = ..., appid: str = ...
+) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+
+
+def login_required(view: Callable[..., Any] | None = None, /, **audience: str) -> Any:
+    """Admit only users, for business code; `current_user()` then says which one.
+
+    Used as `@login_required`, or as `@login_required(tenant="acme")` for users of one tenant, by
+    its slug, or `@login_required(appid="wx...")` for users of one mini-program. The token may come
+    in any of the token headers. The view refuses with 401 a login that is not bound (NoUser), and
+    one whose user, app or tenant is disabled (SwitchedOff). It refuses with 403 a user of another
+    audience (TokenOfAnotherTenant, TokenOfAnotherApp).
+
+    Raises TypeError, when the view is defined, if the audience is not named by text.
     """
+    named = all(isinstance(one, str) and one for one in audience.values())
+    if not named or audience.keys() - AUDIENCES or not (view is None or callable(view)):
+        raise TypeError('login_required takes tenant="<slug>" and appid="<appid>", not empty')
+    return _users_only(view) if view else lambda decorated: _users_only(decorated, **audience)
 
+
+def _users_only(
+    view: Callable[P, R], *, tenant: str | None = None, appid: str | None = None
+) -> Callable[P, R]:
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
@@ -135,9 +159,22 @@ def login_required(view: Callable[P, R]) -> Callable[P, R]:
             raise SwitchedOff(failure.code) from None
         if this_caller().user_id is None:
             raise NoUser
+        require_audience(tenant=tenant, appid=appid)
         return view(*args, **kwargs)
 
     return needing("bound", guarded)
+
+
+def require_audience(*, tenant: str | None = None, appid: str | None = None) -> None:
+    """Refuse a login of another tenant, by its slug, or of another app; None admits all.
+
+    Raises TokenOfAnotherTenant or TokenOfAnotherApp.
+    """
+    caller = this_caller()
+    if tenant not in (None, caller.tenant_slug):
+        raise TokenOfAnotherTenant
+    if appid not in (None, caller.appid):
+        raise TokenOfAnotherApp
 
 
 def needing(login: str, view: Callable[P, R]) -> Callable[P, R]:

@@ -36,14 +36,24 @@ def even_if_disabled(view: V) -> V:
     return view
 
 
+def appid_as_audience(view: V) -> V:
+    """Mark a view whose appid says which login is admitted, and need not be an app that is here.
+
+    A proxy takes 401 and 403 for a refusal. An app that is unknown or disabled admits nobody.
+    """
+    view.__dict__["appid_as_audience"] = True
+    return view
+
+
 def _pick_app() -> None:
     if g.appid == BY_REFERER:
         g.appid = appid_of_referer() or _refuse("no usable Referer")
     if g.base_appid not in (None, g.appid):
         _refuse("two appids in the path")
     if g.appid is not None:
-        view = current_app.view_functions[cast(str, request.endpoint)]
-        pick(g.appid, even_disabled="even_if_disabled" in view.__dict__)
+        marks = current_app.view_functions[cast(str, request.endpoint)].__dict__
+        if "appid_as_audience" not in marks:
+            pick(g.appid, even_disabled="even_if_disabled" in marks)
 
 
 def _refuse(why: str) -> NoReturn:

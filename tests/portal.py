@@ -1,9 +1,14 @@
 """WeChat's side of the message push: writes deliveries as the simulator does, sends them to us."""
 
+import base64
+import struct
 import time
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from Crypto.Cipher import AES
+from Crypto.Util.Padding import pad
 from flask import Flask
 from sqlalchemy import update
 from sqlalchemy.orm import Session
@@ -12,7 +17,14 @@ from werkzeug.test import TestResponse
 from app.models import SocialAccount
 from app.services import audit
 from app.services.apps import set_app_push
-from app.simulator.push_wire import Delivery, Manner, write_delivery
+from app.simulator.push_wire import (
+    Delivery,
+    Manner,
+    sign,
+    write_delivery,
+    write_json,
+    write_xml,
+)
 from app.simulator.world import App as SimulatedApp
 from app.wechat import Push
 from tests.cast import ACME_SHOP, App, Client
@@ -49,6 +61,14 @@ def event(name: str = REVOKE, **fields: str | int) -> dict[str, str | int]:
     return said | fields
 
 
+def seal(content: bytes, encoding_aes_key: str, appid: str) -> str:
+    """Encrypt bytes that need not be text as WeChat encrypts a message."""
+    key = base64.b64decode(encoding_aes_key + "=")
+    full = b"r" * 16 + struct.pack(">I", len(content)) + content + appid.encode()
+    cipher = AES.new(key, AES.MODE_CBC, key[:16])
+    return base64.b64encode(cipher.encrypt(pad(full, 32))).decode()
+
+
 class Portal:
     """The message push of one app, as the console has it."""
 
@@ -64,6 +84,20 @@ class Portal:
         """Write a delivery."""
         manner = Manner(mode, form, frozenset(faults))
         return write_delivery(message, self.simulated, manner, time.time())
+
+    def write_damaged(
+        self, message: dict[str, str | int], damage: bytes, mode: str, form: str
+    ) -> Delivery:
+        """Write a delivery with these bytes wherever the message says DAMAGE."""
+        write = write_json if form == "json" else write_xml
+        content = write(message).encode().replace(b"DAMAGE", damage)
+        delivery = self.write(message, mode, form)
+        if mode == "plain":
+            return replace(delivery, body=content)
+        encrypt = seal(content, self.simulated.encoding_aes_key or "", self.app.appid)
+        signed = delivery.query["timestamp"], delivery.query["nonce"], encrypt
+        query = delivery.query | {"msg_signature": sign(self.simulated, *signed)}
+        return replace(delivery, query=query, body=write({"Encrypt": encrypt}).encode())
 
     def send(self, delivery: Delivery, to: App | None = None, **how: Any) -> TestResponse:
         """Send a delivery, to the app's address unless told otherwise."""

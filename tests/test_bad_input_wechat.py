@@ -13,6 +13,7 @@ from Crypto.Util.Padding import pad
 from flask import Flask
 
 from app.wechat import WeChatClient, transport
+from app.wechat.signatures import sha1_hex
 from tests.cast import ACME_CLUB, ACME_SHOP, Client, Person, Reader, WeChat, failure
 from tests.test_bad_input import nothing_written
 
@@ -33,6 +34,9 @@ FOREIGN = (422, "watermark_foreign")
 OF_ANOTHER = (422, "open_data_of_another")
 TOO_OLD = (422, "open_data_too_old")
 PHONE_INVALID = (422, "phone_invalid")
+UNREADABLE = (422, "open_data_unreadable")
+NO_NUMBER = (422, "phone_number_missing")
+NO_COUNTRY = (422, "phone_country_missing")
 
 # A fault of WeChat, and what it gets on every call.
 FAULTS: list[tuple[dict[str, Any], tuple[int, str]]] = [
@@ -66,6 +70,8 @@ ONLY_PHONE: list[tuple[dict[str, Any], tuple[int, str]]] = [
     ({"kind": "stale_token"}, UNAVAILABLE),
     ({"kind": "errcode", "errcode": 40013}, CODE_INVALID),
     ({"kind": "errcode", "errcode": 40003}, CODE_INVALID),
+    ({"kind": "empty_phone"}, NO_NUMBER),
+    ({"kind": "no_country_code"}, NO_COUNTRY),
 ]
 
 
@@ -321,14 +327,15 @@ def test_encrypted_nonsense_is_refused(client: Client, alice: Person, rows: Read
         assert refusal(client, rows, "phone", token, **encrypted(alice, mark)) == FOREIGN
     early = vouched(alice, age=-3600, **number())
     assert refusal(client, rows, "phone", token, **early) == TOO_OLD
-    for wrong in (
-        number(purePhoneNumber=None),
-        number(countryCode="+86"),
-        {},
-        number(phoneNumber=1),
-    ):
+    for wrong in (number(countryCode="+86"), {}, number(phoneNumber=1)):
         said = refusal(client, rows, "phone", token, **vouched(alice, **wrong))
         assert (wrong, said) == (wrong, MALFORMED)
+    for wrong in (number(purePhoneNumber=None), number(phoneNumber=""), number(purePhoneNumber="")):
+        said = refusal(client, rows, "phone", token, **vouched(alice, **wrong))
+        assert (wrong, said) == (wrong, NO_NUMBER)
+    for wrong in (number(countryCode=None), number(countryCode="")):
+        said = refusal(client, rows, "phone", token, **vouched(alice, **wrong))
+        assert (wrong, said) == (wrong, NO_COUNTRY)
     for wrong in (
         number(purePhoneNumber="1"),
         number(purePhoneNumber="letters"),
@@ -341,6 +348,37 @@ def test_encrypted_nonsense_is_refused(client: Client, alice: Person, rows: Read
     ):
         said = refusal(client, rows, "phone", token, **vouched(alice, **wrong))
         assert (wrong, said) == (wrong, PHONE_INVALID)
+
+
+def test_invalid_json_in_decrypted_data_is_told_from_a_stale_key(
+    client: Client, alice: Person, rows: Reader
+) -> None:
+    """A new login does not help here, so the code is not session_key_expired."""
+    token = client.log_in(alice)["token"]
+    broken = b'{"phoneNumber":"138,"watermark":{"appid":"%s"}}' % ACME_SHOP.appid.encode()
+    said = refusal(client, rows, "phone", token, **encrypted(alice, broken))
+    assert said == UNREADABLE
+    profile = alice.tap_user_info() | encrypted(alice, broken)
+    assert refusal(client, rows, "profile", token, **profile) == UNREADABLE
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [("empty_phone", "phone_number_missing"), ("no_country_code", "phone_country_missing")],
+)
+def test_a_phone_that_wechat_gives_incompletely_is_told_with_advice_and_in_every_dialect(
+    client: Client, alice: Person, wechat: WeChat, fault: str, code: str
+) -> None:
+    """The code says what is missing, and no Retry-After asks the client to try again."""
+    token = client.log_in(alice)["token"]
+    wechat.fault(fault, path=PHONE_NUMBER, times=2)
+    answer = client.post("phone", token, **alice.tap_phone_new())
+    assert failure(answer) == (422, code)
+    assert "Retry-After" not in answer.headers
+    path, body = f"/apps/{ACME_SHOP.appid}/wx/auth/bindPhone", alice.tap_phone_new()
+    told = client.send("POST", path, headers={"X-Litemall-Token": token}, json=body)
+    assert told.json["errno"] == 707
+    assert "手机号" in told.json["errmsg"]
 
 
 def test_blanks_for_plus_signs_are_read_as_plus_signs(client: Client, alice: Person) -> None:
@@ -375,6 +413,26 @@ def test_control_characters_in_wechats_nickname_are_not_kept(
 def test_control_characters_in_wechats_nickname_are_not_sent(client: Client, alice: Person) -> None:
     """Otherwise the client is told another name than the one that is kept."""
     assert give_nickname(client, alice, CONTROLLED)["nickname"] == "al[31mice 🌸小花"
+
+
+@pytest.mark.parametrize("damage", [b"\x1d", b"\x08", b"\t", b"\n", b"\xe5\xb0"], ids=repr)
+def test_a_damaged_nickname_from_wechat_is_kept_without_the_damage(
+    damage: bytes, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Damage in rawData and in the encrypted nickname is dropped alike, so both still match."""
+    token = client.log_in(alice)["token"]
+    raw = b'{"nickName":"Al%sice"}' % damage
+    shown = raw.decode("utf-8", "replace")
+    key = alice.wechat.ask("session-key", person="alice", appid=ACME_SHOP.appid)["session_key"]
+    mark = b'"watermark":{"appid":"%s","timestamp":%d}}' % (
+        ACME_SHOP.appid.encode(),
+        int(time.time()),
+    )
+    body = encrypted(alice, raw[:-1] + b"," + mark)
+    body |= {"rawData": shown, "signature": sha1_hex(shown + key)}
+    answer = client.post("profile", token, **body)
+    assert answer.status_code == 200, answer.text
+    assert rows("SELECT nickname FROM social_accounts") == [("Alice",)]
 
 
 @pytest.mark.parametrize("nickname", ["🌸", "𠮷野家", "❤️", "a'b\"c<d>&"])

@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import requests
 from flask import Flask, Response, jsonify, request
 from werkzeug.serving import make_server
 
-from tests.cast import ACME_SHOP, Client, Person, Reader
+from tests.cast import ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader
 
 CONF = Path(__file__).parents[1] / "docs" / "nginx.conf"
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
@@ -78,25 +79,42 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def nginx(
     wxpass: int, back_end: int, log: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """Run the configuration as it is, but for the ports and the log."""
+    """Run the configuration as it is, but for the ports, the log and the tenant."""
+    text = configured(wxpass, back_end, log)
+    with running(text, tmp_path_factory.mktemp("nginx")) as url:
+        yield url
+
+
+def configured(
+    wxpass: int, back_end: int, log: Path, address: str = "/v1/verify?tenant=acme"
+) -> str:
+    """Read the configuration, with the test's ports and log, and the address to ask at."""
+    text = CONF.read_text().replace("/var/log/nginx/wxpass.log", str(log))
+    changes = {":8000;": f":{wxpass};", ":9000;": f":{back_end};"}
+    changes["/v1/verify?tenant=initech;"] = f"{address};"
+    for theirs, ours in changes.items():
+        assert text.count(theirs) == 1
+        text = text.replace(theirs, ours)
+    return text
+
+
+@contextmanager
+def running(text: str, folder: Path) -> Iterator[str]:
+    """Run nginx with a configuration while this is open."""
     if NGINX is None:
         missing = "nginx is not installed; on Debian and Ubuntu: apt-get install nginx-light"
         assert os.environ.get("CI") != "true", missing
         pytest.skip(missing)
-    folder, port = tmp_path_factory.mktemp("nginx"), free_port()
-    text = CONF.read_text().replace("/var/log/nginx/wxpass.log", str(log))
-    for theirs, ours in ((":8000;", f":{wxpass};"), (":9000;", f":{back_end};")):
-        assert text.count(theirs) == 1
-        text = text.replace(theirs, ours)
+    port = free_port()
     assert text.count("listen 80;") == 1
     (folder / "wxpass.conf").write_text(text.replace("listen 80;", f"listen 127.0.0.1:{port};"))
     (folder / "nginx.conf").write_text(AROUND.format(folder=folder))
     command = [NGINX, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", "stderr"]
-    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    wait_for(port, running)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    wait_for(port, process)
     yield f"http://127.0.0.1:{port}"
-    running.terminate()
-    running.communicate(timeout=10)
+    process.terminate()
+    process.communicate(timeout=10)
 
 
 def wait_for(port: int, running: subprocess.Popen[str]) -> None:
@@ -167,6 +185,48 @@ def test_nobody_else_reaches_the_back_end(nginx: str, client: Client, bob: Perso
             assert answer.json()["code"] == code
             assert answer.headers["WWW-Authenticate"].startswith("Bearer")
     assert ask(f"{nginx}/_wxpass_verify").status_code == 404
+
+
+FOREIGN = (403, "token_of_another_tenant")
+
+
+@pytest.mark.parametrize("query", ["", "?tenant=acme", "?tenant=globex", "?x=y&tenant=acme#z"])
+@pytest.mark.parametrize("path", ["/api/orders", "/api/v1/verify", "/api//x/%2e/y"])
+def test_a_user_of_another_tenant_does_not_reach_the_back_end(
+    nginx: str, client: Client, alice: Person, query: str, path: str
+) -> None:
+    """The client's path and query have no influence on the audience."""
+    foreign, own = (client.bind(alice, app)["token"] for app in (GLOBEX_LIFE, ACME_SHOP))
+    for body in (None, "an order"):
+        refused = ask(nginx + path + query, foreign, body)
+        assert (refused.status_code, refused.json()["code"]) == FOREIGN
+        assert ask(nginx + path + query, own, body).status_code == 200
+
+
+AUDIENCES = {
+    "/v1/verify": 200,
+    f"/v1/apps/{ACME_SHOP.appid}/verify": 200,
+    "/v1/tenants/acme/verify": 200,
+    "/v1/verify/?tenant=acme": 200,
+    f"/v1/apps/{GLOBEX_LIFE.appid}/verify": 403,
+    "/v1/apps/wxunknown/verify": 403,
+    "/v1/verify?tenant=unknown": 403,
+    "/v1/verify?tenant=": 403,
+    "/v1/verify?tennant=acme": 500,
+}
+
+
+@pytest.mark.parametrize("address", AUDIENCES)
+def test_an_audience_that_is_unknown_is_a_refusal_and_a_slip_is_loud(
+    wxpass: int, back_end: int, tmp_path: Path, client: Client, alice: Person, address: str
+) -> None:
+    """An unknown audience is a 403. A misspelt parameter is a 500, which an operator notices."""
+    token = client.bind(alice)["token"]
+    text = configured(wxpass, back_end, tmp_path / "log", address)
+    with running(text, tmp_path) as url:
+        for query in ("", "?tenant=acme&x=y"):
+            assert ask(f"{url}/api/orders{query}", token).status_code == AUDIENCES[address]
+        assert ask(f"{url}/api/orders").status_code == 401
 
 
 @pytest.mark.parametrize(

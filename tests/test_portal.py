@@ -10,10 +10,12 @@ import pytest
 from flask import Flask
 from structlog.testing import capture_logs
 
+from app.keyring import keyring
 from app.models import WeChatPush
 from app.services.pushes import HANDLERS
 from app.services.transactions import transaction
 from app.simulator.push_wire import Delivery, sign
+from app.wechat import read_push
 from tests.cast import ACME_CLUB, ACME_SHOP, Client, Person, Reader, failure
 from tests.portal import (
     AES_KEY,
@@ -171,7 +173,7 @@ def test_a_check_of_cloud_hosting_must_be_signed_and_is_not_kept(
     assert failure(unsigned) == (422, "request_invalid")
     bare = {"timestamp": str(int(time.time())), "nonce": "1"}
     unsigned = client.send("POST", SHOP, json=check, query_string=bare)
-    assert failure(unsigned) == (403, "push_unencrypted")
+    assert failure(unsigned) == (403, "push_signature_wrong")
     assert rows.count("wechat_pushes") == 0
 
 
@@ -227,6 +229,55 @@ def test_two_people_who_withdraw_in_one_second_are_two(
     for difference in ({}, {"OpenID": "oBob"}, {"RevokeInfo": "6"}, {"OpenPID": "oP"}):
         assert succeeded(portal.push(event(CreateTime=1700000000, **difference)))
     assert (handled(rows), rows.count("wechat_pushes")) == (4, 4)
+
+
+@pytest.mark.parametrize("how", WAYS, ids=str)
+@pytest.mark.parametrize(
+    ("name", "differing"),
+    [("wxa_media_check", "trace_id"), ("trade_manage_order_settlement", "transaction_id")],
+)
+def test_two_events_of_one_second_without_msgid_are_two_and_their_repetitions_are_none(
+    portal: Portal, app: Flask, rows: Reader, how: tuple[str, str], name: str, differing: str
+) -> None:
+    """Events are compared by their whole content, not by sender and second."""
+    configure(app, key=None if how[0] == "plain" else AES_KEY)
+    first, second = (event(name, CreateTime=1700000000, **{differing: one}) for one in "ab")
+    for message in (first, second, first, second):
+        assert succeeded(portal.push(message, *how))
+    assert rows.count("wechat_pushes", "message_sealed IS NOT NULL") == 2
+
+
+def test_a_retry_of_a_push_that_an_earlier_release_noted_is_not_handled_again(
+    portal: Portal, app: Flask, rows: Reader, handler: None
+) -> None:
+    """The key of a row that an earlier release wrote is still recognised."""
+    message = event()
+    assert succeeded(portal.push(message))
+    previous = read_push(json.dumps(message)).previous_key
+    with app.app_context():
+        index = keyring().blind_index(previous or "", f"wechat_pushes:{ACME_SHOP.appid}")
+    rows("UPDATE wechat_pushes SET key_index = :index", index=index)
+    assert succeeded(portal.push(message))
+    assert (handled(rows), rows.count("wechat_pushes")) == (1, 1)
+    assert succeeded(portal.push(event(OpenID="oBob", CreateTime=message["CreateTime"])))
+    assert handled(rows) == 2
+
+
+@pytest.mark.parametrize("damage", [b"\x1d", b"\x08", b"\x14", b"\t", b"\n", b"\xe5\xb0"], ids=repr)
+@pytest.mark.parametrize("how", WAYS, ids=str)
+@pytest.mark.usefixtures("handler")
+def test_a_damaged_push_is_handled_for_the_person_it_is_about(
+    portal: Portal, app: Flask, alice: Person, rows: Reader, how: tuple[str, str], damage: bytes
+) -> None:
+    """Damage is dropped from the OpenID, and the withdrawal is carried out."""
+    configure(app, key=None if how[0] == "plain" else AES_KEY)
+    client = portal.client
+    client.post("profile", client.log_in(alice)["token"], nickname="Alice")
+    openid = client.log_in(alice)["openid"]
+    marked = event(OpenID=f"{openid[:9]}DAMAGE{openid[9:]}", Content="hello DAMAGE")
+    assert succeeded(portal.send(portal.write_damaged(marked, damage, *how)))
+    assert rows("SELECT nickname FROM social_accounts") == [(None,)]
+    assert handled(rows) == 1
 
 
 def test_one_event_at_two_apps_is_two(
@@ -311,7 +362,7 @@ def test_the_sister_apps_token_and_the_neighbours_open_nothing(
     configure(app, app=ACME_CLUB)
     club, stranger = Portal(client, ACME_CLUB), Portal(client, ACME_SHOP, **other)
     assert failure(stranger.push(event())) == (403, "push_signature_wrong")
-    assert failure(Portal(client, key=other["key"]).push(event())) == (422, "push_malformed")
+    assert failure(Portal(client, key=other["key"]).push(event())) == (422, "push_undecryptable")
     # The same secrets at two apps, as somebody lazy would enter them.
     assert failure(club.send(club.write(event()), to=ACME_SHOP)) == (403, "push_of_another_app")
     assert rows.count("wechat_pushes") == 0

@@ -12,7 +12,7 @@ from flask import Flask
 
 from app.services.pushes import HANDLERS
 from app.settings import BODY_LIMIT
-from app.simulator.push_wire import Delivery, Manner, write_delivery
+from app.simulator.push_wire import Delivery, Manner, sign, write_delivery
 from tests.cast import ACME_SHOP, Client, Reader, failure
 from tests.portal import (
     AES_KEY,
@@ -24,15 +24,20 @@ from tests.portal import (
     configure,
     event,
     forget_nickname,
+    seal,
     succeeded,
 )
 from tests.test_logs import Captured, captured
-from tests.wechat.test_wechat_push_delivery import UNREADABLE
+from tests.wechat.test_wechat_push_delivery import UNPARSABLE, UNREADABLE
 
 SHOP = address_of(ACME_SHOP)
 SIGNATURE_WRONG = (403, "push_signature_wrong")
 MALFORMED = (422, "push_malformed")
+INCOMPLETE = (422, "push_incomplete")
 INVALID = (422, "request_invalid")
+UNDECRYPTABLE = (422, "push_undecryptable")
+OURS = AES_KEY, ACME_SHOP.appid
+MALFORMED_BODIES = set(UNPARSABLE.values())
 
 __all__ = ["captured"]
 
@@ -157,12 +162,54 @@ def test_upper_case_signatures_are_none(portal: Portal) -> None:
 
 @pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
 def test_a_body_that_cannot_be_read_is_a_4xx(portal: Portal, app: Flask, body: bytes) -> None:
-    """Otherwise somebody without a signature, or with one, has a 500 or worse."""
+    """A sender with a valid signature gets the cause."""
     delivery = replace(portal.write(event(), "plain"), body=body)
     status, code = failure(portal.send(delivery))
     assert code in ("push_malformed", "push_unencrypted"), (status, code)
     configure(app, key=None)
-    assert failure(portal.send(delivery)) == MALFORMED
+    assert failure(portal.send(delivery)) == (MALFORMED if body in MALFORMED_BODIES else INCOMPLETE)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"{}", b'{"Encrypt":1}', b'{"Encrypt":"AAAA"}', b"<"])
+@pytest.mark.parametrize("key", [AES_KEY, None])
+def test_a_sender_without_a_signature_gets_one_answer_whatever_the_body_and_the_keys(
+    portal: Portal, app: Flask, body: bytes, key: str | None
+) -> None:
+    """The answer does not reveal whether an app has an EncodingAESKey, or what was parsed."""
+    configure(app, key=key)
+    delivery = replace(portal.write(event(), "safe", "json", "wrong_signature"), body=body)
+    unsigned = changed(delivery, signature="0" * 40)
+    assert failure(portal.send(unsigned)) == SIGNATURE_WRONG
+
+
+@pytest.mark.parametrize(
+    ("content", "sealed_for", "told", "cause"),
+    [
+        (b"[]", OURS, MALFORMED, "MalformedPush: MalformedPush"),
+        (b"<xml>", OURS, MALFORMED, "MalformedPush: MalformedPush"),
+        (b"{}", OURS, INCOMPLETE, "missing or wrong: Event"),
+        (b'{"Event":"x","OpenID":{}}', OURS, INCOMPLETE, "OpenID"),
+        (b'{"Event":"x"}', (AES_KEY[::-1], ACME_SHOP.appid), UNDECRYPTABLE, "UndecryptablePush"),
+        (b'{"Event":"x"}', (AES_KEY, "wxother"), (403, "push_of_another_app"), "ForeignPush"),
+    ],
+)
+def test_the_log_names_why_a_signed_push_cannot_be_read(
+    portal: Portal,
+    captured: Captured,
+    content: bytes,
+    sealed_for: tuple[str, str],
+    told: tuple[int, str],
+    cause: str,
+) -> None:
+    """Each cause has a code of its own, and the log names the field."""
+    encrypt = seal(content, *sealed_for)
+    delivery = portal.write(event())
+    signed = delivery.query["timestamp"], delivery.query["nonce"], encrypt
+    query = delivery.query | {"msg_signature": sign(portal.simulated, *signed)}
+    body = json.dumps({"Encrypt": encrypt}).encode()
+    assert failure(portal.send(replace(delivery, query=query, body=body))) == told
+    assert (captured.last["status"], captured.last["failure"]) == told
+    assert cause in captured.last["cause"]
 
 
 def test_a_stranger_cannot_have_bodies_parsed_in_plain_mode(portal: Portal, app: Flask) -> None:

@@ -14,9 +14,11 @@ from sqlalchemy.orm import Session
 from werkzeug.serving import make_server
 
 from app.extensions import db as database
+from app.models import WeChatPush
 from app.services import pushes
 from app.services.kept_pushes import Retried, retry_pushes
 from app.services.pushes import HANDLERS
+from app.services.transactions import transaction
 from app.wechat import Push
 from tests.cast import ACME_CLUB, ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader, WeChat, failure
 from tests.portal import (
@@ -282,6 +284,31 @@ def test_the_list_tells_what_came_and_what_became_of_it(
     assert listed("--tenant", "acme", "--unhandled") == [kept]
     assert run("pushes", "list", "--tenant", "nobody").exit_code == 1
     assert OPENID not in run("pushes", "list").output
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("[]", "failed: push_malformed"),
+        ('{"Event":"x","OpenID":[]}', "failed: push_incomplete: missing or wrong: OpenID"),
+    ],
+)
+def test_the_list_names_why_a_kept_push_cannot_be_read(
+    portal: Portal,
+    app: Flask,
+    run: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    message: str,
+    told: str,
+) -> None:
+    """The list shows the code of the failure, not the name of a Python class."""
+    monkeypatch.setitem(HANDLERS, REVOKE, fail_after_writing)
+    assert succeeded(portal.push(event()))
+    with app.app_context(), transaction() as db:
+        (kept,) = db.query(WeChatPush)
+        kept.message = message
+    assert run("pushes", "retry").exit_code == 1
+    assert run("pushes", "list").output.strip().split("\t")[-1] == told
 
 
 # On a real socket

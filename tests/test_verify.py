@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import FrozenInstanceError, asdict
+from typing import Any
 
 import pytest
 from flask import Blueprint, Flask, jsonify
@@ -11,7 +12,7 @@ from app import create_app
 from app.auth import current_user, login_required
 from app.extensions import db
 from config import Config
-from tests.cast import ACME_CLUB, ACME_SHOP, Client, Person, Reader, failure
+from tests.cast import ACME_CLUB, ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader, failure
 
 TOKEN_HEADERS = {"Authorization": "Bearer ", "X-Litemall-Token": "", "X-OA-Token": ""}
 shop = Blueprint("orders", __name__)
@@ -30,6 +31,27 @@ def show_orders_of_app() -> ResponseReturnValue:
     """Show the same, with the mini-program in the path."""
     with pytest.raises(FrozenInstanceError):
         current_user().user_id = None  # type: ignore[misc, assignment]
+    return jsonify(asdict(current_user()))
+
+
+@shop.get("/acme-only")
+@login_required(tenant="acme")
+def show_orders_of_acme() -> ResponseReturnValue:
+    """Show the same to users of one tenant."""
+    return jsonify(asdict(current_user()))
+
+
+@shop.get("/shop-only")
+@login_required(appid=ACME_SHOP.appid, tenant="acme")
+def show_orders_of_shop() -> ResponseReturnValue:
+    """Show the same to users of one mini-program."""
+    return jsonify(asdict(current_user()))
+
+
+@shop.get("/everyone")
+@login_required()
+def show_orders_of_everyone() -> ResponseReturnValue:
+    """Show the same to every user."""
     return jsonify(asdict(current_user()))
 
 
@@ -86,6 +108,46 @@ def test_a_business_view_refuses_whom_it_must(
     own, sister = (f"/shop/apps/{one.appid}/orders" for one in (ACME_SHOP, ACME_CLUB))
     assert business.send("GET", own, token).status_code == 200
     assert failure(business.send("GET", sister, token)) == (403, "token_of_another_app")
+
+
+def test_a_business_view_admits_only_the_audience_that_it_names(
+    client: Client, business: Client, alice: Person
+) -> None:
+    """A view without an audience admits the users of every tenant."""
+    own, sister, foreign = (
+        client.bind(alice, app)["token"] for app in (ACME_SHOP, ACME_CLUB, GLOBEX_LIFE)
+    )
+    another_app, another_tenant = (403, "token_of_another_app"), (403, "token_of_another_tenant")
+    expected: dict[str, list[tuple[int, str] | int]] = {
+        "/shop/orders": [200, 200, 200],
+        "/shop/everyone": [200, 200, 200],
+        "/shop/acme-only": [200, 200, another_tenant],
+        "/shop/shop-only": [200, another_app, another_tenant],
+    }
+    for path, wanted in expected.items():
+        for token, told in zip((own, sister, foreign), wanted, strict=True):
+            answer = business.send("GET", path, token)
+            said = answer.status_code if answer.status_code == 200 else failure(answer)
+            assert (path, said) == (path, told)
+        assert failure(business.send("GET", path)) == (401, "token_missing")
+
+
+@pytest.mark.parametrize(
+    "audience",
+    [
+        {"tenant": None},
+        {"tenant": ""},
+        {"tenant": 7},
+        {"tennant": "acme"},
+        {"appid": None, "tenant": "acme"},
+    ],
+)
+def test_an_audience_that_is_mistyped_or_empty_stops_the_program(audience: dict[str, Any]) -> None:
+    """A missing setting fails when the view is defined. It does not admit everyone."""
+    with pytest.raises(TypeError):
+        login_required(**audience)
+    with pytest.raises(TypeError):
+        login_required("acme")  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize("header", TOKEN_HEADERS)

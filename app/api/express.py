@@ -1,7 +1,8 @@
-"""The two questions asked all day, answered in front of Flask from what is remembered.
+"""The two most frequent requests, `/v1/verify` and `/v1/me`, answered in front of Flask.
 
-Only a plain yes is: whatever is not sure to be one goes on to Flask, where the same rules decide
-and refusals are told. What a user sees of themself is what Flask answered before.
+Only a request that is certain to succeed is answered here, from memory. Every other one goes on to
+Flask, which applies the same rules and explains refusals. A user's profile is what Flask answered
+before.
 """
 
 import time
@@ -14,6 +15,7 @@ from uuid import UUID
 import structlog
 from flask import Flask
 
+from app.api.forward_auth import AuthRequest, find_auth_request
 from app.api.identity import identity_headers
 from app.auth import BARE_TOKEN_HEADERS
 from app.headers import ALWAYS
@@ -28,9 +30,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-VERIFY, ME = "/v1/verify", "/v1/me"
+ME = "/v1/me"
 OTHER_TOKENS = [f"HTTP_{name.upper().replace('-', '_')}" for name in BARE_TOKEN_HEADERS]
 SCHEME = "Bearer "
+STATUS_LINES = {status.value: f"{status} {status.phrase.upper()}" for status in HTTPStatus}
 
 
 class Answer(NamedTuple):
@@ -52,35 +55,43 @@ class Express:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        began, path, asked_at = time.perf_counter(), environ["PATH_INFO"], time.monotonic()
-        caller = self._find_caller(environ) if path in (VERIFY, ME) else None
+        began, path = time.perf_counter(), environ["PATH_INFO"]
+        if path == ME and environ["REQUEST_METHOD"] == "GET":
+            return self._show_me(environ, start_response, began)
+        asked = find_auth_request(path)
+        if asked is None:
+            return self._behind(environ, start_response)
+        return self._verify(environ, start_response, asked, began)
+
+    def _verify(
+        self,
+        environ: "WSGIEnvironment",
+        start_response: "StartResponse",
+        asked: AuthRequest,
+        began: float,
+    ) -> Iterable[bytes]:
+        caller = self._find_caller(environ) if environ["REQUEST_METHOD"] != "HEAD" else None
+        if caller is None or not asked.plainly_admits(caller, environ.get("QUERY_STRING", "")):
+            return self._behind(asked.as_get(environ), start_response)
+        answer = _verified(caller, asked.success)
+        return _send(environ, start_response, answer, caller, asked.route, began)
+
+    def _show_me(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse", began: float
+    ) -> Iterable[bytes]:
+        asked_at = time.monotonic()
+        caller = self._find_caller(environ)
         if caller is None:
             return self._behind(environ, start_response)
-        answer = _verified(caller) if path == VERIFY else self._remembered(caller)
+        answer = self._remembered(caller)
         if answer is None:
             return self._remembering(environ, start_response, caller, asked_at)
-        request_id = request_id_of(environ.get("HTTP_X_REQUEST_ID", ""))
-        headers = [*answer.headers.items(), ("X-Request-Id", request_id)]
-        start_response(f"{answer.status} {answer.status.phrase.upper()}", headers)
-        # Of the request before it on the same connection.
-        structlog.contextvars.clear_contextvars()
-        log.info(
-            "request",
-            request_id=request_id,
-            appid=caller.appid,
-            tenant=caller.tenant_slug,
-            method="GET",
-            route=path,
-            status=answer.status.value,
-            milliseconds=round((time.perf_counter() - began) * 1000, 1),
-        )
-        return (answer.body,)
+        return _send(environ, start_response, answer, caller, ME, began)
 
     def _find_caller(self, environ: "WSGIEnvironment") -> Caller | None:
-        """Find the user who asks, if it is remembered who that is and nothing else is unusual."""
+        """Return the user whose login the request carries, or None unless it is in memory."""
         header = environ.get("HTTP_AUTHORIZATION", "")
-        is_usual = environ["REQUEST_METHOD"] == "GET" and header.startswith(SCHEME)
-        if not is_usual or any(name in environ for name in OTHER_TOKENS):
+        if not header.startswith(SCHEME) or any(name in environ for name in OTHER_TOKENS):
             return None
         sessions = self._caches.of_this_process().sessions
         return find_remembered(sessions, self._uses, header.removeprefix(SCHEME))
@@ -114,9 +125,38 @@ class Express:
         return (body,)
 
 
-def _verified(caller: Caller) -> Answer:
+def _send(
+    environ: "WSGIEnvironment",
+    start_response: "StartResponse",
+    answer: Answer,
+    caller: Caller,
+    route: str,
+    began: float,
+) -> Iterable[bytes]:
+    """Send an answer, and log it as Flask's are logged; `began` is by `time.perf_counter`."""
+    request_id = request_id_of(environ.get("HTTP_X_REQUEST_ID", ""))
+    headers = [*answer.headers.items(), ("X-Request-Id", request_id)]
+    start_response(STATUS_LINES[answer.status.value], headers)
+    # Of the request before it on the same connection.
+    structlog.contextvars.clear_contextvars()
+    log.info(
+        "request",
+        request_id=request_id,
+        appid=caller.appid,
+        tenant=caller.tenant_slug,
+        method="GET",
+        route=route,
+        status=answer.status.value,
+        milliseconds=round((time.perf_counter() - began) * 1000, 1),
+    )
+    return (answer.body,)
+
+
+def _verified(caller: Caller, status: HTTPStatus) -> Answer:
     headers = {"Content-Type": "text/html; charset=utf-8", **identity_headers(caller), **ALWAYS}
-    return Answer(HTTPStatus.NO_CONTENT, headers, b"")
+    if status == HTTPStatus.OK:
+        headers["Content-Length"] = "0"
+    return Answer(status, headers, b"")
 
 
 def _json_headers(body: bytes) -> dict[str, str]:

@@ -1,15 +1,18 @@
 """Who is this? For business back ends that are not in this process."""
 
+from http import HTTPStatus
 from typing import Any
 
-from flask import Response
+from flask import Response, request
 
 from app.api.blueprint import Blueprint
-from app.auth import bound_login, login_required, no_login, this_caller
+from app.api.forward_auth import SUCCESS
+from app.auth import bound_login, login_required, no_login, require_audience, this_caller
 from app.schemas.jwts import JwksResponse, JwtResponse
-from app.schemas.requests import EmptyRequest
+from app.schemas.requests import AudienceQuery, EmptyRequest
 from app.services import jwts, signing_keys
 from app.services.callers import Caller
+from app.tenancy import appid_as_audience
 
 blp = Blueprint("identity", __name__)
 
@@ -28,12 +31,43 @@ def identity_headers(caller: Caller) -> dict[str, str]:
     return {name: str(getattr(caller, what)) for name, what in IDENTITY_HEADERS.items()}
 
 
-@blp.get("/v1/verify")
+@blp.get("/v1/verify", provide_automatic_options=False)
 @login_required
+@blp.arguments(AudienceQuery, location="query")
 @blp.response(204, headers=DESCRIBED)
-def verify() -> Response:
-    """Say in headers whose login a request carries, for a proxy's auth_request or forward-auth."""
-    return Response(status=204, headers=identity_headers(this_caller()))
+def verify(query: dict[str, Any]) -> Response:
+    """Tell a proxy in headers which user a request comes from (auth_request, forward-auth).
+
+    Every method is taken. A path may be appended, as Envoy does; then the query is ignored, and the
+    status is 200.
+    """
+    return _identity_of(query)
+
+
+@blp.get("/v1/apps/<string:appid>/verify", provide_automatic_options=False)
+@appid_as_audience
+@login_required
+@blp.arguments(AudienceQuery, location="query")
+@blp.response(204, headers=DESCRIBED)
+def verify_for_app(query: dict[str, Any]) -> Response:
+    """Do the same for users of one mini-program only; refuse others with 403."""
+    return _identity_of(query)
+
+
+@blp.get("/v1/tenants/<string:slug>/verify", provide_automatic_options=False)
+@login_required
+@blp.arguments(AudienceQuery, location="query")
+@blp.response(204, headers=DESCRIBED)
+def verify_for_tenant(query: dict[str, Any], slug: str) -> Response:
+    """Do the same for users of one tenant only; refuse others with 403."""
+    require_audience(tenant=slug)
+    return _identity_of(query)
+
+
+def _identity_of(query: dict[str, Any]) -> Response:
+    require_audience(tenant=query.get("tenant"))
+    status = request.environ.get(SUCCESS, HTTPStatus.NO_CONTENT)
+    return Response(b"", status=status, headers=identity_headers(this_caller()))
 
 
 @blp.post("/v1/apps/<string:appid>/jwt")

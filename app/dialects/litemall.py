@@ -21,7 +21,9 @@ from app.errors import (
     Failure,
     LoginUnbound,
     NoSocialAccount,
+    PhoneCountryMissing,
     PhoneInvalid,
+    PhoneNumberMissing,
     PhoneTaken,
     RequestInvalid,
     SocialAccountTaken,
@@ -42,6 +44,8 @@ ERRNO_OF: dict[type[Failure], int] = {
     PhoneTaken: 705,
     LoginUnbound: 706,
     PhoneInvalid: 707,
+    PhoneNumberMissing: 707,
+    PhoneCountryMissing: 707,
     NoSocialAccount: 708,
     SocialAccountTaken: 709,
 }

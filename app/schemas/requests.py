@@ -12,6 +12,13 @@ TYPED = {"nickname", "avatar_url"}
 SHORTEST_PASSWORD = 8
 
 
+class AudienceQuery(Schema):
+    """Which users an authorization request admits; every user without it."""
+
+    # Its spelling is not checked: one that no tenant has admits nobody.
+    tenant = fields.String(metadata={"description": "The slug of the only tenant to admit."})
+
+
 class LoginRequest(Schema):
     """The code of `wx.login`; with account and password, the person is bound at once."""
 

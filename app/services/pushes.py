@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from app import wechat
 from app.clock import now
-from app.errors import PushNotConfigured, PushReplayed
+from app.errors import PushNotConfigured, PushReplayed, as_failure
 from app.keyring import keyring
 from app.models import SocialAccount, WeChatApp, WeChatPush
 from app.models.columns import new_id
@@ -28,7 +28,7 @@ from app.services import consent
 from app.services.apps import AppConfig
 from app.services.holdings import person_index
 from app.services.transactions import decided_again_when_lost, transaction
-from app.wechat import Push, PushQuery, PushSecrets
+from app.wechat import Push, PushError, PushQuery, PushSecrets
 
 log = structlog.get_logger()
 
@@ -134,25 +134,33 @@ def _hurry(db: Session, milliseconds: int) -> None:
 def _note(
     db: Session, arrival: Arrival, *, handled: bool = False, failure: str | None = None
 ) -> bool:
-    """Note a push, unless it is noted already; tell whether it was not.
+    """Note a push unless it is noted already. Return whether it was noted now.
 
-    Raises PushReplayed for another message under a signature that was received: in the clear a
-    signature does not cover the body, so whoever sees one could put any body under it.
+    Raises PushReplayed for another message under a signature that was received. In the clear a
+    signature does not cover the body, so anyone who sees one could put any body under it.
     """
-    keys = _keys(arrival.tenant_id, arrival.appid, arrival.push.key, arrival.signature)
-    row = insert(WeChatPush).values(
-        **keys, **_content_of(arrival, handled), id=arrival.id, failure=failure
-    )
-    if db.scalar(row.on_conflict_do_nothing().returning(WeChatPush.id)):
-        return True
-    same = select(WeChatPush.id).where(
-        WeChatPush.appid == arrival.appid, WeChatPush.key_index == keys["key_index"]
-    )
-    if db.scalar(same) is None:
-        raise PushReplayed
+    if not _is_noted(db, arrival, arrival.push.previous_key):
+        keys = _keys(arrival.tenant_id, arrival.appid, arrival.push.key, arrival.signature)
+        row = insert(WeChatPush).values(
+            **keys, **_content_of(arrival, handled), id=arrival.id, failure=failure
+        )
+        if db.scalar(row.on_conflict_do_nothing().returning(WeChatPush.id)):
+            return True
+        if not _is_noted(db, arrival, arrival.push.key):
+            raise PushReplayed
     if arrival.in_the_clear:
         _spend(db, arrival.tenant_id, arrival.appid, arrival.push.event, arrival.signature)
     return False
+
+
+def _is_noted(db: Session, arrival: Arrival, key: str | None) -> bool:
+    if key is None:
+        return False
+    index = keyring().blind_index(key, _scope_of(arrival.appid))
+    same = select(WeChatPush.id).where(
+        WeChatPush.appid == arrival.appid, WeChatPush.key_index == index
+    )
+    return db.scalar(same) is not None
 
 
 def _spend(db: Session, tenant_id: UUID, appid: str, event: str, signature: str) -> None:
@@ -164,13 +172,17 @@ def _spend(db: Session, tenant_id: UUID, appid: str, event: str, signature: str)
 
 
 def _keys(tenant_id: UUID, appid: str, key: str, signature: str) -> dict[str, Any]:
-    scope = f"wechat_pushes:{appid}"
+    scope = _scope_of(appid)
     return {
         "tenant_id": tenant_id,
         "appid": appid,
         "key_index": keyring().blind_index(key, scope),
         "delivery_index": keyring().blind_index(signature, scope),
     }
+
+
+def _scope_of(appid: str) -> str:
+    return f"wechat_pushes:{appid}"
 
 
 def _content_of(arrival: Arrival, handled: bool) -> dict[str, Any]:
@@ -201,6 +213,12 @@ def index_if_known(tenant_id: UUID, appid: str, push: Push) -> Any:
 
 
 def name_of(error: Exception) -> str:
-    """Name what went wrong; never its text, which may quote what was written."""
+    """Name what went wrong; never its text, which may quote what was written.
+
+    For a push that cannot be read, the name is the code of the failure and our reason.
+    """
+    if isinstance(error, PushError):
+        code = as_failure(error).code
+        return f"{code}: {error.reason}" if error.reason else code
     cause = error.orig if isinstance(error, DBAPIError) else error
     return type(cause).__name__

@@ -11,7 +11,12 @@ REFUSING = {"busy": -1, "rate_limited": 45011, "blocked": 40226, "errcode": None
 # Answered with something that is not WeChat's JSON, and nothing is done.
 REPLACING = frozenset({"html", "empty", "http_500", "not_json_object"})
 # The work is done, then the JSON of the answer is changed.
-CHANGING = frozenset({"no_unionid", "missing_openid", "extra_fields", "reused_as_40029"})
+CHANGING = frozenset(
+    {
+        *("no_unionid", "missing_openid", "extra_fields", "reused_as_40029"),
+        *("empty_phone", "no_country_code"),
+    }
+)
 # The work is done, and the answer comes late, cut off or never.
 LOSING = frozenset({"timeout", "truncated", "drop"})
 OTHERS = frozenset({"slow", "stale_token"})

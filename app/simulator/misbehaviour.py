@@ -91,6 +91,20 @@ def _reused_as_40029(payload: Payload) -> Payload:
     return {"errcode": 40029, "errmsg": errmsg}
 
 
+def _with_phone_info(change: Callable[[Payload], Payload]) -> Callable[[Payload], Payload]:
+    """Return a change of the phone inside an answer; other answers stay as they are."""
+
+    def changed(payload: Payload) -> Payload:
+        phone = payload.get("phone_info")
+        return {**payload, "phone_info": change(phone)} if phone else payload
+
+    return changed
+
+
+def _without_number(phone: Payload) -> Payload:
+    return {**phone, "phoneNumber": "", "purePhoneNumber": ""}
+
+
 def _hang_up() -> Response:
     server = request.environ
     connection = server.get("werkzeug.socket") or server.get("gunicorn.socket")
@@ -105,6 +119,8 @@ _CHANGES: dict[str, Callable[[Payload], Payload]] = {
     "missing_openid": _without("openid"),
     "extra_fields": _with_extra_fields,
     "reused_as_40029": _reused_as_40029,
+    "empty_phone": _with_phone_info(_without_number),
+    "no_country_code": _with_phone_info(_without("countryCode")),
 }
 _REPLACEMENTS: dict[str, Callable[[], Response]] = {
     "html": lambda: Response(_HTML, content_type="text/html"),

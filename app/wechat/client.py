@@ -9,8 +9,9 @@ from ipaddress import ip_address
 from typing import TypeVar
 from urllib.parse import quote_plus, urlencode
 
+from app.wechat.damaged_text import undamaged
 from app.wechat.errcodes import WITH_APP_SECRET, WITH_PHONE_CODE, Meanings, refusal
-from app.wechat.errors import CodeRejected, WeChatUnavailable
+from app.wechat.errors import CodeRejected, PhoneNumberMissing, WeChatUnavailable
 from app.wechat.json_fields import JsonObject, WrongShape, integer_field, object_field
 from app.wechat.records import (
     AccessToken,
@@ -30,6 +31,7 @@ SESSION_KEY_INVALID = (87007, 87009)
 NO_MEANINGS: Meanings = {}
 
 _RID = re.compile(r"\brid: *([0-9a-f]{8}(?:-[0-9a-f]{8}){2})\b")
+_LINE_BREAKS = re.compile(r"[\t\r\n]")
 
 Record = TypeVar("Record")
 
@@ -102,7 +104,8 @@ class WeChatClient:
 
         Give `openid` to make WeChat check that the code is that person's. Which errcode says that
         it isn't is unpublished: 40003, 40013 and 40029 raise CodeRejected, others what they mean
-        everywhere. Raises ForeignWatermark when the phone was given to another app.
+        everywhere. Raises ForeignWatermark when the phone was given to another app,
+        PhoneNumberMissing or PhoneCountryMissing when the answer lacks one of them.
         """
         body: JsonObject = {"code": _plausible(code)}
         if openid is not None:
@@ -153,19 +156,25 @@ def _raise_refusal(answer: JsonObject, of_this_call: Meanings) -> None:
 
 
 def _rid(answer: JsonObject) -> str | None:
-    found = _RID.search(str(answer.get("errmsg", "")))
+    found = _RID.search(_errmsg(answer))
     return found[1] if found else None
 
 
 def _our_ip(answer: JsonObject) -> str | None:
     # "invalid ip 1.2.3.4 ipv6 ::ffff:1.2.3.4, not in whitelist": the first that is an address.
-    for word in str(answer.get("errmsg", "")).split():
+    for word in _errmsg(answer).split():
         with suppress(ValueError):
             return str(ip_address(word.strip(",;")))
     return None
 
 
+def _errmsg(answer: JsonObject) -> str:
+    return undamaged(_LINE_BREAKS.sub(" ", str(answer.get("errmsg", ""))))
+
+
 def _phone_of(answer: JsonObject, appid: str) -> PhoneInfo:
+    if "errcode" in answer and not answer.get("phone_info"):
+        raise PhoneNumberMissing(reason="phone_info is empty or missing")
     phone_info = object_field(answer, "phone_info")
     return read_phone(phone_info, read_watermark(phone_info, appid))
 

@@ -75,12 +75,24 @@ class WeChatUnavailable(WeChatError):
         self.answered = answered
 
 
+class PhoneNumberMissing(WeChatError):
+    """WeChat vouches for a phone, but its number is empty."""
+
+
+class PhoneCountryMissing(WeChatError):
+    """WeChat gives a phone number, but not the country code that belongs to it."""
+
+
 class OpenDataError(WeChatError):
     """Open data that a client handed over cannot be trusted."""
 
 
 class MalformedOpenData(OpenDataError):
     """This is not open data, or not the kind asked for: the client sent the wrong thing."""
+
+
+class UnreadableOpenData(OpenDataError):
+    """The data was decrypted with the right session_key, but it is not valid JSON."""
 
 
 class SessionKeyStale(OpenDataError):
@@ -112,7 +124,15 @@ class StalePush(PushError):
 
 
 class MalformedPush(PushError):
-    """This is not what WeChat pushes, or the EncodingAESKey does not open it."""
+    """The body is neither JSON nor XML."""
+
+
+class UndecryptablePush(PushError):
+    """The EncodingAESKey does not decrypt a push whose signature is right."""
+
+
+class IncompletePush(PushError):
+    """A field that every push has is missing, or a field holds what it cannot hold."""
 
 
 class UnencryptedPush(PushError):

@@ -2,7 +2,10 @@
 
 import json
 from base64 import b64decode
-from typing import cast
+from contextlib import suppress
+from typing import Any, cast
+
+from app.wechat.damaged_text import marked_text, undamaged
 
 JsonObject = dict[str, object]
 
@@ -12,14 +15,24 @@ class WrongShape(ValueError):
 
 
 def parse_object(content: bytes) -> JsonObject:
-    """Parse UTF-8 bytes as one JSON object; raises WrongShape for anything else."""
-    try:
-        parsed = json.loads(content.decode("utf-8"))
-    except (ValueError, RecursionError):
-        raise WrongShape("not JSON") from None
+    """Parse bytes as one JSON object; raises WrongShape for anything else.
+
+    Raw control characters in strings and damaged UTF-8 are tolerated. `text_field` drops them,
+    `token_field` refuses a value that holds any.
+    """
+    parsed = _parse(content)
     if not isinstance(parsed, dict):
         raise WrongShape("not a JSON object")
     return cast(JsonObject, parsed)
+
+
+def _parse(content: bytes) -> Any:
+    with suppress(ValueError, RecursionError):
+        return json.loads(content.decode("utf-8"))
+    try:
+        return json.loads(marked_text(content), strict=False)
+    except (ValueError, RecursionError):
+        raise WrongShape("not JSON") from None
 
 
 def object_field(data: JsonObject, name: str) -> JsonObject:
@@ -55,14 +68,11 @@ def integer_field(data: JsonObject, name: str) -> int:
 
 
 def text_field(data: JsonObject, name: str, default: str | None = None) -> str:
-    """Return text written by people, fit for a database; raises WrongShape.
-
-    Half an emoji (a lone surrogate) becomes `?` and NUL is left out: PostgreSQL refuses both.
-    """
+    """Return text written by people, without control characters and damage; raises WrongShape."""
     value = data.get(name, default)
     if not isinstance(value, str):
         raise WrongShape(name)
-    return value.encode("utf-8", "replace").decode("utf-8").replace("\0", "")
+    return undamaged(value)
 
 
 def base64_of(text: str, size: int | None = None) -> bytes:

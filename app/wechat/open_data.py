@@ -3,11 +3,13 @@
 from Crypto.Cipher import AES
 from Crypto.Util.Padding import unpad
 
+from app.wechat.damaged_text import MARK
 from app.wechat.errors import (
     MalformedOpenData,
     OpenDataTooOld,
     SessionKeyStale,
     SignatureMismatch,
+    UnreadableOpenData,
 )
 from app.wechat.json_fields import JsonObject, WrongShape, base64_of, parse_object
 from app.wechat.records import (
@@ -21,6 +23,9 @@ from app.wechat.records import (
 from app.wechat.signatures import sha1_hex, signatures_match
 
 FUTURE_LEEWAY = 300  # seconds by which WeChat's clock may be ahead of ours
+# How every plaintext begins, and a name that every one holds.
+OPENING, WATERMARK = b'{"', b'"watermark"'
+IDS = ("openId", "unionId", "phoneNumber", "purePhoneNumber", "countryCode")
 
 
 def verify_signature(raw_data: str, signature: str, session_key: str) -> None:
@@ -36,8 +41,8 @@ def verify_signature(raw_data: str, signature: str, session_key: str) -> None:
 def raw_user_info(raw_data: str) -> UserInfo:
     """Read the profile in rawData whose signature was verified; raises MalformedOpenData."""
     try:
-        return read_user_info(parse_object(raw_data.encode()))
-    except (WrongShape, UnicodeEncodeError):
+        return read_user_info(parse_object(raw_data.encode("utf-8", "surrogatepass")))
+    except WrongShape:
         raise MalformedOpenData(reason="rawData is not a profile") from None
 
 
@@ -46,7 +51,8 @@ def decrypt_user_info(
 ) -> UserInfo:
     """Decrypt the profile of wx.getUserInfo; `now` in unix seconds, `max_age` in seconds.
 
-    Raises MalformedOpenData, SessionKeyStale, ForeignWatermark or OpenDataTooOld.
+    Raises MalformedOpenData, SessionKeyStale, UnreadableOpenData, ForeignWatermark or
+    OpenDataTooOld.
     """
     data = _decrypt(encrypted_data, iv, session_key)
     try:
@@ -61,11 +67,15 @@ def decrypt_phone(
 ) -> PhoneInfo:
     """Decrypt the phone of the old button; `now` in unix seconds, `max_age` in seconds.
 
-    Raises MalformedOpenData, SessionKeyStale, ForeignWatermark or OpenDataTooOld.
+    Raises MalformedOpenData, SessionKeyStale, UnreadableOpenData, ForeignWatermark,
+    OpenDataTooOld, PhoneNumberMissing or PhoneCountryMissing.
     """
     data = _decrypt(encrypted_data, iv, session_key)
     try:
-        return read_phone(data, _check_watermark(data, appid, now, max_age))
+        made_at = _check_watermark(data, appid, now, max_age)
+        if not data.keys() & {"phoneNumber", "purePhoneNumber"}:
+            raise WrongShape("not a phone")
+        return read_phone(data, made_at)
     except WrongShape:
         raise MalformedOpenData(reason="not a phone") from None
 
@@ -79,14 +89,29 @@ def _check_watermark(data: JsonObject, appid: str, now: int, max_age: int) -> in
 
 def _decrypt(encrypted_data: str, iv: str, session_key: str) -> JsonObject:
     ciphertext, vector = _ciphertext(encrypted_data, iv)
-    # AES-CBC cannot tell a wrong key: 1 in 200 random ones leaves correct padding. Only padding,
-    # UTF-8, JSON and the watermark together can, and whichever fails first means the same.
     try:
         key = base64_of(session_key, SESSION_KEY_BYTES)
         plaintext = AES.new(key, AES.MODE_CBC, iv=vector).decrypt(ciphertext)
-        return parse_object(unpad(plaintext, AES.block_size))
+        return _read_plaintext(unpad(plaintext, AES.block_size))
     except ValueError:
         raise SessionKeyStale from None
+
+
+def _read_plaintext(plaintext: bytes) -> JsonObject:
+    """Parse a plaintext with valid padding, which 1 in 200 wrong keys leave behind as well.
+
+    No wrong key leaves the watermark's name behind, so where that is found, the key was right.
+    """
+    try:
+        data = parse_object(plaintext)
+    except WrongShape:
+        if plaintext.startswith(OPENING) and WATERMARK in plaintext:
+            raise UnreadableOpenData(reason="decrypted, but not JSON") from None
+        raise
+    # WeChat damages what people typed, never an id. A changed iv or ciphertext damages anything.
+    if any(MARK in str(data.get(name)) for name in IDS):
+        raise SessionKeyStale
+    return data
 
 
 def _ciphertext(encrypted_data: str, iv: str) -> tuple[bytes, bytes]:

@@ -10,7 +10,8 @@ from Crypto.Cipher import AES
 from Crypto.Cipher._mode_cbc import CbcMode
 from Crypto.Util.Padding import pad, unpad
 
-from app.wechat.errors import AppMisconfigured, MalformedPush, PushSignatureMismatch
+from app.wechat.damaged_text import marked_text
+from app.wechat.errors import AppMisconfigured, PushSignatureMismatch, UndecryptablePush
 from app.wechat.json_fields import WrongShape, base64_of
 from app.wechat.signatures import sha1_hex, signatures_match
 
@@ -22,7 +23,10 @@ HEAD = RANDOM_BYTES + 4  # random bytes, then the message's length
 
 @dataclass(frozen=True, slots=True)
 class PushMessage:
-    """An opened message and the appid it was sealed for, which the caller compares with its own."""
+    """A decrypted message and the appid it was encrypted for, which the caller has to compare.
+
+    A mark stands in the message for each damaged character (app/wechat/damaged_text.py).
+    """
 
     message: str = field(repr=False)
     appid: str
@@ -51,16 +55,16 @@ def verify_message_signature(
 
 
 def decrypt_message(encoding_aes_key: str, encrypt: str) -> PushMessage:
-    """Open the Encrypt of a push whose msg_signature was verified.
+    """Decrypt the Encrypt of a push whose msg_signature was verified.
 
-    Raises MalformedPush when the key does not open it, AppMisconfigured when the key is none.
+    Raises UndecryptablePush, or AppMisconfigured if the key is not an EncodingAESKey.
     """
     key = _aes_key(encoding_aes_key)
     try:
         sealed = _cipher(key).decrypt(base64_of(encrypt))
         return _unseal(unpad(sealed, PADDING_BLOCK))
     except (ValueError, struct.error):
-        raise MalformedPush from None
+        raise UndecryptablePush from None
 
 
 def encrypt_message(
@@ -113,4 +117,4 @@ def _unseal(content: bytes) -> PushMessage:
     message, appid = content[HEAD : HEAD + length], content[HEAD + length :]
     if not appid:
         raise WrongShape("length")
-    return PushMessage(message.decode("utf-8"), appid.decode("utf-8"))
+    return PushMessage(marked_text(message), appid.decode("utf-8"))

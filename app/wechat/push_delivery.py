@@ -7,9 +7,12 @@ is all there is without an EncodingAESKey.
 import re
 from dataclasses import dataclass, field
 
+from app.wechat.damaged_text import marked_text
 from app.wechat.errors import (
     ForeignPush,
+    IncompletePush,
     MalformedPush,
+    PushError,
     PushKeyMissing,
     StalePush,
     UnencryptedPush,
@@ -57,15 +60,11 @@ def open_push(content: bytes, query: PushQuery, secrets: PushSecrets, appid: str
 
     With an EncodingAESKey only Encrypt is read: what stands in the clear beside it (兼容模式)
     could be anybody's. Raises a PushError, AppMisconfigured when the EncodingAESKey is none.
+    A sender without a valid signature learns nothing but PushSignatureMismatch.
     """
     if secrets.encoding_aes_key is None:
         return _open_clear(content, query, secrets, now)
-    encrypt = _encrypt_of(content)
-    if encrypt is None:
-        raise UnencryptedPush
-    signed = query.timestamp, query.nonce, encrypt
-    verify_message_signature(query.msg_signature, secrets.token, *signed)
-    _refuse_stale(query.timestamp, now)
+    encrypt = _signed_encrypt(content, query, secrets, now)
     opened = decrypt_message(secrets.encoding_aes_key, encrypt)
     if opened.appid != appid:
         raise ForeignPush
@@ -74,19 +73,34 @@ def open_push(content: bytes, query: PushQuery, secrets: PushSecrets, appid: str
 
 def _open_clear(content: bytes, query: PushQuery, secrets: PushSecrets, now: int) -> Push:
     verify_url(query, secrets, now)
-    if _encrypt_of(content) is not None:
+    if _find_encrypt(content) is not None:
         raise PushKeyMissing
-    return read_push(content.decode())
+    return read_push(marked_text(content))
 
 
-def _encrypt_of(content: bytes) -> str | None:
+def _signed_encrypt(content: bytes, query: PushQuery, secrets: PushSecrets, now: int) -> str:
+    try:
+        encrypt = _find_encrypt(content)
+        if encrypt is None:
+            raise UnencryptedPush
+    except PushError as cause:
+        # msg_signature cannot be checked without Encrypt. WeChat signs the query as well.
+        verify_url(query, secrets, now)
+        raise cause from None
+    signed = query.timestamp, query.nonce, encrypt
+    verify_message_signature(query.msg_signature, secrets.token, *signed)
+    _refuse_stale(query.timestamp, now)
+    return encrypt
+
+
+def _find_encrypt(content: bytes) -> str | None:
     try:
         encrypt = parse_fields(content).get("Encrypt")
-        if encrypt is not None and not isinstance(encrypt, str):
-            raise WrongShape("Encrypt")
     except WrongShape:
-        raise MalformedPush(reason="neither JSON nor XML of WeChat's") from None
-    return encrypt
+        raise MalformedPush from None
+    if encrypt is None or isinstance(encrypt, str):
+        return encrypt
+    raise IncompletePush(reason="missing or wrong: Encrypt")
 
 
 def _refuse_stale(timestamp: str, now: int) -> None:

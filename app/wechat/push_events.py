@@ -4,8 +4,10 @@ import json
 import re
 from dataclasses import dataclass, field
 
-from app.wechat.errors import MalformedPush
-from app.wechat.json_fields import WrongShape
+from app.wechat.damaged_text import MARK
+from app.wechat.errors import IncompletePush, MalformedPush
+from app.wechat.json_fields import JsonObject, WrongShape
+from app.wechat.push_content import digest_of
 from app.wechat.push_fields import number_of, parse_fields, value_of
 
 # 授权用户信息变更. Their FromUserName is the platform's sender, the same for every person.
@@ -16,11 +18,13 @@ COMPLIANCE_EVENTS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """One message as WeChat sent it. None where it says nothing.
+    """One message of WeChat's. A field that the message lacks is None.
 
     `event` is the Event or, of what is no event, the MsgType or action. `openid` is whom a
     compliance event is about; `from_user` never is. `revoke_info` is what was withdrawn, as
-    written; `open_pid` is the person's id within the plugin `plugin_id`.
+    written; `open_pid` is the person's id within the plugin `plugin_id`. `message` is the whole
+    text without damaged characters, `digest` the hash of all fields, whatever their order and
+    format.
     """
 
     event: str
@@ -34,6 +38,7 @@ class Push:
     plugin_id: str | None
     open_pid: str | None = field(repr=False)
     message: str = field(repr=False)
+    digest: str = field(repr=False)
 
     @property
     def person(self) -> str | None:
@@ -54,31 +59,44 @@ class Push:
 
     @property
     def key(self) -> str:
-        """What tells this message from every other of its app, and not from its own repetition.
+        """Identify the message among all of its app; a repetition has the same key.
 
-        MsgId, else sender and time (接收普通消息); for a compliance event that would make one
-        of two people in one second.
+        The key is the MsgId or, without one, the digest of the whole content. Sender and time
+        alone, which WeChat's page on messages (接收普通消息) names, are shared by different events
+        of one second.
         """
         if self.msg_id is not None:
             return json.dumps(["MsgId", self.msg_id])
+        return json.dumps(["content", self.digest])
+
+    @property
+    def previous_key(self) -> str | None:
+        """Return the key that earlier releases gave a compliance event.
+
+        None for other messages: theirs did not tell different events apart.
+        """
+        if self.msg_id is not None or self.event not in COMPLIANCE_EVENTS:
+            return None
         if self.created_at is None:
             return json.dumps([self.event, self.message])
         about = [self.event, self.created_at, self.openid]
-        if self.event in COMPLIANCE_EVENTS:
-            return json.dumps([*about, self.revoke_info, self.plugin_id, self.open_pid])
-        return json.dumps([*about, self.from_user])
+        return json.dumps([*about, self.revoke_info, self.plugin_id, self.open_pid])
 
 
 def read_push(message: str) -> Push:
-    """Read a message that was verified; raises MalformedPush."""
+    """Read a message that was verified; raises MalformedPush or IncompletePush."""
     try:
-        return _read(message)
-    except WrongShape:
-        raise MalformedPush(reason="not a message of WeChat's") from None
+        fields = parse_fields(message.encode())
+        digest = digest_of(fields)
+    except (WrongShape, RecursionError):
+        raise MalformedPush from None
+    try:
+        return _read(fields, message, digest)
+    except WrongShape as wrong:
+        raise IncompletePush(reason=f"missing or wrong: {wrong}") from None
 
 
-def _read(message: str) -> Push:
-    fields = parse_fields(message.encode())
+def _read(fields: JsonObject, message: str, digest: str) -> Push:
     kinds = (value_of(fields, name) for name in ("Event", "MsgType", "action"))
     event = next((kind for kind in kinds if kind), None)
     if event is None:
@@ -94,5 +112,6 @@ def _read(message: str) -> Push:
         revoke_info=value_of(fields, "RevokeInfo"),
         plugin_id=value_of(fields, "PluginID"),
         open_pid=value_of(fields, "OpenPID"),
-        message=message,
+        message=message.replace(MARK, ""),
+        digest=digest,
     )

@@ -1,43 +1,52 @@
-"""The fields of a pushed body, be it JSON or XML. What the Content-Type says has been wrong before.
+"""The fields of a pushed body, JSON or XML. Its Content-Type has been wrong and is not read.
 
-Of XML, no entity is ever expanded and no DTD read.
+XML entities are never expanded, and a DTD is never read.
 """
 
 import re
-from xml.etree.ElementTree import ParseError
+from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
+from app.wechat.damaged_text import MARK, marked_text, undamaged
 from app.wechat.json_fields import JsonObject, WrongShape, parse_object
 
 LONGEST_VALUE = 512
-# WeChat's own example of a compliance event (授权用户信息变更) has `< OpenPID>`, which is no XML.
-BLANK_IN_TAG = re.compile(r"(?<=<)\s+|(?<=</)\s+")
+DEEPEST_ELEMENT = 20
+# A CDATA section is left as it is, for all of it is text. WeChat's own example of a compliance
+# event (授权用户信息变更) has a blank in `< OpenPID>`. A number may refer to an illegal character.
+MALFORMED_XML = re.compile(
+    r"<!\[CDATA\[.*?(?:]]>|\Z)|(?<=<)\s+|(?<=</)\s+|&#(?:x([0-9A-Fa-f]+)|([0-9]+));", re.DOTALL
+)
 
 
 def parse_fields(content: bytes) -> JsonObject:
-    """Parse a body by its first byte that is no blank; names without blanks around.
+    """Parse a body by its first character that is no blank; names without blanks around.
 
-    Raises WrongShape for anything but one JSON object, or one XML element with others in it.
+    Damaged text is tolerated: a value keeps a mark for each illegal character
+    (app/wechat/damaged_text.py). Raises WrongShape for anything but one JSON object, or one XML
+    element with others in it.
     """
-    fields = _parse_xml(content) if content.lstrip().startswith(b"<") else parse_object(content)
-    return {name.strip(): value for name, value in fields.items()}
+    text = marked_text(content)
+    fields = _parse_xml(text) if text.lstrip().startswith("<") else parse_object(content)
+    return {undamaged(name).strip(): value for name, value in fields.items()}
 
 
 def value_of(fields: JsonObject, name: str) -> str | None:
-    """Return an id, a name or a number as text without blanks around, or None without any.
+    """Return an id, a name or a number as text, or None if it is empty or missing.
 
-    Raises WrongShape for what is not printable ASCII, which none of them ever is, or is too long.
+    Control characters and surrounding blanks are dropped. Raises WrongShape if other characters
+    than printable ASCII are left, or too many.
     """
     value = fields.get(name)
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if text is None:
         return None
-    if not (isinstance(text, str) and text.isascii() and len(text) <= LONGEST_VALUE):
+    if not isinstance(text, str):
         raise WrongShape(name)
-    text = text.strip()
-    if not text.isprintable():
+    text = undamaged(text).strip()
+    if not (text.isascii() and text.isprintable() and len(text) <= LONGEST_VALUE):
         raise WrongShape(name)
     return text or None
 
@@ -52,10 +61,44 @@ def number_of(fields: JsonObject, name: str) -> int | None:
     return int(text)
 
 
-def _parse_xml(content: bytes) -> JsonObject:
+def _parse_xml(text: str) -> JsonObject:
     try:
-        text = BLANK_IN_TAG.sub("", content.decode("utf-8"))
-        root = fromstring(text, forbid_dtd=True)
+        root = fromstring(MALFORMED_XML.sub(_repaired, text), forbid_dtd=True)
     except (ValueError, ParseError, DefusedXmlException):
         raise WrongShape("not XML") from None
-    return {child.tag: child.text for child in root}
+    return _children_of(root, depth=1)
+
+
+def _repaired(found: re.Match[str]) -> str:
+    hexadecimal, decimal = found.groups()
+    if hexadecimal or decimal:
+        is_legal = _is_legal(hexadecimal, 16) if hexadecimal else _is_legal(decimal, 10)
+        return found[0] if is_legal else MARK
+    return found[0] if found[0].startswith("<") else ""
+
+
+def _is_legal(digits: str, base: int) -> bool:
+    significant = digits.lstrip("0")
+    code = int(significant or "0", base) if len(significant) <= 7 else -1
+    return (
+        code in (0x9, 0xA, 0xD)
+        or 0x20 <= code <= 0xD7FF
+        or 0xE000 <= code <= 0xFFFD
+        or 0x10000 <= code <= 0x10FFFF
+    )
+
+
+def _children_of(parent: Element, depth: int) -> JsonObject:
+    """Return the children of an element as the JSON object that would say the same."""
+    fields: dict[str, list[object]] = {}
+    for child in parent:
+        fields.setdefault(child.tag, []).append(_content_of(child, depth))
+    return {tag: found if len(found) > 1 else found[0] for tag, found in fields.items()}
+
+
+def _content_of(element: Element, depth: int) -> object:
+    if len(element) == 0:
+        return element.text
+    if depth == DEEPEST_ELEMENT:
+        return "".join(element.itertext())
+    return _children_of(element, depth + 1)

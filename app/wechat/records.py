@@ -2,7 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from app.wechat.errors import ForeignWatermark
+from app.wechat.errors import (
+    ForeignWatermark,
+    PhoneCountryMissing,
+    PhoneNumberMissing,
+    WeChatError,
+)
 from app.wechat.json_fields import (
     JsonObject,
     WrongShape,
@@ -102,7 +107,13 @@ def read_watermark(data: JsonObject, appid: str) -> int:
 
 
 def read_phone(data: JsonObject, watermark_time: int) -> PhoneInfo:
-    """Read a phone from an answer or from open data; raises WrongShape."""
+    """Read a phone from an answer or from open data.
+
+    Raises PhoneNumberMissing, PhoneCountryMissing, or WrongShape for other defects.
+    """
+    _require(data, "phoneNumber", PhoneNumberMissing)
+    _require(data, "purePhoneNumber", PhoneNumberMissing)
+    _require(data, "countryCode", PhoneCountryMissing)
     return PhoneInfo(
         phone_number=token_field(data, "phoneNumber"),
         pure_phone_number=token_field(data, "purePhoneNumber"),
@@ -124,6 +135,12 @@ def read_user_info(data: JsonObject) -> UserInfo:
         openid=optional_token_field(data, "openId"),
         union_id=optional_token_field(data, "unionId"),
     )
+
+
+def _require(data: JsonObject, name: str, missing: type[WeChatError]) -> None:
+    value = data.get(name)
+    if value is None or (isinstance(value, str) and not value.strip()):
+        raise missing(reason=f"{name} is empty or missing")
 
 
 def _country_code(data: JsonObject) -> str:

@@ -13,7 +13,9 @@ from app.wechat import (
     AppMisconfigured,
     CodeRejected,
     ForeignWatermark,
+    PhoneCountryMissing,
     PhoneInfo,
+    PhoneNumberMissing,
     WeChatClient,
     WeChatIdentity,
     WeChatUnavailable,
@@ -111,6 +113,30 @@ def test_a_refusal_carries_errcode_and_rid(client, wechat):
     assert (caught.value.errcode, caught.value.rid) == (40029, "63e60657-344dd3ee-28b67950")
 
 
+@pytest.mark.parametrize(
+    "damage", [b"\x1d", b"\x08", b"\x14", b"\t", b"\n", b"\x00", b"\xe5\xb0", b"\xff"], ids=repr
+)
+def test_a_damaged_errmsg_does_not_hide_the_errcode(client, wechat, damage):
+    rid = b"rid:%s 63e60657-344dd3ee-28b6%s7950" % (damage, b"" if damage in b"\t\n" else damage)
+    wechat.answers(b'{"errcode":40029,"errmsg":"%sinvalid code,%s"}' % (damage, rid) + damage)
+    with pytest.raises(CodeRejected) as caught:
+        client.code_to_session("wxacme", "s", "c")
+    assert (caught.value.errcode, caught.value.rid) == (40029, "63e60657-344dd3ee-28b67950")
+    wechat.answers(b'{"errcode":40164,"errmsg":"invalid ip%s 1.2.3.4%s ipv6"}' % (damage, damage))
+    with pytest.raises(AppMisconfigured) as refused:
+        client.stable_token("wxacme", "s")
+    assert refused.value.our_ip == "1.2.3.4"
+
+
+@pytest.mark.parametrize("damage", [b"\x1d", b"\t", b"\xe5\xb0"], ids=repr)
+def test_damage_is_tolerated_in_text_and_never_in_an_id(client, wechat, damage):
+    wechat.answers(b'{"openid":"oAlice","session_key":"%s","hint":"%s"}' % (KEY.encode(), damage))
+    assert client.code_to_session("wxacme", "s", "c").openid == "oAlice"
+    wechat.answers(b'{"openid":"oAl%sice","session_key":"%s"}' % (damage, KEY.encode()))
+    with pytest.raises(WeChatUnavailable):
+        client.code_to_session("wxacme", "s", "c")
+
+
 @pytest.mark.parametrize("errmsg", ["invalid code", "hints: [ req_id: X ]", "", None, 7])
 def test_a_refusal_without_a_rid_is_still_a_refusal(client, wechat, errmsg):
     wechat.answers({"errcode": 40029, "errmsg": errmsg})
@@ -193,8 +219,8 @@ def test_another_apps_phone_is_refused(client, wechat, watermark):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"phoneNumber": ""}, {"purePhoneNumber": 1}, {"countryCode": "+86"}, {"countryCode": None},
-     {"countryCode": True}, {"watermark": {"appid": "wxacme"}},
+    [{"phoneNumber": 1}, {"purePhoneNumber": 1}, {"countryCode": "+86"}, {"countryCode": True},
+     {"watermark": {"appid": "wxacme"}},
      {"watermark": {"appid": "wxacme", "timestamp": "1"}}],
 )  # fmt: skip
 def test_a_phone_with_a_wrong_field_is_no_phone(client, wechat, wrong):
@@ -203,7 +229,41 @@ def test_a_phone_with_a_wrong_field_is_no_phone(client, wechat, wrong):
         client.phone_number("wxacme", "token", "code")
 
 
-@pytest.mark.parametrize("answer", [{}, {"errcode": 0}, {"phone_info": []}, {"phone_info": None}])
+@pytest.mark.parametrize("field", ["phoneNumber", "purePhoneNumber"])
+@pytest.mark.parametrize("number", ["", " ", None])
+def test_an_empty_phone_number_is_not_an_outage(client, wechat, field, number):
+    wechat.answers(phone_answer(**{field: number}))
+    with pytest.raises(PhoneNumberMissing):
+        client.phone_number("wxacme", "token", "code")
+
+
+@pytest.mark.parametrize("phone_info", [{}, None])
+def test_an_empty_phone_info_is_not_an_outage(client, wechat, phone_info):
+    for answer in ({"errcode": 0, "phone_info": phone_info}, {"errcode": 0, "errmsg": "ok"}):
+        wechat.answers(answer)
+        with pytest.raises(PhoneNumberMissing):
+            client.phone_number("wxacme", "token", "code")
+
+
+@pytest.mark.parametrize("code", ["", None])
+def test_a_missing_country_code_is_not_an_outage(client, wechat, code):
+    answer = phone_answer(countryCode=code)
+    wechat.answers(answer)
+    with pytest.raises(PhoneCountryMissing):
+        client.phone_number("wxacme", "token", "code")
+    del answer["phone_info"]["countryCode"]
+    wechat.answers(answer)
+    with pytest.raises(PhoneCountryMissing):
+        client.phone_number("wxacme", "token", "code")
+
+
+def test_the_watermark_is_checked_before_what_is_missing(client, wechat):
+    wechat.answers(phone_answer(phoneNumber="", watermark={"appid": "wxglobex", "timestamp": 1}))
+    with pytest.raises(ForeignWatermark):
+        client.phone_number("wxacme", "token", "code")
+
+
+@pytest.mark.parametrize("answer", [{}, {"phone_info": []}, {"phone_info": None}])
 def test_an_answer_without_a_phone_is_no_phone(client, wechat, answer):
     wechat.answers(answer)
     with pytest.raises(WeChatUnavailable):

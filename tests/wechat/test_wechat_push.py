@@ -9,10 +9,10 @@ import pytest
 
 from app.wechat import (
     AppMisconfigured,
-    MalformedPush,
     PushError,
     PushMessage,
     PushSignatureMismatch,
+    UndecryptablePush,
     decrypt_message,
     encrypt_message,
     message_signature,
@@ -115,13 +115,13 @@ def test_a_key_that_is_none_is_the_operators_matter(key):
 
 
 @pytest.mark.parametrize("sealed", ["", "A", "!!!!", "密", "\ud800", "AAAA", "A" * 64, "A" * 44])
-def test_what_is_no_message_is_malformed(sealed):
-    with pytest.raises(MalformedPush):
+def test_what_is_no_message_is_undecryptable(sealed):
+    with pytest.raises(UndecryptablePush):
         decrypt_message(KEY, sealed)
 
 
-def test_a_message_without_an_appid_is_malformed():
-    with pytest.raises(MalformedPush):
+def test_a_message_without_an_appid_is_undecryptable():
+    with pytest.raises(UndecryptablePush):
         decrypt_message(KEY, encrypt_message(KEY, "hello", ""))
 
 

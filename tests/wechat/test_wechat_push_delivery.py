@@ -2,14 +2,18 @@
 
 import base64
 import json
+import random
 import struct
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from Crypto.Cipher import AES
+from Crypto.Util.Padding import pad
 
 from app.wechat import (
     ForeignPush,
+    IncompletePush,
     MalformedPush,
     PushError,
     PushKeyMissing,
@@ -17,6 +21,7 @@ from app.wechat import (
     PushSecrets,
     PushSignatureMismatch,
     StalePush,
+    UndecryptablePush,
     UnencryptedPush,
     encrypt_message,
     encrypted_reply,
@@ -52,8 +57,12 @@ def in_json(encrypt=SAFE["enc"], **more):
 
 
 def sealed(message, appid=SAFE["appid"]):
-    """Give a body and the query that belongs to it."""
-    encrypt = encrypt_message(SAFE["key"], message, appid)
+    """Return a body with the message encrypted, as text or bytes, and the query that signs it."""
+    content = message.encode() if isinstance(message, str) else message
+    full = b"r" * 16 + struct.pack(">I", len(content)) + content + appid.encode()
+    key = base64.b64decode(SAFE["key"] + "=")
+    encrypted = AES.new(key, AES.MODE_CBC, key[:16]).encrypt(pad(full, 32))
+    encrypt = base64.b64encode(encrypted).decode()
     return in_json(encrypt), signed(encrypt)
 
 
@@ -196,10 +205,10 @@ def with_padding(end):
     [b"\0", b"\x21" * 33, b"\xff" * 255, *(bytes([n]) * (n - 1) for n in range(2, 33))],
     ids=lambda end: f"{len(end)}x{end[0]}",
 )
-def test_wrong_padding_is_malformed(end):
+def test_wrong_padding_is_undecryptable(end):
     """Otherwise damage is read as a message, or crashes us."""
     encrypt = with_padding(end)
-    with pytest.raises(MalformedPush):
+    with pytest.raises(UndecryptablePush):
         open_push(in_json(encrypt), signed(encrypt), SECRETS, SAFE["appid"], NOW)
 
 
@@ -217,22 +226,18 @@ BOMB = (
     '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">'
     '<!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;">]><xml><Event>&c;</Event></xml>'
 )
-UNREADABLE = {
+UNPARSABLE = {
     "nothing": b"",
     "blanks": b" \n\t",
     "no markup": b"Event=debug_demo",
     "null": b"null",
     "array": b"[]",
     "cut off": b'{"Event":"x"',
+    "cut off in a character": '{"Event":"x","Content":"小'.encode()[:-1],
     "cut off XML": b"<xml><Event>x</Event>",
     "two documents": b"<xml></xml><xml></xml>",
-    "not UTF-8": b'{"Event":"\xff"}',
-    "not UTF-8 in XML": b"<xml><Event>\xff</Event></xml>",
     "UTF-16": "<xml><Event>x</Event></xml>".encode("utf-16"),
-    "NUL": b"<xml><Event>x\0</Event></xml>",
-    "NUL by number": b"<xml><Event>x&#0;</Event></xml>",
-    "NUL in JSON": b'{"Event":"x\\u0000y"}',
-    "half a character": b'{"Event":"\\ud800"}',
+    "UTF-16 JSON": '{"Event":"x"}'.encode("utf-16"),
     "entity": b'<!DOCTYPE x [<!ENTITY a "x">]><xml><Event>&a;</Event></xml>',
     "file": b'<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><xml><Event>&a;</Event></xml>',
     "DTD elsewhere": b'<!DOCTYPE x SYSTEM "http://127.0.0.1/x.dtd"><xml><Event>x</Event></xml>',
@@ -240,56 +245,184 @@ UNREADABLE = {
     "deep XML": b"<a>" * 15_000,
     "deep JSON": b'{"a":' * 10_000,
     "huge number": b'{"CreateTime":' + b"9" * 5_000 + b"}",
-    "time is not a number": b'{"Event":"x","CreateTime":NaN}',
-    "message id is a fraction": b'{"Event":"x","MsgId":1.0}',
-    "message id is endless": b'{"Event":"x","MsgId":"' + b"9" * 600 + b'"}',
-    "nested": b'{"xml":{"Event":"x"}}',
-    "event in an array": b'{"Event":["x"]}',
-    "deeper XML": b"<xml><xml><Event>x</Event></xml></xml>",
-    "another namespace": b'<xml xmlns="a"><Event>x</Event></xml>',
-    "no event": b'{"CreateTime":1714112445}',
-    "event is an object": b'{"Event":{}}',
-    "event is true": b'{"Event":true}',
-    "event is endless": b'{"Event":"' + b"x" * 513 + b'"}',
-    "event is Chinese": '{"Event":"事件"}'.encode(),
-    "time is no number": b'{"Event":"x","CreateTime":"soon"}',
-    "time is a fraction": b'{"Event":"x","CreateTime":1.5}',
-    "time is negative": b'{"Event":"x","CreateTime":-1}',
-    "openid is an array": b'{"Event":"x","OpenID":["o"]}',
+    "open CDATA": b"<xml><Event>" + b"<![CDATA[" * 7_000,
 }
+INCOMPLETE = {
+    "not UTF-8": (b'{"Event":"\xff"}', "Event"),
+    "not UTF-8 in XML": (b"<xml><Event>\xff</Event></xml>", "Event"),
+    "half a character": (b'{"Event":"\\ud800"}', "Event"),
+    "time is not a number": (b'{"Event":"x","CreateTime":NaN}', "CreateTime"),
+    "message id is a fraction": (b'{"Event":"x","MsgId":1.0}', "MsgId"),
+    "message id is endless": (b'{"Event":"x","MsgId":"' + b"9" * 600 + b'"}', "MsgId"),
+    "nested": (b'{"xml":{"Event":"x"}}', "Event"),
+    "event in an array": (b'{"Event":["x"]}', "Event"),
+    "deeper XML": (b"<xml><xml><Event>x</Event></xml></xml>", "Event"),
+    "another namespace": (b'<xml xmlns="a"><Event>x</Event></xml>', "Event"),
+    "no event": (b'{"CreateTime":1714112445}', "Event"),
+    "two events": (b"<xml><Event>x</Event><Event>y</Event></xml>", "Event"),
+    "event is an object": (b'{"Event":{}}', "Event"),
+    "event is true": (b'{"Event":true}', "Event"),
+    "event is endless": (b'{"Event":"' + b"x" * 513 + b'"}', "Event"),
+    "event is Chinese": ('{"Event":"事件"}'.encode(), "Event"),
+    "time is no number": (b'{"Event":"x","CreateTime":"soon"}', "CreateTime"),
+    "time is a fraction": (b'{"Event":"x","CreateTime":1.5}', "CreateTime"),
+    "time is negative": (b'{"Event":"x","CreateTime":-1}', "CreateTime"),
+    "openid is an array": (b'{"Event":"x","OpenID":["o"]}', "OpenID"),
+}
+UNREADABLE = UNPARSABLE | {name: body for name, (body, _) in INCOMPLETE.items()}
 
 
-@pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
-def test_what_cannot_be_read_is_malformed_in_the_clear_and_encrypted(body):
-    """Otherwise somebody finds a body that crashes us, reads a file or eats the memory."""
-    with pytest.raises(MalformedPush):
+def refused(body, kind):
+    """Deliver a body in the clear, then encrypted; return why each was refused."""
+    with pytest.raises(kind) as in_the_clear:
         open_push(body, clear_query(), IN_THE_CLEAR, "wx", NOW)
-    try:
-        inside, query = sealed(body.decode())
-    except UnicodeDecodeError:
-        return
-    with pytest.raises(MalformedPush):
+    inside, query = sealed(body)
+    with pytest.raises(kind) as encrypted:
         open_push(inside, query, SECRETS, SAFE["appid"], NOW)
+    return in_the_clear.value.reason, encrypted.value.reason
+
+
+@pytest.mark.parametrize("body", UNPARSABLE.values(), ids=UNPARSABLE)
+def test_a_body_that_is_neither_json_nor_xml_is_malformed(body):
+    """No body is expanded, fetched or parsed without bound, in the clear or encrypted."""
+    assert refused(body, MalformedPush) == ("", "")
+
+
+@pytest.mark.parametrize(("body", "field"), INCOMPLETE.values(), ids=INCOMPLETE)
+def test_a_push_with_a_missing_or_wrong_field_is_incomplete(body, field):
+    """The reason names the field."""
+    assert refused(body, IncompletePush) == (f"missing or wrong: {field}",) * 2
 
 
 @pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
 def test_an_unreadable_envelope_is_refused(body):
-    """Otherwise anybody, without a signature, crashes us."""
+    """A body without a valid signature raises our errors only."""
     with pytest.raises(PushError):
         open_push(body, query_of(SAFE), SECRETS, SAFE["appid"], NOW)
 
 
+@pytest.mark.parametrize("body", [*UNREADABLE.values(), in_json(), in_json(1), in_json(**EVENT)])
+@pytest.mark.parametrize("signature", ["", "0" * 40, SAFE["plainsig"]])
+def test_a_sender_without_a_valid_signature_learns_nothing_about_the_body(body, signature):
+    """Every body gets the same refusal, with and without an EncodingAESKey."""
+    query = PushQuery(SAFE["ts"], "another nonce", signature=signature, msg_signature=signature)
+    for secrets in (SECRETS, IN_THE_CLEAR):
+        with pytest.raises(PushSignatureMismatch):
+            open_push(body, query, secrets, SAFE["appid"], NOW)
+
+
 @pytest.mark.parametrize("encrypt", [1, True, [], {"a": "b"}])
-def test_an_encrypt_that_is_no_text_is_malformed(encrypt):
+def test_an_encrypt_that_is_no_text_is_named(encrypt):
     """Otherwise it is hashed or decoded as something else."""
-    with pytest.raises(MalformedPush):
-        open_push(in_json(encrypt), query_of(SAFE), SECRETS, SAFE["appid"], NOW)
+    with pytest.raises(IncompletePush) as caught:
+        open_push(in_json(encrypt), clear_query(), SECRETS, SAFE["appid"], NOW)
+    assert caught.value.reason == "missing or wrong: Encrypt"
+
+
+def test_a_signature_covers_the_encrypt_as_it_was_sent():
+    """Encrypt is not repaired before its signature is checked."""
+    for damage in (b"\x1d", b"\xe5", b"\xef\xbf\xbd"):
+        for head, tail in ((b'{"Encrypt":"', b'"}'), (b"<xml><Encrypt>", b"</Encrypt></xml>")):
+            body = head + SAFE["enc"][:9].encode() + damage + SAFE["enc"][9:].encode() + tail
+            with pytest.raises(PushSignatureMismatch):
+                open_push(body, query_of(SAFE), SECRETS, SAFE["appid"], NOW)
+
+
+# Damaged text
+
+
+CONTROLS = [bytes([code]) for code in (*range(1, 0x20), 0x7F)]
+CUT = [b"\xe5", b"\xe5\xb0", b"\xf0\x9f\x8c", b"\xc3", b"\xff", b"\x00"]
+FORMS = {
+    "json": b'{"MsgType":"event","Event":"revo%ske","CreateTime":1714112445,"OpenID":"oAl%sice",'
+    b'"Content":"\xe8\x8a%s\xb1 hello%s"}',
+    "xml": b"<xml><MsgType>event</MsgType><Event>revo%ske</Event><CreateTime>1714112445"
+    b"</CreateTime><OpenID><![CDATA[oAl%sice]]></OpenID><Content>\xe8\x8a%s\xb1 hello%s"
+    b"</Content></xml>",
+}
+
+
+def read_both_ways(body):
+    """Read a body in the clear and encrypted, and require that both say the same."""
+    clear = open_push(body, clear_query(), IN_THE_CLEAR, "wx", NOW)
+    inside, query = sealed(body)
+    assert open_push(inside, query, SECRETS, SAFE["appid"], NOW) == clear
+    return clear
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("damage", CONTROLS + CUT, ids=repr)
+def test_damaged_characters_are_dropped_and_the_push_is_kept(form, damage):
+    """The message that is kept has no damage, and can be read again."""
+    push = read_both_ways(form % ((damage,) * 4))
+    assert (push.event, push.openid, push.created_at) == ("revoke", "oAlice", NOW)
+    assert "hello" in push.message
+    assert "\ufffd" not in push.message
+    again = read_push(push.message)
+    assert (again.event, again.openid, again.key) == (push.event, push.openid, push.key)
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_damage_around_the_body_and_a_byte_order_mark_are_dropped(form):
+    """Bytes before the first and after the last character of the body do not count."""
+    whole = form % ((b"",) * 4)
+    for body in (b"\xef\xbb\xbf" + whole, b"\x08" + whole, whole + b"\xe5\xb0", whole + b"\0\0"):
+        assert read_both_ways(body).openid == "oAlice"
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["&#x1d;", "&#29;", "&#0;", "&#x0;", "&#xD800;", "&#xFFFF;", "&#1114112;", f"&#{'9' * 5000};"],
+    ids=lambda text: text[:12],
+)
+def test_references_to_illegal_characters_are_dropped(reference):
+    """A reference is the other spelling of an illegal character in XML."""
+    body = f"<xml><Event>x</Event><OpenID>oAl{reference}ice</OpenID></xml>"
+    assert read_both_ways(body.encode()).openid == "oAlice"
+
+
+def test_legal_references_and_cdata_are_left_as_they_are():
+    """Text in a CDATA section that looks like a reference or a tag is text."""
+    body = "<xml><Event>&#x64;&#101;mo</Event><C><![CDATA[&#x1d; < b]]></C></xml>"
+    push = read_both_ways(body.encode())
+    assert (push.event, push.message) == ("demo", body)
+    in_json_form = json.dumps({"Event": "demo", "C": "&#x1d; < b"})
+    assert read_push(in_json_form).key == push.key
+
+
+def test_escaped_control_characters_in_json_are_dropped():
+    """An escape is the other spelling of a control character in JSON."""
+    push = read_push('{"Event":"x\\u0000y","OpenID":"oAl\\u001d\\ud83dice\\u007f"}')
+    assert (push.event, push.openid) == ("xy", "oAlice")
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_random_damage_is_read_or_refused_and_nothing_else(form):
+    """1,500 random changes of a body raise our errors only."""
+    rng, whole, read = random.Random(26), form % ((b"",) * 4), 0
+    for _ in range(1_500):
+        body = bytearray(whole)
+        for _ in range(rng.randrange(1, 4)):
+            body[rng.randrange(len(body))] = rng.randrange(256)
+        with suppress(PushError):
+            push = open_push(bytes(body), clear_query(), IN_THE_CLEAR, "wx", NOW)
+            assert read_push(push.message).key == push.key
+            read += 1
+    assert read > 100
 
 
 def test_deep_but_whole_xml_does_no_harm():
     """Otherwise a parser that recurses takes the process down."""
     body = b"<xml>" + b"<a>" * 9_000 + b"</a>" * 9_000 + b"<Event>x</Event></xml>"
     assert open_push(body, clear_query(), IN_THE_CLEAR, "wx", NOW).event == "x"
+
+
+@pytest.mark.parametrize("depth", range(100, 2_000, 100))
+def test_deep_json_is_read_or_malformed(depth):
+    """The hash of the content takes every depth that the parser takes, or the push is refused."""
+    body = b'{"Event":"x","a":' + b"[1," * depth + b"2" + b"]" * depth + b"}"
+    with suppress(MalformedPush):
+        assert open_push(body, clear_query(), IN_THE_CLEAR, "wx", NOW).event == "x"
 
 
 @pytest.mark.parametrize("encoding", ["GBK", "UTF-16", "UTF-7", "latin-1", "nonsense"])
@@ -362,23 +495,24 @@ def key_with(**changes):
     return read_push(json.dumps(json.loads(REVOKED) | changes)).key
 
 
-def test_a_compliance_event_is_told_apart_by_whom_and_what_it_is_about():
+def test_compliance_events_with_any_different_field_are_distinct():
     """Otherwise two people who withdraw in one second are one, and the second one's data stays."""
-    same = key_with()
-    assert key_with(FromUserName="oAnother", ToUserName="gh_x", UnionID="o") == same
+    assert key_with(ToUserName="gh_x") == key_with()
     changes = [
         {"OpenID": "oBob"},
         {"CreateTime": 1627359465},
         {"RevokeInfo": "8"},
         {"PluginID": "wx2"},
         {"OpenPID": "oP"},
+        {"UnionID": "uBob"},
         {"Event": "user_authorization_cancellation"},
+        {"Later": "a field of next year"},
     ]
     keys = {key_with(**change) for change in changes}
-    assert len(keys | {same}) == 7
+    assert len(keys | {key_with()}) == 9
 
 
-def test_other_messages_are_told_apart_by_id_or_by_sender_and_time():
+def test_messages_are_distinct_by_id_or_by_their_whole_content():
     """Otherwise a repetition is handled twice, or two messages are taken for one."""
 
     def key(**fields):
@@ -388,3 +522,67 @@ def test_other_messages_are_told_apart_by_id_or_by_sender_and_time():
     keys = {key(), key(MsgId=1), key(MsgId=2), key(CreateTime=NOW + 1), key(FromUserName="oBob")}
     keys |= {key(Event="another"), key(CreateTime=None), key(CreateTime=None, debug_str="x")}
     assert len(keys) == 8
+
+
+MEDIA_CHECK = {
+    "ToUserName": "gh_9df7d78a1234",
+    "FromUserName": "o4_t144jTUSEoxydysUA2E234_tc",
+    "CreateTime": 1626959646,
+    "MsgType": "event",
+    "Event": "wxa_media_check",
+    "appid": "wx8f16a5e77871abcd",
+    "trace_id": "60f96f1d-3845297a-1976a3ae",
+    "version": 2,
+    "detail": [{"strategy": "content_model", "errcode": 0, "suggest": "pass", "prob": 90}],
+    "errcode": 0,
+    "errmsg": "ok",
+    "result": {"suggest": "pass", "label": 100},
+}
+SETTLEMENT = {
+    "ToUserName": "gh_abcdefg",
+    "FromUserName": "oABCD",
+    "CreateTime": 1662480000,
+    "MsgType": "event",
+    "Event": "trade_manage_order_settlement",
+    "transaction_id": "42000020212023112332159214xx",
+    "merchant_id": "1230000109",
+    "pay_time": 1662480000,
+    "confirm_receive_method": 1,
+}
+
+
+@pytest.mark.parametrize(
+    ("event", "change"),
+    [
+        (MEDIA_CHECK, {"trace_id": "60f96f1d-3845297a-1976a3af"}),
+        (MEDIA_CHECK, {"result": {"suggest": "risky", "label": 100}}),
+        (MEDIA_CHECK, {"detail": MEDIA_CHECK["detail"] * 2}),
+        (SETTLEMENT, {"transaction_id": "42000020212023112332159215xx"}),
+        (SETTLEMENT, {"merchant_id": "1230000110"}),
+    ],
+)
+@pytest.mark.parametrize("write", [json.dumps, lambda fields: as_xml(fields)], ids=["json", "xml"])
+def test_two_events_of_one_sender_and_second_are_distinct(event, change, write):
+    """Any field tells two events apart. The order of the fields does not."""
+    first, second = read_push(write(event)), read_push(write(event | change))
+    assert first.key != second.key
+    assert first.key == read_push(write(dict(reversed(event.items())))).key
+
+
+@pytest.mark.parametrize("event", [MEDIA_CHECK, SETTLEMENT, json.loads(REVOKED)])
+def test_a_repetition_in_another_format_has_the_same_key(event):
+    """JSON, XML and their spellings of the same content have one key."""
+    spaced = as_xml(event).replace("><", ">\n  <")
+    escaped = json.dumps(event, indent=1).replace("pass", "p\\u0061ss")
+    texts = {name: str(one) if isinstance(one, int) else one for name, one in event.items()}
+    spellings = (json.dumps(event), escaped, json.dumps(texts), as_xml(event), spaced)
+    assert len({read_push(text).key for text in spellings}) == 1
+
+
+def as_xml(value, name="xml"):
+    """Write fields as XML, the members of a list one after another."""
+    if isinstance(value, list):
+        return "".join(as_xml(one, name) for one in value)
+    if isinstance(value, dict):
+        value = "".join(as_xml(one, key) for key, one in value.items())
+    return f"<{name}>{value}</{name}>"
