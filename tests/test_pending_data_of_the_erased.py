@@ -209,3 +209,14 @@ def test_a_preview_goes_when_the_number_in_it_is_withdrawn(
     assert rows.count("people_imports") == 2
     assert succeeded(Portal(client).push(event(OpenID=openid, RevokeInfo="8", CreateTime=1)))
     assert rows("SELECT id FROM people_imports") == [(kept,)]
+
+
+def test_a_visitors_erasure_leaves_operators_requests_alone(
+    app: Flask, acme: UUID, client: Client, ops: Script, alice: Person, rows: Reader
+) -> None:
+    """A visitor has neither account nor number here."""
+    create(ops, USERS, {"account": "bob"})
+    with app.app_context():
+        preview(acme, ("alice", "13800138001", "Alice"))
+    assert client.send("DELETE", "/v1/me", client.log_in(alice)["token"]).status_code == 200
+    assert [rows.count(one) for one in ("idempotent_requests", "people_imports")] == [1, 1]
