@@ -7,9 +7,10 @@ import sys
 import click
 
 from app import create_app
-from app.boot import BootRefused, refuse_unfit_keys
+from app.boot import BootRefused, refuse_unfit_keys, warn_of_trusted_network
 from app.services import count_writing, listening, operator_failures, session_uses
 from config import ConfigError, development, load_config
+from config.database_tls import require_database_tls
 
 # gunicorn stops as a whole for this code; for any other it starts the worker again, for ever.
 BOOT_FAILED = 3
@@ -22,10 +23,13 @@ is_command = command is not None and command.info_name != "run"
 is_replacement = environ.get("WXPASS_WORKER") == "replacement"
 try:
     development.fill(environ)
-    app = create_app(load_config(environ))
+    config = load_config(environ)
+    require_database_tls(config, environ)
+    app = create_app(config)
     if is_replacement:
         app.extensions["keys_fit"] = True
     elif not is_command:
+        warn_of_trusted_network(config)
         refuse_unfit_keys(app)
     count_writing.write_regularly(app)
     session_uses.write_regularly(app)

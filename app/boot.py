@@ -1,5 +1,6 @@
-"""What is asked of the database once, before the service takes its first request."""
+"""What is checked once, before the service takes its first request."""
 
+import structlog
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -7,10 +8,19 @@ from app.errors import Failure
 from app.extensions import db
 from app.languages import in_both_languages
 from app.services.key_proofs import check_keys
+from config import Config
+
+log = structlog.get_logger()
 
 
 class BootRefused(Exception):
     """The service could start, but not do its work; says why and what to do."""
+
+
+def warn_of_trusted_network(config: Config) -> None:
+    """Log that production may send what it stores in the clear, for as long as it is set so."""
+    if config.production and config.database_tls == "trusted-network":
+        log.warning("database_without_tls", setting="DATABASE_TLS=trusted-network")
 
 
 def refuse_unfit_keys(app: Flask) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from config.readers import (
     ConfigError,
     algorithm_of,
+    read_database_tls,
     read_database_url,
     read_environment_name,
     read_issuer,
@@ -32,6 +33,7 @@ class Config:
     jwt_issuer: str
     wechat_api_base_url: str
     database_pool_size: int
+    database_tls: Literal["required", "trusted-network"]
     trusted_proxies: int
     port: int
 
@@ -59,6 +61,7 @@ def load_config(environ: Mapping[str, str]) -> Config:
         "database_pool_size": lambda: read_number(
             environ, "DATABASE_POOL_SIZE", 10, range(1, 1001)
         ),
+        "database_tls": lambda: read_database_tls(environ),
         "trusted_proxies": lambda: read_number(environ, "TRUSTED_PROXIES", 0, range(101)),
         "port": lambda: read_number(environ, "PORT", 8000, range(1, 65536)),
     }

@@ -86,6 +86,18 @@ def read_database_url(environ: Mapping[str, str]) -> str:
     return f"postgresql+psycopg://{rest}"
 
 
+def read_database_tls(environ: Mapping[str, str]) -> Literal["required", "trusted-network"]:
+    """Read DATABASE_TLS: whether production must reach a database on another machine by TLS."""
+    value = _text(environ, "DATABASE_TLS") or "required"
+    if value not in ("required", "trusted-network"):
+        refuse(
+            "DATABASE_TLS",
+            f"is {value!r}; it must be required or trusted-network",
+            "只能是 required 或 trusted-network",
+        )
+    return cast(Literal["required", "trusted-network"], value)
+
+
 def read_keys(environ: Mapping[str, str]) -> tuple[tuple[str, bytes], ...]:
     """Read the key ring WXPASS_KEYS, `id:base64key,...`; the first key encrypts."""
     entries = _required(environ, "WXPASS_KEYS").split(",")
@@ -158,9 +170,10 @@ def read_wechat_api_base_url(environ: Mapping[str, str]) -> str:
     return url
 
 
-def refuse(name: str, english: str, chinese: str) -> NoReturn:
-    """Raise the ConfigError for `name`, with the command that makes a right value, if any."""
-    make = f"\n    {MAKE[name]}" if name in MAKE else ""
+def refuse(name: str, english: str, chinese: str, make: str | None = None) -> NoReturn:
+    """Raise the ConfigError for `name`, with a command that makes a right value, if any."""
+    make = make or MAKE.get(name)
+    make = f"\n    {make}" if make else ""
     raise ConfigError(name, f"{english}. / {chinese}。{make}") from None
 
 

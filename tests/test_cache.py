@@ -258,3 +258,25 @@ def test_who_was_erased_is_gone_from_memory() -> None:
     assert list(caches.profiles._kept) == [b"bob"]
     caches.changes.note(EVERYTHING)
     assert not caches.profiles._kept
+
+
+def test_profiles_are_gone_from_memory_when_changes_are_no_longer_heard() -> None:
+    """A person may be erased before the listener is connected again."""
+    caches = Caches()
+    caches.changes.begin()
+    caches.changes.believe(float("inf"))
+    caches.profiles.keep(b"alice", b"their phone", time.monotonic(), b"alice")
+    assert caches.profiles._kept
+    caches.changes.lose()
+    assert not caches.profiles._kept
+
+
+def test_an_answer_about_a_person_erased_meanwhile_is_not_kept_in_memory() -> None:
+    """The news of the erasure came first: no other would remove it."""
+    caches = Caches()
+    caches.changes.begin()
+    caches.changes.believe(float("inf"))
+    asked_at = time.monotonic()
+    caches.changes.note(b"alice")
+    caches.profiles.keep(b"alice", b"their phone", asked_at, b"alice")
+    assert not caches.profiles._kept

@@ -143,9 +143,9 @@ def test_a_tenant_cannot_be_added_and_seen(run: Command) -> None:
     assert (added.exit_code, "initech-2" in added.output) == (0, True)
     listed = run("tenants", "list")
     assert listed.output.splitlines() == [
-        "acme\tactive\tbind\t15\t1095\tAcme",
-        "globex\tactive\tbind\t15\t1095\tGlobex",
-        "initech-2\tactive\tbind\t15\t1095\t英尼泰克 🌸",
+        "acme\tactive\tbind\t15\t1095\t180\tAcme",
+        "globex\tactive\tbind\t15\t1095\t180\tGlobex",
+        "initech-2\tactive\tbind\t15\t1095\t180\t英尼泰克 🌸",
     ]
 
 

@@ -346,9 +346,10 @@ def test_nothing_that_tells_who_somebody_is_stays_in_the_trail(
     ann("POST", USERS, json={**CAROL, "phone": "13800138003", "nickname": "Carol Smith"})
     ann("DELETE", f"{USERS}/{user_id}/phone")
     trail = str(rows("SELECT subject, details FROM audit_events"))
-    for name in ("carol", "Carol Smith", "13800138003", "13800138001", GOOD_PASSWORD):
+    numbers = ("13800138003", "13800138001", "138****")
+    for name in ("carol", "Carol Smith", *numbers, GOOD_PASSWORD):
         assert name not in trail
-    assert changed(ann, "phone.released") == ({"phone": "138****8001"}, {"phone": None})
+    assert changed(ann, "phone.released") == ({"phone": "set"}, {"phone": None})
 
 
 @pytest.fixture
@@ -368,7 +369,7 @@ def test_a_merge_moves_identities_and_the_phone_and_is_undone(
     assert len(merged["identities"]) == 1
     assert client.log_in(alice)["user"]["id"] == by_account
     was, then = changed(ann, "user.merged")
-    assert was == {"status": "active", "phone": "138****8001"}
+    assert was == {"status": "active", "phone": "set"}
     assert then == {"status": "merged", "merged_into_id": by_account, "moved": 1}
     closed = f"{USERS}/{by_phone}"
     for method, path, body in (

@@ -18,7 +18,6 @@ from tests.cast import (
     Reader,
     WeChat,
     enter_user,
-    failure,
 )
 from tests.passwords import GOOD_PASSWORD
 from tests.portal import Portal, configure, event, succeeded
@@ -181,12 +180,6 @@ def test_a_long_history_is_told_whole_in_pages(
     paged["audit_events"].pop()  # the second export
     assert len(whole["audit_events"]) > 4
     assert paged == whole
-
-
-def test_an_unbound_login_has_nothing_to_take_out(client: Client, alice: Person) -> None:
-    """Otherwise whoever is not a user yet reads somebody's data."""
-    refused = client.send("GET", "/v1/me/export", client.log_in(alice)["token"])
-    assert failure(refused) == (403, "login_unbound")
 
 
 def test_an_identity_of_somebody_who_used_the_account_is_not_told(

@@ -31,7 +31,10 @@ RIGHT = {
     "WXPASS_PEPPER": SECRET,
     "JWT_PRIVATE_KEY": PEM,
 }
-OURS = (*RIGHT, "WECHAT_API_BASE_URL", "REDIS_URL", "TRUSTED_PROXIES", "PORT", "DATABASE_POOL_SIZE")
+OURS = (
+    *(*RIGHT, "WECHAT_API_BASE_URL", "REDIS_URL", "TRUSTED_PROXIES", "PORT", "DATABASE_POOL_SIZE"),
+    *("DATABASE_TLS", "PGSSLMODE", "PGHOST", "PGHOSTADDR", "PGSERVICE"),
+)
 
 SERVE = """
 import sys, wsgi
@@ -53,11 +56,13 @@ class Case:
     command: tuple[str, ...] = ()
 
 
+IN_CLEAR = f"postgresql://wxpass:{SECRET}@db.invalid/wxpass?sslmode=prefer"
 STRANGE = {
     "WECHAT_API_BASE_URL": "http://127.0.0.1:8001",
     "PORT": "http",
     "TRUSTED_PROXIES": "all",
     "DATABASE_POOL_SIZE": "0",
+    "DATABASE_TLS": "off",
 }
 MALFORMED = {
     "DATABASE_URL": f"mysql://me:{SECRET}@db/wxpass",
@@ -70,6 +75,10 @@ CASES = {
     **{f"malformed {name}": Case({name: value}, (name,)) for name, value in MALFORMED.items()},
     "nothing but the name": Case(dict.fromkeys(MALFORMED, ""), tuple(MALFORMED)),
     "strange values": Case(STRANGE, tuple(STRANGE)),
+    "a database without TLS": Case({"DATABASE_URL": IN_CLEAR}, ("DATABASE_URL",)),
+    "gunicorn without TLS": Case(
+        {"DATABASE_URL": IN_CLEAR}, ("DATABASE_URL",), (*GUNICORN, "-b", "127.0.0.1:0")
+    ),
     "a misspelt environment": Case({"WXPASS_ENV": "prodution"}, ("WXPASS_ENV",)),
     "gunicorn": Case({"WXPASS_KEYS": ""}, ("WXPASS_KEYS",), (*GUNICORN, "-b", "127.0.0.1:0")),
     "a command": Case({"WXPASS_KEYS": ""}, ("WXPASS_KEYS",), tuple(FLASK)),
@@ -198,6 +207,17 @@ def test_a_complete_production_does_not_boot_or_has_parts_of_development(tmp_pat
     ]
     assert ended.made == []
     assert SECRET not in ended.err
+
+
+def test_a_database_in_a_trusted_network_is_warned_of_at_each_boot(tmp_path: Path) -> None:
+    changes = {"DATABASE_URL": IN_CLEAR, "DATABASE_TLS": "trusted-network"}
+    ended = boot(tmp_path / "var", (sys.executable, "-c", "import wsgi"), changes)
+
+    assert ended.exit_code == 0, ended.err
+    warnings = [json.loads(line) for line in ended.err.splitlines() if '"warning"' in line]
+    assert ("database_without_tls", "DATABASE_TLS=trusted-network") in [
+        (one["event"], one.get("setting")) for one in warnings
+    ]
 
 
 def test_a_line_of_gunicorn_is_not_json(tmp_path: Path) -> None:

@@ -346,7 +346,7 @@ def test_a_run_that_is_cut_off_half_way_is_gone_on_with_by_the_next(
         return few(table, *more)
 
     with monkeypatch.context() as patch:
-        patch.setattr(erasure, "_blank_addresses", cut)
+        patch.setattr(erasure, "_clear_trail", cut)
         with pytest.raises(PowerCut):
             removed(app)
     assert changes(before, read_tables(rows)) == {}

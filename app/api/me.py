@@ -1,4 +1,4 @@
-"""The logged-in user: /v1/me."""
+"""The person who is logged in: /v1/me. A visitor may export and erase, nothing else."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,11 +8,11 @@ from flask import Response
 
 from app.api.blueprint import Blueprint
 from app.api.json_stream import streamed
-from app.auth import bound_login, this_caller, this_device, this_tenant_id, this_user_id
+from app.auth import any_login, bound_login, this_caller, this_device, this_tenant_id, this_user_id
 from app.schemas.export import ExportResponse
 from app.schemas.requests import PasswordChangeRequest, ProfileChangeRequest
 from app.schemas.responses import ClosingResponse, SessionResponse, UserResponse
-from app.services import closing, export, my_sessions, password_changes, users
+from app.services import closing, export, my_sessions, password_changes, users, visitors
 
 blp = Blueprint("me", __name__, url_prefix="/v1/me")
 
@@ -35,19 +35,23 @@ def change_me(body: dict[str, Any]) -> users.Profile:
 
 
 @blp.delete("")
-@bound_login
+@any_login
 @blp.response(200, ClosingResponse)
 def close_me() -> closing.Closing:
-    """Close the logged-in user's account; a login before it is erased keeps it."""
-    return closing.close_account(this_caller(), this_device())
+    """Close the logged-in user's account; an unbound login erases the visitor at once.
+
+    Needs a login of the last ten minutes. A user who logs in before `erase_after` keeps the
+    account. An unbound login whose WeChat identity belongs to a user gets `identity_bound`.
+    """
+    return visitors.close_or_erase(this_caller(), this_device())
 
 
 @blp.get("/export")
-@bound_login
+@any_login
 @blp.response(200, ExportResponse)
 def export_me() -> Response:
-    """Take out all that is held about the logged-in user, as a file."""
-    parts = export.export_everything(this_caller(), this_user_id(), this_device())
+    """Take out all that is held about the logged-in user or visitor, as a file."""
+    parts = export.export_everything(this_caller(), this_device())
     return streamed(ExportResponse(), parts, "wxpass-export.json")
 
 

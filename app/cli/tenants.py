@@ -38,9 +38,12 @@ def add(slug: str, name: str, phone_owner: str) -> None:
 @with_appcontext
 @failures_told
 def list_() -> None:
-    """List: slug, status, who proves an owned phone, days of grace and audit, name. 列出租户。"""
+    """List tenants: slug, status, phone-owner policy, grace, audit and visitor days, name.
+
+    列出租户。
+    """
     for tenant in service.list_tenants():
-        days = (tenant.grace_days, tenant.audit_days)
+        days = (tenant.grace_days, tenant.audit_days, tenant.visitor_days)
         show(tenant.slug, tenant.status, tenant.phone_owner_policy, *days, tenant.name)
 
 
@@ -63,6 +66,12 @@ def list_() -> None:
     "--audit-days",
     type=click.IntRange(180, 3650),
     help="How long the audit trail is kept. 审计记录保留天数。",
+)
+@click.option(
+    "--visitor-days",
+    type=click.IntRange(1, 3650),
+    help="Days after the last login until a WeChat identity that belongs to no user is erased. "
+    "未绑定用户的微信身份，最后一次登录后保留的天数。",
 )
 @with_appcontext
 @failures_told

@@ -1,7 +1,7 @@
-"""Who did what, to what, when and from where; written once, never changed.
+"""Who did what, to what, when and from where. An event is written once and never changed.
 
-A trigger holds that. Retention alone passes it: to take back what is older than the tenant keeps,
-and to blank the address of somebody who was erased (docs/decisions/0013).
+A trigger enforces that. Retention and erasure pass it to delete events older than the tenant keeps
+them, to clear addresses, and to replace details by `impersonal_details` (docs/decisions/0013).
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""A creation that its sender may send again, and the answer that it then gets again."""
+"""A creation that its sender may repeat, and the answer that the repetition gets."""
 
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from app.models.columns import Id, Moment, Sealed
 
 
 class IdempotentRequest(Model):
-    """Whoever inserts the row creates; the answer is sealed, for some hold a secret."""
+    """The request that inserts the row creates. The answer is sealed: some contain a secret."""
 
     __tablename__ = "idempotent_requests"
     __table_args__ = (
@@ -25,5 +25,8 @@ class IdempotentRequest(Model):
     request_index: Mapped[bytes]
     asked_at: Mapped[Moment] = mapped_column(index=True)
     status: Mapped[int | None]
+    # The user whom the answer shows, if any: it is deleted with them. Not a foreign key, for this
+    # is no tenant's table and users are sharded by tenant.
+    user_id: Mapped[UUID | None] = mapped_column(index=True)
     answer_sealed: Mapped[str | None]
     answer = Sealed("id")

@@ -14,6 +14,7 @@ class Tenant(Model):
         one_of("phone_owner_policy", "bind", "refuse"),
         CheckConstraint("grace_days BETWEEN 0 AND 90", name="grace_days"),
         CheckConstraint("audit_days BETWEEN 180 AND 3650", name="audit_days"),
+        CheckConstraint("visitor_days BETWEEN 1 AND 3650", name="visitor_days"),
     )
 
     id: Mapped[Id]
@@ -27,4 +28,6 @@ class Tenant(Model):
     grace_days: Mapped[int] = mapped_column(server_default="15")
     # How long the audit trail is kept; logs for six months at least, the law asks (网络安全法).
     audit_days: Mapped[int] = mapped_column(server_default="1095")
+    # Days after the last login of a WeChat identity that belongs to no user until it is erased.
+    visitor_days: Mapped[int] = mapped_column(server_default="180")
     created_at: Mapped[Made]

@@ -24,6 +24,9 @@ STATUS = validate.OneOf(["active", "disabled"])
 ROLE = validate.OneOf(["platform", "tenant_admin", "tenant_reader"])
 REGISTRATION = validate.OneOf(["on_login", "on_phone", "closed"])
 DATA_FORMAT = validate.OneOf(["json", "xml"])
+VISITOR_DAYS = (
+    "Days after the last login until retention erases a WeChat identity that belongs to no user"
+)
 PHONE_OWNER = validate.OneOf(["bind", "refuse"])
 
 
@@ -114,6 +117,9 @@ class TenantChangeRequest(ChangeRequest):
     name = Label()
     status = fields.String(validate=STATUS)
     phone_owner_policy = fields.String(validate=PHONE_OWNER)
+    visitor_days = fields.Integer(
+        strict=True, validate=validate.Range(1, 3650), metadata={"description": VISITOR_DAYS}
+    )
 
 
 def tenant_goes_with_role(data: dict[str, Any]) -> None:

@@ -79,6 +79,12 @@ class TenantResponse(Response):
     name = fields.String()
     status = fields.String()
     phone_owner_policy = fields.String()
+    visitor_days = fields.Integer(
+        metadata={
+            "description": "Days after the last login until retention erases a WeChat identity"
+            " that belongs to no user"
+        }
+    )
     created_at = fields.AwareDateTime()
 
 

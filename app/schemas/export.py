@@ -1,4 +1,4 @@
-"""What a user takes out: all that is held about them but what is a secret, or a hash of one."""
+"""What a person takes out: all that is held about them but what is a secret, or a hash of one."""
 
 from marshmallow import fields
 
@@ -132,7 +132,7 @@ class AuditEventExport(Response):
 
 
 class ExportResponse(Response):
-    """All that is held about the logged-in user."""
+    """All that is held about the logged-in user or visitor; a visitor has no `users`."""
 
     users = fields.Nested(UserExport, many=True)
     phones = fields.Nested(PhoneExport, many=True)

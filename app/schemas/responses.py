@@ -29,9 +29,15 @@ class UserResponse(Response):
 
 
 class ClosingResponse(Response):
-    """What becomes of a closed account."""
+    """What becomes of a closed account, or of a visitor."""
 
-    erase_after = fields.AwareDateTime(metadata={"description": "Until then a login keeps it"})
+    erase_after = fields.AwareDateTime(
+        metadata={
+            "description": "Until then a login keeps the account. For a visitor, who was erased at"
+            " once, the time of the request"
+        }
+    )
+    erased = fields.Boolean(metadata={"description": "Whether everything is erased already"})
 
 
 class TokensResponse(Response):

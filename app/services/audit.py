@@ -30,9 +30,10 @@ SYSTEM = Actor("system")
 def record(
     db: Session, tenant_id: UUID | None, actor: Actor, action: str, subject: object, **details: Any
 ) -> None:
-    """Add an event to the caller's transaction. `details` are ids and reasons, never secrets.
+    """Add an event to the caller's transaction.
 
-    Nor what tells who somebody is: accounts, names and numbers stay in their own tables.
+    `details` are ids, counts, settings and reasons. They contain no secret and nothing that
+    identifies a person: no account, name, number or search text, not even masked.
     """
     told = {name: _told(value) for name, value in details.items()}
     db.add(

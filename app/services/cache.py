@@ -44,8 +44,12 @@ class Changes:
         self._believed_until = asked_at + BELIEVED_SECONDS
 
     def lose(self) -> None:
-        """Note that the listener's connection is lost: anything may change unheard."""
+        """Note that the listener's connection is lost, and forget everything.
+
+        Nobody hears any more of people who are erased: their profiles must not stay in memory.
+        """
         self._believed_until = 0.0
+        self.forget(EVERYTHING)
 
     def note(self, about: Hashable) -> None:
         """Note that something, or EVERYTHING, has changed."""
@@ -97,8 +101,11 @@ class Cache(Generic[K, V]):
             self._kept.clear()
 
     def keep(self, key: K, value: V, read_at: float, *subjects: Hashable) -> None:
-        """Remember what the database was asked for at `read_at`, if its changes are heard."""
-        if self._changes.are_heard:
+        """Remember what the database was asked for at `read_at`, unless it may have changed since.
+
+        What has changed would not be believed; but it may be of a person who was erased.
+        """
+        if self._changes.none_since(read_at, *subjects):
             keep_latest(self._kept, key, (read_at, subjects, value), self._most)
 
 

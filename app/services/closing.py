@@ -19,9 +19,13 @@ from app.services.user_sessions import sessions_of_user
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """From when on a closed account is erased, by the next run of retention."""
+    """From when on a closed account is erased, by the next run of retention.
+
+    A visitor is `erased` already.
+    """
 
     erase_after: datetime
+    erased: bool = False
 
 
 @decided_again_when_lost

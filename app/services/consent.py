@@ -6,6 +6,7 @@ the event came, for it may be carried out much later, they have given anew.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -16,7 +17,9 @@ from sqlalchemy.orm import Session
 from app.models import LoginSession, Phone, SocialAccount, User
 from app.services import audit
 from app.services.erasure import erase
-from app.services.holdings import Holdings, lock_holdings
+from app.services.holdings import Holdings, lock_holdings, with_merged
+from app.services.idempotency import forget_answers
+from app.services.people_previews import forget_people
 from app.services.profiles import clear_profile
 from app.services.signing_keys import CLOCKS_DIFFER
 from app.wechat import Push
@@ -56,6 +59,8 @@ def withdraw(db: Session, tenant_id: UUID, appid: str, push: Push, received_at: 
         return
     if not withdrawn & KNOWN:
         raise RevokeInfoUnknown
+    if withdrawn & (PROFILE | PHONE):
+        _forget_answers(db, account)
     if withdrawn & PROFILE:
         clear_profile(db, account)
     if withdrawn & PHONE:
@@ -70,6 +75,7 @@ def clear_modified_profile(
     """Clear a nickname and an avatar that WeChat took down as unfit to be shown."""
     account = _lock_named(db, tenant_id, appid, push, received_at)
     if account is not None:
+        _forget_answers(db, account)
         clear_profile(db, account)
         _record(db, account, "profile.taken_down")
 
@@ -90,11 +96,12 @@ def _leaving_with(db: Session, account: SocialAccount, received_at: datetime) ->
     """Say what goes with an identity: its user, or else only what it brought to them."""
     alone = Holdings(account.tenant_id, (), [account])
     if account.user_id is None:
-        return alone
+        return replace(alone, of_visitor=True)
     held = lock_holdings(db, account.tenant_id, account.user_id)
     others = [one for one in held.accounts if one.user_id and one.id != account.id]
     if not others and not _has_name(db, account):
         return held
+    _forget_answers(db, account)
     clear_profile(db, account)
     if not others:
         _clear_phone(db, account, received_at)
@@ -117,10 +124,13 @@ def _lock_named(
 
 
 def _clear_phone(db: Session, account: SocialAccount, received_at: datetime) -> None:
-    """Forget the number, whoever gave it first: nobody proves anything with it any more."""
-    theirs = (Phone.tenant_id == account.tenant_id, Phone.user_id == account.user_id)
+    """Delete the number, whether WeChat or an operator gave it, also from pending imports."""
     until = received_at + CLOCKS_DIFFER
-    db.execute(delete(Phone).where(*theirs, Phone.verified_at < until))
+    of_user = (Phone.tenant_id == account.tenant_id, Phone.user_id == account.user_id)
+    theirs = (*of_user, Phone.verified_at < until)
+    if indexes := db.scalars(select(Phone.number_index).where(*theirs)).all():
+        forget_people(db, account.tenant_id, (), indexes)
+    db.execute(delete(Phone).where(*theirs))
     sessions = [LoginSession.social_account_id == account.id]
     if account.user_id is not None:
         sessions.append(LoginSession.user_id == account.user_id)
@@ -131,6 +141,11 @@ def _clear_phone(db: Session, account: SocialAccount, received_at: datetime) -> 
         or_(*sessions),
     )
     db.execute(verified.values(verified_number_index=None))
+
+
+def _forget_answers(db: Session, account: SocialAccount) -> None:
+    """Delete stored answers to operators that show the user, with nickname and masked number."""
+    forget_answers(db, with_merged(account.tenant_id, account.user_id))
 
 
 def _has_name(db: Session, account: SocialAccount) -> bool:

@@ -19,7 +19,6 @@ from app.services.desks import Desk
 from app.services.merges import undo_merge
 from app.services.owners import close_into, release
 from app.services.password_changes import set_password_of
-from app.services.phone_numbers import masked_as_written
 from app.services.sessions import ending
 from app.services.transactions import decided_again_when_lost, transaction
 from app.services.user_sessions import sessions_of_user
@@ -105,7 +104,7 @@ def release_phone(desk: Desk, user_id: UUID) -> None:
         _lock(db, desk, user_id)
         phone = _find_phone(db, desk, user_id)
         if phone is not None:
-            told = {"before": {"phone": _masked(phone)}, "after": {"phone": None}}
+            told = {"before": {"phone": "set"}, "after": {"phone": None}}
             db.delete(phone)
             _record(db, desk, "phone.released", user_id, **told)
 
@@ -131,7 +130,7 @@ def merge_users(desk: Desk, user_id: UUID, into_id: UUID) -> None:
         merge = close_into(db, desk.tenant_id, user_id, into_id)
         if phone:
             phone.user_id, merge.phone_id = into_id, phone.id
-        before = {"status": "active", "phone": phone and _masked(phone)}
+        before = {"status": "active", "phone": "set" if phone else None}
         after = {"status": "merged", "merged_into_id": str(into_id), "moved": merge.moved}
         _record(db, desk, "user.merged", user_id, before=before, after=after, into=into_id)
 
@@ -165,10 +164,6 @@ def _find_phone(db: Session, desk: Desk, user_id: UUID) -> Phone | None:
     its = (Phone.tenant_id == desk.tenant_id, Phone.user_id == user_id)
     phone: Phone | None = db.scalar(select(Phone).where(*its).with_for_update())
     return phone
-
-
-def _masked(phone: Phone) -> str | None:
-    return phone.number and masked_as_written(phone.number)
 
 
 def _record(db: Session, desk: Desk, action: str, subject: UUID, **details: object) -> None:

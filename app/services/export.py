@@ -1,10 +1,11 @@
-"""What is held about a user, for themself to take along."""
+"""Everything that is held about a user or a visitor, as they take it out."""
 
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, inspect, select
+from sqlalchemy.orm import Session
 
 from app.models import (
     AuditEvent,
@@ -24,26 +25,34 @@ from app.services.holdings import Holdings, find_holdings, tries_of
 from app.services.sessions import Device
 from app.services.transactions import transaction
 from app.services.users import get_user
+from app.services.visitors import lock_visitor
 
 PAGE = 500
 
 
-def export_everything(
-    caller: Caller, user_id: UUID, device: Device
-) -> Iterator[tuple[str, Iterator[Any]]]:
-    """Give all that is held about the caller's user, part by part, row by row; audited at once.
+def export_everything(caller: Caller, device: Device) -> Iterator[tuple[str, Iterator[Any]]]:
+    """Return all that is held about the caller, part by part, row by row; audited first.
 
-    However much it is, no more than a page of it is in memory, and no connection is held while
-    the client reads. Raises TokenInvalid for one who was erased while the request was on its way:
-    nothing of it, and no address, may be audited after that.
+    That is the caller's user, or the visitor if there is none. No more than a page of it is in
+    memory, and no connection is held while the client reads. Raises TokenInvalid if they were
+    erased during the request: nothing of it, and no address, may be audited after that. Raises
+    IdentityBound for an unbound login whose identity belongs to a user.
     """
+    actor = audit.Actor("user", caller.user_id, device.ip)
     with transaction() as db:
-        get_user(db, caller.tenant_id, user_id, lock=True)
-        held = _surely(find_holdings(db, caller.tenant_id, user_id), user_id)
-        actor = audit.Actor("user", user_id, device.ip)
-        audit.record(db, caller.tenant_id, actor, "user.exported", user_id)
+        if caller.user_id is None:
+            held, subject = lock_visitor(db, caller), caller.social_account_id
+            audit.record(db, caller.tenant_id, actor, "visitor.exported", subject)
+        else:
+            held = _held_of_user(db, caller.tenant_id, caller.user_id)
+            audit.record(db, caller.tenant_id, actor, "user.exported", caller.user_id)
         parts = _parts(held, tries_of(db, held))
     return ((name, _rows(table, theirs)) for name, (table, theirs) in parts.items())
+
+
+def _held_of_user(db: Session, tenant_id: UUID, user_id: UUID) -> Holdings:
+    get_user(db, tenant_id, user_id, lock=True)
+    return _surely(find_holdings(db, tenant_id, user_id), user_id)
 
 
 def _surely(held: Holdings, user_id: UUID) -> Holdings:

@@ -1,5 +1,6 @@
 """What is held of a person: which rows of which tables. Export reads them, erasure removes them."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -35,14 +36,16 @@ from app.services.password_tries import tries_of_accounts
 
 @dataclass(frozen=True, slots=True)
 class Holdings:
-    """A user, those merged into them, and their WeChat identities; and what refers to these.
+    """A user, the users merged into them, and their WeChat identities; and what refers to these.
 
-    Without users it is an identity that goes alone.
+    Without users it is identities alone. `of_visitor` says that these belong to no user: what a
+    user did through one of them before it was unbound then stays that user's.
     """
 
     tenant_id: UUID
     user_ids: Sequence[UUID]
     accounts: Sequence[SocialAccount]
+    of_visitor: bool = False
 
     @property
     def account_ids(self) -> list[UUID]:
@@ -64,8 +67,16 @@ class Holdings:
     @property
     def sessions(self) -> ColumnElement[bool]:
         theirs = LoginSession.user_id.in_(self.user_ids)
-        stands_on_theirs = LoginSession.social_account_id.in_(self.account_ids)
+        stands_on_theirs: ColumnElement[bool] = LoginSession.social_account_id.in_(self.account_ids)
+        if self.of_visitor:
+            stands_on_theirs &= LoginSession.user_id.is_(None)
         return and_(LoginSession.tenant_id == self.tenant_id, or_(theirs, stands_on_theirs))
+
+    @property
+    def sessions_of_others(self) -> ColumnElement[bool]:
+        """Sessions of users that stood on an identity while it was theirs."""
+        stood_on_theirs = LoginSession.social_account_id.in_(self.account_ids)
+        return and_(LoginSession.tenant_id == self.tenant_id, stood_on_theirs, ~self.sessions)
 
     @property
     def session_keys(self) -> ColumnElement[bool]:
@@ -86,11 +97,19 @@ class Holdings:
     def events(self) -> ColumnElement[bool]:
         subjects = [str(one) for one in (*self.user_ids, *self.account_ids)]
         theirs = or_(AuditEvent.actor_id.in_(self.user_ids), AuditEvent.subject.in_(subjects))
+        if self.of_visitor:
+            theirs &= AuditEvent.actor_id.is_(None)
         return and_(AuditEvent.tenant_id == self.tenant_id, theirs)
 
     @property
     def pushes(self) -> ColumnElement[bool]:
-        about = [_is_about(account) for account in self.accounts]
+        indexes: dict[str, list[bytes]] = defaultdict(list)
+        for one in self.accounts:
+            indexes[one.appid].append(person_index(one.appid, one.openid))
+        about = [
+            and_(WeChatPush.appid == appid, WeChatPush.person_index.in_(people))
+            for appid, people in indexes.items()
+        ]
         return and_(WeChatPush.tenant_id == self.tenant_id, or_(false(), *about))
 
 
@@ -103,11 +122,6 @@ def tries_of(db: Session, held: Holdings) -> ColumnElement[bool]:
 def person_index(appid: str, openid: str) -> bytes:
     """Give the blind index by which the pushes about a person are found."""
     return keyring().blind_index(openid, f"wechat_pushes.person:{appid}")
-
-
-def _is_about(account: SocialAccount) -> ColumnElement[bool]:
-    index = person_index(account.appid, account.openid)
-    return and_(WeChatPush.appid == account.appid, WeChatPush.person_index == index)
 
 
 def with_merged(tenant_id: UUID, user_id: UUID | None) -> Select[UUID]:

@@ -1,17 +1,18 @@
 """A creation that is sent twice happens once: the second gets the answer of the first."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.errors import IdempotencyKeyTaken, IdempotencyPending
 from app.keyring import keyring
-from app.models import IdempotentRequest
+from app.models import IdempotentRequest, User
 from app.models.columns import new_id
 from app.services.patience import looks
 from app.services.transactions import transaction
@@ -38,10 +39,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was answered. It may hold the secret of an invitation."""
+    """What was answered, and the user whom it shows. It may hold the secret of an invitation."""
 
     status: int
     body: str = field(repr=False)
+    user_id: UUID | None = None
 
 
 def begin_or_find(asked: Asked) -> UUID | Answer:
@@ -98,11 +100,29 @@ def _sweep(db: Session) -> None:
 
 
 def keep_answer(request_id: UUID, answer: Answer) -> None:
-    """Keep, sealed, what a request was answered."""
+    """Keep, sealed, what a request was answered; not if the user whom it shows has been erased."""
     sealed = IdempotentRequest.answer.seal(answer.body, IdempotentRequest, id=request_id)
     this = update(IdempotentRequest).where(IdempotentRequest.id == request_id)
+    values = {"status": answer.status, "answer_sealed": sealed, "user_id": answer.user_id}
     with transaction() as db:
-        db.execute(this.values(status=answer.status, answer_sealed=sealed))
+        if answer.user_id is None or _is_there(db, answer.user_id):
+            db.execute(this.values(values))
+        else:
+            db.execute(delete(IdempotentRequest).where(IdempotentRequest.id == request_id))
+
+
+def _is_there(db: Session, user_id: UUID) -> bool:
+    """Tell whether a user exists, and keep erasure from them until the transaction ends."""
+    one = select(User.id).where(User.id == user_id)
+    return db.scalar(one.with_for_update(read=True, key_share=True)) is not None
+
+
+def forget_answers(db: Session, user_ids: Sequence[UUID] | Select[UUID]) -> None:
+    """Delete the answers that show certain users, in the caller's transaction.
+
+    A repeated creation then runs again, and is refused or creates anew like any other request.
+    """
+    db.execute(delete(IdempotentRequest).where(IdempotentRequest.user_id.in_(user_ids)))
 
 
 def forget_request(request_id: UUID) -> None:

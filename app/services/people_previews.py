@@ -4,7 +4,7 @@ A preview without bad rows is kept encrypted in `people_imports`, for whichever 
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.errors import ImportInterrupted
-from app.keyring import keyring
+from app.keyring import SealBroken, keyring
 from app.models import PeopleImport
 from app.models.columns import new_id
 from app.services import audit
@@ -22,7 +22,7 @@ from app.services.people_checks import find_taken, in_order, read_rows
 from app.services.people_files import PeopleFile
 from app.services.people_passwords import find_weak_passwords
 from app.services.people_rows import BadCell, NewPerson
-from app.services.phone_numbers import PhoneNumber
+from app.services.phone_numbers import PhoneNumber, number_index
 from app.services.transactions import transaction
 from app.services.users import account_name
 
@@ -113,6 +113,41 @@ def _forget(db: Session, actor: audit.Actor, tenant_id: UUID) -> None:
 
 def _free(wanted: ColumnElement[bool]) -> Select[UUID]:
     return select(PeopleImport.id).where(wanted).with_for_update(skip_locked=True)
+
+
+def forget_people(
+    db: Session, tenant_id: UUID, accounts: Collection[str], number_indexes: Collection[bytes]
+) -> None:
+    """Drop the pending imports of a tenant that hold an account or a number of an erased person.
+
+    A preview is deleted and an import that runs is given up: what is left of the file would not be
+    the file that was checked. A row that does not decrypt can be confirmed by nobody and goes too.
+    Locks every pending import of the tenant.
+    """
+    pending = (PeopleImport.tenant_id == tenant_id, PeopleImport.people_sealed.is_not(None))
+    wanted = select(PeopleImport).where(*pending).order_by(PeopleImport.id).with_for_update()
+    for one in db.scalars(wanted):
+        if not _holds_any(one, accounts, number_indexes):
+            continue
+        if one.state == "previewed":
+            db.delete(one)
+        else:
+            one.state, one.failure, one.people = "failed", ImportInterrupted.code, None
+    db.flush()
+
+
+def _holds_any(
+    kept: PeopleImport, accounts: Collection[str], number_indexes: Collection[bytes]
+) -> bool:
+    try:
+        people = people_of(kept)
+    except SealBroken:
+        return True
+    return any(
+        one.account in accounts
+        or (one.phone is not None and number_index(kept.tenant_id, one.phone) in number_indexes)
+        for one in people
+    )
 
 
 def _spelled(people: Sequence[NewPerson]) -> str:

@@ -25,6 +25,7 @@ from app.models import (
     PeopleImport,
     SessionKey,
     SigningKey,
+    SocialAccount,
     Tenant,
     User,
     WeChatPush,
@@ -33,7 +34,7 @@ from app.models.columns import first_id_of
 from app.services import audit
 from app.services.code_exchange import FORGOTTEN_AFTER
 from app.services.count_writing import count_old_counts, drop_old_counts
-from app.services.erasure import erase, passing_the_trail
+from app.services.erasure import erase, erase_unused, passing_the_trail
 from app.services.holdings import lock_holdings
 from app.services.idempotency import KEPT_FOR
 from app.services.key_usage import let_take_long
@@ -157,6 +158,9 @@ def _remove_few(table: Any, key: Any, *which: Condition) -> int:
     few = select(key).where(*which).with_for_update(skip_locked=True)
     with transaction() as db:
         keys = db.scalars(few).all()
+        if table is SocialAccount:
+            erase_unused(db, keys)
+            return len(keys)
         with _allowed(db, table):
             db.execute(delete(table).where(key.in_(keys)))
         return len(keys)
@@ -164,6 +168,33 @@ def _remove_few(table: Any, key: Any, *which: Condition) -> int:
 
 def _allowed(db: Session, table: Any) -> Any:
     return passing_the_trail(db) if table is AuditEvent else nullcontext()
+
+
+def _visitors() -> Iterator[Due]:
+    """Select, by tenant, identities that belong to no user and have not logged in for too long.
+
+    A visitor who logs in at this moment has either written `last_login_at`, which is read again
+    once the row is locked, or finds no row and becomes a new visitor. An identity that was unbound
+    just now may have logged in long ago: it stays while a session stands on it.
+    """
+    is_logged_in = (
+        select(LoginSession.id)
+        .where(
+            LoginSession.tenant_id == SocialAccount.tenant_id,
+            LoginSession.social_account_id == SocialAccount.id,
+            LoginSession.ended_at.is_(None),
+            LoginSession.expires_at > now(),
+        )
+        .exists()
+    )
+    with transaction() as db:
+        kept = db.execute(select(Tenant.id, Tenant.visitor_days)).all()
+    for tenant_id, days in kept:
+        unused_since = now() - timedelta(days=days)
+        unused = SocialAccount.last_login_at < unused_since
+        of_tenant, was_made = SocialAccount.tenant_id == tenant_id, first_id_of(unused_since)
+        useless = and_(SocialAccount.user_id.is_(None), unused, ~is_logged_in)
+        yield Due(useless, (of_tenant, SocialAccount.id < was_made))
 
 
 def _sessions() -> Iterator[Due]:
@@ -252,6 +283,7 @@ def _idempotent_requests() -> Iterator[Due]:
 
 
 RULES: dict[str, tuple[Any, Callable[[], Iterator[Due]]]] = {
+    "visitors": (SocialAccount, _visitors),
     "sessions": (LoginSession, _sessions),
     "audit_events": (AuditEvent, _audit_events),
     "pushes": (WeChatPush, _pushes),

@@ -26,6 +26,7 @@ class ShownTenant:
     name: str
     status: str
     phone_owner_policy: str
+    visitor_days: int
     created_at: datetime
 
 
@@ -92,6 +93,7 @@ def _shown(tenant: Tenant) -> ShownTenant:
         tenant.name,
         tenant.status,
         tenant.phone_owner_policy,
+        tenant.visitor_days,
         tenant.created_at,
     )
 

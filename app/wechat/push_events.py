@@ -14,6 +14,9 @@ from app.wechat.push_fields import number_of, parse_fields, value_of
 COMPLIANCE_EVENTS = frozenset(
     {"user_authorization_revoke", "user_authorization_cancellation", "user_info_modified"}
 )
+OPENID = re.compile(r"open_?id$", re.IGNORECASE)
+# The names that other events use are no promise: what is no id is not taken for one.
+SHAPE = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +24,10 @@ class Push:
     """One message of WeChat's. A field that the message lacks is None.
 
     `event` is the Event or, of what is no event, the MsgType or action. `openid` is whom a
-    compliance event is about; `from_user` never is. `revoke_info` is what was withdrawn, as
-    written; `open_pid` is the person's id within the plugin `plugin_id`. `message` is the whole
-    text without damaged characters, `digest` the hash of all fields, whatever their order and
-    format.
+    compliance event is about; `from_user` never is. `other_openid` is what another event calls
+    the person's openid. `revoke_info` is what was withdrawn, as written; `open_pid` is the
+    person's id within the plugin `plugin_id`. `message` is the whole text without damaged
+    characters, `digest` the hash of all fields, whatever their order and format.
     """
 
     event: str
@@ -32,6 +35,7 @@ class Push:
     msg_id: str | None
     from_user: str | None = field(repr=False)
     openid: str | None = field(repr=False)
+    other_openid: str | None = field(repr=False)
     unionid: str | None = field(repr=False)
     appid: str | None
     revoke_info: str | None
@@ -42,10 +46,13 @@ class Push:
 
     @property
     def person(self) -> str | None:
-        """The openid of whom it is about: the sender, but not of what the platform sends."""
+        """The openid of the person it is about: the named one, else the sender.
+
+        The sender of a compliance event is the platform.
+        """
         if self.openid is not None or self.event in COMPLIANCE_EVENTS:
             return self.openid
-        return self.from_user
+        return self.other_openid or self.from_user
 
     @property
     def revoke_infos(self) -> tuple[int, ...]:
@@ -83,6 +90,13 @@ class Push:
         return json.dumps([*about, self.revoke_info, self.plugin_id, self.open_pid])
 
 
+def _other_openid(fields: JsonObject) -> str | None:
+    """Return an openid under another name than OpenID, as OpenId, openid and payer_openid are."""
+    names = (name for name in fields if name != "OpenID" and OPENID.search(name))
+    texts = (value for name in names if isinstance(value := fields[name], str))
+    return next((text for text in map(str.strip, texts) if SHAPE.fullmatch(text)), None)
+
+
 def read_push(message: str) -> Push:
     """Read a message that was verified; raises MalformedPush or IncompletePush."""
     try:
@@ -107,6 +121,7 @@ def _read(fields: JsonObject, message: str, digest: str) -> Push:
         msg_id=value_of(fields, "MsgId"),
         from_user=value_of(fields, "FromUserName"),
         openid=value_of(fields, "OpenID"),
+        other_openid=_other_openid(fields),
         unionid=value_of(fields, "UnionID"),
         appid=value_of(fields, "AppID"),
         revoke_info=value_of(fields, "RevokeInfo"),

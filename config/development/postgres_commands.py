@@ -28,6 +28,8 @@ PROBE = ("-q", "-t", "3", "-U", "postgres", "-d", "postgres")
 # A Unix socket's path holds about 100 bytes; libpq and PostgreSQL give commas a meaning in it.
 SOCKET_FOLDER = re.compile(r"[A-Za-z0-9._/@+-]{1,85}")
 EMPTY_PID_FILE_SECONDS = 5
+# The log holds neither statements with their parameters nor the rows that a constraint refused.
+QUIET = ("log_error_verbosity=terse", "log_min_error_statement=panic")
 
 
 class DatabaseUnavailable(ConfigError):
@@ -81,9 +83,7 @@ def prepare(cluster: Cluster) -> None:
     if not (cluster.data / "PG_VERSION").exists():
         _initialise(cluster)
     give(cluster.user, cluster.data)
-    if cluster.user:
-        cluster.log.touch()
-        give(cluster.user, cluster.log)
+    _make_log(cluster)
     _check_version(cluster)
     _make_socket_folder(cluster)
 
@@ -97,7 +97,8 @@ def probe(cluster: Cluster) -> Answer:
 def start(cluster: Cluster, options: Sequence[str]) -> str:
     """Start the server and wait until it accepts; return why that failed, or nothing."""
     _drop_stale_pid_files(cluster)
-    flags = ["-h", "", "-k", str(cluster.socket_folder), "-p", PORT, *options]
+    quiet = [flag for setting in QUIET for flag in ("-c", setting)]
+    flags = ["-h", "", "-k", str(cluster.socket_folder), "-p", PORT, *quiet, *options]
     files = ["-D", str(cluster.data), "-l", str(cluster.log)]
     done = _run(cluster, "pg_ctl", *files, "-w", "-t", "60", "-o", shlex.join(flags), "start")
     return done.stdout if done.returncode else ""
@@ -162,6 +163,13 @@ def _initialise(cluster: Cluster) -> None:
         raise DatabaseUnavailable(
             f"{cluster.data} is not a PostgreSQL data folder, yet not empty"
         ) from None
+
+
+def _make_log(cluster: Cluster) -> None:
+    """Make the log, or close the one that is there, for everybody but the server's user."""
+    cluster.log.touch(mode=0o600)
+    cluster.log.chmod(0o600)
+    give(cluster.user, cluster.log)
 
 
 def _check_version(cluster: Cluster) -> None:

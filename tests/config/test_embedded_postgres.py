@@ -15,6 +15,7 @@ from config.development.postgres import DatabaseUnavailable, create_database, ho
 
 ROOT = Path(__file__).resolve().parents[2]
 FAST = ("-c", "fsync=off")
+QUIET = ("log_error_verbosity", "log_min_error_statement")
 HOLD = """
 import sys
 from pathlib import Path
@@ -157,6 +158,34 @@ def test_nobody_else_gets_in_and_nothing_listens_on_the_network(var: Path) -> No
     assert (addresses, encoding) == ("", "UTF8")
     assert socket_folder == data
     assert stat.S_IMODE(data.stat().st_mode) == 0o700
+
+
+def test_the_log_is_the_servers_own_and_shows_no_row(var: Path) -> None:
+    hold_server(var, options=FAST).release()
+    log = var / "postgres.log"
+    log.chmod(0o644)
+    with hold_server(var, options=FAST) as server, psycopg.connect(server.url) as connection:
+        assert stat.S_IMODE(log.stat().st_mode) == 0o600
+        connection.execute("CREATE TEMP TABLE phones (number text PRIMARY KEY)")
+        add = "INSERT INTO phones VALUES (%s), ('13800138000')"
+        with pytest.raises(psycopg.errors.UniqueViolation, match="13800138000"):
+            connection.execute(add, ["13800138000"])
+        connection.rollback()
+        shown = [connection.execute(f"SHOW {name}").fetchone() for name in QUIET]
+    told = log.read_text()
+    assert "duplicate key value violates unique constraint" in told
+    assert [word for word in ("13800138000", "DETAIL", "STATEMENT", "INSERT") if word in told] == []
+    assert shown == [("terse",), ("panic",)]
+
+
+def test_a_new_log_is_closed_from_the_beginning(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        with hold_server(tmp_path / "var", options=FAST):
+            mode = (tmp_path / "var" / "postgres.log").stat().st_mode
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(mode) == 0o600
 
 
 def test_databases_are_made_once(var: Path) -> None:

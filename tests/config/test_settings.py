@@ -132,6 +132,7 @@ BAD = [
     ("DATABASE_POOL_SIZE", "0"),
     ("TRUSTED_PROXIES", "-1"),
     ("TRUSTED_PROXIES", "yes"),
+    ("DATABASE_TLS", "off"),
     ("PORT", "65536"),
     ("PORT", "８０００"),
 ]

@@ -17,9 +17,11 @@ from app.wechat import (
     encrypt_message,
     message_signature,
     plain_signature,
+    read_push,
     verify_message_signature,
     verify_plain_signature,
 )
+from app.wechat.push_events import COMPLIANCE_EVENTS
 from app.wechat.signatures import session_signature
 
 VECTORS = json.loads(Path(__file__).with_name("wechat_vectors.json").read_text("utf-8"))
@@ -36,6 +38,36 @@ KEY = PUSHES[0]["key"]
 
 def name(vector):
     return vector.get("name", vector.get("data"))
+
+
+def said(**fields: object) -> str:
+    return json.dumps(
+        {"MsgType": "event", "Event": "some_event", "FromUserName": "sender"} | fields
+    )
+
+
+@pytest.mark.parametrize("field", ["openid", "OpenId", "OPENID", "payer_openid", "user_open_id"])
+def test_the_person_is_the_one_whose_openid_an_event_names(field):
+    assert read_push(said(**{field: " oPerson-1 "})).person == "oPerson-1"
+    assert read_push(said(**{field: "oPerson-1", "OpenID": "oPerson-2"})).person == "oPerson-2"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *({"openid": value} for value in ("", None, 7, ["oPerson"], {"a": "b"}, "two words", "名")),
+        *({"openid": "o" * 129}, {"OpenPID": "oPerson"}, {"openid_count": "3"}, {}),
+    ],
+    ids=str,
+)
+def test_without_a_readable_openid_the_person_is_the_sender(fields):
+    assert read_push(said(**fields)).person == "sender"
+
+
+@pytest.mark.parametrize("event", sorted(COMPLIANCE_EVENTS))
+def test_the_person_of_a_compliance_event_is_in_openid_only(event):
+    push = read_push(said(Event=event, openid="oPerson-1"))
+    assert (push.person, push.openid) == (None, None)
 
 
 @pytest.mark.parametrize("vector", VECTORS["plain_sig"], ids=name)

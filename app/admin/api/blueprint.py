@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from functools import wraps
 from typing import Any, TypeVar
+from uuid import UUID
 
 from flask import Response, make_response, request
 
@@ -74,7 +75,8 @@ def idempotent(view: Callable[..., Any]) -> Callable[..., Any]:
         except Exception:
             forget_request(found)
             raise
-        keep_answer(found, Answer(response.status_code, response.get_data(as_text=True)))
+        body = response.get_data(as_text=True)
+        keep_answer(found, Answer(response.status_code, body, _shown_user(response)))
         return response
 
     once.__dict__["idempotent"] = True
@@ -86,6 +88,12 @@ def _asked(key: str) -> Asked:
         raise RequestInvalid(errors={IDEMPOTENCY_KEY: ["1 to 64 visible ASCII characters."]})
     text = f"{request.method} {request.path}\n{whole_body(request).decode(errors='replace')}"
     return Asked(this_operator().operator_id, key, text)
+
+
+def _shown_user(response: Response) -> UUID | None:
+    """Return the id of the user whom an answer shows, as UserPageResponse does."""
+    shown = (response.get_json(silent=True) or {}).get("user")
+    return UUID(shown["id"]) if shown else None
 
 
 def _again(answer: Answer) -> Response:

@@ -102,6 +102,9 @@ ACTIONS = {
     "user.password_set": N_("password set"),
     "users.exported": N_("users exported"),
     "users.imported": N_("users imported"),
+    "visitor.erased": N_("visitor erased"),
+    "visitor.exported": N_("visitor's data exported"),
+    "visitors.erased": N_("inactive visitors erased"),
 }
 
 

@@ -1,0 +1,110 @@
+"""clear personal details of the audit trail, and link stored answers to users.
+
+The audit trail kept the search text of exports and masked phone numbers. `impersonal_details`
+returns the details of an event without them. Under `SET LOCAL wxpass.retention = 'on'` the trigger
+accepts an update that replaces an event's details by exactly that, sets its address to NULL, or
+both. It still refuses every other change.
+
+The previous release may run beside this one: it goes on writing such details, and erasure clears
+them. The answers that it keeps for repeated requests name no user and go after 24 hours.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0016"
+down_revision = "0015"
+branch_labels = None
+depends_on = None
+
+ACTIONS = ("users.exported", "phone.released", "user.merged")
+BATCH = 1000
+
+IMPERSONAL = """
+CREATE FUNCTION impersonal_details(action text, details jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE
+        WHEN action = 'users.exported' AND details ? 'query' THEN
+            details - 'query' || jsonb_build_object(
+                'filtered', CASE WHEN details ->> 'query' = '' THEN 'no' ELSE 'yes' END)
+        WHEN action IN ('phone.released', 'user.merged')
+            AND details #>> '{before,phone}' IS NOT NULL THEN
+            jsonb_set(details, '{before,phone}', '"set"')
+        ELSE details
+    END
+$$
+"""
+# Both guards let retention delete what is older than the tenant keeps.
+GUARD = """
+CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    days integer;
+BEGIN
+    IF current_setting('wxpass.retention', true) = 'on' THEN
+        IF TG_OP = 'DELETE' THEN
+            SELECT audit_days INTO days FROM tenants WHERE id = OLD.tenant_id;
+            IF OLD.created_at < now() - make_interval(days => coalesce(days, 1095)) THEN
+                RETURN OLD;
+            END IF;
+        ELSIF TG_OP = 'UPDATE' THEN
+            IF {accepted} THEN
+                RETURN NEW;
+            END IF;
+        END IF;
+    END IF;
+    RAISE EXCEPTION '% is append only', TG_TABLE_NAME;
+END $$
+"""
+ADDRESS_ONLY = "NEW.ip IS NULL AND to_jsonb(NEW) - 'ip' = to_jsonb(OLD) - 'ip'"
+ADDRESS_AND_DETAILS = """
+                (NEW.ip IS NULL OR NEW.ip = OLD.ip)
+                AND NEW.details IN (OLD.details, impersonal_details(OLD.action, OLD.details))
+                AND to_jsonb(NEW) - 'ip' - 'details' = to_jsonb(OLD) - 'ip' - 'details'
+"""
+
+WINDOW = sa.text(
+    "SELECT id FROM audit_events WHERE tenant_id = :tenant_id AND action = :action"
+    " AND id > :after ORDER BY id LIMIT :batch"
+)
+CLEAR = sa.text(
+    "UPDATE audit_events SET details = impersonal_details(action, details)"
+    " WHERE tenant_id = :tenant_id AND action = :action AND id > :after AND id <= :last"
+    " AND details <> impersonal_details(action, details)"
+)
+FIRST = "00000000-0000-0000-0000-000000000000"
+
+
+def upgrade() -> None:
+    op.add_column(
+        "tenants", sa.Column("visitor_days", sa.Integer(), server_default="180", nullable=False)
+    )
+    op.create_check_constraint(
+        op.f("ck_tenants_visitor_days"), "tenants", "visitor_days BETWEEN 1 AND 3650"
+    )
+    op.add_column("idempotent_requests", sa.Column("user_id", sa.Uuid(), nullable=True))
+    op.create_index(op.f("ix_idempotent_requests_user_id"), "idempotent_requests", ["user_id"])
+    op.execute(IMPERSONAL)
+    op.execute(GUARD.format(accepted=ADDRESS_AND_DETAILS))
+    _clear_details()
+
+
+def _clear_details() -> None:
+    """Clear the details of the events there are, in batches that an index finds."""
+    connection = op.get_bind()
+    connection.execute(sa.text("SELECT set_config('wxpass.retention', 'on', true)"))
+    for tenant_id in connection.scalars(sa.text("SELECT id FROM tenants")).all():
+        for action in ACTIONS:
+            here = {"tenant_id": tenant_id, "action": action, "after": FIRST}
+            while ids := connection.scalars(WINDOW, here | {"batch": BATCH}).all():
+                connection.execute(CLEAR, here | {"last": ids[-1]})
+                here["after"] = ids[-1]
+    connection.execute(sa.text("SELECT set_config('wxpass.retention', 'off', true)"))
+
+
+def downgrade() -> None:
+    op.execute(GUARD.format(accepted=ADDRESS_ONLY))
+    op.execute("DROP FUNCTION impersonal_details(text, jsonb)")
+    op.drop_index(op.f("ix_idempotent_requests_user_id"), "idempotent_requests")
+    op.drop_column("idempotent_requests", "user_id")
+    op.drop_constraint(op.f("ck_tenants_visitor_days"), "tenants")
+    op.drop_column("tenants", "visitor_days")

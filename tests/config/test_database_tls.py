@@ -1,0 +1,162 @@
+"""Production reaches a database on another machine by TLS, or says that it need not."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+from structlog.testing import capture_logs
+
+from app.boot import warn_of_trusted_network
+from config import Config, ConfigError, load_config
+from config.database_tls import NotConnectable, is_protected, require_database_tls
+from tests.config.test_settings import SECRET, environ
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEME = "postgresql+psycopg://"
+
+
+def config_of(url: str, **more: str | None) -> Config:
+    return load_config(environ(DATABASE_URL=url, **more))
+
+
+@pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
+@pytest.mark.parametrize("where", ["db.internal", "10.0.0.5:5433", "[2001:db8::1]", "a,b"])
+def test_tls_protects_any_address(mode: str, where: str) -> None:
+    assert is_protected(f"{SCHEME}me:pw@{where}/wxpass?sslmode={mode}", {})
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        *("", "?sslmode=prefer", "?sslmode=allow", "?sslmode=disable", "?sslmode="),
+        *("?sslmode=REQUIRE", "?sslmode=requires", "?sslrootcert=ca.pem"),
+        *("?sslmode=require&sslmode=disable", "?sslmode=disable&sslmode=require"),
+        *("?application_name=sslmode%3Drequire", "?options=-c%20sslmode%3Drequire"),
+    ],
+)
+def test_anything_less_than_require_does_not_protect(parameters: str) -> None:
+    assert not is_protected(f"{SCHEME}me:pw@db.internal/wxpass{parameters}", {})
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        *("/wxpass", "me@/wxpass?host=/var/run/postgresql", "/wxpass?host=@abstract"),
+        *("/wxpass?host=/run/a,/run/b", "localhost/wxpass", "LocalHost:5433/wxpass"),
+        *("127.0.0.1:5433/wxpass", "127.8.8.8/wxpass", "[::1]/wxpass", "[::1]:5433/wxpass"),
+        *("/wxpass?host=::1", "[::ffff:127.0.0.1]/wxpass", "/wxpass?host=localhost:5433"),
+        *("localhost,127.0.0.1/wxpass", "/wxpass?host=localhost&host=127.0.0.1:5433"),
+        # Only a name to verify: the connection goes to hostaddr.
+        *("db.internal/wxpass?hostaddr=127.0.0.1", "a,b/wxpass?hostaddr=127.0.0.1,::1"),
+        # Another host than that of the authority.
+        "db.internal/wxpass?host=/var/run/postgresql",
+    ],
+)
+def test_a_socket_and_loopback_need_no_tls(rest: str) -> None:
+    assert is_protected(SCHEME + rest, {})
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        # Names that a resolver may send anywhere: none is looked up.
+        *("db/wxpass", "localhost.localdomain/wxpass", "ip6-localhost/wxpass", "localhost./wxpass"),
+        *("db.localhost/wxpass", "127.1/wxpass", "0x7f.0.0.1/wxpass", "2130706433/wxpass"),
+        *("127.0.0.1.nip.io/wxpass", "0.0.0.0/wxpass", "[::]/wxpass", "[::ffff:10.0.0.5]/wxpass"),
+        *("192.168.0.5/wxpass", "[fe80::1]/wxpass", "/wxpass?host=[::1]", "%2Ftmp/wxpass"),
+        # One of several is enough.
+        *("localhost,db/wxpass", "/wxpass?host=/var/run/postgresql,db"),
+        *("localhost/wxpass?host=db", "/wxpass?host=localhost&host=db"),
+        "/wxpass?host=db&host=localhost",
+        *("localhost/wxpass?hostaddr=10.0.0.5", "a,b/wxpass?hostaddr=127.0.0.1,10.0.0.5"),
+        *("localhost,db/wxpass?hostaddr=127.0.0.1", "localhost,db/wxpass?hostaddr=127.0.0.1,"),
+        # The service file may name any address.
+        *("localhost/wxpass?service=main", "/wxpass?service=main"),
+    ],
+)
+def test_every_other_address_needs_tls(rest: str) -> None:
+    assert not is_protected(SCHEME + rest, {})
+
+
+def test_what_counts_is_what_the_driver_is_given() -> None:
+    """libpq would read `localhost` here; SQLAlchemy passes both hosts on."""
+    rest = "/wxpass?host=db&host=localhost"
+    assert conninfo_to_dict(f"postgresql://{rest}")["host"] == "localhost"
+    assert not is_protected(SCHEME + rest, {})
+
+
+@pytest.mark.parametrize(
+    ("rest", "variables", "expected"),
+    [
+        ("db/wxpass", {"PGSSLMODE": "require"}, True),
+        ("db/wxpass", {"PGSSLMODE": "prefer"}, False),
+        ("db/wxpass?sslmode=disable", {"PGSSLMODE": "verify-full"}, False),
+        ("db/wxpass?sslmode=verify-full", {"PGSSLMODE": "disable"}, True),
+        ("/wxpass", {"PGHOST": "db"}, False),
+        ("/wxpass", {"PGHOST": "/var/run/postgresql"}, True),
+        ("localhost/wxpass", {"PGHOST": "db"}, True),
+        ("localhost/wxpass", {"PGHOSTADDR": "10.0.0.5"}, False),
+        ("db/wxpass", {"PGHOSTADDR": "127.0.0.1"}, True),
+        ("localhost/wxpass", {"PGSERVICE": "main"}, False),
+        # The service file comes before the environment, and may say `disable`.
+        ("db/wxpass", {"PGSERVICE": "main", "PGSSLMODE": "require"}, False),
+        ("db/wxpass?sslmode=require", {"PGSERVICE": "main"}, True),
+    ],
+)
+def test_the_environment_counts_as_libpq_reads_it(
+    rest: str, variables: dict[str, str], expected: bool
+) -> None:
+    assert is_protected(SCHEME + rest, variables) is expected
+
+
+@pytest.mark.parametrize("rest", ["db/wxpass?ssl=true", "db/wxpass?SSLMODE=require", "a:1,b:2/x"])
+def test_a_url_that_cannot_connect_is_reported(rest: str) -> None:
+    with pytest.raises(NotConnectable):
+        is_protected(SCHEME + rest, {})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [f"postgresql://me:{SECRET}@db.internal/wxpass", f"postgresql://me:{SECRET}@db/x?ssl=true"],
+)
+def test_the_boot_error_names_the_setting_and_shows_a_right_value(url: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        require_database_tls(config_of(url), {})
+    assert caught.value.name == "DATABASE_URL"
+    told = str(caught.value)
+    assert SECRET not in told
+    right = told.rpartition("export DATABASE_URL='")[2].rstrip("'")
+    require_database_tls(config_of(right), {})
+
+
+def test_a_trusted_network_is_allowed_and_logged_at_each_boot() -> None:
+    config = config_of("postgresql://db.internal/wxpass", DATABASE_TLS="trusted-network")
+    require_database_tls(config, {})
+    for _ in range(2):
+        with capture_logs() as logs:
+            warn_of_trusted_network(config)
+        assert [(one["log_level"], one["setting"]) for one in logs] == [
+            ("warning", "DATABASE_TLS=trusted-network")
+        ]
+
+
+def test_nothing_is_logged_while_tls_is_required() -> None:
+    with capture_logs() as logs:
+        warn_of_trusted_network(config_of("postgresql://db/wxpass?sslmode=require"))
+    assert logs == []
+
+
+def test_development_needs_no_tls() -> None:
+    config = config_of("postgresql://db.internal/wxpass", WXPASS_ENV="development")
+    require_database_tls(config, {})
+
+
+def test_the_settings_are_read_without_the_driver() -> None:
+    """gunicorn's configuration reads them before gevent has patched what psycopg looks at."""
+    script = "import sys, config; print([n for n in ('psycopg', 'sqlalchemy') if n in sys.modules])"
+    told = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert told.stdout == "[]\n"
