@@ -32,7 +32,8 @@ MAY_IMPORT = {
     "jwts": {"services", "errors", "problems", "extensions"},
     "boot": {"services", "errors", "languages", "extensions"},
     "tenancy": {"services", "errors"},
-    "auth": {"services", "errors"},
+    "auth": {"services", "errors", "proxies"},
+    "proxies": set(),
     "api": {"schemas", "services", "auth", "tenancy", "problems", "headers", "logs"},
     "dialects": {
         "schemas",
