@@ -5,7 +5,7 @@ and refusals are told. What a user sees of themself is what Flask answered befor
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -16,7 +16,7 @@ from flask import Flask
 
 from app.api.identity import identity_headers
 from app.auth import BARE_TOKEN_HEADERS
-from app.headers import ALWAYS
+from app.headers import security_headers
 from app.logs import request_id_of
 from app.services.caches import Caches
 from app.services.callers import Caller
@@ -56,7 +56,8 @@ class Express:
         caller = self._find_caller(environ) if path in (VERIFY, ME) else None
         if caller is None:
             return self._behind(environ, start_response)
-        answer = _verified(caller) if path == VERIFY else self._remembered(caller)
+        secure = security_headers(environ["wsgi.url_scheme"])
+        answer = _verified(caller, secure) if path == VERIFY else self._remembered(caller, secure)
         if answer is None:
             return self._remembering(environ, start_response, caller, asked_at)
         request_id = request_id_of(environ.get("HTTP_X_REQUEST_ID", ""))
@@ -85,9 +86,9 @@ class Express:
         sessions = self._caches.of_this_process().sessions
         return find_remembered(sessions, self._uses, header.removeprefix(SCHEME))
 
-    def _remembered(self, caller: Caller) -> Answer | None:
+    def _remembered(self, caller: Caller, secure: Mapping[str, str]) -> Answer | None:
         body = self._caches.profiles.find(_user(caller))
-        return None if body is None else Answer(HTTPStatus.OK, _json_headers(body), body)
+        return None if body is None else Answer(HTTPStatus.OK, _json_headers(body, secure), body)
 
     def _remembering(
         self,
@@ -114,13 +115,13 @@ class Express:
         return (body,)
 
 
-def _verified(caller: Caller) -> Answer:
-    headers = {"Content-Type": "text/html; charset=utf-8", **identity_headers(caller), **ALWAYS}
+def _verified(caller: Caller, secure: Mapping[str, str]) -> Answer:
+    headers = {"Content-Type": "text/html; charset=utf-8", **identity_headers(caller), **secure}
     return Answer(HTTPStatus.NO_CONTENT, headers, b"")
 
 
-def _json_headers(body: bytes) -> dict[str, str]:
-    return {"Content-Type": "application/json", "Content-Length": str(len(body)), **ALWAYS}
+def _json_headers(body: bytes, secure: Mapping[str, str]) -> dict[str, str]:
+    return {"Content-Type": "application/json", "Content-Length": str(len(body)), **secure}
 
 
 def _user(caller: Caller) -> bytes:

@@ -58,6 +58,7 @@ MAY_IMPORT = {
         "api",
         "errors",
         "languages",
+        "headers",
     },
     "cli": {"schemas", "services", "errors", "languages", "keyring"},
 }

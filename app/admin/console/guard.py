@@ -38,6 +38,7 @@ from app.errors import (
     SignInExpired,
     SignInNeeded,
 )
+from app.headers import CONSOLE, POLICIES
 from app.languages import speak
 from app.problems import advice_of, failure_of, message_on_page
 from app.services.desks import Desk, open_desk
@@ -207,17 +208,12 @@ def nonce() -> str:
 
 def _add_headers(response: Response) -> Response:
     if is_console():
-        response.headers["Content-Security-Policy"] = (
-            f"default-src 'none'; script-src 'nonce-{nonce()}'; style-src 'nonce-{nonce()}'; "
-            "img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; "
-            "base-uri 'none'; frame-ancestors 'none'"
-        )
+        policy = POLICIES[CONSOLE].format(nonce=nonce())
+        response.headers["Content-Security-Policy"] = policy
+        # The CSRF check reads the referrer of our own pages.
         response.headers["Referrer-Policy"] = "same-origin"
         response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
         response.headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()"
-        response.headers["X-Frame-Options"] = "DENY"
-        if request.is_secure:
-            response.headers["Strict-Transport-Security"] = "max-age=31536000"
     return response
 
 
