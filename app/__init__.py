@@ -1,7 +1,6 @@
 """wxpass: WeChat mini-program login for many mini-programs, in one Flask service."""
 
 from flask import Flask
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app import (
     admin,
@@ -16,6 +15,7 @@ from app import (
     logs,
     outcomes,
     problems,
+    proxies,
     tenancy,
 )
 from app.api.express import Express
@@ -62,7 +62,6 @@ def create_app(config: Config) -> Flask:
     admin.register(app, openapi)
     cli.register(app)
 
-    proxies = config.trusted_proxies
-    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]
     app.wsgi_app = Express(app)  # type: ignore[method-assign]
+    proxies.init_app(app, config.trusted_proxies)
     return app

@@ -1,10 +1,8 @@
 """Whose login a request carries. Every view says which login it needs, with one of these."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
-from ipaddress import ip_address
 from typing import Any, ParamSpec, TypeVar, cast, overload
 from uuid import UUID
 
@@ -23,6 +21,7 @@ from app.errors import (
     TokensDiffer,
     UserDisabled,
 )
+from app.proxies import parse_address
 from app.services.callers import Caller
 from app.services.sessions import Device
 from app.services.verification import find_caller
@@ -209,18 +208,5 @@ def this_device() -> Device:
     agent = request.headers.get("User-Agent", "")
     if not agent.isprintable():
         agent = "".join(char for char in agent if char.isprintable())
-    return Device(agent[:LONGEST_DEVICE] or None, _address())
-
-
-def _address() -> str | None:
-    """Spell the client's address in one way; None for what a proxy made up in its place.
-
-    Some proxies add the client's port, and a socket for both kinds of IP calls 192.0.2.1
-    ::ffff:192.0.2.1, which must not make one household of all of IPv4.
-    """
-    told = request.remote_addr or ""
-    for spelling in (told, told.rpartition(":")[0].strip("[]"), told.strip("[]")):
-        with suppress(ValueError):
-            address = ip_address(spelling)
-            return str(getattr(address, "ipv4_mapped", None) or address)
-    return None
+    address = parse_address(request.remote_addr or "")
+    return Device(agent[:LONGEST_DEVICE] or None, str(address) if address else None)

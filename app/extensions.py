@@ -1,5 +1,6 @@
 """Flask extensions, made unbound; `create_app` binds them."""
 
+from flask import Response, jsonify, request
 from flask_jwt_extended import JWTManager
 from flask_migrate import Migrate
 from flask_smorest import Api
@@ -26,7 +27,14 @@ class Model(DeclarativeBase):
     )
 
 
+class OpenApi(Api):
+    """The OpenAPI document. Its server is the path at which the request found the service."""
+
+    def _openapi_json(self) -> Response:
+        return jsonify(self.spec.to_dict() | {"servers": [{"url": request.root_path or "/"}]})
+
+
 db = SQLAlchemy(model_class=Model, session_options={"expire_on_commit": False})
 migrate = Migrate()
-api = Api()
+api = OpenApi()
 jwt = JWTManager()

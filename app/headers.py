@@ -1,16 +1,42 @@
-"""Headers that every answer carries."""
+"""Security headers of every response."""
 
-from flask import Flask, Response
+from collections.abc import Mapping
 
-ALWAYS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+from flask import Flask, Response, request
+
+# Content-Security-Policy for each kind of page. Anything that is not a page, such as JSON, a file
+# or an empty response, has the first. `{nonce}` differs in each response.
+DEFAULT, CONSOLE = "default", "console"
+POLICIES = {
+    DEFAULT: "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    CONSOLE: (
+        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; "
+        "img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
+    ),
+}
+ALWAYS = {
+    # Many responses hold tokens.
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": POLICIES[DEFAULT],
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+OVER_HTTPS = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
 
 
 def init_app(app: Flask) -> None:
-    """Keep answers out of caches, for many hold tokens, and their type from being guessed."""
+    """Add the headers to every response. A view or an extension may set its own."""
     app.after_request(_add)
 
 
+def security_headers(scheme: str) -> Mapping[str, str]:
+    """Return the headers of a response to a request with this URL scheme."""
+    return ALWAYS | OVER_HTTPS if scheme == "https" else ALWAYS
+
+
 def _add(response: Response) -> Response:
-    for name, value in ALWAYS.items():
+    for name, value in security_headers(request.scheme).items():
         response.headers.setdefault(name, value)
     return response

@@ -23,6 +23,7 @@ def flask_settings(config: Config) -> dict[str, Any]:
     """Translate the settings for `app.config`."""
     return {
         "WXPASS_PRODUCTION": config.production,
+        "ALLOWED_HOSTS": config.allowed_hosts,
         "MAX_CONTENT_LENGTH": BODY_LIMIT,
         "MAX_FORM_MEMORY_SIZE": BODY_LIMIT,
         "SQLALCHEMY_DATABASE_URI": config.database_url,

@@ -6,7 +6,9 @@ from typing import Any, Literal
 
 from config.readers import (
     ConfigError,
+    Network,
     algorithm_of,
+    read_allowed_hosts,
     read_database_tls,
     read_database_url,
     read_environment_name,
@@ -15,6 +17,7 @@ from config.readers import (
     read_number,
     read_pepper,
     read_private_key,
+    read_trusted_proxies,
     read_wechat_api_base_url,
 )
 
@@ -34,7 +37,8 @@ class Config:
     wechat_api_base_url: str
     database_pool_size: int
     database_tls: Literal["required", "trusted-network"]
-    trusted_proxies: int
+    trusted_proxies: int | tuple[Network, ...]
+    allowed_hosts: tuple[str, ...]
     port: int
 
     @property
@@ -62,7 +66,8 @@ def load_config(environ: Mapping[str, str]) -> Config:
             environ, "DATABASE_POOL_SIZE", 10, range(1, 1001)
         ),
         "database_tls": lambda: read_database_tls(environ),
-        "trusted_proxies": lambda: read_number(environ, "TRUSTED_PROXIES", 0, range(101)),
+        "trusted_proxies": lambda: read_trusted_proxies(environ),
+        "allowed_hosts": lambda: read_allowed_hosts(environ),
         "port": lambda: read_number(environ, "PORT", 8000, range(1, 65536)),
     }
     values: dict[str, Any] = {}

@@ -6,6 +6,7 @@ What a bad secret held is in no message, and errors that might quote it are cut 
 import re
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Literal, NoReturn, Self, cast
 from urllib.parse import SplitResult, urlsplit
 
@@ -14,6 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurv
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+Network = IPv4Network | IPv6Network
+HOST = re.compile(r"\.?[a-z0-9-]+(\.[a-z0-9-]+)*(:[0-9]{1,5})?")
 KEY_ID = re.compile(r"[a-z0-9_-]{1,16}")
 KEY_BYTES = 32
 PEPPER_CHARACTERS = 32
@@ -71,6 +74,38 @@ def read_number(environ: Mapping[str, str], name: str, default: int, allowed: ra
             f"必须是 {low} 到 {high} 之间的整数",
         )
     return int(text)
+
+
+def read_trusted_proxies(environ: Mapping[str, str]) -> int | tuple[Network, ...]:
+    """Read TRUSTED_PROXIES: the number of proxies in front, or their networks."""
+    text = _text(environ, "TRUSTED_PROXIES")
+    if re.fullmatch(r"[0-9]*", text):
+        return read_number(environ, "TRUSTED_PROXIES", 0, range(11))
+    try:
+        return tuple(ip_network(one.strip()) for one in text.split(","))
+    except ValueError as error:
+        refuse(
+            "TRUSTED_PROXIES",
+            f"{error}; it must be a number from 0 to 10, or networks such as 10.0.0.0/8,::1",
+            "必须是 0 到 10 的数字，或以逗号分隔的网段，例如 10.0.0.0/8,::1",
+        )
+
+
+def read_allowed_hosts(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Read ALLOWED_HOSTS, host names separated by commas; nothing means any host.
+
+    A name that begins with a dot stands for all names below it.
+    """
+    names = [one.strip().lower() for one in _text(environ, "ALLOWED_HOSTS").split(",")]
+    names = [one for one in names if one]
+    for name in names:
+        if not HOST.fullmatch(name):
+            refuse(
+                "ALLOWED_HOSTS",
+                f"{name!r} is not a host; write for example login.example.com,.example.cn",
+                "请填写主机名，以逗号分隔，例如 login.example.com,.example.cn",
+            )
+    return tuple(names)
 
 
 def read_database_url(environ: Mapping[str, str]) -> str:

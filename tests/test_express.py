@@ -51,6 +51,17 @@ def test_a_later_answer_is_the_first_and_asks_nobody(
     assert third.headers["X-Request-Id"] != first.headers["X-Request-Id"]
 
 
+@pytest.mark.parametrize("path", ["/v1/verify", "/v1/me"])
+def test_both_ways_send_the_same_headers_over_https(
+    client: Client, alice: Person, heard: Caches, path: str
+) -> None:
+    token = client.bind(alice)["token"]
+    over = {"environ_overrides": {"wsgi.url_scheme": "https"}}
+    first, second, third = (client.send("GET", path, token, **over) for _ in range(3))
+    assert told(third) == told(second) == told(first)
+    assert "includeSubDomains" in third.headers["Strict-Transport-Security"]
+
+
 @contextmanager
 def logging_into(lines: io.StringIO, *, as_json: bool) -> Iterator[None]:
     """Let the service log there while this is open."""

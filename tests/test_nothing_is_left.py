@@ -108,7 +108,7 @@ def place(script: Script, path: str, body: dict[str, Any], key: str) -> Any:
     return script("POST", DESK + path, json=body, headers={"Idempotency-Key": key})
 
 
-def note_as_before_0018(rows: Reader, action: str, subject: str, details: dict[str, Any]) -> None:
+def note_as_before_0016(rows: Reader, action: str, subject: str, details: dict[str, Any]) -> None:
     """Write an event as an earlier release does that still runs beside this one."""
     rows(
         "INSERT INTO audit_events (id, tenant_id, actor_kind, action, subject, details)"
@@ -184,10 +184,10 @@ def be_looked_after(life: Life, ann: Script, user_id: str, rows: Reader) -> None
     for query in ("张伟 typed", ACCOUNT, NUMBER):
         exported = ann("POST", f"{DESK}/exports", json={"query": query, "full_phones": True})
         assert "account,phone" in exported.text
-        note_as_before_0018(rows, "users.exported", "acme", {"people": "1", "query": query})
+        note_as_before_0016(rows, "users.exported", "acme", {"people": "1", "query": query})
     assert ann("DELETE", f"{DESK}/users/{user_id}/phone").status_code == 204
     masked = {"before": {"phone": "138****8077"}, "after": {"phone": None}}
-    note_as_before_0018(rows, "phone.released", user_id, masked)
+    note_as_before_0016(rows, "phone.released", user_id, masked)
     life.has_phone(SECOND_NUMBER)
     life.leave("nickname", "张伟 twice")
     twin = {"phone": SECOND_NUMBER, "nickname": "张伟 twice"}
@@ -195,7 +195,7 @@ def be_looked_after(life: Life, ann: Script, user_id: str, rows: Reader) -> None
     merged = ann("POST", f"{DESK}/users/{twin_id}/merge", json={"into_id": user_id})
     assert merged.status_code == 200, merged.text
     masked = {"before": {"phone": "139****9078"}, "after": {"moved": 0}}
-    note_as_before_0018(rows, "user.merged", twin_id, masked)
+    note_as_before_0016(rows, "user.merged", twin_id, masked)
 
 
 def be_erased(app: Flask, rows: Reader) -> None:
@@ -279,7 +279,7 @@ def test_of_an_erased_visitor_nothing_is_left_in_any_table_or_log(
         be_told_of_by_wechat(life, client, shop["openid"])
         token = life.log_in()["token"]
         life.type_profile(token, "李娜 typed", "lina-typed")
-        note_as_before_0018(rows, "users.exported", "acme", {"query": "李娜 typed"})
+        note_as_before_0016(rows, "users.exported", "acme", {"query": "李娜 typed"})
         assert shop["openid"] in life.send("GET", "/v1/me/export", token).text
         before = found(app, rows, life.traces)
         never_kept = {"phone", "index of phone", "account that she tried"}

@@ -6,7 +6,7 @@ before.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -18,7 +18,7 @@ from flask import Flask
 from app.api.forward_auth import AuthRequest, find_auth_request
 from app.api.identity import identity_headers
 from app.auth import BARE_TOKEN_HEADERS
-from app.headers import ALWAYS
+from app.headers import security_headers
 from app.logs import request_id_of
 from app.services.caches import Caches
 from app.services.callers import Caller
@@ -73,7 +73,8 @@ class Express:
         caller = self._find_caller(environ) if environ["REQUEST_METHOD"] != "HEAD" else None
         if caller is None or not asked.plainly_admits(caller, environ.get("QUERY_STRING", "")):
             return self._behind(asked.as_get(environ), start_response)
-        answer = _verified(caller, asked.success)
+        secure = security_headers(environ["wsgi.url_scheme"])
+        answer = _verified(caller, asked.success, secure)
         return _send(environ, start_response, answer, caller, asked.route, began)
 
     def _show_me(
@@ -83,7 +84,7 @@ class Express:
         caller = self._find_caller(environ)
         if caller is None:
             return self._behind(environ, start_response)
-        answer = self._remembered(caller)
+        answer = self._remembered(caller, security_headers(environ["wsgi.url_scheme"]))
         if answer is None:
             return self._remembering(environ, start_response, caller, asked_at)
         return _send(environ, start_response, answer, caller, ME, began)
@@ -96,9 +97,9 @@ class Express:
         sessions = self._caches.of_this_process().sessions
         return find_remembered(sessions, self._uses, header.removeprefix(SCHEME))
 
-    def _remembered(self, caller: Caller) -> Answer | None:
+    def _remembered(self, caller: Caller, secure: Mapping[str, str]) -> Answer | None:
         body = self._caches.profiles.find(_user(caller))
-        return None if body is None else Answer(HTTPStatus.OK, _json_headers(body), body)
+        return None if body is None else Answer(HTTPStatus.OK, _json_headers(body, secure), body)
 
     def _remembering(
         self,
@@ -152,15 +153,15 @@ def _send(
     return (answer.body,)
 
 
-def _verified(caller: Caller, status: HTTPStatus) -> Answer:
-    headers = {"Content-Type": "text/html; charset=utf-8", **identity_headers(caller), **ALWAYS}
+def _verified(caller: Caller, status: HTTPStatus, secure: Mapping[str, str]) -> Answer:
+    headers = {"Content-Type": "text/html; charset=utf-8", **identity_headers(caller), **secure}
     if status == HTTPStatus.OK:
         headers["Content-Length"] = "0"
     return Answer(status, headers, b"")
 
 
-def _json_headers(body: bytes) -> dict[str, str]:
-    return {"Content-Type": "application/json", "Content-Length": str(len(body)), **ALWAYS}
+def _json_headers(body: bytes, secure: Mapping[str, str]) -> dict[str, str]:
+    return {"Content-Type": "application/json", "Content-Length": str(len(body)), **secure}
 
 
 def _user(caller: Caller) -> bytes:

@@ -86,7 +86,7 @@ def _forget_pushes(db: Session, held: Holdings) -> None:
 def _clear_trail(db: Session, held: Holdings) -> None:
     """Clear addresses and personal details of the events about those who are held.
 
-    No release since 0018 records such details; one that still runs beside this one may. Nobody
+    No release since migration 0016 records such details; one that still runs beside this one may. Nobody
     knows whom the search text of an export meant, so it goes from all exports of the tenant.
     """
     impersonal = func.impersonal_details(AuditEvent.action, AuditEvent.details, type_=JSONB)

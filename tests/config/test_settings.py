@@ -1,6 +1,7 @@
 """load_config: what is wrong is named, and what it held is not shown."""
 
 from base64 import b64encode, urlsafe_b64encode
+from ipaddress import ip_network
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -51,6 +52,23 @@ def test_what_is_optional_has_defaults() -> None:
 
     assert not config.production
     assert (config.port, config.trusted_proxies, config.database_pool_size) == (8000, 0, 10)
+
+
+def test_trusted_proxies_are_a_number_or_networks() -> None:
+    networks = load_config(environ(TRUSTED_PROXIES="10.0.0.0/8, ::1")).trusted_proxies
+    assert networks == (ip_network("10.0.0.0/8"), ip_network("::1/128"))
+    for wrong in ("all", "11", "-1", "10.0.0.1/8", "10.0.0.0/33", "1,", "proxy.internal"):
+        with pytest.raises(ConfigError, match="TRUSTED_PROXIES"):
+            load_config(environ(TRUSTED_PROXIES=wrong))
+
+
+def test_allowed_hosts_are_names() -> None:
+    hosts = load_config(environ(ALLOWED_HOSTS="Login.example.com, .example.cn,")).allowed_hosts
+    assert hosts == ("login.example.com", ".example.cn")
+    assert load_config(environ()).allowed_hosts == ()
+    for wrong in ("https://x.example", "x.example/", "*", "a b"):
+        with pytest.raises(ConfigError, match="ALLOWED_HOSTS"):
+            load_config(environ(ALLOWED_HOSTS=wrong))
 
 
 def test_nothing_secret_is_in_the_repr() -> None:

@@ -42,7 +42,8 @@ MAY_IMPORT = {
     "jwts": {"services", "errors", "problems", "extensions"},
     "boot": {"services", "errors", "languages", "extensions"},
     "tenancy": {"services", "errors"},
-    "auth": {"services", "errors"},
+    "auth": {"services", "errors", "proxies"},
+    "proxies": set(),
     "api": {"schemas", "services", "auth", "tenancy", "problems", "headers", "logs"},
     "dialects": {
         "schemas",
@@ -68,6 +69,7 @@ MAY_IMPORT = {
         "errors",
         "languages",
         "text_cleaning",
+        "headers",
     },
     "cli": {"schemas", "services", "errors", "languages", "keyring", "text_cleaning"},
 }

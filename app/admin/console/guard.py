@@ -25,11 +25,20 @@ from flask_wtf.csrf import CSRFError, CSRFProtect
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.routing import RequestRedirect
+from werkzeug.sansio.utils import host_is_trusted
 
 from app.admin.console.cookies import LANGUAGE, ROOT, TOKEN, ConsoleCookies, is_console, keep_cookie
 from app.admin.console.drafts import keep_draft, restored_form
 from app.auth import this_device
-from app.errors import CrossSiteForm, Failure, PageOutdated, SignInExpired, SignInNeeded
+from app.errors import (
+    CrossSiteForm,
+    Failure,
+    HostNotAllowed,
+    PageOutdated,
+    SignInExpired,
+    SignInNeeded,
+)
+from app.headers import CONSOLE, POLICIES
 from app.languages import speak
 from app.problems import advice_of, failure_of, message_on_page
 from app.services.desks import Desk, open_desk
@@ -60,6 +69,9 @@ def _guard() -> ResponseReturnValue | None:
     """
     if not is_console():
         return None
+    if not _is_allowed_host():
+        keep_cookie()
+        return error_page(HostNotAllowed())
     if _is_cross_site_form():
         keep_cookie()
         return error_page(CrossSiteForm())
@@ -71,6 +83,12 @@ def _guard() -> ResponseReturnValue | None:
         _allow_large_body()
     csrf.protect()
     return None
+
+
+def _is_allowed_host() -> bool:
+    """Return whether pages may be shown, and links made, under the host of the request."""
+    allowed = current_app.config["ALLOWED_HOSTS"]
+    return not allowed or host_is_trusted(request.host, allowed)
 
 
 def _is_cross_site_form() -> bool:
@@ -190,17 +208,12 @@ def nonce() -> str:
 
 def _add_headers(response: Response) -> Response:
     if is_console():
-        response.headers["Content-Security-Policy"] = (
-            f"default-src 'none'; script-src 'nonce-{nonce()}'; style-src 'nonce-{nonce()}'; "
-            "img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; "
-            "base-uri 'none'; frame-ancestors 'none'"
-        )
+        policy = POLICIES[CONSOLE].format(nonce=nonce())
+        response.headers["Content-Security-Policy"] = policy
+        # The CSRF check reads the referrer of our own pages.
         response.headers["Referrer-Policy"] = "same-origin"
         response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
         response.headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()"
-        response.headers["X-Frame-Options"] = "DENY"
-        if request.is_secure:
-            response.headers["Strict-Transport-Security"] = "max-age=31536000"
     return response
 
 

@@ -1,0 +1,84 @@
+"""Trusted proxies: client address, scheme, host and path prefix from forwarded headers."""
+
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import TYPE_CHECKING
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from config.readers import Network
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+FOR, PREFIX = "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PREFIX"
+# A path of plain segments. A prefix such as //evil.example would turn links into another host's.
+PLAIN_PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
+# More proxies in a row than that are a forged header.
+MOST_HOPS = 10
+
+
+def init_app(app: Flask, trusted: int | Sequence[Network]) -> None:
+    """Read forwarded headers before every request, if any proxy is trusted."""
+    if trusted:
+        app.wsgi_app = TrustedProxies(app.wsgi_app, trusted)  # type: ignore[method-assign]
+
+
+class TrustedProxies:
+    """WSGI middleware that believes forwarded headers of trusted proxies only.
+
+    `trusted` is the number of proxies in front, or their networks. With networks, the client is
+    the last address in X-Forwarded-For that is outside them, and a request that arrives from
+    elsewhere keeps its own address.
+    """
+
+    def __init__(self, app: "WSGIApplication", trusted: int | Sequence[Network]) -> None:
+        self._app, self._trusted = app, trusted
+        self._fixed_by_hops = cache(self._fix)
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        """Pass the request on, as the client sent it to the outermost trusted proxy."""
+        if not PLAIN_PREFIX.fullmatch(environ.get(PREFIX, "")):
+            environ.pop(PREFIX, None)
+        # A client's open quote would make one value of all that proxies append.
+        environ[FOR] = environ.get(FOR, "").replace('"', "")
+        hops = self._trusted if isinstance(self._trusted, int) else self._hops(environ)
+        return self._fixed_by_hops(hops)(environ, start_response)
+
+    def _fix(self, hops: int) -> "WSGIApplication":
+        if not hops:
+            return self._app
+        # Each proxy appends to X-Forwarded-For. With networks, the nearest one sets the others.
+        others = hops if isinstance(self._trusted, int) else 1
+        return ProxyFix(self._app, hops, x_proto=others, x_host=others, x_prefix=others)
+
+    def _hops(self, environ: "WSGIEnvironment") -> int:
+        """Count the trusted proxies in a row, from this server outwards."""
+        senders = [environ.get("REMOTE_ADDR", ""), *reversed(environ[FOR].split(","))][:MOST_HOPS]
+        outside = (place for place, one in enumerate(senders) if not self._is_trusted(one))
+        return next(outside, len(senders) - 1)
+
+    def _is_trusted(self, text: str) -> bool:
+        address = parse_address(text)
+        networks = () if isinstance(self._trusted, int) else self._trusted
+        return address is not None and any(address in network for network in networks)
+
+
+def parse_address(text: str) -> IPv4Address | IPv6Address | None:
+    """Return an IP address in one spelling, None for other text.
+
+    Some proxies add the client's port. A socket for both kinds of IP calls 192.0.2.1
+    ::ffff:192.0.2.1, which is returned as IPv4.
+    """
+    text = text.strip()
+    for spelling in (text, text.rpartition(":")[0].strip("[]"), text.strip("[]")):
+        with suppress(ValueError):
+            address = ip_address(spelling)
+            return getattr(address, "ipv4_mapped", None) or address
+    return None

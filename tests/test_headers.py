@@ -1,0 +1,56 @@
+"""Every response has the security headers of its kind."""
+
+import pytest
+from flask import Flask
+from werkzeug.routing import Rule
+
+from app.headers import CONSOLE, DEFAULT, POLICIES
+from tests.cast import ACME_SHOP
+
+FIXED = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+def path_of(rule: Rule) -> str:
+    """Fill in an address."""
+    path = rule.rule
+    for name in rule.arguments:
+        start = path.index("<")
+        value = {"appid": ACME_SHOP.appid, "base_appid": ACME_SHOP.appid}.get(name, "acme")
+        path = path[:start] + value + path[path.index(">", start) + 1 :]
+    return path
+
+
+def test_every_route_sends_the_headers(app: Flask) -> None:
+    """Whatever the method, and whether the request succeeds or fails."""
+    client = app.test_client()
+    seen = set()
+    for rule in app.url_map.iter_rules():
+        for method in (rule.methods or set()) - {"OPTIONS"}:
+            answer = client.open(path_of(rule), method=method)
+            kind = CONSOLE if rule.rule.startswith("/console") else DEFAULT
+            policy = answer.headers["Content-Security-Policy"]
+            assert policy.startswith("default-src 'none'"), rule.rule
+            assert ("nonce-" in policy) == (kind == CONSOLE), rule.rule
+            assert {name: answer.headers[name] for name in FIXED} == FIXED, rule.rule
+            expected = "same-origin" if kind == CONSOLE else "no-referrer"
+            assert answer.headers["Referrer-Policy"] == expected, rule.rule
+            assert "Strict-Transport-Security" not in answer.headers, rule.rule
+            seen.add(kind)
+    assert seen == set(POLICIES)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/nothing", "/console/sign-in", "/console/nothing"])
+def test_over_https_browsers_keep_to_https(app: Flask, path: str) -> None:
+    answer = app.test_client().get(path, base_url="https://wx.example/")
+    told = answer.headers["Strict-Transport-Security"]
+    assert told == "max-age=31536000; includeSubDomains"
+
+
+def test_no_policy_allows_inline_code_or_framing() -> None:
+    for policy in POLICIES.values():
+        assert "unsafe" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert policy.startswith("default-src 'none'")
