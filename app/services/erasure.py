@@ -86,8 +86,9 @@ def _forget_pushes(db: Session, held: Holdings) -> None:
 def _clear_trail(db: Session, held: Holdings) -> None:
     """Clear addresses and personal details of the events about those who are held.
 
-    No release since migration 0016 records such details; one that still runs beside this one may. Nobody
-    knows whom the search text of an export meant, so it goes from all exports of the tenant.
+    Since migration 0016 no release records such details, but the previous release may still run
+    beside this one. The search text of an export may mean any user, so it is removed from all
+    exports of the tenant.
     """
     impersonal = func.impersonal_details(AuditEvent.action, AuditEvent.details, type_=JSONB)
     is_personal = or_(AuditEvent.ip.is_not(None), AuditEvent.details != impersonal)
