@@ -89,8 +89,10 @@ def sign_out() -> ResponseReturnValue:
 
 def _find_session() -> SignedIn | None:
     """Return the session of this browser's cookie, None if it has none that is active."""
+    if TOKEN not in session:
+        return None
     with suppress(SignInNeeded, SignInExpired):
-        return find_console_session(session.get(TOKEN, ""), this_device())
+        return find_console_session(session[TOKEN], this_device())
     return None
 
 
