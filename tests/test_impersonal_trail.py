@@ -32,7 +32,7 @@ QUERY, NUMBER = "小花 Lily", "138****8001"
 EXPORTED = {"people": "1", "columns": "account", "query": QUERY, "status": ""}
 RELEASED = {"before": {"phone": NUMBER}, "after": {"phone": None}}
 MERGED = {"before": {"status": "active", "phone": NUMBER}, "after": {"moved": 1}, "into": "x"}
-# Details as releases before 0018 wrote them, and what clearing makes of them.
+# Details as releases before 0016 wrote them, and what clearing makes of them.
 OLD: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     (
         "users.exported",
@@ -196,7 +196,7 @@ def _of(url: str, database: str) -> str:
 
 
 def _before() -> str:
-    revision = ScriptDirectory(MIGRATIONS).get_revision("0018")
+    revision = ScriptDirectory(MIGRATIONS).get_revision("0016")
     assert isinstance(revision.down_revision, str)
     return revision.down_revision
 
@@ -224,7 +224,7 @@ def test_the_migration_clears_the_events_there_are(
     others = "SELECT id, tenant_id, actor_kind, actor_id, action, subject, ip, created_at"
     before = connection.execute(f"{others} FROM audit_events ORDER BY id").fetchall()
     with app.app_context():
-        upgrade(revision="0018")
+        upgrade(revision="0016")
     assert details_of(connection) == [(action, new) for action, _, new in written] * 2
     assert connection.execute(f"{others} FROM audit_events ORDER BY id").fetchall() == before
     with pytest.raises(psycopg.errors.RaiseException, match=APPEND_ONLY):
@@ -238,12 +238,12 @@ def test_the_migration_is_undone_and_done_again(
     tenant = UUID(int=1)
     connection.execute("INSERT INTO tenants (id, slug, name) VALUES (%s, 'a', 'A')", [tenant])
     with app.app_context():
-        upgrade(revision="0018")
+        upgrade(revision="0016")
         downgrade(revision=_before())
     connection.execute(INSERT, [new_id(), tenant, "users.exported", json.dumps(EXPORTED)])
     with pytest.raises(psycopg.errors.RaiseException, match=APPEND_ONLY):
         connection.execute(f"{ALLOW}; UPDATE audit_events SET details = '{{}}'")
     connection.execute(f"{ALLOW}; UPDATE audit_events SET ip = NULL")
     with app.app_context():
-        upgrade(revision="0018")
+        upgrade(revision="0016")
     assert details_of(connection) == [("users.exported", OLD[0][2])]

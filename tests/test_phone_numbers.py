@@ -230,11 +230,11 @@ STORED = {"12306": "+8612306", "1380013": "+861380013", "6591234567": "+86659123
 def test_a_stored_number_that_is_no_longer_accepted_stays_usable(
     app: Flask, client: Client, wechat: WeChat, ann: Script, typed: str, e164: str
 ) -> None:
-    user_id = enter_user(app, account="old", password="long-enough")
+    user_id = enter_user(app, account="old", password="violet-harbour-74")
     store(app, user_id, PhoneNumber(e164, 86))
     (found,) = ann("GET", USERS, query_string={"phone": typed}).json["items"]
     assert found["id"] == user_id
-    token = client.post("password-login", account="old", password="long-enough").json["token"]
+    token = client.post("password-login", account="old", password="violet-harbour-74").json["token"]
     assert client.me(token).json["phone"] == e164
     export = ann("POST", "/tenants/acme/exports", json={"full_phones": True})
     assert e164 in export.text

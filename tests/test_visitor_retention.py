@@ -144,8 +144,8 @@ def test_an_identity_that_was_unbound_just_now_stays_while_its_session_lives(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     """Its last login by WeChat may be long ago: users stay logged in by refresh tokens."""
-    enter_user(app, account="alice", password="alice-password")
-    client.log_in(alice, account="alice", password="alice-password")
+    enter_user(app, account="alice", password="violet-harbour-74")
+    client.log_in(alice, account="alice", password="violet-harbour-74")
     login = client.log_in(alice)
     let_pass(rows, 300)
     rows("UPDATE login_sessions SET expires_at = now() + interval '1 hour'")

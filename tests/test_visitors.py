@@ -28,7 +28,7 @@ from tests.portal import Portal, configure, event, succeeded
 from tests.tables import GONE, NEW, changes, read_tables
 from tests.test_concurrency import at_once
 
-CREDENTIALS = {"account": "alice", "password": "alice-password"}
+CREDENTIALS = {"account": "alice", "password": "violet-harbour-74"}
 PARTS = ("identities", "sessions", "session_keys", "code_exchanges", "pushes", "audit_events")
 
 

@@ -84,6 +84,7 @@ TOP_LEVEL = {
     "requirements-dev.txt",
     "pyproject.toml",
     "Makefile",
+    "CHANGELOG.md",
     "README.md",
     "README.zh-CN.md",
 }
