@@ -1,6 +1,6 @@
 """Password strength: rules for users and operators, checked with the estimator zxcvbn.
 
-Why these rules: docs/decisions/0020.
+Why these rules: docs/decisions/0021.
 """
 
 import re
