@@ -23,7 +23,7 @@ ALWAYS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-OVER_HTTPS = {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
+OVER_HTTPS = ALWAYS | {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"}
 
 
 def init_app(app: Flask) -> None:
@@ -33,7 +33,7 @@ def init_app(app: Flask) -> None:
 
 def security_headers(scheme: str) -> Mapping[str, str]:
     """Return the headers of a response to a request with this URL scheme."""
-    return ALWAYS | OVER_HTTPS if scheme == "https" else ALWAYS
+    return OVER_HTTPS if scheme == "https" else ALWAYS
 
 
 def _add(response: Response) -> Response:
