@@ -38,11 +38,10 @@ class Draft:
     fields: Sequence[tuple[str, str]]
     kept_at: float
 
-    @property
-    def is_current(self) -> bool:
-        """Return whether the draft is recent and the present request is for its path."""
+    def may_be_shown_to(self, operator_id: UUID) -> bool:
+        """Return whether it is this operator's draft, and recent."""
         age = now().timestamp() - self.kept_at
-        return self.path == request.path and 0 <= age < LIFETIME_SECONDS
+        return self.operator_id == str(operator_id) and 0 <= age < LIFETIME_SECONDS
 
 
 def restores(form: type[FlaskForm]) -> Callable[[V], V]:
@@ -84,10 +83,10 @@ def take_draft(operator_id: UUID) -> bool:
     stays: the operator is still on the way to its page.
     """
     draft = _read(session.get(DRAFT))
-    if draft is None or draft.operator_id != str(operator_id):
+    if draft is None or not draft.may_be_shown_to(operator_id):
         session.pop(DRAFT, None)
         return False
-    if request.method != "GET" or not draft.is_current:
+    if request.method != "GET" or draft.path != request.path:
         return False
     session.pop(DRAFT)
     g.draft = ImmutableMultiDict(MultiDict(draft.fields))
