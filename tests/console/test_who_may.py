@@ -8,11 +8,12 @@ from flask import Flask
 
 from app.extensions import db
 from app.services.audit import OPERATOR
+from app.services.operators import find_operator_id
 from app.services.people_files import read_people
 from app.services.people_previews import preview_import
 from app.services.tenants import tenant_id_of
 from tests.cast import ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader, enter_user
-from tests.console.desk import Browser, Desk
+from tests.console.desk import Browser, Desk, signed_in
 from tests.passwords import OTHER_PASSWORD
 from tests.people import csv_of
 
@@ -145,6 +146,23 @@ def test_every_page_of_another_tenant_is_not_found(
             assert answer.status_code == 404, (method, path)
             assert "Life" not in answer.text
     assert content(rows) == before
+
+
+def test_a_head_request_changes_nothing(app: Flask, theirs: Theirs, rows: Reader) -> None:
+    """Flask adds HEAD to every GET route, and a HEAD request carries no CSRF token."""
+    desk, root = Desk(app, "globex"), signed_in(app, "root@wxpass.example", "platform")
+    with app.app_context():
+        own = find_operator_id(desk.email)
+    actions = ("role", "reset", "remove-codes", "disable", "enable")
+    operators = [f"/operators/{own}/{action}" for action in actions]
+    account = ["/account/recovery-codes", "/account/sessions/end", "/account/codes/remove"]
+    before = content(rows), rows("SELECT id, status, password_hash, role FROM operators ORDER BY 1")
+    for path, fields in [*theirs.posts(), *CREATIONS]:
+        assert desk.open(path, "HEAD", query_string=fields).status_code in (200, 404, 405), path
+    for path in [*operators, *account, "/operators/invite", "/tenants/add"]:
+        assert root.open(path, "HEAD").status_code in (200, 404, 405), path
+    after = content(rows), rows("SELECT id, status, password_hash, role FROM operators ORDER BY 1")
+    assert after == before
 
 
 FIELD = re.compile(r'<(?:input|select|button|textarea)[^>]* name="(\w+)"')

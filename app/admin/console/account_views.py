@@ -13,7 +13,14 @@ from app.admin.console.doorway import local
 from app.admin.console.drafts import restores
 from app.admin.console.forms import CodeForm, OwnPasswordForm, ProofForm
 from app.admin.console.guard import signed_in
-from app.admin.console.pages import Confirmation, Page, done, needs_step_up, shown_again
+from app.admin.console.pages import (
+    Confirmation,
+    Page,
+    done,
+    is_submitted,
+    needs_step_up,
+    shown_again,
+)
 from app.auth import this_device
 from app.catalogue import N_
 from app.services import one_time_codes as codes
@@ -56,8 +63,7 @@ class AccountView(Page):
             failure = shown_again(lambda: prove(signed_in(), password, code, this_device()))
             if failure is None:
                 return redirect(local(request.args.get("next")))
-        page = self.render("console/prove.html", form=form, failure=failure)
-        return page, failure.status if failure else 200
+        return self.render_page("console/prove.html", form=form, failure=failure)
 
     @expose("/password", methods=["GET", "POST"])
     @needs_step_up
@@ -72,8 +78,7 @@ class AccountView(Page):
                 return done(
                     url_for(".index"), gettext("Your password is changed. Other sessions ended.")
                 )
-        page = self.render("console/account_password.html", form=form, failure=failure)
-        return page, failure.status if failure else 200
+        return self.render_page("console/account_password.html", form=form, failure=failure)
 
     @expose("/codes", methods=["GET", "POST"])
     @needs_step_up
@@ -89,10 +94,8 @@ class AccountView(Page):
             failure = shown_again(lambda: fresh.extend(confirm(signed_in(), code)))
         if fresh:
             return self._show_once(gettext("One-time codes are enabled."), fresh)
-        picture = _picture(enrolment.uri)
-        values = {"form": form, "failure": failure, "enrolment": enrolment, "picture": picture}
-        page = self.render("console/enrolment.html", **values)
-        return page, failure.status if failure else 200
+        values = {"form": form, "enrolment": enrolment, "picture": _picture(enrolment.uri)}
+        return self.render_page("console/enrolment.html", failure, **values)
 
     @expose("/codes/cancel", methods=["POST"])
     def cancel_enrolment(self) -> ResponseReturnValue:
@@ -110,14 +113,13 @@ class AccountView(Page):
             failure = shown_again(lambda: remove(signed_in(), code))
             if failure is None:
                 return done(url_for(".index"), gettext("One-time codes are disabled."))
-        page = self.render("console/codes_remove.html", form=form, failure=failure)
-        return page, failure.status if failure else 200
+        return self.render_page("console/codes_remove.html", form=form, failure=failure)
 
     @expose("/recovery-codes", methods=["GET", "POST"])
     @needs_step_up
     def recovery_codes(self) -> ResponseReturnValue:
         """Replace the recovery codes, after a confirmation, and show the new ones once."""
-        if request.method == "GET":
+        if not is_submitted():
             return self.ask(_renewing())
         return self._show_once(
             gettext("The recovery codes are replaced."), renew_recovery_codes(signed_in())
@@ -132,7 +134,7 @@ class AccountView(Page):
     @expose("/sessions/end", methods=["GET", "POST"])
     def end_other_sessions(self) -> ResponseReturnValue:
         """End the operator's other sessions, after a confirmation."""
-        if request.method == "GET":
+        if not is_submitted():
             return self.ask(_ending_others())
         service.end_other_own_sessions(signed_in())
         return done(url_for(".index"), gettext("Your other sessions are ended."))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
-from flask import flash, request, url_for
+from flask import flash, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_babel import gettext
@@ -18,6 +18,7 @@ from app.admin.console.pages import (
     Confirmation,
     TenantList,
     done,
+    is_submitted,
     need_changer,
     needs_step_up,
     shown_again,
@@ -78,8 +79,7 @@ class AppsView(TenantList):
             if failure is None:
                 _tell(service.verify_desk_app(this_desk(), new.appid))
                 return done(_page(new.appid), gettext("The mini-program is added."))
-        page = self.render("console/app_add.html", form=form, failure=failure)
-        return page, failure.status if failure else 200
+        return self.render_page("console/app_add.html", form=form, failure=failure)
 
     @expose("/<app>/show")
     def show(self, app: str) -> ResponseReturnValue:
@@ -108,7 +108,7 @@ class AppsView(TenantList):
         """Disable the mini-program, after a confirmation."""
         need_changer()
         shown = service.get_desk_app(this_desk(), app)
-        if request.method == "GET":
+        if not is_submitted():
             return self.ask(_disabling(shown))
         service.change_desk_app(this_desk(), app, enabled=False)
         return done(_page(app), gettext("The mini-program is disabled."))
@@ -126,8 +126,7 @@ class AppsView(TenantList):
             failure = shown_again(lambda: service.set_desk_secrets(this_desk(), app, **given))
             if failure is None:
                 return done(_page(app), gettext("The secrets are replaced."))
-        page = self.render("console/app_secrets.html", app=shown, form=form, failure=failure)
-        return page, failure.status if failure else 200
+        return self.render_page("console/app_secrets.html", app=shown, form=form, failure=failure)
 
     @expose(REMOVE, methods=["GET", "POST"])
     @needs_step_up
@@ -135,7 +134,7 @@ class AppsView(TenantList):
         """Remove a secret that a mini-program can do without, after a confirmation."""
         need_changer()
         shown = service.get_desk_app(this_desk(), app)
-        if request.method == "GET":
+        if not is_submitted():
             return self.ask(_removing(shown, which))
         service.set_desk_secrets(this_desk(), app, **{which: None})
         return done(_page(app), gettext("The secret is removed."))

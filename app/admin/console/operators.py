@@ -3,7 +3,7 @@
 from typing import TypeVar
 from uuid import UUID
 
-from flask import request, url_for
+from flask import url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_babel import gettext
@@ -12,7 +12,14 @@ from wtforms import SelectChoice
 from app.admin.console.drafts import restores
 from app.admin.console.forms import InviteForm, RoleForm
 from app.admin.console.guard import signed_in
-from app.admin.console.pages import Confirmation, Page, done, needs_step_up, shown_again
+from app.admin.console.pages import (
+    Confirmation,
+    Page,
+    done,
+    is_submitted,
+    needs_step_up,
+    shown_again,
+)
 from app.admin.console.words import ROLES, STATUS
 from app.catalogue import N_
 from app.services import operators as service
@@ -46,8 +53,7 @@ class OperatorsView(Page):
             failure = shown_again(lambda: links.append(invite(signed_in().actor, email, *post)))
         if links:
             return self._shown(link=_link(links[0]))
-        page = self.render("console/operator_invite.html", form=form, failure=failure)
-        return page, failure.status if failure else 200
+        return self.render_page("console/operator_invite.html", form=form, failure=failure)
 
     @expose("/<uuid:operator_id>/role", methods=["GET", "POST"])
     @needs_step_up
@@ -61,15 +67,16 @@ class OperatorsView(Page):
             failure = shown_again(lambda: service.change_role(actor, operator_id, *form.post()))
             if failure is None:
                 return done(url_for(".index"), gettext("Changed."))
-        page = self.render("console/operator_role.html", operator=one, form=form, failure=failure)
-        return page, failure.status if failure else 200
+        return self.render_page(
+            "console/operator_role.html", operator=one, form=form, failure=failure
+        )
 
     @expose("/<uuid:operator_id>/reset", methods=["GET", "POST"])
     @needs_step_up
     def reset(self, operator_id: UUID) -> ResponseReturnValue:
         """Reset the password of an operator, after a confirmation, and show a new link once."""
         one = service.show_operator(operator_id)
-        if request.method == "GET":
+        if not is_submitted():
             return self.ask(_resetting(one))
         return self._shown(link=_link(service.reset_operator(signed_in().actor, operator_id)))
 
@@ -78,7 +85,7 @@ class OperatorsView(Page):
     def remove_codes(self, operator_id: UUID) -> ResponseReturnValue:
         """Remove the one-time codes of an operator, after a confirmation."""
         one = service.show_operator(operator_id)
-        if request.method == "GET":
+        if not is_submitted():
             return self.ask(_removing_codes(one))
         service.remove_operator_codes(signed_in().actor, operator_id)
         return done(url_for(".index"), gettext("The one-time codes are removed."))
@@ -88,7 +95,7 @@ class OperatorsView(Page):
     def disable(self, operator_id: UUID) -> ResponseReturnValue:
         """Disable an operator, after a confirmation."""
         one = service.show_operator(operator_id)
-        if request.method == "GET":
+        if not is_submitted():
             return self.ask(_disabling(one))
         service.set_operator_status(signed_in().actor, operator_id, "disabled")
         return done(url_for(".index"), gettext("%(email)s is disabled.", email=one.email))
@@ -98,7 +105,7 @@ class OperatorsView(Page):
     def enable(self, operator_id: UUID) -> ResponseReturnValue:
         """Enable an operator, after a confirmation."""
         one = service.show_operator(operator_id)
-        if request.method == "GET":
+        if not is_submitted():
             return self.ask(_enabling(one))
         service.set_operator_status(signed_in().actor, operator_id, "active")
         return done(url_for(".index"), gettext("%(email)s is enabled.", email=one.email))
@@ -115,49 +122,51 @@ class OperatorsView(Page):
 
 
 def _resetting(operator: service.ShownOperator) -> Confirmation:
-    return Confirmation(
-        title=gettext("Reset the password?"),
-        about=operator.email,
-        consequences=gettext(
+    return _confirmation(
+        operator,
+        gettext("Reset the password?"),
+        gettext(
             "The password stops working and all sessions end. You get a link for a new password. "
             "One-time codes stay enabled."
         ),
-        button=gettext("Reset the password"),
-        back=url_for(".index"),
+        gettext("Reset the password"),
     )
 
 
 def _removing_codes(operator: service.ShownOperator) -> Confirmation:
-    return Confirmation(
-        title=gettext("Remove the one-time codes?"),
-        about=operator.email,
-        consequences=gettext(
+    return _confirmation(
+        operator,
+        gettext("Remove the one-time codes?"),
+        gettext(
             "The password alone is then enough to sign in. Recovery codes stop working, and all "
             "sessions end."
         ),
-        button=gettext("Remove the one-time codes"),
-        back=url_for(".index"),
+        gettext("Remove the one-time codes"),
     )
 
 
 def _disabling(operator: service.ShownOperator) -> Confirmation:
-    return Confirmation(
-        title=gettext("Disable this admin?"),
-        about=operator.email,
-        consequences=gettext("All sessions end, and the admin cannot sign in."),
-        button=gettext("Disable the admin"),
-        back=url_for(".index"),
+    return _confirmation(
+        operator,
+        gettext("Disable this admin?"),
+        gettext("All sessions end, and the admin cannot sign in."),
+        gettext("Disable the admin"),
     )
 
 
 def _enabling(operator: service.ShownOperator) -> Confirmation:
-    return Confirmation(
-        title=gettext("Enable this admin?"),
-        about=operator.email,
-        consequences=gettext("The admin can sign in again, with the same password."),
-        button=gettext("Enable the admin"),
-        back=url_for(".index"),
+    return _confirmation(
+        operator,
+        gettext("Enable this admin?"),
+        gettext("The admin can sign in again, with the same password."),
+        gettext("Enable the admin"),
     )
+
+
+def _confirmation(
+    operator: service.ShownOperator, title: str, consequences: str, button: str
+) -> Confirmation:
+    return Confirmation(title, operator.email, consequences, button, back=url_for(".index"))
 
 
 def _with_tenants(form: F) -> F:

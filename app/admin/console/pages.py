@@ -24,7 +24,7 @@ from app.admin.console.guard import (
     take_tenant,
     this_desk,
 )
-from app.errors import Failure, NotFound, RequestInvalid, RoleTooLow, StepUpRequired
+from app.errors import Failure, NotFound, RoleTooLow, StepUpRequired
 from app.extensions import db
 from app.problems import failure_of, message_on_page
 from app.services import paging
@@ -119,6 +119,13 @@ class Page(BaseView):
             flash(gettext("The form was not sent yet. Check it and send it again."))
         return None
 
+    def render_page(
+        self, template: str, failure: Failure | None = None, **values: Any
+    ) -> ResponseReturnValue:
+        """Render a page. A failure is shown above it and sets the status."""
+        page = self.render(template, failure=failure, **values)
+        return page, failure.status if failure else 200
+
     def ask(self, confirmation: Confirmation) -> ResponseReturnValue:
         """Ask for a confirmation. The answer is a POST request to the same address."""
         page: str = self.render("console/confirmation.html", confirmation=confirmation)
@@ -209,12 +216,12 @@ def _number(page: int | None) -> int:
     return max(0, min(page or 0, 1_000_000))
 
 
-def chosen(name: str, *values: str) -> str:
-    """Give which button was pressed; raise RequestInvalid for none, which must not switch off."""
-    value = request.form.get(name, "")
-    if value not in values:
-        raise RequestInvalid
-    return value
+def is_submitted() -> bool:
+    """Return whether the request submits a form.
+
+    A view must not ask for GET instead: Flask adds HEAD to its route, which has no CSRF check.
+    """
+    return request.method == "POST"
 
 
 def shown_again(change: Callable[[], object]) -> Failure | None:

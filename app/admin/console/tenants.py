@@ -45,8 +45,7 @@ class TenantsView(Page):
 
     def _shown(self, form: TenantForm, failure: Failure | None = None) -> ResponseReturnValue:
         tenants = service.list_tenants()
-        page = self.render("console/tenants.html", tenants=tenants, form=form, failure=failure)
-        return page, failure.status if failure else 200
+        return self.render_page("console/tenants.html", tenants=tenants, form=form, failure=failure)
 
 
 class FirstView(Page):

@@ -11,7 +11,14 @@ from flask_babel import gettext
 from app.admin.console import user_confirmations as confirmations
 from app.admin.console.drafts import restores
 from app.admin.console.guard import this_desk
-from app.admin.console.pages import Confirmation, Page, done, need_changer, shown_again
+from app.admin.console.pages import (
+    Confirmation,
+    Page,
+    done,
+    is_submitted,
+    need_changer,
+    shown_again,
+)
 from app.admin.console.user_forms import MergeForm, UserPasswordForm
 from app.admin.console.words import ACTIONS, ACTORS, ENDED, STATUS, changes, told
 from app.errors import Failure, RequestInvalid, UserUnknown
@@ -94,8 +101,7 @@ class UserCare(Page):
             if failure is None:
                 return done(_page(user_id), gettext("The password is set."))
         user = show_user_page(this_desk(), user_id).user
-        page = self.render("console/user_password.html", user=user, form=form, failure=failure)
-        return page, failure.status if failure else 200
+        return self.render_page("console/user_password.html", user=user, form=form, failure=failure)
 
     @expose("/<uuid:user_id>/merge", methods=["GET", "POST"])
     @restores(MergeForm)
@@ -125,7 +131,7 @@ class UserCare(Page):
     ) -> ResponseReturnValue:
         """Ask before a change; make it once the confirmation is submitted."""
         need_changer()
-        if request.method == "GET":
+        if not is_submitted():
             return self.ask(question(show_user_page(this_desk(), user_id).user))
         return self._do(user_id, change)
 
@@ -141,7 +147,7 @@ class UserCare(Page):
         failure: Failure | None = None,
         merge_form: MergeForm | None = None,
     ) -> ResponseReturnValue:
-        page = self.render(
+        return self.render_page(
             "console/user.html",
             whole=show_user_page(this_desk(), user_id),
             failure=failure,
@@ -150,7 +156,6 @@ class UserCare(Page):
             told=told,
             changes=changes,
         )
-        return page, failure.status if failure else 200
 
 
 def _page(user_id: UUID) -> str:

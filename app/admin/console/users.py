@@ -81,8 +81,7 @@ class UsersView(UserCare, FoundList):
         if entered:
             to = url_for(".show", user_id=entered[0])
             return done(to, gettext("The person is entered."))
-        page = self.render("console/user_enter.html", form=form, failure=failure)
-        return page, failure.status if failure else 200
+        return self.render_page("console/user_enter.html", form=form, failure=failure)
 
 
 def _link(user: FoundUser) -> str:
