@@ -148,7 +148,9 @@ def test_the_enrolment_keeps_its_key_until_it_is_cancelled(app: Flask) -> None:
     assert browser.post("/account/codes", code="").status_code == 200
     assert browser.post("/account/codes", code="123456").status_code == 401
     assert key_shown(browser) == key
+    assert "Continue the set-up" in browser.read("/account/")
     assert browser.post("/account/codes/cancel").location == "/console/account/"
+    assert "Continue the set-up" not in browser.read("/account/")
     assert key_shown(browser) != key
 
 

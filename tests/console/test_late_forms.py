@@ -8,6 +8,7 @@ from flask import Flask
 from app.admin.console import drafts
 from tests.cast import Reader
 from tests.console.desk import PASSWORD, Browser, add_operator, signed_in
+from tests.operators import ask_for_codes, code_of
 from tests.people import csv_of
 
 ENTERED = {
@@ -53,6 +54,19 @@ def test_the_form_is_shown_again_filled_in_but_not_submitted(
     assert rows.count("users") == 0
     assert 'value="carol"' not in browser.read("/users/enter"), "it is shown once"
     assert browser.post("/users/enter", **ENTERED).status_code == 302
+
+
+def test_the_form_is_kept_through_the_one_time_code(
+    app: Flask, browser: Browser, rows: Reader
+) -> None:
+    totp = ask_for_codes(app, "ann@acme.example")
+    browser.sign_in("ann@acme.example")
+    assert browser.post("/code", code=code_of(totp)).location == "/console/"
+    to = submit_late(browser, rows, "/users/enter", **ENTERED)
+    to = browser.post(to, email="ann@acme.example", password=PASSWORD).location
+    assert to.startswith("/console/code?next=")
+    assert browser.post(to, code=code_of(totp, 1)).location == "/console/t/acme/users/enter"
+    assert 'value="carol"' in browser.read("/users/enter")
 
 
 def test_the_cookie_holds_neither_secrets_nor_readable_fields(
@@ -115,6 +129,9 @@ def test_an_old_draft_is_not_shown(
     browser.sign_in("ann@acme.example")
     later = drafts.now() + timedelta(seconds=drafts.LIFETIME_SECONDS)
     monkeypatch.setattr(drafts, "now", lambda: later)
+    browser.read("/users/")
+    with browser.http.session_transaction("/console/") as session:
+        assert "draft" not in session
     assert "carol" not in browser.read("/users/enter")
 
 

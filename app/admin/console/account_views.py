@@ -44,6 +44,7 @@ class AccountView(Page):
         page: str = self.render(
             "console/account.html",
             operator=show_operator(signed_in().operator_id),
+            is_enrolling=codes.find_pending_enrolment(signed_in().operator_id) is not None,
             unused_codes=count_recovery_codes(signed_in().operator_id),
             sessions=service.list_own_sessions(signed_in()),
         )
