@@ -18,7 +18,7 @@ class BootRefused(Exception):
 
 
 def warn_of_trusted_network(config: Config) -> None:
-    """Log that production may send what it stores in the clear, for as long as it is set so."""
+    """Log a warning if production may connect to the database without TLS."""
     if config.production and config.database_tls == "trusted-network":
         log.warning("database_without_tls", setting="DATABASE_TLS=trusted-network")
 

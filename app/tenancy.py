@@ -37,9 +37,9 @@ def even_if_disabled(view: V) -> V:
 
 
 def appid_as_audience(view: V) -> V:
-    """Mark a view whose appid says which login is admitted, and need not be an app that is here.
+    """Mark a view that takes the appid as an audience. The app need not be configured here.
 
-    A proxy takes 401 and 403 for a refusal. An app that is unknown or disabled admits nobody.
+    Proxies understand 401 and 403 only. An unknown or disabled app admits no user.
     """
     view.__dict__["appid_as_audience"] = True
     return view

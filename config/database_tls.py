@@ -1,7 +1,7 @@
-"""Production reaches a database on another machine by TLS, or says that it need not.
+"""The check that production uses TLS for a database on another machine.
 
-The rules are libpq's. SQLAlchemy says what libpq is given, for the two read a URL differently: of
-several `host` parameters libpq keeps the last one and SQLAlchemy all of them.
+The rules are libpq's. The parameters come from SQLAlchemy, because the two read a URL differently:
+of several `host` parameters libpq keeps the last one and SQLAlchemy all of them.
 
 Not imported by `config` itself: gunicorn's configuration reads that before gevent has patched
 anything, and psycopg decides how it waits when it is first imported.
@@ -24,11 +24,11 @@ RIGHT = "export DATABASE_URL='postgresql://wxpass:password@db.example.com/wxpass
 
 
 class NotConnectable(Exception):
-    """No connection can be made with the URL: libpq does not know a parameter of it."""
+    """libpq rejects a parameter of the URL."""
 
 
 def require_database_tls(config: Config, environ: Mapping[str, str]) -> None:
-    """Raise ConfigError if production would send what it stores over a network in the clear."""
+    """Raise ConfigError if production would send data unencrypted to another machine."""
     if not config.production or config.database_tls == "trusted-network":
         return
     try:
@@ -53,10 +53,10 @@ def require_database_tls(config: Config, environ: Mapping[str, str]) -> None:
 
 
 def is_protected(url: str, environ: Mapping[str, str]) -> bool:
-    """Tell whether connections are encrypted, or stay on this machine.
+    """Return whether connections are encrypted, or stay on this machine.
 
-    `url` is SQLAlchemy's. Of the environment the variables count that libpq reads itself, as
-    PGSSLMODE and PGHOST do. No name is looked up. Raises NotConnectable.
+    `url` is SQLAlchemy's. libpq's own environment variables, such as PGSSLMODE and PGHOST, are
+    taken into account. No name is looked up. Raises NotConnectable.
     """
     given = _parameters(url)
     if given.get("service") or environ.get("PGSERVICE"):
@@ -72,7 +72,7 @@ def is_protected(url: str, environ: Mapping[str, str]) -> bool:
 
 
 def _parameters(url: str) -> dict[str, str]:
-    """Return what libpq is given for a URL, by name."""
+    """Return the parameters that libpq gets for a URL, by name."""
     try:
         parsed = make_url(url)
         _, options = parsed.get_dialect()().create_connect_args(parsed)
@@ -83,7 +83,7 @@ def _parameters(url: str) -> dict[str, str]:
 
 
 def _is_on_this_machine(address: str) -> bool:
-    """Tell whether an address is a Unix socket or loopback; no address is the default socket."""
+    """Return whether an address is a Unix socket or loopback; no address is the default socket."""
     if address.casefold() in ("", "localhost") or address.startswith(("/", "@")):
         return True
     try:

@@ -90,7 +90,7 @@ class Express:
         return _send(environ, start_response, answer, caller, ME, began)
 
     def _find_caller(self, environ: "WSGIEnvironment") -> Caller | None:
-        """Return the user whose login the request carries, or None unless it is in memory."""
+        """Return the user of the request's login token, or None if the session is not in memory."""
         header = environ.get("HTTP_AUTHORIZATION", "")
         if not header.startswith(SCHEME) or any(name in environ for name in OTHER_TOKENS):
             return None

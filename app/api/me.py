@@ -38,10 +38,10 @@ def change_me(body: dict[str, Any]) -> users.Profile:
 @any_login
 @blp.response(200, ClosingResponse)
 def close_me() -> closing.Closing:
-    """Close the logged-in user's account; an unbound login erases the visitor at once.
+    """Close the user's account. With an unbound login, erase the visitor immediately.
 
     Needs a login of the last ten minutes. A user who logs in before `erase_after` keeps the
-    account. An unbound login whose WeChat identity belongs to a user gets `identity_bound`.
+    account. An unbound login gets `identity_bound` if its WeChat identity belongs to a user.
     """
     return visitors.close_or_erase(this_caller(), this_device())
 

@@ -25,7 +25,7 @@ class IdempotentRequest(Model):
     request_index: Mapped[bytes]
     asked_at: Mapped[Moment] = mapped_column(index=True)
     status: Mapped[int | None]
-    # The user whom the answer shows, if any: it is deleted with them. Not a foreign key, for this
+    # The user that the response shows, if any: both are deleted together. Not a foreign key: this
     # is no tenant's table and users are sharded by tenant.
     user_id: Mapped[UUID | None] = mapped_column(index=True)
     answer_sealed: Mapped[str | None]

@@ -1,4 +1,4 @@
-"""An unused recovery code of an operator, which replaces a one-time code once."""
+"""An unused recovery code of an operator. It replaces a one-time code once."""
 
 from uuid import UUID
 

@@ -15,7 +15,7 @@ SHORTEST_PASSWORD = 8
 class AudienceQuery(Schema):
     """Which users an authorization request admits; every user without it."""
 
-    # Its spelling is not checked: one that no tenant has admits nobody.
+    # Its spelling is not checked: an unknown slug admits no user.
     tenant = fields.String(metadata={"description": "The slug of the only tenant to admit."})
 
 

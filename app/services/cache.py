@@ -46,7 +46,7 @@ class Changes:
     def lose(self) -> None:
         """Note that the listener's connection is lost, and forget everything.
 
-        Nobody hears any more of people who are erased: their profiles must not stay in memory.
+        No notification arrives for people erased later: their profiles must not stay in memory.
         """
         self._believed_until = 0.0
         self.forget(EVERYTHING)

@@ -36,7 +36,7 @@ def export_everything(caller: Caller, device: Device) -> Iterator[tuple[str, Ite
     That is the caller's user, or the visitor if there is none. No more than a page of it is in
     memory, and no connection is held while the client reads. Raises TokenInvalid if they were
     erased during the request: nothing of it, and no address, may be audited after that. Raises
-    IdentityBound for an unbound login whose identity belongs to a user.
+    IdentityBound for an unbound login if its identity belongs to a user.
     """
     actor = audit.Actor("user", caller.user_id, device.ip)
     with transaction() as db:

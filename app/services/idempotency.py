@@ -39,7 +39,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was answered, and the user whom it shows. It may hold the secret of an invitation."""
+    """A stored response, and the user that it shows. It may contain the secret of an invitation."""
 
     status: int
     body: str = field(repr=False)
@@ -100,7 +100,7 @@ def _sweep(db: Session) -> None:
 
 
 def keep_answer(request_id: UUID, answer: Answer) -> None:
-    """Keep, sealed, what a request was answered; not if the user whom it shows has been erased."""
+    """Store the response, encrypted, unless the user that it shows has been erased."""
     sealed = IdempotentRequest.answer.seal(answer.body, IdempotentRequest, id=request_id)
     this = update(IdempotentRequest).where(IdempotentRequest.id == request_id)
     values = {"status": answer.status, "answer_sealed": sealed, "user_id": answer.user_id}
@@ -120,7 +120,7 @@ def _is_there(db: Session, user_id: UUID) -> bool:
 def forget_answers(db: Session, user_ids: Sequence[UUID] | Select[UUID]) -> None:
     """Delete the answers that show certain users, in the caller's transaction.
 
-    A repeated creation then runs again, and is refused or creates anew like any other request.
+    A repeated creation then runs again, like any other request.
     """
     db.execute(delete(IdempotentRequest).where(IdempotentRequest.user_id.in_(user_ids)))
 

@@ -149,13 +149,13 @@ def cancel_or_remove_codes(signed_in: SignedIn, code: str | None) -> None:
 
 
 def drop_pending_secret(operator: Operator) -> None:
-    """Drop a secret that is not confirmed, of an operator whom the caller has locked."""
+    """Drop a secret that is not confirmed. The caller has locked the operator."""
     if operator.totp_step is None:
         operator.totp_sealed = None
 
 
 def remove_codes(db: Session, operator: Operator) -> None:
-    """Remove secret and recovery codes of an operator whom the caller has locked."""
+    """Remove secret and recovery codes. The caller has locked the operator."""
     operator.totp_sealed = operator.totp_step = None
     void_recovery_codes(db, operator.id)
 

@@ -202,7 +202,7 @@ def noting(action: str, who: str | UUID, address: str | None) -> Iterator[None]:
 
 
 def operator_failures() -> OperatorFailures:
-    """Return what the running app notes failures with."""
+    """Return the failures of the running app."""
     return cast(OperatorFailures, current_app.extensions["operator_failures"])
 
 

@@ -1,4 +1,4 @@
-"""Operators locked for a change, and the changes that nobody could undo."""
+"""Row locks on operators, and the check for the last platform admin."""
 
 from uuid import UUID
 

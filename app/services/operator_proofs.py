@@ -15,7 +15,7 @@ from app.services.transactions import transaction
 
 
 def prove_password(email: str, password: str, device: Device) -> Operator:
-    """Return the operator whose e-mail address and password these are.
+    """Return the operator with this e-mail address and password.
 
     No connection is held while hashing. Raises SignInWrong, after the same work whatever is
     wrong, or TooManyTries.
@@ -48,7 +48,7 @@ def prove_code(proven: Operator, code: str | None, device: Device) -> None:
 
 
 def lock_proven(db: Session, proven: Operator) -> Operator:
-    """Lock the operator whose password was proven.
+    """Lock the operator after the password was proven.
 
     Raises SignInWrong if the password was changed, the operator was disabled, or codes were
     enrolled since then.

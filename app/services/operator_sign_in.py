@@ -60,7 +60,7 @@ def sign_in(email: str, password: str, device: Device) -> ConsoleSignIn:
 def confirm_code(token: str, code: str, device: Device) -> ConsoleSignIn:
     """Complete a sign-in with a one-time code, under a new token.
 
-    Raises SignInNeeded when the password was too long ago, OneTimeCodeWrong, TooManyTries.
+    Raises SignInNeeded if the password was proven too long ago, OneTimeCodeWrong, TooManyTries.
     """
     with transaction() as db:
         session = _lock_awaiting(db, token)

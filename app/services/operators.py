@@ -93,8 +93,8 @@ def invite_operator(actor: audit.Actor, email: str, role: str, tenant_slug: str 
 def reset_operator(actor: audit.Actor, operator_id: UUID, *, even_last: bool = False) -> str:
     """Remove an operator's password and end every session; return the secret of a new invitation.
 
-    One-time codes stay enrolled. Only the command line, whose user can issue a new invitation at
-    any time, may reset the last platform admin (`even_last`). Raises OperatorUnknown,
+    One-time codes stay enrolled. Only the command line may reset the last platform admin
+    (`even_last`): its user can issue a new invitation at any time. Raises OperatorUnknown,
     SelfResetRefused or LastPlatformOperator.
     """
     invitation = new_invitation()

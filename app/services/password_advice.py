@@ -1,4 +1,4 @@
-"""What people are told about a weak password: the texts of zxcvbn, and one of ours."""
+"""Advice on weak passwords: the texts of zxcvbn, and one of our own."""
 
 from app.catalogue import N_
 

@@ -79,7 +79,7 @@ def require_strong_password(password: str, rule: PasswordRule, known: Iterable[s
 
 
 def find_weakness(password: str, rule: PasswordRule, known: Iterable[str | None]) -> Sequence[str]:
-    """Return advice, as msgids, on a password that is too easy to guess; nothing if it is not."""
+    """Return advice, as msgids, on a weak password. An empty sequence means it is strong enough."""
     return on_a_thread(_find_weakness, password, rule.guesses, known_texts(known))
 
 

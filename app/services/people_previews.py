@@ -121,7 +121,7 @@ def forget_people(
     """Drop the pending imports of a tenant that hold an account or a number of an erased person.
 
     A preview is deleted and an import that runs is given up: what is left of the file would not be
-    the file that was checked. A row that does not decrypt can be confirmed by nobody and goes too.
+    the file that was checked. A row that does not decrypt cannot be confirmed and is deleted, too.
     Locks every pending import of the tenant.
     """
     pending = (PeopleImport.tenant_id == tenant_id, PeopleImport.people_sealed.is_not(None))

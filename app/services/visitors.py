@@ -16,7 +16,7 @@ from app.services.transactions import decided_again_when_lost, transaction
 
 
 def close_or_erase(caller: Caller, device: Device) -> Closing:
-    """Close the account of the caller's user, or erase a visitor at once.
+    """Close the account of the caller's user, or erase a visitor immediately.
 
     Raises what `close_account` and `erase_visitor` raise.
     """

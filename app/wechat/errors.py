@@ -128,7 +128,7 @@ class MalformedPush(PushError):
 
 
 class UndecryptablePush(PushError):
-    """The EncodingAESKey does not decrypt a push whose signature is right."""
+    """The signature of a push is right, but the EncodingAESKey does not decrypt it."""
 
 
 class IncompletePush(PushError):

@@ -55,7 +55,7 @@ def verify_message_signature(
 
 
 def decrypt_message(encoding_aes_key: str, encrypt: str) -> PushMessage:
-    """Decrypt the Encrypt of a push whose msg_signature was verified.
+    """Decrypt the Encrypt of a push, after its msg_signature was verified.
 
     Raises UndecryptablePush, or AppMisconfigured if the key is not an EncodingAESKey.
     """

@@ -166,7 +166,7 @@ def _initialise(cluster: Cluster) -> None:
 
 
 def _make_log(cluster: Cluster) -> None:
-    """Make the log, or close the one that is there, for everybody but the server's user."""
+    """Make the log file readable for the server's user only. An existing file is changed."""
     cluster.log.touch(mode=0o600)
     cluster.log.chmod(0o600)
     give(cluster.user, cluster.log)

@@ -91,7 +91,7 @@ def _asked(key: str) -> Asked:
 
 
 def _shown_user(response: Response) -> UUID | None:
-    """Return the id of the user whom an answer shows, as UserPageResponse does."""
+    """Return the id of the user that a response shows, as UserPageResponse does."""
     shown = (response.get_json(silent=True) or {}).get("user")
     return UUID(shown["id"]) if shown else None
 

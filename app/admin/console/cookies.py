@@ -16,7 +16,7 @@ def is_console() -> bool:
 
 
 def keep_cookie() -> None:
-    """Leave the browser's cookie as it is, whatever this request does to the session.
+    """Leave the browser's cookie unchanged, even if this request changes the session.
 
     A browser sends no SameSite cookie with a form of another site. The response to such a form
     would otherwise replace the cookie of a signed-in operator with an empty one.

@@ -45,7 +45,7 @@ class Draft:
 
 
 def restores(form: type[FlaskForm]) -> Callable[[V], V]:
-    """Mark a view whose form is shown again, filled in, after a late submission.
+    """Mark a view that shows its form again, filled in, after a late submission.
 
     The view takes GET as well, and passes the form to its page.
     """

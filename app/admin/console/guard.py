@@ -47,7 +47,7 @@ from app.services.operator_sessions import SignedIn, find_console_session, find_
 V = TypeVar("V", bound=Callable[..., Any])
 
 FORM_MEMORY = 512 * 1024
-# What browsers say of a form's origin: one of ours, or an address typed in.
+# Values of Sec-Fetch-Site for our own pages, and for an address that was typed.
 OUR_SITES = ("same-origin", "none")
 csrf = CSRFProtect()
 
@@ -128,7 +128,7 @@ def _redirect_to_sign_in() -> ResponseReturnValue:
 
 
 def _keep_late_form() -> None:
-    """Keep the form of an operator whose session has expired, if its CSRF token is right."""
+    """Keep a form that was submitted with an expired session, if its CSRF token is right."""
     operator_id = find_expired_operator(session.get(TOKEN, "")) if restored_form() else None
     if operator_id is not None:
         with suppress(CSRFError, RequestEntityTooLarge):
@@ -202,7 +202,7 @@ def add_tenant(_endpoint: str, values: dict[str, Any]) -> None:
 
 
 def nonce() -> str:
-    """Return what marks the scripts and styles of this response as ours."""
+    """Return the CSP nonce of this response."""
     return str(g.setdefault("nonce", token_urlsafe(16)))
 
 
@@ -249,7 +249,7 @@ def _menu() -> list[Any]:
 def error_page(error: Exception) -> ResponseReturnValue:
     """Show a failure as a page, in words that say what to do."""
     failure = failure_of(PageOutdated() if isinstance(error, CSRFError) else error)
-    # What is told to programs names the description of the API.
+    # The message for programs points to the OpenAPI document.
     said = gettext("There is no such page.") if failure.code == "not_found" else None
     page = render_template("console/error.html", failure=failure, said=said)
     return page, failure.status, advice_of(failure)
