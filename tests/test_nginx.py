@@ -146,6 +146,25 @@ def test_a_back_end_does_not_get_the_consoles_cookie(
     assert ("a=1" in sent, "b=2" in sent) == (bool(before), bool(after))
 
 
+@pytest.mark.parametrize(
+    "cookie",
+    [
+        "__Host-wxpass_console=secret; wxpass_console=planted",
+        "wxpass_console=planted; __Host-wxpass_console=secret",
+        "__Host-wxpass_console=secret; x=1; __Secure-wxpass_console=planted",
+        "wxpass_console=1; __Host-wxpass_console=secret; wxpass_console=2; x=3",
+        "x=1;__Host-wxpass_console=secret;y=2",
+        "x=1;  __Host-wxpass_console=secret",
+    ],
+)
+def test_a_planted_cookie_does_not_bring_the_consoles_cookie_through(
+    nginx: str, cookie: str
+) -> None:
+    """A back end on the same host can set a second cookie of the same name."""
+    answer = requests.get(f"{nginx}/api/public/x", headers={"Cookie": cookie}, timeout=5)
+    assert "secret" not in str(answer.json()["headers"])
+
+
 def ask(url: str, token: str | None = None, body: str | None = None) -> requests.Response:
     """Ask as a client that claims to be somebody else."""
     headers = FORGED | ({"Authorization": f"Bearer {token}"} if token else {})
