@@ -89,7 +89,7 @@ def enrol(app: Flask, email: str) -> tuple[SignedIn, pyotp.TOTP, Sequence[str]]:
     """
     session = session_of(app, email)
     with app.app_context():
-        totp = pyotp.parse_uri(begin_enrolment(session.operator_id).uri)
+        totp = pyotp.parse_uri(begin_enrolment(session).uri)
         assert isinstance(totp, pyotp.TOTP)
         return session, totp, confirm_enrolment(session, code_of(totp, -1))
 

@@ -1,6 +1,6 @@
 """One-time codes: enrolled with one secret, accepted as people type them, valid once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pyotp
 import pytest
@@ -23,12 +23,23 @@ from app.services.one_time_codes import (
     find_pending_enrolment,
     remove_own_codes,
 )
-from app.services.operator_account import change_own_password
+from app.services.operator_account import (
+    change_own_password,
+    end_other_own_sessions,
+    end_own_session,
+)
+from app.services.operator_locks import lock_operator
 from app.services.operator_sessions import SignedIn, find_console_session
 from app.services.operator_sign_in import confirm_code, sign_in
-from app.services.operators import reset_operator, show_operator
+from app.services.operators import (
+    change_role,
+    reset_operator,
+    set_operator_status,
+    show_operator,
+)
 from app.services.recovery_codes import count_recovery_codes
 from app.services.step_up import step_up
+from app.services.transactions import transaction
 from tests.cast import Client, Reader, failure
 from tests.operators import (
     DEVICE,
@@ -80,17 +91,17 @@ def test_the_secret_stays_until_it_is_confirmed_or_cancelled(app: Flask, session
     """A page that is loaded again shows the QR code that was scanned already."""
     with app.app_context():
         assert find_pending_enrolment(session.operator_id) is None
-        first = begin_enrolment(session.operator_id)
+        first = begin_enrolment(session)
         assert first.secret in first.uri
-        assert begin_enrolment(session.operator_id) == first
+        assert begin_enrolment(session) == first
         assert find_pending_enrolment(session.operator_id) == first
         with pytest.raises(OneTimeCodeWrong):
             confirm_enrolment(session, "000000")
-        assert begin_enrolment(session.operator_id) == first, "a wrong code keeps it"
-        cancel_enrolment(session.operator_id)
-        cancel_enrolment(session.operator_id)
+        assert begin_enrolment(session) == first, "a wrong code keeps it"
+        cancel_enrolment(session)
+        cancel_enrolment(session)
         assert find_pending_enrolment(session.operator_id) is None
-        second = begin_enrolment(session.operator_id)
+        second = begin_enrolment(session)
         assert second.secret != first.secret
         with pytest.raises(OneTimeCodeWrong):
             confirm_enrolment(session, code_of(app_of(first.secret)))
@@ -102,7 +113,7 @@ def test_a_pending_secret_asks_for_nothing(app: Flask, session: SignedIn) -> Non
     """Signing in works without a code, and a code of the pending secret proves nothing."""
     script = Script(Client(app), ANN)
     with app.app_context():
-        begin_enrolment(session.operator_id)
+        begin_enrolment(session)
     assert script.sign_in().status_code == 200
     with app.app_context():
         assert not show_operator(session.operator_id).asks_code
@@ -111,13 +122,13 @@ def test_a_pending_secret_asks_for_nothing(app: Flask, session: SignedIn) -> Non
 def test_enrolled_codes_are_not_replaced(app: Flask, session: SignedIn) -> None:
     """Otherwise a thief enrols another authenticator app without a code of the owner's."""
     with app.app_context():
-        totp = app_of(begin_enrolment(session.operator_id).secret)
+        totp = app_of(begin_enrolment(session).secret)
         confirm_enrolment(session, code_of(totp, -1))
         with pytest.raises(OneTimeCodesOn):
-            begin_enrolment(session.operator_id)
+            begin_enrolment(session)
         with pytest.raises(OneTimeCodesOn):
             confirm_enrolment(session, code_of(totp))
-        cancel_enrolment(session.operator_id)
+        cancel_enrolment(session)
         assert show_operator(session.operator_id).asks_code, "cancelling removes nothing"
 
 
@@ -132,7 +143,7 @@ def test_enrolment_ends_the_other_sessions(app: Flask, session: SignedIn, rows: 
     script = Script(Client(app), ANN)
     script.sign_in()
     with app.app_context():
-        totp = app_of(begin_enrolment(session.operator_id).secret)
+        totp = app_of(begin_enrolment(session).secret)
         confirm_enrolment(session, code_of(totp))
     assert failure(script("GET", "/me")) == (401, "sign_in_needed")
     assert failure(script.refresh()) == (401, "refresh_token_invalid")
@@ -143,19 +154,13 @@ def test_enrolment_ends_the_other_sessions(app: Flask, session: SignedIn, rows: 
     ]
 
 
-@pytest.mark.parametrize("how", ["reset", "password"])
-def test_a_reset_and_a_new_password_cancel_a_pending_enrolment(
-    app: Flask, session: SignedIn, how: str
-) -> None:
+def test_a_new_password_cancels_a_pending_enrolment(app: Flask, session: SignedIn) -> None:
     """Otherwise the owner later confirms a secret that a thief has seen."""
     with app.app_context():
-        first = begin_enrolment(session.operator_id)
-        if how == "reset":
-            reset_operator(OPERATOR, session.operator_id)
-        else:
-            change_own_password(session, "silver-lantern-92")
+        first = begin_enrolment(session)
+        change_own_password(session, "silver-lantern-92")
         assert find_pending_enrolment(session.operator_id) is None
-        assert begin_enrolment(session.operator_id) != first
+        assert begin_enrolment(session) != first
 
 
 @typed
@@ -178,7 +183,7 @@ def test_a_code_is_accepted_as_people_type_it_at_enrolment_and_step_up(
 ) -> None:
     """So it is at the removal."""
     with app.app_context():
-        totp = app_of(begin_enrolment(session.operator_id).secret)
+        totp = app_of(begin_enrolment(session).secret)
         confirm_enrolment(session, type_(code_of(totp, -1)))
         step_up(session, PASSWORD, type_(code_of(totp)), DEVICE)
         remove_own_codes(session, type_(code_of(totp, 1)))
@@ -208,7 +213,7 @@ def test_removing_codes_needs_a_code_and_ends_the_other_sessions(
             cancel_or_remove_codes(enrolled, None)
         cancel_or_remove_codes(enrolled, code_of(totp, 1))
         assert count_recovery_codes(enrolled.operator_id) == 0
-        assert begin_enrolment(enrolled.operator_id).secret != totp.secret
+        assert begin_enrolment(enrolled).secret != totp.secret
         with pytest.raises(OneTimeCodesOff):
             remove_own_codes(enrolled, code_of(totp, 1))
         cancel_or_remove_codes(enrolled, None)
@@ -224,11 +229,46 @@ def test_removing_codes_needs_a_code_and_ends_the_other_sessions(
 def test_a_session_that_has_ended_enrols_nothing(app: Flask, session: SignedIn) -> None:
     """A request that began before the owner ended the session comes too late."""
     with app.app_context():
-        totp = app_of(begin_enrolment(session.operator_id).secret)
+        totp = app_of(begin_enrolment(session).secret)
         change_own_password(session_of(app, ANN), "silver-lantern-92")
-        begin_enrolment(session.operator_id)
-        with pytest.raises(SignInNeeded):
-            confirm_enrolment(session, code_of(totp))
+        acts = (
+            lambda: begin_enrolment(session),
+            lambda: cancel_enrolment(session),
+            lambda: cancel_or_remove_codes(session, None),
+            lambda: confirm_enrolment(session, code_of(totp)),
+        )
+        for act in acts:
+            with pytest.raises(SignInNeeded):
+                act()
+
+
+def test_ending_sessions_cancels_a_pending_enrolment(app: Flask, session: SignedIn) -> None:
+    """A thief may have seen the secret; the owner must not enrol it later."""
+    owner = session_of(app, ANN)
+    ends: Sequence[Callable[[], object]] = (
+        lambda: end_own_session(owner, session.session_id),
+        lambda: end_other_own_sessions(owner),
+        lambda: set_operator_status(OPERATOR, owner.operator_id, "disabled"),
+        lambda: change_role(OPERATOR, owner.operator_id, "tenant_reader", "acme"),
+        lambda: reset_operator(OPERATOR, owner.operator_id),
+    )
+    with app.app_context():
+        for end in ends:
+            with transaction() as db:
+                lock_operator(db, owner.operator_id).totp = "JBSWY3DPEHPK3PXP"
+            end()
+            assert find_pending_enrolment(owner.operator_id) is None
+
+
+def test_a_pending_enrolment_of_a_stolen_session_ends_with_it(
+    app: Flask, session: SignedIn
+) -> None:
+    thief, owner = Script(Client(app), ANN), Script(Client(app), ANN)
+    thief.sign_in()
+    owner.sign_in()
+    stolen = thief("POST", "/me/one-time-codes").json["secret"]
+    assert owner("DELETE", "/me/sessions").status_code == 200
+    assert owner("POST", "/me/one-time-codes").json["secret"] != stolen
 
 
 def test_the_api_sets_codes_up(app: Flask, session: SignedIn) -> None:
@@ -266,7 +306,7 @@ def test_of_two_confirmations_with_one_code_one_succeeds(app: Flask, rows: Reade
     add_operator(app, ANN, "tenant_admin", "acme")
     session = session_of(app, ANN)
     with app.app_context():
-        code = code_of(app_of(begin_enrolment(session.operator_id).secret))
+        code = code_of(app_of(begin_enrolment(session).secret))
 
     def confirm() -> int:
         with app.app_context():
@@ -287,7 +327,7 @@ def test_enrolments_that_begin_together_show_one_secret(app: Flask) -> None:
 
     def begin() -> str:
         with app.app_context():
-            return begin_enrolment(session.operator_id).secret
+            return begin_enrolment(session).secret
 
     assert len(set(at_once([begin] * 6))) == 1
 

@@ -137,7 +137,7 @@ def test_failed_codes_and_step_ups_are_recorded(app: Flask, ann_id: Any, rows: R
     """At the console, in scripts, at enrolment, at removal and at step-up."""
     session = session_of(app, ANN)
     with app.app_context():
-        begin_enrolment(ann_id)
+        begin_enrolment(session)
         with suppress(Failure):
             confirm_enrolment(session, "000000")
     session, _, _ = enrol(app, ANN)

@@ -115,7 +115,7 @@ def test_a_recovery_code_confirms_no_enrolment(app: Flask, ann: Script) -> None:
     session, totp, codes = enrol(app, ANN)
     with app.app_context():
         remove_own_codes(session, code_of(totp))
-        begin_enrolment(session.operator_id)
+        begin_enrolment(session)
         with pytest.raises(OneTimeCodeWrong):
             confirm_enrolment(session, codes[0])
 

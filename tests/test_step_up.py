@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import pyotp
 import pytest
 from flask import Flask
 
@@ -14,17 +15,19 @@ from app.errors import (
     OneTimeCodeWrong,
     PasswordWrong,
     SignInNeeded,
+    SignInWrong,
     StepUpRequired,
 )
 from app.services import operator_proofs
 from app.services.audit import OPERATOR
+from app.services.one_time_codes import begin_enrolment, confirm_enrolment
 from app.services.operator_account import change_own_password
 from app.services.operator_sessions import (
     SignedIn,
     end_operator_session,
     find_console_session,
 )
-from app.services.operator_sign_in import confirm_code, sign_in
+from app.services.operator_sign_in import confirm_code, sign_in, sign_script_in
 from app.services.operators import reset_operator, set_operator_status
 from app.services.passwords import is_password
 from app.services.step_up import STEP_UP_LIFETIME, require_step_up, step_up
@@ -174,6 +177,40 @@ def test_a_step_up_fails_if_the_session_or_the_password_changes_while_it_is_hash
     with app.app_context(), pytest.raises((SignInNeeded, PasswordWrong)):
         step_up(session, PASSWORD, None, DEVICE)
     assert rows(AGES)[0] == (False,)
+
+
+def test_a_proof_of_a_password_that_was_just_replaced_does_not_count(
+    app: Flask, session: SignedIn, rows: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The password changes in the same session, which goes on."""
+    waiting = [lambda: change_own_password(session, "silver-lantern-92")]
+
+    def hash_slowly(password: str, password_hash: str | None) -> bool:
+        if waiting:
+            waiting.pop()()
+        return is_password(password, password_hash)
+
+    monkeypatch.setattr(operator_proofs, "is_password", hash_slowly)
+    refused(app, PasswordWrong, session, PASSWORD, None)
+    assert rows(AGES) == [(False,)]
+
+
+def test_a_password_alone_opens_no_script_session_after_codes_are_enrolled(
+    app: Flask, session: SignedIn, rows: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The owner enrols codes while the password of a sign-in is hashed."""
+    waiting = [session]
+
+    def hash_slowly(password: str, password_hash: str | None) -> bool:
+        if waiting:
+            one = waiting.pop()
+            confirm_enrolment(one, code_of(pyotp.TOTP(begin_enrolment(one).secret)))
+        return is_password(password, password_hash)
+
+    monkeypatch.setattr(operator_proofs, "is_password", hash_slowly)
+    with app.app_context(), pytest.raises(SignInWrong):
+        sign_script_in(ANN, PASSWORD, None, DEVICE)
+    assert rows.count("operator_sessions", "kind = 'script'") == 0
 
 
 def test_a_script_steps_up_by_the_api(app: Flask, rows: Reader) -> None:

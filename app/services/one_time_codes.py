@@ -20,7 +20,7 @@ from app.models import Operator
 from app.services import audit
 from app.services.operator_failures import CODE_FAILED, noting
 from app.services.operator_locks import lock_operator, lock_signed_in
-from app.services.operator_sessions import SignedIn, end_sessions_of
+from app.services.operator_sessions import SignedIn, drop_pending_secret, end_sessions_of
 from app.services.password_tries import Limit, Try, count_try, take_back
 from app.services.recovery_codes import (
     issue_recovery_codes,
@@ -49,13 +49,14 @@ class Enrolment:
     secret: str = field(repr=False)
 
 
-def begin_enrolment(operator_id: UUID) -> Enrolment:
+def begin_enrolment(signed_in: SignedIn) -> Enrolment:
     """Return the secret to enrol. It stays the same until it is confirmed or cancelled.
 
-    Raises OneTimeCodesOn.
+    Ending sessions of the operator cancels it. Raises OneTimeCodesOn, or SignInNeeded if the
+    session has ended.
     """
     with transaction() as db:
-        operator = lock_operator(db, operator_id)
+        operator = lock_signed_in(db, signed_in)
         if operator.totp_step is not None:
             raise OneTimeCodesOn
         if operator.totp is None:
@@ -77,10 +78,13 @@ def _enrolment(operator: Operator, secret: str) -> Enrolment:
     return Enrolment(totp.provisioning_uri(), secret)
 
 
-def cancel_enrolment(operator_id: UUID) -> None:
-    """Drop a pending secret. Without one, nothing changes."""
+def cancel_enrolment(signed_in: SignedIn) -> None:
+    """Drop a pending secret. Without one, nothing changes.
+
+    Raises SignInNeeded if the session has ended.
+    """
     with transaction() as db:
-        drop_pending_secret(lock_operator(db, operator_id))
+        drop_pending_secret(lock_signed_in(db, signed_in))
 
 
 def confirm_enrolment(signed_in: SignedIn, code: str) -> Sequence[str]:
@@ -104,7 +108,7 @@ def _confirm(signed_in: SignedIn, code: str) -> Sequence[str]:
         if not _use_one_time_code(operator, code):
             raise OneTimeCodeWrong
         take_back(db, tried)
-        end_sessions_of(db, operator.id, "codes_enrolled", keep=signed_in.session_id)
+        end_sessions_of(db, operator, "codes_enrolled", keep=signed_in.session_id)
         _record(db, signed_in, operator, "operator.codes_on", is_on=True)
         return issue_recovery_codes(db, operator.id)
 
@@ -128,7 +132,7 @@ def _remove(signed_in: SignedIn, code: str) -> None:
             raise OneTimeCodesOff
         use_code(db, operator.id, code, tried, device)
         remove_codes(db, operator)
-        end_sessions_of(db, operator.id, "codes_removed", keep=signed_in.session_id)
+        end_sessions_of(db, operator, "codes_removed", keep=signed_in.session_id)
         _record(db, signed_in, operator, "operator.codes_off", is_on=False)
 
 
@@ -141,17 +145,11 @@ def cancel_or_remove_codes(signed_in: SignedIn, code: str | None) -> None:
     with transaction() as db:
         is_on = lock_operator(db, signed_in.operator_id).totp_step is not None
     if not is_on:
-        cancel_enrolment(signed_in.operator_id)
+        cancel_enrolment(signed_in)
     elif code is None:
         raise OneTimeCodeNeeded
     else:
         remove_own_codes(signed_in, code)
-
-
-def drop_pending_secret(operator: Operator) -> None:
-    """Drop a secret that is not confirmed. The caller has locked the operator."""
-    if operator.totp_step is None:
-        operator.totp_sealed = None
 
 
 def remove_codes(db: Session, operator: Operator) -> None:

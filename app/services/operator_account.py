@@ -11,7 +11,6 @@ from app.clock import now
 from app.errors import OperatorSessionUnknown
 from app.models import OperatorSession, Tenant
 from app.services import audit
-from app.services.one_time_codes import drop_pending_secret
 from app.services.operator_locks import lock_signed_in
 from app.services.operator_sessions import IDLE_LIFETIME, SignedIn, end_sessions_of
 from app.services.operators import OPERATORS
@@ -51,9 +50,8 @@ def change_own_password(signed_in: SignedIn, new_password: str) -> None:
     with transaction() as db:
         operator = lock_signed_in(db, signed_in)
         operator.password_hash = password_hash
-        drop_pending_secret(operator)
         forget_account(db, OPERATORS, operator.email)
-        end_sessions_of(db, operator.id, "password_changed", keep=signed_in.session_id)
+        end_sessions_of(db, operator, "password_changed", keep=signed_in.session_id)
         action = "operator.password_changed"
         audit.record(db, operator.tenant_id, signed_in.actor, action, operator.id)
 
@@ -96,7 +94,7 @@ def end_own_session(signed_in: SignedIn, session_id: UUID) -> None:
     """
     with transaction() as db:
         operator = lock_signed_in(db, signed_in)
-        if not end_sessions_of(db, operator.id, "ended_by_owner", only=session_id):
+        if not end_sessions_of(db, operator, "ended_by_owner", only=session_id):
             raise OperatorSessionUnknown
         action = "operator.session_ended"
         audit.record(db, operator.tenant_id, signed_in.actor, action, session_id)
@@ -109,7 +107,7 @@ def end_other_own_sessions(signed_in: SignedIn) -> int:
     """
     with transaction() as db:
         operator = lock_signed_in(db, signed_in)
-        ended = end_sessions_of(db, operator.id, "ended_by_owner", keep=signed_in.session_id)
+        ended = end_sessions_of(db, operator, "ended_by_owner", keep=signed_in.session_id)
         if ended:
             action = "operator.sessions_ended"
             audit.record(db, operator.tenant_id, signed_in.actor, action, operator.id, ended=ended)

@@ -151,22 +151,30 @@ def end_operator_session(session_id: UUID, reason: str = "signed_out") -> None:
 
 def end_sessions_of(
     db: Session,
-    operator_id: UUID,
+    operator: Operator,
     reason: str,
     *,
     only: UUID | None = None,
     keep: UUID | None = None,
 ) -> int:
-    """End an operator's sessions in the caller's transaction; return how many.
+    """End sessions of an operator that the caller has locked; return how many.
 
-    `only` names the one session to end, `keep` the one that goes on.
+    `only` names the one session to end, `keep` the one that goes on. A pending enrolment ends, too:
+    the user of an ended session may have seen its secret.
     """
-    which = OperatorSession.operator_id == operator_id
+    drop_pending_secret(operator)
+    which = OperatorSession.operator_id == operator.id
     if only is not None:
         which &= OperatorSession.id == only
     if keep is not None:
         which &= OperatorSession.id != keep
     return _end(db, reason, which)
+
+
+def drop_pending_secret(operator: Operator) -> None:
+    """Drop a secret of one-time codes that is not confirmed. The caller has locked the operator."""
+    if operator.totp_step is None:
+        operator.totp_sealed = None
 
 
 def _end(db: Session, reason: str, which: ColumnElement[bool]) -> int:

@@ -23,7 +23,7 @@ from app.errors import (
 from app.models import Operator, Tenant
 from app.models.columns import new_id
 from app.services import audit
-from app.services.one_time_codes import drop_pending_secret, remove_codes
+from app.services.one_time_codes import remove_codes
 from app.services.operator_locks import lock_operator, refuse_last_platform_operator
 from app.services.operator_sessions import end_sessions_of
 from app.services.paging import Listing, Page, Paging, read_page
@@ -105,9 +105,8 @@ def reset_operator(actor: audit.Actor, operator_id: UUID, *, even_last: bool = F
         operator = lock_operator(db, operator_id)
         had = {"password": bool(operator.password_hash)}
         operator.password_hash = None
-        drop_pending_secret(operator)
         _invite(operator, invitation)
-        end_sessions_of(db, operator_id, "reset")
+        end_sessions_of(db, operator, "reset")
         told = {"before": had, "after": {"password": False}}
         _record(db, actor, "operator.reset", operator, **told)
     return invitation
@@ -124,7 +123,7 @@ def remove_operator_codes(actor: audit.Actor, operator_id: UUID) -> None:
         if operator.totp_step is None:
             raise OneTimeCodesOff
         remove_codes(db, operator)
-        end_sessions_of(db, operator_id, "codes_removed")
+        end_sessions_of(db, operator, "codes_removed")
         told = {"before": {"codes": True}, "after": {"codes": False}}
         _record(db, actor, "operator.codes_removed", operator, **told)
 
@@ -188,7 +187,7 @@ def set_operator_status(actor: audit.Actor, operator_id: UUID, status: str) -> N
         told = audit.before_and_after(operator, {"status": status})
         operator.status = status
         if status == "disabled":
-            end_sessions_of(db, operator_id, "disabled")
+            end_sessions_of(db, operator, "disabled")
         _record(db, actor, "operator.changed", operator, **told)
 
 
@@ -205,7 +204,7 @@ def change_role(actor: audit.Actor, operator_id: UUID, role: str, tenant_slug: s
         tenant_id = get_tenant(db, tenant_slug).id if tenant_slug else None
         posts = (operator.role, operator.tenant_id), (role, tenant_id)
         operator.role, operator.tenant_id = role, tenant_id
-        end_sessions_of(db, operator_id, "role_changed")
+        end_sessions_of(db, operator, "role_changed")
         # Whom they leave reads of it, too.
         for reader in dict.fromkeys(whose for _, whose in posts):
             before, after = (_post_as_read(reader, *post) for post in posts)

@@ -10,10 +10,9 @@ import pytest
 from flask import Flask
 
 from app.services.one_time_codes import begin_enrolment
-from app.services.operators import find_operator_id
 from tests.cast import Client, Reader, failure
 from tests.guards.test_walls import everything
-from tests.operators import PASSWORD, Script, add_operator, code_of, enrol
+from tests.operators import PASSWORD, Script, add_operator, code_of, enrol, session_of
 from tests.test_admin_walls import DESK, ROUTES, Home, acme, call
 
 __all__ = ["acme"]
@@ -82,7 +81,7 @@ def site_of(app: Flask, rows: Reader, *, enrolled: bool) -> Site:
 def confirmation(app: Flask) -> dict[str, str]:
     """Begin an enrolment of the platform admin; return the body that confirms it."""
     with app.app_context():
-        enrolment = begin_enrolment(find_operator_id(OPS))
+        enrolment = begin_enrolment(session_of(app, OPS))
     return {"code": code_of(pyotp.TOTP(enrolment.secret))}
 
 

@@ -79,7 +79,7 @@ def end_own_session(session_id: UUID) -> None:
 @blp.response(200, EnrolmentResponse)
 def begin_enrolment(body: dict[str, Any]) -> one_time_codes.Enrolment:
     """Begin to set up one-time codes. The secret stays the same until confirmed or cancelled."""
-    return one_time_codes.begin_enrolment(this_operator().operator_id)
+    return one_time_codes.begin_enrolment(this_operator())
 
 
 @blp.post("/me/one-time-codes/confirmation")

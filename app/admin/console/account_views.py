@@ -87,7 +87,7 @@ class AccountView(Page):
         """Show the QR code; enable one-time codes once the app's first code is entered."""
         if show_operator(signed_in().operator_id).asks_code:
             return redirect(url_for(".index"))
-        enrolment = codes.begin_enrolment(signed_in().operator_id)
+        enrolment = codes.begin_enrolment(signed_in())
         form, failure = CodeForm(), None
         fresh: list[str] = []
         if form.validate_on_submit():
@@ -101,7 +101,7 @@ class AccountView(Page):
     @expose("/codes/cancel", methods=["POST"])
     def cancel_enrolment(self) -> ResponseReturnValue:
         """Discard the QR code. One-time codes stay disabled."""
-        codes.cancel_enrolment(signed_in().operator_id)
+        codes.cancel_enrolment(signed_in())
         return done(url_for(".index"), gettext("The set-up is cancelled."))
 
     @expose("/codes/remove", methods=["GET", "POST"])
