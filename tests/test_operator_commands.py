@@ -6,7 +6,7 @@ from flask import Flask
 from app.services.one_time_codes import find_pending_enrolment
 from app.services.operators import accept_invitation, find_operator_id
 from app.services.recovery_codes import count_recovery_codes
-from tests.cast import Client, Reader
+from tests.cast import Client, Reader, failure
 from tests.operators import DEVICE, Script, add_operator, ask_for_codes, code_of, signed_in
 from tests.test_commands import Command, run
 
@@ -66,24 +66,27 @@ def test_remove_codes_is_for_a_lost_phone(app: Flask, run: Command, rows: Reader
     add_operator(app, OPS, "platform")
     ask_for_codes(app, OPS)
     ops = Script(Client(app), OPS)
-    removed = run("operators", "remove-codes", OPS)
+    asked = run("operators", "remove-codes", OPS)
+    assert (asked.exit_code, "Remove the one-time codes?" in asked.output) == (1, True)
+    assert failure(ops.sign_in()) == (401, "one_time_code_needed")
+    removed = run("operators", "remove-codes", OPS, "--yes")
     assert removed.exit_code == 0
     assert ops.sign_in().status_code == 200
     with app.app_context():
         ops_id = find_operator_id(OPS)
         assert count_recovery_codes(ops_id) == 0
         assert find_pending_enrolment(ops_id) is None
-    again = run("operators", "remove-codes", OPS)
+    again = run("operators", "remove-codes", OPS, "--yes")
     assert (again.exit_code, "one_time_codes_off" in again.output) == (1, True)
     assert rows.count("audit_events", "action = 'operator.codes_removed'") == 1
 
 
-@pytest.mark.parametrize("command", ["reset", "remove-codes", "disable", "enable"])
+@pytest.mark.parametrize("command", ["reset", "remove-codes --yes", "disable", "enable"])
 def test_an_operator_who_does_not_exist_is_told_so(run: Command, command: str) -> None:
     """With the stable code, and no traceback."""
-    refused = run("operators", command, "nobody@acme.example")
+    refused = run("operators", *command.split(), "nobody@acme.example")
     assert (refused.exit_code, "operator_unknown" in refused.output) == (1, True)
-    assert run("operators", command, "no address").exit_code == 2
+    assert run("operators", *command.split(), "no address").exit_code == 2
 
 
 def test_list_shows_who_has_codes(app: Flask, run: Command) -> None:

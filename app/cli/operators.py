@@ -65,6 +65,11 @@ def reset(email: str, even_last: bool) -> None:
 
 @operators.command("remove-codes")
 @click.argument("email", callback=an_email)
+@click.confirmation_option(
+    prompt="Remove the one-time codes? The password alone then opens the account. "
+    "确定移除动态验证码？此后仅凭密码即可登录",
+    help="Do not ask. 不询问确认。",
+)
 @with_appcontext
 @failures_told
 def remove_codes(email: str) -> None:

@@ -62,6 +62,25 @@ def test_a_sign_in_leads_back_to_the_page_below_the_prefix(app: Flask, browser: 
     assert entered.location == "/auth/console/t/acme/users/?name=x"
 
 
+def test_a_planted_cookie_is_refused(app: Flask, browser: Mounted) -> None:
+    """Another host of the domain can set a cookie with a longer path, which is sent first."""
+    name, planter = "__Secure-wxpass_console", Mounted(app)
+    planter.sign_in(add_operator(app, "eve@globex.example", tenant="globex"))
+    planted, own = (one.http.get_cookie(name, "wx.example", "/auth") for one in (planter, browser))
+    assert planted
+    assert own
+    for first, second in ((planted, own), (own, planted)):
+        cookie = f"{name}={first.value}; {name}={second.value}"
+        answer = app.test_client(use_cookies=False).get(
+            "/console/account/",
+            base_url=f"https://wx.example{MOUNT}/",
+            headers={"Cookie": cookie},
+        )
+        assert (answer.status_code, "cookies_ambiguous" in answer.text) == (400, True)
+        assert "eve@globex.example" not in answer.text
+        assert "Set-Cookie" not in answer.headers
+
+
 @pytest.mark.parametrize(
     ("host", "status"),
     [("login.example", 200), ("x.example.cn", 200), ("evil.example", 400), ("example.cn", 200)],

@@ -1,6 +1,6 @@
 """The console's session cookie: what it holds, its name and where browsers send it."""
 
-from flask import Flask, Request, Response, g, request
+from flask import Flask, Request, Response, current_app, g, request
 from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 
 ROOT = "/console"
@@ -24,12 +24,22 @@ def keep_cookie() -> None:
     g.cookie_is_kept = True
 
 
+def has_two_cookies() -> bool:
+    """Return whether the browser sent two session cookies.
+
+    A host of the same domain can plant a second one below a path prefix, to make an operator work
+    in the session of another operator. It cannot remove the first one.
+    """
+    name = current_app.session_interface.get_cookie_name(current_app)
+    return len(request.cookies.getlist(name)) > 1
+
+
 class ConsoleCookies(SecureCookieSessionInterface):
     """Read and write the cookie below /console. Other requests have no session.
 
-    Over HTTPS the name has a prefix, so that neither another host of the domain nor a plain HTTP
-    response can set the cookie: `__Host-` when the service is mounted at `/`, `__Secure-` below a
-    path prefix (RFC 6265bis, 4.1.3).
+    Over HTTPS the name has a prefix (RFC 6265bis, 4.1.3). When the service is mounted at `/`, it is
+    `__Host-`: only this host can set the cookie, over HTTPS. Below a path prefix it is `__Secure-`:
+    any host of the domain can, over HTTPS, so `has_two_cookies` is checked.
     """
 
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:

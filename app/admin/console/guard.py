@@ -27,10 +27,19 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.routing import RequestRedirect
 from werkzeug.sansio.utils import host_is_trusted
 
-from app.admin.console.cookies import LANGUAGE, ROOT, TOKEN, ConsoleCookies, is_console, keep_cookie
+from app.admin.console.cookies import (
+    LANGUAGE,
+    ROOT,
+    TOKEN,
+    ConsoleCookies,
+    has_two_cookies,
+    is_console,
+    keep_cookie,
+)
 from app.admin.console.drafts import keep_draft, restored_form
 from app.auth import this_device
 from app.errors import (
+    CookiesAmbiguous,
     CrossSiteForm,
     Failure,
     HostNotAllowed,
@@ -69,12 +78,10 @@ def _guard() -> ResponseReturnValue | None:
     """
     if not is_console():
         return None
-    if not _is_allowed_host():
+    refusal = _find_refusal()
+    if refusal is not None:
         keep_cookie()
-        return error_page(HostNotAllowed())
-    if _is_cross_site_form():
-        keep_cookie()
-        return error_page(CrossSiteForm())
+        return error_page(refusal)
     speak(session.get(LANGUAGE))
     if not _is_open_to_strangers():
         refused = _require_session() or _refuse_unknown_page()
@@ -83,6 +90,15 @@ def _guard() -> ResponseReturnValue | None:
         _allow_large_body()
     csrf.protect()
     return None
+
+
+def _find_refusal() -> Failure | None:
+    """Return why the request is refused before its session is read."""
+    if not _is_allowed_host():
+        return HostNotAllowed()
+    if _is_cross_site_form():
+        return CrossSiteForm()
+    return CookiesAmbiguous() if has_two_cookies() else None
 
 
 def _is_allowed_host() -> bool:
