@@ -220,7 +220,9 @@ def test_removing_codes_needs_a_code_and_ends_the_other_sessions(
         assert find_pending_enrolment(enrolled.operator_id) is None
     assert failure(script("GET", "/me")) == (401, "sign_in_needed")
     assert script.sign_in().status_code == 200
-    assert rows("SELECT action FROM audit_events WHERE action LIKE 'operator.codes%'") == [
+    assert rows(
+        "SELECT action FROM audit_events WHERE action LIKE 'operator.codes%' ORDER BY id"
+    ) == [
         ("operator.codes_on",),
         ("operator.codes_off",),
     ]
