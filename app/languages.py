@@ -12,7 +12,7 @@ from app.catalogue import N_
 
 SPOKEN = ("zh", "en")
 MINUTE, MINUTES = N_("1 minute"), N_("{minutes} minutes")
-Parameters = Mapping[str, timedelta]
+Parameters = Mapping[str, timedelta | str]
 
 
 def init_app(app: Flask) -> None:
@@ -47,7 +47,10 @@ def spoken(sentences: Sequence[str], parameters: Parameters | None = None) -> st
     """Return sentences in the language of this request, with their placeholders replaced."""
     space = "" if str(get_locale()).startswith("zh") else " "
     text = space.join(gettext(sentence) for sentence in sentences)
-    values = {name: _minutes(duration) for name, duration in (parameters or {}).items()}
+    values = {
+        name: _minutes(value) if isinstance(value, timedelta) else value
+        for name, value in (parameters or {}).items()
+    }
     return text.format(**values) if values else text
 
 

@@ -34,6 +34,39 @@ def repacked(content: bytes, compression: int = ZIP_DEFLATED, **parts: bytes | N
     return packed.getvalue()
 
 
+def rewritten(content: bytes, part: str, old: bytes, new: bytes) -> bytes:
+    """Replace bytes in a part of an XLSX file, which must have them."""
+    packed = BytesIO()
+    with ZipFile(BytesIO(content)) as given, ZipFile(packed, "w", ZIP_DEFLATED) as made:
+        assert old in given.read(part)
+        for name in given.namelist():
+            raw = given.read(name)
+            made.writestr(name, raw.replace(old, new) if name == part else raw)
+    return packed.getvalue()
+
+
+STRICT = {
+    b"http://schemas.openxmlformats.org/spreadsheetml/2006/main": (
+        b"http://purl.oclc.org/ooxml/spreadsheetml/main"
+    ),
+    b"http://schemas.openxmlformats.org/officeDocument/2006/relationships": (
+        b"http://purl.oclc.org/ooxml/officeDocument/relationships"
+    ),
+}
+
+
+def strict(content: bytes) -> bytes:
+    """Turn an XLSX file into Strict OOXML, as Excel saves it on request."""
+    packed = BytesIO()
+    with ZipFile(BytesIO(content)) as given, ZipFile(packed, "w", ZIP_DEFLATED) as made:
+        for name in given.namelist():
+            raw = given.read(name)
+            for transitional, other in STRICT.items():
+                raw = raw.replace(transitional, other)
+            made.writestr(name, raw)
+    return packed.getvalue()
+
+
 def sheet_of(rows: str, before: str = "") -> bytes:
     """Write the XML of a worksheet."""
     namespace = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"

@@ -13,6 +13,7 @@ from app.services.counts import today
 from app.services.people_files import LARGEST_FILE
 from tests.cast import Client, Person, Reader, enter_user, failure
 from tests.operators import Script, signed_in
+from tests.passwords import GOOD_PASSWORD
 from tests.people import AtOnce, csv_of, xlsx_of
 
 ACME = "/tenants/acme"
@@ -28,6 +29,59 @@ def ann(app: Flask) -> Script:
 def send(script: Script, content: bytes) -> TestResponse:
     """Send a file."""
     return script("POST", f"{ACME}/imports", data=content, content_type="text/csv")
+
+
+def test_a_preview_tells_a_script_what_would_be_stored(ann: Script) -> None:
+    header = ("account", "mobile", "nickname", "password", "status", "remark")
+    people = [(f"Person{n}", f"139{n:08}", "", GOOD_PASSWORD, "", "x") for n in range(2, 32)]
+    people[1] = ("person3", "", "Carol", "", "", "")
+    answer = send(ann, csv_of(header, *people))
+    preview = answer.json
+    assert [one["row"] for one in preview["sample"]] == [*range(2, 12), 31]
+    assert preview["sample"][:2] == [
+        {
+            "row": 2,
+            "account": "person2",
+            "phone": "+8613900000002",
+            "nickname": None,
+            "password": "set",
+        },
+        {"row": 3, "account": "person3", "phone": None, "nickname": "Carol", "password": None},
+    ]
+    assert preview["ignored_columns"] == ["status", "remark"]
+    assert (preview["skipped"], preview["imported_at"], preview["imported_by"]) == (0, None, None)
+    assert GOOD_PASSWORD not in answer.text
+
+
+def test_a_file_that_was_imported_is_refused_with_when_and_by_whom(
+    ann: Script, rows: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(people_import, "Thread", AtOnce)
+    path = f"{ACME}/imports/{send(ann, csv_of(*GOOD)).json['import_id']}"
+    ann("POST", f"{path}/confirmation")
+    rows("UPDATE people_imports SET imported_at = '2026-01-02 03:04:05+00'")
+    refused = send(ann, csv_of(*GOOD))
+    assert failure(refused) == (409, "people_file_imported")
+    assert refused.json["detail"] == (
+        "This file was already imported on 2026-01-02 03:04 UTC by ann@acme.example; "
+        "upload a file with other users."
+    )
+    told = {"imported_at": "2026-01-02T03:04:05+00:00", "imported_by": "ann@acme.example"}
+    assert refused.json["errors"] == told
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"\x89PNG\r\n\x1a\n\0", "people_file_not_spreadsheet"),
+        ("帳號,手機\nu1,王小明".encode("cp950"), "people_file_big5"),
+        (b"nickname\nx", "people_columns_wrong"),
+    ],
+)
+def test_a_file_that_is_no_file_of_users_has_its_own_code(
+    ann: Script, content: bytes, code: str
+) -> None:
+    assert failure(send(ann, content)) == (422, code)
 
 
 @pytest.mark.parametrize("make", [csv_of, xlsx_of])

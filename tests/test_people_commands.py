@@ -8,6 +8,7 @@ from flask import Flask
 
 from app.services.people_files import LARGEST_FILE
 from tests.cast import Reader, enter_user
+from tests.passwords import GOOD_PASSWORD
 from tests.people import csv_of, xlsx_of
 
 HEADER = ("账号", "手机号", "昵称")
@@ -32,7 +33,10 @@ def test_people_are_not_imported(app: Flask, rows: Reader, path: Path, content: 
     path.write_bytes(content)
 
     dry = run(app, "import", str(path), "--tenant", "acme", "--dry-run")
-    assert (dry.exit_code, dry.output) == (0, "1 people can be imported. 可导入 1 人。\n")
+    shown = ["row 行", "account 账号", "phone 手机号", "nickname 昵称", "password 密码"]
+    told = ["1 people can be imported. 可导入 1 人。", "\t".join(shown)]
+    told.append("2\talice\t+8613800138001\t小花 🌸\t-")
+    assert (dry.exit_code, dry.output.splitlines()) == (0, told)
     assert (rows.count("users"), rows.count("people_imports")) == (0, 0)
 
     done = run(app, "import", str(path), "--tenant", "acme")
@@ -43,8 +47,10 @@ def test_people_are_not_imported(app: Flask, rows: Reader, path: Path, content: 
 
     again = run(app, "import", str(path), "--tenant", "acme")
     assert again.exit_code == 1
-    assert "This file was imported before, at 20" in again.output
-    assert "2\taccount\taccount_taken\tA user has this account already. 该账号已有" in again.output
+    (line,) = again.output.splitlines()
+    assert line.startswith("Error: people_file_imported: This file was already imported on 20")
+    assert "UTC by flask users import; upload" in line
+    assert "由 flask users import 导入，请上传包含其他用户的文件。" in line
     assert rows.count("users") == 1
 
 
@@ -66,9 +72,22 @@ def test_a_bad_row_is_not_named_to_operators(app: Flask, rows: Reader, path: Pat
     assert rows.count("users") == 0
 
 
+def test_a_dry_run_shows_what_would_be_stored_but_no_password(app: Flask, path: Path) -> None:
+    header = ("*账号", "手机号码", "昵称", "密码", "备注")
+    people = [(f"Person{n}", f"139{n:08}", "", GOOD_PASSWORD, "x") for n in range(2, 32)]
+    path.write_bytes(csv_of(header, *people))
+    lines = run(app, "import", str(path), "--tenant", "acme", "--dry-run").output.splitlines()
+    assert lines[0] == "Ignored columns: 备注. 已忽略的列：备注。"
+    assert lines[3] == "2\tperson2\t+8613900000002\t-\tset"
+    assert [line.partition("\t")[0] for line in lines[3:]] == [*map(str, range(2, 12)), "31"]
+    assert GOOD_PASSWORD not in "".join(lines)
+
+
 @pytest.mark.parametrize(
     ("content", "code"),
     [
+        (b"\x89PNG\r\n\x1a\n", "people_file_not_spreadsheet"),
+        ("帳號\n王小明".encode("cp950"), "people_file_big5"),
         (b"", "people_file_empty"),
         (b"name\nx", "people_columns_wrong: name"),
         (b"PK\x03\x04", "people_file_unreadable"),

@@ -58,7 +58,8 @@ def test_a_row_is_called_by_another_number_than_excel_shows() -> None:
 @pytest.mark.parametrize(
     ("header", "told"),
     [
-        ("account,telephone", {"unknown": ["telephone"], "twice": []}),
+        ("nickname,email", {"unknown": ["email"], "twice": []}),
+        ("phone,手机,电话", {"unknown": [], "twice": ["phone"]}),
         ("account,账号,phone", {"unknown": [], "twice": ["account"]}),
         ("nickname,password", {"unknown": [], "twice": []}),
         ("alice,13800138001", {"unknown": ["alice", "13800138001"], "twice": []}),
@@ -89,6 +90,7 @@ def test_an_empty_file_is_imported(content: bytes) -> None:
         XLSX.replace(b"PK\x01\x02", b"PK\x01\x03"),
         repacked(XLSX, workbook=None),
         repacked(XLSX, Content_Types=None),
+        repacked(XLSX, sheet1=None),
         repacked(XLSX, sheet1=b"<worksheet"),
         repacked(XLSX, sheet1=sheet_of('<row r="x"><c r="A1"><v>1</v></c></row>')),
         repacked(XLSX, sheet1=sheet_of('<row><c t="s"><v>99999</v></c></row>')),
@@ -101,9 +103,12 @@ def test_a_file_that_cannot_be_read_is_an_accident(content: bytes) -> None:
 
 def test_cells_beside_the_columns_are_lost_silently() -> None:
     (row,) = read_people(b"account,nickname\nalice,Li, Alice,,\n").people
-    assert row.unread == ("",)
-    (row,) = read_people(xlsx_of(["account", None, "phone"], ["a", "lost", 13800138001])).people
-    assert (row.unread, row.phone) == (("",), "13800138001")
+    assert row.damaged == (("", "cell_outside_columns"),)
+    for lost in ("lost", True, 1.5):
+        content = xlsx_of(["account", None, "phone"], ["a", lost, 13800138001])
+        (row,) = read_people(content).people
+        assert row.damaged == (("", "cell_outside_columns"),)
+        assert row.phone == "13800138001"
 
 
 # What Excel makes of things
@@ -123,9 +128,9 @@ def test_texts_in_a_table_are_not_found() -> None:
     ]
 
 
-def test_numbers_that_excel_made_of_texts_are_misread() -> None:
-    content = xlsx_of(HEADER, [10001, 13800138001.0, 7], [1.5, 1.3800138e10, True])
-    assert read(content) == [(2, "10001", "13800138001", "7"), (3, "1.5", "13800138000", "True")]
+def test_whole_numbers_are_read_like_texts() -> None:
+    content = xlsx_of(HEADER, [10001, 13800138001.0, 7])
+    assert read(content) == [(2, "10001", "13800138001", "7")]
 
 
 def test_a_text_that_was_kept_from_excel_is_taken_with_its_wrapping() -> None:
@@ -141,7 +146,8 @@ def test_a_password_is_changed() -> None:
 def test_a_date_or_an_error_is_taken_for_a_text() -> None:
     content = xlsx_of(HEADER, [datetime(2024, 1, 2), "13800138001", "#N/A"])  # noqa: DTZ001
     (row,) = read_people(content).people
-    assert row == PersonRow(2, phone="13800138001", unread=("account", "nickname"))
+    unreadable = (("account", "cell_unreadable"), ("nickname", "cell_unreadable"))
+    assert row == PersonRow(2, phone="13800138001", damaged=unreadable)
 
 
 def test_a_formula_is_evaluated_or_imported() -> None:
@@ -188,7 +194,7 @@ def test_a_cell_is_quoted_in_the_log(recwarn: pytest.WarningsRecorder) -> None:
     book.active["A2"].number_format = "yyyy-mm-dd"
     book.save(content)
     (row,) = read_people(content.getvalue()).people
-    assert (row.unread, len(recwarn)) == (("phone",), 0)
+    assert (row.damaged, len(recwarn)) == ((("phone", "cell_unreadable"),), 0)
     with pytest.warns(UserWarning, match="told again"):
         warnings.warn("warnings are told again", UserWarning, stacklevel=1)
 
@@ -277,3 +283,106 @@ def test_a_person_is_printed() -> None:
     people = read_people(b"account,phone,nickname,password\nalice,13800138001,Al,secret-word\n")
     for secret in ("alice", "13800138001", "secret-word", people.digest):
         assert secret not in repr(people)
+
+
+# Headers
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "*账号,手机号码,昵称",
+        "账号*,电话,昵称",
+        "＊账号,手机,昵称",
+        "Account name, Phone number ,Nickname",
+        "LOGIN_NAME,mobile,nick",
+        "username,Mobile-Phone,nickname",
+        "登录账号,联系电话,昵称（选填）",
+        "用户名：,手机号 (必填),昵称",
+        "ａｃｃｏｕｎｔ,ｍｏｂｉｌｅ,昵称",
+        "\ufeffaccount,\u200bphone,nickname\u00a0",
+        "帳號,手機號碼,暱稱",
+    ],
+)
+def test_other_spellings_of_a_header_are_understood(header: str) -> None:
+    for content in (f"{header}\n{','.join(ALICE)}\n".encode(), xlsx_of(header.split(","), ALICE)):
+        file = read_people(content)
+        assert (file.columns, file.ignored) == (("account", "phone", "nickname"), ())
+        (row,) = file.people
+        assert row == PersonRow(2, *ALICE)
+
+
+def test_columns_that_an_import_does_not_read_are_named() -> None:
+    header = ("id", "account", "状态", "created_at", "", "备注 \x07", "x" * 100)
+    file = read_people(csv_of(header, ("7", "alice", "active", "2026-01-02", "", "=1", "#N/A")))
+    assert file.ignored == ("id", "状态", "created_at", "备注 \x07", "x" * 64)
+    assert file.people == [PersonRow(2, account="alice")]
+
+
+def test_only_so_many_ignored_columns_are_named() -> None:
+    names = [f"column{number}" for number in range(10_000)]
+    assert read_people(csv_of(["phone", *names], ["13800138001"])).ignored == tuple(names[:50])
+    with pytest.raises(PeopleColumnsWrong) as refused:
+        read_people(csv_of(names, ["x"]))
+    assert refused.value.errors == {"columns": {"unknown": names[:50], "twice": []}}
+
+
+def test_a_header_that_is_a_date_or_an_error_is_ignored() -> None:
+    content = xlsx_of(["account", datetime(2024, 1, 2), "#N/A", 7], ["alice", 1, 2, 3])  # noqa: DTZ001
+    file = read_people(content)
+    assert file.ignored == ("?", "?", "7")
+    assert file.people == [PersonRow(2, account="alice")]
+
+
+# The first line that names the delimiter
+
+
+@pytest.mark.parametrize(
+    ("first", "delimiter"),
+    [
+        ("sep=;\r\n", ";"),
+        ("SEP=;\n", ";"),
+        ('"sep=;"\r\n', ";"),
+        ("sep=;;;\r\n", ";"),
+        ("sep=,\r\n", ","),
+        ("sep=\t\r\n", "\t"),
+        ("sep=|\r\n", "|"),
+        ("\ufeff\ufeffsep=;\r\n", ";"),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "utf-16"])
+def test_a_line_that_names_the_delimiter_is_heeded(
+    first: str, delimiter: str, encoding: str
+) -> None:
+    rows = csv_of(HEADER, ALICE, delimiter=delimiter, encoding="utf-8").decode()
+    # Excel does not count the line, so neither do the numbers of rows.
+    assert read((first + rows).encode(encoding)) == [(2, *ALICE)]
+
+
+def test_the_named_delimiter_wins_over_those_in_the_header() -> None:
+    content = b"sep=;\naccount;nickname, the, short, one\nalice;Al,ice\n"
+    file = read_people(content)
+    assert file.ignored == ("nickname, the, short, one",)
+    assert file.people == [PersonRow(2, account="alice")]
+
+
+def test_an_error_behind_that_line_names_the_line_of_the_file() -> None:
+    with pytest.raises(PeopleFileUnreadable) as refused:
+        read_people(b'sep=;\naccount\na\n"never closed\n')
+    assert refused.value.about == "line 4"
+
+
+@pytest.mark.parametrize("content", [b"sep=;", b"sep=;\n", b"sep=\naccount\n", b"sep=ab\na\n"])
+def test_that_line_alone_is_no_file_of_users(content: bytes) -> None:
+    with pytest.raises((PeopleFileEmpty, PeopleColumnsWrong)):
+        read_people(content)
+
+
+def test_characters_that_xlsx_spells_as_codes_are_read() -> None:
+    (row,) = read_people(xlsx_of(["account", "nickname"], ["_x005F_x0041_", "a_x000D_\nb"])).people
+    assert (row.account, row.nickname) == ("_x0041_", "a b")
+
+
+def test_a_nickname_is_one_line() -> None:
+    (row,) = read_people(b'account,nickname\nalice,"two\r\nlines\tand more"\n').people
+    assert row.nickname == "two lines and more"

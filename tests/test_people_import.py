@@ -11,7 +11,13 @@ from flask import Flask
 from sqlalchemy.exc import OperationalError
 
 from app.clock import now
-from app.errors import ImportConfirmed, ImportUnknown, PeoplePasswordsTooMany, PeopleRefused
+from app.errors import (
+    ImportConfirmed,
+    ImportUnknown,
+    PeopleFileImported,
+    PeoplePasswordsTooMany,
+    PeopleRefused,
+)
 from app.services import audit, people_import, people_previews
 from app.services.people_checks import MOST_PASSWORDS
 from app.services.people_files import PeopleFile, read_people
@@ -19,6 +25,7 @@ from app.services.people_import import Progress, confirm_import, import_people, 
 from app.services.people_previews import Preview, check_people, preview_import
 from app.services.tenants import tenant_id_of
 from tests.cast import GLOBEX_LIFE, Client, Person, Reader, enter_user, statements_sent
+from tests.console.desk import add_operator
 from tests.passwords import GOOD_PASSWORD
 from tests.people import csv_of, xlsx_of
 from tests.test_concurrency import at_once
@@ -154,13 +161,67 @@ def test_a_double_click_imports_twice(acme: UUID, rows: Reader) -> None:
     assert rows.count("users") == 3
 
 
-def test_the_same_file_is_imported_again_or_nobody_says_why_not(acme: UUID, rows: Reader) -> None:
+def test_the_same_file_is_refused_with_when_and_by_whom(
+    app: Flask, acme: UUID, rows: Reader
+) -> None:
+    email = add_operator(app, "ann@acme.example")
+    ((operator_id,),) = rows("SELECT id FROM operators WHERE email = :email", email=email)
+    import_people(audit.Actor("operator", operator_id), acme, people(3))
+    rows("UPDATE people_imports SET imported_at = '2026-01-02 03:04:05+00'")
+    for act in (
+        lambda: preview_import(BERT, acme, people(3)),
+        lambda: check_people(acme, people(3)),
+    ):
+        with pytest.raises(PeopleFileImported) as refused:
+            act()
+        told = {"imported_at": "2026-01-02T03:04:05+00:00", "imported_by": "ann@acme.example"}
+        assert refused.value.errors == told
+        assert refused.value.en.format(**refused.value.values).startswith(
+            "This file was already imported on 2026-01-02 03:04 UTC by ann@acme.example; "
+        )
+    with pytest.raises(PeopleFileImported):
+        import_people(BERT, acme, people(3))
+    assert preview_import(BERT, acme, people(4)).imported_at is None
+    assert rows.count("users") == 3
+
+
+def test_a_file_that_a_command_imported_is_refused_with_the_command(acme: UUID) -> None:
+    import_people(audit.OPERATOR, acme, people(3))
+    with pytest.raises(PeopleFileImported) as refused:
+        preview_import(BERT, acme, people(3))
+    assert refused.value.errors is not None
+    assert refused.value.errors["imported_by"] is None
+    assert " by flask users import; " in refused.value.en.format(**refused.value.values)
+
+
+def test_the_same_file_is_imported_again_after_its_users_have_gone(
+    acme: UUID, rows: Reader
+) -> None:
     import_people(ANNA, acme, people(3))
+    rows("DELETE FROM phones")
+    rows("DELETE FROM users")
     again = preview_import(BERT, acme, people(3))
     assert again.imported_at is not None
-    assert (again.good, again.import_id) == (0, None)
-    assert {one.code for one in again.bad} == {"account_taken", "phone_taken"}
-    assert preview_import(BERT, acme, people(4)).imported_at is None
+    assert again.imported_by == str(ANNA.id)
+    assert again.import_id is not None
+    assert confirm_import(BERT, acme, again.import_id).people == 3
+
+
+def test_a_preview_shows_the_first_ten_good_rows_and_the_last_without_passwords(
+    acme: UUID,
+) -> None:
+    header = (*HEADER, "password")
+    rows = [(f"Person{n}", f"139 {n:08}", f"第 {n} 人", GOOD_PASSWORD) for n in range(2, 32)]
+    rows[3] = ("a" * 65, "", "", "")
+    preview = check_people(acme, read_people(csv_of(header, *rows)))
+    assert [one.row for one in preview.sample] == [2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 31]
+    first = preview.sample[0]
+    shown = (first.account, first.phone, first.nickname, first.has_password)
+    assert shown == ("person2", "+8613900000002", "第 2 人", True)
+    assert GOOD_PASSWORD not in repr([getattr(first, name) for name in first.__slots__])
+    for count in (1, 10, 11):
+        sample = check_people(acme, people(count)).sample
+        assert [one.row for one in sample] == [*range(2, count + 2)]
 
 
 def test_a_second_preview_leaves_the_first_lying_about(acme: UUID, rows: Reader) -> None:

@@ -9,10 +9,11 @@ from flask.cli import with_appcontext
 from app.cli.terminal import a_slug, failures_told, show
 from app.languages import in_both_languages
 from app.services import audit
+from app.services.people_columns import shown_names
 from app.services.people_export import Wanted, export_people
 from app.services.people_files import LARGEST_FILE, read_people
 from app.services.people_import import confirm_import
-from app.services.people_previews import Preview, check_people, preview_import
+from app.services.people_previews import COMMAND, Preview, check_people, preview_import
 from app.services.tenants import tenant_id_of
 
 
@@ -26,7 +27,8 @@ def import_(file: BinaryIO, tenant: str, dry_run: bool) -> None:
     """Import people from CSV or XLSX, all or nobody. 从 CSV 或 XLSX 导入用户，要么全部要么不导入。
 
     The first row names the columns: account, phone, nickname, password; 账号、手机号、昵称、密码。
-    Each bad row is named, with column and reason; exit code 1 if there is one.
+    Each bad row is named, with column and reason; exit code 1 if there is one. With --dry-run, the
+    first ten rows and the last are shown as they would be stored. 试运行时显示前十行和最后一行。
     """
     tenant_id = tenant_id_of(tenant)
     people = read_people(file.read(LARGEST_FILE + 1))
@@ -34,9 +36,11 @@ def import_(file: BinaryIO, tenant: str, dry_run: bool) -> None:
         preview = check_people(tenant_id, people)
     else:
         preview = preview_import(audit.OPERATOR, tenant_id, people)
+    _show_notes(preview)
     _tell_bad(preview)
     if preview.import_id is None:
         show(f"{preview.good} people can be imported. 可导入 {preview.good} 人。")
+        _show_sample(preview)
         return
     with click.progressbar(
         length=preview.rows, label=tenant, file=sys.stderr, hidden=not sys.stderr.isatty()
@@ -47,10 +51,31 @@ def import_(file: BinaryIO, tenant: str, dry_run: bool) -> None:
     show(f"Imported {done.people} people. 已导入 {done.people} 人。")
 
 
-def _tell_bad(preview: Preview) -> None:
+def _show_notes(preview: Preview) -> None:
     if preview.imported_at is not None:
         when = preview.imported_at.isoformat(timespec="seconds")
-        show(f"This file was imported before, at {when}. 此文件已于 {when} 导入过。")
+        who = preview.imported_by or COMMAND
+        show(f"This file was imported at {when} by {who}. 该文件已于 {when} 由 {who} 导入。")
+    if preview.ignored:
+        names = shown_names(preview.ignored)
+        show(f"Ignored columns: {names}. 已忽略的列：{names}。")
+    if preview.skipped:
+        count = preview.skipped
+        show(
+            f"{count} rows without account and phone are skipped. "
+            f"已跳过 {count} 行既无账号也无手机号的数据。"
+        )
+
+
+def _show_sample(preview: Preview) -> None:
+    """Show the first rows and the last as they would be stored."""
+    show("row 行", "account 账号", "phone 手机号", "nickname 昵称", "password 密码")
+    for one in preview.sample:
+        password = "set" if one.has_password else "-"
+        show(one.row, one.account or "-", one.phone or "-", one.nickname or "-", password)
+
+
+def _tell_bad(preview: Preview) -> None:
     for bad in preview.bad:
         advice = bad.fill(in_both_languages(*bad.sentences))
         show(bad.row, bad.column or "-", bad.code, advice)

@@ -2,7 +2,8 @@
 
 A failure's `cause` is for the log only, and `about` names a thing to operators. `en` is for people
 and says what to do next; `hints` are sentences that follow it. All of them are msgids of Chinese
-texts in translations/zh/LC_MESSAGES/messages.po. `{wait}` stands for `parameters["wait"]`.
+texts in translations/zh/LC_MESSAGES/messages.po. `{wait}` stands for `parameters["wait"]`, and any
+other placeholder for one of `values`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ class Failure(Exception):
         retry_after: int | None = None,
         about: str = "",
         hints: Sequence[str] = (),
+        values: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(cause or self.code)
         self.cause = cause or about
@@ -34,6 +36,7 @@ class Failure(Exception):
         self.errors = errors
         self.retry_after = retry_after
         self.hints = hints
+        self.values = values or {}
 
     @property
     def sentences(self) -> Sequence[str]:
@@ -41,9 +44,9 @@ class Failure(Exception):
         return (self.en, *self.hints)
 
     @property
-    def parameters(self) -> Mapping[str, timedelta]:
+    def parameters(self) -> Mapping[str, timedelta | str]:
         """Return the values of the placeholders in the message."""
-        return {"wait": timedelta(seconds=self.retry_after or 0)}
+        return {"wait": timedelta(seconds=self.retry_after or 0), **self.values}
 
     def __init_subclass__(cls, *, code: str, status: int, en: str) -> None:
         cls.code, cls.status, cls.en = code, status, en

@@ -14,14 +14,47 @@ class BadCellResponse(Response):
     advice = fields.String(metadata={"description": "Chinese or English, by Accept-Language"})
 
 
+class PreviewRowResponse(Response):
+    """A row as it would be stored."""
+
+    row = fields.Integer()
+    account = fields.String(allow_none=True)
+    phone = fields.String(allow_none=True, metadata={"description": "E.164"})
+    nickname = fields.String(allow_none=True)
+    password = fields.Function(
+        lambda row: "set" if row.has_password else None,
+        metadata={"type": "string", "nullable": True, "description": "`set`, or null without one"},
+    )
+
+
 class PreviewResponse(Response):
     """What confirming would do; without an import_id there is nothing to confirm."""
 
     rows = fields.Integer()
     good = fields.Integer()
     bad = fields.List(fields.Nested(BadCellResponse))
+    sample = fields.List(
+        fields.Nested(PreviewRowResponse),
+        metadata={"description": "The first ten and the last of the good rows"},
+    )
+    ignored_columns = fields.List(
+        fields.String(),
+        attribute="ignored",
+        metadata={"description": "Headers of columns that an import does not read"},
+    )
+    skipped = fields.Integer(
+        metadata={"description": "Users of an export who have neither account nor phone"}
+    )
     imported_at = fields.AwareDateTime(
-        allow_none=True, metadata={"description": "When this very file was imported before"}
+        allow_none=True,
+        metadata={
+            "description": "When this very file was imported before. Its users are gone; while "
+            "there are any, the answer is 409 `people_file_imported`"
+        },
+    )
+    imported_by = fields.String(
+        allow_none=True,
+        metadata={"description": "The operator's e-mail address; null for a command"},
     )
     import_id = fields.UUID(allow_none=True)
 

@@ -1,4 +1,7 @@
-"""Taking the people of a tenant out as CSV, not before it is written down who took what."""
+"""Export of a tenant's users as CSV, recorded in the audit log before the first byte leaves.
+
+The columns and their texts are those that an import reads (people_columns.py).
+"""
 
 import csv
 from codecs import BOM_UTF8
@@ -11,13 +14,13 @@ from sqlalchemy import ColumnElement, false, func, or_, select
 
 from app.models import Phone, User
 from app.services import audit
+from app.services.people_columns import EXPORTED_COLUMNS
 from app.services.phone_numbers import masked
-from app.services.spreadsheet_cells import defused
+from app.services.spreadsheet_escapes import escaped
 from app.services.transactions import transaction
 from app.services.users import account_name
 from app.text_cleaning import clean_name
 
-COLUMNS = ("account", "phone", "nickname", "status", "created_at", "last_login_at")
 BATCH = 1_000
 
 
@@ -42,7 +45,8 @@ def export_people(actor: audit.Actor, tenant_id: UUID, wanted: Wanted) -> Iterat
         last = db.scalar(select(User.id).where(*whom).order_by(User.id.desc()).limit(1))
         # Not the search text: it may name a person, and the trail outlives them.
         filtered = "yes" if wanted.query else "no"
-        details = {"people": count, "columns": ",".join(COLUMNS), "filtered": filtered}
+        columns = ",".join(EXPORTED_COLUMNS)
+        details = {"people": count, "columns": columns, "filtered": filtered}
         details |= {"status": wanted.status or "", "full_phones": wanted.full_phones}
         audit.record(db, tenant_id, actor, "users.exported", tenant_id, **details)
     # Nobody who comes later is taken without being counted.
@@ -96,10 +100,10 @@ def _cells(user: User, phone: Phone | None, full_phones: bool) -> Sequence[str]:
 
 def _header() -> bytes:
     """Begin with the mark by which Excel knows UTF-8."""
-    return BOM_UTF8 + _csv([COLUMNS])
+    return BOM_UTF8 + _csv([EXPORTED_COLUMNS])
 
 
 def _csv(rows: Sequence[Sequence[str]]) -> bytes:
     text = StringIO()
-    csv.writer(text).writerows([defused(cell) for cell in row] for row in rows)
+    csv.writer(text).writerows([escaped(cell) for cell in row] for row in rows)
     return text.getvalue().encode()

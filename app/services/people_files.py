@@ -1,46 +1,35 @@
-"""Files of people, CSV or XLSX, read into rows; nothing here knows a tenant or a database."""
+"""Files of users, CSV or XLSX, read into rows; nothing here knows a tenant or a database."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from app.errors import (
-    PeopleColumnsWrong,
-    PeopleFileEmpty,
-    PeopleFileTooLarge,
-    PeopleFileUnreadable,
-)
+from app.errors import PeopleFileEmpty, PeopleFileTooLarge, PeopleFileUnreadable
+from app.services.calamine_rows import calamine_rows
 from app.services.csv_rows import csv_rows
-from app.services.spreadsheet_cells import CellUnreadable, cell_text, unwrapped
+from app.services.people_columns import COLUMNS, Header, read_header
+from app.services.spreadsheet_cells import Cell, DamagedCell, Row, csv_cell, entered_text
 from app.services.threads import on_a_thread
-from app.services.xlsx_rows import xlsx_rows
+from app.services.xlsx_rows import OpenpyxlFailed, xlsx_rows
 
 LARGEST_FILE = 5 * 1024 * 1024
 MOST_PEOPLE = 20_000
 
-COLUMNS = ("account", "phone", "nickname", "password")
-HEADERS = {
-    "account": "account",
-    "账号": "account",
-    "帐号": "account",
-    "phone": "phone",
-    "手机号": "phone",
-    "nickname": "nickname",
-    "昵称": "nickname",
-    "password": "password",
-    "密码": "password",
-}
 XLSX_BEGINS = b"PK\x03\x04"
 # An XLSX with a password, and the XLS of long ago.
 OLE_BEGINS = b"\xd0\xcf\x11\xe0"
+LINE_BREAKS = re.compile(r"[\t\r\n]+")
+
+CellReader = Callable[[Cell], Cell]
 
 
 @dataclass(frozen=True, slots=True)
 class PersonRow:
-    """What a row says, as it was entered. `number` is what Excel shows beside the row.
+    """The texts of a row, as they were entered. `number` is what Excel shows beside the row.
 
-    `unread` names the columns whose cell holds something that is no text, or "" for a cell in
-    no column.
+    `damaged` has column and code of each cell that is no text; the column is "" for a cell in a
+    column without a header.
     """
 
     number: int
@@ -48,12 +37,15 @@ class PersonRow:
     phone: str = field(default="", repr=False)
     nickname: str = field(default="", repr=False)
     password: str = field(default="", repr=False)
-    unread: tuple[str, ...] = ()
+    damaged: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PeopleFile:
-    """The people of a file, which columns it has, and its SHA-256 to know it again by.
+    """The rows of a file, which columns it has, and its SHA-256 to recognise it by.
+
+    `ignored` are the headers of columns that are not read. `skipped` counts the users of an export
+    who have neither account nor phone, so that an import could not find them again.
 
     The digest tells who is in a file of one phone number, so it is kept only hashed with a key.
     """
@@ -61,86 +53,111 @@ class PeopleFile:
     people: Sequence[PersonRow]
     columns: tuple[str, ...]
     digest: str = field(repr=False)
+    ignored: tuple[str, ...] = ()
+    skipped: int = 0
 
 
 def read_people(content: bytes) -> PeopleFile:
-    """Read a file; what is wrong with single rows is not said here, but by the check of people.
+    """Read a file. What is wrong with single rows is left to app/services/people_checks.py.
 
-    Raises PeopleFileTooLarge, PeopleFileUnreadable, PeopleColumnsWrong or PeopleFileEmpty.
+    Raises PeopleFileTooLarge, PeopleFileNotSpreadsheet, PeopleFileBig5, PeopleFileUnreadable,
+    PeopleFileBusy, PeopleColumnsWrong or PeopleFileEmpty.
     """
     if len(content) > LARGEST_FILE:
         raise PeopleFileTooLarge
-    return on_a_thread(_read, content)
-
-
-def _read(content: bytes) -> PeopleFile:
-    rows = enumerate(_rows(content), start=1)
-    header = next((row for row in rows if _is_filled(row[1])), None)
-    if header is None:
-        raise PeopleFileEmpty
-    columns = _columns(header[1])
-    people = _people(rows, columns)
-    if not people:
-        raise PeopleFileEmpty
     digest = hashlib.sha256(content).hexdigest()
-    return PeopleFile(people, tuple(filter(None, columns)), digest)
+    try:
+        return on_a_thread(_read, content, digest)
+    except OpenpyxlFailed as failed:
+        return on_a_thread(_read_table, calamine_rows(failed.package), _as_it_is, digest)
 
 
-def _rows(content: bytes) -> Iterator[Sequence[object]]:
+def _read(content: bytes, digest: str) -> PeopleFile:
     if content.startswith(OLE_BEGINS):
         raise PeopleFileUnreadable("XLS, or with a password")
     if content.startswith(XLSX_BEGINS):
-        return xlsx_rows(content)
-    return csv_rows(content)
+        return _read_table(xlsx_rows(content), _as_it_is, digest)
+    return _read_table(csv_rows(content), _csv_cell, digest)
 
 
-def _columns(header: Sequence[object]) -> Sequence[str]:
-    """Say which column each cell of a row is in; "" where the header is empty."""
-    named = [str(cell or "").strip() for cell in header]
-    unknown = [name for name in named if name and name.lower() not in HEADERS]
-    columns = [HEADERS.get(name.lower(), "") for name in named]
-    present = [column for column in columns if column]
-    twice = sorted({column for column in present if present.count(column) > 1})
-    if unknown or twice or not {"account", "phone"} & set(present):
-        told = {"unknown": [name[:64] for name in unknown], "twice": twice}
-        # Not for the log: without a header, these are the first person's account and number.
-        shown = "".join(char for char in ", ".join(unknown or twice)[:200] if char.isprintable())
-        raise PeopleColumnsWrong("first row", errors={"columns": told}, about=shown)
-    return columns
+def _as_it_is(cell: Cell) -> Cell:
+    return cell
+
+
+def _csv_cell(cell: Cell) -> Cell:
+    return csv_cell(cell) if isinstance(cell, str) else cell
+
+
+def _read_table(table: Iterable[Row], read_cell: CellReader, digest: str) -> PeopleFile:
+    rows = enumerate(table, start=1)
+    first = next((row for row in rows if _is_filled(row[1])), None)
+    if first is None:
+        raise PeopleFileEmpty
+    header = read_header([_header_text(cell) for cell in first[1]])
+    people, skipped = _people(rows, header, read_cell)
+    if not people:
+        raise PeopleFileEmpty
+    return PeopleFile(people, header.present, digest, header.ignored, skipped)
+
+
+def _header_text(cell: Cell) -> str:
+    """Return the text of a header; "?" stands for a date or an error, so the column is ignored."""
+    return "?" if isinstance(cell, DamagedCell) else cell or ""
 
 
 def _people(
-    rows: Iterable[tuple[int, Sequence[object]]], columns: Sequence[str]
-) -> Sequence[PersonRow]:
+    rows: Iterable[tuple[int, Row]], header: Header, read_cell: CellReader
+) -> tuple[Sequence[PersonRow], int]:
+    """Read the rows below the header, and count those of an export that are skipped."""
     people: list[PersonRow] = []
-    size = 0
+    size = skipped = 0
     for number, cells in rows:
         if not _is_filled(cells):
             continue
-        people.append(_person(number, cells, columns))
-        size += sum(len(getattr(people[-1], column)) for column in COLUMNS)
+        person = _person(number, cells, header.columns, read_cell)
+        if header.is_of_export and _is_anonymous(person):
+            skipped += 1
+            continue
+        people.append(person)
+        size += sum(len(getattr(person, column)) for column in COLUMNS)
         if len(people) > MOST_PEOPLE or size > LARGEST_FILE:
             raise PeopleFileTooLarge
-    return people
+    return people, skipped
 
 
-def _person(number: int, cells: Sequence[object], columns: Sequence[str]) -> PersonRow:
-    texts, unread = {}, []
+def _person(
+    number: int, cells: Row, columns: Sequence[str | None], read_cell: CellReader
+) -> PersonRow:
+    texts, damaged = {}, []
     for index, cell in enumerate(cells):
         column = columns[index] if index < len(columns) else ""
-        try:
-            text = cell_text(cell)
-        except CellUnreadable:
-            unread.append(column)
+        if cell is None or column is None:
             continue
-        if column:
-            texts[column] = text if column == "password" else unwrapped(text)
-        elif text.strip():
-            unread.append("")
-    return PersonRow(number, **texts, unread=tuple(dict.fromkeys(unread)))
+        read = read_cell(cell) if column else cell
+        if isinstance(read, DamagedCell):
+            damaged.append((column, read.code if column else "cell_outside_columns"))
+        elif column and read is not None:
+            texts[column] = _text(column, read)
+        elif read and read.strip():
+            damaged.append(("", "cell_outside_columns"))
+    return PersonRow(number, **texts, damaged=tuple(dict.fromkeys(damaged)))
 
 
-def _is_filled(cells: Sequence[object]) -> bool:
+def _text(column: str, text: str) -> str:
+    if column == "password":
+        return text
+    entered = entered_text(text)
+    # Alt+Enter in Excel. Names are shown on one line.
+    return LINE_BREAKS.sub(" ", entered) if column == "nickname" else entered
+
+
+def _is_anonymous(person: PersonRow) -> bool:
+    return not (person.account or person.phone or person.password or person.damaged)
+
+
+def _is_filled(cells: Row) -> bool:
     # Most rows that are not filled have not even a blank; counting is ten times as fast.
     is_there = cells.count(None) < len(cells)
-    return is_there and any(cell is not None and str(cell).strip() for cell in cells)
+    return is_there and any(
+        isinstance(cell, DamagedCell) or (cell is not None and cell.strip()) for cell in cells
+    )

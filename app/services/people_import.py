@@ -63,7 +63,11 @@ class Progress:
 def import_people(
     actor: audit.Actor, tenant_id: UUID, file: PeopleFile, told: Told | None = None
 ) -> Imported:
-    """Import a file at once; raise PeopleRefused, with the bad rows, and then import nobody."""
+    """Import a file without showing a preview.
+
+    Raises PeopleFileImported, PeoplePasswordsTooMany, or PeopleRefused with the bad rows, and then
+    imports nobody.
+    """
     preview = preview_import(actor, tenant_id, file)
     if preview.import_id is None:
         raise _refusal(preview.bad)

@@ -1,21 +1,21 @@
-"""What importing a file of people would do, said before anything is done.
+"""Previews: what importing a file of users would do.
 
 A preview without bad rows is kept encrypted in `people_imports`, for whichever worker confirms it.
 """
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, delete, false, select, update
+from sqlalchemy import ColumnElement, Select, Text, cast, delete, false, func, select, update
 from sqlalchemy.orm import Session
 
 from app.clock import now
-from app.errors import ImportInterrupted
+from app.errors import ImportInterrupted, PeopleFileImported
 from app.keyring import SealBroken, keyring
-from app.models import PeopleImport
+from app.models import Operator, PeopleImport
 from app.models.columns import new_id
 from app.services import audit
 from app.services.people_checks import find_taken, in_order, read_rows
@@ -27,33 +27,57 @@ from app.services.transactions import transaction
 from app.services.users import account_name
 
 PREVIEW_LIFETIME = timedelta(hours=1)
+# Rows that a preview shows, besides the last.
+FIRST_ROWS = 10
+# Who imports a file without signing in.
+COMMAND = "flask users import"
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewRow:
+    """A row as it would be stored, without its password."""
+
+    row: int
+    account: str | None = field(repr=False)
+    phone: str | None = field(repr=False)
+    nickname: str | None = field(repr=False)
+    has_password: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
     """What confirming would do; without an `import_id` there is nothing to confirm.
 
-    `good` counts the rows with nothing wrong. `imported_at` tells when this very file was imported
-    before.
+    `good` counts the rows with nothing wrong, and `sample` has the first ten and the last of them.
+    `imported_at` and `imported_by` tell when and by which operator this very file was imported
+    before; none of its users is there any more. `imported_by` is None for a command.
     """
 
     rows: int
     good: int
     bad: Sequence[BadCell]
+    sample: Sequence[PreviewRow]
     columns: tuple[str, ...]
+    ignored: tuple[str, ...]
+    skipped: int
     imported_at: datetime | None
+    imported_by: str | None
     import_id: UUID | None = None
 
 
 def check_people(tenant_id: UUID, file: PeopleFile) -> Preview:
-    """Say what importing the file would do, and keep nothing; raise PeoplePasswordsTooMany."""
+    """Return what importing the file would do, and keep nothing.
+
+    Raises PeoplePasswordsTooMany or PeopleFileImported.
+    """
     return _check(tenant_id, file)[0]
 
 
 def preview_import(actor: audit.Actor, tenant_id: UUID, file: PeopleFile) -> Preview:
-    """Say what importing the file would do and, if all rows are good, keep it for an hour.
+    """Return what importing the file would do and, if all rows are good, keep it for an hour.
 
-    The actor's earlier previews in the tenant are forgotten. Raises PeoplePasswordsTooMany.
+    The actor's earlier previews in the tenant are deleted. Raises PeoplePasswordsTooMany or
+    PeopleFileImported.
     """
     preview, people = _check(tenant_id, file)
     kept = PeopleImport(
@@ -79,15 +103,51 @@ def _check(tenant_id: UUID, file: PeopleFile) -> tuple[Preview, Sequence[NewPers
     weak = find_weak_passwords(tenant_id, read)
     with transaction() as db:
         taken = find_taken(db, tenant_id, read.people)
-        imported_at = db.scalar(_last_import(tenant_id, _file_index(tenant_id, file)))
+        earlier = db.execute(_last_import(tenant_id, _file_index(tenant_id, file))).one_or_none()
+    imported_at, imported_by = earlier or (None, None)
+    if imported_at and taken:
+        raise _imported_before(imported_at, imported_by)
     bad = in_order([*read.bad, *weak, *taken])
-    good = len(read.people) - len({one.row for one in bad})
-    return Preview(len(read.people), good, bad, file.columns, imported_at), read.people
+    good = _good(read.people, bad)
+    preview = Preview(
+        rows=len(read.people),
+        good=len(good),
+        bad=bad,
+        sample=[_shown(one) for one in [*good[:FIRST_ROWS], *good[FIRST_ROWS:][-1:]]],
+        columns=file.columns,
+        ignored=file.ignored,
+        skipped=file.skipped,
+        imported_at=imported_at,
+        imported_by=imported_by,
+    )
+    return preview, read.people
 
 
-def _last_import(tenant_id: UUID, file_index: bytes) -> Select[datetime | None]:
+def _good(people: Sequence[NewPerson], bad: Sequence[BadCell]) -> Sequence[NewPerson]:
+    bad_rows = {one.row for one in bad}
+    return [one for one in people if one.row not in bad_rows]
+
+
+def _shown(person: NewPerson) -> PreviewRow:
+    phone = person.phone.e164 if person.phone else None
+    has_password = person.password is not None
+    return PreviewRow(person.row, person.account, phone, person.nickname, has_password)
+
+
+def _imported_before(imported_at: datetime, imported_by: str | None) -> PeopleFileImported:
+    when = imported_at.isoformat(timespec="seconds")
+    told = {"imported_at": when, "imported_by": imported_by}
+    values = {"when": f"{imported_at:%Y-%m-%d %H:%M} UTC", "who": imported_by or COMMAND}
+    return PeopleFileImported(errors=told, values=values)
+
+
+def _last_import(tenant_id: UUID, file_index: bytes) -> Select[datetime | None, str | None]:
+    """Select when the file was imported last, and the operator's e-mail address or else id."""
     same = (PeopleImport.tenant_id == tenant_id, PeopleImport.file_index == file_index)
-    done = select(PeopleImport.imported_at).where(*same, PeopleImport.state == "done")
+    who = func.coalesce(Operator.email, cast(PeopleImport.operator_id, Text))
+    rows = select(PeopleImport.imported_at, who).where(*same)
+    by_whom = rows.outerjoin(Operator, Operator.id == PeopleImport.operator_id)
+    done = by_whom.where(PeopleImport.state == "done")
     return done.order_by(PeopleImport.imported_at.desc()).limit(1)
 
 

@@ -1,8 +1,9 @@
-"""What a row of a file must be to become a user, and what is told where it is not.
+"""What a row of a file must be to become a user, and the messages for rows that are not.
 
 The same rules as for logging in and for `users add`; tests/test_people_rows.py holds them together.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from unicodedata import category
@@ -12,7 +13,7 @@ from app.errors import PasswordTooWeak, PhoneInvalid, PhoneNotMobile, PhonePlusM
 from app.services.password_strength import OF_USERS
 from app.services.people_files import PersonRow
 from app.services.phone_numbers import PhoneNumber, phone_number
-from app.services.spreadsheet_cells import DigitsLost, digits_text
+from app.services.spreadsheet_cells import InExponentNotation, phone_text
 from app.services.users import account_name
 from app.text_cleaning import clean_name, has_something_visible, without_invisible
 
@@ -23,15 +24,35 @@ LONGEST = {"account": 64, "nickname": 64, "password": 128}
 REASONS = {
     "cell_outside_columns": N_("There is a cell to the right of the columns that have a header."),
     "cell_unreadable": N_(
-        "Excel has made a date or an error of this cell. Format the column as text, enter it again."
+        "Excel has stored a date or an error here. Format the column as text and enter the value "
+        "again."
+    ),
+    "cell_digits_lost": N_(
+        "Excel has stored a number of more than 15 digits here and has lost its last digits. "
+        "Format the column as text and enter the value again."
+    ),
+    "cell_exponent": N_(
+        "Excel has shortened this number, as in 1.38E+10, so digits may be lost. Format the "
+        "column as text and enter the value again."
+    ),
+    "cell_fraction": N_(
+        "Excel has stored a fraction here. Format the column as text and enter the value again."
+    ),
+    "cell_boolean": N_(
+        "Excel has stored TRUE or FALSE here. Format the column as text and enter the value again."
+    ),
+    "cell_format_unknown": N_(
+        "Excel shows this number in a format that an import cannot read. Format the column as text "
+        "and enter the value again."
     ),
     "nobody_named": N_("There is neither an account nor a phone number in this row."),
     "account_too_long": N_("An account has at most 64 characters."),
     "account_unusable": N_("An account needs characters that can be seen."),
     "account_twice": N_("The account stands in row {row} already."),
     "account_taken": N_("A user has this account already."),
-    "phone_digits_lost": N_(
-        "Excel has shortened this number. Format the column as text and enter it again."
+    "phone_masked": N_(
+        "This phone number is masked. Export the users again with full phone numbers and import "
+        "that file."
     ),
     "phone_twice": N_("The phone number stands in row {row} already."),
     "phone_taken": N_("A user has this phone number already."),
@@ -44,6 +65,10 @@ REASONS = {
 }
 PHONE_REFUSALS = (PhoneInvalid, PhoneNotMobile, PhonePlusMissing)
 REASONS |= {refusal.code: refusal.en for refusal in PHONE_REFUSALS}
+
+
+# A number as our export masks it by default, and as other programs do.
+MASKED_PHONE = re.compile(r"\+?[\d ()-]*[*＊•●×]{2,}[\d ()-]*|\+?[\d ()-]+[xX]{3,}[\d ()-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +111,11 @@ def read_person(row: PersonRow) -> tuple[NewPerson, list[BadCell]]:
     The database could not even be asked for some of those.
     """
     phone, phone_code = _phone(row.phone)
-    wrong = [(column, _unread(column)) for column in row.unread]
+    wrong = [*row.damaged]
     wrong += [("phone", phone_code)] if phone_code else []
     texts = _clean_texts(row)
-    wrong += _wrong_texts(texts)
+    has_account = bool(texts["account"]) or "account" in dict(row.damaged)
+    wrong += _wrong_texts(texts, has_account=has_account)
     if not wrong and not texts["account"] and not row.phone:
         wrong.append(("", "nobody_named"))
     is_wrong = "account" in dict(wrong)
@@ -105,22 +131,18 @@ def _clean_texts(row: PersonRow) -> Mapping[str, str]:
     return {"account": account, "nickname": nickname, "password": row.password}
 
 
-def _unread(column: str) -> str:
-    return "cell_unreadable" if column else "cell_outside_columns"
-
-
 def _phone(text: str) -> tuple[PhoneNumber | None, str]:
     if not text:
         return None, ""
     try:
-        return phone_number(digits_text(text)), ""
-    except DigitsLost:
-        return None, "phone_digits_lost"
+        return phone_number(phone_text(text)), ""
+    except InExponentNotation:
+        return None, "cell_exponent"
     except PHONE_REFUSALS as refusal:
-        return None, refusal.code
+        return None, "phone_masked" if MASKED_PHONE.fullmatch(text) else refusal.code
 
 
-def _wrong_texts(texts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _wrong_texts(texts: Mapping[str, str], *, has_account: bool) -> Iterator[tuple[str, str]]:
     for column, longest in LONGEST.items():
         if len(texts[column]) > longest:
             yield column, f"{column}_too_long"
@@ -128,7 +150,7 @@ def _wrong_texts(texts: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             yield column, f"{column}_unusable"
     if texts["password"] and len(texts["password"]) < OF_USERS.shortest:
         yield "password", "password_too_short"
-    if texts["password"] and not texts["account"]:
+    if texts["password"] and not has_account:
         yield "password", "password_without_account"
 
 

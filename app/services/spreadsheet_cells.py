@@ -1,69 +1,116 @@
-"""Cells of spreadsheets: what Excel makes of a text, and what it may not make of ours."""
+"""Cells of imported spreadsheets: the text as it was entered, or how Excel has damaged it.
+
+Damage codes are stable; app/services/people_rows.py has the message of each.
+"""
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, time, timedelta
+from math import isfinite
+
+from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format
+
+from app.services.number_formats import displayed
+from app.services.spreadsheet_escapes import (
+    ERROR_VALUE,
+    EXPONENT_NOTATION,
+    is_marked,
+    unescaped,
+)
 
 LONGEST_CELL = 256
-# Excel's errors, which it writes where a formula has no value.
-ERRORS = {"#N/A", "#REF!", "#NAME?", "#VALUE!", "#DIV/0!", "#NULL!", "#NUM!"}
-# What makes a formula of a cell; the wide ones where the system is Chinese or Japanese.
-FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]")
-DEFUSED = re.compile(rf"'(?='*{FORMULA.pattern})")
-# How people keep Excel from reading a number: ="13800138000".
+# Excel keeps 15 digits of a number and replaces the others by zeros.
+FIRST_INEXACT = 10**15
+# Date formats of Chinese, Japanese and Korean systems. They have a number but no text.
+EAST_ASIAN_DATES = {*range(27, 37), *range(50, 59)}
+# A text that Excel is kept from changing: ="001234".
 TEXT_FORMULA = re.compile(r'="([^"]*)"')
-SCIENTIFIC = re.compile(r"(?P<whole>\d)(?:\.(?P<digits>\d*))?E\+?(?P<exponent>\d{1,2})", re.I)
 
 
-class CellUnreadable(Exception):
-    """Excel has made something else of the text that somebody entered."""
+@dataclass(frozen=True, slots=True)
+class DamagedCell:
+    """A cell that no longer holds what was entered."""
+
+    code: str
 
 
-class DigitsLost(Exception):
-    """Excel wrote the number so short that its last digits are not there."""
+Cell = str | DamagedCell | None
+Row = Sequence[Cell]
+
+UNREADABLE = DamagedCell("cell_unreadable")
 
 
-def cell_text(value: object) -> str:
-    """Read a cell as the text that somebody entered, cut where it is too long for anything.
+class InExponentNotation(Exception):
+    """The number is written like 1.38E+10, so its last digits may be lost."""
 
-    Raises CellUnreadable for dates and errors.
-    """
+
+def value_cell(value: object, number_format: int | str | None) -> Cell:
+    """Read the value of an XLSX cell. None as its number format means that it is not known."""
     if value is None:
-        return ""
-    if isinstance(value, (date, time, timedelta)) or value in ERRORS:
-        raise CellUnreadable
-    if isinstance(value, float) and value.is_integer() and abs(value) < 10**15:
-        value = int(value)
-    return str(value)[: LONGEST_CELL + 1]
+        return None
+    if isinstance(value, str):
+        return value[: LONGEST_CELL + 1]
+    if isinstance(value, bool):
+        return DamagedCell("cell_boolean")
+    if isinstance(value, int | float):
+        return _number_cell(value, number_format)
+    if isinstance(value, date | time | timedelta):
+        return UNREADABLE
+    return DamagedCell("cell_format_unknown")
 
 
-def unwrapped(text: str) -> str:
-    """Take off what keeps spreadsheets from reading a text as something else, and blanks."""
+def _number_cell(value: float, number_format: int | str | None) -> Cell:
+    if not isfinite(value) or abs(value) >= FIRST_INEXACT:
+        return DamagedCell("cell_digits_lost")
+    if value != int(value):
+        return DamagedCell("cell_fraction")
+    code = _format_code(number_format)
+    if code is not None and is_date_format(code):
+        return UNREADABLE
+    shown = None if code is None else displayed(int(value), code)
+    return DamagedCell("cell_format_unknown") if shown is None else shown[: LONGEST_CELL + 1]
+
+
+def _format_code(number_format: int | str | None) -> str | None:
+    """Return the text of a number format, which may be given by its number."""
+    if not isinstance(number_format, int):
+        return number_format
+    return "yyyy-mm-dd" if number_format in EAST_ASIAN_DATES else BUILTIN_FORMATS.get(number_format)
+
+
+def csv_cell(text: str) -> Cell:
+    """Read a cell of a CSV file, where a number looks as Excel displayed it."""
+    bare = unicodedata.normalize("NFKC", text[: LONGEST_CELL + 1]).strip()
+    if EXPONENT_NOTATION.fullmatch(bare):
+        return DamagedCell("cell_exponent")
+    return UNREADABLE if ERROR_VALUE.fullmatch(bare) else text[: LONGEST_CELL + 1]
+
+
+def entered_text(text: str) -> str:
+    """Undo what keeps spreadsheets from changing a text, and remove blanks around it.
+
+    Blanks are kept in a text that our export has marked, which then has them on purpose.
+    """
     wrapped = TEXT_FORMULA.fullmatch(text.strip())
-    return DEFUSED.sub("", wrapped[1] if wrapped else text, count=1).strip()
+    if wrapped:
+        return wrapped[1].strip()
+    return unescaped(text) if is_marked(text) else unescaped(text).strip()
 
 
-def digits_text(text: str) -> str:
-    """Undo what Excel, and copying from elsewhere, does to a number; raise DigitsLost.
+def phone_text(text: str) -> str:
+    """Undo what Excel, and copying from elsewhere, does to a phone number.
 
-    1.38E+10 stands for many numbers; 1.3800138000E+10 for one.
+    Raises InExponentNotation.
     """
     seen = "".join(char for char in unicodedata.normalize("NFKC", text) if not _is_unseen(char))
     plain = re.sub(r"\.0*$", "", seen.strip().removeprefix("'"))
-    scientific = SCIENTIFIC.fullmatch(plain)
-    if scientific is None:
-        return plain
-    digits, exponent = scientific["digits"] or "", int(scientific["exponent"])
-    if len(digits.rstrip("0")) > exponent or len(digits) < exponent:
-        raise DigitsLost
-    return (scientific["whole"] + digits)[: exponent + 1]
+    if EXPONENT_NOTATION.fullmatch(plain):
+        raise InExponentNotation
+    return plain
 
 
 def _is_unseen(char: str) -> bool:
-    """Tell the marks of direction that come along when a number is copied from a contact."""
+    """Return whether it is a mark of direction, which comes along when a contact is copied."""
     return unicodedata.category(char) == "Cf"
-
-
-def defused(text: str) -> str:
-    """Spell a text so that no spreadsheet takes it for a formula; `unwrapped` undoes it."""
-    return f"'{text}" if FORMULA.match(text) or DEFUSED.match(text) else text

@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 from app.services import people_import
 from tests.cast import Reader, enter_user
 from tests.console.desk import Browser, notes, signed_in
+from tests.passwords import GOOD_PASSWORD
 from tests.people import AtOnce, csv_of, xlsx_of
 
 MULTIPART = "multipart/form-data; boundary=x"
@@ -90,16 +91,55 @@ def test_each_bad_row_is_named_in_words(browser: Browser, rows: Reader, app: Fla
 def test_what_a_file_says_is_shown_as_text(browser: Browser) -> None:
     """Otherwise a file that somebody sends to the admin runs in the admin's page."""
     evil = '<script>alert(1)</script>"><img src=x>'
-    page = upload(browser, csv_of(("account", evil), ("a", "b")))
-    assert page.status_code == 422
-    assert "<script>alert" not in page.text
-    assert "&lt;script&gt;" in page.text
+    for header, status in ((("account", "nickname", evil), 200), (("name", evil), 422)):
+        page = upload(browser, csv_of(header, ("a", evil)))
+        assert page.status_code == status
+        assert "<script>alert" not in page.text
+        assert page.text.count("&lt;script&gt;") == (2 if status == 200 else 1)
+
+
+def test_a_preview_shows_rows_as_they_would_be_stored(browser: Browser) -> None:
+    header = ("*账号", "手机号码", "昵称", "密码", "status", "备注")
+    people = [(f"Person{n}", f"139{n:08}", "小花", GOOD_PASSWORD, "", "x") for n in range(2, 32)]
+    page = upload(browser, csv_of(header, *people))
+    assert notes(page) == [("", "Ignored columns: status, 备注.")]
+    rows = [row for row in page.text.split("<tr>") if 'data-label="Password"' in row]
+    assert len(rows) == 11
+    assert "<bdi>person2</bdi>" in rows[0]
+    assert "+8613900000002" in rows[0]
+    assert "<bdi>person31</bdi>" in rows[-1]
+    assert 'data-label="Password">set<' in rows[-1]
+    assert GOOD_PASSWORD not in page.text
+
+
+def test_a_file_that_was_imported_is_refused_in_one_sentence(
+    browser: Browser, rows: Reader, at_once: None
+) -> None:
+    browser.post(f"/people/{import_id_of(upload(browser, csv_of(*GOOD)))}/confirm")
+    rows("UPDATE people_imports SET imported_at = '2026-01-02 03:04:05+00'")
+    page = upload(browser, csv_of(*GOOD))
+    said = "This file was already imported on 2026-01-02 03:04 UTC by ann@acme.example; "
+    assert page.status_code == 409
+    assert notes(page) == [("error", f"{said}upload a file with other users.")]
+    browser.headers["Accept-Language"] = "zh"
+    said = "该文件已于 2026-01-02 03:04 UTC 由 ann@acme.example 导入，请上传包含其他用户的文件。"
+    assert notes(upload(browser, csv_of(*GOOD))) == [("error", said)]
+    rows("DELETE FROM phones")
+    rows("DELETE FROM users")
+    browser.headers["Accept-Language"] = "en"
+    (note,) = notes(upload(browser, csv_of(*GOOD)))
+    assert note[1] == (
+        "This file was imported on 2026-01-02 03:04 UTC by ann@acme.example. "
+        "Its users are no longer there."
+    )
 
 
 @pytest.mark.parametrize(
     ("content", "code"),
     [
         (b"account\n", "There is nobody below the first row."),
+        (b"\x89PNG\r\n\x1a\n\0", "This file is not a spreadsheet; upload an .xlsx or CSV file."),
+        ("帳號\n王小明".encode("cp950"), "This file is in Big5, which is not supported."),
         (b"\xd0\xcf\x11\xe0", "This is no CSV or XLSX file that can be read."),
         (b"name\nx\n", "The first row must name each column once"),
         (b"account\n" + b"x" * (5 * 1024 * 1024), "A file may have 5 MB"),

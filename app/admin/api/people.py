@@ -30,7 +30,7 @@ FILE = {"required": True, "content": {kind: {"schema": A_FILE} for kind in (CSV,
 @blp.doc(requestBody=FILE, responses={422: REFERENCE})
 @blp.response(200, PreviewResponse)
 def preview_people() -> dict[str, Any]:
-    """Say what importing a CSV or XLSX file would do; a good one is kept for an hour."""
+    """Preview an import of a CSV or XLSX file. A file without bad rows is kept for an hour."""
     desk = this_desk()
     return _in_words(preview_import(desk.actor, desk.tenant_id, read_people(_file())))
 
@@ -82,5 +82,6 @@ def _in_words(preview: Preview) -> dict[str, Any]:
         }
         for one in preview.bad
     ]
-    told = ("rows", "good", "imported_at", "import_id")
+    counts = ("rows", "good", "sample", "ignored", "skipped")
+    told = (*counts, "imported_at", "imported_by", "import_id")
     return {"bad": bad} | {name: getattr(preview, name) for name in told}

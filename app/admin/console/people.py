@@ -13,10 +13,11 @@ from app.admin.console.pages import Page, needs_step_up
 from app.admin.downloads import people_csv
 from app.catalogue import N_
 from app.errors import FAILURES, Failure
+from app.services.people_columns import COLUMNS, shown_names
 from app.services.people_export import Wanted
-from app.services.people_files import COLUMNS, LARGEST_FILE, read_people
+from app.services.people_files import LARGEST_FILE, read_people
 from app.services.people_import import begin_import, import_progress
-from app.services.people_previews import Preview, preview_import
+from app.services.people_previews import COMMAND, Preview, preview_import
 from app.services.people_rows import BadCell
 
 # What a form adds to the file that it carries.
@@ -58,7 +59,9 @@ class PeopleView(Page):
             preview = preview_import(desk.actor, desk.tenant_id, people)
         except Failure as failure:
             return self._shown(UploadForm(formdata=None), failure), failure.status
-        return self.render("console/people_preview.html", preview=preview, **_bad_rows(preview))
+        notes = {"ignored": shown_names(preview.ignored), "command": COMMAND}
+        shown = _bad_rows(preview) | notes
+        return self.render("console/people_preview.html", preview=preview, **shown)
 
     @expose("/<uuid:import_id>/confirm", methods=["POST"])
     def confirm(self, import_id: UUID) -> ResponseReturnValue:

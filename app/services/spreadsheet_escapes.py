@@ -1,0 +1,49 @@
+"""Texts in exported cells, escaped so that no spreadsheet runs, changes or splits them.
+
+An apostrophe is put before the text and, inside it, behind each separator that a formula could
+follow. `unescaped(escaped(text)) == text` for every text.
+"""
+
+import re
+
+# A formula begins with one of these; with a full-width one where the system is Chinese or Japanese.
+FORMULA = "=+\\-@＝＋－＠"
+# Other programs split a cell at these, even inside quotation marks.
+SEPARATORS = ";,\\t\\r\\n"
+# Characters between the start of a cell and its formula that spreadsheets may remove: quotation
+# marks, apostrophes (this escape among them), blanks, and marks that are not visible.
+REMOVED = "(?:[\"' \v\f\x85\u00a0\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff])*"
+
+STARTS_FORMULA = re.compile(f"{REMOVED}[{FORMULA}\\t\\r\\n]")
+BEFORE_INNER_FORMULA = re.compile(f"(?<=[{SEPARATORS}])(?={REMOVED}[{FORMULA}])")
+INNER_ESCAPE = re.compile(f"(?<=[{SEPARATORS}])'(?={REMOVED}[{FORMULA}])")
+
+# A number as Excel and other programs write it when they shorten it: 1.1E+17, 1.38e10, 1E-05.
+# Not 3e12, which no program writes and which may well be an account.
+EXPONENT_NOTATION = re.compile(r"[+-]?\d(?:[.,]\d+E[+-]?|E[+-])\d{1,3}", re.I | re.ASCII)
+# What Excel writes where it has no value, or no room to show one.
+ERROR_VALUE = re.compile(r"#(?:N/A|REF!|NAME\?|VALUE!|DIV/0!|NULL!|NUM!|SPILL!|CALC!|#{2,})")
+
+
+def escaped(text: str) -> str:
+    """Return the text for a cell of an export."""
+    inside = BEFORE_INNER_FORMULA.sub("'", text)
+    return f"'{inside}" if _needs_mark(text) else inside
+
+
+def unescaped(text: str) -> str:
+    """Return the text of an exported cell as it was before `escaped`."""
+    plain = INNER_ESCAPE.sub("", text)
+    return plain[1:] if is_marked(plain) else plain
+
+
+def is_marked(text: str) -> bool:
+    """Return whether the text begins with the apostrophe of `escaped`."""
+    return text.startswith("'") and _needs_mark(text[1:])
+
+
+def _needs_mark(text: str) -> bool:
+    """Return whether a spreadsheet, or our import, would read the text as something else."""
+    bare = text.lstrip("'")
+    is_changed = EXPONENT_NOTATION.fullmatch(bare) or ERROR_VALUE.fullmatch(bare)
+    return bool(STARTS_FORMULA.match(text) or is_changed or bare != bare.strip())
