@@ -43,6 +43,7 @@ def create_app(config: Config) -> Flask:
     app.extensions["session_uses"] = SessionUses()
     app.extensions["operator_failures"] = OperatorFailures()
     app.extensions["wechat_client"] = WeChatClient(config.wechat_api_base_url, count_answer)
+    app.extensions["wechat_proof_client"] = WeChatClient(config.wechat_api_base_url)
     keyring.init_app(app, KeyRing(config.keys, config.pepper))
 
     logs.init_app(app, as_json=config.production)

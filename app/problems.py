@@ -10,12 +10,13 @@ import psycopg
 import structlog
 from flask import Flask, Response, g
 from gunicorn.http.errors import NoMoreData, ParseException
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from werkzeug.exceptions import HTTPException
 
 from app.errors import (
     FAILURES,
+    AppUnknown,
     BadRequest,
     BodyTooLarge,
     DatabaseUnavailable,
@@ -121,8 +122,18 @@ def _failure_behind(error: Exception) -> Failure:
         return BadRequest(type(error).__name__)  # the body's own framing is broken
     if isinstance(error, OperationalError | PoolExhausted | psycopg.OperationalError):
         return DatabaseUnavailable(type(error).__name__)
+    if _is_app_gone(error):
+        return AppUnknown("its tenant lost the appid during the request")
     log.error("unexpected", exc_info=error)
     return Internal(type(error).__name__)
+
+
+def _is_app_gone(error: Exception) -> bool:
+    """Tell whether the app of a request was deleted, released or moved while it was served."""
+    cause = error.orig if isinstance(error, IntegrityError) else error
+    if not isinstance(cause, psycopg.errors.ForeignKeyViolation):
+        return False
+    return (cause.diag.constraint_name or "").endswith("_tenant_id_appid_wechat_apps")
 
 
 def _of_http(error: HTTPException) -> Failure:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -164,9 +165,9 @@ def test_a_secret_that_an_operator_enters_meanwhile_is_used_at_once(
     desk.reset(NEW)
     honest = get_secrets
 
-    def meanwhile(appid: str) -> object:
+    def meanwhile(appid: str, tenant_id: UUID) -> object:
         set_secret(appid, NEW)
-        return honest(appid)
+        return honest(appid, tenant_id)
 
     monkeypatch.setattr("app.services.wechat_calls.get_secrets", meanwhile)
     assert client.post("login", code=alice.wx_login()).status_code == 200

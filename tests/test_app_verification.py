@@ -160,26 +160,38 @@ def test_an_app_that_is_off_is_verified_and_an_unknown_one_refused(run: Run) -> 
     assert run("set-next-secret", ACME_SHOP.appid, "--secret-stdin", said="b a d").exit_code == 2
 
 
-def test_an_added_app_is_verified_and_added_whatever_is_said(
+def test_an_added_app_is_pending_until_wechat_accepts_its_secret(
     run: Run, wechat: WeChat, rows: Reader
 ) -> None:
-    """Otherwise a slip is found by the first who logs in, or nothing works while WeChat is away."""
+    """The exit code says whether the app is active, and the output what to do if it is not."""
     options = ("--tenant", "acme", "--name", "New", "--secret-stdin")
     cases = [
-        ("wxdddd000000000001", (), None, "AppSecret: 40013: WeChat knows no such appid."),
-        ("wxdddd000000000002", (), "drop", "nothing is known"),
-        ("wxdddd000000000003", ("--no-verify",), None, ""),
+        ("wxdddd000000000001", None, "AppSecret: 40013: WeChat knows no such appid."),
+        ("wxdddd000000000002", "drop", "nothing is known"),
     ]
-    for appid, more, fault, told in cases:
+    for appid, fault, told in cases:
         wechat.control("reset")
         if fault:
             wechat.fault(fault, FETCH)
-        added = run("add", appid, *options, *more, said=NEW)
-        assert added.exit_code == 0, added.output
-        assert f"Added {appid} to acme." in added.output
+        added = run("add", appid, *options, said=NEW)
+        assert added.exit_code == 1, added.output
+        assert f"{appid} is pending for acme." in added.output
         assert told in added.output
-        assert bool(wechat.calls()) == (not more)
-    assert rows.count("wechat_apps", "appid LIKE 'wxdddd%'") == 3
+        assert wechat.calls()
+    assert rows.count("wechat_apps", "appid LIKE 'wxdddd%'") == 0
+    assert rows.count("app_claims", "appid LIKE 'wxdddd%' AND closed_at IS NULL") == 2
+
+
+def test_an_app_is_added_without_asking_wechat_on_demand(
+    run: Run, wechat: WeChat, rows: Reader
+) -> None:
+    """The command line is the platform's, and WeChat may be out of reach."""
+    wechat.control("reset")
+    options = ("--tenant", "acme", "--name", "New", "--secret-stdin", "--unproven")
+    added = run("add", "wxdddd000000000003", *options, said=NEW)
+    assert (added.exit_code, wechat.calls()) == (0, [])
+    assert "Added wxdddd000000000003 to acme." in added.output
+    assert rows.count("wechat_apps", "appid = 'wxdddd000000000003' AND enabled") == 1
 
 
 @pytest.mark.real_commits

@@ -59,6 +59,12 @@ def run(app: Flask) -> Command:
 
 
 def add_app(run: Command, *more: str, said: str = NEW.secret, **other: str) -> Result:
+    """Add the new app as proven, without asking WeChat."""
+    return claim_app(run, "--unproven", *more, said=said, **other)
+
+
+def claim_app(run: Command, *more: str, said: str = NEW.secret, **other: str) -> Result:
+    """Add the new app, active if WeChat accepts it."""
     given = {"tenant": "acme", "name": "New"} | other
     options = [f"--{name}={value}" for name, value in given.items()]
     return run("apps", "add", NEW.appid, *options, "--secret-stdin", *more, said=f"{said}\n")
@@ -96,6 +102,7 @@ def test_a_command_that_operators_need_is_missing() -> None:
         *("tenants", "tenants add", "tenants list", "tenants set", "tenants overview"),
         *("apps", "apps add", "apps list", "apps disable", "apps enable"),
         *("apps set", "apps set-secret", "apps set-next-secret", "apps set-push", "apps verify"),
+        *("apps remove", "apps release", "apps move"),
         *("users", "users add", "users list", "users set-password", "users undo-merge"),
         *("users normalise-accounts", "users set-account"),
         *("users import", "users export"),
@@ -189,7 +196,7 @@ def test_an_added_app_does_not_answer_at_once(
     code = alice.wx_login(NEW)
     assert failure(client.post("login", app=NEW, code=code)) == (404, "app_unknown")
 
-    assert add_app(run, registration="on_login").exit_code == 0
+    assert claim_app(run, registration="on_login").exit_code == 0
 
     login = client.post("login", app=NEW, code=code)
     assert (login.status_code, login.json["bound"]) == (200, True)
@@ -326,7 +333,28 @@ def test_an_app_is_half_added_with_something_wrong(
 def test_what_is_no_appid_ends_in_a_traceback(appid: str, action: str, run: Command) -> None:
     more = ["--tenant=acme", "--name=x", "--secret-stdin"] if action == "add" else []
 
-    assert run("apps", action, *more, "--", appid, said="x").exit_code == 2
+    assert run("apps", action, *more, "--", appid, said=NEW.secret).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "appid",
+    [
+        *("wx0123456789abcde", "wx0123456789abcdef0", "wy0123456789abcdef", "wx0123456789abcde-"),
+        *("WX0123456789ABCDEF", "wx０123456789abcdef", "wx0123456789abcdef\n"),
+        "wxaaaa000000000001~20260101000000000000",
+    ],
+    ids=repr,
+)
+def test_a_new_appid_must_have_the_form_that_wechat_gives(
+    appid: str, run: Command, rows: Reader
+) -> None:
+    """An appid is wx and 16 letters or digits, also for the platform."""
+    more = ["--tenant=acme", "--name=x", "--secret-stdin", "--unproven"]
+    refused = run("apps", "add", *more, "--", appid, said=NEW.secret)
+    assert refused.exit_code == 2
+    assert "an appid is wx followed by 16 letters or digits." in refused.output
+    assert "appid 由 wx 和 16 位字母或数字组成" in refused.output
+    assert (rows.count("wechat_apps"), rows.count("app_claims")) == (4, 0)
 
 
 def test_an_appid_is_taken_over_by_a_second_tenant(run: Command, rows: Reader) -> None:
@@ -335,8 +363,10 @@ def test_an_appid_is_taken_over_by_a_second_tenant(run: Command, rows: Reader) -
 
     again = add_app(run, tenant="globex", said="e1" * 16)
 
-    assert (again.exit_code, "app_exists" in again.output) == (1, True)
+    assert (again.exit_code, "app_taken" in again.output) == (1, True)
     assert rows("SELECT * FROM wechat_apps ORDER BY appid") == before
+    again = add_app(run, said="e1" * 16)
+    assert (again.exit_code, "app_exists" in again.output) == (1, True)
 
 
 @pytest.mark.parametrize("action", ["disable", "enable"])
@@ -546,7 +576,7 @@ def test_a_real_process_does_what_the_runner_does_not(
     )
 
     assert (added.returncode, added.stderr) == (0, "")
-    assert f"Added {NEW.appid} to acme." in added.stdout
+    assert f"{NEW.appid} is active for acme." in added.stdout
     assert NEW.secret not in added.stdout
     assert client.post("login", app=NEW, code=alice.wx_login(NEW)).status_code == 200
 

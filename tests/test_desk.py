@@ -55,20 +55,21 @@ def changed(script: Script, action: str) -> tuple[Any, Any]:
     return details.get("before"), details.get("after")
 
 
-def test_an_app_is_added_and_works_at_once(
+def test_an_app_whose_secret_wechat_accepts_is_active_at_once(
     ann: Script, wechat: WeChat, client: Client, alice: Person
 ) -> None:
-    """Otherwise a tenant waits for a developer."""
+    """The claim is proven in the same request, and both steps are in the audit log."""
     new = {"appid": "wxaaaa000000000009", "name": "新店", "secret": "f0" * 16}
     wechat.control("apps", appid=new["appid"], secret=new["secret"], open_platform="acme")
     added = ann("POST", APPS, json=new | {"registration": "on_login", "push_token": "Token123"})
     assert added.status_code == 201
+    assert (added.json["state"], added.json["verdict"]["outcome"]) == ("active", "right")
     assert added.json["secret"]["set_at"]
     assert added.json["next_secret"] is None
     code = wechat.control("login", person="alice", appid=new["appid"])["code"]
     login = client.send("POST", f"/v1/apps/{new['appid']}/login", json={"code": code})
     assert login.json["bound"] is True
-    before, after = changed(ann, "app.added")
+    before, after = changed(ann, "app_claim.added")
     assert before is None
     marks = {name: added.json[name]["fingerprint"] for name in ("secret", "push_token")}
     assert after == {
@@ -77,8 +78,9 @@ def test_an_app_is_added_and_works_at_once(
         "data_format": "json",
         **marks,
     }
-    again = ann("POST", APPS, json=new | {"appid": GLOBEX_LIFE.appid})
-    assert failure(again) == (409, "app_exists")
+    activated = {"encoding_aes_key": None, **marks}
+    assert changed(ann, "app.activated") == (None, activated)
+    assert failure(ann("POST", APPS, json=new)) == (409, "app_exists")
 
 
 def test_an_app_is_changed_for_the_next_request(ann: Script, client: Client, alice: Person) -> None:
@@ -170,7 +172,7 @@ def test_no_connection_is_held_while_wechat_answers(
     """Otherwise a slow WeChat empties the pool."""
     seen = []
 
-    def verify(appid: str) -> list[Any]:
+    def verify(appid: str, tenant_id: UUID) -> list[Any]:
         from_pool = app.extensions["sqlalchemy"]
         seen.append(
             (appid, from_pool.session.registry.has() and from_pool.session().in_transaction())
@@ -502,6 +504,7 @@ def every_change(desk: Desk) -> list[Callable[[], Any]]:
         lambda: desk_apps.change_desk_app(desk, ACME_SHOP.appid, name="x"),
         lambda: desk_apps.set_desk_secrets(desk, ACME_SHOP.appid, secret="x"),
         lambda: desk_apps.verify_desk_app(desk, ACME_SHOP.appid),
+        lambda: desk_apps.remove_desk_app(desk, ACME_SHOP.appid),
         lambda: desk_care.enter_user(desk, account="x"),
         lambda: desk_care.set_user_status(desk, nobody, "disabled"),
         lambda: desk_care.end_user_sessions(desk, nobody),

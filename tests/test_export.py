@@ -57,6 +57,8 @@ ABOUT_NOBODY = {
     *("daily_counts", "daily_failures", "answer_times"),
     # What operators send, for an hour and for a day.
     *("people_imports", "idempotent_requests"),
+    # Appids that operators have entered.
+    *("app_claims", "verification_budgets"),
 }
 
 

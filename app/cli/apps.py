@@ -1,28 +1,23 @@
 """Commands about mini-programs."""
 
-import re
-import sys
-from collections.abc import Sequence
 from typing import Any
 
 import click
 from flask.cli import with_appcontext
 
-from app.cli.terminal import a_name, a_slug, failures_told, read_secret, show
-from app.languages import in_both_languages
-from app.services import app_secrets
+from app.cli.app_options import (
+    REGISTRATION,
+    an_appid,
+    claimant_of,
+    of_claim,
+    read_checked,
+    secret_stdin,
+)
+from app.cli.app_ownership import add, move, release, remove, verify
+from app.cli.terminal import a_name, a_slug, failures_told, show
+from app.services import app_claims, app_secrets, audit
 from app.services import apps as service
-from app.services.app_verification import Verdict, verify_app
-
-
-def an_appid(_: click.Context, __: click.Parameter, value: str) -> str:
-    """Check that an appid can be one."""
-    if not service.APPID.fullmatch(value):
-        raise click.BadParameter(
-            "an appid has 1 to 64 letters, digits, hyphens and underscores. "
-            "appid 须为 1 到 64 个字母、数字、连字符或下划线。"
-        )
-    return value
+from app.services.tenants import tenant_id_of
 
 
 class SessionLimit(click.ParamType[int]):
@@ -37,97 +32,13 @@ class SessionLimit(click.ParamType[int]):
         return int(click.IntRange(1, 1000).convert(value, param, ctx))
 
 
-# Asked for in this order, after the AppSecret.
-PUSH_SECRETS = (
-    ("push_token", "Token", service.PUSH_TOKEN),
-    ("encoding_aes_key", "EncodingAESKey", service.ENCODING_AES_KEY),
-)
-REGISTRATION = click.Choice(["on_login", "on_phone", "closed"])
-
-
 @click.group()
 def apps() -> None:
     """Mini-programs and their secrets. 小程序及其密钥。"""
 
 
-@apps.command("add")
-@click.argument("appid", callback=an_appid)
-@click.option("--tenant", required=True, callback=a_slug, help="The slug of its tenant. 所属租户。")
-@click.option("--name", required=True, callback=a_name, help="The name people know it by. 名称。")
-@click.option(
-    "--registration",
-    type=REGISTRATION,
-    default="on_phone",
-    show_default=True,
-    help="When a stranger becomes a user: at the first login, at the first verified phone, or "
-    "never. 何时自动注册用户。",
-)
-@click.option(
-    "--data-format",
-    type=click.Choice(["json", "xml"], case_sensitive=False),
-    default="json",
-    show_default=True,
-    help="The format of WeChat's message push. 消息推送的数据格式。",
-)
-@click.option(
-    "--secret-stdin",
-    is_flag=True,
-    help="Read the AppSecret from a line of standard input; without it you are asked. "
-    "从标准输入读取 AppSecret。",
-)
-@click.option(
-    "--push-token",
-    is_flag=True,
-    help="Also read the Token of the message push, the same way. 同样读取消息推送 Token。",
-)
-@click.option(
-    "--encoding-aes-key",
-    is_flag=True,
-    help="Also read the EncodingAESKey, the same way and last. 同样读取 EncodingAESKey。",
-)
-@click.option(
-    "--no-verify",
-    is_flag=True,
-    help="Do not ask WeChat whether appid and AppSecret are right. 不向微信核对。",
-)
-@with_appcontext
-@failures_told
-def add(
-    appid: str,
-    tenant: str,
-    secret_stdin: bool,
-    no_verify: bool,
-    **facts: Any,
-) -> None:
-    """Add a mini-program to a tenant; it works at once. 新增小程序，立即生效。
-
-    It is added whatever WeChat says of it, which is shown. Secrets come from a prompt or from
-    standard input, one a line: the AppSecret, then the push Token, then the EncodingAESKey.
-    """
-    facts["secret"] = _read("AppSecret", service.APP_SECRET, secret_stdin)
-    for name, what, pattern in PUSH_SECRETS:
-        facts[name] = _read(what, pattern, secret_stdin) if facts[name] else None
-    service.add_app(tenant, service.NewApp(appid, **facts))
-    show(f"Added {appid} to {tenant}. 已为 {tenant} 新增 {appid}。")
-    if not no_verify:
-        _tell(verify_app(appid))
-
-
-def _tell(verdicts: Sequence[Verdict]) -> None:
-    for one in verdicts:
-        name = "AppSecret" if one.which == "current" else "next AppSecret 下一个 AppSecret"
-        said = one.fill(in_both_languages(one.advice))
-        show(": ".join([name, str(one.errcode), said] if one.errcode else [name, said]))
-
-
-def _read(what: str, pattern: re.Pattern[str], from_stdin: bool) -> str:
-    secret = read_secret(what, from_stdin=from_stdin)
-    if not pattern.fullmatch(secret):
-        raise click.UsageError(
-            f"This is no {what}: copy it from WeChat's console as it is there. "
-            f"{what} 格式不正确，请从微信公众平台原样复制。"
-        )
-    return secret
+for _command in (add, verify, remove, release, move):
+    apps.add_command(_command)
 
 
 @apps.command("list")
@@ -135,10 +46,23 @@ def _read(what: str, pattern: re.Pattern[str], from_stdin: bool) -> str:
 @with_appcontext
 @failures_told
 def list_(tenant: str | None) -> None:
-    """List mini-programs: appid, tenant, registration, state, session limit, name. 列出小程序。"""
-    for app, slug in service.list_apps(tenant):
-        state = "enabled" if app.enabled else "disabled"
+    """List mini-programs: appid, tenant, registration, state, session limit, name. 列出小程序。
+
+    A pending or closed one is not proven, and serves no request.
+    """
+    rows: list[tuple[Any, str, str]] = [
+        (app, slug, _state(app)) for app, slug in service.list_apps(tenant)
+    ]
+    for claim, slug in app_claims.list_claims(tenant):
+        rows.append((claim, slug, "closed" if claim.closed_at else "pending"))
+    for app, slug, state in sorted(rows, key=lambda row: (row[1], row[0].appid)):
         show(app.appid, slug, app.registration, state, str(app.session_limit or "off"), app.name)
+
+
+def _state(app: Any) -> str:
+    if app.released_at is not None:
+        return "released"
+    return "enabled" if app.enabled else "disabled"
 
 
 @apps.command("set")
@@ -168,17 +92,20 @@ def set_(appid: str, **settings: str | int | None) -> None:
 
 @apps.command("set-secret")
 @click.argument("appid", callback=an_appid)
-@click.option(
-    "--secret-stdin",
-    is_flag=True,
-    help="Read the AppSecret from a line of standard input; without it you are asked. "
-    "从标准输入读取 AppSecret。",
-)
+@of_claim
+@secret_stdin
 @with_appcontext
 @failures_told
-def set_secret(appid: str, secret_stdin: bool) -> None:
+def set_secret(appid: str, tenant: str | None, secret_stdin: bool) -> None:
     """Replace a mini-program's AppSecret; the new one is used at once. 更换 AppSecret。"""
-    had_next = app_secrets.set_secret(appid, _read("AppSecret", service.APP_SECRET, secret_stdin))
+    claimant = claimant_of(appid, tenant)
+    secret = read_checked("AppSecret", service.APP_SECRET, secret_stdin)
+    if claimant is None:
+        had_next = app_secrets.set_secret(appid, secret)
+    else:
+        had_next = False
+        tenant_id = tenant_id_of(claimant)
+        app_claims.replace_claim_secrets(audit.OPERATOR, tenant_id, appid, {"secret": secret})
     show(f"Replaced the AppSecret of {appid}. 已更换 {appid} 的 AppSecret。")
     if had_next:
         show("The next AppSecret is not kept any longer. 预设的下一个 AppSecret 已取消。")
@@ -186,12 +113,7 @@ def set_secret(appid: str, secret_stdin: bool) -> None:
 
 @apps.command("set-next-secret")
 @click.argument("appid", callback=an_appid)
-@click.option(
-    "--secret-stdin",
-    is_flag=True,
-    help="Read the AppSecret from a line of standard input; without it you are asked. "
-    "从标准输入读取 AppSecret。",
-)
+@secret_stdin
 @click.option("--remove", is_flag=True, help="Keep none after all. 取消预设。")
 @with_appcontext
 @failures_told
@@ -200,7 +122,7 @@ def set_next_secret(appid: str, secret_stdin: bool, remove: bool) -> None:
 
     So nobody's login fails while it is reset in WeChat's console.
     """
-    secret = None if remove else _read("AppSecret", service.APP_SECRET, secret_stdin)
+    secret = None if remove else read_checked("AppSecret", service.APP_SECRET, secret_stdin)
     app_secrets.set_next_secret(appid, secret)
     done = "Removed 已取消" if remove else "Keeping 已保存"
     show(f"{done}: next AppSecret of {appid}. {appid} 的下一个 AppSecret。")
@@ -224,29 +146,14 @@ def set_next_secret(appid: str, secret_stdin: bool, remove: bool) -> None:
 @failures_told
 def set_push(appid: str, encoding_aes_key: bool, secret_stdin: bool) -> None:
     """Replace the Token and EncodingAESKey of the message push. 更换消息推送的密钥。"""
-    token = _read("Token", service.PUSH_TOKEN, secret_stdin)
+    token = read_checked("Token", service.PUSH_TOKEN, secret_stdin)
     key = (
-        _read("EncodingAESKey", service.ENCODING_AES_KEY, secret_stdin)
+        read_checked("EncodingAESKey", service.ENCODING_AES_KEY, secret_stdin)
         if encoding_aes_key
         else None
     )
     service.set_app_push(appid, token, key)
     show(f"Changed the message push of {appid}. 已更换 {appid} 的消息推送密钥。")
-
-
-@apps.command("verify")
-@click.argument("appid", callback=an_appid)
-@with_appcontext
-@failures_told
-def verify(appid: str) -> None:
-    """Ask WeChat whether appid and AppSecret are right, and say what to do. 向微信核对 AppSecret。
-
-    Exit code 0 if WeChat accepts the AppSecret, or the next one; else 1.
-    """
-    verdicts = verify_app(appid)
-    _tell(verdicts)
-    if all(one.outcome != "right" for one in verdicts):
-        sys.exit(1)
 
 
 @apps.command("disable")

@@ -8,7 +8,7 @@ from flask.cli import with_appcontext
 from flask_migrate import upgrade
 
 from app.cli.terminal import failures_told_with_any_keys
-from app.errors import AccountExists, AppExists, OperatorExists, TenantExists
+from app.errors import AccountExists, AppExists, AppTaken, OperatorExists, TenantExists
 from app.services import apps, audit, operators, tenants, users
 from app.services.key_proofs import check_keys
 from app.services.sessions import Device
@@ -39,7 +39,7 @@ def _add(tenant: DemoTenant) -> None:
         tenants.add_tenant(tenant.slug, tenant.name)
     for app in tenant.apps:
         new = apps.NewApp(app.appid, app.name, app.registration_policy, "json", app.secret)
-        with contextlib.suppress(AppExists):
+        with contextlib.suppress(AppExists, AppTaken):
             apps.add_app(tenant.slug, new)
     for user in tenant.users:
         with contextlib.suppress(AccountExists):

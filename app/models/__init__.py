@@ -1,6 +1,7 @@
 """The tables, one a file."""
 
 from app.models.answer_time import AnswerTime
+from app.models.app_claim import AppClaim
 from app.models.audit_event import AuditEvent
 from app.models.code_exchange import CodeExchange
 from app.models.daily_count import DailyCount, Measure
@@ -20,12 +21,14 @@ from app.models.signing_key import SigningKey
 from app.models.social_account import SocialAccount
 from app.models.tenant import Tenant
 from app.models.user import User
+from app.models.verification_budget import VerificationBudget
 from app.models.wechat_access_token import WeChatAccessToken
 from app.models.wechat_app import WeChatApp
 from app.models.wechat_push import WeChatPush
 
 __all__ = [
     "AnswerTime",
+    "AppClaim",
     "AuditEvent",
     "CodeExchange",
     "DailyCount",
@@ -46,6 +49,7 @@ __all__ = [
     "SocialAccount",
     "Tenant",
     "User",
+    "VerificationBudget",
     "WeChatAccessToken",
     "WeChatApp",
     "WeChatPush",

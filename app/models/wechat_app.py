@@ -1,5 +1,6 @@
 """The config table: anything with an appid, and the secrets it talks to WeChat with."""
 
+from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
@@ -7,6 +8,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extensions import Model
 from app.models.columns import Made, Moment, Sealed, one_of
+
+# Stands between an appid that was given up and the moment when; no appid holds it.
+RELEASED = "~"
 
 
 class WeChatApp(Model):
@@ -17,6 +21,8 @@ class WeChatApp(Model):
         one_of("registration", "on_login", "on_phone", "closed"),
         one_of("data_format", "xml", "json"),
         CheckConstraint("session_limit > 0", name="session_limit"),
+        CheckConstraint("secret_sealed IS NOT NULL OR released_at IS NOT NULL", name="secret"),
+        CheckConstraint("released_at IS NULL OR NOT enabled", name="released"),
     )
 
     appid: Mapped[str] = mapped_column(primary_key=True)
@@ -29,8 +35,11 @@ class WeChatApp(Model):
     session_limit: Mapped[int | None]
     enabled: Mapped[bool] = mapped_column(server_default="true")
     created_at: Mapped[Made]
+    # When the appid was taken from the tenant. The records of its users are kept under a key that
+    # no request can name (`released_key`).
+    released_at: Mapped[Moment | None]
 
-    secret_sealed: Mapped[str]
+    secret_sealed: Mapped[str | None]
     # What the AppSecret becomes once WeChat no longer takes the one in use.
     next_secret_sealed: Mapped[str | None]
     push_token_sealed: Mapped[str | None]
@@ -43,3 +52,13 @@ class WeChatApp(Model):
     next_secret = Sealed("appid")
     push_token = Sealed("appid")
     encoding_aes_key = Sealed("appid")
+
+
+def released_key(appid: str, moment: datetime) -> str:
+    """Return the key under which an app is kept once its appid was released."""
+    return f"{appid}{RELEASED}{moment.astimezone(UTC):%Y%m%d%H%M%S%f}"
+
+
+def original_appid(key: str) -> str:
+    """Return the appid that WeChat knows an app by, whether or not it was given up."""
+    return key.partition(RELEASED)[0]

@@ -8,10 +8,11 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate, valida
 from app.schemas.fields import Account, EmailAddress, Label, Name, Text, is_encodable
 from app.schemas.requests import SHORTEST_PASSWORD
 from app.schemas.shapes import (
+    APP_KEY,
     APP_SECRET,
-    APPID,
     ENCODING_AES_KEY,
     LONGEST_SLUG,
+    NEW_APPID,
     PUSH_TOKEN,
     SHORTEST_OPERATOR_PASSWORD,
     SLUG,
@@ -159,7 +160,8 @@ class OperatorChangeRequest(ChangeRequest):
 class NewAppRequest(Schema):
     """A mini-program to add."""
 
-    appid = Shaped(APPID, required=True)
+    # The service refuses what WeChat cannot have given, under a code of its own.
+    appid = Text(64, required=True, metadata={"pattern": rf"^{NEW_APPID.pattern}$"})
     name = Label(required=True)
     registration = fields.String(validate=REGISTRATION, load_default="on_phone")
     data_format = fields.String(validate=DATA_FORMAT, load_default="json")
@@ -176,6 +178,12 @@ class AppChangeRequest(ChangeRequest):
     data_format = fields.String(validate=DATA_FORMAT)
     session_limit = fields.Integer(strict=True, allow_none=True, validate=validate.Range(1, 1000))
     enabled = fields.Boolean(truthy={True}, falsy={False})
+
+
+class AppMoveRequest(Schema):
+    """The tenant that a mini-program is moved to."""
+
+    to_slug = Slug(data_key="tenant", required=True)
 
 
 class SecretsRequest(ChangeRequest):
@@ -238,7 +246,7 @@ class UserListQuery(PageQuery):
 class SessionListQuery(PageQuery):
     """Which login sessions are looked for."""
 
-    appid = Shaped(APPID)
+    appid = Shaped(APP_KEY)
     user_id = fields.UUID()
     living = fields.Boolean()
 

@@ -128,10 +128,31 @@ class SecretMarkResponse(Response):
     set_at = fields.AwareDateTime(allow_none=True)
 
 
+class VerdictResponse(Response):
+    """What WeChat says of one AppSecret."""
+
+    which = fields.String(metadata={"description": "`current` or `next`"})
+    outcome = fields.String(
+        metadata={
+            "description": "`right`, `wrong` or `unknown`; `held_elsewhere` if the AppSecret is "
+            "right and another tenant of this service uses the mini-program"
+        }
+    )
+    errcode = fields.Integer(allow_none=True)
+    advice = fields.String(metadata={"description": "Chinese or English, by Accept-Language"})
+
+
 class DeskAppResponse(Response):
     """A mini-program; null in the place of a secret that is not there."""
 
     appid = fields.String()
+    state = fields.String(
+        metadata={
+            "description": "`active`; `pending` or `closed` until WeChat has accepted the "
+            "AppSecret; `released` once the appid was taken away. Only an active one serves "
+            "requests"
+        }
+    )
     name = fields.String()
     registration = fields.String()
     data_format = fields.String()
@@ -142,6 +163,20 @@ class DeskAppResponse(Response):
     next_secret = fields.Nested(SecretMarkResponse, allow_none=True)
     push_token = fields.Nested(SecretMarkResponse, allow_none=True)
     encoding_aes_key = fields.Nested(SecretMarkResponse, allow_none=True)
+    verdict = fields.Nested(
+        VerdictResponse,
+        allow_none=True,
+        metadata={"description": "What WeChat last said of an AppSecret that is not proven"},
+    )
+    checked_at = fields.AwareDateTime(allow_none=True)
+
+
+class AppUsageResponse(Response):
+    """How many records a mini-program has, counted up to 100,000; with none it can be deleted."""
+
+    identities = fields.Integer()
+    sessions = fields.Integer()
+    pushes = fields.Integer()
 
 
 class AppListResponse(PageResponse):
@@ -150,18 +185,10 @@ class AppListResponse(PageResponse):
     items = fields.List(fields.Nested(DeskAppResponse))
 
 
-class VerdictResponse(Response):
-    """What WeChat says of one AppSecret."""
-
-    which = fields.String(metadata={"description": "`current` or `next`"})
-    outcome = fields.String(metadata={"description": "`right`, `wrong` or `unknown`"})
-    errcode = fields.Integer(allow_none=True)
-    advice = fields.String(metadata={"description": "Chinese or English, by Accept-Language"})
-
-
 class VerificationResponse(Response):
-    """What WeChat says of each AppSecret that is entered."""
+    """What WeChat says of each AppSecret that is entered, and the state after that."""
 
+    state = fields.String(metadata={"description": "`active` or `pending`"})
     verdicts = fields.List(fields.Nested(VerdictResponse))
 
 

@@ -4,7 +4,10 @@ import re
 
 LONGEST_SLUG = 40
 SLUG = re.compile(r"[a-z0-9](-?[a-z0-9])*")
-APPID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# What WeChat gives, required of every appid that is entered.
+NEW_APPID = re.compile(r"wx[0-9A-Za-z]{16}")
+# Also what was entered before that was required, and the keys of released apps.
+APP_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}(~[0-9]{20})?")
 
 # What WeChat's console gives, and, of its Token, what it takes.
 APP_SECRET = re.compile(r"[!-~]{1,128}")

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from app.clock import now
 from app.keyring import SealBroken, keyring
-from app.models import WeChatApp
+from app.models import AppClaim, WeChatApp
+from app.models.columns import Sealed
 
 # Each secret of an app, and the column that says since when it is there.
 SECRETS = {
@@ -28,32 +29,51 @@ class SecretMark:
     set_at: datetime | None
 
 
-def fingerprint(app: WeChatApp, name: str) -> str | None:
-    """Give what tells an app's secret from another, and says nothing of it; None without one.
-
-    It is keyed with the pepper and made of the whole secret: of its last four characters, whoever
-    may enter secrets could try all there are, and a short Token would be half told.
-    """
+def fingerprint(app: WeChatApp | AppClaim, name: str) -> str | None:
+    """Return what tells a secret from another and says nothing of it; None without one."""
     try:
         secret = getattr(app, name)
     except SealBroken:
         return LOST
-    if secret is None:
-        return None
-    hashed = keyring().blind_index(secret, f"secrets:{app.appid}:{name}")
+    return None if secret is None else _fingerprint(app.appid, name, secret)
+
+
+def _fingerprint(appid: str, name: str, secret: str) -> str:
+    """Hash the whole secret, keyed with the pepper.
+
+    The last four characters would not do: an operator who may enter secrets could try all there
+    are, and they are half of a short Token.
+    """
+    hashed = keyring().blind_index(secret, f"secrets:{appid}:{name}")
     return hashed.hex()[:FINGERPRINT_CHARS]
 
 
-def mark_of(app: WeChatApp, name: str) -> SecretMark | None:
-    """Show that a secret is there; None without one."""
-    shown = fingerprint(app, name)
-    return SecretMark(shown, getattr(app, SECRETS[name])) if shown else None
+def mark_of(
+    model: type[WeChatApp | AppClaim],
+    name: str,
+    sealed: str | None,
+    set_at: datetime | None,
+    appid: str,
+    **row: object,
+) -> SecretMark | None:
+    """Show the secret that a row of a table holds sealed; None without one.
+
+    `row` is what the ciphertext is bound to beside the appid.
+    """
+    if sealed is None:
+        return None
+    one: Sealed = getattr(model, name)
+    try:
+        secret = one.open(sealed, model, appid=appid, **row)
+    except SealBroken:
+        return SecretMark(LOST, set_at)
+    return SecretMark(_fingerprint(appid, name, secret), set_at)
 
 
 def put_secrets(
-    app: WeChatApp, secrets: Mapping[str, str | None]
+    app: WeChatApp | AppClaim, secrets: Mapping[str, str | None]
 ) -> dict[str, dict[str, str | None]]:
-    """Put secrets in their places, or take them out; tell before and after for the audit trail."""
+    """Put secrets in their places, or remove them; return before and after for the audit log."""
     before = {name: fingerprint(app, name) for name in secrets}
     for name, secret in secrets.items():
         setattr(app, name, secret)

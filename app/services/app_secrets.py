@@ -26,11 +26,17 @@ class Secrets:
         return [one for one in (self.current, self.next) if one and one != secret]
 
 
-def get_secrets(appid: str) -> Secrets:
-    """Read the secrets as they are now, of an app that may be switched off; raise AppUnknown."""
+def get_secrets(appid: str, tenant_id: UUID | None = None) -> Secrets:
+    """Read the present secrets of an app of one tenant, or of any; it may be switched off.
+
+    Raises AppUnknown.
+    """
+    wanted = select(WeChatApp).where(WeChatApp.appid == appid)
+    if tenant_id is not None:
+        wanted = wanted.where(WeChatApp.tenant_id == tenant_id)
     with transaction() as db:
-        app = db.scalar(select(WeChatApp).where(WeChatApp.appid == appid))
-        if app is None:
+        app = db.scalar(wanted)
+        if app is None or app.released_at is not None:
             raise AppUnknown
         return Secrets(app.secret or "", app.next_secret)
 

@@ -1,13 +1,15 @@
-"""Asking WeChat whether an app's appid and AppSecret are right, and saying what to do if not."""
+"""Asking WeChat whether an appid and its AppSecret are right, and what to do if they are not."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
+from uuid import UUID
 
 from app.catalogue import N_
+from app.errors import AppHeldElsewhere
 from app.services.app_secrets import get_secrets
 from app.services.wechat_calls import client
-from app.wechat import AppMisconfigured, RateLimited, WeChatError
+from app.wechat import AppMisconfigured, WeChatClient, WeChatError, is_rate_limit
 
 RIGHT = N_("WeChat accepts appid and AppSecret.")
 NOT_YET = N_(
@@ -53,12 +55,28 @@ ADVICE = {
 }
 
 
+# For claims, which serve no logins.
+CLAIM_ADVICE = ADVICE | {
+    40164: N_(
+        "WeChat takes this AppSecret from listed addresses only. Add {ip} to the IP whitelist in "
+        "WeChat's console, then verify again. Until then the mini-program is not active."
+    ),
+}
+NOT_ASKED = N_("WeChat has not been asked about this AppSecret yet. Verify it.")
+
+Outcome = Literal["right", "wrong", "unknown", "held_elsewhere"]
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What WeChat says of one AppSecret; `advice` is the msgid of what to do."""
+    """What WeChat says of one AppSecret; `advice` is the msgid of what to do.
+
+    An outcome of `held_elsewhere` means that the AppSecret is right and another tenant has the
+    appid.
+    """
 
     which: Literal["current", "next"]
-    outcome: Literal["right", "wrong", "unknown"]
+    outcome: Outcome
     advice: str
     errcode: int | None = None
     ip: str | None = None
@@ -68,28 +86,46 @@ class Verdict:
         return advice.format(errcode=self.errcode, ip=self.ip or "?")
 
 
-def verify_app(appid: str) -> Sequence[Verdict]:
-    """Ask WeChat about the AppSecret in use, and about the next if there is one; raise AppUnknown.
+def verify_app(appid: str, tenant_id: UUID | None = None) -> Sequence[Verdict]:
+    """Ask WeChat about the AppSecret in use, and about the next if there is one.
 
-    By its stable token: asking for that again changes nothing for those who use it.
+    Asks for the stable token: asking for that again changes nothing for those who use it. Raises
+    AppUnknown, for an app of another tenant than the given one too.
     """
-    secrets = get_secrets(appid)
-    verdicts = [_verify(appid, "current", secrets.current)]
+    secrets = get_secrets(appid, tenant_id)
+    verdicts = [ask_wechat(client(), appid, secrets.current)]
     if secrets.next:
-        verdicts.append(_verify(appid, "next", secrets.next))
+        verdicts.append(_of_next(ask_wechat(client(), appid, secrets.next)))
     return verdicts
 
 
-def _verify(appid: str, which: Literal["current", "next"], secret: str) -> Verdict:
+def ask_wechat(
+    wechat: WeChatClient, appid: str, secret: str, advice: Mapping[int, str] = ADVICE
+) -> Verdict:
+    """Ask WeChat about an AppSecret, with no database connection held."""
     try:
-        client().stable_token(appid, secret)
+        wechat.stable_token(appid, secret)
     except AppMisconfigured as refusal:
-        advice = ADVICE.get(refusal.errcode or 0, OTHER)
-        if which == "next" and refusal.errcode == 40125:
-            advice = NOT_YET
-        return Verdict(which, "wrong", advice, refusal.errcode, refusal.our_ip)
-    except RateLimited as refusal:
-        return Verdict(which, "unknown", LIMITED, refusal.errcode)
+        said = advise("wrong", refusal.errcode, advice)
+        return Verdict("current", "wrong", said, refusal.errcode, refusal.our_ip)
     except WeChatError as error:
-        return Verdict(which, "unknown", UNKNOWN, error.errcode)
-    return Verdict(which, "right", RIGHT)
+        said = advise("unknown", error.errcode, advice)
+        return Verdict("current", "unknown", said, error.errcode)
+    return Verdict("current", "right", RIGHT)
+
+
+def advise(outcome: Outcome, errcode: int | None, advice: Mapping[int, str] = CLAIM_ADVICE) -> str:
+    """Return the msgid of what to do about what WeChat said."""
+    if outcome == "right":
+        return RIGHT
+    if outcome == "held_elsewhere":
+        return AppHeldElsewhere.en
+    if outcome == "unknown":
+        return LIMITED if is_rate_limit(errcode) else UNKNOWN
+    return advice.get(errcode or 0, OTHER)
+
+
+def _of_next(verdict: Verdict) -> Verdict:
+    """Take the refusal of a next AppSecret that is not in use yet for what it is."""
+    is_early = verdict.errcode == 40125
+    return replace(verdict, which="next", advice=NOT_YET if is_early else verdict.advice)

@@ -10,16 +10,29 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.errors import AppDisabled, AppExists, AppUnknown, TenantDisabled
+from app.errors import (
+    AppDisabled,
+    AppExists,
+    AppidInvalid,
+    AppReleased,
+    AppTaken,
+    AppUnknown,
+    TenantDisabled,
+)
 from app.models import Tenant, WeChatApp
 from app.services import audit
+from app.services.app_claim_closing import close_claims
 from app.services.app_secret_marks import SECRETS, put_secrets
 from app.services.caches import caches
 from app.services.session_cache import app_subject
 from app.services.tenants import get_tenant
 from app.services.transactions import transaction, violated
 
+# What a request may name. Apps that were entered before `NEW_APPID` was required stay.
 APPID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+NEW_APPID = re.compile(r"wx[0-9A-Za-z]{16}")
+# What operators may name: also a released app.
+APP_KEY = re.compile(rf"{APPID.pattern}(~[0-9]{{20}})?")
 # What WeChat's console gives, and, of its Token, what it takes.
 APP_SECRET = re.compile(r"[!-~]{1,128}")
 PUSH_TOKEN = re.compile(r"[A-Za-z0-9]{3,32}")
@@ -93,32 +106,60 @@ def _refuse_disabled(known: KnownApp) -> None:
         raise AppDisabled
 
 
+def refuse_malformed(appid: str) -> None:
+    """Raise AppidInvalid for an appid that WeChat cannot have given."""
+    if not NEW_APPID.fullmatch(appid):
+        raise AppidInvalid
+
+
 def add_app(tenant_slug: str, new: NewApp, actor: audit.Actor = audit.OPERATOR) -> None:
-    """Configure an app for a tenant; raise TenantUnknown or AppExists."""
+    """Add an app as proven, without asking WeChat, and close every claim to its appid.
+
+    For the platform only: tenants claim an appid and prove it (services/app_claims.py). Raises
+    AppidInvalid, TenantUnknown, AppExists, or AppTaken for an appid of another tenant.
+    """
+    refuse_malformed(new.appid)
     try:
         with transaction() as db:
-            app = WeChatApp(
-                appid=new.appid,
-                tenant_id=get_tenant(db, tenant_slug).id,
-                name=new.name,
-                registration=new.registration,
-                data_format=new.data_format,
-            )
-            given = {name: getattr(new, name, None) for name in SECRETS}
-            told = put_secrets(app, {name: one for name, one in given.items() if one is not None})
-            db.add(app)
-            shown = {"registration": new.registration, "data_format": new.data_format}
-            after = {"name": new.name, **shown, **told["after"]}
-            audit.record(db, app.tenant_id, actor, "app.added", app.appid, after=after)
+            _insert_app(db, get_tenant(db, tenant_slug).id, new, actor)
     except IntegrityError as error:
-        if violated(error) == "pk_wechat_apps":
-            raise AppExists from None
-        raise
+        if violated(error) != "pk_wechat_apps":
+            raise
+        raise AppExists if _is_of(tenant_slug, new.appid) else AppTaken from None
 
 
-def list_apps(tenant_slug: str | None = None) -> Sequence[tuple[WeChatApp, str]]:
+def _insert_app(db: Session, tenant_id: UUID, new: NewApp, actor: audit.Actor) -> None:
+    app = WeChatApp(
+        appid=new.appid,
+        tenant_id=tenant_id,
+        name=new.name,
+        registration=new.registration,
+        data_format=new.data_format,
+    )
+    given = {name: getattr(new, name, None) for name in SECRETS}
+    told = put_secrets(app, {name: one for name, one in given.items() if one is not None})
+    db.add(app)
+    # Before any claim is locked: another proof of the appid waits here and holds no lock.
+    db.flush()
+    close_claims(db, tenant_id, new.appid)
+    shown = {"registration": new.registration, "data_format": new.data_format}
+    after = {"name": new.name, **shown, **told["after"]}
+    audit.record(db, tenant_id, actor, "app.added", app.appid, after=after)
+
+
+def _is_of(tenant_slug: str, appid: str) -> bool:
+    of_tenant = select(WeChatApp.appid).join(Tenant).where(Tenant.slug == tenant_slug)
+    with transaction() as db:
+        return db.scalar(of_tenant.where(WeChatApp.appid == appid)) is not None
+
+
+def list_apps(
+    tenant_slug: str | None = None, appid: str | None = None
+) -> Sequence[tuple[WeChatApp, str]]:
     """List apps with their tenants' slugs, of one tenant or of all; raise TenantUnknown."""
     wanted = select(WeChatApp, Tenant.slug).join(Tenant).order_by(Tenant.slug, WeChatApp.appid)
+    if appid is not None:
+        wanted = wanted.where(WeChatApp.appid == appid)
     with transaction() as db:
         if tenant_slug is not None:
             wanted = wanted.where(WeChatApp.tenant_id == get_tenant(db, tenant_slug).id)
@@ -169,16 +210,18 @@ def set_app_enabled(appid: str, enabled: bool) -> None:
 
 
 def lock_app(db: Session, appid: str, tenant_id: UUID | None = None) -> WeChatApp:
-    """Load an app to change it, of one tenant or of any, with a lock that no login waits for.
+    """Lock an app of one tenant, or of any, to change it. No login waits for this lock.
 
-    Raises AppUnknown.
+    Raises AppUnknown, or AppReleased.
     """
-    if not APPID.fullmatch(appid):
+    if not APP_KEY.fullmatch(appid):
         raise AppUnknown
     wanted = select(WeChatApp).where(WeChatApp.appid == appid)
     if tenant_id is not None:
         wanted = wanted.where(WeChatApp.tenant_id == tenant_id)
-    app = db.scalar(wanted.with_for_update(key_share=True)) if APPID.fullmatch(appid) else None
+    app = db.scalar(wanted.with_for_update(key_share=True))
     if app is None:
         raise AppUnknown
+    if app.released_at is not None:
+        raise AppReleased
     return app

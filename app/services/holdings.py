@@ -31,6 +31,7 @@ from app.models import (
     User,
     WeChatPush,
 )
+from app.models.wechat_app import original_appid
 from app.services.password_tries import tries_of_accounts
 
 
@@ -121,7 +122,7 @@ def tries_of(db: Session, held: Holdings) -> ColumnElement[bool]:
 
 def person_index(appid: str, openid: str) -> bytes:
     """Give the blind index by which the pushes about a person are found."""
-    return keyring().blind_index(openid, f"wechat_pushes.person:{appid}")
+    return keyring().blind_index(openid, f"wechat_pushes.person:{original_appid(appid)}")
 
 
 def with_merged(tenant_id: UUID, user_id: UUID | None) -> Select[UUID]:

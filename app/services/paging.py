@@ -41,7 +41,7 @@ class Listing:
     """A query, what orders it, the last first or the first, and what tells it from every other."""
 
     rows: Select[*tuple[Any, ...]]
-    by: InstrumentedAttribute[Any]
+    by: InstrumentedAttribute[Any] | ColumnElement[Any]
     name: str = field(repr=False)
     is_ascending: bool = False
 

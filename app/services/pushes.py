@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from app import wechat
 from app.clock import now
-from app.errors import PushNotConfigured, PushReplayed, as_failure
+from app.errors import AppUnknown, PushNotConfigured, PushReplayed, as_failure
 from app.keyring import keyring
 from app.models import SocialAccount, WeChatApp, WeChatPush
 from app.models.columns import new_id
@@ -91,8 +91,12 @@ def receive(app: AppConfig, content: bytes, **query: str) -> None:
 
 
 def _secrets_of(app: AppConfig) -> PushSecrets:
+    # An app that was moved since it was looked up is another tenant's, as are its secrets.
+    its = (WeChatApp.tenant_id == app.tenant_id, WeChatApp.appid == app.appid)
     with transaction() as db:
-        configured = db.get_one(WeChatApp, app.appid)
+        configured = db.scalar(select(WeChatApp).where(*its))
+    if configured is None:
+        raise AppUnknown
     if not configured.push_token:
         raise PushNotConfigured("no push token")
     return PushSecrets(configured.push_token, configured.encoding_aes_key)

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, aliased
 
 from app.clock import now
 from app.models import (
+    AppClaim,
     AuditEvent,
     CodeExchange,
     IdempotentRequest,
@@ -32,6 +33,7 @@ from app.models import (
 )
 from app.models.columns import first_id_of
 from app.services import audit
+from app.services.app_claims import abandoned_claims
 from app.services.code_exchange import FORGOTTEN_AFTER
 from app.services.count_writing import count_old_counts, drop_old_counts
 from app.services.erasure import erase, erase_unused, passing_the_trail
@@ -293,5 +295,6 @@ RULES: dict[str, tuple[Any, Callable[[], Iterator[Due]]]] = {
     "password_tries": (PasswordTry, _password_tries),
     "operator_sessions": (OperatorSession, _operator_sessions),
     "people_imports": (PeopleImport, _people_imports),
+    "app_claims": (AppClaim, lambda: iter([Due(abandoned_claims())])),
     "idempotent_requests": (IdempotentRequest, _idempotent_requests),
 }

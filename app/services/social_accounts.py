@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from app.clock import now
-from app.errors import Failure, NoSocialAccount, TokenInvalid
+from app.errors import AppUnknown, Failure, NoSocialAccount, TokenInvalid
 from app.models import SocialAccount
 from app.models.columns import new_id
 from app.services.apps import AppConfig
@@ -23,7 +23,8 @@ def upsert_social_account(
     """Find or make the social account of an identity; tell whether its unionid is news.
 
     One upsert: of many first logins at once, one inserts and the others meet its row. The row
-    stays locked until the transaction ends.
+    stays locked until the transaction ends. Raises AppUnknown if another tenant has the app by now:
+    then the row is of a person of that tenant.
     """
     known = select(SocialAccount.unionid).where(
         SocialAccount.appid == app.appid, SocialAccount.openid == identity.openid
@@ -42,9 +43,13 @@ def upsert_social_account(
             "last_login_at": fresh.excluded.last_login_at,
             "unionid": func.coalesce(fresh.excluded.unionid, SocialAccount.unionid),
         },
+        where=SocialAccount.tenant_id == app.tenant_id,
     )
     returned = upsert.returning(SocialAccount, known.scalar_subquery().label("known_unionid"))
-    account, known_unionid = db.execute(returned).one()
+    found = db.execute(returned).one_or_none()
+    if found is None:
+        raise AppUnknown("another tenant has its appid by now")
+    account, known_unionid = found
     return account, account.unionid != known_unionid
 
 

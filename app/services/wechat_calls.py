@@ -7,7 +7,7 @@ from typing import TypeVar, cast
 
 import structlog
 from flask import current_app
-from sqlalchemy import and_, or_, update
+from sqlalchemy import and_, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.clock import now
@@ -41,6 +41,15 @@ def client() -> WeChatClient:
     return cast(WeChatClient, current_app.extensions["wechat_client"])
 
 
+def proof_client() -> WeChatClient:
+    """Return the client that verifies claims.
+
+    It has connections of its own, and its calls are not counted: they would change the figures of
+    another tenant that has the appid.
+    """
+    return cast(WeChatClient, current_app.extensions["wechat_proof_client"])
+
+
 def code_to_session(app: AppConfig, code: str) -> WeChatIdentity:
     """Exchange a code of wx.login, with the AppSecret that WeChat takes."""
     return with_secret(app, lambda secret: client().code_to_session(app.appid, secret, code))
@@ -56,7 +65,7 @@ def with_secret(app: AppConfig, call: Callable[[str], R]) -> R:
         return call(app.secret)
     except SecretRejected as rejection:
         log.info("app_secret_rejected", appid=app.appid, rid=rejection.rid)
-        kept = get_secrets(app.appid)
+        kept = get_secrets(app.appid, app.tenant_id)
         for secret in kept.after(app.secret):
             with suppress(SecretRejected):
                 answer = call(secret)
@@ -102,7 +111,11 @@ def _access_token(app: AppConfig, rejected: str | None = None) -> str:
 
 def _look(app: AppConfig) -> WeChatAccessToken | None:
     with transaction() as db:
-        return db.get(WeChatAccessToken, app.appid)
+        return db.scalar(
+            select(WeChatAccessToken).where(
+                WeChatAccessToken.tenant_id == app.tenant_id, WeChatAccessToken.appid == app.appid
+            )
+        )
 
 
 def _claim_refresh(app: AppConfig, seen: datetime | None) -> datetime | None:

@@ -5,6 +5,7 @@ open connections.
 """
 
 from app.wechat.client import WeChatClient
+from app.wechat.errcodes import is_rate_limit
 from app.wechat.errors import (
     AccessTokenRejected,
     AppMisconfigured,
@@ -91,6 +92,7 @@ __all__ = [
     "decrypt_user_info",
     "encrypt_message",
     "encrypted_reply",
+    "is_rate_limit",
     "message_signature",
     "open_push",
     "plain_signature",

@@ -79,6 +79,11 @@ def refusal(errcode: int, rid: str | None, of_this_call: Meanings) -> WeChatErro
     return meaning(errcode, rid)
 
 
+def is_rate_limit(errcode: int | None) -> bool:
+    """Tell whether WeChat refuses because it was asked too often."""
+    return MEANINGS.get(errcode or 0) is RateLimited
+
+
 def _unknown(errcode: int) -> type[WeChatError]:
     # WeChat numbers its own failures below zero and refusals above. A refusal that we don't know
     # will not pass by waiting, so it goes to someone who can look the number up.

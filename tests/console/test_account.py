@@ -242,6 +242,8 @@ SENSITIVE = (
     "/operators/{other}/enable",
     "/apps/wxaaaa000000000001/secrets",
     "/apps/wxaaaa000000000001/secrets/push_token/remove",
+    "/apps/wxaaaa000000000001/release",
+    "/apps/wxaaaa000000000001/move-here",
     "/people/export",
 )
 

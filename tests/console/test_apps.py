@@ -3,8 +3,8 @@
 import pytest
 from flask import Flask
 
-from tests.cast import ACME_CLUB, ACME_SHOP, GLOBEX_LIFE, Reader, WeChat
-from tests.console.desk import Desk
+from tests.cast import ACME_CLUB, ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader, WeChat
+from tests.console.desk import Desk, signed_in
 
 NEW = {
     "appid": "wxaaaa000000000009",
@@ -17,6 +17,14 @@ NEW = {
 }
 SHOW = f"/apps/{ACME_SHOP.appid}/show"
 SECRETS = ("secret", "push_token", "encoding_aes_key")
+WHERE = f"/apps/{NEW['appid']}"
+WRONG = "0f" * 16
+
+
+@pytest.fixture(autouse=True)
+def _known(wechat: WeChat) -> None:
+    """Let WeChat know the bakery."""
+    wechat.control("apps", appid=NEW["appid"], secret=NEW["secret"], open_platform="acme")
 
 
 def test_the_list_has_the_tenants_own_and_links_to_each(app: Flask) -> None:
@@ -31,15 +39,94 @@ def test_the_list_has_the_tenants_own_and_links_to_each(app: Flask) -> None:
     assert f"/apps/{ACME_SHOP.appid}/" not in found
 
 
-def test_one_is_added_and_what_wechat_says_is_told(app: Flask, wechat: WeChat) -> None:
-    """Otherwise a wrong AppSecret shows only when the first person cannot log in."""
+def test_an_added_app_is_active_if_wechat_accepts_its_secret(app: Flask, rows: Reader) -> None:
+    """What WeChat says is shown, and WeChat can be asked again."""
     desk = Desk(app)
     page = desk.press("/apps/add", **NEW)
     assert "The mini-program is added." in page
-    assert "AppSecret: WeChat knows no such appid." in page
-    wechat.control("apps", appid=NEW["appid"], secret=NEW["secret"], open_platform="acme")
-    page = desk.press(f"/apps/{NEW['appid']}/test")
     assert "AppSecret: WeChat accepts appid and AppSecret." in page
+    assert rows.count("wechat_apps", f"appid = '{NEW['appid']}'") == 1
+    page = desk.press(f"{WHERE}/test")
+    assert "AppSecret: WeChat accepts appid and AppSecret." in page
+
+
+def test_a_pending_app_is_shown_with_advice_and_corrected(app: Flask, rows: Reader) -> None:
+    """Its page says what to do, and a new AppSecret is verified when it is entered."""
+    desk = Desk(app)
+    page = desk.press("/apps/add", **NEW | {"secret": WRONG})
+    assert "The mini-program is added." not in page
+    assert "The AppSecret is wrong, or has been reset since." in page
+    assert "not proven, serves no request" in page
+    assert "wx.login(" not in page, "its code would not work"
+    listed = desk.read("/apps/")
+    assert "Not proven yet <small>1</small>" in listed
+    assert f'href="/console/t/acme{WHERE}/show"><bdi>Acme Bakery</bdi></a>' in listed
+    assert "The AppSecret is wrong" in Desk(app, role="tenant_reader").read("/apps/")
+    page = desk.press(f"{WHERE}/test")
+    assert "The mini-program is not active yet." in page
+    assert "Changed." in desk.press(
+        f"{WHERE}/change", name="B", registration="on_login", session_limit="", data_format="json"
+    )
+    page = desk.press(f"{WHERE}/secrets", secret=NEW["secret"])
+    assert "AppSecret: WeChat accepts appid and AppSecret." in page
+    assert "wx.login(" in page
+    assert rows("SELECT name, enabled FROM wechat_apps WHERE appid = :a", a=NEW["appid"]) == [
+        ("B", True)
+    ]
+    assert "Not proven yet" not in desk.read("/apps/")
+
+
+def test_a_pending_app_is_withdrawn_after_asking(app: Flask, rows: Reader) -> None:
+    """The page names what is lost, also without JavaScript."""
+    desk = Desk(app)
+    desk.press("/apps/add", **NEW | {"secret": WRONG})
+    page = desk.read(f"{WHERE}/remove")
+    assert "Remove this mini-program?" in page
+    assert "<bdi>Acme Bakery</bdi> (wxaaaa000000000009)" in page
+    assert "It was never used." in page
+    assert rows.count("app_claims") == 1
+    assert "Acme Bakery was removed." in desk.press(f"{WHERE}/remove")
+    assert rows.count("app_claims") == 0
+
+
+def test_an_app_that_was_used_is_not_removed(app: Flask, client: Client, alice: Person) -> None:
+    """Neither the question nor the answer to it gets anywhere."""
+    client.log_in(alice)
+    desk = Desk(app)
+    path = f"/apps/{ACME_SHOP.appid}/remove"
+    for answer in (desk.get(path), desk.post(path)):
+        assert answer.status_code == 409
+        assert "People have used this mini-program" in answer.text
+
+
+def test_platform_admins_release_and_move_appids(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Both ask on a page that names the appid and what stays; tenants have no such page."""
+    client.log_in(alice)
+    shop = f"/apps/{ACME_SHOP.appid}"
+    neighbour = Desk(app, "globex")
+    entered = NEW | {"appid": ACME_SHOP.appid, "secret": ACME_SHOP.secret, "name": "Taken"}
+    assert "another tenant of this service already uses" in neighbour.press("/apps/add", **entered)
+    for desk in (Desk(app), neighbour):
+        for what in ("release", "move-here"):
+            assert desk.get(f"{shop}/{what}").status_code == 404
+            assert desk.post(f"{shop}/{what}").status_code == 404
+    ops = signed_in(app, "ops@wxpass.example", "platform", "globex")
+    assert f'href="/console/t/globex{shop}/move-here"' in ops.read(f"{shop}/show")
+    page = ops.read(f"{shop}/move-here")
+    assert "Move this appid here from acme?" in page
+    assert "1 WeChat identities, 1 sessions and 0 pushes" in page
+    assert "Taken was moved to this tenant." in ops.press(f"{shop}/move-here")
+    acme = Desk(app, role="tenant_reader")
+    assert "appid released" in acme.read("/apps/")
+    ((key,),) = rows("SELECT appid FROM wechat_apps WHERE released_at IS NOT NULL")
+    kept = acme.read(f"/apps/{key}/show")
+    assert "appid released" in kept
+    assert "fingerprint" not in kept
+    assert "Release this appid?" in ops.read(f"{shop}/release")
+    assert "The appid of Taken was released." in ops.press(f"{shop}/release")
+    assert rows.count("wechat_apps", f"appid = '{ACME_SHOP.appid}'") == 0
 
 
 def test_the_page_says_what_to_paste_where(app: Flask) -> None:
@@ -147,9 +234,22 @@ def test_settings_that_cannot_be_are_refused(
     assert rows("SELECT * FROM wechat_apps ORDER BY appid") == before
 
 
-def test_an_appid_of_somebody_is_told_so(app: Flask) -> None:
-    """Otherwise an admin wonders what went wrong; nor do they learn whose it is."""
-    answer = Desk(app).post("/apps/add", **NEW | {"appid": GLOBEX_LIFE.appid})
-    assert answer.status_code == 409
-    assert "This appid is configured already, here or at another tenant." in answer.text
-    assert "globex" not in answer.text
+def test_an_appid_of_another_tenant_is_pending_like_any_other(app: Flask) -> None:
+    """Nothing on the page tells that another tenant has it."""
+    desk = Desk(app)
+    page = desk.press("/apps/add", **NEW | {"appid": GLOBEX_LIFE.appid})
+    assert "The AppSecret is wrong, or has been reset since." in page
+    assert "globex" not in page
+    again = desk.post("/apps/add", **NEW | {"appid": GLOBEX_LIFE.appid})
+    assert again.status_code == 409
+    assert "This tenant has entered this appid already." in again.text
+
+
+@pytest.mark.parametrize("appid", ["wx1", "wxaaaa00000000000x9", "wxaaaa00000000000-", "wx 1"])
+def test_an_appid_that_wechat_cannot_have_given_is_refused(
+    app: Flask, rows: Reader, appid: str
+) -> None:
+    """The form says so before anything is kept."""
+    answer = Desk(app).post("/apps/add", **NEW | {"appid": appid})
+    assert (answer.status_code, 'class="wrong"' in answer.text) == (200, True)
+    assert rows.count("app_claims") == 0

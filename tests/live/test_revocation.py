@@ -16,10 +16,14 @@ import pytest
 import requests
 from flask import Flask
 
-from app.services.apps import set_app_enabled
+from app.services.app_claims import claim_app
+from app.services.app_releases import move_app, release_app
+from app.services.apps import NewApp, add_app, set_app_enabled
+from app.services.audit import OPERATOR
+from app.services.tenants import tenant_id_of
 from config import Config
 from config.development.postgres_commands import start, stop
-from tests.cast import ACME_SHOP, GLOBEX_LIFE, Client, Person, WeChat
+from tests.cast import ACME_SHOP, GLOBEX_LIFE, App, Client, Person, WeChat
 from tests.live.conftest import CERTAIN, Database, Service, Worker, serving, until
 
 ENDED = "UPDATE login_sessions SET ended_at = now(), end_reason = 'revoked'"
@@ -153,6 +157,43 @@ def test_a_switch_of_an_app_or_a_tenant_reaches_every_worker(
         time.sleep(CERTAIN)
         for worker in workers:
             assert [worker.verify(token) for token in (shop, life)] == [status, status]
+
+
+def test_a_released_or_moved_appid_is_its_old_tenants_in_no_worker(
+    live_app: Flask, client: Client, wechat: WeChat, service: Service
+) -> None:
+    """Each worker refuses the sessions of the tenant that had it, and logs in at the new one."""
+    cafe = App("wxcafe0000000live1", "acme", "cd" * 16, "on_login")
+    wechat.control("apps", appid=cafe.appid, secret=cafe.secret, open_platform="acme")
+    new = NewApp(cafe.appid, "Café", "on_login", "json", cafe.secret)
+    workers = service.workers(2)
+    person = people(wechat, 1)[0]
+
+    def log_in(worker: Worker) -> tuple[int, dict[str, str]]:
+        url = f"{worker.url}/v1/apps/{cafe.appid}/login"
+        answer = worker.http.post(url, json={"code": person.wx_login(cafe)}, timeout=20)
+        return answer.status_code, answer.json()
+
+    tokens = []
+    for slug, other in (("acme", "globex"), ("globex", "acme")):
+        with live_app.app_context():
+            if not tokens:
+                add_app(slug, new)
+            tokens.append(client.log_in(person, cafe)["token"])
+            assert [worker.verify(tokens[-1]) for worker in workers] == [204, 204]
+            assert [log_in(worker)[0] for worker in workers] == [200, 200]
+            claim_app(OPERATOR, tenant_id_of(other), new)
+            move_app(OPERATOR, slug, cafe.appid, other)
+        time.sleep(CERTAIN)
+        for worker in workers:
+            assert {worker.verify(token) for token in tokens} == {401}
+            assert worker.verify(log_in(worker)[1]["token"]) == 204
+    with live_app.app_context():
+        release_app(OPERATOR, "acme", cafe.appid)
+    time.sleep(CERTAIN)
+    for worker in workers:
+        status, problem = log_in(worker)
+        assert (status, problem["code"]) == (404, "app_unknown")
 
 
 def test_a_killed_listener_costs_nothing_but_time(

@@ -1,18 +1,37 @@
 """A tenant's mini-programs: /v1/admin/tenants/{slug}/apps."""
 
-from collections.abc import Sequence
+from dataclasses import fields, replace
 from typing import Any
 
-from app.admin.access import desk_change, desk_login, step_up_required, this_desk
+from app.admin.access import (
+    desk_change,
+    desk_login,
+    platform_login,
+    step_up_required,
+    this_desk,
+    this_operator,
+)
 from app.admin.api.blueprint import Blueprint, idempotent, paging_of
 from app.languages import accepted_language, translated
-from app.schemas.admin_requests import AppChangeRequest, NewAppRequest, PageQuery, SecretsRequest
-from app.schemas.admin_responses import AppListResponse, DeskAppResponse, VerificationResponse
+from app.schemas.admin_requests import (
+    AppChangeRequest,
+    AppMoveRequest,
+    NewAppRequest,
+    PageQuery,
+    SecretsRequest,
+)
+from app.schemas.admin_responses import (
+    AppListResponse,
+    AppUsageResponse,
+    DeskAppResponse,
+    VerificationResponse,
+)
 from app.schemas.requests import EmptyRequest
-from app.services import desk_apps
+from app.services import app_releases, desk_apps
+from app.services.app_records import AppUsage
 from app.services.app_verification import Verdict
 from app.services.apps import NewApp
-from app.services.desk_apps import DeskApp
+from app.services.listed_apps import DeskApp
 from app.services.paging import Page
 
 # The appid is not called so here: that would make the app the request's own, for its users.
@@ -23,9 +42,10 @@ blp = Blueprint("admin_apps", __name__, url_prefix="/v1/admin/tenants/<string:sl
 @desk_login
 @blp.arguments(PageQuery, location="query")
 @blp.response(200, AppListResponse)
-def list_apps(query: dict[str, Any]) -> Page[DeskApp]:
-    """List the tenant's mini-programs by appid."""
-    return desk_apps.list_desk_apps(this_desk(), paging_of(query))
+def list_apps(query: dict[str, Any]) -> Page[dict[str, Any]]:
+    """List the tenant's mini-programs by appid, with those that are not proven yet."""
+    page = desk_apps.list_desk_apps(this_desk(), paging_of(query))
+    return Page([_shown(one) for one in page.items], page.next_cursor, page.count)
 
 
 @blp.post("")
@@ -33,26 +53,46 @@ def list_apps(query: dict[str, Any]) -> Page[DeskApp]:
 @idempotent
 @blp.arguments(NewAppRequest)
 @blp.response(201, DeskAppResponse)
-def add_app(body: dict[str, Any]) -> DeskApp:
-    """Add a mini-program; it works at once."""
-    return desk_apps.add_desk_app(this_desk(), NewApp(**body))
+def add_app(body: dict[str, Any]) -> dict[str, Any]:
+    """Add a mini-program and verify it with WeChat.
+
+    It is `active` immediately if WeChat accepts the AppSecret. Otherwise it is `pending`, serves no
+    request, and `verdict` says what to do before it is verified again.
+    """
+    return _shown(desk_apps.add_desk_app(this_desk(), NewApp(**body)))
 
 
 @blp.get("/<string:its_appid>")
 @desk_login
 @blp.response(200, DeskAppResponse)
-def show_app(its_appid: str) -> DeskApp:
+def show_app(its_appid: str) -> dict[str, Any]:
     """Show a mini-program, and of its secrets that they are there."""
-    return desk_apps.get_desk_app(this_desk(), its_appid)
+    return _shown(desk_apps.get_desk_app(this_desk(), its_appid))
 
 
 @blp.patch("/<string:its_appid>")
 @desk_change
 @blp.arguments(AppChangeRequest)
 @blp.response(200, DeskAppResponse)
-def change_app(body: dict[str, Any], its_appid: str) -> DeskApp:
+def change_app(body: dict[str, Any], its_appid: str) -> dict[str, Any]:
     """Change a mini-program, for the very next request."""
-    return desk_apps.change_desk_app(this_desk(), its_appid, **body)
+    return _shown(desk_apps.change_desk_app(this_desk(), its_appid, **body))
+
+
+@blp.delete("/<string:its_appid>")
+@desk_change
+@blp.response(204)
+def remove_app(its_appid: str) -> None:
+    """Withdraw a mini-program that is not proven, or delete one that was never used."""
+    desk_apps.remove_desk_app(this_desk(), its_appid)
+
+
+@blp.get("/<string:its_appid>/usage")
+@desk_login
+@blp.response(200, AppUsageResponse)
+def show_usage(its_appid: str) -> AppUsage:
+    """Count the records that keep a mini-program from being deleted."""
+    return desk_apps.get_usage(this_desk(), its_appid)
 
 
 @blp.put("/<string:its_appid>/secrets")
@@ -60,9 +100,9 @@ def change_app(body: dict[str, Any], its_appid: str) -> DeskApp:
 @step_up_required
 @blp.arguments(SecretsRequest)
 @blp.response(200, DeskAppResponse)
-def set_app_secrets(body: dict[str, Any], its_appid: str) -> DeskApp:
-    """Enter secrets of a mini-program, or take them out; nothing gives them back."""
-    return desk_apps.set_desk_secrets(this_desk(), its_appid, **body)
+def set_app_secrets(body: dict[str, Any], its_appid: str) -> dict[str, Any]:
+    """Enter secrets of a mini-program, or remove them; no answer contains one."""
+    return _shown(desk_apps.set_desk_secrets(this_desk(), its_appid, **body))
 
 
 @blp.post("/<string:its_appid>/verification")
@@ -70,18 +110,46 @@ def set_app_secrets(body: dict[str, Any], its_appid: str) -> DeskApp:
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, VerificationResponse)
 def verify_app(body: dict[str, Any], its_appid: str) -> dict[str, Any]:
-    """Ask WeChat whether appid and AppSecret are right, and say what to do if not."""
-    return {"verdicts": _in_words(desk_apps.verify_desk_app(this_desk(), its_appid))}
+    """Ask WeChat whether appid and AppSecret are right, and say what to do if not.
+
+    A pending mini-program becomes `active` if WeChat accepts its AppSecret. A tenant may verify ten
+    times a minute.
+    """
+    done = desk_apps.verify_desk_app(this_desk(), its_appid)
+    return {"state": done.state, "verdicts": [_in_words(one) for one in done.verdicts]}
 
 
-def _in_words(verdicts: Sequence[Verdict]) -> Sequence[dict[str, Any]]:
-    language = accepted_language()
-    return [
-        {
-            "which": one.which,
-            "outcome": one.outcome,
-            "errcode": one.errcode,
-            "advice": one.fill(translated(one.advice, language)),
-        }
-        for one in verdicts
-    ]
+@blp.post("/<string:its_appid>/release")
+@platform_login
+@step_up_required
+@blp.arguments(EmptyRequest, required=False)
+@blp.response(200, AppUsageResponse)
+def release_app(body: dict[str, Any], slug: str, its_appid: str) -> AppUsage:
+    """Take the appid from its tenant; say how many records stay with the tenant.
+
+    Every login ends. Identities and users stay with the tenant; the appid can be proven again.
+    """
+    return app_releases.release_app(this_operator().actor, slug, its_appid)
+
+
+@blp.post("/<string:its_appid>/move")
+@platform_login
+@step_up_required
+@blp.arguments(AppMoveRequest)
+@blp.response(200, AppUsageResponse)
+def move_app(body: dict[str, Any], slug: str, its_appid: str) -> AppUsage:
+    """Move the appid to a tenant that has entered it with an AppSecret that WeChat accepts.
+
+    As a release does, it ends every login and leaves users and identities with the tenant of the
+    path; how many is answered.
+    """
+    return app_releases.move_app(this_operator().actor, slug, its_appid, body["to_slug"])
+
+
+def _shown(app: DeskApp) -> dict[str, Any]:
+    shown = {one.name: getattr(app, one.name) for one in fields(app)}
+    return shown | {"verdict": app.verdict and _in_words(app.verdict)}
+
+
+def _in_words(verdict: Verdict) -> Verdict:
+    return replace(verdict, advice=verdict.fill(translated(verdict.advice, accepted_language())))

@@ -9,7 +9,7 @@ from wtforms.validators import InputRequired, NumberRange, Optional
 from app.admin.console.checks import a_label, copied, stripped
 from app.admin.console.drafts import ConsoleForm
 from app.admin.console.words import DATA_FORMAT, REGISTRATION, to_choose
-from app.services.apps import APP_SECRET, APPID, ENCODING_AES_KEY, PUSH_TOKEN
+from app.services.apps import APP_SECRET, ENCODING_AES_KEY, NEW_APPID, PUSH_TOKEN
 
 # No browser keeps what is typed here, or fills it in.
 SECRET: Any = {
@@ -43,7 +43,9 @@ class SettingsForm(FactsForm):
 class AddForm(FactsForm):
     """A mini-program that is to be added."""
 
-    appid = StringField(lazy_gettext("appid"), [InputRequired(), copied(APPID)], filters=[stripped])
+    appid = StringField(
+        lazy_gettext("appid"), [InputRequired(), copied(NEW_APPID)], filters=[stripped]
+    )
     name = StringField(lazy_gettext("Name"), [InputRequired(), a_label], filters=[stripped])
     registration = SelectField(lazy_gettext("Registration"), choices=to_choose(REGISTRATION))
     data_format = SelectField(
@@ -101,4 +103,10 @@ class SecretsForm(ConsoleForm):
     def given(self) -> dict[str, str]:
         """Give the secrets that were entered."""
         names = ("secret", "next_secret", "push_token", "encoding_aes_key")
-        return {name: self[name].data for name in names if self[name].data}
+        return {name: self[name].data for name in names if name in self and self[name].data}
+
+
+class ClaimSecretsForm(SecretsForm):
+    """Secrets of a mini-program that is not proven; one follows only a proven AppSecret."""
+
+    next_secret = None

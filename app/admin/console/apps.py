@@ -1,22 +1,21 @@
 """Mini-programs of the tenant: listed, added, changed, tested."""
 
-from collections.abc import Sequence
 from typing import ClassVar
 
-from flask import flash, url_for
+from flask import flash, redirect, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_babel import gettext
 from flask_wtf import FlaskForm
 from markupsafe import Markup
 
-from app.admin.console.app_forms import AddForm, SecretsForm, SettingsForm
+from app.admin.console.app_forms import AddForm, ClaimSecretsForm, SecretsForm, SettingsForm
+from app.admin.console.app_ownership import AppOwnership, tell, verify_and_tell
 from app.admin.console.drafts import restores
 from app.admin.console.guard import this_desk
 from app.admin.console.links import isolated, link_to
 from app.admin.console.pages import (
     Confirmation,
-    TenantList,
     done,
     is_submitted,
     need_changer,
@@ -27,9 +26,8 @@ from app.admin.console.words import ENABLED, REGISTRATION, told, worded
 from app.catalogue import N_
 from app.models import WeChatApp
 from app.services import desk_apps as service
-from app.services.app_verification import Verdict
 from app.services.apps import NewApp
-from app.services.desk_apps import DeskApp
+from app.services.listed_apps import DeskApp
 
 # An app without an AppSecret is none; the others may go.
 REMOVE = "/<app>/secrets/<any(next_secret, push_token, encoding_aes_key):which>/remove"
@@ -38,10 +36,9 @@ SECRET_NAMES = {
     "push_token": N_("Token"),
     "encoding_aes_key": N_("EncodingAESKey"),
 }
-LOOKS = {"right": "done", "wrong": "error", "unknown": ""}
 
 
-class AppsView(TenantList):
+class AppsView(AppOwnership):
     """The tenant's mini-programs."""
 
     list_template = "console/apps.html"
@@ -56,7 +53,7 @@ class AppsView(TenantList):
     column_formatters: ClassVar = {
         "name": lambda _view, _context, app, _name: link_to(".show", app.name, app=app.appid),
         "registration": worded(REGISTRATION),
-        "enabled": worded(ENABLED),
+        "enabled": lambda _view, _context, app, _name: _state(app),
     }
     column_searchable_list = ("name", "appid")
     column_sortable_list = ("name", "appid", "created_at")
@@ -69,16 +66,15 @@ class AppsView(TenantList):
     @expose("/add", methods=["GET", "POST"])
     @restores(AddForm)
     def add(self) -> ResponseReturnValue:
-        """Add a mini-program, and show what WeChat says of its credentials."""
+        """Add a mini-program and verify it; its page says what to do if it is not active."""
         need_changer()
         form = AddForm()
         failure = None
         if form.validate_on_submit():
             new = NewApp(**form.facts())
-            failure = shown_again(lambda: service.add_desk_app(this_desk(), new))
+            failure = shown_again(lambda: _add(new))
             if failure is None:
-                _tell(service.verify_desk_app(this_desk(), new.appid))
-                return done(_page(new.appid), gettext("The mini-program is added."))
+                return redirect(_page(new.appid))
         return self.render_page("console/app_add.html", form=form, failure=failure)
 
     @expose("/<app>/show")
@@ -117,13 +113,15 @@ class AppsView(TenantList):
     @needs_step_up
     @restores(SecretsForm)
     def secrets(self, app: str) -> ResponseReturnValue:
-        """Replace secrets of the mini-program."""
+        """Replace secrets of the mini-program; a claim is verified with its new AppSecret."""
         need_changer()
-        form, failure = SecretsForm(), None
         shown = service.get_desk_app(this_desk(), app)
+        form, failure = ClaimSecretsForm() if shown.is_claim else SecretsForm(), None
         if form.validate_on_submit():
             given = form.given()
             failure = shown_again(lambda: service.set_desk_secrets(this_desk(), app, **given))
+            if failure is None and shown.is_claim and "secret" in given:
+                return verify_and_tell(app)
             if failure is None:
                 return done(_page(app), gettext("The secrets are replaced."))
         return self.render_page("console/app_secrets.html", app=shown, form=form, failure=failure)
@@ -142,11 +140,12 @@ class AppsView(TenantList):
     @expose("/<app>/test", methods=["POST"])
     def test(self, app: str) -> ResponseReturnValue:
         """Ask WeChat about its credentials."""
-        _tell(service.verify_desk_app(this_desk(), app))
-        return done(_page(app), gettext("WeChat was asked."))
+        return verify_and_tell(app)
 
     def _shown(self, appid: str, settings: FlaskForm | None = None) -> ResponseReturnValue:
         app = service.get_desk_app(this_desk(), appid)
+        if app.is_claim:
+            return self.show_claim(app, settings)
         page: str = self.render(
             "console/app.html",
             app=app,
@@ -185,8 +184,16 @@ def _page(appid: str) -> str:
     return url_for("console_apps.show", app=appid)
 
 
-def _tell(verdicts: Sequence[Verdict]) -> None:
-    """Say what WeChat says of each AppSecret."""
-    for one in verdicts:
-        which = gettext("AppSecret") if one.which == "current" else gettext("Next AppSecret")
-        flash(f"{which}: {one.fill(gettext(one.advice))}", LOOKS[one.outcome])
+def _add(new: NewApp) -> None:
+    app = service.add_desk_app(this_desk(), new)
+    if app.state == "active":
+        flash(gettext("The mini-program is added."), "done")
+        tell([app.verdict] if app.verdict else [])
+    else:
+        flash(gettext("The mini-program is not active yet."), "error")
+
+
+def _state(app: WeChatApp) -> str:
+    if app.released_at is not None:
+        return gettext("appid released")
+    return told(ENABLED, app.enabled)

@@ -1,0 +1,73 @@
+"""What the commands about mini-programs take: appids, secrets, and the claimant."""
+
+import re
+
+import click
+
+from app.cli.terminal import a_slug, read_secret
+from app.errors import AppUnknown
+from app.services import app_claims
+from app.services import apps as service
+
+REGISTRATION = click.Choice(["on_login", "on_phone", "closed"])
+# For commands about an appid that several tenants may have entered.
+of_claim = click.option(
+    "--tenant",
+    callback=a_slug,
+    help="The tenant that entered it, if several have and none is proven. "
+    "录入它的租户；多个租户录入且均未核对时须指明。",
+)
+secret_stdin = click.option(
+    "--secret-stdin",
+    is_flag=True,
+    help="Read the AppSecret from a line of standard input; without it you are asked. "
+    "从标准输入读取 AppSecret。",
+)
+
+
+def an_appid(_: click.Context, __: click.Parameter, value: str) -> str:
+    """Check that an appid can be one."""
+    if not service.APP_KEY.fullmatch(value):
+        raise click.BadParameter(
+            "an appid has 1 to 64 letters, digits, hyphens and underscores. "
+            "appid 须为 1 到 64 个字母、数字、连字符或下划线。"
+        )
+    return value
+
+
+def a_new_appid(_: click.Context, __: click.Parameter, value: str) -> str:
+    """Check that WeChat can have given an appid."""
+    if not service.NEW_APPID.fullmatch(value):
+        raise click.BadParameter(
+            "an appid is wx followed by 16 letters or digits. appid 由 wx 和 16 位字母或数字组成。"
+        )
+    return value
+
+
+def claimant_of(appid: str, tenant: str | None) -> str | None:
+    """Return the slug of the claimant that is meant; None for a mini-program that is proven.
+
+    Raises AppUnknown when the tenant that is named has neither.
+    """
+    if service.list_apps(tenant, appid):
+        return None
+    claimants = [slug for _, slug in app_claims.list_claims(tenant, appid)]
+    if not claimants:
+        raise AppUnknown
+    if len(claimants) > 1:
+        raise click.UsageError(
+            "Several tenants have entered this appid: say which with --tenant. "
+            "多个租户录入了此 appid，请用 --tenant 指明。"
+        )
+    return claimants[0]
+
+
+def read_checked(what: str, pattern: re.Pattern[str], from_stdin: bool) -> str:
+    """Read a secret from standard input, or ask for it, and check its shape."""
+    secret = read_secret(what, from_stdin=from_stdin)
+    if not pattern.fullmatch(secret):
+        raise click.UsageError(
+            f"This is no {what}: copy it from WeChat's console as it is there. "
+            f"{what} 格式不正确，请从微信公众平台原样复制。"
+        )
+    return secret

@@ -1,0 +1,194 @@
+"""Commands about which tenant has an appid: added, verified, removed, released, moved."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from flask.cli import with_appcontext
+
+from app.cli.app_options import (
+    REGISTRATION,
+    a_new_appid,
+    an_appid,
+    claimant_of,
+    of_claim,
+    read_checked,
+    secret_stdin,
+)
+from app.cli.terminal import a_name, a_slug, failures_told, show
+from app.languages import in_both_languages
+from app.services import app_claims, app_proofs, app_releases, audit
+from app.services import apps as service
+from app.services.app_records import AppUsage
+from app.services.app_verification import Verdict, verify_app
+from app.services.tenants import tenant_id_of
+
+# Asked for in this order, after the AppSecret.
+PUSH_SECRETS = (
+    ("push_token", "Token", service.PUSH_TOKEN),
+    ("encoding_aes_key", "EncodingAESKey", service.ENCODING_AES_KEY),
+)
+
+
+@click.command("add")
+@click.argument("appid", callback=a_new_appid)
+@click.option("--tenant", required=True, callback=a_slug, help="The slug of its tenant. 所属租户。")
+@click.option("--name", required=True, callback=a_name, help="The name people know it by. 名称。")
+@click.option(
+    "--registration",
+    type=REGISTRATION,
+    default="on_phone",
+    show_default=True,
+    help="When a stranger becomes a user: at the first login, at the first verified phone, or "
+    "never. 何时自动注册用户。",
+)
+@click.option(
+    "--data-format",
+    type=click.Choice(["json", "xml"], case_sensitive=False),
+    default="json",
+    show_default=True,
+    help="The format of WeChat's message push. 消息推送的数据格式。",
+)
+@secret_stdin
+@click.option(
+    "--push-token",
+    is_flag=True,
+    help="Also read the Token of the message push, the same way. 同样读取消息推送 Token。",
+)
+@click.option(
+    "--encoding-aes-key",
+    is_flag=True,
+    help="Also read the EncodingAESKey, the same way and last. 同样读取 EncodingAESKey。",
+)
+@click.option(
+    "--unproven",
+    is_flag=True,
+    help="Activate it without asking WeChat, for when WeChat cannot be reached. "
+    "不向微信核对，直接启用，用于无法连接微信时。",
+)
+@with_appcontext
+@failures_told
+def add(appid: str, tenant: str, secret_stdin: bool, unproven: bool, **facts: Any) -> None:
+    """Add a mini-program, active once WeChat accepts it. 新增小程序，经微信核对后启用。
+
+    If WeChat does not accept the AppSecret, or does not answer, it is kept as pending and the exit
+    code is 1: `apps set-secret` corrects the AppSecret, `apps verify` tries again. Secrets come
+    from a prompt or from standard input, one a line: the AppSecret, then the push Token, then the
+    EncodingAESKey.
+    """
+    facts["secret"] = read_checked("AppSecret", service.APP_SECRET, secret_stdin)
+    for name, what, pattern in PUSH_SECRETS:
+        facts[name] = read_checked(what, pattern, secret_stdin) if facts[name] else None
+    new = service.NewApp(appid, **facts)
+    if unproven:
+        service.add_app(tenant, new)
+        show(f"Added {appid} to {tenant}. 已为 {tenant} 新增 {appid}。")
+        return
+    claimed = app_claims.claim_app(audit.OPERATOR, tenant_id_of(tenant), new, limited=False)
+    if not _tell_proof(appid, tenant, app_proofs.prove(audit.OPERATOR, claimed)):
+        sys.exit(1)
+
+
+def _tell_proof(appid: str, tenant: str, verdict: Verdict) -> bool:
+    """Say and return whether a claim is active now."""
+    _tell([verdict])
+    if verdict.outcome == "right":
+        show(f"{appid} is active for {tenant}. {appid} 已为 {tenant} 启用。")
+        return True
+    show(f"{appid} is pending for {tenant}. {appid} 待 {tenant} 完成核对，尚未启用。")
+    return False
+
+
+def _tell(verdicts: Sequence[Verdict]) -> None:
+    for one in verdicts:
+        name = "AppSecret" if one.which == "current" else "next AppSecret 下一个 AppSecret"
+        said = one.fill(in_both_languages(one.advice))
+        show(": ".join([name, str(one.errcode), said] if one.errcode else [name, said]))
+
+
+@click.command("verify")
+@click.argument("appid", callback=an_appid)
+@of_claim
+@with_appcontext
+@failures_told
+def verify(appid: str, tenant: str | None) -> None:
+    """Ask WeChat whether appid and AppSecret are right, and say what to do. 向微信核对 AppSecret。
+
+    A pending mini-program becomes active if WeChat accepts it. Exit code 0 if WeChat accepts the
+    AppSecret, or the next one; else 1.
+    """
+    claimant = claimant_of(appid, tenant)
+    if claimant is None:
+        verdicts = verify_app(appid)
+        _tell(verdicts)
+        accepted = any(one.outcome == "right" for one in verdicts)
+    else:
+        claimed = app_claims.take_secret(tenant_id_of(claimant), appid, limited=False)
+        accepted = _tell_proof(appid, claimant, app_proofs.prove(audit.OPERATOR, claimed))
+    if not accepted:
+        sys.exit(1)
+
+
+@click.command("remove")
+@click.argument("appid", callback=an_appid)
+@click.option("--tenant", required=True, callback=a_slug, help="The slug of its tenant. 所属租户。")
+@with_appcontext
+@failures_told
+def remove(appid: str, tenant: str) -> None:
+    """Remove a mini-program that is not proven, or was never used. 删除未核对或未使用的小程序。"""
+    tenant_id = tenant_id_of(tenant)
+    if claimant_of(appid, tenant) is None:
+        app_releases.delete_app(audit.OPERATOR, tenant_id, appid)
+    else:
+        app_claims.withdraw_claim(audit.OPERATOR, tenant_id, appid)
+    show(f"Removed {appid} from {tenant}. 已从 {tenant} 删除 {appid}。")
+
+
+@click.command("release")
+@click.argument("appid", callback=an_appid)
+@click.option("--tenant", required=True, callback=a_slug, help="The slug of its tenant. 所属租户。")
+@with_appcontext
+@failures_told
+def release(appid: str, tenant: str) -> None:
+    """Take an appid from its tenant, so that it can be proven again. 收回 appid，供重新核对。
+
+    Every login ends. Users, identities and counts stay with the tenant. If it is interrupted, run
+    it again.
+    """
+    kept = app_releases.release_app(audit.OPERATOR, tenant, appid, limited=False)
+    show(f"Released {appid} of {tenant}. 已收回 {tenant} 的 {appid}。")
+    _tell_kept(kept, tenant)
+
+
+@click.command("move")
+@click.argument("appid", callback=an_appid)
+@click.option("--tenant", required=True, callback=a_slug, help="The tenant that has it. 现属租户。")
+@click.option("--to", required=True, callback=a_slug, help="The tenant that gets it. 接收租户。")
+@click.option(
+    "--unproven",
+    is_flag=True,
+    help="Do not ask WeChat about the AppSecret that the receiving tenant entered. "
+    "不向微信核对接收租户录入的 AppSecret。",
+)
+@with_appcontext
+@failures_told
+def move(appid: str, tenant: str, to: str, unproven: bool) -> None:
+    """Move an appid to a tenant that has entered it. 将 appid 转给已录入它的租户。
+
+    Every login ends. Users, identities and counts stay with the tenant that had it. If it is
+    interrupted, run it again.
+    """
+    kept = app_releases.move_app(
+        audit.OPERATOR, tenant, appid, to, unproven=unproven, limited=False
+    )
+    show(f"Moved {appid} from {tenant} to {to}. 已将 {appid} 从 {tenant} 转给 {to}。")
+    _tell_kept(kept, tenant)
+
+
+def _tell_kept(kept: AppUsage, tenant: str) -> None:
+    show(
+        f"Kept for {tenant}: {kept.identities} identities, {kept.sessions} sessions, "
+        f"{kept.pushes} pushes. {tenant} 保留：{kept.identities} 个微信身份、"
+        f"{kept.sessions} 个会话、{kept.pushes} 条推送。"
+    )

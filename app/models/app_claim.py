@@ -1,0 +1,59 @@
+"""A tenant's claim to an appid, before its AppSecret is proven to WeChat."""
+
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.extensions import Model
+from app.models.columns import Id, Made, Moment, Sealed, one_of
+
+
+class AppClaim(Model):
+    """Serves no request. Becomes a `wechat_apps` row once WeChat accepts its AppSecret.
+
+    Several tenants may claim the same appid. A claim that another tenant's proof closed keeps no
+    secrets.
+    """
+
+    __tablename__ = "app_claims"
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "appid"),
+        CheckConstraint("appid ~ '^wx[0-9A-Za-z]{16}$'", name="appid"),
+        one_of("registration", "on_login", "on_phone", "closed"),
+        one_of("data_format", "xml", "json"),
+        CheckConstraint("session_limit > 0", name="session_limit"),
+        one_of("outcome", "wrong", "unknown", "held_elsewhere"),
+        CheckConstraint("(outcome IS NULL) = (checked_at IS NULL)", name="checked"),
+        CheckConstraint("(closed_at IS NULL) = (secret_sealed IS NOT NULL)", name="secret"),
+        CheckConstraint(
+            "closed_at IS NULL OR num_nonnulls(push_token_sealed, encoding_aes_key_sealed) = 0",
+            name="push_secrets",
+        ),
+        Index(None, "appid"),
+    )
+
+    id: Mapped[Id]
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
+    appid: Mapped[str]
+    name: Mapped[str]
+    registration: Mapped[str]
+    data_format: Mapped[str]
+    session_limit: Mapped[int | None]
+    created_at: Mapped[Made]
+
+    # What WeChat said of this AppSecret when it was last asked, and the address it saw us at.
+    outcome: Mapped[str | None]
+    errcode: Mapped[int | None]
+    seen_ip: Mapped[str | None]
+    checked_at: Mapped[Moment | None]
+    closed_at: Mapped[Moment | None]
+
+    secret_sealed: Mapped[str | None]
+    push_token_sealed: Mapped[str | None]
+    encoding_aes_key_sealed: Mapped[str | None]
+    secret_set_at: Mapped[Moment | None]
+    push_secrets_set_at: Mapped[Moment | None]
+    secret = Sealed("id")
+    push_token = Sealed("id")
+    encoding_aes_key = Sealed("id")

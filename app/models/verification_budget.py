@@ -1,0 +1,19 @@
+"""How many AppSecrets a tenant had WeChat verify in the present minute."""
+
+from uuid import UUID
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.extensions import Model
+from app.models.columns import Moment
+
+
+class VerificationBudget(Model):
+    """Not a column of `tenants`: every change of a tenant empties the caches of all workers."""
+
+    __tablename__ = "verification_budgets"
+
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
+    window_began: Mapped[Moment]
+    calls: Mapped[int]
