@@ -20,10 +20,11 @@ from app.models.social_account import SocialAccount
 from app.models.tenant import Tenant
 from app.models.user import User
 from app.models.wechat_access_token import WeChatAccessToken
-from app.models.wechat_app import WeChatApp
+from app.models.wechat_app import DEFAULT_SESSION_LIMIT, SessionLimit, WeChatApp
 from app.models.wechat_push import WeChatPush
 
 __all__ = [
+    "DEFAULT_SESSION_LIMIT",
     "AnswerTime",
     "AuditEvent",
     "CodeExchange",
@@ -40,6 +41,7 @@ __all__ = [
     "PeopleImport",
     "Phone",
     "SessionKey",
+    "SessionLimit",
     "SigningKey",
     "SocialAccount",
     "Tenant",
