@@ -188,7 +188,7 @@ def test_an_added_app_does_not_answer_at_once(
 
     login = client.post("login", app=NEW, code=code)
     assert (login.status_code, login.json["bound"]) == (200, True)
-    assert f"{NEW.appid}\tacme\ton_login\tenabled\toff\tNew" in run("apps", "list").output
+    assert f"{NEW.appid}\tacme\ton_login\tenabled\tdefault\tNew" in run("apps", "list").output
 
 
 def test_a_switched_off_app_still_lets_people_in(
@@ -214,6 +214,8 @@ def test_an_app_cannot_be_changed(run: Command, rows: Reader) -> None:
     assert f"{ACME_SHOP.appid}\tacme\tclosed\tenabled\t2\t" in run("apps", "list").output
     assert run(*change, "--session-limit", "off", "--name", "Shop").exit_code == 0
     assert f"{ACME_SHOP.appid}\tacme\tclosed\tenabled\toff\tShop" in run("apps", "list").output
+    assert run(*change, "--session-limit", "default").exit_code == 0
+    assert f"{ACME_SHOP.appid}\tacme\tclosed\tenabled\tdefault\tS" in run("apps", "list").output
     assert rows("SELECT details FROM audit_events WHERE action = 'app.changed' ORDER BY id") == [
         (
             {
@@ -224,11 +226,14 @@ def test_an_app_cannot_be_changed(run: Command, rows: Reader) -> None:
         (
             {
                 "before": {"session_limit": 2, "name": ACME_SHOP.appid},
-                "after": {"session_limit": None, "name": "Shop"},
+                "after": {"session_limit": "off", "name": "Shop"},
             },
         ),
+        ({"before": {"session_limit": "off"}, "after": {"session_limit": None}},),
     ]
-    for nonsense in ((), ("--session-limit", "0"), ("--session-limit", "two"), ("--name", " ")):
+    for limit in ("0", "-1", "1001", "two", "", "OFF"):
+        assert run(*change, "--session-limit", limit).exit_code == 2, limit
+    for nonsense in ((), ("--name", " ")):
         assert run(*change, *nonsense).exit_code == 2, nonsense
     assert run("apps", "set", "wxnobody", "--name", "x").exit_code == 1
 

@@ -10,6 +10,7 @@ from flask.cli import with_appcontext
 
 from app.cli.terminal import a_name, a_slug, failures_told, read_secret, show
 from app.languages import in_both_languages
+from app.schemas.shapes import HIGHEST_SESSION_LIMIT
 from app.services import app_secrets
 from app.services import apps as service
 from app.services.app_verification import Verdict, verify_app
@@ -25,16 +26,18 @@ def an_appid(_: click.Context, __: click.Parameter, value: str) -> str:
     return value
 
 
-class SessionLimit(click.ParamType[int]):
-    """A number of sessions from 1 up, or `off`, which is given as 0."""
+class SessionLimit(click.ParamType[int | str]):
+    """A number of sessions from 1 up, `off` or `default`."""
 
-    name = "N|off"
+    name = "N|off|default"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read what was given."""
-        if value == "off":
-            return 0
-        return int(click.IntRange(1, 1000).convert(value, param, ctx))
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
+        """Return the number or the word."""
+        if value in ("off", "default"):
+            return str(value)
+        return int(click.IntRange(1, HIGHEST_SESSION_LIMIT).convert(value, param, ctx))
 
 
 # Asked for in this order, after the AppSecret.
@@ -138,7 +141,8 @@ def list_(tenant: str | None) -> None:
     """List mini-programs: appid, tenant, registration, state, session limit, name. 列出小程序。"""
     for app, slug in service.list_apps(tenant):
         state = "enabled" if app.enabled else "disabled"
-        show(app.appid, slug, app.registration, state, str(app.session_limit or "off"), app.name)
+        limit = app.session_limit or "default"
+        show(app.appid, slug, app.registration, state, limit, app.name)
 
 
 @apps.command("set")
@@ -152,17 +156,20 @@ def list_(tenant: str | None) -> None:
 @click.option(
     "--session-limit",
     type=SessionLimit(),
-    help="How many logins a user may have in the app; the oldest goes. "
-    "每个用户在该小程序最多同时登录几处，超出时最早的失效；off 不限制。",
+    help="How many active sessions a user may have in the app; the oldest ends. `default` is 50, "
+    "`off` is no limit. 每个用户在该小程序最多同时保持的登录数，超出时最早的失效；"
+    "default 为 50，off 不限制。",
 )
 @with_appcontext
 @failures_told
-def set_(appid: str, **settings: str | int | None) -> None:
+def set_(appid: str, **settings: Any) -> None:
     """Change a mini-program, for the very next request. 修改小程序设置，立即生效。"""
     given = {name: value for name, value in settings.items() if value is not None}
     if not given:
         raise click.UsageError("Say what to change; see --help. 请指明要修改的内容，见 --help。")
-    service.change_app(appid, **{name: value or None for name, value in given.items()})
+    if given.get("session_limit") == "default":
+        given["session_limit"] = None
+    service.change_app(appid, **given)
     show(f"Changed {appid}. 已修改 {appid}。")
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
-from app.schemas.fields import EmailAddress, Text
+from app.schemas.fields import EmailAddress, SessionLimit, Text
 from app.schemas.requests import SHORTEST_PASSWORD
 from app.schemas.shapes import (
     APP_SECRET,
@@ -133,7 +133,7 @@ class AppChangeRequest(ChangeRequest):
     name = Text(64)
     registration = fields.String(validate=REGISTRATION)
     data_format = fields.String(validate=DATA_FORMAT)
-    session_limit = fields.Integer(strict=True, allow_none=True, validate=validate.Range(1, 1000))
+    session_limit = SessionLimit()
     enabled = fields.Boolean(truthy={True}, falsy={False})
 
 

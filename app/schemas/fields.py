@@ -6,6 +6,8 @@ from unicodedata import category
 
 from marshmallow import ValidationError, fields, validate
 
+from app.schemas.shapes import HIGHEST_SESSION_LIMIT
+
 LONGEST_AVATAR_URL = 512
 LONGEST_EMAIL = 254  # RFC 5321
 
@@ -52,6 +54,31 @@ class EmailAddress(fields.Email):
     def __init__(self, **kwargs: Any) -> None:
         checks: list[Callable[[str], object]] = [is_encodable, has_no_control_characters]
         super().__init__(validate=[*checks, validate.Length(max=LONGEST_EMAIL)], **kwargs)
+
+
+class SessionLimit(fields.Field[int | str]):
+    """How many active sessions a user may have in an app: a number, or "off"; null is 50."""
+
+    default_error_messages = {  # noqa: RUF012
+        "invalid": f'A number from 1 to {HIGHEST_SESSION_LIMIT}, "off" for no limit,'
+        " or null for the default of 50."
+    }
+
+    def __init__(self, **kwargs: Any) -> None:
+        numbers = {"type": "integer", "minimum": 1, "maximum": HIGHEST_SESSION_LIMIT}
+        described = {
+            "anyOf": [numbers | {"nullable": True}, {"type": "string", "enum": ["off"]}],
+            "description": "Active sessions that a user may have in the mini-program; the oldest"
+            ' ends. "off": no limit. null: the default, 50.',
+        }
+        super().__init__(allow_none=True, metadata=described, **kwargs)
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> int | str:
+        if value == "off":
+            return "off"
+        if type(value) is int and 1 <= value <= HIGHEST_SESSION_LIMIT:
+            return value
+        raise self.make_error("invalid")
 
 
 def is_email(text: str) -> bool:

@@ -1,9 +1,10 @@
-"""What slugs, appids and WeChat's secrets look like, wherever an operator enters them."""
+"""What slugs, appids, WeChat's secrets and limits look like, wherever an operator enters them."""
 
 import re
 
 LONGEST_SLUG = 40
 SLUG = re.compile(r"[a-z0-9](-?[a-z0-9])*")
+HIGHEST_SESSION_LIMIT = 1000
 APPID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 # What WeChat's console gives, and, of its Token, what it takes.

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import select
 
 from app.errors import AppUnknown
-from app.models import WeChatApp
+from app.models import SessionLimit, WeChatApp
 from app.services.app_secret_marks import SECRETS, SecretMark, mark_of
 from app.services.app_secrets import replace_secrets
 from app.services.app_verification import Verdict, verify_app
@@ -25,7 +25,7 @@ class DeskApp:
     name: str
     registration: str
     data_format: str
-    session_limit: int | None
+    session_limit: SessionLimit
     enabled: bool
     created_at: datetime
     secret: SecretMark | None
@@ -68,7 +68,7 @@ def add_desk_app(desk: Desk, new: NewApp) -> DeskApp:
     return get_desk_app(desk, new.appid)
 
 
-def change_desk_app(desk: Desk, appid: str, **settings: str | int | None) -> DeskApp:
+def change_desk_app(desk: Desk, appid: str, **settings: str | SessionLimit) -> DeskApp:
     """Change name, registration, session_limit, enabled or data_format, for the very next request.
 
     Raises AppUnknown.
