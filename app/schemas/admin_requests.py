@@ -6,7 +6,7 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
 from app.schemas.fields import EmailAddress, SessionLimit, Text
-from app.schemas.requests import SHORTEST_PASSWORD
+from app.schemas.requests import SHORTEST_PASSWORD, CursorQuery
 from app.schemas.shapes import (
     APP_SECRET,
     APPID,
@@ -17,7 +17,6 @@ from app.schemas.shapes import (
     SLUG,
 )
 
-LONGEST_CURSOR, LONGEST_PAGE = 400, 200
 STATUS = validate.OneOf(["active", "disabled"])
 ROLE = validate.OneOf(["platform", "tenant_admin", "tenant_reader"])
 REGISTRATION = validate.OneOf(["on_login", "on_phone", "closed"])
@@ -173,14 +172,12 @@ class MergeRequest(Schema):
     into_id = fields.UUID(required=True)
 
 
-class PageQuery(Schema):
+class PageQuery(CursorQuery):
     """Which page of a list; the total is counted only on demand."""
 
     class Meta:
         unknown = RAISE
 
-    cursor = Text(LONGEST_CURSOR, metadata={"description": "`next_cursor` of the page before"})
-    limit = fields.Integer(validate=validate.Range(1, LONGEST_PAGE))
     counted = fields.Boolean(data_key="count")
 
 

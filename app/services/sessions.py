@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from uuid import UUID
 
-from sqlalchemy import CTE, ColumnElement, Update, insert, select, update
+from sqlalchemy import CTE, ColumnElement, CursorResult, Update, insert, select, update
 from sqlalchemy.orm import Session
 
 from app.clock import now
@@ -261,6 +261,12 @@ def end_session(caller: Caller) -> None:
     """Log out: the caller's session ends, its token and its refresh token with it."""
     with transaction() as db:
         db.execute(ending("logged_out", LoginSession.id == caller.session_id))
+
+
+def end_sessions(db: Session, reason: str | ColumnElement[str], *which: ColumnElement[bool]) -> int:
+    """End the active ones among some sessions in one statement, and return their number."""
+    ended = cast("CursorResult[Any]", db.execute(ending(reason, *which)))
+    return ended.rowcount
 
 
 def ending(reason: str | ColumnElement[str], *which: ColumnElement[bool]) -> Update:
