@@ -10,6 +10,7 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
+from app.errors import OneTimeCodeWrong
 from app.extensions import db
 from app.models import Tenant
 from app.services.audit import OPERATOR, Actor
@@ -72,21 +73,32 @@ def signed_in(app: Flask, email: str, role: str, tenant: str | None = None) -> S
 
 
 def ask_for_codes(app: Flask, email: str) -> pyotp.TOTP:
-    """Switch one-time codes on for an operator, and give the authenticator app.
+    """Switch one-time codes on for an operator, and return the authenticator app.
 
-    The code that switches them on is of the step before this one, so that this one's is still good.
+    The code that switches them on is of the step before this one, so that this one's is still
+    good. If a step ends just then, the code is too old, and the next one is taken.
     """
     with app.app_context():
         operator_id = find_operator_id(email)
         totp = pyotp.parse_uri(prepare_codes(operator_id))
         assert isinstance(totp, pyotp.TOTP)
-        switch_codes_on(OPERATOR, operator_id, code_of(totp, -1))
+        try:
+            switch_codes_on(OPERATOR, operator_id, code_of(totp, -1))
+        except OneTimeCodeWrong:
+            switch_codes_on(OPERATOR, operator_id, code_of(totp, -1))
     return totp
 
 
 def code_of(totp: pyotp.TOTP, steps_off: int = 0) -> str:
     """Read a code off the authenticator app, now or some steps of 30 seconds away."""
     return totp.at(int(time.time()) + 30 * steps_off)
+
+
+def wrong_codes(totp: pyotp.TOTP, how_many: int) -> list[str]:
+    """Return codes that the authenticator app shows at no moment near this one."""
+    right = {code_of(totp, steps_off) for steps_off in range(-4, 5)}
+    numbers = (f"{number:06}" for number in range(how_many + len(right)))
+    return [one for one in numbers if one not in right][:how_many]
 
 
 def desk_of(app: Flask, slug: str = "acme", *, may_change: bool = True) -> Desk:

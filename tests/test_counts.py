@@ -26,7 +26,6 @@ from tests.cast import (
 )
 
 CREDENTIALS = {"account": "carol", "password": "carol-password"}
-ZEROS = (0,) * len(Measure)
 UNKNOWN = {"opened": 1, "logged_in": 1}
 NEWCOMER = UNKNOWN | {"newcomers": 1}
 KNOWN = UNKNOWN | {"known": 1}
@@ -43,8 +42,11 @@ def counted(app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch) -> Counte
         with app.app_context():
             write_counts()
         where = f"WHERE appid = '{mini_program.appid}'"
-        (happened,) = rows(f"SELECT {', '.join(Measure)} FROM daily_counts {where}") or [ZEROS]
-        failures = dict(rows(f"SELECT cause, count FROM daily_failures {where}"))
+        # Of every day: midnight may come during a test.
+        sums = ", ".join(f"coalesce(sum({measure}), 0)::int" for measure in Measure)
+        (happened,) = rows(f"SELECT {sums} FROM daily_counts {where}")
+        of_causes = "SELECT cause, sum(count)::int FROM daily_failures"
+        failures = dict(rows(f"{of_causes} {where} GROUP BY cause"))
         rows("DELETE FROM daily_counts")
         rows("DELETE FROM daily_failures")
         told = {

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import pyotp
 import pytest
 from flask import Flask
 
@@ -43,6 +44,7 @@ from tests.operators import (
     code_of,
     invite,
     signed_in,
+    wrong_codes,
 )
 from tests.test_concurrency import at_once
 
@@ -119,6 +121,7 @@ def test_whatever_is_wrong_at_a_sign_in_is_told_the_same(app: Flask, ann: Script
     assert ann.sign_in().status_code == 200
 
 
+@pytest.mark.usefixtures("no_waits_end")
 def test_wrong_passwords_of_operators_are_slowed_down(ann: Script) -> None:
     """Otherwise the password of whoever looks after all users is guessed."""
     answers = [ann.sign_in(f"wrong-{number}") for number in range(7)]
@@ -223,7 +226,8 @@ def test_scripts_are_asked_for_codes_where_they_are_switched_on(app: Flask, ann:
     """Otherwise a stolen password is enough by the other door."""
     totp = ask_for_codes(app, ANN)
     assert failure(ann.sign_in()) == (401, "one_time_code_needed")
-    assert failure(ann.sign_in(code="000000")) == (401, "one_time_code_wrong")
+    (wrong,) = wrong_codes(totp, 1)
+    assert failure(ann.sign_in(code=wrong)) == (401, "one_time_code_wrong")
     code = code_of(totp)
     assert ann.sign_in(code=code).status_code == 200
     assert failure(ann.sign_in(code=code)) == (401, "one_time_code_wrong"), "replayed"
@@ -232,19 +236,20 @@ def test_scripts_are_asked_for_codes_where_they_are_switched_on(app: Flask, ann:
     assert failure(ann.sign_in(code=code_of(totp, -1))) == (401, "one_time_code_wrong")
 
 
+@pytest.mark.usefixtures("no_waits_end")
 def test_codes_are_not_tried_one_after_the_other(app: Flask, ann: Script) -> None:
     """Otherwise a million codes are soon tried by whoever has the password, or the session."""
-    ask_for_codes(app, ANN)
-    answers = [ann.sign_in(code=f"{number:06}") for number in range(7)]
+    wrong = wrong_codes(ask_for_codes(app, ANN), 7)
+    answers = [ann.sign_in(code=code) for code in wrong]
     assert failure(answers[-1])[1] == "too_many_tries"
     ann_id = in_context(app, operators.find_operator_id, ANN)
     actor = Actor("operator", ann_id, DEVICE.ip)
     with app.app_context():
         for _ in range(6):
             with pytest.raises((OneTimeCodeWrong, TooManyTries)):
-                switch_codes_off(actor, ann_id, "000000")
+                switch_codes_off(actor, ann_id, wrong[0])
         with pytest.raises(TooManyTries):
-            switch_codes_off(actor, ann_id, "000000")
+            switch_codes_off(actor, ann_id, wrong[0])
 
 
 def test_the_console_does_nothing_before_the_code(app: Flask, ann: Script) -> None:
@@ -256,7 +261,7 @@ def test_the_console_does_nothing_before_the_code(app: Flask, ann: Script) -> No
         with pytest.raises(SignInNeeded):
             find_console_session(half.token, DEVICE)
         with pytest.raises(OneTimeCodeWrong):
-            confirm_code(half.token, "000000", DEVICE)
+            confirm_code(half.token, *wrong_codes(totp, 1), DEVICE)
         whole = confirm_code(half.token, code_of(totp), DEVICE)
         assert whole.token != half.token
         assert find_console_session(whole.token, DEVICE).email == ANN
@@ -282,7 +287,7 @@ def test_a_secret_of_codes_is_replaced_only_while_it_is_not_in_use(app: Flask, a
         first, second = prepare_codes(ann_id), prepare_codes(ann_id)
         assert first != second
         with pytest.raises(OneTimeCodeWrong):
-            switch_codes_on(OPERATOR, ann_id, "000000")
+            switch_codes_on(OPERATOR, ann_id, *wrong_codes(pyotp.parse_uri(second), 1))
     assert ann.sign_in().status_code == 200, "not asked for yet"
     totp = ask_for_codes(app, ANN)
     with app.app_context():

@@ -19,7 +19,7 @@ from flask import Flask
 from config import Config
 from config.development.postgres import PostgresServer, hold_server
 from tests.cast import Client, WeChat, service_of
-from tests.test_nginx import free_port
+from tests.ports import free_port
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
