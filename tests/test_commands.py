@@ -231,8 +231,9 @@ def test_an_app_cannot_be_changed(run: Command, rows: Reader) -> None:
         ),
         ({"before": {"session_limit": "off"}, "after": {"session_limit": None}},),
     ]
-    for limit in ("0", "-1", "1001", "two", "", "OFF"):
-        assert run(*change, "--session-limit", limit).exit_code == 2, limit
+    for limit in ("0", "-1", "1001", "two", "", "OFF", "٣", "1e2"):
+        refused = run(*change, "--session-limit", limit)
+        assert (refused.exit_code, is_chinese(refused.output)) == (2, True), limit
     for nonsense in ((), ("--name", " ")):
         assert run(*change, *nonsense).exit_code == 2, nonsense
     assert run("apps", "set", "wxnobody", "--name", "x").exit_code == 1

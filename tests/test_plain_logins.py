@@ -67,6 +67,20 @@ def bound(client: Client, alice: Person, rows: Reader) -> App:
     return ACME_SHOP
 
 
+def bound_with_one_place_left(client: Client, alice: Person, rows: Reader) -> App:
+    """She has one session less than the app allows."""
+    place = bound(client, alice, rows)
+    rows("UPDATE wechat_apps SET session_limit = 6")
+    return place
+
+
+def bound_without_a_limit(client: Client, alice: Person, rows: Reader) -> App:
+    """She may have as many sessions as she likes."""
+    place = bound(client, alice, rows)
+    rows("UPDATE wechat_apps SET unlimited_sessions = true")
+    return place
+
+
 def bound_in_an_app_that_registers(client: Client, alice: Person, rows: Reader) -> App:
     """She is a user by having logged in, without a phone."""
     client.log_in(alice, ACME_CLUB)
@@ -98,7 +112,12 @@ def written(before: Tables, after: Tables, began: datetime) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "prepare", [stranger, unbound, unbound_without_unionid, bound, bound_in_an_app_that_registers]
+    "prepare",
+    [
+        *(stranger, unbound, unbound_without_unionid),
+        *(bound, bound_with_one_place_left, bound_without_a_limit),
+        bound_in_an_app_that_registers,
+    ],
 )
 def test_both_ways_in_write_and_answer_the_same(
     prepare: Callable[[Client, Person, Reader], App],

@@ -37,9 +37,16 @@ class SessionLimit(click.ParamType[int | str]):
         """Return the number or the word."""
         if value in ("off", "default"):
             return str(value)
-        return int(click.IntRange(1, HIGHEST_SESSION_LIMIT).convert(value, param, ctx))
+        if NUMBER.fullmatch(value) and 1 <= int(value) <= HIGHEST_SESSION_LIMIT:
+            return int(value)
+        highest = HIGHEST_SESSION_LIMIT
+        raise click.BadParameter(
+            f"use a number from 1 to {highest}, off or default. "
+            f"须为 1 到 {highest} 之间的整数、off 或 default。"
+        )
 
 
+NUMBER = re.compile(r"[0-9]{1,9}")
 # Asked for in this order, after the AppSecret.
 PUSH_SECRETS = (
     ("push_token", "Token", service.PUSH_TOKEN),
