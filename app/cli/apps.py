@@ -15,6 +15,8 @@ from app.services import app_secrets
 from app.services import apps as service
 from app.services.app_verification import Verdict, verify_app
 
+NUMBER = re.compile(r"[0-9]{1,9}")
+
 
 def an_appid(_: click.Context, __: click.Parameter, value: str) -> str:
     """Check that an appid can be one."""
@@ -46,7 +48,6 @@ class SessionLimit(click.ParamType[int | str]):
         )
 
 
-NUMBER = re.compile(r"[0-9]{1,9}")
 # Asked for in this order, after the AppSecret.
 PUSH_SECRETS = (
     ("push_token", "Token", service.PUSH_TOKEN),
