@@ -18,6 +18,7 @@ from app.extensions import db
 from app.services.apps import NewApp, add_app
 from app.services.tenants import add_tenant
 from app.services.users import add_user
+from app.simulator.world import current_world
 from config import Config
 
 
@@ -164,6 +165,19 @@ class WeChat:
         answer = requests.request(method, self.url + path, json=body, timeout=5)
         answer.raise_for_status()
         return answer.json()
+
+    def reset(self) -> None:
+        """Forget everything but the cast's mini-programs. The simulator must be in this process.
+
+        Another test's mini-program would be known to WeChat, or not, by the order of the tests.
+        """
+        self.control("reset")
+        assert self.simulator
+        with self.simulator.app_context():
+            world = current_world()
+        with world.lock:
+            cast = {one.appid for one in APPS}
+            world.apps = {appid: app for appid, app in world.apps.items() if appid in cast}
 
     def fault(self, kind: str, path: str = "/sns/jscode2session", **how: Any) -> None:
         """Switch a fault on; `reset` after the test switches it off."""

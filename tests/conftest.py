@@ -5,6 +5,7 @@ import secrets
 import sys
 import threading
 from collections.abc import Iterator
+from random import Random
 
 import psycopg
 import pytest
@@ -15,7 +16,7 @@ from sqlalchemy import text
 from werkzeug.serving import make_server
 
 from app.extensions import db
-from app.services import passwords
+from app.services import password_tries, passwords
 from app.simulator import create_simulator
 from config import Config, load_config
 from config.development import fill, var_folder
@@ -39,7 +40,14 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that mostly wait for processes, so that the other core has the rest."""
+    """Begin with the files that mostly wait for processes, so that the other core has the rest.
+
+    The others come in the order of their names, or in one that TEST_ORDER_SEED decides.
+    """
+    if seed := os.environ.get("TEST_ORDER_SEED"):
+        files = sorted({item.path for item in items})
+        Random(seed).shuffle(files)
+        items.sort(key=lambda item: files.index(item.path))
     items.sort(key=lambda item: item.path.name not in ("test_make_run.py", "test_production.py"))
 
 
@@ -106,7 +114,7 @@ def isolated(request: pytest.FixtureRequest) -> None:
     if "app" in request.fixturenames:
         kind = "committed" if request.node.get_closest_marker("real_commits") else "rolled_back"
         request.getfixturevalue(kind)
-        request.getfixturevalue("wechat").control("reset")
+        request.getfixturevalue("wechat").reset()
 
 
 @pytest.fixture
@@ -126,6 +134,13 @@ def committed(app: Flask) -> Iterator[None]:
         for table in db.metadata.sorted_tables:
             connection.execute(table.delete())
     add_cast(app)
+
+
+@pytest.fixture
+def no_waits_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop the clock by which wrong passwords are counted: a wait of 1 s may be over too soon."""
+    moment = password_tries.now()
+    monkeypatch.setattr(password_tries, "now", lambda: moment)
 
 
 @pytest.fixture

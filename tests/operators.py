@@ -11,6 +11,7 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
+from app.errors import OneTimeCodeWrong
 from app.extensions import db
 from app.models import Tenant
 from app.services.audit import OPERATOR, Actor
@@ -84,14 +85,19 @@ def session_of(app: Flask, email: str) -> SignedIn:
 def enrol(app: Flask, email: str) -> tuple[SignedIn, pyotp.TOTP, Sequence[str]]:
     """Enrol an operator in one-time codes; return session, authenticator app, recovery codes.
 
-    The code that confirms it is of the step before this one, so this one's is still valid. The
-    operator's other sessions end.
+    The code that confirms it is of the step before this one, so this one's is still valid. If
+    a step ends just then, that code is too old, and the next one is taken. The operator's other
+    sessions end.
     """
     session = session_of(app, email)
     with app.app_context():
         totp = pyotp.parse_uri(begin_enrolment(session).uri)
         assert isinstance(totp, pyotp.TOTP)
-        return session, totp, confirm_enrolment(session, code_of(totp, -1))
+        try:
+            codes = confirm_enrolment(session, code_of(totp, -1))
+        except OneTimeCodeWrong:
+            codes = confirm_enrolment(session, code_of(totp, -1))
+        return session, totp, codes
 
 
 def ask_for_codes(app: Flask, email: str) -> pyotp.TOTP:
@@ -102,6 +108,13 @@ def ask_for_codes(app: Flask, email: str) -> pyotp.TOTP:
 def code_of(totp: pyotp.TOTP, steps_off: int = 0) -> str:
     """Read a code off the authenticator app, now or some steps of 30 seconds away."""
     return totp.at(int(time.time()) + 30 * steps_off)
+
+
+def wrong_codes(totp: pyotp.TOTP, how_many: int) -> list[str]:
+    """Return codes that the authenticator app shows at no moment near this one."""
+    right = {code_of(totp, steps_off) for steps_off in range(-4, 5)}
+    numbers = (f"{number:06}" for number in range(how_many + len(right)))
+    return [one for one in numbers if one not in right][:how_many]
 
 
 def desk_of(app: Flask, slug: str = "acme", *, may_change: bool = True) -> Desk:

@@ -1,6 +1,5 @@
 """WeChat's access token: fetched once, shared, healed once."""
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -11,6 +10,7 @@ from app.services.apps import get_app
 from app.services.wechat_calls import _settle
 from app.wechat import AccessToken, transport
 from tests.cast import ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader, WeChat, failure
+from tests.test_concurrency import at_once
 
 FETCH = "/cgi-bin/stable_token"
 
@@ -125,15 +125,15 @@ def test_those_who_waited_for_a_fetch_that_failed_do_not_try_one_after_another(
     people = [Person(wechat, f"person{number}", f"1380013{number:04}") for number in range(6)]
     tokens = [client.log_in(person)["token"] for person in people]
     taps = [person.tap_phone_new() for person in people]
-    wechat.fault("timeout", FETCH, seconds=1)
-    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(6) as pool:
-        patch.setattr(transport, "READ_TIMEOUT", 0.5)
-        phones = [
-            pool.submit(Client(app).post, "phone", token, **tap)
+    wechat.fault("timeout", FETCH, seconds=3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transport, "READ_TIMEOUT", 2)
+        acts = [
+            lambda token=token, tap=tap: Client(app).post("phone", token, **tap)
             for token, tap in zip(tokens, taps, strict=True)
         ]
-        answers = [failure(phone.result()) for phone in phones]
-    assert set(answers) == {(503, "wechat_unavailable")}
+        answers = at_once(acts)
+    assert {failure(answer) for answer in answers} == {(503, "wechat_unavailable")}
     assert fetches(wechat) < 4
 
 

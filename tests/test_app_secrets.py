@@ -354,7 +354,7 @@ def test_a_login_that_is_under_way_holds_up_no_change(
         login.execute("SELECT FROM wechat_apps FOR KEY SHARE")
         began = time.monotonic()
         Client(app).log_in(alice)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 12, "a statement that waits is given up after 15 s"
     assert desk.kept() == (NEW, None)
 
 
@@ -369,7 +369,7 @@ def test_no_login_waits_for_somebody_who_changes_the_app(
         operator.execute("UPDATE wechat_apps SET name = name")
         began = time.monotonic()
         Client(app).log_in(alice)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 12, "a statement that waits is given up after 15 s"
         assert desk.kept() == (OLD, NEW)
     Client(app).log_in(alice)
     assert desk.kept() == (NEW, None)

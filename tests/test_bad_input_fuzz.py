@@ -3,11 +3,12 @@
 import json
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
 from tests.cast import Client, Person, failure
+from tests.profiles import PROFILE
 from tests.test_bad_input import ROUTES, TEXTS, tokens_of
 
 NAMES = sorted({what for _, what, _, _ in TEXTS} | {"rawData", "gender"})
@@ -39,13 +40,7 @@ def test_no_json_breaks_any_route(client: Client, alice: Person, bob: Person) ->
     """Otherwise somebody finds, by trying, what we did not think of."""
     tokens = tokens_of(client, alice, bob)
 
-    @settings(
-        max_examples=150,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
+    @settings(PROFILE, max_examples=150)
     @given(
         st.sampled_from(sorted(ROUTES)),
         st.sampled_from(sorted(tokens)),

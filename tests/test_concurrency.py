@@ -181,7 +181,7 @@ def test_no_connection_is_held_while_waiting_on_wechat(
 ) -> None:
     """Otherwise five connections are five logins at a time, however long WeChat takes."""
     codes = [alice.wx_login() for _ in range(60)]
-    wechat.fault("slow", seconds=1)
+    wechat.fault("slow", seconds=3)
     answers = at_once(
         [lambda code=code: Client(small_pool).post("login", code=code) for code in codes]
     )

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from app.models import Measure
-from app.services import counts
+from app.services import counts, plain_logins
 from app.services.count_writing import write_counts
 from app.services.counts import Counts
 from tests.cast import (
@@ -27,8 +27,9 @@ from tests.cast import (
 from tests.passwords import GOOD_PASSWORD
 
 CREDENTIALS = {"account": "carol", "password": GOOD_PASSWORD}
-ZEROS = (0,) * len(Measure)
-STRANGER = {"opened": 1, "logged_in": 1}
+UNKNOWN = {"opened": 1, "logged_in": 1}
+NEWCOMER = UNKNOWN | {"newcomers": 1}
+KNOWN = UNKNOWN | {"known": 1}
 
 Counted = Callable[..., dict[str, int]]
 
@@ -42,8 +43,11 @@ def counted(app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch) -> Counte
         with app.app_context():
             write_counts()
         where = f"WHERE appid = '{mini_program.appid}'"
-        (happened,) = rows(f"SELECT {', '.join(Measure)} FROM daily_counts {where}") or [ZEROS]
-        failures = dict(rows(f"SELECT cause, count FROM daily_failures {where}"))
+        # Of every day: midnight may come during a test.
+        sums = ", ".join(f"coalesce(sum({measure}), 0)::int" for measure in Measure)
+        (happened,) = rows(f"SELECT {sums} FROM daily_counts {where}")
+        of_causes = "SELECT cause, sum(count)::int FROM daily_failures"
+        failures = dict(rows(f"{of_causes} {where} GROUP BY cause"))
         rows("DELETE FROM daily_counts")
         rows("DELETE FROM daily_failures")
         told = {
@@ -55,12 +59,18 @@ def counted(app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch) -> Counte
     return tell
 
 
-def test_a_stranger_is_logged_in_and_not_known(
+def test_an_unknown_person_is_a_newcomer_once(
     client: Client, alice: Person, counted: Counted
 ) -> None:
-    """Otherwise the funnel cannot tell newcomers from those who come every day."""
+    """Five openings before the phone is given are one person who opened and became a user."""
     client.log_in(alice)
-    assert counted() == STRANGER
+    assert counted() == NEWCOMER
+    for _ in range(4):
+        token = client.log_in(alice)["token"]
+    assert counted() == {"opened": 4, "logged_in": 4}
+    assert client.post("phone", token, **alice.tap_phone_new()).status_code == 200
+    steps = {"phone_verified": 1, "registered": 1, "bound_by_phone": 1}
+    assert counted() == steps | {"became_users": 1}
 
 
 def test_a_phone_that_registers_takes_all_steps(
@@ -68,10 +78,10 @@ def test_a_phone_that_registers_takes_all_steps(
 ) -> None:
     """Otherwise new users or phones are missing from the tenant's numbers."""
     client.bind(alice)
-    steps = {"phone_verified": 1, "registered": 1, "bound_by_phone": 1}
-    assert counted() == STRANGER | steps
+    steps = {"phone_verified": 1, "registered": 1, "bound_by_phone": 1, "became_users": 1}
+    assert counted() == NEWCOMER | steps
     client.log_in(alice)
-    assert counted() == STRANGER | {"known": 1}
+    assert counted() == KNOWN
 
 
 def test_a_number_in_encrypted_data_counts_as_one_by_code(
@@ -82,15 +92,85 @@ def test_a_number_in_encrypted_data_counts_as_one_by_code(
     token = client.log_in(bob)["token"]
     counted()
     assert client.post("phone", token, **bob.tap_phone_old()).status_code == 200
-    assert counted() == {"phone_verified": 1, "bound_by_phone": 1}, "entered, so not registered"
+    steps = {"phone_verified": 1, "bound_by_phone": 1, "became_users": 1}
+    assert counted() == steps, "entered, so not registered"
 
 
-def test_an_app_that_registers_at_login_knows_everybody(
+def test_a_newcomer_whom_the_app_registers_becomes_a_user_at_the_same_login(
     client: Client, alice: Person, counted: Counted
 ) -> None:
-    """Otherwise its funnel shows people who are stuck and are not."""
+    """The login is not one of a known user: the person was unknown when it began."""
     client.log_in(alice, ACME_CLUB)
-    assert counted(ACME_CLUB) == STRANGER | {"registered": 1, "known": 1}
+    assert counted(ACME_CLUB) == NEWCOMER | {"registered": 1, "became_users": 1}
+    client.log_in(alice, ACME_CLUB)
+    assert counted(ACME_CLUB) == KNOWN
+
+
+def test_a_newcomer_whom_a_sister_app_knows_becomes_a_user_by_unionid(
+    client: Client, alice: Person, counted: Counted
+) -> None:
+    """The WeChat identity in this app is new, whatever the tenant knows from another app."""
+    client.bind(alice)
+    counted()
+    client.log_in(alice, ACME_CLUB)
+    assert counted(ACME_CLUB) == NEWCOMER | {"became_users": 1}
+
+
+def test_a_late_unionid_makes_an_unknown_person_a_user_once(
+    client: Client, wechat: WeChat, alice: Person, counted: Counted
+) -> None:
+    """Merging two users of one person is no second becoming."""
+    client.bind(alice)
+    wechat.fault("no_unionid", times=2)
+    client.log_in(alice, ACME_STAFF)
+    assert counted(ACME_STAFF) == NEWCOMER
+    client.log_in(alice, ACME_CLUB)
+    assert counted(ACME_CLUB) == NEWCOMER | {"registered": 1, "became_users": 1}
+    client.log_in(alice, ACME_STAFF)
+    assert counted(ACME_STAFF) == UNKNOWN | {"became_users": 1}
+    client.log_in(alice, ACME_CLUB)
+    assert counted(ACME_CLUB) == KNOWN, "the user of the club went into that of the shop"
+
+
+def test_a_user_who_leaves_and_returns_became_a_user_once(
+    client: Client, alice: Person, counted: Counted
+) -> None:
+    """Unbinding and binding again moves neither side of the funnel."""
+    token = client.bind(alice)["token"]
+    counted()
+    unbound = client.post("unbind", token).json["token"]
+    assert client.post("phone", unbound, **alice.tap_phone_new()).status_code == 200
+    assert counted() == {"phone_verified": 1, "bound_by_phone": 1}
+    client.log_in(alice)
+    assert counted() == KNOWN
+
+
+def test_both_sides_of_the_funnel_count_on_the_day_of_the_first_opening(
+    app: Flask, client: Client, alice: Person, rows: Reader, counted: Counted
+) -> None:
+    """A person who becomes a user days later counts for the day on which they came."""
+    token = client.log_in(alice)["token"]
+    counted()
+    rows("UPDATE social_accounts SET created_at = '2026-03-01T15:59:59Z'")
+    client.post("phone", token, **alice.tap_phone_new())
+    with app.app_context():
+        write_counts()
+    days = "SELECT day::text, became_users, registered FROM daily_counts ORDER BY day"
+    (then, first, _), (now, later, registered) = rows(days)
+    assert (then, first, later, registered) == ("2026-03-01", 1, 0, 1)
+    assert now > then
+
+
+def test_a_refused_login_counts_no_newcomer(
+    client: Client, alice: Person, rows: Reader, counted: Counted
+) -> None:
+    """What is rolled back is not counted."""
+    client.bind(alice)
+    counted()
+    rows("UPDATE users SET status = 'disabled'")
+    refused = client.post("login", app=ACME_CLUB, code=alice.wx_login(ACME_CLUB))
+    assert failure(refused) == (403, "user_disabled")
+    assert counted(ACME_CLUB) == {"opened": 1, "user_disabled": 1}
 
 
 def test_a_password_is_a_login_without_being_opened(
@@ -103,16 +183,25 @@ def test_a_password_is_a_login_without_being_opened(
     token = client.log_in(alice)["token"]
     counted()
     assert client.post("bind", token, **CREDENTIALS).status_code == 200
-    assert counted() == {"bound_by_password": 1}
+    assert counted() == {"bound_by_password": 1, "became_users": 1}
     client.log_in(alice, **CREDENTIALS)
-    assert counted() == STRANGER | {"known": 1, "bound_by_password": 1}
+    assert counted() == KNOWN | {"bound_by_password": 1}
+
+
+def test_a_newcomer_who_types_a_password_becomes_a_user_at_the_same_login(
+    app: Flask, client: Client, alice: Person, counted: Counted
+) -> None:
+    """The WeChat identity was unknown; the account was not."""
+    enter_user(app, **CREDENTIALS)
+    client.log_in(alice, **CREDENTIALS)
+    assert counted() == NEWCOMER | {"bound_by_password": 1, "became_users": 1}
 
 
 def test_a_repeated_code_counts_once(client: Client, alice: Person, counted: Counted) -> None:
     """Otherwise a bad network makes a mini-program look popular."""
     code = alice.wx_login()
     assert {client.post("login", code=code).status_code for _ in range(3)} == {200}
-    assert counted() == STRANGER
+    assert counted() == NEWCOMER
 
 
 def test_what_changes_nothing_of_who_is_who_counts_nothing(
@@ -163,8 +252,8 @@ def used_up(client: Client, alice: Person) -> Any:
         (not_json, "json_required", {}),
         (wrong_password, "credentials_wrong", {}),
         (no_token, "token_missing", {}),
-        (unbound_at_me, "login_unbound", STRANGER),
-        (used_up, "code_used", STRANGER),
+        (unbound_at_me, "login_unbound", NEWCOMER),
+        (used_up, "code_used", NEWCOMER),
     ],
 )
 def test_a_failure_counts_under_its_code(
@@ -208,19 +297,20 @@ def test_dialects_count_as_the_native_interface_does(
 ) -> None:
     """Otherwise a tenant's numbers depend on what its front end was written for."""
     met = say(client, "/uni/openid", code=alice.wx_login())
-    assert counted() == STRANGER
+    assert counted() == NEWCOMER
     handle = met["sessionKey"]
     say(client, "/uni/decrypt", sessionKey=handle, **alice.tap_phone_old())
-    assert counted() == {"phone_verified": 1, "registered": 1, "bound_by_phone": 1}
+    steps = {"phone_verified": 1, "registered": 1, "bound_by_phone": 1, "became_users": 1}
+    assert counted() == steps
     say(client, "/uni/login", sessionKey=handle, openId=met["openId"], phoneNumber="13800138001")
     assert counted() == {}, "the session is the same one"
     say(client, "/uni/openid", code=alice.wx_login())
-    assert counted() == STRANGER | {"known": 1}
+    assert counted() == KNOWN
     assert say(client, "/uni/openid", code="0" * 32)["success"] is False
     assert counted() == {"opened": 1, "code_invalid": 1}
     named = {"code": alice.wx_login(), "userInfo": {"nickName": "Alice"}}
     assert say(client, "/wx/auth/login_by_weixin", **named)["errno"] == 0
-    assert counted() == STRANGER | {"known": 1}
+    assert counted() == KNOWN
     assert say(client, "/wx/auth/bindPhone", code="0" * 64)["errno"] == 501
     assert counted() == {"token_missing": 1}
 
@@ -253,6 +343,7 @@ def test_a_day_begins_in_shanghai(
     for moment in ("2026-03-01T15:59:59+00:00", "2026-03-01T16:00:00+00:00"):
         there = datetime.fromisoformat(moment)
         monkeypatch.setattr(counts, "now", lambda there=there: there)
+        monkeypatch.setattr(plain_logins, "now", lambda there=there: there)
         client.log_in(alice)
     with app.app_context():
         write_counts()

@@ -10,7 +10,7 @@ from flask import Flask
 from app.errors import MergedIdentitiesGone, UserMerged
 from app.services import desk_apps, desk_care, desk_sessions, desk_users
 from app.services.app_secrets import get_secrets, promote_next_secret
-from app.services.apps import NewApp
+from app.services.apps import NewApp, get_app
 from app.services.desk_audit import AuditQuery, list_audit
 from app.services.desks import Desk
 from app.services.paging import Paging
@@ -93,8 +93,24 @@ def test_an_app_is_changed_for_the_next_request(ann: Script, client: Client, ali
         {"enabled": False, "session_limit": 3},
     )
     assert ann("PATCH", SHOP, json={"enabled": True}).status_code == 200
-    for wrong in ({}, {"enabled": "yes"}, {"secret": "x"}, {"session_limit": 0}, {"name": " "}):
+    for wrong in ({}, {"enabled": "yes"}, {"secret": "x"}, {"name": " "}):
         assert failure(ann("PATCH", SHOP, json=wrong)) == (422, "request_invalid"), wrong
+
+
+def test_a_session_limit_is_a_number_off_or_the_default(ann: Script, app: Flask) -> None:
+    """What was set is shown as it was set, audited, and in force for the next request."""
+    for limit, in_force in ((3, 3), ("off", None), (None, 50), (1000, 1000)):
+        before = ann("GET", SHOP).json["session_limit"]
+        assert ann("PATCH", SHOP, json={"session_limit": limit}).json["session_limit"] == limit
+        assert ann("GET", SHOP).json["session_limit"] == limit
+        assert changed(ann, "app.changed") == ({"session_limit": before}, {"session_limit": limit})
+        with app.app_context():
+            assert get_app(ACME_SHOP.appid).session_limit == in_force
+    for wrong in (0, -1, 1001, 2.5, True, "3", "OFF", "", "default", [3], {}):
+        refused = ann("PATCH", SHOP, json={"session_limit": wrong})
+        assert failure(refused) == (422, "request_invalid"), wrong
+        assert list(refused.json["errors"]) == ["session_limit"]
+    assert ann("GET", SHOP).json["session_limit"] == 1000
 
 
 def test_secrets_go_in_and_never_come_out(ann: Script, app: Flask) -> None:

@@ -187,6 +187,7 @@ def test_a_user_without_a_password_is_told_so(client: Client, alice: Person) -> 
     assert failure(change(client, token, "none")) == (409, "no_password")
 
 
+@pytest.mark.usefixtures("no_waits_end")
 def test_the_old_password_is_not_guessed_here_either(app: Flask, client: Client) -> None:
     """Otherwise a stolen session is a way to guess at full speed."""
     enter_user(app, **ALICE)

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +18,8 @@ import pytest
 import requests
 
 from tests.cast import App, Person, WeChat
+from tests.ports import free_port
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[1]
 SHOP = App("wxaaaa000000000001", "acme", "")
@@ -59,16 +60,14 @@ class Copy:
         )
 
 
-def free_port() -> str:
-    """Find a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return str(listener.getsockname()[1])
-
-
 def start(var: Path, ready: str = "/me", **more: str) -> Copy:
     """Run a copy, and wait until it says that it is ready: in its last line, or an earlier one."""
     environ = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    environ |= {"WXPASS_VAR": str(var), "PORT": free_port(), "SIMULATOR_PORT": free_port()}
+    environ |= {
+        "WXPASS_VAR": str(var),
+        "PORT": str(free_port()),
+        "SIMULATOR_PORT": str(free_port()),
+    }
     environ |= {"GUNICORN_WORKERS": "2", "DATABASE_POOL_SIZE": "5", "GUNICORN_KEEPALIVE": "1"}
     environ |= more
     process = subprocess.Popen(
@@ -101,7 +100,7 @@ def stop(running: Copy, with_signal: int) -> None:
     running.process.send_signal(with_signal)
     running.process.communicate(timeout=40)
     assert running.process.returncode == 0
-    _gone, alive = psutil.wait_procs(family, timeout=2)
+    _gone, alive = psutil.wait_procs(family, timeout=10)
     assert alive == []
 
 
@@ -156,7 +155,7 @@ def test_logins_in_flight_wait_for_wechat_and_not_for_each_other(copy: Copy) -> 
     """
     person = Person(copy.wechat, "alice", "13800138001")
     codes = [person.wx_login(SHOP) for _ in range(60)]
-    copy.wechat.fault("slow", seconds=1)
+    copy.wechat.fault("slow", seconds=3)
     with ThreadPoolExecutor(60) as pool:
         answers = list(pool.map(lambda code: copy.post("login", code=code), codes))
     most_waiting = copy.wechat.ask("calls")["most_waiting"]
@@ -185,10 +184,11 @@ def test_copies_run_side_by_side_on_one_wechat(copy: Copy, tmp_path: Path) -> No
 def test_a_graceful_stop_finishes_what_is_in_flight_and_data_survives(copy: Copy) -> None:
     """Otherwise every release fails some logins, or loses them."""
     code = Person(copy.wechat, "dave", "13900139000").wx_login(SHOP)
-    copy.wechat.fault("slow", seconds=1)
+    copy.wechat.fault("slow", seconds=2)
+    asked = len(copy.wechat.calls())
     with ThreadPoolExecutor(1) as pool:
         login = pool.submit(copy.post, "login", code=code)
-        time.sleep(0.5)
+        until(lambda: len(copy.wechat.calls()) > asked)
         stop(copy, signal.SIGINT)
         assert login.result().status_code == 200
     again = start(Path(copy.environ["WXPASS_VAR"]), "Accounts", **NO_WECHAT)

@@ -5,7 +5,6 @@ import shutil
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,8 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.serving import make_server
 
 from tests.cast import ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader
+from tests.ports import free_port
+from tests.waiting import until
 
 CONF = Path(__file__).parents[1] / "docs" / "nginx.conf"
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
@@ -61,12 +62,6 @@ def back_end() -> Iterator[int]:
 @pytest.fixture(scope="module")
 def wxpass(app: Flask) -> Iterator[int]:
     yield from serve(app)
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
@@ -119,16 +114,18 @@ def running(text: str, folder: Path) -> Iterator[str]:
 
 def wait_for(port: int, running: subprocess.Popen[str]) -> None:
     """Wait until nginx takes connections."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
+
+    def takes_connections() -> bool:
         if running.poll() is not None:
             pytest.fail(f"nginx ended: {running.communicate()[1]}")
         with socket.socket() as one:
-            if one.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)
-    running.kill()
-    pytest.fail("nginx does not take connections")
+            return one.connect_ex(("127.0.0.1", port)) == 0
+
+    try:
+        until(takes_connections)
+    except AssertionError:
+        running.kill()
+        raise
 
 
 @pytest.mark.parametrize("prefix", ["", "__Host-", "__Secure-"])
@@ -286,12 +283,9 @@ def test_a_client_is_nobody_where_nobody_asks(nginx: str, client: Client, alice:
 def test_no_log_keeps_whom_somebody_looked_for(nginx: str, log: Path) -> None:
     """Otherwise the numbers that are masked everywhere stand in a file beside."""
     assert ask(f"{nginx}/v1/admin/tenants/acme/users?phone=13800138000").status_code == 401
-    told, deadline = "", time.monotonic() + 5
     # nginx writes the line when the answer is on its way already.
-    while "GET /v1/admin/tenants/acme/users 401" not in told:
-        assert time.monotonic() < deadline, told
-        told = log.read_text()
-    assert "13800138000" not in told
+    until(lambda: "GET /v1/admin/tenants/acme/users 401" in log.read_text())
+    assert "13800138000" not in log.read_text()
 
 
 def test_a_file_of_people_gets_through(nginx: str) -> None:

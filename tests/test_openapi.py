@@ -121,6 +121,40 @@ def test_problems_are_described_with_every_code(document: dict[str, Any]) -> Non
     assert set(FAILURES) <= set(re.findall(r"\w+", problem["description"]))
 
 
+def test_only_the_errors_of_a_problem_are_optional(
+    client: Client, document: dict[str, Any]
+) -> None:
+    """A failure has them when fields are wrong, and not otherwise; all else is always there."""
+    described = document["components"]["schemas"]["ProblemResponse"]
+    assert set(described["properties"]) - set(described["required"]) == {"errors"}
+    for answer, has_errors in (
+        (client.send("GET", "/nothing"), False),
+        (client.post("login"), True),
+    ):
+        expected = set(described["required"]) | ({"errors"} if has_errors else set())
+        assert set(answer.json) == expected
+    for name, schema in document["components"]["schemas"].items():
+        if name.endswith("Response") and name != "ProblemResponse":
+            assert set(schema["required"]) == set(schema["properties"]), name
+
+
+def test_the_list_of_sessions_names_its_next_page_in_a_header(document: dict[str, Any]) -> None:
+    """The body stays an array, so the cursor has no place in it."""
+    listing = document["paths"]["/v1/me/sessions"]["get"]
+    assert set(listing["responses"]["200"]["headers"]) == {"X-Next-Cursor"}
+    assert {one["name"] for one in listing["parameters"] if one["in"] == "query"} == {
+        *("cursor", "limit")
+    }
+
+
+def test_a_session_limit_is_described_as_number_word_or_null(document: dict[str, Any]) -> None:
+    """A generated client can send and read all three."""
+    for name in ("AppChangeRequest", "DeskAppResponse"):
+        limit = document["components"]["schemas"][name]["properties"]["session_limit"]
+        assert [one["type"] for one in limit["anyOf"]] == ["integer", "string"]
+        assert limit["nullable"] is True
+
+
 def test_the_document_is_a_valid_one(document: dict[str, Any]) -> None:
     """Otherwise generators and viewers refuse it."""
     assert re.fullmatch(r"3\.0\.\d", document["openapi"])

@@ -11,10 +11,12 @@ from app.models import Measure
 from app.services import counts as counting
 from app.services.count_writing import write_counts
 from app.services.counts import Counts, count, count_answer, count_failure, today
-from app.services.overview import Overview, get_overview
+from app.services.overview import Funnel, Overview, get_overview
 from tests.cast import ACME_CLUB, ACME_SHOP, GLOBEX_LIFE, App, Reader
 
-STEPS = (Measure.OPENED, Measure.LOGGED_IN, Measure.PHONE_VERIFIED, Measure.BOUND_BY_PHONE)
+NEWCOMER = (Measure.OPENED, Measure.LOGGED_IN, Measure.NEWCOMERS)
+BOUND = (Measure.PHONE_VERIFIED, Measure.BOUND_BY_PHONE, Measure.BECAME_USERS)
+RETURNED = (Measure.OPENED, Measure.LOGGED_IN, Measure.KNOWN)
 
 
 class Days:
@@ -65,16 +67,26 @@ def days(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Days:
 
 def test_today_and_the_days_before_are_summed_up(days: Days) -> None:
     """Otherwise the admin's first page is wrong."""
-    days.happened(*STEPS, *STEPS[:2], Measure.REGISTERED, Measure.KNOWN)
-    days.happened(*STEPS[:3], Measure.LOGGED_IN_BY_PASSWORD, app=ACME_CLUB, ago=29)
-    days.happened(*STEPS, ago=30)
+    days.happened(*NEWCOMER, *BOUND, *RETURNED, Measure.REGISTERED)
+    days.happened(*NEWCOMER, Measure.LOGGED_IN_BY_PASSWORD, app=ACME_CLUB, ago=29)
+    days.happened(*NEWCOMER, *BOUND, ago=30)
     overview = days.overview()
     now, whole = overview.today.numbers, overview.whole.numbers
     assert (now.logins, now.registered, now.bound_by_phone, now.failed) == (2, 1, 1, 0)
     assert (whole.logins, whole.registered, whole.bound_by_phone) == (4, 1, 1)
-    funnel = whole.funnel
-    assert (funnel.opened, funnel.logged_in, funnel.known) == (3, 3, 1)
-    assert (funnel.phone_verified, funnel.bound) == (2, 1)
+    assert (now.known_logins, whole.known_logins) == (1, 2)
+    assert (now.funnel, whole.funnel) == (Funnel(1, 1), Funnel(2, 1))
+
+
+def test_no_more_become_users_than_came(days: Days) -> None:
+    """A killed process may lose that a person came; the funnel has no step above its first."""
+    days.happened(*BOUND, *BOUND)
+    days.happened(*NEWCOMER, ago=1)
+    overview = days.overview()
+    assert (overview.today.numbers.funnel, overview.whole.numbers.funnel) == (
+        Funnel(0, 0),
+        Funnel(1, 1),
+    )
 
 
 def test_each_day_is_there_in_order_whether_anything_happened_or_not(days: Days) -> None:
@@ -140,7 +152,7 @@ def test_a_neighbours_numbers_never_appear(days: Days) -> None:
 
 def test_an_operator_reads_it_in_columns(days: Days, app: Flask) -> None:
     """Otherwise only the console shows whether logins work."""
-    days.happened(Measure.OPENED, Measure.LOGGED_IN, Measure.KNOWN)
+    days.happened(*NEWCOMER, *NEWCOMER, *BOUND, *RETURNED)
     days.failed("code_invalid", ago=1)
     days.answered(0.09, 10)
     days.overview()
@@ -148,11 +160,12 @@ def test_an_operator_reads_it_in_columns(days: Days, app: Flask) -> None:
     lines = [line.split("\t") for line in told.output.splitlines()]
     assert told.exit_code == 0
     assert lines[0][2:6] == ["logins", "new_users", "phones_bound", "failures"]
-    assert {len(line) for line in lines if line[0] in ("", "total", "day", "app")} == {11}
-    assert ["total", "today", "1", "0", "0", "0", "1", "1", "1", "0", "0"] in lines
-    assert ["total", "2 days", "1", "0", "0", "1", "1", "1", "1", "0", "0"] in lines
-    assert ["app", f"{ACME_SHOP.appid} 2 days", *"100111100"] in lines
-    assert ["day", str(today() - timedelta(days=1)), *"000100000"] in lines
+    assert lines[0][6:] == ["newcomers", "became_users", "known_logins"]
+    assert {len(line) for line in lines if line[0] in ("", "total", "day", "app")} == {9}
+    assert ["total", "today", *"3010211"] in lines
+    assert ["total", "2 days", *"3011211"] in lines
+    assert ["app", f"{ACME_SHOP.appid} 2 days", *"3011211"] in lines
+    assert ["day", str(today() - timedelta(days=1)), *"0001000"] in lines
     assert ["failure", "2 days", "code_invalid", "1"] in lines
     times = ["login", "answers=1", "unanswered=1", "p50_ms=100", "p95_ms=100"]
     assert ["wechat", "today", *times] in lines
@@ -168,16 +181,19 @@ def test_an_overview_of_nothing_is_refused(slug: str, days: str, app: Flask) -> 
 def test_two_thousand_apps_are_six_queries_and_no_wait(
     days: Days, rows: Reader, app: Flask, statements: list[str]
 ) -> None:
-    """Otherwise the first page is the slowest, and slowest for the largest tenant."""
+    """Otherwise the first page is the slowest, and slowest for the largest tenant.
+
+    The time is that of the processor: how long it takes on the clock depends on other work.
+    """
     fill(rows, apps=2000)
     tenant_id = days.tenant_id("acme")
     took = []
     with app.app_context():
         for _ in range(3):
             statements.clear()
-            began = time.perf_counter()
+            began = time.process_time()
             overview = get_overview(tenant_id)
-            took.append(time.perf_counter() - began)
+            took.append(time.process_time() - began)
     assert len(statements) == 6
     assert all("tenant_id = " in statement for statement in statements)
     assert len(overview.apps) == 2003

@@ -205,12 +205,12 @@ def test_a_cell_is_quoted_in_the_log(recwarn: pytest.WarningsRecorder) -> None:
 def refusal_of(content: bytes) -> Failure:
     """Have a file refused, quickly and without much memory."""
     tracemalloc.start()
-    start = time.monotonic()
+    start = time.process_time()
     try:
         with pytest.raises((PeopleFileTooLarge, PeopleFileUnreadable)) as refused:
             read_people(content)
         assert tracemalloc.get_traced_memory()[1] < 250 * 1024 * 1024
-        assert time.monotonic() - start < 15
+        assert time.process_time() - start < 15
     finally:
         tracemalloc.stop()
     return refused.value

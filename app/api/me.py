@@ -5,14 +5,17 @@ from typing import Any
 from uuid import UUID
 
 from flask import Response
+from marshmallow import EXCLUDE
 
 from app.api.blueprint import Blueprint
+from app.api.cursor_header import NEXT_CURSOR_HEADER, next_cursor_header
 from app.api.json_stream import streamed
 from app.auth import any_login, bound_login, this_caller, this_device, this_tenant_id, this_user_id
 from app.schemas.export import ExportResponse
-from app.schemas.requests import PasswordChangeRequest, ProfileChangeRequest
+from app.schemas.requests import CursorQuery, PasswordChangeRequest, ProfileChangeRequest
 from app.schemas.responses import ClosingResponse, SessionResponse, UserResponse
 from app.services import closing, export, my_sessions, password_changes, users, visitors
+from app.services.paging import Paging
 
 blp = Blueprint("me", __name__, url_prefix="/v1/me")
 
@@ -66,10 +69,14 @@ def change_password(body: dict[str, Any]) -> None:
 
 @blp.get("/sessions")
 @bound_login
-@blp.response(200, SessionResponse(many=True))
-def list_my_sessions() -> Sequence[my_sessions.ShownSession]:
-    """List where the logged-in user is logged in."""
-    return my_sessions.list_sessions(this_caller())
+@blp.arguments(CursorQuery, location="query", unknown=EXCLUDE)
+@blp.response(200, SessionResponse(many=True), headers=NEXT_CURSOR_HEADER)
+def list_my_sessions(
+    query: dict[str, Any],
+) -> tuple[Sequence[my_sessions.ShownSession], int, dict[str, str]]:
+    """List where the logged-in user is logged in, the newest login first, 50 on a page."""
+    page = my_sessions.list_sessions(this_caller(), Paging(**query))
+    return page.items, 200, next_cursor_header(page)
 
 
 @blp.delete("/sessions/<uuid:session_id>")

@@ -1,5 +1,6 @@
 """Commands about mini-programs."""
 
+import re
 from typing import Any
 
 import click
@@ -15,21 +16,32 @@ from app.cli.app_options import (
 )
 from app.cli.app_ownership import add, move, release, remove, verify
 from app.cli.terminal import a_name, a_slug, failures_told, show
+from app.schemas.shapes import HIGHEST_SESSION_LIMIT
 from app.services import app_claims, app_secrets, audit
 from app.services import apps as service
 from app.services.tenants import tenant_id_of
 
+NUMBER = re.compile(r"[0-9]{1,9}")
 
-class SessionLimit(click.ParamType[int]):
-    """A number of sessions from 1 up, or `off`, which is given as 0."""
 
-    name = "N|off"
+class SessionLimit(click.ParamType[int | str]):
+    """A number of sessions from 1 up, `off` or `default`."""
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read what was given."""
-        if value == "off":
-            return 0
-        return int(click.IntRange(1, 1000).convert(value, param, ctx))
+    name = "N|off|default"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
+        """Return the number or the word."""
+        if value in ("off", "default"):
+            return str(value)
+        if NUMBER.fullmatch(value) and 1 <= int(value) <= HIGHEST_SESSION_LIMIT:
+            return int(value)
+        highest = HIGHEST_SESSION_LIMIT
+        raise click.BadParameter(
+            f"use a number from 1 to {highest}, off or default. "
+            f"须为 1 到 {highest} 之间的整数、off 或 default。"
+        )
 
 
 @click.group()
@@ -56,7 +68,7 @@ def list_(tenant: str | None) -> None:
     for claim, slug in app_claims.list_claims(tenant):
         rows.append((claim, slug, "closed" if claim.closed_at else "pending"))
     for app, slug, state in sorted(rows, key=lambda row: (row[1], row[0].appid)):
-        show(app.appid, slug, app.registration, state, str(app.session_limit or "off"), app.name)
+        show(app.appid, slug, app.registration, state, app.session_limit or "default", app.name)
 
 
 def _state(app: Any) -> str:
@@ -76,17 +88,20 @@ def _state(app: Any) -> str:
 @click.option(
     "--session-limit",
     type=SessionLimit(),
-    help="How many logins a user may have in the app; the oldest goes. "
-    "每个用户在该小程序最多同时登录几处，超出时最早的失效；off 不限制。",
+    help="How many active sessions a user may have in the app; the oldest ends. `default` is 50, "
+    "`off` is no limit. 每个用户在该小程序最多同时保持的登录数，超出时最早的失效；"
+    "default 为 50，off 不限制。",
 )
 @with_appcontext
 @failures_told
-def set_(appid: str, **settings: str | int | None) -> None:
+def set_(appid: str, **settings: Any) -> None:
     """Change a mini-program, for the very next request. 修改小程序设置，立即生效。"""
     given = {name: value for name, value in settings.items() if value is not None}
     if not given:
         raise click.UsageError("Say what to change; see --help. 请指明要修改的内容，见 --help。")
-    service.change_app(appid, **{name: value or None for name, value in given.items()})
+    if given.get("session_limit") == "default":
+        given["session_limit"] = None
+    service.change_app(appid, **given)
     show(f"Changed {appid}. 已修改 {appid}。")
 
 

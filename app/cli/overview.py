@@ -7,7 +7,7 @@ from app.services.overview import Numbers, Overview, Span
 
 HEADER = (
     *("", "", "logins", "new_users", "phones_bound", "failures"),
-    *("opened", "logged_in", "known", "phone_verified", "bound"),
+    *("newcomers", "became_users", "known_logins"),
 )
 
 
@@ -28,7 +28,7 @@ def rows_of(overview: Overview, days: int) -> Iterator[tuple[object, ...]]:
 
 def _columns(numbers: Numbers) -> tuple[int, ...]:
     told = (numbers.logins, numbers.registered, numbers.bound_by_phone, numbers.failed)
-    return (*told, *astuple(numbers.funnel))
+    return (*told, *astuple(numbers.funnel), numbers.known_logins)
 
 
 def _details(span: Span, when: str) -> Iterator[tuple[object, ...]]:

@@ -17,6 +17,7 @@ from app.models.password_try import PasswordTry
 from app.models.people_import import PeopleImport
 from app.models.phone import Phone
 from app.models.session_key import SessionKey
+from app.models.session_limit import DEFAULT_SESSION_LIMIT, SessionLimit
 from app.models.signing_key import SigningKey
 from app.models.social_account import SocialAccount
 from app.models.tenant import Tenant
@@ -27,6 +28,7 @@ from app.models.wechat_app import WeChatApp
 from app.models.wechat_push import WeChatPush
 
 __all__ = [
+    "DEFAULT_SESSION_LIMIT",
     "AnswerTime",
     "AppClaim",
     "AuditEvent",
@@ -45,6 +47,7 @@ __all__ = [
     "PeopleImport",
     "Phone",
     "SessionKey",
+    "SessionLimit",
     "SigningKey",
     "SocialAccount",
     "Tenant",

@@ -7,9 +7,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extensions import Model
 from app.models.columns import Id, Made, Moment, Sealed, one_of
+from app.models.session_limit import HasSessionLimit
 
 
-class AppClaim(Model):
+class AppClaim(HasSessionLimit, Model):
     """Serves no request. Becomes a `wechat_apps` row once WeChat accepts its AppSecret.
 
     Several tenants may claim the same appid. A claim that another tenant's proof closed keeps no
@@ -39,7 +40,6 @@ class AppClaim(Model):
     name: Mapped[str]
     registration: Mapped[str]
     data_format: Mapped[str]
-    session_limit: Mapped[int | None]
     created_at: Mapped[Made]
 
     # What WeChat said of this AppSecret when it was last asked, and the address it saw us at.

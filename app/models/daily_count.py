@@ -14,18 +14,22 @@ from app.models.columns import Sum
 class Measure(StrEnum):
     """What is counted, each in the column of its name, in the same order.
 
-    A code that its client repeats, and so gets the same login, counts once.
+    A code that its client repeats, and so gets the same login, counts once. `NEWCOMERS` and
+    `BECAME_USERS` count WeChat identities, not events, both on the day when the identity first
+    opened the app (docs/decisions/0014).
     """
 
     OPENED = "opened"  # a code of wx.login was there to be exchanged
     LOGGED_IN = "logged_in"  # and a session was opened with it
-    KNOWN = "known"  # and its WeChat identity is a user's, from before or by this very login
+    KNOWN = "known"  # and its WeChat identity already belonged to a user
     LOGGED_IN_BY_PASSWORD = "logged_in_by_password"  # noqa: S105 - a session without any code
     REGISTERED = "registered"  # a user was made
     PHONE_VERIFIED = "phone_verified"  # WeChat told a number that can exist
     BOUND_BY_PHONE = "bound_by_phone"  # and it showed, or made, the user
     BOUND_BY_PASSWORD = "bound_by_password"  # noqa: S105 - the identity is a proven user's
     FAILED = "failed"  # a request for the app was refused, or failed; daily_failures says why
+    NEWCOMERS = "newcomers"  # a WeChat identity opened the app for the first time
+    BECAME_USERS = "became_users"  # and was bound to a user for the first time, then or later
 
 
 class DailyCount(Model):
@@ -52,3 +56,5 @@ class DailyCount(Model):
     bound_by_phone: Mapped[Sum]
     bound_by_password: Mapped[Sum]
     failed: Mapped[Sum]
+    newcomers: Mapped[Sum]
+    became_users: Mapped[Sum]

@@ -41,6 +41,15 @@ class LoginSession(Model):
             "id",
             postgresql_where=text("ended_at IS NULL"),
         ),
+        # Reads no further than the limit when it counts the active sessions of a user in an app.
+        Index(
+            "ix_login_sessions_active",
+            "tenant_id",
+            "user_id",
+            "appid",
+            "refresh_expires_at",
+            postgresql_where=text("ended_at IS NULL AND user_id IS NOT NULL"),
+        ),
     )
 
     id: Mapped[Id]

@@ -33,9 +33,14 @@ class SocialAccount(Model):
     user_id: Mapped[UUID | None]
     # The merge that moved it to its user.
     merge_id: Mapped[UUID | None]
-    # False once the person has unbound it: they chose to, so only they bind it again.
+    # False from the first unbinding on: the person chose it, so only they bind it again.
     joins_by_unionid: Mapped[bool] = mapped_column(server_default="true")
     nickname: Mapped[str | None]
     avatar_url: Mapped[str | None]
     last_login_at: Mapped[Moment]
     created_at: Mapped[Made]
+
+    @property
+    def was_never_bound(self) -> bool:
+        """Whether it does not belong to a user and never has."""
+        return self.user_id is None and self.joins_by_unionid

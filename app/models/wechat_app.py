@@ -8,12 +8,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extensions import Model
 from app.models.columns import Made, Moment, Sealed, one_of
+from app.models.session_limit import HasSessionLimit
 
 # Stands between an appid that was given up and the moment when; no appid holds it.
 RELEASED = "~"
 
 
-class WeChatApp(Model):
+class WeChatApp(HasSessionLimit, Model):
     __tablename__ = "wechat_apps"
     __table_args__ = (
         UniqueConstraint("tenant_id", "appid"),
@@ -31,8 +32,6 @@ class WeChatApp(Model):
     name: Mapped[str]
     registration: Mapped[str] = mapped_column(server_default="on_phone")
     data_format: Mapped[str] = mapped_column(server_default="json")
-    # How many sessions a user may have in the app; without one, as many as they like.
-    session_limit: Mapped[int | None]
     enabled: Mapped[bool] = mapped_column(server_default="true")
     created_at: Mapped[Made]
     # When the appid was taken from the tenant. The records of its users are kept under a key that

@@ -6,18 +6,36 @@ from app.schemas.responses import Response
 
 
 class NumbersResponse(Response):
-    """How often what happened. The funnel is opened, logged_in, phone_verified, bound_by_phone."""
+    """Counts of events, and the login funnel: of `newcomers`, `became_users` became users."""
 
     opened = fields.Integer()
     logged_in = fields.Integer()
-    known = fields.Integer()
+    known = fields.Integer(
+        metadata={"description": "Logins by code of WeChat identities that were a user's already"}
+    )
     logged_in_by_password = fields.Integer()
     registered = fields.Integer()
     phone_verified = fields.Integer()
     bound_by_phone = fields.Integer()
     bound_by_password = fields.Integer()
     failed = fields.Integer()
+    newcomers = fields.Integer(
+        metadata={
+            "description": "WeChat identities that opened a mini-program for the first time,"
+            " and so were unknown"
+        }
+    )
+    became_users = fields.Integer(
+        attribute="funnel.became_users",
+        metadata={
+            "description": "How many of these newcomers belong to a user now or did once,"
+            " whichever day that was; it grows for days that have passed"
+        },
+    )
     logins = fields.Integer()
+    known_logins = fields.Integer(
+        metadata={"description": "Logins of people who were users already, by code or by password"}
+    )
 
 
 class AnswerTimesResponse(Response):

@@ -5,8 +5,8 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
-from app.schemas.fields import Account, EmailAddress, Label, Name, Text, is_encodable
-from app.schemas.requests import SHORTEST_PASSWORD
+from app.schemas.fields import Account, EmailAddress, Label, Name, SessionLimit, Text, is_encodable
+from app.schemas.requests import SHORTEST_PASSWORD, CursorQuery
 from app.schemas.shapes import (
     APP_KEY,
     APP_SECRET,
@@ -18,7 +18,6 @@ from app.schemas.shapes import (
     SLUG,
 )
 
-LONGEST_CURSOR, LONGEST_PAGE = 400, 200
 # Room for a recovery code with blanks between its characters.
 LONGEST_CODE = 64
 STATUS = validate.OneOf(["active", "disabled"])
@@ -176,7 +175,7 @@ class AppChangeRequest(ChangeRequest):
     name = Label()
     registration = fields.String(validate=REGISTRATION)
     data_format = fields.String(validate=DATA_FORMAT)
-    session_limit = fields.Integer(strict=True, allow_none=True, validate=validate.Range(1, 1000))
+    session_limit = SessionLimit()
     enabled = fields.Boolean(truthy={True}, falsy={False})
 
 
@@ -222,14 +221,12 @@ class MergeRequest(Schema):
     into_id = fields.UUID(required=True)
 
 
-class PageQuery(Schema):
+class PageQuery(CursorQuery):
     """Which page of a list; the total is counted only on demand."""
 
     class Meta:
         unknown = RAISE
 
-    cursor = Text(LONGEST_CURSOR, metadata={"description": "`next_cursor` of the page before"})
-    limit = fields.Integer(validate=validate.Range(1, LONGEST_PAGE))
     counted = fields.Boolean(data_key="count")
 
 

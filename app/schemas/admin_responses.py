@@ -2,6 +2,7 @@
 
 from marshmallow import fields
 
+from app.schemas.fields import SessionLimit
 from app.schemas.responses import Response
 
 
@@ -156,7 +157,7 @@ class DeskAppResponse(Response):
     name = fields.String()
     registration = fields.String()
     data_format = fields.String()
-    session_limit = fields.Integer(allow_none=True)
+    session_limit = SessionLimit()
     enabled = fields.Boolean()
     created_at = fields.AwareDateTime()
     secret = fields.Nested(SecretMarkResponse, allow_none=True)
@@ -203,7 +204,10 @@ class DeskUserResponse(Response):
     status = fields.String()
     merged_into_id = fields.UUID(allow_none=True)
     has_password = fields.Boolean()
-    last_login_at = fields.AwareDateTime(allow_none=True)
+    last_login_at = fields.AwareDateTime(
+        allow_none=True,
+        metadata={"description": "Of any kind, phone binding included; a refresh is no login"},
+    )
     last_login_address = fields.String(allow_none=True)
     created_at = fields.AwareDateTime()
 
@@ -223,7 +227,9 @@ class IdentityResponse(Response):
     openid = fields.String()
     unionid = fields.String(allow_none=True)
     nickname = fields.String(allow_none=True)
-    last_login_at = fields.AwareDateTime()
+    last_login_at = fields.AwareDateTime(
+        metadata={"description": "When `wx.login` last identified the person in the mini-program"}
+    )
 
 
 class DeskSessionResponse(Response):

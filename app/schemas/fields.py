@@ -6,6 +6,7 @@ from unicodedata import category
 
 from marshmallow import ValidationError, fields, validate
 
+from app.schemas.shapes import HIGHEST_SESSION_LIMIT
 from app.text_cleaning import (
     clean_name,
     has_something_visible,
@@ -106,6 +107,31 @@ class EmailAddress(fields.Email):
 
     def _deserialize(self, *args: Any, **kwargs: Any) -> str:
         return without_invisible(str(super()._deserialize(*args, **kwargs))).strip()
+
+
+class SessionLimit(fields.Field[int | str]):
+    """How many active sessions a user may have in an app: a number, or "off"; null is 50."""
+
+    default_error_messages = {  # noqa: RUF012
+        "invalid": f'A number from 1 to {HIGHEST_SESSION_LIMIT}, "off" for no limit,'
+        " or null for the default of 50."
+    }
+
+    def __init__(self, **kwargs: Any) -> None:
+        numbers = {"type": "integer", "minimum": 1, "maximum": HIGHEST_SESSION_LIMIT}
+        described = {
+            "anyOf": [numbers | {"nullable": True}, {"type": "string", "enum": ["off"]}],
+            "description": "Active sessions that a user may have in the mini-program; the oldest"
+            ' ends. "off": no limit. null: the default, 50.',
+        }
+        super().__init__(allow_none=True, metadata=described, **kwargs)
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> int | str:
+        if value == "off":
+            return "off"
+        if type(value) is int and 1 <= value <= HIGHEST_SESSION_LIMIT:
+            return value
+        raise self.make_error("invalid")
 
 
 def is_email(text: str) -> bool:

@@ -10,6 +10,7 @@ OPEN_DATA = {"raw_data", "signature", "encrypted_data", "iv"}
 TYPED = {"nickname", "avatar_url"}
 
 SHORTEST_PASSWORD = 8
+LONGEST_CURSOR, LONGEST_PAGE = 400, 200
 
 
 class AudienceQuery(Schema):
@@ -88,6 +89,13 @@ class ProfileRequest(Schema):
         if set(data) != OPEN_DATA and not is_typed:
             message = "Send rawData, signature, encryptedData and iv, or nickname and avatar_url."
             raise ValidationError(message, "nickname")
+
+
+class CursorQuery(Schema):
+    """Which page of a list; the first one without a cursor."""
+
+    cursor = Text(LONGEST_CURSOR, metadata={"description": "The next cursor of the page before"})
+    limit = fields.Integer(validate=validate.Range(1, LONGEST_PAGE))
 
 
 class ProfileChangeRequest(Schema):

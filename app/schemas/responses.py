@@ -6,14 +6,16 @@ from marshmallow import INCLUDE, Schema, fields
 
 
 class Response(Schema):
-    """An answer: every field named is always there, and more may come in later versions."""
+    """An answer: every field is always there unless it is optional. Later versions may add more."""
+
+    optional: frozenset[str] = frozenset()
 
     class Meta:
         unknown = INCLUDE
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
-        """Describe each field as one that is always there."""
-        field_obj.required = True
+        """Describe in OpenAPI which fields are always there."""
+        field_obj.required = field_name not in self.optional
 
 
 class UserResponse(Response):
@@ -85,10 +87,12 @@ class ProfileResponse(Response):
 class ProblemResponse(Response):
     """A failure (RFC 9457). `code` is stable; `detail` is for a person."""
 
+    optional = frozenset({"errors"})
+
     type = fields.String()
     title = fields.String()
     status = fields.Integer()
     code = fields.String()
     detail = fields.String(metadata={"description": "Chinese or English, by Accept-Language"})
     request_id = fields.String()
-    errors = fields.Dict(metadata={"description": "What is wrong, by field"})
+    errors = fields.Dict(metadata={"description": "What is wrong, by field, where fields are"})

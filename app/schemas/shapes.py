@@ -1,9 +1,10 @@
-"""What slugs, appids and WeChat's secrets look like, wherever an operator enters them."""
+"""What slugs, appids, WeChat's secrets and limits look like, wherever an operator enters them."""
 
 import re
 
 LONGEST_SLUG = 40
 SLUG = re.compile(r"[a-z0-9](-?[a-z0-9])*")
+HIGHEST_SESSION_LIMIT = 1000
 # What WeChat gives, required of every appid that is entered.
 NEW_APPID = re.compile(r"wx[0-9A-Za-z]{16}")
 # Also what was entered before that was required, and the keys of released apps.

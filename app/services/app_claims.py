@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.errors import AppClaimClosed, AppClaimsTooMany, AppExists, AppPending, AppUnknown
-from app.models import AppClaim, Tenant, WeChatApp
+from app.models import AppClaim, SessionLimit, Tenant, WeChatApp
 from app.models.columns import new_id
 from app.services import audit
 from app.services.app_secret_marks import SECRETS, put_secrets
@@ -119,7 +119,7 @@ def read_secret(db: Session, tenant_id: UUID, appid: str) -> ClaimedSecret:
 
 
 def change_claim(
-    actor: audit.Actor, tenant_id: UUID, appid: str, settings: Mapping[str, str | int | None]
+    actor: audit.Actor, tenant_id: UUID, appid: str, settings: Mapping[str, str | SessionLimit]
 ) -> None:
     """Change settings that the app will have.
 

@@ -19,7 +19,7 @@ from app.errors import (
     AppUnknown,
     TenantDisabled,
 )
-from app.models import Tenant, WeChatApp
+from app.models import SessionLimit, Tenant, WeChatApp
 from app.services import audit
 from app.services.app_claim_closing import close_claims
 from app.services.app_secret_marks import SECRETS, put_secrets
@@ -41,7 +41,7 @@ ENCODING_AES_KEY = re.compile(r"[A-Za-z0-9]{43}")
 
 @dataclass(frozen=True, slots=True)
 class AppConfig:
-    """An app as requests need it."""
+    """An app as requests need it. Without a session limit, `session_limit` is None."""
 
     appid: str
     tenant_id: UUID
@@ -92,7 +92,12 @@ def _read_app(appid: str) -> KnownApp:
         raise AppUnknown
     app, slug, tenant_status = row
     config = AppConfig(
-        appid, app.tenant_id, slug, app.registration, app.secret or "", app.session_limit
+        appid,
+        app.tenant_id,
+        slug,
+        app.registration,
+        app.secret or "",
+        app.effective_session_limit,
     )
     known = KnownApp(config, app.enabled, tenant_status)
     caches().apps.keep(appid, known, asked_at, app_subject(appid), app.tenant_id.bytes)
@@ -166,7 +171,7 @@ def list_apps(
         return [(app, slug) for app, slug in db.execute(wanted)]
 
 
-def change_app(appid: str, **settings: str | int | None) -> None:
+def change_app(appid: str, **settings: str | SessionLimit) -> None:
     """Change settings of an app as `change_settings` does, for whoever may run commands."""
     change_settings(audit.OPERATOR, appid, settings)
 
@@ -174,12 +179,13 @@ def change_app(appid: str, **settings: str | int | None) -> None:
 def change_settings(
     actor: audit.Actor,
     appid: str,
-    settings: Mapping[str, str | int | None],
+    settings: Mapping[str, str | SessionLimit],
     tenant_id: UUID | None = None,
 ) -> None:
     """Change settings of an app, for the very next request.
 
-    Raises AppUnknown, and for an app of another tenant than the given one too.
+    A `session_limit` is a number, "off" for no limit, or None for the default. Raises AppUnknown,
+    also for an app of another tenant than the given one.
     """
     with transaction() as db:
         app = lock_app(db, appid, tenant_id)

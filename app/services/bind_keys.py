@@ -55,11 +55,11 @@ def open_bind_key(app: AppConfig, device: Device, code: str) -> BindKey:
 def _identify(ask: Ask, opening: Opening, met: Met) -> BindKey:
     with transaction() as db:
         account, unionid_is_news = meet(db, ask.app, met)
+        if account.user_id is not None:
+            count_if_committed(db, ask.app.appid, Measure.KNOWN)
         visit = Visit(ask.app, ask.device)
         settle_at_login(db, visit, account, unionid_is_news=unionid_is_news)
         refuse_inactive_owner(db, account)
-        if account.user_id is not None:
-            count_if_committed(db, ask.app.appid, Measure.KNOWN)
         tokens = open_session(
             db,
             ask.app,

@@ -9,9 +9,8 @@ from app.errors import NoSocialAccount, TokenInvalid
 from app.models import LoginSession, SocialAccount
 from app.services.apps import AppConfig
 from app.services.callers import Caller
-from app.services.closing import reopen
 from app.services.credentials import ProvenUser, check_credentials
-from app.services.login import Login
+from app.services.login import Login, note_login
 from app.services.open_data import verified_phone
 from app.services.owners import Visit, free, settle_by_password, settle_by_phone, settle_by_user
 from app.services.phone_numbers import PhoneNumber, number_index
@@ -43,7 +42,7 @@ def _bind_phone(visit: Visit, caller: Caller, number: PhoneNumber, kept_token: s
     with transaction() as db:
         account = lock_social_account(db, caller)
         user_id = settle_by_phone(db, visit, account, number)
-        return _reissued(db, caller, visit.device, account, user_id, kept_token)
+        return _logged_in(db, caller, visit.device, account, user_id, kept_token)
 
 
 def settle_phone(app: AppConfig, caller: Caller, device: Device, **proof: str) -> Profile:
@@ -84,7 +83,7 @@ def _bind_to(app: AppConfig, caller: Caller, device: Device, proven: ProvenUser)
         account = lock_social_account(db, caller)
         refuse_old_login(db, caller)
         settle_by_password(db, visit, account, proven)
-        return _reissued(db, caller, device, account, proven.user_id)
+        return _logged_in(db, caller, device, account, proven.user_id)
 
 
 @decided_again_when_lost
@@ -113,7 +112,7 @@ def unbind(app: AppConfig, caller: Caller, device: Device) -> Login:
     """
     with transaction() as db:
         freed = _free_identity(db, app, caller, device)
-        return _reissued(db, caller, device, freed, None if freed else caller.user_id)
+        return _reissued(db, caller, freed, None if freed else caller.user_id)
 
 
 @decided_again_when_lost
@@ -144,10 +143,26 @@ def _free_identity(
     return next((one for one in accounts if one.id == caller.social_account_id), None)
 
 
-def _reissued(
+def _logged_in(
     db: Session,
     caller: Caller,
     device: Device,
+    account: SocialAccount,
+    user_id: UUID,
+    kept_token: str | None = None,
+) -> Login:
+    """Give the caller's session to the user it was just bound to, which is a login of the user.
+
+    It is noted as one, and reopens a closed account.
+    """
+    db.flush()
+    note_login(db, caller.tenant_id, user_id, device)
+    return _reissued(db, caller, account, user_id, kept_token)
+
+
+def _reissued(
+    db: Session,
+    caller: Caller,
     account: SocialAccount | None,
     user_id: UUID | None,
     kept_token: str | None = None,
@@ -155,8 +170,6 @@ def _reissued(
     db.flush()
     tokens = reissue(db, caller, user_id, kept_token)
     user = get_profile(db, caller.tenant_id, user_id) if user_id else None
-    if user and user.erase_after:
-        reopen(db, user.tenant_id, user.id, device)
     if account is None:
         return Login(tokens, user)
     return Login(tokens, user, account.openid, account.unionid)

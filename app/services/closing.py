@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
 from app.clock import now
@@ -50,10 +50,9 @@ def close_account(caller: Caller, device: Device) -> Closing:
 
 def _end_sessions(db: Session, caller: Caller) -> None:
     """End all sessions; raise SessionRevoked if the caller's has ended since the request came."""
-    closing = ending(
-        "account_closed", *sessions_of_user(caller.tenant_id, caller.user_id)
-    ).returning(LoginSession.id)
-    if caller.session_id not in db.scalars(closing).all():
+    theirs = sessions_of_user(caller.tenant_id, caller.user_id)
+    ended = ending("account_closed", *theirs).returning(LoginSession.id).cte("ended")
+    if not db.scalar(select(exists().where(ended.c.id == caller.session_id))):
         raise SessionRevoked
 
 

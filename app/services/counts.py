@@ -6,7 +6,7 @@ Whoever counts asks no database, takes no lock and waits for nobody (docs/decisi
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Mapping
-from datetime import date, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from threading import Lock
 from typing import Generic, NamedTuple, TypeVar, cast
 
@@ -114,14 +114,19 @@ def counts() -> Counts:
     return cast(Counts, current_app.extensions["counts"]).of_this_process()
 
 
+def day_of(moment: datetime) -> date:
+    """Return the day of a moment as tenants read it, in Shanghai."""
+    return moment.astimezone(SHANGHAI).date()
+
+
 def today() -> date:
-    """Give the day that it is for the tenants."""
-    return now().astimezone(SHANGHAI).date()
+    """Return the present day in Shanghai."""
+    return day_of(now())
 
 
-def count(appid: str, measure: Measure) -> None:
-    """Count what has just happened in an app."""
-    counts().happened.note(Happened(today(), appid, measure.value))
+def count(appid: str, measure: Measure, day: date | None = None) -> None:
+    """Count an event of an app, today unless a day is given."""
+    counts().happened.note(Happened(day or today(), appid, measure.value))
 
 
 def count_failure(appid: str, code: str) -> None:
@@ -137,15 +142,15 @@ def count_answer(appid: str, call: str, seconds: float, answered: bool) -> None:
     counts().answered.note(Answered(today(), appid, call, within_ms))
 
 
-def count_if_committed(db: Session, appid: str, measure: Measure) -> None:
-    """Count what happens in an app in the caller's transaction, if it is committed."""
-    db.info.setdefault(IF_COMMITTED, []).append((appid, measure))
+def count_if_committed(db: Session, appid: str, measure: Measure, day: date | None = None) -> None:
+    """Count an event of an app once the caller's transaction is committed."""
+    db.info.setdefault(IF_COMMITTED, []).append((appid, measure, day))
 
 
 def count_committed(db: Session) -> None:
-    """Count what happened in the transaction that was just committed."""
-    for appid, measure in db.info.get(IF_COMMITTED, ()):
-        count(appid, measure)
+    """Count the events of the transaction that was just committed."""
+    for event in db.info.get(IF_COMMITTED, ()):
+        count(*event)
 
 
 def forget_uncounted(db: Session) -> None:

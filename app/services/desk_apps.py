@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import select
 
 from app.errors import AppReleased, AppUnknown
-from app.models import WeChatApp
+from app.models import SessionLimit, WeChatApp
 from app.services import app_claims
 from app.services.app_proofs import prove, prove_claim
 from app.services.app_records import AppUsage
@@ -77,7 +77,7 @@ def add_desk_app(desk: Desk, new: NewApp) -> DeskApp:
     return replace(get_desk_app(desk, new.appid), verdict=verdict)
 
 
-def change_desk_app(desk: Desk, appid: str, **settings: str | int | None) -> DeskApp:
+def change_desk_app(desk: Desk, appid: str, **settings: str | SessionLimit) -> DeskApp:
     """Change name, registration, session_limit, enabled or data_format, for the very next request.
 
     Raises AppUnknown, AppReleased, or AppPending for `enabled` of a claim.

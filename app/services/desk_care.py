@@ -13,13 +13,13 @@ from app.errors import (
     UserMerged,
     UserUnknown,
 )
-from app.models import LoginSession, Phone, SocialAccount, User
+from app.models import Phone, SocialAccount, User
 from app.services import audit
 from app.services.desks import Desk
 from app.services.merges import undo_merge
 from app.services.owners import close_into, release
 from app.services.password_changes import set_password_of
-from app.services.sessions import ending
+from app.services.sessions import end_sessions, ending
 from app.services.transactions import decided_again_when_lost, transaction
 from app.services.user_sessions import sessions_of_user
 from app.services.users import add_user
@@ -60,12 +60,12 @@ def set_user_status(desk: Desk, user_id: UUID, status: str) -> None:
 
 @decided_again_when_lost
 def end_user_sessions(desk: Desk, user_id: UUID) -> int:
-    """End every session of a user, and give how many; raise UserUnknown or UserMerged."""
+    """End every session of a user, and return their number; raise UserUnknown or UserMerged."""
     desk.refuse_reader()
     with transaction() as db:
         _lock(db, desk, user_id)
-        ended = ending("ended_by_operator", *sessions_of_user(desk.tenant_id, user_id))
-        count = len(db.scalars(ended.returning(LoginSession.id)).all())
+        theirs = sessions_of_user(desk.tenant_id, user_id)
+        count = end_sessions(db, "ended_by_operator", *theirs)
         told = {"before": {"living": count}, "after": {"living": 0}}
         _record(db, desk, "sessions.all_ended", user_id, **told)
     return count

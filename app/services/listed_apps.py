@@ -8,7 +8,8 @@ from uuid import UUID
 from sqlalchemy import FromClause, case, false, null, select, union_all
 
 from app.errors import AppClaimClosed
-from app.models import AppClaim, WeChatApp
+from app.models import AppClaim, SessionLimit, WeChatApp
+from app.models.session_limit import read_session_limit
 from app.services.app_secret_marks import SECRETS, SecretMark, mark_of
 from app.services.app_verification import NOT_ASKED, Outcome, Verdict, advise
 
@@ -28,7 +29,7 @@ class DeskApp:
     name: str
     registration: str
     data_format: str
-    session_limit: int | None
+    session_limit: SessionLimit
     enabled: bool
     created_at: datetime
     secret: SecretMark | None
@@ -52,7 +53,8 @@ class Listed(NamedTuple):
     name: str
     registration: str
     data_format: str
-    session_limit: int | None
+    max_sessions: int | None
+    unlimited_sessions: bool
     enabled: bool
     created_at: datetime
     secret_sealed: str | None
@@ -105,7 +107,7 @@ def shown_app(*columns: Any) -> DeskApp:
         name=row.name,
         registration=row.registration,
         data_format=row.data_format,
-        session_limit=row.session_limit,
+        session_limit=read_session_limit(row.max_sessions, unlimited=row.unlimited_sessions),
         enabled=row.enabled,
         created_at=row.created_at,
         **{name: _mark(row, name) for name in SECRETS},

@@ -99,13 +99,14 @@ def _enter(ask: Ask, opening: Opening, met: Met, claimed: KeptProfile | None) ->
     visit = Visit(ask.app, ask.device)
     with transaction() as db:
         account, unionid_is_news = meet(db, ask.app, met)
+        if account.user_id is not None:
+            count_if_committed(db, ask.app.appid, Measure.KNOWN)
         if claimed is not None:
             name_newcomer(db, account, claimed)
         if ask.proven is not None:
             settle_by_password(db, visit, account, ask.proven)
         settle_at_login(db, visit, account, unionid_is_news=unionid_is_news)
         if account.user_id is not None:
-            count_if_committed(db, ask.app.appid, Measure.KNOWN)
             note_login(db, ask.app.tenant_id, account.user_id, ask.device)
         tokens = open_session(
             db,

@@ -1,6 +1,5 @@
 """The sessions of the logged-in user: shown to them, and ended by them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -12,7 +11,8 @@ from app.errors import SessionUnknown
 from app.models import LoginSession, WeChatApp
 from app.services import audit
 from app.services.callers import Caller
-from app.services.sessions import Device, ending, living
+from app.services.paging import Listing, Page, Paging, read_page
+from app.services.sessions import Device, end_sessions, living
 from app.services.transactions import decided_again_when_lost, transaction
 from app.services.user_sessions import sessions_of_user
 
@@ -31,16 +31,19 @@ class ShownSession:
     current: bool
 
 
-def list_sessions(caller: Caller) -> Sequence[ShownSession]:
-    """List the living sessions of the caller's user in all apps of the tenant, newest first."""
-    wanted = (
+def list_sessions(caller: Caller, paging: Paging) -> Page[ShownSession]:
+    """Return a page of the active sessions of the caller's user, the newest login first.
+
+    They are those of all apps of the tenant. Raises CursorInvalid.
+    """
+    rows = (
         select(LoginSession, WeChatApp.name)
         .join(WeChatApp, WeChatApp.appid == LoginSession.appid)
         .where(*living(caller.tenant_id, caller.user_id))
-        .order_by(LoginSession.seen_at.desc(), LoginSession.id.desc())
     )
+    name = f"my_sessions:{caller.tenant_id}:{caller.user_id}"
     with transaction() as db:
-        return [_shown(session, name, caller) for session, name in db.execute(wanted)]
+        return read_page(db, Listing(rows, LoginSession.id, name), paging, _shown, caller)
 
 
 def _shown(session: LoginSession, app_name: str, caller: Caller) -> ShownSession:
@@ -95,10 +98,10 @@ def end_all_sessions(caller: Caller, device: Device) -> None:
 
 
 def _end(db: Session, caller: Caller, elsewhere: str, *which: ColumnElement[bool]) -> int:
-    """End sessions, the caller's own as logged out, and give how many."""
+    """End sessions in one statement, the caller's own as logged out, and return their number."""
     here = LoginSession.id == caller.session_id
     reason = case((here, "logged_out"), else_=elsewhere)
-    return len(db.scalars(ending(reason, *which).returning(LoginSession.id)).all())
+    return end_sessions(db, reason, *which)
 
 
 def _record(

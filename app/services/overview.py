@@ -25,19 +25,14 @@ Rows = Iterable[Row[*tuple[Any, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class Funnel:
-    """From opening an app to being its tenant's user, by WeChat: each step a part of the last.
+    """Of the WeChat identities that first opened an app in some days, how many became users.
 
-    Who is known already is logged in and needs no phone, so the third step is far below the
-    second, and only `known` explains by how much. Logins by password are no part of it, nor are
-    those whom a password or a sister app's unionid binds: they skip the phone. Two things make a
-    step larger than the last: somebody who taps the phone button twice in one login, and midnight.
+    Each counts once, on its first day, however often it opened the app before it became a user
+    and on whichever day that was. So it may grow for days that have passed.
     """
 
-    opened: int
-    logged_in: int
-    known: int
-    phone_verified: int
-    bound: int
+    newcomers: int
+    became_users: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +48,23 @@ class Numbers:
     bound_by_phone: int = 0
     bound_by_password: int = 0
     failed: int = 0
+    newcomers: int = 0
+    became_users: int = 0
 
     @property
     def logins(self) -> int:
-        """Give how often somebody logged in, whatever the way."""
+        """The number of logins of every kind, of users and of people who are not users yet."""
         return self.logged_in + self.logged_in_by_password
 
     @property
+    def known_logins(self) -> int:
+        """The number of logins of people who were users already, by code or by password."""
+        return self.known + self.logged_in_by_password
+
+    @property
     def funnel(self) -> Funnel:
-        """Give WeChat's way through the app."""
-        came = (self.opened, self.logged_in, self.known)
-        return Funnel(*came, self.phone_verified, self.bound_by_phone)
+        """The login funnel. A process that is killed may lose a newcomer and not what followed."""
+        return Funnel(self.newcomers, min(self.became_users, self.newcomers))
 
 
 NOTHING = Numbers()

@@ -13,7 +13,7 @@ from app.models import LoginSession, Measure, Merge, SocialAccount, Tenant, User
 from app.models.columns import new_id
 from app.services import audit
 from app.services.apps import AppConfig
-from app.services.counts import count_if_committed
+from app.services.counts import count_if_committed, day_of
 from app.services.credentials import ProvenUser, refuse_outdated
 from app.services.decision import Act, Decision, KnownUser, Proof, decide_binding
 from app.services.phone_numbers import PhoneNumber
@@ -150,13 +150,19 @@ def _has_identity(db: Session, account: SocialAccount, owner_id: UUID) -> bool:
 
 
 def _act(db: Session, visit: Visit, account: SocialAccount, decision: Decision) -> None:
-    """Carry a decision out: the social account then belongs to whom it says."""
+    """Carry out a decision: the social account then belongs to the user that it names.
+
+    The first time, it is counted as having become a user, on the day when it first opened the app.
+    """
     if decision.act is Act.WAIT:
         return
     if decision.merged_id is not None:
         _merge(db, visit, account.tenant_id, decision.merged_id, cast(UUID, decision.user_id))
     user_id = decision.user_id or _register_for(db, visit, account)
     if account.user_id != user_id:
+        if account.was_never_bound:
+            first_day = day_of(account.created_at)
+            count_if_committed(db, account.appid, Measure.BECAME_USERS, first_day)
         account.user_id = user_id
         _record(db, visit, user_id, "social_account.bound", account.id)
     if decision.act in (Act.BIND, Act.MERGE):

@@ -1,11 +1,12 @@
 """Logins about which nothing is to be decided: a look at whom it is, and one statement to enter.
 
 They are of people whose social account is bound, and of those who stay unbound. Where more is to
-be done, nothing is, and `login` takes its general way (docs/decisions/0018).
+be done, nothing is, and `login` takes its general path (docs/decisions/0018).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from app.clock import now
 from app.models import Measure, Phone, SessionKey
 from app.models.columns import new_id
 from app.services.code_exchange import Ask
-from app.services.counts import count
+from app.services.counts import count, day_of
 from app.services.profiles import KeptProfile
 from app.services.session_keys import KEPT, Met, key_index
 from app.services.sessions import LOGIN_LIFETIME, REFRESH_LIFETIME, Opening
@@ -21,8 +22,17 @@ from app.services.tokens import token_hash
 from app.services.transactions import LOST_RACES, autocommit
 from app.services.users import Profile
 
+# The active sessions of the user in the app are counted up to the limit and no further. Their order
+# keeps the planner from reading the whole table, which seems cheap where few users have most of it.
+# The limit is part of the text: with a parameter, the planner plans anew each time.
 FIND = """
 SELECT account.id, account.unionid, account.nickname, account.avatar_url,
+    (SELECT count(*) FROM (
+        SELECT FROM login_sessions
+        WHERE tenant_id = person.tenant_id AND user_id = person.id AND appid = %(appid)s
+            AND ended_at IS NULL AND refresh_expires_at > %(moment)s
+        ORDER BY refresh_expires_at LIMIT {session_limit}
+    ) AS active),
     phone.id, phone.number_sealed, phone.country_code,
     person.id, person.tenant_id, person.account, person.nickname, person.avatar_url,
     person.gender, person.level, person.status, person.created_at, person.erase_after
@@ -67,8 +77,9 @@ RETURNING id
 
 # All that the login stands on is asked again of the locked rows, account before user as everywhere:
 # a row that had to be waited for is looked at as it then is. Without them nothing is written.
+# The count takes its own snapshot, after the lock: it includes the sessions of logins waited for.
 ENTER_KNOWN = f"""
-WITH standing AS (
+WITH locked AS (
     SELECT account.id, account.user_id
     FROM social_accounts AS account
     JOIN users AS person ON person.tenant_id = account.tenant_id AND person.id = account.user_id
@@ -78,6 +89,12 @@ WITH standing AS (
         AND (account.nickname <> '' OR NOT %(is_named)s)
         AND person.status = 'active' AND person.erase_after IS NULL
     FOR NO KEY UPDATE OF account, person
+), standing AS MATERIALIZED (
+    SELECT id, user_id FROM locked
+    WHERE CASE WHEN %(session_limit)s > 0
+        THEN count_active_sessions(%(tenant_id)s, %(appid)s, user_id, %(moment)s)
+            < %(session_limit)s
+        ELSE true END
 ), account_noted AS (
     UPDATE social_accounts SET last_login_at = %(moment)s WHERE id = (SELECT id FROM standing)
 ), user_noted AS (
@@ -107,8 +124,10 @@ WITH standing AS (
 # Not one statement with that before: whoever was erased since the look would be back as they were.
 ENTER_NEW = f"""
 WITH standing AS (
-    INSERT INTO social_accounts (id, tenant_id, appid, openid, unionid, last_login_at)
-    SELECT %(account_id)s, %(tenant_id)s, %(appid)s, %(openid)s, %(unionid)s::varchar, %(moment)s
+    INSERT INTO social_accounts
+        (id, tenant_id, appid, openid, unionid, last_login_at, created_at)
+    SELECT %(account_id)s, %(tenant_id)s, %(appid)s, %(openid)s, %(unionid)s::varchar, %(moment)s,
+        %(moment)s
     WHERE {IS_NOBODYS}
     ON CONFLICT ON CONSTRAINT uq_social_accounts_appid_openid DO NOTHING
     RETURNING id, user_id
@@ -118,12 +137,16 @@ WITH standing AS (
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A social account, and whose it is, as a login shows them."""
+    """A social account and its user, as a login shows them, and the user's active sessions.
+
+    Those are counted in the app, and not beyond its session limit.
+    """
 
     account_id: UUID
     unionid: str | None
     kept: KeptProfile
     user: Profile | None
+    active_sessions: int = 0
 
     @property
     def user_id(self) -> UUID | None:
@@ -131,40 +154,59 @@ class Found:
 
 
 def enter_plainly(ask: Ask, opening: Opening, met: Met, *, is_named: bool) -> Found | None:
-    """Log a person in, in two round trips; give None, with nothing written, if there is more to it.
+    """Log a person in with two statements; return None, with nothing written, if that is not all.
 
-    That is when a password was proven, the app limits sessions, the client names somebody whom
-    nothing names yet (`is_named`), the unionid may say whose the social account is, the person is
-    to be registered, the user is disabled or has closed the account, or a race was lost.
+    There is more to do if a password was proven, the user has reached the app's session limit, the
+    client names a person whom nothing names yet (`is_named`), the unionid may tell the user of the
+    social account, the person is to be registered, the user is disabled or has closed the account,
+    or a race was lost.
     """
-    if ask.proven is not None or ask.app.session_limit is not None:
+    if ask.proven is not None:
         return None
+    whom = _whom(ask, met, is_named)
     with autocommit() as db:
-        row = db.execute(FIND, _whom(ask, met)).fetchone()
+        row = db.execute(_find(whom["session_limit"]), whom).fetchone()
         found = _found(met, row) if row else _newcomer(met)
         if not _is_plain(ask, found, is_named):
             return None
         enter = ENTER_KNOWN if found.user else ENTER_UNBOUND if row else ENTER_NEW
         try:
-            if not db.execute(enter, _entry(ask, opening, met, found, is_named)).fetchone():
+            if not db.execute(enter, _entry(whom, ask, opening, met, found)).fetchone():
                 return None
         except LOST_RACES:
             return None
     if found.user:
         count(ask.app.appid, Measure.KNOWN)
+    if row is None:
+        count(ask.app.appid, Measure.NEWCOMERS, day_of(whom["moment"]))
     count(ask.app.appid, Measure.LOGGED_IN)
     return found
 
 
-def _whom(ask: Ask, met: Met) -> dict[str, Any]:
+@cache
+def _find(session_limit: int) -> str:
+    return FIND.format(session_limit=session_limit)
+
+
+def _whom(ask: Ask, met: Met, is_named: bool) -> dict[str, Any]:
+    """Return what is known before the first read. A limit of 0 sessions is none."""
     app = ask.app
-    return {"tenant_id": app.tenant_id, "appid": app.appid, "openid": met.identity.openid}
+    return {
+        "tenant_id": app.tenant_id,
+        "appid": app.appid,
+        "openid": met.identity.openid,
+        "is_named": is_named,
+        "session_limit": app.session_limit or 0,
+        "moment": now(),
+    }
 
 
 def _is_plain(ask: Ask, found: Found, is_named: bool) -> bool:
-    """Tell whether there is nothing to decide, as far as the look shows."""
+    """Whether there is nothing to decide, as far as the first read shows."""
     if found.user is None:
         return not is_named and ask.app.registration != "on_login"
+    if ask.app.session_limit is not None and found.active_sessions >= ask.app.session_limit:
+        return False
     return found.user.status == "active" and found.user.erase_after is None
 
 
@@ -174,9 +216,9 @@ def _newcomer(met: Met) -> Found:
 
 def _found(met: Met, row: Sequence[Any]) -> Found:
     """Read what `FIND` gives; with the unionid that the account has from now on."""
-    account_id, unionid, nickname, avatar_url, *its_user = row
-    kept = KeptProfile(nickname, avatar_url)
-    return Found(account_id, met.identity.unionid or unionid, kept, _profile(*its_user))
+    account_id, unionid, nickname, avatar_url, active_sessions, *its_user = row
+    unionid, kept = met.identity.unionid or unionid, KeptProfile(nickname, avatar_url)
+    return Found(account_id, unionid, kept, _profile(*its_user), active_sessions)
 
 
 def _profile(
@@ -189,18 +231,18 @@ def _profile(
     return Profile(*(*facts, number, country_code, erase_after))
 
 
-def _entry(ask: Ask, opening: Opening, met: Met, found: Found, is_named: bool) -> dict[str, Any]:
+def _entry(
+    whom: dict[str, Any], ask: Ask, opening: Opening, met: Met, found: Found
+) -> dict[str, Any]:
     """Make all that a login writes: ids, hashes and ciphertext."""
     session_key, account_id = met.identity.session_key, found.account_id
-    place, moment = {"social_account_id": account_id}, now()
+    place, moment = {"social_account_id": account_id}, whom["moment"]
     pair, bound = opening.pair, found.user is not None
     return {
-        **_whom(ask, met),
+        **whom,
         "account_id": account_id,
         "unionid": found.unionid,
         "user_id": found.user_id,
-        "is_named": is_named,
-        "moment": moment,
         "device": ask.device.name,
         "ip": ask.device.ip,
         "key_id": new_id(),

@@ -58,7 +58,7 @@ def refresh_login(refresh_token: str, device: Device, appid: str | None = None) 
 def _rotate(session: LoginSession, shown: RefreshToken, device: Device) -> Tokens:
     salt = new_salt()
     pair = TokenPair.derived(str(shown), salt, shown.family)
-    tokens = issue_tokens(session, session.user_id, pair)
+    tokens = issue_tokens(session, pair)
     session.previous_refresh_hash = shown.rotating_hash
     session.refresh_salt, session.refreshed_at = salt, now()
     session.device, session.ip = device.name, device.ip

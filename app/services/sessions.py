@@ -1,12 +1,13 @@
 """Login sessions: opened by a login, grown by binding, refreshed, and ended."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Update, func, select, update
+from sqlalchemy import CTE, ColumnElement, CursorResult, Update, insert, select, update
 from sqlalchemy.orm import Session
 
 from app.clock import now
@@ -81,9 +82,13 @@ def open_session(
     user_id: UUID | None,
     opening: Opening | None = None,
 ) -> Tokens:
-    """Open a login session in the caller's transaction: bound when there is a user."""
+    """Open a login session in the caller's transaction: bound when there is a user.
+
+    The caller holds the lock of the user's row. The same statement ends the user's oldest
+    sessions in the app as far as there would be more than its limit.
+    """
     opening = opening or Opening(new_id(), TokenPair.random())
-    session = LoginSession(
+    row = insert(LoginSession).values(
         id=opening.session_id,
         tenant_id=app.tenant_id,
         appid=app.appid,
@@ -91,31 +96,46 @@ def open_session(
         device=device.name,
         ip=device.ip,
         created_at=now(),
+        was_bound=user_id is not None,
+        **_columns_of(opening.pair, user_id),
     )
-    tokens = issue_tokens(session, user_id, opening.pair)
-    db.add(session)
-    end_oldest(db, session, app.session_limit)
+    db.execute(row.add_cte(*_making_room(app.session_limit, app, opening.session_id, user_id)))
     by_code = social_account_id is not None
     how = Measure.LOGGED_IN if by_code else Measure.LOGGED_IN_BY_PASSWORD
     count_if_committed(db, app.appid, how)
-    return tokens
+    return tokens_of(opening.pair, user_id)
 
 
-def issue_tokens(session: LoginSession, user_id: UUID | None, pair: TokenPair) -> Tokens:
-    """Give a session new tokens for a user or for none; the ones it had stop working."""
-    moment, refresh = now(), pair.refresh
-    bound = user_id is not None
-    session.user_id = user_id
-    session.was_bound = session.was_bound or bound
-    session.previous_token_hash = session.token_hash
-    session.token_hash = token_hash(pair.login)
-    session.previous_refresh_hash = session.refresh_salt = session.refreshed_at = None
-    session.seen_at = moment
-    session.expires_at = moment + LOGIN_LIFETIME
-    session.refresh_family_hash = refresh.family_hash if bound else None
-    session.refresh_hash = refresh.rotating_hash if bound else None
-    session.refresh_expires_at = moment + REFRESH_LIFETIME if bound else None
-    return tokens_of(pair, user_id)
+def issue_tokens(session: LoginSession, pair: TokenPair) -> Tokens:
+    """Replace the tokens of a loaded session of a user; the ones it had stop working."""
+    for name, value in _replacing(session, pair, session.user_id).items():
+        setattr(session, name, value)
+    return tokens_of(pair, session.user_id)
+
+
+def _replacing(session: LoginSession, pair: TokenPair, user_id: UUID | None) -> dict[str, Any]:
+    """Return what changes in the row of a session that gets new tokens, for a user or for none."""
+    return {
+        **_columns_of(pair, user_id),
+        "previous_token_hash": session.token_hash,
+        "was_bound": session.was_bound or user_id is not None,
+    }
+
+
+def _columns_of(pair: TokenPair, user_id: UUID | None) -> dict[str, Any]:
+    moment, refresh, bound = now(), pair.refresh, user_id is not None
+    return {
+        "user_id": user_id,
+        "token_hash": token_hash(pair.login),
+        "previous_refresh_hash": None,
+        "refresh_salt": None,
+        "refreshed_at": None,
+        "seen_at": moment,
+        "expires_at": moment + LOGIN_LIFETIME,
+        "refresh_family_hash": refresh.family_hash if bound else None,
+        "refresh_hash": refresh.rotating_hash if bound else None,
+        "refresh_expires_at": moment + REFRESH_LIFETIME if bound else None,
+    }
 
 
 def tokens_of(pair: TokenPair, user_id: UUID | None) -> Tokens:
@@ -123,22 +143,25 @@ def tokens_of(pair: TokenPair, user_id: UUID | None) -> Tokens:
     return Tokens(pair.login, None if user_id is None else str(pair.refresh))
 
 
-def end_oldest(db: Session, session: LoginSession, limit: int | None) -> None:
-    """End the user's oldest sessions in the app, if with this one there are more than `limit`.
+def _making_room(
+    limit: int | None, app: AppConfig | WeChatApp, session_id: UUID, user_id: UUID | None
+) -> Iterator[CTE]:
+    """Yield what ends the user's oldest sessions in the app, so that one more is within `limit`.
 
-    Those who get here at the same moment wait for each other.
+    Every login of a user holds the lock of the user's row until it commits, so none is counted
+    before another one's session is there.
     """
-    if limit is None or session.user_id is None:
+    if limit is None or user_id is None:
         return
-    key = func.hashtextextended(f"session_limit|{session.user_id}|{session.appid}", 0)
-    db.execute(select(func.pg_advisory_xact_lock(key)))
     others = select(LoginSession.id).where(
-        *living(session.tenant_id, session.user_id),
-        LoginSession.appid == session.appid,
-        LoginSession.id != session.id,
+        *living(app.tenant_id, user_id),
+        LoginSession.appid == app.appid,
+        LoginSession.id != session_id,
     )
-    oldest = others.order_by(LoginSession.created_at.desc(), LoginSession.id.desc())
-    db.execute(ending("session_limit", LoginSession.id.in_(oldest.offset(limit - 1))))
+    newest_first = others.order_by(LoginSession.created_at.desc(), LoginSession.id.desc())
+    too_many = LoginSession.id.in_(newest_first.offset(limit - 1))
+    of_tenant = LoginSession.tenant_id == app.tenant_id
+    yield ending("session_limit", of_tenant, too_many).cte("too_many")
 
 
 def living(tenant_id: UUID, user_id: UUID | None) -> tuple[ColumnElement[bool], ...]:
@@ -156,26 +179,31 @@ def reissue(
 ) -> Tokens:
     """Bind the caller's session to a user, or unbind it, under new tokens.
 
-    A client that takes no new login token keeps the one it showed (docs/decisions/0009). Raises
-    SessionReplaced when the caller's token has meanwhile been replaced: of two taps at
-    once one wins, and its answer holds the only tokens that work. Raises TokenInvalid when its
-    person has been erased.
+    The caller holds the lock of the user's row. The same statement ends the user's oldest
+    sessions in the app as far as there would be more than its limit. A client that takes no new
+    login token keeps the one it showed (docs/decisions/0009). Raises SessionReplaced when the
+    caller's token has been replaced since: of two simultaneous taps one wins, and its answer
+    holds the only tokens that work. Raises TokenInvalid when its person has been erased.
     """
+    its = (LoginSession.tenant_id == caller.tenant_id, LoginSession.id == caller.session_id)
     row = db.execute(
-        select(LoginSession, WeChatApp.session_limit)
+        select(LoginSession, WeChatApp)
         .join(WeChatApp, WeChatApp.appid == LoginSession.appid)
-        .where(LoginSession.tenant_id == caller.tenant_id, LoginSession.id == caller.session_id)
+        .where(*its)
         .with_for_update(of=LoginSession)
     ).one_or_none()
     if row is None:
         raise TokenInvalid
-    session, limit = row
+    session, app = row
     refuse_ended(session)
     if session.token_hash != caller.token_hash:
         raise SessionReplaced
-    tokens = issue_tokens(session, user_id, TokenPair.random(kept_token))
-    end_oldest(db, session, limit)
-    return tokens
+    pair = TokenPair.random(kept_token)
+    limit = None if session.user_id == user_id else app.effective_session_limit
+    changing = update(LoginSession).where(*its).values(**_replacing(session, pair, user_id))
+    changing = changing.add_cte(*_making_room(limit, app, session.id, user_id))
+    db.execute(changing.execution_options(synchronize_session=False))
+    return tokens_of(pair, user_id)
 
 
 def why_unknown(db: Session, token: str) -> Failure:
@@ -233,6 +261,12 @@ def end_session(caller: Caller) -> None:
     """Log out: the caller's session ends, its token and its refresh token with it."""
     with transaction() as db:
         db.execute(ending("logged_out", LoginSession.id == caller.session_id))
+
+
+def end_sessions(db: Session, reason: str | ColumnElement[str], *which: ColumnElement[bool]) -> int:
+    """End the active ones among some sessions in one statement, and return their number."""
+    ended = cast("CursorResult[Any]", db.execute(ending(reason, *which)))
+    return ended.rowcount
 
 
 def ending(reason: str | ColumnElement[str], *which: ColumnElement[bool]) -> Update:

@@ -9,10 +9,11 @@ from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.errors import AppUnknown, Failure, NoSocialAccount, TokenInvalid
-from app.models import SocialAccount
+from app.models import Measure, SocialAccount
 from app.models.columns import new_id
 from app.services.apps import AppConfig
 from app.services.callers import Caller
+from app.services.counts import count_if_committed, day_of
 from app.services.transactions import transaction
 from app.wechat import WeChatIdentity
 
@@ -20,22 +21,24 @@ from app.wechat import WeChatIdentity
 def upsert_social_account(
     db: Session, app: AppConfig, identity: WeChatIdentity
 ) -> tuple[SocialAccount, bool]:
-    """Find or make the social account of an identity; tell whether its unionid is news.
+    """Find or add the social account of an identity, and say whether its unionid is news.
 
-    One upsert: of many first logins at once, one inserts and the others meet its row. The row
-    stays locked until the transaction ends. Raises AppUnknown if another tenant has the app by now:
-    then the row is of a person of that tenant.
+    One upsert: of several simultaneous first logins, one inserts the row and the others find it.
+    The row stays locked until the transaction ends. An added one is counted as a newcomer. Raises
+    AppUnknown if another tenant has the app by now: then the row is of a person of that tenant.
     """
+    moment, fresh_id = now(), new_id()
     known = select(SocialAccount.unionid).where(
         SocialAccount.appid == app.appid, SocialAccount.openid == identity.openid
     )
     fresh = insert(SocialAccount).values(
-        id=new_id(),
+        id=fresh_id,
         tenant_id=app.tenant_id,
         appid=app.appid,
         openid=identity.openid,
         unionid=identity.unionid,
-        last_login_at=now(),
+        last_login_at=moment,
+        created_at=moment,
     )
     upsert = fresh.on_conflict_do_update(
         constraint="uq_social_accounts_appid_openid",
@@ -50,6 +53,8 @@ def upsert_social_account(
     if found is None:
         raise AppUnknown("another tenant has its appid by now")
     account, known_unionid = found
+    if account.id == fresh_id:
+        count_if_committed(db, app.appid, Measure.NEWCOMERS, day_of(moment))
     return account, account.unionid != known_unionid
 
 

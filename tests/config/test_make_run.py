@@ -3,7 +3,6 @@
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,8 @@ from config.development.addresses import check_free, service_address
 from config.development.children import RunFailed, launch
 from config.development.demo import PEOPLE, TENANTS
 from config.development.story import tell_story
+from tests.ports import free_port
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 STUBBORN = """
@@ -40,7 +41,8 @@ def run_supervisor(tmp_path: Path, **environ: str) -> "subprocess.CompletedProce
 def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path, variable: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        ports = {"PORT": "58233", "SIMULATOR_PORT": "58234", variable: str(port)}
+        ports = {"PORT": str(free_port()), "SIMULATOR_PORT": str(free_port())}
+        ports[variable] = str(port)
         done = run_supervisor(tmp_path, **ports)
 
     assert done.returncode == 1
@@ -58,10 +60,10 @@ def test_production_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_address_left_by_a_stopped_service_is_free() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        with socket.create_connection(("127.0.0.1", port)):
-            listener.accept()[0].close()
+    port = free_port()
+    address = ("127.0.0.1", port)
+    with socket.create_server(address) as listener, socket.create_connection(address):
+        listener.accept()[0].close()
 
     check_free("PORT", "127.0.0.1", port)
 
@@ -89,25 +91,20 @@ def test_a_unix_socket_is_refused_by_name() -> None:
 def test_a_child_that_will_not_stop_is_killed_with_its_workers(tmp_path: Path) -> None:
     (tmp_path / "stubborn.py").write_text(STUBBORN)
     child = launch("stubborn", ["stubborn"], {}, tmp_path, tmp_path / "log" / "stubborn.log")
-    while not (worker := child.log.read_text().strip()):
-        time.sleep(0.02)
+    until(lambda: child.log.read_text().endswith("\n"))
 
     child.stop(0.1)
 
     assert child.has_ended()
-    assert wait_until_gone(int(worker))
+    until(lambda: is_gone(int(child.log.read_text())))
 
 
-def wait_until_gone(pid: int) -> bool:
-    """Say whether the process ends; one that nobody has waited for is a zombie, and has ended."""
-    for _ in range(100):
-        try:
-            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-                return True
-        except FileNotFoundError:
-            return True
-        time.sleep(0.02)
-    return False
+def is_gone(pid: int) -> bool:
+    """Whether a process has ended; one that nobody has waited for is a zombie, and has ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def test_a_child_that_dies_is_named_with_the_end_of_its_log(tmp_path: Path) -> None:

@@ -205,8 +205,14 @@ def test_settings_are_changed(app: Flask, rows: Reader) -> None:
         " WHERE appid = :appid",
         appid=ACME_SHOP.appid,
     ) == [("Corner shop", "on_login", 3, "xml", False)]
-    page = desk.press(f"/apps/{ACME_SHOP.appid}/change", **changed | {"session_limit": ""})
-    assert "any number" in page
+    limits = "SELECT session_limit, unlimited_sessions FROM wechat_apps WHERE appid = :appid"
+    for entered, shown, kept in (
+        (" OFF ", "no limit", (None, True)),
+        ("", "50 (default)", (None, False)),
+    ):
+        changed["session_limit"] = entered
+        assert shown in desk.press(f"/apps/{ACME_SHOP.appid}/change", **changed)
+        assert rows(limits, appid=ACME_SHOP.appid) == [kept]
     assert "switched on" in desk.press(f"/apps/{ACME_SHOP.appid}/enable")
 
 
@@ -218,6 +224,9 @@ def test_settings_are_changed(app: Flask, rows: Reader) -> None:
         {"name": "tab\there"},
         {"session_limit": "0"},
         {"session_limit": "many"},
+        {"session_limit": "1001"},
+        {"session_limit": "-1"},
+        {"session_limit": "٣"},
         {"registration": "always"},
         {"data_format": "yaml"},
     ],

@@ -12,7 +12,13 @@ from app.services.counts import Counts, count, count_answer, count_failure
 from tests.cast import ACME_CLUB, ACME_SHOP, GLOBEX_LIFE, Reader
 from tests.console.desk import signed_in
 
-STEPS = (Measure.OPENED, Measure.LOGGED_IN, Measure.PHONE_VERIFIED, Measure.BOUND_BY_PHONE)
+# Two people who were unknown, of whom one became a user, and three logins of users.
+EVENTS = (
+    *([Measure.NEWCOMERS, Measure.LOGGED_IN] * 2),
+    *(Measure.REGISTERED, Measure.BOUND_BY_PHONE, Measure.BECAME_USERS),
+    *([Measure.LOGGED_IN, Measure.KNOWN] * 2),
+    Measure.LOGGED_IN_BY_PASSWORD,
+)
 
 
 @pytest.fixture
@@ -20,7 +26,7 @@ def busy(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """A day on which something happened, at both tenants."""
     monkeypatch.setitem(app.extensions, "counts", Counts())
     with app.app_context():
-        for measure in (*STEPS, *STEPS[:2], Measure.OPENED, Measure.OPENED, Measure.REGISTERED):
+        for measure in EVENTS:
             count(ACME_SHOP.appid, measure)
         for _ in range(3):
             count_failure(ACME_CLUB.appid, "code_invalid")
@@ -37,14 +43,15 @@ def text_of(page: str) -> str:
 def test_a_tenant_sees_its_own_day_at_a_glance(app: Flask, busy: None) -> None:
     page = signed_in(app).get("/").text
     text = text_of(page)
-    assert "Logins today 2 30 days 2" in text
+    assert "Logins today 5 30 days 5" in text
     assert "New users today 1 30 days 1" in text
     assert "Failures today 3 30 days 3" in text
-    assert "Opened 4 100% Logged in 2 50% Phone verified 1 25% Bound 1 25%" in text
-    assert 'aria-label="Logged in: 2"' in page
+    assert "Login funnel today Opened while unknown 2 100% Became users 1 50%" in text
+    assert "Logins of known users: 3 today, 3 in 30 days" in text
+    assert 'aria-label="Became users: 1"' in page
     assert "code_invalid 3" in text
     assert "Login (code2Session) 100 ms 100 ms 100 ms 100 ms 1 0" in text
-    assert f"{ACME_SHOP.appid} 2 2 1 1 0" in text
+    assert f"{ACME_SHOP.appid} 5 5 1 1 0" in text
     assert "phone_taken" not in text
     assert GLOBEX_LIFE.appid not in text
 
@@ -52,7 +59,7 @@ def test_a_tenant_sees_its_own_day_at_a_glance(app: Flask, busy: None) -> None:
 def test_every_picture_is_told_to_who_cannot_see_it(app: Flask, busy: None) -> None:
     page = signed_in(app).get("/").text
     pictures = re.findall(r"<svg[^>]*>", page)
-    assert len(pictures) == 4 + 8 + 1
+    assert len(pictures) == 4 + 4 + 1
     assert all('role="img" aria-label="' in one for one in pictures)
     assert page.count("<details") == 3
     days = re.findall(r'<tr><th scope="row">\d{4}-\d\d-\d\d</th>', page)
@@ -64,7 +71,7 @@ def test_a_day_without_anything_is_a_page_too(app: Flask) -> None:
     text = text_of(browser.get("/").text)
     assert "Nothing failed." in text
     assert "WeChat was not asked for anything." in text
-    assert "Opened 0 Logged in 0" in text
+    assert "Opened while unknown 0 Became users 0" in text
 
 
 def test_a_new_tenant_is_told_to_add_a_mini_program(app: Flask, rows: Reader) -> None:
@@ -78,7 +85,9 @@ def test_messages_of_causes_are_in_the_operators_language(app: Flask, busy: None
     browser = signed_in(app)
     browser.headers["Accept-Language"] = "zh"
     text = text_of(browser.get("/").text)
-    assert "今天 2 30 天 2" in text
+    assert "今天 5 30 天 5" in text
+    assert "登录转化 今天 新访客（尚不是用户） 2 100% 成为用户 1 50%" in text
+    assert "已有用户登录：今天 3 次，30 天 3 次" in text
     assert "95% 不超过" in text
     assert "%%" not in text
 

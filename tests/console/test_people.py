@@ -1,7 +1,6 @@
 """Importing and exporting people in the console: seen before it is done, and all or nobody."""
 
 import csv
-import time
 from collections.abc import Callable
 from io import StringIO
 from uuid import UUID
@@ -15,6 +14,7 @@ from tests.cast import Reader, enter_user
 from tests.console.desk import Browser, notes, signed_in
 from tests.passwords import GOOD_PASSWORD
 from tests.people import AtOnce, csv_of, xlsx_of
+from tests.waiting import until
 
 MULTIPART = "multipart/form-data; boundary=x"
 HEADER = ("account", "phone", "nickname")
@@ -201,10 +201,7 @@ def test_an_import_goes_on_after_the_answer(app: Flask, rows: Reader) -> None:
     browser = signed_in(app)
     address = f"/people/{import_id_of(upload(browser, csv_of(*GOOD)))}"
     assert browser.post(f"{address}/confirm").status_code == 302
-    deadline = time.monotonic() + 10
-    while "refresh" in browser.get(address).text:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: "refresh" not in browser.get(address).text)
     assert rows.count("users") == 2
 
 

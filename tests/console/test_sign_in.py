@@ -69,6 +69,7 @@ def test_a_form_that_cannot_be_right_is_told_which_field(
     assert 'aria-invalid="true"' in answer.text
 
 
+@pytest.mark.usefixtures("no_waits_end")
 def test_who_guesses_waits_and_is_told_how_long(app: Flask) -> None:
     add_operator(app)
     browser = Browser(app)

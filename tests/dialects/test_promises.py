@@ -10,6 +10,7 @@ from tests.dialects.gitegg_client import MiniProgram, data
 from tests.dialects.test_refusals import SAYS, WRONG, Speaker
 
 
+@pytest.mark.usefixtures("no_waits_end")
 @pytest.mark.parametrize("dialect", ["gitegg", "litemall", "checkbind"])
 def test_a_throttled_client_is_told_how_many_minutes_to_wait(
     dialect: str, app: Flask, client: Client, alice: Person

@@ -5,8 +5,7 @@ import secrets
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +19,8 @@ from flask import Flask
 from config import Config
 from config.development.postgres import PostgresServer, hold_server
 from tests.cast import Client, WeChat, service_of
-from tests.test_nginx import free_port
+from tests.ports import free_port
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
 GUNICORN = ["-m", "gunicorn", "-c", "config/gunicorn.conf.py", "tests.live.site:app"]
@@ -92,14 +92,6 @@ class Service:
 
         until(reach)
         return list(found.values())
-
-
-def until(condition: Callable[[], object], seconds: float = 30) -> None:
-    """Wait for something that takes as long as it takes."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about"
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")

@@ -23,8 +23,10 @@ from app.services.audit import OPERATOR
 from app.services.tenants import tenant_id_of
 from config import Config
 from config.development.postgres_commands import start, stop
-from tests.cast import ACME_SHOP, GLOBEX_LIFE, App, Client, Person, WeChat
-from tests.live.conftest import CERTAIN, Database, Service, Worker, serving, until
+from tests.cast import ACME_SHOP, GLOBEX_LIFE, App, Client, Person, Reader, WeChat
+from tests.live.conftest import CERTAIN, Database, Service, Worker, serving
+from tests.many_sessions import copy_session
+from tests.waiting import until
 
 ENDED = "UPDATE login_sessions SET ended_at = now(), end_reason = 'revoked'"
 ENDED_BY_TOKEN = f"{ENDED} WHERE token_hash = sha256(%(token)s::bytea)"
@@ -137,6 +139,28 @@ def test_whatever_ends_a_session_ends_it_in_every_worker(
     time.sleep(CERTAIN)
     for worker in workers:
         assert [worker.verify(login["token"]) for login in logins] == [401] * 9 + [204]
+
+
+def test_ten_thousand_sessions_that_end_in_one_statement_end_in_every_worker(
+    live_app: Flask, client: Client, wechat: WeChat, database: Database, service: Service
+) -> None:
+    """Each is told of; other users' sessions go on being answered from memory."""
+    alice, bob = people(wechat, 2)
+    token, others = client.bind(alice)["token"], client.bind(bob)["token"]
+    copy_session(Reader(live_app), token, 10_000, "many")
+    ended = [token, *(f"many{number}" for number in range(1, 10_001, 250))]
+    workers = service.workers(2)
+    for worker in workers:
+        until(lambda worker=worker: remembers(database, worker, others))
+        assert {worker.verify(one) for one in ended} == {204}
+    path, headers = "/v1/me/sessions", {"Authorization": f"Bearer {token}"}
+    answer = requests.delete(f"{service.url}{path}", headers=headers, timeout=20)
+    assert answer.status_code == 204
+    time.sleep(CERTAIN)
+    for worker in workers:
+        assert worker.verify(token) == 204
+        assert {worker.verify(one) for one in ended[1:]} == {401}
+        until(lambda worker=worker: remembers(database, worker, others))
 
 
 def test_a_switch_of_an_app_or_a_tenant_reaches_every_worker(

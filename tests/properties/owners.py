@@ -16,6 +16,8 @@ from tests.properties.people import (
     User,
 )
 
+DEFAULT_LIMIT = 50
+
 
 class Owners:
     """All users of all tenants, their identities and sessions, and what binding does to them."""
@@ -25,6 +27,7 @@ class Owners:
         self.users: list[User] = []
         self.identities: dict[tuple[str, str], Identity] = {}
         self.sessions: list[Session] = []
+        self.limits: dict[str, int | str | None] = {}
 
     @property
     def now(self) -> datetime:
@@ -107,6 +110,23 @@ class Owners:
         for one in moved:
             one.user, one.merge = into, bare.merge
         self.end(one for one in self.sessions if one.user is bare and one is not here)
+
+    def make_room(self, session: Session, user: User | None) -> None:
+        """End a user's oldest sessions in an app, so that one more is within the limit.
+
+        A session that was the user's already takes no further place.
+        """
+        limit = self.limits.get(session.app.appid) or DEFAULT_LIMIT
+        if user is None or session.user is user or not isinstance(limit, int):
+            return
+        others = [
+            one
+            for one in self.sessions
+            if one is not session and one.app is session.app and one.is_listed_for(user, self.now)
+        ]
+        # Those of one moment in the order in which they were opened.
+        numbered = sorted(enumerate(others), key=lambda one: (one[1].opened_at, one[0]))
+        self.end(one for _, one in numbered[::-1][limit - 1 :])
 
     def register(self, tenant: str, said: Said) -> User:
         """Know a new user by the id that the service gave them."""

@@ -1,10 +1,8 @@
-"""Whatever people do, in whatever order: a token answers for exactly whom it was given to.
+"""Whatever people do, in whatever order: a token answers for exactly the user it was given to.
 
-The default profile is the same short one each time; HYPOTHESIS_PROFILE=long looks elsewhere each
-time, for minutes.
+How many orders are tried, and whether the same each time, says the profile (tests/profiles.py).
 """
 
-import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -13,36 +11,17 @@ from uuid import UUID
 
 import pytest
 from flask import Flask
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule, run_state_machine_as_test
 
 from app import clock as service_clock
 from app.errors import Failure
+from app.services.apps import change_app
 from app.services.merges import undo_merge
 from tests.cast import ACME_CLUB, ACME_SHOP, ACME_STAFF, APPS, GLOBEX_LIFE, App, WeChat, failure
+from tests.profiles import NAME, PROFILE
 from tests.properties.people import Clock, Refused, Session, User
 from tests.properties.scene import BOSSES_PHONE, PASSWORDS, Scene, assert_refused
-
-settings.register_profile(
-    "short",
-    max_examples=10,
-    stateful_step_count=20,
-    derandomize=True,
-    database=None,
-    deadline=None,
-    phases=(Phase.generate, Phase.shrink),
-    report_multiple_bugs=False,
-    suppress_health_check=list(HealthCheck),
-)
-settings.register_profile(
-    "long",
-    parent=settings.get_profile("short"),
-    max_examples=400,
-    stateful_step_count=60,
-    derandomize=False,
-)
-PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "short")
 
 PLACES = {"shop": ACME_SHOP, "club": ACME_CLUB, "staff": ACME_STAFF, "life": GLOBEX_LIFE}
 # Alice and bob are each in several apps of a tenant, and people of both tenants.
@@ -61,6 +40,8 @@ ACCOUNTS = st.sampled_from(["desk", "boss"])
 AGES = st.sampled_from([0, 0, 0, 0, 1, 2])
 # Around how long an answer is repeated, a use goes unnoted, a login and a refresh token live.
 PAUSES = st.sampled_from([27, 35, 70, 3600, 7201, 30 * 86400])
+# None is the default, which a few steps do not reach.
+LIMITS = st.sampled_from([1, 1, 2, 3, "off", None])
 WITH_TOKEN = st.sampled_from(["phone", "bind", "unbind", "logout", "logout-all", "jwt"])
 FEW_GUESSES = 4  # so few that nobody has to wait
 
@@ -98,11 +79,12 @@ def shown(tokens: list[str], age: int) -> str:
 class Interleavings(Scene):
     """What people, strangers and operators do."""
 
-    ask_everybody = PROFILE != "short"
+    ask_everybody = NAME == "long"
 
     @initialize(visits=st.lists(VISITS, min_size=1, max_size=2))
     def begin(self, visits: list[str]) -> None:
         """Have somebody there from the start, one of them registered by that alone."""
+        self.limit_sessions("shop", 2)
         for visit in ["alice@club", *visits]:
             self.log_in(visit, "phone", None, True)
 
@@ -235,6 +217,18 @@ class Interleavings(Scene):
 
     # The operator, and time
 
+    @rule(place=st.sampled_from(sorted(PLACES)), limit=LIMITS)
+    def change_limit(self, place: str, limit: int | str | None) -> None:
+        """Set another limit of sessions."""
+        self.limit_sessions(place, limit)
+
+    def limit_sessions(self, place: str, limit: int | str | None) -> None:
+        """Set how many sessions a user may have in an app; it counts from the next login on."""
+        app = PLACES[place]
+        with self.app.app_context():
+            change_app(app.appid, session_limit=limit)
+        self.witness.limits[app.appid] = limit
+
     @rule(user=one_user(), what=st.sampled_from(["switch_user", "undo_merge"]))
     def operate(self, user: User, what: str) -> None:
         """Do something as the operator."""
@@ -280,6 +274,4 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def test_nobody_answers_for_anybody_else(app: Flask, wechat: WeChat, clock: Clock) -> None:
     """Otherwise some order of steps lets a person in as another, or after their session ended."""
-    run_state_machine_as_test(
-        lambda: Interleavings(app, wechat, clock), settings=settings.get_profile(PROFILE)
-    )
+    run_state_machine_as_test(lambda: Interleavings(app, wechat, clock), settings=PROFILE)

@@ -48,6 +48,7 @@ class Witness(Owners):
         return self._opened(session, hear(), user)
 
     def _opened(self, session: Session, said: Said, user: User | None) -> Session:
+        self.make_room(session, user)
         session.begin(said, user, self.now)
         self.sessions.append(session)
         return session
@@ -150,6 +151,7 @@ class Witness(Owners):
         if owner is None:
             user.phone = phone  # and whichever they had is free
         self.bind_to(identity, user, session)
+        self.make_room(session, user)
         session.begin(said, user, self.now)
         return session
 
@@ -164,6 +166,7 @@ class Witness(Owners):
         self.refuse_binding(session.identity, owner, "social_account_taken")
         said = hear()
         self.bind_to(session.identity, owner, session)
+        self.make_room(session, owner)
         session.begin(said, owner, self.now)
         return session
 

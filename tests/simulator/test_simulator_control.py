@@ -11,6 +11,7 @@ import requests
 from werkzeug.serving import make_server
 
 import app.simulator
+from tests.waiting import until
 
 ACME = "wx00000000000000ac"
 LOGIN = "/sns/jscode2session"
@@ -135,13 +136,11 @@ def test_front_page_and_health(simulator):
 
 def test_waiting_caller_does_not_stop_the_others(simulator):
     """Else one slow answer would hold the lock and make every answer slow."""
-    simulator.control("/faults", kind="slow", seconds=0.2, times=1)
+    simulator.control("/faults", kind="slow", seconds=2, times=1)
     with served(simulator) as url, ThreadPoolExecutor(1) as pool:
-        slow = pool.submit(requests.get, url + LOGIN, timeout=2)
-        quick = requests.get(url + "/_simulator/calls", timeout=2)
-        while not quick.json()["calls"]:
-            quick = requests.get(url + "/_simulator/calls", timeout=2)
-        assert requests.get(url + LOGIN, timeout=0.15).json()["errcode"] == 41002
+        slow = pool.submit(requests.get, url + LOGIN, timeout=20)
+        until(lambda: requests.get(url + "/_simulator/calls", timeout=20).json()["calls"])
+        assert requests.get(url + LOGIN, timeout=20).json()["errcode"] == 41002
         assert not slow.done()
         assert slow.result().headers["Content-Type"] == "text/plain"
 

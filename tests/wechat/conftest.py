@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from app.wechat import WeChatClient
+from tests.ports import free_port
 
 
 @dataclass
@@ -42,7 +43,7 @@ class FakeWeChat(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.received: list[Received] = []
-        self.connections = 0
+        self.connections = self.closed = 0
         self.released = threading.Event()
         self.answer_to: Callable[[Received], Answer] = lambda request: Answer()
 
@@ -62,6 +63,10 @@ class FakeWeChat(ThreadingHTTPServer):
     def get_request(self) -> tuple[socket.socket, object]:
         self.connections += 1
         return super().get_request()
+
+    def shutdown_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
+        super().shutdown_request(request)
+        self.closed += 1
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -125,6 +130,4 @@ def client(wechat: FakeWeChat) -> Iterator[WeChatClient]:
 @pytest.fixture
 def refused_url() -> str:
     """The address of a port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+    return f"http://127.0.0.1:{free_port()}"

@@ -5,13 +5,13 @@ import gzip
 import json
 import logging
 import socket
-import time
 import traceback
 
 import pytest
 import urllib3.util.connection
 
 from app.wechat import AppMisconfigured, WeChatClient, WeChatError, WeChatUnavailable, transport
+from tests.waiting import until
 
 SESSION = {"openid": "oAlice", "session_key": "tiihtNczf5v6AKRyjwEUhQ=="}
 SECRET = "a5ec12e7a5ec12e7"
@@ -156,6 +156,7 @@ def test_a_slow_answer_is_given_up_and_never_asked_for_again(client, wechat, mon
     with pytest.raises(WeChatUnavailable) as caught:
         log_in(client)
     assert caught.value.maybe_consumed
+    until(lambda: wechat.received)
     assert len(wechat.received) == 1
 
 
@@ -182,9 +183,9 @@ def test_a_kept_connection_that_wechat_has_closed_is_not_used(client, wechat):
     """Otherwise the first login after a quiet minute fails."""
     raw = json.dumps(SESSION).encode()
     wechat.answers(raw, claims_bytes=len(raw))  # which closes without saying so
-    for _ in range(3):
+    for number in range(1, 4):
         log_in(client)
-        time.sleep(0.05)
+        until(lambda number=number: wechat.closed == number)
     assert (len(wechat.received), wechat.connections) == (3, 3)
 
 

@@ -1,21 +1,41 @@
 """Forms about mini-programs."""
 
+import re
 from typing import Any
 
 from flask_babel import gettext, lazy_gettext
-from wtforms import IntegerField, PasswordField, SelectField, StringField
-from wtforms.validators import InputRequired, NumberRange, Optional
+from wtforms import PasswordField, SelectField, StringField
+from wtforms.validators import InputRequired, Optional
 
 from app.admin.console.checks import a_label, copied, stripped
 from app.admin.console.drafts import ConsoleForm
 from app.admin.console.words import DATA_FORMAT, REGISTRATION, to_choose
+from app.schemas.shapes import HIGHEST_SESSION_LIMIT
 from app.services.apps import APP_SECRET, ENCODING_AES_KEY, NEW_APPID, PUSH_TOKEN
 
+NUMBER = re.compile(r"[0-9]{1,9}")
 # No browser keeps what is typed here, or fills it in.
 SECRET: Any = {
     "filters": [stripped],
     "render_kw": {"autocomplete": "off", "spellcheck": "false"},
 }
+
+
+class SessionLimitField(StringField):
+    """A number of sessions, or `off` for no limit; empty is the default."""
+
+    data: Any
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Read a number, "off" or None; raise ValueError for anything else."""
+        entered = valuelist[0].strip().lower() if valuelist else ""
+        self.data = entered or None
+        if entered in ("", "off"):
+            return
+        if not NUMBER.fullmatch(entered) or not 1 <= int(entered) <= HIGHEST_SESSION_LIMIT:
+            asked = gettext("A number from 1 to {highest}, or off.")
+            raise ValueError(asked.format(highest=HIGHEST_SESSION_LIMIT))
+        self.data = int(entered)
 
 
 class FactsForm(ConsoleForm):
@@ -31,9 +51,8 @@ class SettingsForm(FactsForm):
 
     name = StringField(lazy_gettext("Name"), [InputRequired(), a_label], filters=[stripped])
     registration = SelectField(lazy_gettext("Registration"), choices=to_choose(REGISTRATION))
-    session_limit = IntegerField(
-        lazy_gettext("Sessions a user may have (empty: any number)"),
-        [Optional(), NumberRange(1, 1000)],
+    session_limit = SessionLimitField(
+        lazy_gettext("Active sessions a user may have (empty: 50, off: no limit)")
     )
     data_format = SelectField(
         lazy_gettext("Data format of message push"), choices=to_choose(DATA_FORMAT)

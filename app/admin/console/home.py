@@ -23,10 +23,8 @@ FIGURES = {
     "failed": N_("Failures"),
 }
 STEPS = {
-    "opened": N_("Opened"),
-    "logged_in": N_("Logged in"),
-    "phone_verified": N_("Phone verified"),
-    "bound": N_("Bound"),
+    "newcomers": N_("Opened while unknown"),
+    "became_users": N_("Became users"),
 }
 CALLS = {
     "login": N_("Login (code2Session)"),

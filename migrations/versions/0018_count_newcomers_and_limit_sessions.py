@@ -1,0 +1,96 @@
+"""count newcomers, limit sessions."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0018"
+down_revision = "0017"
+branch_labels = None
+depends_on = None
+
+# Called by the statement that logs a known user in, once it holds the user's row. A VOLATILE
+# function reads with a snapshot of its own, so it sees the sessions of a login that the statement
+# waited for. The statement itself would not: its snapshot is older than the wait. 1000 is the
+# highest limit; with the order it keeps the planner to the index. Planning takes longer than
+# reading.
+COUNT_ACTIVE_SESSIONS = """
+CREATE FUNCTION count_active_sessions(
+    of_tenant uuid, of_app varchar, of_user uuid, moment timestamptz
+) RETURNS integer LANGUAGE plpgsql VOLATILE SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+    RETURN (
+        SELECT count(*) FROM (
+            SELECT FROM login_sessions
+            WHERE tenant_id = of_tenant AND user_id = of_user AND appid = of_app
+                AND ended_at IS NULL AND refresh_expires_at > moment
+            ORDER BY refresh_expires_at LIMIT 1000
+        ) AS active
+    );
+END $$
+"""
+
+# The figures of the days before this migration, from the WeChat identities that are there: when
+# each first opened its app, and whether it is or ever was a user's. Days are Shanghai's.
+# `joins_by_unionid` is false from an identity's first unbinding on.
+NEWCOMERS_BEFORE = """
+CREATE TEMPORARY TABLE newcomers_before ON COMMIT DROP AS
+SELECT tenant_id, appid, cast(created_at AT TIME ZONE 'UTC' + interval '8 hours' AS date) AS day,
+    count(*) AS newcomers,
+    count(*) FILTER (WHERE user_id IS NOT NULL OR NOT joins_by_unionid) AS became_users
+FROM social_accounts
+WHERE created_at > now() - interval '400 days'
+GROUP BY 1, 2, 3
+"""
+ADD_NEWCOMERS = """
+INSERT INTO daily_counts AS counted (tenant_id, day, appid, newcomers, became_users)
+SELECT tenant_id, day, appid, newcomers, became_users FROM newcomers_before
+ORDER BY day, appid
+ON CONFLICT ON CONSTRAINT pk_daily_counts DO UPDATE
+SET newcomers = excluded.newcomers, became_users = excluded.became_users
+"""
+# Binding by phone or account did not count as a login. A user whose only logins were of that kind
+# gets the moment at which the newest of those sessions was opened.
+DATE_LAST_LOGINS = """
+UPDATE users SET last_login_at = found.last_login_at
+FROM (
+    SELECT users.id, max(login_sessions.created_at) AS last_login_at
+    FROM users
+    JOIN login_sessions
+        ON login_sessions.tenant_id = users.tenant_id AND login_sessions.user_id = users.id
+    WHERE users.last_login_at IS NULL
+    GROUP BY users.id
+) AS found
+WHERE users.id = found.id AND users.last_login_at IS NULL
+"""
+
+
+def upgrade() -> None:
+    op.execute(COUNT_ACTIVE_SESSIONS)
+    op.create_index(
+        "ix_login_sessions_active",
+        "login_sessions",
+        ["tenant_id", "user_id", "appid", "refresh_expires_at"],
+        postgresql_where=sa.text("ended_at IS NULL AND user_id IS NOT NULL"),
+    )
+    op.execute(NEWCOMERS_BEFORE)
+    op.execute(DATE_LAST_LOGINS)
+    # From here on readers wait, so what takes long comes before.
+    for name in ("newcomers", "became_users"):
+        op.add_column(
+            "daily_counts", sa.Column(name, sa.Integer(), server_default="0", nullable=False)
+        )
+    op.execute(ADD_NEWCOMERS)
+    for table in ("wechat_apps", "app_claims"):
+        op.add_column(
+            table,
+            sa.Column("unlimited_sessions", sa.Boolean(), server_default="false", nullable=False),
+        )
+
+
+def downgrade() -> None:
+    for table in ("app_claims", "wechat_apps"):
+        op.drop_column(table, "unlimited_sessions")
+    for name in ("became_users", "newcomers"):
+        op.drop_column("daily_counts", name)
+    op.drop_index("ix_login_sessions_active", "login_sessions")
+    op.execute("DROP FUNCTION count_active_sessions")

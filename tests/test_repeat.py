@@ -1,0 +1,51 @@
+"""`make test-repeat` tries something else each time, and says how to try the same again."""
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests import repeat
+from tests.profiles import settings
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], dict[str, str]]]:
+    """The runs of pytest that were begun; the third fails."""
+    begun: list[tuple[list[str], dict[str, str]]] = []
+
+    def run(command: list[str], env: dict[str, str], **_: Any) -> Any:
+        begun.append((command, env))
+        return subprocess.CompletedProcess(command, 1 if len(begun) == 3 else 0)
+
+    monkeypatch.setattr(repeat.subprocess, "run", run)
+    return begun
+
+
+def test_each_run_has_a_seed_of_its_own(runs: list[Any], capsys: Any) -> None:
+    """Everything that is left to chance comes from it, and it is printed before the run."""
+    assert repeat.repeat(2, None, ["-n", "1"]) == 0
+    seeds = [env["PYTHONHASHSEED"] for _, env in runs]
+    assert len(set(seeds)) == 2
+    printed = capsys.readouterr().out
+    for (command, env), seed in zip(runs, seeds, strict=True):
+        assert command == [sys.executable, "-m", "pytest", f"--hypothesis-seed={seed}", "-n", "1"]
+        assert env["TEST_ORDER_SEED"] == seed
+        assert f"seed {seed} / " in printed
+        assert not settings.get_profile(env["HYPOTHESIS_PROFILE"]).derandomize
+
+
+def test_the_first_failure_is_the_last_run_and_names_its_seed(runs: list[Any], capsys: Any) -> None:
+    """The printed command runs the same tests from the same seed."""
+    assert repeat.repeat(20, None, ["tests/test_x.py"]) == 1
+    assert len(runs) == 3
+    seed = runs[-1][1]["PYTHONHASHSEED"]
+    command = f'make test-repeat N=1 SEED={seed} ARGS="tests/test_x.py"'
+    assert capsys.readouterr().out.count(command) == 2, "in both languages"
+
+
+def test_a_given_seed_is_used(runs: list[Any]) -> None:
+    """Otherwise a failure cannot be repeated."""
+    assert repeat.repeat(1, 7, []) == 0
+    assert runs[0][0][-1] == "--hypothesis-seed=7"
