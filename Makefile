@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test test-repeat test-browser test-rotation bench bench-scale check fmt messages migrate
+.PHONY: help setup run test test-repeat test-openapi test-browser test-rotation bench bench-scale check fmt messages migrate
 
 PYTHON ?= python3
 VENV := .venv
@@ -28,6 +28,9 @@ test: $(VENV)/.installed-dev ## Run the tests / 运行测试
 
 test-repeat: $(VENV)/.installed-dev ## Run the tests N times, each from a new seed: make test-repeat N=20 / 每次使用新的随机种子，重复运行测试 N 次
 	@exec $(BIN)/python -m tests.repeat --times "$(or $(N),20)" $(if $(SEED),--seed "$(SEED)") -- $(ARGS)
+
+test-openapi: $(VENV)/.installed-dev ## Send 2,000 generated requests and compare the responses with OpenAPI / 发送 2000 个自动生成的请求，核对响应与 OpenAPI 是否一致
+	@exec env OPENAPI_CASES=2000 $(BIN)/python -m pytest -n 0 tests/openapi
 
 test-browser: $(VENV)/.installed-dev ## Use the console with a real Chromium; pictures in var/screenshots / 用真实的 Chromium 操作控制台并截图
 	@exec env CHROMIUM=/usr/bin/chromium $(BIN)/python -m pytest -n 0 tests/browser

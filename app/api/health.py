@@ -1,7 +1,8 @@
-"""What the machinery around the service asks."""
+"""Liveness and readiness, for load balancers and orchestrators."""
 
 from app.api.blueprint import Blueprint
 from app.auth import no_login
+from app.schemas.responses import StatusResponse
 from app.services.readiness import check_readiness
 
 blp = Blueprint("health", __name__)
@@ -9,16 +10,16 @@ blp = Blueprint("health", __name__)
 
 @blp.get("/healthz")
 @no_login
-@blp.response(200)
+@blp.response(200, StatusResponse)
 def process_is_alive() -> dict[str, str]:
-    """Say that the process runs; asks nobody."""
+    """Return 200 while the process runs."""
     return {"status": "ok"}
 
 
 @blp.get("/readyz")
 @no_login
-@blp.response(200)
+@blp.response(200, StatusResponse)
 def service_is_ready() -> dict[str, str]:
-    """Say that the database answers and its tables are the ones this code was written for."""
+    """Return 200 if the database answers and has the schema of this release, else 503."""
     check_readiness()
     return {"status": "ready"}

@@ -84,6 +84,12 @@ class ProfileResponse(Response):
     avatar_url = fields.String(allow_none=True)
 
 
+class StatusResponse(Response):
+    """The state of the process or the service, in a word."""
+
+    status = fields.String()
+
+
 class ProblemResponse(Response):
     """A failure (RFC 9457). `code` is stable; `detail` is for a person."""
 
