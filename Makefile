@@ -30,13 +30,13 @@ test-repeat: $(VENV)/.installed-dev ## Run the tests N times, each from a new se
 	@exec $(BIN)/python -m tests.repeat --times "$(or $(N),20)" $(if $(SEED),--seed "$(SEED)") -- $(ARGS)
 
 test-openapi: $(VENV)/.installed-dev ## Send 2,000 generated requests and compare the responses with OpenAPI / 发送 2000 个自动生成的请求，核对响应与 OpenAPI 是否一致
-	@exec env OPENAPI_CASES=2000 $(BIN)/python -m pytest -n 0 tests/openapi
+	@exec env OPENAPI_CASES=2000 $(BIN)/python -m pytest -n 0 tests/properties/openapi
 
 test-browser: $(VENV)/.installed-dev ## Use the console with a real Chromium; pictures in var/screenshots / 用真实的 Chromium 操作控制台并截图
 	@exec env CHROMIUM=/usr/bin/chromium $(BIN)/python -m pytest -n 0 tests/browser
 
 test-rotation: $(VENV)/.installed-dev ## Change the key of 200,000 rows while people log in / 登录不中断地轮换 20 万行数据的密钥
-	@exec env ROTATION_ROWS=200000 $(BIN)/python -m pytest -n 0 tests/test_key_rotation.py -k while_old_rows
+	@exec env ROTATION_ROWS=200000 $(BIN)/python -m pytest -n 0 tests/services/encryption/test_key_rotation.py -k while_old_rows
 
 bench: $(VENV)/.installed ## Measure the service next to a bare Flask view; table in var/bench / 测量性能，与空白 Flask 视图对比
 	@exec $(BIN)/python -m tests.bench

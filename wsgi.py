@@ -8,7 +8,10 @@ import click
 
 from app import create_app
 from app.boot import BootRefused, refuse_unfit_keys, warn_of_trusted_network
-from app.services import count_writing, listening, operator_failures, session_uses
+from app.services.cache import invalidation_listener
+from app.services.metrics import count_writer
+from app.services.operators import failed_sign_ins
+from app.services.sessions import last_seen
 from config import ConfigError, development, load_config
 from config.database_tls import require_database_tls
 
@@ -31,10 +34,10 @@ try:
     elif not is_command:
         warn_of_trusted_network(config)
         refuse_unfit_keys(app)
-    count_writing.write_regularly(app)
-    session_uses.write_regularly(app)
-    operator_failures.write_regularly(app)
-    listening.listen_regularly(app)
+    count_writer.write_regularly(app)
+    last_seen.write_regularly(app)
+    failed_sign_ins.write_regularly(app)
+    invalidation_listener.listen_regularly(app)
 except (ConfigError, BootRefused) as error:
     print(error, file=sys.stderr)
     sys.exit(BOOT_FAILED)

@@ -8,24 +8,24 @@ from app import (
     cli,
     connections,
     dialects,
+    failure_metrics,
     headers,
     jwts,
     keyring,
     languages,
     logs,
-    outcomes,
     problems,
     proxies,
     tenancy,
 )
-from app.api.express import Express
 from app.extensions import api as openapi
 from app.extensions import db, migrate
+from app.identity_fast_path import Express
 from app.keyring import KeyRing
-from app.services.caches import Caches
-from app.services.counts import Counts, count_answer
-from app.services.operator_failures import OperatorFailures
-from app.services.session_uses import SessionUses
+from app.services.cache.registry import Caches
+from app.services.metrics.counts import Counts, count_answer
+from app.services.operators.failed_sign_ins import OperatorFailures
+from app.services.sessions.last_seen import LastSeen
 from app.settings import MIGRATIONS, flask_settings
 from app.wechat import WeChatClient
 from config import Config
@@ -40,7 +40,7 @@ def create_app(config: Config) -> Flask:
     app.config.update(flask_settings(config))
     app.extensions["counts"] = Counts()
     app.extensions["caches"] = Caches()
-    app.extensions["session_uses"] = SessionUses()
+    app.extensions["last_seen"] = LastSeen()
     app.extensions["operator_failures"] = OperatorFailures()
     app.extensions["wechat_client"] = WeChatClient(config.wechat_api_base_url, count_answer)
     app.extensions["wechat_proof_client"] = WeChatClient(config.wechat_api_base_url)
@@ -55,7 +55,7 @@ def create_app(config: Config) -> Flask:
     migrate.init_app(app, db, directory=MIGRATIONS)
     openapi.init_app(app)
     problems.init_app(app)
-    outcomes.init_app(app)
+    failure_metrics.init_app(app)
     jwts.init_app(app)
 
     api.register(app, openapi)

@@ -22,9 +22,9 @@ from app.errors import (
     UserDisabled,
 )
 from app.proxies import parse_address
-from app.services.callers import Caller
-from app.services.sessions import Device
-from app.services.verification import find_caller
+from app.services.principals import Principal
+from app.services.sessions.authentication import authenticate
+from app.services.sessions.sessions import Device
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -72,13 +72,13 @@ def bearer_token() -> str:
     return token
 
 
-def caller_of(token: str, *, even_expired: bool = False) -> Caller:
+def principal_of(token: str, *, even_expired: bool = False) -> Principal:
     """Find whose token it is; it must be of the app that the request names, if it names one."""
-    caller = find_caller(token[:LONGEST_TOKEN], even_expired=even_expired)
-    if g.appid not in (None, caller.appid):
+    principal = authenticate(token[:LONGEST_TOKEN], even_expired=even_expired)
+    if g.appid not in (None, principal.appid):
         raise TokenOfAnotherApp
-    structlog.contextvars.bind_contextvars(appid=caller.appid, tenant=caller.tenant_slug)
-    return caller
+    structlog.contextvars.bind_contextvars(appid=principal.appid, tenant=principal.tenant_slug)
+    return principal
 
 
 def no_login(view: Callable[P, R]) -> Callable[P, R]:
@@ -91,7 +91,7 @@ def any_login(view: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-        g.caller = caller_of(bearer_token())
+        g.principal = principal_of(bearer_token())
         return view(*args, **kwargs)
 
     return needing("any", guarded)
@@ -102,7 +102,7 @@ def any_login_to_end(view: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-        g.caller = caller_of(bearer_token(), even_expired=True)
+        g.principal = principal_of(bearer_token(), even_expired=True)
         return view(*args, **kwargs)
 
     return needing("any", guarded)
@@ -113,7 +113,7 @@ def bound_login(view: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-        if this_caller().user_id is None:
+        if this_principal().user_id is None:
             raise LoginUnbound
         return view(*args, **kwargs)
 
@@ -153,10 +153,10 @@ def _users_only(
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            g.caller = caller_of(bearer_token())
+            g.principal = principal_of(bearer_token())
         except DISABLED as failure:
             raise SwitchedOff(failure.code) from None
-        if this_caller().user_id is None:
+        if this_principal().user_id is None:
             raise NoUser
         require_audience(tenant=tenant, appid=appid)
         return view(*args, **kwargs)
@@ -169,10 +169,10 @@ def require_audience(*, tenant: str | None = None, appid: str | None = None) -> 
 
     Raises TokenOfAnotherTenant or TokenOfAnotherApp.
     """
-    caller = this_caller()
-    if tenant not in (None, caller.tenant_slug):
+    principal = this_principal()
+    if tenant not in (None, principal.tenant_slug):
         raise TokenOfAnotherTenant
-    if appid not in (None, caller.appid):
+    if appid not in (None, principal.appid):
         raise TokenOfAnotherApp
 
 
@@ -182,25 +182,25 @@ def needing(login: str, view: Callable[P, R]) -> Callable[P, R]:
     return view
 
 
-def this_caller() -> Caller:
+def this_principal() -> Principal:
     """Give whose login this request carries."""
-    return cast(Caller, g.caller)
+    return cast(Principal, g.principal)
 
 
 def current_user() -> CurrentUser:
     """Say who calls a view that is `login_required`, or needs a bound login."""
-    caller = this_caller()
-    return CurrentUser(this_user_id(), caller.tenant_id, caller.appid, caller.session_id)
+    principal = this_principal()
+    return CurrentUser(this_user_id(), principal.tenant_id, principal.appid, principal.session_id)
 
 
 def this_tenant_id() -> UUID:
     """Give the tenant whose user this request's login is of."""
-    return this_caller().tenant_id
+    return this_principal().tenant_id
 
 
 def this_user_id() -> UUID:
     """Give the user whose bound login this request carries."""
-    return cast(UUID, this_caller().user_id)
+    return cast(UUID, this_principal().user_id)
 
 
 def this_device() -> Device:

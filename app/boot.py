@@ -7,7 +7,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.errors import Failure
 from app.extensions import db
 from app.languages import in_both_languages
-from app.services.key_proofs import check_keys
+from app.services.encryption.key_proofs import check_keys
 from config import Config
 
 log = structlog.get_logger()

@@ -7,8 +7,8 @@ from flask import Flask, Response
 from app.errors import Failure, JwtExpired, JwtInvalid, TokenMissing
 from app.extensions import jwt
 from app.problems import failure_of, problem_response
-from app.services.jwts import Signed
-from app.services.signing_keys import published_keys
+from app.services.signing.jwts import Signed
+from app.services.signing.signing_keys import published_keys
 
 
 def init_app(app: Flask) -> None:

@@ -8,7 +8,7 @@ from math import ceil
 from flask import Flask, g, request
 from flask_babel import Babel, force_locale, get_locale, gettext
 
-from app.catalogue import N_
+from app.i18n_marker import N_
 
 SPOKEN = ("zh", "en")
 MINUTE, MINUTES = N_("1 minute"), N_("{minutes} minutes")

@@ -8,7 +8,7 @@ import structlog
 from flask import Flask, current_app, g, request
 
 from app.errors import AppUnclear
-from app.services.apps import APPID, AppConfig, get_app
+from app.services.apps.apps import APPID, AppConfig, get_app
 
 # WeChat itself puts it on every wx.request; a hint for routing, never a credential.
 REFERER = re.compile(r"https://servicewechat\.com/([A-Za-z0-9_-]{1,64})/[^/]+/page-frame\.html")

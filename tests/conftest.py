@@ -16,12 +16,12 @@ from sqlalchemy import text
 from werkzeug.serving import make_server
 
 from app.extensions import db
-from app.services import password_tries, passwords
+from app.services.passwords import hashing, login_throttling
 from app.simulator import create_simulator
 from config import Config, load_config
 from config.development import fill, var_folder
 from config.development.postgres import hold_server
-from tests.cast import (
+from tests.fixtures.personas import (
     APPS,
     Client,
     Person,
@@ -93,11 +93,11 @@ def drop_database(url: str, name: str) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def cheap_passwords() -> Iterator[None]:
-    """Hash with the least work; tests/test_passwords.py sees to what is used for real."""
+    """Hash with the least work. test_hashing.py tests the real parameters."""
     with pytest.MonkeyPatch.context() as patch:
         cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-        patch.setattr(passwords, "HASHER", cheap)
-        patch.setattr(passwords, "NOBODYS_HASH", cheap.hash("nobody has this password"))
+        patch.setattr(hashing, "HASHER", cheap)
+        patch.setattr(hashing, "NOBODYS_HASH", cheap.hash("nobody has this password"))
         yield
 
 
@@ -139,8 +139,8 @@ def committed(app: Flask) -> Iterator[None]:
 @pytest.fixture
 def no_waits_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stop the clock by which wrong passwords are counted: a wait of 1 s may be over too soon."""
-    moment = password_tries.now()
-    monkeypatch.setattr(password_tries, "now", lambda: moment)
+    moment = login_throttling.now()
+    monkeypatch.setattr(login_throttling, "now", lambda: moment)
 
 
 @pytest.fixture

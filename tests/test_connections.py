@@ -9,7 +9,7 @@ from sqlalchemy.exc import OperationalError
 from app import connections
 from app.errors import CodeUsed
 from app.extensions import db
-from app.services.transactions import autocommit, transaction
+from app.services.database.transactions import autocommit, transaction
 
 pytestmark = pytest.mark.real_commits
 

@@ -7,7 +7,7 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 from app.headers import CONSOLE, DEFAULT, POLICIES
-from tests.cast import ACME_SHOP
+from tests.fixtures.personas import ACME_SHOP
 
 FIXED = {
     "X-Content-Type-Options": "nosniff",

@@ -14,9 +14,9 @@ from sqlalchemy.exc import IntegrityError
 from app import logs
 from app.models import User
 from app.models.columns import new_id
-from app.services.transactions import transaction
-from tests.cast import ACME_SHOP, APPS, Client, Person, WeChat, enter_user, failure
-from tests.passwords import GOOD_PASSWORD
+from app.services.database.transactions import transaction
+from tests.fixtures.passwords import GOOD_PASSWORD
+from tests.fixtures.personas import ACME_SHOP, APPS, Client, Person, WeChat, enter_user, failure
 
 PASSWORD = GOOD_PASSWORD
 WRONG_PASSWORD = "incorrect-horse-battery"
@@ -321,7 +321,7 @@ def crash(client: Client, captured: Captured, alice: Person, mocked: Any) -> dic
     """Let a view crash, and give the line that tells of it."""
     token = client.bind(alice)["token"]
     captured.clear()
-    mocked.setattr("app.services.users.show_user", crash_with_secrets_at_hand)
+    mocked.setattr("app.services.users.users.show_user", crash_with_secrets_at_hand)
     assert failure(client.me(token)) == (500, "internal")
     unexpected, request = captured.lines
     assert (request["status"], request["failure"]) == (500, "internal")
@@ -363,7 +363,7 @@ def test_a_refused_write_puts_the_whole_row_into_the_log(
 ) -> None:
     token = client.bind(alice)["token"]
     captured.clear()
-    monkeypatch.setattr("app.services.users.show_user", refused_write)
+    monkeypatch.setattr("app.services.users.users.show_user", refused_write)
     assert failure(client.me(token)) == (500, "internal")
 
     told = captured.lines[0]["exception"]
@@ -392,7 +392,7 @@ def test_development_prints_the_variables_around_a_crash(
     log_into(captured.stream, as_json=False)
     token = client.bind(alice)["token"]
     captured.clear()
-    monkeypatch.setattr("app.services.users.show_user", crash_with_secrets_at_hand)
+    monkeypatch.setattr("app.services.users.users.show_user", crash_with_secrets_at_hand)
     client.me(token)
 
     assert "RuntimeError: the view broke" in captured.text

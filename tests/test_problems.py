@@ -13,8 +13,8 @@ from app import create_app, wechat
 from app.errors import FAILURES, Failure, Internal, TooManyTries, as_failure
 from app.problems import RETRY_AFTER, failure_of, problem_response
 from config import Config
-from tests.cast import Client, Person, Reader, failure
-from tests.test_bad_input import ROUTES
+from tests.api.test_bad_input import ROUTES
+from tests.fixtures.personas import Client, Person, Reader, failure
 
 UNAVAILABLE = (503, "database_unavailable")
 
@@ -96,7 +96,7 @@ def test_what_nobody_foresaw_is_told_without_its_text(
     def fail(*_: object) -> None:
         raise RuntimeError("the secret is 42")
 
-    monkeypatch.setattr("app.services.users.get_profile", fail)
+    monkeypatch.setattr("app.services.users.users.get_profile", fail)
     answer = client.me(token)
     assert failure(answer) == (500, "internal")
     assert "secret is" not in answer.text

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests import repeat
-from tests.profiles import settings
+from tests.fixtures.profiles import settings
 
 
 @pytest.fixture

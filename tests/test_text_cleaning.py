@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.services.users import account_name
+from app.services.users.users import account_name
 from app.text_cleaning import (
     clean_name,
     escaped,

@@ -1,4 +1,4 @@
-"""Which operator calls, and at which tenant's desk. Every view says which login it needs."""
+"""The operator of a request and the tenant it is about. Each view names the login it needs."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -11,9 +11,9 @@ from flask_jwt_extended import get_jwt, verify_jwt_in_request
 
 from app.auth import needing, this_device
 from app.errors import JwtInvalid, RoleTooLow, SignInNeeded
-from app.services.desks import Desk, open_desk
-from app.services.operator_sessions import SignedIn, find_script_session
-from app.services.step_up import require_step_up
+from app.services.operators.sessions import SignedIn, find_script_session
+from app.services.operators.step_up import require_step_up
+from app.services.tenant_admin.tenant_scope import TenantScope, open_tenant_scope
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -42,27 +42,27 @@ def platform_login(view: Callable[P, R]) -> Callable[P, R]:
     return needing("platform", operator_login(guarded))
 
 
-def desk_login(view: Callable[..., R]) -> Callable[..., R]:
+def tenant_operator_required(view: Callable[..., R]) -> Callable[..., R]:
     """Let those in who may look at the tenant of the path; for all others there is none."""
 
     @wraps(view)
     def guarded(*args: Any, slug: str, **kwargs: Any) -> R:
-        g.desk = open_desk(this_operator(), slug)
+        g.tenant_scope = open_tenant_scope(this_operator(), slug)
         structlog.contextvars.bind_contextvars(tenant=slug)
         return view(*args, **kwargs)
 
-    return needing("desk", operator_login(guarded))
+    return needing("tenant_operator", operator_login(guarded))
 
 
-def desk_change(view: Callable[..., R]) -> Callable[..., R]:
+def tenant_admin_required(view: Callable[..., R]) -> Callable[..., R]:
     """Let only those in who may also change something of the tenant of the path."""
 
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> R:
-        this_desk().refuse_reader()
+        this_tenant_scope().refuse_reader()
         return view(*args, **kwargs)
 
-    return needing("desk_change", desk_login(guarded))
+    return needing("tenant_admin", tenant_operator_required(guarded))
 
 
 def step_up_required(view: Callable[P, R]) -> Callable[P, R]:
@@ -103,6 +103,6 @@ def this_operator() -> SignedIn:
     return cast(SignedIn, g.signed_in)
 
 
-def this_desk() -> Desk:
-    """Give the desk at which the operator sits."""
-    return cast(Desk, g.desk)
+def this_tenant_scope() -> TenantScope:
+    """Return the tenant scope of the request."""
+    return cast(TenantScope, g.tenant_scope)

@@ -2,15 +2,15 @@
 
 from flask import Response, stream_with_context
 
-from app.services.desks import Desk
-from app.services.people_export import Wanted, export_people
+from app.services.tenant_admin.tenant_scope import TenantScope
+from app.services.user_import.user_export import Wanted, export_people
 
 CSV = "text/csv"
 
 
-def people_csv(desk: Desk, wanted: Wanted) -> Response:
+def people_csv(scope: TenantScope, wanted: Wanted) -> Response:
     """Give people of the tenant as a CSV file; who took what is in the trail before it begins."""
-    desk.refuse_reader()
-    pieces = stream_with_context(export_people(desk.actor, desk.tenant_id, wanted))
-    named = f'attachment; filename="{desk.tenant_slug}-people.csv"'
+    scope.refuse_reader()
+    pieces = stream_with_context(export_people(scope.actor, scope.tenant_id, wanted))
+    named = f'attachment; filename="{scope.tenant_slug}-people.csv"'
     return Response(pieces, mimetype=CSV, headers={"Content-Disposition": named})

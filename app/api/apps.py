@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.api.blueprint import Blueprint
-from app.auth import any_login, any_login_to_end, bound_login, no_login, this_caller, this_device
+from app.auth import any_login, any_login_to_end, bound_login, no_login, this_device, this_principal
 from app.schemas.requests import (
     CredentialsRequest,
     EmptyRequest,
@@ -13,7 +13,9 @@ from app.schemas.requests import (
     RefreshRequest,
 )
 from app.schemas.responses import LoginResponse, ProfileResponse, TokensResponse
-from app.services import binding, login, my_sessions, open_data, profiles, refresh, sessions
+from app.services.login import binding, login
+from app.services.sessions import own_sessions, refresh, sessions
+from app.services.social_accounts import open_data, profiles
 from app.tenancy import this_app
 
 blp = Blueprint("apps", __name__, url_prefix="/v1/apps/<string:appid>")
@@ -43,7 +45,7 @@ def log_in_with_password(body: dict[str, Any]) -> login.Login:
 @blp.response(200, ProfileResponse)
 def keep_profile(body: dict[str, Any]) -> profiles.KeptProfile:
     """Keep the nickname and avatar of the logged-in person."""
-    return open_data.keep_profile(this_app(), this_caller(), **body)
+    return open_data.keep_profile(this_app(), this_principal(), **body)
 
 
 @blp.post("/phone")
@@ -52,7 +54,7 @@ def keep_profile(body: dict[str, Any]) -> profiles.KeptProfile:
 @blp.response(200, LoginResponse)
 def bind_phone(body: dict[str, Any]) -> login.Login:
     """Verify the person's phone number and bind them to the user it belongs to."""
-    return binding.bind_phone(this_app(), this_caller(), this_device(), **body)
+    return binding.bind_phone(this_app(), this_principal(), this_device(), **body)
 
 
 @blp.post("/bind")
@@ -61,7 +63,7 @@ def bind_phone(body: dict[str, Any]) -> login.Login:
 @blp.response(200, LoginResponse)
 def bind_account(body: dict[str, Any]) -> login.Login:
     """Bind the person's WeChat identity to the user of an account."""
-    return binding.bind_account(this_app(), this_caller(), this_device(), **body)
+    return binding.bind_account(this_app(), this_principal(), this_device(), **body)
 
 
 @blp.post("/unbind")
@@ -70,7 +72,7 @@ def bind_account(body: dict[str, Any]) -> login.Login:
 @blp.response(200, LoginResponse)
 def unbind(body: dict[str, Any]) -> login.Login:
     """Free this app's WeChat identity of the logged-in user."""
-    return binding.unbind(this_app(), this_caller(), this_device())
+    return binding.unbind(this_app(), this_principal(), this_device())
 
 
 @blp.post("/refresh")
@@ -88,7 +90,7 @@ def refresh_login(body: dict[str, Any]) -> sessions.Tokens:
 @blp.response(204)
 def log_out(body: dict[str, Any]) -> None:
     """End this login session."""
-    sessions.end_session(this_caller())
+    sessions.end_session(this_principal())
 
 
 @blp.post("/logout-all")
@@ -97,4 +99,4 @@ def log_out(body: dict[str, Any]) -> None:
 @blp.response(204)
 def log_out_everywhere(body: dict[str, Any]) -> None:
     """End every login session of the logged-in user, in all apps of the tenant."""
-    my_sessions.end_all_sessions(this_caller(), this_device())
+    own_sessions.end_all_sessions(this_principal(), this_device())

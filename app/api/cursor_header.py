@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.services.paging import Page
+from app.services.database.paging import Page
 
 NEXT_CURSOR = "X-Next-Cursor"
 NEXT_CURSOR_HEADER = {

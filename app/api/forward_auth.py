@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote_plus
 
-from app.services.callers import Caller
+from app.services.principals import Principal
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -37,11 +37,14 @@ class AuthRequest(NamedTuple):
     tenant: str | None = None
     appended: str = ""
 
-    def plainly_admits(self, caller: Caller, query: str) -> bool:
+    def plainly_admits(self, principal: Principal, query: str) -> bool:
         """Return whether the caller is of the audience, and the query needs no parsing."""
-        if self.appid not in (None, caller.appid) or self.tenant not in (None, caller.tenant_slug):
+        if self.appid not in (None, principal.appid) or self.tenant not in (
+            None,
+            principal.tenant_slug,
+        ):
             return False
-        return not query or len(self.appended) > 1 or query == f"tenant={caller.tenant_slug}"
+        return not query or len(self.appended) > 1 or query == f"tenant={principal.tenant_slug}"
 
     def as_get(self, environ: "WSGIEnvironment") -> "WSGIEnvironment":
         """Change the request into a GET, or HEAD, of the address."""

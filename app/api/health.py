@@ -3,7 +3,7 @@
 from app.api.blueprint import Blueprint
 from app.auth import no_login
 from app.schemas.responses import StatusResponse
-from app.services.readiness import check_readiness
+from app.services.encryption.readiness import check_readiness
 
 blp = Blueprint("health", __name__)
 

@@ -7,11 +7,11 @@ from flask import Response, request
 
 from app.api.blueprint import Blueprint
 from app.api.forward_auth import SUCCESS
-from app.auth import bound_login, login_required, no_login, require_audience, this_caller
+from app.auth import bound_login, login_required, no_login, require_audience, this_principal
 from app.schemas.jwts import JwksResponse, JwtResponse
 from app.schemas.requests import AudienceQuery, EmptyRequest
-from app.services import jwts, signing_keys
-from app.services.callers import Caller
+from app.services.principals import Principal
+from app.services.signing import jwts, signing_keys
 from app.tenancy import appid_as_audience
 
 blp = Blueprint("identity", __name__)
@@ -26,9 +26,9 @@ IDENTITY_HEADERS = {
 DESCRIBED = {name: {"schema": {"type": "string"}} for name in IDENTITY_HEADERS}
 
 
-def identity_headers(caller: Caller) -> dict[str, str]:
+def identity_headers(principal: Principal) -> dict[str, str]:
     """Spell whose login it is for a proxy to pass on."""
-    return {name: str(getattr(caller, what)) for name, what in IDENTITY_HEADERS.items()}
+    return {name: str(getattr(principal, what)) for name, what in IDENTITY_HEADERS.items()}
 
 
 @blp.get("/v1/verify", provide_automatic_options=False)
@@ -67,7 +67,7 @@ def verify_for_tenant(query: dict[str, Any], slug: str) -> Response:
 def _identity_of(query: dict[str, Any]) -> Response:
     require_audience(tenant=query.get("tenant"))
     status = request.environ.get(SUCCESS, HTTPStatus.NO_CONTENT)
-    return Response(b"", status=status, headers=identity_headers(this_caller()))
+    return Response(b"", status=status, headers=identity_headers(this_principal()))
 
 
 @blp.post("/v1/apps/<string:appid>/jwt")
@@ -76,7 +76,7 @@ def _identity_of(query: dict[str, Any]) -> Response:
 @blp.response(200, JwtResponse)
 def issue_jwt(body: dict[str, Any]) -> jwts.Jwt:
     """Trade the login token for a JWT of ten minutes that a back end verifies by itself."""
-    return jwts.issue_jwt(this_caller())
+    return jwts.issue_jwt(this_principal())
 
 
 @blp.get("/.well-known/jwks.json")

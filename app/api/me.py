@@ -10,12 +10,21 @@ from marshmallow import EXCLUDE
 from app.api.blueprint import Blueprint
 from app.api.cursor_header import NEXT_CURSOR_HEADER, next_cursor_header
 from app.api.json_stream import streamed
-from app.auth import any_login, bound_login, this_caller, this_device, this_tenant_id, this_user_id
+from app.auth import (
+    any_login,
+    bound_login,
+    this_device,
+    this_principal,
+    this_tenant_id,
+    this_user_id,
+)
 from app.schemas.export import ExportResponse
 from app.schemas.requests import CursorQuery, PasswordChangeRequest, ProfileChangeRequest
 from app.schemas.responses import ClosingResponse, SessionResponse, UserResponse
-from app.services import closing, export, my_sessions, password_changes, users, visitors
-from app.services.paging import Paging
+from app.services.database.paging import CursorPage
+from app.services.privacy import export, visitors
+from app.services.sessions import own_sessions
+from app.services.users import account_closure, password_changes, users
 
 blp = Blueprint("me", __name__, url_prefix="/v1/me")
 
@@ -40,13 +49,13 @@ def change_me(body: dict[str, Any]) -> users.Profile:
 @blp.delete("")
 @any_login
 @blp.response(200, ClosingResponse)
-def close_me() -> closing.Closing:
+def close_me() -> account_closure.Closing:
     """Close the user's account. With an unbound login, erase the visitor immediately.
 
     Needs a login of the last ten minutes. A user who logs in before `erase_after` keeps the
     account. An unbound login gets `identity_bound` if its WeChat identity belongs to a user.
     """
-    return visitors.close_or_erase(this_caller(), this_device())
+    return visitors.close_or_erase(this_principal(), this_device())
 
 
 @blp.get("/export")
@@ -54,7 +63,7 @@ def close_me() -> closing.Closing:
 @blp.response(200, ExportResponse)
 def export_me() -> Response:
     """Take out all that is held about the logged-in user or visitor, as a file."""
-    parts = export.export_everything(this_caller(), this_device())
+    parts = export.export_everything(this_principal(), this_device())
     return streamed(ExportResponse(), parts, "wxpass-export.json")
 
 
@@ -64,7 +73,7 @@ def export_me() -> Response:
 @blp.response(204)
 def change_password(body: dict[str, Any]) -> None:
     """Change the logged-in user's password; their other sessions end."""
-    password_changes.change_password(this_caller(), this_user_id(), this_device(), **body)
+    password_changes.change_password(this_principal(), this_user_id(), this_device(), **body)
 
 
 @blp.get("/sessions")
@@ -73,9 +82,9 @@ def change_password(body: dict[str, Any]) -> None:
 @blp.response(200, SessionResponse(many=True), headers=NEXT_CURSOR_HEADER)
 def list_my_sessions(
     query: dict[str, Any],
-) -> tuple[Sequence[my_sessions.ShownSession], int, dict[str, str]]:
+) -> tuple[Sequence[own_sessions.ShownSession], int, dict[str, str]]:
     """List where the logged-in user is logged in, the newest login first, 50 on a page."""
-    page = my_sessions.list_sessions(this_caller(), Paging(**query))
+    page = own_sessions.list_sessions(this_principal(), CursorPage(**query))
     return page.items, 200, next_cursor_header(page)
 
 
@@ -84,7 +93,7 @@ def list_my_sessions(
 @blp.response(204)
 def end_my_session(session_id: UUID) -> None:
     """End one login session of the logged-in user."""
-    my_sessions.end_one_session(this_caller(), this_device(), session_id)
+    own_sessions.end_one_session(this_principal(), this_device(), session_id)
 
 
 @blp.delete("/sessions")
@@ -92,4 +101,4 @@ def end_my_session(session_id: UUID) -> None:
 @blp.response(204)
 def end_my_other_sessions() -> None:
     """End every login session of the logged-in user but this one."""
-    my_sessions.end_other_sessions(this_caller(), this_device())
+    own_sessions.end_other_sessions(this_principal(), this_device())

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, request
 from app.api.blueprint import Query, whole_body
 from app.auth import no_login
 from app.schemas.portal import PushQuery, UrlVerificationQuery
-from app.services import pushes
+from app.services.pushes import receive
 from app.tenancy import even_if_disabled, this_app
 
 blp = Blueprint("portal", __name__, url_prefix="/wx/portal/<string:appid>")
@@ -23,7 +23,7 @@ QUERY = Query()
 @QUERY.use_args(UrlVerificationQuery, location="query")
 def verify_url(query: dict[str, str]) -> Response:
     """Show WeChat that this URL is the app's."""
-    return Response(pushes.verify_url(this_app(), **query), content_type="text/plain")
+    return Response(receive.verify_url(this_app(), **query), content_type="text/plain")
 
 
 @blp.post("")
@@ -32,5 +32,5 @@ def verify_url(query: dict[str, str]) -> Response:
 @QUERY.use_args(PushQuery, location="query")
 def receive_push(query: dict[str, str]) -> Response:
     """Take what WeChat pushes."""
-    pushes.receive(this_app(), whole_body(request), **query)
+    receive.receive(this_app(), whole_body(request), **query)
     return Response("success", content_type="text/plain")

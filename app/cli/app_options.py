@@ -6,8 +6,8 @@ import click
 
 from app.cli.terminal import a_slug, read_secret
 from app.errors import AppUnknown
-from app.services import app_claims
-from app.services import apps as service
+from app.services.apps import apps as service
+from app.services.apps import claims
 
 REGISTRATION = click.Choice(["on_login", "on_phone", "closed"])
 # For commands about an appid that several tenants may have entered.
@@ -51,7 +51,7 @@ def claimant_of(appid: str, tenant: str | None) -> str | None:
     """
     if service.list_apps(tenant, appid):
         return None
-    claimants = [slug for _, slug in app_claims.list_claims(tenant, appid)]
+    claimants = [slug for _, slug in claims.list_claims(tenant, appid)]
     if not claimants:
         raise AppUnknown
     if len(claimants) > 1:

@@ -18,11 +18,12 @@ from app.cli.app_options import (
 )
 from app.cli.terminal import a_name, a_slug, failures_told, show
 from app.languages import in_both_languages
-from app.services import app_claims, app_proofs, app_releases, audit
-from app.services import apps as service
-from app.services.app_records import AppUsage
-from app.services.app_verification import Verdict, verify_app
-from app.services.tenants import tenant_id_of
+from app.services import audit
+from app.services.apps import apps as service
+from app.services.apps import claims, proofs, releases
+from app.services.apps.app_records import AppUsage
+from app.services.apps.app_verification import Verdict, verify_app
+from app.services.apps.tenants import tenant_id_of
 
 # Asked for in this order, after the AppSecret.
 PUSH_SECRETS = (
@@ -85,8 +86,8 @@ def add(appid: str, tenant: str, secret_stdin: bool, unproven: bool, **facts: An
         service.add_app(tenant, new)
         show(f"Added {appid} to {tenant}. 已为 {tenant} 新增 {appid}。")
         return
-    claimed = app_claims.claim_app(audit.OPERATOR, tenant_id_of(tenant), new, limited=False)
-    if not _tell_proof(appid, tenant, app_proofs.prove(audit.OPERATOR, claimed)):
+    claimed = claims.claim_app(audit.OPERATOR, tenant_id_of(tenant), new, limited=False)
+    if not _tell_proof(appid, tenant, proofs.prove(audit.OPERATOR, claimed)):
         sys.exit(1)
 
 
@@ -124,8 +125,8 @@ def verify(appid: str, tenant: str | None) -> None:
         _tell(verdicts)
         accepted = any(one.outcome == "right" for one in verdicts)
     else:
-        claimed = app_claims.take_secret(tenant_id_of(claimant), appid, limited=False)
-        accepted = _tell_proof(appid, claimant, app_proofs.prove(audit.OPERATOR, claimed))
+        claimed = claims.take_secret(tenant_id_of(claimant), appid, limited=False)
+        accepted = _tell_proof(appid, claimant, proofs.prove(audit.OPERATOR, claimed))
     if not accepted:
         sys.exit(1)
 
@@ -139,9 +140,9 @@ def remove(appid: str, tenant: str) -> None:
     """Remove a mini-program that is not proven, or was never used. 删除未核对或未使用的小程序。"""
     tenant_id = tenant_id_of(tenant)
     if claimant_of(appid, tenant) is None:
-        app_releases.delete_app(audit.OPERATOR, tenant_id, appid)
+        releases.delete_app(audit.OPERATOR, tenant_id, appid)
     else:
-        app_claims.withdraw_claim(audit.OPERATOR, tenant_id, appid)
+        claims.withdraw_claim(audit.OPERATOR, tenant_id, appid)
     show(f"Removed {appid} from {tenant}. 已从 {tenant} 删除 {appid}。")
 
 
@@ -156,7 +157,7 @@ def release(appid: str, tenant: str) -> None:
     Every login ends. Users, identities and counts stay with the tenant. If it is interrupted, run
     it again.
     """
-    kept = app_releases.release_app(audit.OPERATOR, tenant, appid, limited=False)
+    kept = releases.release_app(audit.OPERATOR, tenant, appid, limited=False)
     show(f"Released {appid} of {tenant}. 已收回 {tenant} 的 {appid}。")
     _tell_kept(kept, tenant)
 
@@ -179,9 +180,7 @@ def move(appid: str, tenant: str, to: str, unproven: bool) -> None:
     Every login ends. Users, identities and counts stay with the tenant that had it. If it is
     interrupted, run it again.
     """
-    kept = app_releases.move_app(
-        audit.OPERATOR, tenant, appid, to, unproven=unproven, limited=False
-    )
+    kept = releases.move_app(audit.OPERATOR, tenant, appid, to, unproven=unproven, limited=False)
     show(f"Moved {appid} from {tenant} to {to}. 已将 {appid} 从 {tenant} 转给 {to}。")
     _tell_kept(kept, tenant)
 

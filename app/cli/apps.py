@@ -17,9 +17,10 @@ from app.cli.app_options import (
 from app.cli.app_ownership import add, move, release, remove, verify
 from app.cli.terminal import a_name, a_slug, failures_told, show
 from app.schemas.shapes import HIGHEST_SESSION_LIMIT
-from app.services import app_claims, app_secrets, audit
-from app.services import apps as service
-from app.services.tenants import tenant_id_of
+from app.services import audit
+from app.services.apps import app_secrets, claims
+from app.services.apps import apps as service
+from app.services.apps.tenants import tenant_id_of
 
 NUMBER = re.compile(r"[0-9]{1,9}")
 
@@ -65,7 +66,7 @@ def list_(tenant: str | None) -> None:
     rows: list[tuple[Any, str, str]] = [
         (app, slug, _state(app)) for app, slug in service.list_apps(tenant)
     ]
-    for claim, slug in app_claims.list_claims(tenant):
+    for claim, slug in claims.list_claims(tenant):
         rows.append((claim, slug, "closed" if claim.closed_at else "pending"))
     for app, slug, state in sorted(rows, key=lambda row: (row[1], row[0].appid)):
         show(app.appid, slug, app.registration, state, app.session_limit or "default", app.name)
@@ -120,7 +121,7 @@ def set_secret(appid: str, tenant: str | None, secret_stdin: bool) -> None:
     else:
         had_next = False
         tenant_id = tenant_id_of(claimant)
-        app_claims.replace_claim_secrets(audit.OPERATOR, tenant_id, appid, {"secret": secret})
+        claims.replace_claim_secrets(audit.OPERATOR, tenant_id, appid, {"secret": secret})
     show(f"Replaced the AppSecret of {appid}. 已更换 {appid} 的 AppSecret。")
     if had_next:
         show("The next AppSecret is not kept any longer. 预设的下一个 AppSecret 已取消。")

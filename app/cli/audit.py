@@ -6,7 +6,7 @@ import click
 from flask.cli import with_appcontext
 
 from app.cli.terminal import a_slug, failures_told, show
-from app.services import audit_trail as service
+from app.services.tenant_admin import audit_listing as service
 
 
 @click.group()

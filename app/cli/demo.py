@@ -9,9 +9,12 @@ from flask_migrate import upgrade
 
 from app.cli.terminal import failures_told_with_any_keys
 from app.errors import AccountExists, AppExists, AppTaken, OperatorExists, TenantExists
-from app.services import apps, audit, operators, tenants, users
-from app.services.key_proofs import check_keys
-from app.services.sessions import Device
+from app.services import audit
+from app.services.apps import apps, tenants
+from app.services.encryption.key_proofs import check_keys
+from app.services.operators import operators
+from app.services.sessions.sessions import Device
+from app.services.users import users
 from config.development.demo import OPERATOR, TENANTS, DemoOperator, DemoTenant
 
 

@@ -4,7 +4,7 @@ import click
 from flask.cli import with_appcontext
 
 from app.cli.terminal import failures_told, show
-from app.services import signing_keys as service
+from app.services.signing import signing_keys as service
 
 
 @click.group("jwt-keys")

@@ -8,9 +8,9 @@ from flask.cli import with_appcontext
 
 from app.cli.terminal import failures_told, failures_told_with_any_keys, show
 from app.keyring import keyring
-from app.services import key_proofs
-from app.services.key_rotation import rotate_keys
-from app.services.key_usage import KeyUse, count_key_usage
+from app.services.encryption import key_proofs
+from app.services.encryption.key_rotation import rotate_keys
+from app.services.encryption.key_usage import KeyUse, count_key_usage
 
 STATES = {
     "current": "encrypts 当前加密",

@@ -5,8 +5,8 @@ from flask.cli import with_appcontext
 
 from app.cli.terminal import a_slug, failures_told, show
 from app.schemas.fields import is_email
-from app.services import operators as service
 from app.services.audit import OPERATOR
+from app.services.operators import operators as service
 
 ROLE = click.Choice(["platform", "tenant_admin", "tenant_reader"])
 

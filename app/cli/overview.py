@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import astuple
 
-from app.services.overview import Numbers, Overview, Span
+from app.services.tenant_admin.overview import Numbers, Overview, Span
 
 HEADER = (
     *("", "", "logins", "new_users", "phones_bound", "failures"),

@@ -4,7 +4,7 @@ import click
 from flask.cli import with_appcontext
 
 from app.cli.terminal import a_slug, failures_told, show
-from app.services import kept_pushes as service
+from app.services.pushes import push_retry as service
 
 
 @click.group()

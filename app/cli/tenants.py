@@ -5,8 +5,8 @@ from flask.cli import with_appcontext
 
 from app.cli.overview import rows_of
 from app.cli.terminal import a_name, a_slug, failures_told, show
-from app.services import tenants as service
-from app.services.overview import get_overview_of
+from app.services.apps import tenants as service
+from app.services.tenant_admin.overview import get_overview_of
 
 POLICY = click.Choice(["bind", "refuse"])
 

@@ -15,7 +15,7 @@ from app.keyring import SealBroken
 from app.languages import in_both_languages
 from app.schemas.fields import Label
 from app.schemas.shapes import LONGEST_SLUG, SLUG
-from app.services.key_proofs import check_keys
+from app.services.encryption.key_proofs import check_keys
 
 P = ParamSpec("P")
 R = TypeVar("R")

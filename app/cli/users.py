@@ -6,12 +6,12 @@ from uuid import UUID
 import click
 from flask.cli import with_appcontext
 
-from app.cli.people import export, import_
 from app.cli.terminal import a_slug, failures_told, read_secret, show
+from app.cli.user_import import export, import_
 from app.schemas.requests import SHORTEST_PASSWORD, CredentialsRequest
-from app.services import account_changes, account_normalisation, merges, password_changes
-from app.services import users as service
-from app.services.phone_numbers import masked
+from app.services.users import account_changes, account_normalisation, merges, password_changes
+from app.services.users import users as service
+from app.services.users.phone_numbers import masked
 from app.text_cleaning import escaped
 
 

@@ -6,12 +6,12 @@ from flask_babel import gettext
 
 from app.auth import no_login, this_device
 from app.dialects.envelope import Dialect, said
-from app.dialects.handles import unbound_caller
+from app.dialects.unbound_tokens import unbound_principal
 from app.errors import Failure
 from app.schemas import checkbind as wire
-from app.schemas.lenient import CodeRequest
-from app.schemas.people import LoginResponse
-from app.services import binding, login
+from app.schemas.tolerant_requests import CodeRequest
+from app.schemas.user_import import LoginResponse
+from app.services.login import binding, login
 from app.tenancy import this_app
 
 
@@ -48,8 +48,8 @@ def check_bind() -> login.Login:
 def bind_account() -> login.Login:
     """Bind the handle's WeChat identity to the user of an account, and log in."""
     body = said(wire.BindRequest)
-    caller, credentials = unbound_caller(body["handle"]), (body["account"], body["password"])
-    return binding.bind_account(this_app(), caller, this_device(), *credentials)
+    principal, credentials = unbound_principal(body["handle"]), (body["account"], body["password"])
+    return binding.bind_account(this_app(), principal, this_device(), *credentials)
 
 
 @blp.post("/api/login/code2session")

@@ -9,22 +9,25 @@ from flask_babel import gettext
 
 from app.auth import (
     bound_login,
-    caller_of,
     find_bearer_token,
     no_login,
-    this_caller,
+    principal_of,
     this_device,
+    this_principal,
     this_tenant_id,
     this_user_id,
 )
 from app.dialects.envelope import Dialect, said
-from app.dialects.handles import unbound_caller
+from app.dialects.unbound_tokens import unbound_principal
 from app.errors import CredentialsWrong, Failure
 from app.schemas import gitegg as wire
-from app.schemas.lenient import CodeRequest, OpenDataRequest
-from app.services import bind_keys, binding, login, open_data, refresh, users
-from app.services.callers import Caller
-from app.services.sessions import Tokens
+from app.schemas.tolerant_requests import CodeRequest, OpenDataRequest
+from app.services.login import bind_keys, binding, login
+from app.services.principals import Principal
+from app.services.sessions import refresh
+from app.services.sessions.sessions import Tokens
+from app.services.social_accounts import open_data
+from app.services.users import users
 from app.tenancy import hinted_appid, pick_hinted, take_hint, this_app
 from app.wechat import UserInfo
 
@@ -44,9 +47,9 @@ blp = Dialect("gitegg", __name__, _success, _failure)
 answer = blp.answer
 
 
-def _social_caller() -> Caller:
+def _social_principal() -> Principal:
     """Find whose bindKey it is."""
-    return unbound_caller(said(wire.SocialKeyRequest)["social_key"])
+    return unbound_principal(said(wire.SocialKeyRequest)["social_key"])
 
 
 @blp.get("/wx/user/<appid>/login")
@@ -62,7 +65,9 @@ def identify() -> bind_keys.BindKey:
 @answer(wire.UserInfoResponse)
 def keep_user_info() -> UserInfo:
     """Verify and keep the user info that the person allows."""
-    return open_data.keep_open_profile(this_app(), _social_caller(), **said(wire.UserInfoRequest))
+    return open_data.keep_open_profile(
+        this_app(), _social_principal(), **said(wire.UserInfoRequest)
+    )
 
 
 @blp.get("/wx/user/<appid>/phone")
@@ -70,8 +75,8 @@ def keep_user_info() -> UserInfo:
 @answer(wire.UserResponse)
 def bind_phone() -> users.Profile:
     """Bind the person to the user with their phone, registered now if there is none."""
-    caller, tapped = _social_caller(), said(OpenDataRequest)
-    return binding.settle_phone(this_app(), caller, this_device(), **tapped)
+    principal, tapped = _social_principal(), said(OpenDataRequest)
+    return binding.link_phone(this_app(), principal, this_device(), **tapped)
 
 
 @blp.get("/wx/user/<appid>/bind")
@@ -79,7 +84,7 @@ def bind_phone() -> users.Profile:
 @answer(None)
 def bind_identity() -> None:
     """Give the logged-in user the WeChat identity of a bindKey."""
-    binding.bind_identity(this_app(), this_user_id(), _social_caller(), this_device())
+    binding.bind_identity(this_app(), this_user_id(), _social_principal(), this_device())
 
 
 @blp.get("/wx/user/<appid>/unbind")
@@ -87,7 +92,7 @@ def bind_identity() -> None:
 @answer(None)
 def unbind() -> None:
     """Free this app's WeChat identity of the logged-in user."""
-    binding.unbind_for_good(this_app(), this_caller(), this_device())
+    binding.unlink_everywhere(this_app(), this_principal(), this_device())
 
 
 @blp.post("/oauth/token", needs_app=False)
@@ -101,7 +106,7 @@ def give_token() -> Tokens:
 
 
 def _by_social_key(request: dict[str, str]) -> Tokens:
-    return bind_keys.trade_bind_key(caller_of(request["social_key"]), this_device()).tokens
+    return bind_keys.trade_bind_key(principal_of(request["social_key"]), this_device()).tokens
 
 
 def _by_refresh_token(request: dict[str, str]) -> Tokens:

@@ -10,8 +10,8 @@ from app.auth import (
     bearer_token,
     bound_login,
     no_login,
-    this_caller,
     this_device,
+    this_principal,
     this_tenant_id,
     this_user_id,
 )
@@ -31,8 +31,10 @@ from app.errors import (
     WeChatUnavailable,
 )
 from app.schemas import litemall as wire
-from app.schemas.lenient import EitherPhoneRequest
-from app.services import binding, login, sessions, users
+from app.schemas.tolerant_requests import EitherPhoneRequest
+from app.services.login import binding, login
+from app.services.sessions import sessions
+from app.services.users import users
 from app.tenancy import this_app
 
 # The original's numbers. 501 alone makes the client forget its login and open its login page.
@@ -92,7 +94,7 @@ def log_in_by_weixin() -> login.Login:
 @answer(wire.PhoneResponse)
 def bind_phone() -> login.Login:
     """Verify the phone number and bind the person to the user it belongs to, token and all."""
-    here, tapped = (this_app(), this_caller(), this_device()), said(EitherPhoneRequest)
+    here, tapped = (this_app(), this_principal(), this_device()), said(EitherPhoneRequest)
     return binding.bind_phone(*here, kept_token=bearer_token(), **tapped)
 
 
@@ -126,4 +128,4 @@ def show_user() -> users.Profile:
 @answer(None)
 def log_out() -> None:
     """End the login, even one that has expired."""
-    sessions.end_session(this_caller())
+    sessions.end_session(this_principal())

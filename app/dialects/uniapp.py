@@ -7,13 +7,14 @@ from marshmallow import Schema
 
 from app.auth import no_login, this_device
 from app.dialects.envelope import Dialect, said
-from app.dialects.handles import unbound_caller
+from app.dialects.unbound_tokens import unbound_principal
 from app.errors import Failure
 from app.schemas import uniapp as wire
-from app.schemas.lenient import CodeRequest
-from app.schemas.people import LoginResponse
-from app.services import bind_keys, binding, login, users
-from app.services.callers import Caller
+from app.schemas.tolerant_requests import CodeRequest
+from app.schemas.user_import import LoginResponse
+from app.services.login import bind_keys, binding, login
+from app.services.principals import Principal
+from app.services.users import users
 from app.tenancy import take_hint, this_app
 
 
@@ -42,8 +43,8 @@ def identify() -> bind_keys.BindKey:
 @answer(wire.PhoneResponse)
 def decrypt_phone() -> users.Profile:
     """Decrypt the phone number, and bind the person to the user it belongs to."""
-    caller, tapped = _under_handle(wire.DecryptRequest)
-    return binding.settle_phone(this_app(), caller, this_device(), **tapped)
+    principal, tapped = _under_handle(wire.DecryptRequest)
+    return binding.link_phone(this_app(), principal, this_device(), **tapped)
 
 
 @blp.post("/uni/login")
@@ -51,12 +52,12 @@ def decrypt_phone() -> users.Profile:
 @answer(LoginResponse)
 def log_in() -> login.Login:
     """Log in whose openid and phone were verified under the handle."""
-    caller, shown = _under_handle(wire.LoginRequest)
-    return bind_keys.trade_verified_bind_key(caller, this_device(), **shown)
+    principal, shown = _under_handle(wire.LoginRequest)
+    return bind_keys.trade_verified_bind_key(principal, this_device(), **shown)
 
 
-def _under_handle(schema: type[Schema]) -> tuple[Caller, dict[str, str]]:
+def _under_handle(schema: type[Schema]) -> tuple[Principal, dict[str, str]]:
     """Read whose handle a page sends, of the app that it names, and what it says under it."""
     body = said(schema)
     take_hint(body.pop("appid", None))
-    return unbound_caller(body.pop("session_key")), body
+    return unbound_principal(body.pop("session_key")), body

@@ -143,7 +143,7 @@ class VerdictResponse(Response):
     advice = fields.String(metadata={"description": "Chinese or English, by Accept-Language"})
 
 
-class DeskAppResponse(Response):
+class TenantAppResponse(Response):
     """A mini-program; null in the place of a secret that is not there."""
 
     appid = fields.String()
@@ -183,7 +183,7 @@ class AppUsageResponse(Response):
 class AppListResponse(PageResponse):
     """Mini-programs by appid."""
 
-    items = fields.List(fields.Nested(DeskAppResponse))
+    items = fields.List(fields.Nested(TenantAppResponse))
 
 
 class VerificationResponse(Response):
@@ -193,7 +193,7 @@ class VerificationResponse(Response):
     verdicts = fields.List(fields.Nested(VerdictResponse))
 
 
-class DeskUserResponse(Response):
+class TenantUserResponse(Response):
     """A user, as operators see them."""
 
     id = fields.UUID()
@@ -215,7 +215,7 @@ class DeskUserResponse(Response):
 class UserListResponse(PageResponse):
     """Users, newest first."""
 
-    items = fields.List(fields.Nested(DeskUserResponse))
+    items = fields.List(fields.Nested(TenantUserResponse))
 
 
 class IdentityResponse(Response):
@@ -232,7 +232,7 @@ class IdentityResponse(Response):
     )
 
 
-class DeskSessionResponse(Response):
+class TenantSessionResponse(Response):
     """A login session, as operators see it."""
 
     id = fields.UUID()
@@ -252,7 +252,7 @@ class DeskSessionResponse(Response):
 class SessionListResponse(PageResponse):
     """Login sessions, newest first."""
 
-    items = fields.List(fields.Nested(DeskSessionResponse))
+    items = fields.List(fields.Nested(TenantSessionResponse))
 
 
 class MergeResponse(Response):
@@ -287,9 +287,9 @@ class AuditListResponse(PageResponse):
 class UserPageResponse(Response):
     """All there is to see of a user: the latest 20 sessions, merges and events."""
 
-    user = fields.Nested(DeskUserResponse)
+    user = fields.Nested(TenantUserResponse)
     identities = fields.List(fields.Nested(IdentityResponse))
-    sessions = fields.List(fields.Nested(DeskSessionResponse))
+    sessions = fields.List(fields.Nested(TenantSessionResponse))
     merges = fields.List(fields.Nested(MergeResponse))
     events = fields.List(fields.Nested(EventResponse))
 

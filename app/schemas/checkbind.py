@@ -3,8 +3,8 @@
 from marshmallow import Schema, fields
 
 from app.schemas.fields import Account, Text
-from app.schemas.lenient import LenientRequest
 from app.schemas.requests import LoginRequest
+from app.schemas.tolerant_requests import LenientRequest
 
 
 class BindRequest(LenientRequest):

@@ -6,8 +6,8 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from app.clock import now
 from app.schemas.fields import Account, Text, is_encodable
-from app.schemas.lenient import LenientRequest, OpenDataRequest
-from app.schemas.people import DomesticPhone
+from app.schemas.tolerant_requests import LenientRequest, OpenDataRequest
+from app.schemas.user_import import DomesticPhone
 
 
 class SocialKeyRequest(LenientRequest):

@@ -7,8 +7,8 @@ from flask_babel import gettext
 from marshmallow import Schema, fields, validate
 
 from app.schemas.fields import Account, AvatarUrl, Name, Text
-from app.schemas.lenient import CodeRequest, IfUsable, LenientRequest, VisibleName
-from app.schemas.people import DomesticPhone, PersonResponse, domestic
+from app.schemas.tolerant_requests import CodeRequest, IfUsable, LenientRequest, VisibleName
+from app.schemas.user_import import DomesticPhone, PersonResponse, domestic
 
 CHINA_TIME = timezone(timedelta(hours=8))
 STATUSES = {"active": 0, "disabled": 1, "merged": 2}

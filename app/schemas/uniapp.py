@@ -5,7 +5,7 @@ import json
 from marshmallow import Schema, fields
 
 from app.schemas.fields import Text
-from app.schemas.lenient import LenientRequest, OpenDataRequest
+from app.schemas.tolerant_requests import LenientRequest, OpenDataRequest
 
 
 class DecryptRequest(OpenDataRequest):

@@ -33,17 +33,17 @@ from app.models import (
 )
 from app.models.columns import first_id_of
 from app.services import audit
-from app.services.app_claims import abandoned_claims
-from app.services.code_exchange import FORGOTTEN_AFTER
-from app.services.count_writing import count_old_counts, drop_old_counts
-from app.services.erasure import erase, erase_unused, passing_the_trail
-from app.services.holdings import lock_holdings
-from app.services.idempotency import KEPT_FOR
-from app.services.key_usage import let_take_long
-from app.services.pushes import HANDLERS
-from app.services.session_keys import PLAUSIBLE_LIFE
-from app.services.signing_keys import CLOCKS_DIFFER, LONGEST_LIFETIME
-from app.services.transactions import decided_again_when_lost, transaction
+from app.services.apps.claims import abandoned_claims
+from app.services.database.idempotency import KEPT_FOR
+from app.services.database.transactions import retry_on_conflict, transaction
+from app.services.encryption.key_usage import let_take_long
+from app.services.login.code_exchange import FORGOTTEN_AFTER
+from app.services.metrics.count_writer import count_old_counts, drop_old_counts
+from app.services.privacy.erasure import erase, erase_unused, passing_the_trail
+from app.services.privacy.personal_data import lock_personal_data
+from app.services.pushes.receive import HANDLERS
+from app.services.signing.signing_keys import CLOCKS_DIFFER, LONGEST_LIFETIME
+from app.services.social_accounts.session_keys import PLAUSIBLE_LIFE
 
 log = structlog.get_logger()
 
@@ -118,11 +118,11 @@ def _erasing(tenant_id: UUID, user_id: UUID) -> Iterator[int]:
     yield int(_erase(tenant_id, user_id))
 
 
-@decided_again_when_lost
+@retry_on_conflict
 def _erase(tenant_id: UUID, user_id: UUID) -> bool:
     """Erase a closed account; not one whose user has just logged in, or that another run erased."""
     with transaction() as db:
-        held = lock_holdings(db, tenant_id, user_id)
+        held = lock_personal_data(db, tenant_id, user_id)
         still = select(User.id).where(User.tenant_id == tenant_id, User.id == user_id)
         if db.scalar(still.where(User.erase_after <= now())) is None:
             return False

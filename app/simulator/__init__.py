@@ -6,10 +6,10 @@ from urllib.parse import urlsplit
 
 from flask import Flask, abort, request
 
-from app.simulator.control_api import control_api
-from app.simulator.help_page import help_page
+from app.simulator.control.api import control_api
+from app.simulator.control.help_page import help_page
 from app.simulator.phone_api import phone_api
-from app.simulator.push_api import push_api
+from app.simulator.pushes.api import push_api
 from app.simulator.wechat_api import wechat_api
 from app.simulator.world import World
 

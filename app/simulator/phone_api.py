@@ -5,8 +5,8 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from app.simulator.checks import ip_matches
-from app.simulator.control import control_blueprint, control_call, get_app, get_person
-from app.simulator.control_input import ControlRefusal, Fields, read_body, read_query
+from app.simulator.control.input import ControlRefusal, Fields, read_body, read_query
+from app.simulator.control.registry import control_blueprint, control_call, get_app, get_person
 from app.simulator.phone import Press, log_in, press_phone, press_user_info
 from app.simulator.session_keys import Owner
 from app.simulator.world import App, Person, World

@@ -21,7 +21,7 @@ from config.development.addresses import check_free, is_local, service_address
 from config.development.children import Child, RunFailed, launch
 from config.development.demo import OPERATOR, PEOPLE, TENANTS
 from config.development.postgres import hold_server
-from config.development.story import tell_story
+from config.development.walkthrough import tell_story
 from config.readers import read_number
 
 READY_SECONDS = 60

@@ -8,7 +8,7 @@ while both releases run.
 
 from alembic import op
 
-from app.services.account_normalisation import normalise_accounts_on
+from app.services.users.account_normalisation import normalise_accounts_on
 
 revision = "0015"
 down_revision = "0014"

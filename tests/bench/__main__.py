@@ -4,10 +4,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from tests.bench import driving
 from tests.bench.command import run
+from tests.bench.data.world import world
+from tests.bench.load import driving
 from tests.bench.report import measure_everything
-from tests.bench.world import world
 
 CONNECTIONS = (16, 64, 256)
 DELAYS = (0, 200)

@@ -1,10 +1,10 @@
 """How many SQL round trips a request of each row makes, counted apart from the measured runs."""
 
 from tests.bench.costs import wait_until_idle
+from tests.bench.data.rows import ROWS, Bench, Row
+from tests.bench.data.world import Service
 from tests.bench.progress import say
-from tests.bench.rows import ROWS, Bench, Row
 from tests.bench.trips import Trips, counting_trips
-from tests.bench.world import Service
 
 SECONDS = 2
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from tests.bench.world import World
+from tests.bench.data.world import World
 
 SHOWN = ("server_version", "fsync", "synchronous_commit", "shared_buffers", "max_wal_size")
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from statistics import median
 
 from tests.bench.costs import Costs, costs_of, wait_until_idle
-from tests.bench.load import Load
+from tests.bench.data.rows import Bench, Row, tell
+from tests.bench.data.world import Service
+from tests.bench.load.generator import Load
 from tests.bench.progress import say
-from tests.bench.rows import Bench, Row, tell
-from tests.bench.world import Service
 
 REPEATED = 3
 

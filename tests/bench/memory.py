@@ -1,12 +1,12 @@
 """What a worker holds in memory once it has verified very many sessions."""
 
-from tests.bench import feeds
 from tests.bench.costs import resident_megabytes
-from tests.bench.driving import drive
-from tests.bench.load import Task
-from tests.bench.people import Person
+from tests.bench.data import feeds
+from tests.bench.data.people import Person
+from tests.bench.data.rows import Bench
+from tests.bench.load.driving import drive
+from tests.bench.load.generator import Task
 from tests.bench.progress import say, say_how_far
-from tests.bench.rows import Bench
 
 SESSIONS = 100_000
 CONNECTIONS = 16

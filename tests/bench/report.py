@@ -4,18 +4,18 @@ from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from statistics import quantiles
 
-from tests.bench import driving
 from tests.bench.booting import measure_boots
 from tests.bench.counted_trips import count_trips
-from tests.bench.ended_sessions import Ending, measure_endings
+from tests.bench.data.ended_sessions import Ending, measure_endings
+from tests.bench.data.people import Person, sample
+from tests.bench.data.rows import BARE_LOGIN, FLOOR, KNOWN, ME, ROWS, VERIFY, Bench, Row
+from tests.bench.data.tables import results_table, save
+from tests.bench.data.world import WORKERS, World
+from tests.bench.load import driving
+from tests.bench.load.targets import Target, at_most, ratio_of, targets_table
 from tests.bench.machine import machine, of_database
 from tests.bench.measuring import Conditions, Measured, measure
 from tests.bench.memory import measure_memory
-from tests.bench.people import Person, sample
-from tests.bench.rows import BARE_LOGIN, FLOOR, KNOWN, ME, ROWS, VERIFY, Bench, Row
-from tests.bench.tables import results_table, save
-from tests.bench.targets import Target, at_most, ratio_of, targets_table
-from tests.bench.world import WORKERS, World
 
 IN_FLIGHT = 500
 # Long enough for several rounds of as many as are in flight, and more people than that: two logins

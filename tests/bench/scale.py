@@ -9,8 +9,8 @@ from pathlib import Path
 
 from config.development import var_folder
 from config.development.children import RunFailed
-from tests.bench import driving
 from tests.bench.command import run
+from tests.bench.load import driving
 from tests.bench.scaling import measure_sizes
 
 SIZES = (10_000, 1_000_000, 10_000_000)

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 import psycopg
 
-from tests.bench import driving
+from tests.bench.data.people import sample
+from tests.bench.data.rows import FLOOR, KNOWN, NEW, VERIFY, Bench, Row
+from tests.bench.data.tables import VOID, costs_of, save, table
+from tests.bench.data.world import World, world
+from tests.bench.load import driving
+from tests.bench.load.targets import Target, at_most, p99_ratio_of, targets_table
 from tests.bench.machine import machine, of_database
 from tests.bench.measuring import Conditions, Measured, measure
-from tests.bench.people import sample
 from tests.bench.progress import say
-from tests.bench.rows import FLOOR, KNOWN, NEW, VERIFY, Bench, Row
-from tests.bench.tables import VOID, costs_of, save, table
-from tests.bench.targets import Target, at_most, p99_ratio_of, targets_table
-from tests.bench.world import World, world
 
 MEASURED = (FLOOR, VERIFY, KNOWN, NEW)
 JUDGED = (VERIFY, KNOWN, NEW)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from app import logs
-from tests.bench.bare import app as bare
+from tests.bench.load.bare import app as bare
 from wsgi import app as service
 
 # The settings are development's, for production speaks https with WeChat alone. The log lines, of

@@ -10,7 +10,7 @@ import sys
 from hashlib import md5
 from typing import cast
 
-from tests.bench.people import is_on_open_platform, session_key_of, unionid_of
+from tests.bench.data.people import is_on_open_platform, session_key_of, unionid_of
 
 ASKED = re.compile(rb"GET /sns/jscode2session\?(\S+) HTTP")
 APPID = re.compile(rb"\bappid=([A-Za-z0-9_-]+)")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_make_run import Copy, start, stop
+from tests.e2e.test_make_run import Copy, start, stop
 
 CHROMIUM = os.environ.get("CHROMIUM", "")
 if not CHROMIUM.startswith("/"):

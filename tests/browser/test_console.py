@@ -12,9 +12,9 @@ from config.development.demo import OPERATOR
 from config.development.postgres import hold_server
 from tests.browser.conftest import CHROMIUM
 from tests.browser.screen import Screen, chromium
-from tests.cast import App, Person
-from tests.people import csv_of
-from tests.test_make_run import Copy
+from tests.e2e.test_make_run import Copy
+from tests.fixtures.personas import App, Person
+from tests.fixtures.user_files import csv_of
 
 CAFE = App("wxcccc000000000001", "acme", "c1" * 16, "on_login")
 HEADER = ("account", "phone", "nickname")
@@ -68,7 +68,7 @@ def test_the_demo_operator_signs_in_and_chooses_a_tenant(screen: Screen) -> None
     assert screen.page.url.endswith("/console/tenants/")
     screen.shoot("tenants")
     screen.follow("Acme 商城")
-    assert screen.page.locator(".desk strong").inner_text() == "acme"
+    assert screen.page.locator(".tenant strong").inner_text() == "acme"
 
 
 def test_an_app_is_added_and_its_secret_is_tested(copy: Copy, screen: Screen) -> None:

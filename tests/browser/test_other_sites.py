@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserContext, Page
 from config.development.demo import OPERATOR
 from tests.browser.conftest import CHROMIUM
 from tests.browser.screen import Screen, chromium
-from tests.test_make_run import Copy
+from tests.e2e.test_make_run import Copy
 
 PAGE = """<!doctype html><title>Elsewhere</title>
 <a href="{console}/t/acme/users/">console</a>

@@ -11,8 +11,8 @@ from config.development.demo import OPERATOR
 from config.development.postgres import hold_server
 from tests.browser.conftest import CHROMIUM
 from tests.browser.screen import Screen, chromium
-from tests.people import csv_of
-from tests.test_make_run import Copy
+from tests.e2e.test_make_run import Copy
+from tests.fixtures.user_files import csv_of
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from config import ConfigError
 from config.development.addresses import check_free, service_address
 from config.development.children import RunFailed, launch
 from config.development.demo import PEOPLE, TENANTS
-from config.development.story import tell_story
-from tests.ports import free_port
-from tests.waiting import until
+from config.development.walkthrough import tell_story
+from tests.fixtures.ports import free_port
+from tests.fixtures.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 STUBBORN = """

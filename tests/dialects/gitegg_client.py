@@ -4,7 +4,7 @@ from typing import Any
 
 from werkzeug.test import TestResponse
 
-from tests.cast import ACME_SHOP, App, Client, Person, wechat_headers
+from tests.fixtures.personas import ACME_SHOP, App, Client, Person, wechat_headers
 
 
 def data(answer: TestResponse) -> Any:

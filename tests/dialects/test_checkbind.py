@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from tests.cast import (
+from tests.fixtures.passwords import GOOD_PASSWORD
+from tests.fixtures.personas import (
     ACME_SHOP,
     ACME_STAFF,
     App,
@@ -15,7 +16,6 @@ from tests.cast import (
     enter_user,
     wechat_headers,
 )
-from tests.passwords import GOOD_PASSWORD
 
 PASSWORD = GOOD_PASSWORD
 

@@ -4,7 +4,9 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from tests.cast import (
+from tests.dialects.gitegg_client import MiniProgram, data, refused
+from tests.fixtures.passwords import GOOD_PASSWORD
+from tests.fixtures.personas import (
     ACME_CLUB,
     ACME_SHOP,
     ACME_STAFF,
@@ -15,8 +17,6 @@ from tests.cast import (
     WeChat,
     enter_user,
 )
-from tests.dialects.gitegg_client import MiniProgram, data, refused
-from tests.passwords import GOOD_PASSWORD
 
 PASSWORD = GOOD_PASSWORD
 

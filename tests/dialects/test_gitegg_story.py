@@ -5,7 +5,9 @@ import time
 import pytest
 from flask import Flask
 
-from tests.cast import (
+from tests.dialects.gitegg_client import MiniProgram, data, refused
+from tests.fixtures.passwords import GOOD_PASSWORD
+from tests.fixtures.personas import (
     ACME_CLUB,
     ACME_SHOP,
     ACME_STAFF,
@@ -16,8 +18,6 @@ from tests.cast import (
     WeChat,
     enter_user,
 )
-from tests.dialects.gitegg_client import MiniProgram, data, refused
-from tests.passwords import GOOD_PASSWORD
 
 PASSWORD = GOOD_PASSWORD
 

@@ -6,8 +6,10 @@ from urllib.parse import quote
 import pytest
 from flask import Flask
 
-from app.services.apps import set_app_enabled
-from tests.cast import (
+from app.services.apps.apps import set_app_enabled
+from tests.dialects.gitegg_client import MiniProgram, data, refused
+from tests.fixtures.passwords import GOOD_PASSWORD
+from tests.fixtures.personas import (
     ACME_CLUB,
     ACME_SHOP,
     GLOBEX_LIFE,
@@ -18,8 +20,6 @@ from tests.cast import (
     enter_user,
     wechat_headers,
 )
-from tests.dialects.gitegg_client import MiniProgram, data, refused
-from tests.passwords import GOOD_PASSWORD
 
 PASSWORD = GOOD_PASSWORD
 WX = f"/wx/user/{ACME_SHOP.appid}"
@@ -307,7 +307,7 @@ def test_a_crash_is_told_in_the_envelope_without_its_cause(
         raise RuntimeError("the private cause")
 
     token = phone.bound()["token"]
-    monkeypatch.setattr("app.services.users.show_user", crash)
+    monkeypatch.setattr("app.services.users.users.show_user", crash)
     answer = phone.user(token)
     assert answer.status_code == 500
     assert (answer.json["code"], answer.json["success"], answer.json["data"]) == (500, False, None)

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from tests.cast import (
+from tests.fixtures.passwords import GOOD_PASSWORD
+from tests.fixtures.personas import (
     ACME_CLUB,
     ACME_SHOP,
     GLOBEX_LIFE,
@@ -17,8 +18,7 @@ from tests.cast import (
     enter_user,
     wechat_headers,
 )
-from tests.passwords import GOOD_PASSWORD
-from tests.test_concurrency import at_once
+from tests.services.login.test_concurrency import at_once
 
 CLAIMED = {"nickName": "阿丽 🌸", "avatarUrl": "https://thirdwx.qlogo.cn/a/132", "gender": 2}
 PASSWORD = GOOD_PASSWORD

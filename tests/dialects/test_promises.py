@@ -5,9 +5,17 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from tests.cast import ACME_CLUB, ACME_SHOP, GLOBEX_LIFE, App, Client, Person, enter_user
 from tests.dialects.gitegg_client import MiniProgram, data
 from tests.dialects.test_refusals import SAYS, WRONG, Speaker
+from tests.fixtures.personas import (
+    ACME_CLUB,
+    ACME_SHOP,
+    GLOBEX_LIFE,
+    App,
+    Client,
+    Person,
+    enter_user,
+)
 
 
 @pytest.mark.usefixtures("no_waits_end")

@@ -9,7 +9,9 @@ import pytest
 from flask import Flask
 
 from app import logs
-from tests.cast import (
+from tests.api.test_bad_input import nothing_written
+from tests.fixtures.passwords import GOOD_PASSWORD
+from tests.fixtures.personas import (
     ACME_SHOP,
     ACME_STAFF,
     GLOBEX_LIFE,
@@ -20,8 +22,6 @@ from tests.cast import (
     enter_user,
     wechat_headers,
 )
-from tests.passwords import GOOD_PASSWORD
-from tests.test_bad_input import nothing_written
 from tests.test_logs import Captured, log_into
 
 PASSWORD, WRONG = GOOD_PASSWORD, "incorrect horse battery"

@@ -9,9 +9,17 @@ from urllib.parse import urlencode
 import pytest
 from flask import Flask
 
-from app.services import users
-from tests.cast import ACME_CLUB, ACME_SHOP, Client, Person, Reader, enter_user, wechat_headers
-from tests.test_bad_input import nothing_written
+from app.services.users import users
+from tests.api.test_bad_input import nothing_written
+from tests.fixtures.personas import (
+    ACME_CLUB,
+    ACME_SHOP,
+    Client,
+    Person,
+    Reader,
+    enter_user,
+    wechat_headers,
+)
 
 ROOT = f"/apps/{ACME_SHOP.appid}"
 PHONE, PASSWORD = "13800138000", "12345678"

@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 
-from tests.cast import ACME_CLUB, ACME_SHOP, App, Client, Person, Reader, WeChat, wechat_headers
+from tests.fixtures.personas import (
+    ACME_CLUB,
+    ACME_SHOP,
+    App,
+    Client,
+    Person,
+    Reader,
+    WeChat,
+    wechat_headers,
+)
 
 
 class Page:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app.extensions import db
 from app.settings import MIGRATIONS
-from tests.cast import ACME_SHOP, Reader, enter_user
+from tests.fixtures.personas import ACME_SHOP, Reader, enter_user
 
 
 def test_there_is_one_migration_head() -> None:

@@ -9,11 +9,11 @@ import pyotp
 import pytest
 from flask import Flask
 
-from app.services.one_time_codes import begin_enrolment
-from tests.cast import Client, Reader, failure
-from tests.guards.test_walls import everything
-from tests.operators import PASSWORD, Script, add_operator, code_of, enrol, session_of
-from tests.test_admin_walls import DESK, ROUTES, Home, acme, call
+from app.services.operators.one_time_codes import begin_enrolment
+from tests.admin.api.test_tenant_isolation import ROUTES, TENANT_SCOPE, Home, acme, call
+from tests.fixtures.operators import PASSWORD, Script, add_operator, code_of, enrol, session_of
+from tests.fixtures.personas import Client, Reader, failure
+from tests.guards.test_tenant_isolation import everything
 
 __all__ = ["acme"]
 
@@ -30,11 +30,11 @@ SENSITIVE = {
     CONFIRMATION: 200,
     ("DELETE", "/me/one-time-codes"): 204,
     RECOVERY: 200,
-    ("PUT", f"{DESK}/apps/<its_appid>/secrets"): 200,
-    ("POST", f"{DESK}/apps/<its_appid>/release"): 200,
+    ("PUT", f"{TENANT_SCOPE}/apps/<its_appid>/secrets"): 200,
+    ("POST", f"{TENANT_SCOPE}/apps/<its_appid>/release"): 200,
     # The other tenant has not entered the appid.
-    ("POST", f"{DESK}/apps/<its_appid>/move"): 404,
-    ("POST", f"{DESK}/exports"): 200,
+    ("POST", f"{TENANT_SCOPE}/apps/<its_appid>/move"): 404,
+    ("POST", f"{TENANT_SCOPE}/exports"): 200,
 }
 # What a session alone must never change.
 PROTECTED = (

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from tests.cast import App
+from tests.fixtures.personas import App
 from tests.properties.people import (
     BY_ITSELF,
     FROM_ELSEWHERE,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.cast import App
+from tests.fixtures.personas import App
 
 Said = dict[str, Any]
 

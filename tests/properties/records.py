@@ -3,7 +3,7 @@
 from hashlib import sha256
 from typing import Any
 
-from tests.cast import Reader
+from tests.fixtures.personas import Reader
 from tests.properties.owners import Owners
 
 TABLES = ("tenants", "users", "phones", "social_accounts", "login_sessions", "merges")

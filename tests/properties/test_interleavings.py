@@ -1,6 +1,7 @@
 """Whatever people do, in whatever order: a token answers for exactly the user it was given to.
 
-How many orders are tried, and whether the same each time, says the profile (tests/profiles.py).
+The profile sets how many orders are tried, and whether they are the same each time
+(tests/fixtures/profiles.py).
 """
 
 import sys
@@ -16,12 +17,21 @@ from hypothesis.stateful import initialize, precondition, rule, run_state_machin
 
 from app import clock as service_clock
 from app.errors import Failure
-from app.services.apps import change_app
-from app.services.merges import undo_merge
-from tests.cast import ACME_CLUB, ACME_SHOP, ACME_STAFF, APPS, GLOBEX_LIFE, App, WeChat, failure
-from tests.profiles import NAME, PROFILE
+from app.services.apps.apps import change_app
+from app.services.users.merges import undo_merge
+from tests.fixtures.personas import (
+    ACME_CLUB,
+    ACME_SHOP,
+    ACME_STAFF,
+    APPS,
+    GLOBEX_LIFE,
+    App,
+    WeChat,
+    failure,
+)
+from tests.fixtures.profiles import NAME, PROFILE
 from tests.properties.people import Clock, Refused, Session, User
-from tests.properties.scene import BOSSES_PHONE, PASSWORDS, Scene, assert_refused
+from tests.properties.state_machine import BOSSES_PHONE, PASSWORDS, Scene, assert_refused
 
 PLACES = {"shop": ACME_SHOP, "club": ACME_CLUB, "staff": ACME_STAFF, "life": GLOBEX_LIFE}
 # Alice and bob are each in several apps of a tenant, and people of both tenants.
@@ -85,13 +95,13 @@ class Interleavings(Scene):
     def begin(self, visits: list[str]) -> None:
         """Have somebody there from the start, one of them registered by that alone."""
         self.limit_sessions("shop", 2)
-        for visit in ["alice@club", *visits]:
-            self.log_in(visit, "phone", None, True)
+        for context in ["alice@club", *visits]:
+            self.log_in(context, "phone", None, True)
 
-    @rule(visit=VISITS, device=DEVICES, account=st.none() | ACCOUNTS, unionid=UNIONIDS)
-    def log_in(self, visit: str, device: str, account: str | None, unionid: bool) -> None:
+    @rule(context=VISITS, device=DEVICES, account=st.none() | ACCOUNTS, unionid=UNIONIDS)
+    def log_in(self, context: str, device: str, account: str | None, unionid: bool) -> None:
         """Open a mini-program, and perhaps type account and password."""
-        name, _, place = visit.partition("@")
+        name, _, place = context.partition("@")
         app, witness = PLACES[place], self.witness
         unionid = unionid or account is not None
         code = self.hands.wx_login(name, app, unionid)

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from defusedxml.ElementTree import fromstring
 
-from app.simulator.push_wire import FORMATS, MODES
+from app.simulator.pushes.wire import FORMATS, MODES
 from app.wechat import PushQuery, PushSecrets, open_push
 
 ACME = "wx00000000000000ac"

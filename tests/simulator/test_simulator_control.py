@@ -11,7 +11,7 @@ import requests
 from werkzeug.serving import make_server
 
 import app.simulator
-from tests.waiting import until
+from tests.fixtures.waiting import until
 
 ACME = "wx00000000000000ac"
 LOGIN = "/sns/jscode2session"

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from app.wechat import WeChatClient
-from tests.ports import free_port
+from tests.fixtures.ports import free_port
 
 
 @dataclass

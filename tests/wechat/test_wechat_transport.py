@@ -11,7 +11,7 @@ import pytest
 import urllib3.util.connection
 
 from app.wechat import AppMisconfigured, WeChatClient, WeChatError, WeChatUnavailable, transport
-from tests.waiting import until
+from tests.fixtures.waiting import until
 
 SESSION = {"openid": "oAlice", "session_key": "tiihtNczf5v6AKRyjwEUhQ=="}
 SECRET = "a5ec12e7a5ec12e7"

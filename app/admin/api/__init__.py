@@ -6,11 +6,11 @@ from app.admin.api.account import blp as account
 from app.admin.api.apps import blp as apps
 from app.admin.api.blueprint import OPERATOR_JWT, STEP_UP
 from app.admin.api.operators import blp as operators
-from app.admin.api.people import blp as people
 from app.admin.api.records import blp as records
 from app.admin.api.service_audit import blp as service_audit
 from app.admin.api.sign_in import blp as sign_in
 from app.admin.api.tenants import blp as tenants
+from app.admin.api.user_import import blp as people
 from app.admin.api.users import blp as users
 from app.schemas.responses import ProblemResponse
 

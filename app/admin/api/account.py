@@ -20,8 +20,8 @@ from app.schemas.admin_responses import (
     RecoveryCodesResponse,
 )
 from app.schemas.requests import EmptyRequest
-from app.services import one_time_codes, operator_account, recovery_codes, step_up
-from app.services.operator_account import OwnSession
+from app.services.operators import one_time_codes, own_account, recovery_codes, step_up
+from app.services.operators.own_account import OwnSession
 
 blp = Blueprint("admin_account", __name__, url_prefix="/v1/admin")
 
@@ -45,7 +45,7 @@ def prove_again(body: dict[str, Any]) -> None:
 @blp.response(204)
 def change_own_password(body: dict[str, Any]) -> None:
     """Change your password; your other sessions end."""
-    operator_account.change_own_password(this_operator(), body["new_password"])
+    own_account.change_own_password(this_operator(), body["new_password"])
 
 
 @blp.get("/me/sessions")
@@ -53,7 +53,7 @@ def change_own_password(body: dict[str, Any]) -> None:
 @blp.response(200, OwnSessionListResponse)
 def list_own_sessions() -> dict[str, Sequence[OwnSession]]:
     """List your active sessions."""
-    return {"items": operator_account.list_own_sessions(this_operator())}
+    return {"items": own_account.list_own_sessions(this_operator())}
 
 
 @blp.delete("/me/sessions")
@@ -61,7 +61,7 @@ def list_own_sessions() -> dict[str, Sequence[OwnSession]]:
 @blp.response(200, EndedResponse)
 def end_other_own_sessions() -> dict[str, int]:
     """End all your sessions but this one."""
-    return {"ended": operator_account.end_other_own_sessions(this_operator())}
+    return {"ended": own_account.end_other_own_sessions(this_operator())}
 
 
 @blp.delete("/me/sessions/<uuid:session_id>")
@@ -69,7 +69,7 @@ def end_other_own_sessions() -> dict[str, int]:
 @blp.response(204)
 def end_own_session(session_id: UUID) -> None:
     """End one of your sessions."""
-    operator_account.end_own_session(this_operator(), session_id)
+    own_account.end_own_session(this_operator(), session_id)
 
 
 @blp.post("/me/one-time-codes")

@@ -4,12 +4,12 @@ from dataclasses import fields, replace
 from typing import Any
 
 from app.admin.access import (
-    desk_change,
-    desk_login,
     platform_login,
     step_up_required,
-    this_desk,
+    tenant_admin_required,
+    tenant_operator_required,
     this_operator,
+    this_tenant_scope,
 )
 from app.admin.api.blueprint import Blueprint, idempotent, paging_of
 from app.languages import accepted_language, translated
@@ -23,90 +23,91 @@ from app.schemas.admin_requests import (
 from app.schemas.admin_responses import (
     AppListResponse,
     AppUsageResponse,
-    DeskAppResponse,
+    TenantAppResponse,
     VerificationResponse,
 )
 from app.schemas.requests import EmptyRequest
-from app.services import app_releases, desk_apps
-from app.services.app_records import AppUsage
-from app.services.app_verification import Verdict
-from app.services.apps import NewApp
-from app.services.listed_apps import DeskApp
-from app.services.paging import Page
+from app.services.apps import releases
+from app.services.apps.app_records import AppUsage
+from app.services.apps.app_verification import Verdict
+from app.services.apps.apps import NewApp
+from app.services.apps.listed_apps import TenantApp
+from app.services.database.paging import Page
+from app.services.tenant_admin import apps
 
 # The appid is not called so here: that would make the app the request's own, for its users.
 blp = Blueprint("admin_apps", __name__, url_prefix="/v1/admin/tenants/<string:slug>/apps")
 
 
 @blp.get("")
-@desk_login
+@tenant_operator_required
 @blp.arguments(PageQuery, location="query")
 @blp.response(200, AppListResponse)
 def list_apps(query: dict[str, Any]) -> Page[dict[str, Any]]:
     """List the tenant's mini-programs by appid, with those that are not proven yet."""
-    page = desk_apps.list_desk_apps(this_desk(), paging_of(query))
+    page = apps.list_tenant_apps(this_tenant_scope(), paging_of(query))
     return Page([_shown(one) for one in page.items], page.next_cursor, page.count)
 
 
 @blp.post("")
-@desk_change
+@tenant_admin_required
 @idempotent
 @blp.arguments(NewAppRequest)
-@blp.response(201, DeskAppResponse)
+@blp.response(201, TenantAppResponse)
 def add_app(body: dict[str, Any]) -> dict[str, Any]:
     """Add a mini-program and verify it with WeChat.
 
     It is `active` immediately if WeChat accepts the AppSecret. Otherwise it is `pending`, serves no
     request, and `verdict` says what to do before it is verified again.
     """
-    return _shown(desk_apps.add_desk_app(this_desk(), NewApp(**body)))
+    return _shown(apps.add_tenant_app(this_tenant_scope(), NewApp(**body)))
 
 
 @blp.get("/<string:its_appid>")
-@desk_login
-@blp.response(200, DeskAppResponse)
+@tenant_operator_required
+@blp.response(200, TenantAppResponse)
 def show_app(its_appid: str) -> dict[str, Any]:
     """Show a mini-program, and of its secrets that they are there."""
-    return _shown(desk_apps.get_desk_app(this_desk(), its_appid))
+    return _shown(apps.get_tenant_app(this_tenant_scope(), its_appid))
 
 
 @blp.patch("/<string:its_appid>")
-@desk_change
+@tenant_admin_required
 @blp.arguments(AppChangeRequest)
-@blp.response(200, DeskAppResponse)
+@blp.response(200, TenantAppResponse)
 def change_app(body: dict[str, Any], its_appid: str) -> dict[str, Any]:
     """Change a mini-program, for the very next request."""
-    return _shown(desk_apps.change_desk_app(this_desk(), its_appid, **body))
+    return _shown(apps.change_tenant_app(this_tenant_scope(), its_appid, **body))
 
 
 @blp.delete("/<string:its_appid>")
-@desk_change
+@tenant_admin_required
 @blp.response(204)
 def remove_app(its_appid: str) -> None:
     """Withdraw a mini-program that is not proven, or delete one that was never used."""
-    desk_apps.remove_desk_app(this_desk(), its_appid)
+    apps.remove_tenant_app(this_tenant_scope(), its_appid)
 
 
 @blp.get("/<string:its_appid>/usage")
-@desk_login
+@tenant_operator_required
 @blp.response(200, AppUsageResponse)
 def show_usage(its_appid: str) -> AppUsage:
     """Count the records that keep a mini-program from being deleted."""
-    return desk_apps.get_usage(this_desk(), its_appid)
+    return apps.get_usage(this_tenant_scope(), its_appid)
 
 
 @blp.put("/<string:its_appid>/secrets")
-@desk_change
+@tenant_admin_required
 @step_up_required
 @blp.arguments(SecretsRequest)
-@blp.response(200, DeskAppResponse)
+@blp.response(200, TenantAppResponse)
 def set_app_secrets(body: dict[str, Any], its_appid: str) -> dict[str, Any]:
     """Enter secrets of a mini-program, or remove them; no answer contains one."""
-    return _shown(desk_apps.set_desk_secrets(this_desk(), its_appid, **body))
+    return _shown(apps.set_tenant_secrets(this_tenant_scope(), its_appid, **body))
 
 
 @blp.post("/<string:its_appid>/verification")
-@desk_change
+@tenant_admin_required
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, VerificationResponse)
 def verify_app(body: dict[str, Any], its_appid: str) -> dict[str, Any]:
@@ -115,7 +116,7 @@ def verify_app(body: dict[str, Any], its_appid: str) -> dict[str, Any]:
     A pending mini-program becomes `active` if WeChat accepts its AppSecret. A tenant may verify ten
     times a minute.
     """
-    done = desk_apps.verify_desk_app(this_desk(), its_appid)
+    done = apps.verify_tenant_app(this_tenant_scope(), its_appid)
     return {"state": done.state, "verdicts": [_in_words(one) for one in done.verdicts]}
 
 
@@ -129,7 +130,7 @@ def release_app(body: dict[str, Any], slug: str, its_appid: str) -> AppUsage:
 
     Every login ends. Identities and users stay with the tenant; the appid can be proven again.
     """
-    return app_releases.release_app(this_operator().actor, slug, its_appid)
+    return releases.release_app(this_operator().actor, slug, its_appid)
 
 
 @blp.post("/<string:its_appid>/move")
@@ -143,10 +144,10 @@ def move_app(body: dict[str, Any], slug: str, its_appid: str) -> AppUsage:
     As a release does, it ends every login and leaves users and identities with the tenant of the
     path; how many is answered.
     """
-    return app_releases.move_app(this_operator().actor, slug, its_appid, body["to_slug"])
+    return releases.move_app(this_operator().actor, slug, its_appid, body["to_slug"])
 
 
-def _shown(app: DeskApp) -> dict[str, Any]:
+def _shown(app: TenantApp) -> dict[str, Any]:
     shown = {one.name: getattr(app, one.name) for one in fields(app)}
     return shown | {"verdict": app.verdict and _in_words(app.verdict)}
 

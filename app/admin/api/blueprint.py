@@ -13,8 +13,14 @@ from app.admin.access import this_operator
 from app.api.blueprint import Blueprint as NativeBlueprint
 from app.api.blueprint import whole_body
 from app.errors import RequestInvalid
-from app.services.idempotency import Answer, Asked, begin_or_find, forget_request, keep_answer
-from app.services.paging import Paging
+from app.services.database.idempotency import (
+    Answer,
+    Asked,
+    begin_or_find,
+    forget_request,
+    keep_answer,
+)
+from app.services.database.paging import CursorPage
 
 Q = TypeVar("Q")
 
@@ -48,15 +54,17 @@ class Blueprint(NativeBlueprint):
         return described
 
 
-def paging_of(query: dict[str, Any]) -> Paging:
+def paging_of(query: dict[str, Any]) -> CursorPage:
     """Take which page is wanted out of a query."""
-    return Paging(**{one.name: query[one.name] for one in fields(Paging) if one.name in query})
+    return CursorPage(
+        **{one.name: query[one.name] for one in fields(CursorPage) if one.name in query}
+    )
 
 
 def filters_of(kind: type[Q], query: dict[str, Any]) -> Q:
     """Take what is looked for out of a query."""
-    paging = {one.name for one in fields(Paging)}
-    return kind(**{name: value for name, value in query.items() if name not in paging})
+    cursor_page = {one.name for one in fields(CursorPage)}
+    return kind(**{name: value for name, value in query.items() if name not in cursor_page})
 
 
 def idempotent(view: Callable[..., Any]) -> Callable[..., Any]:

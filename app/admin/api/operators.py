@@ -12,8 +12,8 @@ from app.schemas.admin_responses import (
     OperatorResponse,
 )
 from app.schemas.requests import EmptyRequest
-from app.services import operators
-from app.services.paging import Page
+from app.services.database.paging import Page
+from app.services.operators import operators
 
 blp = Blueprint("admin_operators", __name__, url_prefix="/v1/admin/operators")
 

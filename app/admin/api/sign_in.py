@@ -8,7 +8,7 @@ from app.auth import no_login, this_device
 from app.schemas.admin_requests import InvitationRequest, SignInRequest
 from app.schemas.admin_responses import AcceptedResponse, OperatorTokensResponse, SignedInResponse
 from app.schemas.requests import EmptyRequest, RefreshRequest
-from app.services import operator_sessions, operator_tokens, operators
+from app.services.operators import operators, sessions, tokens
 
 blp = Blueprint("admin_sign_in", __name__, url_prefix="/v1/admin")
 
@@ -17,18 +17,18 @@ blp = Blueprint("admin_sign_in", __name__, url_prefix="/v1/admin")
 @no_login
 @blp.arguments(SignInRequest)
 @blp.response(200, OperatorTokensResponse)
-def sign_operator_in(body: dict[str, Any]) -> operator_tokens.OperatorTokens:
+def sign_operator_in(body: dict[str, Any]) -> tokens.OperatorTokens:
     """Sign an operator's script in: a JWT for 15 minutes, and a refresh token."""
-    return operator_tokens.open_script_session(**body, device=this_device())
+    return tokens.open_script_session(**body, device=this_device())
 
 
 @blp.post("/refresh")
 @no_login
 @blp.arguments(RefreshRequest)
 @blp.response(200, OperatorTokensResponse)
-def refresh_operator(body: dict[str, Any]) -> operator_tokens.OperatorTokens:
+def refresh_operator(body: dict[str, Any]) -> tokens.OperatorTokens:
     """Trade an operator's refresh token for new tokens; one that comes twice ends the session."""
-    return operator_tokens.refresh_operator_tokens(body["refresh_token"], this_device())
+    return tokens.refresh_operator_tokens(body["refresh_token"], this_device())
 
 
 @blp.post("/sign-out")
@@ -37,13 +37,13 @@ def refresh_operator(body: dict[str, Any]) -> operator_tokens.OperatorTokens:
 @blp.response(204)
 def sign_operator_out(body: dict[str, Any]) -> None:
     """End this session: its JWTs and its refresh token work no more."""
-    operator_sessions.end_operator_session(this_operator().session_id)
+    sessions.end_operator_session(this_operator().session_id)
 
 
 @blp.get("/me")
 @operator_login
 @blp.response(200, SignedInResponse)
-def show_signed_in() -> operator_sessions.SignedIn:
+def show_signed_in() -> sessions.SignedIn:
     """Show who is signed in."""
     return this_operator()
 

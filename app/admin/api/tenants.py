@@ -6,9 +6,9 @@ from app.admin.access import platform_login, this_operator
 from app.admin.api.blueprint import Blueprint, idempotent, paging_of
 from app.schemas.admin_requests import NewTenantRequest, PageQuery, TenantChangeRequest
 from app.schemas.admin_responses import TenantListResponse, TenantResponse
-from app.services import tenants
-from app.services.paging import Page
-from app.services.tenants import ShownTenant
+from app.services.apps import tenants
+from app.services.apps.tenants import ShownTenant
+from app.services.database.paging import Page
 
 blp = Blueprint("admin_tenants", __name__, url_prefix="/v1/admin/tenants")
 

@@ -12,23 +12,24 @@ from flask_admin.contrib.sqla import ModelView
 from flask_babel import gettext
 from sqlalchemy.orm import Query
 
-from app.admin.console.cookies import ROOT
-from app.admin.console.drafts import keep_draft, take_draft
-from app.admin.console.guard import (
+from app.admin.console.access import (
     add_tenant,
     address_to_show,
     error_page,
-    find_desk,
+    find_tenant_scope,
     moment,
     signed_in,
     take_tenant,
-    this_desk,
+    this_tenant_scope,
 )
+from app.admin.console.cookies import ROOT
+from app.admin.console.forms.drafts import keep_draft, take_draft
 from app.errors import Failure, NotFound, RoleTooLow, StepUpRequired
 from app.extensions import db
 from app.problems import failure_of, message_on_page
-from app.services import paging
-from app.services.step_up import require_step_up
+from app.services.database.paging import OffsetPage
+from app.services.database.paging import Page as ListPage
+from app.services.operators.step_up import require_step_up
 from app.text_cleaning import clean_name
 
 V = TypeVar("V", bound=Callable[..., Any])
@@ -94,7 +95,7 @@ class Page(BaseView):
 
     def is_visible(self) -> bool:
         """Return whether the menu shows it: to operators who may see it, on a tenant's page."""
-        is_about_something = not self.of_tenant or find_desk() is not None
+        is_about_something = not self.of_tenant or find_tenant_scope() is not None
         return self.in_menu and self.may_be_seen() and is_about_something
 
     def may_be_seen(self) -> bool:
@@ -106,7 +107,7 @@ class Page(BaseView):
         if self.for_platform and not self.may_be_seen():
             raise NotFound
         if self.of_tenant:
-            this_desk()
+            this_tenant_scope()
         if self.for_changers:
             need_changer()
         try:
@@ -139,7 +140,7 @@ def needs_step_up(view: V) -> V:
 
 
 class TenantList(Page, ModelView):
-    """Rows of the tenant whose desk this is, and of no other: listed, searched, sorted.
+    """Rows of the tenant in the address: listed, searched, sorted.
 
     Changes are made by services, each on a page of its own.
     """
@@ -161,11 +162,13 @@ class TenantList(Page, ModelView):
 
     def get_query(self) -> Query[Any]:
         """Select the tenant's rows."""
-        return super().get_query().filter(self.model.tenant_id == this_desk().tenant_id)
+        return super().get_query().filter(self.model.tenant_id == this_tenant_scope().tenant_id)
 
     def get_count_query(self) -> Query[Any]:
         """Count the tenant's rows."""
-        return super().get_count_query().filter(self.model.tenant_id == this_desk().tenant_id)
+        return (
+            super().get_count_query().filter(self.model.tenant_id == this_tenant_scope().tenant_id)
+        )
 
     def get_one(self, id: Any) -> Any:
         """Find none of another tenant's."""
@@ -189,14 +192,14 @@ class FoundList(TenantList):
         """Let the service find a page; say so where what was typed can be nobody's."""
         by = sort if sort in self._sortable_columns else None
         try:
-            leaf = paging.Leaf(_number(page), by, bool(desc), self.page_size)
-            found = self.find(leaf)
+            offset_page = OffsetPage(_number(page), by, bool(desc), self.page_size)
+            found = self.find(offset_page)
         except Failure as failure:
             flash(message_on_page(failure_of(failure)), "error")
             return 0, []
         return found.count, found.items
 
-    def find(self, leaf: paging.Leaf) -> paging.Page[Any]:
+    def find(self, offset_page: OffsetPage) -> ListPage[Any]:
         """Find a page of rows and count them all."""
         raise NotImplementedError
 

@@ -1,0 +1,87 @@
+"""Many people at once: /v1/admin/tenants/{slug}/imports and /exports."""
+
+from typing import Any
+from uuid import UUID
+
+from flask import Response, request
+
+from app.admin.access import step_up_required, tenant_admin_required, this_tenant_scope
+from app.admin.api.blueprint import Blueprint
+from app.admin.downloads import CSV, people_csv
+from app.api.blueprint import REFERENCE, whole_body
+from app.languages import accepted_language, all_translated
+from app.schemas.admin_imports import PreviewResponse, ProgressResponse
+from app.schemas.admin_requests import ExportRequest
+from app.schemas.requests import EmptyRequest
+from app.services.user_import import run
+from app.services.user_import.files import LARGEST_FILE, read_people
+from app.services.user_import.preview import Preview, preview_import
+from app.services.user_import.user_export import Wanted
+
+blp = Blueprint("admin_people", __name__, url_prefix="/v1/admin/tenants/<string:slug>")
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+A_FILE = {"type": "string", "format": "binary"}
+FILE = {"required": True, "content": {kind: {"schema": A_FILE} for kind in (CSV, XLSX)}}
+
+
+@blp.post("/imports")
+@tenant_admin_required
+@blp.doc(requestBody=FILE, responses={422: REFERENCE})
+@blp.response(200, PreviewResponse)
+def preview_people() -> dict[str, Any]:
+    """Preview an import of a CSV or XLSX file. A file without bad rows is kept for an hour."""
+    scope = this_tenant_scope()
+    return _in_words(preview_import(scope.actor, scope.tenant_id, read_people(_file())))
+
+
+@blp.post("/imports/<uuid:import_id>/confirmation")
+@tenant_admin_required
+@blp.arguments(EmptyRequest, required=False)
+@blp.response(200, ProgressResponse)
+def confirm_people(body: dict[str, Any], import_id: UUID) -> run.Progress:
+    """Begin to import everybody of one's own preview, or nobody."""
+    scope = this_tenant_scope()
+    run.begin_import(scope.actor, scope.tenant_id, import_id)
+    return run.import_progress(scope.actor, scope.tenant_id, import_id)
+
+
+@blp.get("/imports/<uuid:import_id>")
+@tenant_admin_required
+@blp.response(200, ProgressResponse)
+def show_import(import_id: UUID) -> run.Progress:
+    """Say how far one's own import is; nobody is a user before its state is `done`."""
+    scope = this_tenant_scope()
+    return run.import_progress(scope.actor, scope.tenant_id, import_id)
+
+
+@blp.post("/exports")
+@tenant_admin_required
+@step_up_required
+@blp.arguments(ExportRequest, required=False)
+@blp.response(200, A_FILE, content_type=CSV)
+def export_people(body: dict[str, Any]) -> Response:
+    """Take people out as CSV; the audit trail says who took what."""
+    return people_csv(this_tenant_scope(), Wanted(**body))
+
+
+def _file() -> bytes:
+    # Only now is it an operator's, who may send more than others.
+    request.max_content_length = LARGEST_FILE + 1
+    return whole_body(request)
+
+
+def _in_words(preview: Preview) -> dict[str, Any]:
+    language = accepted_language()
+    bad = [
+        {
+            "row": one.row,
+            "column": one.column,
+            "code": one.code,
+            "advice": one.fill(all_translated(one.sentences, language)),
+        }
+        for one in preview.bad
+    ]
+    counts = ("rows", "good", "sample", "ignored", "skipped")
+    told = (*counts, "imported_at", "imported_by", "import_id")
+    return {"bad": bad} | {name: getattr(preview, name) for name in told}

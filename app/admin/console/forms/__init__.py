@@ -1,0 +1,1 @@
+"""Forms of the console, their fields, checks and drafts."""

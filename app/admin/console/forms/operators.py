@@ -1,0 +1,176 @@
+"""The forms of the console; what each one checks before a service is asked."""
+
+from typing import Any
+from unicodedata import category
+
+from flask_babel import gettext, lazy_gettext
+from flask_wtf import FlaskForm
+from flask_wtf.file import FileField, FileRequired
+from wtforms import BooleanField, Field, PasswordField, SelectChoice, SelectField, StringField
+from wtforms.validators import (
+    DataRequired,
+    EqualTo,
+    InputRequired,
+    Length,
+    Regexp,
+    ValidationError,
+)
+
+from app.admin.console.forms.drafts import ConsoleForm
+from app.admin.console.forms.validators import a_label, stripped
+from app.admin.console.labels import ROLES, to_choose
+from app.schemas.fields import is_email
+from app.schemas.shapes import LONGEST_SLUG, SHORTEST_OPERATOR_PASSWORD, SLUG
+
+
+def _printable(form: FlaskForm, one: Field) -> None:
+    """Refuse what the database cannot keep, and nobody types."""
+    if any(category(char) in ("Cc", "Cs") for char in one.data or ""):
+        raise ValidationError(gettext("Control characters are not allowed."))
+
+
+def _email(form: FlaskForm, one: Field) -> None:
+    if not is_email(one.data):
+        raise ValidationError(gettext("This is no e-mail address."))
+
+
+def _of_role(form: FlaskForm, one: Field) -> None:
+    """Ask for the tenant of whoever looks after one; who runs the service has none."""
+    if form.role.data != "platform" and not one.data:
+        raise ValidationError(gettext("Choose a tenant."))
+
+
+def _text(label: Any, longest: int, *more: Any, **kwargs: Any) -> StringField:
+    checks = [DataRequired(), Length(max=longest), _printable, *more]
+    return StringField(label, checks, **kwargs)
+
+
+class SignInForm(ConsoleForm):
+    """Who, and the password."""
+
+    email = _text(
+        lazy_gettext("E-mail address"),
+        254,
+        render_kw={"autocomplete": "username", "type": "email", "autofocus": True},
+    )
+    password = PasswordField(
+        lazy_gettext("Password"),
+        [InputRequired(), Length(max=128)],
+        render_kw={"autocomplete": "current-password"},
+    )
+
+
+class CodeForm(ConsoleForm):
+    """What the authenticator app shows."""
+
+    code = _text(
+        lazy_gettext("Code of your authenticator app"),
+        64,
+        render_kw={"autocomplete": "one-time-code", "spellcheck": "false", "autofocus": True},
+    )
+
+
+class ProofForm(ConsoleForm):
+    """The password, and the one-time code, of the operator who is signed in."""
+
+    password = PasswordField(
+        lazy_gettext("Password"),
+        [InputRequired(), Length(max=128)],
+        render_kw={"autocomplete": "current-password", "autofocus": True},
+    )
+    code = _text(
+        lazy_gettext("Code of your authenticator app"),
+        64,
+        render_kw={"autocomplete": "one-time-code", "spellcheck": "false"},
+    )
+
+
+class OwnPasswordForm(ConsoleForm):
+    """The operator's new password, twice."""
+
+    password = PasswordField(
+        lazy_gettext("New password, 12 characters or more"),
+        [InputRequired(), Length(SHORTEST_OPERATOR_PASSWORD, 128)],
+        render_kw={"autocomplete": "new-password", "autofocus": True},
+    )
+    again = PasswordField(
+        lazy_gettext("The same password again"),
+        [InputRequired(), EqualTo("password")],
+        render_kw={"autocomplete": "new-password"},
+    )
+
+
+class InvitationForm(ConsoleForm):
+    """The secret of the link, and the password that its owner chooses."""
+
+    invitation = _text(lazy_gettext("Invitation"), 64)
+    password = PasswordField(
+        lazy_gettext("New password, 12 characters or more"),
+        [InputRequired(), Length(SHORTEST_OPERATOR_PASSWORD, 128)],
+        render_kw={"autocomplete": "new-password"},
+    )
+    again = PasswordField(
+        lazy_gettext("The same password again"),
+        [InputRequired(), EqualTo("password")],
+        render_kw={"autocomplete": "new-password"},
+    )
+
+
+class InviteForm(ConsoleForm):
+    """Somebody who is to become an operator."""
+
+    email = _text(lazy_gettext("E-mail address"), 254, _email, render_kw={"type": "email"})
+    role = SelectField(lazy_gettext("Role"), choices=to_choose(ROLES))
+    tenant = SelectField(lazy_gettext("Tenant"), [_of_role], validate_choice=False)
+
+    def post(self) -> tuple[str, str | None]:
+        """Give the role and, unless it is to run the service, the tenant."""
+        role = self.role.data
+        return role, None if role == "platform" else self.tenant.data
+
+
+class RoleForm(InviteForm):
+    """What somebody who is an operator is to do from now on."""
+
+    email = None
+
+
+class TenantForm(ConsoleForm):
+    """A tenant that is new."""
+
+    slug = _text(
+        lazy_gettext("Short name, of small letters, digits and hyphens"),
+        LONGEST_SLUG,
+        Regexp(rf"(?:{SLUG.pattern})\Z"),
+        render_kw={"autocapitalize": "none", "spellcheck": "false"},
+    )
+    name = StringField(lazy_gettext("Name"), [InputRequired(), a_label], filters=[stripped])
+
+
+class UploadForm(ConsoleForm):
+    """A file of people."""
+
+    file = FileField(
+        lazy_gettext("CSV or XLSX file, up to 5 MB"),
+        [FileRequired(lazy_gettext("Choose a file."))],
+        render_kw={"accept": ".csv,.xlsx", "required": True},
+    )
+
+
+class ExportForm(ConsoleForm):
+    """Whom to take out, and how much of them."""
+
+    query = StringField(
+        lazy_gettext("Account or nickname begins with (empty: all)"),
+        [Length(max=64), _printable],
+        filters=[stripped],
+    )
+    status = SelectField(
+        lazy_gettext("State"),
+        choices=[
+            SelectChoice("", lazy_gettext("all")),
+            SelectChoice("active", lazy_gettext("active")),
+            SelectChoice("disabled", lazy_gettext("disabled")),
+        ],
+    )
+    full_phones = BooleanField(lazy_gettext("With full phone numbers, not masked"))

@@ -1,0 +1,65 @@
+"""Forms about users."""
+
+from typing import Any
+
+from flask_babel import gettext, lazy_gettext
+from wtforms import PasswordField, StringField
+from wtforms.validators import InputRequired, Optional, StopValidation
+
+from app.admin.console.forms.drafts import ConsoleForm
+from app.admin.console.forms.validators import (
+    an_id,
+    cleaned_account,
+    cleaned_name,
+    keepable,
+    optional,
+    stripped,
+)
+
+NEW_PASSWORD = {"autocomplete": "new-password"}
+
+
+def enough(form: Any, account: Any) -> None:
+    """Refuse a person by whom nobody could be found, and a password that would open nothing."""
+    if not account.data and (form.password.data or not form.phone.data):
+        raise StopValidation(
+            gettext("Give an account; a phone alone is enough without a password.")
+        )
+
+
+class EnterForm(ConsoleForm):
+    """A person who is to be entered, by account, by phone, or both."""
+
+    account = StringField(
+        lazy_gettext("Account"), [enough, optional, keepable(64)], filters=[cleaned_account]
+    )
+    phone = StringField(
+        lazy_gettext("Phone"),
+        [Optional(), keepable(32)],
+        filters=[stripped],
+        render_kw={"inputmode": "tel", "autocomplete": "off"},
+    )
+    nickname = StringField(
+        lazy_gettext("Nickname"), [optional, keepable(64)], filters=[cleaned_name]
+    )
+    password = PasswordField(
+        lazy_gettext("Password (may stay empty)"),
+        [Optional(strip_whitespace=False), keepable(128, 8)],
+        render_kw=NEW_PASSWORD,
+    )
+
+
+class UserPasswordForm(ConsoleForm):
+    """A password that an admin sets."""
+
+    password = PasswordField(
+        lazy_gettext("New password"), [InputRequired(), keepable(128, 8)], render_kw=NEW_PASSWORD
+    )
+
+
+class MergeForm(ConsoleForm):
+    """Into whom somebody is merged."""
+
+    into_id = StringField(
+        lazy_gettext("Id of the user who stays"), [InputRequired(), an_id], filters=[stripped]
+    )

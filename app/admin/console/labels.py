@@ -1,0 +1,154 @@
+"""Words for what the database and the services say in codes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from flask_babel import gettext, lazy_gettext
+from wtforms.fields import SelectChoice
+
+from app.i18n_marker import N_
+
+REGISTRATION = {
+    "on_phone": N_("whoever verifies a phone number becomes a user"),
+    "on_login": N_("whoever logs in becomes a user"),
+    "closed": N_("only people who were entered here can log in"),
+}
+DATA_FORMAT = {"json": "JSON", "xml": "XML"}
+ENABLED = {"True": N_("switched on"), "False": N_("switched off")}
+STATUS = {
+    "active": N_("active"),
+    "disabled": N_("disabled"),
+    "merged": N_("merged"),
+}
+ROLES = {
+    "tenant_admin": N_("looks after a tenant"),
+    "tenant_reader": N_("only reads, of a tenant"),
+    "platform": N_("runs the service"),
+}
+LIVING = {"yes": N_("living"), "no": N_("ended")}
+ENDED = {
+    "account_closed": N_("account closed"),
+    "app_released": N_("appid released"),
+    "bind_key_used": N_("replaced by binding"),
+    "ended_by_operator": N_("ended by an admin"),
+    "logged_out": N_("logged out"),
+    "merge_undone": N_("merge undone"),
+    "merged": N_("merged"),
+    "password_changed": N_("password changed"),
+    "session_limit": N_("too many sessions"),
+    "unbound": N_("WeChat identity unbound"),
+    "user_disabled": N_("user disabled"),
+    "logged_out_everywhere": N_("logged out everywhere"),
+    "refresh_token_reused": N_("refresh token used twice"),
+    "revoked": N_("ended by the user"),
+}
+ACTORS = {
+    "user": N_("user"),
+    "operator": N_("admin"),
+    "wechat": "WeChat",
+    "system": N_("the service"),
+}
+ACTIONS = {
+    "account.closed": N_("account closed"),
+    "account.reopened": N_("account kept after all"),
+    "app.activated": N_("mini-program proven and activated"),
+    "app.added": N_("mini-program added"),
+    "app.changed": N_("mini-program changed"),
+    "app.deleted": N_("mini-program deleted"),
+    "app.disabled": N_("mini-program switched off"),
+    "app.enabled": N_("mini-program switched on"),
+    "app.moved": N_("appid moved"),
+    "app.next_secret_removed": N_("next AppSecret removed"),
+    "app.next_secret_set": N_("next AppSecret entered"),
+    "app.push_secrets_replaced": N_("secrets of message push replaced"),
+    "app.released": N_("appid released"),
+    "app.secret_promoted": N_("next AppSecret put in use"),
+    "app.secret_replaced": N_("AppSecret replaced"),
+    "app_claim.added": N_("mini-program entered"),
+    "app_claim.changed": N_("entered mini-program changed"),
+    "app_claim.closed": N_("entry closed without proof"),
+    "app_claim.held_elsewhere": N_("AppSecret proven, appid held elsewhere"),
+    "app_claim.secrets_replaced": N_("secrets of entered mini-program replaced"),
+    "app_claim.withdrawn": N_("entry withdrawn"),
+    "consent.withdrawn": N_("consent withdrawn"),
+    "encryption_key.forgotten": N_("encryption key forgotten"),
+    "operator.code_failed": N_("one-time code rejected"),
+    "operator.changed": N_("admin changed"),
+    "operator.codes_off": N_("one-time codes switched off"),
+    "operator.codes_on": N_("one-time codes switched on"),
+    "operator.codes_removed": N_("one-time codes removed by another admin"),
+    "operator.invited": N_("admin invited"),
+    "operator.password_changed": N_("admin changed the password"),
+    "operator.password_set": N_("admin chose a password"),
+    "operator.recovery_code_used": N_("recovery code used"),
+    "operator.recovery_codes_renewed": N_("recovery codes renewed"),
+    "operator.reset": N_("admin reset"),
+    "operator.session_ended": N_("admin session ended"),
+    "operator.sessions_ended": N_("all other admin sessions ended"),
+    "operator.sign_in_failed": N_("sign-in failed"),
+    "operator.signed_in": N_("admin signed in"),
+    "operator.step_up_failed": N_("password confirmation failed"),
+    "operator.token_reused": N_("admin's token used twice"),
+    "phone.released": N_("phone released"),
+    "phone.verified": N_("phone verified"),
+    "profile.taken_down": N_("profile taken down"),
+    "session.ended": N_("session ended"),
+    "session.refresh_token_reused": N_("refresh token used twice"),
+    "sessions.all_ended": N_("all sessions ended"),
+    "sessions.others_ended": N_("all other sessions ended"),
+    "signing_key.rotated": N_("signing key rotated"),
+    "social_account.bound": N_("WeChat identity bound"),
+    "social_account.cancelled": N_("WeChat account cancelled"),
+    "social_account.unbound": N_("WeChat identity unbound"),
+    "tenant.added": N_("tenant added"),
+    "tenant.changed": N_("tenant changed"),
+    "user.account_changed": N_("account changed"),
+    "user.added": N_("user entered"),
+    "user.changed": N_("user changed"),
+    "user.erased": N_("user erased"),
+    "user.exported": N_("user's data exported"),
+    "user.merge_undone": N_("merge undone"),
+    "user.merged": N_("user merged"),
+    "user.password_changed": N_("password changed"),
+    "user.password_set": N_("password set"),
+    "users.exported": N_("users exported"),
+    "users.imported": N_("users imported"),
+    "visitor.erased": N_("visitor erased"),
+    "visitor.exported": N_("visitor's data exported"),
+    "visitors.erased": N_("inactive visitors erased"),
+}
+
+
+def told(words: Mapping[str, str], value: object) -> str:
+    """Say a code in words; as it is where there are none."""
+    return str(gettext(words.get(str(value), str(value))))
+
+
+def offered(words: Mapping[str, str]) -> Sequence[tuple[str, str]]:
+    """Give codes to choose among, in words, now."""
+    return [(value, str(gettext(text))) for value, text in words.items()]
+
+
+def to_choose(words: Mapping[str, str]) -> Sequence[SelectChoice]:
+    """Give codes to choose among for a form, in words once it is shown."""
+    return [SelectChoice(value, lazy_gettext(text)) for value, text in words.items()]
+
+
+def worded(words: Mapping[str, str]) -> Callable[..., str]:
+    """Make what shows a column of codes in words."""
+    return lambda _view, _context, row, name: told(words, getattr(row, name))
+
+
+def changes(details: Mapping[str, Any]) -> Sequence[tuple[str, str, str]]:
+    """Tell what was before and is after, by name, where that differs; then what else is known."""
+    before, after = details.get("before") or {}, details.get("after") or {}
+    rest = [(name, "", _text(value)) for name, value in details.items() if name not in SIDES]
+    names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    return [(name, _text(before.get(name)), _text(after.get(name))) for name in names] + rest
+
+
+SIDES = ("before", "after")
+
+
+def _text(value: object) -> str:
+    return "–" if value is None else str(value)

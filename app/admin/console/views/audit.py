@@ -1,0 +1,94 @@
+"""Who did what at the tenant."""
+
+from datetime import UTC, datetime
+from typing import ClassVar
+
+from app.admin.console.access import moment, this_tenant_scope
+from app.admin.console.labels import ACTIONS, ACTORS, changes, offered, worded
+from app.admin.console.pages import Asked, FoundList, asked_for
+from app.errors import RequestInvalid
+from app.i18n_marker import N_
+from app.models import AuditEvent
+from app.services.database.paging import OffsetPage, Page
+from app.services.tenant_admin.audit_log import (
+    AuditQuery,
+    ListedEvent,
+    offset_page_of_audit,
+    offset_page_of_service_audit,
+)
+
+
+class AuditView(FoundList):
+    """The tenant's audit events."""
+
+    list_template = "console/audit.html"
+    column_list = ("created_at", "actor_kind", "actor", "action", "subject", "address")
+    column_labels: ClassVar = {
+        "created_at": N_("When"),
+        "actor_kind": N_("Who"),
+        "actor": N_("Id"),
+        "action": N_("What"),
+        "subject": N_("To whom"),
+        "address": N_("Address"),
+    }
+    column_formatters: ClassVar = {
+        "created_at": lambda _view, _context, one, _name: moment(one.at),
+        "actor_kind": worded(ACTORS),
+        "actor": lambda _view, _context, one, _name: one.actor_email or one.actor_id or "–",
+        "action": worded(ACTIONS),
+    }
+    column_sortable_list = ("created_at",)
+    changes = staticmethod(changes)
+
+    def __init__(self, name: str = N_("Audit trail"), path: str = "audit") -> None:
+        super().__init__(AuditEvent, name, path)
+
+    def asked(self) -> list[Asked]:
+        """Ask which."""
+        return [
+            Asked("actor", N_("Who"), offered(ACTORS)),
+            Asked("email", N_("E-mail address of the admin")),
+            Asked("action", N_("What"), sorted(offered(ACTIONS), key=lambda one: one[1])),
+            Asked("subject", N_("To whom")),
+            Asked("since", N_("From (UTC)"), kind="datetime-local"),
+            Asked("until", N_("Until (UTC)"), kind="datetime-local"),
+        ]
+
+    def find(self, offset_page: OffsetPage) -> Page[ListedEvent]:
+        """Find them."""
+        return offset_page_of_audit(this_tenant_scope(), _query(), offset_page)
+
+
+class ServiceAuditView(AuditView):
+    """What was done to the service itself: to those who run it, and to its keys."""
+
+    for_platform, of_tenant = True, False
+
+    def __init__(self) -> None:
+        super().__init__(N_("Service's trail"), "service-audit")
+
+    def find(self, offset_page: OffsetPage) -> Page[ListedEvent]:
+        """Find them."""
+        return offset_page_of_service_audit(_query(), offset_page)
+
+
+def _query() -> AuditQuery:
+    return AuditQuery(
+        action=asked_for("action"),
+        actor_kind=asked_for("actor"),
+        actor_email=asked_for("email"),
+        subject=asked_for("subject"),
+        since=_moment(asked_for("since")),
+        until=_moment(asked_for("until")),
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    """Read a moment, in UTC where nothing else is said."""
+    if text is None:
+        return None
+    try:
+        read = datetime.fromisoformat(text)
+        return (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise RequestInvalid from None

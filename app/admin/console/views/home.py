@@ -1,0 +1,130 @@
+"""The first page: how the tenant's mini-programs are doing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from flask.typing import ResponseReturnValue
+from flask_admin import AdminIndexView, expose
+
+from app.admin.console.access import this_tenant_scope
+from app.admin.console.charts import Bar, bars, percent
+from app.admin.console.pages import TENANT_ROOT, Page
+from app.errors import FAILURES
+from app.i18n_marker import N_
+from app.problems import message_on_page
+from app.services.tenant_admin.overview import (
+    AnswerTimes,
+    AppNumbers,
+    Numbers,
+    Overview,
+    Span,
+    get_overview,
+)
+
+DAYS = 30
+# In the order of the page: a property of Numbers, and what it is called.
+FIGURES = {
+    "logins": N_("Logins"),
+    "registered": N_("New users"),
+    "bound_by_phone": N_("Bound by phone"),
+    "failed": N_("Failures"),
+}
+STEPS = {
+    "newcomers": N_("Opened while unknown"),
+    "became_users": N_("Became users"),
+}
+CALLS = {
+    "login": N_("Login (code2Session)"),
+    "phone": N_("Phone number"),
+    "token": N_("Access token"),
+}
+# Causes of failures that are drawn; the rest is in the table.
+MOST_DRAWN = 8
+MOST_APPS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A cause of failures: its stable code, and the msgid of what a person is told."""
+
+    code: str
+    message: str
+    today: int
+    whole: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallTimes:
+    """How fast WeChat answers a kind of call: today, and in all the days."""
+
+    call: str
+    label: str
+    today: AnswerTimes | None
+    whole: AnswerTimes
+
+
+class HomeView(Page, AdminIndexView):
+    """What happened today and in thirty days."""
+
+    def __init__(self) -> None:
+        super().__init__(name=N_("Home"), endpoint="console", url=TENANT_ROOT)
+
+    @expose("/")
+    def index(self) -> ResponseReturnValue:
+        """Show it."""
+        overview = get_overview(this_tenant_scope().tenant_id, DAYS)
+        return self.render(
+            "console/home.html",
+            overview=overview,
+            figures=FIGURES,
+            steps=STEPS,
+            daily=_daily(overview),
+            funnels=[_funnel(span.numbers) for span in (overview.today, overview.whole)],
+            causes=(causes := _causes(overview)),
+            cause_bars=bars({one: one.whole for one in causes[:MOST_DRAWN]}),
+            calls=_calls(overview),
+            busiest=_busiest(overview.apps),
+            percent=percent,
+        )
+
+
+def _daily(overview: Overview) -> Mapping[str, Sequence[Bar[str]]]:
+    """Measure each figure of each day out."""
+    return {
+        name: bars({f"{day:%m-%d}": getattr(of_day, name) for day, of_day in overview.days.items()})
+        for name in FIGURES
+    }
+
+
+def _funnel(numbers: Numbers) -> Sequence[Bar[str]]:
+    steps = asdict(numbers.funnel)
+    return bars({name: steps[name] for name in STEPS})
+
+
+def _causes(overview: Overview) -> Sequence[Cause]:
+    return [
+        Cause(code, _message(code), overview.today.failures.get(code, 0), count)
+        for code, count in overview.whole.failures.items()
+    ]
+
+
+def _message(code: str) -> str:
+    failure = FAILURES.get(code)
+    return message_on_page(failure()) if failure else ""
+
+
+def _calls(overview: Overview) -> Sequence[CallTimes]:
+    today = _by_call(overview.today)
+    return [
+        CallTimes(call, CALLS.get(call, call), today.get(call), times)
+        for call, times in _by_call(overview.whole).items()
+    ]
+
+
+def _busiest(apps: Sequence[AppNumbers]) -> Sequence[AppNumbers]:
+    """Leave out the quiet ones of a tenant that has thousands."""
+    return sorted(apps, key=lambda app: app.whole.logins, reverse=True)[:MOST_APPS]
+
+
+def _by_call(span: Span) -> Mapping[str, AnswerTimes]:
+    return {one.call: one for one in span.answer_times}

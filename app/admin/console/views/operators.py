@@ -1,0 +1,179 @@
+"""Operators: who may sign in to the console, and as what."""
+
+from typing import TypeVar
+from uuid import UUID
+
+from flask import url_for
+from flask.typing import ResponseReturnValue
+from flask_admin import expose
+from flask_babel import gettext
+from wtforms import SelectChoice
+
+from app.admin.console.access import signed_in
+from app.admin.console.forms.drafts import restores
+from app.admin.console.forms.operators import InviteForm, RoleForm
+from app.admin.console.labels import ROLES, STATUS
+from app.admin.console.pages import (
+    Confirmation,
+    Page,
+    done,
+    is_submitted,
+    needs_step_up,
+    shown_again,
+)
+from app.i18n_marker import N_
+from app.services.apps.tenants import list_tenants
+from app.services.operators import operators as service
+
+F = TypeVar("F", bound=InviteForm)
+
+
+class OperatorsView(Page):
+    """The pages of platform admins about operators."""
+
+    for_platform, of_tenant = True, False
+
+    def __init__(self) -> None:
+        super().__init__(name=N_("Admins"), endpoint="console_operators", url="operators")
+
+    @expose("/")
+    def index(self) -> ResponseReturnValue:
+        """List all operators."""
+        return self._shown()
+
+    @expose("/invite", methods=["GET", "POST"])
+    @needs_step_up
+    @restores(InviteForm)
+    def invite(self) -> ResponseReturnValue:
+        """Invite an operator, and show the link once."""
+        form, failure = _with_tenants(InviteForm()), None
+        links: list[str] = []
+        if form.validate_on_submit():
+            email, post, invite = form.email.data, form.post(), service.invite_operator
+            failure = shown_again(lambda: links.append(invite(signed_in().actor, email, *post)))
+        if links:
+            return self._shown(link=_link(links[0]))
+        return self.render_page("console/operator_invite.html", form=form, failure=failure)
+
+    @expose("/<uuid:operator_id>/role", methods=["GET", "POST"])
+    @needs_step_up
+    @restores(RoleForm)
+    def role(self, operator_id: UUID) -> ResponseReturnValue:
+        """Give an operator another role, or another tenant."""
+        one = service.show_operator(operator_id)
+        form = _with_tenants(RoleForm(role=one.role, tenant=one.tenant_slug))
+        actor, failure = signed_in().actor, None
+        if form.validate_on_submit():
+            failure = shown_again(lambda: service.change_role(actor, operator_id, *form.post()))
+            if failure is None:
+                return done(url_for(".index"), gettext("Changed."))
+        return self.render_page(
+            "console/operator_role.html", operator=one, form=form, failure=failure
+        )
+
+    @expose("/<uuid:operator_id>/reset", methods=["GET", "POST"])
+    @needs_step_up
+    def reset(self, operator_id: UUID) -> ResponseReturnValue:
+        """Reset the password of an operator, after a confirmation, and show a new link once."""
+        one = service.show_operator(operator_id)
+        if not is_submitted():
+            return self.ask(_resetting(one))
+        return self._shown(link=_link(service.reset_operator(signed_in().actor, operator_id)))
+
+    @expose("/<uuid:operator_id>/remove-codes", methods=["GET", "POST"])
+    @needs_step_up
+    def remove_codes(self, operator_id: UUID) -> ResponseReturnValue:
+        """Remove the one-time codes of an operator, after a confirmation."""
+        one = service.show_operator(operator_id)
+        if not is_submitted():
+            return self.ask(_removing_codes(one))
+        service.remove_operator_codes(signed_in().actor, operator_id)
+        return done(url_for(".index"), gettext("The one-time codes are removed."))
+
+    @expose("/<uuid:operator_id>/disable", methods=["GET", "POST"])
+    @needs_step_up
+    def disable(self, operator_id: UUID) -> ResponseReturnValue:
+        """Disable an operator, after a confirmation."""
+        one = service.show_operator(operator_id)
+        if not is_submitted():
+            return self.ask(_disabling(one))
+        service.set_operator_status(signed_in().actor, operator_id, "disabled")
+        return done(url_for(".index"), gettext("%(email)s is disabled.", email=one.email))
+
+    @expose("/<uuid:operator_id>/enable", methods=["GET", "POST"])
+    @needs_step_up
+    def enable(self, operator_id: UUID) -> ResponseReturnValue:
+        """Enable an operator, after a confirmation."""
+        one = service.show_operator(operator_id)
+        if not is_submitted():
+            return self.ask(_enabling(one))
+        service.set_operator_status(signed_in().actor, operator_id, "active")
+        return done(url_for(".index"), gettext("%(email)s is enabled.", email=one.email))
+
+    def _shown(self, link: str | None = None) -> ResponseReturnValue:
+        page: str = self.render(
+            "console/operators.html",
+            operators=service.list_operators(),
+            roles=ROLES,
+            states=STATUS,
+            link=link,
+        )
+        return page
+
+
+def _resetting(operator: service.ShownOperator) -> Confirmation:
+    return _confirmation(
+        operator,
+        gettext("Reset the password?"),
+        gettext(
+            "The password stops working and all sessions end. You get a link for a new password. "
+            "One-time codes stay enabled."
+        ),
+        gettext("Reset the password"),
+    )
+
+
+def _removing_codes(operator: service.ShownOperator) -> Confirmation:
+    return _confirmation(
+        operator,
+        gettext("Remove the one-time codes?"),
+        gettext(
+            "The password alone is then enough to sign in. Recovery codes stop working, and all "
+            "sessions end."
+        ),
+        gettext("Remove the one-time codes"),
+    )
+
+
+def _disabling(operator: service.ShownOperator) -> Confirmation:
+    return _confirmation(
+        operator,
+        gettext("Disable this admin?"),
+        gettext("All sessions end, and the admin cannot sign in."),
+        gettext("Disable the admin"),
+    )
+
+
+def _enabling(operator: service.ShownOperator) -> Confirmation:
+    return _confirmation(
+        operator,
+        gettext("Enable this admin?"),
+        gettext("The admin can sign in again, with the same password."),
+        gettext("Enable the admin"),
+    )
+
+
+def _confirmation(
+    operator: service.ShownOperator, title: str, consequences: str, button: str
+) -> Confirmation:
+    return Confirmation(title, operator.email, consequences, button, back=url_for(".index"))
+
+
+def _with_tenants(form: F) -> F:
+    form.tenant.choices = [SelectChoice(one.slug, one.name) for one in list_tenants()]
+    return form
+
+
+def _link(invitation: str) -> str:
+    """Return the link. Its secret is in the fragment, which no server and no log receives."""
+    return f"{url_for('doorway.invitation', _external=True)}#{invitation}"

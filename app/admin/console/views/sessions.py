@@ -1,0 +1,91 @@
+"""Logins of the tenant's people: listed, found, ended."""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from flask import request, url_for
+from flask.typing import ResponseReturnValue
+from flask_admin import expose
+from flask_babel import gettext
+
+from app.admin.console.access import this_tenant_scope
+from app.admin.console.labels import ENDED, LIVING, offered, told
+from app.admin.console.links import user_link
+from app.admin.console.pages import Asked, FoundList, asked_for, done
+from app.errors import RequestInvalid
+from app.i18n_marker import N_
+from app.models import LoginSession
+from app.services.database.paging import OffsetPage, Page
+from app.services.tenant_admin.apps import name_apps
+from app.services.tenant_admin.sessions import (
+    ListedSession,
+    SessionQuery,
+    end_session,
+    offset_page_of_sessions,
+)
+
+KEPT = ("app", "living", "user", "page", "sort", "desc")
+
+
+class SessionsView(FoundList):
+    """The tenant's login sessions."""
+
+    list_template = "console/sessions.html"
+    column_list = ("user_id", "app_name", "device", "address", "created_at", "seen_at", "living")
+    column_labels: ClassVar = {
+        "user_id": N_("User"),
+        "app_name": N_("Mini-program"),
+        "device": N_("Device"),
+        "address": N_("Address"),
+        "created_at": N_("Since"),
+        "seen_at": N_("Last seen"),
+        "living": N_("State"),
+    }
+    column_formatters: ClassVar = {
+        "user_id": lambda _view, _context, one, _name: user_link(one.user_id),
+        "living": lambda _view, _context, one, _name: _state(one),
+    }
+    column_sortable_list = ("created_at", "seen_at")
+
+    def __init__(self) -> None:
+        super().__init__(LoginSession, N_("Sessions"), "sessions")
+
+    def asked(self) -> list[Asked]:
+        """Ask which."""
+        return [
+            Asked("app", N_("Mini-program"), name_apps(this_tenant_scope())),
+            Asked("living", N_("State"), offered(LIVING)),
+            Asked("user", N_("Id of the user")),
+        ]
+
+    def find(self, offset_page: OffsetPage) -> Page[ListedSession]:
+        """Find them."""
+        living = {"yes": True, "no": False}.get(asked_for("living") or "")
+        query = SessionQuery(asked_for("app"), _user_id(asked_for("user")), living)
+        return offset_page_of_sessions(this_tenant_scope(), query, offset_page)
+
+    @expose("/<uuid:session_id>/end", methods=["POST"])
+    def end(self, session_id: UUID) -> ResponseReturnValue:
+        """End one."""
+        end_session(this_tenant_scope(), session_id)
+        return done(url_for(".index_view", **self.kept()), gettext("The session is ended."))
+
+    def kept(self) -> dict[str, Any]:
+        """Give what the address of the list says, to come back to the same page of it."""
+        return {name: request.args[name] for name in KEPT if name in request.args}
+
+
+def _user_id(text: str | None) -> UUID | None:
+    """Read the id of a user; raise RequestInvalid for what is none."""
+    if text is None:
+        return None
+    try:
+        return UUID(text)
+    except ValueError:
+        raise RequestInvalid from None
+
+
+def _state(session: ListedSession) -> Any:
+    if session.living:
+        return told(LIVING, "yes")
+    return told(ENDED, session.end_reason) if session.end_reason else gettext("expired")

@@ -1,0 +1,64 @@
+"""Tenants, for platform admins: listed, added, opened by a link."""
+
+from flask import redirect, url_for
+from flask.typing import ResponseReturnValue
+from flask_admin import expose
+from flask_babel import gettext
+
+from app.admin.console.access import signed_in
+from app.admin.console.cookies import ROOT
+from app.admin.console.forms.drafts import restores
+from app.admin.console.forms.operators import TenantForm
+from app.admin.console.pages import Page, done, shown_again
+from app.errors import Failure
+from app.i18n_marker import N_
+from app.services.apps import tenants as service
+
+
+class TenantsView(Page):
+    """The list of tenants. Each row links to the tenant's own pages."""
+
+    for_platform, of_tenant = True, False
+    # The header of every page links to it.
+    in_menu = False
+
+    def __init__(self) -> None:
+        super().__init__(name=N_("Tenants"), endpoint="console_tenants", url="tenants")
+
+    @expose("/")
+    def index(self) -> ResponseReturnValue:
+        """List all tenants."""
+        return self._shown(TenantForm(formdata=None))
+
+    @expose("/add", methods=["GET", "POST"])
+    @restores(TenantForm)
+    def add(self) -> ResponseReturnValue:
+        """Add a tenant, and show its first page."""
+        form = TenantForm()
+        if not form.validate_on_submit():
+            return self._shown(form)
+        slug, name, actor = form.slug.data, form.name.data, signed_in().actor
+        failure = shown_again(lambda: service.add_tenant(slug, name, actor=actor))
+        if failure:
+            return self._shown(form, failure)
+        return done(url_for("console.index", slug=slug), gettext("The tenant is added."))
+
+    def _shown(self, form: TenantForm, failure: Failure | None = None) -> ResponseReturnValue:
+        tenants = service.list_tenants()
+        return self.render_page("console/tenants.html", tenants=tenants, form=form, failure=failure)
+
+
+class FirstView(Page):
+    """The address of the console itself."""
+
+    of_tenant = in_menu = False
+
+    def __init__(self) -> None:
+        super().__init__(name="wxpass", endpoint="console_first", url=ROOT)
+
+    @expose("/")
+    def index(self) -> ResponseReturnValue:
+        """Redirect to the operator's own tenant, or to the list of tenants."""
+        slug = signed_in().tenant_slug
+        to = url_for("console.index", slug=slug) if slug else url_for("console_tenants.index")
+        return redirect(to)

@@ -1,0 +1,168 @@
+"""The page of one user, and the changes that operators make there."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from flask import request, url_for
+from flask.typing import ResponseReturnValue
+from flask_admin import expose
+from flask_babel import gettext
+
+from app.admin.console.access import this_tenant_scope
+from app.admin.console.forms.drafts import restores
+from app.admin.console.forms.users import MergeForm, UserPasswordForm
+from app.admin.console.labels import ACTIONS, ACTORS, ENDED, STATUS, changes, told
+from app.admin.console.pages import (
+    Confirmation,
+    Page,
+    done,
+    is_submitted,
+    need_changer,
+    shown_again,
+)
+from app.admin.console.views import user_confirmations as confirmations
+from app.errors import Failure, RequestInvalid, UserUnknown
+from app.services.tenant_admin import user_changes as service
+from app.services.tenant_admin.sessions import end_session
+from app.services.tenant_admin.users import FoundUser, show_user_page
+
+Question = Callable[[FoundUser], Confirmation]
+
+
+class UserCare(Page):
+    """One user: shown in full, and changed."""
+
+    @expose("/<uuid:user_id>/show")
+    def show(self, user_id: UUID) -> ResponseReturnValue:
+        """Show a user with identities, sessions, merges and history."""
+        return self._shown(user_id)
+
+    @expose("/<uuid:user_id>/enable", methods=["POST"])
+    def enable(self, user_id: UUID) -> ResponseReturnValue:
+        """Enable a user."""
+        return self._do(
+            user_id, lambda: service.set_user_status(this_tenant_scope(), user_id, "active")
+        )
+
+    @expose("/<uuid:user_id>/disable", methods=["GET", "POST"])
+    def disable(self, user_id: UUID) -> ResponseReturnValue:
+        """Disable a user, after a confirmation."""
+        disable = service.set_user_status
+        return self._confirm(
+            user_id,
+            confirmations.disabling,
+            lambda: disable(this_tenant_scope(), user_id, "disabled"),
+        )
+
+    @expose("/<uuid:user_id>/end-sessions", methods=["GET", "POST"])
+    def end_sessions(self, user_id: UUID) -> ResponseReturnValue:
+        """End every session of a user, after a confirmation."""
+        return self._confirm(
+            user_id,
+            confirmations.ending_sessions,
+            lambda: service.end_user_sessions(this_tenant_scope(), user_id),
+        )
+
+    @expose("/<uuid:user_id>/sessions/<uuid:session_id>/end", methods=["POST"])
+    def end_one(self, user_id: UUID, session_id: UUID) -> ResponseReturnValue:
+        """End one session of a user."""
+        return self._do(user_id, lambda: end_session(this_tenant_scope(), session_id))
+
+    @expose("/<uuid:user_id>/identities/<uuid:identity_id>/unbind", methods=["GET", "POST"])
+    def unbind(self, user_id: UUID, identity_id: UUID) -> ResponseReturnValue:
+        """Unlink a WeChat identity from its user, after a confirmation."""
+        return self._confirm(
+            user_id,
+            confirmations.unlinking,
+            lambda: service.unbind_identity(this_tenant_scope(), user_id, identity_id),
+        )
+
+    @expose("/<uuid:user_id>/release-phone", methods=["GET", "POST"])
+    def release_phone(self, user_id: UUID) -> ResponseReturnValue:
+        """Remove the phone number of a user, after a confirmation."""
+        return self._confirm(
+            user_id,
+            confirmations.removing_phone,
+            lambda: service.release_phone(this_tenant_scope(), user_id),
+        )
+
+    @expose("/<uuid:user_id>/undo-merge", methods=["GET", "POST"])
+    def undo_merge(self, user_id: UUID) -> ResponseReturnValue:
+        """Undo the last merge of a user, after a confirmation."""
+        return self._confirm(
+            user_id, confirmations.undoing_merge, lambda: service.undo(this_tenant_scope(), user_id)
+        )
+
+    @expose("/<uuid:user_id>/password", methods=["GET", "POST"])
+    @restores(UserPasswordForm)
+    def set_password(self, user_id: UUID) -> ResponseReturnValue:
+        """Set the password of a user, on a page that names the user."""
+        need_changer()
+        form, failure = UserPasswordForm(), None
+        if form.validate_on_submit():
+            new, scope = form.password.data, this_tenant_scope()
+            failure = shown_again(lambda: service.set_user_password(scope, user_id, new))
+            if failure is None:
+                return done(_page(user_id), gettext("The password is set."))
+        user = show_user_page(this_tenant_scope(), user_id).user
+        return self.render_page("console/user_password.html", user=user, form=form, failure=failure)
+
+    @expose("/<uuid:user_id>/merge", methods=["GET", "POST"])
+    @restores(MergeForm)
+    def merge(self, user_id: UUID) -> ResponseReturnValue:
+        """Merge a user into another, after a confirmation that names both."""
+        need_changer()
+        form = MergeForm()
+        if not form.validate_on_submit():
+            return self._shown(user_id, merge_form=form)
+        into = UUID(form.into_id.data)
+        if "confirmed" in request.form:
+            return self._do(
+                user_id, lambda: service.merge_users(this_tenant_scope(), user_id, into)
+            )
+        return self._ask_to_merge(user_id, into)
+
+    def _ask_to_merge(self, user_id: UUID, into_id: UUID) -> ResponseReturnValue:
+        if into_id == user_id:
+            return self._shown(user_id, RequestInvalid())
+        merged = show_user_page(this_tenant_scope(), user_id).user
+        try:
+            into = show_user_page(this_tenant_scope(), into_id).user
+        except UserUnknown as failure:
+            return self._shown(user_id, failure)
+        return self.ask(confirmations.merging(merged, into))
+
+    def _confirm(
+        self, user_id: UUID, question: Question, change: Callable[[], object]
+    ) -> ResponseReturnValue:
+        """Ask before a change; make it once the confirmation is submitted."""
+        need_changer()
+        if not is_submitted():
+            return self.ask(question(show_user_page(this_tenant_scope(), user_id).user))
+        return self._do(user_id, change)
+
+    def _do(self, user_id: UUID, change: Callable[[], object]) -> ResponseReturnValue:
+        failure = shown_again(change)
+        if failure:
+            return self._shown(user_id, failure)
+        return done(_page(user_id), gettext("Done."))
+
+    def _shown(
+        self,
+        user_id: UUID,
+        failure: Failure | None = None,
+        merge_form: MergeForm | None = None,
+    ) -> ResponseReturnValue:
+        return self.render_page(
+            "console/user.html",
+            whole=show_user_page(this_tenant_scope(), user_id),
+            failure=failure,
+            merge_form=merge_form or MergeForm(formdata=None),
+            labels={"status": STATUS, "ended": ENDED, "actions": ACTIONS, "actors": ACTORS},
+            told=told,
+            changes=changes,
+        )
+
+
+def _page(user_id: UUID) -> str:
+    return url_for("console_users.show", user_id=user_id)

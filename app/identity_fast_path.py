@@ -1,0 +1,170 @@
+"""The two most frequent requests, `/v1/verify` and `/v1/me`, answered in front of Flask.
+
+Only a request that is certain to succeed is answered here, from memory. Every other one goes on to
+Flask, which applies the same rules and explains refusals. A user's profile is what Flask answered
+before.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from uuid import UUID
+
+import structlog
+from flask import Flask
+
+from app.api.forward_auth import AuthRequest, find_auth_request
+from app.api.identity import identity_headers
+from app.auth import BARE_TOKEN_HEADERS
+from app.headers import security_headers
+from app.logs import request_id_of
+from app.services.cache.registry import Caches
+from app.services.principals import Principal
+from app.services.sessions.authentication import find_cached_principal
+from app.services.sessions.last_seen import LastSeen
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+log = structlog.get_logger()
+
+ME = "/v1/me"
+OTHER_TOKENS = [f"HTTP_{name.upper().replace('-', '_')}" for name in BARE_TOKEN_HEADERS]
+SCHEME = "Bearer "
+STATUS_LINES = {status.value: f"{status} {status.phrase.upper()}" for status in HTTPStatus}
+
+
+class Answer(NamedTuple):
+    """What is answered, but for the request's id."""
+
+    status: HTTPStatus
+    headers: dict[str, str]
+    body: bytes
+
+
+class Express:
+    """A WSGI application in front of Flask's."""
+
+    def __init__(self, app: Flask) -> None:
+        self._behind: WSGIApplication = app.wsgi_app
+        self._caches: Caches = app.extensions["caches"]
+        self._uses: LastSeen = app.extensions["last_seen"]
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        began, path = time.perf_counter(), environ["PATH_INFO"]
+        if path == ME and environ["REQUEST_METHOD"] == "GET":
+            return self._show_me(environ, start_response, began)
+        asked = find_auth_request(path)
+        if asked is None:
+            return self._behind(environ, start_response)
+        return self._verify(environ, start_response, asked, began)
+
+    def _verify(
+        self,
+        environ: "WSGIEnvironment",
+        start_response: "StartResponse",
+        asked: AuthRequest,
+        began: float,
+    ) -> Iterable[bytes]:
+        principal = self._find_caller(environ) if environ["REQUEST_METHOD"] != "HEAD" else None
+        if principal is None or not asked.plainly_admits(
+            principal, environ.get("QUERY_STRING", "")
+        ):
+            return self._behind(asked.as_get(environ), start_response)
+        secure = security_headers(environ["wsgi.url_scheme"])
+        answer = _verified(principal, asked.success, secure)
+        return _send(environ, start_response, answer, principal, asked.route, began)
+
+    def _show_me(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse", began: float
+    ) -> Iterable[bytes]:
+        asked_at = time.monotonic()
+        principal = self._find_caller(environ)
+        if principal is None:
+            return self._behind(environ, start_response)
+        answer = self._remembered(principal, security_headers(environ["wsgi.url_scheme"]))
+        if answer is None:
+            return self._remembering(environ, start_response, principal, asked_at)
+        return _send(environ, start_response, answer, principal, ME, began)
+
+    def _find_caller(self, environ: "WSGIEnvironment") -> Principal | None:
+        """Return the user of the request's login token, or None if the session is not in memory."""
+        header = environ.get("HTTP_AUTHORIZATION", "")
+        if not header.startswith(SCHEME) or any(name in environ for name in OTHER_TOKENS):
+            return None
+        sessions = self._caches.of_this_process().sessions
+        return find_cached_principal(sessions, self._uses, header.removeprefix(SCHEME))
+
+    def _remembered(self, principal: Principal, secure: Mapping[str, str]) -> Answer | None:
+        body = self._caches.profiles.find(_user(principal))
+        return None if body is None else Answer(HTTPStatus.OK, _json_headers(body, secure), body)
+
+    def _remembering(
+        self,
+        environ: "WSGIEnvironment",
+        start_response: "StartResponse",
+        principal: Principal,
+        asked_at: float,
+    ) -> Iterable[bytes]:
+        """Let Flask answer, and remember a good answer until the user changes.
+
+        Or the session: if it has become another's since `asked_at`, Flask may have shown that one.
+        """
+        told: list[str] = []
+
+        def tell(status: str, *others: Any) -> Any:
+            told.append(status)
+            return start_response(status, *others)
+
+        with closing(cast(Any, self._behind(environ, tell))) as parts:
+            body = b"".join(parts)
+        if told == ["200 OK"]:
+            subjects = (_user(principal), principal.session_id.bytes)
+            self._caches.profiles.keep(_user(principal), body, asked_at, *subjects)
+        return (body,)
+
+
+def _send(
+    environ: "WSGIEnvironment",
+    start_response: "StartResponse",
+    answer: Answer,
+    principal: Principal,
+    route: str,
+    began: float,
+) -> Iterable[bytes]:
+    """Send an answer, and log it as Flask's are logged; `began` is by `time.perf_counter`."""
+    request_id = request_id_of(environ.get("HTTP_X_REQUEST_ID", ""))
+    headers = [*answer.headers.items(), ("X-Request-Id", request_id)]
+    start_response(STATUS_LINES[answer.status.value], headers)
+    # Of the request before it on the same connection.
+    structlog.contextvars.clear_contextvars()
+    log.info(
+        "request",
+        request_id=request_id,
+        appid=principal.appid,
+        tenant=principal.tenant_slug,
+        method="GET",
+        route=route,
+        status=answer.status.value,
+        milliseconds=round((time.perf_counter() - began) * 1000, 1),
+    )
+    return (answer.body,)
+
+
+def _verified(principal: Principal, status: HTTPStatus, secure: Mapping[str, str]) -> Answer:
+    headers = {"Content-Type": "text/html; charset=utf-8", **identity_headers(principal), **secure}
+    if status == HTTPStatus.OK:
+        headers["Content-Length"] = "0"
+    return Answer(status, headers, b"")
+
+
+def _json_headers(body: bytes, secure: Mapping[str, str]) -> dict[str, str]:
+    return {"Content-Type": "application/json", "Content-Length": str(len(body)), **secure}
+
+
+def _user(principal: Principal) -> bytes:
+    return cast(UUID, principal.user_id).bytes

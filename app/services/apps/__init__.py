@@ -1,0 +1,1 @@
+"""Tenants and their mini-programs: claims, secrets, verification, and calls to WeChat."""

@@ -1,0 +1,196 @@
+"""Claims: appids that a tenant has entered and not proven yet (docs/decisions/0023).
+
+Nothing here reads another tenant's rows. Adding an appid gets the same answer if another tenant has
+it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy.orm import Session
+
+from app.clock import now
+from app.errors import AppClaimClosed, AppClaimsTooMany, AppExists, AppPending, AppUnknown
+from app.models import AppClaim, SessionLimit, Tenant, WeChatApp
+from app.models.columns import new_id
+from app.services import audit
+from app.services.apps.apps import APPID, NewApp, refuse_malformed
+from app.services.apps.secret_marks import SECRETS, put_secrets
+from app.services.apps.tenants import get_tenant
+from app.services.apps.verification_budget import charge_verification
+from app.services.database.transactions import transaction
+
+# From the last AppSecret of a claim, or from its closing.
+CLAIMS_KEPT = timedelta(days=90)
+# Pending and closed claims that a tenant may have at a time.
+MOST_CLAIMS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedSecret:
+    """The AppSecret of a claim, as it is when WeChat is asked about it."""
+
+    claim_id: UUID
+    tenant_id: UUID
+    appid: str
+    secret: str = field(repr=False)
+
+
+def claim_app(
+    actor: audit.Actor, tenant_id: UUID, new: NewApp, *, limited: bool = True
+) -> ClaimedSecret:
+    """Claim an appid for a tenant, to be verified right after; return what to verify.
+
+    A closed claim of the tenant is replaced. Raises AppidInvalid, AppExists for an appid that the
+    same tenant has or claims already, and, if it is `limited`, AppClaimsTooMany or
+    AppVerificationsTooMany.
+    """
+    refuse_malformed(new.appid)
+    with transaction() as db:
+        _lock_tenant(db, tenant_id)
+        claims = _count_claims(db, tenant_id, new.appid)
+        if limited:
+            if claims >= MOST_CLAIMS:
+                raise AppClaimsTooMany
+            charge_verification(db, tenant_id)
+        claim = AppClaim(
+            id=new_id(),
+            tenant_id=tenant_id,
+            appid=new.appid,
+            name=new.name,
+            registration=new.registration,
+            data_format=new.data_format,
+        )
+        given = {name: getattr(new, name, None) for name in SECRETS}
+        told = put_secrets(claim, {name: one for name, one in given.items() if one is not None})
+        db.add(claim)
+        shown = {"registration": new.registration, "data_format": new.data_format}
+        after = {"name": new.name, **shown, **told["after"]}
+        audit.record(db, tenant_id, actor, "app_claim.added", new.appid, after=after)
+        return ClaimedSecret(claim.id, tenant_id, new.appid, new.secret)
+
+
+def _lock_tenant(db: Session, tenant_id: UUID) -> None:
+    """Let only one claim of a tenant be added at a time, so that they can be counted."""
+    this = select(Tenant.id).where(Tenant.id == tenant_id)
+    db.execute(this.with_for_update(key_share=True))
+
+
+def _count_claims(db: Session, tenant_id: UUID, appid: str) -> int:
+    """Count the claims of a tenant; raise AppExists if the appid is among them or among its apps.
+
+    A closed claim to the appid is deleted.
+    """
+    own_app = select(WeChatApp.appid).where(
+        WeChatApp.tenant_id == tenant_id, WeChatApp.appid == appid
+    )
+    if db.scalar(own_app) is not None:
+        raise AppExists
+    mine = AppClaim.tenant_id == tenant_id
+    is_closed = AppClaim.closed_at.is_not(None)
+    db.execute(delete(AppClaim).where(mine, AppClaim.appid == appid, is_closed))
+    appids = db.scalars(select(AppClaim.appid).where(mine)).all()
+    if appid in appids:
+        raise AppExists
+    return len(appids)
+
+
+def take_secret(tenant_id: UUID, appid: str, *, limited: bool = True) -> ClaimedSecret:
+    """Return what to verify of a claim, and count the verification if it is `limited`.
+
+    Raises AppUnknown, AppClaimClosed or AppVerificationsTooMany.
+    """
+    with transaction() as db:
+        claimed = read_secret(db, tenant_id, appid)
+        if limited:
+            charge_verification(db, tenant_id)
+        return claimed
+
+
+def read_secret(db: Session, tenant_id: UUID, appid: str) -> ClaimedSecret:
+    """Return what to verify of a claim; raise AppUnknown or AppClaimClosed."""
+    claim = _find(db, tenant_id, appid)
+    if claim.closed_at is not None or claim.secret is None:
+        raise AppClaimClosed
+    return ClaimedSecret(claim.id, tenant_id, appid, claim.secret)
+
+
+def change_claim(
+    actor: audit.Actor, tenant_id: UUID, appid: str, settings: Mapping[str, str | SessionLimit]
+) -> None:
+    """Change settings that the app will have.
+
+    Raises AppUnknown, or AppPending for a change of `enabled`.
+    """
+    with transaction() as db:
+        claim = lock_claim(db, tenant_id, appid)
+        if "enabled" in settings:
+            raise AppPending
+        told = audit.before_and_after(claim, settings)
+        for name, value in settings.items():
+            setattr(claim, name, value)
+        audit.record(db, tenant_id, actor, "app_claim.changed", appid, **told)
+
+
+def replace_claim_secrets(
+    actor: audit.Actor, tenant_id: UUID, appid: str, secrets: Mapping[str, str | None]
+) -> None:
+    """Replace secrets of a claim; an AppSecret opens a closed claim again.
+
+    What WeChat said of the AppSecret before counts no more. Raises AppUnknown, AppPending for a
+    next AppSecret, or AppClaimClosed for a closed claim without an AppSecret.
+    """
+    with transaction() as db:
+        claim = lock_claim(db, tenant_id, appid)
+        if "next_secret" in secrets:
+            raise AppPending
+        if claim.closed_at is not None and "secret" not in secrets:
+            raise AppClaimClosed
+        told = put_secrets(claim, secrets)
+        if "secret" in secrets:
+            claim.outcome = claim.errcode = claim.seen_ip = claim.checked_at = None
+            claim.closed_at = None
+        audit.record(db, tenant_id, actor, "app_claim.secrets_replaced", appid, **told)
+
+
+def withdraw_claim(actor: audit.Actor, tenant_id: UUID, appid: str) -> None:
+    """Delete a claim with its secrets; raise AppUnknown."""
+    with transaction() as db:
+        db.delete(lock_claim(db, tenant_id, appid))
+        audit.record(db, tenant_id, actor, "app_claim.withdrawn", appid)
+
+
+def lock_claim(db: Session, tenant_id: UUID, appid: str) -> AppClaim:
+    """Lock a claim to change it; raise AppUnknown."""
+    return _find(db, tenant_id, appid, lock=True)
+
+
+def _find(db: Session, tenant_id: UUID, appid: str, *, lock: bool = False) -> AppClaim:
+    if not APPID.fullmatch(appid):
+        raise AppUnknown
+    wanted = select(AppClaim).where(AppClaim.tenant_id == tenant_id, AppClaim.appid == appid)
+    claim = db.scalar(wanted.with_for_update() if lock else wanted)
+    if claim is None:
+        raise AppUnknown
+    return claim
+
+
+def abandoned_claims() -> ColumnElement[bool]:
+    """Select, for retention, claims that were closed or got their last AppSecret long ago."""
+    return func.coalesce(AppClaim.closed_at, AppClaim.secret_set_at) < now() - CLAIMS_KEPT
+
+
+def list_claims(
+    tenant_slug: str | None = None, appid: str | None = None
+) -> Sequence[tuple[AppClaim, str]]:
+    """List claims with their tenants' slugs, for the platform only; raise TenantUnknown."""
+    wanted = select(AppClaim, Tenant.slug).join(Tenant).order_by(Tenant.slug, AppClaim.appid)
+    if appid is not None:
+        wanted = wanted.where(AppClaim.appid == appid)
+    with transaction() as db:
+        if tenant_slug is not None:
+            wanted = wanted.where(AppClaim.tenant_id == get_tenant(db, tenant_slug).id)
+        return [(claim, slug) for claim, slug in db.execute(wanted)]

@@ -1,0 +1,131 @@
+"""Proving a claim: WeChat accepts its AppSecret, and the tenant has the appid from then on.
+
+The primary key of `wechat_apps` decides between tenants that prove an appid at the same moment.
+"""
+
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.clock import now
+from app.errors import AppClaimChanged, AppClaimClosed
+from app.models import AppClaim, Tenant, WeChatApp
+from app.services import audit
+from app.services.apps.app_verification import CLAIM_ADVICE, Verdict, advise, ask_wechat
+from app.services.apps.claim_closing import close_claims
+from app.services.apps.claims import ClaimedSecret, lock_claim, take_secret
+from app.services.apps.secret_marks import SECRETS, put_secrets
+from app.services.apps.wechat_calls import proof_client
+from app.services.database.transactions import transaction, violated
+
+# What an app takes over from its claim.
+SETTINGS = ("name", "registration", "data_format", "session_limit")
+CLAIMED_SECRETS = ("secret", "push_token", "encoding_aes_key")
+
+
+def prove_claim(actor: audit.Actor, tenant_id: UUID, appid: str) -> Verdict:
+    """Verify a claim with WeChat, and activate the app if WeChat accepts the AppSecret.
+
+    Raises AppUnknown, AppClaimClosed, AppVerificationsTooMany, and as `prove` does.
+    """
+    return prove(actor, take_secret(tenant_id, appid))
+
+
+def prove(actor: audit.Actor, claimed: ClaimedSecret) -> Verdict:
+    """Do as `prove_claim` does for an AppSecret that was read, and counted, already.
+
+    The claim stays pending unless the verdict is `right`. Raises AppUnknown when it was withdrawn
+    while WeChat was asked, and AppClaimChanged when its AppSecret was replaced.
+    """
+    verdict = ask_claimed(claimed)
+    if verdict.outcome != "right":
+        _note(claimed, verdict)
+        return verdict
+    try:
+        with transaction() as db:
+            activate(db, actor, claimed)
+    except IntegrityError as error:
+        if violated(error) != "pk_wechat_apps":
+            raise
+        return _held(actor, claimed, verdict)
+    return verdict
+
+
+def ask_claimed(claimed: ClaimedSecret) -> Verdict:
+    """Ask WeChat about the AppSecret of a claim, with no database connection held."""
+    return ask_wechat(proof_client(), claimed.appid, claimed.secret, CLAIM_ADVICE)
+
+
+def activate(db: Session, actor: audit.Actor, claimed: ClaimedSecret) -> None:
+    """Make an app of a claim in the caller's transaction, and close every other claim to it.
+
+    The app is inserted before any claim is locked: another tenant's proof waits there and holds no
+    claim that this one closes. Raises IntegrityError for `pk_wechat_apps` when another has the
+    appid.
+    """
+    app = WeChatApp(appid=claimed.appid, tenant_id=claimed.tenant_id, name="")
+    app.secret = claimed.secret
+    db.add(app)
+    db.flush()
+    claim = lock_claim(db, claimed.tenant_id, claimed.appid)
+    if claim.closed_at is not None:
+        raise AppClaimClosed
+    if claim.id != claimed.claim_id or claim.secret != claimed.secret:
+        raise AppClaimChanged
+    for name in SETTINGS:
+        setattr(app, name, getattr(claim, name))
+    told = put_secrets(app, {name: getattr(claim, name) for name in CLAIMED_SECRETS})
+    for name in CLAIMED_SECRETS:
+        setattr(app, SECRETS[name], getattr(claim, SECRETS[name]))
+    close_claims(db, claimed.tenant_id, claimed.appid)
+    audit.record(db, claimed.tenant_id, actor, "app.activated", claimed.appid, after=told["after"])
+
+
+def _note(claimed: ClaimedSecret, verdict: Verdict) -> None:
+    """Keep what WeChat said, unless the AppSecret was replaced or the claim closed since."""
+    with transaction() as db:
+        claim = lock_claim(db, claimed.tenant_id, claimed.appid)
+        if claim.id == claimed.claim_id and claim.secret == claimed.secret:
+            _keep(claim, verdict)
+
+
+def _keep(claim: AppClaim, verdict: Verdict) -> None:
+    claim.outcome, claim.checked_at = verdict.outcome, now()
+    claim.errcode, claim.seen_ip = verdict.errcode, verdict.ip
+
+
+def _held(actor: audit.Actor, claimed: ClaimedSecret, right: Verdict) -> Verdict:
+    """Keep that the AppSecret is right and another tenant has the appid.
+
+    Only here another tenant's app plays a part, for the proof is given. The claim may have been
+    closed by that tenant's proof in the meantime: it opens again with the AppSecret that was
+    proven, for a platform admin to move the app. A tenant that has proven the same claim twice at
+    the same moment has the app itself.
+    """
+    mine = select(WeChatApp.appid).where(
+        WeChatApp.tenant_id == claimed.tenant_id, WeChatApp.appid == claimed.appid
+    )
+    with transaction() as db:
+        if db.scalar(mine) is not None:
+            return right
+        claim = lock_claim(db, claimed.tenant_id, claimed.appid)
+        if claim.id != claimed.claim_id or claim.secret not in (None, claimed.secret):
+            raise AppClaimChanged
+        held = Verdict("current", "held_elsewhere", advise("held_elsewhere", None))
+        is_news = claim.outcome != held.outcome
+        if claim.closed_at is not None:
+            put_secrets(claim, {"secret": claimed.secret})
+            claim.closed_at = None
+        _keep(claim, held)
+        if is_news:
+            _record_held(db, actor, claimed)
+    return held
+
+
+def _record_held(db: Session, actor: audit.Actor, claimed: ClaimedSecret) -> None:
+    """Tell the tenant's audit log, and the platform's, of a proof that another tenant precedes."""
+    slug = db.scalars(select(Tenant.slug).where(Tenant.id == claimed.tenant_id)).one()
+    audit.record(db, claimed.tenant_id, actor, "app_claim.held_elsewhere", claimed.appid)
+    audit.record(db, None, actor, "app_claim.held_elsewhere", claimed.appid, tenant=slug)

@@ -1,0 +1,109 @@
+"""Tenants, for operators."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.errors import TenantExists, TenantUnknown
+from app.models import Tenant
+from app.models.columns import new_id
+from app.services import audit
+from app.services.database.paging import CursorPage, Listing, Page, read_page
+from app.services.database.transactions import transaction, violated
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTenant:
+    """A tenant, as those who run the service see it."""
+
+    id: UUID
+    slug: str
+    name: str
+    status: str
+    phone_owner_policy: str
+    visitor_days: int
+    created_at: datetime
+
+
+def add_tenant(
+    slug: str, name: str, phone_owner_policy: str = "bind", actor: audit.Actor = audit.OPERATOR
+) -> None:
+    """Create a tenant; raise TenantExists."""
+    try:
+        with transaction() as db:
+            tenant = Tenant(
+                id=new_id(), slug=slug, name=name, phone_owner_policy=phone_owner_policy
+            )
+            db.add(tenant)
+            db.flush()
+            after = {"name": name, "phone_owner_policy": phone_owner_policy}
+            audit.record(db, tenant.id, actor, "tenant.added", slug, after=after)
+    except IntegrityError as error:
+        if violated(error) == "uq_tenants_slug":
+            raise TenantExists from None
+        raise
+
+
+def change_tenant(
+    slug: str, settings: Mapping[str, str | int], actor: audit.Actor = audit.OPERATOR
+) -> None:
+    """Change settings of a tenant, for the very next request; raise TenantUnknown."""
+    with transaction() as db:
+        tenant = get_tenant(db, slug, lock=True)
+        told = audit.before_and_after(tenant, settings)
+        for name, value in settings.items():
+            setattr(tenant, name, value)
+        audit.record(db, tenant.id, actor, "tenant.changed", slug, **told)
+
+
+def list_tenants() -> Sequence[Tenant]:
+    """List every tenant by slug."""
+    with transaction() as db:
+        return db.scalars(select(Tenant).order_by(Tenant.slug)).all()
+
+
+def show_tenant(slug: str) -> ShownTenant:
+    """Show one tenant; raise TenantUnknown."""
+    with transaction() as db:
+        return _shown(get_tenant(db, slug))
+
+
+def page_of_tenants(cursor_page: CursorPage) -> Page[ShownTenant]:
+    """List tenants by slug, page by page; raise CursorInvalid."""
+    listing = Listing(select(Tenant), Tenant.slug, "tenants", is_ascending=True)
+    with transaction() as db:
+        return read_page(db, listing, cursor_page, _shown)
+
+
+def tenant_id_of(slug: str) -> UUID:
+    """Find a tenant's id, in a transaction of its own; raise TenantUnknown."""
+    with transaction() as db:
+        return get_tenant(db, slug).id
+
+
+def _shown(tenant: Tenant) -> ShownTenant:
+    return ShownTenant(
+        tenant.id,
+        tenant.slug,
+        tenant.name,
+        tenant.status,
+        tenant.phone_owner_policy,
+        tenant.visitor_days,
+        tenant.created_at,
+    )
+
+
+def get_tenant(db: Session, slug: str, *, lock: bool = False) -> Tenant:
+    """Find a tenant inside the caller's transaction; raise TenantUnknown."""
+    one = select(Tenant).where(Tenant.slug == slug)
+    # What an address may hold and a slug may not, PostgreSQL would not even compare.
+    can_be_one = slug.isascii() and slug.isprintable()
+    tenant = db.scalar(one.with_for_update() if lock else one) if can_be_one else None
+    if tenant is None:
+        raise TenantUnknown
+    return tenant

@@ -1,0 +1,45 @@
+"""What this process remembers, and who tells it what has changed."""
+
+from collections.abc import Callable
+from typing import Any, Self, cast
+
+from flask import current_app
+
+from app.services.cache.invalidation import Cache, InvalidationLog
+from app.services.cache.session_cache import SessionCache
+from app.services.runtime.per_process import OncePerProcess
+
+MOST_APPS = 10_000
+MOST_PROFILES = 10_000
+
+
+class Caches:
+    """Everything that is remembered. Where nobody listens for changes, that is nothing."""
+
+    def __init__(self) -> None:
+        self.begin_listening: Callable[[], None] | None = None
+        self._once = OncePerProcess(self._begin)
+        self._clear()
+
+    def _clear(self) -> None:
+        self.changes = InvalidationLog()
+        self.sessions = SessionCache(self.changes)
+        self.apps: Cache[str, Any] = Cache(self.changes, MOST_APPS)
+        self.profiles: Cache[bytes, bytes] = Cache(self.changes, MOST_PROFILES)
+        # What is kept under a user's id holds their name and phone.
+        self.changes.forget = self.profiles.drop
+
+    def _begin(self) -> None:
+        self._clear()
+        if self.begin_listening is not None:
+            self.begin_listening()
+
+    def of_this_process(self) -> Self:
+        """Begin anew in a process that was forked: nobody tells it what its parent is told."""
+        self._once()
+        return self
+
+
+def caches() -> Caches:
+    """Give what the running app remembers."""
+    return cast(Caches, current_app.extensions["caches"]).of_this_process()

@@ -1,0 +1,1 @@
+"""Transactions, pages of lists, and idempotent requests."""

@@ -1,0 +1,131 @@
+"""A creation that is sent twice happens once: the second gets the answer of the first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, delete, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from app.clock import now
+from app.errors import IdempotencyKeyTaken, IdempotencyPending
+from app.keyring import keyring
+from app.models import IdempotentRequest, User
+from app.models.columns import new_id
+from app.services.database.transactions import transaction
+from app.services.runtime.polling import backoff
+
+KEPT_FOR = timedelta(hours=24)
+# No request takes this long: whoever has not answered by now has died.
+GIVEN_UP_AFTER = timedelta(minutes=2)
+SWEPT_AT_ONCE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request that says which one it is."""
+
+    operator_id: UUID
+    key: str
+    text: str = field(repr=False)
+
+    @property
+    def index(self) -> bytes:
+        """Tell it from others; keyed, for it may hold a password."""
+        return keyring().blind_index(self.text, f"idempotency:{self.operator_id}")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A stored response, and the user that it shows. It may contain the secret of an invitation."""
+
+    status: int
+    body: str = field(repr=False)
+    user_id: UUID | None = None
+
+
+def begin_or_find(asked: Asked) -> UUID | Answer:
+    """Say that this request is to be carried out, under an id, or what it was answered before.
+
+    Waits, with no connection held, for a twin that came first. Raises IdempotencyKeyTaken for
+    another request under the same key, IdempotencyPending when the twin takes too long.
+    """
+    for _ in backoff():
+        with transaction() as db:
+            found = _insert(db, asked) or _find(db, asked)
+        if found is not None:
+            return found
+    raise IdempotencyPending
+
+
+def _insert(db: Session, asked: Asked) -> UUID | None:
+    _sweep(db)
+    this = (IdempotentRequest.operator_id == asked.operator_id, IdempotentRequest.key == asked.key)
+    db.execute(delete(IdempotentRequest).where(*this, _is_over()))
+    fresh = insert(IdempotentRequest).values(
+        id=new_id(),
+        operator_id=asked.operator_id,
+        key=asked.key,
+        request_index=asked.index,
+        asked_at=now(),
+    )
+    once = fresh.on_conflict_do_nothing(constraint="uq_idempotent_requests_operator_id_key")
+    found: UUID | None = db.scalar(once.returning(IdempotentRequest.id))
+    return found
+
+
+def _find(db: Session, asked: Asked) -> Answer | None:
+    this = (IdempotentRequest.operator_id == asked.operator_id, IdempotentRequest.key == asked.key)
+    row = db.scalar(select(IdempotentRequest).where(*this))
+    if row is None:
+        return None
+    if row.request_index != asked.index:
+        raise IdempotencyKeyTaken
+    return None if row.status is None else Answer(row.status, row.answer or "")
+
+
+def _is_over() -> ColumnElement[bool]:
+    moment, asked_at = now(), IdempotentRequest.asked_at
+    is_dead = and_(IdempotentRequest.status.is_(None), asked_at < moment - GIVEN_UP_AFTER)
+    return or_(asked_at < moment - KEPT_FOR, is_dead)
+
+
+def _sweep(db: Session) -> None:
+    """Delete some of what nobody asks for again: more than one request adds."""
+    old = select(IdempotentRequest.id).where(IdempotentRequest.asked_at < now() - KEPT_FOR)
+    some = old.limit(SWEPT_AT_ONCE).with_for_update(skip_locked=True)
+    db.execute(delete(IdempotentRequest).where(IdempotentRequest.id.in_(some)))
+
+
+def keep_answer(request_id: UUID, answer: Answer) -> None:
+    """Store the response, encrypted, unless the user that it shows has been erased."""
+    sealed = IdempotentRequest.answer.seal(answer.body, IdempotentRequest, id=request_id)
+    this = update(IdempotentRequest).where(IdempotentRequest.id == request_id)
+    values = {"status": answer.status, "answer_sealed": sealed, "user_id": answer.user_id}
+    with transaction() as db:
+        if answer.user_id is None or _is_there(db, answer.user_id):
+            db.execute(this.values(values))
+        else:
+            db.execute(delete(IdempotentRequest).where(IdempotentRequest.id == request_id))
+
+
+def _is_there(db: Session, user_id: UUID) -> bool:
+    """Tell whether a user exists, and keep erasure from them until the transaction ends."""
+    one = select(User.id).where(User.id == user_id)
+    return db.scalar(one.with_for_update(read=True, key_share=True)) is not None
+
+
+def forget_answers(db: Session, user_ids: Sequence[UUID] | Select[UUID]) -> None:
+    """Delete the answers that show certain users, in the caller's transaction.
+
+    A repeated creation then runs again, like any other request.
+    """
+    db.execute(delete(IdempotentRequest).where(IdempotentRequest.user_id.in_(user_ids)))
+
+
+def forget_request(request_id: UUID) -> None:
+    """Let a request that failed be tried again under its key."""
+    with transaction() as db:
+        db.execute(delete(IdempotentRequest).where(IdempotentRequest.id == request_id))

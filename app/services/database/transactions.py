@@ -1,0 +1,104 @@
+"""The only way to the database for services: short, committed or rolled back, then let go."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar, cast
+
+import psycopg
+from sqlalchemy import PoolProxiedConnection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from app.extensions import db
+from app.services.metrics.counts import count_committed, forget_uncounted
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+ATTEMPTS = 5
+# What Postgres says to whom another transaction got ahead of.
+CONFLICTS = (
+    psycopg.errors.UniqueViolation,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+)
+
+
+class WriteConflict(Exception):
+    """What a decision was about to stand on has just been changed by somebody else."""
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """Commit at the end, roll back on any exception; the connection is given back either way.
+
+    Nothing that waits on the network may happen inside.
+    """
+    session = cast(Session, db.session)
+    try:
+        yield session
+        session.commit()
+        count_committed(session)
+    finally:
+        forget_uncounted(session)
+        # Rolls back what was not committed, and forgets every row, so that the next transaction
+        # of this request reads afresh.
+        session.close()
+
+
+@contextmanager
+def autocommit() -> Iterator[psycopg.Connection[Any]]:
+    """Give the driver's own connection, from the same pool: each statement commits by itself.
+
+    For what every request waits for: one statement is one round trip, and prepared once it has
+    been used a few times. Raises psycopg's errors, not SQLAlchemy's.
+    """
+    pooled = db.engine.raw_connection()
+    connection = cast("psycopg.Connection[Any]", pooled.driver_connection)
+    try:
+        connection.autocommit = True
+        yield connection
+    finally:
+        _give_back(pooled, connection)
+
+
+def _give_back(pooled: PoolProxiedConnection, connection: psycopg.Connection[Any]) -> None:
+    """Give a connection back as it was; one that is closed, or still busy, to nobody."""
+    try:
+        connection.autocommit = False
+    except psycopg.Error:
+        pooled.invalidate()
+    pooled.close()
+
+
+def violated(error: DBAPIError) -> str | None:
+    """Name the constraint that Postgres refused a write for."""
+    return error.orig.diag.constraint_name if isinstance(error.orig, psycopg.Error) else None
+
+
+def is_conflict(error: DBAPIError) -> bool:
+    """Tell whether another transaction got there first, so that deciding anew can succeed."""
+    return isinstance(error.orig, CONFLICTS)
+
+
+def retry_on_conflict(service: Callable[P, R]) -> Callable[P, R]:
+    """Run a service of one transaction anew when it lost a race to a neighbour.
+
+    The constraint is what holds the invariant; after losing to it, the service reads what the
+    winner wrote and decides on that.
+    """
+
+    @wraps(service)
+    def deciding(*args: P.args, **kwargs: P.kwargs) -> R:
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return service(*args, **kwargs)
+            except WriteConflict:
+                continue
+            except DBAPIError as error:
+                if not is_conflict(error):
+                    raise
+        return service(*args, **kwargs)
+
+    return deciding

@@ -1,0 +1,1 @@
+"""Which keys encrypted what, key rotation, and readiness."""

@@ -1,0 +1,105 @@
+"""Re-encrypting with the first key what older keys encrypted, while the service runs.
+
+Nothing is remembered between batches: what is left to do are the rows that the first key did not
+encrypt. So a rotation can be killed and begun again, and two at once do no harm.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ARRAY, Text, any_, column, func, literal, select, update
+
+from app.keyring import SealBroken, keyring
+from app.models.sealed_columns import SealedColumn, sealed_columns
+from app.services.database.transactions import transaction
+from app.services.encryption.key_usage import let_take_long, sealed_with
+
+# Rows that are locked together, for some ten milliseconds.
+BATCH = 500
+# Rows that somebody else held are looked for again, this often and this long apart.
+PASSES, PAUSE_SECONDS = 20, 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row as it was read: its key, its ciphertext, and what that is bound to."""
+
+    key: Any
+    sealed: str
+    bound_to: Sequence[Any]
+
+
+def rotate_keys() -> Iterator[int]:
+    """Re-encrypt batch by batch, committing each; give how many rows each one changed.
+
+    What does not open, because its key is lost or it was damaged, stays as it is.
+    """
+    for one in sealed_columns():
+        yield from _rotate(one)
+
+
+def _rotate(one: SealedColumn) -> Iterator[int]:
+    for _ in range(PASSES):
+        missed = 0
+        for rows in _batches(one):
+            fresh = _resealed(one, rows)
+            changed = _write(one, fresh)
+            missed += len(fresh) - changed
+            yield changed
+        if not missed:
+            return
+        time.sleep(PAUSE_SECONDS)
+
+
+def _batches(one: SealedColumn) -> Iterator[Sequence[Row]]:
+    """Read what is left, by primary key; rows are not locked while they are re-encrypted."""
+    old = (one.column.is_not(None), ~sealed_with(one, keyring().first))
+    wanted = select(one.key, one.column, *one.bound_to).where(*old).order_by(one.key).limit(BATCH)
+    after: Any = None
+    while True:
+        with transaction() as db:
+            let_take_long(db)
+            beyond = wanted if after is None else wanted.where(one.key > after)
+            rows = [Row(key, sealed, bound) for key, sealed, *bound in db.execute(beyond)]
+        if not rows:
+            return
+        yield rows
+        after = rows[-1].key
+
+
+def _resealed(one: SealedColumn, rows: Sequence[Row]) -> list[tuple[Any, str, str]]:
+    """Give primary key, old and new ciphertext of the rows that open."""
+    fresh = []
+    for row in rows:
+        with suppress(SealBroken):
+            new = one.sealed.reseal(row.sealed, one.model, row.bound_to)
+            fresh.append((row.key, row.sealed, new))
+    return fresh
+
+
+def _write(one: SealedColumn, fresh: Sequence[tuple[Any, str, str]]) -> int:
+    """Write each new ciphertext where the old one still stands, and count them.
+
+    Rows that others hold are left for later: a batch that waited while it holds rows could
+    deadlock with a login. The lock is the one that foreign keys to the row do not wait for.
+    """
+    if not fresh:
+        return 0
+    keys, olds, news = (list(part) for part in zip(*fresh, strict=True))
+    given = func.unnest(
+        literal(keys, ARRAY(one.key.type)), literal(olds, ARRAY(Text)), literal(news, ARRAY(Text))
+    ).table_valued(column("key", one.key.type), column("old", Text), column("new", Text))
+    rows = given.render_derived(name="given")
+    mine = select(one.key).where(one.key == any_(literal(keys, ARRAY(one.key.type))))
+    free = mine.with_for_update(key_share=True, skip_locked=True).cte("free")
+    unchanged = (one.key == rows.c.key, one.column == rows.c.old)
+    writing = update(one.model).where(*unchanged, one.key.in_(select(free.c[one.key.name])))
+    with transaction() as db:
+        done = db.execute(
+            writing.values({one.column: rows.c.new}),
+            execution_options={"synchronize_session": False},
+        )
+        return int(done.rowcount)  # type: ignore[attr-defined]

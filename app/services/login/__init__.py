@@ -1,0 +1,1 @@
+"""Logging in: code exchange, fast path, binding, and bind keys."""

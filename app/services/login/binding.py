@@ -1,0 +1,189 @@
+"""Binding a WeChat identity and a phone to a user, and unbinding: each gives new tokens."""
+
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from app.errors import NoSocialAccount, TokenInvalid
+from app.models import LoginSession, SocialAccount
+from app.services.apps.apps import AppConfig
+from app.services.database.transactions import retry_on_conflict, transaction
+from app.services.login.login import Login, note_login
+from app.services.principals import Principal
+from app.services.sessions.sessions import (
+    Device,
+    end_sessions_statement,
+    refuse_old_login,
+    reissue,
+)
+from app.services.social_accounts.account_linking import (
+    RequestContext,
+    free,
+    link_by_password,
+    link_by_phone,
+    link_to_user,
+)
+from app.services.social_accounts.accounts import lock_social_account
+from app.services.social_accounts.open_data import verified_phone
+from app.services.users.credentials import ProvenUser, check_credentials
+from app.services.users.phone_numbers import PhoneNumber, number_index
+from app.services.users.users import Profile, get_profile
+
+
+def bind_phone(
+    app: AppConfig,
+    principal: Principal,
+    device: Device,
+    kept_token: str | None = None,
+    **proof: str,
+) -> Login:
+    """Learn the caller's number from WeChat, and bind them to whom it says they are.
+
+    The proof is what the phone button gave. The login token is a new one, or stays `kept_token`,
+    the one the caller showed. Raises what `verified_phone` and `decide_linking` raise.
+    """
+    number = verified_phone(app, principal, **proof)
+    return _bind_phone(
+        RequestContext(app, device, principal.session_id), principal, number, kept_token
+    )
+
+
+@retry_on_conflict
+def _bind_phone(
+    context: RequestContext, principal: Principal, number: PhoneNumber, kept_token: str | None
+) -> Login:
+    with transaction() as db:
+        account = lock_social_account(db, principal)
+        user_id = link_by_phone(db, context, account, number)
+        return _logged_in(db, principal, context.device, account, user_id, kept_token)
+
+
+def link_phone(app: AppConfig, principal: Principal, device: Device, **proof: str) -> Profile:
+    """Do as `bind_phone` does, but leave the session and its token as they are, to be traded."""
+    number = verified_phone(app, principal, **proof)
+    return _link_phone(RequestContext(app, device, principal.session_id), principal, number)
+
+
+@retry_on_conflict
+def _link_phone(context: RequestContext, principal: Principal, number: PhoneNumber) -> Profile:
+    this = update(LoginSession).where(
+        LoginSession.tenant_id == principal.tenant_id, LoginSession.id == principal.session_id
+    )
+    with transaction() as db:
+        account = lock_social_account(db, principal)
+        user_id = link_by_phone(db, context, account, number)
+        index = number_index(principal.tenant_id, number)
+        db.execute(this.values(verified_number_index=index))
+        return get_profile(db, principal.tenant_id, user_id)
+
+
+def bind_account(
+    app: AppConfig, principal: Principal, device: Device, account: str, password: str
+) -> Login:
+    """Bind the caller's WeChat identity to the user of an account.
+
+    Raises CredentialsWrong, TooManyTries, NoSocialAccount, LoginTooOld, or what `decide_linking`
+    raises.
+    """
+    proven = check_credentials(app.tenant_id, account, password, device)
+    return _bind_to(app, principal, device, proven)
+
+
+@retry_on_conflict
+def _bind_to(app: AppConfig, principal: Principal, device: Device, proven: ProvenUser) -> Login:
+    context = RequestContext(app, device, principal.session_id)
+    with transaction() as db:
+        account = lock_social_account(db, principal)
+        refuse_old_login(db, principal)
+        link_by_password(db, context, account, proven)
+        return _logged_in(db, principal, device, account, proven.user_id)
+
+
+@retry_on_conflict
+def bind_identity(app: AppConfig, user_id: UUID, identity: Principal, device: Device) -> None:
+    """Bind the WeChat identity of an unbound session to a logged-in user.
+
+    That session ends: its bind key has been used. Raises TokenInvalid for a bound session, and
+    LoginTooOld for one that was bound.
+    """
+    if identity.user_id is not None:
+        raise TokenInvalid
+    context = RequestContext(app, device, identity.session_id)
+    with transaction() as db:
+        account = lock_social_account(db, identity)
+        refuse_old_login(db, identity)
+        link_to_user(db, context, account, user_id)
+        db.execute(end_sessions_statement("bind_key_used", LoginSession.id == identity.session_id))
+
+
+@retry_on_conflict
+def unbind(app: AppConfig, principal: Principal, device: Device) -> Login:
+    """Free this app's WeChat identity of the caller's user, and that one only.
+
+    The caller's session gets new tokens, and becomes unbound if it stood on the identity; every
+    other session that did ends. Raises NoSocialAccount when there is nothing to free.
+    """
+    with transaction() as db:
+        freed = _free_identity(db, app, principal, device)
+        return _reissued(db, principal, freed, None if freed else principal.user_id)
+
+
+@retry_on_conflict
+def unlink_everywhere(app: AppConfig, principal: Principal, device: Device) -> None:
+    """Do as `unbind` does for a client that takes no new tokens.
+
+    Its session goes on as it is, or ends if it stood on the identity.
+    """
+    with transaction() as db:
+        if _free_identity(db, app, principal, device):
+            db.execute(end_sessions_statement("unbound", LoginSession.id == principal.session_id))
+
+
+def _free_identity(
+    db: Session, app: AppConfig, principal: Principal, device: Device
+) -> SocialAccount | None:
+    """Free the user's identity in the app; give the one that the caller's session stood on."""
+    own = select(SocialAccount).where(
+        SocialAccount.tenant_id == app.tenant_id,
+        SocialAccount.appid == app.appid,
+        SocialAccount.user_id == principal.user_id,
+    )
+    accounts = db.scalars(own.with_for_update()).all()
+    if not accounts:
+        raise NoSocialAccount
+    for account in accounts:
+        free(db, RequestContext(app, device, principal.session_id), account)
+    return next((one for one in accounts if one.id == principal.social_account_id), None)
+
+
+def _logged_in(
+    db: Session,
+    principal: Principal,
+    device: Device,
+    account: SocialAccount,
+    user_id: UUID,
+    kept_token: str | None = None,
+) -> Login:
+    """Give the caller's session to the user it was just bound to, which is a login of the user.
+
+    It is noted as one, and reopens a closed account.
+    """
+    db.flush()
+    note_login(db, principal.tenant_id, user_id, device)
+    return _reissued(db, principal, account, user_id, kept_token)
+
+
+def _reissued(
+    db: Session,
+    principal: Principal,
+    account: SocialAccount | None,
+    user_id: UUID | None,
+    kept_token: str | None = None,
+) -> Login:
+    db.flush()
+    tokens = reissue(db, principal, user_id, kept_token)
+    user = get_profile(db, principal.tenant_id, user_id) if user_id else None
+    if account is None:
+        return Login(tokens, user)
+    return Login(tokens, user, account.openid, account.unionid)

@@ -1,0 +1,1 @@
+"""Counts of what happens in apps, and their writer."""

@@ -1,0 +1,1 @@
+"""Operators: accounts, sessions, sign-in, one-time codes, and step-up."""

@@ -1,0 +1,201 @@
+"""One-time codes of an authenticator app (TOTP, RFC 6238): enrolled, used once each, removed."""
+
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import pyotp
+from sqlalchemy.orm import Session
+
+from app.clock import now
+from app.errors import (
+    EnrolmentNotBegun,
+    OneTimeCodeNeeded,
+    OneTimeCodesOff,
+    OneTimeCodesOn,
+    OneTimeCodeWrong,
+)
+from app.models import Operator
+from app.services import audit
+from app.services.database.transactions import transaction
+from app.services.operators.failed_sign_ins import CODE_FAILED, noting
+from app.services.operators.locks import lock_operator, lock_signed_in
+from app.services.operators.recovery_codes import (
+    issue_recovery_codes,
+    plain_code,
+    use_recovery_code,
+    void_recovery_codes,
+)
+from app.services.operators.sessions import SignedIn, drop_pending_secret, end_sessions_of
+from app.services.passwords.login_throttling import Limit, Try, count_try, take_back
+from app.services.sessions.sessions import Device
+
+# Tries at codes are counted apart from passwords, whose accounts are whatever somebody types.
+CODES = UUID(int=1)
+# Whoever gets here knows the password, so being stricter keeps no owner out: a guesser who comes
+# from everywhere has some 100 tries a day at a million codes, of which 3 are good.
+TRIES = Limit(free=10, forgets_every=900, longest=900)
+STEP_SECONDS = 30
+# Clocks of phones are seconds off: the code before and the one after are good as well.
+STEPS_OFF = (-1, 0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """The secret for an authenticator app, and the URI that a QR code of it holds."""
+
+    uri: str = field(repr=False)
+    secret: str = field(repr=False)
+
+
+def begin_enrolment(signed_in: SignedIn) -> Enrolment:
+    """Return the secret to enrol. It stays the same until it is confirmed or cancelled.
+
+    Ending sessions of the operator cancels it. Raises OneTimeCodesOn, or SignInNeeded if the
+    session has ended.
+    """
+    with transaction() as db:
+        operator = lock_signed_in(db, signed_in)
+        if operator.totp_step is not None:
+            raise OneTimeCodesOn
+        if operator.totp is None:
+            operator.totp = pyotp.random_base32()
+        return _enrolment(operator, operator.totp)
+
+
+def find_pending_enrolment(operator_id: UUID) -> Enrolment | None:
+    """Return the enrolment that was begun and is not confirmed yet."""
+    with transaction() as db:
+        operator = db.get(Operator, operator_id)
+        if operator is None or operator.totp is None or operator.totp_step is not None:
+            return None
+        return _enrolment(operator, operator.totp)
+
+
+def _enrolment(operator: Operator, secret: str) -> Enrolment:
+    totp = pyotp.TOTP(secret, name=operator.email, issuer="wxpass")
+    return Enrolment(totp.provisioning_uri(), secret)
+
+
+def cancel_enrolment(signed_in: SignedIn) -> None:
+    """Drop a pending secret. Without one, nothing changes.
+
+    Raises SignInNeeded if the session has ended.
+    """
+    with transaction() as db:
+        drop_pending_secret(lock_signed_in(db, signed_in))
+
+
+def confirm_enrolment(signed_in: SignedIn, code: str) -> Sequence[str]:
+    """Ask for one-time codes from now on; return ten recovery codes, which only this call shows.
+
+    The operator's other sessions end. Raises EnrolmentNotBegun, OneTimeCodesOn, OneTimeCodeWrong,
+    TooManyTries, or SignInNeeded if the session has ended.
+    """
+    with noting(CODE_FAILED, signed_in.operator_id, signed_in.ip):
+        return _confirm(signed_in, plain_code(code))
+
+
+def _confirm(signed_in: SignedIn, code: str) -> Sequence[str]:
+    tried = count_code(signed_in.operator_id, Device(None, signed_in.ip))
+    with transaction() as db:
+        operator = lock_signed_in(db, signed_in)
+        if operator.totp_step is not None:
+            raise OneTimeCodesOn
+        if operator.totp is None:
+            raise EnrolmentNotBegun
+        if not _use_one_time_code(operator, code):
+            raise OneTimeCodeWrong
+        take_back(db, tried)
+        end_sessions_of(db, operator, "codes_enrolled", keep=signed_in.session_id)
+        _record(db, signed_in, operator, "operator.codes_on", is_on=True)
+        return issue_recovery_codes(db, operator.id)
+
+
+def remove_own_codes(signed_in: SignedIn, code: str) -> None:
+    """Stop asking for one-time codes; void the recovery codes. The other sessions end.
+
+    `code` is a one-time code or a recovery code. Raises OneTimeCodesOff, OneTimeCodeWrong,
+    TooManyTries, or SignInNeeded if the session has ended.
+    """
+    with noting(CODE_FAILED, signed_in.operator_id, signed_in.ip):
+        _remove(signed_in, code)
+
+
+def _remove(signed_in: SignedIn, code: str) -> None:
+    device = Device(None, signed_in.ip)
+    tried = count_code(signed_in.operator_id, device)
+    with transaction() as db:
+        operator = lock_signed_in(db, signed_in)
+        if operator.totp_step is None:
+            raise OneTimeCodesOff
+        use_code(db, operator.id, code, tried, device)
+        remove_codes(db, operator)
+        end_sessions_of(db, operator, "codes_removed", keep=signed_in.session_id)
+        _record(db, signed_in, operator, "operator.codes_off", is_on=False)
+
+
+def cancel_or_remove_codes(signed_in: SignedIn, code: str | None) -> None:
+    """Cancel a pending enrolment, or remove codes that are enrolled.
+
+    Raises OneTimeCodeNeeded if codes are enrolled and `code` is missing, or what
+    `remove_own_codes` raises.
+    """
+    with transaction() as db:
+        is_on = lock_operator(db, signed_in.operator_id).totp_step is not None
+    if not is_on:
+        cancel_enrolment(signed_in)
+    elif code is None:
+        raise OneTimeCodeNeeded
+    else:
+        remove_own_codes(signed_in, code)
+
+
+def remove_codes(db: Session, operator: Operator) -> None:
+    """Remove secret and recovery codes. The caller has locked the operator."""
+    operator.totp_sealed = operator.totp_step = None
+    void_recovery_codes(db, operator.id)
+
+
+def count_code(operator_id: UUID, device: Device) -> Try:
+    """Count a try at an operator's codes before it is looked at; raise TooManyTries."""
+    with transaction() as db:
+        return count_try(db, CODES, str(operator_id), device, TRIES)
+
+
+def use_code(db: Session, operator_id: UUID, code: str, tried: Try, device: Device) -> Operator:
+    """Use up a one-time code, with all codes before it, or a recovery code.
+
+    Locks and returns the operator. Raises OneTimeCodeWrong; the try then stays counted.
+    """
+    operator = lock_operator(db, operator_id)
+    plain = plain_code(code)
+    if operator.totp_step is None:  # a secret that is not confirmed yet proves nothing
+        raise OneTimeCodeWrong
+    is_good = _use_one_time_code(operator, plain)
+    if not is_good and not use_recovery_code(db, operator, plain, device.ip):
+        raise OneTimeCodeWrong
+    take_back(db, tried)
+    return operator
+
+
+def _use_one_time_code(operator: Operator, code: str) -> bool:
+    """Return whether a code is valid, and if so store its step: it is not valid twice."""
+    if operator.totp is None:
+        return False
+    step = int(now().timestamp()) // STEP_SECONDS
+    totp = pyotp.TOTP(operator.totp)
+    for one in (step + off for off in STEPS_OFF):
+        is_new = operator.totp_step is None or one > operator.totp_step
+        if is_new and hmac.compare_digest(totp.generate_otp(one).encode(), code.encode()):
+            operator.totp_step = one
+            return True
+    return False
+
+
+def _record(
+    db: Session, signed_in: SignedIn, operator: Operator, action: str, *, is_on: bool
+) -> None:
+    told = {"before": {"codes": not is_on}, "after": {"codes": is_on}}
+    audit.record(db, operator.tenant_id, signed_in.actor, action, operator.id, **told)

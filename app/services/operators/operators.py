@@ -1,0 +1,290 @@
+"""Operators: who looks after which tenant, or after the service; invited, reset, switched off."""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.clock import now
+from app.errors import (
+    Failure,
+    InvitationInvalid,
+    OneTimeCodesOff,
+    OperatorExists,
+    OperatorUnknown,
+    SelfChangeRefused,
+    SelfResetRefused,
+)
+from app.models import Operator, Tenant
+from app.models.columns import new_id
+from app.services import audit
+from app.services.apps.tenants import get_tenant
+from app.services.database.paging import CursorPage, Listing, Page, read_page
+from app.services.database.transactions import transaction, violated
+from app.services.operators.locks import lock_operator, refuse_last_platform_operator
+from app.services.operators.one_time_codes import remove_codes
+from app.services.operators.sessions import end_sessions_of
+from app.services.passwords.hashing import hash_password
+from app.services.passwords.login_throttling import forget_account
+from app.services.passwords.strength import require_operator_password
+from app.services.sessions.sessions import Device
+from app.services.sessions.tokens import new_invitation, token_hash
+from app.text_cleaning import without_invisible
+
+# Wrong passwords of operators are counted beside those of users, under no tenant's id.
+OPERATORS = UUID(int=0)
+INVITATION_LIFETIME = timedelta(days=3)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownOperator:
+    """An operator as other operators see them."""
+
+    id: UUID
+    email: str
+    role: str
+    status: str
+    tenant_id: UUID | None
+    tenant_slug: str | None
+    is_invited: bool
+    asks_code: bool
+    signed_in_at: datetime | None
+    created_at: datetime
+
+
+def email_name(text: str) -> str:
+    """Return the spelling in which an e-mail address is stored and compared.
+
+    NFKC, lower case, no spaces around, no invisible characters.
+    """
+    return unicodedata.normalize("NFKC", without_invisible(text)).strip().casefold()
+
+
+def invite_operator(actor: audit.Actor, email: str, role: str, tenant_slug: str | None) -> str:
+    """Add an operator without a password; give the secret that their link carries, once.
+
+    Raises TenantUnknown or OperatorExists.
+    """
+    invitation = new_invitation()
+    try:
+        with transaction() as db:
+            tenant = get_tenant(db, tenant_slug) if tenant_slug else None
+            operator = Operator(
+                id=new_id(),
+                email=email_name(email),
+                role=role,
+                tenant_id=tenant.id if tenant else None,
+            )
+            _invite(operator, invitation)
+            db.add(operator)
+            _record(db, actor, "operator.invited", operator, after={"role": role})
+    except IntegrityError as error:
+        if violated(error) == "uq_operators_email":
+            raise OperatorExists from None
+        raise
+    return invitation
+
+
+def reset_operator(actor: audit.Actor, operator_id: UUID, *, even_last: bool = False) -> str:
+    """Remove an operator's password and end every session; return the secret of a new invitation.
+
+    One-time codes stay enrolled. Only the command line may reset the last platform admin
+    (`even_last`): its user can issue a new invitation at any time. Raises OperatorUnknown,
+    SelfResetRefused or LastPlatformOperator.
+    """
+    invitation = new_invitation()
+    with transaction() as db:
+        _refuse_self(actor, operator_id, SelfResetRefused)
+        if not even_last:
+            refuse_last_platform_operator(db, operator_id)
+        operator = lock_operator(db, operator_id)
+        had = {"password": bool(operator.password_hash)}
+        operator.password_hash = None
+        _invite(operator, invitation)
+        end_sessions_of(db, operator, "reset")
+        told = {"before": had, "after": {"password": False}}
+        _record(db, actor, "operator.reset", operator, **told)
+    return invitation
+
+
+def remove_operator_codes(actor: audit.Actor, operator_id: UUID) -> None:
+    """Remove another operator's one-time codes and recovery codes, and end their sessions.
+
+    Raises OperatorUnknown, SelfResetRefused or OneTimeCodesOff.
+    """
+    with transaction() as db:
+        _refuse_self(actor, operator_id, SelfResetRefused)
+        operator = lock_operator(db, operator_id)
+        if operator.totp_step is None:
+            raise OneTimeCodesOff
+        remove_codes(db, operator)
+        end_sessions_of(db, operator, "codes_removed")
+        told = {"before": {"codes": True}, "after": {"codes": False}}
+        _record(db, actor, "operator.codes_removed", operator, **told)
+
+
+def _refuse_self(actor: audit.Actor, operator_id: UUID, failure: type[Failure]) -> None:
+    if actor.kind == "operator" and actor.id == operator_id:
+        raise failure
+
+
+def accept_invitation(invitation: str, password: str, device: Device) -> str:
+    """Set the password of whoever was invited, once; give their e-mail address.
+
+    Raises InvitationInvalid for one that was used, has expired or never was; PasswordTooShort or
+    PasswordTooWeak, and then the invitation can be used again.
+    """
+    with transaction() as db:
+        # Only with a valid invitation: checking and hashing a password take long.
+        invited = _lock_invited(db, invitation)
+        tenant = db.get(Tenant, invited.tenant_id) if invited.tenant_id else None
+    names = (tenant.name, tenant.slug) if tenant else ()
+    require_operator_password(password, invited.email, *names)
+    password_hash = hash_password(password)
+    with transaction() as db:
+        operator = _lock_invited(db, invitation)
+        operator.password_hash = password_hash
+        operator.invitation_hash = operator.invitation_expires_at = None
+        forget_account(db, OPERATORS, operator.email)
+        actor = audit.Actor("operator", operator.id, device.ip)
+        told = {"before": {"password": False}, "after": {"password": True}}
+        _record(db, actor, "operator.password_set", operator, **told)
+        return operator.email
+
+
+def _lock_invited(db: Session, invitation: str) -> Operator:
+    wanted = select(Operator).where(Operator.invitation_hash == token_hash(invitation))
+    operator: Operator | None = db.scalar(wanted.with_for_update())
+    if operator is None or operator.status != "active" or _is_over(operator):
+        raise InvitationInvalid
+    return operator
+
+
+def _is_over(operator: Operator) -> bool:
+    return operator.invitation_expires_at is None or operator.invitation_expires_at <= now()
+
+
+def _invite(operator: Operator, invitation: str) -> None:
+    operator.invitation_hash = token_hash(invitation)
+    operator.invitation_expires_at = now() + INVITATION_LIFETIME
+
+
+def set_operator_status(actor: audit.Actor, operator_id: UUID, status: str) -> None:
+    """Disable an operator, which ends every session of theirs, or enable them.
+
+    Raises OperatorUnknown, and when disabling LastPlatformOperator or SelfChangeRefused.
+    """
+    with transaction() as db:
+        if status == "disabled":
+            refuse_last_platform_operator(db, operator_id)
+            _refuse_self(actor, operator_id, SelfChangeRefused)
+        operator = lock_operator(db, operator_id)
+        told = audit.before_and_after(operator, {"status": status})
+        operator.status = status
+        if status == "disabled":
+            end_sessions_of(db, operator, "disabled")
+        _record(db, actor, "operator.changed", operator, **told)
+
+
+def change_role(actor: audit.Actor, operator_id: UUID, role: str, tenant_slug: str | None) -> None:
+    """Give an operator another role, or another tenant; their sessions end.
+
+    Raises OperatorUnknown, TenantUnknown, LastPlatformOperator or SelfChangeRefused.
+    """
+    with transaction() as db:
+        if role != "platform":
+            refuse_last_platform_operator(db, operator_id)
+        _refuse_self(actor, operator_id, SelfChangeRefused)
+        operator = lock_operator(db, operator_id)
+        tenant_id = get_tenant(db, tenant_slug).id if tenant_slug else None
+        posts = (operator.role, operator.tenant_id), (role, tenant_id)
+        operator.role, operator.tenant_id = role, tenant_id
+        end_sessions_of(db, operator, "role_changed")
+        # Whom they leave reads of it, too.
+        for reader in dict.fromkeys(whose for _, whose in posts):
+            before, after = (_post_as_read(reader, *post) for post in posts)
+            told = {"before": before, "after": after}
+            audit.record(db, reader, actor, "operator.changed", operator_id, **told)
+
+
+def _post_as_read(reader: UUID | None, role: str, tenant_id: UUID | None) -> dict[str, str | None]:
+    """Tell a post for a tenant's trail: what it is at a neighbour is not theirs to know."""
+    if None not in (reader, tenant_id) and reader != tenant_id:
+        return {"role": None, "tenant_id": None}
+    return {"role": role, "tenant_id": str(tenant_id) if tenant_id else None}
+
+
+def change_operator(
+    actor: audit.Actor,
+    operator_id: UUID,
+    status: str | None = None,
+    role: str | None = None,
+    tenant_slug: str | None = None,
+) -> ShownOperator:
+    """Change an operator's status, or their role, and show them; raise as each of the two does."""
+    if role is not None:
+        change_role(actor, operator_id, role, tenant_slug)
+    if status is not None:
+        set_operator_status(actor, operator_id, status)
+    return show_operator(operator_id)
+
+
+def list_operators() -> Sequence[ShownOperator]:
+    """List every operator by e-mail address."""
+    wanted = select(Operator, Tenant.slug).outerjoin(Tenant).order_by(Operator.email)
+    with transaction() as db:
+        return [_shown(operator, slug) for operator, slug in db.execute(wanted)]
+
+
+def page_of_operators(cursor_page: CursorPage) -> Page[ShownOperator]:
+    """List operators by e-mail address, page by page; raise CursorInvalid."""
+    rows = select(Operator, Tenant.slug).outerjoin(Tenant)
+    listing = Listing(rows, Operator.email, "operators", is_ascending=True)
+    with transaction() as db:
+        return read_page(db, listing, cursor_page, _shown)
+
+
+def show_operator(operator_id: UUID) -> ShownOperator:
+    """Show one operator; raise OperatorUnknown."""
+    rows = select(Operator, Tenant.slug).outerjoin(Tenant)
+    with transaction() as db:
+        row = db.execute(rows.where(Operator.id == operator_id)).one_or_none()
+    if row is None:
+        raise OperatorUnknown
+    return _shown(*row)
+
+
+def find_operator_id(email: str) -> UUID:
+    """Find an operator by e-mail address; raise OperatorUnknown."""
+    with transaction() as db:
+        found = db.scalar(select(Operator.id).where(Operator.email == email_name(email)))
+    if found is None:
+        raise OperatorUnknown
+    return found
+
+
+def _shown(operator: Operator, tenant_slug: str | None) -> ShownOperator:
+    return ShownOperator(
+        operator.id,
+        operator.email,
+        operator.role,
+        operator.status,
+        operator.tenant_id,
+        tenant_slug,
+        operator.password_hash is None,
+        operator.totp_step is not None,
+        operator.signed_in_at,
+        operator.created_at,
+    )
+
+
+def _record(
+    db: Session, actor: audit.Actor, action: str, operator: Operator, **details: object
+) -> None:
+    db.flush()
+    audit.record(db, operator.tenant_id, actor, action, operator.id, **details)

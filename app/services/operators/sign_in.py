@@ -1,0 +1,115 @@
+"""Signing operators in: e-mail and password, then a one-time code where it is switched on."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from app.clock import now
+from app.errors import SignInNeeded
+from app.models import Operator, OperatorSession
+from app.services import audit
+from app.services.database.transactions import transaction
+from app.services.operators.failed_sign_ins import SIGN_IN_FAILED, noting
+from app.services.operators.one_time_codes import count_code, use_code
+from app.services.operators.operators import email_name
+from app.services.operators.proofs import lock_proven, prove_code, prove_password
+from app.services.operators.sessions import (
+    CONSOLE_LIFETIME,
+    is_expired,
+    open_operator_session,
+)
+from app.services.sessions.sessions import Device
+from app.services.sessions.tokens import RefreshToken, new_console_token, token_hash
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleSignIn:
+    """The cookie's token, and whether a one-time code is still asked for."""
+
+    token: str = field(repr=False)
+    awaits_code: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptSignIn:
+    """The session of a script: whose it is, and the refresh token that keeps it."""
+
+    session_id: UUID
+    operator_id: UUID
+    refresh_token: str = field(repr=False)
+
+
+def sign_in(email: str, password: str, device: Device) -> ConsoleSignIn:
+    """Open a console session; with one-time codes it may do nothing before `confirm_code`.
+
+    Raises SignInWrong, whatever of it is wrong, after the same work; TooManyTries.
+    """
+    with noting(SIGN_IN_FAILED, email_name(email), device.ip):
+        proven = prove_password(email, password, device)
+    token = new_console_token()
+    with transaction() as db:
+        operator = lock_proven(db, proven)
+        session = open_operator_session(db, operator, "console", device, token)
+        if not session.awaits_code:
+            _note(db, operator, device)
+        return ConsoleSignIn(token, session.awaits_code)
+
+
+def confirm_code(token: str, code: str, device: Device) -> ConsoleSignIn:
+    """Complete a sign-in with a one-time code, under a new token.
+
+    Raises SignInNeeded if the password was proven too long ago, OneTimeCodeWrong, TooManyTries.
+    """
+    with transaction() as db:
+        session = _lock_awaiting(db, token)
+        operator_id = session.operator_id
+    fresh = new_console_token()
+    with noting(SIGN_IN_FAILED, operator_id, device.ip):
+        _complete(token, operator_id, code, fresh, device)
+    return ConsoleSignIn(fresh, False)
+
+
+def _complete(token: str, operator_id: UUID, code: str, fresh: str, device: Device) -> None:
+    tried = count_code(operator_id, device)
+    with transaction() as db:
+        operator = use_code(db, operator_id, code, tried, device)
+        session = _lock_awaiting(db, token)
+        session.token_hash, session.awaits_code = token_hash(fresh), False
+        session.proven_at = now()
+        session.expires_at = session.proven_at + CONSOLE_LIFETIME
+        _note(db, operator, device)
+
+
+def _lock_awaiting(db: Session, token: str) -> OperatorSession:
+    wanted = select(OperatorSession).where(OperatorSession.token_hash == token_hash(token))
+    session = db.scalar(wanted.with_for_update())
+    if session is None or session.ended_at or not session.awaits_code or is_expired(session):
+        raise SignInNeeded
+    return session
+
+
+def sign_script_in(email: str, password: str, code: str | None, device: Device) -> ScriptSignIn:
+    """Open a session for a script, with the one-time code at once where it is switched on.
+
+    Raises SignInWrong, OneTimeCodeNeeded, OneTimeCodeWrong, TooManyTries.
+    """
+    with noting(SIGN_IN_FAILED, email_name(email), device.ip):
+        proven = prove_password(email, password, device)
+        prove_code(proven, code, device)
+    pair = RefreshToken.random()
+    with transaction() as db:
+        operator = lock_proven(db, proven)
+        session = open_operator_session(
+            db, operator, "script", device, pair.family, pair.rotating_hash
+        )
+        _note(db, operator, device)
+        return ScriptSignIn(session.id, operator.id, str(pair))
+
+
+def _note(db: Session, operator: Operator, device: Device) -> None:
+    this = update(Operator).where(Operator.id == operator.id)
+    db.execute(this.values(signed_in_at=now()).execution_options(synchronize_session=False))
+    actor = audit.Actor("operator", operator.id, device.ip)
+    audit.record(db, operator.tenant_id, actor, "operator.signed_in", operator.id)

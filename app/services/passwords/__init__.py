@@ -1,0 +1,1 @@
+"""Password hashing, strength, and throttling of wrong passwords."""

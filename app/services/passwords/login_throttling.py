@@ -1,0 +1,202 @@
+"""Wrong passwords are slowed down: for one account from one address, for one account from
+everywhere, and for one address.
+
+Every count leaks away. Only somebody who keeps trying one account from one address waits for
+minutes; what many share, an account under attack or the address of a school, waits for seconds,
+and whoever goes on attacking can take every turn there is. So a device that has lately known the
+password is spared all that at its address, and waits for its own mistakes only. Whether the account
+exists plays no part.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from ipaddress import IPv6Address, ip_address, ip_network
+from math import ceil
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from app.clock import now
+from app.errors import TooManyTries
+from app.keyring import keyring
+from app.models import PasswordTry
+from app.services.sessions.sessions import Device
+
+SWEPT_AT_ONCE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """So many tries are free; then the delay doubles, up to the longest; tries are forgotten.
+
+    Times are in seconds.
+    """
+
+    free: int
+    forgets_every: int
+    longest: int
+
+    def delay_after(self, level: float) -> timedelta:
+        """Give how long the next try has to wait after so many that count."""
+        if level <= self.free:
+            return timedelta(0)
+        return timedelta(seconds=min(self.longest, 2 ** min(level - self.free - 1, 30)))
+
+
+# One address that goes on and on (14 tries, then one every 5 minutes) stays below the account's
+# free tries, which are forgotten as fast: nobody alone keeps the owner out.
+ACCOUNT_AT_ADDRESS = Limit(free=5, forgets_every=900, longest=300)
+ACCOUNT = Limit(free=20, forgets_every=300, longest=30)
+ADDRESS = Limit(free=100, forgets_every=10, longest=5)
+
+
+# So long a device is spared what others did, at the address where it last knew the password.
+KNOWN_FOR = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """A try that counts as wrong until it is taken back."""
+
+    account_keys: tuple[bytes, ...]
+    address_key: bytes
+    address_held_until: datetime
+    known_key: bytes
+    account_key: bytes
+
+
+def count_try(
+    db: Session, tenant_id: UUID, account: str, device: Device, from_everywhere: Limit = ACCOUNT
+) -> Try:
+    """Count a try before its password is looked at, so that a burst is counted whole.
+
+    Raises TooManyTries, with how long to wait, and then the try does not count.
+    """
+    known_key = _known_key(tenant_id, account, device)
+    limits = _limits(tenant_id, account, device.ip, from_everywhere)
+    account_at_address, of_account, of_address = limits
+    if _is_known(db, known_key):
+        limits = {known_key: ACCOUNT_AT_ADDRESS}
+    account_keys = {key: of_account for key in limits if key != of_address}
+    counts = _lock_counts(db, sorted(limits), account_keys)
+    moment = now()
+    held_until = max(count.held_until for count in counts.values())
+    if held_until > moment:
+        raise TooManyTries(retry_after=ceil((held_until - moment).total_seconds()))
+    for key, limit in limits.items():
+        _count(counts[key], limit, moment)
+    held = counts[of_address].held_until if of_address in counts else moment
+    return Try((account_at_address, of_account), of_address, held, known_key, of_account)
+
+
+def take_back(db: Session, tried: Try) -> None:
+    """Forget a try whose password was right, and all before it that were for the account.
+
+    Of the address only this try is forgotten: one's own password must not make room for
+    guessing other people's. The device is known from now on.
+    """
+    keys = (*tried.account_keys, tried.address_key)
+    ours = select(PasswordTry).where(PasswordTry.key.in_(keys)).order_by(PasswordTry.key)
+    for count in db.scalars(ours.with_for_update()):
+        if count.key in tried.account_keys:
+            db.delete(count)
+            continue
+        count.level = max(0.0, count.level - 1)
+        # Whoever counted since has set a hold of their own, and keeps it.
+        if count.held_until == tried.address_held_until:
+            count.held_until = min(count.held_until, count.counted_at)
+    _know(db, tried)
+
+
+def _is_known(db: Session, key: bytes) -> bool:
+    known = select(PasswordTry.key).where(PasswordTry.key == key, PasswordTry.forgotten_at > now())
+    return db.scalar(known) is not None
+
+
+def _know(db: Session, tried: Try) -> None:
+    moment = now()
+    clear = {"level": 0, "counted_at": moment, "held_until": moment}
+    values = clear | {"forgotten_at": moment + KNOWN_FOR, "account_key": tried.account_key}
+    fresh = insert(PasswordTry).values(key=tried.known_key, **values)
+    db.execute(fresh.on_conflict_do_update(constraint="pk_password_tries", set_=values))
+
+
+def forget_account(db: Session, tenant_id: UUID, account: str) -> None:
+    """Forget the tries for an account, from everywhere together."""
+    db.execute(delete(PasswordTry).where(PasswordTry.key == account_key(tenant_id, account)))
+
+
+def tries_of_accounts(tenant_id: UUID, accounts: Iterable[str]) -> ColumnElement[bool]:
+    """Return the condition for all that tries for accounts left: counts and known devices."""
+    return PasswordTry.account_key.in_([account_key(tenant_id, one) for one in accounts])
+
+
+def sweep(db: Session) -> None:
+    """Delete some of the counts that have leaked away: more than a try adds."""
+    old = (
+        select(PasswordTry.key)
+        .where(PasswordTry.forgotten_at < now())
+        .order_by(PasswordTry.forgotten_at)
+        .limit(SWEPT_AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    keys = db.scalars(old).all()
+    db.execute(delete(PasswordTry).where(PasswordTry.key.in_(keys)))
+
+
+def _limits(
+    tenant_id: UUID, account: str, ip: str | None, from_everywhere: Limit
+) -> dict[bytes, Limit]:
+    address = _network(ip)
+    at_address = keyring().blind_index(f"{address}\0{account}", f"tries:{tenant_id}")
+    of_address = keyring().blind_index(address, "tries")
+    return {
+        at_address: ACCOUNT_AT_ADDRESS,
+        account_key(tenant_id, account): from_everywhere,
+        of_address: ADDRESS,
+    }
+
+
+def _known_key(tenant_id: UUID, account: str, device: Device) -> bytes:
+    where = repr((_network(device.ip), device.model, account))
+    return keyring().blind_index(where, f"known:{tenant_id}")
+
+
+def account_key(tenant_id: UUID, account: str) -> bytes:
+    """Give the blind index of an account, by which all is found that its tries left."""
+    return keyring().blind_index(f"\0{account}", f"tries:{tenant_id}")
+
+
+def _network(ip: str | None) -> str:
+    """Name an address; of IPv6 the /64, for that is what one household has."""
+    address = ip_address(ip) if ip else None
+    if isinstance(address, IPv6Address):
+        return str(ip_network((address, 64), strict=False))
+    return str(address)
+
+
+def _lock_counts(
+    db: Session, keys: Sequence[bytes], account_keys: Mapping[bytes, bytes]
+) -> dict[bytes, PasswordTry]:
+    """Find or make the counts, and lock them, in one order everywhere."""
+    moment = now()
+    zero = {"level": 0, "counted_at": moment, "held_until": moment, "forgotten_at": moment}
+    rows = [{"key": key, "account_key": account_keys.get(key), **zero} for key in keys]
+    fresh = insert(PasswordTry).values(rows)
+    upsert = fresh.on_conflict_do_update(
+        constraint="pk_password_tries", set_={"key": fresh.excluded.key}
+    )
+    return {count.key: count for count in db.scalars(upsert.returning(PasswordTry))}
+
+
+def _count(count: PasswordTry, limit: Limit, moment: datetime) -> None:
+    forgotten = max(0.0, (moment - count.counted_at).total_seconds()) / limit.forgets_every
+    count.level = max(0.0, count.level - forgotten) + 1
+    count.counted_at = moment
+    if delay := limit.delay_after(count.level):
+        count.held_until = moment + delay
+    leaked_away = moment + timedelta(seconds=count.level * limit.forgets_every)
+    count.forgotten_at = max(count.forgotten_at, count.held_until, leaked_away)

@@ -1,0 +1,149 @@
+"""Password strength: rules for users and operators, checked with the estimator zxcvbn.
+
+Why these rules: docs/decisions/0021.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import prod
+from threading import Lock
+from unicodedata import normalize
+
+from zxcvbn import zxcvbn
+from zxcvbn.feedback import get_feedback
+from zxcvbn.matching import L33T_TABLE
+
+from app.errors import PasswordTooShort, PasswordTooWeak
+from app.services.passwords.strength_advice import ADD_A_WORD, CONTAINS_KNOWN
+from app.services.runtime.cpu_threads import on_a_thread
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordRule:
+    """The fewest characters of a password, and the fewest guesses that find it."""
+
+    shortest: int
+    guesses: int
+
+
+OF_USERS = PasswordRule(8, 10**8)
+OF_OPERATORS = PasswordRule(12, 10**10)
+
+# Characters from the beginning. The estimator raises for more than 72.
+QUICKLY_CHECKED, LONGEST_CHECKED = 24, 72
+# Bounds one estimate to 0.1 s of CPU time instead of 2 s; see `_checked_part`.
+MOST_WORK = 30_000
+
+# Texts that anyone may try first: this product, and words of passwords that are common in China and
+# missing in the estimator's lists, which are English.
+COMMON_WORDS = (
+    *("wxpass", "weixin", "wechat", "woaini", "1314", "520", "mima"),
+    *("zhangwei", "wangwei", "wangfang", "liwei", "lina", "zhangmin", "lijing", "liuwei"),
+)
+# Shorter texts occur in strong passwords by chance.
+SHORTEST_KNOWN = 3
+PART = re.compile(r"[^\W\d_]+|\d+")
+# How many of the last digits of a phone number people use: without +86, and shortened.
+ENDINGS = (11, 8, 6, 4)
+
+# The estimator keeps the known texts of a call in a module-level dictionary.
+_estimator = Lock()
+
+
+def require_user_password(password: str, known: Iterable[str | None]) -> None:
+    """Raise PasswordTooShort or PasswordTooWeak unless a user may have this password.
+
+    `known` holds the user's account, nickname and phone number and the tenant's name and slug.
+    """
+    require_strong_password(password, OF_USERS, known)
+
+
+def require_operator_password(
+    password: str, email: str, tenant_name: str | None = None, tenant_slug: str | None = None
+) -> None:
+    """Raise PasswordTooShort or PasswordTooWeak unless an operator may have this password.
+
+    Call it after the checks of rights, before hashing, and outside of a transaction.
+    """
+    require_strong_password(password, OF_OPERATORS, (email, tenant_name, tenant_slug))
+
+
+def require_strong_password(password: str, rule: PasswordRule, known: Iterable[str | None]) -> None:
+    """Raise PasswordTooShort or PasswordTooWeak unless the password satisfies the rule."""
+    if len(password) < rule.shortest:
+        raise PasswordTooShort
+    hints = find_weakness(password, rule, known)
+    if hints:
+        raise PasswordTooWeak(hints=hints)
+
+
+def find_weakness(password: str, rule: PasswordRule, known: Iterable[str | None]) -> Sequence[str]:
+    """Return advice, as msgids, on a weak password. An empty sequence means it is strong enough."""
+    return on_a_thread(_find_weakness, password, rule.guesses, known_texts(known))
+
+
+def known_texts(known: Iterable[str | None]) -> Sequence[str]:
+    """Return the texts, their words and numbers, and the common words, all in lower case."""
+    found: list[str] = []
+    for text in filter(None, known):
+        spelled = normalize("NFKC", text).casefold().strip()
+        parts = PART.findall(spelled)
+        found += [spelled, "".join(parts), *parts]
+        found += [part[-length:] for part in parts if part.isdecimal() for length in ENDINGS]
+    texts = dict.fromkeys([*found, *COMMON_WORDS])
+    return [text for text in texts if len(text) >= SHORTEST_KNOWN]
+
+
+def _find_weakness(password: str, guesses: int, known: Sequence[str]) -> Sequence[str]:
+    """Estimate the password, and what is left of it without the known texts.
+
+    The second estimate is needed because zxcvbn takes any three parts for 10**8 guesses and any
+    four for 10**12, even if all of them are known.
+    """
+    spelled = normalize("NFKC", password)
+    rest = _without(spelled, known)
+    hints = _weakness_of(spelled, guesses, known)
+    if rest == spelled:
+        return hints
+    if not hints and _weakness_of(rest, guesses, known):
+        hints = [ADD_A_WORD]
+    return hints and [CONTAINS_KNOWN, *hints]
+
+
+def _without(password: str, known: Sequence[str]) -> str:
+    for text in sorted(known, key=len, reverse=True):
+        if text in password.casefold():
+            password = re.sub(re.escape(text), "", password, flags=re.IGNORECASE)
+    return password
+
+
+def _weakness_of(password: str, guesses: int, known: Sequence[str]) -> Sequence[str]:
+    if not password:  # zxcvbn raises for it
+        return [ADD_A_WORD]
+    # A password is at least as strong as its beginning, which takes less time.
+    for part in dict.fromkeys((password[:QUICKLY_CHECKED], password[:LONGEST_CHECKED])):
+        with _estimator:
+            estimate = zxcvbn(_checked_part(part), known)
+        if estimate["guesses"] >= guesses:
+            return []
+    # The estimator's own feedback is empty from 10**8 guesses on.
+    feedback = get_feedback(0, estimate["sequence"])
+    return [text for text in (feedback["warning"], *feedback["suggestions"]) if text]
+
+
+def _checked_part(part: str) -> str:
+    """Return as much of a password, from its beginning, as is estimated in bounded time.
+
+    zxcvbn tries every combination of the letters that characters such as @, 4, $ and 1 can stand
+    for, up to 736 combinations, on every part of the password. A password with many such characters
+    is cut, to 11 characters at the least.
+    """
+    while _spellings(part) * len(part) ** 2 > MOST_WORK:
+        part = part[:-1]
+    return part
+
+
+def _spellings(part: str) -> int:
+    present = set(part)
+    return prod(max(1, len(present.intersection(subs))) for subs in L33T_TABLE.values())

@@ -1,0 +1,1 @@
+"""Personal data: export, erasure, consent revocation, and visitors."""

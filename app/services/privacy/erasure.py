@@ -1,0 +1,116 @@
+"""Erasing people. Ids in the audit trail and keyed hashes are left (docs/decisions/0013)."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from uuid import UUID
+
+from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Session
+
+from app.clock import now
+from app.models import (
+    AuditEvent,
+    CodeExchange,
+    LoginSession,
+    Merge,
+    PasswordTry,
+    Phone,
+    SessionKey,
+    SocialAccount,
+    User,
+    WeChatPush,
+)
+from app.services import audit
+from app.services.database.idempotency import forget_answers
+from app.services.privacy.personal_data import PersonalData, tries_of
+from app.services.user_import.preview import forget_people
+
+
+def erase(db: Session, held: PersonalData, actor: audit.Actor) -> None:
+    """Erase the users and identities that are held and locked, with everything that refers to them.
+
+    The audit trail keeps what happened, without their addresses and without personal details.
+    """
+    # First, for a running import locks its row before it looks for users.
+    _forget_imports(db, held)
+    _forget_pushes(db, held)
+    if held.of_visitor:
+        db.execute(
+            update(LoginSession).where(held.sessions_of_others).values(social_account_id=None)
+        )
+    for table, theirs in (
+        (PasswordTry, tries_of(db, held)),
+        (CodeExchange, held.code_exchanges),
+        (SessionKey, held.session_keys),
+        (LoginSession, held.sessions),
+        (SocialAccount, held.identities),
+        (Merge, held.merges),
+        (Phone, held.phones),
+        (User, held.users),
+    ):
+        db.execute(delete(table).where(theirs))
+    forget_answers(db, held.user_ids)
+    _clear_trail(db, held)
+    for user_id in held.user_ids:
+        audit.record(db, held.tenant_id, actor, "user.erased", user_id)
+
+
+def erase_unused(db: Session, account_ids: Sequence[UUID]) -> None:
+    """Erase locked identities of one tenant that belong to no user; audited as one event."""
+    accounts = db.scalars(select(SocialAccount).where(SocialAccount.id.in_(account_ids))).all()
+    if accounts:
+        tenant_id = accounts[0].tenant_id
+        erase(db, PersonalData(tenant_id, (), accounts, of_visitor=True), audit.SYSTEM)
+        told = {"visitors": len(accounts)}
+        audit.record(db, tenant_id, audit.SYSTEM, "visitors.erased", tenant_id, **told)
+
+
+def _forget_imports(db: Session, held: PersonalData) -> None:
+    """Drop the pending imports that hold an account or a number of the users."""
+    if not held.user_ids:
+        return
+    accounts = db.scalars(select(User.account).where(held.users, User.account.is_not(None)))
+    numbers = db.scalars(select(Phone.number_index).where(held.phones))
+    forget_people(db, held.tenant_id, {name or "" for name in accounts}, {*numbers})
+
+
+def _forget_pushes(db: Session, held: PersonalData) -> None:
+    """Forget whom pushes were about; of those that wait, there is nothing left to carry out."""
+    about = update(WeChatPush).where(held.pushes)
+    handled_at = func.coalesce(WeChatPush.handled_at, now())
+    nothing = {"message_sealed": None, "failure": None, "person_index": None}
+    db.execute(about.values(handled_at=handled_at, **nothing))
+
+
+def _clear_trail(db: Session, held: PersonalData) -> None:
+    """Clear addresses and personal details of the events about those who are held.
+
+    Since migration 0016 no release records such details, but the previous release may still run
+    beside this one. The search text of an export may mean any user, so it is removed from all
+    exports of the tenant.
+    """
+    impersonal = func.impersonal_details(AuditEvent.action, AuditEvent.details, type_=JSONB)
+    is_personal = or_(AuditEvent.ip.is_not(None), AuditEvent.details != impersonal)
+    theirs = update(AuditEvent).where(held.events, is_personal)
+    exports = update(AuditEvent).where(
+        AuditEvent.tenant_id == held.tenant_id,
+        AuditEvent.action == "users.exported",
+        AuditEvent.details.has_key("query"),
+    )
+    cleared = (theirs.values(ip=None, details=impersonal), exports.values(details=impersonal))
+    with passing_the_trail(db):
+        for clearing in cleared:
+            db.execute(clearing.execution_options(synchronize_session=False))
+
+
+@contextmanager
+def passing_the_trail(db: Session) -> Iterator[None]:
+    """Let the caller's transaction pass the trigger that keeps the audit trail as it is.
+
+    The trigger then accepts that old events are deleted, addresses are cleared and details are
+    replaced by `impersonal_details`. It still refuses everything else.
+    """
+    db.execute(select(func.set_config("wxpass.retention", "on", True)))
+    yield
+    db.execute(select(func.set_config("wxpass.retention", "off", True)))

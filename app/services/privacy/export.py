@@ -1,0 +1,105 @@
+"""Everything that is held about a user or a visitor, as they take it out."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, inspect, select
+from sqlalchemy.orm import Session
+
+from app.models import (
+    AuditEvent,
+    CodeExchange,
+    LoginSession,
+    Merge,
+    PasswordTry,
+    Phone,
+    SessionKey,
+    SocialAccount,
+    User,
+    WeChatPush,
+)
+from app.services import audit
+from app.services.database.transactions import transaction
+from app.services.principals import Principal
+from app.services.privacy.personal_data import PersonalData, find_personal_data, tries_of
+from app.services.privacy.visitors import lock_visitor
+from app.services.sessions.sessions import Device
+from app.services.users.users import get_user
+
+PAGE = 500
+
+
+def export_everything(principal: Principal, device: Device) -> Iterator[tuple[str, Iterator[Any]]]:
+    """Return all that is held about the caller, part by part, row by row; audited first.
+
+    That is the caller's user, or the visitor if there is none. No more than a page of it is in
+    memory, and no connection is held while the client reads. Raises TokenInvalid if they were
+    erased during the request: nothing of it, and no address, may be audited after that. Raises
+    IdentityBound for an unbound login if its identity belongs to a user.
+    """
+    actor = audit.Actor("user", principal.user_id, device.ip)
+    with transaction() as db:
+        if principal.user_id is None:
+            held, subject = lock_visitor(db, principal), principal.social_account_id
+            audit.record(db, principal.tenant_id, actor, "visitor.exported", subject)
+        else:
+            held = _held_of_user(db, principal.tenant_id, principal.user_id)
+            audit.record(db, principal.tenant_id, actor, "user.exported", principal.user_id)
+        parts = _parts(held, tries_of(db, held))
+    return ((name, _rows(table, theirs)) for name, (table, theirs) in parts.items())
+
+
+def _held_of_user(db: Session, tenant_id: UUID, user_id: UUID) -> PersonalData:
+    get_user(db, tenant_id, user_id, lock=True)
+    return _surely(find_personal_data(db, tenant_id, user_id), user_id)
+
+
+def _surely(held: PersonalData, user_id: UUID) -> PersonalData:
+    """Leave out the identities that may be another person's.
+
+    Of those that nobody has, one that was unbound from them may be of somebody who used their
+    account; only by its unionid it is surely theirs.
+    """
+    people = {one.unionid for one in held.accounts if one.user_id == user_id} - {None}
+    surely = [one for one in held.accounts if one.user_id == user_id or one.unionid in people]
+    return PersonalData(held.tenant_id, held.user_ids, surely)
+
+
+def _parts(
+    held: PersonalData, tries: ColumnElement[bool]
+) -> dict[str, tuple[Any, ColumnElement[bool]]]:
+    by_somebody_else = and_(
+        AuditEvent.actor_id.is_not(None), AuditEvent.actor_id.not_in(held.user_ids)
+    )
+    as_somebody_else = and_(
+        LoginSession.user_id.is_not(None), LoginSession.user_id.not_in(held.user_ids)
+    )
+    return {
+        "users": (User, held.users),
+        "phones": (Phone, held.phones),
+        "identities": (SocialAccount, held.identities),
+        "merges": (Merge, held.merges),
+        "sessions": (LoginSession, and_(held.sessions, ~as_somebody_else)),
+        "session_keys": (SessionKey, held.session_keys),
+        "code_exchanges": (CodeExchange, held.code_exchanges),
+        "password_tries": (PasswordTry, tries),
+        "pushes": (WeChatPush, held.pushes),
+        "audit_events": (AuditEvent, and_(held.events, ~by_somebody_else)),
+    }
+
+
+def _rows(table: Any, theirs: ColumnElement[bool]) -> Iterator[Any]:
+    """Read rows in the order of the primary key, a page in each short transaction."""
+    (key,) = inspect(table).primary_key
+    wanted = select(table).where(theirs).order_by(key).limit(PAGE)
+    page = _read(wanted)
+    while page:
+        yield from page
+        last = getattr(page[-1], key.name)
+        page = _read(wanted.where(key > last)) if len(page) == PAGE else ()
+
+
+def _read(wanted: Any) -> Any:
+    with transaction() as db:
+        return db.scalars(wanted).all()

@@ -1,0 +1,184 @@
+"""What is held of a person: which rows of which tables. Export reads them, erasure removes them."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Select,
+    Uuid,
+    and_,
+    cast,
+    false,
+    or_,
+    select,
+    union,
+)
+from sqlalchemy.orm import Session, aliased
+
+from app.keyring import keyring
+from app.models import (
+    AuditEvent,
+    CodeExchange,
+    LoginSession,
+    Merge,
+    Phone,
+    SessionKey,
+    SocialAccount,
+    User,
+    WeChatPush,
+)
+from app.models.wechat_app import original_appid
+from app.services.passwords.login_throttling import tries_of_accounts
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalData:
+    """A user, the users merged into them, and their WeChat identities; and what refers to these.
+
+    Without users it is identities alone. `of_visitor` says that these belong to no user: what a
+    user did through one of them before it was unbound then stays that user's.
+    """
+
+    tenant_id: UUID
+    user_ids: Sequence[UUID]
+    accounts: Sequence[SocialAccount]
+    of_visitor: bool = False
+
+    @property
+    def account_ids(self) -> list[UUID]:
+        return [account.id for account in self.accounts]
+
+    @property
+    def users(self) -> ColumnElement[bool]:
+        return and_(User.tenant_id == self.tenant_id, User.id.in_(self.user_ids))
+
+    @property
+    def phones(self) -> ColumnElement[bool]:
+        return and_(Phone.tenant_id == self.tenant_id, Phone.user_id.in_(self.user_ids))
+
+    @property
+    def identities(self) -> ColumnElement[bool]:
+        these = SocialAccount.id.in_(self.account_ids)
+        return and_(SocialAccount.tenant_id == self.tenant_id, these)
+
+    @property
+    def sessions(self) -> ColumnElement[bool]:
+        theirs = LoginSession.user_id.in_(self.user_ids)
+        stands_on_theirs: ColumnElement[bool] = LoginSession.social_account_id.in_(self.account_ids)
+        if self.of_visitor:
+            stands_on_theirs &= LoginSession.user_id.is_(None)
+        return and_(LoginSession.tenant_id == self.tenant_id, or_(theirs, stands_on_theirs))
+
+    @property
+    def sessions_of_others(self) -> ColumnElement[bool]:
+        """Sessions of users that stood on an identity while it was theirs."""
+        stood_on_theirs = LoginSession.social_account_id.in_(self.account_ids)
+        return and_(LoginSession.tenant_id == self.tenant_id, stood_on_theirs, ~self.sessions)
+
+    @property
+    def session_keys(self) -> ColumnElement[bool]:
+        theirs = SessionKey.social_account_id.in_(self.account_ids)
+        return and_(SessionKey.tenant_id == self.tenant_id, theirs)
+
+    @property
+    def code_exchanges(self) -> ColumnElement[bool]:
+        theirs = CodeExchange.session_id.in_(select(LoginSession.id).where(self.sessions))
+        return and_(CodeExchange.tenant_id == self.tenant_id, theirs)
+
+    @property
+    def merges(self) -> ColumnElement[bool]:
+        either = or_(Merge.user_id.in_(self.user_ids), Merge.merged_user_id.in_(self.user_ids))
+        return and_(Merge.tenant_id == self.tenant_id, either)
+
+    @property
+    def events(self) -> ColumnElement[bool]:
+        subjects = [str(one) for one in (*self.user_ids, *self.account_ids)]
+        theirs = or_(AuditEvent.actor_id.in_(self.user_ids), AuditEvent.subject.in_(subjects))
+        if self.of_visitor:
+            theirs &= AuditEvent.actor_id.is_(None)
+        return and_(AuditEvent.tenant_id == self.tenant_id, theirs)
+
+    @property
+    def pushes(self) -> ColumnElement[bool]:
+        indexes: dict[str, list[bytes]] = defaultdict(list)
+        for one in self.accounts:
+            indexes[one.appid].append(person_index(one.appid, one.openid))
+        about = [
+            and_(WeChatPush.appid == appid, WeChatPush.person_index.in_(people))
+            for appid, people in indexes.items()
+        ]
+        return and_(WeChatPush.tenant_id == self.tenant_id, or_(false(), *about))
+
+
+def tries_of(db: Session, held: PersonalData) -> ColumnElement[bool]:
+    """Say which counts of tries, and known devices, are of the accounts of whoever is held."""
+    names = db.scalars(select(User.account).where(held.users, User.account.is_not(None))).all()
+    return tries_of_accounts(held.tenant_id, [name or "" for name in names])
+
+
+def person_index(appid: str, openid: str) -> bytes:
+    """Give the blind index by which the pushes about a person are found."""
+    return keyring().blind_index(openid, f"wechat_pushes.person:{original_appid(appid)}")
+
+
+def with_merged(tenant_id: UUID, user_id: UUID | None) -> Select[UUID]:
+    """Select the ids of a user and of everybody merged into them, at whatever remove."""
+    one = select(User.id).where(User.tenant_id == tenant_id, User.id == user_id)
+    them = one.cte("them", recursive=True)
+    merged = select(User.id).where(User.tenant_id == tenant_id, User.merged_into_id == them.c.id)
+    return select(them.union_all(merged).c.id)
+
+
+def find_personal_data(
+    db: Session, tenant_id: UUID, user_id: UUID, *, lock: bool = False
+) -> PersonalData:
+    """Find what is held of a user, and lock their identities if asked to, by id.
+
+    Of the identities that nobody has, those are theirs that were unbound from them, as the audit
+    trail knows, and those whose unionid is theirs.
+    """
+    user_ids = db.scalars(with_merged(tenant_id, user_id)).all()
+    # Asked again of the rows themselves: one that is waited for may have become somebody else's.
+    is_free = or_(SocialAccount.user_id == user_id, SocialAccount.user_id.is_(None))
+    wanted = select(SocialAccount).where(
+        SocialAccount.tenant_id == tenant_id,
+        SocialAccount.id.in_(_identities_of(tenant_id, user_id, user_ids)),
+        is_free,
+    )
+    wanted = wanted.order_by(SocialAccount.id).execution_options(populate_existing=True)
+    accounts = db.scalars(wanted.with_for_update() if lock else wanted).all()
+    return PersonalData(tenant_id, user_ids, accounts)
+
+
+def _identities_of(
+    tenant_id: UUID, user_id: UUID, user_ids: Sequence[UUID]
+) -> CompoundSelect[UUID]:
+    ids = select(SocialAccount.id).where(SocialAccount.tenant_id == tenant_id)
+    own = aliased(SocialAccount)
+    people = select(own.unionid).where(own.tenant_id == tenant_id, own.user_id == user_id)
+    unbound = select(cast(AuditEvent.subject, Uuid)).where(
+        AuditEvent.tenant_id == tenant_id,
+        AuditEvent.actor_id.in_(user_ids),
+        AuditEvent.action == "social_account.unbound",
+    )
+    return union(
+        ids.where(SocialAccount.user_id == user_id),
+        ids.where(SocialAccount.unionid.in_(people)),
+        ids.where(SocialAccount.id.in_(unbound)),
+    )
+
+
+def lock_personal_data(db: Session, tenant_id: UUID, user_id: UUID) -> PersonalData:
+    """Find what is held of a user, and lock them: nobody logs in as them meanwhile.
+
+    In the order in which logins lock: identities, phone, users. Found anew after that, for a
+    login that was waited for may have added to it.
+    """
+    held = find_personal_data(db, tenant_id, user_id, lock=True)
+    db.execute(select(Phone.id).where(held.phones).with_for_update())
+    db.execute(select(User.id).where(held.users).order_by(User.id).with_for_update())
+    return find_personal_data(db, tenant_id, user_id, lock=True)

@@ -1,0 +1,1 @@
+"""Message push: events that WeChat sends, received and retried."""

@@ -1,0 +1,107 @@
+"""Pushes that are noted: listed for operators, and carried out when that failed at first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from sqlalchemy import ColumnElement, select, update
+
+from app.clock import now
+from app.models import Tenant, WeChatPush
+from app.services.apps.tenants import get_tenant
+from app.services.database.transactions import retry_on_conflict, transaction
+from app.services.pushes.receive import HANDLERS, index_if_known, name_of
+from app.wechat import read_push
+
+log = structlog.get_logger()
+
+LISTED = 500
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPush:
+    """A push as operators see it."""
+
+    id: UUID
+    tenant_slug: str
+    appid: str
+    event: str
+    received_at: datetime
+    handled_at: datetime | None
+    failure: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """How many pushes were carried out, and how many failed again."""
+
+    handled: int
+    failed: int
+
+
+def list_pushes(tenant_slug: str | None = None, *, unhandled: bool = False) -> Sequence[ListedPush]:
+    """List the newest pushes, of one tenant or of all; raise TenantUnknown."""
+    wanted = select(WeChatPush, Tenant.slug).join(Tenant, Tenant.id == WeChatPush.tenant_id)
+    if unhandled:
+        wanted = wanted.where(WeChatPush.handled_at.is_(None))
+    with transaction() as db:
+        if tenant_slug is not None:
+            wanted = wanted.where(Tenant.id == get_tenant(db, tenant_slug).id)
+        rows = db.execute(wanted.order_by(WeChatPush.id.desc()).limit(LISTED))
+        return [_listed(push, slug) for push, slug in rows]
+
+
+def _listed(push: WeChatPush, slug: str) -> ListedPush:
+    return ListedPush(
+        push.id,
+        slug,
+        push.appid,
+        push.event,
+        push.received_at,
+        push.handled_at,
+        push.failure,
+    )
+
+
+def retry_pushes() -> Retried:
+    """Carry out what can be by now, oldest first, each in a transaction of its own.
+
+    That is what failed, and what came before there was a handler for it.
+    """
+    waiting = select(WeChatPush.id).where(_is_waiting()).order_by(WeChatPush.id)
+    with transaction() as db:
+        ids = db.scalars(waiting).all()
+    outcomes = [_retry(push_id) for push_id in ids]
+    return Retried(outcomes.count(True), outcomes.count(False))
+
+
+def _is_waiting() -> ColumnElement[bool]:
+    return WeChatPush.handled_at.is_(None) & WeChatPush.event.in_(HANDLERS)
+
+
+def _retry(push_id: UUID) -> bool | None:
+    """Carry one out; tell whether it worked, or None when somebody else was at it."""
+    try:
+        return _carry_out(push_id)
+    except Exception as error:
+        log.error("push_failed", push_id=str(push_id), exc_info=error)
+        failing = update(WeChatPush).where(WeChatPush.id == push_id, _is_waiting())
+        with transaction() as db:
+            db.execute(failing.values(failure=name_of(error)))
+        return False
+
+
+@retry_on_conflict
+def _carry_out(push_id: UUID) -> bool | None:
+    wanted = select(WeChatPush).where(WeChatPush.id == push_id, _is_waiting())
+    with transaction() as db:
+        row = db.scalar(wanted.with_for_update(skip_locked=True))
+        if row is None:
+            return None
+        push = read_push(row.message or "")
+        HANDLERS[row.event](db, row.tenant_id, row.appid, push, row.received_at)
+        row.handled_at, row.failure, row.message = now(), None, None
+        row.person_index = index_if_known(row.tenant_id, row.appid, push)
+        return True

@@ -1,0 +1,228 @@
+"""What WeChat pushes: received once, and carried out once (docs/decisions/0011).
+
+An event is carried out in the transaction that notes it, so that there is never one without the
+other. What cannot be, for a fault of ours or for want of time, is noted all the same and answered;
+services/pushes/push_retry.py carries it out later.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import func, literal, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from app import wechat
+from app.clock import now
+from app.errors import AppUnknown, PushNotConfigured, PushReplayed, as_failure
+from app.keyring import keyring
+from app.models import SocialAccount, WeChatApp, WeChatPush
+from app.models.columns import new_id
+from app.services.apps.apps import AppConfig
+from app.services.database.transactions import retry_on_conflict, transaction
+from app.services.privacy import consent_revocation
+from app.services.privacy.personal_data import person_index
+from app.wechat import Push, PushError, PushQuery, PushSecrets
+
+log = structlog.get_logger()
+
+# Carries an event out in the caller's transaction: SQL only, and nothing new the second time.
+# Takes the tenant's id, the appid, and when the event came; whatever it raises leaves the event to
+# be retried.
+Handler = Callable[[Session, UUID, str, Push, datetime], None]
+HANDLERS: dict[str, Handler] = {
+    "user_authorization_revoke": consent_revocation.withdraw,
+    "user_authorization_cancellation": consent_revocation.cancel,
+    "user_info_modified": consent_revocation.clear_modified_profile,
+}
+
+# How cloud hosting (云托管) tries a URL: a success will do, and there is nothing to note. Its own
+# pushes are not signed, and neither is this check of theirs: both are refused, so that whoever
+# switches them on sees at once that they would not arrive.
+CONTAINER_CHECK = "CheckContainerPath"
+# How a verification of the URL is listed, where it is noted.
+URL_VERIFICATION = "url_verification"
+# WeChat hangs up after 5 s. What is not done by then is noted for later, and answered.
+HANDLING_MILLISECONDS, NOTING_MILLISECONDS = 3000, 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A push that was verified, and the signature that did it; in the clear, without the body."""
+
+    id: UUID
+    tenant_id: UUID
+    appid: str
+    push: Push
+    signature: str = field(repr=False)
+    in_the_clear: bool
+
+
+def verify_url(app: AppConfig, *, echostr: str, **query: str) -> str:
+    """Give the echo that shows WeChat that this URL is the app's.
+
+    Raises PushNotConfigured and what `wechat.verify_url` raises.
+    """
+    asked, secrets = PushQuery(**query), _secrets_of(app)
+    wechat.verify_url(asked, secrets, _unix_seconds())
+    if secrets.encoding_aes_key is None:
+        with transaction() as db:
+            _spend(db, app.tenant_id, app.appid, URL_VERIFICATION, asked.signature)
+    return echostr
+
+
+def receive(app: AppConfig, content: bytes, **query: str) -> None:
+    """Verify a push, note it, and carry it out unless that was done before.
+
+    Raises PushNotConfigured, PushReplayed and what `wechat.open_push` raises.
+    """
+    asked, secrets = PushQuery(**query), _secrets_of(app)
+    push = wechat.open_push(content, asked, secrets, app.appid, _unix_seconds())
+    in_the_clear = secrets.encoding_aes_key is None
+    signature = asked.signature if in_the_clear else asked.msg_signature
+    if push.event != CONTAINER_CHECK:
+        _take(Arrival(new_id(), app.tenant_id, app.appid, push, signature, in_the_clear))
+
+
+def _secrets_of(app: AppConfig) -> PushSecrets:
+    # An app that was moved since it was looked up is another tenant's, as are its secrets.
+    its = (WeChatApp.tenant_id == app.tenant_id, WeChatApp.appid == app.appid)
+    with transaction() as db:
+        configured = db.scalar(select(WeChatApp).where(*its))
+    if configured is None:
+        raise AppUnknown
+    if not configured.push_token:
+        raise PushNotConfigured("no push token")
+    return PushSecrets(configured.push_token, configured.encoding_aes_key)
+
+
+def _unix_seconds() -> int:
+    return int(now().timestamp())
+
+
+def _take(arrival: Arrival) -> None:
+    try:
+        _carry_out(arrival)
+    except PushReplayed:
+        raise
+    except Exception as error:
+        log.error("push_failed", push_event=arrival.push.event, exc_info=error)
+        with transaction() as db:
+            _hurry(db, NOTING_MILLISECONDS)
+            _note(db, arrival, failure=name_of(error))
+
+
+@retry_on_conflict
+def _carry_out(arrival: Arrival) -> None:
+    event = arrival.push.event
+    with transaction() as db:
+        _hurry(db, HANDLING_MILLISECONDS)
+        if not _note(db, arrival, handled=event in HANDLERS):
+            return
+        if event in HANDLERS:
+            HANDLERS[event](db, arrival.tenant_id, arrival.appid, arrival.push, now())
+        else:
+            log.info("push_kept", push_event=event)
+
+
+def _hurry(db: Session, milliseconds: int) -> None:
+    db.execute(select(func.set_config("statement_timeout", f"{milliseconds}ms", True)))
+
+
+def _note(
+    db: Session, arrival: Arrival, *, handled: bool = False, failure: str | None = None
+) -> bool:
+    """Note a push unless it is noted already. Return whether it was noted now.
+
+    Raises PushReplayed for another message under a signature that was received. In the clear a
+    signature does not cover the body, so anyone who sees one could put any body under it.
+    """
+    if not _is_noted(db, arrival, arrival.push.previous_key):
+        keys = _keys(arrival.tenant_id, arrival.appid, arrival.push.key, arrival.signature)
+        row = insert(WeChatPush).values(
+            **keys, **_content_of(arrival, handled), id=arrival.id, failure=failure
+        )
+        if db.scalar(row.on_conflict_do_nothing().returning(WeChatPush.id)):
+            return True
+        if not _is_noted(db, arrival, arrival.push.key):
+            raise PushReplayed
+    if arrival.in_the_clear:
+        _spend(db, arrival.tenant_id, arrival.appid, arrival.push.event, arrival.signature)
+    return False
+
+
+def _is_noted(db: Session, arrival: Arrival, key: str | None) -> bool:
+    if key is None:
+        return False
+    index = keyring().blind_index(key, _scope_of(arrival.appid))
+    same = select(WeChatPush.id).where(
+        WeChatPush.appid == arrival.appid, WeChatPush.key_index == index
+    )
+    return db.scalar(same) is not None
+
+
+def _spend(db: Session, tenant_id: UUID, appid: str, event: str, signature: str) -> None:
+    """Note a signature in the clear that brought nothing new, so that nothing comes under it."""
+    keys = _keys(tenant_id, appid, json.dumps(["signature", signature]), signature)
+    moments = {"received_at": now(), "handled_at": now()}
+    row = insert(WeChatPush).values(**keys, **moments, id=new_id(), event=event)
+    db.execute(row.on_conflict_do_nothing())
+
+
+def _keys(tenant_id: UUID, appid: str, key: str, signature: str) -> dict[str, Any]:
+    scope = _scope_of(appid)
+    return {
+        "tenant_id": tenant_id,
+        "appid": appid,
+        "key_index": keyring().blind_index(key, scope),
+        "delivery_index": keyring().blind_index(signature, scope),
+    }
+
+
+def _scope_of(appid: str) -> str:
+    return f"wechat_pushes:{appid}"
+
+
+def _content_of(arrival: Arrival, handled: bool) -> dict[str, Any]:
+    """Say what is kept: of what is carried out, no message any more."""
+    said = {"event": arrival.push.event, "received_at": now()}
+    if handled:
+        index = index_if_known(arrival.tenant_id, arrival.appid, arrival.push)
+        return said | {"handled_at": said["received_at"], "person_index": index}
+    sealed = WeChatPush.message.seal(arrival.push.message, WeChatPush, id=arrival.id)
+    return said | {"message_sealed": sealed, "person_index": _index_of(arrival)}
+
+
+def _index_of(arrival: Arrival) -> bytes | None:
+    person = arrival.push.person
+    return None if person is None else person_index(arrival.appid, person)
+
+
+def index_if_known(tenant_id: UUID, appid: str, push: Push) -> Any:
+    """Give no index of somebody of whom nothing is held, as one who was erased."""
+    if push.person is None:
+        return None
+    known = select(literal(person_index(appid, push.person))).where(
+        SocialAccount.tenant_id == tenant_id,
+        SocialAccount.appid == appid,
+        SocialAccount.openid == push.person,
+    )
+    return known.scalar_subquery()
+
+
+def name_of(error: Exception) -> str:
+    """Name what went wrong; never its text, which may quote what was written.
+
+    For a push that cannot be read, the name is the code of the failure and our reason.
+    """
+    if isinstance(error, PushError):
+        code = as_failure(error).code
+        return f"{code}: {error.reason}" if error.reason else code
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return type(cause).__name__

@@ -1,0 +1,1 @@
+"""Background threads, per-process state, and polling."""

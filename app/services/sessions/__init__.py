@@ -1,0 +1,1 @@
+"""Login sessions: tokens, refresh, authentication, and queries."""

@@ -1,0 +1,122 @@
+"""Answering "who is this?" for a login token."""
+
+import time
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from app.clock import now
+from app.errors import SessionExpired
+from app.services.cache.registry import caches
+from app.services.cache.session_cache import Life, SessionCache
+from app.services.database.transactions import autocommit, transaction
+from app.services.principals import Principal
+from app.services.sessions.last_seen import NOTED_EVERY, LastSeen, last_seen
+from app.services.sessions.sessions import (
+    LOGIN_LIFETIME,
+    explain_unknown_token,
+    refuse_disabled,
+    refuse_ended,
+)
+from app.services.sessions.tokens import token_hash
+
+READ = """
+SELECT s.id, s.tenant_id, s.appid, s.social_account_id, s.user_id, s.expires_at, s.seen_at,
+       s.ended_at, s.end_reason, u.status, a.enabled, t.status, t.slug
+FROM login_sessions s
+JOIN wechat_apps a ON a.appid = s.appid
+JOIN tenants t ON t.id = s.tenant_id
+LEFT JOIN users u ON u.tenant_id = s.tenant_id AND u.id = s.user_id
+WHERE s.token_hash = %(token_hash)s
+"""
+NOTED_EVERY_SECONDS = NOTED_EVERY.total_seconds()
+LIFETIME_SECONDS = LOGIN_LIFETIME.total_seconds()
+
+
+class Found(NamedTuple):
+    """A session as the database has it, with all that may forbid its use."""
+
+    id: UUID
+    tenant_id: UUID
+    appid: str
+    social_account_id: UUID | None
+    user_id: UUID | None
+    expires_at: datetime
+    seen_at: datetime
+    ended_at: datetime | None
+    end_reason: str | None
+    user_status: str | None
+    app_enabled: bool
+    tenant_status: str
+    tenant_slug: str
+
+
+def authenticate(token: str, *, even_expired: bool = False) -> Principal:
+    """Answer "who is this?" for a login token; a bound session slides on while it is used.
+
+    Raises TokenInvalid, SessionReplaced, SessionEnded, SessionRevoked, SessionExpired,
+    UserDisabled, AppDisabled, TenantDisabled.
+    """
+    remembered = find_cached_principal(caches().sessions, last_seen(), token)
+    return remembered or _find_in_database(token, even_expired)
+
+
+def find_cached_principal(sessions: SessionCache, uses: LastSeen, token: str) -> Principal | None:
+    """Do as `authenticate` does for a user's good token seen before, without the database."""
+    found = sessions.find(token_hash(token))
+    if found is None:
+        return None
+    principal, life = found
+    used = _used(uses, principal, life)
+    if used is not life:
+        sessions.keep(principal, used)
+    return principal
+
+
+def _find_in_database(token: str, even_expired: bool) -> Principal:
+    asked_at = time.monotonic()
+    found = _read(token)
+    refuse_ended(found)
+    refuse_disabled(found.user_status, found.app_enabled, found.tenant_status)
+    principal = Principal(
+        found.id,
+        found.tenant_id,
+        found.tenant_slug,
+        found.appid,
+        found.social_account_id,
+        found.user_id,
+        token_hash(token),
+    )
+    life = _life(found, asked_at)
+    if life.expires_at > time.monotonic():
+        caches().sessions.keep(principal, _used(last_seen(), principal, life))
+    elif not even_expired:
+        raise SessionExpired
+    return principal
+
+
+def _life(found: Found, asked_at: float) -> Life:
+    """Tell by this process's own clock when a session expires, and was last used."""
+    moment = now()
+    left, unused = found.expires_at - moment, moment - found.seen_at
+    return Life(asked_at, asked_at + left.total_seconds(), asked_at - unused.total_seconds())
+
+
+def _read(token: str) -> Found:
+    values: dict[str, Any] = {"token_hash": token_hash(token)}
+    with autocommit() as db:
+        row = db.execute(READ, values).fetchone()
+    if row is not None:
+        return Found(*row)
+    with transaction() as session:
+        raise explain_unknown_token(session, token)
+
+
+def _used(uses: LastSeen, principal: Principal, life: Life) -> Life:
+    """Note the use, at most once a minute; only a bound session's life grows by it."""
+    moment = time.monotonic()
+    if moment - life.used_at < NOTED_EVERY_SECONDS:
+        return life
+    uses.note(principal.token_hash)
+    expires_at = moment + LIFETIME_SECONDS if principal.user_id else life.expires_at
+    return Life(life.read_at, expires_at, moment)

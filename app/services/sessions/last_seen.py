@@ -1,0 +1,99 @@
+"""When sessions were last used: noted by whoever verifies them, written a batch at a time."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import cast
+
+import structlog
+from flask import Flask, current_app
+
+from app.clock import now
+from app.services.database.transactions import autocommit
+from app.services.runtime import background
+from app.services.runtime.per_process import OncePerProcess
+from app.services.sessions.sessions import LOGIN_LIFETIME
+
+log = structlog.get_logger()
+
+EVERY_SECONDS = 5
+# Uses of a session within it are one, as far as anybody is told.
+NOTED_EVERY = timedelta(minutes=1)
+AT_ONCE = 1000
+MOST_UNWRITTEN = 100_000
+
+# Only a bound session's life grows by its use. Written while the token is the same, and never
+# backwards: another worker's clock may be behind. What somebody else has locked is being used,
+# replaced or ended there, and is left to them; nobody waits, in whatever order they come.
+WRITE = """
+UPDATE login_sessions AS s
+SET seen_at = greatest(s.seen_at, used.seen_at),
+    expires_at = CASE WHEN s.user_id IS NULL THEN s.expires_at
+                 ELSE greatest(s.expires_at, used.seen_at + %(lifetime)s) END
+FROM (
+    SELECT login_sessions.id, told.seen_at
+    FROM unnest(%(hashes)s::bytea[], %(moments)s::timestamptz[]) AS told (token_hash, seen_at)
+    JOIN login_sessions USING (token_hash)
+    WHERE login_sessions.ended_at IS NULL
+    FOR NO KEY UPDATE OF login_sessions SKIP LOCKED
+) AS used
+WHERE s.id = used.id
+"""
+
+
+class LastSeen:
+    """The uses that this process has noted and not written."""
+
+    def __init__(self) -> None:
+        # Set where batches are written; elsewhere each use is written at once.
+        self.begin_writing: Callable[[], None] | None = None
+        self._once = OncePerProcess(self._begin)
+        self._moments: dict[bytes, datetime] = {}
+
+    def _begin(self) -> None:
+        self._moments = {}
+        if self.begin_writing is not None:
+            self.begin_writing()
+
+    @property
+    def has_begun(self) -> bool:
+        """Tell whether this process has noted a use."""
+        return self._once.has_begun
+
+    def note(self, token_hash: bytes) -> None:
+        """Note that a session is used now; beyond a bound, only the database's own row knows."""
+        self._once()
+        if len(self._moments) < MOST_UNWRITTEN:
+            self._moments[token_hash] = now()
+        if self.begin_writing is None:
+            self.write()
+
+    def write(self) -> None:
+        """Write what was noted; never raises. What cannot be written is tried the next time."""
+        moments, self._moments = self._moments, {}
+        waiting = list(moments.items())
+        try:
+            while waiting:
+                _write(waiting[:AT_ONCE])
+                del waiting[:AT_ONCE]
+        except Exception as error:
+            log.warning("uses_not_written", error=type(error).__name__, kept=len(waiting))
+            unwritten = [*waiting, *self._moments.items()]
+            self._moments = dict(unwritten[-MOST_UNWRITTEN:])
+
+
+def _write(uses: list[tuple[bytes, datetime]]) -> None:
+    hashes, moments = zip(*uses, strict=True)
+    values = {"hashes": list(hashes), "moments": list(moments), "lifetime": LOGIN_LIFETIME}
+    with autocommit() as db:
+        db.execute(WRITE, values)
+
+
+def last_seen() -> LastSeen:
+    """Give what the running app notes uses with."""
+    return cast(LastSeen, current_app.extensions["last_seen"])
+
+
+def write_regularly(app: Flask) -> None:
+    """Let every process that notes uses write them, from its first one to its exit."""
+    uses: LastSeen = app.extensions["last_seen"]
+    background.write_regularly(app, "session-uses", uses, EVERY_SECONDS, uses.write)

@@ -1,0 +1,146 @@
+"""Refreshing a login: the refresh token rotates, and a reused one ends the session."""
+
+from datetime import timedelta
+
+from sqlalchemy import Select, or_, select
+from sqlalchemy.orm import Session
+
+from app.clock import now
+from app.errors import (
+    RefreshTokenExpired,
+    RefreshTokenInvalid,
+    RefreshTokenReused,
+    TokenOfAnotherApp,
+)
+from app.models import LoginSession, Tenant, User, WeChatApp
+from app.services import audit
+from app.services.database.transactions import retry_on_conflict, transaction
+from app.services.sessions.sessions import (
+    Device,
+    Tokens,
+    end_sessions_statement,
+    explain_unknown_token,
+    issue_tokens,
+    refuse_disabled,
+    refuse_ended,
+    tokens_of,
+)
+from app.services.sessions.tokens import RefreshToken, TokenPair, new_salt, token_hash
+
+# How long a client that got no answer may ask again; its own timeout and a reconnect fit in.
+REPEATABLE = timedelta(seconds=30)
+
+
+@retry_on_conflict
+def refresh_login(refresh_token: str, device: Device, appid: str | None = None) -> Tokens:
+    """Trade a refresh token for new tokens; with an appid, only one of that app.
+
+    Asked again by the same device within `REPEATABLE`, since the answer was lost, it gives the
+    same tokens again (docs/decisions/0006). Any other reuse commits the end of the session, with
+    an audit event, and then raises RefreshTokenReused. Raises RefreshTokenInvalid,
+    RefreshTokenExpired, SessionEnded, SessionRevoked, TokenOfAnotherApp and the disabled ones.
+    """
+    shown = RefreshToken.parsed(refresh_token)
+    if shown is None:
+        raise RefreshTokenInvalid
+    with transaction() as db:
+        session = _session_of(db, shown, appid)
+        if shown.is_current(session.refresh_hash):
+            _refuse_disabled_parts(db, session)
+            return _rotate(session, shown, device)
+        if _is_repeated(session, shown, device):
+            _refuse_disabled_parts(db, session)
+            return _successor(session, shown)
+        _end_reused(db, session, device)
+    raise RefreshTokenReused
+
+
+def _rotate(session: LoginSession, shown: RefreshToken, device: Device) -> Tokens:
+    salt = new_salt()
+    pair = TokenPair.derived(str(shown), salt, shown.family)
+    tokens = issue_tokens(session, pair)
+    session.previous_refresh_hash = shown.rotating_hash
+    session.refresh_salt, session.refreshed_at = salt, now()
+    session.device, session.ip = device.name, device.ip
+    return tokens
+
+
+def _is_repeated(session: LoginSession, shown: RefreshToken, device: Device) -> bool:
+    """Tell a device that did not get its answer from anybody else who shows a used token."""
+    return (
+        shown.is_current(session.previous_refresh_hash)
+        and session.refreshed_at is not None
+        and now() - session.refreshed_at < REPEATABLE
+        and _is_same_device(Device(session.device, session.ip), device)
+    )
+
+
+def _is_same_device(before: Device, device: Device) -> bool:
+    """Compare devices by what they say they are; those that say nothing, by their address.
+
+    The network changes just when answers are lost.
+    """
+    if before.name is None or device.name is None:
+        return before == device
+    return before.model == device.model
+
+
+def _successor(session: LoginSession, shown: RefreshToken) -> Tokens:
+    pair = TokenPair.derived(str(shown), session.refresh_salt or b"", shown.family)
+    return tokens_of(pair, session.user_id)
+
+
+@retry_on_conflict
+def log_out(token: str | None, refresh_token: str | None, appid: str | None = None) -> None:
+    """End the login that either token stands for, even one that has expired.
+
+    With an appid, only one of that app. Raises TokenInvalid or SessionReplaced when neither
+    stands for any, and TokenOfAnotherApp; an ended one may be ended again.
+    """
+    shown = RefreshToken.parsed(refresh_token or "")
+    with transaction() as db:
+        which = [LoginSession.token_hash == token_hash(token or "")]
+        session = db.scalar(_by_family(shown)) if shown else None
+        if session and shown and shown.is_current(session.refresh_hash):
+            which.append(LoginSession.id == session.id)
+        ended = db.execute(select(LoginSession.id, LoginSession.appid).where(or_(*which))).all()
+        if not ended:
+            raise explain_unknown_token(db, token or "")
+        if {one.appid for one in ended} - {appid or one.appid for one in ended}:
+            raise TokenOfAnotherApp
+        db.execute(
+            end_sessions_statement("logged_out", LoginSession.id.in_([one.id for one in ended]))
+        )
+
+
+def _session_of(db: Session, shown: RefreshToken, appid: str | None) -> LoginSession:
+    session: LoginSession | None = db.scalar(_by_family(shown))
+    if session is None:
+        raise RefreshTokenInvalid
+    if appid not in (None, session.appid):
+        raise TokenOfAnotherApp
+    refuse_ended(session)
+    if session.refresh_expires_at is None or session.refresh_expires_at <= now():
+        raise RefreshTokenExpired
+    return session
+
+
+def _by_family(shown: RefreshToken) -> Select[LoginSession]:
+    wanted = select(LoginSession).where(LoginSession.refresh_family_hash == shown.family_hash)
+    return wanted.with_for_update()
+
+
+def _refuse_disabled_parts(db: Session, session: LoginSession) -> None:
+    statuses = db.execute(
+        select(User.status, WeChatApp.enabled, Tenant.status)
+        .join(Tenant, Tenant.id == User.tenant_id)
+        .join(WeChatApp, WeChatApp.appid == session.appid)
+        .where(User.tenant_id == session.tenant_id, User.id == session.user_id)
+    ).one()
+    refuse_disabled(*statuses)
+
+
+def _end_reused(db: Session, session: LoginSession, device: Device) -> None:
+    session.ended_at, session.end_reason = now(), "refresh_token_reused"
+    actor = audit.Actor("user", session.user_id, device.ip)
+    audit.record(db, session.tenant_id, actor, "session.refresh_token_reused", session.id)

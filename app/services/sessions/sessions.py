@@ -1,0 +1,279 @@
+"""Login sessions: opened by a login, grown by binding, refreshed, and ended."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol, cast
+from uuid import UUID
+
+from sqlalchemy import CTE, ColumnElement, CursorResult, Update, insert, select, update
+from sqlalchemy.orm import Session
+
+from app.clock import now
+from app.errors import (
+    AppDisabled,
+    Failure,
+    LoginTooOld,
+    SessionEnded,
+    SessionReplaced,
+    SessionRevoked,
+    TenantDisabled,
+    TokenInvalid,
+    UserDisabled,
+)
+from app.models import LoginSession, Measure, WeChatApp
+from app.models.columns import new_id
+from app.services.apps.apps import AppConfig
+from app.services.database.transactions import transaction
+from app.services.metrics.counts import count_if_committed
+from app.services.principals import Principal
+from app.services.sessions.tokens import TokenPair, token_hash
+
+LOGIN_LIFETIME = timedelta(hours=2)
+REFRESH_LIFETIME = timedelta(days=30)
+# So long a login shows that the person is there, and has what they logged in with.
+JUST_NOW = timedelta(minutes=10)
+
+# What WeChat's User-Agent says of the network.
+NETWORK = re.compile(r"NetType/\S+")
+
+# Why a session ended that its own client ended; any other reason came from elsewhere.
+BY_ITSELF = {"logged_out", "bind_key_used"}
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Where a request comes from, as far as it says."""
+
+    name: str | None
+    ip: str | None
+
+    @property
+    def model(self) -> str | None:
+        """Give what the device says it is, but for the network it is in, which changes."""
+        return self.name and NETWORK.sub("", self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a client keeps. An unbound session has no refresh token. Lifetimes are in seconds."""
+
+    token: str = field(repr=False)
+    refresh_token: str | None = field(repr=False)
+    expires_in: int = int(LOGIN_LIFETIME.total_seconds())
+    refresh_expires_in: int = int(REFRESH_LIFETIME.total_seconds())
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """The id and tokens that a session is to have, when they were settled before it is opened."""
+
+    session_id: UUID
+    pair: TokenPair = field(repr=False)
+
+
+def open_session(
+    db: Session,
+    app: AppConfig,
+    device: Device,
+    *,
+    social_account_id: UUID | None,
+    user_id: UUID | None,
+    opening: Opening | None = None,
+) -> Tokens:
+    """Open a login session in the caller's transaction: bound when there is a user.
+
+    The caller holds the lock of the user's row. The same statement ends the user's oldest
+    sessions in the app as far as there would be more than its limit.
+    """
+    opening = opening or Opening(new_id(), TokenPair.random())
+    row = insert(LoginSession).values(
+        id=opening.session_id,
+        tenant_id=app.tenant_id,
+        appid=app.appid,
+        social_account_id=social_account_id,
+        device=device.name,
+        ip=device.ip,
+        created_at=now(),
+        was_bound=user_id is not None,
+        **_columns_of(opening.pair, user_id),
+    )
+    db.execute(row.add_cte(*_making_room(app.session_limit, app, opening.session_id, user_id)))
+    by_code = social_account_id is not None
+    how = Measure.LOGGED_IN if by_code else Measure.LOGGED_IN_BY_PASSWORD
+    count_if_committed(db, app.appid, how)
+    return tokens_of(opening.pair, user_id)
+
+
+def issue_tokens(session: LoginSession, pair: TokenPair) -> Tokens:
+    """Replace the tokens of a loaded session of a user; the ones it had stop working."""
+    for name, value in _replacing(session, pair, session.user_id).items():
+        setattr(session, name, value)
+    return tokens_of(pair, session.user_id)
+
+
+def _replacing(session: LoginSession, pair: TokenPair, user_id: UUID | None) -> dict[str, Any]:
+    """Return what changes in the row of a session that gets new tokens, for a user or for none."""
+    return {
+        **_columns_of(pair, user_id),
+        "previous_token_hash": session.token_hash,
+        "was_bound": session.was_bound or user_id is not None,
+    }
+
+
+def _columns_of(pair: TokenPair, user_id: UUID | None) -> dict[str, Any]:
+    moment, refresh, bound = now(), pair.refresh, user_id is not None
+    return {
+        "user_id": user_id,
+        "token_hash": token_hash(pair.login),
+        "previous_refresh_hash": None,
+        "refresh_salt": None,
+        "refreshed_at": None,
+        "seen_at": moment,
+        "expires_at": moment + LOGIN_LIFETIME,
+        "refresh_family_hash": refresh.family_hash if bound else None,
+        "refresh_hash": refresh.rotating_hash if bound else None,
+        "refresh_expires_at": moment + REFRESH_LIFETIME if bound else None,
+    }
+
+
+def tokens_of(pair: TokenPair, user_id: UUID | None) -> Tokens:
+    """Spell a pair for its client; without a user there is no refresh token."""
+    return Tokens(pair.login, None if user_id is None else str(pair.refresh))
+
+
+def _making_room(
+    limit: int | None, app: AppConfig | WeChatApp, session_id: UUID, user_id: UUID | None
+) -> Iterator[CTE]:
+    """Yield what ends the user's oldest sessions in the app, so that one more is within `limit`.
+
+    Every login of a user holds the lock of the user's row until it commits, so none is counted
+    before another one's session is there.
+    """
+    if limit is None or user_id is None:
+        return
+    others = select(LoginSession.id).where(
+        *active_sessions(app.tenant_id, user_id),
+        LoginSession.appid == app.appid,
+        LoginSession.id != session_id,
+    )
+    newest_first = others.order_by(LoginSession.created_at.desc(), LoginSession.id.desc())
+    too_many = LoginSession.id.in_(newest_first.offset(limit - 1))
+    of_tenant = LoginSession.tenant_id == app.tenant_id
+    yield end_sessions_statement("session_limit", of_tenant, too_many).cte("too_many")
+
+
+def active_sessions(tenant_id: UUID, user_id: UUID | None) -> tuple[ColumnElement[bool], ...]:
+    """Select the sessions by which a user is, or by a refresh can be, logged in."""
+    return (
+        LoginSession.tenant_id == tenant_id,
+        LoginSession.user_id == user_id,
+        LoginSession.ended_at.is_(None),
+        LoginSession.refresh_expires_at > now(),
+    )
+
+
+def reissue(
+    db: Session, principal: Principal, user_id: UUID | None, kept_token: str | None = None
+) -> Tokens:
+    """Bind the caller's session to a user, or unbind it, under new tokens.
+
+    The caller holds the lock of the user's row. The same statement ends the user's oldest
+    sessions in the app as far as there would be more than its limit. A client that takes no new
+    login token keeps the one it showed (docs/decisions/0009). Raises SessionReplaced when the
+    caller's token has been replaced since: of two simultaneous taps one wins, and its answer
+    holds the only tokens that work. Raises TokenInvalid when its person has been erased.
+    """
+    its = (LoginSession.tenant_id == principal.tenant_id, LoginSession.id == principal.session_id)
+    row = db.execute(
+        select(LoginSession, WeChatApp)
+        .join(WeChatApp, WeChatApp.appid == LoginSession.appid)
+        .where(*its)
+        .with_for_update(of=LoginSession)
+    ).one_or_none()
+    if row is None:
+        raise TokenInvalid
+    session, app = row
+    refuse_ended(session)
+    if session.token_hash != principal.token_hash:
+        raise SessionReplaced
+    pair = TokenPair.random(kept_token)
+    limit = None if session.user_id == user_id else app.effective_session_limit
+    changing = update(LoginSession).where(*its).values(**_replacing(session, pair, user_id))
+    changing = changing.add_cte(*_making_room(limit, app, session.id, user_id))
+    db.execute(changing.execution_options(synchronize_session=False))
+    return tokens_of(pair, user_id)
+
+
+def explain_unknown_token(db: Session, token: str) -> Failure:
+    """Tell a token that was replaced by the one after it from one that never was, or long ago."""
+    before = LoginSession.previous_token_hash == token_hash(token)
+    session = db.scalar(select(LoginSession).where(before))
+    if session is None:
+        return TokenInvalid()
+    refuse_ended(session)
+    return SessionReplaced()
+
+
+class Endable(Protocol):
+    """A session as far as it says whether it has ended, and why."""
+
+    @property
+    def ended_at(self) -> datetime | None: ...
+    @property
+    def end_reason(self) -> str | None: ...
+
+
+def refuse_ended(session: Endable) -> None:
+    """Raise SessionEnded if its client has ended it, SessionRevoked if somebody else has."""
+    if session.ended_at is not None:
+        raise SessionEnded if session.end_reason in BY_ITSELF else SessionRevoked
+
+
+def refuse_old_login(db: Session, principal: Principal) -> None:
+    """Raise LoginTooOld for a session that was a user's and was not opened just now.
+
+    Who steals a login must not give its WeChat identity to an account of their own, for every
+    later wx.login would lead there (docs/decisions/0004); nor close the account.
+    """
+    old = select(LoginSession.id).where(
+        LoginSession.tenant_id == principal.tenant_id,
+        LoginSession.id == principal.session_id,
+        LoginSession.was_bound,
+        LoginSession.created_at < now() - JUST_NOW,
+    )
+    if db.scalar(old) is not None:
+        raise LoginTooOld
+
+
+def refuse_disabled(user_status: str | None, app_enabled: bool, tenant_status: str) -> None:
+    """Raise TenantDisabled, AppDisabled or UserDisabled; no user is fine."""
+    if tenant_status != "active":
+        raise TenantDisabled
+    if not app_enabled:
+        raise AppDisabled
+    if user_status not in (None, "active"):
+        raise UserDisabled
+
+
+def end_session(principal: Principal) -> None:
+    """Log out: the caller's session ends, its token and its refresh token with it."""
+    with transaction() as db:
+        db.execute(end_sessions_statement("logged_out", LoginSession.id == principal.session_id))
+
+
+def end_sessions(db: Session, reason: str | ColumnElement[str], *which: ColumnElement[bool]) -> int:
+    """End the active ones among some sessions in one statement, and return their number."""
+    ended = cast("CursorResult[Any]", db.execute(end_sessions_statement(reason, *which)))
+    return ended.rowcount
+
+
+def end_sessions_statement(reason: str | ColumnElement[str], *which: ColumnElement[bool]) -> Update:
+    """Make the statement that ends the living ones among some sessions."""
+    return (
+        update(LoginSession)
+        .where(LoginSession.ended_at.is_(None), *which)
+        .values(ended_at=now(), end_reason=reason)
+        .execution_options(synchronize_session=False)
+    )

@@ -1,0 +1,1 @@
+"""WeChat identities: accounts, session_keys, open data, and linking to users."""

@@ -1,0 +1,226 @@
+"""Whose a social account is: decided and changed inside the caller's transaction."""
+
+from dataclasses import dataclass, replace
+from typing import cast
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, false, or_, select, update
+from sqlalchemy.orm import Session
+
+from app.clock import now
+from app.errors import CredentialsWrong
+from app.models import LoginSession, Measure, Merge, SocialAccount, Tenant, User
+from app.models.columns import new_id
+from app.services import audit
+from app.services.apps.apps import AppConfig
+from app.services.metrics.counts import count_if_committed, day_of
+from app.services.sessions.sessions import Device, end_sessions_statement
+from app.services.social_accounts.accounts import find_users_of_unionid
+from app.services.social_accounts.linking_policy import (
+    Action,
+    Decision,
+    Evidence,
+    KnownUser,
+    decide_linking,
+)
+from app.services.social_accounts.profiles import name_user
+from app.services.users.credentials import ProvenUser, refuse_outdated
+from app.services.users.phone_numbers import PhoneNumber
+from app.services.users.users import (
+    UserGone,
+    find_phone_owner,
+    get_user,
+    give_phone,
+    lock_user,
+    register,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """One request: in which app, from where, and in which login session if there is one already."""
+
+    app: AppConfig
+    device: Device
+    session_id: UUID | None = None
+
+
+def link_at_login(
+    db: Session, context: RequestContext, account: SocialAccount, *, unionid_is_news: bool
+) -> None:
+    """Bind a social account at its login, if unionid or the app's policy says to whom.
+
+    Whom a bound one belongs to is asked again only when its unionid has just appeared.
+    """
+    if account.user_id is not None and not unionid_is_news:
+        return
+    its_user, owners = _lock_users(db, account, *find_users_of_unionid(db, account))
+    decision = decide_linking(
+        context.app.registration,
+        its_user,
+        Evidence.UNIONID,
+        owners,
+        joins_by_unionid=account.joins_by_unionid,
+    )
+    _act(db, context, account, decision)
+
+
+def link_by_password(
+    db: Session, context: RequestContext, account: SocialAccount, proven: ProvenUser
+) -> None:
+    """Bind a locked social account to a user whose password was proven, and is still the same."""
+    link_to_user(db, context, account, proven.user_id)
+    refuse_outdated(get_user(db, account.tenant_id, proven.user_id), proven)
+
+
+def link_to_user(
+    db: Session, context: RequestContext, account: SocialAccount, user_id: UUID
+) -> None:
+    """Bind a locked social account to a user proven by password, now or at their login.
+
+    Raises CredentialsWrong when they have been erased meanwhile.
+    """
+    try:
+        its_user, owners = _lock_users(db, account, user_id)
+    except UserGone:
+        raise CredentialsWrong from None
+    decision = decide_linking(context.app.registration, its_user, Evidence.PASSWORD, owners)
+    _act(db, context, account, decision)
+    count_if_committed(db, context.app.appid, Measure.BOUND_BY_PASSWORD)
+
+
+def link_by_phone(
+    db: Session, context: RequestContext, account: SocialAccount, number: PhoneNumber
+) -> UUID:
+    """Bind a locked social account to the owner of a verified number, and give the user's id."""
+    owner_id = find_phone_owner(db, context.app.tenant_id, number)
+    its_user, owners = _lock_users(db, account, *filter(None, [owner_id]))
+    policy = "bind"
+    if owner_id and owner_id != account.user_id:
+        owners = [replace(owners[0], has_identity=_has_identity(db, account, owner_id))]
+        policy = _phone_owner_policy(db, account.tenant_id)
+    decision = decide_linking(
+        context.app.registration, its_user, Evidence.PHONE, owners, phone_owner_policy=policy
+    )
+    _act(db, context, account, decision)
+    user_id = cast(UUID, account.user_id)
+    if decision.act in (Action.REGISTER, Action.ADD):
+        _give_phone(db, context, user_id, number)
+    count_if_committed(db, context.app.appid, Measure.BOUND_BY_PHONE)
+    return user_id
+
+
+def free(db: Session, context: RequestContext, account: SocialAccount) -> None:
+    """Take a locked social account from its user; other sessions that stand on it end."""
+    _record(db, context, account.user_id, "social_account.unbound", account.id)
+    release(db, account, LoginSession.id != context.session_id)
+
+
+def release(db: Session, account: SocialAccount, *but: ColumnElement[bool]) -> None:
+    """Take a locked social account from its user; sessions that stand on it end."""
+    account.user_id, account.merge_id, account.joins_by_unionid = None, None, False
+    stands_on_it = LoginSession.social_account_id == account.id
+    db.execute(end_sessions_statement("unbound", stands_on_it, *but))
+
+
+def _give_phone(db: Session, context: RequestContext, user_id: UUID, number: PhoneNumber) -> None:
+    give_phone(db, context.app.tenant_id, user_id, number)
+    _record(db, context, user_id, "phone.verified", user_id)
+
+
+def _lock_users(
+    db: Session, account: SocialAccount, *owner_ids: UUID
+) -> tuple[KnownUser | None, list[KnownUser]]:
+    """Lock whom a decision is about, the account's user and owners, in one order everywhere."""
+    its_user_id = account.user_id
+    ids = sorted({user_id for user_id in (its_user_id, *owner_ids) if user_id})
+    users = {user_id: lock_user(db, account.tenant_id, user_id) for user_id in ids}
+    its_user = users[its_user_id] if its_user_id else None
+    return its_user, [users[owner_id] for owner_id in owner_ids]
+
+
+def _phone_owner_policy(db: Session, tenant_id: UUID) -> str:
+    return db.scalars(select(Tenant.phone_owner_policy).where(Tenant.id == tenant_id)).one()
+
+
+def _has_identity(db: Session, account: SocialAccount, owner_id: UUID) -> bool:
+    """Tell whether a locked owner has another identity where the account, or its user, has one.
+
+    Or anywhere, where unionids tell that it is another person's: unionid would bring whom one
+    app lets in to all the others.
+    """
+    of_tenant = SocialAccount.tenant_id == account.tenant_id
+    coming = select(SocialAccount.appid).where(of_tenant, SocialAccount.user_id == account.user_id)
+    is_anothers = SocialAccount.unionid != account.unionid if account.unionid else false()
+    is_there = or_(
+        SocialAccount.appid == account.appid, SocialAccount.appid.in_(coming), is_anothers
+    )
+    there = select(SocialAccount.id).where(of_tenant, SocialAccount.user_id == owner_id, is_there)
+    return db.scalar(there.limit(1)) is not None
+
+
+def _act(db: Session, context: RequestContext, account: SocialAccount, decision: Decision) -> None:
+    """Carry out a decision: the social account then belongs to the user that it names.
+
+    The first time, it is counted as having become a user, on the day when it first opened the app.
+    """
+    if decision.act is Action.WAIT:
+        return
+    if decision.merged_id is not None:
+        _merge(db, context, account.tenant_id, decision.merged_id, cast(UUID, decision.user_id))
+    user_id = decision.user_id or _register_for(db, context, account)
+    if account.user_id != user_id:
+        if account.was_never_bound:
+            first_day = day_of(account.created_at)
+            count_if_committed(db, account.appid, Measure.BECAME_USERS, first_day)
+        account.user_id = user_id
+        _record(db, context, user_id, "social_account.bound", account.id)
+    if decision.act in (Action.BIND, Action.MERGE):
+        name_user(db, account)
+
+
+def _register_for(db: Session, context: RequestContext, account: SocialAccount) -> UUID:
+    count_if_committed(db, context.app.appid, Measure.REGISTERED)
+    known = {"nickname": account.nickname, "avatar_url": account.avatar_url}
+    return register(db, account.tenant_id, **known).id
+
+
+def _merge(
+    db: Session, context: RequestContext, tenant_id: UUID, merged_id: UUID, user_id: UUID
+) -> None:
+    """Close a bare user, and move the person's identities to the other user."""
+    close_into(db, tenant_id, merged_id, user_id, LoginSession.id != context.session_id)
+    _record(db, context, user_id, "user.merged", merged_id, into=user_id)
+
+
+def close_into(
+    db: Session, tenant_id: UUID, merged_id: UUID, user_id: UUID, *but: ColumnElement[bool]
+) -> Merge:
+    """Close a user, and move their identities to another; give the record of what was moved.
+
+    What else is logged in as the closed one ends.
+    """
+    closing = update(User).where(User.tenant_id == tenant_id, User.id == merged_id)
+    db.execute(closing.values(status="merged", merged_into_id=user_id, erase_after=None))
+    merge = Merge(id=new_id(), tenant_id=tenant_id, merged_user_id=merged_id, user_id=user_id)
+    merge.moved, merge.merged_at = 0, now()
+    db.add(merge)
+    db.flush()
+    its = (SocialAccount.tenant_id == tenant_id, SocialAccount.user_id == merged_id)
+    moving = update(SocialAccount).where(*its).values(user_id=user_id, merge_id=merge.id)
+    merge.moved = len(db.scalars(moving.returning(SocialAccount.id)).all())
+    logged_in = (LoginSession.tenant_id == tenant_id, LoginSession.user_id == merged_id)
+    db.execute(end_sessions_statement("merged", *logged_in, *but))
+    return merge
+
+
+def _record(
+    db: Session,
+    context: RequestContext,
+    user_id: UUID | None,
+    action: str,
+    subject: object,
+    **details: object,
+) -> None:
+    actor = audit.Actor("user", user_id, context.device.ip)
+    audit.record(db, context.app.tenant_id, actor, action, subject, **details)

@@ -1,0 +1,108 @@
+"""Social accounts: WeChat identities, as code2Session proves them."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from app.clock import now
+from app.errors import AppUnknown, Failure, NoSocialAccount, TokenInvalid
+from app.models import Measure, SocialAccount
+from app.models.columns import new_id
+from app.services.apps.apps import AppConfig
+from app.services.database.transactions import transaction
+from app.services.metrics.counts import count_if_committed, day_of
+from app.services.principals import Principal
+from app.wechat import WeChatIdentity
+
+
+def upsert_social_account(
+    db: Session, app: AppConfig, identity: WeChatIdentity
+) -> tuple[SocialAccount, bool]:
+    """Find or add the social account of an identity, and say whether its unionid is news.
+
+    One upsert: of several simultaneous first logins, one inserts the row and the others find it.
+    The row stays locked until the transaction ends. An added one is counted as a newcomer. Raises
+    AppUnknown if another tenant has the app by now: then the row is of a person of that tenant.
+    """
+    moment, fresh_id = now(), new_id()
+    known = select(SocialAccount.unionid).where(
+        SocialAccount.appid == app.appid, SocialAccount.openid == identity.openid
+    )
+    fresh = insert(SocialAccount).values(
+        id=fresh_id,
+        tenant_id=app.tenant_id,
+        appid=app.appid,
+        openid=identity.openid,
+        unionid=identity.unionid,
+        last_login_at=moment,
+        created_at=moment,
+    )
+    upsert = fresh.on_conflict_do_update(
+        constraint="uq_social_accounts_appid_openid",
+        set_={
+            "last_login_at": fresh.excluded.last_login_at,
+            "unionid": func.coalesce(fresh.excluded.unionid, SocialAccount.unionid),
+        },
+        where=SocialAccount.tenant_id == app.tenant_id,
+    )
+    returned = upsert.returning(SocialAccount, known.scalar_subquery().label("known_unionid"))
+    found = db.execute(returned).one_or_none()
+    if found is None:
+        raise AppUnknown("another tenant has its appid by now")
+    account, known_unionid = found
+    if account.id == fresh_id:
+        count_if_committed(db, app.appid, Measure.NEWCOMERS, day_of(moment))
+    return account, account.unionid != known_unionid
+
+
+def lock_social_account(db: Session, principal: Principal) -> SocialAccount:
+    """Lock the caller's social account; raise what `_missing` says."""
+    wanted = select(SocialAccount).where(
+        SocialAccount.tenant_id == principal.tenant_id,
+        SocialAccount.id == principal.social_account_id,
+    )
+    account = db.scalar(wanted.with_for_update())
+    if account is None:
+        raise _missing(principal)
+    return account
+
+
+def get_social_account(principal: Principal) -> SocialAccount:
+    """Read the caller's social account; raise what `_missing` says."""
+    with transaction() as db:
+        account = db.scalar(
+            select(SocialAccount).where(
+                SocialAccount.tenant_id == principal.tenant_id,
+                SocialAccount.id == principal.social_account_id,
+            )
+        )
+    if account is None:
+        raise _missing(principal)
+    return account
+
+
+def _missing(principal: Principal) -> Failure:
+    """Tell a login by password, NoSocialAccount, from one whose person was erased meanwhile."""
+    return NoSocialAccount() if principal.social_account_id is None else TokenInvalid()
+
+
+def find_users_of_unionid(db: Session, account: SocialAccount) -> Sequence[UUID]:
+    """Find to whom other identities with this unionid are bound in the tenant: two at most.
+
+    Serialised by unionid, so that two apps of the tenant that meet the same person at the same
+    moment do not register them twice.
+    """
+    if account.unionid is None or not account.joins_by_unionid:
+        return ()
+    key = func.hashtextextended(f"{account.tenant_id}|{account.unionid}", 0)
+    db.execute(select(func.pg_advisory_xact_lock(key)))
+    users = select(SocialAccount.user_id).where(
+        SocialAccount.tenant_id == account.tenant_id,
+        SocialAccount.unionid == account.unionid,
+        SocialAccount.user_id.is_distinct_from(account.user_id),
+    )
+    found = db.scalars(users.distinct().limit(3))
+    return [user_id for user_id in found if user_id is not None][:2]

@@ -1,0 +1,132 @@
+"""Who becomes whom: one pure decision, before anything is written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from uuid import UUID
+
+from app.errors import (
+    PhoneOwnerHasIdentity,
+    PhoneTaken,
+    RegistrationClosed,
+    SocialAccountTaken,
+    UserDisabled,
+)
+
+
+class Evidence(Enum):
+    """What shows whose a social account is: WeChat's unionid, a verified phone, or a password."""
+
+    UNIONID = "unionid"
+    PHONE = "phone"
+    PASSWORD = "password"  # noqa: S105 - the kind of proof
+
+
+class Action(Enum):
+    """What to do with a social account."""
+
+    WAIT = "nothing yet; a phone or a password will tell"
+    REGISTER = "register a user and bind to it"
+    BIND = "bind to the owner"
+    ADD = "give the phone to the user it is bound to"
+    KEEP = "nothing; it is as it should be"
+    MERGE = "close a bare user as merged into the other, and move its identities there"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownUser:
+    """A user as the decision sees one.
+
+    `bare`: made by login alone, with no phone, no account, and no other person's identity.
+    `has_identity`: has another WeChat identity already in an app that is being decided about, or
+    one that is known to be another person's in any app.
+    """
+
+    id: UUID
+    active: bool = True
+    bare: bool = False
+    has_identity: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """An act, whom the social account belongs to then (None: a new user, or nobody), who closes."""
+
+    act: Action
+    user_id: UUID | None = None
+    merged_id: UUID | None = None
+
+
+def decide_linking(
+    policy: str,
+    its_user: KnownUser | None,
+    proof: Evidence,
+    owners: Sequence[KnownUser] = (),
+    *,
+    phone_owner_policy: str = "bind",
+    joins_by_unionid: bool = True,
+) -> Decision:
+    """Decide for a social account of `its_user`, whom a proof says to be of `owners`.
+
+    `owners` are those of the phone or the account, one or none; by unionid they may be several,
+    who cannot be told apart. `policy` is the app's for registration; `phone_owner_policy` the
+    tenant's, "refuse" against numbers that were given out again; `joins_by_unionid` is false
+    after the person unbound the account. Raises UserDisabled, RegistrationClosed,
+    PhoneOwnerHasIdentity, or PhoneTaken or SocialAccountTaken when two real users stand against
+    each other.
+    """
+    if proof is Evidence.UNIONID:
+        others = [one for one in owners if its_user is None or one.id != its_user.id]
+        owner = others[0] if len(others) == 1 and joins_by_unionid else None
+        return _decide_at_login(policy, its_user, owner)
+    owner = owners[0] if owners else None
+    _refuse_inactive(its_user, owner)
+    if phone_owner_policy == "refuse" and _joins_somebody_else(its_user, owner):
+        raise PhoneOwnerHasIdentity
+    if its_user is None:
+        return _decide_for_nobody(policy, owner)
+    return _decide_for_somebody(its_user, owner, proof)
+
+
+def _decide_at_login(policy: str, its_user: KnownUser | None, owner: KnownUser | None) -> Decision:
+    """Decide by a unionid, which may have come late: two users are one if either is bare."""
+    if its_user and (owner is None or not (its_user.bare or owner.bare)):
+        _refuse_inactive(its_user)
+        return Decision(Action.KEEP, its_user.id)
+    _refuse_inactive(its_user, owner)
+    if its_user and owner:
+        stays, goes = (owner, its_user) if its_user.bare else (its_user, owner)
+        return Decision(Action.MERGE, stays.id, goes.id)
+    if owner:
+        return Decision(Action.BIND, owner.id)
+    return Decision(Action.REGISTER if policy == "on_login" else Action.WAIT)
+
+
+def _decide_for_nobody(policy: str, owner: KnownUser | None) -> Decision:
+    if owner is not None:
+        return Decision(Action.BIND, owner.id)
+    if policy == "closed":
+        raise RegistrationClosed
+    return Decision(Action.REGISTER)
+
+
+def _decide_for_somebody(its_user: KnownUser, owner: KnownUser | None, proof: Evidence) -> Decision:
+    if owner is None:
+        return Decision(Action.ADD, its_user.id)
+    if owner.id == its_user.id:
+        return Decision(Action.KEEP, owner.id)
+    if its_user.bare:
+        return Decision(Action.MERGE, owner.id, its_user.id)
+    raise PhoneTaken if proof is Evidence.PHONE else SocialAccountTaken
+
+
+def _refuse_inactive(*people: KnownUser | None) -> None:
+    if not all(person.active for person in people if person):
+        raise UserDisabled
+
+
+def _joins_somebody_else(its_user: KnownUser | None, owner: KnownUser | None) -> bool:
+    """Tell whether the social account would come to an owner beside another person's."""
+    if owner is None or not owner.has_identity:
+        return False
+    return its_user is None or (its_user.bare and its_user.id != owner.id)

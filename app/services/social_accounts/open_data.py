@@ -1,0 +1,134 @@
+"""Open data: what the person allows the mini-program to know, verified or typed."""
+
+from dataclasses import replace
+
+import structlog
+
+from app.clock import now
+from app.errors import OpenDataOfAnother
+from app.models import Measure
+from app.services.apps.apps import AppConfig
+from app.services.apps.wechat_calls import client, with_access_token
+from app.services.database.transactions import transaction
+from app.services.metrics.counts import count
+from app.services.principals import Principal
+from app.services.social_accounts.accounts import get_social_account
+from app.services.social_accounts.profiles import (
+    LONGEST_KEPT,
+    NOBODYS_NICKNAME,
+    KeptProfile,
+    keep_typed_profile,
+    presentable,
+    read_profile,
+    write_profile,
+)
+from app.services.social_accounts.session_keys import with_session_keys
+from app.services.users.phone_numbers import PhoneNumber, find_refusal, number_from_wechat
+from app.text_cleaning import clean_name
+from app.wechat import (
+    PhoneInfo,
+    SignatureMismatch,
+    UserInfo,
+    decrypt_phone,
+    decrypt_user_info,
+    raw_user_info,
+    verify_signature,
+)
+
+log = structlog.get_logger()
+
+# A tap is sent at once; the rest is room for slow networks and for clocks.
+MAX_AGE_SECONDS = 600
+
+
+def keep_profile(app: AppConfig, principal: Principal, **said: str) -> KeptProfile:
+    """Keep a profile: open data that WeChat vouches for, or what the person typed and chose.
+
+    Raises what `keep_open_profile` raises.
+    """
+    if "raw_data" not in said:
+        return keep_typed_profile(principal, **said)
+    keep_open_profile(app, principal, **said)
+    with transaction() as db:
+        return read_profile(db, principal)
+
+
+def keep_open_profile(
+    app: AppConfig,
+    principal: Principal,
+    *,
+    raw_data: str,
+    signature: str,
+    encrypted_data: str,
+    iv: str,
+) -> UserInfo:
+    """Decrypt and verify what the user-info button gave; keep nickname, avatar and gender.
+
+    Gives it as kept. Decrypts first: a stale session_key is then told from a wrong signature.
+    Raises NoSocialAccount, OpenDataOfAnother, or an OpenDataError; then nothing is kept.
+    """
+    moment = int(now().timestamp())
+
+    def read(key: str) -> UserInfo:
+        told = decrypt_user_info(encrypted_data, iv, key, app.appid, moment, MAX_AGE_SECONDS)
+        verify_signature(raw_data, signature, key)
+        return told
+
+    account, info = with_session_keys(principal, read)
+    if info.openid not in (None, account.openid):
+        raise OpenDataOfAnother
+    if raw_user_info(raw_data).nickname != info.nickname:
+        raise SignatureMismatch  # a signature of other data; CBC by itself proves nothing
+    nickname = clean_name(info.nickname)[:LONGEST_KEPT]
+    shown = replace(info, nickname=nickname, avatar_url=presentable(info.avatar_url))
+    if shown.nickname != NOBODYS_NICKNAME:
+        told_now = shown.nickname, shown.avatar_url, shown.gender
+        with transaction() as db:
+            write_profile(db, principal, account.user_id, *told_now)
+    return shown
+
+
+def verified_phone(app: AppConfig, principal: Principal, **proof: str) -> PhoneNumber:
+    """Learn the person's number from WeChat, by a phone code or from encrypted data.
+
+    Raises WeChatError, an OpenDataError, NoSocialAccount or PhoneInvalid.
+    """
+    of_proof = phone_of_code if "code" in proof else phone_of_data
+    number = of_proof(app, principal, **proof)
+    count(app.appid, Measure.PHONE_VERIFIED)
+    return number
+
+
+def phone_of_code(app: AppConfig, principal: Principal, code: str) -> PhoneNumber:
+    """Ask WeChat whose number a phone code stands for (the new way).
+
+    The openid goes with it, so that WeChat refuses another person's code; a login without a
+    WeChat identity has none, and could claim anybody's. Raises NoSocialAccount or WeChatError.
+    """
+    openid = get_social_account(principal).openid
+
+    def call(access_token: str) -> PhoneInfo:
+        return client().phone_number(app.appid, access_token, code, openid)
+
+    return _number(with_access_token(app, call))
+
+
+def phone_of_data(
+    app: AppConfig, principal: Principal, encrypted_data: str, iv: str
+) -> PhoneNumber:
+    """Decrypt the number of a phone button (the old way); raise an OpenDataError."""
+    moment = int(now().timestamp())
+
+    def read(key: str) -> PhoneInfo:
+        return decrypt_phone(encrypted_data, iv, key, app.appid, moment, MAX_AGE_SECONDS)
+
+    return _number(with_session_keys(principal, read)[1])
+
+
+def _number(info: PhoneInfo) -> PhoneNumber:
+    """Return the number as it is kept. Log why it would not be accepted if a person typed it."""
+    number = number_from_wechat(info.pure_phone_number, info.country_code)
+    refusal = find_refusal(number)
+    if refusal is not None:
+        log.warning("wechat_phone_unusual", reason=refusal.code)
+    return number

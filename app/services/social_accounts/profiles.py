@@ -1,0 +1,130 @@
+"""Nickname and avatar: kept with a social account and with its user, whichever there are."""
+
+from dataclasses import dataclass
+from unicodedata import category
+from uuid import UUID
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from app.errors import TokenInvalid
+from app.models import SocialAccount, User
+from app.services.database.transactions import transaction
+from app.services.principals import Principal
+from app.services.privacy.personal_data import with_merged
+
+LONGEST_KEPT = 512
+# What base library 2.27.1 and newer give instead of the real one; with it comes a grey avatar.
+NOBODYS_NICKNAME = "微信用户"
+UNPRESENTABLE = {"Cc", "Cs", "Zl", "Zp"}
+
+
+@dataclass(frozen=True, slots=True)
+class KeptProfile:
+    """The nickname and avatar that are kept now."""
+
+    nickname: str | None
+    avatar_url: str | None
+
+    @property
+    def is_a_name(self) -> bool:
+        """Tell whether it names anybody."""
+        return bool(self.nickname) and self.nickname != NOBODYS_NICKNAME
+
+
+def presentable(text: str) -> str:
+    """Drop what cannot be kept or shown; WeChat does not promise there is none of it."""
+    return "".join(char for char in text if category(char) not in UNPRESENTABLE)[:LONGEST_KEPT]
+
+
+def keep_typed_profile(principal: Principal, *, nickname: str, avatar_url: str = "") -> KeptProfile:
+    """Keep the nickname and avatar that the person typed and chose; nobody vouches for them."""
+    with transaction() as db:
+        write_profile(db, principal, principal.user_id, nickname, avatar_url)
+        return read_profile(db, principal)
+
+
+def name_newcomer(db: Session, account: SocialAccount, claimed: KeptProfile) -> None:
+    """Let a client name a person whom nothing names yet, in the caller's transaction.
+
+    Nobody vouches for that name, so it never replaces one.
+    """
+    if account.nickname or not claimed.nickname or not claimed.is_a_name:
+        return
+    account.nickname = claimed.nickname.strip()
+    account.avatar_url = claimed.avatar_url or account.avatar_url
+    name_user(db, account)
+
+
+def name_user(db: Session, account: SocialAccount) -> None:
+    """Name a social account's user as the account is named, if nothing names the user yet."""
+    if account.user_id is None or account.nickname is None:
+        return
+    nameless = update(User).where(
+        User.tenant_id == account.tenant_id, User.id == account.user_id, User.nickname.is_(None)
+    )
+    avatar_url = func.coalesce(User.avatar_url, account.avatar_url)
+    db.execute(nameless.values(nickname=account.nickname, avatar_url=avatar_url))
+
+
+def write_profile(
+    db: Session,
+    principal: Principal,
+    user_id: UUID | None,
+    nickname: str,
+    avatar_url: str,
+    gender: int = 0,
+) -> None:
+    """Write a profile in the caller's transaction; never nothing over a text."""
+    texts = {"nickname": nickname.strip(), "avatar_url": avatar_url}
+    said: dict[str, str | int] = {name: text for name, text in texts.items() if text}
+    if not said:
+        return
+    account = update(SocialAccount).where(
+        SocialAccount.tenant_id == principal.tenant_id,
+        SocialAccount.id == principal.social_account_id,
+    )
+    user = update(User).where(User.tenant_id == principal.tenant_id, User.id == user_id)
+    db.execute(account.values(said))
+    db.execute(user.values(said | ({"gender": gender} if gender else {})))
+
+
+def clear_profile(db: Session, account: SocialAccount) -> None:
+    """Clear the nickname and avatar of a locked social account, and of whoever it named.
+
+    Its user, and those who were merged into them, keep only what another identity of theirs says
+    too: what the person typed may well have been WeChat's.
+    """
+    named = (
+        User.tenant_id == account.tenant_id,
+        User.id.in_(with_merged(account.tenant_id, account.user_id)),
+    )
+    for name in ("nickname", "avatar_url"):
+        column = getattr(User, name)
+        said_by_another = select(getattr(SocialAccount, name)).where(
+            SocialAccount.tenant_id == account.tenant_id,
+            SocialAccount.user_id == account.user_id,
+            SocialAccount.id != account.id,
+            getattr(SocialAccount, name).is_not(None),
+        )
+        users = update(User).where(*named, column.not_in(said_by_another))
+        db.execute(users.values({name: None}).execution_options(synchronize_session=False))
+        setattr(account, name, None)
+
+
+def read_profile(db: Session, principal: Principal) -> KeptProfile:
+    """Read what is kept with the caller's social account, or without one with their user.
+
+    Raises TokenInvalid when these were erased while a request of theirs went on.
+    """
+    account = select(SocialAccount.nickname, SocialAccount.avatar_url).where(
+        SocialAccount.tenant_id == principal.tenant_id,
+        SocialAccount.id == principal.social_account_id,
+    )
+    user = select(User.nickname, User.avatar_url).where(
+        User.tenant_id == principal.tenant_id, User.id == principal.user_id
+    )
+    row = db.execute(account if principal.social_account_id else user).one_or_none()
+    if row is None:
+        raise TokenInvalid
+    return KeptProfile(*row)

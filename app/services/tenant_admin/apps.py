@@ -1,0 +1,144 @@
+"""The mini-programs of one tenant, for its operators: listed, added, proven and changed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import select
+
+from app.errors import AppReleased, AppUnknown
+from app.models import SessionLimit, WeChatApp
+from app.services.apps import claims as app_claims
+from app.services.apps.app_records import AppUsage
+from app.services.apps.app_secrets import replace_secrets
+from app.services.apps.app_verification import Verdict, verify_app
+from app.services.apps.apps import APP_KEY, NewApp, change_settings
+from app.services.apps.listed_apps import State, TenantApp, apps_and_claims, shown_app
+from app.services.apps.proofs import prove, prove_claim
+from app.services.apps.releases import delete_app, find_usage
+from app.services.apps.verification_budget import charge_alone
+from app.services.database.paging import CursorPage, Listing, Page, read_page
+from app.services.database.transactions import transaction
+from app.services.tenant_admin.tenant_scope import TenantScope
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What WeChat said, and whether the mini-program is active now."""
+
+    state: State
+    verdicts: Sequence[Verdict]
+
+
+def list_tenant_apps(scope: TenantScope, cursor_page: CursorPage) -> Page[TenantApp]:
+    """List the tenant's apps and claims by appid; raise CursorInvalid."""
+    listed = apps_and_claims(scope.tenant_id)
+    name = f"apps:{scope.tenant_id}"
+    listing = Listing(select(listed), listed.c.appid, name, is_ascending=True)
+    with transaction() as db:
+        return read_page(db, listing, cursor_page, shown_app)
+
+
+def list_tenant_claims(scope: TenantScope) -> Sequence[TenantApp]:
+    """List the tenant's claims by appid."""
+    listed = apps_and_claims(scope.tenant_id)
+    claims = select(listed).where(listed.c.claim_id.is_not(None)).order_by(listed.c.appid)
+    with transaction() as db:
+        return [shown_app(*row) for row in db.execute(claims)]
+
+
+def name_apps(scope: TenantScope) -> Sequence[tuple[str, str]]:
+    """List appids with the names of their apps, for people to choose among."""
+    rows = select(WeChatApp.appid, WeChatApp.name).where(WeChatApp.tenant_id == scope.tenant_id)
+    with transaction() as db:
+        return [(appid, name) for appid, name in db.execute(rows.order_by(WeChatApp.name))]
+
+
+def get_tenant_app(scope: TenantScope, appid: str) -> TenantApp:
+    """Return one app or claim; raise AppUnknown, for another tenant's too."""
+    if not APP_KEY.fullmatch(appid):
+        raise AppUnknown
+    listed = apps_and_claims(scope.tenant_id)
+    with transaction() as db:
+        row = db.execute(select(listed).where(listed.c.appid == appid)).first()
+    if row is None:
+        raise AppUnknown
+    return shown_app(*row)
+
+
+def add_tenant_app(scope: TenantScope, new: NewApp) -> TenantApp:
+    """Claim an appid, verify its AppSecret with WeChat, and return the app with the verdict.
+
+    It is `active` if WeChat accepts the AppSecret, else `pending`, also if another tenant has or
+    claims the appid. Raises as `claim_app` and `prove` do.
+    """
+    scope.refuse_reader()
+    claimed = app_claims.claim_app(scope.actor, scope.tenant_id, new)
+    verdict = prove(scope.actor, claimed)
+    return replace(get_tenant_app(scope, new.appid), verdict=verdict)
+
+
+def change_tenant_app(scope: TenantScope, appid: str, **settings: str | SessionLimit) -> TenantApp:
+    """Change name, registration, session_limit, enabled or data_format, for the very next request.
+
+    Raises AppUnknown, AppReleased, or AppPending for `enabled` of a claim.
+    """
+    scope.refuse_reader()
+    _app_or_claim(
+        lambda: change_settings(scope.actor, appid, settings, scope.tenant_id),
+        lambda: app_claims.change_claim(scope.actor, scope.tenant_id, appid, settings),
+    )
+    return get_tenant_app(scope, appid)
+
+
+def set_tenant_secrets(scope: TenantScope, appid: str, **secrets: str | None) -> TenantApp:
+    """Replace secret, next_secret, push_token or encoding_aes_key; None removes one.
+
+    Those that are not given stay. Raises AppUnknown, AppReleased, SecretInUse, AppPending for a
+    next AppSecret of a claim, and AppClaimClosed for a closed claim without an AppSecret.
+    """
+    scope.refuse_reader()
+    _app_or_claim(
+        lambda: replace_secrets(scope.actor, appid, secrets, scope.tenant_id),
+        lambda: app_claims.replace_claim_secrets(scope.actor, scope.tenant_id, appid, secrets),
+    )
+    return get_tenant_app(scope, appid)
+
+
+def _app_or_claim(change_app: Callable[[], object], change_claim: Callable[[], object]) -> None:
+    try:
+        change_app()
+    except AppUnknown:
+        change_claim()
+
+
+def verify_tenant_app(scope: TenantScope, appid: str) -> Verification:
+    """Ask WeChat about the credentials, and activate a claim if WeChat accepts it.
+
+    No connection is held while WeChat answers. A reader may not: it uses up the calls that the
+    tenant has. Raises AppUnknown, AppReleased, AppVerificationsTooMany, and as `prove_claim` does.
+    """
+    scope.refuse_reader()
+    app = get_tenant_app(scope, appid)
+    if app.state == "released":
+        raise AppReleased
+    if app.is_claim:
+        verdict = prove_claim(scope.actor, scope.tenant_id, appid)
+        return Verification("active" if verdict.outcome == "right" else "pending", [verdict])
+    charge_alone(scope.tenant_id)
+    return Verification("active", verify_app(appid, scope.tenant_id))
+
+
+def get_usage(scope: TenantScope, appid: str) -> AppUsage:
+    """Count the records of an app; a claim has none. Raise AppUnknown or AppReleased."""
+    if get_tenant_app(scope, appid).is_claim:
+        return AppUsage(0, 0, 0)
+    return find_usage(scope.tenant_id, appid)
+
+
+def remove_tenant_app(scope: TenantScope, appid: str) -> None:
+    """Withdraw a claim, or delete an unused app; raise AppUnknown or AppInUse."""
+    scope.refuse_reader()
+    _app_or_claim(
+        lambda: delete_app(scope.actor, scope.tenant_id, appid),
+        lambda: app_claims.withdraw_claim(scope.actor, scope.tenant_id, appid),
+    )

@@ -1,0 +1,31 @@
+"""The audit trail of a tenant, read by its operators."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import select
+
+from app.models import AuditEvent
+from app.services.apps.tenants import get_tenant
+from app.services.database.transactions import transaction
+
+
+def list_events(
+    tenant_slug: str,
+    limit: int,
+    *,
+    subject: str | None = None,
+    action: str | None = None,
+    since: datetime | None = None,
+) -> Sequence[AuditEvent]:
+    """List what happened in a tenant, newest first; raise TenantUnknown."""
+    wanted = select(AuditEvent).order_by(AuditEvent.id.desc()).limit(limit)
+    if subject is not None:
+        wanted = wanted.where(AuditEvent.subject == subject)
+    if action is not None:
+        wanted = wanted.where(AuditEvent.action == action)
+    if since is not None:
+        wanted = wanted.where(AuditEvent.created_at >= since)
+    with transaction() as db:
+        of_tenant = AuditEvent.tenant_id == get_tenant(db, tenant_slug).id
+        return db.scalars(wanted.where(of_tenant)).all()

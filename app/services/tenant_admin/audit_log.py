@@ -1,0 +1,150 @@
+"""The audit log of a tenant or of the platform, filtered and in pages."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, select
+
+from app.models import AuditEvent, Operator
+from app.services.database.paging import (
+    CursorPage,
+    Listing,
+    OffsetListing,
+    OffsetPage,
+    Page,
+    read_offset_page,
+    read_page,
+)
+from app.services.database.transactions import transaction
+from app.services.operators.operators import email_name
+from app.services.tenant_admin.tenant_scope import TenantScope
+
+# An event's id is made when it is written, its moment is when its transaction began.
+LONGEST_TRANSACTION = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditQuery:
+    """Which events are looked for, from `since` to before `until`; None does not matter.
+
+    `actor_email` is of an operator.
+    """
+
+    action: str | None = None
+    actor_kind: str | None = None
+    actor_email: str | None = None
+    subject: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedEvent:
+    """An event; `actor_email` says which operator it was."""
+
+    id: UUID
+    at: datetime
+    actor_kind: str
+    actor_id: UUID | None
+    actor_email: str | None
+    action: str
+    subject: str
+    address: str | None
+    details: dict[str, Any]
+
+
+def list_audit(scope: TenantScope, query: AuditQuery, cursor_page: CursorPage) -> Page[ListedEvent]:
+    """List the tenant's events, newest first; raise CursorInvalid."""
+    return _page(scope.tenant_id, query, cursor_page)
+
+
+def list_service_audit(query: AuditQuery, cursor_page: CursorPage) -> Page[ListedEvent]:
+    """List what is no tenant's, as who runs the service: for those only. Raises CursorInvalid."""
+    return _page(None, query, cursor_page)
+
+
+def _page(tenant_id: UUID | None, query: AuditQuery, cursor_page: CursorPage) -> Page[ListedEvent]:
+    rows = events_of(tenant_id).where(*_wanted(tenant_id, query))
+    with transaction() as db:
+        listing = Listing(rows, AuditEvent.id, f"audit:{tenant_id}:{query}")
+        return read_page(db, listing, cursor_page, shown_event)
+
+
+def offset_page_of_audit(
+    scope: TenantScope, query: AuditQuery, offset_page: OffsetPage
+) -> Page[ListedEvent]:
+    """List the tenant's events on numbered pages."""
+    return _leaf(scope.tenant_id, query, offset_page)
+
+
+def offset_page_of_service_audit(query: AuditQuery, offset_page: OffsetPage) -> Page[ListedEvent]:
+    """List what is no tenant's on numbered pages, for those who run the service."""
+    return _leaf(None, query, offset_page)
+
+
+def _leaf(tenant_id: UUID | None, query: AuditQuery, offset_page: OffsetPage) -> Page[ListedEvent]:
+    # An id is made with its row, so by ids rows are in the order of `created_at`.
+    orders = {"created_at": AuditEvent.id}
+    listing = OffsetListing(events_of(tenant_id), AuditEvent.id, _wanted(tenant_id, query), orders)
+    with transaction() as db:
+        return read_offset_page(db, listing, offset_page, shown_event)
+
+
+def _wanted(tenant_id: UUID | None, query: AuditQuery) -> Sequence[ColumnElement[bool]]:
+    wanted: list[ColumnElement[bool]] = [_of(tenant_id)]
+    for column in ("action", "actor_kind", "subject"):
+        if (value := getattr(query, column)) is not None:
+            wanted.append(getattr(AuditEvent, column) == value)
+    if query.actor_email is not None:
+        who = select(Operator.id).where(Operator.email == email_name(query.actor_email))
+        wanted += [
+            AuditEvent.actor_kind == "operator",
+            AuditEvent.actor_id == who.scalar_subquery(),
+        ]
+    if query.since is not None:
+        first = _first_id(query.since, -LONGEST_TRANSACTION)
+        wanted += [AuditEvent.created_at >= query.since, AuditEvent.id >= first]
+    if query.until is not None:
+        last = _first_id(query.until, LONGEST_TRANSACTION)
+        wanted += [AuditEvent.created_at < query.until, AuditEvent.id < last]
+    return wanted
+
+
+def _of(tenant_id: UUID | None) -> ColumnElement[bool]:
+    """Ask for a tenant's, or for nobody's; an index serves either of the two."""
+    column = AuditEvent.tenant_id
+    return column.is_(None) if tenant_id is None else column == tenant_id
+
+
+def events_of(tenant_id: UUID | None) -> Select[AuditEvent, str | None]:
+    """Select a tenant's events, or the service's, with the e-mail addresses of operators."""
+    by_operator = (AuditEvent.actor_kind == "operator") & (Operator.id == AuditEvent.actor_id)
+    rows = select(AuditEvent, Operator.email).outerjoin(Operator, by_operator)
+    return rows.where(_of(tenant_id))
+
+
+def shown_event(event: AuditEvent, actor_email: str | None) -> ListedEvent:
+    """Show an event."""
+    return ListedEvent(
+        event.id,
+        event.created_at,
+        event.actor_kind,
+        event.actor_id,
+        actor_email,
+        event.action,
+        event.subject,
+        event.ip,
+        event.details,
+    )
+
+
+def _first_id(moment: datetime, off: timedelta) -> UUID:
+    """Give the smallest id that a row of a moment so far off can have: it begins with its time.
+
+    Not by adding to the moment, for before the first and after the last year there is none.
+    """
+    milliseconds = max(0, int((moment.timestamp() + off.total_seconds()) * 1000))
+    return UUID(int=milliseconds << 80)

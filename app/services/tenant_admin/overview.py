@@ -1,0 +1,215 @@
+"""What a tenant's apps have been doing: today, and over some days, as days are in Shanghai.
+
+What happened in the last seconds may not be written yet.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, Select, func, select
+from sqlalchemy.orm import Session
+
+from app.models import AnswerTime, DailyCount, DailyFailure, Measure, WeChatApp
+from app.models.answer_time import UNANSWERED
+from app.services.apps.tenants import get_tenant
+from app.services.database.transactions import transaction
+from app.services.metrics.counts import today
+
+Query = Select[*tuple[Any, ...]]
+Rows = Iterable[Row[*tuple[Any, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Funnel:
+    """Of the WeChat identities that first opened an app in some days, how many became users.
+
+    Each counts once, on its first day, however often it opened the app before it became a user
+    and on whichever day that was. So it may grow for days that have passed.
+    """
+
+    newcomers: int
+    became_users: int
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """How often what happened; `Measure` says what each means."""
+
+    opened: int = 0
+    logged_in: int = 0
+    known: int = 0
+    logged_in_by_password: int = 0
+    registered: int = 0
+    phone_verified: int = 0
+    bound_by_phone: int = 0
+    bound_by_password: int = 0
+    failed: int = 0
+    newcomers: int = 0
+    became_users: int = 0
+
+    @property
+    def logins(self) -> int:
+        """The number of logins of every kind, of users and of people who are not users yet."""
+        return self.logged_in + self.logged_in_by_password
+
+    @property
+    def known_logins(self) -> int:
+        """The number of logins of people who were users already, by code or by password."""
+        return self.known + self.logged_in_by_password
+
+    @property
+    def funnel(self) -> Funnel:
+        """The login funnel. A process that is killed may lose a newcomer and not what followed."""
+        return Funnel(self.newcomers, min(self.became_users, self.newcomers))
+
+
+NOTHING = Numbers()
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerTimes:
+    """How fast WeChat answered one kind of call: half, and 95 of 100, within so many ms.
+
+    Those never answered, for a timeout or a broken connection, count in `unanswered` only.
+    """
+
+    call: str
+    answers: int
+    unanswered: int
+    p50_ms: int | None
+    p95_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Some days together, or one; failures by their stable code, the most frequent first."""
+
+    numbers: Numbers
+    failures: Mapping[str, int]
+    answer_times: Sequence[AnswerTimes]
+
+
+@dataclass(frozen=True, slots=True)
+class AppNumbers:
+    """One app's share."""
+
+    appid: str
+    name: str
+    today: Numbers
+    whole: Numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Today, all the days up to today together, each of them, and each app, by its name."""
+
+    today: Span
+    whole: Span
+    days: Mapping[date, Numbers]
+    apps: Sequence[AppNumbers]
+
+
+def get_overview(tenant_id: UUID, days: int = 30) -> Overview:
+    """Sum up what happened in a tenant's apps today and over as many days, today the last."""
+    with transaction() as db:
+        return _overview(db, tenant_id, days)
+
+
+def get_overview_of(tenant_slug: str, days: int = 30) -> Overview:
+    """Do as `get_overview` does, for operators; raise TenantUnknown."""
+    with transaction() as db:
+        return _overview(db, get_tenant(db, tenant_slug).id, days)
+
+
+def _overview(db: Session, tenant_id: UUID, days: int) -> Overview:
+    last = today()
+    dates = [last - timedelta(days=ago) for ago in reversed(range(days))]
+    of_days = _numbers_by(DailyCount.day, db, tenant_id, dates)
+    failures = db.execute(_failures(tenant_id, dates)).all()
+    bars = db.execute(_bars(tenant_id, dates)).all()
+    whole = _together(of_days.values())
+    return Overview(
+        Span(of_days.get(last, NOTHING), _failures_of(failures, 0), _answer_times_of(bars, 0)),
+        Span(whole, _failures_of(failures, 1), _answer_times_of(bars, 1)),
+        {day: of_days.get(day, NOTHING) for day in dates},
+        _of_apps(db, tenant_id, dates),
+    )
+
+
+def _numbers_by(
+    key: Any, db: Session, tenant_id: UUID, dates: Sequence[date]
+) -> Mapping[Any, Numbers]:
+    sums = (func.sum(getattr(DailyCount, measure)) for measure in Measure)
+    wanted = _of_dates(select(key, *sums), DailyCount, tenant_id, dates).group_by(key)
+    return {of: Numbers(*numbers) for of, *numbers in db.execute(wanted)}
+
+
+def _of_apps(db: Session, tenant_id: UUID, dates: Sequence[date]) -> Sequence[AppNumbers]:
+    """Give the numbers of every app of the tenant, those without any among them."""
+    of_today = _numbers_by(DailyCount.appid, db, tenant_id, dates[-1:])
+    whole = _numbers_by(DailyCount.appid, db, tenant_id, dates)
+    mine = select(WeChatApp.appid, WeChatApp.name).where(WeChatApp.tenant_id == tenant_id)
+    return [
+        AppNumbers(appid, name, of_today.get(appid, NOTHING), whole.get(appid, NOTHING))
+        for appid, name in db.execute(mine.order_by(WeChatApp.name, WeChatApp.appid))
+    ]
+
+
+def _failures(tenant_id: UUID, dates: Sequence[date]) -> Query:
+    one = DailyFailure
+    wanted = select(one.cause, *_sums(one, dates)).group_by(one.cause).order_by(one.cause)
+    return _of_dates(wanted, one, tenant_id, dates)
+
+
+def _bars(tenant_id: UUID, dates: Sequence[date]) -> Query:
+    """Select the histograms of the calls, slower bars after faster ones."""
+    one, bar = AnswerTime, (AnswerTime.call, AnswerTime.within_ms)
+    wanted = select(*bar, *_sums(one, dates)).group_by(*bar).order_by(*bar)
+    return _of_dates(wanted, one, tenant_id, dates)
+
+
+def _sums(one: Any, dates: Sequence[date]) -> tuple[ColumnElement[int], ColumnElement[int]]:
+    """Sum up the last of the dates, and all of them."""
+    whole = func.sum(one.count)
+    return func.coalesce(whole.filter(one.day == dates[-1]), 0), whole
+
+
+def _of_dates(wanted: Query, one: Any, tenant_id: UUID, dates: Sequence[date]) -> Query:
+    return wanted.where(one.tenant_id == tenant_id, one.day.between(dates[0], dates[-1]))
+
+
+def _together(numbers: Iterable[Numbers]) -> Numbers:
+    return Numbers(*map(sum, zip(*map(astuple, [NOTHING, *numbers]), strict=True)))
+
+
+def _failures_of(rows: Rows, span: int) -> Mapping[str, int]:
+    failures = Counter({cause: sums[span] for cause, *sums in rows if sums[span]})
+    return dict(failures.most_common())
+
+
+def _answer_times_of(rows: Rows, span: int) -> Sequence[AnswerTimes]:
+    bars: dict[str, dict[int, int]] = defaultdict(dict)
+    for call, within_ms, *sums in rows:
+        if sums[span]:
+            bars[call][within_ms] = sums[span]
+    return [_answer_times(call, of_call) for call, of_call in bars.items()]
+
+
+def _answer_times(call: str, bars: Mapping[int, int]) -> AnswerTimes:
+    answered = {within: count for within, count in bars.items() if within != UNANSWERED}
+    quantiles = (_quantile(answered, percent) for percent in (50, 95))
+    return AnswerTimes(call, sum(answered.values()), bars.get(UNANSWERED, 0), *quantiles)
+
+
+def _quantile(bars: Mapping[int, int], percent: int) -> int | None:
+    """Give the bound within which so many of a hundred came; None when none came at all."""
+    wanted, reached = sum(bars.values()) * percent, 0
+    for within_ms, count in bars.items():
+        reached += count * 100
+        if reached >= wanted:
+            return within_ms
+    return None

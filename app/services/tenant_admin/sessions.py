@@ -1,0 +1,140 @@
+"""Login sessions of a tenant: listed and ended."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, not_, or_, select
+
+from app.clock import now
+from app.errors import SessionUnknown
+from app.models import LoginSession, WeChatApp
+from app.services import audit
+from app.services.database.paging import (
+    CursorPage,
+    Listing,
+    OffsetListing,
+    OffsetPage,
+    Page,
+    read_offset_page,
+    read_page,
+)
+from app.services.database.transactions import retry_on_conflict, transaction
+from app.services.sessions.sessions import end_sessions_statement
+from app.services.tenant_admin.tenant_scope import TenantScope
+
+# An id is made with its row, so by ids rows are in the order of `created_at`, and have an index.
+ORDERS: Final[Mapping[str, Any]] = {"created_at": LoginSession.id, "seen_at": LoginSession.seen_at}
+
+
+@dataclass(frozen=True, slots=True)
+class SessionQuery:
+    """Which sessions are looked for; what is None does not matter."""
+
+    appid: str | None = None
+    user_id: UUID | None = None
+    living: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSession:
+    """A login session as operators see it; unbound without a user."""
+
+    id: UUID
+    appid: str
+    app_name: str
+    user_id: UUID | None
+    identity_id: UUID | None
+    device: str | None
+    address: str | None
+    living: bool
+    created_at: datetime
+    seen_at: datetime
+    ended_at: datetime | None
+    end_reason: str | None
+
+
+def list_tenant_sessions(
+    scope: TenantScope, query: SessionQuery, cursor_page: CursorPage
+) -> Page[ListedSession]:
+    """List the tenant's sessions, newest first; raise CursorInvalid."""
+    rows = sessions_with_apps(scope.tenant_id).where(*_wanted(scope, query))
+    with transaction() as db:
+        listing = Listing(rows, LoginSession.id, f"sessions:{scope.tenant_id}:{query}")
+        return read_page(db, listing, cursor_page, shown_session)
+
+
+def offset_page_of_sessions(
+    scope: TenantScope, query: SessionQuery, offset_page: OffsetPage
+) -> Page[ListedSession]:
+    """List the tenant's sessions on numbered pages."""
+    rows = sessions_with_apps(scope.tenant_id)
+    listing = OffsetListing(rows, LoginSession.id, _wanted(scope, query), ORDERS)
+    with transaction() as db:
+        return read_offset_page(db, listing, offset_page, shown_session)
+
+
+def _wanted(scope: TenantScope, query: SessionQuery) -> Sequence[ColumnElement[bool]]:
+    wanted: list[ColumnElement[bool]] = [LoginSession.tenant_id == scope.tenant_id]
+    if query.appid is not None:
+        wanted.append(LoginSession.appid == query.appid)
+    if query.user_id is not None:
+        wanted.append(LoginSession.user_id == query.user_id)
+    if query.living is not None:
+        wanted.append(is_living() if query.living else not_(is_living()))
+    return wanted
+
+
+def sessions_with_apps(tenant_id: UUID) -> Select[LoginSession, str]:
+    """Select a tenant's sessions with the names of their apps."""
+    of_app = and_(
+        WeChatApp.tenant_id == LoginSession.tenant_id, WeChatApp.appid == LoginSession.appid
+    )
+    rows = select(LoginSession, WeChatApp.name).join(WeChatApp, of_app)
+    return rows.where(LoginSession.tenant_id == tenant_id)
+
+
+def is_living() -> ColumnElement[bool]:
+    """Tell whether somebody is, or by a refresh can be, logged in by a session."""
+    moment = now()
+    is_good = or_(
+        LoginSession.expires_at > moment,
+        LoginSession.refresh_expires_at.is_not(None) & (LoginSession.refresh_expires_at > moment),
+    )
+    return and_(LoginSession.ended_at.is_(None), is_good)
+
+
+def shown_session(session: LoginSession, app_name: str) -> ListedSession:
+    """Show a session without anything that opens it."""
+    until = max(session.expires_at, session.refresh_expires_at or session.expires_at)
+    return ListedSession(
+        session.id,
+        session.appid,
+        app_name,
+        session.user_id,
+        session.social_account_id,
+        session.device,
+        session.ip,
+        session.ended_at is None and until > now(),
+        session.created_at,
+        session.seen_at,
+        session.ended_at,
+        session.end_reason,
+    )
+
+
+@retry_on_conflict
+def end_session(scope: TenantScope, session_id: UUID) -> None:
+    """End one session of the tenant; raise SessionUnknown, for one that has ended too."""
+    scope.refuse_reader()
+    its = (LoginSession.tenant_id == scope.tenant_id, LoginSession.id == session_id)
+    with transaction() as db:
+        ended = end_sessions_statement("ended_by_operator", *its).returning(LoginSession.user_id)
+        row = db.execute(ended).one_or_none()
+        if row is None:
+            raise SessionUnknown
+        before, after = {"ended": False}, {"ended": True}
+        told = {"before": before, "after": after, "user": row.user_id}
+        audit.record(db, scope.tenant_id, scope.actor, "session.ended", session_id, **told)

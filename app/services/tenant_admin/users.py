@@ -1,0 +1,242 @@
+"""Users of a tenant: found by account, phone, openid or nickname, and shown with all details."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from app.errors import UserUnknown
+from app.models import AuditEvent, LoginSession, Merge, Phone, SocialAccount, User, WeChatApp
+from app.services.database.paging import (
+    CursorPage,
+    Listing,
+    OffsetListing,
+    OffsetPage,
+    Page,
+    read_offset_page,
+    read_page,
+)
+from app.services.database.transactions import transaction
+from app.services.tenant_admin.audit_log import ListedEvent, events_of, shown_event
+from app.services.tenant_admin.sessions import (
+    ListedSession,
+    is_living,
+    sessions_with_apps,
+    shown_session,
+)
+from app.services.tenant_admin.tenant_scope import TenantScope
+from app.services.users.phone_numbers import (
+    masked_as_written,
+    number_index,
+    refuse_unsearchable,
+    searched_number,
+)
+from app.services.users.users import account_name
+from app.text_cleaning import has_something_visible
+
+SHOWN_SESSIONS, SHOWN_EVENTS, SHOWN_MERGES = 20, 20, 20
+# An id is made with its row, so by ids rows are in the order of `created_at`, and have an index.
+ORDERS: Final[Mapping[str, Any]] = {"created_at": User.id, "last_login_at": User.last_login_at}
+
+
+@dataclass(frozen=True, slots=True)
+class UserQuery:
+    """Who is looked for: phone and openid are whole, account and nickname begin so.
+
+    `name` is what either of them begins with.
+    """
+
+    account: str | None = None
+    phone: str | None = field(default=None)
+    openid: str | None = None
+    nickname: str | None = None
+    status: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundUser:
+    """A user as operators see them; the phone is masked."""
+
+    id: UUID
+    account: str | None
+    nickname: str | None
+    avatar_url: str | None
+    phone: str | None
+    status: str
+    merged_into_id: UUID | None
+    has_password: bool
+    last_login_at: datetime | None
+    last_login_address: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A WeChat identity of the user in one app."""
+
+    id: UUID
+    appid: str
+    app_name: str
+    openid: str
+    unionid: str | None
+    nickname: str | None
+    last_login_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ShownMerge:
+    """That one user was merged into another; it may have been undone since."""
+
+    merged_user_id: UUID
+    user_id: UUID
+    moved: int
+    merged_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UserPage:
+    """All there is to see of a user: living sessions first, the latest events about them."""
+
+    user: FoundUser
+    identities: Sequence[Identity]
+    sessions: Sequence[ListedSession]
+    merges: Sequence[ShownMerge]
+    events: Sequence[ListedEvent]
+
+
+def find_users(scope: TenantScope, query: UserQuery, cursor_page: CursorPage) -> Page[FoundUser]:
+    """Find users, newest first.
+
+    Raises CursorInvalid, or for a phone that no user can have what `refuse_unsearchable` raises.
+    """
+    rows = _with_phones(scope).where(*_wanted(scope, query))
+    with transaction() as db:
+        listing = Listing(rows, User.id, f"users:{scope.tenant_id}:{query}")
+        return _explained(query, read_page(db, listing, cursor_page, _shown))
+
+
+def list_users(scope: TenantScope, query: UserQuery, offset_page: OffsetPage) -> Page[FoundUser]:
+    """Find users on numbered pages; raises for a phone as `find_users` does."""
+    listing = OffsetListing(_with_phones(scope), User.id, _wanted(scope, query), ORDERS)
+    with transaction() as db:
+        return _explained(query, read_offset_page(db, listing, offset_page, _shown))
+
+
+def _explained(query: UserQuery, found: Page[FoundUser]) -> Page[FoundUser]:
+    """Return the page. If it is empty, raise why no user can have the phone of the query.
+
+    Stored numbers that are no longer accepted are found, so the reason is looked for last.
+    """
+    if query.phone is not None and not found.items:
+        refuse_unsearchable(query.phone)
+    return found
+
+
+def _with_phones(scope: TenantScope) -> Select[User, Phone | None]:
+    of_phone = and_(Phone.tenant_id == User.tenant_id, Phone.user_id == User.id)
+    return select(User, Phone).outerjoin(Phone, of_phone).where(User.tenant_id == scope.tenant_id)
+
+
+def _wanted(scope: TenantScope, query: UserQuery) -> Sequence[ColumnElement[bool]]:
+    wanted: list[ColumnElement[bool]] = [User.tenant_id == scope.tenant_id]
+    if query.name is not None:
+        nickname = _begins(func.lower(User.nickname), query.name)
+        account = account_name(query.name)
+        wanted.append(or_(_begins(User.account, account), nickname) if account else nickname)
+    if query.account is not None:
+        wanted.append(_begins(User.account, account_name(query.account)))
+    if query.nickname is not None:
+        wanted.append(_begins(func.lower(User.nickname), query.nickname))
+    if query.phone is not None:
+        index = number_index(scope.tenant_id, searched_number(query.phone))
+        has_it = (Phone.tenant_id == scope.tenant_id, Phone.number_index == index)
+        wanted.append(User.id.in_(select(Phone.user_id).where(*has_it)))
+    if query.openid is not None:
+        its = (SocialAccount.tenant_id == scope.tenant_id, SocialAccount.openid == query.openid)
+        wanted.append(User.id.in_(select(SocialAccount.user_id).where(*its)))
+    if query.status is not None:
+        wanted.append(User.status == query.status)
+    return wanted
+
+
+def _begins(column: SQLColumnExpression[Any], text: str) -> ColumnElement[bool]:
+    """Ask how a text begins; what stands for other characters in LIKE stands for itself."""
+    literal = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return column.like(func.lower(f"{literal}%"), escape="\\")
+
+
+def show_user_page(scope: TenantScope, user_id: UUID) -> UserPage:
+    """Show one user, in as many queries whoever it is; raise UserUnknown, for a neighbour's too."""
+    with transaction() as db:
+        user = _read_user(db, scope, user_id)
+        identities = _read_identities(db, scope, user_id)
+        return UserPage(
+            user,
+            identities,
+            _read_sessions(db, scope, user_id),
+            _read_merges(db, scope, user_id),
+            _read_events(db, scope, [user_id, *(one.id for one in identities)]),
+        )
+
+
+def _read_user(db: Session, scope: TenantScope, user_id: UUID) -> FoundUser:
+    row = db.execute(_with_phones(scope).where(User.id == user_id)).one_or_none()
+    if row is None:
+        raise UserUnknown
+    return _shown(*row)
+
+
+def _read_identities(db: Session, scope: TenantScope, user_id: UUID) -> Sequence[Identity]:
+    of_app = and_(
+        WeChatApp.tenant_id == SocialAccount.tenant_id, WeChatApp.appid == SocialAccount.appid
+    )
+    rows = select(SocialAccount, WeChatApp.name).join(WeChatApp, of_app)
+    its = (SocialAccount.tenant_id == scope.tenant_id, SocialAccount.user_id == user_id)
+    found = db.execute(rows.where(*its).order_by(SocialAccount.id))
+    return [
+        Identity(one.id, one.appid, name, one.openid, one.unionid, one.nickname, one.last_login_at)
+        for one, name in found
+    ]
+
+
+def _read_sessions(db: Session, scope: TenantScope, user_id: UUID) -> Sequence[ListedSession]:
+    rows = sessions_with_apps(scope.tenant_id).where(LoginSession.user_id == user_id)
+    ordered = rows.order_by(is_living().desc(), LoginSession.id.desc())
+    return [shown_session(*row) for row in db.execute(ordered.limit(SHOWN_SESSIONS))]
+
+
+def _read_merges(db: Session, scope: TenantScope, user_id: UUID) -> Sequence[ShownMerge]:
+    takes_part = or_(Merge.merged_user_id == user_id, Merge.user_id == user_id)
+    rows = select(Merge).where(Merge.tenant_id == scope.tenant_id, takes_part)
+    found = db.scalars(rows.order_by(Merge.id.desc()).limit(SHOWN_MERGES))
+    return [ShownMerge(one.merged_user_id, one.user_id, one.moved, one.merged_at) for one in found]
+
+
+def _read_events(
+    db: Session, scope: TenantScope, subjects: Sequence[UUID]
+) -> Sequence[ListedEvent]:
+    rows = events_of(scope.tenant_id).where(AuditEvent.subject.in_([str(one) for one in subjects]))
+    latest = db.execute(rows.order_by(AuditEvent.id.desc()).limit(SHOWN_EVENTS))
+    return [shown_event(*row) for row in latest]
+
+
+def _shown(user: User, phone: Phone | None) -> FoundUser:
+    return FoundUser(
+        user.id,
+        user.account,
+        # A nickname from before they were cleaned may have no visible character to click on.
+        user.nickname if has_something_visible(user.nickname or "") else None,
+        user.avatar_url,
+        masked_as_written(phone.number) if phone and phone.number else None,
+        user.status,
+        user.merged_into_id,
+        user.password_hash is not None,
+        user.last_login_at,
+        user.last_login_ip,
+        user.created_at,
+    )

@@ -1,0 +1,98 @@
+"""XLSX files that Excel and LibreOffice open and openpyxl rejects, read by calamine.
+
+A file with an empty `<fill/>`, an unknown `<extLst>` or the namespaces of Strict OOXML, say. Each
+is read by a process of its own: a file can make calamine end its process.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import repeat
+from pathlib import Path
+from threading import BoundedSemaphore
+from typing import Any
+
+from app.errors import PeopleFileBusy, PeopleFileTooLarge, PeopleFileUnreadable
+from app.services.user_import import calamine_process
+from app.services.user_import.cells import UNREADABLE, Cell, DamagedCell, Row, value_cell
+
+SECONDS = 20
+# Processes that a worker starts at a time; each may use 1 GB of memory.
+MOST_PROCESSES = 2
+
+_free = BoundedSemaphore(MOST_PROCESSES)
+_PROGRAM = Path(calamine_process.__file__)
+_DAMAGED = {
+    "boolean": DamagedCell("cell_boolean"),
+    "date": UNREADABLE,
+    "error": UNREADABLE,
+}
+
+
+def calamine_rows(package: bytes) -> Iterator[Row]:
+    """Return the rows of the first visible sheet.
+
+    The package has passed the checks of xlsx_rows.py. The process has as many seconds
+    as its limits say, and sees neither the environment nor the connections of the service.
+
+    Raises:
+        PeopleFileBusy: Other files are being read in this way.
+        PeopleFileTooLarge: The sheet has more cells or texts than an import may.
+        PeopleFileUnreadable: calamine rejects the file, too, or needs too much time or memory.
+    """
+    return _rows(_run(package))
+
+
+def _rows(written: bytes) -> Iterator[Row]:
+    """Read what the process has written, and put the empty rows in between."""
+    following = 0
+    for index, cells in json.loads(written):
+        yield from repeat((), index - following)
+        yield tuple(map(_cell, cells))
+        following = index + 1
+
+
+def _run(package: bytes) -> bytes:
+    # Only the dynamic loader may need something of the environment, which has the keys.
+    environment = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
+    with _place():
+        try:
+            done = subprocess.run(
+                [sys.executable, "-I", _PROGRAM],
+                input=package,
+                stdout=subprocess.PIPE,
+                # A message of calamine may quote a cell.
+                stderr=subprocess.DEVNULL,
+                timeout=SECONDS,
+                env=environment,
+                check=False,
+            )
+        except (subprocess.TimeoutExpired, OSError) as error:
+            raise PeopleFileUnreadable(f"calamine: {type(error).__name__}") from None
+    if done.returncode == calamine_process.TOO_LARGE:
+        raise PeopleFileTooLarge("too many cells or texts")
+    if done.returncode:
+        raise PeopleFileUnreadable(f"calamine: exit code {done.returncode}")
+    return done.stdout
+
+
+@contextmanager
+def _place() -> Iterator[None]:
+    """Take one of the places for a process, or raise PeopleFileBusy without waiting."""
+    if not _free.acquire(blocking=False):
+        raise PeopleFileBusy(retry_after=5)
+    try:
+        yield
+    finally:
+        _free.release()
+
+
+def _cell(told: str | dict[str, Any] | None) -> Cell:
+    if not isinstance(told, dict):
+        return told
+    if "is" in told:
+        return _DAMAGED[told["is"]]
+    return value_cell(told["number"], told["format"])

@@ -1,0 +1,116 @@
+"""Cells of imported spreadsheets: the text as it was entered, or how Excel has damaged it.
+
+Damage codes are stable; app/services/user_import/rows.py has the message of each.
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, time, timedelta
+from math import isfinite
+
+from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format
+
+from app.services.user_import.escapes import (
+    ERROR_VALUE,
+    EXPONENT_NOTATION,
+    is_marked,
+    unescaped,
+)
+from app.services.user_import.number_formats import displayed
+
+LONGEST_CELL = 256
+# Excel keeps 15 digits of a number and replaces the others by zeros.
+FIRST_INEXACT = 10**15
+# Date formats of Chinese, Japanese and Korean systems. They have a number but no text.
+EAST_ASIAN_DATES = {*range(27, 37), *range(50, 59)}
+# A text that Excel is kept from changing: ="001234".
+TEXT_FORMULA = re.compile(r'="([^"]*)"')
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedCell:
+    """A cell that no longer holds what was entered."""
+
+    code: str
+
+
+Cell = str | DamagedCell | None
+Row = Sequence[Cell]
+
+UNREADABLE = DamagedCell("cell_unreadable")
+
+
+class InExponentNotation(Exception):
+    """The number is written like 1.38E+10, so its last digits may be lost."""
+
+
+def value_cell(value: object, number_format: int | str | None) -> Cell:
+    """Read the value of an XLSX cell. None as its number format means that it is not known."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return value[: LONGEST_CELL + 1]
+    if isinstance(value, bool):
+        return DamagedCell("cell_boolean")
+    if isinstance(value, int | float):
+        return _number_cell(value, number_format)
+    if isinstance(value, date | time | timedelta):
+        return UNREADABLE
+    return DamagedCell("cell_format_unknown")
+
+
+def _number_cell(value: float, number_format: int | str | None) -> Cell:
+    if not isfinite(value) or abs(value) >= FIRST_INEXACT:
+        return DamagedCell("cell_digits_lost")
+    if value != int(value):
+        return DamagedCell("cell_fraction")
+    code = _format_code(number_format)
+    if code is not None and is_date_format(code):
+        return UNREADABLE
+    shown = None if code is None else displayed(int(value), code)
+    return DamagedCell("cell_format_unknown") if shown is None else shown[: LONGEST_CELL + 1]
+
+
+def _format_code(number_format: int | str | None) -> str | None:
+    """Return the text of a number format, which may be given by its number."""
+    if not isinstance(number_format, int):
+        return number_format
+    return "yyyy-mm-dd" if number_format in EAST_ASIAN_DATES else BUILTIN_FORMATS.get(number_format)
+
+
+def csv_cell(text: str) -> Cell:
+    """Read a cell of a CSV file, where a number looks as Excel displayed it."""
+    bare = unicodedata.normalize("NFKC", text[: LONGEST_CELL + 1]).strip()
+    if EXPONENT_NOTATION.fullmatch(bare):
+        return DamagedCell("cell_exponent")
+    return UNREADABLE if ERROR_VALUE.fullmatch(bare) else text[: LONGEST_CELL + 1]
+
+
+def entered_text(text: str) -> str:
+    """Undo what keeps spreadsheets from changing a text, and remove blanks around it.
+
+    Blanks are kept in a text that our export has marked, which then has them on purpose.
+    """
+    wrapped = TEXT_FORMULA.fullmatch(text.strip())
+    if wrapped:
+        return wrapped[1].strip()
+    return unescaped(text) if is_marked(text) else unescaped(text).strip()
+
+
+def phone_text(text: str) -> str:
+    """Undo what Excel, and copying from elsewhere, does to a phone number.
+
+    Raises InExponentNotation.
+    """
+    seen = "".join(char for char in unicodedata.normalize("NFKC", text) if not _is_unseen(char))
+    plain = re.sub(r"\.0*$", "", seen.strip().removeprefix("'"))
+    if EXPONENT_NOTATION.fullmatch(plain):
+        raise InExponentNotation
+    return plain
+
+
+def _is_unseen(char: str) -> bool:
+    """Return whether it is a mark of direction, which comes along when a contact is copied."""
+    return unicodedata.category(char) == "Cf"

@@ -1,0 +1,36 @@
+"""Rows of a CSV file as Excel, WPS and other programs write it."""
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from io import StringIO
+
+from app.errors import PeopleFileUnreadable
+from app.services.user_import.encodings import decoded
+
+DELIMITERS = ",;\t"
+# A first line that tells Excel the delimiter. Excel does not count it as a row.
+DELIMITER_LINE = re.compile(r'"?sep=([^\w"\r\n])"?[,;\t]*(?:\r\n|\r|\n|$)', re.IGNORECASE)
+# Web pages and XML that Excel opens as tables.
+MARKUP = re.compile(r"\s*<[?!\w]")
+
+
+def csv_rows(content: bytes) -> Iterator[Sequence[str]]:
+    """Read the rows, the header first; blank lines are rows without cells.
+
+    Raises PeopleFileNotSpreadsheet, PeopleFileBig5 or PeopleFileUnreadable, the last also at an
+    unclosed quotation mark, which would swallow the rows behind it.
+    """
+    text = decoded(content)
+    if MARKUP.match(text):
+        raise PeopleFileUnreadable("HTML or XML")
+    named = DELIMITER_LINE.match(text)
+    text = text[named.end() :] if named else text
+    first = text.lstrip("\r\n").partition("\n")[0]
+    delimiter = named[1] if named else max(DELIMITERS, key=first.count)
+    reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        yield from reader
+    except csv.Error as error:
+        line = reader.line_num + (1 if named else 0)
+        raise PeopleFileUnreadable(str(error), about=f"line {line}") from None

@@ -1,0 +1,46 @@
+"""Strength of the passwords in a file of users."""
+
+import time
+from collections.abc import Iterator, Sequence
+from uuid import UUID
+
+from app.errors import PeoplePasswordsTooMany, TenantUnknown
+from app.models import Tenant
+from app.services.database.transactions import transaction
+from app.services.passwords.strength import OF_USERS, find_weakness
+from app.services.user_import.rows import BadCell, NewPerson
+from app.services.user_import.validation import ReadPeople
+
+# A thousand passwords that people type or generate take one to three seconds.
+MOST_SECONDS = 30.0
+
+
+def find_weak_passwords(tenant_id: UUID, read: ReadPeople) -> Sequence[BadCell]:
+    """Return the rows with weak passwords, except those with passwords that are bad already.
+
+    Holds no connection while it checks them. Raises PeoplePasswordsTooMany for a file made to take
+    long.
+    """
+    bad = {one.row for one in read.bad if one.column == "password"}
+    checked = [one for one in read.people if one.password and one.row not in bad]
+    return list(_weak(checked, _names(tenant_id))) if checked else []
+
+
+def _names(tenant_id: UUID) -> tuple[str, str]:
+    with transaction() as db:
+        tenant = db.get(Tenant, tenant_id)
+        if tenant is None:
+            raise TenantUnknown
+        return tenant.name, tenant.slug
+
+
+def _weak(people: Sequence[NewPerson], names: tuple[str, str]) -> Iterator[BadCell]:
+    began = time.monotonic()
+    for one in people:
+        number = one.phone.e164 if one.phone else None
+        known = (one.account, one.nickname, number, *names)
+        hints = find_weakness(one.password or "", OF_USERS, known)
+        if hints:
+            yield BadCell(one.row, "password", "password_too_weak", hints=hints)
+        if time.monotonic() - began > MOST_SECONDS:
+            raise PeoplePasswordsTooMany

@@ -1,0 +1,241 @@
+"""Previews: what importing a file of users would do.
+
+A preview without bad rows is kept encrypted in `people_imports`, for whichever worker confirms it.
+"""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, Text, cast, delete, false, func, select, update
+from sqlalchemy.orm import Session
+
+from app.clock import now
+from app.errors import ImportInterrupted, PeopleFileImported
+from app.keyring import SealBroken, keyring
+from app.models import Operator, PeopleImport
+from app.models.columns import new_id
+from app.services import audit
+from app.services.database.transactions import transaction
+from app.services.user_import.files import PeopleFile
+from app.services.user_import.password_checks import find_weak_passwords
+from app.services.user_import.rows import BadCell, NewPerson
+from app.services.user_import.validation import find_taken, in_order, read_rows
+from app.services.users.phone_numbers import PhoneNumber, number_index
+from app.services.users.users import account_name
+
+PREVIEW_LIFETIME = timedelta(hours=1)
+# Rows that a preview shows, besides the last.
+FIRST_ROWS = 10
+# Who imports a file without signing in.
+COMMAND = "flask users import"
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewRow:
+    """A row as it would be stored, without its password."""
+
+    row: int
+    account: str | None = field(repr=False)
+    phone: str | None = field(repr=False)
+    nickname: str | None = field(repr=False)
+    has_password: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What confirming would do; without an `import_id` there is nothing to confirm.
+
+    `good` counts the rows with nothing wrong, and `sample` has the first ten and the last of them.
+    `imported_at` and `imported_by` tell when and by which operator this very file was imported
+    before; none of its users is there any more. `imported_by` is None for a command.
+    """
+
+    rows: int
+    good: int
+    bad: Sequence[BadCell]
+    sample: Sequence[PreviewRow]
+    columns: tuple[str, ...]
+    ignored: tuple[str, ...]
+    skipped: int
+    imported_at: datetime | None
+    imported_by: str | None
+    import_id: UUID | None = None
+
+
+def check_people(tenant_id: UUID, file: PeopleFile) -> Preview:
+    """Return what importing the file would do, and keep nothing.
+
+    Raises PeoplePasswordsTooMany or PeopleFileImported.
+    """
+    return _check(tenant_id, file)[0]
+
+
+def preview_import(actor: audit.Actor, tenant_id: UUID, file: PeopleFile) -> Preview:
+    """Return what importing the file would do and, if all rows are good, keep it for an hour.
+
+    The actor's earlier previews in the tenant are deleted. Raises PeoplePasswordsTooMany or
+    PeopleFileImported.
+    """
+    preview, people = _check(tenant_id, file)
+    kept = PeopleImport(
+        id=new_id(),
+        tenant_id=tenant_id,
+        operator_id=actor.id,
+        file_index=_file_index(tenant_id, file),
+        state="previewed",
+        row_count=len(people),
+        expires_at=now() + PREVIEW_LIFETIME,
+    )
+    kept.people = _spelled(people)
+    with transaction() as db:
+        _forget(db, actor, tenant_id)
+        if preview.bad:
+            return preview
+        db.add(kept)
+    return replace(preview, import_id=kept.id)
+
+
+def _check(tenant_id: UUID, file: PeopleFile) -> tuple[Preview, Sequence[NewPerson]]:
+    read = read_rows(file.people)
+    weak = find_weak_passwords(tenant_id, read)
+    with transaction() as db:
+        taken = find_taken(db, tenant_id, read.people)
+        earlier = db.execute(_last_import(tenant_id, _file_index(tenant_id, file))).one_or_none()
+    imported_at, imported_by = earlier or (None, None)
+    if imported_at and taken:
+        raise _imported_before(imported_at, imported_by)
+    bad = in_order([*read.bad, *weak, *taken])
+    good = _good(read.people, bad)
+    preview = Preview(
+        rows=len(read.people),
+        good=len(good),
+        bad=bad,
+        sample=[_shown(one) for one in [*good[:FIRST_ROWS], *good[FIRST_ROWS:][-1:]]],
+        columns=file.columns,
+        ignored=file.ignored,
+        skipped=file.skipped,
+        imported_at=imported_at,
+        imported_by=imported_by,
+    )
+    return preview, read.people
+
+
+def _good(people: Sequence[NewPerson], bad: Sequence[BadCell]) -> Sequence[NewPerson]:
+    bad_rows = {one.row for one in bad}
+    return [one for one in people if one.row not in bad_rows]
+
+
+def _shown(person: NewPerson) -> PreviewRow:
+    phone = person.phone.e164 if person.phone else None
+    has_password = person.password is not None
+    return PreviewRow(person.row, person.account, phone, person.nickname, has_password)
+
+
+def _imported_before(imported_at: datetime, imported_by: str | None) -> PeopleFileImported:
+    when = imported_at.isoformat(timespec="seconds")
+    told = {"imported_at": when, "imported_by": imported_by}
+    values = {"when": f"{imported_at:%Y-%m-%d %H:%M} UTC", "who": imported_by or COMMAND}
+    return PeopleFileImported(errors=told, values=values)
+
+
+def _last_import(tenant_id: UUID, file_index: bytes) -> Select[datetime | None, str | None]:
+    """Select when the file was imported last, and the operator's e-mail address or else id."""
+    same = (PeopleImport.tenant_id == tenant_id, PeopleImport.file_index == file_index)
+    who = func.coalesce(Operator.email, cast(PeopleImport.operator_id, Text))
+    rows = select(PeopleImport.imported_at, who).where(*same)
+    by_whom = rows.outerjoin(Operator, Operator.id == PeopleImport.operator_id)
+    done = by_whom.where(PeopleImport.state == "done")
+    return done.order_by(PeopleImport.imported_at.desc()).limit(1)
+
+
+def _file_index(tenant_id: UUID, file: PeopleFile) -> bytes:
+    return keyring().blind_index(file.digest, f"people_imports:{tenant_id}")
+
+
+def _forget(db: Session, actor: audit.Actor, tenant_id: UUID) -> None:
+    """Delete the actor's previews and everybody's old ones, and give up what nobody runs any more.
+
+    Rows that somebody holds are about to change anyway.
+    """
+    # Of commands, which have no id, several may run at once.
+    by_actor = false() if actor.id is None else PeopleImport.operator_id == actor.id
+    own = (PeopleImport.tenant_id == tenant_id) & by_actor
+    expired = PeopleImport.expires_at < now()
+    previewed = (PeopleImport.state == "previewed") & (own | expired)
+    running = (PeopleImport.state == "running") & expired
+    db.execute(delete(PeopleImport).where(PeopleImport.id.in_(_free(previewed))))
+    given_up = update(PeopleImport).where(PeopleImport.id.in_(_free(running)))
+    db.execute(given_up.values(state="failed", failure=ImportInterrupted.code, people_sealed=None))
+
+
+def _free(wanted: ColumnElement[bool]) -> Select[UUID]:
+    return select(PeopleImport.id).where(wanted).with_for_update(skip_locked=True)
+
+
+def forget_people(
+    db: Session, tenant_id: UUID, accounts: Collection[str], number_indexes: Collection[bytes]
+) -> None:
+    """Drop the pending imports of a tenant that hold an account or a number of an erased person.
+
+    A preview is deleted and an import that runs is given up: what is left of the file would not be
+    the file that was checked. A row that does not decrypt cannot be confirmed and is deleted, too.
+    Locks every pending import of the tenant.
+    """
+    pending = (PeopleImport.tenant_id == tenant_id, PeopleImport.people_sealed.is_not(None))
+    wanted = select(PeopleImport).where(*pending).order_by(PeopleImport.id).with_for_update()
+    for one in db.scalars(wanted):
+        if not _holds_any(one, accounts, number_indexes):
+            continue
+        if one.state == "previewed":
+            db.delete(one)
+        else:
+            one.state, one.failure, one.people = "failed", ImportInterrupted.code, None
+    db.flush()
+
+
+def _holds_any(
+    kept: PeopleImport, accounts: Collection[str], number_indexes: Collection[bytes]
+) -> bool:
+    try:
+        people = people_of(kept)
+    except SealBroken:
+        return True
+    return any(
+        one.account in accounts
+        or (one.phone is not None and number_index(kept.tenant_id, one.phone) in number_indexes)
+        for one in people
+    )
+
+
+def _spelled(people: Sequence[NewPerson]) -> str:
+    """Spell people for being kept, as they were checked; `people_of` reads them."""
+    kept = [
+        [
+            one.row,
+            one.account,
+            one.phone and one.phone.e164,
+            one.phone and one.phone.country_code,
+            one.nickname,
+            one.password,
+        ]
+        for one in people
+    ]
+    return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+
+
+def people_of(kept: PeopleImport) -> Sequence[NewPerson]:
+    """Read the people of a preview that is kept."""
+    return [
+        NewPerson(
+            row,
+            # The preview may have been stored by a release with another rule for accounts.
+            account and account_name(account),
+            PhoneNumber(e164, code) if e164 else None,
+            nickname,
+            password,
+        )
+        for row, account, e164, code, nickname, password in json.loads(kept.people or "[]")
+    ]

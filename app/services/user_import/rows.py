@@ -1,0 +1,165 @@
+"""What a row of a file must be to become a user, and the messages for rows that are not.
+
+The same rules as for logging in and for `users add`.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from unicodedata import category
+
+from app.errors import PasswordTooWeak, PhoneInvalid, PhoneNotMobile, PhonePlusMissing
+from app.i18n_marker import N_
+from app.services.passwords.strength import OF_USERS
+from app.services.user_import.cells import InExponentNotation, phone_text
+from app.services.user_import.files import PersonRow
+from app.services.users.phone_numbers import PhoneNumber, phone_number
+from app.services.users.users import account_name
+from app.text_cleaning import clean_name, has_something_visible, without_invisible
+
+LONGEST = {"account": 64, "nickname": 64, "password": 128}
+
+
+# Stable codes, and the msgid of what a person is told. {row} is the earlier row it collides with.
+REASONS = {
+    "cell_outside_columns": N_("There is a cell to the right of the columns that have a header."),
+    "cell_unreadable": N_(
+        "Excel has stored a date or an error here. Format the column as text and enter the value "
+        "again."
+    ),
+    "cell_digits_lost": N_(
+        "Excel has stored a number of more than 15 digits here and has lost its last digits. "
+        "Format the column as text and enter the value again."
+    ),
+    "cell_exponent": N_(
+        "Excel has shortened this number, as in 1.38E+10, so digits may be lost. Format the "
+        "column as text and enter the value again."
+    ),
+    "cell_fraction": N_(
+        "Excel has stored a fraction here. Format the column as text and enter the value again."
+    ),
+    "cell_boolean": N_(
+        "Excel has stored TRUE or FALSE here. Format the column as text and enter the value again."
+    ),
+    "cell_format_unknown": N_(
+        "Excel shows this number in a format that an import cannot read. Format the column as text "
+        "and enter the value again."
+    ),
+    "nobody_named": N_("There is neither an account nor a phone number in this row."),
+    "account_too_long": N_("An account has at most 64 characters."),
+    "account_unusable": N_("An account needs characters that can be seen."),
+    "account_twice": N_("The account stands in row {row} already."),
+    "account_taken": N_("A user has this account already."),
+    "phone_masked": N_(
+        "This phone number is masked. Export the users again with full phone numbers and import "
+        "that file."
+    ),
+    "phone_twice": N_("The phone number stands in row {row} already."),
+    "phone_taken": N_("A user has this phone number already."),
+    "nickname_too_long": N_("A nickname has at most 64 characters."),
+    "password_too_short": N_("A password has at least 8 characters."),
+    "password_too_weak": PasswordTooWeak.en,
+    "password_too_long": N_("A password has at most 128 characters."),
+    "password_unusable": N_("A password has no control characters, and more than blanks."),
+    "password_without_account": N_("A password needs an account in the same row."),
+}
+PHONE_REFUSALS = (PhoneInvalid, PhoneNotMobile, PhonePlusMissing)
+REASONS |= {refusal.code: refusal.en for refusal in PHONE_REFUSALS}
+
+
+# A number as our export masks it by default, and as other programs do.
+MASKED_PHONE = re.compile(r"\+?[\d ()-]*[*＊•●×]{2,}[\d ()-]*|\+?[\d ()-]+[xX]{3,}[\d ()-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class BadCell:
+    """Why a row cannot be imported. `column` is empty if the reason concerns the whole row.
+
+    `hints` are msgids of sentences that follow the reason's own.
+    """
+
+    row: int
+    column: str
+    code: str
+    earlier_row: int | None = None
+    hints: Sequence[str] = ()
+
+    @property
+    def sentences(self) -> Sequence[str]:
+        """Return the msgids of the advice, to be joined by `app.languages`."""
+        return (REASONS[self.code], *self.hints)
+
+    def fill(self, advice: str) -> str:
+        """Put the earlier row into the advice, or its translation."""
+        return advice.format(row=self.earlier_row)
+
+
+@dataclass(frozen=True, slots=True)
+class NewPerson:
+    """Somebody who can become a user, spelled as it is kept; the password is not hashed yet."""
+
+    row: int
+    account: str | None = field(repr=False)
+    phone: PhoneNumber | None
+    nickname: str | None = field(repr=False)
+    password: str | None = field(repr=False)
+
+
+def read_person(row: PersonRow) -> tuple[NewPerson, list[BadCell]]:
+    """Read a row by itself, and say all that is wrong with it; a wrong account is no account.
+
+    The database could not even be asked for some of those.
+    """
+    phone, phone_code = _phone(row.phone)
+    wrong = [*row.damaged]
+    wrong += [("phone", phone_code)] if phone_code else []
+    texts = _clean_texts(row)
+    has_account = bool(texts["account"]) or "account" in dict(row.damaged)
+    wrong += _wrong_texts(texts, has_account=has_account)
+    if not wrong and not texts["account"] and not row.phone:
+        wrong.append(("", "nobody_named"))
+    is_wrong = "account" in dict(wrong)
+    account = None if is_wrong else account_name(texts["account"]) or None
+    nickname, password = texts["nickname"] or None, texts["password"] or None
+    person = NewPerson(row.number, account, phone, nickname, password)
+    return person, [BadCell(row.number, column, code) for column, code in wrong]
+
+
+def _clean_texts(row: PersonRow) -> Mapping[str, str]:
+    """Return account and nickname without invisible characters, and the password as it is."""
+    account, nickname = without_invisible(row.account).strip(), clean_name(row.nickname)
+    return {"account": account, "nickname": nickname, "password": row.password}
+
+
+def _phone(text: str) -> tuple[PhoneNumber | None, str]:
+    if not text:
+        return None, ""
+    try:
+        return phone_number(phone_text(text)), ""
+    except InExponentNotation:
+        return None, "cell_exponent"
+    except PHONE_REFUSALS as refusal:
+        return None, "phone_masked" if MASKED_PHONE.fullmatch(text) else refusal.code
+
+
+def _wrong_texts(texts: Mapping[str, str], *, has_account: bool) -> Iterator[tuple[str, str]]:
+    for column, longest in LONGEST.items():
+        if len(texts[column]) > longest:
+            yield column, f"{column}_too_long"
+        elif texts[column] and not _is_usable(column, texts[column]):
+            yield column, f"{column}_unusable"
+    if texts["password"] and len(texts["password"]) < OF_USERS.shortest:
+        yield "password", "password_too_short"
+    if texts["password"] and not has_account:
+        yield "password", "password_without_account"
+
+
+def _is_usable(column: str, text: str) -> bool:
+    """Tell whether a text can be kept, typed and seen."""
+    if column == "password":
+        return bool(text.strip()) and not _has(text, "Cc", "Cs")
+    return has_something_visible(text) and not _has(text, "Cs")
+
+
+def _has(text: str, *categories: str) -> bool:
+    return any(category(char) in categories for char in text)

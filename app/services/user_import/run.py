@@ -1,0 +1,233 @@
+"""Importing the people of a preview: everybody or nobody, and never twice.
+
+What takes long, hashing and encrypting, is done first and noted as it goes on, for whoever asks how
+far it is. Then all are written in one short transaction.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from threading import Thread
+from uuid import UUID
+
+import structlog
+from flask import Flask, current_app
+from sqlalchemy import ColumnElement, Update, select, update
+from sqlalchemy.exc import DBAPIError
+
+from app.clock import now
+from app.errors import Failure, ImportConfirmed, ImportInterrupted, ImportUnknown, PeopleRefused
+from app.models import PeopleImport
+from app.services import audit
+from app.services.database.transactions import retry_on_conflict, transaction
+from app.services.user_import.files import PeopleFile
+from app.services.user_import.preview import people_of, preview_import
+from app.services.user_import.rows import BadCell, NewPerson
+from app.services.user_import.validation import find_taken
+from app.services.user_import.writing import ReadyPerson, make_ready, write_people
+
+# A running import notes how far it is, and is given up when it has noted nothing for so long.
+NOTED_EVERY, GIVEN_UP_AFTER = timedelta(milliseconds=300), timedelta(minutes=2)
+# Bad rows that a refusal names; a preview names them all.
+MOST_TOLD = 1_000
+
+Told = Callable[[int], object]
+# The index of the file, and the people in it.
+Claimed = tuple[bytes, Sequence[NewPerson]]
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """An import that is done."""
+
+    import_id: UUID
+    people: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an import is: previewed, running, done, or failed with the failure's code.
+
+    `rows_done` are ready to be written; nobody is a user before the state is done.
+    """
+
+    state: str
+    rows_done: int
+    rows: int
+    failure: str | None
+
+
+def import_people(
+    actor: audit.Actor, tenant_id: UUID, file: PeopleFile, told: Told | None = None
+) -> Imported:
+    """Import a file without showing a preview.
+
+    Raises PeopleFileImported, PeoplePasswordsTooMany, or PeopleRefused with the bad rows, and then
+    imports nobody.
+    """
+    preview = preview_import(actor, tenant_id, file)
+    if preview.import_id is None:
+        raise _refusal(preview.bad)
+    return confirm_import(actor, tenant_id, preview.import_id, told)
+
+
+def confirm_import(
+    actor: audit.Actor, tenant_id: UUID, import_id: UUID, told: Told | None = None
+) -> Imported:
+    """Import the people of the actor's own preview; `told` hears how many are ready.
+
+    Raises ImportUnknown; ImportConfirmed, if it runs or ran already; PeopleRefused, if rows became
+    bad since the preview. Whatever is raised, nobody is imported and the import has failed.
+    """
+    return _run(actor, tenant_id, import_id, _claim(actor, tenant_id, import_id), told)
+
+
+def begin_import(actor: audit.Actor, tenant_id: UUID, import_id: UUID) -> None:
+    """Do as `confirm_import` does, but wait only until it runs; `import_progress` tells the rest.
+
+    Raises ImportUnknown or ImportConfirmed. It ends with its worker: then it is given up.
+    """
+    claimed = _claim(actor, tenant_id, import_id)
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+
+    def run() -> None:
+        # A greenlet begins with the log's context of the request that made it.
+        structlog.contextvars.clear_contextvars()
+        with app.app_context(), _logged():
+            _run(actor, tenant_id, import_id, claimed)
+
+    with _failing(tenant_id, import_id):
+        Thread(target=run, name="people-import", daemon=True).start()
+
+
+def import_progress(actor: audit.Actor, tenant_id: UUID, import_id: UUID) -> Progress:
+    """Say how far the actor's own import is, while another request runs it; raise ImportUnknown."""
+    with transaction() as db:
+        one = db.scalar(select(PeopleImport).where(_own(actor, tenant_id, import_id)))
+        if one is None or _is_expired(one, "previewed"):
+            raise ImportUnknown
+        if _is_expired(one, "running"):
+            return Progress("failed", one.rows_done, one.row_count, ImportInterrupted.code)
+        return Progress(one.state, one.rows_done, one.row_count, one.failure)
+
+
+def _own(actor: audit.Actor, tenant_id: UUID, import_id: UUID) -> ColumnElement[bool]:
+    own = PeopleImport.operator_id.is_not_distinct_from(actor.id)
+    return _one(tenant_id, import_id) & own
+
+
+def _one(tenant_id: UUID, import_id: UUID) -> ColumnElement[bool]:
+    return (PeopleImport.tenant_id == tenant_id) & (PeopleImport.id == import_id)
+
+
+def _is_expired(one: PeopleImport, state: str) -> bool:
+    return one.state == state and one.expires_at < now()
+
+
+def _run(
+    actor: audit.Actor,
+    tenant_id: UUID,
+    import_id: UUID,
+    claimed: Claimed,
+    told: Told | None = None,
+) -> Imported:
+    file_index, people = claimed
+    with _failing(tenant_id, import_id):
+        ready = _made_ready(tenant_id, import_id, people, told)
+        _import(actor, tenant_id, import_id, file_index, ready)
+    return Imported(import_id, len(people))
+
+
+@contextmanager
+def _logged() -> Iterator[None]:
+    """Let a thread end quietly: what it failed of is noted, and its traceback may name people."""
+    try:
+        yield
+    except Exception as error:
+        log.warning("people_import_failed", error=type(error).__name__)
+
+
+def _claim(actor: audit.Actor, tenant_id: UUID, import_id: UUID) -> Claimed:
+    """Let one of those who confirm at once run the import."""
+    with transaction() as db:
+        wanted = select(PeopleImport).where(_own(actor, tenant_id, import_id))
+        one = db.scalar(wanted.with_for_update())
+        if one is None or _is_expired(one, "previewed"):
+            raise ImportUnknown
+        if one.state != "previewed":
+            raise ImportConfirmed
+        one.state, one.expires_at = "running", now() + GIVEN_UP_AFTER
+    return one.file_index, people_of(one)
+
+
+def _made_ready(
+    tenant_id: UUID, import_id: UUID, people: Sequence[NewPerson], told: Told | None
+) -> Sequence[ReadyPerson]:
+    ready: list[ReadyPerson] = []
+    noted_at = now()
+    for one in make_ready(tenant_id, people):
+        ready.append(one)
+        if told is not None:
+            told(len(ready))
+        if now() - noted_at > NOTED_EVERY:
+            noted_at = now()
+            _note(tenant_id, import_id, len(ready))
+    _note(tenant_id, import_id, len(ready))
+    return ready
+
+
+def _note(tenant_id: UUID, import_id: UUID, rows_done: int) -> None:
+    """Show others how far it is, and that it lives; raise ImportInterrupted if it was given up."""
+    noted = _change(tenant_id, import_id)
+    with transaction() as db:
+        values = {"rows_done": rows_done, "expires_at": now() + GIVEN_UP_AFTER}
+        if db.scalar(noted.values(values).returning(PeopleImport.id)) is None:
+            raise ImportInterrupted
+
+
+def _change(tenant_id: UUID, import_id: UUID) -> Update:
+    return update(PeopleImport).where(_one(tenant_id, import_id), PeopleImport.state == "running")
+
+
+@retry_on_conflict
+def _import(
+    actor: audit.Actor,
+    tenant_id: UUID,
+    import_id: UUID,
+    file_index: bytes,
+    ready: Sequence[ReadyPerson],
+) -> None:
+    """Write all in one transaction. Whoever took an account meanwhile is met when deciding anew."""
+    done = _change(tenant_id, import_id).values(state="done", imported_at=now(), people_sealed=None)
+    with transaction() as db:
+        if db.scalar(done.returning(PeopleImport.id)) is None:
+            raise ImportInterrupted
+        if bad := find_taken(db, tenant_id, [one.person for one in ready]):
+            raise _refusal(bad)
+        write_people(db, tenant_id, ready)
+        told = {"people": len(ready), "file": file_index.hex()}
+        audit.record(db, tenant_id, actor, "users.imported", import_id, **told)
+
+
+def _refusal(bad: Sequence[BadCell]) -> PeopleRefused:
+    rows = ", ".join(str(row) for row in sorted({one.row for one in bad})[:20])
+    told = ("row", "column", "code", "earlier_row")
+    cells = [{name: getattr(one, name) for name in told} for one in bad[:MOST_TOLD]]
+    return PeopleRefused(errors={"rows": cells}, about=rows)
+
+
+@contextmanager
+def _failing(tenant_id: UUID, import_id: UUID) -> Iterator[None]:
+    """Note why an import failed, for whoever asks how far it is."""
+    try:
+        yield
+    except BaseException as error:
+        code = error.code if isinstance(error, Failure) else ImportInterrupted.code
+        values = {"state": "failed", "failure": code, "people_sealed": None}
+        # Without a database it is given up later.
+        with suppress(DBAPIError), transaction() as db:
+            db.execute(_change(tenant_id, import_id).values(values))
+        raise

@@ -1,0 +1,86 @@
+"""Which rows of a file can become users of a tenant: all of them, or nobody does."""
+
+import time
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy import ARRAY, LargeBinary, Text, any_, literal, select
+from sqlalchemy.orm import Session
+
+from app.errors import PeoplePasswordsTooMany
+from app.models import Phone, User
+from app.services.user_import.files import PersonRow
+from app.services.user_import.rows import BadCell, NewPerson, read_person
+from app.services.users.phone_numbers import number_index
+
+T = TypeVar("T")
+
+# Each keeps a processor busy for some 20 ms.
+MOST_PASSWORDS = 1_000
+# Rows after which the other requests of the worker have their turn, some 4 ms of work. Not a pause
+# of nothing: gevent comes back from that before it looks at its timers.
+PAUSE_EVERY, PAUSE_SECONDS = 100, 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPeople:
+    """The people of a file, and what is wrong with the file by itself."""
+
+    people: Sequence[NewPerson]
+    bad: Sequence[BadCell]
+
+
+def read_rows(rows: Sequence[PersonRow]) -> ReadPeople:
+    """Read every row, asking nobody; raise PeoplePasswordsTooMany."""
+    if sum(1 for row in rows if row.password) > MOST_PASSWORDS:
+        raise PeoplePasswordsTooMany
+    people, bad = [], []
+    for row in unhurried(rows):
+        person, wrong = read_person(row)
+        people.append(person)
+        bad += wrong
+    bad += _repeated("account", [(one.row, one.account) for one in people])
+    bad += _repeated("phone", [(one.row, one.phone) for one in people])
+    return ReadPeople(people, bad)
+
+
+def unhurried(many: Iterable[T]) -> Iterator[T]:
+    """Give the other requests of the worker their turn, time and again."""
+    for count, one in enumerate(many):
+        if count % PAUSE_EVERY == 0:
+            time.sleep(PAUSE_SECONDS)
+        yield one
+
+
+def _repeated(column: str, values: Iterable[tuple[int, Hashable]]) -> Iterator[BadCell]:
+    first: dict[Hashable, int] = {}
+    for row, value in values:
+        earlier = first.setdefault(value, row)
+        if value is not None and earlier != row:
+            yield BadCell(row, column, f"{column}_twice", earlier)
+
+
+def find_taken(db: Session, tenant_id: UUID, people: Sequence[NewPerson]) -> Sequence[BadCell]:
+    """Say who of them is a user of the tenant already, in two queries."""
+    indexes = {one.row: number_index(tenant_id, one.phone) for one in people if one.phone}
+    accounts = {one.row: one.account for one in people if one.account}
+    has_account = select(User.account).where(
+        User.tenant_id == tenant_id,
+        User.account == any_(literal([*accounts.values()], ARRAY(Text))),
+    )
+    has_phone = select(Phone.number_index).where(
+        Phone.tenant_id == tenant_id,
+        Phone.number_index == any_(literal([*indexes.values()], ARRAY(LargeBinary))),
+    )
+    taken, owned = {*db.scalars(has_account)}, {*db.scalars(has_phone)}
+    of_accounts = (row for row, account in accounts.items() if account in taken)
+    of_phones = (row for row, index in indexes.items() if index in owned)
+    bad = [BadCell(row, "account", "account_taken") for row in of_accounts]
+    return in_order(bad + [BadCell(row, "phone", "phone_taken") for row in of_phones])
+
+
+def in_order(bad: Iterable[BadCell]) -> Sequence[BadCell]:
+    """Sort as they stand in the file."""
+    return sorted(bad, key=lambda one: (one.row, one.column, one.code))

@@ -1,0 +1,180 @@
+"""Rows of an XLSX file from an unknown sender: only the parts with cells, within limits of size.
+
+Macros, pictures and links to other files are not unpacked. Formulas are not calculated: the value
+that Excel last showed is read.
+"""
+
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+from itertools import islice, repeat
+from operator import is_
+from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
+
+from openpyxl import load_workbook
+from openpyxl.cell.read_only import EMPTY_CELL, EmptyCell, ReadOnlyCell
+from openpyxl.utils.escape import unescape
+
+from app.errors import (
+    Failure,
+    PeopleFileNotSpreadsheet,
+    PeopleFileTooLarge,
+    PeopleFileUnreadable,
+)
+from app.services.user_import.cells import UNREADABLE, Cell, Row, value_cell
+
+LARGEST_UNPACKED = 32 * 1024 * 1024
+# Of what describes the workbook, which takes long to read for its size: names, styles.
+LARGEST_DESCRIPTION = 256 * 1024
+# A row with four cells takes some 20 tags, and its texts 12 elsewhere.
+MOST_TAGS = {"sheet": 600_000, "texts": 300_000}
+# Links, merged cells and the like take openpyxl three times as long; a row often has a link.
+MOST_OTHER_TAGS = 50_000
+CELL_TAG = re.compile(rb"</?(?:\w+:)?(?:row|c|v|f|is|t)[\s/>]")
+MOST_ENTRIES = 1_000
+# Excel's own last row; a file can claim any.
+LAST_ROW = 1_048_576
+MOST_COLUMNS = 32
+FIRST_CUSTOM_FORMAT = 164
+EMPTY_ROW: Row = ()
+
+TEXTS = "xl/sharedstrings.xml"
+SHEETS = "xl/worksheets/"
+DESCRIPTIONS = {
+    "[content_types].xml",
+    "_rels/.rels",
+    "xl/workbook.xml",
+    "xl/_rels/workbook.xml.rels",
+    "xl/styles.xml",
+}
+WORKBOOK = "xl/workbook.xml"
+# Parts of XLSB and ODS files and of unusual XLSX files, which Excel opens and can save as XLSX.
+OTHER_SPREADSHEETS = re.compile(r"xl/|content\.xml$|workbook\.xml$")
+
+
+class OpenpyxlFailed(Exception):
+    """openpyxl rejects a file that passed the checks of size; another library may read it."""
+
+    def __init__(self, package: bytes, cause: str) -> None:
+        super().__init__(cause)
+        self.package = package
+
+
+def xlsx_rows(content: bytes) -> Iterator[Row]:
+    """Read the rows of the first sheet that is not hidden.
+
+    Raises PeopleFileNotSpreadsheet, PeopleFileUnreadable, PeopleFileTooLarge, or OpenpyxlFailed
+    with the file as it was checked.
+    """
+    package = _repacked(content)
+    try:
+        # A warning could quote a cell, and would land in the log.
+        with warnings.catch_warnings(action="ignore"):
+            yield from _rows(package)
+    except Failure:
+        raise
+    except Exception as error:
+        # openpyxl raises nearly any exception for a file that it does not expect.
+        raise OpenpyxlFailed(package.getvalue(), type(error).__name__) from None
+
+
+def _rows(package: BytesIO) -> Iterator[Row]:
+    book = load_workbook(package, read_only=True, data_only=True, keep_links=False)
+    sheet = next(one for one in book.worksheets if one.sheet_state == "visible")
+    # What a file says of its size is often wrong, and rows beyond it would be left out.
+    sheet.reset_dimensions()
+    rows = sheet.iter_rows(max_col=MOST_COLUMNS)
+    previous, cells = None, EMPTY_ROW
+    for row in islice(rows, LAST_ROW):
+        # For rows that are left out, openpyxl repeats one object.
+        if row is not previous:
+            previous, cells = row, _cells(row)
+        yield cells
+    if next(rows, None) is not None:
+        raise PeopleFileTooLarge("more rows than Excel has")
+
+
+def _cells(row: Sequence[ReadOnlyCell | EmptyCell]) -> Row:
+    # A quick check, for a file can have half a million empty rows.
+    is_empty = all(map(is_, row, repeat(EMPTY_CELL)))
+    return EMPTY_ROW if is_empty else tuple(map(_cell, row))
+
+
+def _cell(cell: ReadOnlyCell | EmptyCell) -> Cell:
+    if cell is EMPTY_CELL or cell.value is None:
+        return None
+    if cell.data_type == "e":
+        return UNREADABLE
+    if isinstance(cell.value, str):
+        # XLSX spells control characters like _x000D_.
+        return value_cell(unescape(cell.value), None)
+    # A custom format has no number outside its file.
+    number = cell.style_array.numFmtId
+    return value_cell(cell.value, number if number < FIRST_CUSTOM_FORMAT else cell.number_format)
+
+
+def _repacked(content: bytes) -> BytesIO:
+    """Copy the parts with cells, each once, and check their sizes before and after unpacking."""
+    package = BytesIO()
+    try:
+        with ZipFile(BytesIO(content)) as given, ZipFile(package, "w") as kept:
+            for name, part in _parts(given).items():
+                with given.open(part) as packed:
+                    # Not `read()`, which unpacks as much as there is, whatever was claimed.
+                    raw = packed.read(part.file_size + 1)
+                _refuse_heavy(name, raw)
+                kept.writestr(_plain(part.filename), raw)
+    except Failure:
+        raise
+    except Exception as error:
+        raise PeopleFileUnreadable(type(error).__name__) from None
+    return package
+
+
+def _parts(given: ZipFile) -> dict[str, ZipInfo]:
+    """Choose by name; of two with one name the last, as Excel does. Their sizes are as claimed.
+
+    More than is claimed is never unpacked. Other compressions than Excel's know no such limit.
+    """
+    if len(given.infolist()) > MOST_ENTRIES:
+        raise PeopleFileTooLarge("too many parts")
+    named = {_plain(one.filename).lower(): one for one in given.infolist()}
+    parts = {name: one for name, one in named.items() if _is_read(name)}
+    if WORKBOOK not in parts:
+        is_other = any(map(OTHER_SPREADSHEETS.match, named))
+        raise PeopleFileUnreadable("no workbook") if is_other else PeopleFileNotSpreadsheet
+    if not DESCRIPTIONS - {"xl/styles.xml"} <= {*parts}:
+        raise PeopleFileUnreadable("parts are missing")
+    if sum(one.file_size for one in parts.values()) > LARGEST_UNPACKED:
+        raise PeopleFileTooLarge("unpacks to too much")
+    if any(one.compress_type not in (ZIP_STORED, ZIP_DEFLATED) for one in parts.values()):
+        raise PeopleFileUnreadable("a compression that Excel does not use")
+    return parts
+
+
+def _plain(name: str) -> str:
+    """Return the name of a part with slashes, where a program has written backslashes."""
+    return name.replace("\\", "/")
+
+
+def _is_read(name: str) -> bool:
+    is_sheet = name.startswith(SHEETS) and name.endswith(".xml")
+    return is_sheet or name == TEXTS or name in DESCRIPTIONS
+
+
+def _refuse_heavy(name: str, raw: bytes) -> None:
+    """Refuse XML that takes long to read, and such whose tags cannot be counted like this."""
+    declared = raw[:200].lower()
+    if b"encoding" in declared and b"utf-8" not in declared:
+        raise PeopleFileUnreadable("XML that is not in UTF-8")
+    if b"<!DOCTYPE" in raw or b"\0" in raw:
+        raise PeopleFileUnreadable("XML with a DOCTYPE, or not in UTF-8")
+    if raw.count(b"<") > MOST_TAGS["texts" if name == TEXTS else "sheet"]:
+        raise PeopleFileTooLarge("too many tags")
+    if name.startswith(SHEETS):
+        cell_tags = sum(1 for _ in CELL_TAG.finditer(raw))
+        if raw.count(b"<") - cell_tags > MOST_OTHER_TAGS:
+            raise PeopleFileTooLarge("too much beside the cells")
+    if name in DESCRIPTIONS and len(raw) > LARGEST_DESCRIPTION:
+        raise PeopleFileTooLarge("too many styles or names")

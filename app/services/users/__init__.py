@@ -1,0 +1,1 @@
+"""Users, their phone numbers and credentials, merges, and account closure."""

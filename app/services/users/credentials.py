@@ -1,0 +1,60 @@
+"""Account and password: the other proof of who somebody is."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy import select
+
+from app.errors import CredentialsWrong
+from app.models import User
+from app.services.database.transactions import transaction
+from app.services.passwords.hashing import is_password
+from app.services.passwords.login_throttling import count_try, sweep, take_back
+from app.services.sessions.sessions import Device
+from app.services.users.users import account_name, refuse_inactive
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenUser:
+    """Who knew the password, and of which hash: it is no proof once another has replaced it."""
+
+    user_id: UUID
+    password_hash: str | None = field(repr=False)
+
+
+def check_credentials(tenant_id: UUID, account: str, password: str, device: Device) -> ProvenUser:
+    """Prove the user of the tenant with this account and password.
+
+    Raises CredentialsWrong, whichever of the two is wrong, after the same work; TooManyTries
+    after too many of those; UserDisabled only to somebody who knows the password.
+    """
+    user = prove_password(tenant_id, account_name(account), password, device)
+    refuse_inactive(user)
+    return ProvenUser(user.id, user.password_hash)
+
+
+def refuse_outdated(user: User, proven: ProvenUser) -> None:
+    """Raise CredentialsWrong if a locked user's password was changed after it was proven.
+
+    In the transaction that opens a session for them: a change of password then either is
+    seen here or ends that session.
+    """
+    if user.password_hash != proven.password_hash:
+        raise CredentialsWrong
+
+
+def prove_password(tenant_id: UUID, account: str, password: str, device: Device) -> User:
+    """Read the user of an account whose password is right, active or not.
+
+    No connection is held while hashing. Raises CredentialsWrong or TooManyTries.
+    """
+    wanted = select(User).where(User.tenant_id == tenant_id, User.account == account)
+    with transaction() as db:
+        tried = count_try(db, tenant_id, account, device)
+        user = db.scalar(wanted)
+    is_right = is_password(password, user.password_hash if user else None)
+    with transaction() as db:
+        take_back(db, tried) if is_right else sweep(db)
+    if user is None or not is_right:
+        raise CredentialsWrong
+    return user

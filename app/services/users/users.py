@@ -1,0 +1,246 @@
+"""Users: how they are found, registered, shown, and entered by operators."""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Select, String, cast, exists, func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.clock import now
+from app.errors import AccountExists, PhoneTaken, TokenInvalid, UserDisabled
+from app.models import Phone, SocialAccount, User
+from app.models.columns import new_id
+from app.services import audit
+from app.services.apps.tenants import get_tenant
+from app.services.database.transactions import WriteConflict, transaction, violated
+from app.services.passwords.hashing import hash_password
+from app.services.passwords.strength import require_user_password
+from app.services.social_accounts.linking_policy import KnownUser
+from app.services.users.phone_numbers import PhoneNumber, number_index, phone_number
+from app.text_cleaning import without_invisible
+
+
+class UserGone(WriteConflict):
+    """A user was erased since their id was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A user as the user sees themself. `phone` is E.164, in full: it is theirs."""
+
+    id: UUID
+    tenant_id: UUID
+    account: str | None
+    nickname: str | None
+    avatar_url: str | None
+    gender: int
+    level: int
+    status: str
+    created_at: datetime
+    phone: str | None = field(repr=False)
+    phone_country_code: int | None
+    erase_after: datetime | None = None
+
+
+def account_name(text: str) -> str:
+    """Return the canonical spelling of an account, in which it is stored and compared.
+
+    The spelling has no invisible characters and no spaces around it, and is in lower case and in
+    NFKC. NFKC implies NFC, and turns the wide letters of Chinese keyboards into plain ones. The
+    canonical spelling of a canonical spelling is itself.
+    """
+    folded = unicodedata.normalize("NFKC", without_invisible(text)).casefold()
+    return unicodedata.normalize("NFKC", folded).strip()
+
+
+def get_profile(db: Session, tenant_id: UUID, user_id: UUID) -> Profile:
+    """Read a user with the phone, in one query, inside the caller's transaction.
+
+    Raises TokenInvalid for one who was erased while a request of theirs went on.
+    """
+    one = _with_phone().where(User.tenant_id == tenant_id, User.id == user_id)
+    row = db.execute(one).one_or_none()
+    if row is None:
+        raise TokenInvalid
+    return _profile(*row)
+
+
+def _with_phone() -> Select[User, Phone | None]:
+    its = (Phone.tenant_id == User.tenant_id) & (Phone.user_id == User.id)
+    return select(User, Phone).outerjoin(Phone, its)
+
+
+def _profile(user: User, phone: Phone | None) -> Profile:
+    return Profile(
+        user.id,
+        user.tenant_id,
+        user.account,
+        user.nickname,
+        user.avatar_url,
+        user.gender,
+        user.level,
+        user.status,
+        user.created_at,
+        phone.number if phone else None,
+        phone.country_code if phone else None,
+        user.erase_after,
+    )
+
+
+def show_user(tenant_id: UUID, user_id: UUID) -> Profile:
+    """Show a user, in a transaction of its own."""
+    with transaction() as db:
+        return get_profile(db, tenant_id, user_id)
+
+
+def change_user(tenant_id: UUID, user_id: UUID, **facts: str | int) -> Profile:
+    """Change what users may change of themselves."""
+    with transaction() as db:
+        user = get_user(db, tenant_id, user_id, lock=True)
+        for name, value in facts.items():
+            setattr(user, name, value)
+        return get_profile(db, tenant_id, user_id)
+
+
+def lock_user(db: Session, tenant_id: UUID, user_id: UUID) -> KnownUser:
+    """Lock a user and see them as `decide_linking` does.
+
+    Raises WriteConflict for one who was merged into another since the id was read, and UserGone for
+    one who was erased.
+    """
+    user = db.scalar(_one(tenant_id, user_id).with_for_update())
+    if user is None:
+        raise UserGone
+    if user.status == "merged":
+        raise WriteConflict
+    return KnownUser(user.id, user.status == "active", _is_bare(db, user))
+
+
+def get_user(db: Session, tenant_id: UUID, user_id: UUID, *, lock: bool = False) -> User:
+    """Read a user inside the caller's transaction; raises as `get_profile` does."""
+    one = _one(tenant_id, user_id)
+    user: User | None = db.scalar(one.with_for_update() if lock else one)
+    if user is None:
+        raise TokenInvalid
+    return user
+
+
+def _one(tenant_id: UUID, user_id: UUID) -> Select[User]:
+    return select(User).where(User.tenant_id == tenant_id, User.id == user_id)
+
+
+def _is_bare(db: Session, user: User) -> bool:
+    """Tell whether there is nothing to the user but one person's WeChat identities.
+
+    Identities with the same unionid are one person's, in several apps of the tenant.
+    """
+    if user.account is not None or user.password_hash is not None:
+        return False
+    phone = exists().where(Phone.tenant_id == user.tenant_id, Phone.user_id == user.id)
+    person = func.coalesce(SocialAccount.unionid, cast(SocialAccount.id, String))
+    people = select(func.count(person.distinct())).where(
+        SocialAccount.tenant_id == user.tenant_id, SocialAccount.user_id == user.id
+    )
+    has_phone, how_many = db.execute(select(phone, people.scalar_subquery())).one()
+    return not has_phone and how_many < 2
+
+
+def find_phone_owner(db: Session, tenant_id: UUID, number: PhoneNumber) -> UUID | None:
+    """Find whose phone it is in the tenant, and keep it so until the transaction ends."""
+    index = number_index(tenant_id, number)
+    owned = select(Phone.user_id).where(Phone.tenant_id == tenant_id, Phone.number_index == index)
+    return db.scalar(owned.with_for_update())
+
+
+def register(db: Session, tenant_id: UUID, **facts: str | None) -> User:
+    """Make a user in the caller's transaction."""
+    user = User(id=new_id(), tenant_id=tenant_id, **facts)
+    db.add(user)
+    db.flush()
+    return user
+
+
+def give_phone(db: Session, tenant_id: UUID, user_id: UUID, number: PhoneNumber) -> None:
+    """Make a number the user's, in the caller's transaction; one they had before is released.
+
+    Loses, with a violation of uq_phones_tenant_id_number_index, to whoever has the number.
+    """
+    had = db.scalar(select(Phone).where(Phone.tenant_id == tenant_id, Phone.user_id == user_id))
+    if had is not None:
+        db.delete(had)
+        db.flush()
+    phone = Phone(
+        id=new_id(),
+        tenant_id=tenant_id,
+        user_id=user_id,
+        number_index=number_index(tenant_id, number),
+        country_code=number.country_code,
+        verified_at=now(),
+    )
+    phone.number = number.e164
+    db.add(phone)
+    db.flush()
+
+
+def add_user(
+    tenant_slug: str,
+    account: str | None,
+    password: str | None,
+    phone: str | None,
+    nickname: str | None = None,
+    actor: audit.Actor = audit.OPERATOR,
+) -> UUID:
+    """Add a user by account, by phone, or both, and return the id.
+
+    Raises TenantUnknown, AccountExists, PhoneTaken, PasswordTooShort, PasswordTooWeak or what
+    `phone_number` raises, and then adds nothing.
+    """
+    number = phone_number(phone) if phone else None
+    name = account and account_name(account)
+    known = (name, nickname, number.e164 if number else None)
+    password_hash = password and _hash_strong_password(tenant_slug, password, known)
+    try:
+        with transaction() as db:
+            tenant = get_tenant(db, tenant_slug)
+            facts = {"account": name, "password_hash": password_hash, "nickname": nickname}
+            user = register(db, tenant.id, **facts)
+            if number:
+                give_phone(db, tenant.id, user.id, number)
+            # What was set, not to what: the trail outlives the person.
+            given = {"account": name, "password": password, "phone": number, "nickname": nickname}
+            after = {what: "set" for what, fact in given.items() if fact}
+            audit.record(db, tenant.id, actor, "user.added", user.id, after=after)
+            return user.id
+    except IntegrityError as error:
+        raise REFUSALS.get(violated(error) or "", error) from None
+
+
+def _hash_strong_password(tenant_slug: str, password: str, known: Sequence[str | None]) -> str:
+    with transaction() as db:
+        tenant = get_tenant(db, tenant_slug)
+    require_user_password(password, (*known, tenant.name, tenant.slug))
+    return hash_password(password)
+
+
+REFUSALS: dict[str, type[Exception]] = {
+    "uq_users_tenant_id_account": AccountExists,
+    "uq_phones_tenant_id_number_index": PhoneTaken,
+}
+
+
+def list_users(tenant_slug: str) -> Sequence[Profile]:
+    """List a tenant's users, oldest first; raise TenantUnknown."""
+    with transaction() as db:
+        tenant = get_tenant(db, tenant_slug)
+        rows = db.execute(_with_phone().where(User.tenant_id == tenant.id).order_by(User.id))
+        return [_profile(user, phone) for user, phone in rows]
+
+
+def refuse_inactive(user: User) -> None:
+    """Raise UserDisabled unless the user is active."""
+    if user.status != "active":
+        raise UserDisabled

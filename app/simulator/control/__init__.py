@@ -1,0 +1,1 @@
+"""Control of the simulator by tests and developers."""

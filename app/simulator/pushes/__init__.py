@@ -1,0 +1,1 @@
+"""Pushes that the simulated WeChat sends."""

@@ -1,0 +1,55 @@
+"""Sending a push, and sending it again: three times, until there is an answer within 5 seconds."""
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from urllib.parse import urlencode, urlsplit
+
+from app.simulator.pushes.wire import Delivery
+
+ATTEMPTS = 3
+PATIENCE = 5.0
+_SHOWN = 500
+_CONNECTIONS = {"http": HTTPConnection, "https": HTTPSConnection}
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What came back: a status and an answer, or what went wrong on the way."""
+
+    status: int | None
+    answer: str
+
+    @property
+    def satisfies(self) -> bool:
+        """Tell whether WeChat now leaves it at that."""
+        return self.status == 200 and self.answer in ("", "success")
+
+
+def send_until_answered(
+    url: str, write: Callable[[], Delivery], patience: float = PATIENCE
+) -> tuple[Delivery, list[Attempt]]:
+    """Send up to three times, signed anew; return the last delivery and what came back."""
+    attempts: list[Attempt] = []
+    for _ in range(ATTEMPTS):
+        delivery = write()
+        attempts.append(send(url, delivery, patience))
+        if attempts[-1].satisfies:
+            break
+    return delivery, attempts
+
+
+def send(url: str, delivery: Delivery, patience: float = PATIENCE) -> Attempt:
+    """Send once."""
+    parts = urlsplit(url)
+    query = "&".join(part for part in (parts.query, urlencode(delivery.query)) if part)
+    headers = {"Content-Type": delivery.content_type, "User-Agent": "Mozilla/4.0"}
+    connect = _CONNECTIONS[parts.scheme]
+    try:
+        with closing(connect(parts.netloc, timeout=patience)) as connection:
+            connection.request("POST", f"{parts.path or '/'}?{query}", delivery.body, headers)
+            response = connection.getresponse()
+            return Attempt(response.status, response.read(_SHOWN).decode(errors="replace"))
+    except (OSError, HTTPException) as error:
+        return Attempt(None, type(error).__name__)

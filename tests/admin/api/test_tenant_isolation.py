@@ -1,0 +1,409 @@
+"""The operators' API: whom each route lets in, and whose things each shows."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+
+from app.extensions import db
+from app.models import SocialAccount, Tenant
+from app.services.apps.tenants import tenant_id_of
+from app.services.audit import Actor
+from app.services.user_import import run
+from app.services.user_import.files import read_people
+from app.services.user_import.preview import preview_import
+from tests.fixtures.operators import PASSWORD, Script, add_operator, invite, signed_in
+from tests.fixtures.passwords import GOOD_PASSWORD
+from tests.fixtures.personas import (
+    ACME_SHOP,
+    GLOBEX_LIFE,
+    Client,
+    Person,
+    Reader,
+    enter_user,
+    failure,
+)
+from tests.fixtures.user_files import AtOnce
+from tests.guards.test_tenant_isolation import everything, loaded_rows
+
+# WeChat does not know it, so it stays pending.
+NEW_APP = {"appid": "wxaaaa000000000008", "name": "New", "secret": "f0" * 16}
+TENANT_UNKNOWN, ROLE_TOO_LOW = (404, "tenant_unknown"), (403, "role_too_low")
+
+
+@dataclass(frozen=True)
+class Route:
+    """A route below /v1/admin: who may call it, and a body that its schema takes."""
+
+    login: str
+    body: dict[str, Any] | bytes | None = field(default=None)
+
+
+TENANT_SCOPE = "/tenants/<slug>"
+ROUTES = {
+    ("POST", "/sign-in"): Route("none"),
+    ("POST", "/refresh"): Route("none"),
+    ("POST", "/invitation"): Route("none"),
+    ("POST", "/sign-out"): Route("operator", {}),
+    ("GET", "/me"): Route("operator"),
+    ("POST", "/step-up"): Route("operator", {"password": PASSWORD}),
+    ("POST", "/me/password"): Route("operator", {"new_password": "silver-lantern-92"}),
+    ("GET", "/me/sessions"): Route("operator"),
+    ("DELETE", "/me/sessions"): Route("operator"),
+    ("DELETE", "/me/sessions/<session_id>"): Route("operator"),
+    ("POST", "/me/one-time-codes"): Route("operator", {}),
+    ("POST", "/me/one-time-codes/confirmation"): Route("operator", {"code": "000000"}),
+    ("DELETE", "/me/one-time-codes"): Route("operator", {}),
+    ("POST", "/me/recovery-codes"): Route("operator", {}),
+    ("GET", "/tenants"): Route("platform"),
+    ("POST", "/tenants"): Route("platform", {"slug": "initech", "name": "Initech"}),
+    ("PATCH", "/tenants/<its_slug>"): Route("platform", {"name": "Renamed"}),
+    ("GET", "/operators"): Route("platform"),
+    ("POST", "/operators"): Route("platform", {"email": "new@example.com", "role": "platform"}),
+    ("PATCH", "/operators/<operator_id>"): Route("platform", {"status": "disabled"}),
+    ("POST", "/operators/<operator_id>/reset"): Route("platform", {}),
+    ("DELETE", "/operators/<operator_id>/one-time-codes"): Route("platform"),
+    ("GET", "/audit"): Route("platform"),
+    ("GET", f"{TENANT_SCOPE}/apps"): Route("tenant_operator"),
+    ("POST", f"{TENANT_SCOPE}/apps"): Route("tenant_admin", NEW_APP),
+    ("GET", f"{TENANT_SCOPE}/apps/<its_appid>"): Route("tenant_operator"),
+    ("PATCH", f"{TENANT_SCOPE}/apps/<its_appid>"): Route("tenant_admin", {"name": "Renamed"}),
+    ("PUT", f"{TENANT_SCOPE}/apps/<its_appid>/secrets"): Route(
+        "tenant_admin", {"secret": "e0" * 16}
+    ),
+    ("POST", f"{TENANT_SCOPE}/apps/<its_appid>/verification"): Route("tenant_admin", {}),
+    ("GET", f"{TENANT_SCOPE}/apps/<its_appid>/usage"): Route("tenant_operator"),
+    ("POST", f"{TENANT_SCOPE}/apps/<its_appid>/release"): Route("platform", {}),
+    ("POST", f"{TENANT_SCOPE}/apps/<its_appid>/move"): Route("platform", {"tenant": "globex"}),
+    ("DELETE", f"{TENANT_SCOPE}/apps/<its_appid>"): Route("tenant_admin"),
+    ("GET", f"{TENANT_SCOPE}/users"): Route("tenant_operator"),
+    ("POST", f"{TENANT_SCOPE}/users"): Route("tenant_admin", {"account": "dave"}),
+    ("GET", f"{TENANT_SCOPE}/users/<user_id>"): Route("tenant_operator"),
+    ("PATCH", f"{TENANT_SCOPE}/users/<user_id>"): Route("tenant_admin", {"status": "disabled"}),
+    ("POST", f"{TENANT_SCOPE}/users/<user_id>/end-sessions"): Route("tenant_admin", {}),
+    ("POST", f"{TENANT_SCOPE}/users/<user_id>/password"): Route(
+        "tenant_admin", {"password": GOOD_PASSWORD}
+    ),
+    ("POST", f"{TENANT_SCOPE}/users/<user_id>/merge"): Route(
+        "tenant_admin", {"into_id": "<other_id>"}
+    ),
+    ("POST", f"{TENANT_SCOPE}/users/<user_id>/undo-merge"): Route("tenant_admin", {}),
+    ("DELETE", f"{TENANT_SCOPE}/users/<user_id>/identities/<identity_id>"): Route("tenant_admin"),
+    ("DELETE", f"{TENANT_SCOPE}/users/<user_id>/phone"): Route("tenant_admin"),
+    ("GET", f"{TENANT_SCOPE}/imports/<import_id>"): Route("tenant_admin"),
+    ("POST", f"{TENANT_SCOPE}/imports/<import_id>/confirmation"): Route("tenant_admin", {}),
+    ("POST", f"{TENANT_SCOPE}/imports"): Route("tenant_admin", b"account\nerin\n"),
+    ("POST", f"{TENANT_SCOPE}/exports"): Route("tenant_admin", {}),
+    ("GET", f"{TENANT_SCOPE}/overview"): Route("tenant_operator"),
+    ("GET", f"{TENANT_SCOPE}/sessions"): Route("tenant_operator"),
+    ("DELETE", f"{TENANT_SCOPE}/sessions/<session_id>"): Route("tenant_admin"),
+    ("GET", f"{TENANT_SCOPE}/audit"): Route("tenant_operator"),
+}
+
+
+@dataclass(frozen=True)
+class Home:
+    """A tenant with everything in it that a route may name."""
+
+    names: dict[str, str]
+
+    def path(self, path: str, **other: str) -> str:
+        """Fill the names in."""
+        names = self.names | other
+        return re.sub(r"<(\w+)>", lambda match: names[match[1]], path)
+
+
+@pytest.fixture(autouse=True)
+def _imports_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run imports within the test's transaction."""
+    monkeypatch.setattr(run, "Thread", AtOnce)
+
+
+@pytest.fixture
+def acme(app: Flask, client: Client, alice: Person, rows: Reader) -> Home:
+    """Acme, with alice logged in to its shop, and another user."""
+    user_id = client.bind(alice)["user"]["id"]
+    other_id = enter_user(app, "acme", "carol", GOOD_PASSWORD)
+    ((session_id,),) = rows("SELECT id FROM login_sessions")
+    with app.app_context():
+        identity_id = db.session.scalars(select(SocialAccount.id)).one()
+    names = {"slug": "acme", "its_slug": "acme", "its_appid": ACME_SHOP.appid}
+    names |= {"user_id": user_id, "other_id": other_id, "identity_id": str(identity_id)}
+    names |= {"session_id": str(session_id)}
+    ann = add_operator(app, "ann@acme.example", "tenant_admin", "acme")
+    with app.app_context():
+        file, tenant_id = read_people(b"account\nfrank\n"), tenant_id_of("acme")
+        preview = preview_import(Actor("operator", ann), tenant_id, file)
+    names |= {"operator_id": str(ann), "import_id": str(preview.import_id)}
+    return Home(names)
+
+
+def call(script: Script, home: Home, method: str, path: str, **other: str) -> Any:
+    """Call a route about what is in a tenant."""
+    body = ROUTES[method, path].body
+    if isinstance(body, bytes):
+        file = {"data": body, "content_type": "text/csv"}
+        return script(method, home.path(path, **other), **file)
+    if body is not None and "into_id" in body:
+        body = {"into_id": home.names["other_id"]}
+    how = {} if body is None else {"json": body}
+    return script(method, home.path(path, **other), **how)
+
+
+def test_every_route_of_the_api_is_walked_here(app: Flask) -> None:
+    """Otherwise a new route's walls are tested by nobody."""
+    routes = {
+        (method, re.sub(r"<\w+:", "<", rule.rule).removeprefix("/v1/admin")): rule.endpoint
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith("/v1/admin")
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert set(routes) == set(ROUTES)
+    for route, endpoint in routes.items():
+        assert app.view_functions[endpoint].__dict__["login"] == ROUTES[route].login, route
+
+
+def of_login(*logins: str) -> list[tuple[str, str]]:
+    """List the routes that need a login."""
+    return [route for route, facts in ROUTES.items() if facts.login in logins]
+
+
+def test_a_neighbouring_admin_sees_and_changes_nothing(
+    app: Flask, acme: Home, rows: Reader
+) -> None:
+    """Otherwise one tenant's admin looks after another's users."""
+    neighbour = signed_in(app, "bob@globex.example", "tenant_admin", "globex")
+    before = everything(rows)
+    for method, path in of_login("tenant_operator", "tenant_admin"):
+        assert failure(call(neighbour, acme, method, path)) == TENANT_UNKNOWN, path
+        unknown = call(neighbour, acme, method, path, slug="nobody")
+        assert failure(unknown) == TENANT_UNKNOWN, path
+    for method, path in of_login("platform"):
+        assert failure(call(neighbour, acme, method, path)) == ROLE_TOO_LOW, path
+    assert everything(rows) == before
+
+
+def test_ids_of_a_neighbour_are_unknown_at_ones_own_desk(
+    app: Flask, acme: Home, rows: Reader
+) -> None:
+    """Otherwise a guessed id reaches across the wall."""
+    neighbour = signed_in(app, "bob@globex.example", "tenant_admin", "globex")
+    before = everything(rows)
+    for method, path in of_login("tenant_operator", "tenant_admin"):
+        if path.count("<") == 1:
+            continue
+        answer = call(neighbour, acme, method, path, slug="globex")
+        unknown = {"its_appid": "app_unknown", "session_id": "session_unknown"}
+        unknown |= {
+            "import_id": "import_unknown",
+            "identity_id": "identity_unknown",
+            "user_id": "user_unknown",
+        }
+        name = re.findall(r"<(\w+)>", path)[-1]
+        assert failure(answer) == (404, unknown[name]), path
+    assert everything(rows) == before
+
+
+def test_a_list_or_search_at_a_desk_finds_nothing_of_the_neighbour(
+    app: Flask, acme: Home, client: Client, alice: Person
+) -> None:
+    """Otherwise a filter, or a name looked up beside, shows what is the neighbour's."""
+    script = signed_in(app, "bob@globex.example", "tenant_admin", "globex")
+    ((openid,),) = Reader(app)("SELECT openid FROM social_accounts")
+    for query in (
+        "users?phone=13800138001",
+        "users?account=carol",
+        f"users?openid={openid}",
+        f"sessions?appid={ACME_SHOP.appid}",
+        f"sessions?user_id={acme.names['user_id']}",
+        f"audit?subject={acme.names['user_id']}",
+    ):
+        answer = script("GET", f"/tenants/globex/{query}&count=true")
+        assert (answer.json["items"], answer.json["count"]) == ([], 0), query
+    everywhere = "".join(
+        script("GET", f"/tenants/globex/{what}").text for what in ("apps", "users", "audit")
+    )
+    for name in (*acme.names.values(), openid, "ann@acme.example"):
+        assert name == "acme" or name not in everywhere, name
+    assert GLOBEX_LIFE.appid in everywhere
+
+
+def test_a_reader_reads_and_changes_nothing(app: Flask, acme: Home, rows: Reader) -> None:
+    """Otherwise read-only is a word."""
+    reader = signed_in(app, "rita@acme.example", "tenant_reader", "acme")
+    before = everything(rows)
+    for method, path in of_login("tenant_operator"):
+        assert call(reader, acme, method, path).status_code == 200, path
+    for method, path in of_login("tenant_admin", "platform"):
+        assert failure(call(reader, acme, method, path)) == ROLE_TOO_LOW, path
+    assert everything(rows) == before
+
+
+def test_the_admin_may_do_all_that_at_home(app: Flask, acme: Home) -> None:
+    """Otherwise the walls hold because nobody gets in."""
+    admin = Script(Client(app), "ann@acme.example")
+    admin.sign_in()
+    for method, path in [("GET", "/me"), *of_login("tenant_operator")]:
+        assert call(admin, acme, method, path).status_code == 200, path
+    in_an_order_that_works = [
+        *(route for route in of_login("tenant_admin") if "merge" not in route[1]),
+    ]
+    before = {path: call(admin, acme, method, path) for method, path in in_an_order_that_works}
+    refused = {path: answer.text for path, answer in before.items() if answer.status_code >= 300}
+    assert set(refused) <= {
+        f"{TENANT_SCOPE}/sessions/<session_id>",
+        f"{TENANT_SCOPE}/users/<user_id>/password",
+        f"{TENANT_SCOPE}/apps/<its_appid>",
+    }
+
+
+@pytest.mark.parametrize("path", ["/sign-out", f"{TENANT_SCOPE}/users"])
+def test_an_operators_jwt_ends_with_the_session(app: Flask, acme: Home, path: str) -> None:
+    """Otherwise signing out, or being disabled, counts a quarter of an hour later."""
+    admin = Script(Client(app), "ann@acme.example")
+    admin.sign_in()
+    assert admin("POST", "/sign-out").status_code == 204
+    method = "POST" if path == "/sign-out" else "GET"
+    assert failure(call(admin, acme, method, path)) == (401, "sign_in_needed")
+    assert failure(admin.refresh()) == (401, "refresh_token_invalid")
+
+
+def test_no_route_opens_without_an_operators_jwt(
+    app: Flask, acme: Home, client: Client, bob: Person, rows: Reader
+) -> None:
+    """Otherwise a user, or anybody, is an operator."""
+    login = client.bind(bob)
+    jwt = client.post("jwt", login["token"]).json["jwt"]
+    reader = invite(app, "nobody@acme.example", "tenant_reader", "acme")
+    before = everything(rows)
+    for token in (login["token"], login["refresh_token"], jwt, reader, "x.y.z", "\udcff"):
+        stranger = Script(client, "", {"access_token": token.encode(errors="ignore").decode()})
+        for method, path in of_login("operator", "platform", "tenant_operator", "tenant_admin"):
+            status, code = failure(call(stranger, acme, method, path))
+            assert (status, code) in {(401, "jwt_invalid"), (401, "token_missing")}, (path, token)
+    for method, path in of_login("operator", "platform", "tenant_operator", "tenant_admin"):
+        answer = client.send(method, f"/v1/admin{acme.path(path)}")
+        assert failure(answer) == (401, "token_missing"), path
+    assert everything(rows) == before
+
+
+def test_operators_tokens_open_nothing_of_the_users(
+    app: Flask, acme: Home, client: Client, rows: Reader
+) -> None:
+    """Otherwise an operator acts as somebody who logs in."""
+    admin = Script(client, "ann@acme.example")
+    admin.sign_in()
+    before = everything(rows)
+    native = {"apps", "me", "identity"}
+    walked = 0
+    for rule in app.url_map.iter_rules():
+        view = app.view_functions[rule.endpoint]
+        if rule.endpoint.split(".")[0] not in native or view.__dict__["login"] == "none":
+            continue
+        path = rule.rule.replace("<string:appid>", ACME_SHOP.appid)
+        path = path.replace("<uuid:session_id>", acme.names["session_id"])
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+            for token in (admin.tokens["access_token"], admin.tokens["refresh_token"]):
+                refused = client.send(method, path, token, json={})
+                assert failure(refused) == (401, "token_invalid"), path
+                walked += 1
+    assert walked > 20
+    assert failure(client.post("refresh", refresh_token=admin.tokens["refresh_token"])) == (
+        401,
+        "refresh_token_invalid",
+    )
+    assert everything(rows) == before
+
+
+@pytest.mark.parametrize("odd", ["%00", "%ED%A0%80", "%FF", "a%20b", "..%2Fglobex", "x" * 300, "é"])
+def test_an_address_that_nothing_has_is_unknown(app: Flask, acme: Home, odd: str) -> None:
+    """Otherwise a strange address is a failure of ours, or leads somewhere else."""
+    ops = signed_in(app, "ops@wxpass.example", "platform")
+    for method, path in of_login("tenant_operator", "tenant_admin", "platform"):
+        for name in set(re.findall(r"<(\w+)>", path)):
+            answer = call(ops, acme, method, path, **{name: odd})
+            assert failure(answer)[0] == 404, (path, name)
+
+
+def test_no_row_of_another_tenant_is_loaded_at_a_desk(
+    app: Flask, acme: Home, client: Client, alice: Person
+) -> None:
+    """Otherwise a finder forgot its tenant. Globex has a twin of everything."""
+    client.bind(alice, GLOBEX_LIFE)
+    enter_user(app, "globex", "carol", GOOD_PASSWORD)
+    admin = Script(Client(app), "ann@acme.example")
+    admin.sign_in()
+    with loaded_rows() as loaded:
+        for query in ("phone=13800138001", "account=carol", "status=active", "nickname=x"):
+            assert admin("GET", f"/tenants/acme/users?{query}").status_code == 200
+        for method, path in [*of_login("tenant_operator"), *of_login("tenant_admin")]:
+            call(admin, acme, method, path)
+    assert len({table for table, _ in loaded}) > 6
+    with app.app_context():
+        tenant_id = db.session.scalars(select(Tenant.id).where(Tenant.slug == "acme")).one()
+    assert {whose for _, whose in loaded} == {tenant_id}
+
+
+@pytest.mark.parametrize("end", ["disabled", "of_another"])
+def test_what_an_operators_jwt_says_is_not_enough(
+    app: Flask, acme: Home, rows: Reader, end: str
+) -> None:
+    """Otherwise a JWT with another session's id, or another operator's, is believed."""
+    ann, rita = Script(Client(app), "ann@acme.example"), "rita@acme.example"
+    ann.sign_in()
+    other = signed_in(app, rita, "tenant_reader", "acme")
+    if end == "disabled":
+        rows("UPDATE operators SET status = 'disabled' WHERE email = :e", e=rita)
+    else:
+        rows(
+            "UPDATE operator_sessions SET operator_id ="
+            " (SELECT id FROM operators WHERE email = 'ann@acme.example')"
+        )
+    assert failure(other("GET", "/me")) == (401, "sign_in_needed")
+    assert ann("GET", "/me").status_code == 200
+
+
+MALFORMED = {
+    b'{"name":': (400, "json_malformed"),
+    b'{"name": "a", "name": "b"}': (400, "json_malformed"),
+    b"[]": (422, "request_invalid"),
+    b'{"surprise": 1}': (422, "request_invalid"),
+}
+
+
+def test_what_no_good_script_sends_is_refused(app: Flask, acme: Home, rows: Reader) -> None:
+    """Otherwise a mistyped field is passed over, or a proxy before us reads another body."""
+    ops = signed_in(app, "ops@wxpass.example", "platform")
+    before = everything(rows)
+    for (method, path), route in ROUTES.items():
+        if not isinstance(route.body, dict):
+            continue
+        for body, refusal in MALFORMED.items():
+            sent = {"data": body, "content_type": "application/json"}
+            assert failure(ops(method, acme.path(path), **sent)) == refusal, (path, body)
+        as_text = ops(method, acme.path(path), data=b"{}", content_type="text/plain")
+        assert failure(as_text) == (415, "json_required"), path
+    assert everything(rows) == before
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"email": "x@acme.example", "role": "tenant_admin"},
+        {"email": "x@acme.example", "role": "platform", "tenant": "acme"},
+        {"email": "x@acme.example", "role": "owner", "tenant": "acme"},
+    ],
+)
+def test_an_operator_has_a_role_that_there_is(
+    app: Flask, body: dict[str, str], rows: Reader
+) -> None:
+    """Otherwise the database refuses what a person could have been told about."""
+    ops = signed_in(app, "ops@wxpass.example", "platform")
+    assert failure(ops("POST", "/operators", json=body)) == (422, "request_invalid")
+    change = {name: body[name] for name in ("role", "tenant") if name in body}
+    ((operator_id,),) = rows("SELECT id FROM operators")
+    answer = ops("PATCH", f"/operators/{operator_id}", json=change)
+    assert failure(answer)[1] in ("request_invalid", "last_platform_operator")

@@ -1,0 +1,169 @@
+"""Scripts see the numbers, and take many people in and out, as the console does."""
+
+import csv
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from app.services.metrics import counts
+from app.services.metrics.counts import today
+from app.services.user_import import run
+from app.services.user_import.files import LARGEST_FILE
+from tests.fixtures.operators import Script, signed_in
+from tests.fixtures.passwords import GOOD_PASSWORD
+from tests.fixtures.personas import Reader, enter_user, failure
+from tests.fixtures.user_files import AtOnce, csv_of, xlsx_of
+
+ACME = "/tenants/acme"
+GOOD = [("account", "phone"), ("erin", "13800138005"), ("frank", "13800138006")]
+
+
+@pytest.fixture
+def ann(app: Flask) -> Script:
+    """A script of acme's admin."""
+    return signed_in(app, "ann@acme.example", "tenant_admin", "acme")
+
+
+def send(script: Script, content: bytes) -> TestResponse:
+    """Send a file."""
+    return script("POST", f"{ACME}/imports", data=content, content_type="text/csv")
+
+
+def test_a_preview_tells_a_script_what_would_be_stored(ann: Script) -> None:
+    header = ("account", "mobile", "nickname", "password", "status", "remark")
+    people = [(f"Person{n}", f"139{n:08}", "", GOOD_PASSWORD, "", "x") for n in range(2, 32)]
+    people[1] = ("person3", "", "Carol", "", "", "")
+    answer = send(ann, csv_of(header, *people))
+    preview = answer.json
+    assert [one["row"] for one in preview["sample"]] == [*range(2, 12), 31]
+    assert preview["sample"][:2] == [
+        {
+            "row": 2,
+            "account": "person2",
+            "phone": "+8613900000002",
+            "nickname": None,
+            "password": "set",
+        },
+        {"row": 3, "account": "person3", "phone": None, "nickname": "Carol", "password": None},
+    ]
+    assert preview["ignored_columns"] == ["status", "remark"]
+    assert (preview["skipped"], preview["imported_at"], preview["imported_by"]) == (0, None, None)
+    assert GOOD_PASSWORD not in answer.text
+
+
+def test_a_file_that_was_imported_is_refused_with_when_and_by_whom(
+    ann: Script, rows: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "Thread", AtOnce)
+    path = f"{ACME}/imports/{send(ann, csv_of(*GOOD)).json['import_id']}"
+    ann("POST", f"{path}/confirmation")
+    rows("UPDATE people_imports SET imported_at = '2026-01-02 03:04:05+00'")
+    refused = send(ann, csv_of(*GOOD))
+    assert failure(refused) == (409, "people_file_imported")
+    assert refused.json["detail"] == (
+        "This file was already imported on 2026-01-02 03:04 UTC by ann@acme.example; "
+        "upload a file with other users."
+    )
+    told = {"imported_at": "2026-01-02T03:04:05+00:00", "imported_by": "ann@acme.example"}
+    assert refused.json["errors"] == told
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"\x89PNG\r\n\x1a\n\0", "people_file_not_spreadsheet"),
+        ("帳號,手機\nu1,王小明".encode("cp950"), "people_file_big5"),
+        (b"nickname\nx", "people_columns_wrong"),
+    ],
+)
+def test_a_file_that_is_no_file_of_users_has_its_own_code(
+    ann: Script, content: bytes, code: str
+) -> None:
+    assert failure(send(ann, content)) == (422, code)
+
+
+@pytest.mark.parametrize("make", [csv_of, xlsx_of])
+def test_a_file_is_imported_after_the_confirmation_only(
+    ann: Script, rows: Reader, monkeypatch: pytest.MonkeyPatch, make: type[bytes]
+) -> None:
+    """Otherwise a script cannot do what the console does, or does it unseen."""
+    monkeypatch.setattr(run, "Thread", AtOnce)
+    preview = send(ann, make(*GOOD)).json
+    assert (preview["rows"], preview["good"], preview["bad"]) == (2, 2, [])
+    assert rows.count("users") == 0
+    path = f"{ACME}/imports/{preview['import_id']}"
+    assert ann("GET", path).json["state"] == "previewed"
+    done = {"state": "done", "rows_done": 2, "rows": 2, "failure": None}
+    assert ann("POST", f"{path}/confirmation").json == done
+    assert ann("GET", path).json == done
+    assert failure(ann("POST", f"{path}/confirmation")) == (409, "import_confirmed")
+    assert rows.count("users") == 2
+
+
+def test_each_bad_row_is_named_in_the_scripts_language(app: Flask, ann: Script) -> None:
+    """Otherwise somebody looks for one wrong number among thousands."""
+    enter_user(app, account="erin")
+    told = send(ann, csv_of(*GOOD, ("gina", "12"))).json
+    assert told["import_id"] is None
+    bad = [(one["row"], one["column"], one["code"]) for one in told["bad"]]
+    assert bad == [(2, "account", "account_taken"), (4, "phone", "phone_invalid")]
+    assert told["bad"][0]["advice"] == "A user has this account already."
+
+
+def test_a_file_may_be_larger_than_other_bodies_but_not_a_strangers(
+    app: Flask, ann: Script
+) -> None:
+    """Otherwise a file of thousands is refused, or anybody fills the memory."""
+    large = csv_of(("account",), *((f"account-{number:050}",) for number in range(3000)))
+    assert len(large) > 64 * 1024
+    assert send(ann, large).json["good"] == 3000
+    assert send(ann, b"x" * (LARGEST_FILE + 1)).status_code == 413
+    assert failure(send(ann, b"")) == (422, "people_file_empty")
+    reader = signed_in(app, "rita@acme.example", "tenant_reader", "acme")
+    assert failure(send(reader, large)) == (403, "role_too_low")
+
+
+def test_a_preview_is_its_operators_own(app: Flask, ann: Script, rows: Reader) -> None:
+    """Otherwise one admin confirms what another has only looked at."""
+    path = f"{ACME}/imports/{send(ann, csv_of(*GOOD)).json['import_id']}"
+    other = signed_in(app, "abe@acme.example", "tenant_admin", "acme")
+    for method, where in (("GET", path), ("POST", f"{path}/confirmation")):
+        assert failure(other(method, where)) == (404, "import_unknown")
+    assert rows.count("users") == 0
+
+
+def test_people_are_exported_with_the_line_that_says_who_took_them(
+    app: Flask, ann: Script, rows: Reader
+) -> None:
+    """Otherwise people leave by a way that nobody watches."""
+    enter_user(app, account="=erin", phone="13800138005")
+    enter_user(app, account="frank", phone="13800138006")
+    taken = ann("POST", f"{ACME}/exports", json={"query": "=e"})
+    assert taken.mimetype == "text/csv"
+    assert taken.headers["Content-Disposition"] == 'attachment; filename="acme-people.csv"'
+    _, *people = csv.reader(StringIO(taken.data.decode("utf-8-sig")))
+    assert [person[:2] for person in people] == [["'=erin", "'+86138****8005"]]
+    full = ann("POST", f"{ACME}/exports", json={"full_phones": True})
+    assert "13800138006" in full.text
+    event = "SELECT details->>'people', details->>'full_phones' FROM audit_events"
+    exported = rows(f"{event} WHERE action = 'users.exported' ORDER BY id")
+    assert exported == [("1", "False"), ("2", "True")]
+
+
+def test_the_numbers_are_those_of_the_console(ann: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise whoever watches by script sees less."""
+    moment = counts.now()
+    monkeypatch.setattr(counts, "now", lambda: moment)  # midnight may come
+    answer = ann("GET", f"{ACME}/overview?days=7")
+    assert answer.status_code == 200
+    assert len(answer.json["days"]) == 7
+    assert str(today() - timedelta(days=6)) in answer.json["days"]
+    numbers = {"logins", "registered", "failed", "newcomers", "became_users", "known_logins"}
+    assert numbers <= set(answer.json["whole"]["numbers"])
+    assert [app["name"] for app in answer.json["apps"]] == sorted(
+        app["name"] for app in answer.json["apps"]
+    )
+    assert failure(ann("GET", f"{ACME}/overview?days=0")) == (422, "request_invalid")

@@ -1,0 +1,137 @@
+"""A browser at the console: it keeps its cookie, and fills in the forms that it was given."""
+
+import html
+import re
+from typing import Any
+
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from app.services import audit
+from app.services.operators.operators import invite_operator
+from tests.fixtures.passwords import GOOD_PASSWORD
+
+PASSWORD = GOOD_PASSWORD
+ROOT = "/console"
+# First parts of the addresses below /console/t/<slug>/; the others are the service's own.
+TENANT_PAGES = ("", "apps", "users", "people", "sessions", "audit")
+TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
+NOTE = re.compile(r'<p class="note ?([a-z]*)"[^>]*>(.*?)</p>', re.DOTALL)
+
+
+class Browser:
+    """A browser of one operator, at the pages of one tenant."""
+
+    def __init__(
+        self, app: Flask, ip: str = "192.0.2.1", language: str = "en", tenant: str = "acme"
+    ) -> None:
+        self.app, self.http, self.tenant = app, app.test_client(), tenant
+        self.environ = {"REMOTE_ADDR": ip}
+        self.headers = {"Accept-Language": language, "User-Agent": "Firefox"}
+
+    def open(self, path: str, method: str = "GET", **how: Any) -> TestResponse:
+        """Request an address of the console without following redirects."""
+        path = path if path.startswith(ROOT) else self.address(path)
+        how = {"environ_overrides": self.environ, "headers": self.headers} | how
+        return self.http.open(path, method=method, **how)
+
+    def address(self, path: str) -> str:
+        """Return the whole address of a page: the tenant's own pages carry its slug."""
+        of_tenant = re.split("[/?]", path)[1] in TENANT_PAGES
+        return f"{ROOT}/t/{self.tenant}{path}" if of_tenant else f"{ROOT}{path}"
+
+    def get(self, path: str, **query: str) -> TestResponse:
+        """Ask for a page."""
+        return self.open(path, **({"query_string": query} if query else {}))
+
+    def read(self, path: str, **query: str) -> str:
+        """Read a page that there is, as people see its characters."""
+        answer = self.get(path, **query)
+        assert answer.status_code == 200, (path, answer.status_code, answer.text)
+        return html.unescape(answer.text)
+
+    def press(self, path: str, **form: Any) -> str:
+        """Press a button that works, and read the page that follows."""
+        answer = self.post(path, **form)
+        assert answer.status_code == 302, (path, answer.status_code, answer.text)
+        return self.read(self.follow(answer.location))
+
+    def follow(self, location: str) -> str:
+        """Follow redirects from the console's first address."""
+        while location in (f"{ROOT}/",):
+            location = self.get(location).location
+        return location
+
+    def post(self, path: str, page: str | None = None, **form: Any) -> TestResponse:
+        """Send a form with the token of a page."""
+        token = self.token(page)
+        return self.post_bare(path, csrf_token=token, **form)
+
+    def post_bare(self, path: str, **form: Any) -> TestResponse:
+        """Send a form just so."""
+        return self.open(path, "POST", data=form)
+
+    def token(self, page: str | None = None) -> str:
+        """Read the token that forms of this browser carry, signed in or not."""
+        answer = self.get(page or "/account/")
+        if page is None and answer.status_code == 302:
+            answer = self.get("/sign-in")
+        found = TOKEN.search(answer.text)
+        assert found, (answer.status_code, answer.text)
+        return found.group(1)
+
+    def sign_in(self, email: str, password: str = PASSWORD, to: str = "") -> TestResponse:
+        """Sign in by the form."""
+        return self.post(f"/sign-in{to}", email=email, password=password)
+
+    @property
+    def cookie(self) -> str | None:
+        """Give the cookie that the browser keeps."""
+        cookie = self.http.get_cookie("wxpass_console")
+        return cookie.value if cookie else None
+
+
+def invite(app: Flask, email: str, role: str, tenant: str | None) -> str:
+    """Invite an operator as the command does."""
+    with app.app_context():
+        return invite_operator(audit.OPERATOR, email, role, tenant)
+
+
+def add_operator(
+    app: Flask, email: str = "ann@acme.example", role: str = "tenant_admin", tenant: str = "acme"
+) -> str:
+    """Let an operator be there, who has taken the invitation up; give the address."""
+    invitation = invite(app, email, role, tenant if role != "platform" else None)
+    taken = {"invitation": invitation, "password": PASSWORD, "again": PASSWORD}
+    assert Browser(app).post("/invitation", **taken).status_code == 302
+    return email
+
+
+def signed_in(
+    app: Flask, email: str = "ann@acme.example", role: str = "tenant_admin", tenant: str = "acme"
+) -> Browser:
+    """Give the browser of an operator who is signed in."""
+    browser = Browser(app, tenant=tenant)
+    entered = browser.sign_in(add_operator(app, email, role, tenant))
+    assert (entered.status_code, entered.location) == (302, "/console/")
+    return browser
+
+
+class TenantConsole(Browser):
+    """A browser in which one operator of a tenant is signed in."""
+
+    def __init__(
+        self,
+        app: Flask,
+        tenant: str = "acme",
+        role: str = "tenant_admin",
+        language: str = "en",
+    ) -> None:
+        super().__init__(app, language=language, tenant=tenant)
+        self.email = add_operator(app, f"{role}@{tenant}.example", role, tenant)
+        assert self.sign_in(self.email).status_code == 302
+
+
+def notes(answer: TestResponse) -> list[tuple[str, str]]:
+    """Read what a page tells above all else: its kind, and the text."""
+    return [(kind, text.strip()) for kind, text in NOTE.findall(answer.text)]

@@ -1,0 +1,311 @@
+"""The operator's own account: one-time codes, recovery codes, password, sessions, step-up."""
+
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+
+import pyotp
+import pytest
+from flask import Flask
+
+from app.errors import TooManyTries
+from app.services.operators import one_time_codes, sign_in
+from app.services.operators.operators import find_operator_id
+from app.services.passwords import login_throttling
+from app.services.sessions.sessions import Device
+from tests.admin.console.browser import PASSWORD, Browser, add_operator, notes, signed_in
+from tests.fixtures.personas import Reader
+
+OUT = "/console/sign-in"
+NEW_PASSWORD = "correct-battery-staple-horse"
+RECOVERY_CODE = re.compile(r"(?:^|<pre>)([a-z0-9]{5}-[a-z0-9]{5})$", re.MULTILINE)
+SPELLINGS: list[Callable[[str], str]] = [
+    lambda code: f" {code[:3]} {code[3:]} ",
+    lambda code: f"{code[:3]}-{code[3:]}",
+    lambda code: "".join(chr(ord(digit) + 0xFEE0) for digit in code),
+]
+
+
+class Phone:
+    """An authenticator app, and the clock of both sides."""
+
+    def __init__(self, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.browser, self.monkeypatch, self.ahead = browser, monkeypatch, 0
+        self.recovery_codes: list[str] = []
+        with browser.app.app_context():
+            self.operator_id = find_operator_id("ann@acme.example")
+        self.totp = pyotp.TOTP(key_shown(browser))
+        self.began = sign_in.now()
+
+    def code(self) -> str:
+        """Wait for the next code, and read it."""
+        self.ahead += 30
+        moment = self.began + timedelta(seconds=self.ahead)
+        self.monkeypatch.setattr(one_time_codes, "now", lambda: moment)
+        return self.totp.at(moment)
+
+
+def key_shown(browser: Browser) -> str:
+    """Read the key off the page that enables one-time codes."""
+    key = re.search(r"<code>([A-Z2-7]{32})</code>", browser.read("/account/codes"))
+    assert key
+    return key.group(1)
+
+
+@pytest.fixture
+def phone(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Phone:
+    """A phone with which codes were switched on."""
+    phone = Phone(signed_in(app), monkeypatch)
+    wrong = phone.browser.post("/account/codes", code="000000")
+    assert (wrong.status_code, notes(wrong)[0][0]) == (401, "error")
+    page = phone.browser.post("/account/codes", code=phone.code()).text
+    phone.recovery_codes = RECOVERY_CODE.findall(page)
+    assert len(set(phone.recovery_codes)) == 10
+    return phone
+
+
+def test_a_password_alone_opens_nothing_where_codes_are_asked_for(app: Flask, phone: Phone) -> None:
+    browser = Browser(app)
+    entered = browser.sign_in("ann@acme.example", to="?next=/console/audit/")
+    assert entered.location == "/console/code?next=/console/audit/"
+    before = browser.cookie
+    wrong = browser.post("/code?next=/console/audit/", code="000000")
+    assert (wrong.status_code, notes(wrong)[0][0]) == (401, "error")
+    entered = browser.post("/code?next=/console/audit/", code=phone.code())
+    assert entered.location == "/console/audit/"
+    assert browser.cookie != before
+    assert browser.get("/").status_code == 200
+
+
+def test_a_session_that_awaits_the_code_opens_no_page(app: Flask, phone: Phone) -> None:
+    browser = Browser(app)
+    browser.sign_in("ann@acme.example")
+    assert browser.get("/").location.startswith(OUT)
+
+
+def test_a_code_works_once(app: Flask, phone: Phone) -> None:
+    code = phone.code()
+    first, second = Browser(app), Browser(app, "192.0.2.2")
+    first.sign_in("ann@acme.example")
+    second.sign_in("ann@acme.example")
+    assert first.post("/code", code=code).location == "/console/"
+    assert second.post("/code", code=code).status_code == 401
+
+
+def test_guessing_codes_is_throttled(app: Flask, phone: Phone) -> None:
+    browser = Browser(app)
+    browser.sign_in("ann@acme.example")
+    answers = [browser.post("/code", code=f"00000{number}") for number in range(8)]
+    assert {answer.status_code for answer in answers} == {401, 429}
+    assert int(answers[-1].headers["Retry-After"]) >= 1
+
+
+def test_guessing_codes_from_many_addresses_is_throttled(
+    app: Flask, phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An attacker with the password and many addresses gets some hundred tries a day."""
+    began, tries = login_throttling.now(), 0
+    for minute in range(24 * 60):
+        moment = began + timedelta(minutes=minute)
+        monkeypatch.setattr(login_throttling, "now", lambda moment=moment: moment)
+        device = Device("guesser", f"198.51.{minute // 200}.{minute % 200}")
+        with app.app_context(), suppress(TooManyTries):
+            one_time_codes.count_code(phone.operator_id, device)
+            tries += 1
+    assert 20 < tries < 150
+
+
+def test_a_code_needs_a_password_first(app: Flask, phone: Phone) -> None:
+    answer = Browser(app).post("/code", code=phone.code())
+    assert (answer.status_code, notes(answer)) == (401, [("error", "Please sign in first.")])
+
+
+def test_codes_are_disabled_with_a_code(app: Flask, phone: Phone) -> None:
+    wrong = phone.browser.post("/account/codes/remove", code="000000")
+    assert (wrong.status_code, notes(wrong)[0][0]) == (401, "error")
+    removed = phone.browser.post("/account/codes/remove", code=phone.code())
+    assert removed.location == "/console/account/"
+    assert Browser(app).sign_in("ann@acme.example").location == "/console/"
+
+
+@pytest.mark.parametrize("spell", SPELLINGS, ids=["spaces", "hyphens", "full_width"])
+def test_codes_are_accepted_as_people_type_them(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, spell: Callable[[str], str]
+) -> None:
+    phone = Phone(signed_in(app), monkeypatch)
+    assert (
+        "One-time codes are enabled."
+        in phone.browser.post("/account/codes", code=spell(phone.code())).text
+    )
+    browser = Browser(app)
+    browser.sign_in("ann@acme.example")
+    assert browser.post("/code", code=spell(phone.code())).location == "/console/"
+
+
+def test_the_enrolment_keeps_its_key_until_it_is_cancelled(app: Flask) -> None:
+    browser = signed_in(app)
+    key = key_shown(browser)
+    assert browser.post("/account/codes", code="").status_code == 200
+    assert browser.post("/account/codes", code="123456").status_code == 401
+    assert key_shown(browser) == key
+    assert "Continue the set-up" in browser.read("/account/")
+    assert browser.post("/account/codes/cancel").location == "/console/account/"
+    assert "Continue the set-up" not in browser.read("/account/")
+    assert key_shown(browser) != key
+
+
+def test_an_empty_code_shows_a_message(app: Flask) -> None:
+    page = signed_in(app).post("/account/codes", code=" ").text
+    assert 'aria-invalid="true"' in page
+
+
+def test_a_recovery_code_signs_in_once(app: Flask, phone: Phone) -> None:
+    code = phone.recovery_codes[0]
+    for expected in ("/console/", None):
+        browser = Browser(app)
+        browser.sign_in("ann@acme.example")
+        assert browser.post("/code", code=code.replace("-", " ").upper()).location == expected
+    assert "Unused recovery codes: 9 of 10." in phone.browser.read("/account/")
+
+
+def test_recovery_codes_are_replaced_after_a_confirmation(app: Flask, phone: Phone) -> None:
+    assert "Replace your recovery codes?" in phone.browser.read("/account/recovery-codes")
+    page = phone.browser.post("/account/recovery-codes").text
+    fresh = RECOVERY_CODE.findall(page)
+    assert len(set(fresh) | set(phone.recovery_codes)) == 20
+    browser = Browser(app)
+    browser.sign_in("ann@acme.example")
+    assert browser.post("/code", code=phone.recovery_codes[0]).status_code == 401
+    assert browser.post("/code", code=fresh[0]).location == "/console/"
+
+
+# Password and sessions
+
+
+def test_the_password_is_changed_and_other_sessions_end(app: Flask) -> None:
+    browser, other = signed_in(app), Browser(app)
+    other.sign_in("ann@acme.example")
+    mistyped = browser.post("/account/password", password=NEW_PASSWORD, again="another")
+    assert 'aria-invalid="true"' in mistyped.text
+    changed = browser.post("/account/password", password=NEW_PASSWORD, again=NEW_PASSWORD)
+    assert changed.location == "/console/account/"
+    assert browser.get("/account/").status_code == 200
+    assert other.get("/account/").location.startswith(OUT)
+    assert Browser(app).sign_in("ann@acme.example", PASSWORD).status_code == 401
+    assert Browser(app).sign_in("ann@acme.example", NEW_PASSWORD).status_code == 302
+
+
+def test_own_sessions_are_listed_and_ended(app: Flask, rows: Reader) -> None:
+    browser, other = signed_in(app), Browser(app, "192.0.2.7")
+    other.sign_in("ann@acme.example")
+    page = browser.read("/account/")
+    assert "192.0.2.7" in page
+    assert page.count("this session") == 1
+    session = page.split("/account/sessions/")[1].split("/end")[0]
+    assert browser.post(f"/account/sessions/{session}/end").location == "/console/account/"
+    assert other.get("/account/").location.startswith(OUT)
+    other.sign_in("ann@acme.example")
+    assert "End your other sessions?" in browser.read("/account/sessions/end")
+    assert other.get("/account/").status_code == 200
+    browser.post("/account/sessions/end")
+    assert other.get("/account/").location.startswith(OUT)
+
+
+def test_another_operators_session_is_not_found(app: Flask, rows: Reader) -> None:
+    browser, other = signed_in(app), signed_in(app, "abe@acme.example")
+    ((theirs,),) = rows(
+        "SELECT s.id FROM operator_sessions s JOIN operators o ON o.id = operator_id"
+        " WHERE email = 'abe@acme.example'"
+    )
+    assert browser.post(f"/account/sessions/{theirs}/end").status_code == 404
+    assert other.get("/account/").status_code == 200
+
+
+# Step-up authentication
+
+
+def let_proof_grow_old(rows: Reader) -> None:
+    """Move every proof five minutes into the past."""
+    rows("UPDATE operator_sessions SET proven_at = proven_at - interval '5 minutes'")
+
+
+SENSITIVE = (
+    "/account/password",
+    "/account/codes",
+    "/account/codes/remove",
+    "/account/recovery-codes",
+    "/operators/invite",
+    "/operators/{other}/role",
+    "/operators/{other}/reset",
+    "/operators/{other}/remove-codes",
+    "/operators/{other}/disable",
+    "/operators/{other}/enable",
+    "/apps/wxaaaa000000000001/secrets",
+    "/apps/wxaaaa000000000001/secrets/push_token/remove",
+    "/apps/wxaaaa000000000001/release",
+    "/apps/wxaaaa000000000001/move-here",
+    "/people/export",
+)
+
+
+@pytest.mark.parametrize("path", SENSITIVE)
+def test_a_sensitive_action_asks_for_the_password_after_five_minutes(
+    app: Flask, rows: Reader, path: str
+) -> None:
+    """The cookie alone is not enough, so a stolen session cannot take an account over."""
+    browser = signed_in(app, "root@wxpass.example", "platform")
+    browser.tenant = "acme"
+    add_operator(app)
+    ((other,),) = rows("SELECT id FROM operators WHERE email = 'ann@acme.example'")
+    path = browser.address(path.format(other=other))
+    token = browser.token()
+    let_proof_grow_old(rows)
+    before = rows("SELECT * FROM operators ORDER BY id"), rows("SELECT * FROM wechat_apps")
+    form = {"csrf_token": token, "password": NEW_PASSWORD, "again": NEW_PASSWORD}
+    for answer in (browser.post_bare(path, **form), browser.get(path)):
+        assert answer.location == f"/console/account/prove?next={path}"
+    after = rows("SELECT * FROM operators ORDER BY id"), rows("SELECT * FROM wechat_apps")
+    assert after == before
+
+
+def test_every_sensitive_view_is_in_the_test_above(app: Flask) -> None:
+    marked = {
+        rule.rule.rsplit(">", 1)[-1].rsplit("/", 1)[-1]
+        for rule in app.url_map.iter_rules()
+        if getattr(app.view_functions[rule.endpoint], "needs_step_up", False)
+    }
+    assert marked == {path.rsplit("/", 1)[-1] for path in SENSITIVE}
+
+
+def test_after_the_password_the_action_goes_on(app: Flask, rows: Reader) -> None:
+    browser = signed_in(app, "root@wxpass.example", "platform")
+    let_proof_grow_old(rows)
+    form = {"email": "new@acme.example", "role": "tenant_admin", "tenant": "globex"}
+    to = browser.post("/operators/invite", **form).location
+    wrong = browser.post(to, password="not-the-password")
+    assert (wrong.status_code, notes(wrong)[0][0]) == (401, "error")
+    assert browser.get("/operators/invite").status_code == 302
+    assert browser.post(to, password=PASSWORD).location == "/console/operators/invite"
+    page = browser.read("/operators/invite")
+    assert 'value="new@acme.example"' in page
+    assert 'selected value="globex"' in page
+    assert "The form was not sent yet." in page
+    assert rows.count("operators") == 1
+    assert "/console/invitation#" in browser.post("/operators/invite", **form).text
+
+
+def test_step_up_asks_for_the_code_of_an_enrolled_operator(phone: Phone, rows: Reader) -> None:
+    let_proof_grow_old(rows)
+    to = phone.browser.get("/account/password").location
+    without = phone.browser.post(to, password=PASSWORD)
+    assert 'aria-invalid="true"' in without.text
+    assert phone.browser.post(to, password=PASSWORD, code="000000").status_code == 401
+    proven = phone.browser.post(to, password=PASSWORD, code=phone.code())
+    assert proven.location == "/console/account/password"
+
+
+def test_step_up_leads_to_the_console_only(app: Flask, rows: Reader) -> None:
+    browser = signed_in(app)
+    proven = browser.post("/account/prove?next=//evil.example", password=PASSWORD)
+    assert proven.location == "/console/"

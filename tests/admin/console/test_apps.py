@@ -1,0 +1,272 @@
+"""The pages of mini-programs: added, changed, tested, and no secret ever shown."""
+
+import pytest
+from flask import Flask
+
+from tests.admin.console.browser import TenantConsole, signed_in
+from tests.fixtures.personas import (
+    ACME_CLUB,
+    ACME_SHOP,
+    GLOBEX_LIFE,
+    Client,
+    Person,
+    Reader,
+    WeChat,
+)
+
+NEW = {
+    "appid": "wxaaaa000000000009",
+    "name": "Acme Bakery",
+    "registration": "closed",
+    "data_format": "xml",
+    "secret": "d9" * 16,
+    "push_token": "BakeryToken",
+    "encoding_aes_key": "Q" * 43,
+}
+SHOW = f"/apps/{ACME_SHOP.appid}/show"
+SECRETS = ("secret", "push_token", "encoding_aes_key")
+WHERE = f"/apps/{NEW['appid']}"
+WRONG = "0f" * 16
+
+
+@pytest.fixture(autouse=True)
+def _known(wechat: WeChat) -> None:
+    """Let WeChat know the bakery."""
+    wechat.control("apps", appid=NEW["appid"], secret=NEW["secret"], open_platform="acme")
+
+
+def test_the_list_has_the_tenants_own_and_links_to_each(app: Flask) -> None:
+    """Otherwise an admin sees a neighbour's mini-program, or cannot get to their own."""
+    page = TenantConsole(app).read("/apps/")
+    for one in (ACME_SHOP, ACME_CLUB):
+        assert f'href="/console/t/acme/apps/{one.appid}/show"' in page
+    assert GLOBEX_LIFE.appid not in page
+    assert "only people who were entered here can log in" in page
+    found = TenantConsole(app, role="tenant_reader").read("/apps/", search=ACME_CLUB.appid)
+    assert ACME_CLUB.appid in found
+    assert f"/apps/{ACME_SHOP.appid}/" not in found
+
+
+def test_an_added_app_is_active_if_wechat_accepts_its_secret(app: Flask, rows: Reader) -> None:
+    """What WeChat says is shown, and WeChat can be asked again."""
+    console = TenantConsole(app)
+    page = console.press("/apps/add", **NEW)
+    assert "The mini-program is added." in page
+    assert "AppSecret: WeChat accepts appid and AppSecret." in page
+    assert rows.count("wechat_apps", f"appid = '{NEW['appid']}'") == 1
+    page = console.press(f"{WHERE}/test")
+    assert "AppSecret: WeChat accepts appid and AppSecret." in page
+
+
+def test_a_pending_app_is_shown_with_advice_and_corrected(app: Flask, rows: Reader) -> None:
+    """Its page says what to do, and a new AppSecret is verified when it is entered."""
+    console = TenantConsole(app)
+    page = console.press("/apps/add", **NEW | {"secret": WRONG})
+    assert "The mini-program is added." not in page
+    assert "The AppSecret is wrong, or has been reset since." in page
+    assert "not proven, serves no request" in page
+    assert "wx.login(" not in page, "its code would not work"
+    listed = console.read("/apps/")
+    assert "Not proven yet <small>1</small>" in listed
+    assert f'href="/console/t/acme{WHERE}/show"><bdi>Acme Bakery</bdi></a>' in listed
+    assert "The AppSecret is wrong" in TenantConsole(app, role="tenant_reader").read("/apps/")
+    page = console.press(f"{WHERE}/test")
+    assert "The mini-program is not active yet." in page
+    assert "Changed." in console.press(
+        f"{WHERE}/change", name="B", registration="on_login", session_limit="", data_format="json"
+    )
+    page = console.press(f"{WHERE}/secrets", secret=NEW["secret"])
+    assert "AppSecret: WeChat accepts appid and AppSecret." in page
+    assert "wx.login(" in page
+    assert rows("SELECT name, enabled FROM wechat_apps WHERE appid = :a", a=NEW["appid"]) == [
+        ("B", True)
+    ]
+    assert "Not proven yet" not in console.read("/apps/")
+
+
+def test_a_pending_app_is_withdrawn_after_asking(app: Flask, rows: Reader) -> None:
+    """The page names what is lost, also without JavaScript."""
+    console = TenantConsole(app)
+    console.press("/apps/add", **NEW | {"secret": WRONG})
+    page = console.read(f"{WHERE}/remove")
+    assert "Remove this mini-program?" in page
+    assert "<bdi>Acme Bakery</bdi> (wxaaaa000000000009)" in page
+    assert "It was never used." in page
+    assert rows.count("app_claims") == 1
+    assert "Acme Bakery was removed." in console.press(f"{WHERE}/remove")
+    assert rows.count("app_claims") == 0
+
+
+def test_an_app_that_was_used_is_not_removed(app: Flask, client: Client, alice: Person) -> None:
+    """Neither the question nor the answer to it gets anywhere."""
+    client.log_in(alice)
+    console = TenantConsole(app)
+    path = f"/apps/{ACME_SHOP.appid}/remove"
+    for answer in (console.get(path), console.post(path)):
+        assert answer.status_code == 409
+        assert "People have used this mini-program" in answer.text
+
+
+def test_platform_admins_release_and_move_appids(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Both ask on a page that names the appid and what stays; tenants have no such page."""
+    client.log_in(alice)
+    shop = f"/apps/{ACME_SHOP.appid}"
+    neighbour = TenantConsole(app, "globex")
+    entered = NEW | {"appid": ACME_SHOP.appid, "secret": ACME_SHOP.secret, "name": "Taken"}
+    assert "another tenant of this service already uses" in neighbour.press("/apps/add", **entered)
+    for console in (TenantConsole(app), neighbour):
+        for what in ("release", "move-here"):
+            assert console.get(f"{shop}/{what}").status_code == 404
+            assert console.post(f"{shop}/{what}").status_code == 404
+    ops = signed_in(app, "ops@wxpass.example", "platform", "globex")
+    assert f'href="/console/t/globex{shop}/move-here"' in ops.read(f"{shop}/show")
+    page = ops.read(f"{shop}/move-here")
+    assert "Move this appid here from acme?" in page
+    assert "1 WeChat identities, 1 sessions and 0 pushes" in page
+    assert "Taken was moved to this tenant." in ops.press(f"{shop}/move-here")
+    acme = TenantConsole(app, role="tenant_reader")
+    assert "appid released" in acme.read("/apps/")
+    ((key,),) = rows("SELECT appid FROM wechat_apps WHERE released_at IS NOT NULL")
+    kept = acme.read(f"/apps/{key}/show")
+    assert "appid released" in kept
+    assert "fingerprint" not in kept
+    assert "Release this appid?" in ops.read(f"{shop}/release")
+    assert "The appid of Taken was released." in ops.press(f"{shop}/release")
+    assert rows.count("wechat_apps", f"appid = '{ACME_SHOP.appid}'") == 0
+
+
+def test_the_page_says_what_to_paste_where(app: Flask) -> None:
+    """Otherwise an admin has to look up addresses and code elsewhere."""
+    console = TenantConsole(app)
+    page = console.press("/apps/add", **NEW)
+    for text in (
+        "<code>https://localhost</code>",
+        f"<code>https://localhost/wx/portal/{NEW['appid']}</code>",
+        "安全模式",
+        "XML",
+        "the one that is entered here",
+        f"/v1/apps/{NEW['appid']}/login",
+        "wx.login(",
+        "Authorization: `Bearer ${",
+    ):
+        assert text in page, text
+    assert "not entered here yet" in console.read(SHOW)
+    assert "getPhoneNumber" in console.read(SHOW), "people become users by phone there"
+
+
+def test_no_secret_comes_out_again(app: Flask) -> None:
+    """Otherwise whoever looks over a shoulder has it."""
+    console = TenantConsole(app)
+    later = {"next_secret": "e7" * 16, "push_token": "SecondToken", "encoding_aes_key": "R" * 43}
+    where = f"/apps/{NEW['appid']}"
+    pages = [
+        console.press("/apps/add", **NEW),
+        console.press(f"{where}/secrets", **later),
+        console.post(f"{where}/secrets", secret="f0" * 16, encoding_aes_key="tooshort77").text,
+        console.post(f"{where}/change", name="", session_limit="x").text,
+        console.post("/apps/add", **NEW).text,
+        console.post("/apps/add", **NEW | {"appid": "no appid"}).text,
+        *(console.read(path) for path in ("/apps/", "/audit/", "/users/", "/sessions/", "/")),
+    ]
+    secrets = {NEW[name] for name in SECRETS} | {*later.values(), "f0" * 16, "tooshort77"}
+    for page in pages:
+        assert not {secret for secret in secrets if secret in page}
+    assert pages[1].count("fingerprint</span>") == 0
+    assert pages[1].count("fingerprint <code>") == 4
+
+
+def test_secrets_are_replaced_and_removed(app: Flask, rows: Reader) -> None:
+    """Otherwise the console shows success and the old secret stays."""
+    console = TenantConsole(app)
+    console.press("/apps/add", **NEW)
+    where = f"/apps/{NEW['appid']}"
+    assert "The secrets are replaced." in console.press(f"{where}/secrets", next_secret="e7" * 16)
+    again = console.post(f"{where}/secrets", next_secret=NEW["secret"])
+    assert again.status_code == 409
+    assert "This AppSecret is in use already." in again.text
+    assert "The secret is removed." in console.press(f"{where}/secrets/next_secret/remove")
+    assert console.post(f"{where}/secrets/secret/remove").status_code == 404
+    kept = rows(
+        "SELECT next_secret_sealed IS NULL, push_token_sealed IS NULL, secret_sealed IS NULL"
+        " FROM wechat_apps WHERE appid = :appid",
+        appid=NEW["appid"],
+    )
+    assert kept == [(True, False, False)]
+
+
+def test_settings_are_changed(app: Flask, rows: Reader) -> None:
+    """Otherwise what an admin chose is not what counts."""
+    console = TenantConsole(app)
+    changed = {
+        "name": " Corner shop ",
+        "registration": "on_login",
+        "session_limit": "3",
+        "data_format": "xml",
+    }
+    page = console.press(f"/apps/{ACME_SHOP.appid}/change", **changed)
+    assert "<h1><bdi>Corner shop</bdi> " in page
+    console.press(f"/apps/{ACME_SHOP.appid}/disable")
+    assert rows(
+        "SELECT name, registration, session_limit, data_format, enabled FROM wechat_apps"
+        " WHERE appid = :appid",
+        appid=ACME_SHOP.appid,
+    ) == [("Corner shop", "on_login", 3, "xml", False)]
+    limits = "SELECT session_limit, unlimited_sessions FROM wechat_apps WHERE appid = :appid"
+    for entered, shown, kept in (
+        (" OFF ", "no limit", (None, True)),
+        ("", "50 (default)", (None, False)),
+    ):
+        changed["session_limit"] = entered
+        assert shown in console.press(f"/apps/{ACME_SHOP.appid}/change", **changed)
+        assert rows(limits, appid=ACME_SHOP.appid) == [kept]
+    assert "switched on" in console.press(f"/apps/{ACME_SHOP.appid}/enable")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": ""},
+        {"name": "x" * 65},
+        {"name": "tab\there"},
+        {"session_limit": "0"},
+        {"session_limit": "many"},
+        {"session_limit": "1001"},
+        {"session_limit": "-1"},
+        {"session_limit": "٣"},
+        {"registration": "always"},
+        {"data_format": "yaml"},
+    ],
+)
+def test_settings_that_cannot_be_are_refused(
+    app: Flask, rows: Reader, wrong: dict[str, str]
+) -> None:
+    """Otherwise the database answers for the form, with an error page."""
+    good = {"name": "n", "registration": "closed", "session_limit": "", "data_format": "json"}
+    before = rows("SELECT * FROM wechat_apps ORDER BY appid")
+    answer = TenantConsole(app).post(f"/apps/{ACME_SHOP.appid}/change", **good | wrong)
+    assert answer.status_code == 200
+    assert 'class="wrong"' in answer.text
+    assert rows("SELECT * FROM wechat_apps ORDER BY appid") == before
+
+
+def test_an_appid_of_another_tenant_is_pending_like_any_other(app: Flask) -> None:
+    """Nothing on the page tells that another tenant has it."""
+    console = TenantConsole(app)
+    page = console.press("/apps/add", **NEW | {"appid": GLOBEX_LIFE.appid})
+    assert "The AppSecret is wrong, or has been reset since." in page
+    assert "globex" not in page
+    again = console.post("/apps/add", **NEW | {"appid": GLOBEX_LIFE.appid})
+    assert again.status_code == 409
+    assert "This tenant has entered this appid already." in again.text
+
+
+@pytest.mark.parametrize("appid", ["wx1", "wxaaaa00000000000x9", "wxaaaa00000000000-", "wx 1"])
+def test_an_appid_that_wechat_cannot_have_given_is_refused(
+    app: Flask, rows: Reader, appid: str
+) -> None:
+    """The form says so before anything is kept."""
+    answer = TenantConsole(app).post("/apps/add", **NEW | {"appid": appid})
+    assert (answer.status_code, 'class="wrong"' in answer.text) == (200, True)
+    assert rows.count("app_claims") == 0

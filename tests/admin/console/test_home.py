@@ -1,0 +1,101 @@
+"""The first page: the tenant's numbers, drawn and as tables."""
+
+import re
+
+import pytest
+from flask import Flask
+
+from app.admin.console.charts import bars, percent
+from app.models import Measure
+from app.services.metrics.count_writer import write_counts
+from app.services.metrics.counts import Counts, count, count_answer, count_failure
+from tests.admin.console.browser import signed_in
+from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, GLOBEX_LIFE, Reader
+
+# Two people who were unknown, of whom one became a user, and three logins of users.
+EVENTS = (
+    *([Measure.NEWCOMERS, Measure.LOGGED_IN] * 2),
+    *(Measure.REGISTERED, Measure.BOUND_BY_PHONE, Measure.BECAME_USERS),
+    *([Measure.LOGGED_IN, Measure.KNOWN] * 2),
+    Measure.LOGGED_IN_BY_PASSWORD,
+)
+
+
+@pytest.fixture
+def busy(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day on which something happened, at both tenants."""
+    monkeypatch.setitem(app.extensions, "counts", Counts())
+    with app.app_context():
+        for measure in EVENTS:
+            count(ACME_SHOP.appid, measure)
+        for _ in range(3):
+            count_failure(ACME_CLUB.appid, "code_invalid")
+        count_answer(ACME_SHOP.appid, "login", 0.09, True)
+        count_failure(GLOBEX_LIFE.appid, "phone_taken")
+        write_counts()
+
+
+def text_of(page: str) -> str:
+    """Read what a person reads."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page))
+
+
+def test_a_tenant_sees_its_own_day_at_a_glance(app: Flask, busy: None) -> None:
+    page = signed_in(app).get("/").text
+    text = text_of(page)
+    assert "Logins today 5 30 days 5" in text
+    assert "New users today 1 30 days 1" in text
+    assert "Failures today 3 30 days 3" in text
+    assert "Login funnel today Opened while unknown 2 100% Became users 1 50%" in text
+    assert "Logins of known users: 3 today, 3 in 30 days" in text
+    assert 'aria-label="Became users: 1"' in page
+    assert "code_invalid 3" in text
+    assert "Login (code2Session) 100 ms 100 ms 100 ms 100 ms 1 0" in text
+    assert f"{ACME_SHOP.appid} 5 5 1 1 0" in text
+    assert "phone_taken" not in text
+    assert GLOBEX_LIFE.appid not in text
+
+
+def test_every_picture_is_told_to_who_cannot_see_it(app: Flask, busy: None) -> None:
+    page = signed_in(app).get("/").text
+    pictures = re.findall(r"<svg[^>]*>", page)
+    assert len(pictures) == 4 + 4 + 1
+    assert all('role="img" aria-label="' in one for one in pictures)
+    assert page.count("<details") == 3
+    days = re.findall(r'<tr><th scope="row">\d{4}-\d\d-\d\d</th>', page)
+    assert len(days) == 30
+
+
+def test_a_day_without_anything_is_a_page_too(app: Flask) -> None:
+    browser = signed_in(app)
+    text = text_of(browser.get("/").text)
+    assert "Nothing failed." in text
+    assert "WeChat was not asked for anything." in text
+    assert "Opened while unknown 0 Became users 0" in text
+
+
+def test_a_new_tenant_is_told_to_add_a_mini_program(app: Flask, rows: Reader) -> None:
+    browser = signed_in(app, role="platform")
+    browser.post("/tenants/add", slug="initech", name="Initech")
+    browser.tenant = "initech"
+    assert "This tenant has no mini-program yet." in browser.get("/").text
+
+
+def test_messages_of_causes_are_in_the_operators_language(app: Flask, busy: None) -> None:
+    browser = signed_in(app)
+    browser.headers["Accept-Language"] = "zh"
+    text = text_of(browser.get("/").text)
+    assert "今天 5 30 天 5" in text
+    assert "登录转化 今天 新访客（尚不是用户） 2 100% 成为用户 1 50%" in text
+    assert "已有用户登录：今天 3 次，30 天 3 次" in text
+    assert "95% 不超过" in text
+    assert "%%" not in text
+
+
+def test_bars_are_measured_by_the_largest() -> None:
+    measured = bars({"a": 0, "b": 1, "c": 1000, "d": 500})
+    assert [one.size for one in measured] == [0, 1.5, 100, 50]
+    assert [one.x for one in measured] == [0, 25, 50, 75]
+    assert bars({}) == []
+    assert [one.size for one in bars({"a": 0})] == [0]
+    assert (percent(1, 3), percent(1, 0)) == (33, None)

@@ -1,0 +1,96 @@
+"""The console below a path prefix and over HTTPS."""
+
+import re
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from tests.admin.console.browser import PASSWORD, Browser, add_operator
+from tests.admin.console.test_pages import path_of, rules
+from tests.fixtures.personas import ACME_SHOP
+
+MOUNT = "/auth"
+OWN_ADDRESS = re.compile(r'(?:href|action|src)="(/[^"]*)"')
+
+
+class Mounted(Browser):
+    """A browser that finds the service at https://wx.example/auth."""
+
+    def open(self, path: str, method: str = "GET", **how: Any) -> TestResponse:
+        self.headers["Referer"] = f"https://wx.example{MOUNT}/console/"
+        path = path.removeprefix(MOUNT)
+        return super().open(path, method, base_url=f"https://wx.example{MOUNT}/", **how)
+
+
+@pytest.fixture
+def browser(app: Flask) -> Mounted:
+    """Return the browser of a platform admin."""
+    browser = Mounted(app)
+    entered = browser.sign_in(add_operator(app, "root@wxpass.example", "platform"))
+    assert entered.location == "/auth/console/"
+    return browser
+
+
+def test_every_link_form_and_asset_carries_the_prefix(app: Flask, browser: Mounted) -> None:
+    seen = 0
+    for rule in rules(app, "GET"):
+        answer = browser.get(path_of(rule).replace("nobody", ACME_SHOP.appid))
+        if answer.location:
+            assert answer.location.startswith(f"{MOUNT}/console/"), rule.rule
+        for address in OWN_ADDRESS.findall(answer.text):
+            assert address.startswith(f"{MOUNT}/console/"), (rule.rule, address)
+            seen += 1
+    assert seen > 200
+
+
+def test_addresses_for_other_systems_carry_the_prefix(browser: Mounted) -> None:
+    page = browser.read(f"/apps/{ACME_SHOP.appid}/show")
+    assert f"https://wx.example/auth/wx/portal/{ACME_SHOP.appid}" in page
+    assert 'const ROOT = "https://wx.example/auth"' in page
+    form = {"email": "ann@acme.example", "role": "tenant_admin", "tenant": "acme"}
+    invited = browser.post("/operators/invite", **form).text
+    assert "https://wx.example/auth/console/invitation#" in invited
+
+
+def test_a_sign_in_leads_back_to_the_page_below_the_prefix(app: Flask, browser: Mounted) -> None:
+    stranger = Mounted(app)
+    out = stranger.get("/users/?name=x").location
+    assert out == "/auth/console/sign-in?next=/console/t/acme/users/?name%3Dx"
+    entered = stranger.post(out, email="root@wxpass.example", password=PASSWORD)
+    assert entered.location == "/auth/console/t/acme/users/?name=x"
+
+
+def test_a_planted_cookie_is_refused(app: Flask, browser: Mounted) -> None:
+    """Another host of the domain can set a cookie with a longer path, which is sent first."""
+    name, planter = "__Secure-wxpass_console", Mounted(app)
+    planter.sign_in(add_operator(app, "eve@globex.example", tenant="globex"))
+    planted, own = (one.http.get_cookie(name, "wx.example", "/auth") for one in (planter, browser))
+    assert planted
+    assert own
+    for first, second in ((planted, own), (own, planted)):
+        cookie = f"{name}={first.value}; {name}={second.value}"
+        answer = app.test_client(use_cookies=False).get(
+            "/console/account/",
+            base_url=f"https://wx.example{MOUNT}/",
+            headers={"Cookie": cookie},
+        )
+        assert (answer.status_code, "cookies_ambiguous" in answer.text) == (400, True)
+        assert "eve@globex.example" not in answer.text
+        assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("login.example", 200), ("x.example.cn", 200), ("evil.example", 400), ("example.cn", 200)],
+)
+def test_the_console_answers_under_allowed_hosts_only(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, host: str, status: int
+) -> None:
+    """A link that the console makes never names another host."""
+    monkeypatch.setitem(app.config, "ALLOWED_HOSTS", ("login.example", ".example.cn"))
+    answer = app.test_client().get("/console/sign-in", base_url=f"http://{host}/")
+    assert answer.status_code == status
+    assert ("host_not_allowed" in answer.text) == (status == 400)
+    assert app.test_client().get("/healthz", base_url="http://10.0.0.1/").status_code == 200

@@ -1,0 +1,66 @@
+"""The lists of logins and of what was done."""
+
+from flask import Flask
+
+from tests.admin.console.browser import TenantConsole
+from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, Client, Person, Reader
+
+ROW = '<td data-label="Device">'
+EVENT = '<td data-label="What">'
+
+
+def test_sessions_are_found_and_ended(
+    app: Flask, client: Client, alice: Person, bob: Person
+) -> None:
+    """Otherwise a stolen phone stays logged in."""
+    console = TenantConsole(app)
+    shop, club = client.bind(alice), client.bind(bob, ACME_CLUB)
+    assert console.read("/sessions/").count(ROW) == 2
+    of_club = console.read("/sessions/", app=ACME_CLUB.appid)
+    assert of_club.count(ROW) == 1
+    assert club["user"]["id"] in of_club
+    of_bob = console.read("/sessions/", user=club["user"]["id"])
+    assert of_bob.count(ROW) == 1
+    assert of_bob.split("<tbody>")[1].count(club["user"]["id"]) > 0
+    assert "Check it and send it again." in console.read("/sessions/", user="bob")
+    session = of_club.split("/console/t/acme/sessions/")[-1][:36]
+    query = of_club.split(f"{session}/end")[1].split('"')[0]
+    after = console.press(f"/sessions/{session}/end{query}")
+    assert "The session is ended." in after
+    assert after.count(ROW) == 1, "the list is still that of the club"
+    assert client.me(club["token"]).status_code == 401
+    assert client.me(shop["token"]).status_code == 200
+    assert shop["user"]["id"] in console.read("/sessions/", living="yes")
+    ended = console.read("/sessions/", living="no", app="")
+    assert ended.count(ROW) == 1
+    assert "ended by an admin" in ended
+    assert console.post(f"/sessions/{session}/end").status_code == 404
+
+
+def test_the_trail_is_found_by_who_what_whom_and_when(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise nobody learns who did it."""
+    console = TenantConsole(app)
+    user = client.bind(alice)["user"]["id"]
+    console.press(f"/users/{user}/disable")
+    console.press(
+        f"/apps/{ACME_SHOP.appid}/change", name="Corner", registration="closed", data_format="json"
+    )
+    page = console.read("/audit/", action="user.changed")
+    assert page.count(EVENT) == 1
+    assert "<code>status</code>: <bdi>active</bdi> → <bdi>disabled</bdi>" in page
+    assert console.email in page
+    by_admins = console.read("/audit/", actor="operator")
+    assert f"<code>name</code>: <bdi>{ACME_SHOP.appid}</bdi> → <bdi>Corner" in by_admins
+    assert "<code>registration</code>: <bdi>on_phone</bdi> → <bdi>closed</bdi>" in by_admins
+    assert "<bdi>json</bdi> → " not in by_admins, "what stays the same is no change"
+    assert console.read("/audit/", email=console.email, action="user.changed").count(EVENT) == 1
+    assert EVENT not in console.read("/audit/", email="nobody@acme.example")
+    of_alice = console.read("/audit/", subject=user)
+    assert of_alice.count(EVENT) == rows.count("audit_events", f"subject = '{user}'")
+    assert "There is nothing here." in console.read("/audit/", since="2999-01-01T00:00")
+    assert "There is nothing here." in console.read("/audit/", until="2000-01-01T00:00")
+    assert EVENT in console.read("/audit/", since="2000-01-01T00:00", until="2999-01-01T00:00")
+    wrong = console.read("/audit/", since="soon")
+    assert "Check it and send it again." in wrong

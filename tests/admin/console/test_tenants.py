@@ -1,0 +1,117 @@
+"""Platform admins and tenants: the address of a page says which tenant it is about."""
+
+import pytest
+from flask import Flask
+
+from tests.admin.console.browser import Browser, signed_in
+from tests.fixtures.personas import Reader
+from tests.fixtures.user_files import csv_of
+
+TENANT_PAGES = ("/", "/apps/", "/users/", "/sessions/", "/audit/", "/people/")
+# Slugs that no tenant can have, as they may stand in an address.
+NO_SLUGS = ("nobody", "a%00b", "%ED%A0%80", "ACME", "acme%20", "%2e%2e", "x" * 500)
+
+
+def platform(app: Flask, tenant: str = "acme") -> Browser:
+    """Return the browser of a platform admin, at the pages of one tenant."""
+    browser = signed_in(app, "root@wxpass.example", "platform")
+    browser.tenant = tenant
+    return browser
+
+
+def test_the_console_opens_at_the_list_of_tenants_for_a_platform_admin(app: Flask) -> None:
+    browser = platform(app)
+    assert browser.get("/console/").location == "/console/tenants/"
+    page = browser.get("/tenants/").text
+    assert 'href="/console/t/globex/"' in page
+    assert 'href="/console/apps/' not in page
+    assert "Choose a tenant" in browser.get("/operators/").text
+
+
+def test_the_console_opens_at_the_own_tenant_for_a_tenant_operator(app: Flask) -> None:
+    assert signed_in(app).get("/console/").location == "/console/t/acme/"
+
+
+def test_every_page_names_the_tenant_of_its_address(app: Flask) -> None:
+    browser = platform(app, "globex")
+    for path in TENANT_PAGES:
+        page = browser.get(path).text
+        assert "<strong>globex</strong>" in page, path
+        assert "/console/t/acme" not in page, path
+        assert 'href="/console/t/globex/users/"' in page, path
+    apps = browser.get("/apps/").text
+    assert "wxbbbb000000000001" in apps
+    assert "wxaaaa" not in apps
+    assert "<strong>acme</strong>" in signed_in(app).get("/account/").text
+
+
+def test_pages_of_two_tenants_in_one_browser_do_not_mix(app: Flask) -> None:
+    """The session stores no tenant, so neither tab changes what the other one does."""
+    browser = platform(app)
+    for first, second in (("acme", "globex"), ("globex", "acme")):
+        browser.tenant = first
+        token = browser.token("/users/enter")
+        browser.get(f"/console/t/{second}/users/")
+        entered = browser.post_bare("/users/enter", csrf_token=token, account=f"new-{first}")
+        assert entered.location.startswith(f"/console/t/{first}/users/")
+        assert f"new-{first}" in browser.read(f"/console/t/{first}/users/")
+        assert f"new-{first}" not in browser.read(f"/console/t/{second}/users/")
+
+
+@pytest.mark.parametrize("slug", NO_SLUGS)
+def test_an_unknown_tenant_is_not_found(app: Flask, slug: str) -> None:
+    browser = platform(app, slug)
+    for path in TENANT_PAGES:
+        assert browser.get(path).status_code == 404, path
+    assert browser.post("/users/enter", account="mallory").status_code == 404
+
+
+def test_a_tenant_operator_finds_no_other_tenant(app: Flask, rows: Reader) -> None:
+    browser = signed_in(app)
+    for slug in ("globex", *NO_SLUGS):
+        browser.tenant = slug
+        for path in TENANT_PAGES:
+            answer = browser.get(path)
+            assert answer.status_code == 404, (slug, path)
+            assert "<strong>" not in answer.text, (slug, path)
+        assert browser.post("/users/enter", account="mallory").status_code == 404
+        preview = {"file": (__import__("io").BytesIO(csv_of(["account"], ["x"])), "p.csv")}
+        assert browser.post("/people/preview", **preview).status_code == 404
+        assert browser.post("/people/export").status_code == 404
+    assert (rows.count("users"), rows.count("people_imports")) == (0, 0)
+
+
+def test_a_disabled_tenant_is_opened_by_platform_admins_only(app: Flask, rows: Reader) -> None:
+    rows("UPDATE tenants SET status = 'disabled' WHERE slug = 'globex'")
+    assert platform(app, "globex").get("/").status_code == 200
+
+
+def test_an_added_tenant_is_opened_and_audited(app: Flask, rows: Reader) -> None:
+    browser = platform(app)
+    added = browser.post("/tenants/add", slug="initech", name=" Initech ")
+    assert added.location == "/console/t/initech/"
+    assert "<strong>initech</strong>" in browser.get(added.location).text
+    assert rows("SELECT name FROM tenants WHERE slug = 'initech'") == [("Initech",)]
+    who = "SELECT actor_kind, ip FROM audit_events WHERE action = 'tenant.added'"
+    assert rows(f"{who} AND subject = 'initech'") == [("operator", "192.0.2.1")]
+
+
+def test_an_invalid_or_taken_slug_is_rejected(app: Flask, rows: Reader) -> None:
+    browser = platform(app)
+    taken = browser.post("/tenants/add", slug="acme", name="Acme")
+    assert taken.status_code == 409
+    assert "A tenant with this slug exists already. Choose another slug." in taken.text
+    wrong = [("Acme", "x"), ("a--b", "x"), ("ok", ""), ("ok", "a\0b"), ("o" * 41, "x"), ("ok", " ")]
+    for slug, name in wrong:
+        answer = browser.post("/tenants/add", slug=slug, name=name)
+        assert 'aria-invalid="true"' in answer.text, (slug, name)
+    assert rows.count("tenants") == 2
+
+
+def test_without_tenants_the_list_says_to_add_one(app: Flask, rows: Reader) -> None:
+    rows("SET LOCAL session_replication_role = replica")
+    browser = platform(app)
+    rows("DELETE FROM tenants")
+    page = browser.get("/tenants/").text
+    assert "There is no tenant yet." in page
+    assert 'action="/console/tenants/add"' in page

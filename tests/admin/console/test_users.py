@@ -1,0 +1,214 @@
+"""The pages of users: found, shown whole, entered, and looked after."""
+
+import pytest
+from flask import Flask
+
+from tests.admin.console.browser import PASSWORD, TenantConsole
+from tests.fixtures.passwords import GOOD_PASSWORD, OTHER_PASSWORD
+from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, Client, Person, Reader, enter_user
+
+ENTERED = {
+    "account": "carol",
+    "phone": "13800138003",
+    "nickname": "Carol",
+    "password": GOOD_PASSWORD,
+}
+
+
+def test_people_are_found_by_whatever_is_known_of_them(
+    app: Flask, client: Client, alice: Person, bob: Person
+) -> None:
+    """Otherwise an admin reads through everybody."""
+    openid = client.bind(alice, ACME_CLUB)["openid"]
+    client.bind(bob)
+    carol = enter_user(app, account="carol", phone="13800138003")
+    console = TenantConsole(app)
+    for query, phone in (
+        ({"phone": "138 0013 8001"}, "138****8001"),
+        ({"openid": openid}, "138****8001"),
+        ({"name": "CaR"}, "138****8003"),
+        ({"status": "active", "phone": "+8613800138002"}, "138****8002"),
+    ):
+        page = console.read("/users/", **query)
+        assert page.count('<td data-label="Phone">') == 1, query
+        assert phone in page, query
+    for query in ({"name": "aro"}, {"name": "%"}, {"openid": openid[:-1]}, {"status": "merged"}):
+        assert "There is nothing here." in console.read("/users/", **query), query
+    everybody = console.read("/users/", status="", name=" ", phone="", openid="")
+    assert everybody.count('<td data-label="Phone">') == 3, "an empty field means all"
+    assert f"/console/t/acme/users/{carol}/show" in everybody
+    assert "13800138001" not in everybody
+
+
+def test_what_is_no_number_is_told_so_in_the_list(app: Flask) -> None:
+    """A search for a part of a number, or for one that no user can have, is explained."""
+    console = TenantConsole(app)
+    for typed, text in (
+        ("12", "are found as a whole only"),
+        ("1380013", "are found as a whole only"),
+        ("9" * 400, "are found as a whole only"),
+        ("nobody", "are found as a whole only"),
+        ("12306", "This is a landline, service or short number."),
+        ("85268326366", "The plus sign of the country code is missing."),
+    ):
+        page = console.read("/users/", phone=typed)
+        assert text in page, typed
+        assert f'name="phone" value="{typed}"' in page, "what was typed stays"
+
+
+@pytest.mark.parametrize("path", ["/users/", "/sessions/", "/audit/", "/apps/"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"page": "-1"},
+        {"page": "99999999999999999999"},
+        {"page": "x", "sort": "77", "desc": "9"},
+        {"sort": "-3"},
+        {"search": "\0"},
+        {"name": "\0%\\_'\"", "openid": "\0", "subject": "\ud7ff\0"},
+        {"since": "yesterday", "until": "0001-01-01T00:00+14:00"},
+        {"since": "0001-01-01T00:00", "until": "9999-12-31T23:59"},
+        {"living": "perhaps", "app": "nobody's", "action": "none", "actor": "none"},
+        {"flt0_status_equals": "x", "page_size": "100000"},
+    ],
+)
+def test_no_address_breaks_a_list(app: Flask, path: str, query: dict[str, str]) -> None:
+    """Otherwise somebody's curiosity is an error in our log."""
+    assert TenantConsole(app).get(path, **query).status_code == 200
+
+
+def test_a_list_is_sorted_and_turned_over(app: Flask, rows: Reader) -> None:
+    """Otherwise whoever is on the second page is never found, or what was looked for is lost."""
+    rows(
+        "INSERT INTO users (id, tenant_id, account, nickname, last_login_at)"
+        " SELECT gen_random_uuid(), id, 'u' || n, 'N' || n, now() - n * interval '1 day'"
+        " FROM tenants, generate_series(1, 120) AS n WHERE slug = 'acme'"
+    )
+    console = TenantConsole(app)
+    first = console.read("/users/", sort="4", desc="1", name="u")
+    assert '<th scope="col" aria-sort="descending">' in first
+    assert "1 / 3" in first
+    assert ">N1</a>" in first
+    assert "name=u" in first.split('rel="next"')[0].rsplit("<a ", 1)[1]
+    last = console.read("/users/", sort="4", desc="1", name="u", page="2")
+    assert "3 / 3" in last
+    assert ">N120</a>" in last
+    assert ">N1</a>" not in last
+    assert ">N120</a>" in console.read("/users/", sort="4", name="u")
+    beyond = console.read("/users/", page="9", name="u")
+    assert "3 / 3" in beyond, "a page that went away is the last"
+
+
+def test_a_person_is_shown_whole(app: Flask, client: Client, alice: Person) -> None:
+    """Otherwise an admin who is asked for help sees half."""
+    user = client.bind(alice)["user"]["id"]
+    client.bind(alice, ACME_CLUB)
+    page = TenantConsole(app).read(f"/users/{user}/show")
+    for text in ("138****8001", ACME_SHOP.appid, ACME_CLUB.appid, "living", "phone verified"):
+        assert text in page, text
+    assert "13800138001" not in page
+
+
+def test_a_person_is_entered(app: Flask, client: Client) -> None:
+    """Otherwise those who may log in must log in first."""
+    page = TenantConsole(app).press("/users/enter", **ENTERED)
+    assert "The person is entered." in page
+    assert "138****8003" in page
+    login = client.post("password-login", account="carol", password=GOOD_PASSWORD)
+    assert login.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status"),
+    [
+        ({"account": "", "phone": ""}, 200),
+        ({"phone": "12"}, 422),
+        ({"account": "", "phone": "13800138009"}, 200),
+        ({"account": "taken"}, 409),
+        ({"password": "short"}, 200),
+        ({"account": "\u200b"}, 200),
+        ({"phone": "12306"}, 422),
+        ({"phone": "85268326366"}, 422),
+        ({"account": "x" * 65}, 200),
+    ],
+)
+def test_who_cannot_be_entered_is_told_why(
+    app: Flask, rows: Reader, wrong: dict[str, str], status: int
+) -> None:
+    """Otherwise half a person is entered, or an error page shown."""
+    enter_user(app, account="taken")
+    answer = TenantConsole(app).post("/users/enter", **ENTERED | wrong)
+    assert answer.status_code == status
+    assert 'class="wrong"' in answer.text or 'role="alert"' in answer.text
+    assert ENTERED["password"] not in answer.text
+    assert rows.count("users") == 1
+
+
+def test_what_admins_do_for_a_person(app: Flask, client: Client, alice: Person) -> None:
+    """Otherwise a button says done and nothing is."""
+    console, login = TenantConsole(app), client.bind(alice)
+    where = f"/users/{login['user']['id']}"
+    page = console.read(f"{where}/show")
+    identity = page.split("/identities/")[1][:36]
+    session = page.split(f"{where}/sessions/")[1][:36]
+    assert "Done." in console.press(f"{where}/sessions/{session}/end")
+    assert client.me(login["token"]).status_code == 401
+    assert console.post(f"{where}/sessions/{session}/end").status_code == 404, "it has ended"
+    token = client.log_in(alice)["token"]
+    assert "ended by an admin" in console.press(f"{where}/end-sessions")
+    assert client.me(token).status_code == 401
+    page = console.press(f"{where}/disable")
+    assert "<small>disabled</small>" in page
+    assert client.post("login", code=alice.wx_login()).status_code == 403
+    assert "<small>active</small>" in console.press(f"{where}/enable")
+    assert "138****8001" not in console.press(f"{where}/release-phone").split("History")[0]
+    assert "/unbind" not in console.press(f"{where}/identities/{identity}/unbind")
+    assert client.log_in(alice)["user"] is None
+
+
+def test_passwords_are_set(app: Flask, client: Client, alice: Person) -> None:
+    """Otherwise who forgot theirs is locked out; or one is shown."""
+    console, user = TenantConsole(app), enter_user(app, account="dora")
+    where = f"/users/{user}"
+    assert "shorter" not in console.press(f"{where}/password", password=OTHER_PASSWORD)
+    login = client.post("password-login", account="dora", password=OTHER_PASSWORD)
+    assert login.status_code == 200
+    refused = console.post(f"{where}/password", password="short")
+    assert 'class="wrong"' in refused.text
+    assert 'value="short"' not in refused.text
+    assert "argon2" not in refused.text + console.read(f"{where}/show") + console.read("/audit/")
+    bare = client.bind(alice)["user"]["id"]
+    refused = console.post(f"/users/{bare}/password", password=OTHER_PASSWORD)
+    assert refused.status_code == 409
+    assert "a password would open nothing" in refused.text
+
+
+def test_users_are_merged_and_parted_again(app: Flask, client: Client, alice: Person) -> None:
+    """Otherwise one person stays two, or two people one."""
+    console, user = TenantConsole(app), client.bind(alice)["user"]["id"]
+    other = enter_user(app, account="alice2")
+    for wrong, status in (("nobody", 200), (user, 422), (ACME_SHOP.secret, 404)):
+        answer = console.post(f"/users/{user}/merge", into_id=wrong)
+        assert answer.status_code == status, wrong
+        assert 'class="wrong"' in answer.text or 'role="alert"' in answer.text
+    asked = console.post(f"/users/{user}/merge", into_id=f" {other} ")
+    assert "Merge these users?" in asked.text
+    assert "alice2" in asked.text
+    page = console.press(f"/users/{user}/merge", into_id=other, confirmed="yes")
+    assert "<small>merged</small>" in page
+    assert f"/console/t/acme/users/{other}/show" in page
+    assert "/release-phone" not in page, "nothing is done to who is nobody any more"
+    assert "138****8001" in console.read(f"/users/{other}/show")
+    assert "<small>active</small>" in console.press(f"/users/{user}/undo-merge")
+    again = console.post(f"/users/{user}/undo-merge")
+    assert again.status_code == 409
+
+
+def test_the_console_speaks_chinese(app: Flask, client: Client, alice: Person) -> None:
+    """Otherwise half a page is in a language that its reader does not know."""
+    user = client.bind(alice)["user"]["id"]
+    console = TenantConsole(app, language="zh")
+    page = console.read(f"/users/{user}/show")
+    for text in ("微信身份", "手机号已验证", "结束全部登录"):
+        assert text in page, text
+    assert PASSWORD not in page

@@ -1,0 +1,435 @@
+"""What malformed requests get: bodies, fields, paths and headers that no good client sends."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import BytesIO
+from itertools import product
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from tests.fixtures.passwords import GOOD_PASSWORD, OTHER_PASSWORD
+from tests.fixtures.personas import ACME_SHOP, Client, Person, Reader, failure
+
+TABLES = ("users", "phones", "social_accounts", "login_sessions")
+SHOP = f"/v1/apps/{ACME_SHOP.appid}"
+CREDENTIALS = {"account": "carol", "password": GOOD_PASSWORD}
+PASSWORDS = {"old_password": GOOD_PASSWORD, "new_password": OTHER_PASSWORD}
+
+JSON_MALFORMED = (400, "json_malformed")
+JSON_REQUIRED = (415, "json_required")
+BODY_TOO_LARGE = (413, "body_too_large")
+REQUEST_INVALID = (422, "request_invalid")
+APP_UNKNOWN = (404, "app_unknown")
+NOT_FOUND = (404, "not_found")
+TOKEN_MISSING = (401, "token_missing")
+TOKEN_INVALID = (401, "token_invalid")
+
+
+@dataclass(frozen=True)
+class Route:
+    """A route that takes a body, the login it needs, and a body of the right shape."""
+
+    method: str
+    path: str
+    login: str
+    body: dict[str, Any] = field(default_factory=dict)
+
+    def send(self, client: Client, token: str | None, **how: Any) -> TestResponse:
+        """Send a request to the route."""
+        return client.send(self.method, self.path, token, **how)
+
+
+ROUTES = {
+    "login": Route("POST", f"{SHOP}/login", "none", {"code": "code"}),
+    "password-login": Route("POST", f"{SHOP}/password-login", "none", CREDENTIALS),
+    "profile": Route("POST", f"{SHOP}/profile", "unbound", {"nickname": "小花"}),
+    "phone": Route("POST", f"{SHOP}/phone", "unbound", {"code": "code"}),
+    "bind": Route("POST", f"{SHOP}/bind", "unbound", CREDENTIALS),
+    "unbind": Route("POST", f"{SHOP}/unbind", "bound"),
+    "refresh": Route("POST", f"{SHOP}/refresh", "none", {"refresh_token": "wxr_"}),
+    "logout": Route("POST", f"{SHOP}/logout", "unbound"),
+    "logout-all": Route("POST", f"{SHOP}/logout-all", "bound"),
+    "jwt": Route("POST", f"{SHOP}/jwt", "bound"),
+    "me": Route("PATCH", "/v1/me", "bound", {"nickname": "小花"}),
+    "me-password": Route("POST", "/v1/me/password", "bound", PASSWORDS),
+}
+
+
+@contextmanager
+def nothing_written(rows: Reader) -> Iterator[None]:
+    """Demand that not one value in the tables of people and logins changes."""
+    before = contents(rows)
+    yield
+    assert contents(rows) == before
+
+
+def contents(rows: Reader) -> dict[str, list[tuple[Any, ...]]]:
+    """Read the tables of people and logins, whole."""
+    return {table: rows(f"SELECT t::text FROM {table} t ORDER BY 1") for table in TABLES}
+
+
+def tokens_of(client: Client, unbound: Person, bound: Person) -> dict[str, str | None]:
+    """Give a token for each kind of login that a route may need."""
+    return {
+        "none": None,
+        "unbound": client.log_in(unbound)["token"],
+        "bound": client.bind(bound)["token"],
+    }
+
+
+@pytest.fixture
+def tokens(client: Client, alice: Person, bob: Person) -> dict[str, str | None]:
+    """Alice is logged in and unbound, bob is bound."""
+    return tokens_of(client, alice, bob)
+
+
+def test_every_native_route_with_a_body_is_tested_here(app: Flask) -> None:
+    """Otherwise a new route's bad input is tested by nobody."""
+    taking = {
+        (method, rule.rule.replace("<string:appid>", ACME_SHOP.appid))
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint.startswith(("apps.", "me.", "identity."))
+        for method in (rule.methods or set()) & {"POST", "PUT", "PATCH"}
+    }
+    assert taking == {(route.method, route.path) for route in ROUTES.values()}
+
+
+AS_JSON = {"content_type": "application/json"}
+DEEP = 30_000
+# A reader that cannot read these may read something else in their place, or fall over.
+UNREADABLE = {
+    "cut off": b'{"code":',
+    "invalid UTF-8": b'{"code": "\xff\xfe"}',
+    "UTF-16": '{"code": "a"}'.encode("utf-16"),
+    "Latin-1": '{"code": "é"}'.encode("latin-1"),
+    "byte order mark": b'\xef\xbb\xbf{"code": "a"}',
+    "NUL byte": b'{"code": "a\0"}',
+    "deep arrays": b"[" * DEEP + b"]" * DEEP,
+    "deep objects": b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
+    "huge integer": b'{"code": ' + b"9" * 5_000 + b"}",
+    "NaN": b'{"code": NaN}',
+    "Infinity": b'{"code": -Infinity}',
+    "the same name twice": b'{"code": "a", "code": "b"}',
+    "two values": b'{"code": "a"} {}',
+    "no JSON": b"code=a",
+}
+NOT_OBJECTS = {"null": b"null", "array": b"[]", "array of it": b'[{"code": "a"}]', "true": b"true"}
+NOT_OBJECTS |= {"text": b'"code"', "number": b"1", "big number": b"9" * 4_000}
+UNKNOWN_FIELDS = {
+    "openid": b'{"openid": "o1"}',
+    "user_id": b'{"user_id": 1}',
+    "NUL": b'{"\\u0000": 1}',
+    "half a character": b'{"\\ud800": 1}',
+    "empty": b'{"": 1}',
+    "prototype": b'{"__proto__": {}, "__class__": 1}',
+}
+OTHER_TYPES = {
+    "form": "application/x-www-form-urlencoded",
+    "multipart": "multipart/form-data; boundary=x",
+    "text": "text/plain",
+    "XML": "text/xml",
+    "none": "",
+    "nonsense": "\x7f;;=",
+}
+
+
+# Every route is asked in one test: nothing is ever written, so nothing has to be set up again.
+def test_an_unreadable_body_is_refused(
+    client: Client, tokens: dict[str, str | None], rows: Reader
+) -> None:
+    """Otherwise garbage is a 500, or is taken for something that nobody said."""
+    with nothing_written(rows):
+        for (name, route), (what, body) in product(ROUTES.items(), UNREADABLE.items()):
+            answer = route.send(client, tokens[route.login], data=body, **AS_JSON)
+            assert (name, what, *failure(answer)) == (name, what, *JSON_MALFORMED)
+
+
+def test_a_body_that_is_no_object_is_refused(
+    client: Client, tokens: dict[str, str | None], rows: Reader
+) -> None:
+    """Otherwise null, an array or a number stands for the fields it lacks."""
+    with nothing_written(rows):
+        for (name, route), (what, body) in product(ROUTES.items(), NOT_OBJECTS.items()):
+            answer = route.send(client, tokens[route.login], data=body, **AS_JSON)
+            assert (name, what, *failure(answer)) == (name, what, *REQUEST_INVALID)
+
+
+def test_an_unknown_field_is_refused_by_name(
+    client: Client, tokens: dict[str, str | None], rows: Reader
+) -> None:
+    """Otherwise a client believes that we heed, say, the openid it sends."""
+    with nothing_written(rows):
+        for (name, route), (what, body) in product(ROUTES.items(), UNKNOWN_FIELDS.items()):
+            answer = route.send(client, tokens[route.login], data=body, **AS_JSON)
+            assert (name, what, *failure(answer)) == (name, what, *REQUEST_INVALID)
+        for route in ROUTES.values():
+            answer = route.send(client, tokens[route.login], json=route.body | {"openid": "o1"})
+            assert answer.json["errors"] == {"openid": ["Unknown field."]}
+
+
+def test_a_body_of_another_content_type_is_refused(
+    client: Client, tokens: dict[str, str | None], rows: Reader
+) -> None:
+    """Otherwise a form in a web page can act here, or a client is told that fields are missing."""
+    with nothing_written(rows):
+        for (name, route), (what, kind) in product(ROUTES.items(), OTHER_TYPES.items()):
+            token = tokens[route.login]
+            answer = route.send(client, token, data=b'{"code": "a"}', content_type=kind)
+            assert (name, what, *failure(answer)) == (name, what, *JSON_REQUIRED)
+
+
+def test_an_oversized_body_is_refused(
+    client: Client, tokens: dict[str, str | None], rows: Reader
+) -> None:
+    """Otherwise anybody fills our memory, by Content-Length or in chunks."""
+    large = b'{"code": "' + b"a" * 70_000 + b'"}'
+    # What follows the cut is not read, so this would look like a small good body.
+    padded = b"{}" + b" " * 70_000 + b"garbage"
+    with nothing_written(rows):
+        for route in ROUTES.values():
+            token = tokens[route.login]
+            assert failure(route.send(client, token, data=large, **AS_JSON)) == BODY_TOO_LARGE
+            for body in (large, padded):
+                answer = route.send(client, token, **in_chunks(body))
+                assert failure(answer) == BODY_TOO_LARGE
+
+
+def in_chunks(body: bytes) -> dict[str, Any]:
+    """Send a body as gunicorn hands a chunked one over: its length is not said."""
+    environ = {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True}
+    return {"input_stream": BytesIO(body), "environ_overrides": environ} | AS_JSON
+
+
+def test_a_chunked_body_of_fair_size_is_read(client: Client, alice: Person) -> None:
+    """Otherwise a client that streams its small body cannot log in."""
+    body = f'{{"code": "{alice.wx_login()}"}}'.encode()
+    assert ROUTES["login"].send(client, None, **in_chunks(body)).status_code == 200
+
+
+MISSING = {
+    "login": [{}, {"account": "carol"}],
+    "password-login": [{}, {"account": "carol"}, {"password": "p"}],
+    "profile": [
+        {},
+        {"avatar_url": "https://example.com/a.png"},
+        {"rawData": "{}", "signature": "0" * 40, "encryptedData": "AAAA"},
+        {
+            "rawData": "{}",
+            "signature": "0" * 40,
+            "encryptedData": "AAAA",
+            "iv": "A",
+            "nickname": "n",
+        },
+    ],
+    "phone": [{}, {"encryptedData": "AAAA"}, {"iv": "A"}, {"code": "c", "iv": "A"}],
+    "bind": [{}, {"account": "carol"}, {"password": "p"}],
+    "refresh": [{}],
+}
+
+
+def test_a_request_without_what_it_needs_is_refused(
+    client: Client, tokens: dict[str, str | None], rows: Reader
+) -> None:
+    """Otherwise half a request does half of something, or all of it."""
+    with nothing_written(rows):
+        for name, bodies in MISSING.items():
+            route, token = ROUTES[name], tokens[ROUTES[name].login]
+            hows: list[dict[str, Any]] = [{}, {"data": b"", **AS_JSON}]
+            for how in hows + [{"json": body} for body in bodies]:
+                answer = route.send(client, token, **how)
+                assert (name, how, *failure(answer)) == (name, how, *REQUEST_INVALID)
+                assert answer.json["errors"]
+
+
+@pytest.mark.parametrize("name", ["unbind", "logout", "logout-all"])
+@pytest.mark.parametrize("how", [{}, {"json": {}}, {"data": b"", **AS_JSON}])
+def test_a_route_that_needs_nothing_takes_a_plain_post(
+    name: str, how: dict[str, Any], client: Client, bob: Person
+) -> None:
+    """Otherwise a plain POST, which says all there is to say, is refused."""
+    token = client.bind(bob)["token"]
+    assert ROUTES[name].send(client, token, **how).status_code in (200, 204)
+
+
+# field -> its route, its longest, what goes with it
+OPEN = {"rawData": "{}", "signature": "0" * 40, "encryptedData": "AAAA", "iv": "AAAA"}
+OLD_PHONE = {"encryptedData": "AAAA", "iv": "AAAA"}
+TEXTS = [
+    ("login", "code", 128, {}),
+    ("login", "account", 64, {"code": "c", "password": "p"}),
+    ("login", "password", 128, {"code": "c", "account": "a"}),
+    ("password-login", "account", 64, CREDENTIALS),
+    ("password-login", "password", 128, CREDENTIALS),
+    ("bind", "account", 64, CREDENTIALS),
+    ("bind", "password", 128, CREDENTIALS),
+    ("phone", "code", 128, {}),
+    ("phone", "encryptedData", 8192, OLD_PHONE),
+    ("phone", "iv", 64, OLD_PHONE),
+    ("refresh", "refresh_token", 128, {}),
+    ("profile", "signature", 40, OPEN),
+    ("profile", "encryptedData", 8192, OPEN),
+    ("profile", "iv", 64, OPEN),
+    ("profile", "nickname", 64, {}),
+    ("profile", "avatar_url", 512, {"nickname": "n"}),
+    ("me", "nickname", 64, {}),
+    ("me", "avatar_url", 512, {}),
+]
+NO_TEXT = [None, 1, 1.5, True, [], ["a"], {}, 10**4000]
+NO_AVATARS = ["http://x.com/a", "javascript:alert(1)", "//x.com/a", "https://", "https://[::1/a"]
+NO_AVATARS += ["data:image/png;base64,AAAA", "https://x.com/a b", "a", "https://x.com/\n"]
+NO_GOOD_TEXT = ["", "a\0b", "a\nb", "a\x1bb", "a\x7fb", "a\x85b", "\ud800", "a\udfff"]
+# Accounts and nicknames lose invisible characters, and are refused if nothing is left.
+NO_GOOD_NAME = ["", " ", "\0", "\n", "\u200b\u200d", "\u3164", "\ufe0f", "\u2800"]
+NO_GOOD = {"account": [*NO_GOOD_NAME, "\ud800", "a\udfff"], "nickname": [*NO_GOOD_NAME, "\ud800"]}
+
+
+def test_a_text_that_cannot_be_kept_or_shown_is_refused_by_name(
+    client: Client, tokens: dict[str, str | None], rows: Reader
+) -> None:
+    """Otherwise NUL or half a character is a 500 from Postgres, and a novel is a nickname."""
+    with nothing_written(rows):
+        for name, what, longest, others in TEXTS:
+            for value in [*NO_TEXT, *NO_GOOD.get(what, NO_GOOD_TEXT), "花" * (longest + 1)]:
+                token = tokens[ROUTES[name].login]
+                answer = ROUTES[name].send(client, token, json=others | {what: value})
+                assert (what, value, *failure(answer)) == (what, value, *REQUEST_INVALID)
+                assert list(answer.json["errors"]) == [what]
+
+
+def test_an_avatar_is_an_https_address(
+    client: Client, tokens: dict[str, str | None], rows: Reader
+) -> None:
+    """Otherwise an avatar runs script in a console, or fetches over a wire in clear."""
+    with nothing_written(rows):
+        for name, address in product(("profile", "me"), NO_AVATARS):
+            body = {"nickname": "n", "avatar_url": address}
+            answer = ROUTES[name].send(client, tokens["bound"], json=body)
+            assert (address, *failure(answer)) == (address, *REQUEST_INVALID)
+            assert list(answer.json["errors"]) == ["avatar_url"]
+
+
+def test_a_gender_is_one_of_three(
+    client: Client, tokens: dict[str, str | None], rows: Reader
+) -> None:
+    """Otherwise the table's constraint answers, with a 500."""
+    with nothing_written(rows):
+        for value in [3, -1, "1", 1.0, True, None, 10**4000, [], {}]:
+            answer = ROUTES["me"].send(client, tokens["bound"], json={"gender": value})
+            assert (value, failure(answer)) == (value, REQUEST_INVALID)
+
+
+NICKNAMES = ["🌸", "👨‍👩‍👧 🏴󠁧󠁢󠁥󠁮󠁧󠁿", "𠮷野家", "a'b\"c<d>&", "%s {0}", "名　字"]
+
+
+def test_a_typed_nickname_survives_as_it_is(client: Client, tokens: dict[str, str | None]) -> None:
+    """Otherwise people with emoji, rare characters or quotes in their name lose them."""
+    for nickname, name in product(NICKNAMES, ("me", "profile")):
+        answer = ROUTES[name].send(client, tokens["bound"], json={"nickname": nickname})
+        assert answer.json["nickname"] == nickname
+        assert client.me(str(tokens["bound"])).json["nickname"] == nickname
+
+
+APPIDS = ["%00", "wx%00", "%ff", "%ed%a0%80", "a" * 65, "a" * 5000, "wx%20", "%F0%9F%98%80", "*"]
+ADDRESSES = [
+    "/",
+    "/v1",
+    "/v1/",
+    "/%00",
+    "/v1/me/",
+    f"{SHOP}/login/",
+    f"{SHOP}/x",
+    "/v1/apps//login",
+]
+
+
+def test_an_impossible_appid_is_unknown(client: Client) -> None:
+    """Otherwise what cannot be an appid is a 500, or a long question to Postgres."""
+    paths = [route.path for route in ROUTES.values() if ACME_SHOP.appid in route.path]
+    for path, appid in product(paths, APPIDS):
+        answer = client.send("POST", path.replace(ACME_SHOP.appid, appid), json={})
+        assert (appid, *failure(answer)) == (appid, *APP_UNKNOWN)
+
+
+def test_an_unknown_address_is_a_problem_document(client: Client) -> None:
+    """Otherwise a client that reads `code` finds HTML."""
+    for address, method in product(ADDRESSES, ("GET", "POST", "DELETE")):
+        answer = client.send(method, address, json={})
+        assert (address, *failure(answer)) == (address, *NOT_FOUND)
+
+
+def test_a_wrong_method_is_told_the_right_ones(client: Client, rows: Reader) -> None:
+    """Otherwise a GET, which links and prefetchers send, logs somebody out."""
+    with nothing_written(rows):
+        for route, method in product(ROUTES.values(), ("PUT", "DELETE", "TRACE", "BREW")):
+            if (method, route.path) == ("DELETE", "/v1/me"):  # closes the account
+                continue
+            answer = client.send(method, route.path, json=route.body)
+            assert failure(answer) == (405, "method_not_allowed")
+            assert route.method in answer.headers["Allow"]
+
+
+AUTHORIZATIONS = {
+    "": TOKEN_MISSING,
+    "Bearer": TOKEN_MISSING,
+    "Bearer ": TOKEN_MISSING,
+    "Bearer\tabc": TOKEN_MISSING,
+    "Basic YTpi": TOKEN_MISSING,
+    "x" * 10_000: TOKEN_MISSING,
+    "Bearer wxp_": TOKEN_INVALID,
+    "Bearer " + "x" * 10_000: TOKEN_INVALID,
+    "Bearer wxp_é\xff": TOKEN_INVALID,
+    "Bearer a b": TOKEN_INVALID,
+    "Bearer null": TOKEN_MISSING,
+    "bearer undefined": TOKEN_MISSING,
+    "Bearer  undefined ": TOKEN_MISSING,
+    "Bearer Undefined": TOKEN_INVALID,
+    "undefined": TOKEN_MISSING,
+}
+
+
+def test_an_odd_authorization_header_is_refused(client: Client, rows: Reader) -> None:
+    """Otherwise a header that anybody can write is a 500, or a login."""
+    for header, expected in AUTHORIZATIONS.items():
+        headers = {"Authorization": header}
+        for route in ROUTES.values():
+            if route.login != "none":
+                answer = route.send(client, None, json=route.body, headers=dict(headers))
+                assert (header, failure(answer)) == (header, expected)
+                assert answer.headers["WWW-Authenticate"] == "Bearer"
+        assert failure(client.send("GET", "/v1/me", headers=headers)) == expected
+
+
+def test_a_token_works_however_its_scheme_is_spelled(
+    client: Client, tokens: dict[str, str | None]
+) -> None:
+    """Otherwise a client that writes `bearer`, as RFC 9110 allows, is logged out."""
+    for spelling in ("Bearer {}", "bearer {}", "BEARER {}", "Bearer  {} "):
+        headers = {"Authorization": spelling.format(tokens["bound"])}
+        assert client.send("GET", "/v1/me", headers=headers).status_code == 200
+
+
+def test_an_ill_formed_request_id_is_replaced(client: Client) -> None:
+    """Otherwise somebody writes into our log lines and answers."""
+    for given in [
+        "short",
+        "13800138000",
+        "wxp_" + "x" * 43,
+        "x" * 65,
+        "a b c d e f",
+        "<b>alert(1)</b>",
+        "é" * 10,
+        '"}{"a":1',
+    ]:
+        answer = client.send("GET", "/v1/me", headers={"X-Request-Id": given})
+        assert failure(answer) == TOKEN_MISSING
+        assert given not in (answer.headers["X-Request-Id"], answer.text)
+
+
+def test_a_proxys_request_id_is_kept(client: Client) -> None:
+    """Otherwise a request cannot be followed from the proxy's log to ours."""
+    answer = client.send("GET", "/v1/me", headers={"X-Request-Id": "proxy-0001.a_b-0001"})
+    assert answer.json["request_id"] == "proxy-0001.a_b-0001"

@@ -1,0 +1,316 @@
+"""Authorization requests of proxies: any method, any appended path, and who is admitted."""
+
+import io
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import product
+from typing import Any, cast
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from app.identity_fast_path import Express
+from app.services.cache.registry import Caches
+from tests.fixtures.personas import (
+    ACME_CLUB,
+    ACME_SHOP,
+    GLOBEX_LIFE,
+    Client,
+    Person,
+    Reader,
+    failure,
+)
+from tests.test_identity_fast_path import heard, logging_into, told
+
+__all__ = ["heard"]
+
+PLAIN = "/v1/verify"
+BY_QUERY = "/v1/verify?tenant=acme"
+BY_APP = f"/v1/apps/{ACME_SHOP.appid}/verify"
+BY_TENANT = "/v1/tenants/acme/verify"
+ADMITTING = [
+    PLAIN,
+    BY_QUERY,
+    BY_APP,
+    BY_TENANT,
+    f"{BY_APP}?tenant=acme",
+    f"{BY_TENANT}?tenant=acme",
+]
+APPENDED = [
+    "/",
+    "/anything/here?x=y",
+    "//double//slashes",
+    "/trailing/",
+    "/a%2Fb%2f..%2f..%2fapps",
+    "/../../verify",
+    "/%2e%2e/%2e%2e/apps/wxbbbb000000000001/verify",
+    "/x?tenant=globex",
+    "/x?tenant=acme&tenant=globex",
+    "/x?%00=%ff&&=",
+    "/line%0Abreak",
+    "/%E6%96%B0%E9%97%BB/%ff%fe",
+    "/;v=1/v1/verify",
+    "/v1/verify",
+]
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "BREW"]
+# Each refuses a user of Acme's shop. The code is the same in the database and in memory.
+REFUSING = {
+    "another app": (f"/v1/apps/{ACME_CLUB.appid}/verify", "token_of_another_app"),
+    "an app of another tenant": (f"/v1/apps/{GLOBEX_LIFE.appid}/verify", "token_of_another_app"),
+    "an unknown app": ("/v1/apps/wxffffffffffffffff/verify", "token_of_another_app"),
+    "no appid": ("/v1/apps/%20/verify", "token_of_another_app"),
+    "an appid with more behind it": (
+        f"/v1/apps/{ACME_SHOP.appid}%20/verify",
+        "token_of_another_app",
+    ),
+    "an appid in other case": (
+        f"/v1/apps/{ACME_SHOP.appid.upper()}/verify",
+        "token_of_another_app",
+    ),
+    "dots": ("/v1/apps/../verify", "token_of_another_app"),
+    "another tenant": ("/v1/tenants/globex/verify", "token_of_another_tenant"),
+    "another tenant by query": ("/v1/verify?tenant=globex", "token_of_another_tenant"),
+    "an unknown tenant": ("/v1/verify?tenant=nobody", "token_of_another_tenant"),
+    "an empty tenant": ("/v1/verify?tenant=", "token_of_another_tenant"),
+    "a tenant without a value": ("/v1/verify?tenant", "token_of_another_tenant"),
+    "a tenant with more behind it": ("/v1/verify?tenant=acme%20", "token_of_another_tenant"),
+    "a tenant in other case": ("/v1/verify?tenant=ACME", "token_of_another_tenant"),
+    "a long tenant": (f"/v1/verify?tenant={'a' * 5000}", "token_of_another_tenant"),
+    "NUL": ("/v1/verify?tenant=acme%00", "token_of_another_tenant"),
+    "a path in the tenant": ("/v1/verify?tenant=acme/api/orders", "token_of_another_tenant"),
+    "the right app, another tenant": (f"{BY_APP}?tenant=globex", "token_of_another_tenant"),
+    "the right tenant, then another": (f"{BY_TENANT}?tenant=globex", "token_of_another_tenant"),
+    "a slash before another tenant": ("/v1/verify/?tenant=globex", "token_of_another_tenant"),
+}
+MISTYPED = [
+    "/v1/verify?tennant=acme",
+    "/v1/verify?tenant=acme&x=y",
+    "/v1/verify?x",
+    "/v1/verify?Tenant=acme",
+    "/v1/verify?tenant%20=acme",
+    "/v1/verify?=acme",
+    "/v1/verify?tenant=acme&tenant=acme",
+    "/v1/verify?tenant=acme&tenant=globex",
+    f"{BY_APP}?x=y",
+    f"{BY_TENANT}?slug=acme",
+]
+
+
+@pytest.fixture
+def token(client: Client, alice: Person) -> str:
+    """The login token of a user of Acme's shop."""
+    return str(client.bind(alice)["token"])
+
+
+@contextmanager
+def watching_flask(app: Flask) -> Iterator[list[str]]:
+    """Collect the paths that reach Flask."""
+    express, seen = cast(Express, app.wsgi_app), []
+    behind = express._behind
+
+    def watched(environ: Any, start_response: Any) -> Any:
+        seen.append(environ["PATH_INFO"])
+        return behind(environ, start_response)
+
+    express._behind = watched
+    try:
+        yield seen
+    finally:
+        express._behind = behind
+
+
+def ask(
+    client: Client, address: str, token: str | None = None, method: str = "GET"
+) -> TestResponse:
+    """Send an authorization request whose path is left as it is written."""
+    path, _, query = address.partition("?")
+    environ = {"REQUEST_URI": address, "RAW_URI": address, "QUERY_STRING": query}
+    return client.send(method, path, token, query_string=query, environ_overrides=environ)
+
+
+@pytest.mark.parametrize("address", ADMITTING)
+def test_memory_and_flask_give_the_same_answer(
+    app: Flask, client: Client, token: str, heard: Caches, address: str
+) -> None:
+    """Flask gives the first answer, memory the second. They are equal, header by header."""
+    with watching_flask(app) as seen:
+        first = ask(client, address, token)
+        assert len(seen) == 1
+        second = ask(client, address, token)
+        assert len(seen) == 1
+    assert told(second) == told(first) == told(ask(client, PLAIN, token))
+    assert first.status_code == 204
+
+
+@pytest.mark.parametrize("address", [PLAIN, BY_APP, BY_TENANT])
+@pytest.mark.parametrize("appended", APPENDED)
+def test_an_appended_path_and_its_query_change_nothing_but_the_status(
+    app: Flask, client: Client, token: str, heard: Caches, address: str, appended: str
+) -> None:
+    """The audience is the address alone. The status is 200, because Envoy takes no other."""
+    plain = ask(client, address, token)
+    heard._clear()
+    heard.changes.begin()
+    heard.changes.mark_fresh(float("inf"))
+    with watching_flask(app) as seen:
+        first, second = (ask(client, address + appended, token) for _ in range(2))
+    assert seen == [address], "Flask is asked once, without what was appended"
+    assert told(first) == told(second)
+    expected = told(plain)[1] | {"Content-Length": "0"}
+    assert told(first) == ("200 OK", expected, b"")
+
+
+@pytest.mark.parametrize("address", [PLAIN, BY_APP, BY_TENANT, f"{BY_APP}/api/orders?x=y"])
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_gets_the_same_answer(
+    client: Client, token: str, heard: Caches, address: str, method: str
+) -> None:
+    """Envoy asks with the client's method. OPTIONS is no exception and needs a token."""
+    assert failure_of(ask(client, address, None, method), method) == 401
+    expected = told(ask(client, address, token))
+    for _ in range(2):
+        assert told(ask(client, address, token, method)) == expected
+    foreign = address.replace(ACME_SHOP.appid, GLOBEX_LIFE.appid).replace("acme", "globex")
+    if foreign != address:
+        assert failure_of(ask(client, foreign, token, method), method) == 403
+
+
+def failure_of(answer: TestResponse, method: str) -> int:
+    """Return the status of a refusal, which has no body if the method is HEAD."""
+    assert "X-User-Id" not in answer.headers
+    return answer.status_code if method == "HEAD" else failure(answer)[0]
+
+
+class Unreadable(io.RawIOBase):
+    """A body that must not be read."""
+
+    def readable(self) -> bool:
+        """Tell werkzeug that this is a stream."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fail the test."""
+        pytest.fail("the body was read")
+
+
+@pytest.mark.parametrize("address", [PLAIN, f"{BY_APP}/upload"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "OPTIONS", "HEAD"])
+@pytest.mark.parametrize("length", ["5", "999999999", None, "-1", "many"])
+def test_the_body_of_an_authorization_request_is_never_read(
+    client: Client, token: str, heard: Caches, address: str, method: str, length: str | None
+) -> None:
+    """Neither a refusal nor a success touches the input stream."""
+    environ: dict[str, Any] = {"wsgi.input": Unreadable(), "wsgi.input_terminated": length is None}
+    environ |= {} if length is None else {"CONTENT_LENGTH": length}
+    for login, status in ((None, 401), (token, 200), (token, 200)):
+        answer = client.send(method, address, login, environ_overrides=environ)
+        assert answer.status_code == (204 if status == 200 and address == PLAIN else status)
+
+
+@pytest.mark.parametrize(("address", "code"), REFUSING.values(), ids=REFUSING)
+def test_a_user_of_another_audience_is_refused_with_403(
+    client: Client, token: str, heard: Caches, address: str, code: str
+) -> None:
+    """An audience that does not exist gets the same answer as one of another tenant."""
+    refused = ask(client, address, token)
+    assert ask(client, PLAIN, token).status_code == 204
+    for answer in (refused, ask(client, address, token)):
+        assert failure(answer) == (403, code)
+        assert "X-User-Id" not in answer.headers
+    assert ask(client, PLAIN, token).status_code == 204, "the session goes on"
+
+
+@pytest.mark.parametrize("address", MISTYPED)
+def test_an_unknown_or_repeated_parameter_is_refused_by_flask(
+    app: Flask, client: Client, token: str, heard: Caches, address: str
+) -> None:
+    """A misspelt parameter refuses every request. It does not switch the check off."""
+    assert ask(client, PLAIN, token).status_code == 204
+    with watching_flask(app) as seen:
+        assert failure(ask(client, address, token)) == (422, "request_invalid")
+    assert len(seen) == 1
+
+
+def test_a_slash_alone_does_not_hide_the_audience_of_a_configuration(
+    client: Client, token: str, heard: Caches
+) -> None:
+    """One slash too many in a configuration does not switch the check off."""
+    for _ in range(2):
+        assert ask(client, "/v1/verify/?tenant=acme", token).status_code == 200
+        assert ask(client, "/v1/verify/?tenant=acme&x=y", token).status_code == 200
+        for query in ("tenant=globex", "x=y&tenant=globex", "tenant=", "tenant", "t%65nant=x"):
+            refused = failure(ask(client, f"/v1/verify/?{query}", token))
+            assert refused == (403, "token_of_another_tenant")
+
+
+@pytest.mark.parametrize("address", ["/v1/verifyx", "/v1/verify*", f"{BY_APP}x", "/v1/apps/verify"])
+def test_an_address_that_only_looks_alike_admits_nobody(
+    client: Client, token: str, heard: Caches, address: str
+) -> None:
+    """A path that only begins like an address is not one."""
+    assert ask(client, address, token).status_code in (404, 405)
+
+
+@pytest.mark.parametrize("address", [BY_APP, BY_QUERY, BY_TENANT])
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ("UPDATE wechat_apps SET enabled = false", "switched_off"),
+        ("UPDATE tenants SET status = 'disabled'", "switched_off"),
+        ("UPDATE users SET status = 'disabled'", "switched_off"),
+        ("UPDATE login_sessions SET expires_at = now() - interval '1 s'", "session_expired"),
+    ],
+)
+def test_a_disabled_app_or_tenant_is_a_refusal_that_proxies_know(
+    client: Client, token: str, rows: Reader, address: str, change: str, code: str
+) -> None:
+    """nginx takes 401 and 403 for a refusal, and makes a 500 of every other status."""
+    rows(change)
+    assert failure(ask(client, address, token)) == (401, code)
+    assert failure(ask(client, address)) == (401, "token_missing")
+
+
+def test_an_unbound_login_is_no_user_for_any_audience(
+    client: Client, alice: Person, heard: Caches
+) -> None:
+    """A login without a user gets 401, whatever the audience."""
+    unbound = client.log_in(alice)["token"]
+    for address, _ in product(ADMITTING, range(2)):
+        assert failure(ask(client, address, unbound)) == (401, "no_user")
+
+
+@pytest.mark.parametrize("address", [*ADMITTING, f"{BY_APP}/api/orders?x=y"])
+def test_both_ways_log_the_address_and_nothing_that_was_appended(
+    client: Client, token: str, heard: Caches, address: str
+) -> None:
+    """The route is logged, not the client's path."""
+    lines = io.StringIO()
+    with logging_into(lines, as_json=True):
+        for _ in range(2):
+            ask(client, address, token, "POST")
+    first, second = (json.loads(line) for line in lines.getvalue().splitlines())
+    for line in (first, second):
+        assert line.pop("milliseconds") >= 0
+        assert line.pop("timestamp")
+        assert line.pop("request_id")
+    assert first == second
+    assert first["route"] in (
+        "/v1/verify",
+        "/v1/apps/<string:appid>/verify",
+        "/v1/tenants/<string:slug>/verify",
+    )
+    assert (first["tenant"], first["appid"]) == ("acme", ACME_SHOP.appid)
+    assert "orders" not in lines.getvalue()
+
+
+def test_the_document_describes_every_address(client: Client) -> None:
+    """OpenAPI names the parameter and the headers of all three addresses."""
+    paths = client.send("GET", "/openapi.json").json["paths"]
+    for path in ("/v1/verify", "/v1/apps/{appid}/verify", "/v1/tenants/{slug}/verify"):
+        operation = paths[path]["get"]
+        assert [one["name"] for one in operation["parameters"]] == ["tenant"]
+        assert set(operation["responses"]["204"]["headers"]) == {
+            *("X-User-Id", "X-Tenant-Id", "X-App-Id", "X-Session-Id")
+        }

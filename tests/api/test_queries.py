@@ -1,0 +1,209 @@
+"""How often each endpoint asks the database; more than this is work that somebody added."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app.services.encryption.key_proofs import check_keys
+from tests.fixtures.passwords import GOOD_PASSWORD
+from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, App, Client, Person, enter_user
+
+CREDENTIALS = {"account": "alice", "password": GOOD_PASSWORD}
+Call = Callable[[], Any]
+
+
+def login(client: Client, alice: Person, app: App = ACME_SHOP) -> Call:
+    code = alice.wx_login(app)
+    return lambda: client.post("login", app=app, code=code)
+
+
+def login_that_registers(client: Client, alice: Person) -> Call:
+    return login(client, alice, ACME_CLUB)
+
+
+def login_of_a_known_person(client: Client, alice: Person) -> Call:
+    client.bind(alice)
+    return login(client, alice)
+
+
+def password_login(client: Client, alice: Person) -> Call:
+    return lambda: client.post("password-login", **CREDENTIALS)
+
+
+def phone_that_registers(client: Client, alice: Person) -> Call:
+    token, tap = client.log_in(alice)["token"], alice.tap_phone_old()
+    return lambda: client.post("phone", token, **tap)
+
+
+def me(client: Client, alice: Person) -> Call:
+    token = client.bind(alice)["token"]
+    return lambda: client.me(token)
+
+
+def profile(client: Client, alice: Person) -> Call:
+    token = client.bind(alice)["token"]
+    return lambda: client.post("profile", token, nickname="Alice")
+
+
+def refresh(client: Client, alice: Person) -> Call:
+    refresh_token = client.bind(alice)["refresh_token"]
+    return lambda: client.post("refresh", refresh_token=refresh_token)
+
+
+def logout(client: Client, alice: Person) -> Call:
+    token = client.bind(alice)["token"]
+    return lambda: client.post("logout", token)
+
+
+def verify(client: Client, alice: Person) -> Call:
+    token = client.bind(alice)["token"]
+    return lambda: client.send("GET", "/v1/verify", token)
+
+
+def jwt(client: Client, alice: Person) -> Call:
+    token = client.bind(alice)["token"]
+    return lambda: client.post("jwt", token)
+
+
+def my_sessions(client: Client, alice: Person) -> Call:
+    token = client.bind(alice)["token"]
+    return lambda: client.send("GET", "/v1/me/sessions", token)
+
+
+def export(client: Client, alice: Person) -> Call:
+    token = client.bind(alice)["token"]
+
+    def ask_whole() -> Any:
+        answer = client.send("GET", "/v1/me/export", token)
+        assert answer.data
+        return answer
+
+    return ask_whole
+
+
+def close(client: Client, alice: Person) -> Call:
+    token = client.bind(alice)["token"]
+    return lambda: client.send("DELETE", "/v1/me", token)
+
+
+def login_that_reopens(client: Client, alice: Person) -> Call:
+    close(client, alice)()
+    return login(client, alice)
+
+
+def bind(client: Client, alice: Person) -> Call:
+    token = client.log_in(alice)["token"]
+    return lambda: client.post("bind", token, **CREDENTIALS)
+
+
+def unbind(client: Client, alice: Person) -> Call:
+    token = client.bind(alice)["token"]
+    return lambda: client.post("unbind", token)
+
+
+def ask(client: Client, path: str, **said: Any) -> Any:
+    """Ask in a dialect, of the shop, and give what the first success has there."""
+    answer = client.send("POST", f"/apps/{ACME_SHOP.appid}{path}", json=said)
+    assert answer.json.get("errno", 0) == 0, answer.text
+    assert answer.json.get("success", True), answer.text
+    assert answer.json.get("code", 1) in (1, 200), answer.text
+    return answer
+
+
+def litemall_login(client: Client, alice: Person) -> Call:
+    said = {"code": alice.wx_login(), "userInfo": {"nickName": "Alice"}}
+    return lambda: ask(client, "/wx/auth/login_by_weixin", **said)
+
+
+def litemall_phone(client: Client, alice: Person) -> Call:
+    token, tap = client.log_in(alice)["token"], alice.tap_phone_old()
+    path = f"/apps/{ACME_SHOP.appid}/wx/auth/bindPhone"
+    return lambda: client.send("POST", path, token, json=tap)
+
+
+def uniapp_openid(client: Client, alice: Person) -> Call:
+    code = alice.wx_login()
+    return lambda: ask(client, "/uni/openid", code=code)
+
+
+def uniapp_decrypt(client: Client, alice: Person) -> Call:
+    handle = ask(client, "/uni/openid", code=alice.wx_login()).json["sessionKey"]
+    tap = alice.tap_phone_old()
+    return lambda: ask(client, "/uni/decrypt", sessionKey=handle, **tap)
+
+
+def uniapp_login(client: Client, alice: Person) -> Call:
+    met = ask(client, "/uni/openid", code=alice.wx_login()).json
+    handle = {"sessionKey": met["sessionKey"]}
+    ask(client, "/uni/decrypt", **handle, **alice.tap_phone_old())
+    shown = {"openId": met["openId"], "phoneNumber": "13800138001"}
+    return lambda: ask(client, "/uni/login", **handle, **shown)
+
+
+def checkbind_login(client: Client, alice: Person) -> Call:
+    handle = client.log_in(alice)["token"]
+    said = {"openId": handle, "username": "alice", "password": CREDENTIALS["password"]}
+    return lambda: ask(client, "/mobileApi/user/login", **said)
+
+
+def gitegg_token(client: Client, alice: Person) -> Call:
+    client.bind(alice)
+    handle = ask(client, "/uni/openid", code=alice.wx_login()).json["sessionKey"]
+    return lambda: ask(client, "/oauth/token", grant_type="social", social_key=handle)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "allowed"),
+    [
+        (me, 2),
+        (login, 4),
+        (login_of_a_known_person, 4),
+        (login_that_registers, 13),
+        (password_login, 12),
+        (phone_that_registers, 16),
+        (profile, 5),
+        (refresh, 4),
+        (logout, 3),
+        (verify, 1),
+        (jwt, 3),
+        (my_sessions, 2),
+        (export, 16),
+        (close, 6),
+        (login_that_reopens, 10),
+        (bind, 20),
+        (unbind, 8),
+        (litemall_login, 9),
+        (litemall_phone, 16),
+        (uniapp_openid, 7),
+        (uniapp_decrypt, 14),
+        (uniapp_login, 9),
+        (checkbind_login, 20),
+        (gitegg_token, 7),
+    ],
+)
+def test_a_call_asks_the_database_no_more_than_it_needs(
+    prepare: Callable[[Client, Person], Call],
+    allowed: int,
+    app: Flask,
+    client: Client,
+    alice: Person,
+    statements: list[str],
+) -> None:
+    """Otherwise a request gets slower and nobody notices why."""
+    enter_user(app, **CREDENTIALS)
+    call = prepare(client, alice)
+    statements.clear()
+    assert call().status_code < 300
+    assert len(statements) == allowed, "\n".join(statements)
+
+
+def test_a_boot_looks_at_one_small_table(app: Flask, statements: list[str]) -> None:
+    """Otherwise a restart takes as long as there are people."""
+    with app.app_context():
+        check_keys()
+        statements.clear()
+        check_keys()
+    assert len(statements) == 1
+    assert "FROM key_proofs" in statements[0]

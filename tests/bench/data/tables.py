@@ -1,0 +1,52 @@
+"""Results as Markdown."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from tests.bench.data.rows import Row
+from tests.bench.measuring import Measured
+
+VOID = "void"
+HEADER = (
+    *("row", "req/s", "to the floor", "p50 ms", "p99 ms"),
+    *("CPU ms", "CPU ms PG", "SQL trips", "errors"),
+)
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Write a table; all but the first column are numbers."""
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def costs_of(measured: Measured) -> Sequence[str]:
+    """Write speed and costs of a row that counts."""
+    return (
+        f"{measured.p50:.1f}",
+        f"{measured.p99:.1f}",
+        f"{measured.service:.2f}",
+        f"{measured.database:.2f}",
+    )
+
+
+def results_table(
+    results: Mapping[Row, Measured], floor: Measured, trips: Mapping[Row, float]
+) -> str:
+    """Write what rows did under the same conditions."""
+    return table(HEADER, [_cells(*one, floor, trips) for one in results.items()])
+
+
+def _cells(
+    row: Row, measured: Measured, floor: Measured, trips: Mapping[Row, float]
+) -> Sequence[str]:
+    if not measured.counts:
+        return row.name, *[VOID] * 7, str(measured.errors)
+    ratio = f"{measured.rate / floor.rate:.2f}" if floor.counts else VOID
+    costs = costs_of(measured)
+    return row.name, f"{measured.rate:.0f}", ratio, *costs, f"{trips[row]:.1f}", "0"
+
+
+def save(text: str, path: Path) -> None:
+    """Keep a report, and show it."""
+    path.write_text(text + "\n")
+    print(text, flush=True)

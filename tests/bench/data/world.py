@@ -1,0 +1,179 @@
+"""All that a run needs, begun and ended with it: PostgreSQL, the stand-in for WeChat, gunicorn."""
+
+import os
+import secrets
+import socket
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+
+import psycopg
+import requests
+from psycopg import sql
+
+from app.keyring import KeyRing
+from config.development import ROOT, fill, var_folder
+from config.development.children import Child, launch
+from config.development.postgres import hold_server
+from config.readers import read_keys, read_pepper
+from tests.bench.data.filling import Filling
+from tests.bench.progress import say
+
+WORKERS = 2
+POOL = 10  # what a worker has when nobody says otherwise
+READY_SECONDS = 60
+STOP_SECONDS = 40
+# Where the plainly written login keeps what WeChat told it.
+TABLE = """
+    CREATE TABLE IF NOT EXISTS bench_logins (
+        id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        openid text NOT NULL,
+        session_key text NOT NULL,
+        created_at timestamptz NOT NULL DEFAULT now()
+    )
+"""
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running gunicorn with the service and the bare views."""
+
+    url: str
+    pid: int
+
+
+@dataclass(frozen=True)
+class World:
+    """A filled database, a WeChat, and the settings that a service needs for them."""
+
+    folder: Path
+    environ: Mapping[str, str]
+    server_url: str
+    postmaster: int
+
+    @property
+    def database_url(self) -> str:
+        return self.environ["DATABASE_URL"]
+
+    @property
+    def filling(self) -> Filling:
+        ring = KeyRing(read_keys(self.environ), read_pepper(self.environ))
+        return Filling(self.database_url, ring)
+
+    def delay_wechat(self, milliseconds: int) -> None:
+        """Let WeChat take so long for every answer from now on."""
+        url = f"{self.environ['WECHAT_API_BASE_URL']}/delay/{milliseconds}"
+        requests.get(url, timeout=5).raise_for_status()
+
+    @contextmanager
+    def serving(
+        self, *, workers: int = WORKERS, pool: int = POOL, database_url: str = "", site: str = ""
+    ) -> Iterator[Service]:
+        """Run gunicorn with the configuration that the service has everywhere."""
+        port = free_port()
+        environ = dict(self.environ) | {
+            "PORT": str(port),
+            "GUNICORN_WORKERS": str(workers),
+            "DATABASE_POOL_SIZE": str(pool),
+            "DATABASE_URL": database_url or self.database_url,
+        }
+        arguments = ["gunicorn", "-c", "config/gunicorn.conf.py", site or "tests.bench.site:app"]
+        log = self.folder / "service.log"
+        child = launch("gunicorn", arguments, environ, ROOT, log)
+        url = f"http://127.0.0.1:{port}"
+        try:
+            wait_for(child, f"{url}/readyz")
+            yield Service(url, child.process.pid)
+        finally:
+            child.stop(STOP_SECONDS)
+
+
+@contextmanager
+def world(users: int, database: str = "", *, keep: bool = False) -> Iterator[World]:
+    """Make a world of so many users; its database is dropped at the end unless it is to be kept.
+
+    A kept one is found again by its name, and not filled twice.
+    """
+    folder = var_folder(dict(os.environ)) / "bench"
+    name = database or f"wxpass_bench_{secrets.token_hex(4)}"
+    with hold_server(folder, name) as server:
+        environ = settings(folder, server.url)
+        admin = server.url_of("postgres")
+        postmaster = int((folder / "postgres/postmaster.pid").read_text().splitlines()[0])
+        child = launch_wechat(environ, folder)
+        made = World(folder, environ, admin, postmaster)
+        try:
+            wait_for(child, f"{environ['WECHAT_API_BASE_URL']}/delay/0")
+            prepare(made, users)
+            yield made
+        finally:
+            child.stop(STOP_SECONDS)
+            if not keep:
+                drop(admin, name)
+
+
+def settings(folder: Path, database_url: str) -> dict[str, str]:
+    """Give development's settings, with keys, a database and a WeChat of the bench's own."""
+    inherited = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV")
+    environ = {name: os.environ[name] for name in inherited if name in os.environ}
+    environ |= {
+        "WXPASS_ENV": "development",
+        "WXPASS_VAR": str(folder),
+        "DATABASE_URL": database_url,
+        "WECHAT_API_BASE_URL": f"http://127.0.0.1:{free_port()}",
+    }
+    fill(environ)
+    return environ
+
+
+def prepare(made: World, users: int) -> None:
+    """Bring the tables and the people, unless they are there."""
+    with psycopg.connect(made.database_url, autocommit=True) as connection:
+        if connection.execute("SELECT to_regclass('bench_logins')").fetchone() != (None,):
+            say("The database is there already")
+            return
+        say(f"Filling a database with {users:,} users")
+        arguments = ["flask", "--app", "wsgi", "db", "upgrade"]
+        log = made.folder / "migrations.log"
+        migrating = launch("migrations", arguments, made.environ, ROOT, log)
+        migrating.process.wait()
+        migrating.check_succeeded()
+        made.filling.fill(users)
+        connection.execute(TABLE)
+
+
+def launch_wechat(environ: Mapping[str, str], folder: Path) -> Child:
+    """Start the stand-in."""
+    port = environ["WECHAT_API_BASE_URL"].rpartition(":")[2]
+    return launch("WeChat", ["tests.bench.wechat", port], environ, ROOT, folder / "wechat.log")
+
+
+def wait_for(child: Child, url: str) -> None:
+    """Wait until a process answers; raise RunFailed if it ends instead."""
+    for _ in range(READY_SECONDS * 20):
+        child.check_running()
+        with suppress(requests.RequestException):
+            if requests.get(url, timeout=5).status_code == HTTPStatus.OK:
+                return
+        time.sleep(0.05)
+    sys.exit(f"{url} does not answer; see {child.log}")
+
+
+def free_port() -> int:
+    """Find a port that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def drop(url: str, name: str) -> None:
+    """Drop a database, whoever is still connected to it."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+        )

@@ -1,0 +1,143 @@
+"""The rows of people and apps, as COPY takes them: tabs between the values, a line a row."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+from app.keyring import KeyRing
+from tests.bench.data.people import (
+    ALL_APPS,
+    BEGAN_MS,
+    TENANTS,
+    Person,
+    session_key_of,
+    tenant_id,
+)
+
+NULL = r"\N"
+DEVICE = "iPhone MicroMessenger/8.0.49 NetType/WIFI"
+PHONES_PER_TEN = 3
+VALID_FOR = timedelta(days=2)
+REFRESHED_FOR = timedelta(days=30)
+# Longer ago than the service takes note of a use again.
+UNSEEN_FOR = timedelta(hours=1)
+
+Columns = dict[str, tuple[str, ...]]
+Lines = dict[str, list[str]]
+
+COLUMNS: Columns = {
+    "users": ("id", "tenant_id", "nickname", "last_login_at", "last_login_ip", "created_at"),
+    "social_accounts": (
+        *("id", "tenant_id", "appid", "openid", "unionid", "user_id"),
+        *("nickname", "last_login_at", "created_at"),
+    ),
+    "session_keys": (
+        *("id", "tenant_id", "social_account_id", "key_index", "session_key_sealed", "asked_at"),
+    ),
+    "phones": (
+        *("id", "tenant_id", "user_id", "number_index", "number_sealed", "country_code"),
+        "verified_at",
+    ),
+    "login_sessions": (
+        *("id", "tenant_id", "appid", "social_account_id", "user_id", "token_hash"),
+        *("expires_at", "refresh_family_hash", "refresh_hash", "refresh_expires_at", "was_bound"),
+        *("device", "ip", "created_at", "seen_at"),
+    ),
+}
+OF_TENANTS: Columns = {
+    "tenants": ("id", "slug", "name"),
+    "wechat_apps": ("appid", "tenant_id", "name", "registration", "secret_sealed"),
+}
+
+
+def line(*values: object) -> str:
+    """Write a row; the values hold nothing that COPY would read otherwise."""
+    return "\t".join([NULL if value is None else str(value) for value in values]) + "\n"
+
+
+def binary(value: bytes) -> str:
+    """Write a bytea."""
+    return rf"\\x{value.hex()}"
+
+
+def moment_of(milliseconds: int) -> str:
+    """Write when something was."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat()
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Writes people as of a moment, sealed with the service's own keys."""
+
+    ring: KeyRing
+    now: datetime
+
+    def tenants(self) -> Lines:
+        """Write all tenants and all apps."""
+        tenants = [line(tenant_id(n), f"bench-{n}", f"Tenant {n}") for n in range(TENANTS)]
+        apps = []
+        for app in ALL_APPS:
+            sealed = self.ring.seal(app.secret, f"wechat_apps.secret_sealed:{app.appid}")
+            apps.append(line(app.appid, app.tenant_id, app.appid, app.registration, sealed))
+        return {"tenants": tenants, "wechat_apps": apps}
+
+    def people(self, numbers: Iterable[int]) -> Lines:
+        """Write users, each with a WeChat identity, some with a phone, and two sessions each."""
+        lines: Lines = {table: [] for table in COLUMNS}
+        for person in map(Person, numbers):
+            came = moment_of(person.came_ms)
+            user = (person.user_id, person.tenant_id, f"微信用户{person.number}", came)
+            lines["users"].append(line(*user, "192.0.2.1", came))
+            lines["social_accounts"].append(self._account(person, person.user_id))
+            lines["session_keys"].append(self._key(person, came))
+            if person.number % 10 < PHONES_PER_TEN:
+                lines["phones"].append(self._phone(person, came))
+            lines["login_sessions"] += [self._session(person, 0), self._session(person, 1)]
+        return lines
+
+    def strangers(self, strangers: Sequence[Person]) -> Lines:
+        """Write people who have logged in and are nobody's users, each with one session."""
+        moment = self.now.isoformat()
+        return {
+            "social_accounts": [self._account(one, None) for one in strangers],
+            "session_keys": [self._key(one, moment) for one in strangers],
+            "login_sessions": [self._unbound_session(one) for one in strangers],
+        }
+
+    def _account(self, person: Person, user_id: str | None) -> str:
+        came = moment_of(person.came_ms)
+        whose = (person.account_id, person.tenant_id, person.appid, person.openid, person.unionid)
+        return line(*whose, user_id, None, came, came)
+
+    def _key(self, person: Person, asked_at: str) -> str:
+        key = session_key_of(person.openid)
+        index = self.ring.blind_index(key, f"session_keys:{person.account_id}")
+        sealed = self.ring.seal(key, f"session_keys.session_key_sealed:{person.account_id}")
+        whose = (person.key_id, person.tenant_id, person.account_id)
+        return line(*whose, binary(index), sealed, asked_at)
+
+    def _phone(self, person: Person, came: str) -> str:
+        index = self.ring.blind_index(person.phone, f"phones:{person.tenant_id}")
+        sealed = self.ring.seal(person.phone, f"phones.number_sealed:{person.phone_id}")
+        whose = (person.phone_id, person.tenant_id, person.user_id)
+        return line(*whose, binary(index), sealed, 86, came)
+
+    def _session(self, person: Person, which: int) -> str:
+        token_hash = sha256(person.token(which).encode()).digest()
+        family, refresh = (sha256(token_hash + part).digest() for part in (b"family", b"rotating"))
+        until, unseen = self.now + REFRESHED_FOR, self.now - UNSEEN_FOR
+        return line(
+            *(person.session_id(which), person.tenant_id, person.appid, person.account_id),
+            *(person.user_id, binary(token_hash), self.now + VALID_FOR),
+            *(binary(family), binary(refresh), until, True, DEVICE, "192.0.2.1"),
+            *(moment_of(BEGAN_MS), unseen),
+        )
+
+    def _unbound_session(self, person: Person) -> str:
+        token_hash = sha256(person.token(0).encode()).digest()
+        return line(
+            *(person.session_id(0), person.tenant_id, person.appid, person.account_id),
+            *(None, binary(token_hash), self.now + VALID_FOR, None, None, None, False),
+            *(DEVICE, "192.0.2.1", self.now, self.now),
+        )

@@ -1,0 +1,644 @@
+"""Operators' commands: what they do, what they refuse, and that no secret is ever seen."""
+
+import os
+import pty
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import Result
+from flask import Flask
+from sqlalchemy.exc import OperationalError
+
+from app.cli.apps import apps
+from app.cli.audit import audit
+from app.cli.demo import demo
+from app.cli.jwt_keys import jwt_keys
+from app.cli.keys import keys
+from app.cli.operators import operators
+from app.cli.pushes import pushes
+from app.cli.retention import retention
+from app.cli.tenants import tenants
+from app.cli.users import users
+from app.models import WeChatApp
+from app.services.database.transactions import transaction
+from config import Config
+from config.development.demo import TENANTS
+from tests.fixtures.passwords import GOOD_PASSWORD
+from tests.fixtures.personas import (
+    ACME_SHOP,
+    App,
+    Client,
+    Person,
+    Reader,
+    WeChat,
+    enter_user,
+    failure,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+GROUPS = (tenants, apps, users, operators, pushes, audit, retention, keys, jwt_keys, demo)
+NEW = App("wxcccc000000000001", "acme", "c1" * 16)
+PASSWORD = GOOD_PASSWORD
+AES_KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
+PUSH_TOKEN = "PushToken12345"
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def run(app: Flask) -> Command:
+    """Run a command as `flask` does; no traceback and no secret of its input is ever shown."""
+    runner = app.test_cli_runner()
+
+    def run(*arguments: str, said: str | bytes = "") -> Result:
+        result = runner.invoke(args=list(arguments), input=said)
+        assert result.exception is None or isinstance(result.exception, SystemExit), result
+        text = said if isinstance(said, str) else said.decode(errors="ignore")
+        for secret in text.split():
+            assert secret not in result.output
+        return result
+
+    return run
+
+
+def add_app(run: Command, *more: str, said: str = NEW.secret, **other: str) -> Result:
+    """Add the new app as proven, without asking WeChat."""
+    return claim_app(run, "--unproven", *more, said=said, **other)
+
+
+def claim_app(run: Command, *more: str, said: str = NEW.secret, **other: str) -> Result:
+    """Add the new app, active if WeChat accepts it."""
+    given = {"tenant": "acme", "name": "New"} | other
+    options = [f"--{name}={value}" for name, value in given.items()]
+    return run("apps", "add", NEW.appid, *options, "--secret-stdin", *more, said=f"{said}\n")
+
+
+def add_user(run: Command, *options: str, said: str | bytes = PASSWORD) -> Result:
+    stdin = ["--password-stdin"] if "--account" in options else []
+    return run("users", "add", "--tenant", "acme", *stdin, *options, said=said)
+
+
+def walk(command: click.Command, path: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Give every command with the words that call it."""
+    path = f"{path} {command.name}".strip()
+    yield path, command
+    for child in getattr(command, "commands", {}).values():
+        yield from walk(child, path)
+
+
+COMMANDS = dict(pair for group in GROUPS for pair in walk(group))
+
+
+def is_chinese(text: str) -> bool:
+    return any("\u4e00" <= char <= "\u9fff" for char in text)
+
+
+def is_english(text: str) -> bool:
+    return any(char.isascii() and char.isalpha() for char in text)
+
+
+# What there is, and its help
+
+
+def test_a_command_that_operators_need_is_missing() -> None:
+    assert set(COMMANDS) == {
+        *("tenants", "tenants add", "tenants list", "tenants set", "tenants overview"),
+        *("apps", "apps add", "apps list", "apps disable", "apps enable"),
+        *("apps set", "apps set-secret", "apps set-next-secret", "apps set-push", "apps verify"),
+        *("apps remove", "apps release", "apps move"),
+        *("users", "users add", "users list", "users set-password", "users undo-merge"),
+        *("users normalise-accounts", "users set-account"),
+        *("users import", "users export"),
+        *("operators", "operators invite", "operators list", "operators reset"),
+        *("operators remove-codes", "operators disable", "operators enable"),
+        *("pushes", "pushes list", "pushes retry"),
+        *("audit", "audit list", "retention", "retention run"),
+        *("jwt-keys", "jwt-keys list", "jwt-keys rotate"),
+        *("keys", "keys check", "keys rotate", "keys forget"),
+        "demo",
+    }
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_a_command_has_no_help_in_one_of_the_languages(path: str, run: Command) -> None:
+    shown = run(*path.split(), "--help")
+
+    assert shown.exit_code == 0
+    assert is_english(COMMANDS[path].help or "")
+    assert is_chinese(COMMANDS[path].help or "")
+    for param in COMMANDS[path].params:
+        if isinstance(param, click.Option):
+            assert is_english(param.help or ""), param.name
+            assert is_chinese(param.help or ""), param.name
+            assert param.opts[0] in shown.output
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_a_secret_could_be_given_as_an_argument_which_ps_and_histories_keep(path: str) -> None:
+    secret = ("secret", "password", "token", "key")
+    for param in COMMANDS[path].params:
+        names = " ".join((param.name or "", *param.opts)).lower()
+        if any(word in names for word in secret):
+            assert isinstance(param, click.Option)
+            assert param.is_flag, names
+            assert param.envvar is None
+
+
+# Tenants
+
+
+def test_a_tenant_cannot_be_added_and_seen(run: Command) -> None:
+    added = run("tenants", "add", "initech-2", "--name", "英尼泰克 🌸")
+
+    assert (added.exit_code, "initech-2" in added.output) == (0, True)
+    listed = run("tenants", "list")
+    assert listed.output.splitlines() == [
+        "acme\tactive\tbind\t15\t1095\t180\tAcme",
+        "globex\tactive\tbind\t15\t1095\t180\tGlobex",
+        "initech-2\tactive\tbind\t15\t1095\t180\t英尼泰克 🌸",
+    ]
+
+
+@pytest.mark.parametrize(
+    "slug",
+    ["", "Acme", "a b", "-a", "a-", "a--b", "a_b", "a/b", "a\0b", "é", "a\n", "x" * 41, "\udcff"],
+    ids=repr,
+)
+def test_a_slug_that_no_address_can_hold_is_taken(slug: str, run: Command, rows: Reader) -> None:
+    assert run("tenants", "add", "--name", "x", "--", slug).exit_code == 2
+    assert rows.count("tenants") == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["", "  ", "a\0b", "a\tb", "a\nb", "\x9b31m", "\udcff", "x" * 65], ids=repr
+)
+def test_a_name_that_cannot_be_kept_or_shown_is_taken(
+    name: str, run: Command, rows: Reader
+) -> None:
+    assert run("tenants", "add", "initech", "--name", name).exit_code == 2
+    assert add_app(run, name=name).exit_code == 2
+    assert (rows.count("tenants"), rows.count("wechat_apps")) == (2, 4)
+
+
+def test_a_second_tenant_of_a_slug_is_taken_or_told_unclearly(run: Command, rows: Reader) -> None:
+    again = run("tenants", "add", "acme", "--name", "Other")
+
+    assert again.exit_code == 1
+    assert "Error: tenant_exists: A tenant with this slug exists already." in again.output
+    assert "该租户标识已存在" in again.output
+    assert rows("SELECT name FROM tenants WHERE slug = 'acme'") == [("Acme",)]
+
+
+# Apps
+
+
+def test_an_added_app_does_not_answer_at_once(
+    run: Command, client: Client, wechat: WeChat, alice: Person
+) -> None:
+    wechat.control("apps", appid=NEW.appid, secret=NEW.secret, open_platform="acme")
+    code = alice.wx_login(NEW)
+    assert failure(client.post("login", app=NEW, code=code)) == (404, "app_unknown")
+
+    assert claim_app(run, registration="on_login").exit_code == 0
+
+    login = client.post("login", app=NEW, code=code)
+    assert (login.status_code, login.json["bound"]) == (200, True)
+    assert f"{NEW.appid}\tacme\ton_login\tenabled\tdefault\tNew" in run("apps", "list").output
+
+
+def test_a_switched_off_app_still_lets_people_in(
+    run: Command, client: Client, alice: Person
+) -> None:
+    token = client.bind(alice)["token"]
+
+    assert run("apps", "disable", ACME_SHOP.appid).exit_code == 0
+    refused = client.post("login", code=alice.wx_login())
+    assert failure(refused) == (403, "app_disabled")
+    assert failure(client.me(token)) == (403, "app_disabled")
+    assert f"{ACME_SHOP.appid}\tacme\ton_phone\tdisabled" in run("apps", "list").output
+    assert run("apps", "disable", ACME_SHOP.appid).exit_code == 0
+
+    assert run("apps", "enable", ACME_SHOP.appid).exit_code == 0
+    assert client.me(token).status_code == 200
+    assert client.post("login", code=alice.wx_login()).status_code == 200
+
+
+def test_an_app_cannot_be_changed(run: Command, rows: Reader) -> None:
+    change = ("apps", "set", ACME_SHOP.appid)
+    assert run(*change, "--session-limit", "2", "--registration", "closed").exit_code == 0
+    assert f"{ACME_SHOP.appid}\tacme\tclosed\tenabled\t2\t" in run("apps", "list").output
+    assert run(*change, "--session-limit", "off", "--name", "Shop").exit_code == 0
+    assert f"{ACME_SHOP.appid}\tacme\tclosed\tenabled\toff\tShop" in run("apps", "list").output
+    assert run(*change, "--session-limit", "default").exit_code == 0
+    assert f"{ACME_SHOP.appid}\tacme\tclosed\tenabled\tdefault\tS" in run("apps", "list").output
+    assert rows("SELECT details FROM audit_events WHERE action = 'app.changed' ORDER BY id") == [
+        (
+            {
+                "before": {"session_limit": None, "registration": "on_phone"},
+                "after": {"session_limit": 2, "registration": "closed"},
+            },
+        ),
+        (
+            {
+                "before": {"session_limit": 2, "name": ACME_SHOP.appid},
+                "after": {"session_limit": "off", "name": "Shop"},
+            },
+        ),
+        ({"before": {"session_limit": "off"}, "after": {"session_limit": None}},),
+    ]
+    for limit in ("0", "-1", "1001", "two", "", "OFF", "٣", "1e2"):
+        refused = run(*change, "--session-limit", limit)
+        assert (refused.exit_code, is_chinese(refused.output)) == (2, True), limit
+    for nonsense in ((), ("--name", " ")):
+        assert run(*change, *nonsense).exit_code == 2, nonsense
+    assert run("apps", "set", "wxnobody", "--name", "x").exit_code == 1
+
+
+def test_the_secrets_of_the_message_push_are_lost_or_kept_in_clear(
+    run: Command, app: Flask, rows: Reader
+) -> None:
+    secrets = f"{NEW.secret}\n{PUSH_TOKEN}\n{AES_KEY}"
+    added = add_app(run, "--push-token", "--encoding-aes-key", "--data-format=XML", said=secrets)
+    assert added.exit_code == 0, added.output
+
+    with app.app_context(), transaction() as db:
+        kept = db.get_one(WeChatApp, NEW.appid)
+        opened = (kept.secret, kept.push_token, kept.encoding_aes_key)
+    assert opened == (NEW.secret, PUSH_TOKEN, AES_KEY)
+    assert kept.data_format == "xml"
+    (row,) = rows("SELECT a::text FROM wechat_apps a WHERE appid = :appid", appid=NEW.appid)
+    for secret in opened:
+        assert str(secret) not in row[0]
+
+
+def test_the_secrets_of_the_message_push_cannot_be_changed_later(
+    run: Command, app: Flask, rows: Reader
+) -> None:
+    change = ("apps", "set-push", ACME_SHOP.appid, "--secret-stdin")
+
+    both = run(*change, "--encoding-aes-key", said=f"{PUSH_TOKEN}\n{AES_KEY}\n")
+    assert (both.exit_code, push_secrets(app)) == (0, (PUSH_TOKEN, AES_KEY)), both.output
+    assert run(*change, said=f"{PUSH_TOKEN[::-1]}\n").exit_code == 0
+    assert push_secrets(app) == (PUSH_TOKEN[::-1], None)
+    for nonsense in ("", "ab", "to_ken"):
+        assert run(*change, said=nonsense).exit_code == 2
+    assert run(*change, "--encoding-aes-key", said=f"{PUSH_TOKEN}\n{AES_KEY}x").exit_code == 2
+    assert push_secrets(app) == (PUSH_TOKEN[::-1], None)
+    assert run("apps", "set-push", "wxnobody", "--secret-stdin", said=PUSH_TOKEN).exit_code == 1
+    assert rows.count("audit_events", "action = 'app.push_secrets_replaced'") == 2
+
+
+def push_secrets(app: Flask) -> tuple[str | None, str | None]:
+    with app.app_context(), transaction() as db:
+        kept = db.get_one(WeChatApp, ACME_SHOP.appid)
+        return kept.push_token, kept.encoding_aes_key
+
+
+def test_what_was_not_asked_for_has_a_surprising_default(run: Command, rows: Reader) -> None:
+    assert add_app(run).exit_code == 0
+
+    asked = "registration, data_format, enabled, push_token_sealed, encoding_aes_key_sealed"
+    (row,) = rows(f"SELECT {asked} FROM wechat_apps WHERE appid = :appid", appid=NEW.appid)
+    assert row == ("on_phone", "json", True, None, None)
+
+
+@pytest.mark.parametrize(
+    ("options", "said", "exit_code"),
+    [
+        ({"tenant": "nobody"}, NEW.secret, 1),
+        ({"tenant": "a\0b"}, NEW.secret, 2),
+        ({"tenant": "\udcff"}, NEW.secret, 2),
+        ({"registration": "maybe"}, NEW.secret, 2),
+        ({"data-format": "yaml"}, NEW.secret, 2),
+        ({}, "", 2),
+        ({}, "   ", 2),
+        ({}, "\0" * 32, 2),
+        ({}, "decaf bad", 2),
+        ({}, "密钥", 2),
+        ({}, "a" * 129, 2),
+        ({"push-token": None}, NEW.secret, 2),
+        ({"push-token": None}, f"{NEW.secret}\nab", 2),
+        ({"push-token": None}, f"{NEW.secret}\nto_ken", 2),
+        ({"encoding-aes-key": None}, f"{NEW.secret}\n{AES_KEY}x", 2),
+        ({"encoding-aes-key": None}, f"{NEW.secret}\n{AES_KEY[:-1]}=", 2),
+    ],
+)
+def test_an_app_is_half_added_with_something_wrong(
+    options: dict[str, str | None], said: str, exit_code: int, run: Command, rows: Reader
+) -> None:
+    flags = [f"--{name}" for name, value in options.items() if value is None]
+    given = {name: value for name, value in options.items() if value is not None}
+    refused = add_app(run, *flags, said=said, **given)
+
+    assert refused.exit_code == exit_code
+    assert "Error: " in refused.output
+    assert rows.count("wechat_apps") == 4
+
+
+@pytest.mark.parametrize(
+    "appid", ["", "wx 1", "wx/1", "wx\0", "微信", "w" * 65, "\udcff"], ids=repr
+)
+@pytest.mark.parametrize("action", ["add", "disable", "enable"])
+def test_what_is_no_appid_ends_in_a_traceback(appid: str, action: str, run: Command) -> None:
+    more = ["--tenant=acme", "--name=x", "--secret-stdin"] if action == "add" else []
+
+    assert run("apps", action, *more, "--", appid, said=NEW.secret).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "appid",
+    [
+        *("wx0123456789abcde", "wx0123456789abcdef0", "wy0123456789abcdef", "wx0123456789abcde-"),
+        *("WX0123456789ABCDEF", "wx０123456789abcdef", "wx0123456789abcdef\n"),
+        "wxaaaa000000000001~20260101000000000000",
+    ],
+    ids=repr,
+)
+def test_a_new_appid_must_have_the_form_that_wechat_gives(
+    appid: str, run: Command, rows: Reader
+) -> None:
+    """An appid is wx and 16 letters or digits, also for the platform."""
+    more = ["--tenant=acme", "--name=x", "--secret-stdin", "--unproven"]
+    refused = run("apps", "add", *more, "--", appid, said=NEW.secret)
+    assert refused.exit_code == 2
+    assert "an appid is wx followed by 16 letters or digits." in refused.output
+    assert "appid 由 wx 和 16 位字母或数字组成" in refused.output
+    assert (rows.count("wechat_apps"), rows.count("app_claims")) == (4, 0)
+
+
+def test_an_appid_is_taken_over_by_a_second_tenant(run: Command, rows: Reader) -> None:
+    assert add_app(run).exit_code == 0
+    before = rows("SELECT * FROM wechat_apps ORDER BY appid")
+
+    again = add_app(run, tenant="globex", said="e1" * 16)
+
+    assert (again.exit_code, "app_taken" in again.output) == (1, True)
+    assert rows("SELECT * FROM wechat_apps ORDER BY appid") == before
+    again = add_app(run, said="e1" * 16)
+    assert (again.exit_code, "app_exists" in again.output) == (1, True)
+
+
+@pytest.mark.parametrize("action", ["disable", "enable"])
+def test_switching_an_unknown_app_seems_to_work(action: str, run: Command) -> None:
+    unknown = run("apps", action, "wx-unknown")
+
+    assert (unknown.exit_code, "app_unknown" in unknown.output) == (1, True)
+
+
+def test_the_list_of_one_tenants_apps_shows_anothers(run: Command) -> None:
+    shown = run("apps", "list", "--tenant", "globex").output.splitlines()
+
+    assert [line.split("\t")[:2] for line in shown] == [["wxbbbb000000000001", "globex"]]
+    assert run("apps", "list", "--tenant", "nobody").exit_code == 1
+    assert run("apps", "list", "--tenant", "a\0b").exit_code == 2
+    assert len(run("apps", "list").output.splitlines()) == 4
+
+
+# Users
+
+
+def test_an_entered_person_cannot_log_in(run: Command, client: Client) -> None:
+    assert add_user(run, "--account", " Alice ", "--phone", "138 0013 8001").exit_code == 0
+
+    login = client.post("password-login", account="alice", password=PASSWORD)
+    assert login.status_code == 200, login.text
+    assert login.json["user"]["phone"] == "+8613800138001"
+
+
+def test_the_longest_account_and_password_that_are_taken_cannot_log_in(
+    run: Command, client: Client
+) -> None:
+    account, password = "字" * 64, GOOD_PASSWORD.ljust(128, "长")
+    assert add_user(run, "--account", account, said=password).exit_code == 0
+
+    assert client.post("password-login", account=account, password=password).status_code == 200
+
+
+def test_the_list_shows_phones_in_full_or_anothers_users(run: Command, app: Flask) -> None:
+    alice = enter_user(app, account="alice", phone="13800138001", password=PASSWORD)
+    enter_user(app, "globex", phone="13800138001")
+
+    listed = run("users", "list", "--tenant", "acme")
+
+    assert listed.output == f"{alice}\tactive\talice\t+86138****8001\t-\n"
+    assert run("users", "list", "--tenant", "nobody").exit_code == 1
+    assert run("users", "list", "--tenant", "a\0b").exit_code == 2
+
+
+def test_a_nickname_steers_the_operators_terminal(run: Command, app: Flask, rows: Reader) -> None:
+    enter_user(app, phone="13800138001")
+    rows("UPDATE users SET nickname = :name", name="\x1b[2J\x9b31m\u202eevil\tname\r\nx 🌸 小花")
+
+    line = run("users", "list", "--tenant", "acme").output
+
+    assert line.endswith("\t?[2J?31m?evil?name??x 🌸 小花\n")
+
+
+@pytest.mark.parametrize(
+    ("options", "said", "exit_code"),
+    [
+        ([], PASSWORD, 2),
+        (["--account", ""], PASSWORD, 2),
+        (["--account", "", "--phone", "13800138001"], PASSWORD, 2),
+        (["--account", "   "], PASSWORD, 2),
+        (["--account", "\u3000"], PASSWORD, 2),
+        (["--account", "\u200b\u3164"], PASSWORD, 2),
+        (["--account", "\u2800"], PASSWORD, 2),
+        (["--phone", "12306"], "", 1),
+        (["--phone", "85268326366"], "", 1),
+        (["--phone", "1380013"], "", 1),
+        (["--account", "\udcff"], PASSWORD, 2),
+        (["--account", "x" * 65], PASSWORD, 2),
+        (["--account", "alice"], "", 2),
+        (["--account", "alice"], "\n", 2),
+        (["--account", "alice"], " " * 10, 2),
+        (["--account", "alice"], "seven77", 2),
+        (["--account", "alice"], "x" * 129, 2),
+        (["--account", "alice"], "password1234", 1),
+        (["--account", "alice"], "nul\0nul\0nul", 2),
+        (["--account", "alice"], "tab\ttab\ttab", 2),
+        (["--account", "alice"], b"latin-\xe9-latin", 2),
+        (["--phone", ""], "", 2),
+        (["--phone", "13800138000", "--password-stdin"], PASSWORD, 2),
+        (["--account", "alice", "--phone", ""], PASSWORD, 2),
+        (["--phone", "12"], "", 1),
+        (["--phone", "not a phone"], "", 1),
+        (["--phone", "\0"], "", 1),
+        (["--phone", "\udcff"], "", 1),
+        (["--phone", "+999 1234567"], "", 1),
+        (["--account", "alice", "--phone", "1" * 30], PASSWORD, 1),
+    ],
+)
+def test_a_person_is_half_entered_with_something_wrong(
+    options: list[str], said: str | bytes, exit_code: int, run: Command, rows: Reader
+) -> None:
+    refused = add_user(run, *options, said=said)
+
+    assert refused.exit_code == exit_code, refused.output
+    assert "Error: " in refused.output
+    assert is_chinese(refused.output)
+    assert rows.count("users") == rows.count("phones") == 0
+
+
+def test_a_user_is_entered_for_a_tenant_that_is_not_there(run: Command, rows: Reader) -> None:
+    for tenant, exit_code in (("nobody", 1), ("a\0b", 2), ("", 2)):
+        refused = run("users", "add", "--tenant", tenant, "--phone", "13800138001")
+        assert refused.exit_code == exit_code
+    assert rows.count("users") == 0
+
+
+def test_a_duplicate_is_half_entered(run: Command, app: Flask, rows: Reader) -> None:
+    enter_user(app, account="alice", password=PASSWORD, phone="13800138001")
+
+    by_account = add_user(run, "--account", "ＡＬＩＣＥ", "--phone", "13800138002")
+    by_phone = add_user(run, "--account", "bob", "--phone", "+86 138-0013-8001")
+
+    assert (by_account.exit_code, "account_exists" in by_account.output) == (1, True)
+    assert (by_phone.exit_code, "phone_taken" in by_phone.output) == (1, True)
+    assert rows.count("users") == rows.count("phones") == 1
+
+
+# Where secrets come from
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["apps", "add", NEW.appid, "--tenant=acme", "--name=x"],
+        ["users", "add", "--tenant=acme", "--account=alice"],
+    ],
+)
+def test_a_script_without_the_stdin_option_hangs_or_adds_without_a_secret(
+    arguments: list[str], run: Command, rows: Reader
+) -> None:
+    refused = run(*arguments, said=PASSWORD)
+
+    assert refused.exit_code == 2
+    assert "-stdin" in refused.output
+    assert (rows.count("users"), rows.count("wechat_apps")) == (0, 4)
+
+
+# The database
+
+
+def test_a_database_that_is_away_ends_in_a_traceback(
+    run: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> None:
+        raise OperationalError("SELECT 1", {}, Exception("connection to 10.0.0.1 refused"))
+
+    monkeypatch.setattr("app.services.apps.tenants.list_tenants", refuse)
+    refused = run("tenants", "list")
+
+    assert (refused.exit_code, "database_unavailable" in refused.output) == (1, True)
+    assert "SELECT" not in refused.output
+
+
+def test_a_database_without_tables_ends_in_a_traceback(run: Command, rows: Reader) -> None:
+    rows("ALTER TABLE tenants RENAME TO gone")
+    refused = run("tenants", "list")
+
+    assert (refused.exit_code, "migrations_missing" in refused.output) == (1, True)
+    assert "make migrate" in refused.output
+
+
+def test_the_demo_is_not_there_to_try_or_fails_the_second_time(run: Command, rows: Reader) -> None:
+    assert (run("demo").exit_code, run("demo").exit_code) == (0, 0)
+    people = {user.account for tenant in TENANTS for user in tenant.users}
+
+    assert people <= {account for (account,) in rows("SELECT account FROM users")}
+
+
+# Real processes
+
+
+def environ_of(config: Config) -> dict[str, str]:
+    """Give the environment of an operator of this run's database."""
+    return dict(os.environ) | {
+        "DATABASE_URL": config.database_url,
+        "WECHAT_API_BASE_URL": config.wechat_api_base_url,
+        "PYTHONIOENCODING": "",
+    }
+
+
+def flask(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "flask", "--app", "wsgi", *arguments]
+
+
+@pytest.mark.real_commits
+def test_a_real_process_does_what_the_runner_does_not(
+    config: Config, client: Client, wechat: WeChat, alice: Person
+) -> None:
+    wechat.control("apps", appid=NEW.appid, secret=NEW.secret, open_platform="acme")
+    options = ("--tenant", "acme", "--name", "小花 🌸", "--secret-stdin")
+    environ = environ_of(config) | {"PYTHONIOENCODING": "ascii"}
+
+    added = subprocess.run(
+        flask("apps", "add", NEW.appid, *options),
+        cwd=ROOT,
+        env=environ,
+        input=f"{NEW.secret}\r\n",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (added.returncode, added.stderr) == (0, "")
+    assert f"{NEW.appid} is active for acme." in added.stdout
+    assert NEW.secret not in added.stdout
+    assert client.post("login", app=NEW, code=alice.wx_login(NEW)).status_code == 200
+
+
+@pytest.mark.real_commits
+def test_a_terminal_is_not_asked_or_shows_the_password(
+    config: Config, client: Client, rows: Reader
+) -> None:
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        flask("users", "add", "--tenant", "acme", "--account", "alice"),
+        cwd=ROOT,
+        env=environ_of(config),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    shown = ""
+    for prompt, typed in (
+        ("password: ", PASSWORD),
+        ("confirmation: ", "something-else"),
+        ("password: ", PASSWORD),
+        ("confirmation: ", PASSWORD),
+    ):
+        shown += read_until(ours, prompt)
+        os.write(ours, f"{typed}\n".encode())
+    shown += read_until(ours, "Added user")
+    assert process.wait(60) == 0
+    os.close(ours)
+
+    assert "do not match" in shown
+    assert PASSWORD not in shown
+    assert "something-else" not in shown
+    assert client.post("password-login", account="alice", password=PASSWORD).status_code == 200
+
+
+def read_until(terminal: int, wanted: str) -> str:
+    """Read what a terminal shows until it shows this."""
+    shown, deadline = "", time.monotonic() + 60
+    while not shown.rstrip("\r\n").endswith(wanted) and "Added" not in shown:
+        assert time.monotonic() < deadline, shown
+        if select.select([terminal], [], [], 0.2)[0]:
+            try:
+                shown += os.read(terminal, 4096).decode()
+            except OSError:
+                break
+    assert wanted in shown, shown
+    return shown

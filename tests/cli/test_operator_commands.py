@@ -1,0 +1,99 @@
+"""Commands about operators: the way back in for those who run the machine."""
+
+import pytest
+from flask import Flask
+
+from app.services.operators.one_time_codes import find_pending_enrolment
+from app.services.operators.operators import accept_invitation, find_operator_id
+from app.services.operators.recovery_codes import count_recovery_codes
+from tests.cli.test_commands import Command, run
+from tests.fixtures.operators import DEVICE, Script, add_operator, ask_for_codes, code_of, signed_in
+from tests.fixtures.personas import Client, Reader, failure
+
+__all__ = ["run"]
+
+OPS, ANN = "ops@wxpass.example", "ann@acme.example"
+
+
+def taken_up(app: Flask, output: str, password: str = "silver-lantern-92") -> None:
+    """Take up the invitation that a command has printed."""
+    invitation = next(line for line in output.splitlines() if "#" in line).partition("#")[2]
+    with app.app_context():
+        accept_invitation(invitation, password, DEVICE)
+
+
+def test_reset_keeps_the_codes(app: Flask, run: Command) -> None:
+    """The link that it prints sets the password, and nothing else."""
+    add_operator(app, ANN, "tenant_admin", "acme")
+    totp = ask_for_codes(app, ANN)
+    reset = run("operators", "reset", ANN)
+    assert reset.exit_code == 0
+    taken_up(app, reset.output)
+    ann = Script(Client(app), ANN)
+    assert ann.sign_in("silver-lantern-92").json["code"] == "one_time_code_needed"
+    assert ann.sign_in("silver-lantern-92", code=code_of(totp)).status_code == 200
+
+
+def test_reset_of_the_last_platform_admin_needs_a_flag(
+    app: Flask, run: Command, rows: Reader
+) -> None:
+    """The help says why. Without the flag, nothing changes and the reason is given."""
+    ops = signed_in(app, OPS, "platform")
+    refused = run("operators", "reset", OPS)
+    assert refused.exit_code == 1
+    assert "last_platform_operator" in refused.output
+    assert ops("GET", "/me").status_code == 200
+    told = run("operators", "reset", "--help").output
+    assert "--even-last" in told
+    assert "nobody can sign in as platform admin" in " ".join(told.split())
+    reset = run("operators", "reset", OPS, "--even-last")
+    assert reset.exit_code == 0
+    taken_up(app, reset.output)
+    assert ops.sign_in("silver-lantern-92").status_code == 200
+    audited = "SELECT actor_kind, actor_id FROM audit_events WHERE action = 'operator.reset'"
+    assert rows(audited) == [("operator", None)]
+
+
+def test_disabling_the_last_platform_admin_is_refused_here_too(app: Flask, run: Command) -> None:
+    """A reset is the way to lock a thief out."""
+    add_operator(app, OPS, "platform")
+    refused = run("operators", "disable", OPS)
+    assert (refused.exit_code, "last_platform_operator" in refused.output) == (1, True)
+
+
+def test_remove_codes_is_for_a_lost_phone(app: Flask, run: Command, rows: Reader) -> None:
+    """Also the last platform admin's: with the password, they can sign in again."""
+    add_operator(app, OPS, "platform")
+    ask_for_codes(app, OPS)
+    ops = Script(Client(app), OPS)
+    asked = run("operators", "remove-codes", OPS)
+    assert (asked.exit_code, "Remove the one-time codes?" in asked.output) == (1, True)
+    assert failure(ops.sign_in()) == (401, "one_time_code_needed")
+    removed = run("operators", "remove-codes", OPS, "--yes")
+    assert removed.exit_code == 0
+    assert ops.sign_in().status_code == 200
+    with app.app_context():
+        ops_id = find_operator_id(OPS)
+        assert count_recovery_codes(ops_id) == 0
+        assert find_pending_enrolment(ops_id) is None
+    again = run("operators", "remove-codes", OPS, "--yes")
+    assert (again.exit_code, "one_time_codes_off" in again.output) == (1, True)
+    assert rows.count("audit_events", "action = 'operator.codes_removed'") == 1
+
+
+@pytest.mark.parametrize("command", ["reset", "remove-codes --yes", "disable", "enable"])
+def test_an_operator_who_does_not_exist_is_told_so(run: Command, command: str) -> None:
+    """With the stable code, and no traceback."""
+    refused = run("operators", *command.split(), "nobody@acme.example")
+    assert (refused.exit_code, "operator_unknown" in refused.output) == (1, True)
+    assert run("operators", *command.split(), "no address").exit_code == 2
+
+
+def test_list_shows_who_has_codes(app: Flask, run: Command) -> None:
+    """One operator a line."""
+    add_operator(app, ANN, "tenant_admin", "acme")
+    add_operator(app, OPS, "platform")
+    ask_for_codes(app, ANN)
+    ann, ops = (line.split("\t") for line in run("operators", "list").output.splitlines())
+    assert ann[:5] == [ANN, "tenant_admin", "acme", "active", "codes"]
+    assert ops == [OPS, "platform", "-", "active", "-", "-"]

@@ -1,0 +1,146 @@
+"""Real workers of a real gunicorn, and a PostgreSQL of their own that may be restarted."""
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import requests
+from flask import Flask
+
+from config import Config
+from config.development.postgres import PostgresServer, hold_server
+from tests.fixtures.personas import Client, WeChat, service_of
+from tests.fixtures.ports import free_port
+from tests.fixtures.waiting import until
+
+ROOT = Path(__file__).parents[3]
+GUNICORN = ["-m", "gunicorn", "-c", "config/gunicorn.conf.py", "tests.e2e.live.site:app"]
+# What a change may take to be heard of, in seconds; by then it is certain.
+CERTAIN = 1.0
+
+
+@dataclass
+class Database:
+    """A server that only this module has."""
+
+    server: PostgresServer
+
+    def __call__(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
+        """Run a statement as somebody with psql does."""
+        with psycopg.connect(self.server.url, autocommit=True) as connection:
+            done = connection.execute(statement, values)
+            return done.fetchall() if done.description else []
+
+    def silently(self, statement: str, **values: Any) -> None:
+        """Run a statement that no trigger tells of."""
+        with psycopg.connect(self.server.url) as connection:
+            connection.execute("SET LOCAL session_replication_role = replica")
+            connection.execute(statement, values)
+
+    def listeners(self) -> list[int]:
+        """Give Postgres' processes that serve the workers' listeners."""
+        named = "SELECT pid FROM pg_stat_activity WHERE application_name = 'wxpass changes'"
+        return [pid for (pid,) in self(named)]
+
+
+@dataclass
+class Worker:
+    """One worker, reached through a connection that stays open."""
+
+    url: str
+    pid: int
+    http: requests.Session
+
+    def verify(self, token: str) -> int:
+        """Ask this worker, and no other, who calls."""
+        headers = {"Authorization": f"Bearer {token}"}
+        answer = self.http.get(f"{self.url}/v1/verify", headers=headers, timeout=20)
+        assert answer.headers["X-Worker"] == str(self.pid), "the connection was closed meanwhile"
+        return answer.status_code
+
+
+@dataclass
+class Service:
+    """A gunicorn."""
+
+    url: str
+    process: "subprocess.Popen[bytes]"
+
+    def workers(self, how_many: int) -> list[Worker]:
+        """Reach each worker."""
+        found: dict[int, Worker] = {}
+
+        def reach() -> bool:
+            http = requests.Session()
+            try:
+                answer = http.get(f"{self.url}/readyz", timeout=20)
+            except requests.ConnectionError:
+                return False
+            pid = int(answer.headers["X-Worker"])
+            if answer.status_code == 200:
+                found.setdefault(pid, Worker(self.url, pid, http))
+            return len(found) == how_many
+
+        until(reach)
+        return list(found.values())
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    with hold_server(tmp_path_factory.mktemp("var"), f"live_{secrets.token_hex(4)}") as server:
+        yield Database(server)
+
+
+@pytest.fixture(scope="module")
+def live_config(config: Config, database: Database) -> Config:
+    url = database.server.url.replace("postgresql://", "postgresql+psycopg://", 1)
+    return replace(config, database_url=url)
+
+
+@pytest.fixture(scope="module")
+def live_app(live_config: Config, wechat: WeChat) -> Iterator[Flask]:
+    """The service in this process, too: another machine that remembers nothing."""
+    with service_of(live_config) as app:
+        yield app
+
+
+@pytest.fixture
+def client(live_app: Flask) -> Client:
+    return Client(live_app)
+
+
+@contextmanager
+def serving(config: Config, database: Database, folder: Path, **more: str) -> Iterator[Service]:
+    """Serve with gunicorn while this is open."""
+    environ = dict(os.environ) | {"DATABASE_URL": database.server.url, "PORT": str(free_port())}
+    environ |= {"WECHAT_API_BASE_URL": config.wechat_api_base_url, "GUNICORN_KEEPALIVE": "60"}
+    environ |= {"GUNICORN_WORKERS": "2", "DATABASE_POOL_SIZE": "5"} | more
+    with open(folder / "gunicorn.log", "wb") as log:
+        command = [sys.executable, *GUNICORN]
+        process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=log, stderr=log)
+    try:
+        yield Service(f"http://127.0.0.1:{environ['PORT']}", process)
+    finally:
+        process.send_signal(signal.SIGQUIT)  # it would wait for connections that are kept open
+        process.wait(30)
+
+
+@pytest.fixture(scope="module")
+def service(
+    live_app: Flask,
+    live_config: Config,
+    database: Database,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Service]:
+    """Two workers."""
+    with serving(live_config, database, tmp_path_factory.mktemp("service")) as service:
+        yield service

@@ -1,0 +1,74 @@
+"""The service below a path prefix, under a real gunicorn: SCRIPT_NAME, and forwarded prefixes."""
+
+import socket
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from flask import Flask
+
+from config import Config
+from tests.e2e.live.conftest import Database, Service, serving, until
+from tests.fixtures.personas import ACME_SHOP
+
+SETTINGS = [{"SCRIPT_NAME": "/auth"}, {"TRUSTED_PROXIES": "1"}, {"TRUSTED_PROXIES": "127.0.0.0/8"}]
+
+
+@pytest.fixture(scope="module", params=SETTINGS, ids=["script_name", "one_proxy", "network"])
+def mounted(
+    request: pytest.FixtureRequest,
+    live_app: Flask,
+    live_config: Config,
+    database: Database,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[Service, dict[str, str]]]:
+    """The service at /auth, and what a proxy sends that strips the prefix, if one does."""
+    folder = tmp_path_factory.mktemp("prefix")
+    headers = {} if "SCRIPT_NAME" in request.param else {"X-Forwarded-Prefix": "/auth"}
+    with serving(live_config, database, folder, GUNICORN_WORKERS="1", **request.param) as service:
+        service.url += "/auth" if "SCRIPT_NAME" in request.param else ""
+        until(lambda: is_ready(service))
+        yield service, headers
+
+
+def is_ready(service: Service) -> bool:
+    """Return whether the service answers."""
+    try:
+        return requests.get(f"{service.url}/readyz", timeout=5).status_code == 200
+    except requests.RequestException:
+        return False
+
+
+def test_redirects_links_and_openapi_carry_the_prefix(
+    mounted: tuple[Service, dict[str, str]],
+) -> None:
+    service, headers = mounted
+    answer = requests.get(
+        f"{service.url}/console/", headers=headers, timeout=5, allow_redirects=False
+    )
+    assert answer.headers["Location"] == "/auth/console/sign-in?next=/console/"
+    page = requests.get(f"{service.url}/console/sign-in", headers=headers, timeout=5)
+    assert 'href="/auth/console/assets/console.css"' in page.text
+    assert "Path=/auth" in page.headers["Set-Cookie"]
+    document = requests.get(f"{service.url}/openapi.json", headers=headers, timeout=5).json()
+    assert document["servers"] == [{"url": "/auth"}]
+    login = requests.post(
+        f"{service.url}/v1/apps/{ACME_SHOP.appid}/login", json={}, headers=headers, timeout=5
+    )
+    assert login.status_code == 422
+
+
+def test_a_client_does_not_choose_the_prefix(mounted: tuple[Service, dict[str, str]]) -> None:
+    """SCRIPT_NAME is an environment variable only, whatever spelling a header has."""
+    service, headers = mounted
+    place = urlsplit(service.url)
+    for name in ("SCRIPT_NAME", "Script-Name", "Script_Name", "HTTP_SCRIPT_NAME"):
+        sent = headers | {name: "//evil.example"}
+        lines = "".join(f"{one}: {value}\r\n" for one, value in sent.items())
+        head = f"GET {place.path}/console/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{lines}\r\n"
+        with socket.create_connection((place.hostname or "", place.port or 0), 5) as connection:
+            connection.sendall(head.encode())
+            answer = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+        assert "evil" not in answer, name
+        assert "\r\nLocation: /auth/console/sign-in" in answer, name

@@ -1,0 +1,138 @@
+"""The authorization requests of Envoy and APISIX, byte for byte, sent to a real gunicorn.
+
+Neither proxy is installed here. The requests are written as their sources write them: Envoy's
+ext_authz HTTP service (RawHttpClientImpl::check) and APISIX's plugin forward-auth over
+lua-resty-http, and use the addresses in docs/forward-auth.md.
+"""
+
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPResponse
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.e2e.live.conftest import Service
+from tests.fixtures.personas import ACME_SHOP, GLOBEX_LIFE, Client, Person
+
+DOCS = (Path(__file__).parents[3] / "docs" / "forward-auth.md").read_text()
+BY_APP = f"/v1/apps/{ACME_SHOP.appid}/verify"
+
+
+def documented(setting: str) -> str:
+    """Read an address from the document, for the tenant of these tests."""
+    (address,) = re.findall(rf"^ *{setting}(/\S+)$", DOCS, re.MULTILINE)
+    return str(address).replace("initech", "acme")
+
+
+PATH_PREFIX = documented("path_prefix: ")
+APISIX_URI = documented("uri: http://wxpass:8000")
+IDENTITY = ("X-User-Id", "X-Tenant-Id", "X-App-Id", "X-Session-Id")
+
+
+def envoy(method: str, path: str, token: str | None, prefix: str = PATH_PREFIX) -> bytes:
+    """Write what Envoy asks about a client's request; its body stays with Envoy."""
+    lines = [f"{method} {prefix}{path} HTTP/1.1", "host: shop.example.com", "content-length: 0"]
+    lines += [f"authorization: Bearer {token}"] if token else []
+    lines += ["x-envoy-internal: true", "x-forwarded-for: 203.0.113.9"]
+    return "\r\n".join([*lines, "x-envoy-expected-rq-timeout-ms: 2000", "", ""]).encode()
+
+
+def apisix(
+    method: str, path: str, token: str | None, body: bytes | None = None, uri: str = APISIX_URI
+) -> bytes:
+    """Write what APISIX asks about a client's request; with a body if it is told to use POST."""
+    lines = [f"{'GET' if body is None else 'POST'} {uri} HTTP/1.1"]
+    lines += ["X-Forwarded-Proto: https", f"X-Forwarded-Method: {method}"]
+    lines += ["X-Forwarded-Host: shop.example.com", f"X-Forwarded-Uri: {path}"]
+    lines += ["X-Forwarded-For: 203.0.113.9"]
+    lines += [] if body is None else [f"Content-Length: {len(body)}"]
+    lines += [f"Authorization: Bearer {token}"] if token else []
+    lines += ["User-Agent: lua-resty-http/0.17.1 (Lua) ngx_lua/10026", "Host: wxpass:8000"]
+    return "\r\n".join([*lines, "", ""]).encode() + (body or b"")
+
+
+@pytest.fixture
+def connection(service: Service) -> Iterator[socket.socket]:
+    """A connection to a worker, kept open as a proxy keeps it."""
+    service.workers(1)
+    address = urlsplit(service.url)
+    with closing(socket.create_connection((address.hostname or "", address.port or 0), 20)) as one:
+        yield one
+
+
+def answer_to(request: bytes, connection: socket.socket) -> HTTPResponse:
+    """Send a request, and read its answer to the end."""
+    connection.sendall(request)
+    answer = HTTPResponse(connection, method=request.split(b" ", 1)[0].decode())
+    answer.begin()
+    answer.read()
+    return answer
+
+
+@pytest.fixture
+def tokens(client: Client, alice: Person) -> tuple[str, str]:
+    """The login tokens of Alice at Acme's shop and at Globex."""
+    own, foreign = (client.bind(alice, app)["token"] for app in (ACME_SHOP, GLOBEX_LIFE))
+    return own, foreign
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/api/orders?status=open&tenant=globex"),
+        ("POST", "/api/orders"),
+        ("PUT", "/api/orders/1"),
+        ("DELETE", "/api/orders/%2F..%2f..?x=%00"),
+        ("OPTIONS", "/"),
+        ("HEAD", "//api//orders/"),
+        ("PROPFIND", "/../../v1/verify"),
+    ],
+)
+def test_envoy_is_answered_200_for_its_audience_and_no_other(
+    connection: socket.socket, tokens: tuple[str, str], method: str, path: str
+) -> None:
+    """Envoy passes a request on only if the answer is exactly 200."""
+    own, foreign = tokens
+    for _ in range(3):
+        admitted = answer_to(envoy(method, path, own), connection)
+        assert admitted.status == 200
+        assert admitted.headers["Content-Length"] == "0"
+        assert all(admitted.headers[name] for name in IDENTITY)
+        assert admitted.headers["X-App-Id"] == ACME_SHOP.appid
+        assert answer_to(envoy(method, path, own, BY_APP), connection).status == 200
+    for token, status in ((foreign, 403), (None, 401), ("wxp_made-up", 401)):
+        refused = answer_to(envoy(method, path, token), connection)
+        assert refused.status == status
+        assert not any(name in refused.headers for name in IDENTITY)
+        assert refused.headers["Content-Type"] == "application/problem+json"
+
+
+def test_every_documented_address_admits_this_tenant_and_no_other(
+    connection: socket.socket, tokens: tuple[str, str]
+) -> None:
+    """The addresses in the document's configurations check an audience."""
+    blocks = "".join(re.findall(r"```\w+\n(.*?)```", DOCS, re.DOTALL))
+    addresses = re.findall(r"/v1/[^\s\"]*verify[^\s\"]*", blocks)
+    assert len(addresses) == 4
+    for address in addresses:
+        for token, admitted in zip(tokens, (True, False), strict=True):
+            request = apisix("GET", "/", token, None, address.replace("initech", "acme"))
+            assert (answer_to(request, connection).status == 204) is admitted, address
+
+
+@pytest.mark.parametrize("body", [None, b"", b"an order", b"x" * 3_000_000])
+def test_apisix_is_answered_and_its_connection_stays_usable(
+    connection: socket.socket, tokens: tuple[str, str], body: bytes | None
+) -> None:
+    """A body that APISIX sends along is discarded before the next request of the connection."""
+    own, foreign = tokens
+    path = "/api/orders?tenant=globex"
+    for uri in (APISIX_URI, BY_APP):
+        for token, status in ((own, 204), (foreign, 403), (None, 401), (own, 204)):
+            answer = answer_to(apisix("POST", path, token, body, uri), connection)
+            assert answer.status == status
+            assert all((name in answer.headers) == (status == 204) for name in IDENTITY)

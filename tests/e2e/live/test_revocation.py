@@ -1,0 +1,347 @@
+"""A session that has ended is refused by every worker within a second, whatever happens.
+
+How long it really takes is measured by the benchmark (docs/performance.md).
+"""
+
+import itertools
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+from flask import Flask
+
+from app.services.apps.apps import NewApp, add_app, set_app_enabled
+from app.services.apps.claims import claim_app
+from app.services.apps.releases import move_app, release_app
+from app.services.apps.tenants import tenant_id_of
+from app.services.audit import OPERATOR
+from config import Config
+from config.development.postgres_commands import start, stop
+from tests.e2e.live.conftest import CERTAIN, Database, Service, Worker, serving
+from tests.fixtures.many_sessions import copy_session
+from tests.fixtures.personas import ACME_SHOP, GLOBEX_LIFE, App, Client, Person, Reader, WeChat
+from tests.fixtures.waiting import until
+
+ENDED = "UPDATE login_sessions SET ended_at = now(), end_reason = 'revoked'"
+ENDED_BY_TOKEN = f"{ENDED} WHERE token_hash = sha256(%(token)s::bytea)"
+UNENDED = (
+    "UPDATE login_sessions SET ended_at = NULL, end_reason = NULL"
+    " WHERE token_hash = sha256(%(token)s::bytea)"
+)
+
+
+NUMBERS = itertools.count(13900000000)
+
+
+def people(wechat: WeChat, how_many: int) -> list[Person]:
+    """Give people whom no test has seen, with phones of their own."""
+    numbers = itertools.islice(NUMBERS, how_many)
+    return [Person(wechat, f"person {number}", str(number)) for number in numbers]
+
+
+def remembers(database: Database, worker: Worker, token: str) -> bool:
+    """Tell whether a worker answers from memory: what nobody tells of, it does not know."""
+    assert worker.verify(token) == 204
+    database.silently(ENDED_BY_TOKEN, token=token)
+    answer = worker.verify(token)
+    database.silently(UNENDED, token=token)
+    return answer == 204
+
+
+class Crowd:
+    """Asks both workers all the time, and notes what is wrong."""
+
+    def __init__(self, service: Service, tokens: list[str]) -> None:
+        self.url, self.tokens = service.url, tokens
+        self.ended: dict[str, float] = {}
+        self.wrong: list[str] = []
+        self.answers = 0
+        self._over = threading.Event()
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Ask while this is open."""
+        threads = [threading.Thread(target=self._ask, args=(n,)) for n in range(6)]
+        for one in threads:
+            one.start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            for one in threads:
+                one.join(30)
+
+    def end(self, database: Database) -> None:
+        """End one more session, and note when that had been done."""
+        token = self.tokens[len(self.ended)]
+        database(ENDED_BY_TOKEN, token=token)
+        self.ended[token] = time.monotonic()
+
+    def _ask(self, number: int) -> None:
+        http = requests.Session()
+        while not self._over.is_set():
+            token = self.tokens[(self.answers + number) % len(self.tokens)]
+            asked_at, ended_at = time.monotonic(), self.ended.get(token)
+            status = http.get(
+                f"{self.url}/v1/verify", headers={"Authorization": f"Bearer {token}"}, timeout=30
+            ).status_code
+            self.answers += 1
+            late = ended_at is not None and asked_at - ended_at > CERTAIN
+            if status not in (204, 401, 503) or (late and status == 204):
+                self.wrong.append(f"{status}, {ended_at and asked_at - ended_at} s after the end")
+
+
+def end_in_every_way(app: Flask, worker: Worker, database: Database, logins: list[dict]) -> None:
+    """End each session in another way, each told of by a trigger."""
+
+    def call(login: dict, method: str, path: str, **body: str) -> None:
+        url, headers = f"{worker.url}{path}", {"Authorization": f"Bearer {login['token']}"}
+        answer = requests.request(method, url, headers=headers, json=body or None, timeout=20)
+        assert answer.status_code < 300, answer.text
+
+    base = f"/v1/apps/{ACME_SHOP.appid}"
+    logged_out, everywhere, refreshed, unbound, closed, *others = logins
+    call(logged_out, "POST", f"{base}/logout")
+    call(everywhere, "POST", f"{base}/logout-all")
+    call(refreshed, "POST", f"{base}/refresh", refresh_token=refreshed["refresh_token"])
+    call(unbound, "POST", f"{base}/unbind")
+    call(closed, "DELETE", "/v1/me")
+    revoked, disabled, expired, deleted = others
+    database(ENDED_BY_TOKEN, token=revoked["token"])
+    database("UPDATE users SET status = 'disabled' WHERE id = %(id)s", id=disabled["user"]["id"])
+    database(
+        "UPDATE login_sessions SET expires_at = now() WHERE token_hash = sha256(%(token)s::bytea)",
+        token=expired["token"],
+    )
+    database(
+        "DELETE FROM login_sessions WHERE token_hash = sha256(%(token)s::bytea)",
+        token=deleted["token"],
+    )
+
+
+def test_whatever_ends_a_session_ends_it_in_every_worker(
+    live_app: Flask, client: Client, wechat: WeChat, database: Database, service: Service
+) -> None:
+    """Otherwise who was logged out in one worker goes on in the other."""
+    workers = service.workers(2)
+    logins = [client.bind(person) for person in people(wechat, 10)]
+    untouched = logins[-1]["token"]
+    for worker in workers:
+        until(lambda worker=worker: remembers(database, worker, untouched))
+        assert all(worker.verify(login["token"]) == 204 for login in logins)
+    end_in_every_way(live_app, workers[0], database, logins[:-1])
+    time.sleep(CERTAIN)
+    for worker in workers:
+        assert [worker.verify(login["token"]) for login in logins] == [401] * 9 + [204]
+
+
+def test_ten_thousand_sessions_that_end_in_one_statement_end_in_every_worker(
+    live_app: Flask, client: Client, wechat: WeChat, database: Database, service: Service
+) -> None:
+    """Each is told of; other users' sessions go on being answered from memory."""
+    alice, bob = people(wechat, 2)
+    token, others = client.bind(alice)["token"], client.bind(bob)["token"]
+    copy_session(Reader(live_app), token, 10_000, "many")
+    ended = [token, *(f"many{number}" for number in range(1, 10_001, 250))]
+    workers = service.workers(2)
+    for worker in workers:
+        until(lambda worker=worker: remembers(database, worker, others))
+        assert {worker.verify(one) for one in ended} == {204}
+    path, headers = "/v1/me/sessions", {"Authorization": f"Bearer {token}"}
+    answer = requests.delete(f"{service.url}{path}", headers=headers, timeout=20)
+    assert answer.status_code == 204
+    time.sleep(CERTAIN)
+    for worker in workers:
+        assert worker.verify(token) == 204
+        assert {worker.verify(one) for one in ended[1:]} == {401}
+        until(lambda worker=worker: remembers(database, worker, others))
+
+
+def test_a_switch_of_an_app_or_a_tenant_reaches_every_worker(
+    live_app: Flask, client: Client, wechat: WeChat, database: Database, service: Service
+) -> None:
+    """Otherwise a tenant that was switched off still logs people in somewhere."""
+    shop = client.bind(Person(wechat, "alice", "13800138001"))["token"]
+    life = client.bind(Person(wechat, "carol", "13800138003"), GLOBEX_LIFE)["token"]
+    workers = service.workers(2)
+    for worker in workers:
+        until(lambda worker=worker: remembers(database, worker, shop))
+        assert worker.verify(life) == 204
+    for enabled, status in ((False, 401), (True, 204)):
+        with live_app.app_context():
+            set_app_enabled(ACME_SHOP.appid, enabled)
+        switched = "active" if enabled else "disabled"
+        database("UPDATE tenants SET status = %(it)s WHERE slug = 'globex'", it=switched)
+        time.sleep(CERTAIN)
+        for worker in workers:
+            assert [worker.verify(token) for token in (shop, life)] == [status, status]
+
+
+def test_a_released_or_moved_appid_is_its_old_tenants_in_no_worker(
+    live_app: Flask, client: Client, wechat: WeChat, service: Service
+) -> None:
+    """Each worker refuses the sessions of the tenant that had it, and logs in at the new one."""
+    cafe = App("wxcafe0000000live1", "acme", "cd" * 16, "on_login")
+    wechat.control("apps", appid=cafe.appid, secret=cafe.secret, open_platform="acme")
+    new = NewApp(cafe.appid, "Café", "on_login", "json", cafe.secret)
+    workers = service.workers(2)
+    person = people(wechat, 1)[0]
+
+    def log_in(worker: Worker) -> tuple[int, dict[str, str]]:
+        url = f"{worker.url}/v1/apps/{cafe.appid}/login"
+        answer = worker.http.post(url, json={"code": person.wx_login(cafe)}, timeout=20)
+        return answer.status_code, answer.json()
+
+    tokens = []
+    for slug, other in (("acme", "globex"), ("globex", "acme")):
+        with live_app.app_context():
+            if not tokens:
+                add_app(slug, new)
+            tokens.append(client.log_in(person, cafe)["token"])
+            assert [worker.verify(tokens[-1]) for worker in workers] == [204, 204]
+            assert [log_in(worker)[0] for worker in workers] == [200, 200]
+            claim_app(OPERATOR, tenant_id_of(other), new)
+            move_app(OPERATOR, slug, cafe.appid, other)
+        time.sleep(CERTAIN)
+        for worker in workers:
+            assert {worker.verify(token) for token in tokens} == {401}
+            assert worker.verify(log_in(worker)[1]["token"]) == 204
+    with live_app.app_context():
+        release_app(OPERATOR, "acme", cafe.appid)
+    time.sleep(CERTAIN)
+    for worker in workers:
+        status, problem = log_in(worker)
+        assert (status, problem["code"]) == (404, "app_unknown")
+
+
+def test_a_killed_listener_costs_nothing_but_time(
+    client: Client, wechat: WeChat, database: Database, service: Service
+) -> None:
+    """Otherwise a broken connection leaves ended sessions alive in that worker."""
+    tokens = [client.bind(person)["token"] for person in people(wechat, 12)]
+    crowd = Crowd(service, tokens)
+    workers = service.workers(2)
+    with crowd.asking():
+        for _ in range(8):
+            crowd.end(database)
+            database(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE application_name = 'wxpass changes'"
+            )
+            time.sleep(0.3)
+        time.sleep(CERTAIN + 0.5)
+    assert crowd.answers > 100
+    assert crowd.wrong == []
+    for worker in workers:
+        until(lambda worker=worker: remembers(database, worker, tokens[-1]))
+
+
+def test_a_listener_that_hangs_is_not_believed(
+    client: Client, wechat: WeChat, database: Database, service: Service
+) -> None:
+    """Otherwise a network that swallows everything leaves ended sessions alive."""
+    workers = service.workers(2)
+    alive, ended = (client.bind(person)["token"] for person in people(wechat, 2))
+    for worker in workers:
+        until(lambda worker=worker: remembers(database, worker, alive))
+        assert worker.verify(ended) == 204
+    hanging = database.listeners()
+    assert len(hanging) == 2
+    for pid in hanging:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        database(ENDED_BY_TOKEN, token=ended)
+        time.sleep(CERTAIN)
+        for worker in workers:
+            assert (worker.verify(alive), worker.verify(ended)) == (204, 401)
+            assert not remembers(database, worker, alive)
+    finally:
+        for pid in hanging:
+            os.kill(pid, signal.SIGCONT)
+    for worker in workers:
+        until(lambda worker=worker: remembers(database, worker, alive))
+        assert worker.verify(ended) == 401
+
+
+def test_a_restart_of_postgres_leaves_nothing_old(
+    client: Client, wechat: WeChat, database: Database, service: Service
+) -> None:
+    """Otherwise what ended just before a restart, or during it, lives on in memory."""
+    tokens = [client.bind(person)["token"] for person in people(wechat, 6)]
+    crowd = Crowd(service, tokens)
+    workers = service.workers(2)
+    cluster = database.server._cluster
+    with crowd.asking():
+        crowd.end(database)
+        stop(cluster)
+        time.sleep(CERTAIN)
+        assert start(cluster, ()) == ""
+        crowd.end(database)
+        for worker in workers:
+            until(lambda worker=worker: remembers(database, worker, tokens[-1]))
+        crowd.end(database)
+        time.sleep(CERTAIN + 0.5)
+    assert crowd.wrong == []
+    for worker in workers:
+        assert [worker.verify(token) for token in tokens] == [401] * 3 + [204] * 3
+
+
+@pytest.fixture
+def growing(live_config: Config, database: Database, tmp_path: Path) -> Iterator[Service]:
+    """A gunicorn that begins with one worker."""
+    with serving(live_config, database, tmp_path, GUNICORN_WORKERS="1") as service:
+        yield service
+
+
+def test_a_worker_that_comes_late_hears_too(
+    client: Client, wechat: WeChat, database: Database, growing: Service
+) -> None:
+    """Otherwise a worker that takes another's place, or joins, believes what it read first."""
+    alive, ended = (client.bind(person)["token"] for person in people(wechat, 2))
+    (first,) = growing.workers(1)
+    until(lambda: remembers(database, first, alive))
+    growing.process.send_signal(signal.SIGTTIN)
+    growing.workers(2)
+    os.kill(first.pid, signal.SIGKILL)
+    until(lambda: not Path(f"/proc/{first.pid}").exists())
+    workers = growing.workers(2)
+    for worker in workers:
+        until(lambda worker=worker: remembers(database, worker, alive))
+        assert worker.verify(ended) == 204
+    database(ENDED_BY_TOKEN, token=ended)
+    time.sleep(CERTAIN)
+    for worker in workers:
+        assert (worker.verify(alive), worker.verify(ended)) == (204, 401)
+
+
+@pytest.fixture(params=[-3600, 3600])
+def skewed(
+    request: pytest.FixtureRequest, live_config: Config, database: Database, tmp_path: Path
+) -> Iterator[Service]:
+    """Another machine, whose clock is an hour behind or ahead."""
+    more = {"SKEW": str(request.param), "GUNICORN_WORKERS": "1"}
+    with serving(live_config, database, tmp_path, **more) as service:
+        yield service
+
+
+def test_clocks_that_differ_keep_nothing_alive(
+    client: Client, wechat: WeChat, database: Database, service: Service, skewed: Service
+) -> None:
+    """Otherwise a machine whose clock is wrong believes what is old, or ends what is good."""
+    alive, ended = (client.bind(person)["token"] for person in people(wechat, 2))
+    workers = [*service.workers(2), *skewed.workers(1)]
+    for worker in workers:
+        until(lambda worker=worker: remembers(database, worker, alive))
+        assert worker.verify(ended) == 204
+    url = f"{skewed.url}/v1/apps/{ACME_SHOP.appid}/logout"
+    headers = {"Authorization": f"Bearer {ended}"}
+    assert requests.post(url, headers=headers, timeout=20).status_code == 204
+    time.sleep(CERTAIN)
+    for worker in workers:
+        assert (worker.verify(alive), worker.verify(ended)) == (204, 401)

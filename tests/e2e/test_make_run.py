@@ -1,0 +1,198 @@
+"""`make run` for real: a newcomer's first minutes, under gunicorn, with every process of it."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import requests
+
+from tests.fixtures.personas import App, Person, WeChat
+from tests.fixtures.ports import free_port
+from tests.fixtures.waiting import until
+
+ROOT = Path(__file__).parents[2]
+SHOP = App("wxaaaa000000000001", "acme", "")
+NO_WECHAT = {"WECHAT_API_BASE_URL": "http://127.0.0.1:9", "GUNICORN_WORKERS": "1"}
+
+
+@dataclass
+class Copy:
+    """A running copy of everything."""
+
+    process: "subprocess.Popen[str]"
+    environ: dict[str, str]
+    output: str
+
+    @property
+    def service(self) -> str:
+        return f"http://127.0.0.1:{self.environ['PORT']}"
+
+    @property
+    def wechat(self) -> WeChat:
+        return WeChat(f"http://127.0.0.1:{self.environ['SIMULATOR_PORT']}")
+
+    def post(self, what: str, appid: str = SHOP.appid, **body: Any) -> requests.Response:
+        """Call the native interface."""
+        return requests.post(f"{self.service}/v1/apps/{appid}/{what}", json=body, timeout=20)
+
+    def command(self, *arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
+        """Run an operators' command with the same environment."""
+        return subprocess.run(
+            [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
+            cwd=ROOT,
+            env=self.environ,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+
+def start(var: Path, ready: str = "/me", **more: str) -> Copy:
+    """Run a copy, and wait until it says that it is ready: in its last line, or an earlier one."""
+    environ = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    environ |= {
+        "WXPASS_VAR": str(var),
+        "PORT": str(free_port()),
+        "SIMULATOR_PORT": str(free_port()),
+    }
+    environ |= {"GUNICORN_WORKERS": "2", "DATABASE_POOL_SIZE": "5", "GUNICORN_KEEPALIVE": "1"}
+    environ |= more
+    process = subprocess.Popen(
+        [sys.executable, "-m", "config.development.run"],
+        cwd=ROOT,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    output = ""
+    for line in process.stdout or ():
+        output += line
+        if ready in line:
+            return Copy(process, environ, output)
+    raise AssertionError(output)
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
+    """A copy in an empty folder."""
+    running = start(tmp_path_factory.mktemp("newcomer") / "var")
+    yield running
+    stop(running, signal.SIGTERM)
+
+
+def stop(running: Copy, with_signal: int) -> None:
+    """Stop a copy; nothing of it may stay."""
+    family = psutil.Process(running.process.pid).children(recursive=True)
+    running.process.send_signal(with_signal)
+    running.process.communicate(timeout=40)
+    assert running.process.returncode == 0
+    _gone, alive = psutil.wait_procs(family, timeout=10)
+    assert alive == []
+
+
+def test_the_printed_commands_end_with_a_logged_in_user(copy: Copy) -> None:
+    """Otherwise the newcomer's first impression is an error."""
+    story = copy.output[copy.output.index("SIM=") :]
+    done = subprocess.run(["sh"], input=story, capture_output=True, text=True, check=True)
+    me = json.loads(done.stdout.strip().splitlines()[-1])
+    assert (me["account"], me["phone"]) == ("alice", "+8613800138001")
+
+
+def test_the_printed_operator_gets_into_the_console(copy: Copy) -> None:
+    """Otherwise a newcomer reads how to invite somebody before they see a page."""
+    email, password = re.findall(r"/console/ +(\S+) +(\S+)", copy.output)[0]
+    with requests.Session() as browser:
+        page = browser.get(f"{copy.service}/console/sign-in", timeout=5).text
+        token = re.findall(r'name="csrf_token"[^>]*value="([^"]+)"', page)[0]
+        form = {"csrf_token": token, "email": email, "password": password}
+        answer = browser.post(f"{copy.service}/console/sign-in", data=form, timeout=5)
+    assert answer.url == f"{copy.service}/console/tenants/"
+    assert "Acme 商城" in answer.text
+
+
+def test_commands_work_beside_the_running_service_and_an_app_answers_once_it_is_proven(
+    copy: Copy,
+) -> None:
+    """No worker is restarted. Until WeChat accepts the AppSecret, the appid is unknown."""
+    appid, secret = "wx00000000000000ff", "5e" * 16
+
+    def codes() -> set[str]:
+        answers = [copy.post("login", appid, code="x") for _ in range(8)]
+        return {answer.json()["code"] for answer in answers}
+
+    assert codes() == {"app_unknown"}
+    options = ["--tenant", "acme", "--name", "New", "--registration", "on_login", "--secret-stdin"]
+    added = copy.command("apps", "add", appid, *options, stdin=secret)
+    assert added.returncode == 1, added.stderr
+    assert "is pending for acme" in added.stdout
+    assert codes() == {"app_unknown"}
+    copy.wechat.control("apps", appid=appid, secret=secret, open_platform="acme")
+    verified = copy.command("apps", "verify", appid)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert codes() == {"code_invalid"}
+    listed = copy.command("users", "list", "--tenant", "acme")
+    assert re.search(r"alice\t\+86138\*{4}8001", listed.stdout), listed.stdout + listed.stderr
+
+
+def test_logins_in_flight_wait_for_wechat_and_not_for_each_other(copy: Copy) -> None:
+    """Otherwise waiting on WeChat is what the service does most of its day.
+
+    Two workers, five connections each: more than ten logins at a time hold none while they wait.
+    """
+    person = Person(copy.wechat, "alice", "13800138001")
+    codes = [person.wx_login(SHOP) for _ in range(60)]
+    copy.wechat.fault("slow", seconds=3)
+    with ThreadPoolExecutor(60) as pool:
+        answers = list(pool.map(lambda code: copy.post("login", code=code), codes))
+    most_waiting = copy.wechat.ask("calls")["most_waiting"]
+    requests.delete(f"{copy.wechat.url}/_simulator/faults", timeout=5)
+    assert {answer.status_code for answer in answers} == {200}
+    assert most_waiting > 20
+
+
+def test_health_and_readiness_answer(copy: Copy) -> None:
+    """Otherwise nothing can look after the service."""
+    for address in ("/healthz", "/readyz", "/openapi.json"):
+        assert requests.get(f"{copy.service}{address}", timeout=5).status_code == 200
+
+
+def test_copies_run_side_by_side_on_one_wechat(copy: Copy, tmp_path: Path) -> None:
+    """Otherwise two checkouts on one machine get in each other's way."""
+    wechat = copy.wechat.url
+    second = start(tmp_path / "var", WECHAT_API_BASE_URL=wechat, GUNICORN_WORKERS="1")
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", int(second.environ["SIMULATOR_PORT"]))) != 0
+    code = Person(copy.wechat, "alice", "13800138001").wx_login(SHOP)
+    assert second.post("login", code=code).status_code == 200
+    stop(second, signal.SIGTERM)
+
+
+def test_a_graceful_stop_finishes_what_is_in_flight_and_data_survives(copy: Copy) -> None:
+    """Otherwise every release fails some logins, or loses them."""
+    code = Person(copy.wechat, "dave", "13900139000").wx_login(SHOP)
+    copy.wechat.fault("slow", seconds=2)
+    asked = len(copy.wechat.calls())
+    with ThreadPoolExecutor(1) as pool:
+        login = pool.submit(copy.post, "login", code=code)
+        until(lambda: len(copy.wechat.calls()) > asked)
+        stop(copy, signal.SIGINT)
+        assert login.result().status_code == 200
+    again = start(Path(copy.environ["WXPASS_VAR"]), "Accounts", **NO_WECHAT)
+    copy.process, copy.environ = again.process, again.environ
+    bearer = {"Authorization": f"Bearer {login.result().json()['token']}"}
+    refused = requests.get(f"{copy.service}/v1/me", headers=bearer, timeout=5)
+    assert refused.json()["code"] == "login_unbound", "a token it forgot would be token_invalid"

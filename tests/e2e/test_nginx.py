@@ -1,0 +1,296 @@
+"""docs/nginx.conf in a real nginx: the back end hears from wxpass who calls, and from no client."""
+
+import os
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+from flask import Flask, Response, jsonify, request
+from werkzeug.serving import make_server
+
+from tests.fixtures.personas import ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader
+from tests.fixtures.ports import free_port
+from tests.fixtures.waiting import until
+
+CONF = Path(__file__).parents[2] / "docs" / "nginx.conf"
+NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+IDENTITY = ("X-User-Id", "X-Tenant-Id", "X-App-Id", "X-Session-Id")
+FORGED = {name: "forged" for one in IDENTITY for name in (one, one.lower(), one.replace("-", "_"))}
+AROUND = """
+daemon off; master_process off; pid {folder}/pid; error_log stderr warn;
+events {{}}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+    include {folder}/wxpass.conf;
+}}
+"""
+
+
+def business() -> Flask:
+    """Make a back end that tells what it was sent."""
+    app = Flask("business")
+
+    @app.route("/<path:path>", methods=["GET", "POST"])
+    def tell(path: str) -> Response:
+        return jsonify(headers=list(request.headers), body=request.get_data(as_text=True))
+
+    return app
+
+
+def serve(app: Flask) -> Iterator[int]:
+    """Serve an app on a free port."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield server.port
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def back_end() -> Iterator[int]:
+    yield from serve(business())
+
+
+@pytest.fixture(scope="module")
+def wxpass(app: Flask) -> Iterator[int]:
+    yield from serve(app)
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where nginx logs."""
+    return tmp_path_factory.mktemp("log") / "wxpass.log"
+
+
+@pytest.fixture(scope="module")
+def nginx(
+    wxpass: int, back_end: int, log: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Run the configuration as it is, but for the ports, the log and the tenant."""
+    text = configured(wxpass, back_end, log)
+    with running(text, tmp_path_factory.mktemp("nginx")) as url:
+        yield url
+
+
+def configured(
+    wxpass: int, back_end: int, log: Path, address: str = "/v1/verify?tenant=acme"
+) -> str:
+    """Read the configuration, with the test's ports and log, and the address to ask at."""
+    text = CONF.read_text().replace("/var/log/nginx/wxpass.log", str(log))
+    changes = {":8000;": f":{wxpass};", ":9000;": f":{back_end};"}
+    changes["/v1/verify?tenant=initech;"] = f"{address};"
+    for theirs, ours in changes.items():
+        assert text.count(theirs) == 1
+        text = text.replace(theirs, ours)
+    return text
+
+
+@contextmanager
+def running(text: str, folder: Path) -> Iterator[str]:
+    """Run nginx with a configuration while this is open."""
+    if NGINX is None:
+        missing = "nginx is not installed; on Debian and Ubuntu: apt-get install nginx-light"
+        assert os.environ.get("CI") != "true", missing
+        pytest.skip(missing)
+    port = free_port()
+    assert text.count("listen 80;") == 1
+    (folder / "wxpass.conf").write_text(text.replace("listen 80;", f"listen 127.0.0.1:{port};"))
+    (folder / "nginx.conf").write_text(AROUND.format(folder=folder))
+    command = [NGINX, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", "stderr"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    wait_for(port, process)
+    yield f"http://127.0.0.1:{port}"
+    process.terminate()
+    process.communicate(timeout=10)
+
+
+def wait_for(port: int, running: subprocess.Popen[str]) -> None:
+    """Wait until nginx takes connections."""
+
+    def takes_connections() -> bool:
+        if running.poll() is not None:
+            pytest.fail(f"nginx ended: {running.communicate()[1]}")
+        with socket.socket() as one:
+            return one.connect_ex(("127.0.0.1", port)) == 0
+
+    try:
+        until(takes_connections)
+    except AssertionError:
+        running.kill()
+        raise
+
+
+@pytest.mark.parametrize("prefix", ["", "__Host-", "__Secure-"])
+@pytest.mark.parametrize(
+    ("before", "after"), [("", ""), ("a=1; ", ""), ("", "; b=2"), ("a=1; ", "; b=2")]
+)
+def test_a_back_end_does_not_get_the_consoles_cookie(
+    nginx: str, prefix: str, before: str, after: str
+) -> None:
+    """Otherwise a back end that is taken over signs in as an operator."""
+    cookie = f"{before}{prefix}wxpass_console=secret{after}"
+    answer = requests.get(f"{nginx}/api/public/x", headers={"Cookie": cookie}, timeout=5)
+    sent = dict(answer.json()["headers"]).get("Cookie", "")
+    assert "secret" not in sent
+    assert ("a=1" in sent, "b=2" in sent) == (bool(before), bool(after))
+
+
+@pytest.mark.parametrize(
+    "cookie",
+    [
+        "__Host-wxpass_console=secret; wxpass_console=planted",
+        "wxpass_console=planted; __Host-wxpass_console=secret",
+        "__Host-wxpass_console=secret; x=1; __Secure-wxpass_console=planted",
+        "wxpass_console=1; __Host-wxpass_console=secret; wxpass_console=2; x=3",
+        "x=1;__Host-wxpass_console=secret;y=2",
+        "x=1;  __Host-wxpass_console=secret",
+    ],
+)
+def test_a_planted_cookie_does_not_bring_the_consoles_cookie_through(
+    nginx: str, cookie: str
+) -> None:
+    """A back end on the same host can set a second cookie of the same name."""
+    answer = requests.get(f"{nginx}/api/public/x", headers={"Cookie": cookie}, timeout=5)
+    assert "secret" not in str(answer.json()["headers"])
+
+
+def ask(url: str, token: str | None = None, body: str | None = None) -> requests.Response:
+    """Ask as a client that claims to be somebody else."""
+    headers = FORGED | ({"Authorization": f"Bearer {token}"} if token else {})
+    return requests.request("POST" if body else "GET", url, headers=headers, data=body, timeout=5)
+
+
+def identity(answer: requests.Response) -> list[tuple[str, str]]:
+    """Give what the back end was told of the caller, however spelt."""
+    told = [(name.replace("_", "-").title(), value) for name, value in answer.json()["headers"]]
+    return sorted((name, value) for name, value in told if name in IDENTITY)
+
+
+def test_the_back_end_is_told_who_calls(
+    nginx: str, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise business code serves a user that the client made up."""
+    token = client.bind(alice)["token"]
+    ((user, tenant, session),) = rows(
+        "SELECT user_id, tenant_id, id FROM login_sessions WHERE user_id NOTNULL"
+    )
+    told = zip(IDENTITY, map(str, (user, tenant, ACME_SHOP.appid, session)), strict=True)
+    for body in (None, "an order" * 5_000):
+        answer = ask(f"{nginx}/api/orders", token, body)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["body"] == (body or "")
+        assert identity(answer) == sorted(told := list(told))
+
+
+def test_nobody_else_reaches_the_back_end(nginx: str, client: Client, bob: Person) -> None:
+    """Otherwise business code runs for nobody; the client is told why, as wxpass tells it."""
+    unbound = client.log_in(bob)["token"]
+    for token, code in ((None, "token_missing"), ("wxp_x", "token_invalid"), (unbound, "no_user")):
+        for body in (None, "an order"):
+            answer = ask(f"{nginx}/api/orders", token, body)
+            assert answer.status_code == 401
+            assert answer.headers["Content-Type"] == "application/problem+json"
+            assert answer.json()["code"] == code
+            assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    assert ask(f"{nginx}/_wxpass_verify").status_code == 404
+
+
+FOREIGN = (403, "token_of_another_tenant")
+
+
+@pytest.mark.parametrize("query", ["", "?tenant=acme", "?tenant=globex", "?x=y&tenant=acme#z"])
+@pytest.mark.parametrize("path", ["/api/orders", "/api/v1/verify", "/api//x/%2e/y"])
+def test_a_user_of_another_tenant_does_not_reach_the_back_end(
+    nginx: str, client: Client, alice: Person, query: str, path: str
+) -> None:
+    """The client's path and query have no influence on the audience."""
+    foreign, own = (client.bind(alice, app)["token"] for app in (GLOBEX_LIFE, ACME_SHOP))
+    for body in (None, "an order"):
+        refused = ask(nginx + path + query, foreign, body)
+        assert (refused.status_code, refused.json()["code"]) == FOREIGN
+        assert ask(nginx + path + query, own, body).status_code == 200
+
+
+AUDIENCES = {
+    "/v1/verify": 200,
+    f"/v1/apps/{ACME_SHOP.appid}/verify": 200,
+    "/v1/tenants/acme/verify": 200,
+    "/v1/verify/?tenant=acme": 200,
+    f"/v1/apps/{GLOBEX_LIFE.appid}/verify": 403,
+    "/v1/apps/wxunknown/verify": 403,
+    "/v1/verify?tenant=unknown": 403,
+    "/v1/verify?tenant=": 403,
+    "/v1/verify?tennant=acme": 500,
+}
+
+
+@pytest.mark.parametrize("address", AUDIENCES)
+def test_an_audience_that_is_unknown_is_a_refusal_and_a_slip_is_loud(
+    wxpass: int, back_end: int, tmp_path: Path, client: Client, alice: Person, address: str
+) -> None:
+    """An unknown audience is a 403. A misspelt parameter is a 500, which an operator notices."""
+    token = client.bind(alice)["token"]
+    text = configured(wxpass, back_end, tmp_path / "log", address)
+    with running(text, tmp_path) as url:
+        for query in ("", "?tenant=acme&x=y"):
+            assert ask(f"{url}/api/orders{query}", token).status_code == AUDIENCES[address]
+        assert ask(f"{url}/api/orders").status_code == 401
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/orders/../public/x",
+        "/api/orders/%2e%2e/public/x",
+        "/api/public/..;/orders",
+        "/api/public/..%3b/orders",
+        "/api/public/..%5corders",
+        "/api/public/..\\orders",
+        "/api/public/%252e%252e/orders",
+        "/api/public/%252e%252e%252forders",
+    ],
+)
+def test_no_public_address_reads_as_another(nginx: str, path: str) -> None:
+    """Otherwise nobody reaches what is for users, in a back end that reads paths its own way."""
+    with socket.create_connection(("127.0.0.1", int(nginx.rpartition(":")[2])), 5) as one:
+        one.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        assert one.recv(64).startswith(b"HTTP/1.1 40")
+
+
+def test_a_public_address_may_hold_what_people_write(nginx: str) -> None:
+    """Otherwise the guard against odd paths refuses good ones."""
+    for path in ("%E6%96%B0%E9%97%BB", "a%20b.html", "v1.2/x?next=%2Fa%2F..%3B%25"):
+        assert ask(f"{nginx}/api/public/{path}").status_code == 200
+
+
+def test_a_client_is_nobody_where_nobody_asks(nginx: str, client: Client, alice: Person) -> None:
+    """Otherwise a public address of the back end believes what a client claims."""
+    token = client.bind(alice)["token"]
+    for one in (None, token):
+        answer = ask(f"{nginx}/api/public/news", one)
+        assert (answer.status_code, identity(answer)) == (200, [])
+    assert ask(f"{nginx}/healthz").json() == {"status": "ok"}
+
+
+def test_no_log_keeps_whom_somebody_looked_for(nginx: str, log: Path) -> None:
+    """Otherwise the numbers that are masked everywhere stand in a file beside."""
+    assert ask(f"{nginx}/v1/admin/tenants/acme/users?phone=13800138000").status_code == 401
+    # nginx writes the line when the answer is on its way already.
+    until(lambda: "GET /v1/admin/tenants/acme/users 401" in log.read_text())
+    assert "13800138000" not in log.read_text()
+
+
+def test_a_file_of_people_gets_through(nginx: str) -> None:
+    """Otherwise an import of more than a megabyte ends at the proxy, in its words."""
+    file = "x" * 2_000_000
+    assert ask(f"{nginx}/v1/admin/tenants/acme/imports", body=file).status_code == 401
+    assert "/console/sign-in" in ask(f"{nginx}/console/t/acme/people/preview", body=file).url
+    assert ask(f"{nginx}/v1/apps/x/login", body=file).status_code == 413

@@ -1,0 +1,214 @@
+"""Between tenants, and between the apps of a tenant, there are walls."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import event, select
+from werkzeug.routing import Rule
+
+from app.extensions import Model, db
+from app.models import Tenant
+from app.services.retention import run_retention
+from app.wechat.push_events import COMPLIANCE_EVENTS
+from tests.fixtures.passwords import GOOD_PASSWORD
+from tests.fixtures.personas import (
+    ACME_CLUB,
+    ACME_SHOP,
+    APPS,
+    GLOBEX_LIFE,
+    App,
+    Client,
+    Person,
+    Reader,
+    enter_user,
+    failure,
+    wechat_headers,
+)
+from tests.fixtures.portal import Portal, configure
+from tests.fixtures.portal import event as said
+
+# A body that each tenant route's schema accepts, so that only the wall can refuse it.
+BODIES: dict[str, dict[str, str]] = {
+    "apps.keep_profile": {"nickname": "Mallory"},
+    "apps.bind_phone": {"code": "0" * 64},
+    "apps.bind_account": {"account": "mallory", "password": "password"},
+    "apps.unbind": {},
+    "apps.log_out": {},
+    "identity.issue_jwt": {},
+    "apps.log_out_everywhere": {},
+    "litemall.bind_phone": {"code": "0" * 64},
+    "litemall.change_profile": {"nickname": "Mallory"},
+    "litemall.log_out": {},
+}
+# What a dialect says to a login of another app.
+SAYS = {"gitegg": ("code", 403), "litemall": ("errno", 501)}
+LOGINS = {"none", "any", "bound", "operator", "platform", "tenant_operator", "tenant_admin"}
+
+
+def rules(app: Flask) -> list[Rule]:
+    """List the routes."""
+    return [rule for rule in app.url_map.iter_rules() if rule.endpoint in app.view_functions]
+
+
+def test_every_route_says_what_login_it_needs(app: Flask) -> None:
+    """Otherwise somebody adds a view and forgets to guard it."""
+    unmarked = [
+        rule.rule
+        for rule in rules(app)
+        if getattr(app.view_functions[rule.endpoint], "login", None) not in LOGINS
+        and not rule.endpoint.startswith("api-docs.")
+        and not rule.rule.startswith("/console")
+    ]
+    assert unmarked == []
+
+
+def tenant_routes(app: Flask) -> list[Rule]:
+    """List the routes of one app that need a login."""
+    return [
+        rule
+        for rule in rules(app)
+        if "appid" in rule.arguments and app.view_functions[rule.endpoint].login != "none"  # type: ignore[attr-defined]
+    ]
+
+
+def ask(client: Client, rule: Rule, mini_program: App, token: str) -> Any:
+    """Ask a route of a mini-program with a login token, by its own method."""
+    method = next(iter((rule.methods or set()) - {"HEAD", "OPTIONS"}))
+    path = rule.rule.replace("<string:appid>", mini_program.appid)
+    path = path.replace("<appid>", mini_program.appid)
+    path = path.replace("<base_appid>", mini_program.appid)
+    body = {"json": BODIES[rule.endpoint]} if method != "GET" else {}
+    return client.send(method, path, token, headers=wechat_headers(mini_program), **body)
+
+
+@pytest.mark.parametrize("foreign", [GLOBEX_LIFE, ACME_CLUB], ids=["neighbour", "sister_app"])
+def test_every_tenant_route_refuses_the_neighbours_token(
+    app: Flask, client: Client, alice: Person, rows: Reader, foreign: App
+) -> None:
+    """Otherwise a login at one tenant opens another."""
+    token = client.bind(alice, foreign)["token"]
+    before = everything(rows)
+    assert len(tenant_routes(app)) > 7
+    for rule in tenant_routes(app):
+        answer = ask(client, rule, ACME_SHOP, token)
+        if rule.rule.startswith("/v1/"):
+            assert failure(answer) == (403, "token_of_another_app"), rule
+        else:
+            field, said = SAYS[rule.endpoint.split(".")[0]]
+            assert (answer.status_code, answer.json[field]) == (200, said), rule
+    assert everything(rows) == before
+    assert client.me(token).status_code == 200
+
+
+def test_a_neighbours_refresh_token_is_refused_and_stays_good(
+    client: Client, alice: Person
+) -> None:
+    """Otherwise one tenant can end, or take over, a session of another."""
+    refresh_token = client.bind(alice, GLOBEX_LIFE)["refresh_token"]
+    refused = client.post("refresh", app=ACME_SHOP, refresh_token=refresh_token)
+    assert failure(refused) == (403, "token_of_another_app")
+    assert client.post("refresh", app=GLOBEX_LIFE, refresh_token=refresh_token).status_code == 200
+
+
+def test_a_phone_is_looked_up_in_its_own_tenant_only(
+    client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise people become users of a tenant they never met."""
+    shop, life = client.bind(alice, ACME_SHOP), client.bind(alice, GLOBEX_LIFE)
+    assert shop["user"]["id"] != life["user"]["id"]
+    assert rows.count("phones") == 2
+    assert len(rows("SELECT DISTINCT number_index FROM phones")) == 2, "the dump links tenants"
+
+
+def test_no_query_reaches_the_neighbours_rows(
+    app: Flask, client: Client, alice: Person, bob: Person
+) -> None:
+    """Otherwise a finder forgot its tenant, and one condition more is all that guards a user.
+
+    Acme has a twin of everything: the same people, phones, accounts and passwords.
+    """
+    credentials = {"account": "alice", "password": GOOD_PASSWORD}
+    for tenant in ("acme", "globex"):
+        enter_user(app, tenant, phone="13800138001", **credentials)
+    client.bind(alice, ACME_SHOP)
+    client.bind(bob, ACME_CLUB)
+    configure(app, app=GLOBEX_LIFE)
+    with loaded_rows() as loaded:
+        token = client.bind(alice, GLOBEX_LIFE)["token"]
+        client.bind(bob, GLOBEX_LIFE)
+        client.post("profile", token, GLOBEX_LIFE, nickname="Alice")
+        client.me(token)
+        fresh = client.post("password-login", app=GLOBEX_LIFE, **credentials).json
+        client.post("refresh", app=GLOBEX_LIFE, refresh_token=fresh["refresh_token"])
+        client.post("unbind", token, GLOBEX_LIFE)
+        client.post("logout-all", client.bind(bob, GLOBEX_LIFE)["token"], GLOBEX_LIFE)
+        own = client.bind(alice, GLOBEX_LIFE)
+        assert client.send("GET", "/v1/me/export", own["token"]).data
+        assert client.send("DELETE", "/v1/me", own["token"]).status_code == 200
+        for name in COMPLIANCE_EVENTS:
+            Portal(client, GLOBEX_LIFE).push(said(name, OpenID=own["openid"], RevokeInfo="6"))
+    assert len(loaded) > 20
+    with app.app_context():
+        globex = db.session.scalars(select(Tenant.id).where(Tenant.slug == "globex")).one()
+    assert {tenant_id for _, tenant_id in loaded} == {globex}
+
+
+@contextmanager
+def loaded_rows() -> Iterator[list[tuple[str, Any]]]:
+    """Note the table and tenant of every row that is loaded."""
+    loaded: list[tuple[str, Any]] = []
+
+    def note(row: Any, *_: Any) -> None:
+        if "tenant_id" in row.__table__.columns:
+            loaded.append((row.__tablename__, row.tenant_id))
+
+    event.listen(Model, "load", note, propagate=True)
+    yield loaded
+    event.remove(Model, "load", note)
+
+
+def test_an_account_and_its_password_are_good_in_their_own_tenant_only(
+    app: Flask, client: Client
+) -> None:
+    """Otherwise an account of one tenant logs in at another."""
+    from_globex = {"account": "carol", "password": GOOD_PASSWORD}
+    enter_user(app, "globex", **from_globex)
+    assert client.post("password-login", app=GLOBEX_LIFE, **from_globex).status_code == 200
+    refused = client.post("password-login", app=ACME_SHOP, **from_globex)
+    assert failure(refused) == (401, "credentials_wrong")
+
+
+def everything(rows: Reader) -> dict[str, list[tuple[Any, ...]]]:
+    """Read every table, but for when things were last seen."""
+    content = {}
+    for table in db.metadata.sorted_tables:
+        columns = [c.name for c in table.columns if c.name not in ("seen_at", "expires_at")]
+        content[table.name] = rows(f"SELECT {', '.join(columns)} FROM {table.name} ORDER BY 1")
+    assert len(content["wechat_apps"]) == len(APPS)
+    return content
+
+
+def test_who_leaves_one_tenant_stays_whole_at_the_neighbour(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise a person who closes one account, or takes it out, reaches the other."""
+    here, there = client.bind(alice, ACME_SHOP), client.bind(alice, GLOBEX_LIFE)
+    told = client.send("GET", "/v1/me/export", here["token"]).text
+    assert there["user"]["id"] not in told
+    assert there["openid"] not in told
+    before = everything(rows)
+    assert client.send("DELETE", "/v1/me", here["token"]).status_code == 200
+    rows("UPDATE users SET erase_after = now() WHERE erase_after IS NOT NULL")
+    with app.app_context():
+        assert dict(run_retention())["closed_accounts"] == 1
+    tenants = dict(rows("SELECT slug, id FROM tenants"))
+    assert theirs(everything(rows), tenants["globex"]) == theirs(before, tenants["globex"])
+    assert client.me(there["token"]).status_code == 200
+
+
+def theirs(content: dict[str, list[tuple[Any, ...]]], tenant_id: Any) -> list[tuple[Any, ...]]:
+    """Leave only the rows of a tenant."""
+    return [row for content_of in content.values() for row in content_of if tenant_id in row]

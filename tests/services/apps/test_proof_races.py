@@ -1,0 +1,233 @@
+"""Tenants that prove one appid at the same moment: real threads, commits and connections."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app.services.apps import claims as app_claims
+from app.services.apps import proofs
+from app.services.apps.apps import NewApp, add_app
+from app.services.apps.releases import delete_app, move_app
+from app.services.apps.tenants import add_tenant, tenant_id_of
+from app.services.audit import OPERATOR
+from app.wechat import transport
+from tests.fixtures.operators import signed_in
+from tests.fixtures.personas import App, Client, Person, Reader, WeChat, failure
+from tests.services.login.test_concurrency import at_once
+
+CAFE = App("wxcafe000000000003", "acme", "cb" * 16)
+TENANTS = ("acme", "globex", "initech", "umbrella")
+WRONG = "0f" * 16
+
+pytestmark = pytest.mark.real_commits
+
+
+@pytest.fixture(autouse=True)
+def _known(app: Flask, wechat: WeChat) -> None:
+    """Let WeChat know the café, and let there be two tenants more."""
+    wechat.control("apps", appid=CAFE.appid, secret=CAFE.secret, open_platform="acme")
+    with app.app_context():
+        for slug in TENANTS[2:]:
+            add_tenant(slug, slug.title())
+
+
+def claim(app: Flask, tenant: str, secret: str = CAFE.secret) -> app_claims.ClaimedSecret:
+    """Enter the café at a tenant, without asking WeChat yet."""
+    new = NewApp(CAFE.appid, f"Café of {tenant}", "on_login", "json", secret)
+    with app.app_context():
+        return app_claims.claim_app(OPERATOR, tenant_id_of(tenant), new)
+
+
+def in_app(app: Flask, act: Callable[[], Any]) -> Callable[[], Any]:
+    """Let an act have the service in its own thread."""
+
+    def acting() -> Any:
+        with app.app_context():
+            return act()
+
+    return acting
+
+
+def proof(app: Flask, claimed: app_claims.ClaimedSecret) -> Callable[[], str]:
+    """Return what verifies a claim, and gives the outcome."""
+    return in_app(app, lambda: proofs.prove(OPERATOR, claimed).outcome)
+
+
+@pytest.mark.parametrize("round", range(5))
+def test_one_of_four_tenants_that_prove_an_appid_at_once_has_it(
+    round: int, app: Flask, rows: Reader
+) -> None:
+    """The primary key decides; all others are told that another tenant has it."""
+    claims = [claim(app, tenant) for tenant in TENANTS]
+    outcomes = at_once([proof(app, one) for one in claims])
+    assert sorted(outcomes) == ["held_elsewhere"] * 3 + ["right"]
+    winner = claims[outcomes.index("right")]
+    assert rows("SELECT tenant_id FROM wechat_apps WHERE appid = :a", a=CAFE.appid) == [
+        (winner.tenant_id,)
+    ]
+    left = rows("SELECT tenant_id, outcome, secret_sealed IS NOT NULL FROM app_claims ORDER BY 1")
+    losers = sorted(one.tenant_id for one in claims if one is not winner)
+    assert left == [(tenant_id, "held_elsewhere", True) for tenant_id in losers]
+
+
+def test_a_tenant_that_proves_its_claim_twice_at_once_has_the_app_once(
+    app: Flask, rows: Reader
+) -> None:
+    """A double click is told twice that the app is active."""
+    claimed = claim(app, "acme")
+    assert at_once([proof(app, claimed)] * 4) == ["right"] * 4
+    assert rows.count("wechat_apps", f"appid = '{CAFE.appid}'") == 1
+    assert rows.count("app_claims") == 0
+    assert rows.count("audit_events", "action = 'app.activated'") == 1
+
+
+def test_wrong_and_right_secrets_at_once_leave_one_app_and_closed_claims(
+    app: Flask, rows: Reader
+) -> None:
+    """A claim that is verified while another tenant proves the appid ends closed all the same."""
+    claims = [claim(app, tenant, CAFE.secret if tenant == "acme" else WRONG) for tenant in TENANTS]
+    outcomes = at_once([proof(app, one) for one in claims])
+    assert outcomes == ["right", "wrong", "wrong", "wrong"]
+    assert (
+        rows("SELECT closed_at IS NOT NULL, secret_sealed IS NULL FROM app_claims")
+        == [(True, True)] * 3
+    )
+
+
+def test_a_proof_beside_changes_of_all_claims_deadlocks_nobody(app: Flask, rows: Reader) -> None:
+    """Each tenant locks its own claim; the winner closes them when they are free."""
+    claims = [claim(app, tenant, CAFE.secret if tenant == "acme" else WRONG) for tenant in TENANTS]
+
+    def change(one: app_claims.ClaimedSecret) -> Callable[[], str]:
+        settings = {"name": "Changed"}
+        return in_app(
+            app,
+            lambda: (
+                [
+                    app_claims.change_claim(OPERATOR, one.tenant_id, CAFE.appid, settings)
+                    for _ in range(20)
+                ]
+                and "changed"
+            ),
+        )
+
+    outcomes = at_once([proof(app, claims[0]), *(change(one) for one in claims[1:])])
+    assert outcomes == ["right", "changed", "changed", "changed"]
+    assert rows.count("app_claims", "closed_at IS NULL") == 0
+
+
+def test_one_claim_more_than_allowed_is_refused_when_all_come_at_once(
+    app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The claims of one tenant are counted one after another."""
+    monkeypatch.setattr(app_claims, "MOST_CLAIMS", 3)
+    tenant_id = in_app(app, lambda: tenant_id_of("acme"))()
+
+    def enter(number: int) -> Callable[[], str]:
+        new = NewApp(f"wxcafe00000003{number:04}", "x", "closed", "json", WRONG)
+
+        def act() -> str:
+            try:
+                app_claims.claim_app(OPERATOR, tenant_id, new)
+            except Exception as error:
+                return str(error)
+            return "entered"
+
+        return in_app(app, act)
+
+    outcomes = at_once([enter(number) for number in range(8)])
+    assert sorted(outcomes) == ["app_claims_too_many"] * 5 + ["entered"] * 3
+    assert rows.count("app_claims") == 3
+
+
+def test_no_connection_is_held_while_wechat_is_asked_about_a_claim(
+    app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Adding, verifying and moving wait on WeChat with nothing of the database."""
+    held: list[int] = []
+    fetch = transport.Transport.exchange
+
+    def exchange(*given: Any) -> Any:
+        idle = "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction'"
+        held.append(rows(f"{idle} AND datname = current_database()")[0][0])
+        return fetch(*given)
+
+    monkeypatch.setattr(transport.Transport, "exchange", exchange)
+    ann = signed_in(app, "ann@acme.example", "tenant_admin", "acme")
+    new = {"appid": CAFE.appid, "name": "Café", "secret": WRONG}
+    assert ann("POST", "/tenants/acme/apps", json=new).status_code == 201
+    path = f"/tenants/acme/apps/{CAFE.appid}"
+    assert ann("POST", f"{path}/verification", json={}).status_code == 200
+    ann("PUT", f"{path}/secrets", json={"secret": CAFE.secret})
+    assert ann("POST", f"{path}/verification", json={}).json["state"] == "active"
+    claim(app, "globex")
+    with app.app_context():
+        move_app(OPERATOR, "acme", CAFE.appid, "globex")
+    assert held == [0] * 4
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_logins_during_a_move_fail_cleanly_and_leave_nothing_behind(
+    used: bool, app: Flask, wechat: WeChat, rows: Reader
+) -> None:
+    """A login during the move is refused or belongs to one of the tenants; none fails with 500."""
+    proof(app, claim(app, "acme"))()
+    people = [Person(wechat, f"person{number}", f"139001390{number:02}") for number in range(8)]
+    proof(app, claim(app, "globex"))()
+    if used:
+        Client(app).log_in(people[0], CAFE)
+    codes = [person.wx_login(CAFE) for person in people for _ in range(2)]
+
+    def log_in(code: str) -> Callable[[], Any]:
+        return lambda: Client(app).post("login", app=CAFE, code=code)
+
+    move = in_app(app, lambda: move_app(OPERATOR, "acme", CAFE.appid, "globex"))
+    *answers, _ = at_once([*(log_in(code) for code in codes), move])
+    for answer in answers:
+        assert answer.status_code == 200 or failure(answer) in {
+            (404, "app_unknown"),
+            (403, "app_disabled"),
+        }, answer.text
+    mixed = (
+        "SELECT count(*) FROM login_sessions s JOIN wechat_apps a USING (appid)"
+        " WHERE s.tenant_id <> a.tenant_id"
+    )
+    assert rows(mixed) == [(0,)]
+    assert rows(
+        "SELECT slug FROM wechat_apps JOIN tenants t ON t.id = tenant_id"
+        f" WHERE appid = '{CAFE.appid}'"
+    ) == [("globex",)]
+
+
+def test_an_app_is_deleted_or_logged_in_to_but_never_half(
+    app: Flask, wechat: WeChat, rows: Reader
+) -> None:
+    """The first login of all, and the deletion of an app without any, exclude each other."""
+    tenant_id = in_app(app, lambda: tenant_id_of("acme"))()
+    for number in range(5):
+        with app.app_context():
+            add_app("acme", NewApp(CAFE.appid, "Café", "on_login", "json", CAFE.secret))
+        person = Person(wechat, f"late{number}", f"1390013910{number}")
+        code = person.wx_login(CAFE)
+
+        def delete() -> str:
+            try:
+                delete_app(OPERATOR, tenant_id, CAFE.appid)
+            except Exception as error:
+                return str(error)
+            return "deleted"
+
+        deleted, answer = at_once(
+            [in_app(app, delete), lambda code=code: Client(app).post("login", app=CAFE, code=code)]
+        )
+        if answer.status_code == 200:
+            assert deleted == "app_in_use"
+            rows("DELETE FROM session_keys")
+            rows("DELETE FROM login_sessions")
+            rows("DELETE FROM social_accounts")
+            assert in_app(app, delete)() == "deleted"
+        else:
+            assert (deleted, failure(answer)) == ("deleted", (404, "app_unknown"))
+        assert rows.count("wechat_apps", f"appid = '{CAFE.appid}'") == 0

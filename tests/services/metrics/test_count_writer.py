@@ -1,0 +1,216 @@
+"""What was counted reaches the database: once, whoever else writes, and whatever is away."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from flask import Flask
+from sqlalchemy import create_engine
+
+from app import create_app
+from app.clock import now
+from app.extensions import db
+from app.models import Measure
+from app.services.database.transactions import transaction
+from app.services.metrics import count_writer
+from app.services.metrics import counts as counting
+from app.services.metrics.count_writer import count_old_counts, drop_old_counts, write_counts
+from app.services.metrics.counts import Counts, Tally, count, count_answer, count_failure, today
+from app.services.runtime import background
+from config import Config
+from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, Person, Reader
+from tests.fixtures.ports import free_port
+from tests.fixtures.waiting import until
+from tests.services.login.test_concurrency import at_once
+
+ROOT = Path(__file__).resolve().parents[3]
+TOTALS = "SELECT sum(opened)::int, sum(logged_in)::int, sum(registered)::int FROM daily_counts"
+
+
+@contextmanager
+def process(config: Config) -> Iterator[Flask]:
+    """Run the service as another process would: with counts and connections of its own."""
+    service = create_app(config)
+    with service.app_context():
+        yield service
+        db.engine.dispose()
+
+
+@pytest.mark.real_commits
+def test_processes_that_write_the_same_rows_at_once_lose_nothing(
+    config: Config, app: Flask, rows: Reader
+) -> None:
+    """Otherwise the numbers are wrong just when there is much to count."""
+    with process(config) as one, process(config) as other:
+
+        def work(service: Flask) -> None:
+            with service.app_context():
+                for _ in range(10):
+                    for appid in (ACME_SHOP.appid, ACME_CLUB.appid) * 10:
+                        count(appid, Measure.OPENED)
+                        count_answer(appid, "login", 0.1, True)
+                    write_counts()
+
+        at_once([lambda service=service: work(service) for service in (one, other) * 4])
+    assert rows(TOTALS) == [(1600, 0, 0)]
+    assert rows("SELECT within_ms, sum(count)::int FROM answer_times GROUP BY 1") == [(100, 1600)]
+
+
+@pytest.mark.real_commits
+def test_a_database_that_is_away_loses_nothing(config: Config, app: Flask, rows: Reader) -> None:
+    """Otherwise an outage leaves a hole, or fails the requests that count."""
+    name = config.database_url.rpartition("/")[2]
+    away = config.database_url.replace(name, "nowhere_at_all")
+    with process(replace(config, database_url=away)):
+        for _ in range(3):
+            count(ACME_SHOP.appid, Measure.OPENED)
+            write_counts()
+        db.engines[None] = create_engine(config.database_url)
+        for _ in range(3):
+            write_counts()
+    assert rows(TOTALS) == [(3, 0, 0)]
+
+
+def test_a_batch_with_an_app_that_is_gone_is_written_without_it(
+    app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise one row that Postgres refuses keeps all the others out for ever."""
+    monkeypatch.setitem(app.extensions, "counts", Counts())
+    with app.app_context():
+        count("wxgone0000000000001", Measure.OPENED)
+        count(ACME_SHOP.appid, Measure.OPENED)
+        write_counts()
+    assert rows(TOTALS) == [(1, 0, 0)]
+
+
+def test_what_cannot_be_written_takes_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a long outage of the database becomes one of the service."""
+    monkeypatch.setattr(counting, "MOST_SUMS", 3)
+    monkeypatch.setattr(counting, "MOST_NEWS", 10)
+    tally: Tally[Any] = Tally()
+    for number in range(20):
+        tally.note(number)
+    assert list(tally.gather()) == [10, 11, 12], "the oldest news went, then there was no room"
+    for _ in range(5):
+        tally.note(10)
+    assert tally.gather()[10] == 6, "what has its place is still counted"
+
+
+def test_what_a_transaction_takes_back_is_not_counted(
+    app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise every lost race registers a user more."""
+    monkeypatch.setitem(app.extensions, "counts", Counts())
+    with app.app_context():
+        with suppress(ZeroDivisionError), transaction() as session:
+            counting.count_if_committed(session, ACME_SHOP.appid, Measure.REGISTERED)
+            raise ZeroDivisionError
+        with transaction() as session:
+            counting.count_if_committed(session, ACME_SHOP.appid, Measure.LOGGED_IN)
+        write_counts()
+    assert rows(TOTALS) == [(0, 1, 0)]
+
+
+def test_a_forked_process_begins_anew_and_has_one_writer(app: Flask) -> None:
+    """Otherwise two processes write what one has counted, or a worker writes nothing."""
+    began: list[int] = []
+    mine = Counts()
+    mine.begin_writing = lambda: began.append(1)
+    mine.of_this_process().happened.note(counting.Happened(today(), "x", "opened"))
+    mine._once._process = -1  # as after a fork
+    at_once([mine.of_this_process] * 8)
+    assert len(began) == 2
+    assert mine.happened.gather() == {}
+
+
+@pytest.mark.real_commits
+def test_a_process_that_counts_writes_by_itself(
+    config: Config, app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a worker writes only when it stops, and loses days when it is killed."""
+    at_exit: list[Any] = []
+    monkeypatch.setattr(count_writer, "EVERY_SECONDS", 0.05)
+    monkeypatch.setattr(background.atexit, "register", lambda *what: at_exit.append(what))
+    with process(config) as service:
+        count_writer.write_regularly(service)
+        ((last,),) = at_exit
+        last()
+        assert not service.extensions["counts"].has_begun, "nothing begins at an exit"
+        count(ACME_SHOP.appid, Measure.OPENED)
+        until(lambda: rows(TOTALS) == [(1, 0, 0)])
+
+
+def test_nothing_is_asked_when_there_is_nothing_to_write() -> None:
+    """Otherwise an idle service keeps its database awake."""
+    service = Flask("without a database")
+    service.extensions["counts"] = Counts()
+    with service.app_context():
+        write_counts()
+
+
+def test_old_counts_are_dropped_and_no_others(
+    app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise they grow for ever, or a year cannot be compared with the last."""
+    monkeypatch.setitem(app.extensions, "counts", Counts())
+    moment = now()
+    with app.app_context():
+        for days in (0, 400, 401):
+            monkeypatch.setattr(counting, "now", lambda ago=days: moment - timedelta(days=ago))
+            count(ACME_SHOP.appid, Measure.OPENED)
+            count_failure(ACME_SHOP.appid, "code_invalid")
+            count_answer(ACME_SHOP.appid, "login", 0.1, True)
+        write_counts()
+        monkeypatch.setattr(counting, "now", lambda: moment)
+        assert sum(count_old_counts()) == sum(drop_old_counts(1)) > 0
+        kept = [(today(),), (today() - timedelta(days=400),)]
+    for table in ("daily_counts", "daily_failures", "answer_times"):
+        assert rows(f"SELECT day FROM {table} ORDER BY day DESC") == kept
+
+
+@pytest.mark.real_commits
+def test_workers_that_stop_gracefully_write_what_they_have(
+    config: Config, app: Flask, alice: Person, rows: Reader
+) -> None:
+    """Otherwise every release loses seconds of the statistics, or stopping hangs.
+
+    It is usually over before the first of the regular writings.
+    """
+    port, codes = str(free_port()), [alice.wx_login() for _ in range(20)]
+    service = f"http://127.0.0.1:{port}"
+    environ = dict(os.environ) | {"DATABASE_URL": config.database_url, "GUNICORN_WORKERS": "2"}
+    environ |= {"PORT": port, "WECHAT_API_BASE_URL": config.wechat_api_base_url}
+    command = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.conf.py", "wsgi:app"]
+    gunicorn = subprocess.Popen(command, cwd=ROOT, env=environ, stderr=subprocess.PIPE, text=True)
+    try:
+        until(lambda: is_ready(service))
+        login = f"{service}/v1/apps/{ACME_SHOP.appid}/login"
+        with ThreadPoolExecutor(20) as pool:
+            said = [{"code": code} for code in codes]
+            answers = pool.map(lambda body: requests.post(login, json=body, timeout=9), said)
+            assert {answer.status_code for answer in answers} == {200}
+    finally:
+        gunicorn.send_signal(signal.SIGTERM)
+        told = gunicorn.communicate(timeout=30)[1]
+    assert gunicorn.returncode == 0, told
+    assert rows(TOTALS) == [(20, 20, 0)]
+    assert rows("SELECT sum(count)::int FROM answer_times") == [(20,)]
+    assert "Traceback" not in told
+
+
+def is_ready(service: str) -> bool:
+    """Whether a worker answers."""
+    try:
+        return requests.get(f"{service}/readyz", timeout=1).status_code == 200
+    except requests.RequestException:
+        return False

@@ -1,0 +1,345 @@
+"""One-time codes: enrolled with one secret, accepted as people type them, valid once."""
+
+from collections.abc import Callable, Sequence
+
+import pyotp
+import pytest
+from flask import Flask
+
+from app.errors import (
+    EnrolmentNotBegun,
+    OneTimeCodeNeeded,
+    OneTimeCodesOff,
+    OneTimeCodesOn,
+    OneTimeCodeWrong,
+    SignInNeeded,
+)
+from app.services.audit import OPERATOR
+from app.services.database.transactions import transaction
+from app.services.operators.locks import lock_operator
+from app.services.operators.one_time_codes import (
+    begin_enrolment,
+    cancel_enrolment,
+    cancel_or_remove_codes,
+    confirm_enrolment,
+    find_pending_enrolment,
+    remove_own_codes,
+)
+from app.services.operators.operators import (
+    change_role,
+    reset_operator,
+    set_operator_status,
+    show_operator,
+)
+from app.services.operators.own_account import (
+    change_own_password,
+    end_other_own_sessions,
+    end_own_session,
+)
+from app.services.operators.recovery_codes import count_recovery_codes
+from app.services.operators.sessions import SignedIn, find_console_session
+from app.services.operators.sign_in import confirm_code, sign_in
+from app.services.operators.step_up import step_up
+from tests.fixtures.operators import (
+    DEVICE,
+    PASSWORD,
+    Script,
+    add_operator,
+    ask_for_codes,
+    code_of,
+    enrol,
+    session_of,
+)
+from tests.fixtures.personas import Client, Reader, failure
+from tests.services.login.test_concurrency import at_once
+
+ANN = "ann@acme.example"
+FULL_WIDTH = str.maketrans("0123456789", "０１２３４５６７８９")
+TYPED: list[Callable[[str], str]] = [
+    lambda code: f" {code}\n",
+    lambda code: f"{code[:3]} {code[3:]}",
+    lambda code: f"{code[:3]}-{code[3:]}",
+    lambda code: f"{code[:3]}\u2013{code[3:]}",
+    lambda code: f"{code[:3]}\u00a0{code[3:]}",
+    lambda code: f"\u200b{code}\ufeff",
+    lambda code: "\u3000".join(code),
+    lambda code: code.translate(FULL_WIDTH),
+    lambda code: f"{code[:3]}－{code[3:]}".translate(FULL_WIDTH),
+]
+typed = pytest.mark.parametrize("type_", TYPED, ids=range(len(TYPED)))
+
+
+@pytest.fixture
+def session(app: Flask) -> SignedIn:
+    """A console session of Ann, who has no codes."""
+    add_operator(app, ANN, "tenant_admin", "acme")
+    return session_of(app, ANN)
+
+
+@pytest.fixture
+def in_app(app: Flask, session: SignedIn) -> Flask:
+    """The app, with Ann, in whose context services are called."""
+    return app
+
+
+def app_of(secret: str) -> pyotp.TOTP:
+    """Give a secret to an authenticator app."""
+    return pyotp.TOTP(secret)
+
+
+def test_the_secret_stays_until_it_is_confirmed_or_cancelled(app: Flask, session: SignedIn) -> None:
+    """A page that is loaded again shows the QR code that was scanned already."""
+    with app.app_context():
+        assert find_pending_enrolment(session.operator_id) is None
+        first = begin_enrolment(session)
+        assert first.secret in first.uri
+        assert begin_enrolment(session) == first
+        assert find_pending_enrolment(session.operator_id) == first
+        with pytest.raises(OneTimeCodeWrong):
+            confirm_enrolment(session, "000000")
+        assert begin_enrolment(session) == first, "a wrong code keeps it"
+        cancel_enrolment(session)
+        cancel_enrolment(session)
+        assert find_pending_enrolment(session.operator_id) is None
+        second = begin_enrolment(session)
+        assert second.secret != first.secret
+        with pytest.raises(OneTimeCodeWrong):
+            confirm_enrolment(session, code_of(app_of(first.secret)))
+        assert len(confirm_enrolment(session, code_of(app_of(second.secret)))) == 10
+        assert find_pending_enrolment(session.operator_id) is None
+
+
+def test_a_pending_secret_asks_for_nothing(app: Flask, session: SignedIn) -> None:
+    """Signing in works without a code, and a code of the pending secret proves nothing."""
+    script = Script(Client(app), ANN)
+    with app.app_context():
+        begin_enrolment(session)
+    assert script.sign_in().status_code == 200
+    with app.app_context():
+        assert not show_operator(session.operator_id).asks_code
+
+
+def test_enrolled_codes_are_not_replaced(app: Flask, session: SignedIn) -> None:
+    """Otherwise a thief enrols another authenticator app without a code of the owner's."""
+    with app.app_context():
+        totp = app_of(begin_enrolment(session).secret)
+        confirm_enrolment(session, code_of(totp, -1))
+        with pytest.raises(OneTimeCodesOn):
+            begin_enrolment(session)
+        with pytest.raises(OneTimeCodesOn):
+            confirm_enrolment(session, code_of(totp))
+        cancel_enrolment(session)
+        assert show_operator(session.operator_id).asks_code, "cancelling removes nothing"
+
+
+def test_a_confirmation_needs_a_begun_enrolment(app: Flask, session: SignedIn) -> None:
+    """A code without a secret is never right."""
+    with app.app_context(), pytest.raises(EnrolmentNotBegun):
+        confirm_enrolment(session, "000000")
+
+
+def test_enrolment_ends_the_other_sessions(app: Flask, session: SignedIn, rows: Reader) -> None:
+    """A session that was opened without a code may be a thief's."""
+    script = Script(Client(app), ANN)
+    script.sign_in()
+    with app.app_context():
+        totp = app_of(begin_enrolment(session).secret)
+        confirm_enrolment(session, code_of(totp))
+    assert failure(script("GET", "/me")) == (401, "sign_in_needed")
+    assert failure(script.refresh()) == (401, "refresh_token_invalid")
+    ended = "SELECT id, end_reason FROM operator_sessions WHERE end_reason IS NOT NULL"
+    assert [reason for _, reason in rows(ended)] == ["codes_enrolled"]
+    assert rows("SELECT id FROM operator_sessions WHERE ended_at IS NULL") == [
+        (session.session_id,)
+    ]
+
+
+def test_a_new_password_cancels_a_pending_enrolment(app: Flask, session: SignedIn) -> None:
+    """Otherwise the owner later confirms a secret that a thief has seen."""
+    with app.app_context():
+        first = begin_enrolment(session)
+        change_own_password(session, "silver-lantern-92")
+        assert find_pending_enrolment(session.operator_id) is None
+        assert begin_enrolment(session) != first
+
+
+@typed
+def test_a_code_is_accepted_as_people_type_it_at_sign_in(
+    app: Flask, session: SignedIn, type_: Callable[[str], str]
+) -> None:
+    """Authenticator apps show a blank in the middle; Chinese keyboards type full-width digits."""
+    totp = ask_for_codes(app, ANN)
+    answer = Script(Client(app), ANN).sign_in(code=type_(code_of(totp)))
+    assert answer.status_code == 200, answer.text
+    with app.app_context():
+        half = sign_in(ANN, PASSWORD, DEVICE)
+        whole = confirm_code(half.token, type_(code_of(totp, 1)), DEVICE)
+        assert find_console_session(whole.token, DEVICE).email == ANN
+
+
+@typed
+def test_a_code_is_accepted_as_people_type_it_at_enrolment_and_step_up(
+    app: Flask, session: SignedIn, type_: Callable[[str], str]
+) -> None:
+    """So it is at the removal."""
+    with app.app_context():
+        totp = app_of(begin_enrolment(session).secret)
+        confirm_enrolment(session, type_(code_of(totp, -1)))
+        step_up(session, PASSWORD, type_(code_of(totp)), DEVICE)
+        remove_own_codes(session, type_(code_of(totp, 1)))
+
+
+@pytest.mark.parametrize(
+    "code", ["", " ", "-", "12345", "1234567", "١٢٣٤٥٦", "\0", "０" * 6, "é", "12345６7"]
+)
+def test_what_is_no_code_is_wrong(app: Flask, session: SignedIn, code: str) -> None:
+    """No spelling is an error of ours."""
+    enrolled, _, _ = enrol(app, ANN)
+    with app.app_context(), pytest.raises(OneTimeCodeWrong):
+        step_up(enrolled, PASSWORD, code, DEVICE)
+
+
+def test_removing_codes_needs_a_code_and_ends_the_other_sessions(
+    app: Flask, session: SignedIn, rows: Reader
+) -> None:
+    """The recovery codes are void, and a new enrolment has another secret."""
+    enrolled, totp, _ = enrol(app, ANN)
+    script = Script(Client(app), ANN)
+    script.sign_in(code=code_of(totp))
+    with app.app_context():
+        with pytest.raises(OneTimeCodeWrong):
+            remove_own_codes(enrolled, "000000")
+        with pytest.raises(OneTimeCodeNeeded):
+            cancel_or_remove_codes(enrolled, None)
+        cancel_or_remove_codes(enrolled, code_of(totp, 1))
+        assert count_recovery_codes(enrolled.operator_id) == 0
+        assert begin_enrolment(enrolled).secret != totp.secret
+        with pytest.raises(OneTimeCodesOff):
+            remove_own_codes(enrolled, code_of(totp, 1))
+        cancel_or_remove_codes(enrolled, None)
+        assert find_pending_enrolment(enrolled.operator_id) is None
+    assert failure(script("GET", "/me")) == (401, "sign_in_needed")
+    assert script.sign_in().status_code == 200
+    assert rows(
+        "SELECT action FROM audit_events WHERE action LIKE 'operator.codes%' ORDER BY id"
+    ) == [
+        ("operator.codes_on",),
+        ("operator.codes_off",),
+    ]
+
+
+def test_a_session_that_has_ended_enrols_nothing(app: Flask, session: SignedIn) -> None:
+    """A request that began before the owner ended the session comes too late."""
+    with app.app_context():
+        totp = app_of(begin_enrolment(session).secret)
+        change_own_password(session_of(app, ANN), "silver-lantern-92")
+        acts = (
+            lambda: begin_enrolment(session),
+            lambda: cancel_enrolment(session),
+            lambda: cancel_or_remove_codes(session, None),
+            lambda: confirm_enrolment(session, code_of(totp)),
+        )
+        for act in acts:
+            with pytest.raises(SignInNeeded):
+                act()
+
+
+def test_ending_sessions_cancels_a_pending_enrolment(app: Flask, session: SignedIn) -> None:
+    """A thief may have seen the secret; the owner must not enrol it later."""
+    owner = session_of(app, ANN)
+    ends: Sequence[Callable[[], object]] = (
+        lambda: end_own_session(owner, session.session_id),
+        lambda: end_other_own_sessions(owner),
+        lambda: set_operator_status(OPERATOR, owner.operator_id, "disabled"),
+        lambda: change_role(OPERATOR, owner.operator_id, "tenant_reader", "acme"),
+        lambda: reset_operator(OPERATOR, owner.operator_id),
+    )
+    with app.app_context():
+        for end in ends:
+            with transaction() as db:
+                lock_operator(db, owner.operator_id).totp = "JBSWY3DPEHPK3PXP"
+            end()
+            assert find_pending_enrolment(owner.operator_id) is None
+
+
+def test_a_pending_enrolment_of_a_stolen_session_ends_with_it(
+    app: Flask, session: SignedIn
+) -> None:
+    thief, owner = Script(Client(app), ANN), Script(Client(app), ANN)
+    thief.sign_in()
+    owner.sign_in()
+    stolen = thief("POST", "/me/one-time-codes").json["secret"]
+    assert owner("DELETE", "/me/sessions").status_code == 200
+    assert owner("POST", "/me/one-time-codes").json["secret"] != stolen
+
+
+def test_the_api_sets_codes_up(app: Flask, session: SignedIn) -> None:
+    """Begin, begin again, cancel, confirm, remove."""
+    script = Script(Client(app), ANN)
+    script.sign_in()
+    other = Script(script.client, ANN)
+    other.sign_in()
+    path = "/me/one-time-codes"
+    assert failure(script("POST", f"{path}/confirmation", json={"code": "123456"})) == (
+        409,
+        "enrolment_not_begun",
+    )
+    first = script("POST", path).json
+    assert script("POST", path).json == first
+    assert script("DELETE", path).status_code == 204
+    begun = script("POST", path, json={}).json
+    assert begun["secret"] != first["secret"]
+    totp = app_of(begun["secret"])
+    wrong = script("POST", f"{path}/confirmation", json={"code": "000000"})
+    assert failure(wrong) == (401, "one_time_code_wrong")
+    confirmed = script("POST", f"{path}/confirmation", json={"code": code_of(totp, -1)})
+    assert len(confirmed.json["recovery_codes"]) == 10
+    assert failure(other("GET", "/me")) == (401, "sign_in_needed")
+    assert failure(script("POST", path)) == (409, "one_time_codes_on")
+    assert failure(script("DELETE", path)) == (401, "one_time_code_needed")
+    assert failure(script("DELETE", path, json={"code": "000000"})) == (401, "one_time_code_wrong")
+    assert script("DELETE", path, json={"code": code_of(totp)}).status_code == 204
+    assert failure(script("POST", "/me/recovery-codes")) == (409, "one_time_codes_off")
+
+
+@pytest.mark.real_commits
+def test_of_two_confirmations_with_one_code_one_succeeds(app: Flask, rows: Reader) -> None:
+    """Otherwise one of the two answers shows recovery codes that are void."""
+    add_operator(app, ANN, "tenant_admin", "acme")
+    session = session_of(app, ANN)
+    with app.app_context():
+        code = code_of(app_of(begin_enrolment(session).secret))
+
+    def confirm() -> int:
+        with app.app_context():
+            try:
+                return len(confirm_enrolment(session, code))
+            except (OneTimeCodesOn, OneTimeCodeWrong):
+                return 0
+
+    assert sorted(at_once([confirm, confirm])) == [0, 10]
+    assert rows.count("operator_recovery_codes") == 10
+
+
+@pytest.mark.real_commits
+def test_enrolments_that_begin_together_show_one_secret(app: Flask) -> None:
+    """Two tabs, or a page that is loaded twice."""
+    add_operator(app, ANN, "tenant_admin", "acme")
+    session = session_of(app, ANN)
+
+    def begin() -> str:
+        with app.app_context():
+            return begin_enrolment(session).secret
+
+    assert len(set(at_once([begin] * 6))) == 1
+
+
+@pytest.mark.real_commits
+def test_a_code_completes_one_of_many_sign_ins_at_once(app: Flask) -> None:
+    """A code that was read over a shoulder is used by its owner, or by the thief, not by both."""
+    add_operator(app, ANN, "tenant_admin", "acme")
+    totp = ask_for_codes(app, ANN)
+    code = code_of(totp)
+    scripts = [Script(Client(app), ANN) for _ in range(5)]
+    answers = at_once([lambda one=one: one.sign_in(code=code) for one in scripts])
+    assert sorted(answer.status_code for answer in answers)[:2] == [200, 401]

@@ -1,0 +1,208 @@
+"""People take out all that is held about them, and nothing about anybody else."""
+
+import json
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app.extensions import db
+from app.services.privacy import export
+from app.services.sessions.tokens import token_hash
+from tests.fixtures.passwords import GOOD_PASSWORD
+from tests.fixtures.personas import (
+    ACME_CLUB,
+    ACME_SHOP,
+    GLOBEX_LIFE,
+    Client,
+    Person,
+    Reader,
+    WeChat,
+    enter_user,
+)
+from tests.fixtures.portal import Portal, configure, event, succeeded
+from tests.fixtures.tables import read_tables
+
+CREDENTIALS = {"account": "alice", "password": GOOD_PASSWORD}
+
+# Which table each part is of, and what of it is not told: secrets, their hashes and blind
+# indexes, and the tenant, which is the user's own everywhere.
+PARTS = {
+    "users": ("users", {"password_hash"}),
+    "phones": ("phones", {"number_index", "number_sealed"}),
+    "identities": ("social_accounts", set[str]()),
+    "merges": ("merges", set[str]()),
+    "sessions": (
+        "login_sessions",
+        {
+            *("token_hash", "previous_token_hash", "refresh_family_hash", "refresh_hash"),
+            *("previous_refresh_hash", "refresh_salt", "verified_number_index"),
+        },
+    ),
+    "pushes": (
+        "wechat_pushes",
+        {"key_index", "delivery_index", "person_index", "failure", "message_sealed"},
+    ),
+    "session_keys": ("session_keys", {"key_index", "session_key_sealed"}),
+    "code_exchanges": ("code_exchanges", {"code_index", "asked_by"}),
+    "password_tries": ("password_tries", {"key", "account_key"}),
+    "audit_events": ("audit_events", set[str]()),
+}
+# What stands for some of that: the secret's text where it is theirs, or that there is one.
+INSTEAD = {"phones": {"number"}, "pushes": {"message"}, "users": {"has_password"}}
+# What is about nobody, or about nobody of the tenant's people.
+ABOUT_NOBODY = {
+    *("tenants", "wechat_apps", "wechat_access_tokens", "signing_keys", "key_proofs"),
+    *("operators", "operator_sessions", "operator_recovery_codes"),
+    *("daily_counts", "daily_failures", "answer_times"),
+    # What operators send, for an hour and for a day.
+    *("people_imports", "idempotent_requests"),
+    # Appids that operators have entered.
+    *("app_claims", "verification_budgets"),
+}
+
+
+def exported(client: Client, token: str) -> dict[str, list[dict[str, Any]]]:
+    """Take everything out."""
+    answer = client.send("GET", "/v1/me/export", token)
+    assert answer.status_code == 200, answer.text
+    assert answer.content_type == "application/json"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Content-Disposition"].startswith("attachment; filename=")
+    return json.loads(answer.data)
+
+
+@pytest.fixture
+def token(app: Flask, client: Client, alice: Person, bob: Person) -> str:
+    """Alice, with a history; and others who have one too: bob, and alice at the neighbour."""
+    client.log_in(alice, ACME_CLUB)  # a bare user, merged later
+    enter_user(app, **CREDENTIALS, phone="13800138001")
+    client.bind(bob)
+    client.bind(alice, GLOBEX_LIFE)
+    login = client.bind(alice)
+    client.post("profile", login["token"], nickname="Alice 小花")
+    configure(app)
+    gone = event(OpenID=login["openid"], RevokeInfo="16")
+    assert succeeded(Portal(client).push(gone))
+    wrote = {"MsgType": "text", "FromUserName": login["openid"], "Content": "what I wrote"}
+    assert succeeded(Portal(client).push(event("text", **wrote)))
+    for account in ("alice", "bob"):
+        client.post("password-login", account=account, password="wrong-password")
+    return str(login["token"])
+
+
+def test_all_that_is_held_is_told_row_by_row(
+    client: Client, token: str, alice: Person, rows: Reader
+) -> None:
+    """Otherwise people get a part of what we know, or what we know of others."""
+    told, kept = exported(client, token), read_tables(rows)
+    user = client.me(token).json["id"]
+    assert set(told) == set(PARTS)
+    users = {one["id"] for one in told["users"]}
+    assert user in users
+    merged = [row for row in kept["users"].values() if str(row["merged_into_id"]) == user]
+    assert users == {user, *(str(row["id"]) for row in merged)}
+    assert merged
+    for part, (table, secret) in PARTS.items():
+        columns = {column.name for column in db.metadata.tables[table].columns}
+        shown = columns - secret - {"tenant_id"} | INSTEAD.get(part, set())
+        assert told[part], part
+        assert all(set(row) == shown for row in told[part]), part
+    accounts = [row for row in kept["social_accounts"].values() if str(row["user_id"]) in users]
+    assert {one["id"] for one in told["identities"]} == {str(row["id"]) for row in accounts}
+    ids = {str(row["id"]) for row in accounts}
+    for part, table in (("sessions", "login_sessions"), ("phones", "phones")):
+        owned = {
+            str(row["id"])
+            for row in kept[table].values()
+            if str(row["user_id"]) in users or str(row.get("social_account_id")) in ids
+        }
+        assert {one["id"] for one in told[part]} == owned
+    assert [one["number"] for one in told["phones"]] == ["+8613800138001"]
+    keys = [row for row in kept["session_keys"].values() if str(row["social_account_id"]) in ids]
+    assert {one["id"] for one in told["session_keys"]} == {str(row["id"]) for row in keys}
+    sessions = {one["id"] for one in told["sessions"]}
+    codes = {str(row["session_id"]) for row in kept["code_exchanges"].values()}
+    assert {one["session_id"] for one in told["code_exchanges"]} == codes & sessions
+    assert len(codes - sessions) >= 2, "the others'"
+    assert len(told["password_tries"]) == 2, "of the account, and of it at this address"
+    assert [one["has_password"] for one in told["users"] if one["account"]] == [True]
+    assert [one["event"] for one in told["pushes"]] == ["user_authorization_revoke", "text"]
+    handled, written = (one["message"] for one in told["pushes"])
+    assert (handled, json.loads(written)["Content"]) == (None, "what I wrote")
+    actions = [one["action"] for one in told["audit_events"]]
+    assert {"user.added", "consent.withdrawn", "user.merged", "user.exported"} <= set(actions)
+
+
+def test_every_table_that_can_be_about_a_person_is_in_it() -> None:
+    """Otherwise somebody adds a table, and people never hear what it holds about them."""
+    assert {table for table, _ in PARTS.values()} | ABOUT_NOBODY == set(db.metadata.tables)
+
+
+def test_no_secret_and_nobody_else_is_in_it(
+    client: Client, token: str, bob: Person, rows: Reader
+) -> None:
+    """Otherwise whoever finds the file can log in, or reads of a neighbour."""
+    text = json.dumps(exported(client, token))
+    kept = read_tables(rows)
+    mine = {token, token_hash(token).hex()}
+    for row in kept["login_sessions"].values():
+        mine |= {bytes(row[name]).hex() for name in row if name.endswith("_hash") and row[name]}
+    mine |= {row["session_key_sealed"] for row in kept["session_keys"].values()}
+    mine |= {row["password_hash"] for row in kept["users"].values() if row["password_hash"]}
+    bobs = client.bind(bob)
+    others = {bob.phone, bobs["user"]["id"], bobs["openid"]}
+    others |= {
+        str(t)
+        for (t,) in rows(
+            "SELECT id FROM users u WHERE tenant_id ="
+            " (SELECT id FROM tenants WHERE slug = 'globex')"
+        )
+    }
+    assert [one for one in mine | others if one in text] == []
+
+
+def test_an_export_is_audited(client: Client, token: str, rows: Reader) -> None:
+    """Otherwise nobody learns that somebody took a person's data out."""
+    exported(client, token)
+    user = client.me(token).json["id"]
+    assert rows(
+        "SELECT actor_kind, actor_id::text, subject, ip FROM audit_events"
+        " WHERE action = 'user.exported'"
+    ) == [("user", user, user, "127.0.0.1")]
+
+
+def test_a_long_history_is_told_whole_in_pages(
+    client: Client, token: str, rows: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a long history is cut, or fills the memory of a worker."""
+    whole = exported(client, token)
+    monkeypatch.setattr(export, "PAGE", 2)
+    paged = exported(client, token)
+    paged["audit_events"].pop()  # the second export
+    assert len(whole["audit_events"]) > 4
+    assert paged == whole
+
+
+def test_an_identity_of_somebody_who_used_the_account_is_not_told(
+    app: Flask, client: Client, wechat: WeChat
+) -> None:
+    """Otherwise an account that many share tells one who the others are."""
+    enter_user(app, **CREDENTIALS)
+    dave = Person(wechat, "dave", "13800138009")
+    token = client.log_in(dave, ACME_SHOP, **CREDENTIALS)["token"]
+    client.post("profile", token, nickname="Dave")
+    free = client.post("unbind", token).json
+    mine = client.post("password-login", **CREDENTIALS).json["token"]
+    text = json.dumps(exported(client, mine)["identities"])
+    assert free["openid"] not in text
+
+
+@pytest.mark.real_commits
+def test_a_client_that_hangs_up_leaves_nothing_open(app: Flask, client: Client, token: str) -> None:
+    """Otherwise each export that is broken off, or read slowly, holds a database connection."""
+    answer = client.send("GET", "/v1/me/export", token, buffered=False)
+    assert next(answer.iter_encoded())
+    with app.app_context():
+        assert db.engine.pool.checkedout() == 0
+    answer.close()

@@ -1,0 +1,249 @@
+"""The audit trail keeps no search text and no number, and nothing but these can be cleared."""
+
+import json
+import secrets
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from alembic.script import ScriptDirectory
+from flask import Flask
+from flask_migrate import downgrade, upgrade
+from psycopg import Connection, sql
+from sqlalchemy.exc import DBAPIError
+
+from app import create_app
+from app.extensions import db
+from app.models.columns import new_id
+from app.services import audit
+from app.services.apps.tenants import tenant_id_of
+from app.services.user_import.user_export import Wanted, export_people
+from app.settings import MIGRATIONS
+from config import Config
+from tests.fixtures.operators import signed_in
+from tests.fixtures.personas import Client, Person, Reader
+
+ALLOW = "SELECT set_config('wxpass.retention', 'on', true)"
+APPEND_ONLY = "audit_events is append only"
+QUERY, NUMBER = "小花 Lily", "138****8001"
+EXPORTED = {"people": "1", "columns": "account", "query": QUERY, "status": ""}
+RELEASED = {"before": {"phone": NUMBER}, "after": {"phone": None}}
+MERGED = {"before": {"status": "active", "phone": NUMBER}, "after": {"moved": 1}, "into": "x"}
+# Details as releases before 0016 wrote them, and what clearing makes of them.
+OLD: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    (
+        "users.exported",
+        EXPORTED,
+        {"people": "1", "columns": "account", "filtered": "yes", "status": ""},
+    ),
+    ("users.exported", {"people": "2", "query": ""}, {"people": "2", "filtered": "no"}),
+    ("phone.released", RELEASED, RELEASED | {"before": {"phone": "set"}}),
+    ("user.merged", MERGED, MERGED | {"before": {"status": "active", "phone": "set"}}),
+    # Nothing in these is personal.
+    ("user.merged", {"into": "x"}, {"into": "x"}),
+    ("user.merged", {"before": {"phone": None}}, {"before": {"phone": None}}),
+    ("phone.released", {}, {}),
+    (
+        "user.changed",
+        {"before": {"phone": "x"}, "query": "y"},
+        {"before": {"phone": "x"}, "query": "y"},
+    ),
+]
+INSERT = (
+    "INSERT INTO audit_events (id, tenant_id, actor_kind, action, subject, ip, details)"
+    " VALUES (%s, %s, 'operator', %s, 'x', '192.0.2.1', %s)"
+)
+
+
+def note(rows: Reader, action: str, details: dict[str, Any]) -> None:
+    """Write an event of acme with details as an earlier release wrote them."""
+    rows(
+        "INSERT INTO audit_events (id, tenant_id, actor_kind, action, subject, ip, details)"
+        " SELECT :id, id, 'operator', :action, 'x', '192.0.2.1', cast(:details AS jsonb)"
+        " FROM tenants WHERE slug = 'acme'",
+        id=new_id(),
+        action=action,
+        details=json.dumps(details),
+    )
+
+
+# What is recorded
+
+
+@pytest.mark.parametrize(
+    ("query", "filtered"), [(QUERY, "yes"), ("13800138001", "yes"), ("", "no")]
+)
+def test_an_export_records_whether_it_was_filtered_and_not_by_what(
+    app: Flask, rows: Reader, query: str, filtered: str
+) -> None:
+    """A search text may be the name or the number of a person."""
+    with app.app_context():
+        export_people(audit.OPERATOR, tenant_id_of("acme"), Wanted(query=query))
+    ((details,),) = rows("SELECT details FROM audit_events WHERE action = 'users.exported'")
+    assert details["filtered"] == filtered
+    assert "query" not in details
+    assert not query or query not in json.dumps(details, ensure_ascii=False)
+
+
+def test_a_released_or_merged_number_is_recorded_as_set(
+    app: Flask, client: Client, alice: Person, bob: Person, rows: Reader
+) -> None:
+    """A masked number still identifies its owner among the few that it can be."""
+    ann = signed_in(app, "ann@acme.example", "tenant_admin", "acme")
+    one, other = (client.bind(person)["user"]["id"] for person in (alice, bob))
+    users = "/tenants/acme/users"
+    assert ann("DELETE", f"{users}/{other}/phone").status_code == 204
+    assert ann("POST", f"{users}/{one}/merge", json={"into_id": other}).status_code == 200
+    told = dict(rows("SELECT action, details FROM audit_events WHERE details ? 'before'"))
+    assert told["phone.released"]["before"] == {"phone": "set"}
+    assert told["user.merged"]["before"] == {"status": "active", "phone": "set"}
+    assert "****" not in json.dumps(told)
+
+
+# What can be cleared
+
+
+@pytest.mark.parametrize(("action", "old", "cleared"), OLD)
+def test_details_become_impersonal(
+    rows: Reader, action: str, old: dict[str, Any], cleared: dict[str, Any]
+) -> None:
+    note(rows, action, old)
+    clear = "UPDATE audit_events SET details = impersonal_details(action, details)"
+    for _ in range(2):
+        rows(f"{ALLOW}; {clear} WHERE subject = 'x'")
+        assert rows("SELECT details FROM audit_events WHERE subject = 'x'") == [(cleared,)]
+
+
+def test_address_and_details_may_go_together(rows: Reader) -> None:
+    note(rows, "users.exported", EXPORTED)
+    both = "ip = NULL, details = impersonal_details(action, details)"
+    rows(f"{ALLOW}; UPDATE audit_events SET {both} WHERE subject = 'x'")
+    ((ip, details),) = rows("SELECT ip, details FROM audit_events WHERE subject = 'x'")
+    assert (ip, details["filtered"]) == (None, "yes")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *("details = '{}'", "details = details - 'query'", "details = details - 'people'"),
+        'details = details || \'{"filtered": "yes"}\'',
+        'details = impersonal_details(action, details) || \'{"people": "0"}\'',
+        "details = impersonal_details('phone.released', details) || '{\"query\": \"\"}'",
+        "details = jsonb_set(impersonal_details(action, details), '{filtered}', '\"no\"')",
+        *("details = NULL", "details = 'null'", "details = '[]'"),
+        "details = impersonal_details(action, details), subject = 'y'",
+        "details = impersonal_details(action, details), action = 'user.added'",
+        "details = impersonal_details(action, details), ip = '192.0.2.2'",
+        "details = impersonal_details(action, details), actor_kind = 'system'",
+        "details = impersonal_details(action, details), actor_id = gen_random_uuid()",
+        "details = impersonal_details(action, details), tenant_id = NULL",
+        "details = impersonal_details(action, details), id = gen_random_uuid()",
+        "details = impersonal_details(action, details), created_at = now() - interval '9 years'",
+        # Under another action's rule, which the row itself does not have.
+        "action = 'phone.released', details = impersonal_details('phone.released', details)",
+    ],
+)
+def test_nothing_else_can_be_changed(rows: Reader, change: str) -> None:
+    """The setting of retention is no key to the rest of the trail."""
+    note(rows, "users.exported", EXPORTED | {"before": {"phone": NUMBER}})
+    with pytest.raises(DBAPIError, match=APPEND_ONLY):
+        rows(f"{ALLOW}; UPDATE audit_events SET {change} WHERE subject = 'x'")
+
+
+def test_an_address_cannot_be_put_back(rows: Reader) -> None:
+    note(rows, "users.exported", EXPORTED)
+    rows(f"{ALLOW}; UPDATE audit_events SET ip = NULL WHERE subject = 'x'")
+    with pytest.raises(DBAPIError, match=APPEND_ONLY):
+        rows(f"{ALLOW}; UPDATE audit_events SET ip = '192.0.2.1' WHERE subject = 'x'")
+
+
+@pytest.mark.parametrize(
+    "change", ["details = impersonal_details(action, details)", "ip = NULL", "ip = ip"]
+)
+def test_without_retention_nothing_can_be_cleared(rows: Reader, change: str) -> None:
+    note(rows, "users.exported", EXPORTED)
+    with pytest.raises(DBAPIError, match=APPEND_ONLY):
+        rows(f"UPDATE audit_events SET {change} WHERE subject = 'x'")
+
+
+# The migration
+
+
+@pytest.fixture
+def previous(config: Config) -> Iterator[tuple[Flask, "Connection[tuple[Any, ...]]"]]:
+    """An app with a database that the migration has not reached, and a connection to it."""
+    name = f"wxpass_migrated_{secrets.token_hex(4)}"
+    url = config.database_url.replace("+psycopg", "")
+    with psycopg.connect(url, autocommit=True) as server:
+        server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        app = create_app(replace(config, database_url=_of(config.database_url, name)))
+        with app.app_context():
+            upgrade(revision=_before())
+        with psycopg.connect(_of(url, name), autocommit=True) as connection:
+            yield app, connection
+        with app.app_context():
+            db.engine.dispose()
+        server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _of(url: str, database: str) -> str:
+    """Return the URL of another database of the same server."""
+    path, _, query = url.partition("?")
+    return f"{path.rpartition('/')[0]}/{database}?{query}"
+
+
+def _before() -> str:
+    revision = ScriptDirectory(MIGRATIONS).get_revision("0016")
+    assert isinstance(revision.down_revision, str)
+    return revision.down_revision
+
+
+def details_of(connection: "Connection[tuple[Any, ...]]") -> list[tuple[Any, ...]]:
+    return connection.execute("SELECT action, details FROM audit_events ORDER BY id").fetchall()
+
+
+def test_the_migration_clears_the_events_there_are(
+    previous: tuple[Flask, "Connection[tuple[Any, ...]]"],
+) -> None:
+    """In several batches, of every tenant, and it changes no other column."""
+    app, connection = previous
+    tenants = [UUID(int=number) for number in (1, 2)]
+    for tenant in tenants:
+        connection.execute(
+            "INSERT INTO tenants (id, slug, name) VALUES (%s, %s, 'T')", [tenant, str(tenant)]
+        )
+    many = ("users.exported", EXPORTED, OLD[0][2])
+    written = [*OLD, *[many] * 2100]
+    with connection.cursor() as cursor:
+        for tenant in tenants:
+            values = [(new_id(), tenant, action, json.dumps(old)) for action, old, _ in written]
+            cursor.executemany(INSERT, values)
+    others = "SELECT id, tenant_id, actor_kind, actor_id, action, subject, ip, created_at"
+    before = connection.execute(f"{others} FROM audit_events ORDER BY id").fetchall()
+    with app.app_context():
+        upgrade(revision="0016")
+    assert details_of(connection) == [(action, new) for action, _, new in written] * 2
+    assert connection.execute(f"{others} FROM audit_events ORDER BY id").fetchall() == before
+    with pytest.raises(psycopg.errors.RaiseException, match=APPEND_ONLY):
+        connection.execute("UPDATE audit_events SET ip = NULL")
+
+
+def test_the_migration_is_undone_and_done_again(
+    previous: tuple[Flask, "Connection[tuple[Any, ...]]"],
+) -> None:
+    app, connection = previous
+    tenant = UUID(int=1)
+    connection.execute("INSERT INTO tenants (id, slug, name) VALUES (%s, 'a', 'A')", [tenant])
+    with app.app_context():
+        upgrade(revision="0016")
+        downgrade(revision=_before())
+    connection.execute(INSERT, [new_id(), tenant, "users.exported", json.dumps(EXPORTED)])
+    with pytest.raises(psycopg.errors.RaiseException, match=APPEND_ONLY):
+        connection.execute(f"{ALLOW}; UPDATE audit_events SET details = '{{}}'")
+    connection.execute(f"{ALLOW}; UPDATE audit_events SET ip = NULL")
+    with app.app_context():
+        upgrade(revision="0016")
+    assert details_of(connection) == [("users.exported", OLD[0][2])]

@@ -1,0 +1,362 @@
+"""Visitors, who belong to no user, export and erase what is held about them, and nothing else."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app.errors import SessionEnded, SessionReplaced, TokenInvalid
+from app.services.privacy.visitors import erase_visitor
+from app.services.sessions.authentication import authenticate
+from app.services.sessions.own_sessions import end_all_sessions
+from app.services.sessions.sessions import Device, end_session
+from tests.fixtures.personas import (
+    ACME_CLUB,
+    ACME_SHOP,
+    ACME_STAFF,
+    GLOBEX_LIFE,
+    Client,
+    Person,
+    Reader,
+    enter_user,
+    failure,
+)
+from tests.fixtures.portal import Portal, configure, event, succeeded
+from tests.fixtures.tables import GONE, NEW, changes, read_tables
+from tests.services.login.test_concurrency import at_once
+
+CREDENTIALS = {"account": "alice", "password": "violet-harbour-74"}
+PARTS = ("identities", "sessions", "session_keys", "code_exchanges", "pushes", "audit_events")
+
+
+def erase(client: Client, token: str) -> Any:
+    """Ask to be erased."""
+    return client.send("DELETE", "/v1/me", token)
+
+
+def export(client: Client, token: str) -> dict[str, list[dict[str, Any]]]:
+    """Take everything out."""
+    answer = client.send("GET", "/v1/me/export", token)
+    assert answer.status_code == 200, answer.text
+    return json.loads(answer.data)
+
+
+def bind_key(client: Client, person: Person) -> str:
+    """Open an unbound session, whoever the identity belongs to, as an existing client does."""
+    path = f"/apps/{ACME_SHOP.appid}/uni/openid"
+    answer = client.send("POST", path, json={"code": person.wx_login()})
+    return str(answer.json["sessionKey"])
+
+
+def freed(client: Client, person: Person) -> str:
+    """Unbind an identity from a user who keeps an account, and give the token it then has."""
+    login = client.log_in(person, **CREDENTIALS)
+    return str(client.post("unbind", login["token"]).json["token"])
+
+
+# Export
+
+
+def test_a_visitor_takes_out_what_is_held_about_them(
+    app: Flask, client: Client, alice: Person, bob: Person, rows: Reader
+) -> None:
+    """Their identities in both apps, and nothing of another visitor or of a user."""
+    client.log_in(bob)
+    client.log_in(alice, GLOBEX_LIFE)
+    staff = client.log_in(alice, ACME_STAFF)
+    shop = client.log_in(alice)
+    client.post("profile", shop["token"], nickname="Alice 小花")
+    configure(app)
+    wrote = {"MsgType": "text", "FromUserName": shop["openid"], "Content": "what I wrote"}
+    assert succeeded(Portal(client).push(event("text", **wrote)))
+    told = export(client, shop["token"])
+    assert [part for part, content in told.items() if content] == list(PARTS)
+    assert {one["openid"] for one in told["identities"]} == {shop["openid"], staff["openid"]}
+    assert [one["appid"] for one in told["sessions"]] == [ACME_STAFF.appid, ACME_SHOP.appid]
+    assert "what I wrote" in told["pushes"][0]["message"]
+    assert [(one["action"], one["ip"]) for one in told["audit_events"]] == [
+        ("visitor.exported", "127.0.0.1")
+    ]
+    text = json.dumps(told)
+    assert shop["token"] not in text
+    assert "session_key_sealed" not in text
+
+
+def test_an_old_login_may_still_export(client: Client, alice: Person, rows: Reader) -> None:
+    """As a user's may; only the erasure needs a recent one."""
+    token = client.log_in(alice)["token"]
+    rows("UPDATE login_sessions SET created_at = now() - interval '11 minutes'")
+    assert export(client, token)["identities"]
+
+
+def test_an_export_tells_nothing_of_the_user_whom_the_identity_belonged_to(
+    app: Flask, client: Client, alice: Person
+) -> None:
+    """Someone who used an account and left it must not read who used it besides them."""
+    enter_user(app, **CREDENTIALS, phone="13800138009")
+    told = export(client, freed(client, alice))
+    assert (told["users"], told["phones"]) == ([], [])
+    assert [one["user_id"] for one in told["sessions"]] == [None]
+    assert [one["action"] for one in told["audit_events"]] == ["visitor.exported"]
+
+
+# Erasure
+
+
+def test_a_visitor_is_erased_at_once_in_all_apps_of_the_tenant(
+    client: Client, alice: Person, bob: Person, rows: Reader
+) -> None:
+    """And is a stranger afterwards. The neighbour and other visitors keep what is theirs."""
+    client.log_in(alice, GLOBEX_LIFE)
+    client.log_in(bob)
+    before = read_tables(rows)
+    staff = client.log_in(alice, ACME_STAFF)["token"]
+    first = client.log_in(alice)
+    answer = erase(client, first["token"])
+    assert (answer.status_code, answer.json["erased"]) == (200, True)
+    moment = datetime.fromisoformat(answer.json["erase_after"])
+    assert abs(moment - datetime.now(UTC)) < timedelta(minutes=1)
+    left = changes(before, read_tables(rows))
+    assert left == {"audit_events": dict.fromkeys(left["audit_events"], NEW)}
+    erased = "SELECT actor_kind, actor_id, ip, details FROM audit_events"
+    assert rows(f"{erased} WHERE action = 'visitor.erased'") == [("user", None, None, {})] * 2
+    for token in (first["token"], staff):
+        assert failure(client.me(token)) == (401, "token_invalid")
+    again = client.log_in(alice)
+    assert (again["bound"], again["openid"]) == (False, first["openid"])
+    assert export(client, again["token"])["audit_events"][0]["action"] == "visitor.exported"
+
+
+def test_a_token_that_lay_about_cannot_erase(client: Client, alice: Person, rows: Reader) -> None:
+    """The same ten minutes as for closing an account, also for a session that was never bound."""
+    token = client.log_in(alice)["token"]
+    rows("UPDATE login_sessions SET created_at = now() - interval '601 seconds'")
+    before = read_tables(rows)
+    assert failure(erase(client, token)) == (403, "login_too_old")
+    assert changes(before, read_tables(rows)) == {}
+    rows("UPDATE login_sessions SET created_at = now() - interval '590 seconds'")
+    assert erase(client, token).status_code == 200
+
+
+def ended(client: Client, token: str, rows: Reader) -> str:
+    client.post("logout", token)
+    return "session_ended"
+
+
+def expired(client: Client, token: str, rows: Reader) -> str:
+    rows("UPDATE login_sessions SET expires_at = now() - interval '1 second'")
+    return "session_expired"
+
+
+def foreign(client: Client, token: str, rows: Reader) -> str:
+    rows("UPDATE login_sessions SET token_hash = 'x'")
+    return "token_invalid"
+
+
+@pytest.mark.parametrize("spoil", [ended, expired, foreign])
+@pytest.mark.parametrize(("method", "path"), [("DELETE", "/v1/me"), ("GET", "/v1/me/export")])
+def test_a_token_that_is_no_good_opens_nothing(
+    client: Client,
+    alice: Person,
+    rows: Reader,
+    spoil: Callable[[Client, str, Reader], str],
+    method: str,
+    path: str,
+) -> None:
+    token = client.log_in(alice)["token"]
+    code = spoil(client, token, rows)
+    before = read_tables(rows)
+    assert failure(client.send(method, path, token)) == (401, code)
+    assert failure(client.send(method, path)) == (401, "token_missing")
+    assert changes(before, read_tables(rows)) == {}
+
+
+@pytest.mark.parametrize(("method", "path"), [("DELETE", "/v1/me"), ("GET", "/v1/me/export")])
+def test_an_unbound_login_of_a_users_identity_reaches_nothing(
+    client: Client, alice: Person, rows: Reader, method: str, path: str
+) -> None:
+    """A bind key proves only the WeChat identity: it must not read or erase the user's data."""
+    client.bind(alice)
+    key = bind_key(client, alice)
+    before = read_tables(rows)
+    assert failure(client.send(method, path, key)) == (409, "identity_bound")
+    assert changes(before, read_tables(rows)) == {}
+
+
+def test_a_disabled_user_is_not_erased_by_an_unbound_login(
+    client: Client, alice: Person, rows: Reader
+) -> None:
+    client.bind(alice)
+    key = bind_key(client, alice)
+    rows("UPDATE users SET status = 'disabled'")
+    assert failure(erase(client, key)) == (409, "identity_bound")
+    assert rows.count("social_accounts") == 1
+
+
+def test_an_unbound_login_with_the_unionid_of_a_user_erases_itself_only(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Her identity in another app belongs to a user: it stays, with its session and its key."""
+    enter_user(app, **CREDENTIALS)
+    token = freed(client, alice)
+    client.log_in(alice, ACME_CLUB)
+    ids = dict(rows("SELECT appid, id FROM social_accounts"))
+    assert rows.count("social_accounts", "user_id IS NOT NULL AND unionid IS NOT NULL") == 1
+    before = read_tables(rows)
+    assert erase(client, token).status_code == 200
+    changed = changes(before, read_tables(rows))
+    assert changed.pop("social_accounts") == {ids[ACME_SHOP.appid]: GONE}
+    (key,) = changed.pop("session_keys")
+    assert before["session_keys"][key]["social_account_id"] == ids[ACME_SHOP.appid]
+    touched = {before["login_sessions"][one]["appid"] for one in changed.pop("login_sessions")}
+    assert touched == {ACME_SHOP.appid}
+    assert set(changed) == {"audit_events", "code_exchanges"}
+
+
+def test_what_was_done_as_a_user_before_stays_that_users(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Whoever used a stolen password cannot wipe the traces by unbinding and erasing themself."""
+    user = enter_user(app, **CREDENTIALS)
+    token = freed(client, alice)
+    sessions = rows("SELECT id, ip, device FROM login_sessions WHERE user_id IS NOT NULL")
+    client.log_in(alice, **CREDENTIALS)
+    again = client.post("unbind", client.log_in(alice)["token"]).json["token"]
+    trail = (
+        "SELECT action, actor_id::text, ip FROM audit_events"
+        " WHERE action LIKE 'social_account.%' ORDER BY id"
+    )
+    before = rows(trail)
+    assert {one[1:] for one in before} == {(user, "127.0.0.1")}
+    assert token != again
+    theirs = "SELECT id, user_id, ip, device, end_reason FROM login_sessions WHERE user_id = :user"
+    kept = rows(f"{theirs} ORDER BY id", user=user)
+    assert len(kept) > len(sessions)
+    assert erase(client, again).status_code == 200
+    assert rows(trail) == before
+    assert rows(f"{theirs} ORDER BY id", user=user) == kept
+    assert rows.count("login_sessions", "social_account_id IS NOT NULL") == 0
+    assert rows.count("login_sessions", "user_id IS NULL") == 0
+
+
+def test_a_unionid_reaches_no_other_tenant(client: Client, alice: Person, rows: Reader) -> None:
+    """Even if two tenants had one Open Platform account."""
+    there = client.log_in(alice, GLOBEX_LIFE)
+    here = client.log_in(alice)
+    rows("UPDATE social_accounts SET unionid = 'the-same'")
+    assert there["openid"] not in json.dumps(export(client, here["token"]))
+    assert erase(client, here["token"]).status_code == 200
+    assert rows("SELECT openid FROM social_accounts") == [(there["openid"],)]
+
+
+def test_no_unionid_is_nobodys(client: Client, alice: Person, bob: Person, rows: Reader) -> None:
+    """Two visitors without a unionid are two people."""
+    client.log_in(bob)
+    token = client.log_in(alice)["token"]
+    rows("UPDATE social_accounts SET unionid = NULL")
+    assert len(export(client, token)["identities"]) == 1
+    assert erase(client, token).status_code == 200
+    assert rows.count("social_accounts") == 1
+
+
+def test_a_user_closes_the_account_as_before(client: Client, alice: Person, rows: Reader) -> None:
+    """The same call, and the grace is theirs."""
+    answer = erase(client, client.bind(alice)["token"])
+    assert (answer.status_code, answer.json["erased"]) == (200, False)
+    assert rows.count("users", "erase_after IS NOT NULL") == 1
+
+
+def test_a_session_that_ended_during_the_request_erases_nothing(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    token = client.log_in(alice)["token"]
+    with app.app_context():
+        principal = authenticate(token)
+        end_session(principal)
+        with pytest.raises(SessionEnded):
+            erase_visitor(principal)
+        assert rows.count("social_accounts") == 1
+        client.log_in(alice)
+        rows("UPDATE login_sessions SET token_hash = decode(md5(id::text), 'hex')")
+        rows("UPDATE login_sessions SET ended_at = NULL, end_reason = NULL")
+        with pytest.raises(SessionReplaced):
+            erase_visitor(principal)
+        rows("DELETE FROM login_sessions")
+        with pytest.raises(TokenInvalid):
+            erase_visitor(principal)
+    assert rows.count("social_accounts") == 1
+
+
+def test_logging_out_everywhere_ends_what_could_erase(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """A user's unbound sessions end with the others, and their identity stays."""
+    user = client.bind(alice)
+    key = bind_key(client, alice)
+    with app.app_context():
+        end_all_sessions(authenticate(user["token"]), Device(None, None))
+    assert failure(erase(client, key)) == (401, "session_revoked")
+    assert rows.count("social_accounts") == 1
+
+
+# At the same moment
+
+
+@pytest.mark.real_commits
+def test_a_visitor_erased_twice_at_once_is_erased_once(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    for _ in range(4):
+        client.log_in(alice, ACME_STAFF)
+        tokens = [client.log_in(alice)["token"] for _ in range(2)]
+        answers = at_once([lambda t=token: erase(Client(app), t) for token in tokens * 2])
+        assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401]
+        assert rows.count("social_accounts") == 0
+        assert rows.count("login_sessions") == 0
+
+
+@pytest.mark.real_commits
+def test_an_erasure_against_a_binding_leaves_a_user_or_nothing(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Whichever comes first, no user is torn and nobody is told that a bound one is erased."""
+    for _ in range(6):
+        token, other = client.log_in(alice)["token"], client.log_in(alice)["token"]
+        tap = alice.tap_phone_new()
+        erased, bound = at_once(
+            [
+                lambda t=token: erase(Client(app), t),
+                lambda t=other, tap=tap: Client(app).post("phone", t, **tap),
+            ]
+        )
+        if bound.status_code == 200:
+            assert failure(erased) == (409, "identity_bound")
+            assert client.me(bound.json["token"]).json["phone"] == "+8613800138001"
+            assert rows.count("social_accounts", "user_id IS NOT NULL") == 1
+            client.send("DELETE", "/v1/me", bound.json["token"])
+            rows("UPDATE users SET erase_after = now()")
+            app.test_cli_runner().invoke(args=["retention", "run"])
+        else:
+            assert (erased.status_code, bound.status_code) == (200, 401)
+        assert [rows.count(one) for one in ("users", "phones", "social_accounts")] == [0, 0, 0]
+
+
+@pytest.mark.real_commits
+def test_an_erasure_against_logins_leaves_each_of_them_whole(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """A login is of the visitor before the erasure, and gone, or of a new one, and good."""
+    for _ in range(6):
+        token = client.log_in(alice)["token"]
+        codes = [alice.wx_login() for _ in range(3)]
+        logins = [lambda code=code: Client(app).post("login", code=code) for code in codes]
+        erased, *answers = at_once([lambda t=token: erase(Client(app), t), *logins])
+        assert {erased.status_code, *(answer.status_code for answer in answers)} == {200}
+        good = [
+            one for one in answers if client.post("logout", one.json["token"]).status_code == 204
+        ]
+        assert rows.count("login_sessions") == len(good)
+        assert rows.count("social_accounts") == (1 if good else 0)

@@ -1,0 +1,167 @@
+"""People see where they are logged in, end it, and have no more logins than the app allows."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+
+from app.services.apps.apps import change_app
+from tests.fixtures.personas import (
+    ACME_CLUB,
+    ACME_SHOP,
+    GLOBEX_LIFE,
+    App,
+    Client,
+    Person,
+    Reader,
+    failure,
+    wechat_headers,
+)
+from tests.services.login.test_concurrency import at_once
+
+UNKNOWN = (404, "session_unknown")
+
+
+def sessions_of(client: Client, token: str) -> list[dict[str, Any]]:
+    """List a user's sessions."""
+    answer = client.send("GET", "/v1/me/sessions", token)
+    assert answer.status_code == 200, answer.text
+    return answer.json
+
+
+def end(client: Client, token: str, session_id: str = "") -> Any:
+    """End one session, or all others."""
+    return client.send("DELETE", f"/v1/me/sessions{session_id and '/'}{session_id}", token)
+
+
+def test_a_user_sees_their_own_sessions_and_nobody_elses(
+    client: Client, alice: Person, bob: Person
+) -> None:
+    """Otherwise people cannot tell whether somebody else is logged in as them."""
+    shop = client.bind(alice)
+    path, agent = f"/v1/apps/{ACME_CLUB.appid}/login", {"User-Agent": "MicroMessenger 8"}
+    code = {"code": alice.wx_login(ACME_CLUB)}
+    assert client.send("POST", path, json=code, headers=agent).status_code == 200
+    client.bind(bob)
+    client.bind(alice, GLOBEX_LIFE)
+    listed = sessions_of(client, shop["token"])
+    assert [one["appid"] for one in listed] == [ACME_CLUB.appid, ACME_SHOP.appid]
+    assert [one["current"] for one in listed] == [False, True]
+    assert (listed[0]["device"], listed[0]["address"]) == ("MicroMessenger 8", "127.0.0.1")
+    assert listed[0]["app_name"]
+    assert listed[0]["first_seen_at"] <= listed[0]["last_seen_at"]
+
+
+def test_a_user_ends_one_session_or_all_others(
+    client: Client, alice: Person, bob: Person, rows: Reader
+) -> None:
+    """Otherwise a lost phone can only be logged out together with this one."""
+    lost, here = client.bind(alice)["token"], client.log_in(alice)["token"]
+    stranger = client.bind(bob)["token"]
+    lost_id = next(one["id"] for one in sessions_of(client, here) if not one["current"])
+    assert end(client, here, lost_id).status_code == 204
+    assert failure(client.me(lost)) == (401, "session_revoked")
+    assert failure(end(client, here, lost_id)) == UNKNOWN
+    others = [client.log_in(alice, app)["token"] for app in (ACME_SHOP, ACME_CLUB)]
+    assert end(client, here).status_code == 204
+    assert {failure(client.me(one)) for one in others} == {(401, "session_revoked")}
+    (left,) = sessions_of(client, here)
+    assert client.me(stranger).status_code == 200
+    assert end(client, here, left["id"]).status_code == 204
+    assert failure(client.me(here)) == (401, "session_ended")
+    told = rows("SELECT action, subject, ip FROM audit_events WHERE action LIKE 'session%'")
+    assert ("session.ended", lost_id, "127.0.0.1") in told
+    assert sorted(action for action, _, _ in told) == [
+        "session.ended",
+        "session.ended",
+        "sessions.others_ended",
+    ]
+
+
+@pytest.mark.parametrize("home", [ACME_SHOP, GLOBEX_LIFE], ids=["same_tenant", "neighbour"])
+def test_another_users_session_is_unknown_and_goes_on(
+    client: Client, alice: Person, bob: Person, rows: Reader, home: App
+) -> None:
+    """Otherwise anybody with an id logs others out."""
+    bobs = client.bind(bob, home)["token"]
+    bobs_id = sessions_of(client, bobs)[0]["id"]
+    token = client.bind(alice)["token"]
+    before = rows("SELECT id, ended_at FROM login_sessions ORDER BY id")
+    assert failure(end(client, token, bobs_id)) == UNKNOWN
+    assert failure(end(client, token, str(uuid4()))) == UNKNOWN
+    assert end(client, token).status_code == 204
+    assert rows("SELECT id, ended_at FROM login_sessions ORDER BY id") == before
+    assert client.me(bobs).status_code == 200
+
+
+def test_a_refresh_lost_between_two_networks_is_answered_again(
+    client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise whoever leaves the house is taken for a thief and logged out."""
+    old = client.bind(alice)["refresh_token"]
+    path, answers = f"/v1/apps/{ACME_SHOP.appid}/refresh", []
+    for net, address in (("WIFI", "10.0.0.1"), ("5G", "10.0.0.2")):
+        asked: dict[str, Any] = {
+            "json": {"refresh_token": old},
+            "headers": wechat_headers(ACME_SHOP, net),
+            "environ_base": {"REMOTE_ADDR": address},
+        }
+        answers.append(client.send("POST", path, **asked).json)
+    assert answers[0] == answers[1]
+    assert client.me(answers[1]["token"]).status_code == 200
+    assert rows.count("audit_events", "action = 'session.refresh_token_reused'") == 0
+
+
+def test_a_lost_refresh_is_answered_again_to_the_same_device_only(
+    client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise a bad network logs people out, or a thief gets what was meant for them."""
+    old = client.bind(alice)["refresh_token"]
+    path = f"/v1/apps/{ACME_SHOP.appid}/refresh"
+    first, second = (client.post("refresh", refresh_token=old) for _ in range(2))
+    assert first.json == second.json
+    assert client.me(second.json["token"]).status_code == 200
+    thief = {"User-Agent": "thief"}
+    stolen = client.send("POST", path, json={"refresh_token": old}, headers=thief)
+    assert failure(stolen) == (401, "refresh_token_reused")
+    assert failure(client.me(first.json["token"])) == (401, "session_revoked")
+    assert rows.count("audit_events", "action = 'session.refresh_token_reused'") == 1
+
+
+def limit(app: Flask, most: int) -> None:
+    """Let users of the shop have so many sessions."""
+    with app.app_context():
+        change_app(ACME_SHOP.appid, session_limit=most)
+
+
+def test_the_oldest_session_goes_when_there_are_too_many(
+    app: Flask, client: Client, alice: Person
+) -> None:
+    """Otherwise a limit shuts out the phone that is in the hand, or other apps' sessions."""
+    club = client.bind(alice, ACME_CLUB)["token"]
+    tokens = [client.bind(alice)["token"]]
+    limit(app, 2)
+    tokens += [client.log_in(alice)["token"] for _ in range(2)]
+    assert failure(client.me(tokens[0])) == (401, "session_revoked")
+    assert [client.me(token).status_code for token in [*tokens[1:], club]] == [200, 200, 200]
+    unbound = client.log_in(Person(alice.wechat, "carol", "13800138001"))["token"]
+    tap = Person(alice.wechat, "carol", "13800138001").tap_phone_new()
+    assert client.post("phone", unbound, **tap).status_code == 200
+    assert failure(client.me(tokens[1])) == (401, "session_revoked"), "binding counts too"
+
+
+@pytest.mark.real_commits
+def test_logins_at_once_stay_within_the_limit(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise two logins that count at the same moment both stay."""
+    client.bind(alice)
+    limit(app, 3)
+    codes = [alice.wx_login() for _ in range(12)]
+    acts: list[Callable[[], Any]] = [
+        lambda code=code: Client(app).post("login", code=code) for code in codes
+    ]
+    assert {answer.status_code for answer in at_once(acts)} == {200}
+    assert rows.count("login_sessions", "ended_at IS NULL") == 3

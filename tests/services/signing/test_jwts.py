@@ -1,0 +1,275 @@
+"""JWTs for offline verification: what they say, who takes them, and how their keys overlap."""
+
+import base64
+import dataclasses
+import hmac
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+from flask import Flask, jsonify
+from flask.typing import ResponseReturnValue
+from flask_jwt_extended import jwt_required
+
+from app import create_app
+from app.extensions import db
+from app.services.signing.signing_keys import rotate_signing_key
+from app.settings import JWT_AUDIENCE
+from config import Config
+from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, App, Client, Person, Reader, failure
+from tests.services.login.test_concurrency import at_once
+
+Token = dict[str, Any]
+
+
+def key_set(client: Client) -> jwt.PyJWKSet:
+    """Fetch the keys, as a back end does."""
+    return jwt.PyJWKSet.from_dict(client.send("GET", "/.well-known/jwks.json").json)
+
+
+def verified(client: Client, token: str, app: App = ACME_SHOP) -> Token:
+    """Verify a JWT as a back end in another language would."""
+    key = key_set(client)[jwt.get_unverified_header(token)["kid"]]
+    return jwt.decode(
+        token,
+        key,
+        algorithms=[key.algorithm_name],
+        audience=app.appid,
+        issuer="wxpass",
+        options={"require": ["exp", "iat", "aud", "iss", "sub"]},
+    )
+
+
+def traded(client: Client, token: str, app: App = ACME_SHOP) -> str:
+    answer = client.post("jwt", token, app)
+    assert answer.status_code == 200, answer.text
+    assert answer.json["expires_in"] == 600
+    return str(answer.json["jwt"])
+
+
+def pass_time(rows: Reader, by: str) -> None:
+    """Let time pass for the signing keys."""
+    rows(f"UPDATE signing_keys SET signs_from = signs_from - interval '{by}'")
+
+
+def kids(client: Client) -> list[str]:
+    return [key["kid"] for key in client.send("GET", "/.well-known/jwks.json").json["keys"]]
+
+
+def kid_of(token: str) -> str:
+    return str(jwt.get_unverified_header(token)["kid"])
+
+
+def test_a_jwt_says_who_calls(client: Client, alice: Person, rows: Reader) -> None:
+    """Otherwise a back end that cannot ask cannot know."""
+    claims = verified(client, traded(client, client.bind(alice)["token"]))
+    ((user, tenant, session),) = rows(
+        "SELECT user_id::text, tenant_id::text, id::text FROM login_sessions"
+    )
+    told = (claims["sub"], claims["tenant_id"], claims["session_id"])
+    assert told == (user, tenant, session)
+    assert (claims["aud"], claims["iss"]) == (ACME_SHOP.appid, "wxpass")
+    assert claims["exp"] - claims["iat"] == 600
+
+
+def test_an_unbound_login_gets_no_jwt(client: Client, bob: Person) -> None:
+    """Otherwise a back end takes somebody without a user for one."""
+    assert failure(client.post("jwt", client.log_in(bob)["token"])) == (403, "login_unbound")
+    assert failure(client.post("jwt")) == (401, "token_missing")
+
+
+def test_the_published_keys_are_public(client: Client) -> None:
+    """Otherwise everybody signs."""
+    for key in client.send("GET", "/.well-known/jwks.json").json["keys"]:
+        assert set(key) == {"kty", "crv", "x", "kid", "use", "alg"}
+
+
+def test_tokens_are_not_accepted_in_each_others_place(client: Client, alice: Person) -> None:
+    """Otherwise a short-lived token that many back ends see opens the login itself."""
+    login = client.bind(alice)
+    signed = traded(client, login["token"])
+    for wrong in (signed, login["refresh_token"]):
+        assert failure(client.me(wrong)) == (401, "token_invalid")
+        assert failure(client.send("GET", "/v1/verify", wrong)) == (401, "token_invalid")
+        assert failure(client.post("jwt", wrong)) == (401, "token_invalid")
+        assert failure(client.post("logout", wrong)) == (401, "token_invalid")
+    for wrong in (login["token"], signed[:128]):
+        refused = client.post("refresh", refresh_token=wrong)
+        assert failure(refused) == (401, "refresh_token_invalid")
+    assert failure(client.post("refresh", refresh_token=signed)) == (422, "request_invalid")
+    for wrong in (login["token"], login["refresh_token"]):
+        with pytest.raises(jwt.InvalidTokenError):
+            verified(client, wrong)
+    with pytest.raises(jwt.InvalidAudienceError):
+        verified(client, signed, ACME_CLUB)
+    assert client.me(login["token"]).status_code == 200
+
+
+# A view of ours that takes a JWT, as the operators' will.
+
+
+@pytest.fixture(scope="module")
+def guarded(config: Config) -> Iterator[Flask]:
+    """The service, with a view that flask-jwt-extended guards."""
+    app = create_app(config)
+
+    @app.get("/guarded")
+    @jwt_required()  # type: ignore[untyped-decorator]
+    def show() -> ResponseReturnValue:
+        return jsonify("in")
+
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+def encoded(part: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode()
+
+
+def forged(algorithm: str, claims: Token, kid: str, secret: bytes) -> str:
+    """Make a token that no library would."""
+    text = f"{encoded({'alg': algorithm, 'typ': 'JWT', 'kid': kid})}.{encoded(claims)}"
+    mac = b"" if algorithm == "none" else hmac.digest(secret, text.encode(), "sha256")
+    return f"{text}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
+
+
+def right_claims() -> Token:
+    moment = int(datetime.now(UTC).timestamp())
+    return {
+        **{"iss": "wxpass", "aud": JWT_AUDIENCE, "sub": "somebody", "type": "access"},
+        **{"iat": moment, "nbf": moment, "exp": moment + 600, "jti": "1"},
+    }
+
+
+def test_a_forged_or_foreign_jwt_is_refused_in_our_words(
+    guarded: Flask, config: Config, client: Client, alice: Person
+) -> None:
+    """Otherwise anybody becomes an operator, or clients meet two shapes of failure."""
+    network, claims, (kid,) = Client(guarded), right_claims(), kids(client)
+    key = config.jwt_private_key
+    private = key_set(client)[kid].key
+    raw = private.public_bytes(Encoding.Raw, PublicFormat.Raw)
+    pem = private.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    stranger = Ed25519PrivateKey.generate()
+
+    def signed(key: Any = key, kid: str | None = kid, **changes: Any) -> str:
+        headers = {"kid": kid} if kid else {}
+        return jwt.encode(claims | changes, key, "EdDSA", headers=headers)
+
+    def refusal(token: str) -> tuple[int, str]:
+        return failure(network.send("GET", "/guarded", token))
+
+    assert network.send("GET", "/guarded", signed()).json == "in"
+    past = int((datetime.now(UTC) - timedelta(hours=1)).timestamp())
+    assert refusal(signed(exp=past)) == (401, "jwt_expired")
+    invalid = {
+        "none": forged("none", claims, kid, b""),
+        "HS256 with the raw public key": forged("HS256", claims, kid, raw),
+        "HS256 with the public PEM": forged("HS256", claims, kid, pem),
+        "another's signature": signed(stranger),
+        "another kid": signed(stranger, "another"),
+        "no kid": signed(kid=None),
+        "wrong audience": signed(aud=ACME_SHOP.appid),
+        "no audience": signed(aud=None),
+        "wrong issuer": signed(iss="another"),
+        "a refresh JWT": signed(type="refresh"),
+        "not yet": signed(nbf=claims["exp"]),
+        "an app's JWT": traded(client, client.bind(alice)["token"]),
+        "a login token": "wxp_" + "A" * 43,
+        "a refresh token": "wxr_" + "A" * 86,
+        "changed": signed()[:-8] + "AAAAAAAA",
+        "garbage": "a.b.c",
+        "not Latin": "é.é.é",
+    }
+    assert {what: refusal(token) for what, token in invalid.items()} == dict.fromkeys(
+        invalid, (401, "jwt_invalid")
+    )
+    assert failure(network.send("GET", "/guarded")) == (401, "token_missing")
+
+
+def test_a_new_key_is_published_before_it_signs_and_the_old_one_after(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise a rotation refuses people until every back end has fetched the keys again."""
+    token = client.bind(alice)["token"]
+    run = app.test_cli_runner().invoke
+    (first,) = kids(client)
+    assert run(args=["jwt-keys", "rotate"]).exit_code == 0
+    again = run(args=["jwt-keys", "rotate"])
+    assert (again.exit_code, "key_rotation_pending" in again.output) == (1, True)
+    old, second = kids(client)
+    assert old == first == kid_of(before := traded(client, token))
+    pass_time(rows, "6 minutes")
+    assert kid_of(after := traded(client, token)) == second
+    assert kids(client) == [first, second]
+    assert verified(client, before)["sub"] == verified(client, after)["sub"]
+    pass_time(rows, "16 minutes")
+    assert kids(client) == [second]
+    assert verified(client, after)
+    assert run(args=["jwt-keys", "rotate"]).exit_code == 0
+    listed = run(args=["jwt-keys", "list"]).output.splitlines()
+    assert [line.split("\t")[0] for line in listed] == kids(client)
+    assert len(listed) == 2
+    assert rows.count("audit_events", "action = 'signing_key.rotated'") == 2
+
+
+def test_a_kept_key_is_sealed(app: Flask, rows: Reader) -> None:
+    """Otherwise a stolen dump signs tokens."""
+    with app.app_context():
+        key = rotate_signing_key()
+    ((kept,),) = rows("SELECT k::text FROM signing_keys k")
+    body = "".join(key.pem.splitlines()[1:-1])
+    assert "PRIVATE" not in kept
+    assert body not in kept
+    assert body not in repr(key)
+
+
+@pytest.mark.real_commits
+def test_rotations_at_once_are_one(app: Flask, rows: Reader) -> None:
+    """Otherwise two operators make two keys, and one of them signs before it is known."""
+    acts: list[Callable[[], Any]] = [lambda: rotated(app)] * 4
+    assert sorted(at_once(acts)) == ["key_rotation_pending"] * 3 + ["rotated"]
+    assert rows.count("signing_keys") == 1
+
+
+def rotated(app: Flask) -> str:
+    """Rotate, and say how it went."""
+    with app.app_context():
+        try:
+            rotate_signing_key()
+        except Exception as error:
+            return str(getattr(error, "code", error))
+        return "rotated"
+
+
+def test_a_p256_key_signs_es256(config: Config, app: Flask, client: Client, alice: Person) -> None:
+    """Otherwise back ends without Ed25519 cannot verify."""
+    token = client.bind(alice)["token"]
+    private = generate_private_key(SECP256R1())
+    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    with app.app_context():
+        rotate_signing_key()
+        connection = db.engines[None]
+    other = create_app(dataclasses.replace(config, jwt_private_key=pem))
+    with other.app_context():
+        engine, db.engines[None] = db.engines[None], connection
+    network = Client(other)
+    assert len(kids(network)) == 1
+    assert verified(network, signed := traded(network, token))
+    assert jwt.get_unverified_header(signed)["alg"] == "ES256"
+    with other.app_context():
+        assert rotate_signing_key().algorithm == "ES256"
+        db.engines[None] = engine
+        engine.dispose()

@@ -1,0 +1,558 @@
+"""What operators change for a tenant, and what the audit log records of it."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask import Flask
+
+from app.errors import MergedIdentitiesGone, UserMerged
+from app.services.apps.app_secrets import get_secrets, promote_next_secret
+from app.services.apps.apps import NewApp, get_app
+from app.services.database.paging import CursorPage
+from app.services.tenant_admin import apps, sessions, user_changes
+from app.services.tenant_admin import users as tenant_users
+from app.services.tenant_admin.audit_log import AuditQuery, list_audit
+from app.services.tenant_admin.tenant_scope import TenantScope
+from tests.fixtures.operators import Script, signed_in, tenant_scope_of
+from tests.fixtures.passwords import GOOD_PASSWORD, OTHER_PASSWORD
+from tests.fixtures.personas import (
+    ACME_CLUB,
+    ACME_SHOP,
+    GLOBEX_LIFE,
+    Client,
+    Person,
+    Reader,
+    WeChat,
+    enter_user,
+    failure,
+)
+from tests.services.login.test_concurrency import at_once
+
+ANN = "ann@acme.example"
+APPS, USERS = "/tenants/acme/apps", "/tenants/acme/users"
+SHOP = f"{APPS}/{ACME_SHOP.appid}"
+CAROL = {"account": "carol", "password": GOOD_PASSWORD}
+
+
+@pytest.fixture
+def ann(app: Flask) -> Script:
+    """Ann looks after acme, with a script."""
+    return signed_in(app, ANN, "tenant_admin", "acme")
+
+
+def last_event(script: Script, action: str) -> dict[str, Any]:
+    """Give the newest event of an action, which ann must have caused."""
+    event: dict[str, Any] = script("GET", f"/tenants/acme/audit?action={action}").json["items"][0]
+    assert (event["actor_kind"], event["actor_email"]) == ("operator", ANN)
+    assert event["address"] == "127.0.0.1"
+    return event
+
+
+def changed(script: Script, action: str) -> tuple[Any, Any]:
+    """Give what was before and after the newest event of an action."""
+    details = last_event(script, action)["details"]
+    return details.get("before"), details.get("after")
+
+
+def test_an_app_whose_secret_wechat_accepts_is_active_at_once(
+    ann: Script, wechat: WeChat, client: Client, alice: Person
+) -> None:
+    """The claim is proven in the same request, and both steps are in the audit log."""
+    new = {"appid": "wxaaaa000000000009", "name": "新店", "secret": "f0" * 16}
+    wechat.control("apps", appid=new["appid"], secret=new["secret"], open_platform="acme")
+    added = ann("POST", APPS, json=new | {"registration": "on_login", "push_token": "Token123"})
+    assert added.status_code == 201
+    assert (added.json["state"], added.json["verdict"]["outcome"]) == ("active", "right")
+    assert added.json["secret"]["set_at"]
+    assert added.json["next_secret"] is None
+    code = wechat.control("login", person="alice", appid=new["appid"])["code"]
+    login = client.send("POST", f"/v1/apps/{new['appid']}/login", json={"code": code})
+    assert login.json["bound"] is True
+    before, after = changed(ann, "app_claim.added")
+    assert before is None
+    marks = {name: added.json[name]["fingerprint"] for name in ("secret", "push_token")}
+    assert after == {
+        "name": "新店",
+        "registration": "on_login",
+        "data_format": "json",
+        **marks,
+    }
+    activated = {"encoding_aes_key": None, **marks}
+    assert changed(ann, "app.activated") == (None, activated)
+    assert failure(ann("POST", APPS, json=new)) == (409, "app_exists")
+
+
+def test_an_app_is_changed_for_the_next_request(ann: Script, client: Client, alice: Person) -> None:
+    """Otherwise a switched-off app goes on."""
+    token = client.bind(alice)["token"]
+    assert ann("PATCH", SHOP, json={"enabled": False, "session_limit": 3}).json["enabled"] is False
+    assert failure(client.me(token)) == (403, "app_disabled")
+    assert changed(ann, "app.changed") == (
+        {"enabled": True, "session_limit": None},
+        {"enabled": False, "session_limit": 3},
+    )
+    assert ann("PATCH", SHOP, json={"enabled": True}).status_code == 200
+    for wrong in ({}, {"enabled": "yes"}, {"secret": "x"}, {"name": " "}):
+        assert failure(ann("PATCH", SHOP, json=wrong)) == (422, "request_invalid"), wrong
+
+
+def test_a_session_limit_is_a_number_off_or_the_default(ann: Script, app: Flask) -> None:
+    """What was set is shown as it was set, audited, and in force for the next request."""
+    for limit, in_force in ((3, 3), ("off", None), (None, 50), (1000, 1000)):
+        before = ann("GET", SHOP).json["session_limit"]
+        assert ann("PATCH", SHOP, json={"session_limit": limit}).json["session_limit"] == limit
+        assert ann("GET", SHOP).json["session_limit"] == limit
+        assert changed(ann, "app.changed") == ({"session_limit": before}, {"session_limit": limit})
+        with app.app_context():
+            assert get_app(ACME_SHOP.appid).session_limit == in_force
+    for wrong in (0, -1, 1001, 2.5, True, "3", "OFF", "", "default", [3], {}):
+        refused = ann("PATCH", SHOP, json={"session_limit": wrong})
+        assert failure(refused) == (422, "request_invalid"), wrong
+        assert list(refused.json["errors"]) == ["session_limit"]
+    assert ann("GET", SHOP).json["session_limit"] == 1000
+
+
+def test_secrets_go_in_and_never_come_out(ann: Script, app: Flask) -> None:
+    """Otherwise whoever reads along has them."""
+    secrets = {
+        "secret": "0123456789abcdef0123456789abc1e5",
+        "next_secret": "fedcba9876543210fedcba9876543a7c",
+        "push_token": "PushToken12345",
+        "encoding_aes_key": "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG",
+    }
+    shown = ann("PUT", f"{SHOP}/secrets", json=secrets)
+    told = [shown, ann("GET", SHOP), ann("GET", APPS), ann("GET", "/tenants/acme/audit")]
+    for answer in told:
+        assert answer.status_code == 200
+        for secret in secrets.values():
+            assert secret not in answer.text
+            assert f'"{secret[-4:]}"' not in answer.text
+    marks = {shown.json[name]["fingerprint"] for name in secrets}
+    assert len(marks) == 4
+    with app.app_context():
+        assert get_secrets(ACME_SHOP.appid).next == secrets["next_secret"]
+    same = ann("PUT", f"{SHOP}/secrets", json={"secret": secrets["secret"]})
+    assert same.json["secret"]["fingerprint"] == shown.json["secret"]["fingerprint"]
+    other = ann("PUT", f"{APPS}/{ACME_CLUB.appid}/secrets", json={"secret": secrets["secret"]})
+    assert other.json["secret"]["fingerprint"] not in marks, "equal secrets are not recognised"
+
+
+def test_each_secret_that_changes_is_told_by_fingerprints(ann: Script) -> None:
+    """Otherwise nobody knows who broke the login, and when."""
+    was = ann("GET", SHOP).json["secret"]["fingerprint"]
+    shown = ann("PUT", f"{SHOP}/secrets", json={"secret": "e0" * 16}).json
+    assert changed(ann, "app.secret_replaced") == (
+        {"secret": was},
+        {"secret": shown["secret"]["fingerprint"]},
+    )
+    given = ann("PUT", f"{SHOP}/secrets", json={"next_secret": "e1" * 16}).json
+    removed = ann("PUT", f"{SHOP}/secrets", json={"next_secret": None}).json
+    assert removed["next_secret"] is None
+    assert changed(ann, "app.next_secret_set")[0] == {"next_secret": None}
+    assert changed(ann, "app.next_secret_removed") == (
+        {"next_secret": given["next_secret"]["fingerprint"]},
+        {"next_secret": None},
+    )
+    ann("PUT", f"{SHOP}/secrets", json={"push_token": "PushToken12345"})
+    assert changed(ann, "app.push_secrets_replaced")[0] == {"push_token": None}
+    for wrong in ({}, {"secret": None}, {"secret": "两"}, {"secret": "a\n"}, {"push_token": "a-b"}):
+        refused = ann("PUT", f"{SHOP}/secrets", json=wrong)
+        assert failure(refused) == (422, "request_invalid"), wrong
+
+
+def test_a_promoted_secret_keeps_the_date_when_it_was_entered(ann: Script, app: Flask) -> None:
+    """Otherwise the date says when WeChat was asked, which nobody compares with anything."""
+    entered = ann("PUT", f"{SHOP}/secrets", json={"next_secret": "e1" * 16}).json["next_secret"]
+    with app.app_context():
+        promote_next_secret(ACME_SHOP.appid, get_secrets(ACME_SHOP.appid))
+    shown = ann("GET", SHOP).json
+    assert (shown["secret"]["set_at"], shown["next_secret"]) == (entered["set_at"], None)
+
+
+def test_what_wechat_says_of_the_credentials_is_told_in_words(ann: Script) -> None:
+    """Otherwise an admin gets an errcode and calls a developer."""
+    right = ann("POST", f"{SHOP}/verification", json={})
+    assert [one["outcome"] for one in right.json["verdicts"]] == ["right"]
+    ann("PUT", f"{SHOP}/secrets", json={"secret": "e0" * 16})
+    chinese = {"Accept-Language": "zh-CN"}
+    wrong = ann("POST", f"{SHOP}/verification", json={}, headers=chinese).json["verdicts"][0]
+    assert (wrong["outcome"], wrong["errcode"]) == ("wrong", 40125)
+    assert "AppSecret" in wrong["advice"]
+    assert "重置" in wrong["advice"]
+
+
+def test_no_connection_is_held_while_wechat_answers(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a slow WeChat empties the pool."""
+    seen = []
+
+    def verify(appid: str, tenant_id: UUID) -> list[Any]:
+        from_pool = app.extensions["sqlalchemy"]
+        seen.append(
+            (appid, from_pool.session.registry.has() and from_pool.session().in_transaction())
+        )
+        return []
+
+    monkeypatch.setattr(apps, "verify_app", verify)
+    with app.app_context():
+        apps.verify_tenant_app(tenant_scope_of(app), ACME_SHOP.appid)
+    assert seen == [(ACME_SHOP.appid, False)]
+
+
+def test_a_person_is_found_by_whatever_is_known_of_them(
+    app: Flask, ann: Script, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise support cannot find who calls."""
+    user_id = client.bind(alice)["user"]["id"]
+    client.post("profile", client.log_in(alice)["token"], nickname="Älice_100%")
+    ((openid,),) = rows("SELECT openid FROM social_accounts")
+    carol = enter_user(app, "acme", "Carol.Smith", GOOD_PASSWORD)
+    found = {
+        "phone=13800138001": [user_id],
+        "phone=%2B86 138-0013-8001": [user_id],
+        "phone=13800138002": [],
+        f"openid={openid}": [user_id],
+        f"openid={openid[:-1]}": [],
+        "account=CAROL": [carol],
+        "account=smith": [],
+        "account=c%25": [],
+        "account=_arol": [],
+        "nickname=älice_1": [user_id],
+        "nickname=älice%25": [],
+        "nickname=%5C": [],
+        "nickname=Älice_100%25": [user_id],
+        "status=disabled": [],
+        "status=active": [carol, user_id],
+        "account=carol&status=disabled": [],
+    }
+    for query, ids in found.items():
+        answer = ann("GET", f"{USERS}?{query}&count=true").json
+        assert [one["id"] for one in answer["items"]] == ids, query
+        assert answer["count"] == len(ids)
+    assert ann("GET", f"{USERS}?phone=13800138001").json["items"][0]["phone"] == "138****8001"
+    assert failure(ann("GET", f"{USERS}?phone=nobody")) == (422, "phone_search_incomplete")
+    assert failure(ann("GET", f"{USERS}?name=x")) == (422, "request_invalid")
+    assert failure(ann("GET", f"{USERS}?phone=1&phone=2")) == (422, "request_invalid")
+
+
+def test_a_person_is_shown_whole(ann: Script, client: Client, alice: Person, rows: Reader) -> None:
+    """Otherwise whoever helps them sees half of what there is."""
+    user_id = client.bind(alice)["user"]["id"]
+    client.log_in(alice, ACME_CLUB)
+    client.post("logout", client.log_in(alice)["token"])
+    page = ann("GET", f"{USERS}/{user_id}").json
+    assert page["user"]["phone"] == "138****8001"
+    assert {one["appid"] for one in page["identities"]} == {ACME_SHOP.appid, ACME_CLUB.appid}
+    assert len({one["unionid"] for one in page["identities"]}) == 1
+    assert [one["living"] for one in page["sessions"]] == [True, True, False]
+    assert {one["action"] for one in page["events"]} == {"social_account.bound", "phone.verified"}
+    assert "13800138001" not in str(page)
+    token_hashes = str(rows("SELECT token_hash, refresh_hash FROM login_sessions"))
+    assert all(one["id"] not in token_hashes for one in page["sessions"])
+
+
+def test_a_disabled_user_is_out_everywhere_and_may_come_back(
+    ann: Script, client: Client, alice: Person
+) -> None:
+    """Otherwise whoever was switched off goes on, or never comes back."""
+    login = client.bind(alice)
+    user = f"{USERS}/{login['user']['id']}"
+    assert ann("PATCH", user, json={"status": "disabled"}).json["user"]["status"] == "disabled"
+    assert failure(client.me(login["token"]))[0] in (401, 403)
+    assert changed(ann, "user.changed") == ({"status": "active"}, {"status": "disabled"})
+    refused = client.post("login", code=alice.wx_login())
+    assert failure(refused) == (403, "user_disabled")
+    ann("PATCH", user, json={"status": "active"})
+    assert failure(client.me(login["token"])) == (401, "session_revoked"), "it had ended"
+    assert client.log_in(alice)["bound"] is True
+
+
+def test_sessions_are_listed_and_ended(
+    app: Flask, ann: Script, client: Client, alice: Person, bob: Person
+) -> None:
+    """Otherwise a lost phone stays logged in."""
+    login, other = client.bind(alice), client.bind(bob)
+    club = client.log_in(alice, ACME_CLUB)
+    path, user_id = "/tenants/acme/sessions", login["user"]["id"]
+    assert len(ann("GET", path).json["items"]) == 3
+    assert len(ann("GET", f"{path}?user_id={user_id}").json["items"]) == 2
+    (of_club,) = ann("GET", f"{path}?appid={ACME_CLUB.appid}&living=true").json["items"]
+    assert of_club["app_name"] == ACME_CLUB.appid
+    assert ann("DELETE", f"{path}/{of_club['id']}").status_code == 204
+    assert failure(client.me(club["token"])) == (401, "session_revoked")
+    assert last_event(ann, "session.ended")["details"]["user"] == user_id
+    assert failure(ann("DELETE", f"{path}/{of_club['id']}")) == (404, "session_unknown")
+    assert ann("POST", f"{USERS}/{user_id}/end-sessions", json={}).json == {"ended": 1}
+    assert changed(ann, "sessions.all_ended") == ({"living": 1}, {"living": 0})
+    assert failure(client.me(login["token"])) == (401, "session_revoked")
+    assert client.me(other["token"]).status_code == 200
+    living = ann("GET", f"{path}?living=true").json["items"]
+    assert [one["user_id"] for one in living] == [other["user"]["id"]]
+    assert len(ann("GET", f"{path}?living=false").json["items"]) == 2
+
+
+def test_a_session_that_only_a_refresh_keeps_is_living(
+    ann: Script, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise an admin overlooks a phone that is back with its next refresh."""
+    client.bind(alice)
+    rows("UPDATE login_sessions SET expires_at = now() - interval '1 day'")
+    assert len(ann("GET", "/tenants/acme/sessions?living=true").json["items"]) == 1
+    rows("UPDATE login_sessions SET refresh_expires_at = now() - interval '1 day'")
+    (only,) = ann("GET", "/tenants/acme/sessions?living=false").json["items"]
+    assert only["living"] is False
+
+
+def test_an_identity_that_is_unbound_logs_nobody_in(
+    ann: Script, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise a WeChat that was given away is still the person."""
+    login = client.bind(alice)
+    user = f"{USERS}/{login['user']['id']}"
+    (identity,) = ann("GET", user).json["identities"]
+    assert ann("DELETE", f"{user}/identities/{identity['id']}").status_code == 204
+    assert failure(client.me(login["token"])) == (401, "session_revoked")
+    assert client.log_in(alice)["bound"] is False
+    assert changed(ann, "social_account.unbound") == (
+        {"user_id": login["user"]["id"]},
+        {"user_id": None},
+    )
+    gone = ann("DELETE", f"{user}/identities/{identity['id']}")
+    assert failure(gone) == (404, "identity_unknown")
+
+
+def test_a_password_is_set(app: Flask, ann: Script, client: Client) -> None:
+    """Otherwise who forgot it is out for good, or who stole it is in."""
+    carol = enter_user(app, **CAROL)
+    login = client.post("password-login", **CAROL).json
+    body = {"password": OTHER_PASSWORD}
+    assert ann("POST", f"{USERS}/{carol}/password", json=body).status_code == 204
+    assert failure(client.me(login["token"])) == (401, "session_revoked")
+    assert failure(client.post("password-login", **CAROL)) == (401, "credentials_wrong")
+    assert client.post("password-login", account="carol", **body).status_code == 200
+    assert changed(ann, "user.password_set") == ({"password": "set"}, {"password": "replaced"})
+    nameless = enter_user(app, phone="13800138009")
+    refused = ann("POST", f"{USERS}/{nameless}/password", json=body)
+    assert failure(refused) == (409, "no_account")
+    short = ann("POST", f"{USERS}/{carol}/password", json={"password": "short"})
+    assert failure(short) == (422, "request_invalid")
+
+
+def test_a_person_is_entered(ann: Script, client: Client) -> None:
+    """Otherwise people whom the tenant knows cannot log in where registration is closed."""
+    given = {**CAROL, "phone": "138 0013 8003", "nickname": "Carol"}
+    page = ann("POST", USERS, json=given)
+    assert page.status_code == 201
+    assert page.json["user"]["phone"] == "138****8003"
+    assert client.post("password-login", **CAROL).status_code == 200
+    after = dict.fromkeys(("account", "password", "phone", "nickname"), "set")
+    assert changed(ann, "user.added") == (None, after)
+    assert failure(ann("POST", USERS, json=CAROL)) == (409, "account_exists")
+    taken = ann("POST", USERS, json={"phone": "13800138003"})
+    assert failure(taken) == (409, "phone_taken")
+    for wrong in ({}, {"nickname": "x"}, {"phone": "13800138004", "password": GOOD_PASSWORD}):
+        assert failure(ann("POST", USERS, json=wrong)) == (422, "request_invalid"), wrong
+
+
+def test_nothing_that_tells_who_somebody_is_stays_in_the_trail(
+    app: Flask, ann: Script, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Otherwise it outlives the person's erasure."""
+    user_id = client.bind(alice)["user"]["id"]
+    ann("POST", USERS, json={**CAROL, "phone": "13800138003", "nickname": "Carol Smith"})
+    ann("DELETE", f"{USERS}/{user_id}/phone")
+    trail = str(rows("SELECT subject, details FROM audit_events"))
+    numbers = ("13800138003", "13800138001", "138****")
+    for name in ("carol", "Carol Smith", *numbers, GOOD_PASSWORD):
+        assert name not in trail
+    assert changed(ann, "phone.released") == ({"phone": "set"}, {"phone": None})
+
+
+@pytest.fixture
+def two(app: Flask, client: Client, alice: Person) -> tuple[str, str]:
+    """Alice by her phone, and alice by her account: no bare user, either of them."""
+    return client.bind(alice)["user"]["id"], enter_user(app, **CAROL)
+
+
+def test_a_merge_moves_identities_and_the_phone_and_is_undone(
+    ann: Script, two: tuple[str, str], client: Client, alice: Person
+) -> None:
+    """Otherwise one person stays two, or a mistake cannot be taken back."""
+    by_phone, by_account = two
+    before = [ann("GET", f"{USERS}/{one}").json for one in two]
+    merged = ann("POST", f"{USERS}/{by_phone}/merge", json={"into_id": by_account}).json
+    assert (merged["user"]["id"], merged["user"]["phone"]) == (by_account, "138****8001")
+    assert len(merged["identities"]) == 1
+    assert client.log_in(alice)["user"]["id"] == by_account
+    was, then = changed(ann, "user.merged")
+    assert was == {"status": "active", "phone": "set"}
+    assert then == {"status": "merged", "merged_into_id": by_account, "moved": 1}
+    closed = f"{USERS}/{by_phone}"
+    for method, path, body in (
+        ("PATCH", closed, {"status": "active"}),
+        ("POST", f"{closed}/merge", {"into_id": by_account}),
+        ("POST", f"{USERS}/{by_account}/merge", {"into_id": by_phone}),
+        ("POST", f"{closed}/password", {"password": GOOD_PASSWORD}),
+    ):
+        assert failure(ann(method, path, json=body)) == (409, "user_merged"), path
+
+    undone = ann("POST", f"{closed}/undo-merge", json={})
+    assert undone.status_code == 200
+    assert changed(ann, "user.merge_undone") == ({"status": "merged"}, {"status": "active"})
+    after = [ann("GET", f"{USERS}/{one}").json for one in two]
+    for one, other in zip(before, after, strict=True):
+        for name in ("status", "phone", "account", "merged_into_id"):
+            assert one["user"][name] == other["user"][name]
+        assert [it["id"] for it in one["identities"]] == [it["id"] for it in other["identities"]]
+    assert failure(ann("POST", f"{closed}/undo-merge", json={})) == (409, "not_merged")
+    assert client.log_in(alice)["user"]["id"] == by_phone
+
+
+def test_a_merge_of_a_user_who_only_has_an_account_is_undone(
+    ann: Script, two: tuple[str, str], client: Client
+) -> None:
+    """Otherwise a merge that moved nothing is for ever."""
+    by_phone, by_account = two
+    assert ann("POST", f"{USERS}/{by_account}/merge", json={"into_id": by_phone}).status_code == 200
+    assert failure(client.post("password-login", **CAROL)) == (403, "user_disabled")
+    assert ann("POST", f"{USERS}/{by_account}/undo-merge", json={}).status_code == 200
+    assert client.post("password-login", **CAROL).status_code == 200
+
+
+def test_two_phones_are_not_merged_into_one(app: Flask, ann: Script, two: tuple[str, str]) -> None:
+    """Otherwise a number is lost, or leads to somebody who is closed."""
+    by_phone = two[0]
+    other = enter_user(app, phone="13800138002")
+    merge = f"{USERS}/{by_phone}/merge"
+    assert failure(ann("POST", merge, json={"into_id": other})) == (409, "both_have_phones")
+    assert ann("DELETE", f"{USERS}/{other}/phone").status_code == 204
+    assert ann("POST", merge, json={"into_id": other}).status_code == 200
+
+
+def test_whom_nobody_is_merged_into(app: Flask, ann: Script, two: tuple[str, str]) -> None:
+    """Otherwise a disabled person comes in by a merge, or a user ends in themself."""
+    by_phone, by_account = two
+    merge = f"{USERS}/{by_phone}/merge"
+    assert failure(ann("POST", merge, json={"into_id": by_phone}))[1] == "request_invalid"
+    foreign = enter_user(app, "globex", phone="13800138001")
+    assert failure(ann("POST", merge, json={"into_id": foreign})) == (404, "user_unknown")
+    ann("PATCH", f"{USERS}/{by_account}", json={"status": "disabled"})
+    assert failure(ann("POST", merge, json={"into_id": by_account})) == (403, "user_disabled")
+
+
+def test_a_number_that_was_proven_since_is_not_given_back(
+    app: Flask, ann: Script, two: tuple[str, str], client: Client, alice: Person
+) -> None:
+    """Otherwise an undo takes from somebody what they have just proven to be theirs."""
+    by_phone, by_account = two
+    ann("POST", f"{USERS}/{by_phone}/merge", json={"into_id": by_account})
+    carla = Person(alice.wechat, "carla", "13800138005")
+    token = client.post("bind", client.log_in(carla)["token"], **CAROL).json["token"]
+    assert client.post("phone", token, **carla.tap_phone_new()).status_code == 200
+    assert ann("POST", f"{USERS}/{by_phone}/undo-merge", json={}).json["user"]["phone"] is None
+    assert ann("GET", f"{USERS}/{by_account}").json["user"]["phone"] == "138****8005"
+
+
+def test_an_undo_that_finds_less_than_was_moved_changes_nothing(
+    app: Flask, ann: Script, two: tuple[str, str]
+) -> None:
+    """Otherwise half a person comes back."""
+    by_phone, by_account = two
+    merged = ann("POST", f"{USERS}/{by_phone}/merge", json={"into_id": by_account}).json
+    scope = tenant_scope_of(app)
+    with app.app_context():
+        identity_id = UUID(merged["identities"][0]["id"])
+        user_changes.unbind_identity(scope, UUID(by_account), identity_id)
+        with pytest.raises(MergedIdentitiesGone):
+            user_changes.undo(scope, UUID(by_phone))
+
+
+@pytest.mark.real_commits
+def test_two_merges_that_cross_make_one(app: Flask, rows: Reader) -> None:
+    """Otherwise each of two users is closed into the other, and the person is nobody."""
+    ids = [UUID(enter_user(app, account=name, password=GOOD_PASSWORD)) for name in ("a", "b")]
+    scope = tenant_scope_of(app)
+
+    def merge(one: UUID, into: UUID) -> str:
+        with app.app_context():
+            try:
+                user_changes.merge_users(scope, one, into)
+            except UserMerged:
+                return "refused"
+            return "merged"
+
+    done = at_once([lambda: merge(*ids), lambda: merge(ids[1], ids[0])])
+    assert sorted(done) == ["merged", "refused"]
+    assert rows.count("users", "status = 'merged'") == 1
+
+
+def test_the_trail_is_searched(app: Flask, ann: Script, client: Client, alice: Person) -> None:
+    """Otherwise what happened is in there and nobody finds it."""
+    user_id = client.bind(alice)["user"]["id"]
+    path = "/tenants/acme/audit"
+    everything = ann("GET", f"{path}?limit=200&count=true").json
+    assert everything["count"] == len(everything["items"]) > 5
+    found = {
+        "action=app.added": {"app.added"},
+        "actor_kind=user": {"social_account.bound", "phone.verified"},
+        f"subject={user_id}": {"phone.verified"},
+        "actor_email=Ann@acme.example": {"operator.password_set", "operator.signed_in"},
+        "actor_email=nobody@acme.example": set(),
+        "since=2020-01-01T00:00:00Z&action=app.added": {"app.added"},
+        "until=2020-01-01T00:00:00Z": set(),
+        "since=2999-01-01T00:00:00Z": set(),
+    }
+    for query, actions in found.items():
+        items = ann("GET", f"{path}?{query}").json["items"]
+        assert {one["action"] for one in items} == actions, query
+    for wrong in ("since=yesterday", "since=2020-01-01T00:00:00", "actor_kind=x", "limit=0"):
+        assert failure(ann("GET", f"{path}?{wrong}")) == (422, "request_invalid"), wrong
+
+
+def every_change(scope: TenantScope) -> list[Callable[[], Any]]:
+    """List the services that change something of a tenant."""
+    nobody = UUID(int=0)
+    new = NewApp("wxaaaa000000000009", "x", "closed", "json", "f" * 32)
+    return [
+        lambda: apps.add_tenant_app(scope, new),
+        lambda: apps.change_tenant_app(scope, ACME_SHOP.appid, name="x"),
+        lambda: apps.set_tenant_secrets(scope, ACME_SHOP.appid, secret="x"),
+        lambda: apps.verify_tenant_app(scope, ACME_SHOP.appid),
+        lambda: apps.remove_tenant_app(scope, ACME_SHOP.appid),
+        lambda: user_changes.enter_user(scope, account="x"),
+        lambda: user_changes.set_user_status(scope, nobody, "disabled"),
+        lambda: user_changes.end_user_sessions(scope, nobody),
+        lambda: user_changes.unbind_identity(scope, nobody, nobody),
+        lambda: user_changes.set_user_password(scope, nobody, GOOD_PASSWORD),
+        lambda: user_changes.release_phone(scope, nobody),
+        lambda: user_changes.merge_users(scope, nobody, nobody),
+        lambda: user_changes.undo(scope, nobody),
+        lambda: sessions.end_session(scope, nobody),
+    ]
+
+
+def test_every_service_of_the_desk_that_changes_refuses_a_reader(app: Flask) -> None:
+    """Otherwise a page that forgets to ask lets a reader write."""
+    changes = every_change(tenant_scope_of(app, may_change=False))
+    with app.app_context():
+        for change in changes:
+            with pytest.raises(Exception, match="role_too_low"):
+                change()
+
+
+def test_lists_of_the_desk_are_of_its_tenant(app: Flask, client: Client, alice: Person) -> None:
+    """Otherwise the console, which asks the services, shows the neighbour's."""
+    client.bind(alice)
+    client.bind(alice, GLOBEX_LIFE)
+    acme, globex = tenant_scope_of(app), tenant_scope_of(app, "globex")
+    with app.app_context():
+        for scope in (acme, globex):
+            users = tenant_users.find_users(scope, tenant_users.UserQuery(), CursorPage()).items
+            assert len(users) == 1
+            events = list_audit(scope, AuditQuery(), CursorPage(limit=200)).items
+            other = globex if scope is acme else acme
+            theirs = list_audit(other, AuditQuery(), CursorPage(limit=200)).items
+            assert not {one.id for one in events} & {one.id for one in theirs}

@@ -1,0 +1,103 @@
+"""In a gevent worker, a large file stops nobody else's request: a real, patched process."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+WORKER = """
+from gevent import monkey; monkey.patch_all()
+import gevent, time
+from app.errors import PeopleFileUnreadable
+from app.services.passwords.hashing import hash_password
+from app.services.user_import.validation import read_rows
+from app.services.user_import.files import read_people
+
+longest, last, done = 0.0, time.monotonic(), False
+
+def others():
+    global longest, last
+    while not done:
+        last = time.monotonic()
+        gevent.sleep(0.001)
+        longest = max(longest, time.monotonic() - last)
+
+rows = b"".join(b"person%d,139%08d,\\n" % (n, n) for n in range(20000))
+other = gevent.spawn(others)
+gevent.sleep(0.01)
+start = time.monotonic()
+file = read_people(b"account,phone,nickname\\n" + rows)
+assert len(read_rows(file.people).people) == 20000
+hashed = {hash_password("long-enough") for _ in range(20)}
+took, done = time.monotonic() - start, True
+other.join()
+try:
+    read_people(b'account\\n"')
+except PeopleFileUnreadable:
+    refused = True
+assert refused
+assert len(hashed) == 20 and took > 3 * longest, (took, longest)
+print(f"{took:.2f} s of work; nobody waited longer than {longest * 1000:.0f} ms")
+"""
+
+
+def test_a_large_file_stops_the_worker() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", WORKER],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    print(done.stdout)
+
+
+FALLBACK = """
+from gevent import monkey; monkey.patch_all()
+import gevent, time
+from app.errors import PeopleFileUnreadable
+from app.services.user_import import calamine_rows
+from app.services.user_import.files import read_people
+from tests.fixtures.user_files import strict, xlsx_of
+
+longest, last, done = 0.0, time.monotonic(), False
+
+def others():
+    global longest, last
+    while not done:
+        last = time.monotonic()
+        gevent.sleep(0.001)
+        longest = max(longest, time.monotonic() - last)
+
+rows = [(f"person{n}", 13900000000 + n) for n in range(4000)]
+content = strict(xlsx_of(("account", "phone"), *rows))
+other = gevent.spawn(others)
+gevent.sleep(0.01)
+longest, start = 0.0, time.monotonic()
+readers = [gevent.spawn(read_people, content) for _ in range(2)]
+gevent.joinall(readers, raise_error=True)
+took, done = time.monotonic() - start, True
+other.join()
+assert all(len(reader.value.people) == 4000 for reader in readers)
+assert took > 3 * longest, (took, longest)
+calamine_rows.SECONDS = 0.01
+try:
+    read_people(content)
+except PeopleFileUnreadable as failure:
+    refused = failure.cause
+assert refused == "calamine: TimeoutExpired", refused
+print(f"{took:.2f} s of work; nobody waited longer than {longest * 1000:.0f} ms")
+"""
+
+
+def test_a_file_that_calamine_reads_does_not_stop_the_worker() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FALLBACK],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    print(done.stdout)

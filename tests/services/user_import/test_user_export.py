@@ -1,0 +1,135 @@
+"""Taking people out: who took what is written down first, and a spreadsheet runs nothing of it."""
+
+import csv
+from collections.abc import Iterator
+from io import StringIO
+from uuid import UUID
+
+import pytest
+from flask import Flask
+
+from app.services import audit
+from app.services.apps.tenants import tenant_id_of
+from app.services.user_import import user_export
+from app.services.user_import.files import read_people
+from app.services.user_import.run import import_people
+from app.services.user_import.user_export import Wanted, export_people
+from tests.fixtures.personas import Client, Person, Reader, enter_user
+from tests.fixtures.user_files import csv_of
+
+ANNA = audit.Actor("operator", UUID(int=1), "192.0.2.1")
+EXPORTED = "SELECT details FROM audit_events WHERE action = 'users.exported' ORDER BY id"
+
+
+@pytest.fixture
+def acme(app: Flask) -> Iterator[UUID]:
+    """The tenant, with its app around the test."""
+    with app.app_context():
+        yield tenant_id_of("acme")
+
+
+def exported(tenant_id: UUID, **wanted: str | bool) -> list[dict[str, str]]:
+    """Export, and read it as Excel does."""
+    content = b"".join(export_people(ANNA, tenant_id, Wanted(**wanted)))  # type: ignore[arg-type]
+    assert content.startswith(b"\xef\xbb\xbf")
+    return list(csv.DictReader(StringIO(content.decode("utf-8-sig"), newline="")))
+
+
+def accounts(tenant_id: UUID, **wanted: str | bool) -> list[str]:
+    """Export, and list the accounts."""
+    return [row["account"] for row in exported(tenant_id, **wanted)]
+
+
+def test_an_export_lacks_something_or_shows_numbers_unasked(
+    acme: UUID, client: Client, alice: Person, rows: Reader
+) -> None:
+    client.bind(alice)
+    changes = "account = 'alice', nickname = '小花, \"🌸\"', last_login_at = '2026-01-03 04:05:06'"
+    rows(f"UPDATE users SET {changes}, created_at = '2026-01-02'")
+    (row,) = exported(acme)
+    assert row == {
+        "account": "alice",
+        "phone": "'+86138****8001",
+        "nickname": '小花, "🌸"',
+        "status": "active",
+        "created_at": "2026-01-02T00:00:00+00:00",
+        "last_login_at": "2026-01-03T04:05:06+00:00",
+    }
+    assert exported(acme, full_phones=True)[0]["phone"] == "'+8613800138001"
+
+
+def test_somebody_takes_people_and_it_is_not_written_down_before(acme: UUID, rows: Reader) -> None:
+    import_people(ANNA, acme, read_people(csv_of(["account"], ["a1"], ["a2"], ["b1"])))
+    pieces = export_people(ANNA, acme, Wanted(query="A"))
+    columns = "account,phone,nickname,status,created_at,last_login_at"
+    told = {"people": "2", "columns": columns, "filtered": "yes", "status": ""}
+    told["full_phones"] = "False"
+    assert rows(EXPORTED) == [(told,)]
+    assert rows("SELECT actor_id, ip, tenant_id FROM audit_events WHERE action LIKE '%exported'")[
+        0
+    ] == (ANNA.id, ANNA.ip, acme)
+    assert len(list(pieces)) == 2
+    exported(acme, query="13800138001", status="active", full_phones=True)
+    assert rows(EXPORTED)[1][0] == told | {
+        "people": "0",
+        "status": "active",
+        "full_phones": "True",
+    }
+
+
+def test_an_export_that_cannot_be_written_down_is_made(
+    acme: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(user_export.audit, "record", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        export_people(ANNA, acme, Wanted())
+
+
+@pytest.mark.parametrize(
+    ("nickname", "cell"),
+    [
+        *((text, f"'{text}") for text in ("=1+1", "+1", "-1", "@SUM(A1)", "＝1", "'=1")),
+        ("\t=1", "'\t'=1"),
+        ("\r=1", "'\r'=1"),
+        ("x;=cmd", "x;'=cmd"),
+        ("x,=cmd", "x,'=cmd"),
+        ("x\t=cmd", "x\t'=cmd"),
+    ],
+)
+def test_a_nickname_is_not_run_by_a_spreadsheet(
+    nickname: str, cell: str, acme: UUID, rows: Reader
+) -> None:
+    import_people(ANNA, acme, read_people(b"account\n" + b"mallory"))
+    rows("UPDATE users SET nickname = :nickname", nickname=nickname)
+    assert exported(acme)[0]["nickname"] == cell
+
+
+def test_people_of_another_query_or_status_or_tenant_are_taken(
+    app: Flask, acme: UUID, rows: Reader
+) -> None:
+    enter_user(app, "globex", account="alice-of-globex")
+    people = [("alice", "Lily"), ("albert", ""), ("al_ex", ""), ("carl", "alma"), ("dora", "100%")]
+    import_people(ANNA, acme, read_people(csv_of(["account", "nickname"], *people)))
+    rows("UPDATE users SET status = 'disabled' WHERE account = 'albert'")
+    assert accounts(acme) == ["alice", "albert", "al_ex", "carl", "dora"]
+    assert accounts(acme, query="Al") == ["alice", "albert", "al_ex"]
+    assert accounts(acme, query="al") == ["alice", "albert", "al_ex", "carl"]
+    assert accounts(acme, query="al_") == ["al_ex"]
+    assert accounts(acme, query="%") == []
+    assert accounts(acme, query="al", status="active") == ["alice", "al_ex", "carl"]
+    assert accounts(acme, status="disabled") == ["albert"]
+
+
+def test_somebody_is_left_out_or_taken_twice_between_pages(
+    acme: UUID, rows: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(user_export, "BATCH", 7)
+    names = [[f"a{number}"] for number in range(50)]
+    import_people(ANNA, acme, read_people(csv_of(["account"], *names)))
+    pieces = export_people(ANNA, acme, Wanted())
+    import_people(ANNA, acme, read_people(b"account\nlatecomer\n"))
+    read = [piece.decode("utf-8-sig").splitlines() for piece in pieces]
+    assert [len(lines) for lines in read] == [1, *[7] * 7, 1]
+    taken = {line.partition(",")[0] for lines in read[1:] for line in lines}
+    assert taken == {name for (name,) in names}
+    assert rows(EXPORTED)[0][0]["people"] == "50"

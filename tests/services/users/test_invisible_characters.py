@@ -1,0 +1,318 @@
+"""Accounts and nicknames with invisible and bidirectional characters, at every entry point."""
+
+import html
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from app.services.apps.tenants import tenant_id_of
+from app.services.audit import OPERATOR
+from app.services.user_import.files import read_people
+from app.services.user_import.run import import_people
+from tests.admin.console.browser import Browser, TenantConsole
+from tests.fixtures.operators import PASSWORD as OPERATORS_PASSWORD
+from tests.fixtures.operators import Script, signed_in
+from tests.fixtures.personas import (
+    ACME_SHOP,
+    Client,
+    Person,
+    Reader,
+    enter_user,
+    failure,
+    wechat_headers,
+)
+from tests.fixtures.user_files import csv_of
+
+USERS, EXPORTS, IMPORTS = (f"/tenants/acme/{what}" for what in ("users", "exports", "imports"))
+PASSWORD = "correct-horse-battery"
+PHONE = "13600000018"
+# How an account arrives that was copied from contacts or a chat.
+TYPED = [
+    f"\u202a{PHONE}\u202c",
+    "136\u200b0000\u20600018",
+    f"\ufeff{PHONE}\r\n",
+    f"\u2066{PHONE}\u2069",
+]
+# Some that are refused as empty, wherever an account or a name is needed.
+NOTHING = ["\u200b\u200d", "\u3164", "\ufe0f", "\u2800", "\u202e\u202c", "\0"]
+
+
+@pytest.fixture
+def ann(app: Flask) -> Script:
+    """Ann looks after acme, with a script."""
+    return signed_in(app, "ann@acme.example", "tenant_admin", "acme")
+
+
+def ways_to_log_in(client: Client, alice: Person, account: str) -> dict[str, Any]:
+    """Log in with an account and its password by every endpoint that takes them."""
+    credentials = {"account": account, "password": PASSWORD}
+    named = {"username": account, "password": PASSWORD}
+    root = f"/apps/{ACME_SHOP.appid}"
+    grant = {"grant_type": "password", "appid": ACME_SHOP.appid, **named}
+    opened = client.send("POST", f"{root}/uni/openid", json={"code": alice.wx_login()}).json
+    handle = {"openId": opened["sessionKey"]}
+
+    def ask(path: str, **body: str) -> Any:
+        return client.send("POST", path, json=body, headers=wechat_headers(ACME_SHOP)).json
+
+    token = client.log_in(alice)["token"]
+    return {
+        "password-login": client.post("password-login", **credentials).json["token"],
+        "bind": client.post("bind", token, **credentials).json["token"],
+        "login": client.post("login", code=alice.wx_login(), **credentials).json["token"],
+        "gitegg": ask("/oauth/token", **grant)["data"]["token"],
+        "litemall": ask(f"{root}/wx/auth/login", **named)["data"]["token"],
+        "checkbind": ask(f"{root}/mobileApi/user/login", **handle, **named)["token"],
+        "code2session": ask(f"{root}/api/login/code2session", code=alice.wx_login(), **named)[
+            "token"
+        ],
+    }
+
+
+@pytest.mark.parametrize("typed", TYPED)
+def test_every_login_finds_the_user_of_an_account_that_was_copied(
+    app: Flask, client: Client, alice: Person, typed: str
+) -> None:
+    user_id = enter_user(app, account=PHONE, password=PASSWORD)
+    for way, token in ways_to_log_in(client, alice, typed).items():
+        assert client.me(token).json["id"] == user_id, way
+
+
+def test_an_operator_signs_in_with_an_address_that_was_copied(app: Flask, ann: Script) -> None:
+    copied = f"\u202a{ann.email.upper()}\u202c"
+    assert Browser(app).sign_in(copied, OPERATORS_PASSWORD).status_code == 302
+    assert Script(ann.client, copied).sign_in().status_code == 200
+
+
+@pytest.mark.parametrize("typed", TYPED)
+def test_an_account_is_stored_without_invisible_characters(
+    app: Flask, ann: Script, rows: Reader, typed: str
+) -> None:
+    """Each entry stores the same account, so the second entry is refused as taken."""
+    run = app.test_cli_runner()
+    command = ["users", "add", "--tenant", "acme", "--password-stdin", "--account", typed]
+    entered = ann("POST", USERS, json={"account": typed, "password": PASSWORD})
+    assert entered.json["user"]["account"] == PHONE
+    assert failure(ann("POST", USERS, json={"account": typed})) == (409, "account_exists")
+    line = run.invoke(args=command, input=PASSWORD)
+    assert (line.exit_code, "account_exists" in line.output) == (1, True)
+    page = TenantConsole(app).post("/users/enter", account=typed, password=PASSWORD)
+    assert (page.status_code, "is taken in the tenant" in page.text) == (409, True)
+    preview = ann("POST", IMPORTS, data=csv_of(("account",), (typed,)), content_type="text/csv")
+    assert [one["code"] for one in preview.json["bad"]] == ["account_taken"]
+    changed = run.invoke(
+        args=["users", "set-password", typed, "--tenant", "acme", "--password-stdin"],
+        input="another-password",
+    )
+    assert changed.exit_code == 0, changed.output
+    assert rows("SELECT account FROM users") == [(PHONE,)]
+
+
+def test_two_rows_of_a_file_with_one_account_are_named(ann: Script) -> None:
+    file = csv_of(("account",), ("wangwu",), ("wang\u200bwu",), ("\u202aWANGWU\u202c",))
+    preview = ann("POST", IMPORTS, data=file, content_type="text/csv").json
+    assert [(one["row"], one["code"]) for one in preview["bad"]] == [
+        (3, "account_twice"),
+        (4, "account_twice"),
+    ]
+
+
+def test_an_invisible_character_does_not_escape_the_throttle(app: Flask, client: Client) -> None:
+    """An attacker who varies the account with invisible characters still waits."""
+    enter_user(app, account="wangwu", password=PASSWORD)
+    spelled = ["wang" + "\u200b" * count + "wu" for count in range(8)]
+    codes = [
+        client.post("password-login", account=one, password="wrong").status_code for one in spelled
+    ]
+    assert codes[:5] == [401] * 5
+    assert codes[-1] == 429
+
+
+@pytest.mark.parametrize("account", NOTHING)
+def test_an_account_of_which_nothing_is_seen_is_refused_everywhere(
+    app: Flask, client: Client, ann: Script, rows: Reader, account: str
+) -> None:
+    credentials = {"account": account, "password": PASSWORD}
+    assert failure(client.post("password-login", **credentials)) == (422, "request_invalid")
+    refused = ann("POST", USERS, json=credentials)
+    assert failure(refused) == (422, "request_invalid")
+    assert list(refused.json["errors"]) == ["account"]
+    assert failure(ann("GET", USERS, query_string={"account": account})) == (422, "request_invalid")
+    page = TenantConsole(app).post("/users/enter", account=account, password=PASSWORD)
+    assert "Give an account" in page.text
+    root = f"/apps/{ACME_SHOP.appid}"
+    named = {"username": account, "password": PASSWORD}
+    assert client.send("POST", f"{root}/wx/auth/login", json=named).json["errno"] == 401
+    assert rows.count("users") == 0
+
+
+def test_an_account_with_half_a_character_is_refused(client: Client, ann: Script) -> None:
+    credentials = {"account": "wang\ud800", "password": PASSWORD}
+    assert failure(client.post("password-login", **credentials)) == (422, "request_invalid")
+    assert failure(ann("POST", USERS, json=credentials)) == (422, "request_invalid")
+
+
+@pytest.mark.parametrize("typed", ["\u202aWang\u202c", "wa\u200bng", "ＷＡＮＧ"])
+def test_a_search_finds_an_account_however_it_was_copied(
+    app: Flask, ann: Script, typed: str
+) -> None:
+    user_id = enter_user(app, account="wangwu")
+    (found,) = ann("GET", USERS, query_string={"account": typed}).json["items"]
+    assert found["id"] == user_id
+    assert f"/users/{user_id}/show" in TenantConsole(app).read("/users/", name=typed)
+    assert "wangwu" in ann("POST", EXPORTS, json={"query": typed}).text
+
+
+@pytest.mark.parametrize("query", ["\u200b\u200d", "\u202e\u202c"])
+def test_a_search_without_a_visible_character_exports_no_users(
+    app: Flask, ann: Script, query: str
+) -> None:
+    """Everything begins with an empty text, so it would export all users."""
+    enter_user(app, account="wangwu")
+    assert failure(ann("POST", EXPORTS, json={"query": query})) == (422, "request_invalid")
+    command = ["users", "export", "--tenant", "acme", "--query", query]
+    assert "wangwu" not in app.test_cli_runner().invoke(args=command).output
+    assert "wangwu" not in TenantConsole(app).post("/people/export", query=query, status="").text
+
+
+GIVEN, KEPT = "\u202e小\x07花\u202c 👨‍👩‍👧\u2028", "小花 👨‍👩‍👧"
+
+
+def test_a_nickname_is_cleaned_wherever_it_comes_from(
+    app: Flask, client: Client, alice: Person, bob: Person, ann: Script, rows: Reader
+) -> None:
+    alice.wechat.control("people", name="alice", nickname=GIVEN)
+    login = client.bind(alice)
+    token, me = login["token"], login["user"]["id"]
+    root = f"/apps/{ACME_SHOP.appid}/wx/auth"
+    ways: dict[str, Any] = {
+        "open data": lambda: client.post("profile", token, **alice.tap_user_info()),
+        "typed": lambda: client.post("profile", token, nickname=GIVEN),
+        "changed": lambda: client.send("PATCH", "/v1/me", token, json={"nickname": GIVEN}),
+        "litemall": lambda: client.send("POST", f"{root}/profile", token, json={"nickname": GIVEN}),
+    }
+    for way, send in ways.items():
+        rows("UPDATE users SET nickname = 'before'")
+        assert send().status_code == 200, way
+        assert rows(f"SELECT nickname FROM users WHERE id = '{me}'") == [(KEPT,)], way
+    claimed = {"code": bob.wx_login(), "userInfo": {"nickName": GIVEN}}
+    named = client.send("POST", f"{root}/login_by_weixin", json=claimed).json["data"]
+    assert named["userInfo"]["nickName"] == KEPT
+    entered = ann("POST", USERS, json={"account": "carol", "nickname": GIVEN})
+    assert entered.json["user"]["nickname"] == KEPT
+    TenantConsole(app).press("/users/enter", account="dave", nickname=GIVEN)
+    with app.app_context():
+        file = read_people(csv_of(("account", "nickname"), ("erin", GIVEN.strip("\u2028"))))
+        import_people(OPERATOR, tenant_id_of("acme"), file)
+    kept = rows("SELECT nickname FROM users WHERE account IN ('carol', 'dave', 'erin')")
+    assert kept == [(KEPT,)] * 3
+
+
+@pytest.mark.parametrize("nickname", NOTHING)
+def test_a_nickname_of_which_nothing_is_seen_counts_as_empty(
+    app: Flask, client: Client, alice: Person, ann: Script, rows: Reader, nickname: str
+) -> None:
+    """It is refused where an empty one is, and left out where an empty one is."""
+    token = client.bind(alice)["token"]
+    assert failure(client.post("profile", token, nickname=nickname)) == (422, "request_invalid")
+    changed = client.send("PATCH", "/v1/me", token, json={"nickname": nickname})
+    assert failure(changed) == (422, "request_invalid")
+    new = {"account": "carol", "nickname": nickname}
+    assert failure(ann("POST", USERS, json=new)) == (422, "request_invalid")
+    assert client.me(token).json["nickname"] is None
+    client.send("PATCH", "/v1/me", token, json={"nickname": "Alice"})
+    root = f"/apps/{ACME_SHOP.appid}/wx/auth"
+    profile = {"nickname": nickname, "gender": 2}
+    assert client.send("POST", f"{root}/profile", token, json=profile).json["errno"] == 0
+    alice.wechat.control("people", name="alice", nickname=nickname)
+    assert client.post("profile", token, **alice.tap_user_info()).status_code == 200
+    TenantConsole(app).press("/users/enter", account="dave", nickname=nickname)
+    kept = rows("SELECT nickname, gender FROM users ORDER BY account NULLS FIRST")
+    assert kept == [("Alice", 2), (None, 0)]
+
+
+def test_an_invisible_name_claimed_at_the_first_login_is_not_stored(
+    client: Client, alice: Person
+) -> None:
+    root = f"/apps/{ACME_SHOP.appid}/wx/auth"
+    claimed = {"code": alice.wx_login(), "userInfo": {"nickName": "\u3164"}}
+    login = client.send("POST", f"{root}/login_by_weixin", json=claimed).json["data"]
+    assert login["userInfo"]["nickName"] is None
+
+
+def test_a_stored_nickname_of_which_nothing_is_seen_is_shown_as_none(
+    app: Flask, ann: Script, rows: Reader
+) -> None:
+    """The link to a user needs a text that can be clicked on."""
+    user_id = enter_user(app, account="carol")
+    rows("UPDATE users SET nickname = :name", name="\u3164")
+    (found,) = ann("GET", USERS).json["items"]
+    assert found["nickname"] is None
+    assert ">carol</a>" in TenantConsole(app).read("/users/")
+    assert "<h1><bdi>carol</bdi>" in TenantConsole(app, role="tenant_reader").read(
+        f"/users/{user_id}/show"
+    )
+
+
+LABELS = ["\u202eremmargorp\u202c", "shop\u2066", "\u3164", "\u200b"]
+
+
+@pytest.mark.parametrize("name", LABELS)
+def test_a_name_of_a_tenant_or_app_does_not_turn_the_text_around_it(
+    app: Flask, ann: Script, rows: Reader, name: str
+) -> None:
+    path = f"/tenants/acme/apps/{ACME_SHOP.appid}"
+    assert failure(ann("PATCH", path, json={"name": name})) == (422, "request_invalid")
+    run = app.test_cli_runner()
+    assert run.invoke(args=["tenants", "add", "initech", "--name", name]).exit_code == 2
+    changed = TenantConsole(app).post(
+        f"/apps/{ACME_SHOP.appid}/change", name=name, registration="closed"
+    )
+    assert 'class="wrong"' in changed.text
+    assert rows.count("wechat_apps", "name <> appid") == 0
+
+
+def test_names_are_isolated_from_the_text_around_them(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
+    """A stored override ends with the element that the name is in."""
+    user_id = client.bind(alice)["user"]["id"]
+    evil = "\u202elive"
+    rows("UPDATE users SET nickname = :name, account = :name", name=evil)
+    rows("UPDATE social_accounts SET nickname = :name", name=evil)
+    rows("UPDATE wechat_apps SET name = :name", name=evil)
+    rows("UPDATE tenants SET name = :name", name=evil)
+    console, platform = TenantConsole(app), TenantConsole(app, role="platform")
+    pages = [
+        console.read(path)
+        for path in (
+            *("/users/", f"/users/{user_id}/show", "/sessions/", "/", "/apps/"),
+            f"/apps/{ACME_SHOP.appid}/show",
+        )
+    ]
+    pages.append(platform.read("/tenants/"))
+    for page in pages:
+        body = page.partition("<main")[2]
+        assert body.count(evil) > 0
+        for before in body.split(evil)[:-1]:
+            # An attribute is no text, and an option is a line of its own.
+            is_apart = before.endswith('value="') or before.rpartition("<")[2].startswith("option")
+            assert is_apart or before.rfind("<bdi>") > before.rfind("</bdi>"), before[-200:]
+
+
+def test_a_confirmation_isolates_each_name(app: Flask, rows: Reader) -> None:
+    """A name with an override does not swap the users of a merge, or the parts of an appid."""
+    first, second = (enter_user(app, account=account) for account in ("first", "second"))
+    evil = "\u202elive"
+    rows("UPDATE users SET nickname = :name", name=evil)
+    rows("UPDATE wechat_apps SET name = :name", name=evil)
+    console, shop = TenantConsole(app), f"/apps/{ACME_SHOP.appid}"
+    merge = console.post(f"/users/{first}/merge", into_id=second)
+    assert merge.status_code == 200
+    name = f"<bdi>{evil}</bdi>"
+    shown = f"{name}, <bdi>first</bdi> ({first}) → {name}, <bdi>second</bdi> ({second})"
+    assert shown in html.unescape(merge.text)
+    assert f"{name}, <bdi>first</bdi> ({first})" in console.read(f"/users/{first}/end-sessions")
+    assert f"{name} ({ACME_SHOP.appid})" in console.read(f"{shop}/disable")
+    assert f"{name} ({ACME_SHOP.appid})" in console.read(f"{shop}/secrets/next_secret/remove")

@@ -1,0 +1,313 @@
+"""What is answered in front of Flask is what Flask would have answered."""
+
+import io
+import json
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from typing import Any, cast
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from app.identity_fast_path import Express
+from app.services.cache.registry import Caches
+from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, Client, Person, Reader, failure
+from tests.test_logs import log_into
+
+
+@pytest.fixture
+def heard(app: Flask) -> Iterator[Caches]:
+    """Let the service believe, for this test, that it hears of all changes."""
+    caches: Caches = app.extensions["caches"].of_this_process()
+    caches.changes.begin()
+    caches.changes.mark_fresh(float("inf"))
+    yield caches
+    caches._clear()
+
+
+def told(answer: TestResponse) -> tuple[Any, ...]:
+    """Give all of an answer but the id that each request has of its own."""
+    headers = {name: value for name, value in answer.headers if name != "X-Request-Id"}
+    return answer.status, headers, answer.data
+
+
+@pytest.mark.parametrize("path", ["/v1/verify", "/v1/me"])
+def test_a_later_answer_is_the_first_and_asks_nobody(
+    client: Client, alice: Person, heard: Caches, statements: list[str], path: str
+) -> None:
+    """Otherwise clients are told something else once they are known, or the database is asked."""
+    token = client.bind(alice)["token"]
+    # At the first it is learnt whose the token is, at the second what they are shown.
+    first, second = (client.send("GET", path, token) for _ in range(2))
+    statements.clear()
+    third = client.send("GET", path, token)
+    assert statements == []
+    assert first.status_code < 300
+    assert told(third) == told(second) == told(first)
+    assert third.headers["X-Request-Id"] != first.headers["X-Request-Id"]
+
+
+@pytest.mark.parametrize("path", ["/v1/verify", "/v1/me"])
+def test_both_ways_send_the_same_headers_over_https(
+    client: Client, alice: Person, heard: Caches, path: str
+) -> None:
+    token = client.bind(alice)["token"]
+    over = {"environ_overrides": {"wsgi.url_scheme": "https"}}
+    first, second, third = (client.send("GET", path, token, **over) for _ in range(3))
+    assert told(third) == told(second) == told(first)
+    assert "includeSubDomains" in third.headers["Strict-Transport-Security"]
+
+
+@contextmanager
+def logging_into(lines: io.StringIO, *, as_json: bool) -> Iterator[None]:
+    """Let the service log there while this is open."""
+    (ours,) = (one for one in logging.getLogger().handlers if type(one) is logging.StreamHandler)
+    log_into(lines, as_json=as_json)
+    try:
+        yield
+    finally:
+        logging.getLogger().handlers = [ours]
+
+
+@pytest.mark.parametrize("path", ["/v1/verify", "/v1/me"])
+def test_both_ways_log_the_same(client: Client, alice: Person, heard: Caches, path: str) -> None:
+    """Otherwise most of the traffic is not in the log, or a token is."""
+    token = client.bind(alice)["token"]
+    lines = io.StringIO()
+    with logging_into(lines, as_json=True):
+        for _ in range(3):
+            client.send("GET", path, token, headers={"X-Request-Id": "trace-0001.of_a-caller"})
+    logged = [json.loads(line) for line in lines.getvalue().splitlines()]
+    for line in logged:
+        assert line.pop("milliseconds") >= 0
+        assert line.pop("timestamp")
+    assert logged[0] == logged[1] == logged[2]
+    assert logged[0]["request_id"] == "trace-0001.of_a-caller"
+    assert token not in lines.getvalue()
+
+
+def test_a_line_says_nothing_of_the_request_before_it(
+    client: Client, alice: Person, heard: Caches
+) -> None:
+    """Otherwise a good answer is logged with the refusal before it on the same connection."""
+    token = client.bind(alice)["token"]
+    assert client.send("GET", "/v1/verify", token).status_code == 204
+    lines = io.StringIO()
+    with logging_into(lines, as_json=True):
+        for shown in ("wxp_nobody", token):
+            client.send("GET", "/v1/verify", shown)
+    refused, answered = (json.loads(line) for line in lines.getvalue().splitlines())
+    assert (refused["status"], refused["failure"]) == (401, "token_invalid")
+    assert answered["status"] == 204
+    assert "failure" not in answered
+
+
+def test_both_ways_log_the_same_for_people(client: Client, alice: Person, heard: Caches) -> None:
+    """Otherwise who reads along while developing sees two spellings of one status."""
+    token = client.bind(alice)["token"]
+    lines = io.StringIO()
+    with logging_into(lines, as_json=False):
+        for _ in range(2):
+            client.send("GET", "/v1/verify", token)
+    assert re.findall(r"status=(\S+)", lines.getvalue()) == ["204", "204"]
+
+
+def test_a_request_id_is_taken_over_only_if_it_may_be_logged(
+    client: Client, alice: Person, heard: Caches
+) -> None:
+    """Otherwise a token that a client puts there is in the log of every request."""
+    token = client.bind(alice)["token"]
+    for given in ("short", token, "x" * 65, "sixteen chars\r\nX: y"):
+        for _ in range(2):
+            try:
+                answer = client.send("GET", "/v1/verify", token, headers={"X-Request-Id": given})
+            except ValueError:  # no client can send it, either
+                continue
+            assert answer.headers["X-Request-Id"] != given
+
+
+UNUSUAL: dict[str, dict[str, Any]] = {
+    "another method": {"method": "HEAD"},
+    "a scheme in small letters": {"scheme": "bearer"},
+    "blanks around it": {"scheme": "Bearer  "},
+    "the token in another header, too": {"also": "X-Litemall-Token"},
+}
+
+
+@pytest.mark.parametrize("how", UNUSUAL.values(), ids=UNUSUAL.keys())
+def test_what_is_unusual_but_good_is_answered_by_flask(
+    client: Client, alice: Person, heard: Caches, how: dict[str, Any]
+) -> None:
+    """Otherwise a client that worked stops working once it is known."""
+    token = client.bind(alice)["token"]
+    expected = client.send("GET", "/v1/verify", token)
+    headers = {"Authorization": f"{how.get('scheme', 'Bearer')} {token}"}
+    headers |= {how["also"]: token} if "also" in how else {}
+    for _ in range(2):
+        answer = client.send(how.get("method", "GET"), "/v1/verify", headers=headers)
+        assert told(answer) == told(expected)
+
+
+# What JavaScript sends for a token that its client does not have, alone and beside a good one.
+MISSING_TOKENS: dict[str, tuple[dict[str, str], int]] = {
+    "undefined": ({"Authorization": "Bearer undefined"}, 401),
+    "null": ({"Authorization": "Bearer null"}, 401),
+    "blank": ({"Authorization": "Bearer "}, 401),
+    "scheme alone": ({"Authorization": "Bearer"}, 401),
+    "small undefined": ({"Authorization": "bearer undefined"}, 401),
+    "bare undefined": ({"X-Litemall-Token": "undefined"}, 401),
+    "good and undefined": ({"Authorization": "Bearer {}", "X-OA-Token": "undefined"}, 200),
+    "good and null": ({"Authorization": "Bearer {}", "X-Litemall-Token": "null"}, 200),
+    "good and blank": ({"Authorization": "Bearer {}", "X-Litemall-Token": ""}, 200),
+    "undefined and good": ({"Authorization": "Bearer undefined", "X-OA-Token": "{}"}, 200),
+    "null and good": ({"Authorization": "BEARER null", "X-Litemall-Token": "{}"}, 200),
+}
+
+
+def by_flask(app: Flask, client: Client, path: str, headers: dict[str, str]) -> TestResponse:
+    """Ask Flask itself, past what stands in front of it."""
+    express = cast(Express, app.wsgi_app)
+    app.wsgi_app = express._behind  # type: ignore[method-assign]
+    try:
+        return client.send("GET", path, headers=dict(headers))
+    finally:
+        app.wsgi_app = express  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("case", MISSING_TOKENS.values(), ids=MISSING_TOKENS)
+@pytest.mark.parametrize("path", ["/v1/verify", "/v1/me"])
+def test_both_ways_treat_a_token_that_is_not_there_alike(
+    app: Flask, client: Client, alice: Person, heard: Caches, path: str, case: Any
+) -> None:
+    """What is answered does not depend on what a worker remembers."""
+    token, (headers, status) = client.bind(alice)["token"], case
+    sent = {name: value.format(token) for name, value in headers.items()}
+    expected = by_flask(app, client, path, sent)
+    assert (expected.status_code >= 300) == (status >= 300)
+    for _ in range(2):
+        assert client.send("GET", path, token).status_code < 300
+        answer = client.send("GET", path, headers=dict(sent))
+        if status == 401:
+            assert failure(answer) == failure(expected) == (401, "token_missing")
+        else:
+            assert told(answer) == told(expected)
+
+
+def test_two_tokens_are_refused_though_one_is_known(
+    client: Client, alice: Person, bob: Person, heard: Caches
+) -> None:
+    """Otherwise which of two people it is depends on what a worker remembers."""
+    tokens = [client.bind(person)["token"] for person in (alice, bob)]
+    for token in tokens:
+        assert client.send("GET", "/v1/verify", token).status_code == 204
+    mixed = {"Authorization": f"Bearer {tokens[0]}", "X-OA-Token": tokens[1]}
+    for _ in range(2):
+        answer = client.send("GET", "/v1/verify", headers=mixed)
+        assert failure(answer) == (401, "tokens_differ")
+
+
+@pytest.mark.parametrize(
+    ("path", "refusal"), [("/v1/verify", (401, "no_user")), ("/v1/me", (403, "login_unbound"))]
+)
+def test_an_unbound_login_is_nobody_however_often_it_asks(
+    client: Client, alice: Person, heard: Caches, path: str, refusal: tuple[int, str]
+) -> None:
+    """Otherwise a login that belongs to no user passes as one."""
+    token = client.log_in(alice)["token"]
+    assert {failure(client.send("GET", path, token)) for _ in range(3)} == {refusal}
+
+
+def test_a_login_is_bound_as_soon_as_it_was_told_so(
+    client: Client, alice: Person, heard: Caches
+) -> None:
+    """Otherwise a client that keeps its token is refused until the notice of it is here."""
+    token = client.log_in(alice)["token"]
+    assert failure(client.me(token)) == (403, "login_unbound")
+    body = alice.tap_phone_old()
+    bound = client.send(
+        "POST",
+        f"/apps/{ACME_SHOP.appid}/wx/auth/bindPhone",
+        headers={"X-Litemall-Token": token},
+        json=body,
+    )
+    assert bound.json["errno"] == 0, bound.json
+    assert client.me(token).status_code == 200
+
+
+def test_a_user_is_shown_their_own_profile_only(
+    client: Client, alice: Person, bob: Person, heard: Caches
+) -> None:
+    """Otherwise one person's name and phone are shown to another."""
+    people = {person: client.bind(person) for person in (alice, bob)}
+    for _ in range(3):
+        for person, login in people.items():
+            shown = client.me(login["token"]).json
+            assert shown["phone"] == f"+86{person.phone}"
+            assert shown["id"] == login["user"]["id"]
+
+
+def test_a_changed_user_is_shown_anew(
+    client: Client, alice: Person, heard: Caches, rows: Reader
+) -> None:
+    """Otherwise people do not see what they have just typed."""
+    login = client.bind(alice)
+    token, user_id = login["token"], rows("SELECT id FROM users")[0][0]
+    assert [client.me(token).json["gender"] for _ in range(2)] == [0, 0]
+    assert client.send("PATCH", "/v1/me", token, json={"gender": 2}).status_code == 200
+    heard.changes.note(user_id.bytes)
+    assert [client.me(token).json["gender"] for _ in range(2)] == [2, 2]
+
+
+def test_a_session_that_passes_on_meanwhile_shows_nobody_else(
+    app: Flask, client: Client, alice: Person, bob: Person, heard: Caches, rows: Reader
+) -> None:
+    """Otherwise what Flask answers its new owner is remembered as the profile of the one before."""
+    passed, kept = (client.bind(alice) for _ in range(2))
+    bobs = client.bind(bob)["user"]["id"]
+    for login in (passed, kept):
+        assert client.send("GET", "/v1/verify", login["token"]).status_code == 204
+    express = cast(Express, app.wsgi_app)
+    behind = express._behind
+
+    def pass_on(*request: Any) -> Any:
+        (moved,) = rows(
+            "UPDATE login_sessions SET user_id = :bob WHERE token_hash = :hash RETURNING id",
+            bob=bobs,
+            hash=sha256(passed["token"].encode()).digest(),
+        )
+        heard.changes.note(moved[0].bytes)
+        return behind(*request)
+
+    express._behind = pass_on
+    try:
+        assert client.me(passed["token"]).json["id"] == bobs
+    finally:
+        express._behind = behind
+    assert client.me(kept["token"]).json["id"] == kept["user"]["id"]
+
+
+def test_a_refusal_is_not_remembered(
+    client: Client, alice: Person, heard: Caches, rows: Reader
+) -> None:
+    """Otherwise one bad moment of the database is everybody's for ten minutes."""
+    token = client.bind(alice)["token"]
+    assert client.send("GET", "/v1/verify", token).status_code == 204
+    rows("ALTER TABLE users RENAME COLUMN nickname TO lost")
+    assert client.me(token).status_code == 500
+    rows("ALTER TABLE users RENAME COLUMN lost TO nickname")
+    assert client.me(token).status_code == 200
+
+
+def test_a_token_of_another_app_is_refused_there(
+    client: Client, alice: Person, heard: Caches
+) -> None:
+    """Otherwise the app of the path counts only for those who are not known yet."""
+    token = client.bind(alice)["token"]
+    for _ in range(2):
+        assert client.send("GET", "/v1/verify", token).status_code == 204
+        refused = client.post("profile", token, app=ACME_CLUB, nickname="x")
+        assert failure(refused) == (403, "token_of_another_app")
