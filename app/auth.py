@@ -22,9 +22,8 @@ from app.errors import (
     UserDisabled,
 )
 from app.proxies import parse_address
-from app.services.principals import Principal
+from app.services.principals import Device, Principal
 from app.services.sessions.authentication import authenticate
-from app.services.sessions.sessions import Device
 
 P = ParamSpec("P")
 R = TypeVar("R")

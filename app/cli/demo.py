@@ -13,7 +13,7 @@ from app.services import audit
 from app.services.apps import apps, tenants
 from app.services.encryption.key_proofs import check_keys
 from app.services.operators import operators
-from app.services.sessions.sessions import Device
+from app.services.principals import Device
 from app.services.users import users
 from config.development.demo import OPERATOR, TENANTS, DemoOperator, DemoTenant
 

@@ -1,12 +1,16 @@
-"""Who calls, as a login token tells."""
+"""Principals: the authenticated party of a request, and the device it comes from."""
 
+import re
 from dataclasses import dataclass, field
 from uuid import UUID
+
+# What WeChat's User-Agent says about the network.
+NETWORK = re.compile(r"NetType/\S+")
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Whose login token a request carries; unbound while `user_id` is None."""
+    """The party that a login token authenticates. `user_id` is None while it is unbound."""
 
     session_id: UUID
     tenant_id: UUID
@@ -15,3 +19,16 @@ class Principal:
     social_account_id: UUID | None
     user_id: UUID | None
     token_hash: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Where a request comes from: User-Agent and address, as far as they are known."""
+
+    name: str | None
+    ip: str | None
+
+    @property
+    def model(self) -> str | None:
+        """The User-Agent without the network, which changes."""
+        return self.name and NETWORK.sub("", self.name)

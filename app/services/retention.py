@@ -35,8 +35,7 @@ from app.models.columns import first_id_of
 from app.services import audit
 from app.services.apps.claims import abandoned_claims
 from app.services.database.idempotency import KEPT_FOR
-from app.services.database.transactions import retry_on_conflict, transaction
-from app.services.encryption.key_usage import let_take_long
+from app.services.database.transactions import let_take_long, retry_on_conflict, transaction
 from app.services.login.code_exchange import FORGOTTEN_AFTER
 from app.services.metrics.count_writer import count_old_counts, drop_old_counts
 from app.services.privacy.erasure import erase, erase_unused, passing_the_trail

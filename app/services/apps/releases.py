@@ -30,8 +30,7 @@ from app.services.apps.claims import ClaimedSecret, read_secret
 from app.services.apps.proofs import activate, ask_claimed
 from app.services.apps.secret_marks import SECRETS, put_secrets
 from app.services.apps.tenants import tenant_id_of
-from app.services.database.transactions import retry_on_conflict, transaction
-from app.services.encryption.key_usage import let_take_long
+from app.services.database.transactions import let_take_long, retry_on_conflict, transaction
 
 # How many records are moved while a request waits; more are for the command line.
 MOST_BY_REQUEST = 50_000

@@ -6,17 +6,18 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
 import psycopg
-from sqlalchemy import PoolProxiedConnection
+from sqlalchemy import PoolProxiedConnection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.extensions import db
-from app.services.metrics.counts import count_committed, forget_uncounted
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 ATTEMPTS = 5
+# Where a session keeps the functions to call once it is committed.
+ON_COMMIT = "on_commit"
 # What Postgres says to whom another transaction got ahead of.
 CONFLICTS = (
     psycopg.errors.UniqueViolation,
@@ -39,12 +40,26 @@ def transaction() -> Iterator[Session]:
     try:
         yield session
         session.commit()
-        count_committed(session)
+        for call in session.info.get(ON_COMMIT, ()):
+            call()
     finally:
-        forget_uncounted(session)
+        session.info.pop(ON_COMMIT, None)
         # Rolls back what was not committed, and forgets every row, so that the next transaction
         # of this request reads afresh.
         session.close()
+
+
+def on_commit(session: Session, call: Callable[[], None]) -> None:
+    """Call a function once the caller's transaction is committed, and not if it is rolled back.
+
+    The functions are called in the order in which they were added. They must not raise.
+    """
+    session.info.setdefault(ON_COMMIT, []).append(call)
+
+
+def let_take_long(session: Session) -> None:
+    """Lift the limit of a statement's duration in the caller's transaction."""
+    session.execute(text("SET LOCAL statement_timeout = 0"))
 
 
 @contextmanager

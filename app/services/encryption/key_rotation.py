@@ -14,8 +14,8 @@ from sqlalchemy import ARRAY, Text, any_, column, func, literal, select, update
 
 from app.keyring import SealBroken, keyring
 from app.models.sealed_columns import SealedColumn, sealed_columns
-from app.services.database.transactions import transaction
-from app.services.encryption.key_usage import let_take_long, sealed_with
+from app.services.database.transactions import let_take_long, transaction
+from app.services.encryption.key_usage import sealed_with
 
 # Rows that are locked together, for some ten milliseconds.
 BATCH = 500

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.keyring import SHORTEST_BODY, keyring
 from app.models.sealed_columns import SealedColumn, sealed_columns
-from app.services.database.transactions import transaction
+from app.services.database.transactions import let_take_long, transaction
 from config.readers import KEY_ID
 
 
@@ -56,11 +56,6 @@ def is_key_used(db: Session, key_id: str) -> bool:
 def sealed_with(column: SealedColumn, key_id: str) -> ColumnElement[bool]:
     """Compare without LIKE, for which the underscore in an id is any character."""
     return func.starts_with(column.column, f"{key_id}:")
-
-
-def let_take_long(db: Session) -> None:
-    """Lift the limit that requests have; for this transaction only."""
-    db.execute(text("SET LOCAL statement_timeout = 0"))
 
 
 def _usage_of(db: Session, column: SealedColumn) -> Sequence[KeyUse]:

@@ -14,9 +14,8 @@ from app.services.database.transactions import retry_on_conflict, transaction
 from app.services.login.code_exchange import Ask, exchange_once, get_opened
 from app.services.login.login import Login, login_of, note_login, refuse_inactive_owner
 from app.services.metrics.counts import count_if_committed
-from app.services.principals import Principal
+from app.services.principals import Device, Principal
 from app.services.sessions.sessions import (
-    Device,
     Opening,
     Tokens,
     open_session,

@@ -17,8 +17,9 @@ from app.models.columns import new_id
 from app.services.apps.apps import AppConfig
 from app.services.database.transactions import autocommit, transaction
 from app.services.metrics.counts import count
+from app.services.principals import Device
 from app.services.runtime.polling import backoff
-from app.services.sessions.sessions import Device, Opening, Tokens, tokens_of
+from app.services.sessions.sessions import Opening, Tokens, tokens_of
 from app.services.sessions.tokens import TokenPair, token_hash
 from app.services.users.credentials import ProvenUser
 from app.wechat import WeChatError, WeChatUnavailable

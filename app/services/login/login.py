@@ -16,8 +16,8 @@ from app.services.database.transactions import retry_on_conflict, transaction
 from app.services.login.code_exchange import Ask, exchange_once, get_opened
 from app.services.login.fast_path import try_fast_login
 from app.services.metrics.counts import count_if_committed
+from app.services.principals import Device
 from app.services.sessions.sessions import (
-    Device,
     Opening,
     Tokens,
     open_session,

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from app.clock import now
 from app.models import Measure
 from app.models.answer_time import BOUNDS, UNANSWERED
+from app.services.database.transactions import on_commit
 from app.services.runtime.per_process import OncePerProcess
 
 # Where the tenants' days begin; there has been no summer time since 1991.
@@ -23,8 +24,6 @@ SHANGHAI = timezone(timedelta(hours=8))
 # The bounds of the memory that counts take while they cannot be written.
 MOST_NEWS = 100_000
 MOST_SUMS = 50_000
-# Where a database session keeps what is to be counted if it commits.
-IF_COMMITTED = "counted_if_committed"
 
 
 class Happened(NamedTuple):
@@ -144,15 +143,4 @@ def count_answer(appid: str, call: str, seconds: float, answered: bool) -> None:
 
 def count_if_committed(db: Session, appid: str, measure: Measure, day: date | None = None) -> None:
     """Count an event of an app once the caller's transaction is committed."""
-    db.info.setdefault(IF_COMMITTED, []).append((appid, measure, day))
-
-
-def count_committed(db: Session) -> None:
-    """Count the events of the transaction that was just committed."""
-    for event in db.info.get(IF_COMMITTED, ()):
-        count(*event)
-
-
-def forget_uncounted(db: Session) -> None:
-    """Let go of what happened in a transaction that has ended."""
-    db.info.pop(IF_COMMITTED, None)
+    on_commit(db, lambda: count(appid, measure, day))

@@ -29,7 +29,7 @@ from app.services.operators.recovery_codes import (
 )
 from app.services.operators.sessions import SignedIn, drop_pending_secret, end_sessions_of
 from app.services.passwords.login_throttling import Limit, Try, count_try, take_back
-from app.services.sessions.sessions import Device
+from app.services.principals import Device
 
 # Tries at codes are counted apart from passwords, whose accounts are whatever somebody types.
 CODES = UUID(int=1)

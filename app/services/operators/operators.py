@@ -32,7 +32,7 @@ from app.services.operators.sessions import end_sessions_of
 from app.services.passwords.hashing import hash_password
 from app.services.passwords.login_throttling import forget_account
 from app.services.passwords.strength import require_operator_password
-from app.services.sessions.sessions import Device
+from app.services.principals import Device
 from app.services.sessions.tokens import new_invitation, token_hash
 from app.text_cleaning import without_invisible
 

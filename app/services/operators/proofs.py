@@ -11,7 +11,7 @@ from app.services.operators.one_time_codes import count_code, use_code
 from app.services.operators.operators import OPERATORS, email_name
 from app.services.passwords.hashing import is_password
 from app.services.passwords.login_throttling import count_try, sweep, take_back
-from app.services.sessions.sessions import Device
+from app.services.principals import Device
 
 
 def prove_password(email: str, password: str, device: Device) -> Operator:

@@ -13,7 +13,7 @@ from app.models import Operator, OperatorSession, Tenant
 from app.models.columns import new_id
 from app.services import audit
 from app.services.database.transactions import transaction
-from app.services.sessions.sessions import Device
+from app.services.principals import Device
 from app.services.sessions.tokens import token_hash
 
 CONSOLE_LIFETIME = timedelta(hours=12)

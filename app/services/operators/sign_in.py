@@ -20,7 +20,7 @@ from app.services.operators.sessions import (
     is_expired,
     open_operator_session,
 )
-from app.services.sessions.sessions import Device
+from app.services.principals import Device
 from app.services.sessions.tokens import RefreshToken, new_console_token, token_hash
 
 

@@ -11,7 +11,7 @@ from app.services.database.transactions import transaction
 from app.services.operators.failed_sign_ins import STEP_UP_FAILED, noting
 from app.services.operators.proofs import lock_proven, prove_code, prove_password
 from app.services.operators.sessions import SignedIn
-from app.services.sessions.sessions import Device
+from app.services.principals import Device
 
 STEP_UP_LIFETIME = timedelta(minutes=5)
 

@@ -16,7 +16,7 @@ from app.models import Operator, OperatorSession
 from app.services import audit
 from app.services.database.transactions import transaction
 from app.services.operators.sign_in import ScriptSignIn, sign_script_in
-from app.services.sessions.sessions import Device
+from app.services.principals import Device
 from app.services.sessions.tokens import RefreshToken
 from app.services.signing.jwts import Signed
 from app.services.signing.signing_keys import OPERATOR_JWT_LIFETIME, signing_key

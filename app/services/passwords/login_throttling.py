@@ -23,7 +23,7 @@ from app.clock import now
 from app.errors import TooManyTries
 from app.keyring import keyring
 from app.models import PasswordTry
-from app.services.sessions.sessions import Device
+from app.services.principals import Device
 
 SWEPT_AT_ONCE = 20
 

@@ -18,10 +18,11 @@ from app.models import LoginSession, Phone, SocialAccount, User
 from app.services import audit
 from app.services.database.idempotency import forget_answers
 from app.services.privacy.erasure import erase
-from app.services.privacy.personal_data import PersonalData, lock_personal_data, with_merged
+from app.services.privacy.personal_data import PersonalData, lock_personal_data
 from app.services.signing.signing_keys import CLOCKS_DIFFER
 from app.services.social_accounts.profiles import clear_profile
 from app.services.user_import.preview import forget_people
+from app.services.users.merges import with_merged
 from app.wechat import Push
 
 log = structlog.get_logger()

@@ -21,10 +21,9 @@ from app.models import (
 )
 from app.services import audit
 from app.services.database.transactions import transaction
-from app.services.principals import Principal
+from app.services.principals import Device, Principal
 from app.services.privacy.personal_data import PersonalData, find_personal_data, tries_of
 from app.services.privacy.visitors import lock_visitor
-from app.services.sessions.sessions import Device
 from app.services.users.users import get_user
 
 PAGE = 500

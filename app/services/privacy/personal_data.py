@@ -8,7 +8,6 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
-    Select,
     Uuid,
     and_,
     cast,
@@ -33,6 +32,7 @@ from app.models import (
 )
 from app.models.wechat_app import original_appid
 from app.services.passwords.login_throttling import tries_of_accounts
+from app.services.users.merges import with_merged
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,14 +123,6 @@ def tries_of(db: Session, held: PersonalData) -> ColumnElement[bool]:
 def person_index(appid: str, openid: str) -> bytes:
     """Give the blind index by which the pushes about a person are found."""
     return keyring().blind_index(openid, f"wechat_pushes.person:{original_appid(appid)}")
-
-
-def with_merged(tenant_id: UUID, user_id: UUID | None) -> Select[UUID]:
-    """Select the ids of a user and of everybody merged into them, at whatever remove."""
-    one = select(User.id).where(User.tenant_id == tenant_id, User.id == user_id)
-    them = one.cte("them", recursive=True)
-    merged = select(User.id).where(User.tenant_id == tenant_id, User.merged_into_id == them.c.id)
-    return select(them.union_all(merged).c.id)
 
 
 def find_personal_data(

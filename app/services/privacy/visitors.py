@@ -8,10 +8,10 @@ from app.errors import IdentityBound, LoginTooOld, SessionReplaced, TokenInvalid
 from app.models import LoginSession, SocialAccount
 from app.services import audit
 from app.services.database.transactions import retry_on_conflict, transaction
-from app.services.principals import Principal
+from app.services.principals import Device, Principal
 from app.services.privacy.erasure import erase
 from app.services.privacy.personal_data import PersonalData
-from app.services.sessions.sessions import JUST_NOW, Device, refuse_ended
+from app.services.sessions.sessions import JUST_NOW, refuse_ended
 from app.services.users.account_closure import Closing, close_account
 
 

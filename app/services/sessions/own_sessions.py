@@ -12,9 +12,9 @@ from app.models import LoginSession, WeChatApp
 from app.services import audit
 from app.services.database.paging import CursorPage, Listing, Page, read_page
 from app.services.database.transactions import retry_on_conflict, transaction
-from app.services.principals import Principal
+from app.services.principals import Device, Principal
 from app.services.sessions.queries import sessions_of_user
-from app.services.sessions.sessions import Device, active_sessions, end_sessions
+from app.services.sessions.sessions import active_sessions, end_sessions
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from app.errors import (
 from app.models import LoginSession, Tenant, User, WeChatApp
 from app.services import audit
 from app.services.database.transactions import retry_on_conflict, transaction
+from app.services.principals import Device
 from app.services.sessions.sessions import (
-    Device,
     Tokens,
     end_sessions_statement,
     explain_unknown_token,

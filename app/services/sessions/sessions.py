@@ -1,6 +1,5 @@
 """Login sessions: opened by a login, grown by binding, refreshed, and ended."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -27,7 +26,7 @@ from app.models.columns import new_id
 from app.services.apps.apps import AppConfig
 from app.services.database.transactions import transaction
 from app.services.metrics.counts import count_if_committed
-from app.services.principals import Principal
+from app.services.principals import Device, Principal
 from app.services.sessions.tokens import TokenPair, token_hash
 
 LOGIN_LIFETIME = timedelta(hours=2)
@@ -35,24 +34,8 @@ REFRESH_LIFETIME = timedelta(days=30)
 # So long a login shows that the person is there, and has what they logged in with.
 JUST_NOW = timedelta(minutes=10)
 
-# What WeChat's User-Agent says of the network.
-NETWORK = re.compile(r"NetType/\S+")
-
 # Why a session ended that its own client ended; any other reason came from elsewhere.
 BY_ITSELF = {"logged_out", "bind_key_used"}
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """Where a request comes from, as far as it says."""
-
-    name: str | None
-    ip: str | None
-
-    @property
-    def model(self) -> str | None:
-        """Give what the device says it is, but for the network it is in, which changes."""
-        return self.name and NETWORK.sub("", self.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,17 +4,20 @@ from dataclasses import dataclass, replace
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, false, or_, select, update
+from sqlalchemy import ColumnElement, String, exists, false, func, or_, select, update
+from sqlalchemy import cast as sql_cast
 from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.errors import CredentialsWrong
-from app.models import LoginSession, Measure, Merge, SocialAccount, Tenant, User
+from app.models import LoginSession, Measure, Merge, Phone, SocialAccount, Tenant, User
 from app.models.columns import new_id
 from app.services import audit
 from app.services.apps.apps import AppConfig
+from app.services.database.transactions import WriteConflict
 from app.services.metrics.counts import count_if_committed, day_of
-from app.services.sessions.sessions import Device, end_sessions_statement
+from app.services.principals import Device
+from app.services.sessions.sessions import end_sessions_statement
 from app.services.social_accounts.accounts import find_users_of_unionid
 from app.services.social_accounts.linking_policy import (
     Action,
@@ -27,13 +30,15 @@ from app.services.social_accounts.profiles import name_user
 from app.services.users.credentials import ProvenUser, refuse_outdated
 from app.services.users.phone_numbers import PhoneNumber
 from app.services.users.users import (
-    UserGone,
     find_phone_owner,
     get_user,
     give_phone,
-    lock_user,
     register,
 )
+
+
+class UserGone(WriteConflict):
+    """A user was erased since their id was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +131,37 @@ def release(db: Session, account: SocialAccount, *but: ColumnElement[bool]) -> N
 def _give_phone(db: Session, context: RequestContext, user_id: UUID, number: PhoneNumber) -> None:
     give_phone(db, context.app.tenant_id, user_id, number)
     _record(db, context, user_id, "phone.verified", user_id)
+
+
+def lock_user(db: Session, tenant_id: UUID, user_id: UUID) -> KnownUser:
+    """Lock a user and return what `decide_linking` needs to know.
+
+    Raises WriteConflict if the user was merged into another since the id was read, and UserGone
+    if they were erased.
+    """
+    one = select(User).where(User.tenant_id == tenant_id, User.id == user_id)
+    user = db.scalar(one.with_for_update())
+    if user is None:
+        raise UserGone
+    if user.status == "merged":
+        raise WriteConflict
+    return KnownUser(user.id, user.status == "active", is_bare(db, user))
+
+
+def is_bare(db: Session, user: User) -> bool:
+    """Return whether the user has no account, password and phone, and one person's identities.
+
+    Identities with the same unionid are one person's, in several apps of the tenant.
+    """
+    if user.account is not None or user.password_hash is not None:
+        return False
+    phone = exists().where(Phone.tenant_id == user.tenant_id, Phone.user_id == user.id)
+    person = func.coalesce(SocialAccount.unionid, sql_cast(SocialAccount.id, String))
+    people = select(func.count(person.distinct())).where(
+        SocialAccount.tenant_id == user.tenant_id, SocialAccount.user_id == user.id
+    )
+    has_phone, how_many = db.execute(select(phone, people.scalar_subquery())).one()
+    return not has_phone and how_many < 2
 
 
 def _lock_users(

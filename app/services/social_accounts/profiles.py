@@ -11,7 +11,7 @@ from app.errors import TokenInvalid
 from app.models import SocialAccount, User
 from app.services.database.transactions import transaction
 from app.services.principals import Principal
-from app.services.privacy.personal_data import with_merged
+from app.services.users.merges import with_merged
 
 LONGEST_KEPT = 512
 # What base library 2.27.1 and newer give instead of the real one; with it comes a grey avatar.

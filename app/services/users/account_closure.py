@@ -12,9 +12,9 @@ from app.errors import SessionRevoked
 from app.models import LoginSession, Tenant, User
 from app.services import audit
 from app.services.database.transactions import retry_on_conflict, transaction
-from app.services.principals import Principal
+from app.services.principals import Device, Principal
 from app.services.sessions.queries import sessions_of_user
-from app.services.sessions.sessions import Device, end_sessions_statement, refuse_old_login
+from app.services.sessions.sessions import end_sessions_statement, refuse_old_login
 
 
 @dataclass(frozen=True, slots=True)

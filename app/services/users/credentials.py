@@ -10,7 +10,7 @@ from app.models import User
 from app.services.database.transactions import transaction
 from app.services.passwords.hashing import is_password
 from app.services.passwords.login_throttling import count_try, sweep, take_back
-from app.services.sessions.sessions import Device
+from app.services.principals import Device
 from app.services.users.users import account_name, refuse_inactive
 
 

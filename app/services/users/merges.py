@@ -1,10 +1,10 @@
-"""Undoing a merge, for operators: it was somebody else after all."""
+"""Merges of users: who was merged into a user, and undoing a merge."""
 
 from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import Select, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.clock import now
@@ -16,6 +16,14 @@ from app.services.database.transactions import retry_on_conflict, transaction
 from app.services.sessions.sessions import end_sessions_statement
 
 UNDONE_WITHIN = timedelta(days=30)
+
+
+def with_merged(tenant_id: UUID, user_id: UUID | None) -> Select[UUID]:
+    """Select the ids of a user and of all users merged into them, directly or indirectly."""
+    one = select(User.id).where(User.tenant_id == tenant_id, User.id == user_id)
+    them = one.cte("them", recursive=True)
+    merged = select(User.id).where(User.tenant_id == tenant_id, User.merged_into_id == them.c.id)
+    return select(them.union_all(merged).c.id)
 
 
 @retry_on_conflict

@@ -16,9 +16,9 @@ from app.services.database.transactions import retry_on_conflict, transaction
 from app.services.passwords.hashing import hash_password
 from app.services.passwords.login_throttling import forget_account
 from app.services.passwords.strength import require_user_password
-from app.services.principals import Principal
+from app.services.principals import Device, Principal
 from app.services.sessions.queries import sessions_of_user
-from app.services.sessions.sessions import Device, end_sessions_statement
+from app.services.sessions.sessions import end_sessions_statement
 from app.services.users.credentials import prove_password
 from app.services.users.users import account_name, get_user
 

@@ -6,26 +6,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Select, String, cast, exists, func, select
+from sqlalchemy import Select, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.errors import AccountExists, PhoneTaken, TokenInvalid, UserDisabled
-from app.models import Phone, SocialAccount, User
+from app.models import Phone, User
 from app.models.columns import new_id
 from app.services import audit
 from app.services.apps.tenants import get_tenant
-from app.services.database.transactions import WriteConflict, transaction, violated
+from app.services.database.transactions import transaction, violated
 from app.services.passwords.hashing import hash_password
 from app.services.passwords.strength import require_user_password
-from app.services.social_accounts.linking_policy import KnownUser
 from app.services.users.phone_numbers import PhoneNumber, number_index, phone_number
 from app.text_cleaning import without_invisible
-
-
-class UserGone(WriteConflict):
-    """A user was erased since their id was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,20 +101,6 @@ def change_user(tenant_id: UUID, user_id: UUID, **facts: str | int) -> Profile:
         return get_profile(db, tenant_id, user_id)
 
 
-def lock_user(db: Session, tenant_id: UUID, user_id: UUID) -> KnownUser:
-    """Lock a user and see them as `decide_linking` does.
-
-    Raises WriteConflict for one who was merged into another since the id was read, and UserGone for
-    one who was erased.
-    """
-    user = db.scalar(_one(tenant_id, user_id).with_for_update())
-    if user is None:
-        raise UserGone
-    if user.status == "merged":
-        raise WriteConflict
-    return KnownUser(user.id, user.status == "active", _is_bare(db, user))
-
-
 def get_user(db: Session, tenant_id: UUID, user_id: UUID, *, lock: bool = False) -> User:
     """Read a user inside the caller's transaction; raises as `get_profile` does."""
     one = _one(tenant_id, user_id)
@@ -131,22 +112,6 @@ def get_user(db: Session, tenant_id: UUID, user_id: UUID, *, lock: bool = False)
 
 def _one(tenant_id: UUID, user_id: UUID) -> Select[User]:
     return select(User).where(User.tenant_id == tenant_id, User.id == user_id)
-
-
-def _is_bare(db: Session, user: User) -> bool:
-    """Tell whether there is nothing to the user but one person's WeChat identities.
-
-    Identities with the same unionid are one person's, in several apps of the tenant.
-    """
-    if user.account is not None or user.password_hash is not None:
-        return False
-    phone = exists().where(Phone.tenant_id == user.tenant_id, Phone.user_id == user.id)
-    person = func.coalesce(SocialAccount.unionid, cast(SocialAccount.id, String))
-    people = select(func.count(person.distinct())).where(
-        SocialAccount.tenant_id == user.tenant_id, SocialAccount.user_id == user.id
-    )
-    has_phone, how_many = db.execute(select(phone, people.scalar_subquery())).one()
-    return not has_phone and how_many < 2
 
 
 def find_phone_owner(db: Session, tenant_id: UUID, number: PhoneNumber) -> UUID | None:

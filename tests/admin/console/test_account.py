@@ -13,7 +13,7 @@ from app.errors import TooManyTries
 from app.services.operators import one_time_codes, sign_in
 from app.services.operators.operators import find_operator_id
 from app.services.passwords import login_throttling
-from app.services.sessions.sessions import Device
+from app.services.principals import Device
 from tests.admin.console.browser import PASSWORD, Browser, add_operator, notes, signed_in
 from tests.fixtures.personas import Reader
 

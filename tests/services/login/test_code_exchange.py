@@ -12,7 +12,7 @@ from flask import Flask
 from app.services.apps.apps import get_app
 from app.services.login import code_exchange
 from app.services.login.code_exchange import Ask, exchange_once
-from app.services.sessions.sessions import Device
+from app.services.principals import Device
 from tests.fixtures.passwords import GOOD_PASSWORD
 from tests.fixtures.personas import (
     ACME_CLUB,

@@ -35,7 +35,7 @@ from app.services.operators.one_time_codes import (
 from app.services.operators.operators import invite_operator
 from app.services.operators.sign_in import confirm_code, sign_in
 from app.services.operators.step_up import step_up
-from app.services.sessions.sessions import Device
+from app.services.principals import Device
 from config import Config
 from tests.fixtures.operators import (
     DEVICE,

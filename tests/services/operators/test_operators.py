@@ -33,7 +33,7 @@ from app.services.operators import operators
 from app.services.operators.one_time_codes import remove_own_codes
 from app.services.operators.sessions import find_console_session
 from app.services.operators.sign_in import confirm_code, sign_in
-from app.services.sessions.sessions import Device
+from app.services.principals import Device
 from app.services.tenant_admin.apps import add_tenant_app, list_tenant_apps
 from app.services.tenant_admin.tenant_scope import open_tenant_scope
 from tests.fixtures.operators import (

@@ -14,12 +14,12 @@ from app.keyring import keyring
 from app.models import Tenant
 from app.services.database.transactions import transaction
 from app.services.passwords.login_throttling import account_key
+from app.services.principals import Device
 from app.services.privacy.export import export_everything
 from app.services.privacy.personal_data import person_index
 from app.services.retention import run_retention
 from app.services.sessions.authentication import authenticate
 from app.services.sessions.own_sessions import end_all_sessions, end_other_sessions
-from app.services.sessions.sessions import Device
 from app.services.social_accounts.accounts import get_social_account, lock_social_account
 from app.services.users.account_closure import close_account
 from app.services.users.phone_numbers import number_index, phone_number

@@ -9,10 +9,11 @@ import pytest
 from flask import Flask
 
 from app.errors import SessionEnded, SessionReplaced, TokenInvalid
+from app.services.principals import Device
 from app.services.privacy.visitors import erase_visitor
 from app.services.sessions.authentication import authenticate
 from app.services.sessions.own_sessions import end_all_sessions
-from app.services.sessions.sessions import Device, end_session
+from app.services.sessions.sessions import end_session
 from tests.fixtures.personas import (
     ACME_CLUB,
     ACME_SHOP,
