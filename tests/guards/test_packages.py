@@ -1,0 +1,130 @@
+"""The packages of `app/services`: which may import which, without cycles, and none crowded."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.guards.test_design import ROOT
+
+SERVICES = ROOT / "app" / "services"
+MODULES = sorted(path for path in SERVICES.rglob("*.py") if path != SERVICES / "__init__.py")
+MOST_FILES = 20
+
+# From the bottom up; each with the packages below it that it may import.
+MAY_IMPORT: dict[str, set[str]] = {
+    "runtime": set(),
+    "principals": set(),
+    "database": {"runtime"},
+    "audit": set(),
+    "cache": {"runtime", "principals"},
+    "passwords": {"runtime", "principals"},
+    "apps": {"runtime", "database", "audit", "cache"},
+    "metrics": {"runtime", "database"},
+    "sessions": {"runtime", "principals", "database", "audit", "cache", "apps", "metrics"},
+    "signing": {"principals", "database", "audit", "sessions"},
+    "users": {"principals", "database", "audit", "passwords", "apps", "sessions"},
+    "encryption": {"database", "audit", "users"},
+    "operators": {
+        *("runtime", "principals", "database", "audit", "passwords", "apps", "sessions"),
+        "signing",
+    },
+    "social_accounts": {
+        *("principals", "database", "audit", "apps", "metrics", "sessions", "users"),
+    },
+    "login": {
+        *("runtime", "principals", "database", "apps", "metrics", "sessions", "users"),
+        "social_accounts",
+    },
+    "user_import": {"runtime", "database", "audit", "passwords", "users"},
+    "privacy": {
+        *("principals", "database", "audit", "passwords", "sessions", "signing", "users"),
+        *("social_accounts", "user_import"),
+    },
+    "tenant_admin": {
+        *("database", "audit", "apps", "metrics", "sessions", "users", "operators"),
+        "social_accounts",
+    },
+    "pushes": {"database", "apps", "privacy"},
+    "retention": {
+        *("database", "audit", "apps", "metrics", "signing", "social_accounts", "login"),
+        *("privacy", "pushes"),
+    },
+}
+
+
+def name_of(path: Path) -> str:
+    """Return the dotted name of a module."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+NAMES = {name_of(path): path for path in MODULES}
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    """Return the modules of `app.services` that a file imports."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("app.services"):
+            for name in node.names:
+                full = f"{node.module}.{name.name}"
+                yield full if full in NAMES else str(node.module)
+
+
+def package_of(module: str) -> str:
+    """Return the package of a module below `app.services`, or the module if it has none."""
+    return module.split(".")[2]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SERVICES)))
+def test_a_package_imports_only_packages_below_it(path: Path) -> None:
+    package = package_of(name_of(path))
+    for module in imports_of(path):
+        imported = package_of(module)
+        assert imported == package or imported in MAY_IMPORT[package], f"{package} -> {module}"
+
+
+def test_no_packages_import_each_other_in_a_cycle() -> None:
+    below: set[str] = set()
+    for package, imported in MAY_IMPORT.items():
+        assert imported <= below, f"{package} imports {imported - below}, which is not below it"
+        below.add(package)
+
+
+def test_every_allowed_import_is_used() -> None:
+    """An allowance that nothing needs would let a dependency in unseen."""
+    used: dict[str, set[str]] = {package: set() for package in MAY_IMPORT}
+    for name, path in NAMES.items():
+        used[package_of(name)] |= {package_of(module) for module in imports_of(path)}
+    for package, imported in MAY_IMPORT.items():
+        assert imported == used[package] - {package}, package
+
+
+def test_no_modules_import_each_other_in_a_cycle() -> None:
+    graph = {
+        name: {one for one in imports_of(path) if one in NAMES} for name, path in NAMES.items()
+    }
+    while free := {name for name, imported in graph.items() if not imported & graph.keys()}:
+        graph = {name: imported for name, imported in graph.items() if name not in free}
+    assert not graph
+
+
+@pytest.mark.parametrize("package", sorted(SERVICES.glob("*/__init__.py")), ids=str)
+def test_a_package_has_a_docstring_of_one_sentence(package: Path) -> None:
+    docstring = ast.get_docstring(ast.parse(package.read_text())) or ""
+    assert docstring.endswith(".")
+    assert "\n" not in docstring
+    assert docstring.count(". ") == 0
+
+
+def test_no_folder_is_crowded() -> None:
+    """Models, one table per file, are the exception."""
+    for top in ("app", "config", "tests"):
+        folders = {path.parent for path in (ROOT / top).rglob("*.py")}
+        crowded = {
+            str(folder.relative_to(ROOT)): number
+            for folder in folders
+            if (number := len(list(folder.glob("*.py")))) > MOST_FILES
+        }
+        crowded.pop("app/models", None)
+        assert not crowded
