@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from random import Random
 
 import psycopg
+import pyotp
 import pytest
 from argon2 import PasswordHasher
 from flask import Flask
@@ -21,6 +22,7 @@ from app.simulator import create_simulator
 from config import Config, load_config
 from config.development import fill, var_folder
 from config.development.postgres import hold_server
+from tests.fixtures.operators import shows_a_guessed_code
 from tests.fixtures.personas import (
     APPS,
     Client,
@@ -98,6 +100,20 @@ def cheap_passwords() -> Iterator[None]:
         cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
         patch.setattr(hashing, "HASHER", cheap)
         patch.setattr(hashing, "NOBODYS_HASH", cheap.hash("nobody has this password"))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def guessed_codes_are_wrong() -> Iterator[None]:
+    """Draw no secret of one-time codes for which a code that tests enter as wrong is right."""
+    draw = pyotp.random_base32
+
+    def draw_again() -> str:
+        secret = draw()
+        return draw_again() if shows_a_guessed_code(pyotp.TOTP(secret)) else secret
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pyotp, "random_base32", draw_again)
         yield
 
 

@@ -104,7 +104,7 @@ def _find_refusal() -> Failure | None:
 def _is_allowed_host() -> bool:
     """Return whether pages may be shown, and links made, under the host of the request."""
     allowed = current_app.config["ALLOWED_HOSTS"]
-    return not allowed or host_is_trusted(request.host, allowed)
+    return not allowed or host_is_trusted(request.host.lower(), allowed)
 
 
 def _is_cross_site_form() -> bool:

@@ -224,10 +224,10 @@ def _lock(db: Session, tenant_id: UUID, appid: str) -> WeChatApp:
 def _find(db: Session, tenant_id: UUID, appid: str, *, lock: bool = False) -> WeChatApp:
     if not APP_KEY.fullmatch(appid):
         raise AppUnknown
-    if RELEASED in appid:
-        raise AppReleased
     wanted = select(WeChatApp).where(WeChatApp.tenant_id == tenant_id, WeChatApp.appid == appid)
     app = db.scalar(wanted.with_for_update() if lock else wanted)
     if app is None:
         raise AppUnknown
+    if RELEASED in appid:
+        raise AppReleased
     return app

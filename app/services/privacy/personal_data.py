@@ -11,6 +11,7 @@ from sqlalchemy import (
     Uuid,
     and_,
     cast,
+    exists,
     false,
     or_,
     select,
@@ -28,6 +29,7 @@ from app.models import (
     SessionKey,
     SocialAccount,
     User,
+    WeChatApp,
     WeChatPush,
 )
 from app.models.wechat_app import original_appid
@@ -108,7 +110,7 @@ class PersonalData:
         for one in self.accounts:
             indexes[one.appid].append(person_index(one.appid, one.openid))
         about = [
-            and_(WeChatPush.appid == appid, WeChatPush.person_index.in_(people))
+            and_(_is_push_of(appid), WeChatPush.person_index.in_(people))
             for appid, people in indexes.items()
         ]
         return and_(WeChatPush.tenant_id == self.tenant_id, or_(false(), *about))
@@ -118,6 +120,23 @@ def tries_of(db: Session, held: PersonalData) -> ColumnElement[bool]:
     """Say which counts of tries, and known devices, are of the accounts of whoever is held."""
     names = db.scalars(select(User.account).where(held.users, User.account.is_not(None))).all()
     return tries_of_accounts(held.tenant_id, [name or "" for name in names])
+
+
+def _is_push_of(key: str) -> ColumnElement[bool]:
+    """Select the pushes of an app.
+
+    While an app is being released, its identities may have its new key already and its pushes not
+    yet. An appid that is proven again is another app.
+    """
+    appid = original_appid(key)
+    if appid == key:
+        return WeChatPush.appid == key
+    is_being_released = exists().where(
+        WeChatApp.tenant_id == WeChatPush.tenant_id,
+        WeChatApp.appid == appid,
+        WeChatApp.released_at.is_not(None),
+    )
+    return or_(WeChatPush.appid == key, and_(WeChatPush.appid == appid, is_being_released))
 
 
 def person_index(appid: str, openid: str) -> bytes:

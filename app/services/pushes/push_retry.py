@@ -6,10 +6,11 @@ from datetime import datetime
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, exists, select, update
 
 from app.clock import now
-from app.models import Tenant, WeChatPush
+from app.models import Tenant, WeChatApp, WeChatPush
+from app.models.wechat_app import RELEASED
 from app.services.apps.tenants import get_tenant
 from app.services.database.transactions import retry_on_conflict, transaction
 from app.services.pushes.receive import HANDLERS, index_if_known, name_of
@@ -78,7 +79,19 @@ def retry_pushes() -> Retried:
 
 
 def _is_waiting() -> ColumnElement[bool]:
-    return WeChatPush.handled_at.is_(None) & WeChatPush.event.in_(HANDLERS)
+    """Select what can be carried out.
+
+    Not what an interrupted release left under the appid: the identity that it is about may have
+    the app's new key already, and would not be found.
+    """
+    is_being_released = exists().where(
+        WeChatApp.tenant_id == WeChatPush.tenant_id,
+        WeChatApp.appid == WeChatPush.appid,
+        WeChatApp.released_at.is_not(None),
+        ~WeChatApp.appid.contains(RELEASED),
+    )
+    is_unhandled = WeChatPush.handled_at.is_(None) & WeChatPush.event.in_(HANDLERS)
+    return is_unhandled & ~is_being_released
 
 
 def _retry(push_id: UUID) -> bool | None:

@@ -7,6 +7,7 @@ from flask import Flask
 
 from app.admin.console.charts import bars, percent
 from app.models import Measure
+from app.services.metrics import counts
 from app.services.metrics.count_writer import write_counts
 from app.services.metrics.counts import Counts, count, count_answer, count_failure
 from tests.admin.console.browser import signed_in
@@ -25,6 +26,8 @@ EVENTS = (
 def busy(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """A day on which something happened, at both tenants."""
     monkeypatch.setitem(app.extensions, "counts", Counts())
+    moment = counts.now()
+    monkeypatch.setattr(counts, "now", lambda: moment)  # midnight may come
     with app.app_context():
         for measure in EVENTS:
             count(ACME_SHOP.appid, measure)

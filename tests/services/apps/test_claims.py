@@ -178,6 +178,25 @@ def test_a_corrected_secret_activates_the_app_with_what_was_entered(
     ]
 
 
+@pytest.mark.parametrize(
+    ("limit", "columns"), [(None, (None, False)), ("off", (None, True)), (7, (7, False))]
+)
+def test_the_session_limit_of_a_claim_is_that_of_the_app(
+    limit: Any, columns: Any, ann: Script, rows: Reader
+) -> None:
+    """Two columns hold it. Both are changed and taken over together."""
+    add(ann, secret=WRONG)
+    stored = "SELECT session_limit, unlimited_sessions FROM {} WHERE appid = :appid"
+    for change in ("off", 3, limit):
+        changed = ann("PATCH", cafe_of("acme"), json={"session_limit": change})
+        assert (changed.status_code, changed.json["session_limit"]) == (200, change)
+    assert rows(stored.format("app_claims"), appid=CAFE.appid) == [columns]
+    ann("PUT", f"{cafe_of('acme')}/secrets", json={"secret": CAFE.secret})
+    assert verify(ann)[0] == "active"
+    assert rows(stored.format("wechat_apps"), appid=CAFE.appid) == [columns]
+    assert ann("GET", cafe_of("acme")).json["session_limit"] == limit
+
+
 def test_a_pending_app_cannot_be_switched_on_or_given_a_next_secret(ann: Script) -> None:
     """Only a proof activates."""
     add(ann, secret=WRONG)

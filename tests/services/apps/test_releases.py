@@ -8,6 +8,7 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.test import TestResponse
 
 from app.errors import AppBusy, AppUnknown
+from app.models import WeChatPush
 from app.models.wechat_app import original_appid, released_key
 from app.services.apps import app_records, releases
 from app.services.apps.app_secrets import get_secrets
@@ -15,13 +16,14 @@ from app.services.apps.apps import NewApp, add_app, get_app
 from app.services.apps.releases import release_app
 from app.services.audit import OPERATOR
 from app.services.database.transactions import transaction
-from app.services.pushes.receive import receive
+from app.services.pushes.push_retry import Retried, retry_pushes
+from app.services.pushes.receive import HANDLERS, receive
 from app.services.retention import run_retention
 from app.services.social_accounts.accounts import upsert_social_account
 from app.wechat import WeChatIdentity
 from tests.fixtures.operators import Script, signed_in
 from tests.fixtures.personas import ACME_SHOP, App, Client, Person, Reader, WeChat, failure
-from tests.fixtures.portal import Portal, configure, event, succeeded
+from tests.fixtures.portal import REVOKE, Portal, configure, event, succeeded
 from tests.fixtures.tables import changes, read_tables
 
 CAFE = App("wxcafe000000000004", "acme", "cc" * 16, "on_login")
@@ -71,6 +73,20 @@ def release(ops: Script) -> TestResponse:
 def move(ops: Script, to: str = "globex") -> TestResponse:
     """Move the café of acme."""
     return ops("POST", f"{HERE}/move", json={"tenant": to})
+
+
+def push_about(app: Flask, client: Client, openid: str) -> None:
+    """Let WeChat send a message of a person to the café."""
+    configure(app, app=CAFE)
+    said = event("text", MsgType="text", FromUserName=openid, OpenID=openid)
+    assert succeeded(Portal(client, CAFE).push(said | {"AppID": CAFE.appid}))
+
+
+def erase_closed_accounts(app: Flask, rows: Reader) -> None:
+    """Let the grace of closed accounts be over, and run retention."""
+    rows("UPDATE users SET erase_after = now() WHERE erase_after IS NOT NULL")
+    with app.app_context():
+        assert dict(run_retention())["closed_accounts"] == 1
 
 
 def kept_key(rows: Reader) -> str:
@@ -126,12 +142,24 @@ def test_an_app_that_was_used_is_not_deleted(
     assert changes(before, read_tables(rows)) == {}
 
 
-def test_an_unknown_or_anothers_app_is_not_deleted(ann: Script, bob: Script) -> None:
-    """Another tenant's app is unknown, as everywhere."""
+def test_an_unknown_or_anothers_app_is_not_deleted(
+    ann: Script, bob: Script, ops: Script, client: Client, alice: Person, rows: Reader
+) -> None:
+    """Another tenant's app is unknown, as everywhere. So is one that was released there."""
     assert failure(bob("DELETE", THERE)) == (404, "app_unknown")
     assert failure(bob("GET", f"{THERE}/usage")) == (404, "app_unknown")
     assert failure(ann("DELETE", "/tenants/acme/apps/wxnone")) == (404, "app_unknown")
     assert ann("GET", HERE).status_code == 200
+    client.log_in(alice, CAFE)
+    release(ops)
+    key = kept_key(rows)
+    assert failure(ann("DELETE", f"/tenants/acme/apps/{key}")) == (409, "app_released")
+    for unknown in (key, f"{ACME_SHOP.appid}{key[-21:]}"):
+        path = f"/tenants/globex/apps/{unknown}"
+        assert failure(bob("DELETE", path)) == (404, "app_unknown")
+        for change in ("release", "move"):
+            asked = {"tenant": "acme"} if change == "move" else {}
+            assert failure(ops("POST", f"{path}/{change}", json=asked)) == (404, "app_unknown")
 
 
 # Releasing
@@ -226,9 +254,7 @@ def test_an_erased_person_leaves_nothing_in_a_released_app(
 ) -> None:
     """Pushes about them are found under the key, by the index of the appid."""
     login = client.log_in(alice, CAFE)
-    configure(app, app=CAFE)
-    said = event("text", MsgType="text", FromUserName=login["openid"], OpenID=login["openid"])
-    assert succeeded(Portal(client, CAFE).push(said | {"AppID": CAFE.appid}))
+    push_about(app, client, login["openid"])
     assert rows.count("wechat_pushes", "person_index IS NOT NULL") == 1
     release(ops)
     shop = client.log_in(alice, ACME_SHOP)
@@ -236,12 +262,88 @@ def test_an_erased_person_leaves_nothing_in_a_released_app(
     export = client.send("GET", "/v1/me/export", shop["token"]).text
     assert '"event": "text"' in export or '"event":"text"' in export
     assert client.send("DELETE", "/v1/me", shop["token"]).status_code == 200
-    rows("UPDATE users SET erase_after = now() WHERE erase_after IS NOT NULL")
-    with app.app_context():
-        assert dict(run_retention())["closed_accounts"] == 1
+    erase_closed_accounts(app, rows)
     assert rows.count("wechat_pushes", "person_index IS NOT NULL") == 0
     assert rows.count("wechat_pushes", "message_sealed IS NOT NULL") == 0
     assert rows.count("social_accounts") == 0
+
+
+def test_an_erased_person_leaves_nothing_in_an_app_that_is_being_released(
+    app: Flask,
+    ops: Script,
+    client: Client,
+    alice: Person,
+    rows: Reader,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The identity has been moved when the release is interrupted, and the push has not."""
+    push_about(app, client, client.log_in(alice, CAFE)["openid"])
+    move = app_records._move_few
+
+    def crash(model: Any, *given: Any) -> Any:
+        if model is WeChatPush:
+            raise OperationalError("", {}, Exception("the server went away"))
+        return move(model, *given)
+
+    monkeypatch.setattr(app_records, "_move_few", crash)
+    assert release(ops).status_code == 503
+    assert rows.count("wechat_pushes", f"appid = '{CAFE.appid}'") == 1
+    assert rows.count("social_accounts", f"appid = '{CAFE.appid}'") == 0
+    shop = client.log_in(alice, ACME_SHOP)["token"]
+    assert '"text"' in client.send("GET", "/v1/me/export", shop).text
+    assert client.send("DELETE", "/v1/me", shop).status_code == 200
+    erase_closed_accounts(app, rows)
+    assert rows.count("wechat_pushes", "person_index IS NOT NULL") == 0
+    assert rows.count("wechat_pushes", "message_sealed IS NOT NULL") == 0
+
+
+def test_a_withdrawal_waits_until_an_interrupted_release_is_finished(
+    app: Flask,
+    ops: Script,
+    client: Client,
+    alice: Person,
+    rows: Reader,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Carried out before, it would find no identity, and count as done."""
+    login = client.log_in(alice, CAFE)
+    client.post("profile", login["token"], CAFE, nickname="Alice")
+    configure(app, app=CAFE)
+    with monkeypatch.context() as patch:
+        patch.setitem(HANDLERS, REVOKE, lambda *_: 1 / 0)
+        said = event(OpenID=login["openid"], AppID=CAFE.appid, RevokeInfo="6")
+        assert succeeded(Portal(client, CAFE).push(said))
+    move = app_records._move_few
+
+    def crash(model: Any, *given: Any) -> Any:
+        if model is WeChatPush:
+            raise OperationalError("", {}, Exception("the server went away"))
+        return move(model, *given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(app_records, "_move_few", crash)
+        assert release(ops).status_code == 503
+    with app.app_context():
+        assert retry_pushes() == Retried(0, 0)
+    assert release(ops).status_code == 200
+    with app.app_context():
+        assert retry_pushes() == Retried(1, 0)
+    assert rows("SELECT nickname FROM social_accounts") == [(None,)]
+
+
+def test_an_erasure_leaves_the_pushes_of_an_appid_that_is_proven_again(
+    app: Flask, ann: Script, ops: Script, client: Client, alice: Person, rows: Reader
+) -> None:
+    """What WeChat sends to the new app is of the identity there, which may be another user's."""
+    openid = client.log_in(alice, CAFE)["openid"]
+    release(ops)
+    new = {"appid": CAFE.appid, "name": "Café", "secret": CAFE.secret}
+    assert ann("POST", "/tenants/acme/apps", json=new).json["state"] == "active"
+    push_about(app, client, openid)
+    client.send("DELETE", "/v1/me", client.log_in(alice, ACME_SHOP)["token"])
+    erase_closed_accounts(app, rows)
+    assert rows.count("social_accounts") == 0
+    assert rows.count("wechat_pushes", "message_sealed IS NOT NULL") == 1
 
 
 def test_an_unused_app_is_released_without_a_trace_of_records(ops: Script, rows: Reader) -> None:
@@ -364,6 +466,23 @@ def test_a_move_activates_the_claim_and_leaves_the_users(
             assert other not in script("GET", f"/tenants/{own}/{what}").text.lower(), what
     (platform,) = ops("GET", "/audit?action=app.moved").json["items"]
     assert platform["details"] == {"from_tenant": "acme", "to_tenant": "globex"}
+
+
+@pytest.mark.parametrize(("had", "has"), [("off", 2), (2, "off"), ("off", None), (None, "off")])
+def test_a_move_keeps_the_session_limit_of_each_tenant(
+    had: Any, has: Any, bob: Script, ops: Script, client: Client, alice: Person
+) -> None:
+    """The former tenant's record keeps its limit. The app gets that of the claim, and obeys it."""
+    assert ops("PATCH", HERE, json={"session_limit": had}).status_code == 200
+    client.log_in(alice, CAFE)
+    claim(bob)
+    assert bob("PATCH", THERE, json={"session_limit": has}).status_code == 200
+    assert move(ops).status_code == 200
+    (kept,) = [one for one in ops("GET", "/tenants/acme/apps").json["items"] if "~" in one["appid"]]
+    assert kept["session_limit"] == had
+    assert bob("GET", THERE).json["session_limit"] == has
+    tokens = [client.log_in(alice, CAFE)["token"] for _ in range(3)]
+    assert client.me(tokens[0]).status_code == (401 if has == 2 else 200)
 
 
 def test_a_login_of_the_former_tenant_meets_no_person_of_the_new_one(
