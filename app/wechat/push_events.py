@@ -4,7 +4,7 @@ import json
 import re
 from dataclasses import dataclass, field
 
-from app.wechat.damaged_text import MARK
+from app.wechat.damaged_text import MARK, undamaged
 from app.wechat.errors import IncompletePush, MalformedPush
 from app.wechat.json_fields import JsonObject, WrongShape
 from app.wechat.push_content import digest_of
@@ -93,8 +93,9 @@ class Push:
 def _other_openid(fields: JsonObject) -> str | None:
     """Return an openid under another name than OpenID, as OpenId, openid and payer_openid are."""
     names = (name for name in fields if name != "OpenID" and OPENID.search(name))
-    texts = (value for name in names if isinstance(value := fields[name], str))
-    return next((text for text in map(str.strip, texts) if SHAPE.fullmatch(text)), None)
+    values = (value for name in names if isinstance(value := fields[name], str))
+    texts = (undamaged(value).strip() for value in values)
+    return next((text for text in texts if SHAPE.fullmatch(text)), None)
 
 
 def read_push(message: str) -> Push:

@@ -52,6 +52,13 @@ def test_the_person_is_the_one_whose_openid_an_event_names(field):
     assert read_push(said(**{field: "oPerson-1", "OpenID": "oPerson-2"})).person == "oPerson-2"
 
 
+@pytest.mark.parametrize("damage", ["\x1d", "\x08", "\x14", "\t", "\n", "\ufffd"])
+@pytest.mark.parametrize("field", ["OpenID", "openid", "payer_openid", "FromUserName"])
+def test_damage_in_an_openid_is_dropped(field, damage):
+    """A refund or settlement is then still deleted with the person it is about."""
+    assert read_push(said(**{field: f"oPerson{damage}-1"})).person == "oPerson-1"
+
+
 @pytest.mark.parametrize(
     "fields",
     [

@@ -19,6 +19,7 @@ from app.services.user_import.escapes import (
     unescaped,
 )
 from app.services.user_import.number_formats import displayed
+from app.text_cleaning import without_invisible
 
 LONGEST_CELL = 256
 # Excel keeps 15 digits of a number and replaces the others by zeros.
@@ -82,7 +83,9 @@ def _format_code(number_format: int | str | None) -> str | None:
 
 def csv_cell(text: str) -> Cell:
     """Read a cell of a CSV file, where a number looks as Excel displayed it."""
-    bare = unicodedata.normalize("NFKC", text[: LONGEST_CELL + 1]).strip()
+    # An account is stored without invisible characters, so they must not hide the damage.
+    visible = without_invisible(text[: LONGEST_CELL + 1])
+    bare = unicodedata.normalize("NFKC", visible).strip()
     if EXPONENT_NOTATION.fullmatch(bare):
         return DamagedCell("cell_exponent")
     return UNREADABLE if ERROR_VALUE.fullmatch(bare) else text[: LONGEST_CELL + 1]

@@ -56,7 +56,7 @@ def read_header(cells: Sequence[str]) -> Header:
     An account or a phone must be there, and no column twice.
     """
     names = [cell.strip()[:LONGEST_HEADER] for cell in cells]
-    columns = [COLUMN_OF.get(_plain(name)) if name else "" for name in names]
+    columns = [find_column(name) if name else "" for name in names]
     named = zip(names, columns, strict=True)
     ignored = tuple(name for name, column in named if column is None)
     header = Header(columns, ignored[:MOST_IGNORED])
@@ -64,6 +64,11 @@ def read_header(cells: Sequence[str]) -> Header:
     if twice or not {"account", "phone"} & {*header.present}:
         raise _refusal(header.ignored, twice)
     return header
+
+
+def find_column(name: str) -> str | None:
+    """Return the column that a header names, or None for a header that an import ignores."""
+    return COLUMN_OF.get(_plain(name))
 
 
 def _plain(name: str) -> str:

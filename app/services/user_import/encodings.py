@@ -8,6 +8,7 @@ from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from unicodedata import category
 
 from app.errors import PeopleFileBig5, PeopleFileNotSpreadsheet, PeopleFileUnreadable
+from app.services.user_import.columns import find_column
 
 # Excel's "Unicode text" is UTF-16 with tabs.
 OF_MARK = {BOM_UTF8: "utf-8", BOM_UTF16_LE: "utf-16-le", BOM_UTF16_BE: "utf-16-be"}
@@ -25,6 +26,7 @@ OTHER_FILES = (
     b"\x1f\x8b",
 )
 
+HEADER_BREAKS = re.compile(r"[,;\t]")
 LOOKED_AT = 256 * 1024
 PAIR = re.compile(rb"[\x81-\xfe][\x40-\xfe]")
 # Chinese in UTF-8. Where these make up all but a few bytes of a text, it is a damaged UTF-8 file.
@@ -47,7 +49,7 @@ def decoded(content: bytes) -> str:
         pass
     if marked or _is_damaged_utf8(content):
         raise PeopleFileUnreadable("damaged Unicode")
-    if _is_big5(content):
+    if _has_big5_header(content) or _is_big5(content):
         raise PeopleFileBig5
     try:
         return content.decode("gb18030").lstrip(MARK)
@@ -70,6 +72,23 @@ def _is_damaged_utf8(content: bytes) -> bool:
     looked_at = content[:LOOKED_AT]
     chars = sum(1 for _ in UTF8_CHAR.finditer(looked_at))
     return chars > 1 and chars * 3 >= 0.9 * sum(1 for _ in NOT_ASCII.finditer(looked_at))
+
+
+def _has_big5_header(content: bytes) -> bool:
+    """Return whether the first line has a Chinese header in Big5, and none in GB18030.
+
+    A file may have no other Chinese than its header, which is too little for `_is_big5`.
+    """
+    line = content.lstrip(b"\r\n").partition(b"\n")[0]
+    return _has_chinese_header(line, "cp950") and not _has_chinese_header(line, "gb18030")
+
+
+def _has_chinese_header(line: bytes, encoding: str) -> bool:
+    try:
+        headers = HEADER_BREAKS.split(line.decode(encoding))
+    except UnicodeDecodeError:
+        return False
+    return any(find_column(header) for header in headers if not header.isascii())
 
 
 def _is_big5(content: bytes) -> bool:

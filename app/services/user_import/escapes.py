@@ -6,6 +6,8 @@ follow. `unescaped(escaped(text)) == text` for every text.
 
 import re
 
+from app.text_cleaning import without_invisible
+
 # A formula begins with one of these; with a full-width one where the system is Chinese or Japanese.
 FORMULA = "=+\\-@＝＋－＠"
 # Other programs split a cell at these, even inside quotation marks.
@@ -18,9 +20,9 @@ STARTS_FORMULA = re.compile(f"{REMOVED}[{FORMULA}\\t\\r\\n]")
 BEFORE_INNER_FORMULA = re.compile(f"(?<=[{SEPARATORS}])(?={REMOVED}[{FORMULA}])")
 INNER_ESCAPE = re.compile(f"(?<=[{SEPARATORS}])'(?={REMOVED}[{FORMULA}])")
 
-# A number as Excel and other programs write it when they shorten it: 1.1E+17, 1.38e10, 1E-05.
-# Not 3e12, which no program writes and which may well be an account.
-EXPONENT_NOTATION = re.compile(r"[+-]?\d(?:[.,]\d+E[+-]?|E[+-])\d{1,3}", re.I | re.ASCII)
+# A number as Excel and other programs write it when they shorten it: 1.1E+17, 1.38e10, 1E-05, and
+# 13.8E+9 in Excel's format ##0.0E+0. Not 3e12, which no program writes and which may be an account.
+EXPONENT_NOTATION = re.compile(r"[+-]?(?:\d{1,3}[.,]\d+E[+-]?|\dE[+-])\d{1,3}", re.I | re.ASCII)
 # What Excel writes where it has no value, or no room to show one.
 ERROR_VALUE = re.compile(r"#(?:N/A|REF!|NAME\?|VALUE!|DIV/0!|NULL!|NUM!|SPILL!|CALC!|#{2,})")
 
@@ -45,5 +47,6 @@ def is_marked(text: str) -> bool:
 def _needs_mark(text: str) -> bool:
     """Return whether a spreadsheet, or our import, would read the text as something else."""
     bare = text.lstrip("'")
-    is_changed = EXPONENT_NOTATION.fullmatch(bare) or ERROR_VALUE.fullmatch(bare)
+    visible = without_invisible(bare).strip()
+    is_changed = EXPONENT_NOTATION.fullmatch(visible) or ERROR_VALUE.fullmatch(visible)
     return bool(STARTS_FORMULA.match(text) or is_changed or bare != bare.strip())

@@ -94,6 +94,7 @@ def test_a_date_in_a_format_of_chinese_excel_is_rejected(number_format: int) -> 
     [
         *("1.10101E+17", "1.38e+10", "1.38E10", "1E+10", "1.3800138001E+10", "-1.1E+17"),
         *("1.10101E-05", " 1.10101E+17 ", "1,10101E+17", "１．３８Ｅ＋１０", "1.1E+300"),
+        *("13.8E+9", "110.1E+15", "\u200b1.38E+10", "\u202a1.38E+10\u202c", "1.38\u2060E+10"),
     ],
 )
 def test_exponent_notation_in_csv_is_rejected_by_name(column: str, text: str) -> None:
@@ -112,7 +113,7 @@ def test_an_error_of_excel_in_csv_is_rejected_by_name(column: str, text: str) ->
     "text",
     [
         *(ID_CARD, "3e12", "12e5", "1.5", "1.38E", "E+10", "1.38E+10x", "v1.38E+10", "true"),
-        *("#1", "C#", "001234", "2024-01-02", "1.10101E+1234"),
+        *("#1", "C#", "001234", "2024-01-02", "1.10101E+1234", "12E-5", "1380.1E+7"),
     ],
 )
 def test_other_texts_in_csv_are_read(text: str) -> None:

@@ -233,6 +233,9 @@ def test_prose_in_gb18030_is_read(text: str) -> None:
         "account,nickname\nu1,王小明\n",
         "account,nickname\nu1,張學友\nu2,劉德華\n",
         "帳號,手機\nu1,0912345678\n",
+        "電話\n0912345678\n",
+        "*電話;email\n+886912345678;a@b.example\n",
+        "\r\n手機,account\n0912345678,u1\n",
     ],
 )
 def test_traditional_chinese_in_big5_is_refused(text: str) -> None:

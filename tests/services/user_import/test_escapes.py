@@ -39,6 +39,8 @@ TEXTS = st.text(st.sampled_from([*"ab1=+-@＝;,\t\r\n\"' .E#/\u200b\ufeff\u3000"
         ("x;'=cmd", "x;''=cmd"),
         ("a;b,c", "a;b,c"),
         ("1.10101E+17", "'1.10101E+17"),
+        ("13.8E+9", "'13.8E+9"),
+        ("1.1\u200dE+17", "'1.1\u200dE+17"),
         ("#N/A", "'#N/A"),
         (" padded ", "' padded "),
     ],
@@ -51,6 +53,8 @@ def test_a_cell_is_escaped_and_read_back(text: str, cell: str) -> None:
 @given(st.one_of(TEXTS, st.text(max_size=9)))
 @example("''=1")
 @example("';'=1")
+@example("1.1\u200dE+17")
+@example("\u200d #N/A")
 def test_every_text_survives_export_and_import(text: str) -> None:
     assert unescaped(escaped(text)) == text
     assert unescaped(escaped(escaped(text))) == escaped(text)
