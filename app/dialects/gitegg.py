@@ -55,9 +55,9 @@ def _social_principal() -> Principal:
 @blp.get("/wx/user/<appid>/login")
 @no_login
 @answer(wire.BindKeyResponse)
-def identify() -> bind_keys.BindKey:
+def identify() -> login.Login:
     """Identify a person by code and give the bindKey for the steps that follow."""
-    return bind_keys.open_bind_key(this_app(), this_device(), **said(CodeRequest))
+    return login.log_in_unbound(this_app(), this_device(), **said(CodeRequest))
 
 
 @blp.get("/wx/user/<appid>/info")

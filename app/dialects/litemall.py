@@ -86,7 +86,7 @@ answer = blp.answer
 def log_in_by_weixin() -> login.Login:
     """Log a person in by code; on the first login the client names them."""
     body = said(wire.WeixinRequest)
-    return login.log_in_newcomer(this_app(), this_device(), body["code"], **body["user_info"])
+    return login.log_in_with_profile(this_app(), this_device(), body["code"], **body["user_info"])
 
 
 @blp.post("/wx/auth/bindPhone")

@@ -33,9 +33,9 @@ answer = blp.answer
 @blp.post("/uni/openid")
 @no_login
 @answer(wire.HandleResponse)
-def identify() -> bind_keys.BindKey:
+def identify() -> login.Login:
     """Identify a person by code and give the handle for the steps that follow."""
-    return bind_keys.open_bind_key(this_app(), this_device(), **said(CodeRequest))
+    return login.log_in_unbound(this_app(), this_device(), **said(CodeRequest))
 
 
 @blp.post("/uni/decrypt")

@@ -61,9 +61,11 @@ class BindKeyResponse(Schema):
 
     openid = fields.String()
     unionid = fields.String(allow_none=True)
-    bindKey = fields.String(attribute="token")
-    userInfoAlready = fields.Function(lambda key: key.has_profile or key.bound)
-    userBindAlready = fields.Boolean(attribute="bound")
+    bindKey = fields.String(attribute="tokens.token")
+    userInfoAlready = fields.Function(
+        lambda login: login.is_linked or login.kept.nickname is not None
+    )
+    userBindAlready = fields.Boolean(attribute="is_linked")
 
 
 class UserInfoResponse(Schema):

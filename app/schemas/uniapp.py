@@ -27,7 +27,7 @@ class HandleResponse(Schema):
     """Who this is, and our handle in place of WeChat's key."""
 
     openId = fields.String(attribute="openid")
-    sessionKey = fields.String(attribute="token")
+    sessionKey = fields.String(attribute="tokens.token")
 
 
 class PhoneResponse(Schema):

@@ -8,7 +8,7 @@ from werkzeug.test import TestResponse
 from tests.fixtures.personas import App, Client, Person, WeChat
 
 
-class Hands:
+class Driver:
     """People with mini-programs open, on one device or another."""
 
     def __init__(self, app: Flask, wechat: WeChat) -> None:

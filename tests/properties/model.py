@@ -1,4 +1,4 @@
-"""A witness of every step, who knows by the rules what the service must say and do next."""
+"""A model of every step, who knows by the rules what the service must say and do next."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,7 +17,7 @@ UNDONE_WITHIN = timedelta(days=30)
 Hear = Callable[[], Said]
 
 
-class Witness(Owners):
+class Model(Owners):
     """Follows each step, or raises the refusal that the service must have given."""
 
     # Logging in

@@ -1,4 +1,4 @@
-"""Who is who and who becomes whom, as a witness of every step knows by the rules."""
+"""Who is who and who becomes whom, as a model of every step knows by the rules."""
 
 from collections.abc import Iterable
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What the database holds, beside what a witness knows it must hold."""
+"""What the database holds, beside what a model knows it must hold."""
 
 from hashlib import sha256
 from typing import Any
@@ -58,7 +58,7 @@ def held(rows: Rows) -> Records:
 
 
 def known(owners: Owners) -> Records:
-    """Say who is who by what has been witnessed."""
+    """Say who is who by what has been modelled."""
     met = [one for one in owners.identities.values() if one.openid]
     return _sorted(
         users=[

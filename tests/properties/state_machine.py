@@ -1,21 +1,24 @@
-"""Where people act: two tenants, their apps, and a witness whom the service must not surprise."""
+"""Where people act: two tenants, their apps, and a model whom the service must not surprise."""
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from flask import Flask
 from hypothesis.stateful import RuleBasedStateMachine, invariant
+from sqlalchemy import Connection
 from werkzeug.test import TestResponse
 
 from app.errors import FAILURES
+from app.extensions import db
+from tests.fixtures.login_paths import general_path_only, outcome_of
 from tests.fixtures.passwords import GOOD_PASSWORD
 from tests.fixtures.personas import Reader, WeChat, enter_user, failure, taken_back
-from tests.properties.driver import Hands
-from tests.properties.model import Hear, Witness
+from tests.properties.driver import Driver
+from tests.properties.model import Hear, Model
 from tests.properties.people import Clock, Refused, Said, Session, User
 from tests.properties.records import held, known, lasting, name_sessions, read
 
@@ -58,7 +61,7 @@ def assert_shows(said: Said, user: User) -> None:
     assert (said["id"], said["account"], said["phone"]) == (user.id, user.account, phone)
 
 
-class Scene(RuleBasedStateMachine):
+class Scenario(RuleBasedStateMachine):
     """Begins with whom the tenants know, and takes everything back in the end."""
 
     ask_everybody = False
@@ -70,7 +73,7 @@ class Scene(RuleBasedStateMachine):
         self.until_the_end.enter_context(taken_back(app))
         wechat.control("reset")
         clock.moment = datetime.now(UTC)
-        self.hands, self.witness, self.rows = Hands(app, wechat), Witness(clock), Reader(app)
+        self.driver, self.model, self.rows = Driver(app, wechat), Model(clock), Reader(app)
         self.answers: dict[str, Any] = {}
         self.lasting: list[str] = []
         self.was_refused, self.guesses = False, 0
@@ -81,7 +84,7 @@ class Scene(RuleBasedStateMachine):
         for (tenant, account), password in PASSWORDS.items():
             phone = BOSSES_PHONE if (tenant, account) == ("acme", "boss") else None
             user_id = enter_user(self.app, tenant, account, password, phone)
-            self.witness.users.append(User(tenant, user_id, account, phone))
+            self.model.users.append(User(tenant, user_id, account, phone))
 
     def teardown(self) -> None:
         """Ask for every token there was, unless something has failed; take everything back."""
@@ -98,14 +101,31 @@ class Scene(RuleBasedStateMachine):
 
     def look(self, session: Session, token: str) -> None:
         """See one's own profile and one's own sessions."""
-        user, client = session.user, self.hands.client
+        user, client = session.user, self.driver.client
         assert_shows(told(client.me(token)), user)
         listed = [one["id"] for one in told(client.send("GET", "/v1/me/sessions?limit=200", token))]
-        own = [one for one in self.witness.sessions if one.is_listed_for(user, self.clock.moment)]
+        own = [one for one in self.model.sessions if one.is_listed_for(user, self.clock.moment)]
         assert sorted(listed) == sorted(one.id for one in own)
 
+    def compare_paths(self, log_in: Callable[[], TestResponse]) -> None:
+        """Demand that a login has the same outcome on both paths; undo it each time."""
+        enter = partial(outcome_of, self.app, self.rows, self.clock.moment, self.undone, log_in)
+        outcome = enter()
+        with general_path_only():
+            assert enter() == outcome
+
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """Undo what the service and the simulator are told inside."""
+        with self.app.app_context():
+            savepoint = cast(Connection, db.engines[None]).begin_nested()
+        try:
+            yield
+        finally:
+            savepoint.rollback()
+
     def follow(self, answer: TestResponse, step: Callable[[Hear], Session | None]) -> None:
-        """Let the witness follow a step: what was answered must be what had to be."""
+        """Let the model follow a step: what was answered must be what had to be."""
         try:
             session = step(partial(told, answer))
         except Refused as refusal:
@@ -117,11 +137,11 @@ class Scene(RuleBasedStateMachine):
             assert_describes(said, session)
 
     @invariant()
-    def everything_is_as_witnessed(self) -> None:
+    def everything_is_as_modelled(self) -> None:
         """Compare the database, and ask for tokens, whatever the last step was."""
         rows = read(self.rows)
-        assert held(rows) == known(self.witness)
-        name_sessions(self.witness, rows)
+        assert held(rows) == known(self.model)
+        name_sessions(self.model, rows)
         before, self.lasting = self.lasting, lasting(rows)
         assert not self.was_refused or self.lasting == before, (
             "a refused step has changed something"
@@ -134,7 +154,7 @@ class Scene(RuleBasedStateMachine):
 
     def tokens(self) -> Iterator[tuple[Session, str]]:
         """Go through every login token that anybody ever got."""
-        for session in self.witness.sessions:
+        for session in self.model.sessions:
             for token in session.tokens:
                 yield session, token
 
@@ -152,13 +172,13 @@ class Scene(RuleBasedStateMachine):
     def expected(self, session: Session, token: str) -> Any:
         """Say what a token must be answered with: a refusal's codes, or who it is."""
         try:
-            return self.witness.verify(session, token)
+            return self.model.verify(session, token)
         except Refused as refusal:
             return refusal.codes
 
     def ask(self, session: Session, token: str) -> None:
         """Ask who a token is, and demand the very user, tenant, app and session, or nobody."""
-        answer = self.hands.client.send("GET", "/v1/verify", token)
+        answer = self.driver.client.send("GET", "/v1/verify", token)
         due = self.answers[token] = self.expected(session, token)
         said = {name: answer.headers[name] for name in ABOUT_WHOM if name in answer.headers}
         if isinstance(due, dict):

@@ -31,7 +31,7 @@ from tests.fixtures.personas import (
 )
 from tests.fixtures.profiles import NAME, PROFILE
 from tests.properties.people import Clock, Refused, Session, User
-from tests.properties.state_machine import BOSSES_PHONE, PASSWORDS, Scene, assert_refused
+from tests.properties.state_machine import BOSSES_PHONE, PASSWORDS, Scenario, assert_refused
 
 PLACES = {"shop": ACME_SHOP, "club": ACME_CLUB, "staff": ACME_STAFF, "life": GLOBEX_LIFE}
 # Alice and bob are each in several apps of a tenant, and people of both tenants.
@@ -59,8 +59,8 @@ FEW_GUESSES = 4  # so few that nobody has to wait
 def one_session(holding: str = "tokens") -> st.SearchStrategy[Session]:
     """Choose a session that holds something, rather one that lives."""
 
-    def choose(scene: Scene) -> st.SearchStrategy[Session]:
-        sessions = [one for one in scene.witness.sessions if getattr(one, holding)]
+    def choose(scenario: Scenario) -> st.SearchStrategy[Session]:
+        sessions = [one for one in scenario.model.sessions if getattr(one, holding)]
         return st.sampled_from([one for one in sessions if not one.ended] * 3 + sessions)
 
     return st.runner().flatmap(choose)
@@ -68,14 +68,14 @@ def one_session(holding: str = "tokens") -> st.SearchStrategy[Session]:
 
 def somebody_holds(what: str) -> Callable[[Any], Any]:
     """Wait until there is such a session."""
-    return precondition(lambda scene: any(getattr(one, what) for one in scene.witness.sessions))
+    return precondition(lambda scenario: any(getattr(one, what) for one in scenario.model.sessions))
 
 
 def one_user() -> st.SearchStrategy[User]:
     """Choose a user, rather a merged one."""
 
-    def choose(scene: Scene) -> st.SearchStrategy[User]:
-        users = scene.witness.users
+    def choose(scenario: Scenario) -> st.SearchStrategy[User]:
+        users = scenario.model.users
         return st.sampled_from([one for one in users if one.merge] * 5 + users)
 
     return st.runner().flatmap(choose)
@@ -86,7 +86,7 @@ def shown(tokens: list[str], age: int) -> str:
     return tokens[-min(age + 1, len(tokens))]
 
 
-class Interleavings(Scene):
+class Interleavings(Scenario):
     """What people, strangers and operators do."""
 
     ask_everybody = NAME == "long"
@@ -102,14 +102,19 @@ class Interleavings(Scene):
     def log_in(self, context: str, device: str, account: str | None, unionid: bool) -> None:
         """Open a mini-program, and perhaps type account and password."""
         name, _, place = context.partition("@")
-        app, witness = PLACES[place], self.witness
+        app, model = PLACES[place], self.model
         unionid = unionid or account is not None
-        code = self.hands.wx_login(name, app, unionid)
         typed = self.credentials(app, account) if account else {}
-        session = Session(app, device, witness.now, witness.identity(name, app))
+        session = Session(app, device, model.now, model.identity(name, app))
+        self.compare_paths(
+            lambda: self.driver.post(
+                app, "login", device=device, code=self.driver.wx_login(name, app, unionid), **typed
+            )
+        )
+        code = self.driver.wx_login(name, app, unionid)
         session.code = None if account else code
-        answer = self.hands.post(app, "login", device=device, code=code, **typed)
-        self.follow(answer, lambda hear: witness.log_in(session, hear, account, unionid))
+        answer = self.driver.post(app, "login", device=device, code=code, **typed)
+        self.follow(answer, lambda hear: model.log_in(session, hear, account, unionid))
 
     def credentials(self, app: App, account: str) -> dict[str, str]:
         """Know an account and its password."""
@@ -119,11 +124,11 @@ class Interleavings(Scene):
     def log_in_with_password(self, place: str, device: str, account: str) -> None:
         """Type account and password, without WeChat."""
         app = PLACES[place]
-        session = Session(app, device, self.witness.now, None)
+        session = Session(app, device, self.model.now, None)
         typed = self.credentials(app, account)
-        answer = self.hands.post(app, "password-login", device=device, **typed)
-        witnessed = partial(self.witness.log_in_with_password, session, account=account)
-        self.follow(answer, witnessed)
+        answer = self.driver.post(app, "password-login", device=device, **typed)
+        modelled = partial(self.model.log_in_with_password, session, account=account)
+        self.follow(answer, modelled)
 
     @precondition(lambda self: self.guesses < FEW_GUESSES)
     @rule(place=st.sampled_from(sorted(PLACES)), account=ACCOUNTS)
@@ -131,7 +136,7 @@ class Interleavings(Scene):
         """Try the password that the same account has at the neighbour."""
         app = PLACES[place]
         neighbour = ACME_SHOP if app is GLOBEX_LIFE else GLOBEX_LIFE
-        answer = self.hands.post(app, "password-login", **self.credentials(neighbour, account))
+        answer = self.driver.post(app, "password-login", **self.credentials(neighbour, account))
         assert failure(answer) == (401, "credentials_wrong")
         self.guesses, self.was_refused = self.guesses + 1, True
 
@@ -139,21 +144,21 @@ class Interleavings(Scene):
     @rule(session=one_session("code"), device=DEVICES)
     def repeat_code(self, session: Session, device: str) -> None:
         """Send the code of a login once more."""
-        answer = self.hands.post(session.app, "login", device=device, code=session.code)
-        self.follow(answer, partial(self.witness.repeat_code, session, device=device))
+        answer = self.driver.post(session.app, "login", device=device, code=session.code)
+        self.follow(answer, partial(self.model.repeat_code, session, device=device))
 
     @somebody_holds("tokens")
     @rule(session=one_session(), age=AGES, phone=PHONES)
     def verify_phone(self, session: Session, age: int, phone: str, old_way: bool = False) -> None:
         """Tap the phone button, with one SIM card or another."""
         name = session.identity.person if session.identity else "alice"
-        tap = self.hands.tap_phone(name, phone, session.app, old_way)
+        tap = self.driver.tap_phone(name, phone, session.app, old_way)
         token = shown(session.tokens, age)
-        answer = self.hands.post(session.app, "phone", token, **tap)
-        witnessed = partial(
-            self.witness.verify_phone, session, token=token, phone=phone, old_way=old_way
+        answer = self.driver.post(session.app, "phone", token, **tap)
+        modelled = partial(
+            self.model.verify_phone, session, token=token, phone=phone, old_way=old_way
         )
-        self.follow(answer, witnessed)
+        self.follow(answer, modelled)
 
     @somebody_holds("tokens")
     @rule(session=one_session(), age=AGES, phone=PHONES)
@@ -167,17 +172,17 @@ class Interleavings(Scene):
         """Type account and password when logged in already."""
         token = shown(session.tokens, age)
         typed = self.credentials(session.app, account)
-        answer = self.hands.post(session.app, "bind", token, **typed)
-        witnessed = partial(self.witness.bind_account, session, token=token, account=account)
-        self.follow(answer, witnessed)
+        answer = self.driver.post(session.app, "bind", token, **typed)
+        modelled = partial(self.model.bind_account, session, token=token, account=account)
+        self.follow(answer, modelled)
 
     @somebody_holds("tokens")
     @rule(session=one_session(), age=AGES)
     def unbind(self, session: Session, age: int) -> None:
         """Leave the mini-program."""
         token = shown(session.tokens, age)
-        answer = self.hands.post(session.app, "unbind", token)
-        self.follow(answer, partial(self.witness.unbind, session, token=token))
+        answer = self.driver.post(session.app, "unbind", token)
+        self.follow(answer, partial(self.model.unbind, session, token=token))
 
     @somebody_holds("refresh_tokens")
     @rule(
@@ -190,30 +195,30 @@ class Interleavings(Scene):
         """Show a refresh token, perhaps a used one, from another device, or to another app."""
         app = PLACES[place] if place else session.app
         token = shown(session.refresh_tokens, age)
-        answer = self.hands.post(app, "refresh", device=device, refresh_token=token)
-        witnessed = partial(self.witness.refresh, session, shown=token, app=app, device=device)
-        self.follow(answer, witnessed)
+        answer = self.driver.post(app, "refresh", device=device, refresh_token=token)
+        modelled = partial(self.model.refresh, session, shown=token, app=app, device=device)
+        self.follow(answer, modelled)
 
     @somebody_holds("tokens")
     @rule(session=one_session(), age=AGES, everywhere=st.booleans())
     def log_out(self, session: Session, age: int, everywhere: bool) -> None:
         """Log out, here or everywhere."""
-        token, witness = shown(session.tokens, age), self.witness
-        answer = self.hands.post(session.app, "logout-all" if everywhere else "logout", token)
-        leave = witness.log_out_everywhere if everywhere else witness.log_out
+        token, model = shown(session.tokens, age), self.model
+        answer = self.driver.post(session.app, "logout-all" if everywhere else "logout", token)
+        leave = model.log_out_everywhere if everywhere else model.log_out
         self.follow(answer, lambda _: leave(session, token))
 
     @somebody_holds("tokens")
     @rule(session=one_session(), age=AGES, other=st.none() | one_session())
     def end_session(self, session: Session, age: int, other: Session | None) -> None:
         """End one's own session, somebody else's, or all others."""
-        token, witness = shown(session.tokens, age), self.witness
+        token, model = shown(session.tokens, age), self.model
         path = f"/v1/me/sessions/{other.id}" if other else "/v1/me/sessions"
-        answer = self.hands.client.send("DELETE", path, token)
+        answer = self.driver.client.send("DELETE", path, token)
         if other:
-            self.follow(answer, lambda _: witness.end_session(session, token, other))
+            self.follow(answer, lambda _: model.end_session(session, token, other))
         else:
-            self.follow(answer, lambda _: witness.log_out_everywhere(session, token, stay=True))
+            self.follow(answer, lambda _: model.log_out_everywhere(session, token, stay=True))
 
     @somebody_holds("tokens")
     @rule(session=one_session(), age=AGES, what=WITH_TOKEN, app=st.sampled_from(APPS))
@@ -221,8 +226,8 @@ class Interleavings(Scene):
         """Come with a token to another app, or to the neighbour."""
         if app is not session.app:
             token = shown(session.tokens, age)
-            answer = self.hands.post(app, what, token)
-            use = partial(self.witness.use, session, token, app, even_expired=what == "logout")
+            answer = self.driver.post(app, what, token)
+            use = partial(self.model.use, session, token, app, even_expired=what == "logout")
             self.follow(answer, lambda _: use())
 
     # The operator, and time
@@ -237,7 +242,7 @@ class Interleavings(Scene):
         app = PLACES[place]
         with self.app.app_context():
             change_app(app.appid, session_limit=limit)
-        self.witness.limits[app.appid] = limit
+        self.model.limits[app.appid] = limit
 
     @rule(user=one_user(), what=st.sampled_from(["switch_user", "undo_merge"]))
     def operate(self, user: User, what: str) -> None:
@@ -255,7 +260,7 @@ class Interleavings(Scene):
     def undo_merge(self, user: User) -> None:
         """Let a merged user live again."""
         try:
-            self.witness.undo_merge(user)
+            self.model.undo_merge(user)
         except Refused as refusal:
             self.was_refused = True
             with self.app.app_context(), pytest.raises(Failure) as failed:

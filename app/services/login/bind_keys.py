@@ -1,88 +1,19 @@
-"""Bind keys: the tokens of unbound sessions that existing clients pass about, and trade."""
-
-from dataclasses import dataclass, field
-from datetime import datetime
+"""Bind keys: tokens of unbound sessions that clients trade for bound ones. `login` opens them."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.errors import LoginUnbound, OpenDataOfAnother, TokenInvalid
-from app.models import LoginSession, Measure, SocialAccount
-from app.services.apps.apps import AppConfig
-from app.services.apps.wechat_calls import code_to_session
+from app.models import LoginSession, SocialAccount
 from app.services.database.transactions import retry_on_conflict, transaction
-from app.services.login.code_exchange import Ask, exchange_once, get_opened
-from app.services.login.login import Login, login_of, note_login, refuse_inactive_owner
-from app.services.metrics.counts import count_if_committed
+from app.services.login.login import Login, login_of, note_login
 from app.services.principals import Device, Principal
 from app.services.sessions.sessions import (
-    Opening,
-    Tokens,
-    open_session,
     reissue,
 )
-from app.services.social_accounts.account_linking import RequestContext, link_at_login
 from app.services.social_accounts.accounts import lock_social_account
-from app.services.social_accounts.session_keys import Met, meet
 from app.services.users.phone_numbers import PhoneNumber, number_index
 from app.services.users.users import get_profile
-
-
-@dataclass(frozen=True, slots=True)
-class BindKey:
-    """The token of an unbound session, and what is known of its WeChat identity."""
-
-    token: str = field(repr=False)
-    openid: str
-    unionid: str | None
-    has_profile: bool
-    bound: bool
-
-
-def open_bind_key(app: AppConfig, device: Device, code: str) -> BindKey:
-    """Identify a person by code and open an unbound session, whose token is traded later."""
-    ask = Ask(app, device, code, "bind_key")
-
-    def first(opening: Opening, asked_at: datetime) -> BindKey:
-        identity = code_to_session(app, code)
-        return _identify(ask, opening, Met(identity, asked_at))
-
-    return exchange_once(ask, first, lambda opening: _identified(app, opening))
-
-
-@retry_on_conflict
-def _identify(ask: Ask, opening: Opening, met: Met) -> BindKey:
-    with transaction() as db:
-        account, unionid_is_news = meet(db, ask.app, met)
-        if account.user_id is not None:
-            count_if_committed(db, ask.app.appid, Measure.KNOWN)
-        context = RequestContext(ask.app, ask.device)
-        link_at_login(db, context, account, unionid_is_news=unionid_is_news)
-        refuse_inactive_owner(db, account)
-        tokens = open_session(
-            db,
-            ask.app,
-            ask.device,
-            social_account_id=account.id,
-            user_id=None,
-            opening=opening,
-        )
-        return _bind_key(tokens, account)
-
-
-def _identified(app: AppConfig, opening: Opening) -> BindKey:
-    with transaction() as db:
-        return _bind_key(*get_opened(db, app, opening))
-
-
-def _bind_key(tokens: Tokens, account: SocialAccount) -> BindKey:
-    return BindKey(
-        tokens.token,
-        account.openid,
-        account.unionid,
-        account.nickname is not None,
-        account.user_id is not None,
-    )
 
 
 @retry_on_conflict

@@ -1,41 +1,41 @@
-"""Exchanging a code once, however often its client sends it (docs/decisions/0007)."""
+"""Exchange of `wx.login` codes. A repeated code leads to the same login (docs/decisions/0007)."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import and_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import select, update
 
 from app.clock import now
 from app.errors import FAILURES, CodeUsed, Failure, Internal, as_failure
 from app.keyring import keyring
-from app.models import CodeExchange, LoginSession, Measure, SocialAccount
+from app.models import CodeExchange, LoginSession, Measure
 from app.models.columns import new_id
 from app.services.apps.apps import AppConfig
+from app.services.apps.wechat_calls import code_to_session
 from app.services.database.transactions import autocommit, transaction
 from app.services.metrics.counts import count
 from app.services.principals import Device
 from app.services.runtime.polling import backoff
-from app.services.sessions.sessions import Opening, Tokens, tokens_of
-from app.services.sessions.tokens import TokenPair, token_hash
+from app.services.sessions.sessions import SessionSeed
+from app.services.sessions.tokens import TokenPair
+from app.services.social_accounts.profiles import KeptProfile
 from app.services.users.credentials import ProvenUser
-from app.wechat import WeChatError, WeChatUnavailable
-
-L = TypeVar("L")
+from app.wechat import WeChatError, WeChatIdentity, WeChatUnavailable
 
 REPEATABLE = timedelta(seconds=30)
 # Longer than asking WeChat takes, twice if the AppSecret was reset, with a failed connect repeated,
 # and writing the login after it.
 LEASE = timedelta(seconds=30)
-# WeChat's codes live five minutes; after that it refuses them itself.
+# WeChat's codes are valid for five minutes.
 FORGOTTEN_AFTER = timedelta(minutes=10)
+# One claim in ten deletes old codes, at most a hundred.
 FORGETTING_EVERY = 10
 FORGOTTEN_AT_ONCE = 100
 
-# What one claim in ten begins with. Old codes that another is forgetting are left to them.
+# Skips codes that another request is deleting.
 FORGET = f"""
 WITH forgotten AS (
     DELETE FROM code_exchanges WHERE code_index = ANY (ARRAY(
@@ -44,8 +44,8 @@ WITH forgotten AS (
     ))
 )
 """  # noqa: S608 - a constant
-# It does not wait for the disk. What comes after it does, and then it is on the disk too; what a
-# crash leaves without either, WeChat refuses if it has seen the code.
+# The claim does not wait for the disk. The commit of the login does, and it includes the claim. If
+# a crash loses both, WeChat refuses a code that it has seen.
 CLAIM = """
 INSERT INTO code_exchanges AS claimed
     (code_index, tenant_id, appid, asked_by, asked_at, session_id)
@@ -60,114 +60,117 @@ RETURNING set_config('synchronous_commit', 'off', true)
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
-    """A code, and who sends it for what: only the very same ask gets the same login."""
+class LoginRequest:
+    """A code and what its client sent with it.
+
+    Only the same request from the same device gets the same login again. `proven` is the user of
+    an account and password that were checked, `claimed` a profile that the client sent. With
+    `opens_unbound` the session is unbound even if the identity belongs to a user.
+    """
 
     app: AppConfig
     device: Device
     code: str = field(repr=False)
-    purpose: str
     proven: ProvenUser | None = None
+    claimed: KeptProfile | None = None
+    opens_unbound: bool = False
 
     @property
     def code_index(self) -> bytes:
+        """The blind index of the code in its app."""
         return keyring().blind_index(self.code, f"code_exchanges:{self.app.appid}")
 
     @property
     def asked_by(self) -> bytes:
+        """The blind index of who sent the code, and for what."""
         user_id = self.proven.user_id if self.proven else None
-        who = repr((self.device.name, self.device.ip, self.purpose, user_id))
+        purpose = "bind_key" if self.opens_unbound else "login"
+        who = repr((self.device.name, self.device.ip, purpose, user_id))
         return keyring().blind_index(who, f"asked_by:{self.app.appid}")
 
-    def opening(self, session_id: UUID) -> Opening:
-        """Say which session and tokens the code leads to, the same each time."""
-        return Opening(session_id, TokenPair.derived(self.code, session_id.bytes))
+    def seed(self, session_id: UUID) -> SessionSeed:
+        """Return the seed of the session that the code opens: the same each time."""
+        return SessionSeed(session_id, TokenPair.derived(self.code, session_id.bytes))
 
 
-def exchange_once(
-    ask: Ask, log_in: Callable[[Opening, datetime], L], again: Callable[[Opening], L]
-) -> L:
-    """Let the first who sends a code log in, and give everybody who repeats it the same again.
+@dataclass(frozen=True, slots=True)
+class CodeExchangeResult:
+    """The identity that WeChat gave for a code, when it was asked, and the session to open."""
 
-    `log_in` asks WeChat and opens the session; `again` describes the one that was opened. Raises
-    what the first one's login raised, or CodeUsed to somebody else and after `REPEATABLE`.
+    identity: WeChatIdentity
+    asked_at: datetime
+    seed: SessionSeed
+
+
+def claim_code(request: LoginRequest) -> tuple[SessionSeed, datetime | None]:
+    """Claim a code. Return the seed of its session, and the claim time.
+
+    The time is None if an earlier request of the same client has logged in with the code; the
+    session of the seed is open then. While that request is under way, waits for it without a
+    connection. A code whose exchange failed, or whose process died, is claimed again: WeChat
+    decides whether the code is still valid.
+
+    Raises CodeUsed if another client sent the code or it is older than `REPEATABLE`, and the
+    failure of the earlier request if it failed.
     """
-    opening = ask.opening(new_id())
-    moment = _claim(ask, opening.session_id)
-    if moment is None:
-        return again(ask.opening(_wait(ask)))
-    count(ask.app.appid, Measure.OPENED)
+    seed, moment = request.seed(new_id()), now()
+    if _claim(request, seed.session_id, moment):
+        count(request.app.appid, Measure.OPENED)
+        return seed, moment
+    return request.seed(_wait_for_session(request)), None
+
+
+def exchange_code(
+    request: LoginRequest, seed: SessionSeed, claimed_at: datetime
+) -> CodeExchangeResult:
+    """Exchange a claimed code with WeChat. Raises WeChatError. Holds no database connection."""
+    identity = code_to_session(request.app, request.code)
+    return CodeExchangeResult(identity, claimed_at, seed)
+
+
+@contextmanager
+def failure_recorded(request: LoginRequest, seed: SessionSeed) -> Iterator[None]:
+    """Record why the login of a claimed code failed, for requests that wait for it."""
     try:
-        return log_in(opening, moment)
+        yield
     except BaseException as error:
-        _note_failure(ask, opening.session_id, error)
+        _record_failure(request, seed.session_id, error)
         raise
 
 
-def get_opened(db: Session, app: AppConfig, opening: Opening) -> tuple[Tokens, SocialAccount]:
-    """Give the tokens of a session that an opening led to, and its social account, once more.
-
-    Raises CodeUsed when it has ended, or gone on to other tokens: its answer has arrived.
-    """
-    its = and_(
-        SocialAccount.tenant_id == LoginSession.tenant_id,
-        SocialAccount.id == LoginSession.social_account_id,
-    )
-    row = db.execute(
-        select(LoginSession.user_id, SocialAccount)
-        .join(SocialAccount, its)
-        .where(
-            LoginSession.tenant_id == app.tenant_id,
-            LoginSession.id == opening.session_id,
-            LoginSession.token_hash == token_hash(opening.pair.login),
-            LoginSession.ended_at.is_(None),
-        )
-    ).one_or_none()
-    if row is None:
-        raise CodeUsed
-    return tokens_of(opening.pair, row[0]), row[1]
-
-
-def _claim(ask: Ask, session_id: UUID) -> datetime | None:
-    """Become the one who exchanges the code; give the moment, or None if another did.
-
-    A failed exchange is tried anew, and so is one whose process died: WeChat knows best whether
-    the code is still good.
-    """
-    moment = now()
-    is_to_forget = session_id.int % FORGETTING_EVERY == 0
+def _claim(request: LoginRequest, session_id: UUID, moment: datetime) -> bool:
     claim = {
-        "code_index": ask.code_index,
-        "tenant_id": ask.app.tenant_id,
-        "appid": ask.app.appid,
-        "asked_by": ask.asked_by,
+        "code_index": request.code_index,
+        "tenant_id": request.app.tenant_id,
+        "appid": request.app.appid,
+        "asked_by": request.asked_by,
         "asked_at": moment,
         "session_id": session_id,
         "given_up_before": moment - LEASE,
         "forgotten_before": moment - FORGOTTEN_AFTER,
     }
+    is_to_forget = session_id.int % FORGETTING_EVERY == 0
     with autocommit() as db:
-        claimed = db.execute(FORGET + CLAIM if is_to_forget else CLAIM, claim).fetchone()
-    return moment if claimed else None
+        return db.execute(FORGET + CLAIM if is_to_forget else CLAIM, claim).fetchone() is not None
 
 
-def _wait(ask: Ask) -> UUID:
-    """Wait, holding no connection, for the one who exchanges the code; give the session's id."""
+def _wait_for_session(request: LoginRequest) -> UUID:
+    """Wait until the request that holds the claim has opened a session, and return its id."""
     for _ in backoff():
-        session_id = _look(ask)
+        session_id = _find_session(request)
         if session_id is not None:
             return session_id
     raise WeChatUnavailable(reason="the exchange of the code was not finished")
 
 
-def _look(ask: Ask) -> UUID | None:
-    """Give the session that was opened; None while WeChat is being asked."""
+def _find_session(request: LoginRequest) -> UUID | None:
+    """Return the session that the code opened, or None while the exchange is under way."""
     wanted = select(CodeExchange, LoginSession.id).outerjoin(
         LoginSession, LoginSession.id == CodeExchange.session_id
     )
     with transaction() as db:
-        row = db.execute(wanted.where(CodeExchange.code_index == ask.code_index)).one_or_none()
-    if row is None or row[0].asked_by != ask.asked_by or row[0].asked_at < now() - REPEATABLE:
+        row = db.execute(wanted.where(CodeExchange.code_index == request.code_index)).one_or_none()
+    if row is None or row[0].asked_by != request.asked_by or row[0].asked_at < now() - REPEATABLE:
         raise CodeUsed
     if row[0].failure is not None:
         raise FAILURES[row[0].failure]
@@ -175,11 +178,10 @@ def _look(ask: Ask) -> UUID | None:
     return session_id
 
 
-def _note_failure(ask: Ask, session_id: UUID, error: BaseException) -> None:
-    """Tell those who wait why there is nothing to wait for."""
+def _record_failure(request: LoginRequest, session_id: UUID, error: BaseException) -> None:
     if isinstance(error, WeChatError):
         error = as_failure(error)
     failure = error.code if isinstance(error, Failure) else Internal.code
-    own = (CodeExchange.code_index == ask.code_index, CodeExchange.session_id == session_id)
+    own = (CodeExchange.code_index == request.code_index, CodeExchange.session_id == session_id)
     with transaction() as db:
         db.execute(update(CodeExchange).where(*own).values(failure=failure))

@@ -1,26 +1,39 @@
-"""Logins about which nothing is to be decided: a look at whom it is, and one statement to enter.
+"""Fast path of logins by code: one statement reads, one writes (docs/decisions/0018).
 
-They are of people whose social account is bound, and of those who stay unbound. Where more is to
-be done, nothing is, and `login` takes its general path (docs/decisions/0018).
+It serves known users and people who stay unbound. `linking_policy` decides, as on the general path
+in `login`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from app.clock import now
-from app.models import Measure, Phone, SessionKey
+from app.models import Measure
 from app.models.columns import new_id
+from app.services.apps.apps import AppConfig
 from app.services.database.transactions import CONFLICTS, autocommit
-from app.services.login.code_exchange import Ask
+from app.services.login.code_exchange import CodeExchangeResult, LoginRequest
 from app.services.metrics.counts import count, day_of
-from app.services.sessions.sessions import LOGIN_LIFETIME, REFRESH_LIFETIME, Opening
-from app.services.sessions.tokens import token_hash
+from app.services.sessions.sessions import SESSION_COLUMNS, session_row
+from app.services.social_accounts.linking_policy import (
+    Action,
+    Evidence,
+    KnownUser,
+    decide_linking,
+    owners_matter,
+)
 from app.services.social_accounts.profiles import KeptProfile
-from app.services.social_accounts.session_keys import KEPT, Met, key_index
-from app.services.users.users import Profile
+from app.services.social_accounts.session_keys import KEEP_KEY, key_row
+from app.services.users.users import USER_COLUMNS, Profile, profile_of
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+# Where the user's id is among the columns that `profile_of` takes.
+HAS_USER = 3
 
 # The active sessions of the user in the app are counted up to the limit and no further. Their order
 # keeps the planner from reading the whole table, which seems cheap where few users have most of it.
@@ -33,9 +46,7 @@ SELECT account.id, account.unionid, account.nickname, account.avatar_url,
             AND ended_at IS NULL AND refresh_expires_at > %(moment)s
         ORDER BY refresh_expires_at LIMIT {session_limit}
     ) AS active),
-    phone.id, phone.number_sealed, phone.country_code,
-    person.id, person.tenant_id, person.account, person.nickname, person.avatar_url,
-    person.gender, person.level, person.status, person.created_at, person.erase_after
+    phone.id, phone.number_sealed, phone.country_code, {columns}
 FROM social_accounts AS account
 LEFT JOIN users AS person ON person.tenant_id = account.tenant_id AND person.id = account.user_id
 LEFT JOIN phones AS phone ON phone.tenant_id = person.tenant_id AND phone.user_id = person.id
@@ -43,37 +54,12 @@ WHERE account.tenant_id = %(tenant_id)s AND account.appid = %(appid)s
     AND account.openid = %(openid)s
 """
 
-# What both ways write on the account that they are `standing` on. Rows are named by scalars: a plan
-# may be kept from when the tables were small, and then a join reads them whole. Two logins of a
-# person at once do not see each other's keys: until the next, a fourth may stay that nobody reads.
-KEEP_KEY = f"""
-key_forgotten AS (
-    DELETE FROM session_keys WHERE EXISTS (SELECT FROM standing) AND id = ANY (ARRAY(
-        SELECT id FROM session_keys
-        WHERE tenant_id = %(tenant_id)s AND social_account_id = %(account_id)s
-            AND key_index <> %(key_index)s
-        ORDER BY asked_at DESC OFFSET {KEPT - 1}
-    ))
-), key_kept AS (
-    INSERT INTO session_keys AS kept
-        (id, tenant_id, social_account_id, key_index, session_key_sealed, asked_at)
-    SELECT %(key_id)s, %(tenant_id)s, id, %(key_index)s, %(session_key_sealed)s, %(asked_at)s
-    FROM standing
-    ON CONFLICT ON CONSTRAINT uq_session_keys_tenant_id_social_account_id_key_index
-    DO UPDATE SET asked_at = greatest(excluded.asked_at, kept.asked_at)
-)
-"""  # noqa: S608 - a constant
-OPEN_SESSION = """
-INSERT INTO login_sessions
-    (id, tenant_id, appid, social_account_id, user_id, was_bound,
-    token_hash, expires_at, refresh_family_hash, refresh_hash, refresh_expires_at,
-    device, ip, created_at, seen_at)
-SELECT %(session_id)s, %(tenant_id)s, %(appid)s, id, user_id, user_id IS NOT NULL,
-    %(token_hash)s, %(expires_at)s, %(family_hash)s, %(refresh_hash)s, %(refresh_expires_at)s,
-    %(device)s, %(ip)s, %(moment)s, %(moment)s
-FROM standing
+# Opens the session on the account in `standing`, with the columns of `session_row`.
+OPEN_SESSION = f"""
+INSERT INTO login_sessions (social_account_id, user_id, {", ".join(SESSION_COLUMNS)})
+SELECT id, user_id, {", ".join(f"%(session_{name})s" for name in SESSION_COLUMNS)} FROM standing
 RETURNING id
-"""
+"""  # noqa: S608 - of constants
 
 # All that the login stands on is asked again of the locked rows, account before user as everywhere:
 # a row that had to be waited for is looked at as it then is. Without them nothing is written.
@@ -136,123 +122,125 @@ WITH standing AS (
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A social account and its user, as a login shows them, and the user's active sessions.
+class LoginState:
+    """A social account, its user, and the user's active sessions in the app up to its limit.
 
-    Those are counted in the app, and not beyond its session limit.
+    `unionid` is the one that the account has from now on. A new account is not in the database.
     """
 
     account_id: UUID
     unionid: str | None
     kept: KeptProfile
     user: Profile | None
+    is_new: bool = False
+    unionid_is_news: bool = False
     active_sessions: int = 0
 
     @property
     def user_id(self) -> UUID | None:
+        """The id of the user, if there is one."""
         return self.user.id if self.user else None
 
 
-def try_fast_login(ask: Ask, opening: Opening, met: Met, *, is_named: bool) -> Found | None:
-    """Log a person in with two statements; return None, with nothing written, if that is not all.
+def try_fast_login(request: LoginRequest, exchanged: CodeExchangeResult) -> LoginState | None:
+    """Log a person in with two statements. Return None, with nothing written, if it needs more.
 
-    There is more to do if a password was proven, the user has reached the app's session limit, the
-    client names a person whom nothing names yet (`is_named`), the unionid may tell the user of the
-    social account, the person is to be registered, the user is disabled or has closed the account,
-    or a race was lost.
+    Raises UserDisabled.
     """
-    if ask.proven is not None:
+    if request.proven is not None or request.opens_unbound:
         return None
-    whom = _whom(ask, met, is_named)
+    moment = now()
     with autocommit() as db:
-        row = db.execute(_find(whom["session_limit"]), whom).fetchone()
-        found = _found(met, row) if row else _newcomer(met)
-        if not _is_plain(ask, found, is_named):
+        state = _read_state(db, request.app, exchanged, moment)
+        if not _is_all_read(request, state):
             return None
-        enter = ENTER_KNOWN if found.user else ENTER_UNBOUND if row else ENTER_NEW
+        decision = decide_linking(request.app.registration, _known(state), Evidence.UNIONID)
+        if decision.action not in (Action.KEEP, Action.WAIT):
+            return None
+        write = ENTER_KNOWN if state.user else ENTER_NEW if state.is_new else ENTER_UNBOUND
         try:
-            if not db.execute(enter, _entry(whom, ask, opening, met, found)).fetchone():
+            if not db.execute(write, _values(request, exchanged, state, moment)).fetchone():
                 return None
         except CONFLICTS:
             return None
-    if found.user:
-        count(ask.app.appid, Measure.KNOWN)
+    _count(request.app.appid, state, moment)
+    return state
+
+
+def _read_state(
+    db: "Connection[Any]", app: AppConfig, exchanged: CodeExchangeResult, moment: datetime
+) -> LoginState:
+    identity = exchanged.identity
+    where = {"tenant_id": app.tenant_id, "appid": app.appid, "openid": identity.openid}
+    row = db.execute(_find(app.session_limit or 0), where | {"moment": moment}).fetchone()
     if row is None:
-        count(ask.app.appid, Measure.NEWCOMERS, day_of(whom["moment"]))
-    count(ask.app.appid, Measure.LOGGED_IN)
-    return found
+        nameless = KeptProfile(None, None)
+        return LoginState(new_id(), identity.unionid, nameless, None, is_new=True)
+    account_id, stored, nickname, avatar_url, active_sessions, *user = row
+    unionid = identity.unionid or stored
+    return LoginState(
+        account_id,
+        unionid,
+        KeptProfile(nickname, avatar_url),
+        profile_of(*user) if user[HAS_USER] else None,
+        unionid_is_news=unionid != stored,
+        active_sessions=active_sessions,
+    )
 
 
 @cache
 def _find(session_limit: int) -> str:
-    return FIND.format(session_limit=session_limit)
+    columns = ", ".join(f"person.{name}" for name in USER_COLUMNS)
+    return FIND.format(session_limit=session_limit, columns=columns)
 
 
-def _whom(ask: Ask, met: Met, is_named: bool) -> dict[str, Any]:
-    """Return what is known before the first read. A limit of 0 sessions is none."""
-    app = ask.app
-    return {
-        "tenant_id": app.tenant_id,
-        "appid": app.appid,
-        "openid": met.identity.openid,
-        "is_named": is_named,
-        "session_limit": app.session_limit or 0,
-        "moment": now(),
-    }
+def _is_all_read(request: LoginRequest, state: LoginState) -> bool:
+    """Return whether the state is all that the login depends on.
 
-
-def _is_plain(ask: Ask, found: Found, is_named: bool) -> bool:
-    """Whether there is nothing to decide, as far as the first read shows."""
-    if found.user is None:
-        return not is_named and ask.app.registration != "on_login"
-    if ask.app.session_limit is not None and found.active_sessions >= ask.app.session_limit:
+    An unlinked account also depends on the users of its unionid: the statement that writes
+    verifies that there are none.
+    """
+    if request.claimed is not None and request.claimed.is_a_name and not state.kept.nickname:
         return False
-    return found.user.status == "active" and found.user.erase_after is None
+    if state.user is None:
+        return True
+    limit = request.app.session_limit
+    return (
+        not owners_matter(state.user_id, unionid_is_news=state.unionid_is_news)
+        and state.user.erase_after is None
+        and (limit is None or state.active_sessions < limit)
+    )
 
 
-def _newcomer(met: Met) -> Found:
-    return Found(new_id(), met.identity.unionid, KeptProfile(None, None), None)
+def _known(state: LoginState) -> KnownUser | None:
+    user = state.user
+    return KnownUser(user.id, active=user.status == "active") if user else None
 
 
-def _found(met: Met, row: Sequence[Any]) -> Found:
-    """Read what `FIND` gives; with the unionid that the account has from now on."""
-    account_id, unionid, nickname, avatar_url, active_sessions, *its_user = row
-    unionid, kept = met.identity.unionid or unionid, KeptProfile(nickname, avatar_url)
-    return Found(account_id, unionid, kept, _profile(*its_user), active_sessions)
-
-
-def _profile(
-    phone_id: UUID | None, sealed: str | None, country_code: int | None, *person: Any
-) -> Profile | None:
-    *facts, erase_after = person
-    if facts[0] is None:
-        return None
-    number = sealed and Phone.number.open(sealed, Phone, id=phone_id)
-    return Profile(*(*facts, number, country_code, erase_after))
-
-
-def _entry(
-    whom: dict[str, Any], ask: Ask, opening: Opening, met: Met, found: Found
+def _values(
+    request: LoginRequest, exchanged: CodeExchangeResult, state: LoginState, moment: datetime
 ) -> dict[str, Any]:
-    """Make all that a login writes: ids, hashes and ciphertext."""
-    session_key, account_id = met.identity.session_key, found.account_id
-    place, moment = {"social_account_id": account_id}, whom["moment"]
-    pair, bound = opening.pair, found.user is not None
+    """Return the parameters of the statement that writes. A session limit of 0 is none."""
+    app, device, identity = request.app, request.device, exchanged.identity
+    is_bound = state.user is not None
+    session = session_row(app, device, exchanged.seed, is_bound=is_bound, moment=moment)
     return {
-        **whom,
-        "account_id": account_id,
-        "unionid": found.unionid,
-        "user_id": found.user_id,
-        "device": ask.device.name,
-        "ip": ask.device.ip,
-        "key_id": new_id(),
-        "key_index": key_index(account_id, session_key),
-        "session_key_sealed": SessionKey.session_key.seal(session_key, SessionKey, **place),
-        "asked_at": met.asked_at,
-        "session_id": opening.session_id,
-        "token_hash": token_hash(pair.login),
-        "expires_at": moment + LOGIN_LIFETIME,
-        "family_hash": pair.refresh.family_hash if bound else None,
-        "refresh_hash": pair.refresh.rotating_hash if bound else None,
-        "refresh_expires_at": moment + REFRESH_LIFETIME if bound else None,
+        **key_row(app.tenant_id, state.account_id, identity.session_key, exchanged.asked_at),
+        **{f"session_{name}": value for name, value in session.items()},
+        "appid": app.appid,
+        "openid": identity.openid,
+        "unionid": state.unionid,
+        "user_id": state.user_id,
+        "is_named": request.claimed is not None and request.claimed.is_a_name,
+        "session_limit": app.session_limit or 0,
+        "ip": device.ip,
+        "moment": moment,
     }
+
+
+def _count(appid: str, state: LoginState, moment: datetime) -> None:
+    if state.user:
+        count(appid, Measure.KNOWN)
+    if state.is_new:
+        count(appid, Measure.NEWCOMERS, day_of(moment))
+    count(appid, Measure.LOGGED_IN)

@@ -1,35 +1,36 @@
-"""Logging a person in: by WeChat's code, or by account and password."""
+"""Login by code, in four steps: exchange, read, decide, write. Login by account and password."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import and_, select, update
 from sqlalchemy.orm import Session
 
 from app.clock import now
-from app.errors import CredentialsWrong
-from app.models import Measure, SocialAccount, User
+from app.errors import CodeUsed, CredentialsWrong
+from app.models import LoginSession, Measure, SocialAccount, User
 from app.services.apps.apps import AppConfig
-from app.services.apps.wechat_calls import code_to_session
 from app.services.database.transactions import retry_on_conflict, transaction
-from app.services.login.code_exchange import Ask, exchange_once, get_opened
+from app.services.login.code_exchange import (
+    CodeExchangeResult,
+    LoginRequest,
+    claim_code,
+    exchange_code,
+    failure_recorded,
+)
 from app.services.login.fast_path import try_fast_login
 from app.services.metrics.counts import count_if_committed
 from app.services.principals import Device
-from app.services.sessions.sessions import (
-    Opening,
-    Tokens,
-    open_session,
-    tokens_of,
-)
+from app.services.sessions.sessions import SessionSeed, Tokens, open_session, tokens_of
+from app.services.sessions.tokens import token_hash
 from app.services.social_accounts.account_linking import (
     RequestContext,
     link_at_login,
     link_by_password,
 )
+from app.services.social_accounts.accounts import upsert_social_account
 from app.services.social_accounts.profiles import KeptProfile, name_newcomer
-from app.services.social_accounts.session_keys import Met, meet
+from app.services.social_accounts.session_keys import keep_session_key
 from app.services.users.account_closure import reopen
 from app.services.users.credentials import ProvenUser, check_credentials, refuse_outdated
 from app.services.users.users import Profile, get_profile, get_user, refuse_inactive
@@ -37,17 +38,21 @@ from app.services.users.users import Profile, get_profile, get_user, refuse_inac
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A login as its client needs it; `user` is None while it is unbound."""
+    """The response to a login. `user` is None while the session is unbound.
+
+    `is_linked` says whether the WeChat identity belongs to a user, also in an unbound session.
+    """
 
     tokens: Tokens
     user: Profile | None
     openid: str | None = None
     unionid: str | None = None
     kept: KeptProfile | None = None
+    is_linked: bool = False
 
     @property
     def person(self) -> Profile | KeptProfile | None:
-        """Give whom it is about: the user, or who is not one yet."""
+        """The user, or the profile of a WeChat identity without one."""
         return self.user or self.kept
 
 
@@ -58,76 +63,109 @@ def log_in(
     account: str | None = None,
     password: str | None = None,
 ) -> Login:
-    """Log a person in with the code of wx.login; with account and password, bind them at once.
+    """Log a person in with a `wx.login` code. With account and password, also link that user.
 
     The password is checked first, so that a wrong one does not use the code up. A code repeated
-    by the same client gets the same login. Raises WeChatError, CodeUsed, CredentialsWrong,
-    UserDisabled, or what `decide_linking` raises; then nothing is written but why the code failed.
+    by the same client within 30 seconds returns the same login (docs/decisions/0007).
+
+    Raises WeChatError, CodeUsed, CredentialsWrong, TooManyTries, UserDisabled, or what
+    `decide_linking` raises. Nothing is written then, except why the code failed.
     """
     proven = None
     if account is not None and password is not None:
         proven = check_credentials(app.tenant_id, account, password, device)
-    return _log_in(Ask(app, device, code, "login", proven))
+    return _log_in(LoginRequest(app, device, code, proven=proven))
 
 
-def log_in_newcomer(
+def log_in_with_profile(
     app: AppConfig, device: Device, code: str, nickname: str = "", avatar_url: str = ""
 ) -> Login:
-    """Log a person in by code as `log_in` does; the client names whom nothing names yet."""
-    return _log_in(Ask(app, device, code, "login"), KeptProfile(nickname, avatar_url))
+    """Log in as `log_in` does. The client's profile is kept if the person has none yet."""
+    return _log_in(LoginRequest(app, device, code, claimed=KeptProfile(nickname, avatar_url)))
 
 
-def _log_in(ask: Ask, claimed: KeptProfile | None = None) -> Login:
-    app = ask.app
-
-    def first(opening: Opening, asked_at: datetime) -> Login:
-        met = Met(code_to_session(app, ask.code), asked_at)
-        return _try_fast_login(ask, opening, met, claimed) or _enter(ask, opening, met, claimed)
-
-    return exchange_once(ask, first, lambda opening: _entered(app, opening))
+def log_in_unbound(app: AppConfig, device: Device, code: str) -> Login:
+    """Open an unbound session with a code, also for a user. Its token is a bind key."""
+    return _log_in(LoginRequest(app, device, code, opens_unbound=True))
 
 
-def _try_fast_login(
-    ask: Ask, opening: Opening, met: Met, claimed: KeptProfile | None
-) -> Login | None:
-    is_named = claimed is not None and claimed.is_a_name
-    found = try_fast_login(ask, opening, met, is_named=is_named)
-    if found is None:
+def _log_in(request: LoginRequest) -> Login:
+    seed, claimed_at = claim_code(request)
+    if claimed_at is None:
+        return _repeat_login(request, seed)
+    with failure_recorded(request, seed):
+        exchanged = exchange_code(request, seed, claimed_at)
+        return _fast_login(request, exchanged) or _general_login(request, exchanged)
+
+
+def _fast_login(request: LoginRequest, exchanged: CodeExchangeResult) -> Login | None:
+    """Read, decide and write with two statements; return None if the login needs more."""
+    state = try_fast_login(request, exchanged)
+    if state is None:
         return None
-    tokens = tokens_of(opening.pair, found.user_id)
-    return Login(tokens, found.user, met.identity.openid, found.unionid, found.kept)
+    tokens = tokens_of(exchanged.seed.pair, state.user_id)
+    openid, is_linked = exchanged.identity.openid, state.user is not None
+    return Login(tokens, state.user, openid, state.unionid, state.kept, is_linked)
 
 
 @retry_on_conflict
-def _enter(ask: Ask, opening: Opening, met: Met, claimed: KeptProfile | None) -> Login:
-    context = RequestContext(ask.app, ask.device)
+def _general_login(request: LoginRequest, exchanged: CodeExchangeResult) -> Login:
+    """Read, decide and write in one transaction that locks the social account, then the users."""
+    app, context = request.app, RequestContext(request.app, request.device)
     with transaction() as db:
-        account, unionid_is_news = meet(db, ask.app, met)
+        account, unionid_is_news = upsert_social_account(db, app, exchanged.identity)
+        keep_session_key(db, account, exchanged.identity.session_key, exchanged.asked_at)
         if account.user_id is not None:
-            count_if_committed(db, ask.app.appid, Measure.KNOWN)
-        if claimed is not None:
-            name_newcomer(db, account, claimed)
-        if ask.proven is not None:
-            link_by_password(db, context, account, ask.proven)
+            count_if_committed(db, app.appid, Measure.KNOWN)
+        if request.claimed is not None:
+            name_newcomer(db, account, request.claimed)
+        if request.proven is not None:
+            link_by_password(db, context, account, request.proven)
         link_at_login(db, context, account, unionid_is_news=unionid_is_news)
-        if account.user_id is not None:
-            note_login(db, ask.app.tenant_id, account.user_id, ask.device)
-        tokens = open_session(
-            db,
-            ask.app,
-            ask.device,
-            social_account_id=account.id,
-            user_id=account.user_id,
-            opening=opening,
-        )
+        tokens = _open_session_on(db, request, exchanged.seed, account)
         return login_of(db, tokens, account)
 
 
-def _entered(app: AppConfig, opening: Opening) -> Login:
-    with transaction() as db:
-        tokens, account = get_opened(db, app, opening)
+def _open_session_on(
+    db: Session, request: LoginRequest, seed: SessionSeed, account: SocialAccount
+) -> Tokens:
+    user_id = None if request.opens_unbound else account.user_id
+    if user_id is not None:
+        note_login(db, account.tenant_id, user_id, request.device)
+    else:
         refuse_inactive_owner(db, account)
-        return login_of(db, tokens, account)
+    return open_session(
+        db, request.app, request.device, seed, social_account_id=account.id, user_id=user_id
+    )
+
+
+def _repeat_login(request: LoginRequest, seed: SessionSeed) -> Login:
+    """Return the login that an earlier request opened with the code.
+
+    Raises CodeUsed if its session has ended or has other tokens: the client has its response.
+    """
+    its = and_(
+        SocialAccount.tenant_id == LoginSession.tenant_id,
+        SocialAccount.id == LoginSession.social_account_id,
+    )
+    opened = (
+        select(LoginSession.user_id, SocialAccount)
+        .join(SocialAccount, its)
+        .where(
+            LoginSession.tenant_id == request.app.tenant_id,
+            LoginSession.id == seed.session_id,
+            LoginSession.token_hash == token_hash(seed.pair.login),
+            LoginSession.ended_at.is_(None),
+        )
+    )
+    with transaction() as db:
+        row = db.execute(opened).one_or_none()
+        if row is None:
+            raise CodeUsed
+        user_id, account = row
+        if not request.opens_unbound:
+            refuse_inactive_owner(db, account)
+        return login_of(db, tokens_of(seed.pair, user_id), account)
 
 
 def log_in_with_password(app: AppConfig, device: Device, account: str, password: str) -> Login:
@@ -135,29 +173,30 @@ def log_in_with_password(app: AppConfig, device: Device, account: str, password:
 
     Raises CredentialsWrong, TooManyTries or UserDisabled.
     """
-    return _enter_as(app, device, check_credentials(app.tenant_id, account, password, device))
+    return _log_in_as(app, device, check_credentials(app.tenant_id, account, password, device))
 
 
 @retry_on_conflict
-def _enter_as(app: AppConfig, device: Device, proven: ProvenUser) -> Login:
+def _log_in_as(app: AppConfig, device: Device, proven: ProvenUser) -> Login:
     user_id = proven.user_id
     with transaction() as db:
         refuse_outdated(note_login(db, app.tenant_id, user_id, device), proven)
-        tokens = open_session(db, app, device, social_account_id=None, user_id=user_id)
-        return Login(tokens, get_profile(db, app.tenant_id, user_id))
+        seed = SessionSeed.random()
+        tokens = open_session(db, app, device, seed, social_account_id=None, user_id=user_id)
+        return Login(tokens, get_profile(db, app.tenant_id, user_id), is_linked=True)
 
 
 def refuse_inactive_owner(db: Session, account: SocialAccount) -> None:
-    """Raise UserDisabled for a social account of a user who is not active."""
+    """Raise UserDisabled if the social account belongs to a user who is not active."""
     if account.user_id is not None:
         refuse_inactive(get_user(db, account.tenant_id, account.user_id))
 
 
 def note_login(db: Session, tenant_id: UUID, user_id: UUID, device: Device) -> User:
-    """Keep when and from where a user last logged in, and an account they had closed.
+    """Record when and from where a user logged in, and reopen an account that they had closed.
 
-    Raises UserDisabled for a disabled one, and CredentialsWrong for one who was erased after
-    their password was proven; the user of a locked identity is not.
+    Locks the user's row. Raises UserDisabled, and CredentialsWrong if the user was erased after
+    their password was checked; the user of a locked identity cannot be erased.
     """
     noting = update(User).where(User.tenant_id == tenant_id, User.id == user_id).returning(User)
     noted = noting.values(last_login_at=now(), last_login_ip=device.ip)
@@ -171,11 +210,11 @@ def note_login(db: Session, tenant_id: UUID, user_id: UUID, device: Device) -> U
 
 
 def login_of(db: Session, tokens: Tokens, account: SocialAccount) -> Login:
-    """Describe a login that stands on a social account, bound as its tokens are.
+    """Describe a login by a social account, bound if its tokens are.
 
-    The account may have been bound since by another session, and then says nothing of this one.
+    Another session may have linked the account since; that does not change this one.
     """
     user_id = account.user_id if tokens.refresh_token else None
     user = get_profile(db, account.tenant_id, user_id) if user_id else None
-    kept = KeptProfile(account.nickname, account.avatar_url)
-    return Login(tokens, user, account.openid, account.unionid, kept)
+    kept, is_linked = KeptProfile(account.nickname, account.avatar_url), account.user_id is not None
+    return Login(tokens, user, account.openid, account.unionid, kept, is_linked)

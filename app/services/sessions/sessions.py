@@ -48,49 +48,70 @@ class Tokens:
     refresh_expires_in: int = int(REFRESH_LIFETIME.total_seconds())
 
 
+# The columns that `session_row` returns.
+SESSION_COLUMNS = (
+    *("id", "tenant_id", "appid", "device", "ip", "created_at", "was_bound", "seen_at"),
+    *("token_hash", "expires_at", "refresh_family_hash", "refresh_hash", "refresh_expires_at"),
+)
+
+
 @dataclass(frozen=True, slots=True)
-class Opening:
-    """The id and tokens that a session is to have, when they were settled before it is opened."""
+class SessionSeed:
+    """The id and tokens that a session gets, decided before it is opened."""
 
     session_id: UUID
     pair: TokenPair = field(repr=False)
+
+    @classmethod
+    def random(cls) -> "SessionSeed":
+        """Return a new id and new tokens."""
+        return cls(new_id(), TokenPair.random())
 
 
 def open_session(
     db: Session,
     app: AppConfig,
     device: Device,
+    seed: SessionSeed,
     *,
     social_account_id: UUID | None,
     user_id: UUID | None,
-    opening: Opening | None = None,
 ) -> Tokens:
-    """Open a login session in the caller's transaction: bound when there is a user.
+    """Open a login session in the caller's transaction. It is bound if there is a user.
 
     The caller holds the lock of the user's row. The same statement ends the user's oldest
     sessions in the app as far as there would be more than its limit.
     """
-    opening = opening or Opening(new_id(), TokenPair.random())
     row = insert(LoginSession).values(
-        id=opening.session_id,
-        tenant_id=app.tenant_id,
-        appid=app.appid,
         social_account_id=social_account_id,
-        device=device.name,
-        ip=device.ip,
-        created_at=now(),
-        was_bound=user_id is not None,
-        **_columns_of(opening.pair, user_id),
+        user_id=user_id,
+        **session_row(app, device, seed, is_bound=user_id is not None, moment=now()),
     )
-    db.execute(row.add_cte(*_making_room(app.session_limit, app, opening.session_id, user_id)))
+    db.execute(row.add_cte(*_making_room(app.session_limit, app, seed.session_id, user_id)))
     by_code = social_account_id is not None
     how = Measure.LOGGED_IN if by_code else Measure.LOGGED_IN_BY_PASSWORD
     count_if_committed(db, app.appid, how)
-    return tokens_of(opening.pair, user_id)
+    return tokens_of(seed.pair, user_id)
+
+
+def session_row(
+    app: AppConfig, device: Device, seed: SessionSeed, *, is_bound: bool, moment: datetime
+) -> dict[str, Any]:
+    """Return the columns of a new session, except for whose it is."""
+    return {
+        "id": seed.session_id,
+        "tenant_id": app.tenant_id,
+        "appid": app.appid,
+        "device": device.name,
+        "ip": device.ip,
+        "created_at": moment,
+        "was_bound": is_bound,
+        **_token_columns(seed.pair, is_bound=is_bound, moment=moment),
+    }
 
 
 def issue_tokens(session: LoginSession, pair: TokenPair) -> Tokens:
-    """Replace the tokens of a loaded session of a user; the ones it had stop working."""
+    """Replace the tokens of a loaded session of a user. The previous ones stop working."""
     for name, value in _replacing(session, pair, session.user_id).items():
         setattr(session, name, value)
     return tokens_of(pair, session.user_id)
@@ -98,26 +119,27 @@ def issue_tokens(session: LoginSession, pair: TokenPair) -> Tokens:
 
 def _replacing(session: LoginSession, pair: TokenPair, user_id: UUID | None) -> dict[str, Any]:
     """Return what changes in the row of a session that gets new tokens, for a user or for none."""
+    is_bound = user_id is not None
     return {
-        **_columns_of(pair, user_id),
-        "previous_token_hash": session.token_hash,
-        "was_bound": session.was_bound or user_id is not None,
-    }
-
-
-def _columns_of(pair: TokenPair, user_id: UUID | None) -> dict[str, Any]:
-    moment, refresh, bound = now(), pair.refresh, user_id is not None
-    return {
+        **_token_columns(pair, is_bound=is_bound, moment=now()),
         "user_id": user_id,
-        "token_hash": token_hash(pair.login),
+        "previous_token_hash": session.token_hash,
         "previous_refresh_hash": None,
         "refresh_salt": None,
         "refreshed_at": None,
+        "was_bound": session.was_bound or is_bound,
+    }
+
+
+def _token_columns(pair: TokenPair, *, is_bound: bool, moment: datetime) -> dict[str, Any]:
+    refresh = pair.refresh
+    return {
         "seen_at": moment,
+        "token_hash": token_hash(pair.login),
         "expires_at": moment + LOGIN_LIFETIME,
-        "refresh_family_hash": refresh.family_hash if bound else None,
-        "refresh_hash": refresh.rotating_hash if bound else None,
-        "refresh_expires_at": moment + REFRESH_LIFETIME if bound else None,
+        "refresh_family_hash": refresh.family_hash if is_bound else None,
+        "refresh_hash": refresh.rotating_hash if is_bound else None,
+        "refresh_expires_at": moment + REFRESH_LIFETIME if is_bound else None,
     }
 
 

@@ -1,4 +1,4 @@
-"""Whose a social account is: decided and changed inside the caller's transaction."""
+"""Account linking. Runs inside the caller's transaction."""
 
 from dataclasses import dataclass, replace
 from typing import cast
@@ -25,6 +25,7 @@ from app.services.social_accounts.linking_policy import (
     Evidence,
     KnownUser,
     decide_linking,
+    owners_matter,
 )
 from app.services.social_accounts.profiles import name_user
 from app.services.users.credentials import ProvenUser, refuse_outdated
@@ -53,11 +54,8 @@ class RequestContext:
 def link_at_login(
     db: Session, context: RequestContext, account: SocialAccount, *, unionid_is_news: bool
 ) -> None:
-    """Bind a social account at its login, if unionid or the app's policy says to whom.
-
-    Whom a bound one belongs to is asked again only when its unionid has just appeared.
-    """
-    if account.user_id is not None and not unionid_is_news:
+    """Link a locked social account at its login if its unionid or the app's policy decides so."""
+    if not owners_matter(account.user_id, unionid_is_news=unionid_is_news):
         return
     its_user, owners = _lock_users(db, account, *find_users_of_unionid(db, account))
     decision = decide_linking(
@@ -109,7 +107,7 @@ def link_by_phone(
     )
     _act(db, context, account, decision)
     user_id = cast(UUID, account.user_id)
-    if decision.act in (Action.REGISTER, Action.ADD):
+    if decision.action in (Action.REGISTER, Action.ADD):
         _give_phone(db, context, user_id, number)
     count_if_committed(db, context.app.appid, Measure.BOUND_BY_PHONE)
     return user_id
@@ -200,7 +198,7 @@ def _act(db: Session, context: RequestContext, account: SocialAccount, decision:
 
     The first time, it is counted as having become a user, on the day when it first opened the app.
     """
-    if decision.act is Action.WAIT:
+    if decision.action is Action.WAIT:
         return
     if decision.merged_id is not None:
         _merge(db, context, account.tenant_id, decision.merged_id, cast(UUID, decision.user_id))
@@ -211,7 +209,7 @@ def _act(db: Session, context: RequestContext, account: SocialAccount, decision:
             count_if_committed(db, account.appid, Measure.BECAME_USERS, first_day)
         account.user_id = user_id
         _record(db, context, user_id, "social_account.bound", account.id)
-    if decision.act in (Action.BIND, Action.MERGE):
+    if decision.action in (Action.BIND, Action.MERGE):
         name_user(db, account)
 
 

@@ -1,4 +1,4 @@
-"""Who becomes whom: one pure decision, before anything is written."""
+"""Linking policy: which user a social account belongs to. Pure functions, no database."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Evidence(Enum):
 
     UNIONID = "unionid"
     PHONE = "phone"
-    PASSWORD = "password"  # noqa: S105 - the kind of proof
+    PASSWORD = "password"  # noqa: S105 - the kind of evidence
 
 
 class Action(Enum):
@@ -50,23 +50,34 @@ class KnownUser:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """An act, whom the social account belongs to then (None: a new user, or nobody), who closes."""
+    """What to do, the user the social account then belongs to, and the user that is closed.
 
-    act: Action
+    `user_id` is None for a new user and for none.
+    """
+
+    action: Action
     user_id: UUID | None = None
     merged_id: UUID | None = None
+
+
+def owners_matter(its_user_id: UUID | None, *, unionid_is_news: bool) -> bool:
+    """Return whether a login depends on the users of the identity's unionid.
+
+    An account keeps its user unless its unionid has just appeared.
+    """
+    return its_user_id is None or unionid_is_news
 
 
 def decide_linking(
     policy: str,
     its_user: KnownUser | None,
-    proof: Evidence,
+    evidence: Evidence,
     owners: Sequence[KnownUser] = (),
     *,
     phone_owner_policy: str = "bind",
     joins_by_unionid: bool = True,
 ) -> Decision:
-    """Decide for a social account of `its_user`, whom a proof says to be of `owners`.
+    """Decide which user a social account belongs to. Evidence says that it is one of `owners`.
 
     `owners` are those of the phone or the account, one or none; by unionid they may be several,
     who cannot be told apart. `policy` is the app's for registration; `phone_owner_policy` the
@@ -75,7 +86,7 @@ def decide_linking(
     PhoneOwnerHasIdentity, or PhoneTaken or SocialAccountTaken when two real users stand against
     each other.
     """
-    if proof is Evidence.UNIONID:
+    if evidence is Evidence.UNIONID:
         others = [one for one in owners if its_user is None or one.id != its_user.id]
         owner = others[0] if len(others) == 1 and joins_by_unionid else None
         return _decide_at_login(policy, its_user, owner)
@@ -85,7 +96,7 @@ def decide_linking(
         raise PhoneOwnerHasIdentity
     if its_user is None:
         return _decide_for_nobody(policy, owner)
-    return _decide_for_somebody(its_user, owner, proof)
+    return _decide_for_somebody(its_user, owner, evidence)
 
 
 def _decide_at_login(policy: str, its_user: KnownUser | None, owner: KnownUser | None) -> Decision:
@@ -110,14 +121,16 @@ def _decide_for_nobody(policy: str, owner: KnownUser | None) -> Decision:
     return Decision(Action.REGISTER)
 
 
-def _decide_for_somebody(its_user: KnownUser, owner: KnownUser | None, proof: Evidence) -> Decision:
+def _decide_for_somebody(
+    its_user: KnownUser, owner: KnownUser | None, evidence: Evidence
+) -> Decision:
     if owner is None:
         return Decision(Action.ADD, its_user.id)
     if owner.id == its_user.id:
         return Decision(Action.KEEP, owner.id)
     if its_user.bare:
         return Decision(Action.MERGE, owner.id, its_user.id)
-    raise PhoneTaken if proof is Evidence.PHONE else SocialAccountTaken
+    raise PhoneTaken if evidence is Evidence.PHONE else SocialAccountTaken
 
 
 def _refuse_inactive(*people: KnownUser | None) -> None:

@@ -5,25 +5,22 @@ and two exchanges of codes may overtake each other; then the newest key is not t
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
-from sqlalchemy import delete, func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.keyring import SealBroken, keyring
 from app.models import SessionKey, SocialAccount
 from app.models.columns import new_id
-from app.services.apps.apps import AppConfig
 from app.services.database.transactions import transaction
 from app.services.principals import Principal
-from app.services.social_accounts.accounts import get_social_account, upsert_social_account
-from app.wechat import SessionKeyStale, WeChatIdentity
+from app.services.social_accounts.accounts import get_social_account
+from app.wechat import SessionKeyStale
 
 R = TypeVar("R")
 
@@ -35,53 +32,54 @@ PLAUSIBLE_LIFE = timedelta(days=3)
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Met:
-    """Whom WeChat says a code is of, and when it was asked."""
-
-    identity: WeChatIdentity
-    asked_at: datetime
-
-
-def meet(db: Session, app: AppConfig, met: Met) -> tuple[SocialAccount, bool]:
-    """Find or make the social account of whom WeChat named, and keep the session_key; locked.
-
-    Tells too whether its unionid is news.
-    """
-    account, unionid_is_news = upsert_social_account(db, app, met.identity)
-    keep_session_key(db, account, met.identity.session_key, met.asked_at)
-    return account, unionid_is_news
+# Keep the key of the account in `standing`, and delete all but the last three. Row ids are scalar
+# subqueries, so that a plan that was made for small tables does not read large ones whole. Two
+# simultaneous logins of a person do not see each other's keys; a fourth may stay until the next.
+KEEP_KEY = f"""
+key_forgotten AS (
+    DELETE FROM session_keys WHERE EXISTS (SELECT FROM standing) AND id = ANY (ARRAY(
+        SELECT id FROM session_keys
+        WHERE tenant_id = %(tenant_id)s AND social_account_id = %(account_id)s
+            AND key_index <> %(key_index)s
+        ORDER BY asked_at DESC OFFSET {KEPT - 1}
+    ))
+), key_kept AS (
+    INSERT INTO session_keys AS kept
+        (id, tenant_id, social_account_id, key_index, session_key_sealed, asked_at)
+    SELECT %(key_id)s, %(tenant_id)s, id, %(key_index)s, %(session_key_sealed)s, %(asked_at)s
+    FROM standing
+    ON CONFLICT ON CONSTRAINT uq_session_keys_tenant_id_social_account_id_key_index
+    DO UPDATE SET asked_at = greatest(excluded.asked_at, kept.asked_at)
+)
+"""  # noqa: S608 - a constant
+KEEP_KEY_OF_ACCOUNT = f"WITH standing AS (SELECT %(account_id)s::uuid AS id), {KEEP_KEY} SELECT"
 
 
 def keep_session_key(
     db: Session, account: SocialAccount, session_key: str, asked_at: datetime
 ) -> None:
-    """Keep a key that WeChat gave for a locked social account, and forget all but the last three.
+    """Keep a key that WeChat gave for a locked social account, and delete all but the last three.
 
     `asked_at` is when WeChat was asked: of two exchanges that overtake each other, the one asked
     later has the newer key, whichever is written last.
     """
-    mine = (SessionKey.tenant_id == account.tenant_id, SessionKey.social_account_id == account.id)
-    index = key_index(account.id, session_key)
-    others = select(SessionKey.id).where(*mine, SessionKey.key_index != index)
-    too_many = others.order_by(SessionKey.asked_at.desc()).offset(KEPT - 1)
-    forget = delete(SessionKey).where(SessionKey.id.in_(too_many)).cte("forgotten")
-    fresh = insert(SessionKey).values(
-        id=new_id(),
-        tenant_id=account.tenant_id,
-        social_account_id=account.id,
-        key_index=index,
-        session_key_sealed=SessionKey.session_key.seal(
-            session_key, SessionKey, social_account_id=account.id
-        ),
-        asked_at=asked_at,
-    )
-    db.execute(
-        fresh.on_conflict_do_update(
-            constraint="uq_session_keys_tenant_id_social_account_id_key_index",
-            set_={"asked_at": func.greatest(fresh.excluded.asked_at, SessionKey.asked_at)},
-        ).add_cte(forget)
-    )
+    row = key_row(account.tenant_id, account.id, session_key, asked_at)
+    db.connection().exec_driver_sql(KEEP_KEY_OF_ACCOUNT, row)
+
+
+def key_row(
+    tenant_id: UUID, account_id: UUID, session_key: str, asked_at: datetime
+) -> dict[str, Any]:
+    """Return the parameters of `KEEP_KEY`, with the key encrypted."""
+    place = {"social_account_id": account_id}
+    return {
+        "tenant_id": tenant_id,
+        "account_id": account_id,
+        "key_id": new_id(),
+        "key_index": key_index(account_id, session_key),
+        "session_key_sealed": SessionKey.session_key.seal(session_key, SessionKey, **place),
+        "asked_at": asked_at,
+    }
 
 
 def key_index(account_id: UUID, session_key: str) -> bytes:

@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Select, select
@@ -41,6 +42,13 @@ class Profile:
     erase_after: datetime | None = None
 
 
+# The columns of a user that a profile shows.
+USER_COLUMNS = (
+    *("id", "tenant_id", "account", "nickname", "avatar_url", "gender", "level", "status"),
+    *("created_at", "erase_after"),
+)
+
+
 def account_name(text: str) -> str:
     """Return the canonical spelling of an account, in which it is stored and compared.
 
@@ -57,32 +65,30 @@ def get_profile(db: Session, tenant_id: UUID, user_id: UUID) -> Profile:
 
     Raises TokenInvalid for one who was erased while a request of theirs went on.
     """
-    one = _with_phone().where(User.tenant_id == tenant_id, User.id == user_id)
+    one = _select_profiles().where(User.tenant_id == tenant_id, User.id == user_id)
     row = db.execute(one).one_or_none()
     if row is None:
         raise TokenInvalid
-    return _profile(*row)
+    return profile_of(*row)
 
 
-def _with_phone() -> Select[User, Phone | None]:
-    its = (Phone.tenant_id == User.tenant_id) & (Phone.user_id == User.id)
-    return select(User, Phone).outerjoin(Phone, its)
-
-
-def _profile(user: User, phone: Phone | None) -> Profile:
+def profile_of(
+    phone_id: UUID | None, number_sealed: str | None, country_code: int | None, *user: Any
+) -> Profile:
+    """Build a profile from columns of the phone, if there is one, and the `USER_COLUMNS`."""
+    number = number_sealed and Phone.number.open(number_sealed, Phone, id=phone_id)
     return Profile(
-        user.id,
-        user.tenant_id,
-        user.account,
-        user.nickname,
-        user.avatar_url,
-        user.gender,
-        user.level,
-        user.status,
-        user.created_at,
-        phone.number if phone else None,
-        phone.country_code if phone else None,
-        user.erase_after,
+        **dict(zip(USER_COLUMNS, user, strict=True)), phone=number, phone_country_code=country_code
+    )
+
+
+def _select_profiles() -> Select[Any]:
+    its = (Phone.tenant_id == User.tenant_id) & (Phone.user_id == User.id)
+    columns = (getattr(User, name) for name in USER_COLUMNS)
+    return (
+        select(Phone.id, Phone.number_sealed, Phone.country_code, *columns)
+        .select_from(User)
+        .outerjoin(Phone, its)
     )
 
 
@@ -201,8 +207,8 @@ def list_users(tenant_slug: str) -> Sequence[Profile]:
     """List a tenant's users, oldest first; raise TenantUnknown."""
     with transaction() as db:
         tenant = get_tenant(db, tenant_slug)
-        rows = db.execute(_with_phone().where(User.tenant_id == tenant.id).order_by(User.id))
-        return [_profile(user, phone) for user, phone in rows]
+        of_tenant = _select_profiles().where(User.tenant_id == tenant.id).order_by(User.id)
+        return [profile_of(*row) for row in db.execute(of_tenant)]
 
 
 def refuse_inactive(user: User) -> None:

@@ -2,7 +2,6 @@
 
 import itertools
 from contextlib import nullcontext
-from functools import partial
 from typing import Any
 
 import psycopg
@@ -11,7 +10,7 @@ from flask import Flask
 
 from app.services.apps.apps import get_app
 from app.services.login import code_exchange
-from app.services.login.code_exchange import Ask, exchange_once
+from app.services.login.code_exchange import LoginRequest, claim_code
 from app.services.principals import Device
 from tests.fixtures.passwords import GOOD_PASSWORD
 from tests.fixtures.personas import (
@@ -166,11 +165,11 @@ def test_a_claim_does_not_wait_for_the_disk(app: Flask, monkeypatch: pytest.Monk
             return connection.execute("SELECT pg_current_wal_insert_lsn()").fetchone()
 
         def is_on_disk(code: str) -> bool:
-            ask, before = Ask(shop, Device(None, None), code, "login"), written()
+            before = written()
+            _, claimed_at = claim_code(LoginRequest(shop, Device(None, None), code))
+            assert claimed_at is not None
             asked = "SELECT pg_current_wal_flush_lsn() > %s"
-            look = partial(connection.execute, asked, before)
-            answer = exchange_once(ask, lambda *_: look().fetchone(), lambda _: None)
-            return answer == (True,)
+            return connection.execute(asked, before).fetchone() == (True,)
 
         # It may be there already, for others write too.
         codes = (f"code {number}" for number in itertools.count())

@@ -1,10 +1,11 @@
-"""Logins about which nothing is to be decided: as the general way writes them, or not at all."""
+"""The fast path of logins writes what the general path writes, or nothing."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -16,9 +17,9 @@ from werkzeug.test import TestResponse
 from app.services import audit
 from app.services.apps.apps import set_app_enabled
 from app.services.login import fast_path, login
-from app.services.metrics.counts import Counts
 from app.services.tenant_admin.tenant_scope import TenantScope
 from app.services.tenant_admin.user_changes import merge_users, set_user_status, unbind_identity
+from tests.fixtures.login_paths import Outcome, fast_path_only, general_path_only, outcome_of
 from tests.fixtures.passwords import GOOD_PASSWORD
 from tests.fixtures.personas import (
     ACME_CLUB,
@@ -33,12 +34,10 @@ from tests.fixtures.personas import (
     taken_back,
 )
 from tests.fixtures.portal import Portal, configure, event
-from tests.fixtures.tables import Tables, changes, read_tables
+from tests.fixtures.tables import changes, read_tables
 from tests.fixtures.waiting import until
 
 pytestmark = pytest.mark.real_commits
-
-SEALED = "_sealed"
 
 
 def stranger(client: Client, alice: Person, rows: Reader) -> App:
@@ -89,30 +88,6 @@ def bound_in_an_app_that_registers(client: Client, alice: Person, rows: Reader) 
     return ACME_CLUB
 
 
-def spelt(value: Any, known: str, began: datetime) -> Any:
-    """Give a value as any login has it: ids, secrets and moments differ each time."""
-    if isinstance(value, datetime):
-        return f"{round((value - began).total_seconds() / 60)} min"
-    if isinstance(value, UUID):
-        return str(value) if str(value) in known else "new id"
-    return "bytes" if isinstance(value, bytes | memoryview) else value
-
-
-def written(before: Tables, after: Tables, began: datetime) -> dict[str, Any]:
-    """Say what stands in the new rows, what has changed in others, and how many are gone."""
-    known, told = str(before), {}
-    for table, its in changes(before, after).items():
-        lines = []
-        for key, change in its.items():
-            row = after[table][key] if change == "new" else change
-            facts = row.items() if isinstance(row, dict) else [("gone", row)]
-            lines.append({name: spelt(fact, known, began) for name, fact in facts})
-            for name in [name for name in lines[-1] if name.endswith(SEALED)]:
-                lines[-1][name] = "sealed"
-        told[table] = sorted(map(str, lines))
-    return told
-
-
 @pytest.mark.parametrize(
     "prepare",
     [
@@ -121,37 +96,26 @@ def written(before: Tables, after: Tables, began: datetime) -> dict[str, Any]:
         bound_in_an_app_that_registers,
     ],
 )
-def test_both_ways_in_write_and_answer_the_same(
+def test_both_paths_write_answer_and_count_the_same(
     prepare: Callable[[Client, Person, Reader], App],
     app: Flask,
     client: Client,
     alice: Person,
     rows: Reader,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Otherwise somebody's login depends on which way it took."""
     place = prepare(client, alice, rows)
-    before = read_tables(rows)
 
-    def enter() -> Any:
-        counts, began = Counts(), datetime.now(UTC)
-        monkeypatch.setitem(app.extensions, "counts", counts)
-        with taken_back(app):
-            answer = client.log_in(alice, place)
-            told = written(before, read_tables(rows), began)
-        answer |= {name: answer[name] and len(answer[name]) for name in ("token", "refresh_token")}
-        happened = {(one.appid, one.measure): n for one, n in counts.happened.gather().items()}
-        return told, answer, happened
+    def enter() -> Outcome:
+        request = partial(client.post, "login", app=place)
+        began, undone = datetime.now(UTC), partial(taken_back, app)
+        return outcome_of(app, rows, began, undone, lambda: request(code=alice.wx_login(place)))
 
-    def decide(*_: Any) -> Any:
-        raise AssertionError("the general way")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(login, "_enter", decide)
-        plainly = enter()
-    monkeypatch.setattr(login, "try_fast_login", lambda *_, **__: None)
-    assert plainly == enter()
-    assert {"login_sessions", "session_keys", "social_accounts"} <= set(plainly[0])
+    with fast_path_only():
+        fast = enter()
+    with general_path_only():
+        assert enter() == fast
+    assert fast.response[0] == 200
+    assert {"login_sessions", "session_keys", "social_accounts"} <= set(fast.rows)
 
 
 # Against everything that takes away what a login stands on
@@ -294,14 +258,14 @@ def after_the_look(
     monkeypatch: pytest.MonkeyPatch, change: Callable[..., object], *what: object, **how: object
 ) -> None:
     """Let something happen between the look and the entrance."""
-    prepare = fast_path._entry
+    prepare = fast_path._values
 
     def change_first(*entry: Any) -> dict[str, Any]:
         with ThreadPoolExecutor() as pool:
             pool.submit(change, *what, **how).result()
         return prepare(*entry)
 
-    monkeypatch.setattr(fast_path, "_entry", change_first)
+    monkeypatch.setattr(fast_path, "_values", change_first)
 
 
 @CAME_OF_IT
@@ -346,7 +310,7 @@ def test_a_login_that_waited_for_what_changes_nothing_about_it_still_goes_the_sh
     app: Flask, client: Client, alice: Person, known: Known, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise people who log in twice at once cost as much as if nothing were known of them."""
-    monkeypatch.setattr(login, "_enter", None)
+    monkeypatch.setattr(login, "_general_login", None)
     code, url = alice.wx_login(), app.config["SQLALCHEMY_DATABASE_URI"].replace("+psycopg", "")
     others = psycopg.connect(url)
     with ThreadPoolExecutor() as pool, stopped_before_its_end(app) as wait_for, others as other:

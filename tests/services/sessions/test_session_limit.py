@@ -45,7 +45,7 @@ def general_path_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any) -> Any:
         raise AssertionError("the general path")
 
-    monkeypatch.setattr(login, "_enter", refuse)
+    monkeypatch.setattr(login, "_general_login", refuse)
 
 
 def test_fifty_sessions_are_kept_where_nothing_is_set(
@@ -91,8 +91,8 @@ def test_a_login_takes_the_general_path_only_when_the_limit_is_reached(
     token = client.bind(alice)["token"]
     copy_session(rows, token, limit - 2)
     took: list[str] = []
-    enter = login._enter
-    monkeypatch.setattr(login, "_enter", lambda *how: took.append("general") or enter(*how))
+    enter = login._general_login
+    monkeypatch.setattr(login, "_general_login", lambda *how: took.append("general") or enter(*how))
     client.log_in(alice)
     assert not took
     assert rows.count("login_sessions", ACTIVE) == limit
