@@ -7,7 +7,7 @@ import click
 from app.cli.terminal import a_slug, read_secret
 from app.errors import AppUnknown
 from app.services.apps import apps as service
-from app.services.apps import claims
+from app.services.apps.listed_apps import list_apps
 
 REGISTRATION = click.Choice(["on_login", "on_phone", "closed"])
 # For commands about an appid that several tenants may have entered.
@@ -45,13 +45,14 @@ def a_new_appid(_: click.Context, __: click.Parameter, value: str) -> str:
 
 
 def claimant_of(appid: str, tenant: str | None) -> str | None:
-    """Return the slug of the claimant that is meant; None for a mini-program that is proven.
+    """Return the slug of the tenant that claims an appid; None for a proven mini-program.
 
     Raises AppUnknown when the tenant that is named has neither.
     """
-    if service.list_apps(tenant, appid):
+    found = list_apps(tenant, appid)
+    if not all(listed.is_claim for listed, _ in found):
         return None
-    claimants = [slug for _, slug in claims.list_claims(tenant, appid)]
+    claimants = [slug for _, slug in found]
     if not claimants:
         raise AppUnknown
     if len(claimants) > 1:

@@ -20,6 +20,7 @@ from app.schemas.shapes import HIGHEST_SESSION_LIMIT
 from app.services import audit
 from app.services.apps import app_secrets, claims
 from app.services.apps import apps as service
+from app.services.apps.listed_apps import Listed, list_apps
 from app.services.apps.tenants import tenant_id_of
 
 NUMBER = re.compile(r"[0-9]{1,9}")
@@ -63,19 +64,15 @@ def list_(tenant: str | None) -> None:
 
     A pending or closed one is not proven, and serves no request.
     """
-    rows: list[tuple[Any, str, str]] = [
-        (app, slug, _state(app)) for app, slug in service.list_apps(tenant)
-    ]
-    for claim, slug in claims.list_claims(tenant):
-        rows.append((claim, slug, "closed" if claim.closed_at else "pending"))
-    for app, slug, state in sorted(rows, key=lambda row: (row[1], row[0].appid)):
-        show(app.appid, slug, app.registration, state, app.session_limit or "default", app.name)
+    for app, slug in list_apps(tenant):
+        limit = app.session_limit or "default"
+        show(app.appid, slug, app.registration, _state(app), limit, app.name)
 
 
-def _state(app: Any) -> str:
-    if app.released_at is not None:
-        return "released"
-    return "enabled" if app.enabled else "disabled"
+def _state(app: Listed) -> str:
+    if app.state == "active":
+        return "enabled" if app.enabled else "disabled"
+    return app.state
 
 
 @apps.command("set")

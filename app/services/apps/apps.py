@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -79,7 +79,7 @@ def get_app(appid: str, *, even_disabled: bool = False) -> AppConfig:
         raise AppUnknown
     known = caches().apps.find(appid) or _read_app(appid)
     if not even_disabled:
-        _refuse_disabled(known)
+        refuse_disabled_app(known.enabled, known.tenant_status)
     return known.config
 
 
@@ -104,10 +104,11 @@ def _read_app(appid: str) -> KnownApp:
     return known
 
 
-def _refuse_disabled(known: KnownApp) -> None:
-    if known.tenant_status != "active":
+def refuse_disabled_app(app_enabled: bool, tenant_status: str) -> None:
+    """Raise TenantDisabled or AppDisabled."""
+    if tenant_status != "active":
         raise TenantDisabled
-    if not known.enabled:
+    if not app_enabled:
         raise AppDisabled
 
 
@@ -156,19 +157,6 @@ def _is_of(tenant_slug: str, appid: str) -> bool:
     of_tenant = select(WeChatApp.appid).join(Tenant).where(Tenant.slug == tenant_slug)
     with transaction() as db:
         return db.scalar(of_tenant.where(WeChatApp.appid == appid)) is not None
-
-
-def list_apps(
-    tenant_slug: str | None = None, appid: str | None = None
-) -> Sequence[tuple[WeChatApp, str]]:
-    """List apps with their tenants' slugs, of one tenant or of all; raise TenantUnknown."""
-    wanted = select(WeChatApp, Tenant.slug).join(Tenant).order_by(Tenant.slug, WeChatApp.appid)
-    if appid is not None:
-        wanted = wanted.where(WeChatApp.appid == appid)
-    with transaction() as db:
-        if tenant_slug is not None:
-            wanted = wanted.where(WeChatApp.tenant_id == get_tenant(db, tenant_slug).id)
-        return [(app, slug) for app, slug in db.execute(wanted)]
 
 
 def change_app(appid: str, **settings: str | SessionLimit) -> None:

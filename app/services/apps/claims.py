@@ -4,7 +4,7 @@ Nothing here reads another tenant's rows. Adding an appid gets the same answer i
 it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
@@ -19,7 +19,6 @@ from app.models.columns import new_id
 from app.services import audit
 from app.services.apps.apps import APPID, NewApp, refuse_malformed
 from app.services.apps.secret_marks import SECRETS, put_secrets
-from app.services.apps.tenants import get_tenant
 from app.services.apps.verification_budget import charge_verification
 from app.services.database.transactions import transaction
 
@@ -181,16 +180,3 @@ def _find(db: Session, tenant_id: UUID, appid: str, *, lock: bool = False) -> Ap
 def abandoned_claims() -> ColumnElement[bool]:
     """Select, for retention, claims that were closed or got their last AppSecret long ago."""
     return func.coalesce(AppClaim.closed_at, AppClaim.secret_set_at) < now() - CLAIMS_KEPT
-
-
-def list_claims(
-    tenant_slug: str | None = None, appid: str | None = None
-) -> Sequence[tuple[AppClaim, str]]:
-    """List claims with their tenants' slugs, for the platform only; raise TenantUnknown."""
-    wanted = select(AppClaim, Tenant.slug).join(Tenant).order_by(Tenant.slug, AppClaim.appid)
-    if appid is not None:
-        wanted = wanted.where(AppClaim.appid == appid)
-    with transaction() as db:
-        if tenant_slug is not None:
-            wanted = wanted.where(AppClaim.tenant_id == get_tenant(db, tenant_slug).id)
-        return [(claim, slug) for claim, slug in db.execute(wanted)]

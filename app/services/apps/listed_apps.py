@@ -1,5 +1,6 @@
 """A tenant's mini-programs as operators see them: apps and claims in one list, without secrets."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
@@ -8,10 +9,12 @@ from uuid import UUID
 from sqlalchemy import FromClause, case, false, null, select, union_all
 
 from app.errors import AppClaimClosed
-from app.models import AppClaim, SessionLimit, WeChatApp
+from app.models import AppClaim, SessionLimit, Tenant, WeChatApp
 from app.models.session_limit import read_session_limit
 from app.services.apps.app_verification import NOT_ASKED, Outcome, Verdict, advise
 from app.services.apps.secret_marks import SECRETS, SecretMark, mark_of
+from app.services.apps.tenants import get_tenant
+from app.services.database.transactions import transaction
 
 State = Literal["active", "pending", "closed", "released"]
 
@@ -69,10 +72,21 @@ class Listed(NamedTuple):
     errcode: int | None
     seen_ip: str | None
     checked_at: datetime | None
+    tenant_id: UUID
+
+    @property
+    def is_claim(self) -> bool:
+        """Whether the AppSecret is not proven."""
+        return self.claim_id is not None
+
+    @property
+    def session_limit(self) -> SessionLimit:
+        """The session limit as an operator set it."""
+        return read_session_limit(self.max_sessions, unlimited=self.unlimited_sessions)
 
 
-def apps_and_claims(tenant_id: UUID) -> FromClause:
-    """Select the tenant's apps and claims with the columns of `Listed`, in one statement."""
+def apps_and_claims(tenant_id: UUID | None = None) -> FromClause:
+    """Select apps and claims, of one tenant or of all, with the columns of `Listed`."""
     only_apps = ("next_secret_sealed", "next_secret_set_at")
     only_claims = ("claim_id", "outcome", "errcode", "seen_ip", "checked_at")
     of_apps = {
@@ -85,10 +99,28 @@ def apps_and_claims(tenant_id: UUID) -> FromClause:
         "claim_id": AppClaim.id,
         **dict.fromkeys(only_apps, null()),
     }
-    return union_all(
-        select(*_columns(WeChatApp, of_apps)).where(WeChatApp.tenant_id == tenant_id),
-        select(*_columns(AppClaim, of_claims)).where(AppClaim.tenant_id == tenant_id),
-    ).subquery("listed")
+    apps, claims = select(*_columns(WeChatApp, of_apps)), select(*_columns(AppClaim, of_claims))
+    if tenant_id is not None:
+        apps = apps.where(WeChatApp.tenant_id == tenant_id)
+        claims = claims.where(AppClaim.tenant_id == tenant_id)
+    return union_all(apps, claims).subquery("listed")
+
+
+def list_apps(
+    tenant_slug: str | None = None, appid: str | None = None
+) -> Sequence[tuple[Listed, str]]:
+    """List apps and claims with their tenants' slugs, of one tenant or, for the platform, of all.
+
+    Raises TenantUnknown.
+    """
+    with transaction() as db:
+        tenant_id = None if tenant_slug is None else get_tenant(db, tenant_slug).id
+        listed = apps_and_claims(tenant_id)
+        wanted = select(listed, Tenant.slug).join(Tenant, Tenant.id == listed.c.tenant_id)
+        if appid is not None:
+            wanted = wanted.where(listed.c.appid == appid)
+        ordered = wanted.order_by(Tenant.slug, listed.c.appid)
+        return [(Listed(*columns), slug) for *columns, slug in db.execute(ordered)]
 
 
 def _columns(model: type[WeChatApp | AppClaim], special: dict[str, Any]) -> list[Any]:
@@ -107,7 +139,7 @@ def shown_app(*columns: Any) -> TenantApp:
         name=row.name,
         registration=row.registration,
         data_format=row.data_format,
-        session_limit=read_session_limit(row.max_sessions, unlimited=row.unlimited_sessions),
+        session_limit=row.session_limit,
         enabled=row.enabled,
         created_at=row.created_at,
         **{name: _mark(row, name) for name in SECRETS},

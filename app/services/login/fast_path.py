@@ -17,6 +17,7 @@ from app.services.apps.apps import AppConfig
 from app.services.database.transactions import CONFLICTS, autocommit
 from app.services.login.code_exchange import CodeExchangeResult, LoginRequest
 from app.services.metrics.counts import count, day_of
+from app.services.sessions.active import BOUND_AND_ACTIVE
 from app.services.sessions.sessions import SESSION_COLUMNS, session_row
 from app.services.social_accounts.linking_policy import (
     Action,
@@ -43,7 +44,7 @@ SELECT account.id, account.unionid, account.nickname, account.avatar_url,
     (SELECT count(*) FROM (
         SELECT FROM login_sessions
         WHERE tenant_id = person.tenant_id AND user_id = person.id AND appid = %(appid)s
-            AND ended_at IS NULL AND refresh_expires_at > %(moment)s
+            AND {active}
         ORDER BY refresh_expires_at LIMIT {session_limit}
     ) AS active),
     phone.id, phone.number_sealed, phone.country_code, {columns}
@@ -191,7 +192,7 @@ def _read_state(
 @cache
 def _find(session_limit: int) -> str:
     columns = ", ".join(f"person.{name}" for name in USER_COLUMNS)
-    return FIND.format(session_limit=session_limit, columns=columns)
+    return FIND.format(session_limit=session_limit, columns=columns, active=BOUND_AND_ACTIVE)
 
 
 def _is_all_read(request: LoginRequest, state: LoginState) -> bool:

@@ -13,8 +13,9 @@ from app.services import audit
 from app.services.database.paging import CursorPage, Listing, Page, read_page
 from app.services.database.transactions import retry_on_conflict, transaction
 from app.services.principals import Device, Principal
+from app.services.sessions.active import active_sessions_of
 from app.services.sessions.queries import sessions_of_user
-from app.services.sessions.sessions import active_sessions, end_sessions
+from app.services.sessions.sessions import end_sessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ def list_sessions(principal: Principal, cursor_page: CursorPage) -> Page[ShownSe
     rows = (
         select(LoginSession, WeChatApp.name)
         .join(WeChatApp, WeChatApp.appid == LoginSession.appid)
-        .where(*active_sessions(principal.tenant_id, principal.user_id))
+        .where(*active_sessions_of(principal.tenant_id, principal.user_id))
     )
     name = f"my_sessions:{principal.tenant_id}:{principal.user_id}"
     with transaction() as db:
@@ -61,7 +62,7 @@ def _shown(session: LoginSession, app_name: str, principal: Principal) -> ShownS
 
 def end_one_session(principal: Principal, device: Device, session_id: UUID) -> None:
     """End one living session of the caller's user; raise SessionUnknown for any other."""
-    theirs = active_sessions(principal.tenant_id, principal.user_id)
+    theirs = active_sessions_of(principal.tenant_id, principal.user_id)
     with transaction() as db:
         if not _end(db, principal, "revoked", *theirs, LoginSession.id == session_id):
             raise SessionUnknown

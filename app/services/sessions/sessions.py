@@ -11,22 +11,21 @@ from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.errors import (
-    AppDisabled,
     Failure,
     LoginTooOld,
     SessionEnded,
     SessionReplaced,
     SessionRevoked,
-    TenantDisabled,
     TokenInvalid,
     UserDisabled,
 )
 from app.models import LoginSession, Measure, WeChatApp
 from app.models.columns import new_id
-from app.services.apps.apps import AppConfig
+from app.services.apps.apps import AppConfig, refuse_disabled_app
 from app.services.database.transactions import transaction
 from app.services.metrics.counts import count_if_committed
 from app.services.principals import Device, Principal
+from app.services.sessions.active import active_sessions_of
 from app.services.sessions.tokens import TokenPair, token_hash
 
 LOGIN_LIFETIME = timedelta(hours=2)
@@ -159,7 +158,7 @@ def _making_room(
     if limit is None or user_id is None:
         return
     others = select(LoginSession.id).where(
-        *active_sessions(app.tenant_id, user_id),
+        *active_sessions_of(app.tenant_id, user_id),
         LoginSession.appid == app.appid,
         LoginSession.id != session_id,
     )
@@ -167,16 +166,6 @@ def _making_room(
     too_many = LoginSession.id.in_(newest_first.offset(limit - 1))
     of_tenant = LoginSession.tenant_id == app.tenant_id
     yield end_sessions_statement("session_limit", of_tenant, too_many).cte("too_many")
-
-
-def active_sessions(tenant_id: UUID, user_id: UUID | None) -> tuple[ColumnElement[bool], ...]:
-    """Select the sessions by which a user is, or by a refresh can be, logged in."""
-    return (
-        LoginSession.tenant_id == tenant_id,
-        LoginSession.user_id == user_id,
-        LoginSession.ended_at.is_(None),
-        LoginSession.refresh_expires_at > now(),
-    )
 
 
 def reissue(
@@ -254,10 +243,7 @@ def refuse_old_login(db: Session, principal: Principal) -> None:
 
 def refuse_disabled(user_status: str | None, app_enabled: bool, tenant_status: str) -> None:
     """Raise TenantDisabled, AppDisabled or UserDisabled; no user is fine."""
-    if tenant_status != "active":
-        raise TenantDisabled
-    if not app_enabled:
-        raise AppDisabled
+    refuse_disabled_app(app_enabled, tenant_status)
     if user_status not in (None, "active"):
         raise UserDisabled
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import select
 
 from app.errors import AppReleased, AppUnknown
-from app.models import SessionLimit, WeChatApp
+from app.models import SessionLimit
 from app.services.apps import claims as app_claims
 from app.services.apps.app_records import AppUsage
 from app.services.apps.app_secrets import replace_secrets
@@ -47,10 +47,11 @@ def list_tenant_claims(scope: TenantScope) -> Sequence[TenantApp]:
 
 
 def name_apps(scope: TenantScope) -> Sequence[tuple[str, str]]:
-    """List appids with the names of their apps, for people to choose among."""
-    rows = select(WeChatApp.appid, WeChatApp.name).where(WeChatApp.tenant_id == scope.tenant_id)
+    """List the appids and names of the tenant's apps, without claims."""
+    listed = apps_and_claims(scope.tenant_id)
+    apps = select(listed.c.appid, listed.c.name).where(listed.c.claim_id.is_(None))
     with transaction() as db:
-        return [(appid, name) for appid, name in db.execute(rows.order_by(WeChatApp.name))]
+        return [(appid, name) for appid, name in db.execute(apps.order_by(listed.c.name))]
 
 
 def get_tenant_app(scope: TenantScope, appid: str) -> TenantApp:

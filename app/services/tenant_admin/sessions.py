@@ -6,9 +6,8 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, not_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, not_, select
 
-from app.clock import now
 from app.errors import SessionUnknown
 from app.models import LoginSession, WeChatApp
 from app.services import audit
@@ -22,6 +21,7 @@ from app.services.database.paging import (
     read_page,
 )
 from app.services.database.transactions import retry_on_conflict, transaction
+from app.services.sessions.active import is_active, is_active_row
 from app.services.sessions.sessions import end_sessions_statement
 from app.services.tenant_admin.tenant_scope import TenantScope
 
@@ -83,7 +83,7 @@ def _wanted(scope: TenantScope, query: SessionQuery) -> Sequence[ColumnElement[b
     if query.user_id is not None:
         wanted.append(LoginSession.user_id == query.user_id)
     if query.living is not None:
-        wanted.append(is_living() if query.living else not_(is_living()))
+        wanted.append(is_active_row() if query.living else not_(is_active_row()))
     return wanted
 
 
@@ -96,19 +96,8 @@ def sessions_with_apps(tenant_id: UUID) -> Select[LoginSession, str]:
     return rows.where(LoginSession.tenant_id == tenant_id)
 
 
-def is_living() -> ColumnElement[bool]:
-    """Tell whether somebody is, or by a refresh can be, logged in by a session."""
-    moment = now()
-    is_good = or_(
-        LoginSession.expires_at > moment,
-        LoginSession.refresh_expires_at.is_not(None) & (LoginSession.refresh_expires_at > moment),
-    )
-    return and_(LoginSession.ended_at.is_(None), is_good)
-
-
 def shown_session(session: LoginSession, app_name: str) -> ListedSession:
     """Show a session without anything that opens it."""
-    until = max(session.expires_at, session.refresh_expires_at or session.expires_at)
     return ListedSession(
         session.id,
         session.appid,
@@ -117,7 +106,7 @@ def shown_session(session: LoginSession, app_name: str) -> ListedSession:
         session.social_account_id,
         session.device,
         session.ip,
-        session.ended_at is None and until > now(),
+        is_active(session),
         session.created_at,
         session.seen_at,
         session.ended_at,

@@ -21,10 +21,10 @@ from app.services.database.paging import (
     read_page,
 )
 from app.services.database.transactions import transaction
+from app.services.sessions.active import is_active_row
 from app.services.tenant_admin.audit_log import ListedEvent, events_of, shown_event
 from app.services.tenant_admin.sessions import (
     ListedSession,
-    is_living,
     sessions_with_apps,
     shown_session,
 )
@@ -35,7 +35,7 @@ from app.services.users.phone_numbers import (
     refuse_unsearchable,
     searched_number,
 )
-from app.services.users.users import account_name
+from app.services.users.users import account_name, users_with_phones
 from app.text_cleaning import has_something_visible
 
 SHOWN_SESSIONS, SHOWN_EVENTS, SHOWN_MERGES = 20, 20, 20
@@ -114,15 +114,17 @@ def find_users(scope: TenantScope, query: UserQuery, cursor_page: CursorPage) ->
 
     Raises CursorInvalid, or for a phone that no user can have what `refuse_unsearchable` raises.
     """
-    rows = _with_phones(scope).where(*_wanted(scope, query))
+    rows = _users(scope).where(*_wanted(scope, query))
     with transaction() as db:
         listing = Listing(rows, User.id, f"users:{scope.tenant_id}:{query}")
         return _explained(query, read_page(db, listing, cursor_page, _shown))
 
 
-def list_users(scope: TenantScope, query: UserQuery, offset_page: OffsetPage) -> Page[FoundUser]:
+def find_users_by_offset(
+    scope: TenantScope, query: UserQuery, offset_page: OffsetPage
+) -> Page[FoundUser]:
     """Find users on numbered pages; raises for a phone as `find_users` does."""
-    listing = OffsetListing(_with_phones(scope), User.id, _wanted(scope, query), ORDERS)
+    listing = OffsetListing(_users(scope), User.id, _wanted(scope, query), ORDERS)
     with transaction() as db:
         return _explained(query, read_offset_page(db, listing, offset_page, _shown))
 
@@ -137,9 +139,8 @@ def _explained(query: UserQuery, found: Page[FoundUser]) -> Page[FoundUser]:
     return found
 
 
-def _with_phones(scope: TenantScope) -> Select[User, Phone | None]:
-    of_phone = and_(Phone.tenant_id == User.tenant_id, Phone.user_id == User.id)
-    return select(User, Phone).outerjoin(Phone, of_phone).where(User.tenant_id == scope.tenant_id)
+def _users(scope: TenantScope) -> Select[User, Phone | None]:
+    return users_with_phones(scope.tenant_id, User, Phone)
 
 
 def _wanted(scope: TenantScope, query: UserQuery) -> Sequence[ColumnElement[bool]]:
@@ -185,7 +186,7 @@ def show_user_page(scope: TenantScope, user_id: UUID) -> UserPage:
 
 
 def _read_user(db: Session, scope: TenantScope, user_id: UUID) -> FoundUser:
-    row = db.execute(_with_phones(scope).where(User.id == user_id)).one_or_none()
+    row = db.execute(_users(scope).where(User.id == user_id)).one_or_none()
     if row is None:
         raise UserUnknown
     return _shown(*row)
@@ -206,7 +207,7 @@ def _read_identities(db: Session, scope: TenantScope, user_id: UUID) -> Sequence
 
 def _read_sessions(db: Session, scope: TenantScope, user_id: UUID) -> Sequence[ListedSession]:
     rows = sessions_with_apps(scope.tenant_id).where(LoginSession.user_id == user_id)
-    ordered = rows.order_by(is_living().desc(), LoginSession.id.desc())
+    ordered = rows.order_by(is_active_row().desc(), LoginSession.id.desc())
     return [shown_session(*row) for row in db.execute(ordered.limit(SHOWN_SESSIONS))]
 
 

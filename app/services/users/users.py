@@ -65,7 +65,7 @@ def get_profile(db: Session, tenant_id: UUID, user_id: UUID) -> Profile:
 
     Raises TokenInvalid for one who was erased while a request of theirs went on.
     """
-    one = _select_profiles().where(User.tenant_id == tenant_id, User.id == user_id)
+    one = _profiles(tenant_id).where(User.id == user_id)
     row = db.execute(one).one_or_none()
     if row is None:
         raise TokenInvalid
@@ -82,14 +82,17 @@ def profile_of(
     )
 
 
-def _select_profiles() -> Select[Any]:
+def users_with_phones(tenant_id: UUID, *columns: Any) -> Select[Any]:
+    """Select columns of the users of a tenant and of their phones, which may be missing."""
     its = (Phone.tenant_id == User.tenant_id) & (Phone.user_id == User.id)
+    selected = select(*columns).select_from(User).outerjoin(Phone, its)
+    return selected.where(User.tenant_id == tenant_id)
+
+
+def _profiles(tenant_id: UUID) -> Select[Any]:
     columns = (getattr(User, name) for name in USER_COLUMNS)
-    return (
-        select(Phone.id, Phone.number_sealed, Phone.country_code, *columns)
-        .select_from(User)
-        .outerjoin(Phone, its)
-    )
+    phone = (Phone.id, Phone.number_sealed, Phone.country_code)
+    return users_with_phones(tenant_id, *phone, *columns)
 
 
 def show_user(tenant_id: UUID, user_id: UUID) -> Profile:
@@ -207,8 +210,8 @@ def list_users(tenant_slug: str) -> Sequence[Profile]:
     """List a tenant's users, oldest first; raise TenantUnknown."""
     with transaction() as db:
         tenant = get_tenant(db, tenant_slug)
-        of_tenant = _select_profiles().where(User.tenant_id == tenant.id).order_by(User.id)
-        return [profile_of(*row) for row in db.execute(of_tenant)]
+        ordered = _profiles(tenant.id).order_by(User.id)
+        return [profile_of(*row) for row in db.execute(ordered)]
 
 
 def refuse_inactive(user: User) -> None:

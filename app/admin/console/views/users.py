@@ -26,7 +26,7 @@ from app.i18n_marker import N_
 from app.models import User
 from app.services.database.paging import OffsetPage, Page
 from app.services.tenant_admin import user_changes
-from app.services.tenant_admin.users import FoundUser, UserQuery, list_users
+from app.services.tenant_admin.users import FoundUser, UserQuery, find_users_by_offset
 
 
 class UsersView(UserCare, FoundList):
@@ -64,7 +64,7 @@ class UsersView(UserCare, FoundList):
         """Find them."""
         names = ("name", "phone", "openid", "status")
         query = UserQuery(**{name: asked_for(name) for name in names})
-        return list_users(this_tenant_scope(), query, offset_page)
+        return find_users_by_offset(this_tenant_scope(), query, offset_page)
 
     @expose("/enter", methods=["GET", "POST"])
     @restores(EnterForm)

@@ -1,0 +1,42 @@
+"""Which sessions are active: the one rule, as the conditions that statements and Python need.
+
+A session is active until it ends, or its login token has expired and cannot be refreshed. Only a
+bound session has a refresh token, which always outlives its login token.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, func
+
+from app.clock import now
+from app.models import LoginSession
+
+# The same for a bound session, in SQL; by the index `ix_login_sessions_active`.
+BOUND_AND_ACTIVE = "ended_at IS NULL AND refresh_expires_at > %(moment)s"
+
+
+def active_until(session: LoginSession) -> datetime:
+    """Return when a session expires if it is not used again."""
+    return session.refresh_expires_at or session.expires_at
+
+
+def is_active(session: LoginSession) -> bool:
+    """Return whether a session that was read is active."""
+    return session.ended_at is None and active_until(session) > now()
+
+
+def is_active_row() -> ColumnElement[bool]:
+    """Return the condition for the active sessions among any."""
+    until = func.coalesce(LoginSession.refresh_expires_at, LoginSession.expires_at)
+    return and_(LoginSession.ended_at.is_(None), until > now())
+
+
+def active_sessions_of(tenant_id: UUID, user_id: UUID | None) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions for the active sessions of a user: those that are bound to it."""
+    return (
+        LoginSession.tenant_id == tenant_id,
+        LoginSession.user_id == user_id,
+        LoginSession.ended_at.is_(None),
+        LoginSession.refresh_expires_at > now(),
+    )
