@@ -11,7 +11,8 @@ from app.services.apps.apps import AppConfig
 from app.services.database.transactions import retry_on_conflict, transaction
 from app.services.login.login import Login, note_login
 from app.services.principals import Device, Principal
-from app.services.sessions.sessions import end_sessions_statement, refuse_old_login, reissue
+from app.services.sessions.session_checks import refuse_old_login
+from app.services.sessions.sessions import end_sessions_statement, reissue
 from app.services.social_accounts.account_linking import (
     RequestContext,
     free,

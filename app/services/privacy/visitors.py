@@ -11,7 +11,7 @@ from app.services.database.transactions import retry_on_conflict, transaction
 from app.services.principals import Device, Principal
 from app.services.privacy.erasure import erase
 from app.services.privacy.personal_data import PersonalData
-from app.services.sessions.sessions import JUST_NOW, refuse_ended
+from app.services.sessions.session_checks import JUST_NOW, refuse_ended
 from app.services.users.account_closure import Closing, close_account
 
 

@@ -12,12 +12,12 @@ from app.services.cache.session_cache import Life, SessionCache
 from app.services.database.transactions import autocommit, transaction
 from app.services.principals import Principal
 from app.services.sessions.last_seen import NOTED_EVERY, LastSeen, last_seen
-from app.services.sessions.sessions import (
-    LOGIN_LIFETIME,
+from app.services.sessions.session_checks import (
     explain_unknown_token,
     refuse_disabled,
     refuse_ended,
 )
+from app.services.sessions.sessions import LOGIN_LIFETIME
 from app.services.sessions.tokens import token_hash
 
 READ = """

@@ -16,15 +16,12 @@ from app.models import LoginSession, Tenant, User, WeChatApp
 from app.services import audit
 from app.services.database.transactions import retry_on_conflict, transaction
 from app.services.principals import Device
-from app.services.sessions.sessions import (
-    Tokens,
-    end_sessions_statement,
+from app.services.sessions.session_checks import (
     explain_unknown_token,
-    issue_tokens,
     refuse_disabled,
     refuse_ended,
-    tokens_of,
 )
+from app.services.sessions.sessions import Tokens, end_sessions_statement, issue_tokens, tokens_of
 from app.services.sessions.tokens import RefreshToken, TokenPair, new_salt, token_hash
 
 # How long a client that got no answer may ask again; its own timeout and a reconnect fit in.

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol, cast
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import CTE, ColumnElement, CursorResult, Update, insert, select, update
@@ -11,30 +11,21 @@ from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.errors import (
-    Failure,
-    LoginTooOld,
-    SessionEnded,
     SessionReplaced,
-    SessionRevoked,
     TokenInvalid,
-    UserDisabled,
 )
 from app.models import LoginSession, Measure, WeChatApp
 from app.models.columns import new_id
-from app.services.apps.apps import AppConfig, refuse_disabled_app
+from app.services.apps.apps import AppConfig
 from app.services.database.transactions import transaction
 from app.services.metrics.counts import count_if_committed
 from app.services.principals import Device, Principal
 from app.services.sessions.active import active_sessions_of
+from app.services.sessions.session_checks import refuse_ended
 from app.services.sessions.tokens import TokenPair, token_hash
 
 LOGIN_LIFETIME = timedelta(hours=2)
 REFRESH_LIFETIME = timedelta(days=30)
-# So long a login shows that the person is there, and has what they logged in with.
-JUST_NOW = timedelta(minutes=10)
-
-# Why a session ended that its own client ended; any other reason came from elsewhere.
-BY_ITSELF = {"logged_out", "bind_key_used"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,54 +191,6 @@ def reissue(
     return tokens_of(pair, user_id)
 
 
-def explain_unknown_token(db: Session, token: str) -> Failure:
-    """Tell a token that was replaced by the one after it from one that never was, or long ago."""
-    before = LoginSession.previous_token_hash == token_hash(token)
-    session = db.scalar(select(LoginSession).where(before))
-    if session is None:
-        return TokenInvalid()
-    refuse_ended(session)
-    return SessionReplaced()
-
-
-class Endable(Protocol):
-    """A session as far as it says whether it has ended, and why."""
-
-    @property
-    def ended_at(self) -> datetime | None: ...
-    @property
-    def end_reason(self) -> str | None: ...
-
-
-def refuse_ended(session: Endable) -> None:
-    """Raise SessionEnded if its client has ended it, SessionRevoked if somebody else has."""
-    if session.ended_at is not None:
-        raise SessionEnded if session.end_reason in BY_ITSELF else SessionRevoked
-
-
-def refuse_old_login(db: Session, principal: Principal) -> None:
-    """Raise LoginTooOld for a session that was a user's and was not opened just now.
-
-    Who steals a login must not give its WeChat identity to an account of their own, for every
-    later wx.login would lead there (docs/decisions/0004); nor close the account.
-    """
-    old = select(LoginSession.id).where(
-        LoginSession.tenant_id == principal.tenant_id,
-        LoginSession.id == principal.session_id,
-        LoginSession.was_bound,
-        LoginSession.created_at < now() - JUST_NOW,
-    )
-    if db.scalar(old) is not None:
-        raise LoginTooOld
-
-
-def refuse_disabled(user_status: str | None, app_enabled: bool, tenant_status: str) -> None:
-    """Raise TenantDisabled, AppDisabled or UserDisabled; no user is fine."""
-    refuse_disabled_app(app_enabled, tenant_status)
-    if user_status not in (None, "active"):
-        raise UserDisabled
-
-
 def end_session(principal: Principal) -> None:
     """Log out: the caller's session ends, its token and its refresh token with it."""
     with transaction() as db:
@@ -261,7 +204,7 @@ def end_sessions(db: Session, reason: str | ColumnElement[str], *which: ColumnEl
 
 
 def end_sessions_statement(reason: str | ColumnElement[str], *which: ColumnElement[bool]) -> Update:
-    """Make the statement that ends the living ones among some sessions."""
+    """Return the statement that ends the active ones among some sessions."""
     return (
         update(LoginSession)
         .where(LoginSession.ended_at.is_(None), *which)

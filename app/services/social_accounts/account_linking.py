@@ -4,26 +4,24 @@ from dataclasses import dataclass, replace
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, String, exists, false, func, or_, select, update
-from sqlalchemy import cast as sql_cast
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.errors import CredentialsWrong
-from app.models import LoginSession, Measure, Merge, Phone, SocialAccount, Tenant, User
+from app.models import LoginSession, Measure, Merge, SocialAccount, Tenant, User
 from app.models.columns import new_id
 from app.services import audit
 from app.services.apps.apps import AppConfig
-from app.services.database.transactions import WriteConflict
 from app.services.metrics.counts import count_if_committed, day_of
 from app.services.principals import Device
 from app.services.sessions.sessions import end_sessions_statement
 from app.services.social_accounts.accounts import find_users_of_unionid
+from app.services.social_accounts.linked_users import UserGone, has_identity, lock_users
 from app.services.social_accounts.linking_policy import (
     Action,
     Decision,
     Evidence,
-    KnownUser,
     decide_linking,
     owners_matter,
 )
@@ -36,10 +34,6 @@ from app.services.users.users import (
     give_phone,
     register,
 )
-
-
-class UserGone(WriteConflict):
-    """A user was erased since their id was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +51,7 @@ def link_at_login(
     """Link a locked social account at its login if its unionid or the app's policy decides so."""
     if not owners_matter(account.user_id, unionid_is_news=unionid_is_news):
         return
-    its_user, owners = _lock_users(db, account, *find_users_of_unionid(db, account))
+    its_user, owners = lock_users(db, account, *find_users_of_unionid(db, account))
     decision = decide_linking(
         context.app.registration,
         its_user,
@@ -84,7 +78,7 @@ def link_to_user(
     Raises CredentialsWrong when they have been erased meanwhile.
     """
     try:
-        its_user, owners = _lock_users(db, account, user_id)
+        its_user, owners = lock_users(db, account, user_id)
     except UserGone:
         raise CredentialsWrong from None
     decision = decide_linking(context.app.registration, its_user, Evidence.PASSWORD, owners)
@@ -97,10 +91,10 @@ def link_by_phone(
 ) -> UUID:
     """Bind a locked social account to the owner of a verified number, and give the user's id."""
     owner_id = find_phone_owner(db, context.app.tenant_id, number)
-    its_user, owners = _lock_users(db, account, *filter(None, [owner_id]))
+    its_user, owners = lock_users(db, account, *filter(None, [owner_id]))
     policy = "bind"
     if owner_id and owner_id != account.user_id:
-        owners = [replace(owners[0], has_identity=_has_identity(db, account, owner_id))]
+        owners = [replace(owners[0], has_identity=has_identity(db, account, owner_id))]
         policy = _phone_owner_policy(db, account.tenant_id)
     decision = decide_linking(
         context.app.registration, its_user, Evidence.PHONE, owners, phone_owner_policy=policy
@@ -131,66 +125,8 @@ def _give_phone(db: Session, context: RequestContext, user_id: UUID, number: Pho
     _record(db, context, user_id, "phone.verified", user_id)
 
 
-def lock_user(db: Session, tenant_id: UUID, user_id: UUID) -> KnownUser:
-    """Lock a user and return what `decide_linking` needs to know.
-
-    Raises WriteConflict if the user was merged into another since the id was read, and UserGone
-    if they were erased.
-    """
-    one = select(User).where(User.tenant_id == tenant_id, User.id == user_id)
-    user = db.scalar(one.with_for_update())
-    if user is None:
-        raise UserGone
-    if user.status == "merged":
-        raise WriteConflict
-    return KnownUser(user.id, user.status == "active", is_bare(db, user))
-
-
-def is_bare(db: Session, user: User) -> bool:
-    """Return whether the user has no account, password and phone, and one person's identities.
-
-    Identities with the same unionid are one person's, in several apps of the tenant.
-    """
-    if user.account is not None or user.password_hash is not None:
-        return False
-    phone = exists().where(Phone.tenant_id == user.tenant_id, Phone.user_id == user.id)
-    person = func.coalesce(SocialAccount.unionid, sql_cast(SocialAccount.id, String))
-    people = select(func.count(person.distinct())).where(
-        SocialAccount.tenant_id == user.tenant_id, SocialAccount.user_id == user.id
-    )
-    has_phone, how_many = db.execute(select(phone, people.scalar_subquery())).one()
-    return not has_phone and how_many < 2
-
-
-def _lock_users(
-    db: Session, account: SocialAccount, *owner_ids: UUID
-) -> tuple[KnownUser | None, list[KnownUser]]:
-    """Lock whom a decision is about, the account's user and owners, in one order everywhere."""
-    its_user_id = account.user_id
-    ids = sorted({user_id for user_id in (its_user_id, *owner_ids) if user_id})
-    users = {user_id: lock_user(db, account.tenant_id, user_id) for user_id in ids}
-    its_user = users[its_user_id] if its_user_id else None
-    return its_user, [users[owner_id] for owner_id in owner_ids]
-
-
 def _phone_owner_policy(db: Session, tenant_id: UUID) -> str:
     return db.scalars(select(Tenant.phone_owner_policy).where(Tenant.id == tenant_id)).one()
-
-
-def _has_identity(db: Session, account: SocialAccount, owner_id: UUID) -> bool:
-    """Tell whether a locked owner has another identity where the account, or its user, has one.
-
-    Or anywhere, where unionids tell that it is another person's: unionid would bring whom one
-    app lets in to all the others.
-    """
-    of_tenant = SocialAccount.tenant_id == account.tenant_id
-    coming = select(SocialAccount.appid).where(of_tenant, SocialAccount.user_id == account.user_id)
-    is_anothers = SocialAccount.unionid != account.unionid if account.unionid else false()
-    is_there = or_(
-        SocialAccount.appid == account.appid, SocialAccount.appid.in_(coming), is_anothers
-    )
-    there = select(SocialAccount.id).where(of_tenant, SocialAccount.user_id == owner_id, is_there)
-    return db.scalar(there.limit(1)) is not None
 
 
 def _act(db: Session, context: RequestContext, account: SocialAccount, decision: Decision) -> None:

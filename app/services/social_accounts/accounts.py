@@ -1,11 +1,13 @@
 """Social accounts: WeChat identities, as code2Session proves them."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningInsert
 
 from app.clock import now
 from app.errors import AppUnknown, Failure, NoSocialAccount, TokenInvalid
@@ -28,6 +30,19 @@ def upsert_social_account(
     AppUnknown if another tenant has the app by now: then the row is of a person of that tenant.
     """
     moment, fresh_id = now(), new_id()
+    found = db.execute(_upsert(app, identity, fresh_id, moment)).one_or_none()
+    if found is None:
+        raise AppUnknown("another tenant has its appid by now")
+    account, known_unionid = found
+    if account.id == fresh_id:
+        count_if_committed(db, app.appid, Measure.NEWCOMERS, day_of(moment))
+    return account, account.unionid != known_unionid
+
+
+def _upsert(
+    app: AppConfig, identity: WeChatIdentity, fresh_id: UUID, moment: datetime
+) -> ReturningInsert[SocialAccount, str | None]:
+    """Return the statement that adds the account or updates it, and tells its former unionid."""
     known = select(SocialAccount.unionid).where(
         SocialAccount.appid == app.appid, SocialAccount.openid == identity.openid
     )
@@ -48,14 +63,7 @@ def upsert_social_account(
         },
         where=SocialAccount.tenant_id == app.tenant_id,
     )
-    returned = upsert.returning(SocialAccount, known.scalar_subquery().label("known_unionid"))
-    found = db.execute(returned).one_or_none()
-    if found is None:
-        raise AppUnknown("another tenant has its appid by now")
-    account, known_unionid = found
-    if account.id == fresh_id:
-        count_if_committed(db, app.appid, Measure.NEWCOMERS, day_of(moment))
-    return account, account.unionid != known_unionid
+    return upsert.returning(SocialAccount, known.scalar_subquery().label("known_unionid"))
 
 
 def lock_social_account(db: Session, principal: Principal) -> SocialAccount:

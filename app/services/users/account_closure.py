@@ -14,7 +14,8 @@ from app.services import audit
 from app.services.database.transactions import retry_on_conflict, transaction
 from app.services.principals import Device, Principal
 from app.services.sessions.queries import sessions_of_user
-from app.services.sessions.sessions import end_sessions_statement, refuse_old_login
+from app.services.sessions.session_checks import refuse_old_login
+from app.services.sessions.sessions import end_sessions_statement
 
 
 @dataclass(frozen=True, slots=True)

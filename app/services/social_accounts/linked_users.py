@@ -1,0 +1,75 @@
+"""Users that a linking decision depends on: locked, and as the linking policy sees them."""
+
+from uuid import UUID
+
+from sqlalchemy import String, cast, exists, false, func, or_, select
+from sqlalchemy.orm import Session
+
+from app.models import Phone, SocialAccount, User
+from app.services.database.transactions import WriteConflict
+from app.services.social_accounts.linking_policy import KnownUser
+
+
+class UserGone(WriteConflict):
+    """A user was erased since their id was read."""
+
+
+def lock_users(
+    db: Session, account: SocialAccount, *owner_ids: UUID
+) -> tuple[KnownUser | None, list[KnownUser]]:
+    """Lock the user of an account and its possible owners, in the order of their ids.
+
+    Every transaction locks users in this order, to rule out deadlocks.
+    """
+    its_user_id = account.user_id
+    ids = sorted({user_id for user_id in (its_user_id, *owner_ids) if user_id})
+    users = {user_id: lock_user(db, account.tenant_id, user_id) for user_id in ids}
+    its_user = users[its_user_id] if its_user_id else None
+    return its_user, [users[owner_id] for owner_id in owner_ids]
+
+
+def lock_user(db: Session, tenant_id: UUID, user_id: UUID) -> KnownUser:
+    """Lock a user and return what `decide_linking` needs to know.
+
+    Raises WriteConflict if the user was merged into another since the id was read, and UserGone
+    if they were erased.
+    """
+    one = select(User).where(User.tenant_id == tenant_id, User.id == user_id)
+    user = db.scalar(one.with_for_update())
+    if user is None:
+        raise UserGone
+    if user.status == "merged":
+        raise WriteConflict
+    return KnownUser(user.id, user.status == "active", is_bare(db, user))
+
+
+def is_bare(db: Session, user: User) -> bool:
+    """Return whether the user has no account, password and phone, and one person's identities.
+
+    Identities with the same unionid are one person's, in several apps of the tenant.
+    """
+    if user.account is not None or user.password_hash is not None:
+        return False
+    phone = exists().where(Phone.tenant_id == user.tenant_id, Phone.user_id == user.id)
+    person = func.coalesce(SocialAccount.unionid, cast(SocialAccount.id, String))
+    people = select(func.count(person.distinct())).where(
+        SocialAccount.tenant_id == user.tenant_id, SocialAccount.user_id == user.id
+    )
+    has_phone, how_many = db.execute(select(phone, people.scalar_subquery())).one()
+    return not has_phone and how_many < 2
+
+
+def has_identity(db: Session, account: SocialAccount, owner_id: UUID) -> bool:
+    """Tell whether a locked owner has another identity where the account, or its user, has one.
+
+    Or anywhere, where unionids tell that it is another person's: unionid would bring whom one
+    app lets in to all the others.
+    """
+    of_tenant = SocialAccount.tenant_id == account.tenant_id
+    coming = select(SocialAccount.appid).where(of_tenant, SocialAccount.user_id == account.user_id)
+    is_anothers = SocialAccount.unionid != account.unionid if account.unionid else false()
+    is_there = or_(
+        SocialAccount.appid == account.appid, SocialAccount.appid.in_(coming), is_anothers
+    )
+    there = select(SocialAccount.id).where(of_tenant, SocialAccount.user_id == owner_id, is_there)
+    return db.scalar(there.limit(1)) is not None
