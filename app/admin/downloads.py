@@ -3,14 +3,14 @@
 from flask import Response, stream_with_context
 
 from app.services.tenant_admin.tenant_scope import TenantScope
-from app.services.user_import.user_export import Wanted, export_people
+from app.services.user_import.user_export import Wanted, export_users
 
 CSV = "text/csv"
 
 
-def people_csv(scope: TenantScope, wanted: Wanted) -> Response:
+def users_csv(scope: TenantScope, wanted: Wanted) -> Response:
     """Give people of the tenant as a CSV file; who took what is in the trail before it begins."""
     scope.refuse_reader()
-    pieces = stream_with_context(export_people(scope.actor, scope.tenant_id, wanted))
+    pieces = stream_with_context(export_users(scope.actor, scope.tenant_id, wanted))
     named = f'attachment; filename="{scope.tenant_slug}-people.csv"'
     return Response(pieces, mimetype=CSV, headers={"Content-Disposition": named})

@@ -11,10 +11,10 @@ from app.languages import in_both_languages
 from app.services import audit
 from app.services.apps.tenants import tenant_id_of
 from app.services.user_import.columns import shown_names
-from app.services.user_import.files import LARGEST_FILE, read_people
-from app.services.user_import.preview import COMMAND, Preview, check_people, preview_import
+from app.services.user_import.files import LARGEST_FILE, read_user_file
+from app.services.user_import.preview import COMMAND, Preview, check_users, preview_import
 from app.services.user_import.run import confirm_import
-from app.services.user_import.user_export import Wanted, export_people
+from app.services.user_import.user_export import Wanted, export_users
 
 
 @click.command("import")
@@ -31,9 +31,9 @@ def import_(file: BinaryIO, tenant: str, dry_run: bool) -> None:
     first ten rows and the last are shown as they would be stored. 试运行时显示前十行和最后一行。
     """
     tenant_id = tenant_id_of(tenant)
-    people = read_people(file.read(LARGEST_FILE + 1))
+    people = read_user_file(file.read(LARGEST_FILE + 1))
     if dry_run:
-        preview = check_people(tenant_id, people)
+        preview = check_users(tenant_id, people)
     else:
         preview = preview_import(audit.OPERATOR, tenant_id, people)
     _show_notes(preview)
@@ -100,5 +100,5 @@ def export(tenant: str, query: str, status: str | None, full_phones: bool) -> No
     """Write people to standard output as CSV; it is audited. 以 CSV 导出用户，并记入审计。"""
     wanted = Wanted(query, status, full_phones)
     out = sys.stdout.buffer
-    for piece in export_people(audit.OPERATOR, tenant_id_of(tenant), wanted):
+    for piece in export_users(audit.OPERATOR, tenant_id_of(tenant), wanted):
         out.write(piece)

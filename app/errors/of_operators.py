@@ -5,30 +5,30 @@ from app.errors.failure import Failure
 
 # fmt: off
 # Files of people
-class PeopleFileTooLarge(Failure, code="people_file_too_large", status=413,
+class UserFileTooLarge(Failure, code="people_file_too_large", status=413,
     en="A file may have 5 MB and 20,000 people, and unpack to 32 MB. Split it, or save it as CSV."
 ): ...
-class PeopleFileUnreadable(Failure, code="people_file_unreadable", status=422,
+class UserFileUnreadable(Failure, code="people_file_unreadable", status=422,
     en="This is no CSV or XLSX file that can be read. In Excel, save it as .xlsx without a "
     "password, or as CSV UTF-8, and send that."): ...
-class PeopleFileNotSpreadsheet(Failure, code="people_file_not_spreadsheet", status=422,
+class UserFileNotSpreadsheet(Failure, code="people_file_not_spreadsheet", status=422,
     en="This file is not a spreadsheet; upload an .xlsx or CSV file."): ...
-class PeopleFileBig5(Failure, code="people_file_big5", status=422,
+class UserFileBig5(Failure, code="people_file_big5", status=422,
     en="This file is in Big5, which is not supported. In Excel, save it as .xlsx or as CSV UTF-8, "
     "and upload that file."): ...
-class PeopleFileImported(Failure, code="people_file_imported", status=409,
+class UserFileImported(Failure, code="people_file_imported", status=409,
     en="This file was already imported on {when} by {who}; upload a file with other users."): ...
-class PeopleFileBusy(Failure, code="people_file_busy", status=503,
+class UserFileBusy(Failure, code="people_file_busy", status=503,
     en="Other files are being read. Upload the file again in a few seconds."): ...
-class PeopleColumnsWrong(Failure, code="people_columns_wrong", status=422,
+class UserColumnsWrong(Failure, code="people_columns_wrong", status=422,
     en="The first row must name each column once: account, phone, nickname, password; account or "
     "phone must be among them."): ...
-class PeopleFileEmpty(Failure, code="people_file_empty", status=422,
+class UserFileEmpty(Failure, code="people_file_empty", status=422,
     en="There is nobody below the first row. Enter one person a row."): ...
-class PeoplePasswordsTooMany(Failure, code="people_passwords_too_many", status=422,
+class ImportPasswordsTooMany(Failure, code="people_passwords_too_many", status=422,
     en="A file may have 1,000 passwords: each takes time to hash. Leave them out and let people "
     "log in by phone, or split the file."): ...
-class PeopleRefused(Failure, code="people_refused", status=409,
+class UsersRefused(Failure, code="people_refused", status=409,
     en="Some rows cannot be imported, so none was. Mend the rows that are named."): ...
 class ImportUnknown(Failure, code="import_unknown", status=404,
     en="You have no such import, or its preview is more than an hour old. Upload the file again."

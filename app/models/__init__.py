@@ -14,7 +14,6 @@ from app.models.operator import Operator
 from app.models.operator_recovery_code import OperatorRecoveryCode
 from app.models.operator_session import OperatorSession
 from app.models.password_try import PasswordTry
-from app.models.people_import import PeopleImport
 from app.models.phone import Phone
 from app.models.session_key import SessionKey
 from app.models.session_limit import DEFAULT_SESSION_LIMIT, SessionLimit
@@ -22,6 +21,7 @@ from app.models.signing_key import SigningKey
 from app.models.social_account import SocialAccount
 from app.models.tenant import Tenant
 from app.models.user import User
+from app.models.user_import import UserImport
 from app.models.verification_budget import VerificationBudget
 from app.models.wechat_access_token import WeChatAccessToken
 from app.models.wechat_app import WeChatApp
@@ -44,7 +44,6 @@ __all__ = [
     "OperatorRecoveryCode",
     "OperatorSession",
     "PasswordTry",
-    "PeopleImport",
     "Phone",
     "SessionKey",
     "SessionLimit",
@@ -52,6 +51,7 @@ __all__ = [
     "SocialAccount",
     "Tenant",
     "User",
+    "UserImport",
     "VerificationBudget",
     "WeChatAccessToken",
     "WeChatApp",

@@ -4,10 +4,10 @@ from marshmallow import Schema, fields
 
 from app.schemas.fields import Account, Text
 from app.schemas.requests import LoginRequest
-from app.schemas.tolerant_requests import LenientRequest
+from app.schemas.tolerant_requests import TolerantRequest
 
 
-class BindRequest(LenientRequest):
+class BindRequest(TolerantRequest):
     """Account and password, under the handle that the page takes for an openid."""
 
     handle = Text(128, required=True, data_key="openId")
@@ -15,7 +15,7 @@ class BindRequest(LenientRequest):
     password = Text(128, required=True, load_only=True)
 
 
-class SessionRequest(LenientRequest, LoginRequest):
+class SessionRequest(TolerantRequest, LoginRequest):
     """The code of `wx.login`; with account and password, the person is bound at once."""
 
     account = Account(data_key="username")

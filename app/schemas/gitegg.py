@@ -6,11 +6,11 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from app.clock import now
 from app.schemas.fields import Account, Text, is_encodable
-from app.schemas.tolerant_requests import LenientRequest, OpenDataRequest
+from app.schemas.tolerant_requests import OpenDataRequest, TolerantRequest
 from app.schemas.user_import import DomesticPhone
 
 
-class SocialKeyRequest(LenientRequest):
+class SocialKeyRequest(TolerantRequest):
     """The bindKey that login gave."""
 
     social_key = Text(128, required=True, data_key="socialKey")
@@ -32,7 +32,7 @@ GRANTS = {
 }
 
 
-class TokenRequest(LenientRequest):
+class TokenRequest(TolerantRequest):
     """One of three grants, with what it needs."""
 
     grant_type = fields.String(required=True, validate=validate.OneOf(list(GRANTS)))
@@ -50,7 +50,7 @@ class TokenRequest(LenientRequest):
             raise ValidationError({name: ["Missing data for this grant."] for name in missing})
 
 
-class LogoutRequest(LenientRequest):
+class LogoutRequest(TolerantRequest):
     """The refresh token, for a login token that has expired already."""
 
     refresh_token = Text(128, data_key="refreshToken")

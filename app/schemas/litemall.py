@@ -7,14 +7,14 @@ from flask_babel import gettext
 from marshmallow import Schema, fields, validate
 
 from app.schemas.fields import Account, AvatarUrl, Name, Text
-from app.schemas.tolerant_requests import CodeRequest, IfUsable, LenientRequest, VisibleName
+from app.schemas.tolerant_requests import CodeRequest, IfUsable, TolerantRequest, VisibleName
 from app.schemas.user_import import DomesticPhone, PersonResponse, domestic
 
 CHINA_TIME = timezone(timedelta(hours=8))
 STATUSES = {"active": 0, "disabled": 1, "merged": 2}
 
 
-class ClaimedRequest(LenientRequest):
+class ClaimedRequest(TolerantRequest):
     """Who the client says its person is: unverified, so what cannot be kept is let be."""
 
     nickname = IfUsable(Name(), data_key="nickName")
@@ -27,14 +27,14 @@ class WeixinRequest(CodeRequest):
     user_info = fields.Nested(ClaimedRequest, required=True, data_key="userInfo")
 
 
-class PasswordRequest(LenientRequest):
+class PasswordRequest(TolerantRequest):
     """A user's account and password."""
 
     account = Account(required=True, data_key="username")
     password = Text(128, required=True, load_only=True)
 
 
-class ProfileRequest(LenientRequest):
+class ProfileRequest(TolerantRequest):
     """What a user may change of themself."""
 
     nickname = VisibleName()

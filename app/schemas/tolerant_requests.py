@@ -9,7 +9,7 @@ from app.schemas.requests import PhoneRequest
 from app.text_cleaning import clean_name
 
 
-class LenientRequest(Schema):
+class TolerantRequest(Schema):
     """A request whose other fields are let be, and whose empty ones count as left out."""
 
     class Meta:
@@ -23,20 +23,20 @@ class LenientRequest(Schema):
         return {name: value for name, value in data.items() if value not in (None, "")}
 
 
-class CodeRequest(LenientRequest):
+class CodeRequest(TolerantRequest):
     """The code of `wx.login`."""
 
     code = Text(128, required=True)
 
 
-class OpenDataRequest(LenientRequest):
+class OpenDataRequest(TolerantRequest):
     """What the phone button gave."""
 
     encrypted_data = Text(8192, required=True, data_key="encryptedData")
     iv = Text(64, required=True)
 
 
-class EitherPhoneRequest(LenientRequest, PhoneRequest):
+class EitherPhoneRequest(TolerantRequest, PhoneRequest):
     """What the phone button gave, the new way or the old."""
 
 

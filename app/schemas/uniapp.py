@@ -5,7 +5,7 @@ import json
 from marshmallow import Schema, fields
 
 from app.schemas.fields import Text
-from app.schemas.tolerant_requests import LenientRequest, OpenDataRequest
+from app.schemas.tolerant_requests import OpenDataRequest, TolerantRequest
 
 
 class DecryptRequest(OpenDataRequest):
@@ -15,7 +15,7 @@ class DecryptRequest(OpenDataRequest):
     appid = Text(64, data_key="appId")
 
 
-class LoginRequest(LenientRequest):
+class LoginRequest(TolerantRequest):
     """Whom the page says it shows; the handle proves it, or nothing does."""
 
     openid = Text(128, required=True, data_key="openId")

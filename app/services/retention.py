@@ -23,12 +23,12 @@ from app.models import (
     LoginSession,
     OperatorSession,
     PasswordTry,
-    PeopleImport,
     SessionKey,
     SigningKey,
     SocialAccount,
     Tenant,
     User,
+    UserImport,
     WeChatPush,
 )
 from app.models.columns import first_id_of
@@ -274,9 +274,9 @@ def _operator_sessions() -> Iterator[Due]:
 
 def _people_imports() -> Iterator[Due]:
     """Select previews that nobody may confirm any more, and imports of long ago."""
-    is_over = PeopleImport.state.in_(("done", "failed"))
-    expired = and_(~is_over, PeopleImport.expires_at < now())
-    yield Due(or_(expired, PeopleImport.expires_at < now() - IMPORTS_KEPT))
+    is_over = UserImport.state.in_(("done", "failed"))
+    expired = and_(~is_over, UserImport.expires_at < now())
+    yield Due(or_(expired, UserImport.expires_at < now() - IMPORTS_KEPT))
 
 
 def _idempotent_requests() -> Iterator[Due]:
@@ -293,7 +293,7 @@ RULES: dict[str, tuple[Any, Callable[[], Iterator[Due]]]] = {
     "code_exchanges": (CodeExchange, _code_exchanges),
     "password_tries": (PasswordTry, _password_tries),
     "operator_sessions": (OperatorSession, _operator_sessions),
-    "people_imports": (PeopleImport, _people_imports),
+    "people_imports": (UserImport, _people_imports),
     "app_claims": (AppClaim, lambda: iter([Due(abandoned_claims())])),
     "idempotent_requests": (IdempotentRequest, _idempotent_requests),
 }

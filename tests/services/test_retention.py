@@ -22,7 +22,7 @@ from app.services.database.transactions import transaction
 from app.services.privacy import erasure
 from app.services.retention import run_retention
 from app.services.signing.signing_keys import rotate_signing_key
-from app.services.user_import.files import read_people
+from app.services.user_import.files import read_user_file
 from app.services.user_import.preview import preview_import
 from tests.fixtures.operators import signed_in
 from tests.fixtures.passwords import GOOD_PASSWORD
@@ -502,7 +502,7 @@ def test_what_operators_leave_goes_when_nobody_can_use_it(app: Flask, rows: Read
     invite = {"email": "new@wxpass.example", "role": "platform"}
     assert create(ops, "/operators", invite).status_code == 201
     with app.app_context():
-        file = read_people(b"account,phone\nerin,13800138055\n")
+        file = read_user_file(b"account,phone\nerin,13800138055\n")
         preview_import(audit.OPERATOR, tenant_id_of("acme"), file)
     tables = ("operator_sessions", "people_imports", "idempotent_requests")
     assert removed(app) == {}

@@ -7,14 +7,14 @@ from flask import Response, request
 
 from app.admin.access import step_up_required, tenant_admin_required, this_tenant_scope
 from app.admin.api.blueprint import Blueprint
-from app.admin.downloads import CSV, people_csv
+from app.admin.downloads import CSV, users_csv
 from app.api.blueprint import REFERENCE, whole_body
 from app.languages import accepted_language, all_translated
 from app.schemas.admin_imports import PreviewResponse, ProgressResponse
 from app.schemas.admin_requests import ExportRequest
 from app.schemas.requests import EmptyRequest
 from app.services.user_import import run
-from app.services.user_import.files import LARGEST_FILE, read_people
+from app.services.user_import.files import LARGEST_FILE, read_user_file
 from app.services.user_import.preview import Preview, preview_import
 from app.services.user_import.user_export import Wanted
 
@@ -29,17 +29,17 @@ FILE = {"required": True, "content": {kind: {"schema": A_FILE} for kind in (CSV,
 @tenant_admin_required
 @blp.doc(requestBody=FILE, responses={422: REFERENCE})
 @blp.response(200, PreviewResponse)
-def preview_people() -> dict[str, Any]:
+def preview_users() -> dict[str, Any]:
     """Preview an import of a CSV or XLSX file. A file without bad rows is kept for an hour."""
     scope = this_tenant_scope()
-    return _in_words(preview_import(scope.actor, scope.tenant_id, read_people(_file())))
+    return _in_words(preview_import(scope.actor, scope.tenant_id, read_user_file(_file())))
 
 
 @blp.post("/imports/<uuid:import_id>/confirmation")
 @tenant_admin_required
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, ProgressResponse)
-def confirm_people(body: dict[str, Any], import_id: UUID) -> run.Progress:
+def confirm_import(body: dict[str, Any], import_id: UUID) -> run.Progress:
     """Begin to import everybody of one's own preview, or nobody."""
     scope = this_tenant_scope()
     run.begin_import(scope.actor, scope.tenant_id, import_id)
@@ -60,9 +60,9 @@ def show_import(import_id: UUID) -> run.Progress:
 @step_up_required
 @blp.arguments(ExportRequest, required=False)
 @blp.response(200, A_FILE, content_type=CSV)
-def export_people(body: dict[str, Any]) -> Response:
+def export_users(body: dict[str, Any]) -> Response:
     """Take people out as CSV; the audit trail says who took what."""
-    return people_csv(this_tenant_scope(), Wanted(**body))
+    return users_csv(this_tenant_scope(), Wanted(**body))
 
 
 def _file() -> bytes:

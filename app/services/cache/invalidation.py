@@ -8,7 +8,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 # So long silence is believed after a question to the listener's connection that was answered.
-BELIEVED_SECONDS = 0.9
+FRESH_SECONDS = 0.9
 # Nothing is remembered for longer, so no change need be.
 REMEMBERED_SECONDS = 600.0
 # When so many have changed, everything has: by then most of what was read is too old, anyway.
@@ -24,7 +24,7 @@ class InvalidationLog:
     """
 
     def __init__(self) -> None:
-        self._believed_until = self._heard_since = 0.0
+        self._fresh_until = self._heard_since = 0.0
         # When each thing was last told of.
         self._moments: dict[Hashable, float] = {}
         # Told of each change, too: it may have more to forget than to disbelieve.
@@ -33,7 +33,7 @@ class InvalidationLog:
     @property
     def is_fresh(self) -> bool:
         """Tell whether what changes now will be heard of in time."""
-        return time.monotonic() < self._believed_until
+        return time.monotonic() < self._fresh_until
 
     def begin(self) -> None:
         """Note that the listener listens from now on; what was read before counts no more."""
@@ -41,14 +41,14 @@ class InvalidationLog:
 
     def mark_fresh(self, asked_at: float) -> None:
         """Note that the listener's connection answered: all that was told by then is noted."""
-        self._believed_until = asked_at + BELIEVED_SECONDS
+        self._fresh_until = asked_at + FRESH_SECONDS
 
     def lose(self) -> None:
         """Note that the listener's connection is lost, and forget everything.
 
         No notification arrives for people erased later: their profiles must not stay in memory.
         """
-        self._believed_until = 0.0
+        self._fresh_until = 0.0
         self.forget(EVERYTHING)
 
     def note(self, about: Hashable) -> None:
@@ -68,7 +68,7 @@ class InvalidationLog:
         was made up.
         """
         moments, moment = self._moments, time.monotonic()
-        if moment >= self._believed_until or moment - read_at > REMEMBERED_SECONDS:
+        if moment >= self._fresh_until or moment - read_at > REMEMBERED_SECONDS:
             return False
         if read_at <= self._heard_since:
             return False

@@ -15,10 +15,10 @@ from app.services.sessions.session_checks import refuse_old_login
 from app.services.sessions.sessions import end_sessions_statement, reissue
 from app.services.social_accounts.account_linking import (
     RequestContext,
-    free,
     link_by_password,
     link_by_phone,
     link_to_user,
+    unlink,
 )
 from app.services.social_accounts.accounts import lock_social_account
 from app.services.social_accounts.open_data import verified_phone
@@ -149,7 +149,7 @@ def _free_identity(
     if not accounts:
         raise NoSocialAccount
     for account in accounts:
-        free(db, RequestContext(app, device, principal.session_id), account)
+        unlink(db, RequestContext(app, device, principal.session_id), account)
     return next((one for one in accounts if one.id == principal.social_account_id), None)
 
 

@@ -129,7 +129,7 @@ def forget_account(db: Session, tenant_id: UUID, account: str) -> None:
     db.execute(delete(PasswordTry).where(PasswordTry.key == account_key(tenant_id, account)))
 
 
-def tries_of_accounts(tenant_id: UUID, accounts: Iterable[str]) -> ColumnElement[bool]:
+def attempts_of_accounts(tenant_id: UUID, accounts: Iterable[str]) -> ColumnElement[bool]:
     """Return the condition for all that tries for accounts left: counts and known devices."""
     return PasswordTry.account_key.in_([account_key(tenant_id, one) for one in accounts])
 

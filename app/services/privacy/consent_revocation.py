@@ -21,7 +21,7 @@ from app.services.privacy.erasure import erase
 from app.services.privacy.personal_data import PersonalData, lock_personal_data
 from app.services.signing.signing_keys import CLOCKS_DIFFER
 from app.services.social_accounts.profiles import clear_profile
-from app.services.user_import.preview import forget_people
+from app.services.user_import.preview import forget_imported_users
 from app.services.users.merges import with_merged
 from app.wechat import Push
 
@@ -130,7 +130,7 @@ def _clear_phone(db: Session, account: SocialAccount, received_at: datetime) -> 
     of_user = (Phone.tenant_id == account.tenant_id, Phone.user_id == account.user_id)
     theirs = (*of_user, Phone.verified_at < until)
     if indexes := db.scalars(select(Phone.number_index).where(*theirs)).all():
-        forget_people(db, account.tenant_id, (), indexes)
+        forget_imported_users(db, account.tenant_id, (), indexes)
     db.execute(delete(Phone).where(*theirs))
     sessions = [LoginSession.social_account_id == account.id]
     if account.user_id is not None:

@@ -23,8 +23,8 @@ from app.models import (
 )
 from app.services import audit
 from app.services.database.idempotency import forget_answers
-from app.services.privacy.personal_data import PersonalData, tries_of
-from app.services.user_import.preview import forget_people
+from app.services.privacy.personal_data import PersonalData, attempts_of
+from app.services.user_import.preview import forget_imported_users
 
 
 def erase(db: Session, held: PersonalData, actor: audit.Actor) -> None:
@@ -40,7 +40,7 @@ def erase(db: Session, held: PersonalData, actor: audit.Actor) -> None:
             update(LoginSession).where(held.sessions_of_others).values(social_account_id=None)
         )
     for table, theirs in (
-        (PasswordTry, tries_of(db, held)),
+        (PasswordTry, attempts_of(db, held)),
         (CodeExchange, held.code_exchanges),
         (SessionKey, held.session_keys),
         (LoginSession, held.sessions),
@@ -72,7 +72,7 @@ def _forget_imports(db: Session, held: PersonalData) -> None:
         return
     accounts = db.scalars(select(User.account).where(held.users, User.account.is_not(None)))
     numbers = db.scalars(select(Phone.number_index).where(held.phones))
-    forget_people(db, held.tenant_id, {name or "" for name in accounts}, {*numbers})
+    forget_imported_users(db, held.tenant_id, {name or "" for name in accounts}, {*numbers})
 
 
 def _forget_pushes(db: Session, held: PersonalData) -> None:

@@ -22,7 +22,7 @@ from app.models import (
 from app.services import audit
 from app.services.database.transactions import transaction
 from app.services.principals import Device, Principal
-from app.services.privacy.personal_data import PersonalData, find_personal_data, tries_of
+from app.services.privacy.personal_data import PersonalData, attempts_of, find_personal_data
 from app.services.privacy.visitors import lock_visitor
 from app.services.users.users import get_user
 
@@ -45,7 +45,7 @@ def export_everything(principal: Principal, device: Device) -> Iterator[tuple[st
         else:
             held = _held_of_user(db, principal.tenant_id, principal.user_id)
             audit.record(db, principal.tenant_id, actor, "user.exported", principal.user_id)
-        parts = _parts(held, tries_of(db, held))
+        parts = _parts(held, attempts_of(db, held))
     return ((name, _rows(table, theirs)) for name, (table, theirs) in parts.items())
 
 

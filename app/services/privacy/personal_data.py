@@ -33,7 +33,7 @@ from app.models import (
     WeChatPush,
 )
 from app.models.wechat_app import original_appid
-from app.services.passwords.login_throttling import tries_of_accounts
+from app.services.passwords.login_throttling import attempts_of_accounts
 from app.services.users.merges import with_merged
 
 
@@ -116,10 +116,10 @@ class PersonalData:
         return and_(WeChatPush.tenant_id == self.tenant_id, or_(false(), *about))
 
 
-def tries_of(db: Session, held: PersonalData) -> ColumnElement[bool]:
+def attempts_of(db: Session, held: PersonalData) -> ColumnElement[bool]:
     """Say which counts of tries, and known devices, are of the accounts of whoever is held."""
     names = db.scalars(select(User.account).where(held.users, User.account.is_not(None))).all()
-    return tries_of_accounts(held.tenant_id, [name or "" for name in names])
+    return attempts_of_accounts(held.tenant_id, [name or "" for name in names])
 
 
 def _is_push_of(key: str) -> ColumnElement[bool]:

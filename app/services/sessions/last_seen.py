@@ -76,7 +76,7 @@ class LastSeen:
                 _write(waiting[:AT_ONCE])
                 del waiting[:AT_ONCE]
         except Exception as error:
-            log.warning("uses_not_written", error=type(error).__name__, kept=len(waiting))
+            log.warning("last_seen_not_written", error=type(error).__name__, kept=len(waiting))
             unwritten = [*waiting, *self._moments.items()]
             self._moments = dict(unwritten[-MOST_UNWRITTEN:])
 

@@ -107,13 +107,13 @@ def link_by_phone(
     return user_id
 
 
-def free(db: Session, context: RequestContext, account: SocialAccount) -> None:
+def unlink(db: Session, context: RequestContext, account: SocialAccount) -> None:
     """Take a locked social account from its user; other sessions that stand on it end."""
     _record(db, context, account.user_id, "social_account.unbound", account.id)
-    release(db, account, LoginSession.id != context.session_id)
+    detach_account(db, account, LoginSession.id != context.session_id)
 
 
-def release(db: Session, account: SocialAccount, *but: ColumnElement[bool]) -> None:
+def detach_account(db: Session, account: SocialAccount, *but: ColumnElement[bool]) -> None:
     """Take a locked social account from its user; sessions that stand on it end."""
     account.user_id, account.merge_id, account.joins_by_unionid = None, None, False
     stands_on_it = LoginSession.social_account_id == account.id

@@ -18,7 +18,7 @@ from app.services import audit
 from app.services.database.transactions import retry_on_conflict, transaction
 from app.services.sessions.queries import sessions_of_user
 from app.services.sessions.sessions import end_sessions, end_sessions_statement
-from app.services.social_accounts.account_linking import close_into, release
+from app.services.social_accounts.account_linking import close_into, detach_account
 from app.services.tenant_admin.tenant_scope import TenantScope
 from app.services.users.merges import undo_merge
 from app.services.users.password_changes import set_password_of
@@ -85,7 +85,7 @@ def unbind_identity(scope: TenantScope, user_id: UUID, social_account_id: UUID) 
             raise IdentityUnknown
         told = audit.before_and_after(account, {"user_id": None})
         told["before"]["user_id"] = str(user_id)
-        release(db, account)
+        detach_account(db, account)
         _record(db, scope, "social_account.unbound", social_account_id, **told)
 
 

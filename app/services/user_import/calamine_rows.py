@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any
 
-from app.errors import PeopleFileBusy, PeopleFileTooLarge, PeopleFileUnreadable
+from app.errors import UserFileBusy, UserFileTooLarge, UserFileUnreadable
 from app.services.user_import import calamine_process
 from app.services.user_import.cells import UNREADABLE, Cell, DamagedCell, Row, value_cell
 
@@ -39,9 +39,9 @@ def calamine_rows(package: bytes) -> Iterator[Row]:
     as its limits say, and sees neither the environment nor the connections of the service.
 
     Raises:
-        PeopleFileBusy: Other files are being read in this way.
-        PeopleFileTooLarge: The sheet has more cells or texts than an import may.
-        PeopleFileUnreadable: calamine rejects the file, too, or needs too much time or memory.
+        UserFileBusy: Other files are being read in this way.
+        UserFileTooLarge: The sheet has more cells or texts than an import may.
+        UserFileUnreadable: calamine rejects the file, too, or needs too much time or memory.
     """
     return _rows(_run(package))
 
@@ -71,19 +71,19 @@ def _run(package: bytes) -> bytes:
                 check=False,
             )
         except (subprocess.TimeoutExpired, OSError) as error:
-            raise PeopleFileUnreadable(f"calamine: {type(error).__name__}") from None
+            raise UserFileUnreadable(f"calamine: {type(error).__name__}") from None
     if done.returncode == calamine_process.TOO_LARGE:
-        raise PeopleFileTooLarge("too many cells or texts")
+        raise UserFileTooLarge("too many cells or texts")
     if done.returncode:
-        raise PeopleFileUnreadable(f"calamine: exit code {done.returncode}")
+        raise UserFileUnreadable(f"calamine: exit code {done.returncode}")
     return done.stdout
 
 
 @contextmanager
 def _place() -> Iterator[None]:
-    """Take one of the places for a process, or raise PeopleFileBusy without waiting."""
+    """Take one of the places for a process, or raise UserFileBusy without waiting."""
     if not _free.acquire(blocking=False):
-        raise PeopleFileBusy(retry_after=5)
+        raise UserFileBusy(retry_after=5)
     try:
         yield
     finally:

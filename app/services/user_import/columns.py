@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.errors import PeopleColumnsWrong
+from app.errors import UserColumnsWrong
 
 COLUMNS = ("account", "phone", "nickname", "password")
 EXPORTED_COLUMNS = ("account", "phone", "nickname", "status", "created_at", "last_login_at")
@@ -51,7 +51,7 @@ class Header:
 
 
 def read_header(cells: Sequence[str]) -> Header:
-    """Read the first row; raise PeopleColumnsWrong.
+    """Read the first row; raise UserColumnsWrong.
 
     An account or a phone must be there, and no column twice.
     """
@@ -77,10 +77,10 @@ def _plain(name: str) -> str:
     return "".join(char for char in text if char.isalnum()).casefold()
 
 
-def _refusal(ignored: Sequence[str], twice: Sequence[str]) -> PeopleColumnsWrong:
+def _refusal(ignored: Sequence[str], twice: Sequence[str]) -> UserColumnsWrong:
     errors = {"columns": {"unknown": list(ignored), "twice": list(twice)}}
     # Not for the log: without a header, these are the first user's account and number.
-    return PeopleColumnsWrong("first row", errors=errors, about=shown_names(twice or ignored))
+    return UserColumnsWrong("first row", errors=errors, about=shown_names(twice or ignored))
 
 
 def shown_names(names: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from io import StringIO
 
-from app.errors import PeopleFileUnreadable
+from app.errors import UserFileUnreadable
 from app.services.user_import.encodings import decoded
 
 DELIMITERS = ",;\t"
@@ -18,12 +18,12 @@ MARKUP = re.compile(r"\s*<[?!\w]")
 def csv_rows(content: bytes) -> Iterator[Sequence[str]]:
     """Read the rows, the header first; blank lines are rows without cells.
 
-    Raises PeopleFileNotSpreadsheet, PeopleFileBig5 or PeopleFileUnreadable, the last also at an
+    Raises UserFileNotSpreadsheet, UserFileBig5 or UserFileUnreadable, the last also at an
     unclosed quotation mark, which would swallow the rows behind it.
     """
     text = decoded(content)
     if MARKUP.match(text):
-        raise PeopleFileUnreadable("HTML or XML")
+        raise UserFileUnreadable("HTML or XML")
     named = DELIMITER_LINE.match(text)
     text = text[named.end() :] if named else text
     first = text.lstrip("\r\n").partition("\n")[0]
@@ -33,4 +33,4 @@ def csv_rows(content: bytes) -> Iterator[Sequence[str]]:
         yield from reader
     except csv.Error as error:
         line = reader.line_num + (1 if named else 0)
-        raise PeopleFileUnreadable(str(error), about=f"line {line}") from None
+        raise UserFileUnreadable(str(error), about=f"line {line}") from None

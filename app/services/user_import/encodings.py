@@ -7,7 +7,7 @@ import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from unicodedata import category
 
-from app.errors import PeopleFileBig5, PeopleFileNotSpreadsheet, PeopleFileUnreadable
+from app.errors import UserFileBig5, UserFileNotSpreadsheet, UserFileUnreadable
 from app.services.user_import.columns import find_column
 
 # Excel's "Unicode text" is UTF-16 with tabs.
@@ -37,7 +37,7 @@ NOT_ASCII = re.compile(rb"[\x80-\xff]")
 def decoded(content: bytes) -> str:
     """Return the text, without marks in front of it.
 
-    Raises PeopleFileNotSpreadsheet, PeopleFileBig5 or PeopleFileUnreadable.
+    Raises UserFileNotSpreadsheet, UserFileBig5 or UserFileUnreadable.
     """
     marked = next((name for mark, name in OF_MARK.items() if content.startswith(mark)), None)
     if marked is None:
@@ -48,24 +48,24 @@ def decoded(content: bytes) -> str:
     except UnicodeDecodeError:
         pass
     if marked or _is_damaged_utf8(content):
-        raise PeopleFileUnreadable("damaged Unicode")
+        raise UserFileUnreadable("damaged Unicode")
     if _has_big5_header(content) or _is_big5(content):
-        raise PeopleFileBig5
+        raise UserFileBig5
     try:
         return content.decode("gb18030").lstrip(MARK)
     except UnicodeDecodeError:
-        raise PeopleFileUnreadable("neither UTF-8 nor GB18030") from None
+        raise UserFileUnreadable("neither UTF-8 nor GB18030") from None
 
 
 def _refuse_binary(content: bytes) -> None:
     if content.startswith(OTHER_FILES):
-        raise PeopleFileNotSpreadsheet
+        raise UserFileNotSpreadsheet
     if b"\0" not in content:
         return
     # In UTF-16, the zeros of ASCII characters are either all first or all second bytes.
     if (0 in content[:1024:2]) != (0 in content[1:1024:2]):
-        raise PeopleFileUnreadable("UTF-16 without a mark")
-    raise PeopleFileNotSpreadsheet
+        raise UserFileUnreadable("UTF-16 without a mark")
+    raise UserFileNotSpreadsheet
 
 
 def _is_damaged_utf8(content: bytes) -> bool:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from app.errors import PeopleFileEmpty, PeopleFileTooLarge, PeopleFileUnreadable
+from app.errors import UserFileEmpty, UserFileTooLarge, UserFileUnreadable
 from app.services.runtime.cpu_threads import on_a_thread
 from app.services.user_import.calamine_rows import calamine_rows
 from app.services.user_import.cells import Cell, DamagedCell, Row, csv_cell, entered_text
@@ -41,7 +41,7 @@ class PersonRow:
 
 
 @dataclass(frozen=True, slots=True)
-class PeopleFile:
+class UserFile:
     """The rows of a file, which columns it has, and its SHA-256 to recognise it by.
 
     `ignored` are the headers of columns that are not read. `skipped` counts the users of an export
@@ -57,14 +57,14 @@ class PeopleFile:
     skipped: int = 0
 
 
-def read_people(content: bytes) -> PeopleFile:
+def read_user_file(content: bytes) -> UserFile:
     """Read a file. validation.py checks its rows.
 
-    Raises PeopleFileTooLarge, PeopleFileNotSpreadsheet, PeopleFileBig5, PeopleFileUnreadable,
-    PeopleFileBusy, PeopleColumnsWrong or PeopleFileEmpty.
+    Raises UserFileTooLarge, UserFileNotSpreadsheet, UserFileBig5, UserFileUnreadable,
+    UserFileBusy, UserColumnsWrong or UserFileEmpty.
     """
     if len(content) > LARGEST_FILE:
-        raise PeopleFileTooLarge
+        raise UserFileTooLarge
     digest = hashlib.sha256(content).hexdigest()
     try:
         return on_a_thread(_read, content, digest)
@@ -72,9 +72,9 @@ def read_people(content: bytes) -> PeopleFile:
         return on_a_thread(_read_table, calamine_rows(failed.package), _as_it_is, digest)
 
 
-def _read(content: bytes, digest: str) -> PeopleFile:
+def _read(content: bytes, digest: str) -> UserFile:
     if content.startswith(OLE_BEGINS):
-        raise PeopleFileUnreadable("XLS, or with a password")
+        raise UserFileUnreadable("XLS, or with a password")
     if content.startswith(XLSX_BEGINS):
         return _read_table(xlsx_rows(content), _as_it_is, digest)
     return _read_table(csv_rows(content), _csv_cell, digest)
@@ -88,16 +88,16 @@ def _csv_cell(cell: Cell) -> Cell:
     return csv_cell(cell) if isinstance(cell, str) else cell
 
 
-def _read_table(table: Iterable[Row], read_cell: CellReader, digest: str) -> PeopleFile:
+def _read_table(table: Iterable[Row], read_cell: CellReader, digest: str) -> UserFile:
     rows = enumerate(table, start=1)
     first = next((row for row in rows if _is_filled(row[1])), None)
     if first is None:
-        raise PeopleFileEmpty
+        raise UserFileEmpty
     header = read_header([_header_text(cell) for cell in first[1]])
     people, skipped = _people(rows, header, read_cell)
     if not people:
-        raise PeopleFileEmpty
-    return PeopleFile(people, header.present, digest, header.ignored, skipped)
+        raise UserFileEmpty
+    return UserFile(people, header.present, digest, header.ignored, skipped)
 
 
 def _header_text(cell: Cell) -> str:
@@ -121,7 +121,7 @@ def _people(
         people.append(person)
         size += sum(len(getattr(person, column)) for column in COLUMNS)
         if len(people) > MOST_PEOPLE or size > LARGEST_FILE:
-            raise PeopleFileTooLarge
+            raise UserFileTooLarge
     return people, skipped
 
 

@@ -4,21 +4,21 @@ import time
 from collections.abc import Iterator, Sequence
 from uuid import UUID
 
-from app.errors import PeoplePasswordsTooMany, TenantUnknown
+from app.errors import ImportPasswordsTooMany, TenantUnknown
 from app.models import Tenant
 from app.services.database.transactions import transaction
 from app.services.passwords.strength import OF_USERS, find_weakness
 from app.services.user_import.rows import BadCell, NewPerson
-from app.services.user_import.validation import ReadPeople
+from app.services.user_import.validation import ReadUsers
 
 # A thousand passwords that people type or generate take one to three seconds.
 MOST_SECONDS = 30.0
 
 
-def find_weak_passwords(tenant_id: UUID, read: ReadPeople) -> Sequence[BadCell]:
+def find_weak_passwords(tenant_id: UUID, read: ReadUsers) -> Sequence[BadCell]:
     """Return the rows with weak passwords, except those with passwords that are bad already.
 
-    Holds no connection while it checks them. Raises PeoplePasswordsTooMany for a file made to take
+    Holds no connection while it checks them. Raises ImportPasswordsTooMany for a file made to take
     long.
     """
     bad = {one.row for one in read.bad if one.column == "password"}
@@ -43,4 +43,4 @@ def _weak(people: Sequence[NewPerson], names: tuple[str, str]) -> Iterator[BadCe
         if hints:
             yield BadCell(one.row, "password", "password_too_weak", hints=hints)
         if time.monotonic() - began > MOST_SECONDS:
-            raise PeoplePasswordsTooMany
+            raise ImportPasswordsTooMany

@@ -13,13 +13,13 @@ from sqlalchemy import ColumnElement, Select, Text, cast, delete, false, func, s
 from sqlalchemy.orm import Session
 
 from app.clock import now
-from app.errors import ImportInterrupted, PeopleFileImported
+from app.errors import ImportInterrupted, UserFileImported
 from app.keyring import SealBroken, keyring
-from app.models import Operator, PeopleImport
+from app.models import Operator, UserImport
 from app.models.columns import new_id
 from app.services import audit
 from app.services.database.transactions import transaction
-from app.services.user_import.files import PeopleFile
+from app.services.user_import.files import UserFile
 from app.services.user_import.password_checks import find_weak_passwords
 from app.services.user_import.rows import BadCell, NewPerson
 from app.services.user_import.validation import find_taken, in_order, read_rows
@@ -65,22 +65,22 @@ class Preview:
     import_id: UUID | None = None
 
 
-def check_people(tenant_id: UUID, file: PeopleFile) -> Preview:
+def check_users(tenant_id: UUID, file: UserFile) -> Preview:
     """Return what importing the file would do, and keep nothing.
 
-    Raises PeoplePasswordsTooMany or PeopleFileImported.
+    Raises ImportPasswordsTooMany or UserFileImported.
     """
     return _check(tenant_id, file)[0]
 
 
-def preview_import(actor: audit.Actor, tenant_id: UUID, file: PeopleFile) -> Preview:
+def preview_import(actor: audit.Actor, tenant_id: UUID, file: UserFile) -> Preview:
     """Return what importing the file would do and, if all rows are good, keep it for an hour.
 
-    The actor's earlier previews in the tenant are deleted. Raises PeoplePasswordsTooMany or
-    PeopleFileImported.
+    The actor's earlier previews in the tenant are deleted. Raises ImportPasswordsTooMany or
+    UserFileImported.
     """
     preview, people = _check(tenant_id, file)
-    kept = PeopleImport(
+    kept = UserImport(
         id=new_id(),
         tenant_id=tenant_id,
         operator_id=actor.id,
@@ -98,7 +98,7 @@ def preview_import(actor: audit.Actor, tenant_id: UUID, file: PeopleFile) -> Pre
     return replace(preview, import_id=kept.id)
 
 
-def _check(tenant_id: UUID, file: PeopleFile) -> tuple[Preview, Sequence[NewPerson]]:
+def _check(tenant_id: UUID, file: UserFile) -> tuple[Preview, Sequence[NewPerson]]:
     read = read_rows(file.people)
     weak = find_weak_passwords(tenant_id, read)
     with transaction() as db:
@@ -134,24 +134,24 @@ def _shown(person: NewPerson) -> PreviewRow:
     return PreviewRow(person.row, person.account, phone, person.nickname, has_password)
 
 
-def _imported_before(imported_at: datetime, imported_by: str | None) -> PeopleFileImported:
+def _imported_before(imported_at: datetime, imported_by: str | None) -> UserFileImported:
     when = imported_at.isoformat(timespec="seconds")
     told = {"imported_at": when, "imported_by": imported_by}
     values = {"when": f"{imported_at:%Y-%m-%d %H:%M} UTC", "who": imported_by or COMMAND}
-    return PeopleFileImported(errors=told, values=values)
+    return UserFileImported(errors=told, values=values)
 
 
 def _last_import(tenant_id: UUID, file_index: bytes) -> Select[datetime | None, str | None]:
     """Select when the file was imported last, and the operator's e-mail address or else id."""
-    same = (PeopleImport.tenant_id == tenant_id, PeopleImport.file_index == file_index)
-    who = func.coalesce(Operator.email, cast(PeopleImport.operator_id, Text))
-    rows = select(PeopleImport.imported_at, who).where(*same)
-    by_whom = rows.outerjoin(Operator, Operator.id == PeopleImport.operator_id)
-    done = by_whom.where(PeopleImport.state == "done")
-    return done.order_by(PeopleImport.imported_at.desc()).limit(1)
+    same = (UserImport.tenant_id == tenant_id, UserImport.file_index == file_index)
+    who = func.coalesce(Operator.email, cast(UserImport.operator_id, Text))
+    rows = select(UserImport.imported_at, who).where(*same)
+    by_whom = rows.outerjoin(Operator, Operator.id == UserImport.operator_id)
+    done = by_whom.where(UserImport.state == "done")
+    return done.order_by(UserImport.imported_at.desc()).limit(1)
 
 
-def _file_index(tenant_id: UUID, file: PeopleFile) -> bytes:
+def _file_index(tenant_id: UUID, file: UserFile) -> bytes:
     return keyring().blind_index(file.digest, f"people_imports:{tenant_id}")
 
 
@@ -161,21 +161,21 @@ def _forget(db: Session, actor: audit.Actor, tenant_id: UUID) -> None:
     Rows that somebody holds are about to change anyway.
     """
     # Of commands, which have no id, several may run at once.
-    by_actor = false() if actor.id is None else PeopleImport.operator_id == actor.id
-    own = (PeopleImport.tenant_id == tenant_id) & by_actor
-    expired = PeopleImport.expires_at < now()
-    previewed = (PeopleImport.state == "previewed") & (own | expired)
-    running = (PeopleImport.state == "running") & expired
-    db.execute(delete(PeopleImport).where(PeopleImport.id.in_(_free(previewed))))
-    given_up = update(PeopleImport).where(PeopleImport.id.in_(_free(running)))
+    by_actor = false() if actor.id is None else UserImport.operator_id == actor.id
+    own = (UserImport.tenant_id == tenant_id) & by_actor
+    expired = UserImport.expires_at < now()
+    previewed = (UserImport.state == "previewed") & (own | expired)
+    running = (UserImport.state == "running") & expired
+    db.execute(delete(UserImport).where(UserImport.id.in_(_free(previewed))))
+    given_up = update(UserImport).where(UserImport.id.in_(_free(running)))
     db.execute(given_up.values(state="failed", failure=ImportInterrupted.code, people_sealed=None))
 
 
 def _free(wanted: ColumnElement[bool]) -> Select[UUID]:
-    return select(PeopleImport.id).where(wanted).with_for_update(skip_locked=True)
+    return select(UserImport.id).where(wanted).with_for_update(skip_locked=True)
 
 
-def forget_people(
+def forget_imported_users(
     db: Session, tenant_id: UUID, accounts: Collection[str], number_indexes: Collection[bytes]
 ) -> None:
     """Drop the pending imports of a tenant that hold an account or a number of an erased person.
@@ -184,8 +184,8 @@ def forget_people(
     the file that was checked. A row that does not decrypt cannot be confirmed and is deleted, too.
     Locks every pending import of the tenant.
     """
-    pending = (PeopleImport.tenant_id == tenant_id, PeopleImport.people_sealed.is_not(None))
-    wanted = select(PeopleImport).where(*pending).order_by(PeopleImport.id).with_for_update()
+    pending = (UserImport.tenant_id == tenant_id, UserImport.people_sealed.is_not(None))
+    wanted = select(UserImport).where(*pending).order_by(UserImport.id).with_for_update()
     for one in db.scalars(wanted):
         if not _holds_any(one, accounts, number_indexes):
             continue
@@ -197,10 +197,10 @@ def forget_people(
 
 
 def _holds_any(
-    kept: PeopleImport, accounts: Collection[str], number_indexes: Collection[bytes]
+    kept: UserImport, accounts: Collection[str], number_indexes: Collection[bytes]
 ) -> bool:
     try:
-        people = people_of(kept)
+        people = users_of(kept)
     except SealBroken:
         return True
     return any(
@@ -211,7 +211,7 @@ def _holds_any(
 
 
 def _spelled(people: Sequence[NewPerson]) -> str:
-    """Spell people for being kept, as they were checked; `people_of` reads them."""
+    """Spell people for being kept, as they were checked; `users_of` reads them."""
     kept = [
         [
             one.row,
@@ -226,7 +226,7 @@ def _spelled(people: Sequence[NewPerson]) -> str:
     return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
 
 
-def people_of(kept: PeopleImport) -> Sequence[NewPerson]:
+def users_of(kept: UserImport) -> Sequence[NewPerson]:
     """Read the people of a preview that is kept."""
     return [
         NewPerson(

@@ -17,15 +17,15 @@ from sqlalchemy import ColumnElement, Update, select, update
 from sqlalchemy.exc import DBAPIError
 
 from app.clock import now
-from app.errors import Failure, ImportConfirmed, ImportInterrupted, ImportUnknown, PeopleRefused
-from app.models import PeopleImport
+from app.errors import Failure, ImportConfirmed, ImportInterrupted, ImportUnknown, UsersRefused
+from app.models import UserImport
 from app.services import audit
 from app.services.database.transactions import retry_on_conflict, transaction
-from app.services.user_import.files import PeopleFile
-from app.services.user_import.preview import people_of, preview_import
+from app.services.user_import.files import UserFile
+from app.services.user_import.preview import preview_import, users_of
 from app.services.user_import.rows import BadCell, NewPerson
 from app.services.user_import.validation import find_taken
-from app.services.user_import.writing import ReadyPerson, make_ready, write_people
+from app.services.user_import.writing import ReadyPerson, make_ready, write_users
 
 # A running import notes how far it is, and is given up when it has noted nothing for so long.
 NOTED_EVERY, GIVEN_UP_AFTER = timedelta(milliseconds=300), timedelta(minutes=2)
@@ -60,12 +60,12 @@ class Progress:
     failure: str | None
 
 
-def import_people(
-    actor: audit.Actor, tenant_id: UUID, file: PeopleFile, told: Told | None = None
+def import_users(
+    actor: audit.Actor, tenant_id: UUID, file: UserFile, told: Told | None = None
 ) -> Imported:
     """Import a file without showing a preview.
 
-    Raises PeopleFileImported, PeoplePasswordsTooMany, or PeopleRefused with the bad rows, and then
+    Raises UserFileImported, ImportPasswordsTooMany, or UsersRefused with the bad rows, and then
     imports nobody.
     """
     preview = preview_import(actor, tenant_id, file)
@@ -79,7 +79,7 @@ def confirm_import(
 ) -> Imported:
     """Import the people of the actor's own preview; `told` hears how many are ready.
 
-    Raises ImportUnknown; ImportConfirmed, if it runs or ran already; PeopleRefused, if rows became
+    Raises ImportUnknown; ImportConfirmed, if it runs or ran already; UsersRefused, if rows became
     bad since the preview. Whatever is raised, nobody is imported and the import has failed.
     """
     return _run(actor, tenant_id, import_id, _claim(actor, tenant_id, import_id), told)
@@ -106,7 +106,7 @@ def begin_import(actor: audit.Actor, tenant_id: UUID, import_id: UUID) -> None:
 def import_progress(actor: audit.Actor, tenant_id: UUID, import_id: UUID) -> Progress:
     """Say how far the actor's own import is, while another request runs it; raise ImportUnknown."""
     with transaction() as db:
-        one = db.scalar(select(PeopleImport).where(_own(actor, tenant_id, import_id)))
+        one = db.scalar(select(UserImport).where(_own(actor, tenant_id, import_id)))
         if one is None or _is_expired(one, "previewed"):
             raise ImportUnknown
         if _is_expired(one, "running"):
@@ -115,15 +115,15 @@ def import_progress(actor: audit.Actor, tenant_id: UUID, import_id: UUID) -> Pro
 
 
 def _own(actor: audit.Actor, tenant_id: UUID, import_id: UUID) -> ColumnElement[bool]:
-    own = PeopleImport.operator_id.is_not_distinct_from(actor.id)
+    own = UserImport.operator_id.is_not_distinct_from(actor.id)
     return _one(tenant_id, import_id) & own
 
 
 def _one(tenant_id: UUID, import_id: UUID) -> ColumnElement[bool]:
-    return (PeopleImport.tenant_id == tenant_id) & (PeopleImport.id == import_id)
+    return (UserImport.tenant_id == tenant_id) & (UserImport.id == import_id)
 
 
-def _is_expired(one: PeopleImport, state: str) -> bool:
+def _is_expired(one: UserImport, state: str) -> bool:
     return one.state == state and one.expires_at < now()
 
 
@@ -147,20 +147,20 @@ def _logged() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        log.warning("people_import_failed", error=type(error).__name__)
+        log.warning("user_import_failed", error=type(error).__name__)
 
 
 def _claim(actor: audit.Actor, tenant_id: UUID, import_id: UUID) -> Claimed:
     """Let one of those who confirm at once run the import."""
     with transaction() as db:
-        wanted = select(PeopleImport).where(_own(actor, tenant_id, import_id))
+        wanted = select(UserImport).where(_own(actor, tenant_id, import_id))
         one = db.scalar(wanted.with_for_update())
         if one is None or _is_expired(one, "previewed"):
             raise ImportUnknown
         if one.state != "previewed":
             raise ImportConfirmed
         one.state, one.expires_at = "running", now() + GIVEN_UP_AFTER
-    return one.file_index, people_of(one)
+    return one.file_index, users_of(one)
 
 
 def _made_ready(
@@ -184,12 +184,12 @@ def _note(tenant_id: UUID, import_id: UUID, rows_done: int) -> None:
     noted = _change(tenant_id, import_id)
     with transaction() as db:
         values = {"rows_done": rows_done, "expires_at": now() + GIVEN_UP_AFTER}
-        if db.scalar(noted.values(values).returning(PeopleImport.id)) is None:
+        if db.scalar(noted.values(values).returning(UserImport.id)) is None:
             raise ImportInterrupted
 
 
 def _change(tenant_id: UUID, import_id: UUID) -> Update:
-    return update(PeopleImport).where(_one(tenant_id, import_id), PeopleImport.state == "running")
+    return update(UserImport).where(_one(tenant_id, import_id), UserImport.state == "running")
 
 
 @retry_on_conflict
@@ -203,20 +203,20 @@ def _import(
     """Write all in one transaction. Whoever took an account meanwhile is met when deciding anew."""
     done = _change(tenant_id, import_id).values(state="done", imported_at=now(), people_sealed=None)
     with transaction() as db:
-        if db.scalar(done.returning(PeopleImport.id)) is None:
+        if db.scalar(done.returning(UserImport.id)) is None:
             raise ImportInterrupted
         if bad := find_taken(db, tenant_id, [one.person for one in ready]):
             raise _refusal(bad)
-        write_people(db, tenant_id, ready)
+        write_users(db, tenant_id, ready)
         told = {"people": len(ready), "file": file_index.hex()}
         audit.record(db, tenant_id, actor, "users.imported", import_id, **told)
 
 
-def _refusal(bad: Sequence[BadCell]) -> PeopleRefused:
+def _refusal(bad: Sequence[BadCell]) -> UsersRefused:
     rows = ", ".join(str(row) for row in sorted({one.row for one in bad})[:20])
     told = ("row", "column", "code", "earlier_row")
     cells = [{name: getattr(one, name) for name in told} for one in bad[:MOST_TOLD]]
-    return PeopleRefused(errors={"rows": cells}, about=rows)
+    return UsersRefused(errors={"rows": cells}, about=rows)
 
 
 @contextmanager

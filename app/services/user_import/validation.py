@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, LargeBinary, Text, any_, literal, select
 from sqlalchemy.orm import Session
 
-from app.errors import PeoplePasswordsTooMany
+from app.errors import ImportPasswordsTooMany
 from app.models import Phone, User
 from app.services.user_import.files import PersonRow
 from app.services.user_import.rows import BadCell, NewPerson, read_person
@@ -25,17 +25,17 @@ PAUSE_EVERY, PAUSE_SECONDS = 100, 0.001
 
 
 @dataclass(frozen=True, slots=True)
-class ReadPeople:
+class ReadUsers:
     """The people of a file, and what is wrong with the file by itself."""
 
     people: Sequence[NewPerson]
     bad: Sequence[BadCell]
 
 
-def read_rows(rows: Sequence[PersonRow]) -> ReadPeople:
-    """Read every row, asking nobody; raise PeoplePasswordsTooMany."""
+def read_rows(rows: Sequence[PersonRow]) -> ReadUsers:
+    """Read every row, asking nobody; raise ImportPasswordsTooMany."""
     if sum(1 for row in rows if row.password) > MOST_PASSWORDS:
-        raise PeoplePasswordsTooMany
+        raise ImportPasswordsTooMany
     people, bad = [], []
     for row in unhurried(rows):
         person, wrong = read_person(row)
@@ -43,7 +43,7 @@ def read_rows(rows: Sequence[PersonRow]) -> ReadPeople:
         bad += wrong
     bad += _repeated("account", [(one.row, one.account) for one in people])
     bad += _repeated("phone", [(one.row, one.phone) for one in people])
-    return ReadPeople(people, bad)
+    return ReadUsers(people, bad)
 
 
 def unhurried(many: Iterable[T]) -> Iterator[T]:

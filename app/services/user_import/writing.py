@@ -74,7 +74,7 @@ def _phone(
     return phone_id, user_id, index, sealed, person.phone.country_code
 
 
-def write_people(db: Session, tenant_id: UUID, ready: Sequence[ReadyPerson]) -> None:
+def write_users(db: Session, tenant_id: UUID, ready: Sequence[ReadyPerson]) -> None:
     """Insert users and phones, in the caller's transaction.
 
     Sorted, so that two imports of the same people wait for each other at the first of them and

@@ -18,9 +18,9 @@ from openpyxl.utils.escape import unescape
 
 from app.errors import (
     Failure,
-    PeopleFileNotSpreadsheet,
-    PeopleFileTooLarge,
-    PeopleFileUnreadable,
+    UserFileNotSpreadsheet,
+    UserFileTooLarge,
+    UserFileUnreadable,
 )
 from app.services.user_import.cells import UNREADABLE, Cell, Row, value_cell
 
@@ -64,7 +64,7 @@ class OpenpyxlFailed(Exception):
 def xlsx_rows(content: bytes) -> Iterator[Row]:
     """Read the rows of the first sheet that is not hidden.
 
-    Raises PeopleFileNotSpreadsheet, PeopleFileUnreadable, PeopleFileTooLarge, or OpenpyxlFailed
+    Raises UserFileNotSpreadsheet, UserFileUnreadable, UserFileTooLarge, or OpenpyxlFailed
     with the file as it was checked.
     """
     package = _repacked(content)
@@ -92,7 +92,7 @@ def _rows(package: BytesIO) -> Iterator[Row]:
             previous, cells = row, _cells(row)
         yield cells
     if next(rows, None) is not None:
-        raise PeopleFileTooLarge("more rows than Excel has")
+        raise UserFileTooLarge("more rows than Excel has")
 
 
 def _cells(row: Sequence[ReadOnlyCell | EmptyCell]) -> Row:
@@ -128,7 +128,7 @@ def _repacked(content: bytes) -> BytesIO:
     except Failure:
         raise
     except Exception as error:
-        raise PeopleFileUnreadable(type(error).__name__) from None
+        raise UserFileUnreadable(type(error).__name__) from None
     return package
 
 
@@ -138,18 +138,18 @@ def _parts(given: ZipFile) -> dict[str, ZipInfo]:
     More than is claimed is never unpacked. Other compressions than Excel's know no such limit.
     """
     if len(given.infolist()) > MOST_ENTRIES:
-        raise PeopleFileTooLarge("too many parts")
+        raise UserFileTooLarge("too many parts")
     named = {_plain(one.filename).lower(): one for one in given.infolist()}
     parts = {name: one for name, one in named.items() if _is_read(name)}
     if WORKBOOK not in parts:
         is_other = any(map(OTHER_SPREADSHEETS.match, named))
-        raise PeopleFileUnreadable("no workbook") if is_other else PeopleFileNotSpreadsheet
+        raise UserFileUnreadable("no workbook") if is_other else UserFileNotSpreadsheet
     if not DESCRIPTIONS - {"xl/styles.xml"} <= {*parts}:
-        raise PeopleFileUnreadable("parts are missing")
+        raise UserFileUnreadable("parts are missing")
     if sum(one.file_size for one in parts.values()) > LARGEST_UNPACKED:
-        raise PeopleFileTooLarge("unpacks to too much")
+        raise UserFileTooLarge("unpacks to too much")
     if any(one.compress_type not in (ZIP_STORED, ZIP_DEFLATED) for one in parts.values()):
-        raise PeopleFileUnreadable("a compression that Excel does not use")
+        raise UserFileUnreadable("a compression that Excel does not use")
     return parts
 
 
@@ -167,14 +167,14 @@ def _refuse_heavy(name: str, raw: bytes) -> None:
     """Refuse XML that takes long to read, and such whose tags cannot be counted like this."""
     declared = raw[:200].lower()
     if b"encoding" in declared and b"utf-8" not in declared:
-        raise PeopleFileUnreadable("XML that is not in UTF-8")
+        raise UserFileUnreadable("XML that is not in UTF-8")
     if b"<!DOCTYPE" in raw or b"\0" in raw:
-        raise PeopleFileUnreadable("XML with a DOCTYPE, or not in UTF-8")
+        raise UserFileUnreadable("XML with a DOCTYPE, or not in UTF-8")
     if raw.count(b"<") > MOST_TAGS["texts" if name == TEXTS else "sheet"]:
-        raise PeopleFileTooLarge("too many tags")
+        raise UserFileTooLarge("too many tags")
     if name.startswith(SHEETS):
         cell_tags = sum(1 for _ in CELL_TAG.finditer(raw))
         if raw.count(b"<") - cell_tags > MOST_OTHER_TAGS:
-            raise PeopleFileTooLarge("too much beside the cells")
+            raise UserFileTooLarge("too much beside the cells")
     if name in DESCRIPTIONS and len(raw) > LARGEST_DESCRIPTION:
-        raise PeopleFileTooLarge("too many styles or names")
+        raise UserFileTooLarge("too many styles or names")

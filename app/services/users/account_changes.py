@@ -10,7 +10,7 @@ from app.models import PasswordTry, User
 from app.services import audit
 from app.services.apps.tenants import get_tenant
 from app.services.database.transactions import transaction, violated
-from app.services.passwords.login_throttling import tries_of_accounts
+from app.services.passwords.login_throttling import attempts_of_accounts
 from app.services.users.users import account_name
 
 
@@ -28,7 +28,9 @@ def change_account(tenant_slug: str, user_id: UUID, account: str) -> None:
                 raise UserUnknown
             if user.account is not None:
                 # Erasure finds them by the account that the user has at that time.
-                db.execute(delete(PasswordTry).where(tries_of_accounts(tenant.id, [user.account])))
+                db.execute(
+                    delete(PasswordTry).where(attempts_of_accounts(tenant.id, [user.account]))
+                )
             user.account = account_name(account)
             audit.record(db, tenant.id, audit.OPERATOR, "user.account_changed", user_id)
     except IntegrityError as error:

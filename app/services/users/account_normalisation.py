@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from app.models import PasswordTry, Tenant
 from app.services.apps.tenants import get_tenant
 from app.services.database.transactions import transaction
-from app.services.passwords.login_throttling import tries_of_accounts
+from app.services.passwords.login_throttling import attempts_of_accounts
 from app.services.users.users import account_name
 
 BATCH = 1_000
@@ -130,7 +130,7 @@ def _normalise_batch(
     ]
     wrong = [one for one in spellings if one.canonical != one.stored]
     renamed = _rename(connection, tenant_id, wrong) if wrong else set()
-    _forget_tries(connection, tenant_id, [one for one in wrong if one.user_id in renamed])
+    _forget_attempts(connection, tenant_id, [one for one in wrong if one.user_id in renamed])
     kept = [one for one in wrong if one.user_id not in renamed]
     holders = _find_holders(connection, tenant_id, kept) if kept else {}
     collisions = [Collision(one, holders.get(one.canonical)) for one in kept]
@@ -173,13 +173,13 @@ def _write(connection: Connection, free: Sequence[Spelling]) -> bool:
     return True
 
 
-def _forget_tries(connection: Connection, tenant_id: UUID, old: Sequence[Spelling]) -> None:
+def _forget_attempts(connection: Connection, tenant_id: UUID, old: Sequence[Spelling]) -> None:
     """Delete the counts and known devices of the old spellings.
 
     Erasure finds them by the account that a user has at that time.
     """
     if old:
-        tried = tries_of_accounts(tenant_id, [one.stored for one in old])
+        tried = attempts_of_accounts(tenant_id, [one.stored for one in old])
         connection.execute(delete(PasswordTry).where(tried))
 
 

@@ -13,7 +13,7 @@ from app.models import SocialAccount, Tenant
 from app.services.apps.tenants import tenant_id_of
 from app.services.audit import Actor
 from app.services.user_import import run
-from app.services.user_import.files import read_people
+from app.services.user_import.files import read_user_file
 from app.services.user_import.preview import preview_import
 from tests.fixtures.operators import PASSWORD, Script, add_operator, invite, signed_in
 from tests.fixtures.passwords import GOOD_PASSWORD
@@ -135,7 +135,7 @@ def acme(app: Flask, client: Client, alice: Person, rows: Reader) -> Home:
     names |= {"session_id": str(session_id)}
     ann = add_operator(app, "ann@acme.example", "tenant_admin", "acme")
     with app.app_context():
-        file, tenant_id = read_people(b"account\nfrank\n"), tenant_id_of("acme")
+        file, tenant_id = read_user_file(b"account\nfrank\n"), tenant_id_of("acme")
         preview = preview_import(Actor("operator", ann), tenant_id, file)
     names |= {"operator_id": str(ann), "import_id": str(preview.import_id)}
     return Home(names)

@@ -10,7 +10,7 @@ from app.extensions import db
 from app.services.apps.tenants import tenant_id_of
 from app.services.audit import OPERATOR
 from app.services.operators.operators import find_operator_id
-from app.services.user_import.files import read_people
+from app.services.user_import.files import read_user_file
 from app.services.user_import.preview import preview_import
 from tests.admin.console.browser import Browser, TenantConsole, signed_in
 from tests.fixtures.passwords import OTHER_PASSWORD
@@ -87,7 +87,7 @@ def theirs(app: Flask, client: Client, alice: Person, rows: Reader) -> Theirs:
 def previewed(app: Flask, tenant: str) -> str:
     """Let a file of people wait for its confirmation."""
     with app.app_context():
-        file = read_people(csv_of(["account"], [f"erin-of-{tenant}"]))
+        file = read_user_file(csv_of(["account"], [f"erin-of-{tenant}"]))
         return str(preview_import(OPERATOR, tenant_id_of(tenant), file).import_id)
 
 

@@ -69,8 +69,8 @@ def test_silence_is_believed_for_less_than_a_second(
     """Otherwise a connection that died without a word lets ended sessions in."""
     cache.keep("a", 1, clock.monotonic())
     assert cache.find("a") == 1
-    clock.moment += caching.BELIEVED_SECONDS
-    assert caching.BELIEVED_SECONDS < 1
+    clock.moment += caching.FRESH_SECONDS
+    assert caching.FRESH_SECONDS < 1
     assert cache.find("a") is None
     changes.mark_fresh(clock.monotonic())
     assert cache.find("a") == 1
@@ -81,7 +81,7 @@ def test_it_counts_when_was_asked_and_not_when_was_answered(
 ) -> None:
     """Otherwise an answer that was long under way covers a time of which nothing was heard."""
     asked_at = clock.monotonic()
-    clock.moment += caching.BELIEVED_SECONDS
+    clock.moment += caching.FRESH_SECONDS
     changes.mark_fresh(asked_at)
     assert not changes.is_fresh
 

@@ -37,7 +37,7 @@ from app.services.encryption.key_proofs import check_keys
 from app.services.encryption.key_rotation import rotate_keys
 from app.services.encryption.key_usage import count_key_usage
 from app.services.signing.signing_keys import rotate_signing_key
-from app.services.user_import.files import read_people
+from app.services.user_import.files import read_user_file
 from app.services.user_import.preview import preview_import
 from config import Config
 from tests.fixtures.operators import ask_for_codes, signed_in
@@ -211,7 +211,7 @@ def test_every_column_is_rotated(
     with app.app_context():
         rotate_signing_key()
         set_next_secret(ACME_SHOP.appid, "e1" * 16)
-        preview_import(OPERATOR, tenant_id_of("acme"), read_people(b"account\ncarol\n"))
+        preview_import(OPERATOR, tenant_id_of("acme"), read_user_file(b"account\ncarol\n"))
         secrets = ("c2" * 16, "PushToken12345", "Q" * 43)
         claim = NewApp("wxcccc000000000002", "x", "closed", "json", *secrets)
         claim_app(OPERATOR, tenant_id_of("acme"), claim)

@@ -24,7 +24,7 @@ from app.services.database.transactions import transaction
 from app.services.encryption.key_proofs import check_keys
 from app.services.retention import run_retention
 from app.services.signing.signing_keys import rotate_signing_key
-from app.services.user_import.files import read_people
+from app.services.user_import.files import read_user_file
 from app.services.user_import.preview import preview_import
 from config import Config
 from tests.fixtures.operators import PASSWORD as OPERATORS_PASSWORD
@@ -56,7 +56,7 @@ def story(app: Flask, client: Client, wechat: WeChat, alice: Person) -> Story:
         set_next_secret(ACME_SHOP.appid, NEXT_SECRET)
         rotate_signing_key()
         check_keys()
-        file = read_people(f"account,phone\n,{TO_IMPORT}\n".encode())
+        file = read_user_file(f"account,phone\n,{TO_IMPORT}\n".encode())
         preview_import(OPERATOR, tenant_id_of("acme"), file)
     told = Story(client, wechat, alice)
     told.keep("push secret", "c1" * 16, PUSH_TOKEN, AES_KEY)

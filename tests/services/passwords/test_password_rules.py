@@ -9,15 +9,15 @@ from click.testing import Result
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from app.errors import PasswordTooWeak, PeoplePasswordsTooMany
+from app.errors import ImportPasswordsTooMany, PasswordTooWeak
 from app.extensions import db
 from app.problems import message_of
 from app.services.apps.tenants import tenant_id_of
 from app.services.operators import operators
 from app.services.passwords.hashing import hash_password
 from app.services.user_import import password_checks
-from app.services.user_import.files import read_people
-from app.services.user_import.preview import check_people
+from app.services.user_import.files import read_user_file
+from app.services.user_import.preview import check_users
 from app.services.users import users
 from tests.admin.api.test_queries import everything_logged
 from tests.admin.console.browser import Browser, TenantConsole
@@ -299,8 +299,8 @@ def test_the_console_and_the_command_name_weak_passwords_of_a_file(
 def test_a_file_that_takes_too_long_is_refused(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     """A thousand hostile passwords would keep a worker busy for more than a minute."""
     monkeypatch.setattr(password_checks, "MOST_SECONDS", 0.0)
-    with app.app_context(), pytest.raises(PeoplePasswordsTooMany):
-        check_people(tenant_id_of("acme"), read_people(FILE))
+    with app.app_context(), pytest.raises(ImportPasswordsTooMany):
+        check_users(tenant_id_of("acme"), read_user_file(FILE))
 
 
 # What holds everywhere

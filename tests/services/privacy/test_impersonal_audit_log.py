@@ -20,7 +20,7 @@ from app.extensions import db
 from app.models.columns import new_id
 from app.services import audit
 from app.services.apps.tenants import tenant_id_of
-from app.services.user_import.user_export import Wanted, export_people
+from app.services.user_import.user_export import Wanted, export_users
 from app.settings import MIGRATIONS
 from config import Config
 from tests.fixtures.operators import signed_in
@@ -81,7 +81,7 @@ def test_an_export_records_whether_it_was_filtered_and_not_by_what(
 ) -> None:
     """A search text may be the name or the number of a person."""
     with app.app_context():
-        export_people(audit.OPERATOR, tenant_id_of("acme"), Wanted(query=query))
+        export_users(audit.OPERATOR, tenant_id_of("acme"), Wanted(query=query))
     ((details,),) = rows("SELECT details FROM audit_events WHERE action = 'users.exported'")
     assert details["filtered"] == filtered
     assert "query" not in details

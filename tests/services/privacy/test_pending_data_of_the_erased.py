@@ -12,7 +12,7 @@ from app.services.apps.tenants import tenant_id_of
 from app.services.database.idempotency import Answer, keep_answer
 from app.services.retention import run_retention
 from app.services.user_import import run
-from app.services.user_import.files import read_people
+from app.services.user_import.files import read_user_file
 from app.services.user_import.preview import preview_import
 from app.services.user_import.run import confirm_import, import_progress
 from tests.fixtures.operators import Script, signed_in
@@ -133,7 +133,7 @@ def acme(app: Flask) -> UUID:
 
 def preview(tenant_id: UUID, *people: tuple[str, str, str], actor: audit.Actor = ANNA) -> UUID:
     """Preview a file."""
-    file = read_people(csv_of(("account", "phone", "nickname"), *people))
+    file = read_user_file(csv_of(("account", "phone", "nickname"), *people))
     import_id = preview_import(actor, tenant_id, file).import_id
     assert import_id is not None
     return import_id

@@ -118,7 +118,7 @@ def test_what_cannot_be_written_is_kept_for_the_next_time(
     rows("ALTER TABLE login_sessions RENAME COLUMN seen_at TO lost")
     with capture_logs() as logs:
         uses.write()
-    assert [(one["event"], one["kept"]) for one in logs] == [("uses_not_written", 1)]
+    assert [(one["event"], one["kept"]) for one in logs] == [("last_seen_not_written", 1)]
     rows("ALTER TABLE login_sessions RENAME COLUMN lost TO seen_at")
     uses.write()
     assert rows(LATELY) == [(True, True)]
@@ -134,7 +134,9 @@ def test_a_surprise_loses_no_uses(uses: LastSeen, monkeypatch: pytest.MonkeyPatc
     uses.note(bytes(32))
     with capture_logs() as logs:
         uses.write()
-    assert [(one["event"], one["error"]) for one in logs] == [("uses_not_written", "RuntimeError")]
+    assert [(one["event"], one["error"]) for one in logs] == [
+        ("last_seen_not_written", "RuntimeError")
+    ]
     assert set(uses._moments) == {bytes(32)}
 
 

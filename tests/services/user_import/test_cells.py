@@ -6,7 +6,7 @@ from io import BytesIO
 import pytest
 from openpyxl import Workbook
 
-from app.services.user_import.files import PersonRow, read_people
+from app.services.user_import.files import PersonRow, read_user_file
 from app.services.user_import.number_formats import displayed
 from app.services.user_import.rows import REASONS, read_person
 from tests.fixtures.user_files import csv_of, rewritten
@@ -26,7 +26,7 @@ def xlsx_cell(column: str, value: object, number_format: str = "General") -> Per
     cell = book.active["B2" if column != "account" else "A2"]
     cell.number_format = number_format
     book.save(content)
-    (row,) = read_people(content.getvalue()).people
+    (row,) = read_user_file(content.getvalue()).people
     return row
 
 
@@ -35,7 +35,7 @@ def csv_cell(column: str, text: str) -> PersonRow:
     rows = [("account", column), ("alice", text)]
     if column == "account":
         rows = [("account", "phone"), (text, "13800138001")]
-    (row,) = read_people(csv_of(*rows, delimiter=";")).people
+    (row,) = read_user_file(csv_of(*rows, delimiter=";")).people
     return row
 
 
@@ -84,7 +84,7 @@ def test_a_date_in_a_format_of_chinese_excel_is_rejected(number_format: int) -> 
     book.save(content)
     written = f'numFmtId="{number_format}"'.encode()
     changed = rewritten(content.getvalue(), "xl/styles.xml", b'numFmtId="1"', written)
-    (row,) = read_people(changed).people
+    (row,) = read_user_file(changed).people
     assert row.damaged == (("account", "cell_unreadable"),)
 
 

@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from app.errors import PeopleFileBig5, PeopleFileUnreadable
+from app.errors import UserFileBig5, UserFileUnreadable
 from app.services.user_import.encodings import decoded
-from app.services.user_import.files import read_people
+from app.services.user_import.files import read_user_file
 from tests.fixtures.user_files import csv_of
 
 SIMPLIFIED_SURNAMES = (
@@ -186,7 +186,7 @@ def test_names_in_gb18030_are_read(count: int) -> None:
 def test_names_in_big5_are_refused(count: int) -> None:
     for seed in range(1 if count > 100 else 100):
         text = HEADER + names_of(seed, count, traditional=True)
-        with pytest.raises(PeopleFileBig5):
+        with pytest.raises(UserFileBig5):
             decoded(text.encode("cp950"))
 
 
@@ -239,15 +239,15 @@ def test_prose_in_gb18030_is_read(text: str) -> None:
     ],
 )
 def test_traditional_chinese_in_big5_is_refused(text: str) -> None:
-    with pytest.raises(PeopleFileBig5):
-        read_people(text.encode("cp950"))
-    with pytest.raises(PeopleFileBig5):
-        read_people(text.encode("big5hkscs"))
+    with pytest.raises(UserFileBig5):
+        read_user_file(text.encode("cp950"))
+    with pytest.raises(UserFileBig5):
+        read_user_file(text.encode("big5hkscs"))
 
 
 def test_traditional_headers_are_understood_in_utf8() -> None:
     content = "帳號,手機號碼,暱稱\nu1,+886912345678,陳怡君\n".encode()
-    (row,) = read_people(content).people
+    (row,) = read_user_file(content).people
     assert (row.account, row.phone, row.nickname) == ("u1", "+886912345678", "陳怡君")
 
 
@@ -255,7 +255,7 @@ def test_traditional_headers_are_understood_in_utf8() -> None:
 @pytest.mark.parametrize("marks", [1, 2, 3])
 def test_repeated_byte_order_marks_are_dropped(encoding: str, marks: int) -> None:
     text = "\ufeff" * marks + "账号,昵称\nalice,小花\n"
-    (row,) = read_people(text.encode(encoding)).people
+    (row,) = read_user_file(text.encode(encoding)).people
     assert (row.account, row.nickname) == ("alice", "小花")
 
 
@@ -271,5 +271,5 @@ def test_repeated_byte_order_marks_are_dropped(encoding: str, marks: int) -> Non
     ],
 )
 def test_damaged_unicode_is_not_read_as_another_encoding(content: bytes) -> None:
-    with pytest.raises(PeopleFileUnreadable):
-        read_people(content)
+    with pytest.raises(UserFileUnreadable):
+        read_user_file(content)

@@ -12,12 +12,12 @@ from openpyxl import Workbook
 
 from app.errors import (
     Failure,
-    PeopleColumnsWrong,
-    PeopleFileEmpty,
-    PeopleFileTooLarge,
-    PeopleFileUnreadable,
+    UserColumnsWrong,
+    UserFileEmpty,
+    UserFileTooLarge,
+    UserFileUnreadable,
 )
-from app.services.user_import.files import LARGEST_FILE, MOST_PEOPLE, PersonRow, read_people
+from app.services.user_import.files import LARGEST_FILE, MOST_PEOPLE, PersonRow, read_user_file
 from tests.fixtures.user_files import csv_of, repacked, sheet_of, with_texts, xlsx_of
 
 HEADER = ("账号", "手机号", "昵称")
@@ -28,7 +28,7 @@ XLSX = xlsx_of(HEADER, ALICE)
 def read(content: bytes) -> list[tuple[int, str, str, str]]:
     """Read a file down to numbers and texts."""
     return [
-        (row.number, row.account, row.phone, row.nickname) for row in read_people(content).people
+        (row.number, row.account, row.phone, row.nickname) for row in read_user_file(content).people
     ]
 
 
@@ -66,16 +66,16 @@ def test_a_row_is_called_by_another_number_than_excel_shows() -> None:
     ],
 )
 def test_a_wrong_header_is_taken_or_told_unclearly(header: str, told: dict[str, list[str]]) -> None:
-    with pytest.raises(PeopleColumnsWrong) as refused:
-        read_people(f"{header}\na,b".encode())
+    with pytest.raises(UserColumnsWrong) as refused:
+        read_user_file(f"{header}\na,b".encode())
     assert refused.value.errors == {"columns": told}
     assert refused.value.cause == "first row", "a person's number in the log"
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"account,phone\n", xlsx_of(HEADER), xlsx_of()])
 def test_an_empty_file_is_imported(content: bytes) -> None:
-    with pytest.raises(PeopleFileEmpty):
-        read_people(content)
+    with pytest.raises(UserFileEmpty):
+        read_user_file(content)
 
 
 @pytest.mark.parametrize(
@@ -97,16 +97,16 @@ def test_an_empty_file_is_imported(content: bytes) -> None:
     ],
 )
 def test_a_file_that_cannot_be_read_is_an_accident(content: bytes) -> None:
-    with pytest.raises((PeopleFileUnreadable, PeopleColumnsWrong)):
-        read_people(content)
+    with pytest.raises((UserFileUnreadable, UserColumnsWrong)):
+        read_user_file(content)
 
 
 def test_cells_beside_the_columns_are_lost_silently() -> None:
-    (row,) = read_people(b"account,nickname\nalice,Li, Alice,,\n").people
+    (row,) = read_user_file(b"account,nickname\nalice,Li, Alice,,\n").people
     assert row.damaged == (("", "cell_outside_columns"),)
     for lost in ("lost", True, 1.5):
         content = xlsx_of(["account", None, "phone"], ["a", lost, 13800138001])
-        (row,) = read_people(content).people
+        (row,) = read_user_file(content).people
         assert row.damaged == (("", "cell_outside_columns"),)
         assert row.phone == "13800138001"
 
@@ -139,13 +139,13 @@ def test_a_text_that_was_kept_from_excel_is_taken_with_its_wrapping() -> None:
 
 
 def test_a_password_is_changed() -> None:
-    (row,) = read_people(b"account,password\nalice,'=secret ='\n").people
+    (row,) = read_user_file(b"account,password\nalice,'=secret ='\n").people
     assert row.password == "'=secret ='"
 
 
 def test_a_date_or_an_error_is_taken_for_a_text() -> None:
     content = xlsx_of(HEADER, [datetime(2024, 1, 2), "13800138001", "#N/A"])  # noqa: DTZ001
-    (row,) = read_people(content).people
+    (row,) = read_user_file(content).people
     unreadable = (("account", "cell_unreadable"), ("nickname", "cell_unreadable"))
     assert row == PersonRow(2, phone="13800138001", damaged=unreadable)
 
@@ -193,7 +193,7 @@ def test_a_cell_is_quoted_in_the_log(recwarn: pytest.WarningsRecorder) -> None:
     book.active.append([13800138001])
     book.active["A2"].number_format = "yyyy-mm-dd"
     book.save(content)
-    (row,) = read_people(content.getvalue()).people
+    (row,) = read_user_file(content.getvalue()).people
     assert (row.damaged, len(recwarn)) == ((("phone", "cell_unreadable"),), 0)
     with pytest.warns(UserWarning, match="told again"):
         warnings.warn("warnings are told again", UserWarning, stacklevel=1)
@@ -207,8 +207,8 @@ def refusal_of(content: bytes) -> Failure:
     tracemalloc.start()
     start = time.process_time()
     try:
-        with pytest.raises((PeopleFileTooLarge, PeopleFileUnreadable)) as refused:
-            read_people(content)
+        with pytest.raises((UserFileTooLarge, UserFileUnreadable)) as refused:
+            read_user_file(content)
         assert tracemalloc.get_traced_memory()[1] < 250 * 1024 * 1024
         assert time.process_time() - start < 15
     finally:
@@ -269,18 +269,18 @@ def test_a_row_that_is_far_down_is_waited_for() -> None:
 
 def test_a_file_that_is_too_long_is_taken() -> None:
     names = [[f"a{number}"] for number in range(MOST_PEOPLE)]
-    assert len(read_people(csv_of(["account"], *names)).people) == MOST_PEOPLE
+    assert len(read_user_file(csv_of(["account"], *names)).people) == MOST_PEOPLE
     assert refusal_of(csv_of(["account"], *names, ["one more"]))
     assert refusal_of(b"account\n" + b"a" * LARGEST_FILE)
 
 
 def test_a_cell_that_is_too_long_is_kept_whole() -> None:
-    (row,) = read_people(b"account\n" + b"a" * 100_000).people
+    (row,) = read_user_file(b"account\n" + b"a" * 100_000).people
     assert len(row.account) == 257
 
 
 def test_a_person_is_printed() -> None:
-    people = read_people(b"account,phone,nickname,password\nalice,13800138001,Al,secret-word\n")
+    people = read_user_file(b"account,phone,nickname,password\nalice,13800138001,Al,secret-word\n")
     for secret in ("alice", "13800138001", "secret-word", people.digest):
         assert secret not in repr(people)
 
@@ -306,7 +306,7 @@ def test_a_person_is_printed() -> None:
 )
 def test_other_spellings_of_a_header_are_understood(header: str) -> None:
     for content in (f"{header}\n{','.join(ALICE)}\n".encode(), xlsx_of(header.split(","), ALICE)):
-        file = read_people(content)
+        file = read_user_file(content)
         assert (file.columns, file.ignored) == (("account", "phone", "nickname"), ())
         (row,) = file.people
         assert row == PersonRow(2, *ALICE)
@@ -314,22 +314,22 @@ def test_other_spellings_of_a_header_are_understood(header: str) -> None:
 
 def test_columns_that_an_import_does_not_read_are_named() -> None:
     header = ("id", "account", "状态", "created_at", "", "备注 \x07", "x" * 100)
-    file = read_people(csv_of(header, ("7", "alice", "active", "2026-01-02", "", "=1", "#N/A")))
+    file = read_user_file(csv_of(header, ("7", "alice", "active", "2026-01-02", "", "=1", "#N/A")))
     assert file.ignored == ("id", "状态", "created_at", "备注 \x07", "x" * 64)
     assert file.people == [PersonRow(2, account="alice")]
 
 
 def test_only_so_many_ignored_columns_are_named() -> None:
     names = [f"column{number}" for number in range(10_000)]
-    assert read_people(csv_of(["phone", *names], ["13800138001"])).ignored == tuple(names[:50])
-    with pytest.raises(PeopleColumnsWrong) as refused:
-        read_people(csv_of(names, ["x"]))
+    assert read_user_file(csv_of(["phone", *names], ["13800138001"])).ignored == tuple(names[:50])
+    with pytest.raises(UserColumnsWrong) as refused:
+        read_user_file(csv_of(names, ["x"]))
     assert refused.value.errors == {"columns": {"unknown": names[:50], "twice": []}}
 
 
 def test_a_header_that_is_a_date_or_an_error_is_ignored() -> None:
     content = xlsx_of(["account", datetime(2024, 1, 2), "#N/A", 7], ["alice", 1, 2, 3])  # noqa: DTZ001
-    file = read_people(content)
+    file = read_user_file(content)
     assert file.ignored == ("?", "?", "7")
     assert file.people == [PersonRow(2, account="alice")]
 
@@ -361,28 +361,30 @@ def test_a_line_that_names_the_delimiter_is_heeded(
 
 def test_the_named_delimiter_wins_over_those_in_the_header() -> None:
     content = b"sep=;\naccount;nickname, the, short, one\nalice;Al,ice\n"
-    file = read_people(content)
+    file = read_user_file(content)
     assert file.ignored == ("nickname, the, short, one",)
     assert file.people == [PersonRow(2, account="alice")]
 
 
 def test_an_error_behind_that_line_names_the_line_of_the_file() -> None:
-    with pytest.raises(PeopleFileUnreadable) as refused:
-        read_people(b'sep=;\naccount\na\n"never closed\n')
+    with pytest.raises(UserFileUnreadable) as refused:
+        read_user_file(b'sep=;\naccount\na\n"never closed\n')
     assert refused.value.about == "line 4"
 
 
 @pytest.mark.parametrize("content", [b"sep=;", b"sep=;\n", b"sep=\naccount\n", b"sep=ab\na\n"])
 def test_that_line_alone_is_no_file_of_users(content: bytes) -> None:
-    with pytest.raises((PeopleFileEmpty, PeopleColumnsWrong)):
-        read_people(content)
+    with pytest.raises((UserFileEmpty, UserColumnsWrong)):
+        read_user_file(content)
 
 
 def test_characters_that_xlsx_spells_as_codes_are_read() -> None:
-    (row,) = read_people(xlsx_of(["account", "nickname"], ["_x005F_x0041_", "a_x000D_\nb"])).people
+    (row,) = read_user_file(
+        xlsx_of(["account", "nickname"], ["_x005F_x0041_", "a_x000D_\nb"])
+    ).people
     assert (row.account, row.nickname) == ("_x0041_", "a b")
 
 
 def test_a_nickname_is_one_line() -> None:
-    (row,) = read_people(b'account,nickname\nalice,"two\r\nlines\tand more"\n').people
+    (row,) = read_user_file(b'account,nickname\nalice,"two\r\nlines\tand more"\n').people
     assert row.nickname == "two lines and more"

@@ -8,10 +8,10 @@ ROOT = Path(__file__).resolve().parents[3]
 WORKER = """
 from gevent import monkey; monkey.patch_all()
 import gevent, time
-from app.errors import PeopleFileUnreadable
+from app.errors import UserFileUnreadable
 from app.services.passwords.hashing import hash_password
 from app.services.user_import.validation import read_rows
-from app.services.user_import.files import read_people
+from app.services.user_import.files import read_user_file
 
 longest, last, done = 0.0, time.monotonic(), False
 
@@ -26,14 +26,14 @@ rows = b"".join(b"person%d,139%08d,\\n" % (n, n) for n in range(20000))
 other = gevent.spawn(others)
 gevent.sleep(0.01)
 start = time.monotonic()
-file = read_people(b"account,phone,nickname\\n" + rows)
+file = read_user_file(b"account,phone,nickname\\n" + rows)
 assert len(read_rows(file.people).people) == 20000
 hashed = {hash_password("long-enough") for _ in range(20)}
 took, done = time.monotonic() - start, True
 other.join()
 try:
-    read_people(b'account\\n"')
-except PeopleFileUnreadable:
+    read_user_file(b'account\\n"')
+except UserFileUnreadable:
     refused = True
 assert refused
 assert len(hashed) == 20 and took > 3 * longest, (took, longest)
@@ -56,9 +56,9 @@ def test_a_large_file_stops_the_worker() -> None:
 FALLBACK = """
 from gevent import monkey; monkey.patch_all()
 import gevent, time
-from app.errors import PeopleFileUnreadable
+from app.errors import UserFileUnreadable
 from app.services.user_import import calamine_rows
-from app.services.user_import.files import read_people
+from app.services.user_import.files import read_user_file
 from tests.fixtures.user_files import strict, xlsx_of
 
 longest, last, done = 0.0, time.monotonic(), False
@@ -75,7 +75,7 @@ content = strict(xlsx_of(("account", "phone"), *rows))
 other = gevent.spawn(others)
 gevent.sleep(0.01)
 longest, start = 0.0, time.monotonic()
-readers = [gevent.spawn(read_people, content) for _ in range(2)]
+readers = [gevent.spawn(read_user_file, content) for _ in range(2)]
 gevent.joinall(readers, raise_error=True)
 took, done = time.monotonic() - start, True
 other.join()
@@ -83,8 +83,8 @@ assert all(len(reader.value.people) == 4000 for reader in readers)
 assert took > 3 * longest, (took, longest)
 calamine_rows.SECONDS = 0.01
 try:
-    read_people(content)
-except PeopleFileUnreadable as failure:
+    read_user_file(content)
+except UserFileUnreadable as failure:
     refused = failure.cause
 assert refused == "calamine: TimeoutExpired", refused
 print(f"{took:.2f} s of work; nobody waited longer than {longest * 1000:.0f} ms")

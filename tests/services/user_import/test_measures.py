@@ -13,10 +13,10 @@ from openpyxl import Workbook
 
 from app.services import audit
 from app.services.apps.tenants import tenant_id_of
-from app.services.user_import.files import read_people
+from app.services.user_import.files import read_user_file
 from app.services.user_import.preview import preview_import
 from app.services.user_import.run import confirm_import
-from app.services.user_import.user_export import Wanted, export_people
+from app.services.user_import.user_export import Wanted, export_users
 from tests.fixtures.personas import Reader
 
 PEOPLE = int(os.environ.get("IMPORT_PEOPLE", "1000"))
@@ -44,13 +44,13 @@ def test_many_people_are_too_many(app: Flask, rows: Reader) -> None:
     with app.app_context():
         acme = tenant_id_of("acme")
         with timed("reading"):
-            file = read_people(content.getvalue())
+            file = read_user_file(content.getvalue())
         with timed("previewing"):
             preview = preview_import(OPERATOR, acme, file)
         assert preview.import_id is not None
         with timed("importing"):
             confirm_import(OPERATOR, acme, preview.import_id)
         with timed("exporting"):
-            size = sum(map(len, export_people(OPERATOR, acme, Wanted(full_phones=True))))
+            size = sum(map(len, export_users(OPERATOR, acme, Wanted(full_phones=True))))
     print(f"{size / 1e6:.2f} MB of CSV")
     assert (rows.count("users"), rows.count("phones")) == (PEOPLE, PEOPLE)

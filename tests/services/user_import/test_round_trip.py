@@ -14,10 +14,10 @@ from app.services import audit
 from app.services.apps.tenants import tenant_id_of
 from app.services.user_import.columns import EXPORTED_COLUMNS
 from app.services.user_import.escapes import escaped
-from app.services.user_import.files import read_people
-from app.services.user_import.preview import check_people
-from app.services.user_import.run import import_people
-from app.services.user_import.user_export import Wanted, export_people
+from app.services.user_import.files import read_user_file
+from app.services.user_import.preview import check_users
+from app.services.user_import.run import import_users
+from app.services.user_import.user_export import Wanted, export_users
 from app.services.users.users import account_name, add_user
 from app.text_cleaning import clean_name
 from tests.fixtures.passwords import GOOD_PASSWORD
@@ -53,7 +53,7 @@ def globex(app: Flask) -> UUID:
 
 def export_of(tenant_id: UUID, *, full_phones: bool = True) -> bytes:
     """Export all users."""
-    return b"".join(export_people(ANNA, tenant_id, Wanted(full_phones=full_phones)))
+    return b"".join(export_users(ANNA, tenant_id, Wanted(full_phones=full_phones)))
 
 
 def users_of(content: bytes) -> Sequence[tuple[str, ...]]:
@@ -72,9 +72,9 @@ def test_an_export_of_nasty_names_is_the_same_after_an_import(
     add_user("acme", "both", GOOD_PASSWORD, "+12025550123", "Both")
     exported = export_of(acme)
 
-    file = read_people(exported)
+    file = read_user_file(exported)
     assert file.ignored == ("status", "created_at", "last_login_at")
-    assert import_people(ANNA, globex, file).people == len(users_of(exported))
+    assert import_users(ANNA, globex, file).people == len(users_of(exported))
 
     assert users_of(export_of(globex)) == users_of(exported)
     stored = "SELECT account, nickname FROM users WHERE tenant_id = :id ORDER BY id"
@@ -96,7 +96,7 @@ def test_line_breaks_in_names_do_not_split_rows(
     for account in ("alice", "bob"):
         add_user("acme", account, None, None, "name")
     rows("UPDATE users SET nickname = :name WHERE account = 'alice'", name=stored)
-    import_people(ANNA, globex, read_people(export_of(acme)))
+    import_users(ANNA, globex, read_user_file(export_of(acme)))
     names = "SELECT account, nickname FROM users WHERE tenant_id = :id ORDER BY account"
     assert rows(names, id=globex) == [("alice", imported), ("bob", "name")]
 
@@ -126,7 +126,7 @@ def test_any_names_are_the_same_after_an_import(names: list[tuple[str, str]], ac
     table.writerows(
         [escaped(account), "", escaped(nickname), "active", "", ""] for account, nickname in wanted
     )
-    read = read_people(text.getvalue().encode()).people[1:]
+    read = read_user_file(text.getvalue().encode()).people[1:]
     assert [(row.account, row.nickname) for row in read] == wanted
     assert not [row.damaged for row in read if row.damaged]
 
@@ -134,7 +134,7 @@ def test_any_names_are_the_same_after_an_import(names: list[tuple[str, str]], ac
 def test_a_masked_export_is_refused_with_advice(acme: UUID, globex: UUID, app: Flask) -> None:
     enter_user(app, account="alice", phone="13800138001")
     enter_user(app, account="bob", phone="+12025550123")
-    preview = check_people(globex, read_people(export_of(acme, full_phones=False)))
+    preview = check_users(globex, read_user_file(export_of(acme, full_phones=False)))
     assert [(one.row, one.column, one.code) for one in preview.bad] == [
         (2, "phone", "phone_masked"),
         (3, "phone", "phone_masked"),
@@ -150,15 +150,15 @@ def test_users_whom_an_import_could_not_find_are_skipped(
     for nickname in ("", "Only WeChat"):
         user_id = add_user("acme", "temporary", None, None, nickname)
         rows("UPDATE users SET account = NULL WHERE id = :id", id=user_id)
-    file = read_people(export_of(acme))
+    file = read_user_file(export_of(acme))
     assert (len(file.people), file.skipped) == (1, 2)
-    assert check_people(globex, file).skipped == 2
-    assert import_people(ANNA, globex, file).people == 1
+    assert check_users(globex, file).skipped == 2
+    assert import_users(ANNA, globex, file).people == 1
 
 
 def test_a_row_without_account_and_phone_in_another_file_is_refused(acme: UUID) -> None:
     header = ("account", "phone", "nickname", "status")
-    preview = check_people(acme, read_people(csv_of(header, ("", "", "Alice", "active"))))
+    preview = check_users(acme, read_user_file(csv_of(header, ("", "", "Alice", "active"))))
     assert [one.code for one in preview.bad] == ["nobody_named"]
 
 
@@ -166,7 +166,7 @@ def test_an_export_that_excel_has_saved_as_xlsx_is_imported(acme: UUID, globex: 
     add_user("acme", "x;=cmd", None, "13800138001", "=1+1")
     rows = csv.reader(StringIO(export_of(acme).decode("utf-8-sig"), newline=""))
     content = xlsx_of(*rows)
-    import_people(ANNA, globex, read_people(content))
+    import_users(ANNA, globex, read_user_file(content))
     assert users_of(export_of(globex)) == users_of(export_of(acme))
 
 

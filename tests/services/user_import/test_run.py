@@ -13,18 +13,18 @@ from sqlalchemy.exc import OperationalError
 from app.clock import now
 from app.errors import (
     ImportConfirmed,
+    ImportPasswordsTooMany,
     ImportUnknown,
-    PeopleFileImported,
-    PeoplePasswordsTooMany,
-    PeopleRefused,
+    UserFileImported,
+    UsersRefused,
 )
 from app.services import audit
 from app.services.apps.tenants import tenant_id_of
 from app.services.user_import import preview as previews
 from app.services.user_import import run
-from app.services.user_import.files import PeopleFile, read_people
-from app.services.user_import.preview import Preview, check_people, preview_import
-from app.services.user_import.run import Progress, confirm_import, import_people, import_progress
+from app.services.user_import.files import UserFile, read_user_file
+from app.services.user_import.preview import Preview, check_users, preview_import
+from app.services.user_import.run import Progress, confirm_import, import_progress, import_users
 from app.services.user_import.validation import MOST_PASSWORDS
 from tests.admin.console.browser import add_operator
 from tests.fixtures.passwords import GOOD_PASSWORD
@@ -51,10 +51,10 @@ def globex(app: Flask) -> UUID:
         return tenant_id_of("globex")
 
 
-def people(count: int, *more: tuple[str, ...], header: tuple[str, ...] = HEADER) -> PeopleFile:
+def people(count: int, *more: tuple[str, ...], header: tuple[str, ...] = HEADER) -> UserFile:
     """Make a file of people, and of some rows behind them."""
     rows = [(f"person{n}", str(13900000000 + n), f"第 {n} 人") for n in range(count)]
-    return read_people(csv_of(header, *rows, *more))
+    return read_user_file(csv_of(header, *rows, *more))
 
 
 def bad_of(preview: Preview) -> list[tuple[int, str, str, int | None]]:
@@ -62,7 +62,7 @@ def bad_of(preview: Preview) -> list[tuple[int, str, str, int | None]]:
     return [(one.row, one.column, one.code, one.earlier_row) for one in preview.bad]
 
 
-def previewed(actor: audit.Actor, tenant_id: UUID, file: PeopleFile) -> UUID:
+def previewed(actor: audit.Actor, tenant_id: UUID, file: UserFile) -> UUID:
     """Preview a good file."""
     preview = preview_import(actor, tenant_id, file)
     assert preview.import_id is not None, preview.bad
@@ -93,8 +93,8 @@ def test_three_bad_rows_among_a_thousand_are_not_named_or_some_are_imported(
     ]
     assert preview.columns == HEADER
     assert (rows.count("users"), rows.count("people_imports")) == (1, 0)
-    with pytest.raises(PeopleRefused) as refused:
-        import_people(ANNA, acme, file)
+    with pytest.raises(UsersRefused) as refused:
+        import_users(ANNA, acme, file)
     assert refused.value.errors is not None
     assert [one["row"] for one in refused.value.errors["rows"]] == [999, 1000, 1001]
     assert refused.value.about == "999, 1000, 1001"
@@ -112,7 +112,7 @@ def test_what_was_previewed_is_not_what_is_imported(
         ["carol"],
     )
     told: list[int] = []
-    one = previewed(ANNA, acme, read_people(content))
+    one = previewed(ANNA, acme, read_user_file(content))
     assert rows.count("users") == 0
 
     done = confirm_import(ANNA, acme, one, told.append)
@@ -168,28 +168,28 @@ def test_the_same_file_is_refused_with_when_and_by_whom(
 ) -> None:
     email = add_operator(app, "ann@acme.example")
     ((operator_id,),) = rows("SELECT id FROM operators WHERE email = :email", email=email)
-    import_people(audit.Actor("operator", operator_id), acme, people(3))
+    import_users(audit.Actor("operator", operator_id), acme, people(3))
     rows("UPDATE people_imports SET imported_at = '2026-01-02 03:04:05+00'")
     for act in (
         lambda: preview_import(BERT, acme, people(3)),
-        lambda: check_people(acme, people(3)),
+        lambda: check_users(acme, people(3)),
     ):
-        with pytest.raises(PeopleFileImported) as refused:
+        with pytest.raises(UserFileImported) as refused:
             act()
         told = {"imported_at": "2026-01-02T03:04:05+00:00", "imported_by": "ann@acme.example"}
         assert refused.value.errors == told
         assert refused.value.en.format(**refused.value.values).startswith(
             "This file was already imported on 2026-01-02 03:04 UTC by ann@acme.example; "
         )
-    with pytest.raises(PeopleFileImported):
-        import_people(BERT, acme, people(3))
+    with pytest.raises(UserFileImported):
+        import_users(BERT, acme, people(3))
     assert preview_import(BERT, acme, people(4)).imported_at is None
     assert rows.count("users") == 3
 
 
 def test_a_file_that_a_command_imported_is_refused_with_the_command(acme: UUID) -> None:
-    import_people(audit.OPERATOR, acme, people(3))
-    with pytest.raises(PeopleFileImported) as refused:
+    import_users(audit.OPERATOR, acme, people(3))
+    with pytest.raises(UserFileImported) as refused:
         preview_import(BERT, acme, people(3))
     assert refused.value.errors is not None
     assert refused.value.errors["imported_by"] is None
@@ -199,7 +199,7 @@ def test_a_file_that_a_command_imported_is_refused_with_the_command(acme: UUID) 
 def test_the_same_file_is_imported_again_after_its_users_have_gone(
     acme: UUID, rows: Reader
 ) -> None:
-    import_people(ANNA, acme, people(3))
+    import_users(ANNA, acme, people(3))
     rows("DELETE FROM phones")
     rows("DELETE FROM users")
     again = preview_import(BERT, acme, people(3))
@@ -215,14 +215,14 @@ def test_a_preview_shows_the_first_ten_good_rows_and_the_last_without_passwords(
     header = (*HEADER, "password")
     rows = [(f"Person{n}", f"139 {n:08}", f"第 {n} 人", GOOD_PASSWORD) for n in range(2, 32)]
     rows[3] = ("a" * 65, "", "", "")
-    preview = check_people(acme, read_people(csv_of(header, *rows)))
+    preview = check_users(acme, read_user_file(csv_of(header, *rows)))
     assert [one.row for one in preview.sample] == [2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 31]
     first = preview.sample[0]
     shown = (first.account, first.phone, first.nickname, first.has_password)
     assert shown == ("person2", "+8613900000002", "第 2 人", True)
     assert GOOD_PASSWORD not in repr([getattr(first, name) for name in first.__slots__])
     for count in (1, 10, 11):
-        sample = check_people(acme, people(count)).sample
+        sample = check_users(acme, people(count)).sample
         assert [one.row for one in sample] == [*range(2, count + 2)]
 
 
@@ -249,7 +249,7 @@ def test_what_became_bad_since_the_preview_is_imported_in_part(
 ) -> None:
     one = previewed(ANNA, acme, people(5))
     enter_user(app, account="person3", phone="13900000001")
-    with pytest.raises(PeopleRefused) as refused:
+    with pytest.raises(UsersRefused) as refused:
         confirm_import(ANNA, acme, one)
     assert refused.value.errors == {
         "rows": [
@@ -317,7 +317,7 @@ def test_an_import_that_was_given_up_is_done_all_the_same(acme: UUID, rows: Read
 
 def test_the_neighbours_people_stand_in_the_way(app: Flask, acme: UUID, rows: Reader) -> None:
     enter_user(app, "globex", account="person0", phone="13900000001")
-    assert import_people(ANNA, acme, people(3)).people == 3
+    assert import_users(ANNA, acme, people(3)).people == 3
 
 
 def test_somebody_else_confirms_or_watches_a_preview(
@@ -337,16 +337,16 @@ def test_somebody_else_confirms_or_watches_a_preview(
 
 
 def test_the_same_file_is_known_at_the_neighbour(acme: UUID, globex: UUID, rows: Reader) -> None:
-    import_people(ANNA, acme, people(3))
-    assert check_people(globex, people(3)).imported_at is None
-    import_people(ANNA, globex, people(3))
+    import_users(ANNA, acme, people(3))
+    assert check_users(globex, people(3)).imported_at is None
+    import_users(ANNA, globex, people(3))
     assert len(rows("SELECT DISTINCT file_index FROM people_imports")) == 2
 
 
 def test_an_import_goes_to_another_tenant_than_its_people(
     acme: UUID, rows: Reader, client: Client, alice: Person
 ) -> None:
-    import_people(ANNA, acme, read_people(b"account,phone\nalice,13800138001\n"))
+    import_users(ANNA, acme, read_user_file(b"account,phone\nalice,13800138001\n"))
     assert client.bind(alice, GLOBEX_LIFE)["user"]["account"] is None
 
 
@@ -371,9 +371,9 @@ def test_many_people_ask_the_database_more_than_few(
 def test_passwords_without_end_are_hashed(acme: UUID) -> None:
     header = ("account", "password")
     rows = [(f"a{number}", GOOD_PASSWORD) for number in range(MOST_PASSWORDS + 1)]
-    assert check_people(acme, read_people(csv_of(header, *rows[:-1]))).bad == []
-    with pytest.raises(PeoplePasswordsTooMany):
-        preview_import(ANNA, acme, read_people(csv_of(header, *rows)))
+    assert check_users(acme, read_user_file(csv_of(header, *rows[:-1]))).bad == []
+    with pytest.raises(ImportPasswordsTooMany):
+        preview_import(ANNA, acme, read_user_file(csv_of(header, *rows)))
 
 
 # At once
@@ -392,7 +392,7 @@ def test_two_imports_of_the_same_people_are_mixed(app: Flask, rows: Reader) -> N
         with app.app_context():
             try:
                 return f"{confirm_import(actor, acme, one).people}"
-            except PeopleRefused as refused:
+            except UsersRefused as refused:
                 told = refused.errors or {}
                 return f"refused {len({bad['row'] for bad in told['rows']})}"
 
@@ -459,15 +459,15 @@ def test_somebody_who_registers_meanwhile_is_written_over(
     with app.app_context():
         acme = tenant_id_of("acme")
         one = previewed(ANNA, acme, people(5))
-        write = run.write_people
+        write = run.write_users
 
         def late(*args: Any) -> None:
             if not rows.count("users"):
                 at_once([lambda: enter_user(app, account="person2")])
             write(*args)
 
-        monkeypatch.setattr(run, "write_people", late)
-        with pytest.raises(PeopleRefused) as refused:
+        monkeypatch.setattr(run, "write_users", late)
+        with pytest.raises(UsersRefused) as refused:
             confirm_import(ANNA, acme, one)
     assert refused.value.about == "4"
     assert rows.count("users") == 1

@@ -11,9 +11,9 @@ from flask import Flask
 from app.services import audit
 from app.services.apps.tenants import tenant_id_of
 from app.services.user_import import user_export
-from app.services.user_import.files import read_people
-from app.services.user_import.run import import_people
-from app.services.user_import.user_export import Wanted, export_people
+from app.services.user_import.files import read_user_file
+from app.services.user_import.run import import_users
+from app.services.user_import.user_export import Wanted, export_users
 from tests.fixtures.personas import Client, Person, Reader, enter_user
 from tests.fixtures.user_files import csv_of
 
@@ -30,7 +30,7 @@ def acme(app: Flask) -> Iterator[UUID]:
 
 def exported(tenant_id: UUID, **wanted: str | bool) -> list[dict[str, str]]:
     """Export, and read it as Excel does."""
-    content = b"".join(export_people(ANNA, tenant_id, Wanted(**wanted)))  # type: ignore[arg-type]
+    content = b"".join(export_users(ANNA, tenant_id, Wanted(**wanted)))  # type: ignore[arg-type]
     assert content.startswith(b"\xef\xbb\xbf")
     return list(csv.DictReader(StringIO(content.decode("utf-8-sig"), newline="")))
 
@@ -59,8 +59,8 @@ def test_an_export_lacks_something_or_shows_numbers_unasked(
 
 
 def test_somebody_takes_people_and_it_is_not_written_down_before(acme: UUID, rows: Reader) -> None:
-    import_people(ANNA, acme, read_people(csv_of(["account"], ["a1"], ["a2"], ["b1"])))
-    pieces = export_people(ANNA, acme, Wanted(query="A"))
+    import_users(ANNA, acme, read_user_file(csv_of(["account"], ["a1"], ["a2"], ["b1"])))
+    pieces = export_users(ANNA, acme, Wanted(query="A"))
     columns = "account,phone,nickname,status,created_at,last_login_at"
     told = {"people": "2", "columns": columns, "filtered": "yes", "status": ""}
     told["full_phones"] = "False"
@@ -82,7 +82,7 @@ def test_an_export_that_cannot_be_written_down_is_made(
 ) -> None:
     monkeypatch.setattr(user_export.audit, "record", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        export_people(ANNA, acme, Wanted())
+        export_users(ANNA, acme, Wanted())
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_an_export_that_cannot_be_written_down_is_made(
 def test_a_nickname_is_not_run_by_a_spreadsheet(
     nickname: str, cell: str, acme: UUID, rows: Reader
 ) -> None:
-    import_people(ANNA, acme, read_people(b"account\n" + b"mallory"))
+    import_users(ANNA, acme, read_user_file(b"account\n" + b"mallory"))
     rows("UPDATE users SET nickname = :nickname", nickname=nickname)
     assert exported(acme)[0]["nickname"] == cell
 
@@ -109,7 +109,7 @@ def test_people_of_another_query_or_status_or_tenant_are_taken(
 ) -> None:
     enter_user(app, "globex", account="alice-of-globex")
     people = [("alice", "Lily"), ("albert", ""), ("al_ex", ""), ("carl", "alma"), ("dora", "100%")]
-    import_people(ANNA, acme, read_people(csv_of(["account", "nickname"], *people)))
+    import_users(ANNA, acme, read_user_file(csv_of(["account", "nickname"], *people)))
     rows("UPDATE users SET status = 'disabled' WHERE account = 'albert'")
     assert accounts(acme) == ["alice", "albert", "al_ex", "carl", "dora"]
     assert accounts(acme, query="Al") == ["alice", "albert", "al_ex"]
@@ -125,9 +125,9 @@ def test_somebody_is_left_out_or_taken_twice_between_pages(
 ) -> None:
     monkeypatch.setattr(user_export, "BATCH", 7)
     names = [[f"a{number}"] for number in range(50)]
-    import_people(ANNA, acme, read_people(csv_of(["account"], *names)))
-    pieces = export_people(ANNA, acme, Wanted())
-    import_people(ANNA, acme, read_people(b"account\nlatecomer\n"))
+    import_users(ANNA, acme, read_user_file(csv_of(["account"], *names)))
+    pieces = export_users(ANNA, acme, Wanted())
+    import_users(ANNA, acme, read_user_file(b"account\nlatecomer\n"))
     read = [piece.decode("utf-8-sig").splitlines() for piece in pieces]
     assert [len(lines) for lines in read] == [1, *[7] * 7, 1]
     taken = {line.partition(",")[0] for lines in read[1:] for line in lines}

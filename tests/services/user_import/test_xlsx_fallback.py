@@ -13,15 +13,15 @@ from openpyxl import Workbook
 
 from app.errors import (
     Failure,
-    PeopleFileBusy,
-    PeopleFileNotSpreadsheet,
-    PeopleFileTooLarge,
-    PeopleFileUnreadable,
+    UserFileBusy,
+    UserFileNotSpreadsheet,
+    UserFileTooLarge,
+    UserFileUnreadable,
 )
 from app.services.user_import import calamine_rows as fallback
 from app.services.user_import.calamine_rows import calamine_rows
 from app.services.user_import.cells import Row
-from app.services.user_import.files import PersonRow, read_people
+from app.services.user_import.files import PersonRow, read_user_file
 from app.services.user_import.xlsx_rows import OpenpyxlFailed, xlsx_rows
 from tests.fixtures.user_files import repacked, rewritten, sheet_of, strict, with_texts, xlsx_of
 
@@ -74,19 +74,19 @@ def checked(content: bytes) -> bytes:
 def test_a_file_that_openpyxl_rejects_is_read(make: Callable[[bytes], bytes]) -> None:
     content = make(XLSX)
     checked(content)
-    (row,) = read_people(content).people
+    (row,) = read_user_file(content).people
     assert (row.number, row.account, row.phone, row.nickname) == (2, *ALICE)
 
 
 def test_other_files_are_read_without_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fallback.subprocess, "run", lambda *_, **__: pytest.fail("started"))
-    (row,) = read_people(XLSX).people
+    (row,) = read_user_file(XLSX).people
     assert row == PersonRow(2, *ALICE)
     assert [*xlsx_rows(many_kinds())]
 
 
 def test_a_file_with_backslashes_is_read() -> None:
-    (row,) = read_people(with_backslashes(XLSX)).people
+    (row,) = read_user_file(with_backslashes(XLSX)).people
     assert row == PersonRow(2, *ALICE)
 
 
@@ -135,7 +135,7 @@ def test_a_number_format_is_displayed_and_damage_is_named() -> None:
     book.active.append([1234, 13800138001, 1.5])
     book.active["A2"].number_format = "000000"
     book.save(content)
-    (row,) = read_people(strict(content.getvalue())).people
+    (row,) = read_user_file(strict(content.getvalue())).people
     damaged = (("nickname", "cell_fraction"),)
     assert row == PersonRow(2, account="001234", phone="13800138001", damaged=damaged)
 
@@ -143,7 +143,7 @@ def test_a_number_format_is_displayed_and_damage_is_named() -> None:
 def test_an_empty_style_is_none() -> None:
     header = '<row><c s="" t="inlineStr"><is><t>account</t></is></c></row>'
     sheet = sheet_of(f'{header}<row><c s=""><v>1</v></c></row>')
-    (row,) = read_people(repacked(XLSX, sheet1=sheet)).people
+    (row,) = read_user_file(repacked(XLSX, sheet1=sheet)).people
     assert row == PersonRow(2, account="1")
 
 
@@ -152,7 +152,7 @@ def test_a_number_without_a_known_format_is_rejected_by_name() -> None:
         '<row><c t="inlineStr"><is><t>account</t></is></c></row><row><c s="7"><v>1</v></c></row>'
     )
     content = with_empty_fill(repacked(XLSX, sheet1=sheet_of(cells)))
-    (row,) = read_people(content).people
+    (row,) = read_user_file(content).people
     assert row.damaged == (("account", "cell_format_unknown"),)
 
 
@@ -160,7 +160,7 @@ def test_a_number_without_a_known_format_is_rejected_by_name() -> None:
 def test_a_number_that_is_none_is_rejected_by_name(value: str) -> None:
     cells = '<row><c t="inlineStr"><is><t>account</t></is></c></row><row><c><v>{}</v></c></row>'
     content = with_empty_fill(repacked(XLSX, sheet1=sheet_of(cells.format(value))))
-    (row,) = read_people(content).people
+    (row,) = read_user_file(content).people
     assert row.damaged == (("account", "cell_unreadable"),)
 
 
@@ -185,8 +185,8 @@ CELL = '<c r="{}"><v>1</v></c>'
     ],
 )
 def test_a_damaged_file_is_refused(content: bytes) -> None:
-    with pytest.raises(PeopleFileUnreadable):
-        read_people(content)
+    with pytest.raises(UserFileUnreadable):
+        read_user_file(content)
 
 
 # Attacks
@@ -195,8 +195,8 @@ def test_a_damaged_file_is_refused(content: bytes) -> None:
 def refusal_of(content: bytes) -> Failure:
     """Have a file refused in time, without a trace in this process."""
     start = time.monotonic()
-    with pytest.raises((PeopleFileTooLarge, PeopleFileUnreadable)) as refused:
-        read_people(content)
+    with pytest.raises((UserFileTooLarge, UserFileUnreadable)) as refused:
+        read_user_file(content)
     assert time.monotonic() - start < 15
     return refused.value
 
@@ -266,7 +266,7 @@ def test_the_process_sees_no_key_and_no_connection(
     )
     monkeypatch.setattr(fallback, "_PROGRAM", program)
     monkeypatch.setenv("WXPASS_KEYS", "secret")
-    (row,) = read_people(with_empty_fill(XLSX)).people
+    (row,) = read_user_file(with_empty_fill(XLSX)).people
     # 3 is the folder that is listed. Python sets LC_CTYPE by itself.
     assert set(row.account.split()) <= {"LC_CTYPE", "LD_LIBRARY_PATH", "0", "1", "2", "3"}
 
@@ -276,14 +276,14 @@ def test_only_so_many_processes_run_at_a_time() -> None:
     for place in places:
         place.__enter__()
     try:
-        with pytest.raises(PeopleFileBusy) as busy:
-            read_people(with_empty_fill(XLSX))
+        with pytest.raises(UserFileBusy) as busy:
+            read_user_file(with_empty_fill(XLSX))
         assert (busy.value.status, busy.value.retry_after) == (503, 5)
-        assert read_people(XLSX).people
+        assert read_user_file(XLSX).people
     finally:
         for place in places:
             place.__exit__(None, None, None)
-    assert read_people(with_empty_fill(XLSX)).people
+    assert read_user_file(with_empty_fill(XLSX)).people
 
 
 # Files that are no spreadsheet
@@ -319,8 +319,8 @@ PNG = (
     ],
 )
 def test_a_file_that_is_no_spreadsheet_is_named_in_one_sentence(content: bytes) -> None:
-    with pytest.raises(PeopleFileNotSpreadsheet) as refused:
-        read_people(content)
+    with pytest.raises(UserFileNotSpreadsheet) as refused:
+        read_user_file(content)
     assert refused.value.code == "people_file_not_spreadsheet"
     assert refused.value.en.count(". ") == 0
     assert refused.value.about == ""
@@ -338,6 +338,6 @@ def test_a_file_that_is_no_spreadsheet_is_named_in_one_sentence(content: bytes) 
     ],
 )
 def test_another_kind_of_spreadsheet_is_to_be_saved_as_xlsx(content: bytes) -> None:
-    with pytest.raises(PeopleFileUnreadable) as refused:
-        read_people(content)
+    with pytest.raises(UserFileUnreadable) as refused:
+        read_user_file(content)
     assert "save it as .xlsx" in refused.value.en

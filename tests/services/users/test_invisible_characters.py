@@ -8,8 +8,8 @@ from flask import Flask
 
 from app.services.apps.tenants import tenant_id_of
 from app.services.audit import OPERATOR
-from app.services.user_import.files import read_people
-from app.services.user_import.run import import_people
+from app.services.user_import.files import read_user_file
+from app.services.user_import.run import import_users
 from tests.admin.console.browser import Browser, TenantConsole
 from tests.fixtures.operators import PASSWORD as OPERATORS_PASSWORD
 from tests.fixtures.operators import Script, signed_in
@@ -203,8 +203,8 @@ def test_a_nickname_is_cleaned_wherever_it_comes_from(
     assert entered.json["user"]["nickname"] == KEPT
     TenantConsole(app).press("/users/enter", account="dave", nickname=GIVEN)
     with app.app_context():
-        file = read_people(csv_of(("account", "nickname"), ("erin", GIVEN.strip("\u2028"))))
-        import_people(OPERATOR, tenant_id_of("acme"), file)
+        file = read_user_file(csv_of(("account", "nickname"), ("erin", GIVEN.strip("\u2028"))))
+        import_users(OPERATOR, tenant_id_of("acme"), file)
     kept = rows("SELECT nickname FROM users WHERE account IN ('carol', 'dave', 'erin')")
     assert kept == [(KEPT,)] * 3
 

@@ -10,11 +10,11 @@ from app.admin.console.access import takes_body, this_tenant_scope
 from app.admin.console.forms.drafts import restores
 from app.admin.console.forms.operators import ExportForm, UploadForm
 from app.admin.console.pages import Page, needs_step_up
-from app.admin.downloads import people_csv
+from app.admin.downloads import users_csv
 from app.errors import FAILURES, Failure
 from app.i18n_marker import N_
 from app.services.user_import.columns import COLUMNS, shown_names
-from app.services.user_import.files import LARGEST_FILE, read_people
+from app.services.user_import.files import LARGEST_FILE, read_user_file
 from app.services.user_import.preview import COMMAND, Preview, preview_import
 from app.services.user_import.rows import BadCell
 from app.services.user_import.run import begin_import, import_progress
@@ -32,7 +32,7 @@ COLUMN_LABELS = {
 }
 
 
-class PeopleView(Page):
+class UserImportView(Page):
     """Import and export of users. A file is imported only after its preview is confirmed."""
 
     for_changers = True
@@ -55,7 +55,7 @@ class PeopleView(Page):
             return self._shown(form)
         scope = this_tenant_scope()
         try:
-            people = read_people(form.file.data.read(LARGEST_FILE + 1))
+            people = read_user_file(form.file.data.read(LARGEST_FILE + 1))
             preview = preview_import(scope.actor, scope.tenant_id, people)
         except Failure as failure:
             return self._shown(UploadForm(formdata=None), failure), failure.status
@@ -87,7 +87,7 @@ class PeopleView(Page):
         if not form.validate_on_submit():
             return self.render("console/people_export.html", form=form)
         wanted = Wanted(form.query.data or "", form.status.data or None, form.full_phones.data)
-        return people_csv(this_tenant_scope(), wanted)
+        return users_csv(this_tenant_scope(), wanted)
 
     def _shown(self, upload: UploadForm, failure: Failure | None = None) -> str:
         page: str = self.render(

@@ -9,7 +9,7 @@ from app.extensions import Model
 from app.models.columns import Id, Moment, Sealed, one_of
 
 
-class PeopleImport(Model):
+class UserImport(Model):
     """Its people are kept until they are users, or the preview has expired.
 
     `rows_done` counts the people who are ready to be written; all are written at once at the end.
