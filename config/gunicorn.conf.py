@@ -4,7 +4,7 @@ Read from the environment, all optional:
   GUNICORN_BIND                host:port or unix:/path; else 127.0.0.1:$PORT in development,
                                0.0.0.0:$PORT in production
   GUNICORN_WORKERS             processes; else one a core, in development at most 4
-  GUNICORN_WORKER_CONNECTIONS  requests a process has in hand at once; else 1000
+  GUNICORN_WORKER_CONNECTIONS  concurrent requests of a process; else 1000
   GUNICORN_TIMEOUT             seconds a worker may be silent before it is replaced; else 30
   GUNICORN_GRACEFUL_TIMEOUT    seconds running requests get when the service stops; else 30
   GUNICORN_KEEPALIVE           seconds an idle connection stays open; else 5
@@ -45,7 +45,7 @@ worker_class = "gevent"
 control_socket_disable = True
 
 # Who the client is and whether it spoke https is decided in one place, the app, which counts
-# TRUSTED_PROXIES. So gunicorn trusts nobody's forwarded headers, not even a local proxy's.
+# TRUSTED_PROXIES. So gunicorn trusts no forwarded headers, not even those of a local proxy.
 forwarded_allow_ips = ""
 secure_scheme_headers: dict[str, str] = {}
 forwarder_headers = ""
@@ -100,9 +100,9 @@ def post_fork(server: Any, worker: Any) -> None:
 
 
 def post_request(worker: Any, request: Any, environ: Any, response: Any) -> None:
-    """Let the other connections of the worker go on, and what runs beside them.
+    """Yield to the other connections of the worker and to its background threads.
 
-    One whose next request is there before it is waited for would keep the worker to itself: the
-    slowest hundredth of a thousand quick answers then took ten times as long.
+    A connection that always has a next request ready would keep the worker busy: the slowest
+    hundredth of a thousand quick responses took ten times as long.
     """
     sleep(0)

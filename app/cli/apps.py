@@ -110,7 +110,7 @@ def set_(appid: str, **settings: Any) -> None:
 @with_appcontext
 @failures_told
 def set_secret(appid: str, tenant: str | None, secret_stdin: bool) -> None:
-    """Replace a mini-program's AppSecret; the new one is used at once. 更换 AppSecret。"""
+    """Replace a mini-program's AppSecret; the new one is used immediately. 更换 AppSecret。"""
     claimant = claimant_of(appid, tenant)
     secret = read_checked("AppSecret", service.APP_SECRET, secret_stdin)
     if claimant is None:
@@ -133,7 +133,7 @@ def set_secret(appid: str, tenant: str | None, secret_stdin: bool) -> None:
 def set_next_secret(appid: str, secret_stdin: bool, remove: bool) -> None:
     """Keep the AppSecret that is tried once WeChat rejects the one in use. 预设下一个 AppSecret。
 
-    So nobody's login fails while it is reset in WeChat's console.
+    No login fails then while the AppSecret is reset in WeChat's console.
     """
     secret = None if remove else read_checked("AppSecret", service.APP_SECRET, secret_stdin)
     app_secrets.set_next_secret(appid, secret)
@@ -174,7 +174,7 @@ def set_push(appid: str, encoding_aes_key: bool, secret_stdin: bool) -> None:
 @with_appcontext
 @failures_told
 def disable(appid: str) -> None:
-    """Switch a mini-program off; its logins are refused at once. 停用小程序。"""
+    """Disable a mini-program; its logins are refused immediately. 停用小程序。"""
     service.set_app_enabled(appid, False)
     show(f"Disabled {appid}. 已停用 {appid}。")
 

@@ -11,7 +11,7 @@ from app.services.tenant_admin import audit_listing as service
 
 @click.group()
 def audit() -> None:
-    """Who did what, to whom, from where and when. 审计记录。"""
+    """The audit log. 审计记录。"""
 
 
 @audit.command("list")
@@ -35,7 +35,7 @@ def audit() -> None:
 def list_(
     tenant: str, limit: int, subject: str | None, action: str | None, since: datetime | None
 ) -> None:
-    """List the newest first: when, who, which, action, to whom, address, details. 列出审计记录。"""
+    """List the newest first: time, actor, id, action, subject, address, details. 列出审计记录。"""
     since = since and since.replace(tzinfo=UTC)
     for event in service.list_events(tenant, limit, subject=subject, action=action, since=since):
         when = event.created_at.astimezone(UTC).isoformat(timespec="seconds")

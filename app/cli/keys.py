@@ -81,9 +81,9 @@ def _first() -> str:
 @with_appcontext
 @failures_told_with_any_keys
 def forget(lost: str) -> None:
-    """Accept that a key is lost for good, so that the service boots without. 放弃已丢失的密钥。
+    """Accept that a key is lost, so that the service starts without it. 放弃已丢失的密钥。
 
-    The rows stay as they are: `keys check` shows them. AppSecrets among them must be set anew
+    The rows stay as they are: `keys check` shows them. AppSecrets among them must be set again
     (`apps set-secret`); session_keys and access tokens are replaced at the next login or call.
     """
     key_proofs.forget_key(lost)

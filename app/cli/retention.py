@@ -23,7 +23,7 @@ def run(dry_run: bool) -> None:
 
     Accounts closed longer ago than the tenant's grace, sessions that ended 90 days ago, audit
     events older than the tenant keeps, pushes handled 30 days ago or kept for 90, and keys, codes
-    and counts that are of no use any more. Several runs at once do no harm. What fails is logged
+    and counts that are of no use any more. Simultaneous runs do no harm. What fails is logged
     and left to the next run, and the exit code is 1 then.
     """
     told = {}

@@ -76,7 +76,7 @@ def failures_told_with_any_keys(command: Callable[P, R]) -> Callable[P, R]:
 def _failure_behind(error: Exception) -> Failure:
     if isinstance(error, Failure):
         return error
-    if isinstance(error, SealBroken):  # of a key that was given up: all others were there at once
+    if isinstance(error, SealBroken):  # the key was given up; all others are there
         return EncryptionKeyMissing(about=str(error))
     if isinstance(error, OperationalError):
         return DatabaseUnavailable()

@@ -1,4 +1,4 @@
-"""Commands that take the people of a tenant in and out, many at once."""
+"""Commands that import and export the users of a tenant."""
 
 import sys
 from typing import BinaryIO
@@ -24,7 +24,7 @@ from app.services.user_import.user_export import Wanted, export_users
 @with_appcontext
 @failures_told
 def import_(file: BinaryIO, tenant: str, dry_run: bool) -> None:
-    """Import people from CSV or XLSX, all or nobody. 从 CSV 或 XLSX 导入用户，要么全部要么不导入。
+    """Import users from CSV or XLSX, all or none. 从 CSV 或 XLSX 导入用户，要么全部要么不导入。
 
     The first row names the columns: account, phone, nickname, password; 账号、手机号、昵称、密码。
     Each bad row is named, with column and reason; exit code 1 if there is one. With --dry-run, the

@@ -162,7 +162,7 @@ class PushMalformed(Failure, code="push_malformed", status=422,
 class PushIncomplete(Failure, code="push_incomplete", status=422,
     en="A field of this push is missing or has an invalid value. The log names the field."): ...
 
-# Who becomes whom
+# Linking
 class CredentialsWrong(Failure, code="credentials_wrong", status=401,
     en="Account or password is wrong."): ...
 class UserDisabled(Failure, code="user_disabled", status=403,

@@ -1,4 +1,4 @@
-"""A code of wx.login that somebody exchanges, or has exchanged, for a login."""
+"""The exchange of a `wx.login` code for a login."""
 
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from app.models.columns import Moment
 
 
 class CodeExchange(Model):
-    """Whoever inserts the row asks WeChat; it is done when the session it names exists."""
+    """The request that inserts the row asks WeChat. It is done when its session exists."""
 
     __tablename__ = "code_exchanges"
     __table_args__ = (

@@ -24,7 +24,7 @@ def first_id_of(moment: datetime) -> UUID:
 
 Id = Annotated[UUID, mapped_column(primary_key=True, default=new_id)]
 Moment = Annotated[datetime, mapped_column(DateTime(timezone=True))]
-# Added to by whoever counts.
+# Counters add to it.
 Sum = Annotated[int, mapped_column(server_default="0")]
 Made = Annotated[datetime, mapped_column(DateTime(timezone=True), server_default=func.now())]
 
@@ -71,7 +71,7 @@ class Sealed:
         return keyring().open(sealed, self._place(owner, [row[name] for name in self.row]))
 
     def reseal(self, sealed: str, owner: Any, row: Sequence[object]) -> str:
-        """Encrypt anew what stands in a row of `owner`, with the first key; raise SealBroken."""
+        """Re-encrypt the value in a row of `owner` with the first key. Raises SealBroken."""
         place = self._place(owner, row)
         return keyring().seal(keyring().open(sealed, place), place)
 

@@ -33,7 +33,7 @@ class Measure(StrEnum):
 
 
 class DailyCount(Model):
-    """A column for each measure, for a tenant of a thousand apps reads some 30,000 rows at once."""
+    """One column for each measure: a tenant with a thousand apps reads about 30,000 rows."""
 
     __tablename__ = "daily_counts"
     __table_args__ = (

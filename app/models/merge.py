@@ -10,7 +10,7 @@ from app.models.columns import Id, Moment
 
 
 class Merge(Model):
-    """What was moved names this row in `social_accounts.merge_id`, until somebody frees it."""
+    """Moved identities name this row in `social_accounts.merge_id` until they are unlinked."""
 
     __tablename__ = "merges"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""Somebody who runs the service (platform) or looks after one tenant of it."""
+"""An operator: platform admin, tenant admin or tenant viewer."""
 
 from uuid import UUID
 

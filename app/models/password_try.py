@@ -7,15 +7,15 @@ from app.models.columns import Moment
 
 
 class PasswordTry(Model):
-    """A count that leaks away; the key is a blind index, so nobody reads whose it is.
+    """A count of failures that decays. The key is a blind index, which does not show the account.
 
-    That of a device which knew the password stays for a while though it is zero.
+    The count of a device that entered the right password stays for a while though it is zero.
     """
 
     __tablename__ = "password_tries"
 
     key: Mapped[bytes] = mapped_column(primary_key=True)
-    # The key of the account it is about, so that whoever is erased is forgotten here too.
+    # The key of its account, by which erasure finds the row.
     account_key: Mapped[bytes | None] = mapped_column(index=True)
     level: Mapped[float]
     counted_at: Mapped[Moment]

@@ -1,4 +1,4 @@
-"""Every column that holds ciphertext, found in the models: nobody keeps a list."""
+"""All columns that hold ciphertext, found in the models."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -8,7 +8,7 @@ from app.models.columns import Made, Moment, Sealed
 
 
 class SigningKey(Model):
-    """One row a rotation. Of two at once, one wins: generations count up without a gap."""
+    """One row for each rotation. Generations have no gaps, so one of two simultaneous ones wins."""
 
     __tablename__ = "signing_keys"
     __table_args__ = (UniqueConstraint("kid"),)

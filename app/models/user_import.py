@@ -10,9 +10,9 @@ from app.models.columns import Id, Moment, Sealed, one_of
 
 
 class UserImport(Model):
-    """Its people are kept until they are users, or the preview has expired.
+    """The rows are kept until the users exist or the preview has expired.
 
-    `rows_done` counts the people who are ready to be written; all are written at once at the end.
+    `rows_done` counts the rows that are ready. All users are written together at the end.
     """
 
     __tablename__ = "people_imports"
@@ -30,7 +30,7 @@ class UserImport(Model):
 
     id: Mapped[Id]
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
-    # Who previewed it, and alone may confirm it; none for whoever may run commands.
+    # The operator who previewed the file and alone may confirm it; None for a command.
     operator_id: Mapped[UUID | None]
     # A blind index of the file: without the key, one that has a single number could be guessed.
     file_index: Mapped[bytes]

@@ -11,7 +11,7 @@ from app.models.columns import Moment, Sealed
 
 
 class WeChatAccessToken(Model):
-    """One row an app. Whoever sets `refreshing_until` fetches the next token; the others wait."""
+    """One row for each app. The process that sets `refreshing_until` fetches; the others wait."""
 
     __tablename__ = "wechat_access_tokens"
     __table_args__ = (
@@ -33,5 +33,5 @@ class WeChatAccessToken(Model):
         return self.expires_at is not None and self.expires_at > moment
 
     def is_refreshed_by_somebody(self, moment: datetime) -> bool:
-        """Tell whether somebody holds the lease."""
+        """Whether a process holds the lease."""
         return self.refreshing_until is not None and self.refreshing_until > moment

@@ -19,7 +19,7 @@ class Actor:
     ip: str | None = None
 
 
-# Whoever may run commands on the machine.
+# A person who runs commands on the machine.
 OPERATOR = Actor("operator")
 # What WeChat tells us that a person did there.
 WECHAT = Actor("wechat")

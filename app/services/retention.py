@@ -1,6 +1,6 @@
-"""Retention: what is due goes, in small batches, each in a short transaction of its own.
+"""Retention: delete what is due in small batches, each in a short transaction.
 
-Several runs at once share the work: what another has locked is left to it.
+Simultaneous runs share the work: rows that another run has locked are skipped.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -76,9 +76,9 @@ class Due:
 
 
 def run_retention(*, dry_run: bool = False) -> Iterator[tuple[str, int]]:
-    """Remove what is due, or only count it; say of each kind how much, as soon as it is done.
+    """Delete what is due, or only count it. Yield each kind with its number as soon as it is done.
 
-    What cannot be removed is logged, and the next run tries it anew; how often that was is said
+    What cannot be deleted is logged and tried again by the next run. The number of these comes
     last, as FAILED.
     """
     failures = 0
@@ -119,7 +119,7 @@ def _erasing(tenant_id: UUID, user_id: UUID) -> Iterator[int]:
 
 @retry_on_conflict
 def _erase(tenant_id: UUID, user_id: UUID) -> bool:
-    """Erase a closed account; not one whose user has just logged in, or that another run erased."""
+    """Erase a closed account, unless its user has just logged in or another run has erased it."""
     with transaction() as db:
         held = lock_personal_data(db, tenant_id, user_id)
         still = select(User.id).where(User.tenant_id == tenant_id, User.id == user_id)
@@ -199,7 +199,7 @@ def _visitors() -> Iterator[Due]:
 
 
 def _sessions() -> Iterator[Due]:
-    """Select those that ended, or that nobody can go on with, long ago."""
+    """Select the sessions that ended or expired long ago."""
     ended_before = now() - SESSIONS_KEPT
     expired = func.greatest(LoginSession.expires_at, LoginSession.refresh_expires_at)
     ended = func.coalesce(LoginSession.ended_at, expired) < ended_before
@@ -244,7 +244,7 @@ def _session_keys() -> Iterator[Due]:
 
 
 def _signing_keys() -> Iterator[Due]:
-    """Select those whose successor has signed for longer than their last token can have lived."""
+    """Select the keys that were replaced longer ago than a token is valid."""
     later = aliased(SigningKey)
     is_succeeded = (
         select(later.generation)
@@ -273,7 +273,7 @@ def _operator_sessions() -> Iterator[Due]:
 
 
 def _people_imports() -> Iterator[Due]:
-    """Select previews that nobody may confirm any more, and imports of long ago."""
+    """Select expired previews and old imports."""
     is_over = UserImport.state.in_(("done", "failed"))
     expired = and_(~is_over, UserImport.expires_at < now())
     yield Due(or_(expired, UserImport.expires_at < now() - IMPORTS_KEPT))

@@ -47,7 +47,7 @@ def ip_matches(address: str, entry: str) -> bool:
 def check_signature(
     world: World, appid: str, given: Mapping[str, str], *, missing_key: int
 ) -> tuple[Owner, SessionKey]:
-    """Return whose session_key has signed the empty string, and that key.
+    """Return the person and the session_key that signed the empty string.
 
     WeChat signs with the base64 text of the session_key, not with the bytes it stands for.
     """

@@ -37,7 +37,7 @@ def put_app(world: World) -> dict[str, str]:
 
 @control_call(phone_api, "POST", "/app-secret")
 def reset_app_secret(world: World) -> dict[str, str]:
-    """Reset an app's secret as WeChat's console does: the one before is dead at once."""
+    """Reset an app's secret as WeChat's console does: the former one stops working immediately."""
     fields = read_body("appid", "secret")
     app = replace(get_app(world, fields), secret=fields.text("secret"), frozen=False)
     world.apps[app.appid] = app

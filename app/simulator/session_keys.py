@@ -38,7 +38,7 @@ class SessionKeys:
         return key if key and now < key.expires_at else None
 
     def mint(self, owner: Owner, now: float) -> SessionKey:
-        """Make a new key; the old one dies at once."""
+        """Return a new key. The former one stops working."""
         return self._install(owner, SessionKey(new_session_key(), now, now + LIFETIME))
 
     def reset(self, owner: Owner, old: SessionKey) -> SessionKey:

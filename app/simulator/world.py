@@ -32,7 +32,7 @@ class App:
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody with WeChat on a phone."""
+    """A person with WeChat on a phone."""
 
     name: str
     nickname: str
@@ -75,7 +75,7 @@ class Settings:
 
 
 class World:
-    """All state; whoever reads or changes it holds the lock, and never sleeps while holding it."""
+    """All state. Code that reads or changes it holds the lock, and never sleeps with it."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
@@ -83,7 +83,7 @@ class World:
         self.forget_all_but_apps()
 
     def forget_all_but_apps(self) -> None:
-        """Begin anew, on the real time."""
+        """Forget everything but the apps, and use the real time."""
         self.people: dict[str, Person] = {}
         self.settings = Settings()
         self.login_codes = Codes[LoginGrant]()
@@ -113,7 +113,7 @@ class World:
         return identity
 
     def find_owner(self, appid: str, openid: str) -> Owner | None:
-        """Return whose openid this is, or None."""
+        """Return the person of an openid, or None."""
         return self._owners.get((appid, openid))
 
 

@@ -96,7 +96,7 @@ class UnreadableOpenData(OpenDataError):
 
 
 class SessionKeyStale(OpenDataError):
-    """The session_key does not fit this open data: log in again, then ask for the data anew."""
+    """The session_key does not fit this open data: log in again, then ask for the data again."""
 
 
 class SignatureMismatch(OpenDataError):
@@ -136,7 +136,7 @@ class IncompletePush(PushError):
 
 
 class UnencryptedPush(PushError):
-    """The app has an EncodingAESKey, and this came without Encrypt: anybody could have put it."""
+    """The app has an EncodingAESKey, and this came without Encrypt, so its sender is unproven."""
 
 
 class PushKeyMissing(PushError):

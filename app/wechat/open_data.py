@@ -31,7 +31,7 @@ IDS = ("openId", "unionId", "phoneNumber", "purePhoneNumber", "countryCode")
 def verify_signature(raw_data: str, signature: str, session_key: str) -> None:
     """Check that rawData is, to the letter, what WeChat gave the client.
 
-    Raises SignatureMismatch, also without a session_key: anybody can sign with an empty one.
+    Raises SignatureMismatch, also without a session_key, because an empty one proves nothing.
     """
     expected = sha1_hex(raw_data + session_key)
     if not session_key or not signatures_match(expected, signature):
@@ -39,7 +39,7 @@ def verify_signature(raw_data: str, signature: str, session_key: str) -> None:
 
 
 def raw_user_info(raw_data: str) -> UserInfo:
-    """Read the profile in rawData whose signature was verified; raises MalformedOpenData."""
+    """Read the profile in verified rawData. Raises MalformedOpenData."""
     try:
         return read_user_info(parse_object(raw_data.encode("utf-8", "surrogatepass")))
     except WrongShape:

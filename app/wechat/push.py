@@ -33,7 +33,7 @@ class PushMessage:
 
 
 def plain_signature(token: str, timestamp: str, nonce: str) -> str:
-    """Sign a URL verification or an unencrypted push, whose body this does not cover."""
+    """Sign a URL verification or an unencrypted push. The signature does not cover the body."""
     return sha1_hex("".join(sorted([token, timestamp, nonce])))
 
 
@@ -92,7 +92,7 @@ def encrypted_reply(encrypt: str, token: str, timestamp: int, nonce: str) -> str
 
 
 def _verify(signature: str, expected: str, token: str) -> None:
-    # Anybody can sign with an empty token.
+    # A signature with an empty token proves nothing.
     if not token or not signatures_match(expected, signature):
         raise PushSignatureMismatch
 

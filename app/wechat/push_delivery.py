@@ -59,7 +59,7 @@ def open_push(content: bytes, query: PushQuery, secrets: PushSecrets, appid: str
     """Read what WeChat delivers, in the clear or encrypted; `now` in unix seconds.
 
     With an EncodingAESKey only Encrypt is read: what stands in the clear beside it (兼容模式)
-    could be anybody's. Raises a PushError, AppMisconfigured when the EncodingAESKey is none.
+    is unproven. Raises a PushError, AppMisconfigured when the EncodingAESKey is none.
     A sender without a valid signature learns nothing but PushSignatureMismatch.
     """
     if secrets.encoding_aes_key is None:

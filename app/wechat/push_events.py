@@ -23,11 +23,11 @@ SHAPE = re.compile(r"[A-Za-z0-9_-]{1,128}")
 class Push:
     """One message of WeChat's. A field that the message lacks is None.
 
-    `event` is the Event or, of what is no event, the MsgType or action. `openid` is whom a
-    compliance event is about; `from_user` never is. `other_openid` is what another event calls
-    the person's openid. `revoke_info` is what was withdrawn, as written; `open_pid` is the
-    person's id within the plugin `plugin_id`. `message` is the whole text without damaged
-    characters, `digest` the hash of all fields, whatever their order and format.
+    `event` is the Event or, for other messages, the MsgType or action. `openid` is the person of a
+    compliance event, which `from_user` never is. `other_openid` is the person's openid in other
+    events. `revoke_info` is what was withdrawn, as written; `open_pid` is the person's id within
+    the plugin `plugin_id`. `message` is the whole text without damaged characters, `digest` the
+    hash of all fields, in any order and format.
     """
 
     event: str
@@ -58,7 +58,7 @@ class Push:
     def revoke_infos(self) -> tuple[int, ...]:
         """The kinds of information that were withdrawn; more than one, if ever, with commas.
 
-        Empty when `revoke_info` is not written like that: then nobody knows what to do.
+        Empty when `revoke_info` is not written like that: then the kinds are unknown.
         """
         if not re.fullmatch(r"\d{1,9}( ?, ?\d{1,9})*", self.revoke_info or ""):
             return ()

@@ -27,7 +27,7 @@ _HEADERS_OF_BODIES = _HEADERS | {"Content-Type": "application/json"}
 
 
 class Transport:
-    """Talk HTTP to one host, from many greenlets at once."""
+    """HTTP to one host, shared by concurrent greenlets."""
 
     def __init__(self, base_url: str) -> None:
         self._base_path = parse_url(base_url.rstrip("/")).path or ""

@@ -56,7 +56,7 @@ class Child:
 def launch(
     name: str, arguments: list[str], environ: Mapping[str, str], folder: Path, log: Path
 ) -> Child:
-    """Start `python -m arguments...` in `folder`; its output begins the file `log` anew."""
+    """Start `python -m arguments...` in `folder`; its output replaces the file `log`."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "wb", opener=_for_the_owner) as output:
         process = subprocess.Popen(

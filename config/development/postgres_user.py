@@ -1,6 +1,6 @@
 """The system user of the embedded PostgreSQL, which refuses to run as root.
 
-Nothing here does anything unless we are root: everybody else runs the server as themselves.
+Used only as root. Other users run the server themselves.
 """
 
 import logging
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 def find_server_user(data: Path) -> struct_passwd | None:
-    """Choose who runs the server: whoever owns the data, else a user of its own; None: ourselves.
+    """Return the user to run the server: owner of the data, else its own; None is this user.
 
     Raises LookupError or OSError if there is no such user and none can be made.
     """
@@ -58,7 +58,7 @@ def let_in(user: struct_passwd | None, *paths: Path) -> None:
 
 
 def let_read(user: struct_passwd | None, *trees: Path) -> None:
-    """Let everybody read these installed files, where a strict umask keeps them from `user`."""
+    """Make these installed files readable, where a strict umask hides them from `user`."""
     for tree in trees:
         if user is None or not tree.exists() or _may(tree.stat(), user, stat.S_IROTH):
             continue

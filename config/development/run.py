@@ -32,7 +32,7 @@ _INVITATION = (
 
 
 class Interrupted(Exception):
-    """Somebody asked us to stop."""
+    """The process was asked to stop."""
 
 
 class Interruption:

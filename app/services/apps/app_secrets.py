@@ -88,9 +88,9 @@ def _actions(secrets: Mapping[str, str | None]) -> Iterator[str]:
 
 
 def promote_next_secret(appid: str, seen: Secrets) -> None:
-    """Put the next AppSecret in use, once, unless either was changed since they were `seen`.
+    """Put the next AppSecret in use, unless either secret was changed since they were `seen`.
 
-    Never waits, for somebody's login does: when another is at the app, the next call promotes it.
+    Does not wait for a locked app, because a login waits for this call: the next call promotes it.
     """
     mine = select(WeChatApp).where(WeChatApp.appid == appid)
     with transaction() as db:

@@ -160,7 +160,7 @@ def _is_of(tenant_slug: str, appid: str) -> bool:
 
 
 def change_app(appid: str, **settings: str | SessionLimit) -> None:
-    """Change settings of an app as `change_settings` does, for whoever may run commands."""
+    """Change settings of an app from the command line, as `change_settings` does."""
     change_settings(audit.OPERATOR, appid, settings)
 
 

@@ -17,7 +17,7 @@ SECRETS = {
     "encoding_aes_key": "push_secrets_set_at",
 }
 FINGERPRINT_CHARS = 8
-# What is said of a secret whose key is gone; a new one can take its place.
+# Shown for a secret that cannot be decrypted because its key is missing. It can be replaced.
 LOST = "unreadable"
 
 

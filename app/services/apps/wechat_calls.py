@@ -90,10 +90,10 @@ def with_access_token(app: AppConfig, call: Callable[[str], R]) -> R:
 
 
 def _access_token(app: AppConfig, rejected: str | None = None) -> str:
-    """Take the shared token, or be the one who fetches the next; everybody else waits for it.
+    """Return the shared token. If it has expired, one process fetches the next and the others wait.
 
-    Raises WeChatUnavailable when the one who was waited for failed or takes too long: those who
-    wait do not queue up to fail one after another.
+    Raises WeChatUnavailable if that process fails or takes too long. The waiting processes then
+    fail too, rather than try one after another.
     """
     for look in backoff():
         kept = _look(app)
@@ -119,10 +119,10 @@ def _look(app: AppConfig) -> WeChatAccessToken | None:
 
 
 def _claim_refresh(app: AppConfig, seen: datetime | None) -> datetime | None:
-    """Become the one refresher among all processes; give the end of the lease.
+    """Claim the refresh among all processes. Return the end of the lease, or None.
 
-    A lease in the row, not a lock: a lock would hold its connection while WeChat answers. Only
-    while the token expires as `seen`: else somebody has refreshed it since.
+    The lease is a column, not a lock, because a lock would hold a connection while WeChat answers.
+    There is no lease if the expiry of the token is not the one `seen`: it was refreshed since.
     """
     lease = now() + REFRESH_LEASE
     claim = insert(WeChatAccessToken).values(

@@ -17,10 +17,10 @@ EVERYTHING = "*"
 
 
 class InvalidationLog:
-    """What Postgres told of, and until when its silence means that nothing changed.
+    """Notifications from Postgres, and until when their absence means that nothing has changed.
 
-    All times are of this process's own `time.monotonic`: neither another machine's clock nor a
-    clock that is set makes anything live longer. One thread notes, anybody asks.
+    All times are this process's `time.monotonic`, so that neither another machine's clock nor a
+    clock that is set keeps a value longer. One thread writes, all threads read.
     """
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class InvalidationLog:
         moment = time.monotonic()
         self._moments[about] = moment
         if about == EVERYTHING or len(self._moments) > MOST_CHANGES:
-            # In this order, for who asks meanwhile looks in the other.
+            # In this order: a concurrent reader checks them in the opposite order.
             self._heard_since = moment
             self._moments = {}
         self.forget(about)
@@ -92,9 +92,9 @@ class Cache(Generic[K, V]):
         return value if self._changes.none_since(read_at, *subjects) else None
 
     def drop(self, about: Hashable) -> None:
-        """Let go of what is kept under what it is about, when that has changed.
+        """Delete the values about a subject that has changed.
 
-        It is not believed any more; but who was erased is to be gone from memory, too.
+        They are invalid already; deleting them removes erased users from memory.
         """
         self._kept.pop(cast(K, about), None)
         if about == EVERYTHING:

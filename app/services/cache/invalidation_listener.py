@@ -25,9 +25,9 @@ UNANSWERED_MS = 3000
 NAME = "wxpass changes"
 
 LISTEN = f"LISTEN {CHANNEL}"
-# A pooler lends connections, on which somebody may have listened before, and drops what arrives
-# while nobody has them; it makes up the process that its clients are told of. And before their
-# migration there are no triggers to tell of anything.
+# A connection pooler lends connections on which another client may have listened, drops the
+# notifications that arrive between clients, and invents the process id that it reports. Before the
+# migration that creates the triggers there are no notifications at all.
 IS_HEARD = f"""
 SELECT pg_backend_pid() = %(pid)s
     AND '{CHANNEL}' IN (SELECT pg_listening_channels())
@@ -36,7 +36,7 @@ SELECT pg_backend_pid() = %(pid)s
 
 
 class ListenerLost(Exception):
-    """The connection is not the one that was told to listen, or nobody tells anything."""
+    """The connection is not the one that listens, or the triggers that notify are missing."""
 
 
 def listen_regularly(app: Flask) -> None:

@@ -14,7 +14,7 @@ MOST_PROFILES = 10_000
 
 
 class Caches:
-    """Everything that is remembered. Where nobody listens for changes, that is nothing."""
+    """All caches of this process. They stay empty while no notifications can be received."""
 
     def __init__(self) -> None:
         self.begin_listening: Callable[[], None] | None = None
@@ -35,7 +35,7 @@ class Caches:
             self.begin_listening()
 
     def of_this_process(self) -> Self:
-        """Begin anew in a process that was forked: nobody tells it what its parent is told."""
+        """Return the caches of this process. A forked process starts with empty ones."""
         self._once()
         return self
 

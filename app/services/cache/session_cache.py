@@ -37,10 +37,10 @@ class Home(NamedTuple):
 
 
 class SessionCache:
-    """Bound sessions whose token was good, and may be used now.
+    """Bound sessions by the hash of their token.
 
-    An unbound one may keep its token when it is bound, and then counts at once, not when the
-    notice of it is here.
+    Unbound sessions are not cached: one may keep its token when it is bound, and the binding must
+    hold before its notification arrives.
     """
 
     def __init__(self, changes: InvalidationLog) -> None:
@@ -51,7 +51,7 @@ class SessionCache:
         self._numbering = Lock()
 
     def find(self, token_hash: bytes) -> tuple[Principal, Life] | None:
-        """Give whose token it is, and how long that holds, if the session is still as it was."""
+        """Return the session of a token hash, or None if it is missing, expired or invalid."""
         packed = self._packed.get(token_hash)
         if packed is None:
             return None

@@ -18,7 +18,7 @@ from app.services.database.transactions import transaction
 from app.services.runtime.polling import backoff
 
 KEPT_FOR = timedelta(hours=24)
-# No request takes this long: whoever has not answered by now has died.
+# No request takes this long. A request without an answer by then has died.
 GIVEN_UP_AFTER = timedelta(minutes=2)
 SWEPT_AT_ONCE = 20
 
@@ -47,10 +47,11 @@ class Answer:
 
 
 def begin_or_find(asked: Asked) -> UUID | Answer:
-    """Say that this request is to be carried out, under an id, or what it was answered before.
+    """Return a new id if the request must be carried out, or the stored answer of its twin.
 
-    Waits, with no connection held, for a twin that came first. Raises IdempotencyKeyTaken for
-    another request under the same key, IdempotencyPending when the twin takes too long.
+    Waits without a connection while an earlier request with the same key is under way. Raises
+    IdempotencyKeyTaken for another request with the key, and IdempotencyPending if the twin takes
+    too long.
     """
     for _ in backoff():
         with transaction() as db:
@@ -93,7 +94,7 @@ def _is_over() -> ColumnElement[bool]:
 
 
 def _sweep(db: Session) -> None:
-    """Delete some of what nobody asks for again: more than one request adds."""
+    """Delete some expired rows: more than one request adds."""
     old = select(IdempotentRequest.id).where(IdempotentRequest.asked_at < now() - KEPT_FOR)
     some = old.limit(SWEPT_AT_ONCE).with_for_update(skip_locked=True)
     db.execute(delete(IdempotentRequest).where(IdempotentRequest.id.in_(some)))

@@ -20,7 +20,7 @@ PROOF_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class CursorPage:
-    """Which page is wanted; all rows are counted only for whoever asks."""
+    """The page to read, by the cursor of the previous one. Rows are counted only if asked for."""
 
     cursor: str | None = None
     limit: int = 50
@@ -59,10 +59,10 @@ class Listing:
 def read_page(
     db: Session, listing: Listing, cursor_page: CursorPage, shown: Callable[..., T], *beside: Any
 ) -> Page[T]:
-    """Read a page; raise CursorInvalid.
+    """Return a page. Raises CursorInvalid.
 
-    A row that comes or goes meanwhile moves no other from page to page. `shown` is given each
-    row, and what stands `beside` all of them.
+    Rows that are inserted or deleted between two pages do not shift the others. `shown` receives
+    the columns of each row and the arguments in `beside`.
     """
     rows, limit = listing.rows, max(1, min(cursor_page.limit, LONGEST_PAGE))
     if cursor_page.cursor is not None:

@@ -18,7 +18,7 @@ R = TypeVar("R")
 ATTEMPTS = 5
 # Where a session keeps the functions to call once it is committed.
 ON_COMMIT = "on_commit"
-# What Postgres says to whom another transaction got ahead of.
+# The errors of a transaction that lost to a concurrent one.
 CONFLICTS = (
     psycopg.errors.UniqueViolation,
     psycopg.errors.DeadlockDetected,
@@ -27,7 +27,7 @@ CONFLICTS = (
 
 
 class WriteConflict(Exception):
-    """What a decision was about to stand on has just been changed by somebody else."""
+    """A concurrent transaction has changed the rows that a decision depends on."""
 
 
 @contextmanager
@@ -79,7 +79,7 @@ def autocommit() -> Iterator[psycopg.Connection[Any]]:
 
 
 def _give_back(pooled: PoolProxiedConnection, connection: psycopg.Connection[Any]) -> None:
-    """Give a connection back as it was; one that is closed, or still busy, to nobody."""
+    """Return a connection to the pool. Discard it if it is closed or still busy."""
     try:
         connection.autocommit = False
     except psycopg.Error:
@@ -93,15 +93,15 @@ def violated(error: DBAPIError) -> str | None:
 
 
 def is_conflict(error: DBAPIError) -> bool:
-    """Tell whether another transaction got there first, so that deciding anew can succeed."""
+    """Return whether a concurrent transaction won, so that a retry can succeed."""
     return isinstance(error.orig, CONFLICTS)
 
 
 def retry_on_conflict(service: Callable[P, R]) -> Callable[P, R]:
-    """Run a service of one transaction anew when it lost a race to a neighbour.
+    """Retry a service of one transaction, up to `ATTEMPTS` times, after a write conflict.
 
-    The constraint is what holds the invariant; after losing to it, the service reads what the
-    winner wrote and decides on that.
+    Constraints hold the invariants. After a conflict the service reads what the winner wrote and
+    decides again.
     """
 
     @wraps(service)

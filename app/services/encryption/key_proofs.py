@@ -43,7 +43,7 @@ def check_keys() -> None:
         if {keyring().first, PEPPER} - _compare(db):
             _refuse_pepper_of_others(db)
             _prove(db, _keys_in_use(db))
-            _compare(db)  # of two who prove at once, one reads what the other wrote
+            _compare(db)  # of two simultaneous proofs, one reads what the other wrote
     current_app.extensions["keys_fit"] = True
 
 

@@ -1,7 +1,7 @@
-"""Re-encrypting with the first key what older keys encrypted, while the service runs.
+"""Key rotation: re-encrypt with the first key what older keys encrypted, while the service runs.
 
-Nothing is remembered between batches: what is left to do are the rows that the first key did not
-encrypt. So a rotation can be killed and begun again, and two at once do no harm.
+No state is kept between batches: the rows that the first key did not encrypt are left to do. A
+rotation can therefore be stopped and started again, and two can run at the same time.
 """
 
 import time
@@ -19,7 +19,7 @@ from app.services.encryption.key_usage import sealed_with
 
 # Rows that are locked together, for some ten milliseconds.
 BATCH = 500
-# Rows that somebody else held are looked for again, this often and this long apart.
+# How often, and after how many seconds, locked rows are tried again.
 PASSES, PAUSE_SECONDS = 20, 0.1
 
 

@@ -22,7 +22,7 @@ class KeyUse:
 
     @property
     def state(self) -> str:
-        """Say in one word what is to be done: nothing, rotate, or find the key."""
+        """The work that a key needs, in one word: nothing, rotate, or find the key."""
         ring = keyring()
         if self.key_id is None:
             return "unreadable"

@@ -18,10 +18,10 @@ from app.services.users.users import get_profile
 
 @retry_on_conflict
 def trade_bind_key(principal: Principal, device: Device) -> Login:
-    """Bind the session of a bind key to the user its WeChat identity belongs to; new tokens.
+    """Bind the session of a bind key to the user of its WeChat identity, with new tokens.
 
-    Raises LoginUnbound while it belongs to nobody, and TokenInvalid for a bound session's
-    token: a login is not traded for another.
+    Raises LoginUnbound if the identity has no user, and TokenInvalid for the token of a bound
+    session.
     """
     with transaction() as db:
         return _trade(db, principal, device, lock_social_account(db, principal))
@@ -29,10 +29,10 @@ def trade_bind_key(principal: Principal, device: Device) -> Login:
 
 @retry_on_conflict
 def trade_verified_bind_key(principal: Principal, device: Device, openid: str, phone: str) -> Login:
-    """Do as `trade_bind_key` does for a client that says whom it shows.
+    """Trade a bind key as `trade_bind_key` does, for a client that also sends openid and phone.
 
-    Raises OpenDataOfAnother too, unless the openid is the key's and the phone was verified under
-    this very key.
+    Raises OpenDataOfAnother unless the openid is the key's and the phone was verified with this
+    key.
     """
     with transaction() as db:
         account = lock_social_account(db, principal)

@@ -34,10 +34,10 @@ def bind_phone(
     kept_token: str | None = None,
     **proof: str,
 ) -> Login:
-    """Learn the caller's number from WeChat, and bind them to whom it says they are.
+    """Get the caller's number from WeChat, and link the caller to the user who owns it.
 
-    The proof is what the phone button gave. The login token is a new one, or stays `kept_token`,
-    the one the caller showed. Raises what `verified_phone` and `decide_linking` raise.
+    The evidence is what the phone button gave. The login token is new, or stays `kept_token`, the
+    one of the request. Raises what `verified_phone` and `decide_linking` raise.
     """
     number = verified_phone(app, principal, **proof)
     return _bind_phone(

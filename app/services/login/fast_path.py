@@ -38,7 +38,7 @@ HAS_USER = 3
 
 # The active sessions of the user in the app are counted up to the limit and no further. Their order
 # keeps the planner from reading the whole table, which seems cheap where few users have most of it.
-# The limit is part of the text: with a parameter, the planner plans anew each time.
+# The limit is part of the text: with a parameter, the planner plans each time.
 FIND = """
 SELECT account.id, account.unionid, account.nickname, account.avatar_url,
     (SELECT count(*) FROM (
@@ -90,8 +90,8 @@ WITH locked AS (
 ), {KEEP_KEY} {OPEN_SESSION}
 """  # noqa: S608 - of constants
 
-# Nobody need be locked out to find that the person stays unbound: whom another app registers at
-# this moment, by the same unionid, joins them at the next login, as if this one had been earlier.
+# No lock is needed: an unbound login reads no other user's rows. If another app registers a user
+# with the same unionid at this moment, the next login links them, as if this one had been earlier.
 IS_NOBODYS = """
 NOT EXISTS (
     SELECT FROM social_accounts
@@ -108,7 +108,7 @@ WITH standing AS (
     RETURNING id, user_id
 ), {KEEP_KEY} {OPEN_SESSION}
 """  # noqa: S608 - of constants
-# Not one statement with that before: whoever was erased since the look would be back as they were.
+# Not one statement with the update: it would bring back an account that was erased since the read.
 ENTER_NEW = f"""
 WITH standing AS (
     INSERT INTO social_accounts

@@ -31,7 +31,7 @@ log = structlog.get_logger()
 EVERY_SECONDS = 5
 KEPT = timedelta(days=400)
 COUNTED = (DailyCount, DailyFailure, AnswerTime)
-# Where a row lies: the shortest name for one whose key has four columns.
+# The physical address of a row, which is shorter than its key of four columns.
 CTID: ColumnElement[str] = literal_column("ctid")
 
 

@@ -1,6 +1,6 @@
-"""Counting what happens in apps, in this process's memory, until `count_writing` writes it.
+"""Counters of this process, in memory until `count_writer` writes them.
 
-Whoever counts asks no database, takes no lock and waits for nobody (docs/decisions/0014).
+Counting needs no database, no lock and no waiting (docs/decisions/0014).
 """
 
 from bisect import bisect_left
@@ -55,7 +55,7 @@ K = TypeVar("K", bound=Happened | Failed | Answered)
 
 
 class Tally(Generic[K]):
-    """How often each thing was noted. Anybody may note at any time; one at a time gathers."""
+    """Counts by key. Any thread may add at any time; one at a time collects."""
 
     def __init__(self) -> None:
         # Appending to it is one step for the interpreter. When it is full, the oldest go.
@@ -103,7 +103,7 @@ class Counts:
         return self._once.has_begun
 
     def of_this_process(self) -> "Counts":
-        """Begin anew in a process that was forked: what its parent counted, the parent writes."""
+        """Return the counters of this process. A forked process starts at zero."""
         self._once()
         return self
 

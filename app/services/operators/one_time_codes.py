@@ -31,10 +31,10 @@ from app.services.operators.sessions import SignedIn, drop_pending_secret, end_s
 from app.services.passwords.login_throttling import Limit, Try, count_try, take_back
 from app.services.principals import Device
 
-# Tries at codes are counted apart from passwords, whose accounts are whatever somebody types.
+# Failed codes are counted apart from failed passwords, which have free text as account.
 CODES = UUID(int=1)
-# Whoever gets here knows the password, so being stricter keeps no owner out: a guesser who comes
-# from everywhere has some 100 tries a day at a million codes, of which 3 are good.
+# A client that enters codes knows the password, so a stricter limit locks no owner out. A guesser
+# with many addresses has about 100 tries a day at a million codes, of which 3 are valid.
 TRIES = Limit(free=10, forgets_every=900, longest=900)
 STEP_SECONDS = 30
 # Clocks of phones are seconds off: the code before and the one after are good as well.

@@ -134,10 +134,10 @@ def _refuse_self(actor: audit.Actor, operator_id: UUID, failure: type[Failure]) 
 
 
 def accept_invitation(invitation: str, password: str, device: Device) -> str:
-    """Set the password of whoever was invited, once; give their e-mail address.
+    """Set the password of an invited operator, and return the e-mail address.
 
-    Raises InvitationInvalid for one that was used, has expired or never was; PasswordTooShort or
-    PasswordTooWeak, and then the invitation can be used again.
+    Raises InvitationInvalid if the invitation was used, has expired or does not exist, and
+    PasswordTooShort or PasswordTooWeak; the invitation can be used again then.
     """
     with transaction() as db:
         # Only with a valid invitation: checking and hashing a password take long.
@@ -205,7 +205,7 @@ def change_role(actor: audit.Actor, operator_id: UUID, role: str, tenant_slug: s
         posts = (operator.role, operator.tenant_id), (role, tenant_id)
         operator.role, operator.tenant_id = role, tenant_id
         end_sessions_of(db, operator, "role_changed")
-        # Whom they leave reads of it, too.
+        # The audit log of the tenant that they leave records it, too.
         for reader in dict.fromkeys(whose for _, whose in posts):
             before, after = (_post_as_read(reader, *post) for post in posts)
             told = {"before": before, "after": after}

@@ -93,7 +93,7 @@ def find_expired_operator(token: str) -> UUID | None:
 
 
 def find_script_session(session_id: UUID, device: Device) -> SignedIn:
-    """Answer whose JWT it is, as long as its session lives; raise as the other does."""
+    """Return the session of a JWT while it is active. Raises what `find_console_session` raises."""
     return _find(device, OperatorSession.id == session_id, kind="script")
 
 

@@ -34,7 +34,7 @@ class ConsoleSignIn:
 
 @dataclass(frozen=True, slots=True)
 class ScriptSignIn:
-    """The session of a script: whose it is, and the refresh token that keeps it."""
+    """The session of a script, its operator and its refresh token."""
 
     session_id: UUID
     operator_id: UUID
@@ -91,7 +91,7 @@ def _lock_awaiting(db: Session, token: str) -> OperatorSession:
 
 
 def sign_script_in(email: str, password: str, code: str | None, device: Device) -> ScriptSignIn:
-    """Open a session for a script, with the one-time code at once where it is switched on.
+    """Open a session for a script, with a one-time code if the operator has enrolled.
 
     Raises SignInWrong, OneTimeCodeNeeded, OneTimeCodeWrong, TooManyTries.
     """

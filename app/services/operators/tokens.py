@@ -1,6 +1,7 @@
-"""What scripts carry: a JWT for a quarter of an hour, and a refresh token that rotates.
+"""Tokens of scripts: a JWT that is valid for 15 minutes, and a rotating refresh token.
 
-The JWT names a session that every call looks up, so what is ended or changed counts at once.
+Each request looks up the session that the JWT names, so ending or changing it takes effect
+immediately.
 """
 
 from dataclasses import dataclass, field

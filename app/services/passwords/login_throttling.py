@@ -1,11 +1,10 @@
-"""Wrong passwords are slowed down: for one account from one address, for one account from
-everywhere, and for one address.
+"""Throttling of wrong passwords: by account and address, by account, and by address.
 
-Every count leaks away. Only somebody who keeps trying one account from one address waits for
-minutes; what many share, an account under attack or the address of a school, waits for seconds,
-and whoever goes on attacking can take every turn there is. So a device that has lately known the
-password is spared all that at its address, and waits for its own mistakes only. Whether the account
-exists plays no part.
+All counts decay. Repeated failures for one account from one address wait for minutes. What several
+clients share, an account under attack or the address of a school, waits for seconds, but a
+persistent attacker can use up these attempts. Therefore a device that has recently entered the
+right password from its address waits only for its own mistakes. Existing and unknown accounts are
+treated alike.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -46,8 +45,8 @@ class Limit:
         return timedelta(seconds=min(self.longest, 2 ** min(level - self.free - 1, 30)))
 
 
-# One address that goes on and on (14 tries, then one every 5 minutes) stays below the account's
-# free tries, which are forgotten as fast: nobody alone keeps the owner out.
+# One persistent address (14 attempts, then one every 5 minutes) stays below the account's free
+# attempts, which decay as fast: no single address locks the owner out.
 ACCOUNT_AT_ADDRESS = Limit(free=5, forgets_every=900, longest=300)
 ACCOUNT = Limit(free=20, forgets_every=300, longest=30)
 ADDRESS = Limit(free=100, forgets_every=10, longest=5)
@@ -93,10 +92,10 @@ def count_try(
 
 
 def take_back(db: Session, tried: Try) -> None:
-    """Forget a try whose password was right, and all before it that were for the account.
+    """Forget an attempt with the right password, and all earlier ones for the account.
 
-    Of the address only this try is forgotten: one's own password must not make room for
-    guessing other people's. The device is known from now on.
+    Of the address, only this attempt is forgotten: a client's own password must not allow more
+    guesses at other accounts. The device is known from now on.
     """
     keys = (*tried.account_keys, tried.address_key)
     ours = select(PasswordTry).where(PasswordTry.key.in_(keys)).order_by(PasswordTry.key)
@@ -105,7 +104,7 @@ def take_back(db: Session, tried: Try) -> None:
             db.delete(count)
             continue
         count.level = max(0.0, count.level - 1)
-        # Whoever counted since has set a hold of their own, and keeps it.
+        # A later attempt has set its own wait, which stays.
         if count.held_until == tried.address_held_until:
             count.held_until = min(count.held_until, count.counted_at)
     _know(db, tried)

@@ -1,8 +1,8 @@
-"""What a person takes back at WeChat's, and what of ours goes with it (docs/decisions/0013).
+"""Consent that a person revokes in WeChat, and the data that is deleted then (docs/decisions/0013).
 
-WeChat tells of it in the compliance events (授权用户信息变更). The person is whom OpenID names,
-in the app that the push came for. Whom we do not know has nothing here. What they have given since
-the event came, for it may be carried out much later, they have given anew.
+WeChat sends the compliance events (授权用户信息变更). The person is the one that OpenID names in
+the app of the push. Nothing is stored about an unknown openid. An event may be handled much later
+than it arrived; data that the person gave after its arrival stays.
 """
 
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ from app.wechat import Push
 log = structlog.get_logger()
 
 # The numbers of RevokeInfo. 6 is nickname and avatar, 19 the nickname of the keyboard, 20 the
-# avatar that was picked: nobody can tell by which of the ways ours came.
+# avatar that was picked: it is not known by which of the ways ours came.
 PROFILE, PHONE = frozenset({6, 19, 20}), frozenset({8})
 # What else may be taken back from a mini-program: plate, address, invoice title, Bluetooth,
 # microphone, camera, steps, location, pictures, files, e-mail (16), chosen place. None is kept.
@@ -37,11 +37,11 @@ KNOWN = PROFILE | PHONE | NEVER_KEPT
 
 
 class NobodyNamed(Exception):
-    """The event does not say whom it is about."""
+    """The event does not name a person."""
 
 
 class RevokeInfoUnknown(Exception):
-    """Nobody knows what the person has withdrawn."""
+    """The kind of consent that was revoked is unknown."""
 
 
 def withdraw(db: Session, tenant_id: UUID, appid: str, push: Push, received_at: datetime) -> None:
@@ -112,7 +112,7 @@ def _leaving_with(db: Session, account: SocialAccount, received_at: datetime) ->
 def _lock_named(
     db: Session, tenant_id: UUID, appid: str, push: Push, received_at: datetime
 ) -> SocialAccount | None:
-    """Lock the identity of whom an event names, if it was there then; raise NobodyNamed."""
+    """Lock the identity that an event names if it existed on arrival. Raises NobodyNamed."""
     if push.openid is None:
         raise NobodyNamed
     named = select(SocialAccount).where(

@@ -76,7 +76,7 @@ def _forget_imports(db: Session, held: PersonalData) -> None:
 
 
 def _forget_pushes(db: Session, held: PersonalData) -> None:
-    """Forget whom pushes were about; of those that wait, there is nothing left to carry out."""
+    """Delete the person from pushes. Pending pushes have nothing left to do."""
     about = update(WeChatPush).where(held.pushes)
     handled_at = func.coalesce(WeChatPush.handled_at, now())
     nothing = {"message_sealed": None, "failure": None, "person_index": None}

@@ -55,10 +55,10 @@ def _held_of_user(db: Session, tenant_id: UUID, user_id: UUID) -> PersonalData:
 
 
 def _surely(held: PersonalData, user_id: UUID) -> PersonalData:
-    """Leave out the identities that may be another person's.
+    """Leave out identities that may belong to another person.
 
-    Of those that nobody has, one that was unbound from them may be of somebody who used their
-    account; only by its unionid it is surely theirs.
+    An identity without a user that was unbound from the user may belong to a person who used their
+    account; only the unionid proves that it is theirs.
     """
     people = {one.unionid for one in held.accounts if one.user_id == user_id} - {None}
     surely = [one for one in held.accounts if one.user_id == user_id or one.unionid in people]

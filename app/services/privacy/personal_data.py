@@ -117,7 +117,7 @@ class PersonalData:
 
 
 def attempts_of(db: Session, held: PersonalData) -> ColumnElement[bool]:
-    """Say which counts of tries, and known devices, are of the accounts of whoever is held."""
+    """Select the login attempts and known devices of the user's accounts."""
     names = db.scalars(select(User.account).where(held.users, User.account.is_not(None))).all()
     return attempts_of_accounts(held.tenant_id, [name or "" for name in names])
 
@@ -147,13 +147,13 @@ def person_index(appid: str, openid: str) -> bytes:
 def find_personal_data(
     db: Session, tenant_id: UUID, user_id: UUID, *, lock: bool = False
 ) -> PersonalData:
-    """Find what is held of a user, and lock their identities if asked to, by id.
+    """Find the personal data of a user. With `lock`, lock the identities in the order of their ids.
 
-    Of the identities that nobody has, those are theirs that were unbound from them, as the audit
-    trail knows, and those whose unionid is theirs.
+    Identities without a user are included if they were unbound from the user according to the
+    audit log, or have a unionid of the user.
     """
     user_ids = db.scalars(with_merged(tenant_id, user_id)).all()
-    # Asked again of the rows themselves: one that is waited for may have become somebody else's.
+    # Checked again on the locked rows: one that was waited for may belong to another user now.
     is_free = or_(SocialAccount.user_id == user_id, SocialAccount.user_id.is_(None))
     wanted = select(SocialAccount).where(
         SocialAccount.tenant_id == tenant_id,
@@ -184,10 +184,10 @@ def _identities_of(
 
 
 def lock_personal_data(db: Session, tenant_id: UUID, user_id: UUID) -> PersonalData:
-    """Find what is held of a user, and lock them: nobody logs in as them meanwhile.
+    """Find the personal data of a user, and lock it against logins.
 
-    In the order in which logins lock: identities, phone, users. Found anew after that, for a
-    login that was waited for may have added to it.
+    Locks in the order of logins: identities, phone, users. Reads again after that, because a login
+    that was waited for may have added data.
     """
     held = find_personal_data(db, tenant_id, user_id, lock=True)
     db.execute(select(Phone.id).where(held.phones).with_for_update())

@@ -95,7 +95,7 @@ def _is_waiting() -> ColumnElement[bool]:
 
 
 def _retry(push_id: UUID) -> bool | None:
-    """Carry one out; tell whether it worked, or None when somebody else was at it."""
+    """Carry a push out. Return whether it worked, or None if another process has locked it."""
     try:
         return _carry_out(push_id)
     except Exception as error:

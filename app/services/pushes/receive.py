@@ -43,8 +43,8 @@ HANDLERS: dict[str, Handler] = {
 }
 
 # How cloud hosting (云托管) tries a URL: a success will do, and there is nothing to note. Its own
-# pushes are not signed, and neither is this check of theirs: both are refused, so that whoever
-# switches them on sees at once that they would not arrive.
+# pushes are not signed, and neither is this check of theirs: both are refused, so that an
+# operator who enables them sees immediately that they would not arrive.
 CONTAINER_CHECK = "CheckContainerPath"
 # How a verification of the URL is listed, where it is noted.
 URL_VERIFICATION = "url_verification"
@@ -205,7 +205,7 @@ def _index_of(arrival: Arrival) -> bytes | None:
 
 
 def index_if_known(tenant_id: UUID, appid: str, push: Push) -> Any:
-    """Give no index of somebody of whom nothing is held, as one who was erased."""
+    """Return the index of a person, or None if no data is stored about them."""
     if push.person is None:
         return None
     known = select(literal(person_index(appid, push.person))).where(

@@ -6,7 +6,7 @@ from threading import Lock
 
 
 class OncePerProcess:
-    """Calls `begin` at its first call in each process, before anybody goes on."""
+    """Calls `begin` once in each process. Concurrent first calls wait until it has returned."""
 
     def __init__(self, begin: Callable[[], None]) -> None:
         self._begin = begin

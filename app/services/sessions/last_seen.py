@@ -1,4 +1,4 @@
-"""When sessions were last used: noted by whoever verifies them, written a batch at a time."""
+"""When sessions were last used: noted at authentication, written in batches."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -16,14 +16,14 @@ from app.services.sessions.sessions import LOGIN_LIFETIME
 log = structlog.get_logger()
 
 EVERY_SECONDS = 5
-# Uses of a session within it are one, as far as anybody is told.
+# Uses of a session within this time count as one.
 NOTED_EVERY = timedelta(minutes=1)
 AT_ONCE = 1000
 MOST_UNWRITTEN = 100_000
 
-# Only a bound session's life grows by its use. Written while the token is the same, and never
-# backwards: another worker's clock may be behind. What somebody else has locked is being used,
-# replaced or ended there, and is left to them; nobody waits, in whatever order they come.
+# Use extends only bound sessions. The time is written if the token is still the same, and never
+# goes backwards, because another worker's clock may be behind. Rows that another transaction has
+# locked are skipped: it is using, replacing or ending the session. No lock is waited for.
 WRITE = """
 UPDATE login_sessions AS s
 SET seen_at = greatest(s.seen_at, used.seen_at),
@@ -44,7 +44,7 @@ class LastSeen:
     """The uses that this process has noted and not written."""
 
     def __init__(self) -> None:
-        # Set where batches are written; elsewhere each use is written at once.
+        # Set in processes that write batches; in others each use is written immediately.
         self.begin_writing: Callable[[], None] | None = None
         self._once = OncePerProcess(self._begin)
         self._moments: dict[bytes, datetime] = {}

@@ -71,9 +71,9 @@ def end_one_session(principal: Principal, device: Device, session_id: UUID) -> N
 
 @retry_on_conflict
 def end_other_sessions(principal: Principal, device: Device) -> None:
-    """End every session of the caller's user but this one, and all bind keys.
+    """End all other sessions of the caller's user, and all bind keys.
 
-    When nothing ends there is nothing to audit: the user may have been erased meanwhile.
+    Records nothing in the audit log if no session ends: the user may have been erased.
     """
     others = LoginSession.id != principal.session_id
     with transaction() as db:

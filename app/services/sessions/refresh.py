@@ -63,7 +63,7 @@ def _rotate(session: LoginSession, shown: RefreshToken, device: Device) -> Token
 
 
 def _is_repeated(session: LoginSession, shown: RefreshToken, device: Device) -> bool:
-    """Tell a device that did not get its answer from anybody else who shows a used token."""
+    """Return whether a used token comes from the same device, which did not get the response."""
     return (
         shown.is_current(session.previous_refresh_hash)
         and session.refreshed_at is not None

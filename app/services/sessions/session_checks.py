@@ -48,7 +48,7 @@ class Endable(Protocol):
 
 
 def refuse_ended(session: Endable) -> None:
-    """Raise SessionEnded if its client has ended it, SessionRevoked if somebody else has."""
+    """Raise SessionEnded if the client ended the session, else SessionRevoked if it ended."""
     if session.ended_at is not None:
         raise SessionEnded if session.end_reason in BY_ITSELF else SessionRevoked
 

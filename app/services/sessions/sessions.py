@@ -87,7 +87,7 @@ def open_session(
 def session_row(
     app: AppConfig, device: Device, seed: SessionSeed, *, is_bound: bool, moment: datetime
 ) -> dict[str, Any]:
-    """Return the columns of a new session, except for whose it is."""
+    """Return the columns of a new session, without its user and social account."""
     return {
         "id": seed.session_id,
         "tenant_id": app.tenant_id,

@@ -46,10 +46,10 @@ def token_hash(token: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
-    """A family, the same for as long as its session lives, and a part that rotates.
+    """A refresh token: a family, which stays for the life of the session, and a part that rotates.
 
-    Both parts are secret and random. Whoever shows a right family with a wrong rotating part has
-    held an earlier token of it, so a reuse is recognised without keeping every old hash.
+    Both parts are secret and random. A known family with a wrong rotating part is an earlier token,
+    so reuse is detected without storing old hashes.
     """
 
     family: str = field(repr=False)
@@ -57,12 +57,12 @@ class RefreshToken:
 
     @classmethod
     def random(cls) -> "RefreshToken":
-        """Make one that nobody can make again."""
+        """Return a new random token."""
         return cls(_secret(), _secret())
 
     @classmethod
     def parsed(cls, text: str) -> "RefreshToken | None":
-        """Read a token that somebody sent; None when it cannot be one."""
+        """Parse a token that a client sent. Return None if it is malformed."""
         body = text.removeprefix(REFRESH_PREFIX)
         if len(text) - len(body) != len(REFRESH_PREFIX) or len(body) != 2 * FAMILY_CHARS:
             return None
@@ -100,7 +100,7 @@ class TokenPair:
 
     @classmethod
     def random(cls, login: str | None = None) -> "TokenPair":
-        """Make a pair that nobody can make again; around a login token, if one is given."""
+        """Return a new random pair, or one that keeps the given login token."""
         return cls(login or LOGIN_PREFIX + _secret(), RefreshToken.random())
 
     @classmethod

@@ -18,7 +18,7 @@ class Jwt:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """Whose token is made, with which key: chosen once, for the header names the key."""
+    """A token to sign and its key, chosen together because the header names the key."""
 
     subject: str
     key: Key

@@ -1,7 +1,7 @@
-"""The keys that sign JWTs: the environment's first, then one a rotation, overlapping.
+"""Keys that sign JWTs: the key of the environment, then one for each rotation.
 
-A new key is published before it signs, so that whoever keeps the JWKS for a while knows it in
-time; an old one stays published until the last token it signed has expired.
+A new key is published before it signs, so that clients that cache the JWKS know it in time. An old
+key stays published until the last token that it signed has expired.
 """
 
 import json
@@ -77,7 +77,7 @@ def signing_key() -> Key:
 
 
 def published_keys() -> Sequence[Key]:
-    """List the keys whose signatures hold: past ones while a token may live, and the next."""
+    """List the keys that verify: current, next, and past ones until their last token expires."""
     moment = now()
     with transaction() as db:
         keys = _keys(db)
@@ -91,9 +91,10 @@ def published_keys() -> Sequence[Key]:
 
 @retry_on_conflict
 def rotate_signing_key() -> Key:
-    """Make the next key, of the kind of JWT_PRIVATE_KEY; raise KeyRotationPending.
+    """Create the next key, of the kind of JWT_PRIVATE_KEY. Raises KeyRotationPending.
 
-    It is published at once, and signs from PUBLISHED_BEFORE on. Two rotations at once are one.
+    The key is published immediately and signs after PUBLISHED_BEFORE. Two simultaneous rotations
+    create one key.
     """
     moment, algorithm = now(), _own().algorithm
     with transaction() as db:
@@ -120,7 +121,7 @@ def _own() -> Key:
 def _keys(db: Session) -> Sequence[Key]:
     """List the environment's key and those made after it, oldest first.
 
-    Only of its kind: an operator who changes the kind of JWT_PRIVATE_KEY begins anew.
+    Only keys of its kind: changing the kind of JWT_PRIVATE_KEY starts a new list.
     """
     own = _own()
     wanted = select(SigningKey).where(SigningKey.algorithm == own.algorithm)

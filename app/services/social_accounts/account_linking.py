@@ -65,7 +65,7 @@ def link_at_login(
 def link_by_password(
     db: Session, context: RequestContext, account: SocialAccount, proven: ProvenUser
 ) -> None:
-    """Bind a locked social account to a user whose password was proven, and is still the same."""
+    """Link a locked social account to a user with a checked password that is still the same."""
     link_to_user(db, context, account, proven.user_id)
     refuse_outdated(get_user(db, account.tenant_id, proven.user_id), proven)
 
@@ -73,9 +73,9 @@ def link_by_password(
 def link_to_user(
     db: Session, context: RequestContext, account: SocialAccount, user_id: UUID
 ) -> None:
-    """Bind a locked social account to a user proven by password, now or at their login.
+    """Link a locked social account to a user who proved their password, now or at their login.
 
-    Raises CredentialsWrong when they have been erased meanwhile.
+    Raises CredentialsWrong if the user was erased since.
     """
     try:
         its_user, owners = lock_users(db, account, user_id)

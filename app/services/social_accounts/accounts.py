@@ -93,15 +93,15 @@ def get_social_account(principal: Principal) -> SocialAccount:
 
 
 def _missing(principal: Principal) -> Failure:
-    """Tell a login by password, NoSocialAccount, from one whose person was erased meanwhile."""
+    """Return NoSocialAccount for a login by password, or TokenInvalid if the person was erased."""
     return NoSocialAccount() if principal.social_account_id is None else TokenInvalid()
 
 
 def find_users_of_unionid(db: Session, account: SocialAccount) -> Sequence[UUID]:
-    """Find to whom other identities with this unionid are bound in the tenant: two at most.
+    """Find the users of the tenant with other identities of this unionid, two at most.
 
-    Serialised by unionid, so that two apps of the tenant that meet the same person at the same
-    moment do not register them twice.
+    Serialised by unionid, so that simultaneous first logins in two apps of the tenant do not
+    register the person twice.
     """
     if account.unionid is None or not account.joins_by_unionid:
         return ()

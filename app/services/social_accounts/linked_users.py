@@ -60,10 +60,10 @@ def is_bare(db: Session, user: User) -> bool:
 
 
 def has_identity(db: Session, account: SocialAccount, owner_id: UUID) -> bool:
-    """Tell whether a locked owner has another identity where the account, or its user, has one.
+    """Return whether a locked owner has another identity in an app of the account or of its user.
 
-    Or anywhere, where unionids tell that it is another person's: unionid would bring whom one
-    app lets in to all the others.
+    With a unionid, an identity of another person in any app counts, because the unionid would link
+    the account in all apps.
     """
     of_tenant = SocialAccount.tenant_id == account.tenant_id
     coming = select(SocialAccount.appid).where(of_tenant, SocialAccount.user_id == account.user_id)

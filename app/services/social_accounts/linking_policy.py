@@ -15,7 +15,7 @@ from app.errors import (
 
 
 class Evidence(Enum):
-    """What shows whose a social account is: WeChat's unionid, a verified phone, or a password."""
+    """The evidence for the user of a social account: unionid, verified phone, or password."""
 
     UNIONID = "unionid"
     PHONE = "phone"

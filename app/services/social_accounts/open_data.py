@@ -37,7 +37,7 @@ from app.wechat import (
 
 log = structlog.get_logger()
 
-# A tap is sent at once; the rest is room for slow networks and for clocks.
+# A tap is sent immediately; the rest allows for slow networks and clocks that differ.
 MAX_AGE_SECONDS = 600
 
 
@@ -100,10 +100,10 @@ def verified_phone(app: AppConfig, principal: Principal, **proof: str) -> PhoneN
 
 
 def phone_of_code(app: AppConfig, principal: Principal, code: str) -> PhoneNumber:
-    """Ask WeChat whose number a phone code stands for (the new way).
+    """Exchange a phone code with WeChat for the number (the new way).
 
-    The openid goes with it, so that WeChat refuses another person's code; a login without a
-    WeChat identity has none, and could claim anybody's. Raises NoSocialAccount or WeChatError.
+    The openid is sent with it, so that WeChat refuses another person's code. A login without a
+    WeChat identity has no openid and is refused. Raises NoSocialAccount or WeChatError.
     """
     openid = get_social_account(principal).openid
 

@@ -28,7 +28,7 @@ class KeptProfile:
 
     @property
     def is_a_name(self) -> bool:
-        """Tell whether it names anybody."""
+        """Whether the nickname is one that the person chose."""
         return bool(self.nickname) and self.nickname != NOBODYS_NICKNAME
 
 
@@ -38,16 +38,16 @@ def presentable(text: str) -> str:
 
 
 def keep_typed_profile(principal: Principal, *, nickname: str, avatar_url: str = "") -> KeptProfile:
-    """Keep the nickname and avatar that the person typed and chose; nobody vouches for them."""
+    """Keep the nickname and avatar that the person typed and chose. They are not verified."""
     with transaction() as db:
         write_profile(db, principal, principal.user_id, nickname, avatar_url)
         return read_profile(db, principal)
 
 
 def name_newcomer(db: Session, account: SocialAccount, claimed: KeptProfile) -> None:
-    """Let a client name a person whom nothing names yet, in the caller's transaction.
+    """Keep a profile from the client if the person has no name yet, in the caller's transaction.
 
-    Nobody vouches for that name, so it never replaces one.
+    It is not verified, so it never replaces a name.
     """
     if account.nickname or not claimed.nickname or not claimed.is_a_name:
         return
@@ -90,10 +90,10 @@ def write_profile(
 
 
 def clear_profile(db: Session, account: SocialAccount) -> None:
-    """Clear the nickname and avatar of a locked social account, and of whoever it named.
+    """Clear the nickname and avatar of a locked social account and of its user.
 
-    Its user, and those who were merged into them, keep only what another identity of theirs says
-    too: what the person typed may well have been WeChat's.
+    The user, and users merged into it, keep a value only if another identity of the user has it
+    too: what the person typed may have come from WeChat.
     """
     named = (
         User.tenant_id == account.tenant_id,

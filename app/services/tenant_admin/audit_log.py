@@ -114,7 +114,7 @@ def _wanted(tenant_id: UUID | None, query: AuditQuery) -> Sequence[ColumnElement
 
 
 def _of(tenant_id: UUID | None) -> ColumnElement[bool]:
-    """Ask for a tenant's, or for nobody's; an index serves either of the two."""
+    """Select the events of a tenant, or of the platform if None. Both use an index."""
     column = AuditEvent.tenant_id
     return column.is_(None) if tenant_id is None else column == tenant_id
 

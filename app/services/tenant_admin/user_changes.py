@@ -44,9 +44,9 @@ def enter_user(
 
 @retry_on_conflict
 def set_user_status(scope: TenantScope, user_id: UUID, status: str) -> None:
-    """Disable a user, which ends every session of theirs, or make them active again.
+    """Disable a user and end all their sessions, or enable the user again.
 
-    Raises UserUnknown, or UserMerged for one who is no longer anybody.
+    Raises UserUnknown, or UserMerged for a user who was merged into another.
     """
     scope.refuse_reader()
     with transaction() as db:

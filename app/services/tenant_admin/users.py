@@ -172,7 +172,7 @@ def _begins(column: SQLColumnExpression[Any], text: str) -> ColumnElement[bool]:
 
 
 def show_user_page(scope: TenantScope, user_id: UUID) -> UserPage:
-    """Show one user, in as many queries whoever it is; raise UserUnknown, for a neighbour's too."""
+    """Return a user with details, in a fixed number of queries. Raises UserUnknown."""
     with transaction() as db:
         user = _read_user(db, scope, user_id)
         identities = _read_identities(db, scope, user_id)

@@ -156,11 +156,11 @@ def _file_index(tenant_id: UUID, file: UserFile) -> bytes:
 
 
 def _forget(db: Session, actor: audit.Actor, tenant_id: UUID) -> None:
-    """Delete the actor's previews and everybody's old ones, and give up what nobody runs any more.
+    """Delete the actor's previews and all expired ones, and fail imports whose process died.
 
-    Rows that somebody holds are about to change anyway.
+    Locked rows are skipped: another transaction is changing them.
     """
-    # Of commands, which have no id, several may run at once.
+    # Commands have no operator id, and several may run at the same time.
     by_actor = false() if actor.id is None else UserImport.operator_id == actor.id
     own = (UserImport.tenant_id == tenant_id) & by_actor
     expired = UserImport.expires_at < now()

@@ -96,7 +96,7 @@ class BadCell:
 
 @dataclass(frozen=True, slots=True)
 class NewPerson:
-    """Somebody who can become a user, spelled as it is kept; the password is not hashed yet."""
+    """A user to create, in the spelling that is stored. The password is not hashed yet."""
 
     row: int
     account: str | None = field(repr=False)

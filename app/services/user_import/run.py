@@ -1,7 +1,7 @@
-"""Importing the people of a preview: everybody or nobody, and never twice.
+"""Import of the users of a preview: all or none, and only once.
 
-What takes long, hashing and encrypting, is done first and noted as it goes on, for whoever asks how
-far it is. Then all are written in one short transaction.
+Hashing and encrypting take long and come first; their progress is stored. Then all users are
+written in one short transaction.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -49,9 +49,9 @@ class Imported:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an import is: previewed, running, done, or failed with the failure's code.
+    """The progress of an import: previewed, running, done, or failed with the failure's code.
 
-    `rows_done` are ready to be written; nobody is a user before the state is done.
+    `rows_done` rows are ready to be written. No user exists before the state is done.
     """
 
     state: str
@@ -65,8 +65,8 @@ def import_users(
 ) -> Imported:
     """Import a file without showing a preview.
 
-    Raises UserFileImported, ImportPasswordsTooMany, or UsersRefused with the bad rows, and then
-    imports nobody.
+    Raises UserFileImported, ImportPasswordsTooMany, or UsersRefused with the bad rows. No user
+    is imported then.
     """
     preview = preview_import(actor, tenant_id, file)
     if preview.import_id is None:
@@ -77,10 +77,10 @@ def import_users(
 def confirm_import(
     actor: audit.Actor, tenant_id: UUID, import_id: UUID, told: Told | None = None
 ) -> Imported:
-    """Import the people of the actor's own preview; `told` hears how many are ready.
+    """Import the users of the actor's own preview. `told` is called with the number of ready rows.
 
-    Raises ImportUnknown; ImportConfirmed, if it runs or ran already; UsersRefused, if rows became
-    bad since the preview. Whatever is raised, nobody is imported and the import has failed.
+    Raises ImportUnknown, ImportConfirmed if the import runs or ran already, and UsersRefused if
+    rows became invalid since the preview. No user is imported then, and the import has failed.
     """
     return _run(actor, tenant_id, import_id, _claim(actor, tenant_id, import_id), told)
 
@@ -151,7 +151,7 @@ def _logged() -> Iterator[None]:
 
 
 def _claim(actor: audit.Actor, tenant_id: UUID, import_id: UUID) -> Claimed:
-    """Let one of those who confirm at once run the import."""
+    """Claim the import. Of simultaneous confirmations, one succeeds."""
     with transaction() as db:
         wanted = select(UserImport).where(_own(actor, tenant_id, import_id))
         one = db.scalar(wanted.with_for_update())
@@ -200,7 +200,7 @@ def _import(
     file_index: bytes,
     ready: Sequence[ReadyPerson],
 ) -> None:
-    """Write all in one transaction. Whoever took an account meanwhile is met when deciding anew."""
+    """Write all users in one transaction. A retry finds accounts that were taken since."""
     done = _change(tenant_id, import_id).values(state="done", imported_at=now(), people_sealed=None)
     with transaction() as db:
         if db.scalar(done.returning(UserImport.id)) is None:
@@ -221,7 +221,7 @@ def _refusal(bad: Sequence[BadCell]) -> UsersRefused:
 
 @contextmanager
 def _failing(tenant_id: UUID, import_id: UUID) -> Iterator[None]:
-    """Note why an import failed, for whoever asks how far it is."""
+    """Store why an import failed, for its progress."""
     try:
         yield
     except BaseException as error:

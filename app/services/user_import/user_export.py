@@ -26,7 +26,7 @@ BATCH = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Whom to export: `query` begins their account or nickname; and whether with full phones."""
+    """The users to export: `query` is the beginning of account or nickname."""
 
     query: str = ""
     status: str | None = None
@@ -49,7 +49,7 @@ def export_users(actor: audit.Actor, tenant_id: UUID, wanted: Wanted) -> Iterato
         details = {"people": count, "columns": columns, "filtered": filtered}
         details |= {"status": wanted.status or "", "full_phones": wanted.full_phones}
         audit.record(db, tenant_id, actor, "users.exported", tenant_id, **details)
-    # Nobody who comes later is taken without being counted.
+    # Users who are added later are not exported, because they are not counted.
     return _pieces([*whom, User.id <= last], wanted) if last else iter([_header()])
 
 

@@ -1,4 +1,4 @@
-"""Which rows of a file can become users of a tenant: all of them, or nobody does."""
+"""Validation of the rows of a file against the users of the tenant."""
 
 import time
 from collections.abc import Hashable, Iterable, Iterator, Sequence
@@ -33,7 +33,7 @@ class ReadUsers:
 
 
 def read_rows(rows: Sequence[PersonRow]) -> ReadUsers:
-    """Read every row, asking nobody; raise ImportPasswordsTooMany."""
+    """Read every row without the database. Raises ImportPasswordsTooMany."""
     if sum(1 for row in rows if row.password) > MOST_PASSWORDS:
         raise ImportPasswordsTooMany
     people, bad = [], []

@@ -1,4 +1,4 @@
-"""Making users of many people at once: all that takes long first, then three statements."""
+"""Creation of many users: hashing and encryption first, then three statements."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -75,11 +75,10 @@ def _phone(
 
 
 def write_users(db: Session, tenant_id: UUID, ready: Sequence[ReadyPerson]) -> None:
-    """Insert users and phones, in the caller's transaction.
+    """Insert users and phones in the caller's transaction.
 
-    Sorted, so that two imports of the same people wait for each other at the first of them and
-    never in a circle. Loses, with a violation of the constraint, to whoever took an account or a
-    number meanwhile.
+    The rows are sorted, so that two imports of the same users cannot deadlock. Raises
+    IntegrityError if an account or a number was taken since.
     """
     users = sorted((one.user for one in ready), key=lambda user: (user[1] or "", user[0]))
     phones = sorted((one.phone for one in ready if one.phone), key=lambda phone: phone[2])

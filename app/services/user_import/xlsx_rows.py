@@ -164,7 +164,7 @@ def _is_read(name: str) -> bool:
 
 
 def _refuse_heavy(name: str, raw: bytes) -> None:
-    """Refuse XML that takes long to read, and such whose tags cannot be counted like this."""
+    """Refuse XML that takes long to read, and XML in which tags cannot be counted this way."""
     declared = raw[:200].lower()
     if b"encoding" in declared and b"utf-8" not in declared:
         raise UserFileUnreadable("XML that is not in UTF-8")

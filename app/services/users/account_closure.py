@@ -31,11 +31,11 @@ class Closing:
 
 @retry_on_conflict
 def close_account(principal: Principal, device: Device) -> Closing:
-    """Close the account of the caller's user: every session ends, and the tenant's grace begins.
+    """Close the account of the caller's user: all sessions end, and the grace period begins.
 
-    Raises LoginTooOld unless they logged in just now: whoever has found a token may not do it.
-    Users before sessions, as logins lock them: whoever logs in at this moment is either ended
-    here or keeps the account.
+    Raises LoginTooOld unless the user has just logged in, so that a stolen token cannot close the
+    account. Locks the user before the sessions, as logins do: a simultaneous login either ends
+    here or reopens the account.
     """
     with transaction() as db:
         grace = select(Tenant.grace_days).where(Tenant.id == principal.tenant_id)
@@ -67,6 +67,6 @@ def reopen(db: Session, tenant_id: UUID, user_id: UUID, device: Device) -> None:
 
 
 def _set(db: Session, tenant_id: UUID, user_id: UUID | None, moment: datetime | None) -> None:
-    """Set it for a user who has not become another's meanwhile: then their sessions have ended."""
+    """Set the date of erasure, unless the user was merged since: their sessions have ended then."""
     user = update(User).where(User.tenant_id == tenant_id, User.id == user_id)
     db.execute(user.where(User.status != "merged").values(erase_after=moment))

@@ -1,4 +1,4 @@
-"""Account and password: the other proof of who somebody is."""
+"""Credentials: login by account and password."""
 
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -23,10 +23,10 @@ class ProvenUser:
 
 
 def check_credentials(tenant_id: UUID, account: str, password: str, device: Device) -> ProvenUser:
-    """Prove the user of the tenant with this account and password.
+    """Return the user of the tenant with this account and password.
 
-    Raises CredentialsWrong, whichever of the two is wrong, after the same work; TooManyTries
-    after too many of those; UserDisabled only to somebody who knows the password.
+    Raises CredentialsWrong for an unknown account and for a wrong password, after the same work;
+    TooManyTries after too many of these; UserDisabled only if the password is right.
     """
     user = prove_password(tenant_id, account_name(account), password, device)
     refuse_inactive(user)
@@ -44,7 +44,7 @@ def refuse_outdated(user: User, proven: ProvenUser) -> None:
 
 
 def prove_password(tenant_id: UUID, account: str, password: str, device: Device) -> User:
-    """Read the user of an account whose password is right, active or not.
+    """Return the user of an account if the password is right, active or not.
 
     No connection is held while hashing. Raises CredentialsWrong or TooManyTries.
     """

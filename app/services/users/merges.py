@@ -80,7 +80,7 @@ def _lock_moved(db: Session, merge: Merge) -> Sequence[SocialAccount]:
 
 
 def _lock_merged(db: Session, tenant_id: UUID, user_id: UUID) -> User:
-    """Lock a merged user; of two operators at once, the second finds them living."""
+    """Lock a merged user. Of two simultaneous calls, the second finds the user active."""
     one = select(User).where(User.tenant_id == tenant_id, User.id == user_id)
     user = db.scalar(one.with_for_update())
     if user is None:

@@ -124,7 +124,7 @@ def _one(tenant_id: UUID, user_id: UUID) -> Select[User]:
 
 
 def find_phone_owner(db: Session, tenant_id: UUID, number: PhoneNumber) -> UUID | None:
-    """Find whose phone it is in the tenant, and keep it so until the transaction ends."""
+    """Return the owner of a phone in the tenant, and lock the phone."""
     index = number_index(tenant_id, number)
     owned = select(Phone.user_id).where(Phone.tenant_id == tenant_id, Phone.number_index == index)
     return db.scalar(owned.with_for_update())
@@ -139,9 +139,9 @@ def register(db: Session, tenant_id: UUID, **facts: str | None) -> User:
 
 
 def give_phone(db: Session, tenant_id: UUID, user_id: UUID, number: PhoneNumber) -> None:
-    """Make a number the user's, in the caller's transaction; one they had before is released.
+    """Give a number to a user in the caller's transaction. The user's former number is released.
 
-    Loses, with a violation of uq_phones_tenant_id_number_index, to whoever has the number.
+    Raises IntegrityError (uq_phones_tenant_id_number_index) if another user has the number.
     """
     had = db.scalar(select(Phone).where(Phone.tenant_id == tenant_id, Phone.user_id == user_id))
     if had is not None:

@@ -1,4 +1,4 @@
-"""How control calls are registered, and whom they may name."""
+"""Registration of control calls, and the people and apps that they name."""
 
 from collections.abc import Callable
 from typing import Any
@@ -65,7 +65,7 @@ def get_app(world: World, fields: Fields) -> App:
 
 
 def get_person(world: World, fields: Fields) -> Person:
-    """Return the person whom the field person names."""
+    """Return the person that the field `person` names."""
     name = fields.text("person")
     if person := world.people.get(name):
         return person

@@ -30,7 +30,7 @@ class Attempt:
 def send_until_answered(
     url: str, write: Callable[[], Delivery], patience: float = PATIENCE
 ) -> tuple[Delivery, list[Attempt]]:
-    """Send up to three times, signed anew; return the last delivery and what came back."""
+    """Send up to three times, each signed again. Return the last delivery and its response."""
     attempts: list[Attempt] = []
     for _ in range(ATTEMPTS):
         delivery = write()
