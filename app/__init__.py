@@ -20,7 +20,7 @@ from app import (
 )
 from app.extensions import api as openapi
 from app.extensions import db, migrate
-from app.identity_fast_path import Express
+from app.identity_fast_path import IdentityFastPath
 from app.keyring import KeyRing
 from app.services.cache.registry import Caches
 from app.services.metrics.counts import Counts, count_answer
@@ -63,6 +63,6 @@ def create_app(config: Config) -> Flask:
     admin.register(app, openapi)
     cli.register(app)
 
-    app.wsgi_app = Express(app)  # type: ignore[method-assign]
+    app.wsgi_app = IdentityFastPath(app)  # type: ignore[method-assign]
     proxies.init_app(app, config.trusted_proxies)
     return app

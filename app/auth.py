@@ -49,18 +49,24 @@ class CurrentUser:
     session_id: UUID
 
 
-def find_bearer_token() -> str | None:
-    """Return the login token of the headers that carry one; raise TokensDiffer for two.
+def find_token(authorization: str, *bare_tokens: str) -> str | None:
+    """Return the login token in the values of the token headers. Raises TokensDiffer for two.
 
     `Bearer undefined`, `Bearer null` and an empty header carry none.
     """
-    scheme, _, token = request.headers.get(AUTHORIZATION, "").partition(" ")
-    told = [token] if scheme.lower() == "bearer" else []
-    told += [request.headers.get(name, "") for name in BARE_TOKEN_HEADERS]
-    tokens = {token.strip() for token in told} - NO_TOKENS
+    scheme, _, token = authorization.partition(" ")
+    sent = {token, *bare_tokens} if scheme.lower() == "bearer" else set(bare_tokens)
+    tokens = {token.strip() for token in sent} - NO_TOKENS
     if len(tokens) > 1:
         raise TokensDiffer
     return next(iter(tokens), None)
+
+
+def find_bearer_token() -> str | None:
+    """Return the login token of the request, as `find_token` does."""
+    headers = request.headers
+    bare = (headers.get(name, "") for name in BARE_TOKEN_HEADERS)
+    return find_token(headers.get(AUTHORIZATION, ""), *bare)
 
 
 def bearer_token() -> str:

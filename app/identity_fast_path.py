@@ -15,11 +15,11 @@ from uuid import UUID
 import structlog
 from flask import Flask
 
-from app.api.forward_auth import AuthRequest, find_auth_request
-from app.api.identity import identity_headers
-from app.auth import BARE_TOKEN_HEADERS
+from app.api.forward_auth import AuthRequest, find_auth_request, verify_headers
+from app.auth import AUTHORIZATION, BARE_TOKEN_HEADERS, LONGEST_TOKEN, find_token
+from app.errors import TokensDiffer
 from app.headers import security_headers
-from app.logs import request_id_of
+from app.logs import log_request, request_id_of
 from app.services.cache.registry import Caches
 from app.services.principals import Principal
 from app.services.sessions.authentication import find_cached_principal
@@ -28,11 +28,23 @@ from app.services.sessions.last_seen import LastSeen
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-log = structlog.get_logger()
-
 ME = "/v1/me"
-OTHER_TOKENS = [f"HTTP_{name.upper().replace('-', '_')}" for name in BARE_TOKEN_HEADERS]
-SCHEME = "Bearer "
+TOKEN_HEADERS = [
+    f"HTTP_{name.upper().replace('-', '_')}" for name in (AUTHORIZATION, *BARE_TOKEN_HEADERS)
+]
+# Every hook of the application that a response from here bypasses, and why that is right.
+BYPASSED_HOOKS = {
+    "app.logs._begin": "`_send` gives the request its id.",
+    "app.logs._tell": "`_send` logs the request and returns its id.",
+    "app.headers._add": "Each response includes `security_headers`.",
+    "app.tenancy._take_appid": "`find_auth_request` reads the appid of the path.",
+    "app.tenancy._pick_app": "`plainly_admits` compares the app of the path with the session's.",
+    "app.failure_metrics._count_failure": "Only successful responses are sent here.",
+    "app.admin.console.access._guard": "For pages of the console only.",
+    "app.admin.console.access._add_headers": "For pages of the console only.",
+    "flask_wtf.csrf.CSRFProtect.init_app.<locals>.csrf_protect": "For forms of the console only.",
+    "flask_sqlalchemy.extension.SQLAlchemy._teardown_session": "No database session is opened.",
+}
 STATUS_LINES = {status.value: f"{status} {status.phrase.upper()}" for status in HTTPStatus}
 
 
@@ -44,7 +56,7 @@ class Answer(NamedTuple):
     body: bytes
 
 
-class Express:
+class IdentityFastPath:
     """A WSGI application in front of Flask's."""
 
     def __init__(self, app: Flask) -> None:
@@ -70,7 +82,7 @@ class Express:
         asked: AuthRequest,
         began: float,
     ) -> Iterable[bytes]:
-        principal = self._find_caller(environ) if environ["REQUEST_METHOD"] != "HEAD" else None
+        principal = self._find_principal(environ) if environ["REQUEST_METHOD"] != "HEAD" else None
         if principal is None or not asked.plainly_admits(
             principal, environ.get("QUERY_STRING", "")
         ):
@@ -83,7 +95,7 @@ class Express:
         self, environ: "WSGIEnvironment", start_response: "StartResponse", began: float
     ) -> Iterable[bytes]:
         asked_at = time.monotonic()
-        principal = self._find_caller(environ)
+        principal = self._find_principal(environ)
         if principal is None:
             return self._behind(environ, start_response)
         answer = self._remembered(principal, security_headers(environ["wsgi.url_scheme"]))
@@ -91,13 +103,16 @@ class Express:
             return self._remembering(environ, start_response, principal, asked_at)
         return _send(environ, start_response, answer, principal, ME, began)
 
-    def _find_caller(self, environ: "WSGIEnvironment") -> Principal | None:
+    def _find_principal(self, environ: "WSGIEnvironment") -> Principal | None:
         """Return the user of the request's login token, or None if the session is not in memory."""
-        header = environ.get("HTTP_AUTHORIZATION", "")
-        if not header.startswith(SCHEME) or any(name in environ for name in OTHER_TOKENS):
+        try:
+            token = find_token(*(environ.get(name, "") for name in TOKEN_HEADERS))
+        except TokensDiffer:
+            return None
+        if token is None:
             return None
         sessions = self._caches.of_this_process().sessions
-        return find_cached_principal(sessions, self._uses, header.removeprefix(SCHEME))
+        return find_cached_principal(sessions, self._uses, token[:LONGEST_TOKEN])
 
     def _remembered(self, principal: Principal, secure: Mapping[str, str]) -> Answer | None:
         body = self._caches.profiles.find(_user(principal))
@@ -142,24 +157,13 @@ def _send(
     start_response(STATUS_LINES[answer.status.value], headers)
     # Of the request before it on the same connection.
     structlog.contextvars.clear_contextvars()
-    log.info(
-        "request",
-        request_id=request_id,
-        appid=principal.appid,
-        tenant=principal.tenant_slug,
-        method="GET",
-        route=route,
-        status=answer.status.value,
-        milliseconds=round((time.perf_counter() - began) * 1000, 1),
-    )
+    known = {"appid": principal.appid, "tenant": principal.tenant_slug}
+    log_request("GET", route, answer.status.value, began, request_id=request_id, **known)
     return (answer.body,)
 
 
 def _verified(principal: Principal, status: HTTPStatus, secure: Mapping[str, str]) -> Answer:
-    headers = {"Content-Type": "text/html; charset=utf-8", **identity_headers(principal), **secure}
-    if status == HTTPStatus.OK:
-        headers["Content-Length"] = "0"
-    return Answer(status, headers, b"")
+    return Answer(status, {**verify_headers(principal, status), **secure}, b"")
 
 
 def _json_headers(body: bytes, secure: Mapping[str, str]) -> dict[str, str]:

@@ -114,11 +114,16 @@ def _tell(response: Response) -> Response:
     """Log the route, not the path: a path is free text, a route is ours."""
     response.headers["X-Request-Id"] = structlog.contextvars.get_contextvars()["request_id"]
     if request.path not in QUIET or response.status_code >= 400:
-        log.info(
-            "request",
-            method=request.method,
-            route=request.url_rule.rule if request.url_rule else None,
-            status=response.status_code,
-            milliseconds=round((time.perf_counter() - g.began) * 1000, 1),
-        )
+        route = request.url_rule.rule if request.url_rule else None
+        log_request(request.method, route, response.status_code, g.began)
     return response
+
+
+def log_request(
+    method: str, route: str | None, status: int, began: float, **context: str | None
+) -> None:
+    """Log a request that was answered. `began` is by `time.perf_counter`."""
+    milliseconds = round((time.perf_counter() - began) * 1000, 1)
+    log.info(
+        "request", **context, method=method, route=route, status=status, milliseconds=milliseconds
+    )

@@ -11,12 +11,16 @@ from typing import Any, cast
 
 import pytest
 from flask import Flask
+from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
-from app.identity_fast_path import Express
+from app.api.forward_auth import find_auth_request
+from app.identity_fast_path import BYPASSED_HOOKS, IdentityFastPath
 from app.services.cache.registry import Caches
 from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, Client, Person, Reader, failure
 from tests.test_logs import log_into
+
+ADDRESSES = ("/v1/verify", "/v1/apps/wx0123456789abcdef/verify", "/v1/tenants/acme/verify")
 
 
 @pytest.fixture
@@ -170,12 +174,12 @@ MISSING_TOKENS: dict[str, tuple[dict[str, str], int]] = {
 
 def by_flask(app: Flask, client: Client, path: str, headers: dict[str, str]) -> TestResponse:
     """Ask Flask itself, past what stands in front of it."""
-    express = cast(Express, app.wsgi_app)
-    app.wsgi_app = express._behind  # type: ignore[method-assign]
+    fast_path = cast(IdentityFastPath, app.wsgi_app)
+    app.wsgi_app = fast_path._behind  # type: ignore[method-assign]
     try:
         return client.send("GET", path, headers=dict(headers))
     finally:
-        app.wsgi_app = express  # type: ignore[method-assign]
+        app.wsgi_app = fast_path  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize("case", MISSING_TOKENS.values(), ids=MISSING_TOKENS)
@@ -270,8 +274,8 @@ def test_a_session_that_passes_on_meanwhile_shows_nobody_else(
     bobs = client.bind(bob)["user"]["id"]
     for login in (passed, kept):
         assert client.send("GET", "/v1/verify", login["token"]).status_code == 204
-    express = cast(Express, app.wsgi_app)
-    behind = express._behind
+    fast_path = cast(IdentityFastPath, app.wsgi_app)
+    behind = fast_path._behind
 
     def pass_on(*request: Any) -> Any:
         (moved,) = rows(
@@ -282,11 +286,11 @@ def test_a_session_that_passes_on_meanwhile_shows_nobody_else(
         heard.changes.note(moved[0].bytes)
         return behind(*request)
 
-    express._behind = pass_on
+    fast_path._behind = pass_on
     try:
         assert client.me(passed["token"]).json["id"] == bobs
     finally:
-        express._behind = behind
+        fast_path._behind = behind
     assert client.me(kept["token"]).json["id"] == kept["user"]["id"]
 
 
@@ -311,3 +315,40 @@ def test_a_token_of_another_app_is_refused_there(
         assert client.send("GET", "/v1/verify", token).status_code == 204
         refused = client.post("profile", token, app=ACME_CLUB, nickname="x")
         assert failure(refused) == (403, "token_of_another_app")
+
+
+def test_the_fast_path_bypasses_only_the_hooks_it_names(app: Flask) -> None:
+    """A new hook must be replaced on the fast path, or shown to be unnecessary."""
+    per_request = [
+        *app.before_request_funcs.get(None, ()),
+        *app.after_request_funcs.get(None, ()),
+        *app.teardown_request_funcs.get(None, ()),
+        *app.url_value_preprocessors.get(None, ()),
+        *app.teardown_appcontext_funcs,
+    ]
+    of_the_views = {app.view_functions[rule.endpoint] for rule in identity_rules(app)}
+    blueprints = {rule.endpoint.rpartition(".")[0] for rule in identity_rules(app)}
+    of_blueprints = [
+        hook
+        for hooks in (
+            app.before_request_funcs,
+            app.after_request_funcs,
+            app.teardown_request_funcs,
+            app.url_value_preprocessors,
+        )
+        for blueprint in blueprints
+        for hook in hooks.get(blueprint, ())
+    ]
+    assert len(of_the_views) == 4
+    names = {f"{hook.__module__}.{hook.__qualname__}" for hook in [*per_request, *of_blueprints]}
+    assert names == BYPASSED_HOOKS.keys()
+
+
+def identity_rules(app: Flask) -> list[Rule]:
+    """Return the rules of the requests that the fast path answers."""
+    paths = {"/v1/me", *(find_auth_request(one).route for one in ADDRESSES)}
+    return [
+        rule
+        for rule in app.url_map.iter_rules()
+        if rule.rule in paths and "GET" in (rule.methods or ())
+    ]

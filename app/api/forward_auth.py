@@ -24,6 +24,22 @@ ROUTES = {"appid": "/v1/apps/<string:appid>/verify", "tenant": "/v1/tenants/<str
 SUCCESS = "wxpass.success_status"
 
 
+# The headers that name the user of a request, and the attribute of the principal in each.
+IDENTITY_HEADERS = {
+    "X-User-Id": "user_id",
+    "X-Tenant-Id": "tenant_id",
+    "X-App-Id": "appid",
+    "X-Session-Id": "session_id",
+}
+
+
+def verify_headers(principal: Principal, status: HTTPStatus) -> dict[str, str]:
+    """Return the headers of a successful response to an authorization request. It has no body."""
+    identity = {name: str(getattr(principal, what)) for name, what in IDENTITY_HEADERS.items()}
+    length = {"Content-Length": "0"} if status == HTTPStatus.OK else {}
+    return {"Content-Type": "text/html; charset=utf-8", **identity, **length}
+
+
 class AuthRequest(NamedTuple):
     """An authorization request: its address, the audience in it, and the path behind it.
 

@@ -6,29 +6,17 @@ from typing import Any
 from flask import Response, request
 
 from app.api.blueprint import Blueprint
-from app.api.forward_auth import SUCCESS
+from app.api.forward_auth import IDENTITY_HEADERS, SUCCESS, verify_headers
 from app.auth import bound_login, login_required, no_login, require_audience, this_principal
 from app.schemas.jwts import JwksResponse, JwtResponse
 from app.schemas.requests import AudienceQuery, EmptyRequest
-from app.services.principals import Principal
 from app.services.signing import jwts, signing_keys
 from app.tenancy import appid_as_audience
 
 blp = Blueprint("identity", __name__)
 
 KEPT_SECONDS = int(signing_keys.PUBLISHED_BEFORE.total_seconds())
-IDENTITY_HEADERS = {
-    "X-User-Id": "user_id",
-    "X-Tenant-Id": "tenant_id",
-    "X-App-Id": "appid",
-    "X-Session-Id": "session_id",
-}
 DESCRIBED = {name: {"schema": {"type": "string"}} for name in IDENTITY_HEADERS}
-
-
-def identity_headers(principal: Principal) -> dict[str, str]:
-    """Spell whose login it is for a proxy to pass on."""
-    return {name: str(getattr(principal, what)) for name, what in IDENTITY_HEADERS.items()}
 
 
 @blp.get("/v1/verify", provide_automatic_options=False)
@@ -67,7 +55,7 @@ def verify_for_tenant(query: dict[str, Any], slug: str) -> Response:
 def _identity_of(query: dict[str, Any]) -> Response:
     require_audience(tenant=query.get("tenant"))
     status = request.environ.get(SUCCESS, HTTPStatus.NO_CONTENT)
-    return Response(b"", status=status, headers=identity_headers(this_principal()))
+    return Response(b"", status=status, headers=verify_headers(this_principal(), status))
 
 
 @blp.post("/v1/apps/<string:appid>/jwt")

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from app.identity_fast_path import Express
+from app.identity_fast_path import IdentityFastPath
 from app.services.cache.registry import Caches
 from tests.fixtures.personas import (
     ACME_CLUB,
@@ -107,18 +107,18 @@ def token(client: Client, alice: Person) -> str:
 @contextmanager
 def watching_flask(app: Flask) -> Iterator[list[str]]:
     """Collect the paths that reach Flask."""
-    express, seen = cast(Express, app.wsgi_app), []
-    behind = express._behind
+    fast_path, seen = cast(IdentityFastPath, app.wsgi_app), []
+    behind = fast_path._behind
 
     def watched(environ: Any, start_response: Any) -> Any:
         seen.append(environ["PATH_INFO"])
         return behind(environ, start_response)
 
-    express._behind = watched
+    fast_path._behind = watched
     try:
         yield seen
     finally:
-        express._behind = behind
+        fast_path._behind = behind
 
 
 def ask(

@@ -45,7 +45,7 @@ MAY_IMPORT = {
     "auth": {"services", "errors", "proxies"},
     "proxies": set(),
     "api": {"schemas", "services", "auth", "tenancy", "problems"},
-    "identity_fast_path": {"api", "auth", "headers", "logs", "services"},
+    "identity_fast_path": {"api", "auth", "errors", "headers", "logs", "services"},
     "dialects": {
         "schemas",
         "services",
