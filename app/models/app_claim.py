@@ -33,6 +33,8 @@ class AppClaim(HasSessionLimit, Model):
         ),
         Index(None, "appid"),
     )
+    # Updates and deletes of the mapper name the tenant, too.
+    __mapper_args__ = {"primary_key": ["tenant_id", "id"]}  # noqa: RUF012
 
     id: Mapped[Id]
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))

@@ -51,6 +51,8 @@ class LoginSession(Model):
             postgresql_where=text("ended_at IS NULL AND user_id IS NOT NULL"),
         ),
     )
+    # Updates and deletes of the mapper name the tenant, too.
+    __mapper_args__ = {"primary_key": ["tenant_id", "id"]}  # noqa: RUF012
 
     id: Mapped[Id]
     tenant_id: Mapped[UUID]

@@ -20,6 +20,8 @@ class Merge(Model):
         Index(None, "tenant_id", "merged_user_id"),
         Index(None, "tenant_id", "user_id"),
     )
+    # Updates and deletes of the mapper name the tenant, too.
+    __mapper_args__ = {"primary_key": ["tenant_id", "id"]}  # noqa: RUF012
 
     id: Mapped[Id]
     tenant_id: Mapped[UUID]

@@ -16,6 +16,8 @@ class Phone(Model):
         UniqueConstraint("tenant_id", "user_id"),
         ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"]),
     )
+    # Updates and deletes of the mapper name the tenant, too.
+    __mapper_args__ = {"primary_key": ["tenant_id", "id"]}  # noqa: RUF012
 
     id: Mapped[Id]
     tenant_id: Mapped[UUID]

@@ -20,6 +20,8 @@ class SessionKey(Model):
             ["social_accounts.tenant_id", "social_accounts.id"],
         ),
     )
+    # Updates and deletes of the mapper name the tenant, too.
+    __mapper_args__ = {"primary_key": ["tenant_id", "id"]}  # noqa: RUF012
 
     id: Mapped[Id]
     tenant_id: Mapped[UUID]

@@ -24,6 +24,8 @@ class SocialAccount(Model):
         Index(None, "tenant_id", "unionid"),
         Index(None, "tenant_id", "openid"),
     )
+    # Updates and deletes of the mapper name the tenant, too.
+    __mapper_args__ = {"primary_key": ["tenant_id", "id"]}  # noqa: RUF012
 
     id: Mapped[Id]
     tenant_id: Mapped[UUID]

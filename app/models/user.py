@@ -47,6 +47,8 @@ class User(Model):
             postgresql_ops={"nickname_prefix": "text_pattern_ops"},
         ),
     )
+    # Updates and deletes of the mapper name the tenant, too.
+    __mapper_args__ = {"primary_key": ["tenant_id", "id"]}  # noqa: RUF012
 
     id: Mapped[Id]
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))

@@ -27,6 +27,8 @@ class UserImport(Model):
         Index(None, "tenant_id", "file_index"),
         Index(None, "expires_at"),
     )
+    # Updates and deletes of the mapper name the tenant, too.
+    __mapper_args__ = {"primary_key": ["tenant_id", "id"]}  # noqa: RUF012
 
     id: Mapped[Id]
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))

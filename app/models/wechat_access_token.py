@@ -20,6 +20,8 @@ class WeChatAccessToken(Model):
         ),
         CheckConstraint("(token_sealed IS NULL) = (expires_at IS NULL)", name="expiry"),
     )
+    # Updates and deletes of the mapper name the tenant, too.
+    __mapper_args__ = {"primary_key": ["tenant_id", "appid"]}  # noqa: RUF012
 
     appid: Mapped[str] = mapped_column(primary_key=True)
     tenant_id: Mapped[UUID]
@@ -32,6 +34,6 @@ class WeChatAccessToken(Model):
         """Tell whether there is a token that lives longer than that."""
         return self.expires_at is not None and self.expires_at > moment
 
-    def is_refreshed_by_somebody(self, moment: datetime) -> bool:
+    def is_being_refreshed(self, moment: datetime) -> bool:
         """Whether a process holds the lease."""
         return self.refreshing_until is not None and self.refreshing_until > moment

@@ -26,6 +26,8 @@ class WeChatPush(Model):
             "ix_wechat_pushes_unhandled", "event", "id", postgresql_where=text("handled_at IS NULL")
         ),
     )
+    # Updates and deletes of the mapper name the tenant, too.
+    __mapper_args__ = {"primary_key": ["tenant_id", "id"]}  # noqa: RUF012
 
     id: Mapped[Id]
     tenant_id: Mapped[UUID]

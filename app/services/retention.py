@@ -142,7 +142,7 @@ def _removing(table: Any, due: Due) -> Iterator[int]:
 
     No statement looks at more rows than `AT_ONCE`, however many there are to look through.
     """
-    (key,) = inspect(table).primary_key
+    (key,) = inspect(table).local_table.primary_key
     rest: tuple[Condition, ...] = due.old
     while True:
         end = select(key).where(*rest).order_by(key).offset(AT_ONCE - 1).limit(1)

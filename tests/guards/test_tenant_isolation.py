@@ -29,6 +29,7 @@ from tests.fixtures.personas import (
 )
 from tests.fixtures.portal import Portal, configure
 from tests.fixtures.portal import event as said
+from tests.fixtures.tenant_sql import recorded_statements, unlimited_statements
 
 # A body that each tenant route's schema accepts, so that only the wall can refuse it.
 BODIES: dict[str, dict[str, str]] = {
@@ -136,7 +137,7 @@ def test_no_query_reaches_the_neighbours_rows(
     client.bind(alice, ACME_SHOP)
     client.bind(bob, ACME_CLUB)
     configure(app, app=GLOBEX_LIFE)
-    with loaded_rows() as loaded:
+    with loaded_rows() as loaded, recorded_statements() as sent:
         token = client.bind(alice, GLOBEX_LIFE)["token"]
         client.bind(bob, GLOBEX_LIFE)
         client.post("profile", token, GLOBEX_LIFE, nickname="Alice")
@@ -154,6 +155,8 @@ def test_no_query_reaches_the_neighbours_rows(
     with app.app_context():
         globex = db.session.scalars(select(Tenant.id).where(Tenant.slug == "globex")).one()
     assert {tenant_id for _, tenant_id in loaded} == {globex}
+    assert len(sent) > 200
+    assert not unlimited_statements(sent, globex)
 
 
 @contextmanager

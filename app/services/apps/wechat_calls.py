@@ -100,7 +100,7 @@ def _access_token(app: AppConfig, rejected: str | None = None) -> str:
         token = kept.token if kept and kept.is_good_until(now() + RENEW_BEFORE) else None
         if token is not None and token != rejected:
             return token
-        if kept is None or not kept.is_refreshed_by_somebody(now()):
+        if kept is None or not kept.is_being_refreshed(now()):
             if look > 0 and kept and kept.refreshing_until is None:
                 break
             lease = _claim_refresh(app, kept.expires_at if kept else None)
@@ -147,9 +147,9 @@ def _refresh(app: AppConfig, lease: datetime, rejected: str | None) -> str:
     try:
         fresh = with_secret(app, lambda secret: _fetch(app, secret, rejected))
     except BaseException:
-        _settle(app, lease, None)
+        _end_lease(app, lease, None)
         raise
-    _settle(app, lease, fresh)
+    _end_lease(app, lease, fresh)
     return fresh.value
 
 
@@ -160,14 +160,18 @@ def _fetch(app: AppConfig, secret: str, rejected: str | None) -> AccessToken:
     return fresh
 
 
-def _settle(app: AppConfig, lease: datetime, fresh: AccessToken | None) -> None:
-    """Give the lease back, with the fresh token if there is one; not if another has it by now."""
+def _end_lease(app: AppConfig, lease: datetime, fresh: AccessToken | None) -> None:
+    """End the lease and store the fresh token, if any, unless another process has the lease now."""
     values: dict[str, object] = {"refreshing_until": None}
     if fresh is not None:
         values["expires_at"] = now() + timedelta(seconds=fresh.expires_in)
         values["token_sealed"] = WeChatAccessToken.token.seal(
             fresh.value, WeChatAccessToken, appid=app.appid
         )
-    own = (WeChatAccessToken.appid == app.appid, WeChatAccessToken.refreshing_until == lease)
+    own = (
+        WeChatAccessToken.tenant_id == app.tenant_id,
+        WeChatAccessToken.appid == app.appid,
+        WeChatAccessToken.refreshing_until == lease,
+    )
     with transaction() as db:
         db.execute(update(WeChatAccessToken).where(*own).values(values))

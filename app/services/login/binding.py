@@ -11,6 +11,7 @@ from app.services.apps.apps import AppConfig
 from app.services.database.transactions import retry_on_conflict, transaction
 from app.services.login.login import Login, note_login
 from app.services.principals import Device, Principal
+from app.services.sessions.queries import session_of
 from app.services.sessions.session_checks import refuse_old_login
 from app.services.sessions.sessions import end_sessions_statement, reissue
 from app.services.social_accounts.account_linking import (
@@ -110,7 +111,7 @@ def bind_identity(app: AppConfig, user_id: UUID, identity: Principal, device: De
         account = lock_social_account(db, identity)
         refuse_old_login(db, identity)
         link_to_user(db, context, account, user_id)
-        db.execute(end_sessions_statement("bind_key_used", LoginSession.id == identity.session_id))
+        db.execute(end_sessions_statement("bind_key_used", *session_of(identity)))
 
 
 @retry_on_conflict
@@ -133,7 +134,7 @@ def unlink_everywhere(app: AppConfig, principal: Principal, device: Device) -> N
     """
     with transaction() as db:
         if _free_identity(db, app, principal, device):
-            db.execute(end_sessions_statement("unbound", LoginSession.id == principal.session_id))
+            db.execute(end_sessions_statement("unbound", *session_of(principal)))
 
 
 def _free_identity(

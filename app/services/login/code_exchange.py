@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import and_, select, update
 
 from app.clock import now
 from app.errors import FAILURES, CodeUsed, Failure, Internal, as_failure
@@ -54,7 +54,9 @@ ON CONFLICT ON CONSTRAINT pk_code_exchanges DO UPDATE
 SET (asked_by, asked_at, session_id, failure)
     = (excluded.asked_by, excluded.asked_at, excluded.session_id, NULL)
 WHERE claimed.failure IS NOT NULL OR claimed.asked_at < %(given_up_before)s
-    AND NOT EXISTS (SELECT FROM login_sessions WHERE id = claimed.session_id)
+    AND NOT EXISTS (
+        SELECT FROM login_sessions WHERE tenant_id = %(tenant_id)s AND id = claimed.session_id
+    )
 RETURNING set_config('synchronous_commit', 'off', true)
 """
 
@@ -165,9 +167,12 @@ def _wait_for_session(request: LoginRequest) -> UUID:
 
 def _find_session(request: LoginRequest) -> UUID | None:
     """Return the session that the code opened, or None while the exchange is under way."""
-    wanted = select(CodeExchange, LoginSession.id).outerjoin(
-        LoginSession, LoginSession.id == CodeExchange.session_id
+    its = and_(
+        LoginSession.tenant_id == CodeExchange.tenant_id,
+        LoginSession.id == CodeExchange.session_id,
     )
+    wanted = select(CodeExchange, LoginSession.id).outerjoin(LoginSession, its)
+    wanted = wanted.where(CodeExchange.tenant_id == request.app.tenant_id)
     with transaction() as db:
         row = db.execute(wanted.where(CodeExchange.code_index == request.code_index)).one_or_none()
     if row is None or row[0].asked_by != request.asked_by or row[0].asked_at < now() - REPEATABLE:
@@ -182,6 +187,10 @@ def _record_failure(request: LoginRequest, session_id: UUID, error: BaseExceptio
     if isinstance(error, WeChatError):
         error = as_failure(error)
     failure = error.code if isinstance(error, Failure) else Internal.code
-    own = (CodeExchange.code_index == request.code_index, CodeExchange.session_id == session_id)
+    own = (
+        CodeExchange.tenant_id == request.app.tenant_id,
+        CodeExchange.code_index == request.code_index,
+        CodeExchange.session_id == session_id,
+    )
     with transaction() as db:
         db.execute(update(CodeExchange).where(*own).values(failure=failure))

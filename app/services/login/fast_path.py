@@ -83,10 +83,11 @@ WITH locked AS (
             < %(session_limit)s
         ELSE true END
 ), account_noted AS (
-    UPDATE social_accounts SET last_login_at = %(moment)s WHERE id = (SELECT id FROM standing)
+    UPDATE social_accounts SET last_login_at = %(moment)s
+    WHERE tenant_id = %(tenant_id)s AND id = (SELECT id FROM standing)
 ), user_noted AS (
     UPDATE users SET last_login_at = %(moment)s, last_login_ip = %(ip)s
-    WHERE id = (SELECT user_id FROM standing)
+    WHERE tenant_id = %(tenant_id)s AND id = (SELECT user_id FROM standing)
 ), {KEEP_KEY} {OPEN_SESSION}
 """  # noqa: S608 - of constants
 

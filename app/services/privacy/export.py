@@ -90,7 +90,7 @@ def _parts(
 
 def _rows(table: Any, theirs: ColumnElement[bool]) -> Iterator[Any]:
     """Read rows in the order of the primary key, a page in each short transaction."""
-    (key,) = inspect(table).primary_key
+    (key,) = inspect(table).local_table.primary_key
     wanted = select(table).where(theirs).order_by(key).limit(PAGE)
     page = _read(wanted)
     while page:

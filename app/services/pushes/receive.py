@@ -162,7 +162,9 @@ def _is_noted(db: Session, arrival: Arrival, key: str | None) -> bool:
         return False
     index = keyring().blind_index(key, _scope_of(arrival.appid))
     same = select(WeChatPush.id).where(
-        WeChatPush.appid == arrival.appid, WeChatPush.key_index == index
+        WeChatPush.tenant_id == arrival.tenant_id,
+        WeChatPush.appid == arrival.appid,
+        WeChatPush.key_index == index,
     )
     return db.scalar(same) is not None
 

@@ -1,10 +1,19 @@
-"""All the sessions by which a person is a user, or can become the user."""
+"""Conditions that select the session of a principal, and all sessions of a user."""
 
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, any_, func, or_, select
 
 from app.models import LoginSession, SocialAccount
+from app.services.principals import Principal
+
+
+def session_of(principal: Principal) -> tuple[ColumnElement[bool], ...]:
+    """Select the session of a principal."""
+    return (
+        LoginSession.tenant_id == principal.tenant_id,
+        LoginSession.id == principal.session_id,
+    )
 
 
 def sessions_of_user(tenant_id: UUID, user_id: UUID | None) -> tuple[ColumnElement[bool], ...]:

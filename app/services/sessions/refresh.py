@@ -100,14 +100,15 @@ def log_out(token: str | None, refresh_token: str | None, appid: str | None = No
         session = db.scalar(_by_family(shown)) if shown else None
         if session and shown and shown.is_current(session.refresh_hash):
             which.append(LoginSession.id == session.id)
-        ended = db.execute(select(LoginSession.id, LoginSession.appid).where(or_(*which))).all()
+        columns = (LoginSession.id, LoginSession.appid, LoginSession.tenant_id)
+        ended = db.execute(select(*columns).where(or_(*which))).all()
         if not ended:
             raise explain_unknown_token(db, token or "")
         if {one.appid for one in ended} - {appid or one.appid for one in ended}:
             raise TokenOfAnotherApp
-        db.execute(
-            end_sessions_statement("logged_out", LoginSession.id.in_([one.id for one in ended]))
-        )
+        for one in ended:
+            its = (LoginSession.tenant_id == one.tenant_id, LoginSession.id == one.id)
+            db.execute(end_sessions_statement("logged_out", *its))
 
 
 def _session_of(db: Session, shown: RefreshToken, appid: str | None) -> LoginSession:

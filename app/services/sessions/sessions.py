@@ -21,6 +21,7 @@ from app.services.database.transactions import transaction
 from app.services.metrics.counts import count_if_committed
 from app.services.principals import Device, Principal
 from app.services.sessions.active import active_sessions_of
+from app.services.sessions.queries import session_of
 from app.services.sessions.session_checks import refuse_ended
 from app.services.sessions.tokens import TokenPair, token_hash
 
@@ -194,7 +195,7 @@ def reissue(
 def end_session(principal: Principal) -> None:
     """Log out: the caller's session ends, its token and its refresh token with it."""
     with transaction() as db:
-        db.execute(end_sessions_statement("logged_out", LoginSession.id == principal.session_id))
+        db.execute(end_sessions_statement("logged_out", *session_of(principal)))
 
 
 def end_sessions(db: Session, reason: str | ColumnElement[str], *which: ColumnElement[bool]) -> int:

@@ -116,8 +116,11 @@ def unlink(db: Session, context: RequestContext, account: SocialAccount) -> None
 def detach_account(db: Session, account: SocialAccount, *but: ColumnElement[bool]) -> None:
     """Take a locked social account from its user; sessions that stand on it end."""
     account.user_id, account.merge_id, account.joins_by_unionid = None, None, False
-    stands_on_it = LoginSession.social_account_id == account.id
-    db.execute(end_sessions_statement("unbound", stands_on_it, *but))
+    on_it = (
+        LoginSession.tenant_id == account.tenant_id,
+        LoginSession.social_account_id == account.id,
+    )
+    db.execute(end_sessions_statement("unbound", *on_it, *but))
 
 
 def _give_phone(db: Session, context: RequestContext, user_id: UUID, number: PhoneNumber) -> None:

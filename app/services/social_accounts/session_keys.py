@@ -37,7 +37,8 @@ log = structlog.get_logger()
 # simultaneous logins of a person do not see each other's keys; a fourth may stay until the next.
 KEEP_KEY = f"""
 key_forgotten AS (
-    DELETE FROM session_keys WHERE EXISTS (SELECT FROM standing) AND id = ANY (ARRAY(
+    DELETE FROM session_keys
+    WHERE tenant_id = %(tenant_id)s AND EXISTS (SELECT FROM standing) AND id = ANY (ARRAY(
         SELECT id FROM session_keys
         WHERE tenant_id = %(tenant_id)s AND social_account_id = %(account_id)s
             AND key_index <> %(key_index)s

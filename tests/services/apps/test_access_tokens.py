@@ -7,7 +7,7 @@ from flask import Flask
 
 from app.clock import now
 from app.services.apps.apps import get_app
-from app.services.apps.wechat_calls import _settle
+from app.services.apps.wechat_calls import _end_lease
 from app.wechat import AccessToken, transport
 from tests.fixtures.personas import ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader, WeChat, failure
 from tests.services.login.test_concurrency import at_once
@@ -146,6 +146,6 @@ def test_a_refresher_that_outlived_its_lease_changes_nothing(
     rows("UPDATE wechat_access_tokens SET refreshing_until = now() + interval '30 seconds'")
     with app.app_context():
         lost = now() + timedelta(seconds=1)
-        _settle(get_app(ACME_SHOP.appid), lost, AccessToken("late", 7200))
+        _end_lease(get_app(ACME_SHOP.appid), lost, AccessToken("late", 7200))
     assert rows("SELECT token_sealed, expires_at FROM wechat_access_tokens") == before
     assert rows.count("wechat_access_tokens", "refreshing_until IS NOT NULL") == 1
