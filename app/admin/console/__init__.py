@@ -13,7 +13,7 @@ from app.admin.console.views.home import HomeView
 from app.admin.console.views.operators import OperatorsView
 from app.admin.console.views.sessions import SessionsView
 from app.admin.console.views.tenants import FirstView, TenantsView
-from app.admin.console.views.user_import import PeopleView
+from app.admin.console.views.user_import import UserImportView
 from app.admin.console.views.users import UsersView
 
 
@@ -28,7 +28,7 @@ def init_app(app: Flask) -> None:
         theme=Bootstrap4Theme(base_template="console/base.html"),
         csp_nonce_generator=access.nonce,
     )
-    for view in (AppsView, UsersView, PeopleView, SessionsView, AuditView):
+    for view in (AppsView, UsersView, UserImportView, SessionsView, AuditView):
         admin.add_view(view())
     for view in (FirstView, TenantsView, OperatorsView, ServiceAuditView, AccountView):
         admin.add_view(view())
