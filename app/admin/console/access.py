@@ -206,6 +206,13 @@ def this_tenant_scope() -> TenantScope:
     return cast(TenantScope, g.tenant_scope)
 
 
+def tenant_scope_for_changes() -> TenantScope:
+    """Return the scope of the tenant in the page's address; raise RoleTooLow for a viewer."""
+    scope = this_tenant_scope()
+    scope.refuse_reader()
+    return scope
+
+
 def take_tenant(_endpoint: str | None, values: dict[str, Any] | None) -> None:
     """Take the tenant out of the address, so that no view has to pass it on."""
     g.tenant_slug = (values or {}).pop("slug")

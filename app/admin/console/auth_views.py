@@ -1,19 +1,22 @@
-"""The way in: signing in, the one-time code, taking an invitation up, and the way out."""
+"""Sign-in, one-time code, invitation, sign-out and language: the views without a session."""
 
 import re
 from contextlib import suppress
+from functools import partial
 
 from flask import Blueprint, flash, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
+from flask_wtf import FlaskForm
 
 from app.admin.console.access import error_page
 from app.admin.console.cookies import DRAFT, LANGUAGE, ROOT, TOKEN
 from app.admin.console.forms.operators import CodeForm, InvitationForm, SignInForm
+from app.admin.console.submissions import process_form, redirect_when_done
 from app.auth import this_device
 from app.errors import Failure, SignInExpired, SignInNeeded
 from app.languages import SPOKEN
-from app.problems import advice_of, failure_of
+from app.problems import advice_of
 from app.services.operators import sign_in as service
 from app.services.operators.operators import accept_invitation
 from app.services.operators.sessions import SignedIn, end_operator_session, find_console_session
@@ -35,54 +38,45 @@ doorway.register_error_handler(Exception, error_page)
 @doorway.route("/sign-in", methods=["GET", "POST"])
 def sign_in() -> ResponseReturnValue:
     """Ask for e-mail address and password. An operator who is signed in stays signed in."""
-    present = _find_session()
-    if present is not None:
-        flash(gettext("You are signed in as %(email)s.", email=present.email))
-        return redirect(local(request.args.get("next")))
     form = SignInForm()
-    if form.validate_on_submit():
-        try:
-            entered = service.sign_in(form.email.data, form.password.data, this_device())
-        except Failure as failure:
-            return _asked_again("console/sign_in.html", form, failure)
-        return _enter(entered)
-    return render_template("console/sign_in.html", form=form)
+    return _redirect_signed_in() or process_form(
+        form,
+        lambda: service.sign_in(form.email.data, form.password.data, this_device()),
+        _enter,
+        partial(_show_form, "console/sign_in.html", form),
+    )
 
 
 @doorway.route("/code", methods=["GET", "POST"])
 def code() -> ResponseReturnValue:
-    """Ask for the one-time code, of somebody whose password was right."""
+    """Ask for the one-time code after a correct password."""
     form = CodeForm()
-    if form.validate_on_submit():
-        try:
-            token = session.get(TOKEN, "")
-            entered = service.confirm_code(token, form.code.data, this_device())
-        except Failure as failure:
-            return _asked_again("console/code.html", form, failure)
-        return _enter(entered)
-    return render_template("console/code.html", form=form)
+    return process_form(
+        form,
+        lambda: service.confirm_code(session.get(TOKEN, ""), form.code.data, this_device()),
+        _enter,
+        partial(_show_form, "console/code.html", form),
+    )
 
 
 @doorway.route("/invitation", methods=["GET", "POST"])
 def invitation() -> ResponseReturnValue:
-    """Let somebody who was invited choose a password."""
+    """Set the password of an invited operator."""
     form = InvitationForm()
-    if form.validate_on_submit():
-        try:
-            accept_invitation(form.invitation.data, form.password.data, this_device())
-        except Failure as failure:
-            return _asked_again("console/invitation.html", form, failure)
-        flash(gettext("Your password is set. Sign in with it."), "done")
-        return redirect(url_for("doorway.sign_in"))
-    return render_template("console/invitation.html", form=form)
+    return process_form(
+        form,
+        lambda: accept_invitation(form.invitation.data, form.password.data, this_device()),
+        redirect_when_done(
+            url_for("doorway.sign_in"), gettext("Your password is set. Sign in with it.")
+        ),
+        partial(_show_form, "console/invitation.html", form),
+    )
 
 
 @doorway.post("/sign-out")
 def sign_out() -> ResponseReturnValue:
     """End the session, here and in the database."""
-    present = _find_session()
-    if present is not None:
-        end_operator_session(present.session_id)
+    _end_session()
     _clear_cookie()
     return redirect(url_for("doorway.sign_in"))
 
@@ -98,10 +92,28 @@ def _find_session() -> SignedIn | None:
 
 @doorway.post("/language")
 def choose_language() -> ResponseReturnValue:
-    """Speak another language from now on."""
-    if request.form.get("language") in SPOKEN:
-        session[LANGUAGE] = request.form["language"]
+    """Show the console in another language."""
+    _store_language(request.form.get("language"))
     return redirect(local(request.form.get("next")))
+
+
+def _redirect_signed_in() -> ResponseReturnValue | None:
+    present = _find_session()
+    if present is None:
+        return None
+    flash(gettext("You are signed in as %(email)s.", email=present.email))
+    return redirect(local(request.args.get("next")))
+
+
+def _end_session() -> None:
+    present = _find_session()
+    if present is not None:
+        end_operator_session(present.session_id)
+
+
+def _store_language(language: str | None) -> None:
+    if language in SPOKEN:
+        session[LANGUAGE] = language
 
 
 def _enter(entered: service.ConsoleSignIn) -> ResponseReturnValue:
@@ -133,7 +145,6 @@ def local(address: str | None) -> str:
     return f"{request.root_path}{path}"
 
 
-def _asked_again(template: str, form: object, failure: Failure) -> ResponseReturnValue:
-    status = failure_of(failure).status
+def _show_form(template: str, form: FlaskForm, failure: Failure | None) -> ResponseReturnValue:
     page = render_template(template, form=form, failure=failure)
-    return page, status, advice_of(failure)
+    return (page, failure.status, advice_of(failure)) if failure else page

@@ -1,4 +1,4 @@
-"""Words for what the database and the services say in codes."""
+"""Labels of the codes that the database and the services use."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -25,7 +25,7 @@ ROLES = {
     "tenant_reader": N_("only reads, of a tenant"),
     "platform": N_("runs the service"),
 }
-LIVING = {"yes": N_("living"), "no": N_("ended")}
+SESSION_STATES = {"yes": N_("living"), "no": N_("ended")}
 ENDED = {
     "account_closed": N_("account closed"),
     "app_released": N_("appid released"),
@@ -119,28 +119,28 @@ ACTIONS = {
 }
 
 
-def told(words: Mapping[str, str], value: object) -> str:
-    """Say a code in words; as it is where there are none."""
-    return str(gettext(words.get(str(value), str(value))))
+def label_of(labels: Mapping[str, str], code: object) -> str:
+    """Return the translated label of a code, or the code if it has no label."""
+    return str(gettext(labels.get(str(code), str(code))))
 
 
-def offered(words: Mapping[str, str]) -> Sequence[tuple[str, str]]:
-    """Give codes to choose among, in words, now."""
-    return [(value, str(gettext(text))) for value, text in words.items()]
+def filter_options(labels: Mapping[str, str]) -> Sequence[tuple[str, str]]:
+    """Return codes with labels in the language of this request, for a filter above a list."""
+    return [(code, str(gettext(label))) for code, label in labels.items()]
 
 
-def to_choose(words: Mapping[str, str]) -> Sequence[SelectChoice]:
-    """Give codes to choose among for a form, in words once it is shown."""
-    return [SelectChoice(value, lazy_gettext(text)) for value, text in words.items()]
+def form_choices(labels: Mapping[str, str]) -> Sequence[SelectChoice]:
+    """Return codes with labels that are translated on rendering, for a field of a form class."""
+    return [SelectChoice(code, lazy_gettext(label)) for code, label in labels.items()]
 
 
-def worded(words: Mapping[str, str]) -> Callable[..., str]:
-    """Make what shows a column of codes in words."""
-    return lambda _view, _context, row, name: told(words, getattr(row, name))
+def label_formatter(labels: Mapping[str, str]) -> Callable[..., str]:
+    """Return a column formatter that shows the labels of codes."""
+    return lambda _view, _context, row, name: label_of(labels, getattr(row, name))
 
 
 def changes(details: Mapping[str, Any]) -> Sequence[tuple[str, str, str]]:
-    """Tell what was before and is after, by name, where that differs; then what else is known."""
+    """Return name, old and new text of each changed value, then the other details."""
     before, after = details.get("before") or {}, details.get("after") or {}
     rest = [(name, "", _text(value)) for name, value in details.items() if name not in SIDES]
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]

@@ -1,9 +1,10 @@
-"""What the pages of the console share: who may see them, and lists of one tenant's rows."""
+"""Base classes of the console's pages: access, confirmations, and lists of a tenant's rows."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, TypeVar
+from functools import wraps
+from typing import Any, ClassVar, TypeVar, cast
 
 from flask import Blueprint, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
@@ -20,11 +21,13 @@ from app.admin.console.access import (
     moment,
     signed_in,
     take_tenant,
+    tenant_scope_for_changes,
     this_tenant_scope,
 )
 from app.admin.console.cookies import ROOT
 from app.admin.console.forms.drafts import keep_draft, take_draft
-from app.errors import Failure, NotFound, RoleTooLow, StepUpRequired
+from app.admin.console.submissions import is_submitted
+from app.errors import Failure, NotFound, StepUpRequired
 from app.extensions import db
 from app.problems import failure_of, message_on_page
 from app.services.database.paging import OffsetPage
@@ -32,14 +35,15 @@ from app.services.database.paging import Page as ListPage
 from app.services.operators.step_up import require_step_up
 from app.text_cleaning import clean_name
 
+T = TypeVar("T")
 V = TypeVar("V", bound=Callable[..., Any])
 
 TENANT_ROOT = f"{ROOT}/t/<string:slug>"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A field above a list: its name in the address, its label, and what there is to choose."""
+class ListFilter:
+    """A field above a list: its name in the query string, its label and its options."""
 
     name: str
     label: str
@@ -109,7 +113,7 @@ class Page(BaseView):
         if self.of_tenant:
             this_tenant_scope()
         if self.for_changers:
-            need_changer()
+            tenant_scope_for_changes()
         try:
             if getattr(getattr(self, name), "needs_step_up", False):
                 require_step_up(signed_in())
@@ -131,6 +135,18 @@ class Page(BaseView):
         """Ask for a confirmation. The answer is a POST request to the same address."""
         page: str = self.render("console/confirmation.html", confirmation=confirmation)
         return page
+
+    def confirm(
+        self,
+        question: Callable[[], Confirmation],
+        action: Callable[[], T],
+        respond: Callable[[T], ResponseReturnValue],
+    ) -> ResponseReturnValue:
+        """Ask a question, or run the action and respond to its result once it is confirmed.
+
+        A failure of the action is raised.
+        """
+        return respond(action()) if is_submitted() else self.ask(question())
 
 
 def needs_step_up(view: V) -> V:
@@ -177,19 +193,19 @@ class TenantList(Page, ModelView):
     def get_list(
         self, page: int, sort: str | None, desc: bool, search: str | None, *rest: Any, **more: Any
     ) -> tuple[int, Sequence[Any]]:
-        """Read a page, whatever somebody typed into the address."""
-        return super().get_list(_number(page), sort, desc, typed(search), *rest, **more)
+        """Read a page. Any text is accepted as page number or search text."""
+        return super().get_list(_number(page), sort, desc, _cleaned(search), *rest, **more)
 
-    def asked(self) -> Sequence[Asked]:
-        """Give the fields above the list."""
+    def list_filters(self) -> Sequence[ListFilter]:
+        """Return the fields above the list."""
         return ()
 
 
-class FoundList(TenantList):
-    """A list whose rows a service finds, by the fields above it; they stand in its address."""
+class FilteredList(TenantList):
+    """A list whose rows a service finds, by the filters in its query string."""
 
     def get_list(self, page: int, sort: str | None, desc: bool, *_: Any, **__: Any) -> Any:
-        """Let the service find a page; say so where what was typed can be nobody's."""
+        """Return the page that the service finds; for an invalid filter show why, and no rows."""
         by = sort if sort in self._sortable_columns else None
         try:
             offset_page = OffsetPage(_number(page), by, bool(desc), self.page_size)
@@ -200,51 +216,37 @@ class FoundList(TenantList):
         return found.count, found.items
 
     def find(self, offset_page: OffsetPage) -> ListPage[Any]:
-        """Find a page of rows and count them all."""
+        """Return a page of rows and the number of all rows."""
         raise NotImplementedError
 
 
-def asked_for(name: str) -> str | None:
-    """Give what was typed or chosen in a field above the list; None for all."""
-    return typed(request.args.get(name))
+def filter_value(name: str) -> str | None:
+    """Return the value of a filter, cleaned; None for all rows."""
+    return _cleaned(request.args.get(name))
 
 
-def typed(text: str | None) -> str | None:
+def _cleaned(text: str | None) -> str | None:
     """Return a search text, cleaned; None if it has no visible character."""
     return clean_name(text or "") or None
 
 
 def _number(page: int | None) -> int:
-    """Give a page's number, of a list that could be."""
+    """Return a page number within the range that the database can skip to."""
     return max(0, min(page or 0, 1_000_000))
 
 
-def is_submitted() -> bool:
-    """Return whether the request submits a form.
+def redirects_on(failure: type[Failure], endpoint: str) -> Callable[[V], V]:
+    """Redirect to another page of the view if it raises the failure."""
 
-    A view must not ask for GET instead: Flask adds HEAD to its route, which has no CSRF check.
-    """
-    return request.method == "POST"
+    def decorate(view: V) -> V:
+        @wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> ResponseReturnValue:
+            try:
+                response: ResponseReturnValue = view(*args, **kwargs)
+            except failure:
+                return redirect(url_for(endpoint))
+            return response
 
+        return cast(V, guarded)
 
-def shown_again(change: Callable[[], object]) -> Failure | None:
-    """Make a change; give the failure that its page is to show, but for who may change nothing."""
-    try:
-        change()
-    except RoleTooLow:
-        raise
-    except Failure as failure:
-        return failure_of(failure)
-    return None
-
-
-def need_changer() -> None:
-    """Raise RoleTooLow for whoever may only read."""
-    if not signed_in().may_change:
-        raise RoleTooLow
-
-
-def done(to: str, message: str) -> ResponseReturnValue:
-    """Show what was done above the page that follows."""
-    flash(message, "done")
-    return redirect(to)
+    return decorate

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import select
 
-from app.errors import AppReleased, AppUnknown
+from app.errors import AppInUse, AppReleased, AppUnknown
 from app.models import SessionLimit
 from app.services.apps import claims as app_claims
 from app.services.apps.app_records import AppUsage
@@ -14,7 +14,7 @@ from app.services.apps.app_verification import Verdict, verify_app
 from app.services.apps.apps import APP_KEY, NewApp, change_settings
 from app.services.apps.listed_apps import State, TenantApp, apps_and_claims, shown_app
 from app.services.apps.proofs import prove, prove_claim
-from app.services.apps.releases import delete_app, find_usage
+from app.services.apps.releases import delete_app, find_holder, find_usage
 from app.services.apps.verification_budget import charge_alone
 from app.services.database.paging import CursorPage, Listing, Page, read_page
 from app.services.database.transactions import transaction
@@ -134,6 +134,26 @@ def get_usage(scope: TenantScope, appid: str) -> AppUsage:
     if get_tenant_app(scope, appid).is_claim:
         return AppUsage(0, 0, 0)
     return find_usage(scope.tenant_id, appid)
+
+
+def get_removable_app(scope: TenantScope, appid: str) -> TenantApp:
+    """Return a claim or an unused app; raise AppUnknown, AppReleased or AppInUse."""
+    app = get_tenant_app(scope, appid)
+    if get_usage(scope, appid).total:
+        raise AppInUse
+    return app
+
+
+def get_claim_and_holder(scope: TenantScope, appid: str) -> tuple[TenantApp, str]:
+    """Return the tenant's claim of an appid, and the slug of the tenant that has the appid.
+
+    For the platform only: a tenant must not learn which other tenant has an appid. Raises
+    AppUnknown if the tenant has no claim or no tenant has the appid.
+    """
+    app, holder = get_tenant_app(scope, appid), find_holder(appid)
+    if holder is None or not app.is_claim:
+        raise AppUnknown
+    return app, holder
 
 
 def remove_tenant_app(scope: TenantScope, appid: str) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from app.errors import UserUnknown
+from app.errors import RequestInvalid, UserUnknown
 from app.models import AuditEvent, LoginSession, Merge, Phone, SocialAccount, User, WeChatApp
 from app.services.database.paging import (
     CursorPage,
@@ -183,6 +183,18 @@ def show_user_page(scope: TenantScope, user_id: UUID) -> UserPage:
             _read_merges(db, scope, user_id),
             _read_events(db, scope, [user_id, *(one.id for one in identities)]),
         )
+
+
+def get_users_to_merge(
+    scope: TenantScope, user_id: UUID, into_id: UUID
+) -> tuple[FoundUser, FoundUser]:
+    """Return a user and the user to merge into, for a confirmation.
+
+    Raises RequestInvalid if they are the same user, or UserUnknown.
+    """
+    if user_id == into_id:
+        raise RequestInvalid
+    return show_user_page(scope, user_id).user, show_user_page(scope, into_id).user
 
 
 def _read_user(db: Session, scope: TenantScope, user_id: UUID) -> FoundUser:

@@ -9,7 +9,7 @@ from wtforms.validators import InputRequired, Optional
 
 from app.admin.console.forms.drafts import ConsoleForm
 from app.admin.console.forms.validators import a_label, copied, stripped
-from app.admin.console.labels import DATA_FORMAT, REGISTRATION, to_choose
+from app.admin.console.labels import DATA_FORMAT, REGISTRATION, form_choices
 from app.schemas.shapes import HIGHEST_SESSION_LIMIT
 from app.services.apps.apps import APP_SECRET, ENCODING_AES_KEY, NEW_APPID, PUSH_TOKEN
 
@@ -50,12 +50,12 @@ class SettingsForm(FactsForm):
     """What may be changed of a mini-program."""
 
     name = StringField(lazy_gettext("Name"), [InputRequired(), a_label], filters=[stripped])
-    registration = SelectField(lazy_gettext("Registration"), choices=to_choose(REGISTRATION))
+    registration = SelectField(lazy_gettext("Registration"), choices=form_choices(REGISTRATION))
     session_limit = SessionLimitField(
         lazy_gettext("Active sessions a user may have (empty: 50, off: no limit)")
     )
     data_format = SelectField(
-        lazy_gettext("Data format of message push"), choices=to_choose(DATA_FORMAT)
+        lazy_gettext("Data format of message push"), choices=form_choices(DATA_FORMAT)
     )
 
 
@@ -66,9 +66,9 @@ class AddForm(FactsForm):
         lazy_gettext("appid"), [InputRequired(), copied(NEW_APPID)], filters=[stripped]
     )
     name = StringField(lazy_gettext("Name"), [InputRequired(), a_label], filters=[stripped])
-    registration = SelectField(lazy_gettext("Registration"), choices=to_choose(REGISTRATION))
+    registration = SelectField(lazy_gettext("Registration"), choices=form_choices(REGISTRATION))
     data_format = SelectField(
-        lazy_gettext("Data format of message push"), choices=to_choose(DATA_FORMAT)
+        lazy_gettext("Data format of message push"), choices=form_choices(DATA_FORMAT)
     )
     secret = PasswordField(
         lazy_gettext("AppSecret"),
@@ -126,6 +126,11 @@ class SecretsForm(ConsoleForm):
 
 
 class ClaimSecretsForm(SecretsForm):
-    """Secrets of a mini-program that is not proven; one follows only a proven AppSecret."""
+    """Secrets of a claim. It has no next AppSecret, which only follows a verified one."""
 
     next_secret = None
+
+
+def secrets_form(*, is_claim: bool) -> SecretsForm:
+    """Return the form for the secrets of a claim or of an app."""
+    return ClaimSecretsForm() if is_claim else SecretsForm()

@@ -18,7 +18,7 @@ from wtforms.validators import (
 
 from app.admin.console.forms.drafts import ConsoleForm
 from app.admin.console.forms.validators import a_label, stripped
-from app.admin.console.labels import ROLES, to_choose
+from app.admin.console.labels import ROLES, form_choices
 from app.schemas.fields import is_email
 from app.schemas.shapes import LONGEST_SLUG, SHORTEST_OPERATOR_PASSWORD, SLUG
 
@@ -84,6 +84,18 @@ class ProofForm(ConsoleForm):
         render_kw={"autocomplete": "one-time-code", "spellcheck": "false"},
     )
 
+    def entered_code(self) -> str | None:
+        """Return the one-time code, None if the form does not ask for it."""
+        return self.code.data if "code" in self else None
+
+
+def proof_form(*, asks_code: bool) -> ProofForm:
+    """Return the form that asks for the password, and for a one-time code if enrolled."""
+    form = ProofForm()
+    if not asks_code:
+        del form.code
+    return form
+
 
 class OwnPasswordForm(ConsoleForm):
     """The operator's new password, twice."""
@@ -120,11 +132,11 @@ class InviteForm(ConsoleForm):
     """Somebody who is to become an operator."""
 
     email = _text(lazy_gettext("E-mail address"), 254, _email, render_kw={"type": "email"})
-    role = SelectField(lazy_gettext("Role"), choices=to_choose(ROLES))
+    role = SelectField(lazy_gettext("Role"), choices=form_choices(ROLES))
     tenant = SelectField(lazy_gettext("Tenant"), [_of_role], validate_choice=False)
 
-    def post(self) -> tuple[str, str | None]:
-        """Give the role and, unless it is to run the service, the tenant."""
+    def role_and_tenant(self) -> tuple[str, str | None]:
+        """Return the role and the tenant's slug, which is None for a platform admin."""
         role = self.role.data
         return role, None if role == "platform" else self.tenant.data
 

@@ -1,6 +1,7 @@
 """The operator's own account: password, one-time codes, recovery codes and sessions."""
 
 from collections.abc import Sequence
+from functools import partial
 from uuid import UUID
 
 import segno
@@ -12,16 +13,11 @@ from flask_babel import gettext
 from app.admin.console.access import signed_in
 from app.admin.console.auth_views import local
 from app.admin.console.forms.drafts import restores
-from app.admin.console.forms.operators import CodeForm, OwnPasswordForm, ProofForm
-from app.admin.console.pages import (
-    Confirmation,
-    Page,
-    done,
-    is_submitted,
-    needs_step_up,
-    shown_again,
-)
+from app.admin.console.forms.operators import CodeForm, OwnPasswordForm, proof_form
+from app.admin.console.pages import Confirmation, Page, needs_step_up, redirects_on
+from app.admin.console.submissions import done, process_form, redirect_when_done
 from app.auth import this_device
+from app.errors import OneTimeCodesOn
 from app.i18n_marker import N_
 from app.services.operators import one_time_codes as codes
 from app.services.operators import own_account as service
@@ -31,7 +27,7 @@ from app.services.operators.step_up import step_up
 
 
 class AccountView(Page):
-    """What operators change of their own account."""
+    """The pages of the operator's own account."""
 
     of_tenant = False
 
@@ -53,50 +49,47 @@ class AccountView(Page):
     @expose("/prove", methods=["GET", "POST"])
     def prove(self) -> ResponseReturnValue:
         """Ask for the password, and the one-time code if enrolled, before a sensitive action."""
-        has_codes = show_operator(signed_in().operator_id).asks_code
-        form, failure = ProofForm(), None
-        if not has_codes:
-            del form.code
-        if form.validate_on_submit():
-            code = form.code.data if has_codes else None
-            password = form.password.data
-            prove = step_up
-            failure = shown_again(lambda: prove(signed_in(), password, code, this_device()))
-            if failure is None:
-                return redirect(local(request.args.get("next")))
-        return self.render_page("console/prove.html", form=form, failure=failure)
+        form = proof_form(asks_code=show_operator(signed_in().operator_id).asks_code)
+        return process_form(
+            form,
+            lambda: step_up(signed_in(), form.password.data, form.entered_code(), this_device()),
+            lambda _: redirect(local(request.args.get("next"))),
+            partial(self.render_page, "console/prove.html", form=form),
+        )
 
     @expose("/password", methods=["GET", "POST"])
     @needs_step_up
     @restores(OwnPasswordForm)
     def password(self) -> ResponseReturnValue:
         """Change the operator's own password."""
-        form, failure = OwnPasswordForm(), None
-        if form.validate_on_submit():
-            new, change = form.password.data, service.change_own_password
-            failure = shown_again(lambda: change(signed_in(), new))
-            if failure is None:
-                return done(
-                    url_for(".index"), gettext("Your password is changed. Other sessions ended.")
-                )
-        return self.render_page("console/account_password.html", form=form, failure=failure)
+        form = OwnPasswordForm()
+        return process_form(
+            form,
+            lambda: service.change_own_password(signed_in(), form.password.data),
+            redirect_when_done(
+                url_for(".index"), gettext("Your password is changed. Other sessions ended.")
+            ),
+            partial(self.render_page, "console/account_password.html", form=form),
+        )
 
     @expose("/codes", methods=["GET", "POST"])
     @needs_step_up
+    @redirects_on(OneTimeCodesOn, ".index")
     def enrol(self) -> ResponseReturnValue:
         """Show the QR code; enable one-time codes once the app's first code is entered."""
-        if show_operator(signed_in().operator_id).asks_code:
-            return redirect(url_for(".index"))
-        enrolment = codes.begin_enrolment(signed_in())
-        form, failure = CodeForm(), None
-        fresh: list[str] = []
-        if form.validate_on_submit():
-            code, confirm = form.code.data, codes.confirm_enrolment
-            failure = shown_again(lambda: fresh.extend(confirm(signed_in(), code)))
-        if fresh:
-            return self._show_once(gettext("One-time codes are enabled."), fresh)
-        values = {"form": form, "enrolment": enrolment, "picture": _picture(enrolment.uri)}
-        return self.render_page("console/enrolment.html", failure, **values)
+        form, enrolment = CodeForm(), codes.begin_enrolment(signed_in())
+        return process_form(
+            form,
+            lambda: codes.confirm_enrolment(signed_in(), form.code.data),
+            partial(self._show_recovery_codes, N_("One-time codes are enabled.")),
+            partial(
+                self.render_page,
+                "console/enrolment.html",
+                form=form,
+                enrolment=enrolment,
+                picture=_picture(enrolment.uri),
+            ),
+        )
 
     @expose("/codes/cancel", methods=["POST"])
     def cancel_enrolment(self) -> ResponseReturnValue:
@@ -108,22 +101,22 @@ class AccountView(Page):
     @needs_step_up
     def remove_codes(self) -> ResponseReturnValue:
         """Disable one-time codes, with a last code."""
-        form, failure = CodeForm(), None
-        if form.validate_on_submit():
-            code, remove = form.code.data, codes.remove_own_codes
-            failure = shown_again(lambda: remove(signed_in(), code))
-            if failure is None:
-                return done(url_for(".index"), gettext("One-time codes are disabled."))
-        return self.render_page("console/codes_remove.html", form=form, failure=failure)
+        form = CodeForm()
+        return process_form(
+            form,
+            lambda: codes.remove_own_codes(signed_in(), form.code.data),
+            redirect_when_done(url_for(".index"), gettext("One-time codes are disabled.")),
+            partial(self.render_page, "console/codes_remove.html", form=form),
+        )
 
     @expose("/recovery-codes", methods=["GET", "POST"])
     @needs_step_up
     def recovery_codes(self) -> ResponseReturnValue:
         """Replace the recovery codes, after a confirmation, and show the new ones once."""
-        if not is_submitted():
-            return self.ask(_renewing())
-        return self._show_once(
-            gettext("The recovery codes are replaced."), renew_recovery_codes(signed_in())
+        return self.confirm(
+            _replacing_recovery_codes,
+            lambda: renew_recovery_codes(signed_in()),
+            partial(self._show_recovery_codes, N_("The recovery codes are replaced.")),
         )
 
     @expose("/sessions/<uuid:session_id>/end", methods=["POST"])
@@ -135,18 +128,21 @@ class AccountView(Page):
     @expose("/sessions/end", methods=["GET", "POST"])
     def end_other_sessions(self) -> ResponseReturnValue:
         """End the operator's other sessions, after a confirmation."""
-        if not is_submitted():
-            return self.ask(_ending_others())
-        service.end_other_own_sessions(signed_in())
-        return done(url_for(".index"), gettext("Your other sessions are ended."))
+        return self.confirm(
+            _ending_other_sessions,
+            lambda: service.end_other_own_sessions(signed_in()),
+            redirect_when_done(url_for(".index"), gettext("Your other sessions are ended.")),
+        )
 
-    def _show_once(self, message: str, fresh: Sequence[str]) -> ResponseReturnValue:
-        flash(message, "done")
-        page: str = self.render("console/recovery_codes.html", codes=fresh)
+    def _show_recovery_codes(
+        self, message: str, recovery_codes: Sequence[str]
+    ) -> ResponseReturnValue:
+        flash(gettext(message), "done")
+        page: str = self.render("console/recovery_codes.html", codes=recovery_codes)
         return page
 
 
-def _renewing() -> Confirmation:
+def _replacing_recovery_codes() -> Confirmation:
     return Confirmation(
         title=gettext("Replace your recovery codes?"),
         about=signed_in().email,
@@ -156,7 +152,7 @@ def _renewing() -> Confirmation:
     )
 
 
-def _ending_others() -> Confirmation:
+def _ending_other_sessions() -> Confirmation:
     return Confirmation(
         title=gettext("End your other sessions?"),
         about=signed_in().email,

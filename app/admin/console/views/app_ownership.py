@@ -1,6 +1,7 @@
 """Pages about which tenant has an appid: claims, and apps that are removed, released or moved."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from flask import flash, redirect, url_for
 from flask.typing import ResponseReturnValue
@@ -9,26 +10,22 @@ from flask_babel import gettext
 from flask_wtf import FlaskForm
 from markupsafe import Markup
 
-from app.admin.console.access import signed_in, this_tenant_scope
+from app.admin.console.access import signed_in, tenant_scope_for_changes, this_tenant_scope
 from app.admin.console.forms.apps import SettingsForm
-from app.admin.console.labels import REGISTRATION, told
+from app.admin.console.labels import REGISTRATION, label_of
 from app.admin.console.links import isolated
-from app.admin.console.pages import (
-    Confirmation,
-    TenantList,
-    done,
-    is_submitted,
-    need_changer,
-    needs_step_up,
-)
-from app.errors import AppInUse, AppUnknown, NotFound
+from app.admin.console.pages import Confirmation, TenantList, needs_step_up
+from app.admin.console.submissions import redirect_when_done
+from app.errors import NotFound
 from app.services.apps import releases
 from app.services.apps.app_records import AppUsage
 from app.services.apps.app_verification import Verdict
 from app.services.apps.listed_apps import TenantApp
 from app.services.tenant_admin import apps
+from app.services.tenant_admin.tenant_scope import TenantScope
 
-LOOKS = {"right": "done", "wrong": "error", "unknown": "", "held_elsewhere": "error"}
+# The category of the message that shows an outcome.
+MESSAGE_CATEGORIES = {"right": "done", "wrong": "error", "unknown": "", "held_elsewhere": "error"}
 
 
 class AppOwnership(TenantList):
@@ -41,28 +38,30 @@ class AppOwnership(TenantList):
     @expose("/<app>/remove", methods=["GET", "POST"])
     def remove(self, app: str) -> ResponseReturnValue:
         """Withdraw a claim or delete an unused app, after a confirmation."""
-        need_changer()
-        scope = this_tenant_scope()
-        shown = apps.get_tenant_app(scope, app)
-        if not is_submitted():
-            if apps.get_usage(scope, app).total:
-                raise AppInUse
-            return self.ask(_removing(shown))
-        apps.remove_tenant_app(scope, app)
-        return done(url_for(".index_view"), gettext("{app} was removed.").format(app=shown.name))
+        scope = tenant_scope_for_changes()
+        name = apps.get_tenant_app(scope, app).name
+        return self.confirm(
+            lambda: _removing(apps.get_removable_app(scope, app)),
+            lambda: apps.remove_tenant_app(scope, app),
+            redirect_when_done(
+                url_for(".index_view"), gettext("{app} was removed.").format(app=name)
+            ),
+        )
 
     @expose("/<app>/release", methods=["GET", "POST"])
     @needs_step_up
     def release(self, app: str) -> ResponseReturnValue:
         """Take the appid from the tenant, after a confirmation; for platform admins."""
-        _need_platform()
-        scope = this_tenant_scope()
+        scope = _platform_scope()
         shown = apps.get_tenant_app(scope, app)
-        if not is_submitted():
-            return self.ask(_releasing(shown, apps.get_usage(scope, app)))
-        releases.release_app(scope.actor, scope.tenant_slug, app)
-        message = gettext("The appid of {app} was released.").format(app=shown.name)
-        return done(url_for(".index_view"), message)
+        return self.confirm(
+            lambda: _releasing(shown, apps.get_usage(scope, app)),
+            lambda: releases.release_app(scope.actor, scope.tenant_slug, app),
+            redirect_when_done(
+                url_for(".index_view"),
+                gettext("The appid of {app} was released.").format(app=shown.name),
+            ),
+        )
 
     @expose("/<app>/move-here", methods=["GET", "POST"])
     @needs_step_up
@@ -71,16 +70,16 @@ class AppOwnership(TenantList):
 
         For platform admins.
         """
-        _need_platform()
-        scope = this_tenant_scope()
-        shown, holder = apps.get_tenant_app(scope, app), releases.find_holder(app)
-        if holder is None or not shown.is_claim:
-            raise AppUnknown
-        if not is_submitted():
-            return self.ask(_moving(shown, holder, releases.find_usage_of(holder, app)))
-        releases.move_app(scope.actor, holder, app, scope.tenant_slug)
-        message = gettext("{app} was moved to this tenant.").format(app=shown.name)
-        return done(url_for(".show", app=app), message)
+        scope = _platform_scope()
+        claim, holder = apps.get_claim_and_holder(scope, app)
+        return self.confirm(
+            lambda: _moving(claim, holder, releases.find_usage_of(holder, app)),
+            lambda: releases.move_app(scope.actor, holder, app, scope.tenant_slug),
+            redirect_when_done(
+                url_for(".show", app=app),
+                gettext("{app} was moved to this tenant.").format(app=claim.name),
+            ),
+        )
 
     def show_claim(self, app: TenantApp, settings: FlaskForm | None) -> ResponseReturnValue:
         """Show a claim with what to do about it."""
@@ -89,27 +88,30 @@ class AppOwnership(TenantList):
             app=app,
             advice=app.verdict and app.verdict.fill(gettext(app.verdict.advice)),
             settings=settings or SettingsForm(formdata=None, obj=app),
-            told=lambda code: told(REGISTRATION, code),
+            registration_label=partial(label_of, REGISTRATION),
         )
         return page
 
 
-def verify_and_tell(appid: str) -> ResponseReturnValue:
-    """Verify an app or a claim with WeChat, and show its page; a claim's says what WeChat said."""
+def verify_and_show(appid: str) -> ResponseReturnValue:
+    """Verify an app or a claim with WeChat, and redirect to its page.
+
+    The verdict of a claim is part of its page, the verdicts of an app are messages.
+    """
     verification = apps.verify_tenant_app(this_tenant_scope(), appid)
     if verification.state == "active":
-        tell(verification.verdicts)
+        flash_verdicts(verification.verdicts)
         flash(gettext("WeChat was asked."), "done")
     else:
         flash(gettext("The mini-program is not active yet."), "error")
     return redirect(url_for("console_apps.show", app=appid))
 
 
-def tell(verdicts: Sequence[Verdict]) -> None:
-    """Say what WeChat says of each AppSecret."""
+def flash_verdicts(verdicts: Sequence[Verdict]) -> None:
+    """Add a message with WeChat's verdict on each AppSecret."""
     for one in verdicts:
         which = gettext("AppSecret") if one.which == "current" else gettext("Next AppSecret")
-        flash(f"{which}: {one.fill(gettext(one.advice))}", LOOKS[one.outcome])
+        flash(f"{which}: {one.fill(gettext(one.advice))}", MESSAGE_CATEGORIES[one.outcome])
 
 
 def _removing(app: TenantApp) -> Confirmation:
@@ -153,7 +155,8 @@ def _what_stays(usage: AppUsage) -> str:
     ).format(identities=usage.identities, sessions=usage.sessions, pushes=usage.pushes)
 
 
-def _need_platform() -> None:
-    """Raise NotFound unless the operator is a platform admin."""
+def _platform_scope() -> TenantScope:
+    """Return the tenant scope; raise NotFound unless the operator is a platform admin."""
     if signed_in().role != "platform":
         raise NotFound
+    return this_tenant_scope()

@@ -1,5 +1,7 @@
-"""Mini-programs of the tenant: listed, added, changed, tested."""
+"""The pages of the tenant's mini-programs: list, settings and secrets."""
 
+from collections.abc import Collection
+from functools import partial
 from typing import ClassVar
 
 from flask import flash, redirect, url_for
@@ -9,20 +11,23 @@ from flask_babel import gettext
 from flask_wtf import FlaskForm
 from markupsafe import Markup
 
-from app.admin.console.access import this_tenant_scope
-from app.admin.console.forms.apps import AddForm, ClaimSecretsForm, SecretsForm, SettingsForm
+from app.admin.console.access import tenant_scope_for_changes, this_tenant_scope
+from app.admin.console.forms.apps import AddForm, SecretsForm, SettingsForm, secrets_form
 from app.admin.console.forms.drafts import restores
-from app.admin.console.labels import ENABLED, REGISTRATION, told, worded
+from app.admin.console.labels import ENABLED, REGISTRATION, label_formatter, label_of
 from app.admin.console.links import isolated, link_to
-from app.admin.console.pages import (
-    Confirmation,
+from app.admin.console.pages import Confirmation, needs_step_up
+from app.admin.console.submissions import (
     done,
-    is_submitted,
-    need_changer,
-    needs_step_up,
-    shown_again,
+    process_form,
+    redirect_when_done,
+    show_until_valid,
 )
-from app.admin.console.views.app_ownership import AppOwnership, tell, verify_and_tell
+from app.admin.console.views.app_ownership import (
+    AppOwnership,
+    flash_verdicts,
+    verify_and_show,
+)
 from app.i18n_marker import N_
 from app.models import WeChatApp
 from app.services.apps.apps import NewApp
@@ -52,7 +57,7 @@ class AppsView(AppOwnership):
     }
     column_formatters: ClassVar = {
         "name": lambda _view, _context, app, _name: link_to(".show", app.name, app=app.appid),
-        "registration": worded(REGISTRATION),
+        "registration": label_formatter(REGISTRATION),
         "enabled": lambda _view, _context, app, _name: _state(app),
     }
     column_searchable_list = ("name", "appid")
@@ -67,31 +72,30 @@ class AppsView(AppOwnership):
     @restores(AddForm)
     def add(self) -> ResponseReturnValue:
         """Add a mini-program and verify it; its page says what to do if it is not active."""
-        need_changer()
-        form = AddForm()
-        failure = None
-        if form.validate_on_submit():
-            new = NewApp(**form.facts())
-            failure = shown_again(lambda: _add(new))
-            if failure is None:
-                return redirect(_page(new.appid))
-        return self.render_page("console/app_add.html", form=form, failure=failure)
+        scope, form = tenant_scope_for_changes(), AddForm()
+        return process_form(
+            form,
+            lambda: service.add_tenant_app(scope, NewApp(**form.facts())),
+            _redirect_to_added,
+            partial(self.render_page, "console/app_add.html", form=form),
+        )
 
     @expose("/<app>/show")
     def show(self, app: str) -> ResponseReturnValue:
-        """Show one, with what WeChat's own settings and its code need."""
-        return self._shown(app)
+        """Show a mini-program, with the values to enter at WeChat and in its code."""
+        return self._show_app(app)
 
     @expose("/<app>/change", methods=["GET", "POST"])
     @restores(SettingsForm)
     def change(self, app: str) -> ResponseReturnValue:
-        """Change its settings."""
-        need_changer()
-        form = SettingsForm(obj=service.get_tenant_app(this_tenant_scope(), app))
-        if not form.validate_on_submit():
-            return self._shown(app, settings=form)
-        service.change_tenant_app(this_tenant_scope(), app, **form.facts())
-        return done(_page(app), gettext("Changed."))
+        """Change the settings of a mini-program."""
+        scope = tenant_scope_for_changes()
+        form = SettingsForm(obj=service.get_tenant_app(scope, app))
+        return show_until_valid(
+            form,
+            lambda: self._change_settings(app, form),
+            lambda: self._show_app(app, settings=form),
+        )
 
     @expose("/<app>/enable", methods=["POST"])
     def enable(self, app: str) -> ResponseReturnValue:
@@ -102,49 +106,50 @@ class AppsView(AppOwnership):
     @expose("/<app>/disable", methods=["GET", "POST"])
     def disable(self, app: str) -> ResponseReturnValue:
         """Disable the mini-program, after a confirmation."""
-        need_changer()
-        shown = service.get_tenant_app(this_tenant_scope(), app)
-        if not is_submitted():
-            return self.ask(_disabling(shown))
-        service.change_tenant_app(this_tenant_scope(), app, enabled=False)
-        return done(_page(app), gettext("The mini-program is disabled."))
+        scope = tenant_scope_for_changes()
+        shown = service.get_tenant_app(scope, app)
+        return self.confirm(
+            lambda: _disabling(shown),
+            lambda: service.change_tenant_app(scope, app, enabled=False),
+            redirect_when_done(_page(app), gettext("The mini-program is disabled.")),
+        )
 
     @expose("/<app>/secrets", methods=["GET", "POST"])
     @needs_step_up
     @restores(SecretsForm)
     def secrets(self, app: str) -> ResponseReturnValue:
         """Replace secrets of the mini-program; a claim is verified with its new AppSecret."""
-        need_changer()
-        shown = service.get_tenant_app(this_tenant_scope(), app)
-        form, failure = ClaimSecretsForm() if shown.is_claim else SecretsForm(), None
-        if form.validate_on_submit():
-            given = form.given()
-            failure = shown_again(
-                lambda: service.set_tenant_secrets(this_tenant_scope(), app, **given)
-            )
-            if failure is None and shown.is_claim and "secret" in given:
-                return verify_and_tell(app)
-            if failure is None:
-                return done(_page(app), gettext("The secrets are replaced."))
-        return self.render_page("console/app_secrets.html", app=shown, form=form, failure=failure)
+        shown = service.get_tenant_app(tenant_scope_for_changes(), app)
+        form = secrets_form(is_claim=shown.is_claim)
+        return process_form(
+            form,
+            lambda: service.set_tenant_secrets(this_tenant_scope(), app, **form.given()),
+            lambda _: _redirect_to_changed(shown, form.given()),
+            partial(self.render_page, "console/app_secrets.html", app=shown, form=form),
+        )
 
     @expose(REMOVE, methods=["GET", "POST"])
     @needs_step_up
     def remove_secret(self, app: str, which: str) -> ResponseReturnValue:
         """Remove a secret that a mini-program can do without, after a confirmation."""
-        need_changer()
-        shown = service.get_tenant_app(this_tenant_scope(), app)
-        if not is_submitted():
-            return self.ask(_removing(shown, which))
-        service.set_tenant_secrets(this_tenant_scope(), app, **{which: None})
-        return done(_page(app), gettext("The secret is removed."))
+        scope = tenant_scope_for_changes()
+        shown = service.get_tenant_app(scope, app)
+        return self.confirm(
+            lambda: _removing(shown, which),
+            lambda: service.set_tenant_secrets(scope, app, **{which: None}),
+            redirect_when_done(_page(app), gettext("The secret is removed.")),
+        )
 
     @expose("/<app>/test", methods=["POST"])
     def test(self, app: str) -> ResponseReturnValue:
-        """Ask WeChat about its credentials."""
-        return verify_and_tell(app)
+        """Verify the credentials of a mini-program with WeChat."""
+        return verify_and_show(app)
 
-    def _shown(self, appid: str, settings: FlaskForm | None = None) -> ResponseReturnValue:
+    def _change_settings(self, appid: str, form: SettingsForm) -> ResponseReturnValue:
+        service.change_tenant_app(this_tenant_scope(), appid, **form.facts())
+        return done(_page(appid), gettext("Changed."))
+
+    def _show_app(self, appid: str, settings: FlaskForm | None = None) -> ResponseReturnValue:
         app = service.get_tenant_app(this_tenant_scope(), appid)
         if app.is_claim:
             return self.show_claim(app, settings)
@@ -152,7 +157,7 @@ class AppsView(AppOwnership):
             "console/app.html",
             app=app,
             settings=settings or SettingsForm(formdata=None, obj=app),
-            told=lambda code: told(REGISTRATION, code),
+            registration_label=partial(label_of, REGISTRATION),
         )
         return page
 
@@ -186,16 +191,23 @@ def _page(appid: str) -> str:
     return url_for("console_apps.show", app=appid)
 
 
-def _add(new: NewApp) -> None:
-    app = service.add_tenant_app(this_tenant_scope(), new)
+def _redirect_to_added(app: TenantApp) -> ResponseReturnValue:
     if app.state == "active":
         flash(gettext("The mini-program is added."), "done")
-        tell([app.verdict] if app.verdict else [])
+        flash_verdicts([app.verdict] if app.verdict else [])
     else:
         flash(gettext("The mini-program is not active yet."), "error")
+    return redirect(_page(app.appid))
+
+
+def _redirect_to_changed(app: TenantApp, replaced: Collection[str]) -> ResponseReturnValue:
+    """Verify a claim that has a new AppSecret, and redirect to the page of the app or claim."""
+    if app.is_claim and "secret" in replaced:
+        return verify_and_show(app.appid)
+    return done(_page(app.appid), gettext("The secrets are replaced."))
 
 
 def _state(app: WeChatApp) -> str:
     if app.released_at is not None:
         return gettext("appid released")
-    return told(ENABLED, app.enabled)
+    return label_of(ENABLED, app.enabled)

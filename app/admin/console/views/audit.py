@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 from typing import ClassVar
 
 from app.admin.console.access import moment, this_tenant_scope
-from app.admin.console.labels import ACTIONS, ACTORS, changes, offered, worded
-from app.admin.console.pages import Asked, FoundList, asked_for
+from app.admin.console.labels import ACTIONS, ACTORS, changes, filter_options, label_formatter
+from app.admin.console.pages import FilteredList, ListFilter, filter_value
 from app.errors import RequestInvalid
 from app.i18n_marker import N_
 from app.models import AuditEvent
@@ -18,7 +18,7 @@ from app.services.tenant_admin.audit_log import (
 )
 
 
-class AuditView(FoundList):
+class AuditView(FilteredList):
     """The tenant's audit events."""
 
     list_template = "console/audit.html"
@@ -33,9 +33,9 @@ class AuditView(FoundList):
     }
     column_formatters: ClassVar = {
         "created_at": lambda _view, _context, one, _name: moment(one.at),
-        "actor_kind": worded(ACTORS),
+        "actor_kind": label_formatter(ACTORS),
         "actor": lambda _view, _context, one, _name: one.actor_email or one.actor_id or "–",
-        "action": worded(ACTIONS),
+        "action": label_formatter(ACTIONS),
     }
     column_sortable_list = ("created_at",)
     changes = staticmethod(changes)
@@ -43,19 +43,21 @@ class AuditView(FoundList):
     def __init__(self, name: str = N_("Audit trail"), path: str = "audit") -> None:
         super().__init__(AuditEvent, name, path)
 
-    def asked(self) -> list[Asked]:
-        """Ask which."""
+    def list_filters(self) -> list[ListFilter]:
+        """Return the filters."""
         return [
-            Asked("actor", N_("Who"), offered(ACTORS)),
-            Asked("email", N_("E-mail address of the admin")),
-            Asked("action", N_("What"), sorted(offered(ACTIONS), key=lambda one: one[1])),
-            Asked("subject", N_("To whom")),
-            Asked("since", N_("From (UTC)"), kind="datetime-local"),
-            Asked("until", N_("Until (UTC)"), kind="datetime-local"),
+            ListFilter("actor", N_("Who"), filter_options(ACTORS)),
+            ListFilter("email", N_("E-mail address of the admin")),
+            ListFilter(
+                "action", N_("What"), sorted(filter_options(ACTIONS), key=lambda one: one[1])
+            ),
+            ListFilter("subject", N_("To whom")),
+            ListFilter("since", N_("From (UTC)"), kind="datetime-local"),
+            ListFilter("until", N_("Until (UTC)"), kind="datetime-local"),
         ]
 
     def find(self, offset_page: OffsetPage) -> Page[ListedEvent]:
-        """Find them."""
+        """Return a page of rows."""
         return offset_page_of_audit(this_tenant_scope(), _query(), offset_page)
 
 
@@ -68,18 +70,18 @@ class ServiceAuditView(AuditView):
         super().__init__(N_("Service's trail"), "service-audit")
 
     def find(self, offset_page: OffsetPage) -> Page[ListedEvent]:
-        """Find them."""
+        """Return a page of rows."""
         return offset_page_of_service_audit(_query(), offset_page)
 
 
 def _query() -> AuditQuery:
     return AuditQuery(
-        action=asked_for("action"),
-        actor_kind=asked_for("actor"),
-        actor_email=asked_for("email"),
-        subject=asked_for("subject"),
-        since=_moment(asked_for("since")),
-        until=_moment(asked_for("until")),
+        action=filter_value("action"),
+        actor_kind=filter_value("actor"),
+        actor_email=filter_value("email"),
+        subject=filter_value("subject"),
+        since=_moment(filter_value("since")),
+        until=_moment(filter_value("until")),
     )
 
 

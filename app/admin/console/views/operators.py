@@ -1,5 +1,6 @@
 """Operators: who may sign in to the console, and as what."""
 
+from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
@@ -13,14 +14,8 @@ from app.admin.console.access import signed_in
 from app.admin.console.forms.drafts import restores
 from app.admin.console.forms.operators import InviteForm, RoleForm
 from app.admin.console.labels import ROLES, STATUS
-from app.admin.console.pages import (
-    Confirmation,
-    Page,
-    done,
-    is_submitted,
-    needs_step_up,
-    shown_again,
-)
+from app.admin.console.pages import Confirmation, Page, needs_step_up
+from app.admin.console.submissions import process_form, redirect_when_done
 from app.i18n_marker import N_
 from app.services.apps.tenants import list_tenants
 from app.services.operators import operators as service
@@ -39,21 +34,22 @@ class OperatorsView(Page):
     @expose("/")
     def index(self) -> ResponseReturnValue:
         """List all operators."""
-        return self._shown()
+        return self._show_list()
 
     @expose("/invite", methods=["GET", "POST"])
     @needs_step_up
     @restores(InviteForm)
     def invite(self) -> ResponseReturnValue:
         """Invite an operator, and show the link once."""
-        form, failure = _with_tenants(InviteForm()), None
-        links: list[str] = []
-        if form.validate_on_submit():
-            email, post, invite = form.email.data, form.post(), service.invite_operator
-            failure = shown_again(lambda: links.append(invite(signed_in().actor, email, *post)))
-        if links:
-            return self._shown(link=_link(links[0]))
-        return self.render_page("console/operator_invite.html", form=form, failure=failure)
+        form = _with_tenants(InviteForm())
+        return process_form(
+            form,
+            lambda: service.invite_operator(
+                signed_in().actor, form.email.data, *form.role_and_tenant()
+            ),
+            self._show_link,
+            partial(self.render_page, "console/operator_invite.html", form=form),
+        )
 
     @expose("/<uuid:operator_id>/role", methods=["GET", "POST"])
     @needs_step_up
@@ -62,13 +58,11 @@ class OperatorsView(Page):
         """Give an operator another role, or another tenant."""
         one = service.show_operator(operator_id)
         form = _with_tenants(RoleForm(role=one.role, tenant=one.tenant_slug))
-        actor, failure = signed_in().actor, None
-        if form.validate_on_submit():
-            failure = shown_again(lambda: service.change_role(actor, operator_id, *form.post()))
-            if failure is None:
-                return done(url_for(".index"), gettext("Changed."))
-        return self.render_page(
-            "console/operator_role.html", operator=one, form=form, failure=failure
+        return process_form(
+            form,
+            lambda: service.change_role(signed_in().actor, operator_id, *form.role_and_tenant()),
+            redirect_when_done(url_for(".index"), gettext("Changed.")),
+            partial(self.render_page, "console/operator_role.html", operator=one, form=form),
         )
 
     @expose("/<uuid:operator_id>/reset", methods=["GET", "POST"])
@@ -76,41 +70,53 @@ class OperatorsView(Page):
     def reset(self, operator_id: UUID) -> ResponseReturnValue:
         """Reset the password of an operator, after a confirmation, and show a new link once."""
         one = service.show_operator(operator_id)
-        if not is_submitted():
-            return self.ask(_resetting(one))
-        return self._shown(link=_link(service.reset_operator(signed_in().actor, operator_id)))
+        return self.confirm(
+            lambda: _resetting(one),
+            lambda: service.reset_operator(signed_in().actor, operator_id),
+            self._show_link,
+        )
 
     @expose("/<uuid:operator_id>/remove-codes", methods=["GET", "POST"])
     @needs_step_up
     def remove_codes(self, operator_id: UUID) -> ResponseReturnValue:
         """Remove the one-time codes of an operator, after a confirmation."""
         one = service.show_operator(operator_id)
-        if not is_submitted():
-            return self.ask(_removing_codes(one))
-        service.remove_operator_codes(signed_in().actor, operator_id)
-        return done(url_for(".index"), gettext("The one-time codes are removed."))
+        return self.confirm(
+            lambda: _removing_codes(one),
+            lambda: service.remove_operator_codes(signed_in().actor, operator_id),
+            redirect_when_done(url_for(".index"), gettext("The one-time codes are removed.")),
+        )
 
     @expose("/<uuid:operator_id>/disable", methods=["GET", "POST"])
     @needs_step_up
     def disable(self, operator_id: UUID) -> ResponseReturnValue:
         """Disable an operator, after a confirmation."""
         one = service.show_operator(operator_id)
-        if not is_submitted():
-            return self.ask(_disabling(one))
-        service.set_operator_status(signed_in().actor, operator_id, "disabled")
-        return done(url_for(".index"), gettext("%(email)s is disabled.", email=one.email))
+        return self.confirm(
+            lambda: _disabling(one),
+            lambda: service.set_operator_status(signed_in().actor, operator_id, "disabled"),
+            redirect_when_done(
+                url_for(".index"), gettext("%(email)s is disabled.", email=one.email)
+            ),
+        )
 
     @expose("/<uuid:operator_id>/enable", methods=["GET", "POST"])
     @needs_step_up
     def enable(self, operator_id: UUID) -> ResponseReturnValue:
         """Enable an operator, after a confirmation."""
         one = service.show_operator(operator_id)
-        if not is_submitted():
-            return self.ask(_enabling(one))
-        service.set_operator_status(signed_in().actor, operator_id, "active")
-        return done(url_for(".index"), gettext("%(email)s is enabled.", email=one.email))
+        return self.confirm(
+            lambda: _enabling(one),
+            lambda: service.set_operator_status(signed_in().actor, operator_id, "active"),
+            redirect_when_done(
+                url_for(".index"), gettext("%(email)s is enabled.", email=one.email)
+            ),
+        )
 
-    def _shown(self, link: str | None = None) -> ResponseReturnValue:
+    def _show_link(self, invitation: str) -> ResponseReturnValue:
+        return self._show_list(link=_link(invitation))
+
+    def _show_list(self, link: str | None = None) -> ResponseReturnValue:
         page: str = self.render(
             "console/operators.html",
             operators=service.list_operators(),

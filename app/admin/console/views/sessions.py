@@ -9,9 +9,10 @@ from flask_admin import expose
 from flask_babel import gettext
 
 from app.admin.console.access import this_tenant_scope
-from app.admin.console.labels import ENDED, LIVING, offered, told
+from app.admin.console.labels import ENDED, SESSION_STATES, filter_options, label_of
 from app.admin.console.links import user_link
-from app.admin.console.pages import Asked, FoundList, asked_for, done
+from app.admin.console.pages import FilteredList, ListFilter, filter_value
+from app.admin.console.submissions import done
 from app.errors import RequestInvalid
 from app.i18n_marker import N_
 from app.models import LoginSession
@@ -24,10 +25,10 @@ from app.services.tenant_admin.sessions import (
     offset_page_of_sessions,
 )
 
-KEPT = ("app", "living", "user", "page", "sort", "desc")
+LIST_ARGUMENTS = ("app", "living", "user", "page", "sort", "desc")
 
 
-class SessionsView(FoundList):
+class SessionsView(FilteredList):
     """The tenant's login sessions."""
 
     list_template = "console/sessions.html"
@@ -50,29 +51,31 @@ class SessionsView(FoundList):
     def __init__(self) -> None:
         super().__init__(LoginSession, N_("Sessions"), "sessions")
 
-    def asked(self) -> list[Asked]:
-        """Ask which."""
+    def list_filters(self) -> list[ListFilter]:
+        """Return the filters."""
         return [
-            Asked("app", N_("Mini-program"), name_apps(this_tenant_scope())),
-            Asked("living", N_("State"), offered(LIVING)),
-            Asked("user", N_("Id of the user")),
+            ListFilter("app", N_("Mini-program"), name_apps(this_tenant_scope())),
+            ListFilter("living", N_("State"), filter_options(SESSION_STATES)),
+            ListFilter("user", N_("Id of the user")),
         ]
 
     def find(self, offset_page: OffsetPage) -> Page[ListedSession]:
-        """Find them."""
-        living = {"yes": True, "no": False}.get(asked_for("living") or "")
-        query = SessionQuery(asked_for("app"), _user_id(asked_for("user")), living)
+        """Return a page of rows."""
+        living = {"yes": True, "no": False}.get(filter_value("living") or "")
+        query = SessionQuery(filter_value("app"), _user_id(filter_value("user")), living)
         return offset_page_of_sessions(this_tenant_scope(), query, offset_page)
 
     @expose("/<uuid:session_id>/end", methods=["POST"])
     def end(self, session_id: UUID) -> ResponseReturnValue:
-        """End one."""
+        """End a session."""
         end_session(this_tenant_scope(), session_id)
-        return done(url_for(".index_view", **self.kept()), gettext("The session is ended."))
+        return done(
+            url_for(".index_view", **self.list_arguments()), gettext("The session is ended.")
+        )
 
-    def kept(self) -> dict[str, Any]:
-        """Give what the address of the list says, to come back to the same page of it."""
-        return {name: request.args[name] for name in KEPT if name in request.args}
+    def list_arguments(self) -> dict[str, Any]:
+        """Return the query string's arguments, to return to the same page of the list."""
+        return {name: request.args[name] for name in LIST_ARGUMENTS if name in request.args}
 
 
 def _user_id(text: str | None) -> UUID | None:
@@ -87,5 +90,5 @@ def _user_id(text: str | None) -> UUID | None:
 
 def _state(session: ListedSession) -> Any:
     if session.living:
-        return told(LIVING, "yes")
-    return told(ENDED, session.end_reason) if session.end_reason else gettext("expired")
+        return label_of(SESSION_STATES, "yes")
+    return label_of(ENDED, session.end_reason) if session.end_reason else gettext("expired")

@@ -1,5 +1,7 @@
 """Tenants, for platform admins: listed, added, opened by a link."""
 
+from functools import partial
+
 from flask import redirect, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
@@ -9,7 +11,8 @@ from app.admin.console.access import signed_in
 from app.admin.console.cookies import ROOT
 from app.admin.console.forms.drafts import restores
 from app.admin.console.forms.operators import TenantForm
-from app.admin.console.pages import Page, done, shown_again
+from app.admin.console.pages import Page
+from app.admin.console.submissions import done, process_form
 from app.errors import Failure
 from app.i18n_marker import N_
 from app.services.apps import tenants as service
@@ -28,22 +31,23 @@ class TenantsView(Page):
     @expose("/")
     def index(self) -> ResponseReturnValue:
         """List all tenants."""
-        return self._shown(TenantForm(formdata=None))
+        return self._show_list(TenantForm(formdata=None))
 
     @expose("/add", methods=["GET", "POST"])
     @restores(TenantForm)
     def add(self) -> ResponseReturnValue:
         """Add a tenant, and show its first page."""
         form = TenantForm()
-        if not form.validate_on_submit():
-            return self._shown(form)
-        slug, name, actor = form.slug.data, form.name.data, signed_in().actor
-        failure = shown_again(lambda: service.add_tenant(slug, name, actor=actor))
-        if failure:
-            return self._shown(form, failure)
-        return done(url_for("console.index", slug=slug), gettext("The tenant is added."))
+        return process_form(
+            form,
+            lambda: service.add_tenant(form.slug.data, form.name.data, actor=signed_in().actor),
+            lambda _: done(
+                url_for("console.index", slug=form.slug.data), gettext("The tenant is added.")
+            ),
+            partial(self._show_list, form),
+        )
 
-    def _shown(self, form: TenantForm, failure: Failure | None = None) -> ResponseReturnValue:
+    def _show_list(self, form: TenantForm, failure: Failure | None = None) -> ResponseReturnValue:
         tenants = service.list_tenants()
         return self.render_page("console/tenants.html", tenants=tenants, form=form, failure=failure)
 
@@ -59,6 +63,8 @@ class FirstView(Page):
     @expose("/")
     def index(self) -> ResponseReturnValue:
         """Redirect to the operator's own tenant, or to the list of tenants."""
-        slug = signed_in().tenant_slug
-        to = url_for("console.index", slug=slug) if slug else url_for("console_tenants.index")
-        return redirect(to)
+        return redirect(_first_page(signed_in().tenant_slug))
+
+
+def _first_page(slug: str | None) -> str:
+    return url_for("console.index", slug=slug) if slug else url_for("console_tenants.index")

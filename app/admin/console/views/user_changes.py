@@ -1,6 +1,7 @@
 """The page of one user, and the changes that operators make there."""
 
 from collections.abc import Callable
+from functools import partial
 from uuid import UUID
 
 from flask import request, url_for
@@ -8,39 +9,40 @@ from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_babel import gettext
 
-from app.admin.console.access import this_tenant_scope
+from app.admin.console.access import tenant_scope_for_changes, this_tenant_scope
 from app.admin.console.forms.drafts import restores
 from app.admin.console.forms.users import MergeForm, UserPasswordForm
-from app.admin.console.labels import ACTIONS, ACTORS, ENDED, STATUS, changes, told
-from app.admin.console.pages import (
-    Confirmation,
-    Page,
-    done,
+from app.admin.console.labels import ACTIONS, ACTORS, ENDED, STATUS, changes, label_of
+from app.admin.console.pages import Confirmation, Page
+from app.admin.console.submissions import (
     is_submitted,
-    need_changer,
-    shown_again,
+    process_form,
+    redirect_when_done,
+    run_or_show_failure,
+    show_until_valid,
 )
 from app.admin.console.views import user_confirmations as confirmations
-from app.errors import Failure, RequestInvalid, UserUnknown
+from app.errors import Failure
 from app.services.tenant_admin import user_changes as service
 from app.services.tenant_admin.sessions import end_session
-from app.services.tenant_admin.users import FoundUser, show_user_page
+from app.services.tenant_admin.tenant_scope import TenantScope
+from app.services.tenant_admin.users import FoundUser, get_users_to_merge, show_user_page
 
 Question = Callable[[FoundUser], Confirmation]
 
 
-class UserCare(Page):
-    """One user: shown in full, and changed."""
+class UserPages(Page):
+    """The page of one user, and the changes made from it."""
 
     @expose("/<uuid:user_id>/show")
     def show(self, user_id: UUID) -> ResponseReturnValue:
         """Show a user with identities, sessions, merges and history."""
-        return self._shown(user_id)
+        return self._show_user(user_id)
 
     @expose("/<uuid:user_id>/enable", methods=["POST"])
     def enable(self, user_id: UUID) -> ResponseReturnValue:
         """Enable a user."""
-        return self._do(
+        return self._change(
             user_id, lambda: service.set_user_status(this_tenant_scope(), user_id, "active")
         )
 
@@ -66,7 +68,7 @@ class UserCare(Page):
     @expose("/<uuid:user_id>/sessions/<uuid:session_id>/end", methods=["POST"])
     def end_one(self, user_id: UUID, session_id: UUID) -> ResponseReturnValue:
         """End one session of a user."""
-        return self._do(user_id, lambda: end_session(this_tenant_scope(), session_id))
+        return self._change(user_id, lambda: end_session(this_tenant_scope(), session_id))
 
     @expose("/<uuid:user_id>/identities/<uuid:identity_id>/unbind", methods=["GET", "POST"])
     def unbind(self, user_id: UUID, identity_id: UUID) -> ResponseReturnValue:
@@ -97,57 +99,61 @@ class UserCare(Page):
     @restores(UserPasswordForm)
     def set_password(self, user_id: UUID) -> ResponseReturnValue:
         """Set the password of a user, on a page that names the user."""
-        need_changer()
-        form, failure = UserPasswordForm(), None
-        if form.validate_on_submit():
-            new, scope = form.password.data, this_tenant_scope()
-            failure = shown_again(lambda: service.set_user_password(scope, user_id, new))
-            if failure is None:
-                return done(_page(user_id), gettext("The password is set."))
-        user = show_user_page(this_tenant_scope(), user_id).user
-        return self.render_page("console/user_password.html", user=user, form=form, failure=failure)
+        scope, form = tenant_scope_for_changes(), UserPasswordForm()
+        return process_form(
+            form,
+            lambda: service.set_user_password(scope, user_id, form.password.data),
+            redirect_when_done(_page(user_id), gettext("The password is set.")),
+            partial(self._show_password_form, scope, user_id, form),
+        )
 
     @expose("/<uuid:user_id>/merge", methods=["GET", "POST"])
     @restores(MergeForm)
     def merge(self, user_id: UUID) -> ResponseReturnValue:
         """Merge a user into another, after a confirmation that names both."""
-        need_changer()
-        form = MergeForm()
-        if not form.validate_on_submit():
-            return self._shown(user_id, merge_form=form)
-        into = UUID(form.into_id.data)
-        if "confirmed" in request.form:
-            return self._do(
-                user_id, lambda: service.merge_users(this_tenant_scope(), user_id, into)
-            )
-        return self._ask_to_merge(user_id, into)
+        scope, form = tenant_scope_for_changes(), MergeForm()
+        return show_until_valid(
+            form,
+            lambda: self._merge_or_ask(scope, user_id, UUID(form.into_id.data)),
+            lambda: self._show_user(user_id, merge_form=form),
+        )
 
-    def _ask_to_merge(self, user_id: UUID, into_id: UUID) -> ResponseReturnValue:
-        if into_id == user_id:
-            return self._shown(user_id, RequestInvalid())
-        merged = show_user_page(this_tenant_scope(), user_id).user
-        try:
-            into = show_user_page(this_tenant_scope(), into_id).user
-        except UserUnknown as failure:
-            return self._shown(user_id, failure)
-        return self.ask(confirmations.merging(merged, into))
+    def _show_password_form(
+        self, scope: TenantScope, user_id: UUID, form: UserPasswordForm, failure: Failure | None
+    ) -> ResponseReturnValue:
+        user = show_user_page(scope, user_id).user
+        return self.render_page("console/user_password.html", failure, user=user, form=form)
+
+    def _merge_or_ask(
+        self, scope: TenantScope, user_id: UUID, into_id: UUID
+    ) -> ResponseReturnValue:
+        """Merge if the confirmation is submitted. The form before it is a POST request, too."""
+        if "confirmed" in request.form:
+            return self._change(user_id, lambda: service.merge_users(scope, user_id, into_id))
+        return run_or_show_failure(
+            lambda: get_users_to_merge(scope, user_id, into_id),
+            lambda users: self.ask(confirmations.merging(*users)),
+            partial(self._show_user, user_id),
+        )
 
     def _confirm(
         self, user_id: UUID, question: Question, change: Callable[[], object]
     ) -> ResponseReturnValue:
         """Ask before a change; make it once the confirmation is submitted."""
-        need_changer()
+        scope = tenant_scope_for_changes()
         if not is_submitted():
-            return self.ask(question(show_user_page(this_tenant_scope(), user_id).user))
-        return self._do(user_id, change)
+            return self.ask(question(show_user_page(scope, user_id).user))
+        return self._change(user_id, change)
 
-    def _do(self, user_id: UUID, change: Callable[[], object]) -> ResponseReturnValue:
-        failure = shown_again(change)
-        if failure:
-            return self._shown(user_id, failure)
-        return done(_page(user_id), gettext("Done."))
+    def _change(self, user_id: UUID, change: Callable[[], object]) -> ResponseReturnValue:
+        """Make a change, and show the user's page with its success or failure."""
+        return run_or_show_failure(
+            change,
+            redirect_when_done(_page(user_id), gettext("Done.")),
+            partial(self._show_user, user_id),
+        )
 
-    def _shown(
+    def _show_user(
         self,
         user_id: UUID,
         failure: Failure | None = None,
@@ -159,7 +165,7 @@ class UserCare(Page):
             failure=failure,
             merge_form=merge_form or MergeForm(formdata=None),
             labels={"status": STATUS, "ended": ENDED, "actions": ACTIONS, "actors": ACTORS},
-            told=told,
+            label_of=label_of,
             changes=changes,
         )
 

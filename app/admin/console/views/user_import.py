@@ -1,5 +1,6 @@
-"""Many people at once: imported from a file after a look at it, and exported."""
+"""Import of users from a file, after a preview, and export of users."""
 
+from functools import partial
 from uuid import UUID
 
 from flask import redirect, url_for
@@ -10,6 +11,7 @@ from app.admin.console.access import takes_body, this_tenant_scope
 from app.admin.console.forms.drafts import restores
 from app.admin.console.forms.operators import ExportForm, UploadForm
 from app.admin.console.pages import Page, needs_step_up
+from app.admin.console.submissions import process_form, show_until_valid
 from app.admin.downloads import users_csv
 from app.errors import FAILURES, Failure
 from app.i18n_marker import N_
@@ -17,7 +19,7 @@ from app.services.user_import.columns import COLUMNS, shown_names
 from app.services.user_import.files import LARGEST_FILE, read_user_file
 from app.services.user_import.preview import COMMAND, Preview, preview_import
 from app.services.user_import.rows import BadCell
-from app.services.user_import.run import begin_import, import_progress
+from app.services.user_import.run import Progress, begin_import, import_progress
 from app.services.user_import.user_export import Wanted
 
 # What a form adds to the file that it carries.
@@ -43,38 +45,29 @@ class UserImportView(Page):
     @expose("/")
     def index(self) -> ResponseReturnValue:
         """Ask for a file; link to the export."""
-        return self._shown(UploadForm(formdata=None))
+        return self._show_upload(UploadForm(formdata=None))
 
     @expose("/preview", methods=["GET", "POST"])
     @restores(UploadForm)
     @takes_body(LARGEST_BODY)
     def preview(self) -> ResponseReturnValue:
-        """Say what importing the file would do."""
+        """Show what importing the file would do."""
         form = UploadForm()
-        if not form.validate_on_submit():
-            return self._shown(form)
-        scope = this_tenant_scope()
-        try:
-            people = read_user_file(form.file.data.read(LARGEST_FILE + 1))
-            preview = preview_import(scope.actor, scope.tenant_id, people)
-        except Failure as failure:
-            return self._shown(UploadForm(formdata=None), failure), failure.status
-        notes = {"ignored": shown_names(preview.ignored), "command": COMMAND}
-        shown = _bad_rows(preview) | notes
-        return self.render("console/people_preview.html", preview=preview, **shown)
+        return process_form(
+            form, lambda: _preview(form), self._show_preview, partial(self._show_upload, form)
+        )
 
     @expose("/<uuid:import_id>/confirm", methods=["POST"])
     def confirm(self, import_id: UUID) -> ResponseReturnValue:
-        """Import everybody, or nobody."""
+        """Start the import of a file: of all its users, or of none."""
         scope = this_tenant_scope()
         begin_import(scope.actor, scope.tenant_id, import_id)
         return redirect(url_for(".progress", import_id=import_id))
 
     @expose("/<uuid:import_id>")
     def progress(self, import_id: UUID) -> ResponseReturnValue:
-        """Show how far it is."""
-        scope = this_tenant_scope()
-        progress = import_progress(scope.actor, scope.tenant_id, import_id)
+        """Show the progress of an import."""
+        progress = _progress_of(import_id)
         why = FAILURES.get(progress.failure or "")
         return self.render("console/people_progress.html", progress=progress, why=why)
 
@@ -84,20 +77,41 @@ class UserImportView(Page):
     def export(self) -> ResponseReturnValue:
         """Ask which users to export; send them as CSV. The audit log records who exported."""
         form = ExportForm()
-        if not form.validate_on_submit():
-            return self.render("console/people_export.html", form=form)
-        wanted = Wanted(form.query.data or "", form.status.data or None, form.full_phones.data)
-        return users_csv(this_tenant_scope(), wanted)
-
-    def _shown(self, upload: UploadForm, failure: Failure | None = None) -> str:
-        page: str = self.render(
-            "console/people.html", failure=failure, columns=COLUMNS, upload=upload
+        return show_until_valid(
+            form,
+            lambda: users_csv(this_tenant_scope(), _wanted(form)),
+            lambda: self.render_page("console/people_export.html", form=form),
         )
+
+    def _show_upload(
+        self, upload: UploadForm, failure: Failure | None = None
+    ) -> ResponseReturnValue:
+        return self.render_page("console/people.html", failure, columns=COLUMNS, upload=upload)
+
+    def _show_preview(self, preview: Preview) -> ResponseReturnValue:
+        notes = {"ignored": shown_names(preview.ignored), "command": COMMAND}
+        values = {"preview": preview} | _bad_rows(preview) | notes
+        page: str = self.render("console/people_preview.html", **values)
         return page
 
 
+def _preview(form: UploadForm) -> Preview:
+    scope = this_tenant_scope()
+    people = read_user_file(form.file.data.read(LARGEST_FILE + 1))
+    return preview_import(scope.actor, scope.tenant_id, people)
+
+
+def _progress_of(import_id: UUID) -> Progress:
+    scope = this_tenant_scope()
+    return import_progress(scope.actor, scope.tenant_id, import_id)
+
+
+def _wanted(form: ExportForm) -> Wanted:
+    return Wanted(form.query.data or "", form.status.data or None, form.full_phones.data)
+
+
 def _bad_rows(preview: Preview) -> dict[str, object]:
-    """Gather what is wrong by row, for a row may be wrong in several columns."""
+    """Group the errors by row: a row can have errors in several columns."""
     rows: dict[int, list[BadCell]] = {}
     for one in preview.bad:
         rows.setdefault(one.row, []).append(one)

@@ -1,27 +1,25 @@
-"""People of the tenant: listed, found, entered."""
+"""The list of the tenant's users, and the page that adds one."""
 
+from functools import partial
 from typing import ClassVar
-from uuid import UUID
 
 from flask import url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_babel import gettext
 
-from app.admin.console.access import this_tenant_scope
+from app.admin.console.access import tenant_scope_for_changes, this_tenant_scope
 from app.admin.console.forms.drafts import restores
 from app.admin.console.forms.users import EnterForm
-from app.admin.console.labels import STATUS, offered, worded
+from app.admin.console.labels import STATUS, filter_options, label_formatter
 from app.admin.console.links import link_to
 from app.admin.console.pages import (
-    Asked,
-    FoundList,
-    asked_for,
-    done,
-    need_changer,
-    shown_again,
+    FilteredList,
+    ListFilter,
+    filter_value,
 )
-from app.admin.console.views.user_changes import UserCare
+from app.admin.console.submissions import done, process_form
+from app.admin.console.views.user_changes import UserPages
 from app.i18n_marker import N_
 from app.models import User
 from app.services.database.paging import OffsetPage, Page
@@ -29,7 +27,7 @@ from app.services.tenant_admin import user_changes
 from app.services.tenant_admin.users import FoundUser, UserQuery, find_users_by_offset
 
 
-class UsersView(UserCare, FoundList):
+class UsersView(UserPages, FilteredList):
     """The tenant's users."""
 
     list_template = "console/users.html"
@@ -44,44 +42,47 @@ class UsersView(UserCare, FoundList):
     }
     column_formatters: ClassVar = {
         "nickname": lambda _view, _context, user, _name: _link(user),
-        "status": worded(STATUS),
+        "status": label_formatter(STATUS),
     }
     column_sortable_list = ("created_at", "last_login_at")
 
     def __init__(self) -> None:
         super().__init__(User, N_("Users"), "users")
 
-    def asked(self) -> list[Asked]:
-        """Ask for who is looked for."""
+    def list_filters(self) -> list[ListFilter]:
+        """Return the filters."""
         return [
-            Asked("name", N_("Account or nickname begins with")),
-            Asked("phone", N_("Phone")),
-            Asked("openid", N_("openid")),
-            Asked("status", N_("State"), offered(STATUS)),
+            ListFilter("name", N_("Account or nickname begins with")),
+            ListFilter("phone", N_("Phone")),
+            ListFilter("openid", N_("openid")),
+            ListFilter("status", N_("State"), filter_options(STATUS)),
         ]
 
     def find(self, offset_page: OffsetPage) -> Page[FoundUser]:
-        """Find them."""
+        """Return a page of rows."""
         names = ("name", "phone", "openid", "status")
-        query = UserQuery(**{name: asked_for(name) for name in names})
+        query = UserQuery(**{name: filter_value(name) for name in names})
         return find_users_by_offset(this_tenant_scope(), query, offset_page)
 
     @expose("/enter", methods=["GET", "POST"])
     @restores(EnterForm)
     def enter(self) -> ResponseReturnValue:
-        """Enter a person who has not logged in yet."""
-        need_changer()
-        form = EnterForm()
-        entered: list[UUID] = []
-        failure = None
-        if form.validate_on_submit():
-            facts = {one.name: one.data or None for one in form if one.name != "csrf_token"}
-            enter = user_changes.enter_user
-            failure = shown_again(lambda: entered.append(enter(this_tenant_scope(), **facts)))
-        if entered:
-            to = url_for(".show", user_id=entered[0])
-            return done(to, gettext("The person is entered."))
-        return self.render_page("console/user_enter.html", form=form, failure=failure)
+        """Add a user who has not logged in yet."""
+        scope, form = tenant_scope_for_changes(), EnterForm()
+        return process_form(
+            form,
+            lambda: user_changes.enter_user(
+                scope,
+                account=form.account.data or None,
+                password=form.password.data or None,
+                phone=form.phone.data or None,
+                nickname=form.nickname.data or None,
+            ),
+            lambda user_id: done(
+                url_for(".show", user_id=user_id), gettext("The person is entered.")
+            ),
+            partial(self.render_page, "console/user_enter.html", form=form),
+        )
 
 
 def _link(user: FoundUser) -> str:
