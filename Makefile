@@ -44,12 +44,16 @@ bench: $(VENV)/.installed ## Measure the service next to a bare Flask view; tabl
 bench-scale: $(VENV)/.installed ## Measure with 10 thousand, 1 million and 10 million users; needs 35 GB of disk / 在 1 万、100 万、1000 万用户下测量，需 35 GB 磁盘
 	@exec $(BIN)/python -m tests.bench.scale
 
+# The service, and the fixtures and drivers that its tests share.
+TYPED := app config tests/conftest.py tests/fixtures tests/properties tests/bench \
+  tests/dialects/gitegg_client.py tests/admin/console/browser.py tests/browser/screen.py
+
 check: $(VENV)/.installed-dev ## Check style and types, then run the tests / 检查代码风格与类型并运行测试
 	@echo "Checking style / 检查代码风格 ..."
 	@$(BIN)/python -m ruff check --quiet .
 	@$(BIN)/python -m ruff format --quiet --check . || { echo "Not formatted; run: make fmt"; exit 1; }
 	@echo "Checking types / 检查类型 ..."
-	@$(BIN)/python -m mypy --strict app config
+	@$(BIN)/python -m mypy --strict $(TYPED)
 	@echo "Running the tests / 运行测试 ..."
 	@exec $(BIN)/python -m pytest
 

@@ -16,6 +16,7 @@ from psycopg import sql
 from sqlalchemy import text
 from werkzeug.serving import make_server
 
+from app.clock import now
 from app.extensions import db
 from app.services.passwords import hashing, login_throttling
 from app.simulator import create_simulator
@@ -155,7 +156,7 @@ def committed(app: Flask) -> Iterator[None]:
 @pytest.fixture
 def no_waits_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stop the clock by which wrong passwords are counted: a wait of 1 s may be over too soon."""
-    moment = login_throttling.now()
+    moment = now()
     monkeypatch.setattr(login_throttling, "now", lambda: moment)
 
 

@@ -1,15 +1,19 @@
 """Logging in to a mini-program: /v1/apps/{appid}/..."""
 
-from typing import Any
-
 from app.api.blueprint import Blueprint
 from app.auth import any_login, any_login_to_end, bound_login, no_login, this_device, this_principal
 from app.schemas.requests import (
+    CredentialsBody,
     CredentialsRequest,
+    EmptyBody,
     EmptyRequest,
+    LoginBody,
     LoginRequest,
+    PhoneBody,
     PhoneRequest,
+    ProfileBody,
     ProfileRequest,
+    RefreshBody,
     RefreshRequest,
 )
 from app.schemas.responses import LoginResponse, ProfileResponse, TokensResponse
@@ -25,52 +29,71 @@ blp = Blueprint("apps", __name__, url_prefix="/v1/apps/<string:appid>")
 @no_login
 @blp.arguments(LoginRequest)
 @blp.response(200, LoginResponse)
-def log_in(body: dict[str, Any]) -> login.Login:
+def log_in(body: LoginBody) -> login.Login:
     """Log a person in with the code of wx.login."""
-    return login.log_in(this_app(), this_device(), **body)
+    return login.log_in(
+        this_app(), this_device(), code=body.code, account=body.account, password=body.password
+    )
 
 
 @blp.post("/password-login")
 @no_login
 @blp.arguments(CredentialsRequest)
 @blp.response(200, LoginResponse)
-def log_in_with_password(body: dict[str, Any]) -> login.Login:
+def log_in_with_password(body: CredentialsBody) -> login.Login:
     """Log a user in with account and password, without a WeChat identity."""
-    return login.log_in_with_password(this_app(), this_device(), **body)
+    return login.log_in_with_password(
+        this_app(), this_device(), account=body.account, password=body.password
+    )
 
 
 @blp.post("/profile")
 @any_login
 @blp.arguments(ProfileRequest)
 @blp.response(200, ProfileResponse)
-def keep_profile(body: dict[str, Any]) -> profiles.KeptProfile:
+def keep_profile(body: ProfileBody) -> profiles.KeptProfile:
     """Keep the nickname and avatar of the logged-in person."""
-    return open_data.keep_profile(this_app(), this_principal(), **body)
+    given = open_data.ProfileInput(
+        raw_data=body.raw_data,
+        signature=body.signature,
+        encrypted_data=body.encrypted_data,
+        iv=body.iv,
+        nickname=body.nickname,
+        avatar_url=body.avatar_url,
+    )
+    return open_data.keep_profile(this_app(), this_principal(), given)
 
 
 @blp.post("/phone")
 @any_login
 @blp.arguments(PhoneRequest)
 @blp.response(200, LoginResponse)
-def bind_phone(body: dict[str, Any]) -> login.Login:
+def bind_phone(body: PhoneBody) -> login.Login:
     """Verify the person's phone number and bind them to the user it belongs to."""
-    return binding.bind_phone(this_app(), this_principal(), this_device(), **body)
+    proof = open_data.PhoneProof(code=body.code, encrypted_data=body.encrypted_data, iv=body.iv)
+    return binding.bind_phone(this_app(), this_principal(), this_device(), proof)
 
 
 @blp.post("/bind")
 @any_login
 @blp.arguments(CredentialsRequest)
 @blp.response(200, LoginResponse)
-def bind_account(body: dict[str, Any]) -> login.Login:
+def bind_account(body: CredentialsBody) -> login.Login:
     """Bind the person's WeChat identity to the user of an account."""
-    return binding.bind_account(this_app(), this_principal(), this_device(), **body)
+    return binding.bind_account(
+        this_app(),
+        this_principal(),
+        this_device(),
+        account=body.account,
+        password=body.password,
+    )
 
 
 @blp.post("/unbind")
 @bound_login
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, LoginResponse)
-def unbind(body: dict[str, Any]) -> login.Login:
+def unbind(body: EmptyBody) -> login.Login:
     """Free this app's WeChat identity of the logged-in user."""
     return binding.unbind(this_app(), this_principal(), this_device())
 
@@ -79,16 +102,16 @@ def unbind(body: dict[str, Any]) -> login.Login:
 @no_login
 @blp.arguments(RefreshRequest)
 @blp.response(200, TokensResponse)
-def refresh_login(body: dict[str, Any]) -> sessions.Tokens:
+def refresh_login(body: RefreshBody) -> sessions.Tokens:
     """Trade a refresh token for new tokens; the old one is used up."""
-    return refresh.refresh_login(body["refresh_token"], this_device(), this_app().appid)
+    return refresh.refresh_login(body.refresh_token, this_device(), this_app().appid)
 
 
 @blp.post("/logout")
 @any_login_to_end
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(204)
-def log_out(body: dict[str, Any]) -> None:
+def log_out(body: EmptyBody) -> None:
     """End this login session."""
     sessions.end_session(this_principal())
 
@@ -97,6 +120,6 @@ def log_out(body: dict[str, Any]) -> None:
 @bound_login
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(204)
-def log_out_everywhere(body: dict[str, Any]) -> None:
+def log_out_everywhere(body: EmptyBody) -> None:
     """End every login session of the logged-in user, in all apps of the tenant."""
     own_sessions.end_all_sessions(this_principal(), this_device())

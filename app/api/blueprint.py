@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from flask import Request
 from flask_smorest import Blueprint as SmorestBlueprint
@@ -11,6 +11,11 @@ from webargs.flaskparser import FlaskParser, abort, is_json_request
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from app.auth import BARE_TOKEN_HEADERS
+from app.schemas.loading import RequestSchema
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
 
 PROBLEM = "Problem"
 # The names of schemes in the OpenAPI document: any one of these headers carries the login token.
@@ -82,10 +87,24 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]
     # Any one of these lets in.
     LOGINS = LOGIN_TOKENS
 
-    def arguments(self, schema: type[Schema] | Schema, **options: Any) -> Any:
-        """Read arguments by one schema, made once and not for every request."""
-        made = schema() if isinstance(schema, type) else schema
-        return super().arguments(made, **options)
+    def arguments(
+        self, schema: type[RequestSchema[T]], **options: Any
+    ) -> Callable[[Callable[Concatenate[T, P], R]], Callable[P, R]]:
+        """Load arguments and pass their record to the view as its first argument.
+
+        The schema is instantiated once, not for every request.
+        """
+        decorate: Callable[[Callable[Concatenate[T, P], R]], Callable[P, R]]
+        decorate = super().arguments(schema(), **options)
+        return decorate
+
+    def response(
+        self, *description: Any, **options: Any
+    ) -> Callable[[Callable[P, Any]], Callable[P, Any]]:
+        """Describe a response. The view's parameters keep their types."""
+        decorate: Callable[[Callable[P, Any]], Callable[P, Any]]
+        decorate = super().response(*description, **options)
+        return decorate
 
     def add_url_rule(
         self,

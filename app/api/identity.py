@@ -9,7 +9,7 @@ from app.api.blueprint import Blueprint
 from app.api.forward_auth import IDENTITY_HEADERS, SUCCESS, verify_headers
 from app.auth import bound_login, login_required, no_login, require_audience, this_principal
 from app.schemas.jwts import JwksResponse, JwtResponse
-from app.schemas.requests import AudienceQuery, EmptyRequest
+from app.schemas.requests import AudienceParams, AudienceQuery, EmptyBody, EmptyRequest
 from app.services.signing import jwts, signing_keys
 from app.tenancy import appid_as_audience
 
@@ -23,7 +23,7 @@ DESCRIBED = {name: {"schema": {"type": "string"}} for name in IDENTITY_HEADERS}
 @login_required
 @blp.arguments(AudienceQuery, location="query")
 @blp.response(204, headers=DESCRIBED)
-def verify(query: dict[str, Any]) -> Response:
+def verify(query: AudienceParams) -> Response:
     """Tell a proxy in headers which user a request comes from (auth_request, forward-auth).
 
     Every method is taken. A path may be appended, as Envoy does; then the query is ignored, and the
@@ -37,7 +37,7 @@ def verify(query: dict[str, Any]) -> Response:
 @login_required
 @blp.arguments(AudienceQuery, location="query")
 @blp.response(204, headers=DESCRIBED)
-def verify_for_app(query: dict[str, Any]) -> Response:
+def verify_for_app(query: AudienceParams) -> Response:
     """Do the same for users of one mini-program only; refuse others with 403."""
     return _identity_of(query)
 
@@ -46,14 +46,14 @@ def verify_for_app(query: dict[str, Any]) -> Response:
 @login_required
 @blp.arguments(AudienceQuery, location="query")
 @blp.response(204, headers=DESCRIBED)
-def verify_for_tenant(query: dict[str, Any], slug: str) -> Response:
+def verify_for_tenant(query: AudienceParams, slug: str) -> Response:
     """Do the same for users of one tenant only; refuse others with 403."""
     require_audience(tenant=slug)
     return _identity_of(query)
 
 
-def _identity_of(query: dict[str, Any]) -> Response:
-    require_audience(tenant=query.get("tenant"))
+def _identity_of(query: AudienceParams) -> Response:
+    require_audience(tenant=query.tenant)
     status = request.environ.get(SUCCESS, HTTPStatus.NO_CONTENT)
     return Response(b"", status=status, headers=verify_headers(this_principal(), status))
 
@@ -62,7 +62,7 @@ def _identity_of(query: dict[str, Any]) -> Response:
 @bound_login
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, JwtResponse)
-def issue_jwt(body: dict[str, Any]) -> jwts.Jwt:
+def issue_jwt(body: EmptyBody) -> jwts.Jwt:
     """Trade the login token for a JWT of ten minutes that a back end verifies by itself."""
     return jwts.issue_jwt(this_principal())
 

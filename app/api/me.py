@@ -1,7 +1,6 @@
 """The person who is logged in: /v1/me. A visitor may export and erase, nothing else."""
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 from flask import Response
@@ -19,7 +18,14 @@ from app.auth import (
     this_user_id,
 )
 from app.schemas.export import ExportResponse
-from app.schemas.requests import CursorQuery, PasswordChangeRequest, ProfileChangeRequest
+from app.schemas.requests import (
+    CursorParams,
+    CursorQuery,
+    PasswordChangeBody,
+    PasswordChangeRequest,
+    ProfileChangeBody,
+    ProfileChangeRequest,
+)
 from app.schemas.responses import ClosingResponse, SessionResponse, UserResponse
 from app.services.database.paging import CursorPage
 from app.services.privacy import export, visitors
@@ -41,9 +47,15 @@ def show_me() -> users.Profile:
 @bound_login
 @blp.arguments(ProfileChangeRequest)
 @blp.response(200, UserResponse)
-def change_me(body: dict[str, Any]) -> users.Profile:
+def change_me(body: ProfileChangeBody) -> users.Profile:
     """Change the logged-in user's nickname, avatar or gender."""
-    return users.change_user(this_tenant_id(), this_user_id(), **body)
+    return users.change_user(
+        this_tenant_id(),
+        this_user_id(),
+        nickname=body.nickname,
+        avatar_url=body.avatar_url,
+        gender=body.gender,
+    )
 
 
 @blp.delete("")
@@ -71,9 +83,15 @@ def export_me() -> Response:
 @bound_login
 @blp.arguments(PasswordChangeRequest)
 @blp.response(204)
-def change_password(body: dict[str, Any]) -> None:
+def change_password(body: PasswordChangeBody) -> None:
     """Change the logged-in user's password; their other sessions end."""
-    password_changes.change_password(this_principal(), this_user_id(), this_device(), **body)
+    password_changes.change_password(
+        this_principal(),
+        this_user_id(),
+        this_device(),
+        old_password=body.old_password,
+        new_password=body.new_password,
+    )
 
 
 @blp.get("/sessions")
@@ -81,10 +99,10 @@ def change_password(body: dict[str, Any]) -> None:
 @blp.arguments(CursorQuery, location="query", unknown=EXCLUDE)
 @blp.response(200, SessionResponse(many=True), headers=NEXT_CURSOR_HEADER)
 def list_my_sessions(
-    query: dict[str, Any],
+    query: CursorParams,
 ) -> tuple[Sequence[own_sessions.ShownSession], int, dict[str, str]]:
     """List where the logged-in user is logged in, the newest login first, 50 on a page."""
-    page = own_sessions.list_sessions(this_principal(), CursorPage(**query))
+    page = own_sessions.list_sessions(this_principal(), CursorPage(query.cursor, query.limit))
     return page.items, 200, next_cursor_header(page)
 
 

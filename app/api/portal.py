@@ -8,7 +8,7 @@ from flask import Blueprint, Response, request
 
 from app.api.blueprint import Query, whole_body
 from app.auth import no_login
-from app.schemas.portal import PushQuery, UrlVerificationQuery
+from app.schemas.portal import PushParams, PushQuery, UrlVerificationParams, UrlVerificationQuery
 from app.services.pushes import receive
 from app.tenancy import even_if_disabled, this_app
 
@@ -21,16 +21,31 @@ QUERY = Query()
 @no_login
 @even_if_disabled
 @QUERY.use_args(UrlVerificationQuery, location="query")
-def verify_url(query: dict[str, str]) -> Response:
+def verify_url(query: UrlVerificationParams) -> Response:
     """Show WeChat that this URL is the app's."""
-    return Response(receive.verify_url(this_app(), **query), content_type="text/plain")
+    echo = receive.verify_url(
+        this_app(),
+        echostr=query.echostr,
+        timestamp=query.timestamp,
+        nonce=query.nonce,
+        signature=query.signature,
+        msg_signature=query.msg_signature,
+    )
+    return Response(echo, content_type="text/plain")
 
 
 @blp.post("")
 @no_login
 @even_if_disabled
 @QUERY.use_args(PushQuery, location="query")
-def receive_push(query: dict[str, str]) -> Response:
+def receive_push(query: PushParams) -> Response:
     """Take what WeChat pushes."""
-    receive.receive(this_app(), whole_body(request), **query)
+    receive.receive(
+        this_app(),
+        whole_body(request),
+        timestamp=query.timestamp,
+        nonce=query.nonce,
+        signature=query.signature,
+        msg_signature=query.msg_signature,
+    )
     return Response("success", content_type="text/plain")

@@ -1,7 +1,7 @@
 """Commands about mini-programs."""
 
 import re
-from typing import Any
+from typing import Any, Literal
 
 import click
 from flask.cli import with_appcontext
@@ -16,10 +16,12 @@ from app.cli.app_options import (
 )
 from app.cli.app_ownership import add, move, release, remove, verify
 from app.cli.terminal import a_name, a_slug, failures_told, show
+from app.not_given import NOT_GIVEN, NotGiven
 from app.schemas.shapes import HIGHEST_SESSION_LIMIT
 from app.services import audit
 from app.services.apps import app_secrets, claims
 from app.services.apps import apps as service
+from app.services.apps.changes import SecretChanges
 from app.services.apps.listed_apps import Listed, list_apps
 from app.services.apps.tenants import tenant_id_of
 
@@ -92,15 +94,24 @@ def _state(app: Listed) -> str:
 )
 @with_appcontext
 @failures_told
-def set_(appid: str, **settings: Any) -> None:
+def set_(
+    appid: str, name: str | None, registration: str | None, session_limit: int | str | None
+) -> None:
     """Change a mini-program, for the very next request. 修改小程序设置，立即生效。"""
-    given = {name: value for name, value in settings.items() if value is not None}
-    if not given:
+    if name is None and registration is None and session_limit is None:
         raise click.UsageError("Say what to change; see --help. 请指明要修改的内容，见 --help。")
-    if given.get("session_limit") == "default":
-        given["session_limit"] = None
-    service.change_app(appid, **given)
+    limit = _limit_of(session_limit)
+    service.change_app(appid, name=name, registration=registration, session_limit=limit)
     show(f"Changed {appid}. 已修改 {appid}。")
+
+
+def _limit_of(option: int | str | None) -> int | Literal["off"] | NotGiven | None:
+    """Return the limit that `--session-limit` stands for, or NOT_GIVEN without the option."""
+    if option is None:
+        return NOT_GIVEN
+    if option == "default":
+        return None
+    return "off" if isinstance(option, str) else option
 
 
 @apps.command("set-secret")
@@ -118,7 +129,7 @@ def set_secret(appid: str, tenant: str | None, secret_stdin: bool) -> None:
     else:
         had_next = False
         tenant_id = tenant_id_of(claimant)
-        claims.replace_claim_secrets(audit.OPERATOR, tenant_id, appid, {"secret": secret})
+        claims.replace_claim_secrets(audit.OPERATOR, tenant_id, appid, SecretChanges(secret=secret))
     show(f"Replaced the AppSecret of {appid}. 已更换 {appid} 的 AppSecret。")
     if had_next:
         show("The next AppSecret is not kept any longer. 预设的下一个 AppSecret 已取消。")

@@ -75,12 +75,23 @@ def list_() -> None:
 )
 @with_appcontext
 @failures_told
-def set_(slug: str, **settings: str | int | None) -> None:
+def set_(
+    slug: str,
+    phone_owner_policy: str | None,
+    grace_days: int | None,
+    audit_days: int | None,
+    visitor_days: int | None,
+) -> None:
     """Change a tenant, for the very next request. 修改租户设置，立即生效。"""
-    given = {name: value for name, value in settings.items() if value is not None}
-    if not given:
+    settings = service.TenantSettings(
+        phone_owner_policy=phone_owner_policy,
+        grace_days=grace_days,
+        audit_days=audit_days,
+        visitor_days=visitor_days,
+    )
+    if not settings.given():
         raise click.UsageError("Say what to change; see --help. 请指明要修改的内容，见 --help。")
-    service.change_tenant(slug, given)
+    service.change_tenant(slug, settings)
     show(f"Changed tenant {slug}. 已修改租户 {slug}。")
 
 

@@ -39,7 +39,7 @@ answer = blp.answer
 @answer(LoginResponse, _success_if_bound)
 def check_bind() -> login.Login:
     """Log a person in by code if they are known here."""
-    return login.log_in(this_app(), this_device(), **said(CodeRequest))
+    return login.log_in(this_app(), this_device(), code=said(CodeRequest).code)
 
 
 @blp.post("/mobileApi/user/login")
@@ -48,8 +48,13 @@ def check_bind() -> login.Login:
 def bind_account() -> login.Login:
     """Bind the handle's WeChat identity to the user of an account, and log in."""
     body = said(wire.BindRequest)
-    principal, credentials = unbound_principal(body["handle"]), (body["account"], body["password"])
-    return binding.bind_account(this_app(), principal, this_device(), *credentials)
+    return binding.bind_account(
+        this_app(),
+        unbound_principal(body.handle),
+        this_device(),
+        account=body.account,
+        password=body.password,
+    )
 
 
 @blp.post("/api/login/code2session")
@@ -57,4 +62,7 @@ def bind_account() -> login.Login:
 @answer(wire.SessionResponse)
 def log_in() -> login.Login:
     """Log a person in by code, bound or not; with account and password, bind them at once."""
-    return login.log_in(this_app(), this_device(), **said(wire.SessionRequest))
+    body = said(wire.SessionRequest)
+    return login.log_in(
+        this_app(), this_device(), code=body.code, account=body.account, password=body.password
+    )

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, NoReturn, ParamSpec
+from typing import Any, NoReturn, ParamSpec, TypeVar
 from urllib.parse import parse_qsl
 
 from flask import Blueprint, Response, jsonify, request
@@ -13,9 +13,11 @@ from werkzeug.datastructures import MultiDict
 from app.errors import BodyTooLarge, Failure, MethodNotAllowed, RequestInvalid
 from app.languages import speaking
 from app.problems import advice_of, failure_of, message_of
+from app.schemas.loading import RequestSchema
 from app.tenancy import BY_REFERER
 
 P = ParamSpec("P")
+T = TypeVar("T")
 
 Envelope = Callable[[Any], dict[str, Any]]
 FailureEnvelope = Callable[[Failure, str], dict[str, Any]]
@@ -91,13 +93,14 @@ def _refuse_head() -> None:
         raise MethodNotAllowed
 
 
-def said(schema: type[Schema]) -> Any:
-    """Return the fields of the query and of the body, loaded by a schema; raise RequestInvalid."""
+def said(schema: type[RequestSchema[T]]) -> T:
+    """Return the record of the fields of query and body; raise RequestInvalid."""
     fields = {**request.args.to_dict(), **_body_fields()}
     try:
-        return schema().load(fields)
+        record: T = schema().load(fields)
     except ValidationError as error:
         raise RequestInvalid(errors=error.messages_dict) from None
+    return record
 
 
 def _body_fields() -> dict[str, Any]:

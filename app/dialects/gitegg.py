@@ -49,7 +49,7 @@ answer = blp.answer
 
 def _social_principal() -> Principal:
     """Find whose bindKey it is."""
-    return unbound_principal(said(wire.SocialKeyRequest)["social_key"])
+    return unbound_principal(said(wire.SocialKeyRequest).social_key)
 
 
 @blp.get("/wx/user/<appid>/login")
@@ -57,7 +57,7 @@ def _social_principal() -> Principal:
 @answer(wire.BindKeyResponse)
 def identify() -> login.Login:
     """Identify a person by code and give the bindKey for the steps that follow."""
-    return login.log_in_unbound(this_app(), this_device(), **said(CodeRequest))
+    return login.log_in_unbound(this_app(), this_device(), code=said(CodeRequest).code)
 
 
 @blp.get("/wx/user/<appid>/info")
@@ -65,8 +65,14 @@ def identify() -> login.Login:
 @answer(wire.UserInfoResponse)
 def keep_user_info() -> UserInfo:
     """Verify and keep the user info that the person allows."""
+    principal, body = _social_principal(), said(wire.UserInfoRequest)
     return open_data.keep_open_profile(
-        this_app(), _social_principal(), **said(wire.UserInfoRequest)
+        this_app(),
+        principal,
+        raw_data=body.raw_data,
+        signature=body.signature,
+        encrypted_data=body.encrypted_data,
+        iv=body.iv,
     )
 
 
@@ -75,8 +81,9 @@ def keep_user_info() -> UserInfo:
 @answer(wire.UserResponse)
 def bind_phone() -> users.Profile:
     """Bind the person to the user with their phone, registered now if there is none."""
-    principal, tapped = _social_principal(), said(OpenDataRequest)
-    return binding.link_phone(this_app(), principal, this_device(), **tapped)
+    principal, body = _social_principal(), said(OpenDataRequest)
+    proof = open_data.PhoneProof(encrypted_data=body.encrypted_data, iv=body.iv)
+    return binding.link_phone(this_app(), principal, this_device(), proof)
 
 
 @blp.get("/wx/user/<appid>/bind")
@@ -100,23 +107,24 @@ def unbind() -> None:
 @answer(wire.TokenResponse)
 def give_token() -> Tokens:
     """Give tokens for a bindKey, a refresh token, or account and password."""
-    request = said(wire.TokenRequest)
-    take_hint(request.get("appid"))
-    return GRANTS[request["grant_type"]](request)
+    body = said(wire.TokenRequest)
+    take_hint(body.appid)
+    return GRANTS[body.grant_type](body)
 
 
-def _by_social_key(request: dict[str, str]) -> Tokens:
-    return bind_keys.trade_bind_key(principal_of(request["social_key"]), this_device()).tokens
+def _by_social_key(body: wire.TokenBody) -> Tokens:
+    return bind_keys.trade_bind_key(principal_of(body.social_key), this_device()).tokens
 
 
-def _by_refresh_token(request: dict[str, str]) -> Tokens:
-    return refresh.refresh_login(request["refresh_token"], this_device(), hinted_appid())
+def _by_refresh_token(body: wire.TokenBody) -> Tokens:
+    return refresh.refresh_login(body.refresh_token, this_device(), hinted_appid())
 
 
-def _by_password(request: dict[str, str]) -> Tokens:
+def _by_password(body: wire.TokenBody) -> Tokens:
     app = pick_hinted()
-    account, password = request["username"], request["password"]
-    return login.log_in_with_password(app, this_device(), account, password).tokens
+    return login.log_in_with_password(
+        app, this_device(), account=body.username, password=body.password
+    ).tokens
 
 
 GRANTS = {
@@ -131,7 +139,7 @@ GRANTS = {
 @answer(None)
 def log_out() -> None:
     """End the login, even one that has expired."""
-    shown = find_bearer_token(), said(wire.LogoutRequest).get("refresh_token")
+    shown = find_bearer_token(), said(wire.LogoutRequest).refresh_token
     refresh.log_out(*shown, hinted_appid())
 
 

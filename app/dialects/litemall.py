@@ -34,6 +34,7 @@ from app.schemas import litemall as wire
 from app.schemas.tolerant_requests import EitherPhoneRequest
 from app.services.login import binding, login
 from app.services.sessions import sessions
+from app.services.social_accounts import open_data
 from app.services.users import users
 from app.tenancy import this_app
 
@@ -86,7 +87,13 @@ answer = blp.answer
 def log_in_by_weixin() -> login.Login:
     """Log a person in by code; on the first login the client names them."""
     body = said(wire.WeixinRequest)
-    return login.log_in_with_profile(this_app(), this_device(), body["code"], **body["user_info"])
+    return login.log_in_with_profile(
+        this_app(),
+        this_device(),
+        code=body.code,
+        nickname=body.user_info.nickname,
+        avatar_url=body.user_info.avatar_url,
+    )
 
 
 @blp.post("/wx/auth/bindPhone")
@@ -94,8 +101,11 @@ def log_in_by_weixin() -> login.Login:
 @answer(wire.PhoneResponse)
 def bind_phone() -> login.Login:
     """Verify the phone number and bind the person to the user it belongs to, token and all."""
-    here, tapped = (this_app(), this_principal(), this_device()), said(EitherPhoneRequest)
-    return binding.bind_phone(*here, kept_token=bearer_token(), **tapped)
+    body = said(EitherPhoneRequest)
+    proof = open_data.PhoneProof(code=body.code, encrypted_data=body.encrypted_data, iv=body.iv)
+    return binding.bind_phone(
+        this_app(), this_principal(), this_device(), proof, kept_token=bearer_token()
+    )
 
 
 @blp.post("/wx/auth/login")
@@ -103,7 +113,10 @@ def bind_phone() -> login.Login:
 @answer(wire.LoginResponse)
 def log_in_with_password() -> login.Login:
     """Log a user in with account and password."""
-    return login.log_in_with_password(this_app(), this_device(), **said(wire.PasswordRequest))
+    body = said(wire.PasswordRequest)
+    return login.log_in_with_password(
+        this_app(), this_device(), account=body.account, password=body.password
+    )
 
 
 @blp.post("/wx/auth/profile")
@@ -111,7 +124,14 @@ def log_in_with_password() -> login.Login:
 @answer(wire.UserInfoResponse)
 def change_profile() -> users.Profile:
     """Change the logged-in user's nickname, avatar or gender."""
-    return users.change_user(this_tenant_id(), this_user_id(), **said(wire.ProfileRequest))
+    body = said(wire.ProfileRequest)
+    return users.change_user(
+        this_tenant_id(),
+        this_user_id(),
+        nickname=body.nickname,
+        avatar_url=body.avatar_url,
+        gender=body.gender,
+    )
 
 
 @blp.get("/wx/auth/info")

@@ -3,7 +3,6 @@
 from typing import Any
 
 from flask_babel import gettext
-from marshmallow import Schema
 
 from app.auth import no_login, this_device
 from app.dialects.envelope import Dialect, said
@@ -14,6 +13,7 @@ from app.schemas.tolerant_requests import CodeRequest
 from app.schemas.user_import import LoginResponse
 from app.services.login import bind_keys, binding, login
 from app.services.principals import Principal
+from app.services.social_accounts import open_data
 from app.services.users import users
 from app.tenancy import take_hint, this_app
 
@@ -35,7 +35,7 @@ answer = blp.answer
 @answer(wire.HandleResponse)
 def identify() -> login.Login:
     """Identify a person by code and give the handle for the steps that follow."""
-    return login.log_in_unbound(this_app(), this_device(), **said(CodeRequest))
+    return login.log_in_unbound(this_app(), this_device(), code=said(CodeRequest).code)
 
 
 @blp.post("/uni/decrypt")
@@ -43,8 +43,14 @@ def identify() -> login.Login:
 @answer(wire.PhoneResponse)
 def decrypt_phone() -> users.Profile:
     """Decrypt the phone number, and bind the person to the user it belongs to."""
-    principal, tapped = _under_handle(wire.DecryptRequest)
-    return binding.link_phone(this_app(), principal, this_device(), **tapped)
+    body = said(wire.DecryptRequest)
+    principal = _principal_of(body.session_key, body.appid)
+    return binding.link_phone(
+        this_app(),
+        principal,
+        this_device(),
+        open_data.PhoneProof(encrypted_data=body.encrypted_data, iv=body.iv),
+    )
 
 
 @blp.post("/uni/login")
@@ -52,12 +58,14 @@ def decrypt_phone() -> users.Profile:
 @answer(LoginResponse)
 def log_in() -> login.Login:
     """Log in whose openid and phone were verified under the handle."""
-    principal, shown = _under_handle(wire.LoginRequest)
-    return bind_keys.trade_verified_bind_key(principal, this_device(), **shown)
+    body = said(wire.LoginRequest)
+    principal = _principal_of(body.session_key)
+    return bind_keys.trade_verified_bind_key(
+        principal, this_device(), openid=body.openid, phone=body.phone
+    )
 
 
-def _under_handle(schema: type[Schema]) -> tuple[Principal, dict[str, str]]:
-    """Read whose handle a page sends, of the app that it names, and what it says under it."""
-    body = said(schema)
-    take_hint(body.pop("appid", None))
-    return unbound_principal(body.pop("session_key")), body
+def _principal_of(handle: str, appid: str | None = None) -> Principal:
+    """Return the principal of a handle. Take the app that the page names as a hint."""
+    take_hint(appid)
+    return unbound_principal(handle)

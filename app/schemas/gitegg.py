@@ -1,23 +1,43 @@
 """GitEgg's wire forms. Its clients send more than is read here."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from app.clock import now
 from app.schemas.fields import Account, Text, is_encodable
-from app.schemas.tolerant_requests import OpenDataRequest, TolerantRequest
+from app.schemas.tolerant_requests import EncryptedBody, EncryptedFields, TolerantRequest
 from app.schemas.user_import import DomesticPhone
 
 
-class SocialKeyRequest(TolerantRequest):
+@dataclass(frozen=True, slots=True)
+class SocialKeyBody:
+    """A bindKey."""
+
+    social_key: str = field(repr=False)
+
+
+class SocialKeyRequest(TolerantRequest[SocialKeyBody]):
     """The bindKey that login gave."""
+
+    record = SocialKeyBody
 
     social_key = Text(128, required=True, data_key="socialKey")
 
 
-class UserInfoRequest(OpenDataRequest):
+@dataclass(frozen=True, slots=True)
+class UserInfoBody(EncryptedBody):
+    """The user info, in the clear with its signature, and encrypted."""
+
+    raw_data: str = field(repr=False)
+    signature: str = field(repr=False)
+
+
+class UserInfoRequest(EncryptedFields[UserInfoBody]):
     """What the user-info button gave."""
+
+    record = UserInfoBody
 
     raw_data = fields.String(
         required=True, data_key="rawData", validate=[validate.Length(1, 8192), is_encodable]
@@ -32,8 +52,22 @@ GRANTS = {
 }
 
 
-class TokenRequest(TolerantRequest):
+@dataclass(frozen=True, slots=True)
+class TokenBody:
+    """A grant. The fields of the other grants may be empty."""
+
+    grant_type: str
+    social_key: str = field(default="", repr=False)
+    refresh_token: str = field(default="", repr=False)
+    username: str = ""
+    password: str = field(default="", repr=False)
+    appid: str | None = None
+
+
+class TokenRequest(TolerantRequest[TokenBody]):
     """One of three grants, with what it needs."""
+
+    record = TokenBody
 
     grant_type = fields.String(required=True, validate=validate.OneOf(list(GRANTS)))
     social_key = Text(128)
@@ -50,8 +84,17 @@ class TokenRequest(TolerantRequest):
             raise ValidationError({name: ["Missing data for this grant."] for name in missing})
 
 
-class LogoutRequest(TolerantRequest):
+@dataclass(frozen=True, slots=True)
+class LogoutBody:
+    """A refresh token, or None."""
+
+    refresh_token: str | None = field(default=None, repr=False)
+
+
+class LogoutRequest(TolerantRequest[LogoutBody]):
     """The refresh token, for a login token that has expired already."""
+
+    record = LogoutBody
 
     refresh_token = Text(128, data_key="refreshToken")
 

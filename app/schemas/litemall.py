@@ -1,5 +1,6 @@
 """litemall's wire forms. Its clients send more than is read here."""
 
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -7,35 +8,61 @@ from flask_babel import gettext
 from marshmallow import Schema, fields, validate
 
 from app.schemas.fields import Account, AvatarUrl, Name, Text
-from app.schemas.tolerant_requests import CodeRequest, IfUsable, TolerantRequest, VisibleName
+from app.schemas.requests import CredentialsBody, ProfileChangeBody
+from app.schemas.tolerant_requests import IfUsable, TolerantRequest, VisibleName
 from app.schemas.user_import import DomesticPhone, PersonResponse, domestic
 
 CHINA_TIME = timezone(timedelta(hours=8))
 STATUSES = {"active": 0, "disabled": 1, "merged": 2}
 
 
-class ClaimedRequest(TolerantRequest):
+@dataclass(frozen=True, slots=True)
+class ClaimedBody:
+    """The nickname and avatar that the client claims. One that cannot be kept is empty."""
+
+    nickname: str = ""
+    avatar_url: str = ""
+
+
+class ClaimedRequest(TolerantRequest[ClaimedBody]):
     """Who the client says its person is: unverified, so what cannot be kept is let be."""
+
+    record = ClaimedBody
 
     nickname = IfUsable(Name(), data_key="nickName")
     avatar_url = IfUsable(AvatarUrl(), data_key="avatarUrl")
 
 
-class WeixinRequest(CodeRequest):
+@dataclass(frozen=True, slots=True)
+class WeixinBody:
+    """The code of `wx.login`, and the profile that the client claims."""
+
+    code: str = field(repr=False)
+    user_info: ClaimedBody
+
+
+class WeixinRequest(TolerantRequest[WeixinBody]):
     """The code of `wx.login`, and who the client says this is."""
 
+    record = WeixinBody
+
+    code = Text(128, required=True)
     user_info = fields.Nested(ClaimedRequest, required=True, data_key="userInfo")
 
 
-class PasswordRequest(TolerantRequest):
+class PasswordRequest(TolerantRequest[CredentialsBody]):
     """A user's account and password."""
+
+    record = CredentialsBody
 
     account = Account(required=True, data_key="username")
     password = Text(128, required=True, load_only=True)
 
 
-class ProfileRequest(TolerantRequest):
+class ProfileRequest(TolerantRequest[ProfileChangeBody]):
     """What a user may change of themself."""
+
+    record = ProfileChangeBody
 
     nickname = VisibleName()
     avatar_url = AvatarUrl(data_key="avatar")

@@ -1,11 +1,31 @@
 """What WeChat says in the query of the message push's URL."""
 
-from marshmallow import EXCLUDE, Schema
+from dataclasses import dataclass, field
+
+from marshmallow import EXCLUDE
 
 from app.schemas.fields import Text
+from app.schemas.loading import RequestSchema, T
 
 
-class PushQuery(Schema):
+@dataclass(frozen=True, slots=True)
+class PushParams:
+    """When and by whom a push was signed. A signature that was not sent is empty."""
+
+    timestamp: str
+    nonce: str
+    signature: str = field(repr=False)
+    msg_signature: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class UrlVerificationParams(PushParams):
+    """The same, and what to echo."""
+
+    echostr: str
+
+
+class PushFields(RequestSchema[T]):
     """When and by whom a push was signed. WeChat says more, as the openid, which proves nothing."""
 
     class Meta:
@@ -17,7 +37,15 @@ class PushQuery(Schema):
     msg_signature = Text(40, load_default="")
 
 
-class UrlVerificationQuery(PushQuery):
+class PushQuery(PushFields[PushParams]):
+    """The query of a push."""
+
+    record = PushParams
+
+
+class UrlVerificationQuery(PushFields[UrlVerificationParams]):
     """The same, and what to echo."""
+
+    record = UrlVerificationParams
 
     echostr = Text(512, required=True)

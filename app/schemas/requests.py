@@ -1,27 +1,49 @@
 """What clients may send. A field that is not named here is refused."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import ValidationError, fields, validate, validates_schema
 
 from app.schemas.fields import Account, AvatarUrl, Name, Text, is_encodable
+from app.schemas.loading import RequestSchema, T
 
 OPEN_DATA = {"raw_data", "signature", "encrypted_data", "iv"}
 TYPED = {"nickname", "avatar_url"}
 
 SHORTEST_PASSWORD = 8
-LONGEST_CURSOR, LONGEST_PAGE = 400, 200
+LONGEST_CURSOR, LONGEST_PAGE, DEFAULT_PAGE = 400, 200, 50
 
 
-class AudienceQuery(Schema):
+@dataclass(frozen=True, slots=True)
+class AudienceParams:
+    """The slug of the only tenant to admit, or None for every tenant."""
+
+    tenant: str | None = None
+
+
+class AudienceQuery(RequestSchema[AudienceParams]):
     """Which users an authorization request admits; every user without it."""
+
+    record = AudienceParams
 
     # Its spelling is not checked: an unknown slug admits no user.
     tenant = fields.String(metadata={"description": "The slug of the only tenant to admit."})
 
 
-class LoginRequest(Schema):
+@dataclass(frozen=True, slots=True)
+class LoginBody:
+    """A login by code. Account and password are both given or both None."""
+
+    code: str = field(repr=False)
+    account: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+class LoginRequest(RequestSchema[LoginBody]):
     """The code of `wx.login`; with account and password, the person is bound at once."""
+
+    record = LoginBody
 
     code = Text(128, required=True, metadata={"description": "What `wx.login` gave."})
     account = Account()
@@ -34,32 +56,79 @@ class LoginRequest(Schema):
             raise ValidationError("Send account and password together, or neither.", "account")
 
 
-class CredentialsRequest(Schema):
+@dataclass(frozen=True, slots=True)
+class CredentialsBody:
     """A user's account and password."""
+
+    account: str
+    password: str = field(repr=False)
+
+
+class CredentialsRequest(RequestSchema[CredentialsBody]):
+    """A user's account and password."""
+
+    record = CredentialsBody
 
     account = Account(required=True)
     password = Text(128, required=True, load_only=True)
 
 
-class PasswordChangeRequest(Schema):
+@dataclass(frozen=True, slots=True)
+class PasswordChangeBody:
+    """A user's present password and the new one."""
+
+    old_password: str = field(repr=False)
+    new_password: str = field(repr=False)
+
+
+class PasswordChangeRequest(RequestSchema[PasswordChangeBody]):
     """The password that the logged-in user has, and the one they want."""
+
+    record = PasswordChangeBody
 
     old_password = Text(128, required=True, load_only=True)
     new_password = Text(128, shortest=SHORTEST_PASSWORD, required=True, load_only=True)
 
 
-class RefreshRequest(Schema):
+@dataclass(frozen=True, slots=True)
+class RefreshBody:
+    """A refresh token."""
+
+    refresh_token: str = field(repr=False)
+
+
+class RefreshRequest(RequestSchema[RefreshBody]):
     """A refresh token; it works once."""
+
+    record = RefreshBody
 
     refresh_token = Text(128, required=True)
 
 
-class EmptyRequest(Schema):
+@dataclass(frozen=True, slots=True)
+class EmptyBody:
+    """A body without fields."""
+
+
+class EmptyRequest(RequestSchema[EmptyBody]):
     """Nothing: `{}`, or no body at all."""
 
+    record = EmptyBody
 
-class PhoneRequest(Schema):
+
+@dataclass(frozen=True, slots=True)
+class PhoneBody:
+    """A phone code, or encrypted data and iv. The fields of the other way are empty."""
+
+    code: str = field(default="", repr=False)
+    encrypted_data: str = field(default="", repr=False)
+    iv: str = field(default="", repr=False)
+
+
+class PhoneRequest(RequestSchema[PhoneBody]):
     """What the phone button gave: `code` (the new way), or `encryptedData` and `iv` (the old)."""
+
+    record = PhoneBody
 
     code = Text(128)
     encrypted_data = Text(8192, data_key="encryptedData")
@@ -72,8 +141,22 @@ class PhoneRequest(Schema):
             raise ValidationError("Send either code, or encryptedData and iv.", "code")
 
 
-class ProfileRequest(Schema):
+@dataclass(frozen=True, slots=True)
+class ProfileBody:
+    """Open data, or a typed profile. The fields of the other way are empty."""
+
+    raw_data: str = field(default="", repr=False)
+    signature: str = field(default="", repr=False)
+    encrypted_data: str = field(default="", repr=False)
+    iv: str = field(default="", repr=False)
+    nickname: str = ""
+    avatar_url: str = ""
+
+
+class ProfileRequest(RequestSchema[ProfileBody]):
     """Open data as WeChat gave it, or a nickname and avatar that the person typed and chose."""
+
+    record = ProfileBody
 
     raw_data = fields.String(data_key="rawData", validate=[validate.Length(1, 8192), is_encodable])
     signature = Text(40, shortest=40)
@@ -91,15 +174,40 @@ class ProfileRequest(Schema):
             raise ValidationError(message, "nickname")
 
 
-class CursorQuery(Schema):
-    """Which page of a list; the first one without a cursor."""
+@dataclass(frozen=True, slots=True)
+class CursorParams:
+    """A page of a list: the first one without a cursor."""
+
+    cursor: str | None = None
+    limit: int = DEFAULT_PAGE
+
+
+class CursorFields(RequestSchema[T]):
+    """The fields that every query for a page of a list has."""
 
     cursor = Text(LONGEST_CURSOR, metadata={"description": "The next cursor of the page before"})
     limit = fields.Integer(validate=validate.Range(1, LONGEST_PAGE))
 
 
-class ProfileChangeRequest(Schema):
+class CursorQuery(CursorFields[CursorParams]):
+    """Which page of a list; the first one without a cursor."""
+
+    record = CursorParams
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileChangeBody:
+    """What users may change of themselves. None leaves a field as it is."""
+
+    nickname: str | None = None
+    avatar_url: str | None = None
+    gender: int | None = None
+
+
+class ProfileChangeRequest(RequestSchema[ProfileChangeBody]):
     """What the logged-in user may change of themself."""
+
+    record = ProfileChangeBody
 
     nickname = Name()
     avatar_url = AvatarUrl()

@@ -1,15 +1,17 @@
 """What the clients of every dialect send. They send more than is read here."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, missing, pre_load
+from marshmallow import EXCLUDE, ValidationError, fields, missing, pre_load
 
 from app.schemas.fields import Name, Text
-from app.schemas.requests import PhoneRequest
+from app.schemas.loading import RequestSchema, T
+from app.schemas.requests import PhoneBody, PhoneRequest
 from app.text_cleaning import clean_name
 
 
-class TolerantRequest(Schema):
+class TolerantRequest(RequestSchema[T]):
     """A request whose other fields are let be, and whose empty ones count as left out."""
 
     class Meta:
@@ -23,21 +25,46 @@ class TolerantRequest(Schema):
         return {name: value for name, value in data.items() if value not in (None, "")}
 
 
-class CodeRequest(TolerantRequest):
+@dataclass(frozen=True, slots=True)
+class CodeBody:
     """The code of `wx.login`."""
+
+    code: str = field(repr=False)
+
+
+class CodeRequest(TolerantRequest[CodeBody]):
+    """The code of `wx.login`."""
+
+    record = CodeBody
 
     code = Text(128, required=True)
 
 
-class OpenDataRequest(TolerantRequest):
-    """What the phone button gave."""
+@dataclass(frozen=True, slots=True)
+class EncryptedBody:
+    """Encrypted data and its iv."""
+
+    encrypted_data: str = field(repr=False)
+    iv: str = field(repr=False)
+
+
+class EncryptedFields(TolerantRequest[T]):
+    """The fields that every request with encrypted data has."""
 
     encrypted_data = Text(8192, required=True, data_key="encryptedData")
     iv = Text(64, required=True)
 
 
-class EitherPhoneRequest(TolerantRequest, PhoneRequest):
+class OpenDataRequest(EncryptedFields[EncryptedBody]):
+    """What the phone button gave."""
+
+    record = EncryptedBody
+
+
+class EitherPhoneRequest(TolerantRequest[PhoneBody], PhoneRequest):
     """What the phone button gave, the new way or the old."""
+
+    record = PhoneBody
 
 
 class VisibleName(Name):

@@ -1,22 +1,44 @@
 """uni-app's wire forms. Its pages send more than is read here."""
 
 import json
+from dataclasses import dataclass, field
 
 from marshmallow import Schema, fields
 
 from app.schemas.fields import Text
-from app.schemas.tolerant_requests import OpenDataRequest, TolerantRequest
+from app.schemas.tolerant_requests import EncryptedBody, EncryptedFields, TolerantRequest
 
 
-class DecryptRequest(OpenDataRequest):
+@dataclass(frozen=True, slots=True)
+class DecryptBody(EncryptedBody):
+    """Encrypted data, the handle, and the app that the page names."""
+
+    session_key: str = field(repr=False)
+    appid: str | None = None
+
+
+class DecryptRequest(EncryptedFields[DecryptBody]):
     """What the phone button gave, under our handle."""
+
+    record = DecryptBody
 
     session_key = Text(128, required=True, data_key="sessionKey")
     appid = Text(64, data_key="appId")
 
 
-class LoginRequest(TolerantRequest):
+@dataclass(frozen=True, slots=True)
+class LoginBody:
+    """The openid and phone that the page claims, and the handle that proves them."""
+
+    openid: str
+    phone: str = field(repr=False)
+    session_key: str = field(repr=False)
+
+
+class LoginRequest(TolerantRequest[LoginBody]):
     """Whom the page says it shows; the handle proves it, or nothing does."""
+
+    record = LoginBody
 
     openid = Text(128, required=True, data_key="openId")
     phone = Text(32, required=True, data_key="phoneNumber")

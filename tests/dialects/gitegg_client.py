@@ -4,12 +4,12 @@ from typing import Any
 
 from werkzeug.test import TestResponse
 
-from tests.fixtures.personas import ACME_SHOP, App, Client, Person, wechat_headers
+from tests.fixtures.personas import ACME_SHOP, App, Client, Person, json_of, wechat_headers
 
 
 def data(answer: TestResponse) -> Any:
     """Give the data of a success, having checked its envelope."""
-    body = answer.json
+    body = json_of(answer)
     assert (answer.status_code, body["code"], body["success"]) == (200, 200, True), answer.text
     assert set(body) == {"code", "msg", "data", "success"}
     return body["data"]
@@ -17,7 +17,7 @@ def data(answer: TestResponse) -> Any:
 
 def refused(answer: TestResponse) -> int:
     """Give the code of a refusal, having checked its envelope."""
-    body = answer.json
+    body = json_of(answer)
     assert answer.status_code == 200, answer.text
     assert (body["success"], body["data"]) == (False, None), answer.text
     assert body["code"] != 200

@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "models": {"extensions", "keyring"},
     "services": {
         "i18n_marker",
+        "not_given",
         "models",
         "extensions",
         "keyring",
@@ -32,7 +33,8 @@ MAY_IMPORT = {
         "wechat",
         "text_cleaning",
     },
-    "schemas": {"clock", "text_cleaning"},
+    "not_given": set(),
+    "schemas": {"clock", "not_given", "text_cleaning"},
     "connections": {"extensions"},
     "logs": set(),
     "headers": set(),
@@ -72,7 +74,7 @@ MAY_IMPORT = {
         "text_cleaning",
         "headers",
     },
-    "cli": {"schemas", "services", "errors", "languages", "keyring", "text_cleaning"},
+    "cli": {"not_given", "schemas", "services", "errors", "languages", "keyring", "text_cleaning"},
 }
 TOP_LEVEL = {
     *("app", "clients", "config", "deploy", "docs", "examples", "migrations", "tests"),

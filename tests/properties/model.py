@@ -1,6 +1,6 @@
 """A model of every step, who knows by the rules what the service must say and do next."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from tests.fixtures.personas import App
@@ -25,6 +25,7 @@ class Model(Owners):
     def log_in(self, session: Session, hear: Hear, account: str | None, unionid: bool) -> Session:
         """Log in with a code, and perhaps with account and password."""
         identity = session.identity
+        assert identity is not None
         identity.key_since = None  # wx.login has made a new one
         proven = self.proven(session.app.tenant, account) if account else None
         is_news = unionid and not identity.has_unionid
@@ -61,11 +62,13 @@ class Model(Owners):
         unanswered = not session.ended and len(session.tokens) == 1
         if device != session.device or passed > REPEATABLE or not unanswered:
             raise Refused("code_used")
+        assert session.identity is not None
         if session.identity.user and session.identity.user.disabled:
             raise Refused("user_disabled")
         said = hear()
         assert [said["token"]] == session.tokens
-        assert [said["refresh_token"]] == (session.refresh_tokens or [None])
+        expected: Sequence[str | None] = session.refresh_tokens or [None]
+        assert [said["refresh_token"]] == expected
         return session
 
     def refresh(self, session: Session, hear: Hear, shown: str, app: App, device: str) -> Session:
@@ -99,6 +102,7 @@ class Model(Owners):
     def _was_lost(self, session: Session, shown: str, device: str) -> bool:
         return (
             shown == session.family[-2]
+            and session.refreshed_at is not None
             and self.now - session.refreshed_at < REPEATABLE
             and device == session.device
         )

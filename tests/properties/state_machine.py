@@ -32,7 +32,7 @@ BOSSES_PHONE = "13800138001"
 ABOUT_WHOM = ("X-User-Id", "X-Tenant-Id", "X-App-Id", "X-Session-Id")
 
 
-def told(answer: TestResponse) -> Said:
+def told(answer: TestResponse) -> Any:
     """Give what an answer says that is no refusal."""
     assert answer.status_code in (200, 204), answer.text
     return answer.json if answer.status_code == 200 else {}
@@ -102,10 +102,11 @@ class Scenario(RuleBasedStateMachine):
     def look(self, session: Session, token: str) -> None:
         """See one's own profile and one's own sessions."""
         user, client = session.user, self.driver.client
+        assert user is not None
         assert_shows(told(client.me(token)), user)
         listed = [one["id"] for one in told(client.send("GET", "/v1/me/sessions?limit=200", token))]
         own = [one for one in self.model.sessions if one.is_listed_for(user, self.clock.moment)]
-        assert sorted(listed) == sorted(one.id for one in own)
+        assert sorted(listed) == sorted(str(one.id) for one in own)
 
     def compare_paths(self, log_in: Callable[[], TestResponse]) -> None:
         """Demand that a login has the same outcome on both paths; undo it each time."""

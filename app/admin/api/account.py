@@ -1,16 +1,19 @@
 """The operator's own account: /v1/admin/step-up and /v1/admin/me/..."""
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 from app.admin.access import operator_login, step_up_required, this_operator
 from app.admin.api.blueprint import Blueprint
 from app.auth import this_device
-from app.schemas.admin_requests import (
+from app.schemas.admin_requests.accounts import (
+    CodeBody,
+    CodeRemovalBody,
     CodeRemovalRequest,
     CodeRequest,
+    OwnPasswordBody,
     OwnPasswordRequest,
+    StepUpBody,
     StepUpRequest,
 )
 from app.schemas.admin_responses import (
@@ -19,7 +22,7 @@ from app.schemas.admin_responses import (
     OwnSessionListResponse,
     RecoveryCodesResponse,
 )
-from app.schemas.requests import EmptyRequest
+from app.schemas.requests import EmptyBody, EmptyRequest
 from app.services.operators import one_time_codes, own_account, recovery_codes, step_up
 from app.services.operators.own_account import OwnSession
 
@@ -30,12 +33,12 @@ blp = Blueprint("admin_account", __name__, url_prefix="/v1/admin")
 @operator_login
 @blp.arguments(StepUpRequest)
 @blp.response(204)
-def prove_again(body: dict[str, Any]) -> None:
+def prove_again(body: StepUpBody) -> None:
     """Prove password and one-time code again. Sensitive requests are accepted for 5 minutes.
 
     Signing in counts as a proof, refreshing tokens does not.
     """
-    step_up.step_up(this_operator(), body["password"], body["code"], this_device())
+    step_up.step_up(this_operator(), body.password, body.code, this_device())
 
 
 @blp.post("/me/password")
@@ -43,9 +46,9 @@ def prove_again(body: dict[str, Any]) -> None:
 @step_up_required
 @blp.arguments(OwnPasswordRequest)
 @blp.response(204)
-def change_own_password(body: dict[str, Any]) -> None:
+def change_own_password(body: OwnPasswordBody) -> None:
     """Change your password; your other sessions end."""
-    own_account.change_own_password(this_operator(), body["new_password"])
+    own_account.change_own_password(this_operator(), body.new_password)
 
 
 @blp.get("/me/sessions")
@@ -77,7 +80,7 @@ def end_own_session(session_id: UUID) -> None:
 @step_up_required
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, EnrolmentResponse)
-def begin_enrolment(body: dict[str, Any]) -> one_time_codes.Enrolment:
+def begin_enrolment(body: EmptyBody) -> one_time_codes.Enrolment:
     """Begin to set up one-time codes. The secret stays the same until confirmed or cancelled."""
     return one_time_codes.begin_enrolment(this_operator())
 
@@ -87,9 +90,9 @@ def begin_enrolment(body: dict[str, Any]) -> one_time_codes.Enrolment:
 @step_up_required
 @blp.arguments(CodeRequest)
 @blp.response(200, RecoveryCodesResponse)
-def confirm_enrolment(body: dict[str, Any]) -> dict[str, Sequence[str]]:
+def confirm_enrolment(body: CodeBody) -> dict[str, Sequence[str]]:
     """Enable one-time codes with a first code; your other sessions end."""
-    codes = one_time_codes.confirm_enrolment(this_operator(), body["code"])
+    codes = one_time_codes.confirm_enrolment(this_operator(), body.code)
     return {"recovery_codes": codes}
 
 
@@ -98,9 +101,9 @@ def confirm_enrolment(body: dict[str, Any]) -> dict[str, Sequence[str]]:
 @step_up_required
 @blp.arguments(CodeRemovalRequest, required=False)
 @blp.response(204)
-def remove_own_codes(body: dict[str, Any]) -> None:
+def remove_own_codes(body: CodeRemovalBody) -> None:
     """Cancel a pending setup; or disable one-time codes with a code, which ends other sessions."""
-    one_time_codes.cancel_or_remove_codes(this_operator(), body.get("code"))
+    one_time_codes.cancel_or_remove_codes(this_operator(), body.code)
 
 
 @blp.post("/me/recovery-codes")
@@ -108,6 +111,6 @@ def remove_own_codes(body: dict[str, Any]) -> None:
 @step_up_required
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, RecoveryCodesResponse)
-def renew_recovery_codes(body: dict[str, Any]) -> dict[str, Sequence[str]]:
+def renew_recovery_codes(body: EmptyBody) -> dict[str, Sequence[str]]:
     """Replace your recovery codes by ten new ones."""
     return {"recovery_codes": recovery_codes.renew_recovery_codes(this_operator())}

@@ -13,20 +13,24 @@ from app.admin.access import (
 )
 from app.admin.api.blueprint import Blueprint, idempotent, paging_of
 from app.languages import accepted_language, translated
-from app.schemas.admin_requests import (
+from app.schemas.admin_requests.apps import (
+    AppChangeBody,
     AppChangeRequest,
+    AppMoveBody,
     AppMoveRequest,
+    NewAppBody,
     NewAppRequest,
-    PageQuery,
+    SecretsBody,
     SecretsRequest,
 )
+from app.schemas.admin_requests.queries import PageParams, PageQuery
 from app.schemas.admin_responses import (
     AppListResponse,
     AppUsageResponse,
     TenantAppResponse,
     VerificationResponse,
 )
-from app.schemas.requests import EmptyRequest
+from app.schemas.requests import EmptyBody, EmptyRequest
 from app.services.apps import releases
 from app.services.apps.app_records import AppUsage
 from app.services.apps.app_verification import Verdict
@@ -43,7 +47,7 @@ blp = Blueprint("admin_apps", __name__, url_prefix="/v1/admin/tenants/<string:sl
 @tenant_operator_required
 @blp.arguments(PageQuery, location="query")
 @blp.response(200, AppListResponse)
-def list_apps(query: dict[str, Any]) -> Page[dict[str, Any]]:
+def list_apps(query: PageParams) -> Page[dict[str, Any]]:
     """List the tenant's mini-programs by appid, with those that are not proven yet."""
     page = apps.list_tenant_apps(this_tenant_scope(), paging_of(query))
     return Page([_shown(one) for one in page.items], page.next_cursor, page.count)
@@ -54,13 +58,22 @@ def list_apps(query: dict[str, Any]) -> Page[dict[str, Any]]:
 @idempotent
 @blp.arguments(NewAppRequest)
 @blp.response(201, TenantAppResponse)
-def add_app(body: dict[str, Any]) -> dict[str, Any]:
+def add_app(body: NewAppBody) -> dict[str, Any]:
     """Add a mini-program and verify it with WeChat.
 
     It is `active` immediately if WeChat accepts the AppSecret. Otherwise it is `pending`, serves no
     request, and `verdict` says what to do before it is verified again.
     """
-    return _shown(apps.add_tenant_app(this_tenant_scope(), NewApp(**body)))
+    new = NewApp(
+        appid=body.appid,
+        name=body.name,
+        registration=body.registration,
+        data_format=body.data_format,
+        secret=body.secret,
+        push_token=body.push_token,
+        encoding_aes_key=body.encoding_aes_key,
+    )
+    return _shown(apps.add_tenant_app(this_tenant_scope(), new))
 
 
 @blp.get("/<string:its_appid>")
@@ -75,9 +88,18 @@ def show_app(its_appid: str) -> dict[str, Any]:
 @tenant_admin_required
 @blp.arguments(AppChangeRequest)
 @blp.response(200, TenantAppResponse)
-def change_app(body: dict[str, Any], its_appid: str) -> dict[str, Any]:
+def change_app(body: AppChangeBody, its_appid: str) -> dict[str, Any]:
     """Change a mini-program, for the very next request."""
-    return _shown(apps.change_tenant_app(this_tenant_scope(), its_appid, **body))
+    changed = apps.change_tenant_app(
+        this_tenant_scope(),
+        its_appid,
+        name=body.name,
+        registration=body.registration,
+        data_format=body.data_format,
+        session_limit=body.session_limit,
+        enabled=body.enabled,
+    )
+    return _shown(changed)
 
 
 @blp.delete("/<string:its_appid>")
@@ -101,16 +123,24 @@ def show_usage(its_appid: str) -> AppUsage:
 @step_up_required
 @blp.arguments(SecretsRequest)
 @blp.response(200, TenantAppResponse)
-def set_app_secrets(body: dict[str, Any], its_appid: str) -> dict[str, Any]:
+def set_app_secrets(body: SecretsBody, its_appid: str) -> dict[str, Any]:
     """Enter secrets of a mini-program, or remove them; no answer contains one."""
-    return _shown(apps.set_tenant_secrets(this_tenant_scope(), its_appid, **body))
+    changed = apps.set_tenant_secrets(
+        this_tenant_scope(),
+        its_appid,
+        secret=body.secret,
+        next_secret=body.next_secret,
+        push_token=body.push_token,
+        encoding_aes_key=body.encoding_aes_key,
+    )
+    return _shown(changed)
 
 
 @blp.post("/<string:its_appid>/verification")
 @tenant_admin_required
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, VerificationResponse)
-def verify_app(body: dict[str, Any], its_appid: str) -> dict[str, Any]:
+def verify_app(body: EmptyBody, its_appid: str) -> dict[str, Any]:
     """Ask WeChat whether appid and AppSecret are right, and say what to do if not.
 
     A pending mini-program becomes `active` if WeChat accepts its AppSecret. A tenant may verify ten
@@ -125,7 +155,7 @@ def verify_app(body: dict[str, Any], its_appid: str) -> dict[str, Any]:
 @step_up_required
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, AppUsageResponse)
-def release_app(body: dict[str, Any], slug: str, its_appid: str) -> AppUsage:
+def release_app(body: EmptyBody, slug: str, its_appid: str) -> AppUsage:
     """Take the appid from its tenant; say how many records stay with the tenant.
 
     Every login ends. Identities and users stay with the tenant; the appid can be proven again.
@@ -138,13 +168,13 @@ def release_app(body: dict[str, Any], slug: str, its_appid: str) -> AppUsage:
 @step_up_required
 @blp.arguments(AppMoveRequest)
 @blp.response(200, AppUsageResponse)
-def move_app(body: dict[str, Any], slug: str, its_appid: str) -> AppUsage:
+def move_app(body: AppMoveBody, slug: str, its_appid: str) -> AppUsage:
     """Move the appid to a tenant that has entered it with an AppSecret that WeChat accepts.
 
     As a release does, it ends every login and leaves users and identities with the tenant of the
     path; how many is answered.
     """
-    return releases.move_app(this_operator().actor, slug, its_appid, body["to_slug"])
+    return releases.move_app(this_operator().actor, slug, its_appid, body.to_slug)
 
 
 def _shown(app: TenantApp) -> dict[str, Any]:

@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import fields
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from flask import Response, make_response, request
@@ -13,6 +12,7 @@ from app.admin.access import this_operator
 from app.api.blueprint import Blueprint as NativeBlueprint
 from app.api.blueprint import whole_body
 from app.errors import RequestInvalid
+from app.schemas.admin_requests.queries import AuditListParams, PageParams
 from app.services.database.idempotency import (
     Answer,
     Asked,
@@ -21,8 +21,7 @@ from app.services.database.idempotency import (
     keep_answer,
 )
 from app.services.database.paging import CursorPage
-
-Q = TypeVar("Q")
+from app.services.tenant_admin.audit_log import AuditQuery
 
 OPERATOR_JWT = "operatorJwt"
 STEP_UP = "StepUpRequired"
@@ -54,17 +53,21 @@ class Blueprint(NativeBlueprint):
         return described
 
 
-def paging_of(query: dict[str, Any]) -> CursorPage:
-    """Take which page is wanted out of a query."""
-    return CursorPage(
-        **{one.name: query[one.name] for one in fields(CursorPage) if one.name in query}
+def paging_of(query: PageParams) -> CursorPage:
+    """Return the page that a query asks for."""
+    return CursorPage(cursor=query.cursor, limit=query.limit, counted=query.counted)
+
+
+def audit_query_of(query: AuditListParams) -> AuditQuery:
+    """Return the audit events that a query asks for."""
+    return AuditQuery(
+        action=query.action,
+        actor_kind=query.actor_kind,
+        actor_email=query.actor_email,
+        subject=query.subject,
+        since=query.since,
+        until=query.until,
     )
-
-
-def filters_of(kind: type[Q], query: dict[str, Any]) -> Q:
-    """Take what is looked for out of a query."""
-    cursor_page = {one.name for one in fields(CursorPage)}
-    return kind(**{name: value for name, value in query.items() if name not in cursor_page})
 
 
 def idempotent(view: Callable[..., Any]) -> Callable[..., Any]:

@@ -5,13 +5,19 @@ from uuid import UUID
 
 from app.admin.access import platform_login, step_up_required, this_operator
 from app.admin.api.blueprint import Blueprint, idempotent, paging_of
-from app.schemas.admin_requests import NewOperatorRequest, OperatorChangeRequest, PageQuery
+from app.schemas.admin_requests.platform import (
+    NewOperatorBody,
+    NewOperatorRequest,
+    OperatorChangeBody,
+    OperatorChangeRequest,
+)
+from app.schemas.admin_requests.queries import PageParams, PageQuery
 from app.schemas.admin_responses import (
     InvitationResponse,
     OperatorListResponse,
     OperatorResponse,
 )
-from app.schemas.requests import EmptyRequest
+from app.schemas.requests import EmptyBody, EmptyRequest
 from app.services.database.paging import Page
 from app.services.operators import operators
 
@@ -22,7 +28,7 @@ blp = Blueprint("admin_operators", __name__, url_prefix="/v1/admin/operators")
 @platform_login
 @blp.arguments(PageQuery, location="query")
 @blp.response(200, OperatorListResponse)
-def list_operators(query: dict[str, Any]) -> Page[operators.ShownOperator]:
+def list_operators(query: PageParams) -> Page[operators.ShownOperator]:
     """List the operators by e-mail address."""
     return operators.page_of_operators(paging_of(query))
 
@@ -33,10 +39,12 @@ def list_operators(query: dict[str, Any]) -> Page[operators.ShownOperator]:
 @idempotent
 @blp.arguments(NewOperatorRequest)
 @blp.response(201, InvitationResponse)
-def invite_operator(body: dict[str, Any]) -> dict[str, Any]:
+def invite_operator(body: NewOperatorBody) -> dict[str, Any]:
     """Invite an operator; the answer holds the secret of the link, for three days."""
-    invitation = operators.invite_operator(this_operator().actor, **body)
-    operator_id = operators.find_operator_id(body["email"])
+    invitation = operators.invite_operator(
+        this_operator().actor, email=body.email, role=body.role, tenant_slug=body.tenant_slug
+    )
+    operator_id = operators.find_operator_id(body.email)
     return {"operator": operators.show_operator(operator_id), "invitation": invitation}
 
 
@@ -45,12 +53,18 @@ def invite_operator(body: dict[str, Any]) -> dict[str, Any]:
 @step_up_required
 @blp.arguments(OperatorChangeRequest)
 @blp.response(200, OperatorResponse)
-def change_operator(body: dict[str, Any], operator_id: UUID) -> operators.ShownOperator:
+def change_operator(body: OperatorChangeBody, operator_id: UUID) -> operators.ShownOperator:
     """Disable or enable an operator, or give them another role; their sessions end.
 
     You cannot change yourself, nor the last platform admin who can sign in.
     """
-    return operators.change_operator(this_operator().actor, operator_id, **body)
+    return operators.change_operator(
+        this_operator().actor,
+        operator_id,
+        status=body.status,
+        role=body.role,
+        tenant_slug=body.tenant_slug,
+    )
 
 
 @blp.post("/<uuid:operator_id>/reset")
@@ -58,7 +72,7 @@ def change_operator(body: dict[str, Any], operator_id: UUID) -> operators.ShownO
 @step_up_required
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, InvitationResponse)
-def reset_operator(body: dict[str, Any], operator_id: UUID) -> dict[str, Any]:
+def reset_operator(body: EmptyBody, operator_id: UUID) -> dict[str, Any]:
     """Remove an operator's password, end their sessions, and invite them again.
 
     One-time codes stay enabled. You cannot reset yourself.

@@ -1,13 +1,16 @@
 """Signing scripts in and out: /v1/admin/..."""
 
-from typing import Any
-
 from app.admin.access import operator_login, this_operator
 from app.admin.api.blueprint import Blueprint
 from app.auth import no_login, this_device
-from app.schemas.admin_requests import InvitationRequest, SignInRequest
+from app.schemas.admin_requests.accounts import (
+    InvitationBody,
+    InvitationRequest,
+    SignInBody,
+    SignInRequest,
+)
 from app.schemas.admin_responses import AcceptedResponse, OperatorTokensResponse, SignedInResponse
-from app.schemas.requests import EmptyRequest, RefreshRequest
+from app.schemas.requests import EmptyBody, EmptyRequest, RefreshBody, RefreshRequest
 from app.services.operators import operators, sessions, tokens
 
 blp = Blueprint("admin_sign_in", __name__, url_prefix="/v1/admin")
@@ -17,25 +20,27 @@ blp = Blueprint("admin_sign_in", __name__, url_prefix="/v1/admin")
 @no_login
 @blp.arguments(SignInRequest)
 @blp.response(200, OperatorTokensResponse)
-def sign_operator_in(body: dict[str, Any]) -> tokens.OperatorTokens:
+def sign_operator_in(body: SignInBody) -> tokens.OperatorTokens:
     """Sign an operator's script in: a JWT for 15 minutes, and a refresh token."""
-    return tokens.open_script_session(**body, device=this_device())
+    return tokens.open_script_session(
+        email=body.email, password=body.password, code=body.code, device=this_device()
+    )
 
 
 @blp.post("/refresh")
 @no_login
 @blp.arguments(RefreshRequest)
 @blp.response(200, OperatorTokensResponse)
-def refresh_operator(body: dict[str, Any]) -> tokens.OperatorTokens:
+def refresh_operator(body: RefreshBody) -> tokens.OperatorTokens:
     """Trade an operator's refresh token for new tokens; one that comes twice ends the session."""
-    return tokens.refresh_operator_tokens(body["refresh_token"], this_device())
+    return tokens.refresh_operator_tokens(body.refresh_token, this_device())
 
 
 @blp.post("/sign-out")
 @operator_login
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(204)
-def sign_operator_out(body: dict[str, Any]) -> None:
+def sign_operator_out(body: EmptyBody) -> None:
     """End this session: its JWTs and its refresh token work no more."""
     sessions.end_operator_session(this_operator().session_id)
 
@@ -52,6 +57,9 @@ def show_signed_in() -> sessions.SignedIn:
 @no_login
 @blp.arguments(InvitationRequest)
 @blp.response(200, AcceptedResponse)
-def accept_invitation(body: dict[str, Any]) -> dict[str, str]:
+def accept_invitation(body: InvitationBody) -> dict[str, str]:
     """Choose a password with an invitation; it works once."""
-    return {"email": operators.accept_invitation(**body, device=this_device())}
+    email = operators.accept_invitation(
+        invitation=body.invitation, password=body.password, device=this_device()
+    )
+    return {"email": email}

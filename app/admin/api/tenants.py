@@ -1,10 +1,14 @@
 """Tenants, for those who run the service: /v1/admin/tenants."""
 
-from typing import Any
-
 from app.admin.access import platform_login, this_operator
 from app.admin.api.blueprint import Blueprint, idempotent, paging_of
-from app.schemas.admin_requests import NewTenantRequest, PageQuery, TenantChangeRequest
+from app.schemas.admin_requests.platform import (
+    NewTenantBody,
+    NewTenantRequest,
+    TenantChangeBody,
+    TenantChangeRequest,
+)
+from app.schemas.admin_requests.queries import PageParams, PageQuery
 from app.schemas.admin_responses import TenantListResponse, TenantResponse
 from app.services.apps import tenants
 from app.services.apps.tenants import ShownTenant
@@ -17,7 +21,7 @@ blp = Blueprint("admin_tenants", __name__, url_prefix="/v1/admin/tenants")
 @platform_login
 @blp.arguments(PageQuery, location="query")
 @blp.response(200, TenantListResponse)
-def list_tenants(query: dict[str, Any]) -> Page[ShownTenant]:
+def list_tenants(query: PageParams) -> Page[ShownTenant]:
     """List the tenants by slug."""
     return tenants.page_of_tenants(paging_of(query))
 
@@ -27,17 +31,28 @@ def list_tenants(query: dict[str, Any]) -> Page[ShownTenant]:
 @idempotent
 @blp.arguments(NewTenantRequest)
 @blp.response(201, TenantResponse)
-def add_tenant(body: dict[str, Any]) -> ShownTenant:
+def add_tenant(body: NewTenantBody) -> ShownTenant:
     """Add a tenant."""
-    tenants.add_tenant(**body, actor=this_operator().actor)
-    return tenants.show_tenant(body["slug"])
+    tenants.add_tenant(
+        slug=body.slug,
+        name=body.name,
+        phone_owner_policy=body.phone_owner_policy,
+        actor=this_operator().actor,
+    )
+    return tenants.show_tenant(body.slug)
 
 
 @blp.patch("/<string:its_slug>")
 @platform_login
 @blp.arguments(TenantChangeRequest)
 @blp.response(200, TenantResponse)
-def change_tenant(body: dict[str, Any], its_slug: str) -> ShownTenant:
+def change_tenant(body: TenantChangeBody, its_slug: str) -> ShownTenant:
     """Change a tenant; a disabled one's apps, users and operators are refused at once."""
-    tenants.change_tenant(its_slug, body, this_operator().actor)
+    settings = tenants.TenantSettings(
+        name=body.name,
+        status=body.status,
+        phone_owner_policy=body.phone_owner_policy,
+        visitor_days=body.visitor_days,
+    )
+    tenants.change_tenant(its_slug, settings, this_operator().actor)
     return tenants.show_tenant(its_slug)

@@ -11,8 +11,8 @@ from app.admin.downloads import CSV, users_csv
 from app.api.blueprint import REFERENCE, whole_body
 from app.languages import accepted_language, all_translated
 from app.schemas.admin_imports import PreviewResponse, ProgressResponse
-from app.schemas.admin_requests import ExportRequest
-from app.schemas.requests import EmptyRequest
+from app.schemas.admin_requests.users import ExportBody, ExportRequest
+from app.schemas.requests import EmptyBody, EmptyRequest
 from app.services.user_import import run
 from app.services.user_import.files import LARGEST_FILE, read_user_file
 from app.services.user_import.preview import Preview, preview_import
@@ -39,7 +39,7 @@ def preview_users() -> dict[str, Any]:
 @tenant_admin_required
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, ProgressResponse)
-def confirm_import(body: dict[str, Any], import_id: UUID) -> run.Progress:
+def confirm_import(body: EmptyBody, import_id: UUID) -> run.Progress:
     """Begin to import everybody of one's own preview, or nobody."""
     scope = this_tenant_scope()
     run.begin_import(scope.actor, scope.tenant_id, import_id)
@@ -60,9 +60,10 @@ def show_import(import_id: UUID) -> run.Progress:
 @step_up_required
 @blp.arguments(ExportRequest, required=False)
 @blp.response(200, A_FILE, content_type=CSV)
-def export_users(body: dict[str, Any]) -> Response:
+def export_users(body: ExportBody) -> Response:
     """Take people out as CSV; the audit trail says who took what."""
-    return users_csv(this_tenant_scope(), Wanted(**body))
+    wanted = Wanted(query=body.query, status=body.status, full_phones=body.full_phones)
+    return users_csv(this_tenant_scope(), wanted)
 
 
 def _file() -> bytes:

@@ -1,19 +1,22 @@
 """A tenant's users: /v1/admin/tenants/{slug}/users."""
 
-from typing import Any
 from uuid import UUID
 
 from app.admin.access import tenant_admin_required, tenant_operator_required, this_tenant_scope
-from app.admin.api.blueprint import Blueprint, filters_of, idempotent, paging_of
-from app.schemas.admin_requests import (
+from app.admin.api.blueprint import Blueprint, idempotent, paging_of
+from app.schemas.admin_requests.queries import UserListParams, UserListQuery
+from app.schemas.admin_requests.users import (
+    MergeBody,
     MergeRequest,
+    NewUserBody,
     NewUserRequest,
+    UserChangeBody,
     UserChangeRequest,
-    UserListQuery,
+    UserPasswordBody,
     UserPasswordRequest,
 )
 from app.schemas.admin_responses import EndedResponse, UserListResponse, UserPageResponse
-from app.schemas.requests import EmptyRequest
+from app.schemas.requests import EmptyBody, EmptyRequest
 from app.services.database.paging import Page
 from app.services.tenant_admin import user_changes, users
 from app.services.tenant_admin.users import FoundUser, UserPage, UserQuery
@@ -25,9 +28,16 @@ blp = Blueprint("admin_users", __name__, url_prefix="/v1/admin/tenants/<string:s
 @tenant_operator_required
 @blp.arguments(UserListQuery, location="query")
 @blp.response(200, UserListResponse)
-def find_users(query: dict[str, Any]) -> Page[FoundUser]:
+def find_users(query: UserListParams) -> Page[FoundUser]:
     """Find users, newest first."""
-    return users.find_users(this_tenant_scope(), filters_of(UserQuery, query), paging_of(query))
+    wanted = UserQuery(
+        account=query.account,
+        phone=query.phone,
+        openid=query.openid,
+        nickname=query.nickname,
+        status=query.status,
+    )
+    return users.find_users(this_tenant_scope(), wanted, paging_of(query))
 
 
 @blp.post("")
@@ -35,9 +45,15 @@ def find_users(query: dict[str, Any]) -> Page[FoundUser]:
 @idempotent
 @blp.arguments(NewUserRequest)
 @blp.response(201, UserPageResponse)
-def enter_user(body: dict[str, Any]) -> UserPage:
+def enter_user(body: NewUserBody) -> UserPage:
     """Enter a person by account, by phone, or both."""
-    user_id = user_changes.enter_user(this_tenant_scope(), **body)
+    user_id = user_changes.enter_user(
+        this_tenant_scope(),
+        account=body.account,
+        password=body.password,
+        phone=body.phone,
+        nickname=body.nickname,
+    )
     return users.show_user_page(this_tenant_scope(), user_id)
 
 
@@ -53,9 +69,9 @@ def show_user(user_id: UUID) -> UserPage:
 @tenant_admin_required
 @blp.arguments(UserChangeRequest)
 @blp.response(200, UserPageResponse)
-def change_user(body: dict[str, Any], user_id: UUID) -> UserPage:
+def change_user(body: UserChangeBody, user_id: UUID) -> UserPage:
     """Disable a user, which ends every session of theirs, or make them active again."""
-    user_changes.set_user_status(this_tenant_scope(), user_id, **body)
+    user_changes.set_user_status(this_tenant_scope(), user_id, status=body.status)
     return users.show_user_page(this_tenant_scope(), user_id)
 
 
@@ -63,7 +79,7 @@ def change_user(body: dict[str, Any], user_id: UUID) -> UserPage:
 @tenant_admin_required
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, EndedResponse)
-def end_user_sessions(body: dict[str, Any], user_id: UUID) -> dict[str, int]:
+def end_user_sessions(body: EmptyBody, user_id: UUID) -> dict[str, int]:
     """End every session of a user."""
     return {"ended": user_changes.end_user_sessions(this_tenant_scope(), user_id)}
 
@@ -72,26 +88,26 @@ def end_user_sessions(body: dict[str, Any], user_id: UUID) -> dict[str, int]:
 @tenant_admin_required
 @blp.arguments(UserPasswordRequest)
 @blp.response(204)
-def set_user_password(body: dict[str, Any], user_id: UUID) -> None:
+def set_user_password(body: UserPasswordBody, user_id: UUID) -> None:
     """Set a user's password; every session of theirs ends."""
-    user_changes.set_user_password(this_tenant_scope(), user_id, **body)
+    user_changes.set_user_password(this_tenant_scope(), user_id, password=body.password)
 
 
 @blp.post("/<uuid:user_id>/merge")
 @tenant_admin_required
 @blp.arguments(MergeRequest)
 @blp.response(200, UserPageResponse)
-def merge_user(body: dict[str, Any], user_id: UUID) -> UserPage:
+def merge_user(body: MergeBody, user_id: UUID) -> UserPage:
     """Merge a user into another, who is shown; for 30 days it can be undone."""
-    user_changes.merge_users(this_tenant_scope(), user_id, **body)
-    return users.show_user_page(this_tenant_scope(), body["into_id"])
+    user_changes.merge_users(this_tenant_scope(), user_id, into_id=body.into_id)
+    return users.show_user_page(this_tenant_scope(), body.into_id)
 
 
 @blp.post("/<uuid:user_id>/undo-merge")
 @tenant_admin_required
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, UserPageResponse)
-def undo_merge(body: dict[str, Any], user_id: UUID) -> UserPage:
+def undo_merge(body: EmptyBody, user_id: UUID) -> UserPage:
     """Let a merged user live again."""
     user_changes.undo(this_tenant_scope(), user_id)
     return users.show_user_page(this_tenant_scope(), user_id)

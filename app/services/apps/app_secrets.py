@@ -1,7 +1,7 @@
 """The AppSecret of a mini-program, and the one that is to follow it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from sqlalchemy import select
@@ -10,6 +10,7 @@ from app.errors import AppUnknown, SecretInUse
 from app.models import WeChatApp
 from app.services import audit
 from app.services.apps.apps import lock_app
+from app.services.apps.changes import SecretChanges
 from app.services.apps.secret_marks import put_secrets
 from app.services.database.transactions import transaction
 
@@ -46,7 +47,7 @@ def set_secret(appid: str, secret: str) -> bool:
 
     Tells whether one was to follow it, which is not kept any longer.
     """
-    return replace_secrets(audit.OPERATOR, appid, {"secret": secret})
+    return replace_secrets(audit.OPERATOR, appid, SecretChanges(secret=secret))
 
 
 def set_next_secret(appid: str, secret: str | None) -> None:
@@ -54,11 +55,11 @@ def set_next_secret(appid: str, secret: str | None) -> None:
 
     It is tried as soon as WeChat rejects the one in use.
     """
-    replace_secrets(audit.OPERATOR, appid, {"next_secret": secret})
+    replace_secrets(audit.OPERATOR, appid, SecretChanges(next_secret=secret))
 
 
 def replace_secrets(
-    actor: audit.Actor, appid: str, secrets: Mapping[str, str | None], tenant_id: UUID | None = None
+    actor: audit.Actor, appid: str, changes: SecretChanges, tenant_id: UUID | None = None
 ) -> bool:
     """Replace some of an app's secrets, or remove those that are None, for the very next request.
 
@@ -68,12 +69,14 @@ def replace_secrets(
     """
     with transaction() as db:
         app = lock_app(db, appid, tenant_id)
-        if secrets.get("next_secret") and secrets["next_secret"] == app.secret:
+        given = changes.given()
+        if given.get("next_secret") and given["next_secret"] == app.secret:
             raise SecretInUse
-        drops_next = "secret" in secrets and app.next_secret_sealed is not None
-        put = {"next_secret": None, **secrets} if drops_next else secrets
-        told = put_secrets(app, put)
-        for action in _actions(put):
+        drops_next = "secret" in given and app.next_secret_sealed is not None
+        if drops_next and "next_secret" not in given:
+            changes = replace(changes, next_secret=None)
+        told = put_secrets(app, changes)
+        for action in _actions(changes.given()):
             audit.record(db, app.tenant_id, actor, action, appid, **told)
     return drops_next
 
@@ -98,6 +101,6 @@ def promote_next_secret(appid: str, seen: Secrets) -> None:
         # Compared in clear: a rotation of keys may have changed the ciphertext.
         if app is not None and Secrets(app.secret or "", app.next_secret) == seen:
             entered_at = app.next_secret_set_at
-            told = put_secrets(app, {"secret": seen.next, "next_secret": None})
+            told = put_secrets(app, SecretChanges(secret=seen.next, next_secret=None))
             app.secret_set_at = entered_at
             audit.record(db, app.tenant_id, audit.SYSTEM, "app.secret_promoted", appid, **told)

@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -20,9 +19,11 @@ from app.errors import (
     TenantDisabled,
 )
 from app.models import SessionLimit, Tenant, WeChatApp
+from app.not_given import NOT_GIVEN, NotGiven
 from app.services import audit
+from app.services.apps.changes import AppSettings, SecretChanges
 from app.services.apps.claim_closing import close_claims
-from app.services.apps.secret_marks import SECRETS, put_secrets
+from app.services.apps.secret_marks import put_secrets
 from app.services.apps.tenants import get_tenant
 from app.services.cache.registry import caches
 from app.services.cache.session_cache import app_subject
@@ -71,6 +72,15 @@ class NewApp:
     secret: str = field(repr=False)
     push_token: str | None = field(default=None, repr=False)
     encoding_aes_key: str | None = field(default=None, repr=False)
+
+    @property
+    def secrets(self) -> SecretChanges:
+        """Return the secrets that are given."""
+        return SecretChanges(
+            secret=self.secret,
+            push_token=NOT_GIVEN if self.push_token is None else self.push_token,
+            encoding_aes_key=NOT_GIVEN if self.encoding_aes_key is None else self.encoding_aes_key,
+        )
 
 
 def get_app(appid: str, *, even_disabled: bool = False) -> AppConfig:
@@ -142,8 +152,7 @@ def _insert_app(db: Session, tenant_id: UUID, new: NewApp, actor: audit.Actor) -
         registration=new.registration,
         data_format=new.data_format,
     )
-    given = {name: getattr(new, name, None) for name in SECRETS}
-    told = put_secrets(app, {name: one for name, one in given.items() if one is not None})
+    told = put_secrets(app, new.secrets)
     db.add(app)
     # Before any claim is locked: another proof of the appid waits here and holds no lock.
     db.flush()
@@ -159,27 +168,29 @@ def _is_of(tenant_slug: str, appid: str) -> bool:
         return db.scalar(of_tenant.where(WeChatApp.appid == appid)) is not None
 
 
-def change_app(appid: str, **settings: str | SessionLimit) -> None:
+def change_app(
+    appid: str,
+    *,
+    name: str | None = None,
+    registration: str | None = None,
+    session_limit: SessionLimit | NotGiven = NOT_GIVEN,
+) -> None:
     """Change settings of an app from the command line, as `change_settings` does."""
+    settings = AppSettings(name=name, registration=registration, session_limit=session_limit)
     change_settings(audit.OPERATOR, appid, settings)
 
 
 def change_settings(
-    actor: audit.Actor,
-    appid: str,
-    settings: Mapping[str, str | SessionLimit],
-    tenant_id: UUID | None = None,
+    actor: audit.Actor, appid: str, settings: AppSettings, tenant_id: UUID | None = None
 ) -> None:
-    """Change settings of an app, for the very next request.
+    """Change settings of an app. They apply to the next request.
 
-    A `session_limit` is a number, "off" for no limit, or None for the default. Raises AppUnknown,
-    also for an app of another tenant than the given one.
+    Raises AppUnknown, also for an app of another tenant than the given one.
     """
     with transaction() as db:
         app = lock_app(db, appid, tenant_id)
-        told = audit.before_and_after(app, settings)
-        for name, value in settings.items():
-            setattr(app, name, value)
+        told = audit.before_and_after(app, settings.given())
+        settings.apply_to(app)
         audit.record(db, app.tenant_id, actor, "app.changed", appid, **told)
 
 
@@ -190,7 +201,8 @@ def set_app_push(appid: str, push_token: str, encoding_aes_key: str | None) -> N
     """
     with transaction() as db:
         app = lock_app(db, appid)
-        told = put_secrets(app, {"push_token": push_token, "encoding_aes_key": encoding_aes_key})
+        secrets = SecretChanges(push_token=push_token, encoding_aes_key=encoding_aes_key)
+        told = put_secrets(app, secrets)
         audit.record(db, app.tenant_id, audit.OPERATOR, "app.push_secrets_replaced", appid, **told)
 
 

@@ -4,7 +4,6 @@ Nothing here reads another tenant's rows. Adding an appid gets the same answer i
 it.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
@@ -14,11 +13,13 @@ from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.errors import AppClaimClosed, AppClaimsTooMany, AppExists, AppPending, AppUnknown
-from app.models import AppClaim, SessionLimit, Tenant, WeChatApp
+from app.models import AppClaim, Tenant, WeChatApp
 from app.models.columns import new_id
+from app.not_given import NOT_GIVEN
 from app.services import audit
 from app.services.apps.apps import APPID, NewApp, refuse_malformed
-from app.services.apps.secret_marks import SECRETS, put_secrets
+from app.services.apps.changes import AppSettings, SecretChanges
+from app.services.apps.secret_marks import put_secrets
 from app.services.apps.verification_budget import charge_verification
 from app.services.database.transactions import transaction
 
@@ -63,8 +64,7 @@ def claim_app(
             registration=new.registration,
             data_format=new.data_format,
         )
-        given = {name: getattr(new, name, None) for name in SECRETS}
-        told = put_secrets(claim, {name: one for name, one in given.items() if one is not None})
+        told = put_secrets(claim, new.secrets)
         db.add(claim)
         shown = {"registration": new.registration, "data_format": new.data_format}
         after = {"name": new.name, **shown, **told["after"]}
@@ -117,25 +117,22 @@ def read_secret(db: Session, tenant_id: UUID, appid: str) -> ClaimedSecret:
     return ClaimedSecret(claim.id, tenant_id, appid, claim.secret)
 
 
-def change_claim(
-    actor: audit.Actor, tenant_id: UUID, appid: str, settings: Mapping[str, str | SessionLimit]
-) -> None:
+def change_claim(actor: audit.Actor, tenant_id: UUID, appid: str, settings: AppSettings) -> None:
     """Change settings that the app will have.
 
     Raises AppUnknown, or AppPending for a change of `enabled`.
     """
     with transaction() as db:
         claim = lock_claim(db, tenant_id, appid)
-        if "enabled" in settings:
+        if settings.enabled is not None:
             raise AppPending
-        told = audit.before_and_after(claim, settings)
-        for name, value in settings.items():
-            setattr(claim, name, value)
+        told = audit.before_and_after(claim, settings.given())
+        settings.apply_to(claim)
         audit.record(db, tenant_id, actor, "app_claim.changed", appid, **told)
 
 
 def replace_claim_secrets(
-    actor: audit.Actor, tenant_id: UUID, appid: str, secrets: Mapping[str, str | None]
+    actor: audit.Actor, tenant_id: UUID, appid: str, changes: SecretChanges
 ) -> None:
     """Replace secrets of a claim; an AppSecret opens a closed claim again.
 
@@ -144,12 +141,12 @@ def replace_claim_secrets(
     """
     with transaction() as db:
         claim = lock_claim(db, tenant_id, appid)
-        if "next_secret" in secrets:
+        if changes.next_secret is not NOT_GIVEN:
             raise AppPending
-        if claim.closed_at is not None and "secret" not in secrets:
+        if claim.closed_at is not None and changes.secret is NOT_GIVEN:
             raise AppClaimClosed
-        told = put_secrets(claim, secrets)
-        if "secret" in secrets:
+        told = put_secrets(claim, changes)
+        if changes.secret is not NOT_GIVEN:
             claim.outcome = claim.errcode = claim.seen_ip = claim.checked_at = None
             claim.closed_at = None
         audit.record(db, tenant_id, actor, "app_claim.secrets_replaced", appid, **told)

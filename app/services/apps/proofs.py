@@ -12,17 +12,15 @@ from sqlalchemy.orm import Session
 from app.clock import now
 from app.errors import AppClaimChanged, AppClaimClosed
 from app.models import AppClaim, Tenant, WeChatApp
+from app.not_given import NOT_GIVEN
 from app.services import audit
 from app.services.apps.app_verification import CLAIM_ADVICE, Verdict, advise, ask_wechat
+from app.services.apps.changes import SecretChanges
 from app.services.apps.claim_closing import close_claims
 from app.services.apps.claims import ClaimedSecret, lock_claim, take_secret
-from app.services.apps.secret_marks import SECRETS, put_secrets
+from app.services.apps.secret_marks import put_secrets
 from app.services.apps.wechat_calls import proof_client
 from app.services.database.transactions import transaction, violated
-
-# What an app takes over from its claim.
-SETTINGS = ("name", "registration", "data_format", "session_limit")
-CLAIMED_SECRETS = ("secret", "push_token", "encoding_aes_key")
 
 
 def prove_claim(actor: audit.Actor, tenant_id: UUID, appid: str) -> Verdict:
@@ -74,11 +72,12 @@ def activate(db: Session, actor: audit.Actor, claimed: ClaimedSecret) -> None:
         raise AppClaimClosed
     if claim.id != claimed.claim_id or claim.secret != claimed.secret:
         raise AppClaimChanged
-    for name in SETTINGS:
-        setattr(app, name, getattr(claim, name))
-    told = put_secrets(app, {name: getattr(claim, name) for name in CLAIMED_SECRETS})
-    for name in CLAIMED_SECRETS:
-        setattr(app, SECRETS[name], getattr(claim, SECRETS[name]))
+    app.name, app.registration, app.data_format = claim.name, claim.registration, claim.data_format
+    app.session_limit = claim.session_limit
+    told = put_secrets(
+        app, SecretChanges(claim.secret, NOT_GIVEN, claim.push_token, claim.encoding_aes_key)
+    )
+    app.secret_set_at, app.push_secrets_set_at = claim.secret_set_at, claim.push_secrets_set_at
     close_claims(db, claimed.tenant_id, claimed.appid)
     audit.record(db, claimed.tenant_id, actor, "app.activated", claimed.appid, after=told["after"])
 
@@ -116,7 +115,7 @@ def _held(actor: audit.Actor, claimed: ClaimedSecret, right: Verdict) -> Verdict
         held = Verdict("current", "held_elsewhere", advise("held_elsewhere", None))
         is_news = claim.outcome != held.outcome
         if claim.closed_at is not None:
-            put_secrets(claim, {"secret": claimed.secret})
+            put_secrets(claim, SecretChanges(secret=claimed.secret))
             claim.closed_at = None
         _keep(claim, held)
         if is_news:

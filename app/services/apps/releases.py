@@ -26,9 +26,10 @@ from app.models.wechat_app import RELEASED, released_key
 from app.services import audit
 from app.services.apps.app_records import AppUsage, count_usage, drop_app, is_used, move_records
 from app.services.apps.apps import APP_KEY
+from app.services.apps.changes import NO_SECRETS
 from app.services.apps.claims import ClaimedSecret, read_secret
 from app.services.apps.proofs import activate, ask_claimed
-from app.services.apps.secret_marks import SECRETS, put_secrets
+from app.services.apps.secret_marks import put_secrets
 from app.services.apps.tenants import tenant_id_of
 from app.services.database.transactions import let_take_long, retry_on_conflict, transaction
 
@@ -171,7 +172,7 @@ def _begin(tenant_id: UUID, appid: str, end: Ending) -> str | None:
 
 def _set_aside(db: Session, app: WeChatApp) -> str:
     app.enabled, app.released_at = False, now()
-    put_secrets(app, dict.fromkeys(SECRETS))
+    put_secrets(app, NO_SECRETS)
     key = released_key(app.appid, app.released_at)
     db.add(
         WeChatApp(

@@ -1,6 +1,5 @@
 """An app's secrets as people see them: that one is there, since when, and if it is the same."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,6 +7,7 @@ from app.clock import now
 from app.keyring import SealBroken, keyring
 from app.models import AppClaim, WeChatApp
 from app.models.columns import Sealed
+from app.services.apps.changes import SecretChanges
 
 # Each secret of an app, and the column that says since when it is there.
 SECRETS = {
@@ -71,9 +71,10 @@ def mark_of(
 
 
 def put_secrets(
-    app: WeChatApp | AppClaim, secrets: Mapping[str, str | None]
+    app: WeChatApp | AppClaim, changes: SecretChanges
 ) -> dict[str, dict[str, str | None]]:
-    """Put secrets in their places, or remove them; return before and after for the audit log."""
+    """Store or remove secrets. Return their fingerprints before and after, for the audit log."""
+    secrets = changes.given()
     before = {name: fingerprint(app, name) for name in secrets}
     for name, secret in secrets.items():
         setattr(app, name, secret)

@@ -1,7 +1,7 @@
 """Tenants, for operators."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
 from uuid import UUID
 
@@ -30,6 +30,38 @@ class ShownTenant:
     created_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class TenantSettings:
+    """New settings of a tenant. None leaves a setting as it is."""
+
+    name: str | None = None
+    status: str | None = None
+    phone_owner_policy: str | None = None
+    grace_days: int | None = None
+    audit_days: int | None = None
+    visitor_days: int | None = None
+
+    def given(self) -> dict[str, str | int]:
+        """Return the settings that change, by name."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def apply_to(self, tenant: Tenant) -> None:
+        """Set the settings of a tenant."""
+        if self.name is not None:
+            tenant.name = self.name
+        if self.status is not None:
+            tenant.status = self.status
+        if self.phone_owner_policy is not None:
+            tenant.phone_owner_policy = self.phone_owner_policy
+        if self.grace_days is not None:
+            tenant.grace_days = self.grace_days
+        if self.audit_days is not None:
+            tenant.audit_days = self.audit_days
+        if self.visitor_days is not None:
+            tenant.visitor_days = self.visitor_days
+
+
 def add_tenant(
     slug: str, name: str, phone_owner_policy: str = "bind", actor: audit.Actor = audit.OPERATOR
 ) -> None:
@@ -49,15 +81,12 @@ def add_tenant(
         raise
 
 
-def change_tenant(
-    slug: str, settings: Mapping[str, str | int], actor: audit.Actor = audit.OPERATOR
-) -> None:
+def change_tenant(slug: str, settings: TenantSettings, actor: audit.Actor = audit.OPERATOR) -> None:
     """Change settings of a tenant, for the very next request; raise TenantUnknown."""
     with transaction() as db:
         tenant = get_tenant(db, slug, lock=True)
-        told = audit.before_and_after(tenant, settings)
-        for name, value in settings.items():
-            setattr(tenant, name, value)
+        told = audit.before_and_after(tenant, settings.given())
+        settings.apply_to(tenant)
         audit.record(db, tenant.id, actor, "tenant.changed", slug, **told)
 
 

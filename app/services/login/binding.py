@@ -22,7 +22,7 @@ from app.services.social_accounts.account_linking import (
     unlink,
 )
 from app.services.social_accounts.accounts import lock_social_account
-from app.services.social_accounts.open_data import verified_phone
+from app.services.social_accounts.open_data import PhoneProof, verified_phone
 from app.services.users.credentials import ProvenUser, check_credentials
 from app.services.users.phone_numbers import PhoneNumber, number_index
 from app.services.users.users import Profile, get_profile
@@ -32,15 +32,15 @@ def bind_phone(
     app: AppConfig,
     principal: Principal,
     device: Device,
+    proof: PhoneProof,
     kept_token: str | None = None,
-    **proof: str,
 ) -> Login:
     """Get the caller's number from WeChat, and link the caller to the user who owns it.
 
     The evidence is what the phone button gave. The login token is new, or stays `kept_token`, the
     one of the request. Raises what `verified_phone` and `decide_linking` raise.
     """
-    number = verified_phone(app, principal, **proof)
+    number = verified_phone(app, principal, proof)
     return _bind_phone(
         RequestContext(app, device, principal.session_id), principal, number, kept_token
     )
@@ -56,9 +56,9 @@ def _bind_phone(
         return _logged_in(db, principal, context.device, account, user_id, kept_token)
 
 
-def link_phone(app: AppConfig, principal: Principal, device: Device, **proof: str) -> Profile:
-    """Do as `bind_phone` does, but leave the session and its token as they are, to be traded."""
-    number = verified_phone(app, principal, **proof)
+def link_phone(app: AppConfig, principal: Principal, device: Device, proof: PhoneProof) -> Profile:
+    """Bind as `bind_phone` does and return the user. The session and its token stay as they are."""
+    number = verified_phone(app, principal, proof)
     return _link_phone(RequestContext(app, device, principal.session_id), principal, number)
 
 

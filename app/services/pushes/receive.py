@@ -64,12 +64,21 @@ class Arrival:
     in_the_clear: bool
 
 
-def verify_url(app: AppConfig, *, echostr: str, **query: str) -> str:
-    """Give the echo that shows WeChat that this URL is the app's.
+def verify_url(
+    app: AppConfig,
+    *,
+    echostr: str,
+    timestamp: str,
+    nonce: str,
+    signature: str = "",
+    msg_signature: str = "",
+) -> str:
+    """Return the echo that shows WeChat that this URL is the app's.
 
     Raises PushNotConfigured and what `wechat.verify_url` raises.
     """
-    asked, secrets = PushQuery(**query), _secrets_of(app)
+    asked = PushQuery(timestamp, nonce, signature, msg_signature)
+    secrets = _secrets_of(app)
     wechat.verify_url(asked, secrets, _unix_seconds())
     if secrets.encoding_aes_key is None:
         with transaction() as db:
@@ -77,12 +86,21 @@ def verify_url(app: AppConfig, *, echostr: str, **query: str) -> str:
     return echostr
 
 
-def receive(app: AppConfig, content: bytes, **query: str) -> None:
+def receive(
+    app: AppConfig,
+    content: bytes,
+    *,
+    timestamp: str,
+    nonce: str,
+    signature: str = "",
+    msg_signature: str = "",
+) -> None:
     """Verify a push, note it, and carry it out unless that was done before.
 
     Raises PushNotConfigured, PushReplayed and what `wechat.open_push` raises.
     """
-    asked, secrets = PushQuery(**query), _secrets_of(app)
+    asked = PushQuery(timestamp, nonce, signature, msg_signature)
+    secrets = _secrets_of(app)
     push = wechat.open_push(content, asked, secrets, app.appid, _unix_seconds())
     in_the_clear = secrets.encoding_aes_key is None
     signature = asked.signature if in_the_clear else asked.msg_signature

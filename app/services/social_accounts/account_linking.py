@@ -154,8 +154,8 @@ def _act(db: Session, context: RequestContext, account: SocialAccount, decision:
 
 def _register_for(db: Session, context: RequestContext, account: SocialAccount) -> UUID:
     count_if_committed(db, context.app.appid, Measure.REGISTERED)
-    known = {"nickname": account.nickname, "avatar_url": account.avatar_url}
-    return register(db, account.tenant_id, **known).id
+    tenant_id, nickname, avatar_url = account.tenant_id, account.nickname, account.avatar_url
+    return register(db, tenant_id, nickname=nickname, avatar_url=avatar_url).id
 
 
 def _merge(

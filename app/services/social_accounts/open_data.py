@@ -1,6 +1,6 @@
 """Open data: what the person allows the mini-program to know, verified or typed."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -41,14 +41,45 @@ log = structlog.get_logger()
 MAX_AGE_SECONDS = 600
 
 
-def keep_profile(app: AppConfig, principal: Principal, **said: str) -> KeptProfile:
-    """Keep a profile: open data that WeChat vouches for, or what the person typed and chose.
+@dataclass(frozen=True, slots=True)
+class ProfileInput:
+    """A profile: signed open data, or a typed nickname and avatar. The other fields are empty."""
+
+    raw_data: str = field(default="", repr=False)
+    signature: str = field(default="", repr=False)
+    encrypted_data: str = field(default="", repr=False)
+    iv: str = field(default="", repr=False)
+    nickname: str = ""
+    avatar_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneProof:
+    """What the phone button gave: a phone code (the new way), or encrypted data and iv (the old).
+
+    The fields of the other way are empty.
+    """
+
+    code: str = field(default="", repr=False)
+    encrypted_data: str = field(default="", repr=False)
+    iv: str = field(default="", repr=False)
+
+
+def keep_profile(app: AppConfig, principal: Principal, given: ProfileInput) -> KeptProfile:
+    """Store a profile, verified open data or typed, and return it.
 
     Raises what `keep_open_profile` raises.
     """
-    if "raw_data" not in said:
-        return keep_typed_profile(principal, **said)
-    keep_open_profile(app, principal, **said)
+    if not given.raw_data:
+        return keep_typed_profile(principal, nickname=given.nickname, avatar_url=given.avatar_url)
+    keep_open_profile(
+        app,
+        principal,
+        raw_data=given.raw_data,
+        signature=given.signature,
+        encrypted_data=given.encrypted_data,
+        iv=given.iv,
+    )
     with transaction() as db:
         return read_profile(db, principal)
 
@@ -88,13 +119,15 @@ def keep_open_profile(
     return shown
 
 
-def verified_phone(app: AppConfig, principal: Principal, **proof: str) -> PhoneNumber:
-    """Learn the person's number from WeChat, by a phone code or from encrypted data.
+def verified_phone(app: AppConfig, principal: Principal, proof: PhoneProof) -> PhoneNumber:
+    """Return the person's phone number as WeChat verified it.
 
     Raises WeChatError, an OpenDataError, NoSocialAccount or PhoneInvalid.
     """
-    of_proof = phone_of_code if "code" in proof else phone_of_data
-    number = of_proof(app, principal, **proof)
+    if proof.code:
+        number = phone_of_code(app, principal, proof.code)
+    else:
+        number = phone_of_data(app, principal, proof.encrypted_data, proof.iv)
     count(app.appid, Measure.PHONE_VERIFIED)
     return number
 

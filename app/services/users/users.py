@@ -101,12 +101,23 @@ def show_user(tenant_id: UUID, user_id: UUID) -> Profile:
         return get_profile(db, tenant_id, user_id)
 
 
-def change_user(tenant_id: UUID, user_id: UUID, **facts: str | int) -> Profile:
-    """Change what users may change of themselves."""
+def change_user(
+    tenant_id: UUID,
+    user_id: UUID,
+    *,
+    nickname: str | None = None,
+    avatar_url: str | None = None,
+    gender: int | None = None,
+) -> Profile:
+    """Change what users may change of themselves. None leaves a field as it is."""
     with transaction() as db:
         user = get_user(db, tenant_id, user_id, lock=True)
-        for name, value in facts.items():
-            setattr(user, name, value)
+        if nickname is not None:
+            user.nickname = nickname
+        if avatar_url is not None:
+            user.avatar_url = avatar_url
+        if gender is not None:
+            user.gender = gender
         return get_profile(db, tenant_id, user_id)
 
 
@@ -130,9 +141,24 @@ def find_phone_owner(db: Session, tenant_id: UUID, number: PhoneNumber) -> UUID 
     return db.scalar(owned.with_for_update())
 
 
-def register(db: Session, tenant_id: UUID, **facts: str | None) -> User:
-    """Make a user in the caller's transaction."""
-    user = User(id=new_id(), tenant_id=tenant_id, **facts)
+def register(
+    db: Session,
+    tenant_id: UUID,
+    *,
+    account: str | None = None,
+    password_hash: str | None = None,
+    nickname: str | None = None,
+    avatar_url: str | None = None,
+) -> User:
+    """Insert a user in the caller's transaction and return it."""
+    user = User(
+        id=new_id(),
+        tenant_id=tenant_id,
+        account=account,
+        password_hash=password_hash,
+        nickname=nickname,
+        avatar_url=avatar_url,
+    )
     db.add(user)
     db.flush()
     return user
@@ -180,8 +206,9 @@ def add_user(
     try:
         with transaction() as db:
             tenant = get_tenant(db, tenant_slug)
-            facts = {"account": name, "password_hash": password_hash, "nickname": nickname}
-            user = register(db, tenant.id, **facts)
+            user = register(
+                db, tenant.id, account=name, password_hash=password_hash, nickname=nickname
+            )
             if number:
                 give_phone(db, tenant.id, user.id, number)
             # What was set, not to what: the trail outlives the person.

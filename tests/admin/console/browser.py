@@ -42,7 +42,8 @@ class Browser:
 
     def get(self, path: str, **query: str) -> TestResponse:
         """Ask for a page."""
-        return self.open(path, **({"query_string": query} if query else {}))
+        how: dict[str, Any] = {"query_string": query} if query else {}
+        return self.open(path, **how)
 
     def read(self, path: str, **query: str) -> str:
         """Read a page that there is, as people see its characters."""

@@ -9,6 +9,7 @@ from flask import Flask
 from app.services.apps import claims as app_claims
 from app.services.apps import proofs
 from app.services.apps.apps import NewApp, add_app
+from app.services.apps.changes import AppSettings
 from app.services.apps.releases import delete_app, move_app
 from app.services.apps.tenants import add_tenant, tenant_id_of
 from app.services.audit import OPERATOR
@@ -101,7 +102,7 @@ def test_a_proof_beside_changes_of_all_claims_deadlocks_nobody(app: Flask, rows:
     claims = [claim(app, tenant, CAFE.secret if tenant == "acme" else WRONG) for tenant in TENANTS]
 
     def change(one: app_claims.ClaimedSecret) -> Callable[[], str]:
-        settings = {"name": "Changed"}
+        settings = AppSettings(name="Changed")
         return in_app(
             app,
             lambda: (

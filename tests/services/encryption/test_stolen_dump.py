@@ -18,7 +18,7 @@ from app.models import User
 from app.services.apps.app_secrets import set_next_secret
 from app.services.apps.apps import NewApp, add_app
 from app.services.apps.claims import claim_app
-from app.services.apps.tenants import change_tenant, tenant_id_of
+from app.services.apps.tenants import TenantSettings, change_tenant, tenant_id_of
 from app.services.audit import OPERATOR
 from app.services.database.transactions import transaction
 from app.services.encryption.key_proofs import check_keys
@@ -94,7 +94,7 @@ def tell_of_somebody_who_left(app: Flask, told: Story) -> None:
     told.keep("erased", login["openid"], login["unionid"], "CarolWhoLeft", login["user"]["phone"])
     told.kept_tokens(login)
     with app.app_context():
-        change_tenant("acme", {"grace_days": 0})
+        change_tenant("acme", TenantSettings(grace_days=0))
         with transaction() as db:
             db.execute(update(User).where(User.erase_after.is_not(None)).values(erase_after=now()))
         assert dict(run_retention())["closed_accounts"] == 1

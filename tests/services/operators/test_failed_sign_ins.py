@@ -16,7 +16,7 @@ from flask import Flask
 from app import logs
 from app.clock import now
 from app.errors import Failure, OneTimeCodeWrong, SignInWrong
-from app.services.apps.tenants import change_tenant
+from app.services.apps.tenants import TenantSettings, change_tenant
 from app.services.audit import OPERATOR
 from app.services.operators import failed_sign_ins
 from app.services.operators import sign_in as operator_sign_in
@@ -131,7 +131,7 @@ def test_an_operator_who_cannot_sign_in_is_recorded_as_known(
         rows("UPDATE operators SET status = 'disabled'")
     elif why == "tenant_disabled":
         with app.app_context():
-            change_tenant("acme", {"status": "disabled"})
+            change_tenant("acme", TenantSettings(status="disabled"))
     else:
         rows("UPDATE operators SET password_hash = NULL")
     Script(Client(app), ANN).sign_in()

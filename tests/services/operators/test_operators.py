@@ -26,7 +26,7 @@ from app.errors import (
 )
 from app.models.columns import new_id
 from app.services.apps.apps import NewApp
-from app.services.apps.tenants import change_tenant
+from app.services.apps.tenants import TenantSettings, change_tenant
 from app.services.audit import OPERATOR, Actor
 from app.services.database.paging import CursorPage
 from app.services.operators import operators
@@ -117,11 +117,11 @@ def test_whatever_is_wrong_at_a_sign_in_is_told_the_same(app: Flask, ann: Script
     invite(app, RITA, "tenant_reader", "acme")
     strangers = [Script(ann.client, email) for email in ("nobody@acme.example", RITA)]
     answers = [ann.sign_in("wrong-password"), *(one.sign_in() for one in strangers)]
-    in_context(app, lambda: change_tenant("acme", {"status": "disabled"}))
+    in_context(app, lambda: change_tenant("acme", TenantSettings(status="disabled")))
     answers.append(ann.sign_in())
     assert {failure(answer) for answer in answers} == {(401, "sign_in_wrong")}
     assert len({answer.json["detail"] for answer in answers}) == 1
-    in_context(app, lambda: change_tenant("acme", {"status": "active"}))
+    in_context(app, lambda: change_tenant("acme", TenantSettings(status="active")))
     assert ann.sign_in().status_code == 200
 
 
@@ -137,9 +137,9 @@ def test_wrong_passwords_of_operators_are_slowed_down(ann: Script) -> None:
 def test_a_disabled_operator_and_a_disabled_tenant_are_out_at_once(app: Flask, ann: Script) -> None:
     """Otherwise somebody who was let go goes on for a quarter of an hour."""
     ann.sign_in()
-    in_context(app, lambda: change_tenant("acme", {"status": "disabled"}))
+    in_context(app, lambda: change_tenant("acme", TenantSettings(status="disabled")))
     assert failure(ann("GET", "/me")) == (401, "sign_in_needed")
-    in_context(app, lambda: change_tenant("acme", {"status": "active"}))
+    in_context(app, lambda: change_tenant("acme", TenantSettings(status="active")))
     assert ann("GET", "/me").status_code == 200
     ann_id = in_context(app, operators.find_operator_id, ANN)
     in_context(app, operators.set_operator_status, OPERATOR, ann_id, "disabled")

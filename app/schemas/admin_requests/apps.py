@@ -1,0 +1,105 @@
+"""Requests about a tenant's mini-programs."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from marshmallow import fields, validate
+
+from app.not_given import NOT_GIVEN, NotGiven
+from app.schemas.admin_requests.fields import ChangeRequest, Shaped, Slug
+from app.schemas.fields import Label, SessionLimit, Text
+from app.schemas.loading import RequestSchema
+from app.schemas.shapes import APP_SECRET, ENCODING_AES_KEY, NEW_APPID, PUSH_TOKEN
+
+REGISTRATION = validate.OneOf(["on_login", "on_phone", "closed"])
+DATA_FORMAT = validate.OneOf(["json", "xml"])
+
+
+@dataclass(frozen=True, slots=True)
+class NewAppBody:
+    """A mini-program to add. The push Token and the EncodingAESKey are None if not sent."""
+
+    appid: str
+    name: str
+    registration: str
+    data_format: str
+    secret: str = field(repr=False)
+    push_token: str | None = field(default=None, repr=False)
+    encoding_aes_key: str | None = field(default=None, repr=False)
+
+
+class NewAppRequest(RequestSchema[NewAppBody]):
+    """A mini-program to add."""
+
+    record = NewAppBody
+
+    # The service refuses what WeChat cannot have given, under a code of its own.
+    appid = Text(64, required=True, metadata={"pattern": rf"^{NEW_APPID.pattern}$"})
+    name = Label(required=True)
+    registration = fields.String(validate=REGISTRATION, load_default="on_phone")
+    data_format = fields.String(validate=DATA_FORMAT, load_default="json")
+    secret = Shaped(APP_SECRET, required=True, load_only=True)
+    push_token = Shaped(PUSH_TOKEN, load_only=True)
+    encoding_aes_key = Shaped(ENCODING_AES_KEY, load_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class AppChangeBody:
+    """New settings of a mini-program. None leaves a setting as it is.
+
+    A `session_limit` of None is the default limit. NOT_GIVEN leaves the limit as it is.
+    """
+
+    name: str | None = None
+    registration: str | None = None
+    data_format: str | None = None
+    session_limit: int | Literal["off"] | NotGiven | None = NOT_GIVEN
+    enabled: bool | None = None
+
+
+class AppChangeRequest(ChangeRequest[AppChangeBody]):
+    """What of a mini-program is to change."""
+
+    record = AppChangeBody
+
+    name = Label()
+    registration = fields.String(validate=REGISTRATION)
+    data_format = fields.String(validate=DATA_FORMAT)
+    session_limit = SessionLimit()
+    enabled = fields.Boolean(truthy={True}, falsy={False})
+
+
+@dataclass(frozen=True, slots=True)
+class AppMoveBody:
+    """The slug of the tenant that a mini-program is moved to."""
+
+    to_slug: str
+
+
+class AppMoveRequest(RequestSchema[AppMoveBody]):
+    """The tenant that a mini-program is moved to."""
+
+    record = AppMoveBody
+
+    to_slug = Slug(data_key="tenant", required=True)
+
+
+@dataclass(frozen=True, slots=True)
+class SecretsBody:
+    """New secrets of a mini-program. None removes a secret, NOT_GIVEN leaves it as it is."""
+
+    secret: str | NotGiven = field(default=NOT_GIVEN, repr=False)
+    next_secret: str | NotGiven | None = field(default=NOT_GIVEN, repr=False)
+    push_token: str | NotGiven | None = field(default=NOT_GIVEN, repr=False)
+    encoding_aes_key: str | NotGiven | None = field(default=NOT_GIVEN, repr=False)
+
+
+class SecretsRequest(ChangeRequest[SecretsBody]):
+    """Secrets to enter; null takes one out, and what is not named stays."""
+
+    record = SecretsBody
+
+    secret = Shaped(APP_SECRET, load_only=True)
+    next_secret = Shaped(APP_SECRET, load_only=True, allow_none=True)
+    push_token = Shaped(PUSH_TOKEN, load_only=True, allow_none=True)
+    encoding_aes_key = Shaped(ENCODING_AES_KEY, load_only=True, allow_none=True)

@@ -1,0 +1,48 @@
+"""Fields and checks that several of the operators' requests share."""
+
+import re
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate, validates_schema
+
+from app.schemas.fields import is_encodable
+from app.schemas.loading import RequestSchema, T
+from app.schemas.shapes import LONGEST_SLUG, SLUG
+
+# Room for a recovery code with blanks between its characters.
+LONGEST_CODE = 64
+STATUS = validate.OneOf(["active", "disabled"])
+USER_STATUS = validate.OneOf(["active", "disabled", "merged"])
+
+
+class Shaped(fields.String):
+    """A text of one shape, all of it."""
+
+    def __init__(self, shape: re.Pattern[str], **kwargs: Any) -> None:
+        super().__init__(validate=validate.Regexp(rf"(?:{shape.pattern})\Z"), **kwargs)
+
+
+class Slug(fields.String):
+    """The slug of a tenant."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        shape = validate.Regexp(rf"(?:{SLUG.pattern})\Z")
+        super().__init__(validate=[shape, validate.Length(max=LONGEST_SLUG)], **kwargs)
+
+
+class Code(fields.String):
+    """A one-time code or a recovery code, with any blanks and hyphens that people type."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        longest = validate.Length(1, LONGEST_CODE)
+        super().__init__(validate=[is_encodable, longest], load_only=True, **kwargs)
+
+
+class ChangeRequest(RequestSchema[T]):
+    """Something to change: at least one field."""
+
+    @validates_schema
+    def changes_something(self, data: dict[str, Any], **_: Any) -> None:
+        """Refuse an empty change."""
+        if not data:
+            raise ValidationError("Say what to change.")

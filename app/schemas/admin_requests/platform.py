@@ -1,0 +1,114 @@
+"""Requests about tenants and operators, for platform admins."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate, validates_schema
+
+from app.schemas.admin_requests.fields import STATUS, ChangeRequest, Slug
+from app.schemas.fields import EmailAddress, Label
+from app.schemas.loading import RequestSchema
+
+ROLE = validate.OneOf(["platform", "tenant_admin", "tenant_reader"])
+PHONE_OWNER = validate.OneOf(["bind", "refuse"])
+VISITOR_DAYS = (
+    "Days after the last login until retention erases a WeChat identity that belongs to no user"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NewTenantBody:
+    """A tenant to add."""
+
+    slug: str
+    name: str
+    phone_owner_policy: str = "bind"
+
+
+class NewTenantRequest(RequestSchema[NewTenantBody]):
+    """A tenant to add."""
+
+    record = NewTenantBody
+
+    slug = Slug(required=True)
+    name = Label(required=True)
+    phone_owner_policy = fields.String(validate=PHONE_OWNER)
+
+
+@dataclass(frozen=True, slots=True)
+class TenantChangeBody:
+    """New settings of a tenant. None leaves a setting as it is."""
+
+    name: str | None = None
+    status: str | None = None
+    phone_owner_policy: str | None = None
+    visitor_days: int | None = None
+
+
+class TenantChangeRequest(ChangeRequest[TenantChangeBody]):
+    """What of a tenant is to change."""
+
+    record = TenantChangeBody
+
+    name = Label()
+    status = fields.String(validate=STATUS)
+    phone_owner_policy = fields.String(validate=PHONE_OWNER)
+    visitor_days = fields.Integer(
+        strict=True, validate=validate.Range(1, 3650), metadata={"description": VISITOR_DAYS}
+    )
+
+
+def tenant_goes_with_role(data: dict[str, Any]) -> None:
+    """Refuse a tenant's operator without a tenant, and a platform's with one."""
+    if "role" in data and (data["role"] == "platform") != (data.get("tenant_slug") is None):
+        raise ValidationError("A tenant's operator has a tenant, a platform's none.", "tenant")
+
+
+@dataclass(frozen=True, slots=True)
+class NewOperatorBody:
+    """An operator to invite. `tenant_slug` is None for a platform admin."""
+
+    email: str
+    role: str
+    tenant_slug: str | None
+
+
+class NewOperatorRequest(RequestSchema[NewOperatorBody]):
+    """Somebody to invite."""
+
+    record = NewOperatorBody
+
+    email = EmailAddress(required=True)
+    role = fields.String(required=True, validate=ROLE)
+    tenant_slug = Slug(data_key="tenant", allow_none=True, load_default=None)
+
+    @validates_schema
+    def role_fits(self, data: dict[str, Any], **_: Any) -> None:
+        """Refuse a role without its tenant."""
+        tenant_goes_with_role(data)
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorChangeBody:
+    """A new status, or a new role with its tenant. None leaves the other as it is."""
+
+    status: str | None = None
+    role: str | None = None
+    tenant_slug: str | None = None
+
+
+class OperatorChangeRequest(ChangeRequest[OperatorChangeBody]):
+    """A status, or a role with its tenant."""
+
+    record = OperatorChangeBody
+
+    status = fields.String(validate=STATUS)
+    role = fields.String(validate=ROLE)
+    tenant_slug = Slug(data_key="tenant", allow_none=True)
+
+    @validates_schema
+    def changes_one_thing(self, data: dict[str, Any], **_: Any) -> None:
+        """Refuse both at once, and a tenant alone."""
+        if ("status" in data) == ("role" in data) or set(data) == {"status", "tenant_slug"}:
+            raise ValidationError("Send either status, or role and tenant.", "status")
+        tenant_goes_with_role(data)

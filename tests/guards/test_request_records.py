@@ -1,0 +1,86 @@
+"""Requests reach the services as typed records, field by field."""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import MISSING, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import marshmallow
+import pytest
+from flask import Flask
+
+from app.schemas.loading import RequestSchema
+
+APP = Path(__file__).parents[2] / "app"
+VIEWS = sorted(
+    path for folder in ("api", "dialects", "admin/api") for path in (APP / folder).rglob("*.py")
+)
+SERVICES = sorted((APP / "services").rglob("*.py"))
+# Parameters that take any name: an audit event's details, a wrapped function's own parameters, a
+# row's identity in a ciphertext, and values that a bulk insert repeats.
+OPEN_PARAMETERS = {"details", "kwargs", "row", "same"}
+
+
+def spread_calls(source: str) -> Iterator[str]:
+    """Return the calls of services that pass `**` of something."""
+    tree = ast.parse(source)
+    services = {
+        (name.asname or name.name).partition(".")[0]
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("app.services")
+        for name in node.names
+    }
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        called = ast.unparse(call.func)
+        if called.partition(".")[0] in services and any(one.arg is None for one in call.keywords):
+            yield called
+
+
+def schemas_of(kind: type[RequestSchema[Any]]) -> Iterator[type[RequestSchema[Any]]]:
+    """Return the schemas below a class that name a record."""
+    for schema in kind.__subclasses__():
+        if hasattr(schema, "record"):
+            yield schema
+        yield from schemas_of(schema)
+
+
+@pytest.mark.parametrize("path", VIEWS, ids=lambda path: str(path.relative_to(APP)))
+def test_views_pass_fields_to_services_by_name(path: Path) -> None:
+    """mypy cannot check the names in `**body`."""
+    assert list(spread_calls(path.read_text())) == []
+
+
+def test_the_check_finds_a_spread_call_of_a_module_and_of_a_function() -> None:
+    source = """
+from app.services.login import login
+from app.services.users.users import change_user as change
+login.log_in(app, **body)
+change(tenant_id, **body)
+other(**body)
+"""
+    assert list(spread_calls(source)) == ["login.log_in", "change"]
+
+
+@pytest.mark.parametrize("path", SERVICES, ids=lambda path: str(path.relative_to(APP)))
+def test_services_name_their_parameters(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef) and node.args.kwarg is not None:
+            assert node.args.kwarg.arg in OPEN_PARAMETERS, node.name
+
+
+def test_every_request_schema_loads_into_a_frozen_record_with_its_fields(app: Flask) -> None:
+    """The app fixture imports every schema. A field that may be left out has a default."""
+    schemas = set(schemas_of(RequestSchema))
+    assert len(schemas) > 30
+    for schema in schemas:
+        record = schema.record
+        assert is_dataclass(record), schema
+        assert record.__dataclass_params__.frozen, schema
+        declared: dict[str, marshmallow.fields.Field[Any]] = schema._declared_fields
+        assert set(declared) == {one.name for one in fields(record)}, schema
+        for one in fields(record):
+            is_set = declared[one.name].required or (
+                declared[one.name].load_default is not marshmallow.missing
+            )
+            assert is_set or one.default is not MISSING, (schema, one.name)
