@@ -113,7 +113,8 @@ class Scenario(RuleBasedStateMachine):
         enter = partial(outcome_of, self.app, self.rows, self.clock.moment, self.undone, log_in)
         outcome = enter()
         with general_path_only():
-            assert enter() == outcome
+            general = enter()
+        assert general == outcome, (general, outcome)
 
     @contextmanager
     def undone(self) -> Iterator[None]:
