@@ -1,7 +1,7 @@
 """Invisible and bidirectional characters: removal from accounts and nicknames."""
 
 import re
-from unicodedata import category
+from unicodedata import category, normalize
 
 # Default_Ignorable_Code_Point of DerivedCoreProperties.txt (Unicode 16), the interlinear annotation
 # characters and the joiners of hieroglyphs. This covers bidirectional controls, joiners, zero-width
@@ -30,6 +30,17 @@ def without_invisible(text: str) -> str:
     Spaces stay, and so do the few visible format characters, such as U+0600 ARABIC NUMBER SIGN.
     """
     return text if text.isascii() and text.isprintable() else INVISIBLE.sub("", text)
+
+
+def account_name(text: str) -> str:
+    """Return the canonical spelling of an account, in which it is stored and compared.
+
+    The spelling has no invisible characters and no spaces around it, and is in lower case and in
+    NFKC. NFKC implies NFC, and turns the wide letters of Chinese keyboards into plain ones. The
+    canonical spelling of a canonical spelling is itself.
+    """
+    folded = normalize("NFKC", without_invisible(text)).casefold()
+    return normalize("NFKC", folded).strip()
 
 
 def clean_name(text: str) -> str:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.services.users.users import account_name
 from app.text_cleaning import (
+    account_name,
     clean_name,
     escaped,
     has_something_visible,

@@ -8,11 +8,12 @@ from flask.cli import with_appcontext
 
 from app.cli.terminal import a_slug, failures_told, read_secret, show
 from app.cli.user_import import export, import_
+from app.schemas.fields import LONGEST_ACCOUNT
 from app.schemas.requests import SHORTEST_PASSWORD, CredentialsRequest
 from app.services.users import account_changes, account_normalisation, merges, password_changes
 from app.services.users import users as service
 from app.services.users.phone_numbers import masked
-from app.text_cleaning import escaped
+from app.text_cleaning import account_name, escaped
 
 
 @click.group()
@@ -59,9 +60,9 @@ def _read_password(account: str, from_stdin: bool) -> str:
 
 
 def _refuse_unusable(**credentials: str) -> None:
-    """Ask the very schema of the login, and for an account that is more than blanks."""
+    """Raise UsageError unless the schema of the login and the limit of new accounts accept them."""
     wrong = set(CredentialsRequest().validate(credentials, partial=True))
-    if "account" in credentials and not service.account_name(credentials["account"]):
+    if len(account_name(credentials.get("account", "x"))) not in range(1, LONGEST_ACCOUNT + 1):
         wrong.add("account")
     if wrong & {"account"}:
         raise click.UsageError(

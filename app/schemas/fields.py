@@ -8,6 +8,7 @@ from marshmallow import ValidationError, fields, validate
 
 from app.schemas.shapes import HIGHEST_SESSION_LIMIT
 from app.text_cleaning import (
+    account_name,
     clean_name,
     has_something_visible,
     turns_direction,
@@ -15,6 +16,7 @@ from app.text_cleaning import (
 )
 
 LONGEST_AVATAR_URL = 512
+LONGEST_ACCOUNT = 64
 LONGEST_EMAIL = 254  # RFC 5321
 
 
@@ -66,17 +68,24 @@ class Label(Text):
 
 
 class Account(Text):
-    """The account of a user. `account_name` returns its canonical spelling.
+    """The account of a user, as typed. `account_name` returns its canonical spelling.
 
     Invisible characters, which are copied along from chats and contacts, are removed.
     """
 
-    def __init__(self, longest: int = 64, **kwargs: Any) -> None:
+    def __init__(self, longest: int = LONGEST_ACCOUNT, **kwargs: Any) -> None:
         super().__init__(longest, **kwargs)
         self.validators.append(is_visible)
 
     def _deserialize(self, *args: Any, **kwargs: Any) -> str:
         return without_invisible(str(super()._deserialize(*args, **kwargs))).strip()
+
+
+class NewAccount(Account):
+    """The account of a new user, in its canonical spelling, which limits its length."""
+
+    def _deserialize(self, *args: Any, **kwargs: Any) -> str:
+        return account_name(super()._deserialize(*args, **kwargs))
 
 
 class Name(Text):

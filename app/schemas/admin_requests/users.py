@@ -6,7 +6,7 @@ from uuid import UUID
 from marshmallow import fields
 
 from app.schemas.admin_requests.fields import STATUS, USER_STATUS
-from app.schemas.fields import Account, Name, Text
+from app.schemas.fields import Name, NewAccount, Text
 from app.schemas.loading import RequestSchema
 from app.schemas.requests import SHORTEST_PASSWORD
 
@@ -26,7 +26,7 @@ class NewUserRequest(RequestSchema[NewUserBody]):
 
     record = NewUserBody
 
-    account = Account()
+    account = NewAccount()
     password = Text(128, shortest=SHORTEST_PASSWORD, load_only=True)
     phone = Text(32, metadata={"description": "A mobile number; outside China with + and its code"})
     nickname = Name()

@@ -35,8 +35,8 @@ from app.services.users.phone_numbers import (
     refuse_unsearchable,
     searched_number,
 )
-from app.services.users.users import account_name, users_with_phones
-from app.text_cleaning import has_something_visible
+from app.services.users.users import users_with_phones
+from app.text_cleaning import account_name, has_something_visible
 
 SHOWN_SESSIONS, SHOWN_EVENTS, SHOWN_MERGES = 20, 20, 20
 # An id is made with its row, so by ids rows are in the order of `created_at`, and have an index.

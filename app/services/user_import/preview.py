@@ -24,7 +24,7 @@ from app.services.user_import.password_checks import find_weak_passwords
 from app.services.user_import.rows import BadCell, NewPerson
 from app.services.user_import.validation import find_taken, in_order, read_rows
 from app.services.users.phone_numbers import PhoneNumber, number_index
-from app.services.users.users import account_name
+from app.text_cleaning import account_name
 
 PREVIEW_LIFETIME = timedelta(hours=1)
 # Rows that a preview shows, besides the last.

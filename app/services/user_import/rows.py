@@ -14,8 +14,7 @@ from app.services.passwords.strength import OF_USERS
 from app.services.user_import.cells import InExponentNotation, phone_text
 from app.services.user_import.files import PersonRow
 from app.services.users.phone_numbers import PhoneNumber, phone_number
-from app.services.users.users import account_name
-from app.text_cleaning import clean_name, has_something_visible, without_invisible
+from app.text_cleaning import account_name, clean_name, has_something_visible
 
 LONGEST = {"account": 64, "nickname": 64, "password": 128}
 
@@ -119,15 +118,15 @@ def read_person(row: PersonRow) -> tuple[NewPerson, list[BadCell]]:
     if not wrong and not texts["account"] and not row.phone:
         wrong.append(("", "nobody_named"))
     is_wrong = "account" in dict(wrong)
-    account = None if is_wrong else account_name(texts["account"]) or None
+    account = None if is_wrong else texts["account"] or None
     nickname, password = texts["nickname"] or None, texts["password"] or None
     person = NewPerson(row.number, account, phone, nickname, password)
     return person, [BadCell(row.number, column, code) for column, code in wrong]
 
 
 def _clean_texts(row: PersonRow) -> Mapping[str, str]:
-    """Return account and nickname without invisible characters, and the password as it is."""
-    account, nickname = without_invisible(row.account).strip(), clean_name(row.nickname)
+    """Return account and nickname as they are stored, and the password as it is."""
+    account, nickname = account_name(row.account), clean_name(row.nickname)
     return {"account": account, "nickname": nickname, "password": row.password}
 
 

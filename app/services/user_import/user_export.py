@@ -18,8 +18,7 @@ from app.services.database.transactions import transaction
 from app.services.user_import.columns import EXPORTED_COLUMNS
 from app.services.user_import.escapes import escaped
 from app.services.users.phone_numbers import masked
-from app.services.users.users import account_name
-from app.text_cleaning import clean_name
+from app.text_cleaning import account_name, clean_name
 
 BATCH = 1_000
 

@@ -11,7 +11,7 @@ from app.services import audit
 from app.services.apps.tenants import get_tenant
 from app.services.database.transactions import transaction, violated
 from app.services.passwords.login_throttling import attempts_of_accounts
-from app.services.users.users import account_name
+from app.text_cleaning import account_name
 
 
 def change_account(tenant_slug: str, user_id: UUID, account: str) -> None:

@@ -18,7 +18,7 @@ from app.models import PasswordTry, Tenant
 from app.services.apps.tenants import get_tenant
 from app.services.database.transactions import transaction
 from app.services.passwords.login_throttling import attempts_of_accounts
-from app.services.users.users import account_name
+from app.text_cleaning import account_name
 
 BATCH = 1_000
 # Read by the unique index of accounts, so that users without an account are not read at all.

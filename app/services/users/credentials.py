@@ -11,7 +11,8 @@ from app.services.database.transactions import transaction
 from app.services.passwords.hashing import is_password
 from app.services.passwords.login_throttling import count_try, sweep, take_back
 from app.services.principals import Device
-from app.services.users.users import account_name, refuse_inactive
+from app.services.users.users import refuse_inactive
+from app.text_cleaning import account_name
 
 
 @dataclass(frozen=True, slots=True)

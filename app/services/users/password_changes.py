@@ -20,7 +20,8 @@ from app.services.principals import Device, Principal
 from app.services.sessions.queries import sessions_of_user
 from app.services.sessions.sessions import end_sessions_statement
 from app.services.users.credentials import prove_password
-from app.services.users.users import account_name, get_user
+from app.services.users.users import get_user
+from app.text_cleaning import account_name
 
 
 def change_password(

@@ -1,6 +1,5 @@
 """Users: how they are found, registered, shown, and entered by operators."""
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,7 +20,7 @@ from app.services.database.transactions import transaction, violated
 from app.services.passwords.hashing import hash_password
 from app.services.passwords.strength import require_user_password
 from app.services.users.phone_numbers import PhoneNumber, number_index, phone_number
-from app.text_cleaning import without_invisible
+from app.text_cleaning import account_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +46,6 @@ USER_COLUMNS = (
     *("id", "tenant_id", "account", "nickname", "avatar_url", "gender", "level", "status"),
     *("created_at", "erase_after"),
 )
-
-
-def account_name(text: str) -> str:
-    """Return the canonical spelling of an account, in which it is stored and compared.
-
-    The spelling has no invisible characters and no spaces around it, and is in lower case and in
-    NFKC. NFKC implies NFC, and turns the wide letters of Chinese keyboards into plain ones. The
-    canonical spelling of a canonical spelling is itself.
-    """
-    folded = unicodedata.normalize("NFKC", without_invisible(text)).casefold()
-    return unicodedata.normalize("NFKC", folded).strip()
 
 
 def get_profile(db: Session, tenant_id: UUID, user_id: UUID) -> Profile:

@@ -18,8 +18,8 @@ from app.services.user_import.files import read_user_file
 from app.services.user_import.preview import check_users
 from app.services.user_import.run import import_users
 from app.services.user_import.user_export import Wanted, export_users
-from app.services.users.users import account_name, add_user
-from app.text_cleaning import clean_name
+from app.services.users.users import add_user
+from app.text_cleaning import account_name, clean_name
 from tests.fixtures.passwords import GOOD_PASSWORD
 from tests.fixtures.personas import Reader, enter_user
 from tests.fixtures.user_files import csv_of, xlsx_of

@@ -10,9 +10,11 @@ from app.services.apps.tenants import tenant_id_of
 from app.services.audit import OPERATOR
 from app.services.user_import.files import read_user_file
 from app.services.user_import.run import import_users
+from app.text_cleaning import account_name
 from tests.admin.console.browser import Browser, TenantConsole
 from tests.fixtures.operators import PASSWORD as OPERATORS_PASSWORD
 from tests.fixtures.operators import Script, signed_in
+from tests.fixtures.passwords import GOOD_PASSWORD
 from tests.fixtures.personas import (
     ACME_SHOP,
     Client,
@@ -316,3 +318,33 @@ def test_a_confirmation_isolates_each_name(app: Flask, rows: Reader) -> None:
     assert f"{name}, <bdi>first</bdi> ({first})" in console.read(f"/users/{first}/end-sessions")
     assert f"{name} ({ACME_SHOP.appid})" in console.read(f"{shop}/disable")
     assert f"{name} ({ACME_SHOP.appid})" in console.read(f"{shop}/secrets/next_secret/remove")
+
+
+LONG_WHEN_CANONICAL = ["ß" * 33, "\ufdfa" * 4]
+
+
+@pytest.mark.parametrize("account", LONG_WHEN_CANONICAL)
+def test_the_length_of_an_account_is_that_of_its_canonical_spelling(
+    app: Flask, client: Client, ann: Script, account: str, rows: Reader
+) -> None:
+    """Otherwise an export of the user could not be imported, nor the stored account typed."""
+    assert len(account) <= 64 < len(account_name(account))
+    refused = ann("POST", "/tenants/acme/users", json={"account": account})
+    assert failure(refused) == (422, "request_invalid")
+    command = ["users", "add", "--tenant", "acme", "--account", account, "--password-stdin"]
+    assert app.test_cli_runner().invoke(args=command, input=GOOD_PASSWORD).exit_code == 2
+    file = f"account\n{account}\n".encode()
+    headers = {"Content-Type": "text/csv"}
+    checked = ann("POST", "/tenants/acme/imports", data=file, headers=headers)
+    assert "account_too_long" in checked.text
+    assert rows.count("users") == 0
+
+
+@pytest.mark.parametrize("account", LONG_WHEN_CANONICAL)
+def test_a_longer_account_that_is_stored_can_still_log_in(
+    app: Flask, client: Client, account: str
+) -> None:
+    """Earlier releases measured the account as it was typed."""
+    enter_user(app, "acme", account, GOOD_PASSWORD)
+    login = client.post("password-login", account=account, password=GOOD_PASSWORD)
+    assert login.status_code == 200, login.text

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 from flask import Flask
+from sqlalchemy import select
 
 from app import logs
 from app.errors import Failure, PhoneInvalid, PhoneNotMobile, PhonePlusMissing
@@ -245,8 +246,7 @@ def test_a_stored_number_that_is_no_longer_accepted_stays_usable(
 def store(app: Flask, user_id: str, number: PhoneNumber) -> None:
     """Write a number without asking whether it is valid."""
     with app.app_context(), transaction() as db:
-        user = db.get(User, UUID(user_id))
-        assert user is not None
+        user = db.scalars(select(User).where(User.id == UUID(user_id))).one()
         give_phone(db, user.tenant_id, user.id, number)
 
 

@@ -10,7 +10,7 @@ from marshmallow import ValidationError
 from wtforms.validators import StopValidation
 
 from app.schemas.fields import Label, Text
-from app.text_cleaning import clean_name, has_something_visible, without_invisible
+from app.text_cleaning import account_name, clean_name, has_something_visible
 
 Check = Callable[[Any, Any], None]
 
@@ -59,8 +59,8 @@ def optional(_form: Any, field: Any) -> None:
 
 
 def cleaned_account(text: str | None) -> str | None:
-    """Return an account without invisible characters; None if nothing is left."""
-    kept = without_invisible(text or "").strip()
+    """Return the canonical spelling of an account; None if it has no visible character."""
+    kept = account_name(text or "")
     return kept if has_something_visible(kept) else None
 
 
