@@ -35,8 +35,7 @@ def create_app(config: Config) -> Flask:
     """Attach everything to a new app."""
     app = Flask(__name__, static_folder=None)
     app.url_map.merge_slashes = False
-    # Nothing here is async, and Flask would look at a dozen functions for each request.
-    app.ensure_sync = lambda func: func  # type: ignore[method-assign]
+    app.ensure_sync = lambda func: func  # type: ignore[method-assign]  # no view is async
     app.config.update(flask_settings(config))
     app.extensions["counts"] = Counts()
     app.extensions["caches"] = Caches()

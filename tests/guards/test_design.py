@@ -60,6 +60,7 @@ MAY_IMPORT = {
     },
     "admin": {
         "i18n_marker",
+        "not_given",
         "clock",
         "keyring",
         "schemas",

@@ -14,7 +14,7 @@ from app.schemas.loading import RequestSchema
 
 APP = Path(__file__).parents[2] / "app"
 VIEWS = sorted(
-    path for folder in ("api", "dialects", "admin/api") for path in (APP / folder).rglob("*.py")
+    path for folder in ("api", "dialects", "admin") for path in (APP / folder).rglob("*.py")
 )
 SERVICES = sorted((APP / "services").rglob("*.py"))
 # Parameters that take any name: an audit event's details, a wrapped function's own parameters, a

@@ -35,6 +35,7 @@ from app.services.apps import releases
 from app.services.apps.app_records import AppUsage
 from app.services.apps.app_verification import Verdict
 from app.services.apps.apps import NewApp
+from app.services.apps.changes import AppSettings, SecretChanges
 from app.services.apps.listed_apps import TenantApp
 from app.services.database.paging import Page
 from app.services.tenant_admin import apps
@@ -93,11 +94,13 @@ def change_app(body: AppChangeBody, its_appid: str) -> dict[str, Any]:
     changed = apps.change_tenant_app(
         this_tenant_scope(),
         its_appid,
-        name=body.name,
-        registration=body.registration,
-        data_format=body.data_format,
-        session_limit=body.session_limit,
-        enabled=body.enabled,
+        AppSettings(
+            name=body.name,
+            registration=body.registration,
+            data_format=body.data_format,
+            session_limit=body.session_limit,
+            enabled=body.enabled,
+        ),
     )
     return _shown(changed)
 
@@ -128,10 +131,12 @@ def set_app_secrets(body: SecretsBody, its_appid: str) -> dict[str, Any]:
     changed = apps.set_tenant_secrets(
         this_tenant_scope(),
         its_appid,
-        secret=body.secret,
-        next_secret=body.next_secret,
-        push_token=body.push_token,
-        encoding_aes_key=body.encoding_aes_key,
+        SecretChanges(
+            secret=body.secret,
+            next_secret=body.next_secret,
+            push_token=body.push_token,
+            encoding_aes_key=body.encoding_aes_key,
+        ),
     )
     return _shown(changed)
 

@@ -1,6 +1,6 @@
 """Changes to an app or a claim: new settings and new secrets."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 from app.models import AppClaim, SessionLimit, WeChatApp
 from app.not_given import NOT_GIVEN, NotGiven
@@ -65,3 +65,8 @@ class SecretChanges:
 
 
 NO_SECRETS = SecretChanges(secret=None, next_secret=None, push_token=None, encoding_aes_key=None)
+
+
+def removal_of(name: str) -> SecretChanges:
+    """Return the removal of one secret, by the name of its field."""
+    return replace(SecretChanges(), **{name: None})

@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from sqlalchemy import select
 
 from app.errors import AppInUse, AppReleased, AppUnknown
-from app.models import SessionLimit
-from app.not_given import NOT_GIVEN, NotGiven
 from app.services.apps import claims as app_claims
 from app.services.apps.app_records import AppUsage
 from app.services.apps.app_secrets import replace_secrets
@@ -80,23 +78,12 @@ def add_tenant_app(scope: TenantScope, new: NewApp) -> TenantApp:
     return replace(get_tenant_app(scope, new.appid), verdict=verdict)
 
 
-def change_tenant_app(  # noqa: PLR0913 - every setting by its name
-    scope: TenantScope,
-    appid: str,
-    *,
-    name: str | None = None,
-    registration: str | None = None,
-    data_format: str | None = None,
-    session_limit: SessionLimit | NotGiven = NOT_GIVEN,
-    enabled: bool | None = None,
-) -> TenantApp:
+def change_tenant_app(scope: TenantScope, appid: str, settings: AppSettings) -> TenantApp:
     """Change settings of an app or a claim. They apply to the next request.
 
-    None leaves a setting as it is, except for `session_limit`: None is the default limit.
     Raises AppUnknown, AppReleased, or AppPending for `enabled` of a claim.
     """
     scope.refuse_reader()
-    settings = AppSettings(name, registration, data_format, session_limit, enabled)
     _app_or_claim(
         lambda: change_settings(scope.actor, appid, settings, scope.tenant_id),
         lambda: app_claims.change_claim(scope.actor, scope.tenant_id, appid, settings),
@@ -104,22 +91,13 @@ def change_tenant_app(  # noqa: PLR0913 - every setting by its name
     return get_tenant_app(scope, appid)
 
 
-def set_tenant_secrets(
-    scope: TenantScope,
-    appid: str,
-    *,
-    secret: str | NotGiven | None = NOT_GIVEN,
-    next_secret: str | NotGiven | None = NOT_GIVEN,
-    push_token: str | NotGiven | None = NOT_GIVEN,
-    encoding_aes_key: str | NotGiven | None = NOT_GIVEN,
-) -> TenantApp:
-    """Replace secrets of an app or a claim. None removes a secret.
+def set_tenant_secrets(scope: TenantScope, appid: str, changes: SecretChanges) -> TenantApp:
+    """Replace and remove secrets of an app or a claim.
 
-    Secrets that are not given stay. Raises AppUnknown, AppReleased, SecretInUse, AppPending for a
+    Raises AppUnknown, AppReleased, SecretInUse, AppPending for a
     next AppSecret of a claim, and AppClaimClosed for a closed claim without an AppSecret.
     """
     scope.refuse_reader()
-    changes = SecretChanges(secret, next_secret, push_token, encoding_aes_key)
     _app_or_claim(
         lambda: replace_secrets(scope.actor, appid, changes, scope.tenant_id),
         lambda: app_claims.replace_claim_secrets(scope.actor, scope.tenant_id, appid, changes),

@@ -10,6 +10,7 @@ from flask import Flask
 from app.errors import MergedIdentitiesGone, UserMerged
 from app.services.apps.app_secrets import get_secrets, promote_next_secret
 from app.services.apps.apps import NewApp, get_app
+from app.services.apps.changes import AppSettings, SecretChanges
 from app.services.database.paging import CursorPage
 from app.services.tenant_admin import apps, sessions, user_changes
 from app.services.tenant_admin import users as tenant_users
@@ -518,8 +519,8 @@ def every_change(scope: TenantScope) -> list[Callable[[], Any]]:
     new = NewApp("wxaaaa000000000009", "x", "closed", "json", "f" * 32)
     return [
         lambda: apps.add_tenant_app(scope, new),
-        lambda: apps.change_tenant_app(scope, ACME_SHOP.appid, name="x"),
-        lambda: apps.set_tenant_secrets(scope, ACME_SHOP.appid, secret="x"),
+        lambda: apps.change_tenant_app(scope, ACME_SHOP.appid, AppSettings(name="x")),
+        lambda: apps.set_tenant_secrets(scope, ACME_SHOP.appid, SecretChanges(secret="x")),
         lambda: apps.verify_tenant_app(scope, ACME_SHOP.appid),
         lambda: apps.remove_tenant_app(scope, ACME_SHOP.appid),
         lambda: user_changes.enter_user(scope, account="x"),

@@ -10,8 +10,10 @@ from wtforms.validators import InputRequired, Optional
 from app.admin.console.forms.drafts import ConsoleForm
 from app.admin.console.forms.validators import a_label, copied, stripped
 from app.admin.console.labels import DATA_FORMAT, REGISTRATION, form_choices
+from app.not_given import NOT_GIVEN, NotGiven
 from app.schemas.shapes import HIGHEST_SESSION_LIMIT
-from app.services.apps.apps import APP_SECRET, ENCODING_AES_KEY, NEW_APPID, PUSH_TOKEN
+from app.services.apps.apps import APP_SECRET, ENCODING_AES_KEY, NEW_APPID, PUSH_TOKEN, NewApp
+from app.services.apps.changes import AppSettings, SecretChanges
 
 NUMBER = re.compile(r"[0-9]{1,9}")
 # No browser keeps what is typed here, or fills it in.
@@ -38,15 +40,7 @@ class SessionLimitField(StringField):
         self.data = int(entered)
 
 
-class FactsForm(ConsoleForm):
-    """A form that is nothing but facts about a mini-program."""
-
-    def facts(self) -> dict[str, Any]:
-        """Give what was entered, by name."""
-        return {one.name: one.data for one in self if one.name != "csrf_token"}
-
-
-class SettingsForm(FactsForm):
+class SettingsForm(ConsoleForm):
     """What may be changed of a mini-program."""
 
     name = StringField(lazy_gettext("Name"), [InputRequired(), a_label], filters=[stripped])
@@ -58,8 +52,17 @@ class SettingsForm(FactsForm):
         lazy_gettext("Data format of message push"), choices=form_choices(DATA_FORMAT)
     )
 
+    def settings(self) -> AppSettings:
+        """Return the settings that were entered."""
+        return AppSettings(
+            name=self.name.data,
+            registration=self.registration.data,
+            data_format=self.data_format.data,
+            session_limit=self.session_limit.data,
+        )
 
-class AddForm(FactsForm):
+
+class AddForm(ConsoleForm):
     """A mini-program that is to be added."""
 
     appid = StringField(
@@ -85,6 +88,18 @@ class AddForm(FactsForm):
         [Optional(), copied(ENCODING_AES_KEY)],
         **SECRET,
     )
+
+    def new_app(self) -> NewApp:
+        """Return the mini-program that was entered."""
+        return NewApp(
+            appid=self.appid.data or "",
+            name=self.name.data or "",
+            registration=self.registration.data,
+            data_format=self.data_format.data,
+            secret=self.secret.data or "",
+            push_token=self.push_token.data,
+            encoding_aes_key=self.encoding_aes_key.data,
+        )
 
 
 class SecretsForm(ConsoleForm):
@@ -115,14 +130,21 @@ class SecretsForm(ConsoleForm):
         """Require one secret at least."""
         if not super().validate(extra_validators):
             return False
-        if not self.given():
+        if not self.changes().given():
             self.form_errors.append(gettext("Enter the secrets to replace."))
         return not self.form_errors
 
-    def given(self) -> dict[str, str]:
-        """Give the secrets that were entered."""
-        names = ("secret", "next_secret", "push_token", "encoding_aes_key")
-        return {name: self[name].data for name in names if name in self and self[name].data}
+    def changes(self) -> SecretChanges:
+        """Return the secrets that were entered. The others stay."""
+        return SecretChanges(
+            secret=self._entered("secret"),
+            next_secret=self._entered("next_secret"),
+            push_token=self._entered("push_token"),
+            encoding_aes_key=self._entered("encoding_aes_key"),
+        )
+
+    def _entered(self, name: str) -> str | NotGiven:
+        return (name in self and self[name].data) or NOT_GIVEN
 
 
 class ClaimSecretsForm(SecretsForm):

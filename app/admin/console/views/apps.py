@@ -30,7 +30,7 @@ from app.admin.console.views.app_ownership import (
 )
 from app.i18n_marker import N_
 from app.models import WeChatApp
-from app.services.apps.apps import NewApp
+from app.services.apps.changes import AppSettings, removal_of
 from app.services.apps.listed_apps import TenantApp
 from app.services.tenant_admin import apps as service
 
@@ -75,7 +75,7 @@ class AppsView(AppOwnership):
         scope, form = tenant_scope_for_changes(), AddForm()
         return process_form(
             form,
-            lambda: service.add_tenant_app(scope, NewApp(**form.facts())),
+            lambda: service.add_tenant_app(scope, form.new_app()),
             _redirect_to_added,
             partial(self.render_page, "console/app_add.html", form=form),
         )
@@ -100,7 +100,7 @@ class AppsView(AppOwnership):
     @expose("/<app>/enable", methods=["POST"])
     def enable(self, app: str) -> ResponseReturnValue:
         """Enable the mini-program."""
-        service.change_tenant_app(this_tenant_scope(), app, enabled=True)
+        service.change_tenant_app(this_tenant_scope(), app, AppSettings(enabled=True))
         return done(_page(app), gettext("The mini-program is enabled."))
 
     @expose("/<app>/disable", methods=["GET", "POST"])
@@ -110,7 +110,7 @@ class AppsView(AppOwnership):
         shown = service.get_tenant_app(scope, app)
         return self.confirm(
             lambda: _disabling(shown),
-            lambda: service.change_tenant_app(scope, app, enabled=False),
+            lambda: service.change_tenant_app(scope, app, AppSettings(enabled=False)),
             redirect_when_done(_page(app), gettext("The mini-program is disabled.")),
         )
 
@@ -123,8 +123,8 @@ class AppsView(AppOwnership):
         form = secrets_form(is_claim=shown.is_claim)
         return process_form(
             form,
-            lambda: service.set_tenant_secrets(this_tenant_scope(), app, **form.given()),
-            lambda _: _redirect_to_changed(shown, form.given()),
+            lambda: service.set_tenant_secrets(this_tenant_scope(), app, form.changes()),
+            lambda _: _redirect_to_changed(shown, form.changes().given()),
             partial(self.render_page, "console/app_secrets.html", app=shown, form=form),
         )
 
@@ -136,7 +136,7 @@ class AppsView(AppOwnership):
         shown = service.get_tenant_app(scope, app)
         return self.confirm(
             lambda: _removing(shown, which),
-            lambda: service.set_tenant_secrets(scope, app, **{which: None}),
+            lambda: service.set_tenant_secrets(scope, app, removal_of(which)),
             redirect_when_done(_page(app), gettext("The secret is removed.")),
         )
 
@@ -146,7 +146,7 @@ class AppsView(AppOwnership):
         return verify_and_show(app)
 
     def _change_settings(self, appid: str, form: SettingsForm) -> ResponseReturnValue:
-        service.change_tenant_app(this_tenant_scope(), appid, **form.facts())
+        service.change_tenant_app(this_tenant_scope(), appid, form.settings())
         return done(_page(appid), gettext("Changed."))
 
     def _show_app(self, appid: str, settings: FlaskForm | None = None) -> ResponseReturnValue:

@@ -60,8 +60,12 @@ class UsersView(UserPages, FilteredList):
 
     def find(self, offset_page: OffsetPage) -> Page[FoundUser]:
         """Return a page of rows."""
-        names = ("name", "phone", "openid", "status")
-        query = UserQuery(**{name: filter_value(name) for name in names})
+        query = UserQuery(
+            name=filter_value("name"),
+            phone=filter_value("phone"),
+            openid=filter_value("openid"),
+            status=filter_value("status"),
+        )
         return find_users_by_offset(this_tenant_scope(), query, offset_page)
 
     @expose("/enter", methods=["GET", "POST"])
