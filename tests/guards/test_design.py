@@ -18,8 +18,9 @@ MAY_IMPORT = {
     "i18n_marker": set(),
     "extensions": set(),
     "keyring": set(),
-    "settings": set(),
+    "settings": {"version"},
     "text_cleaning": set(),
+    "version": set(),
     "errors": {"wechat"},
     "models": {"extensions", "keyring"},
     "services": {
@@ -44,7 +45,7 @@ MAY_IMPORT = {
     "tenancy": {"services", "errors"},
     "auth": {"services", "errors", "proxies"},
     "proxies": set(),
-    "api": {"schemas", "services", "auth", "tenancy", "problems"},
+    "api": {"schemas", "services", "auth", "tenancy", "problems", "version"},
     "identity_fast_path": {"api", "auth", "headers", "logs", "services"},
     "dialects": {
         "schemas",
@@ -72,7 +73,7 @@ MAY_IMPORT = {
         "text_cleaning",
         "headers",
     },
-    "cli": {"schemas", "services", "errors", "languages", "keyring", "text_cleaning"},
+    "cli": {"schemas", "services", "errors", "languages", "keyring", "text_cleaning", "version"},
 }
 TOP_LEVEL = {
     *("app", "clients", "config", "deploy", "docs", "examples", "migrations", "tests"),
