@@ -39,7 +39,7 @@ def numbers(version: str) -> tuple[int, ...]:
 
 
 def test_version_is_semantic_and_not_older_than_the_last_release() -> None:
-    assert re.fullmatch(r"\d+\.\d+\.\d+(-[0-9a-z.-]+)?", VERSION)
+    assert re.fullmatch(r"\d+\.\d+\.\d+(-dev)?", VERSION)
     last = re.findall(r"^## \[(\d\S+)\]", CHANGELOG, re.MULTILINE)[0]
     assert last == VERSION or (VERSION.endswith("-dev") and numbers(VERSION) > numbers(last))
 
@@ -71,6 +71,27 @@ def test_each_release_names_its_date_and_commit() -> None:
         assert RELEASE.match("\n".join(release.splitlines()[:3])), release.splitlines()[0]
 
 
+def test_release_commits_are_part_of_the_history() -> None:
+    """A copy without the whole history cannot be checked."""
+    shallow = ask_git("rev-parse", "--is-shallow-repository")
+    if shallow.stdout.strip() == "false":
+        for commit in re.findall(r"^Release commit: `(\w+)`$", CHANGELOG, re.MULTILINE):
+            assert ask_git("merge-base", "--is-ancestor", commit, "HEAD").returncode == 0, commit
+
+
+def ask_git(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run git in the checkout."""
+    return subprocess.run(
+        ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+def chosen(name: str) -> set[str]:
+    """Return the names in an .in file."""
+    text = (ROOT / f"{name}.in").read_text()
+    return set(re.findall(r"^[a-z][a-z0-9-]*", text, re.MULTILINE))
+
+
 @pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
 def test_requirements_are_pinned_with_hashes_and_name_no_address(name: str) -> None:
     text = (ROOT / f"{name}.txt").read_text()
@@ -82,8 +103,14 @@ def test_requirements_are_pinned_with_hashes_and_name_no_address(name: str) -> N
         assert match, pin.splitlines()[0]
         assert "--hash=sha256:" in pin
         pinned.add(match[1])
-    wanted = re.findall(r"^[a-z0-9-]+", (ROOT / f"{name}.in").read_text(), re.MULTILINE)
-    assert set(wanted) - {"-c"} <= pinned
+    assert chosen(name) <= pinned
+
+
+@pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
+def test_requirements_are_those_of_the_in_file(name: str) -> None:
+    """Run `make lock` after a change of the .in files."""
+    pins = re.split(r"^(?=\w)", (ROOT / f"{name}.txt").read_text(), flags=re.MULTILINE)
+    assert {pin.split("==")[0] for pin in pins if f"-r {name}.in\n" in pin} == chosen(name)
 
 
 def test_both_requirements_pin_the_same_versions() -> None:
@@ -163,3 +190,30 @@ def test_a_stage_prints_its_seconds_and_fails_above_its_budget(
     assert result.returncode == status
     assert re.search(printed, result.stdout + result.stderr)
     assert ("Stage check" in result.stdout) == (status == 0)
+
+
+@pytest.mark.parametrize(
+    ("stderr", "status", "printed"),
+    [
+        ("No known vulnerabilities found", 0, "No known vulnerabilities found"),
+        ("Found 2 known vulnerabilities in 1 package", 1, "Found 2 known vulnerabilities"),
+        ("requests.exceptions.ConnectionError: no route", 1, "NOT AUDITED: offline"),
+        ("", 0, "NOT AUDITED: offline"),
+    ],
+)
+def test_make_audit_passes_only_if_every_package_was_looked_up(
+    tmp_path: Path, stderr: str, status: int, printed: str
+) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    programs = tmp_path / "var" / "tools" / "bin"
+    programs.mkdir(parents=True)
+    (programs.parent / ".installed").touch()
+    (programs / "pip-audit").write_text(f"#!/bin/sh\necho '{stderr}' >&2\nexit {status}\n")
+    (programs / "pip-audit").chmod(0o755)
+
+    result = subprocess.run(
+        ["make", "audit"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert (result.returncode == 0) == stderr.startswith("No known")
+    assert printed in result.stdout
