@@ -2,13 +2,18 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test test-repeat test-openapi test-browser test-rotation bench bench-scale check fmt messages migrate
+.PHONY: help setup run test test-repeat test-openapi test-browser test-rotation bench bench-scale check fmt messages migrate lock sbom audit
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Tools that renew and examine the requirements. They have a virtual environment of their own.
+TOOLS := var/tools
+TOOL_PINS := uv==0.13.9 cyclonedx-bom==7.5.0 pip-audit==2.10.1
+LOCK := $(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(ARGS)
 
 help: ## List these commands / 列出所有命令
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1	\2/'
@@ -45,15 +50,12 @@ bench-scale: $(VENV)/.installed ## Measure with 10 thousand, 1 million and 10 mi
 	@exec $(BIN)/python -m tests.bench.scale
 
 # The service, and the fixtures and drivers that its tests share.
-TYPED := app config tests/conftest.py tests/fixtures tests/properties tests/bench \
-  tests/dialects/gitegg_client.py tests/admin/console/browser.py tests/browser/screen.py
-
 check: $(VENV)/.installed-dev ## Check style and types, then run the tests / 检查代码风格与类型并运行测试
 	@echo "Checking style / 检查代码风格 ..."
 	@$(BIN)/python -m ruff check --quiet .
 	@$(BIN)/python -m ruff format --quiet --check . || { echo "Not formatted; run: make fmt"; exit 1; }
 	@echo "Checking types / 检查类型 ..."
-	@$(BIN)/python -m mypy --strict $(TYPED)
+	@$(BIN)/python -m mypy --strict
 	@echo "Running the tests / 运行测试 ..."
 	@exec $(BIN)/python -m pytest
 
@@ -63,6 +65,26 @@ fmt: $(VENV)/.installed-dev ## Format the code / 格式化代码
 
 messages: $(VENV)/.installed ## Compile the Chinese messages after a change / 编译修改后的中文消息
 	@exec $(BIN)/pybabel --quiet compile --directory app/translations
+
+lock: $(TOOLS)/.installed ## Pin the requirements from the .in files, newer versions with ARGS=--upgrade / 根据 .in 文件重新锁定依赖，ARGS=--upgrade 升级版本
+	@$(LOCK) requirements.in -o requirements.txt
+	@$(LOCK) requirements-dev.in -o requirements-dev.txt
+
+sbom: $(TOOLS)/.installed ## Write a CycloneDX bill of materials to var/sbom.json / 生成 CycloneDX 软件物料清单 var/sbom.json
+	@printf '[project]\nname = "wxpass"\nversion = "%s"\nlicense = "Apache-2.0"\n' \
+	  "$$(sed -n 's/^VERSION = "\(.*\)"/\1/p' app/version.py)" > $(TOOLS)/pyproject.toml
+	@$(TOOLS)/bin/cyclonedx-py requirements --pyproject $(TOOLS)/pyproject.toml --output-reproducible \
+	  --output-format JSON -o var/sbom.json requirements.txt
+	@echo "var/sbom.json"
+
+# An audit without an answer about every package must not look like one that found nothing.
+audit: $(TOOLS)/.installed ## Look up the requirements in the vulnerability database of PyPI / 在 PyPI 漏洞库中检查依赖
+	@$(TOOLS)/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
+	  -r requirements.txt -r requirements-dev.txt 2>var/audit.log; status=$$?; \
+	if grep -E '^(No known vulnerabilities found|Found [0-9]+ known)' var/audit.log; then exit $$status; fi; \
+	tail -n 1 var/audit.log; \
+	echo "NOT AUDITED: offline, or the vulnerability database has no answer. Details: var/audit.log"; \
+	echo "未完成审计：网络不可用，或漏洞库未应答。详情见 var/audit.log"; exit 1
 
 # The stamps are written last, so an interrupted setup is done again.
 $(VENV)/.installed: requirements.txt
@@ -75,10 +97,16 @@ $(VENV)/.installed: requirements.txt
 	    echo "'$(PYTHON) -m venv' failed. On Debian and Ubuntu: apt install python3-venv"; \
 	    echo "创建虚拟环境失败。Debian/Ubuntu 请执行：apt install python3-venv"; exit 1; }; }
 	@echo "Installing what the service needs / 正在安装依赖 ..."
-	@$(PIP) -r requirements.txt
+	@$(PIP) --require-hashes -r requirements.txt
 	@touch $@
 
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 	@echo "Installing what tests and checks need / 正在安装测试与检查工具 ..."
-	@$(PIP) -r requirements-dev.txt
+	@$(PIP) --require-hashes -r requirements-dev.txt
+	@touch $@
+
+$(TOOLS)/.installed: Makefile
+	@echo "Installing the tools for requirements / 正在安装依赖管理工具 ..."
+	@$(PYTHON) -m venv --clear $(TOOLS)
+	@$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check $(TOOL_PINS)
 	@touch $@

@@ -10,7 +10,6 @@ from app import (
     dialects,
     failure_metrics,
     headers,
-    jwts,
     keyring,
     languages,
     logs,
@@ -55,7 +54,6 @@ def create_app(config: Config) -> Flask:
     openapi.init_app(app)
     problems.init_app(app)
     failure_metrics.init_app(app)
-    jwts.init_app(app)
 
     api.register(app, openapi)
     dialects.register(app)

@@ -6,6 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from app.version import VERSION
 from config import Config
 
 MIGRATIONS = str(Path(__file__).parent.parent / "migrations")
@@ -45,7 +46,7 @@ def flask_settings(config: Config) -> dict[str, Any]:
         "WTF_CSRF_CHECK_DEFAULT": False,
         "WTF_CSRF_TIME_LIMIT": None,
         "API_TITLE": "wxpass",
-        "API_VERSION": "v1",
+        "API_VERSION": VERSION,
         "OPENAPI_VERSION": "3.0.3",
         "OPENAPI_URL_PREFIX": "/",
         "OPENAPI_JSON_PATH": "openapi.json",

@@ -12,6 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from app import create_app, wechat
 from app.errors import FAILURES, Failure, Internal, TooManyTries, as_failure
 from app.problems import RETRY_AFTER, failure_of, problem_response
+from app.version import VERSION
 from config import Config
 from tests.api.test_bad_input import ROUTES
 from tests.fixtures.personas import Client, Person, Reader, failure
@@ -142,7 +143,7 @@ def test_a_database_that_is_away_is_told_as_such(without_database: Client) -> No
 
 def test_a_process_lives_without_its_database(without_database: Client) -> None:
     """Otherwise an outage of the database restarts every process, over and over."""
-    assert without_database.send("GET", "/healthz").json == {"status": "ok"}
+    assert without_database.send("GET", "/healthz").json == {"status": "ok", "version": VERSION}
 
 
 def test_a_pool_that_is_used_up_is_told_as_such(app: Flask) -> None:

@@ -2,18 +2,19 @@
 
 from app.api.blueprint import Blueprint
 from app.auth import no_login
-from app.schemas.responses import StatusResponse
+from app.schemas.responses import LivenessResponse, StatusResponse
 from app.services.encryption.readiness import check_readiness
+from app.version import VERSION
 
 blp = Blueprint("health", __name__)
 
 
 @blp.get("/healthz")
 @no_login
-@blp.response(200, StatusResponse)
+@blp.response(200, LivenessResponse)
 def process_is_alive() -> dict[str, str]:
-    """Return 200 while the process runs."""
-    return {"status": "ok"}
+    """Return 200 and the version while the process runs."""
+    return {"status": "ok", "version": VERSION}
 
 
 @blp.get("/readyz")

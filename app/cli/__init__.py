@@ -12,10 +12,11 @@ from app.cli.pushes import pushes
 from app.cli.retention import retention
 from app.cli.tenants import tenants
 from app.cli.users import users
+from app.cli.version import version
 
 
 def register(app: Flask) -> None:
     """Register every command."""
-    mine = (tenants, apps, users, operators, pushes, audit, retention, keys, jwt_keys, demo)
-    for command in mine:
+    groups = (tenants, apps, users, operators, pushes, audit, retention, keys, jwt_keys, demo)
+    for command in (*groups, version):
         app.cli.add_command(command)

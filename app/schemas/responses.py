@@ -84,6 +84,13 @@ class ProfileResponse(Response):
     avatar_url = fields.String(allow_none=True)
 
 
+class LivenessResponse(Response):
+    """The state of the process and the version of wxpass that it runs."""
+
+    status = fields.String()
+    version = fields.String()
+
+
 class StatusResponse(Response):
     """The state of the process or the service, in a word."""
 

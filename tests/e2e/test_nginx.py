@@ -14,6 +14,7 @@ import requests
 from flask import Flask, Response, jsonify, request
 from werkzeug.serving import make_server
 
+from app.version import VERSION
 from tests.fixtures.personas import ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader
 from tests.fixtures.ports import free_port
 from tests.fixtures.waiting import until
@@ -277,7 +278,7 @@ def test_a_client_is_nobody_where_nobody_asks(nginx: str, client: Client, alice:
     for one in (None, token):
         answer = ask(f"{nginx}/api/public/news", one)
         assert (answer.status_code, identity(answer)) == (200, [])
-    assert ask(f"{nginx}/healthz").json() == {"status": "ok"}
+    assert ask(f"{nginx}/healthz").json() == {"status": "ok", "version": VERSION}
 
 
 def test_no_log_keeps_whom_somebody_looked_for(nginx: str, log: Path) -> None:

@@ -18,8 +18,9 @@ MAY_IMPORT = {
     "i18n_marker": set(),
     "extensions": set(),
     "keyring": set(),
-    "settings": set(),
+    "settings": {"version"},
     "text_cleaning": set(),
+    "version": set(),
     "errors": {"wechat"},
     "models": {"extensions", "keyring"},
     "services": {
@@ -41,12 +42,11 @@ MAY_IMPORT = {
     "languages": {"i18n_marker"},
     "failure_metrics": {"services", "errors"},
     "problems": {"errors", "languages", "wechat"},
-    "jwts": {"services", "errors", "problems", "extensions"},
     "boot": {"services", "errors", "languages", "extensions"},
     "tenancy": {"services", "errors"},
     "auth": {"services", "errors", "proxies"},
     "proxies": set(),
-    "api": {"schemas", "services", "auth", "tenancy", "problems"},
+    "api": {"schemas", "services", "auth", "tenancy", "problems", "version"},
     "identity_fast_path": {"api", "auth", "errors", "headers", "logs", "services"},
     "dialects": {
         "schemas",
@@ -75,7 +75,10 @@ MAY_IMPORT = {
         "text_cleaning",
         "headers",
     },
-    "cli": {"not_given", "schemas", "services", "errors", "languages", "keyring", "text_cleaning"},
+    "cli": {
+        *("not_given", "schemas", "services", "errors", "languages", "keyring", "text_cleaning"),
+        "version",
+    },
 }
 TOP_LEVEL = {
     *("app", "clients", "config", "deploy", "docs", "examples", "migrations", "tests"),

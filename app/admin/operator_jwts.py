@@ -1,4 +1,4 @@
-"""How flask-jwt-extended finds our keys, and tells its failures as ours."""
+"""JWTs of operators: the keys that flask-jwt-extended uses, and its failures as ours."""
 
 from typing import Any
 
