@@ -136,8 +136,8 @@ class PhoneNumberMissing(Failure, code="phone_number_missing", status=422,
     en="WeChat gave no phone number. Check that one is linked to the person's WeChat account, then "
     "tap the button again."): ...
 class PhoneCountryMissing(Failure, code="phone_country_missing", status=422,
-    en="WeChat gave a phone number without its country code. Tap the button again, or log in with "
-    "account and password."): ...
+    en="WeChat gave a phone number without a usable country code. Tap the button again, or log in "
+    "with account and password."): ...
 
 # What WeChat pushes
 class PushNotConfigured(Failure, code="push_not_configured", status=403,

@@ -80,7 +80,7 @@ class PhoneNumberMissing(WeChatError):
 
 
 class PhoneCountryMissing(WeChatError):
-    """WeChat gives a phone number, but not the country code that belongs to it."""
+    """WeChat gives a phone number, but no country code with it, or none that is a number."""
 
 
 class OpenDataError(WeChatError):

@@ -5,7 +5,7 @@ from base64 import b64decode
 from contextlib import suppress
 from typing import Any, cast
 
-from app.wechat.damaged_text import marked_text, undamaged
+from app.wechat.damaged_text import json_text, undamaged, without_controls
 
 JsonObject = dict[str, object]
 
@@ -18,7 +18,7 @@ def parse_object(content: bytes) -> JsonObject:
     """Parse bytes as one JSON object; raises WrongShape for anything else.
 
     Raw control characters in strings and damaged UTF-8 are tolerated. `text_field` drops them,
-    `token_field` refuses a value that holds any.
+    `token_field` refuses a value that holds any, and `number_field` drops control characters only.
     """
     parsed = _parse(content)
     if not isinstance(parsed, dict):
@@ -30,7 +30,7 @@ def _parse(content: bytes) -> Any:
     with suppress(ValueError, RecursionError):
         return json.loads(content.decode("utf-8"))
     try:
-        return json.loads(marked_text(content), strict=False)
+        return json.loads(json_text(content), strict=False)
     except (ValueError, RecursionError):
         raise WrongShape("not JSON") from None
 
@@ -52,6 +52,15 @@ def token_field(data: JsonObject, name: str) -> str:
     if not (isinstance(value, str) and value and value.isascii() and value.isprintable()):
         raise WrongShape(name)
     return value
+
+
+def number_field(data: JsonObject, name: str) -> str:
+    """Return a phone number, without control characters; raises WrongShape as `token_field` does.
+
+    Bytes that are not UTF-8 are refused: a changed ciphertext leaves them.
+    """
+    value = data.get(name)
+    return token_field({name: without_controls(value) if isinstance(value, str) else value}, name)
 
 
 def optional_token_field(data: JsonObject, name: str) -> str | None:

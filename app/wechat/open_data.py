@@ -1,5 +1,7 @@
 """Open data (开放数据校验与解密): what WeChat hands to the client, signed or encrypted for us."""
 
+import re
+
 from Crypto.Cipher import AES
 from Crypto.Util.Padding import unpad
 
@@ -23,8 +25,9 @@ from app.wechat.records import (
 from app.wechat.signatures import sha1_hex, signatures_match
 
 FUTURE_LEEWAY = 300  # seconds by which WeChat's clock may be ahead of ours
-# How every plaintext begins, and a name that every one holds.
-OPENING, WATERMARK = b'{"', b'"watermark"'
+# How every plaintext begins, apart from white space and control characters, and a name that every
+# one holds.
+OPENING, WATERMARK = re.compile(rb'(?:\xef\xbb\xbf)?[\x00-\x20]*\{[\x00-\x20]*"'), b'"watermark"'
 IDS = ("openId", "unionId", "phoneNumber", "purePhoneNumber", "countryCode")
 
 
@@ -100,15 +103,17 @@ def _decrypt(encrypted_data: str, iv: str, session_key: str) -> JsonObject:
 def _read_plaintext(plaintext: bytes) -> JsonObject:
     """Parse a plaintext with valid padding, which 1 in 200 wrong keys leave behind as well.
 
-    No wrong key leaves the watermark's name behind, so where that is found, the key was right.
+    No wrong key leaves the watermark's name behind, so where that is found, the key was right. The
+    opening shows that the iv was right too.
     """
     try:
         data = parse_object(plaintext)
     except WrongShape:
-        if plaintext.startswith(OPENING) and WATERMARK in plaintext:
+        if OPENING.match(plaintext) and WATERMARK in plaintext:
             raise UnreadableOpenData(reason="decrypted, but not JSON") from None
         raise
-    # WeChat damages what people typed, never an id. A changed iv or ciphertext damages anything.
+    # WeChat cuts what people typed inside a character, never an id or a number. A changed iv or
+    # ciphertext leaves bytes that are not UTF-8 anywhere. Control characters are no sign of it.
     if any(MARK in str(data.get(name)) for name in IDS):
         raise SessionKeyStale
     return data

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from app.wechat.damaged_text import without_controls
 from app.wechat.errors import (
     ForeignWatermark,
     PhoneCountryMissing,
@@ -13,6 +14,7 @@ from app.wechat.json_fields import (
     WrongShape,
     base64_of,
     integer_field,
+    number_field,
     object_field,
     optional_token_field,
     text_field,
@@ -109,14 +111,15 @@ def read_watermark(data: JsonObject, appid: str) -> int:
 def read_phone(data: JsonObject, watermark_time: int) -> PhoneInfo:
     """Read a phone from an answer or from open data.
 
-    Raises PhoneNumberMissing, PhoneCountryMissing, or WrongShape for other defects.
+    Control characters in a number are dropped. Raises PhoneNumberMissing, PhoneCountryMissing for
+    a code that is no number either, or WrongShape for other defects.
     """
     _require(data, "phoneNumber", PhoneNumberMissing)
     _require(data, "purePhoneNumber", PhoneNumberMissing)
     _require(data, "countryCode", PhoneCountryMissing)
     return PhoneInfo(
-        phone_number=token_field(data, "phoneNumber"),
-        pure_phone_number=token_field(data, "purePhoneNumber"),
+        phone_number=number_field(data, "phoneNumber"),
+        pure_phone_number=number_field(data, "purePhoneNumber"),
         country_code=_country_code(data),
         watermark_time=watermark_time,
     )
@@ -139,17 +142,18 @@ def read_user_info(data: JsonObject) -> UserInfo:
 
 def _require(data: JsonObject, name: str, missing: type[WeChatError]) -> None:
     value = data.get(name)
-    if value is None or (isinstance(value, str) and not value.strip()):
+    if value is None or (isinstance(value, str) and not without_controls(value).strip()):
         raise missing(reason=f"{name} is empty or missing")
 
 
 def _country_code(data: JsonObject) -> str:
     # A string on today's page of 获取手机号, a number in its older examples: both arrive.
     value = data.get("countryCode")
-    code = value if isinstance(value, str) else str(integer_field(data, "countryCode"))
-    if not (code.isascii() and code.isdigit()):
-        raise WrongShape("countryCode")
-    return code
+    code = without_controls(value if isinstance(value, str) else repr(value)).strip()
+    digits = code.removeprefix("+")
+    if not (digits.isascii() and digits.isdigit()):
+        raise PhoneCountryMissing(reason="countryCode is not a number")
+    return digits
 
 
 def _gender(data: JsonObject) -> int:

@@ -219,7 +219,7 @@ def test_another_apps_phone_is_refused(client, wechat, watermark):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"phoneNumber": 1}, {"purePhoneNumber": 1}, {"countryCode": "+86"}, {"countryCode": True},
+    [{"phoneNumber": 1}, {"purePhoneNumber": 1},
      {"watermark": {"appid": "wxacme"}},
      {"watermark": {"appid": "wxacme", "timestamp": "1"}}],
 )  # fmt: skip
@@ -255,6 +255,19 @@ def test_a_missing_country_code_is_not_an_outage(client, wechat, code):
     wechat.answers(answer)
     with pytest.raises(PhoneCountryMissing):
         client.phone_number("wxacme", "token", "code")
+
+
+@pytest.mark.parametrize("code", ["CN", "+", "++86", "8 6", "\uff18\uff16", 86.5, True, [86]])
+def test_a_country_code_that_is_no_number_is_not_an_outage(client, wechat, code):
+    wechat.answers(phone_answer(countryCode=code))
+    with pytest.raises(PhoneCountryMissing):
+        client.phone_number("wxacme", "token", "code")
+
+
+@pytest.mark.parametrize("code", ["86", "+86", 86, " +86 "])
+def test_a_country_code_may_have_a_plus_sign(client, wechat, code):
+    wechat.answers(phone_answer(countryCode=code))
+    assert client.phone_number("wxacme", "token", "code").country_code == "86"
 
 
 def test_the_watermark_is_checked_before_what_is_missing(client, wechat):

@@ -118,6 +118,9 @@ UNREADABLE = [
     '{"nickName":"a\\x","watermark":{"appid":"%s","timestamp":1}}',
     '{"nickName":"Band","watermark":{"appid":"%s","timestamp":1}',
     '{"phoneNumber":13580006666x,"watermark":{"appid":"%s","timestamp":1}}',
+    '{\n "nickName": "Band,\n "watermark": {"appid": "%s", "timestamp": 1}\n}',
+    '\ufeff\r\n{\t"nickName": "Band,"watermark":{"appid":"%s","timestamp":1}}',
+    '{\x08"nickName":"Band,"watermark":{"appid":"%s","timestamp":1}}',
 ]
 
 
@@ -172,9 +175,19 @@ def test_raw_data_is_tolerated_after_its_signature_was_verified_as_it_came(damag
         verify_signature(raw.replace(damage, ""), signature, KEY)
 
 
-@pytest.mark.parametrize("field", ["openId", "unionId", "phoneNumber", "purePhoneNumber"])
-@pytest.mark.parametrize("damage", [b"\x1d", b"\xe5", b"\xd5", b"\n"])
-def test_an_id_or_number_with_damage_is_never_repaired(field, damage):
+IDS = ["openId", "unionId"]
+NUMBERS = ["phoneNumber", "purePhoneNumber"]
+CUT_BYTES = [b"\xe5", b"\xd5"]
+
+
+@pytest.mark.parametrize(
+    ("field", "damage"),
+    [
+        *((field, damage) for field in IDS for damage in (b"\x1d", b"\n", *CUT_BYTES)),
+        *((field, damage) for field in NUMBERS for damage in CUT_BYTES),
+    ],
+)
+def test_an_id_with_damage_or_a_number_with_cut_characters_is_never_repaired(field, damage):
     """A changed iv or ciphertext damages ids too, so a repaired id could be another person's."""
     plain = (
         b'{"nickName":"Band","phoneNumber":"13580006666","purePhoneNumber":"13580006666",'
@@ -191,6 +204,23 @@ def test_an_id_or_number_with_damage_is_never_repaired(field, damage):
     read = decrypt_phone if "hone" in field else decrypt_user_info
     with pytest.raises((SessionKeyStale, MalformedOpenData)):
         decrypt(read, damaged)
+
+
+@pytest.mark.parametrize("damage", [*CONTROLS, b"\\u0008", b"\xc2\x85"], ids=repr)
+def test_control_characters_in_a_phone_number_are_dropped(damage):
+    """The number and its country code are kept, and the key is not called stale."""
+    plain = (
+        b'{"phoneNumber":"135%s80006666%s","purePhoneNumber":"%s13580006666","countryCode":"8%s6",'
+        b'"watermark":{"appid":"%s","timestamp":%d}}'
+    ) % (*[damage] * 4, APPID.encode(), MADE_AT)
+    phone = decrypt(decrypt_phone, encrypt(plain))
+    assert phone == PhoneInfo("13580006666", "13580006666", "86", MADE_AT)
+
+
+def test_a_phone_number_of_control_characters_only_is_an_empty_number():
+    fields = {"phoneNumber": "\x08", "purePhoneNumber": "13580006666", "countryCode": "86"}
+    with pytest.raises(PhoneNumberMissing):
+        decrypt(decrypt_phone, encrypt_json(**fields))
 
 
 @pytest.mark.parametrize("garbled", [b"\xff" * 16, b"\x08" * 16, b"\xe5\x08" * 8], ids=repr)
