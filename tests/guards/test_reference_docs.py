@@ -3,15 +3,19 @@
 import ast
 import re
 import shlex
+from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from flask import Flask
 
 from app import cli
 from app.errors import FAILURES
+from config import load_config
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -66,6 +70,28 @@ def test_each_setting_has_a_default_and_an_example() -> None:
         assert re.search(r"^Default: .", section, re.MULTILINE), name
         examples = [block for _, block in FENCE.findall(section)]
         assert any(block.startswith(f"{name}=") for block in examples), name
+
+
+def test_every_example_of_a_setting_is_accepted() -> None:
+    """`load_config` accepts the examples that are plain values, each beside right secrets."""
+    secrets = {
+        "DATABASE_URL": "postgresql://localhost/wxpass",
+        "WXPASS_KEYS": f"k1:{b64encode(bytes(32)).decode()}",
+        "WXPASS_PEPPER": "p" * 32,
+        "JWT_PRIVATE_KEY": private_key(),
+    }
+    for section in sections_of("configuration.md").values():
+        for _, block in FENCE.findall(section):
+            for line in block.splitlines():
+                name, _, value = shlex.split(line)[0].partition("=")
+                if "$" not in value:
+                    load_config({**secrets, name: value})
+
+
+def private_key() -> str:
+    """Return a new Ed25519 key in PEM."""
+    key = Ed25519PrivateKey.generate()
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 def commands() -> dict[str, click.Command]:
