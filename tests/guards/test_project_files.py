@@ -12,7 +12,7 @@ from flask import Flask
 
 from app.version import VERSION
 from config import Config, load_config
-from tests.guards.test_readme import variables_read
+from tests.guards.test_reference_docs import variables_read
 
 ROOT = Path(__file__).parents[2]
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text()

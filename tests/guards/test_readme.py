@@ -1,9 +1,7 @@
 """The READMEs are true, and say the same in both languages."""
 
-import ast
 import re
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -121,28 +119,6 @@ def test_every_make_target_exists(text: str) -> None:
     named = set(MAKE.findall(text))
     assert named
     assert named <= set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-
-
-def variables_read() -> Iterator[str]:
-    """Find the variables that config/ takes out of an environment."""
-    for path in (ROOT / "config").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            # `environ.get("X")` or `read_number(environ, "X", ...)`; `refuse("X")` reads nothing.
-            if isinstance(node, ast.Call):
-                words = {ast.unparse(part).split(".")[-1] for part in node.args}
-                if "environ" in words or ast.unparse(node.func).endswith("environ.get"):
-                    constants = (part for part in node.args if isinstance(part, ast.Constant))
-                    yield from (str(constant.value) for constant in constants)
-
-
-@both
-def test_every_setting_is_read(text: str) -> None:
-    """Otherwise an operator sets a variable and nothing heeds it."""
-    cells = " ".join(cell for table in tables(text) for cell in table)
-    named = [span for span in SPAN.findall(cells) if re.fullmatch(r"[A-Z][A-Z0-9_]*\*?", span)]
-    assert "WXPASS_KEYS" in named
-    known = set(variables_read())
-    assert [name for name in named if not any(fnmatchcase(one, name) for one in known)] == []
 
 
 @both

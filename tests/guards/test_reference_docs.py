@@ -1,0 +1,130 @@
+"""The reference pages list every error code, setting and command that exists, and no other."""
+
+import ast
+import re
+import shlex
+from base64 import b64encode
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import click
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from flask import Flask
+
+from app import cli
+from app.errors import FAILURES
+from config import load_config
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+NAME = re.compile(r"[A-Z][A-Z0-9_]*")
+OPTION = re.compile(r"--[a-z][a-z-]*")
+
+
+def sections_of(name: str) -> dict[str, str]:
+    """Return the text below each heading of the third level, by heading."""
+    text = (DOCS / name).read_text()
+    parts = re.split(r"^(#{1,3}) (.+)$", text, flags=re.MULTILINE)[1:]
+    headings = zip(parts[0::3], parts[1::3], parts[2::3], strict=True)
+    return {title.strip("`"): body for marks, title, body in headings if marks == "###"}
+
+
+def test_errors_lists_every_code_with_its_status() -> None:
+    """The tables of docs/errors.md equal `FAILURES`. Every code has a cause and a remedy."""
+    lines = re.findall(r"^\| `.*", (DOCS / "errors.md").read_text(), re.MULTILINE)
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
+    listed = [(code.strip("`"), int(status)) for code, status, _, _ in rows]
+    assert len(listed) == len(set(listed))
+    assert dict(listed) == {code: failure.status for code, failure in FAILURES.items()}
+    assert [code for code, _, cause, remedy in rows if not (cause and remedy)] == []
+
+
+def variables_read() -> set[str]:
+    """Return the environment variables that config/ reads."""
+    return {name for path in (ROOT / "config").rglob("*.py") for name in _read_in(path)}
+
+
+def _read_in(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        # `environ.get("X")` or `read_number(environ, "X", ...)`; `refuse("X")` reads nothing.
+        if isinstance(node, ast.Call):
+            words = {ast.unparse(part).split(".")[-1] for part in node.args}
+            if "environ" in words or ast.unparse(node.func).endswith("environ.get"):
+                constants = (part for part in node.args if isinstance(part, ast.Constant))
+                names = (str(constant.value) for constant in constants)
+                yield from (name for name in names if NAME.fullmatch(name))
+
+
+def test_configuration_lists_every_setting() -> None:
+    """docs/configuration.md has a section for each variable that config/ reads, and no other."""
+    assert set(sections_of("configuration.md")) == variables_read()
+
+
+def test_each_setting_has_a_default_and_an_example() -> None:
+    """A section says what holds without the setting and shows a value that sets it."""
+    for name, section in sections_of("configuration.md").items():
+        assert re.search(r"^Default: .", section, re.MULTILINE), name
+        examples = [block for _, block in FENCE.findall(section)]
+        assert any(block.startswith(f"{name}=") for block in examples), name
+
+
+def test_every_example_of_a_setting_is_accepted() -> None:
+    """`load_config` accepts the examples that are plain values, each beside right secrets."""
+    secrets = {
+        "DATABASE_URL": "postgresql://localhost/wxpass",
+        "WXPASS_KEYS": f"k1:{b64encode(bytes(32)).decode()}",
+        "WXPASS_PEPPER": "p" * 32,
+        "JWT_PRIVATE_KEY": private_key(),
+    }
+    for section in sections_of("configuration.md").values():
+        for _, block in FENCE.findall(section):
+            for line in block.splitlines():
+                name, _, value = shlex.split(line)[0].partition("=")
+                if "$" not in value:
+                    load_config({**secrets, name: value})
+
+
+def private_key() -> str:
+    """Return a new Ed25519 key in PEM."""
+    key = Ed25519PrivateKey.generate()
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def commands() -> dict[str, click.Command]:
+    """Return our commands by their full names."""
+    app = Flask("commands")
+    cli.register(app)
+    return dict(_below(app.cli.commands.items()))
+
+
+def _below(
+    named: Iterable[tuple[str, click.Command]], path: str = ""
+) -> Iterator[tuple[str, click.Command]]:
+    for name, command in named:
+        full = f"{path} {name}".strip()
+        if isinstance(command, click.Group):
+            yield from _below(command.commands.items(), full)
+        else:
+            yield full, command
+
+
+def test_cli_lists_every_command() -> None:
+    """docs/cli.md has a section for each command that exists, and no other."""
+    assert set(sections_of("cli.md")) == set(commands())
+
+
+@pytest.mark.parametrize("name", sorted(commands()))
+def test_each_command_has_an_example_and_all_options(name: str) -> None:
+    """A section names exactly the options of its command, and every example runs that command."""
+    section = sections_of("cli.md")[name]
+    options = {one for part in commands()[name].params for one in part.opts if one[:2] == "--"}
+    assert set(OPTION.findall(section)) == options
+    blocks = [block for _, block in FENCE.findall(section)]
+    examples = [shlex.split(line) for block in blocks for line in block.splitlines()]
+    assert examples
+    for words in examples:
+        assert words[: 1 + len(name.split())] == ["flask", *name.split()]
