@@ -1,9 +1,11 @@
 """Which of two languages a person is spoken to in; the texts are in translations/."""
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from math import ceil
+from typing import Any
 
 from flask import Flask, g, request
 from flask_babel import Babel, force_locale, get_locale, gettext
@@ -76,3 +78,67 @@ def all_translated(
 def in_both_languages(*sentences: str, parameters: Parameters | None = None) -> str:
     """Return sentences in English, then in Chinese, for operators of either."""
     return " ".join(all_translated(sentences, one, parameters) for one in ("en", "zh"))
+
+
+# The messages about single fields: those of marshmallow, then our own.
+FIELD_MESSAGES = (
+    N_("Field may not be null."),
+    N_("Invalid input type."),
+    N_("Invalid type."),
+    N_("Invalid value."),
+    N_("Length must be between {min} and {max}."),
+    N_("Length must be {equal}."),
+    N_("Longer than maximum length {max}."),
+    N_("Shorter than minimum length {min}."),
+    N_("Missing data for required field."),
+    N_("Must be greater than or equal to {min} and less than or equal to {max}."),
+    N_("Must be greater than or equal to {min}."),
+    N_("Must be less than or equal to {max}."),
+    N_("Must be one of: {choices}."),
+    N_("Not a valid URL."),
+    N_("Not a valid UUID."),
+    N_("Not a valid boolean."),
+    N_("Not a valid email address."),
+    N_("Not a valid integer."),
+    N_("Not a valid string."),
+    N_("Not a valid utf-8 string."),
+    N_("Not a valid datetime."),
+    N_("Not a valid aware datetime."),
+    N_("Number too large."),
+    N_("String does not match expected pattern."),
+    N_("Unknown field."),
+    N_('A number from 1 to {highest}, "off" for no limit, or null for the default of 50.'),
+    N_("A tenant's operator has a tenant, a platform's none."),
+    N_("Bidirectional control characters are not allowed."),
+    N_("Blanks only."),
+    N_("Control characters are not allowed."),
+    N_("Invisible characters only."),
+    N_("Lone surrogates are not allowed."),
+    N_("Missing data for this grant."),
+    N_("Say what to change."),
+    N_("Send account and password together, or neither."),
+    N_("Send either code, or encryptedData and iv."),
+    N_("Send either status, or role and tenant."),
+)
+PATTERNS = [
+    (text, re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.*)", re.escape(text)), re.DOTALL))
+    for text in FIELD_MESSAGES
+]
+
+
+def field_messages(errors: Any) -> Any:
+    """Return the messages about single fields in the language of this request.
+
+    `errors` holds them at any depth, as marshmallow reports them. A message that is not in
+    `FIELD_MESSAGES` stays as it is.
+    """
+    if isinstance(errors, Mapping):
+        return {name: field_messages(inner) for name, inner in errors.items()}
+    if isinstance(errors, list | tuple):
+        return [field_messages(inner) for inner in errors]
+    if not isinstance(errors, str):
+        return errors
+    for text, pattern in PATTERNS:
+        if found := pattern.fullmatch(errors):
+            return str(gettext(text)).format(**found.groupdict())
+    return errors

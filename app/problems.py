@@ -29,7 +29,7 @@ from app.errors import (
     RequestInvalid,
     as_failure,
 )
-from app.languages import accepted_language, all_translated, spoken
+from app.languages import accepted_language, all_translated, field_messages, speaking, spoken
 from app.wechat import WeChatError
 
 log = structlog.get_logger()
@@ -73,7 +73,8 @@ def problem_response(failure: Failure) -> Response:
         "request_id": structlog.contextvars.get_contextvars().get("request_id"),
     }
     if failure.errors:
-        problem["errors"] = failure.errors
+        with speaking("en"):
+            problem["errors"] = field_messages(failure.errors)
     # Half a character, in the name of a field that was sent, becomes the JSON escape it came as.
     body = json.dumps(problem, ensure_ascii=False).encode(errors="backslashreplace")
     response = Response(body, failure.status, content_type="application/problem+json")

@@ -20,6 +20,7 @@ from app.auth import (
 from app.dialects.envelope import Dialect, said
 from app.dialects.unbound_tokens import unbound_principal
 from app.errors import CredentialsWrong, Failure
+from app.languages import field_messages
 from app.schemas import gitegg as wire
 from app.schemas.tolerant_requests import CodeRequest, OpenDataRequest
 from app.services.login import bind_keys, binding, login
@@ -40,7 +41,7 @@ def _failure(failure: Failure, message: str) -> dict[str, Any]:
     # 401 sends the client to its login page, where nobody would read that a password is wrong.
     code = 400 if isinstance(failure, CredentialsWrong) else failure.status
     told = {"code": code, "msg": message, "data": None, "success": False}
-    return told | ({"errors": failure.errors} if failure.errors else {})
+    return told | ({"errors": field_messages(failure.errors)} if failure.errors else {})
 
 
 blp = Dialect("gitegg", __name__, _success, _failure)
