@@ -1,4 +1,4 @@
-"""Whose login a request carries. Every view says which login it needs, with one of these."""
+"""Authentication of requests. Every view names the login that it needs with a decorator."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,10 +28,10 @@ from app.services.sessions.authentication import authenticate
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# Where clients put their login token; whichever of them is there counts, Authorization first.
+# The headers in which clients send their login token. Authorization is read first.
 AUTHORIZATION = "Authorization"
 BARE_TOKEN_HEADERS = ("X-Litemall-Token", "X-OA-Token")
-# What JavaScript sends for a token that its client does not have.
+# What JavaScript clients send if they have no token.
 NO_TOKENS = {"", "undefined", "null"}
 AUDIENCES = {"tenant", "appid"}
 DISABLED = (AppDisabled, TenantDisabled, UserDisabled)
@@ -41,7 +41,7 @@ LONGEST_DEVICE = 200
 
 @dataclass(frozen=True, slots=True)
 class CurrentUser:
-    """Who calls business code, and through which login."""
+    """The user who calls business code, and their login."""
 
     user_id: UUID
     tenant_id: UUID
@@ -70,7 +70,7 @@ def find_bearer_token() -> str | None:
 
 
 def bearer_token() -> str:
-    """Read the login token as `find_bearer_token` does; raise TokenMissing."""
+    """Return the login token of the request. Raise TokenMissing if there is none."""
     token = find_bearer_token()
     if token is None:
         raise TokenMissing
@@ -78,7 +78,7 @@ def bearer_token() -> str:
 
 
 def principal_of(token: str, *, even_expired: bool = False) -> Principal:
-    """Find whose token it is; it must be of the app that the request names, if it names one."""
+    """Return the principal of a token. It must be of the app that the request names, if any."""
     principal = authenticate(token[:LONGEST_TOKEN], even_expired=even_expired)
     if g.appid not in (None, principal.appid):
         raise TokenOfAnotherApp
@@ -87,12 +87,12 @@ def principal_of(token: str, *, even_expired: bool = False) -> Principal:
 
 
 def no_login(view: Callable[P, R]) -> Callable[P, R]:
-    """Mark a view that anybody may call."""
+    """Mark a view that needs no login."""
     return needing("none", view)
 
 
 def any_login(view: Callable[P, R]) -> Callable[P, R]:
-    """Let only those in who are logged in, bound to a user or not."""
+    """Require a login, bound or unbound."""
 
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -103,7 +103,7 @@ def any_login(view: Callable[P, R]) -> Callable[P, R]:
 
 
 def any_login_to_end(view: Callable[P, R]) -> Callable[P, R]:
-    """Let those in who want to log out, though their login may have expired."""
+    """Require a login that may have expired, to log out."""
 
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -114,7 +114,7 @@ def any_login_to_end(view: Callable[P, R]) -> Callable[P, R]:
 
 
 def bound_login(view: Callable[P, R]) -> Callable[P, R]:
-    """Let only those in whose login is bound to a user."""
+    """Require a login that is bound to a user."""
 
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -136,7 +136,7 @@ def login_required(
 
 
 def login_required(view: Callable[..., Any] | None = None, /, **audience: str) -> Any:
-    """Admit only users, for business code; `current_user()` then says which one.
+    """Return a decorator that admits only users. `current_user()` returns the user.
 
     Used as `@login_required`, or as `@login_required(tenant="acme")` for users of one tenant, by
     its slug, or `@login_required(appid="wx...")` for users of one mini-program. The token may come
@@ -170,7 +170,7 @@ def _users_only(
 
 
 def require_audience(*, tenant: str | None = None, appid: str | None = None) -> None:
-    """Refuse a login of another tenant, by its slug, or of another app; None admits all.
+    """Refuse a login of another tenant, by its slug, or of another app. None admits all.
 
     Raises TokenOfAnotherTenant or TokenOfAnotherApp.
     """
@@ -182,34 +182,34 @@ def require_audience(*, tenant: str | None = None, appid: str | None = None) -> 
 
 
 def needing(login: str, view: Callable[P, R]) -> Callable[P, R]:
-    """Write on a view which login it needs."""
+    """Record on a view which login it needs."""
     view.__dict__["login"] = login
     return view
 
 
 def this_principal() -> Principal:
-    """Give whose login this request carries."""
+    """Return the principal of this request."""
     return cast(Principal, g.principal)
 
 
 def current_user() -> CurrentUser:
-    """Say who calls a view that is `login_required`, or needs a bound login."""
+    """Return the user who calls a view that needs a bound login."""
     principal = this_principal()
     return CurrentUser(this_user_id(), principal.tenant_id, principal.appid, principal.session_id)
 
 
 def this_tenant_id() -> UUID:
-    """Give the tenant whose user this request's login is of."""
+    """Return the id of the tenant of this request's login."""
     return this_principal().tenant_id
 
 
 def this_user_id() -> UUID:
-    """Give the user whose bound login this request carries."""
+    """Return the id of the user of this request's bound login."""
     return cast(UUID, this_principal().user_id)
 
 
 def this_device() -> Device:
-    """Describe where this request comes from, as far as it says; fit to be kept and shown."""
+    """Return the device and address that sent this request, cleaned for storage and display."""
     agent = request.headers.get("User-Agent", "")
     if not agent.isprintable():
         agent = "".join(char for char in agent if char.isprintable())

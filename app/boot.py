@@ -1,4 +1,4 @@
-"""What is checked once, before the service takes its first request."""
+"""Checks at boot, before the first request."""
 
 import structlog
 from flask import Flask
@@ -14,7 +14,7 @@ log = structlog.get_logger()
 
 
 class BootRefused(Exception):
-    """The service could start, but not do its work; says why and what to do."""
+    """The service must not start. The message says why and what to do."""
 
 
 def warn_of_trusted_network(config: Config) -> None:
@@ -26,8 +26,8 @@ def warn_of_trusted_network(config: Config) -> None:
 def refuse_unfit_keys(app: Flask) -> None:
     """Raise BootRefused unless the keys are those that the database was written with.
 
-    A database that is away, or without its tables, stops nothing: /readyz says so, and asks for
-    the keys once it is there.
+    If the database is unreachable or has no tables, the service starts; /readyz reports it and
+    checks the keys later.
     """
     with app.app_context():
         try:
@@ -37,5 +37,5 @@ def refuse_unfit_keys(app: Flask) -> None:
         except SQLAlchemyError:
             return
         finally:
-            # No connection is open yet when a server forks the process that it loaded us in.
+            # A server may fork the process that loaded the app: no connection may be open then.
             db.engine.dispose()

@@ -1,8 +1,8 @@
-"""The one place where time is read; it is always aware and in UTC."""
+"""The clock. All times are aware and in UTC."""
 
 from datetime import UTC, datetime
 
 
 def now() -> datetime:
-    """Give the present moment."""
+    """Return the current time."""
     return datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""The pool's connections: looked at before they are used, which asks the database nothing."""
+"""Checks of pooled connections before their use, without a round trip."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ WAS_USED = "was_used"
 
 
 def init_app(app: Flask) -> None:
-    """Let a connection that Postgres has closed be replaced before anybody uses it."""
+    """Replace connections that PostgreSQL has closed before they are used."""
     with app.app_context():
         event.listen(db.engine, "checkout", _refuse_closed)
 
@@ -22,7 +22,7 @@ def init_app(app: Flask) -> None:
 def _refuse_closed(
     connection: psycopg.Connection[Any], entry: ConnectionPoolEntry, _: object
 ) -> None:
-    """Let the pool connect anew, unless it has just done so: then the database is going away."""
+    """Make the pool connect again, unless the connection is new: then the database is stopping."""
     try:
         look(connection)
     except psycopg.OperationalError:
@@ -33,9 +33,9 @@ def _refuse_closed(
 
 
 def look(connection: psycopg.Connection[Any]) -> None:
-    """Read what has arrived meanwhile, without waiting: of a closed connection, its end.
+    """Read what has arrived, without waiting. On a closed connection this is its end.
 
     A ping would be a round trip of every request. Raises psycopg.OperationalError.
     """
-    connection.pgconn.consume_input()  # Postgres' farewell, if there is one
+    connection.pgconn.consume_input()  # PostgreSQL's last message, if there is one
     connection.pgconn.consume_input()

@@ -1,4 +1,4 @@
-"""Flask extensions, made unbound; `create_app` binds them."""
+"""Flask extensions. `create_app` initialises them."""
 
 from flask import Response, jsonify, request
 from flask_jwt_extended import JWTManager
@@ -10,7 +10,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 
 class Model(DeclarativeBase):
-    """The declarative base of every table.
+    """The declarative base of all models.
 
     Constraint names carry all their columns (`%(column_0_N_name)s`), because code tells
     violations apart by name.

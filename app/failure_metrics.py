@@ -1,4 +1,4 @@
-"""Requests for an app that come to nothing are counted, whatever language they speak."""
+"""Counts of failed requests, by app and error code, in every dialect."""
 
 from flask import Flask, Response, g
 
@@ -7,18 +7,18 @@ from app.services.metrics.counts import count_failure
 
 
 def init_app(app: Flask) -> None:
-    """Count the failures of every request whose app is known, when it is answered."""
+    """Count the failures of all requests of a known app."""
     app.after_request(_count_failure)
 
 
 def _count_failure(response: Response) -> Response:
-    """Count under the app of the path, else of the login that the request carries.
+    """Count a failure under the app of the path, or else of the request's login.
 
-    What has neither is nobody's and not counted: an appid that is not here, or is switched off,
-    and what shows no login of ours at an address without an appid.
+    A request with neither is not counted: its appid is unknown or disabled, or it has no valid
+    login at an address without an appid.
     """
     failure: Failure | None = g.pop("failure", None)
-    whose = g.get("wechat_app") or g.get("principal")
-    if failure is not None and whose is not None:
-        count_failure(whose.appid, failure.code)
+    subject = g.get("wechat_app") or g.get("principal")
+    if failure is not None and subject is not None:
+        count_failure(subject.appid, failure.code)
     return response

@@ -1,6 +1,6 @@
-"""Marks texts for the catalogue in translations/; a leaf, so that every layer may."""
+"""Marker of texts that are extracted into translations/. Imports nothing of ours."""
 
 
 def N_(text: str) -> str:
-    """Mark a text that the catalogue has; whoever shows it translates it."""
+    """Mark a text for extraction. It is translated when it is shown."""
     return text

@@ -1,8 +1,7 @@
 """The two most frequent requests, `/v1/verify` and `/v1/me`, answered in front of Flask.
 
-Only a request that is certain to succeed is answered here, from memory. Every other one goes on to
-Flask, which applies the same rules and explains refusals. A user's profile is what Flask answered
-before.
+Only a request that is certain to succeed is answered here, from memory. All others go to Flask,
+which applies the same rules and explains refusals. `/v1/me` returns a cached response of Flask.
 """
 
 import time
@@ -49,7 +48,7 @@ STATUS_LINES = {status.value: f"{status} {status.phrase.upper()}" for status in 
 
 
 class Answer(NamedTuple):
-    """What is answered, but for the request's id."""
+    """A cached response, without the request id."""
 
     status: HTTPStatus
     headers: dict[str, str]
@@ -57,7 +56,7 @@ class Answer(NamedTuple):
 
 
 class IdentityFastPath:
-    """A WSGI application in front of Flask's."""
+    """WSGI middleware in front of Flask."""
 
     def __init__(self, app: Flask) -> None:
         self._behind: WSGIApplication = app.wsgi_app
@@ -125,9 +124,9 @@ class IdentityFastPath:
         principal: Principal,
         asked_at: float,
     ) -> Iterable[bytes]:
-        """Let Flask answer, and remember a good answer until the user changes.
+        """Call Flask, and cache a successful response until the user or the session changes.
 
-        Or the session: if it has become another's since `asked_at`, Flask may have shown that one.
+        `asked_at` is the time before the call: a change after it invalidates the response.
         """
         told: list[str] = []
 
@@ -151,11 +150,11 @@ def _send(
     route: str,
     began: float,
 ) -> Iterable[bytes]:
-    """Send an answer, and log it as Flask's are logged; `began` is by `time.perf_counter`."""
+    """Send a response and log it like those of Flask. `began` is by `time.perf_counter`."""
     request_id = request_id_of(environ.get("HTTP_X_REQUEST_ID", ""))
     headers = [*answer.headers.items(), ("X-Request-Id", request_id)]
     start_response(STATUS_LINES[answer.status.value], headers)
-    # Of the request before it on the same connection.
+    # Remove the values of the previous request on the same connection.
     structlog.contextvars.clear_contextvars()
     known = {"appid": principal.appid, "tenant": principal.tenant_slug}
     log_request("GET", route, answer.status.value, began, request_id=request_id, **known)

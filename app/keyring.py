@@ -1,8 +1,8 @@
-"""Encryption at rest, and the blind index by which encrypted phones are found.
+"""Encryption at rest, and blind indexes of encrypted values.
 
 A sealed text reads `<key id>:<base64url of nonce, ciphertext and tag>`. It is AES-256-GCM with the
-place it is kept in (table, column and row) as associated data, so a ciphertext that somebody moves
-to another row, column or table does not open.
+place of the value (table, column and row) as associated data: a ciphertext that was moved to
+another row, column or table does not open.
 """
 
 import hashlib
@@ -29,23 +29,23 @@ SEALED = re.compile(
 
 
 class SealBroken(Exception):
-    """The ciphertext was changed, moved, or sealed with a key that is not in the ring."""
+    """The ciphertext was changed, moved, or encrypted with a key that is not in the ring."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRing:
-    """Keys by id; the first one seals, every one opens."""
+    """Keys by id. The first one encrypts, all of them decrypt."""
 
     keys: Sequence[tuple[str, bytes]] = field(repr=False)
     pepper: bytes = field(repr=False)
 
     @property
     def first(self) -> str:
-        """Give the id of the key that encrypts."""
+        """Return the id of the key that encrypts."""
         return self.keys[0][0]
 
     def with_first(self, key_id: str) -> "KeyRing":
-        """Give a ring in which another of the keys encrypts."""
+        """Return a ring in which another of the keys encrypts."""
         return KeyRing([(key_id, dict(self.keys)[key_id]), *self.keys], self.pepper)
 
     def __contains__(self, key_id: str) -> bool:
@@ -59,11 +59,11 @@ class KeyRing:
         return f"{key_id}:{urlsafe_b64encode(nonce + ciphertext).decode()}"
 
     def open(self, sealed: str, place: str) -> str:
-        """Decrypt what `seal` made for this very place; raise SealBroken."""
+        """Decrypt the result of `seal` for the same place. Raise SealBroken."""
         column = place.partition(":")[0]
         found = SEALED.fullmatch(sealed)
         if found is None:
-            # Not quoted: what is no ciphertext may be the secret itself.
+            # Not quoted: text that is not ciphertext may be the secret itself.
             raise SealBroken(f"no ciphertext in {column}")
         key = dict(self.keys).get(found["key_id"])
         if key is None:
@@ -83,7 +83,7 @@ class KeyRing:
 
 
 def _decode(body: str) -> bytes:
-    """Undo base64, of the one spelling that `seal` uses."""
+    """Decode base64, in the one spelling that `seal` uses."""
     raw = urlsafe_b64decode(body)
     if urlsafe_b64encode(raw).decode() != body:
         raise ValueError
@@ -100,5 +100,5 @@ def init_app(app: Flask, ring: KeyRing) -> None:
 
 
 def keyring() -> KeyRing:
-    """Give the running app's ring."""
+    """Return the ring of the running app."""
     return cast(KeyRing, current_app.extensions["keyring"])

@@ -1,4 +1,4 @@
-"""Which of two languages a person is spoken to in; the texts are in translations/."""
+"""Language of messages: English or Chinese. The translations are in translations/."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ Parameters = Mapping[str, timedelta | str]
 
 
 def init_app(app: Flask) -> None:
-    """Translate what people are told: English where nothing else is asked for."""
+    """Set up translation. The default language is English."""
     Babel(app, default_locale="en", locale_selector=_spoken)
     app.add_template_filter(spoken)
 
@@ -28,19 +28,19 @@ def _spoken() -> str:
 
 
 def speak(language: str | None) -> None:
-    """Speak a language for the rest of this request, whatever the browser prefers."""
+    """Use a language for the rest of this request, regardless of Accept-Language."""
     g.language = language if language in SPOKEN else None
 
 
 def accepted_language(default: str = "en") -> str:
-    """Give the language that Accept-Language prefers among those we speak, else the default."""
-    # By the language alone: zh-TW before en is Chinese, which werkzeug's own matching is not.
+    """Return the supported language that Accept-Language prefers, or else the default."""
+    # By language only: werkzeug would not match zh-TW with Chinese.
     accepted = (tag[:2].lower() for tag, quality in request.accept_languages if quality)
     return next((tag for tag in accepted if tag in SPOKEN), default)
 
 
 def speaking(default: str) -> AbstractContextManager[None]:
-    """Speak as Accept-Language asks, else in the default language, while this is open."""
+    """Use the language of Accept-Language, or else the default, inside the context."""
     locale: AbstractContextManager[None] = force_locale(accepted_language(default))
     return locale
 
@@ -63,7 +63,7 @@ def _minutes(duration: timedelta) -> str:
 
 
 def translated(text: str, language: str) -> str:
-    """Return a text in one language, whatever the request prefers."""
+    """Return a text in one language, regardless of the request."""
     return all_translated([text], language)
 
 
@@ -76,7 +76,7 @@ def all_translated(
 
 
 def in_both_languages(*sentences: str, parameters: Parameters | None = None) -> str:
-    """Return sentences in English, then in Chinese, for operators of either."""
+    """Return sentences in English, then in Chinese."""
     return " ".join(all_translated(sentences, one, parameters) for one in ("en", "zh"))
 
 

@@ -1,7 +1,7 @@
-"""Structured logs: one line a request, JSON in production, and never a secret in it.
+"""Structured logs: one line per request, JSON in production, no secrets.
 
-What identifies a person or opens something (codes, tokens, session_keys, numbers, query strings,
-bodies) is not given to the log in the first place.
+Nothing that identifies a person or grants access (codes, tokens, session_keys, phone numbers, query
+strings, bodies) is passed to the log.
 """
 
 import logging
@@ -15,17 +15,17 @@ from flask import Flask, Response, g, request
 
 log = structlog.get_logger()
 
-# Longer than any phone number, and none of our tokens: a confused client's secret is not logged.
+# Longer than any phone number, and not the shape of our tokens: a misplaced secret is not logged.
 REQUEST_ID = re.compile(r"(?!wx[pr]_)[A-Za-z0-9._-]{16,64}")
 DETAIL = re.compile(r"(?<=\nDETAIL:).*?(?=\n\n|\n\[|\Z)", re.DOTALL)
 QUIET = {"/healthz", "/readyz"}
 
 
 class Lines(structlog.WriteLogger):
-    """Lines on a stream; where none can be written, nobody's request fails for it."""
+    """Log lines on a stream. A write that fails does not fail the request."""
 
     def msg(self, message: str) -> None:
-        """Write a line, if that can be: a disk may be full, or a pipe have no reader left."""
+        """Write a line. Ignore a full disk and a closed pipe."""
         with suppress(OSError, ValueError):
             super().msg(message)
 
@@ -40,7 +40,7 @@ def init_app(app: Flask, *, as_json: bool) -> None:
 
 
 def configure(*, as_json: bool) -> None:
-    """Let structlog and the standard library's loggers write the same lines to stderr.
+    """Make structlog and the standard library's loggers write the same lines to stderr.
 
     Ours go there directly: one is written for every request.
     """
@@ -88,7 +88,7 @@ def _renderer(as_json: bool) -> structlog.types.Processor:
 def _without_rows(
     _: structlog.types.WrappedLogger, __: str, event: structlog.types.EventDict
 ) -> structlog.types.EventDict:
-    """Cut out of a traceback what PostgreSQL adds to a refused write: the whole row."""
+    """Remove from a traceback the row that PostgreSQL adds to a refused write."""
     if "exception" in event:
         event["exception"] = DETAIL.sub(" (not logged)", event["exception"])
     return event
@@ -99,7 +99,7 @@ def _holds_no_query(record: logging.LogRecord) -> bool:
 
 
 def request_id_of(given: str) -> str:
-    """Take over the id that a proxy gave a request, if it may be logged; else make one."""
+    """Return the request id that a proxy set, if it may be logged, or a new one."""
     return given if REQUEST_ID.fullmatch(given) else token_hex(16)
 
 
@@ -111,7 +111,7 @@ def _begin() -> None:
 
 
 def _tell(response: Response) -> Response:
-    """Log the route, not the path: a path is free text, a route is ours."""
+    """Log the request by its route. Its path is free text."""
     response.headers["X-Request-Id"] = structlog.contextvars.get_contextvars()["request_id"]
     if request.path not in QUIET or response.status_code >= 400:
         route = request.url_rule.rule if request.url_rule else None

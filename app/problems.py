@@ -1,6 +1,6 @@
-"""Whatever is raised, told in one shape: RFC 9457, with a stable code.
+"""Error responses: problem details (RFC 9457) with a stable code.
 
-A dialect tells the same failures in its own envelope, from the same `failure_of`.
+A dialect reports the same failures in its own envelope, with the same `failure_of`.
 """
 
 import json
@@ -43,14 +43,14 @@ OF_STATUS: dict[int, type[Failure]] = {
     415: JsonRequired,
     422: RequestInvalid,
 }
-# Where a wait helps, how long: WeChat counts by the minute, everything else is back in seconds.
+# Retry-After: WeChat counts by the minute, other causes end within seconds.
 RETRY_AFTER = {"wechat_rate_limited": 60, "wechat_unavailable": 5, "database_unavailable": 5}
 
 
 def init_app(app: Flask) -> None:
-    """Answer every exception with a problem."""
+    """Respond to every exception with problem details."""
     app.register_error_handler(Exception, _problem)
-    # flask-smorest has a handler of its own for these, which would be found first.
+    # flask-smorest has a handler for these, which would take precedence.
     app.register_error_handler(HTTPException, _problem)
 
 
@@ -63,7 +63,7 @@ def _problem(error: Exception) -> Response:
 
 
 def problem_response(failure: Failure) -> Response:
-    """Tell a failure as application/problem+json, in the person's language."""
+    """Return a failure as application/problem+json, in the language of the request."""
     problem: dict[str, Any] = {
         "type": f"urn:wxpass:problem:{failure.code}",
         "title": failure.code.replace("_", " "),
@@ -75,7 +75,7 @@ def problem_response(failure: Failure) -> Response:
     if failure.errors:
         with speaking("en"):
             problem["errors"] = field_messages(failure.errors)
-    # Half a character, in the name of a field that was sent, becomes the JSON escape it came as.
+    # A lone surrogate in the name of a field is written as the JSON escape it was sent as.
     body = json.dumps(problem, ensure_ascii=False).encode(errors="backslashreplace")
     response = Response(body, failure.status, content_type="application/problem+json")
     if failure.status == 401:
@@ -85,7 +85,7 @@ def problem_response(failure: Failure) -> Response:
 
 
 def advice_of(failure: Failure) -> dict[str, str]:
-    """Say in a header how many seconds to wait, where a wait helps."""
+    """Return the Retry-After header if waiting helps."""
     wait = failure.retry_after or RETRY_AFTER.get(failure.code)
     return {} if wait is None else {"Retry-After": str(wait)}
 
@@ -101,7 +101,7 @@ def message_on_page(failure: Failure) -> str:
 
 
 def failure_of(error: Exception) -> Failure:
-    """Find the failure behind an exception, and tell the request's log and `g` of it."""
+    """Return the failure for an exception, and note it in `g` and in the log of the request."""
     failure = g.failure = _failure_behind(error)
     facts: dict[str, Any] = {"failure": failure.code}
     if failure.cause:
@@ -120,7 +120,7 @@ def _failure_behind(error: Exception) -> Failure:
     if isinstance(error, HTTPException):
         return _of_http(error)
     if isinstance(error, ParseException | NoMoreData):
-        return BadRequest(type(error).__name__)  # the body's own framing is broken
+        return BadRequest(type(error).__name__)  # The framing of the body is broken.
     if isinstance(error, OperationalError | PoolExhausted | psycopg.OperationalError):
         return DatabaseUnavailable(type(error).__name__)
     if _is_app_gone(error):
@@ -130,7 +130,7 @@ def _failure_behind(error: Exception) -> Failure:
 
 
 def _is_app_gone(error: Exception) -> bool:
-    """Tell whether the app of a request was deleted, released or moved while it was served."""
+    """Return whether the app of the request was deleted, released or moved during it."""
     cause = error.orig if isinstance(error, IntegrityError) else error
     if not isinstance(cause, psycopg.errors.ForeignKeyViolation):
         return False

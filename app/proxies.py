@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FOR, PREFIX = "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PREFIX"
 # A path of plain segments. A prefix such as //evil.example would turn links into another host's.
 PLAIN_PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
-# More proxies in a row than that are a forged header.
+# A header that lists more proxies is forged.
 MOST_HOPS = 10
 
 
@@ -29,7 +29,7 @@ def init_app(app: Flask, trusted: int | Sequence[Network]) -> None:
 
 
 class TrustedProxies:
-    """WSGI middleware that believes forwarded headers of trusted proxies only.
+    """WSGI middleware that reads forwarded headers of trusted proxies only.
 
     `trusted` is the number of proxies in front, or their networks. With networks, the client is
     the last address in X-Forwarded-For that is outside them, and a request that arrives from

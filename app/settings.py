@@ -1,4 +1,4 @@
-"""Our settings, in the words of Flask and its extensions."""
+"""Settings of Flask and its extensions, derived from ours."""
 
 import hmac
 from datetime import timedelta
@@ -10,13 +10,12 @@ from app.version import VERSION
 from config import Config
 
 MIGRATIONS = str(Path(__file__).parent.parent / "migrations")
-# Nothing a request does takes this long; a stuck one must not keep its connection and its locks.
+# Longer than any request takes. A stuck request must not keep its connection and locks.
 CONNECTION_OPTIONS = (
     "-c timezone=utc -c statement_timeout=15s -c idle_in_transaction_session_timeout=30s"
 )
 BODY_LIMIT = 64 * 1024
-# The only audience that this service takes a JWT for. It can be no appid, so a JWT that was made
-# for an app's back ends opens nothing here.
+# The audience of operators' JWTs. It is not an appid, so a JWT for an app's back ends is refused.
 JWT_AUDIENCE = "urn:wxpass:service"
 
 
@@ -41,7 +40,7 @@ def flask_settings(config: Config) -> dict[str, Any]:
         # The console's cookie; app/admin/console/cookies.py chooses its name and path.
         "SECRET_KEY": hmac.new(config.pepper, b"console cookies", sha256).digest(),
         "SESSION_COOKIE_HTTPONLY": True,
-        # Not Strict: following a link from another site must not look like a sign-out.
+        # Not Strict: an operator who follows a link from another site stays signed in.
         "SESSION_COOKIE_SAMESITE": "Lax",
         "WTF_CSRF_CHECK_DEFAULT": False,
         "WTF_CSRF_TIME_LIMIT": None,
@@ -58,9 +57,9 @@ def _engine_options(config: Config) -> dict[str, Any]:
     return {
         "pool_size": config.database_pool_size,
         "max_overflow": 0,
-        # The few that are in use at a time are those that have the statements prepared.
+        # LIFO: the connections in use are those with prepared statements.
         "pool_use_lifo": True,
-        # An error's text would hold what was written, phones and tokens among it.
+        # The text of an error would contain the values, such as phones and tokens.
         "hide_parameters": True,
         "connect_args": {"connect_timeout": 5, "options": CONNECTION_OPTIONS},
     }

@@ -1,4 +1,4 @@
-"""Which app a request is for: the appid in its path, else the one in WeChat's Referer."""
+"""The app of a request: the appid in its path, or else in WeChat's Referer."""
 
 import re
 from collections.abc import Callable
@@ -10,17 +10,17 @@ from flask import Flask, current_app, g, request
 from app.errors import AppUnclear
 from app.services.apps.apps import APPID, AppConfig, get_app
 
-# WeChat itself puts it on every wx.request; a hint for routing, never a credential.
+# WeChat sets it on every wx.request. A hint for routing, never a credential.
 REFERER = re.compile(r"https://servicewechat\.com/([A-Za-z0-9_-]{1,64})/[^/]+/page-frame\.html")
 
 V = TypeVar("V", bound=Callable[..., Any])
 
-# Stands in a route for the appid that its path lacks.
+# The default of `appid` in routes without one in their path.
 BY_REFERER = ""
 
 
 def init_app(app: Flask) -> None:
-    """Pick the app of every request whose route has an appid, before any view."""
+    """Resolve the app of every request with an appid in its route, before the view."""
     app.url_value_preprocessor(_take_appid)
     app.before_request(_pick_app)
 
@@ -31,7 +31,7 @@ def _take_appid(endpoint: str | None, values: dict[str, Any] | None) -> None:
 
 
 def even_if_disabled(view: V) -> V:
-    """Mark a view that answers for apps that are switched off, too."""
+    """Mark a view that also serves disabled apps."""
     view.__dict__["even_if_disabled"] = True
     return view
 
@@ -61,7 +61,7 @@ def _refuse(why: str) -> NoReturn:
 
 
 def pick(appid: str, *, even_disabled: bool = False) -> AppConfig:
-    """Make an app the request's; raise AppUnknown, AppDisabled or TenantDisabled."""
+    """Set the app of the request. Raise AppUnknown, AppDisabled or TenantDisabled."""
     if APPID.fullmatch(appid):
         structlog.contextvars.bind_contextvars(appid=appid)
     app = g.wechat_app = get_app(appid, even_disabled=even_disabled)
@@ -70,10 +70,10 @@ def pick(appid: str, *, even_disabled: bool = False) -> AppConfig:
 
 
 def take_hint(appid: str | None) -> None:
-    """Note which app a request is for: its path's, else the one it names and the Referer's.
+    """Note the appid that the path names, or else the body and the Referer.
 
-    Raises AppUnclear when they differ. A Referer does not speak against the path: it is there on
-    whatever the client asks.
+    Raises AppUnclear if body and Referer differ. A Referer never contradicts the path: clients send
+    it with every request.
     """
     told = {g.appid or appid_of_referer(), appid} - {None}
     g.appid = told.pop() if told else None
@@ -82,21 +82,21 @@ def take_hint(appid: str | None) -> None:
 
 
 def hinted_appid() -> str | None:
-    """Give the app that a request is for, as far as it says."""
+    """Return the appid that the request names, or None."""
     return cast(str | None, g.appid)
 
 
 def pick_hinted() -> AppConfig:
-    """Make the noted app the request's; raise AppUnclear when there is none, and as `pick` does."""
+    """Set the noted app. Raise AppUnclear if there is none, and what `pick` raises."""
     return pick(g.appid or _refuse("no appid"))
 
 
 def appid_of_referer() -> str | None:
-    """Read the appid that WeChat put into the Referer."""
+    """Return the appid in WeChat's Referer."""
     match = REFERER.fullmatch(request.headers.get("Referer", ""))
     return match and match.group(1)
 
 
 def this_app() -> AppConfig:
-    """Give the app that this request is for."""
+    """Return the app of this request."""
     return cast(AppConfig, g.wechat_app)

@@ -43,6 +43,14 @@ def account_name(text: str) -> str:
     return normalize("NFKC", folded).strip()
 
 
+def email_name(text: str) -> str:
+    """Return the spelling in which an e-mail address is stored and compared.
+
+    NFKC, lower case, no spaces around, no invisible characters.
+    """
+    return normalize("NFKC", without_invisible(text)).strip().casefold()
+
+
 def clean_name(text: str) -> str:
     """Return a nickname as it is stored, or "" if it has no visible character.
 

@@ -100,7 +100,7 @@ def cheap_passwords() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
         patch.setattr(hashing, "HASHER", cheap)
-        patch.setattr(hashing, "NOBODYS_HASH", cheap.hash("nobody has this password"))
+        patch.setattr(hashing, "DECOY_HASH", cheap.hash("nobody has this password"))
         yield
 
 

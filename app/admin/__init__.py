@@ -1,4 +1,4 @@
-"""What operators use: the JSON API below /v1/admin, and the web console."""
+"""The admin API below /v1/admin, and the web console."""
 
 from flask import Flask
 from flask_smorest import Api
@@ -8,7 +8,7 @@ from app.admin import console, operator_jwts
 
 
 def register(app: Flask, api: Api) -> None:
-    """Register what operators use."""
+    """Register the admin API and the console."""
     operator_jwts.init_app(app)
     json_api.register(api)
     console.init_app(app)

@@ -1,4 +1,4 @@
-"""Files that operators take out."""
+"""File downloads for operators."""
 
 from flask import Response, stream_with_context
 
@@ -9,7 +9,7 @@ CSV = "text/csv"
 
 
 def users_csv(scope: TenantScope, wanted: Wanted) -> Response:
-    """Give people of the tenant as a CSV file; who took what is in the trail before it begins."""
+    """Return users of the tenant as a CSV file. The audit log records the export first."""
     scope.refuse_reader()
     pieces = stream_with_context(export_users(scope.actor, scope.tenant_id, wanted))
     named = f'attachment; filename="{scope.tenant_slug}-people.csv"'

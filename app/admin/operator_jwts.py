@@ -1,4 +1,4 @@
-"""JWTs of operators: the keys that flask-jwt-extended uses, and its failures as ours."""
+"""JWTs of operators: signing keys and errors of flask-jwt-extended."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ def _name_key(signed: Signed) -> dict[str, str]:
 
 
 def _find_key(header: dict[str, Any], _: dict[str, Any]) -> Any:
-    """Find the public key that a token names; it may not bring its own."""
+    """Return the published public key that a token names. A key inside the token is ignored."""
     for key in published_keys():
         if key.kid == header.get("kid"):
             return key.verifier()

@@ -1,4 +1,4 @@
-"""The native HTTP interface: JSON under /v1, and what runs the service."""
+"""The native HTTP API: JSON under /v1, message push, health."""
 
 from flask import Flask
 from flask_smorest import Api
@@ -15,14 +15,14 @@ from app.schemas.responses import ProblemResponse
 
 TOKEN_SCHEME = {"type": "http", "scheme": "bearer", "description": "The login token, `wxp_...`"}
 PROBLEM_RESPONSE = {
-    # Not an enum: clients made from it would fall over the codes that are added later.
+    # Not an enum: generated clients would reject codes that are added later.
     "description": f"A failure, 4xx or 5xx. Its `code` is stable; one of: {', '.join(CODES)}.",
     "content": {"application/problem+json": {"schema": ProblemResponse}},
 }
 
 
 def register(app: Flask, api: Api) -> None:
-    """Register every native blueprint, and how all of them take tokens and fail."""
+    """Register every native blueprint and describe tokens and failures in OpenAPI."""
     app.register_blueprint(portal)
     api.spec.components.security_scheme(LOGIN_TOKEN, TOKEN_SCHEME)
     for name in BARE_TOKEN_HEADERS:

@@ -1,4 +1,4 @@
-"""Logging in to a mini-program: /v1/apps/{appid}/..."""
+"""Login to a mini-program: /v1/apps/{appid}/..."""
 
 from app.api.blueprint import Blueprint
 from app.auth import any_login, any_login_to_end, bound_login, no_login, this_device, this_principal
@@ -17,7 +17,7 @@ from app.schemas.requests import (
     RefreshRequest,
 )
 from app.schemas.responses import LoginResponse, ProfileResponse, TokensResponse
-from app.services.login import binding, login
+from app.services.login import binding, login, password_login
 from app.services.sessions import own_sessions, refresh, sessions
 from app.services.social_accounts import open_data, profiles
 from app.tenancy import this_app
@@ -42,7 +42,7 @@ def log_in(body: LoginBody) -> login.Login:
 @blp.response(200, LoginResponse)
 def log_in_with_password(body: CredentialsBody) -> login.Login:
     """Log a user in with account and password, without a WeChat identity."""
-    return login.log_in_with_password(
+    return password_login.log_in_with_password(
         this_app(), this_device(), account=body.account, password=body.password
     )
 
@@ -51,8 +51,8 @@ def log_in_with_password(body: CredentialsBody) -> login.Login:
 @any_login
 @blp.arguments(ProfileRequest)
 @blp.response(200, ProfileResponse)
-def keep_profile(body: ProfileBody) -> profiles.KeptProfile:
-    """Keep the nickname and avatar of the logged-in person."""
+def keep_profile(body: ProfileBody) -> profiles.AccountProfile:
+    """Store the nickname and avatar of the logged-in person."""
     given = open_data.ProfileInput(
         raw_data=body.raw_data,
         signature=body.signature,
@@ -69,7 +69,7 @@ def keep_profile(body: ProfileBody) -> profiles.KeptProfile:
 @blp.arguments(PhoneRequest)
 @blp.response(200, LoginResponse)
 def bind_phone(body: PhoneBody) -> login.Login:
-    """Verify the person's phone number and bind them to the user it belongs to."""
+    """Verify a phone number and bind the session to its user."""
     proof = open_data.PhoneProof(code=body.code, encrypted_data=body.encrypted_data, iv=body.iv)
     return binding.bind_phone(this_app(), this_principal(), this_device(), proof)
 
@@ -79,7 +79,7 @@ def bind_phone(body: PhoneBody) -> login.Login:
 @blp.arguments(CredentialsRequest)
 @blp.response(200, LoginResponse)
 def bind_account(body: CredentialsBody) -> login.Login:
-    """Bind the person's WeChat identity to the user of an account."""
+    """Bind the WeChat identity to the user of an account."""
     return binding.bind_account(
         this_app(),
         this_principal(),
@@ -94,7 +94,7 @@ def bind_account(body: CredentialsBody) -> login.Login:
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, LoginResponse)
 def unbind(body: EmptyBody) -> login.Login:
-    """Free this app's WeChat identity of the logged-in user."""
+    """Unbind this app's WeChat identity from the logged-in user."""
     return binding.unbind(this_app(), this_principal(), this_device())
 
 
@@ -103,7 +103,7 @@ def unbind(body: EmptyBody) -> login.Login:
 @blp.arguments(RefreshRequest)
 @blp.response(200, TokensResponse)
 def refresh_login(body: RefreshBody) -> sessions.Tokens:
-    """Trade a refresh token for new tokens; the old one is used up."""
+    """Exchange a refresh token for new tokens. The old refresh token stops working."""
     return refresh.refresh_login(body.refresh_token, this_device(), this_app().appid)
 
 

@@ -1,4 +1,4 @@
-"""What all native blueprints share: strict JSON bodies, and a description of what views need."""
+"""Base class of the native blueprints: strict JSON bodies, and OpenAPI descriptions."""
 
 import json
 from collections.abc import Callable
@@ -18,7 +18,7 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 PROBLEM = "Problem"
-# The names of schemes in the OpenAPI document: any one of these headers carries the login token.
+# The security schemes of the OpenAPI document. Any of these headers carries the login token.
 LOGIN_TOKEN = "loginToken"  # noqa: S105
 LOGIN_TOKENS: list[dict[str, list[str]]] = [
     {name: []} for name in (LOGIN_TOKEN, *BARE_TOKEN_HEADERS)
@@ -29,17 +29,17 @@ REFERENCE = {"$ref": f"#/components/responses/{PROBLEM}"}
 def whole_body(req: Request) -> bytes:
     """Read the body; raise RequestEntityTooLarge."""
     body = req.get_data()
-    # A chunked body is cut off at the limit without a word.
+    # Werkzeug cuts a chunked body off at the limit without an error.
     if len(body) >= (req.max_content_length or len(body) + 1):
         raise RequestEntityTooLarge
     return body
 
 
 class Query(FlaskParser):
-    """Read queries, and refuse a name that comes twice: a proxy before us may read the other."""
+    """Parse queries. Refuse a repeated name: a proxy may have read the other value."""
 
     def load_querystring(self, req: Request, schema: Schema) -> Any:
-        """Give the query's fields."""
+        """Return the fields of the query."""
         given = req.args.to_dict(flat=False)
         if twice := {name: ["Given twice."] for name in given if len(given[name]) > 1}:
             abort(422, messages={"query": twice})
@@ -47,7 +47,7 @@ class Query(FlaskParser):
 
 
 class JsonBody(Query):
-    """Read bodies as JSON, and as nothing else; queries with no name that is not known."""
+    """Parse bodies as JSON only. Refuse unknown names in queries."""
 
     DEFAULT_UNKNOWN_BY_LOCATION: dict[str, Any] = {  # noqa: RUF012
         **FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION,
@@ -55,7 +55,7 @@ class JsonBody(Query):
     }
 
     def load_json(self, req: Request, schema: Schema) -> Any:
-        """Give the body's value, or refuse it with 413, 415 or 400."""
+        """Return the value of the body, or refuse it with 413, 415 or 400."""
         body = whole_body(req)
         if not body:
             return missing
@@ -70,13 +70,13 @@ class JsonBody(Query):
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse a name that comes twice: a proxy before us may have read the other one."""
+    """Refuse a repeated name: a proxy may have read the other value."""
     fields = dict(pairs)
     return fields if len(fields) == len(pairs) else _refuse("a name that comes twice")
 
 
 def _refuse(what: str) -> Any:
-    """Refuse what Python reads and JSON has not, as NaN and Infinity."""
+    """Refuse NaN and Infinity, which Python reads and JSON does not have."""
     raise ValueError(what)
 
 
@@ -84,7 +84,7 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]
     """A blueprint of native views, each marked with the login that it needs (app/auth.py)."""
 
     ARGUMENTS_PARSER = JsonBody()
-    # Any one of these lets in.
+    # Any one of these is enough.
     LOGINS = LOGIN_TOKENS
 
     def arguments(
@@ -113,13 +113,13 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]
         view_func: Callable[..., Any] | None = None,
         **options: Any,
     ) -> None:
-        """Add a view, and describe in OpenAPI which token it takes and how it fails."""
+        """Add a view and describe its token and its failures in OpenAPI."""
         if view_func is not None:
             view_func = self.doc(**self.description_of(view_func))(view_func)
         super().add_url_rule(rule, endpoint, view_func, **options)
 
     def description_of(self, view: Callable[..., Any]) -> dict[str, Any]:
-        """Describe a view as far as its parameters and its answers do not."""
+        """Describe a view beyond its parameters and responses."""
         return _description(view, self.LOGINS)
 
 

@@ -1,4 +1,4 @@
-"""The cursor of the next page in a header, for lists whose body is an array."""
+"""The header with the cursor of the next page, for lists that are JSON arrays."""
 
 from typing import Any
 

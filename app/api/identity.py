@@ -1,4 +1,4 @@
-"""Who is this? For business back ends that are not in this process."""
+"""Token checks for proxies and business back ends in other processes."""
 
 from http import HTTPStatus
 from typing import Any
@@ -63,7 +63,7 @@ def _identity_of(query: AudienceParams) -> Response:
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, JwtResponse)
 def issue_jwt(body: EmptyBody) -> jwts.Jwt:
-    """Trade the login token for a JWT of ten minutes that a back end verifies by itself."""
+    """Issue a JWT for the login token. It lives ten minutes; back ends verify it themselves."""
     return jwts.issue_jwt(this_principal())
 
 
@@ -71,6 +71,6 @@ def issue_jwt(body: EmptyBody) -> jwts.Jwt:
 @no_login
 @blp.response(200, JwksResponse)
 def show_public_keys() -> Any:
-    """Publish the keys that verify our JWTs. Keep them for five minutes at most."""
+    """Return the public keys that verify our JWTs. Clients may cache them for five minutes."""
     keys = [key.jwk() for key in signing_keys.published_keys()]
     return {"keys": keys}, 200, {"Cache-Control": f"public, max-age={KEPT_SECONDS}"}

@@ -1,4 +1,4 @@
-"""An answer too long to be made at once: a JSON object of lists, written row by row."""
+"""Streaming of a long response: a JSON object of lists, written row by row."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -10,7 +10,7 @@ from werkzeug.local import LocalProxy
 
 
 def streamed(schema: Schema, parts: Iterable[tuple[str, Iterable[Any]]], name: str) -> Response:
-    """Answer with a file to be kept: an object of lists, as the schema describes their rows."""
+    """Return a download: an object of lists with the rows that the schema describes."""
     app = cast(LocalProxy[Flask], current_app)._get_current_object()
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     text = _step_by_step(app, _written(schema, parts))
@@ -18,7 +18,9 @@ def streamed(schema: Schema, parts: Iterable[tuple[str, Iterable[Any]]], name: s
 
 
 def _step_by_step(app: Flask, texts: Iterator[str]) -> Iterator[str]:
-    """Write inside the app, and wait for the client outside: whoever hangs up leaves nothing open.
+    """Produce each part inside the app context, and send it outside.
+
+    A client that disconnects leaves no transaction open.
 
     Flask's stream_with_context would stay inside until the last text is fetched.
     """

@@ -1,4 +1,4 @@
-"""The person who is logged in: /v1/me. A visitor may export and erase, nothing else."""
+"""The logged-in user: /v1/me. A visitor may only export and erase."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -74,7 +74,7 @@ def close_me() -> account_closure.Closing:
 @any_login
 @blp.response(200, ExportResponse)
 def export_me() -> Response:
-    """Take out all that is held about the logged-in user or visitor, as a file."""
+    """Export all personal data of the logged-in user or visitor, as a file."""
     parts = export.export_everything(this_principal(), this_device())
     return streamed(ExportResponse(), parts, "wxpass-export.json")
 
@@ -101,7 +101,7 @@ def change_password(body: PasswordChangeBody) -> None:
 def list_my_sessions(
     query: CursorParams,
 ) -> tuple[Sequence[own_sessions.ShownSession], int, dict[str, str]]:
-    """List where the logged-in user is logged in, the newest login first, 50 on a page."""
+    """List the active sessions of the logged-in user, newest first, 50 on a page."""
     page = own_sessions.list_sessions(this_principal(), CursorPage(query.cursor, query.limit))
     return page.items, 200, next_cursor_header(page)
 
@@ -118,5 +118,5 @@ def end_my_session(session_id: UUID) -> None:
 @bound_login
 @blp.response(204)
 def end_my_other_sessions() -> None:
-    """End every login session of the logged-in user but this one."""
+    """End all other login sessions of the logged-in user."""
     own_sessions.end_other_sessions(this_principal(), this_device())

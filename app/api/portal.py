@@ -1,7 +1,7 @@
 """WeChat's message push: /wx/portal/{appid}.
 
-No client calls it, so it is not in the OpenAPI document. It answers for an app that is switched
-off, too: a person's withdrawal of consent counts even then, and WeChat tells of it once.
+Clients do not call it, so it is not in the OpenAPI document. It also serves disabled apps: WeChat
+reports a withdrawal of consent only once.
 """
 
 from flask import Blueprint, Response, request
@@ -22,7 +22,7 @@ QUERY = Query()
 @even_if_disabled
 @QUERY.use_args(UrlVerificationQuery, location="query")
 def verify_url(query: UrlVerificationParams) -> Response:
-    """Show WeChat that this URL is the app's."""
+    """Prove to WeChat that this URL belongs to the app."""
     echo = receive.verify_url(
         this_app(),
         echostr=query.echostr,
@@ -39,7 +39,7 @@ def verify_url(query: UrlVerificationParams) -> Response:
 @even_if_disabled
 @QUERY.use_args(PushQuery, location="query")
 def receive_push(query: PushParams) -> Response:
-    """Take what WeChat pushes."""
+    """Receive a message that WeChat pushes."""
     receive.receive(
         this_app(),
         whole_body(request),

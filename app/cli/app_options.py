@@ -6,10 +6,11 @@ import click
 
 from app.cli.terminal import a_slug, read_secret
 from app.errors import AppUnknown
+from app.models.registration import REGISTRATION_POLICIES
 from app.services.apps import apps as service
 from app.services.apps.listed_apps import list_apps
 
-REGISTRATION = click.Choice(["on_login", "on_phone", "closed"])
+REGISTRATION = click.Choice(REGISTRATION_POLICIES)
 # For commands about an appid that several tenants may have entered.
 of_claim = click.option(
     "--tenant",

@@ -18,6 +18,7 @@ from app.cli.app_options import (
 )
 from app.cli.terminal import a_name, a_slug, failures_told, show
 from app.languages import in_both_languages
+from app.models.registration import DEFAULT_REGISTRATION
 from app.services import audit
 from app.services.apps import apps as service
 from app.services.apps import claims, proofs, releases
@@ -39,7 +40,7 @@ PUSH_SECRETS = (
 @click.option(
     "--registration",
     type=REGISTRATION,
-    default="on_phone",
+    default=DEFAULT_REGISTRATION,
     show_default=True,
     help="When a stranger becomes a user: at the first login, at the first verified phone, or "
     "never. 何时自动注册用户。",

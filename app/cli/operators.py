@@ -6,6 +6,7 @@ from flask.cli import with_appcontext
 from app.cli.terminal import a_slug, failures_told, show
 from app.schemas.fields import is_email
 from app.services.audit import OPERATOR
+from app.services.operators import listed_operators
 from app.services.operators import operators as service
 
 ROLE = click.Choice(["platform", "tenant_admin", "tenant_reader"])
@@ -59,7 +60,7 @@ def invite(email: str, role: str, tenant: str | None) -> None:
 @failures_told
 def reset(email: str, even_last: bool) -> None:
     """Remove the password, end every session and invite again; one-time codes stay. 重置管理员。"""
-    operator_id = service.find_operator_id(email)
+    operator_id = listed_operators.find_operator_id(email)
     _show_link(service.reset_operator(OPERATOR, operator_id, even_last=even_last))
 
 
@@ -77,7 +78,7 @@ def remove_codes(email: str) -> None:
 
     The password alone opens the account then: have it changed if it may be known to others.
     """
-    service.remove_operator_codes(OPERATOR, service.find_operator_id(email))
+    service.remove_operator_codes(OPERATOR, listed_operators.find_operator_id(email))
     show(f"Removed the one-time codes of {email}. 已移除 {email} 的动态验证码。")
 
 
@@ -96,7 +97,7 @@ def _show_link(invitation: str) -> None:
 @failures_told
 def disable(email: str) -> None:
     """Disable an operator, which ends every session of theirs. 停用管理员。"""
-    service.set_operator_status(OPERATOR, service.find_operator_id(email), "disabled")
+    service.set_operator_status(OPERATOR, listed_operators.find_operator_id(email), "disabled")
     show(f"Disabled {email}. 已停用 {email}。")
 
 
@@ -106,7 +107,7 @@ def disable(email: str) -> None:
 @failures_told
 def enable(email: str) -> None:
     """Enable an operator again. 启用管理员。"""
-    service.set_operator_status(OPERATOR, service.find_operator_id(email), "active")
+    service.set_operator_status(OPERATOR, listed_operators.find_operator_id(email), "active")
     show(f"Enabled {email}. 已启用 {email}。")
 
 
@@ -115,7 +116,7 @@ def enable(email: str) -> None:
 @failures_told
 def list_() -> None:
     """List operators: e-mail, role, tenant, status, codes, last sign-in. 列出管理员。"""
-    for one in service.list_operators():
+    for one in listed_operators.list_operators():
         status = "invited" if one.is_invited and one.status == "active" else one.status
         seen = one.signed_in_at.isoformat(timespec="seconds") if one.signed_in_at else "-"
         codes = "codes" if one.asks_code else "-"

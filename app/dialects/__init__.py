@@ -1,4 +1,4 @@
-"""The same services, spoken as existing mini-programs speak."""
+"""Wire formats of existing mini-programs, on the same services."""
 
 from flask import Flask
 

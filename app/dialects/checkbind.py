@@ -1,4 +1,4 @@
-"""check-bind pages: known at once, or sent to a login page with our handle as `openId`."""
+"""Dialect of check-bind pages. Their `openId` is the token of an unbound session."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ answer = blp.answer
 @no_login
 @answer(LoginResponse, _success_if_bound)
 def check_bind() -> login.Login:
-    """Log a person in by code if they are known here."""
+    """Log a person in by code if their identity is linked to a user."""
     return login.log_in(this_app(), this_device(), code=said(CodeRequest).code)
 
 
@@ -46,7 +46,7 @@ def check_bind() -> login.Login:
 @no_login
 @answer(LoginResponse)
 def bind_account() -> login.Login:
-    """Bind the handle's WeChat identity to the user of an account, and log in."""
+    """Bind the WeChat identity of an unbound token to the user of an account, and log in."""
     body = said(wire.BindRequest)
     return binding.bind_account(
         this_app(),
@@ -61,7 +61,7 @@ def bind_account() -> login.Login:
 @no_login
 @answer(wire.SessionResponse)
 def log_in() -> login.Login:
-    """Log a person in by code, bound or not; with account and password, bind them at once."""
+    """Log a person in by code. With account and password, also bind the identity."""
     body = said(wire.SessionRequest)
     return login.log_in(
         this_app(), this_device(), code=body.code, account=body.account, password=body.password

@@ -1,4 +1,4 @@
-"""What dialects share: reading a request wherever its fields are, answering in an envelope."""
+"""Base class of the dialects: tolerant reading of requests, responses in an envelope."""
 
 import json
 from collections.abc import Callable
@@ -24,14 +24,14 @@ FailureEnvelope = Callable[[Failure, str], dict[str, Any]]
 
 APPID, BASE_APPID = "/<appid>", "/<base_appid>"
 JSON_SPELLINGS = {True: "true", False: "false"}
-MOTHER_TONGUE = "zh"  # of the people whom these clients were written for
+MOTHER_TONGUE = "zh"
 
 
 class Dialect(Blueprint):
-    """One kind of existing client: where its paths are, and the envelope it is answered in.
+    """One kind of existing client: its paths, and the envelope of its responses.
 
-    Such clients look at the body, and several of their runtimes reject any other status than 200
-    before the page sees the body: so a failure has it too, unless it is our fault.
+    Several of their runtimes reject every status but 200 before the page sees the body. A failure
+    therefore has status 200 too, except for errors of the server.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Dialect(Blueprint):
         needs_app: bool = True,
         **options: Any,
     ) -> None:
-        """Add a view below /apps/<appid>, and bare, where the Referer tells the app if need be."""
+        """Add a view below /apps/<appid>, and without it: then the Referer names the app."""
         add, automatic = super().add_url_rule, provide_automatic_options
         if APPID in rule:
             add(f"/apps{BASE_APPID}{rule}", endpoint, view_func, automatic, **options)
@@ -65,7 +65,7 @@ class Dialect(Blueprint):
     def answer(
         self, schema: type[Schema] | None, envelope: Envelope | None = None
     ) -> Callable[[Callable[P, Any]], Callable[P, Response]]:
-        """Decorate a view: dump what it returns with a schema, and put it into the envelope."""
+        """Return a decorator that dumps a view's result with a schema, in the envelope."""
         wrap = envelope or self.success
 
         def decorate(view: Callable[P, Any]) -> Callable[P, Response]:
@@ -111,7 +111,7 @@ def _body_fields() -> dict[str, Any]:
     """
     body = request.get_data()
     if len(body) >= (request.max_content_length or len(body) + 1):
-        raise BodyTooLarge  # a chunked body is cut off at the limit
+        raise BodyTooLarge  # Werkzeug cuts a chunked body off at the limit.
     fields = _json_fields(body)
     if fields is not None:
         return fields

@@ -1,4 +1,4 @@
-"""GitEgg (Spring Cloud): GET with everything in the query, tokens at /oauth/token.
+"""Dialect of GitEgg (Spring Cloud): GET with all fields in the query, tokens at /oauth/token.
 
 The client's `bindKey`, later `socialKey`, is the token of an unbound session.
 """
@@ -23,7 +23,7 @@ from app.errors import CredentialsWrong, Failure
 from app.languages import field_messages
 from app.schemas import gitegg as wire
 from app.schemas.tolerant_requests import CodeRequest, OpenDataRequest
-from app.services.login import bind_keys, binding, login
+from app.services.login import bind_keys, binding, login, password_login
 from app.services.principals import Principal
 from app.services.sessions import refresh
 from app.services.sessions.sessions import Tokens
@@ -38,7 +38,7 @@ def _success(data: Any) -> dict[str, Any]:
 
 
 def _failure(failure: Failure, message: str) -> dict[str, Any]:
-    # 401 sends the client to its login page, where nobody would read that a password is wrong.
+    # On 401 the client opens its login page and shows no message, not even of a wrong password.
     code = 400 if isinstance(failure, CredentialsWrong) else failure.status
     told = {"code": code, "msg": message, "data": None, "success": False}
     return told | ({"errors": field_messages(failure.errors)} if failure.errors else {})
@@ -49,7 +49,7 @@ answer = blp.answer
 
 
 def _social_principal() -> Principal:
-    """Find whose bindKey it is."""
+    """Return the principal of the bindKey."""
     return unbound_principal(said(wire.SocialKeyRequest).social_key)
 
 
@@ -57,7 +57,7 @@ def _social_principal() -> Principal:
 @no_login
 @answer(wire.BindKeyResponse)
 def identify() -> login.Login:
-    """Identify a person by code and give the bindKey for the steps that follow."""
+    """Identify a person by code and return the bindKey for the next steps."""
     return login.log_in_unbound(this_app(), this_device(), code=said(CodeRequest).code)
 
 
@@ -65,7 +65,7 @@ def identify() -> login.Login:
 @no_login
 @answer(wire.UserInfoResponse)
 def keep_user_info() -> UserInfo:
-    """Verify and keep the user info that the person allows."""
+    """Verify and store the user info that the person allows."""
     principal, body = _social_principal(), said(wire.UserInfoRequest)
     return open_data.keep_open_profile(
         this_app(),
@@ -81,7 +81,7 @@ def keep_user_info() -> UserInfo:
 @no_login
 @answer(wire.UserResponse)
 def bind_phone() -> users.Profile:
-    """Bind the person to the user with their phone, registered now if there is none."""
+    """Bind the identity to the user with the phone. Register one if there is none."""
     principal, body = _social_principal(), said(OpenDataRequest)
     proof = open_data.PhoneProof(encrypted_data=body.encrypted_data, iv=body.iv)
     return binding.link_phone(this_app(), principal, this_device(), proof)
@@ -91,7 +91,7 @@ def bind_phone() -> users.Profile:
 @bound_login
 @answer(None)
 def bind_identity() -> None:
-    """Give the logged-in user the WeChat identity of a bindKey."""
+    """Bind the WeChat identity of a bindKey to the logged-in user."""
     binding.bind_identity(this_app(), this_user_id(), _social_principal(), this_device())
 
 
@@ -99,7 +99,7 @@ def bind_identity() -> None:
 @bound_login
 @answer(None)
 def unbind() -> None:
-    """Free this app's WeChat identity of the logged-in user."""
+    """Unbind this app's WeChat identity from the logged-in user."""
     binding.unlink_everywhere(this_app(), this_principal(), this_device())
 
 
@@ -107,7 +107,7 @@ def unbind() -> None:
 @no_login
 @answer(wire.TokenResponse)
 def give_token() -> Tokens:
-    """Give tokens for a bindKey, a refresh token, or account and password."""
+    """Issue tokens for a bindKey, a refresh token, or account and password."""
     body = said(wire.TokenRequest)
     take_hint(body.appid)
     return GRANTS[body.grant_type](body)
@@ -123,7 +123,7 @@ def _by_refresh_token(body: wire.TokenBody) -> Tokens:
 
 def _by_password(body: wire.TokenBody) -> Tokens:
     app = pick_hinted()
-    return login.log_in_with_password(
+    return password_login.log_in_with_password(
         app, this_device(), account=body.username, password=body.password
     ).tokens
 

@@ -1,4 +1,4 @@
-"""litemall (Spring Boot) and its descendants: JSON below /wx, errno and errmsg."""
+"""Dialect of litemall (Spring Boot) and its descendants: JSON below /wx, errno and errmsg."""
 
 from typing import Any
 
@@ -32,13 +32,13 @@ from app.errors import (
 )
 from app.schemas import litemall as wire
 from app.schemas.tolerant_requests import EitherPhoneRequest
-from app.services.login import binding, login
+from app.services.login import binding, login, password_login
 from app.services.sessions import sessions
 from app.services.social_accounts import open_data
 from app.services.users import users
 from app.tenancy import this_app
 
-# The original's numbers. 501 alone makes the client forget its login and open its login page.
+# The numbers of the original. Only 501 makes the client drop its login and open its login page.
 ERRNO_OF: dict[type[Failure], int] = {
     RequestInvalid: 401,
     TokenOfAnotherApp: 501,
@@ -85,7 +85,7 @@ answer = blp.answer
 @no_login
 @answer(wire.LoginResponse)
 def log_in_by_weixin() -> login.Login:
-    """Log a person in by code; on the first login the client names them."""
+    """Log a person in by code. The first login stores the profile that the client sent."""
     body = said(wire.WeixinRequest)
     return login.log_in_with_profile(
         this_app(),
@@ -100,7 +100,7 @@ def log_in_by_weixin() -> login.Login:
 @any_login
 @answer(wire.PhoneResponse)
 def bind_phone() -> login.Login:
-    """Verify the phone number and bind the person to the user it belongs to, token and all."""
+    """Verify a phone number and bind the session to its user. The token stays the same."""
     body = said(EitherPhoneRequest)
     proof = open_data.PhoneProof(code=body.code, encrypted_data=body.encrypted_data, iv=body.iv)
     return binding.bind_phone(
@@ -114,7 +114,7 @@ def bind_phone() -> login.Login:
 def log_in_with_password() -> login.Login:
     """Log a user in with account and password."""
     body = said(wire.PasswordRequest)
-    return login.log_in_with_password(
+    return password_login.log_in_with_password(
         this_app(), this_device(), account=body.account, password=body.password
     )
 

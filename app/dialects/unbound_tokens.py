@@ -1,4 +1,4 @@
-"""Handles: what existing clients take for a key or an openid is the token of an unbound session."""
+"""Unbound tokens, which existing clients treat as a key or an openid."""
 
 from app.auth import principal_of
 from app.errors import TokenInvalid
@@ -6,7 +6,10 @@ from app.services.principals import Principal
 
 
 def unbound_principal(handle: str) -> Principal:
-    """Find whose handle it is. A login is none: who steals one must not bind with it."""
+    """Return the principal of an unbound token.
+
+    The token of a bound session is refused: a stolen one must not bind another identity.
+    """
     principal = principal_of(handle)
     if principal.user_id is not None:
         raise TokenInvalid

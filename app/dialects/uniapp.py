@@ -1,4 +1,4 @@
-"""uni-app pages: openid, decrypt, login. Their `sessionKey` is the token of an unbound session."""
+"""Dialect of uni-app pages. Their `sessionKey` is the token of an unbound session."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ answer = blp.answer
 @no_login
 @answer(wire.HandleResponse)
 def identify() -> login.Login:
-    """Identify a person by code and give the handle for the steps that follow."""
+    """Identify a person by code and return the unbound token for the next steps."""
     return login.log_in_unbound(this_app(), this_device(), code=said(CodeRequest).code)
 
 
@@ -42,7 +42,7 @@ def identify() -> login.Login:
 @no_login
 @answer(wire.PhoneResponse)
 def decrypt_phone() -> users.Profile:
-    """Decrypt the phone number, and bind the person to the user it belongs to."""
+    """Decrypt the phone number and bind the identity to its user."""
     body = said(wire.DecryptRequest)
     principal = _principal_of(body.session_key, body.appid)
     return binding.link_phone(
@@ -57,7 +57,7 @@ def decrypt_phone() -> users.Profile:
 @no_login
 @answer(LoginResponse)
 def log_in() -> login.Login:
-    """Log in whose openid and phone were verified under the handle."""
+    """Log in the person whom the unbound token identifies."""
     body = said(wire.LoginRequest)
     principal = _principal_of(body.session_key)
     return bind_keys.trade_verified_bind_key(
@@ -66,6 +66,6 @@ def log_in() -> login.Login:
 
 
 def _principal_of(handle: str, appid: str | None = None) -> Principal:
-    """Return the principal of a handle. Take the app that the page names as a hint."""
+    """Return the principal of an unbound token. The app that the page names is a hint."""
     take_hint(appid)
     return unbound_principal(handle)

@@ -1,4 +1,4 @@
-"""Every failure there is, once: each has its place in one of these files, and this address."""
+"""All failures. Other packages import them from here."""
 
 from app.errors.failure import FAILURES, Failure
 from app.errors.from_wechat import as_failure

@@ -14,7 +14,7 @@ FAILURES: dict[str, type["Failure"]] = {}
 
 
 class Failure(Exception):
-    """Something the caller is told. Each subclass is one fact."""
+    """A failure that is reported to the caller. Each subclass is one fact."""
 
     code: ClassVar[str]
     status: ClassVar[int]

@@ -1,4 +1,4 @@
-"""What the WeChat door raises, in our terms."""
+"""API errors for the exceptions of the WeChat client (`app/wechat/errors.py`)."""
 
 from app import wechat
 from app.errors.failure import Failure
@@ -56,7 +56,7 @@ FROM_WECHAT: dict[type[wechat.WeChatError], type[Failure]] = {
 
 
 def as_failure(error: wechat.WeChatError) -> Failure:
-    """Say in our terms what the WeChat door raised."""
+    """Return the API error for an exception of the WeChat client."""
     for kind in type(error).__mro__:
         if kind in FROM_WECHAT:
             return FROM_WECHAT[kind](f"{type(error).__name__}: {error}")

@@ -1,4 +1,4 @@
-"""What mini-programs and their people are told, and WeChat about its pushes."""
+"""Failures of requests by mini-programs, and of WeChat's pushes."""
 
 from app.errors.failure import Failure
 

@@ -1,4 +1,4 @@
-"""What operators are told: by the commands, the console and the API for scripts."""
+"""Failures of requests by operators: commands, console and admin API."""
 
 from app.errors.failure import Failure
 

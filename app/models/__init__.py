@@ -1,4 +1,4 @@
-"""The tables, one a file."""
+"""The tables, one per file."""
 
 from app.models.answer_time import AnswerTime
 from app.models.app_claim import AppClaim

@@ -1,4 +1,4 @@
-"""How long WeChat took to answer, as a histogram a day, app and kind of call."""
+"""Histograms of WeChat's response times, by day, app and kind of call."""
 
 from datetime import date
 from uuid import UUID
@@ -9,12 +9,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.extensions import Model
 from app.models.columns import Sum, one_of
 
-# The bounds of the histogram's bars in milliseconds; whatever is slower counts under the last.
+# Upper bounds of the bars in milliseconds. Slower calls count under the last.
 BOUNDS = (
     *(10, 25, 50, 75, 100, 125, 150, 175, 200, 250, 300, 400, 500, 650, 800),
     *(1000, 1500, 2000, 3000, 4000, 5000, 8000, 30_000),
 )
-# Stands for the bar of the calls that were never answered.
+# The bar of unanswered calls.
 UNANSWERED = 0
 
 
@@ -29,7 +29,7 @@ class AnswerTime(Model):
     )
 
     tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
-    # In Shanghai, as the tenants read it.
+    # A day in Asia/Shanghai.
     day: Mapped[date] = mapped_column(primary_key=True, index=True)
     appid: Mapped[str] = mapped_column(primary_key=True)
     call: Mapped[str] = mapped_column(primary_key=True)

@@ -7,11 +7,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extensions import Model
 from app.models.columns import Id, Made, Moment, Sealed, one_of
+from app.models.registration import REGISTRATION_POLICIES
 from app.models.session_limit import HasSessionLimit
 
 
 class AppClaim(HasSessionLimit, Model):
-    """Serves no request. Becomes a `wechat_apps` row once WeChat accepts its AppSecret.
+    """A claim serves no request. It becomes a `wechat_apps` row once WeChat accepts its AppSecret.
 
     Several tenants may claim the same appid. A claim that another tenant's proof closed keeps no
     secrets.
@@ -21,7 +22,7 @@ class AppClaim(HasSessionLimit, Model):
     __table_args__ = (
         UniqueConstraint("tenant_id", "appid"),
         CheckConstraint("appid ~ '^wx[0-9A-Za-z]{16}$'", name="appid"),
-        one_of("registration", "on_login", "on_phone", "closed"),
+        one_of("registration", *REGISTRATION_POLICIES),
         one_of("data_format", "xml", "json"),
         CheckConstraint("session_limit > 0", name="session_limit"),
         one_of("outcome", "wrong", "unknown", "held_elsewhere"),
@@ -44,7 +45,7 @@ class AppClaim(HasSessionLimit, Model):
     data_format: Mapped[str]
     created_at: Mapped[Made]
 
-    # What WeChat said of this AppSecret when it was last asked, and the address it saw us at.
+    # The result of the last verification, and our address as WeChat saw it.
     outcome: Mapped[str | None]
     errcode: Mapped[int | None]
     seen_ip: Mapped[str | None]

@@ -1,4 +1,4 @@
-"""Who did what, to what, when and from where. An event is written once and never changed.
+"""Audit events. An event is written once and never changed.
 
 A trigger enforces that. Retention and erasure pass it to delete events older than the tenant keeps
 them, to clear addresses, and to replace details by `impersonal_details` (docs/decisions/0013).

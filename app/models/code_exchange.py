@@ -22,7 +22,7 @@ class CodeExchange(Model):
     code_index: Mapped[bytes] = mapped_column(primary_key=True)
     tenant_id: Mapped[UUID]
     appid: Mapped[str]
-    # A blind index of who asks, and for what.
+    # A blind index of the client and the purpose.
     asked_by: Mapped[bytes]
     asked_at: Mapped[Moment] = mapped_column(index=True)
     # The session that the exchange opens; its row does not exist before, hence no foreign key.

@@ -1,4 +1,4 @@
-"""What the tables have in common: ids, moments, and columns that are encrypted at rest."""
+"""Column types: ids, times, and columns that are encrypted at rest."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,12 +13,12 @@ from app.keyring import keyring
 
 
 def new_id() -> UUID:
-    """Make a UUIDv7: sortable by the time it was made, and saying nothing else."""
+    """Return a UUIDv7, which sorts by creation time."""
     return uuid7()
 
 
 def first_id_of(moment: datetime) -> UUID:
-    """Give the bound between the ids that were made before a moment and those made since."""
+    """Return the smallest id that can be created at a time or later."""
     return UUID(int=int(moment.timestamp() * 1000) << 80)
 
 
@@ -36,7 +36,7 @@ def one_of(column: str, *values: str) -> CheckConstraint:
 
 
 class Sealed:
-    """A text that reads and writes in clear while its column, `<name>_sealed`, holds ciphertext.
+    """A text attribute. Its column, `<name>_sealed`, holds the ciphertext.
 
     `row` names the attributes that identify the row; they must be set before the text is, and
     must never change afterwards, for they are bound into the ciphertext.
@@ -63,11 +63,11 @@ class Sealed:
         setattr(instance, self.column, sealed)
 
     def seal(self, text: str, owner: Any, **row: object) -> str:
-        """Encrypt for a row of `owner` that is written without loading it first."""
+        """Return the ciphertext for a row of `owner` that is not loaded."""
         return keyring().seal(text, self._place(owner, [row[name] for name in self.row]))
 
     def open(self, sealed: str, owner: Any, **row: object) -> str:
-        """Decrypt what stands in a row of `owner` that was read without loading it."""
+        """Decrypt a value of a row of `owner` that is not loaded."""
         return keyring().open(sealed, self._place(owner, [row[name] for name in self.row]))
 
     def reseal(self, sealed: str, owner: Any, row: Sequence[object]) -> str:

@@ -1,4 +1,4 @@
-"""How often what happened in an app on a day: numbers only, nothing of any person."""
+"""Counts of events, by day and app. They contain no personal data."""
 
 from datetime import date
 from enum import StrEnum
@@ -12,28 +12,28 @@ from app.models.columns import Sum
 
 
 class Measure(StrEnum):
-    """What is counted, each in the column of its name, in the same order.
+    """The counted events. Each has the column of its name, in the same order.
 
     A code that its client repeats, and so gets the same login, counts once. `NEWCOMERS` and
     `BECAME_USERS` count WeChat identities, not events, both on the day when the identity first
     opened the app (docs/decisions/0014).
     """
 
-    OPENED = "opened"  # a code of wx.login was there to be exchanged
-    LOGGED_IN = "logged_in"  # and a session was opened with it
-    KNOWN = "known"  # and its WeChat identity already belonged to a user
+    OPENED = "opened"  # a code of wx.login was claimed
+    LOGGED_IN = "logged_in"  # and a session was opened
+    KNOWN = "known"  # and the identity already belonged to a user
     LOGGED_IN_BY_PASSWORD = "logged_in_by_password"  # noqa: S105 - a session without any code
-    REGISTERED = "registered"  # a user was made
-    PHONE_VERIFIED = "phone_verified"  # WeChat told a number that can exist
-    BOUND_BY_PHONE = "bound_by_phone"  # and it showed, or made, the user
+    REGISTERED = "registered"  # a user was registered
+    PHONE_VERIFIED = "phone_verified"  # WeChat returned a valid phone number
+    BOUND_BY_PHONE = "bound_by_phone"  # and the identity was bound by it
     BOUND_BY_PASSWORD = "bound_by_password"  # noqa: S105 - the identity is a proven user's
-    FAILED = "failed"  # a request for the app was refused, or failed; daily_failures says why
+    FAILED = "failed"  # a request failed (daily_failures has the reasons)
     NEWCOMERS = "newcomers"  # a WeChat identity opened the app for the first time
-    BECAME_USERS = "became_users"  # and was bound to a user for the first time, then or later
+    BECAME_USERS = "became_users"  # and was bound for the first time, then or later
 
 
 class DailyCount(Model):
-    """One column for each measure: a tenant with a thousand apps reads about 30,000 rows."""
+    """One column per measure: a tenant with a thousand apps reads about 30,000 rows."""
 
     __tablename__ = "daily_counts"
     __table_args__ = (
@@ -42,9 +42,9 @@ class DailyCount(Model):
         ),
     )
 
-    # In this order, what a tenant asks for lies together: its last days, of all apps.
+    # In this order the last days of all apps of a tenant are adjacent.
     tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
-    # In Shanghai, as the tenants read it.
+    # A day in Asia/Shanghai.
     day: Mapped[date] = mapped_column(primary_key=True, index=True)
     appid: Mapped[str] = mapped_column(primary_key=True)
     opened: Mapped[Sum]

@@ -1,4 +1,4 @@
-"""How often requests for an app failed on a day, by the stable code of the failure."""
+"""Counts of failed requests, by day, app and error code."""
 
 from datetime import date
 from uuid import UUID
@@ -19,7 +19,7 @@ class DailyFailure(Model):
     )
 
     tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
-    # In Shanghai, as the tenants read it.
+    # A day in Asia/Shanghai.
     day: Mapped[date] = mapped_column(primary_key=True, index=True)
     appid: Mapped[str] = mapped_column(primary_key=True)
     cause: Mapped[str] = mapped_column(primary_key=True)

@@ -1,4 +1,4 @@
-"""A creation that its sender may repeat, and the answer that the repetition gets."""
+"""Idempotency keys of the admin API, with the stored response."""
 
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from app.models.columns import Id, Moment, Sealed
 
 
 class IdempotentRequest(Model):
-    """The request that inserts the row creates. The answer is sealed: some contain a secret."""
+    """The request that inserts the row does the work. The response is encrypted."""
 
     __tablename__ = "idempotent_requests"
     __table_args__ = (
@@ -21,7 +21,7 @@ class IdempotentRequest(Model):
     id: Mapped[Id]
     operator_id: Mapped[UUID] = mapped_column(ForeignKey("operators.id"))
     key: Mapped[str]
-    # A blind index of what was asked: bodies hold passwords, which a plain hash would give away.
+    # A blind index of the request: a plain hash would reveal a password in it.
     request_index: Mapped[bytes]
     asked_at: Mapped[Moment] = mapped_column(index=True)
     status: Mapped[int | None]

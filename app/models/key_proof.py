@@ -1,18 +1,18 @@
-"""What tells, at the next boot, whether a key of the environment is still there and the same."""
+"""Proofs of encryption keys. They show at boot whether a key is missing or has changed."""
 
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extensions import Model
 from app.models.columns import Made
 
-# No key has this id: theirs are lower case.
+# Not a key id: those are lower case.
 PEPPER = "WXPASS_PEPPER"
 
 
 class KeyProof(Model):
-    """One row for each key that rows may need, and one for the pepper: a known text under it.
+    """A known text encrypted with each key in use, and one for the pepper.
 
-    Without a proof, the key is lost and given up.
+    A row without a proof marks a key that was given up.
     """
 
     __tablename__ = "key_proofs"

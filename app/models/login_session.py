@@ -1,4 +1,4 @@
-"""Our server-side session, keyed by the hash of a login token."""
+"""Server-side login sessions, found by the hash of the login token."""
 
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from app.models.columns import Id, Made, Moment
 
 
 class LoginSession(Model):
-    """Bound when it has a user; unbound when it has only proven a WeChat identity."""
+    """A session is bound if it has a user, unbound if it only has a WeChat identity."""
 
     __tablename__ = "login_sessions"
     __table_args__ = (
@@ -41,7 +41,7 @@ class LoginSession(Model):
             "id",
             postgresql_where=text("ended_at IS NULL"),
         ),
-        # Reads no further than the limit when it counts the active sessions of a user in an app.
+        # For counting the active sessions of a user in an app, up to the limit.
         Index(
             "ix_login_sessions_active",
             "tenant_id",
@@ -61,20 +61,20 @@ class LoginSession(Model):
     user_id: Mapped[UUID | None]
 
     token_hash: Mapped[bytes] = mapped_column(unique=True)
-    # The one before, to tell a replaced token from one that never was.
+    # The previous token, to report a replaced token.
     previous_token_hash: Mapped[bytes | None]
     expires_at: Mapped[Moment]
     refresh_family_hash: Mapped[bytes | None] = mapped_column(unique=True)
     refresh_hash: Mapped[bytes | None]
     refresh_expires_at: Mapped[Moment | None]
-    # What the last refresh was made of, so that its lost answer can be given again.
+    # The input of the last refresh, so that a lost response can be repeated.
     previous_refresh_hash: Mapped[bytes | None]
     refresh_salt: Mapped[bytes | None]
     refreshed_at: Mapped[Moment | None]
 
-    # Whether it ever was bound to a user: then its WeChat identity was proven for that, long ago.
+    # Whether it was ever bound. Its identity was then proven for that binding only.
     was_bound: Mapped[bool] = mapped_column(server_default="false")
-    # The number that was verified with it while it was unbound.
+    # The number that was verified in the session while it was unbound.
     verified_number_index: Mapped[bytes | None]
 
     device: Mapped[str | None]

@@ -1,4 +1,4 @@
-"""A user merged into another: a bare one by a proof, any by an operator; it can be undone."""
+"""Merges of users: of a bare user at a binding, of any user by an operator. Can be undone."""
 
 from uuid import UUID
 
@@ -29,5 +29,5 @@ class Merge(Model):
     user_id: Mapped[UUID]
     moved: Mapped[int]
     merged_at: Mapped[Moment]
-    # The number that went with them; its row is gone when the owner has verified one since.
+    # The number that moved with the user. Its row is gone if the owner verified another number.
     phone_id: Mapped[UUID | None]

@@ -10,7 +10,7 @@ from app.models.columns import Id, Made, Moment, Sealed, one_of
 
 
 class Operator(Model):
-    """Without a password while the invitation has not been taken up."""
+    """An operator has no password before the invitation is accepted."""
 
     __tablename__ = "operators"
     __table_args__ = (
@@ -29,11 +29,11 @@ class Operator(Model):
     role: Mapped[str]
     status: Mapped[str] = mapped_column(server_default="active")
     tenant_id: Mapped[UUID | None] = mapped_column(ForeignKey("tenants.id"))
-    # What the link of an invitation, or of a reset, carries.
+    # The secret in the link of an invitation or a reset.
     invitation_hash: Mapped[bytes | None] = mapped_column(unique=True)
     invitation_expires_at: Mapped[Moment | None]
-    # The secret of the one-time codes; they are asked for once a first one has been right. The
-    # step is that of the last code that was used: none is good twice.
+    # The secret of the one-time codes. Codes are required once a first code was right. The step is
+    # that of the last used code: no code works twice.
     totp_sealed: Mapped[str | None]
     totp_step: Mapped[int | None]
     signed_in_at: Mapped[Moment | None]

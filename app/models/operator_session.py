@@ -1,4 +1,4 @@
-"""An operator's signed-in session: in the console by its cookie, in scripts by JWTs."""
+"""Sessions of operators: console sessions have a cookie, script sessions JWTs."""
 
 from uuid import UUID
 
@@ -24,12 +24,12 @@ class OperatorSession(Model):
     kind: Mapped[str]
     token_hash: Mapped[bytes] = mapped_column(unique=True)
     refresh_hash: Mapped[bytes | None]
-    # The password was right, and the one-time code is still asked for: it may do nothing else.
+    # True while the one-time code is missing. The session may do nothing else.
     awaits_code: Mapped[bool] = mapped_column(server_default="false")
     device: Mapped[str | None]
     ip: Mapped[str | None]
     created_at: Mapped[Made]
-    # When the password, and the one-time code where enrolled, were last proven in this session.
+    # The time of the last step-up: password, and one-time code if enrolled.
     proven_at: Mapped[Made]
     seen_at: Mapped[Moment]
     expires_at: Mapped[Moment]

@@ -1,4 +1,4 @@
-"""How often a password was tried lately, for an account or from an address."""
+"""Recent failed passwords, by account, device and address."""
 
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -9,7 +9,7 @@ from app.models.columns import Moment
 class PasswordTry(Model):
     """A count of failures that decays. The key is a blind index, which does not show the account.
 
-    The count of a device that entered the right password stays for a while though it is zero.
+    The row of a device that entered the right password stays for a while with a count of zero.
     """
 
     __tablename__ = "password_tries"

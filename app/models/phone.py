@@ -1,4 +1,4 @@
-"""A verified phone number; one owner a tenant, one number a user."""
+"""Verified phone numbers. A number has one owner per tenant, a user one number."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""All columns that hold ciphertext, found in the models."""
+"""The list of all encrypted columns, from the models."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,23 +19,23 @@ class SealedColumn:
 
     @property
     def name(self) -> str:
-        """Say table and column, for people."""
+        """Return table and column, for messages."""
         return f"{self.model.__tablename__}.{self.sealed.column}"
 
     @property
     def column(self) -> Column[str]:
-        """Give the column with the ciphertext."""
+        """The column with the ciphertext."""
         return self._columns(self.sealed.column)[0]
 
     @property
     def key(self) -> Column[Any]:
-        """Give the primary key, of one column in every table that has ciphertext."""
+        """The primary key. It is one column in every table with ciphertext."""
         (key,) = self._table.primary_key
         return key
 
     @property
     def bound_to(self) -> Sequence[Column[Any]]:
-        """Give the columns that stand for the row in the ciphertext."""
+        """The columns that identify the row in the ciphertext."""
         return self._columns(*self.sealed.row)
 
     @property
@@ -47,7 +47,7 @@ class SealedColumn:
 
 
 def sealed_columns() -> Sequence[SealedColumn]:
-    """List them, by table."""
+    """Return all encrypted columns, by table."""
     models = sorted(
         (mapper.class_ for mapper in Model.registry.mappers), key=lambda model: model.__tablename__
     )

@@ -1,4 +1,4 @@
-"""A session_key that WeChat gave for a social account, newest by when it was asked for."""
+"""The session_keys of social accounts, ordered by the time of the request to WeChat."""
 
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from app.models.columns import Id, Moment, Sealed
 
 
 class SessionKey(Model):
-    """WeChat often gives the same again; its blind index tells, and keeps it from being two."""
+    """WeChat often returns the same key again. The blind index makes each key one row."""
 
     __tablename__ = "session_keys"
     __table_args__ = (
@@ -29,5 +29,5 @@ class SessionKey(Model):
     key_index: Mapped[bytes]
     session_key_sealed: Mapped[str]
     asked_at: Mapped[Moment]
-    # Not the id: a login writes the key by upsert, before it knows which row it meets.
+    # Not bound to the id: a login upserts the key before it knows the row.
     session_key = Sealed("social_account_id")

@@ -1,4 +1,4 @@
-"""A private key that signs JWTs, after the one of the environment."""
+"""Private keys that sign JWTs, after the one of the environment."""
 
 from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -8,7 +8,7 @@ from app.models.columns import Made, Moment, Sealed
 
 
 class SigningKey(Model):
-    """One row for each rotation. Generations have no gaps, so one of two simultaneous ones wins."""
+    """One row per rotation. Generations have no gaps: one of two simultaneous rotations wins."""
 
     __tablename__ = "signing_keys"
     __table_args__ = (UniqueConstraint("kid"),)

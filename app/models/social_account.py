@@ -35,7 +35,7 @@ class SocialAccount(Model):
     user_id: Mapped[UUID | None]
     # The merge that moved it to its user.
     merge_id: Mapped[UUID | None]
-    # False from the first unbinding on: the person chose it, so only they bind it again.
+    # False after the person unbound it: then only a phone or a password binds it again.
     joins_by_unionid: Mapped[bool] = mapped_column(server_default="true")
     nickname: Mapped[str | None]
     avatar_url: Mapped[str | None]

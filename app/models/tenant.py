@@ -1,4 +1,4 @@
-"""An organisation with its own users; one Open Platform account."""
+"""Tenants: organisations with their own users, each with one Open Platform account."""
 
 from sqlalchemy import CheckConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -21,12 +21,12 @@ class Tenant(Model):
     slug: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
     status: Mapped[str] = mapped_column(server_default="active")
-    # What a phone proves when its owner has another WeChat identity in the same app already:
-    # "bind" joins the owner, "refuse" holds that the number may have been given out again.
+    # If the owner of a verified phone has another WeChat identity in the app, "bind" joins the
+    # owner, and "refuse" assumes that the number was reassigned.
     phone_owner_policy: Mapped[str] = mapped_column(server_default="bind")
-    # How long an account that its user has closed can be had back, by logging in.
+    # How long a login reopens an account that its user has closed.
     grace_days: Mapped[int] = mapped_column(server_default="15")
-    # How long the audit trail is kept; logs for six months at least, the law asks (网络安全法).
+    # How long audit events are kept. The law requires six months (网络安全法).
     audit_days: Mapped[int] = mapped_column(server_default="1095")
     # Days after the last login of a WeChat identity that belongs to no user until it is erased.
     visitor_days: Mapped[int] = mapped_column(server_default="180")

@@ -1,4 +1,4 @@
-"""A person of the tenant."""
+"""The users of the tenants."""
 
 from uuid import UUID
 
@@ -33,7 +33,7 @@ class User(Model):
             None, "tenant_id", "merged_into_id", postgresql_where=text("merged_into_id IS NOT NULL")
         ),
         Index(None, "erase_after", postgresql_where=text("erase_after IS NOT NULL")),
-        # By these the beginning of a name is found, whatever order the database's language has.
+        # Indexes for prefix search, independent of the database's collation.
         Index(
             "ix_users_tenant_id_account_prefix",
             "tenant_id",

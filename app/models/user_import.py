@@ -1,4 +1,4 @@
-"""A file of people between its preview and its import."""
+"""Imports of users from a file: preview, progress and result."""
 
 from uuid import UUID
 
@@ -34,13 +34,13 @@ class UserImport(Model):
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
     # The operator who previewed the file and alone may confirm it; None for a command.
     operator_id: Mapped[UUID | None]
-    # A blind index of the file: without the key, one that has a single number could be guessed.
+    # A blind index of the file: a plain hash of a file with one number could be guessed.
     file_index: Mapped[bytes]
     state: Mapped[str]
     row_count: Mapped[int]
     rows_done: Mapped[int] = mapped_column(server_default="0")
     failure: Mapped[str | None]
-    # When a preview is forgotten, and when a running import that has not moved on is given up.
+    # When a preview expires, and when a stalled import is given up.
     expires_at: Mapped[Moment]
     imported_at: Mapped[Moment | None]
     people_sealed: Mapped[str | None]

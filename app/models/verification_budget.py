@@ -1,4 +1,4 @@
-"""How many AppSecrets a tenant had WeChat verify in the present minute."""
+"""Counts of a tenant's AppSecret verifications in the current minute."""
 
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from app.models.columns import Moment
 
 
 class VerificationBudget(Model):
-    """Not a column of `tenants`: every change of a tenant empties the caches of all workers."""
+    """Not a column of `tenants`: a change of a tenant invalidates the caches of all workers."""
 
     __tablename__ = "verification_budgets"
 

@@ -1,4 +1,4 @@
-"""WeChat's token for its server APIs, shared by every process."""
+"""WeChat's access tokens, shared by all processes."""
 
 from datetime import datetime
 from uuid import UUID
@@ -11,7 +11,7 @@ from app.models.columns import Moment, Sealed
 
 
 class WeChatAccessToken(Model):
-    """One row for each app. The process that sets `refreshing_until` fetches; the others wait."""
+    """One row per app. The process that sets `refreshing_until` fetches; the others wait."""
 
     __tablename__ = "wechat_access_tokens"
     __table_args__ = (
@@ -31,9 +31,9 @@ class WeChatAccessToken(Model):
     token = Sealed("appid")
 
     def is_good_until(self, moment: datetime) -> bool:
-        """Tell whether there is a token that lives longer than that."""
+        """Return whether there is a token that is valid until then."""
         return self.expires_at is not None and self.expires_at > moment
 
     def is_being_refreshed(self, moment: datetime) -> bool:
-        """Whether a process holds the lease."""
+        """Return whether a process holds the lease."""
         return self.refreshing_until is not None and self.refreshing_until > moment

@@ -1,4 +1,4 @@
-"""The config table: anything with an appid, and the secrets it talks to WeChat with."""
+"""The config table: mini-programs and their secrets."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -8,9 +8,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extensions import Model
 from app.models.columns import Made, Moment, Sealed, one_of
+from app.models.registration import DEFAULT_REGISTRATION, REGISTRATION_POLICIES
 from app.models.session_limit import HasSessionLimit
 
-# Stands between an appid that was given up and the moment when; no appid holds it.
+# Separates the appid of a released app from the time of its release. Not part of appids.
 RELEASED = "~"
 
 
@@ -19,7 +20,7 @@ class WeChatApp(HasSessionLimit, Model):
     __table_args__ = (
         UniqueConstraint("tenant_id", "appid"),
         one_of("kind", "mini_program"),
-        one_of("registration", "on_login", "on_phone", "closed"),
+        one_of("registration", *REGISTRATION_POLICIES),
         one_of("data_format", "xml", "json"),
         CheckConstraint("session_limit > 0", name="session_limit"),
         CheckConstraint("secret_sealed IS NOT NULL OR released_at IS NOT NULL", name="secret"),
@@ -30,20 +31,20 @@ class WeChatApp(HasSessionLimit, Model):
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
     kind: Mapped[str] = mapped_column(server_default="mini_program")
     name: Mapped[str]
-    registration: Mapped[str] = mapped_column(server_default="on_phone")
+    registration: Mapped[str] = mapped_column(server_default=DEFAULT_REGISTRATION)
     data_format: Mapped[str] = mapped_column(server_default="json")
     enabled: Mapped[bool] = mapped_column(server_default="true")
     created_at: Mapped[Made]
-    # When the appid was taken from the tenant. The records of its users are kept under a key that
-    # no request can name (`released_key`).
+    # When the appid was released. The records of its users stay under `released_key`, which no
+    # request can name.
     released_at: Mapped[Moment | None]
 
     secret_sealed: Mapped[str | None]
-    # What the AppSecret becomes once WeChat no longer takes the one in use.
+    # Replaces the AppSecret once WeChat rejects the one in use.
     next_secret_sealed: Mapped[str | None]
     push_token_sealed: Mapped[str | None]
     encoding_aes_key_sealed: Mapped[str | None]
-    # When they were entered, as far as that was noted.
+    # When the secrets were set. None for older rows.
     secret_set_at: Mapped[Moment | None]
     next_secret_set_at: Mapped[Moment | None]
     push_secrets_set_at: Mapped[Moment | None]
@@ -54,10 +55,10 @@ class WeChatApp(HasSessionLimit, Model):
 
 
 def released_key(appid: str, moment: datetime) -> str:
-    """Return the key under which an app is kept once its appid was released."""
+    """Return the key of an app after the release of its appid."""
     return f"{appid}{RELEASED}{moment.astimezone(UTC):%Y%m%d%H%M%S%f}"
 
 
 def original_appid(key: str) -> str:
-    """Return the appid that WeChat knows an app by, whether or not it was given up."""
+    """Return the appid of an app, released or not."""
     return key.partition(RELEASED)[0]

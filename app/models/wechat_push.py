@@ -1,4 +1,4 @@
-"""A message that WeChat pushed: received once, and carried out once."""
+"""Messages that WeChat pushed. Each is stored and handled once."""
 
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from app.models.columns import Id, Moment, Sealed
 
 
 class WeChatPush(Model):
-    """Its message is kept until it is carried out; then only that it was here."""
+    """The message is deleted once it is handled. The row stays for deduplication."""
 
     __tablename__ = "wechat_pushes"
     __table_args__ = (
@@ -33,10 +33,10 @@ class WeChatPush(Model):
     tenant_id: Mapped[UUID]
     appid: Mapped[str]
     event: Mapped[str]
-    # Blind indexes: of what tells the message from every other, and of the signature it came with.
+    # Blind indexes of the identity of the message and of its signature.
     key_index: Mapped[bytes]
     delivery_index: Mapped[bytes]
-    # A blind index of the openid it is about, until that person is erased.
+    # A blind index of the openid of its subject, until that person is erased.
     person_index: Mapped[bytes | None]
     received_at: Mapped[Moment] = mapped_column(index=True)
     handled_at: Mapped[Moment | None]

@@ -1,1 +1,1 @@
-"""The shapes of requests and responses; they know no database."""
+"""Request and response schemas. They do not use the database."""

@@ -1,4 +1,4 @@
-"""What scripts are told of files of people."""
+"""Responses about imports of users."""
 
 from marshmallow import fields
 
@@ -28,7 +28,7 @@ class PreviewRowResponse(Response):
 
 
 class PreviewResponse(Response):
-    """What confirming would do; without an import_id there is nothing to confirm."""
+    """The result of a preview. Without an `import_id` there is nothing to confirm."""
 
     rows = fields.Integer()
     good = fields.Integer()
@@ -60,7 +60,7 @@ class PreviewResponse(Response):
 
 
 class ProgressResponse(Response):
-    """How far an import is."""
+    """The progress of an import."""
 
     state = fields.String(metadata={"description": "`previewed`, `running`, `done` or `failed`"})
     rows_done = fields.Integer()

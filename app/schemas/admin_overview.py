@@ -1,4 +1,4 @@
-"""What scripts are told of how a tenant's mini-programs are doing."""
+"""Responses with a tenant's figures."""
 
 from marshmallow import fields
 
@@ -39,7 +39,7 @@ class NumbersResponse(Response):
 
 
 class AnswerTimesResponse(Response):
-    """How fast WeChat answered one kind of call, in milliseconds."""
+    """Response times of one kind of WeChat call, in milliseconds."""
 
     call = fields.String(metadata={"description": "`login`, `phone` or `token`"})
     answers = fields.Integer()
@@ -49,7 +49,7 @@ class AnswerTimesResponse(Response):
 
 
 class SpanResponse(Response):
-    """Some days together, or one."""
+    """Figures of one day, or of several together."""
 
     numbers = fields.Nested(NumbersResponse)
     failures = fields.Dict(
@@ -59,7 +59,7 @@ class SpanResponse(Response):
 
 
 class AppNumbersResponse(Response):
-    """One mini-program's share."""
+    """Figures of one mini-program."""
 
     appid = fields.String()
     name = fields.String()
@@ -68,7 +68,7 @@ class AppNumbersResponse(Response):
 
 
 class OverviewResponse(Response):
-    """Today, all the days together, each of them, and each mini-program; days are Shanghai's."""
+    """Figures of today, all days, each day and each mini-program. Days are in Asia/Shanghai."""
 
     today = fields.Nested(SpanResponse)
     whole = fields.Nested(SpanResponse)

@@ -1,4 +1,4 @@
-"""The check-bind pages' wire forms. They send more than is read here."""
+"""Wire format of the check-bind dialect. Unknown fields are ignored."""
 
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ from app.schemas.tolerant_requests import TolerantRequest
 
 @dataclass(frozen=True, slots=True)
 class BindBody:
-    """A handle, and the account and password of a user."""
+    """An unbound token, and the account and password of a user."""
 
     handle: str = field(repr=False)
     account: str
@@ -19,7 +19,7 @@ class BindBody:
 
 
 class BindRequest(TolerantRequest[BindBody]):
-    """Account and password, under the handle that the page takes for an openid."""
+    """Account and password, with the unbound token that the page calls openId."""
 
     record = BindBody
 
@@ -29,7 +29,7 @@ class BindRequest(TolerantRequest[BindBody]):
 
 
 class SessionRequest(TolerantRequest[LoginBody], LoginRequest):
-    """The code of `wx.login`; with account and password, the person is bound at once."""
+    """The code of `wx.login`. With account and password, the login is also bound."""
 
     record = LoginBody
 
@@ -37,7 +37,7 @@ class SessionRequest(TolerantRequest[LoginBody], LoginRequest):
 
 
 class SessionResponse(Schema):
-    """Who this is, without WeChat's key."""
+    """The identified person, with an unbound token instead of the session_key."""
 
     openid = fields.String()
     unionid = fields.String(allow_none=True)

@@ -1,4 +1,4 @@
-"""What a person takes out: all that is held about them but what is a secret, or a hash of one."""
+"""Export of personal data: all but secrets and hashes of secrets."""
 
 from marshmallow import fields
 
@@ -6,7 +6,7 @@ from app.schemas.responses import Response
 
 
 class UserExport(Response):
-    """The user, and whoever was merged into them."""
+    """The user, and the users merged into them."""
 
     id = fields.UUID()
     account = fields.String(allow_none=True)
@@ -52,7 +52,7 @@ class IdentityExport(Response):
 
 
 class MergeExport(Response):
-    """A user who turned out to be the same person as another."""
+    """A merge of a user into another."""
 
     id = fields.UUID()
     merged_user_id = fields.UUID()
@@ -63,7 +63,7 @@ class MergeExport(Response):
 
 
 class SessionExport(Response):
-    """A login, living or ended."""
+    """A login session, active or ended."""
 
     id = fields.UUID()
     appid = fields.String()
@@ -82,7 +82,7 @@ class SessionExport(Response):
 
 
 class SessionKeyExport(Response):
-    """That WeChat gave a session_key for an identity; itself it is a secret."""
+    """A session_key of an identity, without the key itself."""
 
     id = fields.UUID()
     social_account_id = fields.UUID()
@@ -90,7 +90,7 @@ class SessionKeyExport(Response):
 
 
 class CodeExchangeExport(Response):
-    """That a code of wx.login was exchanged, in the last minutes."""
+    """A code of `wx.login` exchanged in the last minutes."""
 
     appid = fields.String()
     asked_at = fields.AwareDateTime()
@@ -99,7 +99,7 @@ class CodeExchangeExport(Response):
 
 
 class PasswordTryExport(Response):
-    """A count of tries of the user's password, or a device that knew it."""
+    """A count of failed passwords, or a known device."""
 
     level = fields.Float()
     counted_at = fields.AwareDateTime()
@@ -108,7 +108,7 @@ class PasswordTryExport(Response):
 
 
 class PushExport(Response):
-    """What WeChat told about the user, or they wrote; its text as long as it is kept."""
+    """A message that WeChat pushed about the user. Its text while it is stored."""
 
     id = fields.UUID()
     appid = fields.String()
@@ -119,7 +119,7 @@ class PushExport(Response):
 
 
 class AuditEventExport(Response):
-    """What the user did, or what was done to them."""
+    """An audit event by or about the user."""
 
     id = fields.UUID()
     actor_kind = fields.String()
@@ -132,7 +132,7 @@ class AuditEventExport(Response):
 
 
 class ExportResponse(Response):
-    """All that is held about the logged-in user or visitor; a visitor has no `users`."""
+    """All personal data of the logged-in user or visitor. A visitor has no `users`."""
 
     users = fields.Nested(UserExport, many=True)
     phones = fields.Nested(PhoneExport, many=True)

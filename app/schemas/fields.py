@@ -1,4 +1,4 @@
-"""Fields that let nothing through which the database or a person could choke on."""
+"""Fields for text that can be stored and displayed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,25 +21,25 @@ LONGEST_EMAIL = 254  # RFC 5321
 
 
 def is_encodable(text: str) -> None:
-    """Refuse halves of characters, which JSON can spell and UTF-8 cannot."""
+    """Refuse lone surrogates, which UTF-8 cannot encode."""
     if any("\ud800" <= char <= "\udfff" for char in text):
         raise ValidationError("Lone surrogates are not allowed.")
 
 
 def has_no_control_characters(text: str) -> None:
-    """Refuse what nobody types, NUL among it."""
+    """Refuse control characters, such as NUL."""
     if any(category(char) == "Cc" for char in text):
         raise ValidationError("Control characters are not allowed.")
 
 
 def is_not_blank(text: str) -> None:
-    """Refuse a text of which a person would see nothing."""
+    """Refuse a text without a visible character."""
     if text and not text.strip():
         raise ValidationError("Blanks only.")
 
 
 class Text(fields.String):
-    """A text of limited length that can be kept and shown."""
+    """A text of limited length that can be stored and displayed."""
 
     def __init__(self, longest: int, *, shortest: int = 1, **kwargs: Any) -> None:
         checks: list[Callable[[str], object]] = [is_encodable, has_no_control_characters]
@@ -108,7 +108,7 @@ class AvatarUrl(fields.URL):
 
 
 class EmailAddress(fields.Email):
-    """An e-mail address that can be kept and shown. Invisible characters are removed."""
+    """An e-mail address. Invisible characters are removed."""
 
     def __init__(self, **kwargs: Any) -> None:
         checks: list[Callable[[str], object]] = [is_encodable, has_no_control_characters]
@@ -144,7 +144,7 @@ class SessionLimit(fields.Field[int | str]):
 
 
 def is_email(text: str) -> bool:
-    """Tell whether a text can be an e-mail address."""
+    """Return whether a text can be an e-mail address."""
     try:
         EmailAddress().deserialize(text)
     except ValidationError:

@@ -1,4 +1,4 @@
-"""GitEgg's wire forms. Its clients send more than is read here."""
+"""Wire format of the GitEgg dialect. Unknown fields are ignored."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +19,7 @@ class SocialKeyBody:
 
 
 class SocialKeyRequest(TolerantRequest[SocialKeyBody]):
-    """The bindKey that login gave."""
+    """The bindKey of a login."""
 
     record = SocialKeyBody
 
@@ -35,7 +35,7 @@ class UserInfoBody(EncryptedBody):
 
 
 class UserInfoRequest(EncryptedFields[UserInfoBody]):
-    """What the user-info button gave."""
+    """The data of the user-info button."""
 
     record = UserInfoBody
 
@@ -65,7 +65,7 @@ class TokenBody:
 
 
 class TokenRequest(TolerantRequest[TokenBody]):
-    """One of three grants, with what it needs."""
+    """One of three grants, with its fields."""
 
     record = TokenBody
 
@@ -100,13 +100,13 @@ class LogoutRequest(TolerantRequest[LogoutBody]):
 
 
 class BindKeyResponse(Schema):
-    """Who this is, and which steps are done already; who is bound has no step left."""
+    """The identified person, and the steps that are left. A bound person has none."""
 
     openid = fields.String()
     unionid = fields.String(allow_none=True)
     bindKey = fields.String(attribute="tokens.token")
     userInfoAlready = fields.Function(
-        lambda login: login.is_linked or login.kept.nickname is not None
+        lambda login: login.is_linked or login.account_profile.nickname is not None
     )
     userBindAlready = fields.Boolean(attribute="is_linked")
 
@@ -139,7 +139,7 @@ class UserResponse(Schema):
 
 
 class TokenResponse(Schema):
-    """Tokens; lifetimes in seconds, moments in unix seconds."""
+    """Tokens. Lifetimes are in seconds, times in Unix seconds."""
 
     token = fields.String()
     expiresIn = fields.Integer(attribute="expires_in")
@@ -151,5 +151,5 @@ class TokenResponse(Schema):
 
 
 def in_seconds(lifetime: int) -> int:
-    """Give the moment, in unix seconds, when a lifetime that begins now is over."""
+    """Return the end of a lifetime that begins now, in Unix seconds."""
     return int(now().timestamp()) + lifetime

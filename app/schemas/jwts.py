@@ -6,7 +6,7 @@ from app.schemas.responses import Response
 
 
 class JwtResponse(Response):
-    """A signed token for business back ends. It is no login token."""
+    """A JWT for business back ends. It is not a login token."""
 
     jwt = fields.String()
     expires_in = fields.Integer(metadata={"description": "Seconds"})

@@ -1,4 +1,4 @@
-"""litemall's wire forms. Its clients send more than is read here."""
+"""Wire format of the litemall dialect. Unknown fields are ignored."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -18,14 +18,14 @@ STATUSES = {"active": 0, "disabled": 1, "merged": 2}
 
 @dataclass(frozen=True, slots=True)
 class ClaimedBody:
-    """The nickname and avatar that the client claims. One that cannot be kept is empty."""
+    """The nickname and avatar that the client sent. An invalid one is empty."""
 
     nickname: str = ""
     avatar_url: str = ""
 
 
 class ClaimedRequest(TolerantRequest[ClaimedBody]):
-    """Who the client says its person is: unverified, so what cannot be kept is let be."""
+    """The profile that the client sent. It is unverified, and invalid values are ignored."""
 
     record = ClaimedBody
 
@@ -35,14 +35,14 @@ class ClaimedRequest(TolerantRequest[ClaimedBody]):
 
 @dataclass(frozen=True, slots=True)
 class WeixinBody:
-    """The code of `wx.login`, and the profile that the client claims."""
+    """The code of `wx.login`, and the profile that the client sent."""
 
     code: str = field(repr=False)
     user_info: ClaimedBody
 
 
 class WeixinRequest(TolerantRequest[WeixinBody]):
-    """The code of `wx.login`, and who the client says this is."""
+    """The code of `wx.login`, and the profile that the client sent."""
 
     record = WeixinBody
 
@@ -60,7 +60,7 @@ class PasswordRequest(TolerantRequest[CredentialsBody]):
 
 
 class ProfileRequest(TolerantRequest[ProfileChangeBody]):
-    """What a user may change of themself."""
+    """The fields of the profile that a user may change."""
 
     record = ProfileChangeBody
 
@@ -70,7 +70,7 @@ class ProfileRequest(TolerantRequest[ProfileChangeBody]):
 
 
 class UserInfoResponse(PersonResponse):
-    """A user; nobody yet, while the login is not bound."""
+    """A user. An unbound login has an empty one."""
 
     userId = fields.UUID(attribute="id", dump_default=None)
     gender = fields.Integer(dump_default=0)
@@ -82,14 +82,14 @@ class UserInfoResponse(PersonResponse):
 
 
 class WhoAmIResponse(UserInfoResponse):
-    """A user, under the names too that the original's auth/info has."""
+    """A user, with the additional names of the original's auth/info."""
 
     avatar = fields.Function(lambda user: user.avatar_url)
     mobile = fields.Function(lambda user: domestic(user.phone))
 
 
 class LoginResponse(Schema):
-    """A login; `tokenExpire` in seconds."""
+    """A login. `tokenExpire` is in seconds."""
 
     token = fields.String(attribute="tokens.token")
     tokenExpire = fields.Integer(attribute="tokens.expires_in")
@@ -97,18 +97,18 @@ class LoginResponse(Schema):
 
 
 class PhoneResponse(Schema):
-    """The number, and the token that is good from now on: the one the client has."""
+    """The phone number, and the token, which stays the same."""
 
     phone = DomesticPhone(attribute="user.phone")
     token = fields.String(attribute="tokens.token")
 
 
 def registered_on(moment: datetime | None) -> str | None:
-    """Give the day in China on which a user was made."""
+    """Return the day on which a user registered, in China."""
     return None if moment is None else moment.astimezone(CHINA_TIME).date().isoformat()
 
 
 def level_name(level: int) -> Any:
-    """Name a user's level as the original does."""
+    """Return the original's name of a user level."""
     names = (gettext("Ordinary user"), gettext("VIP user"), gettext("Senior VIP user"))
     return names[min(max(level, 0), 2)]

@@ -1,4 +1,4 @@
-"""What WeChat says in the query of the message push's URL."""
+"""The query of message push."""
 
 from dataclasses import dataclass, field
 
@@ -10,7 +10,7 @@ from app.schemas.loading import RequestSchema, T
 
 @dataclass(frozen=True, slots=True)
 class PushParams:
-    """When and by whom a push was signed. A signature that was not sent is empty."""
+    """Timestamp, nonce and signatures of a push. A signature that was not sent is empty."""
 
     timestamp: str
     nonce: str
@@ -20,13 +20,13 @@ class PushParams:
 
 @dataclass(frozen=True, slots=True)
 class UrlVerificationParams(PushParams):
-    """The same, and what to echo."""
+    """Timestamp, nonce, signatures, and the text to echo."""
 
     echostr: str
 
 
 class PushFields(RequestSchema[T]):
-    """When and by whom a push was signed. WeChat says more, as the openid, which proves nothing."""
+    """Timestamp, nonce and signatures. Other fields, such as openid, are not signed and ignored."""
 
     class Meta:
         unknown = EXCLUDE
@@ -44,7 +44,7 @@ class PushQuery(PushFields[PushParams]):
 
 
 class UrlVerificationQuery(PushFields[UrlVerificationParams]):
-    """The same, and what to echo."""
+    """Timestamp, nonce, signatures, and the text to echo."""
 
     record = UrlVerificationParams
 

@@ -1,4 +1,4 @@
-"""What clients may send. A field that is not named here is refused."""
+"""Requests of the native API. Unknown fields are refused."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +23,7 @@ class AudienceParams:
 
 
 class AudienceQuery(RequestSchema[AudienceParams]):
-    """Which users an authorization request admits; every user without it."""
+    """The audience of an authorization request. Without one, every user is admitted."""
 
     record = AudienceParams
 
@@ -41,7 +41,7 @@ class LoginBody:
 
 
 class LoginRequest(RequestSchema[LoginBody]):
-    """The code of `wx.login`; with account and password, the person is bound at once."""
+    """The code of `wx.login`. With account and password, the login is also bound."""
 
     record = LoginBody
 
@@ -51,7 +51,7 @@ class LoginRequest(RequestSchema[LoginBody]):
 
     @validates_schema
     def account_goes_with_password(self, data: dict[str, Any], **_: Any) -> None:
-        """Refuse the one without the other."""
+        """Refuse an account without a password, and a password without an account."""
         if ("account" in data) != ("password" in data):
             raise ValidationError("Send account and password together, or neither.", "account")
 
@@ -82,7 +82,7 @@ class PasswordChangeBody:
 
 
 class PasswordChangeRequest(RequestSchema[PasswordChangeBody]):
-    """The password that the logged-in user has, and the one they want."""
+    """The present password of the logged-in user, and the new one."""
 
     record = PasswordChangeBody
 
@@ -98,7 +98,7 @@ class RefreshBody:
 
 
 class RefreshRequest(RequestSchema[RefreshBody]):
-    """A refresh token; it works once."""
+    """A refresh token. It works once."""
 
     record = RefreshBody
 
@@ -111,7 +111,7 @@ class EmptyBody:
 
 
 class EmptyRequest(RequestSchema[EmptyBody]):
-    """Nothing: `{}`, or no body at all."""
+    """An empty object, or no body."""
 
     record = EmptyBody
 
@@ -126,7 +126,7 @@ class PhoneBody:
 
 
 class PhoneRequest(RequestSchema[PhoneBody]):
-    """What the phone button gave: `code` (the new way), or `encryptedData` and `iv` (the old)."""
+    """The data of the phone button: `code` (new), or `encryptedData` and `iv` (old)."""
 
     record = PhoneBody
 
@@ -136,7 +136,7 @@ class PhoneRequest(RequestSchema[PhoneBody]):
 
     @validates_schema
     def is_of_one_way(self, data: dict[str, Any], **_: Any) -> None:
-        """Refuse neither and both."""
+        """Require exactly one of the two ways."""
         if set(data) not in ({"code"}, {"encrypted_data", "iv"}):
             raise ValidationError("Send either code, or encryptedData and iv.", "code")
 
@@ -154,7 +154,7 @@ class ProfileBody:
 
 
 class ProfileRequest(RequestSchema[ProfileBody]):
-    """Open data as WeChat gave it, or a nickname and avatar that the person typed and chose."""
+    """Open data from WeChat, or a nickname and avatar that the person typed."""
 
     record = ProfileBody
 
@@ -167,7 +167,7 @@ class ProfileRequest(RequestSchema[ProfileBody]):
 
     @validates_schema
     def is_open_or_typed(self, data: dict[str, Any], **_: Any) -> None:
-        """Refuse a part of either, and a mixture."""
+        """Require exactly one of the two ways, complete."""
         is_typed = "nickname" in data and set(data) <= TYPED
         if set(data) != OPEN_DATA and not is_typed:
             message = "Send rawData, signature, encryptedData and iv, or nickname and avatar_url."
@@ -190,14 +190,14 @@ class CursorFields(RequestSchema[T]):
 
 
 class CursorQuery(CursorFields[CursorParams]):
-    """Which page of a list; the first one without a cursor."""
+    """A page of a list: the first one without a cursor."""
 
     record = CursorParams
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileChangeBody:
-    """What users may change of themselves. None leaves a field as it is."""
+    """New values of the profile. None leaves a field as it is."""
 
     nickname: str | None = None
     avatar_url: str | None = None
@@ -205,7 +205,7 @@ class ProfileChangeBody:
 
 
 class ProfileChangeRequest(RequestSchema[ProfileChangeBody]):
-    """What the logged-in user may change of themself."""
+    """The fields of the profile that the logged-in user may change."""
 
     record = ProfileChangeBody
 

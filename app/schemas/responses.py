@@ -1,4 +1,4 @@
-"""What clients get. Each field is named here; nothing is published by being in a table."""
+"""Responses of the native API. Only the fields named here are sent."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from marshmallow import INCLUDE, Schema, fields
 
 
 class Response(Schema):
-    """An answer: every field is always there unless it is optional. Later versions may add more."""
+    """A response. Every field is present unless optional. Later versions may add fields."""
 
     optional: frozenset[str] = frozenset()
 
@@ -14,7 +14,7 @@ class Response(Schema):
         unknown = INCLUDE
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
-        """Describe in OpenAPI which fields are always there."""
+        """Mark the fields that are always present as required in OpenAPI."""
         field_obj.required = field_name not in self.optional
 
 
@@ -31,7 +31,7 @@ class UserResponse(Response):
 
 
 class ClosingResponse(Response):
-    """What becomes of a closed account, or of a visitor."""
+    """The state of a closed account or an erased visitor."""
 
     erase_after = fields.AwareDateTime(
         metadata={
@@ -43,7 +43,7 @@ class ClosingResponse(Response):
 
 
 class TokensResponse(Response):
-    """What a client keeps. Lifetimes are in seconds."""
+    """The tokens of a client. Lifetimes are in seconds."""
 
     token = fields.String()
     refresh_token = fields.String(allow_none=True)
@@ -65,7 +65,7 @@ class LoginResponse(Response):
 
 
 class SessionResponse(Response):
-    """A login of the user, as shown to that user."""
+    """A login session of the user, as shown to that user."""
 
     id = fields.UUID()
     device = fields.String(allow_none=True, metadata={"description": "As its User-Agent says"})
@@ -78,7 +78,7 @@ class SessionResponse(Response):
 
 
 class ProfileResponse(Response):
-    """The nickname and avatar that are kept now."""
+    """The stored nickname and avatar."""
 
     nickname = fields.String(allow_none=True)
     avatar_url = fields.String(allow_none=True)
@@ -92,13 +92,13 @@ class LivenessResponse(Response):
 
 
 class StatusResponse(Response):
-    """The state of the process or the service, in a word."""
+    """The state of the service."""
 
     status = fields.String()
 
 
 class ProblemResponse(Response):
-    """A failure (RFC 9457). `code` is stable; `detail` is for a person."""
+    """Problem details (RFC 9457). `code` is stable; `detail` is for people."""
 
     optional = frozenset({"errors"})
 

@@ -1,4 +1,4 @@
-"""What the clients of every dialect send. They send more than is read here."""
+"""Requests that several dialects share. Unknown fields are ignored."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,16 +12,16 @@ from app.text_cleaning import clean_name
 
 
 class TolerantRequest(RequestSchema[T]):
-    """A request whose other fields are let be, and whose empty ones count as left out."""
+    """A request schema that ignores unknown fields and treats empty ones as not sent."""
 
     class Meta:
         unknown = EXCLUDE
 
     @pre_load
     def drop_empty(self, data: Any, **_: Any) -> Any:
-        """Drop what such clients send for want of a value."""
+        """Drop the values that such clients send for a missing value."""
         if not isinstance(data, dict):
-            return data  # refused in a moment
+            return data  # The schema refuses it.
         return {name: value for name, value in data.items() if value not in (None, "")}
 
 
@@ -56,19 +56,19 @@ class EncryptedFields(TolerantRequest[T]):
 
 
 class OpenDataRequest(EncryptedFields[EncryptedBody]):
-    """What the phone button gave."""
+    """The data of the phone button."""
 
     record = EncryptedBody
 
 
 class EitherPhoneRequest(TolerantRequest[PhoneBody], PhoneRequest):
-    """What the phone button gave, the new way or the old."""
+    """The data of the phone button: a code (new), or encrypted data (old)."""
 
     record = PhoneBody
 
 
 class VisibleName(Name):
-    """A nickname that is left out, as an empty one is, if it has no visible character."""
+    """A nickname. Without a visible character it counts as not sent."""
 
     def deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
         """Return the clean name, or `missing`."""
@@ -78,7 +78,7 @@ class VisibleName(Name):
 
 
 class IfUsable(fields.Field[Any]):
-    """What is left out, rather than refused, when it cannot be kept."""
+    """A field whose invalid values count as not sent instead of being refused."""
 
     def __init__(self, inner: fields.Field[Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -1,4 +1,4 @@
-"""uni-app's wire forms. Its pages send more than is read here."""
+"""Wire format of the uni-app dialect. Unknown fields are ignored."""
 
 import json
 from dataclasses import dataclass, field
@@ -11,14 +11,14 @@ from app.schemas.tolerant_requests import EncryptedBody, EncryptedFields, Tolera
 
 @dataclass(frozen=True, slots=True)
 class DecryptBody(EncryptedBody):
-    """Encrypted data, the handle, and the app that the page names."""
+    """Encrypted data, the unbound token, and the app that the page names."""
 
     session_key: str = field(repr=False)
     appid: str | None = None
 
 
 class DecryptRequest(EncryptedFields[DecryptBody]):
-    """What the phone button gave, under our handle."""
+    """The data of the phone button, with the unbound token."""
 
     record = DecryptBody
 
@@ -28,7 +28,7 @@ class DecryptRequest(EncryptedFields[DecryptBody]):
 
 @dataclass(frozen=True, slots=True)
 class LoginBody:
-    """The openid and phone that the page claims, and the handle that proves them."""
+    """The openid and phone that the page sent, and the unbound token that proves them."""
 
     openid: str
     phone: str = field(repr=False)
@@ -36,7 +36,7 @@ class LoginBody:
 
 
 class LoginRequest(TolerantRequest[LoginBody]):
-    """Whom the page says it shows; the handle proves it, or nothing does."""
+    """The openid and phone that the page sent. Only the unbound token proves them."""
 
     record = LoginBody
 
@@ -46,20 +46,20 @@ class LoginRequest(TolerantRequest[LoginBody]):
 
 
 class HandleResponse(Schema):
-    """Who this is, and our handle in place of WeChat's key."""
+    """The identified person, and an unbound token in place of the session_key."""
 
     openId = fields.String(attribute="openid")
     sessionKey = fields.String(attribute="tokens.token")
 
 
 class PhoneResponse(Schema):
-    """The number as WeChat spells it, in a JSON string."""
+    """The phone number in WeChat's format, in a JSON string."""
 
     data = fields.Function(lambda user: spelled(user.phone, str(user.phone_country_code)))
 
 
 def spelled(e164: str, code: str) -> str:
-    """Spell a number as WeChat does: those from abroad carry their country code."""
+    """Return a number in WeChat's format: foreign numbers have their country code."""
     pure = e164.removeprefix(f"+{code}")
     phone = pure if code == "86" else e164
     return json.dumps({"phoneNumber": phone, "purePhoneNumber": pure, "countryCode": code})

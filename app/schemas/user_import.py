@@ -4,18 +4,18 @@ from typing import Any
 
 from marshmallow import Schema, fields
 
-CHINA = "+86"  # its people spell their numbers without
+CHINA = "+86"  # The country code that people leave out.
 
 
 class DomesticPhone(fields.String):
-    """A number as its owner writes it: in China without the country code."""
+    """A phone number. A Chinese number has no country code."""
 
     def _serialize(self, value: Any, *args: Any, **kwargs: Any) -> str | None:
         return domestic(value)
 
 
 def domestic(number: str | None) -> str | None:
-    """Write a number as its owner does."""
+    """Return a phone number without the Chinese country code."""
     return number and number.removeprefix(CHINA)
 
 

@@ -36,7 +36,7 @@ from app.services import audit
 from app.services.apps.claims import abandoned_claims
 from app.services.database.idempotency import KEPT_FOR
 from app.services.database.transactions import let_take_long, retry_on_conflict, transaction
-from app.services.login.code_exchange import FORGOTTEN_AFTER
+from app.services.login.code_exchange import CODE_RETENTION
 from app.services.metrics.count_writer import count_old_counts, drop_old_counts
 from app.services.privacy.erasure import erase, erase_unused, passing_the_trail
 from app.services.privacy.personal_data import lock_personal_data
@@ -259,7 +259,7 @@ def _signing_keys() -> Iterator[Due]:
 
 
 def _code_exchanges() -> Iterator[Due]:
-    yield Due(CodeExchange.asked_at < now() - FORGOTTEN_AFTER)
+    yield Due(CodeExchange.asked_at < now() - CODE_RETENTION)
 
 
 def _password_tries() -> Iterator[Due]:

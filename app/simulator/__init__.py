@@ -1,4 +1,4 @@
-"""A WeChat to develop against: its server side, and phones that play along. Never in production."""
+"""Simulator of WeChat for development: its server API, and phones. Never in production."""
 
 import os
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ def create_simulator(environ: Mapping[str, str] | None = None) -> Flask:
     names = (os.environ.get("WXPASS_ENV", ""), (environ or {}).get("WXPASS_ENV", ""))
     if any(name.strip() not in ("", "development") for name in names):
         raise RuntimeError(
-            "The WeChat simulator hands out anybody's identity, so it starts in development only, "
+            "The WeChat simulator hands out any identity, so it starts in development only, "
             "not with WXPASS_ENV=production or anything else. "
             "Point WECHAT_API_BASE_URL at https://api.weixin.qq.com instead."
         )
@@ -35,7 +35,7 @@ def create_simulator(environ: Mapping[str, str] | None = None) -> Flask:
 
 
 def _refuse_web_pages() -> None:
-    """Refuse what a page in this machine's browser sends; its owner did not ask for it."""
+    """Refuse requests from web pages in a browser on this machine."""
     host = urlsplit(f"//{request.host}").hostname
     if "Origin" in request.headers or host not in ("127.0.0.1", "::1", "localhost"):
         abort(403)

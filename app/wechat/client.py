@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 from typing import TypeVar
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import quote_plus
 
 from app.wechat.damaged_text import undamaged
 from app.wechat.errcodes import WITH_APP_SECRET, WITH_PHONE_CODE, Meanings, refusal
@@ -22,13 +22,10 @@ from app.wechat.records import (
     read_phone,
     read_watermark,
 )
-from app.wechat.signatures import session_signature
 from app.wechat.transport import Transport
 
 MOST_CODE_CHARS = 512  # WeChat's are 32 and 64 long; it publishes no limit
 ABOUT_OUR_IP = (40164, 89503, 89506, 89507)
-SESSION_KEY_INVALID = (87007, 87009)
-NO_MEANINGS: Meanings = {}
 
 _RID = re.compile(r"\brid: *([0-9a-f]{8}(?:-[0-9a-f]{8}){2})\b")
 _LINE_BREAKS = re.compile(r"[\t\r\n]")
@@ -115,21 +112,6 @@ class WeChatClient:
             answer = self._transport.exchange("POST", target, _encode(body))
         _raise_refusal(answer, WITH_PHONE_CODE)
         return _read(lambda answer: _phone_of(answer, appid), answer)
-
-    def check_session(self, access_token: str, openid: str, session_key: str) -> bool:
-        """Tell whether this session_key is still the person's (检验登录态, checkSessionKey)."""
-        query = {
-            "access_token": access_token,
-            "openid": openid,
-            "signature": session_signature(session_key),
-            "sig_method": "hmac_sha256",
-        }
-        answer = self._transport.exchange("GET", f"/wxa/checksession?{urlencode(query)}")
-        # errcode is the whole answer here, so one without it is none.
-        if _read(lambda answer: integer_field(answer, "errcode"), answer) in SESSION_KEY_INVALID:
-            return False
-        _raise_refusal(answer, NO_MEANINGS)
-        return True
 
 
 def _plausible(code: str) -> str:

@@ -1,7 +1,8 @@
-"""WeChat's errcodes, translated into what the caller can do about them.
+"""WeChat's errcodes and the exception for each, classified by what the caller can do.
 
-The numbers are from WeChat's page 全局返回码 and from the error tables of 小程序登录凭证校验,
-获取稳定版接口调用凭据, 获取手机号 and 检验登录态. errmsg is never looked at: its wording changes.
+Advice for operators about the same errcodes is in `app/services/apps/errcode_advice.py`. The
+numbers are from WeChat's page 全局返回码 and from the error tables of 小程序登录凭证校验,
+获取稳定版接口调用凭据 and 获取手机号. errmsg is ignored: its wording changes.
 """
 
 from collections.abc import Mapping
@@ -85,6 +86,6 @@ def is_rate_limit(errcode: int | None) -> bool:
 
 
 def _unknown(errcode: int) -> type[WeChatError]:
-    # WeChat numbers its own failures below zero and refusals above. A refusal that we don't know
-    # will not pass by waiting, so it goes to someone who can look the number up.
+    # WeChat's own failures are negative, refusals positive. Waiting does not resolve an unknown
+    # refusal, so the operator must look it up.
     return WeChatUnavailable if errcode < 0 else AppMisconfigured

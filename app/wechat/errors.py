@@ -1,4 +1,7 @@
-"""Every way in which WeChat, or its data, can fail us: one class for each thing to do."""
+"""Exceptions of the WeChat client, one class for each thing that a caller can do.
+
+`errcodes` maps WeChat's errcodes to them; `app/errors/from_wechat.py` maps them to API errors.
+"""
 
 
 class WeChatError(Exception):

@@ -10,14 +10,6 @@ def sha1_hex(text: str) -> str:
     return hashlib.sha1(text.encode("utf-8", "surrogatepass")).hexdigest()  # noqa: S324
 
 
-def session_signature(session_key: str, body: str = "") -> str:
-    """Sign a call on behalf of a person (检验登录态); a GET signs the empty string.
-
-    The key is the session_key as it is written, not what its Base64 stands for.
-    """
-    return hmac.new(session_key.encode(), body.encode(), hashlib.sha256).hexdigest()
-
-
 def signatures_match(expected: str, given: str) -> bool:
     """Compare in constant time, exactly: WeChat writes its hex digits in lower case."""
     # As bytes, since compare_digest raises TypeError for text beyond ASCII.

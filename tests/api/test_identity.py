@@ -6,7 +6,7 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
-from app.services.login import binding, login
+from app.services.login import binding, login, password_login
 from app.services.users.credentials import check_credentials
 from app.services.users.password_changes import set_password
 from app.services.users.phone_numbers import number_from_wechat, phone_number
@@ -182,7 +182,7 @@ def test_a_password_that_was_replaced_since_it_was_checked_opens_nothing(
         set_password("acme", "alice", NEW)
         return proven
 
-    for module in (login, binding):
+    for module in (login, password_login, binding):
         monkeypatch.setattr(module, "check_credentials", check_and_be_overtaken)
     code = {"code": alice.wx_login()} if way == "login" else {}
     assert failure(client.post(way, unbound, **code, **ALICE)) == (401, "credentials_wrong")

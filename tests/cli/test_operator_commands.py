@@ -3,8 +3,9 @@
 import pytest
 from flask import Flask
 
+from app.services.operators.listed_operators import find_operator_id
 from app.services.operators.one_time_codes import find_pending_enrolment
-from app.services.operators.operators import accept_invitation, find_operator_id
+from app.services.operators.operators import accept_invitation
 from app.services.operators.recovery_codes import count_recovery_codes
 from tests.cli.test_commands import Command, run
 from tests.fixtures.operators import DEVICE, Script, add_operator, ask_for_codes, code_of, signed_in

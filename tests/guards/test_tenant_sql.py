@@ -59,7 +59,7 @@ def test_every_exception_is_used_by_a_statement(
     client: Client, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An exception that no statement needs would let another statement pass."""
-    monkeypatch.setattr(code_exchange, "FORGETTING_EVERY", 1)
+    monkeypatch.setattr(code_exchange, "CLEANUP_EVERY", 1)
     with recorded_statements() as sent:
         login = client.bind(alice)
         client.me(login["token"])

@@ -228,7 +228,7 @@ def test_compliance_events_have_their_documented_fields(pusher, server):
         ("/pushes", {"fields": {"a": []}}, "strings and integers"),
         ("/pushes", {"fields": []}, "strings and integers"),
         ("/revoke", {"person": "alice"}, "Give revoke_info"),
-        ("/cancel-account", {"person": "nobody"}, "Nobody is called nobody"),
+        ("/cancel-account", {"person": "nobody"}, "There is no person nobody"),
         ("/apps", {"secret": "s", "encoding_aes_key": "short"}, "43 letters"),
     ],
 )

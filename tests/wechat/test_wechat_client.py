@@ -1,7 +1,5 @@
 """Each of the four calls: what WeChat is sent, and what its answers become."""
 
-import hashlib
-import hmac
 import json
 from concurrent.futures import ThreadPoolExecutor
 
@@ -290,31 +288,6 @@ def test_someone_elses_phone_code_is_the_clients_fault_not_the_operators(client,
         client.phone_number("wxacme", "token", "code", "oAlice")
 
 
-def test_check_session_signs_the_empty_string_with_the_key_as_written(client, wechat):
-    wechat.answers({"errcode": 0, "errmsg": "ok"})
-    assert client.check_session("token", "oAlice", KEY) is True
-    [request] = wechat.received
-    assert (request.method, request.path) == ("GET", "/wxa/checksession")
-    assert request.query == {
-        "access_token": "token",
-        "openid": "oAlice",
-        "signature": hmac.new(KEY.encode(), b"", hashlib.sha256).hexdigest(),
-        "sig_method": "hmac_sha256",
-    }
-
-
-@pytest.mark.parametrize("errcode", [87007, 87009])
-def test_an_invalid_session_key_is_an_answer_not_a_failure(client, wechat, errcode):
-    wechat.answers({"errcode": errcode, "errmsg": "invalid signature"})
-    assert client.check_session("token", "oAlice", KEY) is False
-
-
-def test_an_answer_without_errcode_does_not_confirm_a_session(client, wechat):
-    wechat.answers({})
-    with pytest.raises(WeChatUnavailable):
-        client.check_session("token", "oAlice", KEY)
-
-
 def test_40001_is_a_bad_token_where_there_is_one_and_a_bad_secret_elsewhere(client, wechat):
     wechat.answers({"errcode": 40001})
     with pytest.raises(AppMisconfigured):
@@ -323,8 +296,6 @@ def test_40001_is_a_bad_token_where_there_is_one_and_a_bad_secret_elsewhere(clie
         client.stable_token("wxacme", "s")
     with pytest.raises(AccessTokenRejected):
         client.phone_number("wxacme", "token", "c")
-    with pytest.raises(AccessTokenRejected):
-        client.check_session("token", "oAlice", KEY)
 
 
 @pytest.fixture

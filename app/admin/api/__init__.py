@@ -1,4 +1,4 @@
-"""The operators' JSON API: the same services as the console and the commands."""
+"""The admin API: the same services as the console and the commands."""
 
 from flask_smorest import Api
 
@@ -33,7 +33,7 @@ BLUEPRINTS = (
 
 
 def register(api: Api) -> None:
-    """Register every blueprint below /v1/admin, with what their descriptions refer to."""
+    """Register every blueprint below /v1/admin and its OpenAPI components."""
     api.spec.components.security_scheme(OPERATOR_JWT, JWT_SCHEME)
     api.spec.components.response(STEP_UP, STEP_UP_RESPONSE)
     for blueprint in BLUEPRINTS:

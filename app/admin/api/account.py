@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from app.admin.access import operator_login, step_up_required, this_operator
+from app.admin.api.access import operator_login, step_up_required, this_operator
 from app.admin.api.blueprint import Blueprint
 from app.auth import this_device
 from app.schemas.admin_requests.accounts import (
@@ -16,12 +16,12 @@ from app.schemas.admin_requests.accounts import (
     StepUpBody,
     StepUpRequest,
 )
-from app.schemas.admin_responses import (
-    EndedResponse,
+from app.schemas.admin_responses.operators import (
     EnrolmentResponse,
     OwnSessionListResponse,
     RecoveryCodesResponse,
 )
+from app.schemas.admin_responses.users import EndedResponse
 from app.schemas.requests import EmptyBody, EmptyRequest
 from app.services.operators import one_time_codes, own_account, recovery_codes, step_up
 from app.services.operators.own_account import OwnSession

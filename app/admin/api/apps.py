@@ -3,7 +3,7 @@
 from dataclasses import fields, replace
 from typing import Any
 
-from app.admin.access import (
+from app.admin.api.access import (
     platform_login,
     step_up_required,
     tenant_admin_required,
@@ -24,7 +24,7 @@ from app.schemas.admin_requests.apps import (
     SecretsRequest,
 )
 from app.schemas.admin_requests.queries import PageParams, PageQuery
-from app.schemas.admin_responses import (
+from app.schemas.admin_responses.apps import (
     AppListResponse,
     AppUsageResponse,
     TenantAppResponse,
@@ -40,7 +40,7 @@ from app.services.apps.listed_apps import TenantApp
 from app.services.database.paging import Page
 from app.services.tenant_admin import apps
 
-# The appid is not called so here: that would make the app the request's own, for its users.
+# Not named `appid`: tenancy would resolve that as the app of the request.
 blp = Blueprint("admin_apps", __name__, url_prefix="/v1/admin/tenants/<string:slug>/apps")
 
 
@@ -49,7 +49,7 @@ blp = Blueprint("admin_apps", __name__, url_prefix="/v1/admin/tenants/<string:sl
 @blp.arguments(PageQuery, location="query")
 @blp.response(200, AppListResponse)
 def list_apps(query: PageParams) -> Page[dict[str, Any]]:
-    """List the tenant's mini-programs by appid, with those that are not proven yet."""
+    """List the tenant's mini-programs by appid, including those not verified yet."""
     page = apps.list_tenant_apps(this_tenant_scope(), paging_of(query))
     return Page([_shown(one) for one in page.items], page.next_cursor, page.count)
 
@@ -81,7 +81,7 @@ def add_app(body: NewAppBody) -> dict[str, Any]:
 @tenant_operator_required
 @blp.response(200, TenantAppResponse)
 def show_app(its_appid: str) -> dict[str, Any]:
-    """Show a mini-program, and of its secrets that they are there."""
+    """Show a mini-program and which secrets are set."""
     return _shown(apps.get_tenant_app(this_tenant_scope(), its_appid))
 
 
@@ -90,7 +90,7 @@ def show_app(its_appid: str) -> dict[str, Any]:
 @blp.arguments(AppChangeRequest)
 @blp.response(200, TenantAppResponse)
 def change_app(body: AppChangeBody, its_appid: str) -> dict[str, Any]:
-    """Change a mini-program, for the very next request."""
+    """Change a mini-program. The change applies to the next request."""
     changed = apps.change_tenant_app(
         this_tenant_scope(),
         its_appid,
@@ -109,7 +109,7 @@ def change_app(body: AppChangeBody, its_appid: str) -> dict[str, Any]:
 @tenant_admin_required
 @blp.response(204)
 def remove_app(its_appid: str) -> None:
-    """Withdraw a mini-program that is not proven, or delete one that was never used."""
+    """Withdraw a mini-program that is not verified, or delete one that was never used."""
     apps.remove_tenant_app(this_tenant_scope(), its_appid)
 
 
@@ -127,7 +127,7 @@ def show_usage(its_appid: str) -> AppUsage:
 @blp.arguments(SecretsRequest)
 @blp.response(200, TenantAppResponse)
 def set_app_secrets(body: SecretsBody, its_appid: str) -> dict[str, Any]:
-    """Enter secrets of a mini-program, or remove them; no answer contains one."""
+    """Set or remove secrets of a mini-program. No response contains a secret."""
     changed = apps.set_tenant_secrets(
         this_tenant_scope(),
         its_appid,
@@ -146,7 +146,7 @@ def set_app_secrets(body: SecretsBody, its_appid: str) -> dict[str, Any]:
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, VerificationResponse)
 def verify_app(body: EmptyBody, its_appid: str) -> dict[str, Any]:
-    """Ask WeChat whether appid and AppSecret are right, and say what to do if not.
+    """Verify appid and AppSecret with WeChat, and say what to do if they are rejected.
 
     A pending mini-program becomes `active` if WeChat accepts its AppSecret. A tenant may verify ten
     times a minute.
@@ -161,7 +161,7 @@ def verify_app(body: EmptyBody, its_appid: str) -> dict[str, Any]:
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, AppUsageResponse)
 def release_app(body: EmptyBody, slug: str, its_appid: str) -> AppUsage:
-    """Take the appid from its tenant; say how many records stay with the tenant.
+    """Release the appid from its tenant. Return how many records stay with the tenant.
 
     Every login ends. Identities and users stay with the tenant; the appid can be proven again.
     """
@@ -174,10 +174,10 @@ def release_app(body: EmptyBody, slug: str, its_appid: str) -> AppUsage:
 @blp.arguments(AppMoveRequest)
 @blp.response(200, AppUsageResponse)
 def move_app(body: AppMoveBody, slug: str, its_appid: str) -> AppUsage:
-    """Move the appid to a tenant that has entered it with an AppSecret that WeChat accepts.
+    """Move the appid to a tenant that has added it with an AppSecret that WeChat accepts.
 
-    As a release does, it ends every login and leaves users and identities with the tenant of the
-    path; how many is answered.
+    Every login ends. Users and identities stay with the tenant of the path; the response counts
+    them.
     """
     return releases.move_app(this_operator().actor, slug, its_appid, body.to_slug)
 

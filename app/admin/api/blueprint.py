@@ -1,4 +1,4 @@
-"""What the views below /v1/admin share: operators' JWTs, lists, creations that may come twice."""
+"""Base class of the admin API's blueprints: JWTs, pages of lists, idempotency keys."""
 
 import re
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from flask import Response, make_response, request
 
-from app.admin.access import this_operator
+from app.admin.api.access import this_operator
 from app.api.blueprint import Blueprint as NativeBlueprint
 from app.api.blueprint import whole_body
 from app.errors import RequestInvalid
@@ -39,12 +39,12 @@ KEY_PARAMETER = {
 
 
 class Blueprint(NativeBlueprint):
-    """A blueprint of views that operators' scripts call."""
+    """A blueprint of the admin API."""
 
     LOGINS: list[dict[str, list[str]]] = [{OPERATOR_JWT: []}]  # noqa: RUF012
 
     def description_of(self, view: Callable[..., Any]) -> dict[str, Any]:
-        """Describe also that a creation takes a key, and which views need a recent proof."""
+        """Also describe Idempotency-Key and which views need a recent step-up."""
         described = super().description_of(view)
         if "idempotent" in view.__dict__:
             described["parameters"] = [KEY_PARAMETER]
@@ -59,7 +59,7 @@ def paging_of(query: PageParams) -> CursorPage:
 
 
 def audit_query_of(query: AuditListParams) -> AuditQuery:
-    """Return the audit events that a query asks for."""
+    """Return the audit query of a request."""
     return AuditQuery(
         action=query.action,
         actor_kind=query.actor_kind,
@@ -71,7 +71,7 @@ def audit_query_of(query: AuditListParams) -> AuditQuery:
 
 
 def idempotent(view: Callable[..., Any]) -> Callable[..., Any]:
-    """Carry a creation out once for each Idempotency-Key, and give its answer again after that."""
+    """Create once for each Idempotency-Key. A repeated request gets the same response."""
 
     @wraps(view)
     def once(*args: Any, **kwargs: Any) -> Any:

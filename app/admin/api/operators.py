@@ -1,9 +1,9 @@
-"""Operators, for those who run the service: /v1/admin/operators."""
+"""Operators, for platform admins: /v1/admin/operators."""
 
 from typing import Any
 from uuid import UUID
 
-from app.admin.access import platform_login, step_up_required, this_operator
+from app.admin.api.access import platform_login, step_up_required, this_operator
 from app.admin.api.blueprint import Blueprint, idempotent, paging_of
 from app.schemas.admin_requests.platform import (
     NewOperatorBody,
@@ -12,14 +12,14 @@ from app.schemas.admin_requests.platform import (
     OperatorChangeRequest,
 )
 from app.schemas.admin_requests.queries import PageParams, PageQuery
-from app.schemas.admin_responses import (
+from app.schemas.admin_responses.operators import (
     InvitationResponse,
     OperatorListResponse,
     OperatorResponse,
 )
 from app.schemas.requests import EmptyBody, EmptyRequest
 from app.services.database.paging import Page
-from app.services.operators import operators
+from app.services.operators import listed_operators, operators
 
 blp = Blueprint("admin_operators", __name__, url_prefix="/v1/admin/operators")
 
@@ -28,9 +28,9 @@ blp = Blueprint("admin_operators", __name__, url_prefix="/v1/admin/operators")
 @platform_login
 @blp.arguments(PageQuery, location="query")
 @blp.response(200, OperatorListResponse)
-def list_operators(query: PageParams) -> Page[operators.ShownOperator]:
+def list_operators(query: PageParams) -> Page[listed_operators.ShownOperator]:
     """List the operators by e-mail address."""
-    return operators.page_of_operators(paging_of(query))
+    return listed_operators.page_of_operators(paging_of(query))
 
 
 @blp.post("")
@@ -40,12 +40,12 @@ def list_operators(query: PageParams) -> Page[operators.ShownOperator]:
 @blp.arguments(NewOperatorRequest)
 @blp.response(201, InvitationResponse)
 def invite_operator(body: NewOperatorBody) -> dict[str, Any]:
-    """Invite an operator; the answer holds the secret of the link, for three days."""
+    """Invite an operator. The response holds the secret of the link, for three days."""
     invitation = operators.invite_operator(
         this_operator().actor, email=body.email, role=body.role, tenant_slug=body.tenant_slug
     )
-    operator_id = operators.find_operator_id(body.email)
-    return {"operator": operators.show_operator(operator_id), "invitation": invitation}
+    operator_id = listed_operators.find_operator_id(body.email)
+    return {"operator": listed_operators.show_operator(operator_id), "invitation": invitation}
 
 
 @blp.patch("/<uuid:operator_id>")
@@ -53,8 +53,8 @@ def invite_operator(body: NewOperatorBody) -> dict[str, Any]:
 @step_up_required
 @blp.arguments(OperatorChangeRequest)
 @blp.response(200, OperatorResponse)
-def change_operator(body: OperatorChangeBody, operator_id: UUID) -> operators.ShownOperator:
-    """Disable or enable an operator, or give them another role; their sessions end.
+def change_operator(body: OperatorChangeBody, operator_id: UUID) -> listed_operators.ShownOperator:
+    """Disable or enable an operator, or change the role. The operator's sessions end.
 
     You cannot change yourself, nor the last platform admin who can sign in.
     """
@@ -78,7 +78,7 @@ def reset_operator(body: EmptyBody, operator_id: UUID) -> dict[str, Any]:
     One-time codes stay enabled. You cannot reset yourself.
     """
     invitation = operators.reset_operator(this_operator().actor, operator_id)
-    return {"operator": operators.show_operator(operator_id), "invitation": invitation}
+    return {"operator": listed_operators.show_operator(operator_id), "invitation": invitation}
 
 
 @blp.delete("/<uuid:operator_id>/one-time-codes")

@@ -1,8 +1,8 @@
-"""A tenant's numbers, login sessions and audit trail: /overview, /sessions and /audit."""
+"""A tenant's figures, login sessions and audit log: /overview, /sessions and /audit."""
 
 from uuid import UUID
 
-from app.admin.access import tenant_admin_required, tenant_operator_required, this_tenant_scope
+from app.admin.api.access import tenant_admin_required, tenant_operator_required, this_tenant_scope
 from app.admin.api.blueprint import Blueprint, audit_query_of, paging_of
 from app.schemas.admin_overview import OverviewResponse
 from app.schemas.admin_requests.queries import (
@@ -13,7 +13,8 @@ from app.schemas.admin_requests.queries import (
     SessionListParams,
     SessionListQuery,
 )
-from app.schemas.admin_responses import AuditListResponse, SessionListResponse
+from app.schemas.admin_responses.tenants import AuditListResponse
+from app.schemas.admin_responses.users import SessionListResponse
 from app.services.database.paging import Page
 from app.services.tenant_admin import audit_log, overview, sessions
 
@@ -25,7 +26,7 @@ blp = Blueprint("admin_records", __name__, url_prefix="/v1/admin/tenants/<string
 @blp.arguments(OverviewQuery, location="query")
 @blp.response(200, OverviewResponse)
 def show_overview(query: OverviewParams) -> overview.Overview:
-    """Sum up what happened in the tenant's mini-programs: today, and over some days."""
+    """Return figures of the tenant's mini-programs: today, and over some days."""
     return overview.get_overview(this_tenant_scope().tenant_id, days=query.days)
 
 
@@ -52,5 +53,5 @@ def end_session(session_id: UUID) -> None:
 @blp.arguments(AuditListQuery, location="query")
 @blp.response(200, AuditListResponse)
 def list_audit(query: AuditListParams) -> Page[audit_log.ListedEvent]:
-    """List what was done in the tenant, newest first."""
+    """List the tenant's audit events, newest first."""
     return audit_log.list_audit(this_tenant_scope(), audit_query_of(query), paging_of(query))

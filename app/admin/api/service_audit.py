@@ -1,9 +1,9 @@
-"""What was done to the service itself, for those who run it: /v1/admin/audit."""
+"""The platform audit log, for platform admins: /v1/admin/audit."""
 
-from app.admin.access import platform_login
+from app.admin.api.access import platform_login
 from app.admin.api.blueprint import Blueprint, audit_query_of, paging_of
 from app.schemas.admin_requests.queries import AuditListParams, AuditListQuery
-from app.schemas.admin_responses import AuditListResponse
+from app.schemas.admin_responses.tenants import AuditListResponse
 from app.services.database.paging import Page
 from app.services.tenant_admin import audit_log
 
@@ -15,5 +15,5 @@ blp = Blueprint("admin_service_audit", __name__, url_prefix="/v1/admin/audit")
 @blp.arguments(AuditListQuery, location="query")
 @blp.response(200, AuditListResponse)
 def list_service_audit(query: AuditListParams) -> Page[audit_log.ListedEvent]:
-    """List what was done to the service itself, newest first: to those who run it, to its keys."""
+    """List the events of the platform audit log, newest first."""
     return audit_log.list_service_audit(audit_query_of(query), paging_of(query))

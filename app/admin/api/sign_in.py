@@ -1,6 +1,6 @@
-"""Signing scripts in and out: /v1/admin/..."""
+"""Sign-in and sign-out of scripts: /v1/admin/..."""
 
-from app.admin.access import operator_login, this_operator
+from app.admin.api.access import operator_login, this_operator
 from app.admin.api.blueprint import Blueprint
 from app.auth import no_login, this_device
 from app.schemas.admin_requests.accounts import (
@@ -9,7 +9,11 @@ from app.schemas.admin_requests.accounts import (
     SignInBody,
     SignInRequest,
 )
-from app.schemas.admin_responses import AcceptedResponse, OperatorTokensResponse, SignedInResponse
+from app.schemas.admin_responses.operators import (
+    AcceptedResponse,
+    OperatorTokensResponse,
+    SignedInResponse,
+)
 from app.schemas.requests import EmptyBody, EmptyRequest, RefreshBody, RefreshRequest
 from app.services.operators import operators, sessions, tokens
 
@@ -21,7 +25,7 @@ blp = Blueprint("admin_sign_in", __name__, url_prefix="/v1/admin")
 @blp.arguments(SignInRequest)
 @blp.response(200, OperatorTokensResponse)
 def sign_operator_in(body: SignInBody) -> tokens.OperatorTokens:
-    """Sign an operator's script in: a JWT for 15 minutes, and a refresh token."""
+    """Sign in. Return a JWT that lives 15 minutes, and a refresh token."""
     return tokens.open_script_session(
         email=body.email, password=body.password, code=body.code, device=this_device()
     )
@@ -32,7 +36,7 @@ def sign_operator_in(body: SignInBody) -> tokens.OperatorTokens:
 @blp.arguments(RefreshRequest)
 @blp.response(200, OperatorTokensResponse)
 def refresh_operator(body: RefreshBody) -> tokens.OperatorTokens:
-    """Trade an operator's refresh token for new tokens; one that comes twice ends the session."""
+    """Exchange a refresh token for new tokens. A refresh token used twice ends the session."""
     return tokens.refresh_operator_tokens(body.refresh_token, this_device())
 
 
@@ -41,7 +45,7 @@ def refresh_operator(body: RefreshBody) -> tokens.OperatorTokens:
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(204)
 def sign_operator_out(body: EmptyBody) -> None:
-    """End this session: its JWTs and its refresh token work no more."""
+    """End this session. Its JWTs and its refresh token stop working."""
     sessions.end_operator_session(this_operator().session_id)
 
 
@@ -49,7 +53,7 @@ def sign_operator_out(body: EmptyBody) -> None:
 @operator_login
 @blp.response(200, SignedInResponse)
 def show_signed_in() -> sessions.SignedIn:
-    """Show who is signed in."""
+    """Show the signed-in operator."""
     return this_operator()
 
 
@@ -58,7 +62,7 @@ def show_signed_in() -> sessions.SignedIn:
 @blp.arguments(InvitationRequest)
 @blp.response(200, AcceptedResponse)
 def accept_invitation(body: InvitationBody) -> dict[str, str]:
-    """Choose a password with an invitation; it works once."""
+    """Set the password of an invited operator. An invitation works once."""
     email = operators.accept_invitation(
         invitation=body.invitation, password=body.password, device=this_device()
     )

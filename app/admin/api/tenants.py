@@ -1,6 +1,6 @@
-"""Tenants, for those who run the service: /v1/admin/tenants."""
+"""Tenants, for platform admins: /v1/admin/tenants."""
 
-from app.admin.access import platform_login, this_operator
+from app.admin.api.access import platform_login, this_operator
 from app.admin.api.blueprint import Blueprint, idempotent, paging_of
 from app.schemas.admin_requests.platform import (
     NewTenantBody,
@@ -9,7 +9,7 @@ from app.schemas.admin_requests.platform import (
     TenantChangeRequest,
 )
 from app.schemas.admin_requests.queries import PageParams, PageQuery
-from app.schemas.admin_responses import TenantListResponse, TenantResponse
+from app.schemas.admin_responses.tenants import TenantListResponse, TenantResponse
 from app.services.apps import tenants
 from app.services.apps.tenants import ShownTenant
 from app.services.database.paging import Page
@@ -47,7 +47,7 @@ def add_tenant(body: NewTenantBody) -> ShownTenant:
 @blp.arguments(TenantChangeRequest)
 @blp.response(200, TenantResponse)
 def change_tenant(body: TenantChangeBody, its_slug: str) -> ShownTenant:
-    """Change a tenant; a disabled one's apps, users and operators are refused at once."""
+    """Change a tenant. Apps, users and operators of a disabled tenant are refused immediately."""
     settings = tenants.TenantSettings(
         name=body.name,
         status=body.status,

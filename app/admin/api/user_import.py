@@ -1,11 +1,11 @@
-"""Many people at once: /v1/admin/tenants/{slug}/imports and /exports."""
+"""Import and export of users: /v1/admin/tenants/{slug}/imports and /exports."""
 
 from typing import Any
 from uuid import UUID
 
 from flask import Response, request
 
-from app.admin.access import step_up_required, tenant_admin_required, this_tenant_scope
+from app.admin.api.access import step_up_required, tenant_admin_required, this_tenant_scope
 from app.admin.api.blueprint import Blueprint
 from app.admin.downloads import CSV, users_csv
 from app.api.blueprint import REFERENCE, whole_body
@@ -40,7 +40,7 @@ def preview_users() -> dict[str, Any]:
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, ProgressResponse)
 def confirm_import(body: EmptyBody, import_id: UUID) -> run.Progress:
-    """Begin to import everybody of one's own preview, or nobody."""
+    """Start the import of your own preview: of all its users, or of none."""
     scope = this_tenant_scope()
     run.begin_import(scope.actor, scope.tenant_id, import_id)
     return run.import_progress(scope.actor, scope.tenant_id, import_id)
@@ -50,7 +50,7 @@ def confirm_import(body: EmptyBody, import_id: UUID) -> run.Progress:
 @tenant_admin_required
 @blp.response(200, ProgressResponse)
 def show_import(import_id: UUID) -> run.Progress:
-    """Say how far one's own import is; nobody is a user before its state is `done`."""
+    """Show the progress of your own import. No user exists before its state is `done`."""
     scope = this_tenant_scope()
     return run.import_progress(scope.actor, scope.tenant_id, import_id)
 
@@ -61,13 +61,13 @@ def show_import(import_id: UUID) -> run.Progress:
 @blp.arguments(ExportRequest, required=False)
 @blp.response(200, A_FILE, content_type=CSV)
 def export_users(body: ExportBody) -> Response:
-    """Take people out as CSV; the audit trail says who took what."""
+    """Export users as CSV. The audit log records the export."""
     wanted = Wanted(query=body.query, status=body.status, full_phones=body.full_phones)
     return users_csv(this_tenant_scope(), wanted)
 
 
 def _file() -> bytes:
-    # Only now is it an operator's, who may send more than others.
+    # Only authenticated operators may send a body of this size.
     request.max_content_length = LARGEST_FILE + 1
     return whole_body(request)
 

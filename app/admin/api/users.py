@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from app.admin.access import tenant_admin_required, tenant_operator_required, this_tenant_scope
+from app.admin.api.access import tenant_admin_required, tenant_operator_required, this_tenant_scope
 from app.admin.api.blueprint import Blueprint, idempotent, paging_of
 from app.schemas.admin_requests.queries import UserListParams, UserListQuery
 from app.schemas.admin_requests.users import (
@@ -15,7 +15,7 @@ from app.schemas.admin_requests.users import (
     UserPasswordBody,
     UserPasswordRequest,
 )
-from app.schemas.admin_responses import EndedResponse, UserListResponse, UserPageResponse
+from app.schemas.admin_responses.users import EndedResponse, UserListResponse, UserPageResponse
 from app.schemas.requests import EmptyBody, EmptyRequest
 from app.services.database.paging import Page
 from app.services.tenant_admin import user_changes, users
@@ -46,7 +46,7 @@ def find_users(query: UserListParams) -> Page[FoundUser]:
 @blp.arguments(NewUserRequest)
 @blp.response(201, UserPageResponse)
 def enter_user(body: NewUserBody) -> UserPage:
-    """Enter a person by account, by phone, or both."""
+    """Add a user by account, by phone, or both."""
     user_id = user_changes.enter_user(
         this_tenant_scope(),
         account=body.account,
@@ -70,7 +70,7 @@ def show_user(user_id: UUID) -> UserPage:
 @blp.arguments(UserChangeRequest)
 @blp.response(200, UserPageResponse)
 def change_user(body: UserChangeBody, user_id: UUID) -> UserPage:
-    """Disable a user, which ends every session of theirs, or make them active again."""
+    """Disable or enable a user. Disabling ends every session of the user."""
     user_changes.set_user_status(this_tenant_scope(), user_id, status=body.status)
     return users.show_user_page(this_tenant_scope(), user_id)
 
@@ -89,7 +89,7 @@ def end_user_sessions(body: EmptyBody, user_id: UUID) -> dict[str, int]:
 @blp.arguments(UserPasswordRequest)
 @blp.response(204)
 def set_user_password(body: UserPasswordBody, user_id: UUID) -> None:
-    """Set a user's password; every session of theirs ends."""
+    """Set a user's password. Every session of the user ends."""
     user_changes.set_user_password(this_tenant_scope(), user_id, password=body.password)
 
 
@@ -98,7 +98,7 @@ def set_user_password(body: UserPasswordBody, user_id: UUID) -> None:
 @blp.arguments(MergeRequest)
 @blp.response(200, UserPageResponse)
 def merge_user(body: MergeBody, user_id: UUID) -> UserPage:
-    """Merge a user into another, who is shown; for 30 days it can be undone."""
+    """Merge a user into another, and return that user. It can be undone for 30 days."""
     user_changes.merge_users(this_tenant_scope(), user_id, into_id=body.into_id)
     return users.show_user_page(this_tenant_scope(), body.into_id)
 
@@ -108,7 +108,7 @@ def merge_user(body: MergeBody, user_id: UUID) -> UserPage:
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, UserPageResponse)
 def undo_merge(body: EmptyBody, user_id: UUID) -> UserPage:
-    """Let a merged user live again."""
+    """Undo the merge of a user."""
     user_changes.undo(this_tenant_scope(), user_id)
     return users.show_user_page(this_tenant_scope(), user_id)
 
@@ -117,7 +117,7 @@ def undo_merge(body: EmptyBody, user_id: UUID) -> UserPage:
 @tenant_admin_required
 @blp.response(204)
 def unbind_identity(user_id: UUID, identity_id: UUID) -> None:
-    """Free a WeChat identity of a user; sessions that stand on it end."""
+    """Unbind a WeChat identity from a user. Sessions of the identity end."""
     user_changes.unbind_identity(this_tenant_scope(), user_id, identity_id)
 
 
@@ -125,5 +125,5 @@ def unbind_identity(user_id: UUID, identity_id: UUID) -> None:
 @tenant_admin_required
 @blp.response(204)
 def release_phone(user_id: UUID) -> None:
-    """Take a user's phone number away."""
+    """Remove the phone number of a user."""
     user_changes.release_phone(this_tenant_scope(), user_id)

@@ -1,11 +1,16 @@
-"""The web console at /console: server-rendered, on Flask-Admin, with our own theme."""
+"""The web console at /console, rendered on the server with Flask-Admin and our own theme.
+
+To add a page, write a view class in `views/` and register it in `init_app`. The menu has the same
+order.
+"""
 
 from flask import Flask
 from flask_admin import Admin
 from flask_admin.theme import Bootstrap4Theme
 
-from app.admin.console import access
-from app.admin.console.auth_views import doorway
+from app.admin.console import access, rendering
+from app.admin.console.auth_views import auth_pages
+from app.admin.console.page_scope import nonce
 from app.admin.console.views.account import AccountView
 from app.admin.console.views.apps import AppsView
 from app.admin.console.views.audit import AuditView, ServiceAuditView
@@ -20,13 +25,14 @@ from app.admin.console.views.users import UsersView
 def init_app(app: Flask) -> None:
     """Register every page, behind the sign-in."""
     access.init_app(app)
-    app.register_blueprint(doorway)
+    rendering.init_app(app)
+    app.register_blueprint(auth_pages)
     admin = Admin(
         app,
         name="wxpass",
         index_view=HomeView(),
         theme=Bootstrap4Theme(base_template="console/base.html"),
-        csp_nonce_generator=access.nonce,
+        csp_nonce_generator=nonce,
     )
     for view in (AppsView, UsersView, UserImportView, SessionsView, AuditView):
         admin.add_view(view())

@@ -2,9 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
-from secrets import token_urlsafe
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from flask import (
@@ -14,22 +12,18 @@ from flask import (
     flash,
     g,
     redirect,
-    render_template,
     request,
     session,
     url_for,
 )
 from flask.typing import ResponseReturnValue
-from flask_babel import get_locale, gettext
 from flask_wtf.csrf import CSRFError, CSRFProtect
-from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.routing import RequestRedirect
 from werkzeug.sansio.utils import host_is_trusted
 
 from app.admin.console.cookies import (
     LANGUAGE,
-    ROOT,
     TOKEN,
     ConsoleCookies,
     has_two_cookies,
@@ -37,27 +31,32 @@ from app.admin.console.cookies import (
     keep_cookie,
 )
 from app.admin.console.forms.drafts import keep_draft, restored_form
+from app.admin.console.page_scope import address_to_show, nonce
+from app.admin.console.rendering import error_page
 from app.auth import this_device
 from app.errors import (
     CookiesAmbiguous,
     CrossSiteForm,
     Failure,
     HostNotAllowed,
-    PageOutdated,
     SignInExpired,
     SignInNeeded,
 )
 from app.headers import CONSOLE, POLICIES
 from app.languages import speak
-from app.problems import advice_of, failure_of, message_on_page
-from app.services.operators.sessions import SignedIn, find_console_session, find_expired_operator
-from app.services.tenant_admin.tenant_scope import TenantScope, open_tenant_scope
+from app.problems import message_on_page
+from app.services.operators.sessions import find_console_session, find_expired_operator
 
 V = TypeVar("V", bound=Callable[..., Any])
 
+
 FORM_MEMORY = 512 * 1024
+
+
 # Values of Sec-Fetch-Site for our own pages, and for an address that was typed.
 OUR_SITES = ("same-origin", "none")
+
+
 csrf = CSRFProtect()
 
 
@@ -67,8 +66,6 @@ def init_app(app: Flask) -> None:
     csrf.init_app(app)
     app.before_request(_guard)
     app.after_request(_add_headers)
-    app.context_processor(_template_values)
-    app.add_template_filter(moment)
 
 
 def _guard() -> ResponseReturnValue | None:
@@ -119,7 +116,7 @@ def _is_cross_site_form() -> bool:
 
 def _is_open_to_strangers() -> bool:
     endpoint = request.endpoint or ""
-    return endpoint.startswith("doorway.") or endpoint.endswith(".static")
+    return endpoint.startswith("auth.") or endpoint.endswith(".static")
 
 
 def _require_session() -> ResponseReturnValue | None:
@@ -140,7 +137,7 @@ def _require_session() -> ResponseReturnValue | None:
 
 
 def _redirect_to_sign_in() -> ResponseReturnValue:
-    return redirect(url_for("doorway.sign_in", next=address_to_show()))
+    return redirect(url_for("auth.sign_in", next=address_to_show()))
 
 
 def _keep_late_form() -> None:
@@ -150,19 +147,6 @@ def _keep_late_form() -> None:
         with suppress(CSRFError, RequestEntityTooLarge):
             csrf.protect()
             keep_draft(operator_id)
-
-
-def address_to_show() -> str:
-    """Return the path, below the mount, of the page to show once the operator is signed in.
-
-    It is the requested page. For a form it is the page that shows the form, if there is one, and
-    the tenant's home page otherwise.
-    """
-    if request.method == "GET":
-        return request.full_path.rstrip("?")
-    if request.url_rule is not None and "GET" in (request.url_rule.methods or ()):
-        return request.path
-    return f"{ROOT}/t/{g.tenant_slug}/" if "tenant_slug" in g else f"{ROOT}/"
 
 
 def _refuse_unknown_page() -> ResponseReturnValue | None:
@@ -190,45 +174,6 @@ def _allow_large_body() -> None:
         request.max_form_memory_size = FORM_MEMORY
 
 
-def signed_in() -> SignedIn:
-    """Return the operator who is signed in."""
-    return cast(SignedIn, g.signed_in)
-
-
-def this_tenant_scope() -> TenantScope:
-    """Return the scope of the tenant in the page's address.
-
-    Raises:
-        TenantUnknown: The tenant does not exist, or is not the operator's own.
-    """
-    if "tenant_scope" not in g:
-        g.tenant_scope = open_tenant_scope(signed_in(), g.tenant_slug)
-    return cast(TenantScope, g.tenant_scope)
-
-
-def tenant_scope_for_changes() -> TenantScope:
-    """Return the scope of the tenant in the page's address; raise RoleTooLow for a viewer."""
-    scope = this_tenant_scope()
-    scope.refuse_reader()
-    return scope
-
-
-def take_tenant(_endpoint: str | None, values: dict[str, Any] | None) -> None:
-    """Take the tenant out of the address, so that no view has to pass it on."""
-    g.tenant_slug = (values or {}).pop("slug")
-
-
-def add_tenant(_endpoint: str, values: dict[str, Any]) -> None:
-    """Put the page's own tenant into links to tenant pages that name none."""
-    if "tenant_slug" in g:
-        values.setdefault("slug", g.tenant_slug)
-
-
-def nonce() -> str:
-    """Return the CSP nonce of this response."""
-    return str(g.setdefault("nonce", token_urlsafe(16)))
-
-
 def _add_headers(response: Response) -> Response:
     if is_console():
         policy = POLICIES[CONSOLE].format(nonce=nonce())
@@ -238,46 +183,3 @@ def _add_headers(response: Response) -> Response:
         response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
         response.headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()"
     return response
-
-
-def _template_values() -> dict[str, object]:
-    return {
-        "signed_in": g.get("signed_in"),
-        "shown_tenant": find_tenant_scope,
-        "console_menu": _menu,
-        "address_to_show": address_to_show,
-        "language": str(get_locale()),
-        "csp_nonce": nonce,
-        "message_on_page": message_on_page,
-    }
-
-
-def find_tenant_scope() -> TenantScope | None:
-    """Return the tenant scope for the header and the menu, None on a page without a tenant.
-
-    Error pages call it too, even if the database is the error.
-    """
-    if "shown_tenant" not in g:
-        g.shown_tenant = None
-        with suppress(Failure, SQLAlchemyError):
-            g.shown_tenant = this_tenant_scope() if "tenant_slug" in g else None
-    return cast(TenantScope | None, g.shown_tenant)
-
-
-def _menu() -> list[Any]:
-    views = current_app.extensions["admin"][0]._views
-    return [view for view in views if view.is_visible()]
-
-
-def error_page(error: Exception) -> ResponseReturnValue:
-    """Show a failure as a page, in words that say what to do."""
-    failure = failure_of(PageOutdated() if isinstance(error, CSRFError) else error)
-    # The message for programs points to the OpenAPI document.
-    said = gettext("There is no such page.") if failure.code == "not_found" else None
-    page = render_template("console/error.html", failure=failure, said=said)
-    return page, failure.status, advice_of(failure)
-
-
-def moment(when: datetime | None) -> str:
-    """Format a time in UTC, to the minute."""
-    return f"{when:%Y-%m-%d %H:%M} UTC" if when else "–"

@@ -9,9 +9,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from flask_wtf import FlaskForm
 
-from app.admin.console.access import error_page
 from app.admin.console.cookies import DRAFT, LANGUAGE, ROOT, TOKEN
 from app.admin.console.forms.operators import CodeForm, InvitationForm, SignInForm
+from app.admin.console.rendering import error_page
 from app.admin.console.submissions import process_form, redirect_when_done
 from app.auth import this_device
 from app.errors import Failure, SignInExpired, SignInNeeded
@@ -24,18 +24,18 @@ from app.services.operators.sessions import SignedIn, end_operator_session, find
 # Browsers read a backslash as a slash, and two dots as a way up.
 LOCAL = re.compile(rf"{ROOT}(/[A-Za-z0-9_-]+)*/?(\?[!-\[\]-~]*)?")
 
-doorway = Blueprint(
-    "doorway",
+auth_pages = Blueprint(
+    "auth",
     __name__,
     url_prefix=ROOT,
     template_folder="templates",
     static_folder="static",
     static_url_path="/assets",
 )
-doorway.register_error_handler(Exception, error_page)
+auth_pages.register_error_handler(Exception, error_page)
 
 
-@doorway.route("/sign-in", methods=["GET", "POST"])
+@auth_pages.route("/sign-in", methods=["GET", "POST"])
 def sign_in() -> ResponseReturnValue:
     """Ask for e-mail address and password. An operator who is signed in stays signed in."""
     form = SignInForm()
@@ -47,7 +47,7 @@ def sign_in() -> ResponseReturnValue:
     )
 
 
-@doorway.route("/code", methods=["GET", "POST"])
+@auth_pages.route("/code", methods=["GET", "POST"])
 def code() -> ResponseReturnValue:
     """Ask for the one-time code after a correct password."""
     form = CodeForm()
@@ -59,7 +59,7 @@ def code() -> ResponseReturnValue:
     )
 
 
-@doorway.route("/invitation", methods=["GET", "POST"])
+@auth_pages.route("/invitation", methods=["GET", "POST"])
 def invitation() -> ResponseReturnValue:
     """Set the password of an invited operator."""
     form = InvitationForm()
@@ -67,18 +67,18 @@ def invitation() -> ResponseReturnValue:
         form,
         lambda: accept_invitation(form.invitation.data, form.password.data, this_device()),
         redirect_when_done(
-            url_for("doorway.sign_in"), gettext("Your password is set. Sign in with it.")
+            url_for("auth.sign_in"), gettext("Your password is set. Sign in with it.")
         ),
         partial(_show_form, "console/invitation.html", form),
     )
 
 
-@doorway.post("/sign-out")
+@auth_pages.post("/sign-out")
 def sign_out() -> ResponseReturnValue:
     """End the session, here and in the database."""
     _end_session()
     _clear_cookie()
-    return redirect(url_for("doorway.sign_in"))
+    return redirect(url_for("auth.sign_in"))
 
 
 def _find_session() -> SignedIn | None:
@@ -90,7 +90,7 @@ def _find_session() -> SignedIn | None:
     return None
 
 
-@doorway.post("/language")
+@auth_pages.post("/language")
 def choose_language() -> ResponseReturnValue:
     """Show the console in another language."""
     _store_language(request.form.get("language"))
@@ -128,7 +128,7 @@ def _enter(entered: service.ConsoleSignIn) -> ResponseReturnValue:
         session[DRAFT] = draft
     address = request.args.get("next")
     if entered.awaits_code:
-        return redirect(url_for("doorway.code", next=address))
+        return redirect(url_for("auth.code", next=address))
     return redirect(local(address))
 
 

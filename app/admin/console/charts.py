@@ -1,19 +1,19 @@
-"""Numbers, measured out for pictures that are plain SVG: a unit is a hundredth of the picture."""
+"""Geometry of SVG charts. A unit is a hundredth of the picture."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
-# How much of its place a column of a chart takes; the rest is the gap.
+# The share of its slot that a column takes. The rest is the gap.
 FILLED = 0.8
-# What is there at all shows, however small it is beside the largest.
+# The height of the smallest number above zero.
 LEAST_SHOWN = 1.5
 
 
 @dataclass(frozen=True, slots=True)
 class Bar(Generic[K]):
-    """A number as a bar: `size` of 100 is the largest there is; columns begin at `x`."""
+    """A number as a bar. `size` is 100 for the largest number; a column begins at `x`."""
 
     label: K
     value: int
@@ -23,7 +23,7 @@ class Bar(Generic[K]):
 
 
 def bars(numbers: Mapping[K, int]) -> Sequence[Bar[K]]:
-    """Measure numbers out as bars, side by side."""
+    """Return numbers as bars, side by side."""
     largest, place = max(numbers.values(), default=0), 100 / max(len(numbers), 1)
     return [
         Bar(label, value, _size(value, largest), round(place * index, 3), round(place * FILLED, 3))
@@ -36,5 +36,5 @@ def _size(value: int, largest: int) -> float:
 
 
 def percent(part: int, whole: int) -> int | None:
-    """Give how many of a hundred; None of nothing."""
+    """Return the percentage, None if the whole is zero."""
     return round(100 * part / whole) if whole else None

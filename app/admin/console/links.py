@@ -7,7 +7,7 @@ from markupsafe import Markup, escape
 
 
 def link_to(endpoint: str, text: object, **where: Any) -> Markup:
-    """Make a link; its text is anybody's, and shown as text."""
+    """Return a link. Its text is untrusted and escaped."""
     return Markup('<a href="{}">{}</a>').format(url_for(endpoint, **where), escape(text))
 
 
@@ -17,7 +17,7 @@ def isolated(name: str) -> Markup:
 
 
 def user_link(user_id: object) -> Markup | str:
-    """Link to a user by id; nobody is a dash."""
+    """Return a link to a user, or a dash without one."""
     if user_id is None:
         return "–"
     return link_to("console_users.show", user_id, user_id=user_id)

@@ -13,19 +13,17 @@ from flask_admin.contrib.sqla import ModelView
 from flask_babel import gettext
 from sqlalchemy.orm import Query
 
-from app.admin.console.access import (
+from app.admin.console.cookies import ROOT
+from app.admin.console.forms.drafts import keep_draft, take_draft
+from app.admin.console.page_scope import (
     add_tenant,
     address_to_show,
-    error_page,
-    find_tenant_scope,
-    moment,
     signed_in,
     take_tenant,
     tenant_scope_for_changes,
     this_tenant_scope,
 )
-from app.admin.console.cookies import ROOT
-from app.admin.console.forms.drafts import keep_draft, take_draft
+from app.admin.console.rendering import error_page, find_tenant_scope, moment
 from app.admin.console.submissions import is_submitted
 from app.errors import Failure, NotFound, StepUpRequired
 from app.extensions import db
@@ -67,18 +65,18 @@ class Confirmation:
 
 
 class Page(BaseView):
-    """A page of the console, or several. A failure is shown as a page, too."""
+    """One or more pages of the console. A failure is shown as a page."""
 
     # Whether only platform admins may see it.
     for_platform = False
-    # Whether it is about the tenant in its address, below /console/t/<slug>/.
+    # Whether it belongs to the tenant in its address, below /console/t/<slug>/.
     of_tenant = True
-    # Whether operators who may only read may not see it.
+    # Whether it is hidden from tenant viewers.
     for_changers = False
     in_menu = True
 
     def create_blueprint(self, admin: Admin) -> Blueprint:
-        """Show failures as pages; take the tenant from the address and put it into links."""
+        """Show failures as pages; read the tenant from the address and add it to links."""
         blueprint: Blueprint = super().create_blueprint(admin)
         blueprint.register_error_handler(Exception, error_page)
         if self.of_tenant:
@@ -87,18 +85,18 @@ class Page(BaseView):
         return blueprint
 
     def _get_view_url(self, admin: Admin, url: str) -> str:
-        """Return the address of the view: its tenant's, or the service's."""
+        """Return the address of the view, below the tenant or the console's root."""
         if url.startswith("/"):
             return url
         return f"{TENANT_ROOT}/{url}" if self.of_tenant else f"{ROOT}/{url}"
 
     @property
     def address(self) -> str:
-        """Return the address of the view's first page, of this page's tenant."""
+        """Return the address of the view's first page, for the current tenant."""
         return url_for(f"{self.endpoint}.{self._default_view}")
 
     def is_visible(self) -> bool:
-        """Return whether the menu shows it: to operators who may see it, on a tenant's page."""
+        """Return whether the menu shows it to the signed-in operator on this page."""
         is_about_something = not self.of_tenant or find_tenant_scope() is not None
         return self.in_menu and self.may_be_seen() and is_about_something
 
@@ -156,7 +154,7 @@ def needs_step_up(view: V) -> V:
 
 
 class TenantList(Page, ModelView):
-    """Rows of the tenant in the address: listed, searched, sorted.
+    """A list of the tenant's rows, with search and sorting.
 
     Changes are made by services, each on a page of its own.
     """
@@ -187,7 +185,7 @@ class TenantList(Page, ModelView):
         )
 
     def get_one(self, id: Any) -> Any:
-        """Find none of another tenant's."""
+        """Return a row of the tenant, or None."""
         return self.get_query().filter(self.model.id == id).one_or_none()
 
     def get_list(
@@ -202,10 +200,10 @@ class TenantList(Page, ModelView):
 
 
 class FilteredList(TenantList):
-    """A list whose rows a service finds, by the filters in its query string."""
+    """A list with filters in its query string. A service finds the rows."""
 
     def get_list(self, page: int, sort: str | None, desc: bool, *_: Any, **__: Any) -> Any:
-        """Return the page that the service finds; for an invalid filter show why, and no rows."""
+        """Return the page that the service finds. An invalid filter shows a message and no rows."""
         by = sort if sort in self._sortable_columns else None
         try:
             offset_page = OffsetPage(_number(page), by, bool(desc), self.page_size)

@@ -1,1 +1,1 @@
-"""What operators' scripts may send. A field that is not named in a schema is refused."""
+"""Requests of the admin API. Unknown fields are refused."""

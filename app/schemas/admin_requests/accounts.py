@@ -52,7 +52,7 @@ class OwnPasswordBody:
 
 
 class OwnPasswordRequest(RequestSchema[OwnPasswordBody]):
-    """The password that the operator wants."""
+    """The new password of the operator."""
 
     record = OwnPasswordBody
 
@@ -98,7 +98,7 @@ class InvitationBody:
 
 
 class InvitationRequest(RequestSchema[InvitationBody]):
-    """What the link of an invitation carries, and the password that is chosen."""
+    """The secret in the link of an invitation, and the new password."""
 
     record = InvitationBody
 

@@ -5,13 +5,14 @@ from typing import Literal
 
 from marshmallow import fields, validate
 
+from app.models.registration import DEFAULT_REGISTRATION, REGISTRATION_POLICIES
 from app.not_given import NOT_GIVEN, NotGiven
 from app.schemas.admin_requests.fields import ChangeRequest, Shaped, Slug
 from app.schemas.fields import Label, SessionLimit, Text
 from app.schemas.loading import RequestSchema
 from app.schemas.shapes import APP_SECRET, ENCODING_AES_KEY, NEW_APPID, PUSH_TOKEN
 
-REGISTRATION = validate.OneOf(["on_login", "on_phone", "closed"])
+REGISTRATION = validate.OneOf(REGISTRATION_POLICIES)
 DATA_FORMAT = validate.OneOf(["json", "xml"])
 
 
@@ -33,10 +34,10 @@ class NewAppRequest(RequestSchema[NewAppBody]):
 
     record = NewAppBody
 
-    # The service refuses what WeChat cannot have given, under a code of its own.
+    # The service refuses a malformed appid with its own error code.
     appid = Text(64, required=True, metadata={"pattern": rf"^{NEW_APPID.pattern}$"})
     name = Label(required=True)
-    registration = fields.String(validate=REGISTRATION, load_default="on_phone")
+    registration = fields.String(validate=REGISTRATION, load_default=DEFAULT_REGISTRATION)
     data_format = fields.String(validate=DATA_FORMAT, load_default="json")
     secret = Shaped(APP_SECRET, required=True, load_only=True)
     push_token = Shaped(PUSH_TOKEN, load_only=True)
@@ -58,7 +59,7 @@ class AppChangeBody:
 
 
 class AppChangeRequest(ChangeRequest[AppChangeBody]):
-    """What of a mini-program is to change."""
+    """New settings of a mini-program."""
 
     record = AppChangeBody
 
@@ -95,7 +96,7 @@ class SecretsBody:
 
 
 class SecretsRequest(ChangeRequest[SecretsBody]):
-    """Secrets to enter; null takes one out, and what is not named stays."""
+    """New secrets. null removes a secret; a field that is not sent leaves it as it is."""
 
     record = SecretsBody
 

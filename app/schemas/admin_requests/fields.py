@@ -1,4 +1,4 @@
-"""Fields and checks that several of the operators' requests share."""
+"""Fields that several requests of the admin API share."""
 
 import re
 from typing import Any
@@ -16,7 +16,7 @@ USER_STATUS = validate.OneOf(["active", "disabled", "merged"])
 
 
 class Shaped(fields.String):
-    """A text of one shape, all of it."""
+    """A text that matches a pattern as a whole."""
 
     def __init__(self, shape: re.Pattern[str], **kwargs: Any) -> None:
         super().__init__(validate=validate.Regexp(rf"(?:{shape.pattern})\Z"), **kwargs)
@@ -39,7 +39,7 @@ class Code(fields.String):
 
 
 class ChangeRequest(RequestSchema[T]):
-    """Something to change: at least one field."""
+    """A change of at least one field."""
 
     @validates_schema
     def changes_something(self, data: dict[str, Any], **_: Any) -> None:

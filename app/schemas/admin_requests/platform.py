@@ -46,7 +46,7 @@ class TenantChangeBody:
 
 
 class TenantChangeRequest(ChangeRequest[TenantChangeBody]):
-    """What of a tenant is to change."""
+    """New settings of a tenant."""
 
     record = TenantChangeBody
 
@@ -59,7 +59,7 @@ class TenantChangeRequest(ChangeRequest[TenantChangeBody]):
 
 
 def tenant_goes_with_role(data: dict[str, Any]) -> None:
-    """Refuse a tenant's operator without a tenant, and a platform's with one."""
+    """Require a tenant for tenant roles, and none for platform admins."""
     if "role" in data and (data["role"] == "platform") != (data.get("tenant_slug") is None):
         raise ValidationError("A tenant's operator has a tenant, a platform's none.", "tenant")
 
@@ -74,7 +74,7 @@ class NewOperatorBody:
 
 
 class NewOperatorRequest(RequestSchema[NewOperatorBody]):
-    """Somebody to invite."""
+    """An operator to invite."""
 
     record = NewOperatorBody
 
@@ -108,7 +108,7 @@ class OperatorChangeRequest(ChangeRequest[OperatorChangeBody]):
 
     @validates_schema
     def changes_one_thing(self, data: dict[str, Any], **_: Any) -> None:
-        """Refuse both at once, and a tenant alone."""
+        """Refuse a status together with a role, and a tenant without a role."""
         if ("status" in data) == ("role" in data) or set(data) == {"status", "tenant_slug"}:
             raise ValidationError("Send either status, or role and tenant.", "status")
         tenant_goes_with_role(data)

@@ -1,4 +1,4 @@
-"""Queries of the operators' lists. A filter that was not sent is None in its record."""
+"""Queries of the admin API's lists. A filter that was not sent is None in its record."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,7 +30,7 @@ class PageFields(CursorFields[T]):
 
 
 class PageQuery(PageFields[PageParams]):
-    """Which page of a list; the total is counted only on demand."""
+    """A page of a list. The total is counted only on demand."""
 
     record = PageParams
 
@@ -47,7 +47,7 @@ class UserListParams(PageParams):
 
 
 class UserListQuery(PageFields[UserListParams]):
-    """Who is looked for: phone and openid whole, account and nickname by their beginning."""
+    """Filters of users: phone and openid in full, account and nickname by prefix."""
 
     record = UserListParams
 
@@ -68,7 +68,7 @@ class SessionListParams(PageParams):
 
 
 class SessionListQuery(PageFields[SessionListParams]):
-    """Which login sessions are looked for."""
+    """Filters of login sessions."""
 
     record = SessionListParams
 
@@ -90,7 +90,7 @@ class AuditListParams(PageParams):
 
 
 class AuditListQuery(PageFields[AuditListParams]):
-    """Which events are looked for, from `since` to before `until`."""
+    """Filters of audit events. `until` is exclusive."""
 
     record = AuditListParams
 
@@ -110,7 +110,7 @@ class OverviewParams:
 
 
 class OverviewQuery(RequestSchema[OverviewParams]):
-    """Over how many days, today the last."""
+    """The number of days. Today is the last."""
 
     record = OverviewParams
 

@@ -22,7 +22,7 @@ class NewUserBody:
 
 
 class NewUserRequest(RequestSchema[NewUserBody]):
-    """A person to enter, by account, by phone, or both."""
+    """A user to add, by account, by phone, or both."""
 
     record = NewUserBody
 
@@ -40,7 +40,7 @@ class UserChangeBody:
 
 
 class UserChangeRequest(RequestSchema[UserChangeBody]):
-    """Whether a user may log in."""
+    """The new status of a user."""
 
     record = UserChangeBody
 
@@ -55,7 +55,7 @@ class UserPasswordBody:
 
 
 class UserPasswordRequest(RequestSchema[UserPasswordBody]):
-    """A password for a user."""
+    """The new password of a user."""
 
     record = UserPasswordBody
 
@@ -70,7 +70,7 @@ class MergeBody:
 
 
 class MergeRequest(RequestSchema[MergeBody]):
-    """Whom a user is merged into."""
+    """The user to merge into."""
 
     record = MergeBody
 
@@ -87,7 +87,7 @@ class ExportBody:
 
 
 class ExportRequest(RequestSchema[ExportBody]):
-    """Whom to take out: all, or those whose account or nickname begins so, or of one status."""
+    """The users to export: all, or by prefix of account or nickname, or by status."""
 
     record = ExportBody
 

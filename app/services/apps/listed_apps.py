@@ -11,7 +11,8 @@ from sqlalchemy import FromClause, case, false, null, select, union_all
 from app.errors import AppClaimClosed
 from app.models import AppClaim, SessionLimit, Tenant, WeChatApp
 from app.models.session_limit import read_session_limit
-from app.services.apps.app_verification import NOT_ASKED, Outcome, Verdict, advise
+from app.services.apps.app_verification import Outcome, Verdict, advise
+from app.services.apps.errcode_advice import NOT_ASKED
 from app.services.apps.secret_marks import SECRETS, SecretMark, mark_of
 from app.services.apps.tenants import get_tenant
 from app.services.database.transactions import transaction

@@ -14,10 +14,11 @@ from app.errors import AppClaimChanged, AppClaimClosed
 from app.models import AppClaim, Tenant, WeChatApp
 from app.not_given import NOT_GIVEN
 from app.services import audit
-from app.services.apps.app_verification import CLAIM_ADVICE, Verdict, advise, ask_wechat
+from app.services.apps.app_verification import Verdict, advise, ask_wechat
 from app.services.apps.changes import SecretChanges
 from app.services.apps.claim_closing import close_claims
 from app.services.apps.claims import ClaimedSecret, lock_claim, take_secret
+from app.services.apps.errcode_advice import CLAIM_ADVICE
 from app.services.apps.secret_marks import put_secrets
 from app.services.apps.wechat_calls import proof_client
 from app.services.database.transactions import transaction, violated

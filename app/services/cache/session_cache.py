@@ -17,7 +17,7 @@ MOST_SESSIONS = 65_536
 # The session, its user and its social account, of zeros if there is none; the number of its app;
 # and, by this process's monotonic clock, when it was read, expires, and was last known to be used.
 PACKED = Struct("=16s16s16sIddd")
-NOBODY = bytes(16)
+NO_ID = bytes(16)
 
 
 class Life(NamedTuple):
@@ -65,7 +65,7 @@ class SessionCache:
             home.tenant_id,
             home.tenant_slug,
             home.appid,
-            None if social_account == NOBODY else UUID(bytes=social_account),
+            None if social_account == NO_ID else UUID(bytes=social_account),
             UUID(bytes=user),
             token_hash,
         )
@@ -78,7 +78,7 @@ class SessionCache:
         packed = PACKED.pack(
             principal.session_id.bytes,
             principal.user_id.bytes,
-            principal.social_account_id.bytes if principal.social_account_id else NOBODY,
+            principal.social_account_id.bytes if principal.social_account_id else NO_ID,
             self._number(Home(principal.appid, principal.tenant_id, principal.tenant_slug)),
             *life,
         )

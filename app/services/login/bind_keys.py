@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 from app.errors import LoginUnbound, OpenDataOfAnother, TokenInvalid
 from app.models import LoginSession, SocialAccount
 from app.services.database.transactions import retry_on_conflict, transaction
-from app.services.login.login import Login, login_of, note_login
+from app.services.login.login import Login, describe_login, note_login
 from app.services.principals import Device, Principal
 from app.services.sessions.sessions import (
     reissue,
@@ -49,7 +49,7 @@ def _trade(db: Session, principal: Principal, device: Device, account: SocialAcc
     if account.user_id is None:
         raise LoginUnbound
     note_login(db, principal.tenant_id, account.user_id, device)
-    return login_of(db, reissue(db, principal, account.user_id), account)
+    return describe_login(db, reissue(db, principal, account.user_id), account)
 
 
 def _is_verified_here(

@@ -12,7 +12,6 @@ from app.clock import now
 from app.errors import FAILURES, CodeUsed, Failure, Internal, as_failure
 from app.keyring import keyring
 from app.models import CodeExchange, LoginSession, Measure
-from app.models.columns import new_id
 from app.services.apps.apps import AppConfig
 from app.services.apps.wechat_calls import code_to_session
 from app.services.database.transactions import autocommit, transaction
@@ -21,41 +20,41 @@ from app.services.principals import Device
 from app.services.runtime.polling import backoff
 from app.services.sessions.sessions import SessionSeed
 from app.services.sessions.tokens import TokenPair
-from app.services.social_accounts.profiles import KeptProfile
+from app.services.social_accounts.profiles import AccountProfile
 from app.services.users.credentials import ProvenUser
 from app.wechat import WeChatError, WeChatIdentity, WeChatUnavailable
 
-REPEATABLE = timedelta(seconds=30)
+REPEAT_WINDOW = timedelta(seconds=30)
 # Longer than asking WeChat takes, twice if the AppSecret was reset, with a failed connect repeated,
 # and writing the login after it.
-LEASE = timedelta(seconds=30)
+CLAIM_LEASE = timedelta(seconds=30)
 # WeChat's codes are valid for five minutes.
-FORGOTTEN_AFTER = timedelta(minutes=10)
+CODE_RETENTION = timedelta(minutes=10)
 # One claim in ten deletes old codes, at most a hundred.
-FORGETTING_EVERY = 10
-FORGOTTEN_AT_ONCE = 100
+CLEANUP_EVERY = 10
+CLEANUP_BATCH = 100
 
 # Skips codes that another request is deleting.
-FORGET = f"""
-WITH forgotten AS (
+DELETE_OLD_CODES = f"""
+WITH deleted AS (
     DELETE FROM code_exchanges WHERE code_index = ANY (ARRAY(
-        SELECT code_index FROM code_exchanges WHERE asked_at < %(forgotten_before)s
-        LIMIT {FORGOTTEN_AT_ONCE} FOR UPDATE SKIP LOCKED
+        SELECT code_index FROM code_exchanges WHERE asked_at < %(delete_before)s
+        LIMIT {CLEANUP_BATCH} FOR UPDATE SKIP LOCKED
     ))
 )
 """  # noqa: S608 - a constant
 # The claim does not wait for the disk. The commit of the login does, and it includes the claim. If
 # a crash loses both, WeChat refuses a code that it has seen.
 CLAIM = """
-INSERT INTO code_exchanges AS claimed
+INSERT INTO code_exchanges AS earlier
     (code_index, tenant_id, appid, asked_by, asked_at, session_id)
 VALUES (%(code_index)s, %(tenant_id)s, %(appid)s, %(asked_by)s, %(asked_at)s, %(session_id)s)
 ON CONFLICT ON CONSTRAINT pk_code_exchanges DO UPDATE
 SET (asked_by, asked_at, session_id, failure)
     = (excluded.asked_by, excluded.asked_at, excluded.session_id, NULL)
-WHERE claimed.failure IS NOT NULL OR claimed.asked_at < %(given_up_before)s
+WHERE earlier.failure IS NOT NULL OR earlier.asked_at < %(given_up_before)s
     AND NOT EXISTS (
-        SELECT FROM login_sessions WHERE tenant_id = %(tenant_id)s AND id = claimed.session_id
+        SELECT FROM login_sessions WHERE tenant_id = %(tenant_id)s AND id = earlier.session_id
     )
 RETURNING set_config('synchronous_commit', 'off', true)
 """
@@ -66,7 +65,7 @@ class LoginRequest:
     """A code and what its client sent with it.
 
     Only the same request from the same device gets the same login again. `proven` is the user of
-    an account and password that were checked, `claimed` a profile that the client sent. With
+    a checked account and password, `client_profile` the profile that the client sent. With
     `opens_unbound` the session is unbound even if the identity belongs to a user.
     """
 
@@ -74,7 +73,7 @@ class LoginRequest:
     device: Device
     code: str = field(repr=False)
     proven: ProvenUser | None = None
-    claimed: KeptProfile | None = None
+    client_profile: AccountProfile | None = None
     opens_unbound: bool = False
 
     @property
@@ -104,22 +103,30 @@ class CodeExchangeResult:
     seed: SessionSeed
 
 
-def claim_code(request: LoginRequest) -> tuple[SessionSeed, datetime | None]:
-    """Claim a code. Return the seed of its session, and the claim time.
+def claim_code(request: LoginRequest, seed: SessionSeed) -> datetime | None:
+    """Claim the code for a session. Return the claim time, or None if another request holds it.
 
-    The time is None if an earlier request of the same client has logged in with the code; the
-    session of the seed is open then. While that request is under way, waits for it without a
-    connection. A code whose exchange failed, or whose process died, is claimed again: WeChat
-    decides whether the code is still valid.
-
-    Raises CodeUsed if another client sent the code or it is older than `REPEATABLE`, and the
-    failure of the earlier request if it failed.
+    A code whose exchange failed, or whose process died, is claimed again: WeChat decides whether
+    the code is still valid.
     """
-    seed, moment = request.seed(new_id()), now()
-    if _claim(request, seed.session_id, moment):
-        count(request.app.appid, Measure.OPENED)
-        return seed, moment
-    return request.seed(_wait_for_session(request)), None
+    moment = now()
+    if not _claim(request, seed.session_id, moment):
+        return None
+    count(request.app.appid, Measure.OPENED)
+    return moment
+
+
+def wait_for_login(request: LoginRequest) -> SessionSeed:
+    """Wait until the request that holds the claim has logged in, and return its session's seed.
+
+    Holds no database connection between its looks. Raises CodeUsed if another client sent the code
+    or it is older than `REPEAT_WINDOW`, and the failure of the earlier request if it failed.
+    """
+    for _ in backoff():
+        session_id = _find_session(request)
+        if session_id is not None:
+            return request.seed(session_id)
+    raise WeChatUnavailable(reason="the exchange of the code was not finished")
 
 
 def exchange_code(
@@ -148,21 +155,13 @@ def _claim(request: LoginRequest, session_id: UUID, moment: datetime) -> bool:
         "asked_by": request.asked_by,
         "asked_at": moment,
         "session_id": session_id,
-        "given_up_before": moment - LEASE,
-        "forgotten_before": moment - FORGOTTEN_AFTER,
+        "given_up_before": moment - CLAIM_LEASE,
+        "delete_before": moment - CODE_RETENTION,
     }
-    is_to_forget = session_id.int % FORGETTING_EVERY == 0
+    cleans_up = session_id.int % CLEANUP_EVERY == 0
     with autocommit() as db:
-        return db.execute(FORGET + CLAIM if is_to_forget else CLAIM, claim).fetchone() is not None
-
-
-def _wait_for_session(request: LoginRequest) -> UUID:
-    """Wait until the request that holds the claim has opened a session, and return its id."""
-    for _ in backoff():
-        session_id = _find_session(request)
-        if session_id is not None:
-            return session_id
-    raise WeChatUnavailable(reason="the exchange of the code was not finished")
+        statement = DELETE_OLD_CODES + CLAIM if cleans_up else CLAIM
+        return db.execute(statement, claim).fetchone() is not None
 
 
 def _find_session(request: LoginRequest) -> UUID | None:
@@ -175,7 +174,8 @@ def _find_session(request: LoginRequest) -> UUID | None:
     wanted = wanted.where(CodeExchange.tenant_id == request.app.tenant_id)
     with transaction() as db:
         row = db.execute(wanted.where(CodeExchange.code_index == request.code_index)).one_or_none()
-    if row is None or row[0].asked_by != request.asked_by or row[0].asked_at < now() - REPEATABLE:
+    repeatable_since = now() - REPEAT_WINDOW
+    if row is None or row[0].asked_by != request.asked_by or row[0].asked_at < repeatable_since:
         raise CodeUsed
     if row[0].failure is not None:
         raise FAILURES[row[0].failure]

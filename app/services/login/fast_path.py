@@ -24,23 +24,20 @@ from app.services.social_accounts.linking_policy import (
     Evidence,
     KnownUser,
     decide_linking,
-    owners_matter,
+    depends_on_unionid_users,
 )
-from app.services.social_accounts.profiles import KeptProfile
+from app.services.social_accounts.profiles import AccountProfile
 from app.services.social_accounts.session_keys import KEEP_KEY, key_row
-from app.services.users.users import USER_COLUMNS, Profile, profile_of
+from app.services.users.users import USER_COLUMNS, Profile, profile_from_row
 
 if TYPE_CHECKING:
     from psycopg import Connection
-
-# Where the user's id is among the columns that `profile_of` takes.
-HAS_USER = 3
 
 # The active sessions of the user in the app are counted up to the limit and no further. Their order
 # keeps the planner from reading the whole table, which seems cheap where few users have most of it.
 # The limit is part of the text: with a parameter, the planner plans each time.
 FIND = """
-SELECT account.id, account.unionid, account.nickname, account.avatar_url,
+SELECT account.id, account.unionid, account.nickname, account.avatar_url, account.user_id,
     (SELECT count(*) FROM (
         SELECT FROM login_sessions
         WHERE tenant_id = person.tenant_id AND user_id = person.id AND appid = %(appid)s
@@ -55,16 +52,18 @@ WHERE account.tenant_id = %(tenant_id)s AND account.appid = %(appid)s
     AND account.openid = %(openid)s
 """
 
-# Opens the session on the account in `standing`, with the columns of `session_row`.
+# Open the session on the social account in `login_account`, with the columns of `session_row`.
 OPEN_SESSION = f"""
 INSERT INTO login_sessions (social_account_id, user_id, {", ".join(SESSION_COLUMNS)})
-SELECT id, user_id, {", ".join(f"%(session_{name})s" for name in SESSION_COLUMNS)} FROM standing
+SELECT id, user_id, {", ".join(f"%(session_{name})s" for name in SESSION_COLUMNS)}
+FROM login_account
 RETURNING id
 """  # noqa: S608 - of constants
 
-# All that the login stands on is asked again of the locked rows, account before user as everywhere:
-# a row that had to be waited for is looked at as it then is. Without them nothing is written.
-# The count takes its own snapshot, after the lock: it includes the sessions of logins waited for.
+# Check again, on the locked rows, all that the decision used: another transaction may have changed
+# a row while this one waited for its lock. Every login locks the account before the user.
+# The function that counts sessions takes a new snapshot, after the lock, so that it counts the
+# sessions of logins that this one waited for.
 ENTER_KNOWN = f"""
 WITH locked AS (
     SELECT account.id, account.user_id
@@ -73,10 +72,10 @@ WITH locked AS (
     WHERE account.tenant_id = %(tenant_id)s AND account.id = %(account_id)s
         AND account.user_id = %(user_id)s
         AND account.unionid IS NOT DISTINCT FROM %(unionid)s
-        AND (account.nickname <> '' OR NOT %(is_named)s)
+        AND (account.nickname <> '' OR NOT %(client_sent_nickname)s)
         AND person.status = 'active' AND person.erase_after IS NULL
     FOR NO KEY UPDATE OF account, person
-), standing AS MATERIALIZED (
+), login_account AS MATERIALIZED (
     SELECT id, user_id FROM locked
     WHERE CASE WHEN %(session_limit)s > 0
         THEN count_active_sessions(%(tenant_id)s, %(appid)s, user_id, %(moment)s)
@@ -84,39 +83,39 @@ WITH locked AS (
         ELSE true END
 ), account_noted AS (
     UPDATE social_accounts SET last_login_at = %(moment)s
-    WHERE tenant_id = %(tenant_id)s AND id = (SELECT id FROM standing)
+    WHERE tenant_id = %(tenant_id)s AND id = (SELECT id FROM login_account)
 ), user_noted AS (
     UPDATE users SET last_login_at = %(moment)s, last_login_ip = %(ip)s
-    WHERE tenant_id = %(tenant_id)s AND id = (SELECT user_id FROM standing)
+    WHERE tenant_id = %(tenant_id)s AND id = (SELECT user_id FROM login_account)
 ), {KEEP_KEY} {OPEN_SESSION}
 """  # noqa: S608 - of constants
 
 # No lock is needed: an unbound login reads no other user's rows. If another app registers a user
 # with the same unionid at this moment, the next login links them, as if this one had been earlier.
-IS_NOBODYS = """
+UNIONID_HAS_NO_USER = """
 NOT EXISTS (
     SELECT FROM social_accounts
     WHERE tenant_id = %(tenant_id)s AND unionid = %(unionid)s::varchar AND user_id IS NOT NULL
 )
 """
 ENTER_UNBOUND = f"""
-WITH standing AS (
+WITH login_account AS (
     UPDATE social_accounts AS account
     SET last_login_at = %(moment)s, unionid = %(unionid)s::varchar
     WHERE tenant_id = %(tenant_id)s AND id = %(account_id)s AND user_id IS NULL
         AND (account.unionid IS NULL OR account.unionid = %(unionid)s::varchar)
-        AND {IS_NOBODYS}
+        AND {UNIONID_HAS_NO_USER}
     RETURNING id, user_id
 ), {KEEP_KEY} {OPEN_SESSION}
 """  # noqa: S608 - of constants
-# Not one statement with the update: it would bring back an account that was erased since the read.
+# One upsert for both would restore an account that was erased after the read.
 ENTER_NEW = f"""
-WITH standing AS (
+WITH login_account AS (
     INSERT INTO social_accounts
         (id, tenant_id, appid, openid, unionid, last_login_at, created_at)
     SELECT %(account_id)s, %(tenant_id)s, %(appid)s, %(openid)s, %(unionid)s::varchar, %(moment)s,
         %(moment)s
-    WHERE {IS_NOBODYS}
+    WHERE {UNIONID_HAS_NO_USER}
     ON CONFLICT ON CONSTRAINT uq_social_accounts_appid_openid DO NOTHING
     RETURNING id, user_id
 ), {KEEP_KEY} {OPEN_SESSION}
@@ -132,10 +131,10 @@ class LoginState:
 
     account_id: UUID
     unionid: str | None
-    kept: KeptProfile
+    account_profile: AccountProfile
     user: Profile | None
     is_new: bool = False
-    unionid_is_news: bool = False
+    unionid_is_new: bool = False
     active_sessions: int = 0
 
     @property
@@ -154,7 +153,7 @@ def try_fast_login(request: LoginRequest, exchanged: CodeExchangeResult) -> Logi
     moment = now()
     with autocommit() as db:
         state = _read_state(db, request.app, exchanged, moment)
-        if not _is_all_read(request, state):
+        if not _state_is_sufficient(request, state):
             return None
         decision = decide_linking(request.app.registration, _known(state), Evidence.UNIONID)
         if decision.action not in (Action.KEEP, Action.WAIT):
@@ -176,16 +175,16 @@ def _read_state(
     where = {"tenant_id": app.tenant_id, "appid": app.appid, "openid": identity.openid}
     row = db.execute(_find(app.session_limit or 0), where | {"moment": moment}).fetchone()
     if row is None:
-        nameless = KeptProfile(None, None)
+        nameless = AccountProfile(None, None)
         return LoginState(new_id(), identity.unionid, nameless, None, is_new=True)
-    account_id, stored, nickname, avatar_url, active_sessions, *user = row
+    account_id, stored, nickname, avatar_url, user_id, active_sessions, *user = row
     unionid = identity.unionid or stored
     return LoginState(
         account_id,
         unionid,
-        KeptProfile(nickname, avatar_url),
-        profile_of(*user) if user[HAS_USER] else None,
-        unionid_is_news=unionid != stored,
+        AccountProfile(nickname, avatar_url),
+        profile_from_row(user) if user_id else None,
+        unionid_is_new=unionid != stored,
         active_sessions=active_sessions,
     )
 
@@ -196,22 +195,27 @@ def _find(session_limit: int) -> str:
     return FIND.format(session_limit=session_limit, columns=columns, active=BOUND_AND_ACTIVE)
 
 
-def _is_all_read(request: LoginRequest, state: LoginState) -> bool:
-    """Return whether the state is all that the login depends on.
+def _state_is_sufficient(request: LoginRequest, state: LoginState) -> bool:
+    """Return whether the login depends on nothing but the state that was read.
 
-    An unlinked account also depends on the users of its unionid: the statement that writes
-    verifies that there are none.
+    The login of an unlinked account also depends on the users of its unionid. The statement that
+    writes verifies that there are none.
     """
-    if request.claimed is not None and request.claimed.is_a_name and not state.kept.nickname:
+    if _client_sent_nickname(request) and not state.account_profile.nickname:
         return False
     if state.user is None:
         return True
     limit = request.app.session_limit
     return (
-        not owners_matter(state.user_id, unionid_is_news=state.unionid_is_news)
+        not depends_on_unionid_users(state.user_id, unionid_is_new=state.unionid_is_new)
         and state.user.erase_after is None
         and (limit is None or state.active_sessions < limit)
     )
+
+
+def _client_sent_nickname(request: LoginRequest) -> bool:
+    """Return whether the client sent a nickname that the person chose."""
+    return request.client_profile is not None and request.client_profile.has_chosen_nickname
 
 
 def _known(state: LoginState) -> KnownUser | None:
@@ -233,7 +237,7 @@ def _values(
         "openid": identity.openid,
         "unionid": state.unionid,
         "user_id": state.user_id,
-        "is_named": request.claimed is not None and request.claimed.is_a_name,
+        "client_sent_nickname": _client_sent_nickname(request),
         "session_limit": app.session_limit or 0,
         "ip": device.ip,
         "moment": moment,

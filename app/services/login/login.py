@@ -1,4 +1,9 @@
-"""Login by code, in four steps: exchange, read, decide, write. Login by account and password."""
+"""Login by `wx.login` code.
+
+A login claims the code, exchanges it with WeChat, reads the state, decides and writes. The
+fast path does the last three steps with two statements; the general path does them in a
+transaction. `linking_policy` decides on both.
+"""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -9,6 +14,7 @@ from sqlalchemy.orm import Session
 from app.clock import now
 from app.errors import CodeUsed, CredentialsWrong
 from app.models import LoginSession, Measure, SocialAccount, User
+from app.models.columns import new_id
 from app.services.apps.apps import AppConfig
 from app.services.database.transactions import retry_on_conflict, transaction
 from app.services.login.code_exchange import (
@@ -17,6 +23,7 @@ from app.services.login.code_exchange import (
     claim_code,
     exchange_code,
     failure_recorded,
+    wait_for_login,
 )
 from app.services.login.fast_path import try_fast_login
 from app.services.metrics.counts import count_if_committed
@@ -29,10 +36,10 @@ from app.services.social_accounts.account_linking import (
     link_by_password,
 )
 from app.services.social_accounts.accounts import upsert_social_account
-from app.services.social_accounts.profiles import KeptProfile, name_newcomer
+from app.services.social_accounts.profiles import AccountProfile, name_newcomer
 from app.services.social_accounts.session_keys import keep_session_key
 from app.services.users.account_closure import reopen
-from app.services.users.credentials import ProvenUser, check_credentials, refuse_outdated
+from app.services.users.credentials import check_credentials
 from app.services.users.users import Profile, get_profile, get_user, refuse_inactive
 
 
@@ -40,20 +47,21 @@ from app.services.users.users import Profile, get_profile, get_user, refuse_inac
 class Login:
     """The response to a login. `user` is None while the session is unbound.
 
-    `is_linked` says whether the WeChat identity belongs to a user, also in an unbound session.
+    `account_profile` is the profile of the WeChat identity, None without one. `is_linked` says
+    whether the identity belongs to a user, also in an unbound session.
     """
 
     tokens: Tokens
     user: Profile | None
     openid: str | None = None
     unionid: str | None = None
-    kept: KeptProfile | None = None
+    account_profile: AccountProfile | None = None
     is_linked: bool = False
 
     @property
-    def person(self) -> Profile | KeptProfile | None:
-        """The user, or the profile of a WeChat identity without one."""
-        return self.user or self.kept
+    def person(self) -> Profile | AccountProfile | None:
+        """The user, or the profile of an identity that belongs to no user."""
+        return self.user or self.account_profile
 
 
 def log_in(
@@ -74,25 +82,27 @@ def log_in(
     proven = None
     if account is not None and password is not None:
         proven = check_credentials(app.tenant_id, account, password, device)
-    return _log_in(LoginRequest(app, device, code, proven=proven))
+    return _log_in_with_code(LoginRequest(app, device, code, proven=proven))
 
 
 def log_in_with_profile(
     app: AppConfig, device: Device, code: str, nickname: str = "", avatar_url: str = ""
 ) -> Login:
     """Log in as `log_in` does. The client's profile is kept if the person has none yet."""
-    return _log_in(LoginRequest(app, device, code, claimed=KeptProfile(nickname, avatar_url)))
+    profile = AccountProfile(nickname, avatar_url)
+    return _log_in_with_code(LoginRequest(app, device, code, client_profile=profile))
 
 
 def log_in_unbound(app: AppConfig, device: Device, code: str) -> Login:
-    """Open an unbound session with a code, also for a user. Its token is a bind key."""
-    return _log_in(LoginRequest(app, device, code, opens_unbound=True))
+    """Open an unbound session, even if the identity belongs to a user. Its token is a bind key."""
+    return _log_in_with_code(LoginRequest(app, device, code, opens_unbound=True))
 
 
-def _log_in(request: LoginRequest) -> Login:
-    seed, claimed_at = claim_code(request)
+def _log_in_with_code(request: LoginRequest) -> Login:
+    seed = request.seed(new_id())
+    claimed_at = claim_code(request, seed)
     if claimed_at is None:
-        return _repeat_login(request, seed)
+        return _repeat_login(request, wait_for_login(request))
     with failure_recorded(request, seed):
         exchanged = exchange_code(request, seed, claimed_at)
         return _fast_login(request, exchanged) or _general_login(request, exchanged)
@@ -105,7 +115,7 @@ def _fast_login(request: LoginRequest, exchanged: CodeExchangeResult) -> Login |
         return None
     tokens = tokens_of(exchanged.seed.pair, state.user_id)
     openid, is_linked = exchanged.identity.openid, state.user is not None
-    return Login(tokens, state.user, openid, state.unionid, state.kept, is_linked)
+    return Login(tokens, state.user, openid, state.unionid, state.account_profile, is_linked)
 
 
 @retry_on_conflict
@@ -113,17 +123,17 @@ def _general_login(request: LoginRequest, exchanged: CodeExchangeResult) -> Logi
     """Read, decide and write in one transaction that locks the social account, then the users."""
     app, context = request.app, RequestContext(request.app, request.device)
     with transaction() as db:
-        account, unionid_is_news = upsert_social_account(db, app, exchanged.identity)
+        account, unionid_is_new = upsert_social_account(db, app, exchanged.identity)
         keep_session_key(db, account, exchanged.identity.session_key, exchanged.asked_at)
         if account.user_id is not None:
             count_if_committed(db, app.appid, Measure.KNOWN)
-        if request.claimed is not None:
-            name_newcomer(db, account, request.claimed)
+        if request.client_profile is not None:
+            name_newcomer(db, account, request.client_profile)
         if request.proven is not None:
             link_by_password(db, context, account, request.proven)
-        link_at_login(db, context, account, unionid_is_news=unionid_is_news)
+        link_at_login(db, context, account, unionid_is_new=unionid_is_new)
         tokens = _open_session_on(db, request, exchanged.seed, account)
-        return login_of(db, tokens, account)
+        return describe_login(db, tokens, account)
 
 
 def _open_session_on(
@@ -165,25 +175,7 @@ def _repeat_login(request: LoginRequest, seed: SessionSeed) -> Login:
         user_id, account = row
         if not request.opens_unbound:
             refuse_inactive_owner(db, account)
-        return login_of(db, tokens_of(seed.pair, user_id), account)
-
-
-def log_in_with_password(app: AppConfig, device: Device, account: str, password: str) -> Login:
-    """Log a user of the app's tenant in without a WeChat identity.
-
-    Raises CredentialsWrong, TooManyTries or UserDisabled.
-    """
-    return _log_in_as(app, device, check_credentials(app.tenant_id, account, password, device))
-
-
-@retry_on_conflict
-def _log_in_as(app: AppConfig, device: Device, proven: ProvenUser) -> Login:
-    user_id = proven.user_id
-    with transaction() as db:
-        refuse_outdated(note_login(db, app.tenant_id, user_id, device), proven)
-        seed = SessionSeed.random()
-        tokens = open_session(db, app, device, seed, social_account_id=None, user_id=user_id)
-        return Login(tokens, get_profile(db, app.tenant_id, user_id), is_linked=True)
+        return describe_login(db, tokens_of(seed.pair, user_id), account)
 
 
 def refuse_inactive_owner(db: Session, account: SocialAccount) -> None:
@@ -209,12 +201,13 @@ def note_login(db: Session, tenant_id: UUID, user_id: UUID, device: Device) -> U
     return user
 
 
-def login_of(db: Session, tokens: Tokens, account: SocialAccount) -> Login:
-    """Describe a login by a social account, bound if its tokens are.
+def describe_login(db: Session, tokens: Tokens, account: SocialAccount) -> Login:
+    """Return the login of a session on a social account. It is bound if it has a refresh token.
 
-    Another session may have linked the account since; that does not change this one.
+    If another session linked the account in the meantime, this session stays unbound.
     """
     user_id = account.user_id if tokens.refresh_token else None
     user = get_profile(db, account.tenant_id, user_id) if user_id else None
-    kept, is_linked = KeptProfile(account.nickname, account.avatar_url), account.user_id is not None
-    return Login(tokens, user, account.openid, account.unionid, kept, is_linked)
+    profile = AccountProfile(account.nickname, account.avatar_url)
+    is_linked = account.user_id is not None
+    return Login(tokens, user, account.openid, account.unionid, profile, is_linked)

@@ -1,9 +1,6 @@
 """Operators: who looks after which tenant, or after the service; invited, reset, switched off."""
 
-import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import select
@@ -16,7 +13,6 @@ from app.errors import (
     InvitationInvalid,
     OneTimeCodesOff,
     OperatorExists,
-    OperatorUnknown,
     SelfChangeRefused,
     SelfResetRefused,
 )
@@ -24,8 +20,8 @@ from app.models import Operator, Tenant
 from app.models.columns import new_id
 from app.services import audit
 from app.services.apps.tenants import get_tenant
-from app.services.database.paging import CursorPage, Listing, Page, read_page
 from app.services.database.transactions import transaction, violated
+from app.services.operators.listed_operators import ShownOperator, show_operator
 from app.services.operators.locks import lock_operator, refuse_last_platform_operator
 from app.services.operators.one_time_codes import remove_codes
 from app.services.operators.sessions import end_sessions_of
@@ -34,35 +30,11 @@ from app.services.passwords.login_throttling import forget_account
 from app.services.passwords.strength import require_operator_password
 from app.services.principals import Device
 from app.services.sessions.tokens import new_invitation, token_hash
-from app.text_cleaning import without_invisible
+from app.text_cleaning import email_name
 
 # Wrong passwords of operators are counted beside those of users, under no tenant's id.
 OPERATORS = UUID(int=0)
 INVITATION_LIFETIME = timedelta(days=3)
-
-
-@dataclass(frozen=True, slots=True)
-class ShownOperator:
-    """An operator as other operators see them."""
-
-    id: UUID
-    email: str
-    role: str
-    status: str
-    tenant_id: UUID | None
-    tenant_slug: str | None
-    is_invited: bool
-    asks_code: bool
-    signed_in_at: datetime | None
-    created_at: datetime
-
-
-def email_name(text: str) -> str:
-    """Return the spelling in which an e-mail address is stored and compared.
-
-    NFKC, lower case, no spaces around, no invisible characters.
-    """
-    return unicodedata.normalize("NFKC", without_invisible(text)).strip().casefold()
 
 
 def invite_operator(actor: audit.Actor, email: str, role: str, tenant_slug: str | None) -> str:
@@ -206,7 +178,7 @@ def change_role(actor: audit.Actor, operator_id: UUID, role: str, tenant_slug: s
         operator.role, operator.tenant_id = role, tenant_id
         end_sessions_of(db, operator, "role_changed")
         # The audit log of the tenant that they leave records it, too.
-        for reader in dict.fromkeys(whose for _, whose in posts):
+        for reader in dict.fromkeys(tenant for _, tenant in posts):
             before, after = (_post_as_read(reader, *post) for post in posts)
             told = {"before": before, "after": after}
             audit.record(db, reader, actor, "operator.changed", operator_id, **told)
@@ -232,55 +204,6 @@ def change_operator(
     if status is not None:
         set_operator_status(actor, operator_id, status)
     return show_operator(operator_id)
-
-
-def list_operators() -> Sequence[ShownOperator]:
-    """List every operator by e-mail address."""
-    wanted = select(Operator, Tenant.slug).outerjoin(Tenant).order_by(Operator.email)
-    with transaction() as db:
-        return [_shown(operator, slug) for operator, slug in db.execute(wanted)]
-
-
-def page_of_operators(cursor_page: CursorPage) -> Page[ShownOperator]:
-    """List operators by e-mail address, page by page; raise CursorInvalid."""
-    rows = select(Operator, Tenant.slug).outerjoin(Tenant)
-    listing = Listing(rows, Operator.email, "operators", is_ascending=True)
-    with transaction() as db:
-        return read_page(db, listing, cursor_page, _shown)
-
-
-def show_operator(operator_id: UUID) -> ShownOperator:
-    """Show one operator; raise OperatorUnknown."""
-    rows = select(Operator, Tenant.slug).outerjoin(Tenant)
-    with transaction() as db:
-        row = db.execute(rows.where(Operator.id == operator_id)).one_or_none()
-    if row is None:
-        raise OperatorUnknown
-    return _shown(*row)
-
-
-def find_operator_id(email: str) -> UUID:
-    """Find an operator by e-mail address; raise OperatorUnknown."""
-    with transaction() as db:
-        found = db.scalar(select(Operator.id).where(Operator.email == email_name(email)))
-    if found is None:
-        raise OperatorUnknown
-    return found
-
-
-def _shown(operator: Operator, tenant_slug: str | None) -> ShownOperator:
-    return ShownOperator(
-        operator.id,
-        operator.email,
-        operator.role,
-        operator.status,
-        operator.tenant_id,
-        tenant_slug,
-        operator.password_hash is None,
-        operator.totp_step is not None,
-        operator.signed_in_at,
-        operator.created_at,
-    )
 
 
 def _record(

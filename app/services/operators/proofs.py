@@ -8,10 +8,11 @@ from app.models import Operator, Tenant
 from app.services.database.transactions import transaction
 from app.services.operators.locks import lock_operator
 from app.services.operators.one_time_codes import count_code, use_code
-from app.services.operators.operators import OPERATORS, email_name
+from app.services.operators.operators import OPERATORS
 from app.services.passwords.hashing import is_password
 from app.services.passwords.login_throttling import count_try, sweep, take_back
 from app.services.principals import Device
+from app.text_cleaning import email_name
 
 
 def prove_password(email: str, password: str, device: Device) -> Operator:

@@ -13,7 +13,6 @@ from app.services import audit
 from app.services.database.transactions import transaction
 from app.services.operators.failed_sign_ins import SIGN_IN_FAILED, noting
 from app.services.operators.one_time_codes import count_code, use_code
-from app.services.operators.operators import email_name
 from app.services.operators.proofs import lock_proven, prove_code, prove_password
 from app.services.operators.sessions import (
     CONSOLE_LIFETIME,
@@ -22,6 +21,7 @@ from app.services.operators.sessions import (
 )
 from app.services.principals import Device
 from app.services.sessions.tokens import RefreshToken, new_console_token, token_hash
+from app.text_cleaning import email_name
 
 
 @dataclass(frozen=True, slots=True)

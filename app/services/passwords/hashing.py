@@ -9,7 +9,7 @@ from gevent.threadpool import ThreadPool
 
 # OWASP's second recommendation for argon2id (19 MiB, 2 passes, 1 lane): some 20 ms of one core.
 HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-NOBODYS_HASH = HASHER.hash("nobody has this password")
+DECOY_HASH = HASHER.hash("the password of no account")
 
 
 def hash_password(password: str) -> str:
@@ -28,7 +28,7 @@ def is_password(password: str, password_hash: str | None) -> bool:
 
 def _verify(password: str, password_hash: str | None) -> bool:
     try:
-        return HASHER.verify(password_hash or NOBODYS_HASH, password) and password_hash is not None
+        return HASHER.verify(password_hash or DECOY_HASH, password) and password_hash is not None
     except (VerificationError, InvalidHashError):
         return False
 

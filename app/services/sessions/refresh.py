@@ -25,14 +25,14 @@ from app.services.sessions.sessions import Tokens, end_sessions_statement, issue
 from app.services.sessions.tokens import RefreshToken, TokenPair, new_salt, token_hash
 
 # How long a client that got no answer may ask again; its own timeout and a reconnect fit in.
-REPEATABLE = timedelta(seconds=30)
+REPEAT_WINDOW = timedelta(seconds=30)
 
 
 @retry_on_conflict
 def refresh_login(refresh_token: str, device: Device, appid: str | None = None) -> Tokens:
     """Trade a refresh token for new tokens; with an appid, only one of that app.
 
-    Asked again by the same device within `REPEATABLE`, since the answer was lost, it gives the
+    Asked again by the same device within `REPEAT_WINDOW`, since the answer was lost, it gives the
     same tokens again (docs/decisions/0006). Any other reuse commits the end of the session, with
     an audit event, and then raises RefreshTokenReused. Raises RefreshTokenInvalid,
     RefreshTokenExpired, SessionEnded, SessionRevoked, TokenOfAnotherApp and the disabled ones.
@@ -67,7 +67,7 @@ def _is_repeated(session: LoginSession, shown: RefreshToken, device: Device) -> 
     return (
         shown.is_current(session.previous_refresh_hash)
         and session.refreshed_at is not None
-        and now() - session.refreshed_at < REPEATABLE
+        and now() - session.refreshed_at < REPEAT_WINDOW
         and _is_same_device(Device(session.device, session.ip), device)
     )
 

@@ -23,7 +23,7 @@ from app.services.social_accounts.linking_policy import (
     Decision,
     Evidence,
     decide_linking,
-    owners_matter,
+    depends_on_unionid_users,
 )
 from app.services.social_accounts.profiles import name_user
 from app.services.users.credentials import ProvenUser, refuse_outdated
@@ -46,10 +46,10 @@ class RequestContext:
 
 
 def link_at_login(
-    db: Session, context: RequestContext, account: SocialAccount, *, unionid_is_news: bool
+    db: Session, context: RequestContext, account: SocialAccount, *, unionid_is_new: bool
 ) -> None:
     """Link a locked social account at its login if its unionid or the app's policy decides so."""
-    if not owners_matter(account.user_id, unionid_is_news=unionid_is_news):
+    if not depends_on_unionid_users(account.user_id, unionid_is_new=unionid_is_new):
         return
     its_user, owners = lock_users(db, account, *find_users_of_unionid(db, account))
     decision = decide_linking(

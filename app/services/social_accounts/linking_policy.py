@@ -33,6 +33,14 @@ class Action(Enum):
     MERGE = "close a bare user as merged into the other, and move its identities there"
 
 
+# The evidence that registers a user for a person who has none, by the app's registration policy.
+REGISTERING_EVIDENCE = {
+    "on_login": {Evidence.UNIONID, Evidence.PHONE},
+    "on_phone": {Evidence.PHONE},
+    "closed": set[Evidence](),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class KnownUser:
     """A user as the decision sees one.
@@ -60,12 +68,12 @@ class Decision:
     merged_id: UUID | None = None
 
 
-def owners_matter(its_user_id: UUID | None, *, unionid_is_news: bool) -> bool:
+def depends_on_unionid_users(its_user_id: UUID | None, *, unionid_is_new: bool) -> bool:
     """Return whether a login depends on the users of the identity's unionid.
 
     An account keeps its user unless its unionid has just appeared.
     """
-    return its_user_id is None or unionid_is_news
+    return its_user_id is None or unionid_is_new
 
 
 def decide_linking(
@@ -77,14 +85,22 @@ def decide_linking(
     phone_owner_policy: str = "bind",
     joins_by_unionid: bool = True,
 ) -> Decision:
-    """Decide which user a social account belongs to. Evidence says that it is one of `owners`.
+    """Decide which user a social account belongs to.
 
-    `owners` are those of the phone or the account, one or none; by unionid they may be several,
-    who cannot be told apart. `policy` is the app's for registration; `phone_owner_policy` the
-    tenant's, "refuse" against numbers that were given out again; `joins_by_unionid` is false
-    after the person unbound the account. Raises UserDisabled, RegistrationClosed,
-    PhoneOwnerHasIdentity, or PhoneTaken or SocialAccountTaken when two real users stand against
-    each other.
+    Args:
+        policy: The app's registration policy, a key of `REGISTERING_EVIDENCE`.
+        its_user: The user that the account is linked to, if any.
+        evidence: What shows that the account belongs to one of `owners`.
+        owners: The user with the phone or the checked password, if any; or all users with
+            identities of the same unionid. Of several such users none is chosen.
+        phone_owner_policy: The tenant's policy. "refuse" protects against reassigned numbers.
+        joins_by_unionid: False after the person has unbound the account.
+
+    Raises:
+        UserDisabled: One of the users is not active.
+        RegistrationClosed: The person has no user and the policy registers none.
+        PhoneOwnerHasIdentity: `phone_owner_policy` refuses the owner.
+        PhoneTaken, SocialAccountTaken: The account and the owner are two users, neither bare.
     """
     if evidence is Evidence.UNIONID:
         others = [one for one in owners if its_user is None or one.id != its_user.id]
@@ -92,11 +108,11 @@ def decide_linking(
         return _decide_at_login(policy, its_user, owner)
     owner = owners[0] if owners else None
     _refuse_inactive(its_user, owner)
-    if phone_owner_policy == "refuse" and _joins_somebody_else(its_user, owner):
+    if phone_owner_policy == "refuse" and _joins_another_person(its_user, owner):
         raise PhoneOwnerHasIdentity
     if its_user is None:
-        return _decide_for_nobody(policy, owner)
-    return _decide_for_somebody(its_user, owner, evidence)
+        return _decide_for_unlinked(policy, owner, evidence)
+    return _decide_for_linked(its_user, owner, evidence)
 
 
 def _decide_at_login(policy: str, its_user: KnownUser | None, owner: KnownUser | None) -> Decision:
@@ -110,18 +126,22 @@ def _decide_at_login(policy: str, its_user: KnownUser | None, owner: KnownUser |
         return Decision(Action.MERGE, stays.id, goes.id)
     if owner:
         return Decision(Action.BIND, owner.id)
-    return Decision(Action.REGISTER if policy == "on_login" else Action.WAIT)
+    return Decision(Action.REGISTER if _registers(policy, Evidence.UNIONID) else Action.WAIT)
 
 
-def _decide_for_nobody(policy: str, owner: KnownUser | None) -> Decision:
+def _registers(policy: str, evidence: Evidence) -> bool:
+    return evidence in REGISTERING_EVIDENCE[policy]
+
+
+def _decide_for_unlinked(policy: str, owner: KnownUser | None, evidence: Evidence) -> Decision:
     if owner is not None:
         return Decision(Action.BIND, owner.id)
-    if policy == "closed":
+    if not _registers(policy, evidence):
         raise RegistrationClosed
     return Decision(Action.REGISTER)
 
 
-def _decide_for_somebody(
+def _decide_for_linked(
     its_user: KnownUser, owner: KnownUser | None, evidence: Evidence
 ) -> Decision:
     if owner is None:
@@ -138,8 +158,8 @@ def _refuse_inactive(*people: KnownUser | None) -> None:
         raise UserDisabled
 
 
-def _joins_somebody_else(its_user: KnownUser | None, owner: KnownUser | None) -> bool:
-    """Tell whether the social account would come to an owner beside another person's."""
+def _joins_another_person(its_user: KnownUser | None, owner: KnownUser | None) -> bool:
+    """Return whether the account would join an owner who already has another person's identity."""
     if owner is None or not owner.has_identity:
         return False
     return its_user is None or (its_user.bare and its_user.id != owner.id)

@@ -14,9 +14,9 @@ from app.services.metrics.counts import count
 from app.services.principals import Principal
 from app.services.social_accounts.accounts import get_social_account
 from app.services.social_accounts.profiles import (
-    LONGEST_KEPT,
-    NOBODYS_NICKNAME,
-    KeptProfile,
+    MAX_PROFILE_LENGTH,
+    PLACEHOLDER_NICKNAME,
+    AccountProfile,
     keep_typed_profile,
     presentable,
     read_profile,
@@ -65,7 +65,7 @@ class PhoneProof:
     iv: str = field(default="", repr=False)
 
 
-def keep_profile(app: AppConfig, principal: Principal, given: ProfileInput) -> KeptProfile:
+def keep_profile(app: AppConfig, principal: Principal, given: ProfileInput) -> AccountProfile:
     """Store a profile, verified open data or typed, and return it.
 
     Raises what `keep_open_profile` raises.
@@ -110,9 +110,9 @@ def keep_open_profile(
         raise OpenDataOfAnother
     if raw_user_info(raw_data).nickname != info.nickname:
         raise SignatureMismatch  # a signature of other data; CBC by itself proves nothing
-    nickname = clean_name(info.nickname)[:LONGEST_KEPT]
+    nickname = clean_name(info.nickname)[:MAX_PROFILE_LENGTH]
     shown = replace(info, nickname=nickname, avatar_url=presentable(info.avatar_url))
-    if shown.nickname != NOBODYS_NICKNAME:
+    if shown.nickname != PLACEHOLDER_NICKNAME:
         told_now = shown.nickname, shown.avatar_url, shown.gender
         with transaction() as db:
             write_profile(db, principal, account.user_id, *told_now)

@@ -1,4 +1,4 @@
-"""Nickname and avatar: kept with a social account and with its user, whichever there are."""
+"""Nickname and avatar of a social account and of its user."""
 
 from dataclasses import dataclass
 from unicodedata import category
@@ -13,46 +13,50 @@ from app.services.database.transactions import transaction
 from app.services.principals import Principal
 from app.services.users.merges import with_merged
 
-LONGEST_KEPT = 512
-# What base library 2.27.1 and newer give instead of the real one; with it comes a grey avatar.
-NOBODYS_NICKNAME = "微信用户"
+MAX_PROFILE_LENGTH = 512
+# Base library 2.27.1 and newer return this text instead of the nickname, with a grey avatar.
+PLACEHOLDER_NICKNAME = "微信用户"
 UNPRESENTABLE = {"Cc", "Cs", "Zl", "Zp"}
 
 
 @dataclass(frozen=True, slots=True)
-class KeptProfile:
-    """The nickname and avatar that are kept now."""
+class AccountProfile:
+    """The nickname and avatar of a social account."""
 
     nickname: str | None
     avatar_url: str | None
 
     @property
-    def is_a_name(self) -> bool:
-        """Whether the nickname is one that the person chose."""
-        return bool(self.nickname) and self.nickname != NOBODYS_NICKNAME
+    def has_chosen_nickname(self) -> bool:
+        """Whether there is a nickname that is not WeChat's placeholder."""
+        return bool(self.nickname) and self.nickname != PLACEHOLDER_NICKNAME
 
 
 def presentable(text: str) -> str:
-    """Drop what cannot be kept or shown; WeChat does not promise there is none of it."""
-    return "".join(char for char in text if category(char) not in UNPRESENTABLE)[:LONGEST_KEPT]
+    """Drop the characters that cannot be stored or displayed, and what is too long."""
+    return "".join(char for char in text if category(char) not in UNPRESENTABLE)[
+        :MAX_PROFILE_LENGTH
+    ]
 
 
-def keep_typed_profile(principal: Principal, *, nickname: str, avatar_url: str = "") -> KeptProfile:
+def keep_typed_profile(
+    principal: Principal, *, nickname: str, avatar_url: str = ""
+) -> AccountProfile:
     """Keep the nickname and avatar that the person typed and chose. They are not verified."""
     with transaction() as db:
         write_profile(db, principal, principal.user_id, nickname, avatar_url)
         return read_profile(db, principal)
 
 
-def name_newcomer(db: Session, account: SocialAccount, claimed: KeptProfile) -> None:
+def name_newcomer(db: Session, account: SocialAccount, profile: AccountProfile) -> None:
     """Keep a profile from the client if the person has no name yet, in the caller's transaction.
 
     It is not verified, so it never replaces a name.
     """
-    if account.nickname or not claimed.nickname or not claimed.is_a_name:
+    if account.nickname or not profile.nickname or not profile.has_chosen_nickname:
         return
-    account.nickname = claimed.nickname.strip()
-    account.avatar_url = claimed.avatar_url or account.avatar_url
+    account.nickname = profile.nickname.strip()
+    account.avatar_url = profile.avatar_url or account.avatar_url
     name_user(db, account)
 
 
@@ -112,7 +116,7 @@ def clear_profile(db: Session, account: SocialAccount) -> None:
         setattr(account, name, None)
 
 
-def read_profile(db: Session, principal: Principal) -> KeptProfile:
+def read_profile(db: Session, principal: Principal) -> AccountProfile:
     """Read what is kept with the caller's social account, or without one with their user.
 
     Raises TokenInvalid when these were erased while a request of theirs went on.
@@ -127,4 +131,4 @@ def read_profile(db: Session, principal: Principal) -> KeptProfile:
     row = db.execute(account if principal.social_account_id else user).one_or_none()
     if row is None:
         raise TokenInvalid
-    return KeptProfile(*row)
+    return AccountProfile(*row)

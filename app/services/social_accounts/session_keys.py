@@ -32,13 +32,13 @@ PLAUSIBLE_LIFE = timedelta(days=3)
 log = structlog.get_logger()
 
 
-# Keep the key of the account in `standing`, and delete all but the last three. Row ids are scalar
-# subqueries, so that a plan that was made for small tables does not read large ones whole. Two
-# simultaneous logins of a person do not see each other's keys; a fourth may stay until the next.
+# Keep the key of the account in `login_account`, and delete all but the last three. Row ids are
+# scalar subqueries, so that a plan made for small tables does not scan large ones. Two simultaneous
+# logins of a person do not see each other's keys: a fourth key may stay until the next login.
 KEEP_KEY = f"""
-key_forgotten AS (
+keys_deleted AS (
     DELETE FROM session_keys
-    WHERE tenant_id = %(tenant_id)s AND EXISTS (SELECT FROM standing) AND id = ANY (ARRAY(
+    WHERE tenant_id = %(tenant_id)s AND EXISTS (SELECT FROM login_account) AND id = ANY (ARRAY(
         SELECT id FROM session_keys
         WHERE tenant_id = %(tenant_id)s AND social_account_id = %(account_id)s
             AND key_index <> %(key_index)s
@@ -48,12 +48,14 @@ key_forgotten AS (
     INSERT INTO session_keys AS kept
         (id, tenant_id, social_account_id, key_index, session_key_sealed, asked_at)
     SELECT %(key_id)s, %(tenant_id)s, id, %(key_index)s, %(session_key_sealed)s, %(asked_at)s
-    FROM standing
+    FROM login_account
     ON CONFLICT ON CONSTRAINT uq_session_keys_tenant_id_social_account_id_key_index
     DO UPDATE SET asked_at = greatest(excluded.asked_at, kept.asked_at)
 )
 """  # noqa: S608 - a constant
-KEEP_KEY_OF_ACCOUNT = f"WITH standing AS (SELECT %(account_id)s::uuid AS id), {KEEP_KEY} SELECT"
+KEEP_KEY_OF_ACCOUNT = (
+    f"WITH login_account AS (SELECT %(account_id)s::uuid AS id), {KEEP_KEY} SELECT"
+)
 
 
 def keep_session_key(

@@ -19,8 +19,8 @@ from app.services.database.paging import (
     read_page,
 )
 from app.services.database.transactions import transaction
-from app.services.operators.operators import email_name
 from app.services.tenant_admin.tenant_scope import TenantScope
+from app.text_cleaning import email_name
 
 # An event's id is made when it is written, its moment is when its transaction began.
 LONGEST_TRANSACTION = timedelta(minutes=5)

@@ -21,8 +21,7 @@ from app.errors import Failure, ImportConfirmed, ImportInterrupted, ImportUnknow
 from app.models import UserImport
 from app.services import audit
 from app.services.database.transactions import retry_on_conflict, transaction
-from app.services.user_import.files import UserFile
-from app.services.user_import.preview import preview_import, users_of
+from app.services.user_import.preview import users_of
 from app.services.user_import.rows import BadCell, NewPerson
 from app.services.user_import.validation import find_taken
 from app.services.user_import.writing import ReadyPerson, make_ready, write_users
@@ -58,20 +57,6 @@ class Progress:
     rows_done: int
     rows: int
     failure: str | None
-
-
-def import_users(
-    actor: audit.Actor, tenant_id: UUID, file: UserFile, told: Told | None = None
-) -> Imported:
-    """Import a file without showing a preview.
-
-    Raises UserFileImported, ImportPasswordsTooMany, or UsersRefused with the bad rows. No user
-    is imported then.
-    """
-    preview = preview_import(actor, tenant_id, file)
-    if preview.import_id is None:
-        raise _refusal(preview.bad)
-    return confirm_import(actor, tenant_id, preview.import_id, told)
 
 
 def confirm_import(

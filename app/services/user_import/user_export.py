@@ -38,10 +38,10 @@ def export_users(actor: audit.Actor, tenant_id: UUID, wanted: Wanted) -> Iterato
     The audit's event is committed before this returns. No connection is held between two pieces,
     but each needs the app: a view passes them through `stream_with_context`.
     """
-    whom = _conditions(tenant_id, wanted)
+    matching = _conditions(tenant_id, wanted)
     with transaction() as db:
-        count = db.scalar(select(func.count()).select_from(User).where(*whom)) or 0
-        last = db.scalar(select(User.id).where(*whom).order_by(User.id.desc()).limit(1))
+        count = db.scalar(select(func.count()).select_from(User).where(*matching)) or 0
+        last = db.scalar(select(User.id).where(*matching).order_by(User.id.desc()).limit(1))
         # Not the search text: it may name a person, and the trail outlives them.
         filtered = "yes" if wanted.query else "no"
         columns = ",".join(EXPORTED_COLUMNS)
@@ -49,7 +49,7 @@ def export_users(actor: audit.Actor, tenant_id: UUID, wanted: Wanted) -> Iterato
         details |= {"status": wanted.status or "", "full_phones": wanted.full_phones}
         audit.record(db, tenant_id, actor, "users.exported", tenant_id, **details)
     # Users who are added later are not exported, because they are not counted.
-    return _pieces([*whom, User.id <= last], wanted) if last else iter([_header()])
+    return _pieces([*matching, User.id <= last], wanted) if last else iter([_header()])
 
 
 def _conditions(tenant_id: UUID, wanted: Wanted) -> Sequence[ColumnElement[bool]]:
@@ -67,19 +67,19 @@ def _conditions(tenant_id: UUID, wanted: Wanted) -> Sequence[ColumnElement[bool]
     return conditions
 
 
-def _pieces(whom: Sequence[ColumnElement[bool]], wanted: Wanted) -> Iterator[bytes]:
+def _pieces(matching: Sequence[ColumnElement[bool]], wanted: Wanted) -> Iterator[bytes]:
     yield _header()
     after: UUID | None = None
-    while people := _batch(whom, after):
+    while people := _batch(matching, after):
         yield _csv([_cells(user, phone, wanted.full_phones) for user, phone in people])
         after = people[-1][0].id
 
 
 def _batch(
-    whom: Sequence[ColumnElement[bool]], after: UUID | None
+    matching: Sequence[ColumnElement[bool]], after: UUID | None
 ) -> Sequence[tuple[User, Phone | None]]:
     its = (Phone.tenant_id == User.tenant_id) & (Phone.user_id == User.id)
-    rows = select(User, Phone).outerjoin(Phone, its).where(*whom).order_by(User.id).limit(BATCH)
+    rows = select(User, Phone).outerjoin(Phone, its).where(*matching).order_by(User.id).limit(BATCH)
     with transaction() as db:
         found = db.execute(rows if after is None else rows.where(User.id > after))
         return [(user, phone) for user, phone in found]

@@ -57,13 +57,15 @@ def get_profile(db: Session, tenant_id: UUID, user_id: UUID) -> Profile:
     row = db.execute(one).one_or_none()
     if row is None:
         raise TokenInvalid
-    return profile_of(*row)
+    return profile_from_row(row)
 
 
-def profile_of(
-    phone_id: UUID | None, number_sealed: str | None, country_code: int | None, *user: Any
-) -> Profile:
-    """Build a profile from columns of the phone, if there is one, and the `USER_COLUMNS`."""
+def profile_from_row(row: Sequence[Any]) -> Profile:
+    """Build a profile. The row has id, sealed number and country code of the phone, then the user.
+
+    The user's values are those of `USER_COLUMNS`.
+    """
+    phone_id, number_sealed, country_code, *user = row
     number = number_sealed and Phone.number.open(number_sealed, Phone, id=phone_id)
     return Profile(
         **dict(zip(USER_COLUMNS, user, strict=True)), phone=number, phone_country_code=country_code
@@ -226,7 +228,7 @@ def list_users(tenant_slug: str) -> Sequence[Profile]:
     with transaction() as db:
         tenant = get_tenant(db, tenant_slug)
         ordered = _profiles(tenant.id).order_by(User.id)
-        return [profile_of(*row) for row in db.execute(ordered)]
+        return [profile_from_row(row) for row in db.execute(ordered)]
 
 
 def refuse_inactive(user: User) -> None:

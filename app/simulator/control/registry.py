@@ -71,7 +71,7 @@ def get_person(world: World, fields: Fields) -> Person:
         return person
     raise ControlRefusal(
         404,
-        f"Nobody is called {name}. Add them first: POST /_simulator/people with name.",
+        f"There is no person {name}. Add one first: POST /_simulator/people with name.",
         f"没有名为 {name} 的人。请先添加：POST /_simulator/people，带上 name。",
     )
 

@@ -11,7 +11,7 @@ from flask import Flask
 
 from app.errors import TooManyTries
 from app.services.operators import one_time_codes, sign_in
-from app.services.operators.operators import find_operator_id
+from app.services.operators.listed_operators import find_operator_id
 from app.services.passwords import login_throttling
 from app.services.principals import Device
 from tests.admin.console.browser import PASSWORD, Browser, add_operator, notes, signed_in

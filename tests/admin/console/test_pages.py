@@ -21,7 +21,7 @@ POLICY = re.compile(
 HAN = re.compile(r"[\u4e00-\u9fff]")
 FOR_PLATFORM = ("console_operators", "console_tenants", "console_service-audit")
 # Where a stranger may go, and what is nobody's secret.
-OPEN = ("doorway.", ".static")
+OPEN = ("auth.", ".static")
 
 
 def path_of(rule: Rule) -> str:
@@ -43,7 +43,7 @@ def rules(app: Flask, method: str) -> list[Rule]:
 
 def behind(app: Flask, method: str) -> list[Rule]:
     """List those that are for operators only."""
-    return [rule for rule in rules(app, method) if not rule.endpoint.startswith("doorway.")]
+    return [rule for rule in rules(app, method) if not rule.endpoint.startswith("auth.")]
 
 
 class Markup(HTMLParser):

@@ -9,7 +9,7 @@ from flask import Flask
 from app.extensions import db
 from app.services.apps.tenants import tenant_id_of
 from app.services.audit import OPERATOR
-from app.services.operators.operators import find_operator_id
+from app.services.operators.listed_operators import find_operator_id
 from app.services.user_import.files import read_user_file
 from app.services.user_import.preview import preview_import
 from tests.admin.console.browser import Browser, TenantConsole, signed_in

@@ -7,8 +7,10 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
-from app.services.apps.app_verification import ADVICE, verify_app
+from app.services.apps.app_verification import verify_app
+from app.services.apps.errcode_advice import ADVICE
 from app.wechat import transport
+from app.wechat.errcodes import MEANINGS
 from tests.fixtures.personas import ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader, WeChat
 
 NEW = "e1" * 16
@@ -211,3 +213,7 @@ def test_no_connection_is_held_while_waiting_for_the_verdict(
     with app.app_context():
         verify_app(ACME_SHOP.appid)
     assert held == [0]
+
+
+def test_errcodes_with_advice_are_known_to_the_wechat_client() -> None:
+    assert set(ADVICE) <= set(MEANINGS)

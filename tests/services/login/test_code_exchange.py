@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from flask import Flask
 
+from app.models.columns import new_id
 from app.services.apps.apps import get_app
 from app.services.login import code_exchange
 from app.services.login.code_exchange import LoginRequest, claim_code
@@ -142,7 +143,7 @@ def test_a_failed_exchange_may_be_tried_anew_and_old_ones_are_forgotten(
     client: Client, alice: Person, wechat: WeChat, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Otherwise a busy minute of WeChat burns codes, or codes pile up for ever."""
-    monkeypatch.setattr(code_exchange, "FORGETTING_EVERY", 1)
+    monkeypatch.setattr(code_exchange, "CLEANUP_EVERY", 1)
     code = alice.wx_login()
     wechat.fault("busy", times=1)
     assert failure(client.post("login", code=code)) == (503, "wechat_unavailable")
@@ -166,8 +167,8 @@ def test_a_claim_does_not_wait_for_the_disk(app: Flask, monkeypatch: pytest.Monk
 
         def is_on_disk(code: str) -> bool:
             before = written()
-            _, claimed_at = claim_code(LoginRequest(shop, Device(None, None), code))
-            assert claimed_at is not None
+            request = LoginRequest(shop, Device(None, None), code)
+            assert claim_code(request, request.seed(new_id())) is not None
             asked = "SELECT pg_current_wal_flush_lsn() > %s"
             return connection.execute(asked, before).fetchone() == (True,)
 

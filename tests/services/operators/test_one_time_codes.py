@@ -16,6 +16,7 @@ from app.errors import (
 )
 from app.services.audit import OPERATOR
 from app.services.database.transactions import transaction
+from app.services.operators.listed_operators import show_operator
 from app.services.operators.locks import lock_operator
 from app.services.operators.one_time_codes import (
     begin_enrolment,
@@ -25,12 +26,7 @@ from app.services.operators.one_time_codes import (
     find_pending_enrolment,
     remove_own_codes,
 )
-from app.services.operators.operators import (
-    change_role,
-    reset_operator,
-    set_operator_status,
-    show_operator,
-)
+from app.services.operators.operators import change_role, reset_operator, set_operator_status
 from app.services.operators.own_account import (
     change_own_password,
     end_other_own_sessions,

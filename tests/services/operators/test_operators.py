@@ -29,7 +29,7 @@ from app.services.apps.apps import NewApp
 from app.services.apps.tenants import TenantSettings, change_tenant
 from app.services.audit import OPERATOR, Actor
 from app.services.database.paging import CursorPage
-from app.services.operators import operators
+from app.services.operators import listed_operators, operators
 from app.services.operators.one_time_codes import remove_own_codes
 from app.services.operators.sessions import find_console_session
 from app.services.operators.sign_in import confirm_code, sign_in
@@ -107,7 +107,7 @@ def test_an_operators_password_is_as_long_for_scripts_as_in_the_console(app: Fla
 def test_nobody_disabled_takes_an_invitation_up(app: Flask) -> None:
     """Otherwise an operator who was switched off lets themself in."""
     invitation = invite(app, RITA, "tenant_reader", "acme")
-    rita = in_context(app, operators.find_operator_id, RITA)
+    rita = in_context(app, listed_operators.find_operator_id, RITA)
     in_context(app, operators.set_operator_status, OPERATOR, rita, "disabled")
     refused(app, InvitationInvalid, operators.accept_invitation, invitation, PASSWORD, DEVICE)
 
@@ -141,7 +141,7 @@ def test_a_disabled_operator_and_a_disabled_tenant_are_out_at_once(app: Flask, a
     assert failure(ann("GET", "/me")) == (401, "sign_in_needed")
     in_context(app, lambda: change_tenant("acme", TenantSettings(status="active")))
     assert ann("GET", "/me").status_code == 200
-    ann_id = in_context(app, operators.find_operator_id, ANN)
+    ann_id = in_context(app, listed_operators.find_operator_id, ANN)
     in_context(app, operators.set_operator_status, OPERATOR, ann_id, "disabled")
     assert failure(ann("GET", "/me")) == (401, "sign_in_needed")
     assert failure(ann.refresh()) == (401, "refresh_token_invalid")
@@ -153,7 +153,7 @@ def test_a_disabled_operator_and_a_disabled_tenant_are_out_at_once(app: Flask, a
 def test_a_role_counts_at_once(app: Flask, ann: Script, rows: Reader) -> None:
     """Otherwise rights that were taken away stay for as long as a token."""
     ann.sign_in()
-    ann_id = in_context(app, operators.find_operator_id, ANN)
+    ann_id = in_context(app, listed_operators.find_operator_id, ANN)
     in_context(app, operators.change_role, OPERATOR, ann_id, "tenant_reader", "acme")
     assert failure(ann("GET", "/tenants/acme/apps")) == (401, "sign_in_needed")
     ann.sign_in()
@@ -315,7 +315,7 @@ def test_a_reset_removes_the_password_and_keeps_the_codes(
     """Otherwise a platform admin who resets an operator takes the account over."""
     totp = ask_for_codes(app, ANN)
     ann.sign_in(code=code_of(totp))
-    ann_id = in_context(app, operators.find_operator_id, ANN)
+    ann_id = in_context(app, listed_operators.find_operator_id, ANN)
     invitation = in_context(app, operators.reset_operator, OPERATOR, ann_id)
     assert failure(ann("GET", "/me")) == (401, "sign_in_needed")
     assert failure(ann.sign_in()) == (401, "sign_in_wrong")
@@ -323,7 +323,7 @@ def test_a_reset_removes_the_password_and_keeps_the_codes(
     assert failure(ann.sign_in()) == (401, "sign_in_wrong")
     assert failure(ann.sign_in(OTHER_PASSWORD)) == (401, "one_time_code_needed")
     assert ann.sign_in(OTHER_PASSWORD, code=code_of(totp, 1)).status_code == 200
-    refused(app, OperatorUnknown, operators.find_operator_id, "nobody@acme.example")
+    refused(app, OperatorUnknown, listed_operators.find_operator_id, "nobody@acme.example")
     assert rows("SELECT details FROM audit_events WHERE action = 'operator.reset'") == [
         ({"before": {"password": True}, "after": {"password": False}},)
     ]
@@ -341,7 +341,7 @@ def test_the_last_platform_admin_who_can_sign_in_is_not_changed(app: Flask) -> N
     reset = (operators.reset_operator, OPERATOR, ops)
     for act in (demote, disable, reset):
         refused(app, LastPlatformOperator, *act)
-    late = in_context(app, operators.find_operator_id, "late@wxpass.example")
+    late = in_context(app, listed_operators.find_operator_id, "late@wxpass.example")
     in_context(app, operators.reset_operator, OPERATOR, late)
     in_context(app, operators.set_operator_status, OPERATOR, late, "disabled")
     add_operator(app, "second@wxpass.example", "platform")

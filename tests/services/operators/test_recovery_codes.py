@@ -8,12 +8,13 @@ from flask import Flask
 from app.errors import Failure, OneTimeCodesOff, OneTimeCodeWrong, SignInNeeded
 from app.models.columns import new_id
 from app.services.audit import OPERATOR, Actor
+from app.services.operators.listed_operators import find_operator_id
 from app.services.operators.one_time_codes import (
     begin_enrolment,
     confirm_enrolment,
     remove_own_codes,
 )
-from app.services.operators.operators import find_operator_id, remove_operator_codes, reset_operator
+from app.services.operators.operators import remove_operator_codes, reset_operator
 from app.services.operators.own_account import change_own_password
 from app.services.operators.recovery_codes import (
     count_recovery_codes,

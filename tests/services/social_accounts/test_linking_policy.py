@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from app.admin.console.labels import REGISTRATION
 from app.errors import (
     PhoneOwnerHasIdentity,
     PhoneTaken,
@@ -13,7 +14,9 @@ from app.errors import (
     SocialAccountTaken,
     UserDisabled,
 )
+from app.models.registration import REGISTRATION_POLICIES
 from app.services.social_accounts.linking_policy import (
+    REGISTERING_EVIDENCE,
     Action,
     Decision,
     Evidence,
@@ -151,3 +154,7 @@ def test_a_number_given_out_again_is_refused_where_the_tenant_says_so(
     decide = partial(decide_linking, policy, its_user, Evidence.PHONE, [owner])
     expect(partial(decide, phone_owner_policy="bind"), when_bound)
     expect(partial(decide, phone_owner_policy="refuse"), when_refused)
+
+
+def test_every_registration_policy_has_a_rule_and_a_label() -> None:
+    assert set(REGISTERING_EVIDENCE) == set(REGISTRATION) == set(REGISTRATION_POLICIES)

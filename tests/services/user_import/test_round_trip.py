@@ -16,13 +16,12 @@ from app.services.user_import.columns import EXPORTED_COLUMNS
 from app.services.user_import.escapes import escaped
 from app.services.user_import.files import read_user_file
 from app.services.user_import.preview import check_users
-from app.services.user_import.run import import_users
 from app.services.user_import.user_export import Wanted, export_users
 from app.services.users.users import add_user
 from app.text_cleaning import account_name, clean_name
 from tests.fixtures.passwords import GOOD_PASSWORD
 from tests.fixtures.personas import Reader, enter_user
-from tests.fixtures.user_files import csv_of, xlsx_of
+from tests.fixtures.user_files import csv_of, import_users, xlsx_of
 
 ANNA = audit.Actor("operator", UUID(int=1), "192.0.2.1")
 NASTY_ACCOUNTS = (

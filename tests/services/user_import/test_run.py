@@ -24,12 +24,12 @@ from app.services.user_import import preview as previews
 from app.services.user_import import run
 from app.services.user_import.files import UserFile, read_user_file
 from app.services.user_import.preview import Preview, check_users, preview_import
-from app.services.user_import.run import Progress, confirm_import, import_progress, import_users
+from app.services.user_import.run import Progress, confirm_import, import_progress
 from app.services.user_import.validation import MOST_PASSWORDS
 from tests.admin.console.browser import add_operator
 from tests.fixtures.passwords import GOOD_PASSWORD
 from tests.fixtures.personas import GLOBEX_LIFE, Client, Person, Reader, enter_user, statements_sent
-from tests.fixtures.user_files import csv_of, xlsx_of
+from tests.fixtures.user_files import csv_of, import_users, xlsx_of
 from tests.services.login.test_concurrency import at_once
 
 ANNA = audit.Actor("operator", UUID(int=1), "192.0.2.1")
@@ -93,12 +93,6 @@ def test_three_bad_rows_among_a_thousand_are_not_named_or_some_are_imported(
     ]
     assert preview.columns == HEADER
     assert (rows.count("users"), rows.count("people_imports")) == (1, 0)
-    with pytest.raises(UsersRefused) as refused:
-        import_users(ANNA, acme, file)
-    assert refused.value.errors is not None
-    assert [one["row"] for one in refused.value.errors["rows"]] == [999, 1000, 1001]
-    assert refused.value.about == "999, 1000, 1001"
-    assert rows.count("users") == 1
 
 
 def test_what_was_previewed_is_not_what_is_imported(

@@ -12,10 +12,9 @@ from app.services import audit
 from app.services.apps.tenants import tenant_id_of
 from app.services.user_import import user_export
 from app.services.user_import.files import read_user_file
-from app.services.user_import.run import import_users
 from app.services.user_import.user_export import Wanted, export_users
 from tests.fixtures.personas import Client, Person, Reader, enter_user
-from tests.fixtures.user_files import csv_of
+from tests.fixtures.user_files import csv_of, import_users
 
 ANNA = audit.Actor("operator", UUID(int=1), "192.0.2.1")
 EXPORTED = "SELECT details FROM audit_events WHERE action = 'users.exported' ORDER BY id"

@@ -9,7 +9,6 @@ from flask import Flask
 from app.services.apps.tenants import tenant_id_of
 from app.services.audit import OPERATOR
 from app.services.user_import.files import read_user_file
-from app.services.user_import.run import import_users
 from app.text_cleaning import account_name
 from tests.admin.console.browser import Browser, TenantConsole
 from tests.fixtures.operators import PASSWORD as OPERATORS_PASSWORD
@@ -24,7 +23,7 @@ from tests.fixtures.personas import (
     failure,
     wechat_headers,
 )
-from tests.fixtures.user_files import csv_of
+from tests.fixtures.user_files import csv_of, import_users
 
 USERS, EXPORTS, IMPORTS = (f"/tenants/acme/{what}" for what in ("users", "exports", "imports"))
 PASSWORD = "correct-horse-battery"

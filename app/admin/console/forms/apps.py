@@ -16,7 +16,7 @@ from app.services.apps.apps import APP_SECRET, ENCODING_AES_KEY, NEW_APPID, PUSH
 from app.services.apps.changes import AppSettings, SecretChanges
 
 NUMBER = re.compile(r"[0-9]{1,9}")
-# No browser keeps what is typed here, or fills it in.
+# Browsers must not store or fill in these fields.
 SECRET: Any = {
     "filters": [stripped],
     "render_kw": {"autocomplete": "off", "spellcheck": "false"},
@@ -41,7 +41,7 @@ class SessionLimitField(StringField):
 
 
 class SettingsForm(ConsoleForm):
-    """What may be changed of a mini-program."""
+    """Settings of a mini-program."""
 
     name = StringField(lazy_gettext("Name"), [InputRequired(), a_label], filters=[stripped])
     registration = SelectField(lazy_gettext("Registration"), choices=form_choices(REGISTRATION))
@@ -63,7 +63,7 @@ class SettingsForm(ConsoleForm):
 
 
 class AddForm(ConsoleForm):
-    """A mini-program that is to be added."""
+    """A mini-program to add."""
 
     appid = StringField(
         lazy_gettext("appid"), [InputRequired(), copied(NEW_APPID)], filters=[stripped]

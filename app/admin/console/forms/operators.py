@@ -1,4 +1,4 @@
-"""The forms of the console; what each one checks before a service is asked."""
+"""Forms about operators and tenants, and their validation."""
 
 from typing import Any
 from unicodedata import category
@@ -24,7 +24,7 @@ from app.schemas.shapes import LONGEST_SLUG, SHORTEST_OPERATOR_PASSWORD, SLUG
 
 
 def _printable(form: FlaskForm, one: Field) -> None:
-    """Refuse what the database cannot keep, and nobody types."""
+    """Refuse control characters and lone surrogates."""
     if any(category(char) in ("Cc", "Cs") for char in one.data or ""):
         raise ValidationError(gettext("Control characters are not allowed."))
 
@@ -35,7 +35,7 @@ def _email(form: FlaskForm, one: Field) -> None:
 
 
 def _of_role(form: FlaskForm, one: Field) -> None:
-    """Ask for the tenant of whoever looks after one; who runs the service has none."""
+    """Require a tenant, except for a platform admin."""
     if form.role.data != "platform" and not one.data:
         raise ValidationError(gettext("Choose a tenant."))
 
@@ -46,7 +46,7 @@ def _text(label: Any, longest: int, *more: Any, **kwargs: Any) -> StringField:
 
 
 class SignInForm(ConsoleForm):
-    """Who, and the password."""
+    """E-mail address and password."""
 
     email = _text(
         lazy_gettext("E-mail address"),
@@ -61,7 +61,7 @@ class SignInForm(ConsoleForm):
 
 
 class CodeForm(ConsoleForm):
-    """What the authenticator app shows."""
+    """The code that the authenticator app shows."""
 
     code = _text(
         lazy_gettext("Code of your authenticator app"),
@@ -113,7 +113,7 @@ class OwnPasswordForm(ConsoleForm):
 
 
 class InvitationForm(ConsoleForm):
-    """The secret of the link, and the password that its owner chooses."""
+    """The secret of the link, and the password that the operator chooses."""
 
     invitation = _text(lazy_gettext("Invitation"), 64)
     password = PasswordField(
@@ -129,7 +129,7 @@ class InvitationForm(ConsoleForm):
 
 
 class InviteForm(ConsoleForm):
-    """Somebody who is to become an operator."""
+    """An operator to invite."""
 
     email = _text(lazy_gettext("E-mail address"), 254, _email, render_kw={"type": "email"})
     role = SelectField(lazy_gettext("Role"), choices=form_choices(ROLES))
@@ -142,13 +142,13 @@ class InviteForm(ConsoleForm):
 
 
 class RoleForm(InviteForm):
-    """What somebody who is an operator is to do from now on."""
+    """The new role of an operator."""
 
     email = None
 
 
 class TenantForm(ConsoleForm):
-    """A tenant that is new."""
+    """A tenant to add."""
 
     slug = _text(
         lazy_gettext("Short name, of small letters, digits and hyphens"),
@@ -160,7 +160,7 @@ class TenantForm(ConsoleForm):
 
 
 class UploadForm(ConsoleForm):
-    """A file of people."""
+    """A file of users to import."""
 
     file = FileField(
         lazy_gettext("CSV or XLSX file, up to 5 MB"),
@@ -170,7 +170,7 @@ class UploadForm(ConsoleForm):
 
 
 class ExportForm(ConsoleForm):
-    """Whom to take out, and how much of them."""
+    """The users to export, and with which columns."""
 
     query = StringField(
         lazy_gettext("Account or nickname begins with (empty: all)"),

@@ -20,7 +20,7 @@ NEW_PASSWORD = {"autocomplete": "new-password"}
 
 
 def enough(form: Any, account: Any) -> None:
-    """Refuse a person by whom nobody could be found, and a password that would open nothing."""
+    """Require an account or a phone, and an account for a password."""
     if not account.data and (form.password.data or not form.phone.data):
         raise StopValidation(
             gettext("Give an account; a phone alone is enough without a password.")
@@ -28,7 +28,7 @@ def enough(form: Any, account: Any) -> None:
 
 
 class EnterForm(ConsoleForm):
-    """A person who is to be entered, by account, by phone, or both."""
+    """A user to add, by account, by phone, or both."""
 
     account = StringField(
         lazy_gettext("Account"), [enough, optional, keepable(64)], filters=[cleaned_account]
@@ -58,7 +58,7 @@ class UserPasswordForm(ConsoleForm):
 
 
 class MergeForm(ConsoleForm):
-    """Into whom somebody is merged."""
+    """The user to merge into."""
 
     into_id = StringField(
         lazy_gettext("Id of the user who stays"), [InputRequired(), an_id], filters=[stripped]

@@ -1,4 +1,4 @@
-"""What the fields of forms refuse, beside what WTForms knows."""
+"""Validators and filters of form fields."""
 
 from collections.abc import Callable
 from re import Pattern
@@ -16,7 +16,7 @@ Check = Callable[[Any, Any], None]
 
 
 def keepable(longest: int, shortest: int = 1) -> Check:
-    """Refuse a text that cannot be kept or shown."""
+    """Return a validator that refuses text that cannot be stored or displayed."""
     return _taken_by(Text(longest, shortest=shortest), shortest, longest)
 
 
@@ -35,7 +35,7 @@ a_label = _taken_by(Label(64), 1, 64)
 
 
 def copied(pattern: Pattern[str]) -> Check:
-    """Refuse what was not copied as it stands in WeChat's console."""
+    """Return a validator for a value that is copied from WeChat's console."""
 
     def check(_form: Any, field: Any) -> None:
         if not pattern.fullmatch(field.data or ""):
@@ -45,7 +45,7 @@ def copied(pattern: Pattern[str]) -> Check:
 
 
 def an_id(_form: Any, field: Any) -> None:
-    """Refuse what is no id."""
+    """Refuse text that is not a UUID."""
     try:
         UUID(field.data or "")
     except ValueError:
@@ -70,5 +70,5 @@ def cleaned_name(text: str | None) -> str | None:
 
 
 def stripped(text: str | None) -> str | None:
-    """Take blanks around away; None for nothing."""
+    """Strip the text; return None if it is empty."""
     return (text or "").strip() or None

@@ -1,1 +1,1 @@
-"""Pages of the console."""
+"""Pages of the console. `app.admin.console.init_app` registers them, in the order of the menu."""

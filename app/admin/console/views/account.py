@@ -10,10 +10,10 @@ from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_babel import gettext
 
-from app.admin.console.access import signed_in
 from app.admin.console.auth_views import local
 from app.admin.console.forms.drafts import restores
 from app.admin.console.forms.operators import CodeForm, OwnPasswordForm, proof_form
+from app.admin.console.page_scope import signed_in
 from app.admin.console.pages import Confirmation, Page, needs_step_up, redirects_on
 from app.admin.console.submissions import done, process_form, redirect_when_done
 from app.auth import this_device
@@ -21,7 +21,7 @@ from app.errors import OneTimeCodesOn
 from app.i18n_marker import N_
 from app.services.operators import one_time_codes as codes
 from app.services.operators import own_account as service
-from app.services.operators.operators import show_operator
+from app.services.operators.listed_operators import show_operator
 from app.services.operators.recovery_codes import count_recovery_codes, renew_recovery_codes
 from app.services.operators.step_up import step_up
 

@@ -10,10 +10,10 @@ from flask_babel import gettext
 from flask_wtf import FlaskForm
 from markupsafe import Markup
 
-from app.admin.console.access import signed_in, tenant_scope_for_changes, this_tenant_scope
 from app.admin.console.forms.apps import SettingsForm
 from app.admin.console.labels import REGISTRATION, label_of
 from app.admin.console.links import isolated
+from app.admin.console.page_scope import signed_in, tenant_scope_for_changes, this_tenant_scope
 from app.admin.console.pages import Confirmation, TenantList, needs_step_up
 from app.admin.console.submissions import redirect_when_done
 from app.errors import NotFound

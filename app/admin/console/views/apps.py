@@ -11,11 +11,11 @@ from flask_babel import gettext
 from flask_wtf import FlaskForm
 from markupsafe import Markup
 
-from app.admin.console.access import tenant_scope_for_changes, this_tenant_scope
 from app.admin.console.forms.apps import AddForm, SecretsForm, SettingsForm, secrets_form
 from app.admin.console.forms.drafts import restores
 from app.admin.console.labels import ENABLED, REGISTRATION, label_formatter, label_of
 from app.admin.console.links import isolated, link_to
+from app.admin.console.page_scope import tenant_scope_for_changes, this_tenant_scope
 from app.admin.console.pages import Confirmation, needs_step_up
 from app.admin.console.submissions import (
     done,

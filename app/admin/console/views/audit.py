@@ -1,11 +1,12 @@
-"""Who did what at the tenant."""
+"""The audit log of a tenant, and of the platform."""
 
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from app.admin.console.access import moment, this_tenant_scope
 from app.admin.console.labels import ACTIONS, ACTORS, changes, filter_options, label_formatter
+from app.admin.console.page_scope import this_tenant_scope
 from app.admin.console.pages import FilteredList, ListFilter, filter_value
+from app.admin.console.rendering import moment
 from app.errors import RequestInvalid
 from app.i18n_marker import N_
 from app.models import AuditEvent
@@ -62,7 +63,7 @@ class AuditView(FilteredList):
 
 
 class ServiceAuditView(AuditView):
-    """What was done to the service itself: to those who run it, and to its keys."""
+    """The platform audit log: events about platform admins and encryption keys."""
 
     for_platform, of_tenant = True, False
 
@@ -86,7 +87,7 @@ def _query() -> AuditQuery:
 
 
 def _moment(text: str | None) -> datetime | None:
-    """Read a moment, in UTC where nothing else is said."""
+    """Parse a time. Without an offset it is UTC."""
     if text is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""The first page: how the tenant's mini-programs are doing."""
+"""The home page of a tenant: figures of its mini-programs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from flask.typing import ResponseReturnValue
 from flask_admin import AdminIndexView, expose
 
-from app.admin.console.access import this_tenant_scope
 from app.admin.console.charts import Bar, bars, percent
+from app.admin.console.page_scope import this_tenant_scope
 from app.admin.console.pages import TENANT_ROOT, Page
 from app.errors import FAILURES
 from app.i18n_marker import N_
@@ -22,7 +22,7 @@ from app.services.tenant_admin.overview import (
 )
 
 DAYS = 30
-# In the order of the page: a property of Numbers, and what it is called.
+# The figures in the order of the page: a property of Numbers, and its label.
 FIGURES = {
     "logins": N_("Logins"),
     "registered": N_("New users"),
@@ -38,14 +38,14 @@ CALLS = {
     "phone": N_("Phone number"),
     "token": N_("Access token"),
 }
-# Causes of failures that are drawn; the rest is in the table.
+# How many causes of failures the chart shows. The table shows all.
 MOST_DRAWN = 8
 MOST_APPS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A cause of failures: its stable code, and the msgid of what a person is told."""
+    """A cause of failures: its error code, and the msgid of its message."""
 
     code: str
     message: str
@@ -55,7 +55,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class CallTimes:
-    """How fast WeChat answers a kind of call: today, and in all the days."""
+    """Response times of a kind of WeChat call: today, and over all days."""
 
     call: str
     label: str
@@ -64,14 +64,14 @@ class CallTimes:
 
 
 class HomeView(Page, AdminIndexView):
-    """What happened today and in thirty days."""
+    """Figures of today and of thirty days."""
 
     def __init__(self) -> None:
         super().__init__(name=N_("Home"), endpoint="console", url=TENANT_ROOT)
 
     @expose("/")
     def index(self) -> ResponseReturnValue:
-        """Show it."""
+        """Show the home page."""
         overview = get_overview(this_tenant_scope().tenant_id, DAYS)
         return self.render(
             "console/home.html",
@@ -89,7 +89,7 @@ class HomeView(Page, AdminIndexView):
 
 
 def _daily(overview: Overview) -> Mapping[str, Sequence[Bar[str]]]:
-    """Measure each figure of each day out."""
+    """Return the bars of each figure, by day."""
     return {
         name: bars({f"{day:%m-%d}": getattr(of_day, name) for day, of_day in overview.days.items()})
         for name in FIGURES
@@ -122,7 +122,7 @@ def _calls(overview: Overview) -> Sequence[CallTimes]:
 
 
 def _busiest(apps: Sequence[AppNumbers]) -> Sequence[AppNumbers]:
-    """Leave out the quiet ones of a tenant that has thousands."""
+    """Return the apps with the most logins. A tenant may have thousands."""
     return sorted(apps, key=lambda app: app.whole.logins, reverse=True)[:MOST_APPS]
 
 

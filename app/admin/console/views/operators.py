@@ -1,4 +1,4 @@
-"""Operators: who may sign in to the console, and as what."""
+"""Operators and their roles."""
 
 from functools import partial
 from typing import TypeVar
@@ -10,14 +10,15 @@ from flask_admin import expose
 from flask_babel import gettext
 from wtforms import SelectChoice
 
-from app.admin.console.access import signed_in
 from app.admin.console.forms.drafts import restores
 from app.admin.console.forms.operators import InviteForm, RoleForm
 from app.admin.console.labels import ROLES, STATUS
+from app.admin.console.page_scope import signed_in
 from app.admin.console.pages import Confirmation, Page, needs_step_up
 from app.admin.console.submissions import process_form, redirect_when_done
 from app.i18n_marker import N_
 from app.services.apps.tenants import list_tenants
+from app.services.operators import listed_operators
 from app.services.operators import operators as service
 
 F = TypeVar("F", bound=InviteForm)
@@ -56,7 +57,7 @@ class OperatorsView(Page):
     @restores(RoleForm)
     def role(self, operator_id: UUID) -> ResponseReturnValue:
         """Give an operator another role, or another tenant."""
-        one = service.show_operator(operator_id)
+        one = listed_operators.show_operator(operator_id)
         form = _with_tenants(RoleForm(role=one.role, tenant=one.tenant_slug))
         return process_form(
             form,
@@ -69,7 +70,7 @@ class OperatorsView(Page):
     @needs_step_up
     def reset(self, operator_id: UUID) -> ResponseReturnValue:
         """Reset the password of an operator, after a confirmation, and show a new link once."""
-        one = service.show_operator(operator_id)
+        one = listed_operators.show_operator(operator_id)
         return self.confirm(
             lambda: _resetting(one),
             lambda: service.reset_operator(signed_in().actor, operator_id),
@@ -80,7 +81,7 @@ class OperatorsView(Page):
     @needs_step_up
     def remove_codes(self, operator_id: UUID) -> ResponseReturnValue:
         """Remove the one-time codes of an operator, after a confirmation."""
-        one = service.show_operator(operator_id)
+        one = listed_operators.show_operator(operator_id)
         return self.confirm(
             lambda: _removing_codes(one),
             lambda: service.remove_operator_codes(signed_in().actor, operator_id),
@@ -91,7 +92,7 @@ class OperatorsView(Page):
     @needs_step_up
     def disable(self, operator_id: UUID) -> ResponseReturnValue:
         """Disable an operator, after a confirmation."""
-        one = service.show_operator(operator_id)
+        one = listed_operators.show_operator(operator_id)
         return self.confirm(
             lambda: _disabling(one),
             lambda: service.set_operator_status(signed_in().actor, operator_id, "disabled"),
@@ -104,7 +105,7 @@ class OperatorsView(Page):
     @needs_step_up
     def enable(self, operator_id: UUID) -> ResponseReturnValue:
         """Enable an operator, after a confirmation."""
-        one = service.show_operator(operator_id)
+        one = listed_operators.show_operator(operator_id)
         return self.confirm(
             lambda: _enabling(one),
             lambda: service.set_operator_status(signed_in().actor, operator_id, "active"),
@@ -119,7 +120,7 @@ class OperatorsView(Page):
     def _show_list(self, link: str | None = None) -> ResponseReturnValue:
         page: str = self.render(
             "console/operators.html",
-            operators=service.list_operators(),
+            operators=listed_operators.list_operators(),
             roles=ROLES,
             states=STATUS,
             link=link,
@@ -127,7 +128,7 @@ class OperatorsView(Page):
         return page
 
 
-def _resetting(operator: service.ShownOperator) -> Confirmation:
+def _resetting(operator: listed_operators.ShownOperator) -> Confirmation:
     return _confirmation(
         operator,
         gettext("Reset the password?"),
@@ -139,7 +140,7 @@ def _resetting(operator: service.ShownOperator) -> Confirmation:
     )
 
 
-def _removing_codes(operator: service.ShownOperator) -> Confirmation:
+def _removing_codes(operator: listed_operators.ShownOperator) -> Confirmation:
     return _confirmation(
         operator,
         gettext("Remove the one-time codes?"),
@@ -151,7 +152,7 @@ def _removing_codes(operator: service.ShownOperator) -> Confirmation:
     )
 
 
-def _disabling(operator: service.ShownOperator) -> Confirmation:
+def _disabling(operator: listed_operators.ShownOperator) -> Confirmation:
     return _confirmation(
         operator,
         gettext("Disable this admin?"),
@@ -160,7 +161,7 @@ def _disabling(operator: service.ShownOperator) -> Confirmation:
     )
 
 
-def _enabling(operator: service.ShownOperator) -> Confirmation:
+def _enabling(operator: listed_operators.ShownOperator) -> Confirmation:
     return _confirmation(
         operator,
         gettext("Enable this admin?"),
@@ -170,7 +171,7 @@ def _enabling(operator: service.ShownOperator) -> Confirmation:
 
 
 def _confirmation(
-    operator: service.ShownOperator, title: str, consequences: str, button: str
+    operator: listed_operators.ShownOperator, title: str, consequences: str, button: str
 ) -> Confirmation:
     return Confirmation(title, operator.email, consequences, button, back=url_for(".index"))
 
@@ -182,4 +183,4 @@ def _with_tenants(form: F) -> F:
 
 def _link(invitation: str) -> str:
     """Return the link. Its secret is in the fragment, which no server and no log receives."""
-    return f"{url_for('doorway.invitation', _external=True)}#{invitation}"
+    return f"{url_for('auth.invitation', _external=True)}#{invitation}"

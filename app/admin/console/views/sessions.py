@@ -1,4 +1,4 @@
-"""Logins of the tenant's people: listed, found, ended."""
+"""The login sessions of a tenant."""
 
 from typing import Any, ClassVar
 from uuid import UUID
@@ -8,9 +8,9 @@ from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_babel import gettext
 
-from app.admin.console.access import this_tenant_scope
 from app.admin.console.labels import ENDED, SESSION_STATES, filter_options, label_of
 from app.admin.console.links import user_link
+from app.admin.console.page_scope import this_tenant_scope
 from app.admin.console.pages import FilteredList, ListFilter, filter_value
 from app.admin.console.submissions import done
 from app.errors import RequestInvalid
@@ -74,12 +74,12 @@ class SessionsView(FilteredList):
         )
 
     def list_arguments(self) -> dict[str, Any]:
-        """Return the query string's arguments, to return to the same page of the list."""
+        """Return the arguments of the query string, to link back to the same page of the list."""
         return {name: request.args[name] for name in LIST_ARGUMENTS if name in request.args}
 
 
 def _user_id(text: str | None) -> UUID | None:
-    """Read the id of a user; raise RequestInvalid for what is none."""
+    """Parse the id of a user. Raise RequestInvalid."""
     if text is None:
         return None
     try:

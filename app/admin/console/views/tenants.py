@@ -1,4 +1,4 @@
-"""Tenants, for platform admins: listed, added, opened by a link."""
+"""Tenants, for platform admins."""
 
 from functools import partial
 
@@ -7,10 +7,10 @@ from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_babel import gettext
 
-from app.admin.console.access import signed_in
 from app.admin.console.cookies import ROOT
 from app.admin.console.forms.drafts import restores
 from app.admin.console.forms.operators import TenantForm
+from app.admin.console.page_scope import signed_in
 from app.admin.console.pages import Page
 from app.admin.console.submissions import done, process_form
 from app.errors import Failure

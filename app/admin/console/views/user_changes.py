@@ -9,10 +9,10 @@ from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_babel import gettext
 
-from app.admin.console.access import tenant_scope_for_changes, this_tenant_scope
 from app.admin.console.forms.drafts import restores
 from app.admin.console.forms.users import MergeForm, UserPasswordForm
 from app.admin.console.labels import ACTIONS, ACTORS, ENDED, STATUS, changes, label_of
+from app.admin.console.page_scope import tenant_scope_for_changes, this_tenant_scope
 from app.admin.console.pages import Confirmation, Page
 from app.admin.console.submissions import (
     is_submitted,

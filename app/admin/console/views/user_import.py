@@ -7,9 +7,10 @@ from flask import redirect, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 
-from app.admin.console.access import takes_body, this_tenant_scope
+from app.admin.console.access import takes_body
 from app.admin.console.forms.drafts import restores
 from app.admin.console.forms.operators import ExportForm, UploadForm
+from app.admin.console.page_scope import this_tenant_scope
 from app.admin.console.pages import Page, needs_step_up
 from app.admin.console.submissions import process_form, show_until_valid
 from app.admin.downloads import users_csv
@@ -22,9 +23,9 @@ from app.services.user_import.rows import BadCell
 from app.services.user_import.run import Progress, begin_import, import_progress
 from app.services.user_import.user_export import Wanted
 
-# What a form adds to the file that it carries.
+# The size of a form beside the file in it.
 LARGEST_BODY = LARGEST_FILE + 64 * 1024
-# Bad rows that a page shows; whoever has more of them mends those first.
+# The number of bad rows that a page shows.
 MOST_SHOWN = 500
 COLUMN_LABELS = {
     "account": N_("Account"),

@@ -8,11 +8,11 @@ from flask.typing import ResponseReturnValue
 from flask_admin import expose
 from flask_babel import gettext
 
-from app.admin.console.access import tenant_scope_for_changes, this_tenant_scope
 from app.admin.console.forms.drafts import restores
 from app.admin.console.forms.users import EnterForm
 from app.admin.console.labels import STATUS, filter_options, label_formatter
 from app.admin.console.links import link_to
+from app.admin.console.page_scope import tenant_scope_for_changes, this_tenant_scope
 from app.admin.console.pages import (
     FilteredList,
     ListFilter,

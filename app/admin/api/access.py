@@ -1,4 +1,4 @@
-"""The operator of a request and the tenant it is about. Each view names the login it needs."""
+"""Authentication of operators. Each view names the role that it needs with a decorator."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -20,7 +20,7 @@ R = TypeVar("R")
 
 
 def operator_login(view: Callable[P, R]) -> Callable[P, R]:
-    """Let operators in, whatever their role."""
+    """Require an operator of any role."""
 
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -31,7 +31,7 @@ def operator_login(view: Callable[P, R]) -> Callable[P, R]:
 
 
 def platform_login(view: Callable[P, R]) -> Callable[P, R]:
-    """Let only those in who run the service."""
+    """Require a platform admin."""
 
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -43,7 +43,7 @@ def platform_login(view: Callable[P, R]) -> Callable[P, R]:
 
 
 def tenant_operator_required(view: Callable[..., R]) -> Callable[..., R]:
-    """Let those in who may look at the tenant of the path; for all others there is none."""
+    """Require an operator who may view the tenant of the path. Others get 404."""
 
     @wraps(view)
     def guarded(*args: Any, slug: str, **kwargs: Any) -> R:
@@ -55,7 +55,7 @@ def tenant_operator_required(view: Callable[..., R]) -> Callable[..., R]:
 
 
 def tenant_admin_required(view: Callable[..., R]) -> Callable[..., R]:
-    """Let only those in who may also change something of the tenant of the path."""
+    """Require an operator who may change the tenant of the path."""
 
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> R:
@@ -68,7 +68,7 @@ def tenant_admin_required(view: Callable[..., R]) -> Callable[..., R]:
 def step_up_required(view: Callable[P, R]) -> Callable[P, R]:
     """Refuse a session without a recent proof of password and code, with `step_up_required`.
 
-    Goes below the decorator of the login: the role is checked first.
+    It goes below the decorator for the role, which is checked first.
     """
 
     @wraps(view)
@@ -81,9 +81,9 @@ def step_up_required(view: Callable[P, R]) -> Callable[P, R]:
 
 
 def _signed_in() -> SignedIn:
-    """Find whose JWT the request carries; one that was made for somebody else's back end is none.
+    """Return the signed-in operator of the request's JWT.
 
-    The signature says who it was, the session that it still is so.
+    A JWT for another audience is refused. The session must still be active.
     """
     verify_jwt_in_request()
     claims = get_jwt()
@@ -99,7 +99,7 @@ def _signed_in() -> SignedIn:
 
 
 def this_operator() -> SignedIn:
-    """Give the operator who calls."""
+    """Return the operator of this request."""
     return cast(SignedIn, g.signed_in)
 
 

@@ -1,0 +1,65 @@
+"""Values and filters of the console's templates, and its error page."""
+
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, cast
+
+from flask import Flask, current_app, g, render_template
+from flask.typing import ResponseReturnValue
+from flask_babel import get_locale, gettext
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.admin.console.page_scope import address_to_show, nonce, this_tenant_scope
+from app.errors import Failure, PageOutdated
+from app.problems import advice_of, failure_of, message_on_page
+from app.services.tenant_admin.tenant_scope import TenantScope
+
+
+def init_app(app: Flask) -> None:
+    """Give the templates their values and filters."""
+    app.context_processor(_template_values)
+    app.add_template_filter(moment)
+
+
+def _template_values() -> dict[str, object]:
+    return {
+        "signed_in": g.get("signed_in"),
+        "shown_tenant": find_tenant_scope,
+        "console_menu": _menu,
+        "address_to_show": address_to_show,
+        "language": str(get_locale()),
+        "csp_nonce": nonce,
+        "message_on_page": message_on_page,
+    }
+
+
+def find_tenant_scope() -> TenantScope | None:
+    """Return the tenant scope for the header and the menu, None on a page without a tenant.
+
+    Error pages call it too, even if the database is the error.
+    """
+    if "shown_tenant" not in g:
+        g.shown_tenant = None
+        with suppress(Failure, SQLAlchemyError):
+            g.shown_tenant = this_tenant_scope() if "tenant_slug" in g else None
+    return cast(TenantScope | None, g.shown_tenant)
+
+
+def _menu() -> list[Any]:
+    views = current_app.extensions["admin"][0]._views
+    return [view for view in views if view.is_visible()]
+
+
+def error_page(error: Exception) -> ResponseReturnValue:
+    """Return the error page for an exception. It says what to do next."""
+    failure = failure_of(PageOutdated() if isinstance(error, CSRFError) else error)
+    # The message of the API refers to the OpenAPI document.
+    said = gettext("There is no such page.") if failure.code == "not_found" else None
+    page = render_template("console/error.html", failure=failure, said=said)
+    return page, failure.status, advice_of(failure)
+
+
+def moment(when: datetime | None) -> str:
+    """Format a time in UTC, to the minute."""
+    return f"{when:%Y-%m-%d %H:%M} UTC" if when else "–"

@@ -1,0 +1,78 @@
+"""Responses about a tenant's mini-programs."""
+
+from marshmallow import fields
+
+from app.schemas.admin_responses.page import PageResponse
+from app.schemas.fields import SessionLimit
+from app.schemas.responses import Response
+
+
+class SecretMarkResponse(Response):
+    """A secret that is set. Another secret has another fingerprint."""
+
+    fingerprint = fields.String()
+    set_at = fields.AwareDateTime(allow_none=True)
+
+
+class VerdictResponse(Response):
+    """WeChat's verdict on one AppSecret."""
+
+    which = fields.String(metadata={"description": "`current` or `next`"})
+    outcome = fields.String(
+        metadata={
+            "description": "`right`, `wrong` or `unknown`; `held_elsewhere` if the AppSecret is "
+            "right and another tenant of this service uses the mini-program"
+        }
+    )
+    errcode = fields.Integer(allow_none=True)
+    advice = fields.String(metadata={"description": "Chinese or English, by Accept-Language"})
+
+
+class TenantAppResponse(Response):
+    """A mini-program. A secret that is not set is null."""
+
+    appid = fields.String()
+    state = fields.String(
+        metadata={
+            "description": "`active`; `pending` or `closed` until WeChat has accepted the "
+            "AppSecret; `released` once the appid was taken away. Only an active one serves "
+            "requests"
+        }
+    )
+    name = fields.String()
+    registration = fields.String()
+    data_format = fields.String()
+    session_limit = SessionLimit()
+    enabled = fields.Boolean()
+    created_at = fields.AwareDateTime()
+    secret = fields.Nested(SecretMarkResponse, allow_none=True)
+    next_secret = fields.Nested(SecretMarkResponse, allow_none=True)
+    push_token = fields.Nested(SecretMarkResponse, allow_none=True)
+    encoding_aes_key = fields.Nested(SecretMarkResponse, allow_none=True)
+    verdict = fields.Nested(
+        VerdictResponse,
+        allow_none=True,
+        metadata={"description": "What WeChat last said of an AppSecret that is not proven"},
+    )
+    checked_at = fields.AwareDateTime(allow_none=True)
+
+
+class AppUsageResponse(Response):
+    """The number of records of a mini-program, up to 100,000. Without any it can be deleted."""
+
+    identities = fields.Integer()
+    sessions = fields.Integer()
+    pushes = fields.Integer()
+
+
+class AppListResponse(PageResponse):
+    """Mini-programs by appid."""
+
+    items = fields.List(fields.Nested(TenantAppResponse))
+
+
+class VerificationResponse(Response):
+    """WeChat's verdict on each AppSecret, and the resulting state."""
+
+    state = fields.String(metadata={"description": "`active` or `pending`"})
+    verdicts = fields.List(fields.Nested(VerdictResponse))
