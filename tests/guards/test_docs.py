@@ -88,3 +88,17 @@ def test_the_architecture_page_names_every_package_and_only_paths_that_exist() -
     packages = {path.parent for path in (ROOT / "app").glob("*/__init__.py")}
     packages |= {path.parent for path in (ROOT / "app" / "services").glob("*/__init__.py")}
     assert packages <= paths
+
+
+def test_the_architecture_page_names_functions_where_they_are() -> None:
+    """In the table of the login pipeline, each function is in one of the files of its row."""
+    rows = re.findall(
+        r"^\| [^|]+ \| (`app/[^|]+`) \| (`\w[^|]*`) \|$",
+        (DOCS / "architecture.md").read_text(),
+        re.MULTILINE,
+    )
+    assert len(rows) >= 8
+    for files, functions in rows:
+        text = "".join((ROOT / file).read_text() for file in SPAN.findall(files))
+        for function in SPAN.findall(functions):
+            assert re.search(rf"^def {function}\b", text, re.MULTILINE), function
