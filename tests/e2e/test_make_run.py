@@ -22,6 +22,7 @@ from tests.fixtures.ports import free_port
 from tests.fixtures.waiting import until
 
 ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
 SHOP = App("wxaaaa000000000001", "acme", "")
 NO_WECHAT = {"WECHAT_API_BASE_URL": "http://127.0.0.1:9", "GUNICORN_WORKERS": "1"}
 
@@ -109,6 +110,21 @@ def test_the_printed_commands_end_with_a_logged_in_user(copy: Copy) -> None:
     story = copy.output[copy.output.index("SIM=") :]
     done = subprocess.run(["sh"], input=story, capture_output=True, text=True, check=True)
     me = json.loads(done.stdout.strip().splitlines()[-1])
+    assert (me["account"], me["phone"]) == ("alice", "+8613800138001")
+
+
+def test_the_calls_in_the_readme_end_with_a_logged_in_user(copy: Copy) -> None:
+    """The calls are those of README.md, at the addresses of this copy."""
+    blocks = re.findall(r"^```sh\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+    (calls,) = (block for block in blocks if "/_simulator/login" in block)
+    for address, own in (
+        ("http://127.0.0.1:8000", copy.service),
+        ("http://127.0.0.1:8001", copy.wechat.url),
+    ):
+        assert calls.count(address) == 1
+        calls = calls.replace(address, own)
+    done = subprocess.run(["sh"], input=calls, capture_output=True, text=True, check=True)
+    me = json.loads(done.stdout)
     assert (me["account"], me["phone"]) == ("alice", "+8613800138001")
 
 

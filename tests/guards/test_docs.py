@@ -1,4 +1,4 @@
-"""Links in the documents for operators lead somewhere, and both languages have one structure."""
+"""Links in the documents lead somewhere, and both languages have one structure."""
 
 import re
 from pathlib import Path
@@ -12,16 +12,11 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)]+)\)")
 SPAN = re.compile(r"`([^`\n]+)`")
 
-PAGES = sorted(
-    DOCS / f"{name}.md"
-    for name in (
-        *("console", "cli", "errors", "configuration", "operations", "security", "performance"),
-        *("console.zh-CN", "operations.zh-CN"),
-    )
-)
+PAGES = sorted(DOCS.rglob("*.md"))
+TRANSLATED = sorted(path.name.removesuffix(".zh-CN.md") for path in DOCS.glob("*.zh-CN.md"))
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(DOCS)))
 def test_every_link_leads_somewhere(path: Path) -> None:
     """Links lead to files that exist, and to headings that exist in them."""
     for link in LINK.findall(path.read_text()):
@@ -31,16 +26,21 @@ def test_every_link_leads_somewhere(path: Path) -> None:
         target = path.parent / file if file else path
         assert target.exists(), link
         if anchor:
-            assert anchor in _anchors(target.read_text()), link
+            assert anchor in anchors_of(target.read_text()), link
 
 
-def _anchors(text: str) -> set[str]:
+def anchors_of(text: str) -> set[str]:
+    """Return the anchors of the headings in a page, as GitHub makes them."""
     titles = re.findall(r"^#+ (.*)$", FENCE.sub("", text), re.MULTILINE)
     plain = (re.sub(r"[^\w\s-]", "", title.lower()) for title in titles)
     return {title.replace(" ", "-") for title in plain}
 
 
-@pytest.mark.parametrize("name", ["console", "operations"])
+def test_the_pages_for_newcomers_and_operators_are_translated() -> None:
+    assert TRANSLATED == ["concepts", "console", "integrate", "operations"]
+
+
+@pytest.mark.parametrize("name", TRANSLATED)
 def test_both_languages_have_the_same_structure(name: str) -> None:
     """The Chinese page has the headings, commands, tables and code names of the English one."""
     english, chinese = ((DOCS / f"{name}{end}.md").read_text() for end in ("", ".zh-CN"))
@@ -64,3 +64,41 @@ def _code(text: str) -> list[tuple[str, str]]:
 
 def _cut(text: str) -> list[str]:
     return re.split(r"^#+ .*$", FENCE.sub("", text), flags=re.MULTILINE)
+
+
+def test_every_dependency_is_explained_and_pinned() -> None:
+    """docs/architecture.md explains each package of requirements.in, and no package without a pin.
+
+    Development packages may be explained, too.
+    """
+    text = (DOCS / "architecture.md").read_text()
+    section = text[text.index("## Dependencies\n") :]
+    table = re.findall(r"^\| ([a-z0-9, -]+) \|", section, re.MULTILINE)
+    explained = {name.strip() for cell in table for name in cell.split(",")} - {"package"}
+    files = "".join(path.read_text() for path in ROOT.glob("requirements*.txt"))
+    assert explained <= set(re.findall(r"^([a-z0-9-]+)==", files, re.MULTILINE))
+    chosen = re.findall(r"^[a-z][a-z0-9-]*", (ROOT / "requirements.in").read_text(), re.MULTILINE)
+    assert set(chosen) <= explained
+
+
+def test_the_architecture_page_names_every_package_and_only_paths_that_exist() -> None:
+    spans = set(SPAN.findall((DOCS / "architecture.md").read_text()))
+    paths = {ROOT / span for span in spans if re.match(r"(app|config|migrations|tests)/", span)}
+    assert [path for path in paths if not path.exists()] == []
+    packages = {path.parent for path in (ROOT / "app").glob("*/__init__.py")}
+    packages |= {path.parent for path in (ROOT / "app" / "services").glob("*/__init__.py")}
+    assert packages <= paths
+
+
+def test_the_architecture_page_names_functions_where_they_are() -> None:
+    """In the table of the login pipeline, each function is in one of the files of its row."""
+    rows = re.findall(
+        r"^\| [^|]+ \| (`app/[^|]+`) \| (`\w[^|]*`) \|$",
+        (DOCS / "architecture.md").read_text(),
+        re.MULTILINE,
+    )
+    assert len(rows) >= 8
+    for files, functions in rows:
+        text = "".join((ROOT / file).read_text() for file in SPAN.findall(files))
+        for function in SPAN.findall(functions):
+            assert re.search(rf"^def {function}\b", text, re.MULTILINE), function

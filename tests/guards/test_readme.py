@@ -1,4 +1,4 @@
-"""The READMEs are true, and say the same in both languages."""
+"""The READMEs agree with the repository and with each other in both languages."""
 
 import re
 from collections.abc import Iterator
@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.guards.test_docs import anchors_of
+
 ROOT = Path(__file__).parents[2]
 ENGLISH = (ROOT / "README.md").read_text()
 CHINESE = (ROOT / "README.zh-CN.md").read_text()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+MOST_LINES = 150
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 HEADING = re.compile(r"^(#+) .*$", re.MULTILINE)
@@ -84,8 +88,17 @@ def test_both_name_the_same_code_and_files() -> None:
     """Otherwise a sentence was changed in one language and forgotten in the other."""
     for ours, theirs in zip(sections(ENGLISH), sections(CHINESE), strict=True):
         assert sorted(SPAN.findall(theirs)) == sorted(SPAN.findall(ours))
-        links, others = (set(LINK.findall(section)) for section in (ours, theirs))
-        assert others - {"README.md"} == links - {"README.zh-CN.md"}
+        links, others = (linked_pages(section) for section in (ours, theirs))
+        assert others == links
+
+
+def linked_pages(section: str) -> set[str]:
+    """Return the files that a section links to, each by the name of its English version.
+
+    The link to the other README counts as one to README.md in both languages.
+    """
+    paths = (link.partition("#")[0] for link in LINK.findall(section))
+    return {path.replace(".zh-CN.md", ".md") for path in paths}
 
 
 def test_each_leads_to_the_other() -> None:
@@ -96,36 +109,65 @@ def test_each_leads_to_the_other() -> None:
 
 @both
 def test_every_link_leads_somewhere(text: str) -> None:
-    """Otherwise a newcomer clicks into a 404."""
-    paths = [link.partition("#")[0] for link in LINK.findall(text) if "://" not in link]
-    assert paths
-    assert [path for path in paths if not (ROOT / path).exists()] == []
+    """Links lead to files that exist, and to headings that exist in them."""
+    links = [link.partition("#") for link in LINK.findall(text) if "://" not in link]
+    assert links
+    for path, _, anchor in links:
+        assert (ROOT / path).exists(), path
+        if anchor:
+            assert anchor in anchors_of((ROOT / path).read_text()), f"{path}#{anchor}"
+
+
+def test_the_chinese_readme_links_to_chinese_pages() -> None:
+    """A page with a Chinese version is linked in that version."""
+    linked = {link.partition("#")[0] for link in LINK.findall(CHINESE)}
+    translated = {path.name for path in (ROOT / "docs").glob("*.zh-CN.md")}
+    assert {f"docs/{name}" for name in translated} <= linked
+    assert not {f"docs/{name.replace('.zh-CN', '')}" for name in translated} & linked
+
+
+@both
+def test_the_readme_has_at_most_150_lines(text: str) -> None:
+    assert text.count("\n") <= MOST_LINES
 
 
 @both
 def test_everything_in_the_tree_exists(text: str) -> None:
-    """Otherwise the map shows places that have moved."""
-    tree = next(block for _, block in FENCE.findall(text) if block.startswith("app/\n"))
-    for line in tree.splitlines():
-        words = line.split()
-        named = words if all(word.endswith("/") for word in words) else words[:1]
-        folder = ROOT / "app" if line.startswith(" ") else ROOT
-        assert [name for name in named if not (folder / name).exists()] == []
+    """Each line of the tree names files and folders of the folder that is indented less."""
+    found = list(paths_in_tree(text))
+    assert ROOT / "app" / "services" / "login" in found
+    assert [path for path in found if not path.exists()] == []
 
 
 @both
+def test_the_tree_names_every_package(text: str) -> None:
+    """Packages of app/ and of app/services/ appear in the tree."""
+    packages = {path.parent for path in (ROOT / "app").glob("*/__init__.py")}
+    packages |= {path.parent for path in (ROOT / "app" / "services").glob("*/__init__.py")}
+    assert packages <= set(paths_in_tree(text))
+
+
+def paths_in_tree(text: str) -> Iterator[Path]:
+    """Yield the paths that the source tree names.
+
+    The folder of a line is the nearest line above it with a smaller indentation.
+    """
+    tree = next(block for _, block in FENCE.findall(text) if block.startswith("app/\n"))
+    folders: dict[int, Path] = {}
+    for line in tree.splitlines():
+        words, depth = re.split(r" {2,}", line.strip()), len(line) - len(line.lstrip())
+        above = [folders[one] for one in sorted(folders) if one < depth]
+        folder = above[-1] if above else ROOT
+        named = [word for word in words if word.endswith(("/", ".py"))]
+        folders = {one: path for one, path in folders.items() if one < depth}
+        folders[depth] = folder / named[-1]
+        yield from (folder / name for name in named)
+
+
+@pytest.mark.parametrize(
+    "text", [ENGLISH, CHINESE, CONTRIBUTING], ids=["english", "chinese", "contributing"]
+)
 def test_every_make_target_exists(text: str) -> None:
-    """Otherwise the first command a newcomer types fails."""
     named = set(MAKE.findall(text))
     assert named
     assert named <= set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-
-
-@both
-def test_every_dependency_explained_is_pinned(text: str) -> None:
-    """Otherwise the table defends a package that we no longer have, or do not hold still."""
-    table = next(table for table in tables(text) if table[0] == "" and "requests" in table)
-    # "psycopg 3" is the package psycopg.
-    named = {package.split()[0] for cell in table[1:] for package in cell.split(",")}
-    files = "".join(path.read_text() for path in ROOT.glob("requirements*.txt"))
-    assert named <= set(re.findall(r"^([a-z0-9-]+)(?:\[\w+\])?==", files, re.MULTILINE))

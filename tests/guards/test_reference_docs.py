@@ -4,7 +4,7 @@ import ast
 import re
 import shlex
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -128,3 +128,24 @@ def test_each_command_has_an_example_and_all_options(name: str) -> None:
     assert examples
     for words in examples:
         assert words[: 1 + len(name.split())] == ["flask", *name.split()]
+
+
+def test_integrate_lists_every_call_of_a_mini_program(app: Flask) -> None:
+    """docs/integrate.md has each native call with a login and each call of the dialects."""
+    own = {"apps", "me", "identity"}
+    native = set(_calls(app, lambda name: name in own)) - {"GET /.well-known/jwks.json"}
+    native = {call for call in native if not call.endswith("/verify")}
+    dialects = set(_calls(app, lambda name: name in {"gitegg", "litemall", "uniapp", "checkbind"}))
+    dialects = {call for call in dialects if " /apps/" not in call}
+    listed = re.findall(
+        r"`((?:GET|POST|PATCH|DELETE) /[^`]+)`", (DOCS / "integrate.md").read_text()
+    )
+    assert set(listed) == native | dialects
+
+
+def _calls(app: Flask, is_meant: Callable[[str], bool]) -> Iterator[str]:
+    for rule in app.url_map.iter_rules():
+        if is_meant(rule.endpoint.partition(".")[0]):
+            path = re.sub(r"<(?:\w+:)?(\w+)>", r"<\1>", rule.rule)
+            for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+                yield f"{method} {path}"

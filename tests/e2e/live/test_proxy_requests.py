@@ -2,7 +2,7 @@
 
 Neither proxy is installed here. The requests are written as their sources write them: Envoy's
 ext_authz HTTP service (RawHttpClientImpl::check) and APISIX's plugin forward-auth over
-lua-resty-http, and use the addresses in docs/forward-auth.md.
+lua-resty-http, and use the addresses in docs/protect-your-api.md.
 """
 
 import re
@@ -18,7 +18,7 @@ import pytest
 from tests.e2e.live.conftest import Service
 from tests.fixtures.personas import ACME_SHOP, GLOBEX_LIFE, Client, Person
 
-DOCS = (Path(__file__).parents[3] / "docs" / "forward-auth.md").read_text()
+DOCS = (Path(__file__).parents[3] / "docs" / "protect-your-api.md").read_text()
 BY_APP = f"/v1/apps/{ACME_SHOP.appid}/verify"
 
 
@@ -114,10 +114,10 @@ def test_envoy_is_answered_200_for_its_audience_and_no_other(
 def test_every_documented_address_admits_this_tenant_and_no_other(
     connection: socket.socket, tokens: tuple[str, str]
 ) -> None:
-    """The addresses in the document's configurations check an audience."""
+    """The addresses in the document's examples and configurations check an audience."""
     blocks = "".join(re.findall(r"```\w+\n(.*?)```", DOCS, re.DOTALL))
     addresses = re.findall(r"/v1/[^\s\"]*verify[^\s\"]*", blocks)
-    assert len(addresses) == 4
+    assert len(addresses) == 5
     for address in addresses:
         for token, admitted in zip(tokens, (True, False), strict=True):
             request = apisix("GET", "/", token, None, address.replace("initech", "acme"))
