@@ -1,4 +1,4 @@
-"""What malformed requests get: bodies, fields, paths and headers that no good client sends."""
+"""Malformed requests: bodies, fields, paths and headers that a valid client never sends."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,7 +31,7 @@ TOKEN_INVALID = (401, "token_invalid")
 
 @dataclass(frozen=True)
 class Route:
-    """A route that takes a body, the login it needs, and a body of the right shape."""
+    """A route that accepts a body, the login that it requires, and a valid body."""
 
     method: str
     path: str
@@ -61,19 +61,19 @@ ROUTES = {
 
 @contextmanager
 def nothing_written(rows: Reader) -> Iterator[None]:
-    """Demand that not one value in the tables of people and logins changes."""
+    """Check that no value in the tables of users and sessions changes."""
     before = contents(rows)
     yield
     assert contents(rows) == before
 
 
 def contents(rows: Reader) -> dict[str, list[tuple[Any, ...]]]:
-    """Read the tables of people and logins, whole."""
+    """Read every row of the tables of users and sessions."""
     return {table: rows(f"SELECT t::text FROM {table} t ORDER BY 1") for table in TABLES}
 
 
 def tokens_of(client: Client, unbound: Person, bound: Person) -> dict[str, str | None]:
-    """Give a token for each kind of login that a route may need."""
+    """Return a token for each kind of login that a route may require."""
     return {
         "none": None,
         "unbound": client.log_in(unbound)["token"],
@@ -83,24 +83,23 @@ def tokens_of(client: Client, unbound: Person, bound: Person) -> dict[str, str |
 
 @pytest.fixture
 def tokens(client: Client, alice: Person, bob: Person) -> dict[str, str | None]:
-    """Alice is logged in and unbound, bob is bound."""
+    """Return tokens of alice, who is logged in without a user, and of bob, who is linked."""
     return tokens_of(client, alice, bob)
 
 
-def test_every_native_route_with_a_body_is_tested_here(app: Flask) -> None:
-    """Otherwise a new route's bad input is tested by nobody."""
-    taking = {
+def test_the_table_of_routes_is_complete(app: Flask) -> None:
+    accepting = {
         (method, rule.rule.replace("<string:appid>", ACME_SHOP.appid))
         for rule in app.url_map.iter_rules()
         if rule.endpoint.startswith(("apps.", "me.", "identity."))
         for method in (rule.methods or set()) & {"POST", "PUT", "PATCH"}
     }
-    assert taking == {(route.method, route.path) for route in ROUTES.values()}
+    assert accepting == {(route.method, route.path) for route in ROUTES.values()}
 
 
 AS_JSON = {"content_type": "application/json"}
 DEEP = 30_000
-# A reader that cannot read these may read something else in their place, or fall over.
+# Parsers disagree on these bodies: each may read another value, or crash.
 UNREADABLE = {
     "cut off": b'{"code":',
     "invalid UTF-8": b'{"code": "\xff\xfe"}',
@@ -137,31 +136,28 @@ OTHER_TYPES = {
 }
 
 
-# Every route is asked in one test: nothing is ever written, so nothing has to be set up again.
-def test_an_unreadable_body_is_refused(
+# One test covers every route: nothing is written, so no test needs its own set-up.
+def test_an_unparsable_body_is_rejected(
     client: Client, tokens: dict[str, str | None], rows: Reader
 ) -> None:
-    """Otherwise garbage is a 500, or is taken for something that nobody said."""
     with nothing_written(rows):
         for (name, route), (what, body) in product(ROUTES.items(), UNREADABLE.items()):
             answer = route.send(client, tokens[route.login], data=body, **AS_JSON)
             assert (name, what, *failure(answer)) == (name, what, *JSON_MALFORMED)
 
 
-def test_a_body_that_is_no_object_is_refused(
+def test_a_body_other_than_an_object_is_rejected(
     client: Client, tokens: dict[str, str | None], rows: Reader
 ) -> None:
-    """Otherwise null, an array or a number stands for the fields it lacks."""
     with nothing_written(rows):
         for (name, route), (what, body) in product(ROUTES.items(), NOT_OBJECTS.items()):
             answer = route.send(client, tokens[route.login], data=body, **AS_JSON)
             assert (name, what, *failure(answer)) == (name, what, *REQUEST_INVALID)
 
 
-def test_an_unknown_field_is_refused_by_name(
+def test_an_unknown_field_is_rejected_by_name(
     client: Client, tokens: dict[str, str | None], rows: Reader
 ) -> None:
-    """Otherwise a client believes that we heed, say, the openid it sends."""
     with nothing_written(rows):
         for (name, route), (what, body) in product(ROUTES.items(), UNKNOWN_FIELDS.items()):
             answer = route.send(client, tokens[route.login], data=body, **AS_JSON)
@@ -171,10 +167,9 @@ def test_an_unknown_field_is_refused_by_name(
             assert answer.json["errors"] == {"openid": ["Unknown field."]}
 
 
-def test_a_body_of_another_content_type_is_refused(
+def test_a_body_of_another_content_type_is_rejected(
     client: Client, tokens: dict[str, str | None], rows: Reader
 ) -> None:
-    """Otherwise a form in a web page can act here, or a client is told that fields are missing."""
     with nothing_written(rows):
         for (name, route), (what, kind) in product(ROUTES.items(), OTHER_TYPES.items()):
             token = tokens[route.login]
@@ -182,12 +177,11 @@ def test_a_body_of_another_content_type_is_refused(
             assert (name, what, *failure(answer)) == (name, what, *JSON_REQUIRED)
 
 
-def test_an_oversized_body_is_refused(
+def test_an_oversized_body_is_rejected(
     client: Client, tokens: dict[str, str | None], rows: Reader
 ) -> None:
-    """Otherwise anybody fills our memory, by Content-Length or in chunks."""
     large = b'{"code": "' + b"a" * 70_000 + b'"}'
-    # What follows the cut is not read, so this would look like a small good body.
+    # The rest beyond the limit is not read, so this could look like a small valid body.
     padded = b"{}" + b" " * 70_000 + b"garbage"
     with nothing_written(rows):
         for route in ROUTES.values():
@@ -199,13 +193,12 @@ def test_an_oversized_body_is_refused(
 
 
 def in_chunks(body: bytes) -> dict[str, Any]:
-    """Send a body as gunicorn hands a chunked one over: its length is not said."""
+    """Pass a body as gunicorn passes a chunked one: without a length."""
     environ = {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True}
     return {"input_stream": BytesIO(body), "environ_overrides": environ} | AS_JSON
 
 
-def test_a_chunked_body_of_fair_size_is_read(client: Client, alice: Person) -> None:
-    """Otherwise a client that streams its small body cannot log in."""
+def test_a_small_chunked_body_is_accepted(client: Client, alice: Person) -> None:
     body = f'{{"code": "{alice.wx_login()}"}}'.encode()
     assert ROUTES["login"].send(client, None, **in_chunks(body)).status_code == 200
 
@@ -231,10 +224,9 @@ MISSING = {
 }
 
 
-def test_a_request_without_what_it_needs_is_refused(
+def test_a_request_without_a_required_field_is_rejected(
     client: Client, tokens: dict[str, str | None], rows: Reader
 ) -> None:
-    """Otherwise half a request does half of something, or all of it."""
     with nothing_written(rows):
         for name, bodies in MISSING.items():
             route, token = ROUTES[name], tokens[ROUTES[name].login]
@@ -247,15 +239,14 @@ def test_a_request_without_what_it_needs_is_refused(
 
 @pytest.mark.parametrize("name", ["unbind", "logout", "logout-all"])
 @pytest.mark.parametrize("how", [{}, {"json": {}}, {"data": b"", **AS_JSON}])
-def test_a_route_that_needs_nothing_takes_a_plain_post(
+def test_a_route_without_required_fields_accepts_an_empty_post(
     name: str, how: dict[str, Any], client: Client, bob: Person
 ) -> None:
-    """Otherwise a plain POST, which says all there is to say, is refused."""
     token = client.bind(bob)["token"]
     assert ROUTES[name].send(client, token, **how).status_code in (200, 204)
 
 
-# field -> its route, its longest, what goes with it
+# Route, field, longest value, and the fields that accompany it.
 OPEN = {"rawData": "{}", "signature": "0" * 40, "encryptedData": "AAAA", "iv": "AAAA"}
 OLD_PHONE = {"encryptedData": "AAAA", "iv": "AAAA"}
 TEXTS = [
@@ -278,44 +269,54 @@ TEXTS = [
     ("me", "nickname", 64, {}),
     ("me", "avatar_url", 512, {}),
 ]
-NO_TEXT = [None, 1, 1.5, True, [], ["a"], {}, 10**4000]
-NO_AVATARS = ["http://x.com/a", "javascript:alert(1)", "//x.com/a", "https://", "https://[::1/a"]
-NO_AVATARS += ["data:image/png;base64,AAAA", "https://x.com/a b", "a", "https://x.com/\n"]
-NO_GOOD_TEXT = ["", "a\0b", "a\nb", "a\x1bb", "a\x7fb", "a\x85b", "\ud800", "a\udfff"]
-# Accounts and nicknames lose invisible characters, and are refused if nothing is left.
-NO_GOOD_NAME = ["", " ", "\0", "\n", "\u200b\u200d", "\u3164", "\ufe0f", "\u2800"]
-NO_GOOD = {"account": [*NO_GOOD_NAME, "\ud800", "a\udfff"], "nickname": [*NO_GOOD_NAME, "\ud800"]}
+NOT_TEXTS = [None, 1, 1.5, True, [], ["a"], {}, 10**4000]
+INVALID_AVATARS = [
+    "http://x.com/a",
+    "javascript:alert(1)",
+    "//x.com/a",
+    "https://",
+    "https://[::1/a",
+]
+INVALID_AVATARS += ["data:image/png;base64,AAAA", "https://x.com/a b", "a", "https://x.com/\n"]
+INVALID_TEXTS = ["", "a\0b", "a\nb", "a\x1bb", "a\x7fb", "a\x85b", "\ud800", "a\udfff"]
+# Invisible characters are removed from accounts and nicknames. An empty rest is rejected.
+INVALID_NAMES = ["", " ", "\0", "\n", "\u200b\u200d", "\u3164", "\ufe0f", "\u2800"]
+INVALID_BY_FIELD = {
+    "account": [*INVALID_NAMES, "\ud800", "a\udfff"],
+    "nickname": [*INVALID_NAMES, "\ud800"],
+}
 
 
-def test_a_text_that_cannot_be_kept_or_shown_is_refused_by_name(
+def test_an_invalid_text_is_rejected_by_name(
     client: Client, tokens: dict[str, str | None], rows: Reader
 ) -> None:
-    """Otherwise NUL or half a character is a 500 from Postgres, and a novel is a nickname."""
     with nothing_written(rows):
         for name, what, longest, others in TEXTS:
-            for value in [*NO_TEXT, *NO_GOOD.get(what, NO_GOOD_TEXT), "花" * (longest + 1)]:
+            for value in [
+                *NOT_TEXTS,
+                *INVALID_BY_FIELD.get(what, INVALID_TEXTS),
+                "花" * (longest + 1),
+            ]:
                 token = tokens[ROUTES[name].login]
                 answer = ROUTES[name].send(client, token, json=others | {what: value})
                 assert (what, value, *failure(answer)) == (what, value, *REQUEST_INVALID)
                 assert list(answer.json["errors"]) == [what]
 
 
-def test_an_avatar_is_an_https_address(
+def test_an_avatar_must_be_an_https_address(
     client: Client, tokens: dict[str, str | None], rows: Reader
 ) -> None:
-    """Otherwise an avatar runs script in a console, or fetches over a wire in clear."""
     with nothing_written(rows):
-        for name, address in product(("profile", "me"), NO_AVATARS):
+        for name, address in product(("profile", "me"), INVALID_AVATARS):
             body = {"nickname": "n", "avatar_url": address}
             answer = ROUTES[name].send(client, tokens["bound"], json=body)
             assert (address, *failure(answer)) == (address, *REQUEST_INVALID)
             assert list(answer.json["errors"]) == ["avatar_url"]
 
 
-def test_a_gender_is_one_of_three(
+def test_a_gender_other_than_0_1_or_2_is_rejected(
     client: Client, tokens: dict[str, str | None], rows: Reader
 ) -> None:
-    """Otherwise the table's constraint answers, with a 500."""
     with nothing_written(rows):
         for value in [3, -1, "1", 1.0, True, None, 10**4000, [], {}]:
             answer = ROUTES["me"].send(client, tokens["bound"], json={"gender": value})
@@ -325,8 +326,9 @@ def test_a_gender_is_one_of_three(
 NICKNAMES = ["🌸", "👨‍👩‍👧 🏴󠁧󠁢󠁥󠁮󠁧󠁿", "𠮷野家", "a'b\"c<d>&", "%s {0}", "名　字"]
 
 
-def test_a_typed_nickname_survives_as_it_is(client: Client, tokens: dict[str, str | None]) -> None:
-    """Otherwise people with emoji, rare characters or quotes in their name lose them."""
+def test_emoji_and_rare_characters_in_a_typed_nickname_are_stored_unchanged(
+    client: Client, tokens: dict[str, str | None]
+) -> None:
     for nickname, name in product(NICKNAMES, ("me", "profile")):
         answer = ROUTES[name].send(client, tokens["bound"], json={"nickname": nickname})
         assert answer.json["nickname"] == nickname
@@ -346,23 +348,20 @@ ADDRESSES = [
 ]
 
 
-def test_an_impossible_appid_is_unknown(client: Client) -> None:
-    """Otherwise what cannot be an appid is a 500, or a long question to Postgres."""
+def test_a_malformed_appid_is_unknown(client: Client) -> None:
     paths = [route.path for route in ROUTES.values() if ACME_SHOP.appid in route.path]
     for path, appid in product(paths, APPIDS):
         answer = client.send("POST", path.replace(ACME_SHOP.appid, appid), json={})
         assert (appid, *failure(answer)) == (appid, *APP_UNKNOWN)
 
 
-def test_an_unknown_address_is_a_problem_document(client: Client) -> None:
-    """Otherwise a client that reads `code` finds HTML."""
+def test_an_unknown_address_is_answered_with_a_problem_document(client: Client) -> None:
     for address, method in product(ADDRESSES, ("GET", "POST", "DELETE")):
         answer = client.send(method, address, json={})
         assert (address, *failure(answer)) == (address, *NOT_FOUND)
 
 
-def test_a_wrong_method_is_told_the_right_ones(client: Client, rows: Reader) -> None:
-    """Otherwise a GET, which links and prefetchers send, logs somebody out."""
+def test_a_wrong_method_is_answered_with_the_allowed_ones(client: Client, rows: Reader) -> None:
     with nothing_written(rows):
         for route, method in product(ROUTES.values(), ("PUT", "DELETE", "TRACE", "BREW")):
             if (method, route.path) == ("DELETE", "/v1/me"):  # closes the account
@@ -391,8 +390,7 @@ AUTHORIZATIONS = {
 }
 
 
-def test_an_odd_authorization_header_is_refused(client: Client, rows: Reader) -> None:
-    """Otherwise a header that anybody can write is a 500, or a login."""
+def test_a_malformed_authorization_header_is_rejected(client: Client, rows: Reader) -> None:
     for header, expected in AUTHORIZATIONS.items():
         headers = {"Authorization": header}
         for route in ROUTES.values():
@@ -403,17 +401,15 @@ def test_an_odd_authorization_header_is_refused(client: Client, rows: Reader) ->
         assert failure(client.send("GET", "/v1/me", headers=headers)) == expected
 
 
-def test_a_token_works_however_its_scheme_is_spelled(
+def test_the_authorization_scheme_is_case_insensitive(
     client: Client, tokens: dict[str, str | None]
 ) -> None:
-    """Otherwise a client that writes `bearer`, as RFC 9110 allows, is logged out."""
     for spelling in ("Bearer {}", "bearer {}", "BEARER {}", "Bearer  {} "):
         headers = {"Authorization": spelling.format(tokens["bound"])}
         assert client.send("GET", "/v1/me", headers=headers).status_code == 200
 
 
-def test_an_ill_formed_request_id_is_replaced(client: Client) -> None:
-    """Otherwise somebody writes into our log lines and answers."""
+def test_a_malformed_request_id_is_replaced(client: Client) -> None:
     for given in [
         "short",
         "13800138000",
@@ -429,7 +425,6 @@ def test_an_ill_formed_request_id_is_replaced(client: Client) -> None:
         assert given not in (answer.headers["X-Request-Id"], answer.text)
 
 
-def test_a_proxys_request_id_is_kept(client: Client) -> None:
-    """Otherwise a request cannot be followed from the proxy's log to ours."""
+def test_a_valid_request_id_of_a_proxy_is_kept(client: Client) -> None:
     answer = client.send("GET", "/v1/me", headers={"X-Request-Id": "proxy-0001.a_b-0001"})
     assert answer.json["request_id"] == "proxy-0001.a_b-0001"

@@ -1,4 +1,4 @@
-"""What it gets to come with another's token, or for a user, app or tenant that is switched off."""
+"""Requests with another user's token, or for a disabled user, app or tenant."""
 
 import pytest
 from flask import Flask
@@ -34,26 +34,24 @@ WITHOUT_APP = {"me", "me-password"}
 
 
 def refusals(client: Client, rows: Reader, token: str, names: set[str]) -> set[tuple[int, str]]:
-    """Come with a token to these routes, and see that nothing comes of it."""
+    """Call the routes with a token. Check that nothing is written, and return the failures."""
     with nothing_written(rows):
         return {failure(ROUTES[name].send(client, token, json=ROUTES[name].body)) for name in names}
 
 
 @pytest.mark.parametrize("other", [ACME_CLUB, GLOBEX_LIFE], ids=["app", "tenant"])
-def test_a_token_of_another_app_or_tenant_opens_nothing(
+def test_a_token_of_another_app_or_tenant_is_rejected(
     other: App, client: Client, alice: Person, bob: Person, rows: Reader
 ) -> None:
-    """Otherwise a mini-program, or a whole tenant, reads and writes its neighbour's people."""
     for token in (client.log_in(alice, other)["token"], client.bind(bob, other)["token"]):
         here = NEEDING_LOGIN.keys() - WITHOUT_APP
         assert refusals(client, rows, token, here) == {OF_ANOTHER_APP}
 
 
 @pytest.mark.parametrize("other", [ACME_CLUB, GLOBEX_LIFE], ids=["app", "tenant"])
-def test_a_refresh_token_of_another_app_or_tenant_refreshes_nothing(
+def test_a_refresh_token_of_another_app_or_tenant_is_rejected_and_stays_valid(
     other: App, client: Client, bob: Person, rows: Reader
 ) -> None:
-    """Otherwise a login is carried from one mini-program to another; or it is lost by trying."""
     refresh_token = client.bind(bob, other)["refresh_token"]
     with nothing_written(rows):
         answer = client.post("refresh", refresh_token=refresh_token)
@@ -61,20 +59,18 @@ def test_a_refresh_token_of_another_app_or_tenant_refreshes_nothing(
     assert client.post("refresh", app=other, refresh_token=refresh_token).status_code == 200
 
 
-def test_an_unbound_login_does_what_needs_a_user_nowhere(
+def test_an_unbound_session_is_rejected_where_a_user_is_required(
     client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise somebody whom nobody has identified acts as a user."""
     token = client.log_in(alice)["token"]
     bound = {name for name, route in NEEDING_LOGIN.items() if route.login == "bound"}
     assert refusals(client, rows, token, bound) == {UNBOUND}
     assert failure(client.me(token)) == UNBOUND
 
 
-def test_a_dead_token_opens_nothing(
+def test_an_ended_replaced_or_expired_token_is_rejected(
     client: Client, alice: Person, bob: Person, rows: Reader
 ) -> None:
-    """Otherwise logging out, rebinding and waiting end nothing."""
     everywhere = set(NEEDING_LOGIN)
     replaced = client.log_in(alice)["token"]
     current = client.post("phone", replaced, **alice.tap_phone_new()).json
@@ -82,46 +78,41 @@ def test_a_dead_token_opens_nothing(
     client.post("logout", ended["token"])
     assert refusals(client, rows, replaced, everywhere) == {SESSION_REPLACED}
     assert refusals(client, rows, ended["token"], everywhere) == {SESSION_ENDED}
-    # A refresh token is no login token, nor the other way round.
+    # A refresh token is not accepted as a login token, nor a login token as a refresh token.
     assert refusals(client, rows, current["refresh_token"], everywhere) == {TOKEN_INVALID}
     with nothing_written(rows):
-        said = failure(client.post("refresh", refresh_token=ended["refresh_token"]))
-        assert said == SESSION_ENDED
-        said = failure(client.post("refresh", refresh_token=current["token"]))
-        assert said == (401, "refresh_token_invalid")
+        refused = failure(client.post("refresh", refresh_token=ended["refresh_token"]))
+        assert refused == SESSION_ENDED
+        refused = failure(client.post("refresh", refresh_token=current["token"]))
+        assert refused == (401, "refresh_token_invalid")
     rows("UPDATE login_sessions SET expires_at = now() - interval '1 second'")
-    but_logout = everywhere - {"logout"}
-    assert refusals(client, rows, current["token"], but_logout) == {SESSION_EXPIRED}
+    routes_except_logout = everywhere - {"logout"}
+    assert refusals(client, rows, current["token"], routes_except_logout) == {SESSION_EXPIRED}
     assert client.post("logout", current["token"]).status_code == 204
-    said = failure(client.post("refresh", refresh_token=current["refresh_token"]))
-    assert said == SESSION_ENDED, "logging out late must end the refresh token too"
+    refused = failure(client.post("refresh", refresh_token=current["refresh_token"]))
+    assert refused == SESSION_ENDED, "logging out late must end the refresh token too"
 
 
 @pytest.mark.parametrize(
     "refresh_token",
     ["a", "wxr_", "wxr_" + "a" * 86, "wxr_" + "花" * 86, "wxp_" + "a" * 86, "WXR_" + "a" * 86],
 )
-def test_an_invented_refresh_token_refreshes_nothing(refresh_token: str, client: Client) -> None:
-    """Otherwise a login is guessed, or a strange letter is a 500."""
-    said = failure(client.post("refresh", refresh_token=refresh_token))
-    assert said == (401, "refresh_token_invalid")
+def test_an_invented_refresh_token_is_rejected(refresh_token: str, client: Client) -> None:
+    refused = failure(client.post("refresh", refresh_token=refresh_token))
+    assert refused == (401, "refresh_token_invalid")
 
 
-def test_an_expired_refresh_token_refreshes_nothing(
-    client: Client, bob: Person, rows: Reader
-) -> None:
-    """Otherwise a login lives forever."""
+def test_an_expired_refresh_token_is_rejected(client: Client, bob: Person, rows: Reader) -> None:
     refresh_token = client.bind(bob)["refresh_token"]
     rows("UPDATE login_sessions SET refresh_expires_at = now()")
     with nothing_written(rows):
-        said = failure(client.post("refresh", refresh_token=refresh_token))
-        assert said == (401, "refresh_token_expired")
+        refused = failure(client.post("refresh", refresh_token=refresh_token))
+        assert refused == (401, "refresh_token_expired")
 
 
-def test_a_disabled_user_is_let_in_nowhere(
+def test_a_disabled_user_is_rejected_by_every_route(
     client: Client, bob: Person, rows: Reader, app: Flask
 ) -> None:
-    """Otherwise switching somebody off leaves them a door."""
     user = enter_user(app, account="carol", password=GOOD_PASSWORD, phone=bob.phone)
     login = client.bind(bob)
     unbound = client.log_in(Person(bob.wechat, "bob at home", bob.phone))["token"]
@@ -144,10 +135,9 @@ def test_a_disabled_user_is_let_in_nowhere(
             assert failure(answer) == USER_DISABLED
 
 
-def test_a_disabled_app_lets_nobody_in(
+def test_a_disabled_app_rejects_every_request(
     client: Client, alice: Person, bob: Person, rows: Reader, app: Flask
 ) -> None:
-    """Otherwise switching a mini-program off leaves its logins working."""
     tokens = tokens_of(client, alice, bob)
     with app.app_context():
         set_app_enabled(ACME_SHOP.appid, False)
@@ -159,10 +149,9 @@ def test_a_disabled_app_lets_nobody_in(
     assert failure(client.me(str(tokens["bound"]))) == APP_DISABLED
 
 
-def test_a_disabled_tenant_lets_nobody_in(
+def test_a_disabled_tenant_rejects_every_request_and_other_tenants_do_not(
     client: Client, alice: Person, bob: Person, rows: Reader
 ) -> None:
-    """Otherwise switching an organisation off leaves its logins working; or stops its neighbour."""
     tokens = tokens_of(client, alice, bob)
     rows("UPDATE tenants SET status = 'disabled' WHERE slug = 'acme'")
     for token in tokens.values():
@@ -174,10 +163,9 @@ def test_a_disabled_tenant_lets_nobody_in(
     assert client.log_in(alice, GLOBEX_LIFE)["token"]
 
 
-def test_wrong_credentials_say_nothing_and_use_no_code_up(
+def test_wrong_credentials_reveal_no_cause_and_use_up_no_code(
     client: Client, alice: Person, rows: Reader, app: Flask
 ) -> None:
-    """Otherwise a stranger learns who has an account, or a typing error costs the login."""
     enter_user(app, account="carol", password=GOOD_PASSWORD)
     enter_user(app, account="phone only", phone="13800138009")
     enter_user(app, "globex", account="grace", password=GOOD_PASSWORD)
@@ -201,10 +189,9 @@ def test_wrong_credentials_say_nothing_and_use_no_code_up(
     assert client.post("login", code=code).status_code == 200
 
 
-def test_a_login_without_a_wechat_identity_has_none_to_show_or_bind(
+def test_a_password_session_without_wechat_identity_cannot_send_open_data_or_bind(
     client: Client, alice: Person, rows: Reader, app: Flask
 ) -> None:
-    """Otherwise open data is checked against nobody, or a password login is bound to itself."""
     enter_user(app, account="carol", password=GOOD_PASSWORD)
     proof = {"account": "carol", "password": GOOD_PASSWORD}
     token = client.post("password-login", **proof).json["token"]

@@ -1,4 +1,4 @@
-"""Authorization requests of proxies: any method, any appended path, and who is admitted."""
+"""Authorization requests of proxies: methods, appended paths and audiences."""
 
 import io
 import json
@@ -55,13 +55,13 @@ APPENDED = [
     "/v1/verify",
 ]
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "BREW"]
-# Each refuses a user of Acme's shop. The code is the same in the database and in memory.
+# Each address refuses a user of acme's shop. Database and cache give the same code.
 REFUSING = {
     "another app": (f"/v1/apps/{ACME_CLUB.appid}/verify", "token_of_another_app"),
     "an app of another tenant": (f"/v1/apps/{GLOBEX_LIFE.appid}/verify", "token_of_another_app"),
     "an unknown app": ("/v1/apps/wxffffffffffffffff/verify", "token_of_another_app"),
     "no appid": ("/v1/apps/%20/verify", "token_of_another_app"),
-    "an appid with more behind it": (
+    "an appid with more next_app it": (
         f"/v1/apps/{ACME_SHOP.appid}%20/verify",
         "token_of_another_app",
     ),
@@ -75,7 +75,7 @@ REFUSING = {
     "an unknown tenant": ("/v1/verify?tenant=nobody", "token_of_another_tenant"),
     "an empty tenant": ("/v1/verify?tenant=", "token_of_another_tenant"),
     "a tenant without a value": ("/v1/verify?tenant", "token_of_another_tenant"),
-    "a tenant with more behind it": ("/v1/verify?tenant=acme%20", "token_of_another_tenant"),
+    "a tenant with more next_app it": ("/v1/verify?tenant=acme%20", "token_of_another_tenant"),
     "a tenant in other case": ("/v1/verify?tenant=ACME", "token_of_another_tenant"),
     "a long tenant": (f"/v1/verify?tenant={'a' * 5000}", "token_of_another_tenant"),
     "NUL": ("/v1/verify?tenant=acme%00", "token_of_another_tenant"),
@@ -100,7 +100,7 @@ MISTYPED = [
 
 @pytest.fixture
 def token(client: Client, alice: Person) -> str:
-    """The login token of a user of Acme's shop."""
+    """Return the login token of a user of acme's shop."""
     return str(client.bind(alice)["token"])
 
 
@@ -108,33 +108,33 @@ def token(client: Client, alice: Person) -> str:
 def watching_flask(app: Flask) -> Iterator[list[str]]:
     """Collect the paths that reach Flask."""
     fast_path, seen = cast(IdentityFastPath, app.wsgi_app), []
-    behind = fast_path._behind
+    next_app = fast_path._behind
 
-    def watched(environ: Any, start_response: Any) -> Any:
+    def recording_app(environ: Any, start_response: Any) -> Any:
         seen.append(environ["PATH_INFO"])
-        return behind(environ, start_response)
+        return next_app(environ, start_response)
 
-    fast_path._behind = watched
+    fast_path._behind = recording_app
     try:
         yield seen
     finally:
-        fast_path._behind = behind
+        fast_path._behind = next_app
 
 
 def ask(
     client: Client, address: str, token: str | None = None, method: str = "GET"
 ) -> TestResponse:
-    """Send an authorization request whose path is left as it is written."""
+    """Send an authorization request without normalizing its path."""
     path, _, query = address.partition("?")
     environ = {"REQUEST_URI": address, "RAW_URI": address, "QUERY_STRING": query}
     return client.send(method, path, token, query_string=query, environ_overrides=environ)
 
 
 @pytest.mark.parametrize("address", ADMITTING)
-def test_memory_and_flask_give_the_same_answer(
+def test_cache_and_flask_give_the_same_response(
     app: Flask, client: Client, token: str, heard: Caches, address: str
 ) -> None:
-    """Flask gives the first answer, memory the second. They are equal, header by header."""
+    """Flask answers the first request and the cache the second, with equal headers."""
     with watching_flask(app) as seen:
         first = ask(client, address, token)
         assert len(seen) == 1
@@ -146,10 +146,10 @@ def test_memory_and_flask_give_the_same_answer(
 
 @pytest.mark.parametrize("address", [PLAIN, BY_APP, BY_TENANT])
 @pytest.mark.parametrize("appended", APPENDED)
-def test_an_appended_path_and_its_query_change_nothing_but_the_status(
+def test_an_appended_path_and_its_query_change_only_the_status(
     app: Flask, client: Client, token: str, heard: Caches, address: str, appended: str
 ) -> None:
-    """The audience is the address alone. The status is 200, because Envoy takes no other."""
+    """The audience is the address alone. The status is 200, because Envoy accepts no other."""
     plain = ask(client, address, token)
     heard._clear()
     heard.changes.begin()
@@ -164,10 +164,10 @@ def test_an_appended_path_and_its_query_change_nothing_but_the_status(
 
 @pytest.mark.parametrize("address", [PLAIN, BY_APP, BY_TENANT, f"{BY_APP}/api/orders?x=y"])
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_gets_the_same_answer(
+def test_every_method_gets_the_same_response(
     client: Client, token: str, heard: Caches, address: str, method: str
 ) -> None:
-    """Envoy asks with the client's method. OPTIONS is no exception and needs a token."""
+    """Envoy uses the client's method. OPTIONS needs a token like the others."""
     assert failure_of(ask(client, address, None, method), method) == 401
     expected = told(ask(client, address, token))
     for _ in range(2):
@@ -178,7 +178,7 @@ def test_every_method_gets_the_same_answer(
 
 
 def failure_of(answer: TestResponse, method: str) -> int:
-    """Return the status of a refusal, which has no body if the method is HEAD."""
+    """Return the status of a refusal. A refusal of a HEAD request has no body."""
     assert "X-User-Id" not in answer.headers
     return answer.status_code if method == "HEAD" else failure(answer)[0]
 
@@ -187,7 +187,7 @@ class Unreadable(io.RawIOBase):
     """A body that must not be read."""
 
     def readable(self) -> bool:
-        """Tell werkzeug that this is a stream."""
+        """Return True, so werkzeug accepts the object as a stream."""
         return True
 
     def readinto(self, buffer: Any) -> int:
@@ -198,10 +198,10 @@ class Unreadable(io.RawIOBase):
 @pytest.mark.parametrize("address", [PLAIN, f"{BY_APP}/upload"])
 @pytest.mark.parametrize("method", ["POST", "PUT", "OPTIONS", "HEAD"])
 @pytest.mark.parametrize("length", ["5", "999999999", None, "-1", "many"])
-def test_the_body_of_an_authorization_request_is_never_read(
+def test_the_body_of_an_authorization_request_is_not_read(
     client: Client, token: str, heard: Caches, address: str, method: str, length: str | None
 ) -> None:
-    """Neither a refusal nor a success touches the input stream."""
+    """This holds for refusals and for successes."""
     environ: dict[str, Any] = {"wsgi.input": Unreadable(), "wsgi.input_terminated": length is None}
     environ |= {} if length is None else {"CONTENT_LENGTH": length}
     for login, status in ((None, 401), (token, 200), (token, 200)):
@@ -213,30 +213,30 @@ def test_the_body_of_an_authorization_request_is_never_read(
 def test_a_user_of_another_audience_is_refused_with_403(
     client: Client, token: str, heard: Caches, address: str, code: str
 ) -> None:
-    """An audience that does not exist gets the same answer as one of another tenant."""
+    """An unknown audience gets the same answer as one of another tenant."""
     refused = ask(client, address, token)
     assert ask(client, PLAIN, token).status_code == 204
     for answer in (refused, ask(client, address, token)):
         assert failure(answer) == (403, code)
         assert "X-User-Id" not in answer.headers
-    assert ask(client, PLAIN, token).status_code == 204, "the session goes on"
+    assert ask(client, PLAIN, token).status_code == 204, "the session stays active"
 
 
 @pytest.mark.parametrize("address", MISTYPED)
-def test_an_unknown_or_repeated_parameter_is_refused_by_flask(
+def test_an_unknown_or_repeated_parameter_is_rejected(
     app: Flask, client: Client, token: str, heard: Caches, address: str
 ) -> None:
-    """A misspelt parameter refuses every request. It does not switch the check off."""
+    """A misspelt parameter fails every request. It does not disable the check."""
     assert ask(client, PLAIN, token).status_code == 204
     with watching_flask(app) as seen:
         assert failure(ask(client, address, token)) == (422, "request_invalid")
     assert len(seen) == 1
 
 
-def test_a_slash_alone_does_not_hide_the_audience_of_a_configuration(
+def test_an_appended_slash_does_not_disable_the_audience(
     client: Client, token: str, heard: Caches
 ) -> None:
-    """One slash too many in a configuration does not switch the check off."""
+    """A proxy configuration may contain one slash too many."""
     for _ in range(2):
         assert ask(client, "/v1/verify/?tenant=acme", token).status_code == 200
         assert ask(client, "/v1/verify/?tenant=acme&x=y", token).status_code == 200
@@ -246,10 +246,9 @@ def test_a_slash_alone_does_not_hide_the_audience_of_a_configuration(
 
 
 @pytest.mark.parametrize("address", ["/v1/verifyx", "/v1/verify*", f"{BY_APP}x", "/v1/apps/verify"])
-def test_an_address_that_only_looks_alike_admits_nobody(
+def test_an_address_with_a_similar_prefix_is_not_found(
     client: Client, token: str, heard: Caches, address: str
 ) -> None:
-    """A path that only begins like an address is not one."""
     assert ask(client, address, token).status_code in (404, 405)
 
 
@@ -263,29 +262,27 @@ def test_an_address_that_only_looks_alike_admits_nobody(
         ("UPDATE login_sessions SET expires_at = now() - interval '1 s'", "session_expired"),
     ],
 )
-def test_a_disabled_app_or_tenant_is_a_refusal_that_proxies_know(
+def test_a_disabled_app_tenant_or_user_is_answered_with_401(
     client: Client, token: str, rows: Reader, address: str, change: str, code: str
 ) -> None:
-    """nginx takes 401 and 403 for a refusal, and makes a 500 of every other status."""
+    """nginx treats 401 and 403 as refusals, and answers 500 for every other status."""
     rows(change)
     assert failure(ask(client, address, token)) == (401, code)
     assert failure(ask(client, address)) == (401, "token_missing")
 
 
-def test_an_unbound_login_is_no_user_for_any_audience(
+def test_an_unbound_session_gets_401_for_every_audience(
     client: Client, alice: Person, heard: Caches
 ) -> None:
-    """A login without a user gets 401, whatever the audience."""
     unbound = client.log_in(alice)["token"]
     for address, _ in product(ADMITTING, range(2)):
         assert failure(ask(client, address, unbound)) == (401, "no_user")
 
 
 @pytest.mark.parametrize("address", [*ADMITTING, f"{BY_APP}/api/orders?x=y"])
-def test_both_ways_log_the_address_and_nothing_that_was_appended(
+def test_cache_and_flask_log_the_route_without_the_appended_path(
     client: Client, token: str, heard: Caches, address: str
 ) -> None:
-    """The route is logged, not the client's path."""
     lines = io.StringIO()
     with logging_into(lines, as_json=True):
         for _ in range(2):
@@ -305,12 +302,11 @@ def test_both_ways_log_the_address_and_nothing_that_was_appended(
     assert "orders" not in lines.getvalue()
 
 
-def test_the_document_describes_every_address(client: Client) -> None:
-    """OpenAPI names the parameter and the headers of all three addresses."""
+def test_the_openapi_document_describes_every_address(client: Client) -> None:
     paths = client.send("GET", "/openapi.json").json["paths"]
     for path in ("/v1/verify", "/v1/apps/{appid}/verify", "/v1/tenants/{slug}/verify"):
         operation = paths[path]["get"]
-        assert [one["name"] for one in operation["parameters"]] == ["tenant"]
+        assert [parameter["name"] for parameter in operation["parameters"]] == ["tenant"]
         assert set(operation["responses"]["204"]["headers"]) == {
             *("X-User-Id", "X-Tenant-Id", "X-App-Id", "X-Session-Id")
         }

@@ -1,4 +1,4 @@
-"""The OpenAPI document: true to the routes, and valid as far as can be told without a validator."""
+"""The OpenAPI document: completeness and validity."""
 
 import re
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ TOKENS: list[dict[str, list[str]]] = [
 
 @pytest.fixture
 def document(client: Client) -> dict[str, Any]:
-    """The document, as it is served."""
+    """Return the document as it is served."""
     answer = client.send("GET", "/openapi.json")
     assert (answer.status_code, answer.content_type) == (200, "application/json")
     document: dict[str, Any] = answer.json
@@ -29,7 +29,7 @@ def document(client: Client) -> dict[str, Any]:
 
 
 def nodes(tree: Any) -> Iterator[Any]:
-    """Walk everything in the document."""
+    """Yield every node of the document."""
     yield tree
     if isinstance(tree, dict | list):
         for part in tree.values() if isinstance(tree, dict) else tree:
@@ -37,14 +37,13 @@ def nodes(tree: Any) -> Iterator[Any]:
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Walk the operations, with method and path."""
+    """Yield method, path and operation."""
     for path, item in document["paths"].items():
         for method in METHODS & {name.upper() for name in item}:
             yield method, path, item[method.lower()]
 
 
 def test_every_native_route_is_described(app: Flask, document: dict[str, Any]) -> None:
-    """Otherwise a client's author does not learn that it exists."""
     routes = {
         (method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
         for rule in app.url_map.iter_rules()
@@ -54,24 +53,22 @@ def test_every_native_route_is_described(app: Flask, document: dict[str, Any]) -
     assert routes <= {(method, path) for method, path, _ in operations(document)}
 
 
-def test_every_operation_says_what_it_takes_gives_and_how_it_fails(
+def test_every_operation_describes_request_responses_and_problem(
     document: dict[str, Any],
 ) -> None:
-    """Otherwise a generated client sends nothing, or cannot read what comes."""
     for method, path, operation in operations(document):
         responses = operation["responses"]
         assert responses["default"] == PROBLEM, path
         if method in ("POST", "PUT", "PATCH"):
-            assert all("schema" in one for one in operation["requestBody"]["content"].values())
+            assert all("schema" in body for body in operation["requestBody"]["content"].values())
             assert responses["422"] == PROBLEM
         for status in {"200", "201"} & set(responses) if path.startswith("/v1/") else ():
-            assert all("schema" in one for one in responses[status]["content"].values()), path
+            assert all("schema" in body for body in responses[status]["content"].values()), path
         assert operation["summary"]
         assert {"200", "201", "204"} & set(responses)
 
 
-def test_every_operation_says_which_login_it_needs(app: Flask, document: dict[str, Any]) -> None:
-    """Otherwise a generated client leaves the login token out, or sends it where none belongs."""
+def test_every_operation_names_its_security_scheme(app: Flask, document: dict[str, Any]) -> None:
     header = document["components"]["securitySchemes"]["X-OA-Token"]
     assert header == {"type": "apiKey", "in": "header", "name": "X-OA-Token"}
     scheme = document["components"]["securitySchemes"]["loginToken"]
@@ -90,8 +87,7 @@ def test_every_operation_says_which_login_it_needs(app: Flask, document: dict[st
         assert operation["security"] == needed, path
 
 
-def test_creations_of_operators_say_that_they_may_be_sent_again(document: dict[str, Any]) -> None:
-    """Otherwise a script's author learns of Idempotency-Key after the second invitation."""
+def test_admin_operations_that_create_describe_idempotency_key(document: dict[str, Any]) -> None:
     creations = {
         path: operation
         for _, path, operation in operations(document)
@@ -103,8 +99,7 @@ def test_creations_of_operators_say_that_they_may_be_sent_again(document: dict[s
         assert "Idempotency-Key" in names, path
 
 
-def test_lists_of_operators_say_what_they_can_be_asked(document: dict[str, Any]) -> None:
-    """Otherwise nobody finds a user by phone, or the second page."""
+def test_the_list_of_users_describes_filters_and_paging(document: dict[str, Any]) -> None:
     search = document["paths"]["/v1/admin/tenants/{slug}/users"]["get"]["parameters"]
     names = {one["name"] for one in search if one["in"] == "query"}
     assert names == {
@@ -113,8 +108,7 @@ def test_lists_of_operators_say_what_they_can_be_asked(document: dict[str, Any])
     }
 
 
-def test_problems_are_described_with_every_code(document: dict[str, Any]) -> None:
-    """Otherwise a client's author learns the codes one incident at a time."""
+def test_the_problem_response_lists_every_code(document: dict[str, Any]) -> None:
     problem = document["components"]["responses"]["Problem"]
     assert problem["content"] == {
         "application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemResponse"}}
@@ -125,7 +119,7 @@ def test_problems_are_described_with_every_code(document: dict[str, Any]) -> Non
 def test_only_the_errors_of_a_problem_are_optional(
     client: Client, document: dict[str, Any]
 ) -> None:
-    """A failure has them when fields are wrong, and not otherwise; all else is always there."""
+    """Errors are present if fields are invalid."""
     described = document["components"]["schemas"]["ProblemResponse"]
     assert set(described["properties"]) - set(described["required"]) == {"errors"}
     for answer, has_errors in (
@@ -139,8 +133,7 @@ def test_only_the_errors_of_a_problem_are_optional(
             assert set(schema["required"]) == set(schema["properties"]), name
 
 
-def test_the_list_of_sessions_names_its_next_page_in_a_header(document: dict[str, Any]) -> None:
-    """The body stays an array, so the cursor has no place in it."""
+def test_the_list_of_sessions_describes_the_cursor_header(document: dict[str, Any]) -> None:
     listing = document["paths"]["/v1/me/sessions"]["get"]
     assert set(listing["responses"]["200"]["headers"]) == {"X-Next-Cursor"}
     assert {one["name"] for one in listing["parameters"] if one["in"] == "query"} == {
@@ -149,15 +142,13 @@ def test_the_list_of_sessions_names_its_next_page_in_a_header(document: dict[str
 
 
 def test_a_session_limit_is_described_as_number_word_or_null(document: dict[str, Any]) -> None:
-    """A generated client can send and read all three."""
     for name in ("AppChangeRequest", "TenantAppResponse"):
         limit = document["components"]["schemas"][name]["properties"]["session_limit"]
         assert [one["type"] for one in limit["anyOf"]] == ["integer", "string"]
         assert limit["nullable"] is True
 
 
-def test_the_document_is_a_valid_one(document: dict[str, Any]) -> None:
-    """Otherwise generators and viewers refuse it."""
+def test_the_document_is_valid(document: dict[str, Any]) -> None:
     assert re.fullmatch(r"3\.0\.\d", document["openapi"])
     assert document["info"]["title"]
     assert document["info"]["version"] == VERSION
@@ -175,8 +166,7 @@ def test_the_document_is_a_valid_one(document: dict[str, Any]) -> None:
             assert set(need) <= set(document["components"]["securitySchemes"])
 
 
-def test_every_reference_leads_to_something_in_the_document(document: dict[str, Any]) -> None:
-    """Otherwise a reader must fetch from elsewhere, or finds nothing."""
+def test_every_reference_has_a_target_in_the_document(document: dict[str, Any]) -> None:
     for node in nodes(document):
         if isinstance(node, dict) and "$ref" in node:
             found = document
@@ -186,8 +176,7 @@ def test_every_reference_leads_to_something_in_the_document(document: dict[str, 
         assert not (isinstance(node, str) and re.match(r"(https?:)?//", node))
 
 
-def test_the_schemas_give_types_and_name_what_they_require(document: dict[str, Any]) -> None:
-    """Otherwise a generated client has untyped fields, or requires what there is not."""
+def test_every_schema_has_types_and_lists_required_fields(document: dict[str, Any]) -> None:
     for name, schema in document["components"]["schemas"].items():
         assert schema["type"] == "object", name
         assert set(schema.get("required", [])) <= set(schema["properties"])

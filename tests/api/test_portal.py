@@ -1,4 +1,4 @@
-"""WeChat's message push: the URL is verified, and what arrives is noted and handled once."""
+"""WeChat's message push: verification of the URL, storage and handling of events."""
 
 import json
 import time
@@ -36,14 +36,14 @@ WAYS = list(product(["plain", "compatible", "safe"], ["json", "xml"]))
 
 @pytest.fixture
 def portal(app: Flask, client: Client) -> Portal:
-    """Acme's shop, with the push secrets entered on both sides."""
+    """Return the portal of acme's shop, with push secrets on both sides."""
     configure(app)
     return Portal(client)
 
 
 @pytest.fixture
 def handler(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Handle one event."""
+    """Register a handler for one event."""
     monkeypatch.setitem(HANDLERS, REVOKE, forget_nickname)
 
 
@@ -51,14 +51,15 @@ def handler(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def verification(portal: Portal, **changes: str) -> dict[str, str]:
-    """Ask as WeChat does when the URL is entered in its console."""
+    """Return the query that WeChat sends when the URL is entered in its console."""
     signed = portal.write(event(), "plain").query
     return {name: signed[name] for name in ("signature", "timestamp", "nonce")} | changes
 
 
 @pytest.mark.parametrize("echostr", ["4375120948345356249", "a b+c/=&<script>", "小花"])
-def test_the_url_is_verified_by_the_raw_echo(portal: Portal, client: Client, echostr: str) -> None:
-    """Otherwise WeChat's console does not take our URL."""
+def test_the_url_verification_echoes_the_text_unchanged(
+    portal: Portal, client: Client, echostr: str
+) -> None:
     answer = client.send("GET", SHOP, query_string=verification(portal, echostr=echostr))
     assert (answer.status_code, answer.text) == (200, echostr)
     assert answer.mimetype == "text/plain"
@@ -68,17 +69,17 @@ def test_the_url_is_verified_by_the_raw_echo(portal: Portal, client: Client, ech
 @pytest.mark.parametrize(
     "change", [{"signature": "0" * 40}, {"nonce": "1"}, {"timestamp": "1714036504"}]
 )
-def test_a_verification_that_was_not_signed_with_the_token_is_refused(
+def test_a_url_verification_with_a_wrong_signature_is_rejected(
     portal: Portal, client: Client, change: dict[str, str]
 ) -> None:
-    """Otherwise anybody can claim the URL for an app of theirs."""
     query = verification(portal, echostr="1") | change
     answer = client.send("GET", SHOP, query_string=query)
     assert failure(answer) == (403, "push_signature_wrong")
 
 
-def test_an_app_without_push_secrets_says_so(client: Client, app: Flask, rows: Reader) -> None:
-    """Otherwise an operator searches for a wrong token that was never entered."""
+def test_an_app_without_push_secrets_rejects_pushes_with_its_own_code(
+    client: Client, app: Flask, rows: Reader
+) -> None:
     portal = Portal(client)
     query = verification(portal, echostr="1")
     assert failure(client.send("GET", SHOP, query_string=query)) == (403, "push_not_configured")
@@ -88,14 +89,13 @@ def test_an_app_without_push_secrets_says_so(client: Client, app: Flask, rows: R
     assert rows.count("wechat_pushes") == 0
 
 
-def test_an_unknown_app_has_no_portal(portal: Portal, client: Client) -> None:
-    """Otherwise pushes of an app that is not here vanish with a success."""
+def test_a_push_for_an_unknown_app_is_rejected(portal: Portal, client: Client) -> None:
     for appid in ("wxnobody", "a%00b", "x" * 65, "微信"):
         answer = client.send("POST", f"/wx/portal/{appid}", data="{}")
         assert failure(answer) == (404, "app_unknown")
 
 
-# What arrives
+# Events
 
 
 @pytest.mark.parametrize(
@@ -103,10 +103,9 @@ def test_an_unknown_app_has_no_portal(portal: Portal, client: Client) -> None:
 )
 @pytest.mark.parametrize("content_type", ["text/xml", "application/json", "", "text/plain"])
 @pytest.mark.usefixtures("handler")
-def test_a_push_arrives_in_every_mode_and_format_whatever_its_content_type(
+def test_a_push_is_handled_in_every_mode_format_and_content_type(
     portal: Portal, app: Flask, rows: Reader, how: tuple[str, str], content_type: str
 ) -> None:
-    """Otherwise the console's settings, or WeChat's wrong header, lose a person's withdrawal."""
     if how[0] == "plain":
         configure(app, key=None)
     delivery = portal.write(event(), *how)
@@ -119,10 +118,9 @@ def test_a_push_arrives_in_every_mode_and_format_whatever_its_content_type(
     ]
 
 
-def test_an_event_changes_what_it_is_about(
+def test_an_event_changes_the_user_with_its_openid(
     portal: Portal, client: Client, alice: Person, bob: Person, rows: Reader, handler: None
 ) -> None:
-    """Otherwise a handler is given somebody else, or its work is rolled back."""
     for person in (alice, bob):
         client.post("profile", client.log_in(person)["token"], nickname=person.name)
     openid = client.log_in(alice)["openid"]
@@ -130,8 +128,9 @@ def test_an_event_changes_what_it_is_about(
     assert rows("SELECT nickname FROM social_accounts ORDER BY nickname") == [("bob",), (None,)]
 
 
-def test_what_nobody_handles_is_logged_and_kept(portal: Portal, app: Flask, rows: Reader) -> None:
-    """Otherwise an event that WeChat invents next year is lost before anybody sees it."""
+def test_an_event_without_a_handler_is_logged_and_stored(
+    portal: Portal, app: Flask, rows: Reader
+) -> None:
     with capture_logs() as logs:
         assert succeeded(portal.push(event("debug_demo", debug_str="hello world 🌸")))
         assert succeeded(portal.push(event("text", MsgType="text", MsgId=7, Content="你好")))
@@ -141,14 +140,13 @@ def test_what_nobody_handles_is_logged_and_kept(portal: Portal, app: Flask, rows
     ]
     assert "hello" not in str(logs)
     with app.app_context(), transaction() as db:
-        kept = db.query(WeChatPush).order_by(WeChatPush.id).all()
-        messages = [json.loads(push.message or "") for push in kept]
+        stored = db.query(WeChatPush).order_by(WeChatPush.id).all()
+        messages = [json.loads(push.message or "") for push in stored]
     assert (messages[0]["debug_str"], messages[1]["Content"]) == ("hello world 🌸", "你好")
-    assert {(push.handled_at, push.failure) for push in kept} == {(None, None)}
+    assert {(push.handled_at, push.failure) for push in stored} == {(None, None)}
 
 
-def test_what_is_kept_tells_nothing_without_the_keys(portal: Portal, rows: Reader) -> None:
-    """Otherwise a stolen dump names the people who withdrew, and what customers wrote."""
+def test_a_stored_event_is_encrypted(portal: Portal, rows: Reader) -> None:
     portal.push(event(Content="a private word"))
     ((row,),) = rows("SELECT p::text FROM wechat_pushes p")
     for secret in (OPENID, "private", TOKEN, AES_KEY, str(int(time.time()))[:8]):
@@ -156,16 +154,16 @@ def test_what_is_kept_tells_nothing_without_the_keys(portal: Portal, rows: Reade
         assert secret.encode().hex() not in row
 
 
-def test_what_was_handled_is_not_kept(portal: Portal, rows: Reader, handler: None) -> None:
-    """Otherwise we keep the openid of somebody who asked us to forget them."""
+def test_the_message_of_a_handled_event_is_not_stored(
+    portal: Portal, rows: Reader, handler: None
+) -> None:
     portal.push(event())
     assert rows("SELECT message_sealed FROM wechat_pushes") == [(None,)]
 
 
-def test_a_check_of_cloud_hosting_must_be_signed_and_is_not_kept(
+def test_a_check_by_cloud_hosting_must_be_signed_and_is_not_stored(
     portal: Portal, client: Client, rows: Reader
 ) -> None:
-    """Otherwise a channel seems to work whose unsigned pushes are all refused."""
     check: dict[str, str | int] = {"action": "CheckContainerPath"}
     assert succeeded(portal.push(check))
     assert succeeded(portal.push(check, "safe", "xml"))
@@ -177,10 +175,10 @@ def test_a_check_of_cloud_hosting_must_be_signed_and_is_not_kept(
     assert rows.count("wechat_pushes") == 0
 
 
-def test_a_switched_off_app_or_tenant_still_hears_of_withdrawals(
+def test_a_disabled_app_or_tenant_still_handles_consent_revocations(
     portal: Portal, client: Client, rows: Reader, handler: None
 ) -> None:
-    """Otherwise the law is broken while an app is off: WeChat tells three times, never again."""
+    """WeChat sends a revocation at most three times."""
     rows("UPDATE wechat_apps SET enabled = false WHERE appid = :appid", appid=ACME_SHOP.appid)
     rows("UPDATE tenants SET status = 'disabled' WHERE slug = 'acme'")
     assert succeeded(portal.push(event()))
@@ -190,42 +188,38 @@ def test_a_switched_off_app_or_tenant_still_hears_of_withdrawals(
     assert failure(client.post("login", code="x")) == (403, "tenant_disabled")
 
 
-def test_nothing_but_the_portal_answers_for_an_app_that_is_off(app: Flask) -> None:
-    """Otherwise a view was marked by mistake, and switching an app off leaves a door open."""
+def test_only_the_portal_answers_for_a_disabled_app(app: Flask) -> None:
     marked = {name for name, view in app.view_functions.items() if "even_if_disabled" in vars(view)}
     assert marked == {"portal.verify_url", "portal.receive_push"}
 
 
-def test_clients_are_not_told_of_the_portal(client: Client) -> None:
-    """Otherwise generated clients have a call that only WeChat can make."""
+def test_the_portal_is_not_in_the_openapi_document(client: Client) -> None:
     assert "/wx/" not in client.send("GET", "/openapi.json").text
 
 
-# Repetition
+# Repeated and damaged deliveries
 
 
 def handled(rows: Reader) -> int:
-    """Count how often an event was handled."""
+    """Count the handled events."""
     return rows.count("audit_events", "action = 'test.handled'")
 
 
-def test_a_repeated_delivery_is_answered_and_handled_once(
+def test_a_repeated_delivery_succeeds_and_is_handled_once(
     portal: Portal, rows: Reader, handler: None
 ) -> None:
-    """Otherwise WeChat's second try does the work twice, or is refused and tried a third time."""
     message = event()
     delivery = portal.write(message)
     assert succeeded(portal.send(delivery))
-    assert succeeded(portal.send(delivery)), "the same again, to the byte"
-    assert succeeded(portal.push(message)), "signed anew"
+    assert succeeded(portal.send(delivery)), "the same bytes"
+    assert succeeded(portal.push(message)), "with a new signature"
     assert succeeded(portal.push(message, "compatible", "xml")), "in another format"
     assert (handled(rows), rows.count("wechat_pushes")) == (1, 1)
 
 
-def test_two_people_who_withdraw_in_one_second_are_two(
+def test_revocations_of_two_users_in_one_second_are_both_handled(
     portal: Portal, rows: Reader, handler: None
 ) -> None:
-    """Otherwise the second person's data stays: sender and time are the same for both."""
     for difference in ({}, {"OpenID": "oBob"}, {"RevokeInfo": "6"}, {"OpenPID": "oP"}):
         assert succeeded(portal.push(event(CreateTime=1700000000, **difference)))
     assert (handled(rows), rows.count("wechat_pushes")) == (4, 4)
@@ -236,21 +230,20 @@ def test_two_people_who_withdraw_in_one_second_are_two(
     ("name", "differing"),
     [("wxa_media_check", "trace_id"), ("trade_manage_order_settlement", "transaction_id")],
 )
-def test_two_events_of_one_second_without_msgid_are_two_and_their_repetitions_are_none(
+def test_events_of_one_second_without_msgid_are_distinguished_from_repetitions(
     portal: Portal, app: Flask, rows: Reader, how: tuple[str, str], name: str, differing: str
 ) -> None:
     """Events are compared by their whole content, not by sender and second."""
     configure(app, key=None if how[0] == "plain" else AES_KEY)
-    first, second = (event(name, CreateTime=1700000000, **{differing: one}) for one in "ab")
+    first, second = (event(name, CreateTime=1700000000, **{differing: value}) for value in "ab")
     for message in (first, second, first, second):
         assert succeeded(portal.push(message, *how))
     assert rows.count("wechat_pushes", "message_sealed IS NOT NULL") == 2
 
 
-def test_a_retry_of_a_push_that_an_earlier_release_noted_is_not_handled_again(
+def test_a_push_recorded_by_an_earlier_release_is_not_handled_again(
     portal: Portal, app: Flask, rows: Reader, handler: None
 ) -> None:
-    """The key of a row that an earlier release wrote is still recognised."""
     message = event()
     assert succeeded(portal.push(message))
     previous = read_push(json.dumps(message)).previous_key
@@ -266,10 +259,10 @@ def test_a_retry_of_a_push_that_an_earlier_release_noted_is_not_handled_again(
 @pytest.mark.parametrize("damage", [b"\x1d", b"\x08", b"\x14", b"\t", b"\n", b"\xe5\xb0"], ids=repr)
 @pytest.mark.parametrize("how", WAYS, ids=str)
 @pytest.mark.usefixtures("handler")
-def test_a_damaged_push_is_handled_for_the_person_it_is_about(
+def test_damaged_characters_of_a_push_are_dropped(
     portal: Portal, app: Flask, alice: Person, rows: Reader, how: tuple[str, str], damage: bytes
 ) -> None:
-    """Damage is dropped from the OpenID, and the withdrawal is carried out."""
+    """The openid without the damage identifies the user."""
     configure(app, key=None if how[0] == "plain" else AES_KEY)
     client = portal.client
     client.post("profile", client.log_in(alice)["token"], nickname="Alice")
@@ -280,10 +273,9 @@ def test_a_damaged_push_is_handled_for_the_person_it_is_about(
     assert handled(rows) == 1
 
 
-def test_one_event_at_two_apps_is_two(
+def test_the_same_event_at_two_apps_is_handled_twice(
     portal: Portal, app: Flask, client: Client, rows: Reader, handler: None
 ) -> None:
-    """Otherwise a sister app's event is taken for a repetition."""
     configure(app, app=ACME_CLUB)
     message = event()
     assert succeeded(portal.push(message))
@@ -291,10 +283,9 @@ def test_one_event_at_two_apps_is_two(
     assert handled(rows) == 2
 
 
-def test_in_the_clear_one_signature_carries_one_message(
+def test_in_plain_mode_a_signature_is_valid_for_one_message(
     portal: Portal, app: Flask, rows: Reader, handler: None
 ) -> None:
-    """Otherwise whoever sees one address may send any event under it, for five minutes."""
     configure(app, key=None)
     delivery = portal.write(event(), "plain")
     assert succeeded(portal.send(delivery))
@@ -307,10 +298,10 @@ def test_in_the_clear_one_signature_carries_one_message(
     assert (handled(rows), rows.count("wechat_pushes")) == (1, 1)
 
 
-def test_in_the_clear_no_signature_that_was_seen_carries_a_message_of_somebody_else(
+def test_in_plain_mode_a_used_signature_is_rejected_for_another_message(
     portal: Portal, app: Flask, client: Client, rows: Reader, handler: None
 ) -> None:
-    """Otherwise the address of a repetition, or of a verification of the URL, lets a forgery in."""
+    """This includes the signatures of repetitions and of URL verifications."""
     configure(app, key=None)
     message = event()
     assert succeeded(portal.push(message, "plain"))
@@ -326,13 +317,12 @@ def test_in_the_clear_no_signature_that_was_seen_carries_a_message_of_somebody_e
     assert rows("SELECT event FROM wechat_pushes WHERE message_sealed IS NULL ORDER BY id") == [
         *((REVOKE,), (REVOKE,), ("url_verification",))
     ]
-    assert succeeded(portal.send(forged)), "its own signature is good"
+    assert succeeded(portal.send(forged)), "its own signature is valid"
 
 
-def test_an_encrypted_push_is_noted_once_and_a_verification_of_its_url_not_at_all(
+def test_with_encryption_a_push_is_recorded_once_and_a_url_verification_is_not(
     portal: Portal, client: Client, rows: Reader
 ) -> None:
-    """Otherwise the list of pushes fills with what nobody could misuse."""
     message = event()
     assert succeeded(portal.push(message))
     assert succeeded(portal.push(message))
@@ -340,29 +330,28 @@ def test_an_encrypted_push_is_noted_once_and_a_verification_of_its_url_not_at_al
     assert rows.count("wechat_pushes") == 1
 
 
-def test_in_the_clear_time_and_nonce_cannot_change_places(
+def test_in_plain_mode_swapping_timestamp_and_nonce_is_rejected(
     portal: Portal, app: Flask, rows: Reader, handler: None
 ) -> None:
-    """Otherwise a nonce that is a later time makes an old signature fresh: the parts are sorted."""
+    """The signature sorts its parts, so the swapped values have the same signature."""
     configure(app, key=None)
     first, later = str(int(time.time())), str(int(time.time()) + 60)
     signature = sign(portal.simulated, first, later)
-    for timestamp, nonce, told in ((first, later, 200), (later, first, 403)):
+    for timestamp, nonce, status in ((first, later, 200), (later, first, 403)):
         query = {"timestamp": timestamp, "nonce": nonce, "signature": signature}
         body = json.dumps(event(OpenID=f"o{timestamp}")).encode()
-        assert portal.send(Delivery(query, body, "")).status_code == told
+        assert portal.send(Delivery(query, body, "")).status_code == status
     assert (handled(rows), rows.count("wechat_pushes")) == (1, 1)
 
 
-def test_the_sister_apps_token_and_the_neighbours_open_nothing(
+def test_push_secrets_of_another_app_are_rejected(
     portal: Portal, app: Flask, client: Client, rows: Reader
 ) -> None:
-    """Otherwise one tenant withdraws for the people of another."""
     other: dict[str, Any] = {"token": TOKEN[::-1], "key": AES_KEY[::-1]}
     configure(app, app=ACME_CLUB)
     club, stranger = Portal(client, ACME_CLUB), Portal(client, ACME_SHOP, **other)
     assert failure(stranger.push(event())) == (403, "push_signature_wrong")
     assert failure(Portal(client, key=other["key"]).push(event())) == (422, "push_undecryptable")
-    # The same secrets at two apps, as somebody lazy would enter them.
+    # Both apps have the same secrets here, as an operator may enter them.
     assert failure(club.send(club.write(event()), to=ACME_SHOP)) == (403, "push_of_another_app")
     assert rows.count("wechat_pushes") == 0

@@ -1,4 +1,4 @@
-"""What a stranger, or somebody who sees pushes pass, can do at the portal: nothing."""
+"""Attacks on the portal: forged, replayed and malformed pushes."""
 
 import base64
 import io
@@ -44,22 +44,22 @@ __all__ = ["captured"]
 
 @pytest.fixture
 def portal(app: Flask, client: Client, monkeypatch: pytest.MonkeyPatch) -> Portal:
-    """Acme's shop, with the push secrets entered on both sides, and an event that is handled."""
+    """Return the portal of acme's shop, with push secrets and a handled event."""
     configure(app)
     monkeypatch.setitem(HANDLERS, REVOKE, forget_nickname)
     return Portal(client)
 
 
 @pytest.fixture(autouse=True)
-def nothing_kept(rows: Reader) -> Any:
-    """Demand that no attack leaves anything behind."""
+def nothing_stored(rows: Reader) -> Any:
+    """Check that no attack stores or handles anything."""
     yield
     assert rows.count("wechat_pushes") == 0
     assert rows.count("audit_events", "action = 'test.handled'") == 0
 
 
-def changed(delivery: Delivery, **query: str | None) -> Delivery:
-    """Change the query of a delivery; None leaves a parameter out."""
+def with_query(delivery: Delivery, **query: str | None) -> Delivery:
+    """Change the query of a delivery. None removes a parameter."""
     parts = {**delivery.query, **query}
     return replace(delivery, query={k: v for k, v in parts.items() if v is not None})
 
@@ -67,44 +67,41 @@ def changed(delivery: Delivery, **query: str | None) -> Delivery:
 @pytest.mark.parametrize("form", ["json", "xml"])
 @pytest.mark.parametrize("mode", ["compatible", "safe"])
 @pytest.mark.parametrize(
-    ("fault", "told"),
+    ("fault", "expected"),
     [
         ("wrong_signature", SIGNATURE_WRONG),
         ("stale", (403, "push_stale")),
         ("foreign_appid", (403, "push_of_another_app")),
     ],
 )
-def test_what_the_simulator_does_wrong_is_refused(
-    portal: Portal, mode: str, form: str, fault: str, told: tuple[int, str]
+def test_a_forged_stale_or_foreign_push_is_rejected(
+    portal: Portal, mode: str, form: str, fault: str, expected: tuple[int, str]
 ) -> None:
-    """Otherwise a forged, recorded or misdirected push is obeyed."""
-    assert failure(portal.push(event(), mode, form, fault)) == told
+    assert failure(portal.push(event(), mode, form, fault)) == expected
 
 
 @pytest.mark.parametrize("fault", ["wrong_signature", "stale"])
-def test_what_is_wrong_in_the_clear_is_refused(portal: Portal, app: Flask, fault: str) -> None:
-    """Otherwise plain mode lets strangers in."""
+def test_in_plain_mode_a_forged_or_stale_push_is_rejected(
+    portal: Portal, app: Flask, fault: str
+) -> None:
     configure(app, key=None)
-    told = SIGNATURE_WRONG if fault == "wrong_signature" else (403, "push_stale")
-    assert failure(portal.push(event(), "plain", "json", fault)) == told
+    expected = SIGNATURE_WRONG if fault == "wrong_signature" else (403, "push_stale")
+    assert failure(portal.push(event(), "plain", "json", fault)) == expected
 
 
-def test_a_clear_body_is_refused_where_there_is_a_key(portal: Portal) -> None:
-    """Otherwise an attacker who knows no key leaves Encrypt out."""
+def test_a_plain_body_is_rejected_if_the_app_has_a_key(portal: Portal) -> None:
     for form in ("json", "xml"):
         assert failure(portal.push(event(), "plain", form)) == (403, "push_unencrypted")
 
 
-def test_a_forged_clear_half_changes_nothing(portal: Portal, rows: Reader) -> None:
-    """Otherwise compatible mode is open: the clear half says what the sealed one does not."""
+def test_the_plain_part_in_compatible_mode_is_ignored(portal: Portal, rows: Reader) -> None:
     delivery = portal.write({"action": "CheckContainerPath"}, "compatible")
     forged = json.loads(delivery.body) | event()
     assert succeeded(portal.send(replace(delivery, body=json.dumps(forged).encode())))
     assert rows.count("wechat_pushes") == 0
 
 
-def test_a_changed_body_under_a_seen_signature_is_refused(portal: Portal) -> None:
-    """Otherwise whoever sees a push pass can send another in its name."""
+def test_a_changed_body_with_a_captured_signature_is_rejected(portal: Portal) -> None:
     delivery = portal.write(event())
     sealed = json.loads(delivery.body)
     other = json.loads(portal.write(event(OpenID="oBob")).body)
@@ -121,7 +118,7 @@ def test_a_changed_body_under_a_seen_signature_is_refused(portal: Portal) -> Non
 
 
 @pytest.mark.parametrize(
-    ("query", "told"),
+    ("query", "expected"),
     [
         ({"timestamp": None}, INVALID),
         ({"nonce": None}, INVALID),
@@ -137,32 +134,30 @@ def test_a_changed_body_under_a_seen_signature_is_refused(portal: Portal) -> Non
         ({"nonce": "\ufffd"}, SIGNATURE_WRONG),
     ],
 )
-def test_a_query_with_something_missing_or_wrong_is_refused(
-    portal: Portal, query: dict[str, str | None], told: tuple[int, str]
+def test_a_query_with_a_missing_or_invalid_parameter_is_rejected(
+    portal: Portal, query: dict[str, str | None], expected: tuple[int, str]
 ) -> None:
-    """Otherwise nonsense in an address is a 500, or a way in."""
-    assert failure(portal.send(changed(portal.write(event()), **query))) == told
+    assert failure(portal.send(with_query(portal.write(event()), **query))) == expected
 
 
 @pytest.mark.parametrize("name", ["timestamp", "nonce", "msg_signature", "openid"])
-def test_a_parameter_that_comes_twice_is_refused(portal: Portal, name: str) -> None:
-    """Otherwise a proxy checks one of them and we believe the other."""
+def test_a_repeated_parameter_is_rejected(portal: Portal, name: str) -> None:
     delivery = portal.write(event())
     query = [*delivery.query.items(), (name, delivery.query[name])]
     answer = portal.send(delivery, query_string="&".join(f"{k}={v}" for k, v in query))
     assert failure(answer) == INVALID
 
 
-def test_upper_case_signatures_are_none(portal: Portal) -> None:
-    """Otherwise one push has two signatures, and a replay a second chance."""
+def test_an_upper_case_signature_is_rejected(portal: Portal) -> None:
     delivery = portal.write(event())
     upper = delivery.query["msg_signature"].upper()
-    assert failure(portal.send(changed(delivery, msg_signature=upper))) == SIGNATURE_WRONG
+    assert failure(portal.send(with_query(delivery, msg_signature=upper))) == SIGNATURE_WRONG
 
 
 @pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
-def test_a_body_that_cannot_be_read_is_a_4xx(portal: Portal, app: Flask, body: bytes) -> None:
-    """A sender with a valid signature gets the cause."""
+def test_an_unparsable_signed_body_is_rejected_with_its_cause(
+    portal: Portal, app: Flask, body: bytes
+) -> None:
     delivery = replace(portal.write(event(), "plain"), body=body)
     status, code = failure(portal.send(delivery))
     assert code in ("push_malformed", "push_unencrypted"), (status, code)
@@ -172,18 +167,18 @@ def test_a_body_that_cannot_be_read_is_a_4xx(portal: Portal, app: Flask, body: b
 
 @pytest.mark.parametrize("body", [b"", b"{", b"{}", b'{"Encrypt":1}', b'{"Encrypt":"AAAA"}', b"<"])
 @pytest.mark.parametrize("key", [AES_KEY, None])
-def test_a_sender_without_a_signature_gets_one_answer_whatever_the_body_and_the_keys(
+def test_an_unsigned_push_gets_the_same_response_for_every_body_and_key(
     portal: Portal, app: Flask, body: bytes, key: str | None
 ) -> None:
-    """The answer does not reveal whether an app has an EncodingAESKey, or what was parsed."""
+    """The response does not reveal whether the app has an EncodingAESKey."""
     configure(app, key=key)
     delivery = replace(portal.write(event(), "safe", "json", "wrong_signature"), body=body)
-    unsigned = changed(delivery, signature="0" * 40)
+    unsigned = with_query(delivery, signature="0" * 40)
     assert failure(portal.send(unsigned)) == SIGNATURE_WRONG
 
 
 @pytest.mark.parametrize(
-    ("content", "sealed_for", "told", "cause"),
+    ("content", "sealed_for", "expected", "cause"),
     [
         (b"[]", OURS, MALFORMED, "MalformedPush: MalformedPush"),
         (b"<xml>", OURS, MALFORMED, "MalformedPush: MalformedPush"),
@@ -193,35 +188,32 @@ def test_a_sender_without_a_signature_gets_one_answer_whatever_the_body_and_the_
         (b'{"Event":"x"}', (AES_KEY, "wxother"), (403, "push_of_another_app"), "ForeignPush"),
     ],
 )
-def test_the_log_names_why_a_signed_push_cannot_be_read(
+def test_the_log_names_the_cause_if_a_signed_push_is_unreadable(
     portal: Portal,
     captured: Captured,
     content: bytes,
     sealed_for: tuple[str, str],
-    told: tuple[int, str],
+    expected: tuple[int, str],
     cause: str,
 ) -> None:
-    """Each cause has a code of its own, and the log names the field."""
     encrypt = seal(content, *sealed_for)
     delivery = portal.write(event())
     signed = delivery.query["timestamp"], delivery.query["nonce"], encrypt
     query = delivery.query | {"msg_signature": sign(portal.simulated, *signed)}
     body = json.dumps({"Encrypt": encrypt}).encode()
-    assert failure(portal.send(replace(delivery, query=query, body=body))) == told
-    assert (captured.last["status"], captured.last["failure"]) == told
+    assert failure(portal.send(replace(delivery, query=query, body=body))) == expected
+    assert (captured.last["status"], captured.last["failure"]) == expected
     assert cause in captured.last["cause"]
 
 
-def test_a_stranger_cannot_have_bodies_parsed_in_plain_mode(portal: Portal, app: Flask) -> None:
-    """Otherwise the parser is open to everybody."""
+def test_in_plain_mode_an_unsigned_body_is_not_parsed(portal: Portal, app: Flask) -> None:
     configure(app, key=None)
     delivery = replace(portal.write(event(), "plain", "json", "wrong_signature"), body=b"<")
     assert failure(portal.send(delivery)) == SIGNATURE_WRONG
 
 
 @pytest.mark.parametrize("size", [BODY_LIMIT + 1, BODY_LIMIT * 100])
-def test_a_huge_body_is_refused_unread(portal: Portal, size: int) -> None:
-    """Otherwise anybody fills the memory."""
+def test_a_huge_body_is_rejected_without_being_read(portal: Portal, size: int) -> None:
     delivery = replace(portal.write(event()), body=b" " * size)
     assert failure(portal.send(delivery)) == (413, "body_too_large")
     chunked = {"wsgi.input_terminated": True}
@@ -236,16 +228,13 @@ def test_a_huge_body_is_refused_unread(portal: Portal, size: int) -> None:
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
-def test_other_methods_are_refused(portal: Portal, client: Client, method: str) -> None:
-    """Otherwise a push comes in by a door nobody thought of."""
+def test_other_methods_are_rejected(portal: Portal, client: Client, method: str) -> None:
     assert failure(client.send(method, SHOP)) == (405, "method_not_allowed")
 
 
-def test_no_secret_is_in_an_answer_or_in_the_log(
+def test_secrets_are_in_no_response_and_no_log(
     portal: Portal, app: Flask, captured: Captured, monkeypatch: pytest.MonkeyPatch, rows: Reader
 ) -> None:
-    """Otherwise logs open the portal, or name the people who withdrew."""
-
     def fail(*_: Any) -> None:
         rows("INSERT INTO phones (id) VALUES (gen_random_uuid())")
 
@@ -256,17 +245,16 @@ def test_no_secret_is_in_an_answer_or_in_the_log(
     answers = [portal.send(delivery) for delivery in deliveries]
     assert [answer.status_code for answer in answers] == [403, 200, 403, 200]
     assert "NotNullViolation" in captured.text
-    told = captured.text + "".join(answer.text for answer in answers)
+    output = captured.text + "".join(answer.text for answer in answers)
     for secret in (TOKEN, AES_KEY, OPENID, base64.b64decode(AES_KEY + "=").hex()):
-        assert secret not in told
+        assert secret not in output
     for delivery in deliveries:
         for part in ("signature", "msg_signature", "nonce"):
-            assert delivery.query[part] not in told
+            assert delivery.query[part] not in output
     rows("DELETE FROM wechat_pushes")
 
 
-def test_the_failure_is_in_the_log_for_the_operator(portal: Portal, captured: Captured) -> None:
-    """Otherwise nobody learns why WeChat's pushes stopped arriving."""
+def test_a_rejected_push_is_logged_with_app_and_cause(portal: Portal, captured: Captured) -> None:
     portal.push(event(), "safe", "json", "stale")
     line = captured.last
     assert (line["failure"], line["appid"], line["status"]) == (
@@ -276,8 +264,7 @@ def test_the_failure_is_in_the_log_for_the_operator(portal: Portal, captured: Ca
     )
 
 
-def test_a_clock_that_is_off_by_little_is_forgiven(portal: Portal, rows: Reader) -> None:
-    """Otherwise a server two minutes late hears nothing any more."""
+def test_a_clock_that_differs_by_two_minutes_is_accepted(portal: Portal, rows: Reader) -> None:
     for off in (-120, 120):
         moment, manner = time.time() + off, Manner("safe", "json")
         delivery = write_delivery(event("debug_demo"), portal.simulated, manner, moment)

@@ -1,4 +1,4 @@
-"""How often each endpoint asks the database; more than this is work that somebody added."""
+"""Statement counts of the endpoints."""
 
 from collections.abc import Callable
 from typing import Any
@@ -75,12 +75,12 @@ def my_sessions(client: Client, alice: Person) -> Call:
 def export(client: Client, alice: Person) -> Call:
     token = client.bind(alice)["token"]
 
-    def ask_whole() -> Any:
+    def read_export() -> Any:
         answer = client.send("GET", "/v1/me/export", token)
         assert answer.data
         return answer
 
-    return ask_whole
+    return read_export
 
 
 def close(client: Client, alice: Person) -> Call:
@@ -103,9 +103,9 @@ def unbind(client: Client, alice: Person) -> Call:
     return lambda: client.post("unbind", token)
 
 
-def ask(client: Client, path: str, **said: Any) -> Any:
-    """Ask in a dialect, of the shop, and give what the first success has there."""
-    answer = client.send("POST", f"/apps/{ACME_SHOP.appid}{path}", json=said)
+def ask(client: Client, path: str, **body: Any) -> Any:
+    """Call a route of the shop in a dialect, and check that it succeeds."""
+    answer = client.send("POST", f"/apps/{ACME_SHOP.appid}{path}", json=body)
     assert answer.json.get("errno", 0) == 0, answer.text
     assert answer.json.get("success", True), answer.text
     assert answer.json.get("code", 1) in (1, 200), answer.text
@@ -113,8 +113,8 @@ def ask(client: Client, path: str, **said: Any) -> Any:
 
 
 def litemall_login(client: Client, alice: Person) -> Call:
-    said = {"code": alice.wx_login(), "userInfo": {"nickName": "Alice"}}
-    return lambda: ask(client, "/wx/auth/login_by_weixin", **said)
+    body = {"code": alice.wx_login(), "userInfo": {"nickName": "Alice"}}
+    return lambda: ask(client, "/wx/auth/login_by_weixin", **body)
 
 
 def litemall_phone(client: Client, alice: Person) -> Call:
@@ -135,17 +135,17 @@ def uniapp_decrypt(client: Client, alice: Person) -> Call:
 
 
 def uniapp_login(client: Client, alice: Person) -> Call:
-    met = ask(client, "/uni/openid", code=alice.wx_login()).json
-    handle = {"sessionKey": met["sessionKey"]}
+    opened = ask(client, "/uni/openid", code=alice.wx_login()).json
+    handle = {"sessionKey": opened["sessionKey"]}
     ask(client, "/uni/decrypt", **handle, **alice.tap_phone_old())
-    shown = {"openId": met["openId"], "phoneNumber": "13800138001"}
+    shown = {"openId": opened["openId"], "phoneNumber": "13800138001"}
     return lambda: ask(client, "/uni/login", **handle, **shown)
 
 
 def checkbind_login(client: Client, alice: Person) -> Call:
     handle = client.log_in(alice)["token"]
-    said = {"openId": handle, "username": "alice", "password": CREDENTIALS["password"]}
-    return lambda: ask(client, "/mobileApi/user/login", **said)
+    body = {"openId": handle, "username": "alice", "password": CREDENTIALS["password"]}
+    return lambda: ask(client, "/mobileApi/user/login", **body)
 
 
 def gitegg_token(client: Client, alice: Person) -> Call:
@@ -183,7 +183,7 @@ def gitegg_token(client: Client, alice: Person) -> Call:
         (gitegg_token, 7),
     ],
 )
-def test_a_call_asks_the_database_no_more_than_it_needs(
+def test_each_call_runs_a_fixed_number_of_statements(
     prepare: Callable[[Client, Person], Call],
     allowed: int,
     app: Flask,
@@ -191,7 +191,6 @@ def test_a_call_asks_the_database_no_more_than_it_needs(
     alice: Person,
     statements: list[str],
 ) -> None:
-    """Otherwise a request gets slower and nobody notices why."""
     enter_user(app, **CREDENTIALS)
     call = prepare(client, alice)
     statements.clear()
@@ -199,8 +198,7 @@ def test_a_call_asks_the_database_no_more_than_it_needs(
     assert len(statements) == allowed, "\n".join(statements)
 
 
-def test_a_boot_looks_at_one_small_table(app: Flask, statements: list[str]) -> None:
-    """Otherwise a restart takes as long as there are people."""
+def test_startup_reads_one_small_table(app: Flask, statements: list[str]) -> None:
     with app.app_context():
         check_keys()
         statements.clear()

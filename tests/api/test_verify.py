@@ -1,4 +1,4 @@
-"""Business code asks who is calling: in this process, and through a proxy."""
+"""Authentication of users for business code, in the same process and through a proxy."""
 
 from collections.abc import Iterator
 from dataclasses import FrozenInstanceError, asdict
@@ -29,14 +29,14 @@ shop = Blueprint("orders", __name__)
 @shop.get("/orders")
 @login_required
 def show_orders() -> ResponseReturnValue:
-    """Show what a business view sees of its caller."""
+    """Return the current user."""
     return jsonify(asdict(current_user()))
 
 
 @shop.get("/apps/<appid>/orders")
 @login_required
 def show_orders_of_app() -> ResponseReturnValue:
-    """Show the same, with the mini-program in the path."""
+    """Return the current user, with the app in the path."""
     with pytest.raises(FrozenInstanceError):
         current_user().user_id = None  # type: ignore[misc, assignment]
     return jsonify(asdict(current_user()))
@@ -45,27 +45,27 @@ def show_orders_of_app() -> ResponseReturnValue:
 @shop.get("/acme-only")
 @login_required(tenant="acme")
 def show_orders_of_acme() -> ResponseReturnValue:
-    """Show the same to users of one tenant."""
+    """Return the current user, for users of one tenant."""
     return jsonify(asdict(current_user()))
 
 
 @shop.get("/shop-only")
 @login_required(appid=ACME_SHOP.appid, tenant="acme")
 def show_orders_of_shop() -> ResponseReturnValue:
-    """Show the same to users of one mini-program."""
+    """Return the current user, for users of one app."""
     return jsonify(asdict(current_user()))
 
 
 @shop.get("/everyone")
 @login_required()
-def show_orders_of_everyone() -> ResponseReturnValue:
-    """Show the same to every user."""
+def show_orders_of_all() -> ResponseReturnValue:
+    """Return the current user, for every user."""
     return jsonify(asdict(current_user()))
 
 
 @pytest.fixture(scope="module")
 def with_shop(app: Flask, config: Config) -> Iterator[Flask]:
-    """The service, with a blueprint of the business in it."""
+    """Return an instance of the service with a business blueprint."""
     monolith = create_app(config)
     monolith.register_blueprint(shop, url_prefix="/shop")
     yield monolith
@@ -75,7 +75,7 @@ def with_shop(app: Flask, config: Config) -> Iterator[Flask]:
 
 @pytest.fixture
 def business(with_shop: Flask, app: Flask) -> Iterator[Client]:
-    """A network to the monolith, inside the transaction of the test."""
+    """Return a client of that instance, within the transaction of the test."""
     with app.app_context():
         connection = db.engines[None]
     with with_shop.app_context():
@@ -85,8 +85,8 @@ def business(with_shop: Flask, app: Flask) -> Iterator[Client]:
         db.engines[None] = engine
 
 
-def whose(rows: Reader) -> dict[str, str]:
-    """Ask the database who the only bound session belongs to."""
+def session_owner(rows: Reader) -> dict[str, str]:
+    """Read the ids of the only session that has a user."""
     found = rows("SELECT user_id, tenant_id, appid, id FROM login_sessions WHERE user_id NOTNULL")
     return dict(
         zip(("user_id", "tenant_id", "appid", "session_id"), map(str, found[0]), strict=True)
@@ -94,26 +94,24 @@ def whose(rows: Reader) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("header", TOKEN_HEADERS)
-def test_a_business_view_is_told_who_calls(
+def test_a_business_view_reads_the_current_user(
     header: str, client: Client, business: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise business code must parse tokens itself."""
     token = client.bind(alice)["token"]
     headers = {header: TOKEN_HEADERS[header] + token}
     answer = business.send("GET", "/shop/orders", headers=headers)
     assert answer.status_code == 200, answer.text
-    assert answer.json == whose(rows)
+    assert answer.json == session_owner(rows)
 
 
-def test_a_business_view_refuses_whom_it_must(
+def test_a_business_view_rejects_requests_without_a_user_of_its_app(
     client: Client, business: Client, alice: Person, bob: Person
 ) -> None:
-    """Otherwise business code runs for nobody, or for another mini-program's user."""
     assert failure(business.send("GET", "/shop/orders")) == (401, "token_missing")
     unbound = client.log_in(bob)["token"]
     assert failure(business.send("GET", "/shop/orders", unbound)) == (401, "no_user")
     token = client.bind(alice)["token"]
-    own, sister = (f"/shop/apps/{one.appid}/orders" for one in (ACME_SHOP, ACME_CLUB))
+    own, sister = (f"/shop/apps/{app.appid}/orders" for app in (ACME_SHOP, ACME_CLUB))
     assert business.send("GET", own, token).status_code == 200
     assert failure(business.send("GET", sister, token)) == (403, "token_of_another_app")
 
@@ -133,10 +131,10 @@ def test_a_business_view_admits_only_the_audience_that_it_names(
         "/shop/shop-only": [200, another_app, another_tenant],
     }
     for path, wanted in expected.items():
-        for token, told in zip((own, sister, foreign), wanted, strict=True):
+        for token, response in zip((own, sister, foreign), wanted, strict=True):
             answer = business.send("GET", path, token)
-            said = answer.status_code if answer.status_code == 200 else failure(answer)
-            assert (path, said) == (path, told)
+            actual = answer.status_code if answer.status_code == 200 else failure(answer)
+            assert (path, actual) == (path, response)
         assert failure(business.send("GET", path)) == (401, "token_missing")
 
 
@@ -150,8 +148,7 @@ def test_a_business_view_admits_only_the_audience_that_it_names(
         {"appid": None, "tenant": "acme"},
     ],
 )
-def test_an_audience_that_is_mistyped_or_empty_stops_the_program(audience: dict[str, Any]) -> None:
-    """A missing setting fails when the view is defined. It does not admit everyone."""
+def test_an_invalid_audience_fails_when_the_view_is_defined(audience: dict[str, Any]) -> None:
     with pytest.raises(TypeError):
         login_required(**audience)
     with pytest.raises(TypeError):
@@ -159,28 +156,25 @@ def test_an_audience_that_is_mistyped_or_empty_stops_the_program(audience: dict[
 
 
 @pytest.mark.parametrize("header", TOKEN_HEADERS)
-def test_verify_answers_a_proxy_in_headers(
+def test_verify_returns_the_user_in_headers(
     header: str, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise a back end in another language cannot learn who calls."""
     token = client.bind(alice)["token"]
     answer = client.send("GET", "/v1/verify", headers={header: TOKEN_HEADERS[header] + token})
     assert (answer.status_code, answer.data) == (204, b"")
-    user = whose(rows)
+    user = session_owner(rows)
     for name in ("user", "tenant", "session"):
         assert answer.headers[f"X-{name.title()}-Id"] == user[f"{name}_id"]
     assert answer.headers["X-App-Id"] == user["appid"] == ACME_SHOP.appid
 
 
-def test_verify_refuses_with_what_a_proxy_takes_for_a_refusal(
+def test_verify_rejects_every_invalid_session_with_401(
     client: Client, alice: Person, bob: Person, rows: Reader
 ) -> None:
-    """Otherwise a proxy answers 500, or worse, lets the request through."""
-
     def refusal(token: str | None = None, **headers: str) -> tuple[int, str]:
         answer = client.send("GET", "/v1/verify", token, headers=headers)
-        told = {name for name, _ in answer.headers if name.endswith("-Id")}
-        assert told == {"X-Request-Id"}
+        id_headers = {name for name, _ in answer.headers if name.endswith("-Id")}
+        assert id_headers == {"X-Request-Id"}
         return failure(answer)
 
     assert refusal() == (401, "token_missing")

@@ -1,4 +1,4 @@
-"""How often each route of the operators asks the database, and that secrets do not leave by it."""
+"""Statement counts per route of the operators' API, and secrets in responses and logs."""
 
 import io
 import logging
@@ -16,7 +16,7 @@ from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, Client, Person
 
 __all__ = ["acme"]
 
-# One finds the key of the JWT, one the session; of a desk of one's own there is nothing to find.
+# Authentication runs two statements: one reads the key of the JWT, one the session.
 LOGIN = 2
 ALLOWED = {
     ("GET", "/me"): LOGIN,
@@ -43,10 +43,9 @@ ALLOWED = {
 
 
 @pytest.mark.parametrize("route", ALLOWED, ids=" ".join)
-def test_a_route_asks_the_database_no_more_than_it_needs(
+def test_each_route_runs_a_fixed_number_of_statements(
     route: tuple[str, str], app: Flask, acme: Home, statements: list[str]
 ) -> None:
-    """Otherwise a page gets slower and nobody notices why."""
     ann = Script(Client(app), "ann@acme.example")
     ann.sign_in()
     statements.clear()
@@ -55,10 +54,9 @@ def test_a_route_asks_the_database_no_more_than_it_needs(
 
 
 @pytest.mark.parametrize("people", [1, 4])
-def test_a_list_asks_as_often_whoever_is_on_it(
+def test_the_statements_of_a_list_do_not_grow_with_its_rows(
     people: int, app: Flask, client: Client, alice: Person, statements: list[str]
 ) -> None:
-    """Otherwise each row costs a question more."""
     ann = signed_in(app, "ann@acme.example", "tenant_admin", "acme")
     for number in range(people):
         person = Person(alice.wechat, f"person{number}", f"1380013810{number}")
@@ -75,7 +73,7 @@ def test_a_list_asks_as_often_whoever_is_on_it(
 
 @pytest.fixture
 def everything_logged(monkeypatch: pytest.MonkeyPatch, app: Flask) -> Iterator[io.StringIO]:
-    """Log whatever any library has to say, as production does."""
+    """Log every library at DEBUG, in production format, and return the stream."""
     monkeypatch.setattr(logging.getLogger("werkzeug"), "disabled", True)
     stream = io.StringIO()
     logs.configure(as_json=True)
@@ -88,10 +86,9 @@ def everything_logged(monkeypatch: pytest.MonkeyPatch, app: Flask) -> Iterator[i
     logs.configure(as_json=False)
 
 
-def test_no_secret_of_a_tenant_or_an_operator_is_answered_or_logged(
+def test_secrets_of_tenants_and_operators_are_in_no_response_or_log(
     app: Flask, acme: Home, everything_logged: io.StringIO
 ) -> None:
-    """Otherwise whoever reads along, or the log, opens something."""
     secrets = {
         "secret": "5ec1e70000000000000000000000aaaa",
         "next_secret": "5ec1e70000000000000000000000bbbb",
@@ -103,9 +100,9 @@ def test_no_secret_of_a_tenant_or_an_operator_is_answered_or_logged(
     answers = [ann("PUT", f"/tenants/acme/apps/{ACME_SHOP.appid}/secrets", json=secrets)]
     new = {"appid": "wxaaaa000000000009", "name": "New", **secrets}
     new.pop("next_secret")
-    sent_twice = {"Idempotency-Key": "key-1"}
+    idempotent = {"Idempotency-Key": "key-1"}
     for _ in range(2):
-        answers.append(ann("POST", "/tenants/acme/apps", json=new, headers=sent_twice))
+        answers.append(ann("POST", "/tenants/acme/apps", json=new, headers=idempotent))
     assert {answer.status_code for answer in answers} == {200, 201}
     wrong = {"secret": secrets["secret"], "surprise": secrets["push_token"]}
     answers.append(ann("POST", "/tenants/acme/apps", json=wrong))
@@ -121,22 +118,23 @@ def test_no_secret_of_a_tenant_or_an_operator_is_answered_or_logged(
     assert '"route": "/v1/admin/tenants/<string:slug>/apps"' in logged
     hidden = {*secrets.values(), ACME_SHOP.secret, "13800138001", "13800138077"}
     hidden |= {PASSWORD, "wrong-password", OTHER_PASSWORD}
-    assert {one for one in hidden if one in answered} == set()
+    assert {secret for secret in hidden if secret in answered} == set()
     tokens = set(ann.tokens.values()) - {900}
-    assert {one for one in hidden | tokens if one in logged} == set()
+    assert {secret for secret in hidden | tokens if secret in logged} == set()
 
 
-def test_an_invitation_is_answered_and_not_logged(
+def test_an_invitation_is_in_the_response_and_not_in_the_log(
     app: Flask, client: Client, everything_logged: io.StringIO
 ) -> None:
-    """Otherwise who reads the log takes up what was meant for somebody else."""
     ops = signed_in(app, "ops@wxpass.example", "platform")
     body = {"email": "new@acme.example", "role": "tenant_reader", "tenant": "acme"}
     answer = ops("POST", "/operators", json=body).json
     reset = ops("POST", f"/operators/{answer['operator']['id']}/reset", json={}).json
-    taken = {"invitation": reset["invitation"], "password": OTHER_PASSWORD}
-    assert client.send("POST", "/v1/admin/invitation", json=taken).json == {"email": body["email"]}
-    used = client.send("POST", "/v1/admin/invitation", json=taken)
+    acceptance = {"invitation": reset["invitation"], "password": OTHER_PASSWORD}
+    assert client.send("POST", "/v1/admin/invitation", json=acceptance).json == {
+        "email": body["email"]
+    }
+    used = client.send("POST", "/v1/admin/invitation", json=acceptance)
     assert used.status_code == 404
     logged = everything_logged.getvalue()
     for secret in (answer["invitation"], reset["invitation"], OTHER_PASSWORD):
@@ -147,8 +145,7 @@ def test_an_invitation_is_answered_and_not_logged(
     assert add_operator(app, "fourth@acme.example", "tenant_reader", "acme")
 
 
-def test_an_unlisted_field_is_refused_without_its_value(app: Flask, acme: Home) -> None:
-    """Otherwise a secret in the wrong place comes back in the complaint."""
+def test_the_rejection_of_an_unlisted_field_omits_its_value(app: Flask, acme: Home) -> None:
     ann = Script(Client(app), "ann@acme.example")
     ann.sign_in()
     body: dict[str, Any] = {"Secret": "5ec1e70000000000000000000000aaaa"}

@@ -1,4 +1,4 @@
-"""The operators' API: whom each route lets in, and whose things each shows."""
+"""Access to the operators' API by role, and isolation of tenants."""
 
 import re
 from dataclasses import dataclass, field
@@ -29,14 +29,14 @@ from tests.fixtures.personas import (
 from tests.fixtures.user_files import AtOnce
 from tests.guards.test_tenant_isolation import everything, loaded_rows
 
-# WeChat does not know it, so it stays pending.
+# WeChat does not know this appid, so the app stays pending.
 NEW_APP = {"appid": "wxaaaa000000000008", "name": "New", "secret": "f0" * 16}
 TENANT_UNKNOWN, ROLE_TOO_LOW = (404, "tenant_unknown"), (403, "role_too_low")
 
 
 @dataclass(frozen=True)
 class Route:
-    """A route below /v1/admin: who may call it, and a body that its schema takes."""
+    """The login that a route below /v1/admin requires, and a body that its schema accepts."""
 
     login: str
     body: dict[str, Any] | bytes | None = field(default=None)
@@ -106,25 +106,25 @@ ROUTES = {
 
 @dataclass(frozen=True)
 class Home:
-    """A tenant with everything in it that a route may name."""
+    """The ids of a tenant's objects that the routes take in their paths."""
 
     names: dict[str, str]
 
     def path(self, path: str, **other: str) -> str:
-        """Fill the names in."""
+        """Replace the placeholders of a path. Keyword arguments override the ids of the tenant."""
         names = self.names | other
         return re.sub(r"<(\w+)>", lambda match: names[match[1]], path)
 
 
 @pytest.fixture(autouse=True)
-def _imports_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def _synchronous_imports(monkeypatch: pytest.MonkeyPatch) -> None:
     """Run imports within the test's transaction."""
     monkeypatch.setattr(run, "Thread", AtOnce)
 
 
 @pytest.fixture
 def acme(app: Flask, client: Client, alice: Person, rows: Reader) -> Home:
-    """Acme, with alice logged in to its shop, and another user."""
+    """Return the tenant acme with a session of alice in its shop, and a second user."""
     user_id = client.bind(alice)["user"]["id"]
     other_id = enter_user(app, "acme", "carol", GOOD_PASSWORD)
     ((session_id,),) = rows("SELECT id FROM login_sessions")
@@ -142,7 +142,7 @@ def acme(app: Flask, client: Client, alice: Person, rows: Reader) -> Home:
 
 
 def call(script: Script, home: Home, method: str, path: str, **other: str) -> Any:
-    """Call a route about what is in a tenant."""
+    """Call a route with the ids of a tenant."""
     body = ROUTES[method, path].body
     if isinstance(body, bytes):
         file = {"data": body, "content_type": "text/csv"}
@@ -153,8 +153,7 @@ def call(script: Script, home: Home, method: str, path: str, **other: str) -> An
     return script(method, home.path(path, **other), **how)
 
 
-def test_every_route_of_the_api_is_walked_here(app: Flask) -> None:
-    """Otherwise a new route's walls are tested by nobody."""
+def test_the_table_of_routes_is_complete(app: Flask) -> None:
     routes = {
         (method, re.sub(r"<\w+:", "<", rule.rule).removeprefix("/v1/admin")): rule.endpoint
         for rule in app.url_map.iter_rules()
@@ -166,36 +165,34 @@ def test_every_route_of_the_api_is_walked_here(app: Flask) -> None:
         assert app.view_functions[endpoint].__dict__["login"] == ROUTES[route].login, route
 
 
-def of_login(*logins: str) -> list[tuple[str, str]]:
-    """List the routes that need a login."""
+def routes_requiring(*logins: str) -> list[tuple[str, str]]:
+    """List the routes that require one of the logins."""
     return [route for route, facts in ROUTES.items() if facts.login in logins]
 
 
-def test_a_neighbouring_admin_sees_and_changes_nothing(
+def test_an_admin_of_another_tenant_neither_reads_nor_changes_the_tenant(
     app: Flask, acme: Home, rows: Reader
 ) -> None:
-    """Otherwise one tenant's admin looks after another's users."""
-    neighbour = signed_in(app, "bob@globex.example", "tenant_admin", "globex")
+    other_admin = signed_in(app, "bob@globex.example", "tenant_admin", "globex")
     before = everything(rows)
-    for method, path in of_login("tenant_operator", "tenant_admin"):
-        assert failure(call(neighbour, acme, method, path)) == TENANT_UNKNOWN, path
-        unknown = call(neighbour, acme, method, path, slug="nobody")
+    for method, path in routes_requiring("tenant_operator", "tenant_admin"):
+        assert failure(call(other_admin, acme, method, path)) == TENANT_UNKNOWN, path
+        unknown = call(other_admin, acme, method, path, slug="nobody")
         assert failure(unknown) == TENANT_UNKNOWN, path
-    for method, path in of_login("platform"):
-        assert failure(call(neighbour, acme, method, path)) == ROLE_TOO_LOW, path
+    for method, path in routes_requiring("platform"):
+        assert failure(call(other_admin, acme, method, path)) == ROLE_TOO_LOW, path
     assert everything(rows) == before
 
 
-def test_ids_of_a_neighbour_are_unknown_at_ones_own_desk(
+def test_ids_of_another_tenant_are_unknown_under_the_own_slug(
     app: Flask, acme: Home, rows: Reader
 ) -> None:
-    """Otherwise a guessed id reaches across the wall."""
-    neighbour = signed_in(app, "bob@globex.example", "tenant_admin", "globex")
+    other_admin = signed_in(app, "bob@globex.example", "tenant_admin", "globex")
     before = everything(rows)
-    for method, path in of_login("tenant_operator", "tenant_admin"):
+    for method, path in routes_requiring("tenant_operator", "tenant_admin"):
         if path.count("<") == 1:
             continue
-        answer = call(neighbour, acme, method, path, slug="globex")
+        answer = call(other_admin, acme, method, path, slug="globex")
         unknown = {"its_appid": "app_unknown", "session_id": "session_unknown"}
         unknown |= {
             "import_id": "import_unknown",
@@ -207,10 +204,9 @@ def test_ids_of_a_neighbour_are_unknown_at_ones_own_desk(
     assert everything(rows) == before
 
 
-def test_a_list_or_search_at_a_desk_finds_nothing_of_the_neighbour(
+def test_lists_and_searches_find_nothing_of_another_tenant(
     app: Flask, acme: Home, client: Client, alice: Person
 ) -> None:
-    """Otherwise a filter, or a name looked up beside, shows what is the neighbour's."""
     script = signed_in(app, "bob@globex.example", "tenant_admin", "globex")
     ((openid,),) = Reader(app)("SELECT openid FROM social_accounts")
     for query in (
@@ -231,27 +227,25 @@ def test_a_list_or_search_at_a_desk_finds_nothing_of_the_neighbour(
     assert GLOBEX_LIFE.appid in everywhere
 
 
-def test_a_reader_reads_and_changes_nothing(app: Flask, acme: Home, rows: Reader) -> None:
-    """Otherwise read-only is a word."""
+def test_a_viewer_reads_the_tenant_and_changes_nothing(
+    app: Flask, acme: Home, rows: Reader
+) -> None:
     reader = signed_in(app, "rita@acme.example", "tenant_reader", "acme")
     before = everything(rows)
-    for method, path in of_login("tenant_operator"):
+    for method, path in routes_requiring("tenant_operator"):
         assert call(reader, acme, method, path).status_code == 200, path
-    for method, path in of_login("tenant_admin", "platform"):
+    for method, path in routes_requiring("tenant_admin", "platform"):
         assert failure(call(reader, acme, method, path)) == ROLE_TOO_LOW, path
     assert everything(rows) == before
 
 
-def test_the_admin_may_do_all_that_at_home(app: Flask, acme: Home) -> None:
-    """Otherwise the walls hold because nobody gets in."""
+def test_a_tenant_admin_uses_every_route_of_the_own_tenant(app: Flask, acme: Home) -> None:
     admin = Script(Client(app), "ann@acme.example")
     admin.sign_in()
-    for method, path in [("GET", "/me"), *of_login("tenant_operator")]:
+    for method, path in [("GET", "/me"), *routes_requiring("tenant_operator")]:
         assert call(admin, acme, method, path).status_code == 200, path
-    in_an_order_that_works = [
-        *(route for route in of_login("tenant_admin") if "merge" not in route[1]),
-    ]
-    before = {path: call(admin, acme, method, path) for method, path in in_an_order_that_works}
+    routes = [route for route in routes_requiring("tenant_admin") if "merge" not in route[1]]
+    before = {path: call(admin, acme, method, path) for method, path in routes}
     refused = {path: answer.text for path, answer in before.items() if answer.status_code >= 300}
     assert set(refused) <= {
         f"{TENANT_SCOPE}/sessions/<session_id>",
@@ -261,8 +255,9 @@ def test_the_admin_may_do_all_that_at_home(app: Flask, acme: Home) -> None:
 
 
 @pytest.mark.parametrize("path", ["/sign-out", f"{TENANT_SCOPE}/users"])
-def test_an_operators_jwt_ends_with_the_session(app: Flask, acme: Home, path: str) -> None:
-    """Otherwise signing out, or being disabled, counts a quarter of an hour later."""
+def test_an_operators_jwt_is_rejected_after_the_session_ends(
+    app: Flask, acme: Home, path: str
+) -> None:
     admin = Script(Client(app), "ann@acme.example")
     admin.sign_in()
     assert admin("POST", "/sign-out").status_code == 204
@@ -271,34 +266,34 @@ def test_an_operators_jwt_ends_with_the_session(app: Flask, acme: Home, path: st
     assert failure(admin.refresh()) == (401, "refresh_token_invalid")
 
 
-def test_no_route_opens_without_an_operators_jwt(
+def test_every_route_rejects_tokens_that_are_no_operators_jwt(
     app: Flask, acme: Home, client: Client, bob: Person, rows: Reader
 ) -> None:
-    """Otherwise a user, or anybody, is an operator."""
     login = client.bind(bob)
     jwt = client.post("jwt", login["token"]).json["jwt"]
     reader = invite(app, "nobody@acme.example", "tenant_reader", "acme")
     before = everything(rows)
     for token in (login["token"], login["refresh_token"], jwt, reader, "x.y.z", "\udcff"):
         stranger = Script(client, "", {"access_token": token.encode(errors="ignore").decode()})
-        for method, path in of_login("operator", "platform", "tenant_operator", "tenant_admin"):
+        for method, path in routes_requiring(
+            "operator", "platform", "tenant_operator", "tenant_admin"
+        ):
             status, code = failure(call(stranger, acme, method, path))
             assert (status, code) in {(401, "jwt_invalid"), (401, "token_missing")}, (path, token)
-    for method, path in of_login("operator", "platform", "tenant_operator", "tenant_admin"):
+    for method, path in routes_requiring("operator", "platform", "tenant_operator", "tenant_admin"):
         answer = client.send(method, f"/v1/admin{acme.path(path)}")
         assert failure(answer) == (401, "token_missing"), path
     assert everything(rows) == before
 
 
-def test_operators_tokens_open_nothing_of_the_users(
+def test_the_routes_of_users_reject_operators_tokens(
     app: Flask, acme: Home, client: Client, rows: Reader
 ) -> None:
-    """Otherwise an operator acts as somebody who logs in."""
     admin = Script(client, "ann@acme.example")
     admin.sign_in()
     before = everything(rows)
     native = {"apps", "me", "identity"}
-    walked = 0
+    requests = 0
     for rule in app.url_map.iter_rules():
         view = app.view_functions[rule.endpoint]
         if rule.endpoint.split(".")[0] not in native or view.__dict__["login"] == "none":
@@ -309,8 +304,8 @@ def test_operators_tokens_open_nothing_of_the_users(
             for token in (admin.tokens["access_token"], admin.tokens["refresh_token"]):
                 refused = client.send(method, path, token, json={})
                 assert failure(refused) == (401, "token_invalid"), path
-                walked += 1
-    assert walked > 20
+                requests += 1
+    assert requests > 20
     assert failure(client.post("refresh", refresh_token=admin.tokens["refresh_token"])) == (
         401,
         "refresh_token_invalid",
@@ -319,19 +314,18 @@ def test_operators_tokens_open_nothing_of_the_users(
 
 
 @pytest.mark.parametrize("odd", ["%00", "%ED%A0%80", "%FF", "a%20b", "..%2Fglobex", "x" * 300, "é"])
-def test_an_address_that_nothing_has_is_unknown(app: Flask, acme: Home, odd: str) -> None:
-    """Otherwise a strange address is a failure of ours, or leads somewhere else."""
+def test_malformed_ids_in_a_path_are_answered_with_404(app: Flask, acme: Home, odd: str) -> None:
     ops = signed_in(app, "ops@wxpass.example", "platform")
-    for method, path in of_login("tenant_operator", "tenant_admin", "platform"):
+    for method, path in routes_requiring("tenant_operator", "tenant_admin", "platform"):
         for name in set(re.findall(r"<(\w+)>", path)):
             answer = call(ops, acme, method, path, **{name: odd})
             assert failure(answer)[0] == 404, (path, name)
 
 
-def test_no_row_of_another_tenant_is_loaded_at_a_desk(
+def test_no_row_of_another_tenant_is_loaded(
     app: Flask, acme: Home, client: Client, alice: Person
 ) -> None:
-    """Otherwise a finder forgot its tenant. Globex has a twin of everything."""
+    """Globex has the same phone number, openid and account as acme."""
     client.bind(alice, GLOBEX_LIFE)
     enter_user(app, "globex", "carol", GOOD_PASSWORD)
     admin = Script(Client(app), "ann@acme.example")
@@ -339,19 +333,21 @@ def test_no_row_of_another_tenant_is_loaded_at_a_desk(
     with loaded_rows() as loaded:
         for query in ("phone=13800138001", "account=carol", "status=active", "nickname=x"):
             assert admin("GET", f"/tenants/acme/users?{query}").status_code == 200
-        for method, path in [*of_login("tenant_operator"), *of_login("tenant_admin")]:
+        for method, path in [
+            *routes_requiring("tenant_operator"),
+            *routes_requiring("tenant_admin"),
+        ]:
             call(admin, acme, method, path)
     assert len({table for table, _ in loaded}) > 6
     with app.app_context():
         tenant_id = db.session.scalars(select(Tenant.id).where(Tenant.slug == "acme")).one()
-    assert {whose for _, whose in loaded} == {tenant_id}
+    assert {owner_id for _, owner_id in loaded} == {tenant_id}
 
 
 @pytest.mark.parametrize("end", ["disabled", "of_another"])
-def test_what_an_operators_jwt_says_is_not_enough(
+def test_an_operators_jwt_is_checked_against_operator_and_session(
     app: Flask, acme: Home, rows: Reader, end: str
 ) -> None:
-    """Otherwise a JWT with another session's id, or another operator's, is believed."""
     ann, rita = Script(Client(app), "ann@acme.example"), "rita@acme.example"
     ann.sign_in()
     other = signed_in(app, rita, "tenant_reader", "acme")
@@ -374,8 +370,9 @@ MALFORMED = {
 }
 
 
-def test_what_no_good_script_sends_is_refused(app: Flask, acme: Home, rows: Reader) -> None:
-    """Otherwise a mistyped field is passed over, or a proxy before us reads another body."""
+def test_malformed_json_and_unlisted_fields_are_rejected(
+    app: Flask, acme: Home, rows: Reader
+) -> None:
     ops = signed_in(app, "ops@wxpass.example", "platform")
     before = everything(rows)
     for (method, path), route in ROUTES.items():
@@ -397,10 +394,9 @@ def test_what_no_good_script_sends_is_refused(app: Flask, acme: Home, rows: Read
         {"email": "x@acme.example", "role": "owner", "tenant": "acme"},
     ],
 )
-def test_an_operator_has_a_role_that_there_is(
+def test_an_unknown_role_or_a_role_without_its_tenant_is_rejected(
     app: Flask, body: dict[str, str], rows: Reader
 ) -> None:
-    """Otherwise the database refuses what a person could have been told about."""
     ops = signed_in(app, "ops@wxpass.example", "platform")
     assert failure(ops("POST", "/operators", json=body)) == (422, "request_invalid")
     change = {name: body[name] for name in ("role", "tenant") if name in body}

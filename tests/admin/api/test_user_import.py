@@ -1,4 +1,4 @@
-"""Scripts see the numbers, and take many people in and out, as the console does."""
+"""Import and export of users, and statistics, by the operators' API."""
 
 import csv
 from datetime import timedelta
@@ -23,16 +23,16 @@ GOOD = [("account", "phone"), ("erin", "13800138005"), ("frank", "13800138006")]
 
 @pytest.fixture
 def ann(app: Flask) -> Script:
-    """A script of acme's admin."""
+    """Return the API session of an admin of acme."""
     return signed_in(app, "ann@acme.example", "tenant_admin", "acme")
 
 
 def send(script: Script, content: bytes) -> TestResponse:
-    """Send a file."""
+    """Upload a file for preview."""
     return script("POST", f"{ACME}/imports", data=content, content_type="text/csv")
 
 
-def test_a_preview_tells_a_script_what_would_be_stored(ann: Script) -> None:
+def test_a_preview_shows_the_rows_as_they_would_be_stored(ann: Script) -> None:
     header = ("account", "mobile", "nickname", "password", "status", "remark")
     people = [(f"Person{n}", f"139{n:08}", "", GOOD_PASSWORD, "", "x") for n in range(2, 32)]
     people[1] = ("person3", "", "Carol", "", "", "")
@@ -54,7 +54,7 @@ def test_a_preview_tells_a_script_what_would_be_stored(ann: Script) -> None:
     assert GOOD_PASSWORD not in answer.text
 
 
-def test_a_file_that_was_imported_is_refused_with_when_and_by_whom(
+def test_a_file_that_was_imported_is_rejected_with_time_and_operator(
     ann: Script, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "Thread", AtOnce)
@@ -79,7 +79,7 @@ def test_a_file_that_was_imported_is_refused_with_when_and_by_whom(
         (b"nickname\nx", "people_columns_wrong"),
     ],
 )
-def test_a_file_that_is_no_file_of_users_has_its_own_code(
+def test_each_kind_of_unreadable_file_has_its_own_code(
     ann: Script, content: bytes, code: str
 ) -> None:
     assert failure(send(ann, content)) == (422, code)
@@ -89,7 +89,6 @@ def test_a_file_that_is_no_file_of_users_has_its_own_code(
 def test_a_file_is_imported_after_the_confirmation_only(
     ann: Script, rows: Reader, monkeypatch: pytest.MonkeyPatch, make: type[bytes]
 ) -> None:
-    """Otherwise a script cannot do what the console does, or does it unseen."""
     monkeypatch.setattr(run, "Thread", AtOnce)
     preview = send(ann, make(*GOOD)).json
     assert (preview["rows"], preview["good"], preview["bad"]) == (2, 2, [])
@@ -103,8 +102,7 @@ def test_a_file_is_imported_after_the_confirmation_only(
     assert rows.count("users") == 2
 
 
-def test_each_bad_row_is_named_in_the_scripts_language(app: Flask, ann: Script) -> None:
-    """Otherwise somebody looks for one wrong number among thousands."""
+def test_each_bad_row_is_listed_with_column_code_and_advice(app: Flask, ann: Script) -> None:
     enter_user(app, account="erin")
     told = send(ann, csv_of(*GOOD, ("gina", "12"))).json
     assert told["import_id"] is None
@@ -113,10 +111,7 @@ def test_each_bad_row_is_named_in_the_scripts_language(app: Flask, ann: Script) 
     assert told["bad"][0]["advice"] == "A user has this account already."
 
 
-def test_a_file_may_be_larger_than_other_bodies_but_not_a_strangers(
-    app: Flask, ann: Script
-) -> None:
-    """Otherwise a file of thousands is refused, or anybody fills the memory."""
+def test_admins_may_upload_larger_bodies_and_viewers_may_not(app: Flask, ann: Script) -> None:
     large = csv_of(("account",), *((f"account-{number:050}",) for number in range(3000)))
     assert len(large) > 64 * 1024
     assert send(ann, large).json["good"] == 3000
@@ -126,8 +121,7 @@ def test_a_file_may_be_larger_than_other_bodies_but_not_a_strangers(
     assert failure(send(reader, large)) == (403, "role_too_low")
 
 
-def test_a_preview_is_its_operators_own(app: Flask, ann: Script, rows: Reader) -> None:
-    """Otherwise one admin confirms what another has only looked at."""
+def test_another_operators_import_is_not_found(app: Flask, ann: Script, rows: Reader) -> None:
     path = f"{ACME}/imports/{send(ann, csv_of(*GOOD)).json['import_id']}"
     other = signed_in(app, "abe@acme.example", "tenant_admin", "acme")
     for method, where in (("GET", path), ("POST", f"{path}/confirmation")):
@@ -135,10 +129,7 @@ def test_a_preview_is_its_operators_own(app: Flask, ann: Script, rows: Reader) -
     assert rows.count("users") == 0
 
 
-def test_people_are_exported_with_the_line_that_says_who_took_them(
-    app: Flask, ann: Script, rows: Reader
-) -> None:
-    """Otherwise people leave by a way that nobody watches."""
+def test_an_export_is_audited(app: Flask, ann: Script, rows: Reader) -> None:
     enter_user(app, account="=erin", phone="13800138005")
     enter_user(app, account="frank", phone="13800138006")
     taken = ann("POST", f"{ACME}/exports", json={"query": "=e"})
@@ -153,10 +144,13 @@ def test_people_are_exported_with_the_line_that_says_who_took_them(
     assert exported == [("1", "False"), ("2", "True")]
 
 
-def test_the_numbers_are_those_of_the_console(ann: Script, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Otherwise whoever watches by script sees less."""
+def test_the_overview_reports_the_numbers_of_the_console(
+    ann: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
     moment = counts.now()
-    monkeypatch.setattr(counts, "now", lambda: moment)  # midnight may come
+    monkeypatch.setattr(
+        counts, "now", lambda: moment
+    )  # A run across midnight would split the days.
     answer = ann("GET", f"{ACME}/overview?days=7")
     assert answer.status_code == 200
     assert len(answer.json["days"]) == 7

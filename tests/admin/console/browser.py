@@ -1,4 +1,4 @@
-"""A browser at the console: it keeps its cookie, and fills in the forms that it was given."""
+"""A browser at the console. It stores the cookie and fills in the token of each form."""
 
 import html
 import re
@@ -13,10 +13,10 @@ from tests.fixtures.passwords import GOOD_PASSWORD
 
 PASSWORD = GOOD_PASSWORD
 ROOT = "/console"
-# First parts of the addresses below /console/t/<slug>/; the others are the service's own.
+# First path segments below /console/t/<slug>/. Other pages belong to no tenant.
 TENANT_PAGES = ("", "apps", "users", "people", "sessions", "audit")
 TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
-NOTE = re.compile(r'<p class="note ?([a-z]*)"[^>]*>(.*?)</p>', re.DOTALL)
+MESSAGE = re.compile(r'<p class="note ?([a-z]*)"[^>]*>(.*?)</p>', re.DOTALL)
 
 
 class Browser:
@@ -36,44 +36,44 @@ class Browser:
         return self.http.open(path, method=method, **how)
 
     def address(self, path: str) -> str:
-        """Return the whole address of a page: the tenant's own pages carry its slug."""
+        """Return the full path of a page. Pages of a tenant contain its slug."""
         of_tenant = re.split("[/?]", path)[1] in TENANT_PAGES
         return f"{ROOT}/t/{self.tenant}{path}" if of_tenant else f"{ROOT}{path}"
 
     def get(self, path: str, **query: str) -> TestResponse:
-        """Ask for a page."""
+        """Request a page."""
         how: dict[str, Any] = {"query_string": query} if query else {}
         return self.open(path, **how)
 
     def read(self, path: str, **query: str) -> str:
-        """Read a page that there is, as people see its characters."""
+        """Return the text of a page that must exist, with its HTML entities decoded."""
         answer = self.get(path, **query)
         assert answer.status_code == 200, (path, answer.status_code, answer.text)
         return html.unescape(answer.text)
 
     def press(self, path: str, **form: Any) -> str:
-        """Press a button that works, and read the page that follows."""
+        """Submit a form that must succeed, and return the page that follows."""
         answer = self.post(path, **form)
         assert answer.status_code == 302, (path, answer.status_code, answer.text)
         return self.read(self.follow(answer.location))
 
     def follow(self, location: str) -> str:
-        """Follow redirects from the console's first address."""
+        """Follow the redirect from the console's start address."""
         while location in (f"{ROOT}/",):
             location = self.get(location).location
         return location
 
     def post(self, path: str, page: str | None = None, **form: Any) -> TestResponse:
-        """Send a form with the token of a page."""
+        """Submit a form with the CSRF token of a page."""
         token = self.token(page)
         return self.post_bare(path, csrf_token=token, **form)
 
     def post_bare(self, path: str, **form: Any) -> TestResponse:
-        """Send a form just so."""
+        """Submit a form without adding a CSRF token."""
         return self.open(path, "POST", data=form)
 
     def token(self, page: str | None = None) -> str:
-        """Read the token that forms of this browser carry, signed in or not."""
+        """Return the CSRF token of a page, by default of the account or the sign-in page."""
         answer = self.get(page or "/account/")
         if page is None and answer.status_code == 302:
             answer = self.get("/sign-in")
@@ -82,18 +82,18 @@ class Browser:
         return found.group(1)
 
     def sign_in(self, email: str, password: str = PASSWORD, to: str = "") -> TestResponse:
-        """Sign in by the form."""
+        """Sign in with the form."""
         return self.post(f"/sign-in{to}", email=email, password=password)
 
     @property
     def cookie(self) -> str | None:
-        """Give the cookie that the browser keeps."""
+        """Return the value of the session cookie, if any."""
         cookie = self.http.get_cookie("wxpass_console")
         return cookie.value if cookie else None
 
 
 def invite(app: Flask, email: str, role: str, tenant: str | None) -> str:
-    """Invite an operator as the command does."""
+    """Invite an operator as the command does. Return the invitation."""
     with app.app_context():
         return invite_operator(audit.OPERATOR, email, role, tenant)
 
@@ -101,7 +101,7 @@ def invite(app: Flask, email: str, role: str, tenant: str | None) -> str:
 def add_operator(
     app: Flask, email: str = "ann@acme.example", role: str = "tenant_admin", tenant: str = "acme"
 ) -> str:
-    """Let an operator be there, who has taken the invitation up; give the address."""
+    """Add an operator who has accepted the invitation. Return the e-mail address."""
     invitation = invite(app, email, role, tenant if role != "platform" else None)
     taken = {"invitation": invitation, "password": PASSWORD, "again": PASSWORD}
     assert Browser(app).post("/invitation", **taken).status_code == 302
@@ -111,7 +111,7 @@ def add_operator(
 def signed_in(
     app: Flask, email: str = "ann@acme.example", role: str = "tenant_admin", tenant: str = "acme"
 ) -> Browser:
-    """Give the browser of an operator who is signed in."""
+    """Return the browser of an operator who is signed in."""
     browser = Browser(app, tenant=tenant)
     entered = browser.sign_in(add_operator(app, email, role, tenant))
     assert (entered.status_code, entered.location) == (302, "/console/")
@@ -134,5 +134,5 @@ class TenantConsole(Browser):
 
 
 def notes(answer: TestResponse) -> list[tuple[str, str]]:
-    """Read what a page tells above all else: its kind, and the text."""
-    return [(kind, text.strip()) for kind, text in NOTE.findall(answer.text)]
+    """Return kind and text of each message at the top of a page."""
+    return [(kind, text.strip()) for kind, text in MESSAGE.findall(answer.text)]

@@ -27,65 +27,69 @@ SPELLINGS: list[Callable[[str], str]] = [
 ]
 
 
-class Phone:
-    """An authenticator app, and the clock of both sides."""
+class Authenticator:
+    """An authenticator app that shares its clock with the service."""
 
     def __init__(self, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
         self.browser, self.monkeypatch, self.ahead = browser, monkeypatch, 0
         self.recovery_codes: list[str] = []
         with browser.app.app_context():
             self.operator_id = find_operator_id("ann@acme.example")
-        self.totp = pyotp.TOTP(key_shown(browser))
+        self.totp = pyotp.TOTP(displayed_key(browser))
         self.began = sign_in.now()
 
     def code(self) -> str:
-        """Wait for the next code, and read it."""
+        """Move the clock to the next code, and return that code."""
         self.ahead += 30
         moment = self.began + timedelta(seconds=self.ahead)
         self.monkeypatch.setattr(one_time_codes, "now", lambda: moment)
         return self.totp.at(moment)
 
 
-def key_shown(browser: Browser) -> str:
-    """Read the key off the page that enables one-time codes."""
+def displayed_key(browser: Browser) -> str:
+    """Return the key on the page that enables one-time codes."""
     key = re.search(r"<code>([A-Z2-7]{32})</code>", browser.read("/account/codes"))
     assert key
     return key.group(1)
 
 
 @pytest.fixture
-def phone(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Phone:
-    """A phone with which codes were switched on."""
-    phone = Phone(signed_in(app), monkeypatch)
-    wrong = phone.browser.post("/account/codes", code="000000")
+def authenticator(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Authenticator:
+    """Return the authenticator of an operator with one-time codes enabled."""
+    authenticator = Authenticator(signed_in(app), monkeypatch)
+    wrong = authenticator.browser.post("/account/codes", code="000000")
     assert (wrong.status_code, notes(wrong)[0][0]) == (401, "error")
-    page = phone.browser.post("/account/codes", code=phone.code()).text
-    phone.recovery_codes = RECOVERY_CODE.findall(page)
-    assert len(set(phone.recovery_codes)) == 10
-    return phone
+    page = authenticator.browser.post("/account/codes", code=authenticator.code()).text
+    authenticator.recovery_codes = RECOVERY_CODE.findall(page)
+    assert len(set(authenticator.recovery_codes)) == 10
+    return authenticator
 
 
-def test_a_password_alone_opens_nothing_where_codes_are_asked_for(app: Flask, phone: Phone) -> None:
+def test_sign_in_of_an_enrolled_operator_requires_a_code(
+    app: Flask, authenticator: Authenticator
+) -> None:
     browser = Browser(app)
     entered = browser.sign_in("ann@acme.example", to="?next=/console/audit/")
     assert entered.location == "/console/code?next=/console/audit/"
     before = browser.cookie
     wrong = browser.post("/code?next=/console/audit/", code="000000")
     assert (wrong.status_code, notes(wrong)[0][0]) == (401, "error")
-    entered = browser.post("/code?next=/console/audit/", code=phone.code())
+    entered = browser.post("/code?next=/console/audit/", code=authenticator.code())
     assert entered.location == "/console/audit/"
     assert browser.cookie != before
     assert browser.get("/").status_code == 200
 
 
-def test_a_session_that_awaits_the_code_opens_no_page(app: Flask, phone: Phone) -> None:
+def test_a_session_that_awaits_the_code_opens_no_page(
+    app: Flask, authenticator: Authenticator
+) -> None:
     browser = Browser(app)
     browser.sign_in("ann@acme.example")
     assert browser.get("/").location.startswith(OUT)
 
 
-def test_a_code_works_once(app: Flask, phone: Phone) -> None:
-    code = phone.code()
+def test_a_code_works_once(app: Flask, authenticator: Authenticator) -> None:
+    code = authenticator.code()
     first, second = Browser(app), Browser(app, "192.0.2.2")
     first.sign_in("ann@acme.example")
     second.sign_in("ann@acme.example")
@@ -93,7 +97,7 @@ def test_a_code_works_once(app: Flask, phone: Phone) -> None:
     assert second.post("/code", code=code).status_code == 401
 
 
-def test_guessing_codes_is_throttled(app: Flask, phone: Phone) -> None:
+def test_guessing_codes_is_throttled(app: Flask, authenticator: Authenticator) -> None:
     browser = Browser(app)
     browser.sign_in("ann@acme.example")
     answers = [browser.post("/code", code=f"00000{number}") for number in range(8)]
@@ -102,57 +106,57 @@ def test_guessing_codes_is_throttled(app: Flask, phone: Phone) -> None:
 
 
 def test_guessing_codes_from_many_addresses_is_throttled(
-    app: Flask, phone: Phone, monkeypatch: pytest.MonkeyPatch
+    app: Flask, authenticator: Authenticator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An attacker with the password and many addresses gets some hundred tries a day."""
+    """An attacker with the password and many addresses gets fewer than 150 tries a day."""
     began, tries = login_throttling.now(), 0
     for minute in range(24 * 60):
         moment = began + timedelta(minutes=minute)
         monkeypatch.setattr(login_throttling, "now", lambda moment=moment: moment)
         device = Device("guesser", f"198.51.{minute // 200}.{minute % 200}")
         with app.app_context(), suppress(TooManyTries):
-            one_time_codes.count_code(phone.operator_id, device)
+            one_time_codes.count_code(authenticator.operator_id, device)
             tries += 1
     assert 20 < tries < 150
 
 
-def test_a_code_needs_a_password_first(app: Flask, phone: Phone) -> None:
-    answer = Browser(app).post("/code", code=phone.code())
+def test_a_code_is_rejected_before_the_password(app: Flask, authenticator: Authenticator) -> None:
+    answer = Browser(app).post("/code", code=authenticator.code())
     assert (answer.status_code, notes(answer)) == (401, [("error", "Please sign in first.")])
 
 
-def test_codes_are_disabled_with_a_code(app: Flask, phone: Phone) -> None:
-    wrong = phone.browser.post("/account/codes/remove", code="000000")
+def test_codes_are_disabled_with_a_code(app: Flask, authenticator: Authenticator) -> None:
+    wrong = authenticator.browser.post("/account/codes/remove", code="000000")
     assert (wrong.status_code, notes(wrong)[0][0]) == (401, "error")
-    removed = phone.browser.post("/account/codes/remove", code=phone.code())
+    removed = authenticator.browser.post("/account/codes/remove", code=authenticator.code())
     assert removed.location == "/console/account/"
     assert Browser(app).sign_in("ann@acme.example").location == "/console/"
 
 
 @pytest.mark.parametrize("spell", SPELLINGS, ids=["spaces", "hyphens", "full_width"])
-def test_codes_are_accepted_as_people_type_them(
+def test_codes_are_accepted_with_spaces_hyphens_and_full_width_digits(
     app: Flask, monkeypatch: pytest.MonkeyPatch, spell: Callable[[str], str]
 ) -> None:
-    phone = Phone(signed_in(app), monkeypatch)
+    authenticator = Authenticator(signed_in(app), monkeypatch)
     assert (
         "One-time codes are enabled."
-        in phone.browser.post("/account/codes", code=spell(phone.code())).text
+        in authenticator.browser.post("/account/codes", code=spell(authenticator.code())).text
     )
     browser = Browser(app)
     browser.sign_in("ann@acme.example")
-    assert browser.post("/code", code=spell(phone.code())).location == "/console/"
+    assert browser.post("/code", code=spell(authenticator.code())).location == "/console/"
 
 
 def test_the_enrolment_keeps_its_key_until_it_is_cancelled(app: Flask) -> None:
     browser = signed_in(app)
-    key = key_shown(browser)
+    key = displayed_key(browser)
     assert browser.post("/account/codes", code="").status_code == 200
     assert browser.post("/account/codes", code="123456").status_code == 401
-    assert key_shown(browser) == key
+    assert displayed_key(browser) == key
     assert "Continue the set-up" in browser.read("/account/")
     assert browser.post("/account/codes/cancel").location == "/console/account/"
     assert "Continue the set-up" not in browser.read("/account/")
-    assert key_shown(browser) != key
+    assert displayed_key(browser) != key
 
 
 def test_an_empty_code_shows_a_message(app: Flask) -> None:
@@ -160,23 +164,25 @@ def test_an_empty_code_shows_a_message(app: Flask) -> None:
     assert 'aria-invalid="true"' in page
 
 
-def test_a_recovery_code_signs_in_once(app: Flask, phone: Phone) -> None:
-    code = phone.recovery_codes[0]
+def test_a_recovery_code_signs_in_once(app: Flask, authenticator: Authenticator) -> None:
+    code = authenticator.recovery_codes[0]
     for expected in ("/console/", None):
         browser = Browser(app)
         browser.sign_in("ann@acme.example")
         assert browser.post("/code", code=code.replace("-", " ").upper()).location == expected
-    assert "Unused recovery codes: 9 of 10." in phone.browser.read("/account/")
+    assert "Unused recovery codes: 9 of 10." in authenticator.browser.read("/account/")
 
 
-def test_recovery_codes_are_replaced_after_a_confirmation(app: Flask, phone: Phone) -> None:
-    assert "Replace your recovery codes?" in phone.browser.read("/account/recovery-codes")
-    page = phone.browser.post("/account/recovery-codes").text
+def test_recovery_codes_are_replaced_after_a_confirmation(
+    app: Flask, authenticator: Authenticator
+) -> None:
+    assert "Replace your recovery codes?" in authenticator.browser.read("/account/recovery-codes")
+    page = authenticator.browser.post("/account/recovery-codes").text
     fresh = RECOVERY_CODE.findall(page)
-    assert len(set(fresh) | set(phone.recovery_codes)) == 20
+    assert len(set(fresh) | set(authenticator.recovery_codes)) == 20
     browser = Browser(app)
     browser.sign_in("ann@acme.example")
-    assert browser.post("/code", code=phone.recovery_codes[0]).status_code == 401
+    assert browser.post("/code", code=authenticator.recovery_codes[0]).status_code == 401
     assert browser.post("/code", code=fresh[0]).location == "/console/"
 
 
@@ -225,8 +231,8 @@ def test_another_operators_session_is_not_found(app: Flask, rows: Reader) -> Non
 # Step-up authentication
 
 
-def let_proof_grow_old(rows: Reader) -> None:
-    """Move every proof five minutes into the past."""
+def expire_step_up(rows: Reader) -> None:
+    """Move every step-up authentication five minutes into the past."""
     rows("UPDATE operator_sessions SET proven_at = proven_at - interval '5 minutes'")
 
 
@@ -253,14 +259,14 @@ SENSITIVE = (
 def test_a_sensitive_action_asks_for_the_password_after_five_minutes(
     app: Flask, rows: Reader, path: str
 ) -> None:
-    """The cookie alone is not enough, so a stolen session cannot take an account over."""
+    """A stolen cookie alone does not take an account over."""
     browser = signed_in(app, "root@wxpass.example", "platform")
     browser.tenant = "acme"
     add_operator(app)
     ((other,),) = rows("SELECT id FROM operators WHERE email = 'ann@acme.example'")
     path = browser.address(path.format(other=other))
     token = browser.token()
-    let_proof_grow_old(rows)
+    expire_step_up(rows)
     before = rows("SELECT * FROM operators ORDER BY id"), rows("SELECT * FROM wechat_apps")
     form = {"csrf_token": token, "password": NEW_PASSWORD, "again": NEW_PASSWORD}
     for answer in (browser.post_bare(path, **form), browser.get(path)):
@@ -278,9 +284,9 @@ def test_every_sensitive_view_is_in_the_test_above(app: Flask) -> None:
     assert marked == {path.rsplit("/", 1)[-1] for path in SENSITIVE}
 
 
-def test_after_the_password_the_action_goes_on(app: Flask, rows: Reader) -> None:
+def test_the_form_is_shown_again_after_step_up(app: Flask, rows: Reader) -> None:
     browser = signed_in(app, "root@wxpass.example", "platform")
-    let_proof_grow_old(rows)
+    expire_step_up(rows)
     form = {"email": "new@acme.example", "role": "tenant_admin", "tenant": "globex"}
     to = browser.post("/operators/invite", **form).location
     wrong = browser.post(to, password="not-the-password")
@@ -295,17 +301,19 @@ def test_after_the_password_the_action_goes_on(app: Flask, rows: Reader) -> None
     assert "/console/invitation#" in browser.post("/operators/invite", **form).text
 
 
-def test_step_up_asks_for_the_code_of_an_enrolled_operator(phone: Phone, rows: Reader) -> None:
-    let_proof_grow_old(rows)
-    to = phone.browser.get("/account/password").location
-    without = phone.browser.post(to, password=PASSWORD)
+def test_step_up_asks_for_the_code_of_an_enrolled_operator(
+    authenticator: Authenticator, rows: Reader
+) -> None:
+    expire_step_up(rows)
+    to = authenticator.browser.get("/account/password").location
+    without = authenticator.browser.post(to, password=PASSWORD)
     assert 'aria-invalid="true"' in without.text
-    assert phone.browser.post(to, password=PASSWORD, code="000000").status_code == 401
-    proven = phone.browser.post(to, password=PASSWORD, code=phone.code())
+    assert authenticator.browser.post(to, password=PASSWORD, code="000000").status_code == 401
+    proven = authenticator.browser.post(to, password=PASSWORD, code=authenticator.code())
     assert proven.location == "/console/account/password"
 
 
-def test_step_up_leads_to_the_console_only(app: Flask, rows: Reader) -> None:
+def test_step_up_does_not_redirect_out_of_the_console(app: Flask, rows: Reader) -> None:
     browser = signed_in(app)
     proven = browser.post("/account/prove?next=//evil.example", password=PASSWORD)
     assert proven.location == "/console/"

@@ -1,4 +1,4 @@
-"""The pages of mini-programs: added, changed, tested, and no secret ever shown."""
+"""The console pages of mini-programs."""
 
 import pytest
 from flask import Flask
@@ -30,13 +30,12 @@ WRONG = "0f" * 16
 
 
 @pytest.fixture(autouse=True)
-def _known(wechat: WeChat) -> None:
-    """Let WeChat know the bakery."""
+def _registered_at_wechat(wechat: WeChat) -> None:
+    """Register the new app at the WeChat simulator."""
     wechat.control("apps", appid=NEW["appid"], secret=NEW["secret"], open_platform="acme")
 
 
-def test_the_list_has_the_tenants_own_and_links_to_each(app: Flask) -> None:
-    """Otherwise an admin sees a neighbour's mini-program, or cannot get to their own."""
+def test_the_list_links_to_the_apps_of_the_tenant_only(app: Flask) -> None:
     page = TenantConsole(app).read("/apps/")
     for one in (ACME_SHOP, ACME_CLUB):
         assert f'href="/console/t/acme/apps/{one.appid}/show"' in page
@@ -48,7 +47,7 @@ def test_the_list_has_the_tenants_own_and_links_to_each(app: Flask) -> None:
 
 
 def test_an_added_app_is_active_if_wechat_accepts_its_secret(app: Flask, rows: Reader) -> None:
-    """What WeChat says is shown, and WeChat can be asked again."""
+    """The page shows the answer of WeChat. The button "test" asks again."""
     console = TenantConsole(app)
     page = console.press("/apps/add", **NEW)
     assert "The mini-program is added." in page
@@ -58,8 +57,9 @@ def test_an_added_app_is_active_if_wechat_accepts_its_secret(app: Flask, rows: R
     assert "AppSecret: WeChat accepts appid and AppSecret." in page
 
 
-def test_a_pending_app_is_shown_with_advice_and_corrected(app: Flask, rows: Reader) -> None:
-    """Its page says what to do, and a new AppSecret is verified when it is entered."""
+def test_a_pending_app_shows_advice_and_is_activated_by_a_new_secret(
+    app: Flask, rows: Reader
+) -> None:
     console = TenantConsole(app)
     page = console.press("/apps/add", **NEW | {"secret": WRONG})
     assert "The mini-program is added." not in page
@@ -84,8 +84,8 @@ def test_a_pending_app_is_shown_with_advice_and_corrected(app: Flask, rows: Read
     assert "Not proven yet" not in console.read("/apps/")
 
 
-def test_a_pending_app_is_withdrawn_after_asking(app: Flask, rows: Reader) -> None:
-    """The page names what is lost, also without JavaScript."""
+def test_a_pending_app_is_removed_after_a_confirmation(app: Flask, rows: Reader) -> None:
+    """The confirmation is a page of its own, so it works without JavaScript."""
     console = TenantConsole(app)
     console.press("/apps/add", **NEW | {"secret": WRONG})
     page = console.read(f"{WHERE}/remove")
@@ -98,7 +98,6 @@ def test_a_pending_app_is_withdrawn_after_asking(app: Flask, rows: Reader) -> No
 
 
 def test_an_app_that_was_used_is_not_removed(app: Flask, client: Client, alice: Person) -> None:
-    """Neither the question nor the answer to it gets anywhere."""
     client.log_in(alice)
     console = TenantConsole(app)
     path = f"/apps/{ACME_SHOP.appid}/remove"
@@ -107,16 +106,18 @@ def test_an_app_that_was_used_is_not_removed(app: Flask, client: Client, alice: 
         assert "People have used this mini-program" in answer.text
 
 
-def test_platform_admins_release_and_move_appids(
+def test_only_platform_admins_release_and_move_appids(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Both ask on a page that names the appid and what stays; tenants have no such page."""
+    """Both actions ask for a confirmation that names the appid and the data that stays."""
     client.log_in(alice)
     shop = f"/apps/{ACME_SHOP.appid}"
-    neighbour = TenantConsole(app, "globex")
+    other_tenant = TenantConsole(app, "globex")
     entered = NEW | {"appid": ACME_SHOP.appid, "secret": ACME_SHOP.secret, "name": "Taken"}
-    assert "another tenant of this service already uses" in neighbour.press("/apps/add", **entered)
-    for console in (TenantConsole(app), neighbour):
+    assert "another tenant of this service already uses" in other_tenant.press(
+        "/apps/add", **entered
+    )
+    for console in (TenantConsole(app), other_tenant):
         for what in ("release", "move-here"):
             assert console.get(f"{shop}/{what}").status_code == 404
             assert console.post(f"{shop}/{what}").status_code == 404
@@ -137,8 +138,7 @@ def test_platform_admins_release_and_move_appids(
     assert rows.count("wechat_apps", f"appid = '{ACME_SHOP.appid}'") == 0
 
 
-def test_the_page_says_what_to_paste_where(app: Flask) -> None:
-    """Otherwise an admin has to look up addresses and code elsewhere."""
+def test_the_page_of_an_app_shows_addresses_and_code_to_copy(app: Flask) -> None:
     console = TenantConsole(app)
     page = console.press("/apps/add", **NEW)
     for text in (
@@ -156,8 +156,7 @@ def test_the_page_says_what_to_paste_where(app: Flask) -> None:
     assert "getPhoneNumber" in console.read(SHOW), "people become users by phone there"
 
 
-def test_no_secret_comes_out_again(app: Flask) -> None:
-    """Otherwise whoever looks over a shoulder has it."""
+def test_secrets_are_on_no_page(app: Flask) -> None:
     console = TenantConsole(app)
     later = {"next_secret": "e7" * 16, "push_token": "SecondToken", "encoding_aes_key": "R" * 43}
     where = f"/apps/{NEW['appid']}"
@@ -178,7 +177,6 @@ def test_no_secret_comes_out_again(app: Flask) -> None:
 
 
 def test_secrets_are_replaced_and_removed(app: Flask, rows: Reader) -> None:
-    """Otherwise the console shows success and the old secret stays."""
     console = TenantConsole(app)
     console.press("/apps/add", **NEW)
     where = f"/apps/{NEW['appid']}"
@@ -197,7 +195,6 @@ def test_secrets_are_replaced_and_removed(app: Flask, rows: Reader) -> None:
 
 
 def test_settings_are_changed(app: Flask, rows: Reader) -> None:
-    """Otherwise what an admin chose is not what counts."""
     console = TenantConsole(app)
     changed = {
         "name": " Corner shop ",
@@ -239,10 +236,7 @@ def test_settings_are_changed(app: Flask, rows: Reader) -> None:
         {"data_format": "yaml"},
     ],
 )
-def test_settings_that_cannot_be_are_refused(
-    app: Flask, rows: Reader, wrong: dict[str, str]
-) -> None:
-    """Otherwise the database answers for the form, with an error page."""
+def test_invalid_settings_are_rejected(app: Flask, rows: Reader, wrong: dict[str, str]) -> None:
     good = {"name": "n", "registration": "closed", "session_limit": "", "data_format": "json"}
     before = rows("SELECT * FROM wechat_apps ORDER BY appid")
     answer = TenantConsole(app).post(f"/apps/{ACME_SHOP.appid}/change", **good | wrong)
@@ -252,7 +246,7 @@ def test_settings_that_cannot_be_are_refused(
 
 
 def test_an_appid_of_another_tenant_is_pending_like_any_other(app: Flask) -> None:
-    """Nothing on the page tells that another tenant has it."""
+    """The page does not reveal that another tenant uses the appid."""
     console = TenantConsole(app)
     page = console.press("/apps/add", **NEW | {"appid": GLOBEX_LIFE.appid})
     assert "The AppSecret is wrong, or has been reset since." in page
@@ -263,10 +257,7 @@ def test_an_appid_of_another_tenant_is_pending_like_any_other(app: Flask) -> Non
 
 
 @pytest.mark.parametrize("appid", ["wx1", "wxaaaa00000000000x9", "wxaaaa00000000000-", "wx 1"])
-def test_an_appid_that_wechat_cannot_have_given_is_refused(
-    app: Flask, rows: Reader, appid: str
-) -> None:
-    """The form says so before anything is kept."""
+def test_a_malformed_appid_is_rejected_by_the_form(app: Flask, rows: Reader, appid: str) -> None:
     answer = TenantConsole(app).post("/apps/add", **NEW | {"appid": appid})
     assert (answer.status_code, 'class="wrong"' in answer.text) == (200, True)
     assert rows.count("app_claims") == 0

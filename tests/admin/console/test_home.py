@@ -1,4 +1,4 @@
-"""The first page: the tenant's numbers, drawn and as tables."""
+"""The overview of a tenant."""
 
 import re
 
@@ -13,7 +13,7 @@ from app.services.metrics.counts import Counts, count, count_answer, count_failu
 from tests.admin.console.browser import signed_in
 from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, GLOBEX_LIFE, Reader
 
-# Two people who were unknown, of whom one became a user, and three logins of users.
+# Two new visitors, one of which became a user, and three logins of users.
 EVENTS = (
     *([Measure.NEWCOMERS, Measure.LOGGED_IN] * 2),
     *(Measure.REGISTERED, Measure.BOUND_BY_PHONE, Measure.BECAME_USERS),
@@ -23,11 +23,13 @@ EVENTS = (
 
 
 @pytest.fixture
-def busy(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A day on which something happened, at both tenants."""
+def busy_day(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Record events for both tenants."""
     monkeypatch.setitem(app.extensions, "counts", Counts())
     moment = counts.now()
-    monkeypatch.setattr(counts, "now", lambda: moment)  # midnight may come
+    monkeypatch.setattr(
+        counts, "now", lambda: moment
+    )  # A run across midnight would split the days.
     with app.app_context():
         for measure in EVENTS:
             count(ACME_SHOP.appid, measure)
@@ -39,11 +41,11 @@ def busy(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def text_of(page: str) -> str:
-    """Read what a person reads."""
+    """Return the visible text of a page."""
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page))
 
 
-def test_a_tenant_sees_its_own_day_at_a_glance(app: Flask, busy: None) -> None:
+def test_the_overview_shows_the_figures_of_the_own_tenant(app: Flask, busy_day: None) -> None:
     page = signed_in(app).get("/").text
     text = text_of(page)
     assert "Logins today 5 30 days 5" in text
@@ -59,17 +61,17 @@ def test_a_tenant_sees_its_own_day_at_a_glance(app: Flask, busy: None) -> None:
     assert GLOBEX_LIFE.appid not in text
 
 
-def test_every_picture_is_told_to_who_cannot_see_it(app: Flask, busy: None) -> None:
+def test_every_chart_has_a_text_alternative(app: Flask, busy_day: None) -> None:
     page = signed_in(app).get("/").text
-    pictures = re.findall(r"<svg[^>]*>", page)
-    assert len(pictures) == 4 + 4 + 1
-    assert all('role="img" aria-label="' in one for one in pictures)
+    charts = re.findall(r"<svg[^>]*>", page)
+    assert len(charts) == 4 + 4 + 1
+    assert all('role="img" aria-label="' in chart for chart in charts)
     assert page.count("<details") == 3
     days = re.findall(r'<tr><th scope="row">\d{4}-\d\d-\d\d</th>', page)
     assert len(days) == 30
 
 
-def test_a_day_without_anything_is_a_page_too(app: Flask) -> None:
+def test_a_day_without_events_has_an_overview(app: Flask) -> None:
     browser = signed_in(app)
     text = text_of(browser.get("/").text)
     assert "Nothing failed." in text
@@ -84,7 +86,7 @@ def test_a_new_tenant_is_told_to_add_a_mini_program(app: Flask, rows: Reader) ->
     assert "This tenant has no mini-program yet." in browser.get("/").text
 
 
-def test_messages_of_causes_are_in_the_operators_language(app: Flask, busy: None) -> None:
+def test_the_overview_is_in_the_operators_language(app: Flask, busy_day: None) -> None:
     browser = signed_in(app)
     browser.headers["Accept-Language"] = "zh"
     text = text_of(browser.get("/").text)
@@ -95,7 +97,7 @@ def test_messages_of_causes_are_in_the_operators_language(app: Flask, busy: None
     assert "%%" not in text
 
 
-def test_bars_are_measured_by_the_largest() -> None:
+def test_bars_are_scaled_to_the_largest_value() -> None:
     measured = bars({"a": 0, "b": 1, "c": 1000, "d": 500})
     assert [one.size for one in measured] == [0, 1.5, 100, 50]
     assert [one.x for one in measured] == [0, 25, 50, 75]

@@ -1,4 +1,4 @@
-"""What is kept as a code is shown in words."""
+"""Labels of the codes that the database stores."""
 
 import ast
 import re
@@ -13,28 +13,33 @@ ACTION = re.compile(
 )
 
 
-def test_every_action_has_words() -> None:
-    """Otherwise the audit trail speaks in codes, and its filter lacks one."""
-    texts = {text for tree in trees() for text in texts_of(tree) if ACTION.fullmatch(text)}
+def test_every_audited_action_has_a_label() -> None:
+    texts = {
+        text
+        for tree in service_trees()
+        for text in string_constants(tree)
+        if ACTION.fullmatch(text)
+    }
     assert texts == set(ACTIONS)
 
 
-def test_every_end_of_a_session_has_words() -> None:
-    """Otherwise an admin reads a code where a reason belongs."""
-    calls = [node for tree in trees() for node in ast.walk(tree) if isinstance(node, ast.Call)]
+def test_every_reason_for_the_end_of_a_session_has_a_label() -> None:
+    calls = [
+        node for tree in service_trees() for node in ast.walk(tree) if isinstance(node, ast.Call)
+    ]
     ends = [call for call in calls if ast.unparse(call.func) in ("end_sessions_statement", "_end")]
-    reasons = {text for end in ends for arg in end.args[:3] for text in texts_of(arg)}
+    reasons = {text for end in ends for arg in end.args[:3] for text in string_constants(arg)}
     assert len(reasons - {"signed_out"}) > 10
     assert reasons - {"signed_out"} <= set(ENDED)
 
 
-def trees() -> Iterator[ast.Module]:
-    """Read every service."""
+def service_trees() -> Iterator[ast.Module]:
+    """Parse every module of the services."""
     return (ast.parse(path.read_text()) for path in SERVICES.rglob("*.py"))
 
 
-def texts_of(tree: ast.AST) -> Iterator[str]:
-    """Give every text of a file."""
+def string_constants(tree: ast.AST) -> Iterator[str]:
+    """Yield the string constants of a syntax tree."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value

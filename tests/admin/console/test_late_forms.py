@@ -20,7 +20,7 @@ ENTERED = {
 
 
 def let_sessions_expire(rows: Reader) -> None:
-    """Leave every session alone for longer than it lasts."""
+    """Make every session idle for longer than its lifetime."""
     rows("UPDATE operator_sessions SET seen_at = now() - interval '31 minutes'")
 
 
@@ -31,7 +31,7 @@ def browser(app: Flask) -> Browser:
 
 
 def submit_late(browser: Browser, rows: Reader, path: str, **form: str) -> str:
-    """Submit a form after the session has expired; return where the browser is sent."""
+    """Submit a form after the session has expired. Return the address of the redirect."""
     token = browser.token()
     let_sessions_expire(rows)
     answer = browser.post_bare(path, csrf_token=token, **form)
@@ -56,7 +56,7 @@ def test_the_form_is_shown_again_filled_in_but_not_submitted(
     assert browser.post("/users/enter", **ENTERED).status_code == 302
 
 
-def test_the_form_is_kept_through_the_one_time_code(
+def test_the_form_is_shown_again_after_the_one_time_code(
     app: Flask, browser: Browser, rows: Reader
 ) -> None:
     totp = ask_for_codes(app, "ann@acme.example")
@@ -69,7 +69,7 @@ def test_the_form_is_kept_through_the_one_time_code(
     assert 'value="carol"' in browser.read("/users/enter")
 
 
-def test_the_cookie_holds_neither_secrets_nor_readable_fields(
+def test_the_cookie_contains_no_secret_and_no_readable_field(
     browser: Browser, rows: Reader
 ) -> None:
     submit_late(browser, rows, "/users/enter", **ENTERED)
@@ -103,7 +103,7 @@ def test_another_operator_does_not_see_the_form(app: Flask, browser: Browser, ro
 
 
 @pytest.mark.parametrize("reason", ["signed_out", "disabled", "reset"])
-def test_a_session_that_was_ended_keeps_no_form(
+def test_a_form_of_an_ended_session_is_not_kept(
     browser: Browser, rows: Reader, reason: str
 ) -> None:
     token = browser.token()
@@ -141,7 +141,7 @@ def test_a_form_too_large_for_a_cookie_is_not_kept(browser: Browser, rows: Reade
     assert "carol" not in browser.read("/users/enter")
 
 
-def test_a_file_is_chosen_again(browser: Browser, rows: Reader) -> None:
+def test_an_uploaded_file_is_not_kept(browser: Browser, rows: Reader) -> None:
     token = browser.token()
     let_sessions_expire(rows)
     large = csv_of(("account",), *((f"guest{number}" * 4,) for number in range(9000)))
@@ -155,7 +155,9 @@ def test_a_file_is_chosen_again(browser: Browser, rows: Reader) -> None:
     assert "Check the file" in browser.read("/people/preview")
 
 
-def test_a_button_leads_to_its_own_page_after_sign_in(browser: Browser, rows: Reader) -> None:
+def test_an_action_is_not_run_after_sign_in_and_shows_its_confirmation_page(
+    browser: Browser, rows: Reader
+) -> None:
     to = submit_late(browser, rows, "/apps/wxaaaa000000000001/disable")
     assert to.endswith("next=/console/t/acme/apps/wxaaaa000000000001/disable")
     to = submit_late_again(browser, rows, "/apps/wxaaaa000000000001/test")
@@ -164,6 +166,6 @@ def test_a_button_leads_to_its_own_page_after_sign_in(browser: Browser, rows: Re
 
 
 def submit_late_again(browser: Browser, rows: Reader, path: str) -> str:
-    """Sign in again, and submit another form too late."""
+    """Sign in, and submit another form after that session has expired."""
     browser.sign_in("ann@acme.example")
     return submit_late(browser, rows, path)

@@ -1,4 +1,4 @@
-"""Those who run the service say who may sign in, and as what."""
+"""The console pages of operators."""
 
 import re
 
@@ -11,7 +11,7 @@ from tests.fixtures.personas import Client, Reader
 OUT = "/console/sign-in"
 
 
-def test_the_console_invites_resets_and_switches_off(app: Flask, rows: Reader) -> None:
+def test_operators_are_invited_reset_and_disabled(app: Flask, rows: Reader) -> None:
     browser = signed_in(app, "root@wxpass.example", "platform")
     form = {"email": "Ann@Acme.example", "role": "tenant_admin", "tenant": "acme"}
     page = browser.post("/operators/invite", **form).text
@@ -33,7 +33,7 @@ def test_the_console_invites_resets_and_switches_off(app: Flask, rows: Reader) -
     assert 'aria-invalid="true"' in browser.post("/operators/invite", **form).text
 
 
-def test_the_last_who_runs_the_service_locks_everybody_out(app: Flask, rows: Reader) -> None:
+def test_the_last_platform_admin_is_not_disabled(app: Flask, rows: Reader) -> None:
     browser = signed_in(app, "root@wxpass.example", "platform")
     ((own,),) = rows("SELECT id FROM operators")
     refused = browser.post(f"/operators/{own}/disable")
@@ -41,8 +41,7 @@ def test_the_last_who_runs_the_service_locks_everybody_out(app: Flask, rows: Rea
     assert browser.get("/operators/").status_code == 200
 
 
-def test_an_operator_gets_another_role_and_another_tenant(app: Flask, rows: Reader) -> None:
-    """Otherwise whoever changes their job is invited under a second address."""
+def test_role_and_tenant_of_an_operator_are_changed(app: Flask, rows: Reader) -> None:
     add_operator(app)
     ((ann_id,),) = rows("SELECT id FROM operators")
     ann, root = Browser(app), signed_in(app, "root@wxpass.example", "platform")
@@ -60,8 +59,7 @@ def test_an_operator_gets_another_role_and_another_tenant(app: Flask, rows: Read
     assert rows(post, e="ann@acme.example") == [("platform", None)]
 
 
-def test_who_runs_the_service_reads_what_was_done_to_it(app: Flask) -> None:
-    """Otherwise one who invites a second self at the top is seen by nobody."""
+def test_platform_admins_read_the_platform_audit_log(app: Flask) -> None:
     root = signed_in(app, "root@wxpass.example", "platform")
     root.post("/operators/invite", email="second@wxpass.example", role="platform")
     root.post("/operators/invite", email="ann@acme.example", role="tenant_admin", tenant="acme")
@@ -69,12 +67,11 @@ def test_who_runs_the_service_reads_what_was_done_to_it(app: Flask) -> None:
     assert page.count("<code>role</code>") == 1
     script = Script(Client(app), "root@wxpass.example")
     script.sign_in(PASSWORD)
-    told = script("GET", "/audit?action=operator.invited&actor_email=root@wxpass.example").json
-    assert [one["details"]["after"] for one in told["items"]] == [{"role": "platform"}]
+    events = script("GET", "/audit?action=operator.invited&actor_email=root@wxpass.example").json
+    assert [event["details"]["after"] for event in events["items"]] == [{"role": "platform"}]
 
 
-def test_an_operator_of_a_tenant_is_of_one_that_there_is(app: Flask, rows: Reader) -> None:
-    """Otherwise a form that was not filled in is a failure of ours."""
+def test_a_tenant_role_requires_an_existing_tenant(app: Flask, rows: Reader) -> None:
     root = signed_in(app, "root@wxpass.example", "platform")
     ((own,),) = rows("SELECT id FROM operators")
     for form in ({}, {"tenant": ""}, {"tenant": "nobody"}, {"tenant": "\0"}):
@@ -86,4 +83,4 @@ def test_an_operator_of_a_tenant_is_of_one_that_there_is(app: Flask, rows: Reade
             assert "went wrong on our side" not in answer.text
     assert rows("SELECT role FROM operators") == [("platform",)]
     refused = root.post(f"/operators/{own}/role", role="tenant_admin", tenant="acme")
-    assert refused.status_code == 409, "the last who runs the service"
+    assert refused.status_code == 409, "the last platform admin keeps the role"

@@ -1,4 +1,4 @@
-"""Every page of the console: safe headers, in both languages, and nothing of anybody else's."""
+"""Headers, languages and access of every console page."""
 
 import re
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 from tests.admin.console.browser import Browser, signed_in
 from tests.fixtures.personas import GLOBEX_LIFE, Client, Person, Reader, enter_user
 
-NOBODY = "00000000-0000-7000-8000-000000000000"
+UNKNOWN_ID = "00000000-0000-7000-8000-000000000000"
 POLICY = re.compile(
     r"default-src 'none'; script-src 'nonce-([\w-]{22})'; style-src 'nonce-([\w-]{22})'; "
     r"img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; "
@@ -20,19 +20,19 @@ POLICY = re.compile(
 )
 HAN = re.compile(r"[\u4e00-\u9fff]")
 FOR_PLATFORM = ("console_operators", "console_tenants", "console_service-audit")
-# Where a stranger may go, and what is nobody's secret.
+# Endpoints that need no session.
 OPEN = ("auth.", ".static")
 
 
 def path_of(rule: Rule) -> str:
-    """Fill an address in with ids of nobody."""
-    path = re.sub(r"<uuid:\w+>", NOBODY, rule.rule.replace("<string:slug>", "acme"))
+    """Return the path of a rule with unknown ids filled in."""
+    path = re.sub(r"<uuid:\w+>", UNKNOWN_ID, rule.rule.replace("<string:slug>", "acme"))
     path = re.sub(r"<any\((\w+)[^>]*>", r"\1", path)
     return re.sub(r"<[^>]+>", "nobody", path)
 
 
 def rules(app: Flask, method: str) -> list[Rule]:
-    """List the console's routes that take a method, but for assets."""
+    """List the console's routes that accept a method, without static files."""
     found = [
         rule
         for rule in app.url_map.iter_rules()
@@ -41,13 +41,13 @@ def rules(app: Flask, method: str) -> list[Rule]:
     return [rule for rule in found if not rule.endpoint.endswith(".static")]
 
 
-def behind(app: Flask, method: str) -> list[Rule]:
-    """List those that are for operators only."""
+def protected_rules(app: Flask, method: str) -> list[Rule]:
+    """List the routes that require a session."""
     return [rule for rule in rules(app, method) if not rule.endpoint.startswith("auth.")]
 
 
 class Markup(HTMLParser):
-    """Reads the tags of a page."""
+    """Collects the tags of a page."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -59,14 +59,13 @@ class Markup(HTMLParser):
 
 
 def pages(app: Flask, browser: Browser) -> Iterator[tuple[str, TestResponse]]:
-    """Open every page that can be opened without a form."""
+    """Open every page that needs no form."""
     for rule in rules(app, "GET"):
         yield rule.rule, browser.get(path_of(rule))
 
 
 @pytest.mark.parametrize("role", ["platform", "tenant_admin", "tenant_reader"])
-def test_no_answer_lets_the_browser_do_more_than_it_needs(app: Flask, role: str) -> None:
-    """Otherwise a text that somebody smuggles in runs as the operator."""
+def test_every_response_has_a_strict_security_policy(app: Flask, role: str) -> None:
     nonces = set()
     seen = list(pages(app, signed_in(app, role=role)))
     assert len(seen) > 10
@@ -86,7 +85,7 @@ def test_no_answer_lets_the_browser_do_more_than_it_needs(app: Flask, role: str)
 
 
 def check_markup(rule: str, answer: TestResponse, nonce: str) -> None:
-    """See that a page holds nothing that the policy forbids, or that leads elsewhere."""
+    """Check that a page uses nothing that its policy forbids and links to no other site."""
     for tag, attributes in Markup(answer.text).tags:
         assert not {name for name in attributes if name.startswith("on")}, rule
         assert "style" not in attributes, rule
@@ -98,8 +97,7 @@ def check_markup(rule: str, answer: TestResponse, nonce: str) -> None:
             assert not re.match(r"(?:[a-z]+:)?//", address), (rule, address)
 
 
-def test_every_page_is_a_page_and_says_so_in_both_languages(app: Flask) -> None:
-    """Otherwise an operator meets a stack trace, or a language that they do not read."""
+def test_every_page_is_available_in_both_languages(app: Flask) -> None:
     browser = signed_in(app, role="platform")
     for language, code in (("en", "en"), ("zh", "zh-CN")):
         browser.headers["Accept-Language"] = language
@@ -110,10 +108,9 @@ def test_every_page_is_a_page_and_says_so_in_both_languages(app: Flask) -> None:
                 assert bool(HAN.search(answer.text.replace("中文", ""))) == (language == "zh"), rule
 
 
-def test_a_stranger_is_led_to_the_sign_in_page_from_everywhere(app: Flask) -> None:
-    """Otherwise a page was forgotten, and everybody reads it."""
+def test_every_protected_page_redirects_to_the_sign_in_page(app: Flask) -> None:
     for method in ("GET", "POST"):
-        found = behind(app, method)
+        found = protected_rules(app, method)
         assert len(found) > 5
         for rule in found:
             answer = Browser(app).open(path_of(rule), method)
@@ -123,10 +120,9 @@ def test_a_stranger_is_led_to_the_sign_in_page_from_everywhere(app: Flask) -> No
                 assert answer.location.startswith("/console/sign-in"), rule
 
 
-def test_a_form_without_its_token_changes_nothing(app: Flask, rows: Reader) -> None:
-    """Otherwise another site clicks for the operator."""
+def test_a_form_without_a_valid_csrf_token_changes_nothing(app: Flask, rows: Reader) -> None:
     browser = signed_in(app, role="platform")
-    before = changed(rows)
+    before = row_counts(rows)
     found = rules(app, "POST")
     assert len(found) > 12
     for rule in found:
@@ -134,12 +130,12 @@ def test_a_form_without_its_token_changes_nothing(app: Flask, rows: Reader) -> N
             answer = browser.open(path_of(rule), "POST", data=form)
             assert answer.status_code == 400, rule
             assert "page_outdated" in answer.text, rule
-    assert changed(rows) == before
+    assert row_counts(rows) == before
     assert browser.get("/").status_code == 200
 
 
-def changed(rows: Reader) -> list[tuple[object, ...]]:
-    """Read what an operator could change, as far as it is counted."""
+def row_counts(rows: Reader) -> list[tuple[object, ...]]:
+    """Count the rows that operators can change."""
     tables = ("audit_events", "operators", "operator_sessions", "tenants", "users", "wechat_apps")
     counts = [rows.count(table) for table in tables]
     ended = rows.count("operator_sessions", "ended_at IS NOT NULL")
@@ -147,12 +143,11 @@ def changed(rows: Reader) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.parametrize("role", ["tenant_admin", "tenant_reader"])
-def test_pages_of_those_who_run_the_service_are_hidden_from_others(app: Flask, role: str) -> None:
-    """Otherwise an admin of one tenant invites themselves to another."""
+def test_pages_of_platform_admins_are_not_found_by_tenant_operators(app: Flask, role: str) -> None:
     browser = signed_in(app, role=role)
     token = browser.token()
     for method in ("GET", "POST"):
-        for rule in behind(app, method):
+        for rule in protected_rules(app, method):
             if rule.endpoint.split(".")[0] in FOR_PLATFORM:
                 answer = browser.open(path_of(rule), method, data={"csrf_token": token})
                 assert answer.status_code == 404, rule
@@ -161,8 +156,7 @@ def test_pages_of_those_who_run_the_service_are_hidden_from_others(app: Flask, r
     assert "/console/tenants" not in home
 
 
-def test_a_reader_is_refused_what_changes(app: Flask) -> None:
-    """Otherwise who may only read imports people, or takes them out."""
+def test_a_viewer_can_neither_import_nor_export(app: Flask) -> None:
     browser = signed_in(app, role="tenant_reader")
     assert "/console/people/" not in browser.get("/").text
     refused = [browser.get("/people/"), browser.post("/people/export"), browser.post("/account/x")]
@@ -170,10 +164,9 @@ def test_a_reader_is_refused_what_changes(app: Flask) -> None:
     assert "role_too_low" in refused[0].text
 
 
-def test_the_neighbour_sees_nothing_of_the_tenant(
+def test_no_page_shows_data_of_another_tenant(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise a list forgot whose it is."""
     enter_user(app, "globex", account="globex-carol", phone="13800138003")
     client.bind(alice, GLOBEX_LIFE)
     browser = signed_in(app)
@@ -181,16 +174,15 @@ def test_the_neighbour_sees_nothing_of_the_tenant(
     (ids,) = zip(*rows("SELECT id FROM users UNION SELECT id FROM login_sessions"), strict=True)
     secrets = [str(globex), "globex", GLOBEX_LIFE.appid, "globex-carol", *map(str, ids)]
     for rule, answer in pages(app, browser):
-        assert not [one for one in secrets if one in answer.text], rule
-    for rule in behind(app, "GET"):
-        for one in ids:
-            path = re.sub(r"<[^>]+>", str(one), rule.rule.replace("<string:slug>", "acme"))
-            answer = browser.get(f"{path}?id={one}")
+        assert not [secret for secret in secrets if secret in answer.text], rule
+    for rule in protected_rules(app, "GET"):
+        for known_id in ids:
+            path = re.sub(r"<[^>]+>", str(known_id), rule.rule.replace("<string:slug>", "acme"))
+            answer = browser.get(f"{path}?id={known_id}")
             assert "globex" not in answer.text, rule
 
 
-def test_an_unknown_page_is_told_as_a_page(app: Flask) -> None:
-    """Otherwise a mistyped address shows JSON."""
+def test_an_unknown_address_shows_an_html_page(app: Flask) -> None:
     browser = signed_in(app)
     for path in ("/nothing", "/apps/nothing/here/", "//evil.example", "/account/codes/cancel"):
         answer = browser.get(path)
@@ -200,15 +192,13 @@ def test_an_unknown_page_is_told_as_a_page(app: Flask) -> None:
     assert Browser(app).get("/nothing").location == "/console/sign-in?next=/console/nothing"
 
 
-def test_the_rest_of_the_service_needs_no_token_and_sets_no_cookie(client: Client) -> None:
-    """Otherwise the guard of the console stops mini-programs."""
+def test_the_api_for_users_needs_no_csrf_token_and_sets_no_cookie(client: Client) -> None:
     answer = client.post("login", code="x")
     assert answer.status_code == 400
     assert "Set-Cookie" not in answer.headers
 
 
-def test_the_language_is_chosen_and_kept(app: Flask) -> None:
-    """Otherwise somebody at a borrowed machine is stuck with its language."""
+def test_the_chosen_language_is_kept_after_sign_out(app: Flask) -> None:
     browser = signed_in(app)
     chosen = browser.post("/language", language="zh", next="/console/account/?")
     assert chosen.location == "/console/account/"
@@ -219,8 +209,7 @@ def test_the_language_is_chosen_and_kept(app: Flask) -> None:
     assert 'lang="zh-CN"' in browser.get("/sign-in").text
 
 
-def test_a_large_body_is_taken_for_a_file_only(app: Flask) -> None:
-    """Otherwise anybody fills the disk, or nobody can upload."""
+def test_only_file_uploads_accept_large_bodies(app: Flask) -> None:
     large = "x" * 70_000
     assert Browser(app).open("/sign-in", "POST", data={"x": large}).status_code == 413
     assert Browser(app).open("/people/preview", "POST", data={"x": large}).status_code == 302

@@ -15,8 +15,8 @@ MOUNT = "/auth"
 OWN_ADDRESS = re.compile(r'(?:href|action|src)="(/[^"]*)"')
 
 
-class Mounted(Browser):
-    """A browser that finds the service at https://wx.example/auth."""
+class PrefixedBrowser(Browser):
+    """A browser that reaches the service at https://wx.example/auth."""
 
     def open(self, path: str, method: str = "GET", **how: Any) -> TestResponse:
         self.headers["Referer"] = f"https://wx.example{MOUNT}/console/"
@@ -25,15 +25,15 @@ class Mounted(Browser):
 
 
 @pytest.fixture
-def browser(app: Flask) -> Mounted:
+def browser(app: Flask) -> PrefixedBrowser:
     """Return the browser of a platform admin."""
-    browser = Mounted(app)
+    browser = PrefixedBrowser(app)
     entered = browser.sign_in(add_operator(app, "root@wxpass.example", "platform"))
     assert entered.location == "/auth/console/"
     return browser
 
 
-def test_every_link_form_and_asset_carries_the_prefix(app: Flask, browser: Mounted) -> None:
+def test_every_link_form_and_asset_has_the_prefix(app: Flask, browser: PrefixedBrowser) -> None:
     seen = 0
     for rule in rules(app, "GET"):
         answer = browser.get(path_of(rule).replace("nobody", ACME_SHOP.appid))
@@ -45,7 +45,7 @@ def test_every_link_form_and_asset_carries_the_prefix(app: Flask, browser: Mount
     assert seen > 200
 
 
-def test_addresses_for_other_systems_carry_the_prefix(browser: Mounted) -> None:
+def test_addresses_for_other_systems_have_the_prefix(browser: PrefixedBrowser) -> None:
     page = browser.read(f"/apps/{ACME_SHOP.appid}/show")
     assert f"https://wx.example/auth/wx/portal/{ACME_SHOP.appid}" in page
     assert 'const ROOT = "https://wx.example/auth"' in page
@@ -54,19 +54,23 @@ def test_addresses_for_other_systems_carry_the_prefix(browser: Mounted) -> None:
     assert "https://wx.example/auth/console/invitation#" in invited
 
 
-def test_a_sign_in_leads_back_to_the_page_below_the_prefix(app: Flask, browser: Mounted) -> None:
-    stranger = Mounted(app)
+def test_a_sign_in_leads_back_to_the_page_below_the_prefix(
+    app: Flask, browser: PrefixedBrowser
+) -> None:
+    stranger = PrefixedBrowser(app)
     out = stranger.get("/users/?name=x").location
     assert out == "/auth/console/sign-in?next=/console/t/acme/users/?name%3Dx"
     entered = stranger.post(out, email="root@wxpass.example", password=PASSWORD)
     assert entered.location == "/auth/console/t/acme/users/?name=x"
 
 
-def test_a_planted_cookie_is_refused(app: Flask, browser: Mounted) -> None:
+def test_two_cookies_of_the_same_name_are_rejected(app: Flask, browser: PrefixedBrowser) -> None:
     """Another host of the domain can set a cookie with a longer path, which is sent first."""
-    name, planter = "__Secure-wxpass_console", Mounted(app)
-    planter.sign_in(add_operator(app, "eve@globex.example", tenant="globex"))
-    planted, own = (one.http.get_cookie(name, "wx.example", "/auth") for one in (planter, browser))
+    name, attacker = "__Secure-wxpass_console", PrefixedBrowser(app)
+    attacker.sign_in(add_operator(app, "eve@globex.example", tenant="globex"))
+    planted, own = (
+        user.http.get_cookie(name, "wx.example", "/auth") for user in (attacker, browser)
+    )
     assert planted
     assert own
     for first, second in ((planted, own), (own, planted)):
@@ -94,7 +98,7 @@ def test_a_planted_cookie_is_refused(app: Flask, browser: Mounted) -> None:
 def test_the_console_answers_under_allowed_hosts_only(
     app: Flask, monkeypatch: pytest.MonkeyPatch, host: str, status: int
 ) -> None:
-    """A link that the console makes never names another host."""
+    """A request for another host must not get links to that host."""
     monkeypatch.setitem(app.config, "ALLOWED_HOSTS", ("login.example", ".example.cn"))
     answer = app.test_client().get("/console/sign-in", base_url=f"http://{host}/")
     assert answer.status_code == status

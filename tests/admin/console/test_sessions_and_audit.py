@@ -1,4 +1,4 @@
-"""The lists of logins and of what was done."""
+"""The console pages of sessions and of the audit log."""
 
 from flask import Flask
 
@@ -12,7 +12,6 @@ EVENT = '<td data-label="What">'
 def test_sessions_are_found_and_ended(
     app: Flask, client: Client, alice: Person, bob: Person
 ) -> None:
-    """Otherwise a stolen phone stays logged in."""
     console = TenantConsole(app)
     shop, club = client.bind(alice), client.bind(bob, ACME_CLUB)
     assert console.read("/sessions/").count(ROW) == 2
@@ -37,10 +36,9 @@ def test_sessions_are_found_and_ended(
     assert console.post(f"/sessions/{session}/end").status_code == 404
 
 
-def test_the_trail_is_found_by_who_what_whom_and_when(
+def test_the_audit_log_is_filtered_by_actor_action_subject_and_time(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise nobody learns who did it."""
     console = TenantConsole(app)
     user = client.bind(alice)["user"]["id"]
     console.press(f"/users/{user}/disable")

@@ -1,4 +1,4 @@
-"""Getting in and out of the console, as operators do and as attackers would."""
+"""Sign-in, sign-out and invitations in the console."""
 
 import re
 from dataclasses import replace
@@ -20,13 +20,13 @@ WRONG = ("error", "E-mail address or password is wrong.")
 OUT = "/console/sign-in"
 
 
-# In
+# Sign-in
 
 
-def test_a_right_password_opens_the_console_and_is_in_the_trail(app: Flask, rows: Reader) -> None:
+def test_signing_in_opens_the_console_and_is_audited(app: Flask, rows: Reader) -> None:
     browser = Browser(app)
     entered = browser.sign_in("ann@acme.example")
-    assert notes(entered) == [WRONG], "nobody is there yet"
+    assert notes(entered) == [WRONG], "the operator does not exist yet"
     add_operator(app)
     entered = browser.sign_in(" Ann@Acme.example ")
     assert (entered.status_code, entered.location) == (302, "/console/")
@@ -36,13 +36,12 @@ def test_a_right_password_opens_the_console_and_is_in_the_trail(app: Flask, rows
     assert rows("SELECT device, ip FROM operator_sessions") == [("Firefox", "192.0.2.1")]
 
 
-def test_what_is_wrong_is_not_told(app: Flask, rows: Reader) -> None:
-    """Otherwise a stranger learns who is an operator."""
+def test_failed_sign_ins_do_not_reveal_the_cause(app: Flask, rows: Reader) -> None:
     add_operator(app)
     invite(app, "eve@acme.example", "tenant_admin", "acme")
     add_operator(app, "off@acme.example")
     rows("UPDATE operators SET status = 'disabled' WHERE email = 'off@acme.example'")
-    told = set()
+    responses = set()
     for email, password in (
         ("ann@acme.example", OTHER_PASSWORD),
         ("nobody@acme.example", PASSWORD),
@@ -52,8 +51,8 @@ def test_what_is_wrong_is_not_told(app: Flask, rows: Reader) -> None:
         answer = Browser(app, f"192.0.2.{len(email)}").sign_in(email, password)
         assert answer.status_code == 401
         assert notes(answer) == [WRONG]
-        told.add(re.sub(r'value="[^"]*"|nonce="[^"]*"', "", answer.text))
-    assert len(told) == 1
+        responses.add(re.sub(r'value="[^"]*"|nonce="[^"]*"', "", answer.text))
+    assert len(responses) == 1
     assert rows.count("operator_sessions") == 0
 
 
@@ -61,16 +60,14 @@ def test_what_is_wrong_is_not_told(app: Flask, rows: Reader) -> None:
     ("email", "password"),
     [("", PASSWORD), ("ann@acme.example", ""), ("a\0b", PASSWORD), ("a" * 255, PASSWORD)],
 )
-def test_a_form_that_cannot_be_right_is_told_which_field(
-    app: Flask, email: str, password: str
-) -> None:
+def test_an_invalid_sign_in_form_marks_the_field(app: Flask, email: str, password: str) -> None:
     answer = Browser(app).sign_in(email, password)
     assert answer.status_code == 200
     assert 'aria-invalid="true"' in answer.text
 
 
 @pytest.mark.usefixtures("no_waits_end")
-def test_who_guesses_waits_and_is_told_how_long(app: Flask) -> None:
+def test_guessing_passwords_is_throttled(app: Flask) -> None:
     add_operator(app)
     browser = Browser(app)
     for _ in range(6):
@@ -82,7 +79,7 @@ def test_who_guesses_waits_and_is_told_how_long(app: Flask) -> None:
     assert browser.get("/").location.startswith(OUT)
 
 
-def test_a_password_is_kept_from_pages_and_cookies(app: Flask) -> None:
+def test_passwords_are_not_repeated_on_the_page(app: Flask) -> None:
     browser = Browser(app)
     assert "a-wrong-password" not in browser.sign_in("ann@acme.example", "a-wrong-password").text
     secret = "wxo_" + "x" * 43
@@ -91,7 +88,7 @@ def test_a_password_is_kept_from_pages_and_cookies(app: Flask) -> None:
     assert 'value="other"' not in again.text
 
 
-# Afterwards, to where
+# The page after sign-in
 
 
 @pytest.mark.parametrize(
@@ -103,7 +100,7 @@ def test_a_password_is_kept_from_pages_and_cookies(app: Flask) -> None:
         *("/console/?x=\r\nX-Evil: 1", "/console/?\\", "http:/console/", "/console/;x"),
     ],
 )
-def test_a_link_leads_out_of_the_console(app: Flask, address: str) -> None:
+def test_sign_in_does_not_redirect_out_of_the_console(app: Flask, address: str) -> None:
     add_operator(app)
     browser = Browser(app)
     token = browser.token("/sign-in")
@@ -114,7 +111,7 @@ def test_a_link_leads_out_of_the_console(app: Flask, address: str) -> None:
     assert spoken.location == "/console/"
 
 
-def test_who_was_on_the_way_to_a_page_gets_there(app: Flask) -> None:
+def test_sign_in_redirects_to_the_requested_page(app: Flask) -> None:
     add_operator(app)
     browser = Browser(app)
     out = browser.get("/audit/?flt_action=user.erased&page=2").location
@@ -136,15 +133,15 @@ def test_the_cookie_is_for_the_console_only(app: Flask) -> None:
     assert cookie.startswith("wxpass_console=")
 
 
-def test_in_production_the_cookie_needs_https(config: Config) -> None:
+def test_the_cookie_requires_https_in_production(config: Config) -> None:
     production = create_app(replace(config, env="production"))
     answer = production.test_client().get("/console/sign-in", base_url="https://wx.example")
     assert "Secure" in answer.headers["Set-Cookie"]
     assert answer.headers["Strict-Transport-Security"]
 
 
-def test_a_cookie_from_before_is_no_good_after_signing_in(app: Flask, rows: Reader) -> None:
-    """Otherwise whoever planted it is signed in, too."""
+def test_signing_in_replaces_the_cookie(app: Flask, rows: Reader) -> None:
+    """An attacker can plant a cookie before the sign-in."""
     add_operator(app)
     browser = Browser(app)
     browser.get("/sign-in")
@@ -160,8 +157,8 @@ def test_a_cookie_from_before_is_no_good_after_signing_in(app: Flask, rows: Read
     assert len(set(rows("SELECT token_hash FROM operator_sessions"))) == 2
 
 
-def test_the_sign_in_page_keeps_a_live_session(app: Flask, rows: Reader) -> None:
-    """An operator who opens the page, or sends its form again, stays signed in."""
+def test_the_sign_in_page_keeps_an_active_session(app: Flask, rows: Reader) -> None:
+    """An operator who opens the page, or submits its form again, stays signed in."""
     add_operator(app, "abe@acme.example")
     browser = signed_in(app)
     cookie = browser.cookie
@@ -185,7 +182,7 @@ def test_the_sign_in_page_keeps_a_live_session(app: Flask, rows: Reader) -> None
         {"Origin": "null"},
     ],
 )
-def test_a_form_of_another_site_leaves_the_cookie_alone(
+def test_a_form_of_another_site_does_not_replace_the_cookie(
     app: Flask, headers: dict[str, str]
 ) -> None:
     """The browser sends such a form without the cookie. The response must not replace it."""
@@ -221,8 +218,7 @@ def test_the_cookie_has_a_prefix_over_https(app: Flask, mount: str, name: str, p
     assert flags == {"Secure", "HttpOnly", f"Path={path}", "SameSite=Lax"}
 
 
-def test_a_forms_token_is_of_one_session(app: Flask, rows: Reader) -> None:
-    """Otherwise whoever had the browser before, or has one of their own, presses its buttons."""
+def test_a_csrf_token_of_another_session_is_rejected(app: Flask, rows: Reader) -> None:
     add_operator(app)
     browser, other = Browser(app), signed_in(app, "abe@acme.example")
     before = browser.token("/sign-in")
@@ -234,7 +230,7 @@ def test_a_forms_token_is_of_one_session(app: Flask, rows: Reader) -> None:
     assert rows.count("users") == 0
 
 
-def test_a_cookie_is_made_up(app: Flask) -> None:
+def test_a_forged_cookie_is_rejected(app: Flask) -> None:
     browser = signed_in(app)
     body, _, signature = (browser.cookie or "").rpartition(".")
     for forged in ("x", f"{body}.{signature[::-1]}", ""):
@@ -242,10 +238,10 @@ def test_a_cookie_is_made_up(app: Flask) -> None:
         assert browser.get("/").location.startswith(OUT)
 
 
-# Out
+# Sign-out and expiry
 
 
-def test_signing_out_ends_the_session_in_the_database_too(app: Flask, rows: Reader) -> None:
+def test_signing_out_ends_the_session_in_the_database(app: Flask, rows: Reader) -> None:
     browser = signed_in(app)
     kept = browser.cookie
     assert browser.post("/sign-out", page="/account/").location == OUT
@@ -255,12 +251,12 @@ def test_signing_out_ends_the_session_in_the_database_too(app: Flask, rows: Read
 
 
 @pytest.mark.parametrize(
-    ("minutes", "steps", "is_in"),
+    ("minutes", "steps", "is_active"),
     [(29, 1, True), (31, 1, False), (29, 24, True), (29, 25, False)],
     ids=["busy", "idle", "twelve_hours", "longer"],
 )
-def test_a_session_lasts_too_long(
-    app: Flask, monkeypatch: pytest.MonkeyPatch, minutes: int, steps: int, is_in: bool
+def test_a_session_expires_when_idle_and_after_twelve_hours(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, minutes: int, steps: int, is_active: bool
 ) -> None:
     browser = signed_in(app)
     moment = sessions.now()
@@ -268,14 +264,14 @@ def test_a_session_lasts_too_long(
         later = moment + timedelta(minutes=minutes * step)
         monkeypatch.setattr(sessions, "now", lambda later=later: later)
         answer = browser.get("/account/")
-    assert (answer.status_code == 200) is is_in
+    assert (answer.status_code == 200) is is_active
     assert (timedelta(minutes=30), timedelta(hours=12)) == (IDLE_LIFETIME, CONSOLE_LIFETIME)
-    if not is_in:
-        told = notes(browser.get("/sign-in"))
-        assert told == [("error", "You were signed out after a while. Please sign in again.")]
+    if not is_active:
+        responses = notes(browser.get("/sign-in"))
+        assert responses == [("error", "You were signed out after a while. Please sign in again.")]
 
 
-def test_who_is_switched_off_stays_in(app: Flask, rows: Reader) -> None:
+def test_disabling_an_operator_or_the_tenant_ends_access(app: Flask, rows: Reader) -> None:
     browser = signed_in(app)
     rows("UPDATE operators SET status = 'disabled'")
     assert browser.get("/").location.startswith(OUT)
@@ -288,7 +284,7 @@ def test_who_is_switched_off_stays_in(app: Flask, rows: Reader) -> None:
 # Invitations
 
 
-def test_an_invitation_is_good_once(app: Flask, rows: Reader) -> None:
+def test_an_invitation_is_accepted_once(app: Flask, rows: Reader) -> None:
     secret = invite(app, "ann@acme.example", "tenant_admin", "acme")
     form = {"invitation": secret, "password": PASSWORD, "again": PASSWORD}
     taken = Browser(app).post("/invitation", **form)
@@ -299,7 +295,7 @@ def test_an_invitation_is_good_once(app: Flask, rows: Reader) -> None:
     assert Browser(app).sign_in("ann@acme.example").location == "/console/"
 
 
-def test_an_invitation_is_good_for_ever(app: Flask, rows: Reader) -> None:
+def test_an_invitation_expires_after_three_days(app: Flask, rows: Reader) -> None:
     secret = invite(app, "ann@acme.example", "tenant_admin", "acme")
     assert timedelta(days=3) == INVITATION_LIFETIME
     rows("UPDATE operators SET invitation_expires_at = now()")
@@ -310,7 +306,9 @@ def test_an_invitation_is_good_for_ever(app: Flask, rows: Reader) -> None:
 @pytest.mark.parametrize(
     ("password", "again"), [("eleven-char", "eleven-char"), (PASSWORD, OTHER_PASSWORD)]
 )
-def test_a_password_is_weak_or_mistyped(app: Flask, password: str, again: str) -> None:
+def test_a_weak_or_mistyped_password_is_rejected_and_the_invitation_stays_valid(
+    app: Flask, password: str, again: str
+) -> None:
     secret = invite(app, "ann@acme.example", "tenant_admin", "acme")
     refused = Browser(app).post("/invitation", invitation=secret, password=password, again=again)
     assert 'aria-invalid="true"' in refused.text

@@ -1,4 +1,4 @@
-"""Platform admins and tenants: the address of a page says which tenant it is about."""
+"""Tenants in the address of a console page, and the page that adds tenants."""
 
 import pytest
 from flask import Flask
@@ -8,12 +8,12 @@ from tests.fixtures.personas import Reader
 from tests.fixtures.user_files import csv_of
 
 TENANT_PAGES = ("/", "/apps/", "/users/", "/sessions/", "/audit/", "/people/")
-# Slugs that no tenant can have, as they may stand in an address.
-NO_SLUGS = ("nobody", "a%00b", "%ED%A0%80", "ACME", "acme%20", "%2e%2e", "x" * 500)
+# Slugs that belong to no tenant, some of them malformed.
+UNKNOWN_SLUGS = ("nobody", "a%00b", "%ED%A0%80", "ACME", "acme%20", "%2e%2e", "x" * 500)
 
 
 def platform(app: Flask, tenant: str = "acme") -> Browser:
-    """Return the browser of a platform admin, at the pages of one tenant."""
+    """Return the browser of a platform admin on the pages of a tenant."""
     browser = signed_in(app, "root@wxpass.example", "platform")
     browser.tenant = tenant
     return browser
@@ -28,7 +28,7 @@ def test_the_console_opens_at_the_list_of_tenants_for_a_platform_admin(app: Flas
     assert "Choose a tenant" in browser.get("/operators/").text
 
 
-def test_the_console_opens_at_the_own_tenant_for_a_tenant_operator(app: Flask) -> None:
+def test_the_console_opens_at_the_overview_for_a_tenant_operator(app: Flask) -> None:
     assert signed_in(app).get("/console/").location == "/console/t/acme/"
 
 
@@ -46,7 +46,7 @@ def test_every_page_names_the_tenant_of_its_address(app: Flask) -> None:
 
 
 def test_pages_of_two_tenants_in_one_browser_do_not_mix(app: Flask) -> None:
-    """The session stores no tenant, so neither tab changes what the other one does."""
+    """The session stores no tenant, so a tab does not affect the forms of another tab."""
     browser = platform(app)
     for first, second in (("acme", "globex"), ("globex", "acme")):
         browser.tenant = first
@@ -58,7 +58,7 @@ def test_pages_of_two_tenants_in_one_browser_do_not_mix(app: Flask) -> None:
         assert f"new-{first}" not in browser.read(f"/console/t/{second}/users/")
 
 
-@pytest.mark.parametrize("slug", NO_SLUGS)
+@pytest.mark.parametrize("slug", UNKNOWN_SLUGS)
 def test_an_unknown_tenant_is_not_found(app: Flask, slug: str) -> None:
     browser = platform(app, slug)
     for path in TENANT_PAGES:
@@ -68,7 +68,7 @@ def test_an_unknown_tenant_is_not_found(app: Flask, slug: str) -> None:
 
 def test_a_tenant_operator_finds_no_other_tenant(app: Flask, rows: Reader) -> None:
     browser = signed_in(app)
-    for slug in ("globex", *NO_SLUGS):
+    for slug in ("globex", *UNKNOWN_SLUGS):
         browser.tenant = slug
         for path in TENANT_PAGES:
             answer = browser.get(path)

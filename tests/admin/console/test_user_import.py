@@ -1,4 +1,4 @@
-"""Importing and exporting people in the console: seen before it is done, and all or nobody."""
+"""Import and export of users in the console."""
 
 import csv
 from collections.abc import Callable
@@ -23,12 +23,12 @@ GOOD = [HEADER, ("alice", "13800138001", "小花"), ("bob", "13800138002", "Bob"
 
 @pytest.fixture
 def browser(app: Flask) -> Browser:
-    """The browser of acme's admin."""
+    """Return the browser of an admin of acme."""
     return signed_in(app)
 
 
 def upload(browser: Browser, content: bytes) -> TestResponse:
-    """Choose a file and send it, as the browser spells it."""
+    """Upload a file for preview, encoded as a browser does."""
     named = 'Content-Disposition: form-data; name="csrf_token"'
     token = f"--x\r\n{named}\r\n\r\n{browser.token()}\r\n"
     named = 'Content-Disposition: form-data; name="file"; filename="people.csv"'
@@ -37,20 +37,20 @@ def upload(browser: Browser, content: bytes) -> TestResponse:
 
 
 def import_id_of(preview: TestResponse) -> str:
-    """Read where the button of a preview leads."""
+    """Return the id of the import that a preview page confirms."""
     return preview.text.split("/confirm")[0].rsplit("/", 1)[1]
 
 
 @pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run imports in the test's own thread, whose transaction is taken back."""
+def synchronous_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run imports in the test's thread, within its transaction."""
 
     monkeypatch.setattr(run, "Thread", AtOnce)
 
 
 @pytest.mark.parametrize("make", [csv_of, xlsx_of])
-def test_a_good_file_is_imported_after_the_confirmation_only(
-    browser: Browser, rows: Reader, at_once: None, make: Callable[..., bytes]
+def test_a_file_is_imported_after_the_confirmation_only(
+    browser: Browser, rows: Reader, synchronous_import: None, make: Callable[..., bytes]
 ) -> None:
     preview = upload(browser, make(*GOOD))
     assert "Import 2 users" in preview.text
@@ -69,7 +69,7 @@ def test_a_good_file_is_imported_after_the_confirmation_only(
     assert (again.status_code, "import_confirmed" in again.text) == (409, True)
 
 
-def test_each_bad_row_is_named_in_words(browser: Browser, rows: Reader, app: Flask) -> None:
+def test_each_bad_row_is_listed_with_a_message(browser: Browser, rows: Reader, app: Flask) -> None:
     enter_user(app, account="taken")
     bad = [*GOOD, ("taken", "no number", ""), ("", "", "Nobody"), ("carol", "13800138001", "C")]
     page = upload(browser, csv_of(*bad))
@@ -88,8 +88,7 @@ def test_each_bad_row_is_named_in_words(browser: Browser, rows: Reader, app: Fla
     assert (rows.count("users"), rows.count("people_imports")) == (1, 0)
 
 
-def test_what_a_file_says_is_shown_as_text(browser: Browser) -> None:
-    """Otherwise a file that somebody sends to the admin runs in the admin's page."""
+def test_text_of_a_file_is_escaped(browser: Browser) -> None:
     evil = '<script>alert(1)</script>"><img src=x>'
     for header, status in ((("account", "nickname", evil), 200), (("name", evil), 422)):
         page = upload(browser, csv_of(header, ("a", evil)))
@@ -98,7 +97,7 @@ def test_what_a_file_says_is_shown_as_text(browser: Browser) -> None:
         assert page.text.count("&lt;script&gt;") == (2 if status == 200 else 1)
 
 
-def test_a_preview_shows_rows_as_they_would_be_stored(browser: Browser) -> None:
+def test_a_preview_shows_the_rows_as_they_would_be_stored(browser: Browser) -> None:
     header = ("*账号", "手机号码", "昵称", "密码", "status", "备注")
     people = [(f"Person{n}", f"139{n:08}", "小花", GOOD_PASSWORD, "", "x") for n in range(2, 32)]
     page = upload(browser, csv_of(header, *people))
@@ -112,18 +111,18 @@ def test_a_preview_shows_rows_as_they_would_be_stored(browser: Browser) -> None:
     assert GOOD_PASSWORD not in page.text
 
 
-def test_a_file_that_was_imported_is_refused_in_one_sentence(
-    browser: Browser, rows: Reader, at_once: None
+def test_a_file_that_was_imported_is_rejected_with_time_and_operator(
+    browser: Browser, rows: Reader, synchronous_import: None
 ) -> None:
     browser.post(f"/people/{import_id_of(upload(browser, csv_of(*GOOD)))}/confirm")
     rows("UPDATE people_imports SET imported_at = '2026-01-02 03:04:05+00'")
     page = upload(browser, csv_of(*GOOD))
-    said = "This file was already imported on 2026-01-02 03:04 UTC by ann@acme.example; "
+    message = "This file was already imported on 2026-01-02 03:04 UTC by ann@acme.example; "
     assert page.status_code == 409
-    assert notes(page) == [("error", f"{said}upload a file with other users.")]
+    assert notes(page) == [("error", f"{message}upload a file with other users.")]
     browser.headers["Accept-Language"] = "zh"
-    said = "该文件已于 2026-01-02 03:04 UTC 由 ann@acme.example 导入，请上传包含其他用户的文件。"
-    assert notes(upload(browser, csv_of(*GOOD))) == [("error", said)]
+    message = "该文件已于 2026-01-02 03:04 UTC 由 ann@acme.example 导入，请上传包含其他用户的文件。"
+    assert notes(upload(browser, csv_of(*GOOD))) == [("error", message)]
     rows("DELETE FROM phones")
     rows("DELETE FROM users")
     browser.headers["Accept-Language"] = "en"
@@ -135,7 +134,7 @@ def test_a_file_that_was_imported_is_refused_in_one_sentence(
 
 
 @pytest.mark.parametrize(
-    ("content", "code"),
+    ("content", "message"),
     [
         (b"account\n", "There is nobody below the first row."),
         (b"\x89PNG\r\n\x1a\n\0", "This file is not a spreadsheet; upload an .xlsx or CSV file."),
@@ -145,15 +144,17 @@ def test_a_file_that_was_imported_is_refused_in_one_sentence(
         (b"account\n" + b"x" * (5 * 1024 * 1024), "A file may have 5 MB"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_refused_in_words(
-    browser: Browser, content: bytes, code: str
+def test_an_unreadable_file_is_rejected_with_a_message(
+    browser: Browser, content: bytes, message: str
 ) -> None:
     answer = upload(browser, content)
     assert answer.status_code in (413, 422)
-    assert code in notes(answer)[0][1]
+    assert message in notes(answer)[0][1]
 
 
-def test_a_file_of_five_megabytes_is_taken_and_a_larger_one_is_a_page(browser: Browser) -> None:
+def test_a_file_of_almost_five_megabytes_is_accepted_and_a_larger_one_rejected(
+    browser: Browser,
+) -> None:
     almost = b"account\n" + b"\n".join(b"account-%d" % n + b" " * 200 for n in range(19_000))
     assert 3_900_000 < len(almost) < 5 * 1024 * 1024
     assert "Import 19000 users" in upload(browser, almost).text
@@ -161,12 +162,12 @@ def test_a_file_of_five_megabytes_is_taken_and_a_larger_one_is_a_page(browser: B
     assert (huge.status_code, huge.mimetype) == (413, "text/html")
 
 
-def test_no_file_is_chosen(browser: Browser) -> None:
+def test_a_form_without_a_file_shows_a_message(browser: Browser) -> None:
     assert "Choose a file." in browser.post("/people/preview").text
 
 
-def test_rows_that_became_bad_are_told_on_the_page_of_the_import(
-    app: Flask, browser: Browser, rows: Reader, at_once: None
+def test_rows_that_became_invalid_are_reported_on_the_page_of_the_import(
+    app: Flask, browser: Browser, rows: Reader, synchronous_import: None
 ) -> None:
     address = f"/people/{import_id_of(upload(browser, csv_of(*GOOD)))}"
     enter_user(app, account="alice")
@@ -176,7 +177,7 @@ def test_rows_that_became_bad_are_told_on_the_page_of_the_import(
     assert rows.count("users") == 1
 
 
-def test_somebody_elses_import_is_nobodys(app: Flask, browser: Browser, rows: Reader) -> None:
+def test_another_operators_import_is_not_found(app: Flask, browser: Browser, rows: Reader) -> None:
     address = f"/people/{import_id_of(upload(browser, csv_of(*GOOD)))}"
     others = [
         signed_in(app, "bea@acme.example"),
@@ -197,7 +198,7 @@ def test_a_page_reloads_while_the_import_runs(browser: Browser, rows: Reader) ->
 
 
 @pytest.mark.real_commits
-def test_an_import_goes_on_after_the_answer(app: Flask, rows: Reader) -> None:
+def test_an_import_continues_after_the_response(app: Flask, rows: Reader) -> None:
     browser = signed_in(app)
     address = f"/people/{import_id_of(upload(browser, csv_of(*GOOD)))}"
     assert browser.post(f"{address}/confirm").status_code == 302
@@ -205,14 +206,14 @@ def test_an_import_goes_on_after_the_answer(app: Flask, rows: Reader) -> None:
     assert rows.count("users") == 2
 
 
-def test_no_thread_can_be_begun(
+def test_an_import_fails_if_no_thread_can_start(
     browser: Browser, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class None_:
+    class FailingThread:
         def __init__(self, **_: object) -> None:
             raise RuntimeError
 
-    monkeypatch.setattr(run, "Thread", None_)
+    monkeypatch.setattr(run, "Thread", FailingThread)
     address = f"/people/{import_id_of(upload(browser, csv_of(*GOOD)))}"
     assert browser.post(f"{address}/confirm").status_code == 500
     assert rows("SELECT state, failure FROM people_imports") == [("failed", "import_interrupted")]
@@ -221,7 +222,7 @@ def test_no_thread_can_be_begun(
 @pytest.mark.parametrize(
     ("form", "phone"), [({}, "+86138****8001"), ({"full_phones": "y"}, "+8613800138001")]
 )
-def test_an_export_masks_phones_unless_asked_and_is_in_the_trail(
+def test_an_export_masks_phones_by_default_and_is_audited(
     app: Flask, browser: Browser, rows: Reader, form: dict[str, str], phone: str
 ) -> None:
     enter_user(app, account="alice", phone="13800138001")
@@ -229,17 +230,17 @@ def test_an_export_masks_phones_unless_asked_and_is_in_the_trail(
     answer = browser.post("/people/export", status="", **form)
     assert answer.mimetype == "text/csv"
     assert answer.headers["Content-Disposition"] == 'attachment; filename="acme-people.csv"'
-    told = list(csv.DictReader(StringIO(answer.data.decode("utf-8-sig"))))
-    assert [(one["account"], one["phone"].lstrip("'")) for one in told] == [("alice", phone)]
+    exported = list(csv.DictReader(StringIO(answer.data.decode("utf-8-sig"))))
+    assert [(user["account"], user["phone"].lstrip("'")) for user in exported] == [("alice", phone)]
     details = "SELECT details->>'full_phones' FROM audit_events WHERE action = 'users.exported'"
     assert rows(details) == [(str(bool(form)),)]
 
 
-def test_an_export_is_of_those_who_were_asked_for(app: Flask, browser: Browser) -> None:
+def test_an_export_contains_the_filtered_users_only(app: Flask, browser: Browser) -> None:
     for account in ("alice", "bob"):
         enter_user(app, account=account)
-    told = browser.post("/people/export", query="al", status="active").data.decode("utf-8-sig")
-    assert "alice" in told
-    assert "bob" not in told
+    exported = browser.post("/people/export", query="al", status="active").data.decode("utf-8-sig")
+    assert "alice" in exported
+    assert "bob" not in exported
     assert browser.post("/people/export", status="nothing").mimetype == "text/html"
     assert browser.post("/people/export", query="a\0", status="").mimetype == "text/html"

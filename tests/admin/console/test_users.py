@@ -1,4 +1,4 @@
-"""The pages of users: found, shown whole, entered, and looked after."""
+"""The console pages of users."""
 
 import pytest
 from flask import Flask
@@ -15,10 +15,9 @@ ENTERED = {
 }
 
 
-def test_people_are_found_by_whatever_is_known_of_them(
+def test_users_are_found_by_phone_openid_name_and_status(
     app: Flask, client: Client, alice: Person, bob: Person
 ) -> None:
-    """Otherwise an admin reads through everybody."""
     openid = client.bind(alice, ACME_CLUB)["openid"]
     client.bind(bob)
     carol = enter_user(app, account="carol", phone="13800138003")
@@ -34,14 +33,13 @@ def test_people_are_found_by_whatever_is_known_of_them(
         assert phone in page, query
     for query in ({"name": "aro"}, {"name": "%"}, {"openid": openid[:-1]}, {"status": "merged"}):
         assert "There is nothing here." in console.read("/users/", **query), query
-    everybody = console.read("/users/", status="", name=" ", phone="", openid="")
-    assert everybody.count('<td data-label="Phone">') == 3, "an empty field means all"
-    assert f"/console/t/acme/users/{carol}/show" in everybody
-    assert "13800138001" not in everybody
+    all_users = console.read("/users/", status="", name=" ", phone="", openid="")
+    assert all_users.count('<td data-label="Phone">') == 3, "an empty field means all"
+    assert f"/console/t/acme/users/{carol}/show" in all_users
+    assert "13800138001" not in all_users
 
 
-def test_what_is_no_number_is_told_so_in_the_list(app: Flask) -> None:
-    """A search for a part of a number, or for one that no user can have, is explained."""
+def test_a_search_by_an_invalid_phone_number_is_explained(app: Flask) -> None:
     console = TenantConsole(app)
     for typed, text in (
         ("12", "are found as a whole only"),
@@ -72,13 +70,13 @@ def test_what_is_no_number_is_told_so_in_the_list(app: Flask) -> None:
         {"flt0_status_equals": "x", "page_size": "100000"},
     ],
 )
-def test_no_address_breaks_a_list(app: Flask, path: str, query: dict[str, str]) -> None:
-    """Otherwise somebody's curiosity is an error in our log."""
+def test_malformed_queries_do_not_break_a_list(
+    app: Flask, path: str, query: dict[str, str]
+) -> None:
     assert TenantConsole(app).get(path, **query).status_code == 200
 
 
-def test_a_list_is_sorted_and_turned_over(app: Flask, rows: Reader) -> None:
-    """Otherwise whoever is on the second page is never found, or what was looked for is lost."""
+def test_a_list_is_sorted_and_paged(app: Flask, rows: Reader) -> None:
     rows(
         "INSERT INTO users (id, tenant_id, account, nickname, last_login_at)"
         " SELECT gen_random_uuid(), id, 'u' || n, 'N' || n, now() - n * interval '1 day'"
@@ -99,8 +97,9 @@ def test_a_list_is_sorted_and_turned_over(app: Flask, rows: Reader) -> None:
     assert "3 / 3" in beyond, "a page that went away is the last"
 
 
-def test_a_person_is_shown_whole(app: Flask, client: Client, alice: Person) -> None:
-    """Otherwise an admin who is asked for help sees half."""
+def test_the_page_of_a_user_shows_phone_identities_sessions_and_history(
+    app: Flask, client: Client, alice: Person
+) -> None:
     user = client.bind(alice)["user"]["id"]
     client.bind(alice, ACME_CLUB)
     page = TenantConsole(app).read(f"/users/{user}/show")
@@ -109,8 +108,7 @@ def test_a_person_is_shown_whole(app: Flask, client: Client, alice: Person) -> N
     assert "13800138001" not in page
 
 
-def test_a_person_is_entered(app: Flask, client: Client) -> None:
-    """Otherwise those who may log in must log in first."""
+def test_an_added_user_can_log_in(app: Flask, client: Client) -> None:
     page = TenantConsole(app).press("/users/enter", **ENTERED)
     assert "The person is entered." in page
     assert "138****8003" in page
@@ -132,10 +130,9 @@ def test_a_person_is_entered(app: Flask, client: Client) -> None:
         ({"account": "x" * 65}, 200),
     ],
 )
-def test_who_cannot_be_entered_is_told_why(
+def test_an_invalid_user_is_rejected_with_a_message(
     app: Flask, rows: Reader, wrong: dict[str, str], status: int
 ) -> None:
-    """Otherwise half a person is entered, or an error page shown."""
     enter_user(app, account="taken")
     answer = TenantConsole(app).post("/users/enter", **ENTERED | wrong)
     assert answer.status_code == status
@@ -144,8 +141,9 @@ def test_who_cannot_be_entered_is_told_why(
     assert rows.count("users") == 1
 
 
-def test_what_admins_do_for_a_person(app: Flask, client: Client, alice: Person) -> None:
-    """Otherwise a button says done and nothing is."""
+def test_admins_end_sessions_disable_enable_and_unlink_a_user(
+    app: Flask, client: Client, alice: Person
+) -> None:
     console, login = TenantConsole(app), client.bind(alice)
     where = f"/users/{login['user']['id']}"
     page = console.read(f"{where}/show")
@@ -166,8 +164,9 @@ def test_what_admins_do_for_a_person(app: Flask, client: Client, alice: Person) 
     assert client.log_in(alice)["user"] is None
 
 
-def test_passwords_are_set(app: Flask, client: Client, alice: Person) -> None:
-    """Otherwise who forgot theirs is locked out; or one is shown."""
+def test_passwords_are_set_for_users_with_an_account_only(
+    app: Flask, client: Client, alice: Person
+) -> None:
     console, user = TenantConsole(app), enter_user(app, account="dora")
     where = f"/users/{user}"
     assert "shorter" not in console.press(f"{where}/password", password=OTHER_PASSWORD)
@@ -183,8 +182,9 @@ def test_passwords_are_set(app: Flask, client: Client, alice: Person) -> None:
     assert "a password would open nothing" in refused.text
 
 
-def test_users_are_merged_and_parted_again(app: Flask, client: Client, alice: Person) -> None:
-    """Otherwise one person stays two, or two people one."""
+def test_users_are_merged_and_the_merge_is_undone(
+    app: Flask, client: Client, alice: Person
+) -> None:
     console, user = TenantConsole(app), client.bind(alice)["user"]["id"]
     other = enter_user(app, account="alice2")
     for wrong, status in (("nobody", 200), (user, 422), (ACME_SHOP.secret, 404)):
@@ -204,8 +204,7 @@ def test_users_are_merged_and_parted_again(app: Flask, client: Client, alice: Pe
     assert again.status_code == 409
 
 
-def test_the_console_speaks_chinese(app: Flask, client: Client, alice: Person) -> None:
-    """Otherwise half a page is in a language that its reader does not know."""
+def test_the_page_of_a_user_is_translated(app: Flask, client: Client, alice: Person) -> None:
     user = client.bind(alice)["user"]["id"]
     console = TenantConsole(app, language="zh")
     page = console.read(f"/users/{user}/show")

@@ -1,4 +1,4 @@
-"""Who may do what at the console: readers only read, and neighbours are not there."""
+"""Access to the console by role and tenant."""
 
 import re
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ EVIL = "<script>alert(1)</script>\"'>&"
 
 
 @dataclass(frozen=True)
-class Theirs:
-    """What there is of Alice at one tenant."""
+class TenantObjects:
+    """The ids of the objects that one tenant stores about alice."""
 
     user: str
     other: str
@@ -34,7 +34,7 @@ class Theirs:
     preview: str
 
     def posts(self) -> list[tuple[str, dict[str, str]]]:
-        """List every form that changes something of theirs."""
+        """List every form that changes one of the objects."""
         app, user = f"/apps/{self.appid}", f"/users/{self.user}"
         settings = {"name": "x", "registration": "closed", "data_format": "xml"}
         return [
@@ -70,8 +70,8 @@ CREATIONS = [("/apps/add", NEW), ("/users/enter", {"account": "mallory"})]
 
 
 @pytest.fixture
-def theirs(app: Flask, client: Client, alice: Person, rows: Reader) -> Theirs:
-    """Alice at globex: a number, an identity, a session."""
+def objects(app: Flask, client: Client, alice: Person, rows: Reader) -> TenantObjects:
+    """Return alice's objects at globex: user, phone, identity, session."""
     login = client.bind(alice, GLOBEX_LIFE)
     user = login["user"]["id"]
     identity, session = rows(
@@ -81,41 +81,40 @@ def theirs(app: Flask, client: Client, alice: Person, rows: Reader) -> Theirs:
     )[0]
     other = enter_user(app, "globex", account="alice2", phone="13800138009")
     ids = (user, other, str(identity), str(session))
-    return Theirs(*ids, login["openid"], GLOBEX_LIFE.appid, previewed(app, "globex"))
+    return TenantObjects(*ids, login["openid"], GLOBEX_LIFE.appid, previewed(app, "globex"))
 
 
 def previewed(app: Flask, tenant: str) -> str:
-    """Let a file of people wait for its confirmation."""
+    """Return the id of an import that waits for its confirmation."""
     with app.app_context():
         file = read_user_file(csv_of(["account"], [f"erin-of-{tenant}"]))
         return str(preview_import(OPERATOR, tenant_id_of(tenant), file).import_id)
 
 
 def content(rows: Reader) -> list[object]:
-    """Read what the forms could change."""
+    """Read the rows that the forms can change."""
     tables = ("users", "phones", "social_accounts", "wechat_apps", "audit_events", "merges")
     tables += ("people_imports",)
     sessions = rows("SELECT id, user_id, ended_at FROM login_sessions ORDER BY id")
     return [sessions, *(rows(f"SELECT * FROM {table} ORDER BY 1") for table in tables)]
 
 
-def test_a_neighbour_with_the_right_ids_finds_nothing(
-    app: Flask, theirs: Theirs, rows: Reader
+def test_ids_of_another_tenant_are_not_found(
+    app: Flask, objects: TenantObjects, rows: Reader
 ) -> None:
-    """Otherwise an id that leaked opens another tenant."""
     console = TenantConsole(app, "acme")
     before = content(rows)
-    for path in (f"/apps/{theirs.appid}/show", f"/users/{theirs.user}/show", "/apps/%00/show"):
+    for path in (f"/apps/{objects.appid}/show", f"/users/{objects.user}/show", "/apps/%00/show"):
         assert console.get(path).status_code == 404
     assert console.post("/apps/%00/disable").status_code == 404
-    for path, fields in theirs.posts():
+    for path, fields in objects.posts():
         answer = console.post(path, **fields)
         assert answer.status_code == 404, (path, answer.status_code)
     assert content(rows) == before
 
 
 def tenant_rules(app: Flask, method: str) -> list[str]:
-    """List the addresses of all tenant pages that take a method."""
+    """List the paths of all tenant pages that accept a method."""
     return [
         rule.rule
         for rule in app.url_map.iter_rules()
@@ -125,18 +124,18 @@ def tenant_rules(app: Flask, method: str) -> list[str]:
 
 @pytest.mark.parametrize("role", ["tenant_admin", "tenant_reader"])
 def test_every_page_of_another_tenant_is_not_found(
-    app: Flask, theirs: Theirs, rows: Reader, role: str
+    app: Flask, objects: TenantObjects, rows: Reader, role: str
 ) -> None:
-    """The slug of the other tenant and all its ids are known, and the CSRF token is right."""
+    """The slug and all ids of the other tenant are known, and the CSRF token is valid."""
     console = TenantConsole(app, "acme", role)
     token, before = console.token(), content(rows)
     ids = {
         "slug": "globex",
-        "app": theirs.appid,
-        "user_id": theirs.user,
-        "identity_id": theirs.identity,
-        "session_id": theirs.session,
-        "import_id": theirs.preview,
+        "app": objects.appid,
+        "user_id": objects.user,
+        "identity_id": objects.identity,
+        "session_id": objects.session,
+        "import_id": objects.preview,
     }
     for method in ("GET", "POST"):
         rules = tenant_rules(app, method)
@@ -149,8 +148,8 @@ def test_every_page_of_another_tenant_is_not_found(
     assert content(rows) == before
 
 
-def test_a_head_request_changes_nothing(app: Flask, theirs: Theirs, rows: Reader) -> None:
-    """Flask adds HEAD to every GET route, and a HEAD request carries no CSRF token."""
+def test_a_head_request_changes_nothing(app: Flask, objects: TenantObjects, rows: Reader) -> None:
+    """Flask adds HEAD to every GET route, and a HEAD request contains no CSRF token."""
     console, root = TenantConsole(app, "globex"), signed_in(app, "root@wxpass.example", "platform")
     with app.app_context():
         own = find_operator_id(console.email)
@@ -158,8 +157,8 @@ def test_a_head_request_changes_nothing(app: Flask, theirs: Theirs, rows: Reader
     operators = [f"/operators/{own}/{action}" for action in actions]
     account = ["/account/recovery-codes", "/account/sessions/end", "/account/codes/remove"]
     before = content(rows), rows("SELECT id, status, password_hash, role FROM operators ORDER BY 1")
-    for path, fields in [*theirs.posts(), *CREATIONS]:
-        # A question about what cannot be done is refused with 409.
+    for path, fields in [*objects.posts(), *CREATIONS]:
+        # The confirmation page of an impossible action is answered with 409.
         answer = console.open(path, "HEAD", query_string=fields)
         assert answer.status_code in (200, 404, 405, 409), path
     for path in [*operators, *account, "/operators/invite", "/tenants/add"]:
@@ -169,12 +168,12 @@ def test_a_head_request_changes_nothing(app: Flask, theirs: Theirs, rows: Reader
 
 
 FIELD = re.compile(r'<(?:input|select|button|textarea)[^>]* name="(\w+)"')
-# What forms do not have, and columns do.
+# Columns that no form has as a field.
 COLUMNS = ("id", "user_id", "tenant_id", "tenant", "slug", "operator_id")
 
 
-def of_tenant(rows: Reader, slug: str) -> dict[str, list[tuple[object, ...]]]:
-    """Read whatever is a tenant's."""
+def rows_of_tenant(rows: Reader, slug: str) -> dict[str, list[tuple[object, ...]]]:
+    """Read all rows of a tenant."""
     return {
         name: rows(
             f"SELECT x.* FROM {name} x JOIN tenants t ON t.id = tenant_id WHERE slug = :slug"
@@ -186,32 +185,31 @@ def of_tenant(rows: Reader, slug: str) -> dict[str, list[tuple[object, ...]]]:
     }
 
 
-def test_no_field_of_a_form_reaches_the_neighbour(
-    app: Flask, client: Client, bob: Person, theirs: Theirs, rows: Reader
+def test_no_form_field_reaches_another_tenant(
+    app: Flask, client: Client, bob: Person, objects: TenantObjects, rows: Reader
 ) -> None:
-    """Otherwise a field, or one that no form has, names what is another tenant's."""
     login = client.bind(bob)
     ((identity,),) = rows("SELECT id FROM social_accounts WHERE openid = :o", o=login["openid"])
     user, other = login["user"]["id"], enter_user(app, account="carol")
     ((session,),) = rows(
         "SELECT id FROM login_sessions WHERE user_id = :user AND ended_at IS NULL", user=user
     )
-    ours = Theirs(
-        user, other, str(identity), str(session), login["openid"], ACME_SHOP.appid, theirs.preview
+    own_objects = TenantObjects(
+        user, other, str(identity), str(session), login["openid"], ACME_SHOP.appid, objects.preview
     )
     console = TenantConsole(app, "acme")
-    # The merge first, and with nobody whom it may: else there is nobody left to merge.
+    # The forms that merge come first, because later forms end the users' sessions.
     forms = {f"/users/{user}/merge": {}, f"/users/{other}/merge": {}, "/people/export": {}}
-    forms = dict([*ours.posts(), *CREATIONS]) | forms
+    forms = dict([*own_objects.posts(), *CREATIONS]) | forms
     forms = dict(sorted(forms.items(), key=lambda form: "merge" not in form[0]))
-    pages = [*LISTS, f"/apps/{ours.appid}/show", f"/users/{user}/show", "/people/export"]
+    pages = [*LISTS, f"/apps/{own_objects.appid}/show", f"/users/{user}/show", "/people/export"]
     pages.append("/account/")
     pages += [f"/users/{other}/show", f"/users/{other}/password"]
     shown = {name for page in pages for name in FIELD.findall(console.read(page))}
     assert shown > {"into_id", "password", "registration", "status", "query"}
-    token, before = console.token(), of_tenant(rows, "globex")
+    token, before = console.token(), rows_of_tenant(rows, "globex")
     ((globex,),) = rows("SELECT id FROM tenants WHERE slug = 'globex'")
-    values = (theirs.user, theirs.identity, theirs.session, theirs.appid, str(globex), "globex")
+    values = (objects.user, objects.identity, objects.session, objects.appid, str(globex), "globex")
     for path, fields in forms.items():
         every = dict.fromkeys({*shown, *COLUMNS} - {"csrf_token"}, "") | fields
         for value in values:
@@ -219,25 +217,24 @@ def test_no_field_of_a_form_reaches_the_neighbour(
             for sent in (*alone, dict.fromkeys(every, value)):
                 answer = console.post_bare(path, **sent | {"csrf_token": token})
                 assert answer.status_code < 500, (path, sent)
-                for known in (theirs.other, "alice2", theirs.openid):
+                for known in (objects.other, "alice2", objects.openid):
                     assert known not in answer.text, (path, sent)
-    assert of_tenant(rows, "globex") == before
+    assert rows_of_tenant(rows, "globex") == before
 
 
-def test_a_neighbour_is_in_no_list_however_it_is_searched(app: Flask, theirs: Theirs) -> None:
-    """Otherwise a filter goes round the wall."""
+def test_no_filter_lists_objects_of_another_tenant(app: Flask, objects: TenantObjects) -> None:
     own = TenantConsole(app, "globex")
-    assert theirs.user in own.read("/users/", phone="13800138001"), "it would be found"
+    assert objects.user in own.read("/users/", phone="13800138001"), "it would be found"
     console = TenantConsole(app, "acme")
     queries: list[dict[str, str]] = [
         {},
         {"phone": "13800138001"},
-        {"openid": theirs.openid},
+        {"openid": objects.openid},
         {"name": "alice2"},
-        {"search": theirs.appid},
-        {"app": theirs.appid},
-        {"subject": theirs.user},
-        {"user": theirs.user},
+        {"search": objects.appid},
+        {"app": objects.appid},
+        {"subject": objects.user},
+        {"user": objects.user},
         {"tenant_id": "globex", "flt0_tenant_id_equals": "globex", "tenant": "globex"},
         {"status": "active", "sort": "4", "desc": "1"},
     ]
@@ -245,30 +242,29 @@ def test_a_neighbour_is_in_no_list_however_it_is_searched(app: Flask, theirs: Th
         for query in queries:
             page = console.read(path, **query)
             body = page.split("<tbody>")[1]
-            for known in (theirs.user, theirs.other, theirs.session, theirs.appid, "globex"):
+            for known in (objects.user, objects.other, objects.session, objects.appid, "globex"):
                 assert known not in body, (path, query, known)
-            assert theirs.appid in query.values() or theirs.appid not in page, (path, query)
+            assert objects.appid in query.values() or objects.appid not in page, (path, query)
             if path in ("/users/", "/sessions/"):
-                assert "<small>0</small>" in page, "how many they are is theirs to know"
+                assert "<small>0</small>" in page, "how many they are is objects to know"
     for stock in ("export/csv/", "details/", "edit/", "delete/", "new/", "action/", "ajax/lookup/"):
         for path in LISTS:
-            answer = console.get(f"{path}{stock}", id=theirs.user)
+            answer = console.get(f"{path}{stock}", id=objects.user)
             assert answer.status_code in (302, 404, 405), (path, stock)
-            assert theirs.session not in answer.text
+            assert objects.session not in answer.text
 
 
-def test_who_may_only_read_sees_no_buttons_and_is_refused(
-    app: Flask, theirs: Theirs, rows: Reader
+def test_a_viewer_sees_no_buttons_and_their_forms_are_rejected(
+    app: Flask, objects: TenantObjects, rows: Reader
 ) -> None:
-    """Otherwise hiding a button is all that keeps a reader from pressing it."""
     console = TenantConsole(app, "globex", "tenant_reader")
     before = content(rows)
-    pages = [*LISTS, f"/apps/{theirs.appid}/show", f"/users/{theirs.user}/show"]
+    pages = [*LISTS, f"/apps/{objects.appid}/show", f"/users/{objects.user}/show"]
     for path in pages:
         main = console.read(path).split('<main id="content"')[1]
         assert '<form method="post"' not in main, path
         assert 'href="/console/t/globex/apps/add"' not in main, path
-    for path, fields in [*theirs.posts(), *CREATIONS]:
+    for path, fields in [*objects.posts(), *CREATIONS]:
         answer = console.post(path, **fields)
         assert answer.status_code == 403, path
         assert "role_too_low" in answer.text, path
@@ -277,71 +273,69 @@ def test_who_may_only_read_sees_no_buttons_and_is_refused(
     assert content(rows) == before
 
 
-def test_a_form_of_another_site_is_refused(app: Flask, theirs: Theirs, rows: Reader) -> None:
-    """Otherwise any page that an admin opens can press their buttons."""
+def test_a_form_without_a_valid_csrf_token_is_rejected(
+    app: Flask, objects: TenantObjects, rows: Reader
+) -> None:
     console = TenantConsole(app, "globex")
     before = content(rows)
-    for path, fields in [*theirs.posts(), *CREATIONS]:
+    for path, fields in [*objects.posts(), *CREATIONS]:
         for token in ({}, {"csrf_token": "guessed"}):
             answer = console.post_bare(path, **fields, **token)
             assert answer.status_code == 400, path
-    for path, _ in theirs.posts():
-        # A question about what cannot be done is refused with 409.
+    for path, _ in objects.posts():
+        # The confirmation page of an impossible action is answered with 409.
         assert console.get(path).status_code in (200, 404, 405, 409), "a link changes nothing"
     assert content(rows) == before
 
 
 def test_actions_that_cannot_be_undone_ask_for_a_confirmation(
-    app: Flask, theirs: Theirs, rows: Reader
+    app: Flask, objects: TenantObjects, rows: Reader
 ) -> None:
     """A GET request shows a page that names the object. Only its form changes something."""
     console = TenantConsole(app, "globex")
-    console.press(f"/apps/{theirs.appid}/secrets", push_token="Token123")
-    mini_program, user = f"/apps/{theirs.appid}", f"/users/{theirs.user}"
+    console.press(f"/apps/{objects.appid}/secrets", push_token="Token123")
+    mini_program, user = f"/apps/{objects.appid}", f"/users/{objects.user}"
     before = content(rows)
     for path, about in (
-        (f"{mini_program}/disable", theirs.appid),
-        (f"{mini_program}/secrets/push_token/remove", theirs.appid),
-        (f"{user}/disable", theirs.user),
-        (f"{user}/end-sessions", theirs.user),
+        (f"{mini_program}/disable", objects.appid),
+        (f"{mini_program}/secrets/push_token/remove", objects.appid),
+        (f"{user}/disable", objects.user),
+        (f"{user}/end-sessions", objects.user),
         (f"{user}/release-phone", "138****8001"),
-        (f"{user}/identities/{theirs.identity}/unbind", theirs.user),
+        (f"{user}/identities/{objects.identity}/unbind", objects.user),
     ):
         page = console.read(path)
         assert about in page, path
         assert '<form method="post" class="fields">' in page, path
         shown = console.read(f"{'/'.join(path.split('/')[:3])}/show")
         assert f'href="{console.address(path)}"' in shown, path
-    asked = console.post(f"{user}/merge", into_id=theirs.other)
-    assert theirs.user in asked.text
-    assert "alice2" in asked.text
-    assert "alice2" in console.read(f"/users/{theirs.other}/password")
+    statement_counts = console.post(f"{user}/merge", into_id=objects.other)
+    assert objects.user in statement_counts.text
+    assert "alice2" in statement_counts.text
+    assert "alice2" in console.read(f"/users/{objects.other}/password")
     assert content(rows) == before
 
 
-def test_no_page_needs_what_its_policy_forbids(app: Flask, theirs: Theirs) -> None:
-    """Otherwise a button does nothing in a browser, and only there."""
+def test_no_page_uses_inline_styles_or_event_handlers(app: Flask, objects: TenantObjects) -> None:
     console = TenantConsole(app, "globex")
-    pages = [*LISTS, f"/apps/{theirs.appid}/show", f"/users/{theirs.user}/show"]
+    pages = [*LISTS, f"/apps/{objects.appid}/show", f"/users/{objects.user}/show"]
     for path in [*pages, "/apps/add", "/users/enter"]:
         answer = console.get(path)
         assert not re.search(r"<[^>]+ (style|on[a-z]+)=", answer.text), path
         assert "script-src 'nonce-" in answer.headers["Content-Security-Policy"]
 
 
-def test_who_is_not_signed_in_is_sent_to_the_door(app: Flask, theirs: Theirs) -> None:
-    """Otherwise the pages are the world's."""
+def test_every_page_redirects_to_the_sign_in_page_without_a_session(
+    app: Flask, objects: TenantObjects
+) -> None:
     http = app.test_client()
-    for path in (*LISTS, f"/users/{theirs.user}/show", f"/apps/{theirs.appid}/show"):
+    for path in (*LISTS, f"/users/{objects.user}/show", f"/apps/{objects.appid}/show"):
         answer = http.get(Browser(app).address(path))
         assert answer.status_code == 302, path
         assert answer.location.startswith("/console/sign-in"), path
 
 
-def test_what_people_write_is_shown_and_never_run(
-    app: Flask, client: Client, alice: Person, rows: Reader
-) -> None:
-    """Otherwise a nickname takes an admin's session over."""
+def test_text_of_users_is_escaped(app: Flask, client: Client, alice: Person, rows: Reader) -> None:
     console = TenantConsole(app)
     user = client.bind(alice)["user"]["id"]
     for statement in (
@@ -366,15 +360,14 @@ def test_what_people_write_is_shown_and_never_run(
     assert "&lt;script&gt;alert(1)" in console.get("/users/").text
 
 
-def test_a_page_asks_as_often_however_much_there_is(
+def test_the_statements_of_a_page_do_not_grow_with_its_rows(
     app: Flask, client: Client, alice: Person, rows: Reader, statements: list[str]
 ) -> None:
-    """Otherwise a list asks once a row, and is slow where it matters."""
     console = TenantConsole(app)
     user = client.bind(alice)["user"]["id"]
     paths = [*LISTS, f"/users/{user}/show"]
 
-    def asked() -> list[int]:
+    def statement_counts() -> list[int]:
         counts = []
         for path in paths:
             statements.clear()
@@ -382,9 +375,9 @@ def test_a_page_asks_as_often_however_much_there_is(
             counts.append(len(statements))
         return counts
 
-    few = asked()
+    few = statement_counts()
     for number in range(30):
         enter_user(app, account=f"u{number}", phone=f"1380013{8100 + number}")
         client.log_in(alice)
-    assert asked() == few
+    assert statement_counts() == few
     assert max(few) <= 8, few
