@@ -1,4 +1,4 @@
-"""What the commands about mini-programs take: appids, secrets, and the claimant."""
+"""Options and arguments of the commands about mini-programs."""
 
 import re
 
@@ -15,19 +15,18 @@ REGISTRATION = click.Choice(REGISTRATION_POLICIES)
 of_claim = click.option(
     "--tenant",
     callback=a_slug,
-    help="The tenant that entered it, if several have and none is proven. "
+    help="The tenant that added it, if several did and none is verified. "
     "录入它的租户；多个租户录入且均未核对时须指明。",
 )
 secret_stdin = click.option(
     "--secret-stdin",
     is_flag=True,
-    help="Read the AppSecret from a line of standard input; without it you are asked. "
-    "从标准输入读取 AppSecret。",
+    help="Read the AppSecret from standard input instead of a prompt. 从标准输入读取 AppSecret。",
 )
 
 
 def an_appid(_: click.Context, __: click.Parameter, value: str) -> str:
-    """Check that an appid can be one."""
+    """Validate an appid."""
     if not service.APP_KEY.fullmatch(value):
         raise click.BadParameter(
             "an appid has 1 to 64 letters, digits, hyphens and underscores. "
@@ -37,7 +36,7 @@ def an_appid(_: click.Context, __: click.Parameter, value: str) -> str:
 
 
 def a_new_appid(_: click.Context, __: click.Parameter, value: str) -> str:
-    """Check that WeChat can have given an appid."""
+    """Validate the appid of a new mini-program."""
     if not service.NEW_APPID.fullmatch(value):
         raise click.BadParameter(
             "an appid is wx followed by 16 letters or digits. appid 由 wx 和 16 位字母或数字组成。"
@@ -46,9 +45,9 @@ def a_new_appid(_: click.Context, __: click.Parameter, value: str) -> str:
 
 
 def claimant_of(appid: str, tenant: str | None) -> str | None:
-    """Return the slug of the tenant that claims an appid; None for a proven mini-program.
+    """Return the slug of the tenant that claims an appid, or None for a verified mini-program.
 
-    Raises AppUnknown when the tenant that is named has neither.
+    Raises AppUnknown if the named tenant has neither.
     """
     found = list_apps(tenant, appid)
     if not all(listed.is_claim for listed, _ in found):

@@ -1,4 +1,4 @@
-"""Commands about which tenant has an appid: added, verified, removed, released, moved."""
+"""Commands that add, verify, remove, release and move mini-programs."""
 
 import sys
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from app.services.apps.app_records import AppUsage
 from app.services.apps.app_verification import Verdict, verify_app
 from app.services.apps.tenants import tenant_id_of
 
-# Asked for in this order, after the AppSecret.
+# Read in this order, after the AppSecret.
 PUSH_SECRETS = (
     ("push_token", "Token", service.PUSH_TOKEN),
     ("encoding_aes_key", "EncodingAESKey", service.ENCODING_AES_KEY),
@@ -36,13 +36,13 @@ PUSH_SECRETS = (
 @click.command("add")
 @click.argument("appid", callback=a_new_appid)
 @click.option("--tenant", required=True, callback=a_slug, help="The slug of its tenant. 所属租户。")
-@click.option("--name", required=True, callback=a_name, help="The name people know it by. 名称。")
+@click.option("--name", required=True, callback=a_name, help="The display name. 名称。")
 @click.option(
     "--registration",
     type=REGISTRATION,
     default=DEFAULT_REGISTRATION,
     show_default=True,
-    help="When a stranger becomes a user: at the first login, at the first verified phone, or "
+    help="When a person is registered: at the first login, at phone verification, or "
     "never. 何时自动注册用户。",
 )
 @click.option(
@@ -56,28 +56,27 @@ PUSH_SECRETS = (
 @click.option(
     "--push-token",
     is_flag=True,
-    help="Also read the Token of the message push, the same way. 同样读取消息推送 Token。",
+    help="Also read the Token of message push. 同样读取消息推送 Token。",
 )
 @click.option(
     "--encoding-aes-key",
     is_flag=True,
-    help="Also read the EncodingAESKey, the same way and last. 同样读取 EncodingAESKey。",
+    help="Also read the EncodingAESKey of message push. 同样读取 EncodingAESKey。",
 )
 @click.option(
     "--unproven",
     is_flag=True,
-    help="Activate it without asking WeChat, for when WeChat cannot be reached. "
+    help="Activate it without verification, if WeChat cannot be reached. "
     "不向微信核对，直接启用，用于无法连接微信时。",
 )
 @with_appcontext
 @failures_told
 def add(appid: str, tenant: str, secret_stdin: bool, unproven: bool, **facts: Any) -> None:
-    """Add a mini-program, active once WeChat accepts it. 新增小程序，经微信核对后启用。
+    """Add a mini-program. It is active once WeChat accepts it. 新增小程序，经微信核对后启用。
 
-    If WeChat does not accept the AppSecret, or does not answer, it is kept as pending and the exit
-    code is 1: `apps set-secret` corrects the AppSecret, `apps verify` tries again. Secrets come
-    from a prompt or from standard input, one a line: the AppSecret, then the push Token, then the
-    EncodingAESKey.
+    Otherwise it stays pending and the exit code is 1: `apps set-secret` corrects the AppSecret,
+    `apps verify` tries again. Secrets are read from a prompt or from standard input, one per line:
+    the AppSecret, then the push Token, then the EncodingAESKey.
     """
     facts["secret"] = read_checked("AppSecret", service.APP_SECRET, secret_stdin)
     for name, what, pattern in PUSH_SECRETS:
@@ -93,7 +92,7 @@ def add(appid: str, tenant: str, secret_stdin: bool, unproven: bool, **facts: An
 
 
 def _tell_proof(appid: str, tenant: str, verdict: Verdict) -> bool:
-    """Say and return whether a claim is active now."""
+    """Show and return whether a claim is active."""
     _tell([verdict])
     if verdict.outcome == "right":
         show(f"{appid} is active for {tenant}. {appid} 已为 {tenant} 启用。")
@@ -115,10 +114,10 @@ def _tell(verdicts: Sequence[Verdict]) -> None:
 @with_appcontext
 @failures_told
 def verify(appid: str, tenant: str | None) -> None:
-    """Ask WeChat whether appid and AppSecret are right, and say what to do. 向微信核对 AppSecret。
+    """Verify appid and AppSecret with WeChat, and show what to do. 向微信核对 AppSecret。
 
-    A pending mini-program becomes active if WeChat accepts it. Exit code 0 if WeChat accepts the
-    AppSecret, or the next one; else 1.
+    A pending mini-program becomes active if WeChat accepts it. The exit code is 0 if WeChat accepts
+    the AppSecret or the next one, otherwise 1.
     """
     claimant = claimant_of(appid, tenant)
     if claimant is None:
@@ -138,7 +137,7 @@ def verify(appid: str, tenant: str | None) -> None:
 @with_appcontext
 @failures_told
 def remove(appid: str, tenant: str) -> None:
-    """Remove a mini-program that is not proven, or was never used. 删除未核对或未使用的小程序。"""
+    """Remove a mini-program that is not verified or was never used. 删除未核对或未使用的小程序。"""
     tenant_id = tenant_id_of(tenant)
     if claimant_of(appid, tenant) is None:
         releases.delete_app(audit.OPERATOR, tenant_id, appid)
@@ -153,10 +152,10 @@ def remove(appid: str, tenant: str) -> None:
 @with_appcontext
 @failures_told
 def release(appid: str, tenant: str) -> None:
-    """Take an appid from its tenant, so that it can be proven again. 收回 appid，供重新核对。
+    """Release an appid from its tenant. It can then be verified again. 收回 appid，供重新核对。
 
-    Every login ends. Users, identities and counts stay with the tenant. If it is interrupted, run
-    it again.
+    Every login ends. Users, identities and counts stay with the tenant. If the command is
+    interrupted, run it again.
     """
     kept = releases.release_app(audit.OPERATOR, tenant, appid, limited=False)
     show(f"Released {appid} of {tenant}. 已收回 {tenant} 的 {appid}。")
@@ -170,15 +169,15 @@ def release(appid: str, tenant: str) -> None:
 @click.option(
     "--unproven",
     is_flag=True,
-    help="Do not ask WeChat about the AppSecret that the receiving tenant entered. "
+    help="Do not verify the AppSecret of the receiving tenant. "
     "不向微信核对接收租户录入的 AppSecret。",
 )
 @with_appcontext
 @failures_told
 def move(appid: str, tenant: str, to: str, unproven: bool) -> None:
-    """Move an appid to a tenant that has entered it. 将 appid 转给已录入它的租户。
+    """Move an appid to a tenant that has added it. 将 appid 转给已录入它的租户。
 
-    Every login ends. Users, identities and counts stay with the tenant that had it. If it is
+    Every login ends. Users, identities and counts stay with the previous tenant. If the command is
     interrupted, run it again.
     """
     kept = releases.move_app(audit.OPERATOR, tenant, appid, to, unproven=unproven, limited=False)

@@ -58,13 +58,13 @@ for _command in (add, verify, remove, release, move):
 
 
 @apps.command("list")
-@click.option("--tenant", callback=a_slug, help="Only this tenant's. 只列出该租户。")
+@click.option("--tenant", callback=a_slug, help="Only mini-programs of this tenant. 只列出该租户。")
 @with_appcontext
 @failures_told
 def list_(tenant: str | None) -> None:
     """List mini-programs: appid, tenant, registration, state, session limit, name. 列出小程序。
 
-    A pending or closed one is not proven, and serves no request.
+    A pending or closed mini-program is not verified and serves no request.
     """
     for app, slug in list_apps(tenant):
         limit = app.session_limit or "default"
@@ -79,16 +79,16 @@ def _state(app: Listed) -> str:
 
 @apps.command("set")
 @click.argument("appid", callback=an_appid)
-@click.option("--name", callback=a_name, help="The name people know it by. 名称。")
+@click.option("--name", callback=a_name, help="The display name. 名称。")
 @click.option(
     "--registration",
     type=REGISTRATION,
-    help="When a stranger becomes a user from now on. 何时自动注册用户。",
+    help="When a person is registered as a user. 何时自动注册用户。",
 )
 @click.option(
     "--session-limit",
     type=SessionLimit(),
-    help="How many active sessions a user may have in the app; the oldest ends. `default` is 50, "
+    help="Active sessions per user; a new login ends the oldest. `default` is 50, "
     "`off` is no limit. 每个用户在该小程序最多同时保持的登录数，超出时最早的失效；"
     "default 为 50，off 不限制。",
 )
@@ -97,7 +97,7 @@ def _state(app: Listed) -> str:
 def set_(
     appid: str, name: str | None, registration: str | None, session_limit: int | str | None
 ) -> None:
-    """Change a mini-program, for the very next request. 修改小程序设置，立即生效。"""
+    """Change a mini-program. The change applies to the next request. 修改小程序设置，立即生效。"""
     if name is None and registration is None and session_limit is None:
         raise click.UsageError("Say what to change; see --help. 请指明要修改的内容，见 --help。")
     limit = _limit_of(session_limit)
@@ -106,7 +106,7 @@ def set_(
 
 
 def _limit_of(option: int | str | None) -> int | Literal["off"] | NotGiven | None:
-    """Return the limit that `--session-limit` stands for, or NOT_GIVEN without the option."""
+    """Return the limit of `--session-limit`, or NOT_GIVEN without the option."""
     if option is None:
         return NOT_GIVEN
     if option == "default":
@@ -121,7 +121,7 @@ def _limit_of(option: int | str | None) -> int | Literal["off"] | NotGiven | Non
 @with_appcontext
 @failures_told
 def set_secret(appid: str, tenant: str | None, secret_stdin: bool) -> None:
-    """Replace a mini-program's AppSecret; the new one is used immediately. 更换 AppSecret。"""
+    """Replace a mini-program's AppSecret. The new one is used immediately. 更换 AppSecret。"""
     claimant = claimant_of(appid, tenant)
     secret = read_checked("AppSecret", service.APP_SECRET, secret_stdin)
     if claimant is None:
@@ -132,19 +132,19 @@ def set_secret(appid: str, tenant: str | None, secret_stdin: bool) -> None:
         claims.replace_claim_secrets(audit.OPERATOR, tenant_id, appid, SecretChanges(secret=secret))
     show(f"Replaced the AppSecret of {appid}. 已更换 {appid} 的 AppSecret。")
     if had_next:
-        show("The next AppSecret is not kept any longer. 预设的下一个 AppSecret 已取消。")
+        show("The next AppSecret was removed. 预设的下一个 AppSecret 已取消。")
 
 
 @apps.command("set-next-secret")
 @click.argument("appid", callback=an_appid)
 @secret_stdin
-@click.option("--remove", is_flag=True, help="Keep none after all. 取消预设。")
+@click.option("--remove", is_flag=True, help="Remove the next AppSecret. 取消预设。")
 @with_appcontext
 @failures_told
 def set_next_secret(appid: str, secret_stdin: bool, remove: bool) -> None:
-    """Keep the AppSecret that is tried once WeChat rejects the one in use. 预设下一个 AppSecret。
+    """Set the AppSecret to use once WeChat rejects the current one. 预设下一个 AppSecret。
 
-    No login fails then while the AppSecret is reset in WeChat's console.
+    No login fails while the AppSecret is reset in WeChat's console.
     """
     secret = None if remove else read_checked("AppSecret", service.APP_SECRET, secret_stdin)
     app_secrets.set_next_secret(appid, secret)
@@ -157,13 +157,13 @@ def set_next_secret(appid: str, secret_stdin: bool, remove: bool) -> None:
 @click.option(
     "--encoding-aes-key",
     is_flag=True,
-    help="Read the EncodingAESKey after the Token; without it pushes are taken in the clear. "
+    help="Also read the EncodingAESKey. Without it, plain-text pushes are accepted. "
     "同时读取 EncodingAESKey；不加则按明文模式接收。",
 )
 @click.option(
     "--secret-stdin",
     is_flag=True,
-    help="Read them from standard input, one a line; without it you are asked. "
+    help="Read them from standard input, one per line, instead of a prompt. "
     "从标准输入读取，每行一个。",
 )
 @with_appcontext
@@ -185,7 +185,7 @@ def set_push(appid: str, encoding_aes_key: bool, secret_stdin: bool) -> None:
 @with_appcontext
 @failures_told
 def disable(appid: str) -> None:
-    """Disable a mini-program; its logins are refused immediately. 停用小程序。"""
+    """Disable a mini-program. Its logins are refused immediately. 停用小程序。"""
     service.set_app_enabled(appid, False)
     show(f"Disabled {appid}. 已停用 {appid}。")
 
@@ -195,6 +195,6 @@ def disable(appid: str) -> None:
 @with_appcontext
 @failures_told
 def enable(appid: str) -> None:
-    """Switch a mini-program on again. 启用小程序。"""
+    """Enable a mini-program. 启用小程序。"""
     service.set_app_enabled(appid, True)
     show(f"Enabled {appid}. 已启用 {appid}。")

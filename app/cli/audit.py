@@ -1,4 +1,4 @@
-"""Commands about the audit trail."""
+"""Commands about the audit log."""
 
 from datetime import UTC, datetime
 
@@ -16,26 +16,26 @@ def audit() -> None:
 
 @audit.command("list")
 @click.argument("tenant", callback=a_slug)
-@click.option("--subject", help="Only what was done to this: an id, an appid. 只看该对象。")
-@click.option("--action", help="Only this, as user.erased. 只看该操作。")
+@click.option("--subject", help="Only events about this id or appid. 只看该对象。")
+@click.option("--action", help="Only this action, for example user.erased. 只看该操作。")
 @click.option(
     "--since",
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
-    help="Only from then on, in UTC. 只看此时之后（UTC）。",
+    help="Only events since this time (UTC). 只看此时之后（UTC）。",
 )
 @click.option(
     "--limit",
     type=click.IntRange(1, 10000),
     default=100,
     show_default=True,
-    help="How many at most. 最多列出几条。",
+    help="The maximum number of events. 最多列出几条。",
 )
 @with_appcontext
 @failures_told
 def list_(
     tenant: str, limit: int, subject: str | None, action: str | None, since: datetime | None
 ) -> None:
-    """List the newest first: time, actor, id, action, subject, address, details. 列出审计记录。"""
+    """List the newest events: time, actor, id, action, subject, address, details. 列出审计记录。"""
     since = since and since.replace(tzinfo=UTC)
     for event in service.list_events(tenant, limit, subject=subject, action=action, since=since):
         when = event.created_at.astimezone(UTC).isoformat(timespec="seconds")

@@ -19,13 +19,13 @@ from config.development.demo import OPERATOR, TENANTS, DemoOperator, DemoTenant
 
 
 @click.command()
-@click.option("--migrate", is_flag=True, help="Bring the tables up to date first. 先迁移。")
+@click.option("--migrate", is_flag=True, help="Migrate the database first. 先迁移。")
 @with_appcontext
 @failures_told_with_any_keys
 def demo(migrate: bool) -> None:
-    """Add the demo tenants, apps, users and operator, those that are missing. 添加演示数据。
+    """Add missing demo tenants, apps, users and the demo operator. 添加演示数据。
 
-    Their secrets are printed in the source, so production refuses.
+    Their secrets are public, so production refuses the command.
     """
     if current_app.config["WXPASS_PRODUCTION"]:
         raise click.ClickException("Demo data is for development only. 演示数据仅用于开发环境。")

@@ -16,7 +16,7 @@ def jwt_keys() -> None:
 @with_appcontext
 @failures_told
 def rotate() -> None:
-    """Create the next key: published immediately, it signs in five minutes. 轮换签名密钥。"""
+    """Create the next key. It is published immediately and signs in five minutes. 轮换签名密钥。"""
     key = service.rotate_signing_key()
     show(f"Key {key.kid} signs from {key.signs_from:%Y-%m-%d %H:%M:%S} UTC. 届时启用新密钥。")
 

@@ -29,15 +29,20 @@ def keys() -> None:
 @with_appcontext
 @failures_told_with_any_keys
 def check() -> None:
-    """Count the rows that need each key; exit code 1 if a key is missing. 检查各密钥的使用情况。
+    """Count the rows of each key. The exit code is 1 if a key is missing. 检查各密钥的使用情况。
 
-    Shown: key, column, rows, state. A key that is not shown is needed by no row.
+    Columns: key, column, rows, state. No row needs a key that is not listed.
     """
     usage = count_key_usage()
     _tell(usage)
     for key_id, _ in keyring().keys[1:]:
         if key_id not in {use.key_id for use in usage}:
-            show(key_id, "-", 0, "needless: may leave WXPASS_KEYS 不再需要，可从 WXPASS_KEYS 移除")
+            show(
+                key_id,
+                "-",
+                0,
+                "not needed: may be removed from WXPASS_KEYS 不再需要，可从 WXPASS_KEYS 移除",
+            )
     if any(use.state in ("missing", "unreadable") for use in usage):
         sys.exit(1)
 
@@ -53,7 +58,7 @@ def _tell(usage: Sequence[KeyUse]) -> None:
 def rotate() -> None:
     """Re-encrypt old rows with the first key, while the service runs. 用第一个密钥重新加密旧数据。
 
-    It may be stopped and started again at any time. Exit code 1 if rows are left.
+    It can be stopped and restarted at any time. The exit code is 1 if rows are left.
     """
     old = sum(use.rows for use in count_key_usage() if use.state == "old")
     with click.progressbar(
@@ -75,16 +80,16 @@ def _first() -> str:
 @keys.command("forget")
 @click.argument("lost", metavar="ID")
 @click.confirmation_option(
-    prompt="What it encrypted cannot be read any more. Go on? 用它加密的数据将无法恢复，继续？",
-    help="Do not ask. 不再询问。",
+    prompt="Values encrypted with it become unreadable. Continue? 用它加密的数据将无法恢复，继续？",
+    help="Skip the confirmation. 不再询问。",
 )
 @with_appcontext
 @failures_told_with_any_keys
 def forget(lost: str) -> None:
-    """Accept that a key is lost, so that the service starts without it. 放弃已丢失的密钥。
+    """Give up a lost key, so that the service starts without it. 放弃已丢失的密钥。
 
     The rows stay as they are: `keys check` shows them. AppSecrets among them must be set again
     (`apps set-secret`); session_keys and access tokens are replaced at the next login or call.
     """
     key_proofs.forget_key(lost)
-    show(f"Forgot {lost}. 已放弃 {lost}。")
+    show(f"Gave up {lost}. 已放弃 {lost}。")

@@ -1,4 +1,4 @@
-"""Commands about operators: the first one is invited here, the others in the console."""
+"""Commands about operators. The first one is invited here, the others in the console."""
 
 import click
 from flask.cli import with_appcontext
@@ -13,7 +13,7 @@ ROLE = click.Choice(["platform", "tenant_admin", "tenant_reader"])
 
 
 def an_email(_: click.Context, __: click.Parameter, value: str) -> str:
-    """Check that a text can be an e-mail address."""
+    """Validate an e-mail address."""
     if not is_email(value):
         raise click.BadParameter("this is no e-mail address. 邮箱格式不正确。")
     return value
@@ -21,7 +21,7 @@ def an_email(_: click.Context, __: click.Parameter, value: str) -> str:
 
 @click.group()
 def operators() -> None:
-    """People who sign in to the console. 控制台的管理员。"""
+    """Admins of the console. 控制台的管理员。"""
 
 
 @operators.command("invite")
@@ -30,14 +30,14 @@ def operators() -> None:
     "--role",
     type=ROLE,
     required=True,
-    help="platform runs the service; tenant_admin looks after a tenant, tenant_reader only reads. "
+    help="platform: all tenants; tenant_admin: one tenant; tenant_reader: one tenant, read only. "
     "platform 管理整个服务；tenant_admin 管理一个租户；tenant_reader 只读。",
 )
-@click.option("--tenant", callback=a_slug, help="The slug of their tenant. 所属租户。")
+@click.option("--tenant", callback=a_slug, help="The slug of the tenant. 所属租户。")
 @with_appcontext
 @failures_told
 def invite(email: str, role: str, tenant: str | None) -> None:
-    """Add an operator; shows the link with which they choose a password. 邀请管理员。"""
+    """Invite an operator and show the link that sets the password. 邀请管理员。"""
     if (role == "platform") != (tenant is None):
         raise click.UsageError(
             "A tenant's operator needs --tenant, a platform's has none. "
@@ -51,15 +51,15 @@ def invite(email: str, role: str, tenant: str | None) -> None:
 @click.option(
     "--even-last",
     is_flag=True,
-    help="Also reset the last platform admin who can sign in. Until the link is used, nobody can "
-    "sign in as platform admin; if it is lost, run this command again. "
+    help="Also reset the last platform admin who can sign in. Until the link is used, no platform "
+    "admin can sign in. If the link is lost, run this command again. "
     "即使对方是最后一个能登录的平台管理员也重置：在链接被使用之前，没有平台管理员能登录；"
     "链接丢失时请再次运行本命令。",
 )
 @with_appcontext
 @failures_told
 def reset(email: str, even_last: bool) -> None:
-    """Remove the password, end every session and invite again; one-time codes stay. 重置管理员。"""
+    """Remove the password, end all sessions and invite again. One-time codes stay. 重置管理员。"""
     operator_id = listed_operators.find_operator_id(email)
     _show_link(service.reset_operator(OPERATOR, operator_id, even_last=even_last))
 
@@ -67,16 +67,16 @@ def reset(email: str, even_last: bool) -> None:
 @operators.command("remove-codes")
 @click.argument("email", callback=an_email)
 @click.confirmation_option(
-    prompt="Remove the one-time codes? The password alone then opens the account. "
+    prompt="Remove the one-time codes? The password alone is then enough to sign in. "
     "确定移除动态验证码？此后仅凭密码即可登录",
-    help="Do not ask. 不询问确认。",
+    help="Skip the confirmation. 不询问确认。",
 )
 @with_appcontext
 @failures_told
 def remove_codes(email: str) -> None:
-    """Remove one-time codes and recovery codes, for a lost phone; sessions end. 移除动态验证码。
+    """Remove one-time codes and recovery codes. All sessions end. 移除动态验证码。
 
-    The password alone opens the account then: have it changed if it may be known to others.
+    The password alone is then enough to sign in. Have it changed if others may know it.
     """
     service.remove_operator_codes(OPERATOR, listed_operators.find_operator_id(email))
     show(f"Removed the one-time codes of {email}. 已移除 {email} 的动态验证码。")
@@ -96,7 +96,7 @@ def _show_link(invitation: str) -> None:
 @with_appcontext
 @failures_told
 def disable(email: str) -> None:
-    """Disable an operator, which ends every session of theirs. 停用管理员。"""
+    """Disable an operator. All sessions of the operator end. 停用管理员。"""
     service.set_operator_status(OPERATOR, listed_operators.find_operator_id(email), "disabled")
     show(f"Disabled {email}. 已停用 {email}。")
 
@@ -106,7 +106,7 @@ def disable(email: str) -> None:
 @with_appcontext
 @failures_told
 def enable(email: str) -> None:
-    """Enable an operator again. 启用管理员。"""
+    """Enable an operator. 启用管理员。"""
     service.set_operator_status(OPERATOR, listed_operators.find_operator_id(email), "active")
     show(f"Enabled {email}. 已启用 {email}。")
 

@@ -1,4 +1,4 @@
-"""An overview, row by row."""
+"""The rows of `tenants overview`."""
 
 from collections.abc import Iterator
 from dataclasses import astuple
@@ -12,7 +12,7 @@ HEADER = (
 
 
 def rows_of(overview: Overview, days: int) -> Iterator[tuple[object, ...]]:
-    """Give the rows; their first column says of what they are, so that they can be sorted out."""
+    """Yield the rows. The first column is the kind of row."""
     last = f"{days} days"
     yield HEADER
     yield "total", "today", *_columns(overview.today.numbers)

@@ -1,4 +1,4 @@
-"""Commands about what WeChat pushes."""
+"""Commands about message push."""
 
 import click
 from flask.cli import with_appcontext
@@ -9,11 +9,11 @@ from app.services.pushes import push_retry as service
 
 @click.group()
 def pushes() -> None:
-    """What WeChat pushed to us. 微信推送的消息。"""
+    """Messages that WeChat pushed. 微信推送的消息。"""
 
 
 @pushes.command("list")
-@click.option("--tenant", callback=a_slug, help="Only this tenant's. 只列出该租户。")
+@click.option("--tenant", callback=a_slug, help="Only mini-programs of this tenant. 只列出该租户。")
 @click.option(
     "--unhandled",
     is_flag=True,
@@ -38,7 +38,7 @@ def _state(push: service.ListedPush) -> str:
 @with_appcontext
 @failures_told
 def retry() -> None:
-    """Handle what failed before; exit code 1 if something fails again. 重新处理失败的推送。"""
+    """Handle failed pushes again. The exit code is 1 if one fails again. 重新处理失败的推送。"""
     retried = service.retry_pushes()
     show(
         f"{retried.handled} handled, {retried.failed} failed. "

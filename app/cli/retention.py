@@ -1,4 +1,4 @@
-"""Commands about how long things are kept."""
+"""Commands about data retention."""
 
 import click
 from flask.cli import with_appcontext
@@ -9,7 +9,7 @@ from app.services import retention as service
 
 @click.group()
 def retention() -> None:
-    """How long things are kept. 数据保留期限。"""
+    """Data retention. 数据保留期限。"""
 
 
 @retention.command("run")
@@ -19,12 +19,12 @@ def retention() -> None:
 @with_appcontext
 @failures_told
 def run(dry_run: bool) -> None:
-    """Remove what is due: kind, how many. Run it every day. 清除到期数据，请每天运行。
+    """Delete expired data: kind, number. Run it every day. 清除到期数据，请每天运行。
 
-    Accounts closed longer ago than the tenant's grace, sessions that ended 90 days ago, audit
-    events older than the tenant keeps, pushes handled 30 days ago or kept for 90, and keys, codes
-    and counts that are of no use any more. Simultaneous runs do no harm. What fails is logged
-    and left to the next run, and the exit code is 1 then.
+    Deletes accounts closed longer ago than the tenant's grace period, sessions that ended 90 days
+    ago, audit events past the tenant's retention, pushes handled 30 days ago or unhandled for 90,
+    and expired keys, codes and counts. Simultaneous runs are safe. A failure is logged, left to the
+    next run, and makes the exit code 1.
     """
     told = {}
     for kind, count in service.run_retention(dry_run=dry_run):

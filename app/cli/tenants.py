@@ -13,17 +13,17 @@ POLICY = click.Choice(["bind", "refuse"])
 
 @click.group()
 def tenants() -> None:
-    """Organisations with users of their own. 租户。"""
+    """Tenants: organisations with their own users. 租户。"""
 
 
 @tenants.command("add")
 @click.argument("slug", callback=a_slug)
-@click.option("--name", required=True, callback=a_name, help="The name people know it by. 名称。")
+@click.option("--name", required=True, callback=a_name, help="The display name. 名称。")
 @click.option(
     "--phone-owner",
     type=POLICY,
     default="bind",
-    help="Who proves a phone whose owner has another WeChat in the app: bind (default) or refuse. "
+    help="If the owner of a phone has another WeChat in the app: bind (default) or refuse. "
     "手机号的用户在该小程序已绑定其他微信时：bind 绑定（默认），refuse 拒绝。",
 )
 @with_appcontext
@@ -53,7 +53,7 @@ def list_() -> None:
     "--phone-owner",
     "phone_owner_policy",
     type=POLICY,
-    help="Who proves a phone whose owner has another WeChat in the app: bind, or refuse, as the "
+    help="If the owner of a verified phone has another WeChat in the app: bind, or refuse, as the "
     "number may be a new person's. "
     "手机号的用户在该小程序已绑定其他微信时：bind 绑定，refuse 拒绝。",
 )
@@ -82,7 +82,7 @@ def set_(
     audit_days: int | None,
     visitor_days: int | None,
 ) -> None:
-    """Change a tenant, for the very next request. 修改租户设置，立即生效。"""
+    """Change a tenant. The change applies to the next request. 修改租户设置，立即生效。"""
     settings = service.TenantSettings(
         phone_owner_policy=phone_owner_policy,
         grace_days=grace_days,
@@ -106,9 +106,9 @@ def set_(
 @with_appcontext
 @failures_told
 def overview(slug: str, days: int) -> None:
-    """Count logins, new users, phones, failures, and how fast WeChat is. 租户概览。
+    """Show logins, new users, phones, failures and WeChat's response times. 租户概览。
 
-    Of today and the last days, each day and each app. 今日及近期合计，按天、按小程序列出。
+    Today, the last days together, each day and each app. 今日及近期合计，按天、按小程序列出。
     """
     for row in rows_of(get_overview_of(slug, days), days):
         show(*row)

@@ -1,4 +1,4 @@
-"""How commands check what they are given, read secrets, show rows and tell failures."""
+"""Input and output of commands: validation, secrets, rows and failures."""
 
 import sys
 from collections.abc import Callable
@@ -24,7 +24,7 @@ NAME = Label()
 
 
 def a_slug(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
-    """Check that a slug can stand in an address."""
+    """Validate a slug."""
     if value is not None and (len(value) > LONGEST_SLUG or not SLUG.fullmatch(value)):
         raise click.BadParameter(
             "use 1 to 40 lower-case letters, digits and single hyphens. "
@@ -34,7 +34,7 @@ def a_slug(_: click.Context, __: click.Parameter, value: str | None) -> str | No
 
 
 def a_name(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
-    """Check that a name can be kept and shown."""
+    """Validate a name."""
     if value is None:
         return None
     try:
@@ -47,7 +47,7 @@ def a_name(_: click.Context, __: click.Parameter, value: str | None) -> str | No
 
 
 def failures_told(command: Callable[P, R]) -> Callable[P, R]:
-    """Tell a failure in both languages, with exit code 1; an unfit key ring is one."""
+    """Show a failure in both languages and exit with 1. A wrong key ring is a failure."""
 
     @wraps(command)
     def told(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -58,7 +58,7 @@ def failures_told(command: Callable[P, R]) -> Callable[P, R]:
 
 
 def failures_told_with_any_keys(command: Callable[P, R]) -> Callable[P, R]:
-    """Tell a failure, for commands that must run with keys missing."""
+    """Show a failure, for commands that must run with missing keys."""
 
     @wraps(command)
     def told(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -76,7 +76,7 @@ def failures_told_with_any_keys(command: Callable[P, R]) -> Callable[P, R]:
 def _failure_behind(error: Exception) -> Failure:
     if isinstance(error, Failure):
         return error
-    if isinstance(error, SealBroken):  # the key was given up; all others are there
+    if isinstance(error, SealBroken):  # The key was given up. All others are there.
         return EncryptionKeyMissing(about=str(error))
     if isinstance(error, OperationalError):
         return DatabaseUnavailable()
@@ -86,10 +86,10 @@ def _failure_behind(error: Exception) -> Failure:
 
 
 def show(*columns: object) -> None:
-    """Write a row, with tabs between its columns.
+    """Print a row, with tabs between its columns.
 
-    People choose some of what is in it, so what could steer a terminal is left out, and so is
-    what the terminal's encoding lacks.
+    Some values are chosen by users: control sequences and characters that the terminal cannot
+    encode are removed.
     """
     texts = ("".join(char if char.isprintable() else "?" for char in str(one)) for one in columns)
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
@@ -97,9 +97,9 @@ def show(*columns: object) -> None:
 
 
 def read_secret(what: str, *, from_stdin: bool) -> str:
-    """Read a secret from a line of standard input, or ask for it twice without showing it.
+    """Read a secret from a line of standard input, or prompt for it twice without echo.
 
-    Never from an argument: those are seen in `ps` and kept in shell histories.
+    Arguments would be visible in `ps` and in shell histories.
     """
     try:
         secret = _read_line(what, from_stdin)

@@ -27,7 +27,7 @@ def import_(file: BinaryIO, tenant: str, dry_run: bool) -> None:
     """Import users from CSV or XLSX, all or none. 从 CSV 或 XLSX 导入用户，要么全部要么不导入。
 
     The first row names the columns: account, phone, nickname, password; 账号、手机号、昵称、密码。
-    Each bad row is named, with column and reason; exit code 1 if there is one. With --dry-run, the
+    Invalid rows are listed with column and reason, and the exit code is 1. With --dry-run, the
     first ten rows and the last are shown as they would be stored. 试运行时显示前十行和最后一行。
     """
     tenant_id = tenant_id_of(tenant)
@@ -81,7 +81,7 @@ def _tell_bad(preview: Preview) -> None:
         show(bad.row, bad.column or "-", bad.code, advice)
     if preview.bad:
         count = len({bad.row for bad in preview.bad})
-        show(f"{count} bad rows; nobody was imported. 有 {count} 行有误，未导入任何人。")
+        show(f"{count} invalid rows. No user was imported. 有 {count} 行有误，未导入任何人。")
         sys.exit(1)
 
 
@@ -97,7 +97,7 @@ def _tell_bad(preview: Preview) -> None:
 @with_appcontext
 @failures_told
 def export(tenant: str, query: str, status: str | None, full_phones: bool) -> None:
-    """Write people to standard output as CSV; it is audited. 以 CSV 导出用户，并记入审计。"""
+    """Write users to standard output as CSV, and audit it. 以 CSV 导出用户，并记入审计。"""
     wanted = Wanted(query, status, full_phones)
     out = sys.stdout.buffer
     for piece in export_users(audit.OPERATOR, tenant_id_of(tenant), wanted):

@@ -1,4 +1,4 @@
-"""Commands about the people of a tenant."""
+"""Commands about the users of a tenant."""
 
 import sys
 from uuid import UUID
@@ -18,7 +18,7 @@ from app.text_cleaning import account_name, escaped
 
 @click.group()
 def users() -> None:
-    """People of a tenant. 租户的用户。"""
+    """Users of a tenant. 租户的用户。"""
 
 
 @users.command("add")
@@ -34,7 +34,7 @@ def users() -> None:
 @with_appcontext
 @failures_told
 def add(tenant: str, account: str | None, password_stdin: bool, phone: str | None) -> None:
-    """Enter a person, by account and password, by phone, or both. 新增用户。"""
+    """Add a user, by account and password, by phone, or both. 新增用户。"""
     if account is None and phone is None:
         raise click.UsageError("Give --account, --phone, or both. 请提供账号或手机号。")
     if account is None and password_stdin:
@@ -47,7 +47,7 @@ def add(tenant: str, account: str | None, password_stdin: bool, phone: str | Non
 
 
 def _read_password(account: str, from_stdin: bool) -> str:
-    """Read a password that, with its account, the login will take."""
+    """Read a password that the login accepts for the account."""
     _refuse_unusable(account=account)
     password = read_secret("password", from_stdin=from_stdin)
     if len(password) < SHORTEST_PASSWORD:
@@ -60,7 +60,7 @@ def _read_password(account: str, from_stdin: bool) -> str:
 
 
 def _refuse_unusable(**credentials: str) -> None:
-    """Raise UsageError unless the schema of the login and the limit of new accounts accept them."""
+    """Raise UsageError unless the login's schema and the limit of new accounts accept them."""
     wrong = set(CredentialsRequest().validate(credentials, partial=True))
     if len(account_name(credentials.get("account", "x"))) not in range(1, LONGEST_ACCOUNT + 1):
         wrong.add("account")
@@ -105,7 +105,7 @@ def _state(user: service.Profile) -> str:
 @with_appcontext
 @failures_told
 def set_password(account: str, tenant: str, password_stdin: bool) -> None:
-    """Replace a password; the user's sessions end. 重设密码，该用户的登录全部结束。"""
+    """Set a user's password. The user's sessions end. 重设密码，该用户的登录全部结束。"""
     password = _read_password(account, password_stdin)
     password_changes.set_password(tenant, account, password)
     show(f"Set the password of {account}. 已重设 {account} 的密码。")
@@ -118,7 +118,7 @@ def set_password(account: str, tenant: str, password_stdin: bool) -> None:
 @with_appcontext
 @failures_told
 def set_account(user_id: UUID, account: str, tenant: str) -> None:
-    """Give a user another account; the password stays. 更换用户的登录账号，密码不变。"""
+    """Change a user's account. The password stays. 更换用户的登录账号，密码不变。"""
     _refuse_unusable(account=account)
     account_changes.change_account(tenant, user_id, account)
     show(f"Changed the account of user {user_id}. 已更换用户 {user_id} 的账号。")
@@ -131,8 +131,8 @@ def set_account(user_id: UUID, account: str, tenant: str) -> None:
 def normalise_accounts(tenant: str | None) -> None:
     """Remove invisible characters from stored accounts. 清除已存账号中的不可见字符。
 
-    An account that another user has without them stays as it is. It is listed with its user and
-    with that other user, and the exit code is 1. Give one of them another account: set-account.
+    An account that would equal another user's account stays as it is. Both users are listed, and
+    the exit code is 1. Change one of the accounts with set-account.
     """
     done = account_normalisation.normalise_accounts(tenant)
     for one in done.collisions:
@@ -152,7 +152,7 @@ def normalise_accounts(tenant: str | None) -> None:
 @with_appcontext
 @failures_told
 def undo_merge(user_id: UUID, tenant: str) -> None:
-    """Let a merged user live again, for 30 days. 撤销 30 天内的用户合并。"""
+    """Undo the merge of a user, within 30 days. 撤销 30 天内的用户合并。"""
     merges.undo_merge(tenant, user_id)
     show(f"User {user_id} lives again. 已恢复用户 {user_id}。")
 

@@ -16,7 +16,7 @@ from app.tenancy import this_app
 
 
 def _success(said_back: Any) -> dict[str, Any]:
-    return {"code": 1, "msg": gettext("Done."), **said_back}
+    return {"code": 1, "msg": gettext("Success."), **said_back}
 
 
 def _success_if_bound(known: dict[str, Any]) -> dict[str, Any]:

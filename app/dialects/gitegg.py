@@ -34,7 +34,7 @@ from app.wechat import UserInfo
 
 
 def _success(data: Any) -> dict[str, Any]:
-    return {"code": 200, "msg": gettext("Done."), "data": data, "success": True}
+    return {"code": 200, "msg": gettext("Success."), "data": data, "success": True}
 
 
 def _failure(failure: Failure, message: str) -> dict[str, Any]:

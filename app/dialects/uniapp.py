@@ -19,7 +19,7 @@ from app.tenancy import take_hint, this_app
 
 
 def _success(said_back: Any) -> dict[str, Any]:
-    return {"success": True, "message": gettext("Done."), **said_back}
+    return {"success": True, "message": gettext("Success."), **said_back}
 
 
 def _failure(failure: Failure, message: str) -> dict[str, Any]:

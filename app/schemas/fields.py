@@ -35,7 +35,7 @@ def has_no_control_characters(text: str) -> None:
 def is_not_blank(text: str) -> None:
     """Refuse a text without a visible character."""
     if text and not text.strip():
-        raise ValidationError("Blanks only.")
+        raise ValidationError("Must not consist of spaces.")
 
 
 class Text(fields.String):
@@ -50,7 +50,7 @@ class Text(fields.String):
 def is_visible(text: str) -> None:
     """Raise ValidationError for a text without a visible character."""
     if text and not has_something_visible(text):
-        raise ValidationError("Invisible characters only.")
+        raise ValidationError("Must have a visible character.")
 
 
 def has_no_direction(text: str) -> None:

@@ -78,14 +78,14 @@ def test_an_app_is_added_and_its_secret_is_tested(copy: Copy, screen: Screen) ->
     screen.enter("Name", "Acme Café")
     screen.page.get_by_label("Registration").select_option("on_login")
     screen.enter("AppSecret", "0" * 32)
-    screen.press("Add and test")
+    screen.press("Add and verify")
     assert "The AppSecret is wrong" in screen.text()
     screen.shoot("app-wrong-secret")
     screen.follow("Replace secrets")
     screen.enter("AppSecret", CAFE.secret)
     screen.shoot("app-secrets")
     screen.press("Replace")
-    screen.press("Test these credentials")
+    screen.press("Verify the AppSecret")
     assert "WeChat accepts appid and AppSecret." in screen.text()
     assert CAFE.secret not in screen.page.content()
 
@@ -100,13 +100,13 @@ def test_a_person_logs_in_is_found_and_is_logged_out(copy: Copy, screen: Screen)
     assert requests.get(address, headers=bearer, timeout=5).status_code == 200
     screen.open("t/acme/users/")
     screen.enter("openid", login["openid"])
-    screen.press("Find")
+    screen.press("Search")
     screen.page.locator("tbody a").click()
     assert screen.id_in_address() == login["user"]["id"]
     assert "Acme Café" in screen.text()
     PAGES["user"] = f"t/acme/users/{screen.id_in_address()}/show"
     screen.press("End")
-    assert "living" not in screen.text()
+    assert "ended by an admin" in screen.text()
     time.sleep(1)  # by then every worker has heard of it
     ended = requests.get(address, headers=bearer, timeout=5)
     assert (ended.status_code, ended.json()["code"]) == (401, "session_revoked")
@@ -119,7 +119,7 @@ def test_a_thousand_people_are_imported_once_three_rows_are_mended(screen: Scree
     file = {"name": "people.csv", "mimeType": "text/csv", "buffer": people(1000, *bad)}
     screen.page.get_by_label(name).set_input_files(file)  # type: ignore[arg-type]
     screen.press("Check the file")
-    assert "Nobody was imported." in screen.text()
+    assert "No user was imported." in screen.text()
     rows = screen.page.locator("tbody tr").all_inner_texts()
     assert [row.split()[0] for row in rows] == ["999", "1000", "1001"]
     screen.shoot("people-bad")
@@ -129,11 +129,11 @@ def test_a_thousand_people_are_imported_once_three_rows_are_mended(screen: Scree
     screen.press("Check the file")
     screen.shoot("people-good")
     screen.press("Import 1000 users")
-    screen.page.get_by_text("Done: 1000 users were imported.").wait_for(timeout=60_000)
+    screen.page.get_by_text("1000 users were imported.").wait_for(timeout=60_000)
     PAGES["people-done"] = f"t/acme/people/{screen.id_in_address()}"
     screen.open("t/acme/users/")
     screen.page.get_by_role("searchbox").first.fill("guest99")
-    screen.press("Find")
+    screen.press("Search")
     assert "客人 99" in screen.text()
 
 
@@ -152,8 +152,8 @@ def test_people_are_exported(screen: Screen) -> None:
 def test_a_month_is_seen_at_a_glance(copy: Copy, screen: Screen) -> None:
     pretend_a_month(copy)
     screen.open("t/acme/")
-    assert screen.page.get_by_role("img", name="Logins a day").count() == 1
-    screen.page.get_by_text("These numbers as a table").first.click()
+    assert screen.page.get_by_role("img", name="Logins per day").count() == 1
+    screen.page.get_by_text("Show as a table").first.click()
     assert screen.page.locator("details[open] tbody tr").count() == 30
     screen.shoot("home-table")
 

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 from playwright.sync_api import BrowserContext, Page
@@ -11,6 +11,7 @@ from config.development.demo import OPERATOR
 from tests.browser.conftest import CHROMIUM
 from tests.browser.screen import Screen, chromium
 from tests.e2e.test_make_run import Copy
+from tests.fixtures.http_servers import QuietServer
 
 PAGE = """<!doctype html><title>Elsewhere</title>
 <a href="{console}/t/acme/users/">console</a>
@@ -48,7 +49,7 @@ def other_site(copy: Copy) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Print nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere)
+    server = QuietServer(("127.0.0.1", 0), Elsewhere)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://localhost:{server.server_port}/"
     server.shutdown()

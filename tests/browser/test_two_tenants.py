@@ -76,7 +76,7 @@ def add_user(tab: Tab, other: Tab, turn: int) -> None:
     tab.open("users/enter")
     tab.screen.enter("Account", tab.name("user", turn))
     other.open("users/enter")
-    tab.screen.press("Enter")
+    tab.screen.press("Add user")
     assert f"/t/{tab.tenant}/users/" in tab.screen.page.url
 
 
@@ -87,7 +87,7 @@ def add_app(tab: Tab, other: Tab, turn: int) -> None:
     tab.screen.enter("Name", tab.name("app", turn))
     tab.screen.enter("AppSecret", "0" * 32)
     other.open("apps/add")
-    tab.screen.press("Add and test")
+    tab.screen.press("Add and verify")
     assert f"/t/{tab.tenant}/apps/" in tab.screen.page.url
 
 
@@ -101,7 +101,7 @@ def import_users(tab: Tab, other: Tab, turn: int) -> None:
     tab.screen.press("Check the file")
     other.open("")
     tab.screen.press("Import 1 users")
-    tab.screen.page.get_by_text("Done: 1 users were imported.").wait_for(timeout=60_000)
+    tab.screen.page.get_by_text("1 users were imported.").wait_for(timeout=60_000)
     assert f"/t/{tab.tenant}/people/" in tab.screen.page.url
 
 

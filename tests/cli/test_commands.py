@@ -190,7 +190,7 @@ def test_a_second_tenant_of_a_slug_is_taken_or_told_unclearly(run: Command, rows
     again = run("tenants", "add", "acme", "--name", "Other")
 
     assert again.exit_code == 1
-    assert "Error: tenant_exists: A tenant with this slug exists already." in again.output
+    assert "Error: tenant_exists: A tenant with this slug already exists." in again.output
     assert "该租户标识已存在" in again.output
     assert rows("SELECT name FROM tenants WHERE slug = 'acme'") == [("Acme",)]
 

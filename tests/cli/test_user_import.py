@@ -65,8 +65,8 @@ def test_a_bad_row_is_not_named_to_operators(app: Flask, rows: Reader, path: Pat
             ["3", "phone", "phone_invalid"],
             ["4", "-", "nobody_named"],
         ]
-        assert "row 2 already. 该账号已出现在第 2 行。" in lines[0][3]
-        assert lines[3] == ["2 bad rows; nobody was imported. 有 2 行有误，未导入任何人。"]
+        assert "already in row 2. 该账号已出现在第 2 行。" in lines[0][3]
+        assert lines[3] == ["2 invalid rows. No user was imported. 有 2 行有误，未导入任何人。"]
         for secret in ALICE[1:]:
             assert secret not in result.output
     assert rows.count("users") == 0

@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -12,6 +12,7 @@ from defusedxml.ElementTree import fromstring
 
 from app.simulator.pushes.wire import FORMATS, MODES
 from app.wechat import PushQuery, PushSecrets, open_push
+from tests.fixtures.http_servers import QuietServer
 
 ACME = "wx00000000000000ac"
 SECRETS = PushSecrets("acmetoken", "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG")
@@ -40,10 +41,8 @@ class Received:
         return open_push(self.body, query, secrets, ACME, int(query.timestamp))
 
 
-class MiniProgramServer(ThreadingHTTPServer):
+class MiniProgramServer(QuietServer):
     """A mini-program's server: gives these answers one after the other, the last for ever."""
-
-    daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import Message
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from app.wechat import WeChatClient
+from tests.fixtures.http_servers import QuietServer
 from tests.fixtures.ports import free_port
 
 
@@ -36,8 +37,7 @@ class Answer:
     waits: float = 0.0
 
 
-class FakeWeChat(ThreadingHTTPServer):
-    daemon_threads = True
+class FakeWeChat(QuietServer):
     request_queue_size = 128
 
     def __init__(self) -> None:

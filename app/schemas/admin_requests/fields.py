@@ -45,4 +45,4 @@ class ChangeRequest(RequestSchema[T]):
     def changes_something(self, data: dict[str, Any], **_: Any) -> None:
         """Refuse an empty change."""
         if not data:
-            raise ValidationError("Say what to change.")
+            raise ValidationError("Send at least one field to change.")

@@ -61,7 +61,7 @@ class TenantChangeRequest(ChangeRequest[TenantChangeBody]):
 def tenant_goes_with_role(data: dict[str, Any]) -> None:
     """Require a tenant for tenant roles, and none for platform admins."""
     if "role" in data and (data["role"] == "platform") != (data.get("tenant_slug") is None):
-        raise ValidationError("A tenant's operator has a tenant, a platform's none.", "tenant")
+        raise ValidationError("A tenant role needs a tenant. A platform admin has none.", "tenant")
 
 
 @dataclass(frozen=True, slots=True)

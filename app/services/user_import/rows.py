@@ -21,7 +21,7 @@ LONGEST = {"account": 64, "nickname": 64, "password": 128}
 
 # Stable codes, and the msgid of what a person is told. {row} is the earlier row it collides with.
 REASONS = {
-    "cell_outside_columns": N_("There is a cell to the right of the columns that have a header."),
+    "cell_outside_columns": N_("There is a value to the right of the columns with a header."),
     "cell_unreadable": N_(
         "Excel has stored a date or an error here. Format the column as text and enter the value "
         "again."
@@ -44,22 +44,22 @@ REASONS = {
         "Excel shows this number in a format that an import cannot read. Format the column as text "
         "and enter the value again."
     ),
-    "nobody_named": N_("There is neither an account nor a phone number in this row."),
+    "nobody_named": N_("This row has neither an account nor a phone number."),
     "account_too_long": N_("An account has at most 64 characters."),
-    "account_unusable": N_("An account needs characters that can be seen."),
-    "account_twice": N_("The account stands in row {row} already."),
-    "account_taken": N_("A user has this account already."),
+    "account_unusable": N_("An account needs visible characters."),
+    "account_twice": N_("The account is already in row {row}."),
+    "account_taken": N_("A user already has this account."),
     "phone_masked": N_(
         "This phone number is masked. Export the users again with full phone numbers and import "
         "that file."
     ),
-    "phone_twice": N_("The phone number stands in row {row} already."),
-    "phone_taken": N_("A user has this phone number already."),
+    "phone_twice": N_("The phone number is already in row {row}."),
+    "phone_taken": N_("A user already has this phone number."),
     "nickname_too_long": N_("A nickname has at most 64 characters."),
     "password_too_short": N_("A password has at least 8 characters."),
     "password_too_weak": PasswordTooWeak.en,
     "password_too_long": N_("A password has at most 128 characters."),
-    "password_unusable": N_("A password has no control characters, and more than blanks."),
+    "password_unusable": N_("A password must not have control characters or consist of spaces."),
     "password_without_account": N_("A password needs an account in the same row."),
 }
 PHONE_REFUSALS = (PhoneInvalid, PhoneNotMobile, PhonePlusMissing)

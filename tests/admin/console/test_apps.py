@@ -40,7 +40,7 @@ def test_the_list_links_to_the_apps_of_the_tenant_only(app: Flask) -> None:
     for one in (ACME_SHOP, ACME_CLUB):
         assert f'href="/console/t/acme/apps/{one.appid}/show"' in page
     assert GLOBEX_LIFE.appid not in page
-    assert "only people who were entered here can log in" in page
+    assert "Closed: only users added here can log in" in page
     found = TenantConsole(app, role="tenant_reader").read("/apps/", search=ACME_CLUB.appid)
     assert ACME_CLUB.appid in found
     assert f"/apps/{ACME_SHOP.appid}/" not in found
@@ -50,7 +50,7 @@ def test_an_added_app_is_active_if_wechat_accepts_its_secret(app: Flask, rows: R
     """The page shows the answer of WeChat. The button "test" asks again."""
     console = TenantConsole(app)
     page = console.press("/apps/add", **NEW)
-    assert "The mini-program is added." in page
+    assert "The mini-program was added." in page
     assert "AppSecret: WeChat accepts appid and AppSecret." in page
     assert rows.count("wechat_apps", f"appid = '{NEW['appid']}'") == 1
     page = console.press(f"{WHERE}/test")
@@ -62,17 +62,17 @@ def test_a_pending_app_shows_advice_and_is_activated_by_a_new_secret(
 ) -> None:
     console = TenantConsole(app)
     page = console.press("/apps/add", **NEW | {"secret": WRONG})
-    assert "The mini-program is added." not in page
-    assert "The AppSecret is wrong, or has been reset since." in page
-    assert "not proven, serves no request" in page
+    assert "The mini-program was added." not in page
+    assert "The AppSecret is wrong or has been reset." in page
+    assert "Not verified, serves no requests" in page
     assert "wx.login(" not in page, "its code would not work"
     listed = console.read("/apps/")
-    assert "Not proven yet <small>1</small>" in listed
+    assert "Not verified yet <small>1</small>" in listed
     assert f'href="/console/t/acme{WHERE}/show"><bdi>Acme Bakery</bdi></a>' in listed
     assert "The AppSecret is wrong" in TenantConsole(app, role="tenant_reader").read("/apps/")
     page = console.press(f"{WHERE}/test")
     assert "The mini-program is not active yet." in page
-    assert "Changed." in console.press(
+    assert "Saved." in console.press(
         f"{WHERE}/change", name="B", registration="on_login", session_limit="", data_format="json"
     )
     page = console.press(f"{WHERE}/secrets", secret=NEW["secret"])
@@ -125,7 +125,7 @@ def test_only_platform_admins_release_and_move_appids(
     assert f'href="/console/t/globex{shop}/move-here"' in ops.read(f"{shop}/show")
     page = ops.read(f"{shop}/move-here")
     assert "Move this appid here from acme?" in page
-    assert "1 WeChat identities, 1 sessions and 0 pushes" in page
+    assert "1 WeChat identities, 1 sessions, 0 pushes" in page
     assert "Taken was moved to this tenant." in ops.press(f"{shop}/move-here")
     acme = TenantConsole(app, role="tenant_reader")
     assert "appid released" in acme.read("/apps/")
@@ -146,13 +146,13 @@ def test_the_page_of_an_app_shows_addresses_and_code_to_copy(app: Flask) -> None
         f"<code>https://localhost/wx/portal/{NEW['appid']}</code>",
         "安全模式",
         "XML",
-        "the one that is entered here",
+        "the value that is set here",
         f"/v1/apps/{NEW['appid']}/login",
         "wx.login(",
         "Authorization: `Bearer ${",
     ):
         assert text in page, text
-    assert "not entered here yet" in console.read(SHOW)
+    assert "not set yet" in console.read(SHOW)
     assert "getPhoneNumber" in console.read(SHOW), "people become users by phone there"
 
 
@@ -180,11 +180,11 @@ def test_secrets_are_replaced_and_removed(app: Flask, rows: Reader) -> None:
     console = TenantConsole(app)
     console.press("/apps/add", **NEW)
     where = f"/apps/{NEW['appid']}"
-    assert "The secrets are replaced." in console.press(f"{where}/secrets", next_secret="e7" * 16)
+    assert "The secrets were replaced." in console.press(f"{where}/secrets", next_secret="e7" * 16)
     again = console.post(f"{where}/secrets", next_secret=NEW["secret"])
     assert again.status_code == 409
-    assert "This AppSecret is in use already." in again.text
-    assert "The secret is removed." in console.press(f"{where}/secrets/next_secret/remove")
+    assert "This AppSecret is already in use." in again.text
+    assert "The secret was removed." in console.press(f"{where}/secrets/next_secret/remove")
     assert console.post(f"{where}/secrets/secret/remove").status_code == 404
     kept = rows(
         "SELECT next_secret_sealed IS NULL, push_token_sealed IS NULL, secret_sealed IS NULL"
@@ -218,7 +218,7 @@ def test_settings_are_changed(app: Flask, rows: Reader) -> None:
         changed["session_limit"] = entered
         assert shown in console.press(f"/apps/{ACME_SHOP.appid}/change", **changed)
         assert rows(limits, appid=ACME_SHOP.appid) == [kept]
-    assert "switched on" in console.press(f"/apps/{ACME_SHOP.appid}/enable")
+    assert "Enabled" in console.press(f"/apps/{ACME_SHOP.appid}/enable")
 
 
 @pytest.mark.parametrize(
@@ -249,11 +249,11 @@ def test_an_appid_of_another_tenant_is_pending_like_any_other(app: Flask) -> Non
     """The page does not reveal that another tenant uses the appid."""
     console = TenantConsole(app)
     page = console.press("/apps/add", **NEW | {"appid": GLOBEX_LIFE.appid})
-    assert "The AppSecret is wrong, or has been reset since." in page
+    assert "The AppSecret is wrong or has been reset." in page
     assert "globex" not in page
     again = console.post("/apps/add", **NEW | {"appid": GLOBEX_LIFE.appid})
     assert again.status_code == 409
-    assert "This tenant has entered this appid already." in again.text
+    assert "This tenant has already added this appid." in again.text
 
 
 @pytest.mark.parametrize("appid", ["wx1", "wxaaaa00000000000x9", "wxaaaa00000000000-", "wx 1"])

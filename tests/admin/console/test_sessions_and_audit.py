@@ -6,7 +6,7 @@ from tests.admin.console.browser import TenantConsole
 from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, Client, Person, Reader
 
 ROW = '<td data-label="Device">'
-EVENT = '<td data-label="What">'
+EVENT = '<td data-label="Action">'
 
 
 def test_sessions_are_found_and_ended(
@@ -21,11 +21,11 @@ def test_sessions_are_found_and_ended(
     of_bob = console.read("/sessions/", user=club["user"]["id"])
     assert of_bob.count(ROW) == 1
     assert of_bob.split("<tbody>")[1].count(club["user"]["id"]) > 0
-    assert "Check it and send it again." in console.read("/sessions/", user="bob")
+    assert "Correct the request and send it again." in console.read("/sessions/", user="bob")
     session = of_club.split("/console/t/acme/sessions/")[-1][:36]
     query = of_club.split(f"{session}/end")[1].split('"')[0]
     after = console.press(f"/sessions/{session}/end{query}")
-    assert "The session is ended." in after
+    assert "The session was ended." in after
     assert after.count(ROW) == 1, "the list is still that of the club"
     assert client.me(club["token"]).status_code == 401
     assert client.me(shop["token"]).status_code == 200
@@ -57,8 +57,8 @@ def test_the_audit_log_is_filtered_by_actor_action_subject_and_time(
     assert EVENT not in console.read("/audit/", email="nobody@acme.example")
     of_alice = console.read("/audit/", subject=user)
     assert of_alice.count(EVENT) == rows.count("audit_events", f"subject = '{user}'")
-    assert "There is nothing here." in console.read("/audit/", since="2999-01-01T00:00")
-    assert "There is nothing here." in console.read("/audit/", until="2000-01-01T00:00")
+    assert "Nothing to show." in console.read("/audit/", since="2999-01-01T00:00")
+    assert "Nothing to show." in console.read("/audit/", until="2000-01-01T00:00")
     assert EVENT in console.read("/audit/", since="2000-01-01T00:00", until="2999-01-01T00:00")
     wrong = console.read("/audit/", since="soon")
-    assert "Check it and send it again." in wrong
+    assert "Correct the request and send it again." in wrong

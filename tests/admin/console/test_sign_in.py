@@ -268,7 +268,7 @@ def test_a_session_expires_when_idle_and_after_twelve_hours(
     assert (timedelta(minutes=30), timedelta(hours=12)) == (IDLE_LIFETIME, CONSOLE_LIFETIME)
     if not is_active:
         responses = notes(browser.get("/sign-in"))
-        assert responses == [("error", "You were signed out after a while. Please sign in again.")]
+        assert responses == [("error", "Your session has expired. Please sign in again.")]
 
 
 def test_disabling_an_operator_or_the_tenant_ends_access(app: Flask, rows: Reader) -> None:

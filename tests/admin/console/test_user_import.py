@@ -56,11 +56,11 @@ def test_a_file_is_imported_after_the_confirmation_only(
     assert "Import 2 users" in preview.text
     assert rows.count("users") == 0
     address = f"/people/{UUID(import_id_of(preview))}"
-    assert "not confirmed yet" in browser.get(address).text
+    assert "has not been confirmed" in browser.get(address).text
     confirmed = browser.post(f"{address}/confirm")
     assert confirmed.location == browser.address(address)
     page = browser.get(address)
-    assert notes(page) == [("done", "Done: 2 users were imported.")]
+    assert notes(page) == [("done", "2 users were imported.")]
     assert 'http-equiv="refresh"' not in page.text
     assert rows.count("users") == 2
     who = "SELECT actor_kind, ip, details->>'people' FROM audit_events"
@@ -74,15 +74,15 @@ def test_each_bad_row_is_listed_with_a_message(browser: Browser, rows: Reader, a
     bad = [*GOOD, ("taken", "no number", ""), ("", "", "Nobody"), ("carol", "13800138001", "C")]
     page = upload(browser, csv_of(*bad))
     for row, words in (
-        (4, "A user has this account already."),
+        (4, "A user already has this account."),
         (4, "This is not a valid phone number of its country or region."),
-        (5, "There is neither an account nor a phone number in this row."),
-        (6, "The phone number stands in row 2 already."),
+        (5, "This row has neither an account nor a phone number."),
+        (6, "The phone number is already in row 2."),
     ):
         cells = [cell for cell in page.text.split("<tr>") if f'data-label="Row">{row}<' in cell]
         assert any(words in cell for cell in cells), (row, words)
     assert "/confirm" not in page.text
-    assert notes(page)[0][1].startswith("Nobody was imported.")
+    assert notes(page)[0][1].startswith("No user was imported.")
     browser.headers["Accept-Language"] = "zh"
     assert "该手机号已出现在第 2 行。" in upload(browser, csv_of(*bad)).text
     assert (rows.count("users"), rows.count("people_imports")) == (1, 0)
@@ -107,7 +107,7 @@ def test_a_preview_shows_the_rows_as_they_would_be_stored(browser: Browser) -> N
     assert "<bdi>person2</bdi>" in rows[0]
     assert "+8613900000002" in rows[0]
     assert "<bdi>person31</bdi>" in rows[-1]
-    assert 'data-label="Password">set<' in rows[-1]
+    assert 'data-label="Password">Set<' in rows[-1]
     assert GOOD_PASSWORD not in page.text
 
 
@@ -136,12 +136,12 @@ def test_a_file_that_was_imported_is_rejected_with_time_and_operator(
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"account\n", "There is nobody below the first row."),
+        (b"account\n", "There are no rows below the first one."),
         (b"\x89PNG\r\n\x1a\n\0", "This file is not a spreadsheet; upload an .xlsx or CSV file."),
         ("帳號\n王小明".encode("cp950"), "This file is in Big5, which is not supported."),
-        (b"\xd0\xcf\x11\xe0", "This is no CSV or XLSX file that can be read."),
+        (b"\xd0\xcf\x11\xe0", "The file cannot be read."),
         (b"name\nx\n", "The first row must name each column once"),
-        (b"account\n" + b"x" * (5 * 1024 * 1024), "A file may have 5 MB"),
+        (b"account\n" + b"x" * (5 * 1024 * 1024), "The file is too large. The limits are 5 MB"),
     ],
 )
 def test_an_unreadable_file_is_rejected_with_a_message(
@@ -173,7 +173,7 @@ def test_rows_that_became_invalid_are_reported_on_the_page_of_the_import(
     enter_user(app, account="alice")
     browser.post(f"{address}/confirm")
     kind, words = notes(browser.get(address))[0]
-    assert (kind, words[:20]) == ("error", "Nobody was imported.")
+    assert (kind, words[:21]) == ("error", "No user was imported.")
     assert rows.count("users") == 1
 
 

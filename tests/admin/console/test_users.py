@@ -32,7 +32,7 @@ def test_users_are_found_by_phone_openid_name_and_status(
         assert page.count('<td data-label="Phone">') == 1, query
         assert phone in page, query
     for query in ({"name": "aro"}, {"name": "%"}, {"openid": openid[:-1]}, {"status": "merged"}):
-        assert "There is nothing here." in console.read("/users/", **query), query
+        assert "Nothing to show." in console.read("/users/", **query), query
     all_users = console.read("/users/", status="", name=" ", phone="", openid="")
     assert all_users.count('<td data-label="Phone">') == 3, "an empty field means all"
     assert f"/console/t/acme/users/{carol}/show" in all_users
@@ -42,10 +42,10 @@ def test_users_are_found_by_phone_openid_name_and_status(
 def test_a_search_by_an_invalid_phone_number_is_explained(app: Flask) -> None:
     console = TenantConsole(app)
     for typed, text in (
-        ("12", "are found as a whole only"),
-        ("1380013", "are found as a whole only"),
-        ("9" * 400, "are found as a whole only"),
-        ("nobody", "are found as a whole only"),
+        ("12", "can only be searched in full"),
+        ("1380013", "can only be searched in full"),
+        ("9" * 400, "can only be searched in full"),
+        ("nobody", "can only be searched in full"),
         ("12306", "This is a landline, service or short number."),
         ("85268326366", "The plus sign of the country code is missing."),
     ):
@@ -66,7 +66,7 @@ def test_a_search_by_an_invalid_phone_number_is_explained(app: Flask) -> None:
         {"name": "\0%\\_'\"", "openid": "\0", "subject": "\ud7ff\0"},
         {"since": "yesterday", "until": "0001-01-01T00:00+14:00"},
         {"since": "0001-01-01T00:00", "until": "9999-12-31T23:59"},
-        {"living": "perhaps", "app": "nobody's", "action": "none", "actor": "none"},
+        {"Active": "perhaps", "app": "nobody's", "action": "none", "actor": "none"},
         {"flt0_status_equals": "x", "page_size": "100000"},
     ],
 )
@@ -103,14 +103,14 @@ def test_the_page_of_a_user_shows_phone_identities_sessions_and_history(
     user = client.bind(alice)["user"]["id"]
     client.bind(alice, ACME_CLUB)
     page = TenantConsole(app).read(f"/users/{user}/show")
-    for text in ("138****8001", ACME_SHOP.appid, ACME_CLUB.appid, "living", "phone verified"):
+    for text in ("138****8001", ACME_SHOP.appid, ACME_CLUB.appid, "Active", "phone verified"):
         assert text in page, text
     assert "13800138001" not in page
 
 
 def test_an_added_user_can_log_in(app: Flask, client: Client) -> None:
     page = TenantConsole(app).press("/users/enter", **ENTERED)
-    assert "The person is entered." in page
+    assert "The user was added." in page
     assert "138****8003" in page
     login = client.post("password-login", account="carol", password=GOOD_PASSWORD)
     assert login.status_code == 200
@@ -149,16 +149,16 @@ def test_admins_end_sessions_disable_enable_and_unlink_a_user(
     page = console.read(f"{where}/show")
     identity = page.split("/identities/")[1][:36]
     session = page.split(f"{where}/sessions/")[1][:36]
-    assert "Done." in console.press(f"{where}/sessions/{session}/end")
+    assert "Success." in console.press(f"{where}/sessions/{session}/end")
     assert client.me(login["token"]).status_code == 401
     assert console.post(f"{where}/sessions/{session}/end").status_code == 404, "it has ended"
     token = client.log_in(alice)["token"]
     assert "ended by an admin" in console.press(f"{where}/end-sessions")
     assert client.me(token).status_code == 401
     page = console.press(f"{where}/disable")
-    assert "<small>disabled</small>" in page
+    assert "<small>Disabled</small>" in page
     assert client.post("login", code=alice.wx_login()).status_code == 403
-    assert "<small>active</small>" in console.press(f"{where}/enable")
+    assert "<small>Active</small>" in console.press(f"{where}/enable")
     assert "138****8001" not in console.press(f"{where}/release-phone").split("History")[0]
     assert "/unbind" not in console.press(f"{where}/identities/{identity}/unbind")
     assert client.log_in(alice)["user"] is None
@@ -179,7 +179,7 @@ def test_passwords_are_set_for_users_with_an_account_only(
     bare = client.bind(alice)["user"]["id"]
     refused = console.post(f"/users/{bare}/password", password=OTHER_PASSWORD)
     assert refused.status_code == 409
-    assert "a password would open nothing" in refused.text
+    assert "a password would have no effect" in refused.text
 
 
 def test_users_are_merged_and_the_merge_is_undone(
@@ -195,11 +195,11 @@ def test_users_are_merged_and_the_merge_is_undone(
     assert "Merge these users?" in asked.text
     assert "alice2" in asked.text
     page = console.press(f"/users/{user}/merge", into_id=other, confirmed="yes")
-    assert "<small>merged</small>" in page
+    assert "<small>Merged</small>" in page
     assert f"/console/t/acme/users/{other}/show" in page
     assert "/release-phone" not in page, "nothing is done to who is nobody any more"
     assert "138****8001" in console.read(f"/users/{other}/show")
-    assert "<small>active</small>" in console.press(f"/users/{user}/undo-merge")
+    assert "<small>Active</small>" in console.press(f"/users/{user}/undo-merge")
     again = console.post(f"/users/{user}/undo-merge")
     assert again.status_code == 409
 

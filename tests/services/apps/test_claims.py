@@ -133,7 +133,7 @@ def test_silence_leaves_the_app_pending(kind: str, ann: Script, wechat: WeChat) 
     wechat.fault(kind, FETCH)
     added = add(ann).json
     assert (added["state"], added["verdict"]["outcome"]) == ("pending", "unknown")
-    assert "nothing is known" in added["verdict"]["advice"]
+    assert "could not be verified" in added["verdict"]["advice"]
 
 
 def test_the_address_to_list_is_named_and_kept(ann: Script, wechat: WeChat) -> None:
@@ -159,7 +159,7 @@ def test_a_corrected_secret_activates_the_app_with_what_was_entered(
         "which": "current",
         "outcome": "unknown",
         "errcode": None,
-        "advice": "WeChat has not been asked about this AppSecret yet. Verify it.",
+        "advice": "This AppSecret has not been verified with WeChat yet. Verify it.",
     }
     state, verdict = verify(ann)
     assert (state, verdict["outcome"]) == ("active", "right")

@@ -378,6 +378,6 @@ def test_check_says_when_a_key_may_go(new_first: Flask, config: Config, rows: Re
     )
     assert run(args=["keys", "rotate"]).exit_code == 0
     checked = run(args=["keys", "check"])
-    assert f"{old}\t-\t0\tneedless" in checked.output
+    assert f"{old}\t-\t0\tnot needed" in checked.output
     assert "k2\twechat_apps.secret_sealed\t4\tencrypts" in checked.output
     assert rows.count("key_proofs", f"name = '{old}'") == 1, "until it is gone from WXPASS_KEYS"

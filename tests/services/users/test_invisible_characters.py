@@ -141,7 +141,7 @@ def test_an_account_of_which_nothing_is_seen_is_refused_everywhere(
     assert list(refused.json["errors"]) == ["account"]
     assert failure(ann("GET", USERS, query_string={"account": account})) == (422, "request_invalid")
     page = TenantConsole(app).post("/users/enter", account=account, password=PASSWORD)
-    assert "Give an account" in page.text
+    assert "Enter an account" in page.text
     root = f"/apps/{ACME_SHOP.appid}"
     named = {"username": account, "password": PASSWORD}
     assert client.send("POST", f"{root}/wx/auth/login", json=named).json["errno"] == 401

@@ -46,7 +46,7 @@ class SettingsForm(ConsoleForm):
     name = StringField(lazy_gettext("Name"), [InputRequired(), a_label], filters=[stripped])
     registration = SelectField(lazy_gettext("Registration"), choices=form_choices(REGISTRATION))
     session_limit = SessionLimitField(
-        lazy_gettext("Active sessions a user may have (empty: 50, off: no limit)")
+        lazy_gettext("Active sessions per user (empty: 50, off: no limit)")
     )
     data_format = SelectField(
         lazy_gettext("Data format of message push"), choices=form_choices(DATA_FORMAT)
@@ -79,12 +79,12 @@ class AddForm(ConsoleForm):
         **SECRET,
     )
     push_token = PasswordField(
-        lazy_gettext("Token of message push (may stay empty)"),
+        lazy_gettext("Token of message push (optional)"),
         [Optional(), copied(PUSH_TOKEN)],
         **SECRET,
     )
     encoding_aes_key = PasswordField(
-        lazy_gettext("EncodingAESKey of message push (may stay empty)"),
+        lazy_gettext("EncodingAESKey of message push (optional)"),
         [Optional(), copied(ENCODING_AES_KEY)],
         **SECRET,
     )

@@ -31,7 +31,7 @@ def _printable(form: FlaskForm, one: Field) -> None:
 
 def _email(form: FlaskForm, one: Field) -> None:
     if not is_email(one.data):
-        raise ValidationError(gettext("This is no e-mail address."))
+        raise ValidationError(gettext("This is not an e-mail address."))
 
 
 def _of_role(form: FlaskForm, one: Field) -> None:
@@ -64,7 +64,7 @@ class CodeForm(ConsoleForm):
     """The code that the authenticator app shows."""
 
     code = _text(
-        lazy_gettext("Code of your authenticator app"),
+        lazy_gettext("Code from your authenticator app"),
         64,
         render_kw={"autocomplete": "one-time-code", "spellcheck": "false", "autofocus": True},
     )
@@ -79,7 +79,7 @@ class ProofForm(ConsoleForm):
         render_kw={"autocomplete": "current-password", "autofocus": True},
     )
     code = _text(
-        lazy_gettext("Code of your authenticator app"),
+        lazy_gettext("Code from your authenticator app"),
         64,
         render_kw={"autocomplete": "one-time-code", "spellcheck": "false"},
     )
@@ -106,7 +106,7 @@ class OwnPasswordForm(ConsoleForm):
         render_kw={"autocomplete": "new-password", "autofocus": True},
     )
     again = PasswordField(
-        lazy_gettext("The same password again"),
+        lazy_gettext("Repeat the password"),
         [InputRequired(), EqualTo("password")],
         render_kw={"autocomplete": "new-password"},
     )
@@ -122,7 +122,7 @@ class InvitationForm(ConsoleForm):
         render_kw={"autocomplete": "new-password"},
     )
     again = PasswordField(
-        lazy_gettext("The same password again"),
+        lazy_gettext("Repeat the password"),
         [InputRequired(), EqualTo("password")],
         render_kw={"autocomplete": "new-password"},
     )
@@ -151,7 +151,7 @@ class TenantForm(ConsoleForm):
     """A tenant to add."""
 
     slug = _text(
-        lazy_gettext("Short name, of small letters, digits and hyphens"),
+        lazy_gettext("Short name: lower-case letters, digits and hyphens"),
         LONGEST_SLUG,
         Regexp(rf"(?:{SLUG.pattern})\Z"),
         render_kw={"autocapitalize": "none", "spellcheck": "false"},
@@ -180,9 +180,9 @@ class ExportForm(ConsoleForm):
     status = SelectField(
         lazy_gettext("State"),
         choices=[
-            SelectChoice("", lazy_gettext("all")),
-            SelectChoice("active", lazy_gettext("active")),
-            SelectChoice("disabled", lazy_gettext("disabled")),
+            SelectChoice("", lazy_gettext("All")),
+            SelectChoice("active", lazy_gettext("Active")),
+            SelectChoice("disabled", lazy_gettext("Disabled")),
         ],
     )
     full_phones = BooleanField(lazy_gettext("With full phone numbers, not masked"))

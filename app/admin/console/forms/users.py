@@ -23,7 +23,7 @@ def enough(form: Any, account: Any) -> None:
     """Require an account or a phone, and an account for a password."""
     if not account.data and (form.password.data or not form.phone.data):
         raise StopValidation(
-            gettext("Give an account; a phone alone is enough without a password.")
+            gettext("Enter an account. Without a password, a phone number is enough.")
         )
 
 
@@ -43,7 +43,7 @@ class EnterForm(ConsoleForm):
         lazy_gettext("Nickname"), [optional, keepable(64)], filters=[cleaned_name]
     )
     password = PasswordField(
-        lazy_gettext("Password (may stay empty)"),
+        lazy_gettext("Password (optional)"),
         [Optional(strip_whitespace=False), keepable(128, 8)],
         render_kw=NEW_PASSWORD,
     )
@@ -61,5 +61,5 @@ class MergeForm(ConsoleForm):
     """The user to merge into."""
 
     into_id = StringField(
-        lazy_gettext("Id of the user who stays"), [InputRequired(), an_id], filters=[stripped]
+        lazy_gettext("ID of the user to keep"), [InputRequired(), an_id], filters=[stripped]
     )

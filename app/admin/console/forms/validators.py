@@ -25,7 +25,7 @@ def _taken_by(text: Text, shortest: int, longest: int) -> Check:
         try:
             text.deserialize(field.data)
         except ValidationError:
-            asked = gettext("{shortest} to {longest} characters, none of them invisible.")
+            asked = gettext("{shortest} to {longest} characters, without invisible ones.")
             raise StopValidation(asked.format(shortest=shortest, longest=longest)) from None
 
     return check
@@ -39,7 +39,7 @@ def copied(pattern: Pattern[str]) -> Check:
 
     def check(_form: Any, field: Any) -> None:
         if not pattern.fullmatch(field.data or ""):
-            raise StopValidation(gettext("Copy it from WeChat's console as it is there."))
+            raise StopValidation(gettext("Copy the value from WeChat's console unchanged."))
 
     return check
 
@@ -49,7 +49,9 @@ def an_id(_form: Any, field: Any) -> None:
     try:
         UUID(field.data or "")
     except ValueError:
-        raise StopValidation(gettext("This is no id. Copy it from the page of a user.")) from None
+        raise StopValidation(
+            gettext("This is not an ID. Copy it from the page of a user.")
+        ) from None
 
 
 def optional(_form: Any, field: Any) -> None:

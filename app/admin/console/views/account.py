@@ -67,7 +67,8 @@ class AccountView(Page):
             form,
             lambda: service.change_own_password(signed_in(), form.password.data),
             redirect_when_done(
-                url_for(".index"), gettext("Your password is changed. Other sessions ended.")
+                url_for(".index"),
+                gettext("Your password was changed. Your other sessions were ended."),
             ),
             partial(self.render_page, "console/account_password.html", form=form),
         )
@@ -95,7 +96,7 @@ class AccountView(Page):
     def cancel_enrolment(self) -> ResponseReturnValue:
         """Discard the QR code. One-time codes stay disabled."""
         codes.cancel_enrolment(signed_in())
-        return done(url_for(".index"), gettext("The set-up is cancelled."))
+        return done(url_for(".index"), gettext("The set-up was cancelled."))
 
     @expose("/codes/remove", methods=["GET", "POST"])
     @needs_step_up
@@ -116,14 +117,14 @@ class AccountView(Page):
         return self.confirm(
             _replacing_recovery_codes,
             lambda: renew_recovery_codes(signed_in()),
-            partial(self._show_recovery_codes, N_("The recovery codes are replaced.")),
+            partial(self._show_recovery_codes, N_("The recovery codes were replaced.")),
         )
 
     @expose("/sessions/<uuid:session_id>/end", methods=["POST"])
     def end_session(self, session_id: UUID) -> ResponseReturnValue:
         """End one of the operator's own sessions."""
         service.end_own_session(signed_in(), session_id)
-        return done(url_for(".index"), gettext("The session is ended."))
+        return done(url_for(".index"), gettext("The session was ended."))
 
     @expose("/sessions/end", methods=["GET", "POST"])
     def end_other_sessions(self) -> ResponseReturnValue:
@@ -131,7 +132,7 @@ class AccountView(Page):
         return self.confirm(
             _ending_other_sessions,
             lambda: service.end_other_own_sessions(signed_in()),
-            redirect_when_done(url_for(".index"), gettext("Your other sessions are ended.")),
+            redirect_when_done(url_for(".index"), gettext("Your other sessions were ended.")),
         )
 
     def _show_recovery_codes(
@@ -146,7 +147,7 @@ def _replacing_recovery_codes() -> Confirmation:
     return Confirmation(
         title=gettext("Replace your recovery codes?"),
         about=signed_in().email,
-        consequences=gettext("The present recovery codes stop working. You get ten new ones."),
+        consequences=gettext("The current recovery codes stop working. You get ten new ones."),
         button=gettext("Replace the recovery codes"),
         back=url_for(".index"),
     )

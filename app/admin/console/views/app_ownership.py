@@ -101,7 +101,7 @@ def verify_and_show(appid: str) -> ResponseReturnValue:
     verification = apps.verify_tenant_app(this_tenant_scope(), appid)
     if verification.state == "active":
         flash_verdicts(verification.verdicts)
-        flash(gettext("WeChat was asked."), "done")
+        flash(gettext("The AppSecret was verified with WeChat."), "done")
     else:
         flash(gettext("The mini-program is not active yet."), "error")
     return redirect(url_for("console_apps.show", app=appid))
@@ -150,8 +150,8 @@ def _named(app: TenantApp) -> Markup:
 
 def _what_stays(usage: AppUsage) -> str:
     return gettext(
-        "All logins to it end. {identities} WeChat identities, {sessions} sessions and {pushes} "
-        "pushes, users and figures stay with the tenant that has it. The appid is free."
+        "All its logins end. {identities} WeChat identities, {sessions} sessions, {pushes} "
+        "pushes, users and figures stay with the present tenant. The appid becomes available."
     ).format(identities=usage.identities, sessions=usage.sessions, pushes=usage.pushes)
 
 

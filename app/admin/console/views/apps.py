@@ -53,7 +53,7 @@ class AppsView(AppOwnership):
         "appid": N_("appid"),
         "registration": N_("Registration"),
         "enabled": N_("State"),
-        "created_at": N_("Since"),
+        "created_at": N_("Created"),
     }
     column_formatters: ClassVar = {
         "name": lambda _view, _context, app, _name: link_to(".show", app.name, app=app.appid),
@@ -101,7 +101,7 @@ class AppsView(AppOwnership):
     def enable(self, app: str) -> ResponseReturnValue:
         """Enable the mini-program."""
         service.change_tenant_app(this_tenant_scope(), app, AppSettings(enabled=True))
-        return done(_page(app), gettext("The mini-program is enabled."))
+        return done(_page(app), gettext("The mini-program was enabled."))
 
     @expose("/<app>/disable", methods=["GET", "POST"])
     def disable(self, app: str) -> ResponseReturnValue:
@@ -111,7 +111,7 @@ class AppsView(AppOwnership):
         return self.confirm(
             lambda: _disabling(shown),
             lambda: service.change_tenant_app(scope, app, AppSettings(enabled=False)),
-            redirect_when_done(_page(app), gettext("The mini-program is disabled.")),
+            redirect_when_done(_page(app), gettext("The mini-program was disabled.")),
         )
 
     @expose("/<app>/secrets", methods=["GET", "POST"])
@@ -137,7 +137,7 @@ class AppsView(AppOwnership):
         return self.confirm(
             lambda: _removing(shown, which),
             lambda: service.set_tenant_secrets(scope, app, removal_of(which)),
-            redirect_when_done(_page(app), gettext("The secret is removed.")),
+            redirect_when_done(_page(app), gettext("The secret was removed.")),
         )
 
     @expose("/<app>/test", methods=["POST"])
@@ -147,7 +147,7 @@ class AppsView(AppOwnership):
 
     def _change_settings(self, appid: str, form: SettingsForm) -> ResponseReturnValue:
         service.change_tenant_app(this_tenant_scope(), appid, form.settings())
-        return done(_page(appid), gettext("Changed."))
+        return done(_page(appid), gettext("Saved."))
 
     def _show_app(self, appid: str, settings: FlaskForm | None = None) -> ResponseReturnValue:
         app = service.get_tenant_app(this_tenant_scope(), appid)
@@ -167,8 +167,8 @@ def _disabling(app: TenantApp) -> Confirmation:
         title=gettext("Disable this mini-program?"),
         about=Markup("{} ({})").format(isolated(app.name), app.appid),
         consequences=gettext(
-            "People cannot log in to it until it is enabled again. Requests with its login tokens "
-            "are rejected."
+            "Users cannot log in to it until it is enabled again. Requests with its login "
+            "tokens are rejected."
         ),
         button=gettext("Disable the mini-program"),
         back=_page(app.appid),
@@ -193,7 +193,7 @@ def _page(appid: str) -> str:
 
 def _redirect_to_added(app: TenantApp) -> ResponseReturnValue:
     if app.state == "active":
-        flash(gettext("The mini-program is added."), "done")
+        flash(gettext("The mini-program was added."), "done")
         flash_verdicts([app.verdict] if app.verdict else [])
     else:
         flash(gettext("The mini-program is not active yet."), "error")
@@ -204,7 +204,7 @@ def _redirect_to_changed(app: TenantApp, replaced: Collection[str]) -> ResponseR
     """Verify a claim that has a new AppSecret, and redirect to the page of the app or claim."""
     if app.is_claim and "secret" in replaced:
         return verify_and_show(app.appid)
-    return done(_page(app.appid), gettext("The secrets are replaced."))
+    return done(_page(app.appid), gettext("The secrets were replaced."))
 
 
 def _state(app: WeChatApp) -> str:

@@ -25,11 +25,11 @@ class AuditView(FilteredList):
     list_template = "console/audit.html"
     column_list = ("created_at", "actor_kind", "actor", "action", "subject", "address")
     column_labels: ClassVar = {
-        "created_at": N_("When"),
-        "actor_kind": N_("Who"),
-        "actor": N_("Id"),
-        "action": N_("What"),
-        "subject": N_("To whom"),
+        "created_at": N_("Time"),
+        "actor_kind": N_("Actor"),
+        "actor": N_("ID"),
+        "action": N_("Action"),
+        "subject": N_("Subject"),
         "address": N_("Address"),
     }
     column_formatters: ClassVar = {
@@ -41,18 +41,18 @@ class AuditView(FilteredList):
     column_sortable_list = ("created_at",)
     changes = staticmethod(changes)
 
-    def __init__(self, name: str = N_("Audit trail"), path: str = "audit") -> None:
+    def __init__(self, name: str = N_("Audit log"), path: str = "audit") -> None:
         super().__init__(AuditEvent, name, path)
 
     def list_filters(self) -> list[ListFilter]:
         """Return the filters."""
         return [
-            ListFilter("actor", N_("Who"), filter_options(ACTORS)),
+            ListFilter("actor", N_("Actor"), filter_options(ACTORS)),
             ListFilter("email", N_("E-mail address of the admin")),
             ListFilter(
-                "action", N_("What"), sorted(filter_options(ACTIONS), key=lambda one: one[1])
+                "action", N_("Action"), sorted(filter_options(ACTIONS), key=lambda one: one[1])
             ),
-            ListFilter("subject", N_("To whom")),
+            ListFilter("subject", N_("Subject")),
             ListFilter("since", N_("From (UTC)"), kind="datetime-local"),
             ListFilter("until", N_("Until (UTC)"), kind="datetime-local"),
         ]
@@ -68,7 +68,7 @@ class ServiceAuditView(AuditView):
     for_platform, of_tenant = True, False
 
     def __init__(self) -> None:
-        super().__init__(N_("Service's trail"), "service-audit")
+        super().__init__(N_("Platform audit log"), "service-audit")
 
     def find(self, offset_page: OffsetPage) -> Page[ListedEvent]:
         """Return a page of rows."""

@@ -30,7 +30,7 @@ FIGURES = {
     "failed": N_("Failures"),
 }
 STEPS = {
-    "newcomers": N_("Opened while unknown"),
+    "newcomers": N_("New visitors"),
     "became_users": N_("Became users"),
 }
 CALLS = {

@@ -62,7 +62,7 @@ class OperatorsView(Page):
         return process_form(
             form,
             lambda: service.change_role(signed_in().actor, operator_id, *form.role_and_tenant()),
-            redirect_when_done(url_for(".index"), gettext("Changed.")),
+            redirect_when_done(url_for(".index"), gettext("Saved.")),
             partial(self.render_page, "console/operator_role.html", operator=one, form=form),
         )
 
@@ -85,7 +85,7 @@ class OperatorsView(Page):
         return self.confirm(
             lambda: _removing_codes(one),
             lambda: service.remove_operator_codes(signed_in().actor, operator_id),
-            redirect_when_done(url_for(".index"), gettext("The one-time codes are removed.")),
+            redirect_when_done(url_for(".index"), gettext("The one-time codes were removed.")),
         )
 
     @expose("/<uuid:operator_id>/disable", methods=["GET", "POST"])
@@ -97,7 +97,7 @@ class OperatorsView(Page):
             lambda: _disabling(one),
             lambda: service.set_operator_status(signed_in().actor, operator_id, "disabled"),
             redirect_when_done(
-                url_for(".index"), gettext("%(email)s is disabled.", email=one.email)
+                url_for(".index"), gettext("%(email)s was disabled.", email=one.email)
             ),
         )
 
@@ -110,7 +110,7 @@ class OperatorsView(Page):
             lambda: _enabling(one),
             lambda: service.set_operator_status(signed_in().actor, operator_id, "active"),
             redirect_when_done(
-                url_for(".index"), gettext("%(email)s is enabled.", email=one.email)
+                url_for(".index"), gettext("%(email)s was enabled.", email=one.email)
             ),
         )
 

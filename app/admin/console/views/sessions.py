@@ -38,7 +38,7 @@ class SessionsView(FilteredList):
         "app_name": N_("Mini-program"),
         "device": N_("Device"),
         "address": N_("Address"),
-        "created_at": N_("Since"),
+        "created_at": N_("Created"),
         "seen_at": N_("Last seen"),
         "living": N_("State"),
     }
@@ -56,7 +56,7 @@ class SessionsView(FilteredList):
         return [
             ListFilter("app", N_("Mini-program"), name_apps(this_tenant_scope())),
             ListFilter("living", N_("State"), filter_options(SESSION_STATES)),
-            ListFilter("user", N_("Id of the user")),
+            ListFilter("user", N_("ID of the user")),
         ]
 
     def find(self, offset_page: OffsetPage) -> Page[ListedSession]:
@@ -70,7 +70,7 @@ class SessionsView(FilteredList):
         """End a session."""
         end_session(this_tenant_scope(), session_id)
         return done(
-            url_for(".index_view", **self.list_arguments()), gettext("The session is ended.")
+            url_for(".index_view", **self.list_arguments()), gettext("The session was ended.")
         )
 
     def list_arguments(self) -> dict[str, Any]:
@@ -91,4 +91,4 @@ def _user_id(text: str | None) -> UUID | None:
 def _state(session: ListedSession) -> Any:
     if session.living:
         return label_of(SESSION_STATES, "yes")
-    return label_of(ENDED, session.end_reason) if session.end_reason else gettext("expired")
+    return label_of(ENDED, session.end_reason) if session.end_reason else gettext("Expired")

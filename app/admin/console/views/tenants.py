@@ -42,7 +42,7 @@ class TenantsView(Page):
             form,
             lambda: service.add_tenant(form.slug.data, form.name.data, actor=signed_in().actor),
             lambda _: done(
-                url_for("console.index", slug=form.slug.data), gettext("The tenant is added.")
+                url_for("console.index", slug=form.slug.data), gettext("The tenant was added.")
             ),
             partial(self._show_list, form),
         )

@@ -103,7 +103,7 @@ class UserPages(Page):
         return process_form(
             form,
             lambda: service.set_user_password(scope, user_id, form.password.data),
-            redirect_when_done(_page(user_id), gettext("The password is set.")),
+            redirect_when_done(_page(user_id), gettext("The password was set.")),
             partial(self._show_password_form, scope, user_id, form),
         )
 
@@ -149,7 +149,7 @@ class UserPages(Page):
         """Make a change, and show the user's page with its success or failure."""
         return run_or_show_failure(
             change,
-            redirect_when_done(_page(user_id), gettext("Done.")),
+            redirect_when_done(_page(user_id), gettext("Success.")),
             partial(self._show_user, user_id),
         )
 

@@ -38,7 +38,7 @@ class UsersView(UserPages, FilteredList):
         "phone": N_("Phone"),
         "status": N_("State"),
         "last_login_at": N_("Last login"),
-        "created_at": N_("Since"),
+        "created_at": N_("Created"),
     }
     column_formatters: ClassVar = {
         "nickname": lambda _view, _context, user, _name: _link(user),
@@ -82,9 +82,7 @@ class UsersView(UserPages, FilteredList):
                 phone=form.phone.data or None,
                 nickname=form.nickname.data or None,
             ),
-            lambda user_id: done(
-                url_for(".show", user_id=user_id), gettext("The person is entered.")
-            ),
+            lambda user_id: done(url_for(".show", user_id=user_id), gettext("The user was added.")),
             partial(self.render_page, "console/user_enter.html", form=form),
         )
 
