@@ -21,6 +21,7 @@ from app.extensions import api as openapi
 from app.extensions import db, migrate
 from app.identity_fast_path import IdentityFastPath
 from app.keyring import KeyRing
+from app.services.apps.call_limits import CallLimits
 from app.services.cache.registry import Caches
 from app.services.metrics.counts import Counts, count_answer
 from app.services.operators.failed_sign_ins import OperatorFailures
@@ -40,7 +41,12 @@ def create_app(config: Config) -> Flask:
     app.extensions["caches"] = Caches()
     app.extensions["last_seen"] = LastSeen()
     app.extensions["operator_failures"] = OperatorFailures()
-    app.extensions["wechat_client"] = WeChatClient(config.wechat_api_base_url, count_answer)
+    app.extensions["call_limits"] = limits = CallLimits(
+        config.wechat_calls_per_app, in_total=config.worker_connections * 6 // 10
+    )
+    app.extensions["wechat_client"] = WeChatClient(
+        config.wechat_api_base_url, count_answer, limits.watch
+    )
     app.extensions["wechat_proof_client"] = WeChatClient(config.wechat_api_base_url)
     keyring.init_app(app, KeyRing(config.keys, config.pepper))
 

@@ -19,6 +19,7 @@ from config.readers import (
     read_private_key,
     read_trusted_proxies,
     read_wechat_api_base_url,
+    read_worker_connections,
 )
 
 __all__ = ["Config", "ConfigError", "load_config"]
@@ -40,6 +41,8 @@ class Config:
     trusted_proxies: int | tuple[Network, ...]
     allowed_hosts: tuple[str, ...]
     port: int
+    wechat_calls_per_app: int
+    worker_connections: int
 
     @property
     def jwt_algorithm(self) -> Literal["EdDSA", "ES256"]:
@@ -69,6 +72,10 @@ def load_config(environ: Mapping[str, str]) -> Config:
         "trusted_proxies": lambda: read_trusted_proxies(environ),
         "allowed_hosts": lambda: read_allowed_hosts(environ),
         "port": lambda: read_number(environ, "PORT", 8000, range(1, 65536)),
+        "wechat_calls_per_app": lambda: read_number(
+            environ, "WECHAT_CALLS_PER_APP", 100, range(1, 10_001)
+        ),
+        "worker_connections": lambda: read_worker_connections(environ),
     }
     values: dict[str, Any] = {}
     errors: list[ConfigError] = []

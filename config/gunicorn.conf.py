@@ -18,7 +18,7 @@ import structlog
 from gevent import sleep
 
 from config import ConfigError, load_config
-from config.readers import read_environment_name, read_number
+from config.readers import read_environment_name, read_number, read_worker_connections
 
 _DEVELOPMENT_WORKERS = 4  # times the pool, well within the 100 connections PostgreSQL starts with
 
@@ -32,9 +32,7 @@ try:
 
     bind = os.environ.get("GUNICORN_BIND") or f"{'0.0.0.0' if _production else '127.0.0.1'}:{_port}"  # noqa: S104
     workers = read_number(os.environ, "GUNICORN_WORKERS", _workers, range(1, 257))
-    worker_connections = read_number(
-        os.environ, "GUNICORN_WORKER_CONNECTIONS", 1000, range(1, 100_001)
-    )
+    worker_connections = read_worker_connections(os.environ)
     timeout = read_number(os.environ, "GUNICORN_TIMEOUT", 30, range(1, 3601))
     graceful_timeout = read_number(os.environ, "GUNICORN_GRACEFUL_TIMEOUT", 30, range(1, 3601))
     keepalive = read_number(os.environ, "GUNICORN_KEEPALIVE", 5, range(1, 3601))

@@ -76,6 +76,11 @@ def read_number(environ: Mapping[str, str], name: str, default: int, allowed: ra
     return int(text)
 
 
+def read_worker_connections(environ: Mapping[str, str]) -> int:
+    """Read how many requests a gunicorn worker accepts at the same time."""
+    return read_number(environ, "GUNICORN_WORKER_CONNECTIONS", 1000, range(1, 100_001))
+
+
 def read_trusted_proxies(environ: Mapping[str, str]) -> int | tuple[Network, ...]:
     """Read TRUSTED_PROXIES: the number of proxies in front, or their networks."""
     text = _text(environ, "TRUSTED_PROXIES")

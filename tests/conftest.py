@@ -132,6 +132,7 @@ def isolated(request: pytest.FixtureRequest) -> None:
         kind = "committed" if request.node.get_closest_marker("real_commits") else "rolled_back"
         request.getfixturevalue(kind)
         request.getfixturevalue("wechat").reset()
+        request.getfixturevalue("app").extensions["call_limits"]._states.clear()
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from app.errors import CodeUsed, CredentialsWrong
 from app.models import LoginSession, Measure, SocialAccount, User
 from app.models.columns import new_id
 from app.services.apps.apps import AppConfig
+from app.services.apps.call_limits import call_slot
 from app.services.database.transactions import retry_on_conflict, transaction
 from app.services.login.code_exchange import (
     CodeExchangeResult,
@@ -100,11 +101,16 @@ def log_in_unbound(app: AppConfig, device: Device, code: str) -> Login:
 
 def _log_in_with_code(request: LoginRequest) -> Login:
     seed = request.seed(new_id())
-    claimed_at = claim_code(request, seed)
+    with call_slot(request.app):
+        claimed_at = claim_code(request, seed)
+        if claimed_at is None:
+            earlier = wait_for_login(request)
+        else:
+            with failure_recorded(request, seed):
+                exchanged = exchange_code(request, seed, claimed_at)
     if claimed_at is None:
-        return _repeat_login(request, wait_for_login(request))
+        return _repeat_login(request, earlier)
     with failure_recorded(request, seed):
-        exchanged = exchange_code(request, seed, claimed_at)
         return _fast_login(request, exchanged) or _general_login(request, exchanged)
 
 
