@@ -25,6 +25,7 @@ from app.services.apps.call_limits import CallLimits
 from app.services.cache.registry import Caches
 from app.services.metrics.counts import Counts, count_answer
 from app.services.operators.failed_sign_ins import OperatorFailures
+from app.services.passwords.hashing_queue import HashingQueue
 from app.services.sessions.last_seen import LastSeen
 from app.settings import MIGRATIONS, flask_settings
 from app.wechat import WeChatClient
@@ -39,6 +40,7 @@ def create_app(config: Config) -> Flask:
     app.config.update(flask_settings(config))
     app.extensions["counts"] = Counts()
     app.extensions["caches"] = Caches()
+    app.extensions["hashing_queue"] = HashingQueue()
     app.extensions["last_seen"] = LastSeen()
     app.extensions["operator_failures"] = OperatorFailures()
     app.extensions["call_limits"] = limits = CallLimits(

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
+from socket import MSG_DONTWAIT, MSG_PEEK, socket
 from typing import Any, ParamSpec, TypeVar, cast, overload
 from uuid import UUID
 
@@ -214,4 +215,20 @@ def this_device() -> Device:
     if not agent.isprintable():
         agent = "".join(char for char in agent if char.isprintable())
     address = parse_address(request.remote_addr or "")
-    return Device(agent[:LONGEST_DEVICE] or None, str(address) if address else None)
+    return Device(
+        agent[:LONGEST_DEVICE] or None,
+        str(address) if address else None,
+        partial(_has_disconnected, request.environ.get("gunicorn.socket")),
+    )
+
+
+def _has_disconnected(connection: socket | None) -> bool:
+    """Return whether the client has closed its connection. Does not wait."""
+    if connection is None:
+        return False
+    try:
+        return connection.recv(1, MSG_DONTWAIT | MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True

@@ -1,6 +1,7 @@
 """Principals: the authenticated party of a request, and the device it comes from."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -23,10 +24,14 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Where a request comes from: User-Agent and address, as far as they are known."""
+    """Where a request comes from: User-Agent and address, as far as they are known.
+
+    `has_disconnected` says whether the client no longer waits for the response.
+    """
 
     name: str | None
     ip: str | None
+    has_disconnected: Callable[[], bool] = field(default=bool, repr=False, compare=False)
 
     @property
     def model(self) -> str | None:

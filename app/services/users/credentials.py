@@ -9,7 +9,13 @@ from app.errors import CredentialsWrong
 from app.models import User
 from app.services.database.transactions import transaction
 from app.services.passwords.hashing import is_password
-from app.services.passwords.login_throttling import count_try, sweep, take_back
+from app.services.passwords.hashing_queue import Lane, hashing_queue
+from app.services.passwords.login_throttling import (
+    count_try,
+    is_known_place,
+    sweep,
+    take_back,
+)
 from app.services.principals import Device
 from app.services.users.users import refuse_inactive
 from app.text_cleaning import account_name
@@ -47,15 +53,20 @@ def refuse_outdated(user: User, proven: ProvenUser) -> None:
 def prove_password(tenant_id: UUID, account: str, password: str, device: Device) -> User:
     """Return the user of an account if the password is right, active or not.
 
-    No connection is held while hashing. Raises CredentialsWrong or TooManyTries.
+    Waits for a turn first. No connection is held while waiting and while hashing. Raises
+    CredentialsWrong, TooManyTries or PasswordsBusy.
     """
     wanted = select(User).where(User.tenant_id == tenant_id, User.account == account)
     with transaction() as db:
-        tried = count_try(db, tenant_id, account, device)
-        user = db.scalar(wanted)
-    is_right = is_password(password, user.password_hash if user else None)
-    with transaction() as db:
-        take_back(db, tried) if is_right else sweep(db)
+        is_known = is_known_place(db, tenant_id, account, device)
+    lane = Lane.KNOWN if is_known else Lane.OTHERS
+    with hashing_queue().turn(lane, tenant_id, device):
+        with transaction() as db:
+            tried = count_try(db, tenant_id, account, device)
+            user = db.scalar(wanted)
+        is_right = is_password(password, user.password_hash if user else None)
+        with transaction() as db:
+            take_back(db, tried) if is_right else sweep(db)
     if user is None or not is_right:
         raise CredentialsWrong
     return user

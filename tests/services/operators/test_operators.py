@@ -92,7 +92,7 @@ def test_a_made_up_invitation_is_refused_before_the_long_work(
 ) -> None:
     """Otherwise any stranger keeps the one thread that hashes busy, and nobody can sign in."""
     hashed: list[str] = []
-    monkeypatch.setattr(operators, "hash_password", hashed.append)
+    monkeypatch.setattr(operators, "hash_in_turn", lambda *_: hashed.append("hashed"))
     refused(app, InvitationInvalid, operators.accept_invitation, "made up", PASSWORD, DEVICE)
     assert hashed == []
 
