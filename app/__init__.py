@@ -23,9 +23,11 @@ from app.identity_fast_path import IdentityFastPath
 from app.keyring import KeyRing
 from app.services.apps.call_limits import CallLimits
 from app.services.cache.registry import Caches
+from app.services.login.code_failures import CodeFailures
 from app.services.metrics.counts import Counts, count_answer
 from app.services.operators.failed_sign_ins import OperatorFailures
 from app.services.passwords.hashing_queue import HashingQueue
+from app.services.runtime.rate_limits import RateLimits
 from app.services.sessions.last_seen import LastSeen
 from app.settings import MIGRATIONS, flask_settings
 from app.wechat import WeChatClient
@@ -41,6 +43,8 @@ def create_app(config: Config) -> Flask:
     app.extensions["counts"] = Counts()
     app.extensions["caches"] = Caches()
     app.extensions["hashing_queue"] = HashingQueue()
+    app.extensions["rate_limits"] = limiter = RateLimits(config.rate_limit_storage_url)
+    app.extensions["code_failures"] = CodeFailures(limiter, config.failed_codes_per_minute)
     app.extensions["last_seen"] = LastSeen()
     app.extensions["operator_failures"] = OperatorFailures()
     app.extensions["call_limits"] = limits = CallLimits(

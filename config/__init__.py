@@ -17,6 +17,7 @@ from config.readers import (
     read_number,
     read_pepper,
     read_private_key,
+    read_rate_limit_storage_url,
     read_trusted_proxies,
     read_wechat_api_base_url,
     read_worker_connections,
@@ -43,6 +44,8 @@ class Config:
     port: int
     wechat_calls_per_app: int
     worker_connections: int
+    failed_codes_per_minute: int
+    rate_limit_storage_url: str | None = field(repr=False)
 
     @property
     def jwt_algorithm(self) -> Literal["EdDSA", "ES256"]:
@@ -75,6 +78,10 @@ def load_config(environ: Mapping[str, str]) -> Config:
         "wechat_calls_per_app": lambda: read_number(
             environ, "WECHAT_CALLS_PER_APP", 100, range(1, 10_001)
         ),
+        "failed_codes_per_minute": lambda: read_number(
+            environ, "FAILED_CODES_PER_MINUTE", 30, range(1, 10_001)
+        ),
+        "rate_limit_storage_url": lambda: read_rate_limit_storage_url(environ),
         "worker_connections": lambda: read_worker_connections(environ),
     }
     values: dict[str, Any] = {}

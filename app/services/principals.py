@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from ipaddress import IPv6Address, ip_address, ip_network
 from uuid import UUID
 
 # What WeChat's User-Agent says about the network.
@@ -32,6 +33,14 @@ class Device:
     name: str | None
     ip: str | None
     has_disconnected: Callable[[], bool] = field(default=bool, repr=False, compare=False)
+
+    @property
+    def network(self) -> str:
+        """The address; of IPv6 the /64, which is what one household has."""
+        address = ip_address(self.ip) if self.ip else None
+        if isinstance(address, IPv6Address):
+            return str(ip_network((address, 64), strict=False))
+        return str(address)
 
     @property
     def model(self) -> str | None:

@@ -5,6 +5,8 @@ fast path does the last three steps with two statements; the general path does t
 transaction. `linking_policy` decides on both.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -23,9 +25,10 @@ from app.services.login.code_exchange import (
     LoginRequest,
     claim_code,
     exchange_code,
-    failure_recorded,
+    record_failure,
     wait_for_login,
 )
+from app.services.login.code_failures import code_failures
 from app.services.login.fast_path import try_fast_login
 from app.services.metrics.counts import count_if_committed
 from app.services.principals import Device
@@ -100,18 +103,29 @@ def log_in_unbound(app: AppConfig, device: Device, code: str) -> Login:
 
 
 def _log_in_with_code(request: LoginRequest) -> Login:
+    code_failures().refuse(request)
     seed = request.seed(new_id())
     with call_slot(request.app):
         claimed_at = claim_code(request, seed)
         if claimed_at is None:
             earlier = wait_for_login(request)
         else:
-            with failure_recorded(request, seed):
+            with _failure_noted(request, seed):
                 exchanged = exchange_code(request, seed, claimed_at)
     if claimed_at is None:
         return _repeat_login(request, earlier)
-    with failure_recorded(request, seed):
+    with _failure_noted(request, seed):
         return _fast_login(request, exchanged) or _general_login(request, exchanged)
+
+
+@contextmanager
+def _failure_noted(request: LoginRequest, seed: SessionSeed) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        code_failures().note(request, error)
+        record_failure(request, seed.session_id, error)
+        raise
 
 
 def _fast_login(request: LoginRequest, exchanged: CodeExchangeResult) -> Login | None:

@@ -10,7 +10,6 @@ treated alike.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import IPv6Address, ip_address, ip_network
 from math import ceil
 from uuid import UUID
 
@@ -76,7 +75,7 @@ def count_try(
     Raises TooManyTries, with how long to wait, and then the try does not count.
     """
     known_key = _known_key(tenant_id, account, device)
-    limits = _limits(tenant_id, account, device.ip, from_everywhere)
+    limits = _limits(tenant_id, account, device, from_everywhere)
     account_at_address, of_account, of_address = limits
     if _is_known(db, known_key):
         limits = {known_key: ACCOUNT_AT_ADDRESS}
@@ -161,9 +160,9 @@ def sweep(db: Session) -> None:
 
 
 def _limits(
-    tenant_id: UUID, account: str, ip: str | None, from_everywhere: Limit
+    tenant_id: UUID, account: str, device: Device, from_everywhere: Limit
 ) -> dict[bytes, Limit]:
-    address = _network(ip)
+    address = device.network
     at_address = keyring().blind_index(f"{address}\0{account}", f"tries:{tenant_id}")
     of_address = keyring().blind_index(address, "tries")
     return {
@@ -174,7 +173,7 @@ def _limits(
 
 
 def _known_key(tenant_id: UUID, account: str, device: Device) -> bytes:
-    where = repr((_network(device.ip), device.model, account))
+    where = repr((device.network, device.model, account))
     return keyring().blind_index(where, f"known:{tenant_id}")
 
 
@@ -183,21 +182,13 @@ def _place_keys(tenant_id: UUID, account: str, device: Device) -> tuple[bytes, b
     scope = f"places:{tenant_id}"
     return (
         keyring().blind_index(repr(("device", device.model, account)), scope),
-        keyring().blind_index(repr(("address", _network(device.ip), account)), scope),
+        keyring().blind_index(repr(("address", device.network, account)), scope),
     )
 
 
 def account_key(tenant_id: UUID, account: str) -> bytes:
     """Give the blind index of an account, by which all is found that its tries left."""
     return keyring().blind_index(f"\0{account}", f"tries:{tenant_id}")
-
-
-def _network(ip: str | None) -> str:
-    """Name an address; of IPv6 the /64, for that is what one household has."""
-    address = ip_address(ip) if ip else None
-    if isinstance(address, IPv6Address):
-        return str(ip_network((address, 64), strict=False))
-    return str(address)
 
 
 def _lock_counts(

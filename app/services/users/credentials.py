@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.errors import CredentialsWrong
+from app.errors import CredentialsWrong, LoginsTooMany
 from app.models import User
 from app.services.database.transactions import transaction
 from app.services.passwords.hashing import is_password
@@ -17,8 +17,12 @@ from app.services.passwords.login_throttling import (
     take_back,
 )
 from app.services.principals import Device
+from app.services.runtime.rate_limits import Rule, rate_limits
 from app.services.users.users import refuse_inactive
 from app.text_cleaning import account_name
+
+# Each check of a password costs as much as a wrong one, and each login writes a session.
+SUCCESSES = Rule("password_successes", 30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +58,11 @@ def prove_password(tenant_id: UUID, account: str, password: str, device: Device)
     """Return the user of an account if the password is right, active or not.
 
     Waits for a turn first. No connection is held while waiting and while hashing. Raises
-    CredentialsWrong, TooManyTries or PasswordsBusy.
+    CredentialsWrong, TooManyTries, LoginsTooMany or PasswordsBusy.
     """
+    key = (str(tenant_id), account)
+    if wait := rate_limits().wait_of(SUCCESSES, *key):
+        raise LoginsTooMany(retry_after=wait)
     wanted = select(User).where(User.tenant_id == tenant_id, User.account == account)
     with transaction() as db:
         is_known = is_known_place(db, tenant_id, account, device)
@@ -69,4 +76,5 @@ def prove_password(tenant_id: UUID, account: str, password: str, device: Device)
             take_back(db, tried) if is_right else sweep(db)
     if user is None or not is_right:
         raise CredentialsWrong
+    rate_limits().count(SUCCESSES, *key)
     return user
