@@ -96,8 +96,8 @@ class Story:
     def code(self) -> str:
         code = self.person.wx_login()
         self.keep("code", code)
-        asked = self.wechat.ask("session-key", person=self.person.name, appid=ACME_SHOP.appid)
-        self.keep("session_key", asked["session_key"])
+        key = self.wechat.ask("session-key", person=self.person.name, appid=ACME_SHOP.appid)
+        self.keep("session_key", key["session_key"])
         return code
 
     def kept_tokens(self, tokens: dict[str, Any]) -> dict[str, Any]:

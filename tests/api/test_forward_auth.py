@@ -61,7 +61,7 @@ REFUSING = {
     "an app of another tenant": (f"/v1/apps/{GLOBEX_LIFE.appid}/verify", "token_of_another_app"),
     "an unknown app": ("/v1/apps/wxffffffffffffffff/verify", "token_of_another_app"),
     "no appid": ("/v1/apps/%20/verify", "token_of_another_app"),
-    "an appid with more next_app it": (
+    "an appid with more behind it": (
         f"/v1/apps/{ACME_SHOP.appid}%20/verify",
         "token_of_another_app",
     ),
@@ -75,7 +75,7 @@ REFUSING = {
     "an unknown tenant": ("/v1/verify?tenant=nobody", "token_of_another_tenant"),
     "an empty tenant": ("/v1/verify?tenant=", "token_of_another_tenant"),
     "a tenant without a value": ("/v1/verify?tenant", "token_of_another_tenant"),
-    "a tenant with more next_app it": ("/v1/verify?tenant=acme%20", "token_of_another_tenant"),
+    "a tenant with more behind it": ("/v1/verify?tenant=acme%20", "token_of_another_tenant"),
     "a tenant in other case": ("/v1/verify?tenant=ACME", "token_of_another_tenant"),
     "a long tenant": (f"/v1/verify?tenant={'a' * 5000}", "token_of_another_tenant"),
     "NUL": ("/v1/verify?tenant=acme%00", "token_of_another_tenant"),
@@ -156,7 +156,7 @@ def test_an_appended_path_and_its_query_change_only_the_status(
     fresh_caches.changes.mark_fresh(float("inf"))
     with watching_flask(app) as seen:
         first, second = (ask(client, address + appended, token) for _ in range(2))
-    assert seen == [address], "Flask is asked once, without what was appended"
+    assert seen == [address], "Flask gets one request, without the appended path"
     assert comparable(first) == comparable(second)
     expected = comparable(plain)[1] | {"Content-Length": "0"}
     assert comparable(first) == ("200 OK", expected, b"")

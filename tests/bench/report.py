@@ -88,11 +88,11 @@ def targets_of(results: Results, options: Namespace) -> list[Target]:
     compared = ((VERIFY, FLOOR, 0.85), (ME, FLOOR, 0.75), (KNOWN, BARE_LOGIN, 1.0))
     return [
         Target(
-            f"{ours.name} / {theirs.name}, req/s, {connections} connections",
-            ratio_of(results[0, connections][ours], results[0, connections][theirs]),
+            f"{row.name} / {base.name}, req/s, {connections} connections",
+            ratio_of(results[0, connections][row], results[0, connections][base]),
             bound,
         )
-        for ours, theirs, bound in compared
+        for row, base, bound in compared
         for connections in options.connections
     ]
 

@@ -1,6 +1,5 @@
 """The console in a real browser. Each test continues where the previous one ended."""
 
-import time
 from collections.abc import Iterator
 
 import psycopg
@@ -15,6 +14,7 @@ from tests.browser.screen import Screen, chromium
 from tests.e2e.test_make_run import Copy
 from tests.fixtures.personas import App, Person
 from tests.fixtures.user_files import csv_of
+from tests.fixtures.waiting import until
 
 CAFE = App("wxcccc000000000001", "acme", "c1" * 16, "on_login")
 HEADER = ("account", "phone", "nickname")
@@ -107,7 +107,7 @@ def test_a_user_is_found_and_the_session_ended(copy: Copy, screen: Screen) -> No
     PAGES["user"] = f"t/acme/users/{screen.id_in_address()}/show"
     screen.press("End")
     assert "living" not in screen.text()
-    time.sleep(1)  # every worker must have received the change by then
+    until(lambda: requests.get(address, headers=bearer, timeout=5).status_code == 401)
     ended = requests.get(address, headers=bearer, timeout=5)
     assert (ended.status_code, ended.json()["code"]) == (401, "session_revoked")
 

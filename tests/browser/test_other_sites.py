@@ -12,7 +12,7 @@ from tests.browser.conftest import CHROMIUM
 from tests.browser.screen import Screen, chromium
 from tests.e2e.test_make_run import Copy
 
-PAGE = """<!doctype html><title>OtherSite</title>
+PAGE = """<!doctype html><title>Other site</title>
 <a href="{console}/t/acme/users/">console</a>
 <form method="post" action="{console}/sign-in"><button>sign in</button></form>
 <form method="post" action="{console}/sign-out"><button>sign out</button></form>

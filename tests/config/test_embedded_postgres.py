@@ -34,7 +34,7 @@ def shared_var(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def var(shared_var: Path) -> Iterator[Path]:
-    """Return the shared folder, and stop a server that a test remaining_pid running."""
+    """Return the shared folder, and stop a server that a test left running."""
     yield shared_var
     if is_running(shared_var):
         hold_server(shared_var, options=FAST).release()
@@ -124,17 +124,17 @@ def test_concurrent_holders_share_one_server(var: Path) -> None:
 @pytest.mark.parametrize("content", ["{pid}\n/somewhere\n1\n5432\n", ""])
 def test_a_stale_pid_file_is_ignored(var: Path, content: str) -> None:
     hold_server(var, options=FAST).release()
-    stranger = subprocess.Popen(["sleep", "60"], user=(var / "postgres").stat().st_uid)
+    other_process = subprocess.Popen(["sleep", "60"], user=(var / "postgres").stat().st_uid)
     try:
         pid_file = var / "postgres" / "postmaster.pid"
-        pid_file.write_text(content.format(pid=stranger.pid))
+        pid_file.write_text(content.format(pid=other_process.pid))
         os.utime(pid_file, (0, 0))
         with hold_server(var, options=FAST) as server:
             assert answers(server.url)
-        assert stranger.poll() is None
+        assert other_process.poll() is None
     finally:
-        stranger.kill()
-        stranger.wait()
+        other_process.kill()
+        other_process.wait()
 
 
 def test_a_forked_child_does_not_release_its_parents_hold(var: Path) -> None:

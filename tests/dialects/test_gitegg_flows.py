@@ -88,8 +88,8 @@ def test_the_referer_selects_the_app_of_a_password_login(
 ) -> None:
     user_id = enter_user(app, account="alice", password=PASSWORD)
     page = f"https://servicewechat.com/{ACME_SHOP.appid}/{version}/page-frame.html"
-    who = {"username": "alice", "password": PASSWORD}
-    tokens = data(phone.grant("password", **who, headers={"Referer": page}))
+    credentials = {"username": "alice", "password": PASSWORD}
+    tokens = data(phone.grant("password", **credentials, headers={"Referer": page}))
     assert data(phone.user(tokens["token"]))["id"] == user_id
 
 

@@ -39,7 +39,7 @@ def test_every_grant_is_accepted_as_json_form_and_query(
 ) -> None:
     enter_user(app, account="alice", password=PASSWORD, phone="13800138001")
     data(phone.phone(phone.bind_key()))
-    who = {"username": "alice", "password": PASSWORD, "appid": ACME_SHOP.appid}
+    credentials = {"username": "alice", "password": PASSWORD, "appid": ACME_SHOP.appid}
     # GitEgg clients send the id of their OAuth client. It is not checked.
     basic = {"Authorization": "Basic Z2l0ZWdn"}
 
@@ -50,7 +50,7 @@ def test_every_grant_is_accepted_as_json_form_and_query(
     for how in ("json", "data", "query_string"):
         tokens = ask(how, grant_type="social", social_key=phone.bind_key(), client_id="gitegg")
         assert ask(how, grant_type="refresh_token", refresh_token=tokens["refreshToken"])["token"]
-        assert ask(how, grant_type="password", **who)["token"]
+        assert ask(how, grant_type="password", **credentials)["token"]
 
 
 def test_empty_fields_are_treated_as_missing(phone: MiniProgram) -> None:
@@ -236,7 +236,7 @@ def test_a_missing_or_oversized_field_is_rejected(phone: MiniProgram, what: str)
 
 
 def test_a_malformed_grant_is_rejected(client: Client) -> None:
-    nonsense: list[dict[str, Any]] = [
+    malformed: list[dict[str, Any]] = [
         {},
         {"grant_type": "authorization_code", "code": "x"},
         {"grant_type": "client_credentials"},
@@ -255,7 +255,7 @@ def test_a_malformed_grant_is_rejected(client: Client) -> None:
         {"grant_type": "password", "username": "a", "password": "x\0y"},
         {"grant_type": "password", "username": "a", "password": "x", "appid": ["wx"]},
     ]
-    for fields in nonsense:
+    for fields in malformed:
         assert refused(client.send("POST", "/oauth/token", json=fields)) == 422, fields
 
 

@@ -124,11 +124,11 @@ def test_an_invalid_handle_is_rejected_and_the_cause_is_logged(
     used, tap = dialect_client.handle(carol), carol.tap_phone_new()
     assert client.post("phone", used, **tap).status_code == 200
     openid = rows("SELECT openid FROM social_accounts")[0][0]
-    mine, tapped = dialect_client.handle(alice), alice.tap_phone_old()
+    own, tapped = dialect_client.handle(alice), alice.tap_phone_old()
     others = [dialect_client.handle(alice, other) for other in (ACME_STAFF, GLOBEX_LIFE)]
     cases = [(openid, "token_invalid"), (used, "session_replaced")]
     cases += [(other, "token_of_another_app") for other in others]
-    cases += [(mine, "session_expired")]
+    cases += [(own, "session_expired")]
     for handle, failure in cases:
         if failure == "session_expired":
             rows("UPDATE login_sessions SET expires_at = now() - interval '1 second'")

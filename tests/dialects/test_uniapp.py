@@ -58,8 +58,8 @@ def test_a_page_exchanges_a_code_decrypts_a_phone_and_logs_in(
     root: str, client: Client, alice: Person, rows: Reader
 ) -> None:
     page = Page(client, alice, root=root).start()
-    asked = {"person": "alice", "appid": ACME_SHOP.appid}
-    assert page.handle != alice.wechat.ask("session-key", **asked)["session_key"]
+    query = {"person": "alice", "appid": ACME_SHOP.appid}
+    assert page.handle != alice.wechat.ask("session-key", **query)["session_key"]
     answer = page.decrypt()
     assert isinstance(answer["data"], str)
     phone = {"phoneNumber": "13800138001", "purePhoneNumber": "13800138001", "countryCode": "86"}
@@ -101,7 +101,7 @@ def test_an_openid_or_phone_not_verified_with_the_handle_is_rejected(
     client: Client, alice: Person, bob: Person, rows: Reader
 ) -> None:
     page, other = Page(client, alice).start(), Page(client, bob).start()
-    assert page.login()["success"] is False, "the phone was never verified"
+    assert page.login()["success"] is False, "the phone was not verified"
     for handle in (other.handle, page.openid, ""):
         assert page.decrypt(sessionKey=handle)["success"] is False
     assert page.decrypt(appId=ACME_CLUB.appid)["success"] is False

@@ -21,8 +21,8 @@ def ops(app: Flask) -> Script:
 def last_details(rows: Reader, action: str) -> Any:
     """Return the details of the newest event of an action. Check that an operator caused it."""
     query = "SELECT details, actor_kind, actor_id IS NOT NULL, ip FROM audit_events"
-    details, *who = rows(f"{query} WHERE action = :a ORDER BY id DESC LIMIT 1", a=action)[0]
-    assert who == ["operator", True, "127.0.0.1"]
+    details, *actor = rows(f"{query} WHERE action = :a ORDER BY id DESC LIMIT 1", a=action)[0]
+    assert actor == ["operator", True, "127.0.0.1"]
     return details
 
 

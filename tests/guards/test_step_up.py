@@ -204,8 +204,8 @@ def test_the_role_is_checked_before_the_step_up(app: Flask, acme: Home, rows: Re
     rows("UPDATE operator_sessions SET proven_at = now() - interval '1 hour'")
     for method, path in SENSITIVE:
         own = path.startswith("/me/")
-        wanted = "step_up_required" if own else "role_too_low"
-        assert failure(call(reader, acme, method, path)) == (403, wanted), path
+        expected = "step_up_required" if own else "role_too_low"
+        assert failure(call(reader, acme, method, path)) == (403, expected), path
 
 
 def test_a_sensitive_route_without_a_token_is_answered_with_401(

@@ -29,19 +29,19 @@ class Model(Owners):
         identity = session.identity
         assert identity is not None
         identity.key_since = None  # wx.login created a new session_key
-        proven = self.user_of_account(session.app.tenant, account) if account else None
+        proven_user = self.user_of_account(session.app.tenant, account) if account else None
         has_new_unionid = unionid and not identity.has_unionid
         with identity.seen_by_login(self.now, unionid):
-            user = proven or identity.user or self.joined_user(identity)
+            user = proven_user or identity.user or self.joined_user(identity)
             self.refuse_binding(identity, user, "social_account_taken")
-            was_known = proven or identity.user
-            twin = self.other_user(identity, was_known) if was_known and has_new_unionid else None
+            was_known = proven_user or identity.user
+            other = self.other_user(identity, was_known) if was_known and has_new_unionid else None
             body = read_body()
         if user is None and session.app.registration == "on_login":
             user = self.register(session.app.tenant, body)
         if user:
             self.bind_to(identity, user, None)
-            user = self.unite(user, twin) if twin else user
+            user = self.unite(user, other) if other else user
         identity.openid = identity.openid or body["openid"]
         return self._opened(session, body, user)
 

@@ -90,7 +90,9 @@ class Owners:
         return user.account is None and user.phone is None and len(people) < 2
 
     def refuse_binding(self, identity: Identity, owner: User | None, taken: str) -> None:
-        """Raise Refused if a user is disabled, or if neither of the two users is bare."""
+        """Raise Refused if a user is disabled, or if the identity has another user that is not
+        bare.
+        """
         its_user = identity.user
         if any(user.disabled for user in (its_user, owner) if user):
             raise Refused("user_disabled")

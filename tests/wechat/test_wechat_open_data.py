@@ -187,7 +187,7 @@ CUT_BYTES = [b"\xe5", b"\xd5"]
     ],
 )
 def test_a_damaged_id_or_number_is_rejected(field, damage):
-    """A changed iv or ciphertext damages ids, too, so a repaired id could be wrong."""
+    """A changed iv or ciphertext also damages ids, so a repaired id may be another user's."""
     plain = (
         b'{"nickName":"Band","phoneNumber":"13580006666","purePhoneNumber":"13580006666",'
         b'"countryCode":"86","openId":"oAlice","unionId":"uAlice",'
@@ -228,13 +228,13 @@ def test_text_on_both_sides_of_damage_is_not_joined(garbled):
     damage were dropped before parsing, controlled blocks could form a phone number.
     """
     phone = b'"purePhoneNumber":"13800138000","phoneNumber":"13800138000","countryCode":"86"'
-    wanted = b'",' + phone + b',"x":"'
-    pieces = [wanted[start : start + 16] for start in range(0, len(wanted), 16)]
+    fragment = b'",' + phone + b',"x":"'
+    pieces = [fragment[start : start + 16] for start in range(0, len(fragment), 16)]
     plain = USER["plain"].encode()
     at = plain.index(b'avatarUrl":"') + 12
     for joined in (b"".join(pieces), garbled + garbled.join(pieces) + garbled):
         data = encrypt(plain[:at] + joined + plain[at:])
-        if joined == wanted:
+        if joined == fragment:
             assert decrypt(decrypt_phone, data).pure_phone_number == "13800138000"
         else:
             with pytest.raises(OpenDataError):

@@ -435,9 +435,9 @@ def test_xml_and_json_give_the_same_push():
     as_xml = "".join(f"<{name}>{value}</{name}>" for name, value in fields.items())
     quirk = as_xml.replace("<OpenPID>", "< OpenPID>").replace("</Event>", "</ Event>")
     names = ("event", "openid", "created_at", "revoke_infos", "plugin_id", "open_pid", "key")
-    wanted = [getattr(read_push(REVOKED), name) for name in names]
+    expected = [getattr(read_push(REVOKED), name) for name in names]
     for text in (f"<xml>{as_xml}</xml>", f"\ufeff \n<xml>{quirk}</xml>".strip("\ufeff")):
-        assert [getattr(read_push(text), name) for name in names] == wanted
+        assert [getattr(read_push(text), name) for name in names] == expected
 
 
 @pytest.mark.parametrize(
