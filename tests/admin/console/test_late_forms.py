@@ -52,7 +52,7 @@ def test_the_form_is_shown_again_filled_in_but_not_submitted(
     assert ENTERED["password"] not in page
     assert "The form was not sent yet. Check it and send it again." in page
     assert rows.count("users") == 0
-    assert 'value="carol"' not in browser.read("/users/enter"), "it is shown once"
+    assert 'value="carol"' not in browser.read("/users/enter"), "the form is shown once"
     assert browser.post("/users/enter", **ENTERED).status_code == 302
 
 
