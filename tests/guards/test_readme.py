@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.guards.test_docs import anchors_of
-
 ROOT = Path(__file__).parents[2]
 ENGLISH = (ROOT / "README.md").read_text()
 CHINESE = (ROOT / "README.zh-CN.md").read_text()

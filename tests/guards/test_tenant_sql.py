@@ -59,7 +59,7 @@ def test_every_exception_is_used_by_a_statement(
     client: Client, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An unused exception could exempt another statement."""
-    monkeypatch.setattr(code_exchange, "FORGETTING_EVERY", 1)
+    monkeypatch.setattr(code_exchange, "CLEANUP_EVERY", 1)
     with recorded_statements() as sent:
         login = client.bind(alice)
         client.me(login["token"])

@@ -41,7 +41,7 @@ class Received:
         return open_push(self.body, query, secrets, ACME, int(query.timestamp))
 
 
-class MiniProgramServer(ThreadingHTTPServer):
+class MiniProgramServer(QuietServer):
     """A mini-program's server. It sends the given responses in order, and repeats the last one."""
 
     def __init__(self) -> None:

@@ -288,31 +288,6 @@ def test_a_phone_code_of_another_person_or_app_is_a_rejected_code(client, wechat
         client.phone_number("wxacme", "token", "code", "oAlice")
 
 
-def test_check_session_signs_the_empty_string_with_the_key_as_written(client, wechat):
-    wechat.answers({"errcode": 0, "errmsg": "ok"})
-    assert client.check_session("token", "oAlice", KEY) is True
-    [request] = wechat.received
-    assert (request.method, request.path) == ("GET", "/wxa/checksession")
-    assert request.query == {
-        "access_token": "token",
-        "openid": "oAlice",
-        "signature": hmac.new(KEY.encode(), b"", hashlib.sha256).hexdigest(),
-        "sig_method": "hmac_sha256",
-    }
-
-
-@pytest.mark.parametrize("errcode", [87007, 87009])
-def test_check_session_returns_false_for_an_invalid_session_key(client, wechat, errcode):
-    wechat.answers({"errcode": errcode, "errmsg": "invalid signature"})
-    assert client.check_session("token", "oAlice", KEY) is False
-
-
-def test_a_response_without_errcode_does_not_confirm_a_session(client, wechat):
-    wechat.answers({})
-    with pytest.raises(WeChatUnavailable):
-        client.check_session("token", "oAlice", KEY)
-
-
 def test_40001_is_an_invalid_token_if_one_is_sent_and_an_invalid_secret_otherwise(client, wechat):
     wechat.answers({"errcode": 40001})
     with pytest.raises(AppMisconfigured):

@@ -108,7 +108,7 @@ def test_each_bad_row_is_listed_with_column_code_and_advice(app: Flask, ann: Scr
     assert preview["import_id"] is None
     bad = [(one["row"], one["column"], one["code"]) for one in preview["bad"]]
     assert bad == [(2, "account", "account_taken"), (4, "phone", "phone_invalid")]
-    assert preview["bad"][0]["advice"] == "A user has this account already."
+    assert preview["bad"][0]["advice"] == "A user already has this account."
 
 
 def test_admins_may_upload_larger_bodies_and_viewers_may_not(app: Flask, ann: Script) -> None:

@@ -62,9 +62,9 @@ def test_a_pending_app_shows_advice_and_is_activated_by_a_new_secret(
 ) -> None:
     console = TenantConsole(app)
     page = console.press("/apps/add", **NEW | {"secret": WRONG})
-    assert "The mini-program is added." not in page
-    assert "The AppSecret is wrong, or has been reset since." in page
-    assert "not proven, serves no request" in page
+    assert "The mini-program was added." not in page
+    assert "The AppSecret is wrong or has been reset." in page
+    assert "Not verified, serves no requests" in page
     assert "wx.login(" not in page, "code for a pending app would not work"
     listed = console.read("/apps/")
     assert "Not verified yet <small>1</small>" in listed
@@ -152,7 +152,7 @@ def test_the_page_of_an_app_shows_addresses_and_code_to_copy(app: Flask) -> None
         "Authorization: `Bearer ${",
     ):
         assert text in page, text
-    assert "not entered here yet" in console.read(SHOW)
+    assert "not set yet" in console.read(SHOW)
     assert "getPhoneNumber" in console.read(SHOW), "this app registers users by phone"
 
 

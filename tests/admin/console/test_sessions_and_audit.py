@@ -25,7 +25,7 @@ def test_sessions_are_found_and_ended(
     session = of_club.split("/console/t/acme/sessions/")[-1][:36]
     query = of_club.split(f"{session}/end")[1].split('"')[0]
     after = console.press(f"/sessions/{session}/end{query}")
-    assert "The session is ended." in after
+    assert "The session was ended." in after
     assert after.count(ROW) == 1, "the list is still filtered by the club"
     assert client.me(club["token"]).status_code == 401
     assert client.me(shop["token"]).status_code == 200

@@ -100,7 +100,7 @@ def test_an_invalid_or_taken_slug_is_rejected(app: Flask, rows: Reader) -> None:
     browser = platform(app)
     duplicate = browser.post("/tenants/add", slug="acme", name="Acme")
     assert duplicate.status_code == 409
-    assert "A tenant with this slug exists already. Choose another slug." in duplicate.text
+    assert "A tenant with this slug already exists. Choose another slug." in duplicate.text
     wrong = [("Acme", "x"), ("a--b", "x"), ("ok", ""), ("ok", "a\0b"), ("o" * 41, "x"), ("ok", " ")]
     for slug, name in wrong:
         answer = browser.post("/tenants/add", slug=slug, name=name)
