@@ -106,7 +106,7 @@ def test_a_user_is_found_and_the_session_ended(copy: Copy, screen: Screen) -> No
     assert "Acme Café" in screen.text()
     PAGES["user"] = f"t/acme/users/{screen.id_in_address()}/show"
     screen.press("End")
-    assert "living" not in screen.text()
+    assert "ended by an admin" in screen.text()
     until(lambda: requests.get(address, headers=bearer, timeout=5).status_code == 401)
     ended = requests.get(address, headers=bearer, timeout=5)
     assert (ended.status_code, ended.json()["code"]) == (401, "session_revoked")

@@ -112,6 +112,21 @@ def test_the_printed_commands_log_a_user_in(copy: Copy) -> None:
     assert (me["account"], me["phone"]) == ("alice", "+8613800138001")
 
 
+def test_the_calls_in_the_readme_log_a_user_in(copy: Copy) -> None:
+    """The calls are those of README.md, at the addresses of this copy."""
+    blocks = re.findall(r"^```sh\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+    (calls,) = (block for block in blocks if "/_simulator/login" in block)
+    for address, own in (
+        ("http://127.0.0.1:8000", copy.service),
+        ("http://127.0.0.1:8001", copy.wechat.url),
+    ):
+        assert calls.count(address) == 1
+        calls = calls.replace(address, own)
+    done = subprocess.run(["sh"], input=calls, capture_output=True, text=True, check=True)
+    me = json.loads(done.stdout)
+    assert (me["account"], me["phone"]) == ("alice", "+8613800138001")
+
+
 def test_the_printed_operator_can_sign_in_to_the_console(copy: Copy) -> None:
     email, password = re.findall(r"/console/ +(\S+) +(\S+)", copy.output)[0]
     with requests.Session() as browser:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.guards.test_docs import anchors_of
+
 ROOT = Path(__file__).parents[2]
 ENGLISH = (ROOT / "README.md").read_text()
 CHINESE = (ROOT / "README.zh-CN.md").read_text()
@@ -82,9 +84,17 @@ def test_both_have_the_same_tables() -> None:
 def test_both_name_the_same_code_and_files() -> None:
     for original, translated in zip(sections(ENGLISH), sections(CHINESE), strict=True):
         assert sorted(SPAN.findall(translated)) == sorted(SPAN.findall(original))
-        links, others = (set(LINK.findall(section)) for section in (original, translated))
+        links, others = (linked_pages(section) for section in (original, translated))
+        assert others == links
 
-        assert others - {"README.md"} == links - {"README.zh-CN.md"}
+
+def linked_pages(section: str) -> set[str]:
+    """Return the files that a section links to, each by the name of its English version.
+
+    The link to the other README counts as one to README.md in both languages.
+    """
+    paths = (link.partition("#")[0] for link in LINK.findall(section))
+    return {path.replace(".zh-CN.md", ".md") for path in paths}
 
 
 def test_each_links_to_the_other() -> None:
@@ -94,19 +104,34 @@ def test_each_links_to_the_other() -> None:
 
 @both
 def test_every_link_has_a_target(text: str) -> None:
-    paths = [link.partition("#")[0] for link in LINK.findall(text) if "://" not in link]
-    assert paths
-    assert [path for path in paths if not (ROOT / path).exists()] == []
+    """Targets are files, and headings in them."""
+    links = [link.partition("#") for link in LINK.findall(text) if "://" not in link]
+    assert links
+    for path, _, anchor in links:
+        assert (ROOT / path).exists(), path
+        if anchor:
+            assert anchor in anchors_of((ROOT / path).read_text()), f"{path}#{anchor}"
+
+
+def test_the_chinese_readme_links_to_chinese_pages() -> None:
+    """A page with a Chinese version is linked in that version."""
+    linked = {link.partition("#")[0] for link in LINK.findall(CHINESE)}
+    translated = {path.name for path in (ROOT / "docs").glob("*.zh-CN.md")}
+    assert {f"docs/{name}" for name in translated} <= linked
+    assert not {f"docs/{name.replace('.zh-CN', '')}" for name in translated} & linked
+
+
+@both
+def test_the_readme_has_at_most_150_lines(text: str) -> None:
+    assert text.count("\n") <= MOST_LINES
 
 
 @both
 def test_everything_in_the_tree_exists(text: str) -> None:
-    tree = next(block for _, block in FENCE.findall(text) if block.startswith("app/\n"))
-    for line in tree.splitlines():
-        words = line.split()
-        named = words if all(word.endswith("/") for word in words) else words[:1]
-        folder = ROOT / "app" if line.startswith(" ") else ROOT
-        assert [name for name in named if not (folder / name).exists()] == []
+    """Each line of the tree names files and folders of the folder that is indented less."""
+    found = list(paths_in_tree(text))
+    assert ROOT / "app" / "services" / "login" in found
+    assert [path for path in found if not path.exists()] == []
 
 
 @both
@@ -141,12 +166,3 @@ def test_every_make_target_exists(text: str) -> None:
     named = set(MAKE.findall(text))
     assert named
     assert named <= set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-
-
-@both
-def test_every_dependency_explained_is_pinned(text: str) -> None:
-    table = next(table for table in tables(text) if table[0] == "" and "requests" in table)
-    # "psycopg 3" is the package psycopg.
-    named = {package.split()[0] for cell in table[1:] for package in cell.split(",")}
-    files = "".join(path.read_text() for path in ROOT.glob("requirements*.txt"))
-    assert named <= set(re.findall(r"^([a-z0-9-]+)(?:\[\w+\])?==", files, re.MULTILINE))

@@ -2,7 +2,7 @@
 
 The proxies are not installed here. The requests follow their sources: Envoy's ext_authz HTTP
 service (RawHttpClientImpl::check) and APISIX's plugin forward-auth with lua-resty-http. They use
-the addresses in docs/forward-auth.md.
+the addresses in docs/protect-your-api.md.
 """
 
 import re
