@@ -1,4 +1,4 @@
-"""A real PostgreSQL, rolled back after each test; a simulated WeChat behind a real socket."""
+"""Fixtures: a PostgreSQL rolled back after each test, and a WeChat simulator on a socket."""
 
 import os
 import secrets
@@ -38,16 +38,16 @@ from tests.fixtures.personas import (
     taken_back,
 )
 
-# Where bytecode is not kept, each of some thirty processes compiles the service anew, and each of
-# pytest's the tests.
+# Without cached bytecode, each of about thirty processes would compile the service again, and each
+# process of pytest the tests.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that mostly wait for processes, so that the other core has the rest.
+    """Run the files first that mostly wait for processes, so that both cores are used.
 
-    The others come in the order of their names, or in one that TEST_ORDER_SEED decides.
+    The others run in the order of their names, or in one that TEST_ORDER_SEED selects.
     """
     if seed := os.environ.get("TEST_ORDER_SEED"):
         files = sorted({item.path for item in items})
@@ -58,7 +58,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def wechat() -> Iterator[WeChat]:
-    """A simulated WeChat that knows the cast's mini-programs."""
+    """A WeChat simulator with the mini-programs of the tests."""
     simulator = create_simulator({})
     server = make_server("127.0.0.1", 0, simulator, threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -72,10 +72,10 @@ def wechat() -> Iterator[WeChat]:
 
 @pytest.fixture(scope="session")
 def config(wechat: WeChat) -> Iterator[Config]:
-    """Development's own settings, with a database that only this run has."""
+    """Development settings with a database of this run."""
     name = f"wxpass_test_{secrets.token_hex(4)}"
     with hold_server(var_folder(dict(os.environ)), name) as server:
-        wait_for_no_disk(server.url, name)
+        disable_synchronous_commit(server.url, name)
         environ = dict(os.environ) | {"DATABASE_URL": server.url, "DATABASE_POOL_SIZE": "30"}
         environ["WECHAT_API_BASE_URL"] = wechat.url
         fill(environ)
@@ -83,22 +83,22 @@ def config(wechat: WeChat) -> Iterator[Config]:
         drop_database(server.url_of("postgres"), name)
 
 
-def wait_for_no_disk(url: str, name: str) -> None:
-    """Let commits to this database return at once; nobody needs it after a power failure."""
+def disable_synchronous_commit(url: str, name: str) -> None:
+    """Disable waiting for the disk at commit. The database need not survive a power failure."""
     with psycopg.connect(url, autocommit=True) as connection:
         off = sql.SQL("ALTER DATABASE {} SET synchronous_commit = off")
         connection.execute(off.format(sql.Identifier(name)))
 
 
 def drop_database(url: str, name: str) -> None:
-    """Drop this run's database, whoever is still connected to it."""
+    """Drop the database of this run, and close its connections."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def cheap_passwords() -> Iterator[None]:
-    """Hash with the least work. test_hashing.py tests the real parameters."""
+    """Hash with minimal parameters. test_hashing.py tests the real ones."""
     with pytest.MonkeyPatch.context() as patch:
         cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
         patch.setattr(hashing, "HASHER", cheap)
@@ -108,28 +108,28 @@ def cheap_passwords() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def guessed_codes_are_wrong() -> Iterator[None]:
-    """Draw no secret of one-time codes for which a code that tests enter as wrong is right."""
-    draw = pyotp.random_base32
+    """Avoid secrets for which a code that tests enter as wrong is valid."""
+    generate = pyotp.random_base32
 
-    def draw_again() -> str:
-        secret = draw()
-        return draw_again() if shows_a_guessed_code(pyotp.TOTP(secret)) else secret
+    def generate_again() -> str:
+        secret = generate()
+        return generate_again() if shows_a_guessed_code(pyotp.TOTP(secret)) else secret
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pyotp, "random_base32", draw_again)
+        patch.setattr(pyotp, "random_base32", generate_again)
         yield
 
 
 @pytest.fixture(scope="session")
 def app(config: Config) -> Iterator[Flask]:
-    """The service, with its tables and the cast."""
+    """The service with its tables, tenants and mini-programs."""
     with service_of(config) as app:
         yield app
 
 
 @pytest.fixture(autouse=True)
 def isolated(request: pytest.FixtureRequest) -> None:
-    """Take back all that a test does with the service."""
+    """Undo the effects of a test on the service."""
     if "app" in request.fixturenames:
         kind = "committed" if request.node.get_closest_marker("real_commits") else "rolled_back"
         request.getfixturevalue(kind)
@@ -149,10 +149,10 @@ def rolled_back(app: Flask) -> Iterator[None]:
 
 @pytest.fixture
 def committed(app: Flask) -> Iterator[None]:
-    """Let a test of real concurrency commit, and leave nothing but the cast after it."""
+    """Let a test of concurrency commit, and delete its rows afterwards."""
     yield
     with app.app_context(), db.engine.begin() as connection:
-        # TRUNCATE would make new files for every table. The audit's trigger refuses to delete.
+        # TRUNCATE would create new files for every table. The audit's trigger forbids DELETE.
         connection.execute(text("SET LOCAL session_replication_role = replica"))
         for table in db.metadata.sorted_tables:
             connection.execute(table.delete())
@@ -161,26 +161,26 @@ def committed(app: Flask) -> Iterator[None]:
 
 @pytest.fixture
 def no_waits_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stop the clock by which wrong passwords are counted: a wait of 1 s may be over too soon."""
+    """Stop the clock of login throttling, because a wait of 1 s may be over too soon."""
     moment = now()
     monkeypatch.setattr(login_throttling, "now", lambda: moment)
 
 
 @pytest.fixture
 def client(app: Flask) -> Client:
-    """A mini-program's network."""
+    """A client of the service."""
     return Client(app)
 
 
 @pytest.fixture
 def rows(app: Flask) -> Reader:
-    """What the database holds, asked in SQL."""
+    """The database of the service."""
     return Reader(app)
 
 
 @pytest.fixture
 def statements() -> Iterator[list[str]]:
-    """What the database is asked from here on."""
+    """The statements sent to the database from here on."""
     with statements_sent() as sent:
         yield sent
 

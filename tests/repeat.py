@@ -1,8 +1,8 @@
-"""Run the tests several times, each time from another seed: `make test-repeat N=20`.
+"""Run the tests several times with different seeds: `make test-repeat N=20`.
 
-A seed decides which examples Hypothesis tries, how sets of texts are ordered, and in which order
-the files are run. The first run that fails is the last; its seed is printed with the command that
-repeats it. What depends on the speed of the machine, no seed repeats.
+A seed selects the examples of Hypothesis, the order of sets of strings and the order of the files.
+A failed run is the last one, and prints the command that repeats it. Effects of the machine's speed
+are not repeatable.
 """
 
 import argparse
@@ -15,13 +15,13 @@ SEEDS = 2**32
 
 
 def environ_of(seed: int) -> dict[str, str]:
-    """Return the environment in which everything that is left to chance comes from a seed."""
+    """Return an environment in which every random choice depends on a seed."""
     seeded = {"PYTHONHASHSEED": seed, "TEST_ORDER_SEED": seed, "HYPOTHESIS_PROFILE": "seeded"}
     return dict(os.environ) | {name: str(value) for name, value in seeded.items()}
 
 
 def repeat(times: int, seed: int | None, arguments: list[str]) -> int:
-    """Run the tests until they fail or have run so often; return the last exit code."""
+    """Run the tests until they fail or the runs are done. Return the last exit code."""
     for number in range(1, times + 1):
         chosen = SystemRandom().randrange(SEEDS) if seed is None else seed
         run = f"Run {number} of {times}, seed {chosen}"
@@ -29,7 +29,9 @@ def repeat(times: int, seed: int | None, arguments: list[str]) -> int:
         command = [sys.executable, "-m", "pytest", f"--hypothesis-seed={chosen}", *arguments]
         code = subprocess.run(command, env=environ_of(chosen), check=False).returncode
         if code:
-            again = " ".join(["make test-repeat N=1", f"SEED={chosen}", *spelt(arguments)])
+            again = " ".join(
+                ["make test-repeat N=1", f"SEED={chosen}", *as_make_variables(arguments)]
+            )
             print(
                 f"Run {number} failed with seed {chosen}. Repeat it: {again}\n"
                 f"第 {number} 次失败，种子为 {chosen}，可用以下命令重现：{again}",
@@ -39,13 +41,13 @@ def repeat(times: int, seed: int | None, arguments: list[str]) -> int:
     return 0
 
 
-def spelt(arguments: list[str]) -> list[str]:
-    """Spell arguments of pytest as make takes them."""
+def as_make_variables(arguments: list[str]) -> list[str]:
+    """Return arguments of pytest as variables of make."""
     return [f'ARGS="{" ".join(arguments)}"'] if arguments else []
 
 
 def main() -> int:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.repeat", description=__doc__)
     parser.add_argument("--times", type=int, default=20)
     parser.add_argument("--seed", type=int)

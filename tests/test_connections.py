@@ -1,4 +1,4 @@
-"""The pool's connections: a dead one is replaced unseen, and a borrowed one is given back whole."""
+"""Connections of the pool: replaced if broken, and returned in a clean state."""
 
 import psycopg
 import pytest
@@ -15,12 +15,12 @@ pytestmark = pytest.mark.real_commits
 
 
 def pid_of(connection: "psycopg.Connection[tuple[int]]") -> int:
-    """Tell which of Postgres' processes serves a connection."""
+    """Return the PostgreSQL process that serves a connection."""
     return connection.info.backend_pid
 
 
 def end_all(app: Flask) -> None:
-    """End every connection of this database but the one that asks."""
+    """End every connection to the database."""
     with psycopg.connect(app.config["SQLALCHEMY_DATABASE_URI"].replace("+psycopg", "")) as other:
         other.execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
@@ -28,8 +28,7 @@ def end_all(app: Flask) -> None:
         )
 
 
-def test_a_connection_that_postgres_ended_is_replaced_unseen(app: Flask) -> None:
-    """Otherwise each restart of Postgres fails as many requests as there are connections."""
+def test_a_connection_ended_by_postgresql_is_replaced(app: Flask) -> None:
     with app.app_context():
         with transaction() as one:
             one.execute(text("SELECT 1"))
@@ -41,8 +40,7 @@ def test_a_connection_that_postgres_ended_is_replaced_unseen(app: Flask) -> None
             assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_a_statement_commits_by_itself_and_leaves_nothing_behind(app: Flask) -> None:
-    """Otherwise the next to borrow the connection commits, or loses, what is not theirs."""
+def test_autocommit_leaves_no_open_transaction(app: Flask) -> None:
     with app.app_context():
         with autocommit() as connection:
             assert connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
@@ -51,8 +49,7 @@ def test_a_statement_commits_by_itself_and_leaves_nothing_behind(app: Flask) -> 
         assert not connection.autocommit
 
 
-def test_a_failure_inside_costs_no_connection(app: Flask) -> None:
-    """Otherwise refusals, which anybody can cause, make the service connect anew each time."""
+def test_an_exception_keeps_the_connection(app: Flask) -> None:
     with app.app_context():
         with pytest.raises(CodeUsed), autocommit() as first:
             raise CodeUsed
@@ -62,8 +59,7 @@ def test_a_failure_inside_costs_no_connection(app: Flask) -> None:
             assert pid_of(first) == pid_of(second) == pid_of(third)
 
 
-def test_a_connection_that_was_left_busy_is_nobodys(app: Flask) -> None:
-    """Otherwise the next to borrow it reads the answer to another's question."""
+def test_a_busy_connection_is_not_reused(app: Flask) -> None:
     with app.app_context():
         with autocommit() as abandoned:
             abandoned.pgconn.send_query(b"SELECT pg_sleep(0.2)")
@@ -73,13 +69,11 @@ def test_a_connection_that_was_left_busy_is_nobodys(app: Flask) -> None:
         assert db.engine.pool.checkedout() == 0
 
 
-def test_a_database_that_goes_away_is_away_and_no_fault_of_ours(
+def test_a_lost_database_raises_operational_error(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise a restart of Postgres answers some requests with 500, and a traceback."""
-
     def look(connection: "psycopg.Connection[tuple[int]]") -> None:
-        raise psycopg.OperationalError("closed as soon as it was there")
+        raise psycopg.OperationalError("closed immediately")
 
     with app.app_context():
         with autocommit() as connection:

@@ -1,4 +1,4 @@
-"""Messages about single fields of a request are in the language of the client."""
+"""Translation of messages about single fields."""
 
 import importlib
 import pkgutil
@@ -15,7 +15,7 @@ import app.schemas
 from app.languages import FIELD_MESSAGES, field_messages
 from tests.fixtures.personas import Client
 
-# Parts of other messages, and messages that no field of a request can have.
+# Parts of other messages, and messages that no field of a request has.
 NOT_SHOWN = {
     *("greater than", "greater than or equal to", "less than", "less than or equal to"),
     '"{input}" cannot be formatted as a {obj_type}.',
@@ -25,7 +25,7 @@ VALUES = {"min": 1, "max": 9, "equal": 5, "choices": "a, b", "input": "x"}
 
 
 def request_schemas() -> Iterator[Schema]:
-    """Return every schema that loads a request."""
+    """Yield every schema of a request."""
     for module in pkgutil.walk_packages(app.schemas.__path__, "app.schemas."):
         for value in vars(importlib.import_module(module.name)).values():
             if isinstance(value, type) and issubclass(value, Schema) and hasattr(value, "record"):
@@ -33,7 +33,7 @@ def request_schemas() -> Iterator[Schema]:
 
 
 def messages_of(schema: Schema) -> set[str]:
-    """Return the messages that a schema, its fields and their validators can have."""
+    """Return the messages of a schema, its fields and their validators."""
     found, waiting = set(schema.error_messages.values()), list(schema.fields.values())
     while waiting:
         field: Any = waiting.pop()
@@ -64,24 +64,24 @@ def test_every_message_of_a_schema_is_translated(app: Flask) -> None:
         ("zh-CN", "缺少必填字段。", "未知字段。", "长度须在 1 到 128 之间。"),
     ],
 )
-def test_errors_are_in_the_language_of_detail(
+def test_errors_have_the_language_of_detail(
     client: Client, language: str, missing: str, unknown: str, long: str
 ) -> None:
-    said = {"account": "a", "surprise": 1}
+    body = {"account": "a", "surprise": 1}
     headers = {"Accept-Language": language}
     path = "/v1/apps/wxaaaa000000000001/password-login"
-    answer = client.send("POST", path, json=said, headers=headers).json
+    answer = client.send("POST", path, json=body, headers=headers).json
     assert answer["errors"] == {"password": [missing], "surprise": [unknown]}
-    said = {"account": "a", "password": "x" * 200}
-    answer = client.send("POST", path, json=said, headers=headers).json
+    body = {"account": "a", "password": "x" * 200}
+    answer = client.send("POST", path, json=body, headers=headers).json
     assert answer["errors"]["password"][0].endswith(long)
 
 
-def test_a_name_of_a_field_is_not_a_template(client: Client) -> None:
-    """Names come from the client, and may hold braces."""
+def test_a_field_name_is_not_formatted_as_a_template(client: Client) -> None:
+    """Clients choose the names."""
     path = "/v1/apps/wxaaaa000000000001/password-login"
-    said = {"account": "a", "password": "b", "{0.__class__}": 1, "{max}": 2}
-    answer = client.send("POST", path, json=said, headers={"Accept-Language": "zh"}).json
+    body = {"account": "a", "password": "b", "{0.__class__}": 1, "{max}": 2}
+    answer = client.send("POST", path, json=body, headers={"Accept-Language": "zh"}).json
     assert answer["errors"] == {"{0.__class__}": ["未知字段。"], "{max}": ["未知字段。"]}
 
 

@@ -1,4 +1,4 @@
-"""Every response has the security headers of its kind."""
+"""Security headers of every response."""
 
 import re
 
@@ -16,13 +16,13 @@ FIXED = {
 
 
 def path_of(rule: Rule) -> str:
-    """Fill in an address."""
+    """Return the path of a rule with values filled in."""
     path = re.sub(r"<[^>]*appid>", ACME_SHOP.appid, rule.rule)
     return re.sub(r"<[^>]+>", "acme", path)
 
 
 def test_every_route_sends_the_headers(app: Flask) -> None:
-    """Whatever the method, and whether the request succeeds or fails."""
+    """This holds for every method, and for failed requests."""
     client = app.test_client()
     seen = set()
     for rule in app.url_map.iter_rules():
@@ -41,10 +41,10 @@ def test_every_route_sends_the_headers(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/nothing", "/console/sign-in", "/console/nothing"])
-def test_over_https_browsers_keep_to_https(app: Flask, path: str) -> None:
+def test_responses_over_https_have_strict_transport_security(app: Flask, path: str) -> None:
     answer = app.test_client().get(path, base_url="https://wx.example/")
-    told = answer.headers["Strict-Transport-Security"]
-    assert told == "max-age=31536000; includeSubDomains"
+    header = answer.headers["Strict-Transport-Security"]
+    assert header == "max-age=31536000; includeSubDomains"
 
 
 def test_no_policy_allows_inline_code_or_framing() -> None:

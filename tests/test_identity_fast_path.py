@@ -1,4 +1,4 @@
-"""What is answered in front of Flask is what Flask would have answered."""
+"""Responses of the identity fast path equal those of Flask."""
 
 import io
 import json
@@ -24,8 +24,8 @@ ADDRESSES = ("/v1/verify", "/v1/apps/wx0123456789abcdef/verify", "/v1/tenants/ac
 
 
 @pytest.fixture
-def heard(app: Flask) -> Iterator[Caches]:
-    """Let the service believe, for this test, that it hears of all changes."""
+def fresh_caches(app: Flask) -> Iterator[Caches]:
+    """Mark the caches as up to date for this test."""
     caches: Caches = app.extensions["caches"].of_this_process()
     caches.changes.begin()
     caches.changes.mark_fresh(float("inf"))
@@ -33,53 +33,57 @@ def heard(app: Flask) -> Iterator[Caches]:
     caches._clear()
 
 
-def told(answer: TestResponse) -> tuple[Any, ...]:
-    """Give all of an answer but the id that each request has of its own."""
+def comparable(answer: TestResponse) -> tuple[Any, ...]:
+    """Return status, headers and body of a response without the request id."""
     headers = {name: value for name, value in answer.headers if name != "X-Request-Id"}
     return answer.status, headers, answer.data
 
 
 @pytest.mark.parametrize("path", ["/v1/verify", "/v1/me"])
-def test_a_later_answer_is_the_first_and_asks_nobody(
-    client: Client, alice: Person, heard: Caches, statements: list[str], path: str
+def test_a_cached_response_equals_the_first_and_runs_no_statement(
+    client: Client, alice: Person, fresh_caches: Caches, statements: list[str], path: str
 ) -> None:
-    """Otherwise clients are told something else once they are known, or the database is asked."""
     token = client.bind(alice)["token"]
-    # At the first it is learnt whose the token is, at the second what they are shown.
+    # The first request caches the session, the second one the profile.
     first, second = (client.send("GET", path, token) for _ in range(2))
     statements.clear()
     third = client.send("GET", path, token)
     assert statements == []
     assert first.status_code < 300
-    assert told(third) == told(second) == told(first)
+    assert comparable(third) == comparable(second) == comparable(first)
     assert third.headers["X-Request-Id"] != first.headers["X-Request-Id"]
 
 
 @pytest.mark.parametrize("path", ["/v1/verify", "/v1/me"])
-def test_both_ways_send_the_same_headers_over_https(
-    client: Client, alice: Person, heard: Caches, path: str
+def test_cache_and_flask_send_the_same_headers_over_https(
+    client: Client, alice: Person, fresh_caches: Caches, path: str
 ) -> None:
     token = client.bind(alice)["token"]
     over = {"environ_overrides": {"wsgi.url_scheme": "https"}}
     first, second, third = (client.send("GET", path, token, **over) for _ in range(3))
-    assert told(third) == told(second) == told(first)
+    assert comparable(third) == comparable(second) == comparable(first)
     assert "includeSubDomains" in third.headers["Strict-Transport-Security"]
 
 
 @contextmanager
 def logging_into(lines: io.StringIO, *, as_json: bool) -> Iterator[None]:
-    """Let the service log there while this is open."""
-    (ours,) = (one for one in logging.getLogger().handlers if type(one) is logging.StreamHandler)
+    """Log into a stream inside the block."""
+    (handler_of_service,) = (
+        handler
+        for handler in logging.getLogger().handlers
+        if type(handler) is logging.StreamHandler
+    )
     log_into(lines, as_json=as_json)
     try:
         yield
     finally:
-        logging.getLogger().handlers = [ours]
+        logging.getLogger().handlers = [handler_of_service]
 
 
 @pytest.mark.parametrize("path", ["/v1/verify", "/v1/me"])
-def test_both_ways_log_the_same(client: Client, alice: Person, heard: Caches, path: str) -> None:
-    """Otherwise most of the traffic is not in the log, or a token is."""
+def test_cache_and_flask_log_the_same_line(
+    client: Client, alice: Person, fresh_caches: Caches, path: str
+) -> None:
     token = client.bind(alice)["token"]
     lines = io.StringIO()
     with logging_into(lines, as_json=True):
@@ -94,10 +98,9 @@ def test_both_ways_log_the_same(client: Client, alice: Person, heard: Caches, pa
     assert token not in lines.getvalue()
 
 
-def test_a_line_says_nothing_of_the_request_before_it(
-    client: Client, alice: Person, heard: Caches
+def test_a_log_line_contains_nothing_of_the_previous_request(
+    client: Client, alice: Person, fresh_caches: Caches
 ) -> None:
-    """Otherwise a good answer is logged with the refusal before it on the same connection."""
     token = client.bind(alice)["token"]
     assert client.send("GET", "/v1/verify", token).status_code == 204
     lines = io.StringIO()
@@ -110,8 +113,9 @@ def test_a_line_says_nothing_of_the_request_before_it(
     assert "failure" not in answered
 
 
-def test_both_ways_log_the_same_for_people(client: Client, alice: Person, heard: Caches) -> None:
-    """Otherwise who reads along while developing sees two spellings of one status."""
+def test_cache_and_flask_log_the_same_status_in_text_format(
+    client: Client, alice: Person, fresh_caches: Caches
+) -> None:
     token = client.bind(alice)["token"]
     lines = io.StringIO()
     with logging_into(lines, as_json=False):
@@ -120,10 +124,9 @@ def test_both_ways_log_the_same_for_people(client: Client, alice: Person, heard:
     assert re.findall(r"status=(\S+)", lines.getvalue()) == ["204", "204"]
 
 
-def test_a_request_id_is_taken_over_only_if_it_may_be_logged(
-    client: Client, alice: Person, heard: Caches
+def test_an_invalid_request_id_is_replaced(
+    client: Client, alice: Person, fresh_caches: Caches
 ) -> None:
-    """Otherwise a token that a client puts there is in the log of every request."""
     token = client.bind(alice)["token"]
     for given in ("short", token, "x" * 65, "sixteen chars\r\nX: y"):
         for _ in range(2):
@@ -143,20 +146,19 @@ UNUSUAL: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("how", UNUSUAL.values(), ids=UNUSUAL.keys())
-def test_what_is_unusual_but_good_is_answered_by_flask(
-    client: Client, alice: Person, heard: Caches, how: dict[str, Any]
+def test_an_unusual_valid_request_gets_the_same_response(
+    client: Client, alice: Person, fresh_caches: Caches, how: dict[str, Any]
 ) -> None:
-    """Otherwise a client that worked stops working once it is known."""
     token = client.bind(alice)["token"]
     expected = client.send("GET", "/v1/verify", token)
     headers = {"Authorization": f"{how.get('scheme', 'Bearer')} {token}"}
     headers |= {how["also"]: token} if "also" in how else {}
     for _ in range(2):
         answer = client.send(how.get("method", "GET"), "/v1/verify", headers=headers)
-        assert told(answer) == told(expected)
+        assert comparable(answer) == comparable(expected)
 
 
-# What JavaScript sends for a token that its client does not have, alone and beside a good one.
+# Texts that JavaScript sends for a missing token, alone and with a valid one.
 MISSING_TOKENS: dict[str, tuple[dict[str, str], int]] = {
     "undefined": ({"Authorization": "Bearer undefined"}, 401),
     "null": ({"Authorization": "Bearer null"}, 401),
@@ -173,7 +175,7 @@ MISSING_TOKENS: dict[str, tuple[dict[str, str], int]] = {
 
 
 def by_flask(app: Flask, client: Client, path: str, headers: dict[str, str]) -> TestResponse:
-    """Ask Flask itself, past what stands in front of it."""
+    """Send a request to Flask, without the fast path."""
     fast_path = cast(IdentityFastPath, app.wsgi_app)
     app.wsgi_app = fast_path._behind  # type: ignore[method-assign]
     try:
@@ -184,10 +186,9 @@ def by_flask(app: Flask, client: Client, path: str, headers: dict[str, str]) -> 
 
 @pytest.mark.parametrize("case", MISSING_TOKENS.values(), ids=MISSING_TOKENS)
 @pytest.mark.parametrize("path", ["/v1/verify", "/v1/me"])
-def test_both_ways_treat_a_token_that_is_not_there_alike(
-    app: Flask, client: Client, alice: Person, heard: Caches, path: str, case: Any
+def test_cache_and_flask_treat_an_undefined_token_alike(
+    app: Flask, client: Client, alice: Person, fresh_caches: Caches, path: str, case: Any
 ) -> None:
-    """What is answered does not depend on what a worker remembers."""
     token, (headers, status) = client.bind(alice)["token"], case
     sent = {name: value.format(token) for name, value in headers.items()}
     expected = by_flask(app, client, path, sent)
@@ -198,13 +199,12 @@ def test_both_ways_treat_a_token_that_is_not_there_alike(
         if status == 401:
             assert failure(answer) == failure(expected) == (401, "token_missing")
         else:
-            assert told(answer) == told(expected)
+            assert comparable(answer) == comparable(expected)
 
 
-def test_two_tokens_are_refused_though_one_is_known(
-    client: Client, alice: Person, bob: Person, heard: Caches
+def test_two_different_tokens_are_rejected_with_one_in_the_cache(
+    client: Client, alice: Person, bob: Person, fresh_caches: Caches
 ) -> None:
-    """Otherwise which of two people it is depends on what a worker remembers."""
     tokens = [client.bind(person)["token"] for person in (alice, bob)]
     for token in tokens:
         assert client.send("GET", "/v1/verify", token).status_code == 204
@@ -217,18 +217,16 @@ def test_two_tokens_are_refused_though_one_is_known(
 @pytest.mark.parametrize(
     ("path", "refusal"), [("/v1/verify", (401, "no_user")), ("/v1/me", (403, "login_unbound"))]
 )
-def test_an_unbound_login_is_nobody_however_often_it_asks(
-    client: Client, alice: Person, heard: Caches, path: str, refusal: tuple[int, str]
+def test_an_unbound_session_is_rejected_repeatedly(
+    client: Client, alice: Person, fresh_caches: Caches, path: str, refusal: tuple[int, str]
 ) -> None:
-    """Otherwise a login that belongs to no user passes as one."""
     token = client.log_in(alice)["token"]
     assert {failure(client.send("GET", path, token)) for _ in range(3)} == {refusal}
 
 
-def test_a_login_is_bound_as_soon_as_it_was_told_so(
-    client: Client, alice: Person, heard: Caches
+def test_a_session_is_bound_immediately_after_the_response(
+    client: Client, alice: Person, fresh_caches: Caches
 ) -> None:
-    """Otherwise a client that keeps its token is refused until the notice of it is here."""
     token = client.log_in(alice)["token"]
     assert failure(client.me(token)) == (403, "login_unbound")
     body = alice.tap_phone_old()
@@ -243,9 +241,8 @@ def test_a_login_is_bound_as_soon_as_it_was_told_so(
 
 
 def test_a_user_is_shown_their_own_profile_only(
-    client: Client, alice: Person, bob: Person, heard: Caches
+    client: Client, alice: Person, bob: Person, fresh_caches: Caches
 ) -> None:
-    """Otherwise one person's name and phone are shown to another."""
     people = {person: client.bind(person) for person in (alice, bob)}
     for _ in range(3):
         for person, login in people.items():
@@ -254,22 +251,20 @@ def test_a_user_is_shown_their_own_profile_only(
             assert shown["id"] == login["user"]["id"]
 
 
-def test_a_changed_user_is_shown_anew(
-    client: Client, alice: Person, heard: Caches, rows: Reader
+def test_a_changed_profile_is_shown(
+    client: Client, alice: Person, fresh_caches: Caches, rows: Reader
 ) -> None:
-    """Otherwise people do not see what they have just typed."""
     login = client.bind(alice)
     token, user_id = login["token"], rows("SELECT id FROM users")[0][0]
     assert [client.me(token).json["gender"] for _ in range(2)] == [0, 0]
     assert client.send("PATCH", "/v1/me", token, json={"gender": 2}).status_code == 200
-    heard.changes.note(user_id.bytes)
+    fresh_caches.changes.note(user_id.bytes)
     assert [client.me(token).json["gender"] for _ in range(2)] == [2, 2]
 
 
-def test_a_session_that_passes_on_meanwhile_shows_nobody_else(
-    app: Flask, client: Client, alice: Person, bob: Person, heard: Caches, rows: Reader
+def test_the_profile_of_a_session_that_changes_its_user_is_not_cached_for_the_former_user(
+    app: Flask, client: Client, alice: Person, bob: Person, fresh_caches: Caches, rows: Reader
 ) -> None:
-    """Otherwise what Flask answers its new owner is remembered as the profile of the one before."""
     passed, kept = (client.bind(alice) for _ in range(2))
     bobs = client.bind(bob)["user"]["id"]
     for login in (passed, kept):
@@ -277,16 +272,16 @@ def test_a_session_that_passes_on_meanwhile_shows_nobody_else(
     fast_path = cast(IdentityFastPath, app.wsgi_app)
     behind = fast_path._behind
 
-    def pass_on(*request: Any) -> Any:
+    def move_session(*request: Any) -> Any:
         (moved,) = rows(
             "UPDATE login_sessions SET user_id = :bob WHERE token_hash = :hash RETURNING id",
             bob=bobs,
             hash=sha256(passed["token"].encode()).digest(),
         )
-        heard.changes.note(moved[0].bytes)
+        fresh_caches.changes.note(moved[0].bytes)
         return behind(*request)
 
-    fast_path._behind = pass_on
+    fast_path._behind = move_session
     try:
         assert client.me(passed["token"]).json["id"] == bobs
     finally:
@@ -294,10 +289,9 @@ def test_a_session_that_passes_on_meanwhile_shows_nobody_else(
     assert client.me(kept["token"]).json["id"] == kept["user"]["id"]
 
 
-def test_a_refusal_is_not_remembered(
-    client: Client, alice: Person, heard: Caches, rows: Reader
+def test_a_failure_is_not_cached(
+    client: Client, alice: Person, fresh_caches: Caches, rows: Reader
 ) -> None:
-    """Otherwise one bad moment of the database is everybody's for ten minutes."""
     token = client.bind(alice)["token"]
     assert client.send("GET", "/v1/verify", token).status_code == 204
     rows("ALTER TABLE users RENAME COLUMN nickname TO lost")
@@ -306,10 +300,9 @@ def test_a_refusal_is_not_remembered(
     assert client.me(token).status_code == 200
 
 
-def test_a_token_of_another_app_is_refused_there(
-    client: Client, alice: Person, heard: Caches
+def test_a_cached_token_is_rejected_by_another_app(
+    client: Client, alice: Person, fresh_caches: Caches
 ) -> None:
-    """Otherwise the app of the path counts only for those who are not known yet."""
     token = client.bind(alice)["token"]
     for _ in range(2):
         assert client.send("GET", "/v1/verify", token).status_code == 204
@@ -317,8 +310,8 @@ def test_a_token_of_another_app_is_refused_there(
         assert failure(refused) == (403, "token_of_another_app")
 
 
-def test_the_fast_path_bypasses_only_the_hooks_it_names(app: Flask) -> None:
-    """A new hook must be replaced on the fast path, or shown to be unnecessary."""
+def test_the_fast_path_bypasses_only_the_listed_hooks(app: Flask) -> None:
+    """A new hook must be replaced on the fast path, or be unnecessary there."""
     per_request = [
         *app.before_request_funcs.get(None, ()),
         *app.after_request_funcs.get(None, ()),
@@ -346,7 +339,7 @@ def test_the_fast_path_bypasses_only_the_hooks_it_names(app: Flask) -> None:
 
 def identity_rules(app: Flask) -> list[Rule]:
     """Return the rules of the requests that the fast path answers."""
-    paths = {"/v1/me", *(find_auth_request(one).route for one in ADDRESSES)}
+    paths = {"/v1/me", *(find_auth_request(address).route for address in ADDRESSES)}
     return [
         rule
         for rule in app.url_map.iter_rules()

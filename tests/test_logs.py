@@ -1,4 +1,4 @@
-"""The logs: one JSON object a line, enough in it to find a fault, and never a secret."""
+"""The logs: one JSON object per line, with the facts of the request and without secrets."""
 
 import io
 import json
@@ -24,7 +24,7 @@ TRACE = "trace-0001.of_a-caller"
 
 
 class Captured:
-    """What was logged, as it is written in production."""
+    """The log in production format."""
 
     def __init__(self, stream: io.StringIO) -> None:
         self.stream = stream
@@ -47,17 +47,17 @@ class Captured:
 
 
 def log_into(stream: io.StringIO, *, as_json: bool) -> None:
-    """Log as the service does, but into memory."""
+    """Configure logging as in the service, with a stream as its output."""
     logs.configure(as_json=as_json)
-    (ours,) = logging.getLogger().handlers
-    assert isinstance(ours, logging.StreamHandler)
-    ours.setStream(stream)
+    (handler,) = logging.getLogger().handlers
+    assert isinstance(handler, logging.StreamHandler)
+    handler.setStream(stream)
 
 
 @pytest.fixture
 def captured(monkeypatch: pytest.MonkeyPatch, app: Flask) -> Iterator[Captured]:
-    """Log as production does."""
-    # The simulated WeChat runs in this process too, and its server logs requests.
+    """Log in production format, and return the log."""
+    # The WeChat simulator runs in this process, and its server logs requests.
     monkeypatch.setattr(logging.getLogger("werkzeug"), "disabled", True)
     stream = io.StringIO()
     log_into(stream, as_json=True)
@@ -67,22 +67,22 @@ def captured(monkeypatch: pytest.MonkeyPatch, app: Flask) -> Iterator[Captured]:
 
 @pytest.fixture
 def everything(captured: Captured) -> Iterator[Captured]:
-    """Log whatever any library has to say."""
+    """Log every library at DEBUG."""
     loggers = [logging.getLogger()]
     loggers += [
         logging.getLogger(name) for name in ("urllib3", "sqlalchemy", "psycopg", "requests")
     ]
     loggers += [logging.getLogger(f"sqlalchemy.{part}") for part in ("engine", "pool", "orm")]
-    kept = [logger.level for logger in loggers]
+    levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.DEBUG)
     yield captured
-    for logger, level in zip(loggers, kept, strict=True):
+    for logger, level in zip(loggers, levels, strict=True):
         logger.setLevel(level)
 
 
 class Story:
-    """A person's whole story, and every secret that takes part in it."""
+    """Logins of a person in several dialects, and all secrets used in them."""
 
     def __init__(self, client: Client, wechat: WeChat, person: Person) -> None:
         self.client, self.wechat, self.person = client, wechat, person
@@ -96,8 +96,8 @@ class Story:
     def code(self) -> str:
         code = self.person.wx_login()
         self.keep("code", code)
-        asked = self.wechat.ask("session-key", person=self.person.name, appid=ACME_SHOP.appid)
-        self.keep("session_key", asked["session_key"])
+        key = self.wechat.ask("session-key", person=self.person.name, appid=ACME_SHOP.appid)
+        self.keep("session_key", key["session_key"])
         return code
 
     def kept_tokens(self, tokens: dict[str, Any]) -> dict[str, Any]:
@@ -174,12 +174,12 @@ class Story:
         assert client.post("phone", token, code=self.tap_phone()["code"]).status_code == 503
 
     def log_in_elsewhere(self, code: str) -> int:
-        """Send a code that was used here from another device."""
+        """Send a used code from another device."""
         path, headers = f"/v1/apps/{ACME_SHOP.appid}/login", {"User-Agent": "another"}
         return self.client.send("POST", path, json={"code": code}, headers=headers).status_code
 
     def seen_in(self, text: str) -> set[str]:
-        """Say which secrets are in a text."""
+        """Return the kinds of secrets in a text."""
         return {
             what
             for secret, what in self.secrets.items()
@@ -193,7 +193,7 @@ def story(app: Flask, client: Client, wechat: WeChat, alice: Person) -> Story:
     return Story(client, wechat, alice)
 
 
-def test_a_secret_of_the_story_is_in_the_log(story: Story, captured: Captured) -> None:
+def test_the_log_contains_no_secret(story: Story, captured: Captured) -> None:
     story.tell()
 
     assert len(story.secrets) > 40
@@ -201,10 +201,8 @@ def test_a_secret_of_the_story_is_in_the_log(story: Story, captured: Captured) -
     assert story.seen_in(captured.text) == set()
 
 
-@pytest.mark.real_commits  # SQLAlchemy asks for its log level when a connection is taken
-def test_a_secret_is_in_the_log_when_every_library_logs_all_it_can(
-    story: Story, everything: Captured
-) -> None:
+@pytest.mark.real_commits  # SQLAlchemy reads its log level when a connection is opened
+def test_the_log_contains_no_secret_at_level_debug(story: Story, everything: Captured) -> None:
     story.tell()
 
     assert "SELECT" in everything.text
@@ -213,16 +211,14 @@ def test_a_secret_is_in_the_log_when_every_library_logs_all_it_can(
     assert all(isinstance(line, dict) for line in everything.lines)
 
 
-def test_the_search_for_secrets_finds_none_because_it_is_blind(
-    story: Story, captured: Captured
-) -> None:
+def test_the_search_detects_logged_secrets(story: Story, captured: Captured) -> None:
     story.tell()
     logging.getLogger("careless").warning("session of %s with %s", "+8613800138001", PASSWORD)
 
     assert story.seen_in(captured.text) == {"phone", "password"}
 
 
-def test_a_request_leaves_no_line_or_one_without_its_app(
+def test_a_request_is_logged_with_app_route_and_status(
     client: Client, captured: Captured, alice: Person
 ) -> None:
     code = alice.wx_login()
@@ -242,7 +238,7 @@ def test_a_request_leaves_no_line_or_one_without_its_app(
     ("kind", "errcode", "code"),
     [("blocked", 40226, "wechat_person_blocked"), ("rate_limited", 45011, "wechat_rate_limited")],
 )
-def test_what_wechat_said_is_not_in_the_log(
+def test_errcode_and_rid_of_wechat_are_logged(
     kind: str, errcode: int, code: str, client: Client, captured: Captured, alice: Person
 ) -> None:
     alice.wechat.fault(kind)
@@ -254,7 +250,7 @@ def test_what_wechat_said_is_not_in_the_log(
     assert (line["appid"], line["tenant"]) == (ACME_SHOP.appid, "acme")
 
 
-def test_what_wechat_said_to_a_gitegg_client_is_not_in_the_log(
+def test_errcode_and_rid_of_wechat_are_logged_for_a_gitegg_client(
     client: Client, captured: Captured
 ) -> None:
     path = f"/wx/user/{ACME_SHOP.appid}/login"
@@ -265,7 +261,7 @@ def test_what_wechat_said_to_a_gitegg_client_is_not_in_the_log(
     assert line["rid"]
 
 
-def test_one_requests_facts_are_told_of_the_next(
+def test_facts_of_a_request_are_not_logged_with_the_next(
     client: Client, captured: Captured, alice: Person
 ) -> None:
     alice.wechat.fault("blocked")
@@ -293,7 +289,7 @@ def test_one_requests_facts_are_told_of_the_next(
         ("请求编号请求编号", False),
     ],
 )
-def test_a_request_cannot_be_followed_or_its_id_forges_lines(
+def test_only_a_valid_request_id_is_logged(
     given: str, is_kept: bool, client: Client, captured: Captured
 ) -> None:
     answer = client.send("GET", "/v1/me", headers={"X-Request-Id": given})
@@ -304,24 +300,24 @@ def test_a_request_cannot_be_followed_or_its_id_forges_lines(
     assert len(captured.lines) == 1
 
 
-def test_a_path_with_a_secret_in_it_is_logged(client: Client, captured: Captured) -> None:
+def test_the_route_is_logged_instead_of_the_path(client: Client, captured: Captured) -> None:
     client.send("GET", f"/{PASSWORD}/?token={PASSWORD}", headers={"Referer": PASSWORD})
 
     assert PASSWORD not in captured.text
     assert (captured.last["route"], captured.last["status"]) == (None, 404)
 
 
-def test_the_machinery_fills_the_log(client: Client, captured: Captured) -> None:
+def test_health_checks_are_not_logged(client: Client, captured: Captured) -> None:
     assert client.send("GET", "/healthz").status_code == 200
 
     assert captured.text == ""
 
 
-def crash(client: Client, captured: Captured, alice: Person, mocked: Any) -> dict[str, Any]:
-    """Let a view crash, and give the line that tells of it."""
+def crash(client: Client, captured: Captured, alice: Person, monkeypatch: Any) -> dict[str, Any]:
+    """Make a view fail. Return the log line of the exception."""
     token = client.bind(alice)["token"]
     captured.clear()
-    mocked.setattr("app.services.users.users.show_user", crash_with_secrets_at_hand)
+    monkeypatch.setattr("app.services.users.users.show_user", fail_with_secrets_in_variables)
     assert failure(client.me(token)) == (500, "internal")
     unexpected, request = captured.lines
     assert (request["status"], request["failure"]) == (500, "internal")
@@ -330,12 +326,12 @@ def crash(client: Client, captured: Captured, alice: Person, mocked: Any) -> dic
     return unexpected
 
 
-def crash_with_secrets_at_hand(*_: object) -> None:
+def fail_with_secrets_in_variables(*_: object) -> None:
     session_key = PASSWORD[::-1][::-1]
     raise RuntimeError(f"the view broke\u2028 at {len(session_key)} 🌸 小花")
 
 
-def test_a_crash_is_not_told_or_tells_too_much(
+def test_an_unexpected_exception_is_logged_without_secrets(
     client: Client, captured: Captured, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line = crash(client, captured, alice, monkeypatch)
@@ -343,7 +339,7 @@ def test_a_crash_is_not_told_or_tells_too_much(
     assert (line["event"], line["level"]) == ("unexpected", "error")
     assert "Traceback" in line["exception"]
     assert "RuntimeError: the view broke" in line["exception"]
-    assert "crash_with_secrets_at_hand" in line["exception"]
+    assert "fail_with_secrets_in_variables" in line["exception"]
     assert PASSWORD not in captured.text
     assert "13800138001" not in captured.text
 
@@ -352,13 +348,13 @@ HASH, ACCOUNT = "$argon2id$its-hash", "an-account"
 
 
 def refused_write(*_: object) -> None:
-    """Write what the database refuses for a reason that no service expects."""
+    """Write a row that the database rejects for an unexpected reason."""
     facts = {"account": ACCOUNT, "password_hash": HASH, "gender": 9}
     with transaction() as db:
         db.add(User(id=new_id(), tenant_id=new_id(), **facts))
 
 
-def test_a_refused_write_puts_the_whole_row_into_the_log(
+def test_a_rejected_write_is_logged_without_its_row(
     client: Client, captured: Captured, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = client.bind(alice)["token"]
@@ -366,16 +362,16 @@ def test_a_refused_write_puts_the_whole_row_into_the_log(
     monkeypatch.setattr("app.services.users.users.show_user", refused_write)
     assert failure(client.me(token)) == (500, "internal")
 
-    told = captured.lines[0]["exception"]
-    assert IntegrityError.__name__ in told
-    assert "ck_users_gender" in told
-    assert "refused_write" in told
-    assert told.count("DETAIL: (not logged)") == 2
-    for kept_back in (HASH, ACCOUNT, "Failing row"):
-        assert kept_back not in captured.text
+    exception = captured.lines[0]["exception"]
+    assert IntegrityError.__name__ in exception
+    assert "ck_users_gender" in exception
+    assert "refused_write" in exception
+    assert exception.count("DETAIL: (not logged)") == 2
+    for hidden in (HASH, ACCOUNT, "Failing row"):
+        assert hidden not in captured.text
 
 
-def test_a_query_of_a_client_is_logged_by_the_development_server(captured: Captured) -> None:
+def test_the_development_server_does_not_log_queries(captured: Captured) -> None:
     logger = logging.getLogger("werkzeug")
     logger.disabled = False
     logger.setLevel(logging.INFO)
@@ -386,13 +382,13 @@ def test_a_query_of_a_client_is_logged_by_the_development_server(captured: Captu
     assert "Running on" in captured.last["event"]
 
 
-def test_development_prints_the_variables_around_a_crash(
+def test_development_logs_no_variables_of_an_exception(
     client: Client, captured: Captured, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log_into(captured.stream, as_json=False)
     token = client.bind(alice)["token"]
     captured.clear()
-    monkeypatch.setattr("app.services.users.users.show_user", crash_with_secrets_at_hand)
+    monkeypatch.setattr("app.services.users.users.show_user", fail_with_secrets_in_variables)
     client.me(token)
 
     assert "RuntimeError: the view broke" in captured.text
@@ -401,7 +397,7 @@ def test_development_prints_the_variables_around_a_crash(
 
 
 class Broken(io.StringIO):
-    """A log that nobody reads any more, or on a disk that is full."""
+    """A log on a full disk or a closed pipe."""
 
     def write(self, _: str) -> int:
         raise BrokenPipeError
@@ -410,7 +406,7 @@ class Broken(io.StringIO):
         raise BrokenPipeError
 
 
-def test_a_log_that_cannot_be_written_fails_requests(
+def test_requests_succeed_if_the_log_cannot_be_written(
     client: Client, captured: Captured, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log_into(Broken(), as_json=True)

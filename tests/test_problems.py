@@ -1,4 +1,4 @@
-"""Failures: one shape, one table, two languages, and the database's absence."""
+"""Failures: format, codes, languages, and an unavailable database."""
 
 import dataclasses
 import json
@@ -21,14 +21,13 @@ UNAVAILABLE = (503, "database_unavailable")
 
 
 def kinds(base: type) -> Iterator[type]:
-    """Walk the classes below one."""
+    """Yield the subclasses of a class."""
     for kind in base.__subclasses__():
         yield kind
         yield from kinds(kind)
 
 
-def test_every_failure_has_its_own_code_a_sane_status_and_a_message() -> None:
-    """Otherwise a client cannot tell two failures apart, or a person cannot read one."""
+def test_every_failure_has_a_unique_code_a_status_and_a_message() -> None:
     failures = [kind for kind in kinds(Failure) if kind.__module__ == "app.errors"]
     assert len({kind.code for kind in failures}) == len(failures)
     assert len({kind.en for kind in failures}) == len(failures)
@@ -41,8 +40,7 @@ def test_every_failure_has_its_own_code_a_sane_status_and_a_message() -> None:
     assert set(RETRY_AFTER) <= set(FAILURES)
 
 
-def test_everything_the_wechat_door_raises_in_a_login_has_a_failure() -> None:
-    """Otherwise a new exception of the door is a 500."""
+def test_every_exception_of_the_wechat_layer_has_a_failure() -> None:
     pushes = {wechat.PushError, *kinds(wechat.PushError)}
     for kind in set(kinds(wechat.WeChatError)) - pushes - {wechat.OpenDataError}:
         assert not isinstance(as_failure(kind()), Internal), kind
@@ -65,17 +63,15 @@ def test_everything_the_wechat_door_raises_in_a_login_has_a_failure() -> None:
         (None, False),
     ],
 )
-def test_a_person_is_told_in_the_language_they_accept(
+def test_messages_are_in_the_accepted_language(
     accepted: str | None, is_chinese: bool, client: Client
 ) -> None:
-    """Otherwise people are told what to do in a language that they do not read."""
     headers = {} if accepted is None else {"Accept-Language": accepted}
     problem = client.send("GET", "/v1/me", headers=headers).json
     assert problem["detail"] == ("请先登录。" if is_chinese else "Please log in first.")
 
 
-def test_a_problem_has_the_shape_of_rfc_9457(client: Client) -> None:
-    """Otherwise standard clients do not understand our failures."""
+def test_a_problem_has_the_format_of_rfc_9457(client: Client) -> None:
     answer = client.send("GET", "/v1/me")
     assert failure(answer) == (401, "token_missing")
     assert answer.json == {
@@ -88,10 +84,9 @@ def test_a_problem_has_the_shape_of_rfc_9457(client: Client) -> None:
     }
 
 
-def test_what_nobody_foresaw_is_told_without_its_text(
+def test_an_unexpected_exception_is_reported_without_its_text(
     client: Client, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise a stack trace or a secret goes out with the failure."""
     token = client.bind(bob)["token"]
 
     def fail(*_: object) -> None:
@@ -116,7 +111,7 @@ def test_what_nobody_foresaw_is_told_without_its_text(
 def test_the_message_of_a_throttled_request_states_the_waiting_time_in_minutes(
     app: Flask, seconds: int, english: str, chinese: str
 ) -> None:
-    """Nobody should have to count seconds. `Retry-After` is for programs and stays in seconds."""
+    """`Retry-After` is in seconds."""
     for language, text in (("en", english), ("zh-CN", chinese)):
         with app.test_request_context(headers={"Accept-Language": language}):
             answer = problem_response(TooManyTries(retry_after=seconds))
@@ -126,13 +121,12 @@ def test_the_message_of_a_throttled_request_states_the_waiting_time_in_minutes(
 
 @pytest.fixture
 def without_database(config: Config) -> Client:
-    """The service, with nobody at the database's address."""
+    """The service with an unreachable database."""
     away = "postgresql+psycopg://nobody@127.0.0.1:1/nothing"
     return Client(create_app(dataclasses.replace(config, database_url=away)))
 
 
-def test_a_database_that_is_away_is_told_as_such(without_database: Client) -> None:
-    """Otherwise an outage looks like a bug, and nobody knows that waiting helps."""
+def test_an_unreachable_database_is_answered_with_503(without_database: Client) -> None:
     for route in ROUTES.values():
         answer = route.send(without_database, "wxp_", json=route.body)
         assert failure(answer) == UNAVAILABLE
@@ -141,13 +135,11 @@ def test_a_database_that_is_away_is_told_as_such(without_database: Client) -> No
     assert failure(without_database.send("GET", "/readyz")) == UNAVAILABLE
 
 
-def test_a_process_lives_without_its_database(without_database: Client) -> None:
-    """Otherwise an outage of the database restarts every process, over and over."""
+def test_the_health_check_succeeds_without_the_database(without_database: Client) -> None:
     assert without_database.send("GET", "/healthz").json == {"status": "ok", "version": VERSION}
 
 
-def test_a_pool_that_is_used_up_is_told_as_such(app: Flask) -> None:
-    """Otherwise a busy minute is a 500."""
+def test_an_exhausted_pool_is_answered_with_503(app: Flask) -> None:
     with app.test_request_context():
         assert failure_of(PoolExhausted()).code == "database_unavailable"
 
@@ -159,7 +151,6 @@ def test_a_pool_that_is_used_up_is_told_as_such(app: Flask) -> None:
 def test_a_database_of_another_version_is_not_ready(
     change: str, client: Client, rows: Reader
 ) -> None:
-    """Otherwise a new version takes requests before its tables are there."""
     assert client.send("GET", "/readyz").json == {"status": "ready"}
     rows(change)
     assert failure(client.send("GET", "/readyz")) == (503, "migrations_missing")

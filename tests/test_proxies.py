@@ -1,4 +1,4 @@
-"""Forwarded headers: believed from trusted proxies, and from no other sender."""
+"""Forwarded headers: accepted from trusted proxies only."""
 
 from ipaddress import ip_network
 from typing import Any
@@ -21,7 +21,7 @@ ALL = {
 
 
 def ask(trusted: int | tuple[Network, ...], sender: str, headers: dict[str, str]) -> Any:
-    """Send a request through the middleware; return what the application sees."""
+    """Send a request through the middleware. Return the values that the application sees."""
     app = Flask("seen")
 
     @app.get("/x")
@@ -34,12 +34,12 @@ def ask(trusted: int | tuple[Network, ...], sender: str, headers: dict[str, str]
     return answer.json
 
 
-def address(trusted: int | tuple[Network, ...], sender: str, told: str) -> str:
+def address(trusted: int | tuple[Network, ...], sender: str, forwarded_for: str) -> str:
     """Return the client's address."""
-    return str(ask(trusted, sender, {"X-Forwarded-For": told})[0])
+    return str(ask(trusted, sender, {"X-Forwarded-For": forwarded_for})[0])
 
 
-SEEN = ["203.0.113.9", "https", "login.example", "/auth"]
+FORWARDED = ["203.0.113.9", "https", "login.example", "/auth"]
 OWN = ["http", "localhost", ""]
 
 
@@ -47,22 +47,22 @@ OWN = ["http", "localhost", ""]
     ("trusted", "sender", "seen"),
     [
         (0, "10.0.0.1", ["10.0.0.1", *OWN]),
-        (1, "10.0.0.1", SEEN),
-        (NETWORKS, "10.0.0.1", SEEN),
-        (NETWORKS, "::1", SEEN),
-        (NETWORKS, "::ffff:10.0.0.1", SEEN),
+        (1, "10.0.0.1", FORWARDED),
+        (NETWORKS, "10.0.0.1", FORWARDED),
+        (NETWORKS, "::1", FORWARDED),
+        (NETWORKS, "::ffff:10.0.0.1", FORWARDED),
         (NETWORKS, "192.0.2.1", ["192.0.2.1", *OWN]),
         (NETWORKS, "", ["", *OWN]),
     ],
 )
-def test_headers_count_if_a_trusted_proxy_sends_them(
+def test_forwarded_headers_are_accepted_from_trusted_proxies(
     trusted: int | tuple[Network, ...], sender: str, seen: list[str]
 ) -> None:
     assert ask(trusted, sender, ALL) == seen
 
 
 @pytest.mark.parametrize(
-    ("trusted", "told", "client"),
+    ("trusted", "forwarded_for", "client"),
     [
         (1, "198.51.100.7, 203.0.113.9", "203.0.113.9"),
         (2, "198.51.100.7, 203.0.113.9", "198.51.100.7"),
@@ -73,14 +73,14 @@ def test_headers_count_if_a_trusted_proxy_sends_them(
         (NETWORKS, "203.0.113.9, made up, 10.1.1.1", "made up"),
     ],
 )
-def test_the_client_is_the_first_address_that_no_trusted_proxy_has(
-    trusted: int | tuple[Network, ...], told: str, client: str
+def test_the_client_is_the_last_address_that_is_not_a_trusted_proxy(
+    trusted: int | tuple[Network, ...], forwarded_for: str, client: str
 ) -> None:
-    assert address(trusted, "10.0.0.1", told) == client
+    assert address(trusted, "10.0.0.1", forwarded_for) == client
 
 
 @pytest.mark.parametrize("trusted", [1, NETWORKS])
-def test_a_client_cannot_hide_its_address_behind_a_quote(
+def test_a_quote_does_not_hide_the_address_of_a_client(
     trusted: int | tuple[Network, ...],
 ) -> None:
     assert address(trusted, "10.0.0.1", '"198.51.100.7, 203.0.113.9') == "203.0.113.9"
@@ -90,12 +90,12 @@ def test_a_client_cannot_hide_its_address_behind_a_quote(
     "prefix",
     ["//evil.example", "https://evil.example", "/a//b", "/..", "/a/../b", "auth", "/a?b", "/a%2f"],
 )
-def test_a_prefix_that_is_no_plain_path_is_ignored(prefix: str) -> None:
+def test_a_prefix_other_than_a_plain_path_is_ignored(prefix: str) -> None:
     assert ask(1, "10.0.0.1", {"X-Forwarded-Prefix": prefix})[3] == ""
 
 
 @pytest.mark.parametrize(
-    ("text", "spelt"),
+    ("text", "normalized"),
     [
         ("192.0.2.1", "192.0.2.1"),
         (" 192.0.2.1:443 ", "192.0.2.1"),
@@ -106,5 +106,5 @@ def test_a_prefix_that_is_no_plain_path_is_ignored(prefix: str) -> None:
         ("", "None"),
     ],
 )
-def test_an_address_has_one_spelling(text: str, spelt: str) -> None:
-    assert str(parse_address(text)) == spelt
+def test_an_address_is_normalized(text: str, normalized: str) -> None:
+    assert str(parse_address(text)) == normalized

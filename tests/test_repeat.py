@@ -1,4 +1,4 @@
-"""`make test-repeat` tries something else each time, and says how to try the same again."""
+"""Seeds of `make test-repeat`."""
 
 import subprocess
 import sys
@@ -12,19 +12,19 @@ from tests.fixtures.profiles import settings
 
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], dict[str, str]]]:
-    """The runs of pytest that were begun; the third fails."""
-    begun: list[tuple[list[str], dict[str, str]]] = []
+    """The runs of pytest. The third one fails."""
+    started: list[tuple[list[str], dict[str, str]]] = []
 
     def run(command: list[str], env: dict[str, str], **_: Any) -> Any:
-        begun.append((command, env))
-        return subprocess.CompletedProcess(command, 1 if len(begun) == 3 else 0)
+        started.append((command, env))
+        return subprocess.CompletedProcess(command, 1 if len(started) == 3 else 0)
 
     monkeypatch.setattr(repeat.subprocess, "run", run)
-    return begun
+    return started
 
 
-def test_each_run_has_a_seed_of_its_own(runs: list[Any], capsys: Any) -> None:
-    """Everything that is left to chance comes from it, and it is printed before the run."""
+def test_each_run_has_its_own_seed(runs: list[Any], capsys: Any) -> None:
+    """The seed determines every random choice, and is printed before the run."""
     assert repeat.repeat(2, None, ["-n", "1"]) == 0
     seeds = [env["PYTHONHASHSEED"] for _, env in runs]
     assert len(set(seeds)) == 2
@@ -36,8 +36,8 @@ def test_each_run_has_a_seed_of_its_own(runs: list[Any], capsys: Any) -> None:
         assert not settings.get_profile(env["HYPOTHESIS_PROFILE"]).derandomize
 
 
-def test_the_first_failure_is_the_last_run_and_names_its_seed(runs: list[Any], capsys: Any) -> None:
-    """The printed command runs the same tests from the same seed."""
+def test_a_failed_run_is_the_last_one_and_prints_its_seed(runs: list[Any], capsys: Any) -> None:
+    """The printed command repeats the run."""
     assert repeat.repeat(20, None, ["tests/test_x.py"]) == 1
     assert len(runs) == 3
     seed = runs[-1][1]["PYTHONHASHSEED"]
@@ -46,6 +46,5 @@ def test_the_first_failure_is_the_last_run_and_names_its_seed(runs: list[Any], c
 
 
 def test_a_given_seed_is_used(runs: list[Any]) -> None:
-    """Otherwise a failure cannot be repeated."""
     assert repeat.repeat(1, 7, []) == 0
     assert runs[0][0][-1] == "--hypothesis-seed=7"

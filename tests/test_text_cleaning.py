@@ -1,4 +1,4 @@
-"""What is removed from accounts and nicknames, and what stays."""
+"""Removal of invisible characters from accounts and nicknames."""
 
 from unicodedata import category, is_normalized
 
@@ -15,10 +15,10 @@ from app.text_cleaning import (
     without_invisible,
 )
 
-# Visible format characters: signs that enclose the digits behind them.
+# Visible format characters, which enclose the digits after them.
 PREPENDED = "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
 EVERY_CHARACTER = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
-UNSEEN = ("Cc", "Cf", "Zl", "Zp")
+INVISIBLE = ("Cc", "Cf", "Zl", "Zp")
 
 ACCOUNTS = {
     "\u202a13600000018\u202c": "13600000018",
@@ -39,7 +39,7 @@ ACCOUNTS = {
     "e\u200b\u0301": "\u00e9",
     "\u01f0": "\u01f0",
     "王\u200b五": "王五",
-    # Seen, or a part of what is seen.
+    # Visible characters, and parts of them.
     "\u0600١٢": "\u0600١٢",
     "गि": "गि",
     "ก็": "ก็",
@@ -49,26 +49,26 @@ ACCOUNTS = {
 
 
 @pytest.mark.parametrize(("typed", "kept"), ACCOUNTS.items())
-def test_an_account_has_one_spelling(typed: str, kept: str) -> None:
+def test_an_account_is_normalized(typed: str, kept: str) -> None:
     assert account_name(typed) == kept
 
 
-def test_every_control_and_format_character_is_removed_from_accounts_but_those_seen() -> None:
-    stay = [
-        char for char in EVERY_CHARACTER if category(char) in UNSEEN and without_invisible(char)
+def test_invisible_control_and_format_characters_are_removed_from_accounts() -> None:
+    remaining = [
+        char for char in EVERY_CHARACTER if category(char) in INVISIBLE and without_invisible(char)
     ]
-    assert "".join(stay) == PREPENDED
+    assert "".join(remaining) == PREPENDED
 
 
 def test_no_letter_digit_or_space_is_removed_from_accounts() -> None:
     removed = {char for char in EVERY_CHARACTER if not without_invisible(char)}
     kinds = {category(char) for char in removed}
     blank_letters = {char for char in removed if category(char) == "Lo"}
-    assert kinds <= {*UNSEEN, "Cn", "Mn", "Lo"}
+    assert kinds <= {*INVISIBLE, "Cn", "Mn", "Lo"}
     assert blank_letters == set("\u115f\u1160\u3164\uffa0")
 
 
-def test_the_spelling_of_every_account_is_its_own_spelling() -> None:
+def test_normalizing_an_account_twice_changes_nothing() -> None:
     for char in EVERY_CHARACTER:
         once = account_name(char)
         assert account_name(once) == once, hex(ord(char))
@@ -79,7 +79,7 @@ def test_the_spelling_of_every_account_is_its_own_spelling() -> None:
 @given(
     st.text(max_size=12), st.text(st.sampled_from("\u200b\u200d\u202e\u0301\u3164 Aﬀİ"), max_size=8)
 )
-def test_invisible_characters_do_not_change_the_canonical_spelling(first: str, second: str) -> None:
+def test_invisible_characters_do_not_change_the_normalized_account(first: str, second: str) -> None:
     typed = first + second
     once = account_name(typed)
     assert account_name(once) == once
@@ -99,14 +99,14 @@ NAMES = {
     "名　字": "名　字",
     "𠮷野家": "𠮷野家",
     "a'b\"c<d>&": "a'b\"c<d>&",
-    # Overrides, embeddings, isolates, control characters, line ends, halves of characters.
+    # Overrides, embeddings, isolates, control characters, line ends, lone surrogates.
     "\u202eevil\u202c": "evil",
     "\u202aa\u202bb\u202dc\u2066d\u2067e\u2068f\u2069": "abcdef",
     "a\0l\x1b[31mi\x85\u2028ce": "al[31mice",
     "a\ud83d": "a",
     " \t小花\n": "小花",
     "a\ufff9b\ufffac\ufffb": "abc",
-    # Nothing that is seen.
+    # No visible character.
     "": "",
     " \u3000 ": "",
     "\u3164": "",
@@ -122,17 +122,17 @@ NAMES = {
 
 
 @pytest.mark.parametrize(("given", "kept"), NAMES.items())
-def test_a_nickname_keeps_what_is_seen_and_what_emoji_are_made_with(given: str, kept: str) -> None:
+def test_a_nickname_keeps_visible_characters_and_parts_of_emoji(given: str, kept: str) -> None:
     assert clean_name(given) == kept
     assert clean_name(kept) == kept
 
 
-def test_a_name_with_one_visible_character_is_a_name() -> None:
+def test_a_name_with_one_visible_character_is_valid() -> None:
     for char in ("a", "0", "花", "🌸", "\u0600", ".", "\u0301", "\ue001"):
         assert has_something_visible(f"\u3164{char}\u200d"), char
 
 
-def test_characters_that_turn_the_direction_are_told_from_marks() -> None:
+def test_direction_overrides_are_distinguished_from_marks() -> None:
     assert all(turns_direction(char) for char in "\u202a\u202e\u2066\u2069")
     assert not any(turns_direction(char) for char in "\u200d\u200e\u200f\ufe0fa花")
 

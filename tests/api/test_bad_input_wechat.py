@@ -153,8 +153,8 @@ def test_a_login_code_is_valid_once_for_one_app_and_for_five_minutes(
     assert refuse(client, rows, "login", None, code=late) == CODE_INVALID
     assert refuse(client, rows, "login", None, code=foreign) == CODE_INVALID
     phone = alice.tap_phone()["code"]
-    for nonsense in (phone, used.lower(), "&appid=x", "花", "a b", "../..", "%00", "a" * 128):
-        assert refuse(client, rows, "login", None, code=nonsense) == CODE_INVALID
+    for invalid in (phone, used.lower(), "&appid=x", "花", "a b", "../..", "%00", "a" * 128):
+        assert refuse(client, rows, "login", None, code=invalid) == CODE_INVALID
 
 
 def test_a_phone_code_is_valid_once_for_one_person_and_for_five_minutes(

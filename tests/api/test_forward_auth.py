@@ -22,9 +22,9 @@ from tests.fixtures.personas import (
     Reader,
     failure,
 )
-from tests.test_identity_fast_path import heard, logging_into, told
+from tests.test_identity_fast_path import comparable, fresh_caches, logging_into
 
-__all__ = ["heard"]
+__all__ = ["fresh_caches"]
 
 PLAIN = "/v1/verify"
 BY_QUERY = "/v1/verify?tenant=acme"
@@ -61,7 +61,7 @@ REFUSING = {
     "an app of another tenant": (f"/v1/apps/{GLOBEX_LIFE.appid}/verify", "token_of_another_app"),
     "an unknown app": ("/v1/apps/wxffffffffffffffff/verify", "token_of_another_app"),
     "no appid": ("/v1/apps/%20/verify", "token_of_another_app"),
-    "an appid with more next_app it": (
+    "an appid with more behind it": (
         f"/v1/apps/{ACME_SHOP.appid}%20/verify",
         "token_of_another_app",
     ),
@@ -75,7 +75,7 @@ REFUSING = {
     "an unknown tenant": ("/v1/verify?tenant=nobody", "token_of_another_tenant"),
     "an empty tenant": ("/v1/verify?tenant=", "token_of_another_tenant"),
     "a tenant without a value": ("/v1/verify?tenant", "token_of_another_tenant"),
-    "a tenant with more next_app it": ("/v1/verify?tenant=acme%20", "token_of_another_tenant"),
+    "a tenant with more behind it": ("/v1/verify?tenant=acme%20", "token_of_another_tenant"),
     "a tenant in other case": ("/v1/verify?tenant=ACME", "token_of_another_tenant"),
     "a long tenant": (f"/v1/verify?tenant={'a' * 5000}", "token_of_another_tenant"),
     "NUL": ("/v1/verify?tenant=acme%00", "token_of_another_tenant"),
@@ -132,7 +132,7 @@ def ask(
 
 @pytest.mark.parametrize("address", ADMITTING)
 def test_cache_and_flask_give_the_same_response(
-    app: Flask, client: Client, token: str, heard: Caches, address: str
+    app: Flask, client: Client, token: str, fresh_caches: Caches, address: str
 ) -> None:
     """Flask answers the first request and the cache the second, with equal headers."""
     with watching_flask(app) as seen:
@@ -140,38 +140,38 @@ def test_cache_and_flask_give_the_same_response(
         assert len(seen) == 1
         second = ask(client, address, token)
         assert len(seen) == 1
-    assert told(second) == told(first) == told(ask(client, PLAIN, token))
+    assert comparable(second) == comparable(first) == comparable(ask(client, PLAIN, token))
     assert first.status_code == 204
 
 
 @pytest.mark.parametrize("address", [PLAIN, BY_APP, BY_TENANT])
 @pytest.mark.parametrize("appended", APPENDED)
 def test_an_appended_path_and_its_query_change_only_the_status(
-    app: Flask, client: Client, token: str, heard: Caches, address: str, appended: str
+    app: Flask, client: Client, token: str, fresh_caches: Caches, address: str, appended: str
 ) -> None:
     """The audience is the address alone. The status is 200, because Envoy accepts no other."""
     plain = ask(client, address, token)
-    heard._clear()
-    heard.changes.begin()
-    heard.changes.mark_fresh(float("inf"))
+    fresh_caches._clear()
+    fresh_caches.changes.begin()
+    fresh_caches.changes.mark_fresh(float("inf"))
     with watching_flask(app) as seen:
         first, second = (ask(client, address + appended, token) for _ in range(2))
-    assert seen == [address], "Flask is asked once, without what was appended"
-    assert told(first) == told(second)
-    expected = told(plain)[1] | {"Content-Length": "0"}
-    assert told(first) == ("200 OK", expected, b"")
+    assert seen == [address], "Flask gets one request, without the appended path"
+    assert comparable(first) == comparable(second)
+    expected = comparable(plain)[1] | {"Content-Length": "0"}
+    assert comparable(first) == ("200 OK", expected, b"")
 
 
 @pytest.mark.parametrize("address", [PLAIN, BY_APP, BY_TENANT, f"{BY_APP}/api/orders?x=y"])
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_gets_the_same_response(
-    client: Client, token: str, heard: Caches, address: str, method: str
+    client: Client, token: str, fresh_caches: Caches, address: str, method: str
 ) -> None:
     """Envoy uses the client's method. OPTIONS needs a token like the others."""
     assert failure_of(ask(client, address, None, method), method) == 401
-    expected = told(ask(client, address, token))
+    expected = comparable(ask(client, address, token))
     for _ in range(2):
-        assert told(ask(client, address, token, method)) == expected
+        assert comparable(ask(client, address, token, method)) == expected
     foreign = address.replace(ACME_SHOP.appid, GLOBEX_LIFE.appid).replace("acme", "globex")
     if foreign != address:
         assert failure_of(ask(client, foreign, token, method), method) == 403
@@ -199,7 +199,7 @@ class Unreadable(io.RawIOBase):
 @pytest.mark.parametrize("method", ["POST", "PUT", "OPTIONS", "HEAD"])
 @pytest.mark.parametrize("length", ["5", "999999999", None, "-1", "many"])
 def test_the_body_of_an_authorization_request_is_not_read(
-    client: Client, token: str, heard: Caches, address: str, method: str, length: str | None
+    client: Client, token: str, fresh_caches: Caches, address: str, method: str, length: str | None
 ) -> None:
     """This holds for refusals and for successes."""
     environ: dict[str, Any] = {"wsgi.input": Unreadable(), "wsgi.input_terminated": length is None}
@@ -211,7 +211,7 @@ def test_the_body_of_an_authorization_request_is_not_read(
 
 @pytest.mark.parametrize(("address", "code"), REFUSING.values(), ids=REFUSING)
 def test_a_user_of_another_audience_is_refused_with_403(
-    client: Client, token: str, heard: Caches, address: str, code: str
+    client: Client, token: str, fresh_caches: Caches, address: str, code: str
 ) -> None:
     """An unknown audience gets the same answer as one of another tenant."""
     refused = ask(client, address, token)
@@ -224,7 +224,7 @@ def test_a_user_of_another_audience_is_refused_with_403(
 
 @pytest.mark.parametrize("address", MISTYPED)
 def test_an_unknown_or_repeated_parameter_is_rejected(
-    app: Flask, client: Client, token: str, heard: Caches, address: str
+    app: Flask, client: Client, token: str, fresh_caches: Caches, address: str
 ) -> None:
     """A misspelt parameter fails every request. It does not disable the check."""
     assert ask(client, PLAIN, token).status_code == 204
@@ -234,7 +234,7 @@ def test_an_unknown_or_repeated_parameter_is_rejected(
 
 
 def test_an_appended_slash_does_not_disable_the_audience(
-    client: Client, token: str, heard: Caches
+    client: Client, token: str, fresh_caches: Caches
 ) -> None:
     """A proxy configuration may contain one slash too many."""
     for _ in range(2):
@@ -247,7 +247,7 @@ def test_an_appended_slash_does_not_disable_the_audience(
 
 @pytest.mark.parametrize("address", ["/v1/verifyx", "/v1/verify*", f"{BY_APP}x", "/v1/apps/verify"])
 def test_an_address_with_a_similar_prefix_is_not_found(
-    client: Client, token: str, heard: Caches, address: str
+    client: Client, token: str, fresh_caches: Caches, address: str
 ) -> None:
     assert ask(client, address, token).status_code in (404, 405)
 
@@ -272,7 +272,7 @@ def test_a_disabled_app_tenant_or_user_is_answered_with_401(
 
 
 def test_an_unbound_session_gets_401_for_every_audience(
-    client: Client, alice: Person, heard: Caches
+    client: Client, alice: Person, fresh_caches: Caches
 ) -> None:
     unbound = client.log_in(alice)["token"]
     for address, _ in product(ADMITTING, range(2)):
@@ -281,7 +281,7 @@ def test_an_unbound_session_gets_401_for_every_audience(
 
 @pytest.mark.parametrize("address", [*ADMITTING, f"{BY_APP}/api/orders?x=y"])
 def test_cache_and_flask_log_the_route_without_the_appended_path(
-    client: Client, token: str, heard: Caches, address: str
+    client: Client, token: str, fresh_caches: Caches, address: str
 ) -> None:
     lines = io.StringIO()
     with logging_into(lines, as_json=True):

@@ -174,9 +174,9 @@ def test_a_login_fails_if_the_password_changes_while_it_is_checked(
     unbound = client.log_in(alice)["token"]
 
     def check_while_the_password_changes(*proof: Any) -> Any:
-        proven = check_credentials(*proof)
+        credentials = check_credentials(*proof)
         set_password("acme", "alice", NEW)
-        return proven
+        return credentials
 
     for module in (login, password_login, binding):
         monkeypatch.setattr(module, "check_credentials", check_while_the_password_changes)

@@ -349,8 +349,8 @@ def test_push_secrets_of_another_app_are_rejected(
 ) -> None:
     other: dict[str, Any] = {"token": TOKEN[::-1], "key": AES_KEY[::-1]}
     configure(app, app=ACME_CLUB)
-    club, stranger = Portal(client, ACME_CLUB), Portal(client, ACME_SHOP, **other)
-    assert failure(stranger.push(event())) == (403, "push_signature_wrong")
+    club, other_portal = Portal(client, ACME_CLUB), Portal(client, ACME_SHOP, **other)
+    assert failure(other_portal.push(event())) == (403, "push_signature_wrong")
     assert failure(Portal(client, key=other["key"]).push(event())) == (422, "push_undecryptable")
     # Both apps have the same secrets here, as an operator may enter them.
     assert failure(club.send(club.write(event()), to=ACME_SHOP)) == (403, "push_of_another_app")

@@ -130,8 +130,8 @@ def test_a_business_view_admits_only_the_audience_that_it_names(
         "/shop/acme-only": [200, 200, another_tenant],
         "/shop/shop-only": [200, another_app, another_tenant],
     }
-    for path, wanted in expected.items():
-        for token, response in zip((own, sister, foreign), wanted, strict=True):
+    for path, statuses in expected.items():
+        for token, response in zip((own, sister, foreign), statuses, strict=True):
             answer = business.send("GET", path, token)
             actual = answer.status_code if answer.status_code == 200 else failure(answer)
             assert (path, actual) == (path, response)

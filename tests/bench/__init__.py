@@ -1,4 +1,4 @@
-"""How fast the service is: `python -m tests.bench`, and `python -m tests.bench.scale`.
+"""Benchmarks: `python -m tests.bench` and `python -m tests.bench.scale`.
 
-What is measured is known only from outside: its HTTP, its tables, and its processes.
+They use the service only through HTTP, its tables and its processes.
 """

@@ -1,4 +1,4 @@
-"""Measure the service: `make bench`, or `python -m tests.bench`."""
+"""Measure the service: `make bench` or `python -m tests.bench`."""
 
 import argparse
 import sys
@@ -13,29 +13,29 @@ CONNECTIONS = (16, 64, 256)
 DELAYS = (0, 200)
 
 
-def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.bench",
         description="Measure the service next to bare Flask views in the same gunicorn. "
-        "Starts and ends all that it needs; needs no network. Tables go to var/bench/bench.md.",
-        epilog=driving.NEEDED,
+        "Starts and stops everything it needs; needs no network. Tables go to var/bench/bench.md.",
+        epilog=driving.INSTALLATION,
     )
-    parser.add_argument("--seconds", type=int, default=10, help="of each run; 3 of them a row")
+    parser.add_argument("--seconds", type=int, default=10, help="of each run; 3 runs a row")
     parser.add_argument("--users", type=int, default=50_000, help="in the database")
-    parser.add_argument("--people", type=int, default=1_000, help="of them come under load")
+    parser.add_argument("--people", type=int, default=1_000, help="users under load")
     parser.add_argument("--connections", type=int, nargs="+", default=CONNECTIONS)
     parser.add_argument("--delays", type=int, nargs="+", default=DELAYS, help="of WeChat, in ms")
-    parser.add_argument("--endings", type=int, default=400, help="of sessions")
+    parser.add_argument("--endings", type=int, default=400, help="number of ended sessions")
     return parser.parse_args(arguments)
 
 
 def measure() -> None:
-    """Measure everything in a world that is gone afterwards."""
-    options = parsed()
+    """Measure everything in a temporary world."""
+    options = parse_arguments()
     driving.find_generator()
-    with world(options.users) as made:
-        measure_everything(made, options)
+    with world(options.users) as bench_world:
+        measure_everything(bench_world, options)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How long the service takes to begin: `python -m tests.bench.booting TOKEN`, in a new process."""
+"""Startup time of the service: `python -m tests.bench.booting TOKEN`, in a new process."""
 
 import json
 import os
@@ -13,12 +13,12 @@ from config import load_config
 from config.development import ROOT
 
 REPEATED = 5
-# In seconds: import, create_app until it returns, and from its call to the first answer.
+# Seconds for the import, for create_app, and from the call of create_app to the first response.
 Boot = dict[str, float]
 
 
 def boot(token: str) -> Boot:
-    """Import the app, make it, and let it answer once, from the database."""
+    """Import the app, create it, and send a request that reads the database."""
     began = time.perf_counter()
     create_app = import_module("app").create_app
     imported = time.perf_counter()
@@ -31,13 +31,13 @@ def boot(token: str) -> Boot:
 
 
 def measure_boots(environ: Mapping[str, str], token: str) -> Boot:
-    """Begin several times, each in a process of its own; give the medians."""
+    """Start the service several times, each in its own process. Return the medians."""
     boots = []
     for _ in range(REPEATED):
         command = [sys.executable, "-m", "tests.bench.booting", token]
         done = subprocess.run(command, capture_output=True, cwd=ROOT, env=dict(environ), check=True)
         boots.append(json.loads(done.stdout.splitlines()[-1]))
-    return {part: median([one[part] for one in boots]) for part in boots[0]}
+    return {part: median([boot[part] for boot in boots]) for part in boots[0]}
 
 
 if __name__ == "__main__":

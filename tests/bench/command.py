@@ -1,4 +1,4 @@
-"""How a measuring command ends: with all that it started, whatever ends it."""
+"""Run of a benchmark command. Signals stop every process that it started."""
 
 import signal
 import sys
@@ -11,10 +11,10 @@ INTERRUPTED = 130
 
 
 def run(work: Callable[[], None]) -> int:
-    """Do it; say why it failed, if it did."""
-    for one in (signal.SIGINT, signal.SIGTERM):
-        # Even where a shell has started it with SIGINT ignored, as it does behind an `&`.
-        signal.signal(one, signal.default_int_handler)
+    """Run the benchmark, and return the exit code."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # A shell starts background commands with SIGINT ignored.
+        signal.signal(number, signal.default_int_handler)
     try:
         work()
     except (RunFailed, ConfigError) as error:

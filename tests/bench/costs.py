@@ -1,4 +1,4 @@
-"""What requests cost: seconds of the processors, in the service's processes and PostgreSQL's."""
+"""CPU time of requests, in the processes of the service and of PostgreSQL."""
 
 import time
 from dataclasses import dataclass
@@ -6,51 +6,52 @@ from dataclasses import dataclass
 import psutil
 
 IDLE_SHARE = 0.1  # of one processor
-LOOK_EVERY = 0.25  # longer than WeChat takes: who waits for it does no work
-PATIENCE = 60.0
+POLL_SECONDS = 0.25  # longer than a call to WeChat, which uses no CPU
+TIMEOUT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Costs:
-    """Seconds that processors have worked since the processes began."""
+    """Seconds of CPU time since the processes started."""
 
     service: float
     database: float
 
     def since(self, before: "Costs") -> "Costs":
-        """Give what was spent meanwhile."""
+        """Return the difference to an earlier measurement."""
         return Costs(self.service - before.service, self.database - before.database)
 
 
 def costs_of(service: int, postmaster: int) -> Costs:
-    """Read what two families of processes have spent."""
-    return Costs(family_seconds(service), family_seconds(postmaster))
+    """Return the CPU time of two process trees."""
+    return Costs(tree_seconds(service), tree_seconds(postmaster))
 
 
 def wait_until_idle(service: int) -> None:
-    """Wait until what the load generator no longer waits for is answered all the same.
+    """Wait until the requests abandoned by the load generator are finished.
 
-    gunicorn finishes a request whose client has gone; the next run would pay for it.
+    gunicorn finishes a request after the client has disconnected, which would slow down the next
+    run.
     """
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < until:
-        before = family_seconds(service)
-        time.sleep(LOOK_EVERY)
-        if family_seconds(service) - before < IDLE_SHARE * LOOK_EVERY:
+        before = tree_seconds(service)
+        time.sleep(POLL_SECONDS)
+        if tree_seconds(service) - before < IDLE_SHARE * POLL_SECONDS:
             return
 
 
-def family_seconds(pid: int) -> float:
-    """Add up a process and all below it, those that have ended too."""
+def tree_seconds(pid: int) -> float:
+    """Return the CPU time of a process and its descendants, including ended ones."""
     parent = psutil.Process(pid)
     times = parent.cpu_times()
     ended = times.children_user + times.children_system
     family = [parent, *parent.children(recursive=True)]
-    return float(ended) + sum(own_seconds(one) for one in family)
+    return float(ended) + sum(process_seconds(process) for process in family)
 
 
-def own_seconds(process: psutil.Process) -> float:
-    """Read what one process has spent; nothing of one that has just ended."""
+def process_seconds(process: psutil.Process) -> float:
+    """Return the CPU time of one process, or 0 if it has just ended."""
     try:
         times = process.cpu_times()
     except psutil.NoSuchProcess:
@@ -59,6 +60,6 @@ def own_seconds(process: psutil.Process) -> float:
 
 
 def resident_megabytes(pid: int) -> list[float]:
-    """Say how much memory each worker of a gunicorn holds."""
+    """Return the resident memory of each worker of a gunicorn."""
     workers = psutil.Process(pid).children()
     return [worker.memory_info().rss / 2**20 for worker in workers]

@@ -1,4 +1,4 @@
-"""How many SQL round trips a request of each row makes, counted apart from the measured runs."""
+"""SQL round trips per request of each row, counted outside the measured runs."""
 
 from tests.bench.costs import wait_until_idle
 from tests.bench.data.rows import ROWS, Bench, Row
@@ -10,7 +10,7 @@ SECONDS = 2
 
 
 def count_trips(bench: Bench) -> dict[Row, float]:
-    """Count with a gunicorn of its own, as the counting takes time."""
+    """Count with a separate gunicorn, because counting takes time."""
     say("Counting SQL round trips")
     with (
         counting_trips(bench.world.database_url) as trips,
@@ -20,7 +20,7 @@ def count_trips(bench: Bench) -> dict[Row, float]:
 
 
 def trips_of(bench: Bench, service: Service, trips: Trips, row: Row) -> float:
-    """Count what a request takes once it is not the first."""
+    """Count the round trips of a request after the warm-up."""
     bench.warm_up(service, row)
     wait_until_idle(service.pid)
     feed = bench.prepare(row, SECONDS)
@@ -28,5 +28,5 @@ def trips_of(bench: Bench, service: Service, trips: Trips, row: Row) -> float:
     load = feed.drive(service, 1, SECONDS)
     if load.errors:
         raise SystemExit(f"{row.name}: errors while counting round trips")
-    # The last request is often under way when the time is over.
+    # The last request is often unfinished when the time is over.
     return round((trips.count - before) / max(load.requests, 1), 1)

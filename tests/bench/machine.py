@@ -1,4 +1,4 @@
-"""On what it was measured."""
+"""Description of the machine and the database."""
 
 import os
 import platform
@@ -9,11 +9,11 @@ from psycopg import sql
 
 from tests.bench.data.world import World
 
-SHOWN = ("server_version", "fsync", "synchronous_commit", "shared_buffers", "max_wal_size")
+SETTINGS = ("server_version", "fsync", "synchronous_commit", "shared_buffers", "max_wal_size")
 
 
 def machine() -> str:
-    """Describe the processors and what interprets the code."""
+    """Describe processors, memory and Python."""
     names = [line for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
     name = names[0].partition(":")[2].strip() if names else platform.machine()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
@@ -22,10 +22,10 @@ def machine() -> str:
 
 
 def of_database(made: World) -> str:
-    """Describe PostgreSQL by those settings that speed depends on."""
+    """Describe PostgreSQL by the settings that affect its speed."""
     with psycopg.connect(made.database_url) as connection:
         shown = []
-        for name in SHOWN:
+        for name in SETTINGS:
             row = connection.execute(sql.SQL("SHOW {}").format(sql.Identifier(name))).fetchone()
             shown.append(f"{name} {row[0] if row else '?'}")
     return f"PostgreSQL: {', '.join(shown)}."

@@ -1,11 +1,11 @@
-"""Measuring rows: three times each, in turn, so that a busy minute of the machine is all rows'."""
+"""Measurement of rows: three runs each, in turn, so that a slow period affects every row."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
 from tests.bench.costs import Costs, costs_of, wait_until_idle
-from tests.bench.data.rows import Bench, Row, tell
+from tests.bench.data.rows import Bench, Row, report_run
 from tests.bench.data.world import Service
 from tests.bench.load.generator import Load
 from tests.bench.progress import say
@@ -15,7 +15,7 @@ REPEATED = 3
 
 @dataclass(frozen=True)
 class Conditions:
-    """How hard, and how slow WeChat is."""
+    """Number of connections, delay of WeChat in milliseconds, and duration of a run."""
 
     connections: int
     delay: int
@@ -24,7 +24,7 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Measured:
-    """The medians of a row's runs, and all their errors; times in milliseconds."""
+    """The medians of a row's runs, and the sum of their errors. Times are in milliseconds."""
 
     rate: float
     p50: float
@@ -35,7 +35,7 @@ class Measured:
 
     @property
     def counts(self) -> bool:
-        """Say whether it says anything: an error that was quick would look like speed."""
+        """Return whether the row is valid. Errors may be faster than successes."""
         return self.errors == 0 and self.rate > 0
 
 
@@ -45,7 +45,7 @@ Run = tuple[Load, Costs]
 def measure(
     bench: Bench, service: Service, rows: Sequence[Row], conditions: Conditions
 ) -> dict[Row, Measured]:
-    """Measure some rows under the same conditions."""
+    """Measure rows under the same conditions."""
     at = conditions
     bench.world.delay_wechat(at.delay)
     say(f"{at.connections} connections, WeChat at {at.delay} ms")
@@ -61,28 +61,28 @@ def measure(
 
 
 def run_once(bench: Bench, service: Service, row: Row, at: Conditions) -> Run:
-    """Run a row once, and read what it cost."""
+    """Run a row once, and return its load and costs."""
     family = (service.pid, bench.world.postmaster)
     feed = bench.prepare(row, at.seconds)
     before = costs_of(*family)
     load = feed.drive(service, at.connections, at.seconds)
     spent = costs_of(*family).since(before)
     wait_until_idle(service.pid)
-    tell(row, at.connections, load)
+    report_run(row, at.connections, load)
     return load, spent
 
 
 def medians_of(runs: Sequence[Run]) -> Measured:
-    """Take the median of each number."""
+    """Return the median of each number."""
 
-    def middle(numbers: Iterable[float]) -> float:
+    def median_of(numbers: Iterable[float]) -> float:
         return median(list(numbers))
 
     return Measured(
-        rate=middle(load.rate for load, _ in runs),
-        p50=middle(load.p50 for load, _ in runs),
-        p99=middle(load.p99 for load, _ in runs),
-        service=middle(1000 * spent.service / max(load.requests, 1) for load, spent in runs),
-        database=middle(1000 * spent.database / max(load.requests, 1) for load, spent in runs),
+        rate=median_of(load.rate for load, _ in runs),
+        p50=median_of(load.p50 for load, _ in runs),
+        p99=median_of(load.p99 for load, _ in runs),
+        service=median_of(1000 * spent.service / max(load.requests, 1) for load, spent in runs),
+        database=median_of(1000 * spent.database / max(load.requests, 1) for load, spent in runs),
         errors=sum(load.errors for load, _ in runs),
     )

@@ -1,4 +1,4 @@
-"""What a worker holds in memory once it has verified very many sessions."""
+"""Memory of a worker after it has verified many sessions."""
 
 from tests.bench.costs import resident_megabytes
 from tests.bench.data import feeds
@@ -6,7 +6,7 @@ from tests.bench.data.people import Person
 from tests.bench.data.rows import Bench
 from tests.bench.load.driving import drive
 from tests.bench.load.generator import Task
-from tests.bench.progress import say, say_how_far
+from tests.bench.progress import report_progress, say
 
 SESSIONS = 100_000
 CONNECTIONS = 16
@@ -14,12 +14,12 @@ SECONDS = 5
 
 
 def measure_memory(bench: Bench, users: int) -> tuple[int, float | None]:
-    """Verify all sessions of the users, in one worker; say how many, and how many megabytes.
+    """Verify all sessions of the users in one worker. Return their number and the megabytes.
 
-    There is one worker, so that it sees each of them. No megabytes if there were errors.
+    There is one worker, so that it sees every session. The megabytes are None if there were errors.
     """
     people = [Person(number) for number in range(min(users, SESSIONS // 2))]
-    lines = feeds.of_everybody("/v1/verify", people)
+    lines = feeds.of_all("/v1/verify", people)
     feed = feeds.save(lines, bench.world.folder / "feeds" / "memory.tsv")
     say(f"Verifying {len(lines):,} sessions in one worker")
     with bench.world.serving(workers=1) as service:
@@ -29,8 +29,8 @@ def measure_memory(bench: Bench, users: int) -> tuple[int, float | None]:
             run = drive(Task(service.url, rest, CONNECTIONS, SECONDS, threads=1))
             if run.errors:
                 return len(lines), None
-            # One thread takes the lines in order: so many at least were shown.
+            # One thread sends the lines in order, so at least this many were sent.
             position += run.requests
-            say_how_far("  sessions", min(position, len(lines)), len(lines))
+            report_progress("  sessions", min(position, len(lines)), len(lines))
         (megabytes,) = resident_megabytes(service.pid)
     return len(lines), megabytes

@@ -1,4 +1,4 @@
-"""What a person at the terminal sees while it runs."""
+"""Progress messages in the terminal."""
 
 import sys
 import time
@@ -9,12 +9,12 @@ _last: dict[str, float] = {}
 
 
 def say(text: str) -> None:
-    """Tell it at once."""
+    """Print a message without buffering."""
     print(text, file=sys.stderr, flush=True)
 
 
-def say_how_far(what: str, done: int, of: int) -> None:
-    """Tell how far it is, every few seconds and at the end."""
+def report_progress(what: str, done: int, of: int) -> None:
+    """Print the progress, every few seconds and at the end."""
     now = time.monotonic()
     if done == of or now - _last.get(what, 0) > EVERY_SECONDS:
         _last[what] = now

@@ -1,4 +1,4 @@
-"""All that `make bench` measures, and what it says of the targets."""
+"""The measurements of `make bench`, and the comparison with the targets."""
 
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
@@ -18,21 +18,21 @@ from tests.bench.measuring import Conditions, Measured, measure
 from tests.bench.memory import measure_memory
 
 IN_FLIGHT = 500
-# Long enough for several rounds of as many as are in flight, and more people than that: two logins
-# of one person wait for each other.
+# Several rounds of the requests in flight, with more users than that, because two logins of one
+# user wait for each other.
 IN_FLIGHT_SECONDS = 15
-IN_FLIGHT_PEOPLE = 10 * IN_FLIGHT
+IN_FLIGHT_USERS = 10 * IN_FLIGHT
 POOL_OF_ALL = 10
 
 Results = dict[tuple[int, int], dict[Row, Measured]]
 
 
 def measure_everything(made: World, options: Namespace) -> None:
-    """Measure, print and save; what was measured is kept, whatever happens to the rest."""
+    """Measure, print and save. Results are saved even if a later measurement fails."""
     drawn = sample(options.users, options.people + options.endings)
     bench, to_end = Bench(made, drawn[: options.people]), drawn[options.people :]
     parts = [f"# Bench\n\n{machine()}. {driving.version()}. {of_database(made)}"]
-    parts.append(explained(options))
+    parts.append(explanation_of(options))
     results: Results = {}
     try:
         parts += measure_rows(bench, options, results)
@@ -43,7 +43,7 @@ def measure_everything(made: World, options: Namespace) -> None:
 
 
 def measure_rows(bench: Bench, options: Namespace, results: Results) -> Iterator[str]:
-    """Measure every row under all conditions, and write a table for each of these."""
+    """Measure every row under all conditions, and yield a table for each."""
     trips = count_trips(bench)
     with bench.world.serving() as service:
         for at in conditions_of(options):
@@ -55,16 +55,16 @@ def measure_rows(bench: Bench, options: Namespace, results: Results) -> Iterator
 
 
 def measure_targets(bench: Bench, options: Namespace, to_end: Sequence[Person]) -> Iterator[Target]:
-    """Measure what is not in the rows; sessions end last, for an ended one would be an error."""
+    """Measure the targets outside the rows. Sessions end last, so that they cause no errors."""
     yield waiting_target(bench.world, options.users)
-    yield from boot_targets(bench.world, bench.people[0])
+    yield from startup_targets(bench.world, bench.people[0])
     yield memory_target(bench, options.users)
     with bench.world.serving() as service:
         yield from ending_targets(measure_endings(bench, service, to_end))
 
 
 def conditions_of(options: Namespace) -> Sequence[Conditions]:
-    """Say under which conditions the rows are measured; without any delay first, for the floor."""
+    """Return the conditions of the rows. Those without delay come first, for the floor."""
     return [
         Conditions(connections, delay, options.seconds)
         for delay in sorted({0, *options.delays})
@@ -72,11 +72,11 @@ def conditions_of(options: Namespace) -> Sequence[Conditions]:
     ]
 
 
-def explained(options: Namespace) -> str:
-    """Say how to read the tables."""
+def explanation_of(options: Namespace) -> str:
+    """Return the explanation of the tables."""
     return (
         f"{options.users:,} users over 1,000 tenants and 2,000 apps; {options.people:,} of them, "
-        f"drawn uniformly, come under load, with two sessions each. gunicorn with {WORKERS} "
+        f"drawn uniformly, are under load, with two sessions each. gunicorn with {WORKERS} "
         f"workers. Medians of 3 runs of {options.seconds} s after a warm-up, the rows in turn; an "
         "error voids its row. CPU ms: of all processors, per request, in gunicorn and in "
         "PostgreSQL (PG). SQL trips: round trips to PostgreSQL per request, counted on the wire."
@@ -84,45 +84,49 @@ def explained(options: Namespace) -> str:
 
 
 def targets_of(results: Results, options: Namespace) -> list[Target]:
-    """Compare rows, at each number of connections."""
+    """Compare pairs of rows, for each number of connections."""
     compared = ((VERIFY, FLOOR, 0.85), (ME, FLOOR, 0.75), (KNOWN, BARE_LOGIN, 1.0))
     return [
         Target(
-            f"{ours.name} / {theirs.name}, req/s, {connections} connections",
-            ratio_of(results[0, connections][ours], results[0, connections][theirs]),
+            f"{row.name} / {base.name}, req/s, {connections} connections",
+            ratio_of(results[0, connections][row], results[0, connections][base]),
             bound,
         )
-        for ours, theirs, bound in compared
+        for row, base, bound in compared
         for connections in options.connections
     ]
 
 
 def waiting_target(made: World, users: int) -> Target:
-    """Compare logins at a slow WeChat with those at one that answers at once."""
-    bench, rates = Bench(made, sample(users, IN_FLIGHT_PEOPLE)), []
+    """Compare logins with a slow WeChat and with a fast one."""
+    bench, rates = Bench(made, sample(users, IN_FLIGHT_USERS)), []
     with made.serving(pool=POOL_OF_ALL // WORKERS) as service:
         for delay in (0, 200):
             at = Conditions(IN_FLIGHT, delay, IN_FLIGHT_SECONDS)
             rates.append(measure(bench, service, [KNOWN], at)[KNOWN])
-    told = f"logins/s, WeChat at 200 ms / at 0 ms, {IN_FLIGHT} in flight, {POOL_OF_ALL} connections"
+    label = (
+        f"logins/s, WeChat at 200 ms / at 0 ms, {IN_FLIGHT} in flight, {POOL_OF_ALL} connections"
+    )
     shown = " against ".join(f"{one.rate:.0f}" if one.counts else "void" for one in rates[::-1])
-    return Target(f"{told} ({shown})", ratio_of(rates[1], rates[0]), 0.9)
+    return Target(f"{label} ({shown})", ratio_of(rates[1], rates[0]), 0.9)
 
 
 def ending_targets(endings: Sequence[Ending]) -> list[Target]:
-    """Say how long ended sessions still answer."""
-    came, asked = ([getattr(one, name) for one in endings] for name in ("came", "asked"))
-    p99 = quantiles(came, n=100, method="inclusive")[98]
+    """Return the targets for ended sessions."""
+    received, requested = (
+        [getattr(ending, name) for ending in endings] for name in ("received", "requested")
+    )
+    p99 = quantiles(received, n=100, method="inclusive")[98]
     what = f"last 204 of {len(endings)} ended sessions after the ending call's answer"
     return [
         at_most(f"{what}, p99", p99, 100, "ms"),
-        at_most(f"{what}, longest", max(came), 1000, "ms"),
-        at_most("the same, but when it was asked for, longest", max(asked), 1000, "ms"),
+        at_most(f"{what}, longest", max(received), 1000, "ms"),
+        at_most("the same, but when it was asked for, longest", max(requested), 1000, "ms"),
     ]
 
 
-def boot_targets(made: World, person: Person) -> list[Target]:
-    """Say how long it takes to begin."""
+def startup_targets(made: World, person: Person) -> list[Target]:
+    """Return the targets for startup."""
     boot = measure_boots(made.environ, person.token(0))
     whole = boot["import"] + boot["answer"]
     return [
@@ -132,7 +136,7 @@ def boot_targets(made: World, person: Person) -> list[Target]:
 
 
 def memory_target(bench: Bench, users: int) -> Target:
-    """Say how large a worker grows."""
+    """Return the target for the memory of a worker."""
     sessions, megabytes = measure_memory(bench, users)
-    told = f"resident memory of a worker after {sessions:,} sessions"
-    return at_most(told, megabytes, 150, "MB")
+    label = f"resident memory of a worker after {sessions:,} sessions"
+    return at_most(label, megabytes, 150, "MB")

@@ -1,4 +1,4 @@
-"""Measure with more and more users: `make bench-scale`, or `python -m tests.bench.scale`."""
+"""Measure databases of increasing size: `make bench-scale` or `python -m tests.bench.scale`."""
 
 import argparse
 import os
@@ -15,38 +15,42 @@ from tests.bench.scaling import measure_sizes
 
 SIZES = (10_000, 1_000_000, 10_000_000)
 GIGABYTE = 10**9
-# What a user takes with identity, key, two sessions and all indexes, and half as much again.
-BYTES_A_USER = 3_500
+# Disk space of a user with identity, key, two sessions and indexes, plus a half as reserve.
+BYTES_PER_USER = 3_500
 
 
-def parsed(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
+def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.bench.scale",
         description="Fill databases of several sizes by COPY, one after the other, and measure "
         "verify and logins in each. Tables go to var/bench/scale.md.",
-        epilog=driving.NEEDED,
+        epilog=driving.INSTALLATION,
     )
     parser.add_argument("--users", type=int, nargs="+", default=SIZES, help="in each database")
-    parser.add_argument("--people", type=int, default=5_000, help="who come under load, each time")
-    parser.add_argument("--seconds", type=int, default=10, help="of each run; 3 of them a row")
+    parser.add_argument("--people", type=int, default=5_000, help="under load in each database")
+    parser.add_argument("--seconds", type=int, default=10, help="of each run; 3 runs a row")
     parser.add_argument("--connections", type=int, default=16)
-    parser.add_argument("--keep", action="store_true", help="the databases, for the next 2 days")
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="keep the databases; their sessions are valid for 2 days",
+    )
     return parser.parse_args(arguments)
 
 
 def measure() -> None:
-    """Measure, if there is room."""
-    options = parsed()
+    """Measure if there is enough disk space."""
+    options = parse_arguments()
     driving.find_generator()
     check_disk(options)
     measure_sizes(options)
 
 
 def check_disk(options: argparse.Namespace) -> None:
-    """Raise RunFailed, before anything is filled, if the largest database would not fit."""
+    """Raise RunFailed if the largest database does not fit on the disk."""
     folder = var_folder(dict(os.environ))
-    wanted = BYTES_A_USER * (sum(options.users) if options.keep else max(options.users))
+    wanted = BYTES_PER_USER * (sum(options.users) if options.keep else max(options.users))
     free = shutil.disk_usage(next(filter(Path.exists, (folder, *folder.parents)))).free
     if free < wanted:
         raise RunFailed(

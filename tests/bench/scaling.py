@@ -17,8 +17,8 @@ from tests.bench.measuring import Conditions, Measured, measure
 from tests.bench.progress import say
 
 MEASURED = (FLOOR, VERIFY, KNOWN, NEW)
-JUDGED = (VERIFY, KNOWN, NEW)
-MOST_SLOWER = 1.2
+COMPARED = (VERIFY, KNOWN, NEW)
+MAX_RATIO = 1.2
 GIGABYTE = 10**9
 HEADER = (
     *("row", "users", "database GB", "req/s", "p50 ms", "p99 ms"),
@@ -28,7 +28,7 @@ HEADER = (
 
 @dataclass(frozen=True)
 class Size:
-    """A database of so many users, and what was measured in it."""
+    """A database with a number of users, and the measurements in it."""
 
     users: int
     gigabytes: float
@@ -36,17 +36,17 @@ class Size:
 
 
 def measure_sizes(options: Namespace) -> None:
-    """Measure one size after the other; what is there by then is saved after each."""
+    """Measure one size after the other, and save the results after each."""
     sizes: list[Size] = []
     for users in sorted(options.users):
         name = f"wxpass_scale_{users}" if options.keep else ""
         with world(users, name, keep=options.keep) as made:
             sizes.append(measure_size(made, users, options))
-            save(written(made, sizes, options), made.folder / "scale.md")
+            save(report_of(made, sizes, options), made.folder / "scale.md")
 
 
 def measure_size(made: World, users: int, options: Namespace) -> Size:
-    """Measure in one database."""
+    """Measure one database."""
     gigabytes = gigabytes_of(made)
     say(f"{users:,} users take {gigabytes:.1f} GB")
     bench = Bench(made, sample(users, options.people))
@@ -55,11 +55,11 @@ def measure_size(made: World, users: int, options: Namespace) -> Size:
         return Size(users, gigabytes, measure(bench, service, MEASURED, at))
 
 
-def written(made: World, sizes: Sequence[Size], options: Namespace) -> str:
-    """Write the tables."""
+def report_of(made: World, sizes: Sequence[Size], options: Namespace) -> str:
+    """Return the report as Markdown."""
     parts = [
         f"# Scale\n\n{machine()}. {driving.version()}. {of_database(made)}",
-        f"{options.people:,} people, drawn uniformly from all there are, come under load at each "
+        f"{options.people:,} users, drawn uniformly, are under load at each "
         f"size, with two sessions each, over {options.connections} connections; WeChat at 0 ms. "
         f"Medians of 3 runs of {options.seconds} s after a warm-up in which every session was "
         "shown once, the rows in turn.",
@@ -71,7 +71,7 @@ def written(made: World, sizes: Sequence[Size], options: Namespace) -> str:
 
 
 def cells(row: Row, size: Size) -> Sequence[str]:
-    """Write a row of the table."""
+    """Return a row of the table."""
     measured, place = size.rows[row], (row.name, f"{size.users:,}", f"{size.gigabytes:.2f}")
     if not measured.counts:
         return *place, *[VOID] * 5, str(measured.errors)
@@ -79,19 +79,19 @@ def cells(row: Row, size: Size) -> Sequence[str]:
 
 
 def targets_of(smallest: Size, largest: Size) -> list[Target]:
-    """Compare how long the slowest hundredth takes."""
+    """Compare the 99th percentiles."""
     return [
         at_most(
             f"{row.name}, p99 at {largest.users:,} users / at {smallest.users:,}",
             p99_ratio_of(largest.rows[row], smallest.rows[row]),
-            MOST_SLOWER,
+            MAX_RATIO,
         )
-        for row in JUDGED
+        for row in COMPARED
     ]
 
 
 def gigabytes_of(made: World) -> float:
-    """Say how much disk the database takes."""
+    """Return the size of the database."""
     with psycopg.connect(made.database_url) as connection:
         row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
     return row[0] / GIGABYTE if row else 0

@@ -1,7 +1,7 @@
-"""The service, and beside it, in the same workers, what it is compared with.
+"""The service and the views it is compared with, in the same workers.
 
-`gunicorn -c config/gunicorn.conf.py tests.bench.site:app`. Which of the two answers is decided
-before either has done anything, so that neither pays for the other.
+Run by `gunicorn -c config/gunicorn.conf.py tests.bench.site:app`. The path decides which of the two
+handles a request, before either runs.
 """
 
 from collections.abc import Callable, Iterable
@@ -11,13 +11,13 @@ from app import logs
 from tests.bench.load.bare import app as bare
 from wsgi import app as service
 
-# The settings are development's, for production speaks https with WeChat alone. The log lines, of
-# which there is one for each request, are production's.
+# The settings are those of development, because production requires HTTPS for WeChat. Log lines
+# have the format of production.
 logs.configure(as_json=True)
 
 
 def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Pass a request on."""
+    """Pass a request to the service or to the bare views."""
     if environ["PATH_INFO"].startswith("/bare"):
         return bare(environ, start_response)
     return service(environ, start_response)

@@ -1,10 +1,10 @@
-"""What one call to WeChat costs, by what carries it: `python -m tests.bench.transports`.
+"""CPU cost of a call to WeChat by HTTP library: `python -m tests.bench.transports`.
 
-All ways in one run, each three times in turn, in greenlets as in a worker; the medians are told.
-Only their ratios mean anything on another machine.
+Each library runs three times, in turn, in greenlets as in a worker. Medians are printed. On another
+machine, only the ratios are comparable.
 """
 
-# ruff: noqa: E402 (gevent has to patch before anything else is imported)
+# ruff: noqa: E402 (gevent has to patch before other imports)
 from gevent.monkey import patch_all
 
 patch_all()
@@ -34,7 +34,7 @@ HEADERS = {"User-Agent": "wxpass", "Accept-Encoding": "identity"}
 LONGEST = 64 * 1024 + 1
 CALLS, TURNS = 1920, 3
 
-# In a process of its own: what it costs is not the caller's.
+# The server runs in its own process, so its cost is not counted.
 SERVER = """
 import asyncio
 
@@ -60,7 +60,7 @@ asyncio.run(main())
 
 
 def ways_to(url: str) -> dict[str, Callable[[], object]]:
-    """Give each way to ask once, by its name; the first is what the others are compared with."""
+    """Return the functions that send one request, by name. The first is the base of comparison."""
     session = requests.Session()
     session.trust_env = False
     session.headers.update(HEADERS)
@@ -90,7 +90,7 @@ def ways_to(url: str) -> dict[str, Callable[[], object]]:
 
 
 def measure(way: Callable[[], object], greenlets: int) -> tuple[float, float]:
-    """Give microseconds of CPU for a call, and calls in a second."""
+    """Return microseconds of CPU per call, and calls per second."""
 
     def calls(number: int) -> None:
         gevent.joinall([gevent.spawn(repeat, number) for _ in range(greenlets)], raise_error=True)
@@ -109,7 +109,7 @@ def measure(way: Callable[[], object], greenlets: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Print a line for each way."""
+    """Print a line for each library."""
     server = subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.PIPE, text=True)
     assert server.stdout
     ways = ways_to(f"http://127.0.0.1:{int(server.stdout.readline())}")

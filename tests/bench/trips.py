@@ -1,8 +1,7 @@
-"""How often a request goes to PostgreSQL and back, counted on the wire.
+"""SQL round trips per request, counted on the wire.
 
-A proxy stands between the service and PostgreSQL; whenever a client speaks after the server has
-spoken, or first of all, a trip begins. So it counts BEGIN, COMMIT and pings as well, and does not
-know by what driver they are sent.
+A proxy stands between the service and PostgreSQL. A round trip starts when the client sends after
+the server has sent. So BEGIN, COMMIT and pings are counted, with every driver.
 """
 
 import asyncio
@@ -19,35 +18,35 @@ CHUNK = 65536
 
 @dataclass
 class Trips:
-    """How many there were, and the URL by which they are counted."""
+    """The number of round trips, and the URL that counts them."""
 
     url: str
     count: int = 0
 
 
-class Talk:
-    """One connection, and who spoke last."""
+class ProxiedConnection:
+    """One connection, and the side that sent last."""
 
     def __init__(self, trips: Trips) -> None:
         self.trips = trips
-        self.server_spoke = True
+        self.server_sent_last = True
 
-    async def carry(
+    async def forward(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, to_server: bool
     ) -> None:
-        """Carry what one side says to the other, until it ends."""
+        """Forward the bytes of one side until it closes the connection."""
         with suppress(ConnectionError):
             while data := await reader.read(CHUNK):
-                if to_server and self.server_spoke:
+                if to_server and self.server_sent_last:
                     self.trips.count += 1
-                self.server_spoke = not to_server
+                self.server_sent_last = not to_server
                 writer.write(data)
         writer.close()
 
 
 @contextmanager
 def counting_trips(database_url: str) -> Iterator[Trips]:
-    """Stand between whoever uses the given URL and the database."""
+    """Run a proxy in front of the database."""
     upstream, name = socket_of(database_url)
     loop = asyncio.new_event_loop()
     with tempfile.TemporaryDirectory(prefix="wxpass-trips-") as folder:
@@ -56,10 +55,10 @@ def counting_trips(database_url: str) -> Iterator[Trips]:
 
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             there = await asyncio.open_unix_connection(str(upstream))
-            talk = Talk(trips)
+            proxied = ProxiedConnection(trips)
             await asyncio.gather(
-                talk.carry(reader, there[1], to_server=True),
-                talk.carry(there[0], writer, to_server=False),
+                proxied.forward(reader, there[1], to_server=True),
+                proxied.forward(there[0], writer, to_server=False),
             )
 
         listening = asyncio.start_unix_server(connected, str(Path(folder, upstream.name)))
@@ -72,7 +71,7 @@ def counting_trips(database_url: str) -> Iterator[Trips]:
 
 
 def socket_of(database_url: str) -> tuple[Path, str]:
-    """Say where the embedded PostgreSQL of a URL listens, and the name of the database."""
+    """Return the socket of the embedded PostgreSQL and the name of the database."""
     parts = urlsplit(database_url)
     query = parse_qs(parts.query)
     return Path(query["host"][0], f".s.PGSQL.{query['port'][0]}"), parts.path.lstrip("/")

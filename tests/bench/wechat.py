@@ -1,7 +1,7 @@
-"""A stand-in for WeChat that costs next to nothing: `python -m tests.bench.wechat PORT`.
+"""A substitute for WeChat that uses little CPU: `python -m tests.bench.wechat PORT`.
 
-Whoever sends a code says in it who they are: `k.<openid>.<anything>` is that person, `n.<anything>`
-somebody new. `GET /delay/<milliseconds>` sets how long every answer then takes.
+The code names the person: `k.<openid>.<anything>` is a known openid, `n.<anything>` a new one. `GET
+/delay/<milliseconds>` sets the delay of every later response.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ APPID = re.compile(rb"\bappid=([A-Za-z0-9_-]+)")
 CODE = re.compile(rb"\bjs_code=([A-Za-z0-9._-]+)")
 DELAY = re.compile(rb"GET /delay/([0-9]+) HTTP")
 BACKLOG = 4096
-# As WeChat labels its JSON.
+# The content type that WeChat sends with JSON.
 HEAD = "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\r\n{body}"
 
 
 class WeChat(asyncio.Protocol):
-    """One connection; the delay is everybody's."""
+    """One connection. All connections share the delay."""
 
     delay = 0.0
 
@@ -31,13 +31,13 @@ class WeChat(asyncio.Protocol):
         self.unread = b""
 
     def data_received(self, data: bytes) -> None:
-        """Answer every request that has come whole; none of them has a body."""
+        """Answer every complete request. None has a body."""
         *heads, self.unread = (self.unread + data).split(b"\r\n\r\n")
         for head in heads:
             self.answer(head)
 
     def answer(self, head: bytes) -> None:
-        """Answer at once or after the delay."""
+        """Answer immediately or after the delay."""
         answer, delay = answer_to(head), self.delay
         if not delay:
             self.send(head, answer)
@@ -45,7 +45,7 @@ class WeChat(asyncio.Protocol):
             asyncio.get_running_loop().call_later(delay, self.send, head, answer)
 
     def send(self, head: bytes, answer: bytes) -> None:
-        """Send it, unless nobody waits for it any more."""
+        """Send the response unless the client has disconnected."""
         if self.transport.is_closing():
             return
         self.transport.write(answer)
@@ -54,19 +54,19 @@ class WeChat(asyncio.Protocol):
 
 
 def answer_to(head: bytes) -> bytes:
-    """Tell who a code is of, or set the delay."""
-    asked = ASKED.match(head)
-    appid, code = (pattern.search(asked[1]) for pattern in (APPID, CODE)) if asked else (None, None)
+    """Return the response of a login, or set the delay."""
+    login = ASKED.match(head)
+    appid, code = (pattern.search(login[1]) for pattern in (APPID, CODE)) if login else (None, None)
     if appid and code:
-        return written("200 OK", identity(appid[1].decode(), code[1].decode()))
+        return response_text("200 OK", identity(appid[1].decode(), code[1].decode()))
     if found := DELAY.match(head):
         WeChat.delay = int(found[1]) / 1000
-        return written("200 OK", "{}")
-    return written("404 Not Found", "{}")
+        return response_text("200 OK", "{}")
+    return response_text("404 Not Found", "{}")
 
 
 def identity(appid: str, code: str) -> str:
-    """Write what code2Session answers."""
+    """Return the body of code2Session."""
     kind, _, rest = code.partition(".")
     openid = rest.partition(".")[0] if kind == "k" else new_openid(code)
     union = f',"unionid":"{unionid_of(openid)}"' if is_on_open_platform(appid) else ""
@@ -74,17 +74,17 @@ def identity(appid: str, code: str) -> str:
 
 
 def new_openid(code: str) -> str:
-    """Make the openid of somebody who was never seen."""
+    """Return an openid for a new person."""
     return "oN" + md5(code.encode(), usedforsecurity=False).hexdigest()[:26]
 
 
-def written(status: str, body: str) -> bytes:
-    """Write an answer."""
+def response_text(status: str, body: str) -> bytes:
+    """Return an HTTP response."""
     return HEAD.format(status=status, length=len(body), body=body).encode()
 
 
 async def serve(port: int) -> None:
-    """Answer until the process is stopped."""
+    """Run the server until the process is stopped."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(WeChat, "127.0.0.1", port, backlog=BACKLOG)
     await server.serve_forever()

@@ -1,6 +1,6 @@
-"""A real Chromium, against everything that `make run` starts; only when it is asked for.
+"""Chromium against the processes of `make run`.
 
-`make test-browser` names the browser; `make test` must not need one.
+These tests run only with `make test-browser`, which sets CHROMIUM.
 """
 
 import os
@@ -19,7 +19,7 @@ if not CHROMIUM.startswith("/"):
 
 @pytest.fixture(scope="session")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
-    """The service under gunicorn, with a WeChat beside it, for a browser that must be there."""
+    """The running service with a WeChat simulator. Skips without a browser, except in CI."""
     if not Path(CHROMIUM).exists():
         missing = f"there is no {CHROMIUM}; on Debian: apt install chromium fonts-noto-cjk"
         assert os.environ.get("CI") != "true", missing

@@ -1,4 +1,4 @@
-"""The browser's window: what went wrong in it is noted, and what it shows is kept as pictures."""
+"""A browser window that records errors and takes screenshots."""
 
 import re
 from collections.abc import Iterator
@@ -16,34 +16,34 @@ WIDTHS = {"desktop": (1280, 800), "phone": (375, 667)}
 SCHEMES = ("light", "dark")
 LANGUAGES = {"en": "English", "zh": "中文"}
 TOO_WIDE = "document.documentElement.scrollWidth - window.innerWidth"
-# Chromium says so of every answer that is an error, which the story asks for.
+# Chromium reports every error response, which the tests cause on purpose.
 EXPECTED = "Failed to load resource"
 
 
 class Screen:
-    """A window of the browser, signed in or not."""
+    """A window of the browser."""
 
     def __init__(self, context: BrowserContext, service: str) -> None:
         self.service = service
         self.page: Page = context.new_page()
-        self.wrong: list[str] = []
-        self.page.on("console", lambda told: self._note(told.type, told.text))
-        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        self.page.on("request", self._look)
+        self.errors: list[str] = []
+        self.page.on("console", lambda message: self._record(message.type, message.text))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", self._check_request)
         self.page.on("dialog", lambda dialog: dialog.accept())
 
-    def _note(self, kind: str, text: str) -> None:
+    def _record(self, kind: str, text: str) -> None:
         if kind in ("error", "warning") and EXPECTED not in text:
-            self.wrong.append(text)
+            self.errors.append(text)
 
-    def _look(self, request: Request) -> None:
-        """Note what is asked of anybody but the service."""
+    def _check_request(self, request: Request) -> None:
+        """Record requests to other hosts than the service."""
         if not request.url.startswith((f"{self.service}/", "data:")):
-            self.wrong.append(f"asks {request.url}")
+            self.errors.append(f"asks {request.url}")
 
     @property
     def tab(self) -> "Screen":
-        """Open another tab of the same browser."""
+        """Another tab of the same browser."""
         return Screen(self.page.context, self.service)
 
     def open(self, path: str) -> None:
@@ -51,29 +51,29 @@ class Screen:
         self.page.goto(path)
 
     def press(self, name: str) -> None:
-        """Press a button of the page's content."""
+        """Press a button in the page's content."""
         self.page.locator("main").get_by_role("button", name=name, exact=True).first.click()
 
     def follow(self, name: str) -> None:
-        """Follow a link of the page's content."""
+        """Follow a link in the page's content."""
         self.page.locator("main").get_by_role("link", name=name, exact=True).first.click()
 
     def enter(self, label: str, text: str) -> None:
-        """Fill a field in."""
+        """Fill in a field."""
         self.page.get_by_label(label, exact=True).fill(text)
 
     def text(self) -> str:
-        """Read what the page says."""
+        """Return the text of the page."""
         return self.page.locator("main").inner_text()
 
-    def speak(self, language: str) -> None:
-        """Press the button of a language, unless it is spoken already."""
+    def set_language(self, language: str) -> None:
+        """Press the button of a language, if it is shown."""
         button = self.page.get_by_role("button", name=LANGUAGES[language], exact=True)
         if button.count():
             button.click()
 
-    def shoot(self, name: str) -> None:
-        """Keep what is there, as a desktop and a phone show it by day and by night."""
+    def take_screenshots(self, name: str) -> None:
+        """Take screenshots in the sizes of desktop and phone, in light and dark mode."""
         language = self.page.locator("html").get_attribute("lang")
         for width, (across, down) in WIDTHS.items():
             self.page.set_viewport_size({"width": across, "height": down})
@@ -82,21 +82,21 @@ class Screen:
                 file = f"{name}-{(language or '')[:2]}-{scheme}-{width}.png"
                 self.page.screenshot(path=SHOTS / file, full_page=True)
             if self.page.evaluate(TOO_WIDE) > 0:
-                self.wrong.append(f"{name} is wider than a {width}")
+                self.errors.append(f"{name} is wider than a {width}")
         self.page.set_viewport_size({"width": 1280, "height": 800})
         self.page.emulate_media(color_scheme="light")
 
-    def shoot_all(self, pages: dict[str, str]) -> None:
-        """Keep pages by their names, in both languages."""
+    def take_all_screenshots(self, pages: dict[str, str]) -> None:
+        """Take screenshots of pages in both languages."""
         for language in LANGUAGES:
             for name, path in pages.items():
                 self.open(path)
-                self.speak(language)
-                self.shoot(name)
-        self.speak("en")
+                self.set_language(language)
+                self.take_screenshots(name)
+        self.set_language("en")
 
     def id_in_address(self) -> str:
-        """Read the id of what the page is about."""
+        """Return the id in the address of the page."""
         found = re.search(r"[0-9a-f-]{36}", self.page.url)
         assert found, self.page.url
         return found.group()
@@ -104,7 +104,7 @@ class Screen:
 
 @contextmanager
 def chromium(path: str, service: str) -> Iterator[BrowserContext]:
-    """Run the browser without a window; yield its cookies and tabs."""
+    """Run the browser without a window. Yield its context."""
     SHOTS.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=QUIET)

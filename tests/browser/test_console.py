@@ -1,6 +1,5 @@
-"""An operator's first hour with the console, in a real browser, one thing after another."""
+"""The console in a real browser. Each test continues where the previous one ended."""
 
-import time
 from collections.abc import Iterator
 
 import psycopg
@@ -15,6 +14,7 @@ from tests.browser.screen import Screen, chromium
 from tests.e2e.test_make_run import Copy
 from tests.fixtures.personas import App, Person
 from tests.fixtures.user_files import csv_of
+from tests.fixtures.waiting import until
 
 CAFE = App("wxcccc000000000001", "acme", "c1" * 16, "on_login")
 HEADER = ("account", "phone", "nickname")
@@ -41,37 +41,37 @@ PAGES = {
 
 @pytest.fixture(scope="module")
 def screen(copy: Copy) -> Iterator[Screen]:
-    """The window in which all of it happens; nothing may go wrong behind it."""
+    """The window of all tests. It must record no error."""
     with chromium(CHROMIUM, copy.service) as context:
         screen = Screen(context, copy.service)
         yield screen
-        assert not screen.wrong, screen.wrong
+        assert not screen.errors, screen.errors
 
 
 def people(count: int, *bad: tuple[str, str, str]) -> bytes:
-    """Write a file of so many people, the bad ones last."""
+    """Return a file with `count` users, the invalid ones last."""
     numbers = range(count - len(bad))
     good = [(f"guest{n}", f"139{n:08}", f"客人 {n}") for n in numbers]
     return csv_of(HEADER, *good, *bad)
 
 
 def test_the_demo_operator_signs_in_and_chooses_a_tenant(screen: Screen) -> None:
-    screen.shoot_all({"sign-in": "sign-in", "invitation": "invitation", "code": "code"})
+    screen.take_all_screenshots({"sign-in": "sign-in", "invitation": "invitation", "code": "code"})
     screen.open("./")
     screen.enter("E-mail address", OPERATOR.email)
     screen.enter("Password", "a-wrong-password")
     screen.press("Sign in")
     assert "E-mail address or password is wrong." in screen.text()
-    screen.shoot("sign-in-wrong")
+    screen.take_screenshots("sign-in-wrong")
     screen.enter("Password", OPERATOR.password)
     screen.press("Sign in")
     assert screen.page.url.endswith("/console/tenants/")
-    screen.shoot("tenants")
+    screen.take_screenshots("tenants")
     screen.follow("Acme 商城")
     assert screen.page.locator(".tenant strong").inner_text() == "acme"
 
 
-def test_an_app_is_added_and_its_secret_is_tested(copy: Copy, screen: Screen) -> None:
+def test_an_app_is_added_and_its_credentials_are_tested(copy: Copy, screen: Screen) -> None:
     copy.wechat.control("apps", appid=CAFE.appid, secret=CAFE.secret, open_platform="acme")
     screen.open("t/acme/apps/add")
     screen.enter("appid", CAFE.appid)
@@ -80,17 +80,17 @@ def test_an_app_is_added_and_its_secret_is_tested(copy: Copy, screen: Screen) ->
     screen.enter("AppSecret", "0" * 32)
     screen.press("Add and verify")
     assert "The AppSecret is wrong" in screen.text()
-    screen.shoot("app-wrong-secret")
+    screen.take_screenshots("app-wrong-secret")
     screen.follow("Replace secrets")
     screen.enter("AppSecret", CAFE.secret)
-    screen.shoot("app-secrets")
+    screen.take_screenshots("app-secrets")
     screen.press("Replace")
     screen.press("Verify the AppSecret")
     assert "WeChat accepts appid and AppSecret." in screen.text()
     assert CAFE.secret not in screen.page.content()
 
 
-def test_a_person_logs_in_is_found_and_is_logged_out(copy: Copy, screen: Screen) -> None:
+def test_a_user_is_found_and_the_session_ended(copy: Copy, screen: Screen) -> None:
     for code in ("x", "y", "z"):
         assert copy.post("login", CAFE.appid, code=code).status_code == 400
     erin = Person(copy.wechat, "erin", "13900139005")
@@ -107,12 +107,12 @@ def test_a_person_logs_in_is_found_and_is_logged_out(copy: Copy, screen: Screen)
     PAGES["user"] = f"t/acme/users/{screen.id_in_address()}/show"
     screen.press("End")
     assert "ended by an admin" in screen.text()
-    time.sleep(1)  # by then every worker has heard of it
+    until(lambda: requests.get(address, headers=bearer, timeout=5).status_code == 401)
     ended = requests.get(address, headers=bearer, timeout=5)
     assert (ended.status_code, ended.json()["code"]) == (401, "session_revoked")
 
 
-def test_a_thousand_people_are_imported_once_three_rows_are_mended(screen: Screen) -> None:
+def test_a_thousand_users_are_imported_after_three_rows_are_fixed(screen: Screen) -> None:
     bad = (("guest0", "", "Twice"), ("", "", "Nobody"), ("dan", "12", "Short"))
     screen.open("t/acme/people/")
     name = "CSV or XLSX file, up to 5 MB"
@@ -122,12 +122,12 @@ def test_a_thousand_people_are_imported_once_three_rows_are_mended(screen: Scree
     assert "No user was imported." in screen.text()
     rows = screen.page.locator("tbody tr").all_inner_texts()
     assert [row.split()[0] for row in rows] == ["999", "1000", "1001"]
-    screen.shoot("people-bad")
+    screen.take_screenshots("people-bad")
     screen.open("t/acme/people/")
     file["buffer"] = people(1000)
     screen.page.get_by_label(name).set_input_files(file)  # type: ignore[arg-type]
     screen.press("Check the file")
-    screen.shoot("people-good")
+    screen.take_screenshots("people-good")
     screen.press("Import 1000 users")
     screen.page.get_by_text("1000 users were imported.").wait_for(timeout=60_000)
     PAGES["people-done"] = f"t/acme/people/{screen.id_in_address()}"
@@ -137,29 +137,29 @@ def test_a_thousand_people_are_imported_once_three_rows_are_mended(screen: Scree
     assert "客人 99" in screen.text()
 
 
-def test_people_are_exported(screen: Screen) -> None:
+def test_users_are_exported(screen: Screen) -> None:
     screen.open("t/acme/people/")
     screen.follow("Export users")
-    screen.shoot("people-export")
+    screen.take_screenshots("people-export")
     with screen.page.expect_download() as download:
         screen.press("Export")
     assert download.value.suggested_filename == "acme-people.csv"
-    told = download.value.path().read_text(encoding="utf-8-sig")
-    assert told.count("guest") >= 1000
-    assert "139****" in told
+    exported = download.value.path().read_text(encoding="utf-8-sig")
+    assert exported.count("guest") >= 1000
+    assert "139****" in exported
 
 
-def test_a_month_is_seen_at_a_glance(copy: Copy, screen: Screen) -> None:
-    pretend_a_month(copy)
+def test_the_overview_shows_a_month(copy: Copy, screen: Screen) -> None:
+    insert_a_month(copy)
     screen.open("t/acme/")
     assert screen.page.get_by_role("img", name="Logins per day").count() == 1
     screen.page.get_by_text("Show as a table").first.click()
     assert screen.page.locator("details[open] tbody tr").count() == 30
-    screen.shoot("home-table")
+    screen.take_screenshots("home-table")
 
 
-def pretend_a_month(copy: Copy) -> None:
-    """Let a good month lie behind the demo's shop, with some of what goes wrong in one."""
+def insert_a_month(copy: Copy) -> None:
+    """Insert the statistics of a month for the demo's shop."""
     today = "(now() AT TIME ZONE 'Asia/Shanghai')::date"
     ago = f"SELECT tenant_id, {today} - ago, appid, %s FROM wechat_apps, generate_series(1, 29) ago"
     shop = f"{ago} WHERE appid = 'wxaaaa000000000001' AND %s"
@@ -170,20 +170,20 @@ def pretend_a_month(copy: Copy) -> None:
         psycopg.connect(server.url) as connection,
     ):
         columns = "opened, logged_in, known, newcomers, became_users, bound_by_phone, failed"
-        told = (shop % (f"{ways}, ago %% 9", "true")).replace("%%", "%")
-        connection.execute(f"INSERT INTO daily_counts (tenant_id, day, appid, {columns}) {told}")
-        for n, cause in enumerate(("code_invalid", "wechat_unavailable", "phone_taken"), 1):
-            told = shop % (f"'{cause}', {9 - 2 * n}", f"ago % {n} = 0")
-            connection.execute(f"INSERT INTO daily_failures {told}")
-        told = shop % ("'phone', unnest(ARRAY[100, 400, 3000]), unnest(ARRAY[70, 30, 5])", "true")
-        connection.execute(f"INSERT INTO answer_times {told}")
+        rows = (shop % (f"{ways}, ago %% 9", "true")).replace("%%", "%")
+        connection.execute(f"INSERT INTO daily_counts (tenant_id, day, appid, {columns}) {rows}")
+        for number, cause in enumerate(("code_invalid", "wechat_unavailable", "phone_taken"), 1):
+            rows = shop % (f"'{cause}', {9 - 2 * number}", f"ago % {number} = 0")
+            connection.execute(f"INSERT INTO daily_failures {rows}")
+        rows = shop % ("'phone', unnest(ARRAY[100, 400, 3000]), unnest(ARRAY[70, 30, 5])", "true")
+        connection.execute(f"INSERT INTO answer_times {rows}")
 
 
-def test_every_page_fits_every_screen_in_both_languages(screen: Screen) -> None:
-    screen.shoot_all(PAGES)
+def test_every_page_fits_the_screen_in_both_languages(screen: Screen) -> None:
+    screen.take_all_screenshots(PAGES)
 
 
-def test_signing_out_leads_to_the_way_in(screen: Screen) -> None:
+def test_signing_out_leads_to_the_sign_in_page(screen: Screen) -> None:
     screen.page.get_by_role("button", name="Sign out").click()
     assert screen.page.url.endswith("/console/sign-in")
     screen.open("t/acme/users/")

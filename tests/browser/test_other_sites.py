@@ -1,4 +1,4 @@
-"""Pages of another site that lead to the console, in a real browser with its cookie rules."""
+"""Pages of another site that link or submit forms to the console, in a real browser."""
 
 import threading
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from tests.browser.screen import Screen, chromium
 from tests.e2e.test_make_run import Copy
 from tests.fixtures.http_servers import QuietServer
 
-PAGE = """<!doctype html><title>Elsewhere</title>
+PAGE = """<!doctype html><title>Other site</title>
 <a href="{console}/t/acme/users/">console</a>
 <form method="post" action="{console}/sign-in"><button>sign in</button></form>
 <form method="post" action="{console}/sign-out"><button>sign out</button></form>
@@ -36,10 +36,10 @@ def context(copy: Copy) -> Iterator[BrowserContext]:
 
 @pytest.fixture(scope="module")
 def other_site(copy: Copy) -> Iterator[str]:
-    """A page at another host name, which browsers count as another site."""
+    """A page on another host name, which browsers treat as another site."""
     body = PAGE.format(console=f"{copy.service}/console").encode()
 
-    class Elsewhere(BaseHTTPRequestHandler):
+    class OtherSite(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
@@ -49,7 +49,7 @@ def other_site(copy: Copy) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Print nothing."""
 
-    server = QuietServer(("127.0.0.1", 0), Elsewhere)
+    server = QuietServer(("127.0.0.1", 0), OtherSite)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://localhost:{server.server_port}/"
     server.shutdown()
@@ -58,14 +58,14 @@ def other_site(copy: Copy) -> Iterator[str]:
 
 @pytest.fixture
 def page(context: BrowserContext, other_site: str) -> Iterator[Page]:
-    """The page of the other site, opened."""
+    """The open page of the other site."""
     page = context.new_page()
     page.goto(other_site)
     yield page
     page.close()
 
 
-def test_a_link_finds_the_operator_signed_in(page: Page) -> None:
+def test_a_link_opens_the_console_signed_in(page: Page) -> None:
     page.get_by_role("link", name="console").click()
     page.wait_for_url("**/console/t/acme/users/")
     assert OPERATOR.email in page.inner_text("header")

@@ -1,4 +1,4 @@
-"""Two tabs of one browser at two tenants: each form, file and secret reaches its own tenant."""
+"""Two tabs on two tenants: each form, file and secret reaches its own tenant."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from tests.fixtures.user_files import csv_of
 
 @dataclass(frozen=True)
 class Tab:
-    """A tab that stays at one tenant."""
+    """A tab on the pages of one tenant."""
 
     screen: Screen
     tenant: str
@@ -27,7 +27,7 @@ class Tab:
         self.screen.open(f"t/{self.tenant}/{path}")
 
     def name(self, what: str, turn: int) -> str:
-        """Return a name that only this tab uses."""
+        """Return a name used by this tab only."""
         return f"{what}-{self.tenant}-{turn}"
 
 
@@ -42,29 +42,27 @@ def tabs(copy: Copy) -> Iterator[dict[str, Tab]]:
         first.press("Sign in")
         second = first.tab
         yield {"acme": Tab(first, "acme"), "globex": Tab(second, "globex")}
-        assert not [*first.wrong, *second.wrong]
+        assert not [*first.errors, *second.errors]
 
 
 @pytest.mark.parametrize("turn", [1, 2], ids=["acme_first", "globex_first"])
-def test_what_a_tab_shows_is_where_its_forms_go(
-    copy: Copy, tabs: dict[str, Tab], turn: int
-) -> None:
+def test_forms_of_a_tab_reach_its_own_tenant(copy: Copy, tabs: dict[str, Tab], turn: int) -> None:
     """Open each form in one tab, use the other tab, then submit the form of the first."""
-    one, other = list(tabs.values())[:: 1 if turn == 1 else -1]
-    for tab, disturbing in ((one, other), (other, one)):
-        add_user(tab, disturbing, turn)
-        add_app(tab, disturbing, turn)
-        import_users(tab, disturbing, turn)
-    for tab, disturbing in ((one, other), (other, one)):
-        exported = export_users(tab, disturbing)
+    first, second = list(tabs.values())[:: 1 if turn == 1 else -1]
+    for tab, other_tab in ((first, second), (second, first)):
+        add_user(tab, other_tab, turn)
+        add_app(tab, other_tab, turn)
+        import_users(tab, other_tab, turn)
+    for tab, other_tab in ((first, second), (second, first)):
+        exported = export_users(tab, other_tab)
         assert tab.name("user", turn) in exported
         assert tab.name("guest", turn) in exported
-        assert disturbing.name("user", turn) not in exported
-        assert disturbing.name("guest", turn) not in exported
+        assert other_tab.name("user", turn) not in exported
+        assert other_tab.name("guest", turn) not in exported
     for table, column, what in (
         ("users", "account", "user"),
         ("users", "account", "guest"),
-        # WeChat knows none of them.
+        # WeChat does not know these apps, so they stay pending.
         ("app_claims", "name", "app"),
     ):
         owners = owners_of(copy, table, column, f"{what}-%-{turn}")
@@ -72,7 +70,7 @@ def test_what_a_tab_shows_is_where_its_forms_go(
 
 
 def add_user(tab: Tab, other: Tab, turn: int) -> None:
-    """Fill in the form for a user; open the other tenant; submit."""
+    """Fill in the form of a user, open the other tenant, submit."""
     tab.open("users/enter")
     tab.screen.enter("Account", tab.name("user", turn))
     other.open("users/enter")
@@ -81,7 +79,7 @@ def add_user(tab: Tab, other: Tab, turn: int) -> None:
 
 
 def add_app(tab: Tab, other: Tab, turn: int) -> None:
-    """Fill in the form for a mini-program; open the other tenant; submit."""
+    """Fill in the form of an app, open the other tenant, submit."""
     tab.open("apps/add")
     tab.screen.enter("appid", f"wx{ord(tab.tenant[0]):08x}{turn:08x}")
     tab.screen.enter("Name", tab.name("app", turn))
@@ -92,7 +90,7 @@ def add_app(tab: Tab, other: Tab, turn: int) -> None:
 
 
 def import_users(tab: Tab, other: Tab, turn: int) -> None:
-    """Choose a file; open the other tenant; upload; open it again; confirm; wait for the end."""
+    """Choose a file, open the other tenant, upload, open it again, confirm, and wait."""
     content = csv_of(("account",), (tab.name("guest", turn),))
     file = {"name": "people.csv", "mimeType": "text/csv", "buffer": content}
     tab.open("people/")
@@ -106,7 +104,7 @@ def import_users(tab: Tab, other: Tab, turn: int) -> None:
 
 
 def export_users(tab: Tab, other: Tab) -> str:
-    """Open the export; open the other tenant; download."""
+    """Open the export, open the other tenant, download."""
     tab.open("people/export")
     other.open("people/export")
     with tab.screen.page.expect_download() as download:
@@ -116,7 +114,7 @@ def export_users(tab: Tab, other: Tab) -> str:
 
 
 def owners_of(copy: Copy, table: str, column: str, pattern: str) -> dict[str, str]:
-    """Read which tenant each row belongs to."""
+    """Return the tenant of each matching row."""
     statement = (
         f"SELECT x.{column}, t.slug FROM {table} x JOIN tenants t ON t.id = x.tenant_id"
         f" WHERE x.{column} LIKE %s"

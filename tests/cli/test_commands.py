@@ -1,4 +1,4 @@
-"""Operators' commands: what they do, what they refuse, and that no secret is ever seen."""
+"""Operators' commands: effects, errors, and secrecy of their input."""
 
 import os
 import pty
@@ -53,13 +53,13 @@ Command = Callable[..., Result]
 
 @pytest.fixture
 def run(app: Flask) -> Command:
-    """Run a command as `flask` does; no traceback and no secret of its input is ever shown."""
+    """Return a function that runs a command. It shows no traceback and no secret of its input."""
     runner = app.test_cli_runner()
 
-    def run(*arguments: str, said: str | bytes = "") -> Result:
-        result = runner.invoke(args=list(arguments), input=said)
+    def run(*arguments: str, stdin: str | bytes = "") -> Result:
+        result = runner.invoke(args=list(arguments), input=stdin)
         assert result.exception is None or isinstance(result.exception, SystemExit), result
-        text = said if isinstance(said, str) else said.decode(errors="ignore")
+        text = stdin if isinstance(stdin, str) else stdin.decode(errors="ignore")
         for secret in text.split():
             assert secret not in result.output
         return result
@@ -67,25 +67,25 @@ def run(app: Flask) -> Command:
     return run
 
 
-def add_app(run: Command, *more: str, said: str = NEW.secret, **other: str) -> Result:
-    """Add the new app as proven, without asking WeChat."""
-    return claim_app(run, "--unproven", *more, said=said, **other)
+def add_app(run: Command, *more: str, stdin: str = NEW.secret, **other: str) -> Result:
+    """Add the new app as verified, without a request to WeChat."""
+    return claim_app(run, "--unproven", *more, stdin=stdin, **other)
 
 
-def claim_app(run: Command, *more: str, said: str = NEW.secret, **other: str) -> Result:
-    """Add the new app, active if WeChat accepts it."""
+def claim_app(run: Command, *more: str, stdin: str = NEW.secret, **other: str) -> Result:
+    """Add the new app. It is active if WeChat accepts its secret."""
     given = {"tenant": "acme", "name": "New"} | other
     options = [f"--{name}={value}" for name, value in given.items()]
-    return run("apps", "add", NEW.appid, *options, "--secret-stdin", *more, said=f"{said}\n")
+    return run("apps", "add", NEW.appid, *options, "--secret-stdin", *more, stdin=f"{stdin}\n")
 
 
-def add_user(run: Command, *options: str, said: str | bytes = PASSWORD) -> Result:
-    stdin = ["--password-stdin"] if "--account" in options else []
-    return run("users", "add", "--tenant", "acme", *stdin, *options, said=said)
+def add_user(run: Command, *options: str, stdin: str | bytes = PASSWORD) -> Result:
+    flags = ["--password-stdin"] if "--account" in options else []
+    return run("users", "add", "--tenant", "acme", *flags, *options, stdin=stdin)
 
 
 def walk(command: click.Command, path: str = "") -> Iterator[tuple[str, click.Command]]:
-    """Give every command with the words that call it."""
+    """Yield every command with its path."""
     path = f"{path} {command.name}".strip()
     yield path, command
     for child in getattr(command, "commands", {}).values():
@@ -103,10 +103,10 @@ def is_english(text: str) -> bool:
     return any(char.isascii() and char.isalpha() for char in text)
 
 
-# What there is, and its help
+# Commands and their help
 
 
-def test_a_command_that_operators_need_is_missing() -> None:
+def test_the_list_of_commands_is_complete() -> None:
     assert set(COMMANDS) == {
         *("tenants", "tenants add", "tenants list", "tenants set", "tenants overview"),
         *("apps", "apps add", "apps list", "apps disable", "apps enable"),
@@ -126,7 +126,7 @@ def test_a_command_that_operators_need_is_missing() -> None:
 
 
 @pytest.mark.parametrize("path", COMMANDS)
-def test_a_command_has_no_help_in_one_of_the_languages(path: str, run: Command) -> None:
+def test_every_command_has_help_in_both_languages(path: str, run: Command) -> None:
     shown = run(*path.split(), "--help")
 
     assert shown.exit_code == 0
@@ -140,7 +140,7 @@ def test_a_command_has_no_help_in_one_of_the_languages(path: str, run: Command) 
 
 
 @pytest.mark.parametrize("path", COMMANDS)
-def test_a_secret_could_be_given_as_an_argument_which_ps_and_histories_keep(path: str) -> None:
+def test_no_command_accepts_a_secret_as_argument_or_variable(path: str) -> None:
     secret = ("secret", "password", "token", "key")
     for param in COMMANDS[path].params:
         names = " ".join((param.name or "", *param.opts)).lower()
@@ -153,7 +153,7 @@ def test_a_secret_could_be_given_as_an_argument_which_ps_and_histories_keep(path
 # Tenants
 
 
-def test_a_tenant_cannot_be_added_and_seen(run: Command) -> None:
+def test_an_added_tenant_is_listed(run: Command) -> None:
     added = run("tenants", "add", "initech-2", "--name", "英尼泰克 🌸")
 
     assert (added.exit_code, "initech-2" in added.output) == (0, True)
@@ -170,7 +170,7 @@ def test_a_tenant_cannot_be_added_and_seen(run: Command) -> None:
     ["", "Acme", "a b", "-a", "a-", "a--b", "a_b", "a/b", "a\0b", "é", "a\n", "x" * 41, "\udcff"],
     ids=repr,
 )
-def test_a_slug_that_no_address_can_hold_is_taken(slug: str, run: Command, rows: Reader) -> None:
+def test_an_invalid_slug_is_rejected(slug: str, run: Command, rows: Reader) -> None:
     assert run("tenants", "add", "--name", "x", "--", slug).exit_code == 2
     assert rows.count("tenants") == 2
 
@@ -178,15 +178,13 @@ def test_a_slug_that_no_address_can_hold_is_taken(slug: str, run: Command, rows:
 @pytest.mark.parametrize(
     "name", ["", "  ", "a\0b", "a\tb", "a\nb", "\x9b31m", "\udcff", "x" * 65], ids=repr
 )
-def test_a_name_that_cannot_be_kept_or_shown_is_taken(
-    name: str, run: Command, rows: Reader
-) -> None:
+def test_an_invalid_name_is_rejected(name: str, run: Command, rows: Reader) -> None:
     assert run("tenants", "add", "initech", "--name", name).exit_code == 2
     assert add_app(run, name=name).exit_code == 2
     assert (rows.count("tenants"), rows.count("wechat_apps")) == (2, 4)
 
 
-def test_a_second_tenant_of_a_slug_is_taken_or_told_unclearly(run: Command, rows: Reader) -> None:
+def test_a_duplicate_slug_is_rejected_in_both_languages(run: Command, rows: Reader) -> None:
     again = run("tenants", "add", "acme", "--name", "Other")
 
     assert again.exit_code == 1
@@ -198,7 +196,7 @@ def test_a_second_tenant_of_a_slug_is_taken_or_told_unclearly(run: Command, rows
 # Apps
 
 
-def test_an_added_app_does_not_answer_at_once(
+def test_an_added_app_serves_logins_immediately(
     run: Command, client: Client, wechat: WeChat, alice: Person
 ) -> None:
     wechat.control("apps", appid=NEW.appid, secret=NEW.secret, open_platform="acme")
@@ -212,7 +210,7 @@ def test_an_added_app_does_not_answer_at_once(
     assert f"{NEW.appid}\tacme\ton_login\tenabled\tdefault\tNew" in run("apps", "list").output
 
 
-def test_a_switched_off_app_still_lets_people_in(
+def test_a_disabled_app_rejects_logins_and_sessions(
     run: Command, client: Client, alice: Person
 ) -> None:
     token = client.bind(alice)["token"]
@@ -229,7 +227,7 @@ def test_a_switched_off_app_still_lets_people_in(
     assert client.post("login", code=alice.wx_login()).status_code == 200
 
 
-def test_an_app_cannot_be_changed(run: Command, rows: Reader) -> None:
+def test_settings_of_an_app_are_changed_and_audited(run: Command, rows: Reader) -> None:
     change = ("apps", "set", ACME_SHOP.appid)
     assert run(*change, "--session-limit", "2", "--registration", "closed").exit_code == 0
     assert f"{ACME_SHOP.appid}\tacme\tclosed\tenabled\t2\t" in run("apps", "list").output
@@ -255,61 +253,57 @@ def test_an_app_cannot_be_changed(run: Command, rows: Reader) -> None:
     for limit in ("0", "-1", "1001", "two", "", "OFF", "٣", "1e2"):
         refused = run(*change, "--session-limit", limit)
         assert (refused.exit_code, is_chinese(refused.output)) == (2, True), limit
-    for nonsense in ((), ("--name", " ")):
-        assert run(*change, *nonsense).exit_code == 2, nonsense
+    for invalid in ((), ("--name", " ")):
+        assert run(*change, *invalid).exit_code == 2, invalid
     assert run("apps", "set", "wxnobody", "--name", "x").exit_code == 1
 
 
-def test_the_secrets_of_the_message_push_are_lost_or_kept_in_clear(
-    run: Command, app: Flask, rows: Reader
-) -> None:
+def test_push_secrets_are_stored_encrypted(run: Command, app: Flask, rows: Reader) -> None:
     secrets = f"{NEW.secret}\n{PUSH_TOKEN}\n{AES_KEY}"
-    added = add_app(run, "--push-token", "--encoding-aes-key", "--data-format=XML", said=secrets)
+    added = add_app(run, "--push-token", "--encoding-aes-key", "--data-format=XML", stdin=secrets)
     assert added.exit_code == 0, added.output
 
     with app.app_context(), transaction() as db:
-        kept = db.get_one(WeChatApp, NEW.appid)
-        opened = (kept.secret, kept.push_token, kept.encoding_aes_key)
+        stored = db.get_one(WeChatApp, NEW.appid)
+        opened = (stored.secret, stored.push_token, stored.encoding_aes_key)
     assert opened == (NEW.secret, PUSH_TOKEN, AES_KEY)
-    assert kept.data_format == "xml"
+    assert stored.data_format == "xml"
     (row,) = rows("SELECT a::text FROM wechat_apps a WHERE appid = :appid", appid=NEW.appid)
     for secret in opened:
         assert str(secret) not in row[0]
 
 
-def test_the_secrets_of_the_message_push_cannot_be_changed_later(
-    run: Command, app: Flask, rows: Reader
-) -> None:
+def test_push_secrets_are_replaced(run: Command, app: Flask, rows: Reader) -> None:
     change = ("apps", "set-push", ACME_SHOP.appid, "--secret-stdin")
 
-    both = run(*change, "--encoding-aes-key", said=f"{PUSH_TOKEN}\n{AES_KEY}\n")
+    both = run(*change, "--encoding-aes-key", stdin=f"{PUSH_TOKEN}\n{AES_KEY}\n")
     assert (both.exit_code, push_secrets(app)) == (0, (PUSH_TOKEN, AES_KEY)), both.output
-    assert run(*change, said=f"{PUSH_TOKEN[::-1]}\n").exit_code == 0
+    assert run(*change, stdin=f"{PUSH_TOKEN[::-1]}\n").exit_code == 0
     assert push_secrets(app) == (PUSH_TOKEN[::-1], None)
-    for nonsense in ("", "ab", "to_ken"):
-        assert run(*change, said=nonsense).exit_code == 2
-    assert run(*change, "--encoding-aes-key", said=f"{PUSH_TOKEN}\n{AES_KEY}x").exit_code == 2
+    for invalid in ("", "ab", "to_ken"):
+        assert run(*change, stdin=invalid).exit_code == 2
+    assert run(*change, "--encoding-aes-key", stdin=f"{PUSH_TOKEN}\n{AES_KEY}x").exit_code == 2
     assert push_secrets(app) == (PUSH_TOKEN[::-1], None)
-    assert run("apps", "set-push", "wxnobody", "--secret-stdin", said=PUSH_TOKEN).exit_code == 1
+    assert run("apps", "set-push", "wxnobody", "--secret-stdin", stdin=PUSH_TOKEN).exit_code == 1
     assert rows.count("audit_events", "action = 'app.push_secrets_replaced'") == 2
 
 
 def push_secrets(app: Flask) -> tuple[str | None, str | None]:
     with app.app_context(), transaction() as db:
-        kept = db.get_one(WeChatApp, ACME_SHOP.appid)
-        return kept.push_token, kept.encoding_aes_key
+        stored = db.get_one(WeChatApp, ACME_SHOP.appid)
+        return stored.push_token, stored.encoding_aes_key
 
 
-def test_what_was_not_asked_for_has_a_surprising_default(run: Command, rows: Reader) -> None:
+def test_an_app_without_options_has_the_documented_defaults(run: Command, rows: Reader) -> None:
     assert add_app(run).exit_code == 0
 
-    asked = "registration, data_format, enabled, push_token_sealed, encoding_aes_key_sealed"
-    (row,) = rows(f"SELECT {asked} FROM wechat_apps WHERE appid = :appid", appid=NEW.appid)
+    columns = "registration, data_format, enabled, push_token_sealed, encoding_aes_key_sealed"
+    (row,) = rows(f"SELECT {columns} FROM wechat_apps WHERE appid = :appid", appid=NEW.appid)
     assert row == ("on_phone", "json", True, None, None)
 
 
 @pytest.mark.parametrize(
-    ("options", "said", "exit_code"),
+    ("options", "stdin", "exit_code"),
     [
         ({"tenant": "nobody"}, NEW.secret, 1),
         ({"tenant": "a\0b"}, NEW.secret, 2),
@@ -329,12 +323,12 @@ def test_what_was_not_asked_for_has_a_surprising_default(run: Command, rows: Rea
         ({"encoding-aes-key": None}, f"{NEW.secret}\n{AES_KEY[:-1]}=", 2),
     ],
 )
-def test_an_app_is_half_added_with_something_wrong(
-    options: dict[str, str | None], said: str, exit_code: int, run: Command, rows: Reader
+def test_an_app_with_an_invalid_option_or_secret_is_not_added(
+    options: dict[str, str | None], stdin: str, exit_code: int, run: Command, rows: Reader
 ) -> None:
     flags = [f"--{name}" for name, value in options.items() if value is None]
     given = {name: value for name, value in options.items() if value is not None}
-    refused = add_app(run, *flags, said=said, **given)
+    refused = add_app(run, *flags, stdin=stdin, **given)
 
     assert refused.exit_code == exit_code
     assert "Error: " in refused.output
@@ -345,10 +339,10 @@ def test_an_app_is_half_added_with_something_wrong(
     "appid", ["", "wx 1", "wx/1", "wx\0", "微信", "w" * 65, "\udcff"], ids=repr
 )
 @pytest.mark.parametrize("action", ["add", "disable", "enable"])
-def test_what_is_no_appid_ends_in_a_traceback(appid: str, action: str, run: Command) -> None:
+def test_a_malformed_appid_is_rejected(appid: str, action: str, run: Command) -> None:
     more = ["--tenant=acme", "--name=x", "--secret-stdin"] if action == "add" else []
 
-    assert run("apps", action, *more, "--", appid, said=NEW.secret).exit_code == 2
+    assert run("apps", action, *more, "--", appid, stdin=NEW.secret).exit_code == 2
 
 
 @pytest.mark.parametrize(
@@ -360,38 +354,35 @@ def test_what_is_no_appid_ends_in_a_traceback(appid: str, action: str, run: Comm
     ],
     ids=repr,
 )
-def test_a_new_appid_must_have_the_form_that_wechat_gives(
-    appid: str, run: Command, rows: Reader
-) -> None:
-    """An appid is wx and 16 letters or digits, also for the platform."""
+def test_a_new_appid_is_wx_and_16_letters_or_digits(appid: str, run: Command, rows: Reader) -> None:
     more = ["--tenant=acme", "--name=x", "--secret-stdin", "--unproven"]
-    refused = run("apps", "add", *more, "--", appid, said=NEW.secret)
+    refused = run("apps", "add", *more, "--", appid, stdin=NEW.secret)
     assert refused.exit_code == 2
     assert "an appid is wx followed by 16 letters or digits." in refused.output
     assert "appid 由 wx 和 16 位字母或数字组成" in refused.output
     assert (rows.count("wechat_apps"), rows.count("app_claims")) == (4, 0)
 
 
-def test_an_appid_is_taken_over_by_a_second_tenant(run: Command, rows: Reader) -> None:
+def test_an_appid_in_use_is_not_added_again(run: Command, rows: Reader) -> None:
     assert add_app(run).exit_code == 0
     before = rows("SELECT * FROM wechat_apps ORDER BY appid")
 
-    again = add_app(run, tenant="globex", said="e1" * 16)
+    again = add_app(run, tenant="globex", stdin="e1" * 16)
 
     assert (again.exit_code, "app_taken" in again.output) == (1, True)
     assert rows("SELECT * FROM wechat_apps ORDER BY appid") == before
-    again = add_app(run, said="e1" * 16)
+    again = add_app(run, stdin="e1" * 16)
     assert (again.exit_code, "app_exists" in again.output) == (1, True)
 
 
 @pytest.mark.parametrize("action", ["disable", "enable"])
-def test_switching_an_unknown_app_seems_to_work(action: str, run: Command) -> None:
+def test_enabling_or_disabling_an_unknown_app_fails(action: str, run: Command) -> None:
     unknown = run("apps", action, "wx-unknown")
 
     assert (unknown.exit_code, "app_unknown" in unknown.output) == (1, True)
 
 
-def test_the_list_of_one_tenants_apps_shows_anothers(run: Command) -> None:
+def test_the_list_of_apps_is_limited_to_a_tenant(run: Command) -> None:
     shown = run("apps", "list", "--tenant", "globex").output.splitlines()
 
     assert [line.split("\t")[:2] for line in shown] == [["wxbbbb000000000001", "globex"]]
@@ -403,7 +394,7 @@ def test_the_list_of_one_tenants_apps_shows_anothers(run: Command) -> None:
 # Users
 
 
-def test_an_entered_person_cannot_log_in(run: Command, client: Client) -> None:
+def test_an_added_user_can_log_in(run: Command, client: Client) -> None:
     assert add_user(run, "--account", " Alice ", "--phone", "138 0013 8001").exit_code == 0
 
     login = client.post("password-login", account="alice", password=PASSWORD)
@@ -411,16 +402,18 @@ def test_an_entered_person_cannot_log_in(run: Command, client: Client) -> None:
     assert login.json["user"]["phone"] == "+8613800138001"
 
 
-def test_the_longest_account_and_password_that_are_taken_cannot_log_in(
+def test_a_user_with_the_longest_account_and_password_can_log_in(
     run: Command, client: Client
 ) -> None:
     account, password = "字" * 64, GOOD_PASSWORD.ljust(128, "长")
-    assert add_user(run, "--account", account, said=password).exit_code == 0
+    assert add_user(run, "--account", account, stdin=password).exit_code == 0
 
     assert client.post("password-login", account=account, password=password).status_code == 200
 
 
-def test_the_list_shows_phones_in_full_or_anothers_users(run: Command, app: Flask) -> None:
+def test_the_list_of_users_masks_phones_and_is_limited_to_a_tenant(
+    run: Command, app: Flask
+) -> None:
     alice = enter_user(app, account="alice", phone="13800138001", password=PASSWORD)
     enter_user(app, "globex", phone="13800138001")
 
@@ -431,7 +424,9 @@ def test_the_list_shows_phones_in_full_or_anothers_users(run: Command, app: Flas
     assert run("users", "list", "--tenant", "a\0b").exit_code == 2
 
 
-def test_a_nickname_steers_the_operators_terminal(run: Command, app: Flask, rows: Reader) -> None:
+def test_control_characters_of_a_nickname_are_replaced_in_the_list(
+    run: Command, app: Flask, rows: Reader
+) -> None:
     enter_user(app, phone="13800138001")
     rows("UPDATE users SET nickname = :name", name="\x1b[2J\x9b31m\u202eevil\tname\r\nx 🌸 小花")
 
@@ -441,7 +436,7 @@ def test_a_nickname_steers_the_operators_terminal(run: Command, app: Flask, rows
 
 
 @pytest.mark.parametrize(
-    ("options", "said", "exit_code"),
+    ("options", "stdin", "exit_code"),
     [
         ([], PASSWORD, 2),
         (["--account", ""], PASSWORD, 2),
@@ -475,10 +470,10 @@ def test_a_nickname_steers_the_operators_terminal(run: Command, app: Flask, rows
         (["--account", "alice", "--phone", "1" * 30], PASSWORD, 1),
     ],
 )
-def test_a_person_is_half_entered_with_something_wrong(
-    options: list[str], said: str | bytes, exit_code: int, run: Command, rows: Reader
+def test_a_user_with_an_invalid_option_or_password_is_not_added(
+    options: list[str], stdin: str | bytes, exit_code: int, run: Command, rows: Reader
 ) -> None:
-    refused = add_user(run, *options, said=said)
+    refused = add_user(run, *options, stdin=stdin)
 
     assert refused.exit_code == exit_code, refused.output
     assert "Error: " in refused.output
@@ -486,14 +481,14 @@ def test_a_person_is_half_entered_with_something_wrong(
     assert rows.count("users") == rows.count("phones") == 0
 
 
-def test_a_user_is_entered_for_a_tenant_that_is_not_there(run: Command, rows: Reader) -> None:
+def test_a_user_of_an_unknown_tenant_is_not_added(run: Command, rows: Reader) -> None:
     for tenant, exit_code in (("nobody", 1), ("a\0b", 2), ("", 2)):
         refused = run("users", "add", "--tenant", tenant, "--phone", "13800138001")
         assert refused.exit_code == exit_code
     assert rows.count("users") == 0
 
 
-def test_a_duplicate_is_half_entered(run: Command, app: Flask, rows: Reader) -> None:
+def test_a_duplicate_account_or_phone_is_rejected(run: Command, app: Flask, rows: Reader) -> None:
     enter_user(app, account="alice", password=PASSWORD, phone="13800138001")
 
     by_account = add_user(run, "--account", "ＡＬＩＣＥ", "--phone", "13800138002")
@@ -504,7 +499,7 @@ def test_a_duplicate_is_half_entered(run: Command, app: Flask, rows: Reader) -> 
     assert rows.count("users") == rows.count("phones") == 1
 
 
-# Where secrets come from
+# Input of secrets
 
 
 @pytest.mark.parametrize(
@@ -514,10 +509,10 @@ def test_a_duplicate_is_half_entered(run: Command, app: Flask, rows: Reader) -> 
         ["users", "add", "--tenant=acme", "--account=alice"],
     ],
 )
-def test_a_script_without_the_stdin_option_hangs_or_adds_without_a_secret(
+def test_a_script_must_pass_the_stdin_option(
     arguments: list[str], run: Command, rows: Reader
 ) -> None:
-    refused = run(*arguments, said=PASSWORD)
+    refused = run(*arguments, stdin=PASSWORD)
 
     assert refused.exit_code == 2
     assert "-stdin" in refused.output
@@ -527,7 +522,7 @@ def test_a_script_without_the_stdin_option_hangs_or_adds_without_a_secret(
 # The database
 
 
-def test_a_database_that_is_away_ends_in_a_traceback(
+def test_an_unavailable_database_is_reported_without_a_traceback(
     run: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse() -> None:
@@ -540,7 +535,7 @@ def test_a_database_that_is_away_ends_in_a_traceback(
     assert "SELECT" not in refused.output
 
 
-def test_a_database_without_tables_ends_in_a_traceback(run: Command, rows: Reader) -> None:
+def test_missing_migrations_are_reported_without_a_traceback(run: Command, rows: Reader) -> None:
     rows("ALTER TABLE tenants RENAME TO gone")
     refused = run("tenants", "list")
 
@@ -548,7 +543,7 @@ def test_a_database_without_tables_ends_in_a_traceback(run: Command, rows: Reade
     assert "make migrate" in refused.output
 
 
-def test_the_demo_is_not_there_to_try_or_fails_the_second_time(run: Command, rows: Reader) -> None:
+def test_the_demo_can_be_added_twice(run: Command, rows: Reader) -> None:
     assert (run("demo").exit_code, run("demo").exit_code) == (0, 0)
     people = {user.account for tenant in TENANTS for user in tenant.users}
 
@@ -559,7 +554,7 @@ def test_the_demo_is_not_there_to_try_or_fails_the_second_time(run: Command, row
 
 
 def environ_of(config: Config) -> dict[str, str]:
-    """Give the environment of an operator of this run's database."""
+    """Return an environment with the database of the tests."""
     return dict(os.environ) | {
         "DATABASE_URL": config.database_url,
         "WECHAT_API_BASE_URL": config.wechat_api_base_url,
@@ -572,7 +567,7 @@ def flask(*arguments: str) -> list[str]:
 
 
 @pytest.mark.real_commits
-def test_a_real_process_does_what_the_runner_does_not(
+def test_an_app_is_added_by_a_process_with_an_ascii_terminal(
     config: Config, client: Client, wechat: WeChat, alice: Person
 ) -> None:
     wechat.control("apps", appid=NEW.appid, secret=NEW.secret, open_platform="acme")
@@ -597,20 +592,20 @@ def test_a_real_process_does_what_the_runner_does_not(
 
 
 @pytest.mark.real_commits
-def test_a_terminal_is_not_asked_or_shows_the_password(
+def test_a_terminal_prompts_for_the_password_without_showing_it(
     config: Config, client: Client, rows: Reader
 ) -> None:
-    ours, theirs = pty.openpty()
+    terminal, child_terminal = pty.openpty()
     process = subprocess.Popen(
         flask("users", "add", "--tenant", "acme", "--account", "alice"),
         cwd=ROOT,
         env=environ_of(config),
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
+        stdin=child_terminal,
+        stdout=child_terminal,
+        stderr=child_terminal,
         start_new_session=True,
     )
-    os.close(theirs)
+    os.close(child_terminal)
     shown = ""
     for prompt, typed in (
         ("password: ", PASSWORD),
@@ -618,11 +613,11 @@ def test_a_terminal_is_not_asked_or_shows_the_password(
         ("password: ", PASSWORD),
         ("confirmation: ", PASSWORD),
     ):
-        shown += read_until(ours, prompt)
-        os.write(ours, f"{typed}\n".encode())
-    shown += read_until(ours, "Added user")
+        shown += read_until(terminal, prompt)
+        os.write(terminal, f"{typed}\n".encode())
+    shown += read_until(terminal, "Added user")
     assert process.wait(60) == 0
-    os.close(ours)
+    os.close(terminal)
 
     assert "do not match" in shown
     assert PASSWORD not in shown
@@ -631,7 +626,7 @@ def test_a_terminal_is_not_asked_or_shows_the_password(
 
 
 def read_until(terminal: int, wanted: str) -> str:
-    """Read what a terminal shows until it shows this."""
+    """Read the output of a terminal until it ends with a text."""
     shown, deadline = "", time.monotonic() + 60
     while not shown.rstrip("\r\n").endswith(wanted) and "Added" not in shown:
         assert time.monotonic() < deadline, shown

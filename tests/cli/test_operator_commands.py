@@ -1,4 +1,4 @@
-"""Commands about operators: the way back in for those who run the machine."""
+"""Commands about operators."""
 
 import pytest
 from flask import Flask
@@ -16,59 +16,58 @@ __all__ = ["run"]
 OPS, ANN = "ops@wxpass.example", "ann@acme.example"
 
 
-def taken_up(app: Flask, output: str, password: str = "silver-lantern-92") -> None:
-    """Take up the invitation that a command has printed."""
+def accept_printed_invitation(app: Flask, output: str, password: str = "silver-lantern-92") -> None:
+    """Accept the invitation that a command printed."""
     invitation = next(line for line in output.splitlines() if "#" in line).partition("#")[2]
     with app.app_context():
         accept_invitation(invitation, password, DEVICE)
 
 
-def test_reset_keeps_the_codes(app: Flask, run: Command) -> None:
-    """The link that it prints sets the password, and nothing else."""
+def test_reset_keeps_one_time_codes(app: Flask, run: Command) -> None:
+    """The printed link sets the password only."""
     add_operator(app, ANN, "tenant_admin", "acme")
     totp = ask_for_codes(app, ANN)
     reset = run("operators", "reset", ANN)
     assert reset.exit_code == 0
-    taken_up(app, reset.output)
+    accept_printed_invitation(app, reset.output)
     ann = Script(Client(app), ANN)
     assert ann.sign_in("silver-lantern-92").json["code"] == "one_time_code_needed"
     assert ann.sign_in("silver-lantern-92", code=code_of(totp)).status_code == 200
 
 
-def test_reset_of_the_last_platform_admin_needs_a_flag(
+def test_reset_of_the_last_platform_admin_requires_a_flag(
     app: Flask, run: Command, rows: Reader
 ) -> None:
-    """The help says why. Without the flag, nothing changes and the reason is given."""
+    """Without the flag, nothing changes. The help explains the reason."""
     ops = signed_in(app, OPS, "platform")
     refused = run("operators", "reset", OPS)
     assert refused.exit_code == 1
     assert "last_platform_operator" in refused.output
     assert ops("GET", "/me").status_code == 200
-    told = run("operators", "reset", "--help").output
-    assert "--even-last" in told
-    assert "no platform admin can sign in" in " ".join(told.split())
+    help_text = run("operators", "reset", "--help").output
+    assert "--even-last" in help_text
+    assert "no platform admin can sign in" in " ".join(help_text.split())
     reset = run("operators", "reset", OPS, "--even-last")
     assert reset.exit_code == 0
-    taken_up(app, reset.output)
+    accept_printed_invitation(app, reset.output)
     assert ops.sign_in("silver-lantern-92").status_code == 200
     audited = "SELECT actor_kind, actor_id FROM audit_events WHERE action = 'operator.reset'"
     assert rows(audited) == [("operator", None)]
 
 
-def test_disabling_the_last_platform_admin_is_refused_here_too(app: Flask, run: Command) -> None:
-    """A reset is the way to lock a thief out."""
+def test_the_last_platform_admin_is_not_disabled(app: Flask, run: Command) -> None:
     add_operator(app, OPS, "platform")
     refused = run("operators", "disable", OPS)
     assert (refused.exit_code, "last_platform_operator" in refused.output) == (1, True)
 
 
-def test_remove_codes_is_for_a_lost_phone(app: Flask, run: Command, rows: Reader) -> None:
-    """Also the last platform admin's: with the password, they can sign in again."""
+def test_remove_codes_allows_sign_in_by_password(app: Flask, run: Command, rows: Reader) -> None:
+    """This includes the last platform admin."""
     add_operator(app, OPS, "platform")
     ask_for_codes(app, OPS)
     ops = Script(Client(app), OPS)
-    asked = run("operators", "remove-codes", OPS)
-    assert (asked.exit_code, "Remove the one-time codes?" in asked.output) == (1, True)
+    unconfirmed = run("operators", "remove-codes", OPS)
+    assert (unconfirmed.exit_code, "Remove the one-time codes?" in unconfirmed.output) == (1, True)
     assert failure(ops.sign_in()) == (401, "one_time_code_needed")
     removed = run("operators", "remove-codes", OPS, "--yes")
     assert removed.exit_code == 0
@@ -83,15 +82,13 @@ def test_remove_codes_is_for_a_lost_phone(app: Flask, run: Command, rows: Reader
 
 
 @pytest.mark.parametrize("command", ["reset", "remove-codes --yes", "disable", "enable"])
-def test_an_operator_who_does_not_exist_is_told_so(run: Command, command: str) -> None:
-    """With the stable code, and no traceback."""
+def test_an_unknown_operator_is_reported(run: Command, command: str) -> None:
     refused = run("operators", *command.split(), "nobody@acme.example")
     assert (refused.exit_code, "operator_unknown" in refused.output) == (1, True)
     assert run("operators", *command.split(), "no address").exit_code == 2
 
 
-def test_list_shows_who_has_codes(app: Flask, run: Command) -> None:
-    """One operator a line."""
+def test_the_list_shows_operators_with_one_time_codes(app: Flask, run: Command) -> None:
     add_operator(app, ANN, "tenant_admin", "acme")
     add_operator(app, OPS, "platform")
     ask_for_codes(app, ANN)

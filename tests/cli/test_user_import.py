@@ -1,4 +1,4 @@
-"""`users import` and `users export`, as operators type them."""
+"""The commands `users import` and `users export`."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ ALICE = ("alice", "13800138001", "小花 🌸")
 
 
 def run(app: Flask, *arguments: str) -> Result:
-    """Run a command; no traceback is ever shown."""
+    """Run a command, and check that it shows no traceback."""
     result = app.test_cli_runner().invoke(args=["users", *arguments])
     assert result.exception is None or isinstance(result.exception, SystemExit), result
     return result
@@ -24,19 +24,19 @@ def run(app: Flask, *arguments: str) -> Result:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where the file of people is."""
+    """The path of the file of users."""
     return tmp_path / "people"
 
 
 @pytest.mark.parametrize("content", [csv_of(HEADER, ALICE), xlsx_of(HEADER, ALICE)])
-def test_people_are_not_imported(app: Flask, rows: Reader, path: Path, content: bytes) -> None:
+def test_users_are_imported_once(app: Flask, rows: Reader, path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
     dry = run(app, "import", str(path), "--tenant", "acme", "--dry-run")
     shown = ["row 行", "account 账号", "phone 手机号", "nickname 昵称", "password 密码"]
-    told = ["1 people can be imported. 可导入 1 人。", "\t".join(shown)]
-    told.append("2\talice\t+8613800138001\t小花 🌸\t-")
-    assert (dry.exit_code, dry.output.splitlines()) == (0, told)
+    lines = ["1 people can be imported. 可导入 1 人。", "\t".join(shown)]
+    lines.append("2\talice\t+8613800138001\t小花 🌸\t-")
+    assert (dry.exit_code, dry.output.splitlines()) == (0, lines)
     assert (rows.count("users"), rows.count("people_imports")) == (0, 0)
 
     done = run(app, "import", str(path), "--tenant", "acme")
@@ -54,7 +54,9 @@ def test_people_are_not_imported(app: Flask, rows: Reader, path: Path, content: 
     assert rows.count("users") == 1
 
 
-def test_a_bad_row_is_not_named_to_operators(app: Flask, rows: Reader, path: Path) -> None:
+def test_each_bad_row_is_listed_with_column_code_and_message(
+    app: Flask, rows: Reader, path: Path
+) -> None:
     path.write_bytes(csv_of(HEADER, ALICE, ("Alice", "1", ""), ("", "", "x")))
     for more in ([], ["--dry-run"]):
         result = run(app, "import", str(path), "--tenant", "acme", *more)
@@ -72,7 +74,7 @@ def test_a_bad_row_is_not_named_to_operators(app: Flask, rows: Reader, path: Pat
     assert rows.count("users") == 0
 
 
-def test_a_dry_run_shows_what_would_be_stored_but_no_password(app: Flask, path: Path) -> None:
+def test_a_dry_run_shows_the_rows_without_passwords(app: Flask, path: Path) -> None:
     header = ("*账号", "手机号码", "昵称", "密码", "备注")
     people = [(f"Person{n}", f"139{n:08}", "", GOOD_PASSWORD, "x") for n in range(2, 32)]
     path.write_bytes(csv_of(header, *people))
@@ -94,7 +96,7 @@ def test_a_dry_run_shows_what_would_be_stored_but_no_password(app: Flask, path: 
         (b"account\n" + b"a" * LARGEST_FILE, "people_file_too_large"),
     ],
 )
-def test_an_unusable_file_is_told_with_a_traceback(
+def test_an_unreadable_file_is_reported_without_a_traceback(
     app: Flask, path: Path, content: bytes, code: str
 ) -> None:
     path.write_bytes(content)
@@ -102,7 +104,7 @@ def test_an_unusable_file_is_told_with_a_traceback(
     assert (result.exit_code, f"Error: {code}: " in result.output) == (1, True)
 
 
-def test_an_export_is_no_file_for_excel(app: Flask, rows: Reader) -> None:
+def test_an_export_is_a_csv_file_for_excel(app: Flask, rows: Reader) -> None:
     enter_user(app, account="alice", phone="13800138001")
     exported = run(app, "export", "--tenant", "acme")
     assert exported.exit_code == 0

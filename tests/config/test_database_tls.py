@@ -1,4 +1,4 @@
-"""Production reaches a database on another machine by TLS, or says that it need not."""
+"""TLS for connections to PostgreSQL in production."""
 
 import subprocess
 import sys
@@ -48,40 +48,40 @@ def test_anything_less_than_require_does_not_protect(parameters: str) -> None:
         *("127.0.0.1:5433/wxpass", "127.8.8.8/wxpass", "[::1]/wxpass", "[::1]:5433/wxpass"),
         *("/wxpass?host=::1", "[::ffff:127.0.0.1]/wxpass", "/wxpass?host=localhost:5433"),
         *("localhost,127.0.0.1/wxpass", "/wxpass?host=localhost&host=127.0.0.1:5433"),
-        # Only a name to verify: the connection goes to hostaddr.
+        # The connection goes to hostaddr. The host name is used for verification only.
         *("db.internal/wxpass?hostaddr=127.0.0.1", "a,b/wxpass?hostaddr=127.0.0.1,::1"),
-        # Another host than that of the authority.
+        # The parameter overrides the host of the authority.
         "db.internal/wxpass?host=/var/run/postgresql",
     ],
 )
-def test_a_socket_and_loopback_need_no_tls(rest: str) -> None:
+def test_sockets_and_loopback_addresses_need_no_tls(rest: str) -> None:
     assert is_protected(SCHEME + rest, {})
 
 
 @pytest.mark.parametrize(
     "rest",
     [
-        # Names that a resolver may send anywhere: none is looked up.
+        # Names that a resolver may map to any address. They are not resolved here.
         *("db/wxpass", "localhost.localdomain/wxpass", "ip6-localhost/wxpass", "localhost./wxpass"),
         *("db.localhost/wxpass", "127.1/wxpass", "0x7f.0.0.1/wxpass", "2130706433/wxpass"),
         *("127.0.0.1.nip.io/wxpass", "0.0.0.0/wxpass", "[::]/wxpass", "[::ffff:10.0.0.5]/wxpass"),
         *("192.168.0.5/wxpass", "[fe80::1]/wxpass", "/wxpass?host=[::1]", "%2Ftmp/wxpass"),
-        # One of several is enough.
+        # One host without protection is enough.
         *("localhost,db/wxpass", "/wxpass?host=/var/run/postgresql,db"),
         *("localhost/wxpass?host=db", "/wxpass?host=localhost&host=db"),
         "/wxpass?host=db&host=localhost",
         *("localhost/wxpass?hostaddr=10.0.0.5", "a,b/wxpass?hostaddr=127.0.0.1,10.0.0.5"),
         *("localhost,db/wxpass?hostaddr=127.0.0.1", "localhost,db/wxpass?hostaddr=127.0.0.1,"),
-        # The service file may name any address.
+        # The service file may contain any address.
         *("localhost/wxpass?service=main", "/wxpass?service=main"),
     ],
 )
-def test_every_other_address_needs_tls(rest: str) -> None:
+def test_other_addresses_need_tls(rest: str) -> None:
     assert not is_protected(SCHEME + rest, {})
 
 
-def test_what_counts_is_what_the_driver_is_given() -> None:
-    """libpq would read `localhost` here; SQLAlchemy passes both hosts on."""
+def test_hosts_are_read_as_sqlalchemy_passes_them_to_the_driver() -> None:
+    """libpq would read `localhost` only. SQLAlchemy passes both hosts."""
     rest = "/wxpass?host=db&host=localhost"
     assert conninfo_to_dict(f"postgresql://{rest}")["host"] == "localhost"
     assert not is_protected(SCHEME + rest, {})
@@ -100,12 +100,12 @@ def test_what_counts_is_what_the_driver_is_given() -> None:
         ("localhost/wxpass", {"PGHOSTADDR": "10.0.0.5"}, False),
         ("db/wxpass", {"PGHOSTADDR": "127.0.0.1"}, True),
         ("localhost/wxpass", {"PGSERVICE": "main"}, False),
-        # The service file comes before the environment, and may say `disable`.
+        # The service file takes precedence over the environment, and may contain `disable`.
         ("db/wxpass", {"PGSERVICE": "main", "PGSSLMODE": "require"}, False),
         ("db/wxpass?sslmode=require", {"PGSERVICE": "main"}, True),
     ],
 )
-def test_the_environment_counts_as_libpq_reads_it(
+def test_variables_are_read_as_libpq_reads_them(
     rest: str, variables: dict[str, str], expected: bool
 ) -> None:
     assert is_protected(SCHEME + rest, variables) is expected
@@ -121,28 +121,28 @@ def test_a_url_that_cannot_connect_is_reported(rest: str) -> None:
     "url",
     [f"postgresql://me:{SECRET}@db.internal/wxpass", f"postgresql://me:{SECRET}@db/x?ssl=true"],
 )
-def test_the_boot_error_names_the_setting_and_shows_a_right_value(url: str) -> None:
+def test_the_startup_error_names_the_setting_and_shows_a_valid_value(url: str) -> None:
     with pytest.raises(ConfigError) as caught:
         require_database_tls(config_of(url), {})
     assert caught.value.name == "DATABASE_URL"
-    told = str(caught.value)
-    assert SECRET not in told
-    right = told.rpartition("export DATABASE_URL='")[2].rstrip("'")
-    require_database_tls(config_of(right), {})
+    message = str(caught.value)
+    assert SECRET not in message
+    valid = message.rpartition("export DATABASE_URL='")[2].rstrip("'")
+    require_database_tls(config_of(valid), {})
 
 
-def test_a_trusted_network_is_allowed_and_logged_at_each_boot() -> None:
+def test_a_trusted_network_is_accepted_and_logged_at_each_startup() -> None:
     config = config_of("postgresql://db.internal/wxpass", DATABASE_TLS="trusted-network")
     require_database_tls(config, {})
     for _ in range(2):
         with capture_logs() as logs:
             warn_of_trusted_network(config)
-        assert [(one["log_level"], one["setting"]) for one in logs] == [
+        assert [(log["log_level"], log["setting"]) for log in logs] == [
             ("warning", "DATABASE_TLS=trusted-network")
         ]
 
 
-def test_nothing_is_logged_while_tls_is_required() -> None:
+def test_nothing_is_logged_if_tls_is_required() -> None:
     with capture_logs() as logs:
         warn_of_trusted_network(config_of("postgresql://db/wxpass?sslmode=require"))
     assert logs == []
@@ -154,9 +154,9 @@ def test_development_needs_no_tls() -> None:
 
 
 def test_the_settings_are_read_without_the_driver() -> None:
-    """gunicorn's configuration reads them before gevent has patched what psycopg looks at."""
+    """gunicorn reads its configuration before gevent patches the modules that psycopg uses."""
     script = "import sys, config; print([n for n in ('psycopg', 'sqlalchemy') if n in sys.modules])"
-    told = subprocess.run(
+    finished = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert told.stdout == "[]\n"
+    assert finished.stdout == "[]\n"

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: joined by all who need it, stopped by the last, whoever was killed."""
+"""The embedded PostgreSQL: shared by processes, and stopped with the last one."""
 
 import os
 import signal
@@ -28,13 +28,13 @@ sys.stdin.read()
 
 @pytest.fixture(scope="module")
 def shared_var(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder whose initdb is done once for the whole file."""
+    """Return a folder in which initdb runs once for all tests."""
     return tmp_path_factory.mktemp("shared") / "var"
 
 
 @pytest.fixture
 def var(shared_var: Path) -> Iterator[Path]:
-    """Give the shared folder, and see that no test leaves its server running."""
+    """Return the shared folder, and stop a server that a test left running."""
     yield shared_var
     if is_running(shared_var):
         hold_server(shared_var, options=FAST).release()
@@ -73,7 +73,7 @@ def end(holder: "subprocess.Popen[bytes]", number: int | None = None) -> None:
     holder.communicate()
 
 
-def test_the_last_of_several_holders_stops_it(var: Path) -> None:
+def test_the_last_holder_stops_the_server(var: Path) -> None:
     first = hold_server(var, options=FAST)
     second = hold_server(var, options=FAST)
     holder = start_holder(var)
@@ -98,17 +98,17 @@ def test_a_killed_holder_does_not_count(var: Path) -> None:
 
 def test_a_server_left_by_killed_holders_is_joined_and_then_stopped(var: Path) -> None:
     end(start_holder(var), signal.SIGKILL)
-    left = (var / "postgres" / "postmaster.pid").read_text().split()[0]
+    remaining_pid = (var / "postgres" / "postmaster.pid").read_text().split()[0]
     assert is_running(var)
 
     with hold_server(var) as server:
         assert answers(server.url)
-        assert (var / "postgres" / "postmaster.pid").read_text().split()[0] == left
+        assert (var / "postgres" / "postmaster.pid").read_text().split()[0] == remaining_pid
 
     assert not is_running(var)
 
 
-def test_several_that_start_at_once_share_one(var: Path) -> None:
+def test_concurrent_holders_share_one_server(var: Path) -> None:
     holders = [
         subprocess.Popen(
             [sys.executable, "-c", HOLD, str(var)], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=-1
@@ -122,19 +122,19 @@ def test_several_that_start_at_once_share_one(var: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["{pid}\n/somewhere\n1\n5432\n", ""])
-def test_a_stale_pid_file_is_no_server(var: Path, content: str) -> None:
+def test_a_stale_pid_file_is_ignored(var: Path, content: str) -> None:
     hold_server(var, options=FAST).release()
-    stranger = subprocess.Popen(["sleep", "60"], user=(var / "postgres").stat().st_uid)
+    other_process = subprocess.Popen(["sleep", "60"], user=(var / "postgres").stat().st_uid)
     try:
         pid_file = var / "postgres" / "postmaster.pid"
-        pid_file.write_text(content.format(pid=stranger.pid))
+        pid_file.write_text(content.format(pid=other_process.pid))
         os.utime(pid_file, (0, 0))
         with hold_server(var, options=FAST) as server:
             assert answers(server.url)
-        assert stranger.poll() is None
+        assert other_process.poll() is None
     finally:
-        stranger.kill()
-        stranger.wait()
+        other_process.kill()
+        other_process.wait()
 
 
 def test_a_forked_child_does_not_release_its_parents_hold(var: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_forked_child_does_not_release_its_parents_hold(var: Path) -> None:
         assert answers(server.url)
 
 
-def test_nobody_else_gets_in_and_nothing_listens_on_the_network(var: Path) -> None:
+def test_only_the_owner_connects_and_the_server_does_not_listen_on_the_network(var: Path) -> None:
     with hold_server(var, options=FAST) as server:
         data = var / "postgres"
         with psycopg.connect(server.url) as connection:
@@ -160,7 +160,7 @@ def test_nobody_else_gets_in_and_nothing_listens_on_the_network(var: Path) -> No
     assert stat.S_IMODE(data.stat().st_mode) == 0o700
 
 
-def test_the_log_is_the_servers_own_and_shows_no_row(var: Path) -> None:
+def test_the_log_is_private_and_contains_no_row(var: Path) -> None:
     hold_server(var, options=FAST).release()
     log = var / "postgres.log"
     log.chmod(0o644)
@@ -172,13 +172,15 @@ def test_the_log_is_the_servers_own_and_shows_no_row(var: Path) -> None:
             connection.execute(add, ["13800138000"])
         connection.rollback()
         shown = [connection.execute(f"SHOW {name}").fetchone() for name in QUIET]
-    told = log.read_text()
-    assert "duplicate key value violates unique constraint" in told
-    assert [word for word in ("13800138000", "DETAIL", "STATEMENT", "INSERT") if word in told] == []
+    log_text = log.read_text()
+    assert "duplicate key value violates unique constraint" in log_text
+    assert [
+        word for word in ("13800138000", "DETAIL", "STATEMENT", "INSERT") if word in log_text
+    ] == []
     assert shown == [("terse",), ("panic",)]
 
 
-def test_a_new_log_is_closed_from_the_beginning(tmp_path: Path) -> None:
+def test_a_new_log_is_private_from_its_creation(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         with hold_server(tmp_path / "var", options=FAST):
@@ -188,14 +190,14 @@ def test_a_new_log_is_closed_from_the_beginning(tmp_path: Path) -> None:
     assert stat.S_IMODE(mode) == 0o600
 
 
-def test_databases_are_made_once(var: Path) -> None:
+def test_creating_an_existing_database_succeeds(var: Path) -> None:
     with hold_server(var, options=FAST) as server:
         create_database(server.url, 'an"other')
         create_database(server.url, 'an"other')
         assert answers(server.url_of("an%22other"))
 
 
-def test_commands_for_another_server_are_not_obeyed(
+def test_variables_for_another_server_are_ignored(
     var: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PGPORT", "6543")
@@ -204,28 +206,28 @@ def test_commands_for_another_server_are_not_obeyed(
         assert answers(server.url)
 
 
-def test_a_bad_option_fails_with_the_log(var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_option_fails_with_the_log(var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("config.development.postgres.RETRY_SECONDS", 0)
     with pytest.raises(DatabaseUnavailable, match="no_such_setting"):
         hold_server(var, options=("-c", "no_such_setting=1"))
 
 
-def test_another_major_version_is_named(var: Path) -> None:
+def test_data_of_another_major_version_is_reported(var: Path) -> None:
     hold_server(var, options=FAST).release()
     version = var / "postgres" / "PG_VERSION"
-    right = version.read_text()
+    original = version.read_text()
     version.write_text("14\n")
     try:
         with pytest.raises(DatabaseUnavailable) as caught:
             hold_server(var, options=FAST)
     finally:
-        version.write_text(right)
+        version.write_text(original)
 
     assert str(var / "postgres") in str(caught.value)
     assert "DATABASE_URL" in str(caught.value)
 
 
-def test_a_folder_that_is_something_else_is_left_alone(tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_not_changed(tmp_path: Path) -> None:
     (tmp_path / "postgres").mkdir()
     (tmp_path / "postgres" / "thesis.txt").write_text("important")
 
@@ -235,7 +237,7 @@ def test_a_folder_that_is_something_else_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "postgres" / "thesis.txt").read_text() == "important"
 
 
-def test_a_path_too_long_for_a_socket_and_closed_to_others_works(tmp_path: Path) -> None:
+def test_a_path_too_long_for_a_socket_in_a_private_folder_works(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     var = closed / ("a long 名字 " * 8)

@@ -1,4 +1,4 @@
-"""config/gunicorn.conf.py: what is bound, and that nobody's forwarded headers are believed."""
+"""config/gunicorn.conf.py: addresses, numbers and forwarded headers."""
 
 import os
 import runpy
@@ -26,22 +26,22 @@ def load(monkeypatch: pytest.MonkeyPatch, **settings: str) -> dict[str, Any]:
     return runpy.run_path(str(CONF))
 
 
-def test_development_is_reachable_from_this_machine_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_development_binds_to_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load(monkeypatch)["bind"] == "127.0.0.1:8000"
 
 
-def test_production_is_reachable_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_production_binds_to_every_address(monkeypatch: pytest.MonkeyPatch) -> None:
     development.fill(development_settings := {"DATABASE_URL": "postgresql://x/x"})
     settings = {"WXPASS_ENV": "production", "PORT": "80"} | development_settings
     settings["WECHAT_API_BASE_URL"] = "https://api.weixin.qq.com"
     assert load(monkeypatch, **settings)["bind"] == "0.0.0.0:80"
 
 
-def test_bind_can_be_given(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_bind_address_is_configurable(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load(monkeypatch, GUNICORN_BIND="unix:/run/wxpass")["bind"] == "unix:/run/wxpass"
 
 
-def test_forwarded_headers_are_left_to_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gunicorn_ignores_forwarded_headers(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load(monkeypatch, FORWARDED_ALLOW_IPS="*", TRUSTED_PROXIES="1")
 
     assert settings["forwarded_allow_ips"] == ""
@@ -61,7 +61,7 @@ def test_forwarded_headers_are_left_to_the_app(monkeypatch: pytest.MonkeyPatch) 
     ],
 )
 @pytest.mark.parametrize("value", ["many", "0", "-1"])
-def test_a_bad_number_stops_the_boot_by_name(
+def test_an_invalid_number_fails_the_startup_and_names_the_setting(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     with pytest.raises(SystemExit, match=name):
@@ -69,10 +69,10 @@ def test_a_bad_number_stops_the_boot_by_name(
 
 
 @pytest.mark.parametrize(("age", "replaces"), [(1, False), (2, False), (3, True)])
-def test_a_worker_knows_whether_it_is_one_of_the_first(
+def test_a_replacement_worker_is_marked(
     monkeypatch: pytest.MonkeyPatch, age: int, replaces: bool
 ) -> None:
-    """Otherwise a boot with lost keys goes on, or a later crash stops the whole service."""
+    """Only a worker of the first generation may stop the service."""
     monkeypatch.setenv("WXPASS_WORKER", "")
     server = SimpleNamespace(cfg=SimpleNamespace(workers=2))
     load(monkeypatch)["post_fork"](server, SimpleNamespace(age=age))

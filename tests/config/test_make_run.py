@@ -1,4 +1,4 @@
-"""The supervisor: what stands in the way is named, and what it started does not outlive it."""
+"""The supervisor of `make run`."""
 
 import socket
 import subprocess
@@ -16,7 +16,7 @@ from tests.fixtures.ports import free_port
 from tests.fixtures.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
-STUBBORN = """
+IGNORES_SIGTERM = """
 import signal, subprocess, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
@@ -38,7 +38,7 @@ def run_supervisor(tmp_path: Path, **environ: str) -> "subprocess.CompletedProce
 
 
 @pytest.mark.parametrize("variable", ["PORT", "SIMULATOR_PORT"])
-def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path, variable: str) -> None:
+def test_a_port_in_use_is_reported_before_anything_starts(tmp_path: Path, variable: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         ports = {"PORT": str(free_port()), "SIMULATOR_PORT": str(free_port())}
@@ -52,14 +52,14 @@ def test_a_taken_port_is_named_before_anything_starts(tmp_path: Path, variable: 
     assert not (tmp_path / "var").exists()
 
 
-def test_production_is_refused(tmp_path: Path) -> None:
+def test_production_is_rejected(tmp_path: Path) -> None:
     done = run_supervisor(tmp_path, WXPASS_ENV="production")
 
     assert done.returncode == 1
     assert done.stdout.strip().startswith("WXPASS_ENV:")
 
 
-def test_an_address_left_by_a_stopped_service_is_free() -> None:
+def test_a_port_in_time_wait_is_free() -> None:
     port = free_port()
     address = ("127.0.0.1", port)
     with socket.create_server(address) as listener, socket.create_connection(address):
@@ -77,19 +77,19 @@ def test_an_address_left_by_a_stopped_service_is_free() -> None:
         ({"GUNICORN_BIND": "[::1]:80"}, ("[::1]", 80)),
     ],
 )
-def test_the_service_is_looked_for_where_gunicorn_binds(
+def test_the_address_of_the_service_is_that_of_gunicorn(
     environ: dict[str, str], address: tuple[str, int]
 ) -> None:
     assert service_address(environ) == address
 
 
-def test_a_unix_socket_is_refused_by_name() -> None:
+def test_a_unix_socket_is_rejected_by_name() -> None:
     with pytest.raises(ConfigError, match="GUNICORN_BIND"):
         service_address({"GUNICORN_BIND": "unix:/tmp/x"})
 
 
-def test_a_child_that_will_not_stop_is_killed_with_its_workers(tmp_path: Path) -> None:
-    (tmp_path / "stubborn.py").write_text(STUBBORN)
+def test_a_child_that_ignores_sigterm_is_killed_with_its_workers(tmp_path: Path) -> None:
+    (tmp_path / "stubborn.py").write_text(IGNORES_SIGTERM)
     child = launch("stubborn", ["stubborn"], {}, tmp_path, tmp_path / "log" / "stubborn.log")
     until(lambda: child.log.read_text().endswith("\n"))
 
@@ -100,14 +100,14 @@ def test_a_child_that_will_not_stop_is_killed_with_its_workers(tmp_path: Path) -
 
 
 def is_gone(pid: int) -> bool:
-    """Whether a process has ended; one that nobody has waited for is a zombie, and has ended."""
+    """Return whether a process has ended. A zombie has ended."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except (FileNotFoundError, ProcessLookupError):
         return True
 
 
-def test_a_child_that_dies_is_named_with_the_end_of_its_log(tmp_path: Path) -> None:
+def test_an_ended_child_is_reported_with_the_end_of_its_log(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("raise SystemExit('the reason')")
     child = launch("broken", ["broken"], {}, tmp_path, tmp_path / "broken.log")
     child.process.wait()
@@ -117,13 +117,13 @@ def test_a_child_that_dies_is_named_with_the_end_of_its_log(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("shell", ["sh", "bash"])
-def test_the_story_is_something_a_shell_can_read(shell: str) -> None:
-    story = tell_story("http://127.0.0.1:8000", "http://127.0.0.1:8001")
+def test_the_printed_commands_are_valid_in_every_shell(shell: str) -> None:
+    commands = tell_story("http://127.0.0.1:8000", "http://127.0.0.1:8001")
 
-    subprocess.run([shell, "-n"], input=story.encode(), check=True)
-    assert "#" not in story  # an interactive zsh has no comments
-    assert "!" not in story
-    assert "~" not in story
+    subprocess.run([shell, "-n"], input=commands.encode(), check=True)
+    assert "#" not in commands  # an interactive zsh accepts no comments
+    assert "!" not in commands
+    assert "~" not in commands
 
 
 def test_the_demo_world_is_valid() -> None:

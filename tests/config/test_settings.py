@@ -1,4 +1,4 @@
-"""load_config: what is wrong is named, and what it held is not shown."""
+"""Reading of settings: validation, and secrecy of their values."""
 
 from base64 import b64encode, urlsafe_b64encode
 from ipaddress import ip_network
@@ -26,17 +26,17 @@ def pem(key: object, encryption: KeySerializationEncryption | None = None) -> st
 
 
 def environ(**changes: str | None) -> dict[str, str]:
-    right = {
+    valid = {
         "WXPASS_ENV": "production",
         "DATABASE_URL": "postgresql://me:pw@db.internal:5432/wxpass",
         "WXPASS_KEYS": f"k2:{b64encode(KEY).decode()},k1:{b64encode(KEY[::-1]).decode()}",
         "WXPASS_PEPPER": "p" * 32,
         "JWT_PRIVATE_KEY": pem(ed25519.Ed25519PrivateKey.generate()),
     }
-    return {name: value for name, value in {**right, **changes}.items() if value is not None}
+    return {name: value for name, value in {**valid, **changes}.items() if value is not None}
 
 
-def test_production_is_read() -> None:
+def test_settings_of_production_are_read() -> None:
     config = load_config(environ(PORT="9000", TRUSTED_PROXIES="2", DATABASE_POOL_SIZE="3"))
 
     assert config.production
@@ -47,7 +47,7 @@ def test_production_is_read() -> None:
     assert (config.port, config.trusted_proxies, config.database_pool_size) == (9000, 2, 3)
 
 
-def test_what_is_optional_has_defaults() -> None:
+def test_optional_settings_have_defaults() -> None:
     config = load_config(environ(WXPASS_ENV=None))
 
     assert not config.production
@@ -62,7 +62,7 @@ def test_trusted_proxies_are_a_number_or_networks() -> None:
             load_config(environ(TRUSTED_PROXIES=wrong))
 
 
-def test_allowed_hosts_are_names() -> None:
+def test_allowed_hosts_are_host_names() -> None:
     hosts = load_config(environ(ALLOWED_HOSTS="Login.example.com, .example.cn,")).allowed_hosts
     assert hosts == ("login.example.com", ".example.cn")
     assert load_config(environ()).allowed_hosts == ()
@@ -71,7 +71,7 @@ def test_allowed_hosts_are_names() -> None:
             load_config(environ(ALLOWED_HOSTS=wrong))
 
 
-def test_nothing_secret_is_in_the_repr() -> None:
+def test_the_repr_contains_no_secret() -> None:
     shown = repr(load_config(environ()))
 
     for secret in ("pw@", "p" * 32, "PRIVATE KEY", repr(KEY)[2:20]):
@@ -79,21 +79,21 @@ def test_nothing_secret_is_in_the_repr() -> None:
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
-def test_any_spelling_of_postgresql_becomes_psycopg(scheme: str) -> None:
+def test_every_scheme_of_postgresql_selects_psycopg(scheme: str) -> None:
     url = f"{scheme}://postgres@/wxpass?host=/var/run"
     config = load_config(environ(DATABASE_URL=url))
 
     assert config.database_url == "postgresql+psycopg://postgres@/wxpass?host=/var/run"
 
 
-def test_a_url_safe_key_is_the_same_key() -> None:
+def test_a_key_may_be_url_safe_base64() -> None:
     key = b"\xfb\xff" * 16
     config = load_config(environ(WXPASS_KEYS=f"k1:{urlsafe_b64encode(key).decode()}"))
 
     assert config.keys == (("k1", key),)
 
 
-def test_a_private_key_may_be_one_line() -> None:
+def test_a_private_key_may_be_on_one_line() -> None:
     key = pem(ec.generate_private_key(ec.SECP256R1()))
     config = load_config(environ(JWT_PRIVATE_KEY=key.strip().replace("\n", "\\n")))
 
@@ -157,7 +157,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("name", "value"), BAD)
-def test_a_malformed_setting_is_named_and_not_quoted(name: str, value: str) -> None:
+def test_an_invalid_setting_is_named_and_its_value_is_not_shown(name: str, value: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_config(environ(**{name: value}))
 
@@ -169,7 +169,7 @@ def test_a_malformed_setting_is_named_and_not_quoted(name: str, value: str) -> N
     assert caught.value.__suppress_context__
 
 
-def test_all_bad_settings_are_named_at_once() -> None:
+def test_all_invalid_settings_are_reported_together() -> None:
     with pytest.raises(ConfigError) as caught:
         load_config({"WXPASS_ENV": "production", "PORT": "x"})
 

@@ -1,4 +1,4 @@
-"""A mini-program written for GitEgg: it says what such a client says, and nothing else."""
+"""A mini-program of GitEgg. It sends the requests of such a client."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from tests.fixtures.personas import ACME_SHOP, App, Client, Person, json_of, wec
 
 
 def data(answer: TestResponse) -> Any:
-    """Give the data of a success, having checked its envelope."""
+    """Check the envelope of a success, and return its data."""
     body = json_of(answer)
     assert (answer.status_code, body["code"], body["success"]) == (200, 200, True), answer.text
     assert set(body) == {"code", "msg", "data", "success"}
@@ -16,7 +16,7 @@ def data(answer: TestResponse) -> Any:
 
 
 def refused(answer: TestResponse) -> int:
-    """Give the code of a refusal, having checked its envelope."""
+    """Check the envelope of a failure, and return its code."""
     body = json_of(answer)
     assert answer.status_code == 200, answer.text
     assert (body["success"], body["data"]) == (False, None), answer.text
@@ -26,14 +26,14 @@ def refused(answer: TestResponse) -> int:
 
 
 class MiniProgram:
-    """The front end on one person's phone."""
+    """The mini-program on a person's phone."""
 
     def __init__(self, client: Client, person: Person, app: App = ACME_SHOP) -> None:
         self.client, self.person, self.app = client, person, app
-        self.heard: list[str] = []
+        self.responses: list[str] = []
 
     def wx(self, what: str, token: str | None = None, **query: str) -> TestResponse:
-        """Call /wx/user; `wx.request` labels even a GET without a body as JSON."""
+        """Call /wx/user. `wx.request` sets the content type of JSON even without a body."""
         path = f"/wx/user/{self.app.appid}/{what}"
         label = {"Content-Type": "application/json"}
         return self._ask("GET", path, token, label, query_string=query)
@@ -43,25 +43,25 @@ class MiniProgram:
         return self.wx("login", code=self.person.wx_login(self.app), appId=self.app.appid)
 
     def info(self, bind_key: str, **how: Any) -> TestResponse:
-        """Allow the user info."""
+        """Send the user info."""
         return self.wx("info", socialKey=bind_key, **self.person.tap_user_info(self.app, **how))
 
     def phone(self, bind_key: str, **how: Any) -> TestResponse:
-        """Allow the phone number, the old way."""
+        """Send the phone number by the old button."""
         return self.wx("phone", socialKey=bind_key, **self.person.tap_phone_old(self.app, **how))
 
     def grant(self, grant_type: str, **fields: Any) -> TestResponse:
-        """Ask for tokens."""
+        """Request tokens."""
         headers = fields.pop("headers", {})
         body = {"grant_type": grant_type, **fields}
         return self._ask("POST", "/oauth/token", None, headers, json=body)
 
     def password(self, password: str, account: str = "alice") -> TestResponse:
-        """Log in on the account and password page."""
+        """Log in with account and password."""
         return self.grant("password", username=account, password=password, appid=self.app.appid)
 
     def user(self, token: str | None) -> TestResponse:
-        """Ask who I am."""
+        """Request the current user."""
         return self._ask("GET", "/system/account/user/info", token)
 
     def logout(self, token: str | None, **body: str) -> TestResponse:
@@ -69,11 +69,11 @@ class MiniProgram:
         return self._ask("POST", "/oauth/logout", token, json=body)
 
     def bind_key(self) -> str:
-        """Open the mini-program, and give the bindKey."""
+        """Open the mini-program, and return the bindKey."""
         return str(data(self.login())["bindKey"])
 
     def bound(self) -> dict[str, Any]:
-        """Go all the way, by phone, and give the tokens."""
+        """Log in with a phone number, and return the tokens."""
         key = self.bind_key()
         data(self.phone(key))
         return dict(data(self.grant("social", social_key=key)))
@@ -86,7 +86,7 @@ class MiniProgram:
         headers: dict[str, str] | None = None,
         **how: Any,
     ) -> TestResponse:
-        said = wechat_headers(self.app) | (headers or {})
-        answer = self.client.send(method, path, token, headers=said, **how)
-        self.heard.append(f"{answer.headers}{answer.text}")
+        all_headers = wechat_headers(self.app) | (headers or {})
+        answer = self.client.send(method, path, token, headers=all_headers, **how)
+        self.responses.append(f"{answer.headers}{answer.text}")
         return answer

@@ -1,4 +1,4 @@
-"""check-bind pages: known at once, or sent to a login page with a handle."""
+"""The check-bind dialect: known users are logged in, others get a handle for the login page."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ PASSWORD = GOOD_PASSWORD
 
 
 class Page:
-    """The page on one person's phone."""
+    """The page on a person's phone."""
 
     def __init__(
         self, client: Client, person: Person, app: App = ACME_SHOP, root: str = ""
@@ -29,7 +29,7 @@ class Page:
         self.client, self.person, self.app, self.root = client, person, app, root
 
     def ask(self, method: str, what: str, **how: Any) -> Any:
-        """Send as wx.request does."""
+        """Send a request as wx.request does."""
         headers = wechat_headers(self.app)
         answer = self.client.send(method, f"{self.root}{what}", headers=headers, **how)
         assert answer.status_code == 200, answer.text
@@ -43,14 +43,15 @@ class Page:
         return self.ask("GET", "/mobileApi/user/checkBind", query_string=query)
 
     def login(self, handle: str, password: str = PASSWORD) -> Any:
-        """Send the login page's form."""
-        said = {"openId": handle, "username": "alice", "password": password}
-        return self.ask("POST", "/mobileApi/user/login", json=said)
+        """Submit the login form."""
+        body = {"openId": handle, "username": "alice", "password": password}
+        return self.ask("POST", "/mobileApi/user/login", json=body)
 
 
 @pytest.mark.parametrize("root", ["", f"/apps/{ACME_SHOP.appid}"], ids=["referer", "base_url"])
-def test_the_whole_story(root: str, app: Flask, client: Client, alice: Person) -> None:
-    """Otherwise an unchanged page does not work."""
+def test_a_user_is_linked_by_account_and_then_known_by_code(
+    root: str, app: Flask, client: Client, alice: Person
+) -> None:
     user_id = enter_user(app, account="alice", password=PASSWORD)
     page = Page(client, alice, root=root)
     unknown = page.check()
@@ -67,10 +68,9 @@ def test_the_whole_story(root: str, app: Flask, client: Client, alice: Person) -
     assert client.me(session["token"]).status_code == 401
 
 
-def test_what_proves_nothing_is_refused(
+def test_openids_tokens_and_handles_of_other_apps_do_not_link_an_account(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise an openid, a login, or another app's handle binds an account."""
     enter_user(app, account="alice", password=PASSWORD)
     page = Page(client, alice)
     handle = page.check()["openId"]
@@ -87,19 +87,18 @@ def test_what_proves_nothing_is_refused(
     assert client.me(token).status_code == 401
 
 
-def test_account_and_password_with_the_code_bind_at_once(
+def test_account_and_password_with_a_code_link_the_identity(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise a page that sends both is unbound, or half of a pair passes for both."""
     enter_user(app, account="alice", password=PASSWORD)
     page = Page(client, alice)
 
     def session(**more: str) -> Any:
-        said = {"code": alice.wx_login()} | more
-        return page.ask("POST", "/api/login/code2session", json=said)
+        body = {"code": alice.wx_login()} | more
+        return page.ask("POST", "/api/login/code2session", json=body)
 
     assert session(username="alice")["code"] == 0
     assert session(username="alice", password="wrong")["code"] == 0
     assert rows.count("social_accounts") == 0
     assert session(username="alice", password=PASSWORD)["bound"] is True
-    assert session()["bound"] is True, "from now on wx.login alone is enough"
+    assert session()["bound"] is True, "the code alone is enough from now on"

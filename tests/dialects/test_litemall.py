@@ -1,4 +1,4 @@
-"""litemall: what its client sends, header by header, and what becomes of it."""
+"""The litemall dialect."""
 
 from functools import partial
 from typing import Any
@@ -25,7 +25,7 @@ PASSWORD = GOOD_PASSWORD
 
 
 class MiniProgram:
-    """The front end on one person's phone."""
+    """The mini-program on a person's phone."""
 
     def __init__(self, client: Client, person: Person, app: App, *, bare: bool = False) -> None:
         self.client, self.person, self.app = client, person, app
@@ -33,11 +33,11 @@ class MiniProgram:
         self.header, self.token = "X-Litemall-Token", ""
 
     def ask(self, method: str, what: str, body: Any = None, **headers: str) -> Any:
-        """Send as the client's util.request does: always JSON, always the token header."""
-        said = {"Content-Type": "application/json", self.header: self.token} | headers
+        """Send a request as the client's util.request does: as JSON, with the token header."""
+        all_headers = {"Content-Type": "application/json", self.header: self.token} | headers
         how = {"json": body} if method == "POST" else {}
         answer = self.client.send(
-            method, f"{self.root}/{what}", headers=wechat_headers(self.app) | said, **how
+            method, f"{self.root}/{what}", headers=wechat_headers(self.app) | all_headers, **how
         )
         assert answer.status_code == 200, answer.text
         assert '"session_key"' not in answer.text
@@ -45,29 +45,29 @@ class MiniProgram:
         return answer.json
 
     def data(self, *how: Any) -> Any:
-        """Give the data of a success."""
+        """Check that a request succeeds, and return its data."""
         body = self.ask(*how)
         assert (body["errno"], body["errmsg"]) == (0, "成功"), body
         return body["data"]
 
     def log_in(self, **claimed: Any) -> Any:
-        """Log in as the login page does, and keep the token."""
-        said = {"code": self.person.wx_login(self.app), "userInfo": CLAIMED | claimed}
-        data = self.data("POST", "auth/login_by_weixin", said)
+        """Log in as the login page does, and store the token."""
+        body = {"code": self.person.wx_login(self.app), "userInfo": CLAIMED | claimed}
+        data = self.data("POST", "auth/login_by_weixin", body)
         self.token = data["token"]
         return data
 
     def bind_phone(self) -> Any:
-        """Send what the phone button gave."""
+        """Send the data of the phone button."""
         return self.data("POST", "auth/bindPhone", self.person.tap_phone_old(self.app))
 
 
 @pytest.mark.parametrize("app_", [ACME_SHOP, ACME_CLUB], ids=["on_phone", "on_login"])
 @pytest.mark.parametrize("bare", [False, True], ids=["base_url", "referer"])
-def test_the_whole_story(
+def test_a_client_logs_in_binds_a_phone_edits_the_profile_and_logs_out(
     app_: App, bare: bool, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise an unchanged client does not work; it never takes a second token."""
+    """The client keeps the token of the login. It does not read another one."""
     phone = MiniProgram(client, alice, app_, bare=bare)
     first = phone.log_in()
     assert first["tokenExpire"] == 7200
@@ -89,7 +89,7 @@ def test_the_whole_story(
     changed = {"nickname": "Alice 🎈", "avatar": "https://example.com/a.png", "gender": 1}
     phone.data("POST", "auth/profile", changed)
     rows("UPDATE users SET last_login_at = NULL, last_login_ip = NULL")
-    again = phone.log_in(nickName="Somebody else")
+    again = phone.log_in(nickName="Other name")
     assert (again["userInfo"]["userId"], again["userInfo"]["nickName"]) == (user_id, "Alice 🎈")
     assert rows.count("users", "last_login_at IS NOT NULL AND last_login_ip IS NOT NULL") == 1
     assert phone.data("GET", "user/index")["userId"] == user_id
@@ -100,10 +100,9 @@ def test_the_whole_story(
 
 @pytest.mark.parametrize("way", ["old", "new"])
 @pytest.mark.parametrize("app_", [ACME_SHOP, ACME_CLUB], ids=["bound", "merged"])
-def test_the_token_it_keeps_is_the_phone_owners_everywhere(
+def test_the_token_of_the_login_belongs_to_the_owner_of_the_phone_after_binding(
     way: str, app_: App, app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise the client, which takes no second token, is logged out by its own phone."""
     owner = enter_user(app, phone="13800138001")
     phone = MiniProgram(client, alice, app_)
     phone.log_in()
@@ -117,8 +116,7 @@ def test_the_token_it_keeps_is_the_phone_owners_everywhere(
 
 
 @pytest.mark.real_commits
-def test_of_two_taps_at_once_neither_logs_the_person_out(client: Client, alice: Person) -> None:
-    """Otherwise a double tap ends at the login page."""
+def test_concurrent_phone_bindings_keep_the_session(client: Client, alice: Person) -> None:
     phone = MiniProgram(client, alice, ACME_CLUB)
     phone.log_in()
     taps = [alice.tap_phone_old(ACME_CLUB) for _ in range(4)]
@@ -127,10 +125,9 @@ def test_of_two_taps_at_once_neither_logs_the_person_out(client: Client, alice: 
 
 
 @pytest.mark.parametrize("header", ["X-Litemall-Token", "X-OA-Token", "Authorization"])
-def test_each_header_carries_the_login_and_two_logins_are_refused(
+def test_each_header_authenticates_and_two_different_tokens_are_rejected(
     header: str, client: Client, alice: Person
 ) -> None:
-    """Otherwise a descendant cannot log in, or a proxy's token passes for the person's."""
     phone = MiniProgram(client, alice, ACME_CLUB)
     old = phone.log_in()["token"]
     phone.log_in()
@@ -141,10 +138,7 @@ def test_each_header_carries_the_login_and_two_logins_are_refused(
     assert phone.ask("GET", "auth/info", **{other: old})["errno"] == 501
 
 
-def test_an_expired_token_sends_the_client_to_its_login_page(
-    client: Client, alice: Person, rows: Reader
-) -> None:
-    """Otherwise the person stares at an empty page; the message is in their language."""
+def test_an_expired_token_is_answered_with_501(client: Client, alice: Person, rows: Reader) -> None:
     phone = MiniProgram(client, alice, ACME_CLUB)
     phone.log_in()
     rows("UPDATE login_sessions SET expires_at = now() - interval '1 second'")
@@ -153,8 +147,9 @@ def test_an_expired_token_sends_the_client_to_its_login_page(
     assert english["errmsg"].startswith("The login has expired")
 
 
-def test_account_and_password(app: Flask, client: Client, alice: Person) -> None:
-    """Otherwise the password page does not work, or a wrong password throws the person out."""
+def test_a_password_login_succeeds_and_a_wrong_password_is_rejected(
+    app: Flask, client: Client, alice: Person
+) -> None:
     enter_user(app, account="alice", password=PASSWORD)
     phone = MiniProgram(client, alice, ACME_SHOP)
     wrong = {"username": "alice", "password": "wrong"}
@@ -163,12 +158,11 @@ def test_account_and_password(app: Flask, client: Client, alice: Person) -> None
     assert phone.data("GET", "auth/info")["userId"]
 
 
-def test_bad_input_is_refused_and_changes_nothing(
+def test_invalid_input_is_rejected_and_changes_nothing(
     client: Client, alice: Person, bob: Person, rows: Reader
 ) -> None:
-    """Otherwise what a client makes up is believed."""
     phone = MiniProgram(client, alice, ACME_SHOP)
-    no_objects = ({"code": "made-up", "userInfo": what} for what in ([], [{}], "x", 5, True))
+    no_objects = ({"code": "made-up", "userInfo": value} for value in ([], [{}], "x", 5, True))
     for body in ({}, {"code": alice.wx_login()}, {"userInfo": CLAIMED}, *no_objects):
         assert phone.ask("POST", "auth/login_by_weixin", body)["errno"] == 401
     made_up = {"code": "made-up", "userInfo": CLAIMED}
@@ -186,8 +180,7 @@ def test_bad_input_is_refused_and_changes_nothing(
     assert rows.count("users") == rows.count("phones") == 0
 
 
-def test_a_bare_path_without_a_usable_referer_is_refused(client: Client) -> None:
-    """Otherwise a request is answered for some app or other."""
+def test_a_path_without_appid_and_a_valid_referer_is_rejected(client: Client) -> None:
     for referer in ("", "https://example.com/", "https://servicewechat.com/wxnobody/1/page.html"):
         headers = {"Referer": referer}
         answer = client.send("POST", "/wx/auth/login", json={}, headers=headers)

@@ -1,4 +1,4 @@
-"""What proves nothing is refused in every dialect alike: told, logged, and without consequence."""
+"""Invalid handles and passwords in every dialect: response, log and database."""
 
 import logging
 from collections.abc import Iterator
@@ -29,8 +29,8 @@ FAILURES = (
     *("token_invalid", "token_of_another_app", "session_expired", "session_replaced"),
     *("session_key_expired", "credentials_wrong"),
 )
-# Which field tells the failure and which the message, and what stands for each failure.
-SAYS: dict[str, tuple[str, str, dict[str, int]]] = {
+# The fields of the code and of the message, and the code of each failure.
+ENVELOPES: dict[str, tuple[str, str, dict[str, int]]] = {
     "gitegg": ("code", "msg", dict(zip(FAILURES, (401, 403, 401, 401, 409, 400), strict=True))),
     "litemall": (
         *("errno", "errmsg"),
@@ -39,12 +39,12 @@ SAYS: dict[str, tuple[str, str, dict[str, int]]] = {
     "uniapp": ("code", "message", dict(zip(FAILURES, (401, 403, 401, 401, 409, 0), strict=True))),
     "checkbind": ("code", "msg", dict.fromkeys(FAILURES, 0)),
 }
-DIALECTS = pytest.mark.parametrize("dialect", SAYS)
+DIALECTS = pytest.mark.parametrize("dialect", ENVELOPES)
 
 
 @pytest.fixture
 def captured(monkeypatch: pytest.MonkeyPatch, app: Flask) -> Iterator[Captured]:
-    """Log as production does."""
+    """Log in production format, and return the log."""
     monkeypatch.setattr(logging.getLogger("werkzeug"), "disabled", True)
     stream = StringIO()
     log_into(stream, as_json=True)
@@ -52,14 +52,14 @@ def captured(monkeypatch: pytest.MonkeyPatch, app: Flask) -> Iterator[Captured]:
     logs.configure(as_json=False)
 
 
-class Speaker:
-    """A client of one dialect: it gets a handle for a code, and spends it."""
+class DialectClient:
+    """A client of one dialect. It requests a handle for a code, and uses it."""
 
     def __init__(self, dialect: str, client: Client) -> None:
         self.dialect, self.client = dialect, client
 
     def handle(self, person: Person, app: App = ACME_SHOP) -> str:
-        """Open a mini-program, and give what its client takes for a key, an openid or a token."""
+        """Open a mini-program, and return the bindKey, sessionKey, openId or token."""
         body = {"code": person.wx_login(app)}
         ask = {
             "gitegg": ("GET", f"/wx/user/{app.appid}/login", body),
@@ -67,13 +67,13 @@ class Speaker:
             "uniapp": ("POST", "/uni/openid", body),
             "checkbind": ("GET", "/mobileApi/user/checkBind", body),
         }
-        told = self.send(*ask[self.dialect], app=app).json
-        told = told.get("data", told)
+        answer = self.send(*ask[self.dialect], app=app).json
+        answer = answer.get("data", answer)
         names = ("bindKey", "sessionKey", "token", "openId")
-        return str(next(told[name] for name in names if name in told))
+        return str(next(answer[name] for name in names if name in answer))
 
     def spend(self, handle: str, password: str = PASSWORD, **tapped: str) -> tuple[str, str, Any]:
-        """Say what binds the handle's person: with a number, or with account and password."""
+        """Return the request that links the person: by phone, or by account and password."""
         credentials = {"username": "mallory", "password": password}
         return {
             "gitegg": (
@@ -86,7 +86,7 @@ class Speaker:
         }[self.dialect]
 
     def type_password(self, handle: str, password: str) -> tuple[str, str, Any]:
-        """Say account and password."""
+        """Return the request of a password login."""
         credentials = {"username": "mallory", "password": password}
         grant = {"grant_type": "password", **credentials}
         return {
@@ -95,76 +95,80 @@ class Speaker:
             "checkbind": ("POST", "/mobileApi/user/login", {"openId": handle} | credentials),
         }[self.dialect]
 
-    def send(self, method: str, path: str, said: Any, token: str = "", app: App = ACME_SHOP) -> Any:
-        """Send it as wx.request does, in English, for the Chinese is each dialect's default."""
+    def send(
+        self, method: str, path: str, fields: Any, token: str = "", app: App = ACME_SHOP
+    ) -> Any:
+        """Send a request as wx.request does, in English, because Chinese is the default."""
         headers = wechat_headers(app) | {"Accept-Language": "en"}
         headers |= {"X-Litemall-Token": token} if token else {}
-        how = {"query_string": said} if method == "GET" else {"json": said}
+        how = {"query_string": fields} if method == "GET" else {"json": fields}
         return self.client.send(method, path, headers=headers, **how)
 
     def refused(self, ask: tuple[str, str, Any], failure: str, token: str = "") -> None:
-        """Demand this dialect's own form of a failure, in English."""
-        code, message, numbers = SAYS[self.dialect]
+        """Check that a request fails in the form of the dialect, in English."""
+        code, message, numbers = ENVELOPES[self.dialect]
         answer = self.send(*ask, token=token if self.dialect == "litemall" else "")
         assert (answer.status_code, answer.json[code]) == (200, numbers[failure]), answer.text
         assert answer.json[message].isascii()
 
 
 @DIALECTS
-def test_a_handle_that_proves_nothing_is_refused_and_the_log_says_why(
+def test_an_invalid_handle_is_rejected_and_the_cause_is_logged(
     dialect: str, app: Flask, client: Client, alice: Person, rows: Reader, captured: Captured
 ) -> None:
-    """Otherwise somebody becomes somebody else, or nobody can find out that they tried."""
     enter_user(app, account="mallory", password=PASSWORD)
-    speaker, carol = Speaker(dialect, client), Person(alice.wechat, "carol", "13800138009")
-    used, tap = speaker.handle(carol), carol.tap_phone_new()
+    dialect_client, carol = (
+        DialectClient(dialect, client),
+        Person(alice.wechat, "carol", "13800138009"),
+    )
+    used, tap = dialect_client.handle(carol), carol.tap_phone_new()
     assert client.post("phone", used, **tap).status_code == 200
     openid = rows("SELECT openid FROM social_accounts")[0][0]
-    mine, tapped = speaker.handle(alice), alice.tap_phone_old()
-    others = [speaker.handle(alice, other) for other in (ACME_STAFF, GLOBEX_LIFE)]
+    own, tapped = dialect_client.handle(alice), alice.tap_phone_old()
+    others = [dialect_client.handle(alice, other) for other in (ACME_STAFF, GLOBEX_LIFE)]
     cases = [(openid, "token_invalid"), (used, "session_replaced")]
     cases += [(other, "token_of_another_app") for other in others]
-    cases += [(mine, "session_expired")]
+    cases += [(own, "session_expired")]
     for handle, failure in cases:
         if failure == "session_expired":
             rows("UPDATE login_sessions SET expires_at = now() - interval '1 second'")
         captured.clear()
         with nothing_written(rows):
-            speaker.refused(speaker.spend(handle, **tapped), failure, handle)
+            dialect_client.refused(dialect_client.spend(handle, **tapped), failure, handle)
         assert captured.last["failure"] == failure
         secrets = (handle, PASSWORD, *tapped.values(), "13800138")
         assert not [secret for secret in secrets if secret in captured.text]
 
 
 @pytest.mark.parametrize("dialect", ["gitegg", "litemall", "uniapp"])
-def test_what_another_person_tapped_is_refused_and_the_log_says_why(
+def test_open_data_of_another_person_is_rejected_and_the_cause_is_logged(
     dialect: str, client: Client, alice: Person, bob: Person, rows: Reader, captured: Captured
 ) -> None:
-    """Otherwise Alice becomes whoever taps."""
-    speaker = Speaker(dialect, client)
-    handles = {person.name: speaker.handle(person) for person in (alice, bob)}
-    for whose, other in ((alice, bob), (bob, alice)):
-        handle, tapped = handles[whose.name], other.tap_phone_old()
+    dialect_client = DialectClient(dialect, client)
+    handles = {person.name: dialect_client.handle(person) for person in (alice, bob)}
+    for person, other in ((alice, bob), (bob, alice)):
+        handle, tapped = handles[person.name], other.tap_phone_old()
         captured.clear()
         with nothing_written(rows):
-            speaker.refused(speaker.spend(handle, **tapped), "session_key_expired", handle)
+            dialect_client.refused(
+                dialect_client.spend(handle, **tapped), "session_key_expired", handle
+            )
         assert captured.last["failure"] == "session_key_expired"
-        assert not [one for one in (handle, *tapped.values()) if one in captured.text]
+        assert not [secret for secret in (handle, *tapped.values()) if secret in captured.text]
 
 
 @pytest.mark.parametrize("dialect", ["gitegg", "litemall", "checkbind"])
-def test_a_wrong_password_is_refused_and_the_log_says_why(
+def test_a_wrong_password_is_rejected_and_the_cause_is_logged(
     dialect: str, app: Flask, client: Client, alice: Person, rows: Reader, captured: Captured
 ) -> None:
-    """Otherwise a password page lets in, or an attack on it leaves no trace."""
     enter_user(app, account="mallory", password=PASSWORD)
-    speaker = Speaker(dialect, client)
-    handle = speaker.handle(alice)
+    dialect_client = DialectClient(dialect, client)
+    handle = dialect_client.handle(alice)
     captured.clear()
     with nothing_written(rows):
-        speaker.refused(speaker.type_password(handle, WRONG), "credentials_wrong")
+        dialect_client.refused(dialect_client.type_password(handle, WRONG), "credentials_wrong")
     assert captured.last["failure"] == "credentials_wrong"
-    assert not [one for one in (handle, WRONG, "mallory") if one in captured.text]
-    assert speaker.send(*speaker.type_password(handle, PASSWORD)).json[SAYS[dialect][0]] in (
-        *(0, 1, 200),
-    )
+    assert not [secret for secret in (handle, WRONG, "mallory") if secret in captured.text]
+    assert dialect_client.send(*dialect_client.type_password(handle, PASSWORD)).json[
+        ENVELOPES[dialect][0]
+    ] in (*(0, 1, 200),)

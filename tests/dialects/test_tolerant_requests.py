@@ -1,4 +1,4 @@
-"""Dialects accept what the original back ends accept: scalars, content types, missing tokens."""
+"""Tolerant parsing in dialects: scalars, content types and missing tokens."""
 
 import json
 from collections.abc import Callable
@@ -30,13 +30,13 @@ Send = Callable[..., Any]
 
 @pytest.fixture(autouse=True)
 def old_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let users have passwords from before the strength check, such as numbers."""
+    """Allow weak passwords, such as numbers, which users may still have."""
     monkeypatch.setattr(users, "require_user_password", lambda *_: None)
 
 
 @pytest.fixture
 def send(client: Client) -> Send:
-    """Send a body just so, and return the answer's JSON."""
+    """Return a function that sends a body and returns the JSON of the response."""
 
     def send(path: str, body: bytes | str, content_type: str | None = None, **headers: str) -> Any:
         headers = wechat_headers(ACME_SHOP) | headers
@@ -51,7 +51,7 @@ def send(client: Client) -> Send:
 
 
 def paths(client: Client, person: Person) -> dict[str, tuple[str, dict[str, str]]]:
-    """Return for each dialect where a password logs in, and what goes with it."""
+    """Return path and additional fields of a password login for each dialect."""
     handle = client.log_in(person)["token"]
     return {
         "gitegg": ("/oauth/token", {"grant_type": "password"}),
@@ -61,7 +61,7 @@ def paths(client: Client, person: Person) -> dict[str, tuple[str, dict[str, str]
 
 
 def is_login(body: Any) -> bool:
-    """Tell whether an answer carries a login token."""
+    """Return whether a response contains a login token."""
     return bool((body.get("data") or body).get("token"))
 
 
@@ -77,7 +77,7 @@ SCALARS = {
 
 @pytest.mark.parametrize("dialect", ["gitegg", "litemall", "checkbind"])
 @pytest.mark.parametrize("scalars", SCALARS.values(), ids=SCALARS)
-def test_a_number_or_boolean_is_the_text_as_it_is_spelled(
+def test_a_number_or_boolean_is_read_as_its_literal_text(
     app: Flask, client: Client, alice: Person, send: Send, scalars: tuple[str, ...], dialect: str
 ) -> None:
     fields, account, password = scalars
@@ -87,10 +87,10 @@ def test_a_number_or_boolean_is_the_text_as_it_is_spelled(
     assert is_login(send(path, f"{{{fields}{more}}}", "application/json"))
 
 
-def test_the_text_is_the_spelling_and_no_other(
+def test_numbers_of_equal_value_and_different_spelling_are_different_accounts(
     app: Flask, client: Client, alice: Person, send: Send
 ) -> None:
-    """1e3, 1000 and 1000.0 are three accounts, as they are for Jackson."""
+    """Jackson treats 1e3, 1000 and 1000.0 as different texts, too."""
     enter_user(app, account="1000", password=PASSWORD)
     for spelled, expected in (("1000", True), ("1e3", False), ("1000.0", False), ("1E3", False)):
         body = send(f"{ROOT}/wx/auth/login", f'{{"username":{spelled},"password":"{PASSWORD}"}}')
@@ -99,21 +99,23 @@ def test_the_text_is_the_spelling_and_no_other(
 
 @pytest.mark.parametrize("dialect", ["gitegg", "litemall", "checkbind"])
 @pytest.mark.parametrize("value", ["{}", "[]", '["a"]', '{"$ne":null}', "[[[]]]", "null"])
-def test_an_object_array_or_null_for_a_text_is_refused_in_the_dialects_own_words(
+def test_an_object_array_or_null_for_a_text_is_rejected_in_the_envelope(
     client: Client, alice: Person, send: Send, rows: Reader, value: str, dialect: str
 ) -> None:
     path, others = paths(client, alice)[dialect]
-    said = {"gitegg": ("code", 422), "litemall": ("errno", 401), "checkbind": ("code", 0)}[dialect]
+    failure = {"gitegg": ("code", 422), "litemall": ("errno", 401), "checkbind": ("code", 0)}[
+        dialect
+    ]
     for name in ALICE:
         fields = {key: json.dumps(text) for key, text in (ALICE | others).items()} | {name: value}
         text = ",".join(f"{json.dumps(key)}:{text}" for key, text in fields.items())
         with nothing_written(rows):
             body = send(path, f"{{{text}}}", "application/json")
-        assert body[said[0]] == said[1], body
+        assert body[failure[0]] == failure[1], body
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "01", "1.", "tru", "0x10"])
-def test_what_is_no_json_number_has_no_fields(send: Send, rows: Reader, value: str) -> None:
+def test_an_invalid_json_literal_is_rejected(send: Send, rows: Reader, value: str) -> None:
     with nothing_written(rows):
         body = send(
             f"{ROOT}/wx/auth/login", f'{{"username":{value},"password":"x"}}', "application/json"
@@ -140,7 +142,7 @@ CONTENT_TYPES = [
 
 
 @pytest.mark.parametrize("content_type", CONTENT_TYPES)
-def test_json_is_read_under_any_content_type(
+def test_json_is_accepted_with_every_content_type(
     app: Flask, client: Client, alice: Person, send: Send, content_type: str | None
 ) -> None:
     enter_user(app, account=PHONE, password=PASSWORD)
@@ -165,7 +167,7 @@ FORM_TYPES = [
 
 
 @pytest.mark.parametrize("content_type", FORM_TYPES)
-def test_a_form_is_read_under_a_misspelt_content_type(
+def test_a_form_is_accepted_with_a_misspelt_content_type(
     app: Flask, client: Client, alice: Person, send: Send, content_type: str | None
 ) -> None:
     enter_user(app, account="小花", password="a+b c=d&e%f")
@@ -174,7 +176,7 @@ def test_a_form_is_read_under_a_misspelt_content_type(
         assert is_login(send(path, urlencode(secrets | others), content_type)), path
 
 
-def test_a_multipart_form_is_read(app: Flask, client: Client) -> None:
+def test_a_multipart_form_is_accepted(app: Flask, client: Client) -> None:
     enter_user(app, account=PHONE, password=PASSWORD)
     how = {"data": ALICE, "content_type": "multipart/form-data"}
     assert is_login(client.send("POST", f"{ROOT}/wx/auth/login", **how).json)
@@ -201,14 +203,14 @@ def test_a_multipart_form_is_read(app: Flask, client: Client) -> None:
     ids=lambda body: repr(body[:12]),
 )
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain", None])
-def test_a_body_without_usable_fields_is_refused(
+def test_a_body_without_usable_fields_is_rejected(
     send: Send, rows: Reader, body: bytes, content_type: str | None
 ) -> None:
     with nothing_written(rows):
         assert send(f"{ROOT}/wx/auth/login", body, content_type)["errno"] == 401
 
 
-def test_a_body_that_says_it_is_json_is_not_read_as_a_form(
+def test_an_invalid_body_of_type_json_is_not_read_as_a_form(
     app: Flask, client: Client, send: Send
 ) -> None:
     enter_user(app, account=PHONE, password=PASSWORD)
@@ -216,7 +218,7 @@ def test_a_body_that_says_it_is_json_is_not_read_as_a_form(
     assert send(f"{ROOT}/wx/auth/login", cut, "application/json")["errno"] == 401
 
 
-def test_a_body_that_is_too_large_is_refused_by_length_and_in_chunks(client: Client) -> None:
+def test_an_oversized_body_is_rejected_with_and_without_a_length(client: Client) -> None:
     large = json.dumps(ALICE | {"padding": "x" * 70_000}).encode()
     path = f"{ROOT}/wx/auth/login"
     for content_type in ("application/json", "text/plain"):
@@ -228,13 +230,15 @@ def test_a_body_that_is_too_large_is_refused_by_length_and_in_chunks(client: Cli
         assert (answer.status_code, answer.json["errno"]) == (200, 401)
 
 
-def test_numbers_in_nested_objects_are_texts_too(client: Client, alice: Person, send: Send) -> None:
+def test_numbers_in_nested_objects_are_read_as_texts(
+    client: Client, alice: Person, send: Send
+) -> None:
     claimed = json.dumps({"code": alice.wx_login(), "userInfo": {"nickName": 520, "gender": 1}})
     login = send(f"{ROOT}/wx/auth/login_by_weixin", claimed, "text/plain")["data"]
     assert login["userInfo"]["nickName"] == "520"
 
 
-def test_a_number_field_still_takes_a_number(client: Client, bob: Person, rows: Reader) -> None:
+def test_a_number_field_accepts_numbers_only(client: Client, bob: Person, rows: Reader) -> None:
     token = client.bind(bob, ACME_CLUB)["token"]
     path = f"/apps/{ACME_CLUB.appid}/wx/auth/profile"
     for gender in (2, "1"):
@@ -246,8 +250,10 @@ def test_a_number_field_still_takes_a_number(client: Client, bob: Person, rows: 
         assert client.send("POST", path, token, json=body).json["errno"] == 401
 
 
-def test_native_endpoints_stay_strict(client: Client, rows: Reader) -> None:
-    """A native client is told what is wrong, and a foreign web page cannot send a form here."""
+def test_native_endpoints_reject_scalars_and_other_content_types(
+    client: Client, rows: Reader
+) -> None:
+    """This also prevents form submissions by other web sites."""
     path = f"/v1/apps/{ACME_SHOP.appid}/password-login"
     body = {"account": 13800138000, "password": 12345678}
     with nothing_written(rows):
@@ -258,23 +264,21 @@ def test_native_endpoints_stay_strict(client: Client, rows: Reader) -> None:
             assert answer.status_code == 415
 
 
-# What JavaScript makes of a token that the client does not have.
+# Texts that JavaScript sends for a missing token.
 NO_TOKENS = ["undefined", "null", "", " ", " undefined ", "null "]
 HEADERS = ["Authorization", "X-Litemall-Token", "X-OA-Token"]
 
 
-def carrying(header: str, token: str, scheme: str = "Bearer") -> dict[str, str]:
-    """Put a token into a header."""
+def token_header(header: str, token: str, scheme: str = "Bearer") -> dict[str, str]:
+    """Return a header with a token."""
     return {header: f"{scheme} {token}" if header == "Authorization" else token}
 
 
 @pytest.mark.parametrize("header", HEADERS)
 @pytest.mark.parametrize("token", NO_TOKENS)
-def test_a_token_that_is_not_there_is_told_as_missing(
-    client: Client, header: str, token: str
-) -> None:
-    """The client is told to log in, and not that its token is wrong."""
-    headers = wechat_headers(ACME_SHOP) | carrying(header, token)
+def test_an_undefined_token_is_reported_as_missing(client: Client, header: str, token: str) -> None:
+    """The client is asked to log in. The token is not reported as invalid."""
+    headers = wechat_headers(ACME_SHOP) | token_header(header, token)
     for path in ("/v1/me", "/v1/verify", "/v1/me/sessions"):
         answer = client.send("GET", path, headers=dict(headers))
         assert (answer.status_code, answer.json["code"]) == (401, "token_missing"), path
@@ -287,17 +291,17 @@ def test_a_token_that_is_not_there_is_told_as_missing(
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
 @pytest.mark.parametrize("header", HEADERS)
 @pytest.mark.parametrize("token", NO_TOKENS)
-def test_a_token_that_is_not_there_does_not_hide_one_that_is(
+def test_an_undefined_token_does_not_hide_a_valid_one(
     client: Client, alice: Person, header: str, token: str, scheme: str
 ) -> None:
     good = client.bind(alice)["token"]
     other = "X-OA-Token" if header != "X-OA-Token" else "Authorization"
-    headers = carrying(header, token, scheme) | carrying(other, good, scheme)
+    headers = token_header(header, token, scheme) | token_header(other, good, scheme)
     assert client.send("GET", "/v1/me", headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize("token", NO_TOKENS)
-def test_a_login_with_a_token_that_is_not_there_logs_in(
+def test_a_login_with_an_undefined_token_succeeds(
     app: Flask, client: Client, alice: Person, token: str
 ) -> None:
     enter_user(app, account=PHONE, password=PASSWORD)

@@ -1,4 +1,4 @@
-"""uni-app pages: openid, decrypt, login, as the page sends them."""
+"""The uni-app dialect: openid, decrypt and login."""
 
 import json
 from typing import Any
@@ -18,7 +18,7 @@ from tests.fixtures.personas import (
 
 
 class Page:
-    """The page on one person's phone."""
+    """The page on a person's phone."""
 
     def __init__(
         self, client: Client, person: Person, app: App = ACME_SHOP, root: str = ""
@@ -27,7 +27,7 @@ class Page:
         self.openid, self.handle = "", ""
 
     def ask(self, what: str, **body: Any) -> Any:
-        """Send as uni.request does."""
+        """Send a request as uni.request does."""
         headers = wechat_headers(self.app)
         answer = self.client.send("POST", f"{self.root}/uni/{what}", json=body, headers=headers)
         assert answer.status_code == 200, answer.text
@@ -35,30 +35,31 @@ class Page:
         return answer.json
 
     def start(self) -> "Page":
-        """Exchange the code, silently."""
-        met = self.ask("openid", code=self.person.wx_login(self.app))
-        assert set(met) == {"success", "message", "openId", "sessionKey"}
-        self.openid, self.handle = met["openId"], met["sessionKey"]
+        """Exchange a code."""
+        opened = self.ask("openid", code=self.person.wx_login(self.app))
+        assert set(opened) == {"success", "message", "openId", "sessionKey"}
+        self.openid, self.handle = opened["openId"], opened["sessionKey"]
         return self
 
     def decrypt(self, **other: Any) -> Any:
-        """Send what the phone button gave."""
+        """Send the data of the phone button."""
         tapped = self.person.tap_phone_old(self.app)
-        said = {"sessionKey": self.handle, "appId": self.app.appid} | tapped | other
-        return self.ask("decrypt", **said)
+        body = {"sessionKey": self.handle, "appId": self.app.appid} | tapped | other
+        return self.ask("decrypt", **body)
 
     def login(self, **other: Any) -> Any:
-        """Log in with openid and phone."""
-        said = {"openId": self.openid, "sessionKey": self.handle, "phoneNumber": "13800138001"}
-        return self.ask("login", **said | other)
+        """Log in with openid and phone number."""
+        body = {"openId": self.openid, "sessionKey": self.handle, "phoneNumber": "13800138001"}
+        return self.ask("login", **body | other)
 
 
 @pytest.mark.parametrize("root", ["", f"/apps/{ACME_SHOP.appid}"], ids=["referer", "base_url"])
-def test_the_whole_story(root: str, client: Client, alice: Person, rows: Reader) -> None:
-    """Otherwise an unchanged page does not work, or is told WeChat's key."""
+def test_a_page_exchanges_a_code_decrypts_a_phone_and_logs_in(
+    root: str, client: Client, alice: Person, rows: Reader
+) -> None:
     page = Page(client, alice, root=root).start()
-    asked = {"person": "alice", "appid": ACME_SHOP.appid}
-    assert page.handle != alice.wechat.ask("session-key", **asked)["session_key"]
+    query = {"person": "alice", "appid": ACME_SHOP.appid}
+    assert page.handle != alice.wechat.ask("session-key", **query)["session_key"]
     answer = page.decrypt()
     assert isinstance(answer["data"], str)
     phone = {"phoneNumber": "13800138001", "purePhoneNumber": "13800138001", "countryCode": "86"}
@@ -67,9 +68,9 @@ def test_the_whole_story(root: str, client: Client, alice: Person, rows: Reader)
     assert first["success"]
     assert first["userInfo"]["phone"] == "13800138001"
     assert client.me(first["token"]).json["id"] == first["userInfo"]["userId"]
-    assert page.login()["success"] is False, "a handle is traded once"
+    assert page.login()["success"] is False, "a handle is used once"
     page.start()
-    assert page.login()["success"] is False, "under this handle no phone was verified"
+    assert page.login()["success"] is False, "no phone was verified with this handle"
     page.decrypt()
     assert page.login()["userInfo"] == first["userInfo"]
     rows("UPDATE login_sessions SET expires_at = now() - interval '1 second'")
@@ -85,10 +86,9 @@ def test_the_whole_story(root: str, client: Client, alice: Person, rows: Reader)
         ("1", "12066600003", "12066600003"),
     ],
 )
-def test_numbers_from_abroad_and_test_numbers(
+def test_foreign_numbers_and_test_numbers_log_in(
     country_code: str, phone: str, spelled: str, client: Client, wechat: WeChat
 ) -> None:
-    """Otherwise a person from abroad, or WeChat's reviewer, cannot log in."""
     page = Page(client, Person(wechat, "carol", phone, country_code)).start()
     answer = json.loads(page.decrypt()["data"])
     assert (answer["phoneNumber"], answer["purePhoneNumber"]) == (spelled, phone)
@@ -97,12 +97,11 @@ def test_numbers_from_abroad_and_test_numbers(
     assert page.login(phoneNumber=answer["purePhoneNumber"])["success"]
 
 
-def test_what_was_not_verified_under_the_handle_is_refused(
+def test_an_openid_or_phone_not_verified_with_the_handle_is_rejected(
     client: Client, alice: Person, bob: Person, rows: Reader
 ) -> None:
-    """Otherwise an openid and a phone from a request body are a login."""
     page, other = Page(client, alice).start(), Page(client, bob).start()
-    assert page.login()["success"] is False, "the phone was never verified"
+    assert page.login()["success"] is False, "the phone was not verified"
     for handle in (other.handle, page.openid, ""):
         assert page.decrypt(sessionKey=handle)["success"] is False
     assert page.decrypt(appId=ACME_CLUB.appid)["success"] is False

@@ -1,4 +1,4 @@
-"""`make run` for real: a newcomer's first minutes, under gunicorn, with every process of it."""
+"""`make run` with all its processes: gunicorn, PostgreSQL and the WeChat simulator."""
 
 import json
 import os
@@ -29,7 +29,7 @@ NO_WECHAT = {"WECHAT_API_BASE_URL": "http://127.0.0.1:9", "GUNICORN_WORKERS": "1
 
 @dataclass
 class Copy:
-    """A running copy of everything."""
+    """A running copy of the service."""
 
     process: "subprocess.Popen[str]"
     environ: dict[str, str]
@@ -44,11 +44,11 @@ class Copy:
         return WeChat(f"http://127.0.0.1:{self.environ['SIMULATOR_PORT']}")
 
     def post(self, what: str, appid: str = SHOP.appid, **body: Any) -> requests.Response:
-        """Call the native interface."""
+        """Call an endpoint of an app."""
         return requests.post(f"{self.service}/v1/apps/{appid}/{what}", json=body, timeout=20)
 
     def command(self, *arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
-        """Run an operators' command with the same environment."""
+        """Run an operator's command with the environment of the copy."""
         return subprocess.run(
             [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
             cwd=ROOT,
@@ -62,7 +62,7 @@ class Copy:
 
 
 def start(var: Path, ready: str = "/me", **more: str) -> Copy:
-    """Run a copy, and wait until it says that it is ready: in its last line, or an earlier one."""
+    """Start a copy, and wait for a line that contains `ready`."""
     environ = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     environ |= {
         "WXPASS_VAR": str(var),
@@ -96,7 +96,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
 
 
 def stop(running: Copy, with_signal: int) -> None:
-    """Stop a copy; nothing of it may stay."""
+    """Stop a copy, and check that all its processes end."""
     family = psutil.Process(running.process.pid).children(recursive=True)
     running.process.send_signal(with_signal)
     running.process.communicate(timeout=40)
@@ -105,15 +105,14 @@ def stop(running: Copy, with_signal: int) -> None:
     assert alive == []
 
 
-def test_the_printed_commands_end_with_a_logged_in_user(copy: Copy) -> None:
-    """Otherwise the newcomer's first impression is an error."""
-    story = copy.output[copy.output.index("SIM=") :]
-    done = subprocess.run(["sh"], input=story, capture_output=True, text=True, check=True)
+def test_the_printed_commands_log_a_user_in(copy: Copy) -> None:
+    commands = copy.output[copy.output.index("SIM=") :]
+    done = subprocess.run(["sh"], input=commands, capture_output=True, text=True, check=True)
     me = json.loads(done.stdout.strip().splitlines()[-1])
     assert (me["account"], me["phone"]) == ("alice", "+8613800138001")
 
 
-def test_the_calls_in_the_readme_end_with_a_logged_in_user(copy: Copy) -> None:
+def test_the_calls_in_the_readme_log_a_user_in(copy: Copy) -> None:
     """The calls are those of README.md, at the addresses of this copy."""
     blocks = re.findall(r"^```sh\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
     (calls,) = (block for block in blocks if "/_simulator/login" in block)
@@ -128,8 +127,7 @@ def test_the_calls_in_the_readme_end_with_a_logged_in_user(copy: Copy) -> None:
     assert (me["account"], me["phone"]) == ("alice", "+8613800138001")
 
 
-def test_the_printed_operator_gets_into_the_console(copy: Copy) -> None:
-    """Otherwise a newcomer reads how to invite somebody before they see a page."""
+def test_the_printed_operator_can_sign_in_to_the_console(copy: Copy) -> None:
     email, password = re.findall(r"/console/ +(\S+) +(\S+)", copy.output)[0]
     with requests.Session() as browser:
         page = browser.get(f"{copy.service}/console/sign-in", timeout=5).text
@@ -140,10 +138,10 @@ def test_the_printed_operator_gets_into_the_console(copy: Copy) -> None:
     assert "Acme 商城" in answer.text
 
 
-def test_commands_work_beside_the_running_service_and_an_app_answers_once_it_is_proven(
+def test_an_app_added_by_command_is_active_in_every_worker_after_verification(
     copy: Copy,
 ) -> None:
-    """No worker is restarted. Until WeChat accepts the AppSecret, the appid is unknown."""
+    """No worker is restarted. The appid is unknown until WeChat accepts the AppSecret."""
     appid, secret = "wx00000000000000ff", "5e" * 16
 
     def codes() -> set[str]:
@@ -164,11 +162,8 @@ def test_commands_work_beside_the_running_service_and_an_app_answers_once_it_is_
     assert re.search(r"alice\t\+86138\*{4}8001", listed.stdout), listed.stdout + listed.stderr
 
 
-def test_logins_in_flight_wait_for_wechat_and_not_for_each_other(copy: Copy) -> None:
-    """Otherwise waiting on WeChat is what the service does most of its day.
-
-    Two workers, five connections each: more than ten logins at a time hold none while they wait.
-    """
+def test_logins_hold_no_database_connection_while_they_wait_for_wechat(copy: Copy) -> None:
+    """Two workers have five connections each, and more than ten logins wait."""
     person = Person(copy.wechat, "alice", "13800138001")
     codes = [person.wx_login(SHOP) for _ in range(60)]
     copy.wechat.fault("slow", seconds=3)
@@ -180,14 +175,12 @@ def test_logins_in_flight_wait_for_wechat_and_not_for_each_other(copy: Copy) -> 
     assert most_waiting > 20
 
 
-def test_health_and_readiness_answer(copy: Copy) -> None:
-    """Otherwise nothing can look after the service."""
+def test_health_readiness_and_openapi_are_available(copy: Copy) -> None:
     for address in ("/healthz", "/readyz", "/openapi.json"):
         assert requests.get(f"{copy.service}{address}", timeout=5).status_code == 200
 
 
-def test_copies_run_side_by_side_on_one_wechat(copy: Copy, tmp_path: Path) -> None:
-    """Otherwise two checkouts on one machine get in each other's way."""
+def test_two_copies_run_with_one_simulator(copy: Copy, tmp_path: Path) -> None:
     wechat = copy.wechat.url
     second = start(tmp_path / "var", WECHAT_API_BASE_URL=wechat, GUNICORN_WORKERS="1")
     with socket.socket() as probe:
@@ -197,18 +190,17 @@ def test_copies_run_side_by_side_on_one_wechat(copy: Copy, tmp_path: Path) -> No
     stop(second, signal.SIGTERM)
 
 
-def test_a_graceful_stop_finishes_what_is_in_flight_and_data_survives(copy: Copy) -> None:
-    """Otherwise every release fails some logins, or loses them."""
+def test_a_graceful_stop_completes_requests_and_keeps_data(copy: Copy) -> None:
     code = Person(copy.wechat, "dave", "13900139000").wx_login(SHOP)
     copy.wechat.fault("slow", seconds=2)
-    asked = len(copy.wechat.calls())
+    calls_before = len(copy.wechat.calls())
     with ThreadPoolExecutor(1) as pool:
         login = pool.submit(copy.post, "login", code=code)
-        until(lambda: len(copy.wechat.calls()) > asked)
+        until(lambda: len(copy.wechat.calls()) > calls_before)
         stop(copy, signal.SIGINT)
         assert login.result().status_code == 200
-    again = start(Path(copy.environ["WXPASS_VAR"]), "Accounts", **NO_WECHAT)
-    copy.process, copy.environ = again.process, again.environ
+    restarted = start(Path(copy.environ["WXPASS_VAR"]), "Accounts", **NO_WECHAT)
+    copy.process, copy.environ = restarted.process, restarted.environ
     bearer = {"Authorization": f"Bearer {login.result().json()['token']}"}
     refused = requests.get(f"{copy.service}/v1/me", headers=bearer, timeout=5)
-    assert refused.json()["code"] == "login_unbound", "a token it forgot would be token_invalid"
+    assert refused.json()["code"] == "login_unbound", "an unknown token would be token_invalid"

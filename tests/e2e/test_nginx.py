@@ -1,4 +1,4 @@
-"""docs/nginx.conf in a real nginx: the back end hears from wxpass who calls, and from no client."""
+"""docs/nginx.conf in a real nginx: authentication of requests for a back end."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ CONF = Path(__file__).parents[2] / "docs" / "nginx.conf"
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 IDENTITY = ("X-User-Id", "X-Tenant-Id", "X-App-Id", "X-Session-Id")
 FORGED = {name: "forged" for one in IDENTITY for name in (one, one.lower(), one.replace("-", "_"))}
-AROUND = """
+NGINX_CONF = """
 daemon off; master_process off; pid {folder}/pid; error_log stderr warn;
 events {{}}
 http {{
@@ -36,11 +36,11 @@ http {{
 
 
 def business() -> Flask:
-    """Make a back end that tells what it was sent."""
+    """Return a back end that answers with the request it received."""
     app = Flask("business")
 
     @app.route("/<path:path>", methods=["GET", "POST"])
-    def tell(path: str) -> Response:
+    def echo(path: str) -> Response:
         return jsonify(headers=list(request.headers), body=request.get_data(as_text=True))
 
     return app
@@ -67,7 +67,7 @@ def wxpass(app: Flask) -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where nginx logs."""
+    """The log file of nginx."""
     return tmp_path_factory.mktemp("log") / "wxpass.log"
 
 
@@ -75,7 +75,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def nginx(
     wxpass: int, back_end: int, log: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """Run the configuration as it is, but for the ports, the log and the tenant."""
+    """Run the documented configuration with the ports, log and tenant of the tests."""
     text = configured(wxpass, back_end, log)
     with running(text, tmp_path_factory.mktemp("nginx")) as url:
         yield url
@@ -84,19 +84,19 @@ def nginx(
 def configured(
     wxpass: int, back_end: int, log: Path, address: str = "/v1/verify?tenant=acme"
 ) -> str:
-    """Read the configuration, with the test's ports and log, and the address to ask at."""
+    """Return the configuration with the ports, log and authorization address of a test."""
     text = CONF.read_text().replace("/var/log/nginx/wxpass.log", str(log))
     changes = {":8000;": f":{wxpass};", ":9000;": f":{back_end};"}
     changes["/v1/verify?tenant=initech;"] = f"{address};"
-    for theirs, ours in changes.items():
-        assert text.count(theirs) == 1
-        text = text.replace(theirs, ours)
+    for documented, replacement in changes.items():
+        assert text.count(documented) == 1
+        text = text.replace(documented, replacement)
     return text
 
 
 @contextmanager
 def running(text: str, folder: Path) -> Iterator[str]:
-    """Run nginx with a configuration while this is open."""
+    """Run nginx with a configuration inside the block."""
     if NGINX is None:
         missing = "nginx is not installed; on Debian and Ubuntu: apt-get install nginx-light"
         assert os.environ.get("CI") != "true", missing
@@ -104,7 +104,7 @@ def running(text: str, folder: Path) -> Iterator[str]:
     port = free_port()
     assert text.count("listen 80;") == 1
     (folder / "wxpass.conf").write_text(text.replace("listen 80;", f"listen 127.0.0.1:{port};"))
-    (folder / "nginx.conf").write_text(AROUND.format(folder=folder))
+    (folder / "nginx.conf").write_text(NGINX_CONF.format(folder=folder))
     command = [NGINX, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", "stderr"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     wait_for(port, process)
@@ -114,16 +114,16 @@ def running(text: str, folder: Path) -> Iterator[str]:
 
 
 def wait_for(port: int, running: subprocess.Popen[str]) -> None:
-    """Wait until nginx takes connections."""
+    """Wait until nginx accepts connections."""
 
-    def takes_connections() -> bool:
+    def accepts_connections() -> bool:
         if running.poll() is not None:
             pytest.fail(f"nginx ended: {running.communicate()[1]}")
-        with socket.socket() as one:
-            return one.connect_ex(("127.0.0.1", port)) == 0
+        with socket.socket() as client:
+            return client.connect_ex(("127.0.0.1", port)) == 0
 
     try:
-        until(takes_connections)
+        until(accepts_connections)
     except AssertionError:
         running.kill()
         raise
@@ -133,10 +133,9 @@ def wait_for(port: int, running: subprocess.Popen[str]) -> None:
 @pytest.mark.parametrize(
     ("before", "after"), [("", ""), ("a=1; ", ""), ("", "; b=2"), ("a=1; ", "; b=2")]
 )
-def test_a_back_end_does_not_get_the_consoles_cookie(
+def test_the_cookie_of_the_console_is_not_forwarded(
     nginx: str, prefix: str, before: str, after: str
 ) -> None:
-    """Otherwise a back end that is taken over signs in as an operator."""
     cookie = f"{before}{prefix}wxpass_console=secret{after}"
     answer = requests.get(f"{nginx}/api/public/x", headers={"Cookie": cookie}, timeout=5)
     sent = dict(answer.json()["headers"]).get("Cookie", "")
@@ -155,44 +154,44 @@ def test_a_back_end_does_not_get_the_consoles_cookie(
         "x=1;  __Host-wxpass_console=secret",
     ],
 )
-def test_a_planted_cookie_does_not_bring_the_consoles_cookie_through(
+def test_the_cookie_of_the_console_is_not_forwarded_with_a_second_cookie(
     nginx: str, cookie: str
 ) -> None:
-    """A back end on the same host can set a second cookie of the same name."""
+    """A back end on the same host can set a cookie of the same name."""
     answer = requests.get(f"{nginx}/api/public/x", headers={"Cookie": cookie}, timeout=5)
     assert "secret" not in str(answer.json()["headers"])
 
 
 def ask(url: str, token: str | None = None, body: str | None = None) -> requests.Response:
-    """Ask as a client that claims to be somebody else."""
+    """Send a request with forged identity headers."""
     headers = FORGED | ({"Authorization": f"Bearer {token}"} if token else {})
     return requests.request("POST" if body else "GET", url, headers=headers, data=body, timeout=5)
 
 
 def identity(answer: requests.Response) -> list[tuple[str, str]]:
-    """Give what the back end was told of the caller, however spelt."""
-    told = [(name.replace("_", "-").title(), value) for name, value in answer.json()["headers"]]
-    return sorted((name, value) for name, value in told if name in IDENTITY)
+    """Return the identity headers that the back end received, in any spelling."""
+    headers = [(name.replace("_", "-").title(), value) for name, value in answer.json()["headers"]]
+    return sorted((name, value) for name, value in headers if name in IDENTITY)
 
 
-def test_the_back_end_is_told_who_calls(
+def test_the_back_end_receives_the_identity_headers_of_wxpass(
     nginx: str, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise business code serves a user that the client made up."""
     token = client.bind(alice)["token"]
     ((user, tenant, session),) = rows(
         "SELECT user_id, tenant_id, id FROM login_sessions WHERE user_id NOTNULL"
     )
-    told = zip(IDENTITY, map(str, (user, tenant, ACME_SHOP.appid, session)), strict=True)
+    expected = list(zip(IDENTITY, map(str, (user, tenant, ACME_SHOP.appid, session)), strict=True))
     for body in (None, "an order" * 5_000):
         answer = ask(f"{nginx}/api/orders", token, body)
         assert answer.status_code == 200, answer.text
         assert answer.json()["body"] == (body or "")
-        assert identity(answer) == sorted(told := list(told))
+        assert identity(answer) == sorted(expected)
 
 
-def test_nobody_else_reaches_the_back_end(nginx: str, client: Client, bob: Person) -> None:
-    """Otherwise business code runs for nobody; the client is told why, as wxpass tells it."""
+def test_a_request_without_a_user_is_answered_with_the_problem_of_wxpass(
+    nginx: str, client: Client, bob: Person
+) -> None:
     unbound = client.log_in(bob)["token"]
     for token, code in ((None, "token_missing"), ("wxp_x", "token_invalid"), (unbound, "no_user")):
         for body in (None, "an order"):
@@ -212,7 +211,7 @@ FOREIGN = (403, "token_of_another_tenant")
 def test_a_user_of_another_tenant_does_not_reach_the_back_end(
     nginx: str, client: Client, alice: Person, query: str, path: str
 ) -> None:
-    """The client's path and query have no influence on the audience."""
+    """The client's path and query do not change the audience."""
     foreign, own = (client.bind(alice, app)["token"] for app in (GLOBEX_LIFE, ACME_SHOP))
     for body in (None, "an order"):
         refused = ask(nginx + path + query, foreign, body)
@@ -234,10 +233,10 @@ AUDIENCES = {
 
 
 @pytest.mark.parametrize("address", AUDIENCES)
-def test_an_audience_that_is_unknown_is_a_refusal_and_a_slip_is_loud(
+def test_an_unknown_audience_is_refused_and_a_misspelt_parameter_is_an_error(
     wxpass: int, back_end: int, tmp_path: Path, client: Client, alice: Person, address: str
 ) -> None:
-    """An unknown audience is a 403. A misspelt parameter is a 500, which an operator notices."""
+    """The status is 403 for an unknown audience, and 500 for a misspelt parameter."""
     token = client.bind(alice)["token"]
     text = configured(wxpass, back_end, tmp_path / "log", address)
     with running(text, tmp_path) as url:
@@ -259,38 +258,35 @@ def test_an_audience_that_is_unknown_is_a_refusal_and_a_slip_is_loud(
         "/api/public/%252e%252e%252forders",
     ],
 )
-def test_no_public_address_reads_as_another(nginx: str, path: str) -> None:
-    """Otherwise nobody reaches what is for users, in a back end that reads paths its own way."""
-    with socket.create_connection(("127.0.0.1", int(nginx.rpartition(":")[2])), 5) as one:
-        one.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
-        assert one.recv(64).startswith(b"HTTP/1.1 40")
+def test_an_ambiguous_path_is_rejected(nginx: str, path: str) -> None:
+    with socket.create_connection(("127.0.0.1", int(nginx.rpartition(":")[2])), 5) as client:
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        assert client.recv(64).startswith(b"HTTP/1.1 40")
 
 
-def test_a_public_address_may_hold_what_people_write(nginx: str) -> None:
-    """Otherwise the guard against odd paths refuses good ones."""
+def test_a_public_path_may_contain_encoded_characters(nginx: str) -> None:
     for path in ("%E6%96%B0%E9%97%BB", "a%20b.html", "v1.2/x?next=%2Fa%2F..%3B%25"):
         assert ask(f"{nginx}/api/public/{path}").status_code == 200
 
 
-def test_a_client_is_nobody_where_nobody_asks(nginx: str, client: Client, alice: Person) -> None:
-    """Otherwise a public address of the back end believes what a client claims."""
+def test_forged_identity_headers_are_removed_from_public_requests(
+    nginx: str, client: Client, alice: Person
+) -> None:
     token = client.bind(alice)["token"]
-    for one in (None, token):
-        answer = ask(f"{nginx}/api/public/news", one)
+    for sent in (None, token):
+        answer = ask(f"{nginx}/api/public/news", sent)
         assert (answer.status_code, identity(answer)) == (200, [])
     assert ask(f"{nginx}/healthz").json() == {"status": "ok", "version": VERSION}
 
 
-def test_no_log_keeps_whom_somebody_looked_for(nginx: str, log: Path) -> None:
-    """Otherwise the numbers that are masked everywhere stand in a file beside."""
+def test_phone_numbers_in_queries_are_not_logged(nginx: str, log: Path) -> None:
     assert ask(f"{nginx}/v1/admin/tenants/acme/users?phone=13800138000").status_code == 401
-    # nginx writes the line when the answer is on its way already.
+    # nginx writes the line after the response.
     until(lambda: "GET /v1/admin/tenants/acme/users 401" in log.read_text())
     assert "13800138000" not in log.read_text()
 
 
-def test_a_file_of_people_gets_through(nginx: str) -> None:
-    """Otherwise an import of more than a megabyte ends at the proxy, in its words."""
+def test_uploads_of_users_may_be_larger_than_other_bodies(nginx: str) -> None:
     file = "x" * 2_000_000
     assert ask(f"{nginx}/v1/admin/tenants/acme/imports", body=file).status_code == 401
     assert "/console/sign-in" in ask(f"{nginx}/console/t/acme/people/preview", body=file).url

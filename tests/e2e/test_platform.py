@@ -1,4 +1,4 @@
-"""What those who run the service do: tenants and operators, each change in the trail."""
+"""Tenants and operators by the API of platform admins."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,34 +14,33 @@ OPS = "ops@wxpass.example"
 
 @pytest.fixture
 def ops(app: Flask) -> Script:
-    """Somebody who runs the service."""
+    """Return the API session of a platform admin."""
     return signed_in(app, OPS, "platform")
 
 
-def told(rows: Reader, action: str) -> Any:
-    """Give the details of the newest event of an action, which an operator caused."""
+def last_details(rows: Reader, action: str) -> Any:
+    """Return the details of the newest event of an action. Check that an operator caused it."""
     query = "SELECT details, actor_kind, actor_id IS NOT NULL, ip FROM audit_events"
-    details, *who = rows(f"{query} WHERE action = :a ORDER BY id DESC LIMIT 1", a=action)[0]
-    assert who == ["operator", True, "127.0.0.1"]
+    details, *actor = rows(f"{query} WHERE action = :a ORDER BY id DESC LIMIT 1", a=action)[0]
+    assert actor == ["operator", True, "127.0.0.1"]
     return details
 
 
-def test_a_tenant_is_added_changed_and_switched_off(
+def test_a_tenant_is_added_changed_and_disabled(
     ops: Script, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise a new organisation waits for a developer, or goes on when it should not."""
     new = {"slug": "initech", "name": "Initech", "phone_owner_policy": "refuse"}
     assert ops("POST", "/tenants", json=new).json["status"] == "active"
     after = {"name": "Initech", "phone_owner_policy": "refuse"}
-    assert told(rows, "tenant.added") == {"after": after}
+    assert last_details(rows, "tenant.added") == {"after": after}
     assert failure(ops("POST", "/tenants", json=new)) == (409, "tenant_exists")
     token = client.bind(alice)["token"]
     assert ops("PATCH", "/tenants/acme", json={"status": "disabled"}).status_code == 200
     assert failure(client.me(token)) == (403, "tenant_disabled")
     status = {"before": {"status": "active"}, "after": {"status": "disabled"}}
-    assert told(rows, "tenant.changed") == status
-    assert ops("GET", "/tenants/acme/users").status_code == 200, "those who run it still look"
-    slugs = [one["slug"] for one in ops("GET", "/tenants").json["items"]]
+    assert last_details(rows, "tenant.changed") == status
+    assert ops("GET", "/tenants/acme/users").status_code == 200, "platform admins still have access"
+    slugs = [tenant["slug"] for tenant in ops("GET", "/tenants").json["items"]]
     assert slugs == ["acme", "globex", "initech"]
     for wrong in ("Initech", "-a", "a--b", "a" * 41, "中", ""):
         refused = ops("POST", "/tenants", json={"slug": wrong, "name": "x"})
@@ -49,19 +48,18 @@ def test_a_tenant_is_added_changed_and_switched_off(
 
 
 def test_an_operator_is_invited_changed_and_reset(ops: Script, app: Flask, rows: Reader) -> None:
-    """Otherwise who joins or leaves the organisation needs somebody at the machine."""
     body = {"email": "Ann@acme.example", "role": "tenant_admin", "tenant": "acme"}
     invited = ops("POST", "/operators", json=body).json
     ann, path = Script(Client(app), "ann@acme.example"), f"/operators/{invited['operator']['id']}"
     assert (invited["operator"]["is_invited"], invited["operator"]["tenant"]) == (True, "acme")
-    taken = {"invitation": invited["invitation"], "password": PASSWORD}
-    assert ann.client.send("POST", "/v1/admin/invitation", json=taken).status_code == 200
+    acceptance = {"invitation": invited["invitation"], "password": PASSWORD}
+    assert ann.client.send("POST", "/v1/admin/invitation", json=acceptance).status_code == 200
     assert ann.sign_in().status_code == 200
     assert ann("GET", "/me").json["role"] == "tenant_admin"
     changed = ops("PATCH", path, json={"role": "tenant_reader", "tenant": "globex"}).json
     assert (changed["role"], changed["tenant"]) == ("tenant_reader", "globex")
-    details = told(rows, "operator.changed")
-    # Told to the tenant that was joined: what somebody was at the neighbour is not theirs to know.
+    details = last_details(rows, "operator.changed")
+    # The event belongs to the new tenant, so it omits the former role and tenant.
     assert details["before"] == {"role": None, "tenant_id": None}
     assert details["after"]["role"] == "tenant_reader"
     assert ann.sign_in().status_code == 200
@@ -77,8 +75,7 @@ def test_an_operator_is_invited_changed_and_reset(ops: Script, app: Flask, rows:
         assert failure(ops("PATCH", path, json=wrong)) == (422, "request_invalid"), wrong
 
 
-def test_the_last_who_runs_the_service_does_not_go(ops: Script, rows: Reader) -> None:
-    """Otherwise one slip locks everybody out."""
+def test_the_last_platform_admin_is_neither_disabled_nor_demoted(ops: Script, rows: Reader) -> None:
     ((operator_id,),) = rows("SELECT id FROM operators")
     for change in ({"status": "disabled"}, {"role": "tenant_admin", "tenant": "acme"}):
         refused = ops("PATCH", f"/operators/{operator_id}", json=change)

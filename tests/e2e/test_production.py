@@ -1,4 +1,4 @@
-"""Production: nothing of development is in it, and a wrong setting stops the boot by its name."""
+"""Startup in production: settings are validated, and nothing of development is loaded."""
 
 import json
 import os
@@ -24,15 +24,15 @@ PEM = (
     .private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     .decode()
 )
-RIGHT = {
+VALID = {
     "WXPASS_ENV": "production",
     "DATABASE_URL": f"postgresql://wxpass:{SECRET}@127.0.0.1:1/wxpass",
     "WXPASS_KEYS": f"k1:{b64encode(SECRET.encode()).decode()}",
     "WXPASS_PEPPER": SECRET,
     "JWT_PRIVATE_KEY": PEM,
 }
-OURS = (
-    *(*RIGHT, "WECHAT_API_BASE_URL", "REDIS_URL", "TRUSTED_PROXIES", "PORT", "DATABASE_POOL_SIZE"),
+SETTINGS = (
+    *(*VALID, "WECHAT_API_BASE_URL", "REDIS_URL", "TRUSTED_PROXIES", "PORT", "DATABASE_POOL_SIZE"),
     *("DATABASE_TLS", "PGSSLMODE", "PGHOST", "PGHOSTADDR", "PGSERVICE"),
 )
 
@@ -49,7 +49,7 @@ FLASK = [sys.executable, "-m", "flask", "--app", "wsgi", "tenants", "list"]
 
 @dataclass(frozen=True)
 class Case:
-    """A boot with something changed, and the settings that it must name."""
+    """A changed environment, and the settings that the error must name."""
 
     changes: dict[str, str]
     names: tuple[str, ...]
@@ -57,7 +57,7 @@ class Case:
 
 
 IN_CLEAR = f"postgresql://wxpass:{SECRET}@db.invalid/wxpass?sslmode=prefer"
-STRANGE = {
+INVALID = {
     "WECHAT_API_BASE_URL": "http://127.0.0.1:8001",
     "PORT": "http",
     "TRUSTED_PROXIES": "all",
@@ -74,7 +74,7 @@ CASES = {
     **{f"no {name}": Case({name: ""}, (name,)) for name in MALFORMED},
     **{f"malformed {name}": Case({name: value}, (name,)) for name, value in MALFORMED.items()},
     "nothing but the name": Case(dict.fromkeys(MALFORMED, ""), tuple(MALFORMED)),
-    "strange values": Case(STRANGE, tuple(STRANGE)),
+    "strange values": Case(INVALID, tuple(INVALID)),
     "a database without TLS": Case({"DATABASE_URL": IN_CLEAR}, ("DATABASE_URL",)),
     "gunicorn without TLS": Case(
         {"DATABASE_URL": IN_CLEAR}, ("DATABASE_URL",), (*GUNICORN, "-b", "127.0.0.1:0")
@@ -85,7 +85,7 @@ CASES = {
 }
 
 
-# One process for each boot, forked where what takes a second is imported already.
+# One process per startup, forked from a process that has imported the slow modules.
 FORKING = """
 import gc, json, os, runpy, sys
 import app, config
@@ -104,21 +104,21 @@ for folder, environ in json.load(sys.stdin):
 
 @dataclass(frozen=True)
 class Boot:
-    """How a boot ended, and what is in WXPASS_VAR after it."""
+    """The exit code and output of a startup, and the files it created in WXPASS_VAR."""
 
     exit_code: int
     out: str
     err: str
-    made: list[str]
+    created: list[str]
 
 
 def environ_of(var: Path, changes: dict[str, str]) -> dict[str, str]:
-    """Give an environment with no settings but the given ones."""
-    environ = {name: value for name, value in os.environ.items() if name not in OURS}
-    return environ | RIGHT | {"WXPASS_VAR": str(var), "GUNICORN_WORKERS": "1"} | changes
+    """Return an environment without other settings than the given ones."""
+    environ = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+    return environ | VALID | {"WXPASS_VAR": str(var), "GUNICORN_WORKERS": "1"} | changes
 
 
-def made_in(var: Path) -> list[str]:
+def files_in(var: Path) -> list[str]:
     return sorted(map(str, var.rglob("*"))) if var.exists() else []
 
 
@@ -128,17 +128,17 @@ def boot(var: Path, command: tuple[str, ...], changes: dict[str, str]) -> Boot:
     ended = subprocess.run(
         command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False
     )
-    return Boot(ended.returncode, ended.stdout, ended.stderr, made_in(var))
+    return Boot(ended.returncode, ended.stdout, ended.stderr, files_in(var))
 
 
 def boot_forked(folder: Path, cases: dict[str, Case]) -> dict[str, Boot]:
-    """Run a process that imports wsgi for each case."""
+    """Run a forked process that imports wsgi for each case."""
     folders = [folder / str(number) for number in range(len(cases))]
-    for one in folders:
-        one.mkdir()
+    for case_folder in folders:
+        case_folder.mkdir()
     jobs = [
-        (str(one), environ_of(one / "var", case.changes))
-        for one, case in zip(folders, cases.values(), strict=True)
+        (str(case_folder), environ_of(case_folder / "var", case.changes))
+        for case_folder, case in zip(folders, cases.values(), strict=True)
     ]
     forked = subprocess.run(
         [sys.executable, "-c", FORKING],
@@ -149,14 +149,20 @@ def boot_forked(folder: Path, cases: dict[str, Case]) -> dict[str, Boot]:
         timeout=60,
         check=True,
     )
-    texts = [((one / "out").read_text(), (one / "err").read_text()) for one in folders]
+    texts = [
+        ((case_folder / "out").read_text(), (case_folder / "err").read_text())
+        for case_folder in folders
+    ]
     ended = zip(cases, forked.stdout.split(), texts, folders, strict=True)
-    return {name: Boot(int(code), *told, made_in(one / "var")) for name, code, told, one in ended}
+    return {
+        name: Boot(int(code), *output, files_in(case_folder / "var"))
+        for name, code, output, case_folder in ended
+    }
 
 
 @pytest.fixture(scope="module")
 def boots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Boot]:
-    """Boot all cases."""
+    """Start all cases."""
     folder = tmp_path_factory.mktemp("production")
     forked = {name: case for name, case in CASES.items() if not case.command}
     alone = {name: case for name, case in CASES.items() if case.command}
@@ -166,26 +172,25 @@ def boots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Boot]:
             for name, case in alone.items()
         }
         ended = boot_forked(folder, forked)
-        return ended | {name: one.result() for name, one in running.items()}
+        return ended | {name: future.result() for name, future in running.items()}
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_it_boots_with_a_wrong_setting_or_does_not_say_which(
-    name: str, boots: dict[str, Boot]
-) -> None:
+def test_startup_fails_and_names_the_invalid_settings(name: str, boots: dict[str, Boot]) -> None:
     ended = boots[name]
 
-    # 1 from gunicorn's master, before it forks; 3 from the app, which stops gunicorn for good.
+    # Exit code 1 comes from gunicorn's master before it forks. 3 comes from the app, and stops
+    # gunicorn.
     assert ended.exit_code in (1, 3), ended
     assert ended.out == ""
     for setting in CASES[name].names:
         assert setting in ended.err
-    for setting in set(RIGHT) - set(CASES[name].names) - {"WXPASS_ENV"}:
+    for setting in set(VALID) - set(CASES[name].names) - {"WXPASS_ENV"}:
         assert f"{setting}: " not in ended.err
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_wrong_setting_shows_a_secret_or_a_traceback_or_leaves_files(
+def test_a_failed_startup_shows_no_secret_and_creates_no_file(
     name: str, boots: dict[str, Boot]
 ) -> None:
     ended = boots[name]
@@ -193,10 +198,10 @@ def test_a_wrong_setting_shows_a_secret_or_a_traceback_or_leaves_files(
     assert "Traceback" not in ended.err
     for secret in (SECRET[:16], b64encode(SECRET.encode()[:15]).decode(), PEM.split("\n")[1][:16]):
         assert secret not in ended.err
-    assert ended.made == []
+    assert ended.created == []
 
 
-def test_a_complete_production_does_not_boot_or_has_parts_of_development(tmp_path: Path) -> None:
+def test_production_starts_without_modules_of_development(tmp_path: Path) -> None:
     ended = boot(tmp_path / "var", (sys.executable, "-c", SERVE), {})
 
     assert ended.exit_code == 0, ended.err
@@ -205,42 +210,44 @@ def test_a_complete_production_does_not_boot_or_has_parts_of_development(tmp_pat
         "HTTPSConnectionPool(host='api.weixin.qq.com', port=443)",
         "[]",
     ]
-    assert ended.made == []
+    assert ended.created == []
     assert SECRET not in ended.err
 
 
-def test_a_database_in_a_trusted_network_is_warned_of_at_each_boot(tmp_path: Path) -> None:
+def test_a_trusted_network_is_logged_as_a_warning_at_each_startup(tmp_path: Path) -> None:
     changes = {"DATABASE_URL": IN_CLEAR, "DATABASE_TLS": "trusted-network"}
     ended = boot(tmp_path / "var", (sys.executable, "-c", "import wsgi"), changes)
 
     assert ended.exit_code == 0, ended.err
     warnings = [json.loads(line) for line in ended.err.splitlines() if '"warning"' in line]
     assert ("database_without_tls", "DATABASE_TLS=trusted-network") in [
-        (one["event"], one.get("setting")) for one in warnings
+        (warning["event"], warning.get("setting")) for warning in warnings
     ]
 
 
-def test_a_line_of_gunicorn_is_not_json(tmp_path: Path) -> None:
+def test_gunicorn_logs_json(tmp_path: Path) -> None:
     ready = "import signal, os\n\ndef post_worker_init(w): os.kill(os.getppid(), signal.SIGTERM)\n"
     conf = tmp_path / "gunicorn.conf.py"
     conf.write_text((ROOT / "config/gunicorn.conf.py").read_text() + ready)
     command = [*GUNICORN, "-b", "127.0.0.1:0", "-c", str(conf)]
     ended = boot(tmp_path / "var", tuple(command), {"PYTHONPATH": str(ROOT)})
 
-    told = [json.loads(line) for line in ended.err.splitlines()]
-    assert any("Booting worker" in line["event"] for line in told)
-    assert all(line["level"] == "info" and line["timestamp"] for line in told)
+    lines = [json.loads(line) for line in ended.err.splitlines()]
+    assert any("Booting worker" in line["event"] for line in lines)
+    assert all(line["level"] == "info" and line["timestamp"] for line in lines)
 
 
 @pytest.mark.parametrize("where", ["process", "argument"])
-def test_the_simulator_starts_in_production(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_simulator_does_not_start_in_production(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if where == "process":
         monkeypatch.setenv("WXPASS_ENV", "production")
     with pytest.raises(RuntimeError, match="production"):
         create_simulator({"WXPASS_ENV": "production"} if where == "argument" else {})
 
 
-def test_the_demo_with_its_published_secrets_is_added_in_production(
+def test_the_demo_is_not_added_in_production(
     app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(app.config, "WXPASS_PRODUCTION", True)

@@ -1,12 +1,11 @@
-"""The story of the product, by its native interface."""
+"""The main flow of the product, by its API."""
 
 from tests.fixtures.personas import Client, Person, Reader, failure
 
 
-def test_a_person_logs_in_gives_a_phone_is_known_and_logs_out(
+def test_a_user_logs_in_binds_a_phone_logs_out_and_logs_in_again(
     client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise the product does not do what it is for."""
     first = client.log_in(alice)
     assert (first["bound"], first["user"], first["refresh_token"]) == (False, None, None)
     assert first["token"].startswith("wxp_")

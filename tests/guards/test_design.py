@@ -1,4 +1,4 @@
-"""The design holds: layers, sizes, and one word per thing."""
+"""The design: layers, sizes and names."""
 
 import ast
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 PYTHON = sorted(path for top in ("app", "config") for path in (ROOT / top).rglob("*.py"))
 PYTHON.append(ROOT / "wsgi.py")
 
-# Which layer may import which. A layer may always import itself.
+# The layers that each layer may import, besides itself.
 MAY_IMPORT = {
     "wechat": set(),
     "simulator": set(),
@@ -93,12 +93,12 @@ VAGUE = {"utils", "util", "helpers", "helper", "common", "base", "manager", "mis
 
 
 def layer_of(path: Path) -> str:
-    """Name the layer of a file below app/."""
+    """Return the layer of a file in app/."""
     return path.relative_to(ROOT / "app").parts[0].removesuffix(".py")
 
 
 def imports_of(tree: ast.AST) -> Iterator[tuple[ast.stmt, str]]:
-    """Give every import with the module it names."""
+    """Yield every import statement with the name of the module."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((node, name.name) for name in node.names)
@@ -109,16 +109,15 @@ def imports_of(tree: ast.AST) -> Iterator[tuple[ast.stmt, str]]:
 
 
 def functions_of(tree: ast.AST) -> Iterator[ast.FunctionDef]:
-    """Give every function."""
+    """Return every function."""
     return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
 
 
 @pytest.mark.parametrize("path", PYTHON, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_file_imports_only_what_its_layer_may(path: Path) -> None:
-    """Otherwise the arrows of the design point both ways, and cycles follow."""
+def test_a_file_imports_only_allowed_layers(path: Path) -> None:
     tree = ast.parse(path.read_text())
     for function in functions_of(tree):
-        assert not list(imports_of(function)), f"{function.name} hides an import"
+        assert not list(imports_of(function)), f"{function.name} contains an import"
     if ROOT / "app" not in path.parents or path == ROOT / "app" / "__init__.py":
         return
     layer = layer_of(path)
@@ -129,40 +128,37 @@ def test_a_file_imports_only_what_its_layer_may(path: Path) -> None:
             assert imported & {layer, *MAY_IMPORT[layer]}, f"{layer} -> {module}"
 
 
-def test_only_the_door_to_wechat_speaks_http() -> None:
-    """Otherwise a call escapes the door's timeouts, checks and silence about secrets."""
+def test_only_the_wechat_layer_sends_http_requests() -> None:
     for path in (ROOT / "app").rglob("*.py"):
         modules = {module.split(".")[0] for _, module in imports_of(ast.parse(path.read_text()))}
         assert layer_of(path) == "wechat" or not modules & {"requests", "urllib3"}, path
 
 
 def test_only_services_commit() -> None:
-    """Otherwise half of a use case can be written."""
     for path in (ROOT / "app").rglob("*.py"):
         names = (getattr(node, "attr", "") for node in ast.walk(ast.parse(path.read_text())))
         assert path.name == "transactions.py" or "commit" not in names, path
 
 
 @pytest.mark.parametrize("path", PYTHON, ids=lambda path: str(path.relative_to(ROOT)))
-def test_files_and_functions_stay_readable(path: Path) -> None:
-    """Otherwise nobody reads them whole."""
+def test_files_and_functions_are_short_and_have_specific_names(path: Path) -> None:
     assert path.read_text().count("\n") <= 300
-    assert not VAGUE & set(path.with_suffix("").parts[-3:]), "a name that says nothing"
+    assert not VAGUE & set(path.with_suffix("").parts[-3:]), "a name without a meaning"
     for function in functions_of(ast.parse(path.read_text())):
         length = (function.end_lineno or 0) - function.lineno + 1
         assert length <= 40, f"{function.name} has {length} lines"
 
 
 def is_view(function: ast.FunctionDef) -> bool:
-    """Return whether a decorator registers the function as a view, of Flask or of Flask-Admin."""
-    calls = [one.func for one in function.decorator_list if isinstance(one, ast.Call)]
+    """Return whether a decorator of Flask or Flask-Admin registers the function as a view."""
+    calls = [node.func for node in function.decorator_list if isinstance(node, ast.Call)]
     names = {getattr(call, "attr", getattr(call, "id", "")) for call in calls}
-    uses_blueprint = any("blp" in ast.unparse(one) for one in function.decorator_list)
+    uses_blueprint = any("blp" in ast.unparse(node) for node in function.decorator_list)
     return uses_blueprint or bool(names & VIEW_DECORATORS)
 
 
-def test_views_are_short() -> None:
-    """A view has at most four statements and takes no decision: decisions belong in services."""
+def test_views_are_short_and_contain_no_branches() -> None:
+    """A view has at most four statements. Branches belong in services."""
     views = [
         (path, function)
         for path in (ROOT / "app").rglob("*.py")
@@ -177,20 +173,19 @@ def test_views_are_short() -> None:
         assert not kinds & {ast.If, ast.IfExp, ast.Try, ast.For}, name
 
 
-def test_public_functions_say_what_they_do() -> None:
-    """Otherwise a reader has to read the body to learn what to call."""
-    silent = [
+def test_public_functions_have_docstrings() -> None:
+    undocumented = [
         f"{path.relative_to(ROOT)}: {node.name}"
         for path in PYTHON
         for node in ast.parse(path.read_text()).body
         if isinstance(node, ast.FunctionDef)
         and not node.name.startswith("_")
-        and not any(ast.unparse(one) == "overload" for one in node.decorator_list)
+        and not any(ast.unparse(decorator) == "overload" for decorator in node.decorator_list)
         and not ast.get_docstring(node)
     ]
-    assert silent == []
+    assert undocumented == []
 
 
-def test_the_top_level_has_only_the_agreed_names() -> None:
+def test_the_top_level_contains_only_known_names() -> None:
     present = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
     assert present - {"var", "__pycache__"} <= TOP_LEVEL

@@ -1,4 +1,4 @@
-"""Links in the documents lead somewhere, and both languages have one structure."""
+"""Links in the documentation, and the structure of both languages."""
 
 import re
 from pathlib import Path
@@ -17,8 +17,8 @@ TRANSLATED = sorted(path.name.removesuffix(".zh-CN.md") for path in DOCS.glob("*
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(DOCS)))
-def test_every_link_leads_somewhere(path: Path) -> None:
-    """Links lead to files that exist, and to headings that exist in them."""
+def test_every_link_has_a_target(path: Path) -> None:
+    """Targets are files, and headings in them."""
     for link in LINK.findall(path.read_text()):
         if "://" in link:
             continue
@@ -46,8 +46,8 @@ def test_both_languages_have_the_same_structure(name: str) -> None:
     english, chinese = ((DOCS / f"{name}{end}.md").read_text() for end in ("", ".zh-CN"))
     assert _levels(english) == _levels(chinese)
     assert _code(english) == _code(chinese)
-    for ours, theirs in zip(_cut(english), _cut(chinese), strict=True):
-        assert sorted(SPAN.findall(theirs)) == sorted(SPAN.findall(ours))
+    for section, translated in zip(_sections(english), _sections(chinese), strict=True):
+        assert sorted(SPAN.findall(translated)) == sorted(SPAN.findall(section))
 
 
 def _levels(text: str) -> list[str]:
@@ -62,7 +62,7 @@ def _code(text: str) -> list[tuple[str, str]]:
     ]
 
 
-def _cut(text: str) -> list[str]:
+def _sections(text: str) -> list[str]:
     return re.split(r"^#+ .*$", FENCE.sub("", text), flags=re.MULTILINE)
 
 

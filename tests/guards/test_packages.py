@@ -1,4 +1,4 @@
-"""The packages of `app/services`: which may import which, without cycles, and none crowded."""
+"""The packages of `app/services`: allowed imports, no cycles, limited size."""
 
 import ast
 from collections.abc import Iterator
@@ -10,9 +10,9 @@ from tests.guards.test_design import ROOT
 
 SERVICES = ROOT / "app" / "services"
 MODULES = sorted(path for path in SERVICES.rglob("*.py") if path != SERVICES / "__init__.py")
-MOST_FILES = 20
+MAX_FILES = 20
 
-# From the bottom up; each with the packages below it that it may import.
+# In order of the layers. Each package lists the lower packages that it may import.
 MAY_IMPORT: dict[str, set[str]] = {
     "runtime": set(),
     "principals": set(),
@@ -92,7 +92,7 @@ def test_no_packages_import_each_other_in_a_cycle() -> None:
 
 
 def test_every_allowed_import_is_used() -> None:
-    """An allowance that nothing needs would let a dependency in unseen."""
+    """An unused permission would allow a new dependency without review."""
     used: dict[str, set[str]] = {package: set() for package in MAY_IMPORT}
     for name, path in NAMES.items():
         used[package_of(name)] |= {package_of(module) for module in imports_of(path)}
@@ -102,7 +102,8 @@ def test_every_allowed_import_is_used() -> None:
 
 def test_no_modules_import_each_other_in_a_cycle() -> None:
     graph = {
-        name: {one for one in imports_of(path) if one in NAMES} for name, path in NAMES.items()
+        name: {module for module in imports_of(path) if module in NAMES}
+        for name, path in NAMES.items()
     }
     while free := {name for name, imported in graph.items() if not imported & graph.keys()}:
         graph = {name: imported for name, imported in graph.items() if name not in free}
@@ -117,14 +118,14 @@ def test_a_package_has_a_docstring_of_one_sentence(package: Path) -> None:
     assert docstring.count(". ") == 0
 
 
-def test_no_folder_is_crowded() -> None:
-    """Models, one table per file, are the exception."""
+def test_no_folder_has_too_many_files() -> None:
+    """Models are the exception, with one file per table."""
     for top in ("app", "config", "tests"):
         folders = {path.parent for path in (ROOT / top).rglob("*.py")}
-        crowded = {
+        too_large = {
             str(folder.relative_to(ROOT)): number
             for folder in folders
-            if (number := len(list(folder.glob("*.py")))) > MOST_FILES
+            if (number := len(list(folder.glob("*.py")))) > MAX_FILES
         }
-        crowded.pop("app/models", None)
-        assert not crowded
+        too_large.pop("app/models", None)
+        assert not too_large

@@ -63,7 +63,7 @@ def test_changelog_has_the_form_of_keep_a_changelog() -> None:
 
 
 def test_each_release_names_its_date_and_commit() -> None:
-    """The newest release has no commit until the change after it, which records the commit."""
+    """The newest release gets its commit with the next change."""
     releases = re.split(r"^(?=## \[\d)", CHANGELOG, flags=re.MULTILINE)[1:]
     if releases[0].split("]")[0].removeprefix("## [") == VERSION:
         releases = releases[1:]
@@ -72,7 +72,7 @@ def test_each_release_names_its_date_and_commit() -> None:
 
 
 def test_release_commits_are_part_of_the_history() -> None:
-    """A copy without the whole history cannot be checked."""
+    """A shallow clone cannot be checked."""
     shallow = ask_git("rev-parse", "--is-shallow-repository")
     if shallow.stdout.strip() == "false":
         for commit in re.findall(r"^Release commit: `(\w+)`$", CHANGELOG, re.MULTILINE):
@@ -86,14 +86,14 @@ def ask_git(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def chosen(name: str) -> set[str]:
-    """Return the names in an .in file."""
+def listed_packages(name: str) -> set[str]:
+    """Return the packages listed in an .in file."""
     text = (ROOT / f"{name}.in").read_text()
     return set(re.findall(r"^[a-z][a-z0-9-]*", text, re.MULTILINE))
 
 
 @pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
-def test_requirements_are_pinned_with_hashes_and_name_no_address(name: str) -> None:
+def test_requirements_are_pinned_with_hashes_and_contain_no_url(name: str) -> None:
     text = (ROOT / f"{name}.txt").read_text()
     assert not re.search(r"://|^-|/", text.replace("-r requirements", ""), re.MULTILINE)
     pins = [block for block in re.split(r"^(?=\w)", text, flags=re.MULTILINE) if block[0] != "#"]
@@ -103,14 +103,14 @@ def test_requirements_are_pinned_with_hashes_and_name_no_address(name: str) -> N
         assert match, pin.splitlines()[0]
         assert "--hash=sha256:" in pin
         pinned.add(match[1])
-    assert chosen(name) <= pinned
+    assert listed_packages(name) <= pinned
 
 
 @pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
 def test_requirements_are_those_of_the_in_file(name: str) -> None:
     """Run `make lock` after a change of the .in files."""
     pins = re.split(r"^(?=\w)", (ROOT / f"{name}.txt").read_text(), flags=re.MULTILINE)
-    assert {pin.split("==")[0] for pin in pins if f"-r {name}.in\n" in pin} == chosen(name)
+    assert {pin.split("==")[0] for pin in pins if f"-r {name}.in\n" in pin} == listed_packages(name)
 
 
 def test_both_requirements_pin_the_same_versions() -> None:
@@ -126,7 +126,7 @@ def settings_of_example() -> dict[str, str]:
     return dict(SETTING.findall((ROOT / ".env.example").read_text()))
 
 
-def test_env_example_has_every_setting_that_is_read_and_no_other() -> None:
+def test_env_example_lists_exactly_the_settings_that_are_read() -> None:
     known = {name for name in variables_read() if re.fullmatch(r"[A-Z][A-Z0-9_]+", name)}
     assert set(settings_of_example()) == known
 

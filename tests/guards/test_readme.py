@@ -1,4 +1,4 @@
-"""The READMEs agree with the repository and with each other in both languages."""
+"""The READMEs: true, and equal in both languages."""
 
 import re
 from collections.abc import Iterator
@@ -25,27 +25,27 @@ both = pytest.mark.parametrize("text", [ENGLISH, CHINESE], ids=["english", "chin
 
 
 def prose(text: str) -> str:
-    """Leave the code blocks out."""
+    """Return the text without code blocks."""
     return FENCE.sub("", text)
 
 
 def sections(text: str) -> list[str]:
-    """Cut the prose at its headings."""
+    """Split the prose at its headings."""
     return re.split(r"^#+ .*$", prose(text), flags=re.MULTILINE)
 
 
 def tables(text: str) -> list[list[str]]:
-    """Give the first column of every table, its header first, without the rule below it."""
+    """Return the first column of every table, with the header and without the rule."""
     found = re.findall(r"(?:^\|.*\n?)+", prose(text), re.MULTILINE)
     columns = [[row.split("|")[1].strip() for row in table.splitlines()] for table in found]
     return [[column[0], *column[2:]] for column in columns]
 
 
 def code_of(language: str, block: str) -> list[list[str]]:
-    """Say what a translation must leave alone in a block, line by line.
+    """Return the parts of a block that a translation must not change, line by line.
 
-    In commands that is all but comments. In a picture, a block without a language, it is the
-    name a line begins with, and whatever looks like a path, a name or a number.
+    In commands, these are all parts but comments. In a block without a language, they are the name
+    at the start of a line, and words that look like a path, a name or a number.
     """
     if language:
         return [[re.sub(r"(^|\s+)#.*", "", line)] for line in block.splitlines()]
@@ -56,39 +56,35 @@ def code_of(language: str, block: str) -> list[list[str]]:
 
 
 def names_in(line: str) -> Iterator[str]:
-    """Find the words with a digit, an underscore, a slash or a dot inside."""
+    """Return the words with a digit, an underscore, a slash or a dot inside."""
     words = (word.strip(".") for word in re.findall(r"[A-Za-z0-9_<>./+-]+", line))
     return (word for word in words if re.search(r"[0-9_/]|\w\.\w", word))
 
 
 def test_both_have_the_same_headings() -> None:
-    """Otherwise one language tells a chapter that the other does not."""
     levels = [[len(marks) for marks in HEADING.findall(prose(text))] for text in (ENGLISH, CHINESE)]
     assert levels[0] == levels[1]
 
 
 def test_both_have_the_same_code() -> None:
-    """Otherwise a reader of one language pastes commands that have changed since."""
     english, chinese = FENCE.findall(ENGLISH), FENCE.findall(CHINESE)
     assert [language for language, _ in english] == [language for language, _ in chinese]
-    for ours, theirs in zip(english, chinese, strict=True):
-        assert code_of(*theirs) == code_of(*ours)
+    for original, translated in zip(english, chinese, strict=True):
+        assert code_of(*translated) == code_of(*original)
 
 
 def test_both_have_the_same_tables() -> None:
-    """Otherwise one language lacks a call, a setting or a dependency."""
-    for ours, theirs in zip(tables(ENGLISH), tables(CHINESE), strict=True):
-        assert len(theirs) == len(ours)
-        for cell, translated in zip(ours, theirs, strict=True):
-            assert SPAN.findall(translated) == SPAN.findall(cell), cell
-            assert translated == cell or SPAN.search(cell) or HAN.search(translated), cell
+    for original, translated in zip(tables(ENGLISH), tables(CHINESE), strict=True):
+        assert len(translated) == len(original)
+        for cell, translated_cell in zip(original, translated, strict=True):
+            assert SPAN.findall(translated_cell) == SPAN.findall(cell), cell
+            assert translated_cell == cell or SPAN.search(cell) or HAN.search(translated_cell), cell
 
 
 def test_both_name_the_same_code_and_files() -> None:
-    """Otherwise a sentence was changed in one language and forgotten in the other."""
-    for ours, theirs in zip(sections(ENGLISH), sections(CHINESE), strict=True):
-        assert sorted(SPAN.findall(theirs)) == sorted(SPAN.findall(ours))
-        links, others = (linked_pages(section) for section in (ours, theirs))
+    for original, translated in zip(sections(ENGLISH), sections(CHINESE), strict=True):
+        assert sorted(SPAN.findall(translated)) == sorted(SPAN.findall(original))
+        links, others = (linked_pages(section) for section in (original, translated))
         assert others == links
 
 
@@ -101,15 +97,14 @@ def linked_pages(section: str) -> set[str]:
     return {path.replace(".zh-CN.md", ".md") for path in paths}
 
 
-def test_each_leads_to_the_other() -> None:
-    """Otherwise a reader stays in the language they cannot read."""
+def test_each_links_to_the_other() -> None:
     assert "](README.zh-CN.md)" in sections(ENGLISH)[1]
     assert "](README.md)" in sections(CHINESE)[1]
 
 
 @both
-def test_every_link_leads_somewhere(text: str) -> None:
-    """Links lead to files that exist, and to headings that exist in them."""
+def test_every_link_has_a_target(text: str) -> None:
+    """Targets are files, and headings in them."""
     links = [link.partition("#") for link in LINK.findall(text) if "://" not in link]
     assert links
     for path, _, anchor in links:

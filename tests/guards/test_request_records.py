@@ -1,4 +1,4 @@
-"""Requests reach the services as typed records, field by field."""
+"""Requests are passed to services as typed records, field by field."""
 
 import ast
 from collections.abc import Iterator
@@ -17,13 +17,13 @@ VIEWS = sorted(
     path for folder in ("api", "dialects", "admin") for path in (APP / folder).rglob("*.py")
 )
 SERVICES = sorted((APP / "services").rglob("*.py"))
-# Parameters that take any name: an audit event's details, a wrapped function's own parameters, a
-# row's identity in a ciphertext, and values that a bulk insert repeats.
+# Parameters that accept any name: details of an audit event, parameters of a wrapped function, the
+# identity of a row in a ciphertext, and values repeated by a bulk insert.
 OPEN_PARAMETERS = {"details", "kwargs", "row", "same"}
 
 
 def spread_calls(source: str) -> Iterator[str]:
-    """Return the calls of services that pass `**` of something."""
+    """Return the calls of services with `**` arguments."""
     tree = ast.parse(source)
     services = {
         (name.asname or name.name).partition(".")[0]
@@ -33,12 +33,14 @@ def spread_calls(source: str) -> Iterator[str]:
     }
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
         called = ast.unparse(call.func)
-        if called.partition(".")[0] in services and any(one.arg is None for one in call.keywords):
+        if called.partition(".")[0] in services and any(
+            keyword.arg is None for keyword in call.keywords
+        ):
             yield called
 
 
 def schemas_of(kind: type[RequestSchema[Any]]) -> Iterator[type[RequestSchema[Any]]]:
-    """Return the schemas below a class that name a record."""
+    """Return the subclasses of a schema that have a record."""
     for schema in kind.__subclasses__():
         if hasattr(schema, "record"):
             yield schema
@@ -69,8 +71,8 @@ def test_services_name_their_parameters(path: Path) -> None:
             assert node.args.kwarg.arg in OPEN_PARAMETERS, node.name
 
 
-def test_every_request_schema_loads_into_a_frozen_record_with_its_fields(app: Flask) -> None:
-    """The app fixture imports every schema. A field that may be left out has a default."""
+def test_every_request_schema_has_a_frozen_record_with_its_fields(app: Flask) -> None:
+    """The app fixture imports every schema. An optional field has a default."""
     schemas = set(schemas_of(RequestSchema))
     assert len(schemas) > 30
     for schema in schemas:
@@ -78,9 +80,9 @@ def test_every_request_schema_loads_into_a_frozen_record_with_its_fields(app: Fl
         assert is_dataclass(record), schema
         assert record.__dataclass_params__.frozen, schema
         declared: dict[str, marshmallow.fields.Field[Any]] = schema._declared_fields
-        assert set(declared) == {one.name for one in fields(record)}, schema
-        for one in fields(record):
-            is_set = declared[one.name].required or (
-                declared[one.name].load_default is not marshmallow.missing
+        assert set(declared) == {field.name for field in fields(record)}, schema
+        for field in fields(record):
+            is_set = declared[field.name].required or (
+                declared[field.name].load_default is not marshmallow.missing
             )
-            assert is_set or one.default is not MISSING, (schema, one.name)
+            assert is_set or field.default is not MISSING, (schema, field.name)

@@ -1,4 +1,4 @@
-"""Sensitive routes of the admin API need a recent proof of password and one-time code."""
+"""Step-up authentication: sensitive routes of the admin API require a recent proof."""
 
 import re
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ __all__ = ["acme"]
 
 OPS = "ops@wxpass.example"
 CONFIRMATION, RECOVERY = ("POST", "/me/one-time-codes/confirmation"), ("POST", "/me/recovery-codes")
-# The status of each sensitive route when the proof is recent.
+# The status of each sensitive route after a recent step-up.
 SENSITIVE = {
     ("POST", "/operators"): 201,
     ("PATCH", "/operators/<operator_id>"): 200,
@@ -36,7 +36,7 @@ SENSITIVE = {
     ("POST", f"{TENANT_SCOPE}/apps/<its_appid>/move"): 404,
     ("POST", f"{TENANT_SCOPE}/exports"): 200,
 }
-# What a session alone must never change.
+# Columns that a session without a recent step-up must not change.
 PROTECTED = (
     "SELECT id, email, password_hash, role, tenant_id, status, invitation_hash, totp_sealed,"
     " totp_step FROM operators ORDER BY id",
@@ -49,27 +49,27 @@ PROTECTED = (
 
 @dataclass
 class Site:
-    """A platform admin's script, and the recovery codes of the admin if codes are enrolled."""
+    """A session of a platform admin, with the recovery codes if one-time codes are enabled."""
 
     app: Flask
     rows: Reader
     script: Script
     recovery: Sequence[str] = ()
 
-    def forget_proof(self, minutes: int = 5) -> None:
-        """Let the proof of every session become old."""
+    def expire_step_up(self, minutes: int = 5) -> None:
+        """Move the step-up of every session into the past."""
         self.rows(
             "UPDATE operator_sessions SET proven_at = now() - make_interval(mins => :m)", m=minutes
         )
 
     def step_up(self) -> Any:
-        """Prove password and code again."""
+        """Enter password and code again."""
         code = {"code": self.recovery[0]} if self.recovery else {}
         return self.script("POST", "/step-up", json={"password": PASSWORD, **code})
 
 
 def site_of(app: Flask, rows: Reader, *, enrolled: bool) -> Site:
-    """Sign a platform admin's script in; both admin and tenant admin may have codes."""
+    """Sign in a platform admin, optionally with one-time codes enabled."""
     add_operator(app, OPS, "platform")
     enrol(app, "ann@acme.example")
     site = Site(app, rows, Script(Client(app), OPS))
@@ -82,14 +82,13 @@ def site_of(app: Flask, rows: Reader, *, enrolled: bool) -> Site:
 
 
 def confirmation(app: Flask) -> dict[str, str]:
-    """Begin an enrolment of the platform admin; return the body that confirms it."""
+    """Start an enrolment of the platform admin. Return the body that confirms it."""
     with app.app_context():
         enrolment = begin_enrolment(session_of(app, OPS))
     return {"code": code_of(pyotp.TOTP(enrolment.secret))}
 
 
-def test_every_sensitive_route_is_marked_and_no_other(app: Flask) -> None:
-    """A route that is added to one list only fails here."""
+def test_exactly_the_sensitive_routes_are_marked(app: Flask) -> None:
     marked = {
         (method, re.sub(r"<\w+:", "<", rule.rule).removeprefix("/v1/admin"))
         for rule in app.url_map.iter_rules()
@@ -99,25 +98,24 @@ def test_every_sensitive_route_is_marked_and_no_other(app: Flask) -> None:
     assert marked == set(SENSITIVE)
 
 
-def test_every_sensitive_route_says_so_in_openapi(client: Client) -> None:
-    """A script's author has to know which requests to repeat after a step-up."""
+def test_every_sensitive_route_documents_step_up_required(client: Client) -> None:
     document = client.send("GET", "/openapi.json").json
     for method, path in SENSITIVE:
         described = re.sub(r"<(\w+)>", r"{\1}", f"/v1/admin{path}")
         reference = document["paths"][described][method.lower()]["responses"]["403"]
         assert reference == {"$ref": "#/components/responses/StepUpRequired"}
-    told = document["components"]["responses"]["StepUpRequired"]["description"]
-    assert "step_up_required" in told
-    assert "/v1/admin/step-up" in told
+    description = document["components"]["responses"]["StepUpRequired"]["description"]
+    assert "step_up_required" in description
+    assert "/v1/admin/step-up" in description
 
 
 @pytest.mark.parametrize("enrolled", [False, True], ids=["password", "password_and_code"])
-def test_a_sensitive_route_refuses_a_proof_of_five_minutes_and_changes_nothing(
+def test_a_sensitive_route_requires_a_step_up_within_five_minutes(
     app: Flask, acme: Home, rows: Reader, enrolled: bool
 ) -> None:
-    """The body is not even read: a malformed one is refused in the same way."""
+    """The body is not read: a malformed one gets the same response."""
     site = site_of(app, rows, enrolled=enrolled)
-    site.forget_proof()
+    site.expire_step_up()
     before = everything(rows)
     for method, path in SENSITIVE:
         assert failure(call(site.script, acme, method, path)) == (403, "step_up_required"), path
@@ -130,11 +128,11 @@ def test_a_sensitive_route_refuses_a_proof_of_five_minutes_and_changes_nothing(
 def test_a_sensitive_route_works_after_a_step_up(
     route: tuple[str, str], app: Flask, acme: Home, rows: Reader
 ) -> None:
-    """For the next five minutes, any of them works, in this session only."""
+    """A step-up is valid for five minutes, in its session only."""
     site = site_of(app, rows, enrolled=route == RECOVERY)
     other = Script(Client(app), OPS, dict(site.script.tokens))
     body = confirmation(app) if route == CONFIRMATION else ROUTES[route].body
-    site.forget_proof()
+    site.expire_step_up()
 
     def send() -> Any:
         sent = {} if body is None else {"json": body}
@@ -146,12 +144,12 @@ def test_a_sensitive_route_works_after_a_step_up(
     assert answer.status_code == SENSITIVE[route], answer.text
 
 
-def test_a_session_alone_changes_nothing_that_is_protected(
+def test_a_session_without_a_recent_step_up_changes_nothing_protected(
     app: Flask, acme: Home, rows: Reader
 ) -> None:
-    """A thief tries every route in turn, with fresh tokens as well, and guesses at step-up."""
+    """An attacker tries every route, also with refreshed tokens, and guesses at step-up."""
     site = site_of(app, rows, enrolled=True)
-    site.forget_proof()
+    site.expire_step_up()
     before = [rows(query) for query in PROTECTED]
     own = {"operator_id": str(rows("SELECT id FROM operators WHERE email = :e", e=OPS)[0][0])}
     for _ in range(2):
@@ -166,8 +164,10 @@ def test_a_session_alone_changes_nothing_that_is_protected(
     assert [rows(query) for query in PROTECTED] == before
 
 
-def test_a_replayed_creation_needs_a_recent_proof(app: Flask, acme: Home, rows: Reader) -> None:
-    """Otherwise the stored answer gives the secret of an invitation to a thief of the session."""
+def test_a_replayed_creation_requires_a_recent_step_up(
+    app: Flask, acme: Home, rows: Reader
+) -> None:
+    """The stored response contains the secret of an invitation."""
     site = site_of(app, rows, enrolled=False)
     how = {
         "json": {"email": "new@wxpass.example", "role": "platform"},
@@ -175,7 +175,7 @@ def test_a_replayed_creation_needs_a_recent_proof(app: Flask, acme: Home, rows: 
     }
     first = site.script("POST", "/operators", **how)
     assert first.status_code == 201
-    site.forget_proof()
+    site.expire_step_up()
     replayed = site.script("POST", "/operators", **how)
     assert failure(replayed) == (403, "step_up_required")
     assert first.json["invitation"] not in replayed.text
@@ -183,20 +183,20 @@ def test_a_replayed_creation_needs_a_recent_proof(app: Flask, acme: Home, rows: 
     assert site.script("POST", "/operators", **how).json == first.json
 
 
-def test_refreshing_tokens_is_no_proof(app: Flask, acme: Home, rows: Reader) -> None:
-    """A script that runs for weeks has the rights of its last proof only."""
+def test_refreshing_tokens_does_not_extend_the_step_up(
+    app: Flask, acme: Home, rows: Reader
+) -> None:
     site = site_of(app, rows, enrolled=False)
-    site.forget_proof(minutes=4)
+    site.expire_step_up(minutes=4)
     site.script.tokens = site.script.refresh().json
     route = ("POST", "/operators/<operator_id>/reset")
     assert call(site.script, acme, *route).status_code == 200
-    site.forget_proof()
+    site.expire_step_up()
     site.script.tokens = site.script.refresh().json
     assert failure(call(site.script, acme, *route)) == (403, "step_up_required")
 
 
-def test_the_role_is_checked_before_the_proof(app: Flask, acme: Home, rows: Reader) -> None:
-    """A step-up that cannot help is not asked for."""
+def test_the_role_is_checked_before_the_step_up(app: Flask, acme: Home, rows: Reader) -> None:
     site_of(app, rows, enrolled=False)
     add_operator(app, "rita@acme.example", "tenant_reader", "acme")
     reader = Script(Client(app), "rita@acme.example")
@@ -204,12 +204,13 @@ def test_the_role_is_checked_before_the_proof(app: Flask, acme: Home, rows: Read
     rows("UPDATE operator_sessions SET proven_at = now() - interval '1 hour'")
     for method, path in SENSITIVE:
         own = path.startswith("/me/")
-        wanted = "step_up_required" if own else "role_too_low"
-        assert failure(call(reader, acme, method, path)) == (403, wanted), path
+        expected = "step_up_required" if own else "role_too_low"
+        assert failure(call(reader, acme, method, path)) == (403, expected), path
 
 
-def test_no_sensitive_route_fails_without_a_login(app: Flask, acme: Home, client: Client) -> None:
-    """The proof belongs to a session, so the login comes first."""
+def test_a_sensitive_route_without_a_token_is_answered_with_401(
+    app: Flask, acme: Home, client: Client
+) -> None:
     for method, path in SENSITIVE:
         answer = client.send(method, f"/v1/admin{acme.path(path)}")
         assert failure(answer) == (401, "token_missing"), path

@@ -1,4 +1,4 @@
-"""Between tenants, and between the apps of a tenant, there are walls."""
+"""Isolation of tenants, and of the apps of a tenant."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,7 +31,7 @@ from tests.fixtures.portal import Portal, configure
 from tests.fixtures.portal import event as said
 from tests.fixtures.tenant_sql import recorded_statements, unlimited_statements
 
-# A body that each tenant route's schema accepts, so that only the wall can refuse it.
+# A body that the schema of each tenant route accepts, so that only the isolation can reject it.
 BODIES: dict[str, dict[str, str]] = {
     "apps.keep_profile": {"nickname": "Mallory"},
     "apps.bind_phone": {"code": "0" * 64},
@@ -44,7 +44,7 @@ BODIES: dict[str, dict[str, str]] = {
     "litemall.change_profile": {"nickname": "Mallory"},
     "litemall.log_out": {},
 }
-# What a dialect says to a login of another app.
+# The code of a dialect for a token of another app.
 SAYS = {"gitegg": ("code", 403), "litemall": ("errno", 501)}
 LOGINS = {"none", "any", "bound", "operator", "platform", "tenant_operator", "tenant_admin"}
 
@@ -54,8 +54,7 @@ def rules(app: Flask) -> list[Rule]:
     return [rule for rule in app.url_map.iter_rules() if rule.endpoint in app.view_functions]
 
 
-def test_every_route_says_what_login_it_needs(app: Flask) -> None:
-    """Otherwise somebody adds a view and forgets to guard it."""
+def test_every_route_declares_its_login(app: Flask) -> None:
     unmarked = [
         rule.rule
         for rule in rules(app)
@@ -67,7 +66,7 @@ def test_every_route_says_what_login_it_needs(app: Flask) -> None:
 
 
 def tenant_routes(app: Flask) -> list[Rule]:
-    """List the routes of one app that need a login."""
+    """List the routes of an app that require a login."""
     return [
         rule
         for rule in rules(app)
@@ -76,7 +75,7 @@ def tenant_routes(app: Flask) -> list[Rule]:
 
 
 def ask(client: Client, rule: Rule, mini_program: App, token: str) -> Any:
-    """Ask a route of a mini-program with a login token, by its own method."""
+    """Call a route of an app with a token."""
     method = next(iter((rule.methods or set()) - {"HEAD", "OPTIONS"}))
     path = rule.rule.replace("<string:appid>", mini_program.appid)
     path = path.replace("<appid>", mini_program.appid)
@@ -85,11 +84,10 @@ def ask(client: Client, rule: Rule, mini_program: App, token: str) -> Any:
     return client.send(method, path, token, headers=wechat_headers(mini_program), **body)
 
 
-@pytest.mark.parametrize("foreign", [GLOBEX_LIFE, ACME_CLUB], ids=["neighbour", "sister_app"])
-def test_every_tenant_route_refuses_the_neighbours_token(
+@pytest.mark.parametrize("foreign", [GLOBEX_LIFE, ACME_CLUB], ids=["another_tenant", "sister_app"])
+def test_every_tenant_route_rejects_tokens_of_other_apps_and_tenants(
     app: Flask, client: Client, alice: Person, rows: Reader, foreign: App
 ) -> None:
-    """Otherwise a login at one tenant opens another."""
     token = client.bind(alice, foreign)["token"]
     before = everything(rows)
     assert len(tenant_routes(app)) > 7
@@ -98,16 +96,15 @@ def test_every_tenant_route_refuses_the_neighbours_token(
         if rule.rule.startswith("/v1/"):
             assert failure(answer) == (403, "token_of_another_app"), rule
         else:
-            field, said = SAYS[rule.endpoint.split(".")[0]]
-            assert (answer.status_code, answer.json[field]) == (200, said), rule
+            field, code = SAYS[rule.endpoint.split(".")[0]]
+            assert (answer.status_code, answer.json[field]) == (200, code), rule
     assert everything(rows) == before
     assert client.me(token).status_code == 200
 
 
-def test_a_neighbours_refresh_token_is_refused_and_stays_good(
+def test_a_refresh_token_of_another_tenant_is_rejected_and_stays_valid(
     client: Client, alice: Person
 ) -> None:
-    """Otherwise one tenant can end, or take over, a session of another."""
     refresh_token = client.bind(alice, GLOBEX_LIFE)["refresh_token"]
     refused = client.post("refresh", app=ACME_SHOP, refresh_token=refresh_token)
     assert failure(refused) == (403, "token_of_another_app")
@@ -117,20 +114,18 @@ def test_a_neighbours_refresh_token_is_refused_and_stays_good(
 def test_a_phone_is_looked_up_in_its_own_tenant_only(
     client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise people become users of a tenant they never met."""
     shop, life = client.bind(alice, ACME_SHOP), client.bind(alice, GLOBEX_LIFE)
     assert shop["user"]["id"] != life["user"]["id"]
     assert rows.count("phones") == 2
-    assert len(rows("SELECT DISTINCT number_index FROM phones")) == 2, "the dump links tenants"
+    assert len(rows("SELECT DISTINCT number_index FROM phones")) == 2, (
+        "equal indexes would link tenants"
+    )
 
 
-def test_no_query_reaches_the_neighbours_rows(
+def test_no_query_loads_rows_of_another_tenant(
     app: Flask, client: Client, alice: Person, bob: Person
 ) -> None:
-    """Otherwise a finder forgot its tenant, and one condition more is all that guards a user.
-
-    Acme has a twin of everything: the same people, phones, accounts and passwords.
-    """
+    """Acme has the same people, phone numbers, accounts and passwords as globex."""
     credentials = {"account": "alice", "password": GOOD_PASSWORD}
     for tenant in ("acme", "globex"):
         enter_user(app, tenant, phone="13800138001", **credentials)
@@ -161,7 +156,7 @@ def test_no_query_reaches_the_neighbours_rows(
 
 @contextmanager
 def loaded_rows() -> Iterator[list[tuple[str, Any]]]:
-    """Note the table and tenant of every row that is loaded."""
+    """Record the table and tenant of every row that is loaded."""
     loaded: list[tuple[str, Any]] = []
 
     def note(row: Any, *_: Any) -> None:
@@ -173,10 +168,7 @@ def loaded_rows() -> Iterator[list[tuple[str, Any]]]:
     event.remove(Model, "load", note)
 
 
-def test_an_account_and_its_password_are_good_in_their_own_tenant_only(
-    app: Flask, client: Client
-) -> None:
-    """Otherwise an account of one tenant logs in at another."""
+def test_an_account_logs_in_at_its_own_tenant_only(app: Flask, client: Client) -> None:
     from_globex = {"account": "carol", "password": GOOD_PASSWORD}
     enter_user(app, "globex", **from_globex)
     assert client.post("password-login", app=GLOBEX_LIFE, **from_globex).status_code == 200
@@ -185,7 +177,7 @@ def test_an_account_and_its_password_are_good_in_their_own_tenant_only(
 
 
 def everything(rows: Reader) -> dict[str, list[tuple[Any, ...]]]:
-    """Read every table, but for when things were last seen."""
+    """Read every table, without the columns that each use of a session changes."""
     content = {}
     for table in db.metadata.sorted_tables:
         columns = [c.name for c in table.columns if c.name not in ("seen_at", "expires_at")]
@@ -194,24 +186,23 @@ def everything(rows: Reader) -> dict[str, list[tuple[Any, ...]]]:
     return content
 
 
-def test_who_leaves_one_tenant_stays_whole_at_the_neighbour(
+def test_closing_an_account_does_not_affect_other_tenants(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise a person who closes one account, or takes it out, reaches the other."""
     here, there = client.bind(alice, ACME_SHOP), client.bind(alice, GLOBEX_LIFE)
-    told = client.send("GET", "/v1/me/export", here["token"]).text
-    assert there["user"]["id"] not in told
-    assert there["openid"] not in told
+    exported = client.send("GET", "/v1/me/export", here["token"]).text
+    assert there["user"]["id"] not in exported
+    assert there["openid"] not in exported
     before = everything(rows)
     assert client.send("DELETE", "/v1/me", here["token"]).status_code == 200
     rows("UPDATE users SET erase_after = now() WHERE erase_after IS NOT NULL")
     with app.app_context():
         assert dict(run_retention())["closed_accounts"] == 1
     tenants = dict(rows("SELECT slug, id FROM tenants"))
-    assert theirs(everything(rows), tenants["globex"]) == theirs(before, tenants["globex"])
+    assert rows_of(everything(rows), tenants["globex"]) == rows_of(before, tenants["globex"])
     assert client.me(there["token"]).status_code == 200
 
 
-def theirs(content: dict[str, list[tuple[Any, ...]]], tenant_id: Any) -> list[tuple[Any, ...]]:
-    """Leave only the rows of a tenant."""
+def rows_of(content: dict[str, list[tuple[Any, ...]]], tenant_id: Any) -> list[tuple[Any, ...]]:
+    """Return the rows of a tenant."""
     return [row for content_of in content.values() for row in content_of if tenant_id in row]

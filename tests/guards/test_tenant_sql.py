@@ -1,4 +1,4 @@
-"""Statements limit each tenant table to the tenant of the request."""
+"""The check that statements are limited to the tenant of the request."""
 
 import re
 from uuid import UUID
@@ -50,7 +50,7 @@ TENANT, OTHER = UUID(int=1), UUID(int=2)
         ("SELECT id FROM tenants", []),
     ],
 )  # fmt: skip
-def test_a_statement_without_its_tenant_is_found(statement: str, unlimited: list[str]) -> None:
+def test_a_statement_without_its_tenant_is_detected(statement: str, unlimited: list[str]) -> None:
     sent = Sent(statement, {"t": TENANT, "o": OTHER, "i": UUID(int=3)})
     assert unlimited_tables(sent, TENANT) == unlimited
 
@@ -58,38 +58,38 @@ def test_a_statement_without_its_tenant_is_found(statement: str, unlimited: list
 def test_every_exception_is_used_by_a_statement(
     client: Client, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An exception that no statement needs would let another statement pass."""
+    """An unused exception could exempt another statement."""
     monkeypatch.setattr(code_exchange, "CLEANUP_EVERY", 1)
     with recorded_statements() as sent:
         login = client.bind(alice)
         client.me(login["token"])
         client.post("refresh", refresh_token=login["refresh_token"])
     for name, text in EXCEPTIONS.items():
-        assert any(text in one.text for one in sent), name
+        assert any(text in statement.text for statement in sent), name
 
 
-def test_no_statement_of_the_admin_api_reaches_another_tenant(
+def test_statements_of_the_admin_api_are_limited_to_the_tenant(
     app: Flask, client: Client, alice: Person, bob: Person
 ) -> None:
-    """Each route of a tenant is read, and users, apps and sessions are changed."""
+    """Every route that reads is called. Users, apps and sessions are changed."""
     client.bind(alice)
-    theirs, other = client.bind(alice, GLOBEX_LIFE), client.bind(bob, GLOBEX_LIFE)
+    login, other = client.bind(alice, GLOBEX_LIFE), client.bind(bob, GLOBEX_LIFE)
     enter_user(app, "globex", "carol", GOOD_PASSWORD)
     gina = signed_in(app, "gina@globex.example", "tenant_admin", "globex")
-    user, path = f"/users/{theirs['user']['id']}", "/tenants/globex"
-    openid = theirs["openid"]
-    names = {"its_appid": GLOBEX_LIFE.appid, "user_id": theirs["user"]["id"]}
+    user, path = f"/users/{login['user']['id']}", "/tenants/globex"
+    openid = login["openid"]
+    names = {"its_appid": GLOBEX_LIFE.appid, "user_id": login["user"]["id"]}
     reads = [
         rule.rule.removeprefix("/v1/admin").replace("<string:slug>", "globex")
         for rule in app.url_map.iter_rules()
         if rule.rule.startswith("/v1/admin/tenants/<string:slug>") and "GET" in rule.methods
     ]
     for name, value in names.items():
-        reads = [re.sub(rf"<[a-z]*:?{name}>", value, one) for one in reads]
-    reads = [one for one in reads if "<" not in one]
+        reads = [re.sub(rf"<[a-z]*:?{name}>", value, path) for path in reads]
+    reads = [route for route in reads if "<" not in route]
     with recorded_statements() as sent:
-        for one in reads:
-            assert gina("GET", one).status_code < 300, one
+        for route in reads:
+            assert gina("GET", route).status_code < 300, route
         for query in ("phone=13800138001", "account=carol", "nickname=a", f"openid={openid}"):
             assert gina("GET", f"{path}/users?{query}").status_code == 200, query
         for method, to, body in (
@@ -99,7 +99,7 @@ def test_no_statement_of_the_admin_api_reaches_another_tenant(
             ("POST", "/users", {"account": "dora"}),
             ("PATCH", f"/apps/{GLOBEX_LIFE.appid}", {"name": "Life"}),
             ("DELETE", f"/users/{other['user']['id']}/phone", None),
-            ("POST", f"/users/{other['user']['id']}/merge", {"into_id": theirs["user"]["id"]}),
+            ("POST", f"/users/{other['user']['id']}/merge", {"into_id": login["user"]["id"]}),
         ):
             answer = gina(method, f"{path}{to}", json=body)
             assert answer.status_code < 300, (to, answer.text)

@@ -1,4 +1,4 @@
-"""What an upgrade makes of the figures and settings of the release before."""
+"""Migration of statistics, last logins and session limits."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,7 +30,7 @@ REVISION = "0018"
 
 @contextmanager
 def before_the_upgrade(app: Flask) -> Iterator[None]:
-    """Go back to the revision before this one, and return to the newest."""
+    """Downgrade before the revision, run the block, and upgrade again."""
     before = ScriptDirectory(MIGRATIONS).get_revision(REVISION).down_revision
     with app.app_context():
         db.engine.dispose()
@@ -41,10 +41,10 @@ def before_the_upgrade(app: Flask) -> Iterator[None]:
             upgrade()
 
 
-def test_newcomers_of_days_before_the_upgrade_are_counted_from_their_identities(
+def test_new_visitors_before_the_upgrade_are_counted_by_their_identities(
     app: Flask, client: Client, alice: Person, bob: Person, rows: Reader
 ) -> None:
-    """An identity that is or ever was bound has become a user; days older than 400 are left out."""
+    """An identity that was ever linked counts as a new user. Days older than 400 are omitted."""
     day = today() - timedelta(days=30)
     last_second = datetime.combine(day, time(23, 59, 59), SHANGHAI)
     client.post("unbind", client.bind(alice)["token"])
@@ -70,12 +70,12 @@ def test_newcomers_of_days_before_the_upgrade_are_counted_from_their_identities(
     assert rows(counted) == [(ACME_SHOP.appid, day, 7, 3, 2), (ACME_CLUB.appid, day, 0, 1, 1)]
 
 
-def test_users_who_only_logged_in_by_phone_get_a_last_login(
+def test_users_without_a_last_login_get_the_time_of_their_newest_session(
     app: Flask, client: Client, alice: Person, bob: Person, rows: Reader
 ) -> None:
-    """The newest session dates it; who never logged in has none, and a known one stays."""
+    """Users without a session keep none, and an existing last login is kept."""
     never = enter_user(app, account="carol")
-    alice_id, bob_id = (client.bind(one)["user"]["id"] for one in (alice, bob))
+    alice_id, bob_id = (client.bind(person)["user"]["id"] for person in (alice, bob))
     client.bind(alice)
     with before_the_upgrade(app):
         rows("UPDATE users SET last_login_at = NULL WHERE id = :id", id=alice_id)
@@ -92,7 +92,7 @@ def test_users_who_only_logged_in_by_phone_get_a_last_login(
 
 
 def test_an_app_without_a_limit_has_the_default_after_the_upgrade(app: Flask, rows: Reader) -> None:
-    """A number stays as it is. `off` is what an operator enters from then on."""
+    """A number is kept. After the upgrade, `off` disables the limit."""
     with before_the_upgrade(app):
         rows("UPDATE wechat_apps SET session_limit = 3 WHERE appid = :a", a=ACME_CLUB.appid)
     with app.app_context():

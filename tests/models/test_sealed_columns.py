@@ -1,4 +1,4 @@
-"""Every column with ciphertext: known to the rotation, and bound to its table, column and row."""
+"""Columns with ciphertext: covered by key rotation, and bound to table, column and row."""
 
 from itertools import product
 from uuid import UUID
@@ -10,8 +10,8 @@ from app.extensions import db
 from app.keyring import SealBroken, keyring
 from app.models.sealed_columns import SealedColumn, sealed_columns
 
-NAMES = {one.name for one in sealed_columns()}
-# The values of a row and of its neighbour, by what a ciphertext is bound to.
+NAMES = {column.name for column in sealed_columns()}
+# Values of two rows, by the column that a ciphertext is bound to.
 ROWS: dict[str, tuple[object, object]] = {
     "id": (UUID(int=1), UUID(int=2)),
     "social_account_id": (UUID(int=1), UUID(int=2)),
@@ -21,18 +21,17 @@ ROWS: dict[str, tuple[object, object]] = {
 
 
 def row_of(column: SealedColumn, which: int) -> list[object]:
-    """Give what the ciphertext of the first or the second row is bound to."""
+    """Return the values that the ciphertext of the first or the second row is bound to."""
     return [ROWS[name][which] for name in column.sealed.row]
 
 
 def sealed(column: SealedColumn, which: int = 0) -> str:
-    """Encrypt for a row."""
+    """Encrypt a text for a row."""
     row = dict(zip(column.sealed.row, row_of(column, which), strict=True))
     return column.sealed.seal("a secret", column.model, **row)
 
 
-def test_every_column_with_ciphertext_is_known_to_the_rotation() -> None:
-    """Otherwise its rows are lost with the old key."""
+def test_key_rotation_covers_every_column_with_ciphertext() -> None:
     in_tables = {
         f"{table.name}.{column.name}"
         for table in db.metadata.sorted_tables
@@ -44,10 +43,9 @@ def test_every_column_with_ciphertext_is_known_to_the_rotation() -> None:
 
 
 @pytest.mark.parametrize("column", sealed_columns(), ids=lambda column: column.name)
-def test_a_ciphertext_is_bound_to_what_is_there_and_never_changes(
+def test_a_ciphertext_is_bound_to_columns_that_are_not_null(
     column: SealedColumn,
 ) -> None:
-    """Otherwise a row cannot be re-encrypted, or two rows share one place."""
     assert column.key in column.model.__table__.columns.values()
     assert all(not bound.nullable for bound in column.bound_to)
 
@@ -57,8 +55,9 @@ def test_a_ciphertext_is_bound_to_what_is_there_and_never_changes(
     list(product(sealed_columns(), sealed_columns())),
     ids=lambda column: column.name,
 )
-def test_a_ciphertext_cannot_be_moved(own: SealedColumn, other: SealedColumn, app: Flask) -> None:
-    """Otherwise a thief who can write has one secret shown, or used, as another."""
+def test_a_ciphertext_of_another_row_or_column_is_rejected(
+    own: SealedColumn, other: SealedColumn, app: Flask
+) -> None:
     with app.app_context():
         text = sealed(own)
         for which in (0, 1):

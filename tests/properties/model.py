@@ -1,79 +1,83 @@
-"""A model of every step, who knows by the rules what the service must say and do next."""
+"""A model of the service that predicts the response and the effect of each step."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from tests.fixtures.personas import App
 from tests.properties.owners import Owners
-from tests.properties.people import FROM_ELSEWHERE, Refused, Said, Session, User
+from tests.properties.people import REVOKED, Body, Refused, Session, User
 
-REPEATABLE = timedelta(seconds=30)
-CODES_ARE_KEPT = timedelta(minutes=5)
-JUST_NOW = timedelta(minutes=10)
-UNDONE_WITHIN = timedelta(days=30)
+REPEAT_WINDOW = timedelta(seconds=30)
+CODE_RETENTION = timedelta(minutes=5)
+RECENT_LOGIN = timedelta(minutes=10)
+UNDO_WINDOW = timedelta(days=30)
 
-# Gives what the service said, having seen that it was no refusal. A step that asks for it has
-# decided: what it changes it changes afterwards.
-Hear = Callable[[], Said]
+# Returns the body of the response, which must be a success. A step that calls it has passed every
+# check of the model, and changes the model afterwards.
+ReadBody = Callable[[], Body]
 
 
 class Model(Owners):
-    """Follows each step, or raises the refusal that the service must have given."""
+    """Applies each step to the model, or raises the failure that the service must return."""
 
-    # Logging in
+    # Login
 
-    def log_in(self, session: Session, hear: Hear, account: str | None, unionid: bool) -> Session:
-        """Log in with a code, and perhaps with account and password."""
+    def log_in(
+        self, session: Session, read_body: ReadBody, account: str | None, unionid: bool
+    ) -> Session:
+        """Log in with a code, optionally with account and password."""
         identity = session.identity
         assert identity is not None
-        identity.key_since = None  # wx.login has made a new one
-        proven = self.proven(session.app.tenant, account) if account else None
-        is_news = unionid and not identity.has_unionid
-        with identity.met(self.now, unionid):
-            user = proven or identity.user or self.joined(identity)
+        identity.key_since = None  # wx.login created a new session_key
+        proven_user = self.user_of_account(session.app.tenant, account) if account else None
+        has_new_unionid = unionid and not identity.has_unionid
+        with identity.seen_by_login(self.now, unionid):
+            user = proven_user or identity.user or self.joined_user(identity)
             self.refuse_binding(identity, user, "social_account_taken")
-            was_known = proven or identity.user
-            twin = self.twin(identity, was_known) if was_known and is_news else None
-            said = hear()
+            was_known = proven_user or identity.user
+            other = self.other_user(identity, was_known) if was_known and has_new_unionid else None
+            body = read_body()
         if user is None and session.app.registration == "on_login":
-            user = self.register(session.app.tenant, said)
+            user = self.register(session.app.tenant, body)
         if user:
             self.bind_to(identity, user, None)
-            user = self.unite(user, twin) if twin else user
-        identity.openid = identity.openid or said["openid"]
-        return self._opened(session, said, user)
+            user = self.unite(user, other) if other else user
+        identity.openid = identity.openid or body["openid"]
+        return self._opened(session, body, user)
 
-    def log_in_with_password(self, session: Session, hear: Hear, account: str) -> Session:
-        """Log in without WeChat."""
-        user = self.proven(session.app.tenant, account)
-        return self._opened(session, hear(), user)
+    def log_in_with_password(self, session: Session, read_body: ReadBody, account: str) -> Session:
+        """Log in with account and password, without WeChat."""
+        user = self.user_of_account(session.app.tenant, account)
+        return self._opened(session, read_body(), user)
 
-    def _opened(self, session: Session, said: Said, user: User | None) -> Session:
+    def _opened(self, session: Session, body: Body, user: User | None) -> Session:
         self.make_room(session, user)
-        session.begin(said, user, self.now)
+        session.set_tokens(body, user, self.now)
         self.sessions.append(session)
         return session
 
-    def repeat_code(self, session: Session, hear: Hear, device: str) -> Session:
-        """Send a code once more: the same login for whom it may be an answer that was lost."""
+    def repeat_code(self, session: Session, read_body: ReadBody, device: str) -> Session:
+        """Repeat a code. The response is the same login if the first may have been lost."""
         passed = self.now - session.opened_at
-        if passed > CODES_ARE_KEPT:
+        if passed > CODE_RETENTION:
             raise Refused("code_used", "code_invalid")
         unanswered = not session.ended and len(session.tokens) == 1
-        if device != session.device or passed > REPEATABLE or not unanswered:
+        if device != session.device or passed > REPEAT_WINDOW or not unanswered:
             raise Refused("code_used")
         assert session.identity is not None
         if session.identity.user and session.identity.user.disabled:
             raise Refused("user_disabled")
-        said = hear()
-        assert [said["token"]] == session.tokens
+        body = read_body()
+        assert [body["token"]] == session.tokens
         expected: Sequence[str | None] = session.refresh_tokens or [None]
-        assert [said["refresh_token"]] == expected
+        assert [body["refresh_token"]] == expected
         return session
 
-    def refresh(self, session: Session, hear: Hear, shown: str, app: App, device: str) -> Session:
-        """Trade a refresh token."""
-        if shown not in session.family:
+    def refresh(
+        self, session: Session, read_body: ReadBody, refresh_token: str, app: App, device: str
+    ) -> Session:
+        """Exchange a refresh token."""
+        if refresh_token not in session.family:
             raise Refused("refresh_token_invalid")
         if app is not session.app:
             raise Refused("token_of_another_app")
@@ -81,48 +85,53 @@ class Model(Owners):
             raise Refused(session.ended)
         if self.now >= session.refresh_until:
             raise Refused("refresh_token_expired")
-        self._trade(session, hear, shown, device)
+        self._exchange(session, read_body, refresh_token, device)
         return session
 
-    def _trade(self, session: Session, hear: Hear, shown: str, device: str) -> None:
-        """Give new tokens for the newest, the same again for a lost answer, else the end."""
-        if shown == session.family[-1]:
+    def _exchange(
+        self, session: Session, read_body: ReadBody, refresh_token: str, device: str
+    ) -> None:
+        """Return new tokens for the newest token, and the same tokens if the response was lost.
+
+        Otherwise the session ends.
+        """
+        if refresh_token == session.family[-1]:
             session.refuse_disabled()
-            session.take(hear(), self.now)
+            session.add_tokens(read_body(), self.now)
             session.refreshed_at, session.device = self.now, device
-        elif self._was_lost(session, shown, device):
+        elif self._response_was_lost(session, refresh_token, device):
             session.refuse_disabled()
-            said = hear()
-            assert said["token"] == session.tokens[-1]
-            assert said["refresh_token"] == session.family[-1]
+            body = read_body()
+            assert body["token"] == session.tokens[-1]
+            assert body["refresh_token"] == session.family[-1]
         else:
-            session.end(FROM_ELSEWHERE)
+            session.end(REVOKED)
             raise Refused("refresh_token_reused", changes=True)
 
-    def _was_lost(self, session: Session, shown: str, device: str) -> bool:
+    def _response_was_lost(self, session: Session, refresh_token: str, device: str) -> bool:
         return (
-            shown == session.family[-2]
+            refresh_token == session.family[-2]
             and session.refreshed_at is not None
-            and self.now - session.refreshed_at < REPEATABLE
+            and self.now - session.refreshed_at < REPEAT_WINDOW
             and device == session.device
         )
 
-    # With a login token
+    # Requests with a login token
 
     def use(self, session: Session, token: str, app: App | None = None, **how: bool) -> None:
-        """Come with a token, to an app or to none in particular."""
+        """Use a token, optionally for an app."""
         session.use(token, self.now, **how)
         if app not in (None, session.app):
             raise Refused("token_of_another_app")
 
     def use_bound(self, session: Session, token: str, app: App | None = None) -> None:
-        """Come with a token to what is for users only."""
+        """Use a token where a user is required."""
         self.use(session, token, app)
         if session.user is None:
             raise Refused("login_unbound")
 
-    def verify(self, session: Session, token: str) -> Said:
-        """Say whom a token answers for, though nobody has seen it being used."""
+    def verify(self, session: Session, token: str) -> Body:
+        """Return the identity headers for a token. This does not count as a use of the session."""
         session.refuse_old(token)
         if session.user and session.user.disabled:
             raise Refused("switched_off")
@@ -137,9 +146,9 @@ class Model(Owners):
         }
 
     def verify_phone(
-        self, session: Session, hear: Hear, token: str, phone: str, old_way: bool
+        self, session: Session, read_body: ReadBody, token: str, phone: str, old_way: bool
     ) -> Session:
-        """Become the owner of a phone, or become its owner's."""
+        """Bind a phone number, or link the identity to its owner."""
         self.use(session, token, session.app)
         identity = session.identity
         if identity is None:
@@ -150,53 +159,57 @@ class Model(Owners):
         self.refuse_binding(identity, owner, "phone_taken")
         if not owner and not identity.user and session.app.registration == "closed":
             raise Refused("registration_closed")
-        said = hear()
-        user = owner or identity.user or self.register(session.app.tenant, said)
+        body = read_body()
+        user = owner or identity.user or self.register(session.app.tenant, body)
         if owner is None:
-            user.phone = phone  # and whichever they had is free
+            user.phone = phone  # this replaces the previous number
         self.bind_to(identity, user, session)
         self.make_room(session, user)
-        session.begin(said, user, self.now)
+        session.set_tokens(body, user, self.now)
         return session
 
-    def bind_account(self, session: Session, hear: Hear, token: str, account: str) -> Session:
-        """Become the user of an account."""
+    def bind_account(
+        self, session: Session, read_body: ReadBody, token: str, account: str
+    ) -> Session:
+        """Link the identity to the user of an account."""
         self.use(session, token, session.app)
-        owner = self.proven(session.app.tenant, account)
+        owner = self.user_of_account(session.app.tenant, account)
         if session.identity is None:
             raise Refused("no_social_account")
-        if session.refresh_tokens and self.now - session.opened_at > JUST_NOW:
+        if session.refresh_tokens and self.now - session.opened_at > RECENT_LOGIN:
             raise Refused("login_too_old")
         self.refuse_binding(session.identity, owner, "social_account_taken")
-        said = hear()
+        body = read_body()
         self.bind_to(session.identity, owner, session)
         self.make_room(session, owner)
-        session.begin(said, owner, self.now)
+        session.set_tokens(body, owner, self.now)
         return session
 
-    def unbind(self, session: Session, hear: Hear, token: str) -> Session:
-        """Free the user's identities in the app; who else stands on them is out."""
+    def unbind(self, session: Session, read_body: ReadBody, token: str) -> Session:
+        """Unlink the user's identities in the app. Other sessions of these identities end."""
         self.use_bound(session, token, session.app)
-        freed = [one for one in self.identities_of(session.user) if one.app is session.app]
-        if not freed:
+        unlinked = [
+            identity for identity in self.identities_of(session.user) if identity.app is session.app
+        ]
+        if not unlinked:
             raise Refused("no_social_account")
-        said = hear()
-        for one in freed:
-            one.user, one.merge, one.joins = None, None, False
-        on_them = (one for one in self.sessions if one.identity in freed)
-        self.end(one for one in on_them if one is not session)
-        session.begin(said, None if session.identity in freed else session.user, self.now)
+        body = read_body()
+        for identity in unlinked:
+            identity.user, identity.merge, identity.joins = None, None, False
+        their_sessions = (one for one in self.sessions if one.identity in unlinked)
+        self.end(one for one in their_sessions if one is not session)
+        session.set_tokens(body, None if session.identity in unlinked else session.user, self.now)
         return session
 
-    # Leaving
+    # Logout
 
     def log_out(self, session: Session, token: str) -> None:
-        """End the session, though it may have expired."""
+        """End the session, even if it has expired."""
         self.use(session, token, session.app, even_expired=True)
         self.end([session], here=session)
 
     def log_out_everywhere(self, session: Session, token: str, *, stay: bool = False) -> None:
-        """End all that is, or can become, logged in as the user; perhaps but this session."""
+        """End every session of the user and of their identities, optionally except this one."""
         self.use_bound(session, token)
         identities = self.identities_of(session.user)
         theirs = (
@@ -211,23 +224,23 @@ class Model(Owners):
             raise Refused("session_unknown")
         self.end([other], here=session)
 
-    # The operator
+    # Operators
 
     def undo_merge(self, user: User) -> None:
-        """Let a merged user live again."""
+        """Restore a merged user."""
         merge = user.merge
         if merge is None:
             raise Refused("not_merged")
-        if self.now - merge.at > UNDONE_WITHIN:
+        if self.now - merge.at > UNDO_WINDOW:
             raise Refused("merge_too_old")
         moved = [one for one in self.identities.values() if one.merge is merge]
         if len(moved) < merge.moved or {one.user for one in moved} != {merge.into}:
             raise Refused("merged_identities_gone")
         user.merge = None
-        people = {one.whose for one in moved if one.has_unionid}
-        theirs = [one for one in self.identities_of(merge.into) if one.whose in people]
+        people = {one.person_key for one in moved if one.has_unionid}
+        theirs = [one for one in self.identities_of(merge.into) if one.person_key in people]
         back = {*moved, *theirs}
         for one in back:
             one.user, one.merge = user, None
-        stand_on_them = (one for one in self.sessions if one.identity in back)
-        self.end(one for one in stand_on_them if one.user is merge.into)
+        sessions_of_them = (one for one in self.sessions if one.identity in back)
+        self.end(one for one in sessions_of_them if one.user is merge.into)

@@ -1,6 +1,6 @@
-"""What can be known of people without the service: users, WeChat identities, login sessions.
+"""Users, WeChat identities and sessions of the model.
 
-The service's rules are told here a second time, in other words, so that the two can differ.
+The rules of the service are implemented here a second time, so that the two can be compared.
 """
 
 from collections.abc import Iterator
@@ -11,33 +11,33 @@ from typing import Any
 
 from tests.fixtures.personas import App
 
-Said = dict[str, Any]
+Body = dict[str, Any]
 
 LOGIN_LIFETIME = timedelta(hours=2)
 REFRESH_LIFETIME = timedelta(days=30)
-SESSION_KEY_LIFETIME = timedelta(days=30)  # the simulated WeChat's
+SESSION_KEY_LIFETIME = timedelta(days=30)  # of the WeChat simulator
 SEEN_EVERY = timedelta(minutes=1)
 
-BY_ITSELF, FROM_ELSEWHERE = "session_ended", "session_revoked"
+LOGGED_OUT, REVOKED = "session_ended", "session_revoked"
 
 
 class Clock:
-    """The service's time, which stands still until somebody moves it."""
+    """The service's time. It changes only when a test moves it."""
 
     def __init__(self) -> None:
         self.moment = datetime.now(UTC)
 
     def now(self) -> datetime:
-        """Give the present moment."""
+        """Return the current time of the clock."""
         return self.moment
 
     def pass_(self, seconds: float) -> None:
-        """Let time pass."""
+        """Move the clock forward."""
         self.moment += timedelta(seconds=seconds)
 
 
 class Refused(Exception):
-    """What the service must answer, by code, and then it has changed nothing."""
+    """The service must answer with one of the codes, and change nothing unless `changes` is set."""
 
     def __init__(self, *codes: str, changes: bool = False) -> None:
         super().__init__(*codes)
@@ -46,7 +46,7 @@ class Refused(Exception):
 
 @dataclass(eq=False)
 class User:
-    """A person of a tenant."""
+    """A user of a tenant."""
 
     tenant: str
     id: str
@@ -64,7 +64,7 @@ class User:
 
 @dataclass(eq=False)
 class Merge:
-    """A bare user that went into another, with so many identities."""
+    """The merge of a bare user into another, and the number of identities moved."""
 
     into: User
     moved: int
@@ -73,7 +73,7 @@ class Merge:
 
 @dataclass(eq=False)
 class Identity:
-    """A person's WeChat identity in one app, once the service has met it."""
+    """A person's WeChat identity in one app."""
 
     person: str
     app: App
@@ -88,17 +88,17 @@ class Identity:
         return f"{self.person}@{self.app.appid}"
 
     @property
-    def whose(self) -> object:
-        """Say whose it is as far as WeChat tells: without a unionid it is nobody else's."""
+    def person_key(self) -> object:
+        """Return a key of the person. Without a unionid, each identity has its own key."""
         return (self.app.tenant, self.person) if self.has_unionid else self
 
     def knows_key(self, now: datetime) -> bool:
-        """Tell whether the service has the session_key that WeChat encrypts with now."""
+        """Return whether the service has the current session_key."""
         return self.key_since is not None and now - self.key_since < SESSION_KEY_LIFETIME
 
     @contextmanager
-    def met(self, now: datetime, has_unionid: bool) -> Iterator[None]:
-        """Take WeChat's word about the identity, and the session_key; a refused login does not."""
+    def seen_by_login(self, now: datetime, has_unionid: bool) -> Iterator[None]:
+        """Record the unionid and session_key of a login. A refused login records neither."""
         before = self.has_unionid
         self.has_unionid = before or has_unionid
         try:
@@ -111,7 +111,7 @@ class Identity:
 
 @dataclass(eq=False)
 class Session:
-    """A login session, with all tokens it ever had; only the newest may answer."""
+    """A login session with all its tokens. Only the newest token is valid."""
 
     app: App
     device: str
@@ -127,50 +127,50 @@ class Session:
     refreshed_at: datetime | None = None
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        """Be told of as whose it is; hypothesis would print every token."""
-        whose = self.identity or f"{self.user and self.user.account}@{self.app.appid}"
-        printer.text(f"<session of {whose}>")
+        """Print the owner instead of every token."""
+        person_key = self.identity or f"{self.user and self.user.account}@{self.app.appid}"
+        printer.text(f"<session of {person_key}>")
 
     @property
     def family(self) -> list[str]:
-        """The refresh tokens since the session was last bound, newest last."""
+        """The refresh tokens since the session was last linked, newest last."""
         return self.refresh_tokens[self.family_begins :]
 
-    def begin(self, said: Said, user: User | None, now: datetime) -> None:
-        """Take the first tokens, or those of a binding: no refresh token from before counts."""
+    def set_tokens(self, body: Body, user: User | None, now: datetime) -> None:
+        """Add the tokens of a login or a link. Earlier refresh tokens become invalid."""
         self.family_begins, self.refreshed_at = len(self.refresh_tokens), None
         self.user = user
-        assert (said["refresh_token"] is None) is (user is None)
-        self.take(said, now)
+        assert (body["refresh_token"] is None) is (user is None)
+        self.add_tokens(body, now)
 
-    def take(self, said: Said, now: datetime) -> None:
-        """Take new tokens."""
-        assert said["token"] not in self.tokens
-        assert said["refresh_token"] not in self.refresh_tokens
-        self.tokens.append(said["token"])
-        self.refresh_tokens += filter(None, [said["refresh_token"]])
+    def add_tokens(self, body: Body, now: datetime) -> None:
+        """Add new tokens."""
+        assert body["token"] not in self.tokens
+        assert body["refresh_token"] not in self.refresh_tokens
+        self.tokens.append(body["token"])
+        self.refresh_tokens += filter(None, [body["refresh_token"]])
         self.seen_at, self.expires_at = now, now + LOGIN_LIFETIME
         self.refresh_until = now + REFRESH_LIFETIME
 
     def end(self, code: str) -> None:
-        """End, unless it has ended before."""
+        """End the session, unless it has ended before."""
         self.ended = self.ended or code
 
     def use(self, token: str, now: datetime, even_expired: bool = False) -> None:
-        """Come with a token: refused, or seen and, if bound, prolonged."""
+        """Use a token. The lifetime of a session with a user is extended."""
         self.refuse(token)
         if now < self.expires_at:
-            self.be_seen(now)
+            self.mark_seen(now)
         elif not even_expired:
             raise Refused("session_expired")
 
     def refuse(self, token: str) -> None:
-        """Refuse all tokens but the newest, and that too of an end or a disabled user."""
+        """Raise Refused unless the token is the newest of an active session and user."""
         self.refuse_old(token)
         self.refuse_disabled()
 
     def refuse_old(self, token: str) -> None:
-        """Refuse all tokens but the newest, and that too of a session that has ended."""
+        """Raise Refused unless the token is the newest of an active session."""
         if token not in self.tokens[-2:]:
             raise Refused("token_invalid")
         if self.ended:
@@ -178,17 +178,17 @@ class Session:
         if token != self.tokens[-1]:
             raise Refused("session_replaced")
 
-    def be_seen(self, now: datetime) -> None:
-        """Slide on, at most once a minute; an unbound session has its two hours and no more."""
+    def mark_seen(self, now: datetime) -> None:
+        """Extend the lifetime, at most once a minute. It stays fixed without a user."""
         if now - self.seen_at >= SEEN_EVERY:
             self.seen_at = now
             self.expires_at = now + LOGIN_LIFETIME if self.user else self.expires_at
 
     def refuse_disabled(self) -> None:
-        """Refuse for a user who is switched off."""
+        """Raise Refused if the user is disabled."""
         if self.user and self.user.status != "active":
             raise Refused("user_disabled")
 
     def is_listed_for(self, user: User | None, now: datetime) -> bool:
-        """Tell whether a user is, or by a refresh can be, logged in by it."""
+        """Return whether the session is active for a user, or can be refreshed."""
         return not self.ended and self.user is user and now < self.refresh_until

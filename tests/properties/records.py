@@ -1,4 +1,4 @@
-"""What the database holds, beside what a model knows it must hold."""
+"""The content of the database, and the content that the model expects."""
 
 from hashlib import sha256
 from typing import Any
@@ -7,16 +7,16 @@ from tests.fixtures.personas import Reader
 from tests.properties.owners import Owners
 
 TABLES = ("tenants", "users", "phones", "social_accounts", "login_sessions", "merges")
-# What every use changes, also one that is refused for what it wanted.
+# Columns that every use of a session changes, even if the request is refused.
 BY_USE = ("seen_at", "expires_at")
 
 Rows = dict[str, list[dict[str, Any]]]
-# Lists, not sets: what is there twice must be seen twice.
+# Lists instead of sets, so that duplicates are detected.
 Records = dict[str, list[tuple[Any, ...]]]
 
 
 def read(rows: Reader) -> Rows:
-    """Read the tables of people and logins, whole."""
+    """Read every row of the tables of users and sessions."""
     tables: Rows = {name: [] for name in TABLES}
     each = (f"SELECT '{name}', to_jsonb(one) FROM {name} one" for name in TABLES)
     for table, row in rows(" UNION ALL ".join(each)):
@@ -24,14 +24,14 @@ def read(rows: Reader) -> Rows:
     return tables
 
 
-def lasting(rows: Rows) -> list[str]:
-    """Spell what no refused request may change."""
+def unchanged_by_use(rows: Rows) -> list[str]:
+    """Return the rows without the columns that a refused request may change."""
     each = (row for table in rows.values() for row in table)
     return sorted(str([item for item in row.items() if item[0] not in BY_USE]) for row in each)
 
 
-def held(rows: Rows) -> Records:
-    """Say who is who by the database."""
+def stored_records(rows: Rows) -> Records:
+    """Return users, phones, identities and sessions of the database."""
     tenant = {one["id"]: one["slug"] for one in rows["tenants"]}
     openid = {None: None} | {one["id"]: one["openid"] for one in rows["social_accounts"]}
     return _sorted(
@@ -57,9 +57,9 @@ def held(rows: Rows) -> Records:
     )
 
 
-def known(owners: Owners) -> Records:
-    """Say who is who by what has been modelled."""
-    met = [one for one in owners.identities.values() if one.openid]
+def modelled_records(owners: Owners) -> Records:
+    """Return users, phones, identities and sessions of the model."""
+    opened = [one for one in owners.identities.values() if one.openid]
     return _sorted(
         users=[
             (one.tenant, one.id, one.status, one.merge and one.merge.into.id)
@@ -67,7 +67,7 @@ def known(owners: Owners) -> Records:
         ],
         phones=[(one.tenant, one.id) for one in owners.users if one.phone],
         social_accounts=[
-            (one.app.tenant, one.app.appid, one.openid, one.user and one.user.id) for one in met
+            (one.app.tenant, one.app.appid, one.openid, one.user and one.user.id) for one in opened
         ],
         login_sessions=[
             (
@@ -83,12 +83,12 @@ def known(owners: Owners) -> Records:
 
 
 def hash_of(token: str) -> str:
-    """Hash a token as the database shows it."""
+    """Return the hash of a token as the database shows it."""
     return sha256(token.encode()).hexdigest()
 
 
 def name_sessions(owners: Owners, rows: Rows) -> None:
-    """Learn the ids of sessions; the id of one that is known stays."""
+    """Set the ids of the model's sessions. A known id must not change."""
     ids = {one["token_hash"].removeprefix("\\x"): one["id"] for one in rows["login_sessions"]}
     for session in owners.sessions:
         session_id = ids[hash_of(session.tokens[-1])]

@@ -1,4 +1,4 @@
-"""Where people act: two tenants, their apps, and a model whom the service must not surprise."""
+"""The base of the state machine: two tenants, their apps, and comparison with the model."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -18,9 +18,15 @@ from tests.fixtures.login_paths import general_path_only, outcome_of
 from tests.fixtures.passwords import GOOD_PASSWORD
 from tests.fixtures.personas import Reader, WeChat, enter_user, failure, taken_back
 from tests.properties.driver import Driver
-from tests.properties.model import Hear, Model
-from tests.properties.people import Clock, Refused, Said, Session, User
-from tests.properties.records import held, known, lasting, name_sessions, read
+from tests.properties.model import Model, ReadBody
+from tests.properties.people import Body, Clock, Refused, Session, User
+from tests.properties.records import (
+    modelled_records,
+    name_sessions,
+    read,
+    stored_records,
+    unchanged_by_use,
+)
 
 PASSWORDS = {
     ("acme", "desk"): f"{GOOD_PASSWORD}-a",
@@ -28,97 +34,99 @@ PASSWORDS = {
     ("globex", "desk"): f"{GOOD_PASSWORD}-c",
     ("globex", "boss"): f"{GOOD_PASSWORD}-d",
 }
-BOSSES_PHONE = "13800138001"
-ABOUT_WHOM = ("X-User-Id", "X-Tenant-Id", "X-App-Id", "X-Session-Id")
+BOSS_PHONE = "13800138001"
+IDENTITY_HEADERS = ("X-User-Id", "X-Tenant-Id", "X-App-Id", "X-Session-Id")
 
 
-def told(answer: TestResponse) -> Any:
-    """Give what an answer says that is no refusal."""
+def body_of(answer: TestResponse) -> Any:
+    """Return the body of a successful response."""
     assert answer.status_code in (200, 204), answer.text
     return answer.json if answer.status_code == 200 else {}
 
 
 def assert_refused(status: int, code: str, refusal: Refused) -> None:
-    """Demand the refusal that was due."""
+    """Check that a failure is the expected one."""
     assert code in refusal.codes
     assert status == FAILURES[code].status < 500
 
 
-def assert_describes(said: Said, session: Session) -> None:
-    """Demand that an answer tells of the session's user, identity and nobody else."""
+def assert_describes(body: Body, session: Session) -> None:
+    """Check that a response describes the session's user and identity."""
     user, identity = session.user, session.identity
-    assert said["bound"] is (user is not None)
-    assert said["openid"] == (identity and identity.openid)
+    assert body["bound"] is (user is not None)
+    assert body["openid"] == (identity and identity.openid)
     if user is None:
-        assert said["user"] is None
+        assert body["user"] is None
     else:
-        assert_shows(said["user"], user)
+        assert_shows(body["user"], user)
 
 
-def assert_shows(said: Said, user: User) -> None:
-    """Demand that a user is shown as who they are."""
+def assert_shows(body: Body, user: User) -> None:
+    """Check id, account and phone number of a user."""
     phone = user.phone and f"+86{user.phone}"
-    assert (said["id"], said["account"], said["phone"]) == (user.id, user.account, phone)
+    assert (body["id"], body["account"], body["phone"]) == (user.id, user.account, phone)
 
 
 class Scenario(RuleBasedStateMachine):
-    """Begins with whom the tenants know, and takes everything back in the end."""
+    """Adds the users of the tenants, and rolls everything back at the end."""
 
-    ask_everybody = False
+    check_all_tokens = False
 
     def __init__(self, app: Flask, wechat: WeChat, clock: Clock) -> None:
         super().__init__()
         self.app, self.wechat, self.clock = app, wechat, clock
-        self.until_the_end = ExitStack()
-        self.until_the_end.enter_context(taken_back(app))
+        self.exit_stack = ExitStack()
+        self.exit_stack.enter_context(taken_back(app))
         wechat.control("reset")
         clock.moment = datetime.now(UTC)
         self.driver, self.model, self.rows = Driver(app, wechat), Model(clock), Reader(app)
         self.answers: dict[str, Any] = {}
-        self.lasting: list[str] = []
+        self.unchanged_by_use: list[str] = []
         self.was_refused, self.guesses = False, 0
         self.enter_users()
 
     def enter_users(self) -> None:
-        """Enter whom the tenants know before anybody comes."""
+        """Add the initial users."""
         for (tenant, account), password in PASSWORDS.items():
-            phone = BOSSES_PHONE if (tenant, account) == ("acme", "boss") else None
+            phone = BOSS_PHONE if (tenant, account) == ("acme", "boss") else None
             user_id = enter_user(self.app, tenant, account, password, phone)
             self.model.users.append(User(tenant, user_id, account, phone))
 
     def teardown(self) -> None:
-        """Ask for every token there was, unless something has failed; take everything back."""
-        with self.until_the_end:
+        """Check every token, unless a step has failed. Roll everything back."""
+        with self.exit_stack:
             if sys.exception() is None:
-                self.ask_for_all()
+                self.check_every_token()
 
-    def ask_for_all(self) -> None:
-        """Ask for every token who it is, and those that still answer what their user sees."""
+    def check_every_token(self) -> None:
+        """Check the response for every token, and the profile for every valid one."""
         for session, token in self.tokens():
-            self.ask(session, token)
+            self.check_token(session, token)
             if isinstance(self.answers[token], dict):
-                self.look(session, token)
+                self.check_profile_and_sessions(session, token)
 
-    def look(self, session: Session, token: str) -> None:
-        """See one's own profile and one's own sessions."""
+    def check_profile_and_sessions(self, session: Session, token: str) -> None:
+        """Check the user's profile and list of sessions."""
         user, client = session.user, self.driver.client
         assert user is not None
-        assert_shows(told(client.me(token)), user)
-        listed = [one["id"] for one in told(client.send("GET", "/v1/me/sessions?limit=200", token))]
+        assert_shows(body_of(client.me(token)), user)
+        listed = [
+            one["id"] for one in body_of(client.send("GET", "/v1/me/sessions?limit=200", token))
+        ]
         own = [one for one in self.model.sessions if one.is_listed_for(user, self.clock.moment)]
         assert sorted(listed) == sorted(str(one.id) for one in own)
 
-    def compare_paths(self, log_in: Callable[[], TestResponse]) -> None:
-        """Demand that a login has the same outcome on both paths; undo it each time."""
-        enter = partial(outcome_of, self.app, self.rows, self.clock.moment, self.undone, log_in)
+    def check_login_paths(self, log_in: Callable[[], TestResponse]) -> None:
+        """Check that a login has the same outcome on both paths. Undo each login."""
+        enter = partial(outcome_of, self.app, self.rows, self.clock.moment, self.undo, log_in)
         outcome = enter()
         with general_path_only():
             general = enter()
         assert general == outcome, (general, outcome)
 
     @contextmanager
-    def undone(self) -> Iterator[None]:
-        """Undo what the service and the simulator are told inside."""
+    def undo(self) -> Iterator[None]:
+        """Undo the changes made inside the block, in the database and the simulator."""
         with self.app.app_context():
             savepoint = cast(Connection, db.engines[None]).begin_nested()
         try:
@@ -126,67 +134,69 @@ class Scenario(RuleBasedStateMachine):
         finally:
             savepoint.rollback()
 
-    def follow(self, answer: TestResponse, step: Callable[[Hear], Session | None]) -> None:
-        """Let the model follow a step: what was answered must be what had to be."""
+    def follow(self, answer: TestResponse, step: Callable[[ReadBody], Session | None]) -> None:
+        """Apply a step to the model, and compare its prediction with the response."""
         try:
-            session = step(partial(told, answer))
+            session = step(partial(body_of, answer))
         except Refused as refusal:
             assert_refused(*failure(answer), refusal)
             self.was_refused = not refusal.changes
             return
-        said = told(answer)
-        if session and "bound" in said:
-            assert_describes(said, session)
+        body = body_of(answer)
+        if session and "bound" in body:
+            assert_describes(body, session)
 
     @invariant()
-    def everything_is_as_modelled(self) -> None:
-        """Compare the database, and ask for tokens, whatever the last step was."""
+    def service_matches_model(self) -> None:
+        """Compare the database with the model, and check the affected tokens."""
         rows = read(self.rows)
-        assert held(rows) == known(self.model)
+        assert stored_records(rows) == modelled_records(self.model)
         name_sessions(self.model, rows)
-        before, self.lasting = self.lasting, lasting(rows)
-        assert not self.was_refused or self.lasting == before, (
-            "a refused step has changed something"
+        before, self.unchanged_by_use = self.unchanged_by_use, unchanged_by_use(rows)
+        assert not self.was_refused or self.unchanged_by_use == before, (
+            "a refused step changed something"
         )
         self.tenant_ids = {one["slug"]: one["id"] for one in rows["tenants"]}
-        for session, token in self.due():
-            self.ask(session, token)
+        for session, token in self.tokens_to_check():
+            self.check_token(session, token)
         self.was_refused = False
         self.clock.pass_(1)
 
     def tokens(self) -> Iterator[tuple[Session, str]]:
-        """Go through every login token that anybody ever got."""
+        """Yield every login token, with its session."""
         for session in self.model.sessions:
             for token in session.tokens:
                 yield session, token
 
-    def due(self) -> list[tuple[Session, str]]:
-        """Choose the tokens to ask for: those whose answer should have changed.
+    def tokens_to_check(self) -> list[tuple[Session, str]]:
+        """List the tokens that should now get another response than before.
 
-        That nothing else has changed is seen in the database; asking takes longer.
+        Checking every token takes longer. The database shows that nothing else changed.
         """
         return [
             one
             for one in self.tokens()
-            if self.ask_everybody or self.answers.get(one[1]) != self.expected(*one)
+            if self.check_all_tokens or self.answers.get(one[1]) != self.expected(*one)
         ]
 
     def expected(self, session: Session, token: str) -> Any:
-        """Say what a token must be answered with: a refusal's codes, or who it is."""
+        """Return the expected response for a token: identity headers, or the codes of a failure."""
         try:
             return self.model.verify(session, token)
         except Refused as refusal:
             return refusal.codes
 
-    def ask(self, session: Session, token: str) -> None:
-        """Ask who a token is, and demand the very user, tenant, app and session, or nobody."""
+    def check_token(self, session: Session, token: str) -> None:
+        """Check that a token identifies the expected user, tenant, app and session, or none."""
         answer = self.driver.client.send("GET", "/v1/verify", token)
-        due = self.answers[token] = self.expected(session, token)
-        said = {name: answer.headers[name] for name in ABOUT_WHOM if name in answer.headers}
-        if isinstance(due, dict):
+        expected = self.answers[token] = self.expected(session, token)
+        headers = {
+            name: answer.headers[name] for name in IDENTITY_HEADERS if name in answer.headers
+        }
+        if isinstance(expected, dict):
             assert answer.status_code == 204, answer.text
-            assert said == due | {"X-Tenant-Id": self.tenant_ids[session.app.tenant]}
-            session.be_seen(self.clock.moment)
+            assert headers == expected | {"X-Tenant-Id": self.tenant_ids[session.app.tenant]}
+            session.mark_seen(self.clock.moment)
         else:
-            assert_refused(*failure(answer), Refused(*due))
-            assert not said
+            assert_refused(*failure(answer), Refused(*expected))
+            assert not headers

@@ -1,6 +1,6 @@
-"""Whatever people do, in whatever order: a token answers for exactly the user it was given to.
+"""Random sequences of steps: a token identifies exactly the user that it was issued to.
 
-The profile sets how many orders are tried, and whether they are the same each time
+The profile sets the number of sequences, and whether they are the same in each run
 (tests/fixtures/profiles.py).
 """
 
@@ -32,10 +32,10 @@ from tests.fixtures.personas import (
 )
 from tests.fixtures.profiles import NAME, PROFILE
 from tests.properties.people import Clock, Refused, Session, User
-from tests.properties.state_machine import BOSSES_PHONE, PASSWORDS, Scenario, assert_refused
+from tests.properties.state_machine import BOSS_PHONE, PASSWORDS, Scenario, assert_refused
 
 PLACES = {"shop": ACME_SHOP, "club": ACME_CLUB, "staff": ACME_STAFF, "life": GLOBEX_LIFE}
-# Alice and bob are each in several apps of a tenant, and people of both tenants.
+# Alice and bob use several apps of a tenant, and people use both tenants.
 VISITS = st.sampled_from(
     [
         *("alice@shop", "alice@club", "alice@life"),
@@ -43,22 +43,22 @@ VISITS = st.sampled_from(
         *("carol@shop", "carol@staff"),
     ]
 )
-PHONES = st.sampled_from([BOSSES_PHONE, BOSSES_PHONE, "13800138002", "13800138003"])
-UNIONIDS = st.sampled_from([True, True, True, False])  # whether WeChat tells it
+PHONES = st.sampled_from([BOSS_PHONE, BOSS_PHONE, "13800138002", "13800138003"])
+UNIONIDS = st.sampled_from([True, True, True, False])  # whether WeChat returns it
 DEVICES = st.sampled_from(["phone", "phone", "tablet"])
 ACCOUNTS = st.sampled_from(["desk", "boss"])
-# How many tokens ago a token was given out; mostly it is the newest.
+# How many tokens ago a token was issued. In most steps it is the newest.
 AGES = st.sampled_from([0, 0, 0, 0, 1, 2])
-# Around how long an answer is repeated, a use goes unnoted, a login and a refresh token live.
+# Near the limits for repeated responses, for recording a use, for sessions and refresh tokens.
 PAUSES = st.sampled_from([27, 35, 70, 3600, 7201, 30 * 86400])
-# None is the default, which a few steps do not reach.
+# None is the default limit, which a few steps do not reach.
 LIMITS = st.sampled_from([1, 1, 2, 3, "off", None])
 WITH_TOKEN = st.sampled_from(["phone", "bind", "unbind", "logout", "logout-all", "jwt"])
-FEW_GUESSES = 4  # so few that nobody has to wait
+FEW_GUESSES = 4  # below the limit of throttling
 
 
 def one_session(holding: str = "tokens") -> st.SearchStrategy[Session]:
-    """Choose a session that holds something, rather one that lives."""
+    """Choose a session that has tokens of a kind. Prefer active sessions."""
 
     def choose(scenario: Scenario) -> st.SearchStrategy[Session]:
         sessions = [one for one in scenario.model.sessions if getattr(one, holding)]
@@ -67,13 +67,13 @@ def one_session(holding: str = "tokens") -> st.SearchStrategy[Session]:
     return st.runner().flatmap(choose)
 
 
-def somebody_holds(what: str) -> Callable[[Any], Any]:
-    """Wait until there is such a session."""
+def exists_session_with(what: str) -> Callable[[Any], Any]:
+    """Return the precondition that a session has tokens of a kind."""
     return precondition(lambda scenario: any(getattr(one, what) for one in scenario.model.sessions))
 
 
 def one_user() -> st.SearchStrategy[User]:
-    """Choose a user, rather a merged one."""
+    """Choose a user. Prefer merged users."""
 
     def choose(scenario: Scenario) -> st.SearchStrategy[User]:
         users = scenario.model.users
@@ -82,32 +82,32 @@ def one_user() -> st.SearchStrategy[User]:
     return st.runner().flatmap(choose)
 
 
-def shown(tokens: list[str], age: int) -> str:
-    """Give the token that was given out so many tokens ago, or the first."""
+def token_of_age(tokens: list[str], age: int) -> str:
+    """Return the token issued `age` tokens ago, or the first."""
     return tokens[-min(age + 1, len(tokens))]
 
 
 class Interleavings(Scenario):
-    """What people, strangers and operators do."""
+    """The steps of people and operators."""
 
-    ask_everybody = NAME == "long"
+    check_all_tokens = NAME == "long"
 
     @initialize(visits=st.lists(VISITS, min_size=1, max_size=2))
     def begin(self, visits: list[str]) -> None:
-        """Have somebody there from the start, one of them registered by that alone."""
+        """Start with sessions, one of them of a user registered by login."""
         self.limit_sessions("shop", 2)
         for context in ["alice@club", *visits]:
             self.log_in(context, "phone", None, True)
 
     @rule(context=VISITS, device=DEVICES, account=st.none() | ACCOUNTS, unionid=UNIONIDS)
     def log_in(self, context: str, device: str, account: str | None, unionid: bool) -> None:
-        """Open a mini-program, and perhaps type account and password."""
+        """Log in with a code, optionally with account and password."""
         name, _, place = context.partition("@")
         app, model = PLACES[place], self.model
         unionid = unionid or account is not None
         typed = self.credentials(app, account) if account else {}
         session = Session(app, device, model.now, model.identity(name, app))
-        self.compare_paths(
+        self.check_login_paths(
             lambda: self.driver.post(
                 app, "login", device=device, code=self.driver.wx_login(name, app, unionid), **typed
             )
@@ -115,15 +115,15 @@ class Interleavings(Scenario):
         code = self.driver.wx_login(name, app, unionid)
         session.code = None if account else code
         answer = self.driver.post(app, "login", device=device, code=code, **typed)
-        self.follow(answer, lambda hear: model.log_in(session, hear, account, unionid))
+        self.follow(answer, lambda read_body: model.log_in(session, read_body, account, unionid))
 
     def credentials(self, app: App, account: str) -> dict[str, str]:
-        """Know an account and its password."""
+        """Return an account with its password."""
         return {"account": account, "password": PASSWORDS[app.tenant, account]}
 
     @rule(place=st.sampled_from(sorted(PLACES)), device=DEVICES, account=ACCOUNTS)
     def log_in_with_password(self, place: str, device: str, account: str) -> None:
-        """Type account and password, without WeChat."""
+        """Log in with account and password, without WeChat."""
         app = PLACES[place]
         session = Session(app, device, self.model.now, None)
         typed = self.credentials(app, account)
@@ -134,58 +134,58 @@ class Interleavings(Scenario):
     @precondition(lambda self: self.guesses < FEW_GUESSES)
     @rule(place=st.sampled_from(sorted(PLACES)), account=ACCOUNTS)
     def guess(self, place: str, account: str) -> None:
-        """Try the password that the same account has at the neighbour."""
+        """Try the password that the account has in the other tenant."""
         app = PLACES[place]
-        neighbour = ACME_SHOP if app is GLOBEX_LIFE else GLOBEX_LIFE
-        answer = self.driver.post(app, "password-login", **self.credentials(neighbour, account))
+        other_tenant = ACME_SHOP if app is GLOBEX_LIFE else GLOBEX_LIFE
+        answer = self.driver.post(app, "password-login", **self.credentials(other_tenant, account))
         assert failure(answer) == (401, "credentials_wrong")
         self.guesses, self.was_refused = self.guesses + 1, True
 
-    @somebody_holds("code")
+    @exists_session_with("code")
     @rule(session=one_session("code"), device=DEVICES)
     def repeat_code(self, session: Session, device: str) -> None:
-        """Send the code of a login once more."""
+        """Repeat the code of a login."""
         answer = self.driver.post(session.app, "login", device=device, code=session.code)
         self.follow(answer, partial(self.model.repeat_code, session, device=device))
 
-    @somebody_holds("tokens")
+    @exists_session_with("tokens")
     @rule(session=one_session(), age=AGES, phone=PHONES)
     def verify_phone(self, session: Session, age: int, phone: str, old_way: bool = False) -> None:
-        """Tap the phone button, with one SIM card or another."""
+        """Tap the phone button."""
         name = session.identity.person if session.identity else "alice"
         tap = self.driver.tap_phone(name, phone, session.app, old_way)
-        token = shown(session.tokens, age)
+        token = token_of_age(session.tokens, age)
         answer = self.driver.post(session.app, "phone", token, **tap)
         modelled = partial(
             self.model.verify_phone, session, token=token, phone=phone, old_way=old_way
         )
         self.follow(answer, modelled)
 
-    @somebody_holds("tokens")
+    @exists_session_with("tokens")
     @rule(session=one_session(), age=AGES, phone=PHONES)
     def verify_phone_the_old_way(self, session: Session, age: int, phone: str) -> None:
-        """Tap the phone button in an old mini-program."""
+        """Tap the phone button of an old mini-program."""
         self.verify_phone(session, age, phone, old_way=True)
 
-    @somebody_holds("tokens")
+    @exists_session_with("tokens")
     @rule(session=one_session(), age=AGES, account=ACCOUNTS)
     def bind(self, session: Session, age: int, account: str) -> None:
-        """Type account and password when logged in already."""
-        token = shown(session.tokens, age)
+        """Link an account to the current session."""
+        token = token_of_age(session.tokens, age)
         typed = self.credentials(session.app, account)
         answer = self.driver.post(session.app, "bind", token, **typed)
         modelled = partial(self.model.bind_account, session, token=token, account=account)
         self.follow(answer, modelled)
 
-    @somebody_holds("tokens")
+    @exists_session_with("tokens")
     @rule(session=one_session(), age=AGES)
     def unbind(self, session: Session, age: int) -> None:
-        """Leave the mini-program."""
-        token = shown(session.tokens, age)
+        """Unlink the identities in the app."""
+        token = token_of_age(session.tokens, age)
         answer = self.driver.post(session.app, "unbind", token)
         self.follow(answer, partial(self.model.unbind, session, token=token))
 
-    @somebody_holds("refresh_tokens")
+    @exists_session_with("refresh_tokens")
     @rule(
         session=one_session("refresh_tokens"),
         age=AGES,
@@ -193,27 +193,27 @@ class Interleavings(Scenario):
         place=st.none() | st.none() | st.sampled_from(sorted(PLACES)),
     )
     def refresh(self, session: Session, age: int, device: str, place: str | None) -> None:
-        """Show a refresh token, perhaps a used one, from another device, or to another app."""
+        """Send a refresh token, possibly a used one, from another device, or to another app."""
         app = PLACES[place] if place else session.app
-        token = shown(session.refresh_tokens, age)
+        token = token_of_age(session.refresh_tokens, age)
         answer = self.driver.post(app, "refresh", device=device, refresh_token=token)
-        modelled = partial(self.model.refresh, session, shown=token, app=app, device=device)
+        modelled = partial(self.model.refresh, session, refresh_token=token, app=app, device=device)
         self.follow(answer, modelled)
 
-    @somebody_holds("tokens")
+    @exists_session_with("tokens")
     @rule(session=one_session(), age=AGES, everywhere=st.booleans())
     def log_out(self, session: Session, age: int, everywhere: bool) -> None:
-        """Log out, here or everywhere."""
-        token, model = shown(session.tokens, age), self.model
+        """Log out of this session, or of all sessions."""
+        token, model = token_of_age(session.tokens, age), self.model
         answer = self.driver.post(session.app, "logout-all" if everywhere else "logout", token)
         leave = model.log_out_everywhere if everywhere else model.log_out
         self.follow(answer, lambda _: leave(session, token))
 
-    @somebody_holds("tokens")
+    @exists_session_with("tokens")
     @rule(session=one_session(), age=AGES, other=st.none() | one_session())
     def end_session(self, session: Session, age: int, other: Session | None) -> None:
-        """End one's own session, somebody else's, or all others."""
-        token, model = shown(session.tokens, age), self.model
+        """End one session, possibly of another user, or all other sessions."""
+        token, model = token_of_age(session.tokens, age), self.model
         path = f"/v1/me/sessions/{other.id}" if other else "/v1/me/sessions"
         answer = self.driver.client.send("DELETE", path, token)
         if other:
@@ -221,25 +221,25 @@ class Interleavings(Scenario):
         else:
             self.follow(answer, lambda _: model.log_out_everywhere(session, token, stay=True))
 
-    @somebody_holds("tokens")
+    @exists_session_with("tokens")
     @rule(session=one_session(), age=AGES, what=WITH_TOKEN, app=st.sampled_from(APPS))
-    def go_astray(self, session: Session, age: int, what: str, app: App) -> None:
-        """Come with a token to another app, or to the neighbour."""
+    def use_in_another_app(self, session: Session, age: int, what: str, app: App) -> None:
+        """Use a token in another app, possibly of another tenant."""
         if app is not session.app:
-            token = shown(session.tokens, age)
+            token = token_of_age(session.tokens, age)
             answer = self.driver.post(app, what, token)
             use = partial(self.model.use, session, token, app, even_expired=what == "logout")
             self.follow(answer, lambda _: use())
 
-    # The operator, and time
+    # Operators and time
 
     @rule(place=st.sampled_from(sorted(PLACES)), limit=LIMITS)
     def change_limit(self, place: str, limit: SessionLimit) -> None:
-        """Set another limit of sessions."""
+        """Change the limit of sessions."""
         self.limit_sessions(place, limit)
 
     def limit_sessions(self, place: str, limit: SessionLimit) -> None:
-        """Set how many sessions a user may have in an app; it counts from the next login on."""
+        """Set the limit of sessions of a user in an app. It applies from the next login on."""
         app = PLACES[place]
         with self.app.app_context():
             change_app(app.appid, session_limit=limit)
@@ -247,19 +247,19 @@ class Interleavings(Scenario):
 
     @rule(user=one_user(), what=st.sampled_from(["switch_user", "undo_merge"]))
     def operate(self, user: User, what: str) -> None:
-        """Do something as the operator."""
+        """Disable or enable a user, or undo a merge."""
         if user.merge or what == "undo_merge":
             self.undo_merge(user)
         else:
             self.switch_user(user)
 
     def switch_user(self, user: User) -> None:
-        """Disable a user, or enable them again."""
+        """Disable or enable a user."""
         user.disabled = not user.disabled
         self.rows("UPDATE users SET status = :s WHERE id = :i", s=user.status, i=user.id)
 
     def undo_merge(self, user: User) -> None:
-        """Let a merged user live again."""
+        """Undo the merge of a user."""
         try:
             self.model.undo_merge(user)
         except Refused as refusal:
@@ -273,14 +273,14 @@ class Interleavings(Scenario):
 
     @rule(seconds=PAUSES)
     def pass_time(self, seconds: int) -> None:
-        """Put the phone away."""
+        """Let time pass."""
         self.clock.pass_(seconds)
         self.wechat.control("clock", advance=seconds)
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The service's time, standing still until somebody moves it."""
+    """Replace the service's clock by one that only the test moves."""
     clock, real = Clock(), service_clock.now
     for name, module in list(sys.modules.items()):
         if name.startswith("app.") and getattr(module, "now", None) is real:
@@ -288,8 +288,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def test_nobody_answers_for_anybody_else(app: Flask, wechat: WeChat, clock: Clock) -> None:
-    """Otherwise some order of steps lets a person in as another, or after their session ended."""
-    # Hypothesis calls a class or a factory; its annotation names the class only.
+def test_a_token_identifies_only_its_own_user_after_any_steps(
+    app: Flask, wechat: WeChat, clock: Clock
+) -> None:
+    # Hypothesis accepts a factory, but its annotation allows a class only.
     machine: Any = lambda: Interleavings(app, wechat, clock)  # noqa: E731
     run_state_machine_as_test(machine, settings=PROFILE)

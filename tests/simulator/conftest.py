@@ -1,4 +1,4 @@
-"""A phone and a WeChat to test with: acme and globex are apps, alice and bob are people."""
+"""A WeChat simulator with two apps and two people."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,41 +16,41 @@ SECRETS = {ACME: "acme secret", GLOBEX: "globex secret"}
 
 @dataclass
 class Simulator:
-    """Speaks to the simulator as a phone and as a mini-program's server."""
+    """Calls the simulator as a phone and as a mini-program's server."""
 
     http: FlaskClient
 
     def control(self, path: str, /, **body: Any) -> dict[str, Any]:
-        """Make a control call that must succeed."""
+        """Send a control request that must succeed."""
         response = self.http.post(f"/_simulator{path}", json=body)
         assert response.status_code == 200, response.text
         return response.get_json()
 
     def login_code(self, person: str = "alice", appid: str = ACME) -> str:
-        """Return a fresh login code."""
+        """Return a new login code."""
         return self.control("/login", person=person, appid=appid)["code"]
 
     def send_exchange(self, code: str, appid: str = ACME, **changes: str) -> TestResponse:
-        """Exchange a login code and return the raw answer."""
+        """Exchange a login code. Return the response."""
         query = {"appid": appid, "secret": SECRETS.get(appid, "?"), "js_code": code}
         query |= {"grant_type": "authorization_code", **changes}
         return self.http.get("/sns/jscode2session", query_string=query)
 
     def exchange(self, code: str, appid: str = ACME, **changes: str) -> dict[str, Any]:
-        """Exchange a login code and return the payload."""
+        """Exchange a login code. Return the body of the response."""
         return self.send_exchange(code, appid, **changes).get_json(force=True)
 
     def log_in(self, person: str = "alice", appid: str = ACME) -> dict[str, Any]:
-        """Log a person in and return openid and session_key."""
+        """Log a person in. Return openid and session_key."""
         return self.exchange(self.login_code(person, appid), appid)
 
     def stable_token(self, appid: str = ACME, **changes: Any) -> dict[str, Any]:
-        """Ask for the stable access token."""
+        """Request the stable access token."""
         body = {"grant_type": "client_credential", "appid": appid, "secret": SECRETS[appid]}
         return self.http.post("/cgi-bin/stable_token", json={**body, **changes}).get_json()
 
     def legacy_token(self, appid: str = ACME, **changes: str) -> dict[str, Any]:
-        """Ask for a legacy access token."""
+        """Request a legacy access token."""
         query = {"grant_type": "client_credential", "appid": appid, "secret": SECRETS[appid]}
         return self.http.get("/cgi-bin/token", query_string={**query, **changes}).get_json()
 
@@ -63,7 +63,7 @@ class Simulator:
 
 @pytest.fixture
 def simulator() -> Simulator:
-    """A simulator that knows two apps of one open platform, and two people."""
+    """A simulator with two apps of one open platform, and two people."""
     simulator = Simulator(create_simulator({}).test_client())
     for appid, secret in SECRETS.items():
         simulator.control("/apps", appid=appid, secret=secret, open_platform="group")

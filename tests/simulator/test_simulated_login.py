@@ -10,8 +10,7 @@ ACME = "wx00000000000000ac"
 GLOBEX = "wx0000000000000910"
 
 
-def test_answer_looks_like_wechats(simulator):
-    """Else a product could come to rely on an errcode, a charset or JSON's own content type."""
+def test_the_response_has_the_form_of_wechats(simulator):
     response = simulator.send_exchange(simulator.login_code())
     assert response.status_code == 200
     assert response.headers["Content-Type"] == "text/plain"
@@ -21,13 +20,11 @@ def test_answer_looks_like_wechats(simulator):
     assert re.fullmatch(r"[A-Za-z0-9+/]{22}==", payload["session_key"])
 
 
-def test_code_looks_like_wechats(simulator):
-    """Else a validator of codes would be written against the wrong thing."""
+def test_a_code_has_the_form_of_wechats(simulator):
     assert re.fullmatch(r"0[0-9A-Za-z]{31}", simulator.login_code())
 
 
-def test_identity_survives_a_restart(simulator):
-    """Else everybody would be a stranger after the developer restarts the simulator."""
+def test_openid_and_unionid_are_the_same_after_a_restart(simulator):
     before = simulator.log_in()
     simulator.http = create_simulator({}).test_client()
     simulator.control("/apps", appid=ACME, secret="acme secret", open_platform="group")
@@ -37,21 +34,18 @@ def test_identity_survives_a_restart(simulator):
 
 
 def test_openid_is_per_app_and_unionid_per_open_platform(simulator):
-    """Else linking of people across apps could not be tested."""
     acme, globex = simulator.log_in(appid=ACME), simulator.log_in(appid=GLOBEX)
     assert acme["openid"] != globex["openid"]
     assert acme["unionid"] == globex["unionid"] != simulator.log_in("bob")["unionid"]
 
 
-def test_app_without_open_platform_has_no_unionid(simulator):
-    """Else the product would never meet the case that is the usual one."""
+def test_an_app_without_open_platform_gets_no_unionid(simulator):
     code = simulator.login_code()
     simulator.control("/apps", appid=ACME, secret="acme secret")
     assert "unionid" not in simulator.exchange(code)
 
 
-def test_code_serves_once(simulator):
-    """Else a product that retries a code would seem to work."""
+def test_a_code_is_valid_once(simulator):
     code = simulator.login_code()
     simulator.exchange(code)
     payload = simulator.exchange(code)
@@ -59,8 +53,7 @@ def test_code_serves_once(simulator):
     assert re.fullmatch(r"code been used, rid: [0-9a-f]{8}(-[0-9a-f]{8}){2}", payload["errmsg"])
 
 
-def test_code_expires_after_five_minutes(simulator):
-    """Else the clock does not reach the codes."""
+def test_a_code_expires_after_five_minutes(simulator):
     early, late = simulator.login_code(), simulator.login_code("bob")
     simulator.control("/clock", advance=295)
     assert "openid" in simulator.exchange(early)
@@ -68,13 +61,14 @@ def test_code_expires_after_five_minutes(simulator):
     assert simulator.exchange(late)["errcode"] == 40029
 
 
-def test_code_of_another_app_or_lowercased_or_for_phones_is_invalid(simulator):
-    """Else codes would be interchangeable, or spelt loosely."""
+def test_a_code_of_another_app_or_a_phone_code_is_invalid(simulator):
     phone_code = simulator.control("/phone", person="alice", appid=ACME)["code"]
     code = simulator.login_code(appid=GLOBEX)
     wrong = [code, phone_code, "0" + "Z" * 31]
     assert [simulator.exchange(value)["errcode"] for value in wrong] == [40029] * 3
-    assert "openid" in simulator.exchange(code, GLOBEX), "a foreign attempt must not consume it"
+    assert "openid" in simulator.exchange(code, GLOBEX), (
+        "an attempt by another app does not use it up"
+    )
 
 
 @pytest.mark.parametrize(
@@ -89,26 +83,22 @@ def test_code_of_another_app_or_lowercased_or_for_phones_is_invalid(simulator):
     ],
 )
 def test_parameters_are_checked_in_wechats_order(simulator, changes, errcode):
-    """Else an operator's mistake would be blamed on the wrong setting."""
     assert simulator.exchange(simulator.login_code(), **changes)["errcode"] == errcode
 
 
-def test_parameters_in_a_post_body_are_not_seen(simulator):
-    """Else a product could send the secret where the real WeChat does not look."""
+def test_parameters_in_a_body_are_ignored(simulator):
     response = simulator.http.post("/sns/jscode2session", json={"appid": ACME})
     assert response.get_json(force=True)["errcode"] == 41002
 
 
-def test_frozen_secret_is_refused(simulator):
-    """Else an operator's alarm could not be tested."""
+def test_a_frozen_secret_is_rejected(simulator):
     code = simulator.login_code()
     simulator.control("/apps", appid=ACME, secret="acme secret", frozen=True)
     assert simulator.exchange(code)["errcode"] == 40243
     assert simulator.stable_token()["errcode"] == 40243
 
 
-def test_slashes_are_escaped_when_so_set(simulator):
-    """Else a product that reads session_key by a regular expression would seem to work."""
+def test_slashes_are_escaped_if_configured(simulator):
     simulator.control("/settings", escape_slashes=True)
     bodies = [simulator.send_exchange(simulator.login_code()).get_data() for _ in range(40)]
     assert any(rb"\/" in body for body in bodies)
@@ -116,20 +106,20 @@ def test_slashes_are_escaped_when_so_set(simulator):
 
 
 @pytest.mark.parametrize(
-    ("policy", "changes_at_once", "changes_in_an_hour"),
+    ("policy", "changes_immediately", "changes_in_an_hour"),
     [("always", True, True), ("never", False, False), (600, False, True)],
 )
-def test_login_renews_session_key_by_policy(simulator, policy, changes_at_once, changes_in_an_hour):
-    """Else stale keys, the commonest trouble of all, could not be played."""
+def test_a_login_renews_the_session_key_by_policy(
+    simulator, policy, changes_immediately, changes_in_an_hour
+):
     simulator.control("/settings", session_key_policy=policy)
     first, second = simulator.log_in(), simulator.log_in()
-    assert (first["session_key"] != second["session_key"]) is changes_at_once
+    assert (first["session_key"] != second["session_key"]) is changes_immediately
     simulator.control("/clock", advance=3600)
     assert (second["session_key"] != simulator.log_in()["session_key"]) is changes_in_an_hour
 
 
-def test_production_refuses_the_simulator(monkeypatch):
-    """Else anybody could be anybody on a live service."""
+def test_the_simulator_does_not_start_in_production(monkeypatch):
     with pytest.raises(RuntimeError, match="WXPASS_ENV=production"):
         create_simulator({"WXPASS_ENV": "production"})
     monkeypatch.setenv("WXPASS_ENV", "production")
@@ -137,8 +127,7 @@ def test_production_refuses_the_simulator(monkeypatch):
         create_simulator()
 
 
-def test_content_type_can_be_the_other_one_seen(simulator):
-    """Else a product could come to rely on text/plain."""
+def test_the_content_type_is_configurable(simulator):
     other = "application/json; encoding=utf-8"
     simulator.control("/settings", sns_content_type=other)
     response = simulator.send_exchange(simulator.login_code())

@@ -1,4 +1,4 @@
-"""The message push: in every mode and format, repeated as WeChat does, with things wrong."""
+"""The simulated message push: modes, formats, retries and faults."""
 
 import json
 import threading
@@ -20,7 +20,7 @@ SECRETS = PushSecrets("acmetoken", "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
 
 @dataclass
 class Received:
-    """A request that reached the mini-program's server."""
+    """A request received by the mini-program's server."""
 
     path: str
     query: dict[str, str]
@@ -29,20 +29,20 @@ class Received:
 
     @property
     def fields(self) -> dict[str, str]:
-        """The body's fields, whichever its format."""
+        """The fields of the body in either format."""
         if self.body.startswith(b"{"):
             return json.loads(self.body)
         return {child.tag: child.text or "" for child in fromstring(self.body)}
 
     def open(self, secrets: PushSecrets = SECRETS):
-        """Open it as the product does, at the time it says."""
+        """Decrypt and verify the push as the service does, at the time of its timestamp."""
         names = ("timestamp", "nonce", "signature", "msg_signature")
         query = PushQuery(**{name: self.query.get(name, "") for name in names})
         return open_push(self.body, query, secrets, ACME, int(query.timestamp))
 
 
 class MiniProgramServer(QuietServer):
-    """A mini-program's server: gives these answers one after the other, the last for ever."""
+    """A mini-program's server. It sends the given responses in order, and repeats the last one."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -89,7 +89,7 @@ def server() -> Iterator[MiniProgramServer]:
 
 @pytest.fixture
 def pusher(simulator, server):
-    """A simulator that knows where acme's pushes go to."""
+    """A simulator with the push settings of acme."""
     simulator.control(
         "/apps",
         appid=ACME,
@@ -103,8 +103,7 @@ def pusher(simulator, server):
 
 @pytest.mark.parametrize("mode", sorted(MODES))
 @pytest.mark.parametrize("data_format", sorted(FORMATS))
-def test_every_mode_and_format_is_read_by_the_product(pusher, server, mode, data_format):
-    """Else simulator and product would agree on one mode and differ on another."""
+def test_the_service_reads_every_mode_and_format(pusher, server, mode, data_format):
     result = pusher.control(
         "/pushes", appid=ACME, event="debug_demo", mode=mode, format=data_format
     )
@@ -121,8 +120,7 @@ def test_every_mode_and_format_is_read_by_the_product(pusher, server, mode, data
     assert push.from_user == result["message"]["FromUserName"]
 
 
-def test_message_is_whatever_is_asked_for(pusher, server):
-    """Else customer messages and rare events could not be played."""
+def test_a_push_contains_the_given_fields(pusher, server):
     fields = {"MsgType": "text", "MsgId": 7, "Content": "小花 ]]> & <b>", "CreateTime": 1}
     for data_format in FORMATS:
         pusher.control("/pushes", appid=ACME, fields=fields, format=data_format)
@@ -136,18 +134,16 @@ def test_message_is_whatever_is_asked_for(pusher, server):
 
 
 @pytest.mark.parametrize("answer", [(500, b"success"), (200, b"ok"), (200, b"<xml/>")])
-def test_push_is_sent_three_times_without_a_success(pusher, server, answer):
-    """Else a product that answers wrongly would look right."""
+def test_a_push_is_sent_three_times_without_a_success(pusher, server, answer):
     server.answers = [(*answer, 0.0)]
     result = pusher.control("/pushes", appid=ACME, event="debug_demo")
     assert not result["accepted"]
-    assert [a["status"] for a in result["attempts"]] == [answer[0]] * 3
+    assert [attempt["status"] for attempt in result["attempts"]] == [answer[0]] * 3
     assert len({received.query["nonce"] for received in server.received}) == 3
     assert len({received.open().message for received in server.received}) == 1
 
 
-def test_push_is_sent_again_after_silence_until_it_is_answered(pusher, server):
-    """Else a slow product would never see its second delivery."""
+def test_a_push_is_sent_again_after_a_timeout(pusher, server):
     server.answers = [(200, b"success", 9.0), (200, b"", 0.0)]
     result = pusher.control("/pushes", appid=ACME, event="debug_demo", patience=0.2)
     assert result["attempts"][0] == {"status": None, "answer": "TimeoutError"}
@@ -155,35 +151,31 @@ def test_push_is_sent_again_after_silence_until_it_is_answered(pusher, server):
 
 
 @pytest.mark.parametrize(
-    ("url", "why"),
+    ("url", "error"),
     [("http://127.0.0.1:1/", "ConnectionRefusedError"), ("http://127.0.0.1:x/", "InvalidURL")],
 )
-def test_nobody_listens_and_the_simulator_says_so(pusher, url, why):
-    """Else a developer with a wrong port would see a crash."""
+def test_a_failed_connection_is_reported(pusher, url, error):
     result = pusher.control("/pushes", appid=ACME, event="x", url=url)
-    assert [a["answer"] for a in result["attempts"]] == [why] * 3
+    assert [attempt["answer"] for attempt in result["attempts"]] == [error] * 3
 
 
-def test_duplicate_is_the_same_to_the_byte(pusher, server):
-    """Else the product's handling of repetition could not be tried."""
+def test_a_duplicate_has_the_same_bytes(pusher, server):
     pusher.control("/pushes", appid=ACME, event="debug_demo", faults=["duplicate"])
     first, second = server.received
     assert first == second
 
 
-def test_wrong_signature_is_the_one_that_does_not_cover_the_body(pusher, server):
-    """Else a product that checks signature instead of msg_signature would look right."""
+def test_a_wrong_signature_does_not_cover_the_body(pusher, server):
     wrong = {"appid": ACME, "event": "debug_demo", "faults": ["wrong_signature"]}
     pusher.control("/pushes", **wrong)
     pusher.control("/pushes", mode="plain", **wrong)
     pusher.control("/pushes", mode="plain", appid=ACME, event="debug_demo")
-    encrypted, plain, good = (received.query for received in server.received)
+    encrypted, plain, valid = (received.query for received in server.received)
     assert encrypted["msg_signature"] == encrypted["signature"]
-    assert len(plain["signature"]) == len(good["signature"]) == 40
+    assert len(plain["signature"]) == len(valid["signature"]) == 40
 
 
-def test_stale_and_foreign_pushes_are_that(pusher, server):
-    """Else the product's refusals could not be tried."""
+def test_pushes_can_be_stale_or_of_another_app(pusher, server):
     pusher.control("/pushes", appid=ACME, event="x", faults=["stale"])
     pusher.control("/pushes", appid=ACME, event="x")
     stale, fresh = (int(received.query["timestamp"]) for received in server.received)
@@ -194,7 +186,6 @@ def test_stale_and_foreign_pushes_are_that(pusher, server):
 
 
 def test_compliance_events_have_their_documented_fields(pusher, server):
-    """Else the product would be tried against events that WeChat never sends."""
     openid = pusher.log_in()["openid"]
     person = {"person": "alice", "appid": ACME, "mode": "plain"}
     pusher.control("/revoke", revoke_info="8", **person)
@@ -231,8 +222,7 @@ def test_compliance_events_have_their_documented_fields(pusher, server):
         ("/apps", {"secret": "s", "encoding_aes_key": "short"}, "43 letters"),
     ],
 )
-def test_mistake_is_answered_with_advice(pusher, path, body, advice):
-    """Else a developer would have to read the simulator's source."""
+def test_an_invalid_request_is_answered_with_advice(pusher, path, body, advice):
     response = pusher.http.post(f"/_simulator{path}", json={"appid": ACME, **body})
     assert response.status_code in (400, 404)
     english, chinese = response.get_json()["error"].split(" / ", 1)
@@ -240,8 +230,7 @@ def test_mistake_is_answered_with_advice(pusher, path, body, advice):
     assert any("一" <= letter <= "鿿" for letter in chinese)
 
 
-def test_app_without_push_secrets_is_told_so(simulator, server):
-    """Else a push would go out signed with nothing."""
+def test_a_push_of_an_app_without_push_secrets_is_rejected(simulator, server):
     body = {"appid": ACME, "event": "x", "url": server.url}
     response = simulator.http.post("/_simulator/pushes", json=body)
     assert (response.status_code, server.received) == (400, [])

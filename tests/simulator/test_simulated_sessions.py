@@ -16,7 +16,7 @@ GLOBEX = "wx0000000000000910"
 
 
 def check(simulator, openid, key, path="/wxa/checksession", /, **changes):
-    """Ask whether a session_key is valid."""
+    """Check a session_key."""
     query = {
         "access_token": simulator.stable_token()["access_token"],
         "openid": openid,
@@ -33,16 +33,14 @@ def decrypt(data, key):
     return json.loads(unpad(cipher.decrypt(base64.b64decode(data["encryptedData"])), 16))
 
 
-def test_newest_key_is_valid_and_the_one_before_is_not(simulator):
-    """Else two parallel logins would both seem to keep their key."""
+def test_only_the_newest_key_is_valid(simulator):
     old, new = simulator.log_in(), simulator.log_in()
     openid = new["openid"]
     assert check(simulator, openid, new["session_key"]) == {"errcode": 0, "errmsg": "ok"}
     assert check(simulator, openid, old["session_key"])["errcode"] == 87009
 
 
-def test_key_dies_when_wx_login_runs_not_when_the_code_is_exchanged(simulator):
-    """Else a phone that logs in twice would keep a key that the real one loses."""
+def test_a_key_becomes_invalid_at_the_next_wx_login(simulator):
     session = simulator.log_in()
     simulator.login_code()
     assert check(simulator, session["openid"], session["session_key"])["errcode"] == 87009
@@ -59,15 +57,13 @@ def test_key_dies_when_wx_login_runs_not_when_the_code_is_exchanged(simulator):
         ({"access_token": ""}, 41001),
     ],
 )
-def test_malformed_check_is_named(simulator, changes, errcode):
-    """Else a wrongly made signature would look like an expired session."""
+def test_a_malformed_check_has_its_own_code(simulator, changes, errcode):
     session = simulator.log_in()
     payload = check(simulator, session["openid"], session["session_key"], **changes)
     assert payload["errcode"] == errcode
 
 
-def test_reset_gives_a_new_key_and_ends_the_old(simulator):
-    """Else a revoked key would go on working."""
+def test_a_reset_returns_a_new_key_and_invalidates_the_old_one(simulator):
     session = simulator.log_in()
     openid, old = session["openid"], session["session_key"]
     payload = check(simulator, openid, old, "/wxa/resetusersessionkey")
@@ -76,8 +72,7 @@ def test_reset_gives_a_new_key_and_ends_the_old(simulator):
     assert check(simulator, openid, payload["session_key"])["errcode"] == 0
 
 
-def test_reset_inherits_the_old_expiry(simulator):
-    """Else resetting would keep a session alive for ever."""
+def test_a_reset_keeps_the_expiry(simulator):
     session = simulator.log_in()
     simulator.control("/clock", advance=29 * 86400)
     path = "/wxa/resetusersessionkey"
@@ -87,8 +82,7 @@ def test_reset_inherits_the_old_expiry(simulator):
     assert check(simulator, session["openid"], key, path)["errcode"] == 87007
 
 
-def test_official_signature_sample_is_met():
-    """Else rawData would be signed otherwise than WeChat signs it."""
+def test_the_signature_equals_the_documented_sample():
     raw_data = (
         '{"nickName":"Band","gender":1,"language":"zh_CN","city":"Guangzhou",'
         '"province":"Guangdong","country":"CN","avatarUrl":"http://wx.qlogo.cn/mmopen/vi_32/'
@@ -99,8 +93,7 @@ def test_official_signature_sample_is_met():
     assert sign(raw_data, "HyVFkGl5F5OQWJZZaNzBBg==") == expected
 
 
-def test_user_info_is_signed_and_encrypted_for_the_key(simulator):
-    """Else open data could not be verified by the rules of the documentation."""
+def test_user_info_is_signed_and_encrypted_with_the_key(simulator):
     session = simulator.log_in()
     key = session["session_key"]
     data = simulator.control("/user-info", person="alice", appid=ACME)
@@ -115,8 +108,7 @@ def test_user_info_is_signed_and_encrypted_for_the_key(simulator):
     assert identity == (session["openid"], session["unionid"], ACME)
 
 
-def test_phone_button_encrypts_the_number_that_its_code_stands_for(simulator):
-    """Else the old and the new way to a phone number would disagree."""
+def test_the_phone_button_returns_the_same_number_encrypted_and_by_code(simulator):
     key = simulator.log_in("bob")["session_key"]
     data = simulator.control("/phone", person="bob", appid=ACME)
     token = simulator.stable_token()["access_token"]
@@ -124,8 +116,7 @@ def test_phone_button_encrypts_the_number_that_its_code_stands_for(simulator):
     assert decrypt(data, key) == payload["phone_info"]
 
 
-def test_stale_button_uses_the_previous_key(simulator):
-    """Else the commonest failure of decryption could not be played."""
+def test_a_stale_button_uses_the_previous_key(simulator):
     old, new = simulator.log_in()["session_key"], simulator.log_in()["session_key"]
     data = simulator.control(
         "/phone", person="alice", appid=ACME, stale=True, watermark_appid=GLOBEX
@@ -134,8 +125,7 @@ def test_stale_button_uses_the_previous_key(simulator):
     assert old != new
 
 
-def test_control_mints_and_shows_the_key(simulator):
-    """Else a test could not search its product's output for a leaked session_key."""
+def test_the_control_api_renews_and_shows_the_key(simulator):
     session = simulator.log_in()
     query = {"person": "alice", "appid": ACME}
     shown = simulator.http.get("/_simulator/session-key", query_string=query).get_json()

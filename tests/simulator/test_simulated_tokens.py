@@ -9,45 +9,41 @@ GLOBEX = "wx0000000000000910"
 
 
 def errcode_of(simulator, token):
-    """Tell what WeChat says to a token: 41008 means it was good, only the code was missing."""
+    """Return the errcode for a token. 41008 means that the token is valid."""
     return simulator.phone_number(token, code="")["errcode"]
 
 
-GOOD = 41008
+VALID = 41008
 
 
-def test_stable_token_is_repeated_with_the_time_that_remains(simulator):
-    """Else a shared cache and a cold one would fight."""
+def test_the_stable_token_is_repeated_with_its_remaining_time(simulator):
     first = simulator.stable_token()
     assert re.fullmatch(r"\d\d_[\w-]{130,}", first["access_token"], re.ASCII)
     simulator.control("/clock", advance=6855)
     again = simulator.stable_token()
     assert again["access_token"] == first["access_token"]
-    assert 345 - 30 <= again["expires_in"] <= 345, "some seconds may pass meanwhile"
+    assert 345 - 30 <= again["expires_in"] <= 345, "some seconds may pass in between"
 
 
-def test_stable_token_rotates_five_minutes_early_and_both_work(simulator):
-    """Else a request under way at the switch would fail here and nowhere else."""
+def test_the_stable_token_rotates_five_minutes_early_and_both_are_valid(simulator):
     old = simulator.stable_token()["access_token"]
     simulator.control("/clock", advance=6901)
     new = simulator.stable_token()["access_token"]
     assert new != old
-    assert [errcode_of(simulator, token) for token in (old, new)] == [GOOD, GOOD]
+    assert [errcode_of(simulator, token) for token in (old, new)] == [VALID, VALID]
     simulator.control("/clock", advance=300)
-    assert [errcode_of(simulator, token) for token in (old, new)] == [42001, GOOD]
+    assert [errcode_of(simulator, token) for token in (old, new)] == [42001, VALID]
 
 
-def test_force_kills_the_previous_token_and_is_rationed(simulator):
-    """Else a product that forces on every error would seem to work."""
+def test_a_forced_refresh_invalidates_the_previous_token_and_is_throttled(simulator):
     old = simulator.stable_token()["access_token"]
     new = simulator.stable_token(force_refresh=True)["access_token"]
-    assert [errcode_of(simulator, token) for token in (old, new)] == [40001, GOOD]
+    assert [errcode_of(simulator, token) for token in (old, new)] == [40001, VALID]
     assert simulator.stable_token(force_refresh=True)["errcode"] == 45011
     assert simulator.stable_token()["access_token"] == new
 
 
-def test_force_is_allowed_twenty_times_a_day(simulator):
-    """Else the daily limit would first be met in production."""
+def test_a_forced_refresh_is_allowed_twenty_times_a_day(simulator):
     answers = []
     for _ in range(42):
         simulator.control("/clock", advance=31)
@@ -58,43 +54,38 @@ def test_force_is_allowed_twenty_times_a_day(simulator):
     assert 20 <= answers.count(0) <= 40
 
 
-def test_legacy_token_kills_its_predecessor_after_the_overlap(simulator):
-    """Else two refreshers would not be seen to fight."""
+def test_a_legacy_token_invalidates_the_previous_one_after_the_overlap(simulator):
     old, new = (simulator.legacy_token()["access_token"] for _ in range(2))
-    assert errcode_of(simulator, old) == GOOD
+    assert errcode_of(simulator, old) == VALID
     simulator.control("/clock", advance=301)
-    assert [errcode_of(simulator, token) for token in (old, new)] == [40001, GOOD]
+    assert [errcode_of(simulator, token) for token in (old, new)] == [40001, VALID]
 
 
-def test_families_are_isolated(simulator):
-    """Else a legacy refresh elsewhere would end the stable token."""
+def test_stable_and_legacy_tokens_are_independent(simulator):
     legacy, stable = simulator.legacy_token(), simulator.stable_token()
     assert legacy["access_token"] != stable["access_token"]
     assert set(legacy) == set(stable) == {"access_token", "expires_in"}
     simulator.stable_token(force_refresh=True)
-    assert errcode_of(simulator, legacy["access_token"]) == GOOD
+    assert errcode_of(simulator, legacy["access_token"]) == VALID
 
 
 @pytest.mark.parametrize(
     ("token", "errcode"), [("", 41001), ("nonsense", 40014), ("77_" + "x" * 134, 40001)]
 )
-def test_bad_token_is_named(simulator, token, errcode):
-    """Else the product could not tell a dead token from a missing one."""
+def test_an_invalid_token_has_its_own_code(simulator, token, errcode):
     payload = simulator.phone_number(token, code="x")
     assert payload["errcode"] == errcode
     assert re.search(r"[^,] rid: [0-9a-f]{8}-", payload["errmsg"]), "no comma outside /sns/"
 
 
-def test_token_calls_check_what_they_are_given(simulator):
-    """Else a wrong secret would give a token."""
+def test_token_calls_check_their_parameters(simulator):
     assert simulator.legacy_token(secret="wrong")["errcode"] == 40125
     assert simulator.legacy_token(secret="")["errcode"] == 41004
     assert simulator.stable_token(appid=GLOBEX, secret="acme secret")["errcode"] == 40125
     assert simulator.stable_token(grant_type="authorization_code")["errcode"] == 40002
 
 
-def test_stable_token_wants_post_and_json(simulator):
-    """Else a wrong client would first fail against the real WeChat."""
+def test_the_stable_token_requires_post_and_json(simulator):
     path = "/cgi-bin/stable_token"
     assert simulator.http.get(path).get_json()["errcode"] == 43002
     assert simulator.http.post(path, data={"appid": ACME}).get_json()["errcode"] == 47001
@@ -111,8 +102,7 @@ def test_stable_token_wants_post_and_json(simulator):
         ("10.0.0.0/8", False),
     ],
 )
-def test_whitelist_guards_tokens_but_not_logins(simulator, entry, allowed):
-    """Else an operator's forgotten whitelist could not be played."""
+def test_the_ip_whitelist_applies_to_tokens_and_not_to_logins(simulator, entry, allowed):
     simulator.control("/apps", appid=ACME, secret="acme secret", ip_whitelist=[entry])
     answers = [simulator.stable_token(), simulator.legacy_token()]
     assert [answer.get("errcode") for answer in answers] == [None if allowed else 40164] * 2
@@ -122,8 +112,7 @@ def test_whitelist_guards_tokens_but_not_logins(simulator, entry, allowed):
         assert answers[0]["errmsg"].startswith(expected)
 
 
-def test_a_reset_secret_replaces_the_one_before_and_nothing_else(simulator):
-    """Else a test of such a change would show what WeChat does not do."""
+def test_resetting_a_secret_changes_nothing_else(simulator):
     code = simulator.login_code()
     unionid = simulator.log_in()["unionid"]
     simulator.control("/app-secret", appid=ACME, secret="another")
@@ -131,4 +120,4 @@ def test_a_reset_secret_replaces_the_one_before_and_nothing_else(simulator):
     assert simulator.stable_token()["errcode"] == 40125
     assert simulator.exchange(code)["errcode"] == 40125
     fresh = simulator.exchange(code, secret="another")
-    assert fresh["unionid"] == unionid, "the code that went with the wrong secret is still good"
+    assert fresh["unionid"] == unionid, "the code sent with the wrong secret is still valid"

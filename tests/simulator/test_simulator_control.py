@@ -19,7 +19,7 @@ LOGIN = "/sns/jscode2session"
 
 @contextmanager
 def served(simulator):
-    """Serve the simulator on a free port from threads."""
+    """Serve the simulator on a free port."""
     server = make_server("127.0.0.1", 0, simulator.http.application, threaded=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
@@ -32,7 +32,6 @@ def served(simulator):
 
 
 def test_calls_are_recorded_without_secrets(simulator):
-    """Else a test could not see what reached WeChat, or the record would leak."""
     session = simulator.log_in()
     token = simulator.stable_token()["access_token"]
     code = simulator.control("/phone", person="alice", appid=ACME)["code"]
@@ -54,8 +53,7 @@ def test_calls_are_recorded_without_secrets(simulator):
     assert simulator.http.get("/_simulator/calls").get_json()["calls"] == []
 
 
-def test_person_is_updated_field_by_field(simulator):
-    """Else adding a phone number would erase the nickname."""
+def test_a_person_is_updated_field_by_field(simulator):
     person = simulator.control("/people", name="alice", gender=2)
     assert (person["nickname"], person["phone"], person["gender"]) == ("爱丽丝", "13800138000", 2)
     assert simulator.control("/people", name="carol")["nickname"] == "carol"
@@ -82,8 +80,7 @@ def test_person_is_updated_field_by_field(simulator):
         ("/settings", {"session_key_policy": "often"}, 400, "always, never"),
     ],
 )
-def test_mistake_is_answered_with_advice(simulator, path, body, status, advice):
-    """Else a developer would have to read the simulator's source."""
+def test_an_invalid_request_is_answered_with_advice(simulator, path, body, status, advice):
     simulator.control("/people", name="dave")
     response = simulator.http.post(f"/_simulator{path}", json=body)
     assert response.status_code == status
@@ -92,21 +89,18 @@ def test_mistake_is_answered_with_advice(simulator, path, body, status, advice):
     assert any("一" <= letter <= "鿿" for letter in chinese)
 
 
-def test_secret_is_never_given_back(simulator):
-    """Else the simulator would teach a bad habit."""
+def test_a_secret_is_not_in_the_response(simulator):
     response = simulator.http.post("/_simulator/apps", json={"appid": "wx1", "secret": "hush"})
     assert response.get_json() == {"appid": "wx1"}
 
 
-def test_tokens_are_shown(simulator):
-    """Else a test could not search its product's output for a leaked token."""
+def test_the_control_api_shows_access_tokens(simulator):
     stable, legacy = simulator.stable_token(), simulator.legacy_token()
     shown = simulator.http.get("/_simulator/tokens", query_string={"appid": ACME}).get_json()
     assert shown == {"stable": [stable["access_token"]], "legacy": [legacy["access_token"]]}
 
 
-def test_reset_forgets_everything_but_apps(simulator):
-    """Else one test's leftovers would change the next one's outcome."""
+def test_a_reset_keeps_apps_only(simulator):
     simulator.log_in()
     token = simulator.stable_token()["access_token"]
     simulator.control("/faults", kind="busy")
@@ -119,8 +113,7 @@ def test_reset_forgets_everything_but_apps(simulator):
     assert simulator.control("/settings")["session_key_policy"] == "always"
 
 
-def test_simulator_imports_nothing_of_the_product():
-    """Else the simulator would share the mistakes that it is there to find."""
+def test_the_simulator_imports_nothing_of_the_service():
     folder = Path(app.simulator.__file__).parent
     sources = [path.read_text(encoding="utf-8") for path in folder.glob("*.py")]
     imported = re.findall(r"^(?:from|import) (app\S*)", "\n".join(sources), re.MULTILINE)
@@ -128,14 +121,12 @@ def test_simulator_imports_nothing_of_the_product():
     assert {name for name in imported if not name.startswith("app.simulator")} == set()
 
 
-def test_front_page_and_health(simulator):
-    """Else a newcomer would not know how to begin, nor a script when to."""
+def test_the_start_page_and_health_are_available(simulator):
     assert "/_simulator/login" in simulator.http.get("/").text
     assert simulator.http.get("/_simulator/health").status_code == 200
 
 
-def test_waiting_caller_does_not_stop_the_others(simulator):
-    """Else one slow answer would hold the lock and make every answer slow."""
+def test_a_delayed_response_does_not_delay_others(simulator):
     simulator.control("/faults", kind="slow", seconds=2, times=1)
     with served(simulator) as url, ThreadPoolExecutor(1) as pool:
         slow = pool.submit(requests.get, url + LOGIN, timeout=20)
@@ -145,8 +136,7 @@ def test_waiting_caller_does_not_stop_the_others(simulator):
         assert slow.result().headers["Content-Type"] == "text/plain"
 
 
-def test_dropped_connection_is_really_closed(simulator):
-    """Else the product would never meet a connection that dies under it."""
+def test_a_dropped_connection_is_closed(simulator):
     simulator.control("/faults", kind="drop", times=1)
     with served(simulator) as url:
         with pytest.raises(requests.ConnectionError):
@@ -154,8 +144,7 @@ def test_dropped_connection_is_really_closed(simulator):
         assert requests.get(url + LOGIN, timeout=2).status_code == 200
 
 
-def test_chunked_phone_call_is_refused_on_the_wire(simulator):
-    """Else a streaming client would first fail against the real WeChat."""
+def test_a_chunked_body_is_rejected_by_the_server(simulator):
     with served(simulator) as url:
         body = iter([b'{"code":"x"}'])
         path = "/wxa/business/getuserphonenumber?access_token=x"
@@ -163,8 +152,7 @@ def test_chunked_phone_call_is_refused_on_the_wire(simulator):
     assert (response.status_code, response.content) == (412, b"")
 
 
-def test_code_is_exchanged_once_even_by_simultaneous_callers(simulator):
-    """Else a race in the product would be hidden by one in the simulator."""
+def test_concurrent_exchanges_of_a_code_succeed_once(simulator):
     code = simulator.login_code()
     query = {"appid": ACME, "secret": "acme secret", "js_code": code}
     query["grant_type"] = "authorization_code"

@@ -1,4 +1,4 @@
-"""The simulator hands out anybody's identity: only its owner's own tools may ask."""
+"""Access to the simulator by web pages. It logs in any person, so other sites must not call it."""
 
 import pytest
 from flask.testing import FlaskClient
@@ -14,12 +14,13 @@ def browser() -> FlaskClient:
 @pytest.mark.parametrize(
     "headers", [{"Origin": "https://evil.example"}, {"Host": "evil.example:8001"}]
 )
-def test_a_web_page_is_refused(browser: FlaskClient, headers: dict[str, str]) -> None:
-    """Otherwise any page open in the developer's browser logs in as anybody (DNS rebinding too)."""
+def test_a_request_of_another_site_is_rejected(
+    browser: FlaskClient, headers: dict[str, str]
+) -> None:
+    """This includes DNS rebinding."""
     assert browser.get("/_simulator/health", headers=headers).status_code == 403
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8001", "localhost:8001", "[::1]:8001"])
-def test_this_machine_is_let_in(browser: FlaskClient, host: str) -> None:
-    """Otherwise the simulator is of no use."""
+def test_a_request_for_a_loopback_host_is_accepted(browser: FlaskClient, host: str) -> None:
     assert browser.get("/_simulator/health", headers={"Host": host}).status_code == 200

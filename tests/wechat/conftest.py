@@ -1,4 +1,4 @@
-"""A WeChat on a real socket that answers what a test tells it and remembers what it was sent."""
+"""A WeChat server that sends the responses of a test and records the requests."""
 
 import json
 import socket
@@ -30,7 +30,7 @@ class Received:
 class Answer:
     content: bytes = b"{}"
     status: int = 200
-    # What /sns really sends: JSON labelled as text, with no charset.
+    # The content type of /sns: JSON is labelled as text, without a charset.
     headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": "text/plain"})
     drops_connection: bool = False
     claims_bytes: int | None = None
@@ -52,12 +52,12 @@ class FakeWeChat(QuietServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     def answers(self, content: object, **rest: object) -> None:
-        """Answer bytes as they are and anything else as JSON."""
+        """Respond with bytes as they are, or with other values as JSON."""
         raw = content if isinstance(content, bytes) else json.dumps(content).encode()
         self.answer_to = lambda request: Answer(raw, **rest)  # type: ignore[arg-type]
 
     def answers_each(self, content: Callable[[dict[str, str]], object]) -> None:
-        """Answer JSON made from each request's query."""
+        """Respond with JSON that depends on the query of each request."""
         self.answer_to = lambda request: Answer(json.dumps(content(request.query)).encode())
 
     def get_request(self) -> tuple[socket.socket, object]:
@@ -71,7 +71,7 @@ class FakeWeChat(QuietServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    # Headers and body leave in two writes; Nagle would hold the second back for 40 ms.
+    # Headers and body are sent in two writes. Nagle's algorithm would delay the second by 40 ms.
     disable_nagle_algorithm = True
     server: FakeWeChat
 
@@ -80,7 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.received.append(request)
         answer = self.server.answer_to(request)
         self.server.released.wait(answer.waits)
-        # A client that has given up waiting is no failure of the server's.
+        # A client may disconnect before the response.
         with suppress(ConnectionError):
             self._send(answer)
 
@@ -129,5 +129,5 @@ def client(wechat: FakeWeChat) -> Iterator[WeChatClient]:
 
 @pytest.fixture
 def refused_url() -> str:
-    """The address of a port on which nobody listens."""
+    """Return the URL of a port on which no server listens."""
     return f"http://127.0.0.1:{free_port()}"

@@ -1,4 +1,4 @@
-"""Each of the four calls: what WeChat is sent, and what its answers become."""
+"""The calls to WeChat: requests and results."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +33,7 @@ def phone_answer(**changes):
     return {"errcode": 0, "errmsg": "ok", "phone_info": info | changes}
 
 
-def test_code_to_session_sends_the_four_parameters_and_nothing_else(client, wechat):
+def test_code_to_session_sends_exactly_four_parameters(client, wechat):
     wechat.answers(SESSION)
     client.code_to_session("wxacme", "s+e/c=r&t 秘", "071+/=&x")
     [request] = wechat.received
@@ -53,13 +53,13 @@ def test_an_identity_is_read_with_and_without_a_unionid(client, wechat):
     assert client.code_to_session("wxacme", "s", "c") == WeChatIdentity("oAlice", KEY, "uAlice")
 
 
-@pytest.mark.parametrize("nothing", [None, ""])
-def test_an_empty_unionid_is_none(client, wechat, nothing):
-    wechat.answers({**SESSION, "unionid": nothing})
+@pytest.mark.parametrize("empty", [None, ""])
+def test_an_empty_unionid_is_none(client, wechat, empty):
+    wechat.answers({**SESSION, "unionid": empty})
     assert client.code_to_session("wxacme", "s", "c").unionid is None
 
 
-def test_escaped_slashes_in_a_session_key_are_slashes(client, wechat):
+def test_escaped_slashes_in_a_session_key_are_unescaped(client, wechat):
     wechat.answers(b'{"session_key":"HyVFkGl5F5OQWJZZaNz\\/\\/g==","openid":"oAlice"}')
     assert client.code_to_session("wxacme", "s", "c").session_key == "HyVFkGl5F5OQWJZZaNz//g=="
 
@@ -81,7 +81,7 @@ def test_escaped_slashes_in_a_session_key_are_slashes(client, wechat):
         {"errcode": True},
     ],
 )
-def test_a_session_with_a_wrong_field_is_no_session(client, wechat, wrong):
+def test_a_session_with_an_invalid_field_is_rejected(client, wechat, wrong):
     wechat.answers(SESSION | wrong)
     with pytest.raises(WeChatUnavailable) as caught:
         client.code_to_session("wxacme", "s", "c")
@@ -89,14 +89,14 @@ def test_a_session_with_a_wrong_field_is_no_session(client, wechat, wrong):
 
 
 @pytest.mark.parametrize("missing", ["openid", "session_key"])
-def test_a_session_without_a_field_is_no_session(client, wechat, missing):
+def test_a_session_without_a_required_field_is_rejected(client, wechat, missing):
     wechat.answers({name: value for name, value in SESSION.items() if name != missing})
     with pytest.raises(WeChatUnavailable):
         client.code_to_session("wxacme", "s", "c")
 
 
 @pytest.mark.parametrize("code", ["", "码", "\ud800", "a\nb", "x" * 513])
-def test_what_cannot_be_a_code_is_not_sent(client, wechat, code):
+def test_a_malformed_code_is_not_sent(client, wechat, code):
     with pytest.raises(CodeRejected):
         client.code_to_session("wxacme", "s", code)
     with pytest.raises(CodeRejected):
@@ -104,7 +104,7 @@ def test_what_cannot_be_a_code_is_not_sent(client, wechat, code):
     assert wechat.received == []
 
 
-def test_a_refusal_carries_errcode_and_rid(client, wechat):
+def test_a_rejection_has_errcode_and_rid(client, wechat):
     wechat.answers({"errcode": 40029, "errmsg": "invalid code, rid: 63e60657-344dd3ee-28b67950"})
     with pytest.raises(CodeRejected) as caught:
         client.code_to_session("wxacme", "s", "c")
@@ -127,7 +127,7 @@ def test_a_damaged_errmsg_does_not_hide_the_errcode(client, wechat, damage):
 
 
 @pytest.mark.parametrize("damage", [b"\x1d", b"\t", b"\xe5\xb0"], ids=repr)
-def test_damage_is_tolerated_in_text_and_never_in_an_id(client, wechat, damage):
+def test_damage_is_tolerated_in_texts_and_not_in_ids(client, wechat, damage):
     wechat.answers(b'{"openid":"oAlice","session_key":"%s","hint":"%s"}' % (KEY.encode(), damage))
     assert client.code_to_session("wxacme", "s", "c").openid == "oAlice"
     wechat.answers(b'{"openid":"oAl%sice","session_key":"%s"}' % (damage, KEY.encode()))
@@ -136,14 +136,14 @@ def test_damage_is_tolerated_in_text_and_never_in_an_id(client, wechat, damage):
 
 
 @pytest.mark.parametrize("errmsg", ["invalid code", "hints: [ req_id: X ]", "", None, 7])
-def test_a_refusal_without_a_rid_is_still_a_refusal(client, wechat, errmsg):
+def test_a_rejection_without_a_rid_is_raised(client, wechat, errmsg):
     wechat.answers({"errcode": 40029, "errmsg": errmsg})
     with pytest.raises(CodeRejected) as caught:
         client.code_to_session("wxacme", "s", "c")
     assert caught.value.rid is None
 
 
-def test_many_logins_at_once_get_each_its_own_identity(client, wechat):
+def test_concurrent_logins_get_their_own_identities(client, wechat):
     wechat.answers_each(
         lambda query: SESSION | {"openid": f"o-{query['appid']}-{query['js_code']}"}
     )
@@ -156,7 +156,7 @@ def test_many_logins_at_once_get_each_its_own_identity(client, wechat):
 
 
 @pytest.mark.parametrize("force", [False, True])
-def test_stable_token_posts_json_of_known_length(client, wechat, force):
+def test_stable_token_posts_json_with_a_length(client, wechat, force):
     wechat.answers({"access_token": "74_abc-_", "expires_in": 345})
     token = client.stable_token("wxacme", "秘/密", force_refresh=force)
     assert token == AccessToken("74_abc-_", 345)
@@ -180,7 +180,7 @@ def test_stable_token_posts_json_of_known_length(client, wechat, force):
     [{"access_token": ""}, {"access_token": 1}, {"expires_in": "7200"}, {"expires_in": 0},
      {"expires_in": True}, {"expires_in": 7200.5}],
 )  # fmt: skip
-def test_a_token_with_a_wrong_field_is_no_token(client, wechat, wrong):
+def test_a_token_with_an_invalid_field_is_rejected(client, wechat, wrong):
     wechat.answers({"access_token": "t", "expires_in": 7200} | wrong)
     with pytest.raises(WeChatUnavailable):
         client.stable_token("wxacme", "s")
@@ -209,7 +209,7 @@ def test_a_country_code_may_be_a_number(client, wechat):
 
 
 @pytest.mark.parametrize("watermark", [None, {}, "wxacme", {"appid": "wxglobex", "timestamp": 1}])
-def test_another_apps_phone_is_refused(client, wechat, watermark):
+def test_a_phone_with_the_watermark_of_another_app_is_rejected(client, wechat, watermark):
     wechat.answers(phone_answer(watermark=watermark))
     with pytest.raises(ForeignWatermark):
         client.phone_number("wxacme", "token", "code")
@@ -221,7 +221,7 @@ def test_another_apps_phone_is_refused(client, wechat, watermark):
      {"watermark": {"appid": "wxacme"}},
      {"watermark": {"appid": "wxacme", "timestamp": "1"}}],
 )  # fmt: skip
-def test_a_phone_with_a_wrong_field_is_no_phone(client, wechat, wrong):
+def test_a_phone_with_an_invalid_field_is_rejected(client, wechat, wrong):
     wechat.answers(phone_answer(**wrong))
     with pytest.raises(WeChatUnavailable):
         client.phone_number("wxacme", "token", "code")
@@ -229,14 +229,14 @@ def test_a_phone_with_a_wrong_field_is_no_phone(client, wechat, wrong):
 
 @pytest.mark.parametrize("field", ["phoneNumber", "purePhoneNumber"])
 @pytest.mark.parametrize("number", ["", " ", None])
-def test_an_empty_phone_number_is_not_an_outage(client, wechat, field, number):
+def test_an_empty_phone_number_has_its_own_error(client, wechat, field, number):
     wechat.answers(phone_answer(**{field: number}))
     with pytest.raises(PhoneNumberMissing):
         client.phone_number("wxacme", "token", "code")
 
 
 @pytest.mark.parametrize("phone_info", [{}, None])
-def test_an_empty_phone_info_is_not_an_outage(client, wechat, phone_info):
+def test_an_empty_phone_info_has_its_own_error(client, wechat, phone_info):
     for answer in ({"errcode": 0, "phone_info": phone_info}, {"errcode": 0, "errmsg": "ok"}):
         wechat.answers(answer)
         with pytest.raises(PhoneNumberMissing):
@@ -244,7 +244,7 @@ def test_an_empty_phone_info_is_not_an_outage(client, wechat, phone_info):
 
 
 @pytest.mark.parametrize("code", ["", None])
-def test_a_missing_country_code_is_not_an_outage(client, wechat, code):
+def test_a_missing_country_code_has_its_own_error(client, wechat, code):
     answer = phone_answer(countryCode=code)
     wechat.answers(answer)
     with pytest.raises(PhoneCountryMissing):
@@ -256,7 +256,7 @@ def test_a_missing_country_code_is_not_an_outage(client, wechat, code):
 
 
 @pytest.mark.parametrize("code", ["CN", "+", "++86", "8 6", "\uff18\uff16", 86.5, True, [86]])
-def test_a_country_code_that_is_no_number_is_not_an_outage(client, wechat, code):
+def test_a_country_code_other_than_a_number_has_its_own_error(client, wechat, code):
     wechat.answers(phone_answer(countryCode=code))
     with pytest.raises(PhoneCountryMissing):
         client.phone_number("wxacme", "token", "code")
@@ -268,27 +268,27 @@ def test_a_country_code_may_have_a_plus_sign(client, wechat, code):
     assert client.phone_number("wxacme", "token", "code").country_code == "86"
 
 
-def test_the_watermark_is_checked_before_what_is_missing(client, wechat):
+def test_the_watermark_is_checked_before_missing_fields(client, wechat):
     wechat.answers(phone_answer(phoneNumber="", watermark={"appid": "wxglobex", "timestamp": 1}))
     with pytest.raises(ForeignWatermark):
         client.phone_number("wxacme", "token", "code")
 
 
 @pytest.mark.parametrize("answer", [{}, {"phone_info": []}, {"phone_info": None}])
-def test_an_answer_without_a_phone_is_no_phone(client, wechat, answer):
+def test_a_response_without_a_phone_is_rejected(client, wechat, answer):
     wechat.answers(answer)
     with pytest.raises(WeChatUnavailable):
         client.phone_number("wxacme", "token", "code")
 
 
 @pytest.mark.parametrize("errcode", [40003, 40013, 40029])
-def test_someone_elses_phone_code_is_the_clients_fault_not_the_operators(client, wechat, errcode):
+def test_a_phone_code_of_another_person_or_app_is_a_rejected_code(client, wechat, errcode):
     wechat.answers({"errcode": errcode})
     with pytest.raises(CodeRejected):
         client.phone_number("wxacme", "token", "code", "oAlice")
 
 
-def test_40001_is_a_bad_token_where_there_is_one_and_a_bad_secret_elsewhere(client, wechat):
+def test_40001_is_an_invalid_token_if_one_is_sent_and_an_invalid_secret_otherwise(client, wechat):
     wechat.answers({"errcode": 40001})
     with pytest.raises(AppMisconfigured):
         client.code_to_session("wxacme", "s", "c")
@@ -299,21 +299,21 @@ def test_40001_is_a_bad_token_where_there_is_one_and_a_bad_secret_elsewhere(clie
 
 
 @pytest.fixture
-def watched(wechat):
-    """What a client tells of its calls, but for how long they took."""
-    told = []
+def watched_client(wechat):
+    """A client with a watch function, and the calls that the function was passed."""
+    calls = []
 
     def watch(appid, call, seconds, answered):
         assert 0 < seconds < 5
-        told.append((appid, call, answered))
+        calls.append((appid, call, answered))
 
     client = WeChatClient(wechat.url, watch)
-    yield client, told
+    yield client, calls
     client.close()
 
 
-def test_each_call_that_was_made_is_told_of_even_a_refused_one(watched, wechat):
-    client, told = watched
+def test_the_watch_function_is_called_for_every_call(watched_client, wechat):
+    client, calls = watched_client
     wechat.answers({"errcode": 40029, "errmsg": "invalid code"})
     with pytest.raises(CodeRejected):
         client.code_to_session("wxacme", "s", "c")
@@ -321,22 +321,22 @@ def test_each_call_that_was_made_is_told_of_even_a_refused_one(watched, wechat):
     client.stable_token("wxacme", "s")
     wechat.answers(phone_answer())
     client.phone_number("wxacme", "t", "c")
-    assert told == [("wxacme", call, True) for call in ("login", "token", "phone")]
+    assert calls == [("wxacme", call, True) for call in ("login", "token", "phone")]
 
 
-def test_what_cannot_be_a_code_is_no_call(watched):
-    client, told = watched
+def test_the_watch_function_is_not_called_for_a_malformed_code(watched_client):
+    client, calls = watched_client
     with pytest.raises(CodeRejected):
         client.code_to_session("wxacme", "s", "c" * 513)
-    assert told == []
+    assert calls == []
 
 
 @pytest.mark.parametrize(
     ("how", "answered"), [({"drops_connection": True}, False), ({"status": 500}, True)]
 )
-def test_only_what_came_back_is_answered(watched, wechat, how, answered):
-    client, told = watched
+def test_a_call_is_answered_if_a_response_was_received(watched_client, wechat, how, answered):
+    client, calls = watched_client
     wechat.answers({}, **how)
     with pytest.raises(WeChatUnavailable):
         client.code_to_session("wxacme", "s", "c")
-    assert told == [("wxacme", "login", answered)]
+    assert calls == [("wxacme", "login", answered)]

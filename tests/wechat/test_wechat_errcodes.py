@@ -1,4 +1,4 @@
-"""Which exception an errcode becomes: a table, as WeChat's own is."""
+"""The exception of each errcode of WeChat."""
 
 import pytest
 
@@ -31,7 +31,7 @@ ROWS = [(errcode, meaning) for meaning, errcodes in EVERYWHERE.items() for errco
 
 
 @pytest.mark.parametrize(("errcode", "meaning"), ROWS)
-def test_an_errcode_has_one_meaning(errcode, meaning):
+def test_each_errcode_has_its_exception(errcode, meaning):
     error = refusal(errcode, "rid", {})
     assert type(error) is meaning
     assert (error.errcode, error.rid) == (errcode, "rid")
@@ -39,33 +39,35 @@ def test_an_errcode_has_one_meaning(errcode, meaning):
 
 
 @pytest.mark.parametrize("errcode", EVERYWHERE[AccessTokenRejected])
-def test_a_call_without_an_access_token_cannot_have_a_bad_one(errcode):
+def test_token_errors_of_a_call_without_a_token_are_misconfigurations(errcode):
     assert type(refusal(errcode, None, WITH_APP_SECRET)) is AppMisconfigured
 
 
 @pytest.mark.parametrize(("errcode", "meaning"), ROWS)
-def test_calls_with_the_secret_share_all_other_meanings(errcode, meaning):
+def test_calls_with_the_secret_have_the_same_other_exceptions(errcode, meaning):
     if meaning is not AccessTokenRejected:
         assert type(refusal(errcode, None, WITH_APP_SECRET)) is meaning
 
 
 @pytest.mark.parametrize("errcode", [40003, 40013])
-def test_a_phone_code_of_another_app_or_person_is_a_wrong_code(errcode):
+def test_a_phone_code_of_another_app_or_person_is_rejected(errcode):
     assert type(refusal(errcode, None, WITH_PHONE_CODE)) is CodeRejected
 
 
-def test_a_reused_code_is_a_rejected_code_too():
+def test_a_reused_code_is_a_rejected_code():
     assert isinstance(refusal(40163, None, {}), CodeRejected)
 
 
 @pytest.mark.parametrize(
     ("errcode", "meaning"), [(99999, AppMisconfigured), (-8, WeChatUnavailable)]
 )
-def test_unknown_refusals_go_to_the_operator_and_unknown_failures_pass(errcode, meaning):
+def test_unknown_positive_errcodes_are_misconfigurations_and_negative_ones_outages(
+    errcode, meaning
+):
     assert type(refusal(errcode, None, {})) is meaning
 
 
-def test_a_busy_wechat_may_have_spent_the_code():
+def test_a_busy_wechat_may_have_used_up_the_code():
     error = refusal(-1, None, {})
     assert isinstance(error, WeChatUnavailable)
     assert error.maybe_consumed

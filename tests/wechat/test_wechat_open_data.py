@@ -1,4 +1,4 @@
-"""Open data: Tencent's own examples, and every way in which it can be wrong."""
+"""Decryption of open data: the examples of Tencent, and invalid data."""
 
 import base64
 import json
@@ -76,13 +76,13 @@ def test_a_country_code_may_be_a_number():
     assert decrypt(decrypt_phone, data).country_code == "852"
 
 
-def test_plus_signs_that_became_blanks_are_put_back():
+def test_spaces_in_the_data_are_read_as_plus_signs():
     assert "+" in USER["encryptedData"]
     blanked = USER["encryptedData"].replace("+", " ")
     assert decrypt(decrypt_user_info, blanked).nickname == "Band"
 
 
-def test_a_blank_in_the_iv_is_a_plus_sign():
+def test_spaces_in_the_iv_are_read_as_plus_signs():
     iv = base64.b64encode(b"\xfb" * 16).decode()
     assert "+" in iv
     cipher = AES.new(base64.b64decode(KEY), AES.MODE_CBC, iv=b"\xfb" * 16)
@@ -90,14 +90,14 @@ def test_a_blank_in_the_iv_is_a_plus_sign():
     assert decrypt(decrypt_phone, data, iv=iv.replace("+", " ")).country_code == "86"
 
 
-def test_one_slip_in_the_iv_is_not_a_silently_wrong_openid():
+def test_a_changed_character_in_the_iv_is_detected():
     assert IV == "r7BXXKkLb8qrSNn05n0qiA=="
     with pytest.raises(SessionKeyStale):
         decrypt(decrypt_user_info, USER["encryptedData"], iv="r7BXXKkLb8qrSNn05n2qiA==")
 
 
-def test_no_wrong_key_is_taken_for_the_right_one():
-    """Of 20,000 random keys some 90 leave valid padding behind; all mean a new login."""
+def test_random_keys_are_rejected():
+    """Of 20,000 random keys, about 90 produce valid padding. All of them require a new login."""
     rng = random.Random(2016)
     unreadable = encrypt(b'{"nickName":"Band,"watermark":{"appid":"%s"}}' % APPID.encode())
     vectors = USER["encryptedData"], PHONE["encryptedData"], unreadable
@@ -126,15 +126,14 @@ UNREADABLE = [
 
 @pytest.mark.parametrize("text", UNREADABLE)
 @pytest.mark.parametrize("read", [decrypt_user_info, decrypt_phone])
-def test_invalid_json_in_correctly_decrypted_data_is_not_a_stale_key(read, text):
-    """The padding and the name of the watermark show that the key was right."""
+def test_invalid_json_in_correctly_decrypted_data_has_its_own_error(read, text):
+    """Padding and watermark show that the key was right."""
     with pytest.raises(UnreadableOpenData):
         decrypt(read, encrypt((text % APPID).encode()))
 
 
 @pytest.mark.parametrize("text", UNREADABLE)
-def test_invalid_json_under_another_key_or_iv_means_a_new_login(text):
-    """Where the plaintext is garbage, the key is taken to be stale."""
+def test_invalid_json_with_another_key_or_iv_requires_a_new_login(text):
     data = encrypt((text % APPID).encode())
     for wrong in ({"key": RAW["session_key"]}, {"iv": "AAAAAAAAAAAAAAAAAAAAAA=="}):
         with pytest.raises(SessionKeyStale):
@@ -151,7 +150,7 @@ DAMAGED = (
 
 @pytest.mark.parametrize("damage", CONTROLS + CUT, ids=repr)
 def test_damaged_characters_in_a_profile_are_dropped(damage):
-    """A control character or half a UTF-8 character in a text is dropped; the text is kept."""
+    """Damage is a control character or a part of a UTF-8 character."""
     plain = DAMAGED % (*[damage] * 5, APPID.encode(), MADE_AT)
     info = decrypt(decrypt_user_info, encrypt(plain))
     assert (info.nickname, info.city, info.gender) == ("Band", "", 1)
@@ -159,14 +158,14 @@ def test_damaged_characters_in_a_profile_are_dropped(damage):
 
 @pytest.mark.parametrize("damage", [b"\0", b"\x08", *CUT], ids=repr)
 def test_damage_after_the_last_brace_is_dropped(damage):
-    """A text that is cut one byte too late is still valid JSON."""
+    """A text that is cut one byte too late contains valid JSON."""
     data = encrypt(USER["plain"].encode() + damage)
     assert decrypt(decrypt_user_info, data).nickname == "Band"
 
 
 @pytest.mark.parametrize("damage", ["\x1d", "\x08", "\t", "\n", "\0", "\ufffd"], ids=repr)
-def test_raw_data_is_tolerated_after_its_signature_was_verified_as_it_came(damage):
-    """The signature covers the characters as they came. They are dropped afterwards."""
+def test_damage_in_raw_data_is_dropped_after_verification(damage):
+    """The signature covers the characters as received."""
     raw = f'{{"nickName":"{damage}Ba{damage}nd","gender":1}}'
     signature = sha1_hex(raw + KEY)
     verify_signature(raw, signature, KEY)
@@ -187,8 +186,8 @@ CUT_BYTES = [b"\xe5", b"\xd5"]
         *((field, damage) for field in NUMBERS for damage in CUT_BYTES),
     ],
 )
-def test_an_id_with_damage_or_a_number_with_cut_characters_is_never_repaired(field, damage):
-    """A changed iv or ciphertext damages ids too, so a repaired id could be another person's."""
+def test_a_damaged_id_or_number_is_rejected(field, damage):
+    """A changed iv or ciphertext also damages ids, so a repaired id may be another user's."""
     plain = (
         b'{"nickName":"Band","phoneNumber":"13580006666","purePhoneNumber":"13580006666",'
         b'"countryCode":"86","openId":"oAlice","unionId":"uAlice",'
@@ -208,7 +207,7 @@ def test_an_id_with_damage_or_a_number_with_cut_characters_is_never_repaired(fie
 
 @pytest.mark.parametrize("damage", [*CONTROLS, b"\\u0008", b"\xc2\x85"], ids=repr)
 def test_control_characters_in_a_phone_number_are_dropped(damage):
-    """The number and its country code are kept, and the key is not called stale."""
+    """The number and its country code are kept, and the key is not reported as stale."""
     plain = (
         b'{"phoneNumber":"135%s80006666%s","purePhoneNumber":"%s13580006666","countryCode":"8%s6",'
         b'"watermark":{"appid":"%s","timestamp":%d}}'
@@ -217,27 +216,25 @@ def test_control_characters_in_a_phone_number_are_dropped(damage):
     assert phone == PhoneInfo("13580006666", "13580006666", "86", MADE_AT)
 
 
-def test_a_phone_number_of_control_characters_only_is_an_empty_number():
+def test_a_phone_number_of_control_characters_is_empty():
     fields = {"phoneNumber": "\x08", "purePhoneNumber": "13580006666", "countryCode": "86"}
     with pytest.raises(PhoneNumberMissing):
         decrypt(decrypt_phone, encrypt_json(**fields))
 
 
 @pytest.mark.parametrize("garbled", [b"\xff" * 16, b"\x08" * 16, b"\xe5\x08" * 8], ids=repr)
-def test_damage_never_joins_the_text_on_both_sides_of_it(garbled):
-    """Controlled blocks that damage separates do not form a key or a value of a phone.
-
-    A changed ciphertext block garbles its own 16 bytes and changes the next 16 at will. If all
-    damage were dropped before parsing, the changed blocks would join.
+def test_text_on_both_sides_of_damage_is_not_joined(garbled):
+    """A changed ciphertext block garbles its own 16 bytes and changes the next 16 at will. If all
+    damage were dropped before parsing, controlled blocks could form a phone number.
     """
     phone = b'"purePhoneNumber":"13800138000","phoneNumber":"13800138000","countryCode":"86"'
-    wanted = b'",' + phone + b',"x":"'
-    pieces = [wanted[start : start + 16] for start in range(0, len(wanted), 16)]
+    fragment = b'",' + phone + b',"x":"'
+    pieces = [fragment[start : start + 16] for start in range(0, len(fragment), 16)]
     plain = USER["plain"].encode()
     at = plain.index(b'avatarUrl":"') + 12
     for joined in (b"".join(pieces), garbled + garbled.join(pieces) + garbled):
         data = encrypt(plain[:at] + joined + plain[at:])
-        if joined == wanted:
+        if joined == fragment:
             assert decrypt(decrypt_phone, data).pure_phone_number == "13800138000"
         else:
             with pytest.raises(OpenDataError):
@@ -245,8 +242,7 @@ def test_damage_never_joins_the_text_on_both_sides_of_it(garbled):
 
 
 @pytest.mark.parametrize("vector", [(decrypt_user_info, USER), (decrypt_phone, PHONE)])
-def test_random_damage_inside_is_read_or_refused_and_nothing_else(vector):
-    """1,500 random changes of the plaintext raise our errors only."""
+def test_random_damage_raises_only_documented_errors(vector):
     read, example = vector
     rng = random.Random(27)
     for _ in range(1_500):
@@ -259,8 +255,8 @@ def test_random_damage_inside_is_read_or_refused_and_nothing_else(vector):
 
 @pytest.mark.parametrize("number", ["", "  ", None])
 @pytest.mark.parametrize("field", ["phoneNumber", "purePhoneNumber"])
-def test_an_empty_phone_number_has_an_error_of_its_own(field, number):
-    """The client did not change the data, so it is not malformed."""
+def test_an_empty_phone_number_has_its_own_error(field, number):
+    """The client did not change the data, so the error is not MalformedOpenData."""
     fields = {"phoneNumber": "13580006666", "purePhoneNumber": "13580006666", "countryCode": "86"}
     with pytest.raises(PhoneNumberMissing):
         decrypt(decrypt_phone, encrypt_json(**fields | {field: number}))
@@ -270,22 +266,21 @@ def test_an_empty_phone_number_has_an_error_of_its_own(field, number):
 
 
 @pytest.mark.parametrize("code", [{}, {"countryCode": ""}, {"countryCode": None}])
-def test_a_phone_without_its_country_code_has_an_error_of_its_own(code):
-    """The client did not change the data, so it is not malformed."""
+def test_a_missing_country_code_has_its_own_error(code):
+    """The client did not change the data, so the error is not MalformedOpenData."""
     fields = {"phoneNumber": "13580006666", "purePhoneNumber": "13580006666"}
     with pytest.raises(PhoneCountryMissing):
         decrypt(decrypt_phone, encrypt_json(**fields | code))
 
 
-def test_a_foreign_phone_is_refused_as_foreign_though_it_is_empty():
-    """The watermark is checked before the number."""
+def test_the_watermark_is_checked_before_the_number():
     foreign = {"appid": "wxglobex", "timestamp": MADE_AT}
     with pytest.raises(ForeignWatermark):
         decrypt(decrypt_phone, encrypt_json(phoneNumber="", watermark=foreign))
 
 
 @pytest.mark.parametrize("key", ["", "c2hvcnQ=", "!", "密钥", "HyVFkGl5F5OQWJZZaNzBBg=="])
-def test_a_key_that_does_not_fit_means_a_new_login(key):
+def test_an_invalid_key_requires_a_new_login(key):
     with pytest.raises(SessionKeyStale):
         decrypt(decrypt_user_info, USER["encryptedData"], key=key)
 
@@ -304,7 +299,7 @@ def test_a_key_that_does_not_fit_means_a_new_login(key):
         IV + "====",
     ],
 )
-def test_what_is_no_ciphertext_is_malformed(data):
+def test_invalid_ciphertext_is_malformed(data):
     with pytest.raises(MalformedOpenData):
         decrypt(decrypt_user_info, data)
 
@@ -318,7 +313,7 @@ def test_an_iv_of_other_than_16_bytes_is_malformed(iv):
 @pytest.mark.parametrize(
     "tail", [b"\x00", b"\x11" * 17, b"\x20" * 32, b"\x01\x02", b"\x03\x02\x03", b"\xff"]
 )
-def test_padding_is_strict(tail):
+def test_invalid_padding_is_rejected(tail):
     text = USER["plain"].encode()
     blanks = b" " * (-(len(text) + len(tail)) % 16)
     with pytest.raises(SessionKeyStale):
@@ -326,7 +321,7 @@ def test_padding_is_strict(tail):
 
 
 @pytest.mark.parametrize("plain", [b"", b"\xff\xfe", b"{", b"[]", b"7", b"null", b"{}x"])
-def test_a_plaintext_that_is_no_json_object_means_a_new_login(plain):
+def test_a_plaintext_other_than_a_json_object_requires_a_new_login(plain):
     with pytest.raises(SessionKeyStale):
         decrypt(decrypt_user_info, encrypt(plain))
 
@@ -336,25 +331,25 @@ def test_a_plaintext_that_is_no_json_object_means_a_new_login(plain):
     "watermark",
     [None, [], "wx", {}, {"timestamp": MADE_AT}, {"appid": None}, {"appid": "wxglobex"}],
 )
-def test_another_apps_data_is_refused(read, watermark):
+def test_data_without_the_watermark_of_the_app_is_rejected(read, watermark):
     with pytest.raises(ForeignWatermark):
         decrypt(read, encrypt_json(nickName="Band", watermark=watermark))
 
 
 @pytest.mark.parametrize("vector", [(decrypt_user_info, USER), (decrypt_phone, PHONE)])
-def test_our_data_is_refused_at_the_neighbours(vector):
+def test_data_is_rejected_for_another_app(vector):
     read, example = vector
     with pytest.raises(ForeignWatermark):
         decrypt(read, example["encryptedData"], appid="wxglobex")
 
 
 @pytest.mark.parametrize("age", [-300, 0, DAY])
-def test_data_within_its_age_is_taken(age):
+def test_data_within_the_maximum_age_is_accepted(age):
     assert decrypt(decrypt_phone, PHONE["encryptedData"], now=MADE_AT + age)
 
 
 @pytest.mark.parametrize("age", [-301, DAY + 1, 10 * DAY])
-def test_data_beyond_its_age_is_refused(age):
+def test_data_beyond_the_maximum_age_is_rejected(age):
     with pytest.raises(OpenDataTooOld):
         decrypt(decrypt_phone, PHONE["encryptedData"], now=MADE_AT + age)
 
@@ -368,14 +363,14 @@ def test_data_without_a_time_is_malformed(made_at):
         )
 
 
-def test_a_phone_is_no_profile_and_a_profile_no_phone():
+def test_phones_and_profiles_are_distinguished():
     with pytest.raises(MalformedOpenData):
         decrypt(decrypt_user_info, PHONE["encryptedData"])
     with pytest.raises(MalformedOpenData):
         decrypt(decrypt_phone, USER["encryptedData"])
 
 
-def test_a_profile_of_today_has_little_in_it():
+def test_an_anonymous_profile_is_read():
     info = decrypt(decrypt_user_info, encrypt_json(nickName="微信用户😀", is_demote=True, gender=0))
     assert info == UserInfo("微信用户😀", "", 0, "", "", "", "", None, None)
 
@@ -388,7 +383,7 @@ def test_escaped_control_characters_and_half_an_emoji_are_dropped_from_a_nicknam
     assert decrypt(decrypt_user_info, data).nickname == "ab"
 
 
-def test_damaged_data_raises_our_errors_only():
+def test_damaged_ciphertext_raises_only_documented_errors():
     rng = random.Random(1)
     original = base64.b64decode(USER["encryptedData"])
     for _ in range(500):
@@ -398,7 +393,7 @@ def test_damaged_data_raises_our_errors_only():
             decrypt(decrypt_phone, base64.b64encode(damaged).decode())
 
 
-def test_the_official_signature_is_right():
+def test_the_official_signature_is_valid():
     verify_signature(RAW["rawData"], RAW["signature"], RAW["session_key"])
     assert raw_user_info(RAW["rawData"]).nickname == "Band"
     assert raw_user_info(RAW["rawData"]).openid is None
@@ -417,16 +412,16 @@ def test_the_official_signature_is_right():
         {"session_key": KEY},
     ],
 )
-def test_a_signature_covers_every_letter(change):
+def test_a_signature_covers_every_character(change):
     given = RAW | change
     with pytest.raises(SignatureMismatch):
         verify_signature(given["rawData"], given["signature"], given["session_key"])
 
 
-def test_an_empty_session_key_verifies_nothing():
-    signed_by_anybody = "da39a3ee5e6b4b0d3255bfef95601890afd80709"
+def test_an_empty_session_key_is_rejected():
+    signature_of_nothing = "da39a3ee5e6b4b0d3255bfef95601890afd80709"
     with pytest.raises(SignatureMismatch):
-        verify_signature("", signed_by_anybody, "")
+        verify_signature("", signature_of_nothing, "")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Message push: the documented examples, byte for byte, and forgeries."""
+"""Signatures and encryption of the message push."""
 
 import base64
 import json
@@ -46,7 +46,7 @@ def said(**fields: object) -> str:
 
 
 @pytest.mark.parametrize("field", ["openid", "OpenId", "OPENID", "payer_openid", "user_open_id"])
-def test_the_person_is_the_one_whose_openid_an_event_names(field):
+def test_the_person_of_an_event_is_the_one_with_its_openid(field):
     assert read_push(said(**{field: " oPerson-1 "})).person == "oPerson-1"
     assert read_push(said(**{field: "oPerson-1", "OpenID": "oPerson-2"})).person == "oPerson-2"
 
@@ -54,7 +54,7 @@ def test_the_person_is_the_one_whose_openid_an_event_names(field):
 @pytest.mark.parametrize("damage", ["\x1d", "\x08", "\x14", "\t", "\n", "\ufffd"])
 @pytest.mark.parametrize("field", ["OpenID", "openid", "payer_openid", "FromUserName"])
 def test_damage_in_an_openid_is_dropped(field, damage):
-    """A refund or settlement is then still deleted with the person it is about."""
+    """So the erasure of a user covers the event."""
     assert read_push(said(**{field: f"oPerson{damage}-1"})).person == "oPerson-1"
 
 
@@ -66,25 +66,25 @@ def test_damage_in_an_openid_is_dropped(field, damage):
     ],
     ids=str,
 )
-def test_without_a_readable_openid_the_person_is_the_sender(fields):
+def test_without_a_valid_openid_the_person_is_the_sender(fields):
     assert read_push(said(**fields)).person == "sender"
 
 
 @pytest.mark.parametrize("event", sorted(COMPLIANCE_EVENTS))
-def test_the_person_of_a_compliance_event_is_in_openid_only(event):
+def test_the_person_of_a_compliance_event_is_read_from_openid_only(event):
     push = read_push(said(Event=event, openid="oPerson-1"))
     assert (push.person, push.openid) == (None, None)
 
 
 @pytest.mark.parametrize("vector", VECTORS["plain_sig"], ids=name)
-def test_plain_signatures(vector):
+def test_plain_signatures_equal_the_documented_ones(vector):
     given = vector["token"], vector["ts"], vector["nonce"]
     assert plain_signature(*given) == vector["sig"]
     verify_plain_signature(vector["sig"], *given)
 
 
 @pytest.mark.parametrize("vector", PUSHES, ids=name)
-def test_message_signatures(vector):
+def test_message_signatures_equal_the_documented_ones(vector):
     given = vector["token"], vector["ts"], vector["nonce"], vector["enc"]
     assert message_signature(*given) == vector["sig"]
     verify_message_signature(vector["sig"], *given)
@@ -99,7 +99,7 @@ def test_the_plain_signature_of_an_encrypted_push_is_not_its_message_signature()
 
 
 @pytest.mark.parametrize(("vector", "message"), list(zip(PUSHES, MESSAGES, strict=True)))
-def test_messages_are_opened(vector, message):
+def test_the_documented_messages_are_decrypted(vector, message):
     opened = decrypt_message(vector["key"], vector["enc"])
     assert opened == PushMessage(message, vector["appid"])
     assert message not in repr(opened)
@@ -108,36 +108,36 @@ def test_messages_are_opened(vector, message):
 @pytest.mark.parametrize(
     ("vector", "message", "random_bytes"), list(zip(PUSHES, MESSAGES, RANDOMS, strict=True))
 )
-def test_messages_are_sealed_to_the_very_byte(vector, message, random_bytes):
+def test_the_documented_messages_are_encrypted_to_the_same_bytes(vector, message, random_bytes):
     sealed = encrypt_message(vector["key"], message, vector["appid"], random_bytes)
     assert sealed == vector["enc"]
 
 
-def test_messages_of_every_length_survive():
+def test_messages_of_every_length_are_encrypted_and_decrypted():
     for length in range(70):
         sealed = encrypt_message(KEY, "x" * length, "wxacme")
         assert len(base64.b64decode(sealed)) % 32 == 0
         assert decrypt_message(KEY, sealed) == PushMessage("x" * length, "wxacme")
 
 
-def test_the_same_message_never_looks_the_same():
+def test_encrypting_a_message_twice_gives_different_ciphertexts():
     assert encrypt_message(KEY, "hello", "wxacme") != encrypt_message(KEY, "hello", "wxacme")
 
 
 @pytest.mark.parametrize("change", ["token", "ts", "nonce", "enc", "sig"])
-def test_a_forged_part_is_noticed(change):
+def test_a_forged_part_is_rejected(change):
     push = PUSHES[0] | {change: PUSHES[0][change] + "1"}
     with pytest.raises(PushSignatureMismatch):
         verify_message_signature(push["sig"], push["token"], push["ts"], push["nonce"], push["enc"])
 
 
 @pytest.mark.parametrize("signature", ["", "签", "\ud800", "0" * 40])
-def test_nonsense_is_no_signature(signature):
+def test_an_invalid_signature_is_rejected(signature):
     with pytest.raises(PushSignatureMismatch):
         verify_plain_signature(signature, "AAAAA", "1714036504", "1514711492\ud800")
 
 
-def test_an_app_without_a_push_token_believes_nobody():
+def test_an_app_without_a_push_token_accepts_no_signature():
     with pytest.raises(PushSignatureMismatch):
         verify_plain_signature(plain_signature("", "1", "2"), "", "1", "2")
     with pytest.raises(PushSignatureMismatch):
@@ -145,7 +145,7 @@ def test_an_app_without_a_push_token_believes_nobody():
 
 
 @pytest.mark.parametrize("key", ["", "A" * 42, "A" * 44, "!" * 43, "密" * 43])
-def test_a_key_that_is_none_is_the_operators_matter(key):
+def test_an_invalid_key_is_a_misconfiguration(key):
     with pytest.raises(AppMisconfigured):
         decrypt_message(key, PUSHES[0]["enc"])
     with pytest.raises(AppMisconfigured):
@@ -153,7 +153,7 @@ def test_a_key_that_is_none_is_the_operators_matter(key):
 
 
 @pytest.mark.parametrize("sealed", ["", "A", "!!!!", "密", "\ud800", "AAAA", "A" * 64, "A" * 44])
-def test_what_is_no_message_is_undecryptable(sealed):
+def test_an_invalid_ciphertext_is_undecryptable(sealed):
     with pytest.raises(UndecryptablePush):
         decrypt_message(KEY, sealed)
 
@@ -163,7 +163,7 @@ def test_a_message_without_an_appid_is_undecryptable():
         decrypt_message(KEY, encrypt_message(KEY, "hello", ""))
 
 
-def test_wrong_keys_and_damage_raise_our_errors_only():
+def test_wrong_keys_raise_only_documented_errors():
     rng = random.Random(7)
     for _ in range(500):
         key = base64.b64encode(rng.randbytes(32)).decode().rstrip("=")

@@ -1,4 +1,4 @@
-"""Whom the door gives a secret to: whom certifi's authorities name, and nobody else."""
+"""Verification of WeChat's certificate: only authorities of certifi are trusted."""
 
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,7 @@ ELSEWHERE = x509.DNSName("wechat.example")
 
 @pytest.fixture
 def serve_tls(wechat, tmp_path):
-    """Make WeChat speak TLS, with a certificate that it signed itself."""
+    """Return a function that makes the server use TLS with a self-signed certificate."""
 
     def serve(name=HERE):
         path = tmp_path / "wechat.pem"
@@ -69,18 +69,18 @@ def assert_refused(wechat):
     assert wechat.connections == 1
 
 
-def test_one_whom_an_authority_names_is_asked(wechat, serve_tls, monkeypatch):
+def test_a_certificate_of_a_trusted_authority_is_accepted(wechat, serve_tls, monkeypatch):
     pem = serve_tls()
     monkeypatch.setattr(certifi, "where", lambda: pem)
     assert log_in(wechat).openid == "oAlice"
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused(wechat, serve_tls):
+def test_a_certificate_of_an_unknown_authority_is_rejected(wechat, serve_tls):
     serve_tls()
     assert_refused(wechat)
 
 
-def test_another_ones_certificate_is_refused(wechat, serve_tls, monkeypatch):
+def test_a_certificate_of_another_host_is_rejected(wechat, serve_tls, monkeypatch):
     pem = serve_tls(ELSEWHERE)
     monkeypatch.setattr(certifi, "where", lambda: pem)
     assert_refused(wechat)
@@ -93,8 +93,8 @@ def test_authorities_of_the_environment_are_ignored(wechat, serve_tls, monkeypat
     assert_refused(wechat)
 
 
-def test_the_authorities_are_read_once_and_not_for_each_connection(wechat, serve_tls, monkeypatch):
-    """Otherwise a hundred logins at once read a hundred times 200 KB, a second of CPU."""
+def test_the_authorities_are_read_once(wechat, serve_tls, monkeypatch):
+    """Reading 200 KB for each connection would cost a second of CPU for a hundred logins."""
     pem, reads = serve_tls(), []
 
     def where():

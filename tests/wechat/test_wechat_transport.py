@@ -1,4 +1,4 @@
-"""What the network can do to a call, and that no secret comes out of it."""
+"""Network failures of calls to WeChat, and secrecy of their parameters."""
 
 import contextlib
 import gzip
@@ -26,12 +26,12 @@ def log_in(client):
     "content_type",
     ["text/plain", "application/json; encoding=utf-8", "text/html; charset=gbk", "nonsense", ""],
 )
-def test_the_content_type_is_not_believed(client, wechat, content_type):
+def test_the_content_type_is_ignored(client, wechat, content_type):
     wechat.answers(SESSION, headers={"Content-Type": content_type})
     assert log_in(client).openid == "oAlice"
 
 
-def test_bytes_are_utf8_even_as_text_plain_without_charset(client, wechat):
+def test_a_response_is_decoded_as_utf_8(client, wechat):
     answer = {**SESSION, "nickName": "爱丽丝😀"}
     wechat.answers(json.dumps(answer, ensure_ascii=False).encode("utf-8"))
     read = transport.Transport(wechat.url)
@@ -57,7 +57,7 @@ def test_bytes_are_utf8_even_as_text_plain_without_charset(client, wechat):
     ],
     ids=lambda content: f"{content[:20]!r}",
 )
-def test_what_is_not_a_json_object_is_unavailable(client, wechat, content):
+def test_a_response_other_than_a_json_object_is_an_outage(client, wechat, content):
     wechat.answers(content)
     with pytest.raises(WeChatUnavailable) as caught:
         log_in(client)
@@ -66,7 +66,7 @@ def test_what_is_not_a_json_object_is_unavailable(client, wechat, content):
 
 
 @pytest.mark.parametrize("status", [201, 204, 400, 412, 500, 502, 503])
-def test_any_status_but_200_is_unavailable_whatever_the_body_says(client, wechat, status):
+def test_a_status_other_than_200_is_an_outage(client, wechat, status):
     wechat.answers(b"" if status == 204 else SESSION, status=status)
     with pytest.raises(WeChatUnavailable, match=f"HTTP {status}"):
         log_in(client)
@@ -81,29 +81,29 @@ def test_redirects_are_not_followed(client, wechat, location):
     assert len(wechat.received) == 1
 
 
-def test_cookies_are_not_kept(client, wechat):
+def test_cookies_are_ignored(client, wechat):
     wechat.answers(SESSION, headers={"Set-Cookie": "who=alice; Path=/"})
     log_in(client)
     log_in(client)
     assert [request.headers["Cookie"] for request in wechat.received] == [None, None]
 
 
-def test_connections_are_kept(client, wechat):
+def test_connections_are_reused(client, wechat):
     wechat.answers(SESSION)
     for _ in range(5):
         log_in(client)
     assert wechat.connections == 1
 
 
-def test_a_large_compressed_answer_is_cut_off(client, wechat):
+def test_a_large_compressed_response_is_rejected(client, wechat):
     bomb = gzip.compress(b" " * 5_000_000)
     wechat.answers(bomb, headers={"Content-Encoding": "gzip"})
     with pytest.raises(WeChatUnavailable, match="too long"):
         log_in(client)
 
 
-def test_an_answer_too_long_leaves_nothing_for_the_next(client, wechat):
-    """Otherwise its rest is read as the answer to somebody else's login."""
+def test_the_connection_of_an_oversized_response_is_closed(client, wechat):
+    """The rest could be read as the response to another login."""
     wechat.answers(b"x" * 1_000_000)
     for _ in range(3):
         with pytest.raises(WeChatUnavailable, match="too long"):
@@ -113,14 +113,14 @@ def test_an_answer_too_long_leaves_nothing_for_the_next(client, wechat):
     assert wechat.connections == 4
 
 
-def test_a_compressed_answer_is_read_though_none_is_asked_for(client, wechat):
+def test_an_unrequested_compressed_response_is_read(client, wechat):
     wechat.answers(
         gzip.compress(json.dumps(SESSION).encode()), headers={"Content-Encoding": "gzip"}
     )
     assert log_in(client).openid == "oAlice"
 
 
-def test_a_login_sends_these_headers_and_no_others(client, wechat):
+def test_a_login_sends_exactly_these_headers(client, wechat):
     wechat.answers(SESSION)
     log_in(client)
     assert dict(wechat.received[0].headers) == {
@@ -150,7 +150,7 @@ def test_proxies_of_the_environment_are_ignored(client, wechat, refused_url, mon
     assert log_in(client).openid == "oAlice"
 
 
-def test_a_slow_answer_is_given_up_and_never_asked_for_again(client, wechat, monkeypatch):
+def test_a_timeout_is_not_retried(client, wechat, monkeypatch):
     monkeypatch.setattr(transport, "READ_TIMEOUT", 0.1)
     wechat.answers(SESSION, waits=5.0)
     with pytest.raises(WeChatUnavailable) as caught:
@@ -168,8 +168,8 @@ def test_a_dropped_connection_is_not_retried(client, wechat):
     assert len(wechat.received) == 1
 
 
-def test_a_kept_connection_that_breaks_is_not_retried(client, wechat):
-    """Otherwise a code that has arrived is sent again, and the person told that it is used up."""
+def test_a_broken_reused_connection_is_not_retried(client, wechat):
+    """The code may have been used up."""
     wechat.answers(SESSION)
     log_in(client)
     wechat.answers(SESSION, drops_connection=True)
@@ -179,17 +179,16 @@ def test_a_kept_connection_that_breaks_is_not_retried(client, wechat):
     assert (len(wechat.received), wechat.connections) == (2, 1)
 
 
-def test_a_kept_connection_that_wechat_has_closed_is_not_used(client, wechat):
-    """Otherwise the first login after a quiet minute fails."""
+def test_a_connection_closed_by_wechat_is_not_reused(client, wechat):
     raw = json.dumps(SESSION).encode()
-    wechat.answers(raw, claims_bytes=len(raw))  # which closes without saying so
+    wechat.answers(raw, claims_bytes=len(raw))  # closes the connection without a header
     for number in range(1, 4):
         log_in(client)
         until(lambda number=number: wechat.closed == number)
     assert (len(wechat.received), wechat.connections) == (3, 3)
 
 
-def test_an_answer_cut_short_is_not_retried(client, wechat):
+def test_a_truncated_response_is_not_retried(client, wechat):
     wechat.answers(SESSION, claims_bytes=1000)
     with pytest.raises(WeChatUnavailable) as caught:
         log_in(client)
@@ -216,7 +215,7 @@ def test_an_unknown_host_leaves_the_code_unused(monkeypatch):
 
 
 @pytest.mark.parametrize(("failures", "succeeds"), [(1, True), (2, False)])
-def test_connecting_is_tried_once_more(client, wechat, monkeypatch, failures, succeeds):
+def test_connecting_is_retried_once(client, wechat, monkeypatch, failures, succeeds):
     connect, attempts = urllib3.util.connection.create_connection, []
 
     def failing_at_first(*args, **kwargs):
@@ -232,7 +231,7 @@ def test_connecting_is_tried_once_more(client, wechat, monkeypatch, failures, su
     assert len(attempts) == 2
 
 
-def disasters():
+def failures_by_name():
     yield "dropped", {"content": b"", "drops_connection": True}
     yield "garbled", {"content": f"<b>{SECRET}{CODE}</b>".encode()}
     yield "refused", {"content": {"errcode": 40125, "errmsg": f"invalid {SECRET} {CODE}"}}
@@ -241,8 +240,8 @@ def disasters():
     yield "headers", {"content": b"[]", "headers": {"X": "1\r\n nonsense\r\nno colon here"}}
 
 
-@pytest.mark.parametrize("how", dict(disasters()).values(), ids=dict(disasters()))
-def test_no_secret_in_exceptions_or_logs(client, wechat, caplog, monkeypatch, how):
+@pytest.mark.parametrize("how", dict(failures_by_name()).values(), ids=dict(failures_by_name()))
+def test_exceptions_and_logs_contain_no_secret(client, wechat, caplog, monkeypatch, how):
     monkeypatch.setattr(transport, "READ_TIMEOUT", 0.2)
     caplog.set_level(logging.DEBUG)
     wechat.answers(**how)
@@ -251,7 +250,7 @@ def test_no_secret_in_exceptions_or_logs(client, wechat, caplog, monkeypatch, ho
     assert_no_secret(caught.value, caplog.text)
 
 
-def test_no_secret_when_there_is_no_connection(refused_url, caplog):
+def test_a_failed_connection_reveals_no_secret(refused_url, caplog):
     caplog.set_level(logging.DEBUG)
     with pytest.raises(WeChatError) as caught:
         log_in(WeChatClient(refused_url))
@@ -264,7 +263,7 @@ def assert_no_secret(error, logged):
     assert CODE not in shown
 
 
-def test_no_secret_in_the_log_of_a_success(client, wechat, caplog):
+def test_the_log_of_a_success_contains_no_secret(client, wechat, caplog):
     caplog.set_level(logging.DEBUG)
     wechat.answers(SESSION)
     identity = log_in(client)
@@ -272,7 +271,7 @@ def test_no_secret_in_the_log_of_a_success(client, wechat, caplog):
     assert SECRET not in caplog.text
 
 
-def test_no_token_or_phone_prints(client, wechat, caplog):
+def test_tokens_are_not_in_the_repr_or_the_log(client, wechat, caplog):
     caplog.set_level(logging.DEBUG)
     wechat.answers({"access_token": "74_token", "expires_in": 7200})
     assert "74_token" not in repr(client.stable_token("wxacme", SECRET))

@@ -77,9 +77,9 @@ def everything_logged(monkeypatch: pytest.MonkeyPatch, app: Flask) -> Iterator[i
     monkeypatch.setattr(logging.getLogger("werkzeug"), "disabled", True)
     stream = io.StringIO()
     logs.configure(as_json=True)
-    (ours,) = logging.getLogger().handlers
-    assert isinstance(ours, logging.StreamHandler)
-    ours.setStream(stream)
+    (handler,) = logging.getLogger().handlers
+    assert isinstance(handler, logging.StreamHandler)
+    handler.setStream(stream)
     for name in (None, "sqlalchemy.engine", "sqlalchemy.orm", "psycopg", "urllib3"):
         monkeypatch.setattr(logging.getLogger(name), "level", logging.DEBUG)
     yield stream

@@ -274,11 +274,11 @@ def test_every_route_rejects_tokens_that_are_no_operators_jwt(
     reader = invite(app, "nobody@acme.example", "tenant_reader", "acme")
     before = everything(rows)
     for token in (login["token"], login["refresh_token"], jwt, reader, "x.y.z", "\udcff"):
-        stranger = Script(client, "", {"access_token": token.encode(errors="ignore").decode()})
+        script = Script(client, "", {"access_token": token.encode(errors="ignore").decode()})
         for method, path in routes_requiring(
             "operator", "platform", "tenant_operator", "tenant_admin"
         ):
-            status, code = failure(call(stranger, acme, method, path))
+            status, code = failure(call(script, acme, method, path))
             assert (status, code) in {(401, "jwt_invalid"), (401, "token_missing")}, (path, token)
     for method, path in routes_requiring("operator", "platform", "tenant_operator", "tenant_admin"):
         answer = client.send(method, f"/v1/admin{acme.path(path)}")

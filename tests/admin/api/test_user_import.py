@@ -67,8 +67,8 @@ def test_a_file_that_was_imported_is_rejected_with_time_and_operator(
         "This file was already imported on 2026-01-02 03:04 UTC by ann@acme.example; "
         "upload a file with other users."
     )
-    told = {"imported_at": "2026-01-02T03:04:05+00:00", "imported_by": "ann@acme.example"}
-    assert refused.json["errors"] == told
+    expected = {"imported_at": "2026-01-02T03:04:05+00:00", "imported_by": "ann@acme.example"}
+    assert refused.json["errors"] == expected
 
 
 @pytest.mark.parametrize(
@@ -104,11 +104,11 @@ def test_a_file_is_imported_after_the_confirmation_only(
 
 def test_each_bad_row_is_listed_with_column_code_and_advice(app: Flask, ann: Script) -> None:
     enter_user(app, account="erin")
-    told = send(ann, csv_of(*GOOD, ("gina", "12"))).json
-    assert told["import_id"] is None
-    bad = [(one["row"], one["column"], one["code"]) for one in told["bad"]]
+    preview = send(ann, csv_of(*GOOD, ("gina", "12"))).json
+    assert preview["import_id"] is None
+    bad = [(one["row"], one["column"], one["code"]) for one in preview["bad"]]
     assert bad == [(2, "account", "account_taken"), (4, "phone", "phone_invalid")]
-    assert told["bad"][0]["advice"] == "A user already has this account."
+    assert preview["bad"][0]["advice"] == "A user already has this account."
 
 
 def test_admins_may_upload_larger_bodies_and_viewers_may_not(app: Flask, ann: Script) -> None:
@@ -132,10 +132,10 @@ def test_another_operators_import_is_not_found(app: Flask, ann: Script, rows: Re
 def test_an_export_is_audited(app: Flask, ann: Script, rows: Reader) -> None:
     enter_user(app, account="=erin", phone="13800138005")
     enter_user(app, account="frank", phone="13800138006")
-    taken = ann("POST", f"{ACME}/exports", json={"query": "=e"})
-    assert taken.mimetype == "text/csv"
-    assert taken.headers["Content-Disposition"] == 'attachment; filename="acme-people.csv"'
-    _, *people = csv.reader(StringIO(taken.data.decode("utf-8-sig")))
+    export = ann("POST", f"{ACME}/exports", json={"query": "=e"})
+    assert export.mimetype == "text/csv"
+    assert export.headers["Content-Disposition"] == 'attachment; filename="acme-people.csv"'
+    _, *people = csv.reader(StringIO(export.data.decode("utf-8-sig")))
     assert [person[:2] for person in people] == [["'=erin", "'+86138****8005"]]
     full = ann("POST", f"{ACME}/exports", json={"full_phones": True})
     assert "13800138006" in full.text

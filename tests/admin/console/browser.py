@@ -103,8 +103,8 @@ def add_operator(
 ) -> str:
     """Add an operator who has accepted the invitation. Return the e-mail address."""
     invitation = invite(app, email, role, tenant if role != "platform" else None)
-    taken = {"invitation": invitation, "password": PASSWORD, "again": PASSWORD}
-    assert Browser(app).post("/invitation", **taken).status_code == 302
+    acceptance = {"invitation": invitation, "password": PASSWORD, "again": PASSWORD}
+    assert Browser(app).post("/invitation", **acceptance).status_code == 302
     return email
 
 

@@ -220,11 +220,11 @@ def test_own_sessions_are_listed_and_ended(app: Flask, rows: Reader) -> None:
 
 def test_another_operators_session_is_not_found(app: Flask, rows: Reader) -> None:
     browser, other = signed_in(app), signed_in(app, "abe@acme.example")
-    ((theirs,),) = rows(
+    ((other_session,),) = rows(
         "SELECT s.id FROM operator_sessions s JOIN operators o ON o.id = operator_id"
         " WHERE email = 'abe@acme.example'"
     )
-    assert browser.post(f"/account/sessions/{theirs}/end").status_code == 404
+    assert browser.post(f"/account/sessions/{other_session}/end").status_code == 404
     assert other.get("/account/").status_code == 200
 
 
@@ -309,11 +309,11 @@ def test_step_up_asks_for_the_code_of_an_enrolled_operator(
     without = authenticator.browser.post(to, password=PASSWORD)
     assert 'aria-invalid="true"' in without.text
     assert authenticator.browser.post(to, password=PASSWORD, code="000000").status_code == 401
-    proven = authenticator.browser.post(to, password=PASSWORD, code=authenticator.code())
-    assert proven.location == "/console/account/password"
+    confirmed = authenticator.browser.post(to, password=PASSWORD, code=authenticator.code())
+    assert confirmed.location == "/console/account/password"
 
 
 def test_step_up_does_not_redirect_out_of_the_console(app: Flask, rows: Reader) -> None:
     browser = signed_in(app)
-    proven = browser.post("/account/prove?next=//evil.example", password=PASSWORD)
-    assert proven.location == "/console/"
+    confirmed = browser.post("/account/prove?next=//evil.example", password=PASSWORD)
+    assert confirmed.location == "/console/"

@@ -65,7 +65,7 @@ def test_a_pending_app_shows_advice_and_is_activated_by_a_new_secret(
     assert "The mini-program was added." not in page
     assert "The AppSecret is wrong or has been reset." in page
     assert "Not verified, serves no requests" in page
-    assert "wx.login(" not in page, "its code would not work"
+    assert "wx.login(" not in page, "code for a pending app would not work"
     listed = console.read("/apps/")
     assert "Not verified yet <small>1</small>" in listed
     assert f'href="/console/t/acme{WHERE}/show"><bdi>Acme Bakery</bdi></a>' in listed
@@ -153,7 +153,7 @@ def test_the_page_of_an_app_shows_addresses_and_code_to_copy(app: Flask) -> None
     ):
         assert text in page, text
     assert "not set yet" in console.read(SHOW)
-    assert "getPhoneNumber" in console.read(SHOW), "people become users by phone there"
+    assert "getPhoneNumber" in console.read(SHOW), "this app registers users by phone"
 
 
 def test_secrets_are_on_no_page(app: Flask) -> None:

@@ -18,8 +18,8 @@ def test_operators_are_invited_reset_and_disabled(app: Flask, rows: Reader) -> N
     secret = re.search(r"/console/invitation#(\S+)</pre>", page)
     assert secret
     assert secret.group(1) not in browser.get("/operators/").text
-    taken = {"invitation": secret.group(1), "password": PASSWORD, "again": PASSWORD}
-    assert Browser(app).post("/invitation", **taken).status_code == 302
+    acceptance = {"invitation": secret.group(1), "password": PASSWORD, "again": PASSWORD}
+    assert Browser(app).post("/invitation", **acceptance).status_code == 302
     ann = Browser(app)
     ann.sign_in("ann@acme.example")
     ((ann_id,),) = rows("SELECT id FROM operators WHERE email = 'ann@acme.example'")

@@ -57,10 +57,10 @@ def test_addresses_for_other_systems_have_the_prefix(browser: PrefixedBrowser) -
 def test_a_sign_in_leads_back_to_the_page_below_the_prefix(
     app: Flask, browser: PrefixedBrowser
 ) -> None:
-    stranger = PrefixedBrowser(app)
-    out = stranger.get("/users/?name=x").location
+    other_browser = PrefixedBrowser(app)
+    out = other_browser.get("/users/?name=x").location
     assert out == "/auth/console/sign-in?next=/console/t/acme/users/?name%3Dx"
-    entered = stranger.post(out, email="root@wxpass.example", password=PASSWORD)
+    entered = other_browser.post(out, email="root@wxpass.example", password=PASSWORD)
     assert entered.location == "/auth/console/t/acme/users/?name=x"
 
 

@@ -26,7 +26,7 @@ def test_sessions_are_found_and_ended(
     query = of_club.split(f"{session}/end")[1].split('"')[0]
     after = console.press(f"/sessions/{session}/end{query}")
     assert "The session was ended." in after
-    assert after.count(ROW) == 1, "the list is still that of the club"
+    assert after.count(ROW) == 1, "the list is still filtered by the club"
     assert client.me(club["token"]).status_code == 401
     assert client.me(shop["token"]).status_code == 200
     assert shop["user"]["id"] in console.read("/sessions/", living="yes")
@@ -52,7 +52,7 @@ def test_the_audit_log_is_filtered_by_actor_action_subject_and_time(
     by_admins = console.read("/audit/", actor="operator")
     assert f"<code>name</code>: <bdi>{ACME_SHOP.appid}</bdi> → <bdi>Corner" in by_admins
     assert "<code>registration</code>: <bdi>on_phone</bdi> → <bdi>closed</bdi>" in by_admins
-    assert "<bdi>json</bdi> → " not in by_admins, "what stays the same is no change"
+    assert "<bdi>json</bdi> → " not in by_admins, "an unchanged value is not listed"
     assert console.read("/audit/", email=console.email, action="user.changed").count(EVENT) == 1
     assert EVENT not in console.read("/audit/", email="nobody@acme.example")
     of_alice = console.read("/audit/", subject=user)

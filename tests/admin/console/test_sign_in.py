@@ -31,8 +31,8 @@ def test_signing_in_opens_the_console_and_is_audited(app: Flask, rows: Reader) -
     entered = browser.sign_in(" Ann@Acme.example ")
     assert (entered.status_code, entered.location) == (302, "/console/")
     assert browser.get("/").status_code == 200
-    who = "SELECT actor_kind, ip FROM audit_events WHERE action = 'operator.signed_in'"
-    assert rows(who) == [("operator", "192.0.2.1")]
+    actor = "SELECT actor_kind, ip FROM audit_events WHERE action = 'operator.signed_in'"
+    assert rows(actor) == [("operator", "192.0.2.1")]
     assert rows("SELECT device, ip FROM operator_sessions") == [("Firefox", "192.0.2.1")]
 
 
@@ -186,12 +186,12 @@ def test_a_form_of_another_site_does_not_replace_the_cookie(
     app: Flask, headers: dict[str, str]
 ) -> None:
     """The browser sends such a form without the cookie. The response must not replace it."""
-    stranger = Browser(app)
-    token = stranger.token()
-    stranger.headers |= headers
+    other_browser = Browser(app)
+    token = other_browser.token()
+    other_browser.headers |= headers
     for path in ("/sign-in", "/language", "/sign-out", "/users/enter", "/nothing"):
         form = {"csrf_token": token, "language": "zh"}
-        for browser in (Browser(app), stranger):
+        for browser in (Browser(app), other_browser):
             browser.headers |= headers
             answer = browser.post_bare(path, **form)
             assert answer.status_code == 403, path
@@ -287,8 +287,8 @@ def test_disabling_an_operator_or_the_tenant_ends_access(app: Flask, rows: Reade
 def test_an_invitation_is_accepted_once(app: Flask, rows: Reader) -> None:
     secret = invite(app, "ann@acme.example", "tenant_admin", "acme")
     form = {"invitation": secret, "password": PASSWORD, "again": PASSWORD}
-    taken = Browser(app).post("/invitation", **form)
-    assert taken.location == OUT
+    accepted = Browser(app).post("/invitation", **form)
+    assert accepted.location == OUT
     again = Browser(app).post("/invitation", **form | {"password": "x" * 12, "again": "x" * 12})
     assert again.status_code == 404
     assert notes(again)[0][0] == "error"
@@ -312,5 +312,7 @@ def test_a_weak_or_mistyped_password_is_rejected_and_the_invitation_stays_valid(
     secret = invite(app, "ann@acme.example", "tenant_admin", "acme")
     refused = Browser(app).post("/invitation", invitation=secret, password=password, again=again)
     assert 'aria-invalid="true"' in refused.text
-    taken = Browser(app).post("/invitation", invitation=secret, password=PASSWORD, again=PASSWORD)
-    assert taken.status_code == 302
+    accepted = Browser(app).post(
+        "/invitation", invitation=secret, password=PASSWORD, again=PASSWORD
+    )
+    assert accepted.status_code == 302

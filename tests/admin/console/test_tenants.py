@@ -92,15 +92,15 @@ def test_an_added_tenant_is_opened_and_audited(app: Flask, rows: Reader) -> None
     assert added.location == "/console/t/initech/"
     assert "<strong>initech</strong>" in browser.get(added.location).text
     assert rows("SELECT name FROM tenants WHERE slug = 'initech'") == [("Initech",)]
-    who = "SELECT actor_kind, ip FROM audit_events WHERE action = 'tenant.added'"
-    assert rows(f"{who} AND subject = 'initech'") == [("operator", "192.0.2.1")]
+    actor = "SELECT actor_kind, ip FROM audit_events WHERE action = 'tenant.added'"
+    assert rows(f"{actor} AND subject = 'initech'") == [("operator", "192.0.2.1")]
 
 
 def test_an_invalid_or_taken_slug_is_rejected(app: Flask, rows: Reader) -> None:
     browser = platform(app)
-    taken = browser.post("/tenants/add", slug="acme", name="Acme")
-    assert taken.status_code == 409
-    assert "A tenant with this slug already exists. Choose another slug." in taken.text
+    duplicate = browser.post("/tenants/add", slug="acme", name="Acme")
+    assert duplicate.status_code == 409
+    assert "A tenant with this slug already exists. Choose another slug." in duplicate.text
     wrong = [("Acme", "x"), ("a--b", "x"), ("ok", ""), ("ok", "a\0b"), ("o" * 41, "x"), ("ok", " ")]
     for slug, name in wrong:
         answer = browser.post("/tenants/add", slug=slug, name=name)

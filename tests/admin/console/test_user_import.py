@@ -63,8 +63,8 @@ def test_a_file_is_imported_after_the_confirmation_only(
     assert notes(page) == [("done", "2 users were imported.")]
     assert 'http-equiv="refresh"' not in page.text
     assert rows.count("users") == 2
-    who = "SELECT actor_kind, ip, details->>'people' FROM audit_events"
-    assert rows(f"{who} WHERE action = 'users.imported'") == [("operator", "192.0.2.1", "2")]
+    actor = "SELECT actor_kind, ip, details->>'people' FROM audit_events"
+    assert rows(f"{actor} WHERE action = 'users.imported'") == [("operator", "192.0.2.1", "2")]
     again = browser.post(f"{address}/confirm")
     assert (again.status_code, "import_confirmed" in again.text) == (409, True)
 

@@ -34,7 +34,7 @@ def test_users_are_found_by_phone_openid_name_and_status(
     for query in ({"name": "aro"}, {"name": "%"}, {"openid": openid[:-1]}, {"status": "merged"}):
         assert "Nothing to show." in console.read("/users/", **query), query
     all_users = console.read("/users/", status="", name=" ", phone="", openid="")
-    assert all_users.count('<td data-label="Phone">') == 3, "an empty field means all"
+    assert all_users.count('<td data-label="Phone">') == 3, "an empty field does not filter"
     assert f"/console/t/acme/users/{carol}/show" in all_users
     assert "13800138001" not in all_users
 
@@ -51,7 +51,7 @@ def test_a_search_by_an_invalid_phone_number_is_explained(app: Flask) -> None:
     ):
         page = console.read("/users/", phone=typed)
         assert text in page, typed
-        assert f'name="phone" value="{typed}"' in page, "what was typed stays"
+        assert f'name="phone" value="{typed}"' in page, "the input is kept"
 
 
 @pytest.mark.parametrize("path", ["/users/", "/sessions/", "/audit/", "/apps/"])
@@ -94,7 +94,7 @@ def test_a_list_is_sorted_and_paged(app: Flask, rows: Reader) -> None:
     assert ">N1</a>" not in last
     assert ">N120</a>" in console.read("/users/", sort="4", name="u")
     beyond = console.read("/users/", page="9", name="u")
-    assert "3 / 3" in beyond, "a page that went away is the last"
+    assert "3 / 3" in beyond, "a page beyond the end shows the last one"
 
 
 def test_the_page_of_a_user_shows_phone_identities_sessions_and_history(
@@ -151,7 +151,9 @@ def test_admins_end_sessions_disable_enable_and_unlink_a_user(
     session = page.split(f"{where}/sessions/")[1][:36]
     assert "Success." in console.press(f"{where}/sessions/{session}/end")
     assert client.me(login["token"]).status_code == 401
-    assert console.post(f"{where}/sessions/{session}/end").status_code == 404, "it has ended"
+    assert console.post(f"{where}/sessions/{session}/end").status_code == 404, (
+        "the session has ended"
+    )
     token = client.log_in(alice)["token"]
     assert "ended by an admin" in console.press(f"{where}/end-sessions")
     assert client.me(token).status_code == 401
@@ -191,13 +193,13 @@ def test_users_are_merged_and_the_merge_is_undone(
         answer = console.post(f"/users/{user}/merge", into_id=wrong)
         assert answer.status_code == status, wrong
         assert 'class="wrong"' in answer.text or 'role="alert"' in answer.text
-    asked = console.post(f"/users/{user}/merge", into_id=f" {other} ")
-    assert "Merge these users?" in asked.text
-    assert "alice2" in asked.text
+    confirmation = console.post(f"/users/{user}/merge", into_id=f" {other} ")
+    assert "Merge these users?" in confirmation.text
+    assert "alice2" in confirmation.text
     page = console.press(f"/users/{user}/merge", into_id=other, confirmed="yes")
     assert "<small>Merged</small>" in page
     assert f"/console/t/acme/users/{other}/show" in page
-    assert "/release-phone" not in page, "nothing is done to who is nobody any more"
+    assert "/release-phone" not in page, "a merged user has no actions"
     assert "138****8001" in console.read(f"/users/{other}/show")
     assert "<small>Active</small>" in console.press(f"/users/{user}/undo-merge")
     again = console.post(f"/users/{user}/undo-merge")

@@ -1,6 +1,6 @@
-"""What the load generator sends: a file for each row, a line for each request.
+"""The requests that the load generator sends: a file per row, a line per request.
 
-A line holds method, path, token and body; `@` in it becomes a text that no other request has.
+A line contains method, path, token and body. `@` is replaced by a unique text.
 """
 
 import json
@@ -18,45 +18,45 @@ from tests.bench.load.generator import THREADS
 
 
 def request(method: str, path: str, token: str = "", **body: str) -> str:
-    """Write a line."""
+    """Return a line."""
     return "\t".join((method, path, token, json.dumps(body) if body else "")) + "\n"
 
 
-def of_everybody(path: str, people: Iterable[Person]) -> list[str]:
-    """Let everybody ask for a path with each of their two tokens."""
+def of_all(path: str, people: Iterable[Person]) -> list[str]:
+    """Request a path with both tokens of each person."""
     return [request("GET", path, one.token(which)) for which in (0, 1) for one in people]
 
 
 def of_bare(path: str) -> list[str]:
-    """Ask a bare view for nothing in particular; there is a line for each thread."""
+    """Request a bare view. There is a line for each thread."""
     return [request("GET", path)] * THREADS
 
 
 def of_bare_logins(people: Iterable[Person]) -> list[str]:
-    """Let people log in with the plainly written login."""
+    """Log people in with the bare login."""
     return [
         request("GET", f"/bare/login?appid={one.appid}&code=k.{one.openid}.@") for one in people
     ]
 
 
 def of_known(people: Iterable[Person]) -> list[str]:
-    """Let users log in once more."""
+    """Log known users in."""
     return [request("POST", login_at(one.appid), code=f"k.{one.openid}.@") for one in people]
 
 
 def of_new(people: Iterable[Person]) -> list[str]:
-    """Let somebody new log in, in apps of all sizes, who becomes a user at once."""
-    return [request("POST", login_at(registering(one)), code="n.@") for one in people]
+    """Log new people in, in apps of all sizes that register at login."""
+    return [request("POST", login_at(registering_appid(one)), code="n.@") for one in people]
 
 
 def of_strangers(strangers: Iterable[Stranger]) -> list[str]:
-    """Let strangers tap the phone button, in the old way."""
+    """Send phone numbers of people without a user, by the old button."""
     now = int(datetime.now(UTC).timestamp())
     return [of_stranger(one, now) for one in strangers]
 
 
 def of_stranger(stranger: Stranger, now: int) -> str:
-    """Write what the button gave to somebody's mini-program."""
+    """Return the request with the data of the phone button."""
     number = stranger.phone.removeprefix("+86")
     phone = {
         "phoneNumber": number,
@@ -77,12 +77,12 @@ def encrypted(text: str, session_key: str, iv: bytes) -> str:
 
 
 def login_at(appid: str) -> str:
-    """Give the path of an app's login."""
+    """Return the path of an app's login."""
     return f"/v1/apps/{appid}/login"
 
 
-def registering(person: Person) -> str:
-    """Give the appid of a person's app, or of its sister if only that registers at the login."""
+def registering_appid(person: Person) -> str:
+    """Return the appid of a person's app or of its sister app, whichever registers at login."""
     return APPIDS[person.app & ~1]
 
 

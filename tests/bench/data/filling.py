@@ -1,8 +1,7 @@
-"""Filling the tables by COPY, from as many processes as there are cores.
+"""Filling of the tables by COPY, with a process per core.
 
-Indexes and constraints are taken off before and put back after, as the catalog has them: a list of
-them would be wrong with the next migration. Triggers and foreign keys rest while rows come in, and
-the foreign keys are checked once at the end.
+Indexes and constraints are dropped before and created again after, by their definition in the
+catalog. Triggers and foreign keys are disabled, and the foreign keys are checked at the end.
 """
 
 import os
@@ -17,10 +16,10 @@ import psycopg
 from app.keyring import KeyRing
 from tests.bench.data.people import Stranger
 from tests.bench.data.written_rows import COLUMNS, OF_TENANTS, Lines, Writer
-from tests.bench.progress import say, say_how_far
+from tests.bench.progress import report_progress, say
 
-PEOPLE_AT_ONCE = 10_000
-# Sorting the keys of millions of rows in memory; only the sessions that build indexes have it.
+PEOPLE_PER_COPY = 10_000
+# Memory to sort the keys of millions of rows, for the sessions that build indexes.
 BUILDING = (
     "SET maintenance_work_mem = '1GB'; SET max_parallel_maintenance_workers = 2;"
     " SET statement_timeout = 0"
@@ -64,45 +63,45 @@ class Constraint:
 
 @dataclass(frozen=True)
 class Filling:
-    """A database, and the keys that its rows are sealed with."""
+    """A database, and the keys that its rows are encrypted with."""
 
     url: str
     ring: KeyRing
 
     def fill(self, users: int) -> None:
-        """Fill an empty database with tenants, apps and so many users."""
+        """Fill an empty database with tenants, apps and users."""
         began = time.monotonic()
         copy(self.url, OF_TENANTS, self._writer().tenants())
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(BUILDING)
-            put_back = take_off(connection, list(COLUMNS))
+            create_again = drop_indexes(connection, list(COLUMNS))
             self._copy_people(users)
-            put_back(connection)
+            create_again(connection)
             say("  vacuum and analyze")
-            # Else the first readers would do it, and autovacuum while somebody measures.
+            # Otherwise the first readers, or autovacuum, would do this during a measurement.
             connection.execute("VACUUM (ANALYZE)")
             connection.execute("CHECKPOINT")
         say(f"  filled in {time.monotonic() - began:.0f} s")
 
     def add_strangers(self, strangers: Sequence[Stranger]) -> None:
-        """Add people who have logged in and have no user."""
+        """Add people with a session and without a user."""
         copy(self.url, COLUMNS, self._writer().strangers(strangers))
 
     def copy_part(self, numbers: range) -> int:
-        """Copy some people; say how many."""
+        """Copy people. Return their number."""
         copy(self.url, COLUMNS, self._writer().people(numbers))
         return len(numbers)
 
     def _copy_people(self, users: int) -> None:
         parts = [
-            range(first, min(first + PEOPLE_AT_ONCE, users))
-            for first in range(0, users, PEOPLE_AT_ONCE)
+            range(first, min(first + PEOPLE_PER_COPY, users))
+            for first in range(0, users, PEOPLE_PER_COPY)
         ]
         with get_context("spawn").Pool(os.cpu_count()) as pool:
             done = 0
             for many in pool.imap_unordered(self.copy_part, parts):
                 done += many
-                say_how_far("  users", done, users)
+                report_progress("  users", done, users)
 
     def _writer(self) -> Writer:
         return Writer(self.ring, datetime.now(UTC))
@@ -118,31 +117,31 @@ def copy(url: str, columns: Mapping[str, Sequence[str]], lines: Lines) -> None:
                 copying.write("".join(rows))
 
 
-PutBack = Callable[[psycopg.Connection], None]
+CreateAgain = Callable[[psycopg.Connection], None]
 
 
-def take_off(connection: psycopg.Connection, tables: Sequence[str]) -> PutBack:
-    """Drop the indexes and keys of some tables; give what makes them again."""
+def drop_indexes(connection: psycopg.Connection, tables: Sequence[str]) -> CreateAgain:
+    """Drop the indexes and keys of tables. Return a function that creates them again."""
     names = {"tables": list(tables)}
     constraints = [Constraint(*row) for row in connection.execute(CONSTRAINTS, names)]
-    constraints.sort(key=lambda one: not one.is_foreign)
+    constraints.sort(key=lambda constraint: not constraint.is_foreign)
     indexes = connection.execute(INDEXES, names).fetchall()
     for constraint in constraints:
         run(connection, constraint.drop)
     for name, _ in indexes:
         run(connection, f"DROP INDEX {name}")
 
-    def put_back(connection: psycopg.Connection) -> None:
-        making = [definition for _, definition in indexes]
-        making += [one.add for one in reversed(constraints)]
-        making += [one.check for one in constraints if one.is_foreign]
-        for done, statement in enumerate(making, 1):
+    def create_again(connection: psycopg.Connection) -> None:
+        statements = [definition for _, definition in indexes]
+        statements += [constraint.add for constraint in reversed(constraints)]
+        statements += [constraint.check for constraint in constraints if constraint.is_foreign]
+        for done, statement in enumerate(statements, 1):
             run(connection, statement)
-            say_how_far("  indexes and constraints", done, len(making))
+            report_progress("  indexes and constraints", done, len(statements))
 
-    return put_back
+    return create_again
 
 
 def run(connection: psycopg.Connection, statement: str) -> None:
-    """Run a statement that is made of names from the catalog."""
+    """Run a statement that contains names from the catalog."""
     connection.execute(statement.encode())

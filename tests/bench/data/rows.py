@@ -1,4 +1,4 @@
-"""What is measured: each row of the table is one kind of request."""
+"""The rows of the table. Each measures one kind of request."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,15 +15,15 @@ from tests.bench.load.driving import drive
 from tests.bench.load.generator import Load, Task
 from tests.bench.progress import say
 
-# More than two cores can bind; what is left over is not measured.
-BINDS_A_SECOND = 1_500
+# More than two cores can bind. The remaining strangers are not used.
+BINDS_PER_SECOND = 1_500
 WARM_UP_CONNECTIONS = 64
 WARM_UP_SECONDS = 2
 
 
 @dataclass(frozen=True)
 class Row:
-    """One kind of request, and what it is answered with."""
+    """A kind of request, and the expected status."""
 
     name: str
     lines: Callable[[Sequence[Person]], list[str]]
@@ -35,10 +35,10 @@ class Row:
 FLOOR = Row("bare Flask view", lambda _: feeds.of_bare("/bare"))
 VERIFY = Row(
     "GET /v1/verify",
-    lambda people: feeds.of_everybody("/v1/verify", people),
+    lambda people: feeds.of_all("/v1/verify", people),
     HTTPStatus.NO_CONTENT,
 )
-ME = Row("GET /v1/me", lambda people: feeds.of_everybody("/v1/me", people))
+ME = Row("GET /v1/me", lambda people: feeds.of_all("/v1/me", people))
 BARE_LOGIN = Row("bare login: requests.get, one INSERT", feeds.of_bare_logins, asks_wechat=True)
 KNOWN = Row("login, known person", feeds.of_known, asks_wechat=True)
 NEW = Row("login, new person", feeds.of_new, asks_wechat=True)
@@ -48,19 +48,19 @@ ROWS = (FLOOR, VERIFY, ME, BARE_LOGIN, KNOWN, NEW, BIND)
 
 @dataclass(frozen=True)
 class Feed:
-    """A file of requests, ready to be sent."""
+    """A file of requests."""
 
     path: Path
     mode: str = ""
 
     def drive(self, service: Service, connections: int, seconds: int) -> Load:
-        """Put a service under this load."""
+        """Send the requests to a service."""
         return drive(Task(service.url, self.path, connections, seconds, self.mode))
 
 
 @dataclass
 class Bench:
-    """A world with people who come under load; knows which strangers have been used up."""
+    """A world with people under load. It counts the strangers that were used."""
 
     world: World
     people: Sequence[Person]
@@ -68,17 +68,17 @@ class Bench:
     _saved: dict[str, Feed] = field(default_factory=dict)
 
     def prepare(self, row: Row, seconds: int) -> Feed:
-        """Write what is to be sent; for strangers, as much as so many seconds can need."""
+        """Write the requests of a row. Strangers are added for the given duration."""
         path = self.world.folder / "feeds" / f"{ROWS.index(row)}.tsv"
         if row.is_of_strangers:
-            lines = self._strangers(BINDS_A_SECOND * seconds)
+            lines = self._strangers(BINDS_PER_SECOND * seconds)
             return Feed(feeds.save(lines, path), mode="once")
         if row.name not in self._saved:
             self._saved[row.name] = Feed(feeds.save(row.lines(self.people), path))
         return self._saved[row.name]
 
     def check(self, service: Service, row: Row) -> None:
-        """See to it that a row is answered as it should be, before anybody measures how fast.
+        """Check the response of a row before it is measured.
 
         wrk counts only statuses from 400 on as errors.
         """
@@ -93,9 +93,10 @@ class Bench:
             raise SystemExit(f"{row.name}: {answer.status_code} {answer.text}")
 
     def warm_up(self, service: Service, row: Row) -> None:
-        """Let a row run for a while; one of tokens, until each of them has been shown.
+        """Run a row before it is measured. Rows with tokens run until each token was used.
 
-        The first use of a session in a minute is written down: those are not the rule.
+        The first use of a session in a minute is written to the database, which is not the usual
+        case.
         """
         self.check(service, row)
         left = 2 * len(self.people) if row in (VERIFY, ME) else 1
@@ -107,7 +108,7 @@ class Bench:
             left -= load.requests
 
     def _strangers(self, many: int) -> list[str]:
-        """Bring strangers who have just tapped the button: each can do it once."""
+        """Add strangers, and return their requests. Each can bind once."""
         numbers = range(self.next_stranger, self.next_stranger + many)
         self.next_stranger = numbers.stop
         strangers = [Stranger(number) for number in numbers]
@@ -115,7 +116,7 @@ class Bench:
         return feeds.of_strangers(strangers)
 
 
-def tell(row: Row, connections: int, load: Load) -> None:
-    """Show a run while the others go on."""
+def report_run(row: Row, connections: int, load: Load) -> None:
+    """Print the result of a run."""
     errors = f", {load.errors} ERRORS" if load.errors else ""
     say(f"  {row.name}, {connections}: {load.rate:.0f}/s, p99 {load.p99:.1f} ms{errors}")

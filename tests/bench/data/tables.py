@@ -1,4 +1,4 @@
-"""Results as Markdown."""
+"""Results as Markdown tables."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,13 +14,13 @@ HEADER = (
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Write a table; all but the first column are numbers."""
+    """Return a table. All columns but the first contain numbers."""
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def costs_of(measured: Measured) -> Sequence[str]:
-    """Write speed and costs of a row that counts."""
+    """Return latency and CPU time of a valid row."""
     return (
         f"{measured.p50:.1f}",
         f"{measured.p99:.1f}",
@@ -32,8 +32,8 @@ def costs_of(measured: Measured) -> Sequence[str]:
 def results_table(
     results: Mapping[Row, Measured], floor: Measured, trips: Mapping[Row, float]
 ) -> str:
-    """Write what rows did under the same conditions."""
-    return table(HEADER, [_cells(*one, floor, trips) for one in results.items()])
+    """Return the table of rows measured under the same conditions."""
+    return table(HEADER, [_cells(*result, floor, trips) for result in results.items()])
 
 
 def _cells(
@@ -47,6 +47,6 @@ def _cells(
 
 
 def save(text: str, path: Path) -> None:
-    """Keep a report, and show it."""
+    """Save a report, and print it."""
     path.write_text(text + "\n")
     print(text, flush=True)

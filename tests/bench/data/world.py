@@ -1,4 +1,4 @@
-"""All that a run needs, begun and ended with it: PostgreSQL, the stand-in for WeChat, gunicorn."""
+"""The processes of a run: PostgreSQL, a substitute for WeChat, and gunicorn."""
 
 import os
 import secrets
@@ -24,10 +24,10 @@ from tests.bench.data.filling import Filling
 from tests.bench.progress import say
 
 WORKERS = 2
-POOL = 10  # what a worker has when nobody says otherwise
+POOL = 10  # connections of a worker by default
 READY_SECONDS = 60
 STOP_SECONDS = 40
-# Where the plainly written login keeps what WeChat told it.
+# The table of the bare login.
 TABLE = """
     CREATE TABLE IF NOT EXISTS bench_logins (
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -48,7 +48,7 @@ class Service:
 
 @dataclass(frozen=True)
 class World:
-    """A filled database, a WeChat, and the settings that a service needs for them."""
+    """A filled database, a WeChat, and the settings of a service that uses them."""
 
     folder: Path
     environ: Mapping[str, str]
@@ -65,7 +65,7 @@ class World:
         return Filling(self.database_url, ring)
 
     def delay_wechat(self, milliseconds: int) -> None:
-        """Let WeChat take so long for every answer from now on."""
+        """Set the delay of every response of WeChat."""
         url = f"{self.environ['WECHAT_API_BASE_URL']}/delay/{milliseconds}"
         requests.get(url, timeout=5).raise_for_status()
 
@@ -73,7 +73,7 @@ class World:
     def serving(
         self, *, workers: int = WORKERS, pool: int = POOL, database_url: str = "", site: str = ""
     ) -> Iterator[Service]:
-        """Run gunicorn with the configuration that the service has everywhere."""
+        """Run gunicorn with the configuration of the service."""
         port = free_port()
         environ = dict(self.environ) | {
             "PORT": str(port),
@@ -94,9 +94,10 @@ class World:
 
 @contextmanager
 def world(users: int, database: str = "", *, keep: bool = False) -> Iterator[World]:
-    """Make a world of so many users; its database is dropped at the end unless it is to be kept.
+    """Start a world with a number of users. Its database is dropped at the end unless `keep` is
+    set.
 
-    A kept one is found again by its name, and not filled twice.
+    A kept database is found by its name and not filled again.
     """
     folder = var_folder(dict(os.environ)) / "bench"
     name = database or f"wxpass_bench_{secrets.token_hex(4)}"
@@ -105,11 +106,11 @@ def world(users: int, database: str = "", *, keep: bool = False) -> Iterator[Wor
         admin = server.url_of("postgres")
         postmaster = int((folder / "postgres/postmaster.pid").read_text().splitlines()[0])
         child = launch_wechat(environ, folder)
-        made = World(folder, environ, admin, postmaster)
+        bench_world = World(folder, environ, admin, postmaster)
         try:
             wait_for(child, f"{environ['WECHAT_API_BASE_URL']}/delay/0")
-            prepare(made, users)
-            yield made
+            prepare(bench_world, users)
+            yield bench_world
         finally:
             child.stop(STOP_SECONDS)
             if not keep:
@@ -117,7 +118,7 @@ def world(users: int, database: str = "", *, keep: bool = False) -> Iterator[Wor
 
 
 def settings(folder: Path, database_url: str) -> dict[str, str]:
-    """Give development's settings, with keys, a database and a WeChat of the bench's own."""
+    """Return development settings with keys, database and WeChat of the benchmark."""
     inherited = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV")
     environ = {name: os.environ[name] for name in inherited if name in os.environ}
     environ |= {
@@ -130,30 +131,30 @@ def settings(folder: Path, database_url: str) -> dict[str, str]:
     return environ
 
 
-def prepare(made: World, users: int) -> None:
-    """Bring the tables and the people, unless they are there."""
-    with psycopg.connect(made.database_url, autocommit=True) as connection:
+def prepare(bench_world: World, users: int) -> None:
+    """Create the tables and the people, unless they exist."""
+    with psycopg.connect(bench_world.database_url, autocommit=True) as connection:
         if connection.execute("SELECT to_regclass('bench_logins')").fetchone() != (None,):
             say("The database is there already")
             return
         say(f"Filling a database with {users:,} users")
         arguments = ["flask", "--app", "wsgi", "db", "upgrade"]
-        log = made.folder / "migrations.log"
-        migrating = launch("migrations", arguments, made.environ, ROOT, log)
+        log = bench_world.folder / "migrations.log"
+        migrating = launch("migrations", arguments, bench_world.environ, ROOT, log)
         migrating.process.wait()
         migrating.check_succeeded()
-        made.filling.fill(users)
+        bench_world.filling.fill(users)
         connection.execute(TABLE)
 
 
 def launch_wechat(environ: Mapping[str, str], folder: Path) -> Child:
-    """Start the stand-in."""
+    """Start the substitute for WeChat."""
     port = environ["WECHAT_API_BASE_URL"].rpartition(":")[2]
     return launch("WeChat", ["tests.bench.wechat", port], environ, ROOT, folder / "wechat.log")
 
 
 def wait_for(child: Child, url: str) -> None:
-    """Wait until a process answers; raise RunFailed if it ends instead."""
+    """Wait until a process responds. Raise RunFailed if it ends."""
     for _ in range(READY_SECONDS * 20):
         child.check_running()
         with suppress(requests.RequestException):
@@ -164,7 +165,7 @@ def wait_for(child: Child, url: str) -> None:
 
 
 def free_port() -> int:
-    """Find a port that nobody listens on."""
+    """Return an unused port."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
@@ -172,7 +173,7 @@ def free_port() -> int:
 
 
 def drop(url: str, name: str) -> None:
-    """Drop a database, whoever is still connected to it."""
+    """Drop a database, and close its connections."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(
             sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))

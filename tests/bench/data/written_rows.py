@@ -1,4 +1,4 @@
-"""The rows of people and apps, as COPY takes them: tabs between the values, a line a row."""
+"""The rows of people and apps in the format of COPY: tab-separated, a line per row."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from hashlib import sha256
 from app.keyring import KeyRing
 from tests.bench.data.people import (
     ALL_APPS,
-    BEGAN_MS,
+    FIRST_CREATED_MS,
     TENANTS,
     Person,
     session_key_of,
@@ -20,7 +20,7 @@ DEVICE = "iPhone MicroMessenger/8.0.49 NetType/WIFI"
 PHONES_PER_TEN = 3
 VALID_FOR = timedelta(days=2)
 REFRESHED_FOR = timedelta(days=30)
-# Longer ago than the service takes note of a use again.
+# So long ago that the next use of the session is recorded.
 UNSEEN_FOR = timedelta(hours=1)
 
 Columns = dict[str, tuple[str, ...]]
@@ -52,29 +52,29 @@ OF_TENANTS: Columns = {
 
 
 def line(*values: object) -> str:
-    """Write a row; the values hold nothing that COPY would read otherwise."""
+    """Return a row. The values contain nothing that COPY would escape."""
     return "\t".join([NULL if value is None else str(value) for value in values]) + "\n"
 
 
 def binary(value: bytes) -> str:
-    """Write a bytea."""
+    """Return a bytea."""
     return rf"\\x{value.hex()}"
 
 
 def moment_of(milliseconds: int) -> str:
-    """Write when something was."""
+    """Return a timestamp."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat()
 
 
 @dataclass(frozen=True)
 class Writer:
-    """Writes people as of a moment, sealed with the service's own keys."""
+    """Writes rows as of a time, encrypted with the keys of the service."""
 
     ring: KeyRing
     now: datetime
 
     def tenants(self) -> Lines:
-        """Write all tenants and all apps."""
+        """Return all tenants and apps."""
         tenants = [line(tenant_id(n), f"bench-{n}", f"Tenant {n}") for n in range(TENANTS)]
         apps = []
         for app in ALL_APPS:
@@ -83,45 +83,45 @@ class Writer:
         return {"tenants": tenants, "wechat_apps": apps}
 
     def people(self, numbers: Iterable[int]) -> Lines:
-        """Write users, each with a WeChat identity, some with a phone, and two sessions each."""
+        """Return users, each with a WeChat identity and two sessions, some with a phone number."""
         lines: Lines = {table: [] for table in COLUMNS}
         for person in map(Person, numbers):
-            came = moment_of(person.came_ms)
-            user = (person.user_id, person.tenant_id, f"微信用户{person.number}", came)
-            lines["users"].append(line(*user, "192.0.2.1", came))
+            created_at = moment_of(person.created_ms)
+            user = (person.user_id, person.tenant_id, f"微信用户{person.number}", created_at)
+            lines["users"].append(line(*user, "192.0.2.1", created_at))
             lines["social_accounts"].append(self._account(person, person.user_id))
-            lines["session_keys"].append(self._key(person, came))
+            lines["session_keys"].append(self._key(person, created_at))
             if person.number % 10 < PHONES_PER_TEN:
-                lines["phones"].append(self._phone(person, came))
+                lines["phones"].append(self._phone(person, created_at))
             lines["login_sessions"] += [self._session(person, 0), self._session(person, 1)]
         return lines
 
     def strangers(self, strangers: Sequence[Person]) -> Lines:
-        """Write people who have logged in and are nobody's users, each with one session."""
+        """Return people without a user, each with one session."""
         moment = self.now.isoformat()
         return {
-            "social_accounts": [self._account(one, None) for one in strangers],
-            "session_keys": [self._key(one, moment) for one in strangers],
-            "login_sessions": [self._unbound_session(one) for one in strangers],
+            "social_accounts": [self._account(stranger, None) for stranger in strangers],
+            "session_keys": [self._key(stranger, moment) for stranger in strangers],
+            "login_sessions": [self._unbound_session(stranger) for stranger in strangers],
         }
 
     def _account(self, person: Person, user_id: str | None) -> str:
-        came = moment_of(person.came_ms)
-        whose = (person.account_id, person.tenant_id, person.appid, person.openid, person.unionid)
-        return line(*whose, user_id, None, came, came)
+        created_at = moment_of(person.created_ms)
+        ids = (person.account_id, person.tenant_id, person.appid, person.openid, person.unionid)
+        return line(*ids, user_id, None, created_at, created_at)
 
     def _key(self, person: Person, asked_at: str) -> str:
         key = session_key_of(person.openid)
         index = self.ring.blind_index(key, f"session_keys:{person.account_id}")
         sealed = self.ring.seal(key, f"session_keys.session_key_sealed:{person.account_id}")
-        whose = (person.key_id, person.tenant_id, person.account_id)
-        return line(*whose, binary(index), sealed, asked_at)
+        ids = (person.key_id, person.tenant_id, person.account_id)
+        return line(*ids, binary(index), sealed, asked_at)
 
-    def _phone(self, person: Person, came: str) -> str:
+    def _phone(self, person: Person, created_at: str) -> str:
         index = self.ring.blind_index(person.phone, f"phones:{person.tenant_id}")
         sealed = self.ring.seal(person.phone, f"phones.number_sealed:{person.phone_id}")
-        whose = (person.phone_id, person.tenant_id, person.user_id)
-        return line(*whose, binary(index), sealed, 86, came)
+        ids = (person.phone_id, person.tenant_id, person.user_id)
+        return line(*ids, binary(index), sealed, 86, created_at)
 
     def _session(self, person: Person, which: int) -> str:
         token_hash = sha256(person.token(which).encode()).digest()
@@ -131,7 +131,7 @@ class Writer:
             *(person.session_id(which), person.tenant_id, person.appid, person.account_id),
             *(person.user_id, binary(token_hash), self.now + VALID_FOR),
             *(binary(family), binary(refresh), until, True, DEVICE, "192.0.2.1"),
-            *(moment_of(BEGAN_MS), unseen),
+            *(moment_of(FIRST_CREATED_MS), unseen),
         )
 
     def _unbound_session(self, person: Person) -> str:

@@ -1,4 +1,4 @@
-"""What the service is compared with: the least that Flask can do, and a login written plainly."""
+"""The views that the service is compared with: an empty Flask view and a minimal login."""
 
 import os
 
@@ -9,7 +9,7 @@ from sqlalchemy import create_engine, text
 WECHAT_TIMEOUT = (3, 5)
 
 app = Flask(__name__)
-# As many connections as the service may have, or the comparison would be about that.
+# The pool is as large as that of the service, so that it makes no difference.
 engine = create_engine(
     os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+psycopg://"),
     pool_size=int(os.environ["DATABASE_POOL_SIZE"]),
@@ -20,19 +20,19 @@ INSERT = text("INSERT INTO bench_logins (openid, session_key) VALUES (:openid, :
 
 @app.get("/bare")
 def bare() -> str:
-    """Answer: the floor."""
+    """Return a constant: the floor."""
     return "ok"
 
 
 @app.get("/bare/worker")
 def worker() -> str:
-    """Say which worker a connection has led to."""
+    """Return the process id of the worker."""
     return str(os.getpid())
 
 
 @app.get("/bare/login")
 def login() -> dict[str, str]:
-    """Ask WeChat whose code it is, and keep the answer in one row."""
+    """Exchange the code at WeChat, and insert the result."""
     query = {
         "appid": request.args["appid"],
         "secret": "bench",
@@ -40,8 +40,8 @@ def login() -> dict[str, str]:
         "grant_type": "authorization_code",
     }
     url = os.environ["WECHAT_API_BASE_URL"] + "/sns/jscode2session"
-    told = requests.get(url, params=query, timeout=WECHAT_TIMEOUT).json()
-    row = {"openid": told["openid"], "session_key": told["session_key"]}
+    session = requests.get(url, params=query, timeout=WECHAT_TIMEOUT).json()
+    row = {"openid": session["openid"], "session_key": session["session_key"]}
     with engine.begin() as connection:
         connection.execute(INSERT, row)
-    return {"openid": told["openid"]}
+    return {"openid": session["openid"]}

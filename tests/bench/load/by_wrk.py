@@ -1,4 +1,4 @@
-"""The load by wrk, which costs so little that two cores are nearly the service's own."""
+"""Load by wrk, which leaves almost two cores to the service."""
 
 import json
 import secrets
@@ -10,23 +10,23 @@ from tests.bench.load.generator import Load, Task
 
 PROGRAM = "wrk"
 SCRIPT = Path(__file__).with_name("load.lua")
-PATIENCE = "20s"
+TIMEOUT = "20s"
 
 
 def version() -> str:
-    """Say which it is."""
-    said = subprocess.run([PROGRAM, "-v"], capture_output=True, text=True, check=False)
-    return " ".join(said.stdout.split("Copyright")[0].split()) or PROGRAM
+    """Return the version."""
+    finished = subprocess.run([PROGRAM, "-v"], capture_output=True, text=True, check=False)
+    return " ".join(finished.stdout.split("Copyright")[0].split()) or PROGRAM
 
 
 def command(task: Task) -> Sequence[str]:
-    """Say how to run it."""
+    """Return the command."""
     threads, run = str(min(task.threads, task.connections)), secrets.token_hex(4)
     options = [f"-t{threads}", f"-c{task.connections}", f"-d{task.seconds}s"]
-    own = ["--timeout", PATIENCE, "-s", str(SCRIPT), task.url]
+    own = ["--timeout", TIMEOUT, "-s", str(SCRIPT), task.url]
     return [PROGRAM, *options, *own, "--", str(task.feed), threads, run, task.mode]
 
 
-def read(told: str, _: Task) -> Load:
-    """Read what load.lua printed."""
-    return Load(**json.loads(next(line for line in told.splitlines() if line.startswith("{"))))
+def read(output: str, _: Task) -> Load:
+    """Parse the output of load.lua."""
+    return Load(**json.loads(next(line for line in output.splitlines() if line.startswith("{"))))

@@ -1,4 +1,4 @@
-"""Putting the service under load, with the best load generator that is there."""
+"""Running the best load generator that is installed."""
 
 import shutil
 import subprocess
@@ -10,24 +10,24 @@ from types import ModuleType
 from tests.bench.load import by_locust, by_wrk
 from tests.bench.load.generator import Load, Task
 
-NEEDED = (
+INSTALLATION = (
     "The load comes from wrk; on Debian and Ubuntu: apt install wrk. Without it, from a `locust` "
     "in the PATH, which measures itself as well; in an environment of its own: pip install locust"
 )
 
 
 def find_generator() -> ModuleType:
-    """Choose the load generator; end the program, and say what to do, if there is none."""
+    """Return the load generator. Exit with installation instructions if there is none."""
     for generator in (by_wrk, by_locust):
         if shutil.which(generator.PROGRAM):
             return generator
-    sys.exit(f"There is no load generator. {NEEDED}")
+    sys.exit(f"There is no load generator. {INSTALLATION}")
 
 
 def version() -> str:
-    """Say which load generator it is."""
-    told: str = find_generator().version()
-    return told
+    """Return the version of the load generator."""
+    version_text: str = find_generator().version()
+    return version_text
 
 
 def drive(task: Task) -> Load:
@@ -43,7 +43,7 @@ def drive(task: Task) -> Load:
 
 @contextmanager
 def background(task: Task) -> Iterator[None]:
-    """Keep a load on while something else is measured."""
+    """Keep a load running inside the block."""
     command, quiet = find_generator().command(task), subprocess.DEVNULL
     with subprocess.Popen(command, stdout=quiet, stderr=quiet) as loading:
         try:

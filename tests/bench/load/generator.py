@@ -1,4 +1,4 @@
-"""What is asked of a load generator, and what it tells."""
+"""Input and output of a load generator."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ THREADS = 2
 
 @dataclass(frozen=True)
 class Task:
-    """A feed to send; in the mode `once`, no line of it twice. One thread sends them in order."""
+    """A feed to send. The mode `once` sends each line once. One thread sends lines in order."""
 
     url: str
     feed: Path
@@ -20,7 +20,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Load:
-    """What a run of the load generator saw; times are in milliseconds."""
+    """The result of a run. Times are in milliseconds."""
 
     requests: int
     seconds: float
@@ -30,5 +30,5 @@ class Load:
 
     @property
     def rate(self) -> float:
-        """Give the requests a second."""
+        """Return the requests per second."""
         return self.requests / self.seconds

@@ -1,4 +1,4 @@
-"""What Locust runs; it may have an environment of its own, so nothing of ours is imported."""
+"""The Locust file. It imports nothing of this project: Locust may have its own environment."""
 
 import secrets
 from argparse import ArgumentParser
@@ -9,16 +9,16 @@ from typing import Any
 
 from locust import FastHttpUser, events, task  # type: ignore[import-not-found]
 
-RAN_OUT = "GET\t/bare/ran-out-of-requests\t\t"
+OUT_OF_REQUESTS = "GET\t/bare/ran-out-of-requests\t\t"
 RUN = secrets.token_hex(4)
 
 numbers = count()
-lines: Iterator[str] = repeat(RAN_OUT)
+lines: Iterator[str] = repeat(OUT_OF_REQUESTS)
 
 
 @events.init_command_line_parser.add_listener
 def add_options(parser: ArgumentParser) -> None:
-    """Add what load.lua is told, too."""
+    """Add the options that load.lua has."""
     parser.add_argument("--feed")
     parser.add_argument("--mode", default="")
 
@@ -29,11 +29,11 @@ def read_feed(environment: Any, **_: object) -> None:
     global lines
     read = Path(environment.parsed_options.feed).read_text().splitlines()
     once = environment.parsed_options.mode == "once"
-    lines = chain(read, repeat(RAN_OUT)) if once else cycle(read)
+    lines = chain(read, repeat(OUT_OF_REQUESTS)) if once else cycle(read)
 
 
 class Sender(FastHttpUser):  # type: ignore[misc]
-    """One connection, never at rest."""
+    """A connection that sends without pause."""
 
     @task
     def send(self) -> None:

@@ -1,4 +1,4 @@
-"""What is to be reached, and whether it is."""
+"""Targets, and whether they are reached."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from tests.bench.measuring import Measured
 
 @dataclass(frozen=True)
 class Target:
-    """What is to be reached, and what was measured; None if a row of it is void."""
+    """A target and the measured value, which is None if a row is void."""
 
     name: str
     value: float | None
@@ -19,14 +19,14 @@ class Target:
 
     @property
     def is_reached(self) -> bool:
-        """Say whether it is."""
+        """Return whether the target is reached."""
         if self.value is None:
             return False
         return self.value >= self.bound if self.is_least else self.value <= self.bound
 
     @property
     def cells(self) -> Sequence[str]:
-        """Write it as a row of the table."""
+        """Return the row of the table."""
         sign, unit = ("≥" if self.is_least else "≤"), self.unit and f" {self.unit}"
         value = VOID if self.value is None else f"{self.value:.2f}{unit}"
         verdict = "reached" if self.is_reached else "NOT reached"
@@ -34,21 +34,21 @@ class Target:
 
 
 def at_most(name: str, value: float | None, bound: float, unit: str = "") -> Target:
-    """Ask for so much at most."""
+    """Return a target with an upper bound."""
     return Target(name, value, bound, is_least=False, unit=unit)
 
 
 def targets_table(targets: Iterable[Target]) -> str:
-    """Write which targets are reached."""
+    """Return the table of targets."""
     header = ("target", "wanted", "measured", "")
-    return table(header, [one.cells for one in targets])
+    return table(header, [target.cells for target in targets])
 
 
-def ratio_of(ours: Measured, theirs: Measured) -> float | None:
-    """Compare how many requests a second there were; None if one of both is void."""
-    return ours.rate / theirs.rate if ours.counts and theirs.counts else None
+def ratio_of(row: Measured, base: Measured) -> float | None:
+    """Return the ratio of the rates, or None if one of both is void."""
+    return row.rate / base.rate if row.counts and base.counts else None
 
 
-def p99_ratio_of(ours: Measured, theirs: Measured) -> float | None:
-    """Compare how long the slowest hundredth took; None if one of both is void."""
-    return ours.p99 / theirs.p99 if ours.counts and theirs.counts else None
+def p99_ratio_of(row: Measured, base: Measured) -> float | None:
+    """Return the ratio of the 99th percentiles, or None if one of both is void."""
+    return row.p99 / base.p99 if row.counts and base.counts else None

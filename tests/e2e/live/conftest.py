@@ -1,4 +1,4 @@
-"""Real workers of a real gunicorn, and a PostgreSQL of their own that may be restarted."""
+"""Real gunicorn workers, and a PostgreSQL server that tests may restart."""
 
 import os
 import secrets
@@ -24,30 +24,30 @@ from tests.fixtures.waiting import until
 
 ROOT = Path(__file__).parents[3]
 GUNICORN = ["-m", "gunicorn", "-c", "config/gunicorn.conf.py", "tests.e2e.live.site:app"]
-# What a change may take to be heard of, in seconds; by then it is certain.
-CERTAIN = 1.0
+# Seconds after which every worker must have received a change.
+INVALIDATION_SECONDS = 1.0
 
 
 @dataclass
 class Database:
-    """A server that only this module has."""
+    """A PostgreSQL server used by one test module."""
 
     server: PostgresServer
 
     def __call__(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
-        """Run a statement as somebody with psql does."""
+        """Run a statement outside the service, as with psql."""
         with psycopg.connect(self.server.url, autocommit=True) as connection:
             done = connection.execute(statement, values)
             return done.fetchall() if done.description else []
 
     def silently(self, statement: str, **values: Any) -> None:
-        """Run a statement that no trigger tells of."""
+        """Run a statement with triggers disabled, so that no notification is sent."""
         with psycopg.connect(self.server.url) as connection:
             connection.execute("SET LOCAL session_replication_role = replica")
             connection.execute(statement, values)
 
     def listeners(self) -> list[int]:
-        """Give Postgres' processes that serve the workers' listeners."""
+        """Return the PostgreSQL processes that serve the workers' listeners."""
         named = "SELECT pid FROM pg_stat_activity WHERE application_name = 'wxpass changes'"
         return [pid for (pid,) in self(named)]
 
@@ -61,22 +61,22 @@ class Worker:
     http: requests.Session
 
     def verify(self, token: str) -> int:
-        """Ask this worker, and no other, who calls."""
+        """Verify a token in this worker."""
         headers = {"Authorization": f"Bearer {token}"}
         answer = self.http.get(f"{self.url}/v1/verify", headers=headers, timeout=20)
-        assert answer.headers["X-Worker"] == str(self.pid), "the connection was closed meanwhile"
+        assert answer.headers["X-Worker"] == str(self.pid), "the connection was closed"
         return answer.status_code
 
 
 @dataclass
 class Service:
-    """A gunicorn."""
+    """A running gunicorn."""
 
     url: str
     process: "subprocess.Popen[bytes]"
 
     def workers(self, how_many: int) -> list[Worker]:
-        """Reach each worker."""
+        """Connect to each worker."""
         found: dict[int, Worker] = {}
 
         def reach() -> bool:
@@ -108,7 +108,7 @@ def live_config(config: Config, database: Database) -> Config:
 
 @pytest.fixture(scope="module")
 def live_app(live_config: Config, wechat: WeChat) -> Iterator[Flask]:
-    """The service in this process, too: another machine that remembers nothing."""
+    """An instance of the service in this process, with its own empty cache."""
     with service_of(live_config) as app:
         yield app
 
@@ -120,7 +120,7 @@ def client(live_app: Flask) -> Client:
 
 @contextmanager
 def serving(config: Config, database: Database, folder: Path, **more: str) -> Iterator[Service]:
-    """Serve with gunicorn while this is open."""
+    """Run gunicorn inside the block."""
     environ = dict(os.environ) | {"DATABASE_URL": database.server.url, "PORT": str(free_port())}
     environ |= {"WECHAT_API_BASE_URL": config.wechat_api_base_url, "GUNICORN_KEEPALIVE": "60"}
     environ |= {"GUNICORN_WORKERS": "2", "DATABASE_POOL_SIZE": "5"} | more
@@ -130,7 +130,7 @@ def serving(config: Config, database: Database, folder: Path, **more: str) -> It
     try:
         yield Service(f"http://127.0.0.1:{environ['PORT']}", process)
     finally:
-        process.send_signal(signal.SIGQUIT)  # it would wait for connections that are kept open
+        process.send_signal(signal.SIGQUIT)  # SIGTERM would wait for open connections
         process.wait(30)
 
 
@@ -141,6 +141,6 @@ def service(
     database: Database,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Service]:
-    """Two workers."""
+    """A gunicorn with two workers."""
     with serving(live_config, database, tmp_path_factory.mktemp("service")) as service:
         yield service

@@ -1,6 +1,6 @@
-"""The service as gunicorn runs it, but each answer says which worker gave it, by a clock told to.
+"""The service with the process id of the worker in each response, and with a shifted clock.
 
-`SKEW` is how many seconds this service's clock is ahead.
+`SKEW` is the number of seconds that the clock is ahead.
 """
 
 import datetime
@@ -15,11 +15,11 @@ SKEW = datetime.timedelta(seconds=int(os.environ.get("SKEW", "0")))
 
 
 class SkewedClock(datetime.datetime):
-    """A machine's clock that is not right."""
+    """A clock that is ahead or behind."""
 
     @classmethod
     def now(cls, zone: datetime.tzinfo | None = None) -> datetime.datetime:
-        """Give what this clock shows."""
+        """Return the shifted time."""
         return datetime.datetime.now(zone) + SKEW
 
 
@@ -27,9 +27,9 @@ clock.datetime = SkewedClock
 
 
 def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Answer as the service does."""
+    """Run the service, and add the header X-Worker."""
 
-    def tell(status: str, headers: list[tuple[str, str]], *others: Any) -> Any:
+    def start_with_worker(status: str, headers: list[tuple[str, str]], *others: Any) -> Any:
         return start_response(status, [*headers, ("X-Worker", str(os.getpid()))], *others)
 
-    return service(environ, tell)
+    return service(environ, start_with_worker)

@@ -1,4 +1,4 @@
-"""The service below a path prefix, under a real gunicorn: SCRIPT_NAME, and forwarded prefixes."""
+"""The service below a path prefix, under gunicorn: SCRIPT_NAME and X-Forwarded-Prefix."""
 
 import socket
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def mounted(
     database: Database,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[Service, dict[str, str]]]:
-    """The service at /auth, and what a proxy sends that strips the prefix, if one does."""
+    """The service at /auth, and the headers of a proxy that strips the prefix."""
     folder = tmp_path_factory.mktemp("prefix")
     headers = {} if "SCRIPT_NAME" in request.param else {"X-Forwarded-Prefix": "/auth"}
     with serving(live_config, database, folder, GUNICORN_WORKERS="1", **request.param) as service:
@@ -40,7 +40,7 @@ def is_ready(service: Service) -> bool:
         return False
 
 
-def test_redirects_links_and_openapi_carry_the_prefix(
+def test_redirects_links_and_openapi_have_the_prefix(
     mounted: tuple[Service, dict[str, str]],
 ) -> None:
     service, headers = mounted
@@ -59,13 +59,13 @@ def test_redirects_links_and_openapi_carry_the_prefix(
     assert login.status_code == 422
 
 
-def test_a_client_does_not_choose_the_prefix(mounted: tuple[Service, dict[str, str]]) -> None:
-    """SCRIPT_NAME is an environment variable only, whatever spelling a header has."""
+def test_a_client_cannot_set_the_prefix(mounted: tuple[Service, dict[str, str]]) -> None:
+    """SCRIPT_NAME is read from the environment. No spelling of a header sets it."""
     service, headers = mounted
     place = urlsplit(service.url)
     for name in ("SCRIPT_NAME", "Script-Name", "Script_Name", "HTTP_SCRIPT_NAME"):
         sent = headers | {name: "//evil.example"}
-        lines = "".join(f"{one}: {value}\r\n" for one, value in sent.items())
+        lines = "".join(f"{header}: {value}\r\n" for header, value in sent.items())
         head = f"GET {place.path}/console/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{lines}\r\n"
         with socket.create_connection((place.hostname or "", place.port or 0), 5) as connection:
             connection.sendall(head.encode())

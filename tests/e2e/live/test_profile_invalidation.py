@@ -1,4 +1,4 @@
-"""A cached `/v1/me` response is invalidated by each column that it shows."""
+"""Invalidation of cached `/v1/me` responses by each column that they show."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 
 from app.schemas.responses import UserResponse
 from tests.e2e.live.conftest import Database, Service, Worker
-from tests.e2e.live.test_revocation import people, remembers
+from tests.e2e.live.test_revocation import has_cached, people
 from tests.fixtures.personas import Client, WeChat
 from tests.fixtures.waiting import until
 
@@ -23,7 +23,7 @@ CONSTANT = {"id"}
 
 
 def profile(worker: Worker, token: str) -> dict[str, Any]:
-    """Return what a worker shows of a user."""
+    """Return the profile that a worker returns."""
     headers = {"Authorization": f"Bearer {token}"}
     answer = worker.http.get(f"{worker.url}/v1/me", headers=headers, timeout=20)
     assert answer.status_code == 200, answer.text
@@ -47,7 +47,7 @@ def test_a_change_of_a_shown_column_reaches_the_cache(
     login = client.bind(person)
     (worker, *_) = service.workers(2)
     token, user_id = login["token"], login["user"]["id"]
-    until(lambda: remembers(database, worker, token))
+    until(lambda: has_cached(database, worker, token))
     before = profile(worker, token)
 
     database.silently("UPDATE users SET level = 77 WHERE id = %(id)s", id=user_id)
@@ -64,7 +64,7 @@ def test_a_removed_phone_reaches_the_cache(
     (person,) = people(wechat, 1)
     login = client.bind(person)
     (worker, *_) = service.workers(2)
-    until(lambda: remembers(database, worker, login["token"]))
+    until(lambda: has_cached(database, worker, login["token"]))
     assert profile(worker, login["token"])["phone"]
     database("DELETE FROM phones WHERE user_id = %(id)s", id=login["user"]["id"])
     until(lambda: profile(worker, login["token"])["phone"] is None)

@@ -1,8 +1,8 @@
-"""The authorization requests of Envoy and APISIX, byte for byte, sent to a real gunicorn.
+"""Authorization requests of Envoy and APISIX, byte for byte, sent to a real gunicorn.
 
-Neither proxy is installed here. The requests are written as their sources write them: Envoy's
-ext_authz HTTP service (RawHttpClientImpl::check) and APISIX's plugin forward-auth over
-lua-resty-http, and use the addresses in docs/protect-your-api.md.
+The proxies are not installed here. The requests follow their sources: Envoy's ext_authz HTTP
+service (RawHttpClientImpl::check) and APISIX's plugin forward-auth with lua-resty-http. They use
+the addresses in docs/protect-your-api.md.
 """
 
 import re
@@ -23,7 +23,7 @@ BY_APP = f"/v1/apps/{ACME_SHOP.appid}/verify"
 
 
 def documented(setting: str) -> str:
-    """Read an address from the document, for the tenant of these tests."""
+    """Read an address from the documentation, and replace its tenant."""
     (address,) = re.findall(rf"^ *{setting}(/\S+)$", DOCS, re.MULTILINE)
     return str(address).replace("initech", "acme")
 
@@ -34,7 +34,7 @@ IDENTITY = ("X-User-Id", "X-Tenant-Id", "X-App-Id", "X-Session-Id")
 
 
 def envoy(method: str, path: str, token: str | None, prefix: str = PATH_PREFIX) -> bytes:
-    """Write what Envoy asks about a client's request; its body stays with Envoy."""
+    """Return Envoy's request for a client's request. It has no body."""
     lines = [f"{method} {prefix}{path} HTTP/1.1", "host: shop.example.com", "content-length: 0"]
     lines += [f"authorization: Bearer {token}"] if token else []
     lines += ["x-envoy-internal: true", "x-forwarded-for: 203.0.113.9"]
@@ -44,7 +44,7 @@ def envoy(method: str, path: str, token: str | None, prefix: str = PATH_PREFIX) 
 def apisix(
     method: str, path: str, token: str | None, body: bytes | None = None, uri: str = APISIX_URI
 ) -> bytes:
-    """Write what APISIX asks about a client's request; with a body if it is told to use POST."""
+    """Return APISIX's request for a client's request. It has a body if APISIX is set to POST."""
     lines = [f"{'GET' if body is None else 'POST'} {uri} HTTP/1.1"]
     lines += ["X-Forwarded-Proto: https", f"X-Forwarded-Method: {method}"]
     lines += ["X-Forwarded-Host: shop.example.com", f"X-Forwarded-Uri: {path}"]
@@ -57,15 +57,17 @@ def apisix(
 
 @pytest.fixture
 def connection(service: Service) -> Iterator[socket.socket]:
-    """A connection to a worker, kept open as a proxy keeps it."""
+    """A connection to a worker that is kept open."""
     service.workers(1)
     address = urlsplit(service.url)
-    with closing(socket.create_connection((address.hostname or "", address.port or 0), 20)) as one:
-        yield one
+    with closing(
+        socket.create_connection((address.hostname or "", address.port or 0), 20)
+    ) as opened:
+        yield opened
 
 
 def answer_to(request: bytes, connection: socket.socket) -> HTTPResponse:
-    """Send a request, and read its answer to the end."""
+    """Send a request, and read its response completely."""
     connection.sendall(request)
     answer = HTTPResponse(connection, method=request.split(b" ", 1)[0].decode())
     answer.begin()
@@ -75,7 +77,7 @@ def answer_to(request: bytes, connection: socket.socket) -> HTTPResponse:
 
 @pytest.fixture
 def tokens(client: Client, alice: Person) -> tuple[str, str]:
-    """The login tokens of Alice at Acme's shop and at Globex."""
+    """Return login tokens of alice at acme's shop and at globex."""
     own, foreign = (client.bind(alice, app)["token"] for app in (ACME_SHOP, GLOBEX_LIFE))
     return own, foreign
 
@@ -92,10 +94,10 @@ def tokens(client: Client, alice: Person) -> tuple[str, str]:
         ("PROPFIND", "/../../v1/verify"),
     ],
 )
-def test_envoy_is_answered_200_for_its_audience_and_no_other(
+def test_envoy_gets_200_for_its_audience_only(
     connection: socket.socket, tokens: tuple[str, str], method: str, path: str
 ) -> None:
-    """Envoy passes a request on only if the answer is exactly 200."""
+    """Envoy forwards a request only if the status is exactly 200."""
     own, foreign = tokens
     for _ in range(3):
         admitted = answer_to(envoy(method, path, own), connection)
@@ -111,10 +113,9 @@ def test_envoy_is_answered_200_for_its_audience_and_no_other(
         assert refused.headers["Content-Type"] == "application/problem+json"
 
 
-def test_every_documented_address_admits_this_tenant_and_no_other(
+def test_every_documented_address_checks_the_tenant(
     connection: socket.socket, tokens: tuple[str, str]
 ) -> None:
-    """The addresses in the document's examples and configurations check an audience."""
     blocks = "".join(re.findall(r"```\w+\n(.*?)```", DOCS, re.DOTALL))
     addresses = re.findall(r"/v1/[^\s\"]*verify[^\s\"]*", blocks)
     assert len(addresses) == 5
@@ -125,10 +126,10 @@ def test_every_documented_address_admits_this_tenant_and_no_other(
 
 
 @pytest.mark.parametrize("body", [None, b"", b"an order", b"x" * 3_000_000])
-def test_apisix_is_answered_and_its_connection_stays_usable(
+def test_apisix_gets_its_status_and_the_connection_stays_usable(
     connection: socket.socket, tokens: tuple[str, str], body: bytes | None
 ) -> None:
-    """A body that APISIX sends along is discarded before the next request of the connection."""
+    """A body is discarded before the next request of the connection."""
     own, foreign = tokens
     path = "/api/orders?tenant=globex"
     for uri in (APISIX_URI, BY_APP):

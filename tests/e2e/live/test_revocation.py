@@ -1,6 +1,6 @@
-"""A session that has ended is refused by every worker within a second, whatever happens.
+"""Ended sessions are rejected by every worker within a second.
 
-How long it really takes is measured by the benchmark (docs/performance.md).
+The benchmark measures the actual delay (docs/performance.md).
 """
 
 import itertools
@@ -23,7 +23,7 @@ from app.services.apps.tenants import tenant_id_of
 from app.services.audit import OPERATOR
 from config import Config
 from config.development.postgres_commands import start, stop
-from tests.e2e.live.conftest import CERTAIN, Database, Service, Worker, serving
+from tests.e2e.live.conftest import INVALIDATION_SECONDS, Database, Service, Worker, serving
 from tests.fixtures.many_sessions import copy_session
 from tests.fixtures.personas import ACME_SHOP, GLOBEX_LIFE, App, Client, Person, Reader, WeChat
 from tests.fixtures.waiting import until
@@ -40,13 +40,13 @@ NUMBERS = itertools.count(13900000000)
 
 
 def people(wechat: WeChat, how_many: int) -> list[Person]:
-    """Give people whom no test has seen, with phones of their own."""
+    """Return new people with their own phone numbers."""
     numbers = itertools.islice(NUMBERS, how_many)
     return [Person(wechat, f"person {number}", str(number)) for number in numbers]
 
 
-def remembers(database: Database, worker: Worker, token: str) -> bool:
-    """Tell whether a worker answers from memory: what nobody tells of, it does not know."""
+def has_cached(database: Database, worker: Worker, token: str) -> bool:
+    """Return whether a worker has cached a session: it misses an end without notification."""
     assert worker.verify(token) == 204
     database.silently(ENDED_BY_TOKEN, token=token)
     answer = worker.verify(token)
@@ -54,31 +54,31 @@ def remembers(database: Database, worker: Worker, token: str) -> bool:
     return answer == 204
 
 
-class Crowd:
-    """Asks both workers all the time, and notes what is wrong."""
+class Load:
+    """Verifies tokens in both workers continuously, and records wrong responses."""
 
     def __init__(self, service: Service, tokens: list[str]) -> None:
         self.url, self.tokens = service.url, tokens
         self.ended: dict[str, float] = {}
-        self.wrong: list[str] = []
-        self.answers = 0
+        self.errors: list[str] = []
+        self.responses = 0
         self._over = threading.Event()
 
     @contextmanager
-    def asking(self) -> Iterator[None]:
-        """Ask while this is open."""
+    def running(self) -> Iterator[None]:
+        """Send requests inside the block."""
         threads = [threading.Thread(target=self._ask, args=(n,)) for n in range(6)]
-        for one in threads:
-            one.start()
+        for thread in threads:
+            thread.start()
         try:
             yield
         finally:
             self._over.set()
-            for one in threads:
-                one.join(30)
+            for thread in threads:
+                thread.join(30)
 
     def end(self, database: Database) -> None:
-        """End one more session, and note when that had been done."""
+        """End one more session, and record the time."""
         token = self.tokens[len(self.ended)]
         database(ENDED_BY_TOKEN, token=token)
         self.ended[token] = time.monotonic()
@@ -86,19 +86,21 @@ class Crowd:
     def _ask(self, number: int) -> None:
         http = requests.Session()
         while not self._over.is_set():
-            token = self.tokens[(self.answers + number) % len(self.tokens)]
-            asked_at, ended_at = time.monotonic(), self.ended.get(token)
+            token = self.tokens[(self.responses + number) % len(self.tokens)]
+            requested_at, ended_at = time.monotonic(), self.ended.get(token)
             status = http.get(
                 f"{self.url}/v1/verify", headers={"Authorization": f"Bearer {token}"}, timeout=30
             ).status_code
-            self.answers += 1
-            late = ended_at is not None and asked_at - ended_at > CERTAIN
+            self.responses += 1
+            late = ended_at is not None and requested_at - ended_at > INVALIDATION_SECONDS
             if status not in (204, 401, 503) or (late and status == 204):
-                self.wrong.append(f"{status}, {ended_at and asked_at - ended_at} s after the end")
+                self.errors.append(
+                    f"{status}, {ended_at and requested_at - ended_at} s after the end"
+                )
 
 
 def end_in_every_way(app: Flask, worker: Worker, database: Database, logins: list[dict]) -> None:
-    """End each session in another way, each told of by a trigger."""
+    """End each session in another way. Each sends a notification."""
 
     def call(login: dict, method: str, path: str, **body: str) -> None:
         url, headers = f"{worker.url}{path}", {"Authorization": f"Bearer {login['token']}"}
@@ -125,68 +127,66 @@ def end_in_every_way(app: Flask, worker: Worker, database: Database, logins: lis
     )
 
 
-def test_whatever_ends_a_session_ends_it_in_every_worker(
+def test_every_way_to_end_a_session_reaches_every_worker(
     live_app: Flask, client: Client, wechat: WeChat, database: Database, service: Service
 ) -> None:
-    """Otherwise who was logged out in one worker goes on in the other."""
     workers = service.workers(2)
     logins = [client.bind(person) for person in people(wechat, 10)]
     untouched = logins[-1]["token"]
     for worker in workers:
-        until(lambda worker=worker: remembers(database, worker, untouched))
+        until(lambda worker=worker: has_cached(database, worker, untouched))
         assert all(worker.verify(login["token"]) == 204 for login in logins)
     end_in_every_way(live_app, workers[0], database, logins[:-1])
-    time.sleep(CERTAIN)
+    time.sleep(INVALIDATION_SECONDS)
     for worker in workers:
         assert [worker.verify(login["token"]) for login in logins] == [401] * 9 + [204]
 
 
-def test_ten_thousand_sessions_that_end_in_one_statement_end_in_every_worker(
+def test_ten_thousand_sessions_ended_by_one_statement_end_in_every_worker(
     live_app: Flask, client: Client, wechat: WeChat, database: Database, service: Service
 ) -> None:
-    """Each is told of; other users' sessions go on being answered from memory."""
+    """Other users' sessions stay in the cache."""
     alice, bob = people(wechat, 2)
     token, others = client.bind(alice)["token"], client.bind(bob)["token"]
     copy_session(Reader(live_app), token, 10_000, "many")
     ended = [token, *(f"many{number}" for number in range(1, 10_001, 250))]
     workers = service.workers(2)
     for worker in workers:
-        until(lambda worker=worker: remembers(database, worker, others))
-        assert {worker.verify(one) for one in ended} == {204}
+        until(lambda worker=worker: has_cached(database, worker, others))
+        assert {worker.verify(token) for token in ended} == {204}
     path, headers = "/v1/me/sessions", {"Authorization": f"Bearer {token}"}
     answer = requests.delete(f"{service.url}{path}", headers=headers, timeout=20)
     assert answer.status_code == 204
-    time.sleep(CERTAIN)
+    time.sleep(INVALIDATION_SECONDS)
     for worker in workers:
         assert worker.verify(token) == 204
-        assert {worker.verify(one) for one in ended[1:]} == {401}
-        until(lambda worker=worker: remembers(database, worker, others))
+        assert {worker.verify(token) for token in ended[1:]} == {401}
+        until(lambda worker=worker: has_cached(database, worker, others))
 
 
-def test_a_switch_of_an_app_or_a_tenant_reaches_every_worker(
+def test_disabling_and_enabling_an_app_or_tenant_reaches_every_worker(
     live_app: Flask, client: Client, wechat: WeChat, database: Database, service: Service
 ) -> None:
-    """Otherwise a tenant that was switched off still logs people in somewhere."""
     shop = client.bind(Person(wechat, "alice", "13800138001"))["token"]
     life = client.bind(Person(wechat, "carol", "13800138003"), GLOBEX_LIFE)["token"]
     workers = service.workers(2)
     for worker in workers:
-        until(lambda worker=worker: remembers(database, worker, shop))
+        until(lambda worker=worker: has_cached(database, worker, shop))
         assert worker.verify(life) == 204
     for enabled, status in ((False, 401), (True, 204)):
         with live_app.app_context():
             set_app_enabled(ACME_SHOP.appid, enabled)
         switched = "active" if enabled else "disabled"
         database("UPDATE tenants SET status = %(it)s WHERE slug = 'globex'", it=switched)
-        time.sleep(CERTAIN)
+        time.sleep(INVALIDATION_SECONDS)
         for worker in workers:
             assert [worker.verify(token) for token in (shop, life)] == [status, status]
 
 
-def test_a_released_or_moved_appid_is_its_old_tenants_in_no_worker(
+def test_releasing_and_moving_an_appid_reaches_every_worker(
     live_app: Flask, client: Client, wechat: WeChat, service: Service
 ) -> None:
-    """Each worker refuses the sessions of the tenant that had it, and logs in at the new one."""
+    """Each worker rejects the sessions of the former tenant, and logs in at the new one."""
     cafe = App("wxcafe0000000live1", "acme", "cd" * 16, "on_login")
     wechat.control("apps", appid=cafe.appid, secret=cafe.secret, open_platform="acme")
     new = NewApp(cafe.appid, "Café", "on_login", "json", cafe.secret)
@@ -208,48 +208,46 @@ def test_a_released_or_moved_appid_is_its_old_tenants_in_no_worker(
             assert [log_in(worker)[0] for worker in workers] == [200, 200]
             claim_app(OPERATOR, tenant_id_of(other), new)
             move_app(OPERATOR, slug, cafe.appid, other)
-        time.sleep(CERTAIN)
+        time.sleep(INVALIDATION_SECONDS)
         for worker in workers:
             assert {worker.verify(token) for token in tokens} == {401}
             assert worker.verify(log_in(worker)[1]["token"]) == 204
     with live_app.app_context():
         release_app(OPERATOR, "acme", cafe.appid)
-    time.sleep(CERTAIN)
+    time.sleep(INVALIDATION_SECONDS)
     for worker in workers:
         status, problem = log_in(worker)
         assert (status, problem["code"]) == (404, "app_unknown")
 
 
-def test_a_killed_listener_costs_nothing_but_time(
+def test_killed_listeners_reconnect_and_miss_no_ended_session(
     client: Client, wechat: WeChat, database: Database, service: Service
 ) -> None:
-    """Otherwise a broken connection leaves ended sessions alive in that worker."""
     tokens = [client.bind(person)["token"] for person in people(wechat, 12)]
-    crowd = Crowd(service, tokens)
+    load = Load(service, tokens)
     workers = service.workers(2)
-    with crowd.asking():
+    with load.running():
         for _ in range(8):
-            crowd.end(database)
+            load.end(database)
             database(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE application_name = 'wxpass changes'"
             )
             time.sleep(0.3)
-        time.sleep(CERTAIN + 0.5)
-    assert crowd.answers > 100
-    assert crowd.wrong == []
+        time.sleep(INVALIDATION_SECONDS + 0.5)
+    assert load.responses > 100
+    assert load.errors == []
     for worker in workers:
-        until(lambda worker=worker: remembers(database, worker, tokens[-1]))
+        until(lambda worker=worker: has_cached(database, worker, tokens[-1]))
 
 
-def test_a_listener_that_hangs_is_not_believed(
+def test_a_worker_does_not_use_its_cache_while_its_listener_hangs(
     client: Client, wechat: WeChat, database: Database, service: Service
 ) -> None:
-    """Otherwise a network that swallows everything leaves ended sessions alive."""
     workers = service.workers(2)
     alive, ended = (client.bind(person)["token"] for person in people(wechat, 2))
     for worker in workers:
-        until(lambda worker=worker: remembers(database, worker, alive))
+        until(lambda worker=worker: has_cached(database, worker, alive))
         assert worker.verify(ended) == 204
     hanging = database.listeners()
     assert len(hanging) == 2
@@ -257,65 +255,63 @@ def test_a_listener_that_hangs_is_not_believed(
         os.kill(pid, signal.SIGSTOP)
     try:
         database(ENDED_BY_TOKEN, token=ended)
-        time.sleep(CERTAIN)
+        time.sleep(INVALIDATION_SECONDS)
         for worker in workers:
             assert (worker.verify(alive), worker.verify(ended)) == (204, 401)
-            assert not remembers(database, worker, alive)
+            assert not has_cached(database, worker, alive)
     finally:
         for pid in hanging:
             os.kill(pid, signal.SIGCONT)
     for worker in workers:
-        until(lambda worker=worker: remembers(database, worker, alive))
+        until(lambda worker=worker: has_cached(database, worker, alive))
         assert worker.verify(ended) == 401
 
 
-def test_a_restart_of_postgres_leaves_nothing_old(
+def test_sessions_ended_around_a_restart_of_postgresql_are_rejected(
     client: Client, wechat: WeChat, database: Database, service: Service
 ) -> None:
-    """Otherwise what ended just before a restart, or during it, lives on in memory."""
     tokens = [client.bind(person)["token"] for person in people(wechat, 6)]
-    crowd = Crowd(service, tokens)
+    load = Load(service, tokens)
     workers = service.workers(2)
     cluster = database.server._cluster
-    with crowd.asking():
-        crowd.end(database)
+    with load.running():
+        load.end(database)
         stop(cluster)
-        time.sleep(CERTAIN)
+        time.sleep(INVALIDATION_SECONDS)
         assert start(cluster, ()) == ""
-        crowd.end(database)
+        load.end(database)
         for worker in workers:
-            until(lambda worker=worker: remembers(database, worker, tokens[-1]))
-        crowd.end(database)
-        time.sleep(CERTAIN + 0.5)
-    assert crowd.wrong == []
+            until(lambda worker=worker: has_cached(database, worker, tokens[-1]))
+        load.end(database)
+        time.sleep(INVALIDATION_SECONDS + 0.5)
+    assert load.errors == []
     for worker in workers:
         assert [worker.verify(token) for token in tokens] == [401] * 3 + [204] * 3
 
 
 @pytest.fixture
 def growing(live_config: Config, database: Database, tmp_path: Path) -> Iterator[Service]:
-    """A gunicorn that begins with one worker."""
+    """A gunicorn that starts with one worker."""
     with serving(live_config, database, tmp_path, GUNICORN_WORKERS="1") as service:
         yield service
 
 
-def test_a_worker_that_comes_late_hears_too(
+def test_added_and_replaced_workers_receive_changes(
     client: Client, wechat: WeChat, database: Database, growing: Service
 ) -> None:
-    """Otherwise a worker that takes another's place, or joins, believes what it read first."""
     alive, ended = (client.bind(person)["token"] for person in people(wechat, 2))
     (first,) = growing.workers(1)
-    until(lambda: remembers(database, first, alive))
+    until(lambda: has_cached(database, first, alive))
     growing.process.send_signal(signal.SIGTTIN)
     growing.workers(2)
     os.kill(first.pid, signal.SIGKILL)
     until(lambda: not Path(f"/proc/{first.pid}").exists())
     workers = growing.workers(2)
     for worker in workers:
-        until(lambda worker=worker: remembers(database, worker, alive))
+        until(lambda worker=worker: has_cached(database, worker, alive))
         assert worker.verify(ended) == 204
     database(ENDED_BY_TOKEN, token=ended)
-    time.sleep(CERTAIN)
+    time.sleep(INVALIDATION_SECONDS)
     for worker in workers:
         assert (worker.verify(alive), worker.verify(ended)) == (204, 401)
 
@@ -324,24 +320,23 @@ def test_a_worker_that_comes_late_hears_too(
 def skewed(
     request: pytest.FixtureRequest, live_config: Config, database: Database, tmp_path: Path
 ) -> Iterator[Service]:
-    """Another machine, whose clock is an hour behind or ahead."""
+    """A gunicorn with a clock that is an hour behind or ahead."""
     more = {"SKEW": str(request.param), "GUNICORN_WORKERS": "1"}
     with serving(live_config, database, tmp_path, **more) as service:
         yield service
 
 
-def test_clocks_that_differ_keep_nothing_alive(
+def test_ended_sessions_are_rejected_by_workers_with_a_wrong_clock(
     client: Client, wechat: WeChat, database: Database, service: Service, skewed: Service
 ) -> None:
-    """Otherwise a machine whose clock is wrong believes what is old, or ends what is good."""
     alive, ended = (client.bind(person)["token"] for person in people(wechat, 2))
     workers = [*service.workers(2), *skewed.workers(1)]
     for worker in workers:
-        until(lambda worker=worker: remembers(database, worker, alive))
+        until(lambda worker=worker: has_cached(database, worker, alive))
         assert worker.verify(ended) == 204
     url = f"{skewed.url}/v1/apps/{ACME_SHOP.appid}/logout"
     headers = {"Authorization": f"Bearer {ended}"}
     assert requests.post(url, headers=headers, timeout=20).status_code == 204
-    time.sleep(CERTAIN)
+    time.sleep(INVALIDATION_SECONDS)
     for worker in workers:
         assert (worker.verify(alive), worker.verify(ended)) == (204, 401)

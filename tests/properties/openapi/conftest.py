@@ -1,4 +1,4 @@
-"""Generated requests, only when `make test-openapi` asks for them."""
+"""Collect the tests of generated requests only if `make test-openapi` sets OPENAPI_CASES."""
 
 import os
 

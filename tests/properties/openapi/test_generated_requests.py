@@ -37,7 +37,7 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-# Logins by the security scheme that takes their token.
+# The security scheme of each login.
 LOGINS = {
     "nobody": None,
     "visitor": "loginToken",
@@ -45,7 +45,7 @@ LOGINS = {
     "tenant_admin": "operatorJwt",
     "platform": "operatorJwt",
 }
-# Of the requests for an operation, the part with a token that the operation takes.
+# The share of requests that use a login accepted by the operation.
 FITTING = 0.8
 
 Token = Callable[[], str | None]
@@ -53,13 +53,13 @@ Token = Callable[[], str | None]
 
 @pytest.fixture(params=LOGINS)
 def login(request: pytest.FixtureRequest) -> str:
-    """Name who sends all requests of a test."""
+    """Return the login that sends all requests of a test."""
     return str(request.param)
 
 
 @pytest.fixture
 def token(login: str, app: Flask, client: Client, alice: Person, rows: Reader) -> Token:
-    """Return a function that returns a valid token: a request may have ended the session."""
+    """Return a function that returns a valid token, as a request may end the session."""
     if login == "nobody":
         return lambda: None
     if login == "visitor":
@@ -73,7 +73,7 @@ def token(login: str, app: Flask, client: Client, alice: Person, rows: Reader) -
     def valid_token() -> str:
         nonlocal script
         if script("GET", "/me").status_code == 401:
-            rows("DELETE FROM password_tries")  # generated passwords were wrong ones
+            rows("DELETE FROM password_tries")  # generated passwords are counted as failed tries
             script = signed_in(app, next(emails), login, tenant)
         return str(script.tokens["access_token"])
 
@@ -81,8 +81,8 @@ def token(login: str, app: Flask, client: Client, alice: Person, rows: Reader) -
 
 
 @pytest.fixture
-def known(app: Flask, client: Client, bob: Person) -> Mapping[str, str]:
-    """Names and ids that exist, by the name of the path parameter."""
+def known_parameters(app: Flask, client: Client, bob: Person) -> Mapping[str, str]:
+    """Return existing ids by the name of the path parameter."""
     user = client.bind(bob)["user"]["id"]
     operator = add_operator(app, "another@acme.example", "tenant_reader", "acme")
     appid = ACME_SHOP.appid
@@ -93,7 +93,7 @@ def known(app: Flask, client: Client, bob: Person) -> Mapping[str, str]:
 
 
 def operations(app: Flask) -> Iterator[Any]:
-    """Read the operations of the document."""
+    """Yield the operations of the document."""
     schema = schemathesis.openapi.from_wsgi("/openapi.json", app, config=SchemathesisConfig())
     for result in schema.get_all_operations():
         assert isinstance(result, Ok), result
@@ -101,7 +101,7 @@ def operations(app: Flask) -> Iterator[Any]:
 
 
 def number_of_cases(operation: Any, login: str, operations: int) -> int:
-    """Return how many requests a login sends to an operation, of `CASES` in total."""
+    """Return the number of requests that a login sends to an operation."""
     taken = {name for one in operation.definition.raw.get("security", []) for name in one}
     fitting = [one for one, scheme in LOGINS.items() if (scheme in taken) if scheme] or ["nobody"]
     share = FITTING if login in fitting else 1 - FITTING
@@ -110,7 +110,7 @@ def number_of_cases(operation: Any, login: str, operations: int) -> int:
 
 
 def test_every_response_is_as_documented(
-    app: Flask, login: str, token: Token, known: Mapping[str, str]
+    app: Flask, login: str, token: Token, known_parameters: Mapping[str, str]
 ) -> None:
     found = list(operations(app))
     sent: Counter[int] = Counter()
@@ -125,10 +125,12 @@ def test_every_response_is_as_documented(
             phases=[Phase.explicit, Phase.generate, Phase.shrink],
             suppress_health_check=list(HealthCheck),
         )
-        @given(case=operation.as_strategy(), names=st.sets(st.sampled_from(sorted(known))))
+        @given(
+            case=operation.as_strategy(), names=st.sets(st.sampled_from(sorted(known_parameters)))
+        )
         def send(case: Any, names: set[str]) -> None:
             for name in names & (case.path_parameters or {}).keys():
-                case.path_parameters[name] = known[name]
+                case.path_parameters[name] = known_parameters[name]
             valid = token()
             response = case.call(headers={"Authorization": f"Bearer {valid}"} if valid else {})
             sent[response.status_code] += 1

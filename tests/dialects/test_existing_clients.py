@@ -1,4 +1,4 @@
-"""What a client that exists already still meets: each of these is a promise not kept."""
+"""Behaviour that existing clients of the dialects depend on."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 
 from tests.dialects.gitegg_client import MiniProgram, data
-from tests.dialects.test_refusals import SAYS, WRONG, Speaker
+from tests.dialects.test_refusals import ENVELOPES, WRONG, DialectClient
 from tests.fixtures.personas import (
     ACME_CLUB,
     ACME_SHOP,
@@ -20,20 +20,21 @@ from tests.fixtures.personas import (
 
 @pytest.mark.usefixtures("no_waits_end")
 @pytest.mark.parametrize("dialect", ["gitegg", "litemall", "checkbind"])
-def test_a_throttled_client_is_told_how_many_minutes_to_wait(
+def test_the_message_of_a_throttled_login_contains_the_waiting_time(
     dialect: str, app: Flask, client: Client, alice: Person
 ) -> None:
-    """The message is complete in itself: such clients show it and ignore headers."""
-    speaker = Speaker(dialect, client)
-    handle = speaker.handle(alice)
+    """Such clients show the message and ignore headers."""
+    dialect_client = DialectClient(dialect, client)
+    handle = dialect_client.handle(alice)
     for _ in range(7):
-        answer = speaker.send(*speaker.type_password(handle, WRONG))
-    assert answer.json[SAYS[dialect][1]] == "Too many failed attempts. Try again in 1 minute."
+        answer = dialect_client.send(*dialect_client.type_password(handle, WRONG))
+    assert answer.json[ENVELOPES[dialect][1]] == "Too many failed attempts. Try again in 1 minute."
     assert int(answer.headers["Retry-After"]) > 0
 
 
-def test_gitegg_works_whole_below_the_path_of_an_app(client: Client, alice: Person) -> None:
-    """Otherwise a client, which has one base URL, finds its tokens there but not its login."""
+def test_every_request_of_gitegg_works_below_the_path_of_an_app(
+    client: Client, alice: Person
+) -> None:
     root = f"/apps/{ACME_SHOP.appid}"
     phone = MiniProgram(client, alice)
     key = phone.bind_key()
@@ -48,15 +49,14 @@ def test_gitegg_works_whole_below_the_path_of_an_app(client: Client, alice: Pers
     assert data(client.send("GET", path, fresh["token"]))["mobile"] == "13800138001"
     ask("logout", fresh["token"])
     assert client.send("GET", path, fresh["token"]).json["code"] == 401
-    asked = {"code": alice.wx_login(), "appId": ACME_SHOP.appid}
-    login = client.send("GET", f"{root}/wx/user/{ACME_SHOP.appid}/login", query_string=asked)
-    assert login.status_code == 200, "and the login too"
+    query = {"code": alice.wx_login(), "appId": ACME_SHOP.appid}
+    login = client.send("GET", f"{root}/wx/user/{ACME_SHOP.appid}/login", query_string=query)
+    assert login.status_code == 200, "the login works, too"
 
 
-def test_a_token_of_another_app_ends_nothing_below_the_path_of_an_app(
+def test_logout_below_the_path_of_an_app_rejects_tokens_of_other_apps(
     client: Client, alice: Person
 ) -> None:
-    """Otherwise the wall between apps has one door without a guard."""
     token = client.bind(alice, GLOBEX_LIFE)["token"]
     path = f"/apps/{ACME_SHOP.appid}/oauth/logout"
     assert client.send("POST", path, token, json={}).json["code"] == 403
@@ -64,10 +64,9 @@ def test_a_token_of_another_app_ends_nothing_below_the_path_of_an_app(
 
 
 @pytest.mark.parametrize("app_", [ACME_SHOP, ACME_CLUB], ids=["nobody", "bare"])
-def test_whom_the_tenant_entered_gets_the_name_that_the_person_gave(
+def test_a_user_added_by_phone_gets_the_nickname_of_the_identity(
     app_: App, app: Flask, client: Client, alice: Person
 ) -> None:
-    """Otherwise a person entered by phone alone stays without a name for ever."""
     enter_user(app, phone="13800138001")
     phone = MiniProgram(client, alice, app_)
     key = phone.bind_key()

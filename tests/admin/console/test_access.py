@@ -198,7 +198,7 @@ def test_no_form_field_reaches_another_tenant(
         user, other, str(identity), str(session), login["openid"], ACME_SHOP.appid, objects.preview
     )
     console = TenantConsole(app, "acme")
-    # The forms that merge come first, because later forms end the users' sessions.
+    # The merge forms come first and without a target, so that both users exist for the other forms.
     forms = {f"/users/{user}/merge": {}, f"/users/{other}/merge": {}, "/people/export": {}}
     forms = dict([*own_objects.posts(), *CREATIONS]) | forms
     forms = dict(sorted(forms.items(), key=lambda form: "merge" not in form[0]))
@@ -224,7 +224,7 @@ def test_no_form_field_reaches_another_tenant(
 
 def test_no_filter_lists_objects_of_another_tenant(app: Flask, objects: TenantObjects) -> None:
     own = TenantConsole(app, "globex")
-    assert objects.user in own.read("/users/", phone="13800138001"), "it would be found"
+    assert objects.user in own.read("/users/", phone="13800138001"), "the own tenant finds the user"
     console = TenantConsole(app, "acme")
     queries: list[dict[str, str]] = [
         {},
@@ -246,7 +246,7 @@ def test_no_filter_lists_objects_of_another_tenant(app: Flask, objects: TenantOb
                 assert known not in body, (path, query, known)
             assert objects.appid in query.values() or objects.appid not in page, (path, query)
             if path in ("/users/", "/sessions/"):
-                assert "<small>0</small>" in page, "how many they are is objects to know"
+                assert "<small>0</small>" in page, "the count omits objects of other tenants"
     for stock in ("export/csv/", "details/", "edit/", "delete/", "new/", "action/", "ajax/lookup/"):
         for path in LISTS:
             answer = console.get(f"{path}{stock}", id=objects.user)
@@ -284,7 +284,9 @@ def test_a_form_without_a_valid_csrf_token_is_rejected(
             assert answer.status_code == 400, path
     for path, _ in objects.posts():
         # The confirmation page of an impossible action is answered with 409.
-        assert console.get(path).status_code in (200, 404, 405, 409), "a link changes nothing"
+        assert console.get(path).status_code in (200, 404, 405, 409), (
+            "a GET request changes nothing"
+        )
     assert content(rows) == before
 
 

@@ -90,7 +90,7 @@ def test_an_ended_replaced_or_expired_token_is_rejected(
     assert refusals(client, rows, current["token"], routes_except_logout) == {SESSION_EXPIRED}
     assert client.post("logout", current["token"]).status_code == 204
     refused = failure(client.post("refresh", refresh_token=current["refresh_token"]))
-    assert refused == SESSION_ENDED, "logging out late must end the refresh token too"
+    assert refused == SESSION_ENDED, "logout with an expired token ends the refresh token, too"
 
 
 @pytest.mark.parametrize(
