@@ -23,6 +23,7 @@ from app.identity_fast_path import IdentityFastPath
 from app.keyring import KeyRing
 from app.services.apps.call_limits import CallLimits
 from app.services.cache.registry import Caches
+from app.services.encryption.readiness import ReadinessCheck
 from app.services.login.code_failures import CodeFailures
 from app.services.metrics.counts import Counts, count_answer
 from app.services.operators.failed_sign_ins import OperatorFailures
@@ -54,6 +55,7 @@ def create_app(config: Config) -> Flask:
         config.wechat_api_base_url, count_answer, limits.watch
     )
     app.extensions["wechat_proof_client"] = WeChatClient(config.wechat_api_base_url)
+    app.extensions["readiness"] = ReadinessCheck()
     keyring.init_app(app, KeyRing(config.keys, config.pepper))
 
     logs.init_app(app, as_json=config.production)

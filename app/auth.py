@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, wraps
-from socket import MSG_DONTWAIT, MSG_PEEK, socket
+from select import POLLRDHUP
+from socket import socket
 from typing import Any, ParamSpec, TypeVar, cast, overload
 from uuid import UUID
 
 import structlog
 from flask import g, request
+from gevent.monkey import get_original
 
 from app.errors import (
     AppDisabled,
@@ -28,6 +30,9 @@ from app.services.sessions.authentication import authenticate
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+# Not gevent's, which knows no POLLRDHUP.
+poll = get_original("select", "poll")
 
 # The headers in which clients send their login token. Authorization is read first.
 AUTHORIZATION = "Authorization"
@@ -226,9 +231,6 @@ def _has_disconnected(connection: socket | None) -> bool:
     """Return whether the client has closed its connection. Does not wait."""
     if connection is None:
         return False
-    try:
-        return connection.recv(1, MSG_DONTWAIT | MSG_PEEK) == b""
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
+    look = poll()
+    look.register(connection.fileno(), POLLRDHUP)
+    return bool(look.poll(0))

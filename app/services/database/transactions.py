@@ -58,8 +58,10 @@ def on_commit(session: Session, call: Callable[[], None]) -> None:
 
 
 def let_take_long(session: Session) -> None:
-    """Lift the limit of a statement's duration in the caller's transaction."""
+    """Lift the deadlines of statements in the caller's transaction."""
     session.execute(text("SET LOCAL statement_timeout = 0"))
+    driver = session.connection().connection.driver_connection
+    cast(Any, driver).wait_seconds = None
 
 
 @contextmanager
