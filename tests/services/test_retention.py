@@ -30,7 +30,7 @@ from tests.fixtures.personas import Client, Person, Reader, WeChat, enter_user
 from tests.fixtures.portal import REVOKE, Portal, configure, event
 from tests.fixtures.tables import GONE, changes, read_tables
 from tests.services.database.test_idempotency import create
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 Run = Callable[..., Result]
 
@@ -387,7 +387,7 @@ def test_two_runs_at_once_share_the_work(
     grow(app, rows, 60)
     client.bind(alice)
     rows("UPDATE users SET erase_after = now()")
-    runs = at_once([lambda: removed(app)] * 4)
+    runs = run_concurrently([lambda: removed(app)] * 4)
     assert sum(one.get("audit_events", 0) for one in runs) == 60
     assert sum(one.get("closed_accounts", 0) for one in runs) == 1
     assert rows.count("audit_events", "action = 'user.erased'") == 1

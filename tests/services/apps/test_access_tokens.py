@@ -10,7 +10,7 @@ from app.services.apps.apps import get_app
 from app.services.apps.wechat_calls import _end_lease
 from app.wechat import AccessToken, transport
 from tests.fixtures.personas import ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader, WeChat, failure
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 FETCH = "/cgi-bin/stable_token"
 
@@ -132,7 +132,7 @@ def test_those_who_waited_for_a_fetch_that_failed_do_not_try_one_after_another(
             lambda token=token, tap=tap: Client(app).post("phone", token, **tap)
             for token, tap in zip(tokens, taps, strict=True)
         ]
-        answers = at_once(acts)
+        answers = run_concurrently(acts)
     assert {failure(answer) for answer in answers} == {(503, "wechat_unavailable")}
     assert fetches(wechat) < 4
 

@@ -22,7 +22,7 @@ from app.services.apps.app_verification import verify_app
 from app.services.encryption.key_rotation import rotate_keys
 from config import Config
 from tests.fixtures.personas import ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader, WeChat, failure
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 from tests.test_logs import Captured, captured, everything
 
 OLD, NEW, OTHER = ACME_SHOP.secret, "e1" * 16, "e2" * 16
@@ -326,7 +326,7 @@ def test_many_who_log_in_at_once_promote_it_once(
     scope.keep(NEW)
     codes = [alice.wx_login() for _ in range(20)]
     acts = [lambda c=code: Client(app).post("login", code=c).status_code for code in codes]
-    assert at_once([*acts[:10], lambda: scope.reset(NEW), *acts[10:]]).count(200) == 20
+    assert run_concurrently([*acts[:10], lambda: scope.reset(NEW), *acts[10:]]).count(200) == 20
     Client(app).log_in(alice)
     assert scope.kept() == (NEW, None)
     assert scope.promotions() == [("system", ACME_SHOP.appid)]

@@ -16,7 +16,7 @@ from app.services.audit import OPERATOR
 from app.wechat import transport
 from tests.fixtures.operators import signed_in
 from tests.fixtures.personas import App, Client, Person, Reader, WeChat, failure
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 CAFE = App("wxcafe000000000003", "acme", "cb" * 16)
 TENANTS = ("acme", "globex", "initech", "umbrella")
@@ -62,7 +62,7 @@ def test_one_of_four_tenants_that_prove_an_appid_at_once_has_it(
 ) -> None:
     """The primary key decides; all others are told that another tenant has it."""
     claims = [claim(app, tenant) for tenant in TENANTS]
-    outcomes = at_once([proof(app, one) for one in claims])
+    outcomes = run_concurrently([proof(app, one) for one in claims])
     assert sorted(outcomes) == ["held_elsewhere"] * 3 + ["right"]
     winner = claims[outcomes.index("right")]
     assert rows("SELECT tenant_id FROM wechat_apps WHERE appid = :a", a=CAFE.appid) == [
@@ -78,7 +78,7 @@ def test_a_tenant_that_proves_its_claim_twice_at_once_has_the_app_once(
 ) -> None:
     """A double click is told twice that the app is active."""
     claimed = claim(app, "acme")
-    assert at_once([proof(app, claimed)] * 4) == ["right"] * 4
+    assert run_concurrently([proof(app, claimed)] * 4) == ["right"] * 4
     assert rows.count("wechat_apps", f"appid = '{CAFE.appid}'") == 1
     assert rows.count("app_claims") == 0
     assert rows.count("audit_events", "action = 'app.activated'") == 1
@@ -89,7 +89,7 @@ def test_wrong_and_right_secrets_at_once_leave_one_app_and_closed_claims(
 ) -> None:
     """A claim that is verified while another tenant proves the appid ends closed all the same."""
     claims = [claim(app, tenant, CAFE.secret if tenant == "acme" else WRONG) for tenant in TENANTS]
-    outcomes = at_once([proof(app, one) for one in claims])
+    outcomes = run_concurrently([proof(app, one) for one in claims])
     assert outcomes == ["right", "wrong", "wrong", "wrong"]
     assert (
         rows("SELECT closed_at IS NOT NULL, secret_sealed IS NULL FROM app_claims")
@@ -114,7 +114,7 @@ def test_a_proof_beside_changes_of_all_claims_deadlocks_nobody(app: Flask, rows:
             ),
         )
 
-    outcomes = at_once([proof(app, claims[0]), *(change(one) for one in claims[1:])])
+    outcomes = run_concurrently([proof(app, claims[0]), *(change(one) for one in claims[1:])])
     assert outcomes == ["right", "changed", "changed", "changed"]
     assert rows.count("app_claims", "closed_at IS NULL") == 0
 
@@ -138,7 +138,7 @@ def test_one_claim_more_than_allowed_is_refused_when_all_come_at_once(
 
         return in_app(app, act)
 
-    outcomes = at_once([enter(number) for number in range(8)])
+    outcomes = run_concurrently([enter(number) for number in range(8)])
     assert sorted(outcomes) == ["app_claims_too_many"] * 5 + ["entered"] * 3
     assert rows.count("app_claims") == 3
 
@@ -185,7 +185,7 @@ def test_logins_during_a_move_fail_cleanly_and_leave_nothing_behind(
         return lambda: Client(app).post("login", app=CAFE, code=code)
 
     move = in_app(app, lambda: move_app(OPERATOR, "acme", CAFE.appid, "globex"))
-    *answers, _ = at_once([*(log_in(code) for code in codes), move])
+    *answers, _ = run_concurrently([*(log_in(code) for code in codes), move])
     for answer in answers:
         assert answer.status_code == 200 or failure(answer) in {
             (404, "app_unknown"),
@@ -220,7 +220,7 @@ def test_an_app_is_deleted_or_logged_in_to_but_never_half(
                 return str(error)
             return "deleted"
 
-        deleted, answer = at_once(
+        deleted, answer = run_concurrently(
             [in_app(app, delete), lambda code=code: Client(app).post("login", app=CAFE, code=code)]
         )
         if answer.status_code == 200:

@@ -10,7 +10,7 @@ from app.services.database import idempotency
 from tests.fixtures.operators import Script, signed_in
 from tests.fixtures.passwords import GOOD_PASSWORD
 from tests.fixtures.personas import Reader, failure
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 KEY_TAKEN = (409, "idempotency_key_taken")
 USERS = "/tenants/acme/users"
@@ -134,7 +134,7 @@ def test_neither_question_nor_answer_is_kept_in_clear(ops: Script, rows: Reader)
 def test_of_twins_at_once_one_creates(app: Flask, ops: Script, rows: Reader) -> None:
     """Otherwise whoever taps twice is invited twice."""
     body = {"email": "new@wxpass.example", "role": "platform"}
-    answers = at_once([lambda: create(ops, "/operators", body) for _ in range(8)])
+    answers = run_concurrently([lambda: create(ops, "/operators", body) for _ in range(8)])
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.json["invitation"] for answer in answers}) == 1
     replayed = [answer for answer in answers if "Idempotent-Replayed" in answer.headers]

@@ -19,7 +19,7 @@ from app.keyring import KeyRing, keyring
 from app.services.encryption.key_proofs import check_keys, forget_key
 from config import Config
 from tests.fixtures.personas import ACME_SHOP, Client, Person, Reader, enter_user, failure
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 ROOT = Path(__file__).resolve().parents[3]
 KEY = bytes(range(32))
@@ -268,7 +268,7 @@ def test_of_two_that_boot_first_and_differ_one_is_refused(
                 db.engine.dispose()
         return True
 
-    started = at_once([lambda one=one: start(one) for one in services])  # type: ignore[misc]
+    started = run_concurrently([lambda one=one: start(one) for one in services])  # type: ignore[misc]
     assert sorted(started) == [False, True]
 
 

@@ -44,7 +44,7 @@ from tests.fixtures.operators import ask_for_codes, signed_in
 from tests.fixtures.personas import ACME_SHOP, Client, Person, Reader, WeChat
 from tests.fixtures.portal import Portal, configure, event
 from tests.services.database.test_idempotency import DAVE, create
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 ROOT = Path(__file__).resolve().parents[3]
 ROWS = int(os.environ.get("ROTATION_ROWS", "2000"))
@@ -261,7 +261,7 @@ def test_two_rotations_at_once_change_every_row_once(
         with new_first.app_context():
             return sum(rotate_keys())
 
-    assert sum(at_once([rotate, rotate])) == total
+    assert sum(run_concurrently([rotate, rotate])) == total
     assert needed(new_only) == {"k2": total}
 
 

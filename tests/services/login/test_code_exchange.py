@@ -24,7 +24,7 @@ from tests.fixtures.personas import (
     failure,
 )
 from tests.fixtures.waiting import until
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 CODE_USED = (400, "code_used")
 
@@ -52,7 +52,7 @@ def test_ten_identical_logins_at_once_are_one(
     before = (exchanges(wechat), rows.count("login_sessions"))
     code = alice.wx_login()
     wechat.fault("slow", seconds=0.1)
-    answers = at_once([lambda: send(Client(app), code) for _ in range(10)])
+    answers = run_concurrently([lambda: send(Client(app), code) for _ in range(10)])
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.text for answer in answers}) == 1
     assert (exchanges(wechat), rows.count("login_sessions")) == (before[0] + 1, before[1] + 1)
@@ -82,7 +82,7 @@ def test_those_who_wait_hear_why_the_login_failed(
     code = alice.wx_login()
     wechat.fault("slow", seconds=0.2, times=1)
     acts = [lambda: send(Client(app), f"{code}x") for _ in range(5)]
-    assert {failure(answer) for answer in at_once(acts)} == {(400, "code_invalid")}
+    assert {failure(answer) for answer in run_concurrently(acts)} == {(400, "code_invalid")}
     assert rows.count("login_sessions") == 0
 
 

@@ -18,7 +18,7 @@ from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, App, Client, Person, R
 pytestmark = pytest.mark.real_commits
 
 
-def at_once(acts: list[Callable[[], Any]]) -> list[Any]:
+def run_concurrently(acts: list[Callable[[], Any]]) -> list[Any]:
     """Let everybody act at the same moment, each in a thread of their own."""
     gate = Barrier(len(acts))
 
@@ -36,7 +36,7 @@ def test_fifty_first_logins_of_one_person_make_one_social_account_and_fifty_sess
 ) -> None:
     """Otherwise a double tap makes a person twice, or loses a login."""
     codes = [alice.wx_login(mini_program) for _ in range(50)]
-    answers = at_once(
+    answers = run_concurrently(
         [lambda code=code: Client(app).post("login", app=mini_program, code=code) for code in codes]
     )
     assert {answer.status_code for answer in answers} == {200}
@@ -59,7 +59,7 @@ def test_twenty_people_who_verify_one_phone_at_once_have_one_owner(
     people = [Person(wechat, f"person{number}", "13800138000") for number in range(20)]
     tokens = [Client(app).log_in(person)["token"] for person in people]
     taps = [person.tap_phone_new() for person in people]
-    answers = at_once(
+    answers = run_concurrently(
         [
             lambda token=token, tap=tap: Client(app).post("phone", token, **tap)
             for token, tap in zip(tokens, taps, strict=True)
@@ -85,7 +85,7 @@ def test_one_person_in_two_apps_at_once_is_one_user_by_unionid(
     for number in range(10):
         person = Person(wechat, f"person{number}", "13800138000")
         codes = [(one, person.wx_login(one)) for one in (ACME_SHOP, ACME_CLUB)]
-        answers = at_once(
+        answers = run_concurrently(
             [
                 lambda one=one, c=code: Client(app).post("login", app=one, code=c)
                 for one, code in codes
@@ -101,7 +101,9 @@ def test_two_taps_at_once_leave_one_answer_whose_tokens_work(
     """Otherwise the later tap kills the tokens that the earlier answer gave."""
     token = client.log_in(alice)["token"]
     taps = [alice.tap_phone_new() for _ in range(8)]
-    answers = at_once([lambda tap=tap: Client(app).post("phone", token, **tap) for tap in taps])
+    answers = run_concurrently(
+        [lambda tap=tap: Client(app).post("phone", token, **tap) for tap in taps]
+    )
     won = [answer for answer in answers if answer.status_code == 200]
     assert len(won) == 1
     assert {a.json["code"] for a in answers if a is not won[0]} == {"session_replaced"}
@@ -124,7 +126,7 @@ def test_a_device_that_refreshes_twenty_times_at_once_gets_one_answer(
 ) -> None:
     """Otherwise an impatient client logs its person out."""
     old = client.bind(alice)["refresh_token"]
-    answers = at_once([lambda: refresh_from(app, "127.0.0.1", old) for _ in range(20)])
+    answers = run_concurrently([lambda: refresh_from(app, "127.0.0.1", old) for _ in range(20)])
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.text for answer in answers}) == 1
     assert client.me(answers[0].json["token"]).status_code == 200
@@ -137,7 +139,7 @@ def test_a_refresh_token_used_by_twenty_devices_at_once_works_once(
 ) -> None:
     """Otherwise a stolen refresh token and the rightful one can both live on."""
     old = client.bind(alice)["refresh_token"]
-    answers = at_once(
+    answers = run_concurrently(
         [lambda nth=nth: refresh_from(app, "127.0.0.1", old, f"{nth}") for nth in range(20)]
     )
     codes = [answer.status_code for answer in answers]
@@ -155,7 +157,7 @@ def test_many_phone_calls_at_once_fetch_one_access_token(
     tokens = [Client(app).log_in(person)["token"] for person in people]
     taps = [person.tap_phone_new() for person in people]
     wechat.fault("slow", "/cgi-bin/stable_token", seconds=0.3)
-    answers = at_once(
+    answers = run_concurrently(
         [
             lambda token=token, tap=tap: Client(app).post("phone", token, **tap)
             for token, tap in zip(tokens, taps, strict=True)
@@ -182,7 +184,7 @@ def test_no_connection_is_held_while_waiting_on_wechat(
     """Otherwise five connections are five logins at a time, however long WeChat takes."""
     codes = [alice.wx_login() for _ in range(60)]
     wechat.fault("slow", seconds=3)
-    answers = at_once(
+    answers = run_concurrently(
         [lambda code=code: Client(small_pool).post("login", code=code) for code in codes]
     )
     assert {answer.status_code for answer in answers} == {200}

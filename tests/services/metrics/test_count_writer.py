@@ -31,7 +31,7 @@ from config import Config
 from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, Person, Reader
 from tests.fixtures.ports import free_port
 from tests.fixtures.waiting import until
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 ROOT = Path(__file__).resolve().parents[3]
 TOTALS = "SELECT sum(opened)::int, sum(logged_in)::int, sum(registered)::int FROM daily_counts"
@@ -61,7 +61,7 @@ def test_processes_that_write_the_same_rows_at_once_lose_nothing(
                         count_answer(appid, "login", 0.1, True)
                     write_counts()
 
-        at_once([lambda service=service: work(service) for service in (one, other) * 4])
+        run_concurrently([lambda service=service: work(service) for service in (one, other) * 4])
     assert rows(TOTALS) == [(1600, 0, 0)]
     assert rows("SELECT within_ms, sum(count)::int FROM answer_times GROUP BY 1") == [(100, 1600)]
 
@@ -128,7 +128,7 @@ def test_a_forked_process_begins_anew_and_has_one_writer(app: Flask) -> None:
     mine.begin_writing = lambda: began.append(1)
     mine.of_this_process().happened.note(counting.Happened(today(), "x", "opened"))
     mine._once._process = -1  # as after a fork
-    at_once([mine.of_this_process] * 8)
+    run_concurrently([mine.of_this_process] * 8)
     assert len(began) == 2
     assert mine.happened.gather() == {}
 

@@ -48,7 +48,7 @@ from tests.fixtures.operators import (
     signed_in,
 )
 from tests.fixtures.personas import Client, Reader, failure, statements_sent
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 from tests.services.metrics.test_count_writer import process
 
 ANN, NOBODY = "ann@acme.example", "nobody@acme.example"
@@ -276,7 +276,7 @@ def test_many_threads_fail_at_once_and_each_is_recorded(app: Flask, ann_id: Any)
     failures = OperatorFailures()
     failures.begin_writing = lambda: None
     attempt = FailedAttempt(SIGN_IN_FAILED, "sign_in_wrong", ann_id, None, None)
-    at_once([lambda: [failures.note(attempt) for _ in range(100)]] * 8)
+    run_concurrently([lambda: [failures.note(attempt) for _ in range(100)]] * 8)
     assert len(failures._waiting) == 800
     for _ in range(MOST_WAITING):
         failures.note(attempt)

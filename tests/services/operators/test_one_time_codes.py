@@ -51,7 +51,7 @@ from tests.fixtures.operators import (
     session_of,
 )
 from tests.fixtures.personas import Client, Reader, failure
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 ANN = "ann@acme.example"
 FULL_WIDTH = str.maketrans("0123456789", "０１２３４５６７８９")
@@ -317,7 +317,7 @@ def test_of_two_confirmations_with_one_code_one_succeeds(app: Flask, rows: Reade
             except (OneTimeCodesOn, OneTimeCodeWrong):
                 return 0
 
-    assert sorted(at_once([confirm, confirm])) == [0, 10]
+    assert sorted(run_concurrently([confirm, confirm])) == [0, 10]
     assert rows.count("operator_recovery_codes") == 10
 
 
@@ -331,7 +331,7 @@ def test_enrolments_that_begin_together_show_one_secret(app: Flask) -> None:
         with app.app_context():
             return begin_enrolment(session).secret
 
-    assert len(set(at_once([begin] * 6))) == 1
+    assert len(set(run_concurrently([begin] * 6))) == 1
 
 
 @pytest.mark.real_commits
@@ -341,5 +341,5 @@ def test_a_code_completes_one_of_many_sign_ins_at_once(app: Flask) -> None:
     totp = ask_for_codes(app, ANN)
     code = code_of(totp)
     scripts = [Script(Client(app), ANN) for _ in range(5)]
-    answers = at_once([lambda one=one: one.sign_in(code=code) for one in scripts])
+    answers = run_concurrently([lambda one=one: one.sign_in(code=code) for one in scripts])
     assert sorted(answer.status_code for answer in answers)[:2] == [200, 401]

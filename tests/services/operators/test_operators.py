@@ -50,7 +50,7 @@ from tests.fixtures.operators import (
 )
 from tests.fixtures.passwords import OTHER_PASSWORD
 from tests.fixtures.personas import Client, Reader, failure
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 ANN, RITA, OPS = "ann@acme.example", "rita@acme.example", "ops@wxpass.example"
 
@@ -434,7 +434,7 @@ def test_of_two_platform_admins_who_lock_each_other_out_one_stays(
         lambda: act(first, ids[0], ids[1]),
         lambda: act(second, ids[1], ids[0]),
     ]
-    assert sorted(at_once(acts)) == ["done", "refused"]
+    assert sorted(run_concurrently(acts)) == ["done", "refused"]
     able = "role = 'platform' AND status = 'active' AND password_hash IS NOT NULL"
     assert rows.count("operators", able) == 1
 
@@ -449,7 +449,7 @@ def test_of_many_platform_admins_who_disable_the_next_one_stays(app: Flask, rows
             actor = Actor("operator", ids[number])
             in_context(app, disable, app, actor, ids[(number + 1) % 4])
 
-    at_once([lambda number=number: act(number) for number in range(4)])
+    run_concurrently([lambda number=number: act(number) for number in range(4)])
     assert rows.count("operators", "status = 'active'") >= 1
 
 
@@ -457,7 +457,7 @@ def test_of_many_platform_admins_who_disable_the_next_one_stays(app: Flask, rows
 def test_of_two_scripts_with_one_refresh_token_one_gets_the_next(app: Flask, rows: Reader) -> None:
     """Otherwise both go on, and a thief is never noticed."""
     script = signed_in(app, ANN, "tenant_admin", "acme")
-    answers = at_once([script.refresh, script.refresh])
+    answers = run_concurrently([script.refresh, script.refresh])
     assert sorted(answer.status_code for answer in answers) == [200, 401]
     assert rows.count("operator_sessions", "end_reason = 'token_reused'") == 1
 

@@ -25,7 +25,7 @@ from tests.fixtures.operators import (
     signed_in,
 )
 from tests.fixtures.personas import Client, Reader, failure
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 ANN, RITA, NEW = "ann@acme.example", "rita@acme.example", "silver-lantern-92"
 LIVE = "SELECT id FROM operator_sessions WHERE ended_at IS NULL ORDER BY id"
@@ -204,7 +204,7 @@ def test_of_two_sessions_that_end_each_other_one_stays(app: Flask, rows: Reader)
         lambda one=one, word=word: change(one, word)
         for one, word in zip(sessions, passwords, strict=True)
     ]
-    done = at_once(acts)
+    done = run_concurrently(acts)
     assert done.count("out") == 1
     (winner,) = set(done) - {"out"}
     assert rows(LIVE) == [(sessions[passwords.index(winner)].session_id,)]

@@ -32,7 +32,7 @@ from tests.fixtures.operators import (
     session_of,
 )
 from tests.fixtures.personas import Client, Reader, failure
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 ANN, RITA = "ann@acme.example", "rita@acme.example"
 SHAPE = re.compile(r"[0-9a-hjkmnp-tv-z]{5}-[0-9a-hjkmnp-tv-z]{5}")
@@ -193,7 +193,7 @@ def test_of_many_sign_ins_with_one_recovery_code_one_succeeds(app: Flask, rows: 
     add_operator(app, ANN, "tenant_admin", "acme")
     _, _, codes = enrol(app, ANN)
     scripts = [Script(Client(app), ANN) for _ in range(5)]
-    answers = at_once([lambda one=one: one.sign_in(code=codes[0]) for one in scripts])
+    answers = run_concurrently([lambda one=one: one.sign_in(code=codes[0]) for one in scripts])
     assert sorted(answer.status_code for answer in answers)[:2] == [200, 401]
     assert rows.count("operator_recovery_codes") == 9
     assert rows.count("audit_events", "action = 'operator.recovery_code_used'") == 1
@@ -209,7 +209,7 @@ def test_renewals_at_once_leave_ten_codes_of_one_of_them(app: Flask, rows: Reade
         with app.app_context():
             return list(renew_recovery_codes(session))
 
-    shown = at_once([renew] * 4)
+    shown = run_concurrently([renew] * 4)
     assert rows.count("operator_recovery_codes") == 10
     working = [
         one for one in shown if Script(Client(app), ANN).sign_in(code=one[0]).json.get("expires_in")
@@ -241,7 +241,7 @@ def test_a_code_that_is_used_while_a_session_ends_is_used_or_kept_whole(
             change_own_password(session, "silver-lantern-92")
             return "changed"
 
-    done = at_once([complete, change])
+    done = run_concurrently([complete, change])
     assert done[1] == "changed"
     left = 9 if done[0] == "signed in" else 10
     assert rows.count("operator_recovery_codes") == left

@@ -22,7 +22,7 @@ from tests.fixtures.personas import (
 )
 from tests.fixtures.portal import OPENID, REVOKE, Portal, configure, event, succeeded
 from tests.fixtures.tables import GONE, NEW, Tables, changes, read_tables
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 CANCEL, MODIFIED = "user_authorization_cancellation", "user_info_modified"
 AVATAR = "https://example.com/alice.png"
@@ -408,7 +408,7 @@ def test_events_and_logins_at_once_leave_no_half(
     acts: list[Callable[[], Any]] = [
         lambda code=code: Client(app).post("login", code=code) for code in codes
     ]
-    answers = at_once([*acts, *[lambda: Portal(Client(app)).push(message)] * 3])
+    answers = run_concurrently([*acts, *[lambda: Portal(Client(app)).push(message)] * 3])
     assert {answer.status_code for answer in answers} == {200}
     assert rows.count("phones") == 0
     assert rows("SELECT handled_at IS NULL, failure FROM wechat_pushes") == [(False, None)]

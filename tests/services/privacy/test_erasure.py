@@ -37,7 +37,7 @@ from tests.fixtures.personas import (
 )
 from tests.fixtures.portal import Portal, configure, event
 from tests.fixtures.tables import Tables, changes, places_of, read_tables
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 CREDENTIALS = {"account": "alice.account", "password": GOOD_PASSWORD}
 HERE = {"environ_base": {"REMOTE_ADDR": "203.0.113.77"}, "headers": {"User-Agent": "AlicesPhone"}}
@@ -429,7 +429,7 @@ def test_a_login_against_the_erasure_keeps_all_or_nothing(
             enter_user(app, **CREDENTIALS, phone="13800138001")
         close(client, client.bind(alice)["token"])
         due(rows)
-        answers = at_once([lambda: how(Client(app), alice), *[lambda: run(app)] * 2])
+        answers = run_concurrently([lambda: how(Client(app), alice), *[lambda: run(app)] * 2])
         told, erased = answers[0], sum(answers[1:])
         if told.status_code == 200 and told.json["bound"]:
             assert client.me(told.json["token"]).status_code == 200
@@ -497,7 +497,9 @@ def test_closing_against_logins_leaves_closed_and_logged_out_or_neither(
         token = client.bind(alice)["token"]
         codes = [alice.wx_login() for _ in range(3)]
         logins = [lambda code=code: Client(app).post("login", code=code) for code in codes]
-        closed, *answers = at_once([lambda token=token: close(Client(app), token), *logins])
+        closed, *answers = run_concurrently(
+            [lambda token=token: close(Client(app), token), *logins]
+        )
         assert {closed.status_code, *(answer.status_code for answer in answers)} == {200}
         living = rows.count("login_sessions", "ended_at IS NULL")
         assert (states(rows), living > 0) in [([True], False), ([False], True)]
@@ -518,7 +520,7 @@ def test_erasures_merges_and_their_undoing_at_once_leave_nobody_torn(
             command = ["users", "undo-merge", user_id, "--tenant", "acme"]
             return int(app.test_cli_runner().invoke(args=command).exit_code)
 
-        undone, *erased = at_once([undo, *[lambda: run(app)] * 2])
+        undone, *erased = run_concurrently([undo, *[lambda: run(app)] * 2])
         assert sum(erased) == 1
         left = {"users": 1 - undone, "social_accounts": 2 * (1 - undone)}
         assert {name: rows.count(name) for name in left} == left
@@ -540,7 +542,7 @@ def test_a_number_verified_against_the_erasure_is_of_somebody_who_is_there(
         due(rows)
         tapping = Person(bob.wechat, "bob", alice.phone)
         token, tap = client.log_in(tapping)["token"], tapping.tap_phone_new()
-        told, *_ = at_once(
+        told, *_ = run_concurrently(
             [
                 lambda token=token, tap=tap: Client(app).post("phone", token, **tap),
                 *[lambda: run(app)] * 2,
@@ -566,7 +568,7 @@ def test_requests_during_the_erasure_are_refused_and_not_broken(
         asks = [lambda path=path, t=token: Client(app).send("GET", path, t) for path in paths]
         asks.append(lambda t=token: Client(app).post("profile", t, nickname="A"))
         asks.append(lambda t=token: Client(app).post("unbind", t))
-        erased, *answers = at_once([lambda: run(app), *asks])
+        erased, *answers = run_concurrently([lambda: run(app), *asks])
         assert erased == 1
         assert {answer.status_code for answer in answers} <= {200, 401, 409}
         assert rows.count("users") == 0

@@ -25,7 +25,7 @@ from tests.fixtures.personas import (
 )
 from tests.fixtures.portal import Portal, configure, event, succeeded
 from tests.fixtures.tables import changes, read_tables
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 Run = Callable[..., Result]
 
@@ -206,7 +206,7 @@ def test_a_visitor_who_logs_in_at_the_same_moment_is_kept(
         acts: list[Callable[[], Any]] = [
             lambda code=code: Client(app).post("login", code=code) for code in codes
         ]
-        *answers, first, second = at_once([*acts, *[lambda: removed(app)] * 2])
+        *answers, first, second = run_concurrently([*acts, *[lambda: removed(app)] * 2])
         assert {answer.status_code for answer in answers} == {200}
         assert first.get("failed", 0) + second.get("failed", 0) == 0
         for answer in answers:
@@ -226,7 +226,7 @@ def test_a_visitor_who_becomes_a_user_at_the_same_moment_is_kept(
         let_pass(rows, 200)
         rows("UPDATE login_sessions SET expires_at = now() + interval '1 second'")
         rows("UPDATE session_keys SET asked_at = now()")
-        bound, *runs = at_once(
+        bound, *runs = run_concurrently(
             [
                 lambda t=token, tap=tap: Client(app).post("phone", t, **tap),
                 *[lambda: removed(app)] * 2,
@@ -250,7 +250,7 @@ def test_two_runs_at_once_share_the_visitors(
     for number in range(20):
         client.log_in(Person(wechat, f"person{number}", f"138001380{number:02}"))
     let_pass(rows, 200)
-    runs = at_once([lambda: removed(app)] * 3)
+    runs = run_concurrently([lambda: removed(app)] * 3)
     assert sum(one.get("visitors", 0) for one in runs) == 20
     told = rows("SELECT sum((details ->> 'visitors')::int) FROM audit_events")
     assert told == [(20,)]

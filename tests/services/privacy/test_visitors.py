@@ -27,7 +27,7 @@ from tests.fixtures.personas import (
 )
 from tests.fixtures.portal import Portal, configure, event, succeeded
 from tests.fixtures.tables import GONE, NEW, changes, read_tables
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 CREDENTIALS = {"account": "alice", "password": "violet-harbour-74"}
 PARTS = ("identities", "sessions", "session_keys", "code_exchanges", "pushes", "audit_events")
@@ -313,7 +313,7 @@ def test_a_visitor_erased_twice_at_once_is_erased_once(
     for _ in range(4):
         client.log_in(alice, ACME_STAFF)
         tokens = [client.log_in(alice)["token"] for _ in range(2)]
-        answers = at_once([lambda t=token: erase(Client(app), t) for token in tokens * 2])
+        answers = run_concurrently([lambda t=token: erase(Client(app), t) for token in tokens * 2])
         assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401]
         assert rows.count("social_accounts") == 0
         assert rows.count("login_sessions") == 0
@@ -327,7 +327,7 @@ def test_an_erasure_against_a_binding_leaves_a_user_or_nothing(
     for _ in range(6):
         token, other = client.log_in(alice)["token"], client.log_in(alice)["token"]
         tap = alice.tap_phone_new()
-        erased, bound = at_once(
+        erased, bound = run_concurrently(
             [
                 lambda t=token: erase(Client(app), t),
                 lambda t=other, tap=tap: Client(app).post("phone", t, **tap),
@@ -354,7 +354,7 @@ def test_an_erasure_against_logins_leaves_each_of_them_whole(
         token = client.log_in(alice)["token"]
         codes = [alice.wx_login() for _ in range(3)]
         logins = [lambda code=code: Client(app).post("login", code=code) for code in codes]
-        erased, *answers = at_once([lambda t=token: erase(Client(app), t), *logins])
+        erased, *answers = run_concurrently([lambda t=token: erase(Client(app), t), *logins])
         assert {erased.status_code, *(answer.status_code for answer in answers)} == {200}
         good = [
             one for one in answers if client.post("logout", one.json["token"]).status_code == 204

@@ -41,7 +41,7 @@ from tests.fixtures.portal import (
     forget_nickname,
     succeeded,
 )
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 Command = Callable[..., Result]
 
@@ -199,7 +199,7 @@ def test_twenty_deliveries_at_once_are_one(
     message = event(name)
     deliveries = [portal.write(message) for _ in range(10)]
     deliveries += [portal.write(message, "compatible", "xml")] * 10
-    answers = at_once(
+    answers = run_concurrently(
         [lambda one=one: Portal(Client(app)).send(one) for one in deliveries]  # type: ignore[misc]
     )
     assert all(succeeded(answer) for answer in answers), [answer.text for answer in answers]
@@ -215,7 +215,7 @@ def test_twenty_bodies_under_one_clear_signature_are_one(
     configure(app, key=None)
     delivery = portal.write(event(), "plain")
     bodies = [delivery.body.replace(OPENID.encode(), f"o{n}".encode()) for n in range(20)]
-    answers = at_once(
+    answers = run_concurrently(
         [lambda b=body: Portal(Client(app)).send(delivery, data=b) for body in bodies]  # type: ignore[misc]
     )
     assert sum(succeeded(answer) for answer in answers) == 1
@@ -238,7 +238,7 @@ def test_two_who_retry_at_once_handle_each_event_once(
         with app.app_context():
             return retry_pushes()
 
-    results = at_once([retry] * 4)
+    results = run_concurrently([retry] * 4)
     assert sum(result.handled for result in results) == 10
     assert {result.failed for result in results} == {0}
     assert (handled(rows), set(states(rows))) == (10, {(True, None)})

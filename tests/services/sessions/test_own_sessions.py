@@ -19,7 +19,7 @@ from tests.fixtures.personas import (
     failure,
     wechat_headers,
 )
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 UNKNOWN = (404, "session_unknown")
 
@@ -163,5 +163,5 @@ def test_logins_at_once_stay_within_the_limit(
     acts: list[Callable[[], Any]] = [
         lambda code=code: Client(app).post("login", code=code) for code in codes
     ]
-    assert {answer.status_code for answer in at_once(acts)} == {200}
+    assert {answer.status_code for answer in run_concurrently(acts)} == {200}
     assert rows.count("login_sessions", "ended_at IS NULL") == 3

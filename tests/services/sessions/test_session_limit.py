@@ -26,7 +26,7 @@ from tests.fixtures.personas import (
     failure,
 )
 from tests.fixtures.waiting import until_waiting_for_a_lock
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 ACTIVE = "user_id IS NOT NULL AND ended_at IS NULL AND refresh_expires_at > now()"
 NUMBERS = itertools.count()
@@ -215,7 +215,7 @@ def test_twenty_simultaneous_logins_stay_within_the_limit(
         client.bind(alice)
     kinds = [*[by_code] * 10, *[by_password] * 4, *[phone_bound] * 3, *[traded] * 3]
     acts = [kind(Client(app), alice) for kind in kinds]
-    assert {answer.status_code for answer in at_once(acts)} == {200}
+    assert {answer.status_code for answer in run_concurrently(acts)} == {200}
     assert rows.count("login_sessions", ACTIVE) == 5
 
 
@@ -227,7 +227,7 @@ def test_twenty_simultaneous_logins_by_code_stay_within_the_limit(
     client.bind(alice)
     set_limit(app, 5)
     acts = [by_code(Client(app), alice) for _ in range(20)]
-    assert {answer.status_code for answer in at_once(acts)} == {200}
+    assert {answer.status_code for answer in run_concurrently(acts)} == {200}
     assert rows.count("login_sessions", ACTIVE) == 5
 
 

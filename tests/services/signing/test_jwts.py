@@ -28,7 +28,7 @@ from app.services.signing.signing_keys import rotate_signing_key
 from app.settings import JWT_AUDIENCE
 from config import Config
 from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, App, Client, Person, Reader, failure
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 Token = dict[str, Any]
 
@@ -240,7 +240,7 @@ def test_a_kept_key_is_sealed(app: Flask, rows: Reader) -> None:
 def test_rotations_at_once_are_one(app: Flask, rows: Reader) -> None:
     """Otherwise two operators make two keys, and one of them signs before it is known."""
     acts: list[Callable[[], Any]] = [lambda: rotated(app)] * 4
-    assert sorted(at_once(acts)) == ["key_rotation_pending"] * 3 + ["rotated"]
+    assert sorted(run_concurrently(acts)) == ["key_rotation_pending"] * 3 + ["rotated"]
     assert rows.count("signing_keys") == 1
 
 

@@ -29,7 +29,7 @@ from tests.fixtures.personas import (
     enter_user,
     failure,
 )
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 ANN = "ann@acme.example"
 APPS, USERS = "/tenants/acme/apps", "/tenants/acme/users"
@@ -485,7 +485,7 @@ def test_two_merges_that_cross_make_one(app: Flask, rows: Reader) -> None:
                 return "refused"
             return "merged"
 
-    done = at_once([lambda: merge(*ids), lambda: merge(ids[1], ids[0])])
+    done = run_concurrently([lambda: merge(*ids), lambda: merge(ids[1], ids[0])])
     assert sorted(done) == ["merged", "refused"]
     assert rows.count("users", "status = 'merged'") == 1
 

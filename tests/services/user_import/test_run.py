@@ -30,7 +30,7 @@ from tests.admin.console.browser import add_operator
 from tests.fixtures.passwords import GOOD_PASSWORD
 from tests.fixtures.personas import GLOBEX_LIFE, Client, Person, Reader, enter_user, statements_sent
 from tests.fixtures.user_files import csv_of, xlsx_of
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 ANNA = audit.Actor("operator", UUID(int=1), "192.0.2.1")
 BERT = audit.Actor("operator", UUID(int=2), "192.0.2.2")
@@ -396,7 +396,7 @@ def test_two_imports_of_the_same_people_are_mixed(app: Flask, rows: Reader) -> N
                 told = refused.errors or {}
                 return f"refused {len({bad['row'] for bad in told['rows']})}"
 
-    outcomes = at_once([lambda one=one: confirm(*one) for one in imports])
+    outcomes = run_concurrently([lambda one=one: confirm(*one) for one in imports])
 
     assert sorted(outcomes) == ["300", "refused 300"]
     assert (rows.count("users"), rows.count("phones")) == (300, 300)
@@ -417,7 +417,7 @@ def test_ten_clicks_at_once_import_more_than_once(app: Flask, rows: Reader) -> N
             except ImportConfirmed as refused:
                 return refused.code
 
-    assert sorted(at_once([confirm] * 10)) == ["50", *["import_confirmed"] * 9]
+    assert sorted(run_concurrently([confirm] * 10)) == ["50", *["import_confirmed"] * 9]
     assert rows.count("users") == 50
 
 
@@ -431,7 +431,7 @@ def test_nobody_can_see_how_far_an_import_is(
     def watch(acme: UUID, one: UUID) -> Callable[[int], None]:
         def look(count: int) -> None:
             if count in (1, 20):
-                seen.extend(at_once([lambda: look_from_elsewhere(acme, one)]))
+                seen.extend(run_concurrently([lambda: look_from_elsewhere(acme, one)]))
 
         return look
 
@@ -463,7 +463,7 @@ def test_somebody_who_registers_meanwhile_is_written_over(
 
         def late(*args: Any) -> None:
             if not rows.count("users"):
-                at_once([lambda: enter_user(app, account="person2")])
+                run_concurrently([lambda: enter_user(app, account="person2")])
             write(*args)
 
         monkeypatch.setattr(run, "write_users", late)
