@@ -8,7 +8,6 @@ import psycopg
 import pytest
 from flask import Flask
 
-from app.models.columns import new_id
 from app.services.apps.apps import get_app
 from app.services.login import code_exchange
 from app.services.login.code_exchange import LoginRequest, claim_code
@@ -140,7 +139,7 @@ def test_repeated_bind_key_request_returns_the_same_key(
 def test_failed_exchange_can_be_repeated_and_old_exchanges_are_deleted(
     client: Client, alice: Person, wechat: WeChat, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(code_exchange, "FORGETTING_EVERY", 1)
+    monkeypatch.setattr(code_exchange, "CLEANUP_EVERY", 1)
     code = alice.wx_login()
     wechat.fault("busy", times=1)
     assert failure(client.post("login", code=code)) == (503, "wechat_unavailable")

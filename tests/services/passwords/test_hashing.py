@@ -24,7 +24,7 @@ def test_passwords_are_hashed_with_the_parameters_recommended_by_owasp(
 ) -> None:
     """The hash compared for unknown accounts has the same cost."""
     own = production_hashing.hash_password("a password")
-    params = [hashed.rsplit("$", 2)[0] for hashed in (own, production_hashing.NOBODYS_HASH)]
+    params = [hashed.rsplit("$", 2)[0] for hashed in (own, production_hashing.DECOY_HASH)]
     assert params == ["$argon2id$v=19$m=19456,t=2,p=1"] * 2
     assert production_hashing.is_password("a password", own)
     assert not production_hashing.is_password("another", own)

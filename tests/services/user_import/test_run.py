@@ -29,7 +29,7 @@ from app.services.user_import.validation import MOST_PASSWORDS
 from tests.admin.console.browser import add_operator
 from tests.fixtures.passwords import GOOD_PASSWORD
 from tests.fixtures.personas import GLOBEX_LIFE, Client, Person, Reader, enter_user, statements_sent
-from tests.fixtures.user_files import csv_of, xlsx_of
+from tests.fixtures.user_files import csv_of, import_users, xlsx_of
 from tests.services.login.test_concurrency import run_concurrently
 
 ANNA = audit.Actor("operator", UUID(int=1), "192.0.2.1")
