@@ -9,7 +9,8 @@ from flask import Flask
 
 from app.services.apps.app_verification import verify_app
 from app.services.apps.errcode_advice import ADVICE
-from app.wechat import transport
+from app.wechat import AppMisconfigured, transport
+from app.wechat.client import ABOUT_OUR_IP
 from app.wechat.errcodes import MEANINGS
 from tests.fixtures.personas import ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader, WeChat
 
@@ -220,3 +221,8 @@ def test_no_database_connection_is_held_during_verification(
 
 def test_errcodes_with_advice_are_known_to_the_wechat_client() -> None:
     assert set(ADVICE) <= set(MEANINGS)
+    assert all(issubclass(MEANINGS[errcode], AppMisconfigured) for errcode in ADVICE)
+
+
+def test_advice_that_names_our_address_is_about_errcodes_that_contain_it() -> None:
+    assert {errcode for errcode, advice in ADVICE.items() if "{ip}" in advice} == set(ABOUT_OUR_IP)

@@ -23,12 +23,13 @@ from app.services.social_accounts.linking_policy import (
     KnownUser,
     decide_linking,
 )
+from tests.fixtures.personas import Reader
 
 U, V = UUID(int=1), UUID(int=2)
 OPEN = ["on_login", "on_phone"]
-EVERY = [*OPEN, "closed"]
+EVERY = list(REGISTRATION_POLICIES)
 BY_LOGIN, LATER = ["on_login"], ["on_phone", "closed"]
-PHONE, PASSWORD, UNIONID = [Evidence.PHONE], [Evidence.PASSWORD], [Evidence.UNIONID]
+PHONE, PASSWORD, UNIONID = [Evidence.PHONE], [Evidence.PASSWORD], [Evidence.LOGIN]
 SHOWN = [Evidence.PHONE, Evidence.PASSWORD]
 
 REAL_U, BARE_U, DISABLED_U = KnownUser(U), KnownUser(U, bare=True), KnownUser(U, active=False)
@@ -121,7 +122,7 @@ def test_decision_matches_the_table(
 def test_unbound_identity_is_not_linked_again_by_unionid(
     policy: str, its_user: KnownUser | None, expected: Decision
 ) -> None:
-    decided = decide_linking(policy, its_user, Evidence.UNIONID, [REAL_V], joins_by_unionid=False)
+    decided = decide_linking(policy, its_user, Evidence.LOGIN, [REAL_V], joins_by_unionid=False)
     assert decided == expected
 
 
@@ -156,3 +157,14 @@ def test_reassigned_phone_is_refused_if_the_tenant_chooses_so(
 
 def test_every_registration_policy_has_a_rule_and_a_label() -> None:
     assert set(REGISTERING_EVIDENCE) == set(REGISTRATION) == set(REGISTRATION_POLICIES)
+
+
+@pytest.mark.parametrize("policy", REGISTRATION_POLICIES)
+def test_the_database_accepts_every_registration_policy(policy: str, rows: Reader) -> None:
+    rows("UPDATE wechat_apps SET registration = :policy", policy=policy)
+    rows("UPDATE app_claims SET registration = :policy", policy=policy)
+    constraints = rows(
+        "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname LIKE '%registration'"
+    )
+    assert len(constraints) == 2
+    assert all(f"'{policy}'" in definition for (definition,) in constraints)
