@@ -320,7 +320,7 @@ def test_reset_removes_the_password_and_keeps_one_time_codes(
     assert failure(ann.sign_in()) == (401, "sign_in_wrong")
     assert failure(ann.sign_in(OTHER_PASSWORD)) == (401, "one_time_code_needed")
     assert ann.sign_in(OTHER_PASSWORD, code=code_of(totp, 1)).status_code == 200
-    assert_refused(app, OperatorUnknown, operators.find_operator_id, "nobody@acme.example")
+    assert_refused(app, OperatorUnknown, listed_operators.find_operator_id, "nobody@acme.example")
     assert rows("SELECT details FROM audit_events WHERE action = 'operator.reset'") == [
         ({"before": {"password": True}, "after": {"password": False}},)
     ]
@@ -338,7 +338,7 @@ def test_last_platform_admin_who_can_sign_in_cannot_be_removed(app: Flask) -> No
     reset = (operators.reset_operator, OPERATOR, ops)
     for act in (demote, disable, reset):
         assert_refused(app, LastPlatformOperator, *act)
-    late = in_context(app, operators.find_operator_id, "late@wxpass.example")
+    late = in_context(app, listed_operators.find_operator_id, "late@wxpass.example")
     in_context(app, operators.reset_operator, OPERATOR, late)
     in_context(app, operators.set_operator_status, OPERATOR, late, "disabled")
     add_operator(app, "second@wxpass.example", "platform")

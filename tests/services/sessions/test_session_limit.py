@@ -272,7 +272,7 @@ def explain(app: Flask, openid: str) -> dict[str, Any]:
         values = {"tenant_id": tenant_id, "appid": ACME_SHOP.appid, "openid": openid}
         values |= {"moment": fast_path.now()}
         raw = db.session.connection().connection.driver_connection
-        find = fast_path._find(50)
+        find = fast_path._read_statement(50)
         result = raw.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {find}", values)
         (plans,) = result.fetchone()
         plans = json.loads(plans) if isinstance(plans, str) else plans
