@@ -1,6 +1,7 @@
 """Registration policies of a mini-program: when a person becomes a user.
 
-`linking_policy.REGISTERING_EVIDENCE` defines what each policy does.
+A new policy also needs a rule in `linking_policy.REGISTERING_EVIDENCE`, a label in
+`admin/console/labels.py`, and a migration of the checks on `wechat_apps` and `app_claims`.
 """
 
 REGISTRATION_POLICIES = ("on_login", "on_phone", "closed")

@@ -19,7 +19,7 @@ class Response(Schema):
 
 
 class UserResponse(Response):
-    """A user, as shown to that user."""
+    """A user, as shown to that user: in `/v1/me` and in each login. See `PROFILE_COLUMNS`."""
 
     id = fields.UUID()
     account = fields.String(allow_none=True)

@@ -21,7 +21,7 @@ from tests.fixtures.personas import (
     enter_user,
     failure,
 )
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 ALICE = {"account": "alice", "password": GOOD_PASSWORD}
 NEW = OTHER_PASSWORD
@@ -144,7 +144,7 @@ def test_concurrent_undos_of_one_merge_undo_it_once(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     bare, _, _ = merge(app, client, alice)
-    results = at_once([lambda: undo(app, bare)] * 4)
+    results = run_concurrently([lambda: undo(app, bare)] * 4)
     assert sorted(result.exit_code for result in results) == [0, 1, 1, 1]
     assert rows.count("audit_events", "action = 'user.merge_undone'") == 1
     assert rows.count("social_accounts", f"user_id = '{bare}' AND merge_id IS NULL") == 2

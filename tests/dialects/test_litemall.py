@@ -18,7 +18,7 @@ from tests.fixtures.personas import (
     enter_user,
     wechat_headers,
 )
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 CLAIMED = {"nickName": "阿丽 🌸", "avatarUrl": "https://thirdwx.qlogo.cn/a/132", "gender": 2}
 PASSWORD = GOOD_PASSWORD
@@ -120,7 +120,7 @@ def test_concurrent_phone_bindings_keep_the_session(client: Client, alice: Perso
     phone = MiniProgram(client, alice, ACME_CLUB)
     phone.log_in()
     taps = [alice.tap_phone_old(ACME_CLUB) for _ in range(4)]
-    at_once([partial(phone.data, "POST", "auth/bindPhone", tap) for tap in taps])
+    run_concurrently([partial(phone.data, "POST", "auth/bindPhone", tap) for tap in taps])
     assert phone.data("GET", "auth/info")["phone"] == "13800138001"
 
 

@@ -1,4 +1,4 @@
-"""What is due goes, in small batches, and nothing else; the audit trail lets nobody else pass."""
+"""Retention: what is deleted when, in which batches, and protection of the audit log."""
 
 import json
 from collections.abc import Callable
@@ -30,33 +30,33 @@ from tests.fixtures.personas import Client, Person, Reader, WeChat, enter_user
 from tests.fixtures.portal import REVOKE, Portal, configure, event
 from tests.fixtures.tables import GONE, changes, read_tables
 from tests.services.database.test_idempotency import create
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 Run = Callable[..., Result]
 
 
 @pytest.fixture
 def run(app: Flask) -> Run:
-    """Run a command."""
+    """Return a function that runs a command."""
     runner = app.test_cli_runner()
     return lambda *arguments: runner.invoke(args=list(arguments), catch_exceptions=False)
 
 
-def removed(app: Flask) -> dict[str, int]:
-    """Run retention, and say what it removed."""
+def run_retention_once(app: Flask) -> dict[str, int]:
+    """Run retention and return the counts of what it removed."""
     with app.app_context():
         return {kind: count for kind, count in run_retention() if count}
 
 
-def make_old(rows: Reader, table: str, days: int, which: str = "true") -> None:
-    """Let the ids of some rows have been made so long ago."""
+def age_ids(rows: Reader, table: str, days: int, which: str = "true") -> None:
+    """Move the creation time within the ids of rows into the past."""
     for (old,) in rows(f"SELECT id FROM {table} WHERE {which}"):
         made = old.int - (days * 86_400_000 << 80)
         rows(f"UPDATE {table} SET id = :new WHERE id = :old", new=UUID(int=made), old=old)
 
 
-def note(app: Flask, rows: Reader, slug: str, days_ago: int) -> None:
-    """Write an audit event as it was written long ago."""
+def record_event(app: Flask, rows: Reader, slug: str, days_ago: int) -> None:
+    """Write an audit event of the past."""
     rows(
         "INSERT INTO audit_events (id, tenant_id, actor_kind, action, subject, ip, created_at)"
         " SELECT :id, id, 'user', 'old', 'x', '192.0.2.1',"
@@ -67,21 +67,20 @@ def note(app: Flask, rows: Reader, slug: str, days_ago: int) -> None:
     )
 
 
-# What goes, and what stays
+# Periods
 
 
 @pytest.mark.parametrize(
     ("column", "age", "is_due"),
     [("ended_at", 89, False), ("ended_at", 91, True), ("refresh_expires_at", 91, True)],
 )
-def test_sessions_go_ninety_days_after_their_end(  # noqa: PLR0913
+def test_sessions_are_deleted_ninety_days_after_they_end(  # noqa: PLR0913
     app: Flask, client: Client, alice: Person, rows: Reader, column: str, age: int, is_due: bool
 ) -> None:
-    """Otherwise devices and addresses are kept for ever, or taken while somebody may ask."""
     client.bind(alice)
-    living = client.log_in(alice)["token"]
+    active_token = client.log_in(alice)["token"]
     ((session,),) = rows("SELECT id FROM login_sessions ORDER BY id LIMIT 1")
-    make_old(rows, "login_sessions", 100, f"id = '{session}'")
+    age_ids(rows, "login_sessions", 100, f"id = '{session}'")
     ((session,),) = rows("SELECT id FROM login_sessions ORDER BY id LIMIT 1")
     expired = "expires_at = now() - interval '92 days'"
     more = ", end_reason = 'logged_out'" if column == "ended_at" else f", {expired}"
@@ -92,30 +91,30 @@ def test_sessions_go_ninety_days_after_their_end(  # noqa: PLR0913
         age=age,
     )
     before = read_tables(rows)
-    assert removed(app) == ({"sessions": 1} if is_due else {})
+    assert run_retention_once(app) == ({"sessions": 1} if is_due else {})
     assert changes(before, read_tables(rows)) == (
         {"login_sessions": {session: GONE}} if is_due else {}
     )
-    assert client.me(living).status_code == 200
+    assert client.me(active_token).status_code == 200
 
 
-def test_an_unbound_session_that_nobody_bound_goes_too(
+def test_unbound_sessions_are_deleted_ninety_days_after_they_expire(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise bind keys that nobody traded pile up."""
     client.log_in(alice)
-    make_old(rows, "login_sessions", 92)
+    age_ids(rows, "login_sessions", 92)
     rows("UPDATE login_sessions SET expires_at = now() - interval '91 days'")
-    assert removed(app) == {"sessions": 1}
+    assert run_retention_once(app) == {"sessions": 1}
 
 
-def test_the_trail_is_kept_as_long_as_each_tenant_says(app: Flask, rows: Reader, run: Run) -> None:
-    """Otherwise one tenant's setting shortens the records of its neighbour."""
+def test_audit_events_are_kept_for_the_period_of_the_tenant(
+    app: Flask, rows: Reader, run: Run
+) -> None:
     assert run("tenants", "set", "acme", "--audit-days", "180").exit_code == 0
     for slug in ("acme", "globex"):
         for days in (179, 181, 1096):
-            note(app, rows, slug, days)
-    assert removed(app) == {"audit_events": 3}
+            record_event(app, rows, slug, days)
+    assert run_retention_once(app) == {"audit_events": 3}
     kept = rows(
         "SELECT slug, (now() - e.created_at) > interval '180 days' FROM audit_events e"
         " JOIN tenants t ON t.id = tenant_id WHERE action = 'old' ORDER BY slug, 2"
@@ -123,8 +122,7 @@ def test_the_trail_is_kept_as_long_as_each_tenant_says(app: Flask, rows: Reader,
     assert kept == [("acme", False), ("globex", False), ("globex", True)]
 
 
-def test_what_happened_in_no_tenant_is_kept_for_three_years(app: Flask, rows: Reader) -> None:
-    """Otherwise the platform's own records stay for ever, or go with some tenant's setting."""
+def test_audit_events_without_a_tenant_are_kept_for_three_years(app: Flask, rows: Reader) -> None:
     for days in (1094, 1096):
         rows(
             "INSERT INTO audit_events (id, actor_kind, action, subject, created_at) VALUES"
@@ -133,49 +131,46 @@ def test_what_happened_in_no_tenant_is_kept_for_three_years(app: Flask, rows: Re
             days=str(days),
             ago=days,
         )
-    assert removed(app) == {"audit_events": 1}
+    assert run_retention_once(app) == {"audit_events": 1}
     assert rows("SELECT subject FROM audit_events WHERE action = 'old'") == [("1094",)]
 
 
-@pytest.mark.parametrize(("age", "goes"), [(89, False), (91, True)])
+@pytest.mark.parametrize(("age", "is_due"), [(89, False), (91, True)])
 @pytest.mark.parametrize("closed", [False, True])
-def test_claims_go_ninety_days_after_their_last_secret_or_their_closing(
-    age: int, goes: bool, closed: bool, app: Flask, rows: Reader
+def test_claims_are_deleted_ninety_days_after_their_last_secret_or_closure(
+    age: int, is_due: bool, closed: bool, app: Flask, rows: Reader
 ) -> None:
-    """A secret that was never proven is not kept for ever."""
     with app.app_context():
         new = NewApp("wxcccc000000000002", "x", "closed", "json", "c2" * 16)
         claim_app(audit.OPERATOR, tenant_id_of("acme"), new)
-    make_old(rows, "app_claims", 100)
+    age_ids(rows, "app_claims", 100)
     (moment, secret) = ("closed_at", ", secret_sealed = NULL") if closed else ("secret_set_at", "")
     rows(f"UPDATE app_claims SET {moment} = now() - make_interval(days => :d){secret}", d=age)
-    assert removed(app) == ({"app_claims": 1} if goes else {})
-    assert rows.count("app_claims") == int(not goes)
-    assert removed(app) == {}
+    assert run_retention_once(app) == ({"app_claims": 1} if is_due else {})
+    assert rows.count("app_claims") == int(not is_due)
+    assert run_retention_once(app) == {}
 
 
-def test_pushes_that_were_handled_go_and_one_that_failed_waits(
+def test_handled_pushes_are_deleted_and_failed_ones_kept(
     app: Flask, client: Client, rows: Reader
 ) -> None:
-    """Otherwise a withdrawal that failed is forgotten, or what customers wrote is not."""
     configure(app)
     portal = Portal(client)
     portal.push(event())
     portal.push(event("debug_demo"))
     portal.push(event(OpenID="", CreateTime=1700000000))
-    make_old(rows, "wechat_pushes", 91)
+    age_ids(rows, "wechat_pushes", 91)
     old = "received_at = now() - interval '91 days'"
     rows(f"UPDATE wechat_pushes SET {old}, handled_at = handled_at - interval '31 days'")
     assert rows.count("wechat_pushes") == 3
-    assert removed(app) == {"pushes": 2}
+    assert run_retention_once(app) == {"pushes": 2}
     assert rows("SELECT event, failure FROM wechat_pushes") == [(REVOKE, "NobodyNamed")]
-    assert removed(app) == {}
+    assert run_retention_once(app) == {}
 
 
-def test_keys_codes_and_counts_of_no_use_go(
+def test_unused_keys_codes_and_counts_are_deleted(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise secrets that serve nothing any more wait for a thief."""
     enter_user(app, account="alice", password=GOOD_PASSWORD)
     client.log_in(alice)
     client.log_in(alice)
@@ -187,7 +182,7 @@ def test_keys_codes_and_counts_of_no_use_go(
         for _ in range(3):
             rotate_signing_key()
             rows("UPDATE signing_keys SET signs_from = signs_from - interval '1 hour'")
-    assert removed(app) == {
+    assert run_retention_once(app) == {
         "session_keys": 1,
         "signing_keys": 2,
         "code_exchanges": 2,
@@ -195,43 +190,41 @@ def test_keys_codes_and_counts_of_no_use_go(
     }
     assert rows("SELECT generation FROM signing_keys") == [(3,)]
     assert rows.count("session_keys") == 1
-    assert removed(app) == {}
+    assert run_retention_once(app) == {}
 
 
-def test_a_key_that_may_still_have_to_verify_stays(app: Flask, rows: Reader) -> None:
-    """Otherwise a business back end refuses a token that was good a moment ago."""
+def test_signing_key_needed_for_verification_is_kept(app: Flask, rows: Reader) -> None:
+    """JWTs signed with it are still valid."""
     with app.app_context():
         rotate_signing_key()
         rows("UPDATE signing_keys SET signs_from = now() - interval '1 hour'")
         rotate_signing_key()
     rows("UPDATE signing_keys SET signs_from = now() - interval '10 minutes' WHERE generation = 2")
-    assert removed(app) == {}
+    assert run_retention_once(app) == {}
 
 
-def test_nothing_that_is_not_due_is_touched(
+def test_rows_that_are_not_due_are_not_changed(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise the daily run logs people out."""
     token = client.bind(alice)["token"]
     before = read_tables(rows)
-    assert removed(app) == {}
+    assert run_retention_once(app) == {}
     assert changes(before, read_tables(rows)) == {}
     assert client.me(token).status_code == 200
 
 
-# How
+# Runs
 
 
-def grow(app: Flask, rows: Reader, count: int) -> None:
-    """Have many old audit events."""
+def add_old_events(app: Flask, rows: Reader, count: int) -> None:
+    """Write audit events that are due."""
     for _ in range(count):
-        note(app, rows, "acme", 1100)
+        record_event(app, rows, "acme", 1100)
 
 
-def test_what_is_due_goes_in_small_batches(
+def test_due_rows_are_deleted_in_batches(
     app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise a first run after a year locks a table for minutes."""
     monkeypatch.setattr(retention, "AT_ONCE", 3)
     sizes, few = [], retention._remove_few
 
@@ -240,15 +233,15 @@ def test_what_is_due_goes_in_small_batches(
         return sizes[-1]
 
     monkeypatch.setattr(retention, "_remove_few", counting)
-    grow(app, rows, 8)
-    assert removed(app) == {"audit_events": 8}
+    add_old_events(app, rows, 8)
+    assert run_retention_once(app) == {"audit_events": 8}
     assert [size for size in sizes if size] == [3, 3, 2]
 
 
-def test_what_is_young_is_not_even_looked_at(
+def test_recent_rows_are_excluded_by_their_ids(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise every run reads all there is, and no run ends within the limit of a statement."""
+    """The condition uses the primary key, so that recent rows are not read."""
     configure(app)
     for _ in range(3):
         login = client.bind(alice)
@@ -262,10 +255,9 @@ def test_what_is_young_is_not_even_looked_at(
                 assert db.scalars(select(table.id).where(*due.old)).all() == []
 
 
-def test_no_statement_looks_at_more_rows_than_a_batch(
+def test_each_statement_reads_at_most_one_batch(
     app: Flask, client: Client, wechat: WeChat, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise looking for the last few rows that are due takes as long as the table is big."""
     monkeypatch.setattr(retention, "AT_ONCE", 4)
     for number in range(9):
         client.log_in(Person(wechat, f"person{number}", f"1380013800{number}"))
@@ -280,14 +272,13 @@ def test_no_statement_looks_at_more_rows_than_a_batch(
         return few(table, key, *which)
 
     monkeypatch.setattr(retention, "_remove_few", counting)
-    assert removed(app) == {"session_keys": 1}
+    assert run_retention_once(app) == {"session_keys": 1}
     assert sizes == [4, 4, 1]
 
 
-def test_a_dry_run_says_how_much_and_removes_nothing(app: Flask, rows: Reader, run: Run) -> None:
-    """Otherwise an operator learns what a setting does by losing it."""
-    grow(app, rows, 2)
-    run("tenants", "list")  # the first command that runs proves the keys
+def test_dry_run_counts_and_removes_nothing(app: Flask, rows: Reader, run: Run) -> None:
+    add_old_events(app, rows, 2)
+    run("tenants", "list")  # The first command stores the key proofs.
     before = read_tables(rows)
     shown = run("retention", "run", "--dry-run")
     assert "audit_events\t2" in shown.output.splitlines()
@@ -297,14 +288,13 @@ def test_a_dry_run_says_how_much_and_removes_nothing(app: Flask, rows: Reader, r
     assert "audit_events\t0" in run("retention", "run").output.splitlines()
 
 
-def test_what_cannot_be_removed_keeps_nothing_else_from_it(
+def test_failed_erasure_does_not_prevent_the_others(
     app: Flask, client: Client, alice: Person, bob: Person, rows: Reader, run: Run
 ) -> None:
-    """Otherwise one broken account keeps everybody else's data here for ever."""
     broken = client.bind(alice)["user"]["id"]
     client.bind(bob)
     rows("UPDATE users SET erase_after = now()")
-    grow(app, rows, 1)
+    add_old_events(app, rows, 1)
     erase = retention.erase
 
     def erase_others(db: Any, held: Any, actor: Any) -> None:
@@ -316,8 +306,8 @@ def test_what_cannot_be_removed_keeps_nothing_else_from_it(
         patch.setattr(retention, "erase", erase_others)
         ran = run("retention", "run")
     assert ran.exit_code == 1
-    told = ran.output.splitlines()
-    assert {"closed_accounts\t1", "audit_events\t1", "failed\t1"} <= set(told)
+    lines = ran.output.splitlines()
+    assert {"closed_accounts\t1", "audit_events\t1", "failed\t1"} <= set(lines)
     assert [log["about"] for log in logs if log["event"] == "retention_failed"] == [
         f"user {broken}"
     ]
@@ -326,12 +316,11 @@ def test_what_cannot_be_removed_keeps_nothing_else_from_it(
     assert (again.exit_code, rows.count("users")) == (0, 0)
 
 
-def test_a_batch_that_fails_ends_its_kind_and_what_went_before_is_told(
+def test_failed_batch_ends_its_kind_and_the_count_includes_earlier_batches(
     app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise a run that failed half way says that it removed nothing, or goes on for ever."""
     monkeypatch.setattr(retention, "AT_ONCE", 2)
-    grow(app, rows, 6)
+    add_old_events(app, rows, 6)
     few, batches = retention._remove_few, []
 
     def fail_at_the_second(table: Any, *more: Any) -> Any:
@@ -340,61 +329,59 @@ def test_a_batch_that_fails_ends_its_kind_and_what_went_before_is_told(
         return few(table, *more)
 
     monkeypatch.setattr(retention, "_remove_few", fail_at_the_second)
-    assert removed(app) == {"audit_events": 2, "failed": 1}
+    assert run_retention_once(app) == {"audit_events": 2, "failed": 1}
 
 
-class PowerCut(BaseException):
-    """Nobody catches it."""
+class ProcessKilled(BaseException):
+    """Stands for the end of the process."""
 
 
-def test_a_run_that_is_cut_off_half_way_is_gone_on_with_by_the_next(
+def test_interrupted_run_is_continued_by_the_next(
     app: Flask, client: Client, alice: Person, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise a power cut leaves half a person, or old rows that no later run finds."""
     monkeypatch.setattr(retention, "AT_ONCE", 2)
-    grow(app, rows, 5)
+    add_old_events(app, rows, 5)
     client.bind(alice)
     rows("UPDATE users SET erase_after = now()")
     before, few, batches = read_tables(rows), retention._remove_few, []
 
-    def cut(*_: Any) -> None:
-        raise PowerCut
+    def crash(*_: Any) -> None:
+        raise ProcessKilled
 
-    def cut_at_the_second(table: Any, *more: Any) -> Any:
+    def crash_at_the_second(table: Any, *more: Any) -> Any:
         if table is AuditEvent and (batches.append(table) or len(batches) == 2):
-            raise PowerCut
+            raise ProcessKilled
         return few(table, *more)
 
     with monkeypatch.context() as patch:
-        patch.setattr(erasure, "_clear_trail", cut)
-        with pytest.raises(PowerCut):
-            removed(app)
+        patch.setattr(erasure, "_clear_trail", crash)
+        with pytest.raises(ProcessKilled):
+            run_retention_once(app)
     assert changes(before, read_tables(rows)) == {}
     with monkeypatch.context() as patch:
-        patch.setattr(retention, "_remove_few", cut_at_the_second)
-        with pytest.raises(PowerCut):
-            removed(app)
+        patch.setattr(retention, "_remove_few", crash_at_the_second)
+        with pytest.raises(ProcessKilled):
+            run_retention_once(app)
     assert (rows.count("users"), rows.count("audit_events", "action = 'old'")) == (0, 3)
-    assert removed(app) == {"audit_events": 3}
+    assert run_retention_once(app) == {"audit_events": 3}
 
 
 @pytest.mark.real_commits
-def test_two_runs_at_once_share_the_work(
+def test_concurrent_runs_share_the_work(
     app: Flask, client: Client, alice: Person, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise a run that lasts longer than a day fails the next one, or counts twice."""
     monkeypatch.setattr(retention, "AT_ONCE", 5)
-    grow(app, rows, 60)
+    add_old_events(app, rows, 60)
     client.bind(alice)
     rows("UPDATE users SET erase_after = now()")
-    runs = at_once([lambda: removed(app)] * 4)
+    runs = run_concurrently([lambda: run_retention_once(app)] * 4)
     assert sum(one.get("audit_events", 0) for one in runs) == 60
     assert sum(one.get("closed_accounts", 0) for one in runs) == 1
     assert rows.count("audit_events", "action = 'user.erased'") == 1
     assert rows.count("users") == 0
 
 
-# The audit trail
+# Audit log
 
 
 @pytest.mark.parametrize(
@@ -407,11 +394,10 @@ def test_two_runs_at_once_share_the_work(
         "TRUNCATE audit_events",
     ],
 )
-def test_without_retention_the_trail_is_as_it_was_written(
+def test_audit_log_cannot_be_changed_outside_retention(
     app: Flask, rows: Reader, change: str
 ) -> None:
-    """Otherwise whoever did something can take its record back."""
-    note(app, rows, "acme", 2000)
+    record_event(app, rows, "acme", 2000)
     with pytest.raises(DBAPIError, match="audit_events is append only"):
         rows(change)
 
@@ -428,29 +414,27 @@ def test_without_retention_the_trail_is_as_it_was_written(
         "TRUNCATE audit_events",
     ],
 )
-def test_retention_itself_passes_the_trail_with_what_is_due_only(
+def test_retention_can_only_delete_due_events_and_clear_addresses(
     app: Flask, rows: Reader, change: str
 ) -> None:
-    """Otherwise its setting is a key to everything."""
-    note(app, rows, "acme", 2000)
+    record_event(app, rows, "acme", 2000)
     allow = "SELECT set_config('wxpass.retention', 'on', true)"
     with pytest.raises(DBAPIError, match="audit_events is append only"):
         rows(f"{allow}; {change}")
 
 
-def test_retention_leaves_the_trail_closed_behind_it(app: Flask, rows: Reader) -> None:
-    """Otherwise whatever runs after it in the same connection may pass as well."""
-    grow(app, rows, 1)
-    removed(app)
-    grow(app, rows, 1)
+def test_audit_log_is_protected_again_after_retention(app: Flask, rows: Reader) -> None:
+    """In the same connection."""
+    add_old_events(app, rows, 1)
+    run_retention_once(app)
+    add_old_events(app, rows, 1)
     with pytest.raises(DBAPIError, match="audit_events is append only"):
         rows("DELETE FROM audit_events WHERE action = 'old'")
 
 
-def test_the_trail_is_read_by_tenant_newest_first(
+def test_audit_log_is_listed_per_tenant_newest_first(
     app: Flask, client: Client, alice: Person, rows: Reader, run: Run
 ) -> None:
-    """Otherwise a tenant cannot answer who did what, or reads its neighbour's."""
     user = client.bind(alice)["user"]["id"]
     listed = [line.split("\t") for line in run("audit", "list", "acme").output.splitlines()]
     assert [one[3] for one in listed[:2]] == ["phone.verified", "social_account.bound"]
@@ -465,10 +449,9 @@ def test_the_trail_is_read_by_tenant_newest_first(
     assert run("audit", "list", "nobody").exit_code == 1
 
 
-def test_the_trail_names_nobody_but_by_ids(
+def test_audit_events_identify_users_by_id_only(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise what outlives an erasure is personal after all."""
     enter_user(app, account="alice", password=GOOD_PASSWORD, phone="13800138001")
     login = client.bind(alice)
     client.post("profile", login["token"], nickname="Alice Nickname")
@@ -476,28 +459,26 @@ def test_the_trail_names_nobody_but_by_ids(
     client.bind(alice)
     configure(app)
     Portal(client).push(event(OpenID=login["openid"], RevokeInfo="8"))
-    told = json.dumps([list(map(str, row)) for row in rows("SELECT * FROM audit_events")])
+    events = json.dumps([list(map(str, row)) for row in rows("SELECT * FROM audit_events")])
     for personal in ("13800138001", "Nickname", login["openid"], '"alice"', "138****"):
-        assert personal not in told
+        assert personal not in events
 
 
-def test_an_actor_that_is_not_there_cannot_write(app: Flask) -> None:
-    """Otherwise nobody can tell people, operators, WeChat and the system apart."""
+def test_unknown_kind_of_actor_is_refused(app: Flask) -> None:
     refused = pytest.raises(DBAPIError, match="ck_audit_events_actor_kind")
     with refused, app.app_context(), transaction() as db:
         audit.record(db, None, audit.Actor("ghost"), "x", "x")
 
 
-def test_settings_that_the_law_forbids_are_refused(run: Run, rows: Reader) -> None:
-    """Otherwise a tenant keeps its records for a week."""
+def test_periods_outside_the_legal_limits_are_refused(run: Run, rows: Reader) -> None:
     for option in ("--audit-days=179", "--grace-days=-1", "--grace-days=91"):
         assert run("tenants", "set", "acme", option).exit_code == 2
     assert run("tenants", "set", "acme", "--grace-days=0").exit_code == 0
     assert rows("SELECT grace_days, audit_days FROM tenants WHERE slug = 'acme'") == [(0, 1095)]
 
 
-def test_what_operators_leave_goes_when_nobody_can_use_it(app: Flask, rows: Reader) -> None:
-    """Otherwise sign-ins, files of people and sealed answers pile up."""
+def test_expired_data_of_operators_is_deleted(app: Flask, rows: Reader) -> None:
+    """Sessions, pending imports and stored answers."""
     ops = signed_in(app, "ops@wxpass.example", "platform")
     invite = {"email": "new@wxpass.example", "role": "platform"}
     assert create(ops, "/operators", invite).status_code == 201
@@ -505,10 +486,10 @@ def test_what_operators_leave_goes_when_nobody_can_use_it(app: Flask, rows: Read
         file = read_user_file(b"account,phone\nerin,13800138055\n")
         preview_import(audit.OPERATOR, tenant_id_of("acme"), file)
     tables = ("operator_sessions", "people_imports", "idempotent_requests")
-    assert removed(app) == {}
+    assert run_retention_once(app) == {}
     rows("UPDATE people_imports SET expires_at = now() - interval '1 minute'")
     rows("UPDATE idempotent_requests SET asked_at = now() - interval '25 hours'")
-    make_old(rows, "operator_sessions", 91)
+    age_ids(rows, "operator_sessions", 91)
     rows("UPDATE operator_sessions SET ended_at = now() - interval '91 days', end_reason = 'x'")
-    assert removed(app) == dict.fromkeys(tables, 1)
+    assert run_retention_once(app) == dict.fromkeys(tables, 1)
     assert [rows.count(table) for table in tables] == [0, 0, 0]

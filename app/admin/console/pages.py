@@ -72,7 +72,7 @@ class Page(BaseView):
     # Whether it belongs to the tenant in its address, below /console/t/<slug>/.
     of_tenant = True
     # Whether it is hidden from tenant viewers.
-    for_changers = False
+    hidden_from_viewers = False
     in_menu = True
 
     def create_blueprint(self, admin: Admin) -> Blueprint:
@@ -103,14 +103,14 @@ class Page(BaseView):
     def may_be_seen(self) -> bool:
         """Return whether the signed-in operator may see it."""
         has_role = not self.for_platform or signed_in().role == "platform"
-        return has_role and (not self.for_changers or signed_in().may_change)
+        return has_role and (not self.hidden_from_viewers or signed_in().may_change)
 
     def _handle_view(self, name: str, **kwargs: Any) -> ResponseReturnValue | None:
         if self.for_platform and not self.may_be_seen():
             raise NotFound
         if self.of_tenant:
             this_tenant_scope()
-        if self.for_changers:
+        if self.hidden_from_viewers:
             tenant_scope_for_changes()
         try:
             if getattr(getattr(self, name), "needs_step_up", False):

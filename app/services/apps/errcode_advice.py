@@ -1,6 +1,8 @@
-"""What an operator should do about the errcodes that WeChat returns for an AppSecret.
+"""Advice for operators about the errcodes that WeChat returns for an AppSecret.
 
-`app/wechat/errcodes.py` maps the same errcodes to exceptions.
+It is shown when an AppSecret is verified. `app/wechat/errcodes.py` maps the same errcodes to
+exceptions; an errcode that is not listed there is treated as `AppMisconfigured`. `{ip}` is filled
+in for the errcodes in `ABOUT_OUR_IP` of `app/wechat/client.py`.
 """
 
 from app.i18n_marker import N_

@@ -44,16 +44,17 @@ WITH deleted AS (
 # The claim does not wait for the disk. The commit of the login does, and it includes the claim. If
 # a crash loses both, WeChat refuses a code that it has seen.
 CLAIM = """
-INSERT INTO code_exchanges AS earlier
+INSERT INTO code_exchanges AS existing
     (code_index, tenant_id, appid, asked_by, asked_at, session_id)
 VALUES (%(code_index)s, %(tenant_id)s, %(appid)s, %(asked_by)s, %(asked_at)s, %(session_id)s)
 ON CONFLICT ON CONSTRAINT pk_code_exchanges DO UPDATE
 SET (asked_by, asked_at, session_id, failure)
     = (excluded.asked_by, excluded.asked_at, excluded.session_id, NULL)
-WHERE earlier.failure IS NOT NULL OR earlier.asked_at < %(given_up_before)s
-    AND NOT EXISTS (
-        SELECT FROM login_sessions WHERE tenant_id = %(tenant_id)s AND id = earlier.session_id
+WHERE existing.failure IS NOT NULL OR (
+    existing.asked_at < %(lease_expired_before)s AND NOT EXISTS (
+        SELECT FROM login_sessions WHERE tenant_id = %(tenant_id)s AND id = existing.session_id
     )
+)
 RETURNING set_config('synchronous_commit', 'off', true)
 """
 
@@ -143,7 +144,7 @@ def _claim(request: LoginRequest, session_id: UUID, moment: datetime) -> bool:
         "asked_by": request.asked_by,
         "asked_at": moment,
         "session_id": session_id,
-        "given_up_before": moment - CLAIM_LEASE,
+        "lease_expired_before": moment - CLAIM_LEASE,
         "delete_before": moment - CODE_RETENTION,
     }
     cleans_up = session_id.int % CLEANUP_EVERY == 0

@@ -28,7 +28,7 @@ from app.services.social_accounts.linking_policy import (
 )
 from app.services.social_accounts.profiles import AccountProfile
 from app.services.social_accounts.session_keys import KEEP_KEY, key_row
-from app.services.users.users import USER_COLUMNS, Profile, profile_from_row
+from app.services.users.users import PROFILE_COLUMNS, Profile, profile_from_row
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 # The active sessions of the user in the app are counted up to the limit and no further. Their order
 # keeps the planner from reading the whole table, which seems cheap where few users have most of it.
 # The limit is part of the text: with a parameter, the planner plans each time.
-FIND = """
+READ_STATE = """
 SELECT account.id, account.unionid, account.nickname, account.avatar_url, account.user_id,
     (SELECT count(*) FROM (
         SELECT FROM login_sessions
@@ -64,7 +64,7 @@ RETURNING id
 # a row while this one waited for its lock. Every login locks the account before the user.
 # The function that counts sessions takes a new snapshot, after the lock, so that it counts the
 # sessions of logins that this one waited for.
-ENTER_KNOWN = f"""
+LOG_IN_KNOWN = f"""
 WITH locked AS (
     SELECT account.id, account.user_id
     FROM social_accounts AS account
@@ -81,10 +81,10 @@ WITH locked AS (
         THEN count_active_sessions(%(tenant_id)s, %(appid)s, user_id, %(moment)s)
             < %(session_limit)s
         ELSE true END
-), account_noted AS (
+), account_updated AS (
     UPDATE social_accounts SET last_login_at = %(moment)s
     WHERE tenant_id = %(tenant_id)s AND id = (SELECT id FROM login_account)
-), user_noted AS (
+), user_updated AS (
     UPDATE users SET last_login_at = %(moment)s, last_login_ip = %(ip)s
     WHERE tenant_id = %(tenant_id)s AND id = (SELECT user_id FROM login_account)
 ), {KEEP_KEY} {OPEN_SESSION}
@@ -98,7 +98,7 @@ NOT EXISTS (
     WHERE tenant_id = %(tenant_id)s AND unionid = %(unionid)s::varchar AND user_id IS NOT NULL
 )
 """
-ENTER_UNBOUND = f"""
+LOG_IN_UNBOUND = f"""
 WITH login_account AS (
     UPDATE social_accounts AS account
     SET last_login_at = %(moment)s, unionid = %(unionid)s::varchar
@@ -109,7 +109,7 @@ WITH login_account AS (
 ), {KEEP_KEY} {OPEN_SESSION}
 """  # noqa: S608 - of constants
 # One upsert for both would restore an account that was erased after the read.
-ENTER_NEW = f"""
+LOG_IN_NEW = f"""
 WITH login_account AS (
     INSERT INTO social_accounts
         (id, tenant_id, appid, openid, unionid, last_login_at, created_at)
@@ -155,10 +155,10 @@ def try_fast_login(request: LoginRequest, exchanged: CodeExchangeResult) -> Logi
         state = _read_state(db, request.app, exchanged, moment)
         if not _state_is_sufficient(request, state):
             return None
-        decision = decide_linking(request.app.registration, _known(state), Evidence.UNIONID)
+        decision = decide_linking(request.app.registration, _user_for_policy(state), Evidence.LOGIN)
         if decision.action not in (Action.KEEP, Action.WAIT):
             return None
-        write = ENTER_KNOWN if state.user else ENTER_NEW if state.is_new else ENTER_UNBOUND
+        write = LOG_IN_KNOWN if state.user else LOG_IN_NEW if state.is_new else LOG_IN_UNBOUND
         try:
             if not db.execute(write, _values(request, exchanged, state, moment)).fetchone():
                 return None
@@ -173,26 +173,26 @@ def _read_state(
 ) -> LoginState:
     identity = exchanged.identity
     where = {"tenant_id": app.tenant_id, "appid": app.appid, "openid": identity.openid}
-    row = db.execute(_find(app.session_limit or 0), where | {"moment": moment}).fetchone()
+    row = db.execute(_read_statement(app.session_limit or 0), where | {"moment": moment}).fetchone()
     if row is None:
         nameless = AccountProfile(None, None)
         return LoginState(new_id(), identity.unionid, nameless, None, is_new=True)
-    account_id, stored, nickname, avatar_url, user_id, active_sessions, *user = row
-    unionid = identity.unionid or stored
+    account_id, stored_unionid, nickname, avatar_url, user_id, active_sessions, *profile = row
+    unionid = identity.unionid or stored_unionid
     return LoginState(
         account_id,
         unionid,
         AccountProfile(nickname, avatar_url),
-        profile_from_row(user) if user_id else None,
-        unionid_is_new=unionid != stored,
+        profile_from_row(profile) if user_id else None,
+        unionid_is_new=unionid != stored_unionid,
         active_sessions=active_sessions,
     )
 
 
 @cache
-def _find(session_limit: int) -> str:
-    columns = ", ".join(f"person.{name}" for name in USER_COLUMNS)
-    return FIND.format(session_limit=session_limit, columns=columns, active=BOUND_AND_ACTIVE)
+def _read_statement(session_limit: int) -> str:
+    columns = ", ".join(f"person.{name}" for name in PROFILE_COLUMNS)
+    return READ_STATE.format(session_limit=session_limit, columns=columns, active=BOUND_AND_ACTIVE)
 
 
 def _state_is_sufficient(request: LoginRequest, state: LoginState) -> bool:
@@ -218,7 +218,7 @@ def _client_sent_nickname(request: LoginRequest) -> bool:
     return request.client_profile is not None and request.client_profile.has_chosen_nickname
 
 
-def _known(state: LoginState) -> KnownUser | None:
+def _user_for_policy(state: LoginState) -> KnownUser | None:
     user = state.user
     return KnownUser(user.id, active=user.status == "active") if user else None
 

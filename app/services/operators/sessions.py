@@ -19,7 +19,7 @@ from app.services.sessions.tokens import token_hash
 CONSOLE_LIFETIME = timedelta(hours=12)
 IDLE_LIFETIME = timedelta(minutes=30)
 CODE_LIFETIME = timedelta(minutes=5)
-SCRIPT_LIFETIME = timedelta(days=30)
+SCRIPT_SESSION_LIFETIME = timedelta(days=30)
 SEEN_EVERY = timedelta(minutes=1)
 
 
@@ -59,7 +59,7 @@ def open_operator_session(
     """Open a session in the caller's transaction."""
     moment = now()
     awaits_code = kind == "console" and operator.totp_step is not None
-    lifetime = CONSOLE_LIFETIME if kind == "console" else SCRIPT_LIFETIME
+    lifetime = CONSOLE_LIFETIME if kind == "console" else SCRIPT_SESSION_LIFETIME
     session = OperatorSession(
         id=new_id(),
         operator_id=operator.id,

@@ -78,7 +78,9 @@ def open_session(
         user_id=user_id,
         **session_row(app, device, seed, is_bound=user_id is not None, moment=now()),
     )
-    db.execute(row.add_cte(*_making_room(app.session_limit, app, seed.session_id, user_id)))
+    db.execute(
+        row.add_cte(*_end_sessions_over_limit(app.session_limit, app, seed.session_id, user_id))
+    )
     by_code = social_account_id is not None
     how = Measure.LOGGED_IN if by_code else Measure.LOGGED_IN_BY_PASSWORD
     count_if_committed(db, app.appid, how)
@@ -139,7 +141,7 @@ def tokens_of(pair: TokenPair, user_id: UUID | None) -> Tokens:
     return Tokens(pair.login, None if user_id is None else str(pair.refresh))
 
 
-def _making_room(
+def _end_sessions_over_limit(
     limit: int | None, app: AppConfig | WeChatApp, session_id: UUID, user_id: UUID | None
 ) -> Iterator[CTE]:
     """Yield what ends the user's oldest sessions in the app, so that one more is within `limit`.
@@ -187,7 +189,7 @@ def reissue(
     pair = TokenPair.random(kept_token)
     limit = None if session.user_id == user_id else app.effective_session_limit
     changing = update(LoginSession).where(*its).values(**_replacing(session, pair, user_id))
-    changing = changing.add_cte(*_making_room(limit, app, session.id, user_id))
+    changing = changing.add_cte(*_end_sessions_over_limit(limit, app, session.id, user_id))
     db.execute(changing.execution_options(synchronize_session=False))
     return tokens_of(pair, user_id)
 

@@ -55,11 +55,11 @@ def link_at_login(
     decision = decide_linking(
         context.app.registration,
         its_user,
-        Evidence.UNIONID,
+        Evidence.LOGIN,
         owners,
         joins_by_unionid=account.joins_by_unionid,
     )
-    _act(db, context, account, decision)
+    _apply_decision(db, context, account, decision)
 
 
 def link_by_password(
@@ -82,7 +82,7 @@ def link_to_user(
     except UserGone:
         raise CredentialsWrong from None
     decision = decide_linking(context.app.registration, its_user, Evidence.PASSWORD, owners)
-    _act(db, context, account, decision)
+    _apply_decision(db, context, account, decision)
     count_if_committed(db, context.app.appid, Measure.BOUND_BY_PASSWORD)
 
 
@@ -99,7 +99,7 @@ def link_by_phone(
     decision = decide_linking(
         context.app.registration, its_user, Evidence.PHONE, owners, phone_owner_policy=policy
     )
-    _act(db, context, account, decision)
+    _apply_decision(db, context, account, decision)
     user_id = cast(UUID, account.user_id)
     if decision.action in (Action.REGISTER, Action.ADD):
         _give_phone(db, context, user_id, number)
@@ -132,7 +132,9 @@ def _phone_owner_policy(db: Session, tenant_id: UUID) -> str:
     return db.scalars(select(Tenant.phone_owner_policy).where(Tenant.id == tenant_id)).one()
 
 
-def _act(db: Session, context: RequestContext, account: SocialAccount, decision: Decision) -> None:
+def _apply_decision(
+    db: Session, context: RequestContext, account: SocialAccount, decision: Decision
+) -> None:
     """Carry out a decision: the social account then belongs to the user that it names.
 
     The first time, it is counted as having become a user, on the day when it first opened the app.

@@ -15,9 +15,13 @@ from app.errors import (
 
 
 class Evidence(Enum):
-    """The evidence for the user of a social account: unionid, verified phone, or password."""
+    """The evidence for the user of a social account.
 
-    UNIONID = "unionid"
+    LOGIN: WeChat's answer to a login, with the unionid if there is one. PHONE: a verified number.
+    PASSWORD: a checked password. There is always a user to whom it belongs, so it never registers.
+    """
+
+    LOGIN = "login"
     PHONE = "phone"
     PASSWORD = "password"  # noqa: S105 - the kind of evidence
 
@@ -35,7 +39,7 @@ class Action(Enum):
 
 # The evidence that registers a user for a person who has none, by the app's registration policy.
 REGISTERING_EVIDENCE = {
-    "on_login": {Evidence.UNIONID, Evidence.PHONE},
+    "on_login": {Evidence.LOGIN, Evidence.PHONE},
     "on_phone": {Evidence.PHONE},
     "closed": set[Evidence](),
 }
@@ -102,7 +106,7 @@ def decide_linking(
         PhoneOwnerHasIdentity: `phone_owner_policy` refuses the owner.
         PhoneTaken, SocialAccountTaken: The account and the owner are two users, neither bare.
     """
-    if evidence is Evidence.UNIONID:
+    if evidence is Evidence.LOGIN:
         others = [one for one in owners if its_user is None or one.id != its_user.id]
         owner = others[0] if len(others) == 1 and joins_by_unionid else None
         return _decide_at_login(policy, its_user, owner)
@@ -126,7 +130,7 @@ def _decide_at_login(policy: str, its_user: KnownUser | None, owner: KnownUser |
         return Decision(Action.MERGE, stays.id, goes.id)
     if owner:
         return Decision(Action.BIND, owner.id)
-    return Decision(Action.REGISTER if _registers(policy, Evidence.UNIONID) else Action.WAIT)
+    return Decision(Action.REGISTER if _registers(policy, Evidence.LOGIN) else Action.WAIT)
 
 
 def _registers(policy: str, evidence: Evidence) -> bool:

@@ -44,7 +44,7 @@ keys_deleted AS (
             AND key_index <> %(key_index)s
         ORDER BY asked_at DESC OFFSET {KEPT - 1}
     ))
-), key_kept AS (
+), key_saved AS (
     INSERT INTO session_keys AS kept
         (id, tenant_id, social_account_id, key_index, session_key_sealed, asked_at)
     SELECT %(key_id)s, %(tenant_id)s, id, %(key_index)s, %(session_key_sealed)s, %(asked_at)s

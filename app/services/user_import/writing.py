@@ -30,7 +30,7 @@ from app.services.user_import.rows import NewPerson
 from app.services.user_import.validation import unhurried
 from app.services.users.phone_numbers import number_index
 
-USER_COLUMNS: dict[str, TypeEngine[Any]] = {
+IMPORTED_USER_COLUMNS: dict[str, TypeEngine[Any]] = {
     "id": Uuid(),
     "account": Text(),
     "nickname": Text(),
@@ -82,7 +82,7 @@ def write_users(db: Session, tenant_id: UUID, ready: Sequence[ReadyPerson]) -> N
     """
     users = sorted((one.user for one in ready), key=lambda user: (user[1] or "", user[0]))
     phones = sorted((one.phone for one in ready if one.phone), key=lambda phone: phone[2])
-    _insert(db, User, USER_COLUMNS, users, tenant_id=tenant_id)
+    _insert(db, User, IMPORTED_USER_COLUMNS, users, tenant_id=tenant_id)
     _insert(db, Phone, PHONE_COLUMNS, phones, tenant_id=tenant_id, verified_at=now())
 
 

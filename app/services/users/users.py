@@ -42,8 +42,9 @@ class Profile:
     erase_after: datetime | None = None
 
 
-# The columns of a user that a profile shows.
-USER_COLUMNS = (
+# The columns of a user that a profile shows. `/v1/me` is cached until one of them changes: the
+# trigger `tell_of_update` on `users` must compare each of them (test_profile_columns.py).
+PROFILE_COLUMNS = (
     *("id", "tenant_id", "account", "nickname", "avatar_url", "gender", "level", "status"),
     *("created_at", "erase_after"),
 )
@@ -64,12 +65,14 @@ def get_profile(db: Session, tenant_id: UUID, user_id: UUID) -> Profile:
 def profile_from_row(row: Sequence[Any]) -> Profile:
     """Build a profile. The row has id, sealed number and country code of the phone, then the user.
 
-    The user's values are those of `USER_COLUMNS`.
+    The user's values are those of `PROFILE_COLUMNS`.
     """
     phone_id, number_sealed, country_code, *user = row
     number = number_sealed and Phone.number.open(number_sealed, Phone, id=phone_id)
     return Profile(
-        **dict(zip(USER_COLUMNS, user, strict=True)), phone=number, phone_country_code=country_code
+        **dict(zip(PROFILE_COLUMNS, user, strict=True)),
+        phone=number,
+        phone_country_code=country_code,
     )
 
 
@@ -81,7 +84,7 @@ def users_with_phones(tenant_id: UUID, *columns: Any) -> Select[Any]:
 
 
 def _profiles(tenant_id: UUID) -> Select[Any]:
-    columns = (getattr(User, name) for name in USER_COLUMNS)
+    columns = (getattr(User, name) for name in PROFILE_COLUMNS)
     phone = (Phone.id, Phone.number_sealed, Phone.country_code)
     return users_with_phones(tenant_id, *phone, *columns)
 

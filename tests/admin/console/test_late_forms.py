@@ -50,7 +50,7 @@ def test_the_form_is_shown_again_filled_in_but_not_submitted(
     for value in ("carol", "13800138003", "王小明🙂"):
         assert f'value="{value}"' in page
     assert ENTERED["password"] not in page
-    assert "The form was not sent yet. Correct the request and send it again." in page
+    assert "The form was not sent yet. Check it and send it again." in page
     assert rows.count("users") == 0
     assert 'value="carol"' not in browser.read("/users/enter"), "the form is shown once"
     assert browser.post("/users/enter", **ENTERED).status_code == 302

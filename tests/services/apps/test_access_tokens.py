@@ -1,4 +1,4 @@
-"""WeChat's access token: fetched once, shared, healed once."""
+"""WeChat access tokens: fetching, sharing between requests, and renewal after a rejection."""
 
 from datetime import timedelta
 
@@ -10,52 +10,51 @@ from app.services.apps.apps import get_app
 from app.services.apps.wechat_calls import _end_lease
 from app.wechat import AccessToken, transport
 from tests.fixtures.personas import ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader, WeChat, failure
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 FETCH = "/cgi-bin/stable_token"
 
 
-def fetches(wechat: WeChat) -> int:
-    """Count how often a token was fetched."""
+def count_fetches(wechat: WeChat) -> int:
+    """Return how many times a token was fetched."""
     return sum(call["path"] == FETCH for call in wechat.calls())
 
 
-def test_a_login_fetches_no_access_token(client: Client, wechat: WeChat, alice: Person) -> None:
-    """Otherwise trouble with tokens takes the login down, which needs none."""
+def test_login_fetches_no_access_token(client: Client, wechat: WeChat, alice: Person) -> None:
+    """An outage of the token endpoint does not affect logins."""
     client.log_in(alice)
     assert [call["path"] for call in wechat.calls()] == ["/sns/jscode2session"]
 
 
-def test_a_token_is_kept_for_the_next_call(
+def test_access_token_is_reused_by_the_next_call(
     client: Client, wechat: WeChat, alice: Person, bob: Person
 ) -> None:
-    """Otherwise every phone costs two calls, and the quota."""
+    """WeChat limits how many tokens an app fetches per day."""
     client.bind(alice)
     client.bind(bob)
-    assert fetches(wechat) == 1
+    assert count_fetches(wechat) == 1
 
 
-def test_each_app_has_a_token_of_its_own(client: Client, wechat: WeChat, alice: Person) -> None:
-    """Otherwise tenants' tokens are mixed up."""
+def test_each_app_has_its_own_access_token(client: Client, wechat: WeChat, alice: Person) -> None:
     client.bind(alice, ACME_SHOP)
     client.bind(alice, GLOBEX_LIFE)
-    assert fetches(wechat) == 2
+    assert count_fetches(wechat) == 2
 
 
-def test_a_token_that_wechat_rejects_is_healed_once_with_the_same_code(
+def test_rejected_access_token_is_replaced_and_the_phone_code_is_retried(
     client: Client, wechat: WeChat, alice: Person, bob: Person
 ) -> None:
-    """Otherwise a token that somebody else refreshed fails people until it expires."""
+    """A token becomes stale when another system fetches one for the same app."""
     client.bind(alice)
     wechat.fault("stale_token", "/wxa/business/getuserphonenumber", times=1)
     assert client.bind(bob)["bound"]
-    assert fetches(wechat) == 2
+    assert count_fetches(wechat) == 2
 
 
-def test_a_token_that_wechat_still_gives_but_rejects_is_forced(
+def test_access_token_that_wechat_returns_again_is_refreshed_by_force(
     client: Client, wechat: WeChat, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise the same dead token is fetched for ever."""
+    """Without `force_refresh`, WeChat returns the rejected token again."""
     client.bind(alice)
     wechat.fault("errcode", "/wxa/business/getuserphonenumber", errcode=40001, times=1)
     kept = rows("SELECT token_sealed FROM wechat_access_tokens")
@@ -64,8 +63,9 @@ def test_a_token_that_wechat_still_gives_but_rejects_is_forced(
     assert wechat.calls()[-2]["body"].count("force_refresh") == 1
 
 
-def test_a_token_is_healed_once_only(client: Client, wechat: WeChat, alice: Person) -> None:
-    """Otherwise a rejected token makes a loop of calls."""
+def test_access_token_is_replaced_at_most_once_per_request(
+    client: Client, wechat: WeChat, alice: Person
+) -> None:
     token = client.log_in(alice)["token"]
     wechat.fault("errcode", "/wxa/business/getuserphonenumber", errcode=42001)
     refused = client.post("phone", token, **alice.tap_phone_new())
@@ -74,18 +74,17 @@ def test_a_token_is_healed_once_only(client: Client, wechat: WeChat, alice: Pers
     assert len(asked) == 2
 
 
-def test_an_expired_token_is_renewed_before_it_is_used(
+def test_access_token_is_renewed_before_it_expires(
     client: Client, wechat: WeChat, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise every two hours somebody's phone fails."""
     client.bind(alice)
     rows("UPDATE wechat_access_tokens SET expires_at = now() + interval '1 minute'")
     client.bind(alice)
-    assert fetches(wechat) == 2
+    assert count_fetches(wechat) == 2
 
 
-def test_a_failed_fetch_gives_its_lease_back(client: Client, wechat: WeChat, alice: Person) -> None:
-    """Otherwise one failure blocks everybody's phones for as long as the lease."""
+def test_failed_fetch_releases_the_lease(client: Client, wechat: WeChat, alice: Person) -> None:
+    """The next request fetches a token without waiting for the lease to expire."""
     token = client.log_in(alice)["token"]
     wechat.fault("busy", FETCH, times=1)
     tap = alice.tap_phone_new()
@@ -93,10 +92,10 @@ def test_a_failed_fetch_gives_its_lease_back(client: Client, wechat: WeChat, ali
     assert client.post("phone", token, **tap).status_code == 200
 
 
-def test_a_refresher_that_died_is_replaced_when_its_lease_is_over(
+def test_expired_lease_is_taken_over_by_the_next_request(
     client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise a killed worker takes the token with it."""
+    """A worker that was killed during a fetch leaves its lease behind."""
     client.bind(alice)
     rows(
         "UPDATE wechat_access_tokens SET token_sealed = NULL, expires_at = NULL,"
@@ -105,10 +104,9 @@ def test_a_refresher_that_died_is_replaced_when_its_lease_is_over(
     assert client.bind(alice)["bound"]
 
 
-def test_the_phone_code_of_another_person_is_refused(
+def test_phone_code_of_another_user_is_refused(
     client: Client, alice: Person, bob: Person, wechat: WeChat, rows: Reader
 ) -> None:
-    """Otherwise I become the owner of a phone whose code I found."""
     token = client.log_in(alice)["token"]
     bob.wx_login()
     refused = client.post("phone", token, **bob.tap_phone_new())
@@ -118,29 +116,29 @@ def test_the_phone_code_of_another_person_is_refused(
 
 
 @pytest.mark.real_commits
-def test_those_who_waited_for_a_fetch_that_failed_do_not_try_one_after_another(
+def test_requests_that_waited_for_a_failed_fetch_do_not_fetch_again(
     app: Flask, client: Client, wechat: WeChat
 ) -> None:
-    """Otherwise twenty phones wait twenty timeouts while WeChat is away."""
+    """While WeChat is unavailable, waiting requests fail together and not one after another."""
     people = [Person(wechat, f"person{number}", f"1380013{number:04}") for number in range(6)]
     tokens = [client.log_in(person)["token"] for person in people]
     taps = [person.tap_phone_new() for person in people]
     wechat.fault("timeout", FETCH, seconds=3)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(transport, "READ_TIMEOUT", 2)
-        acts = [
+        requests = [
             lambda token=token, tap=tap: Client(app).post("phone", token, **tap)
             for token, tap in zip(tokens, taps, strict=True)
         ]
-        answers = at_once(acts)
+        answers = run_concurrently(requests)
     assert {failure(answer) for answer in answers} == {(503, "wechat_unavailable")}
-    assert fetches(wechat) < 4
+    assert count_fetches(wechat) < 4
 
 
-def test_a_refresher_that_outlived_its_lease_changes_nothing(
+def test_response_after_the_lease_expired_changes_no_token(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise a late answer overwrites a newer token, and frees another's lease."""
+    """A late response neither overwrites a newer token nor ends another request's lease."""
     client.bind(alice)
     before = rows("SELECT token_sealed, expires_at FROM wechat_access_tokens")
     rows("UPDATE wechat_access_tokens SET refreshing_until = now() + interval '30 seconds'")

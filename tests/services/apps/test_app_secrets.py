@@ -1,4 +1,4 @@
-"""Changing an AppSecret: nobody's login fails, and whoever acts at once promotes it once."""
+"""AppSecret rotation: the next secret, its promotion, and concurrent changes."""
 
 import time
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from app.services.apps.app_verification import verify_app
 from app.services.encryption.key_rotation import rotate_keys
 from config import Config
 from tests.fixtures.personas import ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader, WeChat, failure
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 from tests.test_logs import Captured, captured, everything
 
 OLD, NEW, OTHER = ACME_SHOP.secret, "e1" * 16, "e2" * 16
@@ -31,8 +31,8 @@ LOGIN, FETCH = "/sns/jscode2session", "/cgi-bin/stable_token"
 
 
 @dataclass
-class TenantScope:
-    """The two places where an AppSecret is changed: WeChat's console, and ours."""
+class SecretRotation:
+    """An AppSecret in the two places where it is changed: WeChat's console and wxpass."""
 
     app: Flask
     wechat: WeChat
@@ -42,153 +42,155 @@ class TenantScope:
         """Reset the AppSecret in WeChat's console."""
         self.wechat.control("app-secret", appid=ACME_SHOP.appid, secret=secret)
 
-    def keep(self, secret: str | None) -> None:
-        """Keep a next AppSecret, as an operator does."""
+    def set_next(self, secret: str | None) -> None:
+        """Set or remove the next AppSecret, as an operator does."""
         with self.app.app_context():
             set_next_secret(ACME_SHOP.appid, secret)
 
-    def kept(self) -> tuple[str, str | None]:
-        """Read the AppSecret in use, and the next."""
+    def stored(self) -> tuple[str, str | None]:
+        """Return the current and the next AppSecret."""
         with self.app.app_context():
             secrets = get_secrets(ACME_SHOP.appid)
         return secrets.current, secrets.next
 
     def promotions(self) -> list[tuple[str, str]]:
-        """List who promoted what."""
-        told = "SELECT actor_kind, subject FROM audit_events WHERE action = 'app.secret_promoted'"
-        return [(kind, subject) for kind, subject in self.rows(told)]
+        """Return the actor kind and appid of each promotion in the audit log."""
+        query = "SELECT actor_kind, subject FROM audit_events WHERE action = 'app.secret_promoted'"
+        return [(kind, subject) for kind, subject in self.rows(query)]
 
 
 @pytest.fixture
-def scope(app: Flask, wechat: WeChat, rows: Reader) -> Iterator[TenantScope]:
-    """Give both places; WeChat has the old AppSecret again after the test."""
-    scope = TenantScope(app, wechat, rows)
-    yield scope
-    scope.reset(OLD)
+def rotation(app: Flask, wechat: WeChat, rows: Reader) -> Iterator[SecretRotation]:
+    """Return a `SecretRotation` for acme's shop. WeChat has the old AppSecret again after the
+    test.
+    """
+    rotation = SecretRotation(app, wechat, rows)
+    yield rotation
+    rotation.reset(OLD)
 
 
-def paths(wechat: WeChat) -> list[str]:
-    """List the calls that WeChat received."""
+def called_paths(wechat: WeChat) -> list[str]:
+    """Return the paths of the calls that WeChat received."""
     return [call["path"] for call in wechat.calls()]
 
 
-def test_no_login_fails_while_the_secret_is_changed(
-    client: Client, wechat: WeChat, alice: Person, bob: Person, scope: TenantScope
+def test_logins_succeed_while_the_secret_is_changed(
+    client: Client, wechat: WeChat, alice: Person, bob: Person, rotation: SecretRotation
 ) -> None:
-    """Otherwise a secret is only changed at night."""
     client.log_in(alice)
-    scope.keep(NEW)
+    rotation.set_next(NEW)
     client.log_in(alice)
-    assert scope.kept() == (OLD, NEW)
-    assert scope.promotions() == []
+    assert rotation.stored() == (OLD, NEW)
+    assert rotation.promotions() == []
 
-    scope.reset(NEW)
+    rotation.reset(NEW)
     code = bob.wx_login()
     assert client.post("login", code=code).status_code == 200
-    assert scope.kept() == (NEW, None)
-    assert scope.promotions() == [("system", ACME_SHOP.appid)]
+    assert rotation.stored() == (NEW, None)
+    assert rotation.promotions() == [("system", ACME_SHOP.appid)]
     client.log_in(alice)
-    assert paths(wechat) == [LOGIN] * 5, "the rejected secret is tried once"
+    assert called_paths(wechat) == [LOGIN] * 5, "the rejected secret is tried once"
 
 
-def test_no_phone_fails_while_the_secret_is_changed(
-    client: Client, wechat: WeChat, alice: Person, scope: TenantScope
+def test_phone_requests_succeed_while_the_secret_is_changed(
+    client: Client, wechat: WeChat, alice: Person, rotation: SecretRotation
 ) -> None:
-    """Otherwise phones fail until the next login, which may be of nobody."""
     token = client.log_in(alice)["token"]
-    scope.keep(NEW)
-    scope.reset(NEW)
+    rotation.set_next(NEW)
+    rotation.reset(NEW)
     assert client.post("phone", token, **alice.tap_phone_new()).status_code == 200
-    assert scope.kept() == (NEW, None)
-    assert scope.promotions() == [("system", ACME_SHOP.appid)]
-    assert paths(wechat).count(FETCH) == 2
+    assert rotation.stored() == (NEW, None)
+    assert rotation.promotions() == [("system", ACME_SHOP.appid)]
+    assert called_paths(wechat).count(FETCH) == 2
 
 
-def test_a_dead_access_token_is_healed_when_the_secret_was_reset_too(
-    client: Client, wechat: WeChat, alice: Person, scope: TenantScope
+def test_rejected_access_token_is_replaced_after_a_secret_reset(
+    client: Client, wechat: WeChat, alice: Person, rotation: SecretRotation
 ) -> None:
-    """Otherwise whoever resets a leaked secret kills the phones."""
     token = client.bind(alice)["token"]
-    scope.keep(NEW)
-    scope.reset(NEW)
+    rotation.set_next(NEW)
+    rotation.reset(NEW)
     wechat.fault("errcode", "/wxa/business/getuserphonenumber", errcode=40001, times=1)
     assert client.post("phone", token, **alice.tap_phone_new()).status_code == 200
     assert wechat.calls()[-2]["body"].count("force_refresh") == 1
 
 
-def test_a_next_secret_that_is_wrong_takes_nobodys_place(
-    client: Client, wechat: WeChat, alice: Person, scope: TenantScope
+def test_next_secret_that_wechat_rejects_is_not_promoted(
+    client: Client, wechat: WeChat, alice: Person, rotation: SecretRotation
 ) -> None:
-    """Otherwise a slip of the pen is in use before anybody looks."""
-    scope.keep(OTHER)
-    scope.reset(NEW)
+    """The login code stays usable for the correct secret."""
+    rotation.set_next(OTHER)
+    rotation.reset(NEW)
     code = alice.wx_login()
     refused = client.post("login", code=code)
     assert failure(refused) == (502, "wechat_app_misconfigured")
-    assert scope.kept() == (OLD, OTHER)
-    assert scope.promotions() == []
-    assert paths(wechat) == [LOGIN] * 2
+    assert rotation.stored() == (OLD, OTHER)
+    assert rotation.promotions() == []
+    assert called_paths(wechat) == [LOGIN] * 2
 
-    scope.keep(NEW)
+    rotation.set_next(NEW)
     assert client.post("login", code=code).status_code == 200, "the code is used up"
 
 
 @pytest.mark.parametrize("errcode", [40013, 40164, 40243, -1, 45011, 40029])
-def test_a_next_secret_is_tried_for_no_other_refusal(
-    errcode: int, client: Client, wechat: WeChat, alice: Person, scope: TenantScope
+def test_next_secret_is_tried_only_after_a_secret_rejection(
+    errcode: int, client: Client, wechat: WeChat, alice: Person, rotation: SecretRotation
 ) -> None:
-    """Otherwise trouble of any kind doubles the calls, and may spend a code."""
-    scope.keep(NEW)
+    """Another attempt after a different error doubles the calls and may use up the code."""
+    rotation.set_next(NEW)
     wechat.fault("errcode", errcode=errcode)
     assert client.post("login", code=alice.wx_login()).status_code >= 400
-    assert paths(wechat) == [LOGIN]
-    assert scope.kept() == (OLD, NEW)
+    assert called_paths(wechat) == [LOGIN]
+    assert rotation.stored() == (OLD, NEW)
 
 
 @pytest.mark.parametrize("kind", ["busy", "rate_limited", "blocked"])
-def test_a_next_secret_is_not_promoted_without_success(
-    kind: str, client: Client, wechat: WeChat, alice: Person, scope: TenantScope
+def test_next_secret_is_promoted_only_after_wechat_accepts_it(
+    kind: str, client: Client, wechat: WeChat, alice: Person, rotation: SecretRotation
 ) -> None:
-    """Otherwise one that WeChat has not accepted comes into use."""
-    scope.keep(NEW)
+    rotation.set_next(NEW)
     wechat.fault("errcode", errcode=40125, times=1)
     wechat.fault(kind, times=1)
     assert client.post("login", code=alice.wx_login()).status_code >= 400
-    assert paths(wechat) == [LOGIN] * 2
-    assert scope.kept() == (OLD, NEW)
+    assert called_paths(wechat) == [LOGIN] * 2
+    assert rotation.stored() == (OLD, NEW)
 
 
-def test_a_secret_that_an_operator_enters_meanwhile_is_used_at_once(
+def test_secret_changed_during_a_login_is_used_by_that_login(
     app: Flask,
     client: Client,
     alice: Person,
     wechat: WeChat,
     monkeypatch: pytest.MonkeyPatch,
-    scope: TenantScope,
+    rotation: SecretRotation,
 ) -> None:
-    """Otherwise a login that had begun fails, for which the right secret was there in time."""
-    scope.reset(NEW)
-    honest = get_secrets
+    """The operator replaces the secret after WeChat rejects the old one and before it is read
+    again.
+    """
+    rotation.reset(NEW)
+    original = get_secrets
 
-    def meanwhile(appid: str, tenant_id: UUID) -> object:
+    def get_secrets_after_a_change(appid: str, tenant_id: UUID) -> object:
         set_secret(appid, NEW)
-        return honest(appid, tenant_id)
+        return original(appid, tenant_id)
 
-    monkeypatch.setattr("app.services.apps.wechat_calls.get_secrets", meanwhile)
+    monkeypatch.setattr("app.services.apps.wechat_calls.get_secrets", get_secrets_after_a_change)
     assert client.post("login", code=alice.wx_login()).status_code == 200
-    assert scope.kept() == (NEW, None)
-    assert paths(wechat) == [LOGIN] * 2
+    assert rotation.stored() == (NEW, None)
+    assert called_paths(wechat) == [LOGIN] * 2
 
 
-def test_a_promotion_undoes_nothing_that_an_operator_did_meanwhile(
-    app: Flask, rows: Reader, scope: TenantScope
+def test_promotion_does_not_overwrite_a_concurrent_change_by_an_operator(
+    app: Flask, rows: Reader, rotation: SecretRotation
 ) -> None:
-    """Otherwise a slow login puts a secret in use that was taken back."""
-    scope.keep(NEW)
+    """A promotion applies only if the current and the next secret are still those that the login
+    read.
+    """
+    rotation.set_next(NEW)
     with app.app_context():
         seen = get_secrets(ACME_SHOP.appid)
-        for now_kept in (OTHER, None):
-            set_next_secret(ACME_SHOP.appid, now_kept)
+        for changed_to in (OTHER, None):
+            set_next_secret(ACME_SHOP.appid, changed_to)
             promote_next_secret(ACME_SHOP.appid, seen)
             assert get_secrets(ACME_SHOP.appid).current == OLD
         assert rows("SELECT action FROM audit_events ORDER BY id DESC LIMIT 2") == [
@@ -198,59 +200,61 @@ def test_a_promotion_undoes_nothing_that_an_operator_did_meanwhile(
         set_secret(ACME_SHOP.appid, OTHER)
         set_next_secret(ACME_SHOP.appid, NEW)
         promote_next_secret(ACME_SHOP.appid, seen)
-    assert scope.kept() == (OTHER, NEW)
-    assert scope.promotions() == []
+    assert rotation.stored() == (OTHER, NEW)
+    assert rotation.promotions() == []
 
 
-def test_a_second_reset_during_a_login_is_not_undone_by_it(
+def test_promotion_does_not_overwrite_a_second_reset(
     app: Flask,
     client: Client,
     wechat: WeChat,
     alice: Person,
     monkeypatch: pytest.MonkeyPatch,
-    scope: TenantScope,
+    rotation: SecretRotation,
 ) -> None:
-    """Otherwise a secret that WeChat has taken back replaces the right one, and nobody logs in."""
-    scope.keep(NEW)
-    scope.reset(NEW)
-    honest = promote_next_secret
+    """The secret is reset again between WeChat's response and the promotion."""
+    rotation.set_next(NEW)
+    rotation.reset(NEW)
+    original = promote_next_secret
 
-    def meanwhile(*given: Any) -> None:
-        scope.reset(OTHER)
+    def promote_after_a_change(*given: Any) -> None:
+        rotation.reset(OTHER)
         set_secret(ACME_SHOP.appid, OTHER)
-        honest(*given)
+        original(*given)
 
-    monkeypatch.setattr("app.services.apps.wechat_calls.promote_next_secret", meanwhile)
+    monkeypatch.setattr(
+        "app.services.apps.wechat_calls.promote_next_secret", promote_after_a_change
+    )
     client.log_in(alice)
-    assert scope.kept() == (OTHER, None)
+    assert rotation.stored() == (OTHER, None)
     client.log_in(alice)
-    assert paths(wechat) == [LOGIN] * 3
-    assert scope.promotions() == []
+    assert called_paths(wechat) == [LOGIN] * 3
+    assert rotation.promotions() == []
 
 
-def test_a_replaced_secret_takes_the_next_one_with_it(
-    client: Client, wechat: WeChat, alice: Person, rows: Reader, scope: TenantScope
+def test_replacing_the_secret_removes_the_next_secret(
+    client: Client, wechat: WeChat, alice: Person, rows: Reader, rotation: SecretRotation
 ) -> None:
-    """Otherwise a secret of long ago is tried with each code as soon as WeChat rejects this one."""
-    scope.keep(NEW)
-    with scope.app.app_context():
+    rotation.set_next(NEW)
+    with rotation.app.app_context():
         assert set_secret(ACME_SHOP.appid, OTHER)
         assert not set_secret(ACME_SHOP.appid, OTHER)
-    assert scope.kept() == (OTHER, None)
-    told = rows("SELECT action FROM audit_events ORDER BY id DESC LIMIT 3")
-    assert {action for (action,) in told} == {"app.secret_replaced", "app.next_secret_removed"}
+    assert rotation.stored() == (OTHER, None)
+    latest = rows("SELECT action FROM audit_events ORDER BY id DESC LIMIT 3")
+    assert {action for (action,) in latest} == {"app.secret_replaced", "app.next_secret_removed"}
     refused = client.post("login", code=alice.wx_login())
     assert failure(refused) == (502, "wechat_app_misconfigured")
-    assert paths(wechat) == [LOGIN]
+    assert called_paths(wechat) == [LOGIN]
 
 
-def test_the_secret_in_use_cannot_follow_itself(scope: TenantScope, rows: Reader) -> None:
-    """Otherwise an operator who copied the old one believes that a reset is safe."""
-    scope.keep(NEW)
+def test_current_secret_is_refused_as_the_next_secret(
+    rotation: SecretRotation, rows: Reader
+) -> None:
+    rotation.set_next(NEW)
     audited = rows.count("audit_events")
     with pytest.raises(SecretInUse):
-        scope.keep(OLD)
-    assert scope.kept() == (OLD, NEW)
+        rotation.set_next(OLD)
+    assert rotation.stored() == (OLD, NEW)
     assert rows.count("audit_events") == audited
 
 
@@ -258,87 +262,87 @@ AWKWARD = ("a%2Bb+c&secret=d#e?f", "%", "+" * 32, '"\\/{appid}<x>', "!" * 128)
 
 
 @pytest.mark.parametrize("secret", AWKWARD)
-def test_a_secret_of_any_characters_arrives_as_it_is(
-    secret: str, client: Client, alice: Person, scope: TenantScope
+def test_secret_with_special_characters_reaches_wechat_unchanged(
+    secret: str, client: Client, alice: Person, rotation: SecretRotation
 ) -> None:
-    """Otherwise a query or a body changes it on the way, and WeChat rejects what is right."""
-    scope.keep(secret)
-    scope.reset(secret)
+    rotation.set_next(secret)
+    rotation.reset(secret)
     client.bind(alice)
-    assert scope.kept() == (secret, None)
+    assert rotation.stored() == (secret, None)
     client.log_in(alice)
-    with scope.app.app_context():
+    with rotation.app.app_context():
         assert [one.outcome for one in verify_app(ACME_SHOP.appid)] == ["right"]
 
 
-def test_no_secret_of_a_change_is_in_an_answer_or_in_the_log(
-    client: Client, wechat: WeChat, alice: Person, everything: Captured, scope: TenantScope
+def test_no_secret_appears_in_responses_or_logs_during_a_change(
+    client: Client, wechat: WeChat, alice: Person, everything: Captured, rotation: SecretRotation
 ) -> None:
-    """Otherwise the log has the AppSecret of tomorrow."""
-    scope.keep(NEW)
-    told = ""
+    rotation.set_next(NEW)
+    responses = ""
     for secret in (OTHER, NEW):
-        scope.reset(secret)
+        rotation.reset(secret)
         token = client.post("login", code=alice.wx_login())
-        told += token.text
+        responses += token.text
     wechat.fault("drop", times=1)
-    told += client.post("login", code=alice.wx_login()).text
-    with scope.app.app_context():
-        told += str(verify_app(ACME_SHOP.appid)) + repr(get_secrets(ACME_SHOP.appid))
-    assert scope.kept() == (NEW, None)
+    responses += client.post("login", code=alice.wx_login()).text
+    with rotation.app.app_context():
+        responses += str(verify_app(ACME_SHOP.appid)) + repr(get_secrets(ACME_SHOP.appid))
+    assert rotation.stored() == (NEW, None)
     assert "app_secret_rejected" in everything.text
     for secret in (OLD, NEW, OTHER):
-        assert secret not in everything.text + told
+        assert secret not in everything.text + responses
 
 
-def test_two_tenants_with_one_secret_are_changed_apart(
-    client: Client, app: Flask, alice: Person, scope: TenantScope
+def test_next_secrets_of_two_apps_are_promoted_independently(
+    client: Client, app: Flask, alice: Person, rotation: SecretRotation
 ) -> None:
-    """Otherwise one tenant's reset promotes the other's next secret."""
+    """Both apps have the same next secret. Only the one that was reset promotes it."""
     with app.app_context():
         set_next_secret(GLOBEX_LIFE.appid, NEW)
-    scope.keep(NEW)
-    scope.reset(NEW)
+    rotation.set_next(NEW)
+    rotation.reset(NEW)
     client.log_in(alice)
     with app.app_context():
         others = get_secrets(GLOBEX_LIFE.appid)
     assert (others.current, others.next) == (GLOBEX_LIFE.secret, NEW)
 
 
-def test_nothing_of_another_app_is_changed(
-    client: Client, alice: Person, rows: Reader, scope: TenantScope
+def test_promotion_changes_no_other_app(
+    client: Client, alice: Person, rows: Reader, rotation: SecretRotation
 ) -> None:
-    """Otherwise one tenant's change ends another's logins."""
     others = "SELECT * FROM wechat_apps WHERE appid <> :appid ORDER BY appid"
     before = rows(others, appid=ACME_SHOP.appid)
-    scope.keep(NEW)
-    scope.reset(NEW)
+    rotation.set_next(NEW)
+    rotation.reset(NEW)
     client.log_in(alice)
     client.log_in(alice, GLOBEX_LIFE)
     assert rows(others, appid=ACME_SHOP.appid) == before
 
 
 @pytest.mark.real_commits
-def test_many_who_log_in_at_once_promote_it_once(
-    app: Flask, alice: Person, scope: TenantScope
+def test_concurrent_logins_promote_the_secret_once(
+    app: Flask, alice: Person, rotation: SecretRotation
 ) -> None:
-    """Otherwise the moment of the reset is seen by those who log in just then."""
-    scope.keep(NEW)
+    """Twenty logins run while the secret is reset in WeChat's console."""
+    rotation.set_next(NEW)
     codes = [alice.wx_login() for _ in range(20)]
-    acts = [lambda c=code: Client(app).post("login", code=c).status_code for code in codes]
-    assert at_once([*acts[:10], lambda: scope.reset(NEW), *acts[10:]]).count(200) == 20
+    requests = [lambda c=code: Client(app).post("login", code=c).status_code for code in codes]
+    assert (
+        run_concurrently([*requests[:10], lambda: rotation.reset(NEW), *requests[10:]]).count(200)
+        == 20
+    )
     Client(app).log_in(alice)
-    assert scope.kept() == (NEW, None)
-    assert scope.promotions() == [("system", ACME_SHOP.appid)]
+    assert rotation.stored() == (NEW, None)
+    assert rotation.promotions() == [("system", ACME_SHOP.appid)]
 
 
 @pytest.mark.real_commits
-def test_a_next_secret_is_promoted_while_keys_rotate(
-    app: Flask, alice: Person, scope: TenantScope
+def test_next_secret_is_promoted_during_key_rotation(
+    app: Flask, alice: Person, rotation: SecretRotation
 ) -> None:
-    """Otherwise its new ciphertext is taken for another secret, and every login tries two."""
-    scope.keep(NEW)
-    scope.reset(NEW)
+    """Key rotation replaces the ciphertext of a secret and keeps its value."""
+    rotation.set_next(NEW)
+    rotation.reset(NEW)
 
     def rotate() -> None:
         with app.app_context():
@@ -349,57 +353,56 @@ def test_a_next_secret_is_promoted_while_keys_rotate(
         Client(app).log_in(alice)
         rotating.result()
     Client(app).log_in(alice)
-    assert scope.kept() == (NEW, None)
+    assert rotation.stored() == (NEW, None)
 
 
 @pytest.mark.real_commits
-def test_a_login_that_is_under_way_holds_up_no_change(
-    app: Flask, config: Config, wechat: WeChat, alice: Person, scope: TenantScope
+def test_promotion_does_not_wait_for_a_login_in_progress(
+    app: Flask, config: Config, wechat: WeChat, alice: Person, rotation: SecretRotation
 ) -> None:
-    """Otherwise one stuck login keeps the next secret waiting, and everybody's login with it."""
-    scope.keep(NEW)
-    scope.reset(NEW)
+    rotation.set_next(NEW)
+    rotation.reset(NEW)
     with psycopg.connect(config.database_url.replace("+psycopg", "")) as login:
         login.execute("SELECT FROM wechat_apps FOR KEY SHARE")
         began = time.monotonic()
         Client(app).log_in(alice)
         assert time.monotonic() - began < 12, "a statement that waits is given up after 15 s"
-    assert scope.kept() == (NEW, None)
+    assert rotation.stored() == (NEW, None)
 
 
 @pytest.mark.real_commits
-def test_no_login_waits_for_somebody_who_changes_the_app(
-    app: Flask, config: Config, wechat: WeChat, alice: Person, scope: TenantScope
+def test_login_does_not_wait_for_a_locked_app(
+    app: Flask, config: Config, wechat: WeChat, alice: Person, rotation: SecretRotation
 ) -> None:
-    """Otherwise an operator's open transaction stops every login after a reset."""
-    scope.keep(NEW)
-    scope.reset(NEW)
+    """While an operator's transaction is open, logins use the next secret without promoting it."""
+    rotation.set_next(NEW)
+    rotation.reset(NEW)
     with psycopg.connect(config.database_url.replace("+psycopg", "")) as operator:
         operator.execute("UPDATE wechat_apps SET name = name")
         began = time.monotonic()
         Client(app).log_in(alice)
         assert time.monotonic() - began < 12, "a statement that waits is given up after 15 s"
-        assert scope.kept() == (OLD, NEW)
+        assert rotation.stored() == (OLD, NEW)
     Client(app).log_in(alice)
-    assert scope.kept() == (NEW, None)
-    assert len(scope.promotions()) == 1
+    assert rotation.stored() == (NEW, None)
+    assert len(rotation.promotions()) == 1
 
 
-def test_a_process_that_dies_before_the_promotion_leaves_it_to_the_next(
-    client: Client, alice: Person, monkeypatch: pytest.MonkeyPatch, scope: TenantScope
+def test_next_secret_is_promoted_by_the_next_login_after_a_crash(
+    client: Client, alice: Person, monkeypatch: pytest.MonkeyPatch, rotation: SecretRotation
 ) -> None:
-    """Otherwise a secret that works is lost between two places."""
+    """The process stops between WeChat's response and the promotion."""
 
-    def cut(*_: object) -> None:
+    def crash(*_: object) -> None:
         raise KeyboardInterrupt
 
-    scope.keep(NEW)
-    scope.reset(NEW)
+    rotation.set_next(NEW)
+    rotation.reset(NEW)
     with monkeypatch.context() as patch:
-        patch.setattr("app.services.apps.wechat_calls.promote_next_secret", cut)
+        patch.setattr("app.services.apps.wechat_calls.promote_next_secret", crash)
         with pytest.raises(KeyboardInterrupt):
             client.post("login", code=alice.wx_login())
-    assert scope.kept() == (OLD, NEW)
+    assert rotation.stored() == (OLD, NEW)
     client.log_in(alice)
-    assert scope.kept() == (NEW, None)
-    assert len(scope.promotions()) == 1
+    assert rotation.stored() == (NEW, None)
+    assert len(rotation.promotions()) == 1

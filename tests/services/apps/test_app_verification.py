@@ -1,4 +1,4 @@
-"""Whether appid and AppSecret are right: asked of WeChat, said in words, harmless to ask."""
+"""Verification of an appid and its AppSecret with WeChat, and the advice for each error."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,7 +9,8 @@ from flask import Flask
 
 from app.services.apps.app_verification import verify_app
 from app.services.apps.errcode_advice import ADVICE
-from app.wechat import transport
+from app.wechat import AppMisconfigured, transport
+from app.wechat.client import ABOUT_OUR_IP
 from app.wechat.errcodes import MEANINGS
 from tests.fixtures.personas import ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader, WeChat
 
@@ -22,11 +23,11 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run(app: Flask) -> Run:
-    """Run a command, which never shows what it is told."""
+    """Return a function that runs a command and checks that its output contains no secret."""
 
-    def run(*arguments: str, said: str = "") -> Result:
-        result = app.test_cli_runner().invoke(args=["apps", *arguments], input=f"{said}\n")
-        assert not said or said not in result.output
+    def run(*arguments: str, stdin: str = "") -> Result:
+        result = app.test_cli_runner().invoke(args=["apps", *arguments], input=f"{stdin}\n")
+        assert not stdin or stdin not in result.output
         assert ACME_SHOP.secret not in result.output
         return result
 
@@ -34,19 +35,18 @@ def run(app: Flask) -> Run:
 
 
 @pytest.fixture
-def known(wechat: WeChat) -> Iterator[Callable[..., Any]]:
-    """Change what WeChat knows of the app; as before after the test."""
+def set_wechat_app(wechat: WeChat) -> Iterator[Callable[..., Any]]:
+    """Return a function that changes the app at WeChat. The app is restored after the test."""
     usual = {"appid": ACME_SHOP.appid, "secret": ACME_SHOP.secret, "open_platform": "acme"}
 
-    def known(**changes: Any) -> None:
+    def set_wechat_app(**changes: Any) -> None:
         wechat.control("apps", **usual | changes)
 
-    yield known
-    known()
+    yield set_wechat_app
+    set_wechat_app()
 
 
-def test_a_right_secret_is_called_right(run: Run) -> None:
-    """Otherwise an operator looks for a fault that is not there."""
+def test_correct_secret_is_reported_as_accepted(run: Run) -> None:
     verified = run("verify", ACME_SHOP.appid)
     assert verified.exit_code == 0
     assert verified.output == (
@@ -54,10 +54,10 @@ def test_a_right_secret_is_called_right(run: Run) -> None:
     )
 
 
-def test_asking_leaves_the_token_that_phones_are_fetched_with(
+def test_verification_does_not_change_the_access_token(
     run: Run, client: Client, wechat: WeChat, alice: Person, bob: Person, rows: Reader
 ) -> None:
-    """Otherwise looking whether all is well is what breaks it."""
+    """Verification uses an endpoint that leaves the token of phone requests valid."""
     client.bind(alice)
     before = rows("SELECT * FROM wechat_access_tokens"), wechat.ask("tokens", appid=ACME_SHOP.appid)
     for _ in range(3):
@@ -68,8 +68,9 @@ def test_asking_leaves_the_token_that_phones_are_fetched_with(
 
 
 @pytest.mark.parametrize("errcode", [40013, 40125, 40164, 40243, 89503])
-def test_a_refusal_is_told_in_words(errcode: int, run: Run, wechat: WeChat) -> None:
-    """Otherwise an operator has to find out what WeChat means, and what to do."""
+def test_refusal_is_explained_in_english_and_chinese(
+    errcode: int, run: Run, wechat: WeChat
+) -> None:
     wechat.fault("errcode", FETCH, errcode=errcode)
     verified = run("verify", ACME_SHOP.appid)
     assert verified.exit_code == 1
@@ -79,54 +80,54 @@ def test_a_refusal_is_told_in_words(errcode: int, run: Run, wechat: WeChat) -> N
     assert "{" not in verified.output
 
 
-def test_no_advice_is_given_twice() -> None:
-    """Otherwise two numbers send an operator the same way, or one sends them astray."""
+def test_each_errcode_has_different_advice() -> None:
     assert len(set(ADVICE.values())) == len(ADVICE)
 
 
-def test_the_address_to_list_is_named(run: Run, known: Callable[..., Any]) -> None:
-    """Otherwise an operator behind several gateways guesses which address is meant."""
-    known(ip_whitelist=["203.0.113.9"])
+def test_advice_names_the_address_missing_from_the_ip_whitelist(
+    run: Run, set_wechat_app: Callable[..., Any]
+) -> None:
+    set_wechat_app(ip_whitelist=["203.0.113.9"])
     verified = run("verify", ACME_SHOP.appid)
     assert verified.exit_code == 1
     assert "Add 127.0.0.1 to the IP whitelist" in verified.output
     assert "把 127.0.0.1 加入 IP 白名单" in verified.output
 
 
-def test_a_secret_that_was_frozen_or_reset_is_told_apart(
-    run: Run, known: Callable[..., Any]
+def test_frozen_and_reset_secrets_are_reported_as_different_errors(
+    run: Run, set_wechat_app: Callable[..., Any]
 ) -> None:
-    """Otherwise the simulator says what WeChat does not, or the words belong to another fault."""
     for change, errcode in (({"frozen": True}, 40243), ({"secret": NEW}, 40125)):
-        known(**change)
+        set_wechat_app(**change)
         assert f"AppSecret: {errcode}: " in run("verify", ACME_SHOP.appid).output
 
 
-def test_an_errcode_that_nobody_has_heard_of_is_told(run: Run, wechat: WeChat) -> None:
-    """Otherwise there is nothing to look up."""
+def test_unknown_errcode_is_shown(run: Run, wechat: WeChat) -> None:
     wechat.fault("errcode", FETCH, errcode=61003)
     assert "returned errcode 61003" in run("verify", ACME_SHOP.appid).output
 
 
 @pytest.mark.parametrize("kind", ["busy", "rate_limited", "html", "drop"])
-def test_silence_is_not_taken_for_a_wrong_secret(kind: str, run: Run, wechat: WeChat) -> None:
-    """Otherwise an operator resets a good secret because WeChat was away."""
+def test_unavailable_wechat_is_not_reported_as_a_wrong_secret(
+    kind: str, run: Run, wechat: WeChat
+) -> None:
     wechat.fault(kind, FETCH)
     verified = run("verify", ACME_SHOP.appid)
     assert verified.exit_code == 1
     assert "could not be verified" in verified.output
 
 
-def test_a_next_secret_is_verified_too(app: Flask, run: Run, known: Callable[..., Any]) -> None:
-    """Otherwise it is known to be wrong when it is needed."""
-    assert run("set-next-secret", ACME_SHOP.appid, "--secret-stdin", said=NEW).exit_code == 0
+def test_next_secret_is_verified_as_well(
+    app: Flask, run: Run, set_wechat_app: Callable[..., Any]
+) -> None:
+    assert run("set-next-secret", ACME_SHOP.appid, "--secret-stdin", stdin=NEW).exit_code == 0
     before = run("verify", ACME_SHOP.appid)
     assert before.exit_code == 0
     assert (
         "next AppSecret 下一个 AppSecret: 40125: WeChat does not accept the next" in before.output
     )
 
-    known(secret=NEW)
+    set_wechat_app(secret=NEW)
     after = run("verify", ACME_SHOP.appid)
     assert after.exit_code == 0, "logins work: the next one is used"
     current, following = after.output.splitlines()
@@ -139,11 +140,13 @@ def test_a_next_secret_is_verified_too(app: Flask, run: Run, known: Callable[...
     assert run("verify", ACME_SHOP.appid).exit_code == 1
 
 
-def test_an_operator_is_told_what_becomes_of_the_next_secret(run: Run) -> None:
-    """Otherwise somebody relies on a next secret that is not there."""
+def test_commands_report_what_happens_to_the_next_secret(run: Run) -> None:
+    """It is refused if it equals the current secret, and removed when the current secret is
+    replaced.
+    """
 
     def enter(command: str, secret: str) -> Result:
-        return run(command, ACME_SHOP.appid, "--secret-stdin", said=secret)
+        return run(command, ACME_SHOP.appid, "--secret-stdin", stdin=secret)
 
     same = enter("set-next-secret", ACME_SHOP.secret)
     assert (same.exit_code, "This AppSecret is already in use" in same.output) == (
@@ -155,55 +158,53 @@ def test_an_operator_is_told_what_becomes_of_the_next_secret(run: Run) -> None:
     assert "next" not in enter("set-secret", "e3" * 16).output
 
 
-def test_an_app_that_is_off_is_verified_and_an_unknown_one_refused(run: Run) -> None:
-    """Otherwise a secret cannot be verified before people come."""
+def test_disabled_app_is_verified_and_unknown_app_is_refused(run: Run) -> None:
     run("disable", GLOBEX_LIFE.appid)
     assert run("verify", GLOBEX_LIFE.appid).exit_code == 0
     for command in (["verify"], ["set-next-secret", "--remove"]):
         refused = run(*command, UNKNOWN)
         assert (refused.exit_code, "app_unknown" in refused.output) == (1, True)
-    assert run("set-next-secret", ACME_SHOP.appid, "--secret-stdin", said="b a d").exit_code == 2
+    assert run("set-next-secret", ACME_SHOP.appid, "--secret-stdin", stdin="b a d").exit_code == 2
 
 
-def test_an_added_app_is_pending_until_wechat_accepts_its_secret(
+def test_added_app_is_pending_until_wechat_accepts_its_secret(
     run: Run, wechat: WeChat, rows: Reader
 ) -> None:
-    """The exit code says whether the app is active, and the output what to do if it is not."""
+    """The exit code says whether the app is active. The output says what to do if it is not."""
     options = ("--tenant", "acme", "--name", "New", "--secret-stdin")
     cases = [
         ("wxdddd000000000001", None, "AppSecret: 40013: WeChat does not know this appid."),
         ("wxdddd000000000002", "drop", "could not be verified"),
     ]
-    for appid, fault, told in cases:
+    for appid, fault, advice in cases:
         wechat.control("reset")
         if fault:
             wechat.fault(fault, FETCH)
-        added = run("add", appid, *options, said=NEW)
+        added = run("add", appid, *options, stdin=NEW)
         assert added.exit_code == 1, added.output
         assert f"{appid} is pending for acme." in added.output
-        assert told in added.output
+        assert advice in added.output
         assert wechat.calls()
     assert rows.count("wechat_apps", "appid LIKE 'wxdddd%'") == 0
     assert rows.count("app_claims", "appid LIKE 'wxdddd%' AND closed_at IS NULL") == 2
 
 
-def test_an_app_is_added_without_asking_wechat_on_demand(
+def test_unproven_option_adds_an_app_without_a_call_to_wechat(
     run: Run, wechat: WeChat, rows: Reader
 ) -> None:
-    """The command line is the platform's, and WeChat may be out of reach."""
+    """The command line belongs to the platform, and WeChat may be unreachable."""
     wechat.control("reset")
     options = ("--tenant", "acme", "--name", "New", "--secret-stdin", "--unproven")
-    added = run("add", "wxdddd000000000003", *options, said=NEW)
+    added = run("add", "wxdddd000000000003", *options, stdin=NEW)
     assert (added.exit_code, wechat.calls()) == (0, [])
     assert "Added wxdddd000000000003 to acme." in added.output
     assert rows.count("wechat_apps", "appid = 'wxdddd000000000003' AND enabled") == 1
 
 
 @pytest.mark.real_commits
-def test_no_connection_is_held_while_waiting_for_the_verdict(
+def test_no_database_connection_is_held_during_verification(
     app: Flask, wechat: WeChat, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise a console that verifies takes the connections away from logins."""
     held: list[int] = []
     fetch = transport.Transport.exchange
 
@@ -220,3 +221,8 @@ def test_no_connection_is_held_while_waiting_for_the_verdict(
 
 def test_errcodes_with_advice_are_known_to_the_wechat_client() -> None:
     assert set(ADVICE) <= set(MEANINGS)
+    assert all(issubclass(MEANINGS[errcode], AppMisconfigured) for errcode in ADVICE)
+
+
+def test_advice_that_names_our_address_is_about_errcodes_that_contain_it() -> None:
+    assert {errcode for errcode, advice in ADVICE.items() if "{ip}" in advice} == set(ABOUT_OUR_IP)

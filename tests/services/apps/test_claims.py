@@ -1,4 +1,4 @@
-"""Claims: an appid serves nothing until its AppSecret is proven, and tells nothing of others."""
+"""Claims to an appid: states, limits, and what one tenant learns about others."""
 
 from collections.abc import Callable
 from typing import Any
@@ -24,52 +24,52 @@ WRONG = "0f" * 16
 
 @pytest.fixture
 def ann(app: Flask) -> Script:
-    """Ann looks after acme, with a script."""
+    """Return the admin API client of Ann, a tenant admin of acme."""
     return signed_in(app, "ann@acme.example", "tenant_admin", "acme")
 
 
 @pytest.fixture
 def bob(app: Flask) -> Script:
-    """Bob looks after globex, with a script."""
+    """Return the admin API client of Bob, a tenant admin of globex."""
     return signed_in(app, "bob@globex.example", "tenant_admin", "globex")
 
 
 @pytest.fixture(autouse=True)
-def _known(wechat: WeChat) -> None:
-    """Let WeChat know the café, without an IP whitelist."""
+def _app_at_wechat(wechat: WeChat) -> None:
+    """Register the café app at WeChat without an IP whitelist."""
     wechat.control("apps", appid=CAFE.appid, secret=CAFE.secret, open_platform="acme")
 
 
 def add(script: Script, tenant: str = "acme", **changes: Any) -> TestResponse:
-    """Add the café to a tenant."""
+    """Add the café app to a tenant."""
     return script("POST", f"/tenants/{tenant}/apps", json=NEW | changes)
 
 
-def cafe_of(tenant: str) -> str:
-    """Return the path of the café at a tenant."""
+def cafe_path(tenant: str) -> str:
+    """Return the path of the café app in a tenant."""
     return f"/tenants/{tenant}/apps/{CAFE.appid}"
 
 
 def verify(script: Script, tenant: str = "acme") -> Any:
-    """Verify the café, and return the state and the first verdict."""
-    answer = script("POST", f"{cafe_of(tenant)}/verification", json={})
+    """Verify the café app and return its state and the first verdict."""
+    answer = script("POST", f"{cafe_path(tenant)}/verification", json={})
     assert answer.status_code == 200, answer.text
     return answer.json["state"], answer.json["verdicts"][0]
 
 
 def actions(script: Script, tenant: str) -> list[str]:
-    """List what the tenant's audit log says of the café, newest first."""
+    """Return the tenant's audit actions about the café app, newest first."""
     log = script("GET", f"/tenants/{tenant}/audit?subject={CAFE.appid}").json
     return [one["action"] for one in log["items"]]
 
 
-# What a pending app is
+# Pending apps
 
 
-def test_a_pending_app_serves_nothing_at_its_urls(
+def test_pending_app_is_unknown_at_every_public_url(
     app: Flask, ann: Script, client: Client, wechat: WeChat, alice: Any
 ) -> None:
-    """Every address with its appid answers as for an appid that was never entered."""
+    """Each URL answers as for an appid that was never added."""
     push = {"push_token": "PushToken12345", "encoding_aes_key": "a" * 43}
     assert add(ann, secret=WRONG, **push).json["state"] == "pending"
     code = alice.wx_login(CAFE)
@@ -92,15 +92,15 @@ def test_a_pending_app_serves_nothing_at_its_urls(
     assert failure(portal.push({"MsgType": "text", "Content": "x"})) == (404, "app_unknown")
 
 
-def test_a_pending_app_is_listed_and_shown_with_advice(ann: Script, rows: Reader) -> None:
-    """The list and the page say what WeChat last said, in the operator's language."""
+def test_pending_app_is_listed_and_shown_with_advice(ann: Script, rows: Reader) -> None:
+    """The list and the app page show WeChat's last verdict in the operator's language."""
     added = add(ann, secret=WRONG)
     assert (added.status_code, added.json["state"], added.json["enabled"]) == (
         201,
         "pending",
         False,
     )
-    shown = ann("GET", cafe_of("acme"), headers={"Accept-Language": "zh"}).json
+    shown = ann("GET", cafe_path("acme"), headers={"Accept-Language": "zh"}).json
     assert (shown["verdict"]["outcome"], shown["verdict"]["errcode"]) == ("wrong", 40125)
     assert "重置" in shown["verdict"]["advice"]
     assert shown["checked_at"]
@@ -114,10 +114,9 @@ def test_a_pending_app_is_listed_and_shown_with_advice(ann: Script, rows: Reader
 
 
 @pytest.mark.parametrize("errcode", [40013, 40125, 40164, 40243, 50007, 89503, 89506, 89507, 61003])
-def test_a_refusal_leaves_the_app_pending_with_what_to_do(
+def test_refused_app_is_pending_with_advice_and_can_be_verified_again(
     errcode: int, ann: Script, wechat: WeChat
 ) -> None:
-    """Whatever WeChat refuses for, nothing is active, and the same secret can be tried again."""
     wechat.fault("errcode", FETCH, errcode=errcode)
     added = add(ann).json
     assert (added["state"], added["verdict"]["errcode"]) == ("pending", errcode)
@@ -128,33 +127,36 @@ def test_a_refusal_leaves_the_app_pending_with_what_to_do(
 
 
 @pytest.mark.parametrize("kind", ["busy", "rate_limited", "html", "drop"])
-def test_silence_leaves_the_app_pending(kind: str, ann: Script, wechat: WeChat) -> None:
-    """An answer that proves nothing activates nothing."""
+def test_app_stays_pending_while_wechat_is_unavailable(
+    kind: str, ann: Script, wechat: WeChat
+) -> None:
     wechat.fault(kind, FETCH)
     added = add(ann).json
     assert (added["state"], added["verdict"]["outcome"]) == ("pending", "unknown")
     assert "could not be verified" in added["verdict"]["advice"]
 
 
-def test_the_address_to_list_is_named_and_kept(ann: Script, wechat: WeChat) -> None:
-    """The advice names the address that WeChat saw, also when the page is opened later."""
+def test_advice_keeps_the_address_missing_from_the_ip_whitelist(
+    ann: Script, wechat: WeChat
+) -> None:
+    """The address is stored with the verdict, so the app page shows it later."""
     wechat.control("apps", appid=CAFE.appid, secret=CAFE.secret, ip_whitelist=["203.0.113.9"])
     assert "Add 127.0.0.1 to the IP whitelist" in add(ann).json["verdict"]["advice"]
-    assert "Add 127.0.0.1" in ann("GET", cafe_of("acme")).json["verdict"]["advice"]
+    assert "Add 127.0.0.1" in ann("GET", cafe_path("acme")).json["verdict"]["advice"]
 
 
-# Correcting, activating, withdrawing
+# Changing, activating and withdrawing a claim
 
 
-def test_a_corrected_secret_activates_the_app_with_what_was_entered(
+def test_corrected_secret_activates_the_app_with_the_settings_of_the_claim(
     ann: Script, client: Client, alice: Any, rows: Reader
 ) -> None:
-    """Settings and secrets of the claim, changed in between, are those of the app."""
+    """Settings and secrets that were changed while the claim was pending apply to the app."""
     add(ann, secret=WRONG, push_token="PushToken12345", registration="closed")
     changes = {"name": "Café 2", "registration": "on_login", "session_limit": 3}
-    changed = ann("PATCH", cafe_of("acme"), json=changes | {"data_format": "xml"})
+    changed = ann("PATCH", cafe_path("acme"), json=changes | {"data_format": "xml"})
     assert (changed.status_code, changed.json["state"]) == (200, "pending")
-    put = ann("PUT", f"{cafe_of('acme')}/secrets", json={"secret": CAFE.secret}).json
+    put = ann("PUT", f"{cafe_path('acme')}/secrets", json={"secret": CAFE.secret}).json
     assert put["verdict"] == {
         "which": "current",
         "outcome": "unknown",
@@ -163,7 +165,7 @@ def test_a_corrected_secret_activates_the_app_with_what_was_entered(
     }
     state, verdict = verify(ann)
     assert (state, verdict["outcome"]) == ("active", "right")
-    shown = ann("GET", cafe_of("acme")).json
+    shown = ann("GET", cafe_path("acme")).json
     assert {name: shown[name] for name in changes} == changes
     assert (shown["state"], shown["enabled"], shown["data_format"]) == ("active", True, "xml")
     assert (shown["secret"], shown["push_token"]) == (put["secret"], put["push_token"])
@@ -181,26 +183,26 @@ def test_a_corrected_secret_activates_the_app_with_what_was_entered(
 @pytest.mark.parametrize(
     ("limit", "columns"), [(None, (None, False)), ("off", (None, True)), (7, (7, False))]
 )
-def test_the_session_limit_of_a_claim_is_that_of_the_app(
+def test_session_limit_of_a_claim_becomes_that_of_the_app(
     limit: Any, columns: Any, ann: Script, rows: Reader
 ) -> None:
-    """Two columns hold it. Both are changed and taken over together."""
+    """Two columns store the limit. They are changed and copied together."""
     add(ann, secret=WRONG)
     stored = "SELECT session_limit, unlimited_sessions FROM {} WHERE appid = :appid"
     for change in ("off", 3, limit):
-        changed = ann("PATCH", cafe_of("acme"), json={"session_limit": change})
+        changed = ann("PATCH", cafe_path("acme"), json={"session_limit": change})
         assert (changed.status_code, changed.json["session_limit"]) == (200, change)
     assert rows(stored.format("app_claims"), appid=CAFE.appid) == [columns]
-    ann("PUT", f"{cafe_of('acme')}/secrets", json={"secret": CAFE.secret})
+    ann("PUT", f"{cafe_path('acme')}/secrets", json={"secret": CAFE.secret})
     assert verify(ann)[0] == "active"
     assert rows(stored.format("wechat_apps"), appid=CAFE.appid) == [columns]
-    assert ann("GET", cafe_of("acme")).json["session_limit"] == limit
+    assert ann("GET", cafe_path("acme")).json["session_limit"] == limit
 
 
-def test_a_pending_app_cannot_be_switched_on_or_given_a_next_secret(ann: Script) -> None:
-    """Only a proof activates."""
+def test_pending_app_cannot_be_enabled_or_given_a_next_secret(ann: Script) -> None:
+    """Only a successful verification activates an app."""
     add(ann, secret=WRONG)
-    path = cafe_of("acme")
+    path = cafe_path("acme")
     for enabled in (True, False):
         refused = ann("PATCH", path, json={"enabled": enabled, "name": "x"})
         assert failure(refused) == (409, "app_pending")
@@ -210,31 +212,32 @@ def test_a_pending_app_cannot_be_switched_on_or_given_a_next_secret(ann: Script)
     assert (shown["name"], shown["push_token"]) == ("Café", None)
 
 
-def test_a_withdrawn_app_is_gone_with_its_secrets(ann: Script, rows: Reader) -> None:
-    """Withdrawing needs no reason, and the appid can be entered again."""
+def test_withdrawn_claim_is_deleted_with_its_secrets(ann: Script, rows: Reader) -> None:
+    """Withdrawing needs no reason, and the appid can be added again."""
     add(ann, secret=WRONG)
-    assert ann("DELETE", cafe_of("acme")).status_code == 204
+    assert ann("DELETE", cafe_path("acme")).status_code == 204
     assert rows.count("app_claims") == 0
-    assert failure(ann("GET", cafe_of("acme"))) == (404, "app_unknown")
-    assert failure(ann("DELETE", cafe_of("acme"))) == (404, "app_unknown")
+    assert failure(ann("GET", cafe_path("acme"))) == (404, "app_unknown")
+    assert failure(ann("DELETE", cafe_path("acme"))) == (404, "app_unknown")
     assert actions(ann, "acme") == ["app_claim.withdrawn", "app_claim.added"]
     assert add(ann).json["state"] == "active"
 
 
-def test_an_appid_is_entered_once_at_a_tenant(ann: Script) -> None:
-    """A second entry would leave open which secret counts."""
+def test_appid_is_added_once_per_tenant(ann: Script) -> None:
     add(ann, secret=WRONG)
     assert failure(add(ann)) == (409, "app_exists")
     assert verify(ann)[1]["errcode"] == 40125
     assert failure(add(ann, appid=ACME_SHOP.appid)) == (409, "app_exists")
 
 
-def test_a_change_while_wechat_is_asked_is_not_overwritten(
+def test_verdict_about_a_changed_claim_is_discarded(
     app: Flask, ann: Script, wechat: WeChat, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A verdict about an AppSecret that was replaced or withdrawn since activates nothing."""
+    """The claim is replaced or withdrawn while WeChat is asked. The verdict then activates
+    nothing.
+    """
     fetch = transport.Transport.exchange
-    path = cafe_of("acme")
+    path = cafe_path("acme")
     add(ann, secret=WRONG)
     ann("PUT", f"{path}/secrets", json={"secret": CAFE.secret})
     changes: list[Callable[[], Any]] = [
@@ -255,20 +258,20 @@ def test_a_change_while_wechat_is_asked_is_not_overwritten(
     assert rows.count("wechat_apps", f"appid = '{CAFE.appid}'") == 0
 
 
-# What one tenant learns of another
+# Isolation between tenants
 
 
-def told(answer: TestResponse) -> Any:
-    """Return an answer without what is the tenant's own: dates and fingerprints."""
+def comparable(answer: TestResponse) -> Any:
+    """Return the status and body of an answer without dates and fingerprints."""
     body = answer.json | {"secret": None, "created_at": None, "checked_at": None}
     return answer.status_code, body
 
 
 @pytest.mark.parametrize("elsewhere", ["nobody", "pending", "closed", "active", "disabled"])
-def test_adding_an_appid_answers_the_same_whoever_has_it(
+def test_answer_to_a_wrong_secret_does_not_depend_on_other_tenants(
     elsewhere: str, app: Flask, ann: Script, bob: Script, rows: Reader, statements: list[str]
 ) -> None:
-    """Without the right secret, neither the answer nor the work done depends on others."""
+    """Neither the answer nor the SQL statements show whether another tenant has the appid."""
     if elsewhere in ("pending", "closed"):
         add(bob, "globex", secret=WRONG)
     if elsewhere == "closed":
@@ -276,30 +279,29 @@ def test_adding_an_appid_answers_the_same_whoever_has_it(
     if elsewhere in ("active", "disabled"):
         assert add(bob, "globex").json["state"] == "active"
     if elsewhere == "disabled":
-        bob("PATCH", cafe_of("globex"), json={"enabled": False})
+        bob("PATCH", cafe_path("globex"), json={"enabled": False})
     statements.clear()
     added = add(ann, secret=WRONG)
     sent = list(statements)
-    again = ann("POST", f"{cafe_of('acme')}/verification", json={})
-    shown = ann("GET", cafe_of("acme"))
-    assert ann("DELETE", cafe_of("acme")).status_code == 204
-    # An appid that only WeChat knows, for comparison.
+    again = ann("POST", f"{cafe_path('acme')}/verification", json={})
+    shown = ann("GET", cafe_path("acme"))
+    assert ann("DELETE", cafe_path("acme")).status_code == 204
+    # An appid that no tenant has, for comparison.
     other = "wxcafe000000000002"
     statements.clear()
     compared = add(ann, appid=other, secret=WRONG)
     assert sent == list(statements)
     assert added.json["verdict"]["errcode"] == 40125
     alike = {"appid": CAFE.appid, "verdict": added.json["verdict"]}
-    assert told(added) == (told(compared)[0], told(compared)[1] | alike)
-    assert told(shown)[1] == told(added)[1]
+    assert comparable(added) == (comparable(compared)[0], comparable(compared)[1] | alike)
+    assert comparable(shown)[1] == comparable(added)[1]
     assert again.json == {"state": "pending", "verdicts": [added.json["verdict"]]}
     assert "globex" not in added.text + again.text + shown.text
 
 
-def test_a_verification_is_not_counted_among_another_tenants_calls(
+def test_verification_is_not_counted_in_the_holders_metrics(
     app: Flask, ann: Script, bob: Script
 ) -> None:
-    """The holder's figures stay as they are."""
     add(bob, "globex")
     counted = app.extensions["counts"].answered
     before = dict(counted.gather())
@@ -308,14 +310,14 @@ def test_a_verification_is_not_counted_among_another_tenants_calls(
     assert dict(counted.gather()) == before
 
 
-def test_a_proof_closes_the_claims_of_others_without_saying_whose_it_was(
+def test_activation_closes_other_claims_without_naming_the_tenant(
     ann: Script, bob: Script, rows: Reader, wechat: WeChat
 ) -> None:
-    """The loser sees that the claim was closed without proof, and its secrets are deleted."""
+    """The other tenant sees that its claim was closed. The secrets of that claim are deleted."""
     push = {"push_token": "PushToken12345", "encoding_aes_key": "a" * 43}
     add(bob, "globex", secret=WRONG, **push)
     assert add(ann).json["state"] == "active"
-    closed = bob("GET", cafe_of("globex")).json
+    closed = bob("GET", cafe_path("globex")).json
     assert (closed["state"], closed["verdict"]["advice"]) == ("closed", AppClaimClosed.en)
     assert [closed[name] for name in ("secret", "push_token", "encoding_aes_key")] == [None] * 3
     kept = rows(
@@ -325,19 +327,17 @@ def test_a_proof_closes_the_claims_of_others_without_saying_whose_it_was(
     assert kept == [(0,)]
     assert actions(bob, "globex") == ["app_claim.closed", "app_claim.added"]
     log = bob("GET", f"/tenants/globex/audit?subject={CAFE.appid}").text
-    assert "acme" not in log + bob("GET", cafe_of("globex")).text
-    refused = bob("POST", f"{cafe_of('globex')}/verification", json={})
+    assert "acme" not in log + bob("GET", cafe_path("globex")).text
+    refused = bob("POST", f"{cafe_path('globex')}/verification", json={})
     assert failure(refused) == (409, "app_claim_closed")
-    refused = bob("PUT", f"{cafe_of('globex')}/secrets", json={"push_token": "PushToken12345"})
+    refused = bob("PUT", f"{cafe_path('globex')}/secrets", json={"push_token": "PushToken12345"})
     assert failure(refused) == (409, "app_claim_closed")
     assert rows.count("wechat_apps", f"appid = '{CAFE.appid}'") == 1
 
 
 @pytest.mark.parametrize("again", ["secrets", "add"])
-def test_a_closed_claim_is_opened_by_entering_the_secret_again(
-    again: str, ann: Script, bob: Script
-) -> None:
-    """A wrong secret gets the same answer as at any other tenant."""
+def test_closed_claim_is_reopened_by_a_new_secret(again: str, ann: Script, bob: Script) -> None:
+    """A wrong secret gets the same answer as in any other tenant."""
     add(bob, "globex", secret=WRONG)
     add(ann)
     if again == "add":
@@ -345,15 +345,15 @@ def test_a_closed_claim_is_opened_by_entering_the_secret_again(
         assert (added.status_code, added.json["state"]) == (201, "pending")
     else:
         body = {"secret": WRONG}
-        put = bob("PUT", f"{cafe_of('globex')}/secrets", json=body)
+        put = bob("PUT", f"{cafe_path('globex')}/secrets", json=body)
         assert (put.status_code, put.json["state"]) == (200, "pending")
     assert verify(bob, "globex")[1]["errcode"] == 40125
 
 
-def test_the_right_secret_for_an_appid_held_elsewhere_takes_nothing_over(
+def test_correct_secret_for_an_app_of_another_tenant_changes_nothing_there(
     ann: Script, bob: Script, client: Client, alice: Any, rows: Reader, app: Flask
 ) -> None:
-    """The owner of the mini-program is told that it is in use, and its logins go on there."""
+    """The claim reports that the app is held elsewhere. Logins in the other tenant continue."""
     add(bob, "globex", registration="on_login")
     token = client.post("login", app=CAFE, code=alice.wx_login(CAFE)).json["token"]
     before = rows("SELECT * FROM wechat_apps ORDER BY appid")
@@ -361,7 +361,7 @@ def test_the_right_secret_for_an_appid_held_elsewhere_takes_nothing_over(
     assert (added["state"], added["verdict"]["outcome"]) == ("pending", "held_elsewhere")
     assert added["verdict"]["advice"] == AppHeldElsewhere.en
     assert verify(ann)[1]["outcome"] == "held_elsewhere"
-    assert ann("GET", cafe_of("acme")).json["verdict"] == added["verdict"]
+    assert ann("GET", cafe_path("acme")).json["verdict"] == added["verdict"]
     assert rows("SELECT * FROM wechat_apps ORDER BY appid") == before
     assert client.me(token).status_code == 200
     assert actions(ann, "acme") == ["app_claim.held_elsewhere", "app_claim.added"]
@@ -371,26 +371,26 @@ def test_the_right_secret_for_an_appid_held_elsewhere_takes_nothing_over(
     assert event["details"] == {"tenant": "acme"}
 
 
-def test_a_proven_claim_outlives_the_proof_of_a_third_tenant(
+def test_proven_claim_is_not_closed_when_another_tenant_activates_the_app(
     app: Flask, ann: Script, bob: Script, rows: Reader
 ) -> None:
-    """Its tenant knows already that another one has the appid, and may get it by a move."""
+    """A claim with the verdict `held_elsewhere` can still receive the app by a move."""
     add(bob, "globex")
     add(ann)
     rows(f"DELETE FROM wechat_apps WHERE appid = '{CAFE.appid}'")
     add(bob, "globex")
-    assert ann("GET", cafe_of("acme")).json["verdict"]["outcome"] == "held_elsewhere"
+    assert ann("GET", cafe_path("acme")).json["verdict"]["outcome"] == "held_elsewhere"
     rows(f"DELETE FROM wechat_apps WHERE appid = '{CAFE.appid}'")
     assert verify(ann)[0] == "active"
 
 
-# Bounds
+# Limits
 
 
-def test_a_tenant_has_a_bounded_number_of_claims(
+def test_number_of_claims_per_tenant_is_limited(
     ann: Script, bob: Script, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One tenant cannot fill the table, nor take the places of another."""
+    """One tenant's claims do not count against another tenant's limit."""
     monkeypatch.setattr(claims, "MOST_CLAIMS", 3)
     for number in range(3):
         assert add(ann, appid=f"wxcafe000000001{number:03}").status_code == 201
@@ -402,21 +402,21 @@ def test_a_tenant_has_a_bounded_number_of_claims(
     assert add(ann, appid="wxcafe000000001999").status_code == 201
 
 
-def test_wechat_is_asked_ten_times_a_minute_for_a_tenant(
+def test_verifications_are_limited_to_ten_per_minute_and_tenant(
     ann: Script, bob: Script, rows: Reader, wechat: WeChat
 ) -> None:
-    """Adding, withdrawing and verifying share the budget, and a refusal writes nothing."""
+    """Adding and verifying share the budget. A refused request writes nothing."""
     for _ in range(4):
         add(ann, secret=WRONG)
         verify(ann)
-        ann("DELETE", cafe_of("acme"))
+        ann("DELETE", cafe_path("acme"))
     shop = f"{APPS}/{ACME_SHOP.appid}/verification"
     assert ann("POST", shop, json={}).status_code == 200
     assert add(ann, secret=WRONG).status_code == 201
     asked = len(wechat.calls())
     for refused in (
         ann("POST", shop, json={}),
-        ann("POST", f"{cafe_of('acme')}/verification", json={}),
+        ann("POST", f"{cafe_path('acme')}/verification", json={}),
         add(ann, appid="wxcafe000000000002"),
     ):
         assert failure(refused) == (429, "app_verifications_too_many")
@@ -428,17 +428,16 @@ def test_wechat_is_asked_ten_times_a_minute_for_a_tenant(
     assert verify(ann)[1]["errcode"] == 40125
 
 
-def test_the_budget_is_for_verifications_only(ann: Script) -> None:
-    """What asks WeChat nothing is not counted."""
+def test_requests_without_a_call_to_wechat_do_not_use_the_verification_budget(ann: Script) -> None:
     add(ann, secret=WRONG)
     for _ in range(verification_budget.MOST_CALLS):
-        assert ann("GET", cafe_of("acme")).status_code == 200
-        assert ann("PATCH", cafe_of("acme"), json={"name": "x"}).status_code == 200
+        assert ann("GET", cafe_path("acme")).status_code == 200
+        assert ann("PATCH", cafe_path("acme"), json={"name": "x"}).status_code == 200
         assert failure(add(ann)) == (409, "app_exists")
     assert verify(ann)[0] == "pending"
 
 
-# Appids that cannot be
+# Invalid appids
 
 
 @pytest.mark.parametrize(
@@ -449,10 +448,10 @@ def test_the_budget_is_for_verifications_only(ann: Script) -> None:
         *("wxaaaa000000000001~20260101000000000000", "wx0123456789abc'--", "gh_0123456789abc"),
     ],
 )
-def test_an_appid_that_wechat_cannot_have_given_is_refused(
+def test_appid_in_a_format_that_wechat_does_not_issue_is_refused(
     appid: str, ann: Script, rows: Reader, wechat: WeChat
 ) -> None:
-    """The code says what is wrong, in both languages, and WeChat is not asked."""
+    """The message explains the format in both languages, and WeChat is not asked."""
     assert failure(add(ann, appid=appid)) == (422, "appid_invalid")
     chinese = ann("POST", APPS, json=NEW | {"appid": appid}, headers={"Accept-Language": "zh"})
     assert "wx 和 16 位字母或数字" in chinese.json["detail"]
@@ -461,16 +460,15 @@ def test_an_appid_that_wechat_cannot_have_given_is_refused(
 
 
 @pytest.mark.parametrize("appid", ["", "wx\x00123456789abcdef", None, 7, "x" * 65, "wx\ud800"])
-def test_an_appid_that_is_no_text_is_refused(appid: Any, ann: Script, rows: Reader) -> None:
-    """The schema refuses what no field of text may hold."""
+def test_appid_that_is_not_valid_text_is_refused(appid: Any, ann: Script, rows: Reader) -> None:
     assert failure(add(ann, appid=appid)) == (422, "request_invalid")
     assert rows.count("app_claims") == 0
 
 
-def test_apps_that_were_entered_before_keep_their_appids(
+def test_stored_apps_keep_appids_in_older_formats(
     app: Flask, ann: Script, client: Client, rows: Reader
 ) -> None:
-    """The form is required of new appids only."""
+    """The format is required of new appids only."""
     rows("UPDATE wechat_apps SET appid = 'old-app_1' WHERE appid = 'wxaaaa000000000003'")
     path = f"{APPS}/old-app_1"
     assert ann("PATCH", path, json={"registration": "on_phone"}).status_code == 200
@@ -479,14 +477,14 @@ def test_apps_that_were_entered_before_keep_their_appids(
     assert ann("GET", "/tenants/acme/sessions?appid=old-app_1").status_code == 200
 
 
-def test_the_platform_adds_an_app_over_pending_claims(
+def test_app_added_as_proven_closes_all_claims_to_its_appid(
     app: Flask, ann: Script, bob: Script, rows: Reader
 ) -> None:
-    """An app that is added as proven closes the claims to its appid, the tenant's own included."""
+    """The claim of the receiving tenant is closed as well."""
     add(ann, secret=WRONG)
     add(bob, "globex", secret=WRONG)
     with app.app_context():
         add_app("acme", NewApp(CAFE.appid, "Café", "closed", "json", CAFE.secret))
-    assert ann("GET", cafe_of("acme")).json["state"] == "active"
-    assert bob("GET", cafe_of("globex")).json["state"] == "closed"
+    assert ann("GET", cafe_path("acme")).json["state"] == "active"
+    assert bob("GET", cafe_path("globex")).json["state"] == "closed"
     assert GLOBEX_LIFE.appid in bob("GET", "/tenants/globex/apps").text

@@ -1,4 +1,4 @@
-"""Tenants that prove one appid at the same moment: real threads, commits and connections."""
+"""Concurrent verification of one appid: real threads, commits and connections."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +16,7 @@ from app.services.audit import OPERATOR
 from app.wechat import transport
 from tests.fixtures.operators import signed_in
 from tests.fixtures.personas import App, Client, Person, Reader, WeChat, failure
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 CAFE = App("wxcafe000000000003", "acme", "cb" * 16)
 TENANTS = ("acme", "globex", "initech", "umbrella")
@@ -26,8 +26,8 @@ pytestmark = pytest.mark.real_commits
 
 
 @pytest.fixture(autouse=True)
-def _known(app: Flask, wechat: WeChat) -> None:
-    """Let WeChat know the café, and let there be two tenants more."""
+def _tenants_and_app(app: Flask, wechat: WeChat) -> None:
+    """Register the café app at WeChat and add two tenants."""
     wechat.control("apps", appid=CAFE.appid, secret=CAFE.secret, open_platform="acme")
     with app.app_context():
         for slug in TENANTS[2:]:
@@ -35,34 +35,32 @@ def _known(app: Flask, wechat: WeChat) -> None:
 
 
 def claim(app: Flask, tenant: str, secret: str = CAFE.secret) -> app_claims.ClaimedSecret:
-    """Enter the café at a tenant, without asking WeChat yet."""
+    """Add the café app to a tenant without verifying it."""
     new = NewApp(CAFE.appid, f"Café of {tenant}", "on_login", "json", secret)
     with app.app_context():
         return app_claims.claim_app(OPERATOR, tenant_id_of(tenant), new)
 
 
-def in_app(app: Flask, act: Callable[[], Any]) -> Callable[[], Any]:
-    """Let an act have the service in its own thread."""
+def in_app(app: Flask, function: Callable[[], Any]) -> Callable[[], Any]:
+    """Return a function that runs another in an application context of its thread."""
 
-    def acting() -> Any:
+    def run_in_context() -> Any:
         with app.app_context():
-            return act()
+            return function()
 
-    return acting
+    return run_in_context
 
 
 def proof(app: Flask, claimed: app_claims.ClaimedSecret) -> Callable[[], str]:
-    """Return what verifies a claim, and gives the outcome."""
+    """Return a function that verifies a claim and returns the outcome."""
     return in_app(app, lambda: proofs.prove(OPERATOR, claimed).outcome)
 
 
 @pytest.mark.parametrize("round", range(5))
-def test_one_of_four_tenants_that_prove_an_appid_at_once_has_it(
-    round: int, app: Flask, rows: Reader
-) -> None:
-    """The primary key decides; all others are told that another tenant has it."""
+def test_one_of_four_concurrent_tenants_gets_the_app(round: int, app: Flask, rows: Reader) -> None:
+    """The primary key of the app decides. The other tenants get `held_elsewhere`."""
     claims = [claim(app, tenant) for tenant in TENANTS]
-    outcomes = at_once([proof(app, one) for one in claims])
+    outcomes = run_concurrently([proof(app, one) for one in claims])
     assert sorted(outcomes) == ["held_elsewhere"] * 3 + ["right"]
     winner = claims[outcomes.index("right")]
     assert rows("SELECT tenant_id FROM wechat_apps WHERE appid = :a", a=CAFE.appid) == [
@@ -73,23 +71,20 @@ def test_one_of_four_tenants_that_prove_an_appid_at_once_has_it(
     assert left == [(tenant_id, "held_elsewhere", True) for tenant_id in losers]
 
 
-def test_a_tenant_that_proves_its_claim_twice_at_once_has_the_app_once(
-    app: Flask, rows: Reader
-) -> None:
-    """A double click is told twice that the app is active."""
+def test_concurrent_verifications_of_one_claim_add_the_app_once(app: Flask, rows: Reader) -> None:
+    """Each of the requests reports that the app is active."""
     claimed = claim(app, "acme")
-    assert at_once([proof(app, claimed)] * 4) == ["right"] * 4
+    assert run_concurrently([proof(app, claimed)] * 4) == ["right"] * 4
     assert rows.count("wechat_apps", f"appid = '{CAFE.appid}'") == 1
     assert rows.count("app_claims") == 0
     assert rows.count("audit_events", "action = 'app.activated'") == 1
 
 
-def test_wrong_and_right_secrets_at_once_leave_one_app_and_closed_claims(
+def test_concurrent_right_and_wrong_secrets_add_one_app_and_close_the_other_claims(
     app: Flask, rows: Reader
 ) -> None:
-    """A claim that is verified while another tenant proves the appid ends closed all the same."""
     claims = [claim(app, tenant, CAFE.secret if tenant == "acme" else WRONG) for tenant in TENANTS]
-    outcomes = at_once([proof(app, one) for one in claims])
+    outcomes = run_concurrently([proof(app, one) for one in claims])
     assert outcomes == ["right", "wrong", "wrong", "wrong"]
     assert (
         rows("SELECT closed_at IS NOT NULL, secret_sealed IS NULL FROM app_claims")
@@ -97,8 +92,12 @@ def test_wrong_and_right_secrets_at_once_leave_one_app_and_closed_claims(
     )
 
 
-def test_a_proof_beside_changes_of_all_claims_deadlocks_nobody(app: Flask, rows: Reader) -> None:
-    """Each tenant locks its own claim; the winner closes them when they are free."""
+def test_verification_and_concurrent_claim_changes_do_not_deadlock(
+    app: Flask, rows: Reader
+) -> None:
+    """Each tenant locks its own claim. The activation closes the other claims when their locks are
+    free.
+    """
     claims = [claim(app, tenant, CAFE.secret if tenant == "acme" else WRONG) for tenant in TENANTS]
 
     def change(one: app_claims.ClaimedSecret) -> Callable[[], str]:
@@ -114,12 +113,12 @@ def test_a_proof_beside_changes_of_all_claims_deadlocks_nobody(app: Flask, rows:
             ),
         )
 
-    outcomes = at_once([proof(app, claims[0]), *(change(one) for one in claims[1:])])
+    outcomes = run_concurrently([proof(app, claims[0]), *(change(one) for one in claims[1:])])
     assert outcomes == ["right", "changed", "changed", "changed"]
     assert rows.count("app_claims", "closed_at IS NULL") == 0
 
 
-def test_one_claim_more_than_allowed_is_refused_when_all_come_at_once(
+def test_concurrent_claims_beyond_the_limit_are_refused(
     app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The claims of one tenant are counted one after another."""
@@ -129,24 +128,24 @@ def test_one_claim_more_than_allowed_is_refused_when_all_come_at_once(
     def enter(number: int) -> Callable[[], str]:
         new = NewApp(f"wxcafe00000003{number:04}", "x", "closed", "json", WRONG)
 
-        def act() -> str:
+        def action() -> str:
             try:
                 app_claims.claim_app(OPERATOR, tenant_id, new)
             except Exception as error:
                 return str(error)
             return "entered"
 
-        return in_app(app, act)
+        return in_app(app, action)
 
-    outcomes = at_once([enter(number) for number in range(8)])
+    outcomes = run_concurrently([enter(number) for number in range(8)])
     assert sorted(outcomes) == ["app_claims_too_many"] * 5 + ["entered"] * 3
     assert rows.count("app_claims") == 3
 
 
-def test_no_connection_is_held_while_wechat_is_asked_about_a_claim(
+def test_no_database_connection_is_held_while_wechat_is_asked_about_a_claim(
     app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Adding, verifying and moving wait on WeChat with nothing of the database."""
+    """Adding, verifying and moving an app hold no connection during the call."""
     held: list[int] = []
     fetch = transport.Transport.exchange
 
@@ -170,10 +169,10 @@ def test_no_connection_is_held_while_wechat_is_asked_about_a_claim(
 
 
 @pytest.mark.parametrize("used", [False, True])
-def test_logins_during_a_move_fail_cleanly_and_leave_nothing_behind(
+def test_logins_during_a_move_succeed_or_are_refused_cleanly(
     used: bool, app: Flask, wechat: WeChat, rows: Reader
 ) -> None:
-    """A login during the move is refused or belongs to one of the tenants; none fails with 500."""
+    """Each session belongs to the tenant that has the app, and no login fails with status 500."""
     proof(app, claim(app, "acme"))()
     people = [Person(wechat, f"person{number}", f"139001390{number:02}") for number in range(8)]
     proof(app, claim(app, "globex"))()
@@ -185,7 +184,7 @@ def test_logins_during_a_move_fail_cleanly_and_leave_nothing_behind(
         return lambda: Client(app).post("login", app=CAFE, code=code)
 
     move = in_app(app, lambda: move_app(OPERATOR, "acme", CAFE.appid, "globex"))
-    *answers, _ = at_once([*(log_in(code) for code in codes), move])
+    *answers, _ = run_concurrently([*(log_in(code) for code in codes), move])
     for answer in answers:
         assert answer.status_code == 200 or failure(answer) in {
             (404, "app_unknown"),
@@ -202,10 +201,9 @@ def test_logins_during_a_move_fail_cleanly_and_leave_nothing_behind(
     ) == [("globex",)]
 
 
-def test_an_app_is_deleted_or_logged_in_to_but_never_half(
+def test_first_login_and_deletion_of_an_app_exclude_each_other(
     app: Flask, wechat: WeChat, rows: Reader
 ) -> None:
-    """The first login of all, and the deletion of an app without any, exclude each other."""
     tenant_id = in_app(app, lambda: tenant_id_of("acme"))()
     for number in range(5):
         with app.app_context():
@@ -220,7 +218,7 @@ def test_an_app_is_deleted_or_logged_in_to_but_never_half(
                 return str(error)
             return "deleted"
 
-        deleted, answer = at_once(
+        deleted, answer = run_concurrently(
             [in_app(app, delete), lambda code=code: Client(app).post("login", app=CAFE, code=code)]
         )
         if answer.status_code == 200:

@@ -1,4 +1,4 @@
-"""Taking an appid from its tenant: what is deleted, what stays, and what each tenant sees."""
+"""Deleting, releasing and moving an app: the records that stay and what each tenant sees."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ HERE, THERE = (f"/tenants/{slug}/apps/{CAFE.appid}" for slug in ("acme", "globex
 
 @pytest.fixture(autouse=True)
 def _cafe(app: Flask, wechat: WeChat) -> None:
-    """Let acme have a café that was never used."""
+    """Add an unused café app to acme."""
     wechat.control("apps", appid=CAFE.appid, secret=CAFE.secret, open_platform="acme")
     with app.app_context():
         add_app("acme", NewApp(CAFE.appid, "Café", "on_login", "json", CAFE.secret))
@@ -41,24 +41,24 @@ def _cafe(app: Flask, wechat: WeChat) -> None:
 
 @pytest.fixture
 def ann(app: Flask) -> Script:
-    """Ann looks after acme."""
+    """Return the admin API client of Ann, a tenant admin of acme."""
     return signed_in(app, "ann@acme.example", "tenant_admin", "acme")
 
 
 @pytest.fixture
 def bob(app: Flask) -> Script:
-    """Bob looks after globex."""
+    """Return the admin API client of Bob, a tenant admin of globex."""
     return signed_in(app, "bob@globex.example", "tenant_admin", "globex")
 
 
 @pytest.fixture
 def ops(app: Flask) -> Script:
-    """Ops runs the service."""
+    """Return the admin API client of a platform admin."""
     return signed_in(app, "ops@wxpass.example", "platform")
 
 
 def claim(bob: Script, secret: str = CAFE.secret) -> Any:
-    """Enter the café at globex."""
+    """Add the café app to globex."""
     new = {"appid": CAFE.appid, "name": "Globex Café", "secret": secret}
     answer = bob("POST", "/tenants/globex/apps", json=new | {"registration": "on_login"})
     assert answer.status_code == 201, answer.text
@@ -66,48 +66,48 @@ def claim(bob: Script, secret: str = CAFE.secret) -> Any:
 
 
 def release(ops: Script) -> TestResponse:
-    """Release the café of acme."""
+    """Release acme's café app."""
     return ops("POST", f"{HERE}/release", json={})
 
 
 def move(ops: Script, to: str = "globex") -> TestResponse:
-    """Move the café of acme."""
+    """Move acme's café app to another tenant."""
     return ops("POST", f"{HERE}/move", json={"tenant": to})
 
 
 def push_about(app: Flask, client: Client, openid: str) -> None:
-    """Let WeChat send a message of a person to the café."""
+    """Receive a push from WeChat about an openid in the café app."""
     configure(app, app=CAFE)
-    said = event("text", MsgType="text", FromUserName=openid, OpenID=openid)
-    assert succeeded(Portal(client, CAFE).push(said | {"AppID": CAFE.appid}))
+    message = event("text", MsgType="text", FromUserName=openid, OpenID=openid)
+    assert succeeded(Portal(client, CAFE).push(message | {"AppID": CAFE.appid}))
 
 
 def erase_closed_accounts(app: Flask, rows: Reader) -> None:
-    """Let the grace of closed accounts be over, and run retention."""
+    """End the grace period of closed accounts and run retention."""
     rows("UPDATE users SET erase_after = now() WHERE erase_after IS NOT NULL")
     with app.app_context():
         assert dict(run_retention())["closed_accounts"] == 1
 
 
-def kept_key(rows: Reader) -> str:
-    """Return the key under which the café of acme is kept."""
+def released_key_of_cafe(rows: Reader) -> str:
+    """Return the key under which acme's released café app is stored."""
     ((key,),) = rows("SELECT appid FROM wechat_apps WHERE released_at IS NOT NULL")
     return str(key)
 
 
-def of_tenant(script: Script, tenant: str) -> list[tuple[str, Any]]:
-    """List what the tenant's audit log says of the café, newest first, with the details."""
+def audit_of_cafe(script: Script, tenant: str) -> list[tuple[str, Any]]:
+    """Return the tenant's audit actions about the café app with details, newest first."""
     log = script("GET", f"/tenants/{tenant}/audit?subject={CAFE.appid}").json
     return [(one["action"], one["details"]) for one in log["items"]]
 
 
-# Deleting
+# Deletion
 
 
-def test_an_app_that_nobody_used_is_deleted_by_its_tenant(
+def test_unused_app_is_deleted_by_its_tenant(
     ann: Script, client: Client, rows: Reader, app: Flask, wechat: WeChat
 ) -> None:
-    """Failed logins, counts and verifications are no use; the appid is free after that."""
+    """Failed logins, counts and verifications do not count as use. The appid is then free."""
     assert client.post("login", app=CAFE, code="no-code").status_code == 400
     assert ann("POST", f"{HERE}/verification", json={}).json["state"] == "active"
     rows(
@@ -119,16 +119,16 @@ def test_an_app_that_nobody_used_is_deleted_by_its_tenant(
     assert ann("DELETE", HERE).status_code == 204
     assert failure(ann("GET", HERE)) == (404, "app_unknown")
     assert failure(client.post("login", app=CAFE, code="x")) == (404, "app_unknown")
-    assert of_tenant(ann, "acme")[0] == ("app.deleted", {})
+    assert audit_of_cafe(ann, "acme")[0] == ("app.deleted", {})
     for table in ("wechat_apps", "code_exchanges", "daily_counts"):
         assert rows.count(table, f"appid = '{CAFE.appid}'") == 0
 
 
 @pytest.mark.parametrize("use", ["identity", "session", "push"])
-def test_an_app_that_was_used_is_not_deleted(
+def test_used_app_is_not_deleted(
     use: str, app: Flask, ann: Script, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Each kind of record keeps it, also one that is left alone."""
+    """An identity, a session or a push alone is enough to keep the app."""
     if use == "push":
         configure(app, app=CAFE)
         assert succeeded(Portal(client, CAFE).push(event("text", MsgType="text", AppID="")))
@@ -142,17 +142,17 @@ def test_an_app_that_was_used_is_not_deleted(
     assert changes(before, read_tables(rows)) == {}
 
 
-def test_an_unknown_or_anothers_app_is_not_deleted(
+def test_unknown_released_or_foreign_app_is_not_deleted(
     ann: Script, bob: Script, ops: Script, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Another tenant's app is unknown, as everywhere. So is one that was released there."""
+    """An app of another tenant is unknown, also after it was released there."""
     assert failure(bob("DELETE", THERE)) == (404, "app_unknown")
     assert failure(bob("GET", f"{THERE}/usage")) == (404, "app_unknown")
     assert failure(ann("DELETE", "/tenants/acme/apps/wxnone")) == (404, "app_unknown")
     assert ann("GET", HERE).status_code == 200
     client.log_in(alice, CAFE)
     release(ops)
-    key = kept_key(rows)
+    key = released_key_of_cafe(rows)
     assert failure(ann("DELETE", f"/tenants/acme/apps/{key}")) == (409, "app_released")
     for unknown in (key, f"{ACME_SHOP.appid}{key[-21:]}"):
         path = f"/tenants/globex/apps/{unknown}"
@@ -162,17 +162,17 @@ def test_an_unknown_or_anothers_app_is_not_deleted(
             assert failure(ops("POST", f"{path}/{change}", json=asked)) == (404, "app_unknown")
 
 
-# Releasing
+# Release
 
 
-def test_a_release_frees_the_appid_and_keeps_what_users_left(
+def test_release_frees_the_appid_and_keeps_the_records_of_users(
     app: Flask, ann: Script, ops: Script, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Identities, sessions, pushes and counts stay with the tenant, and every login ends."""
+    """Identities, sessions, pushes and counts stay with the tenant, and all sessions end."""
     login = client.log_in(alice, CAFE)
     configure(app, app=CAFE)
-    said = event("text", MsgType="text", AppID="", FromUserName=login["openid"])
-    assert succeeded(Portal(client, CAFE).push(said))
+    message = event("text", MsgType="text", AppID="", FromUserName=login["openid"])
+    assert succeeded(Portal(client, CAFE).push(message))
     rows(
         "INSERT INTO daily_counts (tenant_id, day, appid, opened) SELECT tenant_id, current_date,"
         f" appid, 5 FROM wechat_apps WHERE appid = '{CAFE.appid}'"
@@ -182,7 +182,7 @@ def test_a_release_frees_the_appid_and_keeps_what_users_left(
         200,
         {"identities": 1, "sessions": 1, "pushes": 1},
     )
-    key = kept_key(rows)
+    key = released_key_of_cafe(rows)
     assert original_appid(key) == CAFE.appid
     for table in ("social_accounts", "login_sessions", "wechat_pushes", "daily_counts"):
         assert rows.count(table, f"appid = '{key}'") == 1
@@ -194,7 +194,7 @@ def test_a_release_frees_the_appid_and_keeps_what_users_left(
     assert failure(client.post("login", app=CAFE, code="x")) == (404, "app_unknown")
     user = ann("GET", f"/tenants/acme/users/{login['user']['id']}").json
     assert [one["appid"] for one in user["identities"]] == [key]
-    assert of_tenant(ann, "acme")[0] == (
+    assert audit_of_cafe(ann, "acme")[0] == (
         "app.released",
         {"identities": "1", "sessions": "1", "pushes": "1"},
     )
@@ -202,14 +202,14 @@ def test_a_release_frees_the_appid_and_keeps_what_users_left(
     assert platform["details"] == {"tenant": "acme"}
 
 
-def test_a_released_app_is_shown_without_secrets_and_never_changes(
+def test_released_app_is_shown_without_secrets_and_cannot_be_changed(
     app: Flask, ann: Script, ops: Script, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Nothing switches it on again, and no request can name it."""
+    """No public request can address it."""
     client.log_in(alice, CAFE)
     ann("PUT", f"{HERE}/secrets", json={"next_secret": WRONG, "push_token": "PushToken12345"})
     release(ops)
-    key = kept_key(rows)
+    key = released_key_of_cafe(rows)
     path = f"/tenants/acme/apps/{key}"
     shown = ann("GET", path).json
     assert (shown["state"], shown["enabled"]) == ("released", False)
@@ -234,10 +234,10 @@ def test_a_released_app_is_shown_without_secrets_and_never_changes(
     assert failure(ann("POST", "/tenants/acme/apps", json=new)) == (422, "appid_invalid")
 
 
-def test_a_released_appid_is_proven_anew_and_its_users_are_found_by_unionid(
+def test_released_app_can_be_added_again_and_users_are_found_by_unionid(
     ann: Script, ops: Script, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """The same tenant gets its people back: the kept identity links their unionid to them."""
+    """The identities of the released app still link the unionid to the user."""
     first = client.log_in(alice, CAFE)
     release(ops)
     new = {"appid": CAFE.appid, "name": "Again", "secret": CAFE.secret}
@@ -249,10 +249,12 @@ def test_a_released_appid_is_proven_anew_and_its_users_are_found_by_unionid(
     assert rows.count("wechat_apps", "released_at IS NOT NULL") == 2
 
 
-def test_an_erased_person_leaves_nothing_in_a_released_app(
+def test_erasure_includes_the_pushes_of_a_released_app(
     app: Flask, ann: Script, ops: Script, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Pushes about them are found under the key, by the index of the appid."""
+    """Pushes about the user are found under the released key, by the index of the original
+    appid.
+    """
     login = client.log_in(alice, CAFE)
     push_about(app, client, login["openid"])
     assert rows.count("wechat_pushes", "person_index IS NOT NULL") == 1
@@ -268,7 +270,7 @@ def test_an_erased_person_leaves_nothing_in_a_released_app(
     assert rows.count("social_accounts") == 0
 
 
-def test_an_erased_person_leaves_nothing_in_an_app_that_is_being_released(
+def test_erasure_includes_the_pushes_of_an_interrupted_release(
     app: Flask,
     ops: Script,
     client: Client,
@@ -276,7 +278,7 @@ def test_an_erased_person_leaves_nothing_in_an_app_that_is_being_released(
     rows: Reader,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The identity has been moved when the release is interrupted, and the push has not."""
+    """The release stopped after it moved the identity and before it moved the push."""
     push_about(app, client, client.log_in(alice, CAFE)["openid"])
     move = app_records._move_few
 
@@ -297,7 +299,7 @@ def test_an_erased_person_leaves_nothing_in_an_app_that_is_being_released(
     assert rows.count("wechat_pushes", "message_sealed IS NOT NULL") == 0
 
 
-def test_a_withdrawal_waits_until_an_interrupted_release_is_finished(
+def test_consent_revocation_waits_for_an_interrupted_release(
     app: Flask,
     ops: Script,
     client: Client,
@@ -305,14 +307,14 @@ def test_a_withdrawal_waits_until_an_interrupted_release_is_finished(
     rows: Reader,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Carried out before, it would find no identity, and count as done."""
+    """Processed earlier, it would find no identity and be marked as done."""
     login = client.log_in(alice, CAFE)
     client.post("profile", login["token"], CAFE, nickname="Alice")
     configure(app, app=CAFE)
     with monkeypatch.context() as patch:
         patch.setitem(HANDLERS, REVOKE, lambda *_: 1 / 0)
-        said = event(OpenID=login["openid"], AppID=CAFE.appid, RevokeInfo="6")
-        assert succeeded(Portal(client, CAFE).push(said))
+        message = event(OpenID=login["openid"], AppID=CAFE.appid, RevokeInfo="6")
+        assert succeeded(Portal(client, CAFE).push(message))
     move = app_records._move_few
 
     def crash(model: Any, *given: Any) -> Any:
@@ -331,10 +333,10 @@ def test_a_withdrawal_waits_until_an_interrupted_release_is_finished(
     assert rows("SELECT nickname FROM social_accounts") == [(None,)]
 
 
-def test_an_erasure_leaves_the_pushes_of_an_appid_that_is_proven_again(
+def test_erasure_leaves_the_pushes_of_an_app_that_was_added_again(
     app: Flask, ann: Script, ops: Script, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """What WeChat sends to the new app is of the identity there, which may be another user's."""
+    """A push to the new app belongs to the identity there, which may be of another user."""
     openid = client.log_in(alice, CAFE)["openid"]
     release(ops)
     new = {"appid": CAFE.appid, "name": "Café", "secret": CAFE.secret}
@@ -346,14 +348,13 @@ def test_an_erasure_leaves_the_pushes_of_an_appid_that_is_proven_again(
     assert rows.count("wechat_pushes", "message_sealed IS NOT NULL") == 1
 
 
-def test_an_unused_app_is_released_without_a_trace_of_records(ops: Script, rows: Reader) -> None:
-    """There is nothing to keep."""
+def test_release_of_an_unused_app_keeps_no_record(ops: Script, rows: Reader) -> None:
     assert release(ops).json == {"identities": 0, "sessions": 0, "pushes": 0}
     assert rows.count("wechat_apps", f"appid LIKE '{CAFE.appid}%'") == 0
     assert failure(release(ops)) == (404, "app_unknown")
 
 
-def test_records_are_moved_in_batches_and_an_interrupted_release_goes_on(
+def test_interrupted_release_continues_in_batches_under_the_same_key(
     app: Flask,
     wechat: WeChat,
     ops: Script,
@@ -361,27 +362,29 @@ def test_records_are_moved_in_batches_and_an_interrupted_release_goes_on(
     rows: Reader,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """After a crash the app is off, still held, and the same call finishes under the same key."""
+    """After a crash the app is disabled and still held. Repeating the request finishes the
+    release.
+    """
     for number in range(5):
         client.log_in(Person(wechat, f"p{number}", f"1390013920{number}"), CAFE)
     monkeypatch.setattr(app_records, "BATCH", 2)
-    honest, calls = app_records._move_few, []
+    original, calls = app_records._move_few, []
 
     def crash(*given: Any) -> Any:
         calls.append(given)
         if len(calls) == 2:
             raise OperationalError("", {}, Exception("the server went away"))
-        return honest(*given)
+        return original(*given)
 
     monkeypatch.setattr(app_records, "_move_few", crash)
     assert release(ops).status_code == 503
     assert rows.count("social_accounts", f"appid = '{CAFE.appid}'") == 3
     assert failure(client.post("login", app=CAFE, code="x")) == (403, "app_disabled")
     assert release(ops).json == {"identities": 5, "sessions": 5, "pushes": 0}
-    assert rows.count("social_accounts", f"appid = '{kept_key(rows)}'") == 5
+    assert rows.count("social_accounts", f"appid = '{released_key_of_cafe(rows)}'") == 5
 
 
-def test_a_login_that_was_under_way_is_moved_with_the_others(
+def test_release_moves_the_sessions_of_logins_in_progress(
     app: Flask,
     wechat: WeChat,
     client: Client,
@@ -389,13 +392,13 @@ def test_a_login_that_was_under_way_is_moved_with_the_others(
     rows: Reader,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Records that come after the first round are moved in the next, up to a bound."""
+    """Records inserted during one round are moved in the next. The number of rounds is limited."""
     client.log_in(alice, CAFE)
     late = rows("SELECT tenant_id, social_account_id FROM login_sessions")[0]
-    honest, rounds = releases.move_records, []
+    original, rounds = releases.move_records, []
 
-    def meanwhile(*given: Any) -> None:
-        honest(*given)
+    def move_and_change(*given: Any) -> None:
+        original(*given)
         rounds.append(given)
         if len(rounds) <= most:
             rows(
@@ -407,7 +410,7 @@ def test_a_login_that_was_under_way_is_moved_with_the_others(
                 s=late[1],
             )
 
-    monkeypatch.setattr(releases, "move_records", meanwhile)
+    monkeypatch.setattr(releases, "move_records", move_and_change)
     most = 2
     with app.app_context():
         assert release_app(OPERATOR, "acme", CAFE.appid).sessions == 3
@@ -420,7 +423,7 @@ def test_a_login_that_was_under_way_is_moved_with_the_others(
             release_app(OPERATOR, "acme", CAFE.appid)
 
 
-def test_a_large_app_is_left_to_the_command_line(
+def test_large_app_is_released_from_the_command_line_only(
     ops: Script,
     bob: Script,
     client: Client,
@@ -428,7 +431,7 @@ def test_a_large_app_is_left_to_the_command_line(
     rows: Reader,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A request moves a bounded number of records, and refuses more before changing anything."""
+    """A request moves a limited number of records and refuses more before it changes anything."""
     client.log_in(alice, CAFE)
     claim(bob)
     monkeypatch.setattr(releases, "MOST_BY_REQUEST", 1)
@@ -438,13 +441,13 @@ def test_a_large_app_is_left_to_the_command_line(
     assert set(changes(before, read_tables(rows))) <= {"operator_sessions"}
 
 
-# Moving
+# Moves
 
 
-def test_a_move_activates_the_claim_and_leaves_the_users(
+def test_move_activates_the_claim_and_leaves_the_users(
     ann: Script, bob: Script, ops: Script, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """The receiving tenant gets the appid with its own settings and no users."""
+    """The receiving tenant gets the app with the settings of its claim and without users."""
     login = client.log_in(alice, CAFE)
     assert claim(bob)["verdict"]["outcome"] == "held_elsewhere"
     assert move(ops).json == {"identities": 1, "sessions": 1, "pushes": 0}
@@ -455,12 +458,12 @@ def test_a_move_activates_the_claim_and_leaves_the_users(
     again = client.log_in(alice, CAFE)
     assert again["openid"] == login["openid"]
     assert again["user"]["id"] != login["user"]["id"]
-    assert [one[0] for one in of_tenant(bob, "globex")] == [
+    assert [one[0] for one in audit_of_cafe(bob, "globex")] == [
         "app.activated",
         "app_claim.held_elsewhere",
         "app_claim.added",
     ]
-    assert [one[0] for one in of_tenant(ann, "acme")] == ["app.released", "app.added"]
+    assert [one[0] for one in audit_of_cafe(ann, "acme")] == ["app.released", "app.added"]
     for script, own, other in ((ann, "acme", "globex"), (bob, "globex", "acme")):
         for what in ("audit", "apps", "sessions", "users"):
             assert other not in script("GET", f"/tenants/{own}/{what}").text.lower(), what
@@ -469,10 +472,10 @@ def test_a_move_activates_the_claim_and_leaves_the_users(
 
 
 @pytest.mark.parametrize(("had", "has"), [("off", 2), (2, "off"), ("off", None), (None, "off")])
-def test_a_move_keeps_the_session_limit_of_each_tenant(
+def test_move_keeps_the_session_limit_of_each_tenant(
     had: Any, has: Any, bob: Script, ops: Script, client: Client, alice: Person
 ) -> None:
-    """The former tenant's record keeps its limit. The app gets that of the claim, and obeys it."""
+    """The released app keeps its limit. The moved app has the limit of the claim."""
     assert ops("PATCH", HERE, json={"session_limit": had}).status_code == 200
     client.log_in(alice, CAFE)
     claim(bob)
@@ -485,10 +488,10 @@ def test_a_move_keeps_the_session_limit_of_each_tenant(
     assert client.me(tokens[0]).status_code == (401 if has == 2 else 200)
 
 
-def test_a_login_of_the_former_tenant_meets_no_person_of_the_new_one(
+def test_login_that_began_before_a_move_is_refused_and_writes_nothing(
     app: Flask, bob: Script, ops: Script, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """A request that found the app before the move is refused, and writes nothing."""
+    """The request read the app while it belonged to the former tenant."""
     with app.app_context():
         former = get_app(CAFE.appid)
         claim(bob)
@@ -504,10 +507,10 @@ def test_a_login_of_the_former_tenant_meets_no_person_of_the_new_one(
     assert changes(before, read_tables(rows)) == {}
 
 
-def test_an_app_that_was_never_used_is_moved_and_moved_back(
+def test_unused_app_is_moved_and_moved_back(
     ann: Script, bob: Script, ops: Script, rows: Reader
 ) -> None:
-    """Nothing is left of it where it was."""
+    """The former tenant keeps no record of it."""
     claim(bob)
     assert move(ops).status_code == 200
     assert rows.count("wechat_apps", f"appid LIKE '{CAFE.appid}%'") == 1
@@ -517,10 +520,10 @@ def test_an_app_that_was_never_used_is_moved_and_moved_back(
     assert ann("GET", HERE).json["state"] == "active"
 
 
-def test_a_move_needs_a_claim_whose_secret_wechat_accepts(
+def test_move_requires_a_claim_with_a_secret_that_wechat_accepts(
     ann: Script, bob: Script, ops: Script, wechat: WeChat, rows: Reader
 ) -> None:
-    """A platform admin cannot give an appid to a tenant that has merely typed it."""
+    """A platform admin cannot move an app to a tenant that has not proven its secret."""
     assert failure(move(ops)) == (404, "app_claim_unknown")
     assert failure(move(ops, "acme")) == (404, "app_claim_unknown")
     assert failure(move(ops, "nobody")) == (404, "tenant_unknown")
@@ -540,7 +543,7 @@ def test_a_move_needs_a_claim_whose_secret_wechat_accepts(
         assert failure(ops("POST", f"{HERE}/move", json=wrong)) == (422, "request_invalid")
 
 
-def test_a_claim_that_is_withdrawn_during_a_move_leaves_the_app_to_be_released(
+def test_app_can_be_released_after_its_claim_is_withdrawn_during_a_move(
     bob: Script,
     ops: Script,
     client: Client,
@@ -548,24 +551,24 @@ def test_a_claim_that_is_withdrawn_during_a_move_leaves_the_app_to_be_released(
     rows: Reader,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The app is off and held; a second decision of the platform finishes it."""
+    """The app is disabled and still held until the platform releases it."""
     client.log_in(alice, CAFE)
     claim(bob)
-    honest = releases.move_records
+    original = releases.move_records
 
-    def meanwhile(*given: Any) -> None:
-        honest(*given)
+    def change_during_move(*given: Any) -> None:
+        original(*given)
         bob("DELETE", THERE)
 
-    monkeypatch.setattr(releases, "move_records", meanwhile)
+    monkeypatch.setattr(releases, "move_records", change_during_move)
     assert failure(move(ops)) == (404, "app_unknown")
     assert rows("SELECT enabled FROM wechat_apps WHERE appid = :a", a=CAFE.appid) == [(False,)]
     assert failure(move(ops)) == (404, "app_claim_unknown")
     assert release(ops).json["identities"] == 1
 
 
-def test_tenant_admins_neither_release_nor_move(ann: Script, bob: Script) -> None:
-    """An appid with users leaves its tenant by a decision of the platform only."""
+def test_tenant_admins_cannot_release_or_move_an_app(ann: Script, bob: Script) -> None:
+    """Only the platform takes an app with users from a tenant."""
     claim(bob)
     for script, path in ((ann, HERE), (bob, HERE), (bob, THERE)):
         for what, body in (("release", {}), ("move", {"tenant": "globex"})):
@@ -574,29 +577,29 @@ def test_tenant_admins_neither_release_nor_move(ann: Script, bob: Script) -> Non
     assert ann("GET", HERE).json["state"] == "active"
 
 
-# The command line
+# Command line
 
 
-def test_commands_prove_correct_move_release_and_remove(
+def test_commands_verify_move_release_and_remove_an_app(
     app: Flask, client: Client, alice: Person, wechat: WeChat
 ) -> None:
-    """The exit code says whether it was done, and each tenant's own state is listed."""
+    """The exit code says whether the command succeeded. Each tenant's own state is listed."""
     runner = app.test_cli_runner()
 
-    def run(*arguments: str, said: str = "") -> tuple[int, str]:
-        result = runner.invoke(args=["apps", *arguments], input=f"{said}\n")
-        assert not said or said not in result.output
+    def run(*arguments: str, stdin: str = "") -> tuple[int, str]:
+        result = runner.invoke(args=["apps", *arguments], input=f"{stdin}\n")
+        assert not stdin or stdin not in result.output
         return result.exit_code, result.output
 
     client.log_in(alice, CAFE)
     options = ("--tenant", "globex", "--name", "Globex Café", "--secret-stdin")
-    assert run("add", CAFE.appid, *options, said=WRONG)[0] == 1
+    assert run("add", CAFE.appid, *options, stdin=WRONG)[0] == 1
     listed = run("list")[1]
     assert f"{CAFE.appid}\tacme\ton_login\tenabled" in listed
     assert f"{CAFE.appid}\tglobex\ton_phone\tpending" in listed
     assert run("move", CAFE.appid, "--tenant", "acme", "--to", "globex")[0] == 1
     secret = ("set-secret", CAFE.appid, "--tenant", "globex", "--secret-stdin")
-    assert run(*secret, said=CAFE.secret)[0] == 0
+    assert run(*secret, stdin=CAFE.secret)[0] == 0
     code, output = run("verify", CAFE.appid, "--tenant", "globex")
     assert (code, "another tenant of this service" in output) == (1, True)
     assert run("verify", CAFE.appid)[0] == 0, "the proven one"
@@ -608,23 +611,23 @@ def test_commands_prove_correct_move_release_and_remove(
     assert run("remove", CAFE.appid, "--tenant", "globex")[0] == 0
     assert run("release", CAFE.appid, "--tenant", "globex")[0] == 1
     for tenant in ("acme", "globex"):
-        told = run("add", CAFE.appid, "--tenant", tenant, *options[2:], said=WRONG)
-        assert told[0] == 1
+        added = run("add", CAFE.appid, "--tenant", tenant, *options[2:], stdin=WRONG)
+        assert added[0] == 1
     code, output = run("verify", CAFE.appid)
     assert (code, "say which with --tenant" in output) == (2, True)
-    assert run("set-secret", CAFE.appid, "--secret-stdin", said=WRONG)[0] == 2
+    assert run("set-secret", CAFE.appid, "--secret-stdin", stdin=WRONG)[0] == 2
     assert run("remove", CAFE.appid, "--tenant", "acme")[0] == 0
     assert run("verify", CAFE.appid, "--tenant", "acme")[0] == 1
-    assert run(*secret, said=CAFE.secret)[0] == 0
+    assert run(*secret, stdin=CAFE.secret)[0] == 0
     assert run("verify", CAFE.appid)[0] == 0
     assert client.post("login", app=CAFE, code=alice.wx_login(CAFE)).status_code == 200
     assert run("release", CAFE.appid, "--tenant", "globex")[0] == 0
 
 
-def test_a_move_without_asking_wechat_is_for_the_command_line(
+def test_unproven_option_moves_an_app_without_a_call_to_wechat(
     app: Flask, bob: Script, wechat: WeChat
 ) -> None:
-    """The platform answers for it where WeChat cannot be reached."""
+    """The platform takes responsibility where WeChat is unreachable."""
     claim(bob, WRONG)
     wechat.control("reset")
     arguments = ["apps", "move", CAFE.appid, "--tenant", "acme", "--to", "globex", "--unproven"]
@@ -633,11 +636,11 @@ def test_a_move_without_asking_wechat_is_for_the_command_line(
     assert bob("GET", THERE).json["state"] == "active"
 
 
-# Keys
+# Released keys
 
 
-def test_a_key_is_no_appid_and_names_its_moment(rows: Reader) -> None:
-    """It is made in UTC, so that a release that is continued elsewhere finds the same key."""
+def test_released_key_contains_the_appid_and_the_time_in_utc(rows: Reader) -> None:
+    """UTC makes the key the same if another process continues the release."""
     ((moment,),) = rows("SELECT timestamptz '2026-01-02 03:04:05.678901+08'")
     key = released_key(CAFE.appid, moment)
     assert key == f"{CAFE.appid}~20260101190405678901"

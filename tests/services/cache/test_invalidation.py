@@ -1,4 +1,4 @@
-"""What a process remembers is believed only while it would have heard of a change."""
+"""Caches of a process: freshness, invalidation and bounds."""
 
 import time
 from uuid import uuid4
@@ -15,13 +15,13 @@ from app.services.principals import Principal
 
 
 class Clock:
-    """This process's own clock, set by the test."""
+    """A monotonic clock that the test sets."""
 
     def __init__(self) -> None:
         self.moment = 1000.0
 
     def monotonic(self) -> float:
-        # No two readings are the same, as no two are between which anything happened.
+        # Advance on each reading, so that no two readings are equal.
         self.moment += 1e-6
         return self.moment
 
@@ -36,7 +36,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def changes(clock: Clock) -> InvalidationLog:
-    """Changes that are heard."""
+    """Return an invalidation log that is listening and fresh."""
     changes = InvalidationLog()
     changes.begin()
     changes.mark_fresh(clock.monotonic())
@@ -49,24 +49,24 @@ def cache(changes: InvalidationLog) -> Cache[str, int]:
 
 
 def principal(**facts: object) -> Principal:
-    """Make somebody who is bound."""
-    told = {"session_id": uuid4(), "tenant_id": uuid4(), "tenant_slug": "acme", "appid": "wx1"}
-    told |= {"social_account_id": uuid4(), "user_id": uuid4(), "token_hash": uuid4().bytes * 2}
-    return Principal(**(told | facts))
+    """Return the principal of a bound session."""
+    defaults = {"session_id": uuid4(), "tenant_id": uuid4(), "tenant_slug": "acme", "appid": "wx1"}
+    defaults |= {"social_account_id": uuid4(), "user_id": uuid4(), "token_hash": uuid4().bytes * 2}
+    return Principal(**(defaults | facts))
 
 
-def test_nothing_is_remembered_where_nobody_listens(clock: Clock) -> None:
-    """Otherwise a command, or a worker that never heard anything, believes what is old."""
+def test_cache_is_empty_while_no_listener_runs(clock: Clock) -> None:
+    """CLI commands run no listener and must not cache values."""
     cache: Cache[str, int] = Cache(InvalidationLog(), most=3)
     cache.keep("a", 1, clock.monotonic())
     assert cache.find("a") is None
     assert not cache._kept
 
 
-def test_silence_is_believed_for_less_than_a_second(
+def test_cache_is_not_used_after_a_second_without_a_freshness_check(
     clock: Clock, changes: InvalidationLog, cache: Cache[str, int]
 ) -> None:
-    """Otherwise a connection that died without a word lets ended sessions in."""
+    """A lost connection to the database stops the checks, and no invalidation arrives."""
     cache.keep("a", 1, clock.monotonic())
     assert cache.find("a") == 1
     clock.moment += caching.FRESH_SECONDS
@@ -76,20 +76,20 @@ def test_silence_is_believed_for_less_than_a_second(
     assert cache.find("a") == 1
 
 
-def test_it_counts_when_was_asked_and_not_when_was_answered(
+def test_freshness_counts_from_the_start_of_the_check(
     clock: Clock, changes: InvalidationLog, cache: Cache[str, int]
 ) -> None:
-    """Otherwise an answer that was long under way covers a time of which nothing was heard."""
+    """A response that arrives late says nothing about the time since the check began."""
     asked_at = clock.monotonic()
     clock.moment += caching.FRESH_SECONDS
     changes.mark_fresh(asked_at)
     assert not changes.is_fresh
 
 
-def test_what_was_read_before_the_listening_is_forgotten(
+def test_values_cached_before_the_listener_was_lost_are_dropped(
     clock: Clock, changes: InvalidationLog, cache: Cache[str, int]
 ) -> None:
-    """Otherwise what changed while nobody listened is never heard of."""
+    """An invalidation may have been missed while no listener ran."""
     cache.keep("a", 1, clock.monotonic())
     changes.lose()
     assert cache.find("a") is None
@@ -98,10 +98,9 @@ def test_what_was_read_before_the_listening_is_forgotten(
     assert cache.find("a") is None
 
 
-def test_what_changes_while_it_is_read_is_not_believed(
+def test_value_read_before_an_invalidation_is_not_cached(
     clock: Clock, changes: InvalidationLog, cache: Cache[str, int]
 ) -> None:
-    """Otherwise an answer from before the change is kept after it."""
     asked_at = clock.monotonic()
     changes.note("subject")
     cache.keep("a", 1, asked_at, "subject")
@@ -110,10 +109,9 @@ def test_what_changes_while_it_is_read_is_not_believed(
     assert cache.find("a") == 2
 
 
-def test_only_what_is_about_the_change_is_forgotten(
+def test_invalidation_drops_only_the_values_of_its_subject(
     clock: Clock, changes: InvalidationLog, cache: Cache[str, int]
 ) -> None:
-    """Otherwise one logout empties the memory of everybody."""
     cache.keep("a", 1, clock.monotonic(), "alice", "acme")
     cache.keep("b", 2, clock.monotonic(), "bob", "acme")
     changes.note("alice")
@@ -122,10 +120,10 @@ def test_only_what_is_about_the_change_is_forgotten(
     assert cache.find("b") is None
 
 
-def test_a_change_of_everything_or_of_too_much_is_one_of_everything(
+def test_invalidation_of_everything_or_of_too_many_subjects_empties_the_cache(
     clock: Clock, changes: InvalidationLog, cache: Cache[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise an emptied table leaves its sessions, and a flood of changes takes all memory."""
+    """The number of subjects in the log is limited."""
     cache.keep("a", 1, clock.monotonic(), "alice")
     changes.note(EVERYTHING)
     assert cache.find("a") is None
@@ -137,10 +135,12 @@ def test_a_change_of_everything_or_of_too_much_is_one_of_everything(
     assert len(changes._moments) == 0
 
 
-def test_nothing_outlives_the_news_of_its_change(
+def test_value_older_than_the_invalidation_log_is_not_used(
     clock: Clock, changes: InvalidationLog, cache: Cache[str, int]
 ) -> None:
-    """Otherwise a value is believed again when the news of its change makes room for others."""
+    """The log keeps an invalidation for a limited time. Older values cannot be checked against
+    it.
+    """
     cache.keep("a", 1, clock.monotonic(), "alice")
     changes.note("alice")
     clock.moment += caching.REMEMBERED_SECONDS + 1
@@ -149,51 +149,49 @@ def test_nothing_outlives_the_news_of_its_change(
     assert cache.find("a") is None
 
 
-def test_what_changes_again_is_changed_all_the_while(
+def test_repeated_invalidation_never_makes_a_subject_valid_in_between(
     clock: Clock, changes: InvalidationLog
 ) -> None:
-    """Otherwise a thread that asks while another notes believes what had changed before."""
+    """A concurrent reader sees the subject as changed throughout."""
     read_at, answers = clock.monotonic(), []
 
-    class Asking(str):
-        """A subject about which is asked whenever it is looked up."""
+    class ReadOnHash(str):
+        """A subject that reads the log each time it is hashed."""
 
         def __hash__(self) -> int:
             answers.append(changes.none_since(read_at, "alice"))
             return str.__hash__(self)
 
     changes.note("alice")
-    changes.note(Asking("alice"))
+    changes.note(ReadOnHash("alice"))
     assert answers
     assert not any(answers)
 
 
-def test_of_too_many_values_the_oldest_goes(clock: Clock, cache: Cache[str, int]) -> None:
-    """Otherwise a worker grows with everybody who ever came."""
+def test_full_cache_evicts_the_oldest_value(clock: Clock, cache: Cache[str, int]) -> None:
     for number, key in enumerate("abcd"):
         cache.keep(key, number, clock.monotonic())
     assert [cache.find(key) for key in "abcd"] == [None, 1, 2, 3]
 
 
-def test_a_session_comes_back_as_it_was(clock: Clock, changes: InvalidationLog) -> None:
-    """Otherwise a caller is somebody else."""
+def test_cached_session_is_returned_unchanged(clock: Clock, changes: InvalidationLog) -> None:
     sessions = SessionCache(changes)
     moment = clock.monotonic()
     life = Life(moment, moment + 7200, moment - 5)
-    everybody = [
+    principals = [
         principal(),
         principal(social_account_id=None, appid="wx2"),
         principal(tenant_slug="globex"),
     ]
-    for one in everybody:
+    for one in principals:
         sessions.keep(one, life)
-    assert [sessions.find(one.token_hash) for one in everybody] == [
-        (one, life) for one in everybody
+    assert [sessions.find(one.token_hash) for one in principals] == [
+        (one, life) for one in principals
     ]
 
 
-def test_an_unbound_session_is_not_remembered(clock: Clock, changes: InvalidationLog) -> None:
-    """Otherwise it is still nobody's for a moment after it was bound."""
+def test_unbound_session_is_not_cached(clock: Clock, changes: InvalidationLog) -> None:
+    """After linking, a cached session would stay unbound."""
     sessions = SessionCache(changes)
     one = principal(user_id=None)
     moment = clock.monotonic()
@@ -202,10 +200,9 @@ def test_an_unbound_session_is_not_remembered(clock: Clock, changes: Invalidatio
 
 
 @pytest.mark.parametrize("subject", ["session_id", "user_id", "tenant_id", "appid"])
-def test_a_session_goes_with_whatever_it_stands_on(
+def test_invalidation_of_the_session_user_tenant_or_app_drops_the_session(
     clock: Clock, changes: InvalidationLog, subject: str
 ) -> None:
-    """Otherwise a disabled user, app or tenant still gets in."""
     sessions = SessionCache(changes)
     one = principal()
     moment = clock.monotonic()
@@ -213,13 +210,12 @@ def test_a_session_goes_with_whatever_it_stands_on(
     sessions.keep(principal(), Life(moment, moment + 7200, moment))
     changes.note(uuid4().bytes)
     assert sessions.find(one.token_hash)
-    told = app_subject(one.appid) if subject == "appid" else str(getattr(one, subject))
-    changes.note(subject_of(told))
+    subject_text = app_subject(one.appid) if subject == "appid" else str(getattr(one, subject))
+    changes.note(subject_of(subject_text))
     assert sessions.find(one.token_hash) is None
 
 
-def test_an_expired_session_is_not_remembered(clock: Clock, changes: InvalidationLog) -> None:
-    """Otherwise it lives on in memory."""
+def test_expired_session_is_not_returned(clock: Clock, changes: InvalidationLog) -> None:
     sessions = SessionCache(changes)
     one = principal()
     moment = clock.monotonic()
@@ -229,17 +225,16 @@ def test_an_expired_session_is_not_remembered(clock: Clock, changes: Invalidatio
     assert sessions.find(one.token_hash) is None
 
 
-def test_an_appid_is_no_id() -> None:
-    """Otherwise who names an app after a session's id decides when that is forgotten."""
+def test_appid_equal_to_a_session_id_is_a_different_subject() -> None:
+    """An appid cannot be chosen to invalidate another tenant's session."""
     odd = str(uuid4())
     assert subject_of(app_subject(odd)) == app_subject(odd) != subject_of(odd)
     assert subject_of(EVERYTHING) == EVERYTHING
 
 
-def test_a_hundred_thousand_sessions_take_a_bounded_memory(
+def test_session_cache_is_bounded_in_number_and_size(
     changes: InvalidationLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise a busy worker is killed."""
     monkeypatch.setattr(session_cache, "MOST_SESSIONS", 100)
     sessions = SessionCache(changes)
     moment = time.monotonic()
@@ -249,8 +244,8 @@ def test_a_hundred_thousand_sessions_take_a_bounded_memory(
     assert len(session_cache.PACKED.pack(*[bytes(16)] * 3, 0, 0.0, 0.0, 0.0)) == 76
 
 
-def test_who_was_erased_is_gone_from_memory() -> None:
-    """Otherwise a name and a phone stay in every worker, though nobody is shown them."""
+def test_erased_user_is_removed_from_the_profile_cache() -> None:
+    """Values are removed from memory and not only hidden."""
     caches = Caches()
     caches.changes.begin()
     caches.changes.mark_fresh(float("inf"))
@@ -262,8 +257,8 @@ def test_who_was_erased_is_gone_from_memory() -> None:
     assert not caches.profiles._kept
 
 
-def test_profiles_are_gone_from_memory_when_changes_are_no_longer_heard() -> None:
-    """A person may be erased before the listener is connected again."""
+def test_profiles_are_removed_from_memory_when_the_listener_is_lost() -> None:
+    """A user may be erased before the listener is connected again."""
     caches = Caches()
     caches.changes.begin()
     caches.changes.mark_fresh(float("inf"))
@@ -273,8 +268,8 @@ def test_profiles_are_gone_from_memory_when_changes_are_no_longer_heard() -> Non
     assert not caches.profiles._kept
 
 
-def test_an_answer_about_a_person_erased_meanwhile_is_not_kept_in_memory() -> None:
-    """The news of the erasure came first: no other would remove it."""
+def test_profile_of_a_user_erased_during_the_read_is_not_cached() -> None:
+    """The invalidation arrived before the value, so no later one would remove it."""
     caches = Caches()
     caches.changes.begin()
     caches.changes.mark_fresh(float("inf"))

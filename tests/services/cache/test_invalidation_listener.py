@@ -1,4 +1,4 @@
-"""Whoever listens goes on listening, and believes nothing that it could not hear."""
+"""The invalidation listener: reconnecting, poolers and missing triggers."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -14,19 +14,19 @@ from app.services.cache.invalidation_listener import ListenerLost, subject_of
 from tests.fixtures.personas import Reader
 
 
-class Over(BaseException):
-    """The test has seen enough."""
+class ListenerStopped(BaseException):
+    """Ends the listener's loop in a test."""
 
 
-class AlwaysFresh(InvalidationLog):
-    """Changes that are over as soon as they are believed."""
+class StopWhenFresh(InvalidationLog):
+    """An invalidation log that ends the test once it is marked fresh."""
 
     def mark_fresh(self, asked_at: float) -> None:
-        raise Over
+        raise ListenerStopped
 
 
-class Lent:
-    """A connection through a pooler, which makes up a process of Postgres for its clients."""
+class PooledConnection:
+    """A connection through a pooler, which reports a made-up backend process id."""
 
     def __init__(self, connection: "psycopg.Connection[Any]") -> None:
         self.info = self
@@ -35,15 +35,14 @@ class Lent:
 
 
 @pytest.mark.parametrize("payload", ["", "user:1", "x" * 64])
-def test_what_is_not_understood_is_about_everything(payload: str) -> None:
-    """Otherwise a notice that a newer version sends, or a person with psql, changes nothing."""
+def test_unknown_payload_invalidates_everything(payload: str) -> None:
+    """A newer release or an administrator with psql may send such a payload."""
     assert subject_of(payload) == EVERYTHING
 
 
-def test_whatever_goes_wrong_is_told_and_tried_again(
+def test_unexpected_error_is_logged_and_the_listener_connects_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Otherwise one surprise leaves a worker without its caches until it ends, and says nothing."""
     pauses: list[float] = []
 
     def connect() -> None:
@@ -52,36 +51,39 @@ def test_whatever_goes_wrong_is_told_and_tried_again(
     def pause(seconds: float) -> None:
         pauses.append(seconds)
         if len(pauses) == 2:
-            raise Over
+            raise ListenerStopped
 
     monkeypatch.setattr(invalidation_listener, "_connect", connect)
     monkeypatch.setattr(invalidation_listener, "time", SimpleNamespace(sleep=pause))
-    with capture_logs() as logs, pytest.raises(Over):
+    with capture_logs() as logs, pytest.raises(ListenerStopped):
         invalidation_listener._keep_listening(InvalidationLog())
     assert [(one["event"], one["error"]) for one in logs] == [("caches_off", "ValueError")] * 2
 
 
 @pytest.mark.real_commits
-def test_a_connection_of_its_own_is_believed(app: Flask) -> None:
-    """Otherwise nothing is ever remembered."""
-    with app.app_context(), invalidation_listener._connect() as connection, pytest.raises(Over):
-        invalidation_listener._listen(connection, AlwaysFresh())
+def test_direct_connection_is_accepted(app: Flask) -> None:
+    with (
+        app.app_context(),
+        invalidation_listener._connect() as connection,
+        pytest.raises(ListenerStopped),
+    ):
+        invalidation_listener._listen(connection, StopWhenFresh())
 
 
 @pytest.mark.real_commits
-def test_a_connection_that_a_pooler_lends_is_not_believed(app: Flask) -> None:
-    """Otherwise a pooler whose connections all listen by now drops the notices unseen."""
+def test_connection_through_a_pooler_is_refused(app: Flask) -> None:
+    """A pooler drops the notifications of connections that it lends to other clients."""
     with (
         app.app_context(),
         invalidation_listener._connect() as connection,
         pytest.raises(ListenerLost),
     ):
-        invalidation_listener._listen(Lent(connection), AlwaysFresh())  # type: ignore[arg-type]
+        invalidation_listener._listen(PooledConnection(connection), StopWhenFresh())  # type: ignore[arg-type]
 
 
 @pytest.mark.real_commits
-def test_nobody_is_believed_before_the_triggers_are_there(app: Flask, rows: Reader) -> None:
-    """Otherwise a version that is started before its migration hears of no change at all."""
+def test_listener_refuses_a_database_without_the_triggers(app: Flask, rows: Reader) -> None:
+    """A release started before its migration would receive no invalidations."""
     rows("ALTER FUNCTION tell_of_change RENAME TO told_of_change")
     try:
         with (
@@ -89,6 +91,6 @@ def test_nobody_is_believed_before_the_triggers_are_there(app: Flask, rows: Read
             invalidation_listener._connect() as connection,
             pytest.raises(ListenerLost),
         ):
-            invalidation_listener._listen(connection, AlwaysFresh())
+            invalidation_listener._listen(connection, StopWhenFresh())
     finally:
         rows("ALTER FUNCTION told_of_change RENAME TO tell_of_change")

@@ -1,4 +1,4 @@
-"""Creations that are sent twice: they happen once, and the second gets the first answer."""
+"""Idempotency keys: a request repeated with its key returns the first answer."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from app.services.database import idempotency
 from tests.fixtures.operators import Script, signed_in
 from tests.fixtures.passwords import GOOD_PASSWORD
 from tests.fixtures.personas import Reader, failure
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 KEY_TAKEN = (409, "idempotency_key_taken")
 USERS = "/tenants/acme/users"
@@ -19,12 +19,12 @@ DAVE = {"account": "dave", "password": GOOD_PASSWORD}
 
 @pytest.fixture
 def ops(app: Flask) -> Script:
-    """Somebody who runs the service."""
+    """Return the admin API client of a platform admin."""
     return signed_in(app, "ops@wxpass.example", "platform")
 
 
 def create(script: Script, path: str, body: dict[str, Any], key: str = "key-1") -> TestResponse:
-    """Send a creation with a key."""
+    """Send a request that creates something, with an idempotency key."""
     return script("POST", path, json=body, headers={"Idempotency-Key": key})
 
 
@@ -40,10 +40,9 @@ def create(script: Script, path: str, body: dict[str, Any], key: str = "key-1") 
         (USERS, DAVE),
     ],
 )
-def test_a_creation_sent_twice_happens_once(
+def test_repeated_creation_returns_the_first_answer(
     ops: Script, rows: Reader, path: str, body: dict[str, Any]
 ) -> None:
-    """Otherwise a script that lost the answer invites somebody twice, or gets a conflict."""
     first = create(ops, path, body)
     assert first.status_code == 201
     assert "Idempotent-Replayed" not in first.headers
@@ -56,16 +55,15 @@ def test_a_creation_sent_twice_happens_once(
     assert create(ops, path, body, "key-2").status_code == 409
 
 
-def test_a_key_is_of_one_request(ops: Script, rows: Reader) -> None:
-    """Otherwise somebody gets the answer to a question that they did not ask."""
+def test_key_used_with_a_different_request_is_refused(ops: Script, rows: Reader) -> None:
     create(ops, USERS, DAVE)
     assert failure(create(ops, USERS, DAVE | {"password": "other-password"})) == KEY_TAKEN
     assert failure(create(ops, "/tenants/globex/users", DAVE)) == KEY_TAKEN
     assert rows.count("users") == 1
 
 
-def test_a_key_is_its_operators_own(app: Flask, ops: Script) -> None:
-    """Otherwise one operator reads what another was answered, an invitation among it."""
+def test_idempotency_key_belongs_to_one_operator(app: Flask, ops: Script) -> None:
+    """Another operator with the same key does not receive the stored answer."""
     create(ops, USERS, DAVE)
     other = signed_in(app, "ann@acme.example", "tenant_admin", "acme")
     assert failure(create(other, USERS, DAVE)) == (409, "account_exists")
@@ -73,16 +71,14 @@ def test_a_key_is_its_operators_own(app: Flask, ops: Script) -> None:
     assert failure(create(reader, USERS, DAVE)) == (403, "role_too_low")
 
 
-def test_a_creation_that_failed_may_be_tried_again(ops: Script, rows: Reader) -> None:
-    """Otherwise a key is used up by what did not happen."""
+def test_failed_creation_can_be_repeated_with_the_same_key(ops: Script, rows: Reader) -> None:
     refused = create(ops, USERS, DAVE | {"phone": "nobody"})
     assert failure(refused) == (422, "phone_invalid")
     assert rows.count("idempotent_requests") == 0
     assert create(ops, USERS, DAVE).status_code == 201
 
 
-def test_a_key_is_kept_for_a_day(ops: Script, rows: Reader) -> None:
-    """Otherwise the answers pile up, or a script that waits a night creates twice."""
+def test_idempotency_key_expires_after_a_day(ops: Script, rows: Reader) -> None:
     create(ops, USERS, DAVE)
     rows("UPDATE idempotent_requests SET asked_at = now() - interval '23 hours'")
     assert create(ops, USERS, DAVE).headers["Idempotent-Replayed"] == "true"
@@ -92,10 +88,10 @@ def test_a_key_is_kept_for_a_day(ops: Script, rows: Reader) -> None:
     assert failure(create(ops, USERS, DAVE)) == (409, "account_exists")
 
 
-def test_a_twin_that_takes_too_long_is_told_so_and_one_that_died_is_forgotten(
+def test_pending_request_is_reported_and_expires_after_three_minutes(
     ops: Script, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise a process that died holds its key for a day."""
+    """A process that was stopped leaves a pending request behind."""
     monkeypatch.setattr(idempotency, "backoff", lambda: range(2))
     create(ops, USERS, DAVE)
     rows("UPDATE idempotent_requests SET status = NULL, answer_sealed = NULL")
@@ -105,22 +101,20 @@ def test_a_twin_that_takes_too_long_is_told_so_and_one_that_died_is_forgotten(
 
 
 @pytest.mark.parametrize("key", ["", "x" * 65, "two words", "schlüssel"])
-def test_what_is_no_key_is_refused(ops: Script, key: str) -> None:
-    """Otherwise a key that is cut off somewhere matches another."""
+def test_malformed_idempotency_key_is_refused(ops: Script, key: str) -> None:
     refused = create(ops, USERS, DAVE, key)
     assert failure(refused) == (422, "request_invalid")
     assert "Idempotency-Key" in refused.json["errors"]
 
 
-def test_without_a_key_a_creation_is_a_new_one(ops: Script, rows: Reader) -> None:
-    """Otherwise two people with one body are one."""
+def test_creation_without_a_key_is_not_deduplicated(ops: Script, rows: Reader) -> None:
     assert ops("POST", USERS, json=DAVE).status_code == 201
     assert failure(ops("POST", USERS, json=DAVE)) == (409, "account_exists")
     assert rows.count("idempotent_requests") == 0
 
 
-def test_neither_question_nor_answer_is_kept_in_clear(ops: Script, rows: Reader) -> None:
-    """Otherwise a stolen dump has an invitation to the service in it, and passwords to try."""
+def test_stored_requests_and_answers_are_encrypted(ops: Script, rows: Reader) -> None:
+    """Answers contain invitations, and requests contain passwords."""
     invitation = create(ops, "/operators", {"email": "new@wxpass.example", "role": "platform"})
     create(ops, USERS, DAVE, "key-2")
     kept = str(rows("SELECT r::text FROM idempotent_requests r"))
@@ -131,10 +125,11 @@ def test_neither_question_nor_answer_is_kept_in_clear(ops: Script, rows: Reader)
 
 
 @pytest.mark.real_commits
-def test_of_twins_at_once_one_creates(app: Flask, ops: Script, rows: Reader) -> None:
-    """Otherwise whoever taps twice is invited twice."""
+def test_concurrent_requests_with_one_key_create_once(
+    app: Flask, ops: Script, rows: Reader
+) -> None:
     body = {"email": "new@wxpass.example", "role": "platform"}
-    answers = at_once([lambda: create(ops, "/operators", body) for _ in range(8)])
+    answers = run_concurrently([lambda: create(ops, "/operators", body) for _ in range(8)])
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.json["invitation"] for answer in answers}) == 1
     replayed = [answer for answer in answers if "Idempotent-Replayed" in answer.headers]

@@ -1,4 +1,4 @@
-"""Lists that come in pages: nothing twice, nothing left out, and no cursor of somebody else's."""
+"""Cursor pagination of lists."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
@@ -15,12 +15,12 @@ CURSOR_INVALID = (422, "cursor_invalid")
 
 @pytest.fixture
 def ops(app: Flask) -> Script:
-    """Somebody who runs the service."""
+    """Return the admin API client of a platform admin."""
     return signed_in(app, "ops@wxpass.example", "platform")
 
 
 def pages(script: Script, path: str, limit: int) -> Iterator[list[dict[str, Any]]]:
-    """Turn the pages of a list."""
+    """Yield the pages of a list."""
     cursor = ""
     while True:
         join = "&" if "?" in path else "?"
@@ -44,10 +44,9 @@ def pages(script: Script, path: str, limit: int) -> Iterator[list[dict[str, Any]
         ("/tenants/acme/audit?action=user.added", "id"),
     ],
 )
-def test_pages_together_are_the_list(
+def test_pages_together_contain_the_whole_list(
     app: Flask, ops: Script, client: Client, alice: Person, path: str, key: str
 ) -> None:
-    """Otherwise a script that goes through all leaves somebody out."""
     for number in range(7):
         enter_user(app, account=f"user{number}")
     for _ in range(3):
@@ -59,13 +58,12 @@ def test_pages_together_are_the_list(
     assert wanted == sorted(wanted, reverse=key == "id")
     assert wanted
     for limit in (1, 2, 3, len(wanted)):
-        turned = list(pages(ops, path, limit))
-        assert [one[key] for page in turned for one in page] == wanted
-        assert all(turned), "an empty last page"
+        paged = list(pages(ops, path, limit))
+        assert [one[key] for page in paged for one in page] == wanted
+        assert all(paged), "an empty last page"
 
 
-def test_what_comes_meanwhile_moves_nothing(app: Flask, ops: Script) -> None:
-    """Otherwise a row is read twice, or never, because another came."""
+def test_row_added_between_two_pages_does_not_shift_the_next_page(app: Flask, ops: Script) -> None:
     for number in range(4):
         enter_user(app, account=f"user{number}")
     path = "/tenants/acme/users?limit=2"
@@ -76,8 +74,7 @@ def test_what_comes_meanwhile_moves_nothing(app: Flask, ops: Script) -> None:
     assert accounts == ["user3", "user2", "user1", "user0"]
 
 
-def test_a_cursor_of_another_list_or_tenant_is_refused(app: Flask, ops: Script) -> None:
-    """Otherwise a cursor tells where the neighbour's list ends, or a page begins anywhere."""
+def test_cursor_of_another_list_or_tenant_is_refused(app: Flask, ops: Script) -> None:
     for tenant in ("acme", "globex"):
         for number in range(3):
             enter_user(app, tenant, account=f"user{number}")
@@ -98,8 +95,7 @@ def test_a_cursor_of_another_list_or_tenant_is_refused(app: Flask, ops: Script) 
         assert failure(ops("GET", f"{other}&cursor={cursor}")) == CURSOR_INVALID, other
 
 
-def test_a_damaged_cursor_is_refused(app: Flask, ops: Script) -> None:
-    """Otherwise somebody asks for a place that no list gave them, or it is a failure of ours."""
+def test_damaged_cursor_is_refused(app: Flask, ops: Script) -> None:
     for number in range(2):
         enter_user(app, account=f"user{number}")
     path = "/tenants/acme/users?limit=1"
@@ -113,8 +109,7 @@ def test_a_damaged_cursor_is_refused(app: Flask, ops: Script) -> None:
     assert failure(ops("GET", f"{path}&cursor="))[1] == "request_invalid"
 
 
-def test_a_page_has_two_hundred_rows_at_most(ops: Script) -> None:
-    """Otherwise one request reads a whole tenant."""
+def test_page_size_is_limited_to_two_hundred_rows(ops: Script) -> None:
     for limit in (0, 201, -1, "all"):
         refused = ops("GET", f"/tenants?limit={limit}")
         assert failure(refused) == (422, "request_invalid"), limit

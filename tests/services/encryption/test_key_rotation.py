@@ -1,6 +1,6 @@
-"""Re-encrypting with a new key while people log in: real processes, real threads, real commits.
+"""Key rotation during logins: real processes, threads and commits.
 
-ROTATION_ROWS says how many encrypted rows there are; `make test-rotation` takes 200,000.
+ROTATION_ROWS sets the number of encrypted rows. `make test-rotation` uses 200,000.
 """
 
 import os
@@ -43,8 +43,9 @@ from config import Config
 from tests.fixtures.operators import ask_for_codes, signed_in
 from tests.fixtures.personas import ACME_SHOP, Client, Person, Reader, WeChat
 from tests.fixtures.portal import Portal, configure, event
+from tests.fixtures.waiting import until
 from tests.services.database.test_idempotency import DAVE, create
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 ROOT = Path(__file__).resolve().parents[3]
 ROWS = int(os.environ.get("ROTATION_ROWS", "2000"))
@@ -55,12 +56,12 @@ pytestmark = pytest.mark.real_commits
 
 
 def url_of(config: Config) -> str:
-    """Give the address as psycopg takes it."""
+    """Return the database URL in psycopg's form."""
     return config.database_url.replace("postgresql+psycopg", "postgresql")
 
 
 def fill(config: Config, rows: int) -> None:
-    """Insert people of whom the service keeps three session_keys each, as many as it ever does."""
+    """Insert identities with three session_keys each, which is the maximum that is stored."""
     ring = KeyRing(config.keys, config.pepper)
     with psycopg.connect(url_of(config)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT tenant_id FROM wechat_apps WHERE appid = %s", [ACME_SHOP.appid])
@@ -71,7 +72,9 @@ def fill(config: Config, rows: int) -> None:
             for account in accounts:
                 copy.write_row((account, tenant, ACME_SHOP.appid, f"o{account}", "now"))
         connection.commit()
-        cursor.execute("ANALYZE social_accounts")  # else each foreign key below reads all of it
+        cursor.execute(
+            "ANALYZE social_accounts"
+        )  # Without statistics, each foreign key check below scans the table.
         kept = "id, tenant_id, social_account_id, key_index, session_key_sealed, asked_at"
         with cursor.copy(f"COPY session_keys ({kept}) FROM STDIN") as copy:
             for number in range(rows):
@@ -83,7 +86,7 @@ def fill(config: Config, rows: int) -> None:
 
 @contextmanager
 def serving(config: Config, *keys: tuple[str, bytes]) -> Iterator[Flask]:
-    """Run the service with these keys, as another process would."""
+    """Run the service with the given keys, as another process would."""
     service = create_app(replace(config, keys=keys))
     with service.app_context():
         check_keys()
@@ -94,28 +97,30 @@ def serving(config: Config, *keys: tuple[str, bytes]) -> Iterator[Flask]:
 
 @pytest.fixture
 def new_first(config: Config, app: Flask) -> Iterator[Flask]:
-    """The service with a new key before the old one."""
+    """Return the service with a new key before the old one."""
     with serving(config, NEW, *config.keys) as service:
         yield service
 
 
 @pytest.fixture
 def new_only(config: Config, app: Flask) -> Iterator[Flask]:
-    """The service without the old key, not yet booted."""
+    """Return the service without the old key. Its keys are not checked yet."""
     service = create_app(replace(config, keys=(NEW,)))
     yield service
     with service.app_context():
         db.engine.dispose()
 
 
-def rotation(config: Config, stderr: int = subprocess.PIPE) -> "subprocess.Popen[str]":
+def start_rotation(config: Config, stderr: int = subprocess.PIPE) -> "subprocess.Popen[str]":
     """Start `flask keys rotate`."""
-    spelt = ",".join(f"{key_id}:{b64encode(key).decode()}" for key_id, key in (NEW, *config.keys))
+    key_setting = ",".join(
+        f"{key_id}:{b64encode(key).decode()}" for key_id, key in (NEW, *config.keys)
+    )
     return subprocess.Popen(
         [sys.executable, "-m", "flask", "--app", "wsgi", "keys", "rotate"],
         cwd=ROOT,
         env=dict(os.environ)
-        | {"WXPASS_KEYS": spelt, "DATABASE_URL": config.database_url}
+        | {"WXPASS_KEYS": key_setting, "DATABASE_URL": config.database_url}
         | {"WECHAT_API_BASE_URL": config.wechat_api_base_url},
         stdout=subprocess.PIPE,
         stderr=stderr,
@@ -123,8 +128,8 @@ def rotation(config: Config, stderr: int = subprocess.PIPE) -> "subprocess.Popen
     )
 
 
-def needed(service: Flask) -> dict[str | None, int]:
-    """Count the rows that need each key."""
+def count_rows_by_key(service: Flask) -> dict[str | None, int]:
+    """Return the number of rows that need each key."""
     with service.app_context():
         usage = count_key_usage()
     return {
@@ -135,7 +140,7 @@ def needed(service: Flask) -> dict[str | None, int]:
 
 @dataclass
 class Logins:
-    """People who log in, tap buttons and come again, for as long as this is open."""
+    """Users that log in, send profile and phone, and log in again until the context ends."""
 
     service: Flask
     wechat: WeChat
@@ -144,8 +149,10 @@ class Logins:
     _over: threading.Event = field(default_factory=threading.Event)
 
     @contextmanager
-    def going_on(self) -> Iterator[None]:
-        threads = [threading.Thread(target=self._come, args=(one,)) for one in range(3)]
+    def running(self) -> Iterator[None]:
+        threads = [
+            threading.Thread(target=self._log_in_repeatedly, args=(one,)) for one in range(3)
+        ]
         for thread in threads:
             thread.start()
         yield
@@ -153,37 +160,36 @@ class Logins:
         for thread in threads:
             thread.join()
 
-    def _come(self, lane: int) -> None:
-        """One person after another, each twice: a first login, a phone, and a login again."""
+    def _log_in_repeatedly(self, lane: int) -> None:
+        """Log in one new user after another: first login, profile, phone, second login."""
         for number in count():
             if self._over.wait(0.2):
                 return
             person = Person(self.wechat, f"p{lane}-{number}", f"138{lane}{number:07}")
             client = Client(self.service)
             try:
-                token = self._note(client.post("login", code=person.wx_login()))["token"]
-                self._note(client.post("profile", token, **person.tap_user_info()))
-                self._note(client.post("phone", token, **person.tap_phone_new()))
-                self._note(client.post("login", code=person.wx_login()))
+                token = self._record(client.post("login", code=person.wx_login()))["token"]
+                self._record(client.post("profile", token, **person.tap_user_info()))
+                self._record(client.post("phone", token, **person.tap_phone_new()))
+                self._record(client.post("login", code=person.wx_login()))
             except Exception as error:
                 self.failures.append(repr(error))
 
-    def _note(self, answer: object) -> dict[str, str]:
+    def _record(self, answer: object) -> dict[str, str]:
         self.statuses.append(answer.status_code)  # type: ignore[attr-defined]
         if self.statuses[-1] != 200:
             self.failures.append(answer.text)  # type: ignore[attr-defined]
         return dict(answer.json)  # type: ignore[attr-defined]
 
 
-def test_no_login_fails_while_old_rows_are_re_encrypted(
+def test_logins_succeed_during_rotation(
     config: Config, app: Flask, new_first: Flask, new_only: Flask, wechat: WeChat
 ) -> None:
-    """Otherwise changing a key needs a maintenance window."""
     fill(config, ROWS)
     logins = Logins(new_first, wechat)
     began = time.perf_counter()
-    with logins.going_on():
-        rotating = rotation(config)
+    with logins.running():
+        rotating = start_rotation(config)
         out, err = rotating.communicate(timeout=300)
         took = time.perf_counter() - began
     print(f"{ROWS} rows in {took:.1f} s beside {len(logins.statuses)} requests")
@@ -191,18 +197,17 @@ def test_no_login_fails_while_old_rows_are_re_encrypted(
     assert logins.failures == []
     assert len(logins.statuses) > 10
     assert (rotating.returncode, err) == (0, ""), out
-    assert set(needed(new_only)) == {"k2"}
-    assert needed(new_only)["k2"] > ROWS
+    assert set(count_rows_by_key(new_only)) == {"k2"}
+    assert count_rows_by_key(new_only)["k2"] > ROWS
     with new_only.app_context():
         check_keys()
     person = Person(wechat, "p0-0", "13800000000")
     assert Client(new_only).me(Client(new_only).log_in(person)["token"]).json["phone"]
 
 
-def test_every_column_is_rotated(
+def test_every_encrypted_column_is_rotated(
     app: Flask, new_first: Flask, new_only: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise dropping the old key loses what is in it."""
     client.bind(alice)
     configure(app)
     Portal(client).push(event("debug_demo"))
@@ -230,86 +235,81 @@ def test_every_column_is_rotated(
                         assert one.sealed.__get__(row, model)
 
 
-def test_an_operator_sees_how_far_a_rotation_is(config: Config, new_first: Flask) -> None:
-    """Otherwise a rotation of an hour looks like one that hangs, and is killed."""
+def test_rotation_shows_its_progress(config: Config, new_first: Flask) -> None:
     fill(config, 1600)
     screen, terminal = pty.openpty()
-    rotating = rotation(config, terminal)
+    rotating = start_rotation(config, terminal)
     os.close(terminal)
     shown = b""
-    with suppress(OSError):  # how the other end of a closed terminal reads
+    with suppress(OSError):  # Reading a closed terminal raises OSError.
         while part := os.read(screen, 1024):
             shown += part
     os.close(screen)
     assert rotating.wait(60) == 0
-    told = re.findall(r"k2  \[[#-]{36}\] +(\d+)%", shown.decode())
-    steps = [int(percent) for percent in told]
+    percentages = re.findall(r"k2  \[[#-]{36}\] +(\d+)%", shown.decode())
+    steps = [int(percent) for percent in percentages]
     assert steps == sorted(steps)
     assert (steps[0], steps[-1]) == (0, 100)
     assert len(set(steps)) >= 4, "a step a batch"
     assert rotating.communicate()[0].startswith("Re-encrypted 16")
 
 
-def test_two_rotations_at_once_change_every_row_once(
+def test_concurrent_rotations_change_every_row_once(
     config: Config, new_first: Flask, new_only: Flask
 ) -> None:
-    """Otherwise an impatient operator does harm."""
     fill(config, 2000)
-    total = sum(needed(new_first).values())
+    total = sum(count_rows_by_key(new_first).values())
 
     def rotate() -> int:
         with new_first.app_context():
             return sum(rotate_keys())
 
-    assert sum(at_once([rotate, rotate])) == total
-    assert needed(new_only) == {"k2": total}
+    assert sum(run_concurrently([rotate, rotate])) == total
+    assert count_rows_by_key(new_only) == {"k2": total}
 
 
-def test_a_killed_rotation_is_begun_again_where_it_was(
+def test_killed_rotation_continues_where_it_stopped(
     config: Config, new_first: Flask, new_only: Flask
 ) -> None:
-    """Otherwise a reboot in between leaves a database that two keys open half each."""
     fill(config, 8000)
-    total = sum(needed(new_first).values())
-    killed = rotation(config)
-    while needed(new_first).get("k2", 0) == 0:
-        assert killed.poll() is None, killed.communicate()
-        time.sleep(0.01)
+    total = sum(count_rows_by_key(new_first).values())
+    killed = start_rotation(config)
+    until(lambda: count_rows_by_key(new_first).get("k2", 0) > 0 or killed.poll() is not None)
+    assert killed.poll() is None, killed.communicate()
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
-    left = needed(new_first)
+    left = count_rows_by_key(new_first)
     assert set(left) == {"k2", config.keys[0][0]}, "it ended before it was killed"
 
-    again = rotation(config)
+    again = start_rotation(config)
     out, err = again.communicate(timeout=60)
     assert (again.returncode, err) == (0, ""), out
     assert f"Re-encrypted {total - left['k2']} rows with k2." in out
-    assert needed(new_only) == {"k2": total}
+    assert count_rows_by_key(new_only) == {"k2": total}
 
 
-def test_a_rotation_keeps_what_a_login_has_just_written(
+def test_rotation_keeps_a_value_written_by_a_concurrent_login(
     config: Config, new_first: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise a session_key or an AppSecret is lost the moment it changes."""
     fill(config, 3)
     written = "k9:" + "A" * 40
-    honest = key_rotation._resealed
+    original = key_rotation._resealed
 
-    def meanwhile(*batch: object) -> object:
+    def reseal_after_a_login(*batch: object) -> object:
         rows("UPDATE session_keys SET session_key_sealed = :new", new=written)
-        return honest(*batch)  # type: ignore[arg-type]
+        return original(*batch)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(key_rotation, "_resealed", meanwhile)
+    monkeypatch.setattr(key_rotation, "_resealed", reseal_after_a_login)
     monkeypatch.setattr(key_rotation, "PAUSE_SECONDS", 0)
     with new_first.app_context():
         list(rotate_keys())
     assert rows("SELECT DISTINCT session_key_sealed FROM session_keys") == [(written,)]
 
 
-def test_a_row_that_a_login_holds_is_left_for_later_and_not_forgotten(
+def test_rotation_skips_locked_rows_and_returns_to_them(
     config: Config, new_first: Flask, new_only: Flask
 ) -> None:
-    """Otherwise batch and login wait for each other, and one of them is killed."""
+    """Waiting for a row that a login has locked could end in a deadlock."""
     fill(config, 600)
     held = psycopg.connect(url_of(config))
     held.execute("UPDATE session_keys SET asked_at = now() WHERE key_index = %s", [bytes(32)])
@@ -319,23 +319,21 @@ def test_a_row_that_a_login_holds_is_left_for_later_and_not_forgotten(
         held.commit()
         held.close()
         list(rotating)
-    assert set(needed(new_only)) == {"k2"}
+    assert set(count_rows_by_key(new_only)) == {"k2"}
 
 
-def test_no_login_waits_for_a_rotation_of_its_app(
+def test_rotation_does_not_wait_for_logins_that_reference_the_app(
     config: Config, new_first: Flask, rows: Reader
 ) -> None:
-    """Otherwise a row that every login refers to stops them all, or is never re-encrypted."""
     with psycopg.connect(url_of(config)) as login:
         login.execute("SELECT FROM wechat_apps FOR KEY SHARE")
         with new_first.app_context():
             assert sum(rotate_keys()) == rows.count("wechat_apps")
 
 
-def test_what_cannot_be_opened_is_told_and_stops_nothing_else(
+def test_unreadable_values_are_reported_and_the_others_rotated(
     app: Flask, config: Config, new_first: Flask, rows: Reader
 ) -> None:
-    """Otherwise one damaged row keeps the others, or is dropped with its key in silence."""
     with app.app_context():
         check_keys()
     fill(config, 1200)
@@ -347,29 +345,29 @@ def test_what_cannot_be_opened_is_told_and_stops_nothing_else(
         one=bytes(32),
         two=bytes([1]) * 32,
     )
-    ended = new_first.test_cli_runner().invoke(args=["keys", "rotate"])
+    result = new_first.test_cli_runner().invoke(args=["keys", "rotate"])
     old = config.keys[0][0]
 
-    assert ended.exit_code == 1
-    assert "Re-encrypted 404 rows" in ended.output
-    assert "k7\tsession_keys.session_key_sealed\t400\tmissing" in ended.output
-    assert f"{old}\tsession_keys.session_key_sealed\t400\told" in ended.output
+    assert result.exit_code == 1
+    assert "Re-encrypted 404 rows" in result.output
+    assert "k7\tsession_keys.session_key_sealed\t400\tmissing" in result.output
+    assert f"{old}\tsession_keys.session_key_sealed\t400\told" in result.output
     assert rows.count("key_proofs", f"name = '{old}'") == 1
     with new_first.app_context():
         assert keyring().first == "k2"
 
 
-def test_check_shows_nothing_of_a_secret_that_was_never_encrypted(app: Flask, rows: Reader) -> None:
-    """Otherwise the command that looks after secrets prints one."""
-    rows("UPDATE wechat_apps SET push_token_sealed = 'a-secret:that-nobody-has-encrypted'")
+def test_check_does_not_print_values_that_were_never_encrypted(app: Flask, rows: Reader) -> None:
+    rows("UPDATE wechat_apps SET push_token_sealed = 'a-secret:that-was-never-encrypted'")
     checked = app.test_cli_runner().invoke(args=["keys", "check"])
     assert checked.exit_code == 1
     assert "-\twechat_apps.push_token_sealed\t4\tno ciphertext" in checked.output
     assert "a-secret" not in checked.output
 
 
-def test_check_says_when_a_key_may_go(new_first: Flask, config: Config, rows: Reader) -> None:
-    """Otherwise nobody dares, or somebody does too early."""
+def test_check_reports_when_a_key_can_be_removed(
+    new_first: Flask, config: Config, rows: Reader
+) -> None:
     run, old = new_first.test_cli_runner().invoke, config.keys[0][0]
     checked = run(args=["keys", "check"])
     assert (checked.exit_code, f"{old}\twechat_apps.secret_sealed\t4\told" in checked.output) == (

@@ -1,4 +1,4 @@
-"""A stolen dump of the database opens nothing."""
+"""A dump of the database contains no usable secret."""
 
 import hashlib
 import importlib.util
@@ -46,7 +46,7 @@ pytestmark = pytest.mark.real_commits
 
 @pytest.fixture
 def story(app: Flask, client: Client, wechat: WeChat, alice: Person) -> Story:
-    """Tell a whole story, with everything in it that is kept secret."""
+    """Return a walkthrough that has stored every kind of secret."""
     enter_user(app, account="bob", password=PASSWORD, phone="13800138002")
     with app.app_context():
         new = NewApp("wxcccc000000000001", "x", "closed", "xml", "c1" * 16, PUSH_TOKEN, AES_KEY)
@@ -58,41 +58,43 @@ def story(app: Flask, client: Client, wechat: WeChat, alice: Person) -> Story:
         check_keys()
         file = read_user_file(f"account,phone\n,{TO_IMPORT}\n".encode())
         preview_import(OPERATOR, tenant_id_of("acme"), file)
-    told = Story(client, wechat, alice)
-    told.keep("push secret", "c1" * 16, PUSH_TOKEN, AES_KEY)
-    told.keep("next AppSecret", NEXT_SECRET)
-    told.keep("secret of a claim", *CLAIMED)
-    told.keep("phone to import", TO_IMPORT)
-    told.keep("digest of a file with one phone", file.digest)
-    keep_operators(app, told)
-    told.tell()
-    tell_of_pushes(app, told)
-    tell_of_somebody_who_left(app, told)
-    return told
+    story = Story(client, wechat, alice)
+    story.keep("push secret", "c1" * 16, PUSH_TOKEN, AES_KEY)
+    story.keep("next AppSecret", NEXT_SECRET)
+    story.keep("secret of a claim", *CLAIMED)
+    story.keep("phone to import", TO_IMPORT)
+    story.keep("digest of a file with one phone", file.digest)
+    use_operators(app, story)
+    story.tell()
+    receive_pushes(app, story)
+    erase_a_user(app, story)
+    return story
 
 
-def tell_of_pushes(app: Flask, told: Story) -> None:
-    """Have a message that waits, a withdrawal that nobody understands, and one that was obeyed."""
+def receive_pushes(app: Flask, story: Story) -> None:
+    """Receive a push with text, a consent revocation of an unknown kind, and one that is
+    processed.
+    """
     configure(app)
-    portal = Portal(told.client)
+    portal = Portal(story.client)
     words = "a private word of a customer"
-    told.keep("push message", words)
+    story.keep("push message", words)
     assert succeeded(portal.push(event("text", MsgType="text", Content=words)))
     for number in ("99", "16"):
         stranger = f"oStranger{number}OfWhomNothingIsHeld"
-        told.keep("push openid", stranger)
+        story.keep("push openid", stranger)
         assert succeeded(portal.push(event(OpenID=stranger, RevokeInfo=number)))
 
 
-def tell_of_somebody_who_left(app: Flask, told: Story) -> None:
-    """Have somebody who took everything out, closed the account, and was erased."""
-    client, carol = told.client, Person(told.wechat, "carol", "13800138009")
+def erase_a_user(app: Flask, story: Story) -> None:
+    """Export, close and erase the account of a user."""
+    client, carol = story.client, Person(story.wechat, "carol", "13800138009")
     login = client.bind(carol)
     client.post("profile", login["token"], nickname="CarolWhoLeft")
     assert client.send("GET", "/v1/me/export", login["token"]).data
     assert client.send("DELETE", "/v1/me", login["token"]).status_code == 200
-    told.keep("erased", login["openid"], login["unionid"], "CarolWhoLeft", login["user"]["phone"])
-    told.kept_tokens(login)
+    story.keep("erased", login["openid"], login["unionid"], "CarolWhoLeft", login["user"]["phone"])
+    story.kept_tokens(login)
     with app.app_context():
         change_tenant("acme", TenantSettings(grace_days=0))
         with transaction() as db:
@@ -100,28 +102,28 @@ def tell_of_somebody_who_left(app: Flask, told: Story) -> None:
         assert dict(run_retention())["closed_accounts"] == 1
 
 
-def keep_operators(app: Flask, told: Story) -> None:
-    """Let operators work, and keep what lets them in."""
+def use_operators(app: Flask, story: Story) -> None:
+    """Sign operators in and record their credentials."""
     ops = signed_in(app, "ops@wxpass.example", "platform")
     body = {"email": "new@wxpass.example", "role": "platform"}
     invited = create(ops, "/operators", body)
-    told.keep("invitation", invited.json["invitation"])
+    story.keep("invitation", invited.json["invitation"])
     person = {"account": "dave", "password": OTHER_PASSWORD, "phone": "13800138002"}
     create(ops, "/tenants/globex/users", person, "key-2")
-    told.keep("password", OTHER_PASSWORD)
-    told.keep("operator's password", OPERATORS_PASSWORD)
-    told.keep("operator's token", ops.tokens["access_token"], ops.tokens["refresh_token"])
+    story.keep("password", OTHER_PASSWORD)
+    story.keep("operator's password", OPERATORS_PASSWORD)
+    story.keep("operator's token", ops.tokens["access_token"], ops.tokens["refresh_token"])
     _, totp, codes = enrol(app, ops.email)
-    told.keep("secret of one-time codes", totp.secret)
-    told.keep("recovery code", *codes, *(code.replace("-", "") for code in codes))
+    story.keep("secret of one-time codes", totp.secret)
+    story.keep("recovery code", *codes, *(code.replace("-", "") for code in codes))
     stranger = "stranger@nowhere.example"
-    told.keep("unknown e-mail address", stranger)
+    story.keep("unknown e-mail address", stranger)
     assert Script(ops.client, stranger).sign_in().status_code == 401
 
 
 @pytest.fixture
 def dump(config: Config) -> Callable[[], str]:
-    """Dump the database as a thief would."""
+    """Return a function that dumps the database."""
     url = config.database_url.replace("postgresql+psycopg", "postgresql")
 
     def take() -> str:
@@ -134,7 +136,7 @@ def dump(config: Config) -> Callable[[], str]:
 
 
 def raw_forms(secret: str) -> Iterator[bytes]:
-    """Give the bytes of a secret, and those that its base64 stands for."""
+    """Yield the bytes of a secret, and the bytes it decodes to if it is base64."""
     yield secret.encode()
     body = secret.removeprefix("wxp_").removeprefix("wxr_").replace("-", "+").replace("_", "/")
     try:
@@ -146,7 +148,7 @@ def raw_forms(secret: str) -> Iterator[bytes]:
 
 
 def in_base64(raw: bytes) -> Iterator[str]:
-    """Spell bytes in base64 as they would stand anywhere in something longer."""
+    """Yield the base64 encodings of bytes at each offset within a longer text."""
     for encode in (b64encode, urlsafe_b64encode):
         for shift in range(3):
             encoded = encode(bytes(shift) + raw).decode().rstrip("=")
@@ -154,9 +156,11 @@ def in_base64(raw: bytes) -> Iterator[str]:
 
 
 def spellings(secret: str) -> set[str]:
-    """Spell a secret as something careless would: plain, reversed, in hex, in base64."""
+    """Return the secret in the encodings to search for: plain, reversed, hex, base64 and hash."""
     found = {secret, secret[::-1]}
-    if secret.startswith("138"):  # numbers are few enough to try all, so a plain hash tells one
+    if secret.startswith(
+        "138"
+    ):  # The numbers can be enumerated, so a hash without a key reveals them.
         found |= {f"86{secret}", hashlib.sha256(f"+86{secret}".encode()).hexdigest()}
         found |= {hashlib.sha256(secret.encode()).hexdigest()}
     for raw in raw_forms(secret):
@@ -165,7 +169,7 @@ def spellings(secret: str) -> set[str]:
 
 
 def found_in(dumped: str, story: Story) -> set[str]:
-    """Say what of a story's secrets a dump tells, however spelt."""
+    """Return the kinds of secret that the dump contains in any encoding."""
     lowered = dumped.lower()
     return {
         what
@@ -175,7 +179,7 @@ def found_in(dumped: str, story: Story) -> set[str]:
     }
 
 
-def test_a_dump_tells_a_secret(story: Story, dump: Callable[[], str]) -> None:
+def test_dump_contains_no_secret(story: Story, dump: Callable[[], str]) -> None:
     dumped = dump()
 
     tables = ("wechat_apps", "users", "phones", "social_accounts", "login_sessions")
@@ -204,7 +208,7 @@ def test_a_dump_tells_a_secret(story: Story, dump: Callable[[], str]) -> None:
     ],
     ids=["plain", "reversed", "hex", "base64", "base64url"],
 )
-def test_the_search_finds_nothing_because_it_is_blind(
+def test_search_finds_a_planted_secret_in_each_encoding(
     spell: Callable[[str], str],
     app: Flask,
     rows: Reader,
@@ -222,7 +226,7 @@ def test_the_search_finds_nothing_because_it_is_blind(
     assert found_in(dump(), story) == set()
 
 
-def test_a_phone_is_found_by_a_hash_that_needs_no_key(
+def test_phone_hash_cannot_be_computed_without_a_key(
     story: Story, dump: Callable[[], str], rows: Reader
 ) -> None:
     assert rows.count("phones") == 3
@@ -234,7 +238,7 @@ def test_a_phone_is_found_by_a_hash_that_needs_no_key(
             assert hashlib.sha256(text).hexdigest() not in dumped
 
 
-def test_what_is_kept_of_a_token_logs_its_thief_in(
+def test_stored_token_hashes_do_not_authenticate(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     token = client.bind(alice)["token"]
@@ -254,7 +258,7 @@ def test_what_is_kept_of_a_token_logs_its_thief_in(
     assert client.me(token).status_code == 200
 
 
-def test_a_thief_who_can_write_has_an_appsecret_shown_as_a_phone(
+def test_app_secret_copied_into_a_phone_column_is_not_decrypted(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     token = client.bind(alice)["token"]

@@ -1,4 +1,4 @@
-"""Who becomes whom, carried out: registering, binding, merging, unbinding."""
+"""Account linking: registration, binding, merging and unbinding."""
 
 import pytest
 from flask import Flask
@@ -19,17 +19,17 @@ from tests.fixtures.personas import (
 CREDENTIALS = {"account": "Alice@Acme", "password": GOOD_PASSWORD}
 
 
-def test_on_login_registers_at_the_first_login(client: Client, alice: Person, rows: Reader) -> None:
-    """Otherwise the policy is a word without effect."""
+def test_first_login_registers_a_user_if_the_app_registers_on_login(
+    client: Client, alice: Person, rows: Reader
+) -> None:
     assert client.log_in(alice, ACME_CLUB)["bound"]
     assert client.log_in(alice, ACME_CLUB)["bound"]
     assert (rows.count("users"), rows.count("phones")) == (1, 0)
 
 
-def test_closed_refuses_a_strangers_phone_and_takes_a_known_one(
+def test_closed_registration_refuses_an_unknown_phone_and_accepts_a_stored_one(
     app: Flask, client: Client, alice: Person, bob: Person, rows: Reader
 ) -> None:
-    """Otherwise people whom the tenant never entered become its users, or those it did cannot."""
     user_id = enter_user(app, phone="+86 138 0013 8001")
     stranger = client.log_in(bob, ACME_STAFF)["token"]
     refused = client.post("phone", stranger, ACME_STAFF, **bob.tap_phone_new(ACME_STAFF))
@@ -38,20 +38,18 @@ def test_closed_refuses_a_strangers_phone_and_takes_a_known_one(
     assert rows.count("users") == 1
 
 
-def test_the_old_way_and_the_new_way_of_the_phone_lead_to_one_user(
+def test_phone_code_and_encrypted_phone_lead_to_the_same_user(
     client: Client, alice: Person
 ) -> None:
-    """Otherwise a client's age decides who somebody is."""
     new = client.bind(alice)
     again = client.log_in(alice)["token"]
     old = client.post("phone", again, **alice.tap_phone_old()).json
     assert old["user"] == new["user"]
 
 
-def test_a_bare_user_is_merged_into_the_phones_owner(
+def test_user_without_a_phone_is_merged_into_the_owner_of_the_phone(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise everybody who logs in before verifying a phone ends up as two users."""
     owner = enter_user(app, phone="13800138001")
     bare = client.log_in(alice, ACME_CLUB)
     elsewhere = client.log_in(alice, ACME_CLUB)["token"]
@@ -65,10 +63,10 @@ def test_a_bare_user_is_merged_into_the_phones_owner(
     assert client.log_in(alice, ACME_CLUB)["user"]["id"] == owner
 
 
-def test_a_user_with_a_phone_is_not_merged_into_another(
+def test_user_with_a_phone_is_not_merged_into_another(
     app: Flask, client: Client, wechat: WeChat, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise verifying somebody's recycled number takes both users' belongings together."""
+    """A phone number may have been reassigned by the carrier."""
     enter_user(app, phone="13800138009")
     token = client.bind(alice)["token"]
     changed = Person(wechat, "alice", "13800138009")
@@ -77,10 +75,9 @@ def test_a_user_with_a_phone_is_not_merged_into_another(
     assert client.me(token).json["phone"] == "+8613800138001"
 
 
-def test_a_new_number_replaces_the_old_one_which_is_free_afterwards(
+def test_new_number_replaces_the_old_one_which_becomes_available(
     client: Client, wechat: WeChat, alice: Person, bob: Person, rows: Reader
 ) -> None:
-    """Otherwise a number that somebody gave up keeps its next owner out."""
     first = client.bind(alice)
     changed = Person(wechat, "alice", "13900139000")
     second = client.post("phone", first["token"], **changed.tap_phone_new()).json
@@ -91,10 +88,9 @@ def test_a_new_number_replaces_the_old_one_which_is_free_afterwards(
     assert rows.count("phones") == 2
 
 
-def test_account_and_password_bind_and_afterwards_wx_login_is_enough(
+def test_wx_login_finds_the_user_after_binding_by_password(
     app: Flask, client: Client, alice: Person
 ) -> None:
-    """Otherwise a person who declines the phone has no way in."""
     user_id = enter_user(app, **CREDENTIALS)
     token = client.log_in(alice)["token"]
     bound = client.post("bind", token, account="  alice@ACME ", password=GOOD_PASSWORD).json
@@ -103,19 +99,17 @@ def test_account_and_password_bind_and_afterwards_wx_login_is_enough(
     assert client.log_in(alice)["user"]["id"] == user_id
 
 
-def test_a_login_with_account_and_password_binds_at_once(
+def test_login_with_account_and_password_binds_the_identity(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise the seeds' one-step login does not work."""
     user_id = enter_user(app, **CREDENTIALS)
     assert client.log_in(alice, **CREDENTIALS)["user"]["id"] == user_id
     assert client.log_in(alice)["user"]["id"] == user_id
 
 
-def test_a_wrong_password_leaves_the_code_good_and_nothing_written(
+def test_wrong_password_does_not_use_up_the_code_and_writes_nothing(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise a typing error costs a code, or half a login is kept."""
     enter_user(app, **CREDENTIALS)
     code = alice.wx_login()
     wrong = client.post("login", code=code, account="alice@acme", password="wrong")
@@ -124,10 +118,9 @@ def test_a_wrong_password_leaves_the_code_good_and_nothing_written(
     assert client.post("login", code=code, **CREDENTIALS).status_code == 200
 
 
-def test_an_identity_bound_to_another_user_is_not_taken_by_a_password(
+def test_identity_bound_to_another_user_is_not_rebound_by_password(
     app: Flask, client: Client, alice: Person
 ) -> None:
-    """Otherwise a colleague's password moves my WeChat identity."""
     enter_user(app, account="boss", password=GOOD_PASSWORD)
     token = client.bind(alice)["token"]
     refused = client.post("bind", token, account="boss", password=GOOD_PASSWORD)
@@ -135,8 +128,9 @@ def test_an_identity_bound_to_another_user_is_not_taken_by_a_password(
     assert client.me(token).status_code == 200
 
 
-def test_unbind_frees_this_apps_identity_only(client: Client, alice: Person, rows: Reader) -> None:
-    """Otherwise leaving one mini-program logs the person out of all, as a seed did."""
+def test_unbind_frees_only_the_identity_of_this_app(
+    client: Client, alice: Person, rows: Reader
+) -> None:
     club = client.bind(alice, ACME_CLUB)
     shop = client.bind(alice, ACME_SHOP)
     second_device = client.log_in(alice, ACME_SHOP)["token"]
@@ -150,10 +144,9 @@ def test_unbind_frees_this_apps_identity_only(client: Client, alice: Person, row
     assert client.bind(alice, ACME_SHOP)["user"]["id"] == shop["user"]["id"]
 
 
-def test_unbind_after_a_login_by_password_keeps_that_login(
+def test_unbind_keeps_a_session_that_was_opened_by_password(
     app: Flask, client: Client, alice: Person
 ) -> None:
-    """Otherwise freeing the WeChat identity throws the user out who is logged in without it."""
     enter_user(app, **CREDENTIALS)
     client.log_in(alice, **CREDENTIALS)
     login = client.post("password-login", **CREDENTIALS).json
@@ -164,10 +157,10 @@ def test_unbind_after_a_login_by_password_keeps_that_login(
     assert not client.log_in(alice)["bound"]
 
 
-def test_a_login_by_password_cannot_claim_a_phone_code(
+def test_session_without_a_social_account_cannot_use_a_phone_code(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise whoever finds somebody's code owns their number, and them when they come."""
+    """The code cannot be checked against an openid."""
     enter_user(app, **CREDENTIALS)
     token = client.post("password-login", **CREDENTIALS).json["token"]
     alice.wx_login()
@@ -176,10 +169,9 @@ def test_a_login_by_password_cannot_claim_a_phone_code(
     assert rows.count("phones") == 0
 
 
-def test_a_bare_user_of_several_apps_is_merged_with_all_identities(
+def test_user_without_a_phone_is_merged_with_the_identities_of_all_apps(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise a person known in two mini-programs can never become who the tenant entered."""
     owner = enter_user(app, phone="13800138001")
     assert client.log_in(alice, ACME_CLUB)["bound"]
     shop = client.log_in(alice, ACME_SHOP)
@@ -189,8 +181,7 @@ def test_a_bare_user_of_several_apps_is_merged_with_all_identities(
     assert client.log_in(alice, ACME_CLUB)["user"]["id"] == owner
 
 
-def test_unionid_joins_a_new_identity_to_its_user(client: Client, alice: Person) -> None:
-    """Otherwise a person is asked for the phone again in each of the tenant's mini-programs."""
+def test_new_identity_is_linked_by_unionid(client: Client, alice: Person) -> None:
     shop = client.bind(alice, ACME_SHOP)
     club = client.log_in(alice, ACME_CLUB)
     assert club["unionid"] == shop["unionid"]
@@ -198,10 +189,10 @@ def test_unionid_joins_a_new_identity_to_its_user(client: Client, alice: Person)
     assert club["user"]["id"] == shop["user"]["id"]
 
 
-def test_a_unionid_that_appears_later_joins_then(
+def test_identity_is_linked_when_its_unionid_becomes_available(
     client: Client, wechat: WeChat, alice: Person
 ) -> None:
-    """Otherwise people who came before the app joined its Open Platform stay apart for ever."""
+    """The app joined the Open Platform account after the first login."""
     wechat.fault("no_unionid", times=1)
     early = client.log_in(alice, ACME_STAFF)
     assert (early["unionid"], early["bound"]) == (None, False)
@@ -209,10 +200,9 @@ def test_a_unionid_that_appears_later_joins_then(
     assert client.log_in(alice, ACME_STAFF)["user"]["id"] == shop["user"]["id"]
 
 
-def test_a_unionid_that_appears_later_makes_two_users_one(
+def test_user_of_an_app_is_merged_when_its_unionid_becomes_available(
     client: Client, wechat: WeChat, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise who came before the app joined its Open Platform is two users for ever."""
     wechat.fault("no_unionid", times=1)
     bare = client.log_in(alice, ACME_CLUB)
     shop = client.bind(alice, ACME_SHOP)
@@ -224,10 +214,10 @@ def test_a_unionid_that_appears_later_makes_two_users_one(
     assert rows.count("audit_events", "action = 'user.merged'") == 1
 
 
-def test_a_unionid_that_appears_at_the_phones_owner_brings_the_bare_user_home(
+def test_user_without_a_phone_is_merged_when_the_unionid_of_the_phone_owner_becomes_available(
     client: Client, wechat: WeChat, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise it depends on the order of the apps whether a person is one user."""
+    """The result does not depend on the order of the apps."""
     wechat.fault("no_unionid", times=1)
     shop = client.bind(alice, ACME_SHOP)
     bare = client.log_in(alice, ACME_CLUB)
@@ -238,10 +228,10 @@ def test_a_unionid_that_appears_at_the_phones_owner_brings_the_bare_user_home(
 
 
 @pytest.mark.parametrize("way", ["unbind", "bare"])
-def test_a_stolen_login_does_not_give_its_identity_to_the_thiefs_account(
+def test_identity_of_a_stolen_session_is_not_bound_to_another_account(
     way: str, app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise every later wx.login of the victim leads into the thief's account."""
+    """Binding by password requires a recent `wx.login`."""
     enter_user(app, account="mallory", password=GOOD_PASSWORD)
     here = ACME_CLUB if way == "bare" else ACME_SHOP
     login = client.log_in(alice, here) if way == "bare" else client.bind(alice, here)
@@ -255,11 +245,12 @@ def test_a_stolen_login_does_not_give_its_identity_to_the_thiefs_account(
     again = client.log_in(alice, here)["user"]
     assert again is None or again["account"] != "mallory"
     fresh = client.log_in(alice, here)["token"]
-    assert client.post("bind", fresh, here, **mine).status_code == 200, "who has the WeChat may"
+    assert client.post("bind", fresh, here, **mine).status_code == 200, "a fresh login may bind"
 
 
-def test_a_number_from_abroad_and_a_test_number_work(client: Client, wechat: WeChat) -> None:
-    """Otherwise people outside China, and WeChat's own test accounts, cannot log in."""
+def test_foreign_numbers_and_wechat_test_numbers_are_accepted(
+    client: Client, wechat: WeChat
+) -> None:
     abroad = client.bind(Person(wechat, "john", "4155550100", "1"))
     assert abroad["user"]["phone"] == "+14155550100"
     tester = client.bind(Person(wechat, "tester", "12066600001"))

@@ -1,4 +1,4 @@
-"""A code sent again by its client gets the same login; sent by anybody else, nothing."""
+"""Repeated codes: the same client gets the same login, and any other request is refused."""
 
 import itertools
 from contextlib import nullcontext
@@ -25,18 +25,18 @@ from tests.fixtures.personas import (
     failure,
 )
 from tests.fixtures.waiting import until
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 CODE_USED = (400, "code_used")
 
 
-def exchanges(wechat: WeChat) -> int:
-    """Count how often WeChat was asked about a code."""
+def count_exchanges(wechat: WeChat) -> int:
+    """Return how many codes were exchanged with WeChat."""
     return sum(call["path"] == "/sns/jscode2session" for call in wechat.calls())
 
 
 def send(client: Client, code: str, agent: str = "", address: str = "127.0.0.1") -> Any:
-    """Log in from some device."""
+    """Log in from a given device and address."""
     path, how = f"/v1/apps/{ACME_SHOP.appid}/login", {"REMOTE_ADDR": address}
     headers = {"User-Agent": agent}
     return client.send("POST", path, json={"code": code}, headers=headers, environ_base=how)
@@ -44,19 +44,18 @@ def send(client: Client, code: str, agent: str = "", address: str = "127.0.0.1")
 
 @pytest.mark.real_commits
 @pytest.mark.parametrize("bound", [False, True], ids=["first", "known"])
-def test_ten_identical_logins_at_once_are_one(
+def test_ten_concurrent_logins_with_one_code_open_one_session(
     app: Flask, client: Client, alice: Person, wechat: WeChat, rows: Reader, bound: bool
 ) -> None:
-    """Otherwise a double tap shows an error, or opens sessions that nobody holds."""
     if bound:
         client.bind(alice)
-    before = (exchanges(wechat), rows.count("login_sessions"))
+    before = (count_exchanges(wechat), rows.count("login_sessions"))
     code = alice.wx_login()
     wechat.fault("slow", seconds=0.1)
-    answers = at_once([lambda: send(Client(app), code) for _ in range(10)])
+    answers = run_concurrently([lambda: send(Client(app), code) for _ in range(10)])
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.text for answer in answers}) == 1
-    assert (exchanges(wechat), rows.count("login_sessions")) == (before[0] + 1, before[1] + 1)
+    assert (count_exchanges(wechat), rows.count("login_sessions")) == (before[0] + 1, before[1] + 1)
     assert answers[0].json["bound"] is bound
     token = answers[0].json["token"]
     assert client.post("profile", token, nickname="Alice").status_code == 200
@@ -65,35 +64,33 @@ def test_ten_identical_logins_at_once_are_one(
         assert refreshed.status_code == 200
 
 
-def test_a_repeated_login_is_told_of_as_it_was_given(client: Client, alice: Person) -> None:
-    """Otherwise it says `bound`, of a token that answers for nobody."""
+def test_repeated_login_returns_the_first_answer(client: Client, alice: Person) -> None:
+    """The answer stays unbound after the identity was bound in another session."""
     code = alice.wx_login()
     first = send(client, code)
-    client.bind(alice)  # in another session
+    client.bind(alice)  # In another session.
     again = send(client, code)
     assert (again.json, again.json["bound"]) == (first.json, False)
     assert failure(client.me(again.json["token"])) == (403, "login_unbound")
 
 
 @pytest.mark.real_commits
-def test_those_who_wait_hear_why_the_login_failed(
+def test_concurrent_requests_with_one_code_get_the_same_failure(
     app: Flask, alice: Person, wechat: WeChat, rows: Reader
 ) -> None:
-    """Otherwise a double tap turns one refusal into another, or asks WeChat again and again."""
     code = alice.wx_login()
     wechat.fault("slow", seconds=0.2, times=1)
-    acts = [lambda: send(Client(app), f"{code}x") for _ in range(5)]
-    assert {failure(answer) for answer in at_once(acts)} == {(400, "code_invalid")}
+    logins = [lambda: send(Client(app), f"{code}x") for _ in range(5)]
+    assert {failure(answer) for answer in run_concurrently(logins)} == {(400, "code_invalid")}
     assert rows.count("login_sessions") == 0
 
 
 @pytest.mark.parametrize(
     "other", [{"agent": "another"}, {"address": "10.0.0.9"}], ids=["device", "address"]
 )
-def test_a_code_seen_by_another_is_worth_nothing(
+def test_code_sent_by_another_device_address_or_purpose_is_refused(
     client: Client, alice: Person, wechat: WeChat, rows: Reader, other: dict[str, str]
 ) -> None:
-    """Otherwise somebody who reads a code in a log becomes the person."""
     code = alice.wx_login()
     first = send(client, code)
     assert failure(send(client, code, **other)) == CODE_USED
@@ -104,13 +101,12 @@ def test_a_code_seen_by_another_is_worth_nothing(
     assert send(client, code).json == first.json
     rows("UPDATE code_exchanges SET asked_at = asked_at - interval '31 seconds'")
     assert failure(send(client, code)) == CODE_USED
-    assert exchanges(wechat) == 2, "the shop's and the club's"
+    assert count_exchanges(wechat) == 2, "the shop's and the club's"
 
 
-def test_another_account_does_not_get_the_same_login(
+def test_repeated_code_with_different_credentials_is_refused(
     app: Flask, client: Client, alice: Person
 ) -> None:
-    """Otherwise the password that was typed decides nothing."""
     enter_user(app, account="alice", password=GOOD_PASSWORD)
     code, credentials = alice.wx_login(), {"account": "alice", "password": GOOD_PASSWORD}
     assert client.post("login", code=code, **credentials).status_code == 200
@@ -118,8 +114,9 @@ def test_another_account_does_not_get_the_same_login(
     assert client.post("login", code=code, **credentials).status_code == 200
 
 
-def test_a_login_that_went_on_or_ended_is_not_given_again(client: Client, alice: Person) -> None:
-    """Otherwise an old code brings tokens that do not work, or back what was logged out."""
+def test_repeated_code_is_refused_after_the_session_changed_or_ended(
+    client: Client, alice: Person
+) -> None:
     code = alice.wx_login()
     token = client.post("login", code=code).json["token"]
     client.post("phone", token, **alice.tap_phone_new())
@@ -129,20 +126,20 @@ def test_a_login_that_went_on_or_ended_is_not_given_again(client: Client, alice:
     assert failure(client.post("login", code=code)) == CODE_USED
 
 
-def test_a_bind_key_is_given_again(client: Client, alice: Person, wechat: WeChat) -> None:
-    """Otherwise GitEgg's clients alone meet 40163."""
+def test_repeated_bind_key_request_returns_the_same_key(
+    client: Client, alice: Person, wechat: WeChat
+) -> None:
     asked = {"code": alice.wx_login()}
     path = f"/wx/user/{ACME_SHOP.appid}/login"
     first, second = (client.send("GET", path, query_string=asked).json for _ in range(2))
     assert first["code"] == 200
     assert first == second
-    assert exchanges(wechat) == 1
+    assert count_exchanges(wechat) == 1
 
 
-def test_a_failed_exchange_may_be_tried_anew_and_old_ones_are_forgotten(
+def test_failed_exchange_can_be_repeated_and_old_exchanges_are_deleted(
     client: Client, alice: Person, wechat: WeChat, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise a busy minute of WeChat burns codes, or codes pile up for ever."""
     monkeypatch.setattr(code_exchange, "CLEANUP_EVERY", 1)
     code = alice.wx_login()
     wechat.fault("busy", times=1)
@@ -154,24 +151,25 @@ def test_a_failed_exchange_may_be_tried_anew_and_old_ones_are_forgotten(
 
 
 @pytest.mark.real_commits
-def test_a_claim_does_not_wait_for_the_disk(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Otherwise a login waits for it twice."""
+def test_claiming_a_code_does_not_wait_for_the_disk(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     url = app.config["SQLALCHEMY_DATABASE_URI"].replace("+psycopg", "")
     with psycopg.connect(url, autocommit=True) as connection, app.app_context():
         connection.execute("SET synchronous_commit = on")
         monkeypatch.setattr(code_exchange, "autocommit", lambda: nullcontext(connection))
         shop = get_app(ACME_SHOP.appid)
 
-        def written() -> Any:
+        def written_position() -> Any:
             return connection.execute("SELECT pg_current_wal_insert_lsn()").fetchone()
 
         def is_on_disk(code: str) -> bool:
-            before = written()
+            before = written_position()
             request = LoginRequest(shop, Device(None, None), code)
             assert claim_code(request, request.seed(new_id())) is not None
             asked = "SELECT pg_current_wal_flush_lsn() > %s"
             return connection.execute(asked, before).fetchone() == (True,)
 
-        # It may be there already, for others write too.
+        # Other connections may have flushed the log already.
         codes = (f"code {number}" for number in itertools.count())
         until(lambda: not is_on_disk(next(codes)))

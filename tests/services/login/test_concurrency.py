@@ -1,4 +1,4 @@
-"""What holds when people act at the same moment: real threads, real commits, real PostgreSQL."""
+"""Concurrent requests: real threads, commits and PostgreSQL."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,25 +18,24 @@ from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, App, Client, Person, R
 pytestmark = pytest.mark.real_commits
 
 
-def at_once(acts: list[Callable[[], Any]]) -> list[Any]:
-    """Let everybody act at the same moment, each in a thread of their own."""
-    gate = Barrier(len(acts))
+def run_concurrently(actions: list[Callable[[], Any]]) -> list[Any]:
+    """Run each action in its own thread, starting together, and return the results in order."""
+    gate = Barrier(len(actions))
 
-    def act(one: Callable[[], Any]) -> Any:
+    def run_when_all_are_ready(action: Callable[[], Any]) -> Any:
         gate.wait()
-        return one()
+        return action()
 
-    with ThreadPoolExecutor(len(acts)) as pool:
-        return list(pool.map(act, acts))
+    with ThreadPoolExecutor(len(actions)) as pool:
+        return list(pool.map(run_when_all_are_ready, actions))
 
 
 @pytest.mark.parametrize("mini_program", [ACME_SHOP, ACME_CLUB], ids=["on_phone", "on_login"])
-def test_fifty_first_logins_of_one_person_make_one_social_account_and_fifty_sessions(
+def test_fifty_concurrent_first_logins_create_one_social_account_and_fifty_sessions(
     app: Flask, alice: Person, rows: Reader, mini_program: Any
 ) -> None:
-    """Otherwise a double tap makes a person twice, or loses a login."""
     codes = [alice.wx_login(mini_program) for _ in range(50)]
-    answers = at_once(
+    answers = run_concurrently(
         [lambda code=code: Client(app).post("login", app=mini_program, code=code) for code in codes]
     )
     assert {answer.status_code for answer in answers} == {200}
@@ -52,14 +51,13 @@ def test_fifty_first_logins_of_one_person_make_one_social_account_and_fifty_sess
     assert answered == {200}
 
 
-def test_twenty_people_who_verify_one_phone_at_once_have_one_owner(
+def test_twenty_concurrent_verifications_of_one_phone_create_one_user(
     app: Flask, wechat: WeChat, rows: Reader
 ) -> None:
-    """Otherwise a number has two owners, or a person gets an error for being second."""
     people = [Person(wechat, f"person{number}", "13800138000") for number in range(20)]
     tokens = [Client(app).log_in(person)["token"] for person in people]
     taps = [person.tap_phone_new() for person in people]
-    answers = at_once(
+    answers = run_concurrently(
         [
             lambda token=token, tap=tap: Client(app).post("phone", token, **tap)
             for token, tap in zip(tokens, taps, strict=True)
@@ -73,19 +71,18 @@ def test_twenty_people_who_verify_one_phone_at_once_have_one_owner(
 
 
 def log_in(app: Flask, mini_program: App, code: str) -> TestResponse:
-    """Log in with a network of one's own."""
+    """Log in with a separate client."""
     return Client(app).post("login", app=mini_program, code=code)
 
 
-def test_one_person_in_two_apps_at_once_is_one_user_by_unionid(
+def test_concurrent_logins_in_two_apps_create_one_user_by_unionid(
     app: Flask, wechat: WeChat, rows: Reader
 ) -> None:
-    """Otherwise two mini-programs that meet somebody at the same moment register them twice."""
     rows("UPDATE wechat_apps SET registration = 'on_login'")
     for number in range(10):
         person = Person(wechat, f"person{number}", "13800138000")
         codes = [(one, person.wx_login(one)) for one in (ACME_SHOP, ACME_CLUB)]
-        answers = at_once(
+        answers = run_concurrently(
             [
                 lambda one=one, c=code: Client(app).post("login", app=one, code=c)
                 for one, code in codes
@@ -95,13 +92,14 @@ def test_one_person_in_two_apps_at_once_is_one_user_by_unionid(
     assert rows.count("users") == 10
 
 
-def test_two_taps_at_once_leave_one_answer_whose_tokens_work(
+def test_one_of_eight_concurrent_phone_requests_succeeds_and_its_tokens_work(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise the later tap kills the tokens that the earlier answer gave."""
     token = client.log_in(alice)["token"]
     taps = [alice.tap_phone_new() for _ in range(8)]
-    answers = at_once([lambda tap=tap: Client(app).post("phone", token, **tap) for tap in taps])
+    answers = run_concurrently(
+        [lambda tap=tap: Client(app).post("phone", token, **tap) for tap in taps]
+    )
     won = [answer for answer in answers if answer.status_code == 200]
     assert len(won) == 1
     assert {a.json["code"] for a in answers if a is not won[0]} == {"session_replaced"}
@@ -112,19 +110,18 @@ def test_two_taps_at_once_leave_one_answer_whose_tokens_work(
 def refresh_from(
     app: Flask, address: str, refresh_token: str, agent: str = "phone"
 ) -> TestResponse:
-    """Refresh with a network, and perhaps a device, of one's own."""
+    """Refresh from an address and a device."""
     path = f"/v1/apps/{ACME_SHOP.appid}/refresh"
     asked: dict[str, Any] = {"environ_base": {"REMOTE_ADDR": address}}
     asked["headers"] = {"User-Agent": agent}
     return Client(app).send("POST", path, json={"refresh_token": refresh_token}, **asked)
 
 
-def test_a_device_that_refreshes_twenty_times_at_once_gets_one_answer(
+def test_twenty_concurrent_refreshes_by_one_device_get_one_answer(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise an impatient client logs its person out."""
     old = client.bind(alice)["refresh_token"]
-    answers = at_once([lambda: refresh_from(app, "127.0.0.1", old) for _ in range(20)])
+    answers = run_concurrently([lambda: refresh_from(app, "127.0.0.1", old) for _ in range(20)])
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.text for answer in answers}) == 1
     assert client.me(answers[0].json["token"]).status_code == 200
@@ -132,12 +129,11 @@ def test_a_device_that_refreshes_twenty_times_at_once_gets_one_answer(
     assert next_one.status_code == 200
 
 
-def test_a_refresh_token_used_by_twenty_devices_at_once_works_once(
+def test_refresh_token_used_by_twenty_devices_succeeds_once_and_ends_the_session(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise a stolen refresh token and the rightful one can both live on."""
     old = client.bind(alice)["refresh_token"]
-    answers = at_once(
+    answers = run_concurrently(
         [lambda nth=nth: refresh_from(app, "127.0.0.1", old, f"{nth}") for nth in range(20)]
     )
     codes = [answer.status_code for answer in answers]
@@ -147,15 +143,14 @@ def test_a_refresh_token_used_by_twenty_devices_at_once_works_once(
     assert rows.count("audit_events", "action = 'session.refresh_token_reused'") == 1
 
 
-def test_many_phone_calls_at_once_fetch_one_access_token(
+def test_concurrent_phone_requests_fetch_one_access_token(
     app: Flask, wechat: WeChat, rows: Reader
 ) -> None:
-    """Otherwise refreshers invalidate each other's token."""
     people = [Person(wechat, f"person{number}", f"1380013{number:04}") for number in range(12)]
     tokens = [Client(app).log_in(person)["token"] for person in people]
     taps = [person.tap_phone_new() for person in people]
     wechat.fault("slow", "/cgi-bin/stable_token", seconds=0.3)
-    answers = at_once(
+    answers = run_concurrently(
         [
             lambda token=token, tap=tap: Client(app).post("phone", token, **tap)
             for token, tap in zip(tokens, taps, strict=True)
@@ -169,20 +164,20 @@ def test_many_phone_calls_at_once_fetch_one_access_token(
 
 @pytest.fixture
 def small_pool(config: Config, app: Flask) -> Iterator[Flask]:
-    """The service with 5 database connections, as another process would run it."""
+    """Return the service with five database connections, as another process would run it."""
     service = create_app(replace(config, database_pool_size=5))
     yield service
     with service.app_context():
         db.engine.dispose()
 
 
-def test_no_connection_is_held_while_waiting_on_wechat(
+def test_no_connection_is_held_while_waiting_for_wechat(
     small_pool: Flask, wechat: WeChat, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise five connections are five logins at a time, however long WeChat takes."""
+    """Sixty logins wait for WeChat with five database connections."""
     codes = [alice.wx_login() for _ in range(60)]
     wechat.fault("slow", seconds=3)
-    answers = at_once(
+    answers = run_concurrently(
         [lambda code=code: Client(small_pool).post("login", code=code) for code in codes]
     )
     assert {answer.status_code for answer in answers} == {200}

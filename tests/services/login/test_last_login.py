@@ -1,4 +1,4 @@
-"""The last login of a user is the newest login of any kind, in every dialect."""
+"""The last login of a user, recorded for every kind of login and dialect."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,9 +14,9 @@ HERE = f"/apps/{ACME_SHOP.appid}"
 Step = Callable[[], Any]
 
 
-def say(client: Client, path: str, token: str | None = None, **said: Any) -> Any:
+def send(client: Client, path: str, token: str | None = None, **body: Any) -> Any:
     """Send a request of a dialect and return its answer."""
-    return client.send("POST", f"{HERE}{path}", token, json=said).json
+    return client.send("POST", f"{HERE}{path}", token, json=body).json
 
 
 def code(client: Client, alice: Person) -> Step:
@@ -66,38 +66,38 @@ def bind(client: Client, alice: Person) -> Step:
 
 def gitegg_social(client: Client, alice: Person) -> Step:
     client.bind(alice)
-    key = say(client, "/uni/openid", code=alice.wx_login())["sessionKey"]
-    return lambda: say(client, "/oauth/token", grant_type="social", social_key=key)
+    key = send(client, "/uni/openid", code=alice.wx_login())["sessionKey"]
+    return lambda: send(client, "/oauth/token", grant_type="social", social_key=key)
 
 
 def gitegg_password(client: Client, alice: Person) -> Step:
-    said = {"grant_type": "password", "username": "alice", "password": CREDENTIALS["password"]}
-    return lambda: say(client, "/oauth/token", **said)
+    body = {"grant_type": "password", "username": "alice", "password": CREDENTIALS["password"]}
+    return lambda: send(client, "/oauth/token", **body)
 
 
 def litemall_code(client: Client, alice: Person) -> Step:
     client.bind(alice)
-    said = {"code": alice.wx_login(), "userInfo": {"nickName": "Alice"}}
-    return lambda: say(client, "/wx/auth/login_by_weixin", **said)
+    body = {"code": alice.wx_login(), "userInfo": {"nickName": "Alice"}}
+    return lambda: send(client, "/wx/auth/login_by_weixin", **body)
 
 
 def litemall_phone(client: Client, alice: Person) -> Step:
-    said = {"code": alice.wx_login(), "userInfo": {"nickName": "Alice"}}
-    token = say(client, "/wx/auth/login_by_weixin", **said)["data"]["token"]
-    return lambda: say(client, "/wx/auth/bindPhone", token, **alice.tap_phone_old())
+    body = {"code": alice.wx_login(), "userInfo": {"nickName": "Alice"}}
+    token = send(client, "/wx/auth/login_by_weixin", **body)["data"]["token"]
+    return lambda: send(client, "/wx/auth/bindPhone", token, **alice.tap_phone_old())
 
 
 def litemall_password(client: Client, alice: Person) -> Step:
-    said = {"username": "alice", "password": CREDENTIALS["password"]}
-    return lambda: say(client, "/wx/auth/login", **said)
+    body = {"username": "alice", "password": CREDENTIALS["password"]}
+    return lambda: send(client, "/wx/auth/login", **body)
 
 
 def uniapp(client: Client, alice: Person) -> Step:
-    met = say(client, "/uni/openid", code=alice.wx_login())
-    key = {"sessionKey": met["sessionKey"]}
-    say(client, "/uni/decrypt", **key, **alice.tap_phone_old())
-    shown = {"openId": met["openId"], "phoneNumber": alice.phone}
-    return lambda: say(client, "/uni/login", **key, **shown)
+    opened = send(client, "/uni/openid", code=alice.wx_login())
+    key = {"sessionKey": opened["sessionKey"]}
+    send(client, "/uni/decrypt", **key, **alice.tap_phone_old())
+    shown = {"openId": opened["openId"], "phoneNumber": alice.phone}
+    return lambda: send(client, "/uni/login", **key, **shown)
 
 
 def checkbind_code(client: Client, alice: Person) -> Step:
@@ -107,12 +107,12 @@ def checkbind_code(client: Client, alice: Person) -> Step:
 
 
 def checkbind_password(client: Client, alice: Person) -> Step:
-    said = {"openId": client.log_in(alice)["token"], "username": "alice"}
-    return lambda: say(client, "/mobileApi/user/login", **said, password=CREDENTIALS["password"])
+    body = {"openId": client.log_in(alice)["token"], "username": "alice"}
+    return lambda: send(client, "/mobileApi/user/login", **body, password=CREDENTIALS["password"])
 
 
-FORGET = "UPDATE users SET last_login_at = NULL, last_login_ip = NULL"
-NOTED = (
+CLEAR_LAST_LOGIN = "UPDATE users SET last_login_at = NULL, last_login_ip = NULL"
+USERS_WITH_LAST_LOGIN = (
     "SELECT users.id FROM users JOIN login_sessions AS its ON its.user_id = users.id"
     " WHERE last_login_at > now() - interval '1 minute' AND last_login_ip = '127.0.0.1'"
     " AND its.ended_at IS NULL AND status = 'active'"
@@ -128,29 +128,28 @@ NOTED = (
         *(uniapp, checkbind_code, checkbind_password),
     ],
 )
-def test_every_kind_of_login_is_the_last_login(
+def test_every_kind_of_login_is_recorded_as_the_last_login(
     prepare: Callable[[Client, Person], Step],
     app: Flask,
     client: Client,
     alice: Person,
     rows: Reader,
 ) -> None:
-    """Moment and address are noted, whichever way a session becomes a user's."""
+    """The time and the IP address are recorded."""
     enter_user(app, **CREDENTIALS)
     log_in = prepare(client, alice)
-    rows(FORGET)
+    rows(CLEAR_LAST_LOGIN)
     log_in()
-    assert {user_id for (user_id,) in rows(NOTED)}, rows("SELECT * FROM users")
+    assert {user_id for (user_id,) in rows(USERS_WITH_LAST_LOGIN)}, rows("SELECT * FROM users")
     assert rows.count("users", "last_login_at IS NOT NULL") == 1
 
 
 @pytest.mark.parametrize("mini_program", [ACME_SHOP, ACME_CLUB], ids=["on_phone", "on_login"])
-def test_what_opens_no_session_of_a_user_is_no_login(
+def test_refresh_and_unbind_are_not_recorded_as_a_login(
     mini_program: App, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """A refresh, a request and unbinding leave the last login as it is."""
     login = client.bind(alice, mini_program)
-    rows(FORGET)
+    rows(CLEAR_LAST_LOGIN)
     tokens = client.post("refresh", app=mini_program, refresh_token=login["refresh_token"]).json
     assert client.me(tokens["token"]).status_code == 200
     assert client.post("unbind", tokens["token"], mini_program).status_code == 200

@@ -1,4 +1,4 @@
-"""What was counted reaches the database: once, whoever else writes, and whatever is away."""
+"""Writing of counts to the database: concurrency, outages and shutdown."""
 
 import os
 import signal
@@ -31,7 +31,7 @@ from config import Config
 from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, Person, Reader
 from tests.fixtures.ports import free_port
 from tests.fixtures.waiting import until
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 ROOT = Path(__file__).resolve().parents[3]
 TOTALS = "SELECT sum(opened)::int, sum(logged_in)::int, sum(registered)::int FROM daily_counts"
@@ -39,7 +39,7 @@ TOTALS = "SELECT sum(opened)::int, sum(logged_in)::int, sum(registered)::int FRO
 
 @contextmanager
 def process(config: Config) -> Iterator[Flask]:
-    """Run the service as another process would: with counts and connections of its own."""
+    """Run the service as another process would, with its own counts and connections."""
     service = create_app(config)
     with service.app_context():
         yield service
@@ -47,10 +47,9 @@ def process(config: Config) -> Iterator[Flask]:
 
 
 @pytest.mark.real_commits
-def test_processes_that_write_the_same_rows_at_once_lose_nothing(
+def test_concurrent_writes_by_two_processes_lose_no_counts(
     config: Config, app: Flask, rows: Reader
 ) -> None:
-    """Otherwise the numbers are wrong just when there is much to count."""
     with process(config) as one, process(config) as other:
 
         def work(service: Flask) -> None:
@@ -61,14 +60,15 @@ def test_processes_that_write_the_same_rows_at_once_lose_nothing(
                         count_answer(appid, "login", 0.1, True)
                     write_counts()
 
-        at_once([lambda service=service: work(service) for service in (one, other) * 4])
+        run_concurrently([lambda service=service: work(service) for service in (one, other) * 4])
     assert rows(TOTALS) == [(1600, 0, 0)]
     assert rows("SELECT within_ms, sum(count)::int FROM answer_times GROUP BY 1") == [(100, 1600)]
 
 
 @pytest.mark.real_commits
-def test_a_database_that_is_away_loses_nothing(config: Config, app: Flask, rows: Reader) -> None:
-    """Otherwise an outage leaves a hole, or fails the requests that count."""
+def test_counts_are_kept_while_the_database_is_unavailable(
+    config: Config, app: Flask, rows: Reader
+) -> None:
     name = config.database_url.rpartition("/")[2]
     away = config.database_url.replace(name, "nowhere_at_all")
     with process(replace(config, database_url=away)):
@@ -81,10 +81,9 @@ def test_a_database_that_is_away_loses_nothing(config: Config, app: Flask, rows:
     assert rows(TOTALS) == [(3, 0, 0)]
 
 
-def test_a_batch_with_an_app_that_is_gone_is_written_without_it(
+def test_counts_of_a_deleted_app_are_dropped_and_the_others_written(
     app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise one row that Postgres refuses keeps all the others out for ever."""
     monkeypatch.setitem(app.extensions, "counts", Counts())
     with app.app_context():
         count("wxgone0000000000001", Measure.OPENED)
@@ -93,23 +92,23 @@ def test_a_batch_with_an_app_that_is_gone_is_written_without_it(
     assert rows(TOTALS) == [(1, 0, 0)]
 
 
-def test_what_cannot_be_written_takes_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Otherwise a long outage of the database becomes one of the service."""
+def test_unwritten_counts_use_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counting, "MOST_SUMS", 3)
     monkeypatch.setattr(counting, "MOST_NEWS", 10)
     tally: Tally[Any] = Tally()
     for number in range(20):
         tally.note(number)
-    assert list(tally.gather()) == [10, 11, 12], "the oldest news went, then there was no room"
+    assert list(tally.gather()) == [10, 11, 12], (
+        "the oldest events were dropped, then the table was full"
+    )
     for _ in range(5):
         tally.note(10)
-    assert tally.gather()[10] == 6, "what has its place is still counted"
+    assert tally.gather()[10] == 6, "existing keys are still counted"
 
 
-def test_what_a_transaction_takes_back_is_not_counted(
+def test_count_of_a_rolled_back_transaction_is_discarded(
     app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise every lost race registers a user more."""
     monkeypatch.setitem(app.extensions, "counts", Counts())
     with app.app_context():
         with suppress(ZeroDivisionError), transaction() as session:
@@ -121,23 +120,21 @@ def test_what_a_transaction_takes_back_is_not_counted(
     assert rows(TOTALS) == [(0, 1, 0)]
 
 
-def test_a_forked_process_begins_anew_and_has_one_writer(app: Flask) -> None:
-    """Otherwise two processes write what one has counted, or a worker writes nothing."""
+def test_forked_process_starts_with_empty_counts_and_one_writer(app: Flask) -> None:
     began: list[int] = []
-    mine = Counts()
-    mine.begin_writing = lambda: began.append(1)
-    mine.of_this_process().happened.note(counting.Happened(today(), "x", "opened"))
-    mine._once._process = -1  # as after a fork
-    at_once([mine.of_this_process] * 8)
+    counts = Counts()
+    counts.begin_writing = lambda: began.append(1)
+    counts.of_this_process().happened.note(counting.Happened(today(), "x", "opened"))
+    counts._once._process = -1  # As after a fork.
+    run_concurrently([counts.of_this_process] * 8)
     assert len(began) == 2
-    assert mine.happened.gather() == {}
+    assert counts.happened.gather() == {}
 
 
 @pytest.mark.real_commits
-def test_a_process_that_counts_writes_by_itself(
+def test_process_writes_its_counts_regularly(
     config: Config, app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise a worker writes only when it stops, and loses days when it is killed."""
     at_exit: list[Any] = []
     monkeypatch.setattr(count_writer, "EVERY_SECONDS", 0.05)
     monkeypatch.setattr(background.atexit, "register", lambda *what: at_exit.append(what))
@@ -150,18 +147,17 @@ def test_a_process_that_counts_writes_by_itself(
         until(lambda: rows(TOTALS) == [(1, 0, 0)])
 
 
-def test_nothing_is_asked_when_there_is_nothing_to_write() -> None:
-    """Otherwise an idle service keeps its database awake."""
+def test_empty_counts_need_no_database() -> None:
+    """An idle service sends no statements."""
     service = Flask("without a database")
     service.extensions["counts"] = Counts()
     with service.app_context():
         write_counts()
 
 
-def test_old_counts_are_dropped_and_no_others(
+def test_counts_older_than_four_hundred_days_are_deleted(
     app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise they grow for ever, or a year cannot be compared with the last."""
     monkeypatch.setitem(app.extensions, "counts", Counts())
     moment = now()
     with app.app_context():
@@ -179,13 +175,10 @@ def test_old_counts_are_dropped_and_no_others(
 
 
 @pytest.mark.real_commits
-def test_workers_that_stop_gracefully_write_what_they_have(
+def test_workers_write_their_counts_on_graceful_shutdown(
     config: Config, app: Flask, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise every release loses seconds of the statistics, or stopping hangs.
-
-    It is usually over before the first of the regular writings.
-    """
+    """The workers usually stop before the first regular write."""
     port, codes = str(free_port()), [alice.wx_login() for _ in range(20)]
     service = f"http://127.0.0.1:{port}"
     environ = dict(os.environ) | {"DATABASE_URL": config.database_url, "GUNICORN_WORKERS": "2"}
@@ -196,20 +189,20 @@ def test_workers_that_stop_gracefully_write_what_they_have(
         until(lambda: is_ready(service))
         login = f"{service}/v1/apps/{ACME_SHOP.appid}/login"
         with ThreadPoolExecutor(20) as pool:
-            said = [{"code": code} for code in codes]
-            answers = pool.map(lambda body: requests.post(login, json=body, timeout=9), said)
+            bodies = [{"code": code} for code in codes]
+            answers = pool.map(lambda body: requests.post(login, json=body, timeout=9), bodies)
             assert {answer.status_code for answer in answers} == {200}
     finally:
         gunicorn.send_signal(signal.SIGTERM)
-        told = gunicorn.communicate(timeout=30)[1]
-    assert gunicorn.returncode == 0, told
+        stderr = gunicorn.communicate(timeout=30)[1]
+    assert gunicorn.returncode == 0, stderr
     assert rows(TOTALS) == [(20, 20, 0)]
     assert rows("SELECT sum(count)::int FROM answer_times") == [(20,)]
-    assert "Traceback" not in told
+    assert "Traceback" not in stderr
 
 
 def is_ready(service: str) -> bool:
-    """Whether a worker answers."""
+    """Return whether a worker answers."""
     try:
         return requests.get(f"{service}/readyz", timeout=1).status_code == 200
     except requests.RequestException:

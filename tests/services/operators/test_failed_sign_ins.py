@@ -1,10 +1,9 @@
-"""Failed sign-ins, codes and step-ups of operators: logged, recorded, and bounded."""
+"""Failed sign-ins, codes and step-ups of operators: audit events, logs and limits."""
 
 import io
 import json
 import logging
 import re
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
@@ -48,10 +47,11 @@ from tests.fixtures.operators import (
     signed_in,
 )
 from tests.fixtures.personas import Client, Reader, failure, statements_sent
-from tests.services.login.test_concurrency import at_once
+from tests.fixtures.waiting import until
+from tests.services.login.test_concurrency import run_concurrently
 from tests.services.metrics.test_count_writer import process
 
-ANN, NOBODY = "ann@acme.example", "nobody@acme.example"
+ANN, UNKNOWN = "ann@acme.example", "nobody@acme.example"
 EVENTS = (
     "SELECT action, actor_kind, actor_id, subject, ip, details ->> 'reason' FROM audit_events"
     " WHERE action LIKE 'operator.%failed' ORDER BY id"
@@ -61,8 +61,8 @@ HASHED = re.compile(r"email:[0-9a-f]{32}")
 
 
 @pytest.fixture(autouse=True)
-def fresh(app: Flask, monkeypatch: pytest.MonkeyPatch) -> OperatorFailures:
-    """Full buckets for each test."""
+def failures(app: Flask, monkeypatch: pytest.MonkeyPatch) -> OperatorFailures:
+    """Return failure recording with full buckets for each test."""
     failures = OperatorFailures()
     monkeypatch.setitem(app.extensions, "operator_failures", failures)
     return failures
@@ -70,13 +70,13 @@ def fresh(app: Flask, monkeypatch: pytest.MonkeyPatch) -> OperatorFailures:
 
 @pytest.fixture
 def ann_id(app: Flask) -> Any:
-    """Ann, who looks after acme."""
+    """Add Ann, a tenant admin of acme, and return her id."""
     return add_operator(app, ANN, "tenant_admin", "acme")
 
 
 @pytest.fixture
 def logged(monkeypatch: pytest.MonkeyPatch, app: Flask) -> Iterator[io.StringIO]:
-    """What the service logs, as JSON."""
+    """Capture the log as JSON."""
     stream = io.StringIO()
     logs.configure(as_json=True)
     (ours,) = logging.getLogger().handlers
@@ -86,16 +86,16 @@ def logged(monkeypatch: pytest.MonkeyPatch, app: Flask) -> Iterator[io.StringIO]
     logs.configure(as_json=False)
 
 
-def test_failures_of_an_operator_name_the_operator_and_the_address(
+def test_failures_of_a_known_operator_record_operator_and_address(
     app: Flask, ann_id: Any, rows: Reader
 ) -> None:
-    """A wrong password, and what was throttled; of a tenant's operator in the platform log too."""
+    """Wrong passwords and throttled attempts are recorded in the platform audit log only."""
     script = Script(Client(app), ANN)
     for _ in range(7):
         script.sign_in("wrong-password")
     events = rows(EVENTS)
-    who = ("operator.sign_in_failed", "operator", ann_id, str(ann_id), "127.0.0.1")
-    assert events == [(*who, "sign_in_wrong")] * 6 + [(*who, "too_many_tries")]
+    expected = ("operator.sign_in_failed", "operator", ann_id, str(ann_id), "127.0.0.1")
+    assert events == [(*expected, "sign_in_wrong")] * 6 + [(*expected, "too_many_tries")]
     assert rows.count("audit_events", f"{COUNT} AND tenant_id IS NOT NULL") == 0
     ops = signed_in(app, "ops@wxpass.example", "platform")
     shown = ops("GET", "/audit?action=operator.sign_in_failed").json["items"]
@@ -105,12 +105,12 @@ def test_failures_of_an_operator_name_the_operator_and_the_address(
     assert not ops("GET", "/tenants/acme/audit?action=operator.sign_in_failed").json["items"]
 
 
-def test_an_unknown_e_mail_address_is_recorded_as_a_keyed_hash(
+def test_unknown_email_address_is_recorded_as_a_keyed_hash(
     app: Flask, rows: Reader, logged: io.StringIO
 ) -> None:
-    """The same address has the same hash, however it is spelled; nobody reads it."""
+    """Spellings that differ only in case have the same hash."""
     client = Client(app)
-    for email in (NOBODY, NOBODY.upper(), "other@acme.example"):
+    for email in (UNKNOWN, UNKNOWN.upper(), "other@acme.example"):
         Script(client, email).sign_in("wrong-password")
     events = rows(EVENTS)
     assert {event[:3] for event in events} == {("operator.sign_in_failed", "system", None)}
@@ -118,15 +118,15 @@ def test_an_unknown_e_mail_address_is_recorded_as_a_keyed_hash(
     assert HASHED.fullmatch(first)
     assert first == second != third
     everywhere = str(rows("SELECT e::text FROM audit_events e")) + logged.getvalue()
-    for address in (NOBODY, "other@acme.example"):
+    for address in (UNKNOWN, "other@acme.example"):
         assert address not in everywhere.lower()
 
 
 @pytest.mark.parametrize("why", ["disabled", "tenant_disabled", "invited"])
-def test_an_operator_who_cannot_sign_in_is_recorded_as_known(
+def test_failure_of_an_operator_who_cannot_sign_in_records_the_operator(
     app: Flask, ann_id: Any, rows: Reader, why: str
 ) -> None:
-    """Also with the right password."""
+    """The password is right."""
     if why == "disabled":
         rows("UPDATE operators SET status = 'disabled'")
     elif why == "tenant_disabled":
@@ -139,7 +139,7 @@ def test_an_operator_who_cannot_sign_in_is_recorded_as_known(
 
 
 def test_failed_codes_and_step_ups_are_recorded(app: Flask, ann_id: Any, rows: Reader) -> None:
-    """At the console, in scripts, at enrolment, at removal and at step-up."""
+    """At console sign-in, API sign-in, enrolment, removal and step-up."""
     session = session_of(app, ANN)
     with app.app_context():
         begin_enrolment(session)
@@ -174,8 +174,9 @@ def test_failed_codes_and_step_ups_are_recorded(app: Flask, ann_id: Any, rows: R
     assert {(event[2], event[3]) for event in rows(EVENTS)} == {(ann_id, str(ann_id))}
 
 
-def test_what_succeeds_is_not_recorded_as_failed(app: Flask, ann_id: Any, rows: Reader) -> None:
-    """Nor is what fails for another reason."""
+def test_successes_and_other_failures_are_not_recorded(
+    app: Flask, ann_id: Any, rows: Reader
+) -> None:
     script = Script(Client(app), ANN)
     script.sign_in()
     script("POST", "/step-up", json={"password": PASSWORD})
@@ -187,13 +188,13 @@ def test_what_succeeds_is_not_recorded_as_failed(app: Flask, ann_id: Any, rows: 
     assert rows.count("audit_events", COUNT) == 0
 
 
-def test_a_failure_is_logged_with_the_request_it_belongs_to(
+def test_failure_is_logged_with_the_request_id(
     app: Flask, ann_id: Any, logged: io.StringIO
 ) -> None:
-    """And without the password, the code, or an e-mail address."""
+    """The log contains no password, code or email address."""
     client = Client(app)
     Script(client, ANN).sign_in("a-secret-password", code="987654")
-    Script(client, NOBODY).sign_in("a-secret-password")
+    Script(client, UNKNOWN).sign_in("a-secret-password")
     lines = [json.loads(line) for line in logged.getvalue().splitlines()]
     known, unknown = [line for line in lines if line["event"] == "operator_sign_in_failed"]
     requests = [line["request_id"] for line in lines if line["event"] == "request"]
@@ -206,8 +207,8 @@ def test_a_failure_is_logged_with_the_request_it_belongs_to(
         assert secret not in logged.getvalue()
 
 
-def test_a_bucket_allows_a_burst_and_then_a_steady_rate() -> None:
-    """The row after a pause says how many were suppressed before it."""
+def test_bucket_allows_a_burst_and_then_a_steady_rate() -> None:
+    """The event after a pause contains the number of suppressed events."""
     bucket, moment = TokenBucket(3, timedelta(seconds=10)), now()
     assert [bucket.take(moment) for _ in range(6)] == [0, 0, 0, None, None, None]
     assert bucket.take(moment + timedelta(seconds=9)) is None
@@ -215,19 +216,25 @@ def test_a_bucket_allows_a_burst_and_then_a_steady_rate() -> None:
     assert bucket.take(moment + timedelta(seconds=12)) is None
     later = moment + timedelta(days=1)
     assert [bucket.take(later) for _ in range(4)] == [1, 0, 0, None]
-    assert bucket.take(later - timedelta(hours=1)) is None, "a clock that is set back"
+    assert bucket.take(later - timedelta(hours=1)) is None, "the clock was set back"
 
 
-def test_an_attack_of_thousands_writes_a_bounded_number_of_rows(
-    app: Flask, ann_id: Any, rows: Reader, fresh: OperatorFailures, monkeypatch: pytest.MonkeyPatch
+def test_number_of_audit_events_is_bounded_during_an_attack(
+    app: Flask,
+    ann_id: Any,
+    rows: Reader,
+    failures: OperatorFailures,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Guesses at made-up addresses do not hide those at an operator, and all are counted."""
+    """Attempts with unknown addresses do not displace those at a known operator, and all are
+    counted.
+    """
 
     def refuse(*_: object) -> None:
         raise SignInWrong
 
     monkeypatch.setattr(operator_sign_in, "prove_password", refuse)
-    fresh.begin_writing = lambda: None
+    failures.begin_writing = lambda: None
     with app.app_context():
         for number in range(4000):
             device = Device(None, f"198.51.{number // 250}.{number % 250}")
@@ -235,95 +242,97 @@ def test_an_attack_of_thousands_writes_a_bounded_number_of_rows(
             with suppress(SignInWrong):
                 sign_in(email, "wrong-password", device)
             if number % 500 == 499:
-                fresh.write()
+                failures.write()
     known = rows.count("audit_events", f"{COUNT} AND actor_kind = 'operator'")
     unknown = rows.count("audit_events", f"{COUNT} AND actor_kind = 'system'")
     assert 100 <= known <= 110
     assert 30 <= unknown <= 35
-    for bucket in (fresh.known, fresh.unknown):
+    for bucket in (failures.known, failures.unknown):
         monkeypatch.setattr(bucket, "interval", timedelta(microseconds=1))
     with app.app_context():
-        for email in (ANN, NOBODY):
+        for email in (ANN, UNKNOWN):
             with suppress(SignInWrong):
                 sign_in(email, "wrong-password", DEVICE)
-        fresh.write()
+        failures.write()
     suppressed = "SELECT sum((details ->> 'suppressed')::int)::int FROM audit_events"
     assert rows(suppressed) == [(4002 - rows.count("audit_events", COUNT),)]
 
 
-def test_a_sign_in_asks_the_database_the_same_whether_or_not_the_address_is_known(
-    app: Flask, ann_id: Any, fresh: OperatorFailures
+def test_failed_sign_in_sends_the_same_statements_for_known_and_unknown_addresses(
+    app: Flask, ann_id: Any, failures: OperatorFailures
 ) -> None:
-    """Wrong, throttled, and with either bucket empty: the request itself writes no event."""
-    fresh.begin_writing = lambda: None
+    """Wrong and throttled attempts, with full and empty buckets. The request itself writes no
+    event.
+    """
+    failures.begin_writing = lambda: None
     with app.app_context():
         invite_operator(OPERATOR, "invited@acme.example", "tenant_admin", "acme")
     asked: dict[str, list[set[str]]] = {}
-    for email in (ANN, NOBODY, "invited@acme.example"):
+    for email in (ANN, UNKNOWN, "invited@acme.example"):
         script = Script(Client(app), email)
         asked[email] = []
         for _ in range(8):
             with statements_sent() as sent:
                 script.sign_in("wrong-password")
-            # The order of the keys, which are hashes, decides which updates go together.
+            # The order of the keys, which are hashes, decides which updates are combined.
             asked[email].append(set(sent))
-    assert asked[ANN] == asked[NOBODY] == asked["invited@acme.example"]
+    assert asked[ANN] == asked[UNKNOWN] == asked["invited@acme.example"]
     assert "audit_events" not in str(asked)
 
 
-def test_many_threads_fail_at_once_and_each_is_recorded(app: Flask, ann_id: Any) -> None:
-    """Noting takes no lock that a request could wait for."""
+def test_concurrent_failures_are_all_recorded(app: Flask, ann_id: Any) -> None:
     failures = OperatorFailures()
     failures.begin_writing = lambda: None
     attempt = FailedAttempt(SIGN_IN_FAILED, "sign_in_wrong", ann_id, None, None)
-    at_once([lambda: [failures.note(attempt) for _ in range(100)]] * 8)
+    run_concurrently([lambda: [failures.note(attempt) for _ in range(100)]] * 8)
     assert len(failures._waiting) == 800
     for _ in range(MOST_WAITING):
         failures.note(attempt)
     assert len(failures._waiting) == MOST_WAITING
 
 
-def test_what_cannot_be_written_is_written_later(
-    app: Flask, ann_id: Any, rows: Reader, fresh: OperatorFailures, monkeypatch: pytest.MonkeyPatch
+def test_events_are_kept_while_the_database_is_unavailable(
+    app: Flask,
+    ann_id: Any,
+    rows: Reader,
+    failures: OperatorFailures,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A database that is away loses nothing, and fails no request."""
-    fresh.begin_writing = lambda: None
+    """The request does not fail because of it."""
+    failures.begin_writing = lambda: None
     with app.app_context():
         with monkeypatch.context() as away:
             away.setattr(failed_sign_ins, "transaction", None)
             with pytest.raises(SignInWrong):
                 sign_in(ANN, "wrong-password", DEVICE)
-            fresh.write()
+            failures.write()
         with monkeypatch.context() as away:
             away.setattr(failed_sign_ins.audit, "record", None)
-            fresh.write()
-            fresh.write()
+            failures.write()
+            failures.write()
         assert rows(EVENTS) == []
-        fresh.write()
-        fresh.write()
+        failures.write()
+        failures.write()
     assert len(rows(EVENTS)) == 1
 
 
 @pytest.mark.real_commits
-def test_a_process_of_the_service_writes_in_the_background(
-    config: Config, app: Flask, rows: Reader
-) -> None:
-    """As wsgi.py begins it."""
+def test_events_are_written_in_the_background(config: Config, app: Flask, rows: Reader) -> None:
+    """As started by wsgi.py."""
     ann_id = add_operator(app, ANN, "tenant_admin", "acme")
     with process(config) as service:
         failed_sign_ins.write_regularly(service)
         answer = Script(Client(service), ANN).sign_in("wrong-password")
         assert failure(answer) == (401, "sign_in_wrong")
-        deadline = time.monotonic() + 30
-        while not rows.count("audit_events", COUNT) and time.monotonic() < deadline:
-            time.sleep(0.1)
+        until(lambda: rows.count("audit_events", COUNT))
         with service.extensions["operator_failures"]._writing:
-            pass  # the thread has given its connection back
+            pass  # The thread has returned its connection.
     assert [event[2] for event in rows(EVENTS)] == [ann_id]
 
 
-def test_codes_are_not_noted_inside_a_transaction(app: Flask, ann_id: Any, rows: Reader) -> None:
-    """The row stays though the transaction of the failure is rolled back."""
+def test_event_is_kept_when_the_transaction_of_the_failure_is_rolled_back(
+    app: Flask, ann_id: Any, rows: Reader
+) -> None:
     session, _, _ = enrol(app, ANN)
     with app.app_context(), pytest.raises(OneTimeCodeWrong):
         step_up(session, PASSWORD, "000000", DEVICE)

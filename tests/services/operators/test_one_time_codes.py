@@ -1,4 +1,4 @@
-"""One-time codes: enrolled with one secret, accepted as people type them, valid once."""
+"""One-time codes of operators: enrolment, accepted spellings, single use and removal."""
 
 from collections.abc import Callable, Sequence
 
@@ -47,7 +47,7 @@ from tests.fixtures.operators import (
     session_of,
 )
 from tests.fixtures.personas import Client, Reader, failure
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 ANN = "ann@acme.example"
 FULL_WIDTH = str.maketrans("0123456789", "０１２３４５６７８９")
@@ -67,24 +67,24 @@ typed = pytest.mark.parametrize("type_", TYPED, ids=range(len(TYPED)))
 
 @pytest.fixture
 def session(app: Flask) -> SignedIn:
-    """A console session of Ann, who has no codes."""
+    """Return a console session of Ann, who has no one-time codes."""
     add_operator(app, ANN, "tenant_admin", "acme")
     return session_of(app, ANN)
 
 
 @pytest.fixture
 def in_app(app: Flask, session: SignedIn) -> Flask:
-    """The app, with Ann, in whose context services are called."""
+    """Return the app in which Ann is an operator."""
     return app
 
 
-def app_of(secret: str) -> pyotp.TOTP:
-    """Give a secret to an authenticator app."""
+def authenticator(secret: str) -> pyotp.TOTP:
+    """Return an authenticator for a secret."""
     return pyotp.TOTP(secret)
 
 
-def test_the_secret_stays_until_it_is_confirmed_or_cancelled(app: Flask, session: SignedIn) -> None:
-    """A page that is loaded again shows the QR code that was scanned already."""
+def test_pending_secret_is_kept_until_confirmed_or_cancelled(app: Flask, session: SignedIn) -> None:
+    """Reloading the page shows the same QR code."""
     with app.app_context():
         assert find_pending_enrolment(session.operator_id) is None
         first = begin_enrolment(session)
@@ -100,13 +100,13 @@ def test_the_secret_stays_until_it_is_confirmed_or_cancelled(app: Flask, session
         second = begin_enrolment(session)
         assert second.secret != first.secret
         with pytest.raises(OneTimeCodeWrong):
-            confirm_enrolment(session, code_of(app_of(first.secret)))
-        assert len(confirm_enrolment(session, code_of(app_of(second.secret)))) == 10
+            confirm_enrolment(session, code_of(authenticator(first.secret)))
+        assert len(confirm_enrolment(session, code_of(authenticator(second.secret)))) == 10
         assert find_pending_enrolment(session.operator_id) is None
 
 
-def test_a_pending_secret_asks_for_nothing(app: Flask, session: SignedIn) -> None:
-    """Signing in works without a code, and a code of the pending secret proves nothing."""
+def test_pending_secret_does_not_change_sign_in(app: Flask, session: SignedIn) -> None:
+    """No code is required before the enrolment is confirmed."""
     script = Script(Client(app), ANN)
     with app.app_context():
         begin_enrolment(session)
@@ -115,10 +115,10 @@ def test_a_pending_secret_asks_for_nothing(app: Flask, session: SignedIn) -> Non
         assert not show_operator(session.operator_id).asks_code
 
 
-def test_enrolled_codes_are_not_replaced(app: Flask, session: SignedIn) -> None:
-    """Otherwise a thief enrols another authenticator app without a code of the owner's."""
+def test_enrolled_codes_cannot_be_replaced_without_removal(app: Flask, session: SignedIn) -> None:
+    """A stolen session cannot enrol another authenticator."""
     with app.app_context():
-        totp = app_of(begin_enrolment(session).secret)
+        totp = authenticator(begin_enrolment(session).secret)
         confirm_enrolment(session, code_of(totp, -1))
         with pytest.raises(OneTimeCodesOn):
             begin_enrolment(session)
@@ -128,18 +128,17 @@ def test_enrolled_codes_are_not_replaced(app: Flask, session: SignedIn) -> None:
         assert show_operator(session.operator_id).asks_code, "cancelling removes nothing"
 
 
-def test_a_confirmation_needs_a_begun_enrolment(app: Flask, session: SignedIn) -> None:
-    """A code without a secret is never right."""
+def test_confirmation_without_a_pending_enrolment_is_refused(app: Flask, session: SignedIn) -> None:
     with app.app_context(), pytest.raises(EnrolmentNotBegun):
         confirm_enrolment(session, "000000")
 
 
 def test_enrolment_ends_the_other_sessions(app: Flask, session: SignedIn, rows: Reader) -> None:
-    """A session that was opened without a code may be a thief's."""
+    """They were opened without a code."""
     script = Script(Client(app), ANN)
     script.sign_in()
     with app.app_context():
-        totp = app_of(begin_enrolment(session).secret)
+        totp = authenticator(begin_enrolment(session).secret)
         confirm_enrolment(session, code_of(totp))
     assert failure(script("GET", "/me")) == (401, "sign_in_needed")
     assert failure(script.refresh()) == (401, "refresh_token_invalid")
@@ -150,8 +149,8 @@ def test_enrolment_ends_the_other_sessions(app: Flask, session: SignedIn, rows: 
     ]
 
 
-def test_a_new_password_cancels_a_pending_enrolment(app: Flask, session: SignedIn) -> None:
-    """Otherwise the owner later confirms a secret that a thief has seen."""
+def test_password_change_cancels_a_pending_enrolment(app: Flask, session: SignedIn) -> None:
+    """An attacker may have seen the pending secret."""
     with app.app_context():
         first = begin_enrolment(session)
         change_own_password(session, "silver-lantern-92")
@@ -160,10 +159,10 @@ def test_a_new_password_cancels_a_pending_enrolment(app: Flask, session: SignedI
 
 
 @typed
-def test_a_code_is_accepted_as_people_type_it_at_sign_in(
+def test_code_is_accepted_with_separators_and_full_width_digits_at_sign_in(
     app: Flask, session: SignedIn, type_: Callable[[str], str]
 ) -> None:
-    """Authenticator apps show a blank in the middle; Chinese keyboards type full-width digits."""
+    """Authenticators show a space in the middle. Chinese keyboards produce full-width digits."""
     totp = ask_for_codes(app, ANN)
     answer = Script(Client(app), ANN).sign_in(code=type_(code_of(totp)))
     assert answer.status_code == 200, answer.text
@@ -174,12 +173,12 @@ def test_a_code_is_accepted_as_people_type_it_at_sign_in(
 
 
 @typed
-def test_a_code_is_accepted_as_people_type_it_at_enrolment_and_step_up(
+def test_code_is_accepted_with_separators_and_full_width_digits_elsewhere(
     app: Flask, session: SignedIn, type_: Callable[[str], str]
 ) -> None:
-    """So it is at the removal."""
+    """At enrolment, step-up and removal."""
     with app.app_context():
-        totp = app_of(begin_enrolment(session).secret)
+        totp = authenticator(begin_enrolment(session).secret)
         confirm_enrolment(session, type_(code_of(totp, -1)))
         step_up(session, PASSWORD, type_(code_of(totp)), DEVICE)
         remove_own_codes(session, type_(code_of(totp, 1)))
@@ -188,17 +187,16 @@ def test_a_code_is_accepted_as_people_type_it_at_enrolment_and_step_up(
 @pytest.mark.parametrize(
     "code", ["", " ", "-", "12345", "1234567", "١٢٣٤٥٦", "\0", "０" * 6, "é", "12345６7"]
 )
-def test_what_is_no_code_is_wrong(app: Flask, session: SignedIn, code: str) -> None:
-    """No spelling is an error of ours."""
+def test_malformed_code_is_refused_as_wrong(app: Flask, session: SignedIn, code: str) -> None:
     enrolled, _, _ = enrol(app, ANN)
     with app.app_context(), pytest.raises(OneTimeCodeWrong):
         step_up(enrolled, PASSWORD, code, DEVICE)
 
 
-def test_removing_codes_needs_a_code_and_ends_the_other_sessions(
+def test_removal_requires_a_code_and_ends_the_other_sessions(
     app: Flask, session: SignedIn, rows: Reader
 ) -> None:
-    """The recovery codes are void, and a new enrolment has another secret."""
+    """The recovery codes are deleted, and a new enrolment has another secret."""
     enrolled, totp, _ = enrol(app, ANN)
     script = Script(Client(app), ANN)
     script.sign_in(code=code_of(totp))
@@ -224,24 +222,24 @@ def test_removing_codes_needs_a_code_and_ends_the_other_sessions(
     ]
 
 
-def test_a_session_that_has_ended_enrols_nothing(app: Flask, session: SignedIn) -> None:
-    """A request that began before the owner ended the session comes too late."""
+def test_ended_session_cannot_change_an_enrolment(app: Flask, session: SignedIn) -> None:
+    """The request began before the session was ended."""
     with app.app_context():
-        totp = app_of(begin_enrolment(session).secret)
+        totp = authenticator(begin_enrolment(session).secret)
         change_own_password(session_of(app, ANN), "silver-lantern-92")
-        acts = (
+        calls = (
             lambda: begin_enrolment(session),
             lambda: cancel_enrolment(session),
             lambda: cancel_or_remove_codes(session, None),
             lambda: confirm_enrolment(session, code_of(totp)),
         )
-        for act in acts:
+        for call in calls:
             with pytest.raises(SignInNeeded):
-                act()
+                call()
 
 
 def test_ending_sessions_cancels_a_pending_enrolment(app: Flask, session: SignedIn) -> None:
-    """A thief may have seen the secret; the owner must not enrol it later."""
+    """An attacker may have seen the pending secret."""
     owner = session_of(app, ANN)
     ends: Sequence[Callable[[], object]] = (
         lambda: end_own_session(owner, session.session_id),
@@ -258,7 +256,7 @@ def test_ending_sessions_cancels_a_pending_enrolment(app: Flask, session: Signed
             assert find_pending_enrolment(owner.operator_id) is None
 
 
-def test_a_pending_enrolment_of_a_stolen_session_ends_with_it(
+def test_ending_a_stolen_session_cancels_its_pending_enrolment(
     app: Flask, session: SignedIn
 ) -> None:
     thief, owner = Script(Client(app), ANN), Script(Client(app), ANN)
@@ -269,8 +267,9 @@ def test_a_pending_enrolment_of_a_stolen_session_ends_with_it(
     assert owner("POST", "/me/one-time-codes").json["secret"] != stolen
 
 
-def test_the_api_sets_codes_up(app: Flask, session: SignedIn) -> None:
-    """Begin, begin again, cancel, confirm, remove."""
+def test_api_begins_cancels_confirms_and_removes_an_enrolment(
+    app: Flask, session: SignedIn
+) -> None:
     script = Script(Client(app), ANN)
     script.sign_in()
     other = Script(script.client, ANN)
@@ -285,7 +284,7 @@ def test_the_api_sets_codes_up(app: Flask, session: SignedIn) -> None:
     assert script("DELETE", path).status_code == 204
     begun = script("POST", path, json={}).json
     assert begun["secret"] != first["secret"]
-    totp = app_of(begun["secret"])
+    totp = authenticator(begun["secret"])
     wrong = script("POST", f"{path}/confirmation", json={"code": "000000"})
     assert failure(wrong) == (401, "one_time_code_wrong")
     confirmed = script("POST", f"{path}/confirmation", json={"code": code_of(totp, -1)})
@@ -299,12 +298,12 @@ def test_the_api_sets_codes_up(app: Flask, session: SignedIn) -> None:
 
 
 @pytest.mark.real_commits
-def test_of_two_confirmations_with_one_code_one_succeeds(app: Flask, rows: Reader) -> None:
-    """Otherwise one of the two answers shows recovery codes that are void."""
+def test_one_of_two_concurrent_confirmations_succeeds(app: Flask, rows: Reader) -> None:
+    """The recovery codes of the other answer would not work."""
     add_operator(app, ANN, "tenant_admin", "acme")
     session = session_of(app, ANN)
     with app.app_context():
-        code = code_of(app_of(begin_enrolment(session).secret))
+        code = code_of(authenticator(begin_enrolment(session).secret))
 
     def confirm() -> int:
         with app.app_context():
@@ -313,13 +312,12 @@ def test_of_two_confirmations_with_one_code_one_succeeds(app: Flask, rows: Reade
             except (OneTimeCodesOn, OneTimeCodeWrong):
                 return 0
 
-    assert sorted(at_once([confirm, confirm])) == [0, 10]
+    assert sorted(run_concurrently([confirm, confirm])) == [0, 10]
     assert rows.count("operator_recovery_codes") == 10
 
 
 @pytest.mark.real_commits
-def test_enrolments_that_begin_together_show_one_secret(app: Flask) -> None:
-    """Two tabs, or a page that is loaded twice."""
+def test_concurrent_enrolments_return_the_same_secret(app: Flask) -> None:
     add_operator(app, ANN, "tenant_admin", "acme")
     session = session_of(app, ANN)
 
@@ -327,15 +325,14 @@ def test_enrolments_that_begin_together_show_one_secret(app: Flask) -> None:
         with app.app_context():
             return begin_enrolment(session).secret
 
-    assert len(set(at_once([begin] * 6))) == 1
+    assert len(set(run_concurrently([begin] * 6))) == 1
 
 
 @pytest.mark.real_commits
-def test_a_code_completes_one_of_many_sign_ins_at_once(app: Flask) -> None:
-    """A code that was read over a shoulder is used by its owner, or by the thief, not by both."""
+def test_code_completes_one_of_many_concurrent_sign_ins(app: Flask) -> None:
     add_operator(app, ANN, "tenant_admin", "acme")
     totp = ask_for_codes(app, ANN)
     code = code_of(totp)
     scripts = [Script(Client(app), ANN) for _ in range(5)]
-    answers = at_once([lambda one=one: one.sign_in(code=code) for one in scripts])
+    answers = run_concurrently([lambda one=one: one.sign_in(code=code) for one in scripts])
     assert sorted(answer.status_code for answer in answers)[:2] == [200, 401]

@@ -25,7 +25,7 @@ from tests.fixtures.operators import (
     signed_in,
 )
 from tests.fixtures.personas import Client, Reader, failure
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 ANN, RITA, NEW = "ann@acme.example", "rita@acme.example", "silver-lantern-92"
 LIVE = "SELECT id FROM operator_sessions WHERE ended_at IS NULL ORDER BY id"
@@ -33,18 +33,17 @@ LIVE = "SELECT id FROM operator_sessions WHERE ended_at IS NULL ORDER BY id"
 
 @pytest.fixture
 def ann(app: Flask) -> Script:
-    """A script of Ann's that is signed in."""
+    """Return the API client of Ann, a tenant admin of acme."""
     return signed_in(app, ANN, "tenant_admin", "acme")
 
 
 def session_id(script: Script) -> UUID:
-    """Find the script's own session."""
+    """Return the id of the client's own session."""
     items = script("GET", "/me/sessions").json["items"]
     return next(UUID(one["id"]) for one in items if one["is_current"])
 
 
-def test_a_changed_password_replaces_the_one_before(app: Flask, ann: Script, rows: Reader) -> None:
-    """The other sessions end, this one goes on."""
+def test_password_change_ends_the_other_sessions(app: Flask, ann: Script, rows: Reader) -> None:
     other = Script(Client(app), ANN)
     other.sign_in()
     assert ann("POST", "/me/password", json={"new_password": NEW}).status_code == 204
@@ -58,10 +57,10 @@ def test_a_changed_password_replaces_the_one_before(app: Flask, ann: Script, row
     assert rows(audited, a="operator.password_changed") == [(ann_id, str(ann_id), {})]
 
 
-def test_a_changed_password_ends_sign_ins_that_wait_for_a_code(
+def test_password_change_ends_sign_ins_that_wait_for_a_code(
     app: Flask, ann: Script, rows: Reader
 ) -> None:
-    """Such a sign-in may be why the owner changes the password."""
+    """An attacker may have begun such a sign-in."""
     session, _, _ = enrol(app, ANN)
     with app.app_context():
         assert sign_in(ANN, PASSWORD, DEVICE).awaits_code
@@ -73,10 +72,8 @@ def test_a_changed_password_ends_sign_ins_that_wait_for_a_code(
 @pytest.mark.parametrize(
     "body", [{}, {"new_password": "elevenchars"}, {"new_password": "x" * 129}, {"password": NEW}]
 )
-def test_a_password_that_cannot_be_is_refused(
-    ann: Script, rows: Reader, body: dict[str, str]
-) -> None:
-    """Nothing changes, and the password is not in the answer."""
+def test_invalid_password_is_refused(ann: Script, rows: Reader, body: dict[str, str]) -> None:
+    """Nothing changes, and the answer does not contain the password."""
     before = rows("SELECT password_hash FROM operators")
     answer = ann("POST", "/me/password", json=body)
     assert failure(answer) == (422, "request_invalid")
@@ -84,8 +81,8 @@ def test_a_password_that_cannot_be_is_refused(
     assert not any(value in answer.text for value in body.values())
 
 
-def test_own_sessions_are_listed_with_where_they_are(app: Flask, ann: Script) -> None:
-    """Console and scripts, the latest used first, and which one this is."""
+def test_own_sessions_are_listed_with_device_and_address(app: Flask, ann: Script) -> None:
+    """Console and API sessions, the last used first, with the current one marked."""
     with app.app_context():
         sign_in(ANN, PASSWORD, DEVICE)
     add_operator(app, RITA, "tenant_admin", "acme")
@@ -101,8 +98,8 @@ def test_own_sessions_are_listed_with_where_they_are(app: Flask, ann: Script) ->
     assert "token" not in str(first)
 
 
-def test_sessions_that_are_over_are_not_listed(app: Flask, ann: Script, rows: Reader) -> None:
-    """Expired, left alone, ended, or waiting for a code."""
+def test_inactive_sessions_are_not_listed(app: Flask, ann: Script, rows: Reader) -> None:
+    """Expired, idle, ended and waiting for a code."""
     tokens = {}
     for name in ("expired", "idle", "ended", "waiting"):
         with app.app_context():
@@ -117,8 +114,8 @@ def test_sessions_that_are_over_are_not_listed(app: Flask, ann: Script, rows: Re
     assert [one["kind"] for one in ann("GET", "/me/sessions").json["items"]] == ["script"]
 
 
-def test_a_list_of_sessions_is_bounded(app: Flask, ann: Script, rows: Reader) -> None:
-    """A script that signs in for each request leaves thousands."""
+def test_session_list_is_limited_to_one_hundred(app: Flask, ann: Script, rows: Reader) -> None:
+    """A script that signs in for each request leaves thousands of sessions."""
     rows(
         "INSERT INTO operator_sessions"
         " (id, operator_id, kind, token_hash, refresh_hash, seen_at, expires_at)"
@@ -130,8 +127,7 @@ def test_a_list_of_sessions_is_bounded(app: Flask, ann: Script, rows: Reader) ->
     assert ann("DELETE", "/me/sessions").json == {"ended": 150}
 
 
-def test_one_session_is_ended(app: Flask, ann: Script, rows: Reader) -> None:
-    """By its id, and only once."""
+def test_own_session_can_be_ended_once(app: Flask, ann: Script, rows: Reader) -> None:
     other = Script(Client(app), ANN)
     other.sign_in()
     wanted = session_id(other)
@@ -142,11 +138,11 @@ def test_one_session_is_ended(app: Flask, ann: Script, rows: Reader) -> None:
     audited = "SELECT subject FROM audit_events WHERE action = 'operator.session_ended'"
     assert rows(audited) == [(str(wanted),)]
     assert ann("DELETE", f"/me/sessions/{session_id(ann)}").status_code == 204
-    assert failure(ann("GET", "/me")) == (401, "sign_in_needed"), "this one"
+    assert failure(ann("GET", "/me")) == (401, "sign_in_needed"), "its own session"
 
 
-def test_sessions_of_another_operator_are_unknown(app: Flask, ann: Script, rows: Reader) -> None:
-    """Not even a platform admin ends them here."""
+def test_session_of_another_operator_is_unknown(app: Flask, ann: Script, rows: Reader) -> None:
+    """Also to a platform admin."""
     ops = signed_in(app, "ops@wxpass.example", "platform")
     for wanted in (session_id(ann), new_id()):
         refused = ops("DELETE", f"/me/sessions/{wanted}")
@@ -158,8 +154,8 @@ def test_sessions_of_another_operator_are_unknown(app: Flask, ann: Script, rows:
         assert failure(ops("DELETE", f"/me/sessions/{odd}"))[0] == 404
 
 
-def test_all_other_sessions_are_ended(app: Flask, ann: Script, rows: Reader) -> None:
-    """How many is answered and audited."""
+def test_all_other_sessions_can_be_ended(app: Flask, ann: Script, rows: Reader) -> None:
+    """The number is returned and recorded."""
     others = [Script(Client(app), ANN) for _ in range(2)]
     for other in others:
         other.sign_in()
@@ -170,8 +166,8 @@ def test_all_other_sessions_are_ended(app: Flask, ann: Script, rows: Reader) -> 
     assert rows(audited) == [({"ended": "2"},)]
 
 
-def test_a_session_that_has_ended_changes_nothing(app: Flask, ann: Script, rows: Reader) -> None:
-    """Its request may have begun before the end."""
+def test_ended_session_changes_nothing(app: Flask, ann: Script, rows: Reader) -> None:
+    """The request began before the session was ended."""
     session = session_of(app, ANN)
     assert ann("DELETE", "/me/sessions").json == {"ended": 1}
     before = rows("SELECT password_hash FROM operators"), rows(LIVE)
@@ -186,8 +182,7 @@ def test_a_session_that_has_ended_changes_nothing(app: Flask, ann: Script, rows:
 
 
 @pytest.mark.real_commits
-def test_of_two_sessions_that_end_each_other_one_stays(app: Flask, rows: Reader) -> None:
-    """Owner and thief at the same moment: one of them is out, and changes nothing."""
+def test_one_of_two_sessions_that_end_each_other_remains(app: Flask, rows: Reader) -> None:
     add_operator(app, ANN, "tenant_admin", "acme")
     sessions = [session_of(app, ANN) for _ in range(2)]
 
@@ -200,19 +195,21 @@ def test_of_two_sessions_that_end_each_other_one_stays(app: Flask, rows: Reader)
         return password
 
     passwords = ["password-of-the-one", "password-of-the-other"]
-    acts = [
+    changes = [
         lambda one=one, word=word: change(one, word)
         for one, word in zip(sessions, passwords, strict=True)
     ]
-    done = at_once(acts)
+    done = run_concurrently(changes)
     assert done.count("out") == 1
     (winner,) = set(done) - {"out"}
     assert rows(LIVE) == [(sessions[passwords.index(winner)].session_id,)]
     assert Script(Client(app), ANN).sign_in(winner).status_code == 200
 
 
-def test_list_own_sessions_needs_no_change(app: Flask, ann: Script, statements: list[str]) -> None:
-    """One statement beside those of the login."""
+def test_listing_own_sessions_sends_one_statement(
+    app: Flask, ann: Script, statements: list[str]
+) -> None:
+    """The other two authenticate the request."""
     statements.clear()
     assert ann("GET", "/me/sessions").status_code == 200
     assert len(statements) == 3, "\n".join(statements)

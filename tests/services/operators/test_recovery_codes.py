@@ -1,4 +1,4 @@
-"""Recovery codes: ten, shown once, valid once, in the place of a one-time code."""
+"""Recovery codes of operators: ten codes, shown once and valid once in place of a one-time code."""
 
 import re
 
@@ -33,7 +33,7 @@ from tests.fixtures.operators import (
     session_of,
 )
 from tests.fixtures.personas import Client, Reader, failure
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 ANN, RITA = "ann@acme.example", "rita@acme.example"
 SHAPE = re.compile(r"[0-9a-hjkmnp-tv-z]{5}-[0-9a-hjkmnp-tv-z]{5}")
@@ -41,15 +41,14 @@ SHAPE = re.compile(r"[0-9a-hjkmnp-tv-z]{5}-[0-9a-hjkmnp-tv-z]{5}")
 
 @pytest.fixture
 def ann(app: Flask) -> Script:
-    """A script of Ann, who is not signed in."""
+    """Add Ann and return her API client, which is not signed in."""
     add_operator(app, ANN, "tenant_admin", "acme")
     return Script(Client(app), ANN)
 
 
-def test_ten_codes_are_shown_once_and_stored_as_hashes(
+def test_ten_codes_are_returned_once_and_stored_as_hashes(
     app: Flask, ann: Script, rows: Reader
 ) -> None:
-    """A stolen dump holds nothing that can be typed in."""
     session, _, codes = enrol(app, ANN)
     assert len(set(codes)) == 10
     assert all(SHAPE.fullmatch(code) for code in codes)
@@ -61,16 +60,14 @@ def test_ten_codes_are_shown_once_and_stored_as_hashes(
         assert not any(one in kept for one in (code, plain, plain.encode().hex()))
 
 
-def test_a_recovery_code_replaces_a_one_time_code_once(
-    app: Flask, ann: Script, rows: Reader
-) -> None:
-    """At sign-in of scripts and the console, at step-up, and at the removal for a lost phone."""
+def test_recovery_code_replaces_a_one_time_code_once(app: Flask, ann: Script, rows: Reader) -> None:
+    """At API and console sign-in, at step-up, and at the removal of codes."""
     session, _, codes = enrol(app, ANN)
     assert ann.sign_in(code=codes[0]).status_code == 200
     assert failure(ann.sign_in(code=codes[0])) == (401, "one_time_code_wrong")
     with app.app_context():
-        half = sign_in(ANN, PASSWORD, DEVICE)
-        assert not confirm_code(half.token, codes[1], DEVICE).awaits_code
+        pending = sign_in(ANN, PASSWORD, DEVICE)
+        assert not confirm_code(pending.token, codes[1], DEVICE).awaits_code
         step_up(session, PASSWORD, codes[2], DEVICE)
         with pytest.raises(OneTimeCodeWrong):
             step_up(session, PASSWORD, codes[1], DEVICE)
@@ -81,12 +78,12 @@ def test_a_recovery_code_replaces_a_one_time_code_once(
         "SELECT actor_id, subject, details ->> 'left' FROM audit_events"
         " WHERE action = 'operator.recovery_code_used' ORDER BY id"
     ) == [(session.operator_id, str(session.operator_id), left) for left in ("9", "8", "7", "6")]
-    told = str(rows("SELECT e::text FROM audit_events e"))
-    assert not any(code in told or plain_code(code) in told for code in codes)
+    events = str(rows("SELECT e::text FROM audit_events e"))
+    assert not any(code in events or plain_code(code) in events for code in codes)
 
 
-def test_a_recovery_code_is_accepted_as_people_type_it(app: Flask, ann: Script) -> None:
-    """They copy it from paper: capitals, blanks, no hyphen, O for 0 and l for 1."""
+def test_recovery_code_is_accepted_in_common_misspellings(app: Flask, ann: Script) -> None:
+    """Upper case, spaces, no hyphen, O for 0, l for 1, and full-width characters."""
     _, _, codes = enrol(app, ANN)
     typed = [
         codes[0].upper(),
@@ -102,15 +99,13 @@ def test_a_recovery_code_is_accepted_as_people_type_it(app: Flask, ann: Script) 
 
 
 @pytest.mark.parametrize("code", ["", "aaaaa-aaaaa", "x" * 64, "\0", "u" * 10, "é" * 10])
-def test_a_made_up_recovery_code_is_wrong(app: Flask, ann: Script, code: str) -> None:
-    """Whatever its shape."""
+def test_made_up_recovery_code_is_refused_as_wrong(app: Flask, ann: Script, code: str) -> None:
     session, _, _ = enrol(app, ANN)
     with app.app_context(), pytest.raises(OneTimeCodeWrong):
         step_up(session, PASSWORD, code, DEVICE)
 
 
-def test_a_recovery_code_is_the_operators_own(app: Flask, ann: Script) -> None:
-    """Otherwise ten codes open every account."""
+def test_recovery_code_belongs_to_one_operator(app: Flask, ann: Script) -> None:
     _, _, codes = enrol(app, ANN)
     add_operator(app, RITA, "tenant_admin", "acme")
     enrol(app, RITA)
@@ -119,8 +114,8 @@ def test_a_recovery_code_is_the_operators_own(app: Flask, ann: Script) -> None:
     assert ann.sign_in(code=codes[0]).status_code == 200
 
 
-def test_a_recovery_code_confirms_no_enrolment(app: Flask, ann: Script) -> None:
-    """Confirming proves that the authenticator app works."""
+def test_recovery_code_does_not_confirm_an_enrolment(app: Flask, ann: Script) -> None:
+    """The confirmation proves that the authenticator works."""
     session, totp, codes = enrol(app, ANN)
     with app.app_context():
         remove_own_codes(session, code_of(totp))
@@ -129,31 +124,29 @@ def test_a_recovery_code_confirms_no_enrolment(app: Flask, ann: Script) -> None:
             confirm_enrolment(session, codes[0])
 
 
-def test_new_codes_void_those_before(app: Flask, ann: Script, rows: Reader) -> None:
-    """Codes that may have been seen are replaced; used ones are, too."""
+def test_new_codes_replace_the_previous_ones(app: Flask, ann: Script, rows: Reader) -> None:
+    """Used and unused codes are both replaced."""
     session, _, codes = enrol(app, ANN)
     ann.sign_in(code=codes[0])
     with app.app_context():
-        fresh = renew_recovery_codes(session)
+        renewed = renew_recovery_codes(session)
         assert count_recovery_codes(session.operator_id) == 10
-    assert not set(fresh) & set(codes)
+    assert not set(renewed) & set(codes)
     assert failure(ann.sign_in(code=codes[1])) == (401, "one_time_code_wrong")
-    assert ann.sign_in(code=fresh[0]).status_code == 200
+    assert ann.sign_in(code=renewed[0]).status_code == 200
     assert rows.count("audit_events", "action = 'operator.recovery_codes_renewed'") == 1
     answer = ann("POST", "/me/recovery-codes")
     assert len(answer.json["recovery_codes"]) == 10
-    assert failure(ann.sign_in(code=fresh[1])) == (401, "one_time_code_wrong")
+    assert failure(ann.sign_in(code=renewed[1])) == (401, "one_time_code_wrong")
 
 
-def test_recovery_codes_need_one_time_codes(app: Flask, ann: Script) -> None:
-    """Otherwise they would be asked for nowhere."""
+def test_recovery_codes_require_one_time_codes(app: Flask, ann: Script) -> None:
     session = session_of(app, ANN)
     with app.app_context(), pytest.raises(OneTimeCodesOff):
         renew_recovery_codes(session)
 
 
-def test_a_session_that_has_ended_renews_nothing(app: Flask, ann: Script) -> None:
-    """A thief's request that began before the owner ended the session comes too late."""
+def test_ended_session_cannot_renew_recovery_codes(app: Flask, ann: Script) -> None:
     session, _, _ = enrol(app, ANN)
     with app.app_context():
         reset_operator(OPERATOR, session.operator_id)
@@ -162,10 +155,10 @@ def test_a_session_that_has_ended_renews_nothing(app: Flask, ann: Script) -> Non
         assert count_recovery_codes(session.operator_id) == 10
 
 
-def test_a_reset_keeps_recovery_codes_and_a_removal_voids_them(
+def test_reset_keeps_recovery_codes_and_removal_deletes_them(
     app: Flask, ann: Script, rows: Reader
 ) -> None:
-    """They stand for the second factor, which a reset keeps."""
+    """A reset keeps the second factor."""
     session, _, _ = enrol(app, ANN)
     with app.app_context():
         reset_operator(OPERATOR, session.operator_id)
@@ -177,10 +170,7 @@ def test_a_reset_keeps_recovery_codes_and_a_removal_voids_them(
     ]
 
 
-def test_guesses_at_recovery_codes_are_throttled_like_those_at_one_time_codes(
-    app: Flask, ann: Script
-) -> None:
-    """One count for both: alternating gives no further tries."""
+def test_recovery_codes_and_one_time_codes_share_the_throttle(app: Flask, ann: Script) -> None:
     enrol(app, ANN)
     guesses = ["000000", "aaaaa-aaaaa"] * 4
     answers = [failure(ann.sign_in(code=guess)) for guess in guesses]
@@ -189,20 +179,20 @@ def test_guesses_at_recovery_codes_are_throttled_like_those_at_one_time_codes(
 
 
 @pytest.mark.real_commits
-def test_of_many_sign_ins_with_one_recovery_code_one_succeeds(app: Flask, rows: Reader) -> None:
-    """The row is deleted by the transaction that uses it."""
+def test_one_of_many_concurrent_sign_ins_with_one_recovery_code_succeeds(
+    app: Flask, rows: Reader
+) -> None:
     add_operator(app, ANN, "tenant_admin", "acme")
     _, _, codes = enrol(app, ANN)
     scripts = [Script(Client(app), ANN) for _ in range(5)]
-    answers = at_once([lambda one=one: one.sign_in(code=codes[0]) for one in scripts])
+    answers = run_concurrently([lambda one=one: one.sign_in(code=codes[0]) for one in scripts])
     assert sorted(answer.status_code for answer in answers)[:2] == [200, 401]
     assert rows.count("operator_recovery_codes") == 9
     assert rows.count("audit_events", "action = 'operator.recovery_code_used'") == 1
 
 
 @pytest.mark.real_commits
-def test_renewals_at_once_leave_ten_codes_of_one_of_them(app: Flask, rows: Reader) -> None:
-    """Otherwise the codes on one of two pages work beside those on the other."""
+def test_concurrent_renewals_leave_ten_codes_of_one_renewal(app: Flask, rows: Reader) -> None:
     add_operator(app, ANN, "tenant_admin", "acme")
     session, _, _ = enrol(app, ANN)
 
@@ -210,7 +200,7 @@ def test_renewals_at_once_leave_ten_codes_of_one_of_them(app: Flask, rows: Reade
         with app.app_context():
             return list(renew_recovery_codes(session))
 
-    shown = at_once([renew] * 4)
+    shown = run_concurrently([renew] * 4)
     assert rows.count("operator_recovery_codes") == 10
     working = [
         one for one in shown if Script(Client(app), ANN).sign_in(code=one[0]).json.get("expires_in")
@@ -219,20 +209,20 @@ def test_renewals_at_once_leave_ten_codes_of_one_of_them(app: Flask, rows: Reade
 
 
 @pytest.mark.real_commits
-def test_a_code_that_is_used_while_a_session_ends_is_used_or_kept_whole(
+def test_recovery_code_used_during_a_password_change_is_used_or_kept(
     app: Flask, rows: Reader
 ) -> None:
-    """A password change and a step-up with a recovery code at once: no half of either."""
+    """The password change and the sign-in both leave a consistent state."""
     add_operator(app, ANN, "tenant_admin", "acme")
     session, _, codes = enrol(app, ANN)
     with app.app_context():
         ann_id = find_operator_id(ANN)
-        half = sign_in(ANN, PASSWORD, DEVICE)
+        pending = sign_in(ANN, PASSWORD, DEVICE)
 
     def complete() -> str:
         with app.app_context():
             try:
-                confirm_code(half.token, codes[0], DEVICE)
+                confirm_code(pending.token, codes[0], DEVICE)
             except Failure as failure:
                 return failure.code
             return "signed in"
@@ -242,7 +232,7 @@ def test_a_code_that_is_used_while_a_session_ends_is_used_or_kept_whole(
             change_own_password(session, "silver-lantern-92")
             return "changed"
 
-    done = at_once([complete, change])
+    done = run_concurrently([complete, change])
     assert done[1] == "changed"
     left = 9 if done[0] == "signed in" else 10
     assert rows.count("operator_recovery_codes") == left

@@ -1,4 +1,4 @@
-"""Step-up authentication: the proof of password and code that a session needs again."""
+"""Step-up authentication: a session proves password and code again."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -45,26 +45,26 @@ from tests.fixtures.operators import (
 from tests.fixtures.personas import Client, Reader, failure
 
 ANN, RITA = "ann@acme.example", "rita@acme.example"
-AGES = "SELECT now() - proven_at < interval '1 minute' FROM operator_sessions ORDER BY id"
+RECENT_PROOFS = "SELECT now() - proven_at < interval '1 minute' FROM operator_sessions ORDER BY id"
 
 
 @pytest.fixture
 def session(app: Flask, rows: Reader) -> SignedIn:
-    """A console session of Ann whose proof is old."""
+    """Return a console session of Ann with a proof older than the limit."""
     add_operator(app, ANN, "tenant_admin", "acme")
     session = session_of(app, ANN)
     rows("UPDATE operator_sessions SET proven_at = now() - interval '1 hour'")
     return session
 
 
-def refused(app: Flask, kind: type[Failure], session: SignedIn, *proof: Any) -> None:
-    """Check that a step-up is refused."""
+def assert_refused(app: Flask, kind: type[Failure], session: SignedIn, *proof: Any) -> None:
+    """Assert that a step-up raises a kind of failure."""
     with app.app_context(), pytest.raises(kind):
         step_up(session, *proof, DEVICE)
 
 
-def test_a_proof_lasts_five_minutes() -> None:
-    """The boundary itself is too old."""
+def test_proof_is_valid_for_five_minutes() -> None:
+    """At five minutes the proof is too old."""
     assert timedelta(minutes=5) == STEP_UP_LIFETIME
     session = SignedIn(*[None] * 7, proven_at=now())  # type: ignore[arg-type]
     require_step_up(session)
@@ -73,63 +73,62 @@ def test_a_proof_lasts_five_minutes() -> None:
         require_step_up(old)
 
 
-def test_the_password_is_enough_without_codes(app: Flask, session: SignedIn, rows: Reader) -> None:
-    """A code that is sent all the same is ignored."""
-    refused(app, PasswordWrong, session, "wrong-password", None)
-    assert rows(AGES) == [(False,)]
+def test_password_is_sufficient_without_enrolled_codes(
+    app: Flask, session: SignedIn, rows: Reader
+) -> None:
+    """A code that is sent anyway is ignored."""
+    assert_refused(app, PasswordWrong, session, "wrong-password", None)
+    assert rows(RECENT_PROOFS) == [(False,)]
     with app.app_context():
         step_up(session, PASSWORD, "123456", DEVICE)
-    assert rows(AGES) == [(True,)]
+    assert rows(RECENT_PROOFS) == [(True,)]
 
 
-def test_a_step_up_is_of_one_session(app: Flask, session: SignedIn, rows: Reader) -> None:
-    """Otherwise the owner's proof helps the thief of another session."""
+def test_step_up_applies_to_one_session(app: Flask, session: SignedIn, rows: Reader) -> None:
     other = session_of(app, ANN)
     rows("UPDATE operator_sessions SET proven_at = now() - interval '1 hour'")
     with app.app_context():
         step_up(other, PASSWORD, None, DEVICE)
-    assert rows(AGES) == [(False,), (True,)]
+    assert rows(RECENT_PROOFS) == [(False,), (True,)]
 
 
-def test_a_session_cannot_be_stepped_up_with_the_password_of_another_operator(
+def test_step_up_with_the_password_of_another_operator_is_refused(
     app: Flask, session: SignedIn
 ) -> None:
-    """A thief who is an operator has a password too."""
     invitation = add_operator(app, RITA, "tenant_admin", "acme")
     assert invitation
     with app.app_context():
         rita = session_of(app, RITA)
         change_own_password(rita, "silver-lantern-92")
-    refused(app, PasswordWrong, session, "silver-lantern-92", None)
+    assert_refused(app, PasswordWrong, session, "silver-lantern-92", None)
 
 
-def test_a_code_is_needed_where_codes_are_enrolled(app: Flask, rows: Reader) -> None:
-    """The code is used up, and it alone proves nothing."""
+def test_step_up_requires_a_code_if_codes_are_enrolled(app: Flask, rows: Reader) -> None:
+    """The code is used up and is not sufficient alone."""
     add_operator(app, ANN, "tenant_admin", "acme")
     session, totp, _ = enrol(app, ANN)
-    refused(app, OneTimeCodeNeeded, session, PASSWORD, None)
-    refused(app, OneTimeCodeWrong, session, PASSWORD, "000000")
-    refused(app, PasswordWrong, session, "wrong-password", code_of(totp))
+    assert_refused(app, OneTimeCodeNeeded, session, PASSWORD, None)
+    assert_refused(app, OneTimeCodeWrong, session, PASSWORD, "000000")
+    assert_refused(app, PasswordWrong, session, "wrong-password", code_of(totp))
     with app.app_context():
         step_up(session, PASSWORD, code_of(totp), DEVICE)
-    refused(app, OneTimeCodeWrong, session, PASSWORD, code_of(totp))
+    assert_refused(app, OneTimeCodeWrong, session, PASSWORD, code_of(totp))
 
 
-def test_signing_in_is_a_proof_once_the_code_is_right(app: Flask, rows: Reader) -> None:
-    """Password and code may be minutes apart."""
+def test_completed_sign_in_counts_as_a_proof(app: Flask, rows: Reader) -> None:
+    """The proof dates from the code, which may follow the password by minutes."""
     add_operator(app, ANN, "tenant_admin", "acme")
     totp = ask_for_codes(app, ANN)
     with app.app_context():
-        half = sign_in(ANN, PASSWORD, DEVICE)
+        pending = sign_in(ANN, PASSWORD, DEVICE)
         rows("UPDATE operator_sessions SET proven_at = now() - interval '4 minutes'")
-        whole = confirm_code(half.token, code_of(totp), DEVICE)
-        session = find_console_session(whole.token, DEVICE)
+        confirmed = confirm_code(pending.token, code_of(totp), DEVICE)
+        session = find_console_session(confirmed.token, DEVICE)
     assert now() - session.proven_at < timedelta(seconds=30)
 
 
 @pytest.mark.parametrize("wrong", ["password", "code"])
-def test_guesses_at_a_step_up_are_throttled(app: Flask, wrong: str) -> None:
-    """They share the counters of sign-ins: a stolen session gives no further tries."""
+def test_step_up_and_sign_in_share_the_throttle(app: Flask, wrong: str) -> None:
     add_operator(app, ANN, "tenant_admin", "acme")
     script, totp = Script(Client(app), ANN), ask_for_codes(app, ANN)
     script.sign_in(code=code_of(totp))
@@ -157,64 +156,61 @@ def changed(app: Flask, session: SignedIn) -> None:
     change_own_password(session_of(app, ANN), "silver-lantern-92")
 
 
-@pytest.mark.parametrize("meanwhile", [ended, disabled, reset, changed])
-def test_a_step_up_fails_if_the_session_or_the_password_changes_while_it_is_hashed(
+@pytest.mark.parametrize("change", [ended, disabled, reset, changed])
+def test_step_up_fails_if_session_or_password_change_during_hashing(
     app: Flask,
     session: SignedIn,
     rows: Reader,
-    meanwhile: Callable[[Flask, SignedIn], None],
+    change: Callable[[Flask, SignedIn], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Hashing takes long enough for an owner to lock a thief out."""
-    waiting = [meanwhile]
+    waiting = [change]
 
-    def hash_slowly(password: str, password_hash: str | None) -> bool:
+    def hash_after_the_change(password: str, password_hash: str | None) -> bool:
         if waiting:
             waiting.pop()(app, session)
         return is_password(password, password_hash)
 
-    monkeypatch.setattr(proofs, "is_password", hash_slowly)
+    monkeypatch.setattr(proofs, "is_password", hash_after_the_change)
     with app.app_context(), pytest.raises((SignInNeeded, PasswordWrong)):
         step_up(session, PASSWORD, None, DEVICE)
-    assert rows(AGES)[0] == (False,)
+    assert rows(RECENT_PROOFS)[0] == (False,)
 
 
-def test_a_proof_of_a_password_that_was_just_replaced_does_not_count(
+def test_proof_of_a_password_replaced_during_hashing_is_refused(
     app: Flask, session: SignedIn, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The password changes in the same session, which goes on."""
+    """The password changes in the same session, which stays active."""
     waiting = [lambda: change_own_password(session, "silver-lantern-92")]
 
-    def hash_slowly(password: str, password_hash: str | None) -> bool:
+    def hash_after_the_change(password: str, password_hash: str | None) -> bool:
         if waiting:
             waiting.pop()()
         return is_password(password, password_hash)
 
-    monkeypatch.setattr(proofs, "is_password", hash_slowly)
-    refused(app, PasswordWrong, session, PASSWORD, None)
-    assert rows(AGES) == [(False,)]
+    monkeypatch.setattr(proofs, "is_password", hash_after_the_change)
+    assert_refused(app, PasswordWrong, session, PASSWORD, None)
+    assert rows(RECENT_PROOFS) == [(False,)]
 
 
-def test_a_password_alone_opens_no_script_session_after_codes_are_enrolled(
+def test_api_sign_in_without_a_code_fails_if_codes_are_enrolled_during_hashing(
     app: Flask, session: SignedIn, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The owner enrols codes while the password of a sign-in is hashed."""
     waiting = [session]
 
-    def hash_slowly(password: str, password_hash: str | None) -> bool:
+    def hash_after_the_enrolment(password: str, password_hash: str | None) -> bool:
         if waiting:
             one = waiting.pop()
             confirm_enrolment(one, code_of(pyotp.TOTP(begin_enrolment(one).secret)))
         return is_password(password, password_hash)
 
-    monkeypatch.setattr(proofs, "is_password", hash_slowly)
+    monkeypatch.setattr(proofs, "is_password", hash_after_the_enrolment)
     with app.app_context(), pytest.raises(SignInWrong):
         sign_script_in(ANN, PASSWORD, None, DEVICE)
     assert rows.count("operator_sessions", "kind = 'script'") == 0
 
 
-def test_a_script_steps_up_by_the_api(app: Flask, rows: Reader) -> None:
-    """Every failure has a code of its own, in both languages."""
+def test_api_step_up_reports_each_failure_with_its_code(app: Flask, rows: Reader) -> None:
     script = signed_in(app, ANN, "tenant_admin", "acme")
     assert failure(script("POST", "/step-up", json={"password": "wrong"})) == (
         401,
@@ -235,13 +231,12 @@ def test_a_script_steps_up_by_the_api(app: Flask, rows: Reader) -> None:
     assert script("GET", "/me").json["proven_at"] > before
 
 
-def test_no_secret_of_a_step_up_is_answered(app: Flask) -> None:
-    """Neither password nor code comes back in a problem."""
+def test_step_up_errors_do_not_contain_the_submitted_secrets(app: Flask) -> None:
     script = Script(Client(app), ANN)
     add_operator(app, ANN, "tenant_admin", "acme")
     script.sign_in()
     body = {"password": "a-secret-password", "code": "987654", "surprise": 1}
-    refused = script("POST", "/step-up", json=body)
-    assert refused.status_code == 422
-    assert "a-secret-password" not in refused.text
-    assert "987654" not in refused.text
+    assert_refused = script("POST", "/step-up", json=body)
+    assert assert_refused.status_code == 422
+    assert "a-secret-password" not in assert_refused.text
+    assert "987654" not in assert_refused.text

@@ -38,7 +38,7 @@ CHINESE = "这个密码太容易被猜到，请换一个。这是很多人在用
 
 @pytest.fixture
 def ann(app: Flask) -> Script:
-    """A script of acme's admin."""
+    """Return the admin API client of Ann, a tenant admin of acme."""
     return signed_in(app, "ann@acme.example", "tenant_admin", "acme")
 
 
@@ -49,9 +49,9 @@ def change(client: Client, token: str, old: str, new: str, language: str = "en")
     return client.send("POST", "/v1/me/password", token, json=body, headers=headers)
 
 
-def run(app: Flask, *arguments: str, said: str = "") -> Result:
+def run(app: Flask, *arguments: str, stdin: str = "") -> Result:
     """Run a command."""
-    return app.test_cli_runner().invoke(args=list(arguments), input=said)
+    return app.test_cli_runner().invoke(args=list(arguments), input=stdin)
 
 
 # Users, by themselves
@@ -74,18 +74,18 @@ def test_users_cannot_choose_a_weak_password(app: Flask, client: Client, rows: R
     assert change(client, login["token"], GOOD_PASSWORD, OTHER_PASSWORD).status_code == 204
 
 
-def test_a_wrong_old_password_is_reported_before_a_weak_new_one(
+def test_wrong_old_password_is_reported_before_a_weak_new_one(
     app: Flask, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A stolen session alone can make nobody estimate passwords."""
+    """A stolen session alone does not cause password estimates."""
     enter_user(app, **ALICE)
     token = client.post("password-login", **ALICE).json["token"]
-    no_estimates(monkeypatch)
+    forbid_estimates(monkeypatch)
     assert failure(change(client, token, "wrong", WEAK)) == (401, "credentials_wrong")
 
 
-def no_estimates(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fail the test if a password is estimated."""
+def forbid_estimates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail the test if the strength of a password is estimated."""
 
     def fail(*_: Any) -> None:
         raise AssertionError("a password was estimated")
@@ -93,14 +93,14 @@ def no_estimates(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.services.passwords.strength.zxcvbn", fail)
 
 
-def test_a_weak_password_from_before_the_rule_still_logs_in(
+def test_stored_weak_password_still_logs_in(
     app: Flask, client: Client, rows: Reader, ann: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     enter_user(app, **ALICE)
     hashed = hash_password("12345678")
     rows("UPDATE users SET password_hash = :hashed", hashed=hashed)
     rows("UPDATE operators SET password_hash = :hashed", hashed=hashed)
-    no_estimates(monkeypatch)
+    forbid_estimates(monkeypatch)
     assert client.post("password-login", account="alice", password="12345678").status_code == 200
     assert ann.sign_in("12345678").status_code == 200
 
@@ -144,15 +144,14 @@ def test_admins_cannot_set_a_weak_password(
     assert ann("POST", f"{USERS}/{user}/password", json=body).status_code == 204
 
 
-def test_rights_and_the_user_are_checked_before_the_password(
+def test_role_and_user_are_checked_before_the_password(
     app: Flask, ann: Script, client: Client, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise a reader, or a neighbour, learns something by trying passwords."""
     bare = client.bind(alice)["user"]["id"]
     neighbour = enter_user(app, "globex", account="carol", password=GOOD_PASSWORD)
     mine = enter_user(app, **ALICE)
     rita = signed_in(app, "rita@acme.example", "tenant_reader", "acme")
-    no_estimates(monkeypatch)
+    forbid_estimates(monkeypatch)
     body = {"password": WEAK}
     for script, user, expected in (
         (rita, mine, (403, "role_too_low")),
@@ -164,7 +163,7 @@ def test_rights_and_the_user_are_checked_before_the_password(
     assert failure(refused) == (403, "role_too_low")
 
 
-def test_a_number_with_a_lost_key_does_not_stop_a_new_password(
+def test_undecryptable_phone_does_not_prevent_a_password_change(
     app: Flask, ann: Script, rows: Reader
 ) -> None:
     user = enter_user(app, phone="13800138001", **ALICE)
@@ -174,23 +173,23 @@ def test_a_number_with_a_lost_key_does_not_stop_a_new_password(
     assert ann("POST", path, json={"password": OTHER_PASSWORD}).status_code == 204
 
 
-def test_commands_refuse_weak_passwords_in_both_languages(app: Flask, rows: Reader) -> None:
+def test_commands_refuse_weak_passwords_in_english_and_chinese(app: Flask, rows: Reader) -> None:
     options = ("--tenant", "acme", "--password-stdin")
-    refused = run(app, "users", "add", "--account", "alice", *options, said=WEAK)
+    refused = run(app, "users", "add", "--account", "alice", *options, stdin=WEAK)
     assert refused.exit_code == 1
     assert f"password_too_weak: {ENGLISH}" in refused.output
     assert CHINESE in refused.output
     assert WEAK not in refused.output
     assert rows.count("users") == 0
     enter_user(app, **ALICE)
-    refused = run(app, "users", "set-password", "alice", *options, said="alice-in-acme")
+    refused = run(app, "users", "set-password", "alice", *options, stdin="alice-in-acme")
     assert refused.exit_code == 1
     assert "It contains the account, nickname, phone number" in refused.output
     assert "密码中含有账号、昵称、手机号" in refused.output
 
 
 @pytest.mark.parametrize(("language", "advice"), [("en", ENGLISH), ("zh", CHINESE)])
-def test_the_console_shows_the_advice_and_not_the_password(
+def test_console_shows_the_advice_without_the_password(
     app: Flask, rows: Reader, language: str, advice: str
 ) -> None:
     console, alice = TenantConsole(app, language=language), enter_user(app, **ALICE)
@@ -230,20 +229,20 @@ def test_operators_cannot_choose_a_weak_password(app: Flask, password: str, rows
     assert taken.status_code == 200, "the invitation was not used up"
 
 
-def test_only_a_valid_invitation_has_a_password_checked(
+def test_password_is_checked_only_with_a_valid_invitation(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    no_estimates(monkeypatch)
+    forbid_estimates(monkeypatch)
     body = {"invitation": "made up", "password": WEAK}
     refused = Client(app).send("POST", "/v1/admin/invitation", json=body)
     assert failure(refused) == (404, "invitation_invalid")
 
 
-# Files
+# Imports
 
 
-def send(script: Script, content: bytes, language: str = "en") -> Any:
-    """Preview a file."""
+def preview_import_file(script: Script, content: bytes, language: str = "en") -> Any:
+    """Preview an import file."""
     headers = {"Accept-Language": language}
     path = "/tenants/acme/imports"
     return script("POST", path, data=content, content_type="text/csv", headers=headers).json
@@ -260,8 +259,8 @@ FILE = csv_of(
 )
 
 
-def test_each_weak_password_of_a_file_is_named(app: Flask, ann: Script, rows: Reader) -> None:
-    preview = send(ann, FILE)
+def test_import_reports_each_weak_password(app: Flask, ann: Script, rows: Reader) -> None:
+    preview = preview_import_file(ann, FILE)
     assert preview["import_id"] is None
     assert (preview["rows"], preview["good"]) == (6, 3)
     bad = [(one["row"], one["column"], one["code"]) for one in preview["bad"]]
@@ -271,13 +270,11 @@ def test_each_weak_password_of_a_file_is_named(app: Flask, ann: Script, rows: Re
         (5, "password", "password_too_short"),
     ]
     assert preview["bad"][0]["advice"].startswith(ENGLISH)
-    assert send(ann, FILE, "zh-CN")["bad"][0]["advice"] == CHINESE
+    assert preview_import_file(ann, FILE, "zh-CN")["bad"][0]["advice"] == CHINESE
     assert rows.count("users") == rows.count("people_imports") == 0
 
 
-def test_the_console_and_the_command_name_weak_passwords_of_a_file(
-    app: Flask, tmp_path: Any
-) -> None:
+def test_console_and_command_report_weak_passwords_of_a_file(app: Flask, tmp_path: Any) -> None:
     console = TenantConsole(app, language="zh")
     upload = (io.BytesIO(FILE), "people.csv")
     page = console.open(
@@ -289,21 +286,23 @@ def test_the_console_and_the_command_name_weak_passwords_of_a_file(
     assert CHINESE in page.text
     path = tmp_path / "people.csv"
     path.write_bytes(FILE)
-    told = run(app, "users", "import", str(path), "--tenant", "acme").output
-    (line,) = (line for line in told.splitlines() if line.startswith("3\t"))
+    output = run(app, "users", "import", str(path), "--tenant", "acme").output
+    (line,) = (line for line in output.splitlines() if line.startswith("3\t"))
     assert line.startswith(f"3\tpassword\tpassword_too_weak\t{ENGLISH}")
     assert line.endswith(CHINESE)
-    assert WEAK not in told + page.text
+    assert WEAK not in output + page.text
 
 
-def test_a_file_that_takes_too_long_is_refused(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thousand hostile passwords would keep a worker busy for more than a minute."""
+def test_import_with_password_checks_that_take_too_long_is_refused(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand hostile passwords would block a worker for more than a minute."""
     monkeypatch.setattr(password_checks, "MOST_SECONDS", 0.0)
     with app.app_context(), pytest.raises(ImportPasswordsTooMany):
         check_users(tenant_id_of("acme"), read_user_file(FILE))
 
 
-# What holds everywhere
+# All ways of setting a password
 
 
 @pytest.mark.real_commits
@@ -325,7 +324,7 @@ def test_no_connection_is_held_during_a_check(
     body = {"password": OTHER_PASSWORD}
     assert ann("POST", f"{USERS}/{user}/password", json=body).status_code == 204
     assert ann("POST", USERS, json=body | {"account": "bob"}).status_code == 201
-    assert send(ann, FILE)["rows"] == 6
+    assert preview_import_file(ann, FILE)["rows"] == 6
     with app.app_context():
         operators.accept_invitation(invitation, OTHER_PASSWORD, DEVICE)
     assert held == [0] * 8
@@ -337,14 +336,14 @@ def test_weak_passwords_are_not_logged(
     secret = "zhaomengyao-2025"
     refused = ann("POST", USERS, json={"account": "zhaomengyao", "password": secret})
     assert failure(refused) == (422, "password_too_weak")
-    assert send(ann, csv_of(("account", "password"), ("zhaomengyao", secret)))["bad"]
+    assert preview_import_file(ann, csv_of(("account", "password"), ("zhaomengyao", secret)))["bad"]
     logged = everything_logged.getvalue()
     assert "password_too_weak" in logged
     assert secret not in logged
 
 
-def test_a_dialect_would_give_the_advice_in_its_peoples_language(app: Flask) -> None:
-    """No dialect sets passwords yet; all of them build their messages with `message_of`."""
+def test_dialect_message_contains_the_translated_advice(app: Flask) -> None:
+    """No dialect sets passwords yet. All of them build their messages with `message_of`."""
     with app.app_context(), pytest.raises(PasswordTooWeak) as refused:
         users.add_user("acme", "alice", WEAK, None)
     with app.test_request_context():

@@ -1,4 +1,4 @@
-"""Password strength: which passwords are refused, what people are told, and what a check costs."""
+"""Password strength: refused passwords, advice, and the cost of a check."""
 
 import ast
 import random
@@ -32,7 +32,7 @@ from tests.fixtures.passwords import GOOD_PASSWORD, OTHER_PASSWORD
 
 ROOT = Path(__file__).resolve().parents[3]
 LOOKALIKES = "4@8({[<3691!|70$5+%2"
-# What an attacker would send to keep a processor busy; the estimator alone takes 2 s for some.
+# Passwords that keep a processor busy. The estimator alone takes 2 s for some of them.
 HOSTILE = [
     (LOOKALIKES * 4)[:72],
     (LOOKALIKES + "abcdefghijklmnopqrstuvwxyz" * 2)[:72],
@@ -78,7 +78,7 @@ HOSTILE = [
         ("a.b(c[d-1", ("a.b(c[d",)),
     ],
 )
-def test_a_guessable_password_is_refused_for_users(password: str, known: tuple[str, ...]) -> None:
+def test_guessable_password_is_refused_for_users(password: str, known: tuple[str, ...]) -> None:
     with pytest.raises(PasswordTooWeak) as refused:
         require_user_password(password, known)
     assert refused.value.hints
@@ -100,7 +100,7 @@ def test_a_guessable_password_is_refused_for_users(password: str, known: tuple[s
         "woaini5201314",
     ],
 )
-def test_a_password_that_users_may_have_can_be_too_weak_for_operators(password: str) -> None:
+def test_requirements_for_operators_are_stricter_than_for_users(password: str) -> None:
     with pytest.raises(PasswordTooWeak):
         require_operator_password(
             password, "ann.lumbergh@initech.example", "Initech 商城", "initech"
@@ -111,19 +111,19 @@ def test_a_password_that_users_may_have_can_be_too_weak_for_operators(password: 
 @pytest.mark.parametrize(
     "password", ["xk4vq9zb", "x#4vQ9!b", "correct.horse", "我爱北京天安门广场"]
 )
-def test_eight_random_characters_or_two_words_are_enough_for_users(password: str) -> None:
+def test_eight_random_characters_or_two_words_are_accepted_for_users(password: str) -> None:
     require_user_password(password, ("alice", None, "+8613800138001", "Acme", "acme"))
 
 
 @pytest.mark.parametrize(
     "password", [GOOD_PASSWORD, OTHER_PASSWORD, "kq7vx2mzr9wt", "大漠孤烟直长河落日圆啊"]
 )
-def test_three_words_or_twelve_random_characters_are_enough_for_operators(password: str) -> None:
+def test_three_words_or_twelve_random_characters_are_accepted_for_operators(password: str) -> None:
     password = password.ljust(OF_OPERATORS.shortest, "。")
     require_operator_password(password, "ann@acme.example", "Acme", "acme")
 
 
-def test_the_demo_passwords_are_strong() -> None:
+def test_demo_passwords_are_accepted() -> None:
     require_operator_password(OPERATOR.password, OPERATOR.email)
     for tenant in TENANTS:
         for user in tenant.users:
@@ -131,7 +131,7 @@ def test_the_demo_passwords_are_strong() -> None:
             require_user_password(user.password, known)
 
 
-def test_a_short_password_has_a_code_of_its_own() -> None:
+def test_short_password_has_its_own_error_code() -> None:
     assert (OF_USERS.shortest, OF_OPERATORS.shortest) == (8, 12)
     assert OF_USERS.shortest == SHORTEST_PASSWORD
     assert OF_OPERATORS.shortest == SHORTEST_OPERATOR_PASSWORD
@@ -141,13 +141,13 @@ def test_a_short_password_has_a_code_of_its_own() -> None:
         require_operator_password("kq7vx2mzr9w", "ann@acme.example")
 
 
-def test_only_the_first_72_characters_of_a_longer_password_count() -> None:
+def test_only_the_first_72_characters_are_checked() -> None:
     require_user_password(GOOD_PASSWORD + "a" * 111, ())
     with pytest.raises(PasswordTooWeak):
         require_user_password("a" * 72 + GOOD_PASSWORD, ())
 
 
-def test_known_texts_are_found_whole_and_in_parts() -> None:
+def test_known_texts_are_matched_whole_and_in_parts() -> None:
     texts = known_texts(["ＡＬＩＣＥ.smith1990@x.example", "+8613800138001", None, "", "Li"])
     for text in (
         *("alice.smith1990@x.example", "alicesmith1990xexample", "alice", "smith", "1990"),
@@ -157,15 +157,15 @@ def test_known_texts_are_found_whole_and_in_parts() -> None:
     assert not {"x", "li"} & set(texts), "too short: any password may contain them"
 
 
-def test_the_advice_names_what_is_wrong() -> None:
+def test_advice_names_the_weakness() -> None:
     assert "This is a top-10 common password." in find_weakness("12345678", OF_USERS, ())
     assert CONTAINS_KNOWN in find_weakness("zhaomengyao88", OF_USERS, ["zhaomengyao"])
     hints = find_weakness("correct.horse", OF_OPERATORS, ())
     assert list(hints) == ["Add another word or two. Uncommon words are better."]
 
 
-def test_every_text_of_the_estimator_is_translated() -> None:
-    """tests/guards/test_languages.py holds that everything marked has a translation."""
+def test_every_text_of_the_estimator_is_marked_for_translation() -> None:
+    """tests/guards/test_languages.py checks that marked texts are translated."""
     source = ast.parse(Path(zxcvbn.feedback.__file__).read_text())
     texts = {
         ast.literal_eval(node.args[0])
@@ -177,14 +177,14 @@ def test_every_text_of_the_estimator_is_translated() -> None:
 
 
 @pytest.mark.parametrize("password", HOSTILE)
-def test_a_hostile_password_is_checked_in_bounded_time(password: str) -> None:
-    """0.15 s is the worst case known; the estimator alone takes 2 s for the first of these."""
+def test_hostile_password_is_checked_in_bounded_time(password: str) -> None:
+    """The worst known case takes 0.15 s. The estimator alone takes 2 s for the first of these."""
     began = time.thread_time()
     find_weakness(password, OF_USERS, ["55", "alice"])
     assert time.thread_time() - began < 1
 
 
-def test_the_work_for_a_password_is_bounded() -> None:
+def test_work_for_a_password_is_bounded() -> None:
     source = random.Random(4)
     for number in range(2000):
         password = "".join(source.sample(LOOKALIKES, len(LOOKALIKES))) * 4
@@ -197,12 +197,12 @@ def test_the_work_for_a_password_is_bounded() -> None:
 
 @settings(deadline=None, max_examples=300)
 @given(st.text(min_size=1, max_size=128), st.lists(st.text(max_size=64), max_size=5))
-def test_no_password_makes_the_estimator_fail(password: str, known: list[str]) -> None:
+def test_estimator_accepts_any_text(password: str, known: list[str]) -> None:
     find_weakness(password, OF_USERS, known)
     find_weakness(password, OF_USERS, [*known, password])
 
 
-def test_checks_at_the_same_time_know_only_their_own_texts() -> None:
+def test_concurrent_checks_use_only_their_own_known_texts() -> None:
     """The estimator keeps known texts in a module-level dictionary."""
     names = [f"{chr(97 + n) * 2}qzxv{chr(122 - n)}wkjh" for n in range(16)]
 
@@ -241,11 +241,11 @@ took, done = time.monotonic() - start, True
 other.join()
 assert find_weakness("password1234", OF_USERS, ())
 assert took > 3 * longest, (took, longest)
-print(f"{{took:.2f}} s of work; nobody waited longer than {{longest * 1000:.0f}} ms")
+print(f"{{took:.2f}} s of work; longest wait {{longest * 1000:.0f}} ms")
 """
 
 
-def test_other_requests_of_a_worker_go_on_during_a_check() -> None:
+def test_other_requests_of_a_worker_continue_during_a_check() -> None:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", WORKER.format(hostile=HOSTILE[:6])],
         cwd=ROOT,

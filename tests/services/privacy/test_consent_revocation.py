@@ -1,4 +1,4 @@
-"""People take back at WeChat's what they allowed; each event is played, and every table read."""
+"""Consent revocation: each event from WeChat and the rows that it changes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +22,7 @@ from tests.fixtures.personas import (
 )
 from tests.fixtures.portal import OPENID, REVOKE, Portal, configure, event, succeeded
 from tests.fixtures.tables import GONE, NEW, Tables, changes, read_tables
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 CANCEL, MODIFIED = "user_authorization_cancellation", "user_info_modified"
 AVATAR = "https://example.com/alice.png"
@@ -32,8 +32,8 @@ PASSWORD = {"account": "alice", "password": GOOD_PASSWORD}
 Run = Callable[..., Result]
 
 
-class Known:
-    """A person whom the shop knows, with nickname, avatar and phone."""
+class KnownUser:
+    """A user of the shop with nickname, avatar and phone."""
 
     def __init__(self, client: Client, person: Person, rows: Reader, app: Any = ACME_SHOP) -> None:
         self.login = client.bind(person, app)
@@ -51,29 +51,31 @@ class Known:
 
 @pytest.fixture
 def portal(app: Flask, client: Client) -> Portal:
-    """Acme's shop, with the push secrets entered on both sides."""
+    """Return a portal that sends pushes to acme's shop, with the push secrets set on both sides."""
     configure(app)
     return Portal(client)
 
 
 @pytest.fixture
 def run(app: Flask) -> Run:
-    """Run a command."""
+    """Return a function that runs a command."""
     runner = app.test_cli_runner()
     return lambda *arguments: runner.invoke(args=list(arguments), catch_exceptions=False)
 
 
 @pytest.fixture
-def known(client: Client, alice: Person, bob: Person, rows: Reader) -> Known:
-    """Alice, known to the shop; and others beside her: bob, and alice at the neighbour."""
-    Known(client, bob, rows)
-    Known(client, alice, rows, GLOBEX_LIFE)
-    return Known(client, alice, rows)
+def known(client: Client, alice: Person, bob: Person, rows: Reader) -> KnownUser:
+    """Return Alice as a user of the shop, beside Bob and beside Alice as a user of globex."""
+    KnownUser(client, bob, rows)
+    KnownUser(client, alice, rows, GLOBEX_LIFE)
+    return KnownUser(client, alice, rows)
 
 
-def played(portal: Portal, rows: Reader, **said: Any) -> tuple[dict[str, Any], Tables]:
-    """Play an event, twice; say what it changed beside the record of it, and what there is now."""
-    message, before = event(said.pop("Event", REVOKE), **said), read_tables(rows)
+def receive_twice(portal: Portal, rows: Reader, **fields: Any) -> tuple[dict[str, Any], Tables]:
+    """Receive an event twice. Return the changes of the first time, without the push itself, and
+    all tables.
+    """
+    message, before = event(fields.pop("Event", REVOKE), **fields), read_tables(rows)
     assert succeeded(portal.push(message))
     after = read_tables(rows)
     assert succeeded(portal.push(message)), "its repetition"
@@ -83,15 +85,15 @@ def played(portal: Portal, rows: Reader, **said: Any) -> tuple[dict[str, Any], T
     return changed, after
 
 
-def audited(changed: dict[str, Any], after: Tables) -> list[tuple[Any, ...]]:
-    """Take the audit events out of what has changed, and tell them."""
+def take_audit_events(changed: dict[str, Any], after: Tables) -> list[tuple[Any, ...]]:
+    """Remove the audit events from the changes and return them."""
     events = changed.pop("audit_events", {})
     added = [after["audit_events"][key] for key, what in sorted(events.items()) if what is NEW]
     return [(one["actor_kind"], one["action"], one["subject"], one["details"]) for one in added]
 
 
-def names(known: Known, **more: str) -> dict[str, str]:
-    """Say how the audit trail names a person's identity."""
+def identity_details(known: KnownUser, **more: str) -> dict[str, str]:
+    """Return the audit details that identify a user's identity."""
     return {"appid": ACME_SHOP.appid, "social_account": str(known.identity), **more}
 
 
@@ -99,13 +101,12 @@ def names(known: Known, **more: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("number", ["6", "19", "20"])
-def test_who_withdraws_nickname_and_avatar_has_none_and_keeps_the_rest(
-    portal: Portal, rows: Reader, known: Known, number: str
+def test_revoked_profile_is_deleted_and_the_rest_is_kept(
+    portal: Portal, rows: Reader, known: KnownUser, number: str
 ) -> None:
-    """Otherwise we show what a person took back, or take more than that."""
-    changed, after = played(portal, rows, OpenID=known.openid, RevokeInfo=number)
-    assert audited(changed, after) == [
-        ("wechat", "consent.withdrawn", str(known.user), names(known, withdrawn=number))
+    changed, after = receive_twice(portal, rows, OpenID=known.openid, RevokeInfo=number)
+    assert take_audit_events(changed, after) == [
+        ("wechat", "consent.withdrawn", str(known.user), identity_details(known, withdrawn=number))
     ]
     assert changed == {
         "social_accounts": {known.identity: NO_PROFILE},
@@ -113,13 +114,12 @@ def test_who_withdraws_nickname_and_avatar_has_none_and_keeps_the_rest(
     }
 
 
-def test_who_withdraws_the_phone_has_none_and_cannot_log_in_by_it(
-    portal: Portal, client: Client, rows: Reader, known: Known, bob: Person
+def test_revoked_phone_is_deleted_and_no_longer_finds_the_user(
+    portal: Portal, client: Client, rows: Reader, known: KnownUser, bob: Person
 ) -> None:
-    """Otherwise the number stays, or still leads whoever has it to this user."""
-    changed, after = played(portal, rows, OpenID=known.openid, RevokeInfo="8")
-    assert audited(changed, after) == [
-        ("wechat", "consent.withdrawn", str(known.user), names(known, withdrawn="8"))
+    changed, after = receive_twice(portal, rows, OpenID=known.openid, RevokeInfo="8")
+    assert take_audit_events(changed, after) == [
+        ("wechat", "consent.withdrawn", str(known.user), identity_details(known, withdrawn="8"))
     ]
     assert changed == {"phones": {known.phone: GONE}}
     assert client.me(known.token).json["phone"] is None
@@ -127,41 +127,38 @@ def test_who_withdraws_the_phone_has_none_and_cannot_log_in_by_it(
     assert client.bind(carol)["user"]["id"] != str(known.user)
 
 
-def test_a_number_that_was_verified_before_binding_is_forgotten_too(
+def test_phone_verified_before_binding_is_deleted_from_the_session(
     portal: Portal, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise its blind index stays with a session, and a page trades it for a login."""
     base = f"/apps/{ACME_SHOP.appid}/uni"
-    met = client.send("POST", f"{base}/openid", json={"code": alice.wx_login()}).json
-    handle = {"sessionKey": met["sessionKey"]}
+    opened = client.send("POST", f"{base}/openid", json={"code": alice.wx_login()}).json
+    handle = {"sessionKey": opened["sessionKey"]}
     client.send("POST", f"{base}/decrypt", json=handle | alice.tap_phone_old())
     assert rows.count("login_sessions", "verified_number_index IS NOT NULL") == 1
-    changed, _ = played(portal, rows, OpenID=met["openId"], RevokeInfo="8")
+    changed, _ = receive_twice(portal, rows, OpenID=opened["openId"], RevokeInfo="8")
     ((session,),) = rows("SELECT id FROM login_sessions")
     assert changed["login_sessions"] == {session: {"verified_number_index": None}}
-    shown = {"openId": met["openId"], "phoneNumber": alice.phone}
+    shown = {"openId": opened["openId"], "phoneNumber": alice.phone}
     refused = client.send("POST", f"{base}/login", json=handle | shown).json
     assert refused["code"] == 422
 
 
 @pytest.mark.parametrize("number", list(map(str, (1, 2, 3, 4, 5, 7, 12, 13, 14, 15, 16, 18))))
-def test_who_withdraws_what_is_not_kept_changes_nothing_but_the_trail(
-    portal: Portal, rows: Reader, known: Known, number: str
+def test_revocation_of_data_that_is_not_stored_changes_only_the_audit_log(
+    portal: Portal, rows: Reader, known: KnownUser, number: str
 ) -> None:
-    """Otherwise withdrawing the e-mail address takes the phone as well."""
-    changed, after = played(portal, rows, OpenID=known.openid, RevokeInfo=number)
-    assert [told[3]["withdrawn"] for told in audited(changed, after)] == [number]
+    changed, after = receive_twice(portal, rows, OpenID=known.openid, RevokeInfo=number)
+    assert [one[3]["withdrawn"] for one in take_audit_events(changed, after)] == [number]
     assert changed == {}
 
 
-def test_several_numbers_in_one_event_are_all_obeyed_and_an_unknown_one_recorded(
-    portal: Portal, rows: Reader, known: Known
+def test_all_known_numbers_of_an_event_are_processed_and_unknown_ones_recorded(
+    portal: Portal, rows: Reader, known: KnownUser
 ) -> None:
-    """Otherwise one number that WeChat invents next year keeps all others from being obeyed."""
     with capture_logs() as logs:
-        changed, after = played(portal, rows, OpenID=known.openid, RevokeInfo="8,99,6")
-    told = names(known, withdrawn="6,8,99", unknown="99")
-    assert [one[3] for one in audited(changed, after)] == [told]
+        changed, after = receive_twice(portal, rows, OpenID=known.openid, RevokeInfo="8,99,6")
+    expected = identity_details(known, withdrawn="6,8,99", unknown="99")
+    assert [one[3] for one in take_audit_events(changed, after)] == [expected]
     assert changed == {
         "phones": {known.phone: GONE},
         "social_accounts": {known.identity: NO_PROFILE},
@@ -171,49 +168,45 @@ def test_several_numbers_in_one_event_are_all_obeyed_and_an_unknown_one_recorded
 
 
 @pytest.mark.parametrize("number", ["99", "8;6", "eight"])
-def test_what_nobody_understands_is_kept_for_an_operator(
-    portal: Portal, rows: Reader, known: Known, run: Run, number: str
+def test_event_with_only_unknown_numbers_is_kept_for_an_operator(
+    portal: Portal, rows: Reader, known: KnownUser, run: Run, number: str
 ) -> None:
-    """Otherwise a withdrawal of a new kind is lost before anybody sees it."""
-    changed, _ = played(portal, rows, OpenID=known.openid, RevokeInfo=number)
+    changed, _ = receive_twice(portal, rows, OpenID=known.openid, RevokeInfo=number)
     assert changed == {}
     assert "failed: RevokeInfoUnknown" in run("pushes", "list", "--unhandled").output
     assert run("pushes", "retry").exit_code == 1
 
 
-def test_what_another_identity_of_theirs_says_too_stays(
-    portal: Portal, client: Client, alice: Person, rows: Reader, known: Known
+def test_data_from_another_identity_of_the_user_is_kept(
+    portal: Portal, client: Client, alice: Person, rows: Reader, known: KnownUser
 ) -> None:
-    """Otherwise withdrawing in one mini-program takes what the person gave another."""
     token = client.log_in(alice, ACME_CLUB)["token"]
     assert client.post("profile", token, ACME_CLUB, nickname="alice").status_code == 200
-    changed, after = played(portal, rows, OpenID=known.openid, RevokeInfo="6")
-    audited(changed, after)
+    changed, after = receive_twice(portal, rows, OpenID=known.openid, RevokeInfo="6")
+    take_audit_events(changed, after)
     assert changed == {
         "social_accounts": {known.identity: NO_PROFILE},
         "users": {known.user: {"avatar_url": None}},
     }
 
 
-def test_what_was_typed_later_goes_too(
-    portal: Portal, client: Client, rows: Reader, known: Known
+def test_nickname_changed_after_the_first_login_is_deleted_as_well(
+    portal: Portal, client: Client, rows: Reader, known: KnownUser
 ) -> None:
-    """Otherwise WeChat's nickname stays where the front end sent it another way."""
     client.send("PATCH", "/v1/me", known.token, json={"nickname": "Typed"})
-    played(portal, rows, OpenID=known.openid, RevokeInfo="19")
+    receive_twice(portal, rows, OpenID=known.openid, RevokeInfo="19")
     assert client.me(known.token).json["nickname"] is None
 
 
 # user_info_modified
 
 
-def test_a_profile_that_wechat_took_down_is_shown_no_more(
-    portal: Portal, rows: Reader, known: Known
+def test_profile_taken_down_by_wechat_is_deleted(
+    portal: Portal, rows: Reader, known: KnownUser
 ) -> None:
-    """Otherwise we go on showing what WeChat found unfit."""
-    changed, after = played(portal, rows, Event=MODIFIED, OpenID=known.openid)
-    assert audited(changed, after) == [
-        ("wechat", "profile.taken_down", str(known.user), names(known))
+    changed, after = receive_twice(portal, rows, Event=MODIFIED, OpenID=known.openid)
+    assert take_audit_events(changed, after) == [
+        ("wechat", "profile.taken_down", str(known.user), identity_details(known))
     ]
     assert changed == {
         "social_accounts": {known.identity: NO_PROFILE},
@@ -224,14 +217,13 @@ def test_a_profile_that_wechat_took_down_is_shown_no_more(
 # user_authorization_cancellation
 
 
-def test_who_leaves_wechat_is_erased(
-    portal: Portal, client: Client, rows: Reader, known: Known
+def test_cancelled_wechat_account_erases_the_user(
+    portal: Portal, client: Client, rows: Reader, known: KnownUser
 ) -> None:
-    """Otherwise the duties of the law are not fulfilled, or somebody else's data goes."""
     before = read_tables(rows)
-    changed, after = played(portal, rows, Event=CANCEL, OpenID=known.openid)
-    assert audited(changed, after) == [
-        ("wechat", "social_account.cancelled", str(known.user), names(known)),
+    changed, after = receive_twice(portal, rows, Event=CANCEL, OpenID=known.openid)
+    assert take_audit_events(changed, after) == [
+        ("wechat", "social_account.cancelled", str(known.user), identity_details(known)),
         ("wechat", "user.erased", str(known.user), {}),
     ]
     theirs = {
@@ -246,13 +238,13 @@ def test_who_leaves_wechat_is_erased(
     assert client.me(known.token).status_code == 401
 
 
-def test_a_cancellation_that_failed_is_carried_out_later(
-    portal: Portal, rows: Reader, known: Known, run: Run, monkeypatch: pytest.MonkeyPatch
+def test_failed_cancellation_is_processed_by_a_retry(
+    portal: Portal, rows: Reader, known: KnownUser, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise the message that waits for its second try is what keeps the person here."""
+    """The push itself is then cleared."""
     with monkeypatch.context() as patch:
         patch.setitem(HANDLERS, CANCEL, fail)
-        changed, _ = played(portal, rows, Event=CANCEL, OpenID=known.openid)
+        changed, _ = receive_twice(portal, rows, Event=CANCEL, OpenID=known.openid)
     assert changed == {}
     assert run("pushes", "retry").exit_code == 0
     assert rows.count("users", f"id = '{known.user}'") == 0
@@ -260,15 +252,15 @@ def test_a_cancellation_that_failed_is_carried_out_later(
     assert rows(f"SELECT {kept} FROM wechat_pushes") == [(None, None, None, False)]
 
 
-def test_who_leaves_wechat_keeps_what_does_not_come_from_it(
+def test_cancelled_wechat_account_keeps_a_user_with_an_account(
     portal: Portal, client: Client, alice: Person, rows: Reader, app: Flask
 ) -> None:
-    """Otherwise somebody's account with the business goes with their WeChat."""
+    """Data that does not come from WeChat stays."""
     enter_user(app, **PASSWORD, phone="13800138001")
-    known = Known(client, alice, rows)
+    known = KnownUser(client, alice, rows)
     mine = client.post("password-login", **PASSWORD).json
-    changed, after = played(portal, rows, Event=CANCEL, OpenID=known.openid)
-    assert [told[1] for told in audited(changed, after)] == ["social_account.cancelled"]
+    changed, after = receive_twice(portal, rows, Event=CANCEL, OpenID=known.openid)
+    assert [one[1] for one in take_audit_events(changed, after)] == ["social_account.cancelled"]
     assert changed["users"] == {known.user: NO_PROFILE}
     assert changed["phones"] == {known.phone: GONE}
     assert changed["social_accounts"] == {known.identity: GONE}
@@ -276,14 +268,13 @@ def test_who_leaves_wechat_keeps_what_does_not_come_from_it(
     assert client.me(mine["token"]).status_code == 200
 
 
-def test_who_leaves_wechat_in_one_app_is_still_known_in_the_other(
-    portal: Portal, client: Client, alice: Person, rows: Reader, known: Known
+def test_cancellation_in_one_app_keeps_the_identity_in_another(
+    portal: Portal, client: Client, alice: Person, rows: Reader, known: KnownUser
 ) -> None:
-    """Otherwise an event for one mini-program ends another's logins."""
     club = client.log_in(alice, ACME_CLUB)
     assert club["user"]["id"] == str(known.user)
-    changed, after = played(portal, rows, Event=CANCEL, OpenID=known.openid)
-    audited(changed, after)
+    changed, after = receive_twice(portal, rows, Event=CANCEL, OpenID=known.openid)
+    take_audit_events(changed, after)
     assert changed["social_accounts"] == {known.identity: GONE}
     assert set(changed) == {
         *("social_accounts", "users", "login_sessions", "session_keys", "code_exchanges")
@@ -291,127 +282,125 @@ def test_who_leaves_wechat_in_one_app_is_still_known_in_the_other(
     assert client.me(club["token"]).status_code == 200
 
 
-def test_an_identity_that_nobody_has_is_erased_too(
+def test_cancellation_erases_an_identity_without_a_user(
     portal: Portal, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise who never verified a phone stays for ever."""
-    met = client.log_in(alice)
-    changed, after = played(portal, rows, Event=CANCEL, OpenID=met["openid"])
-    assert [told[1] for told in audited(changed, after)] == ["social_account.cancelled"]
+    login = client.log_in(alice)
+    changed, after = receive_twice(portal, rows, Event=CANCEL, OpenID=login["openid"])
+    assert [one[1] for one in take_audit_events(changed, after)] == ["social_account.cancelled"]
     assert {name: set(what.values()) for name, what in changed.items()} == {
         name: {GONE}
         for name in ("social_accounts", "login_sessions", "session_keys", "code_exchanges")
     }
 
 
-# Whom it is about
+# Identification
 
 
 @pytest.mark.parametrize("name", [REVOKE, CANCEL, MODIFIED])
-def test_whom_we_do_not_know_has_nothing_here(
-    portal: Portal, rows: Reader, known: Known, name: str
+def test_event_about_an_unknown_openid_changes_nothing(
+    portal: Portal, rows: Reader, known: KnownUser, name: str
 ) -> None:
-    """Otherwise WeChat repeats what nobody can do, or the platform's sender is taken for a user."""
-    changed, _ = played(portal, rows, Event=name, OpenID=OPENID, FromUserName=known.openid)
+    """It counts as processed, so that WeChat does not repeat it."""
+    changed, _ = receive_twice(portal, rows, Event=name, OpenID=OPENID, FromUserName=known.openid)
     assert changed == {}
     assert rows.count("wechat_pushes", "handled_at IS NOT NULL AND person_index IS NULL") == 1
 
 
 @pytest.mark.parametrize("name", [REVOKE, CANCEL, MODIFIED])
-def test_an_openid_of_another_app_names_nobody(
-    portal: Portal, app: Flask, client: Client, rows: Reader, known: Known, name: str
+def test_openid_of_another_app_is_unknown(
+    portal: Portal, app: Flask, client: Client, rows: Reader, known: KnownUser, name: str
 ) -> None:
-    """Otherwise a mini-program, or a neighbour, withdraws for the people of another."""
     for other in (ACME_CLUB, GLOBEX_LIFE):
         configure(app, app=other)
-        changed, _ = played(Portal(client, other), rows, Event=name, OpenID=known.openid)
+        changed, _ = receive_twice(Portal(client, other), rows, Event=name, OpenID=known.openid)
         assert changed == {}
 
 
 @pytest.mark.parametrize("name", [CANCEL, MODIFIED])
-def test_an_event_that_names_nobody_waits_with_its_reason(
+def test_event_without_an_openid_is_kept_with_the_reason(
     portal: Portal, rows: Reader, run: Run, name: str
 ) -> None:
-    """Otherwise what WeChat forgot to say is lost, or the sender is taken for the person."""
-    changed, _ = played(portal, rows, Event=name)
+    changed, _ = receive_twice(portal, rows, Event=name)
     assert changed == {}
     assert rows("SELECT handled_at, failure FROM wechat_pushes") == [(None, "NobodyNamed")]
     assert run("pushes", "retry").exit_code == 1
 
 
-# When it is carried out late
+# Delayed processing
 
 
 def fail(*_: Any) -> None:
     raise ZeroDivisionError
 
 
-def came_late(portal: Portal, rows: Reader, **said: Any) -> None:
-    """Let an event fail when it comes, an hour ago."""
-    message = event(said.pop("Event", REVOKE), **said)
+def receive_and_fail_an_hour_ago(portal: Portal, rows: Reader, **fields: Any) -> None:
+    """Receive an event an hour ago and fail to process it."""
+    message = event(fields.pop("Event", REVOKE), **fields)
     with pytest.MonkeyPatch.context() as failing:
         failing.setitem(HANDLERS, str(message["Event"]), fail)
         assert succeeded(portal.push(message))
     rows("UPDATE wechat_pushes SET received_at = received_at - interval '1 hour'")
 
 
-@pytest.mark.parametrize("given_anew", [False, True])
-def test_a_number_that_was_given_since_a_late_event_came_stays(
-    portal: Portal, rows: Reader, known: Known, run: Run, given_anew: bool, client: Client
+@pytest.mark.parametrize("given_again", [False, True])
+def test_phone_verified_after_a_delayed_revocation_is_kept(
+    portal: Portal, rows: Reader, known: KnownUser, run: Run, given_again: bool, client: Client
 ) -> None:
-    """Otherwise an operator's retry takes a number that the person has allowed again since."""
-    came_late(portal, rows, OpenID=known.openid, RevokeInfo="8")
+    receive_and_fail_an_hour_ago(portal, rows, OpenID=known.openid, RevokeInfo="8")
     rows("UPDATE social_accounts SET created_at = created_at - interval '2 hours'")
-    if not given_anew:
+    if not given_again:
         rows("UPDATE phones SET verified_at = verified_at - interval '2 hours'")
     before = read_tables(rows)
     assert run("pushes", "retry").exit_code == 0
     gone = changes(before, read_tables(rows)).get("phones", {})
-    assert gone == ({} if given_anew else {known.phone: GONE})
+    assert gone == ({} if given_again else {known.phone: GONE})
     phone = client.me(known.token).json["phone"]
-    assert phone == ("+8613800138001" if given_anew else None)
+    assert phone == ("+8613800138001" if given_again else None)
 
 
 @pytest.mark.parametrize("name", [REVOKE, CANCEL, MODIFIED])
-def test_a_late_event_is_not_about_an_identity_that_came_after_it(
-    portal: Portal, rows: Reader, known: Known, run: Run, name: str
+def test_delayed_event_does_not_apply_to_an_identity_created_later(
+    portal: Portal, rows: Reader, known: KnownUser, run: Run, name: str
 ) -> None:
-    """Otherwise who was erased and came back loses again what they gave the second time."""
-    came_late(portal, rows, Event=name, OpenID=known.openid, RevokeInfo="6")
+    receive_and_fail_an_hour_ago(portal, rows, Event=name, OpenID=known.openid, RevokeInfo="6")
     before = read_tables(rows)
     assert run("pushes", "retry").exit_code == 0
     changed = changes(before, read_tables(rows))
     assert set(changed) <= {"wechat_pushes", "key_proofs"}
 
 
-def test_a_late_event_about_nobody_leaves_no_index(portal: Portal, rows: Reader, run: Run) -> None:
-    """Otherwise whoever was erased before it was tried again can be told by it for 30 days."""
-    came_late(portal, rows, OpenID=OPENID)
+def test_delayed_event_about_an_unknown_openid_keeps_no_index(
+    portal: Portal, rows: Reader, run: Run
+) -> None:
+    """The index could otherwise identify an erased person for 30 days."""
+    receive_and_fail_an_hour_ago(portal, rows, OpenID=OPENID)
     assert rows.count("wechat_pushes", "person_index IS NOT NULL") == 1
     assert run("pushes", "retry").exit_code == 0
     assert rows("SELECT handled_at IS NULL, person_index FROM wechat_pushes") == [(False, None)]
 
 
-# All at once
+# Concurrency
 
 
 @pytest.mark.real_commits
-@pytest.mark.parametrize("said", [{"RevokeInfo": "8"}, {"Event": CANCEL}], ids=["revoke", "cancel"])
-def test_events_and_logins_at_once_leave_no_half(
-    app: Flask, client: Client, alice: Person, rows: Reader, said: dict[str, str]
+@pytest.mark.parametrize(
+    "fields", [{"RevokeInfo": "8"}, {"Event": CANCEL}], ids=["revoke", "cancel"]
+)
+def test_concurrent_events_and_logins_leave_a_consistent_state(
+    app: Flask, client: Client, alice: Person, rows: Reader, fields: dict[str, str]
 ) -> None:
-    """Otherwise a login at the wrong moment fails, or keeps what was withdrawn."""
     configure(app)
-    known = Known(client, alice, rows)
+    known = KnownUser(client, alice, rows)
     codes = [alice.wx_login() for _ in range(6)]
-    message = event(said.get("Event", REVOKE), OpenID=known.openid, RevokeInfo="8")
-    acts: list[Callable[[], Any]] = [
+    message = event(fields.get("Event", REVOKE), OpenID=known.openid, RevokeInfo="8")
+    requests: list[Callable[[], Any]] = [
         lambda code=code: Client(app).post("login", code=code) for code in codes
     ]
-    answers = at_once([*acts, *[lambda: Portal(Client(app)).push(message)] * 3])
+    answers = run_concurrently([*requests, *[lambda: Portal(Client(app)).push(message)] * 3])
     assert {answer.status_code for answer in answers} == {200}
     assert rows.count("phones") == 0
     assert rows("SELECT handled_at IS NULL, failure FROM wechat_pushes") == [(False, None)]
-    if "Event" in said:
+    if "Event" in fields:
         assert rows.count("users") == 0
         assert rows.count("social_accounts", "user_id IS NOT NULL") == 0

@@ -1,4 +1,4 @@
-"""People take out all that is held about them, and nothing about anybody else."""
+"""Export of all data about a user, without data about others."""
 
 import json
 from typing import Any
@@ -25,8 +25,8 @@ from tests.fixtures.tables import read_tables
 
 CREDENTIALS = {"account": "alice", "password": GOOD_PASSWORD}
 
-# Which table each part is of, and what of it is not told: secrets, their hashes and blind
-# indexes, and the tenant, which is the user's own everywhere.
+# The table of each part, and its columns that are not exported: secrets, their hashes and blind
+# indexes. The tenant is left out everywhere.
 PARTS = {
     "users": ("users", {"password_hash"}),
     "phones": ("phones", {"number_index", "number_sealed"}),
@@ -48,22 +48,22 @@ PARTS = {
     "password_tries": ("password_tries", {"key", "account_key"}),
     "audit_events": ("audit_events", set[str]()),
 }
-# What stands for some of that: the secret's text where it is theirs, or that there is one.
-INSTEAD = {"phones": {"number"}, "pushes": {"message"}, "users": {"has_password"}}
-# What is about nobody, or about nobody of the tenant's people.
-ABOUT_NOBODY = {
+# Fields in place of such columns: the decrypted value, or whether there is one.
+REPLACEMENTS = {"phones": {"number"}, "pushes": {"message"}, "users": {"has_password"}}
+# Tables without data about users.
+WITHOUT_USER_DATA = {
     *("tenants", "wechat_apps", "wechat_access_tokens", "signing_keys", "key_proofs"),
     *("operators", "operator_sessions", "operator_recovery_codes"),
     *("daily_counts", "daily_failures", "answer_times"),
-    # What operators send, for an hour and for a day.
+    # Requests of operators, kept for an hour and for a day.
     *("people_imports", "idempotent_requests"),
-    # Appids that operators have entered.
+    # Appids entered by operators.
     *("app_claims", "verification_budgets"),
 }
 
 
-def exported(client: Client, token: str) -> dict[str, list[dict[str, Any]]]:
-    """Take everything out."""
+def export_of(client: Client, token: str) -> dict[str, list[dict[str, Any]]]:
+    """Return the export."""
     answer = client.send("GET", "/v1/me/export", token)
     assert answer.status_code == 200, answer.text
     assert answer.content_type == "application/json"
@@ -74,8 +74,8 @@ def exported(client: Client, token: str) -> dict[str, list[dict[str, Any]]]:
 
 @pytest.fixture
 def token(app: Flask, client: Client, alice: Person, bob: Person) -> str:
-    """Alice, with a history; and others who have one too: bob, and alice at the neighbour."""
-    client.log_in(alice, ACME_CLUB)  # a bare user, merged later
+    """Return a token of Alice, a user with a history. Bob and Alice at globex have one as well."""
+    client.log_in(alice, ACME_CLUB)  # A user without a phone, merged later.
     enter_user(app, **CREDENTIALS, phone="13800138001")
     client.bind(bob)
     client.bind(alice, GLOBEX_LIFE)
@@ -91,25 +91,24 @@ def token(app: Flask, client: Client, alice: Person, bob: Person) -> str:
     return str(login["token"])
 
 
-def test_all_that_is_held_is_told_row_by_row(
+def test_export_contains_every_row_and_column_about_the_user(
     client: Client, token: str, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise people get a part of what we know, or what we know of others."""
-    told, kept = exported(client, token), read_tables(rows)
+    exported, kept = export_of(client, token), read_tables(rows)
     user = client.me(token).json["id"]
-    assert set(told) == set(PARTS)
-    users = {one["id"] for one in told["users"]}
+    assert set(exported) == set(PARTS)
+    users = {one["id"] for one in exported["users"]}
     assert user in users
     merged = [row for row in kept["users"].values() if str(row["merged_into_id"]) == user]
     assert users == {user, *(str(row["id"]) for row in merged)}
     assert merged
     for part, (table, secret) in PARTS.items():
         columns = {column.name for column in db.metadata.tables[table].columns}
-        shown = columns - secret - {"tenant_id"} | INSTEAD.get(part, set())
-        assert told[part], part
-        assert all(set(row) == shown for row in told[part]), part
+        shown = columns - secret - {"tenant_id"} | REPLACEMENTS.get(part, set())
+        assert exported[part], part
+        assert all(set(row) == shown for row in exported[part]), part
     accounts = [row for row in kept["social_accounts"].values() if str(row["user_id"]) in users]
-    assert {one["id"] for one in told["identities"]} == {str(row["id"]) for row in accounts}
+    assert {one["id"] for one in exported["identities"]} == {str(row["id"]) for row in accounts}
     ids = {str(row["id"]) for row in accounts}
     for part, table in (("sessions", "login_sessions"), ("phones", "phones")):
         owned = {
@@ -117,33 +116,31 @@ def test_all_that_is_held_is_told_row_by_row(
             for row in kept[table].values()
             if str(row["user_id"]) in users or str(row.get("social_account_id")) in ids
         }
-        assert {one["id"] for one in told[part]} == owned
-    assert [one["number"] for one in told["phones"]] == ["+8613800138001"]
+        assert {one["id"] for one in exported[part]} == owned
+    assert [one["number"] for one in exported["phones"]] == ["+8613800138001"]
     keys = [row for row in kept["session_keys"].values() if str(row["social_account_id"]) in ids]
-    assert {one["id"] for one in told["session_keys"]} == {str(row["id"]) for row in keys}
-    sessions = {one["id"] for one in told["sessions"]}
+    assert {one["id"] for one in exported["session_keys"]} == {str(row["id"]) for row in keys}
+    sessions = {one["id"] for one in exported["sessions"]}
     codes = {str(row["session_id"]) for row in kept["code_exchanges"].values()}
-    assert {one["session_id"] for one in told["code_exchanges"]} == codes & sessions
-    assert len(codes - sessions) >= 2, "the others'"
-    assert len(told["password_tries"]) == 2, "of the account, and of it at this address"
-    assert [one["has_password"] for one in told["users"] if one["account"]] == [True]
-    assert [one["event"] for one in told["pushes"]] == ["user_authorization_revoke", "text"]
-    handled, written = (one["message"] for one in told["pushes"])
+    assert {one["session_id"] for one in exported["code_exchanges"]} == codes & sessions
+    assert len(codes - sessions) >= 2, "of other users"
+    assert len(exported["password_tries"]) == 2, "of the account, and of it at this address"
+    assert [one["has_password"] for one in exported["users"] if one["account"]] == [True]
+    assert [one["event"] for one in exported["pushes"]] == ["user_authorization_revoke", "text"]
+    handled, written = (one["message"] for one in exported["pushes"])
     assert (handled, json.loads(written)["Content"]) == (None, "what I wrote")
-    actions = [one["action"] for one in told["audit_events"]]
+    actions = [one["action"] for one in exported["audit_events"]]
     assert {"user.added", "consent.withdrawn", "user.merged", "user.exported"} <= set(actions)
 
 
-def test_every_table_that_can_be_about_a_person_is_in_it() -> None:
-    """Otherwise somebody adds a table, and people never hear what it holds about them."""
-    assert {table for table, _ in PARTS.values()} | ABOUT_NOBODY == set(db.metadata.tables)
+def test_every_table_is_exported_or_listed_without_user_data() -> None:
+    assert {table for table, _ in PARTS.values()} | WITHOUT_USER_DATA == set(db.metadata.tables)
 
 
-def test_no_secret_and_nobody_else_is_in_it(
+def test_export_contains_no_secrets_and_no_data_about_others(
     client: Client, token: str, bob: Person, rows: Reader
 ) -> None:
-    """Otherwise whoever finds the file can log in, or reads of a neighbour."""
-    text = json.dumps(exported(client, token))
+    text = json.dumps(export_of(client, token))
     kept = read_tables(rows)
     mine = {token, token_hash(token).hex()}
     for row in kept["login_sessions"].values():
@@ -162,9 +159,8 @@ def test_no_secret_and_nobody_else_is_in_it(
     assert [one for one in mine | others if one in text] == []
 
 
-def test_an_export_is_audited(client: Client, token: str, rows: Reader) -> None:
-    """Otherwise nobody learns that somebody took a person's data out."""
-    exported(client, token)
+def test_export_is_recorded_in_the_audit_log(client: Client, token: str, rows: Reader) -> None:
+    export_of(client, token)
     user = client.me(token).json["id"]
     assert rows(
         "SELECT actor_kind, actor_id::text, subject, ip FROM audit_events"
@@ -172,35 +168,34 @@ def test_an_export_is_audited(client: Client, token: str, rows: Reader) -> None:
     ) == [("user", user, user, "127.0.0.1")]
 
 
-def test_a_long_history_is_told_whole_in_pages(
+def test_long_history_is_exported_in_pages(
     client: Client, token: str, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise a long history is cut, or fills the memory of a worker."""
-    whole = exported(client, token)
+    whole = export_of(client, token)
     monkeypatch.setattr(export, "PAGE", 2)
-    paged = exported(client, token)
-    paged["audit_events"].pop()  # the second export
+    paged = export_of(client, token)
+    paged["audit_events"].pop()  # The second export.
     assert len(whole["audit_events"]) > 4
     assert paged == whole
 
 
-def test_an_identity_of_somebody_who_used_the_account_is_not_told(
+def test_identity_of_another_person_who_used_the_account_is_not_exported(
     app: Flask, client: Client, wechat: WeChat
 ) -> None:
-    """Otherwise an account that many share tells one who the others are."""
     enter_user(app, **CREDENTIALS)
     dave = Person(wechat, "dave", "13800138009")
     token = client.log_in(dave, ACME_SHOP, **CREDENTIALS)["token"]
     client.post("profile", token, nickname="Dave")
     free = client.post("unbind", token).json
     mine = client.post("password-login", **CREDENTIALS).json["token"]
-    text = json.dumps(exported(client, mine)["identities"])
+    text = json.dumps(export_of(client, mine)["identities"])
     assert free["openid"] not in text
 
 
 @pytest.mark.real_commits
-def test_a_client_that_hangs_up_leaves_nothing_open(app: Flask, client: Client, token: str) -> None:
-    """Otherwise each export that is broken off, or read slowly, holds a database connection."""
+def test_aborted_download_holds_no_database_connection(
+    app: Flask, client: Client, token: str
+) -> None:
     answer = client.send("GET", "/v1/me/export", token, buffered=False)
     assert next(answer.iter_encoded())
     with app.app_context():

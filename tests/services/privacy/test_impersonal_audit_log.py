@@ -1,4 +1,4 @@
-"""The audit trail keeps no search text and no number, and nothing but these can be cleared."""
+"""Personal data in audit events: it is not recorded, and only retention clears it."""
 
 import json
 import secrets
@@ -32,7 +32,7 @@ QUERY, NUMBER = "小花 Lily", "138****8001"
 EXPORTED = {"people": "1", "columns": "account", "query": QUERY, "status": ""}
 RELEASED = {"before": {"phone": NUMBER}, "after": {"phone": None}}
 MERGED = {"before": {"status": "active", "phone": NUMBER}, "after": {"moved": 1}, "into": "x"}
-# Details as releases before 0016 wrote them, and what clearing makes of them.
+# Details as written by releases before 0016, and their cleared form.
 OLD: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     (
         "users.exported",
@@ -42,7 +42,7 @@ OLD: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("users.exported", {"people": "2", "query": ""}, {"people": "2", "filtered": "no"}),
     ("phone.released", RELEASED, RELEASED | {"before": {"phone": "set"}}),
     ("user.merged", MERGED, MERGED | {"before": {"status": "active", "phone": "set"}}),
-    # Nothing in these is personal.
+    # No personal data.
     ("user.merged", {"into": "x"}, {"into": "x"}),
     ("user.merged", {"before": {"phone": None}}, {"before": {"phone": None}}),
     ("phone.released", {}, {}),
@@ -58,8 +58,8 @@ INSERT = (
 )
 
 
-def note(rows: Reader, action: str, details: dict[str, Any]) -> None:
-    """Write an event of acme with details as an earlier release wrote them."""
+def record_event(rows: Reader, action: str, details: dict[str, Any]) -> None:
+    """Write an audit event of acme with details of an earlier release."""
     rows(
         "INSERT INTO audit_events (id, tenant_id, actor_kind, action, subject, ip, details)"
         " SELECT :id, id, 'operator', :action, 'x', '192.0.2.1', cast(:details AS jsonb)"
@@ -70,16 +70,15 @@ def note(rows: Reader, action: str, details: dict[str, Any]) -> None:
     )
 
 
-# What is recorded
+# Recording
 
 
 @pytest.mark.parametrize(
     ("query", "filtered"), [(QUERY, "yes"), ("13800138001", "yes"), ("", "no")]
 )
-def test_an_export_records_whether_it_was_filtered_and_not_by_what(
+def test_export_records_whether_it_was_filtered_without_the_search_text(
     app: Flask, rows: Reader, query: str, filtered: str
 ) -> None:
-    """A search text may be the name or the number of a person."""
     with app.app_context():
         export_users(audit.OPERATOR, tenant_id_of("acme"), Wanted(query=query))
     ((details,),) = rows("SELECT details FROM audit_events WHERE action = 'users.exported'")
@@ -88,37 +87,37 @@ def test_an_export_records_whether_it_was_filtered_and_not_by_what(
     assert not query or query not in json.dumps(details, ensure_ascii=False)
 
 
-def test_a_released_or_merged_number_is_recorded_as_set(
+def test_released_or_merged_number_is_recorded_as_set(
     app: Flask, client: Client, alice: Person, bob: Person, rows: Reader
 ) -> None:
-    """A masked number still identifies its owner among the few that it can be."""
+    """A masked number still identifies its owner among few candidates."""
     ann = signed_in(app, "ann@acme.example", "tenant_admin", "acme")
     one, other = (client.bind(person)["user"]["id"] for person in (alice, bob))
     users = "/tenants/acme/users"
     assert ann("DELETE", f"{users}/{other}/phone").status_code == 204
     assert ann("POST", f"{users}/{one}/merge", json={"into_id": other}).status_code == 200
-    told = dict(rows("SELECT action, details FROM audit_events WHERE details ? 'before'"))
-    assert told["phone.released"]["before"] == {"phone": "set"}
-    assert told["user.merged"]["before"] == {"status": "active", "phone": "set"}
-    assert "****" not in json.dumps(told)
+    events = dict(rows("SELECT action, details FROM audit_events WHERE details ? 'before'"))
+    assert events["phone.released"]["before"] == {"phone": "set"}
+    assert events["user.merged"]["before"] == {"status": "active", "phone": "set"}
+    assert "****" not in json.dumps(events)
 
 
-# What can be cleared
+# Clearing
 
 
 @pytest.mark.parametrize(("action", "old", "cleared"), OLD)
-def test_details_become_impersonal(
+def test_details_are_cleared_of_personal_data(
     rows: Reader, action: str, old: dict[str, Any], cleared: dict[str, Any]
 ) -> None:
-    note(rows, action, old)
+    record_event(rows, action, old)
     clear = "UPDATE audit_events SET details = impersonal_details(action, details)"
     for _ in range(2):
         rows(f"{ALLOW}; {clear} WHERE subject = 'x'")
         assert rows("SELECT details FROM audit_events WHERE subject = 'x'") == [(cleared,)]
 
 
-def test_address_and_details_may_go_together(rows: Reader) -> None:
-    note(rows, "users.exported", EXPORTED)
+def test_address_and_details_can_be_cleared_together(rows: Reader) -> None:
+    record_event(rows, "users.exported", EXPORTED)
     both = "ip = NULL, details = impersonal_details(action, details)"
     rows(f"{ALLOW}; UPDATE audit_events SET {both} WHERE subject = 'x'")
     ((ip, details),) = rows("SELECT ip, details FROM audit_events WHERE subject = 'x'")
@@ -142,19 +141,19 @@ def test_address_and_details_may_go_together(rows: Reader) -> None:
         "details = impersonal_details(action, details), tenant_id = NULL",
         "details = impersonal_details(action, details), id = gen_random_uuid()",
         "details = impersonal_details(action, details), created_at = now() - interval '9 years'",
-        # Under another action's rule, which the row itself does not have.
+        # The rule of another action.
         "action = 'phone.released', details = impersonal_details('phone.released', details)",
     ],
 )
-def test_nothing_else_can_be_changed(rows: Reader, change: str) -> None:
-    """The setting of retention is no key to the rest of the trail."""
-    note(rows, "users.exported", EXPORTED | {"before": {"phone": NUMBER}})
+def test_no_other_change_of_an_event_is_allowed(rows: Reader, change: str) -> None:
+    """The setting of retention allows nothing else."""
+    record_event(rows, "users.exported", EXPORTED | {"before": {"phone": NUMBER}})
     with pytest.raises(DBAPIError, match=APPEND_ONLY):
         rows(f"{ALLOW}; UPDATE audit_events SET {change} WHERE subject = 'x'")
 
 
-def test_an_address_cannot_be_put_back(rows: Reader) -> None:
-    note(rows, "users.exported", EXPORTED)
+def test_cleared_address_cannot_be_restored(rows: Reader) -> None:
+    record_event(rows, "users.exported", EXPORTED)
     rows(f"{ALLOW}; UPDATE audit_events SET ip = NULL WHERE subject = 'x'")
     with pytest.raises(DBAPIError, match=APPEND_ONLY):
         rows(f"{ALLOW}; UPDATE audit_events SET ip = '192.0.2.1' WHERE subject = 'x'")
@@ -163,18 +162,18 @@ def test_an_address_cannot_be_put_back(rows: Reader) -> None:
 @pytest.mark.parametrize(
     "change", ["details = impersonal_details(action, details)", "ip = NULL", "ip = ip"]
 )
-def test_without_retention_nothing_can_be_cleared(rows: Reader, change: str) -> None:
-    note(rows, "users.exported", EXPORTED)
+def test_events_cannot_be_cleared_outside_retention(rows: Reader, change: str) -> None:
+    record_event(rows, "users.exported", EXPORTED)
     with pytest.raises(DBAPIError, match=APPEND_ONLY):
         rows(f"UPDATE audit_events SET {change} WHERE subject = 'x'")
 
 
-# The migration
+# Migration
 
 
 @pytest.fixture
 def previous(config: Config) -> Iterator[tuple[Flask, "Connection[tuple[Any, ...]]"]]:
-    """An app with a database that the migration has not reached, and a connection to it."""
+    """Return an app with a database before the migration, and a connection to it."""
     name = f"wxpass_migrated_{secrets.token_hex(4)}"
     url = config.database_url.replace("+psycopg", "")
     with psycopg.connect(url, autocommit=True) as server:
@@ -205,10 +204,10 @@ def details_of(connection: "Connection[tuple[Any, ...]]") -> list[tuple[Any, ...
     return connection.execute("SELECT action, details FROM audit_events ORDER BY id").fetchall()
 
 
-def test_the_migration_clears_the_events_there_are(
+def test_migration_clears_existing_events(
     previous: tuple[Flask, "Connection[tuple[Any, ...]]"],
 ) -> None:
-    """In several batches, of every tenant, and it changes no other column."""
+    """It works in batches, for every tenant, and changes no other column."""
     app, connection = previous
     tenants = [UUID(int=number) for number in (1, 2)]
     for tenant in tenants:
@@ -231,7 +230,7 @@ def test_the_migration_clears_the_events_there_are(
         connection.execute("UPDATE audit_events SET ip = NULL")
 
 
-def test_the_migration_is_undone_and_done_again(
+def test_migration_can_be_reverted_and_repeated(
     previous: tuple[Flask, "Connection[tuple[Any, ...]]"],
 ) -> None:
     app, connection = previous

@@ -1,4 +1,4 @@
-"""What operators' requests left waiting goes with the person: stored answers, pending imports."""
+"""Erasure of stored idempotent answers and pending imports that contain the user's data."""
 
 from typing import Any
 from uuid import UUID
@@ -29,12 +29,12 @@ CANCEL, MODIFIED = "user_authorization_cancellation", "user_info_modified"
 
 @pytest.fixture
 def ops(app: Flask) -> Script:
-    """An operator of the platform."""
+    """Return the admin API client of a platform admin."""
     return signed_in(app, "ops@wxpass.example", "platform")
 
 
 def erase_all(app: Flask, rows: Reader) -> None:
-    """Erase every user as closed accounts are."""
+    """Erase every user as after an account closure."""
     rows("UPDATE users SET erase_after = now()")
     with app.app_context():
         assert dict(run_retention())["failed"] == 0
@@ -43,8 +43,8 @@ def erase_all(app: Flask, rows: Reader) -> None:
 # Stored answers
 
 
-def test_an_answer_goes_with_the_user_whom_it_shows(app: Flask, ops: Script, rows: Reader) -> None:
-    """And others stay, of other users and of no user at all."""
+def test_stored_answer_is_erased_with_its_user(app: Flask, ops: Script, rows: Reader) -> None:
+    """Answers about other users, and about no user, stay."""
     alice = create(ops, USERS, ALICE, "key-1").json["user"]["id"]
     bob = create(ops, USERS, {"account": "bob"}, "key-2").json["user"]["id"]
     create(ops, "/tenants", {"slug": "initech", "name": "Initech"}, "key-3")
@@ -58,10 +58,10 @@ def test_an_answer_goes_with_the_user_whom_it_shows(app: Flask, ops: Script, row
     assert create(ops, USERS, {"account": "bob"}, "key-2").headers["Idempotent-Replayed"] == "true"
 
 
-def test_a_creation_repeated_after_the_erasure_is_a_new_one(
+def test_creation_repeated_after_the_erasure_creates_a_new_user(
     app: Flask, ops: Script, rows: Reader
 ) -> None:
-    """Not the page of the person who was erased."""
+    """The stored answer is not returned."""
     first = create(ops, USERS, ALICE).json["user"]["id"]
     erase_all(app, rows)
     again = create(ops, USERS, ALICE)
@@ -69,8 +69,8 @@ def test_a_creation_repeated_after_the_erasure_is_a_new_one(
     assert again.json["user"]["id"] != first
 
 
-def test_the_answer_about_a_merged_user_goes_too(app: Flask, ops: Script, rows: Reader) -> None:
-    """A merged user is erased with the one that they were merged into."""
+def test_stored_answer_about_a_merged_user_is_erased(app: Flask, ops: Script, rows: Reader) -> None:
+    """A merged user is erased with the user it was merged into."""
     merged = create(ops, USERS, ALICE, "key-1").json["user"]["id"]
     into = create(ops, USERS, {"account": "other"}, "key-2").json["user"]["id"]
     ops("POST", f"{USERS}/{merged}/merge", json={"into_id": into})
@@ -80,10 +80,9 @@ def test_the_answer_about_a_merged_user_goes_too(app: Flask, ops: Script, rows: 
     assert rows.count("idempotent_requests") == 0
 
 
-def test_no_answer_is_kept_of_a_user_who_was_erased_meanwhile(
+def test_answer_about_a_user_erased_during_the_request_is_not_stored(
     app: Flask, ops: Script, rows: Reader
 ) -> None:
-    """The creation was answered; nobody would delete the answer any more."""
     user = UUID(create(ops, USERS, ALICE).json["user"]["id"])
     ((request,),) = rows("SELECT id FROM idempotent_requests")
     rows("UPDATE idempotent_requests SET status = NULL, answer_sealed = NULL, user_id = NULL")
@@ -97,17 +96,17 @@ def test_no_answer_is_kept_of_a_user_who_was_erased_meanwhile(
 
 
 @pytest.mark.parametrize(
-    "said",
+    "fields",
     [
         *({"RevokeInfo": number} for number in ("6", "8", "19", "8,99")),
         *({"Event": name} for name in (MODIFIED, CANCEL)),
     ],
     ids=str,
 )
-def test_an_answer_goes_when_what_it_shows_is_withdrawn(
-    app: Flask, client: Client, ops: Script, alice: Person, rows: Reader, said: dict[str, str]
+def test_stored_answer_is_erased_when_its_data_is_revoked(
+    app: Flask, client: Client, ops: Script, alice: Person, rows: Reader, fields: dict[str, str]
 ) -> None:
-    """It shows the nickname and the masked number."""
+    """The answer contains the nickname and the masked number."""
     create(ops, USERS, ALICE, "key-1")
     create(ops, USERS, {"account": "bob"}, "key-2")
     configure(app)
@@ -115,9 +114,9 @@ def test_an_answer_goes_when_what_it_shows_is_withdrawn(
     portal = Portal(client)
     assert succeeded(portal.push(event(OpenID=openid, RevokeInfo="16", CreateTime=1)))
     assert rows.count("idempotent_requests") == 2
-    name = said.get("Event", "user_authorization_revoke")
-    fields = {key: value for key, value in said.items() if key != "Event"}
-    assert succeeded(portal.push(event(name, OpenID=openid, **fields)))
+    name = fields.get("Event", "user_authorization_revoke")
+    plain_fields = {key: value for key, value in fields.items() if key != "Event"}
+    assert succeeded(portal.push(event(name, OpenID=openid, **plain_fields)))
     assert rows("SELECT key FROM idempotent_requests") == [("key-2",)]
 
 
@@ -126,13 +125,13 @@ def test_an_answer_goes_when_what_it_shows_is_withdrawn(
 
 @pytest.fixture
 def acme(app: Flask) -> UUID:
-    """The tenant."""
+    """Return the id of acme."""
     with app.app_context():
         return tenant_id_of("acme")
 
 
 def preview(tenant_id: UUID, *people: tuple[str, str, str], actor: audit.Actor = ANNA) -> UUID:
-    """Preview a file."""
+    """Preview an import file."""
     file = read_user_file(csv_of(("account", "phone", "nickname"), *people))
     import_id = preview_import(actor, tenant_id, file).import_id
     assert import_id is not None
@@ -147,10 +146,10 @@ HOLDS_ALICE = [
 
 
 @pytest.mark.parametrize("row", [row for row, _ in HOLDS_ALICE], ids=[n for _, n in HOLDS_ALICE])
-def test_a_preview_that_holds_the_person_goes_with_them(
+def test_pending_import_that_contains_the_user_is_erased(
     app: Flask, acme: UUID, rows: Reader, row: tuple[str, str, str]
 ) -> None:
-    """And those that do not, and the neighbour's, stay."""
+    """Other imports, and those of another tenant, stay."""
     with app.app_context():
         globex = tenant_id_of("globex")
         first = preview(acme, ("bert", "13800138009", "Alice"), row)
@@ -165,18 +164,18 @@ def test_a_preview_that_holds_the_person_goes_with_them(
         assert confirm_import(BERT, acme, stays).people == 1
 
 
-def test_a_running_import_that_holds_the_person_is_given_up(
+def test_running_import_that_contains_the_user_is_interrupted(
     app: Flask, acme: UUID, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It imports nobody, and the operator reads that it was interrupted."""
+    """It adds no user, and its progress reports the interruption."""
     make_ready = run.make_ready
 
-    def erased_while_ready(tenant_id: UUID, people: Any) -> Any:
+    def erase_when_ready(tenant_id: UUID, people: Any) -> Any:
         yield from make_ready(tenant_id, people)
         enter_user(app, account="alice")
         erase_all(app, rows)
 
-    monkeypatch.setattr(run, "make_ready", erased_while_ready)
+    monkeypatch.setattr(run, "make_ready", erase_when_ready)
     with app.app_context():
         import_id = preview(acme, ("alice", "", "Alice"), ("bert", "", ""))
         with pytest.raises(ImportInterrupted):
@@ -187,8 +186,8 @@ def test_a_running_import_that_holds_the_person_is_given_up(
     assert rows.count("users") == 0
 
 
-def test_a_preview_that_does_not_decrypt_goes_too(app: Flask, acme: UUID, rows: Reader) -> None:
-    """Its key is lost: nobody can confirm it, and it must not keep a person from being erased."""
+def test_undecryptable_pending_import_is_erased(app: Flask, acme: UUID, rows: Reader) -> None:
+    """Its key is lost, so that its contents cannot be checked."""
     with app.app_context():
         preview(acme, ("bert", "", ""))
     rows("UPDATE people_imports SET people_sealed = 'lost:' || substr(people_sealed, 4)")
@@ -197,10 +196,9 @@ def test_a_preview_that_does_not_decrypt_goes_too(app: Flask, acme: UUID, rows: 
     assert [rows.count(table) for table in ("users", "people_imports")] == [0, 0]
 
 
-def test_a_preview_goes_when_the_number_in_it_is_withdrawn(
+def test_pending_import_that_contains_a_revoked_number_is_erased(
     app: Flask, acme: UUID, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """The number is not ours any more, wherever it came from."""
     configure(app)
     with app.app_context():
         preview(acme, ("", "13800138001", ""))
@@ -212,10 +210,10 @@ def test_a_preview_goes_when_the_number_in_it_is_withdrawn(
     assert rows("SELECT id FROM people_imports") == [(kept,)]
 
 
-def test_a_visitors_erasure_leaves_operators_requests_alone(
+def test_erasure_of_a_visitor_keeps_pending_data(
     app: Flask, acme: UUID, client: Client, ops: Script, alice: Person, rows: Reader
 ) -> None:
-    """A visitor has neither account nor number here."""
+    """A visitor has neither account nor phone."""
     create(ops, USERS, {"account": "bob"})
     with app.app_context():
         preview(acme, ("alice", "13800138001", "Alice"))

@@ -1,4 +1,4 @@
-"""Retention erases visitors who have not logged in for as long as their tenant says."""
+"""Retention erases visitors who have not logged in for the period set by the tenant."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -25,26 +25,26 @@ from tests.fixtures.personas import (
 )
 from tests.fixtures.portal import Portal, configure, event, succeeded
 from tests.fixtures.tables import changes, read_tables
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 Run = Callable[..., Result]
 
 
 @pytest.fixture
 def run(app: Flask) -> Run:
-    """Run a command."""
+    """Return a function that runs a command."""
     runner = app.test_cli_runner()
     return lambda *arguments: runner.invoke(args=list(arguments), catch_exceptions=False)
 
 
-def removed(app: Flask) -> dict[str, int]:
-    """Run retention, and say what it removed."""
+def run_retention_once(app: Flask) -> dict[str, int]:
+    """Run retention and return the counts of what it removed."""
     with app.app_context():
         return {kind: count for kind, count in run_retention() if count}
 
 
-def let_pass(rows: Reader, days: float, which: str = "true") -> None:
-    """Let some identities have been made, and last logged in, so many days ago."""
+def age_identities(rows: Reader, days: float, which: str = "true") -> None:
+    """Move the creation and last login of identities into the past."""
     milliseconds = int(timedelta(days=days).total_seconds() * 1000)
     for (old,) in rows(f"SELECT id FROM social_accounts WHERE {which}"):
         new = UUID(int=old.int - (milliseconds << 80))
@@ -63,48 +63,48 @@ def let_pass(rows: Reader, days: float, which: str = "true") -> None:
 
 
 @pytest.mark.parametrize("days", [179.9, 180.1])
-def test_a_visitor_is_erased_180_days_after_the_last_login(
+def test_visitor_is_erased_180_days_after_the_last_login(
     app: Flask, client: Client, alice: Person, bob: Person, rows: Reader, days: float
 ) -> None:
-    """With sessions, keys and pushes; another visitor and a user stay."""
+    """With sessions, keys and pushes. Another visitor and a user stay."""
     is_due = days > 180
     client.bind(bob)
     login = client.log_in(alice)
     configure(app)
-    said = {"MsgType": "text", "FromUserName": login["openid"], "Content": "hello"}
-    assert succeeded(Portal(client).push(event("text", **said)))
-    let_pass(rows, 400, "user_id IS NOT NULL")
-    let_pass(rows, days, "user_id IS NULL")
+    fields = {"MsgType": "text", "FromUserName": login["openid"], "Content": "hello"}
+    assert succeeded(Portal(client).push(event("text", **fields)))
+    age_identities(rows, 400, "user_id IS NOT NULL")
+    age_identities(rows, days, "user_id IS NULL")
     client.log_in(alice, ACME_STAFF)
-    assert removed(app) == ({"visitors": 1} if is_due else {})
+    assert run_retention_once(app) == ({"visitors": 1} if is_due else {})
     assert rows("SELECT appid, user_id IS NULL FROM social_accounts ORDER BY 1, 2") == [
         (ACME_SHOP.appid, False),
         *([] if is_due else [(ACME_SHOP.appid, True)]),
         (ACME_STAFF.appid, True),
     ]
     assert rows.count("wechat_pushes", "person_index IS NOT NULL") == (0 if is_due else 1)
-    assert removed(app) == {}
+    assert run_retention_once(app) == {}
 
 
-def test_a_login_in_between_counts(app: Flask, client: Client, alice: Person, rows: Reader) -> None:
-    """Since the last login, not since the first."""
+def test_period_begins_at_the_last_login(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
     client.log_in(alice)
-    let_pass(rows, 400)
+    age_identities(rows, 400)
     client.log_in(alice)
-    assert removed(app) == {}
+    assert run_retention_once(app) == {}
     assert rows.count("social_accounts") == 1
 
 
-def test_each_tenant_says_how_long(
+def test_period_is_set_per_tenant(
     app: Flask, client: Client, alice: Person, bob: Person, rows: Reader, run: Run
 ) -> None:
-    """And erases nothing of its neighbour."""
     assert run("tenants", "set", "acme", "--visitor-days", "30").exit_code == 0
     for person in (alice, bob):
         client.log_in(person)
         client.log_in(person, GLOBEX_LIFE)
-    let_pass(rows, 31)
-    assert removed(app) == {"visitors": 2}
+    age_identities(rows, 31)
+    assert run_retention_once(app) == {"visitors": 2}
     assert rows("SELECT DISTINCT appid FROM social_accounts") == [(GLOBEX_LIFE.appid,)]
     erased = "SELECT slug, actor_kind, details FROM audit_events JOIN tenants t ON t.id = tenant_id"
     assert rows(f"{erased} WHERE action = 'visitors.erased'") == [
@@ -112,13 +112,13 @@ def test_each_tenant_says_how_long(
     ]
 
 
-def test_a_dry_run_counts_them_and_erases_nothing(
+def test_dry_run_counts_visitors_and_erases_nothing(
     client: Client, alice: Person, bob: Person, rows: Reader, run: Run
 ) -> None:
     for person in (alice, bob):
         client.log_in(person)
-    let_pass(rows, 181)
-    run("tenants", "list")  # the first command that runs proves the keys
+    age_identities(rows, 181)
+    run("tenants", "list")  # The first command stores the key proofs.
     before = read_tables(rows)
     assert "visitors\t2" in run("retention", "run", "--dry-run").output.splitlines()
     assert changes(before, read_tables(rows)) == {}
@@ -126,52 +126,52 @@ def test_a_dry_run_counts_them_and_erases_nothing(
     assert "visitors\t0" in run("retention", "run").output.splitlines()
 
 
-def test_they_are_erased_in_small_batches(
+def test_visitors_are_erased_in_batches(
     app: Flask, client: Client, wechat: WeChat, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each is audited as one event: a tenant may have a million of them."""
+    """Each batch is one audit event."""
     monkeypatch.setattr(retention, "AT_ONCE", 3)
     for number in range(7):
         client.log_in(Person(wechat, f"person{number}", f"1380013800{number}"))
-    let_pass(rows, 200)
-    assert removed(app) == {"visitors": 7}
-    told = rows("SELECT details FROM audit_events WHERE action = 'visitors.erased' ORDER BY id")
-    assert told == [({"visitors": "3"},), ({"visitors": "3"},), ({"visitors": "1"},)]
+    age_identities(rows, 200)
+    assert run_retention_once(app) == {"visitors": 7}
+    events = rows("SELECT details FROM audit_events WHERE action = 'visitors.erased' ORDER BY id")
+    assert events == [({"visitors": "3"},), ({"visitors": "3"},), ({"visitors": "1"},)]
     assert [rows.count(table) for table in ("social_accounts", "session_keys")] == [0, 0]
 
 
-def test_an_identity_that_was_unbound_just_now_stays_while_its_session_lives(
+def test_unbound_identity_is_kept_while_its_session_is_active(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Its last login by WeChat may be long ago: users stay logged in by refresh tokens."""
+    """The last login by WeChat may be long ago, because users stay logged in by refresh tokens."""
     enter_user(app, account="alice", password="violet-harbour-74")
     client.log_in(alice, account="alice", password="violet-harbour-74")
     login = client.log_in(alice)
-    let_pass(rows, 300)
+    age_identities(rows, 300)
     rows("UPDATE login_sessions SET expires_at = now() + interval '1 hour'")
     token = client.post("unbind", login["token"]).json["token"]
-    assert removed(app) == {}
+    assert run_retention_once(app) == {}
     assert client.send("GET", "/v1/me/export", token).status_code == 200
     rows("UPDATE login_sessions SET expires_at = now() - interval '1 hour'")
     before = read_tables(rows)
-    assert removed(app) == {"visitors": 1}
+    assert run_retention_once(app) == {"visitors": 1}
     changed = changes(before, read_tables(rows))
     assert "users" not in changed
-    # What was done as the user stays the user's, without the identity.
+    # Sessions of the user stay with the user, without the identity.
     assert rows.count("login_sessions", "user_id IS NOT NULL AND social_account_id IS NULL") == 1
 
 
-# The setting
+# Setting
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "3651", "many"])
-def test_the_command_refuses_days_out_of_bounds(run: Run, rows: Reader, days: str) -> None:
+def test_command_refuses_a_period_out_of_range(run: Run, rows: Reader, days: str) -> None:
     assert run("tenants", "set", "acme", f"--visitor-days={days}").exit_code == 2
     assert rows("SELECT DISTINCT visitor_days FROM tenants") == [(180,)]
 
 
 @pytest.mark.parametrize("days", [0, -1, 3651, "180", 1.5, True, None])
-def test_the_api_refuses_days_out_of_bounds(app: Flask, rows: Reader, days: Any) -> None:
+def test_api_refuses_a_period_out_of_range(app: Flask, rows: Reader, days: Any) -> None:
     ops = signed_in(app, "ops@wxpass.example", "platform")
     refused = ops("PATCH", "/tenants/acme", json={"visitor_days": days})
     assert failure(refused) == (422, "request_invalid")
@@ -179,7 +179,7 @@ def test_the_api_refuses_days_out_of_bounds(app: Flask, rows: Reader, days: Any)
     assert rows("SELECT DISTINCT visitor_days FROM tenants") == [(180,)]
 
 
-def test_the_api_shows_and_changes_it_for_the_platform_only(app: Flask, rows: Reader) -> None:
+def test_only_the_platform_can_change_the_period(app: Flask, rows: Reader) -> None:
     ops = signed_in(app, "ops@wxpass.example", "platform")
     changed = ops("PATCH", "/tenants/acme", json={"visitor_days": 90})
     assert (changed.status_code, changed.json["visitor_days"]) == (200, 90)
@@ -191,45 +191,47 @@ def test_the_api_shows_and_changes_it_for_the_platform_only(app: Flask, rows: Re
     assert details == {"before": {"visitor_days": 180}, "after": {"visitor_days": 90}}
 
 
-# At the same moment
+# Concurrency
 
 
 @pytest.mark.real_commits
-def test_a_visitor_who_logs_in_at_the_same_moment_is_kept(
+def test_visitor_who_logs_in_during_retention_is_kept(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """As they were, or as a new visitor: the login that they were answered is good."""
+    """As the same visitor or as a new one. The session of the login is valid."""
     for _ in range(10):
         client.log_in(alice)
-        let_pass(rows, 200)
+        age_identities(rows, 200)
         codes = [alice.wx_login() for _ in range(2)]
-        acts: list[Callable[[], Any]] = [
+        logins: list[Callable[[], Any]] = [
             lambda code=code: Client(app).post("login", code=code) for code in codes
         ]
-        *answers, first, second = at_once([*acts, *[lambda: removed(app)] * 2])
+        *answers, first, second = run_concurrently(
+            [*logins, *[lambda: run_retention_once(app)] * 2]
+        )
         assert {answer.status_code for answer in answers} == {200}
         assert first.get("failed", 0) + second.get("failed", 0) == 0
         for answer in answers:
-            told = client.send("GET", "/v1/me/export", answer.json["token"])
-            assert told.status_code == 200, told.text
+            exported = client.send("GET", "/v1/me/export", answer.json["token"])
+            assert exported.status_code == 200, exported.text
         assert rows.count("social_accounts") == 1
         assert client.send("DELETE", "/v1/me", answers[0].json["token"]).status_code == 200
 
 
 @pytest.mark.real_commits
-def test_a_visitor_who_becomes_a_user_at_the_same_moment_is_kept(
+def test_visitor_linked_during_retention_is_kept_or_refused(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """The identity is the user's, or the binding is refused because it has been erased."""
+    """The identity belongs to the user, or the binding is refused because it was erased."""
     for _ in range(6):
         token, tap = client.log_in(alice)["token"], alice.tap_phone_new()
-        let_pass(rows, 200)
+        age_identities(rows, 200)
         rows("UPDATE login_sessions SET expires_at = now() + interval '1 second'")
         rows("UPDATE session_keys SET asked_at = now()")
-        bound, *runs = at_once(
+        bound, *runs = run_concurrently(
             [
                 lambda t=token, tap=tap: Client(app).post("phone", t, **tap),
-                *[lambda: removed(app)] * 2,
+                *[lambda: run_retention_once(app)] * 2,
             ]
         )
         assert sum(one.get("failed", 0) for one in runs) == 0
@@ -239,19 +241,19 @@ def test_a_visitor_who_becomes_a_user_at_the_same_moment_is_kept(
         if users:
             client.send("DELETE", "/v1/me", bound.json["token"])
             rows("UPDATE users SET erase_after = now()")
-            assert removed(app)["closed_accounts"] == 1
+            assert run_retention_once(app)["closed_accounts"] == 1
 
 
 @pytest.mark.real_commits
-def test_two_runs_at_once_share_the_visitors(
+def test_concurrent_runs_erase_each_visitor_once(
     app: Flask, client: Client, wechat: WeChat, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "AT_ONCE", 4)
     for number in range(20):
         client.log_in(Person(wechat, f"person{number}", f"138001380{number:02}"))
-    let_pass(rows, 200)
-    runs = at_once([lambda: removed(app)] * 3)
+    age_identities(rows, 200)
+    runs = run_concurrently([lambda: run_retention_once(app)] * 3)
     assert sum(one.get("visitors", 0) for one in runs) == 20
-    told = rows("SELECT sum((details ->> 'visitors')::int) FROM audit_events")
-    assert told == [(20,)]
+    erased = rows("SELECT sum((details ->> 'visitors')::int) FROM audit_events")
+    assert erased == [(20,)]
     assert rows.count("social_accounts") == 0

@@ -1,4 +1,4 @@
-"""Visitors, who belong to no user, export and erase what is held about them, and nothing else."""
+"""Visitors, who are identities without a user: export and erasure of their data."""
 
 import json
 from collections.abc import Callable
@@ -27,33 +27,33 @@ from tests.fixtures.personas import (
 )
 from tests.fixtures.portal import Portal, configure, event, succeeded
 from tests.fixtures.tables import GONE, NEW, changes, read_tables
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 CREDENTIALS = {"account": "alice", "password": "violet-harbour-74"}
 PARTS = ("identities", "sessions", "session_keys", "code_exchanges", "pushes", "audit_events")
 
 
 def erase(client: Client, token: str) -> Any:
-    """Ask to be erased."""
+    """Request the erasure."""
     return client.send("DELETE", "/v1/me", token)
 
 
 def export(client: Client, token: str) -> dict[str, list[dict[str, Any]]]:
-    """Take everything out."""
+    """Return the export."""
     answer = client.send("GET", "/v1/me/export", token)
     assert answer.status_code == 200, answer.text
     return json.loads(answer.data)
 
 
 def bind_key(client: Client, person: Person) -> str:
-    """Open an unbound session, whoever the identity belongs to, as an existing client does."""
+    """Return a bind key, which is an unbound session of an identity that may have a user."""
     path = f"/apps/{ACME_SHOP.appid}/uni/openid"
     answer = client.send("POST", path, json={"code": person.wx_login()})
     return str(answer.json["sessionKey"])
 
 
-def freed(client: Client, person: Person) -> str:
-    """Unbind an identity from a user who keeps an account, and give the token it then has."""
+def unbind_from_user(client: Client, person: Person) -> str:
+    """Unbind an identity from a user that has an account, and return its token."""
     login = client.log_in(person, **CREDENTIALS)
     return str(client.post("unbind", login["token"]).json["token"])
 
@@ -61,10 +61,10 @@ def freed(client: Client, person: Person) -> str:
 # Export
 
 
-def test_a_visitor_takes_out_what_is_held_about_them(
+def test_visitor_exports_the_data_of_all_their_identities(
     app: Flask, client: Client, alice: Person, bob: Person, rows: Reader
 ) -> None:
-    """Their identities in both apps, and nothing of another visitor or of a user."""
+    """The identities in both apps, and nothing of another visitor or of a user."""
     client.log_in(bob)
     client.log_in(alice, GLOBEX_LIFE)
     staff = client.log_in(alice, ACME_STAFF)
@@ -73,44 +73,43 @@ def test_a_visitor_takes_out_what_is_held_about_them(
     configure(app)
     wrote = {"MsgType": "text", "FromUserName": shop["openid"], "Content": "what I wrote"}
     assert succeeded(Portal(client).push(event("text", **wrote)))
-    told = export(client, shop["token"])
-    assert [part for part, content in told.items() if content] == list(PARTS)
-    assert {one["openid"] for one in told["identities"]} == {shop["openid"], staff["openid"]}
-    assert [one["appid"] for one in told["sessions"]] == [ACME_STAFF.appid, ACME_SHOP.appid]
-    assert "what I wrote" in told["pushes"][0]["message"]
-    assert [(one["action"], one["ip"]) for one in told["audit_events"]] == [
+    exported = export(client, shop["token"])
+    assert [part for part, content in exported.items() if content] == list(PARTS)
+    assert {one["openid"] for one in exported["identities"]} == {shop["openid"], staff["openid"]}
+    assert [one["appid"] for one in exported["sessions"]] == [ACME_STAFF.appid, ACME_SHOP.appid]
+    assert "what I wrote" in exported["pushes"][0]["message"]
+    assert [(one["action"], one["ip"]) for one in exported["audit_events"]] == [
         ("visitor.exported", "127.0.0.1")
     ]
-    text = json.dumps(told)
+    text = json.dumps(exported)
     assert shop["token"] not in text
     assert "session_key_sealed" not in text
 
 
-def test_an_old_login_may_still_export(client: Client, alice: Person, rows: Reader) -> None:
-    """As a user's may; only the erasure needs a recent one."""
+def test_export_needs_no_recent_login(client: Client, alice: Person, rows: Reader) -> None:
     token = client.log_in(alice)["token"]
     rows("UPDATE login_sessions SET created_at = now() - interval '11 minutes'")
     assert export(client, token)["identities"]
 
 
-def test_an_export_tells_nothing_of_the_user_whom_the_identity_belonged_to(
+def test_export_contains_nothing_of_the_former_user_of_the_identity(
     app: Flask, client: Client, alice: Person
 ) -> None:
-    """Someone who used an account and left it must not read who used it besides them."""
+    """A person who used an account must not see who else used it."""
     enter_user(app, **CREDENTIALS, phone="13800138009")
-    told = export(client, freed(client, alice))
-    assert (told["users"], told["phones"]) == ([], [])
-    assert [one["user_id"] for one in told["sessions"]] == [None]
-    assert [one["action"] for one in told["audit_events"]] == ["visitor.exported"]
+    exported = export(client, unbind_from_user(client, alice))
+    assert (exported["users"], exported["phones"]) == ([], [])
+    assert [one["user_id"] for one in exported["sessions"]] == [None]
+    assert [one["action"] for one in exported["audit_events"]] == ["visitor.exported"]
 
 
 # Erasure
 
 
-def test_a_visitor_is_erased_at_once_in_all_apps_of_the_tenant(
+def test_visitor_is_erased_immediately_in_all_apps_of_the_tenant(
     client: Client, alice: Person, bob: Person, rows: Reader
 ) -> None:
-    """And is a stranger afterwards. The neighbour and other visitors keep what is theirs."""
+    """The visitor is unknown at the next login. Globex and other visitors keep their data."""
     client.log_in(alice, GLOBEX_LIFE)
     client.log_in(bob)
     before = read_tables(rows)
@@ -131,8 +130,8 @@ def test_a_visitor_is_erased_at_once_in_all_apps_of_the_tenant(
     assert export(client, again["token"])["audit_events"][0]["action"] == "visitor.exported"
 
 
-def test_a_token_that_lay_about_cannot_erase(client: Client, alice: Person, rows: Reader) -> None:
-    """The same ten minutes as for closing an account, also for a session that was never bound."""
+def test_erasure_requires_a_recent_login(client: Client, alice: Person, rows: Reader) -> None:
+    """Ten minutes, as for closing an account, also in a session that was never bound."""
     token = client.log_in(alice)["token"]
     rows("UPDATE login_sessions SET created_at = now() - interval '601 seconds'")
     before = read_tables(rows)
@@ -157,18 +156,18 @@ def foreign(client: Client, token: str, rows: Reader) -> str:
     return "token_invalid"
 
 
-@pytest.mark.parametrize("spoil", [ended, expired, foreign])
+@pytest.mark.parametrize("invalidate", [ended, expired, foreign])
 @pytest.mark.parametrize(("method", "path"), [("DELETE", "/v1/me"), ("GET", "/v1/me/export")])
-def test_a_token_that_is_no_good_opens_nothing(
+def test_invalid_token_cannot_erase_or_export(
     client: Client,
     alice: Person,
     rows: Reader,
-    spoil: Callable[[Client, str, Reader], str],
+    invalidate: Callable[[Client, str, Reader], str],
     method: str,
     path: str,
 ) -> None:
     token = client.log_in(alice)["token"]
-    code = spoil(client, token, rows)
+    code = invalidate(client, token, rows)
     before = read_tables(rows)
     assert failure(client.send(method, path, token)) == (401, code)
     assert failure(client.send(method, path)) == (401, "token_missing")
@@ -176,10 +175,10 @@ def test_a_token_that_is_no_good_opens_nothing(
 
 
 @pytest.mark.parametrize(("method", "path"), [("DELETE", "/v1/me"), ("GET", "/v1/me/export")])
-def test_an_unbound_login_of_a_users_identity_reaches_nothing(
+def test_unbound_session_of_a_linked_identity_cannot_erase_or_export(
     client: Client, alice: Person, rows: Reader, method: str, path: str
 ) -> None:
-    """A bind key proves only the WeChat identity: it must not read or erase the user's data."""
+    """A bind key proves only the WeChat identity."""
     client.bind(alice)
     key = bind_key(client, alice)
     before = read_tables(rows)
@@ -187,7 +186,7 @@ def test_an_unbound_login_of_a_users_identity_reaches_nothing(
     assert changes(before, read_tables(rows)) == {}
 
 
-def test_a_disabled_user_is_not_erased_by_an_unbound_login(
+def test_disabled_user_is_not_erased_by_an_unbound_session(
     client: Client, alice: Person, rows: Reader
 ) -> None:
     client.bind(alice)
@@ -197,12 +196,12 @@ def test_a_disabled_user_is_not_erased_by_an_unbound_login(
     assert rows.count("social_accounts") == 1
 
 
-def test_an_unbound_login_with_the_unionid_of_a_user_erases_itself_only(
+def test_erasure_keeps_an_identity_of_the_same_unionid_with_a_user(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Her identity in another app belongs to a user: it stays, with its session and its key."""
+    """The identity in another app keeps its session and session_key."""
     enter_user(app, **CREDENTIALS)
-    token = freed(client, alice)
+    token = unbind_from_user(client, alice)
     client.log_in(alice, ACME_CLUB)
     ids = dict(rows("SELECT appid, id FROM social_accounts"))
     assert rows.count("social_accounts", "user_id IS NOT NULL AND unionid IS NOT NULL") == 1
@@ -217,12 +216,12 @@ def test_an_unbound_login_with_the_unionid_of_a_user_erases_itself_only(
     assert set(changed) == {"audit_events", "code_exchanges"}
 
 
-def test_what_was_done_as_a_user_before_stays_that_users(
+def test_erasure_of_an_unbound_identity_keeps_the_history_of_its_former_user(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Whoever used a stolen password cannot wipe the traces by unbinding and erasing themself."""
+    """A stolen password cannot be used to erase its traces."""
     user = enter_user(app, **CREDENTIALS)
-    token = freed(client, alice)
+    token = unbind_from_user(client, alice)
     sessions = rows("SELECT id, ip, device FROM login_sessions WHERE user_id IS NOT NULL")
     client.log_in(alice, **CREDENTIALS)
     again = client.post("unbind", client.log_in(alice)["token"]).json["token"]
@@ -243,7 +242,9 @@ def test_what_was_done_as_a_user_before_stays_that_users(
     assert rows.count("login_sessions", "user_id IS NULL") == 0
 
 
-def test_a_unionid_reaches_no_other_tenant(client: Client, alice: Person, rows: Reader) -> None:
+def test_unionid_does_not_match_identities_of_another_tenant(
+    client: Client, alice: Person, rows: Reader
+) -> None:
     """Even if two tenants had one Open Platform account."""
     there = client.log_in(alice, GLOBEX_LIFE)
     here = client.log_in(alice)
@@ -253,8 +254,9 @@ def test_a_unionid_reaches_no_other_tenant(client: Client, alice: Person, rows: 
     assert rows("SELECT openid FROM social_accounts") == [(there["openid"],)]
 
 
-def test_no_unionid_is_nobodys(client: Client, alice: Person, bob: Person, rows: Reader) -> None:
-    """Two visitors without a unionid are two people."""
+def test_missing_unionid_matches_no_other_visitor(
+    client: Client, alice: Person, bob: Person, rows: Reader
+) -> None:
     client.log_in(bob)
     token = client.log_in(alice)["token"]
     rows("UPDATE social_accounts SET unionid = NULL")
@@ -263,14 +265,15 @@ def test_no_unionid_is_nobodys(client: Client, alice: Person, bob: Person, rows:
     assert rows.count("social_accounts") == 1
 
 
-def test_a_user_closes_the_account_as_before(client: Client, alice: Person, rows: Reader) -> None:
-    """The same call, and the grace is theirs."""
+def test_user_closes_the_account_with_a_grace_period(
+    client: Client, alice: Person, rows: Reader
+) -> None:
     answer = erase(client, client.bind(alice)["token"])
     assert (answer.status_code, answer.json["erased"]) == (200, False)
     assert rows.count("users", "erase_after IS NOT NULL") == 1
 
 
-def test_a_session_that_ended_during_the_request_erases_nothing(
+def test_session_ended_during_the_request_erases_nothing(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     token = client.log_in(alice)["token"]
@@ -291,10 +294,9 @@ def test_a_session_that_ended_during_the_request_erases_nothing(
     assert rows.count("social_accounts") == 1
 
 
-def test_logging_out_everywhere_ends_what_could_erase(
+def test_logout_everywhere_ends_unbound_sessions_of_the_identity(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """A user's unbound sessions end with the others, and their identity stays."""
     user = client.bind(alice)
     key = bind_key(client, alice)
     with app.app_context():
@@ -303,31 +305,30 @@ def test_logging_out_everywhere_ends_what_could_erase(
     assert rows.count("social_accounts") == 1
 
 
-# At the same moment
+# Concurrency
 
 
 @pytest.mark.real_commits
-def test_a_visitor_erased_twice_at_once_is_erased_once(
+def test_concurrent_erasures_erase_a_visitor_once(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     for _ in range(4):
         client.log_in(alice, ACME_STAFF)
         tokens = [client.log_in(alice)["token"] for _ in range(2)]
-        answers = at_once([lambda t=token: erase(Client(app), t) for token in tokens * 2])
+        answers = run_concurrently([lambda t=token: erase(Client(app), t) for token in tokens * 2])
         assert sorted(answer.status_code for answer in answers) == [200, 401, 401, 401]
         assert rows.count("social_accounts") == 0
         assert rows.count("login_sessions") == 0
 
 
 @pytest.mark.real_commits
-def test_an_erasure_against_a_binding_leaves_a_user_or_nothing(
+def test_concurrent_erasure_and_binding_leave_a_user_or_nothing(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Whichever comes first, no user is torn and nobody is told that a bound one is erased."""
     for _ in range(6):
         token, other = client.log_in(alice)["token"], client.log_in(alice)["token"]
         tap = alice.tap_phone_new()
-        erased, bound = at_once(
+        erased, bound = run_concurrently(
             [
                 lambda t=token: erase(Client(app), t),
                 lambda t=other, tap=tap: Client(app).post("phone", t, **tap),
@@ -346,15 +347,15 @@ def test_an_erasure_against_a_binding_leaves_a_user_or_nothing(
 
 
 @pytest.mark.real_commits
-def test_an_erasure_against_logins_leaves_each_of_them_whole(
+def test_concurrent_erasure_and_logins_leave_a_consistent_state(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """A login is of the visitor before the erasure, and gone, or of a new one, and good."""
+    """A login belongs to the erased visitor, or to a new one and its session is valid."""
     for _ in range(6):
         token = client.log_in(alice)["token"]
         codes = [alice.wx_login() for _ in range(3)]
         logins = [lambda code=code: Client(app).post("login", code=code) for code in codes]
-        erased, *answers = at_once([lambda t=token: erase(Client(app), t), *logins])
+        erased, *answers = run_concurrently([lambda t=token: erase(Client(app), t), *logins])
         assert {erased.status_code, *(answer.status_code for answer in answers)} == {200}
         good = [
             one for one in answers if client.post("logout", one.json["token"]).status_code == 204

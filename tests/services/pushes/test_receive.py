@@ -1,4 +1,4 @@
-"""What happens to a push when something goes wrong, or everything at once: it is not lost."""
+"""Receiving pushes: failures, retries, concurrency, and the list for operators."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -41,14 +41,14 @@ from tests.fixtures.portal import (
     forget_nickname,
     succeeded,
 )
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 Command = Callable[..., Result]
 
 
 @pytest.fixture
 def portal(app: Flask, client: Client, monkeypatch: pytest.MonkeyPatch) -> Portal:
-    """Acme's shop, with the push secrets entered on both sides, and an event that is handled."""
+    """Return a portal that sends pushes to acme's shop, where one event has a handler."""
     configure(app)
     monkeypatch.setitem(HANDLERS, REVOKE, forget_nickname)
     return Portal(client)
@@ -56,63 +56,60 @@ def portal(app: Flask, client: Client, monkeypatch: pytest.MonkeyPatch) -> Porta
 
 @pytest.fixture
 def run(app: Flask) -> Command:
-    """Run a command."""
+    """Return a function that runs a command."""
     runner = app.test_cli_runner()
     return lambda *arguments: runner.invoke(args=list(arguments), catch_exceptions=False)
 
 
-def handled(rows: Reader) -> int:
-    """Count how often an event was handled."""
+def count_handled(rows: Reader) -> int:
+    """Return how often an event was handled."""
     return rows.count("audit_events", "action = 'test.handled'")
 
 
 def states(rows: Reader) -> list[tuple[Any, ...]]:
-    """Say of every push whether it was handled, and why not."""
+    """Return for each push whether it was handled, and its failure."""
     return rows("SELECT handled_at IS NOT NULL, failure FROM wechat_pushes ORDER BY id")
 
 
-# A handler that fails
+# Failing handlers
 
 
 def fail_after_writing(*given: Any) -> None:
-    """Write, then fail, as a handler with a mistake does."""
+    """Write, then fail."""
     forget_nickname(*given)
     raise ZeroDivisionError(OPENID)
 
 
 def refuse(db: Session, *_: object) -> None:
-    """Write what the database refuses, which would break the transaction for whoever goes on."""
+    """Send a statement that the database refuses, which aborts the transaction."""
     db.execute(text("INSERT INTO phones (id) VALUES (gen_random_uuid())"))
 
 
 @pytest.mark.parametrize(
     ("broken", "name"), [(fail_after_writing, "ZeroDivisionError"), (refuse, "NotNullViolation")]
 )
-def test_an_event_whose_handler_fails_waits_for_the_next_try(
+def test_event_with_a_failing_handler_is_kept_and_retried(
     portal: Portal, run: Command, rows: Reader, monkeypatch: Any, broken: Any, name: str
 ) -> None:
-    """Otherwise a mistake of ours loses a person's withdrawal, or does half of it."""
     monkeypatch.setitem(HANDLERS, REVOKE, broken)
     message = event()
     assert succeeded(portal.push(message))
-    assert (handled(rows), states(rows)) == (0, [(False, name)])
+    assert (count_handled(rows), states(rows)) == (0, [(False, name)])
     assert succeeded(portal.push(message)), "its repetition is known"
     assert run("pushes", "retry").exit_code == 1
-    assert (handled(rows), states(rows)) == (0, [(False, name)])
+    assert (count_handled(rows), states(rows)) == (0, [(False, name)])
     monkeypatch.setitem(HANDLERS, REVOKE, forget_nickname)
     retried = run("pushes", "retry")
     assert (retried.exit_code, retried.output[:19]) == (0, "1 handled, 0 failed")
-    assert (handled(rows), states(rows)) == (1, [(True, None)])
+    assert (count_handled(rows), states(rows)) == (1, [(True, None)])
     assert rows("SELECT message_sealed FROM wechat_pushes") == [(None,)]
     assert run("pushes", "retry").output.startswith("0 handled, 0 failed")
-    assert handled(rows) == 1
+    assert count_handled(rows) == 1
 
 
-def test_one_that_fails_again_does_not_hold_up_the_others(
+def test_event_that_fails_again_does_not_prevent_the_others(
     portal: Portal, run: Command, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise one broken event stops the work on all."""
-
     def fail_for_bob(db: Session, tenant_id: UUID, appid: str, push: Push, *more: Any) -> None:
         forget_nickname(db, tenant_id, appid, push, *more)
         if push.openid == "oBob":
@@ -127,108 +124,103 @@ def test_one_that_fails_again_does_not_hold_up_the_others(
     assert states(rows) == [(True, None), (False, "ZeroDivisionError"), (True, None)]
 
 
-def test_what_came_before_its_handler_is_handled_later(
+def test_event_received_before_its_handler_existed_is_handled_by_a_retry(
     portal: Portal, run: Command, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise events that arrive before an upgrade are never obeyed."""
     monkeypatch.delitem(HANDLERS, REVOKE)
     assert succeeded(portal.push(event()))
     assert run("pushes", "retry").output.startswith("0 handled, 0 failed")
     assert states(rows) == [(False, None)]
     monkeypatch.setitem(HANDLERS, REVOKE, forget_nickname)
     assert run("pushes", "retry").output.startswith("1 handled, 0 failed")
-    assert (handled(rows), states(rows)) == (1, [(True, None)])
+    assert (count_handled(rows), states(rows)) == (1, [(True, None)])
 
 
-class PowerCut(BaseException):
-    """The process is gone."""
+class ProcessKilled(BaseException):
+    """Stands for the end of the process."""
 
 
 @pytest.mark.parametrize("moment", ["in the handler", "before the answer"])
-def test_a_crash_neither_loses_an_event_nor_doubles_it(
+def test_event_interrupted_by_a_crash_is_handled_once(
     portal: Portal, rows: Reader, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    """Otherwise a restart at the wrong moment breaks the law, or does things twice."""
-
     receive, message = pushes.receive, event()
 
-    def handle_and_cut(*given: Any) -> None:
+    def handle_and_crash(*given: Any) -> None:
         forget_nickname(*given)
-        raise PowerCut
+        raise ProcessKilled
 
-    def receive_and_cut(*given: Any, **more: Any) -> None:
+    def receive_and_crash(*given: Any, **more: Any) -> None:
         receive(*given, **more)
-        raise PowerCut
+        raise ProcessKilled
 
     with monkeypatch.context() as patch:
         if moment == "in the handler":
-            patch.setitem(HANDLERS, REVOKE, handle_and_cut)
+            patch.setitem(HANDLERS, REVOKE, handle_and_crash)
         else:
-            patch.setattr(pushes, "receive", receive_and_cut)
-        with pytest.raises(PowerCut):
+            patch.setattr(pushes, "receive", receive_and_crash)
+        with pytest.raises(ProcessKilled):
             portal.push(message)
     assert rows.count("wechat_pushes") == (0 if moment == "in the handler" else 1)
-    assert succeeded(portal.push(message)), "WeChat, which has no answer, sends it again"
-    assert (handled(rows), states(rows)) == (1, [(True, None)])
+    assert succeeded(portal.push(message)), "WeChat got no answer and repeats the event"
+    assert (count_handled(rows), states(rows)) == (1, [(True, None)])
 
 
-def test_a_database_that_is_away_is_no_success(
+def test_push_is_refused_while_the_database_is_unavailable(
     portal: Portal, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise WeChat takes as received what is kept nowhere."""
+    """WeChat then repeats it."""
 
-    def refuse_noting(*_: object, **__: object) -> None:
+    def time_out(*_: object, **__: object) -> None:
         database.session.execute(text("SELECT pg_sleep(5)"))
 
     monkeypatch.setattr(pushes, "NOTING_MILLISECONDS", 50)
     monkeypatch.setattr(pushes, "HANDLING_MILLISECONDS", 50)
-    monkeypatch.setattr(pushes, "_note", refuse_noting)
+    monkeypatch.setattr(pushes, "_note", time_out)
     assert failure(portal.push(event())) == (503, "database_unavailable")
     assert rows.count("wechat_pushes") == 0
 
 
-# At once
+# Concurrency
 
 
 @pytest.mark.real_commits
 @pytest.mark.parametrize("name", [REVOKE, "debug_demo"])
-def test_twenty_deliveries_at_once_are_one(
+def test_twenty_concurrent_deliveries_of_one_event_are_handled_once(
     portal: Portal, app: Flask, rows: Reader, name: str
 ) -> None:
-    """Otherwise two tries of WeChat that meet are handled twice, or one of them fails."""
     message = event(name)
     deliveries = [portal.write(message) for _ in range(10)]
     deliveries += [portal.write(message, "compatible", "xml")] * 10
-    answers = at_once(
+    answers = run_concurrently(
         [lambda one=one: Portal(Client(app)).send(one) for one in deliveries]  # type: ignore[misc]
     )
     assert all(succeeded(answer) for answer in answers), [answer.text for answer in answers]
     assert rows.count("wechat_pushes") == 1
-    assert handled(rows) == (1 if name == REVOKE else 0)
+    assert count_handled(rows) == (1 if name == REVOKE else 0)
 
 
 @pytest.mark.real_commits
-def test_twenty_bodies_under_one_clear_signature_are_one(
+def test_twenty_bodies_with_one_plain_signature_are_handled_once(
     portal: Portal, app: Flask, rows: Reader
 ) -> None:
-    """Otherwise whoever is quick enough gets a forged event in beside the real one."""
+    """The signature of plain mode does not cover the body."""
     configure(app, key=None)
     delivery = portal.write(event(), "plain")
     bodies = [delivery.body.replace(OPENID.encode(), f"o{n}".encode()) for n in range(20)]
-    answers = at_once(
+    answers = run_concurrently(
         [lambda b=body: Portal(Client(app)).send(delivery, data=b) for body in bodies]  # type: ignore[misc]
     )
     assert sum(succeeded(answer) for answer in answers) == 1
     refused = [answer for answer in answers if not succeeded(answer)]
     assert {failure(answer) for answer in refused} == {(403, "push_replayed")}
-    assert (handled(rows), rows.count("wechat_pushes")) == (1, 1)
+    assert (count_handled(rows), rows.count("wechat_pushes")) == (1, 1)
 
 
 @pytest.mark.real_commits
-def test_two_who_retry_at_once_handle_each_event_once(
+def test_concurrent_retries_handle_each_event_once(
     portal: Portal, app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise two operators, or two timers, do everything twice."""
     monkeypatch.setitem(HANDLERS, REVOKE, refuse)
     for number in range(10):
         assert succeeded(portal.push(event(OpenID=f"o{number}")))
@@ -238,38 +230,36 @@ def test_two_who_retry_at_once_handle_each_event_once(
         with app.app_context():
             return retry_pushes()
 
-    results = at_once([retry] * 4)
+    results = run_concurrently([retry] * 4)
     assert sum(result.handled for result in results) == 10
     assert {result.failed for result in results} == {0}
-    assert (handled(rows), set(states(rows))) == (10, {(True, None)})
+    assert (count_handled(rows), set(states(rows))) == (10, {(True, None)})
 
 
 @pytest.mark.real_commits
-def test_a_person_who_is_locked_does_not_delay_the_answer(
+def test_locked_identity_does_not_delay_the_answer(
     portal: Portal, app: Flask, alice: Person, run: Command, rows: Reader
 ) -> None:
-    """Otherwise WeChat hangs up after 5 s, and tries again what waits already."""
+    """WeChat closes the connection after 5 s."""
     openid = portal.client.log_in(alice)["openid"]
     with app.app_context(), database.engine.begin() as other:
         other.execute(text("SELECT 1 FROM social_accounts FOR UPDATE"))
         assert succeeded(portal.push(event(OpenID=openid))), "while the lock is held"
-    assert (handled(rows), states(rows)) == (0, [(False, "QueryCanceled")])
+    assert (count_handled(rows), states(rows)) == (0, [(False, "QueryCanceled")])
     assert run("pushes", "retry").exit_code == 0
-    assert (handled(rows), states(rows)) == (1, [(True, None)])
+    assert (count_handled(rows), states(rows)) == (1, [(True, None)])
 
 
-def test_noting_after_a_timeout_still_fits_into_wechats_patience() -> None:
-    """Otherwise the answer comes when nobody listens any more."""
+def test_timeouts_add_up_to_less_than_wechat_waits() -> None:
     assert pushes.HANDLING_MILLISECONDS + pushes.NOTING_MILLISECONDS < 5000
 
 
 # Operators
 
 
-def test_the_list_tells_what_came_and_what_became_of_it(
+def test_list_shows_the_state_of_each_push(
     portal: Portal, app: Flask, client: Client, run: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise an operator cannot tell an event that waits from one that is done."""
     configure(app, app=GLOBEX_LIFE)
     assert succeeded(portal.push(event()))
     assert succeeded(portal.push(event("debug_demo")))
@@ -292,43 +282,42 @@ def test_the_list_tells_what_came_and_what_became_of_it(
 
 
 @pytest.mark.parametrize(
-    ("message", "told"),
+    ("message", "reason"),
     [
         ("[]", "failed: push_malformed"),
         ('{"Event":"x","OpenID":[]}', "failed: push_incomplete: missing or wrong: OpenID"),
     ],
 )
-def test_the_list_names_why_a_kept_push_cannot_be_read(
+def test_list_shows_the_failure_code_of_an_unreadable_push(
     portal: Portal,
     app: Flask,
     run: Command,
     monkeypatch: pytest.MonkeyPatch,
     message: str,
-    told: str,
+    reason: str,
 ) -> None:
-    """The list shows the code of the failure, not the name of a Python class."""
     monkeypatch.setitem(HANDLERS, REVOKE, fail_after_writing)
     assert succeeded(portal.push(event()))
     with app.app_context(), transaction() as db:
         (kept,) = db.query(WeChatPush)
         kept.message = message
     assert run("pushes", "retry").exit_code == 1
-    assert run("pushes", "list").output.strip().split("\t")[-1] == told
+    assert run("pushes", "list").output.strip().split("\t")[-1] == reason
 
 
-# On a real socket
+# HTTP
 
 
 @pytest.fixture
 def served(app: Flask, wechat: WeChat) -> Iterator[str]:
-    """Serve the product, and let the simulated WeChat know where its pushes go to."""
+    """Serve the app over HTTP and enter its address in the simulated WeChat."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.port}{address_of(ACME_SHOP)}"
-    told = {"appid": ACME_SHOP.appid, "secret": ACME_SHOP.secret, "open_platform": "acme"}
-    wechat.control("apps", **told, push_url=url, push_token=TOKEN, encoding_aes_key=AES_KEY)
+    settings = {"appid": ACME_SHOP.appid, "secret": ACME_SHOP.secret, "open_platform": "acme"}
+    wechat.control("apps", **settings, push_url=url, push_token=TOKEN, encoding_aes_key=AES_KEY)
     yield url
-    wechat.control("apps", **told)
+    wechat.control("apps", **settings)
     server.shutdown()
     server.server_close()
 
@@ -337,31 +326,29 @@ def served(app: Flask, wechat: WeChat) -> Iterator[str]:
 @pytest.mark.parametrize("form", ["json", "xml"])
 @pytest.mark.parametrize("mode", ["plain", "compatible", "safe"])
 @pytest.mark.usefixtures("served")
-def test_a_person_withdraws_in_wechat_and_is_heard(
+def test_revocation_in_wechat_is_handled_in_every_mode_and_format(
     portal: Portal, app: Flask, alice: Person, rows: Reader, mode: str, form: str
 ) -> None:
-    """Otherwise the parts fit, and the whole does not."""
     token = portal.client.log_in(alice)["token"]
     portal.client.post("profile", token, nickname="Alice")
     configure(app, key=None if mode == "plain" else AES_KEY)
-    how = {"appid": ACME_SHOP.appid, "mode": mode, "format": form, "faults": ["duplicate"]}
-    told = alice.wechat.control("revoke", person="alice", revoke_info="6", **how)
-    assert told["accepted"], told
-    assert [attempt["answer"] for attempt in told["attempts"]] == ["success"] * 2
+    kwargs = {"appid": ACME_SHOP.appid, "mode": mode, "format": form, "faults": ["duplicate"]}
+    result = alice.wechat.control("revoke", person="alice", revoke_info="6", **kwargs)
+    assert result["accepted"], result
+    assert [attempt["answer"] for attempt in result["attempts"]] == ["success"] * 2
     assert rows("SELECT nickname FROM social_accounts") == [(None,)]
-    assert (handled(rows), states(rows)) == (1, [(True, None)])
+    assert (count_handled(rows), states(rows)) == (1, [(True, None)])
 
 
 @pytest.mark.real_commits
-def test_wechat_gives_up_on_what_is_refused(
+def test_refused_pushes_are_reported_to_wechat_as_failures(
     served: str, portal: Portal, wechat: WeChat, rows: Reader
 ) -> None:
-    """Otherwise refusals look like successes to WeChat."""
-    how = {"appid": ACME_SHOP.appid, "event": "debug_demo"}
+    kwargs = {"appid": ACME_SHOP.appid, "event": "debug_demo"}
     for fault in ("wrong_signature", "stale", "foreign_appid"):
-        told = wechat.control("pushes", faults=[fault], **how)
-        assert not told["accepted"]
-        assert [attempt["status"] for attempt in told["attempts"]] == [403] * 3
+        result = wechat.control("pushes", faults=[fault], **kwargs)
+        assert not result["accepted"]
+        assert [attempt["status"] for attempt in result["attempts"]] == [403] * 3
     other = served.replace(ACME_SHOP.appid, ACME_CLUB.appid)
-    assert not wechat.control("pushes", url=other, **how)["accepted"]
+    assert not wechat.control("pushes", url=other, **kwargs)["accepted"]
     assert rows.count("wechat_pushes") == 0

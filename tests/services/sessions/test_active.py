@@ -1,4 +1,4 @@
-"""Every form of the rule for active sessions gives the same answer."""
+"""The rule for active sessions has the same result in every form."""
 
 from datetime import timedelta
 from itertools import product

@@ -1,4 +1,4 @@
-"""Uses of sessions are noted in memory and written in batches, and never do harm."""
+"""Last use of sessions: kept in memory and written in batches."""
 
 import itertools
 from collections.abc import Iterator
@@ -17,11 +17,11 @@ from app.services.sessions import last_seen as using
 from app.services.sessions.last_seen import LastSeen
 from tests.fixtures.personas import Client, Person, Reader
 
-AN_HOUR_LATER = (
+AGE_BY_AN_HOUR = (
     "UPDATE login_sessions SET seen_at = seen_at - interval '1 hour',"
     " expires_at = expires_at - interval '1 hour'"
 )
-LATELY = (
+RECENTLY_USED = (
     "SELECT seen_at > now() - interval '1 minute', expires_at > now() + interval '119 minutes'"
     " FROM login_sessions"
 )
@@ -29,61 +29,57 @@ LATELY = (
 
 @pytest.fixture
 def uses(app: Flask) -> Iterator[LastSeen]:
-    """Uses that are written when the test says so."""
+    """Return last-seen tracking that writes only when the test calls it."""
     uses = LastSeen()
     uses.begin_writing = lambda: None
     with app.app_context():
         yield uses
 
 
-def digest(token: str) -> bytes:
+def digest_of(token: str) -> bytes:
     return sha256(token.encode()).digest()
 
 
-def test_a_batch_writes_each_use(
+def test_batch_writes_each_use(
     client: Client, alice: Person, bob: Person, rows: Reader, uses: LastSeen
 ) -> None:
-    """Otherwise people are logged out in the middle of what they do."""
     tokens = [client.bind(person)["token"] for person in (alice, bob)]
-    rows(AN_HOUR_LATER)
+    rows(AGE_BY_AN_HOUR)
     for token in tokens:
-        uses.note(digest(token))
-    assert rows(LATELY) == [(False, False)] * 2
+        uses.note(digest_of(token))
+    assert rows(RECENTLY_USED) == [(False, False)] * 2
     uses.write()
-    assert rows(LATELY) == [(True, True)] * 2
+    assert rows(RECENTLY_USED) == [(True, True)] * 2
     assert uses._moments == {}
 
 
-def test_an_unbound_session_is_seen_and_grows_no_older(
+def test_use_of_an_unbound_session_does_not_extend_it(
     client: Client, alice: Person, rows: Reader, uses: LastSeen
 ) -> None:
-    """Otherwise a bind key lives for ever."""
     token = client.log_in(alice)["token"]
-    rows(AN_HOUR_LATER)
-    uses.note(digest(token))
+    rows(AGE_BY_AN_HOUR)
+    uses.note(digest_of(token))
     uses.write()
-    assert rows(LATELY) == [(True, False)]
+    assert rows(RECENTLY_USED) == [(True, False)]
 
 
-def test_a_clock_that_is_behind_takes_nothing_back(
+def test_use_with_an_earlier_clock_does_not_shorten_a_session(
     client: Client, alice: Person, rows: Reader, uses: LastSeen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise a worker whose clock is wrong shortens what another has granted."""
     token = client.bind(alice)["token"]
     before = rows("SELECT seen_at, expires_at FROM login_sessions")
     monkeypatch.setattr(using, "now", lambda: now() - timedelta(hours=1))
-    uses.note(digest(token))
+    uses.note(digest_of(token))
     uses.write()
     assert rows("SELECT seen_at, expires_at FROM login_sessions") == before
 
 
 @pytest.mark.parametrize("end", ["logout", "refresh"])
-def test_a_use_that_is_written_late_revives_nothing(
+def test_late_write_does_not_revive_an_ended_or_refreshed_session(
     client: Client, alice: Person, rows: Reader, uses: LastSeen, end: str
 ) -> None:
-    """Otherwise a session that has just ended, or its old token, lives again."""
     login = client.bind(alice)
-    uses.note(digest(login["token"]))
+    uses.note(digest_of(login["token"]))
     body = {"refresh_token": login["refresh_token"]} if end == "refresh" else {}
     assert client.post(end, login["token"], **body).status_code < 300
     before = rows("SELECT * FROM login_sessions")
@@ -92,40 +88,39 @@ def test_a_use_that_is_written_late_revives_nothing(
 
 
 @pytest.mark.real_commits
-def test_nobody_waits_for_a_session_that_somebody_has_locked(
+def test_write_skips_locked_sessions(
     app: Flask, client: Client, alice: Person, bob: Person, rows: Reader, uses: LastSeen
 ) -> None:
-    """Otherwise two workers with the same sessions in another order stop each other."""
+    """Two workers that write the same sessions in a different order do not block each other."""
     tokens = [client.bind(person)["token"] for person in (alice, bob)]
-    rows(AN_HOUR_LATER)
+    rows(AGE_BY_AN_HOUR)
     url = app.config["SQLALCHEMY_DATABASE_URI"].replace("+psycopg", "")
     with psycopg.connect(url) as other:
-        held = digest(tokens[0])
+        held = digest_of(tokens[0])
         other.execute("SELECT FROM login_sessions WHERE token_hash = %s FOR UPDATE", [held])
         for token in tokens:
-            uses.note(digest(token))
+            uses.note(digest_of(token))
         uses.write()
-    assert sorted(rows(LATELY)) == [(False, False), (True, True)]
+    assert sorted(rows(RECENTLY_USED)) == [(False, False), (True, True)]
 
 
-def test_what_cannot_be_written_is_kept_for_the_next_time(
+def test_uses_are_kept_while_the_database_cannot_be_written(
     client: Client, alice: Person, rows: Reader, uses: LastSeen
 ) -> None:
-    """Otherwise a restart of Postgres logs people out an hour later."""
     token = client.bind(alice)["token"]
-    rows(AN_HOUR_LATER)
-    uses.note(digest(token))
+    rows(AGE_BY_AN_HOUR)
+    uses.note(digest_of(token))
     rows("ALTER TABLE login_sessions RENAME COLUMN seen_at TO lost")
     with capture_logs() as logs:
         uses.write()
     assert [(one["event"], one["kept"]) for one in logs] == [("last_seen_not_written", 1)]
     rows("ALTER TABLE login_sessions RENAME COLUMN lost TO seen_at")
     uses.write()
-    assert rows(LATELY) == [(True, True)]
+    assert rows(RECENTLY_USED) == [(True, True)]
 
 
-def test_a_surprise_loses_no_uses(uses: LastSeen, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Otherwise it ends the thread that writes, and an hour later everybody is logged out."""
+def test_unexpected_error_loses_no_uses(uses: LastSeen, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that writes continues."""
 
     def write(_: object) -> None:
         raise RuntimeError("a surprise")
@@ -140,28 +135,24 @@ def test_a_surprise_loses_no_uses(uses: LastSeen, monkeypatch: pytest.MonkeyPatc
     assert set(uses._moments) == {bytes(32)}
 
 
-def test_more_than_one_statement_holds_is_written_bit_by_bit(
+def test_large_batch_is_written_in_several_statements(
     client: Client,
     alice: Person,
     rows: Reader,
     uses: LastSeen,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Otherwise one statement of a busy moment takes so long that it is cut off."""
     monkeypatch.setattr(using, "AT_ONCE", 2)
     token = client.bind(alice)["token"]
-    rows(AN_HOUR_LATER)
+    rows(AGE_BY_AN_HOUR)
     for number in range(4):
-        uses.note(digest(str(number)))
-    uses.note(digest(token))
+        uses.note(digest_of(str(number)))
+    uses.note(digest_of(token))
     uses.write()
-    assert rows(LATELY) == [(True, True)]
+    assert rows(RECENTLY_USED) == [(True, True)]
 
 
-def test_memory_is_bounded_while_nothing_can_be_written(
-    uses: LastSeen, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Otherwise a worker whose database is away for long is killed."""
+def test_unwritten_uses_use_bounded_memory(uses: LastSeen, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(using, "MOST_UNWRITTEN", 3)
     numbers = iter(range(30))
 
@@ -181,20 +172,19 @@ def test_memory_is_bounded_while_nothing_can_be_written(
     assert len(uses._moments) == 3
 
 
-def test_a_forked_process_begins_anew() -> None:
-    """Otherwise it believes its parent's memory, of whose changes nobody tells it."""
+def test_forked_process_starts_with_empty_caches() -> None:
+    """The parent's listener does not invalidate caches of the child."""
     began: list[str] = []
     caches = Caches()
     caches.begin_listening = lambda: began.append("listening")
     parents = caches.of_this_process().changes
     assert caches.of_this_process().changes is parents
-    caches._once._process = -1  # as after a fork
+    caches._once._process = -1  # As after a fork.
     assert caches.of_this_process().changes is not parents
     assert began == ["listening"] * 2
 
 
-def test_what_cannot_begin_is_tried_again() -> None:
-    """Otherwise one bad moment leaves a process without it for ever."""
+def test_failed_start_is_repeated() -> None:
     tries: list[int] = []
 
     def begin() -> None:

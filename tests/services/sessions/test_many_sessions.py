@@ -1,4 +1,4 @@
-"""A user with ten thousand sessions: listed in pages, exported in little memory, ended at once."""
+"""A user with ten thousand sessions: listing, export, and ending them all."""
 
 import gc
 import json
@@ -20,8 +20,8 @@ from tests.fixtures.personas import ACME_SHOP, Client, Person, Reader, failure
 
 MANY = 10_000
 SESSIONS = "/v1/me/sessions"
-# Three thousand others of the tenant, each with a session.
-STRANGERS = (
+# Three thousand other users of the tenant, each with a session.
+OTHER_USERS = (
     "INSERT INTO users (id, tenant_id)"
     " SELECT gen_random_uuid(), tenant_id FROM users, generate_series(1, 3000)",
     "INSERT INTO social_accounts (id, tenant_id, appid, openid, user_id, last_login_at)"
@@ -40,21 +40,21 @@ FIELDS = {
 
 @pytest.fixture
 def token(client: Client, alice: Person, rows: Reader) -> str:
-    """The newest of ten thousand and one sessions of alice."""
+    """Return the token of the newest of Alice's 10,001 sessions."""
     token: str = client.bind(alice)["token"]
     copy_session(rows, token, MANY)
     return token
 
 
 def page(client: Client, token: str, query: str = "") -> TestResponse:
-    """Read a page of a user's sessions."""
+    """Return a page of the user's sessions."""
     answer = client.send("GET", f"{SESSIONS}?{query}", token)
     assert answer.status_code == 200, answer.text
     return answer
 
 
 def pages(client: Client, token: str, limit: int) -> Iterator[list[dict[str, Any]]]:
-    """Read all pages of a user's sessions."""
+    """Yield all pages of the user's sessions."""
     cursor: str | None = ""
     while cursor is not None:
         answer = page(client, token, f"limit={limit}{cursor and '&cursor='}{cursor}")
@@ -62,23 +62,23 @@ def pages(client: Client, token: str, limit: int) -> Iterator[list[dict[str, Any
         cursor = answer.headers.get("X-Next-Cursor")
 
 
-def test_pages_together_are_all_sessions_the_newest_first(
+def test_pages_together_contain_all_sessions_newest_first(
     client: Client, token: str, rows: Reader, statements: list[str]
 ) -> None:
-    """Each page is one statement beside the one of authentication, and none is empty."""
+    """Each page takes one statement besides authentication, and no page is empty."""
     statements.clear()
-    turned = list(pages(client, token, 200))
-    assert len(statements) == 2 * len(turned)
-    assert [len(one) for one in turned] == [200] * 50 + [1]
-    listed = [one for page in turned for one in page]
+    paged = list(pages(client, token, 200))
+    assert len(statements) == 2 * len(paged)
+    assert [len(one) for one in paged] == [200] * 50 + [1]
+    listed = [one for page in paged for one in page]
     began = [one["first_seen_at"] for one in listed]
     assert began == sorted(began, reverse=True)
     assert len({one["id"] for one in listed}) == MANY + 1
     assert [one["current"] for one in listed[:2]] == [True, False]
 
 
-def test_the_first_page_is_an_array_of_fifty_as_clients_know_it(client: Client, token: str) -> None:
-    """Without parameters, and with one that means nothing, the body is what it always was."""
+def test_first_page_is_an_array_of_fifty_sessions(client: Client, token: str) -> None:
+    """Without parameters, and with an unknown one, the body is the same as in earlier releases."""
     answer = page(client, token)
     assert len(answer.json) == 50
     assert set(answer.json[0]) == FIELDS
@@ -86,16 +86,14 @@ def test_the_first_page_is_an_array_of_fifty_as_clients_know_it(client: Client, 
     assert page(client, token, "_t=1700000000").json == answer.json
 
 
-def test_a_short_list_names_no_next_page(client: Client, alice: Person) -> None:
-    """A full page is not taken for one before another."""
+def test_last_page_has_no_cursor(client: Client, alice: Person) -> None:
     token = client.bind(alice)["token"]
     assert "X-Next-Cursor" not in page(client, token, "limit=1").headers
 
 
-def test_a_cursor_is_of_one_users_list_only(
+def test_cursor_of_another_user_or_damaged_cursor_is_refused(
     client: Client, token: str, bob: Person, rows: Reader
 ) -> None:
-    """Another user's, a damaged and an invented cursor are refused, as are impossible limits."""
     cursor = page(client, token).headers["X-Next-Cursor"]
     bobs = client.bind(bob)["token"]
     refused = client.send("GET", f"{SESSIONS}?cursor={cursor}", bobs)
@@ -116,7 +114,7 @@ def test_a_cursor_is_of_one_users_list_only(
 def test_all_sessions_end_in_one_statement(
     way: str, left: int, client: Client, token: str, rows: Reader, statements: list[str]
 ) -> None:
-    """Beside it only the audit event is written, and it does not return ten thousand ids."""
+    """The statement returns no ids. Besides it, only the audit event is written."""
     statements.clear()
     assert client.send(*way.split(), token).status_code == 204
     ending, auditing = [one for one in statements if not one.lstrip().startswith("SELECT")]
@@ -124,31 +122,33 @@ def test_all_sessions_end_in_one_statement(
     assert "RETURNING" not in ending
     assert auditing.startswith("INSERT INTO audit_events")
     assert rows.count("login_sessions", "ended_at IS NULL") == left
-    told = rows("SELECT details FROM audit_events WHERE action LIKE 'sessions.%'")
-    assert told == [({"ended": str(MANY + 1 - left)},)]
+    details = rows("SELECT details FROM audit_events WHERE action LIKE 'sessions.%'")
+    assert details == [({"ended": str(MANY + 1 - left)},)]
     assert client.me(token).status_code == (200 if left else 401)
     assert failure(client.me("copy1")) == (401, "session_revoked")
 
 
-def test_a_users_sessions_are_found_by_index_among_thousands_of_the_tenant(
+def test_sessions_of_a_user_are_found_by_index(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Bound ones by the user, unbound ones by the WeChat identity; no other session is read."""
+    """Bound sessions by the user, unbound ones by the identity. No other session is read."""
     client.bind(alice)
     ((tenant_id, user_id),) = rows("SELECT tenant_id, user_id FROM social_accounts")
-    for statement in STRANGERS:
+    for statement in OTHER_USERS:
         rows(statement)
     with app.app_context():
         statement = end_sessions_statement("revoked", *sessions_of_user(tenant_id, user_id))
-        literally = statement.compile(db.engine, compile_kwargs={"literal_binds": True})
-        plan = "\n".join(line for (line,) in rows(f"EXPLAIN {literally}"))
+        literal = statement.compile(db.engine, compile_kwargs={"literal_binds": True})
+        plan = "\n".join(line for (line,) in rows(f"EXPLAIN {literal}"))
     assert "BitmapOr" in plan, plan
     assert "Index Cond: ((tenant_id = " in plan
     assert "ix_login_sessions_tenant_id_social_account_id" in plan
 
 
-def test_an_export_of_ten_thousand_sessions_holds_few_of_them(client: Client, token: str) -> None:
-    """It is written row by row, from pages that are let go of."""
+def test_export_of_ten_thousand_sessions_holds_few_of_them_in_memory(
+    client: Client, token: str
+) -> None:
+    """Rows are written from pages that are released."""
     answer = client.send("GET", "/v1/me/export", token, buffered=False)
     texts, most = [], 0
     for chunk in answer.iter_encoded():
@@ -162,10 +162,9 @@ def test_an_export_of_ten_thousand_sessions_holds_few_of_them(client: Client, to
     assert len({one["id"] for one in document["sessions"]}) == MANY + 1
 
 
-def test_a_limit_that_comes_back_ends_thousands_with_the_next_login(
+def test_new_limit_ends_thousands_of_sessions_at_the_next_login(
     app: Flask, client: Client, alice: Person, token: str, rows: Reader
 ) -> None:
-    """The user is logged in, and has fifty sessions."""
     assert client.log_in(alice)["bound"]
     assert rows.count("login_sessions", "ended_at IS NULL") == 50
     ended = "end_reason = 'session_limit'"

@@ -1,4 +1,4 @@
-"""People see where they are logged in, end it, and have no more logins than the app allows."""
+"""Own sessions: listing, ending, refresh retries, and the session limit."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,13 +19,13 @@ from tests.fixtures.personas import (
     failure,
     wechat_headers,
 )
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 UNKNOWN = (404, "session_unknown")
 
 
 def sessions_of(client: Client, token: str) -> list[dict[str, Any]]:
-    """List a user's sessions."""
+    """Return the user's sessions."""
     answer = client.send("GET", "/v1/me/sessions", token)
     assert answer.status_code == 200, answer.text
     return answer.json
@@ -36,10 +36,7 @@ def end(client: Client, token: str, session_id: str = "") -> Any:
     return client.send("DELETE", f"/v1/me/sessions{session_id and '/'}{session_id}", token)
 
 
-def test_a_user_sees_their_own_sessions_and_nobody_elses(
-    client: Client, alice: Person, bob: Person
-) -> None:
-    """Otherwise people cannot tell whether somebody else is logged in as them."""
+def test_user_sees_only_their_own_sessions(client: Client, alice: Person, bob: Person) -> None:
     shop = client.bind(alice)
     path, agent = f"/v1/apps/{ACME_CLUB.appid}/login", {"User-Agent": "MicroMessenger 8"}
     code = {"code": alice.wx_login(ACME_CLUB)}
@@ -54,10 +51,9 @@ def test_a_user_sees_their_own_sessions_and_nobody_elses(
     assert listed[0]["first_seen_at"] <= listed[0]["last_seen_at"]
 
 
-def test_a_user_ends_one_session_or_all_others(
+def test_user_ends_one_session_or_all_others(
     client: Client, alice: Person, bob: Person, rows: Reader
 ) -> None:
-    """Otherwise a lost phone can only be logged out together with this one."""
     lost, here = client.bind(alice)["token"], client.log_in(alice)["token"]
     stranger = client.bind(bob)["token"]
     lost_id = next(one["id"] for one in sessions_of(client, here) if not one["current"])
@@ -71,9 +67,9 @@ def test_a_user_ends_one_session_or_all_others(
     assert client.me(stranger).status_code == 200
     assert end(client, here, left["id"]).status_code == 204
     assert failure(client.me(here)) == (401, "session_ended")
-    told = rows("SELECT action, subject, ip FROM audit_events WHERE action LIKE 'session%'")
-    assert ("session.ended", lost_id, "127.0.0.1") in told
-    assert sorted(action for action, _, _ in told) == [
+    events = rows("SELECT action, subject, ip FROM audit_events WHERE action LIKE 'session%'")
+    assert ("session.ended", lost_id, "127.0.0.1") in events
+    assert sorted(action for action, _, _ in events) == [
         "session.ended",
         "session.ended",
         "sessions.others_ended",
@@ -81,10 +77,9 @@ def test_a_user_ends_one_session_or_all_others(
 
 
 @pytest.mark.parametrize("home", [ACME_SHOP, GLOBEX_LIFE], ids=["same_tenant", "neighbour"])
-def test_another_users_session_is_unknown_and_goes_on(
+def test_session_of_another_user_is_unknown_and_stays_active(
     client: Client, alice: Person, bob: Person, rows: Reader, home: App
 ) -> None:
-    """Otherwise anybody with an id logs others out."""
     bobs = client.bind(bob, home)["token"]
     bobs_id = sessions_of(client, bobs)[0]["id"]
     token = client.bind(alice)["token"]
@@ -96,10 +91,10 @@ def test_another_users_session_is_unknown_and_goes_on(
     assert client.me(bobs).status_code == 200
 
 
-def test_a_refresh_lost_between_two_networks_is_answered_again(
+def test_refresh_repeated_from_another_network_returns_the_same_tokens(
     client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise whoever leaves the house is taken for a thief and logged out."""
+    """The device is the same."""
     old = client.bind(alice)["refresh_token"]
     path, answers = f"/v1/apps/{ACME_SHOP.appid}/refresh", []
     for net, address in (("WIFI", "10.0.0.1"), ("5G", "10.0.0.2")):
@@ -114,10 +109,9 @@ def test_a_refresh_lost_between_two_networks_is_answered_again(
     assert rows.count("audit_events", "action = 'session.refresh_token_reused'") == 0
 
 
-def test_a_lost_refresh_is_answered_again_to_the_same_device_only(
+def test_refresh_repeated_by_another_device_ends_the_session(
     client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise a bad network logs people out, or a thief gets what was meant for them."""
     old = client.bind(alice)["refresh_token"]
     path = f"/v1/apps/{ACME_SHOP.appid}/refresh"
     first, second = (client.post("refresh", refresh_token=old) for _ in range(2))
@@ -130,38 +124,36 @@ def test_a_lost_refresh_is_answered_again_to_the_same_device_only(
     assert rows.count("audit_events", "action = 'session.refresh_token_reused'") == 1
 
 
-def limit(app: Flask, most: int) -> None:
-    """Let users of the shop have so many sessions."""
+def set_limit(app: Flask, most: int) -> None:
+    """Set the session limit of the shop."""
     with app.app_context():
         change_app(ACME_SHOP.appid, session_limit=most)
 
 
-def test_the_oldest_session_goes_when_there_are_too_many(
+def test_oldest_session_in_the_app_ends_when_the_limit_is_exceeded(
     app: Flask, client: Client, alice: Person
 ) -> None:
-    """Otherwise a limit shuts out the phone that is in the hand, or other apps' sessions."""
     club = client.bind(alice, ACME_CLUB)["token"]
     tokens = [client.bind(alice)["token"]]
-    limit(app, 2)
+    set_limit(app, 2)
     tokens += [client.log_in(alice)["token"] for _ in range(2)]
     assert failure(client.me(tokens[0])) == (401, "session_revoked")
     assert [client.me(token).status_code for token in [*tokens[1:], club]] == [200, 200, 200]
     unbound = client.log_in(Person(alice.wechat, "carol", "13800138001"))["token"]
     tap = Person(alice.wechat, "carol", "13800138001").tap_phone_new()
     assert client.post("phone", unbound, **tap).status_code == 200
-    assert failure(client.me(tokens[1])) == (401, "session_revoked"), "binding counts too"
+    assert failure(client.me(tokens[1])) == (401, "session_revoked"), "binding counts as a login"
 
 
 @pytest.mark.real_commits
-def test_logins_at_once_stay_within_the_limit(
+def test_concurrent_logins_stay_within_the_limit(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise two logins that count at the same moment both stay."""
     client.bind(alice)
-    limit(app, 3)
+    set_limit(app, 3)
     codes = [alice.wx_login() for _ in range(12)]
-    acts: list[Callable[[], Any]] = [
+    logins: list[Callable[[], Any]] = [
         lambda code=code: Client(app).post("login", code=code) for code in codes
     ]
-    assert {answer.status_code for answer in at_once(acts)} == {200}
+    assert {answer.status_code for answer in run_concurrently(logins)} == {200}
     assert rows.count("login_sessions", "ended_at IS NULL") == 3

@@ -1,4 +1,4 @@
-"""A user keeps a limited number of active sessions in an app; the oldest end."""
+"""Session limit: each user has a limited number of active sessions per app, and the oldest end."""
 
 import itertools
 import json
@@ -26,7 +26,7 @@ from tests.fixtures.personas import (
     failure,
 )
 from tests.fixtures.waiting import until_waiting_for_a_lock
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 ACTIVE = "user_id IS NOT NULL AND ended_at IS NULL AND refresh_expires_at > now()"
 NUMBERS = itertools.count()
@@ -39,8 +39,8 @@ def set_limit(app: Flask, limit: Any) -> None:
         change_app(ACME_SHOP.appid, session_limit=limit)
 
 
-def general_path_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fail if a login takes the general path."""
+def forbid_general_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail the test if a login takes the general path."""
 
     def refuse(*_: Any) -> Any:
         raise AssertionError("the general path")
@@ -48,10 +48,8 @@ def general_path_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(login, "_general_login", refuse)
 
 
-def test_fifty_sessions_are_kept_where_nothing_is_set(
-    client: Client, alice: Person, rows: Reader
-) -> None:
-    """The oldest of fifty-one ends, and its owner is told that it was ended elsewhere."""
+def test_default_limit_keeps_fifty_sessions(client: Client, alice: Person, rows: Reader) -> None:
+    """The oldest of fifty-one ends with the reason `session_limit`."""
     token = client.bind(alice)["token"]
     copy_session(rows, token, 49)
     assert rows.count("login_sessions", ACTIVE) == 50
@@ -63,14 +61,14 @@ def test_fifty_sessions_are_kept_where_nothing_is_set(
     assert failure(client.me("copy49")) == (401, "session_revoked")
 
 
-def test_off_keeps_every_session(
+def test_app_without_a_limit_keeps_every_session(
     app: Flask, client: Client, alice: Person, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither path ends or even counts sessions in an app without a limit."""
+    """Neither path ends or counts sessions."""
     set_limit(app, "off")
     copy_session(rows, client.bind(alice)["token"], 99)
     with monkeypatch.context() as patch:
-        general_path_refused(patch)
+        forbid_general_path(patch)
         client.log_in(alice)
     enter_user(app, **CREDENTIALS)
     client.log_in(alice)
@@ -78,7 +76,7 @@ def test_off_keeps_every_session(
 
 
 @pytest.mark.parametrize("limit", [2, 50])
-def test_a_login_takes_the_general_path_only_when_the_limit_is_reached(
+def test_login_takes_the_general_path_only_when_the_limit_is_reached(
     limit: int,
     app: Flask,
     client: Client,
@@ -86,40 +84,43 @@ def test_a_login_takes_the_general_path_only_when_the_limit_is_reached(
     rows: Reader,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """With one session less than the limit the fast path still lets the user in."""
+    """With one session less than the limit, the fast path is sufficient."""
     set_limit(app, limit)
     token = client.bind(alice)["token"]
     copy_session(rows, token, limit - 2)
-    took: list[str] = []
-    enter = login._general_login
-    monkeypatch.setattr(login, "_general_login", lambda *how: took.append("general") or enter(*how))
+    general_logins: list[str] = []
+    general_login = login._general_login
+    monkeypatch.setattr(
+        login,
+        "_general_login",
+        lambda *args: general_logins.append("general") or general_login(*args),
+    )
     client.log_in(alice)
-    assert not took
+    assert not general_logins
     assert rows.count("login_sessions", ACTIVE) == limit
     client.log_in(alice)
-    assert took == ["general"]
+    assert general_logins == ["general"]
     assert rows.count("login_sessions", ACTIVE) == limit
 
 
-def test_sessions_that_ended_expired_or_are_of_other_apps_do_not_count(
+def test_ended_expired_and_foreign_sessions_do_not_count(
     app: Flask, client: Client, alice: Person, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only a session by which the user is logged in to this app takes a place."""
     set_limit(app, 2)
     token = client.bind(alice)["token"]
     club = client.log_in(alice, ACME_CLUB)["token"]
     copy_session(rows, club, 5, "club")
     copy_session(rows, token, 5, "ended", is_ended=True)
     copy_session(rows, token, 5, "expired", days=31)
-    general_path_refused(monkeypatch)
+    forbid_general_path(monkeypatch)
     client.log_in(alice)
     assert [client.me(one).status_code for one in (token, club, "club5")] == [200, 200, 200]
 
 
-def test_a_lower_limit_ends_all_that_are_too_many_with_the_next_login(
+def test_lower_limit_ends_excess_sessions_at_the_next_login(
     app: Flask, client: Client, alice: Person, rows: Reader, statements: list[str]
 ) -> None:
-    """One statement ends thousands of sessions, and writes the new one."""
+    """One statement ends thousands of sessions and writes the new one."""
     set_limit(app, "off")
     token = client.bind(alice)["token"]
     copy_session(rows, token, 2000)
@@ -139,19 +140,19 @@ def test_a_lower_limit_ends_all_that_are_too_many_with_the_next_login(
     assert copies < kept
 
 
-def another(alice: Person) -> Person:
-    """Return a person with another WeChat and the same phone."""
+def with_another_wechat(alice: Person) -> Person:
+    """Return a person with another WeChat identity and the same phone."""
     return Person(alice.wechat, f"person {next(NUMBERS)}", alice.phone)
 
 
-def phone_bound(client: Client, alice: Person) -> Callable[[], Any]:
-    carol = another(alice)
+def by_phone(client: Client, alice: Person) -> Callable[[], Any]:
+    carol = with_another_wechat(alice)
     token, tap = client.log_in(carol)["token"], carol.tap_phone_new()
     return lambda: client.post("phone", token, **tap)
 
 
-def account_bound(client: Client, alice: Person) -> Callable[[], Any]:
-    token = client.log_in(another(alice))["token"]
+def by_binding(client: Client, alice: Person) -> Callable[[], Any]:
+    token = client.log_in(with_another_wechat(alice))["token"]
     return lambda: client.post("bind", token, **CREDENTIALS)
 
 
@@ -164,22 +165,21 @@ def by_code(client: Client, alice: Person) -> Callable[[], Any]:
     return lambda: client.post("login", code=code)
 
 
-def traded(client: Client, alice: Person) -> Callable[[], Any]:
+def by_bind_key(client: Client, alice: Person) -> Callable[[], Any]:
     here = f"/apps/{ACME_SHOP.appid}"
-    met = client.send("POST", f"{here}/uni/openid", json={"code": alice.wx_login()}).json
-    said = {"grant_type": "social", "social_key": met["sessionKey"]}
-    return lambda: client.send("POST", f"{here}/oauth/token", json=said)
+    opened = client.send("POST", f"{here}/uni/openid", json={"code": alice.wx_login()}).json
+    body = {"grant_type": "social", "social_key": opened["sessionKey"]}
+    return lambda: client.send("POST", f"{here}/oauth/token", json=body)
 
 
-@pytest.mark.parametrize("kind", [by_code, by_password, phone_bound, account_bound, traded])
-def test_every_kind_of_login_keeps_the_limit(
+@pytest.mark.parametrize("kind", [by_code, by_password, by_phone, by_binding, by_bind_key])
+def test_every_kind_of_login_observes_the_limit(
     kind: Callable[[Client, Person], Callable[[], Any]],
     app: Flask,
     client: Client,
     alice: Person,
     rows: Reader,
 ) -> None:
-    """However a session becomes the user's, the oldest of them ends for it."""
     user_id = enter_user(app, **CREDENTIALS, phone=alice.phone)
     set_limit(app, 3)
     oldest, *others = [client.bind(alice)["token"] for _ in range(3)]
@@ -192,10 +192,9 @@ def test_every_kind_of_login_keeps_the_limit(
     ]
 
 
-def test_a_session_of_the_user_needs_no_further_place(
+def test_phone_verification_in_a_bound_session_ends_no_other_session(
     app: Flask, client: Client, alice: Person
 ) -> None:
-    """Verifying the phone again in a bound session ends no other session."""
     set_limit(app, 2)
     tokens = [client.bind(alice)["token"] for _ in range(2)]
     again = client.post("phone", tokens[1], **alice.tap_phone_new())
@@ -205,37 +204,36 @@ def test_a_session_of_the_user_needs_no_further_place(
 
 @pytest.mark.real_commits
 @pytest.mark.parametrize("before", [1, 4, 5])
-def test_twenty_simultaneous_logins_stay_within_the_limit(
+def test_twenty_concurrent_logins_of_several_kinds_stay_within_the_limit(
     before: int, app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """All are let in, and no more than five sessions are left, whichever path each took."""
     enter_user(app, **CREDENTIALS, phone=alice.phone)
     set_limit(app, 5)
     for _ in range(before):
         client.bind(alice)
-    kinds = [*[by_code] * 10, *[by_password] * 4, *[phone_bound] * 3, *[traded] * 3]
-    acts = [kind(Client(app), alice) for kind in kinds]
-    assert {answer.status_code for answer in at_once(acts)} == {200}
+    kinds = [*[by_code] * 10, *[by_password] * 4, *[by_phone] * 3, *[by_bind_key] * 3]
+    logins = [kind(Client(app), alice) for kind in kinds]
+    assert {answer.status_code for answer in run_concurrently(logins)} == {200}
     assert rows.count("login_sessions", ACTIVE) == 5
 
 
 @pytest.mark.real_commits
-def test_twenty_simultaneous_logins_by_code_stay_within_the_limit(
+def test_twenty_concurrent_logins_by_code_stay_within_the_limit(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """All twenty see a free place in their first read."""
+    """All of them read the sessions before the limit is reached."""
     client.bind(alice)
     set_limit(app, 5)
-    acts = [by_code(Client(app), alice) for _ in range(20)]
-    assert {answer.status_code for answer in at_once(acts)} == {200}
+    logins = [by_code(Client(app), alice) for _ in range(20)]
+    assert {answer.status_code for answer in run_concurrently(logins)} == {200}
     assert rows.count("login_sessions", ACTIVE) == 5
 
 
 @pytest.mark.real_commits
-def test_a_login_that_waited_counts_the_session_that_it_waited_for(
+def test_login_that_waited_for_a_lock_counts_the_session_added_before(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Its statement began before that session was there; the count under the lock sees it."""
+    """The statement began before that session existed. The count under the lock includes it."""
     set_limit(app, 2)
     token, code = client.bind(alice)["token"], alice.wx_login()
     url = app.config["SQLALCHEMY_DATABASE_URI"].replace("+psycopg", "")
@@ -250,10 +248,10 @@ def test_a_login_that_waited_counts_the_session_that_it_waited_for(
     assert failure(client.me("copy1")) == (401, "session_revoked"), "it is the oldest"
 
 
-def test_the_first_read_counts_no_further_than_the_limit(
+def test_first_read_counts_no_further_than_the_limit(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Ten thousand sessions that ended and ten thousand that expired cost it nothing."""
+    """Ten thousand ended and ten thousand expired sessions are not read."""
     token = client.bind(alice)["token"]
     copy_session(rows, token, 10_000, "ended", is_ended=True)
     copy_session(rows, token, 10_000, "expired", days=31)
@@ -274,14 +272,14 @@ def explain(app: Flask, openid: str) -> dict[str, Any]:
         values = {"tenant_id": tenant_id, "appid": ACME_SHOP.appid, "openid": openid}
         values |= {"moment": fast_path.now()}
         raw = db.session.connection().connection.driver_connection
-        find = fast_path._find(50)
-        told = raw.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {find}", values)
-        (plans,) = told.fetchone()
+        find = fast_path._read_statement(50)
+        result = raw.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {find}", values)
+        (plans,) = result.fetchone()
         plans = json.loads(plans) if isinstance(plans, str) else plans
         plan: dict[str, Any] = plans[0]["Plan"]
         return plan
 
 
 def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return a node of a plan with all below it."""
+    """Return a node of a plan and all nodes below it."""
     return [plan, *(node for one in plan.get("Plans", []) for node in nodes(one))]

@@ -1,4 +1,4 @@
-"""Login sessions: they slide, expire, rotate and end."""
+"""Login sessions: sliding expiry, refresh, logout and disabled users."""
 
 import pytest
 from flask import Flask
@@ -16,14 +16,11 @@ from tests.fixtures.personas import (
 
 
 def age(rows: Reader, column: str, by: str) -> None:
-    """Let time pass for every session."""
+    """Move a time of every session into the past."""
     rows(f"UPDATE login_sessions SET {column} = {column} - interval '{by}'")
 
 
-def test_a_bound_session_slides_while_it_is_used(
-    client: Client, alice: Person, rows: Reader
-) -> None:
-    """Otherwise people are logged out in the middle of what they do."""
+def test_use_extends_a_bound_session(client: Client, alice: Person, rows: Reader) -> None:
     token = client.bind(alice)["token"]
     age(rows, "expires_at", "1 hour")
     age(rows, "seen_at", "1 hour")
@@ -32,20 +29,16 @@ def test_a_bound_session_slides_while_it_is_used(
     assert left == [(True,)]
 
 
-def test_a_use_is_written_at_most_once_a_minute(
-    client: Client, alice: Person, rows: Reader
-) -> None:
-    """Otherwise every request costs a write."""
+def test_use_is_written_at_most_once_a_minute(client: Client, alice: Person, rows: Reader) -> None:
     token = client.bind(alice)["token"]
     before = rows("SELECT seen_at, xmin::text FROM login_sessions")
     assert client.me(token).status_code == 200
     assert rows("SELECT seen_at, xmin::text FROM login_sessions") == before
 
 
-def test_an_unbound_session_lives_two_hours_however_much_it_is_used(
+def test_unbound_session_expires_after_two_hours_despite_use(
     client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise a bind key lives for ever."""
     token = client.log_in(alice)["token"]
     age(rows, "expires_at", "1 hour")
     age(rows, "seen_at", "1 hour")
@@ -55,24 +48,23 @@ def test_an_unbound_session_lives_two_hours_however_much_it_is_used(
     assert failure(refused) == (401, "session_expired")
 
 
-def test_an_expired_login_is_refreshed_and_its_old_tokens_are_dead(
+def test_refresh_renews_an_expired_session_and_replaces_its_token(
     client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise a stolen token outlives its refresh."""
     login = client.bind(alice)
     age(rows, "expires_at", "3 hours")
     assert failure(client.me(login["token"])) == (401, "session_expired")
-    fresh = client.post("refresh", refresh_token=login["refresh_token"]).json
-    assert client.me(fresh["token"]).status_code == 200
-    assert fresh["refresh_token"] != login["refresh_token"]
+    refreshed = client.post("refresh", refresh_token=login["refresh_token"]).json
+    assert client.me(refreshed["token"]).status_code == 200
+    assert refreshed["refresh_token"] != login["refresh_token"]
     assert failure(client.me(login["token"])) == (401, "session_replaced")
 
 
 @pytest.mark.parametrize("rotations", [1, 3])
-def test_any_reused_refresh_token_ends_the_whole_session(
+def test_refresh_token_reuse_after_grace_period_ends_the_session(
     client: Client, alice: Person, rows: Reader, rotations: int
 ) -> None:
-    """Otherwise a thief and the owner can both go on refreshing."""
+    """The grace period is 30 seconds."""
     first = latest = client.bind(alice)
     for _ in range(rotations):
         latest = client.post("refresh", refresh_token=latest["refresh_token"]).json
@@ -85,16 +77,18 @@ def test_any_reused_refresh_token_ends_the_whole_session(
     assert rows.count("audit_events", "action = 'session.refresh_token_reused'") == 1
 
 
-def test_a_refresh_token_lives_thirty_days(client: Client, alice: Person, rows: Reader) -> None:
-    """Otherwise a login never ends."""
+def test_refresh_token_expires_after_thirty_days(
+    client: Client, alice: Person, rows: Reader
+) -> None:
     login = client.bind(alice)
     age(rows, "refresh_expires_at", "30 days")
     refused = client.post("refresh", refresh_token=login["refresh_token"])
     assert failure(refused) == (401, "refresh_token_expired")
 
 
-def test_tokens_are_not_accepted_in_each_others_place(client: Client, alice: Person) -> None:
-    """Otherwise the longer-lived secret opens what only the shorter one should."""
+def test_session_token_and_refresh_token_are_not_interchangeable(
+    client: Client, alice: Person
+) -> None:
     login = client.bind(alice)
     assert failure(client.me(login["refresh_token"])) == (401, "token_invalid")
     refused = client.post("refresh", refresh_token=login["token"])
@@ -102,16 +96,15 @@ def test_tokens_are_not_accepted_in_each_others_place(client: Client, alice: Per
 
 
 @pytest.mark.parametrize("made_up", ["wxr_", "wxr_" + "A" * 86, "wxr_é" + "A" * 85, "x", "🌸"])
-def test_a_made_up_refresh_token_ends_nothing(client: Client, alice: Person, made_up: str) -> None:
-    """Otherwise anybody can end anybody's session."""
+def test_made_up_refresh_token_ends_no_session(client: Client, alice: Person, made_up: str) -> None:
     token = client.bind(alice)["token"]
     refused = client.post("refresh", refresh_token=made_up)
     assert failure(refused) == (401, "refresh_token_invalid")
     assert client.me(token).status_code == 200
 
 
-def test_binding_kills_the_unbound_token(client: Client, alice: Person) -> None:
-    """Otherwise whoever planted the unbound token is logged in as the victim (fixation)."""
+def test_binding_replaces_the_unbound_token(client: Client, alice: Person) -> None:
+    """Prevents session fixation."""
     unbound = client.log_in(alice)["token"]
     bound = client.post("phone", unbound, **alice.tap_phone_new()).json
     assert bound["token"] != unbound
@@ -119,8 +112,7 @@ def test_binding_kills_the_unbound_token(client: Client, alice: Person) -> None:
     assert failure(again) == (401, "session_replaced")
 
 
-def test_logout_ends_this_session_and_its_refresh_token_only(client: Client, alice: Person) -> None:
-    """Otherwise logging out does nothing, or too much."""
+def test_logout_ends_only_this_session_and_its_refresh_token(client: Client, alice: Person) -> None:
     here, there = client.bind(alice), client.log_in(alice)
     assert client.post("logout", here["token"]).status_code == 204
     assert failure(client.me(here["token"])) == (401, "session_ended")
@@ -129,10 +121,9 @@ def test_logout_ends_this_session_and_its_refresh_token_only(client: Client, ali
     assert client.me(there["token"]).status_code == 200
 
 
-def test_logout_all_ends_every_session_of_the_user_and_of_nobody_else(
+def test_logout_all_ends_every_session_of_the_user_only(
     client: Client, alice: Person, bob: Person
 ) -> None:
-    """Otherwise a lost phone stays logged in, or a stranger is logged out."""
     shop, club = client.bind(alice, ACME_SHOP), client.log_in(alice, ACME_CLUB)
     other = client.bind(bob)
     assert client.post("logout-all", shop["token"]).status_code == 204
@@ -141,10 +132,9 @@ def test_logout_all_ends_every_session_of_the_user_and_of_nobody_else(
     assert client.me(other["token"]).status_code == 200
 
 
-def test_logout_all_ends_the_bind_keys_of_the_user_too(
+def test_logout_all_ends_the_bind_keys_of_the_user(
     client: Client, alice: Person, bob: Person
 ) -> None:
-    """Otherwise a key in a proxy's log opens the account after its owner logged out everywhere."""
     keys = {}
     for person in (alice, bob):
         client.bind(person)
@@ -158,10 +148,9 @@ def test_logout_all_ends_the_bind_keys_of_the_user_too(
     assert client.send("POST", "/oauth/token", json=trade).json["code"] == 200
 
 
-def test_a_disabled_user_is_out_at_once_and_does_not_come_back(
+def test_disabled_user_is_refused_with_any_token_or_login(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise disabling somebody means nothing while they hold a token or a phone."""
     credentials = {"account": "alice", "password": GOOD_PASSWORD}
     enter_user(app, phone="13800138001", **credentials)
     login = client.bind(alice)
@@ -173,7 +162,9 @@ def test_a_disabled_user_is_out_at_once_and_does_not_come_back(
     assert failure(client.post("login", code=alice.wx_login())) == (403, "user_disabled")
     assert failure(client.post("password-login", **credentials)) == (403, "user_disabled")
     wrong = client.post("password-login", account="alice", password="guessed")
-    assert failure(wrong) == (401, "credentials_wrong"), "only who knows the password is told"
+    assert failure(wrong) == (401, "credentials_wrong"), (
+        "the reason is shown only with the right password"
+    )
     assert rows.count("login_sessions") == sessions
 
 
@@ -184,10 +175,9 @@ def test_a_disabled_user_is_out_at_once_and_does_not_come_back(
         ("UPDATE tenants SET status = 'disabled'", "tenant_disabled"),
     ],
 )
-def test_a_disabled_app_or_tenant_answers_nobody(
+def test_disabled_app_or_tenant_refuses_every_request(
     client: Client, alice: Person, rows: Reader, change: str, code: str
 ) -> None:
-    """Otherwise switching a customer off leaves their logins on."""
     login = client.bind(alice)
     rows(change)
     assert failure(client.me(login["token"])) == (403, code)
@@ -196,8 +186,7 @@ def test_a_disabled_app_or_tenant_answers_nobody(
     assert failure(refreshed) == (403, code)
 
 
-def test_a_user_changes_their_own_profile(client: Client, alice: Person) -> None:
-    """Otherwise a typing error in a nickname stays for ever."""
+def test_user_changes_their_own_profile(client: Client, alice: Person) -> None:
     token = client.bind(alice)["token"]
     changed = client.send("PATCH", "/v1/me", token, json={"nickname": "爱丽丝", "gender": 2})
     assert changed.json == client.me(token).json

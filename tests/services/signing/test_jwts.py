@@ -1,4 +1,4 @@
-"""JWTs for offline verification: what they say, who takes them, and how their keys overlap."""
+"""JWTs for offline verification: claims, audiences and key rotation."""
 
 import base64
 import dataclasses
@@ -28,18 +28,18 @@ from app.services.signing.signing_keys import rotate_signing_key
 from app.settings import JWT_AUDIENCE
 from config import Config
 from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, App, Client, Person, Reader, failure
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 Token = dict[str, Any]
 
 
 def key_set(client: Client) -> jwt.PyJWKSet:
-    """Fetch the keys, as a back end does."""
+    """Fetch the key set, as a back end does."""
     return jwt.PyJWKSet.from_dict(client.send("GET", "/.well-known/jwks.json").json)
 
 
-def verified(client: Client, token: str, app: App = ACME_SHOP) -> Token:
-    """Verify a JWT as a back end in another language would."""
+def verify(client: Client, token: str, app: App = ACME_SHOP) -> Token:
+    """Verify a JWT, as a back end in another language does."""
     key = key_set(client)[jwt.get_unverified_header(token)["kid"]]
     return jwt.decode(
         token,
@@ -51,15 +51,15 @@ def verified(client: Client, token: str, app: App = ACME_SHOP) -> Token:
     )
 
 
-def traded(client: Client, token: str, app: App = ACME_SHOP) -> str:
+def request_jwt(client: Client, token: str, app: App = ACME_SHOP) -> str:
     answer = client.post("jwt", token, app)
     assert answer.status_code == 200, answer.text
     assert answer.json["expires_in"] == 600
     return str(answer.json["jwt"])
 
 
-def pass_time(rows: Reader, by: str) -> None:
-    """Let time pass for the signing keys."""
+def age_signing_keys(rows: Reader, by: str) -> None:
+    """Move the start of the signing keys into the past."""
     rows(f"UPDATE signing_keys SET signs_from = signs_from - interval '{by}'")
 
 
@@ -71,34 +71,34 @@ def kid_of(token: str) -> str:
     return str(jwt.get_unverified_header(token)["kid"])
 
 
-def test_a_jwt_says_who_calls(client: Client, alice: Person, rows: Reader) -> None:
-    """Otherwise a back end that cannot ask cannot know."""
-    claims = verified(client, traded(client, client.bind(alice)["token"]))
+def test_jwt_contains_user_tenant_session_and_app(
+    client: Client, alice: Person, rows: Reader
+) -> None:
+    claims = verify(client, request_jwt(client, client.bind(alice)["token"]))
     ((user, tenant, session),) = rows(
         "SELECT user_id::text, tenant_id::text, id::text FROM login_sessions"
     )
-    told = (claims["sub"], claims["tenant_id"], claims["session_id"])
-    assert told == (user, tenant, session)
+    identifiers = (claims["sub"], claims["tenant_id"], claims["session_id"])
+    assert identifiers == (user, tenant, session)
     assert (claims["aud"], claims["iss"]) == (ACME_SHOP.appid, "wxpass")
     assert claims["exp"] - claims["iat"] == 600
 
 
-def test_an_unbound_login_gets_no_jwt(client: Client, bob: Person) -> None:
-    """Otherwise a back end takes somebody without a user for one."""
+def test_unbound_session_gets_no_jwt(client: Client, bob: Person) -> None:
     assert failure(client.post("jwt", client.log_in(bob)["token"])) == (403, "login_unbound")
     assert failure(client.post("jwt")) == (401, "token_missing")
 
 
-def test_the_published_keys_are_public(client: Client) -> None:
-    """Otherwise everybody signs."""
+def test_published_keys_contain_no_private_parts(client: Client) -> None:
     for key in client.send("GET", "/.well-known/jwks.json").json["keys"]:
         assert set(key) == {"kty", "crv", "x", "kid", "use", "alg"}
 
 
-def test_tokens_are_not_accepted_in_each_others_place(client: Client, alice: Person) -> None:
-    """Otherwise a short-lived token that many back ends see opens the login itself."""
+def test_session_token_refresh_token_and_jwt_are_not_interchangeable(
+    client: Client, alice: Person
+) -> None:
     login = client.bind(alice)
-    signed = traded(client, login["token"])
+    signed = request_jwt(client, login["token"])
     for wrong in (signed, login["refresh_token"]):
         assert failure(client.me(wrong)) == (401, "token_invalid")
         assert failure(client.send("GET", "/v1/verify", wrong)) == (401, "token_invalid")
@@ -110,18 +110,18 @@ def test_tokens_are_not_accepted_in_each_others_place(client: Client, alice: Per
     assert failure(client.post("refresh", refresh_token=signed)) == (422, "request_invalid")
     for wrong in (login["token"], login["refresh_token"]):
         with pytest.raises(jwt.InvalidTokenError):
-            verified(client, wrong)
+            verify(client, wrong)
     with pytest.raises(jwt.InvalidAudienceError):
-        verified(client, signed, ACME_CLUB)
+        verify(client, signed, ACME_CLUB)
     assert client.me(login["token"]).status_code == 200
 
 
-# A view of ours that takes a JWT, as the operators' will.
+# A view that requires a JWT, as the admin API does.
 
 
 @pytest.fixture(scope="module")
 def guarded(config: Config) -> Iterator[Flask]:
-    """The service, with a view that flask-jwt-extended guards."""
+    """Return the service with a view that flask-jwt-extended protects."""
     app = create_app(config)
 
     @app.get("/guarded")
@@ -139,25 +139,24 @@ def encoded(part: object) -> str:
 
 
 def forged(algorithm: str, claims: Token, kid: str, secret: bytes) -> str:
-    """Make a token that no library would."""
+    """Return a token that no library would issue."""
     text = f"{encoded({'alg': algorithm, 'typ': 'JWT', 'kid': kid})}.{encoded(claims)}"
     mac = b"" if algorithm == "none" else hmac.digest(secret, text.encode(), "sha256")
     return f"{text}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
 
 
-def right_claims() -> Token:
+def valid_claims() -> Token:
     moment = int(datetime.now(UTC).timestamp())
     return {
-        **{"iss": "wxpass", "aud": JWT_AUDIENCE, "sub": "somebody", "type": "access"},
+        **{"iss": "wxpass", "aud": JWT_AUDIENCE, "sub": "subject", "type": "access"},
         **{"iat": moment, "nbf": moment, "exp": moment + 600, "jti": "1"},
     }
 
 
-def test_a_forged_or_foreign_jwt_is_refused_in_our_words(
+def test_forged_or_foreign_jwt_is_refused_with_our_error_codes(
     guarded: Flask, config: Config, client: Client, alice: Person
 ) -> None:
-    """Otherwise anybody becomes an operator, or clients meet two shapes of failure."""
-    network, claims, (kid,) = Client(guarded), right_claims(), kids(client)
+    network, claims, (kid,) = Client(guarded), valid_claims(), kids(client)
     key = config.jwt_private_key
     private = key_set(client)[kid].key
     raw = private.public_bytes(Encoding.Raw, PublicFormat.Raw)
@@ -186,7 +185,7 @@ def test_a_forged_or_foreign_jwt_is_refused_in_our_words(
         "wrong issuer": signed(iss="another"),
         "a refresh JWT": signed(type="refresh"),
         "not yet": signed(nbf=claims["exp"]),
-        "an app's JWT": traded(client, client.bind(alice)["token"]),
+        "an app's JWT": request_jwt(client, client.bind(alice)["token"]),
         "a login token": "wxp_" + "A" * 43,
         "a refresh token": "wxr_" + "A" * 86,
         "changed": signed()[:-8] + "AAAAAAAA",
@@ -199,10 +198,10 @@ def test_a_forged_or_foreign_jwt_is_refused_in_our_words(
     assert failure(network.send("GET", "/guarded")) == (401, "token_missing")
 
 
-def test_a_new_key_is_published_before_it_signs_and_the_old_one_after(
+def test_new_key_is_published_before_it_signs_and_the_old_one_after(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise a rotation refuses people until every back end has fetched the keys again."""
+    """Back ends cache the key set, so a rotation must not refuse valid tokens."""
     token = client.bind(alice)["token"]
     run = app.test_cli_runner().invoke
     (first,) = kids(client)
@@ -210,14 +209,14 @@ def test_a_new_key_is_published_before_it_signs_and_the_old_one_after(
     again = run(args=["jwt-keys", "rotate"])
     assert (again.exit_code, "key_rotation_pending" in again.output) == (1, True)
     old, second = kids(client)
-    assert old == first == kid_of(before := traded(client, token))
-    pass_time(rows, "6 minutes")
-    assert kid_of(after := traded(client, token)) == second
+    assert old == first == kid_of(before := request_jwt(client, token))
+    age_signing_keys(rows, "6 minutes")
+    assert kid_of(after := request_jwt(client, token)) == second
     assert kids(client) == [first, second]
-    assert verified(client, before)["sub"] == verified(client, after)["sub"]
-    pass_time(rows, "16 minutes")
+    assert verify(client, before)["sub"] == verify(client, after)["sub"]
+    age_signing_keys(rows, "16 minutes")
     assert kids(client) == [second]
-    assert verified(client, after)
+    assert verify(client, after)
     assert run(args=["jwt-keys", "rotate"]).exit_code == 0
     listed = run(args=["jwt-keys", "list"]).output.splitlines()
     assert [line.split("\t")[0] for line in listed] == kids(client)
@@ -225,8 +224,7 @@ def test_a_new_key_is_published_before_it_signs_and_the_old_one_after(
     assert rows.count("audit_events", "action = 'signing_key.rotated'") == 2
 
 
-def test_a_kept_key_is_sealed(app: Flask, rows: Reader) -> None:
-    """Otherwise a stolen dump signs tokens."""
+def test_stored_signing_key_is_encrypted(app: Flask, rows: Reader) -> None:
     with app.app_context():
         key = rotate_signing_key()
     ((kept,),) = rows("SELECT k::text FROM signing_keys k")
@@ -237,15 +235,14 @@ def test_a_kept_key_is_sealed(app: Flask, rows: Reader) -> None:
 
 
 @pytest.mark.real_commits
-def test_rotations_at_once_are_one(app: Flask, rows: Reader) -> None:
-    """Otherwise two operators make two keys, and one of them signs before it is known."""
-    acts: list[Callable[[], Any]] = [lambda: rotated(app)] * 4
-    assert sorted(at_once(acts)) == ["key_rotation_pending"] * 3 + ["rotated"]
+def test_concurrent_rotations_create_one_key(app: Flask, rows: Reader) -> None:
+    rotations: list[Callable[[], Any]] = [lambda: rotate(app)] * 4
+    assert sorted(run_concurrently(rotations)) == ["key_rotation_pending"] * 3 + ["rotated"]
     assert rows.count("signing_keys") == 1
 
 
-def rotated(app: Flask) -> str:
-    """Rotate, and say how it went."""
+def rotate(app: Flask) -> str:
+    """Rotate the signing key and return the outcome."""
     with app.app_context():
         try:
             rotate_signing_key()
@@ -254,8 +251,10 @@ def rotated(app: Flask) -> str:
         return "rotated"
 
 
-def test_a_p256_key_signs_es256(config: Config, app: Flask, client: Client, alice: Person) -> None:
-    """Otherwise back ends without Ed25519 cannot verify."""
+def test_p256_key_signs_with_es256(
+    config: Config, app: Flask, client: Client, alice: Person
+) -> None:
+    """For back ends without Ed25519."""
     token = client.bind(alice)["token"]
     private = generate_private_key(SECP256R1())
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
@@ -267,7 +266,7 @@ def test_a_p256_key_signs_es256(config: Config, app: Flask, client: Client, alic
         engine, db.engines[None] = db.engines[None], connection
     network = Client(other)
     assert len(kids(network)) == 1
-    assert verified(network, signed := traded(network, token))
+    assert verify(network, signed := request_jwt(network, token))
     assert jwt.get_unverified_header(signed)["alg"] == "ES256"
     with other.app_context():
         assert rotate_signing_key().algorithm == "ES256"

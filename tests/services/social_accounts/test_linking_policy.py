@@ -1,4 +1,4 @@
-"""The whole table of who becomes whom."""
+"""The linking policy as a table of all cases."""
 
 from collections.abc import Callable
 from functools import partial
@@ -23,12 +23,13 @@ from app.services.social_accounts.linking_policy import (
     KnownUser,
     decide_linking,
 )
+from tests.fixtures.personas import Reader
 
 U, V = UUID(int=1), UUID(int=2)
 OPEN = ["on_login", "on_phone"]
-EVERY = [*OPEN, "closed"]
+EVERY = list(REGISTRATION_POLICIES)
 BY_LOGIN, LATER = ["on_login"], ["on_phone", "closed"]
-PHONE, PASSWORD, UNIONID = [Evidence.PHONE], [Evidence.PASSWORD], [Evidence.UNIONID]
+PHONE, PASSWORD, UNIONID = [Evidence.PHONE], [Evidence.PASSWORD], [Evidence.LOGIN]
 SHOWN = [Evidence.PHONE, Evidence.PASSWORD]
 
 REAL_U, BARE_U, DISABLED_U = KnownUser(U), KnownUser(U, bare=True), KnownUser(U, active=False)
@@ -38,7 +39,7 @@ BIND_V, KEEP_U = Decision(Action.BIND, V), Decision(Action.KEEP, U)
 U_INTO_V, V_INTO_U = Decision(Action.MERGE, V, U), Decision(Action.MERGE, U, V)
 
 TABLE = [
-    # policies, the social account's user, proofs, the owners, what happens
+    # Registration policies, the user of the social account, evidence, owners, decision.
     (OPEN, None, PHONE, [], Decision(Action.REGISTER)),
     (["closed"], None, PHONE, [], RegistrationClosed),
     (EVERY, None, SHOWN, [REAL_V], BIND_V),
@@ -57,16 +58,16 @@ TABLE = [
     (EVERY, REAL_U, PHONE, [BARE_V], PhoneTaken),
     (EVERY, REAL_U, PASSWORD, [REAL_V], SocialAccountTaken),
     (EVERY, REAL_U, SHOWN, [DISABLED_V], UserDisabled),
-    # at a login there is no proof but WeChat's unionid
+    # At a login the only evidence is the unionid.
     (BY_LOGIN, None, UNIONID, [], Decision(Action.REGISTER)),
     (LATER, None, UNIONID, [], Decision(Action.WAIT)),
     (EVERY, None, UNIONID, [REAL_V], BIND_V),
     (EVERY, None, UNIONID, [BARE_V], BIND_V),
     (EVERY, None, UNIONID, [DISABLED_V], UserDisabled),
-    # several owners cannot be told apart: as if there were none
+    # Several owners are treated like none.
     (BY_LOGIN, None, UNIONID, [REAL_U, REAL_V], Decision(Action.REGISTER)),
     (LATER, None, UNIONID, [REAL_U, REAL_V], Decision(Action.WAIT)),
-    # the unionid came late: who is bound stays so, and a bare one is the other
+    # The unionid became known later: a user with phone or account stays, a bare one is merged.
     (EVERY, REAL_U, UNIONID, [], KEEP_U),
     (EVERY, DISABLED_U, UNIONID, [], UserDisabled),
     (EVERY, REAL_U, UNIONID, [REAL_U], KEEP_U),
@@ -82,7 +83,7 @@ TABLE = [
 
 
 def expect(decide: Callable[[], Decision], expected: Decision | type[Exception]) -> None:
-    """Demand a decision, or a refusal."""
+    """Assert that a call returns a decision or raises a refusal."""
     if isinstance(expected, Decision):
         assert decide() == expected
         return
@@ -99,14 +100,13 @@ def expect(decide: Callable[[], Decision], expected: Decision | type[Exception])
         for proof in proofs
     ],
 )
-def test_the_table(
+def test_decision_matches_the_table(
     policy: str,
     its_user: KnownUser | None,
     proof: Evidence,
     owners: list[KnownUser],
     expected: Decision | type[Exception],
 ) -> None:
-    """Otherwise somebody becomes somebody else."""
     expect(partial(decide_linking, policy, its_user, proof, owners), expected)
 
 
@@ -119,11 +119,10 @@ def test_the_table(
         ("on_login", BARE_U, KEEP_U),
     ],
 )
-def test_whoever_unbound_an_identity_is_not_joined_again_by_unionid(
+def test_unbound_identity_is_not_linked_again_by_unionid(
     policy: str, its_user: KnownUser | None, expected: Decision
 ) -> None:
-    """Otherwise unbinding lasts until the next login."""
-    decided = decide_linking(policy, its_user, Evidence.UNIONID, [REAL_V], joins_by_unionid=False)
+    decided = decide_linking(policy, its_user, Evidence.LOGIN, [REAL_V], joins_by_unionid=False)
     assert decided == expected
 
 
@@ -143,14 +142,14 @@ BOUND = KnownUser(V, has_identity=True)
         (None, KnownUser(V, active=False, has_identity=True), UserDisabled, UserDisabled),
     ],
 )
-def test_a_number_given_out_again_is_refused_where_the_tenant_says_so(
+def test_reassigned_phone_is_refused_if_the_tenant_chooses_so(
     policy: str,
     its_user: KnownUser | None,
     owner: KnownUser,
     when_bound: Decision | type[Exception],
     when_refused: Decision | type[Exception],
 ) -> None:
-    """Otherwise the next owner of a number becomes the last one; or nobody gets a new WeChat."""
+    """The tenant decides whether a phone may link a second WeChat identity to its owner."""
     decide = partial(decide_linking, policy, its_user, Evidence.PHONE, [owner])
     expect(partial(decide, phone_owner_policy="bind"), when_bound)
     expect(partial(decide, phone_owner_policy="refuse"), when_refused)
@@ -158,3 +157,14 @@ def test_a_number_given_out_again_is_refused_where_the_tenant_says_so(
 
 def test_every_registration_policy_has_a_rule_and_a_label() -> None:
     assert set(REGISTERING_EVIDENCE) == set(REGISTRATION) == set(REGISTRATION_POLICIES)
+
+
+@pytest.mark.parametrize("policy", REGISTRATION_POLICIES)
+def test_the_database_accepts_every_registration_policy(policy: str, rows: Reader) -> None:
+    rows("UPDATE wechat_apps SET registration = :policy", policy=policy)
+    rows("UPDATE app_claims SET registration = :policy", policy=policy)
+    constraints = rows(
+        "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname LIKE '%registration'"
+    )
+    assert len(constraints) == 2
+    assert all(f"'{policy}'" in definition for (definition,) in constraints)

@@ -1,4 +1,4 @@
-"""Open data decrypts although wx.login has run meanwhile, and nothing else passes for it."""
+"""Session keys: open data from WeChat is decrypted with one of the last three keys."""
 
 from datetime import timedelta
 
@@ -20,10 +20,10 @@ KEY_EXPIRED = (409, "session_key_expired")
 
 
 @pytest.mark.parametrize("logins", [1, 2])
-def test_what_was_tapped_before_a_login_is_read_after_it(
+def test_open_data_from_before_a_login_is_decrypted(
     client: Client, alice: Person, rows: Reader, logins: int
 ) -> None:
-    """Otherwise a wx.login in the button's callback makes the tap unreadable."""
+    """A `wx.login` in the callback of the button replaces the key at WeChat."""
     token = client.log_in(alice)["token"]
     phone, info = alice.tap_phone_old(), alice.tap_user_info()
     for _ in range(logins):
@@ -32,8 +32,7 @@ def test_what_was_tapped_before_a_login_is_read_after_it(
     assert client.post("phone", token, **phone).json["user"]["phone"] == "+8613800138001"
 
 
-def test_the_fourth_key_drives_the_first_out(client: Client, alice: Person, rows: Reader) -> None:
-    """Otherwise keys pile up, or the answer to a dead one is not what to do next."""
+def test_fourth_key_replaces_the_first(client: Client, alice: Person, rows: Reader) -> None:
     token = client.log_in(alice)["token"]
     tap = alice.tap_phone_old()
     for _ in range(3):
@@ -45,10 +44,7 @@ def test_the_fourth_key_drives_the_first_out(client: Client, alice: Person, rows
     assert client.post("phone", token, **alice.tap_phone_old()).status_code == 200
 
 
-def test_the_keys_before_the_newest_die_after_three_days(
-    client: Client, alice: Person, rows: Reader
-) -> None:
-    """Otherwise a key that leaked long ago still makes data that is believed."""
+def test_previous_keys_expire_after_three_days(client: Client, alice: Person, rows: Reader) -> None:
     token = client.log_in(alice)["token"]
     tap = alice.tap_phone_old()
     client.log_in(alice)
@@ -57,8 +53,7 @@ def test_the_keys_before_the_newest_die_after_three_days(
     assert client.post("phone", token, **alice.tap_phone_old()).status_code == 200
 
 
-def test_a_key_that_wechat_gives_again_is_kept_once(app: Flask, rows: Reader) -> None:
-    """Otherwise three logins that minted no new key push the one before out."""
+def test_key_returned_repeatedly_by_wechat_is_stored_once(app: Flask, rows: Reader) -> None:
     given = [("a", 0), ("b", 1), ("b", 2), ("b", 3), ("a", -1)]
     with app.app_context():
         shop = get_app(ACME_SHOP.appid)
@@ -72,10 +67,9 @@ def test_a_key_that_wechat_gives_again_is_kept_once(app: Flask, rows: Reader) ->
     assert rows.count("session_keys") == 2
 
 
-def test_an_exchange_that_is_overtaken_does_not_hide_the_newer_key(
+def test_late_exchange_does_not_replace_a_newer_key(
     app: Flask, client: Client, alice: Person, wechat: WeChat, rows: Reader
 ) -> None:
-    """Otherwise, of two logins at once, the slower one's dead key is all that is left."""
     token = client.log_in(alice)["token"]
     openid = rows("SELECT openid FROM social_accounts")[0][0]
     with app.app_context():
@@ -88,10 +82,9 @@ def test_an_exchange_that_is_overtaken_does_not_hide_the_newer_key(
     assert client.post("phone", token, **alice.tap_phone_old()).status_code == 200
 
 
-def test_garbage_and_keys_that_do_not_open_are_no_500(
+def test_undecryptable_data_and_keys_ask_for_a_new_login(
     client: Client, alice: Person, bob: Person, rows: Reader
 ) -> None:
-    """Otherwise a person sees an error of ours where a new login would help."""
     token, tap = client.log_in(alice)["token"], alice.tap_phone_old()
     client.log_in(bob)
     assert failure(client.post("phone", token, **bob.tap_phone_old())) == KEY_EXPIRED
@@ -107,10 +100,9 @@ def test_garbage_and_keys_that_do_not_open_are_no_500(
 
 
 @pytest.mark.real_commits
-def test_keys_kept_before_the_table_was_made_are_moved_into_it(
+def test_migration_moves_stored_keys_to_their_own_table(
     app: Flask, client: Client, alice: Person, bob: Person, wechat: WeChat, rows: Reader
 ) -> None:
-    """Otherwise an update of the service makes everybody's open data unreadable."""
     token = client.log_in(alice)["token"]
     client.log_in(bob)
     asked = {"person": "alice", "appid": ACME_SHOP.appid}
@@ -130,6 +122,6 @@ def test_keys_kept_before_the_table_was_made_are_moved_into_it(
             )
         finally:
             upgrade()
-    assert rows.count("session_keys") == 1, "and the one that does not open is left behind"
+    assert rows.count("session_keys") == 1, "the key that cannot be decrypted is dropped"
     assert session_key not in str(rows("SELECT session_key_sealed FROM session_keys"))
     assert client.post("phone", token, **alice.tap_phone_old()).status_code == 200

@@ -1,4 +1,4 @@
-"""The overview of a tenant: right sums, its own only, and fast."""
+"""The overview of a tenant: sums, isolation and query count."""
 
 import time
 from datetime import timedelta
@@ -19,8 +19,8 @@ BOUND = (Measure.PHONE_VERIFIED, Measure.BOUND_BY_PHONE, Measure.BECAME_USERS)
 RETURNED = (Measure.OPENED, Measure.LOGGED_IN, Measure.KNOWN)
 
 
-class Days:
-    """Lets things happen on days."""
+class DailyCounts:
+    """Record counts on given days."""
 
     def __init__(self, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
         self.app, self.monkeypatch, self.now = app, monkeypatch, counting.now()
@@ -39,7 +39,7 @@ class Days:
                 count_failure(app.appid, code)
 
     def answered(self, *seconds: float, app: App = ACME_SHOP, ago: int = 0) -> None:
-        """Let WeChat answer logins; not at all for what takes longer than 9 s."""
+        """Record logins at WeChat with their durations. From 9 s on they count as unanswered."""
         self._at(ago)
         with self.app.app_context():
             for took in seconds:
@@ -60,13 +60,12 @@ class Days:
 
 
 @pytest.fixture
-def days(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Days:
-    """Days on which nothing has happened yet."""
-    return Days(app, monkeypatch)
+def days(app: Flask, monkeypatch: pytest.MonkeyPatch) -> DailyCounts:
+    """Return an empty record of counts."""
+    return DailyCounts(app, monkeypatch)
 
 
-def test_today_and_the_days_before_are_summed_up(days: Days) -> None:
-    """Otherwise the admin's first page is wrong."""
+def test_today_and_the_whole_period_are_summed(days: DailyCounts) -> None:
     days.happened(*NEWCOMER, *BOUND, *RETURNED, Measure.REGISTERED)
     days.happened(*NEWCOMER, Measure.LOGGED_IN_BY_PASSWORD, app=ACME_CLUB, ago=29)
     days.happened(*NEWCOMER, *BOUND, ago=30)
@@ -78,8 +77,8 @@ def test_today_and_the_days_before_are_summed_up(days: Days) -> None:
     assert (now.funnel, whole.funnel) == (Funnel(1, 1), Funnel(2, 1))
 
 
-def test_no_more_become_users_than_came(days: Days) -> None:
-    """A killed process may lose that a person came; the funnel has no step above its first."""
+def test_new_users_never_exceed_newcomers(days: DailyCounts) -> None:
+    """A killed process may lose the count of a newcomer."""
     days.happened(*BOUND, *BOUND)
     days.happened(*NEWCOMER, ago=1)
     overview = days.overview()
@@ -89,8 +88,7 @@ def test_no_more_become_users_than_came(days: Days) -> None:
     )
 
 
-def test_each_day_is_there_in_order_whether_anything_happened_or_not(days: Days) -> None:
-    """Otherwise the curve skips the days on which the service was down."""
+def test_every_day_is_listed_in_order(days: DailyCounts) -> None:
     days.happened(Measure.LOGGED_IN, ago=2)
     days.happened(Measure.LOGGED_IN, Measure.LOGGED_IN)
     shown = days.overview(days=4).days
@@ -98,8 +96,7 @@ def test_each_day_is_there_in_order_whether_anything_happened_or_not(days: Days)
     assert [numbers.logins for numbers in shown.values()] == [0, 1, 0, 2]
 
 
-def test_each_app_has_its_share_and_those_without_any_are_there(days: Days) -> None:
-    """Otherwise an app whose logins have stopped is the one that is not seen."""
+def test_every_app_is_listed_with_its_share(days: DailyCounts) -> None:
     days.happened(Measure.LOGGED_IN, app=ACME_CLUB, ago=1)
     days.happened(Measure.LOGGED_IN, Measure.LOGGED_IN, app=ACME_CLUB)
     days.failed("code_invalid")
@@ -110,8 +107,7 @@ def test_each_app_has_its_share_and_those_without_any_are_there(days: Days) -> N
     assert (shop.today.logins, shop.today.failed) == (0, 1)
 
 
-def test_failures_are_told_by_cause_the_most_frequent_first(days: Days) -> None:
-    """Otherwise the admin knows that something fails and not what to do."""
+def test_failures_are_listed_by_cause_most_frequent_first(days: DailyCounts) -> None:
     days.failed("code_invalid", "phone_taken", "code_invalid")
     days.failed("wechat_unavailable", "wechat_unavailable", "wechat_unavailable", ago=3)
     overview = days.overview()
@@ -121,8 +117,7 @@ def test_failures_are_told_by_cause_the_most_frequent_first(days: Days) -> None:
     assert overview.whole.numbers.failed == 6
 
 
-def test_half_and_nearly_all_answers_came_within(days: Days) -> None:
-    """Otherwise a few slow answers, which people feel, drown in an average."""
+def test_answer_times_are_reported_as_p50_and_p95(days: DailyCounts) -> None:
     days.answered(*[0.09] * 50, *[0.18] * 44, *[2.5] * 6)
     days.answered(*[0.02] * 100, 10, ago=1)
     overview = days.overview()
@@ -132,15 +127,13 @@ def test_half_and_nearly_all_answers_came_within(days: Days) -> None:
     assert (whole.answers, whole.unanswered, whole.p50_ms, whole.p95_ms) == (200, 1, 25, 200)
 
 
-def test_without_any_answer_there_are_no_times(days: Days) -> None:
-    """Otherwise an outage of WeChat is shown as 0 ms, or not at all."""
+def test_answer_times_are_empty_without_answers(days: DailyCounts) -> None:
     days.answered(10)
     (times,) = days.overview().today.answer_times
     assert (times.answers, times.unanswered, times.p50_ms, times.p95_ms) == (0, 1, None, None)
 
 
-def test_a_neighbours_numbers_never_appear(days: Days) -> None:
-    """Otherwise one tenant reads how its competitor is doing."""
+def test_counts_of_another_tenant_are_excluded(days: DailyCounts) -> None:
     untouched = days.overview()
     days.happened(*Measure.__members__.values(), app=GLOBEX_LIFE)
     days.failed("code_invalid", app=GLOBEX_LIFE)
@@ -150,15 +143,14 @@ def test_a_neighbours_numbers_never_appear(days: Days) -> None:
     assert days.overview("globex").today.numbers.logins == 2
 
 
-def test_an_operator_reads_it_in_columns(days: Days, app: Flask) -> None:
-    """Otherwise only the console shows whether logins work."""
+def test_command_prints_the_overview_in_columns(days: DailyCounts, app: Flask) -> None:
     days.happened(*NEWCOMER, *NEWCOMER, *BOUND, *RETURNED)
     days.failed("code_invalid", ago=1)
     days.answered(0.09, 10)
     days.overview()
-    told = app.test_cli_runner().invoke(args=["tenants", "overview", "acme", "--days", "2"])
-    lines = [line.split("\t") for line in told.output.splitlines()]
-    assert told.exit_code == 0
+    printed = app.test_cli_runner().invoke(args=["tenants", "overview", "acme", "--days", "2"])
+    lines = [line.split("\t") for line in printed.output.splitlines()]
+    assert printed.exit_code == 0
     assert lines[0][2:6] == ["logins", "new_users", "phones_bound", "failures"]
     assert lines[0][6:] == ["newcomers", "became_users", "known_logins"]
     assert {len(line) for line in lines if line[0] in ("", "total", "day", "app")} == {9}
@@ -172,19 +164,15 @@ def test_an_operator_reads_it_in_columns(days: Days, app: Flask) -> None:
 
 
 @pytest.mark.parametrize(("slug", "days"), [("nobody", "30"), ("acme", "0"), ("acme", "401")])
-def test_an_overview_of_nothing_is_refused(slug: str, days: str, app: Flask) -> None:
-    """Otherwise an operator who mistypes reads that nothing happens."""
+def test_unknown_tenant_or_invalid_period_is_refused(slug: str, days: str, app: Flask) -> None:
     command = ["tenants", "overview", slug, "--days", days]
     assert app.test_cli_runner().invoke(args=command).exit_code != 0
 
 
-def test_two_thousand_apps_are_six_queries_and_no_wait(
-    days: Days, rows: Reader, app: Flask, statements: list[str]
+def test_overview_of_two_thousand_apps_takes_six_statements(
+    days: DailyCounts, rows: Reader, app: Flask, statements: list[str]
 ) -> None:
-    """Otherwise the first page is the slowest, and slowest for the largest tenant.
-
-    The time is that of the processor: how long it takes on the clock depends on other work.
-    """
+    """The time limit is processor time, which does not depend on other processes."""
     fill(rows, apps=2000)
     tenant_id = days.tenant_id("acme")
     took = []
@@ -201,8 +189,10 @@ def test_two_thousand_apps_are_six_queries_and_no_wait(
 
 
 def fill(rows: Reader, apps: int) -> None:
-    """Let much happen in so many apps on thirty days each: of all kinds, with three causes."""
-    rows("SET LOCAL session_replication_role = replica")  # foreign keys take longer than the rows
+    """Write counts, failures and answer times of many apps on thirty days each."""
+    rows(
+        "SET LOCAL session_replication_role = replica"
+    )  # Checking foreign keys would take longer than writing the rows.
     rows(
         "INSERT INTO wechat_apps (appid, tenant_id, name, secret_sealed)"
         " SELECT 'wxmany' || n, id, 'Many ' || n, '' FROM tenants, generate_series(1, :apps) n"

@@ -1,4 +1,4 @@
-"""What operators change for a tenant, and what the audit log records of it."""
+"""Changes by operators to a tenant, and their audit events."""
 
 from collections.abc import Callable
 from typing import Any
@@ -29,7 +29,7 @@ from tests.fixtures.personas import (
     enter_user,
     failure,
 )
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 ANN = "ann@acme.example"
 APPS, USERS = "/tenants/acme/apps", "/tenants/acme/users"
@@ -39,25 +39,25 @@ CAROL = {"account": "carol", "password": GOOD_PASSWORD}
 
 @pytest.fixture
 def ann(app: Flask) -> Script:
-    """Ann looks after acme, with a script."""
+    """Return the admin API client of Ann, a tenant admin of acme."""
     return signed_in(app, ANN, "tenant_admin", "acme")
 
 
 def last_event(script: Script, action: str) -> dict[str, Any]:
-    """Give the newest event of an action, which ann must have caused."""
+    """Return the newest event of an action. Check that Ann caused it."""
     event: dict[str, Any] = script("GET", f"/tenants/acme/audit?action={action}").json["items"][0]
     assert (event["actor_kind"], event["actor_email"]) == ("operator", ANN)
     assert event["address"] == "127.0.0.1"
     return event
 
 
-def changed(script: Script, action: str) -> tuple[Any, Any]:
-    """Give what was before and after the newest event of an action."""
+def change_of(script: Script, action: str) -> tuple[Any, Any]:
+    """Return the values before and after the newest event of an action."""
     details = last_event(script, action)["details"]
     return details.get("before"), details.get("after")
 
 
-def test_an_app_whose_secret_wechat_accepts_is_active_at_once(
+def test_app_with_an_accepted_secret_is_active_immediately(
     ann: Script, wechat: WeChat, client: Client, alice: Person
 ) -> None:
     """The claim is proven in the same request, and both steps are in the audit log."""
@@ -71,7 +71,7 @@ def test_an_app_whose_secret_wechat_accepts_is_active_at_once(
     code = wechat.control("login", person="alice", appid=new["appid"])["code"]
     login = client.send("POST", f"/v1/apps/{new['appid']}/login", json={"code": code})
     assert login.json["bound"] is True
-    before, after = changed(ann, "app_claim.added")
+    before, after = change_of(ann, "app_claim.added")
     assert before is None
     marks = {name: added.json[name]["fingerprint"] for name in ("secret", "push_token")}
     assert after == {
@@ -81,16 +81,15 @@ def test_an_app_whose_secret_wechat_accepts_is_active_at_once(
         **marks,
     }
     activated = {"encoding_aes_key": None, **marks}
-    assert changed(ann, "app.activated") == (None, activated)
+    assert change_of(ann, "app.activated") == (None, activated)
     assert failure(ann("POST", APPS, json=new)) == (409, "app_exists")
 
 
-def test_an_app_is_changed_for_the_next_request(ann: Script, client: Client, alice: Person) -> None:
-    """Otherwise a switched-off app goes on."""
+def test_app_change_applies_to_the_next_request(ann: Script, client: Client, alice: Person) -> None:
     token = client.bind(alice)["token"]
     assert ann("PATCH", SHOP, json={"enabled": False, "session_limit": 3}).json["enabled"] is False
     assert failure(client.me(token)) == (403, "app_disabled")
-    assert changed(ann, "app.changed") == (
+    assert change_of(ann, "app.changed") == (
         {"enabled": True, "session_limit": None},
         {"enabled": False, "session_limit": 3},
     )
@@ -99,13 +98,16 @@ def test_an_app_is_changed_for_the_next_request(ann: Script, client: Client, ali
         assert failure(ann("PATCH", SHOP, json=wrong)) == (422, "request_invalid"), wrong
 
 
-def test_a_session_limit_is_a_number_off_or_the_default(ann: Script, app: Flask) -> None:
-    """What was set is shown as it was set, audited, and in force for the next request."""
+def test_session_limit_is_a_number_off_or_the_default(ann: Script, app: Flask) -> None:
+    """It is shown as it was set, recorded, and applied to the next request."""
     for limit, in_force in ((3, 3), ("off", None), (None, 50), (1000, 1000)):
         before = ann("GET", SHOP).json["session_limit"]
         assert ann("PATCH", SHOP, json={"session_limit": limit}).json["session_limit"] == limit
         assert ann("GET", SHOP).json["session_limit"] == limit
-        assert changed(ann, "app.changed") == ({"session_limit": before}, {"session_limit": limit})
+        assert change_of(ann, "app.changed") == (
+            {"session_limit": before},
+            {"session_limit": limit},
+        )
         with app.app_context():
             assert get_app(ACME_SHOP.appid).session_limit == in_force
     for wrong in (0, -1, 1001, 2.5, True, "3", "OFF", "", "default", [3], {}):
@@ -115,8 +117,7 @@ def test_a_session_limit_is_a_number_off_or_the_default(ann: Script, app: Flask)
     assert ann("GET", SHOP).json["session_limit"] == 1000
 
 
-def test_secrets_go_in_and_never_come_out(ann: Script, app: Flask) -> None:
-    """Otherwise whoever reads along has them."""
+def test_secrets_are_stored_and_never_returned(ann: Script, app: Flask) -> None:
     secrets = {
         "secret": "0123456789abcdef0123456789abc1e5",
         "next_secret": "fedcba9876543210fedcba9876543a7c",
@@ -124,8 +125,8 @@ def test_secrets_go_in_and_never_come_out(ann: Script, app: Flask) -> None:
         "encoding_aes_key": "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG",
     }
     shown = ann("PUT", f"{SHOP}/secrets", json=secrets)
-    told = [shown, ann("GET", SHOP), ann("GET", APPS), ann("GET", "/tenants/acme/audit")]
-    for answer in told:
+    answers = [shown, ann("GET", SHOP), ann("GET", APPS), ann("GET", "/tenants/acme/audit")]
+    for answer in answers:
         assert answer.status_code == 200
         for secret in secrets.values():
             assert secret not in answer.text
@@ -137,34 +138,34 @@ def test_secrets_go_in_and_never_come_out(ann: Script, app: Flask) -> None:
     same = ann("PUT", f"{SHOP}/secrets", json={"secret": secrets["secret"]})
     assert same.json["secret"]["fingerprint"] == shown.json["secret"]["fingerprint"]
     other = ann("PUT", f"{APPS}/{ACME_CLUB.appid}/secrets", json={"secret": secrets["secret"]})
-    assert other.json["secret"]["fingerprint"] not in marks, "equal secrets are not recognised"
+    assert other.json["secret"]["fingerprint"] not in marks, (
+        "equal secrets of different apps have different fingerprints"
+    )
 
 
-def test_each_secret_that_changes_is_told_by_fingerprints(ann: Script) -> None:
-    """Otherwise nobody knows who broke the login, and when."""
+def test_secret_changes_are_recorded_with_fingerprints(ann: Script) -> None:
     was = ann("GET", SHOP).json["secret"]["fingerprint"]
     shown = ann("PUT", f"{SHOP}/secrets", json={"secret": "e0" * 16}).json
-    assert changed(ann, "app.secret_replaced") == (
+    assert change_of(ann, "app.secret_replaced") == (
         {"secret": was},
         {"secret": shown["secret"]["fingerprint"]},
     )
     given = ann("PUT", f"{SHOP}/secrets", json={"next_secret": "e1" * 16}).json
     removed = ann("PUT", f"{SHOP}/secrets", json={"next_secret": None}).json
     assert removed["next_secret"] is None
-    assert changed(ann, "app.next_secret_set")[0] == {"next_secret": None}
-    assert changed(ann, "app.next_secret_removed") == (
+    assert change_of(ann, "app.next_secret_set")[0] == {"next_secret": None}
+    assert change_of(ann, "app.next_secret_removed") == (
         {"next_secret": given["next_secret"]["fingerprint"]},
         {"next_secret": None},
     )
     ann("PUT", f"{SHOP}/secrets", json={"push_token": "PushToken12345"})
-    assert changed(ann, "app.push_secrets_replaced")[0] == {"push_token": None}
+    assert change_of(ann, "app.push_secrets_replaced")[0] == {"push_token": None}
     for wrong in ({}, {"secret": None}, {"secret": "两"}, {"secret": "a\n"}, {"push_token": "a-b"}):
         refused = ann("PUT", f"{SHOP}/secrets", json=wrong)
         assert failure(refused) == (422, "request_invalid"), wrong
 
 
-def test_a_promoted_secret_keeps_the_date_when_it_was_entered(ann: Script, app: Flask) -> None:
-    """Otherwise the date says when WeChat was asked, which nobody compares with anything."""
+def test_promoted_secret_keeps_the_date_when_it_was_entered(ann: Script, app: Flask) -> None:
     entered = ann("PUT", f"{SHOP}/secrets", json={"next_secret": "e1" * 16}).json["next_secret"]
     with app.app_context():
         promote_next_secret(ACME_SHOP.appid, get_secrets(ACME_SHOP.appid))
@@ -172,8 +173,7 @@ def test_a_promoted_secret_keeps_the_date_when_it_was_entered(ann: Script, app: 
     assert (shown["secret"]["set_at"], shown["next_secret"]) == (entered["set_at"], None)
 
 
-def test_what_wechat_says_of_the_credentials_is_told_in_words(ann: Script) -> None:
-    """Otherwise an admin gets an errcode and calls a developer."""
+def test_verification_explains_wechats_answer_in_words(ann: Script) -> None:
     right = ann("POST", f"{SHOP}/verification", json={})
     assert [one["outcome"] for one in right.json["verdicts"]] == ["right"]
     ann("PUT", f"{SHOP}/secrets", json={"secret": "e0" * 16})
@@ -187,7 +187,6 @@ def test_what_wechat_says_of_the_credentials_is_told_in_words(ann: Script) -> No
 def test_no_connection_is_held_while_wechat_answers(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Otherwise a slow WeChat empties the pool."""
     seen = []
 
     def verify(appid: str, tenant_id: UUID) -> list[Any]:
@@ -203,10 +202,9 @@ def test_no_connection_is_held_while_wechat_answers(
     assert seen == [(ACME_SHOP.appid, False)]
 
 
-def test_a_person_is_found_by_whatever_is_known_of_them(
+def test_user_is_found_by_phone_openid_account_nickname_and_status(
     app: Flask, ann: Script, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise support cannot find who calls."""
     user_id = client.bind(alice)["user"]["id"]
     client.post("profile", client.log_in(alice)["token"], nickname="Älice_100%")
     ((openid,),) = rows("SELECT openid FROM social_accounts")
@@ -239,8 +237,9 @@ def test_a_person_is_found_by_whatever_is_known_of_them(
     assert failure(ann("GET", f"{USERS}?phone=1&phone=2")) == (422, "request_invalid")
 
 
-def test_a_person_is_shown_whole(ann: Script, client: Client, alice: Person, rows: Reader) -> None:
-    """Otherwise whoever helps them sees half of what there is."""
+def test_user_page_shows_identities_sessions_and_events(
+    ann: Script, client: Client, alice: Person, rows: Reader
+) -> None:
     user_id = client.bind(alice)["user"]["id"]
     client.log_in(alice, ACME_CLUB)
     client.post("logout", client.log_in(alice)["token"])
@@ -255,15 +254,14 @@ def test_a_person_is_shown_whole(ann: Script, client: Client, alice: Person, row
     assert all(one["id"] not in token_hashes for one in page["sessions"])
 
 
-def test_a_disabled_user_is_out_everywhere_and_may_come_back(
+def test_disabled_user_is_refused_until_enabled_again(
     ann: Script, client: Client, alice: Person
 ) -> None:
-    """Otherwise whoever was switched off goes on, or never comes back."""
     login = client.bind(alice)
     user = f"{USERS}/{login['user']['id']}"
     assert ann("PATCH", user, json={"status": "disabled"}).json["user"]["status"] == "disabled"
     assert failure(client.me(login["token"]))[0] in (401, 403)
-    assert changed(ann, "user.changed") == ({"status": "active"}, {"status": "disabled"})
+    assert change_of(ann, "user.changed") == ({"status": "active"}, {"status": "disabled"})
     refused = client.post("login", code=alice.wx_login())
     assert failure(refused) == (403, "user_disabled")
     ann("PATCH", user, json={"status": "active"})
@@ -271,10 +269,9 @@ def test_a_disabled_user_is_out_everywhere_and_may_come_back(
     assert client.log_in(alice)["bound"] is True
 
 
-def test_sessions_are_listed_and_ended(
+def test_sessions_can_be_listed_and_ended(
     app: Flask, ann: Script, client: Client, alice: Person, bob: Person
 ) -> None:
-    """Otherwise a lost phone stays logged in."""
     login, other = client.bind(alice), client.bind(bob)
     club = client.log_in(alice, ACME_CLUB)
     path, user_id = "/tenants/acme/sessions", login["user"]["id"]
@@ -287,18 +284,17 @@ def test_sessions_are_listed_and_ended(
     assert last_event(ann, "session.ended")["details"]["user"] == user_id
     assert failure(ann("DELETE", f"{path}/{of_club['id']}")) == (404, "session_unknown")
     assert ann("POST", f"{USERS}/{user_id}/end-sessions", json={}).json == {"ended": 1}
-    assert changed(ann, "sessions.all_ended") == ({"living": 1}, {"living": 0})
+    assert change_of(ann, "sessions.all_ended") == ({"living": 1}, {"living": 0})
     assert failure(client.me(login["token"])) == (401, "session_revoked")
     assert client.me(other["token"]).status_code == 200
-    living = ann("GET", f"{path}?living=true").json["items"]
-    assert [one["user_id"] for one in living] == [other["user"]["id"]]
+    active = ann("GET", f"{path}?living=true").json["items"]
+    assert [one["user_id"] for one in active] == [other["user"]["id"]]
     assert len(ann("GET", f"{path}?living=false").json["items"]) == 2
 
 
-def test_a_session_that_only_a_refresh_keeps_is_living(
+def test_expired_session_that_can_be_refreshed_counts_as_active(
     ann: Script, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise an admin overlooks a phone that is back with its next refresh."""
     client.bind(alice)
     rows("UPDATE login_sessions SET expires_at = now() - interval '1 day'")
     assert len(ann("GET", "/tenants/acme/sessions?living=true").json["items"]) == 1
@@ -307,17 +303,16 @@ def test_a_session_that_only_a_refresh_keeps_is_living(
     assert only["living"] is False
 
 
-def test_an_identity_that_is_unbound_logs_nobody_in(
+def test_unbound_identity_no_longer_finds_the_user(
     ann: Script, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise a WeChat that was given away is still the person."""
     login = client.bind(alice)
     user = f"{USERS}/{login['user']['id']}"
     (identity,) = ann("GET", user).json["identities"]
     assert ann("DELETE", f"{user}/identities/{identity['id']}").status_code == 204
     assert failure(client.me(login["token"])) == (401, "session_revoked")
     assert client.log_in(alice)["bound"] is False
-    assert changed(ann, "social_account.unbound") == (
+    assert change_of(ann, "social_account.unbound") == (
         {"user_id": login["user"]["id"]},
         {"user_id": None},
     )
@@ -325,8 +320,7 @@ def test_an_identity_that_is_unbound_logs_nobody_in(
     assert failure(gone) == (404, "identity_unknown")
 
 
-def test_a_password_is_set(app: Flask, ann: Script, client: Client) -> None:
-    """Otherwise who forgot it is out for good, or who stole it is in."""
+def test_setting_a_password_ends_the_sessions(app: Flask, ann: Script, client: Client) -> None:
     carol = enter_user(app, **CAROL)
     login = client.post("password-login", **CAROL).json
     body = {"password": OTHER_PASSWORD}
@@ -334,7 +328,7 @@ def test_a_password_is_set(app: Flask, ann: Script, client: Client) -> None:
     assert failure(client.me(login["token"])) == (401, "session_revoked")
     assert failure(client.post("password-login", **CAROL)) == (401, "credentials_wrong")
     assert client.post("password-login", account="carol", **body).status_code == 200
-    assert changed(ann, "user.password_set") == ({"password": "set"}, {"password": "replaced"})
+    assert change_of(ann, "user.password_set") == ({"password": "set"}, {"password": "replaced"})
     nameless = enter_user(app, phone="13800138009")
     refused = ann("POST", f"{USERS}/{nameless}/password", json=body)
     assert failure(refused) == (409, "no_account")
@@ -342,15 +336,14 @@ def test_a_password_is_set(app: Flask, ann: Script, client: Client) -> None:
     assert failure(short) == (422, "request_invalid")
 
 
-def test_a_person_is_entered(ann: Script, client: Client) -> None:
-    """Otherwise people whom the tenant knows cannot log in where registration is closed."""
+def test_added_user_can_log_in(ann: Script, client: Client) -> None:
     given = {**CAROL, "phone": "138 0013 8003", "nickname": "Carol"}
     page = ann("POST", USERS, json=given)
     assert page.status_code == 201
     assert page.json["user"]["phone"] == "138****8003"
     assert client.post("password-login", **CAROL).status_code == 200
     after = dict.fromkeys(("account", "password", "phone", "nickname"), "set")
-    assert changed(ann, "user.added") == (None, after)
+    assert change_of(ann, "user.added") == (None, after)
     assert failure(ann("POST", USERS, json=CAROL)) == (409, "account_exists")
     taken = ann("POST", USERS, json={"phone": "13800138003"})
     assert failure(taken) == (409, "phone_taken")
@@ -358,10 +351,10 @@ def test_a_person_is_entered(ann: Script, client: Client) -> None:
         assert failure(ann("POST", USERS, json=wrong)) == (422, "request_invalid"), wrong
 
 
-def test_nothing_that_tells_who_somebody_is_stays_in_the_trail(
+def test_audit_events_contain_no_names_or_numbers(
     app: Flask, ann: Script, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Otherwise it outlives the person's erasure."""
+    """They are kept after the erasure of the user."""
     user_id = client.bind(alice)["user"]["id"]
     ann("POST", USERS, json={**CAROL, "phone": "13800138003", "nickname": "Carol Smith"})
     ann("DELETE", f"{USERS}/{user_id}/phone")
@@ -369,26 +362,25 @@ def test_nothing_that_tells_who_somebody_is_stays_in_the_trail(
     numbers = ("13800138003", "13800138001", "138****")
     for name in ("carol", "Carol Smith", *numbers, GOOD_PASSWORD):
         assert name not in trail
-    assert changed(ann, "phone.released") == ({"phone": "set"}, {"phone": None})
+    assert change_of(ann, "phone.released") == ({"phone": "set"}, {"phone": None})
 
 
 @pytest.fixture
-def two(app: Flask, client: Client, alice: Person) -> tuple[str, str]:
-    """Alice by her phone, and alice by her account: no bare user, either of them."""
+def two_users(app: Flask, client: Client, alice: Person) -> tuple[str, str]:
+    """Return the ids of a user with a phone and a user with an account, neither of them bare."""
     return client.bind(alice)["user"]["id"], enter_user(app, **CAROL)
 
 
-def test_a_merge_moves_identities_and_the_phone_and_is_undone(
-    ann: Script, two: tuple[str, str], client: Client, alice: Person
+def test_merge_moves_identities_and_phone_and_can_be_undone(
+    ann: Script, two_users: tuple[str, str], client: Client, alice: Person
 ) -> None:
-    """Otherwise one person stays two, or a mistake cannot be taken back."""
-    by_phone, by_account = two
-    before = [ann("GET", f"{USERS}/{one}").json for one in two]
+    by_phone, by_account = two_users
+    before = [ann("GET", f"{USERS}/{one}").json for one in two_users]
     merged = ann("POST", f"{USERS}/{by_phone}/merge", json={"into_id": by_account}).json
     assert (merged["user"]["id"], merged["user"]["phone"]) == (by_account, "138****8001")
     assert len(merged["identities"]) == 1
     assert client.log_in(alice)["user"]["id"] == by_account
-    was, then = changed(ann, "user.merged")
+    was, then = change_of(ann, "user.merged")
     assert was == {"status": "active", "phone": "set"}
     assert then == {"status": "merged", "merged_into_id": by_account, "moved": 1}
     closed = f"{USERS}/{by_phone}"
@@ -402,8 +394,8 @@ def test_a_merge_moves_identities_and_the_phone_and_is_undone(
 
     undone = ann("POST", f"{closed}/undo-merge", json={})
     assert undone.status_code == 200
-    assert changed(ann, "user.merge_undone") == ({"status": "merged"}, {"status": "active"})
-    after = [ann("GET", f"{USERS}/{one}").json for one in two]
+    assert change_of(ann, "user.merge_undone") == ({"status": "merged"}, {"status": "active"})
+    after = [ann("GET", f"{USERS}/{one}").json for one in two_users]
     for one, other in zip(before, after, strict=True):
         for name in ("status", "phone", "account", "merged_into_id"):
             assert one["user"][name] == other["user"][name]
@@ -412,20 +404,20 @@ def test_a_merge_moves_identities_and_the_phone_and_is_undone(
     assert client.log_in(alice)["user"]["id"] == by_phone
 
 
-def test_a_merge_of_a_user_who_only_has_an_account_is_undone(
-    ann: Script, two: tuple[str, str], client: Client
+def test_merge_of_a_user_with_only_an_account_can_be_undone(
+    ann: Script, two_users: tuple[str, str], client: Client
 ) -> None:
-    """Otherwise a merge that moved nothing is for ever."""
-    by_phone, by_account = two
+    by_phone, by_account = two_users
     assert ann("POST", f"{USERS}/{by_account}/merge", json={"into_id": by_phone}).status_code == 200
     assert failure(client.post("password-login", **CAROL)) == (403, "user_disabled")
     assert ann("POST", f"{USERS}/{by_account}/undo-merge", json={}).status_code == 200
     assert client.post("password-login", **CAROL).status_code == 200
 
 
-def test_two_phones_are_not_merged_into_one(app: Flask, ann: Script, two: tuple[str, str]) -> None:
-    """Otherwise a number is lost, or leads to somebody who is closed."""
-    by_phone = two[0]
+def test_users_with_two_phones_cannot_be_merged(
+    app: Flask, ann: Script, two_users: tuple[str, str]
+) -> None:
+    by_phone = two_users[0]
     other = enter_user(app, phone="13800138002")
     merge = f"{USERS}/{by_phone}/merge"
     assert failure(ann("POST", merge, json={"into_id": other})) == (409, "both_have_phones")
@@ -433,9 +425,10 @@ def test_two_phones_are_not_merged_into_one(app: Flask, ann: Script, two: tuple[
     assert ann("POST", merge, json={"into_id": other}).status_code == 200
 
 
-def test_whom_nobody_is_merged_into(app: Flask, ann: Script, two: tuple[str, str]) -> None:
-    """Otherwise a disabled person comes in by a merge, or a user ends in themself."""
-    by_phone, by_account = two
+def test_merge_into_itself_another_tenant_or_a_disabled_user_is_refused(
+    app: Flask, ann: Script, two_users: tuple[str, str]
+) -> None:
+    by_phone, by_account = two_users
     merge = f"{USERS}/{by_phone}/merge"
     assert failure(ann("POST", merge, json={"into_id": by_phone}))[1] == "request_invalid"
     foreign = enter_user(app, "globex", phone="13800138001")
@@ -444,11 +437,10 @@ def test_whom_nobody_is_merged_into(app: Flask, ann: Script, two: tuple[str, str
     assert failure(ann("POST", merge, json={"into_id": by_account})) == (403, "user_disabled")
 
 
-def test_a_number_that_was_proven_since_is_not_given_back(
-    app: Flask, ann: Script, two: tuple[str, str], client: Client, alice: Person
+def test_undone_merge_does_not_return_a_phone_replaced_since(
+    app: Flask, ann: Script, two_users: tuple[str, str], client: Client, alice: Person
 ) -> None:
-    """Otherwise an undo takes from somebody what they have just proven to be theirs."""
-    by_phone, by_account = two
+    by_phone, by_account = two_users
     ann("POST", f"{USERS}/{by_phone}/merge", json={"into_id": by_account})
     carla = Person(alice.wechat, "carla", "13800138005")
     token = client.post("bind", client.log_in(carla)["token"], **CAROL).json["token"]
@@ -457,11 +449,10 @@ def test_a_number_that_was_proven_since_is_not_given_back(
     assert ann("GET", f"{USERS}/{by_account}").json["user"]["phone"] == "138****8005"
 
 
-def test_an_undo_that_finds_less_than_was_moved_changes_nothing(
-    app: Flask, ann: Script, two: tuple[str, str]
+def test_undo_is_refused_if_a_moved_identity_is_gone(
+    app: Flask, ann: Script, two_users: tuple[str, str]
 ) -> None:
-    """Otherwise half a person comes back."""
-    by_phone, by_account = two
+    by_phone, by_account = two_users
     merged = ann("POST", f"{USERS}/{by_phone}/merge", json={"into_id": by_account}).json
     scope = tenant_scope_of(app)
     with app.app_context():
@@ -472,8 +463,7 @@ def test_an_undo_that_finds_less_than_was_moved_changes_nothing(
 
 
 @pytest.mark.real_commits
-def test_two_merges_that_cross_make_one(app: Flask, rows: Reader) -> None:
-    """Otherwise each of two users is closed into the other, and the person is nobody."""
+def test_one_of_two_crossing_merges_succeeds(app: Flask, rows: Reader) -> None:
     ids = [UUID(enter_user(app, account=name, password=GOOD_PASSWORD)) for name in ("a", "b")]
     scope = tenant_scope_of(app)
 
@@ -485,13 +475,12 @@ def test_two_merges_that_cross_make_one(app: Flask, rows: Reader) -> None:
                 return "refused"
             return "merged"
 
-    done = at_once([lambda: merge(*ids), lambda: merge(ids[1], ids[0])])
+    done = run_concurrently([lambda: merge(*ids), lambda: merge(ids[1], ids[0])])
     assert sorted(done) == ["merged", "refused"]
     assert rows.count("users", "status = 'merged'") == 1
 
 
-def test_the_trail_is_searched(app: Flask, ann: Script, client: Client, alice: Person) -> None:
-    """Otherwise what happened is in there and nobody finds it."""
+def test_audit_log_can_be_filtered(app: Flask, ann: Script, client: Client, alice: Person) -> None:
     user_id = client.bind(alice)["user"]["id"]
     path = "/tenants/acme/audit"
     everything = ann("GET", f"{path}?limit=200&count=true").json
@@ -513,9 +502,9 @@ def test_the_trail_is_searched(app: Flask, ann: Script, client: Client, alice: P
         assert failure(ann("GET", f"{path}?{wrong}")) == (422, "request_invalid"), wrong
 
 
-def every_change(scope: TenantScope) -> list[Callable[[], Any]]:
-    """List the services that change something of a tenant."""
-    nobody = UUID(int=0)
+def changing_services(scope: TenantScope) -> list[Callable[[], Any]]:
+    """Return calls of all services that change a tenant."""
+    unknown = UUID(int=0)
     new = NewApp("wxaaaa000000000009", "x", "closed", "json", "f" * 32)
     return [
         lambda: apps.add_tenant_app(scope, new),
@@ -524,28 +513,28 @@ def every_change(scope: TenantScope) -> list[Callable[[], Any]]:
         lambda: apps.verify_tenant_app(scope, ACME_SHOP.appid),
         lambda: apps.remove_tenant_app(scope, ACME_SHOP.appid),
         lambda: user_changes.enter_user(scope, account="x"),
-        lambda: user_changes.set_user_status(scope, nobody, "disabled"),
-        lambda: user_changes.end_user_sessions(scope, nobody),
-        lambda: user_changes.unbind_identity(scope, nobody, nobody),
-        lambda: user_changes.set_user_password(scope, nobody, GOOD_PASSWORD),
-        lambda: user_changes.release_phone(scope, nobody),
-        lambda: user_changes.merge_users(scope, nobody, nobody),
-        lambda: user_changes.undo(scope, nobody),
-        lambda: sessions.end_session(scope, nobody),
+        lambda: user_changes.set_user_status(scope, unknown, "disabled"),
+        lambda: user_changes.end_user_sessions(scope, unknown),
+        lambda: user_changes.unbind_identity(scope, unknown, unknown),
+        lambda: user_changes.set_user_password(scope, unknown, GOOD_PASSWORD),
+        lambda: user_changes.release_phone(scope, unknown),
+        lambda: user_changes.merge_users(scope, unknown, unknown),
+        lambda: user_changes.undo(scope, unknown),
+        lambda: sessions.end_session(scope, unknown),
     ]
 
 
-def test_every_service_of_the_desk_that_changes_refuses_a_reader(app: Flask) -> None:
-    """Otherwise a page that forgets to ask lets a reader write."""
-    changes = every_change(tenant_scope_of(app, may_change=False))
+def test_changing_services_refuse_a_tenant_viewer(app: Flask) -> None:
+    changes = changing_services(tenant_scope_of(app, may_change=False))
     with app.app_context():
         for change in changes:
             with pytest.raises(Exception, match="role_too_low"):
                 change()
 
 
-def test_lists_of_the_desk_are_of_its_tenant(app: Flask, client: Client, alice: Person) -> None:
-    """Otherwise the console, which asks the services, shows the neighbour's."""
+def test_lists_contain_only_the_tenant_of_the_scope(
+    app: Flask, client: Client, alice: Person
+) -> None:
     client.bind(alice)
     client.bind(alice, GLOBEX_LIFE)
     acme, globex = tenant_scope_of(app), tenant_scope_of(app, "globex")

@@ -1,4 +1,4 @@
-"""CSV files in UTF-8, UTF-16 and GB18030 are read; Big5 is recognised and refused."""
+"""Encodings of CSV files: UTF-8, UTF-16 and GB18030 are read, Big5 is recognised and refused."""
 
 import random
 
@@ -78,7 +78,7 @@ SIMPLIFIED_NAMES = (
     ),
     *("宏斌", "凯旋", "睿", "毅", "琛", "琳", "瑜", "璇", "骁", "钰"),
 )
-# Characters of names that GB2312 lacks and GB18030 has.
+# Characters in names that are missing in GB2312 and present in GB18030.
 RARE_NAMES = ("玥", "珺", "瑄", "璟", "祎", "赟", "堃", "喆", "昇", "翀", "頔", "翾")
 TRADITIONAL_SURNAMES = (
     "陳林黃張李王吳劉蔡楊許鄭謝洪郭邱曾廖賴徐周葉蘇莊呂江何蕭羅高潘簡朱鍾游彭詹胡施沈余盧梁趙顏柯"
@@ -191,7 +191,7 @@ def test_names_in_big5_are_refused(count: int) -> None:
 
 
 def test_each_common_name_is_read_in_a_small_gb18030_file() -> None:
-    """The header has a Chinese character, for some names alone are valid UTF-8, too."""
+    """The header has a Chinese character, because some names alone are valid UTF-8."""
     for surname in SIMPLIFIED_SURNAMES:
         for name in SIMPLIFIED_NAMES:
             text = f"account,昵称\nu1,{surname}{name}\n"
@@ -199,7 +199,7 @@ def test_each_common_name_is_read_in_a_small_gb18030_file() -> None:
 
 
 @pytest.mark.parametrize("name", RARE_NAMES)
-def test_a_rare_name_is_read_in_gb18030(name: str) -> None:
+def test_rare_name_is_read_in_gb18030(name: str) -> None:
     for surname in SIMPLIFIED_SURNAMES:
         text = f"{HEADER}u1,{surname}{name}\nu2,李{name}\n"
         assert decoded(text.encode("gb18030")) == text

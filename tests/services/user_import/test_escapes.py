@@ -1,4 +1,4 @@
-"""No spreadsheet runs a cell of an export, and an import reads what was exported."""
+"""Escaping of exported cells against formulas, and reading them back."""
 
 import csv
 import re
@@ -13,7 +13,7 @@ from app.services.user_import.cells import csv_cell, entered_text
 from app.services.user_import.escapes import escaped, unescaped
 
 FORMULA = "=+-@＝＋－＠"
-# Texts of the characters that the escape is about.
+# Texts of the characters that are escaped.
 TEXTS = st.text(st.sampled_from([*"ab1=+-@＝;,\t\r\n\"' .E#/\u200b\ufeff\u3000"]), max_size=9)
 
 
@@ -45,7 +45,7 @@ TEXTS = st.text(st.sampled_from([*"ab1=+-@＝;,\t\r\n\"' .E#/\u200b\ufeff\u3000"
         (" padded ", "' padded "),
     ],
 )
-def test_a_cell_is_escaped_and_read_back(text: str, cell: str) -> None:
+def test_cell_is_escaped_and_read_back(text: str, cell: str) -> None:
     assert escaped(text) == cell
     assert unescaped(cell) == text
 

@@ -1,4 +1,4 @@
-"""Files of people as Excel, WPS and attackers make them."""
+"""Import files as written by Excel, by WPS and by attackers."""
 
 import time
 import tracemalloc
@@ -26,7 +26,7 @@ XLSX = xlsx_of(HEADER, ALICE)
 
 
 def read(content: bytes) -> list[tuple[int, str, str, str]]:
-    """Read a file down to numbers and texts."""
+    """Return row number, account, phone and nickname of each row."""
     return [
         (row.number, row.account, row.phone, row.nickname) for row in read_user_file(content).people
     ]
@@ -34,7 +34,7 @@ def read(content: bytes) -> list[tuple[int, str, str, str]]:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030", "utf-16"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"], ids=["comma", "semicolon", "tab"])
-def test_a_csv_file_is_not_understood(encoding: str, delimiter: str) -> None:
+def test_csv_file_is_read_in_each_encoding_and_delimiter(encoding: str, delimiter: str) -> None:
     content = csv_of(HEADER, ALICE, encoding=encoding, delimiter=delimiter)
     assert read(content) == [(2, *ALICE)]
 
@@ -43,20 +43,20 @@ def test_a_csv_file_is_not_understood(encoding: str, delimiter: str) -> None:
     "header",
     ["account,phone,nickname", "账号,手机号,昵称", " Account , PHONE ,昵称", "帐号,phone,昵称"],
 )
-def test_a_header_is_not_understood(header: str) -> None:
+def test_header_is_recognised(header: str) -> None:
     assert read(f"{header}\nalice,13800138001,Alice".encode()) == [
         (2, "alice", "13800138001", "Alice")
     ]
 
 
-def test_a_row_is_called_by_another_number_than_excel_shows() -> None:
+def test_rows_have_the_numbers_that_excel_shows() -> None:
     content = b'account,nickname\r\n\r\na,"two\nlines"\r\n,\r\nb,B\r\n\r\n'
     assert [number for number, *_ in read(content)] == [3, 5]
     assert [number for number, *_ in read(xlsx_of(["account"], [], ["a"], [None], ["b"]))] == [3, 5]
 
 
 @pytest.mark.parametrize(
-    ("header", "told"),
+    ("header", "columns"),
     [
         ("nickname,email", {"unknown": ["email"], "twice": []}),
         ("phone,手机,电话", {"unknown": [], "twice": ["phone"]}),
@@ -65,15 +65,17 @@ def test_a_row_is_called_by_another_number_than_excel_shows() -> None:
         ("alice,13800138001", {"unknown": ["alice", "13800138001"], "twice": []}),
     ],
 )
-def test_a_wrong_header_is_taken_or_told_unclearly(header: str, told: dict[str, list[str]]) -> None:
+def test_wrong_header_is_refused_with_the_column_names(
+    header: str, columns: dict[str, list[str]]
+) -> None:
     with pytest.raises(UserColumnsWrong) as refused:
         read_user_file(f"{header}\na,b".encode())
-    assert refused.value.errors == {"columns": told}
-    assert refused.value.cause == "first row", "a person's number in the log"
+    assert refused.value.errors == {"columns": columns}
+    assert refused.value.cause == "first row", "the cause contains no phone number"
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"account,phone\n", xlsx_of(HEADER), xlsx_of()])
-def test_an_empty_file_is_imported(content: bytes) -> None:
+def test_file_without_users_is_refused(content: bytes) -> None:
     with pytest.raises(UserFileEmpty):
         read_user_file(content)
 
@@ -96,12 +98,12 @@ def test_an_empty_file_is_imported(content: bytes) -> None:
         repacked(XLSX, sheet1=sheet_of('<row><c t="s"><v>99999</v></c></row>')),
     ],
 )
-def test_a_file_that_cannot_be_read_is_an_accident(content: bytes) -> None:
+def test_damaged_file_is_refused(content: bytes) -> None:
     with pytest.raises((UserFileUnreadable, UserColumnsWrong)):
         read_user_file(content)
 
 
-def test_cells_beside_the_columns_are_lost_silently() -> None:
+def test_cells_outside_the_columns_are_reported() -> None:
     (row,) = read_user_file(b"account,nickname\nalice,Li, Alice,,\n").people
     assert row.damaged == (("", "cell_outside_columns"),)
     for lost in ("lost", True, 1.5):
@@ -111,10 +113,10 @@ def test_cells_beside_the_columns_are_lost_silently() -> None:
         assert row.phone == "13800138001"
 
 
-# What Excel makes of things
+# Files as written by Excel
 
 
-def test_texts_in_a_table_are_not_found() -> None:
+def test_shared_strings_are_read() -> None:
     texts = ("账号", "手机号", "昵称", *ALICE)
     table = "".join(
         f"<si><t>{text}</t><rPh sb='0' eb='1'><t>pinyin</t></rPh></si>" for text in texts
@@ -128,29 +130,29 @@ def test_texts_in_a_table_are_not_found() -> None:
     ]
 
 
-def test_whole_numbers_are_read_like_texts() -> None:
+def test_whole_numbers_are_read_as_text() -> None:
     content = xlsx_of(HEADER, [10001, 13800138001.0, 7])
     assert read(content) == [(2, "10001", "13800138001", "7")]
 
 
-def test_a_text_that_was_kept_from_excel_is_taken_with_its_wrapping() -> None:
+def test_quoted_formula_text_is_unwrapped() -> None:
     content = b'account,phone,nickname\n"=""007""","=""13800138001""",\'=Alice\n'
     assert read(content) == [(2, "007", "13800138001", "=Alice")]
 
 
-def test_a_password_is_changed() -> None:
+def test_password_is_read_unchanged() -> None:
     (row,) = read_user_file(b"account,password\nalice,'=secret ='\n").people
     assert row.password == "'=secret ='"
 
 
-def test_a_date_or_an_error_is_taken_for_a_text() -> None:
+def test_date_or_error_cell_is_reported_as_unreadable() -> None:
     content = xlsx_of(HEADER, [datetime(2024, 1, 2), "13800138001", "#N/A"])  # noqa: DTZ001
     (row,) = read_user_file(content).people
     unreadable = (("account", "cell_unreadable"), ("nickname", "cell_unreadable"))
     assert row == PersonRow(2, phone="13800138001", damaged=unreadable)
 
 
-def test_a_formula_is_evaluated_or_imported() -> None:
+def test_formula_is_read_by_its_stored_value() -> None:
     formula = '<c r="B2" t="str"><f>HYPERLINK("http://evil","x")</f><v>13800138001</v></c>'
     other = '<c r="C2"><f>1+1</f></c>'
     names = [f'<c t="inlineStr"><is><t>{name}</t></is></c>' for name in (*HEADER, "alice")]
@@ -158,7 +160,7 @@ def test_a_formula_is_evaluated_or_imported() -> None:
     assert read(repacked(XLSX, sheet1=sheet_of(rows))) == [(2, "alice", "13800138001", "")]
 
 
-def test_a_hidden_sheet_or_one_behind_the_first_is_imported() -> None:
+def test_only_the_first_visible_sheet_is_read() -> None:
     book, content = Workbook(), BytesIO()
     book.active.append(["account"])
     book.active.append(["hidden"])
@@ -171,14 +173,14 @@ def test_a_hidden_sheet_or_one_behind_the_first_is_imported() -> None:
     assert [account for _, account, *_ in read(content.getvalue())] == ["first"]
 
 
-def test_rows_beyond_the_size_that_a_file_claims_are_lost() -> None:
+def test_rows_outside_the_stated_dimension_are_read() -> None:
     with ZipFile(BytesIO(XLSX)) as given:
         sheet = given.read("xl/worksheets/sheet1.xml")
     assert b'<dimension ref="A1:C2"' in sheet
     assert read(repacked(XLSX, sheet1=sheet.replace(b"A1:C2", b"A1:A1"))) == [(2, *ALICE)]
 
 
-def test_what_is_beside_the_cells_is_unpacked() -> None:
+def test_other_parts_of_the_archive_are_not_read() -> None:
     extended = BytesIO(XLSX)
     with ZipFile(extended, "a") as archive:
         archive.writestr("xl/vbaProject.bin", b"macro" * 1000)
@@ -187,7 +189,9 @@ def test_what_is_beside_the_cells_is_unpacked() -> None:
     assert read(extended.getvalue()) == [(2, *ALICE)]
 
 
-def test_a_cell_is_quoted_in_the_log(recwarn: pytest.WarningsRecorder) -> None:
+def test_warnings_of_openpyxl_are_suppressed_while_reading(
+    recwarn: pytest.WarningsRecorder,
+) -> None:
     book, content = Workbook(), BytesIO()
     book.active.append(["phone"])
     book.active.append([13800138001])
@@ -195,15 +199,15 @@ def test_a_cell_is_quoted_in_the_log(recwarn: pytest.WarningsRecorder) -> None:
     book.save(content)
     (row,) = read_user_file(content.getvalue()).people
     assert (row.damaged, len(recwarn)) == ((("phone", "cell_unreadable"),), 0)
-    with pytest.warns(UserWarning, match="told again"):
-        warnings.warn("warnings are told again", UserWarning, stacklevel=1)
+    with pytest.warns(UserWarning, match="shown again"):
+        warnings.warn("warnings are shown again", UserWarning, stacklevel=1)
 
 
 # Attacks
 
 
 def refusal_of(content: bytes) -> Failure:
-    """Have a file refused, quickly and without much memory."""
+    """Return the failure that refuses a file. Check its time and memory."""
     tracemalloc.start()
     start = time.process_time()
     try:
@@ -216,22 +220,22 @@ def refusal_of(content: bytes) -> Failure:
     return refused.value
 
 
-def test_a_zip_bomb_goes_off() -> None:
+def test_zip_bomb_is_refused() -> None:
     bomb = repacked(XLSX, sheet1=sheet_of(" " * (1 << 30 >> 2)))
     assert len(bomb) < LARGEST_FILE
     assert refusal_of(bomb).code == "people_file_too_large"
 
 
 @pytest.mark.parametrize("compression", [ZIP_BZIP2, ZIP_LZMA])
-def test_a_bomb_of_another_compression_goes_off(compression: int) -> None:
+def test_unsupported_compression_is_refused(compression: int) -> None:
     assert refusal_of(repacked(XLSX, compression)).code == "people_file_unreadable"
 
 
-def test_a_bomb_that_claims_to_be_small_goes_off() -> None:
-    true, lie = (200 << 20).to_bytes(4, "little"), (1 << 20).to_bytes(4, "little")
+def test_zip_bomb_with_a_false_size_is_refused() -> None:
+    actual, false = (200 << 20).to_bytes(4, "little"), (1 << 20).to_bytes(4, "little")
     bomb = repacked(XLSX, sheet1=b" " * (200 << 20))
-    assert bomb.count(true) >= 2
-    assert refusal_of(bomb.replace(true, lie)).code == "people_file_unreadable"
+    assert bomb.count(actual) >= 2
+    assert refusal_of(bomb.replace(actual, false)).code == "people_file_unreadable"
 
 
 LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
@@ -250,11 +254,11 @@ LAUGHING = '<row><c t="inlineStr"><is><t>&l9;</t></is></c></row>'
     ],
     ids=["laughs", "utf-16", "ebcdic", "file", "dtd"],
 )
-def test_entities_are_expanded(sheet: bytes) -> None:
+def test_entities_are_refused(sheet: bytes) -> None:
     assert refusal_of(repacked(XLSX, sheet1=sheet)).code == "people_file_unreadable"
 
 
-def test_a_million_tags_keep_a_processor_busy() -> None:
+def test_too_many_tags_are_refused() -> None:
     assert refusal_of(repacked(XLSX, sheet1=sheet_of("<row/>" * 600_001)))
     assert refusal_of(repacked(XLSX, sheet1=sheet_of("<mergeCell/>" * 50_001)))
     texts = b"<sst>" + b"<si/>" * 300_001 + b"</sst>"
@@ -262,24 +266,24 @@ def test_a_million_tags_keep_a_processor_busy() -> None:
     assert refusal_of(repacked(XLSX, styles=b"<styleSheet>" + b" " * 300_000 + b"</styleSheet>"))
 
 
-def test_a_row_that_is_far_down_is_waited_for() -> None:
+def test_row_number_far_down_is_refused() -> None:
     cells = '<row r="{}"><c t="inlineStr"><is><t>account</t></is></c></row>'
     assert refusal_of(repacked(XLSX, sheet1=sheet_of(cells.format(1) + cells.format(10**15))))
 
 
-def test_a_file_that_is_too_long_is_taken() -> None:
+def test_file_with_too_many_rows_or_bytes_is_refused() -> None:
     names = [[f"a{number}"] for number in range(MOST_PEOPLE)]
     assert len(read_user_file(csv_of(["account"], *names)).people) == MOST_PEOPLE
     assert refusal_of(csv_of(["account"], *names, ["one more"]))
     assert refusal_of(b"account\n" + b"a" * LARGEST_FILE)
 
 
-def test_a_cell_that_is_too_long_is_kept_whole() -> None:
+def test_long_cell_is_truncated() -> None:
     (row,) = read_user_file(b"account\n" + b"a" * 100_000).people
     assert len(row.account) == 257
 
 
-def test_a_person_is_printed() -> None:
+def test_repr_of_a_file_contains_no_user_data() -> None:
     people = read_user_file(b"account,phone,nickname,password\nalice,13800138001,Al,secret-word\n")
     for secret in ("alice", "13800138001", "secret-word", people.digest):
         assert secret not in repr(people)
@@ -304,7 +308,7 @@ def test_a_person_is_printed() -> None:
         "帳號,手機號碼,暱稱",
     ],
 )
-def test_other_spellings_of_a_header_are_understood(header: str) -> None:
+def test_other_spellings_of_a_header_are_recognised(header: str) -> None:
     for content in (f"{header}\n{','.join(ALICE)}\n".encode(), xlsx_of(header.split(","), ALICE)):
         file = read_user_file(content)
         assert (file.columns, file.ignored) == (("account", "phone", "nickname"), ())
@@ -312,14 +316,14 @@ def test_other_spellings_of_a_header_are_understood(header: str) -> None:
         assert row == PersonRow(2, *ALICE)
 
 
-def test_columns_that_an_import_does_not_read_are_named() -> None:
+def test_ignored_columns_are_named() -> None:
     header = ("id", "account", "状态", "created_at", "", "备注 \x07", "x" * 100)
     file = read_user_file(csv_of(header, ("7", "alice", "active", "2026-01-02", "", "=1", "#N/A")))
     assert file.ignored == ("id", "状态", "created_at", "备注 \x07", "x" * 64)
     assert file.people == [PersonRow(2, account="alice")]
 
 
-def test_only_so_many_ignored_columns_are_named() -> None:
+def test_number_of_named_columns_is_limited() -> None:
     names = [f"column{number}" for number in range(10_000)]
     assert read_user_file(csv_of(["phone", *names], ["13800138001"])).ignored == tuple(names[:50])
     with pytest.raises(UserColumnsWrong) as refused:
@@ -327,14 +331,14 @@ def test_only_so_many_ignored_columns_are_named() -> None:
     assert refused.value.errors == {"columns": {"unknown": names[:50], "twice": []}}
 
 
-def test_a_header_that_is_a_date_or_an_error_is_ignored() -> None:
+def test_header_that_is_a_date_or_an_error_is_ignored() -> None:
     content = xlsx_of(["account", datetime(2024, 1, 2), "#N/A", 7], ["alice", 1, 2, 3])  # noqa: DTZ001
     file = read_user_file(content)
     assert file.ignored == ("?", "?", "7")
     assert file.people == [PersonRow(2, account="alice")]
 
 
-# The first line that names the delimiter
+# The first line may name the delimiter
 
 
 @pytest.mark.parametrize(
@@ -351,40 +355,38 @@ def test_a_header_that_is_a_date_or_an_error_is_ignored() -> None:
     ],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "utf-16"])
-def test_a_line_that_names_the_delimiter_is_heeded(
-    first: str, delimiter: str, encoding: str
-) -> None:
+def test_delimiter_line_is_observed(first: str, delimiter: str, encoding: str) -> None:
     rows = csv_of(HEADER, ALICE, delimiter=delimiter, encoding="utf-8").decode()
-    # Excel does not count the line, so neither do the numbers of rows.
+    # Excel does not count this line, so row numbers do not include it.
     assert read((first + rows).encode(encoding)) == [(2, *ALICE)]
 
 
-def test_the_named_delimiter_wins_over_those_in_the_header() -> None:
+def test_delimiter_line_takes_precedence_over_the_header() -> None:
     content = b"sep=;\naccount;nickname, the, short, one\nalice;Al,ice\n"
     file = read_user_file(content)
     assert file.ignored == ("nickname, the, short, one",)
     assert file.people == [PersonRow(2, account="alice")]
 
 
-def test_an_error_behind_that_line_names_the_line_of_the_file() -> None:
+def test_error_after_a_delimiter_line_names_the_line_of_the_file() -> None:
     with pytest.raises(UserFileUnreadable) as refused:
         read_user_file(b'sep=;\naccount\na\n"never closed\n')
     assert refused.value.about == "line 4"
 
 
 @pytest.mark.parametrize("content", [b"sep=;", b"sep=;\n", b"sep=\naccount\n", b"sep=ab\na\n"])
-def test_that_line_alone_is_no_file_of_users(content: bytes) -> None:
+def test_file_with_only_a_delimiter_line_is_refused(content: bytes) -> None:
     with pytest.raises((UserFileEmpty, UserColumnsWrong)):
         read_user_file(content)
 
 
-def test_characters_that_xlsx_spells_as_codes_are_read() -> None:
+def test_escaped_characters_in_xlsx_are_read() -> None:
     (row,) = read_user_file(
         xlsx_of(["account", "nickname"], ["_x005F_x0041_", "a_x000D_\nb"])
     ).people
     assert (row.account, row.nickname) == ("_x0041_", "a b")
 
 
-def test_a_nickname_is_one_line() -> None:
+def test_line_breaks_in_a_nickname_become_spaces() -> None:
     (row,) = read_user_file(b'account,nickname\nalice,"two\r\nlines\tand more"\n').people
     assert row.nickname == "two lines and more"

@@ -1,4 +1,4 @@
-"""How long many people take: `IMPORT_PEOPLE=20000 pytest -n0 -s` prints it."""
+"""Duration of a large import. `IMPORT_PEOPLE=20000 pytest -n0 -s` prints it."""
 
 import os
 import time
@@ -24,16 +24,15 @@ OPERATOR = audit.Actor("operator", UUID(int=7))
 
 
 @contextmanager
-def timed(what: str) -> Iterator[None]:
-    """Print how long it took."""
+def timed(name: str) -> Iterator[None]:
+    """Print the duration of a block."""
     start = time.perf_counter()
     yield
-    print(f"{what}: {time.perf_counter() - start:.2f} s")
+    print(f"{name}: {time.perf_counter() - start:.2f} s")
 
 
 @pytest.mark.real_commits
-def test_many_people_are_too_many(app: Flask, rows: Reader) -> None:
-    """Otherwise a company that moves here has to do it in parts."""
+def test_large_file_is_imported_and_exported(app: Flask, rows: Reader) -> None:
     book = Workbook()
     book.active.append(["账号", "手机号", "昵称"])
     for number in range(PEOPLE):

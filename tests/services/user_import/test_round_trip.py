@@ -1,4 +1,4 @@
-"""An export can be imported again: into an empty tenant, with the same data as the result."""
+"""An export can be imported into another tenant with the same result."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -24,12 +24,12 @@ from tests.fixtures.personas import Reader, enter_user
 from tests.fixtures.user_files import csv_of, import_users, xlsx_of
 
 ANNA = audit.Actor("operator", UUID(int=1), "192.0.2.1")
-NASTY_ACCOUNTS = (
+SPECIAL_ACCOUNTS = (
     *("=cmd|' /c calc'!a0", "x;=cmd", "x,=cmd", "+1", "-1", "@sum(a1)", "'=1", "''", "o'neil"),
     *('"', '"quoted"', 'x;"=cmd"', '="007"', "110101199001011234", "001234", "1.10101e+17"),
     *("#n/a", "########", "true", "1.5", "2026-01-02", "小花🌸", "👨‍👩‍👧", "a\\b", "null"),
 )
-NASTY_NICKNAMES = (
+SPECIAL_NICKNAMES = (
     *("=1+1", "+1", "-1", "@SUM(A1)", "＝1", "'=1", "'' =1", "'", '"', '""', "x;=cmd", "x,+1,-2"),
     *("x; ＠cmd", 'x;"=cmd"', "小花, 🌸", "1.38E+10", "#N/A", "'#N/A", "  padded  ", "'  padded"),
     *('="007"', "👨‍👩‍👧", "138****8000", "TRUE", "001234", "\u3000wide\u3000", "a;b,c|d", "\\n"),
@@ -38,14 +38,14 @@ NASTY_NICKNAMES = (
 
 @pytest.fixture
 def acme(app: Flask) -> Iterator[UUID]:
-    """The tenant, with its app around the test."""
+    """Return the id of acme, in an application context."""
     with app.app_context():
         yield tenant_id_of("acme")
 
 
 @pytest.fixture
 def globex(app: Flask) -> UUID:
-    """A tenant without users."""
+    """Return the id of globex, which has no users."""
     with app.app_context():
         return tenant_id_of("globex")
 
@@ -56,17 +56,17 @@ def export_of(tenant_id: UUID, *, full_phones: bool = True) -> bytes:
 
 
 def users_of(content: bytes) -> Sequence[tuple[str, ...]]:
-    """Read the columns of an export that an import reads."""
+    """Return the columns of an export that an import reads."""
     rows = csv.DictReader(StringIO(content.decode("utf-8-sig"), newline=""))
     return [(row["account"], row["phone"], row["nickname"]) for row in rows]
 
 
-def test_an_export_of_nasty_names_is_the_same_after_an_import(
+def test_names_with_special_characters_survive_export_and_import(
     acme: UUID, globex: UUID, rows: Reader
 ) -> None:
-    for account in NASTY_ACCOUNTS:
+    for account in SPECIAL_ACCOUNTS:
         add_user("acme", account, None, None, account)
-    for number, nickname in enumerate(NASTY_NICKNAMES):
+    for number, nickname in enumerate(SPECIAL_NICKNAMES):
         add_user("acme", None, None, f"+86138{number:08}", clean_name(nickname))
     add_user("acme", "both", GOOD_PASSWORD, "+12025550123", "Both")
     exported = export_of(acme)
@@ -80,7 +80,7 @@ def test_an_export_of_nasty_names_is_the_same_after_an_import(
     assert rows(stored, id=globex) == rows(stored, id=acme)
     kept = rows("SELECT account FROM users WHERE tenant_id = :id", id=globex)
     assert {account for (account,) in kept} - {None} == {
-        *map(account_name, NASTY_ACCOUNTS),
+        *map(account_name, SPECIAL_ACCOUNTS),
         "both",
     }
 
@@ -114,8 +114,8 @@ def test_line_breaks_in_names_do_not_split_rows(
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_any_names_are_the_same_after_an_import(names: list[tuple[str, str]], acme: UUID) -> None:
-    """The file is not imported, only read as an import would."""
+def test_any_names_survive_export_and_import(names: list[tuple[str, str]], acme: UUID) -> None:
+    """The file is read without importing it."""
     wanted = [(account_name(account), nickname) for account, nickname in names]
     wanted = [(account, nickname) for account, nickname in wanted if account]
     text = StringIO()
@@ -130,7 +130,7 @@ def test_any_names_are_the_same_after_an_import(names: list[tuple[str, str]], ac
     assert not [row.damaged for row in read if row.damaged]
 
 
-def test_a_masked_export_is_refused_with_advice(acme: UUID, globex: UUID, app: Flask) -> None:
+def test_masked_export_is_refused_with_advice(acme: UUID, globex: UUID, app: Flask) -> None:
     enter_user(app, account="alice", phone="13800138001")
     enter_user(app, account="bob", phone="+12025550123")
     preview = check_users(globex, read_user_file(export_of(acme, full_phones=False)))
@@ -141,10 +141,10 @@ def test_a_masked_export_is_refused_with_advice(acme: UUID, globex: UUID, app: F
     assert "Export the users again with full phone numbers" in preview.bad[0].sentences[0]
 
 
-def test_users_whom_an_import_could_not_find_are_skipped(
+def test_users_with_only_a_wechat_identity_are_skipped(
     acme: UUID, globex: UUID, rows: Reader
 ) -> None:
-    """Users who only have a WeChat identity, which no export has."""
+    """An export does not contain identities."""
     add_user("acme", "alice", None, None, "Alice")
     for nickname in ("", "Only WeChat"):
         user_id = add_user("acme", "temporary", None, None, nickname)
@@ -155,13 +155,13 @@ def test_users_whom_an_import_could_not_find_are_skipped(
     assert import_users(ANNA, globex, file).people == 1
 
 
-def test_a_row_without_account_and_phone_in_another_file_is_refused(acme: UUID) -> None:
+def test_row_without_account_and_phone_in_another_file_is_refused(acme: UUID) -> None:
     header = ("account", "phone", "nickname", "status")
     preview = check_users(acme, read_user_file(csv_of(header, ("", "", "Alice", "active"))))
     assert [one.code for one in preview.bad] == ["nobody_named"]
 
 
-def test_an_export_that_excel_has_saved_as_xlsx_is_imported(acme: UUID, globex: UUID) -> None:
+def test_export_saved_by_excel_as_xlsx_can_be_imported(acme: UUID, globex: UUID) -> None:
     add_user("acme", "x;=cmd", None, "13800138001", "=1+1")
     rows = csv.reader(StringIO(export_of(acme).decode("utf-8-sig"), newline=""))
     content = xlsx_of(*rows)
@@ -169,5 +169,5 @@ def test_an_export_that_excel_has_saved_as_xlsx_is_imported(acme: UUID, globex: 
     assert users_of(export_of(globex)) == users_of(export_of(acme))
 
 
-def test_every_column_of_an_import_but_the_password_is_exported() -> None:
+def test_export_contains_every_import_column_except_the_password() -> None:
     assert EXPORTED_COLUMNS[:3] == ("account", "phone", "nickname")

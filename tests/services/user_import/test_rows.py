@@ -1,4 +1,4 @@
-"""What a row must be: the same as for logging in, and for entering one person."""
+"""Rules for import rows. They equal those for logging in and for adding a user."""
 
 import pytest
 
@@ -25,7 +25,7 @@ TEXTS = [
 
 
 def codes(**texts: str) -> set[tuple[str, str]]:
-    """Say what is wrong with a row."""
+    """Return column and code of each problem in a row."""
     return {(one.column, one.code) for one in read_person(PersonRow(7, **texts))[1]}
 
 
@@ -70,7 +70,7 @@ def codes(**texts: str) -> set[tuple[str, str]]:
         ),
     ],
 )
-def test_a_bad_row_is_taken_or_told_unclearly(
+def test_invalid_row_is_refused_with_column_and_code(
     texts: dict[str, str], wrong: set[tuple[str, str]]
 ) -> None:
     assert codes(**texts) == wrong
@@ -82,7 +82,7 @@ def test_damaged_cells_are_reported_with_their_columns() -> None:
     assert [(one.column, one.code) for one in read_person(row)[1]] == [*damaged]
 
 
-def test_a_password_beside_a_damaged_account_is_not_reported_as_well() -> None:
+def test_password_next_to_a_damaged_account_is_not_reported() -> None:
     row = PersonRow(7, password="long-enough", damaged=(("account", "cell_digits_lost"),))
     assert [(one.column, one.code) for one in read_person(row)[1]] == [
         ("account", "cell_digits_lost")
@@ -104,7 +104,7 @@ def test_a_password_beside_a_damaged_account_is_not_reported_as_well() -> None:
         ("+1 202-555-0123", "+12025550123"),
     ],
 )
-def test_a_number_is_misread(written: str, read: str) -> None:
+def test_phone_is_normalised_to_e164(written: str, read: str) -> None:
     person, bad = read_person(PersonRow(2, phone=written))
     assert (bad, person.phone and person.phone.e164) == ([], read)
 
@@ -116,24 +116,24 @@ def test_import_and_login_accept_the_same_texts() -> None:
         assert bool(codes(account=text)) == ("account" in refused), repr(text)
         unfit = codes(account="a", password=text * 8)
         assert bool(unfit) == ("password" in refused), repr(text)
-        # An empty cell is no nickname, and an empty field is refused.
+        # An empty cell means no nickname, whereas an empty field is refused.
         is_empty = not clean_name(text)
         named = ProfileRequest().validate({"nickname": text})
         assert bool(codes(account="a", nickname=text)) == bool(named) or is_empty, repr(text)
 
 
-def test_a_row_loses_invisible_characters() -> None:
+def test_invisible_characters_are_removed() -> None:
     row = PersonRow(2, account="\u202aWang\u200bWu\u202c", nickname="\u202e小\x07花\u202c")
     assert read_person(row) == (NewPerson(2, "wangwu", None, "小花", None), [])
     assert read_person(PersonRow(2, account="a", nickname="\u3164"))[0].nickname is None
 
 
-def test_an_account_is_kept_as_it_cannot_be_found() -> None:
+def test_account_is_normalised() -> None:
     person, _ = read_person(PersonRow(2, account="Ａlice", nickname="", phone=""))
     assert person == NewPerson(2, "alice", None, None, None)
 
 
-def test_a_reason_cannot_be_said() -> None:
+def test_every_reason_has_advice() -> None:
     for code in REASONS:
         bad = BadCell(9, "account", code, earlier_row=4321)
         (advice,) = bad.sentences

@@ -1,4 +1,4 @@
-"""Importing people: everybody or nobody, once, by whoever previewed it, in their own tenant."""
+"""Running imports: all rows or none, once, by the operator who previewed the file, per tenant."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -30,7 +30,7 @@ from tests.admin.console.browser import add_operator
 from tests.fixtures.passwords import GOOD_PASSWORD
 from tests.fixtures.personas import GLOBEX_LIFE, Client, Person, Reader, enter_user, statements_sent
 from tests.fixtures.user_files import csv_of, import_users, xlsx_of
-from tests.services.login.test_concurrency import at_once
+from tests.services.login.test_concurrency import run_concurrently
 
 ANNA = audit.Actor("operator", UUID(int=1), "192.0.2.1")
 BERT = audit.Actor("operator", UUID(int=2), "192.0.2.2")
@@ -39,54 +39,52 @@ HEADER = ("account", "phone", "nickname")
 
 @pytest.fixture
 def acme(app: Flask) -> Iterator[UUID]:
-    """The tenant, with its app around the test."""
+    """Return the id of acme, in an application context."""
     with app.app_context():
         yield tenant_id_of("acme")
 
 
 @pytest.fixture
 def globex(app: Flask) -> UUID:
-    """The neighbour."""
+    """Return the id of globex."""
     with app.app_context():
         return tenant_id_of("globex")
 
 
-def people(count: int, *more: tuple[str, ...], header: tuple[str, ...] = HEADER) -> UserFile:
-    """Make a file of people, and of some rows behind them."""
+def file_of(count: int, *rows_after: tuple[str, ...], header: tuple[str, ...] = HEADER) -> UserFile:
+    """Return a file with a number of valid users and further rows."""
     rows = [(f"person{n}", str(13900000000 + n), f"第 {n} 人") for n in range(count)]
-    return read_user_file(csv_of(header, *rows, *more))
+    return read_user_file(csv_of(header, *rows, *rows_after))
 
 
-def bad_of(preview: Preview) -> list[tuple[int, str, str, int | None]]:
-    """List what is wrong."""
+def problems_of(preview: Preview) -> list[tuple[int, str, str, int | None]]:
+    """Return the problems of a preview."""
     return [(one.row, one.column, one.code, one.earlier_row) for one in preview.bad]
 
 
-def previewed(actor: audit.Actor, tenant_id: UUID, file: UserFile) -> UUID:
-    """Preview a good file."""
+def preview_valid(actor: audit.Actor, tenant_id: UUID, file: UserFile) -> UUID:
+    """Preview a valid file and return the id of the import."""
     preview = preview_import(actor, tenant_id, file)
     assert preview.import_id is not None, preview.bad
     return preview.import_id
 
 
-def state_of(rows: Reader) -> list[tuple[Any, ...]]:
-    """Read what is kept of imports, and whether their people are."""
+def stored_imports(rows: Reader) -> list[tuple[Any, ...]]:
+    """Return the stored imports, with whether their users are still stored."""
     return rows(
         "SELECT state, rows_done, row_count, failure, people_sealed IS NOT NULL FROM people_imports"
         " ORDER BY id"
     )
 
 
-def test_three_bad_rows_among_a_thousand_are_not_named_or_some_are_imported(
-    app: Flask, acme: UUID, rows: Reader
-) -> None:
+def test_bad_rows_are_named_and_nothing_is_imported(app: Flask, acme: UUID, rows: Reader) -> None:
     enter_user(app, account="bob")
-    file = people(997, ("BOB", "13800000001", ""), ("carl", "12", ""), ("Person7", "", ""))
+    file = file_of(997, ("BOB", "13800000001", ""), ("carl", "12", ""), ("Person7", "", ""))
 
     preview = preview_import(ANNA, acme, file)
 
     assert (preview.rows, preview.good, preview.import_id) == (1000, 997, None)
-    assert bad_of(preview) == [
+    assert problems_of(preview) == [
         (999, "account", "account_taken", None),
         (1000, "phone", "phone_invalid", None),
         (1001, "account", "account_twice", 9),
@@ -95,7 +93,7 @@ def test_three_bad_rows_among_a_thousand_are_not_named_or_some_are_imported(
     assert (rows.count("users"), rows.count("people_imports")) == (1, 0)
 
 
-def test_what_was_previewed_is_not_what_is_imported(
+def test_confirmed_import_adds_the_previewed_users(
     acme: UUID, rows: Reader, client: Client, alice: Person
 ) -> None:
     header = ("账号", "手机号", "昵称", "密码")
@@ -105,13 +103,13 @@ def test_what_was_previewed_is_not_what_is_imported(
         [None, "+1 202-555-0123", None, None],
         ["carol"],
     )
-    told: list[int] = []
-    one = previewed(ANNA, acme, read_user_file(content))
+    progress: list[int] = []
+    one = preview_valid(ANNA, acme, read_user_file(content))
     assert rows.count("users") == 0
 
-    done = confirm_import(ANNA, acme, one, told.append)
+    done = confirm_import(ANNA, acme, one, progress.append)
 
-    assert (done.people, done.import_id, told) == (3, one, [1, 2, 3])
+    assert (done.people, done.import_id, progress) == (3, one, [1, 2, 3])
     assert rows("SELECT account, nickname, password_hash IS NOT NULL FROM users ORDER BY 1") == [
         ("alice", "爱丽丝", True),
         ("carol", None, False),
@@ -124,8 +122,8 @@ def test_what_was_previewed_is_not_what_is_imported(
     assert rows("SELECT country_code FROM phones ORDER BY 1") == [(1,), (86,)]
 
 
-def test_an_import_is_not_in_the_audit(acme: UUID, rows: Reader) -> None:
-    one = previewed(ANNA, acme, people(3))
+def test_import_is_recorded_in_the_audit_log(acme: UUID, rows: Reader) -> None:
+    one = preview_valid(ANNA, acme, file_of(3))
     ((index,),) = rows("SELECT file_index FROM people_imports")
     confirm_import(ANNA, acme, one)
     audited = "SELECT * FROM audit_events WHERE action LIKE 'users.%'"
@@ -134,22 +132,22 @@ def test_an_import_is_not_in_the_audit(acme: UUID, rows: Reader) -> None:
     assert rows(query) == [(acme, "operator", ANNA.id, ANNA.ip, str(one), details)]
 
 
-def test_a_preview_is_kept_in_clear_or_longer_than_needed(acme: UUID, rows: Reader) -> None:
-    file = people(1, ("zoe", "13800138009", "Zoe"))
-    one = previewed(ANNA, acme, file)
+def test_stored_preview_is_encrypted_and_deleted_after_the_import(acme: UUID, rows: Reader) -> None:
+    file = file_of(1, ("zoe", "13800138009", "Zoe"))
+    one = preview_valid(ANNA, acme, file)
     ((row,),) = rows("SELECT p::text FROM people_imports p")
     for secret in ("13800138009", "zoe", "Zoe", file.digest):
         assert secret not in row
-    assert state_of(rows) == [("previewed", 0, 2, None, True)]
+    assert stored_imports(rows) == [("previewed", 0, 2, None, True)]
     confirm_import(ANNA, acme, one)
-    assert state_of(rows) == [("done", 2, 2, None, False)]
+    assert stored_imports(rows) == [("done", 2, 2, None, False)]
 
 
-# Twice
+# Repetition
 
 
-def test_a_double_click_imports_twice(acme: UUID, rows: Reader) -> None:
-    one = previewed(ANNA, acme, people(3))
+def test_import_is_confirmed_once(acme: UUID, rows: Reader) -> None:
+    one = preview_valid(ANNA, acme, file_of(3))
     confirm_import(ANNA, acme, one)
     with pytest.raises(ImportConfirmed):
         confirm_import(ANNA, acme, one)
@@ -157,53 +155,51 @@ def test_a_double_click_imports_twice(acme: UUID, rows: Reader) -> None:
     assert rows.count("users") == 3
 
 
-def test_the_same_file_is_refused_with_when_and_by_whom(
+def test_repeated_file_is_refused_with_time_and_operator(
     app: Flask, acme: UUID, rows: Reader
 ) -> None:
     email = add_operator(app, "ann@acme.example")
     ((operator_id,),) = rows("SELECT id FROM operators WHERE email = :email", email=email)
-    import_users(audit.Actor("operator", operator_id), acme, people(3))
+    import_users(audit.Actor("operator", operator_id), acme, file_of(3))
     rows("UPDATE people_imports SET imported_at = '2026-01-02 03:04:05+00'")
     for act in (
-        lambda: preview_import(BERT, acme, people(3)),
-        lambda: check_users(acme, people(3)),
+        lambda: preview_import(BERT, acme, file_of(3)),
+        lambda: check_users(acme, file_of(3)),
     ):
         with pytest.raises(UserFileImported) as refused:
             act()
-        told = {"imported_at": "2026-01-02T03:04:05+00:00", "imported_by": "ann@acme.example"}
-        assert refused.value.errors == told
+        expected = {"imported_at": "2026-01-02T03:04:05+00:00", "imported_by": "ann@acme.example"}
+        assert refused.value.errors == expected
         assert refused.value.en.format(**refused.value.values).startswith(
             "This file was already imported on 2026-01-02 03:04 UTC by ann@acme.example; "
         )
     with pytest.raises(UserFileImported):
-        import_users(BERT, acme, people(3))
-    assert preview_import(BERT, acme, people(4)).imported_at is None
+        import_users(BERT, acme, file_of(3))
+    assert preview_import(BERT, acme, file_of(4)).imported_at is None
     assert rows.count("users") == 3
 
 
-def test_a_file_that_a_command_imported_is_refused_with_the_command(acme: UUID) -> None:
-    import_users(audit.OPERATOR, acme, people(3))
+def test_file_imported_by_a_command_is_refused_with_the_command(acme: UUID) -> None:
+    import_users(audit.OPERATOR, acme, file_of(3))
     with pytest.raises(UserFileImported) as refused:
-        preview_import(BERT, acme, people(3))
+        preview_import(BERT, acme, file_of(3))
     assert refused.value.errors is not None
     assert refused.value.errors["imported_by"] is None
     assert " by flask users import; " in refused.value.en.format(**refused.value.values)
 
 
-def test_the_same_file_is_imported_again_after_its_users_have_gone(
-    acme: UUID, rows: Reader
-) -> None:
-    import_users(ANNA, acme, people(3))
+def test_file_can_be_imported_again_after_its_users_are_gone(acme: UUID, rows: Reader) -> None:
+    import_users(ANNA, acme, file_of(3))
     rows("DELETE FROM phones")
     rows("DELETE FROM users")
-    again = preview_import(BERT, acme, people(3))
+    again = preview_import(BERT, acme, file_of(3))
     assert again.imported_at is not None
     assert again.imported_by == str(ANNA.id)
     assert again.import_id is not None
     assert confirm_import(BERT, acme, again.import_id).people == 3
 
 
-def test_a_preview_shows_the_first_ten_good_rows_and_the_last_without_passwords(
+def test_preview_shows_the_first_ten_valid_rows_and_the_last_without_passwords(
     acme: UUID,
 ) -> None:
     header = (*HEADER, "password")
@@ -216,32 +212,32 @@ def test_a_preview_shows_the_first_ten_good_rows_and_the_last_without_passwords(
     assert shown == ("person2", "+8613900000002", "第 2 人", True)
     assert GOOD_PASSWORD not in repr([getattr(first, name) for name in first.__slots__])
     for count in (1, 10, 11):
-        sample = check_users(acme, people(count)).sample
+        sample = check_users(acme, file_of(count)).sample
         assert [one.row for one in sample] == [*range(2, count + 2)]
 
 
-def test_a_second_preview_leaves_the_first_lying_about(acme: UUID, rows: Reader) -> None:
-    first, bobs = previewed(ANNA, acme, people(3)), previewed(BERT, acme, people(3))
-    second = previewed(ANNA, acme, people(4))
+def test_second_preview_replaces_the_first_of_the_operator(acme: UUID, rows: Reader) -> None:
+    first, of_bert = preview_valid(ANNA, acme, file_of(3)), preview_valid(BERT, acme, file_of(3))
+    second = preview_valid(ANNA, acme, file_of(4))
     with pytest.raises(ImportUnknown):
         confirm_import(ANNA, acme, first)
-    assert import_progress(BERT, acme, bobs).state == "previewed"
+    assert import_progress(BERT, acme, of_bert).state == "previewed"
     assert confirm_import(ANNA, acme, second).people == 4
 
 
-def test_a_command_loses_its_preview_to_another(acme: UUID) -> None:
-    first = previewed(audit.OPERATOR, acme, people(3))
-    previewed(audit.OPERATOR, acme, people(2))
+def test_previews_by_commands_do_not_replace_each_other(acme: UUID) -> None:
+    first = preview_valid(audit.OPERATOR, acme, file_of(3))
+    preview_valid(audit.OPERATOR, acme, file_of(2))
     assert confirm_import(audit.OPERATOR, acme, first).people == 3
 
 
 # Between preview and confirmation
 
 
-def test_what_became_bad_since_the_preview_is_imported_in_part(
+def test_rows_that_became_invalid_after_the_preview_refuse_the_import(
     app: Flask, acme: UUID, rows: Reader
 ) -> None:
-    one = previewed(ANNA, acme, people(5))
+    one = preview_valid(ANNA, acme, file_of(5))
     enter_user(app, account="person3", phone="13900000001")
     with pytest.raises(UsersRefused) as refused:
         confirm_import(ANNA, acme, one)
@@ -253,39 +249,39 @@ def test_what_became_bad_since_the_preview_is_imported_in_part(
     }
     assert (rows.count("users"), rows.count("phones")) == (1, 1)
     assert import_progress(ANNA, acme, one) == Progress("failed", 5, 5, "people_refused")
-    assert state_of(rows) == [("failed", 5, 5, "people_refused", False)]
+    assert stored_imports(rows) == [("failed", 5, 5, "people_refused", False)]
 
 
-def test_an_old_preview_is_confirmed(acme: UUID, rows: Reader) -> None:
-    one = previewed(ANNA, acme, people(3))
+def test_expired_preview_is_unknown(acme: UUID, rows: Reader) -> None:
+    one = preview_valid(ANNA, acme, file_of(3))
     rows("UPDATE people_imports SET expires_at = now() - interval '1 second'")
     for act in (confirm_import, import_progress):
         with pytest.raises(ImportUnknown):
             act(ANNA, acme, one)
-    preview_import(BERT, acme, people(2))
+    preview_import(BERT, acme, file_of(2))
     assert rows.count("people_imports", f"id = '{one}'") == 0
 
 
-def test_an_import_whose_worker_died_runs_for_ever(acme: UUID, rows: Reader) -> None:
-    one = previewed(ANNA, acme, people(3))
+def test_import_of_a_dead_worker_is_reported_as_interrupted(acme: UUID, rows: Reader) -> None:
+    one = preview_valid(ANNA, acme, file_of(3))
     rows("UPDATE people_imports SET state = 'running', rows_done = 2, expires_at = now()")
-    given_up = Progress("failed", 2, 3, "import_interrupted")
-    assert import_progress(ANNA, acme, one) == given_up
+    interrupted = Progress("failed", 2, 3, "import_interrupted")
+    assert import_progress(ANNA, acme, one) == interrupted
     with pytest.raises(ImportConfirmed):
         confirm_import(ANNA, acme, one)
-    preview_import(BERT, acme, people(2))
-    assert import_progress(ANNA, acme, one) == given_up
+    preview_import(BERT, acme, file_of(2))
+    assert import_progress(ANNA, acme, one) == interrupted
     assert (rows.count("users"), rows.count("people_imports", "people_sealed IS NULL")) == (0, 1)
 
 
 @pytest.mark.parametrize("error", [OperationalError("", {}, Exception()), KeyboardInterrupt()])
-def test_a_failure_in_the_midst_leaves_people_behind(
+def test_failure_during_an_import_adds_no_users(
     error: BaseException, acme: UUID, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    one = previewed(ANNA, acme, people(3))
+    one = preview_valid(ANNA, acme, file_of(3))
     monkeypatch.setattr(run.audit, "record", fail)
     with pytest.raises(type(error)):
         confirm_import(ANNA, acme, one)
@@ -293,31 +289,31 @@ def test_a_failure_in_the_midst_leaves_people_behind(
     assert import_progress(ANNA, acme, one) == Progress("failed", 3, 3, "import_interrupted")
 
 
-def test_an_import_that_was_given_up_is_done_all_the_same(acme: UUID, rows: Reader) -> None:
-    one = previewed(ANNA, acme, people(3))
+def test_import_given_up_during_its_run_is_interrupted(acme: UUID, rows: Reader) -> None:
+    one = preview_valid(ANNA, acme, file_of(3))
 
     def give_up(count: int) -> None:
         if count == 3:
             rows("UPDATE people_imports SET expires_at = now() - interval '1 second'")
-            preview_import(BERT, acme, people(1))
+            preview_import(BERT, acme, file_of(1))
 
     with pytest.raises(run.ImportInterrupted):
         confirm_import(ANNA, acme, one, give_up)
     assert rows.count("users") == 0
 
 
-# Walls
+# Isolation
 
 
-def test_the_neighbours_people_stand_in_the_way(app: Flask, acme: UUID, rows: Reader) -> None:
+def test_users_of_another_tenant_do_not_conflict(app: Flask, acme: UUID, rows: Reader) -> None:
     enter_user(app, "globex", account="person0", phone="13900000001")
-    assert import_users(ANNA, acme, people(3)).people == 3
+    assert import_users(ANNA, acme, file_of(3)).people == 3
 
 
-def test_somebody_else_confirms_or_watches_a_preview(
+def test_another_operator_cannot_confirm_or_watch_an_import(
     acme: UUID, globex: UUID, rows: Reader
 ) -> None:
-    one = previewed(ANNA, acme, people(3))
+    one = preview_valid(ANNA, acme, file_of(3))
     others = [(ANNA, globex), (BERT, acme), (BERT, globex), (audit.OPERATOR, acme)]
     for actor, tenant_id in others:
         for act in (confirm_import, import_progress):
@@ -325,44 +321,44 @@ def test_somebody_else_confirms_or_watches_a_preview(
                 act(actor, tenant_id, one)
     with pytest.raises(ImportUnknown):
         confirm_import(ANNA, acme, uuid4())
-    assert (rows.count("users"), state_of(rows)) == (0, [("previewed", 0, 3, None, True)])
+    assert (rows.count("users"), stored_imports(rows)) == (0, [("previewed", 0, 3, None, True)])
     confirm_import(ANNA, acme, one)
     assert rows("SELECT DISTINCT tenant_id FROM users") == [(acme,)]
 
 
-def test_the_same_file_is_known_at_the_neighbour(acme: UUID, globex: UUID, rows: Reader) -> None:
-    import_users(ANNA, acme, people(3))
-    assert check_users(globex, people(3)).imported_at is None
-    import_users(ANNA, globex, people(3))
+def test_imported_file_is_unknown_in_another_tenant(acme: UUID, globex: UUID, rows: Reader) -> None:
+    import_users(ANNA, acme, file_of(3))
+    assert check_users(globex, file_of(3)).imported_at is None
+    import_users(ANNA, globex, file_of(3))
     assert len(rows("SELECT DISTINCT file_index FROM people_imports")) == 2
 
 
-def test_an_import_goes_to_another_tenant_than_its_people(
+def test_imported_users_belong_to_the_tenant_only(
     acme: UUID, rows: Reader, client: Client, alice: Person
 ) -> None:
     import_users(ANNA, acme, read_user_file(b"account,phone\nalice,13800138001\n"))
     assert client.bind(alice, GLOBEX_LIFE)["user"]["account"] is None
 
 
-# Work
+# Cost
 
 
-def test_many_people_ask_the_database_more_than_few(
+def test_number_of_statements_does_not_depend_on_the_number_of_users(
     acme: UUID, globex: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "NOTED_EVERY", timedelta(hours=1))
     sent = {}
     for tenant_id, count in ((acme, 2), (globex, 1_000)):
-        file = people(count)
+        file = file_of(count)
         with statements_sent() as of_preview:
-            one = previewed(ANNA, tenant_id, file)
+            one = preview_valid(ANNA, tenant_id, file)
         with statements_sent() as of_import:
             confirm_import(ANNA, tenant_id, one)
         sent[count] = (len(of_preview), len(of_import))
     assert sent[2] == sent[1_000] == (6, 9)
 
 
-def test_passwords_without_end_are_hashed(acme: UUID) -> None:
+def test_number_of_passwords_per_file_is_limited(acme: UUID) -> None:
     header = ("account", "password")
     rows = [(f"a{number}", GOOD_PASSWORD) for number in range(MOST_PASSWORDS + 1)]
     assert check_users(acme, read_user_file(csv_of(header, *rows[:-1]))).bad == []
@@ -370,39 +366,39 @@ def test_passwords_without_end_are_hashed(acme: UUID) -> None:
         preview_import(ANNA, acme, read_user_file(csv_of(header, *rows)))
 
 
-# At once
+# Concurrency
 
 
 @pytest.mark.real_commits
-def test_two_imports_of_the_same_people_are_mixed(app: Flask, rows: Reader) -> None:
+def test_one_of_two_concurrent_imports_of_the_same_users_succeeds(app: Flask, rows: Reader) -> None:
     with app.app_context():
         acme = tenant_id_of("acme")
-        forwards, backwards = people(300), people(300)
+        forwards, backwards = file_of(300), file_of(300)
         backwards = replace(backwards, people=backwards.people[::-1])
         files = ((ANNA, forwards), (BERT, backwards))
-        imports = [(actor, previewed(actor, acme, file)) for actor, file in files]
+        imports = [(actor, preview_valid(actor, acme, file)) for actor, file in files]
 
     def confirm(actor: audit.Actor, one: UUID) -> str:
         with app.app_context():
             try:
                 return f"{confirm_import(actor, acme, one).people}"
             except UsersRefused as refused:
-                told = refused.errors or {}
-                return f"refused {len({bad['row'] for bad in told['rows']})}"
+                errors = refused.errors or {}
+                return f"refused {len({bad['row'] for bad in errors['rows']})}"
 
-    outcomes = at_once([lambda one=one: confirm(*one) for one in imports])
+    outcomes = run_concurrently([lambda one=one: confirm(*one) for one in imports])
 
     assert sorted(outcomes) == ["300", "refused 300"]
     assert (rows.count("users"), rows.count("phones")) == (300, 300)
-    assert sorted(state for state, *_ in state_of(rows)) == ["done", "failed"]
+    assert sorted(state for state, *_ in stored_imports(rows)) == ["done", "failed"]
     assert rows.count("audit_events", "action = 'users.imported'") == 1
 
 
 @pytest.mark.real_commits
-def test_ten_clicks_at_once_import_more_than_once(app: Flask, rows: Reader) -> None:
+def test_ten_concurrent_confirmations_import_once(app: Flask, rows: Reader) -> None:
     with app.app_context():
         acme = tenant_id_of("acme")
-        one = previewed(ANNA, acme, people(50))
+        one = preview_valid(ANNA, acme, file_of(50))
 
     def confirm() -> str:
         with app.app_context():
@@ -411,31 +407,31 @@ def test_ten_clicks_at_once_import_more_than_once(app: Flask, rows: Reader) -> N
             except ImportConfirmed as refused:
                 return refused.code
 
-    assert sorted(at_once([confirm] * 10)) == ["50", *["import_confirmed"] * 9]
+    assert sorted(run_concurrently([confirm] * 10)) == ["50", *["import_confirmed"] * 9]
     assert rows.count("users") == 50
 
 
 @pytest.mark.real_commits
-def test_nobody_can_see_how_far_an_import_is(
+def test_progress_is_visible_during_an_import(
     app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "NOTED_EVERY", timedelta(0))
     seen: list[tuple[Progress, int]] = []
 
     def watch(acme: UUID, one: UUID) -> Callable[[int], None]:
-        def look(count: int) -> None:
+        def record_progress(count: int) -> None:
             if count in (1, 20):
-                seen.extend(at_once([lambda: look_from_elsewhere(acme, one)]))
+                seen.extend(run_concurrently([lambda: progress_elsewhere(acme, one)]))
 
-        return look
+        return record_progress
 
-    def look_from_elsewhere(acme: UUID, one: UUID) -> tuple[Progress, int]:
+    def progress_elsewhere(acme: UUID, one: UUID) -> tuple[Progress, int]:
         with app.app_context():
             return import_progress(ANNA, acme, one), rows.count("users")
 
     with app.app_context():
         acme = tenant_id_of("acme")
-        one = previewed(ANNA, acme, people(30))
+        one = preview_valid(ANNA, acme, file_of(30))
         confirm_import(ANNA, acme, one, watch(acme, one))
         done = import_progress(ANNA, acme, one)
     assert seen == [
@@ -446,28 +442,28 @@ def test_nobody_can_see_how_far_an_import_is(
 
 
 @pytest.mark.real_commits
-def test_somebody_who_registers_meanwhile_is_written_over(
+def test_user_registered_during_an_import_is_not_overwritten(
     app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The account is taken after the import has looked, and before it writes."""
+    """The account is taken after the check and before the write."""
     with app.app_context():
         acme = tenant_id_of("acme")
-        one = previewed(ANNA, acme, people(5))
+        one = preview_valid(ANNA, acme, file_of(5))
         write = run.write_users
 
-        def late(*args: Any) -> None:
+        def write_after_a_registration(*args: Any) -> None:
             if not rows.count("users"):
-                at_once([lambda: enter_user(app, account="person2")])
+                run_concurrently([lambda: enter_user(app, account="person2")])
             write(*args)
 
-        monkeypatch.setattr(run, "write_users", late)
+        monkeypatch.setattr(run, "write_users", write_after_a_registration)
         with pytest.raises(UsersRefused) as refused:
             confirm_import(ANNA, acme, one)
     assert refused.value.about == "4"
     assert rows.count("users") == 1
 
 
-def test_a_preview_lives_longer_than_said(acme: UUID, rows: Reader) -> None:
-    previewed(ANNA, acme, people(1))
+def test_preview_expires_within_its_lifetime(acme: UUID, rows: Reader) -> None:
+    preview_valid(ANNA, acme, file_of(1))
     ((expires_at,),) = rows("SELECT expires_at FROM people_imports")
     assert timedelta(0) <= now() + previews.PREVIEW_LIFETIME - expires_at < timedelta(1)

@@ -1,4 +1,4 @@
-"""Taking people out: who took what is written down first, and a spreadsheet runs nothing of it."""
+"""User export: audit event, columns, filters, and escaping of formulas."""
 
 import csv
 from collections.abc import Iterator
@@ -22,24 +22,24 @@ EXPORTED = "SELECT details FROM audit_events WHERE action = 'users.exported' ORD
 
 @pytest.fixture
 def acme(app: Flask) -> Iterator[UUID]:
-    """The tenant, with its app around the test."""
+    """Return the id of acme, in an application context."""
     with app.app_context():
         yield tenant_id_of("acme")
 
 
 def exported(tenant_id: UUID, **wanted: str | bool) -> list[dict[str, str]]:
-    """Export, and read it as Excel does."""
+    """Export the users and read the file as Excel does."""
     content = b"".join(export_users(ANNA, tenant_id, Wanted(**wanted)))  # type: ignore[arg-type]
     assert content.startswith(b"\xef\xbb\xbf")
     return list(csv.DictReader(StringIO(content.decode("utf-8-sig"), newline="")))
 
 
 def accounts(tenant_id: UUID, **wanted: str | bool) -> list[str]:
-    """Export, and list the accounts."""
+    """Export the users and return the accounts."""
     return [row["account"] for row in exported(tenant_id, **wanted)]
 
 
-def test_an_export_lacks_something_or_shows_numbers_unasked(
+def test_export_contains_all_columns_with_masked_numbers_by_default(
     acme: UUID, client: Client, alice: Person, rows: Reader
 ) -> None:
     client.bind(alice)
@@ -57,26 +57,26 @@ def test_an_export_lacks_something_or_shows_numbers_unasked(
     assert exported(acme, full_phones=True)[0]["phone"] == "'+8613800138001"
 
 
-def test_somebody_takes_people_and_it_is_not_written_down_before(acme: UUID, rows: Reader) -> None:
+def test_export_is_recorded_before_the_first_row(acme: UUID, rows: Reader) -> None:
     import_users(ANNA, acme, read_user_file(csv_of(["account"], ["a1"], ["a2"], ["b1"])))
     pieces = export_users(ANNA, acme, Wanted(query="A"))
     columns = "account,phone,nickname,status,created_at,last_login_at"
-    told = {"people": "2", "columns": columns, "filtered": "yes", "status": ""}
-    told["full_phones"] = "False"
-    assert rows(EXPORTED) == [(told,)]
+    expected = {"people": "2", "columns": columns, "filtered": "yes", "status": ""}
+    expected["full_phones"] = "False"
+    assert rows(EXPORTED) == [(expected,)]
     assert rows("SELECT actor_id, ip, tenant_id FROM audit_events WHERE action LIKE '%exported'")[
         0
     ] == (ANNA.id, ANNA.ip, acme)
     assert len(list(pieces)) == 2
     exported(acme, query="13800138001", status="active", full_phones=True)
-    assert rows(EXPORTED)[1][0] == told | {
+    assert rows(EXPORTED)[1][0] == expected | {
         "people": "0",
         "status": "active",
         "full_phones": "True",
     }
 
 
-def test_an_export_that_cannot_be_written_down_is_made(
+def test_export_is_refused_if_it_cannot_be_recorded(
     acme: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(user_export.audit, "record", lambda *_, **__: 1 / 0)
@@ -95,7 +95,7 @@ def test_an_export_that_cannot_be_written_down_is_made(
         ("x\t=cmd", "x\t'=cmd"),
     ],
 )
-def test_a_nickname_is_not_run_by_a_spreadsheet(
+def test_nickname_is_escaped_against_formulas(
     nickname: str, cell: str, acme: UUID, rows: Reader
 ) -> None:
     import_users(ANNA, acme, read_user_file(b"account\n" + b"mallory"))
@@ -103,7 +103,7 @@ def test_a_nickname_is_not_run_by_a_spreadsheet(
     assert exported(acme)[0]["nickname"] == cell
 
 
-def test_people_of_another_query_or_status_or_tenant_are_taken(
+def test_export_is_filtered_by_query_status_and_tenant(
     app: Flask, acme: UUID, rows: Reader
 ) -> None:
     enter_user(app, "globex", account="alice-of-globex")
@@ -119,7 +119,7 @@ def test_people_of_another_query_or_status_or_tenant_are_taken(
     assert accounts(acme, status="disabled") == ["albert"]
 
 
-def test_somebody_is_left_out_or_taken_twice_between_pages(
+def test_export_contains_each_user_once_despite_concurrent_additions(
     acme: UUID, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(user_export, "BATCH", 7)

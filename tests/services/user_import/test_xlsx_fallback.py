@@ -1,4 +1,4 @@
-"""XLSX files that Excel and LibreOffice open and openpyxl rejects are read, within bounds."""
+"""XLSX files that Excel and LibreOffice open and openpyxl rejects are read by calamine."""
 
 import os
 import time
@@ -33,12 +33,12 @@ UNKNOWN_EXTENSION = b'<extLst><ext uri="{9}" xmlns:x="urn:x"><x:uri z="1"/></ext
 
 
 def with_empty_fill(content: bytes) -> bytes:
-    """Leave a fill empty, as several exporters do."""
+    """Return the file with an empty fill, as several exporters write it."""
     return rewritten(content, STYLES, b"<fill><patternFill /></fill>", b"<fill/>")
 
 
 def with_backslashes(content: bytes) -> bytes:
-    """Name the parts as a program on Windows does."""
+    """Return the file with backslashes in its part names, as some Windows programs write them."""
     packed = BytesIO()
     with ZipFile(BytesIO(content)) as given, ZipFile(packed, "w", ZIP_DEFLATED) as made:
         for name in given.namelist():
@@ -47,7 +47,7 @@ def with_backslashes(content: bytes) -> bytes:
 
 
 def with_extension(part: str, end: bytes) -> Callable[[bytes], bytes]:
-    """Add an extension that openpyxl does not know before an end tag."""
+    """Return a function that adds an extension unknown to openpyxl before an end tag."""
     return lambda content: rewritten(content, part, end, UNKNOWN_EXTENSION + end)
 
 
@@ -63,35 +63,35 @@ REJECTED = {
 EACH_REJECTED = pytest.mark.parametrize("make", REJECTED.values(), ids=REJECTED)
 
 
-def checked(content: bytes) -> bytes:
-    """Return a file as openpyxl has rejected it, after the checks of its size."""
+def package_of(content: bytes) -> bytes:
+    """Return the package of a file that openpyxl rejected after the size checks."""
     with pytest.raises(OpenpyxlFailed) as failed:
         list(xlsx_rows(content))
     return failed.value.package
 
 
 @EACH_REJECTED
-def test_a_file_that_openpyxl_rejects_is_read(make: Callable[[bytes], bytes]) -> None:
+def test_file_that_openpyxl_rejects_is_read(make: Callable[[bytes], bytes]) -> None:
     content = make(XLSX)
-    checked(content)
+    package_of(content)
     (row,) = read_user_file(content).people
     assert (row.number, row.account, row.phone, row.nickname) == (2, *ALICE)
 
 
-def test_other_files_are_read_without_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_files_are_read_without_a_subprocess(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fallback.subprocess, "run", lambda *_, **__: pytest.fail("started"))
     (row,) = read_user_file(XLSX).people
     assert row == PersonRow(2, *ALICE)
     assert [*xlsx_rows(many_kinds())]
 
 
-def test_a_file_with_backslashes_is_read() -> None:
+def test_file_with_backslashes_is_read() -> None:
     (row,) = read_user_file(with_backslashes(XLSX)).people
     assert row == PersonRow(2, *ALICE)
 
 
 def many_kinds() -> bytes:
-    """Write a sheet with every kind of cell, below and right of empty ones."""
+    """Return a sheet with every kind of cell, below and to the right of empty ones."""
     book, content = Workbook(), BytesIO()
     sheet = book.active
     hidden = book.create_sheet("hidden", 0)
@@ -126,10 +126,10 @@ def test_both_libraries_read_the_same(make: Callable[[bytes], bytes]) -> None:
         return cells
 
     by_openpyxl = filled([*xlsx_rows(many_kinds())])
-    assert filled([*calamine_rows(checked(make(many_kinds())))]) == by_openpyxl
+    assert filled([*calamine_rows(package_of(make(many_kinds())))]) == by_openpyxl
 
 
-def test_a_number_format_is_displayed_and_damage_is_named() -> None:
+def test_number_format_is_applied_and_damage_reported() -> None:
     book, content = Workbook(), BytesIO()
     book.active.append(HEADER)
     book.active.append([1234, 13800138001, 1.5])
@@ -140,14 +140,14 @@ def test_a_number_format_is_displayed_and_damage_is_named() -> None:
     assert row == PersonRow(2, account="001234", phone="13800138001", damaged=damaged)
 
 
-def test_an_empty_style_is_none() -> None:
+def test_empty_style_means_no_format() -> None:
     header = '<row><c s="" t="inlineStr"><is><t>account</t></is></c></row>'
     sheet = sheet_of(f'{header}<row><c s=""><v>1</v></c></row>')
     (row,) = read_user_file(repacked(XLSX, sheet1=sheet)).people
     assert row == PersonRow(2, account="1")
 
 
-def test_a_number_without_a_known_format_is_rejected_by_name() -> None:
+def test_number_with_an_unknown_format_is_rejected() -> None:
     cells = (
         '<row><c t="inlineStr"><is><t>account</t></is></c></row><row><c s="7"><v>1</v></c></row>'
     )
@@ -157,14 +157,14 @@ def test_a_number_without_a_known_format_is_rejected_by_name() -> None:
 
 
 @pytest.mark.parametrize("value", ["1e999", "NaN", "INF"])
-def test_a_number_that_is_none_is_rejected_by_name(value: str) -> None:
+def test_infinite_or_undefined_number_is_rejected(value: str) -> None:
     cells = '<row><c t="inlineStr"><is><t>account</t></is></c></row><row><c><v>{}</v></c></row>'
     content = with_empty_fill(repacked(XLSX, sheet1=sheet_of(cells.format(value))))
     (row,) = read_user_file(content).people
     assert row.damaged == (("account", "cell_unreadable"),)
 
 
-# Files that Excel rejects, too
+# Files that Excel rejects as well
 
 TEXT_IN_A_NUMBER = (
     '<row><c><v>account</v></c></row><row><c t="inlineStr"><is><t>a</t></is></c></row>'
@@ -184,7 +184,7 @@ CELL = '<c r="{}"><v>1</v></c>'
         strict(rewritten(XLSX, BOOK, b'state="visible"', b'state="hidden"')),
     ],
 )
-def test_a_damaged_file_is_refused(content: bytes) -> None:
+def test_damaged_file_is_refused(content: bytes) -> None:
     with pytest.raises(UserFileUnreadable):
         read_user_file(content)
 
@@ -193,7 +193,7 @@ def test_a_damaged_file_is_refused(content: bytes) -> None:
 
 
 def refusal_of(content: bytes) -> Failure:
-    """Have a file refused in time, without a trace in this process."""
+    """Return the failure that refuses a file. Check its time."""
     start = time.monotonic()
     with pytest.raises((UserFileTooLarge, UserFileUnreadable)) as refused:
         read_user_file(content)
@@ -202,7 +202,7 @@ def refusal_of(content: bytes) -> Failure:
 
 
 def rejected(rows: str) -> bytes:
-    """Write a file that only calamine reads."""
+    """Return a file that only calamine reads."""
     return with_empty_fill(repacked(XLSX, sheet1=sheet_of(rows)))
 
 
@@ -210,20 +210,20 @@ def rejected(rows: str) -> bytes:
     "last",
     ["XFD1048576", "AF1048576", "D99999999", "D4294967299", "ZZZZZZZZZZZZ1"],
 )
-def test_a_cell_far_away_does_not_end_the_worker(last: str) -> None:
-    """calamine asks for memory for every cell between the first and the last."""
+def test_distant_cell_does_not_end_the_worker(last: str) -> None:
+    """calamine allocates memory for every cell between the first and the last."""
     row = last.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
     cells = f'<row r="1">{CELL.format("A1")}</row><row r="{row}">{CELL.format(last)}</row>'
     refusal_of(rejected(cells))
 
 
-def test_a_count_of_texts_does_not_end_the_worker() -> None:
-    """calamine asks for memory for as many texts as the file claims to have."""
+def test_false_text_count_does_not_end_the_worker() -> None:
+    """calamine allocates memory for the stated number of texts."""
     texts = b'<sst uniqueCount="4294967295"><si><t>x</t></si></sst>'
     assert "exit code" in refusal_of(with_texts(with_empty_fill(XLSX), texts)).cause
 
 
-def test_a_text_that_is_used_often_does_not_fill_the_memory() -> None:
+def test_repeated_long_text_does_not_exhaust_memory() -> None:
     rows = '<row><c t="s"><v>0</v></c><c t="s"><v>0</v></c></row>' * 60_000
     namespace = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
     for length in (250, 30_000):
@@ -231,7 +231,7 @@ def test_a_text_that_is_used_often_does_not_fill_the_memory() -> None:
         refusal_of(with_texts(rejected(rows), texts))
 
 
-def test_the_checks_of_size_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_size_is_checked_before_the_subprocess_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fallback.subprocess, "run", lambda *_, **__: pytest.fail("started"))
     refusal_of(rejected("<row/>" * 600_001))
     refusal_of(rejected(" " * (33 << 20)))
@@ -240,22 +240,22 @@ def test_the_checks_of_size_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def test_a_process_that_takes_too_long_is_ended(
+def test_subprocess_that_takes_too_long_is_killed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    told = tmp_path / "pid"
+    pid_file = tmp_path / "pid"
     program = tmp_path / "endless.py"
     program.write_text(
-        f"import os\nopen({str(told)!r}, 'w').write(str(os.getpid()))\nwhile 1: pass"
+        f"import os\nopen({str(pid_file)!r}, 'w').write(str(os.getpid()))\nwhile 1: pass"
     )
     monkeypatch.setattr(fallback, "_PROGRAM", program)
     monkeypatch.setattr(fallback, "SECONDS", 2)
     assert refusal_of(with_empty_fill(XLSX)).cause == "calamine: TimeoutExpired"
     with pytest.raises(ProcessLookupError):
-        os.kill(int(told.read_text()), 0)
+        os.kill(int(pid_file.read_text()), 0)
 
 
-def test_the_process_sees_no_key_and_no_connection(
+def test_subprocess_has_no_secrets_and_no_open_connections(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     program = tmp_path / "curious.py"
@@ -267,11 +267,11 @@ def test_the_process_sees_no_key_and_no_connection(
     monkeypatch.setattr(fallback, "_PROGRAM", program)
     monkeypatch.setenv("WXPASS_KEYS", "secret")
     (row,) = read_user_file(with_empty_fill(XLSX)).people
-    # 3 is the folder that is listed. Python sets LC_CTYPE by itself.
+    # 3 is the listed folder. Python sets LC_CTYPE itself.
     assert set(row.account.split()) <= {"LC_CTYPE", "LD_LIBRARY_PATH", "0", "1", "2", "3"}
 
 
-def test_only_so_many_processes_run_at_a_time() -> None:
+def test_number_of_subprocesses_is_limited() -> None:
     places = [fallback._place() for _ in range(fallback.MOST_PROCESSES)]
     for place in places:
         place.__enter__()
@@ -286,11 +286,11 @@ def test_only_so_many_processes_run_at_a_time() -> None:
     assert read_user_file(with_empty_fill(XLSX)).people
 
 
-# Files that are no spreadsheet
+# Files that are not spreadsheets
 
 
 def archive_of(*names: str) -> bytes:
-    """Write a ZIP file that is no XLSX file."""
+    """Return a ZIP file that is not an XLSX file."""
     packed = BytesIO()
     with ZipFile(packed, "w") as made:
         for name in names:
@@ -318,7 +318,7 @@ PNG = (
         archive_of("photo.jpg"),
     ],
 )
-def test_a_file_that_is_no_spreadsheet_is_named_in_one_sentence(content: bytes) -> None:
+def test_file_that_is_not_a_spreadsheet_is_refused_in_one_sentence(content: bytes) -> None:
     with pytest.raises(UserFileNotSpreadsheet) as refused:
         read_user_file(content)
     assert refused.value.code == "people_file_not_spreadsheet"
@@ -337,7 +337,7 @@ def test_a_file_that_is_no_spreadsheet_is_named_in_one_sentence(content: bytes) 
         b"\xd0\xcf\x11\xe0",
     ],
 )
-def test_another_kind_of_spreadsheet_is_to_be_saved_as_xlsx(content: bytes) -> None:
+def test_other_spreadsheet_formats_are_refused_with_advice(content: bytes) -> None:
     with pytest.raises(UserFileUnreadable) as refused:
         read_user_file(content)
     assert "save it as .xlsx" in refused.value.en

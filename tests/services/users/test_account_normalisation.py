@@ -1,4 +1,4 @@
-"""Stored accounts in their canonical spelling: the migration, the command, and collisions."""
+"""Normalisation of stored accounts: the migration, the command, and collisions."""
 
 import json
 import threading
@@ -24,6 +24,7 @@ from app.services.users import account_normalisation
 from app.services.users.account_normalisation import normalise_accounts
 from app.settings import MIGRATIONS
 from tests.fixtures.personas import Client, Reader, enter_user
+from tests.fixtures.waiting import until_waiting_for_a_lock
 from tests.test_logs import Captured, log_into
 
 PASSWORD = "correct-horse-battery"
@@ -31,7 +32,7 @@ PASSWORD = "correct-horse-battery"
 
 @pytest.fixture
 def logged(app: Flask) -> Iterator[Captured]:
-    """Log as production does."""
+    """Capture the log in production format."""
     stream = StringIO()
     log_into(stream, as_json=True)
     yield Captured(stream)
@@ -47,12 +48,12 @@ def store(app: Flask, rows: Reader, *accounts: str, tenant: str = "acme") -> lis
 
 
 def accounts(rows: Reader) -> dict[str, str]:
-    """Return every account by its user's id."""
+    """Return the account of each user by user id."""
     return {str(user_id): account for user_id, account in rows("SELECT id, account FROM users")}
 
 
 def run_migration(app: Flask, direction: str) -> None:
-    """Run a part of migration 0015 on the rows that are there."""
+    """Run the upgrade or downgrade of migration 0015 on the stored rows."""
     revision = ScriptDirectory(MIGRATIONS).get_revision("0015")
     assert revision is not None
     with app.app_context(), transaction() as session:
@@ -61,8 +62,8 @@ def run_migration(app: Flask, direction: str) -> None:
             getattr(revision.module, direction)()
 
 
-def command(app: Flask, *arguments: str) -> Result:
-    """Run a command about users."""
+def users_command(app: Flask, *arguments: str) -> Result:
+    """Run a command of the `users` group."""
     return app.test_cli_runner().invoke(args=["users", *arguments])
 
 
@@ -76,7 +77,7 @@ STORED = {
 }
 
 
-def test_the_migration_rewrites_stored_accounts_tenant_by_tenant(
+def test_migration_normalises_stored_accounts_per_tenant(
     app: Flask, client: Client, rows: Reader, logged: Captured
 ) -> None:
     acme = store(app, rows, *STORED)
@@ -93,7 +94,7 @@ def test_the_migration_rewrites_stored_accounts_tenant_by_tenant(
     assert login.json["user"]["id"] == acme[0]
 
 
-def test_a_collision_keeps_its_spelling_and_is_logged_by_id(
+def test_colliding_account_keeps_its_spelling_and_is_logged_by_user_id(
     app: Flask, client: Client, rows: Reader, logged: Captured
 ) -> None:
     plain, hidden = store(app, rows, "wangwu", "wang\u200bwu")
@@ -108,21 +109,21 @@ def test_a_collision_keeps_its_spelling_and_is_logged_by_id(
     assert login.json["user"]["id"] == plain, "never the user with the hidden account"
 
 
-def test_of_two_hidden_accounts_the_older_user_gets_the_plain_one(app: Flask, rows: Reader) -> None:
+def test_older_of_two_colliding_users_gets_the_normalised_account(app: Flask, rows: Reader) -> None:
     older, younger = store(app, rows, "wang\u200dwu", "wang\u200bwu")
     run_migration(app, "upgrade")
     assert accounts(rows) == {older: "wangwu", younger: "wang\u200bwu"}
 
 
-def test_an_account_of_nothing_visible_stays_and_is_listed(app: Flask, rows: Reader) -> None:
+def test_account_without_visible_characters_is_kept_and_listed(app: Flask, rows: Reader) -> None:
     (user_id,) = store(app, rows, "\u200b\u3164")
-    listed = command(app, "normalise-accounts")
+    listed = users_command(app, "normalise-accounts")
     assert listed.exit_code == 1
     assert f"\t{user_id}\t\\u200b\\u3164\t-\n" in listed.output
     assert accounts(rows) == {user_id: "\u200b\u3164"}
 
 
-def test_the_migration_may_run_again_and_its_downgrade_changes_nothing(
+def test_migration_is_idempotent_and_its_downgrade_changes_nothing(
     app: Flask, rows: Reader
 ) -> None:
     store(app, rows, *STORED)
@@ -134,7 +135,7 @@ def test_the_migration_may_run_again_and_its_downgrade_changes_nothing(
         assert accounts(rows) == first
 
 
-def test_a_large_table_is_rewritten_in_batches(
+def test_large_table_is_rewritten_in_batches(
     app: Flask, rows: Reader, statements: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every fifth of 2,500 accounts has a hidden character; 20 are read at a time."""
@@ -155,10 +156,10 @@ def test_a_large_table_is_rewritten_in_batches(
 
 
 @pytest.mark.real_commits
-def test_an_account_that_another_transaction_takes_first_is_a_collision(
-    app: Flask, rows: Reader
-) -> None:
-    """The batch waits for the other transaction, then loses only the account that it took."""
+def test_account_taken_by_a_concurrent_transaction_is_a_collision(app: Flask, rows: Reader) -> None:
+    """The batch waits for the other transaction, then leaves out only the account that was
+    taken.
+    """
     hidden, other = store(app, rows, "wang\u200bwu", "anna\u200b")
     done: list[Any] = []
 
@@ -173,8 +174,7 @@ def test_an_account_that_another_transaction_takes_first_is_a_collision(
         )
         thread = threading.Thread(target=normalise)
         thread.start()
-        thread.join(0.5)
-        assert thread.is_alive(), "it waits for the insert"
+        until_waiting_for_a_lock(rows)
         connection.commit()
         thread.join(10)
     (result,) = done
@@ -184,32 +184,32 @@ def test_an_account_that_another_transaction_takes_first_is_a_collision(
     assert accounts(rows)[hidden] == "wang\u200bwu"
 
 
-def test_the_command_rewrites_lists_and_an_operator_fixes(
+def test_command_normalises_and_lists_collisions_for_an_operator_to_fix(
     app: Flask, client: Client, rows: Reader
 ) -> None:
     plain, hidden, other = store(app, rows, "wangwu", "wang\u200bwu", "anna\u200b")
     tenant = str(rows("SELECT id FROM tenants WHERE slug = 'acme'")[0][0])
     for renamed in (1, 0):
-        listed = command(app, "normalise-accounts", "--tenant", "acme")
+        listed = users_command(app, "normalise-accounts", "--tenant", "acme")
         assert listed.exit_code == 1
         assert f"{tenant}\t{hidden}\twang\\u200bwu\t{plain}\n" in listed.output
         assert f"{renamed} accounts rewritten, 1 left as they are." in listed.output
     assert accounts(rows)[other] == "anna"
-    changed = command(app, "set-account", hidden, "\u202aWang5\u202c", "--tenant", "acme")
+    changed = users_command(app, "set-account", hidden, "\u202aWang5\u202c", "--tenant", "acme")
     assert changed.exit_code == 0, changed.output
     assert accounts(rows)[hidden] == "wang5"
-    assert command(app, "normalise-accounts").exit_code == 0
+    assert users_command(app, "normalise-accounts").exit_code == 0
     login = client.post("password-login", account="wang5", password=PASSWORD)
     assert login.json["user"]["id"] == hidden
     details = "SELECT subject, details::text FROM audit_events WHERE action = :action"
     assert rows(details, action="user.account_changed") == [(hidden, "{}")]
 
 
-def test_the_command_leaves_other_tenants_alone(app: Flask, rows: Reader) -> None:
+def test_command_changes_only_the_tenant_it_names(app: Flask, rows: Reader) -> None:
     (globex,) = store(app, rows, "anna\u200b", tenant="globex")
-    assert command(app, "normalise-accounts", "--tenant", "acme").exit_code == 0
+    assert users_command(app, "normalise-accounts", "--tenant", "acme").exit_code == 0
     assert accounts(rows) == {globex: "anna\u200b"}
-    assert "tenant_unknown" in command(app, "normalise-accounts", "--tenant", "nobody").output
+    assert "tenant_unknown" in users_command(app, "normalise-accounts", "--tenant", "nobody").output
 
 
 @pytest.mark.parametrize(
@@ -222,36 +222,36 @@ def test_the_command_leaves_other_tenants_alone(app: Flask, rows: Reader) -> Non
         ("x" * 65, "acme", ""),
     ],
 )
-def test_an_account_that_cannot_be_given_changes_nothing(
+def test_invalid_account_change_is_refused(
     app: Flask, rows: Reader, account: str, tenant: str, code: str
 ) -> None:
     _, user_id = store(app, rows, "wangwu", "milton")
     before = accounts(rows)
-    refused = command(app, "set-account", user_id, account, "--tenant", tenant)
+    refused = users_command(app, "set-account", user_id, account, "--tenant", tenant)
     assert refused.exit_code == (1 if code else 2)
     assert code in refused.output
     assert accounts(rows) == before
     assert rows.count("audit_events", "action = 'user.account_changed'") == 0
 
 
-def test_a_user_without_an_account_is_given_one(app: Flask, rows: Reader) -> None:
+def test_user_without_an_account_can_be_given_one(app: Flask, rows: Reader) -> None:
     user_id = enter_user(app, phone="13800138001")
-    assert command(app, "set-account", user_id, "Milton", "--tenant", "acme").exit_code == 0
+    assert users_command(app, "set-account", user_id, "Milton", "--tenant", "acme").exit_code == 0
     assert accounts(rows) == {str(UUID(user_id)): "milton"}
 
 
-def test_the_tries_for_an_old_spelling_are_forgotten(
+def test_failed_attempts_for_the_former_account_are_deleted(
     app: Flask, client: Client, rows: Reader
 ) -> None:
-    """Erasure finds tries by the account that a user has at that time."""
+    """Erasure finds attempts by the user's current account only."""
     hidden, other = store(app, rows, "wangwu", "anna")
     for account in ("wangwu", "anna"):
         assert client.post("password-login", account=account, password=PASSWORD).status_code == 200
         assert client.post("password-login", account=account, password="wrong").status_code == 401
     kept = "SELECT count(*) FROM password_tries WHERE account_key IS NOT NULL"
-    assert rows(kept) == [(6,)]
-    assert command(app, "set-account", hidden, "wang5", "--tenant", "acme").exit_code == 0
-    assert rows(kept) == [(3,)]
+    assert rows(kept) == [(2,)]
+    assert users_command(app, "set-account", hidden, "wang5", "--tenant", "acme").exit_code == 0
+    assert rows(kept) == [(1,)]
     rows("UPDATE users SET account = :new WHERE id = :id", new="anna\u200b", id=other)
     with app.app_context(), transaction() as session:
         tenant_id = session.scalars(select(User.tenant_id).limit(1)).one()

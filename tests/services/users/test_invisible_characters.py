@@ -28,25 +28,25 @@ from tests.fixtures.user_files import csv_of, import_users
 USERS, EXPORTS, IMPORTS = (f"/tenants/acme/{what}" for what in ("users", "exports", "imports"))
 PASSWORD = "correct-horse-battery"
 PHONE = "13600000018"
-# How an account arrives that was copied from contacts or a chat.
+# The same account as it arrives when copied from contacts or a chat.
 TYPED = [
     f"\u202a{PHONE}\u202c",
     "136\u200b0000\u20600018",
     f"\ufeff{PHONE}\r\n",
     f"\u2066{PHONE}\u2069",
 ]
-# Some that are refused as empty, wherever an account or a name is needed.
+# Values without a visible character. They are refused wherever an account or name is required.
 NOTHING = ["\u200b\u200d", "\u3164", "\ufe0f", "\u2800", "\u202e\u202c", "\0"]
 
 
 @pytest.fixture
 def ann(app: Flask) -> Script:
-    """Ann looks after acme, with a script."""
+    """Return the admin API client of Ann, a tenant admin of acme."""
     return signed_in(app, "ann@acme.example", "tenant_admin", "acme")
 
 
-def ways_to_log_in(client: Client, alice: Person, account: str) -> dict[str, Any]:
-    """Log in with an account and its password by every endpoint that takes them."""
+def log_in_everywhere(client: Client, alice: Person, account: str) -> dict[str, Any]:
+    """Log in with an account and password at each endpoint, and return the tokens."""
     credentials = {"account": account, "password": PASSWORD}
     named = {"username": account, "password": PASSWORD}
     root = f"/apps/{ACME_SHOP.appid}"
@@ -72,25 +72,25 @@ def ways_to_log_in(client: Client, alice: Person, account: str) -> dict[str, Any
 
 
 @pytest.mark.parametrize("typed", TYPED)
-def test_every_login_finds_the_user_of_an_account_that_was_copied(
+def test_login_with_a_copied_account_finds_the_user(
     app: Flask, client: Client, alice: Person, typed: str
 ) -> None:
     user_id = enter_user(app, account=PHONE, password=PASSWORD)
-    for way, token in ways_to_log_in(client, alice, typed).items():
+    for way, token in log_in_everywhere(client, alice, typed).items():
         assert client.me(token).json["id"] == user_id, way
 
 
-def test_an_operator_signs_in_with_an_address_that_was_copied(app: Flask, ann: Script) -> None:
+def test_operator_signs_in_with_a_copied_email_address(app: Flask, ann: Script) -> None:
     copied = f"\u202a{ann.email.upper()}\u202c"
     assert Browser(app).sign_in(copied, OPERATORS_PASSWORD).status_code == 302
     assert Script(ann.client, copied).sign_in().status_code == 200
 
 
 @pytest.mark.parametrize("typed", TYPED)
-def test_an_account_is_stored_without_invisible_characters(
+def test_account_is_stored_without_invisible_characters(
     app: Flask, ann: Script, rows: Reader, typed: str
 ) -> None:
-    """Each entry stores the same account, so the second entry is refused as taken."""
+    """Each entry point normalises the account, so the second entry is refused as taken."""
     run = app.test_cli_runner()
     command = ["users", "add", "--tenant", "acme", "--password-stdin", "--account", typed]
     entered = ann("POST", USERS, json={"account": typed, "password": PASSWORD})
@@ -110,7 +110,7 @@ def test_an_account_is_stored_without_invisible_characters(
     assert rows("SELECT account FROM users") == [(PHONE,)]
 
 
-def test_two_rows_of_a_file_with_one_account_are_named(ann: Script) -> None:
+def test_import_reports_rows_with_the_same_normalised_account(ann: Script) -> None:
     file = csv_of(("account",), ("wangwu",), ("wang\u200bwu",), ("\u202aWANGWU\u202c",))
     preview = ann("POST", IMPORTS, data=file, content_type="text/csv").json
     assert [(one["row"], one["code"]) for one in preview["bad"]] == [
@@ -119,8 +119,8 @@ def test_two_rows_of_a_file_with_one_account_are_named(ann: Script) -> None:
     ]
 
 
-def test_an_invisible_character_does_not_escape_the_throttle(app: Flask, client: Client) -> None:
-    """An attacker who varies the account with invisible characters still waits."""
+def test_invisible_characters_do_not_bypass_login_throttling(app: Flask, client: Client) -> None:
+    """An attacker who varies the account with invisible characters is throttled."""
     enter_user(app, account="wangwu", password=PASSWORD)
     spelled = ["wang" + "\u200b" * count + "wu" for count in range(8)]
     codes = [
@@ -131,7 +131,7 @@ def test_an_invisible_character_does_not_escape_the_throttle(app: Flask, client:
 
 
 @pytest.mark.parametrize("account", NOTHING)
-def test_an_account_of_which_nothing_is_seen_is_refused_everywhere(
+def test_account_without_visible_characters_is_refused_at_every_entry_point(
     app: Flask, client: Client, ann: Script, rows: Reader, account: str
 ) -> None:
     credentials = {"account": account, "password": PASSWORD}
@@ -148,16 +148,14 @@ def test_an_account_of_which_nothing_is_seen_is_refused_everywhere(
     assert rows.count("users") == 0
 
 
-def test_an_account_with_half_a_character_is_refused(client: Client, ann: Script) -> None:
+def test_account_with_a_lone_surrogate_is_refused(client: Client, ann: Script) -> None:
     credentials = {"account": "wang\ud800", "password": PASSWORD}
     assert failure(client.post("password-login", **credentials)) == (422, "request_invalid")
     assert failure(ann("POST", USERS, json=credentials)) == (422, "request_invalid")
 
 
 @pytest.mark.parametrize("typed", ["\u202aWang\u202c", "wa\u200bng", "ＷＡＮＧ"])
-def test_a_search_finds_an_account_however_it_was_copied(
-    app: Flask, ann: Script, typed: str
-) -> None:
+def test_search_finds_a_copied_account(app: Flask, ann: Script, typed: str) -> None:
     user_id = enter_user(app, account="wangwu")
     (found,) = ann("GET", USERS, query_string={"account": typed}).json["items"]
     assert found["id"] == user_id
@@ -166,10 +164,10 @@ def test_a_search_finds_an_account_however_it_was_copied(
 
 
 @pytest.mark.parametrize("query", ["\u200b\u200d", "\u202e\u202c"])
-def test_a_search_without_a_visible_character_exports_no_users(
+def test_search_without_visible_characters_exports_no_users(
     app: Flask, ann: Script, query: str
 ) -> None:
-    """Everything begins with an empty text, so it would export all users."""
+    """An empty prefix matches every user and would export them all."""
     enter_user(app, account="wangwu")
     assert failure(ann("POST", EXPORTS, json={"query": query})) == (422, "request_invalid")
     command = ["users", "export", "--tenant", "acme", "--query", query]
@@ -180,7 +178,7 @@ def test_a_search_without_a_visible_character_exports_no_users(
 GIVEN, KEPT = "\u202e小\x07花\u202c 👨‍👩‍👧\u2028", "小花 👨‍👩‍👧"
 
 
-def test_a_nickname_is_cleaned_wherever_it_comes_from(
+def test_nickname_is_normalised_at_every_entry_point(
     app: Flask, client: Client, alice: Person, bob: Person, ann: Script, rows: Reader
 ) -> None:
     alice.wechat.control("people", name="alice", nickname=GIVEN)
@@ -211,10 +209,10 @@ def test_a_nickname_is_cleaned_wherever_it_comes_from(
 
 
 @pytest.mark.parametrize("nickname", NOTHING)
-def test_a_nickname_of_which_nothing_is_seen_counts_as_empty(
+def test_nickname_without_visible_characters_counts_as_empty(
     app: Flask, client: Client, alice: Person, ann: Script, rows: Reader, nickname: str
 ) -> None:
-    """It is refused where an empty one is, and left out where an empty one is."""
+    """It is refused or ignored, as an empty nickname is at the same entry point."""
     token = client.bind(alice)["token"]
     assert failure(client.post("profile", token, nickname=nickname)) == (422, "request_invalid")
     changed = client.send("PATCH", "/v1/me", token, json={"nickname": nickname})
@@ -233,7 +231,7 @@ def test_a_nickname_of_which_nothing_is_seen_counts_as_empty(
     assert kept == [("Alice", 2), (None, 0)]
 
 
-def test_an_invisible_name_claimed_at_the_first_login_is_not_stored(
+def test_invisible_nickname_sent_with_the_first_login_is_not_stored(
     client: Client, alice: Person
 ) -> None:
     root = f"/apps/{ACME_SHOP.appid}/wx/auth"
@@ -242,10 +240,10 @@ def test_an_invisible_name_claimed_at_the_first_login_is_not_stored(
     assert login["userInfo"]["nickName"] is None
 
 
-def test_a_stored_nickname_of_which_nothing_is_seen_is_shown_as_none(
+def test_stored_nickname_without_visible_characters_is_shown_as_none(
     app: Flask, ann: Script, rows: Reader
 ) -> None:
-    """The link to a user needs a text that can be clicked on."""
+    """The link to a user needs text that can be clicked."""
     user_id = enter_user(app, account="carol")
     rows("UPDATE users SET nickname = :name", name="\u3164")
     (found,) = ann("GET", USERS).json["items"]
@@ -260,7 +258,7 @@ LABELS = ["\u202eremmargorp\u202c", "shop\u2066", "\u3164", "\u200b"]
 
 
 @pytest.mark.parametrize("name", LABELS)
-def test_a_name_of_a_tenant_or_app_does_not_turn_the_text_around_it(
+def test_tenant_or_app_name_with_bidirectional_characters_is_refused(
     app: Flask, ann: Script, rows: Reader, name: str
 ) -> None:
     path = f"/tenants/acme/apps/{ACME_SHOP.appid}"
@@ -274,10 +272,10 @@ def test_a_name_of_a_tenant_or_app_does_not_turn_the_text_around_it(
     assert rows.count("wechat_apps", "name <> appid") == 0
 
 
-def test_names_are_isolated_from_the_text_around_them(
+def test_names_are_isolated_from_the_surrounding_text(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """A stored override ends with the element that the name is in."""
+    """The effect of a stored override ends with the element that contains the name."""
     user_id = client.bind(alice)["user"]["id"]
     evil = "\u202elive"
     rows("UPDATE users SET nickname = :name, account = :name", name=evil)
@@ -297,13 +295,13 @@ def test_names_are_isolated_from_the_text_around_them(
         body = page.partition("<main")[2]
         assert body.count(evil) > 0
         for before in body.split(evil)[:-1]:
-            # An attribute is no text, and an option is a line of its own.
+            # Attributes are not rendered as text, and each option is a line of its own.
             is_apart = before.endswith('value="') or before.rpartition("<")[2].startswith("option")
             assert is_apart or before.rfind("<bdi>") > before.rfind("</bdi>"), before[-200:]
 
 
-def test_a_confirmation_isolates_each_name(app: Flask, rows: Reader) -> None:
-    """A name with an override does not swap the users of a merge, or the parts of an appid."""
+def test_confirmation_pages_isolate_each_name(app: Flask, rows: Reader) -> None:
+    """An override in a name does not reorder the users of a merge or the appid."""
     first, second = (enter_user(app, account=account) for account in ("first", "second"))
     evil = "\u202elive"
     rows("UPDATE users SET nickname = :name", name=evil)
@@ -323,10 +321,10 @@ LONG_WHEN_CANONICAL = ["ß" * 33, "\ufdfa" * 4]
 
 
 @pytest.mark.parametrize("account", LONG_WHEN_CANONICAL)
-def test_the_length_of_an_account_is_that_of_its_canonical_spelling(
+def test_account_length_is_measured_after_normalisation(
     app: Flask, client: Client, ann: Script, account: str, rows: Reader
 ) -> None:
-    """Otherwise an export of the user could not be imported, nor the stored account typed."""
+    """An account that is too long could be exported but not imported or typed again."""
     assert len(account) <= 64 < len(account_name(account))
     refused = ann("POST", "/tenants/acme/users", json={"account": account})
     assert failure(refused) == (422, "request_invalid")
@@ -340,10 +338,10 @@ def test_the_length_of_an_account_is_that_of_its_canonical_spelling(
 
 
 @pytest.mark.parametrize("account", LONG_WHEN_CANONICAL)
-def test_a_longer_account_that_is_stored_can_still_log_in(
+def test_stored_account_longer_than_the_limit_can_log_in(
     app: Flask, client: Client, account: str
 ) -> None:
-    """Earlier releases measured the account as it was typed."""
+    """Earlier releases measured the length before normalisation."""
     enter_user(app, "acme", account, GOOD_PASSWORD)
     login = client.post("password-login", account=account, password=GOOD_PASSWORD)
     assert login.status_code == 200, login.text

@@ -1,4 +1,4 @@
-"""Phone numbers: accepted when typed or imported, delivered by WeChat, stored, and searched for."""
+"""Phone numbers: validation, numbers from WeChat, storage and search."""
 
 import logging
 from collections.abc import Iterator
@@ -33,12 +33,12 @@ from tests.test_logs import Captured, log_into
 USERS, IMPORTS = "/tenants/acme/users", "/tenants/acme/imports"
 
 REFUSED: dict[str, type[Failure]] = {
-    # One digit too few, one too many, and half a number.
+    # One digit missing, one too many, and half a number.
     "1380013899": PhoneInvalid,
     "138001389999": PhoneInvalid,
     "1380013": PhoneInvalid,
     "00000000000": PhoneInvalid,
-    # A range that no operator has.
+    # A range that no carrier has.
     "16412345678": PhoneInvalid,
     "+861380013899": PhoneInvalid,
     "+85212345678": PhoneInvalid,
@@ -53,7 +53,7 @@ REFUSED: dict[str, type[Failure]] = {
     "8008001234": PhoneNotMobile,
     "010-12345678": PhoneNotMobile,
     "+6561234567": PhoneNotMobile,
-    # The country code is there, and its plus sign is not.
+    # The country code without its plus sign.
     "6591234567": PhonePlusMissing,
     "886912345678": PhonePlusMissing,
     "85268326366": PhonePlusMissing,
@@ -86,7 +86,7 @@ NO_NUMBERS += ["9" * 400, "+" + "9" * 30, "١٣٨٠٠١٣٨٠٠٠", "\u200b", "\
 
 
 @pytest.mark.parametrize(("typed", "refusal"), REFUSED.items())
-def test_a_number_that_is_not_a_valid_mobile_number_is_refused_with_the_reason(
+def test_number_that_is_not_a_valid_mobile_number_is_refused_with_a_reason(
     typed: str, refusal: type[Failure]
 ) -> None:
     with pytest.raises(refusal):
@@ -94,25 +94,27 @@ def test_a_number_that_is_not_a_valid_mobile_number_is_refused_with_the_reason(
 
 
 @pytest.mark.parametrize("typed", NO_NUMBERS)
-def test_a_text_that_is_not_a_number_is_refused(typed: str) -> None:
+def test_text_that_is_not_a_number_is_refused(typed: str) -> None:
     with pytest.raises(PhoneInvalid):
         phone_number(typed)
 
 
 @pytest.mark.parametrize(("typed", "e164"), ACCEPTED.items())
-def test_a_mobile_number_has_one_spelling(typed: str, e164: str) -> None:
+def test_mobile_number_is_normalised_to_e164(typed: str, e164: str) -> None:
     number = phone_number(typed)
     assert number.e164 == e164
     assert searched_number(typed) == number
 
 
-def test_another_number_beside_the_test_numbers_is_refused() -> None:
+def test_number_next_to_the_wechat_test_numbers_is_refused() -> None:
     with pytest.raises(PhoneInvalid):
         phone_number("12066600005")
 
 
 @pytest.mark.parametrize(("typed", "refusal"), REFUSED.items())
-def test_import_refuses_what_typing_refuses(typed: str, refusal: type[Failure]) -> None:
+def test_import_refuses_the_same_numbers_with_the_same_codes(
+    typed: str, refusal: type[Failure]
+) -> None:
     person, bad = read_person(PersonRow(2, phone=typed))
     assert [(one.column, one.code) for one in bad] == [("phone", refusal.code)]
     assert person.phone is None
@@ -120,15 +122,17 @@ def test_import_refuses_what_typing_refuses(typed: str, refusal: type[Failure]) 
 
 @pytest.fixture
 def ann(app: Flask) -> Script:
-    """Ann looks after acme, with a script."""
+    """Return the admin API client of Ann, a tenant admin of acme."""
     return signed_in(app, "ann@acme.example", "tenant_admin", "acme")
 
 
-def test_every_entry_refuses_the_same_numbers(ann: Script, app: Flask, rows: Reader) -> None:
+def test_api_command_and_import_refuse_the_same_numbers(
+    ann: Script, app: Flask, rows: Reader
+) -> None:
     run = app.test_cli_runner()
     for typed, refusal in REFUSED.items():
-        told = ann("POST", USERS, json={"phone": typed})
-        assert failure(told) == (422, refusal.code), typed
+        refused = ann("POST", USERS, json={"phone": typed})
+        assert failure(refused) == (422, refusal.code), typed
         line = run.invoke(args=["users", "add", "--tenant", "acme", "--phone", typed])
         assert (line.exit_code, refusal.code in line.output) == (1, True), typed
         preview = ann("POST", IMPORTS, data=csv_of(("phone",), (typed,)), content_type="text/csv")
@@ -136,7 +140,7 @@ def test_every_entry_refuses_the_same_numbers(ann: Script, app: Flask, rows: Rea
     assert rows.count("users") == rows.count("phones") == 0
 
 
-def test_a_missing_plus_sign_is_named_in_both_languages(ann: Script) -> None:
+def test_missing_plus_sign_is_explained_in_english_and_chinese(ann: Script) -> None:
     for language, text in (("en", "The plus sign"), ("zh", "缺少国家（地区）代码前的加号")):
         headers = {"Accept-Language": language}
         headers["Authorization"] = f"Bearer {ann.tokens['access_token']}"
@@ -152,7 +156,7 @@ def test_a_missing_plus_sign_is_named_in_both_languages(ann: Script) -> None:
         ("13800138000", "86", "+8613800138000", None),
         ("68326366", "852", "+85268326366", None),
         ("12066600003", "86", "+8612066600003", None),
-        # Valid for WeChat, and not yet, or not as a mobile number, for the library.
+        # Accepted from WeChat, although the library does not consider them valid mobile numbers.
         ("16412345678", "86", "+8616412345678", PhoneInvalid),
         ("1380013", "86", "+861380013", PhoneInvalid),
         ("12345678", "852", "+85212345678", PhoneInvalid),
@@ -161,7 +165,7 @@ def test_a_missing_plus_sign_is_named_in_both_languages(ann: Script) -> None:
         ("12306", "86", "+8612306", PhoneNotMobile),
     ],
 )
-def test_a_number_that_wechat_delivers_is_accepted(
+def test_number_delivered_by_wechat_is_accepted(
     national: str, country_code: str, e164: str, reason: type[Failure] | None
 ) -> None:
     number = number_from_wechat(national, country_code)
@@ -177,16 +181,14 @@ def test_a_number_that_wechat_delivers_is_accepted(
         *(("13800138000", ""), ("13800138000", "0"), ("13800138000", "9999"), ("1 2 3", "86")),
     ],
 )
-def test_what_cannot_be_a_number_is_refused_from_wechat_too(
-    national: str, country_code: str
-) -> None:
+def test_impossible_number_from_wechat_is_refused(national: str, country_code: str) -> None:
     with pytest.raises(PhoneInvalid):
         number_from_wechat(national, country_code)
 
 
 @pytest.fixture
 def captured(monkeypatch: pytest.MonkeyPatch, app: Flask) -> Iterator[Captured]:
-    """Log as production does."""
+    """Capture the log in production format."""
     monkeypatch.setattr(logging.getLogger("werkzeug"), "disabled", True)
     stream = StringIO()
     log_into(stream, as_json=True)
@@ -202,7 +204,7 @@ UNUSUAL = {
 
 
 @pytest.mark.parametrize(("number", "reasons"), UNUSUAL.items())
-def test_an_unusual_number_from_wechat_logs_in_and_is_logged_without_the_number(
+def test_unusual_number_from_wechat_is_accepted_and_logged_without_its_digits(
     client: Client, wechat: WeChat, captured: Captured, number: tuple[str, str, str], reasons: Any
 ) -> None:
     phone, country_code, e164 = number
@@ -215,7 +217,7 @@ def test_an_unusual_number_from_wechat_logs_in_and_is_logged_without_the_number(
     assert client.bind(person)["user"]["id"] == user["id"], "the number is found again"
 
 
-def test_a_number_that_wechat_delivered_is_found_by_operators(
+def test_number_delivered_by_wechat_is_found_by_operators(
     client: Client, wechat: WeChat, ann: Script
 ) -> None:
     user = client.bind(Person(wechat, "dora", "12345678", "852"))["user"]
@@ -228,7 +230,7 @@ STORED = {"12306": "+8612306", "1380013": "+861380013", "6591234567": "+86659123
 
 
 @pytest.mark.parametrize(("typed", "e164"), STORED.items())
-def test_a_stored_number_that_is_no_longer_accepted_stays_usable(
+def test_stored_number_that_is_no_longer_accepted_stays_usable(
     app: Flask, client: Client, wechat: WeChat, ann: Script, typed: str, e164: str
 ) -> None:
     user_id = enter_user(app, account="old", password="violet-harbour-74")
@@ -240,11 +242,11 @@ def test_a_stored_number_that_is_no_longer_accepted_stays_usable(
     export = ann("POST", "/tenants/acme/exports", json={"full_phones": True})
     assert e164 in export.text
     login = client.bind(Person(wechat, "owner", typed))
-    assert login["user"]["id"] == user_id, "who verifies the number is its user"
+    assert login["user"]["id"] == user_id, "the verified number links to the stored user"
 
 
 def store(app: Flask, user_id: str, number: PhoneNumber) -> None:
-    """Write a number without asking whether it is valid."""
+    """Store a number without validating it."""
     with app.app_context(), transaction() as db:
         user = db.scalars(select(User).where(User.id == UUID(user_id))).one()
         give_phone(db, user.tenant_id, user.id, number)
@@ -263,19 +265,19 @@ SOUGHT = {
 
 
 @pytest.mark.parametrize(("typed", "code"), SOUGHT.items())
-def test_a_search_for_a_number_that_no_user_can_have_is_explained(
+def test_search_for_an_invalid_number_returns_the_reason(
     ann: Script, client: Client, alice: Person, typed: str, code: str
 ) -> None:
     client.bind(alice)
     assert failure(ann("GET", USERS, query_string={"phone": typed})) == (422, code)
 
 
-def test_a_search_for_a_valid_number_without_a_user_finds_nothing(ann: Script) -> None:
+def test_search_for_an_unassigned_valid_number_returns_no_users(ann: Script) -> None:
     answer = ann("GET", USERS, query_string={"phone": "13800138000", "count": "true"})
     assert (answer.status_code, answer.json["items"], answer.json["count"]) == (200, [], 0)
 
 
-def test_a_neighbours_stored_number_is_not_found(app: Flask, ann: Script) -> None:
+def test_stored_number_of_another_tenant_is_not_found(app: Flask, ann: Script) -> None:
     """The answer is the same as for a number that no user has."""
     store(app, enter_user(app, "globex", account="old"), PhoneNumber("+8612306", 86))
     assert failure(ann("GET", USERS, query_string={"phone": "12306"})) == (422, "phone_not_mobile")
@@ -290,12 +292,14 @@ def test_a_neighbours_stored_number_is_not_found(app: Flask, ann: Script) -> Non
         ("+8612306", "****06"),
     ],
 )
-def test_a_masked_number_shows_at_most_half_of_its_digits(e164: str, shown: str) -> None:
+def test_masked_number_shows_at_most_half_of_its_digits(e164: str, shown: str) -> None:
     assert masked(e164) == shown
 
 
-def test_a_stored_number_is_traded_by_a_page_that_names_it(client: Client, wechat: WeChat) -> None:
-    """A page of the uni-app dialect logs in with the number that WeChat delivered to it."""
+def test_uni_login_accepts_an_unusual_number_decrypted_from_wechat(
+    client: Client, wechat: WeChat
+) -> None:
+    """The uni-app dialect sends back the number that WeChat delivered."""
     person, root = Person(wechat, "dora", "16412345678"), f"/apps/{ACME_SHOP.appid}/uni"
 
     def ask(what: str, **body: Any) -> Any:

@@ -38,7 +38,7 @@ COLUMN_LABELS = {
 class UserImportView(Page):
     """Import and export of users. A file is imported only after its preview is confirmed."""
 
-    for_changers = True
+    hidden_from_viewers = True
 
     def __init__(self) -> None:
         super().__init__(name=N_("Import and export"), endpoint="console_people", url="people")
