@@ -41,21 +41,7 @@ def create_app(config: Config) -> Flask:
     app.url_map.merge_slashes = False
     app.ensure_sync = lambda func: func  # type: ignore[method-assign]  # no view is async
     app.config.update(flask_settings(config))
-    app.extensions["counts"] = Counts()
-    app.extensions["caches"] = Caches()
-    app.extensions["hashing_queue"] = HashingQueue()
-    app.extensions["rate_limits"] = limiter = RateLimits(config.rate_limit_storage_url)
-    app.extensions["code_failures"] = CodeFailures(limiter, config.failed_codes_per_minute)
-    app.extensions["last_seen"] = LastSeen()
-    app.extensions["operator_failures"] = OperatorFailures()
-    app.extensions["call_limits"] = limits = CallLimits(
-        config.wechat_calls_per_app, in_total=config.worker_connections * 6 // 10
-    )
-    app.extensions["wechat_client"] = WeChatClient(
-        config.wechat_api_base_url, count_answer, limits.watch
-    )
-    app.extensions["wechat_proof_client"] = WeChatClient(config.wechat_api_base_url)
-    app.extensions["readiness"] = ReadinessCheck()
+    _attach_state(app, config)
     keyring.init_app(app, KeyRing(config.keys, config.pepper))
 
     logs.init_app(app, as_json=config.production)
@@ -77,3 +63,22 @@ def create_app(config: Config) -> Flask:
     app.wsgi_app = IdentityFastPath(app)  # type: ignore[method-assign]
     proxies.init_app(app, config.trusted_proxies)
     return app
+
+
+def _attach_state(app: Flask, config: Config) -> None:
+    """Attach the state of this process: caches, queues, limits and clients."""
+    app.extensions["counts"] = Counts()
+    app.extensions["caches"] = Caches()
+    app.extensions["hashing_queue"] = HashingQueue()
+    app.extensions["rate_limits"] = limiter = RateLimits(config.rate_limit_storage_url)
+    app.extensions["code_failures"] = CodeFailures(limiter, config.failed_codes_per_minute)
+    app.extensions["last_seen"] = LastSeen()
+    app.extensions["operator_failures"] = OperatorFailures()
+    app.extensions["call_limits"] = limits = CallLimits(
+        config.wechat_calls_per_app, in_total=config.worker_connections * 6 // 10
+    )
+    app.extensions["wechat_client"] = WeChatClient(
+        config.wechat_api_base_url, count_answer, limits.watch
+    )
+    app.extensions["wechat_proof_client"] = WeChatClient(config.wechat_api_base_url)
+    app.extensions["readiness"] = ReadinessCheck()

@@ -12,7 +12,7 @@ from flask import Flask, Response, g
 from gunicorn.http.errors import NoMoreData, ParseException
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import ClientDisconnected, HTTPException
 
 from app.connections import is_at_connection_limit
 from app.errors import (
@@ -119,10 +119,10 @@ def _failure_behind(error: Exception) -> Failure:
         return error
     if isinstance(error, WeChatError):
         return as_failure(error)
+    if isinstance(error, ClientDisconnected) and isinstance(error.__context__, TimeoutError):
+        return RequestTimeout()  # The deadline of config/worker.py.
     if isinstance(error, HTTPException):
         return _of_http(error)
-    if isinstance(error, TimeoutError):
-        return RequestTimeout()  # The deadline of config/worker.py.
     if isinstance(error, ParseException | NoMoreData):
         return BadRequest(type(error).__name__)  # The framing of the body is broken.
     if isinstance(error, OperationalError | PoolExhausted | psycopg.OperationalError):

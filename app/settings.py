@@ -15,8 +15,8 @@ MIGRATIONS = str(Path(__file__).parent.parent / "migrations")
 CONNECTION_OPTIONS = (
     "-c timezone=utc -c statement_timeout=4s -c idle_in_transaction_session_timeout=30s"
 )
-CONNECT_SECONDS = 3
-POOL_SECONDS = 4
+CONNECT_SECONDS = 2
+POOL_SECONDS = 2.5
 # The network: unanswered data for 5 seconds, or an idle connection for about 16, is a failure.
 TCP_OPTIONS = {
     "tcp_user_timeout": 5000,

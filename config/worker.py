@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from socket import socket
 from typing import Any, cast
 
+from gevent.server import StreamServer
 from gunicorn.http.errors import NoMoreData
 from gunicorn.workers.ggevent import GeventWorker
 
@@ -44,7 +45,7 @@ class DeadlineSocket:
         self._bytes_per_second = 0
 
     def recv(self, size: int) -> bytes:
-        """Receive data. Raise TimeoutError in a body, and NoMoreData between requests and in a head.
+        """Receive data. Raise TimeoutError in a body, and NoMoreData in a head or between requests.
 
         gunicorn closes the connection without a message after NoMoreData.
         """
@@ -67,6 +68,10 @@ class DeadlineSocket:
             self._deadline = time.monotonic() + HEAD_SECONDS
         elif self._bytes_per_second:
             self._deadline += received / self._bytes_per_second
+
+
+# With gevent's 100, a burst of new connections keeps established ones waiting.
+StreamServer.max_accept = 4
 
 
 class Worker(GeventWorker):  # type: ignore[misc]

@@ -9,6 +9,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from random import randint
 from threading import Lock
 from typing import cast
 
@@ -23,7 +24,8 @@ WINDOW = 20
 OPENS_AT = WINDOW // 2
 # While the circuit is open, one call in this many seconds tests whether WeChat answers again.
 PROBE_EVERY = 1.0
-RETRY_AFTER = 1
+# Clients that were refused together should not come back together.
+RETRY_AFTER = (3, 8)
 # States of idle apps are kept up to this number.
 MOST_IDLE = 10_000
 
@@ -95,9 +97,9 @@ class CallLimits:
         with self._lock:
             state = self._state(appid)
             if state.in_flight >= most:
-                raise WeChatBusy("the app's calls in flight", retry_after=RETRY_AFTER)
+                raise WeChatBusy("the app's calls in flight", retry_after=_retry_after())
             if self._all_in_flight >= self.in_total:
-                raise WeChatBusy("the process's calls in flight", retry_after=RETRY_AFTER)
+                raise WeChatBusy("the process's calls in flight", retry_after=_retry_after())
             if state.is_open:
                 self._probe(state)
             state.in_flight += 1
@@ -106,7 +108,7 @@ class CallLimits:
     def _probe(self, state: _AppState) -> None:
         moment = self._clock()
         if moment < state.next_probe_at:
-            raise WeChatCircuitOpen(retry_after=RETRY_AFTER)
+            raise WeChatCircuitOpen(retry_after=_retry_after())
         state.next_probe_at = moment + PROBE_EVERY
 
     def _state(self, appid: str) -> _AppState:
@@ -120,6 +122,10 @@ class CallLimits:
         idle = next((appid for appid, state in self._states.items() if not state.in_flight), None)
         if idle is not None:
             del self._states[idle]
+
+
+def _retry_after() -> int:
+    return randint(*RETRY_AFTER)  # noqa: S311 - spreads clients over time, not a secret
 
 
 def call_limits() -> CallLimits:

@@ -19,7 +19,7 @@ from app.models import LoginSession, Measure, SocialAccount, User
 from app.models.columns import new_id
 from app.services.apps.apps import AppConfig
 from app.services.apps.call_limits import call_slot
-from app.services.database.transactions import retry_on_conflict, transaction
+from app.services.database.transactions import is_unreachable, retry_on_conflict, transaction
 from app.services.login.code_exchange import (
     CodeExchangeResult,
     LoginRequest,
@@ -124,7 +124,8 @@ def _failure_noted(request: LoginRequest, seed: SessionSeed) -> Iterator[None]:
         yield
     except BaseException as error:
         code_failures().note(request, error)
-        record_failure(request, seed.session_id, error)
+        if not is_unreachable(error):
+            record_failure(request, seed.session_id, error)
         raise
 
 

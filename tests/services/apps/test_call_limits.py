@@ -80,7 +80,7 @@ def test_the_circuit_opens_when_half_of_the_last_calls_went_unanswered(limits: C
     assert limits.is_open(SHOP)
     with pytest.raises(WeChatCircuitOpen) as refused, limits.slot(SHOP):
         pass
-    assert refused.value.retry_after == 1
+    assert refused.value.retry_after in range(3, 9)
     with limits.slot(CLUB):
         assert not limits.is_open(CLUB)
 
@@ -124,7 +124,7 @@ def test_a_busy_app_is_refused_without_a_call_and_without_a_row(
 ) -> None:
     refused = client.post("login", code=alice.wx_login())
     assert failure(refused) == (503, "wechat_busy")
-    assert refused.headers["Retry-After"] == "1"
+    assert int(refused.headers["Retry-After"]) in range(3, 9)
     assert not [call for call in wechat.calls() if call["path"] == "/sns/jscode2session"]
     assert rows.count("code_exchanges") == 0
     assert client.log_in(alice, ACME_CLUB)["token"]
@@ -153,5 +153,5 @@ def test_a_silent_wechat_opens_the_circuit_of_its_app_only(
         assert failure(client.post("login", code=alice.wx_login()))[0] == 503
     refused = client.post("login", code=alice.wx_login())
     assert failure(refused) == (503, "wechat_circuit_open")
-    assert refused.headers["Retry-After"] == "1"
+    assert int(refused.headers["Retry-After"]) in range(3, 9)
     assert client.log_in(alice, ACME_CLUB)["token"]
