@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test test-repeat test-openapi test-browser test-rotation bench bench-scale check fmt messages migrate lock sbom audit
+.PHONY: help setup run test test-repeat test-openapi test-browser test-rotation bench bench-scale bench-isolation check fmt messages migrate lock sbom audit
 
 PYTHON ?= python3
 VENV := .venv
@@ -45,6 +45,9 @@ test-rotation: $(VENV)/.installed-dev ## Change the key of 200,000 rows while pe
 
 bench: $(VENV)/.installed ## Measure the service next to a bare Flask view; table in var/bench / 测量性能，与空白 Flask 视图对比
 	@exec $(BIN)/python -m tests.bench
+
+bench-isolation: $(VENV)/.installed-dev ## Measure what an overloaded tenant costs the others; table in var/bench / 测量一个过载租户对其他租户的影响
+	@exec $(BIN)/python -m tests.bench.isolation $(ARGS)
 
 bench-scale: $(VENV)/.installed ## Measure with 10 thousand, 1 million and 10 million users; needs 35 GB of disk / 在 1 万、100 万、1000 万用户下测量，需 35 GB 磁盘
 	@exec $(BIN)/python -m tests.bench.scale

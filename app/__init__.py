@@ -21,9 +21,14 @@ from app.extensions import api as openapi
 from app.extensions import db, migrate
 from app.identity_fast_path import IdentityFastPath
 from app.keyring import KeyRing
+from app.services.apps.call_limits import CallLimits
 from app.services.cache.registry import Caches
+from app.services.encryption.readiness import ReadinessCheck
+from app.services.login.code_failures import CodeFailures
 from app.services.metrics.counts import Counts, count_answer
 from app.services.operators.failed_sign_ins import OperatorFailures
+from app.services.passwords.hashing_queue import HashingQueue
+from app.services.runtime.rate_limits import RateLimits
 from app.services.sessions.last_seen import LastSeen
 from app.settings import MIGRATIONS, flask_settings
 from app.wechat import WeChatClient
@@ -36,12 +41,7 @@ def create_app(config: Config) -> Flask:
     app.url_map.merge_slashes = False
     app.ensure_sync = lambda func: func  # type: ignore[method-assign]  # no view is async
     app.config.update(flask_settings(config))
-    app.extensions["counts"] = Counts()
-    app.extensions["caches"] = Caches()
-    app.extensions["last_seen"] = LastSeen()
-    app.extensions["operator_failures"] = OperatorFailures()
-    app.extensions["wechat_client"] = WeChatClient(config.wechat_api_base_url, count_answer)
-    app.extensions["wechat_proof_client"] = WeChatClient(config.wechat_api_base_url)
+    _attach_state(app, config)
     keyring.init_app(app, KeyRing(config.keys, config.pepper))
 
     logs.init_app(app, as_json=config.production)
@@ -63,3 +63,22 @@ def create_app(config: Config) -> Flask:
     app.wsgi_app = IdentityFastPath(app)  # type: ignore[method-assign]
     proxies.init_app(app, config.trusted_proxies)
     return app
+
+
+def _attach_state(app: Flask, config: Config) -> None:
+    """Attach the state of this process: caches, queues, limits and clients."""
+    app.extensions["counts"] = Counts()
+    app.extensions["caches"] = Caches()
+    app.extensions["hashing_queue"] = HashingQueue()
+    app.extensions["rate_limits"] = limiter = RateLimits(config.rate_limit_storage_url)
+    app.extensions["code_failures"] = CodeFailures(limiter, config.failed_codes_per_minute)
+    app.extensions["last_seen"] = LastSeen()
+    app.extensions["operator_failures"] = OperatorFailures()
+    app.extensions["call_limits"] = limits = CallLimits(
+        config.wechat_calls_per_app, in_total=config.worker_connections * 6 // 10
+    )
+    app.extensions["wechat_client"] = WeChatClient(
+        config.wechat_api_base_url, count_answer, limits.watch
+    )
+    app.extensions["wechat_proof_client"] = WeChatClient(config.wechat_api_base_url)
+    app.extensions["readiness"] = ReadinessCheck()

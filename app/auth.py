@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
+from functools import partial, wraps
+from select import POLLRDHUP
+from socket import socket
 from typing import Any, ParamSpec, TypeVar, cast, overload
 from uuid import UUID
 
 import structlog
 from flask import g, request
+from gevent.monkey import get_original
 
 from app.errors import (
     AppDisabled,
@@ -27,6 +30,9 @@ from app.services.sessions.authentication import authenticate
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+# Not gevent's, which knows no POLLRDHUP.
+poll = get_original("select", "poll")
 
 # The headers in which clients send their login token. Authorization is read first.
 AUTHORIZATION = "Authorization"
@@ -214,4 +220,17 @@ def this_device() -> Device:
     if not agent.isprintable():
         agent = "".join(char for char in agent if char.isprintable())
     address = parse_address(request.remote_addr or "")
-    return Device(agent[:LONGEST_DEVICE] or None, str(address) if address else None)
+    return Device(
+        agent[:LONGEST_DEVICE] or None,
+        str(address) if address else None,
+        partial(_has_disconnected, request.environ.get("gunicorn.socket")),
+    )
+
+
+def _has_disconnected(connection: socket | None) -> bool:
+    """Return whether the client has closed its connection. Does not wait."""
+    if connection is None:
+        return False
+    look = poll()
+    look.register(connection.fileno(), POLLRDHUP)
+    return bool(look.poll(0))

@@ -12,8 +12,9 @@ from flask import Flask, Response, g
 from gunicorn.http.errors import NoMoreData, ParseException
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import ClientDisconnected, HTTPException
 
+from app.connections import is_at_connection_limit
 from app.errors import (
     FAILURES,
     AppUnknown,
@@ -27,6 +28,7 @@ from app.errors import (
     MethodNotAllowed,
     NotFound,
     RequestInvalid,
+    RequestTimeout,
     as_failure,
 )
 from app.languages import accepted_language, all_translated, field_messages, speaking, spoken
@@ -117,16 +119,27 @@ def _failure_behind(error: Exception) -> Failure:
         return error
     if isinstance(error, WeChatError):
         return as_failure(error)
+    if isinstance(error, ClientDisconnected) and isinstance(error.__context__, TimeoutError):
+        return RequestTimeout()  # The deadline of config/worker.py.
     if isinstance(error, HTTPException):
         return _of_http(error)
     if isinstance(error, ParseException | NoMoreData):
         return BadRequest(type(error).__name__)  # The framing of the body is broken.
     if isinstance(error, OperationalError | PoolExhausted | psycopg.OperationalError):
-        return DatabaseUnavailable(type(error).__name__)
+        return DatabaseUnavailable(_database_cause(error))
     if _is_app_gone(error):
         return AppUnknown("its tenant lost the appid during the request")
     log.error("unexpected", exc_info=error)
     return Internal(type(error).__name__)
+
+
+def _database_cause(error: Exception) -> str:
+    """Return the class and the SQLSTATE of a database error, for the log."""
+    origin = getattr(error, "orig", None) or error
+    state = getattr(origin, "sqlstate", None)
+    if state is None and is_at_connection_limit(origin):
+        state = psycopg.errors.TooManyConnections.sqlstate
+    return " ".join(part for part in (type(origin).__name__, state) if part)
 
 
 def _is_app_gone(error: Exception) -> bool:

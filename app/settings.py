@@ -6,14 +6,24 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from app.connections import WaitingPool
 from app.version import VERSION
 from config import Config
 
 MIGRATIONS = str(Path(__file__).parent.parent / "migrations")
-# Longer than any request takes. A stuck request must not keep its connection and locks.
+# A request gets 503 within 5 seconds when the database is slow, frozen or out of reach.
 CONNECTION_OPTIONS = (
-    "-c timezone=utc -c statement_timeout=15s -c idle_in_transaction_session_timeout=30s"
+    "-c timezone=utc -c statement_timeout=4s -c idle_in_transaction_session_timeout=30s"
 )
+CONNECT_SECONDS = 2
+POOL_SECONDS = 2.5
+# The network: unanswered data for 5 seconds, or an idle connection for about 16, is a failure.
+TCP_OPTIONS = {
+    "tcp_user_timeout": 5000,
+    "keepalives_idle": 10,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
 BODY_LIMIT = 64 * 1024
 # The audience of operators' JWTs. It is not an appid, so a JWT for an app's back ends is refused.
 JWT_AUDIENCE = "urn:wxpass:service"
@@ -61,5 +71,11 @@ def _engine_options(config: Config) -> dict[str, Any]:
         "pool_use_lifo": True,
         # The text of an error would contain the values, such as phones and tokens.
         "hide_parameters": True,
-        "connect_args": {"connect_timeout": 5, "options": CONNECTION_OPTIONS},
+        "poolclass": WaitingPool,
+        "pool_timeout": POOL_SECONDS,
+        "connect_args": {
+            "connect_timeout": CONNECT_SECONDS,
+            "options": CONNECTION_OPTIONS,
+            **TCP_OPTIONS,
+        },
     }

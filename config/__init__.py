@@ -17,8 +17,10 @@ from config.readers import (
     read_number,
     read_pepper,
     read_private_key,
+    read_rate_limit_storage_url,
     read_trusted_proxies,
     read_wechat_api_base_url,
+    read_worker_connections,
 )
 
 __all__ = ["Config", "ConfigError", "load_config"]
@@ -40,6 +42,10 @@ class Config:
     trusted_proxies: int | tuple[Network, ...]
     allowed_hosts: tuple[str, ...]
     port: int
+    wechat_calls_per_app: int
+    worker_connections: int
+    failed_codes_per_minute: int
+    rate_limit_storage_url: str | None = field(repr=False)
 
     @property
     def jwt_algorithm(self) -> Literal["EdDSA", "ES256"]:
@@ -69,6 +75,14 @@ def load_config(environ: Mapping[str, str]) -> Config:
         "trusted_proxies": lambda: read_trusted_proxies(environ),
         "allowed_hosts": lambda: read_allowed_hosts(environ),
         "port": lambda: read_number(environ, "PORT", 8000, range(1, 65536)),
+        "wechat_calls_per_app": lambda: read_number(
+            environ, "WECHAT_CALLS_PER_APP", 100, range(1, 10_001)
+        ),
+        "failed_codes_per_minute": lambda: read_number(
+            environ, "FAILED_CODES_PER_MINUTE", 30, range(1, 10_001)
+        ),
+        "rate_limit_storage_url": lambda: read_rate_limit_storage_url(environ),
+        "worker_connections": lambda: read_worker_connections(environ),
     }
     values: dict[str, Any] = {}
     errors: list[ConfigError] = []

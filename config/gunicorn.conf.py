@@ -1,8 +1,8 @@
 """How gunicorn serves wxpass: `gunicorn -c config/gunicorn.conf.py wsgi:app`.
 
 Read from the environment, all optional:
-  GUNICORN_BIND                host:port or unix:/path; else 127.0.0.1:$PORT in development,
-                               0.0.0.0:$PORT in production
+  GUNICORN_BIND                host:port or unix:/path; else 127.0.0.1:$PORT. Containers set
+                               0.0.0.0:8000
   GUNICORN_WORKERS             processes; else one a core, in development at most 4
   GUNICORN_WORKER_CONNECTIONS  concurrent requests of a process; else 1000
   GUNICORN_TIMEOUT             seconds a worker may be silent before it is replaced; else 30
@@ -18,7 +18,7 @@ import structlog
 from gevent import sleep
 
 from config import ConfigError, load_config
-from config.readers import read_environment_name, read_number
+from config.readers import read_environment_name, read_number, read_worker_connections
 
 _DEVELOPMENT_WORKERS = 4  # times the pool, well within the 100 connections PostgreSQL starts with
 
@@ -30,18 +30,16 @@ try:
     _cores = os.cpu_count() or 1
     _workers = _cores if _production else min(_cores, _DEVELOPMENT_WORKERS)
 
-    bind = os.environ.get("GUNICORN_BIND") or f"{'0.0.0.0' if _production else '127.0.0.1'}:{_port}"  # noqa: S104
+    bind = os.environ.get("GUNICORN_BIND") or f"127.0.0.1:{_port}"
     workers = read_number(os.environ, "GUNICORN_WORKERS", _workers, range(1, 257))
-    worker_connections = read_number(
-        os.environ, "GUNICORN_WORKER_CONNECTIONS", 1000, range(1, 100_001)
-    )
+    worker_connections = read_worker_connections(os.environ)
     timeout = read_number(os.environ, "GUNICORN_TIMEOUT", 30, range(1, 3601))
     graceful_timeout = read_number(os.environ, "GUNICORN_GRACEFUL_TIMEOUT", 30, range(1, 3601))
     keepalive = read_number(os.environ, "GUNICORN_KEEPALIVE", 5, range(1, 3601))
 except ConfigError as error:
     raise SystemExit(str(error)) from None
 
-worker_class = "gevent"
+worker_class = "config.worker.Worker"
 control_socket_disable = True
 
 # Who the client is and whether it spoke https is decided in one place, the app, which counts

@@ -76,6 +76,23 @@ def read_number(environ: Mapping[str, str], name: str, default: int, allowed: ra
     return int(text)
 
 
+def read_rate_limit_storage_url(environ: Mapping[str, str]) -> str | None:
+    """Read RATE_LIMIT_STORAGE_URL: a Redis or Valkey server, or None."""
+    text = _text(environ, "RATE_LIMIT_STORAGE_URL")
+    if text and not re.fullmatch(r"rediss?://\S+", text):
+        refuse(
+            "RATE_LIMIT_STORAGE_URL",
+            "is not redis://host:port/number or rediss://host:port/number",
+            "不是 redis://主机:端口/编号 或 rediss://主机:端口/编号",
+        )
+    return text or None
+
+
+def read_worker_connections(environ: Mapping[str, str]) -> int:
+    """Read how many requests a gunicorn worker accepts at the same time."""
+    return read_number(environ, "GUNICORN_WORKER_CONNECTIONS", 1000, range(1, 100_001))
+
+
 def read_trusted_proxies(environ: Mapping[str, str]) -> int | tuple[Network, ...]:
     """Read TRUSTED_PROXIES: the number of proxies in front, or their networks."""
     text = _text(environ, "TRUSTED_PROXIES")

@@ -15,6 +15,7 @@ def run() -> None:
     """Apply what is missing in one transaction, under an advisory lock."""
     with reach() as connection, connection.begin():
         connection.execute(text("SET LOCAL statement_timeout = 0"))
+        connection.connection.driver_connection.wait_seconds = None
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})
         connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
         context.configure(connection, target_metadata=db.metadata, compare_server_default=True)

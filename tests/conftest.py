@@ -18,7 +18,9 @@ from werkzeug.serving import make_server
 
 from app.clock import now
 from app.extensions import db
+from app.services.login.code_failures import CodeFailures
 from app.services.passwords import hashing, login_throttling
+from app.services.runtime.rate_limits import RateLimits
 from app.simulator import create_simulator
 from config import Config, load_config
 from config.development import fill, var_folder
@@ -132,6 +134,10 @@ def isolated(request: pytest.FixtureRequest) -> None:
         kind = "committed" if request.node.get_closest_marker("real_commits") else "rolled_back"
         request.getfixturevalue(kind)
         request.getfixturevalue("wechat").reset()
+        extensions = request.getfixturevalue("app").extensions
+        extensions["call_limits"]._states.clear()
+        extensions["rate_limits"] = limiter = RateLimits()
+        extensions["code_failures"] = CodeFailures(limiter, 30)
 
 
 @pytest.fixture

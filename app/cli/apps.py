@@ -17,7 +17,7 @@ from app.cli.app_options import (
 from app.cli.app_ownership import add, move, release, remove, verify
 from app.cli.terminal import a_name, a_slug, failures_told, show
 from app.not_given import NOT_GIVEN, NotGiven
-from app.schemas.shapes import HIGHEST_SESSION_LIMIT
+from app.schemas.shapes import HIGHEST_CALL_LIMIT, HIGHEST_SESSION_LIMIT
 from app.services import audit
 from app.services.apps import app_secrets, claims
 from app.services.apps import apps as service
@@ -28,24 +28,25 @@ from app.services.apps.tenants import tenant_id_of
 NUMBER = re.compile(r"[0-9]{1,9}")
 
 
-class SessionLimit(click.ParamType[int | str]):
-    """A number of sessions from 1 up, `off` or `default`."""
+class LimitType(click.ParamType[int | str]):
+    """A number from 1 to `highest`, or one of some words."""
 
-    name = "N|off|default"
+    def __init__(self, highest: int, *words: str) -> None:
+        self.highest = highest
+        self.words = words
+        self.name = "|".join(["N", *words])
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> int | str:
         """Return the number or the word."""
-        if value in ("off", "default"):
+        if value in self.words:
             return str(value)
-        if NUMBER.fullmatch(value) and 1 <= int(value) <= HIGHEST_SESSION_LIMIT:
+        if NUMBER.fullmatch(value) and 1 <= int(value) <= self.highest:
             return int(value)
-        highest = HIGHEST_SESSION_LIMIT
-        raise click.BadParameter(
-            f"use a number from 1 to {highest}, off or default. "
-            f"须为 1 到 {highest} 之间的整数、off 或 default。"
-        )
+        english = " or ".join([f"use a number from 1 to {self.highest}", ", ".join(self.words)])
+        chinese = " 或 ".join([f"须为 1 到 {self.highest} 之间的整数", "、".join(self.words)])
+        raise click.BadParameter(f"{english}. {chinese}。")
 
 
 @click.group()
@@ -87,21 +88,36 @@ def _state(app: Listed) -> str:
 )
 @click.option(
     "--session-limit",
-    type=SessionLimit(),
+    type=LimitType(HIGHEST_SESSION_LIMIT, "off", "default"),
     help="Active sessions per user; a new login ends the oldest. `default` is 50, "
     "`off` is no limit. 每个用户在该小程序最多同时保持的登录数，超出时最早的失效；"
     "default 为 50，off 不限制。",
 )
+@click.option(
+    "--wechat-call-limit",
+    type=LimitType(HIGHEST_CALL_LIMIT, "default"),
+    help="Calls to WeChat that may be in flight in one process. `default` is "
+    "WECHAT_CALLS_PER_APP. 每个进程中该小程序同时进行的微信调用上限。",
+)
 @with_appcontext
 @failures_told
 def set_(
-    appid: str, name: str | None, registration: str | None, session_limit: int | str | None
+    appid: str,
+    name: str | None,
+    registration: str | None,
+    session_limit: int | str | None,
+    wechat_call_limit: int | str | None,
 ) -> None:
     """Change a mini-program. The change applies to the next request. 修改小程序设置，立即生效。"""
-    if name is None and registration is None and session_limit is None:
+    if all(one is None for one in (name, registration, session_limit, wechat_call_limit)):
         raise click.UsageError("Say what to change; see --help. 请指明要修改的内容，见 --help。")
-    limit = _limit_of(session_limit)
-    service.change_app(appid, name=name, registration=registration, session_limit=limit)
+    service.change_app(
+        appid,
+        name=name,
+        registration=registration,
+        session_limit=_limit_of(session_limit),
+        wechat_call_limit=_call_limit_of(wechat_call_limit),
+    )
     show(f"Changed {appid}. 已修改 {appid}。")
 
 
@@ -112,6 +128,13 @@ def _limit_of(option: int | str | None) -> int | Literal["off"] | NotGiven | Non
     if option == "default":
         return None
     return "off" if isinstance(option, str) else option
+
+
+def _call_limit_of(option: int | str | None) -> int | NotGiven | None:
+    """Return the limit of `--wechat-call-limit`, or NOT_GIVEN without the option."""
+    if option is None:
+        return NOT_GIVEN
+    return option if isinstance(option, int) else None
 
 
 @apps.command("set-secret")

@@ -25,6 +25,7 @@ class AppClaim(HasSessionLimit, Model):
         one_of("registration", *REGISTRATION_POLICIES),
         one_of("data_format", "xml", "json"),
         CheckConstraint("session_limit > 0", name="session_limit"),
+        CheckConstraint("wechat_call_limit > 0", name="wechat_call_limit"),
         one_of("outcome", "wrong", "unknown", "held_elsewhere"),
         CheckConstraint("(outcome IS NULL) = (checked_at IS NULL)", name="checked"),
         CheckConstraint("(closed_at IS NULL) = (secret_sealed IS NOT NULL)", name="secret"),
@@ -43,6 +44,7 @@ class AppClaim(HasSessionLimit, Model):
     name: Mapped[str]
     registration: Mapped[str]
     data_format: Mapped[str]
+    wechat_call_limit: Mapped[int | None]
     created_at: Mapped[Made]
 
     # The result of the last verification, and our address as WeChat saw it.

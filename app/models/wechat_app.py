@@ -23,6 +23,7 @@ class WeChatApp(HasSessionLimit, Model):
         one_of("registration", *REGISTRATION_POLICIES),
         one_of("data_format", "xml", "json"),
         CheckConstraint("session_limit > 0", name="session_limit"),
+        CheckConstraint("wechat_call_limit > 0", name="wechat_call_limit"),
         CheckConstraint("secret_sealed IS NOT NULL OR released_at IS NOT NULL", name="secret"),
         CheckConstraint("released_at IS NULL OR NOT enabled", name="released"),
     )
@@ -34,6 +35,8 @@ class WeChatApp(HasSessionLimit, Model):
     registration: Mapped[str] = mapped_column(server_default=DEFAULT_REGISTRATION)
     data_format: Mapped[str] = mapped_column(server_default="json")
     enabled: Mapped[bool] = mapped_column(server_default="true")
+    # Calls to WeChat in flight per process. None: the default, `WECHAT_CALLS_PER_APP`.
+    wechat_call_limit: Mapped[int | None]
     created_at: Mapped[Made]
     # When the appid was released. The records of its users stay under `released_key`, which no
     # request can name.

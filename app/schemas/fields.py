@@ -6,7 +6,7 @@ from unicodedata import category
 
 from marshmallow import ValidationError, fields, validate
 
-from app.schemas.shapes import HIGHEST_SESSION_LIMIT
+from app.schemas.shapes import HIGHEST_CALL_LIMIT, HIGHEST_SESSION_LIMIT
 from app.text_cleaning import (
     account_name,
     clean_name,
@@ -141,6 +141,21 @@ class SessionLimit(fields.Field[int | str]):
         if type(value) is int and 1 <= value <= HIGHEST_SESSION_LIMIT:
             return value
         raise self.make_error("invalid")
+
+
+class CallLimit(fields.Integer):
+    """The limit of an app's calls to WeChat in flight per process. null is the default."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            strict=True,
+            allow_none=True,
+            validate=validate.Range(1, HIGHEST_CALL_LIMIT),
+            metadata={
+                "description": "Calls to WeChat that may be in flight in one process. More get 503"
+                " `wechat_busy`. null: the default, WECHAT_CALLS_PER_APP."
+            },
+        )
 
 
 def is_email(text: str) -> bool:

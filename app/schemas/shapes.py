@@ -5,6 +5,7 @@ import re
 LONGEST_SLUG = 40
 SLUG = re.compile(r"[a-z0-9](-?[a-z0-9])*")
 HIGHEST_SESSION_LIMIT = 1000
+HIGHEST_CALL_LIMIT = 10_000
 # The pattern of appids that WeChat issues, required of new apps.
 NEW_APPID = re.compile(r"wx[0-9A-Za-z]{16}")
 # Also matches apps added before that was required, and keys of released apps.

@@ -1,7 +1,9 @@
 """Principals: the authenticated party of a request, and the device it comes from."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from ipaddress import IPv6Address, ip_address, ip_network
 from uuid import UUID
 
 # What WeChat's User-Agent says about the network.
@@ -23,10 +25,22 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Where a request comes from: User-Agent and address, as far as they are known."""
+    """Where a request comes from: User-Agent and address, as far as they are known.
+
+    `has_disconnected` says whether the client no longer waits for the response.
+    """
 
     name: str | None
     ip: str | None
+    has_disconnected: Callable[[], bool] = field(default=bool, repr=False, compare=False)
+
+    @property
+    def network(self) -> str:
+        """The address; of IPv6 the /64, which is what one household has."""
+        address = ip_address(self.ip) if self.ip else None
+        if isinstance(address, IPv6Address):
+            return str(ip_network((address, 64), strict=False))
+        return str(address)
 
     @property
     def model(self) -> str | None:

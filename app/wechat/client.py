@@ -32,20 +32,17 @@ _LINE_BREAKS = re.compile(r"[\t\r\n]")
 
 Record = TypeVar("Record")
 
-# Told of every call once it is over: appid, "login", "phone" or "token", seconds, and whether
+# Called after every call: appid, "login", "phone" or "token", seconds, and whether
 # WeChat answered at all.
 Watcher = Callable[[str, str, float, bool], None]
-
-
-def _watch_nothing(appid: str, call: str, seconds: float, answered: bool) -> None: ...
 
 
 class WeChatClient:
     """Ask WeChat, for any number of apps; every method raises WeChatError."""
 
-    def __init__(self, base_url: str, watch: Watcher = _watch_nothing) -> None:
+    def __init__(self, base_url: str, *watchers: Watcher) -> None:
         self._transport = Transport(base_url)
-        self._watch = watch
+        self._watchers = watchers
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -60,7 +57,9 @@ class WeChatClient:
             answered = failure.answered
             raise
         finally:
-            self._watch(appid, call, time.perf_counter() - began, answered)
+            seconds = time.perf_counter() - began
+            for watch in self._watchers:
+                watch(appid, call, seconds, answered)
 
     def code_to_session(self, appid: str, secret: str, code: str) -> WeChatIdentity:
         """Exchange a wx.login code for who it is (小程序登录凭证校验, code2Session).

@@ -1,20 +1,23 @@
 """A substitute for WeChat that uses little CPU: `python -m tests.bench.wechat PORT`.
 
-The code names the person: `k.<openid>.<anything>` is a known openid, `n.<anything>` a new one. `GET
-/delay/<milliseconds>` sets the delay of every later response.
+The code names the person: `k.<openid>.<anything>` is a known openid, `n.<anything>` a new one.
+`x.<anything>` is rejected. `GET /delay/<milliseconds>` sets the delay of every later response, `GET
+/hang/<appid>` makes an app wait 4.5 seconds, and `GET /calls` returns the number of exchanges.
 """
 
 import asyncio
 import re
 import sys
 from hashlib import md5
-from typing import cast
+from typing import ClassVar, cast
 
 from tests.bench.data.people import is_on_open_platform, session_key_of, unionid_of
 
 ASKED = re.compile(rb"GET /sns/jscode2session\?(\S+) HTTP")
 APPID = re.compile(rb"\bappid=([A-Za-z0-9_-]+)")
 CODE = re.compile(rb"\bjs_code=([A-Za-z0-9._-]+)")
+HANG = re.compile(rb"GET /hang/([A-Za-z0-9_-]+) HTTP")
+HANG_SECONDS = 4.5
 DELAY = re.compile(rb"GET /delay/([0-9]+) HTTP")
 BACKLOG = 4096
 # The content type that WeChat sends with JSON.
@@ -25,6 +28,8 @@ class WeChat(asyncio.Protocol):
     """One connection. All connections share the delay."""
 
     delay = 0.0
+    calls = 0
+    hanging: ClassVar[set[bytes]] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.WriteTransport, transport)
@@ -39,6 +44,8 @@ class WeChat(asyncio.Protocol):
     def answer(self, head: bytes) -> None:
         """Answer immediately or after the delay."""
         answer, delay = answer_to(head), self.delay
+        if (appid := APPID.search(head)) and appid[1] in self.hanging:
+            delay = HANG_SECONDS
         if not delay:
             self.send(head, answer)
         else:
@@ -58,10 +65,18 @@ def answer_to(head: bytes) -> bytes:
     login = ASKED.match(head)
     appid, code = (pattern.search(login[1]) for pattern in (APPID, CODE)) if login else (None, None)
     if appid and code:
+        WeChat.calls += 1
+        if code[1].startswith(b"x."):
+            return response_text("200 OK", '{"errcode":40029,"errmsg":"invalid code"}')
         return response_text("200 OK", identity(appid[1].decode(), code[1].decode()))
     if found := DELAY.match(head):
         WeChat.delay = int(found[1]) / 1000
         return response_text("200 OK", "{}")
+    if found := HANG.match(head):
+        WeChat.hanging.add(found[1])
+        return response_text("200 OK", "{}")
+    if head.startswith(b"GET /calls "):
+        return response_text("200 OK", str(WeChat.calls))
     return response_text("404 Not Found", "{}")
 
 

@@ -30,11 +30,11 @@ def test_development_binds_to_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load(monkeypatch)["bind"] == "127.0.0.1:8000"
 
 
-def test_production_binds_to_every_address(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_production_binds_to_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     development.fill(development_settings := {"DATABASE_URL": "postgresql://x/x"})
     settings = {"WXPASS_ENV": "production", "PORT": "80"} | development_settings
     settings["WECHAT_API_BASE_URL"] = "https://api.weixin.qq.com"
-    assert load(monkeypatch, **settings)["bind"] == "0.0.0.0:80"
+    assert load(monkeypatch, **settings)["bind"] == "127.0.0.1:80"
 
 
 def test_the_bind_address_is_configurable(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "metrics": {"runtime", "database"},
     "sessions": {"runtime", "principals", "database", "audit", "cache", "apps", "metrics"},
     "signing": {"principals", "database", "audit", "sessions"},
-    "users": {"principals", "database", "audit", "passwords", "apps", "sessions"},
+    "users": {"runtime", "principals", "database", "audit", "passwords", "apps", "sessions"},
     "encryption": {"database", "audit", "users"},
     "operators": {
         *("runtime", "principals", "database", "audit", "passwords", "apps", "sessions"),

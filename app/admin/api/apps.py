@@ -99,6 +99,7 @@ def change_app(body: AppChangeBody, its_appid: str) -> dict[str, Any]:
             registration=body.registration,
             data_format=body.data_format,
             session_limit=body.session_limit,
+            wechat_call_limit=body.wechat_call_limit,
             enabled=body.enabled,
         ),
     )

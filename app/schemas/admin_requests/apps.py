@@ -8,7 +8,7 @@ from marshmallow import fields, validate
 from app.models.registration import DEFAULT_REGISTRATION, REGISTRATION_POLICIES
 from app.not_given import NOT_GIVEN, NotGiven
 from app.schemas.admin_requests.fields import ChangeRequest, Shaped, Slug
-from app.schemas.fields import Label, SessionLimit, Text
+from app.schemas.fields import CallLimit, Label, SessionLimit, Text
 from app.schemas.loading import RequestSchema
 from app.schemas.shapes import APP_SECRET, ENCODING_AES_KEY, NEW_APPID, PUSH_TOKEN
 
@@ -48,13 +48,14 @@ class NewAppRequest(RequestSchema[NewAppBody]):
 class AppChangeBody:
     """New settings of a mini-program. None leaves a setting as it is.
 
-    A `session_limit` of None is the default limit. NOT_GIVEN leaves the limit as it is.
+    A limit of None is the default. NOT_GIVEN leaves a limit as it is.
     """
 
     name: str | None = None
     registration: str | None = None
     data_format: str | None = None
     session_limit: int | Literal["off"] | NotGiven | None = NOT_GIVEN
+    wechat_call_limit: int | NotGiven | None = NOT_GIVEN
     enabled: bool | None = None
 
 
@@ -67,6 +68,7 @@ class AppChangeRequest(ChangeRequest[AppChangeBody]):
     registration = fields.String(validate=REGISTRATION)
     data_format = fields.String(validate=DATA_FORMAT)
     session_limit = SessionLimit()
+    wechat_call_limit = CallLimit()
     enabled = fields.Boolean(truthy={True}, falsy={False})
 
 

@@ -3,7 +3,7 @@
 from marshmallow import fields
 
 from app.schemas.admin_responses.page import PageResponse
-from app.schemas.fields import SessionLimit
+from app.schemas.fields import CallLimit, SessionLimit
 from app.schemas.responses import Response
 
 
@@ -43,6 +43,7 @@ class TenantAppResponse(Response):
     registration = fields.String()
     data_format = fields.String()
     session_limit = SessionLimit()
+    wechat_call_limit = CallLimit()
     enabled = fields.Boolean()
     created_at = fields.AwareDateTime()
     secret = fields.Nested(SecretMarkResponse, allow_none=True)

@@ -42,7 +42,7 @@ ENCODING_AES_KEY = re.compile(r"[A-Za-z0-9]{43}")
 
 @dataclass(frozen=True, slots=True)
 class AppConfig:
-    """An app as requests need it. Without a session limit, `session_limit` is None."""
+    """An app as requests need it. None is no session limit, and the default call limit."""
 
     appid: str
     tenant_id: UUID
@@ -50,6 +50,7 @@ class AppConfig:
     registration: str
     secret: str = field(repr=False)
     session_limit: int | None = None
+    wechat_call_limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,7 @@ def _read_app(appid: str) -> KnownApp:
         app.registration,
         app.secret or "",
         app.effective_session_limit,
+        app.wechat_call_limit,
     )
     known = KnownApp(config, app.enabled, tenant_status)
     caches().apps.keep(appid, known, asked_at, app_subject(appid), app.tenant_id.bytes)
@@ -174,9 +176,15 @@ def change_app(
     name: str | None = None,
     registration: str | None = None,
     session_limit: SessionLimit | NotGiven = NOT_GIVEN,
+    wechat_call_limit: int | NotGiven | None = NOT_GIVEN,
 ) -> None:
     """Change settings of an app from the command line, as `change_settings` does."""
-    settings = AppSettings(name=name, registration=registration, session_limit=session_limit)
+    settings = AppSettings(
+        name=name,
+        registration=registration,
+        session_limit=session_limit,
+        wechat_call_limit=wechat_call_limit,
+    )
     change_settings(audit.OPERATOR, appid, settings)
 
 

@@ -10,14 +10,15 @@ from app.not_given import NOT_GIVEN, NotGiven
 class AppSettings:
     """New settings of an app or a claim. None leaves a setting as it is.
 
-    A `session_limit` is a number, "off" for no limit, or None for the default. NOT_GIVEN leaves
-    the limit as it is.
+    A `session_limit` is a number, "off" for no limit, or None for the default. A
+    `wechat_call_limit` is a number, or None for the default. NOT_GIVEN leaves a limit as it is.
     """
 
     name: str | None = None
     registration: str | None = None
     data_format: str | None = None
     session_limit: SessionLimit | NotGiven = NOT_GIVEN
+    wechat_call_limit: int | NotGiven | None = NOT_GIVEN
     enabled: bool | None = None
 
     def given(self) -> dict[str, object]:
@@ -33,6 +34,8 @@ class AppSettings:
         }
         if self.session_limit is not NOT_GIVEN:
             changes["session_limit"] = self.session_limit
+        if self.wechat_call_limit is not NOT_GIVEN:
+            changes["wechat_call_limit"] = self.wechat_call_limit
         return changes
 
     def apply_to(self, row: WeChatApp | AppClaim) -> None:
@@ -45,6 +48,8 @@ class AppSettings:
             row.data_format = self.data_format
         if self.session_limit is not NOT_GIVEN:
             row.session_limit = self.session_limit
+        if self.wechat_call_limit is not NOT_GIVEN:
+            row.wechat_call_limit = self.wechat_call_limit
         if self.enabled is not None and isinstance(row, WeChatApp):
             row.enabled = self.enabled
 

@@ -34,6 +34,7 @@ class TenantApp:
     registration: str
     data_format: str
     session_limit: SessionLimit
+    wechat_call_limit: int | None
     enabled: bool
     created_at: datetime
     secret: SecretMark | None
@@ -59,6 +60,7 @@ class Listed(NamedTuple):
     data_format: str
     max_sessions: int | None
     unlimited_sessions: bool
+    wechat_call_limit: int | None
     enabled: bool
     created_at: datetime
     secret_sealed: str | None
@@ -141,6 +143,7 @@ def shown_app(*columns: Any) -> TenantApp:
         registration=row.registration,
         data_format=row.data_format,
         session_limit=row.session_limit,
+        wechat_call_limit=row.wechat_call_limit,
         enabled=row.enabled,
         created_at=row.created_at,
         **{name: _mark(row, name) for name in SECRETS},

@@ -74,7 +74,7 @@ def activate(db: Session, actor: audit.Actor, claimed: ClaimedSecret) -> None:
     if claim.id != claimed.claim_id or claim.secret != claimed.secret:
         raise AppClaimChanged
     app.name, app.registration, app.data_format = claim.name, claim.registration, claim.data_format
-    app.session_limit = claim.session_limit
+    app.session_limit, app.wechat_call_limit = claim.session_limit, claim.wechat_call_limit
     told = put_secrets(
         app, SecretChanges(claim.secret, NOT_GIVEN, claim.push_token, claim.encoding_aes_key)
     )

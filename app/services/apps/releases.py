@@ -183,6 +183,7 @@ def _set_aside(db: Session, app: WeChatApp) -> str:
             registration=app.registration,
             data_format=app.data_format,
             session_limit=app.session_limit,
+            wechat_call_limit=app.wechat_call_limit,
             enabled=False,
             created_at=app.created_at,
             released_at=app.released_at,

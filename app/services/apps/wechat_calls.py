@@ -14,6 +14,7 @@ from app.clock import now
 from app.models import WeChatAccessToken
 from app.services.apps.app_secrets import get_secrets, promote_next_secret
 from app.services.apps.apps import AppConfig
+from app.services.apps.call_limits import call_slot
 from app.services.database.transactions import transaction
 from app.services.runtime.polling import backoff
 from app.wechat import (
@@ -51,7 +52,7 @@ def proof_client() -> WeChatClient:
 
 
 def code_to_session(app: AppConfig, code: str) -> WeChatIdentity:
-    """Exchange a code of wx.login, with the AppSecret that WeChat takes."""
+    """Exchange a code of wx.login, with the AppSecret that WeChat accepts."""
     return with_secret(app, lambda secret: client().code_to_session(app.appid, secret, code))
 
 
@@ -78,15 +79,16 @@ def with_secret(app: AppConfig, call: Callable[[str], R]) -> R:
 def with_access_token(app: AppConfig, call: Callable[[str], R]) -> R:
     """Make a call that needs the app's access token; when WeChat rejects it, heal it once.
 
-    A rejected token is rejected before anything else is looked at, so a single-use code that
-    went with it is still good.
+    WeChat checks the token first, so a single-use code sent with a rejected token is still valid.
+    Raises WeChatBusy or WeChatCircuitOpen.
     """
-    token = _access_token(app)
-    try:
-        return call(token)
-    except AccessTokenRejected as rejection:
-        log.info("access_token_rejected", errcode=rejection.errcode, rid=rejection.rid)
-        return call(_access_token(app, rejected=token))
+    with call_slot(app):
+        token = _access_token(app)
+        try:
+            return call(token)
+        except AccessTokenRejected as rejection:
+            log.info("access_token_rejected", errcode=rejection.errcode, rid=rejection.rid)
+            return call(_access_token(app, rejected=token))
 
 
 def _access_token(app: AppConfig, rejected: str | None = None) -> str:

@@ -8,6 +8,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 import psycopg
 from sqlalchemy import PoolProxiedConnection, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from app.extensions import db
@@ -24,6 +25,10 @@ CONFLICTS = (
     psycopg.errors.DeadlockDetected,
     psycopg.errors.SerializationFailure,
 )
+
+
+# Classes of SQLSTATE: no connection, no resources, shutdown. None: the server did not say.
+UNREACHABLE = ("08", "53", "57P")
 
 
 class WriteConflict(Exception):
@@ -58,8 +63,10 @@ def on_commit(session: Session, call: Callable[[], None]) -> None:
 
 
 def let_take_long(session: Session) -> None:
-    """Lift the limit of a statement's duration in the caller's transaction."""
+    """Lift the deadlines of statements in the caller's transaction."""
     session.execute(text("SET LOCAL statement_timeout = 0"))
+    driver = session.connection().connection.driver_connection
+    cast(Any, driver).wait_seconds = None
 
 
 @contextmanager
@@ -95,6 +102,14 @@ def violated(error: DBAPIError) -> str | None:
 def is_conflict(error: DBAPIError) -> bool:
     """Return whether a concurrent transaction won, so that a retry can succeed."""
     return isinstance(error.orig, CONFLICTS)
+
+
+def is_unreachable(error: BaseException) -> bool:
+    """Return whether the database is out of reach, so that a next statement would fail, too."""
+    origin = getattr(error, "orig", error)
+    if isinstance(origin, psycopg.OperationalError):
+        return origin.sqlstate is None or origin.sqlstate.startswith(UNREACHABLE)
+    return isinstance(error, PoolTimeout)
 
 
 def retry_on_conflict(service: Callable[P, R]) -> Callable[P, R]:

@@ -1,15 +1,20 @@
 """Whether the service can do its work."""
 
 from functools import cache
+from threading import Event, Lock, Thread
+from typing import cast
 
 from alembic.script import ScriptDirectory
-from flask import current_app
+from flask import Flask, current_app
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
 from app.errors import DatabaseUnavailable, MigrationsMissing
 from app.services.database.transactions import transaction
 from app.services.encryption.key_proofs import check_keys_once
+
+# Load balancers mark a process that does not answer in time as failed.
+DEADLINE_SECONDS = 1.5
 
 
 @cache
@@ -18,8 +23,52 @@ def newest_migration(directory: str) -> str | None:
     return ScriptDirectory(directory).get_current_head()
 
 
+class ReadinessCheck:
+    """A check of the database that answers within `DEADLINE_SECONDS`.
+
+    One check runs at a time. While it waits for the database, later requests wait for its result.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._running: _Run | None = None
+
+    def run(self, app: Flask) -> None:
+        """Raise DatabaseUnavailable, MigrationsMissing, or what `check_keys` raises."""
+        with self._lock:
+            if self._running is None or self._running.done.is_set():
+                self._running = _Run(app)
+                Thread(target=self._running.check, daemon=True).start()
+            running = self._running
+        if not running.done.wait(DEADLINE_SECONDS):
+            raise DatabaseUnavailable("the readiness check is still waiting")
+        if running.error is not None:
+            raise running.error
+
+
+class _Run:
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self.done = Event()
+        self.error: Exception | None = None
+
+    def check(self) -> None:
+        try:
+            with self._app.app_context():
+                _check_database()
+        except Exception as error:
+            self.error = error
+        finally:
+            self.done.set()
+
+
 def check_readiness() -> None:
     """Raise DatabaseUnavailable, MigrationsMissing, or what `check_keys` raises."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    cast(ReadinessCheck, app.extensions["readiness"]).run(app)
+
+
+def _check_database() -> None:
     try:
         with transaction() as db:
             applied = db.scalar(text("SELECT version_num FROM alembic_version"))

@@ -1,7 +1,5 @@
 """Exchange of `wx.login` codes. A repeated code leads to the same login (docs/decisions/0007)."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -138,16 +136,6 @@ def exchange_code(
     return CodeExchangeResult(identity, claimed_at, seed)
 
 
-@contextmanager
-def failure_recorded(request: LoginRequest, seed: SessionSeed) -> Iterator[None]:
-    """Record why the login of a claimed code failed, for requests that wait for it."""
-    try:
-        yield
-    except BaseException as error:
-        _record_failure(request, seed.session_id, error)
-        raise
-
-
 def _claim(request: LoginRequest, session_id: UUID, moment: datetime) -> bool:
     claim = {
         "code_index": request.code_index,
@@ -184,7 +172,8 @@ def _find_session(request: LoginRequest) -> UUID | None:
     return session_id
 
 
-def _record_failure(request: LoginRequest, session_id: UUID, error: BaseException) -> None:
+def record_failure(request: LoginRequest, session_id: UUID, error: BaseException) -> None:
+    """Record why the login of a claimed code failed, for requests that wait for it."""
     if isinstance(error, WeChatError):
         error = as_failure(error)
     failure = error.code if isinstance(error, Failure) else Internal.code

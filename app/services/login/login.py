@@ -5,6 +5,8 @@ fast path does the last three steps with two statements; the general path does t
 transaction. `linking_policy` decides on both.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -16,15 +18,17 @@ from app.errors import CodeUsed, CredentialsWrong
 from app.models import LoginSession, Measure, SocialAccount, User
 from app.models.columns import new_id
 from app.services.apps.apps import AppConfig
-from app.services.database.transactions import retry_on_conflict, transaction
+from app.services.apps.call_limits import call_slot
+from app.services.database.transactions import is_unreachable, retry_on_conflict, transaction
 from app.services.login.code_exchange import (
     CodeExchangeResult,
     LoginRequest,
     claim_code,
     exchange_code,
-    failure_recorded,
+    record_failure,
     wait_for_login,
 )
+from app.services.login.code_failures import code_failures
 from app.services.login.fast_path import try_fast_login
 from app.services.metrics.counts import count_if_committed
 from app.services.principals import Device
@@ -99,13 +103,30 @@ def log_in_unbound(app: AppConfig, device: Device, code: str) -> Login:
 
 
 def _log_in_with_code(request: LoginRequest) -> Login:
+    code_failures().refuse(request)
     seed = request.seed(new_id())
-    claimed_at = claim_code(request, seed)
+    with call_slot(request.app):
+        claimed_at = claim_code(request, seed)
+        if claimed_at is None:
+            earlier = wait_for_login(request)
+        else:
+            with _failure_noted(request, seed):
+                exchanged = exchange_code(request, seed, claimed_at)
     if claimed_at is None:
-        return _repeat_login(request, wait_for_login(request))
-    with failure_recorded(request, seed):
-        exchanged = exchange_code(request, seed, claimed_at)
+        return _repeat_login(request, earlier)
+    with _failure_noted(request, seed):
         return _fast_login(request, exchanged) or _general_login(request, exchanged)
+
+
+@contextmanager
+def _failure_noted(request: LoginRequest, seed: SessionSeed) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        code_failures().note(request, error)
+        if not is_unreachable(error):
+            record_failure(request, seed.session_id, error)
+        raise
 
 
 def _fast_login(request: LoginRequest, exchanged: CodeExchangeResult) -> Login | None:

@@ -25,7 +25,8 @@ from app.services.operators.listed_operators import ShownOperator, show_operator
 from app.services.operators.locks import lock_operator, refuse_last_platform_operator
 from app.services.operators.one_time_codes import remove_codes
 from app.services.operators.sessions import end_sessions_of
-from app.services.passwords.hashing import hash_password
+from app.services.passwords.hashing import hash_in_turn
+from app.services.passwords.hashing_queue import Lane
 from app.services.passwords.login_throttling import forget_account
 from app.services.passwords.strength import require_operator_password
 from app.services.principals import Device
@@ -117,7 +118,7 @@ def accept_invitation(invitation: str, password: str, device: Device) -> str:
         tenant = db.get(Tenant, invited.tenant_id) if invited.tenant_id else None
     names = (tenant.name, tenant.slug) if tenant else ()
     require_operator_password(password, invited.email, *names)
-    password_hash = hash_password(password)
+    password_hash = hash_in_turn(password, Lane.OPERATORS, OPERATORS)
     with transaction() as db:
         operator = _lock_invited(db, invitation)
         operator.password_hash = password_hash

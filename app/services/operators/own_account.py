@@ -15,7 +15,8 @@ from app.services.database.transactions import transaction
 from app.services.operators.locks import lock_signed_in
 from app.services.operators.operators import OPERATORS
 from app.services.operators.sessions import IDLE_LIFETIME, SignedIn, end_sessions_of
-from app.services.passwords.hashing import hash_password
+from app.services.passwords.hashing import hash_in_turn
+from app.services.passwords.hashing_queue import Lane
 from app.services.passwords.login_throttling import forget_account
 from app.services.passwords.strength import require_operator_password
 
@@ -46,7 +47,7 @@ def change_own_password(signed_in: SignedIn, new_password: str) -> None:
         tenant = db.get(Tenant, signed_in.tenant_id) if signed_in.tenant_id else None
     names = (tenant.name, tenant.slug) if tenant else ()
     require_operator_password(new_password, signed_in.email, *names)
-    password_hash = hash_password(new_password)
+    password_hash = hash_in_turn(new_password, Lane.OPERATORS, OPERATORS)
     with transaction() as db:
         operator = lock_signed_in(db, signed_in)
         operator.password_hash = password_hash

@@ -10,6 +10,7 @@ from app.services.operators.locks import lock_operator
 from app.services.operators.one_time_codes import count_code, use_code
 from app.services.operators.operators import OPERATORS
 from app.services.passwords.hashing import is_password
+from app.services.passwords.hashing_queue import Lane, hashing_queue
 from app.services.passwords.login_throttling import count_try, sweep, take_back
 from app.services.principals import Device
 from app.text_cleaning import email_name
@@ -18,17 +19,18 @@ from app.text_cleaning import email_name
 def prove_password(email: str, password: str, device: Device) -> Operator:
     """Return the operator with this e-mail address and password.
 
-    No connection is held while hashing. Raises SignInWrong, after the same work whatever is
-    wrong, or TooManyTries.
+    Waits for a turn first. No connection is held while waiting and while hashing. Raises
+    SignInWrong, after the same work whatever is wrong, TooManyTries or PasswordsBusy.
     """
     name = email_name(email)
-    with transaction() as db:
-        tried = count_try(db, OPERATORS, name, device)
-        wanted = select(Operator, Tenant.status).outerjoin(Tenant).where(Operator.email == name)
-        operator, tenant_status = db.execute(wanted).one_or_none() or (None, None)
-    is_right = is_password(password, operator.password_hash if operator else None)
-    with transaction() as db:
-        take_back(db, tried) if is_right else sweep(db)
+    wanted = select(Operator, Tenant.status).outerjoin(Tenant).where(Operator.email == name)
+    with hashing_queue().turn(Lane.OPERATORS, OPERATORS, device):
+        with transaction() as db:
+            tried = count_try(db, OPERATORS, name, device)
+            operator, tenant_status = db.execute(wanted).one_or_none() or (None, None)
+        is_right = is_password(password, operator.password_hash if operator else None)
+        with transaction() as db:
+            take_back(db, tried) if is_right else sweep(db)
     if operator is None or not is_right or "disabled" in (operator.status, tenant_status):
         raise SignInWrong
     return operator

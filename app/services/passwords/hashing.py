@@ -1,11 +1,14 @@
-"""Passwords: argon2id, and the same work done whether or not there is anything to compare with."""
+"""Password hashing with argon2id. Checking takes the same time whether or not a hash exists."""
 
 from functools import cache
+from uuid import UUID
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from gevent.monkey import is_module_patched
 from gevent.threadpool import ThreadPool
+
+from app.services.passwords.hashing_queue import Lane, hashing_queue
 
 # OWASP's second recommendation for argon2id (19 MiB, 2 passes, 1 lane): some 20 ms of one core.
 HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
@@ -13,14 +16,20 @@ DECOY_HASH = HASHER.hash("the password of no account")
 
 
 def hash_password(password: str) -> str:
-    """Hash a password with a salt of its own."""
+    """Hash a password with its own salt. Requests use `hash_in_turn`."""
     if is_module_patched("threading"):
         return str(_thread().apply(HASHER.hash, (password,)))
     return HASHER.hash(password)
 
 
+def hash_in_turn(password: str, lane: Lane, tenant_id: UUID) -> str:
+    """Hash a new password of a request, after waiting for a turn. Raises PasswordsBusy."""
+    with hashing_queue().turn(lane, tenant_id):
+        return hash_password(password)
+
+
 def is_password(password: str, password_hash: str | None) -> bool:
-    """Check a password; without a hash, spend the same time and say no."""
+    """Return whether the password is right. Without a hash, take the same time."""
     if is_module_patched("threading"):
         return bool(_thread().apply(_verify, (password, password_hash)))
     return _verify(password, password_hash)
@@ -35,9 +44,9 @@ def _verify(password: str, password_hash: str | None) -> bool:
 
 @cache
 def _thread() -> ThreadPool:
-    """Make the one real thread of a gevent worker that hashes.
+    """Return the thread of a gevent worker that hashes.
 
-    Hashing on the worker's own thread would stop every other request for as long; one at a time,
-    so that a flood of passwords takes its share of the machine and no more.
+    Hashing on the worker's own thread would block every other request. One thread bounds the share
+    of the processor. `HashingQueue` bounds how many requests wait for it.
     """
     return ThreadPool(1)

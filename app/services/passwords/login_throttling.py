@@ -10,7 +10,6 @@ treated alike.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import IPv6Address, ip_address, ip_network
 from math import ceil
 from uuid import UUID
 
@@ -64,6 +63,7 @@ class Try:
     address_key: bytes
     address_held_until: datetime
     known_key: bytes
+    place_keys: tuple[bytes, ...]
     account_key: bytes
 
 
@@ -75,7 +75,7 @@ def count_try(
     Raises TooManyTries, with how long to wait, and then the try does not count.
     """
     known_key = _known_key(tenant_id, account, device)
-    limits = _limits(tenant_id, account, device.ip, from_everywhere)
+    limits = _limits(tenant_id, account, device, from_everywhere)
     account_at_address, of_account, of_address = limits
     if _is_known(db, known_key):
         limits = {known_key: ACCOUNT_AT_ADDRESS}
@@ -88,7 +88,8 @@ def count_try(
     for key, limit in limits.items():
         _count(counts[key], limit, moment)
     held = counts[of_address].held_until if of_address in counts else moment
-    return Try((account_at_address, of_account), of_address, held, known_key, of_account)
+    places = _place_keys(tenant_id, account, device)
+    return Try((account_at_address, of_account), of_address, held, known_key, places, of_account)
 
 
 def take_back(db: Session, tried: Try) -> None:
@@ -110,16 +111,28 @@ def take_back(db: Session, tried: Try) -> None:
     _know(db, tried)
 
 
-def _is_known(db: Session, key: bytes) -> bool:
-    known = select(PasswordTry.key).where(PasswordTry.key == key, PasswordTry.forgotten_at > now())
-    return db.scalar(known) is not None
+def is_known_place(db: Session, tenant_id: UUID, account: str, device: Device) -> bool:
+    """Return whether the account has logged in from this device or from this address.
+
+    It decides how long an attempt waits for its turn, and nothing else: other devices can have the
+    same User-Agent or address.
+    """
+    return _is_known(db, *_place_keys(tenant_id, account, device))
+
+
+def _is_known(db: Session, *keys: bytes) -> bool:
+    known = select(PasswordTry.key).where(
+        PasswordTry.key.in_(keys), PasswordTry.forgotten_at > now()
+    )
+    return db.scalar(known.limit(1)) is not None
 
 
 def _know(db: Session, tried: Try) -> None:
     moment = now()
     clear = {"level": 0, "counted_at": moment, "held_until": moment}
     values = clear | {"forgotten_at": moment + KNOWN_FOR, "account_key": tried.account_key}
-    fresh = insert(PasswordTry).values(key=tried.known_key, **values)
+    known = sorted({tried.known_key, *tried.place_keys})
+    fresh = insert(PasswordTry).values([{"key": key, **values} for key in known])
     db.execute(fresh.on_conflict_do_update(constraint="pk_password_tries", set_=values))
 
 
@@ -147,9 +160,9 @@ def sweep(db: Session) -> None:
 
 
 def _limits(
-    tenant_id: UUID, account: str, ip: str | None, from_everywhere: Limit
+    tenant_id: UUID, account: str, device: Device, from_everywhere: Limit
 ) -> dict[bytes, Limit]:
-    address = _network(ip)
+    address = device.network
     at_address = keyring().blind_index(f"{address}\0{account}", f"tries:{tenant_id}")
     of_address = keyring().blind_index(address, "tries")
     return {
@@ -160,21 +173,22 @@ def _limits(
 
 
 def _known_key(tenant_id: UUID, account: str, device: Device) -> bytes:
-    where = repr((_network(device.ip), device.model, account))
+    where = repr((device.network, device.model, account))
     return keyring().blind_index(where, f"known:{tenant_id}")
+
+
+def _place_keys(tenant_id: UUID, account: str, device: Device) -> tuple[bytes, bytes]:
+    """Return the blind indexes of the account's device and of its address."""
+    scope = f"places:{tenant_id}"
+    return (
+        keyring().blind_index(repr(("device", device.model, account)), scope),
+        keyring().blind_index(repr(("address", device.network, account)), scope),
+    )
 
 
 def account_key(tenant_id: UUID, account: str) -> bytes:
     """Give the blind index of an account, by which all is found that its tries left."""
     return keyring().blind_index(f"\0{account}", f"tries:{tenant_id}")
-
-
-def _network(ip: str | None) -> str:
-    """Name an address; of IPv6 the /64, for that is what one household has."""
-    address = ip_address(ip) if ip else None
-    if isinstance(address, IPv6Address):
-        return str(ip_network((address, 64), strict=False))
-    return str(address)
 
 
 def _lock_counts(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import select
 
 from app.errors import AppInUse, AppReleased, AppUnknown
+from app.not_given import NOT_GIVEN
 from app.services.apps import claims as app_claims
 from app.services.apps.app_records import AppUsage
 from app.services.apps.app_secrets import replace_secrets
@@ -81,9 +82,12 @@ def add_tenant_app(scope: TenantScope, new: NewApp) -> TenantApp:
 def change_tenant_app(scope: TenantScope, appid: str, settings: AppSettings) -> TenantApp:
     """Change settings of an app or a claim. They apply to the next request.
 
-    Raises AppUnknown, AppReleased, or AppPending for `enabled` of a claim.
+    Only platform admins change the limit of WeChat calls: it protects the other tenants. Raises
+    AppUnknown, AppReleased, RoleTooLow, or AppPending for `enabled` of a claim.
     """
     scope.refuse_reader()
+    if settings.wechat_call_limit is not NOT_GIVEN:
+        scope.require_platform_admin()
     _app_or_claim(
         lambda: change_settings(scope.actor, appid, settings, scope.tenant_id),
         lambda: app_claims.change_claim(scope.actor, scope.tenant_id, appid, settings),

@@ -18,6 +18,12 @@ class TenantScope:
     tenant_id: UUID
     tenant_slug: str
     may_change: bool
+    is_platform: bool
+
+    def require_platform_admin(self) -> None:
+        """Raise RoleTooLow unless the operator is a platform admin."""
+        if not self.is_platform:
+            raise RoleTooLow
 
     def refuse_reader(self) -> None:
         """Raise RoleTooLow if the operator is a tenant viewer."""
@@ -32,8 +38,8 @@ def open_tenant_scope(signed_in: SignedIn, tenant_slug: str) -> TenantScope:
     """
     if signed_in.role != "platform" and signed_in.tenant_slug != tenant_slug:
         raise TenantUnknown
-    tenant_id = signed_in.tenant_id
+    tenant_id, is_platform = signed_in.tenant_id, signed_in.role == "platform"
     if tenant_id is None:
         with transaction() as db:
             tenant_id = get_tenant(db, tenant_slug).id
-    return TenantScope(signed_in.actor, tenant_id, tenant_slug, signed_in.may_change)
+    return TenantScope(signed_in.actor, tenant_id, tenant_slug, signed_in.may_change, is_platform)

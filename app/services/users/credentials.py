@@ -5,14 +5,24 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from app.errors import CredentialsWrong
+from app.errors import CredentialsWrong, LoginsTooMany
 from app.models import User
 from app.services.database.transactions import transaction
 from app.services.passwords.hashing import is_password
-from app.services.passwords.login_throttling import count_try, sweep, take_back
+from app.services.passwords.hashing_queue import Lane, hashing_queue
+from app.services.passwords.login_throttling import (
+    count_try,
+    is_known_place,
+    sweep,
+    take_back,
+)
 from app.services.principals import Device
+from app.services.runtime.rate_limits import Rule, rate_limits
 from app.services.users.users import refuse_inactive
 from app.text_cleaning import account_name
+
+# Each check of a password costs as much as a wrong one, and each login writes a session.
+SUCCESSES = Rule("password_successes", 30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +57,24 @@ def refuse_outdated(user: User, proven: ProvenUser) -> None:
 def prove_password(tenant_id: UUID, account: str, password: str, device: Device) -> User:
     """Return the user of an account if the password is right, active or not.
 
-    No connection is held while hashing. Raises CredentialsWrong or TooManyTries.
+    Waits for a turn first. No connection is held while waiting and while hashing. Raises
+    CredentialsWrong, TooManyTries, LoginsTooMany or PasswordsBusy.
     """
+    key = (str(tenant_id), account)
+    if wait := rate_limits().wait_of(SUCCESSES, *key):
+        raise LoginsTooMany(retry_after=wait)
     wanted = select(User).where(User.tenant_id == tenant_id, User.account == account)
     with transaction() as db:
-        tried = count_try(db, tenant_id, account, device)
-        user = db.scalar(wanted)
-    is_right = is_password(password, user.password_hash if user else None)
-    with transaction() as db:
-        take_back(db, tried) if is_right else sweep(db)
+        is_known = is_known_place(db, tenant_id, account, device)
+    lane = Lane.KNOWN if is_known else Lane.OTHERS
+    with hashing_queue().turn(lane, tenant_id, device):
+        with transaction() as db:
+            tried = count_try(db, tenant_id, account, device)
+            user = db.scalar(wanted)
+        is_right = is_password(password, user.password_hash if user else None)
+        with transaction() as db:
+            take_back(db, tried) if is_right else sweep(db)
     if user is None or not is_right:
         raise CredentialsWrong
+    rate_limits().count(SUCCESSES, *key)
     return user

@@ -13,7 +13,8 @@ from app.models import LoginSession, Phone, Tenant, User
 from app.services import audit
 from app.services.apps.tenants import get_tenant
 from app.services.database.transactions import retry_on_conflict, transaction
-from app.services.passwords.hashing import hash_password
+from app.services.passwords.hashing import hash_in_turn
+from app.services.passwords.hashing_queue import Lane
 from app.services.passwords.login_throttling import forget_account
 from app.services.passwords.strength import require_user_password
 from app.services.principals import Device, Principal
@@ -37,7 +38,7 @@ def change_password(
         raise NoPassword
     proven = prove_password(principal.tenant_id, user.account, old_password, device)
     require_user_password(new_password, _known_of(proven))
-    _replace(principal, proven, device, hash_password(new_password))
+    _replace(principal, proven, device, hash_in_turn(new_password, Lane.KNOWN, principal.tenant_id))
 
 
 @retry_on_conflict
@@ -74,7 +75,7 @@ def set_password_of(
     with transaction() as db:
         user, _ = _find_changeable(db, select(User).where(User.tenant_id == tenant_id, which))
     require_user_password(password, _known_of(user))
-    _set(actor, tenant_id, which, hash_password(password))
+    _set(actor, tenant_id, which, hash_in_turn(password, Lane.KNOWN, tenant_id))
 
 
 @retry_on_conflict

@@ -17,7 +17,8 @@ from app.models.columns import new_id
 from app.services import audit
 from app.services.apps.tenants import get_tenant
 from app.services.database.transactions import transaction, violated
-from app.services.passwords.hashing import hash_password
+from app.services.passwords.hashing import hash_in_turn
+from app.services.passwords.hashing_queue import Lane
 from app.services.passwords.strength import require_user_password
 from app.services.users.phone_numbers import PhoneNumber, number_index, phone_number
 from app.text_cleaning import account_name
@@ -217,7 +218,7 @@ def _hash_strong_password(tenant_slug: str, password: str, known: Sequence[str |
     with transaction() as db:
         tenant = get_tenant(db, tenant_slug)
     require_user_password(password, (*known, tenant.name, tenant.slug))
-    return hash_password(password)
+    return hash_in_turn(password, Lane.KNOWN, tenant.id)
 
 
 REFUSALS: dict[str, type[Exception]] = {

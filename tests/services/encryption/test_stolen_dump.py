@@ -22,7 +22,9 @@ from app.services.apps.tenants import TenantSettings, change_tenant, tenant_id_o
 from app.services.audit import OPERATOR
 from app.services.database.transactions import transaction
 from app.services.encryption.key_proofs import check_keys
+from app.services.login.code_failures import CodeFailures
 from app.services.retention import run_retention
+from app.services.runtime.rate_limits import RateLimits
 from app.services.signing.signing_keys import rotate_signing_key
 from app.services.user_import.files import read_user_file
 from app.services.user_import.preview import preview_import
@@ -67,6 +69,8 @@ def story(app: Flask, client: Client, wechat: WeChat, alice: Person) -> Story:
     use_operators(app, story)
     story.tell()
     receive_pushes(app, story)
+    # The story ends with errcode 45011, after which the device waits.
+    app.extensions["code_failures"] = CodeFailures(RateLimits(), 30)
     erase_a_user(app, story)
     return story
 

@@ -160,7 +160,12 @@ class BoundUser:
     def by_operator(self, change: Callable[..., object], *what: object) -> None:
         """Apply a change as an operator."""
         with self.app.app_context():
-            change(TenantScope(audit.OPERATOR, self.ids[0], "acme", may_change=True), *what)
+            change(
+                TenantScope(
+                    audit.OPERATOR, self.ids[0], "acme", may_change=True, is_platform=False
+                ),
+                *what,
+            )
 
 
 def unbind(user: BoundUser) -> None:

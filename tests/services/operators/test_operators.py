@@ -97,7 +97,7 @@ def test_unknown_invitation_is_refused_without_hashing_the_password(
 ) -> None:
     """Hashing is expensive and limited to one thread."""
     hashed: list[str] = []
-    monkeypatch.setattr(operators, "hash_password", hashed.append)
+    monkeypatch.setattr(operators, "hash_in_turn", lambda *_: hashed.append("hashed"))
     assert_refused(app, InvitationInvalid, operators.accept_invitation, "made up", PASSWORD, DEVICE)
     assert hashed == []
 

@@ -4,14 +4,14 @@ import re
 from typing import Any
 
 from flask_babel import gettext, lazy_gettext
-from wtforms import PasswordField, SelectField, StringField
-from wtforms.validators import InputRequired, Optional
+from wtforms import IntegerField, PasswordField, SelectField, StringField
+from wtforms.validators import InputRequired, NumberRange, Optional
 
 from app.admin.console.forms.drafts import ConsoleForm
 from app.admin.console.forms.validators import a_label, copied, stripped
 from app.admin.console.labels import DATA_FORMAT, REGISTRATION, form_choices
 from app.not_given import NOT_GIVEN, NotGiven
-from app.schemas.shapes import HIGHEST_SESSION_LIMIT
+from app.schemas.shapes import HIGHEST_CALL_LIMIT, HIGHEST_SESSION_LIMIT
 from app.services.apps.apps import APP_SECRET, ENCODING_AES_KEY, NEW_APPID, PUSH_TOKEN, NewApp
 from app.services.apps.changes import AppSettings, SecretChanges
 
@@ -48,17 +48,23 @@ class SettingsForm(ConsoleForm):
     session_limit = SessionLimitField(
         lazy_gettext("Active sessions per user (empty: 50, off: no limit)")
     )
+    wechat_call_limit = IntegerField(
+        lazy_gettext("WeChat calls in flight per process (empty: default)"),
+        [Optional(), NumberRange(1, HIGHEST_CALL_LIMIT)],
+    )
     data_format = SelectField(
         lazy_gettext("Data format of message push"), choices=form_choices(DATA_FORMAT)
     )
 
     def settings(self) -> AppSettings:
         """Return the settings that were entered."""
+        limit = self.wechat_call_limit
         return AppSettings(
             name=self.name.data,
             registration=self.registration.data,
             data_format=self.data_format.data,
             session_limit=self.session_limit.data,
+            wechat_call_limit=NOT_GIVEN if limit is None else limit.data,
         )
 
 

@@ -87,10 +87,18 @@ class AppOwnership(TenantList):
             "console/app_claim.html",
             app=app,
             advice=app.verdict and app.verdict.fill(gettext(app.verdict.advice)),
-            settings=settings or SettingsForm(formdata=None, obj=app),
+            settings=settings or settings_form(app, submitted=False),
             registration_label=partial(label_of, REGISTRATION),
         )
         return page
+
+
+def settings_form(app: TenantApp, *, submitted: bool) -> SettingsForm:
+    """Return the form for the settings of an app. Only platform admins have the call limit."""
+    form = SettingsForm(obj=app) if submitted else SettingsForm(formdata=None, obj=app)
+    if signed_in().role != "platform":
+        del form.wechat_call_limit
+    return form
 
 
 def verify_and_show(appid: str) -> ResponseReturnValue:

@@ -26,6 +26,7 @@ from app.admin.console.submissions import (
 from app.admin.console.views.app_ownership import (
     AppOwnership,
     flash_verdicts,
+    settings_form,
     verify_and_show,
 )
 from app.i18n_marker import N_
@@ -90,7 +91,7 @@ class AppsView(AppOwnership):
     def change(self, app: str) -> ResponseReturnValue:
         """Change the settings of a mini-program."""
         scope = tenant_scope_for_changes()
-        form = SettingsForm(obj=service.get_tenant_app(scope, app))
+        form = settings_form(service.get_tenant_app(scope, app), submitted=True)
         return show_until_valid(
             form,
             lambda: self._change_settings(app, form),
@@ -156,7 +157,7 @@ class AppsView(AppOwnership):
         page: str = self.render(
             "console/app.html",
             app=app,
-            settings=settings or SettingsForm(formdata=None, obj=app),
+            settings=settings or settings_form(app, submitted=False),
             registration_label=partial(label_of, REGISTRATION),
         )
         return page

@@ -1,0 +1,140 @@
+"""Bounds on calls to WeChat: calls in flight per app and in total, and a circuit breaker per app.
+
+The state belongs to a process. An app whose WeChat is slow or silent can use its own share of the
+process only, so that requests for other apps are always served.
+"""
+
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from random import randint
+from threading import Lock
+from typing import cast
+
+import structlog
+from flask import current_app
+
+from app.errors import WeChatBusy, WeChatCircuitOpen
+from app.services.apps.apps import AppConfig
+
+# The circuit opens when half of the last calls went unanswered.
+WINDOW = 20
+OPENS_AT = WINDOW // 2
+# While the circuit is open, one call in this many seconds tests whether WeChat answers again.
+PROBE_EVERY = 1.0
+# Clients that were refused together should not come back together.
+RETRY_AFTER = (3, 8)
+# States of idle apps are kept up to this number.
+MOST_IDLE = 10_000
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _AppState:
+    in_flight: int = 0
+    answered: deque[bool] = field(default_factory=lambda: deque(maxlen=WINDOW))
+    is_open: bool = False
+    next_probe_at: float = 0.0
+
+
+class CallLimits:
+    """The calls in flight and the circuits of one process."""
+
+    def __init__(
+        self, per_app: int, in_total: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.per_app = per_app
+        self.in_total = in_total
+        self._clock = clock
+        self._lock = Lock()
+        self._all_in_flight = 0
+        self._states: OrderedDict[str, _AppState] = OrderedDict()
+
+    @contextmanager
+    def slot(self, appid: str, most: int | None = None) -> Iterator[None]:
+        """Occupy one of the app's calls in flight; `most` replaces the default bound.
+
+        Raises WeChatBusy if the app or the process has no call left, and WeChatCircuitOpen if
+        WeChat does not answer the app's calls. Neither waits.
+        """
+        self._enter(appid, self.per_app if most is None else most)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._all_in_flight -= 1
+                self._states[appid].in_flight -= 1
+
+    def watch(self, appid: str, _call: str, _seconds: float, answered: bool) -> None:
+        """Record whether WeChat answered a call. The first answer closes an open circuit."""
+        with self._lock:
+            state = self._state(appid)
+            if answered and state.is_open:
+                state.is_open = False
+                state.answered.clear()
+                log.info("wechat_circuit_closed", appid=appid)
+            state.answered.append(answered)
+            unanswered = state.answered.count(False)
+            if len(state.answered) == WINDOW and unanswered >= OPENS_AT and not state.is_open:
+                state.is_open = True
+                state.next_probe_at = self._clock() + PROBE_EVERY
+                log.warning("wechat_circuit_opened", appid=appid, unanswered=unanswered)
+
+    def in_flight(self, appid: str) -> int:
+        """Return the number of the app's calls in flight in this process."""
+        state = self._states.get(appid)
+        return state.in_flight if state else 0
+
+    def is_open(self, appid: str) -> bool:
+        """Return whether the app's circuit is open in this process."""
+        state = self._states.get(appid)
+        return state is not None and state.is_open
+
+    def _enter(self, appid: str, most: int) -> None:
+        with self._lock:
+            state = self._state(appid)
+            if state.in_flight >= most:
+                raise WeChatBusy("the app's calls in flight", retry_after=_retry_after())
+            if self._all_in_flight >= self.in_total:
+                raise WeChatBusy("the process's calls in flight", retry_after=_retry_after())
+            if state.is_open:
+                self._probe(state)
+            state.in_flight += 1
+            self._all_in_flight += 1
+
+    def _probe(self, state: _AppState) -> None:
+        moment = self._clock()
+        if moment < state.next_probe_at:
+            raise WeChatCircuitOpen(retry_after=_retry_after())
+        state.next_probe_at = moment + PROBE_EVERY
+
+    def _state(self, appid: str) -> _AppState:
+        state = self._states.setdefault(appid, _AppState())
+        self._states.move_to_end(appid)
+        if len(self._states) > MOST_IDLE:
+            self._drop_an_idle_state()
+        return state
+
+    def _drop_an_idle_state(self) -> None:
+        idle = next((appid for appid, state in self._states.items() if not state.in_flight), None)
+        if idle is not None:
+            del self._states[idle]
+
+
+def _retry_after() -> int:
+    return randint(*RETRY_AFTER)  # noqa: S311 - spreads clients over time, not a secret
+
+
+def call_limits() -> CallLimits:
+    """Return the call limits of the running app."""
+    return cast(CallLimits, current_app.extensions["call_limits"])
+
+
+@contextmanager
+def call_slot(app: AppConfig) -> Iterator[None]:
+    """Occupy one of the app's calls in flight. Raises WeChatBusy or WeChatCircuitOpen."""
+    with call_limits().slot(app.appid, app.wechat_call_limit):
+        yield

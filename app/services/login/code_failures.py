@@ -1,0 +1,117 @@
+"""Failed login codes: which requests are refused without asking WeChat.
+
+- A code that WeChat has rejected for good is refused for five minutes.
+- A client that sends many rejected codes is refused for the rest of the minute. Clients are counted
+  by app, address and User-Agent. Successful logins are not counted: thousands of phones share the
+  address of a mobile carrier.
+- WeChat's errcode 45011 (too many calls in this minute) may concern one user. The device and its
+  address are refused for a minute; the whole app only after 45011 at three addresses in 10 seconds.
+
+All memory is bounded and belongs to the process, except for the counts (`RateLimits`).
+"""
+
+import math
+import time
+from collections import OrderedDict, deque
+from dataclasses import dataclass
+from threading import Lock
+from typing import TypeVar, cast
+
+import structlog
+from flask import current_app
+
+from app.errors import CodesTooMany, Failure, WeChatRateLimited, as_failure
+from app.services.login.code_exchange import LoginRequest
+from app.services.runtime.rate_limits import RateLimits, Rule
+from app.wechat import CodeRejected, RateLimited, WeChatError
+
+CALLS_PER_MINUTE_EXCEEDED = 45011
+REJECTED_FOR = 300.0
+BACKOFF_SECONDS = 60.0
+# 45011 at this many addresses within so many seconds concerns the whole app.
+APP_WIDE_ADDRESSES = 3
+APP_WIDE_WINDOW = 10.0
+MOST_REMEMBERED = 10_000
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Rejected:
+    failure: type[Failure]
+    until: float
+
+
+class CodeFailures:
+    """The failed codes and the backoffs of a process."""
+
+    def __init__(self, rate_limits: RateLimits, failed_codes_per_minute: int) -> None:
+        self._rate_limits = rate_limits
+        self._rule = Rule("failed_codes", failed_codes_per_minute)
+        self._lock = Lock()
+        self._rejected: OrderedDict[bytes, _Rejected] = OrderedDict()
+        self._backoffs: OrderedDict[tuple[str, ...], float] = OrderedDict()
+        self._limited_addresses: OrderedDict[str, deque[tuple[float, str]]] = OrderedDict()
+
+    def refuse(self, request: LoginRequest) -> None:
+        """Raise the failure of a request that WeChat need not be asked about.
+
+        Raises CodeInvalid or CodeUsed for a rejected code, CodesTooMany for a client with many
+        failed codes, and WeChatRateLimited during a backoff.
+        """
+        rejected = self._rejected.get(request.code_index)
+        if rejected is not None and time.monotonic() < rejected.until:
+            raise rejected.failure("rejected before")
+        if wait := self._rate_limits.wait_of(self._rule, *_client_of(request)):
+            raise CodesTooMany(retry_after=wait)
+        for key in (_client_of(request), (request.app.appid,)):
+            wait = math.ceil(self._backoffs.get(key, 0.0) - time.monotonic())
+            if wait > 0:
+                raise WeChatRateLimited("backoff", retry_after=wait)
+
+    def note(self, request: LoginRequest, error: BaseException) -> None:
+        """Remember why the exchange of a code failed.
+
+        WeChat's own failures (errcode -1), 45011 and timeouts say nothing about the code.
+        """
+        if isinstance(error, CodeRejected):
+            self._note_rejected(request, error)
+        elif isinstance(error, RateLimited) and error.errcode == CALLS_PER_MINUTE_EXCEEDED:
+            self._back_off(request)
+
+    def _note_rejected(self, request: LoginRequest, error: WeChatError) -> None:
+        rejected = _Rejected(type(as_failure(error)), time.monotonic() + REJECTED_FOR)
+        with self._lock:
+            _remember(self._rejected, request.code_index, rejected)
+        self._rate_limits.count(self._rule, *_client_of(request))
+
+    def _back_off(self, request: LoginRequest) -> None:
+        moment, appid = time.monotonic(), request.app.appid
+        with self._lock:
+            _remember(self._backoffs, _client_of(request), moment + BACKOFF_SECONDS)
+            limited = self._limited_addresses.get(appid) or deque(maxlen=100)
+            limited.append((moment, request.device.network))
+            _remember(self._limited_addresses, appid, limited)
+            recent = {one for since, one in limited if since > moment - APP_WIDE_WINDOW}
+            if len(recent) >= APP_WIDE_ADDRESSES:
+                _remember(self._backoffs, (appid,), moment + BACKOFF_SECONDS)
+                log.warning("wechat_limits_app", appid=appid, seconds=BACKOFF_SECONDS)
+
+
+def _remember(memory: OrderedDict[K, V], key: K, value: V) -> None:
+    memory[key] = value
+    memory.move_to_end(key)
+    if len(memory) > MOST_REMEMBERED:
+        memory.popitem(last=False)
+
+
+def _client_of(request: LoginRequest) -> tuple[str, ...]:
+    return (request.app.appid, request.device.network, request.device.model or "")
+
+
+def code_failures() -> CodeFailures:
+    """Return the failed codes that the running app remembers."""
+    return cast(CodeFailures, current_app.extensions["code_failures"])

@@ -1,0 +1,174 @@
+"""Turns for checking and setting passwords: bounded queues in three lanes.
+
+Argon2 is slow on purpose, so a few hundred guesses keep a processor busy for seconds. A request
+waits for one of a few turns before it takes a database connection or hashes. Lanes get turns in
+rotation, and tenants in a lane too: guesses at unknown devices delay neither operators nor users
+who log in from a known device, nor other tenants.
+"""
+
+import time
+from collections import OrderedDict, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import Enum
+from threading import Event, Lock
+from typing import cast
+from uuid import UUID
+
+import structlog
+from flask import current_app
+
+from app.errors import PasswordsBusy
+from app.services.principals import Device
+
+# One request hashes while another one uses the database.
+TURNS = 2
+DEADLINE_SECONDS = 3.0
+RETRY_AFTER = 3
+# Requests that wait in a lane, of all tenants and of one.
+MOST_IN_LANE = 128
+MOST_OF_TENANT = 32
+
+log = structlog.get_logger()
+
+
+class Lane(Enum):
+    """Who asks: an operator, a user from a known device or address, or anyone else."""
+
+    OPERATORS = "operators"
+    KNOWN = "known"
+    OTHERS = "others"
+
+
+@dataclass(slots=True, eq=False)
+class _Ticket:
+    """A waiting request. `event` is set once it has a turn, or once its client has disconnected."""
+
+    device: Device | None
+    event: Event = field(default_factory=Event)
+    has_turn: bool = False
+
+    def is_gone(self) -> bool:
+        return self.device is not None and self.device.has_disconnected()
+
+
+class _Queue:
+    """The tickets of a lane, by tenant. Tenants take turns."""
+
+    def __init__(self) -> None:
+        self._by_tenant: OrderedDict[UUID, deque[_Ticket]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return sum(len(tickets) for tickets in self._by_tenant.values())
+
+    def is_full(self, tenant_id: UUID) -> bool:
+        of_tenant = len(self._by_tenant.get(tenant_id, ()))
+        return of_tenant >= MOST_OF_TENANT or len(self) >= MOST_IN_LANE
+
+    def add(self, tenant_id: UUID, ticket: _Ticket) -> None:
+        self._by_tenant.setdefault(tenant_id, deque()).append(ticket)
+
+    def take(self) -> _Ticket | None:
+        """Remove and return the oldest ticket of the tenant that has waited longest for a turn."""
+        if not self._by_tenant:
+            return None
+        tenant_id, tickets = next(iter(self._by_tenant.items()))
+        ticket = tickets.popleft()
+        if tickets:
+            self._by_tenant.move_to_end(tenant_id)
+        else:
+            del self._by_tenant[tenant_id]
+        return ticket
+
+    def remove(self, *unwanted: _Ticket) -> None:
+        for tenant_id, tickets in list(self._by_tenant.items()):
+            left = deque(ticket for ticket in tickets if ticket not in unwanted)
+            if left:
+                self._by_tenant[tenant_id] = left
+            else:
+                del self._by_tenant[tenant_id]
+
+    def gone(self) -> list[_Ticket]:
+        """Return the tickets of clients that have disconnected."""
+        return [one for tickets in self._by_tenant.values() for one in tickets if one.is_gone()]
+
+
+class HashingQueue:
+    """The turns of one process."""
+
+    def __init__(self, turns: int = TURNS) -> None:
+        self._free = turns
+        self._lock = Lock()
+        self._lanes = OrderedDict((lane, _Queue()) for lane in Lane)
+
+    @contextmanager
+    def turn(self, lane: Lane, tenant_id: UUID, device: Device | None = None) -> Iterator[None]:
+        """Wait for a turn and hold it. A request from a `device` that disconnects gets none.
+
+        Raises PasswordsBusy if the lane is full, after `DEADLINE_SECONDS`, and if the client has
+        disconnected.
+        """
+        began = time.monotonic()
+        ticket = self._enter(lane, tenant_id, _Ticket(device))
+        if not ticket.has_turn:
+            ticket.event.wait(DEADLINE_SECONDS)
+            self._leave_unless_admitted(lane, ticket)
+        if (waited := time.monotonic() - began) > 1:
+            log.info("password_waited", lane=lane.value, seconds=round(waited, 1))
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._free += 1
+                self._admit()
+
+    def waiting(self, lane: Lane) -> int:
+        """Return how many requests wait in a lane."""
+        return len(self._lanes[lane])
+
+    def _enter(self, lane: Lane, tenant_id: UUID, ticket: _Ticket) -> _Ticket:
+        queue = self._lanes[lane]
+        with self._lock:
+            if queue.is_full(tenant_id):
+                self._drop(queue, queue.gone())
+            if queue.is_full(tenant_id):
+                raise PasswordsBusy(f"lane {lane.value}", retry_after=RETRY_AFTER)
+            queue.add(tenant_id, ticket)
+            self._admit()
+        return ticket
+
+    def _leave_unless_admitted(self, lane: Lane, ticket: _Ticket) -> None:
+        with self._lock:
+            if ticket.has_turn:
+                return
+            self._lanes[lane].remove(ticket)
+        raise PasswordsBusy(f"deadline in lane {lane.value}", retry_after=RETRY_AFTER)
+
+    def _admit(self) -> None:
+        """Give the free turns to waiting requests, one lane after the other."""
+        while self._free and (ticket := self._next()) is not None:
+            if ticket.is_gone():
+                ticket.event.set()
+                continue
+            self._free -= 1
+            ticket.has_turn = True
+            ticket.event.set()
+
+    def _next(self) -> _Ticket | None:
+        for lane, queue in list(self._lanes.items()):
+            ticket = queue.take()
+            if ticket is not None:
+                self._lanes.move_to_end(lane)
+                return ticket
+        return None
+
+    def _drop(self, queue: _Queue, tickets: list[_Ticket]) -> None:
+        queue.remove(*tickets)
+        for ticket in tickets:
+            ticket.event.set()
+
+
+def hashing_queue() -> HashingQueue:
+    """Return the queue of the running app."""
+    return cast(HashingQueue, current_app.extensions["hashing_queue"])
