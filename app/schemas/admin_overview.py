@@ -58,6 +58,16 @@ class SpanResponse(Response):
     answer_times = fields.List(fields.Nested(AnswerTimesResponse))
 
 
+class WeChatCallsResponse(Response):
+    """Calls to WeChat in the process that responds. Other processes have their own."""
+
+    in_flight = fields.Integer()
+    limit = fields.Integer()
+    is_circuit_open = fields.Boolean(
+        metadata={"description": "Whether WeChat leaves calls unanswered, so that most are refused"}
+    )
+
+
 class AppNumbersResponse(Response):
     """Figures of one mini-program."""
 
@@ -65,6 +75,7 @@ class AppNumbersResponse(Response):
     name = fields.String()
     today = fields.Nested(NumbersResponse)
     whole = fields.Nested(NumbersResponse)
+    wechat_calls = fields.Nested(WeChatCallsResponse)
 
 
 class OverviewResponse(Response):

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.models import AnswerTime, DailyCount, DailyFailure, Measure, WeChatApp
 from app.models.answer_time import UNANSWERED
+from app.services.apps.call_limits import call_limits
 from app.services.apps.tenants import get_tenant
 from app.services.database.transactions import transaction
 from app.services.metrics.counts import today
@@ -94,13 +95,23 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class WeChatCalls:
+    """The WeChat calls of an app in the process that responds. Each process has its own."""
+
+    in_flight: int
+    limit: int
+    is_circuit_open: bool
+
+
+@dataclass(frozen=True, slots=True)
 class AppNumbers:
-    """One app's share."""
+    """The figures of one app."""
 
     appid: str
     name: str
     today: Numbers
     whole: Numbers
+    wechat_calls: WeChatCalls
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +160,29 @@ def _numbers_by(
 
 
 def _of_apps(db: Session, tenant_id: UUID, dates: Sequence[date]) -> Sequence[AppNumbers]:
-    """Give the numbers of every app of the tenant, those without any among them."""
+    """Return the figures of every app of the tenant, also of apps without any."""
     of_today = _numbers_by(DailyCount.appid, db, tenant_id, dates[-1:])
     whole = _numbers_by(DailyCount.appid, db, tenant_id, dates)
-    mine = select(WeChatApp.appid, WeChatApp.name).where(WeChatApp.tenant_id == tenant_id)
+    columns = (WeChatApp.appid, WeChatApp.name, WeChatApp.wechat_call_limit)
+    of_tenant = select(*columns).where(WeChatApp.tenant_id == tenant_id)
     return [
-        AppNumbers(appid, name, of_today.get(appid, NOTHING), whole.get(appid, NOTHING))
-        for appid, name in db.execute(mine.order_by(WeChatApp.name, WeChatApp.appid))
+        AppNumbers(
+            appid,
+            name,
+            of_today.get(appid, NOTHING),
+            whole.get(appid, NOTHING),
+            _wechat_calls(appid, call_limit),
+        )
+        for appid, name, call_limit in db.execute(
+            of_tenant.order_by(WeChatApp.name, WeChatApp.appid)
+        )
     ]
+
+
+def _wechat_calls(appid: str, call_limit: int | None) -> WeChatCalls:
+    limits = call_limits()
+    limit = limits.per_app if call_limit is None else call_limit
+    return WeChatCalls(limits.in_flight(appid), limit, limits.is_open(appid))
 
 
 def _failures(tenant_id: UUID, dates: Sequence[date]) -> Query:

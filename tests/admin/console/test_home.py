@@ -56,7 +56,7 @@ def test_the_overview_shows_the_figures_of_the_own_tenant(app: Flask, busy_day: 
     assert 'aria-label="Became users: 1"' in page
     assert "code_invalid 3" in text
     assert "Login (code2Session) 100 ms 100 ms 100 ms 100 ms 1 0" in text
-    assert f"{ACME_SHOP.appid} 5 5 1 1 0" in text
+    assert f"{ACME_SHOP.appid} 0 / 100 5 5 1 1 0" in text
     assert "phone_taken" not in text
     assert GLOBEX_LIFE.appid not in text
 

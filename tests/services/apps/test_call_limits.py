@@ -7,10 +7,14 @@ import pytest
 from flask import Flask
 
 from app.errors import WeChatBusy, WeChatCircuitOpen
-from app.services.apps.call_limits import OPENS_AT, WINDOW, CallLimits
+from app.services.apps.call_limits import OPENS_AT, WINDOW, CallLimits, _AppState
+from app.services.tenant_admin.overview import WeChatCalls, get_overview_of
+from tests.fixtures.operators import Script, add_operator
 from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, Client, Person, Reader, WeChat, failure
 
 SHOP, CLUB = "wxshop", "wxclub"
+ADMIN, PLATFORM = "ann@acme.example", "pat@wxpass.example"
+APP = f"/tenants/acme/apps/{ACME_SHOP.appid}"
 
 
 class Clock:
@@ -155,3 +159,51 @@ def test_a_silent_wechat_opens_the_circuit_of_its_app_only(
     assert failure(refused) == (503, "wechat_circuit_open")
     assert int(refused.headers["Retry-After"]) in range(3, 9)
     assert client.log_in(alice, ACME_CLUB)["token"]
+
+
+def test_the_overview_shows_calls_in_flight_the_limit_and_the_circuit(
+    app: Flask, full: Any
+) -> None:
+    app.extensions["call_limits"]._states[ACME_CLUB.appid] = _AppState(is_open=True)
+    with app.app_context():
+        shown = {one.appid: one.wechat_calls for one in get_overview_of("acme").apps}
+    assert shown[ACME_SHOP.appid] == WeChatCalls(100, 100, is_circuit_open=False)
+    assert shown[ACME_CLUB.appid] == WeChatCalls(0, 100, is_circuit_open=True)
+
+
+def test_a_tenant_admin_cannot_change_the_limit_of_an_app(app: Flask, rows: Reader) -> None:
+    ann = Script(Client(app), ADMIN)
+    add_operator(app, ADMIN, "tenant_admin", "acme")
+    ann.sign_in()
+    refused = ann("PATCH", APP, json={"wechat_call_limit": 10_000})
+    assert failure(refused) == (403, "role_too_low")
+    assert rows("SELECT DISTINCT wechat_call_limit FROM wechat_apps") == [(None,)]
+
+
+@pytest.mark.parametrize("limit", [0, -1, 10_001, "5", 1.5, True])
+def test_an_invalid_limit_is_refused(app: Flask, limit: Any) -> None:
+    add_operator(app, PLATFORM, "platform")
+    pat = Script(Client(app), PLATFORM)
+    pat.sign_in()
+    assert failure(pat("PATCH", APP, json={"wechat_call_limit": limit})) == (422, "request_invalid")
+
+
+def test_platform_admins_set_and_remove_the_limit_of_an_app(app: Flask, rows: Reader) -> None:
+    add_operator(app, PLATFORM, "platform")
+    pat = Script(Client(app), PLATFORM)
+    pat.sign_in()
+    wanted = "SELECT wechat_call_limit FROM wechat_apps WHERE appid = :appid"
+    for limit in (7, None):
+        changed = pat("PATCH", APP, json={"wechat_call_limit": limit})
+        assert (changed.status_code, changed.json["wechat_call_limit"]) == (200, limit)
+        assert rows(wanted, appid=ACME_SHOP.appid) == [(limit,)]
+
+
+def test_a_command_sets_the_limit_of_an_app(app: Flask, client: Client, alice: Person) -> None:
+    run = app.test_cli_runner().invoke
+    assert run(args=["apps", "set", ACME_SHOP.appid, "--wechat-call-limit", "1"]).exit_code == 0
+    with app.extensions["call_limits"].slot(ACME_SHOP.appid, 1):
+        assert failure(client.post("login", code=alice.wx_login())) == (503, "wechat_busy")
+    assert run(args=["apps", "set", ACME_SHOP.appid, "--wechat-call-limit", "0"]).exit_code == 2
+    done = run(args=["apps", "set", ACME_SHOP.appid, "--wechat-call-limit", "default"])
+    assert done.exit_code == 0
