@@ -17,6 +17,7 @@ from app import (
     proxies,
     tenancy,
 )
+from app.api.busy_apps import BusyApps
 from app.extensions import api as openapi
 from app.extensions import db, migrate
 from app.identity_fast_path import IdentityFastPath
@@ -60,6 +61,7 @@ def create_app(config: Config) -> Flask:
     admin.register(app, openapi)
     cli.register(app)
 
+    app.wsgi_app = BusyApps(app)  # type: ignore[method-assign]
     app.wsgi_app = IdentityFastPath(app)  # type: ignore[method-assign]
     proxies.init_app(app, config.trusted_proxies)
     return app

@@ -13,7 +13,7 @@ from app import create_app
 from app.services.users.users import add_user
 from config import load_config
 from tests.bench.command import run
-from tests.bench.costs import resident_megabytes
+from tests.bench.costs import resident_megabytes, wait_until_idle
 from tests.bench.data.people import App, sample
 from tests.bench.data.rows import KNOWN, VERIFY, Bench, Row
 from tests.bench.data.tables import save
@@ -77,6 +77,9 @@ def hanging_targets(bench: Bench, service: Service, flood: Flood, seconds: int) 
     alone: dict[Row, list[float]] = {KNOWN: [], VERIFY: []}
     flooded: dict[Row, list[float]] = {KNOWN: [], VERIFY: []}
     for _ in range(ROUNDS):
+        # The hanging calls of the previous round end, and their connections close.
+        time.sleep(PAUSE)
+        wait_until_idle(service.pid)
         for row in alone:
             alone[row].append(p99_of(bench, service, row, seconds))
         with flood.running(bench.world, service):

@@ -45,7 +45,7 @@ MAY_IMPORT = {
     "tenancy": {"services", "errors"},
     "auth": {"services", "errors", "proxies"},
     "proxies": set(),
-    "api": {"schemas", "services", "auth", "tenancy", "problems", "version"},
+    "api": {"schemas", "services", "auth", "tenancy", "problems", "version", "errors", "logs"},
     "identity_fast_path": {"api", "auth", "errors", "headers", "logs", "services"},
     "dialects": {
         "schemas",

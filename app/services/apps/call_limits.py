@@ -16,7 +16,7 @@ from typing import cast
 import structlog
 from flask import current_app
 
-from app.errors import WeChatBusy, WeChatCircuitOpen
+from app.errors import Failure, WeChatBusy, WeChatCircuitOpen
 from app.services.apps.apps import AppConfig
 
 # The circuit opens when half of the last calls went unanswered.
@@ -35,6 +35,7 @@ log = structlog.get_logger()
 @dataclass(slots=True)
 class _AppState:
     in_flight: int = 0
+    most: int = 0
     answered: deque[bool] = field(default_factory=lambda: deque(maxlen=WINDOW))
     is_open: bool = False
     next_probe_at: float = 0.0
@@ -83,6 +84,16 @@ class CallLimits:
                 state.next_probe_at = self._clock() + PROBE_EVERY
                 log.warning("wechat_circuit_opened", appid=appid, unanswered=unanswered)
 
+    def find_refusal(self, appid: str) -> type[Failure] | None:
+        """Return why a call of an app would be refused now, or None. Does not let a probe pass."""
+        state = self._states.get(appid)
+        if state is None:
+            return None
+        if state.is_open and self._clock() < state.next_probe_at:
+            return WeChatCircuitOpen
+        is_full = state.in_flight >= state.most or self._all_in_flight >= self.in_total
+        return WeChatBusy if state.in_flight and is_full else None
+
     def in_flight(self, appid: str) -> int:
         """Return the number of the app's calls in flight in this process."""
         state = self._states.get(appid)
@@ -96,10 +107,11 @@ class CallLimits:
     def _enter(self, appid: str, most: int) -> None:
         with self._lock:
             state = self._state(appid)
+            state.most = most
             if state.in_flight >= most:
-                raise WeChatBusy("the app's calls in flight", retry_after=_retry_after())
+                raise WeChatBusy("the app's calls in flight", retry_after=retry_after())
             if self._all_in_flight >= self.in_total:
-                raise WeChatBusy("the process's calls in flight", retry_after=_retry_after())
+                raise WeChatBusy("the process's calls in flight", retry_after=retry_after())
             if state.is_open:
                 self._probe(state)
             state.in_flight += 1
@@ -108,7 +120,7 @@ class CallLimits:
     def _probe(self, state: _AppState) -> None:
         moment = self._clock()
         if moment < state.next_probe_at:
-            raise WeChatCircuitOpen(retry_after=_retry_after())
+            raise WeChatCircuitOpen(retry_after=retry_after())
         state.next_probe_at = moment + PROBE_EVERY
 
     def _state(self, appid: str) -> _AppState:
@@ -124,7 +136,8 @@ class CallLimits:
             del self._states[idle]
 
 
-def _retry_after() -> int:
+def retry_after() -> int:
+    """Return the seconds after which a refused client may try again. They vary."""
     return randint(*RETRY_AFTER)  # noqa: S311 - spreads clients over time, not a secret
 
 

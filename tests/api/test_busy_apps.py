@@ -1,0 +1,103 @@
+"""Refusals of busy apps in front of Flask."""
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from app.api import busy_apps
+from app.api.busy_apps import BusyApps
+from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, Client, Person, failure
+
+VARYING = {"X-Request-Id", "Retry-After", "Content-Length"}
+
+
+@pytest.fixture
+def full(app: Flask) -> Iterator[None]:
+    """Occupy all calls of the shop in this process, and forget the responses of other tests."""
+    middleware(app)._refusals.clear()
+    limits = app.extensions["call_limits"]
+    with ExitStack() as held:
+        for _ in range(limits.per_app):
+            held.enter_context(limits.slot(ACME_SHOP.appid))
+        yield
+
+
+def middleware(app: Flask) -> BusyApps:
+    found: Any = app.wsgi_app
+    while not isinstance(found, BusyApps):
+        found = found._behind if hasattr(found, "_behind") else found._app
+    return found
+
+
+def log_in(client: Client, app: str = ACME_SHOP.appid, **headers: str) -> TestResponse:
+    path = f"/v1/apps/{app}/login"
+    return client.send("POST", path, json={"code": "any"}, headers=headers)
+
+
+def comparable(answer: TestResponse) -> Any:
+    """Return status, headers and body without what differs in each response."""
+    headers = {name: value for name, value in answer.headers if name not in VARYING}
+    return answer.status, headers, {**json.loads(answer.data), "request_id": None}
+
+
+@pytest.mark.usefixtures("full")
+@pytest.mark.parametrize("language", ["en", "zh-CN,zh;q=0.9", ""])
+def test_a_repeated_refusal_equals_that_of_flask(client: Client, language: str) -> None:
+    by_flask, repeated = (log_in(client, **{"Accept-Language": language}) for _ in range(2))
+    assert failure(repeated) == (503, "wechat_busy")
+    assert comparable(repeated) == comparable(by_flask)
+    assert repeated.json["request_id"] == repeated.headers["X-Request-Id"]
+    assert repeated.json["request_id"] != by_flask.json["request_id"]
+    assert int(repeated.headers["Retry-After"]) in range(3, 9)
+    assert int(repeated.headers["Content-Length"]) == len(repeated.data)
+
+
+@pytest.mark.usefixtures("full")
+def test_repeated_refusals_run_no_statement_and_are_counted(
+    app: Flask, client: Client, statements: list[str]
+) -> None:
+    log_in(client)
+    statements.clear()
+    counted = app.extensions["counts"].of_this_process().failed
+    counted.gather()
+    counted.clear()
+    for _ in range(3):
+        assert failure(log_in(client)) == (503, "wechat_busy")
+    assert statements == []
+    [(key, count)] = counted.gather().items()
+    assert (key.appid, key.cause, count) == (ACME_SHOP.appid, "wechat_busy", 3)
+
+
+@pytest.mark.usefixtures("full")
+def test_other_apps_and_other_requests_are_served(client: Client, alice: Person) -> None:
+    log_in(client)
+    assert client.log_in(alice, ACME_CLUB)["token"]
+    assert client.send("GET", f"/v1/apps/{ACME_SHOP.appid}/login").status_code == 405
+    assert failure(client.post("password-login", account="a", password="b" * 8))[0] == 401
+
+
+def test_an_app_is_served_again_once_a_call_has_ended(
+    app: Flask, client: Client, alice: Person
+) -> None:
+    limits = app.extensions["call_limits"]
+    with ExitStack() as held:
+        for _ in range(limits.per_app):
+            held.enter_context(limits.slot(ACME_SHOP.appid))
+        assert failure(log_in(client)) == (503, "wechat_busy")
+    assert client.log_in(alice)["token"]
+
+
+@pytest.mark.usefixtures("full")
+def test_kept_refusals_are_bounded(
+    app: Flask, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(busy_apps, "MOST_KEPT", 3)
+    for number in range(10):
+        log_in(client, **{"Accept-Language": f"en;q=0.{number}"})
+    log_in(client, **{"Accept-Language": "x" * 101})
+    assert len(middleware(app)._refusals) <= 3
