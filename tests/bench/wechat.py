@@ -2,7 +2,7 @@
 
 The code names the person: `k.<openid>.<anything>` is a known openid, `n.<anything>` a new one.
 `x.<anything>` is rejected. `GET /delay/<milliseconds>` sets the delay of every later response, `GET
-/hang/<appid>` makes an app wait 4.5 seconds, and `GET /calls` returns the number of exchanges.
+/hang/<appid>` makes an app wait for 30 seconds, and `GET /calls` returns the number of exchanges.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ ASKED = re.compile(rb"GET /sns/jscode2session\?(\S+) HTTP")
 APPID = re.compile(rb"\bappid=([A-Za-z0-9_-]+)")
 CODE = re.compile(rb"\bjs_code=([A-Za-z0-9._-]+)")
 HANG = re.compile(rb"GET /hang/([A-Za-z0-9_-]+) HTTP")
-HANG_SECONDS = 4.5
+HANG_SECONDS = 30
 DELAY = re.compile(rb"GET /delay/([0-9]+) HTTP")
 BACKLOG = 4096
 # The content type that WeChat sends with JSON.
