@@ -49,12 +49,12 @@ class Config:
 
     @property
     def jwt_algorithm(self) -> Literal["EdDSA", "ES256"]:
-        """Say how the kind of key that JWT_PRIVATE_KEY is signs."""
+        """The algorithm of JWT_PRIVATE_KEY."""
         return algorithm_of(self.jwt_private_key)
 
     @property
     def production(self) -> bool:
-        """Say whether this is the real thing."""
+        """Return whether this is the real thing."""
         return self.env == "production"
 
 

@@ -24,7 +24,7 @@ DESCRIBED = {name: {"schema": {"type": "string"}} for name in IDENTITY_HEADERS}
 @blp.arguments(AudienceQuery, location="query")
 @blp.response(204, headers=DESCRIBED)
 def verify(query: AudienceParams) -> Response:
-    """Tell a proxy in headers which user a request comes from (auth_request, forward-auth).
+    """Return the user of a request in headers, for proxies (auth_request, forward-auth).
 
     Every method is taken. A path may be appended, as Envoy does; then the query is ignored, and the
     status is 200.

@@ -50,7 +50,7 @@ def record(
 
 
 def before_and_after(row: object, changes: Mapping[str, object]) -> dict[str, dict[str, object]]:
-    """Tell what a change makes of a row, before it is made."""
+    """Return the values of a row before and after a change that is not made yet."""
     return {"before": {name: getattr(row, name) for name in changes}, "after": dict(changes)}
 
 

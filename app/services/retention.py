@@ -96,7 +96,7 @@ def run_retention(*, dry_run: bool = False) -> Iterator[tuple[str, int]]:
 
 
 def _kinds(dry_run: bool) -> Iterator[tuple[str, Iterator[Step]]]:
-    """Give what there is to do, none of it begun; one step may fail without the others."""
+    """Return what there is to do, none of it begun; one step may fail without the others."""
     closed = _closed_accounts()
     erasing = ((f"user {user_id}", _erasing(of, user_id)) for of, user_id in closed)
     yield "closed_accounts", iter([("", iter([len(closed)]))]) if dry_run else erasing

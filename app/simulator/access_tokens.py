@@ -29,7 +29,7 @@ class AccessToken:
     killed_at: float = math.inf
 
     def works(self, now: float) -> bool:
-        """Tell whether WeChat accepts the token now."""
+        """Return whether WeChat accepts the token now."""
         return now < min(self.expires_at, self.killed_at)
 
 

@@ -38,7 +38,7 @@ def check_ip(app: App, address: str) -> None:
 
 
 def ip_matches(address: str, entry: str) -> bool:
-    """Tell whether an address matches an IP, a wildcard or a CIDR; ValueError on a bad CIDR."""
+    """Return whether an address matches an IP, a wildcard or a CIDR; ValueError on a bad CIDR."""
     if "/" in entry:
         return ipaddress.ip_address(address) in ipaddress.ip_network(entry, strict=False)
     return fnmatchcase(address, entry)

@@ -37,7 +37,7 @@ class Fault:
     errcode: int | None = None
 
     def concerns(self, call: Call) -> bool:
-        """Tell whether the fault is meant for this call."""
+        """Return whether the fault is meant for this call."""
         return self.path in (None, call.path) and self.appid in (None, call.appid)
 
 
@@ -48,7 +48,7 @@ class Faults:
         self._faults: list[Fault] = []
 
     def add(self, fault: Fault) -> None:
-        """Let a fault happen from now on."""
+        """Add a fault."""
         self._faults.append(fault)
 
     def take(self, kinds: Collection[str], call: Call) -> Fault | None:
@@ -64,7 +64,7 @@ class Faults:
         return [asdict(fault) for fault in self._faults]
 
     def clear(self) -> None:
-        """Let nothing go wrong any more."""
+        """Remove all faults."""
         self._faults.clear()
 
     def _count_down(self, fault: Fault) -> None:

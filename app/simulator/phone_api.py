@@ -65,14 +65,14 @@ def put_person(world: World) -> dict[str, Any]:
 
 @control_call(phone_api, "POST", "/login")
 def login(world: World) -> dict[str, str]:
-    """Let a person call wx.login in an app."""
+    """Call wx.login in an app as a person."""
     fields = read_body("person", "appid")
     return {"code": log_in(world, get_person(world, fields), get_app(world, fields))}
 
 
 @control_call(phone_api, "POST", "/user-info")
 def user_info(world: World) -> dict[str, str]:
-    """Let a person press the user-info button of an app."""
+    """Press the user-info button of an app as a person."""
     fields = read_body(*_PRESS)
     person, app = get_person(world, fields), get_app(world, fields)
     return press_user_info(world, person, app, _press(fields))
@@ -80,7 +80,7 @@ def user_info(world: World) -> dict[str, str]:
 
 @control_call(phone_api, "POST", "/phone")
 def phone(world: World) -> dict[str, str]:
-    """Let a person press the phone number button of an app."""
+    """Press the phone number button of an app as a person."""
     fields = read_body(*_PRESS)
     person, app = get_person(world, fields), get_app(world, fields)
     if person.phone is None:
@@ -94,7 +94,7 @@ def phone(world: World) -> dict[str, str]:
 
 @control_call(phone_api, "POST", "/session-key")
 def mint_session_key(world: World) -> dict[str, bool]:
-    """Give a person a new session_key in an app, as data pre-fetch may; the old one dies."""
+    """Return a person a new session_key in an app, as data pre-fetch may; the old one dies."""
     world.session_keys.mint(_owner(world, read_body("person", "appid")), world.now())
     return {"minted": True}
 

@@ -90,7 +90,7 @@ def getuserphonenumber(world: World) -> dict[str, Any]:
 
 @_call("/wxa/checksession", POST=43001)
 def checksession(world: World) -> dict[str, Any]:
-    """Tell whether the signature was made with the valid session_key."""
+    """Return whether the signature was made with the valid session_key."""
     check_signature(world, _appid_of_token(world), request.args, missing_key=87009)
     return {"errcode": 0, "errmsg": "ok"}
 

@@ -81,7 +81,7 @@ def refusal(errcode: int, rid: str | None, of_this_call: Meanings) -> WeChatErro
 
 
 def is_rate_limit(errcode: int | None) -> bool:
-    """Tell whether WeChat refuses because it was asked too often."""
+    """Return whether WeChat refuses because it was asked too often."""
     return MEANINGS.get(errcode or 0) is RateLimited
 
 

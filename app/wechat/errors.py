@@ -5,7 +5,7 @@
 
 
 class WeChatError(Exception):
-    """Say what WeChat refused, without repeating anything that was sent or received.
+    """Describe what WeChat refused, without the content of request and response.
 
     `rid` is WeChat's request id, for its support and the log. `our_ip` is the address that it saw
     us at, if it objects to that. `reason` is a fixed phrase of ours for the log; text from WeChat
@@ -57,11 +57,10 @@ class SecretRejected(AppMisconfigured):
 
 
 class WeChatUnavailable(WeChatError):
-    """WeChat is busy, silent or not making sense: try later.
+    """WeChat is busy, does not answer, or sends an invalid response. Try later.
 
-    `maybe_consumed` tells whether a single-use code in the request may be spent, so that only
-    a new code can help. It says nothing for calls without a code. `answered` tells whether
-    anything came back, sense or not.
+    `maybe_consumed`: a single-use code in the request may have been used, so that a new code is
+    needed. `answered`: a response arrived, valid or not.
     """
 
     def __init__(

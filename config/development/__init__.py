@@ -30,17 +30,17 @@ def fill(environ: MutableMapping[str, str]) -> None:
 
 
 def var_folder(environ: MutableMapping[str, str]) -> Path:
-    """Say where keys, data and logs are kept: WXPASS_VAR, else `var` in the checkout."""
+    """Return the folder of keys, data and logs: WXPASS_VAR, or `var` in the checkout."""
     return Path(environ.get("WXPASS_VAR", "").strip() or ROOT / "var").expanduser().resolve()
 
 
 def simulator_url(environ: MutableMapping[str, str]) -> str:
-    """Say where `make run` puts the simulated WeChat."""
+    """Return the address of the simulator of `make run`."""
     return f"http://127.0.0.1:{read_number(environ, 'SIMULATOR_PORT', 8001, PORTS)}"
 
 
 def is_missing(environ: MutableMapping[str, str], name: str) -> bool:
-    """Say whether a variable is unset; set to nothing is as good."""
+    """Return whether a variable is unset; set to nothing is as good."""
     return not environ.get(name, "").strip()
 
 

@@ -11,7 +11,7 @@ from config.readers import ConfigError, read_number
 
 
 def service_address(environ: MutableMapping[str, str]) -> tuple[str, int]:
-    """Give the host and port that config/gunicorn.conf.py will bind; raise ConfigError."""
+    """Return the host and port that config/gunicorn.conf.py will bind; raise ConfigError."""
     bind = environ.get("GUNICORN_BIND", "").strip()
     if not bind:
         return "127.0.0.1", read_number(environ, "PORT", 8000, range(1, 65536))
@@ -36,7 +36,7 @@ def check_free(variable: str, host: str, port: int) -> None:
 
 
 def is_local(url: str) -> bool:
-    """Say whether a URL leads to this machine."""
+    """Return whether a URL leads to this machine."""
     return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
 
 

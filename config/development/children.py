@@ -25,7 +25,7 @@ class Child:
     process: "subprocess.Popen[bytes]"
 
     def has_ended(self) -> bool:
-        """Say whether the process is gone."""
+        """Return whether the process is gone."""
         return self.process.poll() is not None
 
     def check_running(self) -> None:

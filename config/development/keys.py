@@ -13,9 +13,9 @@ from config.readers import ConfigError
 
 
 def load_or_make_keys(var: Path) -> dict[str, str]:
-    """Give the kept settings by name; of several processes that find none, one makes them for all.
+    """Return the stored settings by name. The first process creates them for all.
 
-    Raises ConfigError if what is kept can't be read.
+    Raises ConfigError if they cannot be read.
     """
     kept = var / "secrets.json"
     if not kept.exists():

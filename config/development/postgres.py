@@ -61,7 +61,7 @@ class PostgresServer:
                 stop(self._cluster)
 
     def url_of(self, database: str) -> str:
-        """Give the URL of another database of this server."""
+        """Return the URL of another database of this server."""
         return _url(self._cluster, database)
 
 

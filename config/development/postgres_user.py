@@ -44,7 +44,7 @@ def give(user: struct_passwd | None, path: Path) -> None:
 
 
 def let_in(user: struct_passwd | None, *paths: Path) -> None:
-    """Let `user` pass, not look, through those folders above `paths` that are closed to it."""
+    """Let `user` traverse, but not list, the folders above `paths`."""
     if user is None:
         return
     above = sorted({folder for path in paths for folder in path.resolve().parents})
@@ -70,7 +70,7 @@ def let_read(user: struct_passwd | None, *trees: Path) -> None:
 
 
 def _may(found: os.stat_result, user: struct_passwd, right: int) -> bool:
-    """Say whether `user` has `right`, given as the bit that grants it to others."""
+    """Return whether `user` has `right`, given as the bit that grants it to others."""
     if found.st_uid == user.pw_uid:
         right <<= 6
     elif found.st_gid == user.pw_gid:

@@ -66,7 +66,7 @@ class Run:
 
     @property
     def logs(self) -> Path:
-        """Say where the output of the processes goes."""
+        """Print where the processes write their output."""
         return var_folder(self.environ) / "log"
 
     def finish(self, name: str, *arguments: str) -> None:
@@ -96,7 +96,7 @@ class Run:
 
 
 def say(text: str) -> None:
-    """Tell the person at the terminal, who may have closed it."""
+    """Print a line. Ignore a closed terminal."""
     with suppress(OSError):
         print(text, flush=True)
 
@@ -203,7 +203,7 @@ def _start_simulator(run: Run, url: str) -> Child:
 
 
 def _introduce_demo(url: str) -> None:
-    """Tell the simulator which mini-programs and people there are."""
+    """Add the demo mini-programs and people to the simulator."""
     for tenant in TENANTS:
         for app in tenant.apps:
             body = {"appid": app.appid, "secret": app.secret, "open_platform": app.open_platform}
@@ -221,7 +221,7 @@ def _start_service(run: Run, url: str) -> Child:
 
 
 def _answers(url: str) -> bool:
-    """Say whether a GET is answered with 200."""
+    """Return whether a GET is answered with 200."""
     with suppress(requests.RequestException), requests.Session() as session:
         session.trust_env = False  # no proxy for what runs here
         return session.get(url, timeout=5).status_code == HTTPStatus.OK

@@ -17,7 +17,7 @@ from app.services.tenant_admin.tenant_scope import TenantScope
 
 
 def init_app(app: Flask) -> None:
-    """Give the templates their values and filters."""
+    """Return the templates their values and filters."""
     app.context_processor(_template_values)
     app.add_template_filter(moment)
 

@@ -56,7 +56,7 @@ def count_usage(db: Session, tenant_id: UUID, appid: str, most: int | None = Non
 
 
 def is_used(db: Session, tenant_id: UUID, appid: str) -> bool:
-    """Tell whether an app has any such record."""
+    """Return whether an app has any such record."""
     one = (select(key).where(*_of(model, tenant_id, appid)).limit(1) for model, key in USE)
     return any(db.scalar(found) is not None for found in one)
 

@@ -73,7 +73,7 @@ def claim_app(
 
 
 def _lock_tenant(db: Session, tenant_id: UUID) -> None:
-    """Let only one claim of a tenant be added at a time, so that they can be counted."""
+    """Lock the tenant's claims, so that they can be counted before one is added."""
     this = select(Tenant.id).where(Tenant.id == tenant_id)
     db.execute(this.with_for_update(key_share=True))
 

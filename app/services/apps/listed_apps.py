@@ -46,7 +46,7 @@ class TenantApp:
 
     @property
     def is_claim(self) -> bool:
-        """Tell whether its AppSecret is not proven."""
+        """Return whether its AppSecret is not proven."""
         return self.state in ("pending", "closed")
 
 

@@ -33,7 +33,7 @@ def prove_claim(actor: audit.Actor, tenant_id: UUID, appid: str) -> Verdict:
 
 
 def prove(actor: audit.Actor, claimed: ClaimedSecret) -> Verdict:
-    """Do as `prove_claim` does for an AppSecret that was read, and counted, already.
+    """Verify a claim with an AppSecret that is already read and counted.
 
     The claim stays pending unless the verdict is `right`. Raises AppUnknown when it was withdrawn
     while WeChat was asked, and AppClaimChanged when its AppSecret was replaced.
@@ -125,7 +125,7 @@ def _held(actor: audit.Actor, claimed: ClaimedSecret, right: Verdict) -> Verdict
 
 
 def _record_held(db: Session, actor: audit.Actor, claimed: ClaimedSecret) -> None:
-    """Tell the tenant's audit log, and the platform's, of a proof that another tenant precedes."""
+    """Record a verified AppSecret for an appid of another tenant, in both audit logs."""
     slug = db.scalars(select(Tenant.slug).where(Tenant.id == claimed.tenant_id)).one()
     audit.record(db, claimed.tenant_id, actor, "app_claim.held_elsewhere", claimed.appid)
     audit.record(db, None, actor, "app_claim.held_elsewhere", claimed.appid, tenant=slug)

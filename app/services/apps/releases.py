@@ -67,7 +67,7 @@ def find_usage(tenant_id: UUID, appid: str) -> AppUsage:
 
 
 def find_usage_of(tenant_slug: str, appid: str) -> AppUsage:
-    """Do as `find_usage` does, for the platform; raise TenantUnknown."""
+    """Return the usage of an app by tenant slug, for the platform. Raise TenantUnknown."""
     return find_usage(tenant_id_of(tenant_slug), appid)
 
 

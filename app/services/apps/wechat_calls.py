@@ -38,7 +38,7 @@ REFRESH_LEASE = timedelta(seconds=40)
 
 
 def client() -> WeChatClient:
-    """Give the running app's door to WeChat."""
+    """Return the running app's door to WeChat."""
     return cast(WeChatClient, current_app.extensions["wechat_client"])
 
 

@@ -32,19 +32,19 @@ class InvalidationLog:
 
     @property
     def is_fresh(self) -> bool:
-        """Tell whether what changes now will be heard of in time."""
+        """Return whether what changes now will be heard of in time."""
         return time.monotonic() < self._fresh_until
 
     def begin(self) -> None:
-        """Note that the listener listens from now on; what was read before counts no more."""
+        """Start accepting values: the listener listens. Values read before are invalid."""
         self._heard_since = time.monotonic()
 
     def mark_fresh(self, asked_at: float) -> None:
-        """Note that the listener's connection answered: all that was told by then is noted."""
+        """Mark the log as complete up to a time: the listener's connection has responded."""
         self._fresh_until = asked_at + FRESH_SECONDS
 
     def lose(self) -> None:
-        """Note that the listener's connection is lost, and forget everything.
+        """Invalidate everything: the listener's connection is lost.
 
         No notification arrives for people erased later: their profiles must not stay in memory.
         """
@@ -52,7 +52,7 @@ class InvalidationLog:
         self.forget(EVERYTHING)
 
     def note(self, about: Hashable) -> None:
-        """Note that something, or EVERYTHING, has changed."""
+        """Record a change of a subject, or of EVERYTHING."""
         moment = time.monotonic()
         self._moments[about] = moment
         if about == EVERYTHING or len(self._moments) > MOST_CHANGES:
@@ -62,7 +62,7 @@ class InvalidationLog:
         self.forget(about)
 
     def none_since(self, read_at: float, *subjects: Hashable) -> bool:
-        """Tell whether what was read about these subjects is still so.
+        """Return whether what was read about these subjects is still so.
 
         `read_at` is from before the database was asked: it may have changed since the answer
         was made up.
@@ -84,7 +84,7 @@ class Cache(Generic[K, V]):
         self._kept: dict[K, tuple[float, tuple[Hashable, ...], V]] = {}
 
     def find(self, key: K) -> V | None:
-        """Give what is remembered, if it is still so."""
+        """Return what is remembered, if it is still so."""
         kept = self._kept.get(key)
         if kept is None:
             return None

@@ -40,7 +40,7 @@ class ListenerLost(Exception):
 
 
 def listen_regularly(app: Flask) -> None:
-    """Let every process that remembers anything listen, from its first use of the database on."""
+    """Start a listener in each process with its first use of a cache."""
     caches: Caches = app.extensions["caches"]
 
     def begin() -> None:
@@ -71,11 +71,11 @@ def _connect() -> "Connection[tuple[bool]]":
 
 
 def _listen(connection: "Connection[tuple[bool]]", changes: InvalidationLog) -> None:
-    """Note what is told, for as long as the connection answers; raises what ends it.
+    """Process notifications until the connection fails. Raises its error.
 
-    Postgres signals a listener before the one who committed gets their answer, and a signalled
-    listener is told before the answer to its next question. So all that was committed before the
-    question is noted when its answer is here.
+    PostgreSQL signals a listener before the committing client gets its response, and sends pending
+    notifications before the response to the listener's next query. When that response arrives, all
+    changes committed before the query have been processed.
     """
     connection.execute(LISTEN)
     changes.begin()

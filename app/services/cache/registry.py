@@ -41,5 +41,5 @@ class Caches:
 
 
 def caches() -> Caches:
-    """Give what the running app remembers."""
+    """Return what the running app remembers."""
     return cast(Caches, current_app.extensions["caches"]).of_this_process()

@@ -33,7 +33,7 @@ class Asked:
 
     @property
     def index(self) -> bytes:
-        """Tell it from others; keyed, for it may hold a password."""
+        """The blind index of the request. A plain hash could reveal a password in it."""
         return keyring().blind_index(self.text, f"idempotency:{self.operator_id}")
 
 
@@ -113,7 +113,7 @@ def keep_answer(request_id: UUID, answer: Answer) -> None:
 
 
 def _is_there(db: Session, user_id: UUID) -> bool:
-    """Tell whether a user exists, and keep erasure from them until the transaction ends."""
+    """Return whether a user exists, and keep erasure from them until the transaction ends."""
     one = select(User.id).where(User.id == user_id)
     return db.scalar(one.with_for_update(read=True, key_share=True)) is not None
 
@@ -127,6 +127,6 @@ def forget_answers(db: Session, user_ids: Sequence[UUID] | Select[UUID]) -> None
 
 
 def forget_request(request_id: UUID) -> None:
-    """Let a request that failed be tried again under its key."""
+    """Delete the key of a failed request, so that it can be sent again."""
     with transaction() as db:
         db.execute(delete(IdempotentRequest).where(IdempotentRequest.id == request_id))

@@ -52,7 +52,7 @@ class Listing:
 
     @property
     def order(self) -> ColumnElement[Any]:
-        """Give the order: of ids, which are in the order of time, the newest is first."""
+        """Return the order: of ids, which are in the order of time, the newest is first."""
         return self.by.asc() if self.is_ascending else self.by.desc()
 
 
@@ -97,7 +97,7 @@ class OffsetListing:
     orders: Mapping[str, InstrumentedAttribute[Any]]
 
     def order(self, offset_page: OffsetPage) -> Sequence[ColumnElement[Any]]:
-        """Give the order; by its key, rows that are else alike keep theirs from page to page."""
+        """Return the order; by its key, rows that are else alike keep theirs from page to page."""
         column = self.orders.get(offset_page.by or "")
         if column is None:
             return [self.key.desc()]

@@ -71,7 +71,7 @@ def let_take_long(session: Session) -> None:
 
 @contextmanager
 def autocommit() -> Iterator[psycopg.Connection[Any]]:
-    """Give the driver's own connection, from the same pool: each statement commits by itself.
+    """Return the driver's own connection, from the same pool: each statement commits by itself.
 
     For what every request waits for: one statement is one round trip, and prepared once it has
     been used a few times. Raises psycopg's errors, not SQLAlchemy's.

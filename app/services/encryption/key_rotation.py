@@ -71,7 +71,7 @@ def _batches(one: SealedColumn) -> Iterator[Sequence[Row]]:
 
 
 def _resealed(one: SealedColumn, rows: Sequence[Row]) -> list[tuple[Any, str, str]]:
-    """Give primary key, old and new ciphertext of the rows that open."""
+    """Yield primary key, old and new ciphertext of the rows that can be decrypted."""
     fresh = []
     for row in rows:
         with suppress(SealBroken):

@@ -44,7 +44,7 @@ def key_usage(db: Session) -> Sequence[KeyUse]:
 
 
 def is_key_used(db: Session, key_id: str) -> bool:
-    """Tell whether any row needs a key; looks at every row if none does."""
+    """Return whether any row needs a key; looks at every row if none does."""
     let_take_long(db)
     wanted = (
         select(column.key).where(sealed_with(column, key_id)).limit(1)

@@ -128,7 +128,7 @@ def unbind(app: AppConfig, principal: Principal, device: Device) -> Login:
 
 @retry_on_conflict
 def unlink_everywhere(app: AppConfig, principal: Principal, device: Device) -> None:
-    """Do as `unbind` does for a client that takes no new tokens.
+    """Unbind for a client that keeps its token.
 
     Its session goes on as it is, or ends if it stood on the identity.
     """
@@ -162,7 +162,7 @@ def _logged_in(
     user_id: UUID,
     kept_token: str | None = None,
 ) -> Login:
-    """Give the caller's session to the user it was just bound to, which is a login of the user.
+    """Return the caller's session to the user it was just bound to, which is a login of the user.
 
     It is noted as one, and reopens a closed account.
     """

@@ -36,7 +36,7 @@ CTID: ColumnElement[str] = literal_column("ctid")
 
 
 def write_regularly(app: Flask) -> None:
-    """Let every process that counts write what it has, from its first count to its exit."""
+    """Start the writer in each process with its first count. It also writes at the exit."""
     gathered: Counts = app.extensions["counts"]
     background.write_regularly(app, "count-writing", gathered, EVERY_SECONDS, write_counts)
 
@@ -117,7 +117,7 @@ def drop_old_counts(at_once: int) -> Iterator[int]:
 
 
 def count_old_counts() -> Iterator[int]:
-    """Say how many rows `drop_old_counts` would drop."""
+    """Return how many rows `drop_old_counts` would delete."""
     with transaction() as db:
         old = [select(func.count()).select_from(model).where(_is_old(model)) for model in COUNTED]
         counted = [db.scalars(one).one() for one in old]

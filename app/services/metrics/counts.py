@@ -99,7 +99,7 @@ class Counts:
 
     @property
     def has_begun(self) -> bool:
-        """Tell whether this process has counted anything."""
+        """Return whether this process has counted anything."""
         return self._once.has_begun
 
     def of_this_process(self) -> "Counts":
@@ -109,7 +109,7 @@ class Counts:
 
 
 def counts() -> Counts:
-    """Give what the running app counts with."""
+    """Return what the running app counts with."""
     return cast(Counts, current_app.extensions["counts"]).of_this_process()
 
 

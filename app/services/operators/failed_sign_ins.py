@@ -110,7 +110,7 @@ class OperatorFailures:
 
     @property
     def has_begun(self) -> bool:
-        """Tell whether this process has noted a failure."""
+        """Return whether this process has noted a failure."""
         return self._once.has_begun
 
     def note(self, attempt: FailedAttempt) -> None:
@@ -192,7 +192,7 @@ def _row(attempt: FailedAttempt, operator_id: UUID | None, subject: str, suppres
 
 @contextmanager
 def noting(action: str, who: str | UUID, address: str | None) -> Iterator[None]:
-    """Note a failure of an operator's password or code that the block raises."""
+    """Record a failed password or code of an operator that the block raises."""
     try:
         yield
     except NOTED as failure:
@@ -208,6 +208,6 @@ def operator_failures() -> OperatorFailures:
 
 
 def write_regularly(app: Flask) -> None:
-    """Let every process that notes failures write them, from its first one to its exit."""
+    """Start the writer in each process with its first failure. It also writes at the exit."""
     failures: OperatorFailures = app.extensions["operator_failures"]
     background.write_regularly(app, "operator-failures", failures, EVERY_SECONDS, failures.write)

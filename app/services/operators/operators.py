@@ -165,7 +165,7 @@ def set_operator_status(actor: audit.Actor, operator_id: UUID, status: str) -> N
 
 
 def change_role(actor: audit.Actor, operator_id: UUID, role: str, tenant_slug: str | None) -> None:
-    """Give an operator another role, or another tenant; their sessions end.
+    """Return an operator another role, or another tenant; their sessions end.
 
     Raises OperatorUnknown, TenantUnknown, LastPlatformOperator or SelfChangeRefused.
     """
@@ -186,7 +186,7 @@ def change_role(actor: audit.Actor, operator_id: UUID, role: str, tenant_slug: s
 
 
 def _post_as_read(reader: UUID | None, role: str, tenant_id: UUID | None) -> dict[str, str | None]:
-    """Tell a post for a tenant's trail: what it is at a neighbour is not theirs to know."""
+    """Return a role for a tenant's audit log. The role in another tenant is hidden."""
     if None not in (reader, tenant_id) and reader != tenant_id:
         return {"role": None, "tenant_id": None}
     return {"role": role, "tenant_id": str(tenant_id) if tenant_id else None}

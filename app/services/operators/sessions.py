@@ -39,12 +39,12 @@ class SignedIn:
 
     @property
     def actor(self) -> audit.Actor:
-        """Give them as the audit trail names them."""
+        """Return the operator as an audit actor."""
         return audit.Actor("operator", self.operator_id, self.ip)
 
     @property
     def may_change(self) -> bool:
-        """Tell whether they may do more than read."""
+        """Return whether they may do more than read."""
         return self.role != "tenant_reader"
 
 
@@ -130,7 +130,7 @@ def _refuse_unfit(session: OperatorSession, operator: Operator, tenant_status: s
 
 
 def is_expired(session: OperatorSession) -> bool:
-    """Tell whether a session is past its end, or in the console was left alone too long."""
+    """Return whether a session is past its end, or in the console was left alone too long."""
     moment = now()
     is_idle = session.kind == "console" and session.seen_at + IDLE_LIFETIME <= moment
     return is_idle or session.expires_at <= moment

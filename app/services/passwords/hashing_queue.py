@@ -146,7 +146,7 @@ class HashingQueue:
         raise PasswordsBusy(f"deadline in lane {lane.value}", retry_after=RETRY_AFTER)
 
     def _admit(self) -> None:
-        """Give the free turns to waiting requests, one lane after the other."""
+        """Return the free turns to waiting requests, one lane after the other."""
         while self._free and (ticket := self._next()) is not None:
             if ticket.is_gone():
                 ticket.event.set()

@@ -38,7 +38,7 @@ class Limit:
     longest: int
 
     def delay_after(self, level: float) -> timedelta:
-        """Give how long the next try has to wait after so many that count."""
+        """Return how long the next try has to wait after so many that count."""
         if level <= self.free:
             return timedelta(0)
         return timedelta(seconds=min(self.longest, 2 ** min(level - self.free - 1, 30)))
@@ -137,7 +137,7 @@ def _know(db: Session, tried: Try) -> None:
 
 
 def forget_account(db: Session, tenant_id: UUID, account: str) -> None:
-    """Forget the tries for an account, from everywhere together."""
+    """Delete the count of failed attempts for an account from all addresses."""
     db.execute(delete(PasswordTry).where(PasswordTry.key == account_key(tenant_id, account)))
 
 
@@ -187,7 +187,7 @@ def _place_keys(tenant_id: UUID, account: str, device: Device) -> tuple[bytes, b
 
 
 def account_key(tenant_id: UUID, account: str) -> bytes:
-    """Give the blind index of an account, by which all is found that its tries left."""
+    """Return the blind index of an account, by which all is found that its tries left."""
     return keyring().blind_index(f"\0{account}", f"tries:{tenant_id}")
 
 

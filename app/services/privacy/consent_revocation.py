@@ -82,9 +82,9 @@ def clear_modified_profile(
 
 
 def cancel(db: Session, tenant_id: UUID, appid: str, push: Push, received_at: datetime) -> None:
-    """Unbind and erase the identity of a person who left WeChat, and end what stands on it.
+    """Unbind and erase the identity of a person who closed their WeChat account. End its sessions.
 
-    The user is erased with it, unless another identity or an account is left to be them by.
+    The user is erased too, unless the user has another identity or an account.
     """
     account = _lock_named(db, tenant_id, appid, push, received_at)
     if account is None:
@@ -94,7 +94,7 @@ def cancel(db: Session, tenant_id: UUID, appid: str, push: Push, received_at: da
 
 
 def _leaving_with(db: Session, account: SocialAccount, received_at: datetime) -> PersonalData:
-    """Say what goes with an identity: its user, or else only what it brought to them."""
+    """Return what is erased with an identity: its user, or only the data it provided."""
     alone = PersonalData(account.tenant_id, (), [account])
     if account.user_id is None:
         return replace(alone, of_visitor=True)
@@ -150,7 +150,7 @@ def _forget_answers(db: Session, account: SocialAccount) -> None:
 
 
 def _has_name(db: Session, account: SocialAccount) -> bool:
-    """Tell whether the user of an identity has an account to log in by."""
+    """Return whether the user of an identity has an account to log in by."""
     its = select(User.account).where(User.tenant_id == account.tenant_id)
     return db.scalar(its.where(User.id == account.user_id)) is not None
 

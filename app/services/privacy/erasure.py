@@ -106,7 +106,7 @@ def _clear_trail(db: Session, held: PersonalData) -> None:
 
 @contextmanager
 def passing_the_trail(db: Session) -> Iterator[None]:
-    """Let the caller's transaction pass the trigger that keeps the audit trail as it is.
+    """Let the caller's transaction change audit events despite their trigger.
 
     The trigger then accepts that old events are deleted, addresses are cleared and details are
     replaced by `impersonal_details`. It still refuses everything else.

@@ -140,7 +140,7 @@ def _is_push_of(key: str) -> ColumnElement[bool]:
 
 
 def person_index(appid: str, openid: str) -> bytes:
-    """Give the blind index by which the pushes about a person are found."""
+    """Return the blind index by which the pushes about a person are found."""
     return keyring().blind_index(openid, f"wechat_pushes.person:{original_appid(appid)}")
 
 

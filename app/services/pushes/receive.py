@@ -156,7 +156,7 @@ def _hurry(db: Session, milliseconds: int) -> None:
 def _note(
     db: Session, arrival: Arrival, *, handled: bool = False, failure: str | None = None
 ) -> bool:
-    """Note a push unless it is noted already. Return whether it was noted now.
+    """Store a push unless it is stored already. Return whether it is new.
 
     Raises PushReplayed for another message under a signature that was received. In the clear a
     signature does not cover the body, so anyone who sees one could put any body under it.
@@ -188,7 +188,7 @@ def _is_noted(db: Session, arrival: Arrival, key: str | None) -> bool:
 
 
 def _spend(db: Session, tenant_id: UUID, appid: str, event: str, signature: str) -> None:
-    """Note a signature in the clear that brought nothing new, so that nothing comes under it."""
+    """Store the signature of a repeated plain-text push, so that it admits no other body."""
     keys = _keys(tenant_id, appid, json.dumps(["signature", signature]), signature)
     moments = {"received_at": now(), "handled_at": now()}
     row = insert(WeChatPush).values(**keys, **moments, id=new_id(), event=event)
@@ -210,7 +210,7 @@ def _scope_of(appid: str) -> str:
 
 
 def _content_of(arrival: Arrival, handled: bool) -> dict[str, Any]:
-    """Say what is kept: of what is carried out, no message any more."""
+    """Return the stored content. A handled push has no message."""
     said = {"event": arrival.push.event, "received_at": now()}
     if handled:
         index = index_if_known(arrival.tenant_id, arrival.appid, arrival.push)

@@ -13,7 +13,7 @@ log = structlog.get_logger()
 
 
 def begin(app: Flask, name: str, work: Callable[[], None]) -> None:
-    """Let a thread do some work; no request fails because none can be had."""
+    """Run work in a background thread. A request does not fail if no thread can be started."""
     try:
         Thread(target=_do, args=(app, work), name=name, daemon=True).start()
     except RuntimeError as error:
@@ -39,7 +39,7 @@ class Gathered(Protocol):
 def write_regularly(
     app: Flask, name: str, gathered: Gathered, seconds: float, write: Callable[[], None]
 ) -> None:
-    """Let every process that gathers write every so many seconds, and once more at its exit."""
+    """Make each process that collects data write it at an interval, and once at its exit."""
 
     def write_last() -> None:
         # At its exit a process can begin nothing any more.

@@ -15,7 +15,7 @@ class OncePerProcess:
 
     @property
     def has_begun(self) -> bool:
-        """Tell whether this process, not one that it was forked from, has called it."""
+        """Return whether this process, not one that it was forked from, has called it."""
         return self._process == os.getpid()
 
     def __call__(self) -> None:

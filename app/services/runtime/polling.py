@@ -9,7 +9,7 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 0.5
 
 
 def backoff() -> Iterator[int]:
-    """Give the number of each look, from 0, with ever longer pauses between; end after 12 s."""
+    """Return the number of each look, from 0, with ever longer pauses between; end after 12 s."""
     deadline, pause, look = time.monotonic() + PATIENCE_SECONDS, FIRST_PAUSE_SECONDS, 0
     while time.monotonic() < deadline:
         yield look

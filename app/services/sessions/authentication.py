@@ -1,4 +1,4 @@
-"""Answering "who is this?" for a login token."""
+"""Authentication of login tokens."""
 
 import time
 from datetime import datetime
@@ -62,7 +62,7 @@ def authenticate(token: str, *, even_expired: bool = False) -> Principal:
 
 
 def find_cached_principal(sessions: SessionCache, uses: LastSeen, token: str) -> Principal | None:
-    """Do as `authenticate` does for a user's good token seen before, without the database."""
+    """Authenticate a cached token of a user without the database."""
     found = sessions.find(token_hash(token))
     if found is None:
         return None
@@ -96,7 +96,7 @@ def _find_in_database(token: str, even_expired: bool) -> Principal:
 
 
 def _life(found: Found, asked_at: float) -> Life:
-    """Tell by this process's own clock when a session expires, and was last used."""
+    """Return when a session expires and when it was last used, by the clock of this process."""
     moment = now()
     left, unused = found.expires_at - moment, moment - found.seen_at
     return Life(asked_at, asked_at + left.total_seconds(), asked_at - unused.total_seconds())
@@ -113,7 +113,7 @@ def _read(token: str) -> Found:
 
 
 def _used(uses: LastSeen, principal: Principal, life: Life) -> Life:
-    """Note the use, at most once a minute; only a bound session's life grows by it."""
+    """Note the use, at most once a minute. It extends bound sessions only."""
     moment = time.monotonic()
     if moment - life.used_at < NOTED_EVERY_SECONDS:
         return life

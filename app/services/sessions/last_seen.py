@@ -56,11 +56,11 @@ class LastSeen:
 
     @property
     def has_begun(self) -> bool:
-        """Tell whether this process has noted a use."""
+        """Return whether this process has noted a use."""
         return self._once.has_begun
 
     def note(self, token_hash: bytes) -> None:
-        """Note that a session is used now; beyond a bound, only the database's own row knows."""
+        """Note the use of a session. Above a bound, uses are dropped."""
         self._once()
         if len(self._moments) < MOST_UNWRITTEN:
             self._moments[token_hash] = now()
@@ -68,7 +68,7 @@ class LastSeen:
             self.write()
 
     def write(self) -> None:
-        """Write what was noted; never raises. What cannot be written is tried the next time."""
+        """Write the noted times. Never raises: after a failure, the next call tries again."""
         moments, self._moments = self._moments, {}
         waiting = list(moments.items())
         try:
@@ -89,11 +89,11 @@ def _write(uses: list[tuple[bytes, datetime]]) -> None:
 
 
 def last_seen() -> LastSeen:
-    """Give what the running app notes uses with."""
+    """Return what the running app notes uses with."""
     return cast(LastSeen, current_app.extensions["last_seen"])
 
 
 def write_regularly(app: Flask) -> None:
-    """Let every process that notes uses write them, from its first one to its exit."""
+    """Start the writer in each process with its first use. It also writes at the exit."""
     uses: LastSeen = app.extensions["last_seen"]
     background.write_regularly(app, "session-uses", uses, EVERY_SECONDS, uses.write)

@@ -29,7 +29,7 @@ BY_ITSELF = {"logged_out", "bind_key_used"}
 
 
 def explain_unknown_token(db: Session, token: str) -> Failure:
-    """Tell a token that was replaced by the one after it from one that never was, or long ago."""
+    """Return whether a token was replaced by a newer one, and is not unknown or too old."""
     before = LoginSession.previous_token_hash == token_hash(token)
     session = db.scalar(select(LoginSession).where(before))
     if session is None:

@@ -65,12 +65,12 @@ class Key:
         return self.public | {"kid": self.kid, "use": "sig", "alg": self.algorithm}
 
     def verifier(self) -> Any:
-        """Give the public half as PyJWT takes it."""
+        """Return the public half as PyJWT takes it."""
         return PyJWK(self.jwk()).key
 
 
 def signing_key() -> Key:
-    """Give the key that signs now."""
+    """Return the key that signs now."""
     moment = now()
     with transaction() as db:
         return [key for key in _keys(db) if key.signs_from <= moment][-1]

@@ -61,7 +61,7 @@ def name_newcomer(db: Session, account: SocialAccount, profile: AccountProfile) 
 
 
 def name_user(db: Session, account: SocialAccount) -> None:
-    """Name a social account's user as the account is named, if nothing names the user yet."""
+    """Copy the account's nickname and avatar to its user, if the user has no nickname."""
     if account.user_id is None or account.nickname is None:
         return
     nameless = update(User).where(

@@ -86,7 +86,7 @@ def key_row(
 
 
 def key_index(account_id: UUID, session_key: str) -> bytes:
-    """Give the blind index by which WeChat's giving the same key again is recognised."""
+    """Return the blind index by which WeChat's giving the same key again is recognised."""
     return keyring().blind_index(session_key, f"session_keys:{account_id}")
 
 

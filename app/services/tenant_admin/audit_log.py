@@ -142,7 +142,7 @@ def shown_event(event: AuditEvent, actor_email: str | None) -> ListedEvent:
 
 
 def _first_id(moment: datetime, off: timedelta) -> UUID:
-    """Give the smallest id that a row of a moment so far off can have: it begins with its time.
+    """Return the smallest id that a row of a moment so far off can have: it begins with its time.
 
     Not by adding to the moment, for before the first and after the last year there is none.
     """

@@ -64,7 +64,7 @@ class Numbers:
 
     @property
     def funnel(self) -> Funnel:
-        """The login funnel. A process that is killed may lose a newcomer and not what followed."""
+        """The login funnel. A killed process may lose the count of a newcomer who became a user."""
         return Funnel(self.newcomers, min(self.became_users, self.newcomers))
 
 
@@ -131,7 +131,7 @@ def get_overview(tenant_id: UUID, days: int = 30) -> Overview:
 
 
 def get_overview_of(tenant_slug: str, days: int = 30) -> Overview:
-    """Do as `get_overview` does, for operators; raise TenantUnknown."""
+    """Return the overview of a tenant by its slug. Raise TenantUnknown."""
     with transaction() as db:
         return _overview(db, get_tenant(db, tenant_slug).id, days)
 
@@ -232,7 +232,7 @@ def _answer_times(call: str, bars: Mapping[int, int]) -> AnswerTimes:
 
 
 def _quantile(bars: Mapping[int, int], percent: int) -> int | None:
-    """Give the bound within which so many of a hundred came; None when none came at all."""
+    """Return the bound within which so many of a hundred came; None when none came at all."""
     wanted, reached = sum(bars.values()) * percent, 0
     for within_ms, count in bars.items():
         reached += count * 100

@@ -16,10 +16,9 @@ MOST_SECONDS = 30.0
 
 
 def find_weak_passwords(tenant_id: UUID, read: ReadUsers) -> Sequence[BadCell]:
-    """Return the rows with weak passwords, except those with passwords that are bad already.
+    """Return the rows with weak passwords. Rows with an invalid password are skipped.
 
-    Holds no connection while it checks them. Raises ImportPasswordsTooMany for a file made to take
-    long.
+    Holds no database connection. Raises ImportPasswordsTooMany if the checks take too long.
     """
     bad = {one.row for one in read.bad if one.column == "password"}
     checked = [one for one in read.people if one.password and one.row not in bad]

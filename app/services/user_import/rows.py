@@ -154,7 +154,7 @@ def _wrong_texts(texts: Mapping[str, str], *, has_account: bool) -> Iterator[tup
 
 
 def _is_usable(column: str, text: str) -> bool:
-    """Tell whether a text can be kept, typed and seen."""
+    """Return whether a text can be kept, typed and seen."""
     if column == "password":
         return bool(text.strip()) and not _has(text, "Cc", "Cs")
     return has_something_visible(text) and not _has(text, "Cs")

@@ -71,7 +71,7 @@ def confirm_import(
 
 
 def begin_import(actor: audit.Actor, tenant_id: UUID, import_id: UUID) -> None:
-    """Do as `confirm_import` does, but wait only until it runs; `import_progress` tells the rest.
+    """Start what `confirm_import` does in the background. `import_progress` returns its progress.
 
     Raises ImportUnknown or ImportConfirmed. It ends with its worker: then it is given up.
     """
@@ -89,7 +89,7 @@ def begin_import(actor: audit.Actor, tenant_id: UUID, import_id: UUID) -> None:
 
 
 def import_progress(actor: audit.Actor, tenant_id: UUID, import_id: UUID) -> Progress:
-    """Say how far the actor's own import is, while another request runs it; raise ImportUnknown."""
+    """Return the progress of the actor's own import. Raise ImportUnknown."""
     with transaction() as db:
         one = db.scalar(select(UserImport).where(_own(actor, tenant_id, import_id)))
         if one is None or _is_expired(one, "previewed"):
@@ -128,7 +128,7 @@ def _run(
 
 @contextmanager
 def _logged() -> Iterator[None]:
-    """Let a thread end quietly: what it failed of is noted, and its traceback may name people."""
+    """Suppress the error of a thread: it is recorded, and its traceback may contain names."""
     try:
         yield
     except Exception as error:

@@ -33,7 +33,7 @@ class Wanted:
 
 
 def export_users(actor: audit.Actor, tenant_id: UUID, wanted: Wanted) -> Iterator[bytes]:
-    """Give a CSV file in pieces, read from the database as they are asked for.
+    """Return a CSV file in pieces, read from the database as they are asked for.
 
     The audit's event is committed before this returns. No connection is held between two pieces,
     but each needs the app: a view passes them through `stream_with_context`.

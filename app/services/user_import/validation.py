@@ -47,7 +47,7 @@ def read_rows(rows: Sequence[PersonRow]) -> ReadUsers:
 
 
 def unhurried(many: Iterable[T]) -> Iterator[T]:
-    """Give the other requests of the worker their turn, time and again."""
+    """Return the other requests of the worker their turn, time and again."""
     for count, one in enumerate(many):
         if count % PAUSE_EVERY == 0:
             time.sleep(PAUSE_SECONDS)
@@ -63,7 +63,7 @@ def _repeated(column: str, values: Iterable[tuple[int, Hashable]]) -> Iterator[B
 
 
 def find_taken(db: Session, tenant_id: UUID, people: Sequence[NewPerson]) -> Sequence[BadCell]:
-    """Say who of them is a user of the tenant already, in two queries."""
+    """Return which of them are already users of the tenant, in two queries."""
     indexes = {one.row: number_index(tenant_id, one.phone) for one in people if one.phone}
     accounts = {one.row: one.account for one in people if one.account}
     has_account = select(User.account).where(

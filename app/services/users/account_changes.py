@@ -15,7 +15,7 @@ from app.text_cleaning import account_name
 
 
 def change_account(tenant_slug: str, user_id: UUID, account: str) -> None:
-    """Give a user of a tenant another account; the password and the sessions stay.
+    """Return a user of a tenant another account; the password and the sessions stay.
 
     Raises TenantUnknown, UserUnknown or AccountExists.
     """

@@ -77,7 +77,7 @@ def normalise_accounts(tenant_slug: str | None = None) -> Normalisation:
 
 
 def normalise_accounts_on(connection: Connection) -> Normalisation:
-    """Do as `normalise_accounts` does for all tenants, in the caller's transaction."""
+    """Normalise the accounts of all tenants in the caller's transaction."""
     return _normalise(_tenant_ids(connection), lambda: nullcontext(connection))
 
 

@@ -28,7 +28,7 @@ def with_merged(tenant_id: UUID, user_id: UUID | None) -> Select[UUID]:
 
 @retry_on_conflict
 def undo_merge(tenant_slug: str, user_id: UUID, actor: audit.Actor = audit.OPERATOR) -> None:
-    """Let a merged user live again, with the identities and the number that the merge moved.
+    """Undo a merge: return the moved identities and phone number to the merged user.
 
     Those that joined the owner since, by the unionid of one that was moved, go with them.
     Sessions in which these are logged in as the owner end. Raises TenantUnknown, UserUnknown,

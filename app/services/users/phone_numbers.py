@@ -150,7 +150,7 @@ def _number(parsed: phonenumbers.PhoneNumber) -> PhoneNumber:
 
 
 def _lacks_plus(spelling: str) -> bool:
-    """Tell whether an invalid number would be valid with a leading +.
+    """Return whether an invalid number would be valid with a leading +.
 
     An 11-digit number that starts with 1 is taken for a mistyped Chinese number, not for an
     American one.

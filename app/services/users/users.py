@@ -159,7 +159,7 @@ def register(
 
 
 def give_phone(db: Session, tenant_id: UUID, user_id: UUID, number: PhoneNumber) -> None:
-    """Give a number to a user in the caller's transaction. The user's former number is released.
+    """Return a number to a user in the caller's transaction. The user's former number is released.
 
     Raises IntegrityError (uq_phones_tenant_id_number_index) if another user has the number.
     """

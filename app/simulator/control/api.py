@@ -22,7 +22,7 @@ def list_faults(world: World) -> dict[str, Any]:
 
 @control_call(control_api, "POST", "/faults")
 def add_fault(world: World) -> dict[str, Any]:
-    """Let something go wrong: the next so many times, or until it is cleared."""
+    """Add a fault, for a number of times or until it is removed."""
     fields = read_body("kind", "path", "appid", "times", "seconds", "errcode")
     kind = fields.choice("kind", KINDS)
     fault = Fault(
@@ -39,7 +39,7 @@ def add_fault(world: World) -> dict[str, Any]:
 
 @control_call(control_api, "DELETE", "/faults")
 def clear_faults(world: World) -> dict[str, Any]:
-    """Let nothing go wrong any more."""
+    """Remove all faults."""
     world.faults.clear()
     return {"faults": []}
 
@@ -102,7 +102,7 @@ def reset(world: World) -> dict[str, Any]:
 
 @control_call(control_api, "GET", "/health")
 def health(world: World) -> dict[str, str]:
-    """Tell that the simulator is up."""
+    """Return that the simulator is running."""
     return {"status": "ok"}
 
 

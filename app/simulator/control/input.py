@@ -25,7 +25,7 @@ class Fields:
         return name in self._given
 
     def is_text(self, name: str) -> bool:
-        """Tell whether a text is given."""
+        """Return whether a text is given."""
         return isinstance(self._given.get(name), str)
 
     def text(self, name: str) -> str:

@@ -30,7 +30,7 @@ def push(world: World) -> Errand:
 
 @control_errand(push_api, "/revoke")
 def revoke(world: World) -> Errand:
-    """Let a person withdraw one kind of information: user_authorization_revoke."""
+    """Withdraw one kind of information of a person: user_authorization_revoke."""
     given = read_body("person", "revoke_info", "plugin_id", *_HOW)
     said = _compliance(world, given, "user_authorization_revoke")
     said["RevokeInfo"] = given.text("revoke_info")
@@ -43,7 +43,7 @@ def revoke(world: World) -> Errand:
 
 @control_errand(push_api, "/cancel-account")
 def cancel_account(world: World) -> Errand:
-    """Let a person close their WeChat account: user_authorization_cancellation."""
+    """Close the WeChat account of a person, with the event user_authorization_cancellation."""
     given = read_body("person", *_HOW)
     said = _compliance(world, given, "user_authorization_cancellation")
     return _errand(world, get_app(world, given), given, said)
@@ -51,7 +51,7 @@ def cancel_account(world: World) -> Errand:
 
 @control_errand(push_api, "/modify-profile")
 def modify_profile(world: World) -> Errand:
-    """Let the platform clean a person's profile: user_info_modified."""
+    """Clear a person's profile as the platform does: user_info_modified."""
     given = read_body("person", *_HOW)
     said = _compliance(world, given, "user_info_modified")
     return _errand(world, get_app(world, given), given, said)

@@ -23,7 +23,7 @@ class Attempt:
 
     @property
     def satisfies(self) -> bool:
-        """Tell whether WeChat now leaves it at that."""
+        """Return whether WeChat now leaves it at that."""
         return self.status == 200 and self.answer in ("", "success")
 
 

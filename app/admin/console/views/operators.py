@@ -56,7 +56,7 @@ class OperatorsView(Page):
     @needs_step_up
     @restores(RoleForm)
     def role(self, operator_id: UUID) -> ResponseReturnValue:
-        """Give an operator another role, or another tenant."""
+        """Return an operator another role, or another tenant."""
         one = listed_operators.show_operator(operator_id)
         form = _with_tenants(RoleForm(role=one.role, tenant=one.tenant_slug))
         return process_form(
