@@ -230,7 +230,7 @@ def refuse(name: str, english: str, chinese: str, make: str | None = None) -> No
 
 
 def _text(environ: Mapping[str, str], name: str) -> str:
-    """Read a variable; set to nothing is as good as not set."""
+    """Read a variable. An empty value counts as unset."""
     return environ.get(name, "").strip()
 
 

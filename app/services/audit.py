@@ -1,4 +1,4 @@
-"""The audit trail: written in the transaction of what it tells about."""
+"""The audit log. An event is written in the transaction of the change."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -66,9 +66,9 @@ Step = tuple[str, Iterator[int]]
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """What may go, by what is in the row; and which rows can be like that at all, by their keys.
+    """A condition for rows to delete, and a condition on their keys that narrows the scan.
 
-    Ids begin with when they were made, so what is too young is not even looked at.
+    Ids begin with their creation time, so newer rows are not read.
     """
 
     useless: Condition
@@ -96,7 +96,7 @@ def run_retention(*, dry_run: bool = False) -> Iterator[tuple[str, int]]:
 
 
 def _kinds(dry_run: bool) -> Iterator[tuple[str, Iterator[Step]]]:
-    """Return what there is to do, none of it begun; one step may fail without the others."""
+    """Return the steps of a run by kind. A failed step does not stop the others."""
     closed = _closed_accounts()
     erasing = ((f"user {user_id}", _erasing(of, user_id)) for of, user_id in closed)
     yield "closed_accounts", iter([("", iter([len(closed)]))]) if dry_run else erasing

@@ -75,7 +75,7 @@ WITH_PHONE_CODE: Meanings = {40003: CodeRejected, 40013: CodeRejected}
 
 
 def refusal(errcode: int, rid: str | None, of_this_call: Meanings) -> WeChatError:
-    """Make the exception for an errcode; `of_this_call` goes before the general meanings."""
+    """Return the exception for an errcode. `of_this_call` overrides the general meanings."""
     meaning = of_this_call.get(errcode) or MEANINGS.get(errcode) or _unknown(errcode)
     return meaning(errcode, rid)
 

@@ -38,7 +38,7 @@ class PushSecrets:
 
 @dataclass(frozen=True, slots=True)
 class PushQuery:
-    """What the query of a delivery says."""
+    """The query of a push."""
 
     timestamp: str
     nonce: str
@@ -104,6 +104,6 @@ def _find_encrypt(content: bytes) -> str | None:
 
 
 def _refuse_stale(timestamp: str, now: int) -> None:
-    """Refuse what was not signed lately; one who sees an address must not use it for ever."""
+    """Refuse an old signature, so that a push that was seen cannot be replayed later."""
     if not UNIX_SECONDS.fullmatch(timestamp) or abs(now - int(timestamp)) > STALE_AFTER:
         raise StalePush

@@ -56,7 +56,7 @@ class Push:
 
     @property
     def revoke_infos(self) -> tuple[int, ...]:
-        """The kinds of information that were withdrawn; more than one, if ever, with commas.
+        """The kinds of information that were withdrawn, separated by commas.
 
         Empty when `revoke_info` is not written like that: then the kinds are unknown.
         """

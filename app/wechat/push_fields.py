@@ -89,7 +89,7 @@ def _is_legal(digits: str, base: int) -> bool:
 
 
 def _children_of(parent: Element, depth: int) -> JsonObject:
-    """Return the children of an element as the JSON object that would say the same."""
+    """Return the children of an element as an equivalent JSON object."""
     fields: dict[str, list[object]] = {}
     for child in parent:
         fields.setdefault(child.tag, []).append(_content_of(child, depth))

@@ -1,4 +1,4 @@
-"""What leaves this package: facts from WeChat, checked and frozen. Secrets do not print."""
+"""Records of WeChat's responses: validated, frozen, with secrets hidden from repr."""
 
 from dataclasses import dataclass, field
 
@@ -61,7 +61,7 @@ class PhoneInfo:
 
 @dataclass(frozen=True, slots=True)
 class UserInfo:
-    """A person's profile; empty texts and gender 0 (unknown) where WeChat tells nothing.
+    """A person's profile. Missing texts are empty, a missing gender is 0 (unknown).
 
     `openid` and `union_id` are only in encrypted data, and not in all of it; where present, the
     caller compares openid with the login's.

@@ -1,4 +1,4 @@
-"""Carries one request to WeChat and its JSON back, without ever repeating what was sent."""
+"""HTTP transport to WeChat. Errors and logs never contain the request."""
 
 import logging
 import ssl
@@ -34,7 +34,7 @@ class Transport:
         self._pool = _make_pool(base_url)
 
     def close(self) -> None:
-        """Close the idle connections; nothing can be asked afterwards."""
+        """Close the idle connections. The client cannot be used afterwards."""
         self._pool.close()
 
     def exchange(self, method: str, target: str, body: bytes | None = None) -> JsonObject:

@@ -1,4 +1,4 @@
-"""What a development machine does not have to be told: its keys, its database, its WeChat."""
+"""Defaults of development: keys, database and simulator."""
 
 from collections.abc import MutableMapping
 from pathlib import Path

@@ -58,7 +58,7 @@ def let_in(user: struct_passwd | None, *paths: Path) -> None:
 
 
 def let_read(user: struct_passwd | None, *trees: Path) -> None:
-    """Make these installed files readable, where a strict umask hides them from `user`."""
+    """Make the installed files readable for `user`, despite a strict umask."""
     for tree in trees:
         if user is None or not tree.exists() or _may(tree.stat(), user, stat.S_IROTH):
             continue

@@ -1,4 +1,4 @@
-"""What `make run` runs: database, simulated WeChat and service, started and stopped together."""
+"""`make run`: starts and stops the database, the simulator and the service together."""
 
 import fcntl
 import os
@@ -141,7 +141,7 @@ def _run_everything(run: Run) -> None:
 
 
 def _check_addresses(environ: dict[str, str], simulate: bool) -> str:
-    """Check that both ports can be had, before anything is started; say where the service is."""
+    """Check that both ports are free before anything starts. Print the service's address."""
     if environ.get("WXPASS_ENV", "").strip() not in ("", "development"):
         raise ConfigError(
             "WXPASS_ENV",

@@ -1,4 +1,4 @@
-"""The login, told in commands that a person pastes into sh, bash or zsh in one go."""
+"""The commands of a login that `make run` prints, for sh, bash and zsh."""
 
 from string import Template
 

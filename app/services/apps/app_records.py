@@ -1,4 +1,4 @@
-"""What belongs to an app: the records that show its use, and what goes with it."""
+"""The records of an app: those that show its use, and those deleted with it."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -23,7 +23,7 @@ class Secrets:
     next: str | None = field(repr=False)
 
     def after(self, secret: str) -> Sequence[str]:
-        """List those that may work where this one does not."""
+        """List the secrets to try after WeChat rejected this one."""
         return [one for one in (self.current, self.next) if one and one != secret]
 
 
@@ -43,7 +43,7 @@ def get_secrets(appid: str, tenant_id: UUID | None = None) -> Secrets:
 
 
 def set_secret(appid: str, secret: str) -> bool:
-    """Replace an app's AppSecret, for the very next request; raise AppUnknown.
+    """Replace an app's AppSecret. The change applies to the next request. Raise AppUnknown.
 
     Tells whether one was to follow it, which is not kept any longer.
     """
@@ -61,7 +61,7 @@ def set_next_secret(appid: str, secret: str | None) -> None:
 def replace_secrets(
     actor: audit.Actor, appid: str, changes: SecretChanges, tenant_id: UUID | None = None
 ) -> bool:
-    """Replace some of an app's secrets, or remove those that are None, for the very next request.
+    """Replace some of an app's secrets; remove those that are None. Applies to the next request.
 
     WeChat has one AppSecret at a time, so one that was to follow a replaced one is not kept any
     longer; tells whether there was one. Raises AppUnknown, for an app of another tenant than the

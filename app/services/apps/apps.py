@@ -55,7 +55,7 @@ class AppConfig:
 
 @dataclass(frozen=True, slots=True)
 class KnownApp:
-    """An app, and what may forbid its use."""
+    """An app, and the states that can forbid its use."""
 
     config: AppConfig
     enabled: bool
@@ -203,9 +203,9 @@ def change_settings(
 
 
 def set_app_push(appid: str, push_token: str, encoding_aes_key: str | None) -> None:
-    """Replace the secrets of an app's message push; without a key it is in the clear.
+    """Replace the secrets of an app's message push. Without a key, pushes are plain text.
 
-    For the very next request. Raises AppUnknown.
+    Applies to the next request. Raises AppUnknown.
     """
     with transaction() as db:
         app = lock_app(db, appid)
@@ -215,7 +215,7 @@ def set_app_push(appid: str, push_token: str, encoding_aes_key: str | None) -> N
 
 
 def set_app_enabled(appid: str, enabled: bool) -> None:
-    """Switch an app on or off, for the very next request; raise AppUnknown."""
+    """Enable or disable an app. The change applies to the next request. Raise AppUnknown."""
     with transaction() as db:
         app = lock_app(db, appid)
         app.enabled = enabled

@@ -22,10 +22,10 @@ State = Literal["active", "pending", "closed", "released"]
 
 @dataclass(frozen=True, slots=True)
 class TenantApp:
-    """A mini-program as its tenant's operators see it: of each secret only that it is there.
+    """A mini-program as its tenant's operators see it. Secrets are marks, without their values.
 
-    Only an `active` one serves requests, if it is enabled. `verdict` is what WeChat said of a
-    claim when it was last asked, at `checked_at`.
+    Only an `active` one serves requests, if it is enabled. `verdict` is WeChat's last verdict on a
+    claim, at `checked_at`.
     """
 
     appid: str

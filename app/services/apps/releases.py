@@ -81,9 +81,9 @@ def find_holder(appid: str) -> str | None:
 def release_app(
     actor: audit.Actor, tenant_slug: str, appid: str, *, limited: bool = True
 ) -> AppUsage:
-    """Take an appid from its tenant, so that it is free to be proven; return what was kept.
+    """Release an appid from its tenant. Return the number of records that were kept.
 
-    For the platform only. Logins end for the very next request. Raises TenantUnknown, AppUnknown,
+    For the platform only. Logins end with the next request. Raises TenantUnknown, AppUnknown,
     AppReleased, AppBusy, and AppReleaseTooLarge for too many records if it is `limited`.
     """
     tenant_id = tenant_id_of(tenant_slug)
@@ -155,9 +155,9 @@ def _give_up(tenant_id: UUID, appid: str, end: Ending, *, limited: bool) -> AppU
 
 @retry_on_conflict
 def _begin(tenant_id: UUID, appid: str, end: Ending) -> str | None:
-    """Switch a used app off and make room for its records; return their key.
+    """Disable a used app and create the app that keeps its records. Return that app's key.
 
-    An unused app is dropped instead. A release that was interrupted goes on under its key.
+    An unused app is deleted instead. An interrupted release continues with the same key.
     """
     with transaction() as db:
         app = _lock(db, tenant_id, appid)

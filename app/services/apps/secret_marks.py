@@ -30,7 +30,7 @@ class SecretMark:
 
 
 def fingerprint(app: WeChatApp | AppClaim, name: str) -> str | None:
-    """Return what tells a secret from another and says nothing of it; None without one."""
+    """Return a fingerprint that differs for each secret, or None without a secret."""
     try:
         secret = getattr(app, name)
     except SealBroken:

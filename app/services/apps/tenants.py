@@ -82,7 +82,7 @@ def add_tenant(
 
 
 def change_tenant(slug: str, settings: TenantSettings, actor: audit.Actor = audit.OPERATOR) -> None:
-    """Change settings of a tenant, for the very next request; raise TenantUnknown."""
+    """Change settings of a tenant. They apply to the next request. Raise TenantUnknown."""
     with transaction() as db:
         tenant = get_tenant(db, slug, lock=True)
         told = audit.before_and_after(tenant, settings.given())

@@ -1,4 +1,4 @@
-"""Listening to what Postgres tells of changes, on a connection of its own."""
+"""Listener for PostgreSQL's notifications of changes, on a separate connection."""
 
 import time
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""What this process remembers, and who tells it what has changed."""
+"""Per-process caches and their invalidation."""
 
 from collections.abc import Callable
 from typing import Any, Self, cast

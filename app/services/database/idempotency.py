@@ -1,4 +1,4 @@
-"""A creation that is sent twice happens once: the second gets the answer of the first."""
+"""Idempotency keys: a repeated creation gets the response of the first request."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -38,7 +38,7 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A query, what orders it, the last first or the first, and what tells it from every other."""
+    """A query with its sort keys, its direction, and a name that its cursors are bound to."""
 
     rows: Select[*tuple[Any, ...]]
     by: InstrumentedAttribute[Any] | ColumnElement[Any]
@@ -79,7 +79,7 @@ def read_page(
 
 @dataclass(frozen=True, slots=True)
 class OffsetPage:
-    """Which numbered page is wanted, from 0, and in which order; by nothing is the newest first."""
+    """A page by its number, from 0, and the sort order. The default is newest first."""
 
     number: int = 0
     by: str | None = None

@@ -71,10 +71,10 @@ def let_take_long(session: Session) -> None:
 
 @contextmanager
 def autocommit() -> Iterator[psycopg.Connection[Any]]:
-    """Return the driver's own connection, from the same pool: each statement commits by itself.
+    """Return the driver's connection, from the same pool. Each statement commits.
 
-    For what every request waits for: one statement is one round trip, and prepared once it has
-    been used a few times. Raises psycopg's errors, not SQLAlchemy's.
+    For frequent requests: a statement takes one round trip, and is prepared after a few uses.
+    Raises psycopg's errors, not SQLAlchemy's.
     """
     pooled = db.engine.raw_connection()
     connection = cast("psycopg.Connection[Any]", pooled.driver_connection)
@@ -95,7 +95,7 @@ def _give_back(pooled: PoolProxiedConnection, connection: psycopg.Connection[Any
 
 
 def violated(error: DBAPIError) -> str | None:
-    """Name the constraint that Postgres refused a write for."""
+    """Return the name of the violated constraint, or None."""
     return error.orig.diag.constraint_name if isinstance(error.orig, psycopg.Error) else None
 
 

@@ -85,7 +85,7 @@ def _compare(db: Session) -> set[str]:
 
 
 def _retire(db: Session, gone: Sequence[str]) -> None:
-    """Drop the proofs of keys that no row needs, so that the next boot need not look again.
+    """Delete the proofs of keys that no row needs, so that the next boot skips them.
 
     Not when they end to be needed, but when they are gone: until then some process, forgotten in
     a rollout, may encrypt with them. Nor lately proven ones, which others may be about to use.

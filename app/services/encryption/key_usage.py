@@ -54,7 +54,7 @@ def is_key_used(db: Session, key_id: str) -> bool:
 
 
 def sealed_with(column: SealedColumn, key_id: str) -> ColumnElement[bool]:
-    """Compare without LIKE, for which the underscore in an id is any character."""
+    """Return the condition for a key id. LIKE would treat an underscore as any character."""
     return func.starts_with(column.column, f"{key_id}:")
 
 

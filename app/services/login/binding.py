@@ -35,9 +35,9 @@ def bind_phone(
     proof: PhoneProof,
     kept_token: str | None = None,
 ) -> Login:
-    """Get the caller's number from WeChat, and link the caller to the user who owns it.
+    """Verify the phone number with WeChat and link the caller to its owner.
 
-    The evidence is what the phone button gave. The login token is new, or stays `kept_token`, the
+    The proof is the data of the phone button. The login token is new, or stays `kept_token`, the
     one of the request. Raises what `verified_phone` and `decide_linking` raise.
     """
     number = verified_phone(app, principal, proof)

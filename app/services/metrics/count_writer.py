@@ -104,7 +104,7 @@ def _adding(table: Any, rows: Sequence[tuple[object, ...]]) -> Insert:
 
 
 def drop_old_counts(at_once: int) -> Iterator[int]:
-    """Drop every tenant's counts of days longer ago than `KEPT`, so many rows at a time."""
+    """Delete all counts older than `KEPT`, a number of rows at a time."""
     for model in COUNTED:
         few = select(CTID).select_from(model).where(_is_old(model)).limit(at_once)
         dropping = delete(model).where(CTID.in_(few.with_for_update(skip_locked=True)))

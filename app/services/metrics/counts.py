@@ -74,7 +74,7 @@ class Tally(Generic[K]):
         return self._sums
 
     def clear(self) -> None:
-        """Forget the sums that were gathered; what was noted since stays."""
+        """Reset the collected sums. Later events remain."""
         self._sums = {}
 
 

@@ -65,7 +65,7 @@ def begin_enrolment(signed_in: SignedIn) -> Enrolment:
 
 
 def find_pending_enrolment(operator_id: UUID) -> Enrolment | None:
-    """Return the enrolment that was begun and is not confirmed yet."""
+    """Return the pending enrolment, or None."""
     with transaction() as db:
         operator = db.get(Operator, operator_id)
         if operator is None or operator.totp is None or operator.totp_step is not None:
@@ -159,7 +159,7 @@ def remove_codes(db: Session, operator: Operator) -> None:
 
 
 def count_code(operator_id: UUID, device: Device) -> Try:
-    """Count a try at an operator's codes before it is looked at; raise TooManyTries."""
+    """Count an attempt with an operator's code before it is checked. Raise TooManyTries."""
     with transaction() as db:
         return count_try(db, CODES, str(operator_id), device, TRIES)
 

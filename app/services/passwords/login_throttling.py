@@ -28,7 +28,7 @@ SWEPT_AT_ONCE = 20
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """So many tries are free; then the delay doubles, up to the longest; tries are forgotten.
+    """`free` attempts have no delay. After them the delay doubles, up to `longest`. Counts decay.
 
     Times are in seconds.
     """
@@ -38,7 +38,7 @@ class Limit:
     longest: int
 
     def delay_after(self, level: float) -> timedelta:
-        """Return how long the next try has to wait after so many that count."""
+        """Return the delay of the next attempt at a level of counted attempts."""
         if level <= self.free:
             return timedelta(0)
         return timedelta(seconds=min(self.longest, 2 ** min(level - self.free - 1, 30)))
@@ -194,7 +194,7 @@ def account_key(tenant_id: UUID, account: str) -> bytes:
 def _lock_counts(
     db: Session, keys: Sequence[bytes], account_keys: Mapping[bytes, bytes]
 ) -> dict[bytes, PasswordTry]:
-    """Find or make the counts, and lock them, in one order everywhere."""
+    """Find or insert the counts and lock them, always in the same order."""
     moment = now()
     zero = {"level": 0, "counted_at": moment, "held_until": moment, "forgotten_at": moment}
     rows = [{"key": key, "account_key": account_keys.get(key), **zero} for key in keys]

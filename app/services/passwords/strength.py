@@ -133,7 +133,7 @@ def _weakness_of(password: str, guesses: int, known: Sequence[str]) -> Sequence[
 
 
 def _checked_part(part: str) -> str:
-    """Return as much of a password, from its beginning, as is estimated in bounded time.
+    """Return the beginning of a password that can be estimated in bounded time.
 
     zxcvbn tries every combination of the letters that characters such as @, 4, $ and 1 can stand
     for, up to 736 combinations, on every part of the password. A password with many such characters

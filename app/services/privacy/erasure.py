@@ -1,4 +1,4 @@
-"""Erasing people. Ids in the audit trail and keyed hashes are left (docs/decisions/0013)."""
+"""Erasure of users and visitors (docs/decisions/0013). Ids in the audit log remain."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -67,9 +67,9 @@ def _listed(push: WeChatPush, slug: str) -> ListedPush:
 
 
 def retry_pushes() -> Retried:
-    """Carry out what can be by now, oldest first, each in a transaction of its own.
+    """Handle stored pushes, oldest first, each in its own transaction.
 
-    That is what failed, and what came before there was a handler for it.
+    These are failed pushes, and pushes received before they had a handler.
     """
     waiting = select(WeChatPush.id).where(_is_waiting()).order_by(WeChatPush.id)
     with transaction() as db:

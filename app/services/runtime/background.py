@@ -52,7 +52,7 @@ def write_regularly(
 
 
 def every(seconds: float, work: Callable[[], None]) -> None:
-    """Do some work again and again, for ever."""
+    """Repeat some work at an interval."""
     while True:
         time.sleep(seconds)
         work()

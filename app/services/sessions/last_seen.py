@@ -41,7 +41,7 @@ WHERE s.id = used.id
 
 
 class LastSeen:
-    """The uses that this process has noted and not written."""
+    """The uses of sessions that this process has not written yet."""
 
     def __init__(self) -> None:
         # Set in processes that write batches; in others each use is written immediately.

@@ -35,7 +35,7 @@ def new_invitation() -> str:
 
 
 def new_salt() -> bytes:
-    """Make what tells one derivation from every other."""
+    """Return a new random salt."""
     return token_bytes(SECRET_BYTES)
 
 
@@ -93,7 +93,7 @@ def thumbprint(public_jwk: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TokenPair:
-    """A login token, and the refresh token that goes with it if it is for a user."""
+    """A login token, and its refresh token, which only bound sessions have."""
 
     login: str = field(repr=False)
     refresh: RefreshToken = field(repr=False)

@@ -1,4 +1,4 @@
-"""JWTs that a business back end verifies by itself, with the published keys."""
+"""JWTs that business back ends verify with the published keys."""
 
 from dataclasses import dataclass, field
 

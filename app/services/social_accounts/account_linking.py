@@ -108,13 +108,13 @@ def link_by_phone(
 
 
 def unlink(db: Session, context: RequestContext, account: SocialAccount) -> None:
-    """Take a locked social account from its user; other sessions that stand on it end."""
+    """Unlink a locked social account from its user. Its other sessions end."""
     _record(db, context, account.user_id, "social_account.unbound", account.id)
     detach_account(db, account, LoginSession.id != context.session_id)
 
 
 def detach_account(db: Session, account: SocialAccount, *but: ColumnElement[bool]) -> None:
-    """Take a locked social account from its user; sessions that stand on it end."""
+    """Unlink a locked social account from its user. Its sessions end."""
     account.user_id, account.merge_id, account.joins_by_unionid = None, None, False
     on_it = (
         LoginSession.tenant_id == account.tenant_id,

@@ -42,7 +42,7 @@ def upsert_social_account(
 def _upsert(
     app: AppConfig, identity: WeChatIdentity, fresh_id: UUID, moment: datetime
 ) -> ReturningInsert[SocialAccount, str | None]:
-    """Return the statement that adds the account or updates it, and tells its former unionid."""
+    """Return the statement that upserts the account and returns its previous unionid."""
     known = select(SocialAccount.unionid).where(
         SocialAccount.appid == app.appid, SocialAccount.openid == identity.openid
     )

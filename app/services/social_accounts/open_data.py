@@ -93,7 +93,7 @@ def keep_open_profile(
     encrypted_data: str,
     iv: str,
 ) -> UserInfo:
-    """Decrypt and verify what the user-info button gave; keep nickname, avatar and gender.
+    """Decrypt and verify the data of the user-info button. Store nickname, avatar and gender.
 
     Gives it as kept. Decrypts first: a stale session_key is then told from a wrong signature.
     Raises NoSocialAccount, OpenDataOfAnother, or an OpenDataError; then nothing is kept.

@@ -119,7 +119,7 @@ def _keys_of(tenant_id: UUID, account_id: UUID) -> list[str]:
 
 
 def _opened(key: SessionKey) -> str | None:
-    """Open a key; one that does not open is as good as none, and the operator reads why."""
+    """Return the decrypted key, or None with an error in the log."""
     try:
         return key.session_key
     except SealBroken as error:

@@ -1,4 +1,4 @@
-"""The audit trail of a tenant, read by its operators."""
+"""Queries of a tenant's audit log."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,7 +18,7 @@ def list_events(
     action: str | None = None,
     since: datetime | None = None,
 ) -> Sequence[AuditEvent]:
-    """List what happened in a tenant, newest first; raise TenantUnknown."""
+    """List a tenant's audit events, newest first. Raise TenantUnknown."""
     wanted = select(AuditEvent).order_by(AuditEvent.id.desc()).limit(limit)
     if subject is not None:
         wanted = wanted.where(AuditEvent.subject == subject)

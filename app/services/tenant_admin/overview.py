@@ -73,9 +73,9 @@ NOTHING = Numbers()
 
 @dataclass(frozen=True, slots=True)
 class AnswerTimes:
-    """How fast WeChat answered one kind of call: half, and 95 of 100, within so many ms.
+    """Response times of one kind of WeChat call: median and 95th percentile.
 
-    Those never answered, for a timeout or a broken connection, count in `unanswered` only.
+    Calls without an answer (timeout, broken connection) count in `unanswered` only.
     """
 
     call: str
@@ -232,7 +232,7 @@ def _answer_times(call: str, bars: Mapping[int, int]) -> AnswerTimes:
 
 
 def _quantile(bars: Mapping[int, int], percent: int) -> int | None:
-    """Return the bound within which so many of a hundred came; None when none came at all."""
+    """Return the upper bound of the bar with this percentile, or None without calls."""
     wanted, reached = sum(bars.values()) * percent, 0
     for within_ms, count in bars.items():
         reached += count * 100

@@ -75,7 +75,7 @@ def end_user_sessions(scope: TenantScope, user_id: UUID) -> int:
 
 @retry_on_conflict
 def unbind_identity(scope: TenantScope, user_id: UUID, social_account_id: UUID) -> None:
-    """Free a WeChat identity of a user; sessions that stand on it end. Raises IdentityUnknown."""
+    """Unbind a WeChat identity from a user. Its sessions end. Raises IdentityUnknown."""
     scope.refuse_reader()
     its = (SocialAccount.tenant_id == scope.tenant_id, SocialAccount.user_id == user_id)
     with transaction() as db:

@@ -42,7 +42,7 @@ class PersonRow:
 
 @dataclass(frozen=True, slots=True)
 class UserFile:
-    """The rows of a file, which columns it has, and its SHA-256 to recognise it by.
+    """The rows, columns and SHA-256 of a file.
 
     `ignored` are the headers of columns that are not read. `skipped` counts the users of an export
     who have neither account nor phone, so that an import could not find them again.

@@ -1,6 +1,6 @@
 """Previews: what importing a file of users would do.
 
-A preview without bad rows is kept encrypted in `people_imports`, for whichever worker confirms it.
+A preview without bad rows is stored encrypted, so that any worker can confirm it.
 """
 
 import json
@@ -46,7 +46,7 @@ class PreviewRow:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What confirming would do; without an `import_id` there is nothing to confirm.
+    """The result of a preview. Without an `import_id` there is nothing to confirm.
 
     `good` counts the rows with nothing wrong, and `sample` has the first ten and the last of them.
     `imported_at` and `imported_by` tell when and by which operator this very file was imported

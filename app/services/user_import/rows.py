@@ -105,7 +105,7 @@ class NewPerson:
 
 
 def read_person(row: PersonRow) -> tuple[NewPerson, list[BadCell]]:
-    """Read a row by itself, and say all that is wrong with it; a wrong account is no account.
+    """Read a row and return all its errors. An invalid account counts as missing.
 
     The database could not even be asked for some of those.
     """

@@ -1,4 +1,4 @@
-"""Export of a tenant's users as CSV, recorded in the audit log before the first byte leaves.
+"""Export of a tenant's users as CSV, recorded in the audit log before the first byte is sent.
 
 The columns and their texts are those that an import reads (people_columns.py).
 """
@@ -98,7 +98,7 @@ def _cells(user: User, phone: Phone | None, full_phones: bool) -> Sequence[str]:
 
 
 def _header() -> bytes:
-    """Begin with the mark by which Excel knows UTF-8."""
+    """Return the header, with the byte order mark by which Excel detects UTF-8."""
     return BOM_UTF8 + _csv([EXPORTED_COLUMNS])
 
 

@@ -26,7 +26,7 @@ PAUSE_EVERY, PAUSE_SECONDS = 100, 0.001
 
 @dataclass(frozen=True, slots=True)
 class ReadUsers:
-    """The people of a file, and what is wrong with the file by itself."""
+    """The users of a file, and the errors that the file alone shows."""
 
     people: Sequence[NewPerson]
     bad: Sequence[BadCell]

@@ -20,7 +20,7 @@ from app.services.sessions.sessions import end_sessions_statement
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """From when on a closed account is erased, by the next run of retention.
+    """The time from which a retention run erases a closed account.
 
     A visitor is `erased` already.
     """
@@ -67,6 +67,6 @@ def reopen(db: Session, tenant_id: UUID, user_id: UUID, device: Device) -> None:
 
 
 def _set(db: Session, tenant_id: UUID, user_id: UUID | None, moment: datetime | None) -> None:
-    """Set the date of erasure, unless the user was merged since: their sessions have ended then."""
+    """Set the time of erasure, unless the user has been merged: then their sessions have ended."""
     user = update(User).where(User.tenant_id == tenant_id, User.id == user_id)
     db.execute(user.where(User.status != "merged").values(erase_after=moment))
