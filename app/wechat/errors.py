@@ -57,11 +57,11 @@ class SecretRejected(AppMisconfigured):
 
 
 class WeChatUnavailable(WeChatError):
-    """WeChat is busy, silent or not making sense: try later.
+    """WeChat is busy, does not respond, or sends an invalid response: try later.
 
-    `maybe_consumed` tells whether a single-use code in the request may be spent, so that only
-    a new code can help. It says nothing for calls without a code. `answered` tells whether
-    anything came back, sense or not.
+    `maybe_consumed` is true if a single-use code in the request may be used up, so that a retry
+    needs a new code. It has no meaning for calls without a code. `answered` is true if WeChat sent
+    a response, valid or not.
     """
 
     def __init__(

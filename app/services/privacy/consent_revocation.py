@@ -82,9 +82,9 @@ def clear_modified_profile(
 
 
 def cancel(db: Session, tenant_id: UUID, appid: str, push: Push, received_at: datetime) -> None:
-    """Unbind and erase the identity of a person who left WeChat, and end what stands on it.
+    """Erase the identity of a person who closed their WeChat account, with its sessions.
 
-    The user is erased with it, unless another identity or an account is left to be them by.
+    The user is erased too, unless they have another identity or an account to log in with.
     """
     account = _lock_named(db, tenant_id, appid, push, received_at)
     if account is None:
@@ -94,7 +94,10 @@ def cancel(db: Session, tenant_id: UUID, appid: str, push: Push, received_at: da
 
 
 def _leaving_with(db: Session, account: SocialAccount, received_at: datetime) -> PersonalData:
-    """Say what goes with an identity: its user, or else only what it brought to them."""
+    """Return the data to erase: the user with the identity, or the identity only.
+
+    If the user stays, clear the nickname and avatar, and without another identity the phone.
+    """
     alone = PersonalData(account.tenant_id, (), [account])
     if account.user_id is None:
         return replace(alone, of_visitor=True)

@@ -68,7 +68,7 @@ class LastSeen:
             self.write()
 
     def write(self) -> None:
-        """Write what was noted; never raises. What cannot be written is tried the next time."""
+        """Write the recorded uses. Never raises: a failed write is retried the next time."""
         moments, self._moments = self._moments, {}
         waiting = list(moments.items())
         try:

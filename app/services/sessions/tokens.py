@@ -85,7 +85,7 @@ class RefreshToken:
 
 
 def thumbprint(public_jwk: Mapping[str, str]) -> str:
-    """Name a public key as RFC 7638 does; it has the members that a JWK must have, no others."""
+    """Return the RFC 7638 thumbprint of a public JWK. Pass the required members only."""
     canonical = json.dumps(dict(public_jwk), separators=(",", ":"), sort_keys=True)
     digest = hashlib.sha256(canonical.encode()).digest()
     return urlsafe_b64encode(digest).rstrip(b"=").decode()
