@@ -80,7 +80,7 @@ if _production:
 
 
 def _without_the_request(record: logging.LogRecord) -> bool:
-    """Remove the request that gunicorn quotes: its query may contain a code or a bind key."""
+    """Remove malformed requests from log lines: the query may hold a code or a bind key."""
     if isinstance(record.msg, str) and record.msg.startswith("Invalid request from"):
         record.msg, record.args = record.getMessage().partition(":")[0], None
     return True
@@ -92,7 +92,7 @@ errorlog = "-"
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """Mark workers that replace others. `wsgi.py` must not stop the service for one of them."""
+    """Mark a replacement worker: wsgi.py skips the key checks, which could stop the service."""
     if worker.age > server.cfg.workers:
         os.environ["WXPASS_WORKER"] = "replacement"
 

@@ -289,7 +289,7 @@ def test_the_profile_of_a_session_that_changes_its_user_is_not_cached_for_the_fo
     assert client.me(kept["token"]).json["id"] == kept["user"]["id"]
 
 
-def test_a_failure_is_not_cached(
+def test_a_server_error_is_not_cached(
     client: Client, alice: Person, fresh_caches: Caches, rows: Reader
 ) -> None:
     token = client.bind(alice)["token"]

@@ -167,7 +167,7 @@ class ProfileRequest(RequestSchema[ProfileBody]):
 
     @validates_schema
     def is_open_or_typed(self, data: dict[str, Any], **_: Any) -> None:
-        """Require either open data or a typed profile, with all its fields."""
+        """Require either all fields of open data, or a nickname with an optional avatar."""
         is_typed = "nickname" in data and set(data) <= TYPED
         if set(data) != OPEN_DATA and not is_typed:
             message = "Send rawData, signature, encryptedData and iv, or nickname and avatar_url."

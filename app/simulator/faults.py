@@ -52,7 +52,7 @@ class Faults:
         self._faults.append(fault)
 
     def take(self, kinds: Collection[str], call: Call) -> Fault | None:
-        """Return the first fault of these kinds that concerns the call, and count it down."""
+        """Return the first of these faults that applies to the call, and decrement its count."""
         for fault in self._faults:
             if fault.kind in kinds and fault.concerns(call):
                 self._count_down(fault)

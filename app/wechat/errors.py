@@ -57,10 +57,11 @@ class SecretRejected(AppMisconfigured):
 
 
 class WeChatUnavailable(WeChatError):
-    """WeChat is busy, does not answer, or sends an invalid response. Try later.
+    """WeChat is busy, does not respond, or sends an invalid response: try later.
 
-    `maybe_consumed`: a single-use code in the request may have been used, so that a new code is
-    needed. `answered`: a response arrived, valid or not.
+    `maybe_consumed` is true if a single-use code in the request may be used up, so that a retry
+    needs a new code. It has no meaning for calls without a code. `answered` is true if WeChat sent
+    a response, valid or not.
     """
 
     def __init__(

@@ -42,7 +42,9 @@ def test_a_body_that_does_not_arrive_is_a_timeout_once(pair: Pair) -> None:
         ours.recv(100)
 
 
-def test_a_body_gets_a_second_for_each_64_kib(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_64_kib_of_a_body_extends_its_deadline_by_a_second(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ours, theirs = pair
     ours.begin_body()
     before = ours._deadline

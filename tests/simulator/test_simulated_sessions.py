@@ -125,7 +125,7 @@ def test_a_stale_button_uses_the_previous_key(simulator):
     assert old != new
 
 
-def test_the_control_api_renews_and_shows_the_key(simulator):
+def test_the_control_api_shows_and_renews_the_session_key(simulator):
     session = simulator.log_in()
     query = {"person": "alice", "appid": ACME}
     shown = simulator.http.get("/_simulator/session-key", query_string=query).get_json()

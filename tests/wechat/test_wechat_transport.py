@@ -26,7 +26,7 @@ def log_in(client):
     "content_type",
     ["text/plain", "application/json; encoding=utf-8", "text/html; charset=gbk", "nonsense", ""],
 )
-def test_the_content_type_is_ignored(client, wechat, content_type):
+def test_the_content_type_of_a_response_is_ignored(client, wechat, content_type):
     wechat.answers(SESSION, headers={"Content-Type": content_type})
     assert log_in(client).openid == "oAlice"
 

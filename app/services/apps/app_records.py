@@ -49,7 +49,7 @@ class AppUsage:
 
 
 def count_usage(db: Session, tenant_id: UUID, appid: str, most: int | None = None) -> AppUsage:
-    """Count the records of an app, of each kind up to `most`, in the caller's transaction."""
+    """Count the records of an app in the caller's transaction, at most `most` of each kind."""
     kinds = (select(key).where(*_of(model, tenant_id, appid)).limit(most) for model, key in USE)
     counted = (select(func.count()).select_from(kind.subquery()) for kind in kinds)
     return AppUsage(*(db.scalars(one).one() for one in counted))

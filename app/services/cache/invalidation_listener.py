@@ -1,4 +1,4 @@
-"""Listener for PostgreSQL's notifications of changes, on a separate connection."""
+"""Listener for Postgres notifications of changes, on a connection of its own."""
 
 import time
 from uuid import UUID
@@ -16,18 +16,18 @@ from app.services.runtime import background
 log = structlog.get_logger()
 
 CHANNEL = "wxpass_changes"
-# Asked so often, it is not long before a connection that only seems to live is no longer believed.
+# How often the connection is checked. The caches are used for FRESH_SECONDS after a good check.
 ASK_SECONDS = 0.25
 PAUSE_SECONDS = 0.5
-# Of a network that swallows everything, in milliseconds: then the connection is given up.
+# The connection is closed when sent data is not acknowledged for this many milliseconds.
 UNANSWERED_MS = 3000
-# So operators know it in pg_stat_activity.
+# The application_name that operators see in pg_stat_activity.
 NAME = "wxpass changes"
 
 LISTEN = f"LISTEN {CHANNEL}"
-# A connection pooler lends connections on which another client may have listened, drops the
-# notifications that arrive between clients, and invents the process id that it reports. Before the
-# migration that creates the triggers there are no notifications at all.
+# The check detects a connection pooler and missing triggers. A pooler lends connections on which
+# another client may have listened, drops the notifications that arrive between clients, and reports
+# a made-up process id. Before the migration that creates the triggers, no notifications are sent.
 IS_HEARD = f"""
 SELECT pg_backend_pid() = %(pid)s
     AND '{CHANNEL}' IN (SELECT pg_listening_channels())
@@ -40,7 +40,7 @@ class ListenerLost(Exception):
 
 
 def listen_regularly(app: Flask) -> None:
-    """Start a listener in each process with its first use of a cache."""
+    """Start the listener in each process that uses the caches, at the first use."""
     caches: Caches = app.extensions["caches"]
 
     def begin() -> None:
@@ -63,7 +63,7 @@ def _keep_listening(changes: InvalidationLog) -> None:
 
 
 def _connect() -> "Connection[tuple[bool]]":
-    """Connect as the pool does, but outside of it."""
+    """Open a connection with the settings of the pool, but outside the pool."""
     arguments, options = db.engine.dialect.create_connect_args(db.engine.url)
     options |= current_app.config["SQLALCHEMY_ENGINE_OPTIONS"]["connect_args"]
     options |= {"application_name": NAME, "tcp_user_timeout": UNANSWERED_MS}
@@ -71,11 +71,11 @@ def _connect() -> "Connection[tuple[bool]]":
 
 
 def _listen(connection: "Connection[tuple[bool]]", changes: InvalidationLog) -> None:
-    """Process notifications until the connection fails. Raises its error.
+    """Record notifications until the connection fails. Raises the error.
 
-    PostgreSQL signals a listener before the committing client gets its response, and sends pending
-    notifications before the response to the listener's next query. When that response arrives, all
-    changes committed before the query have been processed.
+    Postgres signals the listeners before it confirms a commit, and sends a signalled listener its
+    notifications before the result of its next query. So when a query returns, the notifications
+    of all changes committed before it have arrived.
     """
     connection.execute(LISTEN)
     changes.begin()
@@ -100,9 +100,9 @@ def _note(connection: "Connection[tuple[bool]]", changes: InvalidationLog, secon
 
 
 def subject_of(payload: str) -> bytes | str:
-    """Read what a notice is about: the bytes of an id, an app's subject, or EVERYTHING.
+    """Return the subject of a notification: the bytes of an id, an app's subject, or EVERYTHING.
 
-    What is not understood, a newer version may have sent: it may be about anything.
+    An unknown payload may come from a newer version, so it invalidates EVERYTHING.
     """
     if payload.startswith("app:"):
         return payload

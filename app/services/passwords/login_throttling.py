@@ -1,10 +1,10 @@
 """Throttling of wrong passwords: by account and address, by account, and by address.
 
-All counts decay. Repeated failures for one account from one address wait for minutes. What several
-clients share, an account under attack or the address of a school, waits for seconds, but a
-persistent attacker can use up these attempts. Therefore a device that has recently entered the
-right password from its address waits only for its own mistakes. Existing and unknown accounts are
-treated alike.
+All counts decay. Repeated failures for one account from one address cause delays of minutes. An
+account under attack, or the address of a school, is shared by several clients: its delays are
+seconds, but a persistent attacker can use up the attempts. Therefore a device that has recently
+entered the right password from its address is delayed only by its own failures. Existing and
+unknown accounts are treated alike.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,9 +28,9 @@ SWEPT_AT_ONCE = 20
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """`free` attempts have no delay. After them the delay doubles, up to `longest`. Counts decay.
+    """The number of free attempts and the longest delay after them. The delay doubles each time.
 
-    Times are in seconds.
+    The count decays by one attempt per `forgets_every`. Times are in seconds.
     """
 
     free: int
@@ -38,7 +38,7 @@ class Limit:
     longest: int
 
     def delay_after(self, level: float) -> timedelta:
-        """Return the delay of the next attempt at a level of counted attempts."""
+        """Return the delay before the next attempt when `level` attempts are counted."""
         if level <= self.free:
             return timedelta(0)
         return timedelta(seconds=min(self.longest, 2 ** min(level - self.free - 1, 30)))
@@ -51,13 +51,13 @@ ACCOUNT = Limit(free=20, forgets_every=300, longest=30)
 ADDRESS = Limit(free=100, forgets_every=10, longest=5)
 
 
-# So long a device is spared what others did, at the address where it last knew the password.
+# How long other clients' failures do not delay a device, at the address of its last login.
 KNOWN_FOR = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """A try that counts as wrong until it is taken back."""
+    """An attempt that counts as failed until it is taken back."""
 
     account_keys: tuple[bytes, ...]
     address_key: bytes
@@ -70,9 +70,9 @@ class Try:
 def count_try(
     db: Session, tenant_id: UUID, account: str, device: Device, from_everywhere: Limit = ACCOUNT
 ) -> Try:
-    """Count a try before its password is looked at, so that a burst is counted whole.
+    """Count an attempt before its password is checked, so that concurrent attempts all count.
 
-    Raises TooManyTries, with how long to wait, and then the try does not count.
+    Raises TooManyTries with the seconds to wait. The attempt is not counted then.
     """
     known_key = _known_key(tenant_id, account, device)
     limits = _limits(tenant_id, account, device, from_everywhere)
@@ -93,10 +93,10 @@ def count_try(
 
 
 def take_back(db: Session, tried: Try) -> None:
-    """Forget an attempt with the right password, and all earlier ones for the account.
+    """Reset the counts of the account after a right password, and mark the device as known.
 
-    Of the address, only this attempt is forgotten: a client's own password must not allow more
-    guesses at other accounts. The device is known from now on.
+    The count of the address is reduced by this attempt only: a client's own password must not
+    allow more guesses at other accounts.
     """
     keys = (*tried.account_keys, tried.address_key)
     ours = select(PasswordTry).where(PasswordTry.key.in_(keys)).order_by(PasswordTry.key)
@@ -137,17 +137,17 @@ def _know(db: Session, tried: Try) -> None:
 
 
 def forget_account(db: Session, tenant_id: UUID, account: str) -> None:
-    """Delete the count of failed attempts for an account from all addresses."""
+    """Delete the count of attempts at an account that covers all addresses."""
     db.execute(delete(PasswordTry).where(PasswordTry.key == account_key(tenant_id, account)))
 
 
 def attempts_of_accounts(tenant_id: UUID, accounts: Iterable[str]) -> ColumnElement[bool]:
-    """Return the condition for all that tries for accounts left: counts and known devices."""
+    """Return the condition for the rows of accounts: counts and known devices."""
     return PasswordTry.account_key.in_([account_key(tenant_id, one) for one in accounts])
 
 
 def sweep(db: Session) -> None:
-    """Delete some of the counts that have leaked away: more than a try adds."""
+    """Delete some of the expired rows: more than an attempt adds."""
     old = (
         select(PasswordTry.key)
         .where(PasswordTry.forgotten_at < now())
@@ -187,14 +187,14 @@ def _place_keys(tenant_id: UUID, account: str, device: Device) -> tuple[bytes, b
 
 
 def account_key(tenant_id: UUID, account: str) -> bytes:
-    """Return the blind index of an account, by which all is found that its tries left."""
+    """Return the blind index of an account. It finds all rows of the account."""
     return keyring().blind_index(f"\0{account}", f"tries:{tenant_id}")
 
 
 def _lock_counts(
     db: Session, keys: Sequence[bytes], account_keys: Mapping[bytes, bytes]
 ) -> dict[bytes, PasswordTry]:
-    """Find or insert the counts and lock them, always in the same order."""
+    """Return the counts, inserted if missing. Lock them in the order of `keys`: no deadlocks."""
     moment = now()
     zero = {"level": 0, "counted_at": moment, "held_until": moment, "forgotten_at": moment}
     rows = [{"key": key, "account_key": account_keys.get(key), **zero} for key in keys]

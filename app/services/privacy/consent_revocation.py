@@ -82,9 +82,9 @@ def clear_modified_profile(
 
 
 def cancel(db: Session, tenant_id: UUID, appid: str, push: Push, received_at: datetime) -> None:
-    """Unbind and erase the identity of a person who closed their WeChat account. End its sessions.
+    """Erase the identity of a person who closed their WeChat account, with its sessions.
 
-    The user is erased too, unless the user has another identity or an account.
+    The user is erased too, unless they have another identity or an account to log in with.
     """
     account = _lock_named(db, tenant_id, appid, push, received_at)
     if account is None:
@@ -94,7 +94,10 @@ def cancel(db: Session, tenant_id: UUID, appid: str, push: Push, received_at: da
 
 
 def _leaving_with(db: Session, account: SocialAccount, received_at: datetime) -> PersonalData:
-    """Return what is erased with an identity: its user, or only the data it provided."""
+    """Return the data to erase: the user with the identity, or the identity only.
+
+    If the user stays, clear the nickname and avatar, and without another identity the phone.
+    """
     alone = PersonalData(account.tenant_id, (), [account])
     if account.user_id is None:
         return replace(alone, of_visitor=True)

@@ -33,7 +33,7 @@ def is_active_row() -> ColumnElement[bool]:
 
 
 def active_sessions_of(tenant_id: UUID, user_id: UUID | None) -> tuple[ColumnElement[bool], ...]:
-    """Return the conditions for the active sessions of a user. Unbound sessions have no user."""
+    """Return the SQL conditions for the active sessions that are bound to a user."""
     return (
         LoginSession.tenant_id == tenant_id,
         LoginSession.user_id == user_id,

@@ -1,4 +1,4 @@
-"""Authentication of login tokens."""
+"""Session authentication: find the principal of a login token."""
 
 import time
 from datetime import datetime
@@ -34,7 +34,7 @@ LIFETIME_SECONDS = LOGIN_LIFETIME.total_seconds()
 
 
 class Found(NamedTuple):
-    """A session as the database has it, with all that may forbid its use."""
+    """A session row, with the states of its user, app and tenant that may forbid its use."""
 
     id: UUID
     tenant_id: UUID
@@ -52,7 +52,7 @@ class Found(NamedTuple):
 
 
 def authenticate(token: str, *, even_expired: bool = False) -> Principal:
-    """Answer "who is this?" for a login token; a bound session slides on while it is used.
+    """Return the principal of a login token. Use extends the lifetime of a bound session.
 
     Raises TokenInvalid, SessionReplaced, SessionEnded, SessionRevoked, SessionExpired,
     UserDisabled, AppDisabled, TenantDisabled.
@@ -62,7 +62,7 @@ def authenticate(token: str, *, even_expired: bool = False) -> Principal:
 
 
 def find_cached_principal(sessions: SessionCache, uses: LastSeen, token: str) -> Principal | None:
-    """Authenticate a cached token of a user without the database."""
+    """Return the principal of a cached session, or None. Record the use as `authenticate` does."""
     found = sessions.find(token_hash(token))
     if found is None:
         return None
@@ -96,7 +96,7 @@ def _find_in_database(token: str, even_expired: bool) -> Principal:
 
 
 def _life(found: Found, asked_at: float) -> Life:
-    """Return when a session expires and when it was last used, by the clock of this process."""
+    """Convert the expiry and the last use of a session to this process's monotonic clock."""
     moment = now()
     left, unused = found.expires_at - moment, moment - found.seen_at
     return Life(asked_at, asked_at + left.total_seconds(), asked_at - unused.total_seconds())
@@ -113,7 +113,7 @@ def _read(token: str) -> Found:
 
 
 def _used(uses: LastSeen, principal: Principal, life: Life) -> Life:
-    """Note the use, at most once a minute. It extends bound sessions only."""
+    """Record the use, at most once a minute. It extends the lifetime of bound sessions only."""
     moment = time.monotonic()
     if moment - life.used_at < NOTED_EVERY_SECONDS:
         return life

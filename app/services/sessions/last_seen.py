@@ -68,7 +68,7 @@ class LastSeen:
             self.write()
 
     def write(self) -> None:
-        """Write the noted times. Never raises: after a failure, the next call tries again."""
+        """Write the recorded uses. Never raises: a failed write is retried the next time."""
         moments, self._moments = self._moments, {}
         waiting = list(moments.items())
         try:

@@ -85,7 +85,7 @@ class RefreshToken:
 
 
 def thumbprint(public_jwk: Mapping[str, str]) -> str:
-    """Return the RFC 7638 thumbprint of a public key with only the required members of a JWK."""
+    """Return the RFC 7638 thumbprint of a public JWK. Pass the required members only."""
     canonical = json.dumps(dict(public_jwk), separators=(",", ":"), sort_keys=True)
     digest = hashlib.sha256(canonical.encode()).digest()
     return urlsafe_b64encode(digest).rstrip(b"=").decode()

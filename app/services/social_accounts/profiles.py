@@ -33,7 +33,7 @@ class AccountProfile:
 
 
 def presentable(text: str) -> str:
-    """Drop the characters that cannot be stored or displayed, and what is too long."""
+    """Remove characters that cannot be stored or displayed, and truncate to the maximum length."""
     return "".join(char for char in text if category(char) not in UNPRESENTABLE)[
         :MAX_PROFILE_LENGTH
     ]
@@ -42,14 +42,14 @@ def presentable(text: str) -> str:
 def keep_typed_profile(
     principal: Principal, *, nickname: str, avatar_url: str = ""
 ) -> AccountProfile:
-    """Keep the nickname and avatar that the person typed and chose. They are not verified."""
+    """Store the nickname and avatar that the person entered. They are not verified."""
     with transaction() as db:
         write_profile(db, principal, principal.user_id, nickname, avatar_url)
         return read_profile(db, principal)
 
 
 def name_newcomer(db: Session, account: SocialAccount, profile: AccountProfile) -> None:
-    """Keep a profile from the client if the person has no name yet, in the caller's transaction.
+    """Store a profile from the client if the person has no name yet, in the caller's transaction.
 
     It is not verified, so it never replaces a name.
     """
@@ -61,7 +61,10 @@ def name_newcomer(db: Session, account: SocialAccount, profile: AccountProfile) 
 
 
 def name_user(db: Session, account: SocialAccount) -> None:
-    """Copy the account's nickname and avatar to its user, if the user has no nickname."""
+    """Copy a social account's nickname to its user if the user has no nickname.
+
+    The avatar is copied with it if the user has none.
+    """
     if account.user_id is None or account.nickname is None:
         return
     nameless = update(User).where(
@@ -79,7 +82,7 @@ def write_profile(
     avatar_url: str,
     gender: int = 0,
 ) -> None:
-    """Write a profile in the caller's transaction; never nothing over a text."""
+    """Write a profile in the caller's transaction. An empty value never replaces a stored one."""
     texts = {"nickname": nickname.strip(), "avatar_url": avatar_url}
     said: dict[str, str | int] = {name: text for name, text in texts.items() if text}
     if not said:
@@ -117,9 +120,9 @@ def clear_profile(db: Session, account: SocialAccount) -> None:
 
 
 def read_profile(db: Session, principal: Principal) -> AccountProfile:
-    """Read what is kept with the caller's social account, or without one with their user.
+    """Return the profile of the caller's social account, or of their user if they have none.
 
-    Raises TokenInvalid when these were erased while a request of theirs went on.
+    Raises TokenInvalid if the account or the user was erased during the request.
     """
     account = select(SocialAccount.nickname, SocialAccount.avatar_url).where(
         SocialAccount.tenant_id == principal.tenant_id,

@@ -1,6 +1,6 @@
-"""What a tenant's apps have been doing: today, and over some days, as days are in Shanghai.
+"""Statistics of a tenant's apps: today and over several days, in Shanghai time.
 
-What happened in the last seconds may not be written yet.
+Events of the last seconds may not be written yet.
 """
 
 from collections import Counter, defaultdict
@@ -26,10 +26,10 @@ Rows = Iterable[Row[*tuple[Any, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class Funnel:
-    """Of the WeChat identities that first opened an app in some days, how many became users.
+    """The WeChat identities that first opened an app in a period, and how many became users.
 
-    Each counts once, on its first day, however often it opened the app before it became a user
-    and on whichever day that was. So it may grow for days that have passed.
+    Each identity counts once, on the day it first opened the app, even if it became a user on a
+    later day. So the numbers of past days can still grow.
     """
 
     newcomers: int
@@ -38,7 +38,7 @@ class Funnel:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """How often what happened; `Measure` says what each means."""
+    """The number of events of each kind. `Measure` defines the kinds."""
 
     opened: int = 0
     logged_in: int = 0
@@ -64,7 +64,11 @@ class Numbers:
 
     @property
     def funnel(self) -> Funnel:
-        """The login funnel. A killed process may lose the count of a newcomer who became a user."""
+        """The login funnel.
+
+        A killed process may lose the count of a newcomer whose registration is counted. Therefore
+        `became_users` is capped at `newcomers`.
+        """
         return Funnel(self.newcomers, min(self.became_users, self.newcomers))
 
 
@@ -73,9 +77,9 @@ NOTHING = Numbers()
 
 @dataclass(frozen=True, slots=True)
 class AnswerTimes:
-    """Response times of one kind of WeChat call: median and 95th percentile.
+    """WeChat's response times for one kind of call: median and 95th percentile in ms.
 
-    Calls without an answer (timeout, broken connection) count in `unanswered` only.
+    Calls without a response (timeout, broken connection) count in `unanswered` only.
     """
 
     call: str
@@ -87,7 +91,7 @@ class AnswerTimes:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Some days together, or one; failures by their stable code, the most frequent first."""
+    """The totals of one or more days. Failures are by stable code, the most frequent first."""
 
     numbers: Numbers
     failures: Mapping[str, int]
@@ -105,7 +109,7 @@ class WeChatCalls:
 
 @dataclass(frozen=True, slots=True)
 class AppNumbers:
-    """The figures of one app."""
+    """The numbers of one app: today, and in the whole period."""
 
     appid: str
     name: str
@@ -116,7 +120,7 @@ class AppNumbers:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Today, all the days up to today together, each of them, and each app, by its name."""
+    """The totals of today and of the whole period, each day, and each app ordered by name."""
 
     today: Span
     whole: Span
@@ -125,13 +129,13 @@ class Overview:
 
 
 def get_overview(tenant_id: UUID, days: int = 30) -> Overview:
-    """Sum up what happened in a tenant's apps today and over as many days, today the last."""
+    """Return the statistics of a tenant's apps for the last `days` days, including today."""
     with transaction() as db:
         return _overview(db, tenant_id, days)
 
 
 def get_overview_of(tenant_slug: str, days: int = 30) -> Overview:
-    """Return the overview of a tenant by its slug. Raise TenantUnknown."""
+    """Return the same as `get_overview` for a tenant slug; raise TenantUnknown."""
     with transaction() as db:
         return _overview(db, get_tenant(db, tenant_slug).id, days)
 
@@ -160,7 +164,7 @@ def _numbers_by(
 
 
 def _of_apps(db: Session, tenant_id: UUID, dates: Sequence[date]) -> Sequence[AppNumbers]:
-    """Return the figures of every app of the tenant, also of apps without any."""
+    """Return the numbers of every app of the tenant, including apps without events."""
     of_today = _numbers_by(DailyCount.appid, db, tenant_id, dates[-1:])
     whole = _numbers_by(DailyCount.appid, db, tenant_id, dates)
     columns = (WeChatApp.appid, WeChatApp.name, WeChatApp.wechat_call_limit)
@@ -192,14 +196,14 @@ def _failures(tenant_id: UUID, dates: Sequence[date]) -> Query:
 
 
 def _bars(tenant_id: UUID, dates: Sequence[date]) -> Query:
-    """Select the histograms of the calls, slower bars after faster ones."""
+    """Select the histograms of response times, from the fastest bar to the slowest."""
     one, bar = AnswerTime, (AnswerTime.call, AnswerTime.within_ms)
     wanted = select(*bar, *_sums(one, dates)).group_by(*bar).order_by(*bar)
     return _of_dates(wanted, one, tenant_id, dates)
 
 
 def _sums(one: Any, dates: Sequence[date]) -> tuple[ColumnElement[int], ColumnElement[int]]:
-    """Sum up the last of the dates, and all of them."""
+    """Return the sums for the last date and for all dates."""
     whole = func.sum(one.count)
     return func.coalesce(whole.filter(one.day == dates[-1]), 0), whole
 
@@ -232,7 +236,7 @@ def _answer_times(call: str, bars: Mapping[int, int]) -> AnswerTimes:
 
 
 def _quantile(bars: Mapping[int, int], percent: int) -> int | None:
-    """Return the upper bound of the bar with this percentile, or None without calls."""
+    """Return the upper bound of the bar that holds the percentile, or None without answers."""
     wanted, reached = sum(bars.values()) * percent, 0
     for within_ms, count in bars.items():
         reached += count * 100

@@ -130,9 +130,9 @@ def find_users_by_offset(
 
 
 def _explained(query: UserQuery, found: Page[FoundUser]) -> Page[FoundUser]:
-    """Return the page. If it is empty, raise why no user can have the phone of the query.
+    """Return the page. If it is empty and the phone of the query is not valid, raise the reason.
 
-    Stored numbers that are no longer accepted are found, so the reason is looked for last.
+    The phone is validated after the search: stored numbers may no longer be valid.
     """
     if query.phone is not None and not found.items:
         refuse_unsearchable(query.phone)

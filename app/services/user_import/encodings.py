@@ -1,6 +1,6 @@
-"""The encoding of a CSV file: a Unicode mark, else UTF-8, else GB18030.
+"""The encoding of a CSV file: that of its byte order mark, else UTF-8, else GB18030.
 
-Nearly any bytes can be read as GB18030, so what is really Big5 is recognised and refused.
+Nearly any bytes are valid GB18030, so Big5 is detected first and refused.
 """
 
 import re
@@ -35,7 +35,7 @@ NOT_ASCII = re.compile(rb"[\x80-\xff]")
 
 
 def decoded(content: bytes) -> str:
-    """Return the text, without marks in front of it.
+    """Return the text without byte order marks.
 
     Raises UserFileNotSpreadsheet, UserFileBig5 or UserFileUnreadable.
     """

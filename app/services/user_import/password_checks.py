@@ -16,9 +16,10 @@ MOST_SECONDS = 30.0
 
 
 def find_weak_passwords(tenant_id: UUID, read: ReadUsers) -> Sequence[BadCell]:
-    """Return the rows with weak passwords. Rows with an invalid password are skipped.
+    """Return an error for each weak password. Skip passwords that already have an error.
 
-    Holds no database connection. Raises ImportPasswordsTooMany if the checks take too long.
+    No connection is held during the check. Raises ImportPasswordsTooMany if it takes longer than
+    MOST_SECONDS.
     """
     bad = {one.row for one in read.bad if one.column == "password"}
     checked = [one for one in read.people if one.password and one.row not in bad]

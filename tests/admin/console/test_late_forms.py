@@ -155,9 +155,8 @@ def test_an_uploaded_file_is_not_kept(browser: Browser, rows: Reader) -> None:
     assert "Check the file" in browser.read("/people/preview")
 
 
-def test_an_action_is_not_run_after_sign_in_and_shows_its_confirmation_page(
-    browser: Browser, rows: Reader
-) -> None:
+def test_a_late_action_is_not_run_after_sign_in(browser: Browser, rows: Reader) -> None:
+    """Sign-in leads to the action's confirmation page, or to the overview if it has none."""
     to = submit_late(browser, rows, "/apps/wxaaaa000000000001/disable")
     assert to.endswith("next=/console/t/acme/apps/wxaaaa000000000001/disable")
     to = submit_late_again(browser, rows, "/apps/wxaaaa000000000001/test")

@@ -299,9 +299,7 @@ def test_answer_to_a_wrong_secret_does_not_depend_on_other_tenants(
     assert "globex" not in added.text + again.text + shown.text
 
 
-def test_verification_is_not_counted_in_the_holders_metrics(
-    app: Flask, ann: Script, bob: Script
-) -> None:
+def test_claim_verification_is_not_counted_in_metrics(app: Flask, ann: Script, bob: Script) -> None:
     add(bob, "globex")
     counted = app.extensions["counts"].answered
     before = dict(counted.gather())

@@ -61,7 +61,7 @@ def test_unexpected_error_is_logged_and_the_listener_connects_again(
 
 
 @pytest.mark.real_commits
-def test_direct_connection_is_accepted(app: Flask) -> None:
+def test_listener_accepts_a_direct_connection(app: Flask) -> None:
     with (
         app.app_context(),
         invalidation_listener._connect() as connection,

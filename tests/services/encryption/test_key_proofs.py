@@ -253,7 +253,7 @@ def test_app_secret_of_a_forgotten_key_is_reported_and_can_be_replaced(
 
 @pytest.mark.real_commits
 @pytest.mark.parametrize("differs", ["key", "pepper"])
-def test_of_two_concurrent_first_starts_with_different_keys_one_is_refused(
+def test_only_one_of_two_concurrent_first_starts_with_different_keys_succeeds(
     app: Flask, config: Config, rows: Reader, differs: str
 ) -> None:
     rows("DELETE FROM key_proofs")

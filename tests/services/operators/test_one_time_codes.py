@@ -193,7 +193,7 @@ def test_malformed_code_is_refused_as_wrong(app: Flask, session: SignedIn, code:
         step_up(enrolled, PASSWORD, code, DEVICE)
 
 
-def test_removal_requires_a_code_and_ends_the_other_sessions(
+def test_disabling_one_time_codes_requires_a_code_and_ends_the_other_sessions(
     app: Flask, session: SignedIn, rows: Reader
 ) -> None:
     """The recovery codes are deleted, and a new enrolment has another secret."""

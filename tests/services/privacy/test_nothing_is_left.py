@@ -305,7 +305,7 @@ def test_erased_visitor_leaves_no_data_in_any_table_or_log(
     assert (UUID(subject).version, details, ip) == (7, {}, None)
 
 
-def test_data_of_others_is_kept(
+def test_erasure_keeps_the_data_of_other_users(
     app: Flask, client: Client, alice: Person, bob: Person, rows: Reader
 ) -> None:
     """The same person at globex, and another user of acme."""

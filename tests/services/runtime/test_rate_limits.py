@@ -47,7 +47,7 @@ def answers(client: "redis.Redis") -> bool:
         return False
 
 
-def test_a_key_is_blocked_by_the_event_that_uses_up_its_limit() -> None:
+def test_a_key_is_blocked_when_its_limit_is_reached() -> None:
     limits = RateLimits()
     exhaust(limits, 2)
     assert limits.wait_of(RULE, "wxapp", "192.0.2.1") == 0

@@ -21,7 +21,7 @@ from tests.fixtures.personas import ACME_SHOP, Client, Person, Reader
 LATER, EARLIER = timedelta(minutes=5), timedelta(minutes=-5)
 
 
-def test_all_definitions_of_an_active_session_select_the_same_rows(
+def test_python_and_sql_agree_on_which_sessions_are_active(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     copy_session(rows, client.bind(alice)["token"], 40)

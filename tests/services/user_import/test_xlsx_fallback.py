@@ -217,7 +217,7 @@ def test_distant_cell_does_not_end_the_worker(last: str) -> None:
     refusal_of(rejected(cells))
 
 
-def test_false_text_count_does_not_end_the_worker() -> None:
+def test_false_count_of_shared_strings_does_not_crash_the_worker() -> None:
     """calamine allocates memory for the stated number of texts."""
     texts = b'<sst uniqueCount="4294967295"><si><t>x</t></si></sst>'
     assert "exit code" in refusal_of(with_texts(with_empty_fill(XLSX), texts)).cause

@@ -77,7 +77,7 @@ class AccountView(Page):
     @needs_step_up
     @redirects_on(OneTimeCodesOn, ".index")
     def enrol(self) -> ResponseReturnValue:
-        """Show the QR code; enable one-time codes once the app's first code is entered."""
+        """Show the QR code. Enable one-time codes when a code from the authenticator is entered."""
         form, enrolment = CodeForm(), codes.begin_enrolment(signed_in())
         return process_form(
             form,
