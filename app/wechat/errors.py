@@ -119,7 +119,7 @@ class PushError(WeChatError):
 
 
 class PushSignatureMismatch(PushError):
-    """The signature was not made with this app's push token: answer nothing, believe nothing."""
+    """The signature does not match the app's push token. The push is not trusted."""
 
 
 class StalePush(PushError):

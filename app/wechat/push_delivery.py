@@ -1,7 +1,7 @@
-"""A delivery to our URL: verified, fresh, opened, and ours.
+"""Verification and decryption of a delivery of message push (消息推送).
 
-消息推送: a push is believed by `msg_signature`, which covers the body; `signature` does not, and
-is all there is without an EncodingAESKey.
+`msg_signature` covers the body. Without an EncodingAESKey, only `signature` exists, which does not
+cover the body.
 """
 
 import re

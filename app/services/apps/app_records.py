@@ -21,15 +21,14 @@ from app.models import (
 )
 from app.services.database.transactions import retry_on_conflict, transaction
 
-# What people and WeChat have left in an app, each with the column that its index on the appid
-# continues with.
+# The tables that show that an app was used, each with the next column of its index on appid.
 USE: tuple[tuple[Any, Any], ...] = (
     (SocialAccount, SocialAccount.openid),
     (LoginSession, LoginSession.id),
     (WeChatPush, WeChatPush.key_index),
 )
 COUNTS = (DailyCount, DailyFailure, AnswerTime)
-# Of use for minutes or hours only.
+# Tables of short-lived rows.
 PASSING = (WeChatAccessToken, CodeExchange)
 BATCH = 1000
 
@@ -62,9 +61,9 @@ def is_used(db: Session, tenant_id: UUID, appid: str) -> bool:
 
 
 def move_records(tenant_id: UUID, appid: str, key: str) -> None:
-    """Move the records of an app to another of the same tenant; its sessions end.
+    """Move the records of an app to another app of the tenant. Its sessions end.
 
-    In batches, each in a transaction of its own. Records that are added during the move may stay.
+    Moves batches, each in its own transaction. Records added during the move may stay.
     """
     for model, order in USE:
         last = None
@@ -93,7 +92,7 @@ def _move_few(
 
 
 def drop_app(db: Session, app: WeChatApp, key: str | None = None) -> None:
-    """Delete an app without records; its counts go too, or move to another app of the tenant.
+    """Delete an app without records, with its counts, or move them to another app of the tenant.
 
     The foreign keys refuse it while there are records.
     """

@@ -1,4 +1,4 @@
-"""Remembering what was read from the database until it changes (docs/decisions/0019)."""
+"""Caches of values from the database, invalid once a value changes (docs/decisions/0019)."""
 
 import time
 from collections.abc import Callable, Hashable
@@ -7,32 +7,32 @@ from typing import Any, Generic, TypeVar, cast
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
-# So long silence is believed after a question to the listener's connection that was answered.
+# How long values are valid after the listener's last query that was answered.
 FRESH_SECONDS = 0.9
-# Nothing is remembered for longer, so no change need be.
+# The longest time that a value, and a change, is kept.
 REMEMBERED_SECONDS = 600.0
-# When so many have changed, everything has: by then most of what was read is too old, anyway.
+# With more changes than this, all values are invalid. Most of them are too old by then.
 MOST_CHANGES = 50_000
 EVERYTHING = "*"
 
 
 class InvalidationLog:
-    """Notifications from Postgres, and until when their absence means that nothing has changed.
+    """The changes that PostgreSQL has notified, and until when the log is complete.
 
-    All times are this process's `time.monotonic`, so that neither another machine's clock nor a
-    clock that is set keeps a value longer. One thread writes, all threads read.
+    All times are `time.monotonic` of this process, so that no other clock, and no clock that is
+    set, keeps a value valid. One thread writes, all threads read.
     """
 
     def __init__(self) -> None:
         self._fresh_until = self._heard_since = 0.0
-        # When each thing was last told of.
+        # The time of the last change of each subject.
         self._moments: dict[Hashable, float] = {}
-        # Told of each change, too: it may have more to forget than to disbelieve.
+        # Called for each change, to delete values of erased users from memory.
         self.forget: Callable[[Hashable], None] = lambda about: None
 
     @property
     def is_fresh(self) -> bool:
-        """Return whether what changes now will be heard of in time."""
+        """Return whether the log is complete up to now."""
         return time.monotonic() < self._fresh_until
 
     def begin(self) -> None:
@@ -62,10 +62,10 @@ class InvalidationLog:
         self.forget(about)
 
     def none_since(self, read_at: float, *subjects: Hashable) -> bool:
-        """Return whether what was read about these subjects is still so.
+        """Return whether no subject has changed since `read_at`.
 
-        `read_at` is from before the database was asked: it may have changed since the answer
-        was made up.
+        `read_at` is the time before the database was queried: a row can change while its response
+        is on the way.
         """
         moments, moment = self._moments, time.monotonic()
         if moment >= self._fresh_until or moment - read_at > REMEMBERED_SECONDS:
@@ -76,7 +76,7 @@ class InvalidationLog:
 
 
 class Cache(Generic[K, V]):
-    """Values, each with what it is about; of more than `most`, the oldest go."""
+    """Values with their subjects. Above `most` values, the oldest are deleted."""
 
     def __init__(self, changes: InvalidationLog, most: int) -> None:
         self._changes = changes
@@ -84,7 +84,7 @@ class Cache(Generic[K, V]):
         self._kept: dict[K, tuple[float, tuple[Hashable, ...], V]] = {}
 
     def find(self, key: K) -> V | None:
-        """Return what is remembered, if it is still so."""
+        """Return a value, or None if it is missing or invalid."""
         kept = self._kept.get(key)
         if kept is None:
             return None
@@ -101,9 +101,9 @@ class Cache(Generic[K, V]):
             self._kept.clear()
 
     def keep(self, key: K, value: V, read_at: float, *subjects: Hashable) -> None:
-        """Remember what the database was asked for at `read_at`, unless it may have changed since.
+        """Store a value that was queried at `read_at`, unless a subject has changed since.
 
-        What has changed would not be believed; but it may be of a person who was erased.
+        A changed value would be invalid, but it could belong to an erased user.
         """
         if self._changes.none_since(read_at, *subjects):
             keep_latest(self._kept, key, (read_at, subjects, value), self._most)

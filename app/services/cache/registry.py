@@ -26,7 +26,7 @@ class Caches:
         self.sessions = SessionCache(self.changes)
         self.apps: Cache[str, Any] = Cache(self.changes, MOST_APPS)
         self.profiles: Cache[bytes, bytes] = Cache(self.changes, MOST_PROFILES)
-        # What is kept under a user's id holds their name and phone.
+        # Profiles contain names and phone numbers.
         self.changes.forget = self.profiles.drop
 
     def _begin(self) -> None:
@@ -41,5 +41,5 @@ class Caches:
 
 
 def caches() -> Caches:
-    """Return what the running app remembers."""
+    """Return the caches of the running app."""
     return cast(Caches, current_app.extensions["caches"]).of_this_process()

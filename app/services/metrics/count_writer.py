@@ -1,4 +1,4 @@
-"""Writing what was counted: a batch every few seconds, added to the day's rows."""
+"""The writer of counts: adds a batch to the rows of the day every few seconds."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ from app.services.runtime import background
 
 log = structlog.get_logger()
 
-# What a process that is killed loses.
+# The seconds of counts that a killed process loses.
 EVERY_SECONDS = 5
 KEPT = timedelta(days=400)
 COUNTED = (DailyCount, DailyFailure, AnswerTime)
@@ -42,10 +42,10 @@ def write_regularly(app: Flask) -> None:
 
 
 def write_counts() -> None:
-    """Write what this process has counted, in one transaction; never raises.
+    """Write the counts of this process in one transaction. Never raises.
 
-    What cannot be written is kept for the next time. Only a connection that breaks while
-    Postgres commits leaves open whether it was; then it is written twice rather than never.
+    After a failure the counts are written the next time. If the connection breaks during the
+    commit, they may be written twice.
     """
     mine = counts()
     with mine.writing:
@@ -76,7 +76,7 @@ def _write(
 
 
 def _rows_of_days(happened: Mapping[Happened, int]) -> Sequence[tuple[object, ...]]:
-    """Put what happened in an app on a day side by side, in the order of `Measure`."""
+    """Return a row for each app and day, with its counts in the order of `Measure`."""
     of_days: dict[tuple[date, str], dict[str, int]] = defaultdict(dict)
     for (day, appid, measure), how_often in happened.items():
         of_days[day, appid][measure] = how_often
@@ -84,10 +84,10 @@ def _rows_of_days(happened: Mapping[Happened, int]) -> Sequence[tuple[object, ..
 
 
 def _adding(table: Any, rows: Sequence[tuple[object, ...]]) -> Insert:
-    """Make the statement that adds rows, without their tenant, to a table's own.
+    """Return the statement that adds counts to the rows of a table.
 
-    The tenant is the app's, and an app that is gone adds nothing. All processes take the rows in
-    one order, so that none waits for another that waits for it.
+    The tenant comes from the app; a deleted app adds nothing. All processes lock rows in the same
+    order, to rule out deadlocks.
     """
     columns = [column(one.name, one.type) for one in table.columns if one.name != "tenant_id"]
     lists = zip(columns, zip(*rows, strict=True), strict=True)

@@ -19,15 +19,15 @@ from app.models.answer_time import BOUNDS, UNANSWERED
 from app.services.database.transactions import on_commit
 from app.services.runtime.per_process import OncePerProcess
 
-# Where the tenants' days begin; there has been no summer time since 1991.
+# The time zone of days. It has had no summer time since 1991.
 SHANGHAI = timezone(timedelta(hours=8))
-# The bounds of the memory that counts take while they cannot be written.
+# The bounds of the memory for counts that cannot be written.
 MOST_NEWS = 100_000
 MOST_SUMS = 50_000
 
 
 class Happened(NamedTuple):
-    """What a daily count counts."""
+    """The key of a daily count."""
 
     day: date
     appid: str
@@ -35,7 +35,7 @@ class Happened(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """What a daily failure counts."""
+    """The key of a daily failure count."""
 
     day: date
     appid: str
@@ -43,7 +43,7 @@ class Failed(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """What a bar of the answer times counts."""
+    """The key of a bar of response times."""
 
     day: date
     appid: str
@@ -55,10 +55,10 @@ K = TypeVar("K", bound=Happened | Failed | Answered)
 
 
 class Tally(Generic[K]):
-    """Counts by key. Any thread may add at any time; one at a time collects."""
+    """Counts by key. Any thread adds; one thread at a time collects."""
 
     def __init__(self) -> None:
-        # Appending to it is one step for the interpreter. When it is full, the oldest go.
+        # Appending is atomic. Above the bound, the oldest events are dropped.
         self._news: deque[K] = deque(maxlen=MOST_NEWS)
         self._sums: dict[K, int] = {}
 
@@ -66,7 +66,7 @@ class Tally(Generic[K]):
         self._news.append(what)
 
     def gather(self) -> Mapping[K, int]:
-        """Add the news up; give the sums since they were last cleared."""
+        """Add the new events and return the sums since the last `clear`."""
         for _ in range(len(self._news)):
             what = self._news.popleft()
             if what in self._sums or len(self._sums) < MOST_SUMS:
@@ -79,7 +79,7 @@ class Tally(Generic[K]):
 
 
 class Counts:
-    """What this process has counted and not written."""
+    """The counts that this process has not written yet."""
 
     def __init__(self) -> None:
         self.begin_writing: Callable[[], None] | None = None
@@ -109,17 +109,17 @@ class Counts:
 
 
 def counts() -> Counts:
-    """Return what the running app counts with."""
+    """Return the counts of the running app."""
     return cast(Counts, current_app.extensions["counts"]).of_this_process()
 
 
 def day_of(moment: datetime) -> date:
-    """Return the day of a moment as tenants read it, in Shanghai."""
+    """Return the day of a time in Asia/Shanghai."""
     return moment.astimezone(SHANGHAI).date()
 
 
 def today() -> date:
-    """Return the present day in Shanghai."""
+    """Return the current day in Asia/Shanghai."""
     return day_of(now())
 
 
@@ -129,13 +129,13 @@ def count(appid: str, measure: Measure, day: date | None = None) -> None:
 
 
 def count_failure(appid: str, code: str) -> None:
-    """Count a request for an app that came to nothing, under the failure's stable code."""
+    """Count a failed request of an app by its error code."""
     count(appid, Measure.FAILED)
     counts().failed.note(Failed(today(), appid, code))
 
 
 def count_answer(appid: str, call: str, seconds: float, answered: bool) -> None:
-    """Count a call to WeChat under how long it took, or among those never answered."""
+    """Count a call to WeChat in the bar of its response time, or as unanswered."""
     place = min(bisect_left(BOUNDS, seconds * 1000), len(BOUNDS) - 1)
     within_ms = BOUNDS[place] if answered else UNANSWERED
     counts().answered.note(Answered(today(), appid, call, within_ms))

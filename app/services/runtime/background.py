@@ -1,4 +1,4 @@
-"""Work beside the requests of a process, on threads that end with it."""
+"""Background threads of a process, which end with it."""
 
 import atexit
 import time
@@ -21,14 +21,14 @@ def begin(app: Flask, name: str, work: Callable[[], None]) -> None:
 
 
 def _do(app: Flask, work: Callable[[], None]) -> None:
-    # A greenlet begins with the log's context of the request that made it.
+    # A greenlet inherits the log context of the request that started it.
     structlog.contextvars.clear_contextvars()
     with app.app_context():
         work()
 
 
 class Gathered(Protocol):
-    """What a process gathers to write it later."""
+    """Data that a process collects to write it later."""
 
     begin_writing: Callable[[], None] | None
 
@@ -42,7 +42,7 @@ def write_regularly(
     """Make each process that collects data write it at an interval, and once at its exit."""
 
     def write_last() -> None:
-        # At its exit a process can begin nothing any more.
+        # A process that exits cannot start threads.
         if gathered.has_begun:
             with app.app_context():
                 write()

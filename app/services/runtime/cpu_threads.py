@@ -1,4 +1,4 @@
-"""Work that keeps a processor busy, on a thread where it does not stop the worker."""
+"""CPU-bound work on a real thread, so that it does not block the worker."""
 
 from collections.abc import Callable
 from functools import cache
@@ -12,15 +12,15 @@ R = TypeVar("R")
 
 
 def on_a_thread(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run pure work while the other requests of a gevent worker go on; one at a time.
+    """Run a pure function on the worker's thread for CPU-bound work, one call at a time.
 
-    Elsewhere the caller's own thread is as good. There is no app and no database on the thread.
+    Without gevent it runs on the caller's thread. The thread has no app context and no database.
     """
     if not is_module_patched("threading"):
         return work(*args, **kwargs)
 
     def outcome() -> tuple[R | None, Exception | None]:
-        # What the thread itself raises, gevent writes to the log with all there is to it.
+        # gevent would log an exception of the thread with its values.
         try:
             return work(*args, **kwargs), None
         except Exception as error:
@@ -34,5 +34,5 @@ def on_a_thread(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
 
 @cache
 def _thread() -> ThreadPool:
-    """Make the worker's one thread for it, apart from that of the passwords of logins."""
+    """Return the worker's thread for CPU-bound work. Passwords have their own."""
     return ThreadPool(1)

@@ -1,4 +1,4 @@
-"""What a process begins for itself: nothing of it survives a fork."""
+"""State of a process that must not survive a fork."""
 
 import os
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Waiting for what another process is doing, with no connection held."""
+"""Polling for the result of another process, without a database connection."""
 
 import time
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 0.5
 
 
 def backoff() -> Iterator[int]:
-    """Return the number of each look, from 0, with ever longer pauses between; end after 12 s."""
+    """Yield the number of each attempt, from 0, with growing pauses. End after 12 s."""
     deadline, pause, look = time.monotonic() + PATIENCE_SECONDS, FIRST_PAUSE_SECONDS, 0
     while time.monotonic() < deadline:
         yield look

@@ -89,7 +89,7 @@ def _write(uses: list[tuple[bytes, datetime]]) -> None:
 
 
 def last_seen() -> LastSeen:
-    """Return what the running app notes uses with."""
+    """Return the uses of the running app."""
     return cast(LastSeen, current_app.extensions["last_seen"])
 
 

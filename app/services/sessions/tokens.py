@@ -1,4 +1,4 @@
-"""The secret strings we hand out. The database keeps only their hashes."""
+"""Tokens: random secrets, of which the database stores hashes only."""
 
 import hashlib
 import hmac
@@ -25,12 +25,12 @@ def _spelt(secret: bytes) -> str:
 
 
 def new_console_token() -> str:
-    """Make what an operator's cookie carries."""
+    """Return a new token for an operator's cookie."""
     return _secret()
 
 
 def new_invitation() -> str:
-    """Make what the link to an operator carries."""
+    """Return a new secret for an invitation link."""
     return _secret()
 
 
@@ -40,7 +40,7 @@ def new_salt() -> bytes:
 
 
 def token_hash(token: str) -> bytes:
-    """Hash a token for keeping and finding. 256 random bits need no slow hash."""
+    """Return the stored hash of a token. 256 random bits need no slow hash."""
     return hashlib.sha256(token.encode()).digest()
 
 
@@ -80,7 +80,7 @@ class RefreshToken:
         return token_hash(self.rotating)
 
     def is_current(self, rotating_hash: bytes | None) -> bool:
-        """Compare with what the session keeps, in constant time."""
+        """Return whether the rotating part is the session's current one, in constant time."""
         return hmac.compare_digest(self.rotating_hash, rotating_hash or b"")
 
 
@@ -105,10 +105,9 @@ class TokenPair:
 
     @classmethod
     def derived(cls, shown: str, salt: bytes, family: str | None = None) -> "TokenPair":
-        """Make the pair that follows from a secret the client showed, the same each time.
+        """Derive a pair from a secret that the client sent. The same input gives the same pair.
 
-        Of three things only the server's key is ours alone: the secret is never kept, and the
-        salt is in the row. Without any one of them there is no pair.
+        It needs the server's key, the secret, which is not stored, and the salt in the row.
         """
 
         def part(name: str) -> str:

@@ -79,7 +79,7 @@ def begin_import(actor: audit.Actor, tenant_id: UUID, import_id: UUID) -> None:
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
 
     def run() -> None:
-        # A greenlet begins with the log's context of the request that made it.
+        # A greenlet inherits the log context of the request that started it.
         structlog.contextvars.clear_contextvars()
         with app.app_context(), _logged():
             _run(actor, tenant_id, import_id, claimed)
