@@ -7,7 +7,6 @@ next ones repeat its response with their own request id.
 
 import re
 import time
-from collections import OrderedDict
 from collections.abc import Iterable
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -19,6 +18,7 @@ from app.errors import Failure
 from app.logs import log_request, request_id_of
 from app.services.apps.call_limits import CallLimits, retry_after
 from app.services.metrics.counts import count_failure
+from app.services.runtime.bounded import keep_latest
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -45,7 +45,7 @@ class BusyApps:
     def __init__(self, app: Flask) -> None:
         self._app = app
         self._behind: WSGIApplication = app.wsgi_app
-        self._refusals: OrderedDict[tuple[str, str, str], Refusal] = OrderedDict()
+        self._refusals: dict[tuple[str, str, str], Refusal] = {}
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -109,7 +109,5 @@ class BusyApps:
             varying = ("x-request-id", "retry-after", "content-length")
             request_id = dict(headers)["X-Request-Id"].encode()
             kept = [(name, value) for name, value in headers if name.lower() not in varying]
-            self._refusals[key] = Refusal(status, kept, body, request_id)
-            if len(self._refusals) > MOST_KEPT:
-                self._refusals.popitem(last=False)
+            keep_latest(self._refusals, key, Refusal(status, kept, body, request_id), MOST_KEPT)
         return (body,)

@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Callable, Hashable
-from typing import Any, Generic, TypeVar, cast
+from typing import Generic, TypeVar, cast
+
+from app.services.runtime.bounded import keep_latest
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -107,11 +109,3 @@ class Cache(Generic[K, V]):
         """
         if self._changes.none_since(read_at, *subjects):
             keep_latest(self._kept, key, (read_at, subjects, value), self._most)
-
-
-def keep_latest(kept: dict[K, Any], key: K, value: Any, most: int) -> None:
-    """Put a value last in a dictionary; of more than `most`, the first go."""
-    kept.pop(key, None)
-    kept[key] = value
-    while len(kept) > most:
-        kept.pop(next(iter(kept), key), None)

@@ -10,8 +10,9 @@ from threading import Lock
 from typing import NamedTuple
 from uuid import UUID
 
-from app.services.cache.invalidation import InvalidationLog, keep_latest
+from app.services.cache.invalidation import InvalidationLog
 from app.services.principals import Principal
+from app.services.runtime.bounded import keep_latest
 
 MOST_SESSIONS = 65_536
 # The session, its user and its social account, of zeros if there is none; the number of its app;

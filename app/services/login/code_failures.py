@@ -12,16 +12,17 @@ All memory is bounded and belongs to the process, except for the counts (`RateLi
 
 import math
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from dataclasses import dataclass
 from threading import Lock
-from typing import TypeVar, cast
+from typing import cast
 
 import structlog
 from flask import current_app
 
 from app.errors import CodesTooMany, Failure, WeChatRateLimited, as_failure
 from app.services.login.code_exchange import LoginRequest
+from app.services.runtime.bounded import keep_latest
 from app.services.runtime.rate_limits import RateLimits, Rule
 from app.wechat import CodeRejected, RateLimited, WeChatError
 
@@ -33,9 +34,6 @@ APP_WIDE_ADDRESSES = 3
 APP_WIDE_WINDOW = 10.0
 MOST_REMEMBERED = 10_000
 
-K = TypeVar("K")
-V = TypeVar("V")
-
 log = structlog.get_logger()
 
 
@@ -46,15 +44,15 @@ class _Rejected:
 
 
 class CodeFailures:
-    """The failed codes and the backoffs of a process."""
+    """The rejected codes, and the clients and apps that must wait."""
 
     def __init__(self, rate_limits: RateLimits, failed_codes_per_minute: int) -> None:
         self._rate_limits = rate_limits
         self._rule = Rule("failed_codes", failed_codes_per_minute)
         self._lock = Lock()
-        self._rejected: OrderedDict[bytes, _Rejected] = OrderedDict()
-        self._backoffs: OrderedDict[tuple[str, ...], float] = OrderedDict()
-        self._limited_addresses: OrderedDict[str, deque[tuple[float, str]]] = OrderedDict()
+        self._rejected: dict[bytes, _Rejected] = {}
+        self._backoffs: dict[tuple[str, ...], float] = {}
+        self._limited_addresses: dict[str, deque[tuple[float, str]]] = {}
 
     def refuse(self, request: LoginRequest) -> None:
         """Raise the failure of a request that WeChat need not be asked about.
@@ -65,9 +63,10 @@ class CodeFailures:
         rejected = self._rejected.get(request.code_index)
         if rejected is not None and time.monotonic() < rejected.until:
             raise rejected.failure("rejected before")
-        if wait := self._rate_limits.wait_of(self._rule, *_client_of(request)):
+        client = _client_of(request)
+        if wait := self._rate_limits.wait_of(self._rule, *client):
             raise CodesTooMany(retry_after=wait)
-        for key in (_client_of(request), (request.app.appid,)):
+        for key in (client, (request.app.appid,)):
             wait = math.ceil(self._backoffs.get(key, 0.0) - time.monotonic())
             if wait > 0:
                 raise WeChatRateLimited("backoff", retry_after=wait)
@@ -85,27 +84,21 @@ class CodeFailures:
     def _note_rejected(self, request: LoginRequest, error: WeChatError) -> None:
         rejected = _Rejected(type(as_failure(error)), time.monotonic() + REJECTED_FOR)
         with self._lock:
-            _remember(self._rejected, request.code_index, rejected)
+            keep_latest(self._rejected, request.code_index, rejected, MOST_REMEMBERED)
         self._rate_limits.count(self._rule, *_client_of(request))
 
     def _back_off(self, request: LoginRequest) -> None:
         moment, appid = time.monotonic(), request.app.appid
+        until = moment + BACKOFF_SECONDS
         with self._lock:
-            _remember(self._backoffs, _client_of(request), moment + BACKOFF_SECONDS)
+            keep_latest(self._backoffs, _client_of(request), until, MOST_REMEMBERED)
             limited = self._limited_addresses.get(appid) or deque(maxlen=100)
             limited.append((moment, request.device.network))
-            _remember(self._limited_addresses, appid, limited)
+            keep_latest(self._limited_addresses, appid, limited, MOST_REMEMBERED)
             recent = {one for since, one in limited if since > moment - APP_WIDE_WINDOW}
             if len(recent) >= APP_WIDE_ADDRESSES:
-                _remember(self._backoffs, (appid,), moment + BACKOFF_SECONDS)
+                keep_latest(self._backoffs, (appid,), until, MOST_REMEMBERED)
                 log.warning("wechat_limits_app", appid=appid, seconds=BACKOFF_SECONDS)
-
-
-def _remember(memory: OrderedDict[K, V], key: K, value: V) -> None:
-    memory[key] = value
-    memory.move_to_end(key)
-    if len(memory) > MOST_REMEMBERED:
-        memory.popitem(last=False)
 
 
 def _client_of(request: LoginRequest) -> tuple[str, ...]:

@@ -8,7 +8,6 @@ the server is unreachable, counts are kept per process.
 
 import math
 import time
-from collections import OrderedDict
 from dataclasses import dataclass
 from threading import Lock
 from typing import cast
@@ -19,6 +18,8 @@ from limits import RateLimitItemPerMinute
 from limits.errors import StorageError
 from limits.storage import MemoryStorage, Storage, storage_from_string
 from limits.strategies import FixedWindowRateLimiter
+
+from app.services.runtime.bounded import keep_latest
 
 # A slow server must not delay logins.
 TIMEOUT_SECONDS = 0.3
@@ -44,7 +45,7 @@ class RateLimits:
         self._own = FixedWindowRateLimiter(MemoryStorage())
         self._shared = None if storage_url is None else _connect(storage_url)
         self._lock = Lock()
-        self._blocked: OrderedDict[tuple[str, ...], float] = OrderedDict()
+        self._blocked: dict[tuple[str, ...], float] = {}
         self._server_due = 0.0
 
     def wait_of(self, rule: Rule, *key: str) -> int:
@@ -76,10 +77,7 @@ class RateLimits:
 
     def _block(self, key: tuple[str, ...], seconds: float) -> None:
         with self._lock:
-            self._blocked[key] = time.monotonic() + seconds
-            self._blocked.move_to_end(key)
-            if len(self._blocked) > MOST_BLOCKED:
-                self._blocked.popitem(last=False)
+            keep_latest(self._blocked, key, time.monotonic() + seconds, MOST_BLOCKED)
 
     def _limiter(self) -> FixedWindowRateLimiter:
         if self._shared is None or time.monotonic() < self._server_due:
