@@ -24,7 +24,7 @@ RETRY_CONNECT_SECONDS = 0.2
 # After a wait without a response, so long the next waits are short: a request makes several.
 SUSPECT_SECONDS = 5.0
 SUSPECT_WAIT_SECONDS = 0.5
-# What PostgreSQL says at its connection limit. libpq passes no SQLSTATE on before login.
+# Messages of PostgreSQL at its connection limit. Errors of a connect have no SQLSTATE.
 AT_CONNECTION_LIMIT = ("too many clients", "too many connections", "remaining connection slots")
 
 

@@ -23,7 +23,7 @@ show '1. ~Person opens the mini-program: wx.login gives a code.' '打开小程�
 CODE=$(call "$SIM/_simulator/login" -d "$SOMEONE" | pick code)
 show "$CODE"
 
-show '2. The code becomes a login token, of nobody at first.' '用 code 登录，首次未绑定用户'
+show '2. The code becomes a login token, not bound to a user yet.' '用 code 登录，首次未绑定用户'
 LOGIN=$(call "$API/apps/$APP/login" -d '{"code":"'$CODE'"}')
 show "$LOGIN"; TOKEN=$(show "$LOGIN" | pick token)
 

@@ -11,6 +11,7 @@ from werkzeug.test import TestResponse
 
 from app.api import busy_apps
 from app.api.busy_apps import BusyApps
+from app.identity_fast_path import BYPASSED_HOOKS
 from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, Client, Person, failure
 
 VARYING = {"X-Request-Id", "Retry-After", "Content-Length"}
@@ -101,3 +102,20 @@ def test_kept_refusals_are_bounded(
         log_in(client, **{"Accept-Language": f"en;q=0.{number}"})
     log_in(client, **{"Accept-Language": "x" * 101})
     assert len(middleware(app)._refusals) <= 3
+
+
+def test_repeated_refusals_bypass_only_hooks_that_fast_paths_may_bypass(app: Flask) -> None:
+    """A new hook of the login view must be replaced in `BusyApps`, or be unnecessary there."""
+    hooks = [
+        hook
+        for funcs in (
+            app.before_request_funcs,
+            app.after_request_funcs,
+            app.teardown_request_funcs,
+            app.url_value_preprocessors,
+        )
+        for blueprint in (None, "apps")
+        for hook in funcs.get(blueprint, ())
+    ]
+    names = {f"{hook.__module__}.{hook.__qualname__}" for hook in hooks}
+    assert names <= BYPASSED_HOOKS.keys()
