@@ -37,7 +37,7 @@ from config import Config
 
 
 def create_app(config: Config) -> Flask:
-    """Attach everything to a new app."""
+    """Return a new Flask app with its middleware, extensions, blueprints and process state."""
     app = Flask(__name__, static_folder=None)
     app.url_map.merge_slashes = False
     app.ensure_sync = lambda func: func  # type: ignore[method-assign]  # no view is async

@@ -1,4 +1,4 @@
-"""Authentication of requests. Every view names the login that it needs with a decorator."""
+"""Authentication of requests. A decorator on every view declares which login it requires."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,13 +31,13 @@ from app.services.sessions.authentication import authenticate
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# Not gevent's, which knows no POLLRDHUP.
+# The original `select.poll`: gevent's does not support POLLRDHUP.
 poll = get_original("select", "poll")
 
 # The headers in which clients send their login token. Authorization is read first.
 AUTHORIZATION = "Authorization"
 BARE_TOKEN_HEADERS = ("X-Litemall-Token", "X-OA-Token")
-# What JavaScript clients send if they have no token.
+# Values that JavaScript clients send in a token header if they have no token.
 NO_TOKENS = {"", "undefined", "null"}
 AUDIENCES = {"tenant", "appid"}
 DISABLED = (AppDisabled, TenantDisabled, UserDisabled)
@@ -47,7 +47,7 @@ LONGEST_DEVICE = 200
 
 @dataclass(frozen=True, slots=True)
 class CurrentUser:
-    """The user who calls business code, and their login."""
+    """The logged-in user who sent the request, with the tenant, app and login session."""
 
     user_id: UUID
     tenant_id: UUID
@@ -56,9 +56,10 @@ class CurrentUser:
 
 
 def find_token(authorization: str, *bare_tokens: str) -> str | None:
-    """Return the login token in the values of the token headers. Raises TokensDiffer for two.
+    """Return the login token in the values of the token headers, or None if there is none.
 
-    `Bearer undefined`, `Bearer null` and an empty header carry none.
+    `Bearer undefined`, `Bearer null` and an empty header count as no token. Raises TokensDiffer if
+    the headers hold different tokens.
     """
     scheme, _, token = authorization.partition(" ")
     sent = {token, *bare_tokens} if scheme.lower() == "bearer" else set(bare_tokens)
@@ -69,7 +70,7 @@ def find_token(authorization: str, *bare_tokens: str) -> str | None:
 
 
 def find_bearer_token() -> str | None:
-    """Return the login token of the request, as `find_token` does."""
+    """Return the login token of the request, or None if there is none. Raise TokensDiffer."""
     headers = request.headers
     bare = (headers.get(name, "") for name in BARE_TOKEN_HEADERS)
     return find_token(headers.get(AUTHORIZATION, ""), *bare)
@@ -84,7 +85,10 @@ def bearer_token() -> str:
 
 
 def principal_of(token: str, *, even_expired: bool = False) -> Principal:
-    """Return the principal of a token. It must be of the app that the request names, if any."""
+    """Return the principal of a token. Raise what `authenticate` raises, and TokenOfAnotherApp.
+
+    If the request names an app, the token must have been issued for that app.
+    """
     principal = authenticate(token[:LONGEST_TOKEN], even_expired=even_expired)
     if g.appid not in (None, principal.appid):
         raise TokenOfAnotherApp
@@ -93,12 +97,12 @@ def principal_of(token: str, *, even_expired: bool = False) -> Principal:
 
 
 def no_login(view: Callable[P, R]) -> Callable[P, R]:
-    """Mark a view that needs no login."""
+    """Mark a view that requires no login."""
     return needing("none", view)
 
 
 def any_login(view: Callable[P, R]) -> Callable[P, R]:
-    """Require a login, bound or unbound."""
+    """Require a login token, of a bound or an unbound session."""
 
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -109,7 +113,7 @@ def any_login(view: Callable[P, R]) -> Callable[P, R]:
 
 
 def any_login_to_end(view: Callable[P, R]) -> Callable[P, R]:
-    """Require a login that may have expired, to log out."""
+    """Require a login token that may have expired. For logging out."""
 
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -120,7 +124,7 @@ def any_login_to_end(view: Callable[P, R]) -> Callable[P, R]:
 
 
 def bound_login(view: Callable[P, R]) -> Callable[P, R]:
-    """Require a login that is bound to a user."""
+    """Require the login token of a session that is bound to a user. Raise LoginUnbound."""
 
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -142,15 +146,17 @@ def login_required(
 
 
 def login_required(view: Callable[..., Any] | None = None, /, **audience: str) -> Any:
-    """Return a decorator that admits only users. `current_user()` returns the user.
+    """Return a decorator for views that only a user may call. `current_user()` returns the user.
 
-    Used as `@login_required`, or as `@login_required(tenant="acme")` for users of one tenant, by
-    its slug, or `@login_required(appid="wx...")` for users of one mini-program. The token may come
-    in any of the token headers. The view refuses with 401 a login that is not bound (NoUser), and
-    one whose user, app or tenant is disabled (SwitchedOff). It refuses with 403 a user of another
-    audience (TokenOfAnotherTenant, TokenOfAnotherApp).
+    Used as `@login_required`, as `@login_required(tenant="acme")` for users of the tenant with
+    this slug, or as `@login_required(appid="wx...")` for users of one mini-program. The token may
+    be sent in any of the token headers.
 
-    Raises TypeError, when the view is defined, if the audience is not named by text.
+    The view responds 401 to an unbound login (NoUser) and to a disabled user, app or tenant
+    (SwitchedOff), and 403 to a user of another tenant or mini-program (TokenOfAnotherTenant,
+    TokenOfAnotherApp).
+
+    Raises TypeError, when the view is defined, if `tenant` or `appid` is not a non-empty string.
     """
     named = all(isinstance(one, str) and one for one in audience.values())
     if not named or audience.keys() - AUDIENCES or not (view is None or callable(view)):
@@ -176,9 +182,9 @@ def _users_only(
 
 
 def require_audience(*, tenant: str | None = None, appid: str | None = None) -> None:
-    """Refuse a login of another tenant, by its slug, or of another app. None admits all.
+    """Raise TokenOfAnotherTenant or TokenOfAnotherApp if the login is for another audience.
 
-    Raises TokenOfAnotherTenant or TokenOfAnotherApp.
+    `tenant` is a slug. None permits every tenant or app.
     """
     principal = this_principal()
     if tenant not in (None, principal.tenant_slug):
@@ -188,18 +194,18 @@ def require_audience(*, tenant: str | None = None, appid: str | None = None) -> 
 
 
 def needing(login: str, view: Callable[P, R]) -> Callable[P, R]:
-    """Record on a view which login it needs."""
+    """Mark a view with the login that it requires: "none", "any" or "bound"."""
     view.__dict__["login"] = login
     return view
 
 
 def this_principal() -> Principal:
-    """Return the principal of this request."""
+    """Return the principal of this request. The view must require a login."""
     return cast(Principal, g.principal)
 
 
 def current_user() -> CurrentUser:
-    """Return the user who calls a view that needs a bound login."""
+    """Return the user who sent the request. The view must require a bound login."""
     principal = this_principal()
     return CurrentUser(this_user_id(), principal.tenant_id, principal.appid, principal.session_id)
 
@@ -215,7 +221,7 @@ def this_user_id() -> UUID:
 
 
 def this_device() -> Device:
-    """Return the device and address that sent this request, cleaned for storage and display."""
+    """Return the User-Agent and IP address of this request, cleaned for storage and display."""
     agent = request.headers.get("User-Agent", "")
     if not agent.isprintable():
         agent = "".join(char for char in agent if char.isprintable())
@@ -228,7 +234,7 @@ def this_device() -> Device:
 
 
 def _has_disconnected(connection: socket | None) -> bool:
-    """Return whether the client has closed its connection. Does not wait."""
+    """Return whether the client has closed its connection. Never blocks."""
     if connection is None:
         return False
     look = poll()

@@ -1,4 +1,4 @@
-"""Checks at boot, before the first request."""
+"""Checks at start-up, before the first request."""
 
 import structlog
 from flask import Flask
@@ -14,7 +14,7 @@ log = structlog.get_logger()
 
 
 class BootRefused(Exception):
-    """The service must not start. The message says why and what to do."""
+    """The service must not start. The message contains the reason and the remedy."""
 
 
 def warn_of_trusted_network(config: Config) -> None:
@@ -24,7 +24,7 @@ def warn_of_trusted_network(config: Config) -> None:
 
 
 def refuse_unfit_keys(app: Flask) -> None:
-    """Raise BootRefused unless the keys are those that the database was written with.
+    """Raise BootRefused unless the encryption keys match the key proofs in the database.
 
     If the database is unreachable or has no tables, the service starts; /readyz reports it and
     checks the keys later.
@@ -37,5 +37,5 @@ def refuse_unfit_keys(app: Flask) -> None:
         except SQLAlchemyError:
             return
         finally:
-            # A server may fork the process that loaded the app: no connection may be open then.
+            # The web server may fork this process, which must have no open connection then.
             db.engine.dispose()

@@ -1,4 +1,4 @@
-"""Pooled database connections: deadlines, checks before use, and the server's connection limit."""
+"""Database connection pool: deadlines, checks at checkout, and the server's connection limit."""
 
 import time
 from typing import Any, ClassVar, TypeVar
@@ -17,28 +17,29 @@ from app.extensions import db
 RV = TypeVar("RV")
 
 WAS_USED = "was_used"
-# The server ends a statement first (`statement_timeout`). A server that is frozen, or a network
-# that drops packets, does not.
+# Longer than the server's `statement_timeout`, which has no effect if the server is frozen or the
+# network drops packets.
 WAIT_SECONDS = 4.5
 RETRY_CONNECT_SECONDS = 0.2
-# After a wait without a response, so long the next waits are short: a request makes several.
+# After a wait timed out, waits are short for this period, because a request has several of them.
 SUSPECT_SECONDS = 5.0
 SUSPECT_WAIT_SECONDS = 0.5
-# Messages of PostgreSQL at its connection limit. Errors of a connect have no SQLSTATE.
+# PostgreSQL's error messages at its connection limit. Connection errors have no SQLSTATE.
 AT_CONNECTION_LIMIT = ("too many clients", "too many connections", "remaining connection slots")
 
 
 class DeadlineConnection(psycopg.Connection[Any]):
-    """A connection that gives up when the server does not respond within `wait_seconds`.
+    """A connection that is closed if the server does not respond within `wait_seconds`.
 
-    None waits without a limit. The connection is closed then: its response could arrive later.
+    The connection cannot be used again, because the late response would be read as the response
+    to the next statement. `wait_seconds = None` disables the deadline.
     """
 
     wait_seconds: float | None = WAIT_SECONDS
     suspect_until: ClassVar[float] = 0.0
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
-        """Run a generator that waits for the server. Raises OperationalError after the deadline."""
+        """Run psycopg's wait for a response. Raise OperationalError after the deadline."""
         try:
             result = super().wait(
                 gen, interval, self._wait_seconds() if timeout is None else timeout
@@ -58,10 +59,10 @@ class DeadlineConnection(psycopg.Connection[Any]):
 
 
 class WaitingPool(QueuePool):
-    """A pool that waits for one of its connections while the server accepts no more."""
+    """A pool that waits for a pooled connection while the server accepts no new connections."""
 
     def connect(self) -> PoolProxiedConnection:
-        """Check out a connection. At the limit, wait for one as long as for a full pool."""
+        """Check out a connection. At the server's limit, retry until the pool timeout."""
         deadline = time.monotonic() + self._timeout
         while True:
             try:
@@ -82,7 +83,7 @@ class WaitingPool(QueuePool):
                 raise error from None
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
-        """Drop a record without a connection: connecting it again could fail at the limit."""
+        """Discard a pool entry without a connection. Reconnecting could fail at the limit."""
         if record.dbapi_connection is None:
             self._dec_overflow()
         else:
@@ -90,12 +91,12 @@ class WaitingPool(QueuePool):
 
 
 def is_at_connection_limit(error: BaseException) -> bool:
-    """Return whether PostgreSQL refused a connection because it has no more."""
+    """Return whether PostgreSQL rejected the connection because of its connection limit."""
     return any(text in str(error) for text in AT_CONNECTION_LIMIT)
 
 
 def init_app(app: Flask) -> None:
-    """Connect with deadlines, and replace closed connections before they are used."""
+    """Register the pool's event listeners: deadlines, and the check for closed connections."""
     with app.app_context():
         event.listen(db.engine, "do_connect", _connect)
         event.listen(db.engine, "checkout", _refuse_closed)
@@ -114,7 +115,7 @@ def _restore_deadline(connection: DeadlineConnection | None, _: ConnectionPoolEn
 def _refuse_closed(
     connection: psycopg.Connection[Any], entry: ConnectionPoolEntry, _: object
 ) -> None:
-    """Make the pool connect again, unless the connection is new: then the database is stopping."""
+    """Make the pool replace a closed connection. For a new one, raise: the server is stopping."""
     try:
         look(connection)
     except psycopg.OperationalError:
@@ -125,9 +126,10 @@ def _refuse_closed(
 
 
 def look(connection: psycopg.Connection[Any]) -> None:
-    """Read what has arrived, without waiting. On a closed connection this is its end.
+    """Raise psycopg.OperationalError if the server has closed the connection. Never blocks.
 
-    A ping would be a round trip of every request. Raises psycopg.OperationalError.
+    Cheaper than a ping, which would add a round trip to every request.
     """
-    connection.pgconn.consume_input()  # PostgreSQL's last message, if there is one
+    # The first call may read PostgreSQL's last message, the second one detects the end.
+    connection.pgconn.consume_input()
     connection.pgconn.consume_input()

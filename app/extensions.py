@@ -12,8 +12,8 @@ from sqlalchemy.orm import DeclarativeBase
 class Model(DeclarativeBase):
     """The declarative base of all models.
 
-    Constraint names carry all their columns (`%(column_0_N_name)s`), because code tells
-    violations apart by name.
+    Constraint names contain all columns (`%(column_0_N_name)s`), because the code identifies a
+    violated constraint by its name.
     """
 
     metadata = MetaData(
@@ -28,7 +28,7 @@ class Model(DeclarativeBase):
 
 
 class OpenApi(Api):
-    """The OpenAPI document. Its server is the path at which the request found the service."""
+    """The OpenAPI document. Its server URL includes the path prefix of the request."""
 
     def _openapi_json(self) -> Response:
         return jsonify(self.spec.to_dict() | {"servers": [{"url": request.root_path or "/"}]})

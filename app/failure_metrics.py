@@ -1,4 +1,4 @@
-"""Counts of failed requests, by app and error code, in every dialect."""
+"""Counts failed requests by app and error code, in the native API and all dialects."""
 
 from flask import Flask, Response, g
 
@@ -7,15 +7,15 @@ from app.services.metrics.counts import count_failure
 
 
 def init_app(app: Flask) -> None:
-    """Count the failures of all requests of a known app."""
+    """Count every failed request that belongs to a known app."""
     app.after_request(_count_failure)
 
 
 def _count_failure(response: Response) -> Response:
-    """Count a failure under the app of the path, or else of the request's login.
+    """Count the failure under the app in the path, or else under the app of the login.
 
-    A request with neither is not counted: its appid is unknown or disabled, or it has no valid
-    login at an address without an appid.
+    Requests without a known app are not counted: those with an unknown or disabled appid, and
+    those without a valid login whose path has no appid.
     """
     failure: Failure | None = g.pop("failure", None)
     subject = g.get("wechat_app") or g.get("principal")

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from flask import Flask, Response, request
 
-# Content-Security-Policy for each kind of page. Anything that is not a page, such as JSON, a file
-# or an empty response, has the first. `{nonce}` differs in each response.
+# Content-Security-Policy of console pages and of all other responses, such as JSON and files.
+# `{nonce}` is replaced by a random value in each response.
 DEFAULT, CONSOLE = "default", "console"
 POLICIES = {
     DEFAULT: "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -27,12 +27,12 @@ OVER_HTTPS = ALWAYS | {"Strict-Transport-Security": "max-age=31536000; includeSu
 
 
 def init_app(app: Flask) -> None:
-    """Add the headers to every response. A view or an extension may set its own."""
+    """Add the security headers to every response. Headers that a view has set are kept."""
     app.after_request(_add)
 
 
 def security_headers(scheme: str) -> Mapping[str, str]:
-    """Return the headers of a response to a request with this URL scheme."""
+    """Return the security headers for a URL scheme: with HSTS for https."""
     return OVER_HTTPS if scheme == "https" else ALWAYS
 
 

@@ -1,6 +1,6 @@
-"""Marker of texts that are extracted into translations/. Imports nothing of ours."""
+"""Marker for texts that are extracted into translations/. Imports no module of wxpass."""
 
 
 def N_(text: str) -> str:
-    """Mark a text for extraction. It is translated when it is shown."""
+    """Return the text unchanged. The call marks it for extraction; gettext translates it later."""
     return text

@@ -1,7 +1,8 @@
-"""The two most frequent requests, `/v1/verify` and `/v1/me`, answered in front of Flask.
+"""WSGI middleware that answers `/v1/verify` and `/v1/me`, the two most frequent requests.
 
-Only a request that is certain to succeed is answered here, from memory. All others go to Flask,
-which applies the same rules and explains refusals. `/v1/me` returns a cached response of Flask.
+The middleware responds from memory, and only if the request is certain to succeed. It passes all
+other requests to Flask, which applies the same rules and returns the error responses. For
+`/v1/me`, the middleware caches the response of Flask.
 """
 
 import time
@@ -31,13 +32,13 @@ ME = "/v1/me"
 TOKEN_HEADERS = [
     f"HTTP_{name.upper().replace('-', '_')}" for name in (AUTHORIZATION, *BARE_TOKEN_HEADERS)
 ]
-# Every hook of the application that a response from here bypasses, and why that is right.
+# The Flask hooks that a response of this middleware bypasses, and why it may bypass each.
 BYPASSED_HOOKS = {
-    "app.logs._begin": "`_send` gives the request its id.",
-    "app.logs._tell": "`_send` logs the request and returns its id.",
+    "app.logs._begin_request": "`_send` gives the request its id.",
+    "app.logs._log_response": "`_send` logs the request and returns its id.",
     "app.headers._add": "Each response includes `security_headers`.",
     "app.tenancy._take_appid": "`find_auth_request` reads the appid of the path.",
-    "app.tenancy._pick_app": "`plainly_admits` compares the app of the path with the session's.",
+    "app.tenancy._pick_app": "`admits_without_parsing` compares the appid with the session's.",
     "app.failure_metrics._count_failure": "Only successful responses are sent here.",
     "app.admin.console.access._guard": "For pages of the console only.",
     "app.admin.console.access._add_headers": "For pages of the console only.",
@@ -48,7 +49,7 @@ STATUS_LINES = {status.value: f"{status} {status.phrase.upper()}" for status in 
 
 
 class Answer(NamedTuple):
-    """A cached response, without the request id."""
+    """A response of the middleware, without the X-Request-Id header."""
 
     status: HTTPStatus
     headers: dict[str, str]
@@ -56,12 +57,12 @@ class Answer(NamedTuple):
 
 
 class IdentityFastPath:
-    """WSGI middleware in front of Flask."""
+    """WSGI middleware that answers `/v1/verify` and `/v1/me` from memory."""
 
     def __init__(self, app: Flask) -> None:
         self._behind: WSGIApplication = app.wsgi_app
         self._caches: Caches = app.extensions["caches"]
-        self._uses: LastSeen = app.extensions["last_seen"]
+        self._last_seen: LastSeen = app.extensions["last_seen"]
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -82,7 +83,7 @@ class IdentityFastPath:
         began: float,
     ) -> Iterable[bytes]:
         principal = self._find_principal(environ) if environ["REQUEST_METHOD"] != "HEAD" else None
-        if principal is None or not asked.plainly_admits(
+        if principal is None or not asked.admits_without_parsing(
             principal, environ.get("QUERY_STRING", "")
         ):
             return self._behind(asked.as_get(environ), start_response)
@@ -97,13 +98,13 @@ class IdentityFastPath:
         principal = self._find_principal(environ)
         if principal is None:
             return self._behind(environ, start_response)
-        answer = self._remembered(principal, security_headers(environ["wsgi.url_scheme"]))
+        answer = self._cached_response(principal, security_headers(environ["wsgi.url_scheme"]))
         if answer is None:
-            return self._remembering(environ, start_response, principal, asked_at)
+            return self._call_flask_and_cache(environ, start_response, principal, asked_at)
         return _send(environ, start_response, answer, principal, ME, began)
 
     def _find_principal(self, environ: "WSGIEnvironment") -> Principal | None:
-        """Return the user of the request's login token, or None if the session is not in memory."""
+        """Return the principal of the login token, or None if the session is not cached."""
         try:
             token = find_token(*(environ.get(name, "") for name in TOKEN_HEADERS))
         except TokensDiffer:
@@ -111,32 +112,33 @@ class IdentityFastPath:
         if token is None:
             return None
         sessions = self._caches.of_this_process().sessions
-        return find_cached_principal(sessions, self._uses, token[:LONGEST_TOKEN])
+        return find_cached_principal(sessions, self._last_seen, token[:LONGEST_TOKEN])
 
-    def _remembered(self, principal: Principal, secure: Mapping[str, str]) -> Answer | None:
+    def _cached_response(self, principal: Principal, secure: Mapping[str, str]) -> Answer | None:
         body = self._caches.profiles.find(_user(principal))
         return None if body is None else Answer(HTTPStatus.OK, _json_headers(body, secure), body)
 
-    def _remembering(
+    def _call_flask_and_cache(
         self,
         environ: "WSGIEnvironment",
         start_response: "StartResponse",
         principal: Principal,
         asked_at: float,
     ) -> Iterable[bytes]:
-        """Call Flask, and cache a successful response until the user or the session changes.
+        """Call Flask and cache a successful response until the user or the session changes.
 
-        `asked_at` is the time before the call: a change after it invalidates the response.
+        `asked_at` is the monotonic time before the call. A response is not cached if the user or
+        the session has changed since then.
         """
-        told: list[str] = []
+        statuses: list[str] = []
 
-        def tell(status: str, *others: Any) -> Any:
-            told.append(status)
+        def start(status: str, *others: Any) -> Any:
+            statuses.append(status)
             return start_response(status, *others)
 
-        with closing(cast(Any, self._behind(environ, tell))) as parts:
+        with closing(cast(Any, self._behind(environ, start))) as parts:
             body = b"".join(parts)
-        if told == ["200 OK"]:
+        if statuses == ["200 OK"]:
             subjects = (_user(principal), principal.session_id.bytes)
             self._caches.profiles.keep(_user(principal), body, asked_at, *subjects)
         return (body,)
@@ -150,7 +152,7 @@ def _send(
     route: str,
     began: float,
 ) -> Iterable[bytes]:
-    """Send a response and log it like those of Flask. `began` is by `time.perf_counter`."""
+    """Send a response and log it as Flask does. `began` is a `time.perf_counter` value."""
     request_id = request_id_of(environ.get("HTTP_X_REQUEST_ID", ""))
     headers = [*answer.headers.items(), ("X-Request-Id", request_id)]
     start_response(STATUS_LINES[answer.status.value], headers)

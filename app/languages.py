@@ -57,30 +57,30 @@ def spoken(sentences: Sequence[str], parameters: Parameters | None = None) -> st
 
 
 def _minutes(duration: timedelta) -> str:
-    """Return a duration in whole minutes, rounded up, one at least."""
+    """Return a duration as text in whole minutes, rounded up to at least one."""
     minutes = max(1, ceil(duration / timedelta(minutes=1)))
     return str(gettext(MINUTE if minutes == 1 else MINUTES)).format(minutes=minutes)
 
 
 def translated(text: str, language: str) -> str:
-    """Return a text in one language, regardless of the request."""
+    """Return the text in `language`, regardless of the language of the request."""
     return all_translated([text], language)
 
 
 def all_translated(
     sentences: Sequence[str], language: str, parameters: Parameters | None = None
 ) -> str:
-    """Return sentences in one language, with their placeholders replaced."""
+    """Return the sentences in `language`, with their placeholders replaced."""
     with force_locale(language):
         return spoken(sentences, parameters)
 
 
 def in_both_languages(*sentences: str, parameters: Parameters | None = None) -> str:
-    """Return sentences in English, then in Chinese."""
+    """Return the sentences in English, followed by the same sentences in Chinese."""
     return " ".join(all_translated(sentences, one, parameters) for one in ("en", "zh"))
 
 
-# The messages about single fields: those of marshmallow, then our own.
+# Validation messages of single fields: marshmallow's, then those of app/schemas.
 FIELD_MESSAGES = (
     N_("Field may not be null."),
     N_("Invalid input type."),
@@ -127,10 +127,10 @@ PATTERNS = [
 
 
 def field_messages(errors: Any) -> Any:
-    """Return the messages about single fields in the language of this request.
+    """Return validation messages of single fields in the language of this request.
 
-    `errors` holds them at any depth, as marshmallow reports them. A message that is not in
-    `FIELD_MESSAGES` stays as it is.
+    `errors` has the nested structure of a marshmallow ValidationError. A message that is not in
+    `FIELD_MESSAGES` is returned unchanged.
     """
     if isinstance(errors, Mapping):
         return {name: field_messages(inner) for name, inner in errors.items()}

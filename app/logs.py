@@ -1,7 +1,7 @@
 """Structured logs: one line per request, JSON in production, no secrets.
 
-Nothing that identifies a person or grants access (codes, tokens, session_keys, phone numbers, query
-strings, bodies) is passed to the log.
+Codes, tokens, session_keys, phone numbers, query strings and bodies are never passed to the log,
+because they identify a person or grant access.
 """
 
 import logging
@@ -15,17 +15,17 @@ from flask import Flask, Response, g, request
 
 log = structlog.get_logger()
 
-# Longer than any phone number, and not the shape of our tokens: a misplaced secret is not logged.
+# Longer than any phone number, and not the format of wxpass tokens: neither must be logged.
 REQUEST_ID = re.compile(r"(?!wx[pr]_)[A-Za-z0-9._-]{16,64}")
 DETAIL = re.compile(r"(?<=\nDETAIL:).*?(?=\n\n|\n\[|\Z)", re.DOTALL)
 QUIET = {"/healthz", "/readyz"}
 
 
 class Lines(structlog.WriteLogger):
-    """Log lines on a stream. A write that fails does not fail the request."""
+    """Logger that writes lines to a stream and ignores write errors."""
 
     def msg(self, message: str) -> None:
-        """Write a line. Ignore a full disk and a closed pipe."""
+        """Write a line. Ignore errors such as a full disk or a closed pipe."""
         with suppress(OSError, ValueError):
             super().msg(message)
 
@@ -33,16 +33,16 @@ class Lines(structlog.WriteLogger):
 
 
 def init_app(app: Flask, *, as_json: bool) -> None:
-    """Configure logging and log every request when it is answered."""
+    """Configure logging, and log every request after its response was made."""
     configure(as_json=as_json)
-    app.before_request(_begin)
-    app.after_request(_tell)
+    app.before_request(_begin_request)
+    app.after_request(_log_response)
 
 
 def configure(*, as_json: bool) -> None:
-    """Make structlog and the standard library's loggers write the same lines to stderr.
+    """Make structlog and the standard library's loggers write lines of one format to stderr.
 
-    Ours go there directly: one is written for every request.
+    For speed, structlog writes to stderr directly, not through a standard library logger.
     """
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -71,11 +71,11 @@ def configure(*, as_json: bool) -> None:
     root.handlers = [handler]
     root.setLevel(logging.INFO)
     # The development server logs URLs, and some clients send their codes and tokens in a query.
-    logging.getLogger("werkzeug").addFilter(_holds_no_query)
+    logging.getLogger("werkzeug").addFilter(_has_no_query)
 
 
 def _renderer(as_json: bool) -> structlog.types.Processor:
-    # ASCII, so that no character ends a line early or is lost in a log of another encoding.
+    # ASCII only: some Unicode characters end a line or do not exist in the log's encoding.
     return (
         structlog.processors.JSONRenderer()
         if as_json
@@ -88,30 +88,30 @@ def _renderer(as_json: bool) -> structlog.types.Processor:
 def _without_rows(
     _: structlog.types.WrappedLogger, __: str, event: structlog.types.EventDict
 ) -> structlog.types.EventDict:
-    """Remove from a traceback the row that PostgreSQL adds to a refused write."""
+    """Remove the row values that PostgreSQL adds as DETAIL to the error of a rejected write."""
     if "exception" in event:
         event["exception"] = DETAIL.sub(" (not logged)", event["exception"])
     return event
 
 
-def _holds_no_query(record: logging.LogRecord) -> bool:
+def _has_no_query(record: logging.LogRecord) -> bool:
     return "?" not in record.getMessage()
 
 
 def request_id_of(given: str) -> str:
-    """Return the request id that a proxy set, if it may be logged, or a new one."""
+    """Return the request id that the client or proxy sent if it is safe to log, or a new one."""
     return given if REQUEST_ID.fullmatch(given) else token_hex(16)
 
 
-def _begin() -> None:
+def _begin_request() -> None:
     request_id = request_id_of(request.headers.get("X-Request-Id", ""))
     g.began = time.perf_counter()
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=request_id)
 
 
-def _tell(response: Response) -> Response:
-    """Log the request by its route. Its path is free text."""
+def _log_response(response: Response) -> Response:
+    """Log the request with its route. The path is left out because clients choose its text."""
     response.headers["X-Request-Id"] = structlog.contextvars.get_contextvars()["request_id"]
     if request.path not in QUIET or response.status_code >= 400:
         route = request.url_rule.rule if request.url_rule else None
@@ -122,7 +122,7 @@ def _tell(response: Response) -> Response:
 def log_request(
     method: str, route: str | None, status: int, began: float, **context: str | None
 ) -> None:
-    """Log a request that was answered. `began` is by `time.perf_counter`."""
+    """Log a request and its status. `began` is a `time.perf_counter` value."""
     milliseconds = round((time.perf_counter() - began) * 1000, 1)
     log.info(
         "request", **context, method=method, route=route, status=status, milliseconds=milliseconds

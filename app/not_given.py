@@ -1,11 +1,11 @@
-"""A marker for a value that was left out, where None is a value of its own."""
+"""Default value of parameters for which None is a meaningful value."""
 
 from enum import Enum
 from typing import Final, Literal
 
 
 class NotGiven(Enum):
-    """The type of `NOT_GIVEN`, so that a type checker can tell it from every value."""
+    """The type of `NOT_GIVEN`. An enum, so that mypy can narrow `value is NOT_GIVEN`."""
 
     NOT_GIVEN = "not given"
 

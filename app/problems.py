@@ -1,6 +1,6 @@
 """Error responses: problem details (RFC 9457) with a stable code.
 
-A dialect reports the same failures in its own envelope, with the same `failure_of`.
+The dialects convert exceptions with `failure_of` too, and write their own envelopes.
 """
 
 import json
@@ -45,14 +45,14 @@ OF_STATUS: dict[int, type[Failure]] = {
     415: JsonRequired,
     422: RequestInvalid,
 }
-# Retry-After: WeChat counts by the minute, other causes end within seconds.
+# Seconds. WeChat's rate limits apply per minute. The other failures usually end within seconds.
 RETRY_AFTER = {"wechat_rate_limited": 60, "wechat_unavailable": 5, "database_unavailable": 5}
 
 
 def init_app(app: Flask) -> None:
     """Respond to every exception with problem details."""
     app.register_error_handler(Exception, _problem)
-    # flask-smorest has a handler for these, which would take precedence.
+    # Replaces flask-smorest's handler of HTTPException, which would take precedence.
     app.register_error_handler(HTTPException, _problem)
 
 
@@ -77,33 +77,36 @@ def problem_response(failure: Failure) -> Response:
     if failure.errors:
         with speaking("en"):
             problem["errors"] = field_messages(failure.errors)
-    # A lone surrogate in the name of a field is written as the JSON escape it was sent as.
+    # A lone surrogate in a field name cannot be encoded as UTF-8. It is written as a JSON escape.
     body = json.dumps(problem, ensure_ascii=False).encode(errors="backslashreplace")
     response = Response(body, failure.status, content_type="application/problem+json")
     if failure.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
-    response.headers.extend(advice_of(failure))
+    response.headers.extend(retry_after_header(failure))
     return response
 
 
-def advice_of(failure: Failure) -> dict[str, str]:
-    """Return the Retry-After header if waiting helps."""
+def retry_after_header(failure: Failure) -> dict[str, str]:
+    """Return a Retry-After header, or an empty dict if a retry would not help."""
     wait = failure.retry_after or RETRY_AFTER.get(failure.code)
     return {} if wait is None else {"Retry-After": str(wait)}
 
 
 def message_of(failure: Failure, default: str) -> str:
-    """Return the message in the language that Accept-Language prefers, Chinese or English."""
+    """Return the message in the language of Accept-Language, or else in `default`."""
     return all_translated(failure.sentences, accepted_language(default), failure.parameters)
 
 
 def message_on_page(failure: Failure) -> str:
-    """Return the message in the language of the console's page."""
+    """Return the message in the language of the console page."""
     return spoken(failure.sentences, failure.parameters)
 
 
 def failure_of(error: Exception) -> Failure:
-    """Return the failure for an exception, and note it in `g` and in the log of the request."""
+    """Return the failure for an exception. Store it in `g`, and add its code to the request log.
+
+    Unexpected exceptions are logged with a traceback.
+    """
     failure = g.failure = _failure_behind(error)
     facts: dict[str, Any] = {"failure": failure.code}
     if failure.cause:
@@ -120,11 +123,11 @@ def _failure_behind(error: Exception) -> Failure:
     if isinstance(error, WeChatError):
         return as_failure(error)
     if isinstance(error, ClientDisconnected) and isinstance(error.__context__, TimeoutError):
-        return RequestTimeout()  # The deadline of config/worker.py.
+        return RequestTimeout()  # Raised by the deadline in config/worker.py.
     if isinstance(error, HTTPException):
         return _of_http(error)
     if isinstance(error, ParseException | NoMoreData):
-        return BadRequest(type(error).__name__)  # The framing of the body is broken.
+        return BadRequest(type(error).__name__)  # The HTTP framing of the body is invalid.
     if isinstance(error, OperationalError | PoolExhausted | psycopg.OperationalError):
         return DatabaseUnavailable(_database_cause(error))
     if _is_app_gone(error):
@@ -143,7 +146,10 @@ def _database_cause(error: Exception) -> str:
 
 
 def _is_app_gone(error: Exception) -> bool:
-    """Return whether the app of the request was deleted, released or moved during it."""
+    """Return whether the request failed because its app was deleted, released or moved.
+
+    A foreign key to `wechat_apps` is then violated.
+    """
     cause = error.orig if isinstance(error, IntegrityError) else error
     if not isinstance(cause, psycopg.errors.ForeignKeyViolation):
         return False

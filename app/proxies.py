@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 FOR, PREFIX = "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PREFIX"
-# A path of plain segments. A prefix such as //evil.example would turn links into another host's.
+# A path of plain segments. A prefix such as //evil.example would make links lead to another host.
 PLAIN_PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
-# A header that lists more proxies is forged.
+# A header that lists more proxies is assumed to be forged.
 MOST_HOPS = 10
 
 
 def init_app(app: Flask, trusted: int | Sequence[Network]) -> None:
-    """Read forwarded headers before every request, if any proxy is trusted."""
+    """Add the middleware for forwarded headers, if any proxy is trusted."""
     if trusted:
         app.wsgi_app = TrustedProxies(app.wsgi_app, trusted)  # type: ignore[method-assign]
 
 
 class TrustedProxies:
-    """WSGI middleware that reads forwarded headers of trusted proxies only.
+    """WSGI middleware that applies the forwarded headers of trusted proxies only.
 
-    `trusted` is the number of proxies in front, or their networks. With networks, the client is
-    the last address in X-Forwarded-For that is outside them, and a request that arrives from
-    elsewhere keeps its own address.
+    `trusted` is the number of proxies in front of the service, or their IP networks. With
+    networks, the client is the last IP address in X-Forwarded-For outside these networks. The
+    headers of a request from outside these networks are ignored.
     """
 
     def __init__(self, app: "WSGIApplication", trusted: int | Sequence[Network]) -> None:
@@ -43,10 +43,10 @@ class TrustedProxies:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        """Pass the request on, as the client sent it to the outermost trusted proxy."""
+        """Call the app with the client address, scheme, host and prefix from the headers."""
         if not PLAIN_PREFIX.fullmatch(environ.get(PREFIX, "")):
             environ.pop(PREFIX, None)
-        # A client's open quote would make one value of all that proxies append.
+        # A client's unclosed quote would merge the values that proxies append into one value.
         environ[FOR] = environ.get(FOR, "").replace('"', "")
         hops = self._trusted if isinstance(self._trusted, int) else self._hops(environ)
         return self._fixed_by_hops(hops)(environ, start_response)
@@ -54,12 +54,13 @@ class TrustedProxies:
     def _fix(self, hops: int) -> "WSGIApplication":
         if not hops:
             return self._app
-        # Each proxy appends to X-Forwarded-For. With networks, the nearest one sets the others.
+        # Each proxy appends to X-Forwarded-For. With networks, only the nearest proxy is trusted to
+        # set the other headers.
         others = hops if isinstance(self._trusted, int) else 1
         return ProxyFix(self._app, hops, x_proto=others, x_host=others, x_prefix=others)
 
     def _hops(self, environ: "WSGIEnvironment") -> int:
-        """Count the trusted proxies in a row, from this server outwards."""
+        """Return the number of consecutive trusted proxies, counted from this server outwards."""
         senders = [environ.get("REMOTE_ADDR", ""), *reversed(environ[FOR].split(","))][:MOST_HOPS]
         outside = (place for place, one in enumerate(senders) if not self._is_trusted(one))
         return next(outside, len(senders) - 1)
@@ -71,10 +72,10 @@ class TrustedProxies:
 
 
 def parse_address(text: str) -> IPv4Address | IPv6Address | None:
-    """Return an IP address in one spelling, None for other text.
+    """Return the IP address in a text, or None if the text is no IP address.
 
-    Some proxies add the client's port. A socket for both kinds of IP calls 192.0.2.1
-    ::ffff:192.0.2.1, which is returned as IPv4.
+    A port, which some proxies add, is ignored. An IPv4-mapped address such as ::ffff:192.0.2.1,
+    which dual-stack sockets report, is returned as IPv4.
     """
     text = text.strip()
     for spelling in (text, text.rpartition(":")[0].strip("[]"), text.strip("[]")):

@@ -1,4 +1,4 @@
-"""Settings of Flask and its extensions, derived from ours."""
+"""Settings of Flask and its extensions, derived from `config.Config`."""
 
 import hmac
 from datetime import timedelta
@@ -11,13 +11,14 @@ from app.version import VERSION
 from config import Config
 
 MIGRATIONS = str(Path(__file__).parent.parent / "migrations")
-# A request gets 503 within 5 seconds when the database is slow, frozen or out of reach.
+# A request gets 503 within 5 seconds if the database is slow, frozen or unreachable.
 CONNECTION_OPTIONS = (
     "-c timezone=utc -c statement_timeout=4s -c idle_in_transaction_session_timeout=30s"
 )
 CONNECT_SECONDS = 2
 POOL_SECONDS = 2.5
-# The network: unanswered data for 5 seconds, or an idle connection for about 16, is a failure.
+# The connection fails if sent data is unacknowledged for 5 seconds, or if the peer is unreachable
+# for about 16 seconds while the connection is idle.
 TCP_OPTIONS = {
     "tcp_user_timeout": 5000,
     "keepalives_idle": 10,
@@ -25,12 +26,13 @@ TCP_OPTIONS = {
     "keepalives_count": 3,
 }
 BODY_LIMIT = 64 * 1024
-# The audience of operators' JWTs. It is not an appid, so a JWT for an app's back ends is refused.
+# The audience of operators' JWTs. JWTs for an app's back ends have the appid as audience, so the
+# admin API rejects them.
 JWT_AUDIENCE = "urn:wxpass:service"
 
 
 def flask_settings(config: Config) -> dict[str, Any]:
-    """Translate the settings for `app.config`."""
+    """Return the values for Flask's `app.config`."""
     return {
         "WXPASS_PRODUCTION": config.production,
         "ALLOWED_HOSTS": config.allowed_hosts,
@@ -67,9 +69,9 @@ def _engine_options(config: Config) -> dict[str, Any]:
     return {
         "pool_size": config.database_pool_size,
         "max_overflow": 0,
-        # LIFO: the connections in use are those with prepared statements.
+        # LIFO reuses the connections that already have prepared statements.
         "pool_use_lifo": True,
-        # The text of an error would contain the values, such as phones and tokens.
+        # Error messages would otherwise contain values such as phone numbers and tokens.
         "hide_parameters": True,
         "poolclass": WaitingPool,
         "pool_timeout": POOL_SECONDS,

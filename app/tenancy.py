@@ -1,4 +1,4 @@
-"""The app of a request: the appid in its path, or else in WeChat's Referer."""
+"""Resolves the app of a request from the appid in its path, or else in WeChat's Referer."""
 
 import re
 from collections.abc import Callable
@@ -10,12 +10,12 @@ from flask import Flask, current_app, g, request
 from app.errors import AppUnclear
 from app.services.apps.apps import APPID, AppConfig, get_app
 
-# WeChat sets it on every wx.request. A hint for routing, never a credential.
+# WeChat sets this Referer on every wx.request. It serves for routing only: clients can forge it.
 REFERER = re.compile(r"https://servicewechat\.com/([A-Za-z0-9_-]{1,64})/[^/]+/page-frame\.html")
 
 V = TypeVar("V", bound=Callable[..., Any])
 
-# The default of `appid` in routes without one in their path.
+# The default of `appid` in routes whose path has no appid.
 BY_REFERER = ""
 
 
@@ -31,15 +31,16 @@ def _take_appid(endpoint: str | None, values: dict[str, Any] | None) -> None:
 
 
 def even_if_disabled(view: V) -> V:
-    """Mark a view that also serves disabled apps."""
+    """Mark a view that also accepts requests for disabled apps."""
     view.__dict__["even_if_disabled"] = True
     return view
 
 
 def appid_as_audience(view: V) -> V:
-    """Mark a view that takes the appid as an audience. The app need not be configured here.
+    """Mark a view that uses the appid in its path only as the required audience of the token.
 
-    Proxies understand 401 and 403 only. An unknown or disabled app admits no user.
+    The app is not looked up: an unknown app must lead to 401 or 403, the only error statuses that
+    proxies understand. No token has an unknown or disabled app as its audience.
     """
     view.__dict__["appid_as_audience"] = True
     return view
@@ -61,7 +62,7 @@ def _refuse(why: str) -> NoReturn:
 
 
 def pick(appid: str, *, even_disabled: bool = False) -> AppConfig:
-    """Set the app of the request. Raise AppUnknown, AppDisabled or TenantDisabled."""
+    """Set and return the app of the request. Raise AppUnknown, AppDisabled or TenantDisabled."""
     if APPID.fullmatch(appid):
         structlog.contextvars.bind_contextvars(appid=appid)
     app = g.wechat_app = get_app(appid, even_disabled=even_disabled)
@@ -70,10 +71,10 @@ def pick(appid: str, *, even_disabled: bool = False) -> AppConfig:
 
 
 def take_hint(appid: str | None) -> None:
-    """Note the appid that the path names, or else the body and the Referer.
+    """Set the appid of the request: the one in the path or Referer, or else `appid` of the body.
 
-    Raises AppUnclear if body and Referer differ. A Referer never contradicts the path: clients send
-    it with every request.
+    The Referer is only read if the path has no appid. Raises AppUnclear if `appid` differs from
+    the appid in the path or Referer.
     """
     told = {g.appid or appid_of_referer(), appid} - {None}
     g.appid = told.pop() if told else None
@@ -82,21 +83,21 @@ def take_hint(appid: str | None) -> None:
 
 
 def hinted_appid() -> str | None:
-    """Return the appid that the request names, or None."""
+    """Return the appid that `take_hint` set, or None if the request has none."""
     return cast(str | None, g.appid)
 
 
 def pick_hinted() -> AppConfig:
-    """Set the noted app. Raise AppUnclear if there is none, and what `pick` raises."""
+    """Set and return the app that `take_hint` found. Raise AppUnclear, or what `pick` raises."""
     return pick(g.appid or _refuse("no appid"))
 
 
 def appid_of_referer() -> str | None:
-    """Return the appid in WeChat's Referer."""
+    """Return the appid in WeChat's Referer, or None if there is none."""
     match = REFERER.fullmatch(request.headers.get("Referer", ""))
     return match and match.group(1)
 
 
 def this_app() -> AppConfig:
-    """Return the app of this request."""
+    """Return the app of this request. The route must have an appid."""
     return cast(AppConfig, g.wechat_app)

@@ -1,4 +1,4 @@
-"""Invisible and bidirectional characters: removal from accounts and nicknames."""
+"""Removal of invisible and bidirectional control characters from accounts and nicknames."""
 
 import re
 from unicodedata import category, normalize
@@ -27,35 +27,35 @@ WITHOUT_INK = {"Zs", "Cs"}
 def without_invisible(text: str) -> str:
     """Return the text without control, format, bidirectional and other invisible characters.
 
-    Spaces stay, and so do the few visible format characters, such as U+0600 ARABIC NUMBER SIGN.
+    Spaces and the few visible format characters, such as U+0600 ARABIC NUMBER SIGN, are kept.
     """
     return text if text.isascii() and text.isprintable() else INVISIBLE.sub("", text)
 
 
 def account_name(text: str) -> str:
-    """Return the canonical spelling of an account, in which it is stored and compared.
+    """Return the canonical spelling of an account name, used for storage and comparison.
 
-    The spelling has no invisible characters and no spaces around it, and is in lower case and in
-    NFKC. NFKC implies NFC, and turns the wide letters of Chinese keyboards into plain ones. The
-    canonical spelling of a canonical spelling is itself.
+    Invisible characters and surrounding spaces are removed. The result is in lower case and in
+    NFKC, which replaces the full-width letters of Chinese keyboards with ASCII letters. The
+    function is idempotent.
     """
     folded = normalize("NFKC", without_invisible(text)).casefold()
     return normalize("NFKC", folded).strip()
 
 
 def email_name(text: str) -> str:
-    """Return the spelling in which an e-mail address is stored and compared.
+    """Return the canonical spelling of an e-mail address, used for storage and comparison.
 
-    NFKC, lower case, no spaces around, no invisible characters.
+    The result is in NFKC and lower case, without invisible characters and surrounding spaces.
     """
     return normalize("NFKC", without_invisible(text)).strip().casefold()
 
 
 def clean_name(text: str) -> str:
-    """Return a nickname as it is stored, or "" if it has no visible character.
+    """Return a nickname cleaned for storage, or "" if it has no visible character.
 
     Control characters, lone surrogates and bidirectional embeddings, overrides and isolates are
-    removed. Joiners, variation selectors and tags stay, because emoji sequences use them.
+    removed. Joiners, variation selectors and tags are kept, because emoji sequences use them.
     """
     name = UNFIT_FOR_A_NAME.sub("", text).strip()
     return name if has_something_visible(name) else ""

@@ -1,4 +1,4 @@
-"""The native HTTP API: JSON under /v1, message push, health."""
+"""The native HTTP API: JSON under /v1, WeChat's message push, and health checks."""
 
 from flask import Flask
 from flask_smorest import Api
@@ -22,7 +22,7 @@ PROBLEM_RESPONSE = {
 
 
 def register(app: Flask, api: Api) -> None:
-    """Register every native blueprint and describe tokens and failures in OpenAPI."""
+    """Register every native blueprint. Describe login tokens and error responses in OpenAPI."""
     app.register_blueprint(portal)
     api.spec.components.security_scheme(LOGIN_TOKEN, TOKEN_SCHEME)
     for name in BARE_TOKEN_HEADERS:

@@ -1,4 +1,4 @@
-"""Login to a mini-program: /v1/apps/{appid}/..."""
+"""Views of login to a mini-program: /v1/apps/{appid}/..."""
 
 from app.api.blueprint import Blueprint
 from app.auth import any_login, any_login_to_end, bound_login, no_login, this_device, this_principal
@@ -69,7 +69,7 @@ def keep_profile(body: ProfileBody) -> profiles.AccountProfile:
 @blp.arguments(PhoneRequest)
 @blp.response(200, LoginResponse)
 def bind_phone(body: PhoneBody) -> login.Login:
-    """Verify a phone number and bind the session to its user."""
+    """Verify a phone number and bind the WeChat identity to the user with this number."""
     proof = open_data.PhoneProof(code=body.code, encrypted_data=body.encrypted_data, iv=body.iv)
     return binding.bind_phone(this_app(), this_principal(), this_device(), proof)
 
@@ -79,7 +79,7 @@ def bind_phone(body: PhoneBody) -> login.Login:
 @blp.arguments(CredentialsRequest)
 @blp.response(200, LoginResponse)
 def bind_account(body: CredentialsBody) -> login.Login:
-    """Bind the WeChat identity to the user of an account."""
+    """Bind the WeChat identity of the session to the user with this account and password."""
     return binding.bind_account(
         this_app(),
         this_principal(),

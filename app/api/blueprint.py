@@ -1,4 +1,4 @@
-"""Base class of the native blueprints: strict JSON bodies, and OpenAPI descriptions."""
+"""Base class of the native blueprints: strict JSON bodies and OpenAPI descriptions."""
 
 import json
 from collections.abc import Callable
@@ -18,7 +18,7 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 PROBLEM = "Problem"
-# The security schemes of the OpenAPI document. Any of these headers carries the login token.
+# Security schemes in the OpenAPI document. The login token may be sent in any of these headers.
 LOGIN_TOKEN = "loginToken"  # noqa: S105
 LOGIN_TOKENS: list[dict[str, list[str]]] = [
     {name: []} for name in (LOGIN_TOKEN, *BARE_TOKEN_HEADERS)
@@ -27,19 +27,19 @@ REFERENCE = {"$ref": f"#/components/responses/{PROBLEM}"}
 
 
 def whole_body(req: Request) -> bytes:
-    """Read the body; raise RequestEntityTooLarge."""
+    """Return the request body. Raise RequestEntityTooLarge if it exceeds MAX_CONTENT_LENGTH."""
     body = req.get_data()
-    # Werkzeug cuts a chunked body off at the limit without an error.
+    # Werkzeug truncates a chunked body at the limit without raising an error.
     if len(body) >= (req.max_content_length or len(body) + 1):
         raise RequestEntityTooLarge
     return body
 
 
 class Query(FlaskParser):
-    """Parse queries. Refuse a repeated name: a proxy may have read the other value."""
+    """Parser of query strings. Rejects a repeated name: a proxy may have read the other value."""
 
     def load_querystring(self, req: Request, schema: Schema) -> Any:
-        """Return the fields of the query."""
+        """Return the query parameters. Abort with 422 if a name is repeated."""
         given = req.args.to_dict(flat=False)
         if twice := {name: ["Given twice."] for name in given if len(given[name]) > 1}:
             abort(422, messages={"query": twice})
@@ -47,7 +47,7 @@ class Query(FlaskParser):
 
 
 class JsonBody(Query):
-    """Parse bodies as JSON only. Refuse unknown names in queries."""
+    """Parser that accepts bodies only as JSON and rejects unknown query parameters."""
 
     DEFAULT_UNKNOWN_BY_LOCATION: dict[str, Any] = {  # noqa: RUF012
         **FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION,
@@ -55,7 +55,7 @@ class JsonBody(Query):
     }
 
     def load_json(self, req: Request, schema: Schema) -> Any:
-        """Return the value of the body, or refuse it with 413, 415 or 400."""
+        """Return the parsed JSON body, or `missing` if it is empty. Abort with 413, 415 or 400."""
         body = whole_body(req)
         if not body:
             return missing
@@ -70,29 +70,32 @@ class JsonBody(Query):
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse a repeated name: a proxy may have read the other value."""
+    """Return an object as a dict. Raise ValueError for a repeated name.
+
+    A proxy in front may have read the other value.
+    """
     fields = dict(pairs)
     return fields if len(fields) == len(pairs) else _refuse("a name that comes twice")
 
 
 def _refuse(what: str) -> Any:
-    """Refuse NaN and Infinity, which Python reads and JSON does not have."""
+    """Raise ValueError. Python's parser calls this for NaN and Infinity, which JSON excludes."""
     raise ValueError(what)
 
 
 class Blueprint(SmorestBlueprint):  # type: ignore[misc]
-    """A blueprint of native views, each marked with the login that it needs (app/auth.py)."""
+    """A blueprint of native views. Each view must have a login decorator from app/auth.py."""
 
     ARGUMENTS_PARSER = JsonBody()
-    # Any one of these is enough.
+    # A request needs only one of these security schemes.
     LOGINS = LOGIN_TOKENS
 
     def arguments(
         self, schema: type[RequestSchema[T]], **options: Any
     ) -> Callable[[Callable[Concatenate[T, P], R]], Callable[P, R]]:
-        """Load arguments and pass their record to the view as its first argument.
+        """Return a decorator that passes the loaded request record to the view as first argument.
 
-        The schema is instantiated once, not for every request.
+        The schema is instantiated once, when the view is defined.
         """
         decorate: Callable[[Callable[Concatenate[T, P], R]], Callable[P, R]]
         decorate = super().arguments(schema(), **options)
@@ -101,7 +104,7 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]
     def response(
         self, *description: Any, **options: Any
     ) -> Callable[[Callable[P, Any]], Callable[P, Any]]:
-        """Describe a response. The view's parameters keep their types."""
+        """Return smorest's response decorator, typed so that mypy checks the view's parameters."""
         decorate: Callable[[Callable[P, Any]], Callable[P, Any]]
         decorate = super().response(*description, **options)
         return decorate
@@ -113,13 +116,13 @@ class Blueprint(SmorestBlueprint):  # type: ignore[misc]
         view_func: Callable[..., Any] | None = None,
         **options: Any,
     ) -> None:
-        """Add a view and describe its token and its failures in OpenAPI."""
+        """Add a view. Describe its login token and its error responses in OpenAPI."""
         if view_func is not None:
             view_func = self.doc(**self.description_of(view_func))(view_func)
         super().add_url_rule(rule, endpoint, view_func, **options)
 
     def description_of(self, view: Callable[..., Any]) -> dict[str, Any]:
-        """Describe a view beyond its parameters and responses."""
+        """Return the OpenAPI operation id, security and 422 response of a view."""
         return _description(view, self.LOGINS)
 
 

@@ -1,8 +1,8 @@
-"""Logins to busy apps, refused in front of Flask.
+"""WSGI middleware that rejects logins to an overloaded app before they reach Flask.
 
-While WeChat does not answer an app, thousands of its clients try again. A refusal by Flask takes
-milliseconds of CPU time, which other apps would wait for. The first refusal comes from Flask; the
-next ones repeat its response with their own request id.
+While WeChat does not answer calls for an app, thousands of clients retry. A rejection by Flask
+takes milliseconds of CPU time, which delays the logins to other apps. Flask produces the first
+rejection. The middleware repeats that response for later logins, with a new request id.
 """
 
 import re
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 LOGIN = re.compile(r"/v1/apps/([A-Za-z0-9_-]{1,64})/login")
 ROUTE = "/v1/apps/<string:appid>/login"
-# Responses are kept by language. Clients send few different values.
+# Rejections are cached per language. Clients send few different Accept-Language values.
 MOST_KEPT = 100
 LONGEST_LANGUAGE = 100
 
 
 class Refusal(NamedTuple):
-    """A response of Flask, and the request id in it."""
+    """A cached response of Flask, and the request id that its body contains."""
 
     status: str
     headers: list[tuple[str, str]]
@@ -40,7 +40,7 @@ class Refusal(NamedTuple):
 
 
 class BusyApps:
-    """WSGI middleware in front of Flask."""
+    """WSGI middleware that rejects logins to apps at their limit of calls to WeChat."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
@@ -61,10 +61,10 @@ class BusyApps:
         key = (failure.code, language, environ["wsgi.url_scheme"])
         refusal = self._refusals.get(key)
         if refusal is None:
-            return self._learn(environ, start_response, failure, key)
-        return self._repeat(environ, start_response, refusal, login[1], failure)
+            return self._cache_refusal(environ, start_response, failure, key)
+        return self._repeat_refusal(environ, start_response, refusal, login[1], failure)
 
-    def _repeat(
+    def _repeat_refusal(
         self,
         environ: "WSGIEnvironment",
         start_response: "StartResponse",
@@ -88,23 +88,23 @@ class BusyApps:
         log_request("POST", ROUTE, failure.status, began, **context)
         return (body,)
 
-    def _learn(
+    def _cache_refusal(
         self,
         environ: "WSGIEnvironment",
         start_response: "StartResponse",
         failure: type[Failure],
         key: tuple[str, str, str],
     ) -> Iterable[bytes]:
-        """Call Flask, and keep its response if it refuses the login for the same reason."""
-        told: list[Any] = []
+        """Call Flask. Cache the response if it has the error code of `failure`."""
+        started: list[Any] = []
 
-        def tell(status: str, headers: list[tuple[str, str]], *others: Any) -> Any:
-            told[:] = status, headers
+        def start(status: str, headers: list[tuple[str, str]], *others: Any) -> Any:
+            started[:] = status, headers
             return start_response(status, headers, *others)
 
-        with closing(cast(Any, self._behind(environ, tell))) as parts:
+        with closing(cast(Any, self._behind(environ, start))) as parts:
             body = b"".join(parts)
-        status, headers = told
+        status, headers = started
         if f'"code": "{failure.code}"'.encode() in body:
             varying = ("x-request-id", "retry-after", "content-length")
             request_id = dict(headers)["X-Request-Id"].encode()

@@ -1,4 +1,4 @@
-"""The header with the cursor of the next page, for lists that are JSON arrays."""
+"""Response header with the cursor of the next page, for lists returned as JSON arrays."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ from app.services.database.paging import Page
 NEXT_CURSOR = "X-Next-Cursor"
 NEXT_CURSOR_HEADER = {
     NEXT_CURSOR: {
-        "description": "What `cursor` asks the next page with; absent on the last page",
+        "description": "The `cursor` parameter for the next page; absent on the last page",
         "schema": {"type": "string"},
     }
 }
 
 
 def next_cursor_header(page: Page[Any]) -> dict[str, str]:
-    """Return the header that names the next page, or none after the last."""
+    """Return the X-Next-Cursor header, or an empty dict for the last page."""
     return {NEXT_CURSOR: page.next_cursor} if page.next_cursor else {}

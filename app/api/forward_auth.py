@@ -1,8 +1,8 @@
-"""Authorization requests: a proxy asks whether it may pass on a client's request.
+"""Authorization requests, with which a proxy checks a client's login token.
 
-nginx, Traefik, Caddy and APISIX ask at the address of their configuration. Envoy uses the client's
-method, and appends the client's path and query to that address. An authorization request is
-therefore handled as a GET of the address itself; its body is never read.
+nginx, Traefik, Caddy and APISIX send a request to the configured verification path. Envoy uses the
+client's method, and appends the client's path and query to the verification path. An authorization
+request is therefore handled as a GET of the verification path. The request body is never read.
 """
 
 import re
@@ -16,15 +16,14 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 VERIFY = "/v1/verify"
-# Nothing behind the address is looked at, so no `..` or `%2F` in it changes the audience.
+# The appended path is never interpreted, so `..` or `%2F` in it cannot change the audience.
 ADDRESS = re.compile(
     rf"({VERIFY}|/v1/apps/([^/]+)/verify|/v1/tenants/([^/]+)/verify)(/.*)?", re.DOTALL
 )
 ROUTES = {"appid": "/v1/apps/<string:appid>/verify", "tenant": "/v1/tenants/<string:slug>/verify"}
 SUCCESS = "wxpass.success_status"
 
-
-# The headers that name the user of a request, and the attribute of the principal in each.
+# Response headers that identify the user, and the attribute of the principal for each.
 IDENTITY_HEADERS = {
     "X-User-Id": "user_id",
     "X-Tenant-Id": "tenant_id",
@@ -34,16 +33,18 @@ IDENTITY_HEADERS = {
 
 
 def verify_headers(principal: Principal, status: HTTPStatus) -> dict[str, str]:
-    """Return the headers of a successful response to an authorization request. It has no body."""
+    """Return the headers of the empty response to a successful authorization request."""
     identity = {name: str(getattr(principal, what)) for name, what in IDENTITY_HEADERS.items()}
     length = {"Content-Length": "0"} if status == HTTPStatus.OK else {}
     return {"Content-Type": "text/html; charset=utf-8", **identity, **length}
 
 
 class AuthRequest(NamedTuple):
-    """An authorization request: its address, the audience in it, and the path behind it.
+    """An authorization request, parsed from the request path.
 
-    `success` is the status that lets the client's request pass. Envoy takes no other than 200.
+    `address` is the verification path without the path that Envoy appends, which is `appended`.
+    `appid` or `tenant` is the audience in the verification path. `route` is the matching URL rule.
+    `success` is the status of a successful response: 200 for Envoy, which requires it, or else 204.
     """
 
     address: str
@@ -53,8 +54,8 @@ class AuthRequest(NamedTuple):
     tenant: str | None = None
     appended: str = ""
 
-    def plainly_admits(self, principal: Principal, query: str) -> bool:
-        """Return whether the caller is of the audience, and the query needs no parsing."""
+    def admits_without_parsing(self, principal: Principal, query: str) -> bool:
+        """Return True if the principal belongs to the audience and the query needs no parsing."""
         if self.appid not in (None, principal.appid) or self.tenant not in (
             None,
             principal.tenant_slug,
@@ -63,7 +64,7 @@ class AuthRequest(NamedTuple):
         return not query or len(self.appended) > 1 or query == f"tenant={principal.tenant_slug}"
 
     def as_get(self, environ: "WSGIEnvironment") -> "WSGIEnvironment":
-        """Change the request into a GET, or HEAD, of the address."""
+        """Change `environ` into a GET of the verification path. A HEAD request stays HEAD."""
         if environ["REQUEST_METHOD"] != "HEAD":
             environ["REQUEST_METHOD"] = "GET"
         if self.appended:
@@ -73,10 +74,10 @@ class AuthRequest(NamedTuple):
         return environ
 
     def _own_query(self, query: str) -> str:
-        """Return what of the query is meant for us.
+        """Return the part of the query that the proxy's configuration sets.
 
-        Behind an appended path the query is the client's. A slash alone may as well be a slip in
-        a configuration, which must not switch the check off.
+        After an appended path, the whole query is the client's. A lone slash may also be a typing
+        error in the configuration, so the `tenant` parameter is still checked.
         """
         if len(self.appended) > 1:
             return ""
@@ -88,7 +89,7 @@ PLAIN = AuthRequest(VERIFY, VERIFY, HTTPStatus.NO_CONTENT)
 
 
 def find_auth_request(path: str) -> AuthRequest | None:
-    """Return the authorization request that a path stands for, or None for another path."""
+    """Return the authorization request for a path, or None if it is no verification path."""
     if path == VERIFY:
         return PLAIN
     match = ADDRESS.fullmatch(path) if "/verify" in path else None

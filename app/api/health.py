@@ -1,4 +1,4 @@
-"""Liveness and readiness, for load balancers and orchestrators."""
+"""Liveness and readiness endpoints for load balancers and orchestrators."""
 
 from app.api.blueprint import Blueprint
 from app.auth import no_login
@@ -13,7 +13,7 @@ blp = Blueprint("health", __name__)
 @no_login
 @blp.response(200, LivenessResponse)
 def process_is_alive() -> dict[str, str]:
-    """Return 200 and the version while the process runs."""
+    """Return 200 and the version of wxpass. Does not use the database."""
     return {"status": "ok", "version": VERSION}
 
 
@@ -21,6 +21,6 @@ def process_is_alive() -> dict[str, str]:
 @no_login
 @blp.response(200, StatusResponse)
 def service_is_ready() -> dict[str, str]:
-    """Return 200 if the database answers and has the schema of this release, else 503."""
+    """Return 200 if the database responds and has the schema of this release, else 503."""
     check_readiness()
     return {"status": "ready"}

@@ -1,4 +1,4 @@
-"""Token checks for proxies and business back ends in other processes."""
+"""Login token verification for proxies, and JWTs for business back ends."""
 
 from http import HTTPStatus
 from typing import Any
@@ -26,7 +26,7 @@ DESCRIBED = {name: {"schema": {"type": "string"}} for name in IDENTITY_HEADERS}
 def verify(query: AudienceParams) -> Response:
     """Return the user of a request in headers, for proxies (auth_request, forward-auth).
 
-    Every method is taken. A path may be appended, as Envoy does; then the query is ignored, and the
+    Every method is accepted. If a path is appended, as Envoy does, the query is ignored and the
     status is 200.
     """
     return _identity_of(query)
@@ -38,7 +38,7 @@ def verify(query: AudienceParams) -> Response:
 @blp.arguments(AudienceQuery, location="query")
 @blp.response(204, headers=DESCRIBED)
 def verify_for_app(query: AudienceParams) -> Response:
-    """Do the same for users of one mini-program only; refuse others with 403."""
+    """Verify a login token, but only for users of one mini-program. Others get 403."""
     return _identity_of(query)
 
 
@@ -47,7 +47,7 @@ def verify_for_app(query: AudienceParams) -> Response:
 @blp.arguments(AudienceQuery, location="query")
 @blp.response(204, headers=DESCRIBED)
 def verify_for_tenant(query: AudienceParams, slug: str) -> Response:
-    """Do the same for users of one tenant only; refuse others with 403."""
+    """Verify a login token, but only for users of one tenant. Others get 403."""
     require_audience(tenant=slug)
     return _identity_of(query)
 
@@ -63,7 +63,7 @@ def _identity_of(query: AudienceParams) -> Response:
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, JwtResponse)
 def issue_jwt(body: EmptyBody) -> jwts.Jwt:
-    """Issue a JWT for the login token. It lives ten minutes; back ends verify it themselves."""
+    """Issue a JWT for the login token. It is valid for ten minutes. Back ends verify it."""
     return jwts.issue_jwt(this_principal())
 
 

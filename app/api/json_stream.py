@@ -1,4 +1,4 @@
-"""Streaming of a long response: a JSON object of lists, written row by row."""
+"""Streaming of a long JSON response row by row."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -10,19 +10,21 @@ from werkzeug.local import LocalProxy
 
 
 def streamed(schema: Schema, parts: Iterable[tuple[str, Iterable[Any]]], name: str) -> Response:
-    """Return a download: an object of lists with the rows that the schema describes."""
+    """Return a download named `name`: one JSON object with a list for each of the parts.
+
+    A part is the name of a nested field of `schema`, and the rows that the field's schema dumps.
+    """
     app = cast(LocalProxy[Flask], current_app)._get_current_object()
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    text = _step_by_step(app, _written(schema, parts))
+    text = _in_short_app_contexts(app, _json_texts(schema, parts))
     return Response(text, headers=headers, content_type="application/json")
 
 
-def _step_by_step(app: Flask, texts: Iterator[str]) -> Iterator[str]:
-    """Produce each part inside the app context, and send it outside.
+def _in_short_app_contexts(app: Flask, texts: Iterator[str]) -> Iterator[str]:
+    """Yield the texts. Each one is produced inside an app context that ends before it is sent.
 
-    A client that disconnects leaves no transaction open.
-
-    Flask's stream_with_context would stay inside until the last text is fetched.
+    A client that disconnects between two texts leaves no transaction open. Flask's
+    stream_with_context would keep the app context open until the end of the response.
     """
     while True:
         with app.app_context():
@@ -32,17 +34,17 @@ def _step_by_step(app: Flask, texts: Iterator[str]) -> Iterator[str]:
         yield text
 
 
-def _written(schema: Schema, parts: Iterable[tuple[str, Iterable[Any]]]) -> Iterator[str]:
+def _json_texts(schema: Schema, parts: Iterable[tuple[str, Iterable[Any]]]) -> Iterator[str]:
     begin = "{"
     for name, rows in parts:
         yield f'{begin}\n"{name}": ['
-        yield from _listed(cast(Any, schema.fields[name]).schema, rows)
+        yield from _row_texts(cast(Any, schema.fields[name]).schema, rows)
         yield "]"
         begin = ","
     yield "\n}\n"
 
 
-def _listed(schema: Schema, rows: Iterable[Any]) -> Iterator[str]:
+def _row_texts(schema: Schema, rows: Iterable[Any]) -> Iterator[str]:
     begin = "\n"
     for row in rows:
         yield begin + json.dumps(schema.dump(row, many=False), ensure_ascii=False)

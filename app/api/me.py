@@ -1,4 +1,4 @@
-"""The logged-in user: /v1/me. A visitor may only export and erase."""
+"""Views of the logged-in user: /v1/me. An unbound login may only export and erase its data."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -39,7 +39,7 @@ blp = Blueprint("me", __name__, url_prefix="/v1/me")
 @bound_login
 @blp.response(200, UserResponse)
 def show_me() -> users.Profile:
-    """Show the logged-in user."""
+    """Return the profile of the logged-in user."""
     return users.show_user(this_tenant_id(), this_user_id())
 
 
@@ -62,10 +62,10 @@ def change_me(body: ProfileChangeBody) -> users.Profile:
 @any_login
 @blp.response(200, ClosingResponse)
 def close_me() -> account_closure.Closing:
-    """Close the user's account. With an unbound login, erase the visitor immediately.
+    """Close the user's account. For an unbound login, erase the WeChat identity immediately.
 
-    Needs a login of the last ten minutes. A user who logs in before `erase_after` keeps the
-    account. An unbound login gets `identity_bound` if its WeChat identity belongs to a user.
+    The session must have started in the last ten minutes. A login before `erase_after` reopens the
+    account. An unbound login fails with `identity_bound` if its WeChat identity belongs to a user.
     """
     return visitors.close_or_erase(this_principal(), this_device())
 
@@ -74,7 +74,7 @@ def close_me() -> account_closure.Closing:
 @any_login
 @blp.response(200, ExportResponse)
 def export_me() -> Response:
-    """Export all personal data of the logged-in user or visitor, as a file."""
+    """Download all personal data of the logged-in user or unlinked identity as a JSON file."""
     parts = export.export_everything(this_principal(), this_device())
     return streamed(ExportResponse(), parts, "wxpass-export.json")
 
@@ -84,7 +84,7 @@ def export_me() -> Response:
 @blp.arguments(PasswordChangeRequest)
 @blp.response(204)
 def change_password(body: PasswordChangeBody) -> None:
-    """Change the logged-in user's password; their other sessions end."""
+    """Change the logged-in user's password and end the user's other sessions."""
     password_changes.change_password(
         this_principal(),
         this_user_id(),
@@ -101,7 +101,7 @@ def change_password(body: PasswordChangeBody) -> None:
 def list_my_sessions(
     query: CursorParams,
 ) -> tuple[Sequence[own_sessions.ShownSession], int, dict[str, str]]:
-    """List the active sessions of the logged-in user, newest first, 50 on a page."""
+    """List the active sessions of the logged-in user, newest first, 50 per page by default."""
     page = own_sessions.list_sessions(this_principal(), CursorPage(query.cursor, query.limit))
     return page.items, 200, next_cursor_header(page)
 

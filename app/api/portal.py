@@ -1,7 +1,7 @@
-"""WeChat's message push: /wx/portal/{appid}.
+"""Endpoint of WeChat's message push: /wx/portal/{appid}.
 
-Clients do not call it, so it is not in the OpenAPI document. It also serves disabled apps: WeChat
-reports a withdrawal of consent only once.
+Only WeChat calls this endpoint, so the OpenAPI document leaves it out. Disabled apps are served
+too, because WeChat reports a withdrawal of consent only once.
 """
 
 from flask import Blueprint, Response, request
@@ -22,7 +22,7 @@ QUERY = Query()
 @even_if_disabled
 @QUERY.use_args(UrlVerificationQuery, location="query")
 def verify_url(query: UrlVerificationParams) -> Response:
-    """Prove to WeChat that this URL belongs to the app."""
+    """Answer WeChat's verification of the push URL with its `echostr`."""
     echo = receive.verify_url(
         this_app(),
         echostr=query.echostr,
@@ -39,7 +39,7 @@ def verify_url(query: UrlVerificationParams) -> Response:
 @even_if_disabled
 @QUERY.use_args(PushQuery, location="query")
 def receive_push(query: PushParams) -> Response:
-    """Receive a message that WeChat pushes."""
+    """Store a pushed message and respond `success`, so that WeChat does not repeat it."""
     receive.receive(
         this_app(),
         whole_body(request),

@@ -1,4 +1,4 @@
-"""Wire formats of existing mini-programs, on the same services."""
+"""Wire formats of existing mini-programs. They call the same services as the native API."""
 
 from flask import Flask
 
@@ -9,6 +9,6 @@ from app.dialects.uniapp import blp as uniapp
 
 
 def register(app: Flask) -> None:
-    """Register every dialect."""
+    """Register the blueprints of all dialects."""
     for dialect in (gitegg, litemall, uniapp, checkbind):
         app.register_blueprint(dialect)

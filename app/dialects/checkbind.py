@@ -1,11 +1,11 @@
-"""Dialect of check-bind pages. Their `openId` is the token of an unbound session."""
+"""Dialect of check-bind pages. Their `openId` field holds the token of an unbound session."""
 
 from typing import Any
 
 from flask_babel import gettext
 
 from app.auth import no_login, this_device
-from app.dialects.envelope import Dialect, said
+from app.dialects.envelope import Dialect, load_request
 from app.dialects.unbound_tokens import unbound_principal
 from app.errors import Failure
 from app.schemas import checkbind as wire
@@ -15,15 +15,15 @@ from app.services.login import binding, login
 from app.tenancy import this_app
 
 
-def _success(said_back: Any) -> dict[str, Any]:
-    return {"code": 1, "msg": gettext("Success."), **said_back}
+def _success(fields: Any) -> dict[str, Any]:
+    return {"code": 1, "msg": gettext("Success."), **fields}
 
 
-def _success_if_bound(known: dict[str, Any]) -> dict[str, Any]:
-    if known["userInfo"] is not None:
-        return _success(known)
+def _success_if_bound(login_fields: dict[str, Any]) -> dict[str, Any]:
+    if login_fields["userInfo"] is not None:
+        return _success(login_fields)
     unbound = gettext("This WeChat identity is not bound yet. Log in with account and password.")
-    return {"code": 301, "msg": unbound, "openId": known["token"]}
+    return {"code": 301, "msg": unbound, "openId": login_fields["token"]}
 
 
 def _failure(failure: Failure, message: str) -> dict[str, Any]:
@@ -38,8 +38,8 @@ answer = blp.answer
 @no_login
 @answer(LoginResponse, _success_if_bound)
 def check_bind() -> login.Login:
-    """Log a person in by code if their identity is linked to a user."""
-    return login.log_in(this_app(), this_device(), code=said(CodeRequest).code)
+    """Log a person in by code. An unlinked identity gets code 301 and an unbound token."""
+    return login.log_in(this_app(), this_device(), code=load_request(CodeRequest).code)
 
 
 @blp.post("/mobileApi/user/login")
@@ -47,7 +47,7 @@ def check_bind() -> login.Login:
 @answer(LoginResponse)
 def bind_account() -> login.Login:
     """Bind the WeChat identity of an unbound token to the user of an account, and log in."""
-    body = said(wire.BindRequest)
+    body = load_request(wire.BindRequest)
     return binding.bind_account(
         this_app(),
         unbound_principal(body.handle),
@@ -62,7 +62,7 @@ def bind_account() -> login.Login:
 @answer(wire.SessionResponse)
 def log_in() -> login.Login:
     """Log a person in by code. With account and password, also bind the identity."""
-    body = said(wire.SessionRequest)
+    body = load_request(wire.SessionRequest)
     return login.log_in(
         this_app(), this_device(), code=body.code, account=body.account, password=body.password
     )

@@ -1,4 +1,4 @@
-"""Base class of the dialects: tolerant reading of requests, responses in an envelope."""
+"""Base class of the dialects: tolerant request parsing, and responses in an envelope."""
 
 import json
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from werkzeug.datastructures import MultiDict
 
 from app.errors import BodyTooLarge, Failure, MethodNotAllowed, RequestInvalid
 from app.languages import speaking
-from app.problems import advice_of, failure_of, message_of
+from app.problems import failure_of, message_of, retry_after_header
 from app.schemas.loading import RequestSchema
 from app.tenancy import BY_REFERER
 
@@ -24,14 +24,14 @@ FailureEnvelope = Callable[[Failure, str], dict[str, Any]]
 
 APPID, BASE_APPID = "/<appid>", "/<base_appid>"
 JSON_SPELLINGS = {True: "true", False: "false"}
-MOTHER_TONGUE = "zh"
+DEFAULT_LANGUAGE = "zh"
 
 
 class Dialect(Blueprint):
-    """One kind of existing client: its paths, and the envelope of its responses.
+    """Blueprint with the paths and the response envelope of one kind of existing client.
 
-    Several of their runtimes reject every status but 200 before the page sees the body. A failure
-    therefore has status 200 too, except for errors of the server.
+    Several client runtimes discard the body of a response unless its status is 200. Failures
+    therefore have status 200 too, except for internal errors, which have 500.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Dialect(Blueprint):
     ) -> None:
         super().__init__(name, import_name)
         self.success, self.failure = success, failure
-        self.register_error_handler(Exception, self._tell)
+        self.register_error_handler(Exception, self._error_response)
         self.before_request(_refuse_head)
 
     def add_url_rule(
@@ -52,7 +52,10 @@ class Dialect(Blueprint):
         needs_app: bool = True,
         **options: Any,
     ) -> None:
-        """Add a view below /apps/<appid>, and without it: then the Referer names the app."""
+        """Add a view at the rule and below /apps/<appid>.
+
+        Without an appid in the path, the Referer header names the app if `needs_app` is true.
+        """
         add, automatic = super().add_url_rule, provide_automatic_options
         if APPID in rule:
             add(f"/apps{BASE_APPID}{rule}", endpoint, view_func, automatic, **options)
@@ -65,36 +68,42 @@ class Dialect(Blueprint):
     def answer(
         self, schema: type[Schema] | None, envelope: Envelope | None = None
     ) -> Callable[[Callable[P, Any]], Callable[P, Response]]:
-        """Return a decorator that dumps a view's result with a schema, in the envelope."""
+        """Return a decorator that dumps a view's result with `schema` and wraps it in `envelope`.
+
+        Without a schema, the result itself is wrapped. The default is the success envelope.
+        """
         wrap = envelope or self.success
 
         def decorate(view: Callable[P, Any]) -> Callable[P, Response]:
             @wraps(view)
             def answer(*args: P.args, **kwargs: P.kwargs) -> Response:
                 result = view(*args, **kwargs)
-                with speaking(MOTHER_TONGUE):
+                with speaking(DEFAULT_LANGUAGE):
                     return jsonify(wrap(schema().dump(result) if schema else result))
 
             return answer
 
         return decorate
 
-    def _tell(self, error: Exception) -> Response:
+    def _error_response(self, error: Exception) -> Response:
         failure = failure_of(error)
-        response = jsonify(self.failure(failure, message_of(failure, default=MOTHER_TONGUE)))
+        response = jsonify(self.failure(failure, message_of(failure, default=DEFAULT_LANGUAGE)))
         response.status_code = 500 if failure.status == 500 else 200
-        response.headers.extend(advice_of(failure))
+        response.headers.extend(retry_after_header(failure))
         return response
 
 
 def _refuse_head() -> None:
-    """Refuse HEAD, which Flask adds to every GET: in a dialect a GET may do something."""
+    """Raise MethodNotAllowed for HEAD. Flask adds HEAD to GET, but a dialect's GET may write."""
     if request.method == "HEAD":
         raise MethodNotAllowed
 
 
-def said(schema: type[RequestSchema[T]]) -> T:
-    """Return the record of the fields of query and body; raise RequestInvalid."""
+def load_request(schema: type[RequestSchema[T]]) -> T:
+    """Return the request record that `schema` loads from query and body.
+
+    A field in the body overrides the same name in the query. Raises RequestInvalid.
+    """
     fields = {**request.args.to_dict(), **_body_fields()}
     try:
         record: T = schema().load(fields)
@@ -104,14 +113,14 @@ def said(schema: type[RequestSchema[T]]) -> T:
 
 
 def _body_fields() -> dict[str, Any]:
-    """Return the fields of the body: of a JSON object under any content type, or of a form.
+    """Return the fields of the body: a JSON object with any content type, or a form.
 
-    The original back ends are as tolerant, and clients send `text/plain`, no type, or one that is
-    misspelt. A body that is declared to be JSON and is not has no fields.
+    The original back ends are equally tolerant: clients send `text/plain`, no content type, or a
+    misspelt one. Malformed JSON that is declared as JSON has no fields. Raises BodyTooLarge.
     """
     body = request.get_data()
     if len(body) >= (request.max_content_length or len(body) + 1):
-        raise BodyTooLarge  # Werkzeug cuts a chunked body off at the limit.
+        raise BodyTooLarge  # Werkzeug truncates a chunked body at the limit.
     fields = _json_fields(body)
     if fields is not None:
         return fields
@@ -126,8 +135,8 @@ def _body_fields() -> dict[str, Any]:
 def _json_fields(body: bytes) -> dict[str, Any] | None:
     """Return the fields of a JSON object, or None if the body is not one.
 
-    Numbers and booleans become texts as they are spelled, as Jackson reads them into strings:
-    13800138000 becomes "13800138000", 1e3 becomes "1e3" and true becomes "true".
+    Numbers and booleans become strings with their JSON spelling, as Jackson does it: 13800138000
+    becomes "13800138000", 1e3 becomes "1e3" and true becomes "true".
     """
     try:
         value = json.loads(
@@ -150,5 +159,5 @@ def _with_texts(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    """Raise ValueError for NaN and Infinity, which Python reads and JSON does not have."""
+    """Raise ValueError. Python's parser calls this for NaN and Infinity, which JSON excludes."""
     raise ValueError(name)

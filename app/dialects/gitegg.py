@@ -1,6 +1,6 @@
-"""Dialect of GitEgg (Spring Cloud): GET with all fields in the query, tokens at /oauth/token.
+"""Dialect of GitEgg (Spring Cloud): fields in the query of GETs, tokens from /oauth/token.
 
-The client's `bindKey`, later `socialKey`, is the token of an unbound session.
+The response field `bindKey` and the request field `socialKey` hold an unbound session's token.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ from app.auth import (
     this_tenant_id,
     this_user_id,
 )
-from app.dialects.envelope import Dialect, said
+from app.dialects.envelope import Dialect, load_request
 from app.dialects.unbound_tokens import unbound_principal
 from app.errors import CredentialsWrong, Failure
 from app.languages import field_messages
@@ -38,7 +38,7 @@ def _success(data: Any) -> dict[str, Any]:
 
 
 def _failure(failure: Failure, message: str) -> dict[str, Any]:
-    # On 401 the client opens its login page and shows no message, not even of a wrong password.
+    # On 401 the client opens its login page without a message, even after a wrong password.
     code = 400 if isinstance(failure, CredentialsWrong) else failure.status
     told = {"code": code, "msg": message, "data": None, "success": False}
     return told | ({"errors": field_messages(failure.errors)} if failure.errors else {})
@@ -49,24 +49,24 @@ answer = blp.answer
 
 
 def _social_principal() -> Principal:
-    """Return the principal of the bindKey."""
-    return unbound_principal(said(wire.SocialKeyRequest).social_key)
+    """Return the principal of the unbound token in `socialKey`."""
+    return unbound_principal(load_request(wire.SocialKeyRequest).social_key)
 
 
 @blp.get("/wx/user/<appid>/login")
 @no_login
 @answer(wire.BindKeyResponse)
 def identify() -> login.Login:
-    """Identify a person by code and return the bindKey for the next steps."""
-    return login.log_in_unbound(this_app(), this_device(), code=said(CodeRequest).code)
+    """Exchange a code and return an unbound token as `bindKey`, even for a known user."""
+    return login.log_in_unbound(this_app(), this_device(), code=load_request(CodeRequest).code)
 
 
 @blp.get("/wx/user/<appid>/info")
 @no_login
 @answer(wire.UserInfoResponse)
 def keep_user_info() -> UserInfo:
-    """Verify and store the user info that the person allows."""
-    principal, body = _social_principal(), said(wire.UserInfoRequest)
+    """Verify and store the profile that WeChat signed or encrypted, and return it."""
+    principal, body = _social_principal(), load_request(wire.UserInfoRequest)
     return open_data.keep_open_profile(
         this_app(),
         principal,
@@ -81,8 +81,8 @@ def keep_user_info() -> UserInfo:
 @no_login
 @answer(wire.UserResponse)
 def bind_phone() -> users.Profile:
-    """Bind the identity to the user with the phone. Register one if there is none."""
-    principal, body = _social_principal(), said(OpenDataRequest)
+    """Bind the identity to the user with the phone number. Register a user if there is none."""
+    principal, body = _social_principal(), load_request(OpenDataRequest)
     proof = open_data.PhoneProof(encrypted_data=body.encrypted_data, iv=body.iv)
     return binding.link_phone(this_app(), principal, this_device(), proof)
 
@@ -99,7 +99,7 @@ def bind_identity() -> None:
 @bound_login
 @answer(None)
 def unbind() -> None:
-    """Unbind this app's WeChat identity from the logged-in user."""
+    """Unbind all WeChat identities in this app from the logged-in user."""
     binding.unlink_everywhere(this_app(), this_principal(), this_device())
 
 
@@ -108,7 +108,7 @@ def unbind() -> None:
 @answer(wire.TokenResponse)
 def give_token() -> Tokens:
     """Issue tokens for a bindKey, a refresh token, or account and password."""
-    body = said(wire.TokenRequest)
+    body = load_request(wire.TokenRequest)
     take_hint(body.appid)
     return GRANTS[body.grant_type](body)
 
@@ -139,8 +139,8 @@ GRANTS = {
 @no_login
 @answer(None)
 def log_out() -> None:
-    """End the login, even one that has expired."""
-    shown = find_bearer_token(), said(wire.LogoutRequest).refresh_token
+    """End the session of the login token or refresh token, even if the token has expired."""
+    shown = find_bearer_token(), load_request(wire.LogoutRequest).refresh_token
     refresh.log_out(*shown, hinted_appid())
 
 
@@ -148,5 +148,5 @@ def log_out() -> None:
 @bound_login
 @answer(wire.UserResponse)
 def show_user() -> users.Profile:
-    """Show the logged-in user."""
+    """Return the profile of the logged-in user."""
     return users.show_user(this_tenant_id(), this_user_id())

@@ -1,4 +1,4 @@
-"""Dialect of litemall (Spring Boot) and its descendants: JSON below /wx, errno and errmsg."""
+"""Dialect of litemall (Spring Boot) and its forks: JSON below /wx, with errno and errmsg."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from app.auth import (
     this_tenant_id,
     this_user_id,
 )
-from app.dialects.envelope import Dialect, said
+from app.dialects.envelope import Dialect, load_request
 from app.errors import (
     CredentialsWrong,
     Failure,
@@ -38,7 +38,7 @@ from app.services.social_accounts import open_data
 from app.services.users import users
 from app.tenancy import this_app
 
-# The numbers of the original. Only 501 makes the client drop its login and open its login page.
+# The errno values of the original. Only 501 makes a client discard its token and log in again.
 ERRNO_OF: dict[type[Failure], int] = {
     RequestInvalid: 401,
     TokenOfAnotherApp: 501,
@@ -86,7 +86,7 @@ answer = blp.answer
 @answer(wire.LoginResponse)
 def log_in_by_weixin() -> login.Login:
     """Log a person in by code. The first login stores the profile that the client sent."""
-    body = said(wire.WeixinRequest)
+    body = load_request(wire.WeixinRequest)
     return login.log_in_with_profile(
         this_app(),
         this_device(),
@@ -100,8 +100,8 @@ def log_in_by_weixin() -> login.Login:
 @any_login
 @answer(wire.PhoneResponse)
 def bind_phone() -> login.Login:
-    """Verify a phone number and bind the session to its user. The token stays the same."""
-    body = said(EitherPhoneRequest)
+    """Verify a phone number and bind the session to the user with it. Keep the login token."""
+    body = load_request(EitherPhoneRequest)
     proof = open_data.PhoneProof(code=body.code, encrypted_data=body.encrypted_data, iv=body.iv)
     return binding.bind_phone(
         this_app(), this_principal(), this_device(), proof, kept_token=bearer_token()
@@ -113,7 +113,7 @@ def bind_phone() -> login.Login:
 @answer(wire.LoginResponse)
 def log_in_with_password() -> login.Login:
     """Log a user in with account and password."""
-    body = said(wire.PasswordRequest)
+    body = load_request(wire.PasswordRequest)
     return password_login.log_in_with_password(
         this_app(), this_device(), account=body.account, password=body.password
     )
@@ -124,7 +124,7 @@ def log_in_with_password() -> login.Login:
 @answer(wire.UserInfoResponse)
 def change_profile() -> users.Profile:
     """Change the logged-in user's nickname, avatar or gender."""
-    body = said(wire.ProfileRequest)
+    body = load_request(wire.ProfileRequest)
     return users.change_user(
         this_tenant_id(),
         this_user_id(),
@@ -139,7 +139,7 @@ def change_profile() -> users.Profile:
 @bound_login
 @answer(wire.WhoAmIResponse)
 def show_user() -> users.Profile:
-    """Show the logged-in user."""
+    """Return the profile of the logged-in user."""
     return users.show_user(this_tenant_id(), this_user_id())
 
 
@@ -147,5 +147,5 @@ def show_user() -> users.Profile:
 @any_login_to_end
 @answer(None)
 def log_out() -> None:
-    """End the login, even one that has expired."""
+    """End the session of the login token, even if the token has expired."""
     sessions.end_session(this_principal())

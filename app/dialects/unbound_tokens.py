@@ -1,4 +1,4 @@
-"""Unbound tokens, which existing clients treat as a key or an openid."""
+"""Unbound tokens, which existing clients receive as an `openId`, `bindKey` or `sessionKey`."""
 
 from app.auth import principal_of
 from app.errors import TokenInvalid
@@ -8,7 +8,8 @@ from app.services.principals import Principal
 def unbound_principal(handle: str) -> Principal:
     """Return the principal of an unbound token.
 
-    The token of a bound session is refused: a stolen one must not bind another identity.
+    Raises TokenInvalid for the token of a bound session, so that a stolen login token cannot be
+    used to bind another identity.
     """
     principal = principal_of(handle)
     if principal.user_id is not None:

@@ -1,11 +1,11 @@
-"""Dialect of uni-app pages. Their `sessionKey` is the token of an unbound session."""
+"""Dialect of uni-app pages. Their `sessionKey` field holds the token of an unbound session."""
 
 from typing import Any
 
 from flask_babel import gettext
 
 from app.auth import no_login, this_device
-from app.dialects.envelope import Dialect, said
+from app.dialects.envelope import Dialect, load_request
 from app.dialects.unbound_tokens import unbound_principal
 from app.errors import Failure
 from app.schemas import uniapp as wire
@@ -18,8 +18,8 @@ from app.services.users import users
 from app.tenancy import take_hint, this_app
 
 
-def _success(said_back: Any) -> dict[str, Any]:
-    return {"success": True, "message": gettext("Success."), **said_back}
+def _success(fields: Any) -> dict[str, Any]:
+    return {"success": True, "message": gettext("Success."), **fields}
 
 
 def _failure(failure: Failure, message: str) -> dict[str, Any]:
@@ -34,16 +34,16 @@ answer = blp.answer
 @no_login
 @answer(wire.HandleResponse)
 def identify() -> login.Login:
-    """Identify a person by code and return the unbound token for the next steps."""
-    return login.log_in_unbound(this_app(), this_device(), code=said(CodeRequest).code)
+    """Exchange a code and return an unbound token, even for a known user."""
+    return login.log_in_unbound(this_app(), this_device(), code=load_request(CodeRequest).code)
 
 
 @blp.post("/uni/decrypt")
 @no_login
 @answer(wire.PhoneResponse)
 def decrypt_phone() -> users.Profile:
-    """Decrypt the phone number and bind the identity to its user."""
-    body = said(wire.DecryptRequest)
+    """Decrypt a phone number and bind the WeChat identity to the user with this number."""
+    body = load_request(wire.DecryptRequest)
     principal = _principal_of(body.session_key, body.appid)
     return binding.link_phone(
         this_app(),
@@ -57,8 +57,8 @@ def decrypt_phone() -> users.Profile:
 @no_login
 @answer(LoginResponse)
 def log_in() -> login.Login:
-    """Log in the person whom the unbound token identifies."""
-    body = said(wire.LoginRequest)
+    """Exchange the token of a bound identity for a login. `openid` and `phone` must match."""
+    body = load_request(wire.LoginRequest)
     principal = _principal_of(body.session_key)
     return bind_keys.trade_verified_bind_key(
         principal, this_device(), openid=body.openid, phone=body.phone
@@ -66,6 +66,6 @@ def log_in() -> login.Login:
 
 
 def _principal_of(handle: str, appid: str | None = None) -> Principal:
-    """Return the principal of an unbound token. The app that the page names is a hint."""
+    """Return the principal of an unbound token. `appid` is the app that the client sent."""
     take_hint(appid)
     return unbound_principal(handle)

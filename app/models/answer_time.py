@@ -1,4 +1,4 @@
-"""Histograms of WeChat's response times, by day, app and kind of call."""
+"""Histograms of WeChat's response times, by day, app and API."""
 
 from datetime import date
 from uuid import UUID
@@ -9,12 +9,12 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.extensions import Model
 from app.models.columns import Sum, one_of
 
-# Upper bounds of the bars in milliseconds. Slower calls count under the last.
+# Upper bounds of the histogram buckets in milliseconds. The last bucket includes slower calls.
 BOUNDS = (
     *(10, 25, 50, 75, 100, 125, 150, 175, 200, 250, 300, 400, 500, 650, 800),
     *(1000, 1500, 2000, 3000, 4000, 5000, 8000, 30_000),
 )
-# The bar of unanswered calls.
+# The bucket of calls without a response.
 UNANSWERED = 0
 
 

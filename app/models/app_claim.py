@@ -1,4 +1,4 @@
-"""A tenant's claim to an appid, before its AppSecret is proven to WeChat."""
+"""A tenant's claim to an appid whose AppSecret WeChat has not accepted yet."""
 
 from uuid import UUID
 
@@ -12,10 +12,10 @@ from app.models.session_limit import HasSessionLimit
 
 
 class AppClaim(HasSessionLimit, Model):
-    """A claim serves no request. It becomes a `wechat_apps` row once WeChat accepts its AppSecret.
+    """A claimed appid accepts no logins. A `wechat_apps` row replaces it once WeChat accepts it.
 
-    Several tenants may claim the same appid. A claim that another tenant's proof closed keeps no
-    secrets.
+    Several tenants may claim the same appid. When WeChat accepts the AppSecret of one tenant, the
+    claims of the others are closed and their secrets deleted.
     """
 
     __tablename__ = "app_claims"
@@ -35,7 +35,7 @@ class AppClaim(HasSessionLimit, Model):
         ),
         Index(None, "appid"),
     )
-    # Updates and deletes of the mapper name the tenant, too.
+    # Makes the mapper's UPDATE and DELETE statements include the tenant.
     __mapper_args__ = {"primary_key": ["tenant_id", "id"]}  # noqa: RUF012
 
     id: Mapped[Id]
@@ -47,7 +47,7 @@ class AppClaim(HasSessionLimit, Model):
     wechat_call_limit: Mapped[int | None]
     created_at: Mapped[Made]
 
-    # The result of the last verification, and our address as WeChat saw it.
+    # The result of the last AppSecret verification, and the IP address that WeChat saw.
     outcome: Mapped[str | None]
     errcode: Mapped[int | None]
     seen_ip: Mapped[str | None]

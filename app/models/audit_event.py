@@ -1,7 +1,7 @@
-"""Audit events. An event is written once and never changed.
+"""The audit log. A trigger prevents changes of its events.
 
-A trigger enforces that. Retention and erasure pass it to delete events older than the tenant keeps
-them, to clear addresses, and to replace details by `impersonal_details` (docs/decisions/0013).
+Only retention and erasure may bypass the trigger (docs/decisions/0013): they delete events after
+the tenant's retention period, clear IP addresses, and replace details by `impersonal_details`.
 """
 
 from typing import Any

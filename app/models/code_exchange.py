@@ -10,7 +10,7 @@ from app.models.columns import Moment
 
 
 class CodeExchange(Model):
-    """The request that inserts the row asks WeChat. It is done when its session exists."""
+    """The request that inserts the row calls WeChat. It has succeeded once its session exists."""
 
     __tablename__ = "code_exchanges"
     __table_args__ = (
@@ -22,9 +22,9 @@ class CodeExchange(Model):
     code_index: Mapped[bytes] = mapped_column(primary_key=True)
     tenant_id: Mapped[UUID]
     appid: Mapped[str]
-    # A blind index of the client and the purpose.
+    # A blind index of the client and the purpose of the request.
     asked_by: Mapped[bytes]
     asked_at: Mapped[Moment] = mapped_column(index=True)
-    # The session that the exchange opens; its row does not exist before, hence no foreign key.
+    # The session that the exchange will create. No foreign key: its row is inserted later.
     session_id: Mapped[UUID]
     failure: Mapped[str | None]

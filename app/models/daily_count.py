@@ -1,4 +1,4 @@
-"""Counts of events, by day and app. They contain no personal data."""
+"""Counts of login events by day and app, without personal data."""
 
 from datetime import date
 from enum import StrEnum
@@ -12,11 +12,11 @@ from app.models.columns import Sum
 
 
 class Measure(StrEnum):
-    """The counted events. Each has the column of its name, in the same order.
+    """The counted events. Each value is the name of a column, in the order of the columns.
 
-    A code that its client repeats, and so gets the same login, counts once. `NEWCOMERS` and
-    `BECAME_USERS` count WeChat identities, not events, both on the day when the identity first
-    opened the app (docs/decisions/0014).
+    A client that repeats a code gets the same login, which is counted once. `NEWCOMERS` and
+    `BECAME_USERS` count WeChat identities, not events. Both count an identity on the day of its
+    first login in the app (docs/decisions/0014).
     """
 
     OPENED = "opened"  # a code of wx.login was claimed
@@ -26,14 +26,17 @@ class Measure(StrEnum):
     REGISTERED = "registered"  # a user was registered
     PHONE_VERIFIED = "phone_verified"  # WeChat returned a valid phone number
     BOUND_BY_PHONE = "bound_by_phone"  # and the identity was bound by it
-    BOUND_BY_PASSWORD = "bound_by_password"  # noqa: S105 - the identity is a proven user's
+    BOUND_BY_PASSWORD = "bound_by_password"  # noqa: S105 - bound by account and password
     FAILED = "failed"  # a request failed (daily_failures has the reasons)
     NEWCOMERS = "newcomers"  # a WeChat identity opened the app for the first time
     BECAME_USERS = "became_users"  # and was bound for the first time, then or later
 
 
 class DailyCount(Model):
-    """One column per measure: a tenant with a thousand apps reads about 30,000 rows."""
+    """One row per app and day, with one column per measure.
+
+    A report on 30 days of a tenant with a thousand apps reads about 30,000 rows.
+    """
 
     __tablename__ = "daily_counts"
     __table_args__ = (

@@ -10,7 +10,7 @@ from app.models.columns import Id, Moment, Sealed
 
 
 class IdempotentRequest(Model):
-    """The request that inserts the row does the work. The response is encrypted."""
+    """The request that inserts the row is executed. Its response is stored encrypted."""
 
     __tablename__ = "idempotent_requests"
     __table_args__ = (
@@ -21,12 +21,12 @@ class IdempotentRequest(Model):
     id: Mapped[Id]
     operator_id: Mapped[UUID] = mapped_column(ForeignKey("operators.id"))
     key: Mapped[str]
-    # A blind index of the request: a plain hash would reveal a password in it.
+    # A blind index of the request. A plain hash would make a password in the request guessable.
     request_index: Mapped[bytes]
     asked_at: Mapped[Moment] = mapped_column(index=True)
     status: Mapped[int | None]
-    # The user that the response shows, if any: both are deleted together. Not a foreign key: this
-    # is no tenant's table and users are sharded by tenant.
+    # The user in the response, if any. Erasing the user deletes the row. Not a foreign key, because
+    # this table has no tenant_id and users are sharded by tenant.
     user_id: Mapped[UUID | None] = mapped_column(index=True)
     answer_sealed: Mapped[str | None]
     answer = Sealed("id")

@@ -1,18 +1,18 @@
-"""Proofs of encryption keys. They show at boot whether a key is missing or has changed."""
+"""Key proofs, which show at start-up whether an encryption key is missing or has changed."""
 
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extensions import Model
 from app.models.columns import Made
 
-# Not a key id: those are lower case.
+# Cannot collide with a key id, because key ids are lower case.
 PEPPER = "WXPASS_PEPPER"
 
 
 class KeyProof(Model):
-    """A known text encrypted with each key in use, and one for the pepper.
+    """A known text, encrypted with one of the keys in use or hashed with the pepper.
 
-    A row without a proof marks a key that was given up.
+    A row without a proof marks a key that an operator has declared lost.
     """
 
     __tablename__ = "key_proofs"

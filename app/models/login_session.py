@@ -10,7 +10,7 @@ from app.models.columns import Id, Made, Moment
 
 
 class LoginSession(Model):
-    """A session is bound if it has a user, unbound if it only has a WeChat identity."""
+    """A bound session has a user. An unbound session only has a WeChat identity."""
 
     __tablename__ = "login_sessions"
     __table_args__ = (
@@ -41,7 +41,7 @@ class LoginSession(Model):
             "id",
             postgresql_where=text("ended_at IS NULL"),
         ),
-        # For counting the active sessions of a user in an app, up to the limit.
+        # Counts the active sessions of a user in an app, for the session limit.
         Index(
             "ix_login_sessions_active",
             "tenant_id",
@@ -51,7 +51,7 @@ class LoginSession(Model):
             postgresql_where=text("ended_at IS NULL AND user_id IS NOT NULL"),
         ),
     )
-    # Updates and deletes of the mapper name the tenant, too.
+    # Makes the mapper's UPDATE and DELETE statements include the tenant.
     __mapper_args__ = {"primary_key": ["tenant_id", "id"]}  # noqa: RUF012
 
     id: Mapped[Id]
@@ -61,20 +61,20 @@ class LoginSession(Model):
     user_id: Mapped[UUID | None]
 
     token_hash: Mapped[bytes] = mapped_column(unique=True)
-    # The previous token, to report a replaced token.
+    # The hash of the replaced token, which is rejected with SessionReplaced.
     previous_token_hash: Mapped[bytes | None]
     expires_at: Mapped[Moment]
     refresh_family_hash: Mapped[bytes | None] = mapped_column(unique=True)
     refresh_hash: Mapped[bytes | None]
     refresh_expires_at: Mapped[Moment | None]
-    # The input of the last refresh, so that a lost response can be repeated.
+    # The inputs of the last refresh, from which a lost response can be computed again.
     previous_refresh_hash: Mapped[bytes | None]
     refresh_salt: Mapped[bytes | None]
     refreshed_at: Mapped[Moment | None]
 
-    # Whether it was ever bound. Its identity was then proven for that binding only.
+    # Whether the session was ever bound. Its WeChat identity was then proven for that binding only.
     was_bound: Mapped[bool] = mapped_column(server_default="false")
-    # The number that was verified in the session while it was unbound.
+    # A blind index of the phone number that was verified while the session was unbound.
     verified_number_index: Mapped[bytes | None]
 
     device: Mapped[str | None]

@@ -1,4 +1,4 @@
-"""Merges of users: of a bare user at a binding, of any user by an operator. Can be undone."""
+"""Merges of users, by a binding or by an operator. An operator can undo a merge."""
 
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from app.models.columns import Id, Moment
 
 
 class Merge(Model):
-    """Moved identities name this row in `social_accounts.merge_id` until they are unlinked."""
+    """`social_accounts.merge_id` of a moved identity refers to this row until it is unlinked."""
 
     __tablename__ = "merges"
     __table_args__ = (
@@ -20,7 +20,7 @@ class Merge(Model):
         Index(None, "tenant_id", "merged_user_id"),
         Index(None, "tenant_id", "user_id"),
     )
-    # Updates and deletes of the mapper name the tenant, too.
+    # Makes the mapper's UPDATE and DELETE statements include the tenant.
     __mapper_args__ = {"primary_key": ["tenant_id", "id"]}  # noqa: RUF012
 
     id: Mapped[Id]
@@ -29,5 +29,5 @@ class Merge(Model):
     user_id: Mapped[UUID]
     moved: Mapped[int]
     merged_at: Mapped[Moment]
-    # The number that moved with the user. Its row is gone if the owner verified another number.
+    # The phone number that moved to the user. The row is deleted if the user verifies another one.
     phone_id: Mapped[UUID | None]

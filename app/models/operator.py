@@ -1,4 +1,4 @@
-"""An operator: platform admin, tenant admin or tenant viewer."""
+"""Operators: platform admins, tenant admins and tenant viewers."""
 
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from app.models.columns import Id, Made, Moment, Sealed, one_of
 
 
 class Operator(Model):
-    """An operator has no password before the invitation is accepted."""
+    """An operator. The password is missing until the operator accepts the invitation."""
 
     __tablename__ = "operators"
     __table_args__ = (
@@ -29,11 +29,11 @@ class Operator(Model):
     role: Mapped[str]
     status: Mapped[str] = mapped_column(server_default="active")
     tenant_id: Mapped[UUID | None] = mapped_column(ForeignKey("tenants.id"))
-    # The secret in the link of an invitation or a reset.
+    # The hash of the secret in the link of an invitation or password reset.
     invitation_hash: Mapped[bytes | None] = mapped_column(unique=True)
     invitation_expires_at: Mapped[Moment | None]
-    # The secret of the one-time codes. Codes are required once a first code was right. The step is
-    # that of the last used code: no code works twice.
+    # The secret of the one-time codes, and the time step of the last used code, so that no code is
+    # accepted twice. Sign-in requires a code once the first right code has set `totp_step`.
     totp_sealed: Mapped[str | None]
     totp_step: Mapped[int | None]
     signed_in_at: Mapped[Moment | None]

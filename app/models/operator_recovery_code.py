@@ -1,4 +1,4 @@
-"""An unused recovery code of an operator. It replaces a one-time code once."""
+"""Unused recovery codes of operators. Each replaces a one-time code once."""
 
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from app.models.columns import Made
 
 
 class OperatorRecoveryCode(Model):
-    """The row is deleted when the code is used. The hash is keyed with the pepper."""
+    """An unused recovery code, as an HMAC with the pepper. Use of the code deletes the row."""
 
     __tablename__ = "operator_recovery_codes"
 

@@ -1,4 +1,4 @@
-"""Sessions of operators: console sessions have a cookie, script sessions JWTs."""
+"""Sessions of operators. Console sessions use a cookie, script sessions use JWTs."""
 
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from app.models.columns import Id, Made, Moment, one_of
 
 
 class OperatorSession(Model):
-    """`token_hash` is of the cookie's token, or of the family of the refresh tokens."""
+    """`token_hash` is the hash of the token in the cookie, or of the refresh token family."""
 
     __tablename__ = "operator_sessions"
     __table_args__ = (
@@ -24,7 +24,7 @@ class OperatorSession(Model):
     kind: Mapped[str]
     token_hash: Mapped[bytes] = mapped_column(unique=True)
     refresh_hash: Mapped[bytes | None]
-    # True while the one-time code is missing. The session may do nothing else.
+    # True until the one-time code is entered. Until then the session permits nothing else.
     awaits_code: Mapped[bool] = mapped_column(server_default="false")
     device: Mapped[str | None]
     ip: Mapped[str | None]

@@ -1,4 +1,4 @@
-"""Verified phone numbers. A number has one owner per tenant, a user one number."""
+"""Verified phone numbers. In a tenant, each number has one user and each user one number."""
 
 from uuid import UUID
 
@@ -16,7 +16,7 @@ class Phone(Model):
         UniqueConstraint("tenant_id", "user_id"),
         ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"]),
     )
-    # Updates and deletes of the mapper name the tenant, too.
+    # Makes the mapper's UPDATE and DELETE statements include the tenant.
     __mapper_args__ = {"primary_key": ["tenant_id", "id"]}  # noqa: RUF012
 
     id: Mapped[Id]

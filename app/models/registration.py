@@ -1,7 +1,8 @@
-"""Registration policies of a mini-program: when a person becomes a user.
+"""Registration policies of a mini-program, which define when a person becomes a user.
 
 A new policy also needs a rule in `linking_policy.REGISTERING_EVIDENCE`, a label in
-`admin/console/labels.py`, and a migration of the checks on `wechat_apps` and `app_claims`.
+`admin/console/labels.py`, and a migration of the check constraints on `wechat_apps` and
+`app_claims`.
 """
 
 REGISTRATION_POLICIES = ("on_login", "on_phone", "closed")

@@ -1,4 +1,4 @@
-"""The list of all encrypted columns, from the models."""
+"""The encrypted columns of all models."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from app.models.columns import Sealed
 
 @dataclass(frozen=True, slots=True)
 class SealedColumn:
-    """A column of a model, and how its ciphertext is bound to its rows."""
+    """An encrypted column, and the columns that identify a row in the associated data."""
 
     model: type[Model]
     sealed: Sealed
 
     @property
     def name(self) -> str:
-        """Return table and column, for messages."""
+        """The name `<table>.<column>`, for messages."""
         return f"{self.model.__tablename__}.{self.sealed.column}"
 
     @property
@@ -29,13 +29,13 @@ class SealedColumn:
 
     @property
     def key(self) -> Column[Any]:
-        """The primary key. It is one column in every table with ciphertext."""
+        """The primary key column. Every table with encrypted columns has exactly one."""
         (key,) = self._table.primary_key
         return key
 
     @property
     def bound_to(self) -> Sequence[Column[Any]]:
-        """The columns that identify the row in the ciphertext."""
+        """The columns that identify the row in the associated data of the ciphertext."""
         return self._columns(*self.sealed.row)
 
     @property
@@ -47,7 +47,7 @@ class SealedColumn:
 
 
 def sealed_columns() -> Sequence[SealedColumn]:
-    """Return all encrypted columns, by table."""
+    """Return the encrypted columns of all models, ordered by table name."""
     models = sorted(
         (mapper.class_ for mapper in Model.registry.mappers), key=lambda model: model.__tablename__
     )

@@ -10,7 +10,7 @@ from app.models.columns import Id, Moment, Sealed
 
 
 class SessionKey(Model):
-    """WeChat often returns the same key again. The blind index makes each key one row."""
+    """One row per account and session_key, found by a blind index: WeChat often repeats a key."""
 
     __tablename__ = "session_keys"
     __table_args__ = (
@@ -20,7 +20,7 @@ class SessionKey(Model):
             ["social_accounts.tenant_id", "social_accounts.id"],
         ),
     )
-    # Updates and deletes of the mapper name the tenant, too.
+    # Makes the mapper's UPDATE and DELETE statements include the tenant.
     __mapper_args__ = {"primary_key": ["tenant_id", "id"]}  # noqa: RUF012
 
     id: Mapped[Id]
@@ -29,5 +29,5 @@ class SessionKey(Model):
     key_index: Mapped[bytes]
     session_key_sealed: Mapped[str]
     asked_at: Mapped[Moment]
-    # Not bound to the id: a login upserts the key before it knows the row.
+    # The associated data has no row id, because a login upserts the row without reading its id.
     session_key = Sealed("social_account_id")

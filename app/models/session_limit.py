@@ -1,4 +1,4 @@
-"""The session limit of an app: how many active sessions a user may have in it."""
+"""The session limit of an app: the number of active sessions that a user may have in the app."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ DEFAULT_SESSION_LIMIT = 50
 
 
 def read_session_limit(max_sessions: int | None, *, unlimited: bool) -> SessionLimit:
-    """Return the limit that the two columns of `HasSessionLimit` hold."""
+    """Return the session limit for the values of the two columns of `HasSessionLimit`."""
     return "off" if max_sessions is None and unlimited else max_sessions
 
 
@@ -22,7 +22,7 @@ class HasSessionLimit:
 
     @property
     def session_limit(self) -> SessionLimit:
-        """The session limit as an operator set it."""
+        """The session limit that an operator set: a number, "off", or None for the default."""
         return read_session_limit(self.max_sessions, unlimited=self.unlimited_sessions)
 
     @session_limit.setter
@@ -32,6 +32,6 @@ class HasSessionLimit:
 
     @property
     def effective_session_limit(self) -> int | None:
-        """The number of sessions a user may have; None without a limit."""
+        """The number of active sessions that a user may have in the app. None means no limit."""
         limit = self.session_limit
         return None if limit == "off" else limit or DEFAULT_SESSION_LIMIT

@@ -1,4 +1,4 @@
-"""Private keys that sign JWTs, after the one of the environment."""
+"""Private keys that sign JWTs. They replace the key of the environment variable."""
 
 from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -8,7 +8,7 @@ from app.models.columns import Made, Moment, Sealed
 
 
 class SigningKey(Model):
-    """One row per rotation. Generations have no gaps: one of two simultaneous rotations wins."""
+    """One row per rotation. Of two simultaneous rotations, the second violates the primary key."""
 
     __tablename__ = "signing_keys"
     __table_args__ = (UniqueConstraint("kid"),)

@@ -1,4 +1,4 @@
-"""One WeChat identity of a person in one app."""
+"""WeChat identities. Each belongs to one person in one app."""
 
 from uuid import UUID
 
@@ -24,7 +24,7 @@ class SocialAccount(Model):
         Index(None, "tenant_id", "unionid"),
         Index(None, "tenant_id", "openid"),
     )
-    # Updates and deletes of the mapper name the tenant, too.
+    # Makes the mapper's UPDATE and DELETE statements include the tenant.
     __mapper_args__ = {"primary_key": ["tenant_id", "id"]}  # noqa: RUF012
 
     id: Mapped[Id]
@@ -33,9 +33,9 @@ class SocialAccount(Model):
     openid: Mapped[str]
     unionid: Mapped[str | None]
     user_id: Mapped[UUID | None]
-    # The merge that moved it to its user.
+    # The merge that moved the identity to its current user.
     merge_id: Mapped[UUID | None]
-    # False after the person unbound it: then only a phone or a password binds it again.
+    # False after the person unbound the identity. Only a phone number or password links it again.
     joins_by_unionid: Mapped[bool] = mapped_column(server_default="true")
     nickname: Mapped[str | None]
     avatar_url: Mapped[str | None]
@@ -44,5 +44,5 @@ class SocialAccount(Model):
 
     @property
     def was_never_bound(self) -> bool:
-        """Whether it does not belong to a user and never has."""
+        """Whether the identity has no user and never had one."""
         return self.user_id is None and self.joins_by_unionid

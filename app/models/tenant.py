@@ -21,13 +21,13 @@ class Tenant(Model):
     slug: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
     status: Mapped[str] = mapped_column(server_default="active")
-    # If the owner of a verified phone has another WeChat identity in the app, "bind" joins the
-    # owner, and "refuse" assumes that the number was reassigned.
+    # The owner of a verified phone number may already have another WeChat identity in the app. Then
+    # "bind" links the new identity to the owner, and "refuse" assumes a reassigned number.
     phone_owner_policy: Mapped[str] = mapped_column(server_default="bind")
-    # How long a login reopens an account that its user has closed.
+    # The number of days in which a login reopens an account that the user has closed.
     grace_days: Mapped[int] = mapped_column(server_default="15")
-    # How long audit events are kept. The law requires six months (网络安全法).
+    # The number of days that audit events are kept. The law requires six months (网络安全法).
     audit_days: Mapped[int] = mapped_column(server_default="1095")
-    # Days after the last login of a WeChat identity that belongs to no user until it is erased.
+    # The number of days after the last login until a WeChat identity without a user is erased.
     visitor_days: Mapped[int] = mapped_column(server_default="180")
     created_at: Mapped[Made]

@@ -47,7 +47,7 @@ class User(Model):
             postgresql_ops={"nickname_prefix": "text_pattern_ops"},
         ),
     )
-    # Updates and deletes of the mapper name the tenant, too.
+    # Makes the mapper's UPDATE and DELETE statements include the tenant.
     __mapper_args__ = {"primary_key": ["tenant_id", "id"]}  # noqa: RUF012
 
     id: Mapped[Id]

@@ -10,9 +10,9 @@ from app.models.columns import Id, Moment, Sealed, one_of
 
 
 class UserImport(Model):
-    """The rows are kept until the users exist or the preview has expired.
+    """The imported rows are stored encrypted until the users exist or the preview has expired.
 
-    `rows_done` counts the rows that are ready. All users are written together at the end.
+    `rows_done` counts the prepared rows. One transaction at the end inserts all users.
     """
 
     __tablename__ = "people_imports"
@@ -27,20 +27,20 @@ class UserImport(Model):
         Index(None, "tenant_id", "file_index"),
         Index(None, "expires_at"),
     )
-    # Updates and deletes of the mapper name the tenant, too.
+    # Makes the mapper's UPDATE and DELETE statements include the tenant.
     __mapper_args__ = {"primary_key": ["tenant_id", "id"]}  # noqa: RUF012
 
     id: Mapped[Id]
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"))
-    # The operator who previewed the file and alone may confirm it; None for a command.
+    # The operator who uploaded the file. Only this operator may confirm it. None for the CLI.
     operator_id: Mapped[UUID | None]
-    # A blind index of the file: a plain hash of a file with one number could be guessed.
+    # A blind index of the file. A plain hash would make a file with one phone number guessable.
     file_index: Mapped[bytes]
     state: Mapped[str]
     row_count: Mapped[int]
     rows_done: Mapped[int] = mapped_column(server_default="0")
     failure: Mapped[str | None]
-    # When a preview expires, and when a stalled import is given up.
+    # The time when a preview expires or a stalled import fails.
     expires_at: Mapped[Moment]
     imported_at: Mapped[Moment | None]
     people_sealed: Mapped[str | None]

@@ -1,4 +1,4 @@
-"""Counts of a tenant's AppSecret verifications in the current minute."""
+"""The number of a tenant's AppSecret verifications in the current minute."""
 
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from app.models.columns import Moment
 
 
 class VerificationBudget(Model):
-    """Not a column of `tenants`: a change of a tenant invalidates the caches of all workers."""
+    """Not columns of `tenants`, because a write there invalidates the caches of all workers."""
 
     __tablename__ = "verification_budgets"
 

@@ -11,7 +11,7 @@ from app.models.columns import Moment, Sealed
 
 
 class WeChatAccessToken(Model):
-    """One row per app. The process that sets `refreshing_until` fetches; the others wait."""
+    """One row per app. The process that sets `refreshing_until` fetches a token, others wait."""
 
     __tablename__ = "wechat_access_tokens"
     __table_args__ = (
@@ -20,7 +20,7 @@ class WeChatAccessToken(Model):
         ),
         CheckConstraint("(token_sealed IS NULL) = (expires_at IS NULL)", name="expiry"),
     )
-    # Updates and deletes of the mapper name the tenant, too.
+    # Makes the mapper's UPDATE and DELETE statements include the tenant.
     __mapper_args__ = {"primary_key": ["tenant_id", "appid"]}  # noqa: RUF012
 
     appid: Mapped[str] = mapped_column(primary_key=True)
@@ -31,9 +31,9 @@ class WeChatAccessToken(Model):
     token = Sealed("appid")
 
     def is_good_until(self, moment: datetime) -> bool:
-        """Return whether there is a token that is valid until then."""
+        """Return whether there is a token that is still valid at this time."""
         return self.expires_at is not None and self.expires_at > moment
 
     def is_being_refreshed(self, moment: datetime) -> bool:
-        """Return whether a process holds the lease."""
+        """Return whether a process holds the lease to fetch a new token at this time."""
         return self.refreshing_until is not None and self.refreshing_until > moment

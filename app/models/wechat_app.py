@@ -1,4 +1,4 @@
-"""The config table: mini-programs and their secrets."""
+"""Mini-programs, their settings and their secrets."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -11,7 +11,7 @@ from app.models.columns import Made, Moment, Sealed, one_of
 from app.models.registration import DEFAULT_REGISTRATION, REGISTRATION_POLICIES
 from app.models.session_limit import HasSessionLimit
 
-# Separates the appid of a released app from the time of its release. Not part of appids.
+# Separates the appid from the time of release in the key of a released app. Never in an appid.
 RELEASED = "~"
 
 
@@ -35,11 +35,11 @@ class WeChatApp(HasSessionLimit, Model):
     registration: Mapped[str] = mapped_column(server_default=DEFAULT_REGISTRATION)
     data_format: Mapped[str] = mapped_column(server_default="json")
     enabled: Mapped[bool] = mapped_column(server_default="true")
-    # Calls to WeChat in flight per process. None: the default, `WECHAT_CALLS_PER_APP`.
+    # Concurrent calls to WeChat per process. None means the default, `WECHAT_CALLS_PER_APP`.
     wechat_call_limit: Mapped[int | None]
     created_at: Mapped[Made]
-    # When the appid was released. The records of its users stay under `released_key`, which no
-    # request can name.
+    # The time when the appid was released. The app's rows then have `released_key` as appid, which
+    # no request can contain.
     released_at: Mapped[Moment | None]
 
     secret_sealed: Mapped[str | None]
@@ -47,7 +47,7 @@ class WeChatApp(HasSessionLimit, Model):
     next_secret_sealed: Mapped[str | None]
     push_token_sealed: Mapped[str | None]
     encoding_aes_key_sealed: Mapped[str | None]
-    # When the secrets were set. None for older rows.
+    # The times when the secrets were set. None for older rows.
     secret_set_at: Mapped[Moment | None]
     next_secret_set_at: Mapped[Moment | None]
     push_secrets_set_at: Mapped[Moment | None]
@@ -58,10 +58,10 @@ class WeChatApp(HasSessionLimit, Model):
 
 
 def released_key(appid: str, moment: datetime) -> str:
-    """Return the key of an app after the release of its appid."""
+    """Return the primary key that an app gets when its appid is released."""
     return f"{appid}{RELEASED}{moment.astimezone(UTC):%Y%m%d%H%M%S%f}"
 
 
 def original_appid(key: str) -> str:
-    """Return the appid of an app, released or not."""
+    """Return the appid of the primary key of an app, which may be released."""
     return key.partition(RELEASED)[0]

@@ -1,4 +1,4 @@
-"""Messages that WeChat pushed. Each is stored and handled once."""
+"""Messages that WeChat pushed. Each is stored once and handled once."""
 
 from uuid import UUID
 
@@ -10,7 +10,7 @@ from app.models.columns import Id, Moment, Sealed
 
 
 class WeChatPush(Model):
-    """The message is deleted once it is handled. The row stays for deduplication."""
+    """Handling deletes the message. The row is kept to detect repeated deliveries."""
 
     __tablename__ = "wechat_pushes"
     __table_args__ = (
@@ -26,17 +26,17 @@ class WeChatPush(Model):
             "ix_wechat_pushes_unhandled", "event", "id", postgresql_where=text("handled_at IS NULL")
         ),
     )
-    # Updates and deletes of the mapper name the tenant, too.
+    # Makes the mapper's UPDATE and DELETE statements include the tenant.
     __mapper_args__ = {"primary_key": ["tenant_id", "id"]}  # noqa: RUF012
 
     id: Mapped[Id]
     tenant_id: Mapped[UUID]
     appid: Mapped[str]
     event: Mapped[str]
-    # Blind indexes of the identity of the message and of its signature.
+    # Blind indexes of the deduplication key of the message and of the signature of the delivery.
     key_index: Mapped[bytes]
     delivery_index: Mapped[bytes]
-    # A blind index of the openid of its subject, until that person is erased.
+    # A blind index of the openid of the person concerned, until that person is erased.
     person_index: Mapped[bytes | None]
     received_at: Mapped[Moment] = mapped_column(index=True)
     handled_at: Mapped[Moment | None]

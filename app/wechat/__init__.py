@@ -1,7 +1,7 @@
-"""The door to WeChat: the only code that knows its URLs, errcodes, signatures and ciphers.
+"""WeChat client. Only this package uses WeChat's URLs, errcodes, signatures and ciphers.
 
-Frozen dataclasses or a WeChatError leave it. It imports nothing of ours and keeps no state but
-open connections.
+Public functions return frozen dataclasses or raise a WeChatError. The package imports no other
+module of wxpass, and its only state is open connections.
 """
 
 from app.wechat.client import WeChatClient

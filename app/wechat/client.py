@@ -1,4 +1,4 @@
-"""WeChat's server APIs, as far as a login service needs them."""
+"""Client of WeChat's server APIs for login, phone numbers and access tokens."""
 
 import json
 import re
@@ -24,7 +24,7 @@ from app.wechat.records import (
 )
 from app.wechat.transport import Transport
 
-MOST_CODE_CHARS = 512  # WeChat's are 32 and 64 long; it publishes no limit
+MOST_CODE_CHARS = 512  # WeChat's codes have 32 or 64 characters; it publishes no limit
 ABOUT_OUR_IP = (40164, 89503, 89506, 89507)
 
 _RID = re.compile(r"\brid: *([0-9a-f]{8}(?:-[0-9a-f]{8}){2})\b")
@@ -32,13 +32,13 @@ _LINE_BREAKS = re.compile(r"[\t\r\n]")
 
 Record = TypeVar("Record")
 
-# Called after every call: appid, "login", "phone" or "token", seconds, and whether
-# WeChat answered at all.
+# Called after every call to WeChat with the appid, the API ("login", "phone" or "token"), the
+# duration in seconds, and whether WeChat sent any response.
 Watcher = Callable[[str, str, float, bool], None]
 
 
 class WeChatClient:
-    """Ask WeChat, for any number of apps; every method raises WeChatError."""
+    """Client of WeChat's server APIs for any number of apps. Every call may raise WeChatError."""
 
     def __init__(self, base_url: str, *watchers: Watcher) -> None:
         self._transport = Transport(base_url)
@@ -62,11 +62,11 @@ class WeChatClient:
                 watch(appid, call, seconds, answered)
 
     def code_to_session(self, appid: str, secret: str, code: str) -> WeChatIdentity:
-        """Exchange a wx.login code for who it is (小程序登录凭证校验, code2Session).
+        """Exchange a wx.login code for the WeChat identity (小程序登录凭证校验, code2Session).
 
-        A code lives 5 minutes and works once. Needs no access token.
+        A code is valid for 5 minutes and can be used once. Needs no access token.
         """
-        # Written out, for this is the hot path: urlencode would quote the names as well.
+        # Hot path: faster than urlencode, which would quote the parameter names as well.
         target = (
             f"/sns/jscode2session?appid={quote_plus(appid)}&secret={quote_plus(secret)}"
             f"&js_code={quote_plus(_plausible(code))}&grant_type=authorization_code"
@@ -79,8 +79,8 @@ class WeChatClient:
     def stable_token(self, appid: str, secret: str, *, force_refresh: bool = False) -> AccessToken:
         """Fetch the app's access token (获取稳定版接口调用凭据, getStableAccessToken).
 
-        Repeats give the same token until 5 minutes before its end. `force_refresh` kills it at
-        once, for every process, and is allowed 20 times a day, 30 seconds apart.
+        WeChat returns the same token until 5 minutes before it expires. `force_refresh` invalidates
+        the current token for all processes, and is allowed 20 times a day, every 30 seconds.
         """
         body: JsonObject = {
             "grant_type": "client_credential",
@@ -96,12 +96,13 @@ class WeChatClient:
     def phone_number(
         self, appid: str, access_token: str, code: str, openid: str | None = None
     ) -> PhoneInfo:
-        """Exchange a phone button's code for the phone (获取手机号, getPhoneNumber).
+        """Exchange the code of a phone button for the phone number (获取手机号, getPhoneNumber).
 
-        Give `openid` to make WeChat check that the code is that person's. Which errcode says that
-        it isn't is unpublished: 40003, 40013 and 40029 raise CodeRejected, others what they mean
-        everywhere. Raises ForeignWatermark when the phone was given to another app,
-        PhoneNumberMissing or PhoneCountryMissing when the answer lacks one of them.
+        If `openid` is given, WeChat checks that the code belongs to that person. WeChat does not
+        publish the errcode of a mismatch: 40003, 40013 and 40029 raise CodeRejected.
+
+        Raises ForeignWatermark if the phone number was issued for another app, and
+        PhoneNumberMissing or PhoneCountryMissing if the response lacks the number or country code.
         """
         body: JsonObject = {"code": _plausible(code)}
         if openid is not None:
@@ -114,19 +115,19 @@ class WeChatClient:
 
 
 def _plausible(code: str) -> str:
-    # Spares WeChat, and our quota, what cannot be a code. Real ones are letters and digits.
+    # Saves a call, and part of the quota, for text that cannot be a code.
     if 0 < len(code) <= MOST_CODE_CHARS and code.isascii() and code.isprintable():
         return code
     raise CodeRejected(reason="not a code")
 
 
 def _encode(body: JsonObject) -> bytes:
-    # WeChat has refused \uXXXX in bodies with 40033, so characters go as they are.
+    # WeChat has rejected \uXXXX escapes in bodies with 40033, so characters are sent as UTF-8.
     return json.dumps(body, ensure_ascii=False).encode("utf-8")
 
 
 def _raise_refusal(answer: JsonObject, of_this_call: Meanings) -> None:
-    # /sns answers carry no errcode when all is well, others carry 0.
+    # On success, /sns responses have no errcode and other responses have errcode 0.
     if "errcode" not in answer:
         return
     errcode = _read(lambda answer: integer_field(answer, "errcode"), answer)
@@ -142,7 +143,7 @@ def _rid(answer: JsonObject) -> str | None:
 
 
 def _our_ip(answer: JsonObject) -> str | None:
-    # "invalid ip 1.2.3.4 ipv6 ::ffff:1.2.3.4, not in whitelist": the first that is an address.
+    # The first IP address in "invalid ip 1.2.3.4 ipv6 ::ffff:1.2.3.4, not in whitelist".
     for word in _errmsg(answer).split():
         with suppress(ValueError):
             return str(ip_address(word.strip(",;")))

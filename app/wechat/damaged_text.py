@@ -1,15 +1,16 @@
-"""Text in which WeChat left characters that no parser accepts.
+"""Decoding of JSON and XML from WeChat that contains illegal characters.
 
-WeChat cuts long texts at a byte, in the middle of a UTF-8 character, and passes on control
-characters that people typed. Each cut character is marked before the text is parsed; control
-characters are marked in XML and stay in JSON. The reader of a field then drops marks and control
-characters, refuses both in an id, and refuses marks only in a phone number.
+WeChat truncates long texts at a byte, in the middle of a UTF-8 character, and passes on control
+characters that people typed. Before parsing, each illegal byte sequence is replaced by MARK. In
+XML, so is each control character; in JSON, control characters are kept. After parsing, a text
+field drops marks and control characters. A token field rejects both. A phone number field drops
+control characters and rejects marks.
 """
 
 import re
 
 MARK = "\ufffd"
-# C0 without tab and line ends, and the noncharacters: JSON and XML 1.0 allow none of them.
+# C0 without tab and line ends, and the noncharacters: illegal in JSON strings and XML 1.0.
 ILLEGAL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 DAMAGE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd-\uffff]")
@@ -29,8 +30,8 @@ def marked_text(content: bytes) -> str:
 def json_text(content: bytes) -> str:
     """Decode JSON with a MARK in place of each byte sequence that is not UTF-8.
 
-    Control characters stay, so that a reader can tell them from bytes that are not UTF-8. A byte
-    order mark is removed, and so are marks and control characters before and after the text.
+    Control characters are kept, so that a field can be checked for marks alone. A byte order mark
+    is removed, and so are marks and control characters before and after the text.
     """
     text = content.decode("utf-8", "replace").removeprefix(BYTE_ORDER_MARK)
     return text.strip(AROUND_JSON)
@@ -42,5 +43,5 @@ def undamaged(text: str) -> str:
 
 
 def without_controls(text: str) -> str:
-    """Return the text without control characters; marks stay."""
+    """Return the text without control characters. Marks are kept."""
     return CONTROLS.sub("", text)

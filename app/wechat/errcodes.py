@@ -28,12 +28,12 @@ MEANINGS: Meanings = {
     40003: AppMisconfigured,  # openid unknown to this app
     40013: AppMisconfigured,  # appid
     40014: AccessTokenRejected,  # malformed
-    40029: CodeRejected,  # wrong, expired, truncated, another app's, or of the other kind
+    40029: CodeRejected,  # wrong, expired, truncated, for another app, or for the other API
     40033: AppMisconfigured,  # characters WeChat cannot read in our body
     40097: AppMisconfigured,  # arguments
     40125: SecretRejected,  # wrong or reset
     40163: CodeAlreadyUsed,
-    40164: AppMisconfigured,  # our address is not in the IP list
+    40164: AppMisconfigured,  # our IP address is not in the app's IP allowlist
     40226: PersonBlocked,
     40243: AppMisconfigured,  # AppSecret frozen
     41001: AccessTokenRejected,  # missing
@@ -49,28 +49,29 @@ MEANINGS: Meanings = {
     45009: RateLimited,  # daily quota
     45011: RateLimited,  # quota per minute
     47001: AppMisconfigured,  # body unreadable
-    48001: AppMisconfigured,  # this kind of account may not use the API
+    48001: AppMisconfigured,  # this type of account may not use the API
     48004: AppMisconfigured,  # API banned for this app
     50001: AppMisconfigured,  # app not authorised for the API
-    50002: RateLimited,  # restricted for a while
+    50002: RateLimited,  # user temporarily restricted
     50004: AppMisconfigured,  # may not fetch access tokens
     50007: AppMisconfigured,  # account frozen
     87008: AppMisconfigured,  # sig_method
-    89503: AppMisconfigured,  # the app's admin must confirm our address
-    89506: AppMisconfigured,  # the admin refused our address, for 24 hours
-    89507: AppMisconfigured,  # the admin refused our address, for an hour
+    89503: AppMisconfigured,  # the app's admin must confirm our IP address
+    89506: AppMisconfigured,  # the admin refused our IP address, for 24 hours
+    89507: AppMisconfigured,  # the admin refused our IP address, for an hour
 }
 
-# These calls carry the AppSecret and no access token: what sounds like a bad token is a bad secret.
+# These calls send the AppSecret instead of an access token, so errcodes about the access token
+# report a wrong AppSecret.
 WITH_APP_SECRET: Meanings = {
     errcode: AppMisconfigured
     for errcode, meaning in MEANINGS.items()
     if meaning is AccessTokenRejected
 }
 
-# This call names no appid: 40013 says that the code belongs to another app than the token
-# (获取手机号), and a client may send such a code at will. What WeChat answers when code and openid
-# belong to different people is unpublished; 40003 is the likely one beside 40029.
+# The phone number call has no appid parameter. 40013 reports that the code belongs to another app
+# than the access token (获取手机号); any client can send such a code. WeChat does not publish the
+# errcode for a code and openid of different people. 40003 and 40029 are the likely ones.
 WITH_PHONE_CODE: Meanings = {40003: CodeRejected, 40013: CodeRejected}
 
 
@@ -81,11 +82,11 @@ def refusal(errcode: int, rid: str | None, of_this_call: Meanings) -> WeChatErro
 
 
 def is_rate_limit(errcode: int | None) -> bool:
-    """Return whether WeChat refuses because it was asked too often."""
+    """Return whether the errcode reports that a rate limit of WeChat was exceeded."""
     return MEANINGS.get(errcode or 0) is RateLimited
 
 
 def _unknown(errcode: int) -> type[WeChatError]:
-    # WeChat's own failures are negative, refusals positive. Waiting does not resolve an unknown
-    # refusal, so the operator must look it up.
+    # Negative errcodes are failures of WeChat, positive ones are refusals. A retry does not resolve
+    # an unknown refusal, so the operator must look up the errcode.
     return WeChatUnavailable if errcode < 0 else AppMisconfigured

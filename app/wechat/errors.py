@@ -1,15 +1,16 @@
-"""Exceptions of the WeChat client, one class for each thing that a caller can do.
+"""Exceptions of the WeChat client, one class for each reaction that a caller can have.
 
-`errcodes` maps WeChat's errcodes to them; `app/errors/from_wechat.py` maps them to API errors.
+`errcodes` maps WeChat's errcodes to these exceptions. `app/errors/from_wechat.py` maps the
+exceptions to API errors.
 """
 
 
 class WeChatError(Exception):
-    """Describe what WeChat refused, without the content of request and response.
+    """A failed call to WeChat, or data from WeChat that cannot be trusted or read.
 
-    `rid` is WeChat's request id, for its support and the log. `our_ip` is the address that it saw
-    us at, if it objects to that. `reason` is a fixed phrase of ours for the log; text from WeChat
-    or from a client never goes in, it may hold a secret.
+    `rid` is WeChat's request id, which its support asks for. `our_ip` is the IP address from which
+    WeChat received the call, if WeChat rejects that address. `reason` is a constant phrase for the
+    log. It never contains text from WeChat or a client, which may hold a secret.
     """
 
     def __init__(
@@ -29,35 +30,35 @@ class WeChatError(Exception):
 
 
 class CodeRejected(WeChatError):
-    """The code is wrong, expired or another app's: call wx.login, or tap the button, again."""
+    """The code is wrong, expired or for another app. The client must get a new code."""
 
 
 class CodeAlreadyUsed(CodeRejected):
-    """The code has been exchanged before; each works once."""
+    """The single-use code has already been exchanged. The client must get a new code."""
 
 
 class PersonBlocked(WeChatError):
-    """WeChat holds this person to be a high risk and refuses the login."""
+    """WeChat classifies this person as high-risk and refuses the login."""
 
 
 class RateLimited(WeChatError):
-    """Too many calls for this app or this person: wait a minute, or a day for a daily quota."""
+    """Too many calls for this app or person. Retry in a minute, or in a day for a daily quota."""
 
 
 class AccessTokenRejected(WeChatError):
-    """The access token is wrong, old or missing: fetch one and try once more."""
+    """The access token is wrong, expired or missing. Fetch a new one and retry once."""
 
 
 class AppMisconfigured(WeChatError):
-    """Appid, AppSecret, permission, IP list or our own request is wrong: the operator must act."""
+    """Appid, AppSecret, permission, IP allowlist or request is wrong. The operator must act."""
 
 
 class SecretRejected(AppMisconfigured):
-    """The AppSecret is wrong or was reset. Nothing else was looked at: a code is still good."""
+    """The AppSecret is wrong or was reset. A code in the request is still valid."""
 
 
 class WeChatUnavailable(WeChatError):
-    """WeChat is busy, does not respond, or sends an invalid response: try later.
+    """WeChat is busy, does not respond, or sent an invalid response. Retry later.
 
     `maybe_consumed` is true if a single-use code in the request may be used up, so that a retry
     needs a new code. It has no meaning for calls without a code. `answered` is true if WeChat sent
@@ -79,19 +80,19 @@ class WeChatUnavailable(WeChatError):
 
 
 class PhoneNumberMissing(WeChatError):
-    """WeChat vouches for a phone, but its number is empty."""
+    """WeChat's phone data has no phone number, or an empty one."""
 
 
 class PhoneCountryMissing(WeChatError):
-    """WeChat gives a phone number, but no country code with it, or none that is a number."""
+    """WeChat's phone data has no country code, or one that is not a number."""
 
 
 class OpenDataError(WeChatError):
-    """Open data that a client handed over cannot be trusted."""
+    """Open data (开放数据) from a client cannot be trusted or read."""
 
 
 class MalformedOpenData(OpenDataError):
-    """This is not open data, or not the kind asked for: the client sent the wrong thing."""
+    """The client sent data that is not open data, or not the expected type of open data."""
 
 
 class UnreadableOpenData(OpenDataError):
@@ -99,52 +100,52 @@ class UnreadableOpenData(OpenDataError):
 
 
 class SessionKeyStale(OpenDataError):
-    """The session_key does not fit this open data: log in again, then ask for the data again."""
+    """The session_key does not decrypt this open data. Log in again, then get new open data."""
 
 
 class SignatureMismatch(OpenDataError):
-    """rawData and its signature do not belong together under this session_key."""
+    """The signature of rawData is wrong for this session_key."""
 
 
 class ForeignWatermark(OpenDataError):
-    """The data was made for another app, or does not say for which."""
+    """The appid in the watermark of the open data is missing or another app's."""
 
 
 class OpenDataTooOld(OpenDataError):
-    """The data was made too long ago, or, by its own clock, in the future."""
+    """The timestamp in the watermark of the open data is too old or in the future."""
 
 
 class PushError(WeChatError):
-    """A message pushed to us did not come from WeChat, or cannot be read."""
+    """A pushed message did not come from WeChat, or cannot be read."""
 
 
 class PushSignatureMismatch(PushError):
-    """The signature does not match the app's push token. The push is not trusted."""
+    """The signature of a push does not match the app's push token."""
 
 
 class StalePush(PushError):
-    """The signature is right, but it was made too long ago or, by its own clock, in the future."""
+    """The signature of a push is valid, but its timestamp is too old or in the future."""
 
 
 class MalformedPush(PushError):
-    """The body is neither JSON nor XML."""
+    """The body of a push is neither JSON nor XML."""
 
 
 class UndecryptablePush(PushError):
-    """The signature of a push is right, but the EncodingAESKey does not decrypt it."""
+    """The signature of a push is valid, but the EncodingAESKey does not decrypt the message."""
 
 
 class IncompletePush(PushError):
-    """A field that every push has is missing, or a field holds what it cannot hold."""
+    """A required field of a push is missing, or a field has an invalid value."""
 
 
 class UnencryptedPush(PushError):
-    """The app has an EncodingAESKey, and this came without Encrypt, so its sender is unproven."""
+    """An unencrypted push for an app with an EncodingAESKey. The sender cannot be verified."""
 
 
 class PushKeyMissing(PushError):
-    """The push is encrypted, and the app has no EncodingAESKey here: the operator must act."""
+    """An encrypted push for an app without an EncodingAESKey. The operator must set the key."""
 
 
 class ForeignPush(PushError):
-    """The message was sealed for another app."""
+    """The pushed message was encrypted for another app."""

@@ -1,4 +1,4 @@
-"""Reads the JSON that WeChat writes, believing nothing about its shape."""
+"""Parsing and validation of JSON from WeChat."""
 
 import json
 from base64 import b64decode
@@ -11,14 +11,15 @@ JsonObject = dict[str, object]
 
 
 class WrongShape(ValueError):
-    """Something is missing or wrongly typed; names the place, never the value."""
+    """A value is missing or has the wrong type. The message names the field, never the value."""
 
 
 def parse_object(content: bytes) -> JsonObject:
-    """Parse bytes as one JSON object; raises WrongShape for anything else.
+    """Parse bytes as one JSON object. Raise WrongShape for any other content.
 
-    Raw control characters in strings and damaged UTF-8 are tolerated. `text_field` drops them,
-    `token_field` refuses a value that holds any, and `number_field` drops control characters only.
+    Control characters in strings and invalid UTF-8 are tolerated here. `text_field` drops both,
+    `token_field` rejects both, and `number_field` drops control characters and rejects invalid
+    UTF-8.
     """
     parsed = _parse(content)
     if not isinstance(parsed, dict):
@@ -36,7 +37,7 @@ def _parse(content: bytes) -> Any:
 
 
 def object_field(data: JsonObject, name: str) -> JsonObject:
-    """Return an object inside the object; raises WrongShape."""
+    """Return the JSON object in a field. Raise WrongShape if it is missing or not an object."""
     value = data.get(name)
     if not isinstance(value, dict):
         raise WrongShape(name)
@@ -44,9 +45,9 @@ def object_field(data: JsonObject, name: str) -> JsonObject:
 
 
 def token_field(data: JsonObject, name: str) -> str:
-    """Return an id, key, token or number: printable ASCII, not empty; raises WrongShape.
+    """Return an id, key or token. Raise WrongShape unless it is non-empty printable ASCII.
 
-    Lengths are left alone: WeChat publishes none and has changed them before.
+    The length is not checked: WeChat publishes no lengths and has changed them before.
     """
     value = data.get(name)
     if not (isinstance(value, str) and value and value.isascii() and value.isprintable()):
@@ -55,21 +56,21 @@ def token_field(data: JsonObject, name: str) -> str:
 
 
 def number_field(data: JsonObject, name: str) -> str:
-    """Return a phone number, without control characters; raises WrongShape as `token_field` does.
+    """Return a phone number without control characters. Raise WrongShape as `token_field` does.
 
-    Bytes that are not UTF-8 are refused: a changed ciphertext leaves them.
+    Invalid UTF-8 is rejected, because it shows that the ciphertext was changed.
     """
     value = data.get(name)
     return token_field({name: without_controls(value) if isinstance(value, str) else value}, name)
 
 
 def optional_token_field(data: JsonObject, name: str) -> str | None:
-    """Return a token, or None when it is missing, null or empty; raises WrongShape."""
+    """Return a token, or None if it is missing, null or empty. Raise WrongShape."""
     return None if data.get(name) in (None, "") else token_field(data, name)
 
 
 def integer_field(data: JsonObject, name: str) -> int:
-    """Return a whole number; raises WrongShape, for true and false as well."""
+    """Return an integer. Raise WrongShape for other values, including true and false."""
     value = data.get(name)
     if not isinstance(value, int) or isinstance(value, bool):
         raise WrongShape(name)
@@ -77,7 +78,7 @@ def integer_field(data: JsonObject, name: str) -> int:
 
 
 def text_field(data: JsonObject, name: str, default: str | None = None) -> str:
-    """Return text written by people, without control characters and damage; raises WrongShape."""
+    """Return human-written text without control characters and marks. Raise WrongShape."""
     value = data.get(name, default)
     if not isinstance(value, str):
         raise WrongShape(name)
@@ -85,7 +86,7 @@ def text_field(data: JsonObject, name: str, default: str | None = None) -> str:
 
 
 def base64_of(text: str, size: int | None = None) -> bytes:
-    """Decode strict Base64, of exactly `size` bytes if given; raises WrongShape."""
+    """Decode strict Base64. Raise WrongShape if it is invalid or not `size` bytes long."""
     try:
         content = b64decode(text, validate=True)
     except ValueError:

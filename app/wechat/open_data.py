@@ -1,4 +1,4 @@
-"""Open data (开放数据校验与解密): what WeChat hands to the client, signed or encrypted for us."""
+"""Open data (开放数据校验与解密): user data that WeChat gives the client, signed or encrypted."""
 
 import re
 
@@ -25,16 +25,16 @@ from app.wechat.records import (
 from app.wechat.signatures import sha1_hex, signatures_match
 
 FUTURE_LEEWAY = 300  # seconds by which WeChat's clock may be ahead of ours
-# How every plaintext begins, apart from white space and control characters, and a name that every
-# one holds.
+# Every plaintext begins with OPENING (after white space and control characters) and contains
+# WATERMARK.
 OPENING, WATERMARK = re.compile(rb'(?:\xef\xbb\xbf)?[\x00-\x20]*\{[\x00-\x20]*"'), b'"watermark"'
 IDS = ("openId", "unionId", "phoneNumber", "purePhoneNumber", "countryCode")
 
 
 def verify_signature(raw_data: str, signature: str, session_key: str) -> None:
-    """Check that rawData is, to the letter, what WeChat gave the client.
+    """Raise SignatureMismatch unless `signature` is WeChat's signature of exactly this rawData.
 
-    Raises SignatureMismatch, also without a session_key, because an empty one proves nothing.
+    An empty session_key is rejected, because anyone can compute that signature.
     """
     expected = sha1_hex(raw_data + session_key)
     if not session_key or not signatures_match(expected, signature):
@@ -42,7 +42,7 @@ def verify_signature(raw_data: str, signature: str, session_key: str) -> None:
 
 
 def raw_user_info(raw_data: str) -> UserInfo:
-    """Read the profile in verified rawData. Raises MalformedOpenData."""
+    """Return the profile in rawData whose signature was verified. Raise MalformedOpenData."""
     try:
         return read_user_info(parse_object(raw_data.encode("utf-8", "surrogatepass")))
     except WrongShape:
@@ -52,7 +52,7 @@ def raw_user_info(raw_data: str) -> UserInfo:
 def decrypt_user_info(
     encrypted_data: str, iv: str, session_key: str, appid: str, now: int, max_age: int
 ) -> UserInfo:
-    """Decrypt the profile of wx.getUserInfo; `now` in unix seconds, `max_age` in seconds.
+    """Decrypt the profile from wx.getUserInfo. `now` is in unix seconds, `max_age` in seconds.
 
     Raises MalformedOpenData, SessionKeyStale, UnreadableOpenData, ForeignWatermark or
     OpenDataTooOld.
@@ -68,7 +68,7 @@ def decrypt_user_info(
 def decrypt_phone(
     encrypted_data: str, iv: str, session_key: str, appid: str, now: int, max_age: int
 ) -> PhoneInfo:
-    """Decrypt the phone of the old button; `now` in unix seconds, `max_age` in seconds.
+    """Decrypt the phone number from the old button. `now` is in unix seconds, `max_age` in seconds.
 
     Raises MalformedOpenData, SessionKeyStale, UnreadableOpenData, ForeignWatermark,
     OpenDataTooOld, PhoneNumberMissing or PhoneCountryMissing.
@@ -101,10 +101,11 @@ def _decrypt(encrypted_data: str, iv: str, session_key: str) -> JsonObject:
 
 
 def _read_plaintext(plaintext: bytes) -> JsonObject:
-    """Parse a plaintext with valid padding, which 1 in 200 wrong keys leave behind as well.
+    """Parse a decrypted text with valid padding. One in 200 wrong keys also yields valid padding.
 
-    No wrong key leaves the watermark's name behind, so where that is found, the key was right. The
-    opening shows that the iv was right too.
+    Raises UnreadableOpenData for invalid JSON if the key and iv were right, or else WrongShape.
+    The watermark's name in the text proves the right key, and the opening proves the right iv.
+    Raises SessionKeyStale for an id or number with invalid UTF-8.
     """
     try:
         data = parse_object(plaintext)
@@ -112,8 +113,8 @@ def _read_plaintext(plaintext: bytes) -> JsonObject:
         if OPENING.match(plaintext) and WATERMARK in plaintext:
             raise UnreadableOpenData(reason="decrypted, but not JSON") from None
         raise
-    # WeChat cuts what people typed inside a character, never an id or a number. A changed iv or
-    # ciphertext leaves bytes that are not UTF-8 anywhere. Control characters are no sign of it.
+    # WeChat may truncate human-written text within a character, but no id or number. Invalid UTF-8
+    # there means that the iv or the ciphertext was changed. Control characters may be genuine.
     if any(MARK in str(data.get(name)) for name in IDS):
         raise SessionKeyStale
     return data
@@ -131,5 +132,5 @@ def _ciphertext(encrypted_data: str, iv: str) -> tuple[bytes, bytes]:
 
 
 def _with_plus_signs(base64: str) -> str:
-    # Clients that put Base64 in a query or form unescaped turn its plus signs into blanks.
+    # If a client does not escape Base64 in a query or form, its plus signs arrive as spaces.
     return base64.replace(" ", "+")

@@ -1,4 +1,4 @@
-"""Message push (消息推送): the signatures and the envelope of what WeChat sends to our URL."""
+"""Signatures and encryption of message push (消息推送)."""
 
 import json
 import os
@@ -16,16 +16,17 @@ from app.wechat.json_fields import WrongShape, base64_of
 from app.wechat.signatures import sha1_hex, signatures_match
 
 ENCODING_AES_KEY_CHARS = 43
-PADDING_BLOCK = 32  # twice the cipher's block: WeChat pads with 1 to 32 bytes
+PADDING_BLOCK = 32  # WeChat pads with 1 to 32 bytes, although the cipher's block has 16
 RANDOM_BYTES = 16
-HEAD = RANDOM_BYTES + 4  # random bytes, then the message's length
+HEAD = RANDOM_BYTES + 4  # random bytes and the length of the message
 
 
 @dataclass(frozen=True, slots=True)
 class PushMessage:
-    """A decrypted message and the appid it was encrypted for, which the caller has to compare.
+    """A decrypted message, and the appid for which WeChat encrypted it.
 
-    A mark stands in the message for each damaged character (app/wechat/damaged_text.py).
+    The caller must compare `appid` with the app that received the push. In `message`, illegal
+    characters are replaced by MARK (app/wechat/damaged_text.py).
     """
 
     message: str = field(repr=False)
@@ -33,31 +34,31 @@ class PushMessage:
 
 
 def plain_signature(token: str, timestamp: str, nonce: str) -> str:
-    """Sign a URL verification or an unencrypted push. The signature does not cover the body."""
+    """Return the `signature` of a URL verification or push. It does not cover the body."""
     return sha1_hex("".join(sorted([token, timestamp, nonce])))
 
 
 def message_signature(token: str, timestamp: str, nonce: str, encrypt: str) -> str:
-    """Sign an encrypted push or reply (msg_signature), its body included."""
+    """Return the `msg_signature` of an encrypted push or reply. It covers the encrypted body."""
     return sha1_hex("".join(sorted([token, timestamp, nonce, encrypt])))
 
 
 def verify_plain_signature(signature: str, token: str, timestamp: str, nonce: str) -> None:
-    """Check `signature`; raises PushSignatureMismatch, also for an app without a push token."""
+    """Raise PushSignatureMismatch if `signature` is wrong or `token` is empty."""
     _verify(signature, plain_signature(token, timestamp, nonce), token)
 
 
 def verify_message_signature(
     signature: str, token: str, timestamp: str, nonce: str, encrypt: str
 ) -> None:
-    """Check `msg_signature`; raises PushSignatureMismatch, also for an app without a push token."""
+    """Raise PushSignatureMismatch if `signature`, a msg_signature, is wrong or `token` is empty."""
     _verify(signature, message_signature(token, timestamp, nonce, encrypt), token)
 
 
 def decrypt_message(encoding_aes_key: str, encrypt: str) -> PushMessage:
-    """Decrypt the Encrypt of a push, after its msg_signature was verified.
+    """Decrypt the Encrypt field of a push. The caller must have verified its msg_signature.
 
-    Raises UndecryptablePush, or AppMisconfigured if the key is not an EncodingAESKey.
+    Raises UndecryptablePush, or AppMisconfigured if `encoding_aes_key` is malformed.
     """
     key = _aes_key(encoding_aes_key)
     try:
@@ -70,9 +71,10 @@ def decrypt_message(encoding_aes_key: str, encrypt: str) -> PushMessage:
 def encrypt_message(
     encoding_aes_key: str, message: str, appid: str, random_bytes: bytes | None = None
 ) -> str:
-    """Seal a reply; `random_bytes`, 16 of them, are given only to repeat a known example.
+    """Encrypt a message for the Encrypt field of a push or reply.
 
-    Raises AppMisconfigured when the EncodingAESKey is none.
+    Tests pass 16 `random_bytes` to reproduce a known example. Raises AppMisconfigured if
+    `encoding_aes_key` is malformed.
     """
     key = _aes_key(encoding_aes_key)
     body = message.encode()
@@ -82,9 +84,9 @@ def encrypt_message(
 
 
 def encrypted_reply(encrypt: str, token: str, timestamp: int, nonce: str) -> str:
-    """Put a sealed reply into its JSON envelope, signed; `nonce` is the push's own.
+    """Return the signed JSON envelope of an encrypted reply. `nonce` is the nonce of the push.
 
-    Only some messages want such a reply; every other is answered with `success`, in the clear.
+    Only some messages need an encrypted reply. The response to all others is the text `success`.
     """
     signature = message_signature(token, str(timestamp), nonce, encrypt)
     reply = {"Encrypt": encrypt, "MsgSignature": signature, "TimeStamp": timestamp, "Nonce": nonce}
@@ -92,13 +94,13 @@ def encrypted_reply(encrypt: str, token: str, timestamp: int, nonce: str) -> str
 
 
 def _verify(signature: str, expected: str, token: str) -> None:
-    # A signature with an empty token proves nothing.
+    # Anyone can compute a signature with an empty token.
     if not token or not signatures_match(expected, signature):
         raise PushSignatureMismatch
 
 
 def _aes_key(encoding_aes_key: str) -> bytes:
-    # 43 characters carry two bits more than the key; WeChat leaves them set and they are ignored.
+    # 43 characters hold two more bits than the key. WeChat may set them; decoding ignores them.
     try:
         if len(encoding_aes_key) != ENCODING_AES_KEY_CHARS:
             raise WrongShape("EncodingAESKey")
@@ -108,7 +110,7 @@ def _aes_key(encoding_aes_key: str) -> bytes:
 
 
 def _cipher(key: bytes) -> CbcMode:
-    # The page leaves the IV out; WeChat's sample code takes the key's first 16 bytes.
+    # WeChat's page does not specify the IV. Its sample code uses the first 16 bytes of the key.
     return AES.new(key, AES.MODE_CBC, iv=key[: AES.block_size])
 
 

@@ -1,7 +1,8 @@
-"""The canonical form of a pushed message, and its hash.
+"""The canonical form of a pushed message and its hash, which identify repeated deliveries.
 
-WeChat repeats a message with the same fields. Their order, the format (JSON or XML) and what the
-format does to a value (numbers as text, a list of one, blanks, damaged characters) do not count.
+WeChat repeats a message with the same fields. The canonical form ignores their order, the format
+(JSON or XML), and the differences between formats: numbers as text, lists of one element,
+surrounding blanks, and damaged characters.
 """
 
 import hashlib
@@ -10,12 +11,12 @@ import json
 from app.wechat.damaged_text import undamaged
 from app.wechat.json_fields import JsonObject
 
-# Fields of the envelope: the app's own id, and the sealed message, which is never the same twice.
+# Fields of the envelope: the id of the app, and the ciphertext, which differs in each delivery.
 ENVELOPE = frozenset({"ToUserName", "Encrypt"})
 
 
 def digest_of(fields: JsonObject) -> str:
-    """Hash a message's fields; raises RecursionError if they are nested too deeply."""
+    """Return the SHA-256 of the canonical form as hex. Raise RecursionError for deep nesting."""
     content = {name: value for name, value in fields.items() if name not in ENVELOPE}
     canonical = json.dumps(_canonical(content), sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()

@@ -22,15 +22,15 @@ from app.wechat.push import decrypt_message, verify_message_signature, verify_pl
 from app.wechat.push_events import Push, read_push
 from app.wechat.push_fields import parse_fields
 
-# WeChat signs when it sends, and sends again within seconds. The rest is for clocks that differ,
-# ours among them; as much as for open data.
+# Seconds. WeChat signs a push when it sends it, and repeats it within seconds. The remaining time
+# allows for clock differences, as for open data (`FUTURE_LEEWAY`).
 STALE_AFTER = 300
 UNIX_SECONDS = re.compile(r"[1-9][0-9]{9}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class PushSecrets:
-    """What WeChat's console has for the message push of an app; a key unless it is in the clear."""
+    """The push token of an app, and its EncodingAESKey, or None for unencrypted pushes."""
 
     token: str = field(repr=False)
     encoding_aes_key: str | None = field(default=None, repr=False)
@@ -38,7 +38,7 @@ class PushSecrets:
 
 @dataclass(frozen=True, slots=True)
 class PushQuery:
-    """The query of a push."""
+    """The query parameters of a push. Empty signatures were not sent."""
 
     timestamp: str
     nonce: str
@@ -47,7 +47,7 @@ class PushQuery:
 
 
 def verify_url(query: PushQuery, secrets: PushSecrets, now: int) -> None:
-    """Check that it is WeChat who asks whether our URL is ours; `now` in unix seconds.
+    """Verify that WeChat sent this request to verify the push URL. `now` is in unix seconds.
 
     Raises PushSignatureMismatch or StalePush.
     """
@@ -56,11 +56,12 @@ def verify_url(query: PushQuery, secrets: PushSecrets, now: int) -> None:
 
 
 def open_push(content: bytes, query: PushQuery, secrets: PushSecrets, appid: str, now: int) -> Push:
-    """Read what WeChat delivers, in the clear or encrypted; `now` in unix seconds.
+    """Verify, decrypt and parse a push. `now` is in unix seconds.
 
-    With an EncodingAESKey only Encrypt is read: what stands in the clear beside it (兼容模式)
-    is unproven. Raises a PushError, AppMisconfigured when the EncodingAESKey is none.
-    A sender without a valid signature learns nothing but PushSignatureMismatch.
+    For an app with an EncodingAESKey only the Encrypt field is read, because the unencrypted fields
+    beside it (兼容模式) are not signed. Raises a PushError, or AppMisconfigured if the
+    EncodingAESKey is malformed. Without a valid signature, PushSignatureMismatch is raised before
+    any other error of the content is reported.
     """
     if secrets.encoding_aes_key is None:
         return _open_clear(content, query, secrets, now)
@@ -84,7 +85,7 @@ def _signed_encrypt(content: bytes, query: PushQuery, secrets: PushSecrets, now:
         if encrypt is None:
             raise UnencryptedPush
     except PushError as cause:
-        # msg_signature cannot be checked without Encrypt. WeChat signs the query as well.
+        # Without Encrypt, msg_signature cannot be verified. `signature` is verified instead.
         verify_url(query, secrets, now)
         raise cause from None
     signed = query.timestamp, query.nonce, encrypt
@@ -104,6 +105,6 @@ def _find_encrypt(content: bytes) -> str | None:
 
 
 def _refuse_stale(timestamp: str, now: int) -> None:
-    """Refuse an old signature, so that a push that was seen cannot be replayed later."""
+    """Raise StalePush for an old timestamp, so that a recorded push cannot be replayed later."""
     if not UNIX_SECONDS.fullmatch(timestamp) or abs(now - int(timestamp)) > STALE_AFTER:
         raise StalePush

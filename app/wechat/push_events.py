@@ -1,4 +1,4 @@
-"""What a pushed message says: events (事件通知), the compliance ones among them, and messages."""
+"""Parsing of pushed messages and events (事件通知), including the compliance events."""
 
 import json
 import re
@@ -10,24 +10,24 @@ from app.wechat.json_fields import JsonObject, WrongShape
 from app.wechat.push_content import digest_of
 from app.wechat.push_fields import number_of, parse_fields, value_of
 
-# 授权用户信息变更. Their FromUserName is the platform's sender, the same for every person.
+# 授权用户信息变更. Their FromUserName is a sender id of the platform, the same for all people.
 COMPLIANCE_EVENTS = frozenset(
     {"user_authorization_revoke", "user_authorization_cancellation", "user_info_modified"}
 )
 OPENID = re.compile(r"open_?id$", re.IGNORECASE)
-# The names that other events use are no promise: what is no id is not taken for one.
+# Fields of other events are not documented as openids, so their values must look like ids.
 SHAPE = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """One message of WeChat's. A field that the message lacks is None.
+    """A message pushed by WeChat. A field that the message lacks is None.
 
-    `event` is the Event or, for other messages, the MsgType or action. `openid` is the person of a
-    compliance event, which `from_user` never is. `other_openid` is the person's openid in other
-    events. `revoke_info` is what was withdrawn, as written; `open_pid` is the person's id within
-    the plugin `plugin_id`. `message` is the whole text without damaged characters, `digest` the
-    hash of all fields, in any order and format.
+    `event` is the Event field, or else the MsgType or action field. `openid` is the OpenID field of
+    a compliance event, in which `from_user` is the platform. `other_openid` is the openid of
+    another event. `revoke_info` is the RevokeInfo field as written. `open_pid` is the id of the
+    person in the plugin `plugin_id`. `message` is the whole text without damaged characters.
+    `digest` is the hash of all fields, independent of order and format.
     """
 
     event: str
@@ -46,9 +46,9 @@ class Push:
 
     @property
     def person(self) -> str | None:
-        """The openid of the person it is about: the named one, else the sender.
+        """The openid of the person that the message concerns: its openid field, or else the sender.
 
-        The sender of a compliance event is the platform.
+        For a compliance event the sender is never used, because it is the platform.
         """
         if self.openid is not None or self.event in COMPLIANCE_EVENTS:
             return self.openid
@@ -56,9 +56,9 @@ class Push:
 
     @property
     def revoke_infos(self) -> tuple[int, ...]:
-        """The kinds of information that were withdrawn, separated by commas.
+        """The numbers of the types of information for which consent was withdrawn.
 
-        Empty when `revoke_info` is not written like that: then the kinds are unknown.
+        Empty if `revoke_info` is missing or is not a comma-separated list of numbers.
         """
         if not re.fullmatch(r"\d{1,9}( ?, ?\d{1,9})*", self.revoke_info or ""):
             return ()
@@ -66,11 +66,11 @@ class Push:
 
     @property
     def key(self) -> str:
-        """Identify the message among all of its app; a repetition has the same key.
+        """The deduplication key of the message within its app. Repeated deliveries share the key.
 
-        The key is the MsgId or, without one, the digest of the whole content. Sender and time
-        alone, which WeChat's page on messages (接收普通消息) names, are shared by different events
-        of one second.
+        The key contains the MsgId or, without one, the digest of all fields. WeChat's page on
+        messages (接收普通消息) suggests sender and time, but different events of one second share
+        both.
         """
         if self.msg_id is not None:
             return json.dumps(["MsgId", self.msg_id])
@@ -78,9 +78,9 @@ class Push:
 
     @property
     def previous_key(self) -> str | None:
-        """Return the key that earlier releases gave a compliance event.
+        """The deduplication key that earlier releases stored for a compliance event.
 
-        None for other messages: theirs did not tell different events apart.
+        None for other messages, because their earlier keys were not unique.
         """
         if self.msg_id is not None or self.event not in COMPLIANCE_EVENTS:
             return None
@@ -91,7 +91,7 @@ class Push:
 
 
 def _other_openid(fields: JsonObject) -> str | None:
-    """Return an openid under another name than OpenID, as OpenId, openid and payer_openid are."""
+    """Return the openid in a field with another name, such as OpenId, openid or payer_openid."""
     names = (name for name in fields if name != "OpenID" and OPENID.search(name))
     values = (value for name in names if isinstance(value := fields[name], str))
     texts = (undamaged(value).strip() for value in values)
@@ -99,7 +99,7 @@ def _other_openid(fields: JsonObject) -> str | None:
 
 
 def read_push(message: str) -> Push:
-    """Read a message that was verified; raises MalformedPush or IncompletePush."""
+    """Parse a verified message. Raise MalformedPush or IncompletePush."""
     try:
         fields = parse_fields(message.encode())
         digest = digest_of(fields)

@@ -1,4 +1,4 @@
-"""The fields of a pushed body, JSON or XML. Its Content-Type has been wrong and is not read.
+"""Parsing of pushed JSON or XML. The Content-Type is ignored, because WeChat sends wrong ones.
 
 XML entities are never expanded, and a DTD is never read.
 """
@@ -14,19 +14,19 @@ from app.wechat.json_fields import JsonObject, WrongShape, parse_object
 
 LONGEST_VALUE = 512
 DEEPEST_ELEMENT = 20
-# A CDATA section is left as it is, for all of it is text. WeChat's own example of a compliance
-# event (授权用户信息变更) has a blank in `< OpenPID>`. A number may refer to an illegal character.
+# Matches CDATA sections, which are kept; blanks after `<`, as in `< OpenPID>` of WeChat's example
+# of a compliance event (授权用户信息变更); and character references, which may be illegal.
 MALFORMED_XML = re.compile(
     r"<!\[CDATA\[.*?(?:]]>|\Z)|(?<=<)\s+|(?<=</)\s+|&#(?:x([0-9A-Fa-f]+)|([0-9]+));", re.DOTALL
 )
 
 
 def parse_fields(content: bytes) -> JsonObject:
-    """Parse a body by its first character that is no blank; names without blanks around.
+    """Parse a body as XML if its first non-blank character is `<`, or else as JSON.
 
-    Damaged text is tolerated: a value keeps a mark for each illegal character
-    (app/wechat/damaged_text.py). Raises WrongShape for anything but one JSON object, or one XML
-    element with others in it.
+    Blanks around field names are removed. Illegal characters in values are replaced by MARK
+    (app/wechat/damaged_text.py). Raises WrongShape unless the body is one JSON object or one XML
+    element.
     """
     text = marked_text(content)
     fields = _parse_xml(text) if text.lstrip().startswith("<") else parse_object(content)
@@ -36,8 +36,8 @@ def parse_fields(content: bytes) -> JsonObject:
 def value_of(fields: JsonObject, name: str) -> str | None:
     """Return an id, a name or a number as text, or None if it is empty or missing.
 
-    Control characters and surrounding blanks are dropped. Raises WrongShape if other characters
-    than printable ASCII are left, or too many.
+    Control characters and surrounding blanks are removed. Raises WrongShape if the rest is not
+    printable ASCII or is longer than LONGEST_VALUE.
     """
     value = fields.get(name)
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
@@ -52,7 +52,7 @@ def value_of(fields: JsonObject, name: str) -> str | None:
 
 
 def number_of(fields: JsonObject, name: str) -> int | None:
-    """Return a whole number that JSON or XML holds as digits, or None; raises WrongShape."""
+    """Return a non-negative integer, or None if the field is missing. Raise WrongShape."""
     text = value_of(fields, name)
     if text is None:
         return None
@@ -89,7 +89,7 @@ def _is_legal(digits: str, base: int) -> bool:
 
 
 def _children_of(parent: Element, depth: int) -> JsonObject:
-    """Return the children of an element as an equivalent JSON object."""
+    """Return the child elements as a JSON object. A repeated tag becomes a list."""
     fields: dict[str, list[object]] = {}
     for child in parent:
         fields.setdefault(child.tag, []).append(_content_of(child, depth))

@@ -26,9 +26,9 @@ SESSION_KEY_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class WeChatIdentity:
-    """Who is logging in: a person (openid) in one app.
+    """The WeChat identity of a person in one app, and the session_key of this login.
 
-    `unionid` comes only from apps bound to an Open Platform account (UnionID 机制说明). The
+    WeChat returns `unionid` only for apps bound to an Open Platform account (UnionID 机制说明). The
     session_key must never reach a client (小程序登录).
     """
 
@@ -39,7 +39,7 @@ class WeChatIdentity:
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """A key to WeChat's server APIs for one app; `expires_in` counts seconds from the answer."""
+    """An access token for WeChat's server APIs, valid for `expires_in` seconds."""
 
     value: str = field(repr=False)
     expires_in: int
@@ -47,10 +47,10 @@ class AccessToken:
 
 @dataclass(frozen=True, slots=True)
 class PhoneInfo:
-    """A verified phone; `watermark_time` is when the person agreed, in unix seconds.
+    """A phone number verified by WeChat (获取手机号).
 
-    `phone_number` holds the area code for numbers abroad, `pure_phone_number` never does, and
-    `country_code` is digits without `+` (获取手机号).
+    `phone_number` of a foreign number includes the country code, `pure_phone_number` never does.
+    `country_code` has digits only. `watermark_time` is when the person agreed, in unix seconds.
     """
 
     phone_number: str = field(repr=False)
@@ -61,10 +61,10 @@ class PhoneInfo:
 
 @dataclass(frozen=True, slots=True)
 class UserInfo:
-    """A person's profile. Missing texts are empty, a missing gender is 0 (unknown).
+    """A WeChat profile. Missing texts are empty. A missing gender is 0 (unknown).
 
-    `openid` and `union_id` are only in encrypted data, and not in all of it; where present, the
-    caller compares openid with the login's.
+    Only some encrypted profiles include `openid` and `union_id`. The caller must compare `openid`
+    with the openid of the session.
     """
 
     nickname: str
@@ -79,7 +79,7 @@ class UserInfo:
 
 
 def read_identity(answer: JsonObject) -> WeChatIdentity:
-    """Read code2Session's answer; raises WrongShape."""
+    """Parse the response of code2Session. Raise WrongShape."""
     session_key = token_field(answer, "session_key")
     base64_of(session_key, SESSION_KEY_BYTES)
     return WeChatIdentity(
@@ -90,7 +90,7 @@ def read_identity(answer: JsonObject) -> WeChatIdentity:
 
 
 def read_access_token(answer: JsonObject) -> AccessToken:
-    """Read an access token's answer; raises WrongShape."""
+    """Parse the response of getStableAccessToken. Raise WrongShape."""
     expires_in = integer_field(answer, "expires_in")
     if expires_in <= 0:
         raise WrongShape("expires_in")
@@ -98,9 +98,10 @@ def read_access_token(answer: JsonObject) -> AccessToken:
 
 
 def read_watermark(data: JsonObject, appid: str) -> int:
-    """Return when the data was made, in unix seconds, if it was made for this app.
+    """Return the timestamp of the watermark in unix seconds.
 
-    Raises ForeignWatermark when it was not or does not say, WrongShape without a time.
+    Raises ForeignWatermark if the watermark's appid is missing or is not `appid`, and WrongShape
+    without a timestamp.
     """
     watermark = data.get("watermark")
     if not isinstance(watermark, dict) or watermark.get("appid") != appid:
@@ -109,10 +110,10 @@ def read_watermark(data: JsonObject, appid: str) -> int:
 
 
 def read_phone(data: JsonObject, watermark_time: int) -> PhoneInfo:
-    """Read a phone from an answer or from open data.
+    """Parse a phone number from a response or from open data.
 
-    Control characters in a number are dropped. Raises PhoneNumberMissing, PhoneCountryMissing for
-    a code that is no number either, or WrongShape for other defects.
+    Control characters are removed. Raises PhoneNumberMissing, PhoneCountryMissing if the country
+    code is missing or not a number, or WrongShape for other defects.
     """
     _require(data, "phoneNumber", PhoneNumberMissing)
     _require(data, "purePhoneNumber", PhoneNumberMissing)
@@ -126,7 +127,7 @@ def read_phone(data: JsonObject, watermark_time: int) -> PhoneInfo:
 
 
 def read_user_info(data: JsonObject) -> UserInfo:
-    """Read a profile from rawData or from open data; raises WrongShape without a nickname."""
+    """Parse a profile from rawData or open data. Raise WrongShape, also without a nickname."""
     return UserInfo(
         nickname=text_field(data, "nickName"),
         avatar_url=text_field(data, "avatarUrl", default=""),
@@ -147,7 +148,7 @@ def _require(data: JsonObject, name: str, missing: type[WeChatError]) -> None:
 
 
 def _country_code(data: JsonObject) -> str:
-    # A string on today's page of 获取手机号, a number in its older examples: both arrive.
+    # A string on the current page of 获取手机号, a number in older examples. WeChat sends both.
     value = data.get("countryCode")
     code = without_controls(value if isinstance(value, str) else repr(value)).strip()
     digits = code.removeprefix("+")

@@ -13,9 +13,9 @@ from app.wechat.errors import WeChatUnavailable
 from app.wechat.json_fields import JsonObject, WrongShape, parse_object
 
 CONNECT_TIMEOUT = 3.0  # seconds
-READ_TIMEOUT = 5.0  # seconds between two bytes of the answer
-MOST_ANSWER_BYTES = 64 * 1024  # WeChat's longest answer here is below 2 KiB
-POOL_SIZE = 500  # idle connections kept; more are opened when all are in use
+READ_TIMEOUT = 5.0  # seconds between two bytes of the response
+MOST_ANSWER_BYTES = 64 * 1024  # WeChat's longest response to these calls is below 2 KiB
+POOL_SIZE = 500  # number of idle connections kept; more are opened when all are in use
 
 _HEADERS = {
     "User-Agent": "wxpass",
@@ -27,7 +27,7 @@ _HEADERS_OF_BODIES = _HEADERS | {"Content-Type": "application/json"}
 
 
 class Transport:
-    """HTTP to one host, shared by concurrent greenlets."""
+    """HTTP client of one host. Greenlets may use it concurrently."""
 
     def __init__(self, base_url: str) -> None:
         self._base_path = parse_url(base_url.rstrip("/")).path or ""
@@ -38,10 +38,10 @@ class Transport:
         self._pool.close()
 
     def exchange(self, method: str, target: str, body: bytes | None = None) -> JsonObject:
-        """Send a request and return the JSON object of its answer; raises WeChatUnavailable.
+        """Send a request and return the JSON object of the response. Raise WeChatUnavailable.
 
-        `target` is the path with its query. Repeats the request once if no connection could be
-        made, and never after it may have arrived: the codes in it work once.
+        `target` is the path with the query. The request is retried once if no connection was
+        established. It is never retried after it may have arrived, because codes are single-use.
         """
         try:
             content = self._fetch(method, target, body)
@@ -57,54 +57,55 @@ class Transport:
             try:
                 return _read_content(response)
             finally:
-                # Read to its end, the answer has given its connection back. Else the connection is
-                # closed, for the rest would be taken for the next answer.
+                # A response that was read completely has already returned its connection to the
+                # pool. Otherwise the connection is closed, because the unread rest would be taken
+                # for the next response.
                 response.close()
                 response.release_conn()
         except HTTPError as error:
-            # The text of these errors holds the URL with its secret: nothing of it may pass.
+            # The error message contains the URL with the AppSecret, so only the class is kept.
             raise WeChatUnavailable(
                 reason=type(error).__name__,
-                # A failed TLS handshake is counted: its error also fits a broken answer.
+                # True also for a failed TLS handshake, which has the error of a broken response.
                 maybe_consumed=not isinstance(error, (ConnectTimeoutError, NewConnectionError)),
                 answered=False,
             ) from None
 
     def _request(self, method: str, target: str, body: bytes | None) -> BaseHTTPResponse:
-        # The body is bytes, never a stream: WeChat answers a chunked request with an empty 412.
+        # The body is bytes, not a stream: WeChat rejects chunked requests with an empty 412.
         return self._pool.urlopen(
             method,
             self._base_path + target,
             body,
             _HEADERS_OF_BODIES if body else _HEADERS,
             redirect=False,
-            assert_same_host=False,  # a target is a path, so there is no host to compare
+            assert_same_host=False,  # `target` is a path and has no host
             timeout=Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT),
             preload_content=False,
         )
 
 
 def _make_pool(base_url: str) -> HTTPConnectionPool:
-    # urllib3 asks the environment for no proxy, keeps no cookie, and decodes what comes encoded.
+    # urllib3 ignores proxy settings of the environment, and keeps no cookies.
     https = parse_url(base_url).scheme == "https"
     return connection_from_url(
         base_url,
         maxsize=POOL_SIZE,
         block=False,
-        retries=Retry(False, redirect=False),  # made once; False alone makes one for each call
+        retries=Retry(False, redirect=False),  # shared; `False` would create one per call
         **({"ssl_context": _trust(), "cert_reqs": ssl.CERT_REQUIRED} if https else {}),
     )
 
 
 def _trust() -> ssl.SSLContext:
-    """Trust certifi's authorities and no others; read once, for it takes longer than a login."""
-    context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)  # checks the host's name too
+    """Return a TLS context that trusts only certifi's authorities. Loading them is slow."""
+    context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)  # also checks the host name
     context.load_verify_locations(certifi.where())
     return context
 
 
 def _read_content(response: BaseHTTPResponse) -> bytes:
-    # Refusals come as 200 too (全局返回码); anything else is not from the API itself.
+    # Refusals have status 200 too (全局返回码). Other statuses do not come from the API itself.
     if response.status != HTTPStatus.OK:
         raise WeChatUnavailable(reason=f"HTTP {response.status}", maybe_consumed=True)
     content = response.read(MOST_ANSWER_BYTES + 1)
@@ -114,17 +115,17 @@ def _read_content(response: BaseHTTPResponse) -> bytes:
 
 
 def _read_object(content: bytes) -> JsonObject:
-    # The content type is not asked: WeChat labels JSON text/plain, and names no charset.
+    # The Content-Type is ignored: WeChat sends JSON as text/plain without a charset.
     try:
         return parse_object(content)
     except WrongShape:
         raise WeChatUnavailable(reason="answer is no JSON object", maybe_consumed=True) from None
 
 
-def _holds_no_url(record: logging.LogRecord) -> bool:
+def _has_no_query(record: logging.LogRecord) -> bool:
     return "?" not in record.getMessage()
 
 
-# urllib3 logs URLs, and here their query holds an AppSecret or an access token.
+# urllib3 logs URLs, and the query of WeChat's URLs contains the AppSecret or access token.
 for _name in ("urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry"):
-    logging.getLogger(_name).addFilter(_holds_no_url)
+    logging.getLogger(_name).addFilter(_has_no_query)

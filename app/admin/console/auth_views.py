@@ -16,7 +16,7 @@ from app.admin.console.submissions import process_form, redirect_when_done
 from app.auth import this_device
 from app.errors import Failure, SignInExpired, SignInNeeded
 from app.languages import SPOKEN
-from app.problems import advice_of
+from app.problems import retry_after_header
 from app.services.operators import sign_in as service
 from app.services.operators.operators import accept_invitation
 from app.services.operators.sessions import SignedIn, end_operator_session, find_console_session
@@ -147,4 +147,4 @@ def local(address: str | None) -> str:
 
 def _show_form(template: str, form: FlaskForm, failure: Failure | None) -> ResponseReturnValue:
     page = render_template(template, form=form, failure=failure)
-    return (page, failure.status, advice_of(failure)) if failure else page
+    return (page, failure.status, retry_after_header(failure)) if failure else page

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.admin.console.page_scope import address_to_show, nonce, this_tenant_scope
 from app.errors import Failure, PageOutdated
-from app.problems import advice_of, failure_of, message_on_page
+from app.problems import failure_of, message_on_page, retry_after_header
 from app.services.tenant_admin.tenant_scope import TenantScope
 
 
@@ -57,7 +57,7 @@ def error_page(error: Exception) -> ResponseReturnValue:
     # The message of the API refers to the OpenAPI document.
     said = gettext("There is no such page.") if failure.code == "not_found" else None
     page = render_template("console/error.html", failure=failure, said=said)
-    return page, failure.status, advice_of(failure)
+    return page, failure.status, retry_after_header(failure)
 
 
 def moment(when: datetime | None) -> str:
