@@ -1,4 +1,4 @@
-"""Run migrations: one process at a time, and never waiting long for a busy table."""
+"""Alembic environment. One process migrates at a time, and waits at most 10 s for a table lock."""
 
 from alembic import context
 from flask import current_app
@@ -12,8 +12,8 @@ db = current_app.extensions["migrate"].db
 
 
 def run() -> None:
-    """Apply what is missing in one transaction, under an advisory lock."""
-    with reach() as connection, connection.begin():
+    """Run the missing migrations in one transaction, under an advisory lock."""
+    with connect() as connection, connection.begin():
         connection.execute(text("SET LOCAL statement_timeout = 0"))
         connection.connection.driver_connection.wait_seconds = None
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})
@@ -22,8 +22,8 @@ def run() -> None:
         context.run_migrations()
 
 
-def reach() -> Connection:
-    """Connect, or say in words that it cannot be done."""
+def connect() -> Connection:
+    """Return a connection. Exit with a message if the database is unreachable."""
     try:
         return db.engine.connect()
     except OperationalError as error:

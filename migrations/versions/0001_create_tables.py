@@ -1,4 +1,8 @@
-"""create tables."""
+"""Create the first tables.
+
+Tenants, users, phones, social_accounts, login_sessions, wechat_apps, wechat_access_tokens,
+operators, and audit_events with a trigger that makes it append-only.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -306,7 +310,7 @@ def upgrade() -> None:
         unique=False,
     )
 
-    # Append only: what has been written is neither changed nor taken back.
+    # audit_events is append-only: the trigger rejects every UPDATE and DELETE.
     op.execute(
         """
         CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$

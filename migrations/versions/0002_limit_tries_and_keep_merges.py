@@ -1,4 +1,8 @@
-"""limit tries and keep merges."""
+"""Add login throttling and merges of users.
+
+Creates `password_tries` and `merges`. Adds `tenants.phone_owner_policy` and
+`social_accounts.merge_id`.
+"""
 
 import sqlalchemy as sa
 from alembic import op

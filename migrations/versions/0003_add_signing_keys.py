@@ -1,4 +1,4 @@
-"""add signing keys."""
+"""Create `signing_keys`, the rotated private keys that sign JWTs."""
 
 import sqlalchemy as sa
 from alembic import op

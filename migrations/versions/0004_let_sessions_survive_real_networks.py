@@ -1,4 +1,9 @@
-"""let sessions survive real networks."""
+"""Make logins and refreshes repeatable after a lost response.
+
+Creates `session_keys`, to which it moves `social_accounts.session_key_sealed`, and
+`code_exchanges`. Adds `wechat_apps.session_limit`, and to `login_sessions` the columns
+`previous_token_hash`, `previous_refresh_hash`, `refresh_salt` and `refreshed_at`.
+"""
 
 from datetime import UTC, datetime, timedelta
 
@@ -14,7 +19,7 @@ branch_labels = None
 depends_on = None
 
 BATCH = 1000
-# A key that nobody has asked for within this time is hardly good any more; the next login has one.
+# Older session_keys have probably expired at WeChat. The next login stores a new one.
 WORTH_MOVING = timedelta(days=3)
 
 KEYS_BEFORE = sa.text(
@@ -54,7 +59,7 @@ def upgrade() -> None:
             name=op.f("uq_session_keys_tenant_id_social_account_id_key_index"),
         ),
     )
-    _move_session_keys()
+    _move_recent_session_keys()
     op.drop_column("social_accounts", "session_key_sealed")
     op.create_table(
         "code_exchanges",
@@ -92,8 +97,8 @@ def upgrade() -> None:
     )
 
 
-def _move_session_keys() -> None:
-    """Seal the keys in force for where they are kept from now on."""
+def _move_recent_session_keys() -> None:
+    """Re-encrypt recent session_keys for their new table and column, and insert them there."""
     connection, ring = op.get_bind(), keyring()
     asked = {"since": datetime.now(UTC) - WORTH_MOVING, "batch": BATCH}
     after = "00000000-0000-0000-0000-000000000000"
@@ -105,7 +110,7 @@ def _move_session_keys() -> None:
             try:
                 session_key = ring.open(row.session_key_sealed, place)
             except SealBroken:
-                continue  # unreadable before, too; the next login brings another
+                continue  # It was unreadable before, too. The next login stores a new one.
             index = ring.blind_index(session_key, f"session_keys:{row.id}")
             sealed = ring.seal(session_key, f"session_keys.session_key_sealed:{row.id}")
             moved.append(
@@ -131,7 +136,7 @@ def downgrade() -> None:
     op.drop_column("wechat_apps", "session_limit")
     op.drop_index(op.f("ix_code_exchanges_asked_at"), table_name="code_exchanges")
     op.drop_table("code_exchanges")
-    # The keys cannot go back by SQL alone: nobody has one until the next login, which brings it.
+    # SQL alone cannot re-encrypt the session_keys. The next login of each person stores a new one.
     op.add_column(
         "social_accounts",
         sa.Column("session_key_sealed", sa.String(), nullable=False, server_default=""),

@@ -1,4 +1,7 @@
-"""note what sessions have proven: which number, and whether they ever were a user's."""
+"""Record in sessions the verified phone number and whether they were ever bound.
+
+Adds `login_sessions.verified_number_index` and `login_sessions.was_bound`.
+"""
 
 import sqlalchemy as sa
 from alembic import op

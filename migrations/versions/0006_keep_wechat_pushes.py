@@ -1,4 +1,4 @@
-"""keep wechat pushes."""
+"""Create `wechat_pushes`, the pushed messages of WeChat that wait to be handled."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,7 @@
-"""prove keys and add next secrets."""
+"""Add proofs of encryption keys, and AppSecrets prepared for a rotation.
+
+Creates `key_proofs`. Adds `wechat_apps.next_secret_sealed`.
+"""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,9 @@
-"""let people leave: closed accounts, whose pushes and tries they are, and retention."""
+"""Add account closure, erasure and retention.
+
+Adds `tenants.grace_days`, `tenants.audit_days`, `users.erase_after`, `password_tries.account_key`,
+`wechat_pushes.person_index`, and indexes that erasure uses. The trigger on `audit_events` accepts
+the statements of retention. TRUNCATE of `audit_events` is rejected.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,8 +13,8 @@ down_revision = "0007"
 branch_labels = None
 depends_on = None
 
-# Retention says `SET LOCAL wxpass.retention = 'on'`. Even then nobody takes back what is younger
-# than the tenant keeps it, nor changes anything but an address into none.
+# Retention executes `SET LOCAL wxpass.retention = 'on'`. The trigger then accepts only a DELETE of
+# events that are older than the tenant's retention period, and an UPDATE that sets `ip` to NULL.
 GUARD = """
 CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -58,7 +63,7 @@ def upgrade() -> None:
         ["erase_after"],
         postgresql_where=sa.text("erase_after IS NOT NULL"),
     )
-    # To delete a user, PostgreSQL looks for whoever refers to it.
+    # When a user is deleted, PostgreSQL searches for rows that refer to the user.
     op.create_index(
         op.f("ix_users_tenant_id_merged_into_id"),
         "users",

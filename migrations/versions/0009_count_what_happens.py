@@ -1,4 +1,4 @@
-"""count what happens."""
+"""Create the tables of metrics: `daily_counts`, `daily_failures` and `answer_times`."""
 
 import sqlalchemy as sa
 from alembic import op

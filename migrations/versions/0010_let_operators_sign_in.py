@@ -1,4 +1,9 @@
-"""let operators sign in: invitations, one-time codes, sessions."""
+"""Add invitations, one-time codes and sessions of operators.
+
+Creates `operator_sessions`. Adds to `operators` the columns `status`, `invitation_hash`,
+`invitation_expires_at`, `totp_sealed`, `totp_step` and `signed_in_at`, and the role
+`tenant_reader`. Makes `operators.password_hash` nullable.
+"""
 
 import sqlalchemy as sa
 from alembic import op

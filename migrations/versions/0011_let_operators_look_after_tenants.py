@@ -1,4 +1,8 @@
-"""let operators look after tenants: dates of secrets, searches, idempotency keys."""
+"""Add the dates of secrets, indexes for searches, and idempotency keys.
+
+Creates `idempotent_requests`. Adds `merges.phone_id`, and to `wechat_apps` the columns
+`secret_set_at`, `next_secret_set_at` and `push_secrets_set_at`.
+"""
 
 import sqlalchemy as sa
 from alembic import op

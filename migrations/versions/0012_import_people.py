@@ -1,4 +1,4 @@
-"""import people."""
+"""Create `people_imports`, the imports of users from files."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,7 +1,9 @@
-"""tell of changes.
+"""Add triggers that notify workers of changes to cached rows.
 
-Workers remember sessions, users' profiles and apps, and listen. Whatever changes one of these
-tells them when it commits: the service, a command, or somebody with psql.
+Workers cache sessions, profiles of users, and apps. Triggers on `login_sessions`, `users`,
+`phones`, `wechat_apps` and `tenants` send a notification when a change is committed, no matter
+whether the service, a command or psql made it. `ix_login_sessions_previous_token_hash` becomes a
+partial index.
 """
 
 import sqlalchemy as sa
@@ -12,8 +14,8 @@ down_revision = "0012"
 branch_labels = None
 depends_on = None
 
-# The argument is the column that holds what the change is about: an id, or an appid, which gets a
-# prefix since it may look like an id. Without an argument it is about everything.
+# The first argument is the column with the key of the cached value: an id, or an appid, which has a
+# prefix because it may look like an id. Without arguments, the notification is `*`, for all keys.
 TELL = """
 CREATE FUNCTION tell_of_change() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -35,13 +37,13 @@ END $$
 """
 SHOWN_OF_USERS = ("status", "account", "nickname", "avatar_url", "gender", "level", "erase_after")
 SHOWN_OF_PHONES = ("user_id", "number_index", "country_code")
-# What a login or a use writes is nothing to tell of: a session's life only grows by it.
-# Nobody remembers an unbound one.
+# A login or a request that only extends a session's lifetime sends no notification. Unbound
+# sessions are not cached.
 SESSION_CHANGED = """OLD.user_id IS NOT NULL AND (
     (OLD.token_hash, OLD.user_id, OLD.social_account_id, OLD.ended_at)
     IS DISTINCT FROM (NEW.token_hash, NEW.user_id, NEW.social_account_id, NEW.ended_at)
     OR NEW.expires_at < OLD.expires_at)"""
-# Retention deletes what nobody remembers any more.
+# Retention deletes only sessions that no worker has in its cache any more.
 SESSION_WAS_GOOD = """OLD.user_id IS NOT NULL AND OLD.ended_at IS NULL
     AND OLD.expires_at > now() - interval '1 day'"""
 
@@ -80,7 +82,7 @@ def upgrade() -> None:
             f"CREATE TRIGGER tell_of_truncate AFTER TRUNCATE ON {table}"
             " EXECUTE FUNCTION tell_of_change()"
         )
-    # Most sessions have no token before theirs, and each login wrote that into the index.
+    # Most sessions have no previous token, but each login wrote the NULL into the full index.
     _index_previous_tokens("previous_token_hash IS NOT NULL")
 
 

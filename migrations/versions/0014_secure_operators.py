@@ -1,6 +1,7 @@
-"""secure operators: step-up authentication and recovery codes.
+"""Add step-up authentication and recovery codes of operators.
 
-`proven_at` has a default, so the previous release keeps opening sessions while this one starts.
+Creates `operator_recovery_codes`. Adds `operator_sessions.proven_at`, with a default so that the
+previous release can create sessions while both releases run.
 """
 
 import sqlalchemy as sa

@@ -1,9 +1,9 @@
-"""normalise accounts.
+"""Normalise `users.account`.
 
-Accounts are compared without invisible characters, so stored accounts that have some are rewritten,
-tenant by tenant and in batches. An account that another user already has keeps its spelling and is
-logged. `flask users normalise-accounts` lists it, and rewrites what the previous release writes
-while both releases run.
+Accounts are now compared without invisible characters, so stored accounts that contain some are
+rewritten, per tenant and in batches. If another user already has the new spelling, the account is
+kept unchanged and logged. `flask users normalise-accounts` lists these accounts. It also rewrites
+accounts that the previous release inserts while both releases run.
 """
 
 from alembic import op
@@ -21,4 +21,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Keep the rewritten accounts: the previous release finds them by what people type."""
+    """Change nothing: the previous release also finds the rewritten accounts."""

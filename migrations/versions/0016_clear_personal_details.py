@@ -1,12 +1,13 @@
-"""clear personal details of the audit trail, and link stored answers to users.
+"""Clear personal data in `audit_events.details`, and link stored responses to users.
 
-The audit trail kept the search text of exports and masked phone numbers. `impersonal_details`
-returns the details of an event without them. Under `SET LOCAL wxpass.retention = 'on'` the trigger
-accepts an update that replaces an event's details by exactly that, sets its address to NULL, or
-both. It still refuses every other change.
+Adds `tenants.visitor_days` and `idempotent_requests.user_id`. Creates the SQL function
+`impersonal_details`, which returns the details of an event without the search text of exports and
+without masked phone numbers. After `SET LOCAL wxpass.retention = 'on'`, the trigger on
+`audit_events` accepts an update that replaces the details by the result of this function, sets
+`ip` to NULL, or both. It still rejects every other update.
 
-The previous release may run beside this one: it goes on writing such details, and erasure clears
-them. The answers that it keeps for repeated requests name no user and go after 24 hours.
+While the previous release also runs, it writes events with personal data, which erasure clears
+later. The responses that it stores have no `user_id` and are deleted after 24 hours.
 """
 
 import sqlalchemy as sa
@@ -34,7 +35,7 @@ LANGUAGE sql IMMUTABLE AS $$
     END
 $$
 """
-# Both guards let retention delete what is older than the tenant keeps.
+# Before and after this migration, retention may delete events older than the retention period.
 GUARD = """
 CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -89,7 +90,7 @@ def upgrade() -> None:
 
 
 def _clear_details() -> None:
-    """Clear the details of the events there are, in batches that an index finds."""
+    """Clear the personal data of existing events, in batches that an index scan finds."""
     connection = op.get_bind()
     connection.execute(sa.text("SELECT set_config('wxpass.retention', 'on', true)"))
     for tenant_id in connection.scalars(sa.text("SELECT id FROM tenants")).all():

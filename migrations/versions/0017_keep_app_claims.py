@@ -1,7 +1,9 @@
-"""keep app claims: appids that tenants have entered and not proven, and appids given up.
+"""Add claims of appids and releases of apps.
 
-Every existing app counts as proven. The columns that the previous release does not know are
-nullable, and it never writes an app without its AppSecret.
+Creates `app_claims` (appids whose AppSecret WeChat has not accepted yet) and
+`verification_budgets`. Adds `wechat_apps.released_at`, and makes `wechat_apps.secret_sealed`
+nullable for released apps. Existing apps count as verified. The previous release can still insert
+apps, because it always sets the AppSecret.
 """
 
 import sqlalchemy as sa
@@ -82,8 +84,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     for name in APP_CHECKS:
         op.drop_constraint(op.f(f"ck_wechat_apps_{name}"), "wechat_apps")
-    # An app without an AppSecret is one that was given up. An empty text opens with no key, so
-    # the previous release shows it as unreadable.
+    # Only released apps have no AppSecret. An empty text cannot be decrypted, so the previous
+    # release shows their AppSecret as unreadable.
     op.execute("UPDATE wechat_apps SET secret_sealed = '' WHERE secret_sealed IS NULL")
     op.alter_column("wechat_apps", "secret_sealed", existing_type=sa.String(), nullable=False)
     op.drop_column("wechat_apps", "released_at")

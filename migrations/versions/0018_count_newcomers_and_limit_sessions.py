@@ -1,4 +1,9 @@
-"""count newcomers, limit sessions."""
+"""Count new WeChat identities, and enforce session limits at login.
+
+Adds `daily_counts.newcomers` and `daily_counts.became_users`, and `unlimited_sessions` to
+`wechat_apps` and `app_claims`. Creates the SQL function `count_active_sessions` and the index
+`ix_login_sessions_active`. Sets a missing `users.last_login_at`.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,11 +13,11 @@ down_revision = "0017"
 branch_labels = None
 depends_on = None
 
-# Called by the statement that logs a known user in, once it holds the user's row. A VOLATILE
-# function reads with a snapshot of its own, so it sees the sessions of a login that the statement
-# waited for. The statement itself would not: its snapshot is older than the wait. 1000 is the
-# highest limit; with the order it keeps the planner to the index. Planning takes longer than
-# reading.
+# Called by the login statement of a known user, after the statement has locked the user's row. A
+# VOLATILE function reads with a new snapshot, so it sees the session of a concurrent login for
+# which the statement waited. The snapshot of the statement itself is older than the wait. 1000 is
+# the highest session limit. LIMIT and ORDER BY make the planner use the index. The generic plan
+# avoids planning, which takes longer than reading.
 COUNT_ACTIVE_SESSIONS = """
 CREATE FUNCTION count_active_sessions(
     of_tenant uuid, of_app varchar, of_user uuid, moment timestamptz
@@ -29,9 +34,9 @@ BEGIN
 END $$
 """
 
-# The figures of the days before this migration, from the WeChat identities that are there: when
-# each first opened its app, and whether it is or ever was a user's. Days are Shanghai's.
-# `joins_by_unionid` is false from an identity's first unbinding on.
+# The counts for the days before this migration, computed from the existing WeChat identities: the
+# day of the first login, in Asia/Shanghai, and whether the identity has or had a user.
+# `joins_by_unionid` becomes false when an identity is unbound for the first time.
 NEWCOMERS_BEFORE = """
 CREATE TEMPORARY TABLE newcomers_before ON COMMIT DROP AS
 SELECT tenant_id, appid, cast(created_at AT TIME ZONE 'UTC' + interval '8 hours' AS date) AS day,
@@ -48,8 +53,8 @@ ORDER BY day, appid
 ON CONFLICT ON CONSTRAINT pk_daily_counts DO UPDATE
 SET newcomers = excluded.newcomers, became_users = excluded.became_users
 """
-# Binding by phone or account did not count as a login. A user whose only logins were of that kind
-# gets the moment at which the newest of those sessions was opened.
+# Earlier releases did not set `last_login_at` when a session was bound by phone or account. Users
+# without a `last_login_at` get the creation time of their newest session.
 DATE_LAST_LOGINS = """
 UPDATE users SET last_login_at = found.last_login_at
 FROM (
@@ -74,7 +79,7 @@ def upgrade() -> None:
     )
     op.execute(NEWCOMERS_BEFORE)
     op.execute(DATE_LAST_LOGINS)
-    # From here on readers wait, so what takes long comes before.
+    # From here on, readers wait for the table lock, so slow statements come before.
     for name in ("newcomers", "became_users"):
         op.add_column(
             "daily_counts", sa.Column(name, sa.Integer(), server_default="0", nullable=False)

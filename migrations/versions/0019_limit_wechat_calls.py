@@ -1,4 +1,4 @@
-"""limit the calls to WeChat of each mini-program."""
+"""Add `wechat_call_limit` to `wechat_apps` and `app_claims`: concurrent calls to WeChat."""
 
 import sqlalchemy as sa
 from alembic import op
