@@ -1,8 +1,8 @@
 """Run the tests several times with different seeds: `make test-repeat N=20`.
 
-A seed selects the examples of Hypothesis, the order of sets of strings and the order of the files.
-A failed run is the last one, and prints the command that repeats it. Effects of the machine's speed
-are not repeatable.
+A seed determines the examples of Hypothesis, the order of sets of strings and the order of the
+test files. After a failed run, the script prints the command that repeats this run, and stops.
+Failures that depend on the speed of the machine may not be repeatable.
 """
 
 import argparse
@@ -15,13 +15,16 @@ SEEDS = 2**32
 
 
 def environ_of(seed: int) -> dict[str, str]:
-    """Return an environment in which every random choice depends on a seed."""
+    """Return environment variables that make every random choice depend on `seed`."""
     seeded = {"PYTHONHASHSEED": seed, "TEST_ORDER_SEED": seed, "HYPOTHESIS_PROFILE": "seeded"}
     return dict(os.environ) | {name: str(value) for name, value in seeded.items()}
 
 
 def repeat(times: int, seed: int | None, arguments: list[str]) -> int:
-    """Run the tests until they fail or the runs are done. Return the last exit code."""
+    """Run the tests up to `times` times, until a run fails. Return the last exit code.
+
+    Each run has a random seed if `seed` is None.
+    """
     for number in range(1, times + 1):
         chosen = SystemRandom().randrange(SEEDS) if seed is None else seed
         run = f"Run {number} of {times}, seed {chosen}"
@@ -42,12 +45,12 @@ def repeat(times: int, seed: int | None, arguments: list[str]) -> int:
 
 
 def as_make_variables(arguments: list[str]) -> list[str]:
-    """Return arguments of pytest as variables of make."""
+    """Return arguments of pytest as the variable ARGS of make."""
     return [f'ARGS="{" ".join(arguments)}"'] if arguments else []
 
 
 def main() -> int:
-    """Parse the command line."""
+    """Run `repeat` with the arguments of the command line. Return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.repeat", description=__doc__)
     parser.add_argument("--times", type=int, default=20)
     parser.add_argument("--seed", type=int)

@@ -1,4 +1,4 @@
-"""Connections of the pool: replaced if broken, and returned in a clean state."""
+"""Database connection pool: broken connections are replaced, others returned clean."""
 
 import psycopg
 import pytest
@@ -15,12 +15,12 @@ pytestmark = pytest.mark.real_commits
 
 
 def pid_of(connection: "psycopg.Connection[tuple[int]]") -> int:
-    """Return the PostgreSQL process that serves a connection."""
+    """Return the id of the PostgreSQL process that serves a connection."""
     return connection.info.backend_pid
 
 
-def end_all(app: Flask) -> None:
-    """End every connection to the database."""
+def close_all_connections(app: Flask) -> None:
+    """Make PostgreSQL close every other connection to the database."""
     with psycopg.connect(app.config["SQLALCHEMY_DATABASE_URI"].replace("+psycopg", "")) as other:
         other.execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
@@ -28,14 +28,14 @@ def end_all(app: Flask) -> None:
         )
 
 
-def test_a_connection_ended_by_postgresql_is_replaced(app: Flask) -> None:
+def test_a_connection_closed_by_postgresql_is_replaced_at_checkout(app: Flask) -> None:
     with app.app_context():
         with transaction() as one:
             one.execute(text("SELECT 1"))
-        end_all(app)
+        close_all_connections(app)
         with transaction() as one:
             assert one.scalar(text("SELECT 1")) == 1
-        end_all(app)
+        close_all_connections(app)
         with autocommit() as connection:
             assert connection.execute("SELECT 1").fetchone() == (1,)
 
@@ -49,7 +49,7 @@ def test_autocommit_leaves_no_open_transaction(app: Flask) -> None:
         assert not connection.autocommit
 
 
-def test_an_exception_keeps_the_connection(app: Flask) -> None:
+def test_the_same_connection_is_reused_after_an_exception_in_autocommit(app: Flask) -> None:
     with app.app_context():
         with pytest.raises(CodeUsed), autocommit() as first:
             raise CodeUsed
@@ -59,7 +59,7 @@ def test_an_exception_keeps_the_connection(app: Flask) -> None:
             assert pid_of(first) == pid_of(second) == pid_of(third)
 
 
-def test_a_busy_connection_is_not_reused(app: Flask) -> None:
+def test_a_connection_with_a_running_query_is_not_reused(app: Flask) -> None:
     with app.app_context():
         with autocommit() as abandoned:
             abandoned.pgconn.send_query(b"SELECT pg_sleep(0.2)")
@@ -69,7 +69,7 @@ def test_a_busy_connection_is_not_reused(app: Flask) -> None:
         assert db.engine.pool.checkedout() == 0
 
 
-def test_a_lost_database_raises_operational_error(
+def test_checkout_raises_operational_error_while_the_database_is_lost(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def look(connection: "psycopg.Connection[tuple[int]]") -> None:

@@ -1,4 +1,4 @@
-"""Translation of messages about single fields."""
+"""Translation of validation messages of single fields."""
 
 import importlib
 import pkgutil
@@ -15,7 +15,7 @@ import app.schemas
 from app.languages import FIELD_MESSAGES, field_messages
 from tests.fixtures.personas import Client
 
-# Parts of other messages, and messages that no field of a request has.
+# Message fragments, and messages of marshmallow that no request field uses.
 NOT_SHOWN = {
     *("greater than", "greater than or equal to", "less than", "less than or equal to"),
     '"{input}" cannot be formatted as a {obj_type}.',
@@ -25,7 +25,7 @@ VALUES = {"min": 1, "max": 9, "equal": 5, "choices": "a, b", "input": "x"}
 
 
 def request_schemas() -> Iterator[Schema]:
-    """Yield every schema of a request."""
+    """Yield an instance of every request schema."""
     for module in pkgutil.walk_packages(app.schemas.__path__, "app.schemas."):
         for value in vars(importlib.import_module(module.name)).values():
             if isinstance(value, type) and issubclass(value, Schema) and hasattr(value, "record"):
@@ -45,7 +45,7 @@ def messages_of(schema: Schema) -> set[str]:
     return found - NOT_SHOWN
 
 
-def test_every_message_of_a_schema_is_translated(app: Flask) -> None:
+def test_every_validation_message_of_request_schemas_has_a_chinese_translation(app: Flask) -> None:
     found = set().union(*(messages_of(schema) for schema in request_schemas()))
     assert len(found) > 15
     with app.test_request_context(), force_locale("zh"):
@@ -64,7 +64,7 @@ def test_every_message_of_a_schema_is_translated(app: Flask) -> None:
         ("zh-CN", "缺少必填字段。", "未知字段。", "长度须在 1 到 128 之间。"),
     ],
 )
-def test_errors_have_the_language_of_detail(
+def test_field_errors_are_in_the_language_of_accept_language(
     client: Client, language: str, missing: str, unknown: str, long: str
 ) -> None:
     body = {"account": "a", "surprise": 1}
@@ -77,13 +77,13 @@ def test_errors_have_the_language_of_detail(
     assert answer["errors"]["password"][0].endswith(long)
 
 
-def test_a_field_name_is_not_formatted_as_a_template(client: Client) -> None:
-    """Clients choose the names."""
+def test_a_field_name_with_braces_is_returned_unformatted_in_errors(client: Client) -> None:
+    """Clients choose field names, so a name may look like a template."""
     path = "/v1/apps/wxaaaa000000000001/password-login"
     body = {"account": "a", "password": "b", "{0.__class__}": 1, "{max}": 2}
     answer = client.send("POST", path, json=body, headers={"Accept-Language": "zh"}).json
     assert answer["errors"] == {"{0.__class__}": ["未知字段。"], "{max}": ["未知字段。"]}
 
 
-def test_the_templates_are_distinct() -> None:
+def test_field_messages_contains_no_duplicates() -> None:
     assert len(set(FIELD_MESSAGES)) == len(FIELD_MESSAGES)

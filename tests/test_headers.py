@@ -16,13 +16,13 @@ FIXED = {
 
 
 def path_of(rule: Rule) -> str:
-    """Return the path of a rule with values filled in."""
+    """Return a path that matches a URL rule."""
     path = re.sub(r"<[^>]*appid>", ACME_SHOP.appid, rule.rule)
     return re.sub(r"<[^>]+>", "acme", path)
 
 
-def test_every_route_sends_the_headers(app: Flask) -> None:
-    """This holds for every method, and for failed requests."""
+def test_every_route_and_method_sends_the_security_headers(app: Flask) -> None:
+    """Every method is tested. Most of these requests fail."""
     client = app.test_client()
     seen = set()
     for rule in app.url_map.iter_rules():
@@ -47,7 +47,7 @@ def test_responses_over_https_have_strict_transport_security(app: Flask, path: s
     assert header == "max-age=31536000; includeSubDomains"
 
 
-def test_no_policy_allows_inline_code_or_framing() -> None:
+def test_no_content_security_policy_allows_inline_code_or_framing() -> None:
     for policy in POLICIES.values():
         assert "unsafe" not in policy
         assert "frame-ancestors 'none'" in policy

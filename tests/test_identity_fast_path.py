@@ -1,4 +1,4 @@
-"""Responses of the identity fast path equal those of Flask."""
+"""Identity fast path: its responses and logs equal those of Flask."""
 
 import io
 import json
@@ -25,7 +25,7 @@ ADDRESSES = ("/v1/verify", "/v1/apps/wx0123456789abcdef/verify", "/v1/tenants/ac
 
 @pytest.fixture
 def fresh_caches(app: Flask) -> Iterator[Caches]:
-    """Mark the caches as up to date for this test."""
+    """Mark the caches as up to date, so that they are used without an invalidation listener."""
     caches: Caches = app.extensions["caches"].of_this_process()
     caches.changes.begin()
     caches.changes.mark_fresh(float("inf"))
@@ -40,7 +40,7 @@ def comparable(answer: TestResponse) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize("path", ["/v1/verify", "/v1/me"])
-def test_a_cached_response_equals_the_first_and_runs_no_statement(
+def test_a_cached_response_equals_flasks_response_and_runs_no_sql_statement(
     client: Client, alice: Person, fresh_caches: Caches, statements: list[str], path: str
 ) -> None:
     token = client.bind(alice)["token"]
@@ -55,7 +55,7 @@ def test_a_cached_response_equals_the_first_and_runs_no_statement(
 
 
 @pytest.mark.parametrize("path", ["/v1/verify", "/v1/me"])
-def test_cache_and_flask_send_the_same_headers_over_https(
+def test_fast_path_and_flask_send_the_same_headers_over_https(
     client: Client, alice: Person, fresh_caches: Caches, path: str
 ) -> None:
     token = client.bind(alice)["token"]
@@ -67,7 +67,7 @@ def test_cache_and_flask_send_the_same_headers_over_https(
 
 @contextmanager
 def logging_into(lines: io.StringIO, *, as_json: bool) -> Iterator[None]:
-    """Log into a stream inside the block."""
+    """Redirect the log to a stream inside the block."""
     (handler_of_service,) = (
         handler
         for handler in logging.getLogger().handlers
@@ -81,7 +81,7 @@ def logging_into(lines: io.StringIO, *, as_json: bool) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("path", ["/v1/verify", "/v1/me"])
-def test_cache_and_flask_log_the_same_line(
+def test_fast_path_and_flask_log_a_request_with_the_same_values(
     client: Client, alice: Person, fresh_caches: Caches, path: str
 ) -> None:
     token = client.bind(alice)["token"]
@@ -98,7 +98,7 @@ def test_cache_and_flask_log_the_same_line(
     assert token not in lines.getvalue()
 
 
-def test_a_log_line_contains_nothing_of_the_previous_request(
+def test_the_log_line_of_the_fast_path_contains_no_value_of_the_previous_request(
     client: Client, alice: Person, fresh_caches: Caches
 ) -> None:
     token = client.bind(alice)["token"]
@@ -113,7 +113,7 @@ def test_a_log_line_contains_nothing_of_the_previous_request(
     assert "failure" not in answered
 
 
-def test_cache_and_flask_log_the_same_status_in_text_format(
+def test_fast_path_and_flask_log_the_status_as_a_number_in_text_format(
     client: Client, alice: Person, fresh_caches: Caches
 ) -> None:
     token = client.bind(alice)["token"]
@@ -124,7 +124,7 @@ def test_cache_and_flask_log_the_same_status_in_text_format(
     assert re.findall(r"status=(\S+)", lines.getvalue()) == ["204", "204"]
 
 
-def test_an_invalid_request_id_is_replaced(
+def test_the_fast_path_replaces_an_invalid_request_id(
     client: Client, alice: Person, fresh_caches: Caches
 ) -> None:
     token = client.bind(alice)["token"]
@@ -132,7 +132,7 @@ def test_an_invalid_request_id_is_replaced(
         for _ in range(2):
             try:
                 answer = client.send("GET", "/v1/verify", token, headers={"X-Request-Id": given})
-            except ValueError:  # no client can send it, either
+            except ValueError:  # the test client cannot send it
                 continue
             assert answer.headers["X-Request-Id"] != given
 
@@ -146,7 +146,7 @@ UNUSUAL: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("how", UNUSUAL.values(), ids=UNUSUAL.keys())
-def test_an_unusual_valid_request_gets_the_same_response(
+def test_a_valid_request_in_an_unusual_spelling_gets_the_same_response(
     client: Client, alice: Person, fresh_caches: Caches, how: dict[str, Any]
 ) -> None:
     token = client.bind(alice)["token"]
@@ -158,7 +158,7 @@ def test_an_unusual_valid_request_gets_the_same_response(
         assert comparable(answer) == comparable(expected)
 
 
-# Texts that JavaScript sends for a missing token, alone and with a valid one.
+# Token headers of JavaScript clients without a token, alone and beside a valid token.
 MISSING_TOKENS: dict[str, tuple[dict[str, str], int]] = {
     "undefined": ({"Authorization": "Bearer undefined"}, 401),
     "null": ({"Authorization": "Bearer null"}, 401),
@@ -186,7 +186,7 @@ def by_flask(app: Flask, client: Client, path: str, headers: dict[str, str]) -> 
 
 @pytest.mark.parametrize("case", MISSING_TOKENS.values(), ids=MISSING_TOKENS)
 @pytest.mark.parametrize("path", ["/v1/verify", "/v1/me"])
-def test_cache_and_flask_treat_an_undefined_token_alike(
+def test_fast_path_and_flask_ignore_undefined_and_null_as_tokens(
     app: Flask, client: Client, alice: Person, fresh_caches: Caches, path: str, case: Any
 ) -> None:
     token, (headers, status) = client.bind(alice)["token"], case
@@ -202,7 +202,7 @@ def test_cache_and_flask_treat_an_undefined_token_alike(
             assert comparable(answer) == comparable(expected)
 
 
-def test_two_different_tokens_are_rejected_with_one_in_the_cache(
+def test_a_request_with_two_different_cached_tokens_is_rejected(
     client: Client, alice: Person, bob: Person, fresh_caches: Caches
 ) -> None:
     tokens = [client.bind(person)["token"] for person in (alice, bob)]
@@ -217,14 +217,14 @@ def test_two_different_tokens_are_rejected_with_one_in_the_cache(
 @pytest.mark.parametrize(
     ("path", "refusal"), [("/v1/verify", (401, "no_user")), ("/v1/me", (403, "login_unbound"))]
 )
-def test_an_unbound_session_is_rejected_repeatedly(
+def test_every_request_of_an_unbound_session_is_rejected(
     client: Client, alice: Person, fresh_caches: Caches, path: str, refusal: tuple[int, str]
 ) -> None:
     token = client.log_in(alice)["token"]
     assert {failure(client.send("GET", path, token)) for _ in range(3)} == {refusal}
 
 
-def test_a_session_is_bound_immediately_after_the_response(
+def test_a_token_works_for_its_user_immediately_after_the_phone_binding(
     client: Client, alice: Person, fresh_caches: Caches
 ) -> None:
     token = client.log_in(alice)["token"]
@@ -240,7 +240,7 @@ def test_a_session_is_bound_immediately_after_the_response(
     assert client.me(token).status_code == 200
 
 
-def test_a_user_is_shown_their_own_profile_only(
+def test_cached_profiles_are_returned_only_to_their_own_users(
     client: Client, alice: Person, bob: Person, fresh_caches: Caches
 ) -> None:
     people = {person: client.bind(person) for person in (alice, bob)}
@@ -251,7 +251,7 @@ def test_a_user_is_shown_their_own_profile_only(
             assert shown["id"] == login["user"]["id"]
 
 
-def test_a_changed_profile_is_shown(
+def test_a_profile_change_invalidates_the_cached_response(
     client: Client, alice: Person, fresh_caches: Caches, rows: Reader
 ) -> None:
     login = client.bind(alice)
@@ -262,7 +262,7 @@ def test_a_changed_profile_is_shown(
     assert [client.me(token).json["gender"] for _ in range(2)] == [2, 2]
 
 
-def test_the_profile_of_a_session_that_changes_its_user_is_not_cached_for_the_former_user(
+def test_a_response_is_not_cached_if_the_session_changes_its_user_during_the_request(
     app: Flask, client: Client, alice: Person, bob: Person, fresh_caches: Caches, rows: Reader
 ) -> None:
     passed, kept = (client.bind(alice) for _ in range(2))
@@ -289,7 +289,7 @@ def test_the_profile_of_a_session_that_changes_its_user_is_not_cached_for_the_fo
     assert client.me(kept["token"]).json["id"] == kept["user"]["id"]
 
 
-def test_a_server_error_is_not_cached(
+def test_an_error_response_is_not_cached(
     client: Client, alice: Person, fresh_caches: Caches, rows: Reader
 ) -> None:
     token = client.bind(alice)["token"]
@@ -300,7 +300,7 @@ def test_a_server_error_is_not_cached(
     assert client.me(token).status_code == 200
 
 
-def test_a_cached_token_is_rejected_by_another_app(
+def test_another_app_rejects_a_token_whose_session_is_cached(
     client: Client, alice: Person, fresh_caches: Caches
 ) -> None:
     token = client.bind(alice)["token"]
@@ -310,8 +310,8 @@ def test_a_cached_token_is_rejected_by_another_app(
         assert failure(refused) == (403, "token_of_another_app")
 
 
-def test_the_fast_path_bypasses_only_the_listed_hooks(app: Flask) -> None:
-    """A new hook must be replaced on the fast path, or be unnecessary there."""
+def test_bypassed_hooks_lists_every_hook_of_the_fast_path_views(app: Flask) -> None:
+    """A new hook must be listed with a reason in `BYPASSED_HOOKS`."""
     per_request = [
         *app.before_request_funcs.get(None, ()),
         *app.after_request_funcs.get(None, ()),
@@ -338,7 +338,7 @@ def test_the_fast_path_bypasses_only_the_listed_hooks(app: Flask) -> None:
 
 
 def identity_rules(app: Flask) -> list[Rule]:
-    """Return the rules of the requests that the fast path answers."""
+    """Return the URL rules of the requests that the fast path answers."""
     paths = {"/v1/me", *(find_auth_request(address).route for address in ADDRESSES)}
     return [
         rule

@@ -1,4 +1,4 @@
-"""The logs: one JSON object per line, with the facts of the request and without secrets."""
+"""The log: one JSON object per line, with the values of the request and without secrets."""
 
 import io
 import json
@@ -24,7 +24,7 @@ TRACE = "trace-0001.of_a-caller"
 
 
 class Captured:
-    """The log in production format."""
+    """A captured log in production format."""
 
     def __init__(self, stream: io.StringIO) -> None:
         self.stream = stream
@@ -56,7 +56,7 @@ def log_into(stream: io.StringIO, *, as_json: bool) -> None:
 
 @pytest.fixture
 def captured(monkeypatch: pytest.MonkeyPatch, app: Flask) -> Iterator[Captured]:
-    """Log in production format, and return the log."""
+    """Capture the log in production format."""
     # The WeChat simulator runs in this process, and its server logs requests.
     monkeypatch.setattr(logging.getLogger("werkzeug"), "disabled", True)
     stream = io.StringIO()
@@ -67,7 +67,7 @@ def captured(monkeypatch: pytest.MonkeyPatch, app: Flask) -> Iterator[Captured]:
 
 @pytest.fixture
 def everything(captured: Captured) -> Iterator[Captured]:
-    """Log every library at DEBUG."""
+    """Set the log level of all libraries to DEBUG. Return the captured log."""
     loggers = [logging.getLogger()]
     loggers += [
         logging.getLogger(name) for name in ("urllib3", "sqlalchemy", "psycopg", "requests")
@@ -82,7 +82,10 @@ def everything(captured: Captured) -> Iterator[Captured]:
 
 
 class Story:
-    """Logins of a person in several dialects, and all secrets used in them."""
+    """Runs logins and failures of a person, and collects all secrets that occur in them.
+
+    `secrets` maps each secret to its type.
+    """
 
     def __init__(self, client: Client, wechat: WeChat, person: Person) -> None:
         self.client, self.wechat, self.person = client, wechat, person
@@ -169,18 +172,18 @@ class Story:
         self.wechat.fault("html", path="/wxa/business/getuserphonenumber", times=1)
         token = self.kept_tokens(client.post("login", code=self.code()).json)["token"]
         assert client.post("phone", token, code=self.tap_phone()["code"]).status_code == 503
-        # After "rate_limited", the device waits for a minute.
+        # "rate_limited" comes last, because it blocks the device for a minute.
         for kind in ("html", "drop", "truncated", "blocked", "rate_limited"):
             self.wechat.fault(kind, times=1)
             assert client.post("login", code=self.code()).status_code >= 400
 
     def log_in_elsewhere(self, code: str) -> int:
-        """Send a used code from another device."""
+        """Send a used code from another device. Return the status."""
         path, headers = f"/v1/apps/{ACME_SHOP.appid}/login", {"User-Agent": "another"}
         return self.client.send("POST", path, json={"code": code}, headers=headers).status_code
 
     def seen_in(self, text: str) -> set[str]:
-        """Return the kinds of secrets in a text."""
+        """Return the types of the secrets that occur in a text."""
         return {
             what
             for secret, what in self.secrets.items()
@@ -194,7 +197,9 @@ def story(app: Flask, client: Client, wechat: WeChat, alice: Person) -> Story:
     return Story(client, wechat, alice)
 
 
-def test_the_log_contains_no_secret(story: Story, captured: Captured) -> None:
+def test_the_log_of_logins_and_failures_contains_no_secret(
+    story: Story, captured: Captured
+) -> None:
     story.tell()
 
     assert len(story.secrets) > 40
@@ -203,7 +208,7 @@ def test_the_log_contains_no_secret(story: Story, captured: Captured) -> None:
 
 
 @pytest.mark.real_commits  # SQLAlchemy reads its log level when a connection is opened
-def test_the_log_contains_no_secret_at_level_debug(story: Story, everything: Captured) -> None:
+def test_the_log_at_level_debug_contains_no_secret(story: Story, everything: Captured) -> None:
     story.tell()
 
     assert "SELECT" in everything.text
@@ -212,14 +217,16 @@ def test_the_log_contains_no_secret_at_level_debug(story: Story, everything: Cap
     assert all(isinstance(line, dict) for line in everything.lines)
 
 
-def test_the_search_detects_logged_secrets(story: Story, captured: Captured) -> None:
+def test_the_secret_search_of_these_tests_finds_a_logged_secret(
+    story: Story, captured: Captured
+) -> None:
     story.tell()
     logging.getLogger("careless").warning("session of %s with %s", "+8613800138001", PASSWORD)
 
     assert story.seen_in(captured.text) == {"phone", "password"}
 
 
-def test_a_request_is_logged_with_app_route_and_status(
+def test_a_request_is_logged_with_appid_tenant_route_and_status(
     client: Client, captured: Captured, alice: Person
 ) -> None:
     code = alice.wx_login()
@@ -239,7 +246,7 @@ def test_a_request_is_logged_with_app_route_and_status(
     ("kind", "errcode", "code"),
     [("blocked", 40226, "wechat_person_blocked"), ("rate_limited", 45011, "wechat_rate_limited")],
 )
-def test_errcode_and_rid_of_wechat_are_logged(
+def test_a_failed_call_to_wechat_is_logged_with_errcode_and_rid(
     kind: str, errcode: int, code: str, client: Client, captured: Captured, alice: Person
 ) -> None:
     alice.wechat.fault(kind)
@@ -251,7 +258,7 @@ def test_errcode_and_rid_of_wechat_are_logged(
     assert (line["appid"], line["tenant"]) == (ACME_SHOP.appid, "acme")
 
 
-def test_errcode_and_rid_of_wechat_are_logged_for_a_gitegg_client(
+def test_a_failed_call_to_wechat_by_a_gitegg_client_is_logged_with_errcode_and_rid(
     client: Client, captured: Captured
 ) -> None:
     path = f"/wx/user/{ACME_SHOP.appid}/login"
@@ -262,7 +269,7 @@ def test_errcode_and_rid_of_wechat_are_logged_for_a_gitegg_client(
     assert line["rid"]
 
 
-def test_facts_of_a_request_are_not_logged_with_the_next(
+def test_values_of_a_request_are_not_logged_with_the_next_request(
     client: Client, captured: Captured, alice: Person
 ) -> None:
     alice.wechat.fault("blocked")
@@ -290,7 +297,7 @@ def test_facts_of_a_request_are_not_logged_with_the_next(
         ("请求编号请求编号", False),
     ],
 )
-def test_only_a_valid_request_id_is_logged(
+def test_a_valid_request_id_is_logged_and_an_invalid_one_is_replaced(
     given: str, is_kept: bool, client: Client, captured: Captured
 ) -> None:
     answer = client.send("GET", "/v1/me", headers={"X-Request-Id": given})
@@ -301,7 +308,9 @@ def test_only_a_valid_request_id_is_logged(
     assert len(captured.lines) == 1
 
 
-def test_the_route_is_logged_instead_of_the_path(client: Client, captured: Captured) -> None:
+def test_a_request_is_logged_with_its_route_and_without_path_query_and_referer(
+    client: Client, captured: Captured
+) -> None:
     client.send("GET", f"/{PASSWORD}/?token={PASSWORD}", headers={"Referer": PASSWORD})
 
     assert PASSWORD not in captured.text
@@ -315,7 +324,7 @@ def test_health_checks_are_not_logged(client: Client, captured: Captured) -> Non
 
 
 def crash(client: Client, captured: Captured, alice: Person, monkeypatch: Any) -> dict[str, Any]:
-    """Make a view fail. Return the log line of the exception."""
+    """Make /v1/me raise an exception. Return the log line of the exception."""
     token = client.bind(alice)["token"]
     captured.clear()
     monkeypatch.setattr("app.services.users.users.show_user", fail_with_secrets_in_variables)
@@ -348,31 +357,33 @@ def test_an_unexpected_exception_is_logged_without_secrets(
 HASH, ACCOUNT = "$argon2id$its-hash", "an-account"
 
 
-def refused_write(*_: object) -> None:
-    """Write a row that the database rejects for an unexpected reason."""
+def insert_invalid_user(*_: object) -> None:
+    """Insert a row that violates a check constraint."""
     facts = {"account": ACCOUNT, "password_hash": HASH, "gender": 9}
     with transaction() as db:
         db.add(User(id=new_id(), tenant_id=new_id(), **facts))
 
 
-def test_a_rejected_write_is_logged_without_its_row(
+def test_a_write_that_postgresql_rejects_is_logged_without_the_row(
     client: Client, captured: Captured, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = client.bind(alice)["token"]
     captured.clear()
-    monkeypatch.setattr("app.services.users.users.show_user", refused_write)
+    monkeypatch.setattr("app.services.users.users.show_user", insert_invalid_user)
     assert failure(client.me(token)) == (500, "internal")
 
     exception = captured.lines[0]["exception"]
     assert IntegrityError.__name__ in exception
     assert "ck_users_gender" in exception
-    assert "refused_write" in exception
+    assert "insert_invalid_user" in exception
     assert exception.count("DETAIL: (not logged)") == 2
     for hidden in (HASH, ACCOUNT, "Failing row"):
         assert hidden not in captured.text
 
 
-def test_the_development_server_does_not_log_queries(captured: Captured) -> None:
+def test_request_lines_with_a_query_are_not_logged_by_the_development_server(
+    captured: Captured,
+) -> None:
     logger = logging.getLogger("werkzeug")
     logger.disabled = False
     logger.setLevel(logging.INFO)
@@ -383,7 +394,7 @@ def test_the_development_server_does_not_log_queries(captured: Captured) -> None
     assert "Running on" in captured.last["event"]
 
 
-def test_development_logs_no_variables_of_an_exception(
+def test_tracebacks_in_text_format_contain_no_local_variables(
     client: Client, captured: Captured, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log_into(captured.stream, as_json=False)
@@ -397,8 +408,8 @@ def test_development_logs_no_variables_of_an_exception(
     assert token not in captured.text
 
 
-class Broken(io.StringIO):
-    """A log on a full disk or a closed pipe."""
+class UnwritableStream(io.StringIO):
+    """A log stream whose writes fail, as on a full disk or a closed pipe."""
 
     def write(self, _: str) -> int:
         raise BrokenPipeError
@@ -410,7 +421,7 @@ class Broken(io.StringIO):
 def test_requests_succeed_if_the_log_cannot_be_written(
     client: Client, captured: Captured, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log_into(Broken(), as_json=True)
+    log_into(UnwritableStream(), as_json=True)
     monkeypatch.setattr(logging, "raiseExceptions", False)
     assert client.post("login", code=alice.wx_login()).status_code == 200
     assert client.me("wxp_" + "x" * 43).status_code == 401

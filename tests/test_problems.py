@@ -1,4 +1,4 @@
-"""Failures: format, codes, languages, and an unavailable database."""
+"""Error responses: format, codes, languages, and an unavailable database."""
 
 import dataclasses
 import json
@@ -20,15 +20,15 @@ from tests.fixtures.personas import Client, Person, Reader, failure
 UNAVAILABLE = (503, "database_unavailable")
 
 
-def kinds(base: type) -> Iterator[type]:
-    """Yield the subclasses of a class."""
+def subclasses(base: type) -> Iterator[type]:
+    """Yield all direct and indirect subclasses of a class."""
     for kind in base.__subclasses__():
         yield kind
-        yield from kinds(kind)
+        yield from subclasses(kind)
 
 
-def test_every_failure_has_a_unique_code_a_status_and_a_message() -> None:
-    failures = [kind for kind in kinds(Failure) if kind.__module__ == "app.errors"]
+def test_every_failure_class_has_a_unique_code_a_valid_status_and_a_message() -> None:
+    failures = [kind for kind in subclasses(Failure) if kind.__module__ == "app.errors"]
     assert len({kind.code for kind in failures}) == len(failures)
     assert len({kind.en for kind in failures}) == len(failures)
     for kind in failures:
@@ -40,9 +40,9 @@ def test_every_failure_has_a_unique_code_a_status_and_a_message() -> None:
     assert set(RETRY_AFTER) <= set(FAILURES)
 
 
-def test_every_exception_of_the_wechat_layer_has_a_failure() -> None:
-    pushes = {wechat.PushError, *kinds(wechat.PushError)}
-    for kind in set(kinds(wechat.WeChatError)) - pushes - {wechat.OpenDataError}:
+def test_every_wechat_exception_maps_to_an_error_code() -> None:
+    pushes = {wechat.PushError, *subclasses(wechat.PushError)}
+    for kind in set(subclasses(wechat.WeChatError)) - pushes - {wechat.OpenDataError}:
         assert not isinstance(as_failure(kind()), Internal), kind
 
 
@@ -63,7 +63,7 @@ def test_every_exception_of_the_wechat_layer_has_a_failure() -> None:
         (None, False),
     ],
 )
-def test_messages_are_in_the_accepted_language(
+def test_error_messages_are_in_the_language_of_accept_language(
     accepted: str | None, is_chinese: bool, client: Client
 ) -> None:
     headers = {} if accepted is None else {"Accept-Language": accepted}
@@ -71,7 +71,7 @@ def test_messages_are_in_the_accepted_language(
     assert problem["detail"] == ("请先登录。" if is_chinese else "Please log in first.")
 
 
-def test_a_problem_has_the_format_of_rfc_9457(client: Client) -> None:
+def test_an_error_response_has_the_fields_of_an_rfc_9457_problem(client: Client) -> None:
     answer = client.send("GET", "/v1/me")
     assert failure(answer) == (401, "token_missing")
     assert answer.json == {
@@ -84,7 +84,7 @@ def test_a_problem_has_the_format_of_rfc_9457(client: Client) -> None:
     }
 
 
-def test_an_unexpected_exception_is_reported_without_its_text(
+def test_an_unexpected_exception_gets_500_without_the_exception_text(
     client: Client, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = client.bind(bob)["token"]
@@ -111,7 +111,7 @@ def test_an_unexpected_exception_is_reported_without_its_text(
 def test_the_message_of_a_throttled_request_states_the_waiting_time_in_minutes(
     app: Flask, seconds: int, english: str, chinese: str
 ) -> None:
-    """`Retry-After` is in seconds."""
+    """The Retry-After header is in seconds."""
     for language, text in (("en", english), ("zh-CN", chinese)):
         with app.test_request_context(headers={"Accept-Language": language}):
             answer = problem_response(TooManyTries(retry_after=seconds))
@@ -121,12 +121,14 @@ def test_the_message_of_a_throttled_request_states_the_waiting_time_in_minutes(
 
 @pytest.fixture
 def without_database(config: Config) -> Client:
-    """The service with an unreachable database."""
+    """Return a client of a service whose database is unreachable."""
     away = "postgresql+psycopg://nobody@127.0.0.1:1/nothing"
     return Client(create_app(dataclasses.replace(config, database_url=away)))
 
 
-def test_an_unreachable_database_is_answered_with_503(without_database: Client) -> None:
+def test_every_route_responds_503_while_the_database_is_unreachable(
+    without_database: Client,
+) -> None:
     for route in ROUTES.values():
         answer = route.send(without_database, "wxp_", json=route.body)
         assert failure(answer) == UNAVAILABLE
@@ -135,11 +137,11 @@ def test_an_unreachable_database_is_answered_with_503(without_database: Client) 
     assert failure(without_database.send("GET", "/readyz")) == UNAVAILABLE
 
 
-def test_the_health_check_succeeds_without_the_database(without_database: Client) -> None:
+def test_healthz_responds_200_while_the_database_is_unreachable(without_database: Client) -> None:
     assert without_database.send("GET", "/healthz").json == {"status": "ok", "version": VERSION}
 
 
-def test_an_exhausted_pool_is_answered_with_503(app: Flask) -> None:
+def test_an_exhausted_connection_pool_maps_to_database_unavailable(app: Flask) -> None:
     with app.test_request_context():
         assert failure_of(PoolExhausted()).code == "database_unavailable"
 
@@ -148,7 +150,7 @@ def test_an_exhausted_pool_is_answered_with_503(app: Flask) -> None:
     "change",
     ["UPDATE alembic_version SET version_num = '0000'", "DELETE FROM alembic_version"],
 )
-def test_a_database_of_another_version_is_not_ready(
+def test_readyz_fails_if_the_database_has_another_schema_version(
     change: str, client: Client, rows: Reader
 ) -> None:
     assert client.send("GET", "/readyz").json == {"status": "ready"}

@@ -21,7 +21,10 @@ ALL = {
 
 
 def ask(trusted: int | tuple[Network, ...], sender: str, headers: dict[str, str]) -> Any:
-    """Send a request through the middleware. Return the values that the application sees."""
+    """Send a request through the middleware.
+
+    Return the client address, scheme, host and prefix that the application receives.
+    """
     app = Flask("seen")
 
     @app.get("/x")
@@ -34,8 +37,8 @@ def ask(trusted: int | tuple[Network, ...], sender: str, headers: dict[str, str]
     return answer.json
 
 
-def address(trusted: int | tuple[Network, ...], sender: str, forwarded_for: str) -> str:
-    """Return the client's address."""
+def client_address(trusted: int | tuple[Network, ...], sender: str, forwarded_for: str) -> str:
+    """Return the client address that the application receives."""
     return str(ask(trusted, sender, {"X-Forwarded-For": forwarded_for})[0])
 
 
@@ -55,7 +58,7 @@ OWN = ["http", "localhost", ""]
         (NETWORKS, "", ["", *OWN]),
     ],
 )
-def test_forwarded_headers_are_accepted_from_trusted_proxies(
+def test_forwarded_headers_are_applied_only_if_a_trusted_proxy_sent_them(
     trusted: int | tuple[Network, ...], sender: str, seen: list[str]
 ) -> None:
     assert ask(trusted, sender, ALL) == seen
@@ -73,24 +76,24 @@ def test_forwarded_headers_are_accepted_from_trusted_proxies(
         (NETWORKS, "203.0.113.9, made up, 10.1.1.1", "made up"),
     ],
 )
-def test_the_client_is_the_last_address_that_is_not_a_trusted_proxy(
+def test_the_client_address_is_the_last_one_that_is_not_of_a_trusted_proxy(
     trusted: int | tuple[Network, ...], forwarded_for: str, client: str
 ) -> None:
-    assert address(trusted, "10.0.0.1", forwarded_for) == client
+    assert client_address(trusted, "10.0.0.1", forwarded_for) == client
 
 
 @pytest.mark.parametrize("trusted", [1, NETWORKS])
-def test_a_quote_does_not_hide_the_address_of_a_client(
+def test_an_unclosed_quote_in_x_forwarded_for_does_not_change_the_client_address(
     trusted: int | tuple[Network, ...],
 ) -> None:
-    assert address(trusted, "10.0.0.1", '"198.51.100.7, 203.0.113.9') == "203.0.113.9"
+    assert client_address(trusted, "10.0.0.1", '"198.51.100.7, 203.0.113.9') == "203.0.113.9"
 
 
 @pytest.mark.parametrize(
     "prefix",
     ["//evil.example", "https://evil.example", "/a//b", "/..", "/a/../b", "auth", "/a?b", "/a%2f"],
 )
-def test_a_prefix_other_than_a_plain_path_is_ignored(prefix: str) -> None:
+def test_an_x_forwarded_prefix_that_is_not_a_plain_path_is_ignored(prefix: str) -> None:
     assert ask(1, "10.0.0.1", {"X-Forwarded-Prefix": prefix})[3] == ""
 
 
@@ -106,5 +109,7 @@ def test_a_prefix_other_than_a_plain_path_is_ignored(prefix: str) -> None:
         ("", "None"),
     ],
 )
-def test_an_address_is_normalized(text: str, normalized: str) -> None:
+def test_parse_address_removes_ports_and_returns_ipv4_mapped_addresses_as_ipv4(
+    text: str, normalized: str
+) -> None:
     assert str(parse_address(text)) == normalized

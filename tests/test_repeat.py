@@ -1,4 +1,4 @@
-"""Seeds of `make test-repeat`."""
+"""Random seeds of `make test-repeat`."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from tests.fixtures.profiles import settings
 
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], dict[str, str]]]:
-    """The runs of pytest. The third one fails."""
+    """Replace subprocess.run. Return the list of started pytest runs. The third run fails."""
     started: list[tuple[list[str], dict[str, str]]] = []
 
     def run(command: list[str], env: dict[str, str], **_: Any) -> Any:
@@ -23,7 +23,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], dict[str, str
     return started
 
 
-def test_each_run_has_its_own_seed(runs: list[Any], capsys: Any) -> None:
+def test_each_run_of_test_repeat_has_a_different_seed(runs: list[Any], capsys: Any) -> None:
     """The seed determines every random choice, and is printed before the run."""
     assert repeat.repeat(2, None, ["-n", "1"]) == 0
     seeds = [env["PYTHONHASHSEED"] for _, env in runs]
@@ -36,8 +36,10 @@ def test_each_run_has_its_own_seed(runs: list[Any], capsys: Any) -> None:
         assert not settings.get_profile(env["HYPOTHESIS_PROFILE"]).derandomize
 
 
-def test_a_failed_run_is_the_last_one_and_prints_its_seed(runs: list[Any], capsys: Any) -> None:
-    """The printed command repeats the run."""
+def test_test_repeat_stops_after_a_failed_run_and_prints_its_seed(
+    runs: list[Any], capsys: Any
+) -> None:
+    """The printed command repeats the failed run."""
     assert repeat.repeat(20, None, ["tests/test_x.py"]) == 1
     assert len(runs) == 3
     seed = runs[-1][1]["PYTHONHASHSEED"]
@@ -45,6 +47,6 @@ def test_a_failed_run_is_the_last_one_and_prints_its_seed(runs: list[Any], capsy
     assert capsys.readouterr().out.count(command) == 2, "in both languages"
 
 
-def test_a_given_seed_is_used(runs: list[Any]) -> None:
+def test_test_repeat_uses_the_seed_from_the_command_line(runs: list[Any]) -> None:
     assert repeat.repeat(1, 7, []) == 0
     assert runs[0][0][-1] == "--hypothesis-seed=7"

@@ -15,7 +15,7 @@ from app.text_cleaning import (
     without_invisible,
 )
 
-# Visible format characters, which enclose the digits after them.
+# Visible format characters (category Cf): they enclose the digits that follow.
 PREPENDED = "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
 EVERY_CHARACTER = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
 INVISIBLE = ("Cc", "Cf", "Zl", "Zp")
@@ -39,7 +39,7 @@ ACCOUNTS = {
     "e\u200b\u0301": "\u00e9",
     "\u01f0": "\u01f0",
     "王\u200b五": "王五",
-    # Visible characters, and parts of them.
+    # Visible characters, including multi-character sequences, are kept.
     "\u0600١٢": "\u0600١٢",
     "गि": "गि",
     "ก็": "ก็",
@@ -49,7 +49,7 @@ ACCOUNTS = {
 
 
 @pytest.mark.parametrize(("typed", "kept"), ACCOUNTS.items())
-def test_an_account_is_normalized(typed: str, kept: str) -> None:
+def test_account_name_returns_the_canonical_spelling(typed: str, kept: str) -> None:
     assert account_name(typed) == kept
 
 
@@ -68,7 +68,7 @@ def test_no_letter_digit_or_space_is_removed_from_accounts() -> None:
     assert blank_letters == set("\u115f\u1160\u3164\uffa0")
 
 
-def test_normalizing_an_account_twice_changes_nothing() -> None:
+def test_account_name_is_idempotent_for_every_character() -> None:
     for char in EVERY_CHARACTER:
         once = account_name(char)
         assert account_name(once) == once, hex(ord(char))
@@ -79,7 +79,9 @@ def test_normalizing_an_account_twice_changes_nothing() -> None:
 @given(
     st.text(max_size=12), st.text(st.sampled_from("\u200b\u200d\u202e\u0301\u3164 Aﬀİ"), max_size=8)
 )
-def test_invisible_characters_do_not_change_the_normalized_account(first: str, second: str) -> None:
+def test_inserted_invisible_characters_do_not_change_the_account_name(
+    first: str, second: str
+) -> None:
     typed = first + second
     once = account_name(typed)
     assert account_name(once) == once
@@ -122,20 +124,20 @@ NAMES = {
 
 
 @pytest.mark.parametrize(("given", "kept"), NAMES.items())
-def test_a_nickname_keeps_visible_characters_and_parts_of_emoji(given: str, kept: str) -> None:
+def test_clean_name_keeps_visible_characters_and_parts_of_emoji(given: str, kept: str) -> None:
     assert clean_name(given) == kept
     assert clean_name(kept) == kept
 
 
-def test_a_name_with_one_visible_character_is_valid() -> None:
+def test_has_something_visible_accepts_a_text_with_one_visible_character() -> None:
     for char in ("a", "0", "花", "🌸", "\u0600", ".", "\u0301", "\ue001"):
         assert has_something_visible(f"\u3164{char}\u200d"), char
 
 
-def test_direction_overrides_are_distinguished_from_marks() -> None:
+def test_turns_direction_detects_overrides_and_isolates_but_not_directional_marks() -> None:
     assert all(turns_direction(char) for char in "\u202a\u202e\u2066\u2069")
     assert not any(turns_direction(char) for char in "\u200d\u200e\u200f\ufe0fa花")
 
 
-def test_escapes_show_where_invisible_characters_are() -> None:
+def test_escaped_replaces_invisible_characters_with_escapes() -> None:
     assert escaped("wang\u200bwu 王五\x1b") == r"wang\u200bwu 王五\x1b"

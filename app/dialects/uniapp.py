@@ -65,7 +65,7 @@ def log_in() -> login.Login:
     )
 
 
-def _principal_of(handle: str, appid: str | None = None) -> Principal:
+def _principal_of(token: str, appid: str | None = None) -> Principal:
     """Return the principal of an unbound token. `appid` is the app that the client sent."""
     take_hint(appid)
-    return unbound_principal(handle)
+    return unbound_principal(token)

@@ -1,4 +1,4 @@
-"""Malformed requests: bodies, fields, paths and headers that a valid client never sends."""
+"""Malformed requests to the native API: bodies, fields, paths and headers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,19 +61,19 @@ ROUTES = {
 
 @contextmanager
 def nothing_written(rows: Reader) -> Iterator[None]:
-    """Check that no value in the tables of users and sessions changes."""
+    """Assert that the block changes no row of the tables in `TABLES`."""
     before = contents(rows)
     yield
     assert contents(rows) == before
 
 
 def contents(rows: Reader) -> dict[str, list[tuple[Any, ...]]]:
-    """Read every row of the tables of users and sessions."""
+    """Return all rows of the tables in `TABLES`, by table."""
     return {table: rows(f"SELECT t::text FROM {table} t ORDER BY 1") for table in TABLES}
 
 
 def tokens_of(client: Client, unbound: Person, bound: Person) -> dict[str, str | None]:
-    """Return a token for each kind of login that a route may require."""
+    """Return a token for each login that a route may require: none, unbound and bound."""
     return {
         "none": None,
         "unbound": client.log_in(unbound)["token"],
@@ -83,11 +83,11 @@ def tokens_of(client: Client, unbound: Person, bound: Person) -> dict[str, str |
 
 @pytest.fixture
 def tokens(client: Client, alice: Person, bob: Person) -> dict[str, str | None]:
-    """Return tokens of alice, who is logged in without a user, and of bob, who is linked."""
+    """Return no token, the token of alice's unbound session, and the token of bob's bound one."""
     return tokens_of(client, alice, bob)
 
 
-def test_the_table_of_routes_is_complete(app: Flask) -> None:
+def test_these_tests_cover_every_route_that_accepts_a_body(app: Flask) -> None:
     accepting = {
         (method, rule.rule.replace("<string:appid>", ACME_SHOP.appid))
         for rule in app.url_map.iter_rules()
@@ -99,7 +99,7 @@ def test_the_table_of_routes_is_complete(app: Flask) -> None:
 
 AS_JSON = {"content_type": "application/json"}
 DEEP = 30_000
-# Parsers disagree on these bodies: each may read another value, or crash.
+# JSON parsers disagree on these bodies: they read different values, reject the body or crash.
 UNREADABLE = {
     "cut off": b'{"code":',
     "invalid UTF-8": b'{"code": "\xff\xfe"}',
@@ -136,7 +136,7 @@ OTHER_TYPES = {
 }
 
 
-# One test covers every route: nothing is written, so no test needs its own set-up.
+# Each test covers all routes with one set-up, because the rejected requests write nothing.
 def test_an_unparsable_body_is_rejected(
     client: Client, tokens: dict[str, str | None], rows: Reader
 ) -> None:
@@ -146,7 +146,7 @@ def test_an_unparsable_body_is_rejected(
             assert (name, what, *failure(answer)) == (name, what, *JSON_MALFORMED)
 
 
-def test_a_body_other_than_an_object_is_rejected(
+def test_a_json_body_that_is_not_an_object_is_rejected(
     client: Client, tokens: dict[str, str | None], rows: Reader
 ) -> None:
     with nothing_written(rows):
@@ -155,7 +155,7 @@ def test_a_body_other_than_an_object_is_rejected(
             assert (name, what, *failure(answer)) == (name, what, *REQUEST_INVALID)
 
 
-def test_an_unknown_field_is_rejected_by_name(
+def test_an_unknown_field_is_rejected_and_the_error_names_the_field(
     client: Client, tokens: dict[str, str | None], rows: Reader
 ) -> None:
     with nothing_written(rows):
@@ -167,7 +167,7 @@ def test_an_unknown_field_is_rejected_by_name(
             assert answer.json["errors"] == {"openid": ["Unknown field."]}
 
 
-def test_a_body_of_another_content_type_is_rejected(
+def test_a_body_with_another_content_type_than_json_is_rejected(
     client: Client, tokens: dict[str, str | None], rows: Reader
 ) -> None:
     with nothing_written(rows):
@@ -181,7 +181,7 @@ def test_an_oversized_body_is_rejected(
     client: Client, tokens: dict[str, str | None], rows: Reader
 ) -> None:
     large = b'{"code": "' + b"a" * 70_000 + b'"}'
-    # The rest beyond the limit is not read, so this could look like a small valid body.
+    # Valid JSON within the limit. Bytes beyond the limit are not read.
     padded = b"{}" + b" " * 70_000 + b"garbage"
     with nothing_written(rows):
         for route in ROUTES.values():
@@ -193,7 +193,7 @@ def test_an_oversized_body_is_rejected(
 
 
 def in_chunks(body: bytes) -> dict[str, Any]:
-    """Pass a body as gunicorn passes a chunked one: without a length."""
+    """Return the arguments of a chunked request, as gunicorn passes it: without a length."""
     environ = {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True}
     return {"input_stream": BytesIO(body), "environ_overrides": environ} | AS_JSON
 
@@ -239,7 +239,7 @@ def test_a_request_without_a_required_field_is_rejected(
 
 @pytest.mark.parametrize("name", ["unbind", "logout", "logout-all"])
 @pytest.mark.parametrize("how", [{}, {"json": {}}, {"data": b"", **AS_JSON}])
-def test_a_route_without_required_fields_accepts_an_empty_post(
+def test_a_route_without_required_fields_accepts_an_empty_body(
     name: str, how: dict[str, Any], client: Client, bob: Person
 ) -> None:
     token = client.bind(bob)["token"]
@@ -279,7 +279,7 @@ INVALID_AVATARS = [
 ]
 INVALID_AVATARS += ["data:image/png;base64,AAAA", "https://x.com/a b", "a", "https://x.com/\n"]
 INVALID_TEXTS = ["", "a\0b", "a\nb", "a\x1bb", "a\x7fb", "a\x85b", "\ud800", "a\udfff"]
-# Invisible characters are removed from accounts and nicknames. An empty rest is rejected.
+# After the removal of invisible characters, these accounts and nicknames are empty.
 INVALID_NAMES = ["", " ", "\0", "\n", "\u200b\u200d", "\u3164", "\ufe0f", "\u2800"]
 INVALID_BY_FIELD = {
     "account": [*INVALID_NAMES, "\ud800", "a\udfff"],
@@ -287,7 +287,7 @@ INVALID_BY_FIELD = {
 }
 
 
-def test_an_invalid_text_is_rejected_by_name(
+def test_an_invalid_text_is_rejected_and_the_error_names_the_field(
     client: Client, tokens: dict[str, str | None], rows: Reader
 ) -> None:
     with nothing_written(rows):
@@ -303,7 +303,7 @@ def test_an_invalid_text_is_rejected_by_name(
                 assert list(answer.json["errors"]) == [what]
 
 
-def test_an_avatar_must_be_an_https_address(
+def test_an_avatar_url_that_is_not_https_is_rejected(
     client: Client, tokens: dict[str, str | None], rows: Reader
 ) -> None:
     with nothing_written(rows):
@@ -348,20 +348,20 @@ ADDRESSES = [
 ]
 
 
-def test_a_malformed_appid_is_unknown(client: Client) -> None:
+def test_a_malformed_appid_in_the_path_gets_app_unknown(client: Client) -> None:
     paths = [route.path for route in ROUTES.values() if ACME_SHOP.appid in route.path]
     for path, appid in product(paths, APPIDS):
         answer = client.send("POST", path.replace(ACME_SHOP.appid, appid), json={})
         assert (appid, *failure(answer)) == (appid, *APP_UNKNOWN)
 
 
-def test_an_unknown_address_is_answered_with_a_problem_document(client: Client) -> None:
+def test_an_unknown_path_gets_a_problem_document_with_404(client: Client) -> None:
     for address, method in product(ADDRESSES, ("GET", "POST", "DELETE")):
         answer = client.send(method, address, json={})
         assert (address, *failure(answer)) == (address, *NOT_FOUND)
 
 
-def test_a_wrong_method_is_answered_with_the_allowed_ones(client: Client, rows: Reader) -> None:
+def test_a_wrong_method_gets_405_with_the_allowed_methods(client: Client, rows: Reader) -> None:
     with nothing_written(rows):
         for route, method in product(ROUTES.values(), ("PUT", "DELETE", "TRACE", "BREW")):
             if (method, route.path) == ("DELETE", "/v1/me"):  # closes the account
@@ -409,7 +409,7 @@ def test_the_authorization_scheme_is_case_insensitive(
         assert client.send("GET", "/v1/me", headers=headers).status_code == 200
 
 
-def test_a_malformed_request_id_is_replaced(client: Client) -> None:
+def test_a_malformed_request_id_is_replaced_by_a_generated_one(client: Client) -> None:
     for given in [
         "short",
         "13800138000",
@@ -425,6 +425,6 @@ def test_a_malformed_request_id_is_replaced(client: Client) -> None:
         assert given not in (answer.headers["X-Request-Id"], answer.text)
 
 
-def test_a_valid_request_id_of_a_proxy_is_kept(client: Client) -> None:
+def test_a_valid_request_id_from_a_proxy_is_returned_in_the_response(client: Client) -> None:
     answer = client.send("GET", "/v1/me", headers={"X-Request-Id": "proxy-0001.a_b-0001"})
     assert answer.json["request_id"] == "proxy-0001.a_b-0001"

@@ -1,4 +1,4 @@
-"""Generated JSON bodies. Every response is a success or a problem document with status 4xx."""
+"""Property test: any generated JSON body gets a success or a problem document with 4xx."""
 
 import json
 from typing import Any
@@ -25,12 +25,12 @@ NEARLY_GOOD = st.tuples(st.sampled_from(NAMES), SCALARS)
 
 
 def body_for(good: dict[str, Any], chance: Any) -> Any:
-    """Replace one field of a valid body if `chance` is a pair, else return `chance`."""
+    """Return the valid body with one field replaced if `chance` is a pair, or else `chance`."""
     return good | {chance[0]: chance[1]} if isinstance(chance, tuple) else chance
 
 
 def assert_success_or_4xx(answer: TestResponse) -> None:
-    """Check that a response is a success or a problem with status 4xx."""
+    """Assert that a response is a success or a problem document with status 4xx."""
     if answer.status_code >= 300:
         status, code = failure(answer)
         assert 400 <= status < 500, code

@@ -1,4 +1,4 @@
-"""Errors and malformed responses of WeChat, and open data that is invalid."""
+"""Errors and malformed responses of WeChat, and invalid open data from clients."""
 
 import json
 import time
@@ -40,7 +40,7 @@ UNREADABLE = (422, "open_data_unreadable")
 NO_NUMBER = (422, "phone_number_missing")
 NO_COUNTRY = (422, "phone_country_missing")
 
-# A fault of WeChat, and the response of the service to every call that meets it.
+# Simulated faults of WeChat, and the expected response of the service.
 FAULTS: list[tuple[dict[str, Any], tuple[int, str]]] = [
     ({"kind": "busy"}, UNAVAILABLE),
     ({"kind": "rate_limited"}, RATE_LIMITED),
@@ -79,9 +79,9 @@ ONLY_PHONE: list[tuple[dict[str, Any], tuple[int, str]]] = [
 
 @contextmanager
 def timeout_for(fault: dict[str, Any]) -> Iterator[None]:
-    """Shorten the read timeout for faults that exceed it.
+    """Shorten the read timeout during the faults that simulate a timeout.
 
-    For other faults the service keeps its timeout, because a busy machine may be slow.
+    Other faults keep the real timeout, because responses may be slow on a busy machine.
     """
     with pytest.MonkeyPatch.context() as patch:
         if fault["kind"] in ("timeout", "slow"):
@@ -95,7 +95,7 @@ def refuse(client: Client, rows: Reader, what: str, token: str | None, **body: s
         return failure(client.post(what, token, **body))
 
 
-def test_each_fault_of_wechat_fails_a_login_and_the_next_login_works(
+def test_a_login_during_any_wechat_fault_fails_and_the_next_login_succeeds(
     app: Flask, client: Client, alice: Person, wechat: WeChat, rows: Reader
 ) -> None:
     for fault, expected in FAULTS + ONLY_LOGIN + SLOW:
@@ -103,14 +103,14 @@ def test_each_fault_of_wechat_fails_a_login_and_the_next_login_works(
         with timeout_for(fault):
             refused = refuse(client, rows, "login", None, code=alice.wx_login())
         assert (fault, refused) == (fault, expected)
-        # The device would wait for a minute after errcode 45011.
+        # After errcode 45011, the limiter would block this device for a minute. Reset it.
         app.extensions["code_failures"] = CodeFailures(RateLimits(), 30)
     assert rows.count("login_sessions") == rows.count("social_accounts") == 0
     assert not client.log_in(alice)["bound"]
 
 
 @pytest.mark.parametrize("path", [STABLE_TOKEN, PHONE_NUMBER])
-def test_each_fault_of_wechat_fails_a_phone_binding_and_the_next_one_works(
+def test_a_phone_binding_during_any_wechat_fault_fails_and_the_next_one_succeeds(
     path: str, client: Client, alice: Person, wechat: WeChat, rows: Reader
 ) -> None:
     token = client.log_in(alice)["token"]
@@ -123,7 +123,7 @@ def test_each_fault_of_wechat_fails_a_phone_binding_and_the_next_one_works(
     assert client.post("phone", token, **alice.tap_phone_new()).json["bound"]
 
 
-def test_an_unreachable_wechat_is_answered_with_503(
+def test_login_and_phone_binding_get_503_if_wechat_is_unreachable(
     app: Flask, client: Client, alice: Person, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = client.log_in(alice)["token"]
@@ -134,7 +134,7 @@ def test_an_unreachable_wechat_is_answered_with_503(
     assert refuse(client, rows, "phone", token, code="code") == UNAVAILABLE
 
 
-def test_a_slow_response_of_wechat_within_the_timeout_is_used(
+def test_login_succeeds_with_a_slow_wechat_response_within_the_timeout(
     client: Client, alice: Person, wechat: WeChat
 ) -> None:
     wechat.fault("slow", seconds=0.05)
@@ -184,7 +184,7 @@ Tapped = dict[str, str]
 
 
 def session_key(person: Person) -> bytes:
-    """Return the session_key that only WeChat and the service know."""
+    """Return the person's current session_key from the simulated WeChat."""
     query = {"person": person.name, "appid": ACME_SHOP.appid}
     return b64decode(person.wechat.ask("session-key", **query)["session_key"])
 
@@ -200,7 +200,7 @@ def encrypted(person: Person, content: bytes) -> Tapped:
 
 
 def with_watermark(person: Person, age: int = 0, **data: Any) -> Tapped:
-    """Encrypt fields with a valid watermark."""
+    """Encrypt the fields with a valid watermark that is `age` seconds old."""
     made = {"appid": ACME_SHOP.appid, "timestamp": int(time.time()) - age}
     return encrypted(person, json.dumps({"watermark": made, **data}).encode())
 
@@ -216,7 +216,7 @@ def blocks(tapped: Tapped, count: int) -> str:
     return b64encode(b64decode(tapped["encryptedData"])[: 16 * count]).decode()
 
 
-# Damage to open data of either kind, and the resulting failure.
+# Damage to encrypted phone or profile data, and the expected error.
 DAMAGES: list[tuple[str, Callable[[Tapped], Tapped], tuple[int, str]]] = [
     ("no base64", lambda tapped: tapped | {"encryptedData": "!" * 64}, MALFORMED),
     ("URL base64", lambda tapped: tapped | {"encryptedData": "-_" * 64}, MALFORMED),
@@ -232,7 +232,7 @@ DAMAGES: list[tuple[str, Callable[[Tapped], Tapped], tuple[int, str]]] = [
 ]
 
 
-def test_damaged_open_data_of_a_phone_is_rejected(
+def test_damaged_encrypted_phone_data_is_rejected(
     client: Client, alice: Person, rows: Reader
 ) -> None:
     token = client.log_in(alice)["token"]
@@ -241,7 +241,7 @@ def test_damaged_open_data_of_a_phone_is_rejected(
         assert (name, refused) == (name, expected)
 
 
-def test_damaged_open_data_of_a_profile_is_rejected(
+def test_damaged_encrypted_profile_data_is_rejected(
     client: Client, alice: Person, rows: Reader
 ) -> None:
     token = client.log_in(alice)["token"]
@@ -259,7 +259,7 @@ def test_damaged_open_data_of_a_profile_is_rejected(
         ({"age": 700}, TOO_OLD),
     ],
 )
-def test_a_phone_of_another_key_app_or_time_is_rejected(
+def test_phone_data_with_a_stale_key_foreign_watermark_or_old_timestamp_is_rejected(
     how: dict[str, Any], expected: tuple[int, str], client: Client, alice: Person, rows: Reader
 ) -> None:
     token = client.log_in(alice)["token"]
@@ -267,7 +267,7 @@ def test_a_phone_of_another_key_app_or_time_is_rejected(
     assert client.post("phone", token, **alice.tap_phone_old()).json["bound"]
 
 
-# The signature covers rawData and session_key, so a stale key can fail there first.
+# With a stale session_key, either the signature check or the decryption fails first.
 @pytest.mark.parametrize(
     ("how", "expected"),
     [
@@ -276,7 +276,7 @@ def test_a_phone_of_another_key_app_or_time_is_rejected(
         ({"age": 700}, {TOO_OLD}),
     ],
 )
-def test_a_profile_of_another_key_app_or_time_is_rejected(
+def test_profile_data_with_a_stale_key_foreign_watermark_or_old_timestamp_is_rejected(
     how: dict[str, Any],
     expected: set[tuple[int, str]],
     client: Client,
@@ -303,7 +303,7 @@ def test_a_profile_with_a_wrong_signature_is_rejected(
         assert (wrong, refused) == (wrong, SIGNATURE_WRONG)
 
 
-def test_open_data_of_another_kind_or_person_is_rejected(
+def test_open_data_of_the_wrong_type_or_of_another_person_is_rejected(
     client: Client, alice: Person, bob: Person, rows: Reader
 ) -> None:
     token, bobs = client.log_in(alice)["token"], client.log_in(bob)["openid"]
@@ -316,8 +316,8 @@ def test_open_data_of_another_kind_or_person_is_rejected(
     assert refuse(client, rows, "profile", token, **profile | of_bob) == OF_ANOTHER
 
 
-# Invalid content that is encrypted with the right key.
-def test_invalid_content_of_encrypted_data_is_rejected(
+# Invalid content that is encrypted with the right session_key.
+def test_invalid_content_of_correctly_encrypted_phone_data_is_rejected(
     client: Client, alice: Person, rows: Reader
 ) -> None:
     token = client.log_in(alice)["token"]
@@ -353,10 +353,10 @@ def test_invalid_content_of_encrypted_data_is_rejected(
         assert (wrong, refused) == (wrong, PHONE_INVALID)
 
 
-def test_invalid_json_in_decrypted_data_has_its_own_code(
+def test_invalid_json_in_decrypted_open_data_fails_with_open_data_unreadable(
     client: Client, alice: Person, rows: Reader
 ) -> None:
-    """A new login does not help here, so the code differs from session_key_expired."""
+    """A new login would not help, so the code differs from session_key_expired."""
     token = client.log_in(alice)["token"]
     broken = b'{"phoneNumber":"138,"watermark":{"appid":"%s"}}' % ACME_SHOP.appid.encode()
     refused = refuse(client, rows, "phone", token, **encrypted(alice, broken))
@@ -369,7 +369,7 @@ def test_invalid_json_in_decrypted_data_has_its_own_code(
     ("fault", "code"),
     [("empty_phone", "phone_number_missing"), ("no_country_code", "phone_country_missing")],
 )
-def test_an_incomplete_phone_from_wechat_has_its_own_code_in_every_dialect(
+def test_a_missing_phone_number_or_country_code_from_wechat_has_a_specific_error_code(
     client: Client, alice: Person, wechat: WeChat, fault: str, code: str
 ) -> None:
     """There is no Retry-After, because a retry gives the same result."""
@@ -384,8 +384,10 @@ def test_an_incomplete_phone_from_wechat_has_its_own_code_in_every_dialect(
     assert "手机号" in by_dialect.json["errmsg"]
 
 
-def test_spaces_in_base64_are_read_as_plus_signs(client: Client, alice: Person) -> None:
-    """Clients that send open data as a form turn plus signs into spaces."""
+def test_spaces_in_the_base64_of_open_data_are_read_as_plus_signs(
+    client: Client, alice: Person
+) -> None:
+    """If a client does not escape plus signs in a form, they arrive as spaces."""
     token, plus = client.log_in(alice)["token"], {"encryptedData": "", "iv": ""}
     while "+" not in plus["encryptedData"]:
         plus = alice.tap_phone_old()
@@ -419,10 +421,10 @@ def test_control_characters_in_wechats_nickname_are_not_in_the_response(
 
 
 @pytest.mark.parametrize("damage", [b"\x1d", b"\x08", b"\t", b"\n", b"\xe5\xb0"], ids=repr)
-def test_damaged_characters_of_a_nickname_from_wechat_are_dropped(
+def test_damaged_characters_in_wechats_nickname_are_removed(
     damage: bytes, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """They are dropped from rawData and from the encrypted nickname, so both still match."""
+    """The nickname from rawData and the encrypted nickname are cleaned alike, so both match."""
     token = client.log_in(alice)["token"]
     raw = b'{"nickName":"Al%sice"}' % damage
     shown = raw.decode("utf-8", "replace")
@@ -447,7 +449,7 @@ def test_emoji_and_rare_characters_in_wechats_nickname_are_stored_unchanged(
 
 
 @pytest.mark.parametrize("nickname", ["👨‍👩‍👧", "名　字"])
-def test_wechats_nickname_keeps_joiners_and_wide_spaces(
+def test_joiners_and_wide_spaces_in_wechats_nickname_are_kept(
     nickname: str, client: Client, alice: Person, rows: Reader
 ) -> None:
     give_nickname(client, alice, nickname)

@@ -1,4 +1,4 @@
-"""Refusals of busy apps in front of Flask."""
+"""Middleware that rejects logins to apps at their limit of calls to WeChat."""
 
 import json
 from collections.abc import Iterator
@@ -18,8 +18,8 @@ VARYING = {"X-Request-Id", "Retry-After", "Content-Length"}
 
 
 @pytest.fixture
-def full(app: Flask) -> Iterator[None]:
-    """Occupy all calls of the shop in this process, and forget the responses of other tests."""
+def shop_at_call_limit(app: Flask) -> Iterator[None]:
+    """Occupy all call slots of the shop, and clear the rejections that the middleware cached."""
     middleware(app)._refusals.clear()
     limits = app.extensions["call_limits"]
     with ExitStack() as held:
@@ -41,14 +41,14 @@ def log_in(client: Client, app: str = ACME_SHOP.appid, **headers: str) -> TestRe
 
 
 def comparable(answer: TestResponse) -> Any:
-    """Return status, headers and body without what differs in each response."""
+    """Return status, headers and body without the parts that differ in each response."""
     headers = {name: value for name, value in answer.headers if name not in VARYING}
     return answer.status, headers, {**json.loads(answer.data), "request_id": None}
 
 
-@pytest.mark.usefixtures("full")
+@pytest.mark.usefixtures("shop_at_call_limit")
 @pytest.mark.parametrize("language", ["en", "zh-CN,zh;q=0.9", ""])
-def test_a_repeated_refusal_equals_that_of_flask(client: Client, language: str) -> None:
+def test_a_cached_rejection_equals_the_rejection_by_flask(client: Client, language: str) -> None:
     by_flask, repeated = (log_in(client, **{"Accept-Language": language}) for _ in range(2))
     assert failure(repeated) == (503, "wechat_busy")
     assert comparable(repeated) == comparable(by_flask)
@@ -58,8 +58,8 @@ def test_a_repeated_refusal_equals_that_of_flask(client: Client, language: str) 
     assert int(repeated.headers["Content-Length"]) == len(repeated.data)
 
 
-@pytest.mark.usefixtures("full")
-def test_repeated_refusals_run_no_statement_and_are_counted(
+@pytest.mark.usefixtures("shop_at_call_limit")
+def test_cached_rejections_run_no_sql_statement_and_are_counted_as_failures(
     app: Flask, client: Client, statements: list[str]
 ) -> None:
     log_in(client)
@@ -74,15 +74,17 @@ def test_repeated_refusals_run_no_statement_and_are_counted(
     assert (key.appid, key.cause, count) == (ACME_SHOP.appid, "wechat_busy", 3)
 
 
-@pytest.mark.usefixtures("full")
-def test_other_apps_and_other_requests_are_served(client: Client, alice: Person) -> None:
+@pytest.mark.usefixtures("shop_at_call_limit")
+def test_other_apps_and_other_routes_are_served_while_an_app_is_at_its_call_limit(
+    client: Client, alice: Person
+) -> None:
     log_in(client)
     assert client.log_in(alice, ACME_CLUB)["token"]
     assert client.send("GET", f"/v1/apps/{ACME_SHOP.appid}/login").status_code == 405
     assert failure(client.post("password-login", account="a", password="b" * 8))[0] == 401
 
 
-def test_an_app_is_served_again_once_a_call_has_ended(
+def test_logins_succeed_again_once_calls_to_wechat_have_ended(
     app: Flask, client: Client, alice: Person
 ) -> None:
     limits = app.extensions["call_limits"]
@@ -93,8 +95,8 @@ def test_an_app_is_served_again_once_a_call_has_ended(
     assert client.log_in(alice)["token"]
 
 
-@pytest.mark.usefixtures("full")
-def test_kept_refusals_are_bounded(
+@pytest.mark.usefixtures("shop_at_call_limit")
+def test_the_number_of_cached_rejections_is_limited(
     app: Flask, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(busy_apps, "MOST_KEPT", 3)
@@ -104,8 +106,8 @@ def test_kept_refusals_are_bounded(
     assert len(middleware(app)._refusals) <= 3
 
 
-def test_repeated_refusals_bypass_only_hooks_that_fast_paths_may_bypass(app: Flask) -> None:
-    """A new hook of the login view must be replaced in `BusyApps`, or be unnecessary there."""
+def test_cached_rejections_bypass_only_hooks_listed_in_bypassed_hooks(app: Flask) -> None:
+    """A new hook of the login view must be listed with a reason in `BYPASSED_HOOKS`."""
     hooks = [
         hook
         for funcs in (

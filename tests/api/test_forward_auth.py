@@ -55,8 +55,8 @@ APPENDED = [
     "/v1/verify",
 ]
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "BREW"]
-# Each address refuses a user of acme's shop. Database and cache give the same code.
-REFUSING = {
+# Verification paths that reject a user of acme's shop, and the error code.
+REJECTING = {
     "another app": (f"/v1/apps/{ACME_CLUB.appid}/verify", "token_of_another_app"),
     "an app of another tenant": (f"/v1/apps/{GLOBEX_LIFE.appid}/verify", "token_of_another_app"),
     "an unknown app": ("/v1/apps/wxffffffffffffffff/verify", "token_of_another_app"),
@@ -106,7 +106,7 @@ def token(client: Client, alice: Person) -> str:
 
 @contextmanager
 def watching_flask(app: Flask) -> Iterator[list[str]]:
-    """Collect the paths that reach Flask."""
+    """Yield a list that collects the paths of the requests that reach Flask."""
     fast_path, seen = cast(IdentityFastPath, app.wsgi_app), []
     next_app = fast_path._behind
 
@@ -131,10 +131,10 @@ def ask(
 
 
 @pytest.mark.parametrize("address", ADMITTING)
-def test_cache_and_flask_give_the_same_response(
+def test_a_successful_verification_has_the_same_response_from_cache_and_flask(
     app: Flask, client: Client, token: str, fresh_caches: Caches, address: str
 ) -> None:
-    """Flask answers the first request and the cache the second, with equal headers."""
+    """The first request is answered by Flask, the second one from the cache."""
     with watching_flask(app) as seen:
         first = ask(client, address, token)
         assert len(seen) == 1
@@ -146,10 +146,10 @@ def test_cache_and_flask_give_the_same_response(
 
 @pytest.mark.parametrize("address", [PLAIN, BY_APP, BY_TENANT])
 @pytest.mark.parametrize("appended", APPENDED)
-def test_an_appended_path_and_its_query_change_only_the_status(
+def test_an_appended_path_and_query_change_only_the_status_of_a_verification(
     app: Flask, client: Client, token: str, fresh_caches: Caches, address: str, appended: str
 ) -> None:
-    """The audience is the address alone. The status is 200, because Envoy accepts no other."""
+    """Envoy appends the client's path, and accepts only status 200 as a success."""
     plain = ask(client, address, token)
     fresh_caches._clear()
     fresh_caches.changes.begin()
@@ -164,10 +164,10 @@ def test_an_appended_path_and_its_query_change_only_the_status(
 
 @pytest.mark.parametrize("address", [PLAIN, BY_APP, BY_TENANT, f"{BY_APP}/api/orders?x=y"])
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_gets_the_same_response(
+def test_a_verification_request_has_the_same_response_for_every_method(
     client: Client, token: str, fresh_caches: Caches, address: str, method: str
 ) -> None:
-    """Envoy uses the client's method. OPTIONS needs a token like the others."""
+    """Envoy uses the client's method. OPTIONS requires a token like other methods."""
     assert failure_of(ask(client, address, None, method), method) == 401
     expected = comparable(ask(client, address, token))
     for _ in range(2):
@@ -178,13 +178,13 @@ def test_every_method_gets_the_same_response(
 
 
 def failure_of(answer: TestResponse, method: str) -> int:
-    """Return the status of a refusal. A refusal of a HEAD request has no body."""
+    """Assert that a response is an error, and return its status. For HEAD it has no body."""
     assert "X-User-Id" not in answer.headers
     return answer.status_code if method == "HEAD" else failure(answer)[0]
 
 
 class Unreadable(io.RawIOBase):
-    """A body that must not be read."""
+    """A request body that fails the test if it is read."""
 
     def readable(self) -> bool:
         """Return True, so werkzeug accepts the object as a stream."""
@@ -201,7 +201,7 @@ class Unreadable(io.RawIOBase):
 def test_the_body_of_an_authorization_request_is_not_read(
     client: Client, token: str, fresh_caches: Caches, address: str, method: str, length: str | None
 ) -> None:
-    """This holds for refusals and for successes."""
+    """The body is read neither for a rejected nor for a successful request."""
     environ: dict[str, Any] = {"wsgi.input": Unreadable(), "wsgi.input_terminated": length is None}
     environ |= {} if length is None else {"CONTENT_LENGTH": length}
     for login, status in ((None, 401), (token, 200), (token, 200)):
@@ -209,11 +209,11 @@ def test_the_body_of_an_authorization_request_is_not_read(
         assert answer.status_code == (204 if status == 200 and address == PLAIN else status)
 
 
-@pytest.mark.parametrize(("address", "code"), REFUSING.values(), ids=REFUSING)
-def test_a_user_of_another_audience_is_refused_with_403(
+@pytest.mark.parametrize(("address", "code"), REJECTING.values(), ids=REJECTING)
+def test_a_user_outside_the_audience_is_rejected_with_403(
     client: Client, token: str, fresh_caches: Caches, address: str, code: str
 ) -> None:
-    """An unknown audience gets the same answer as one of another tenant."""
+    """An unknown tenant or appid gets the same response as an existing one."""
     refused = ask(client, address, token)
     assert ask(client, PLAIN, token).status_code == 204
     for answer in (refused, ask(client, address, token)):
@@ -223,20 +223,20 @@ def test_a_user_of_another_audience_is_refused_with_403(
 
 
 @pytest.mark.parametrize("address", MISTYPED)
-def test_an_unknown_or_repeated_parameter_is_rejected(
+def test_a_verification_request_with_an_unknown_or_repeated_parameter_is_rejected(
     app: Flask, client: Client, token: str, fresh_caches: Caches, address: str
 ) -> None:
-    """A misspelt parameter fails every request. It does not disable the check."""
+    """A misspelt `tenant` parameter must not disable the audience check."""
     assert ask(client, PLAIN, token).status_code == 204
     with watching_flask(app) as seen:
         assert failure(ask(client, address, token)) == (422, "request_invalid")
     assert len(seen) == 1
 
 
-def test_an_appended_slash_does_not_disable_the_audience(
+def test_an_appended_slash_does_not_disable_the_audience_check(
     client: Client, token: str, fresh_caches: Caches
 ) -> None:
-    """A proxy configuration may contain one slash too many."""
+    """A proxy configuration may contain a superfluous slash."""
     for _ in range(2):
         assert ask(client, "/v1/verify/?tenant=acme", token).status_code == 200
         assert ask(client, "/v1/verify/?tenant=acme&x=y", token).status_code == 200
@@ -246,7 +246,7 @@ def test_an_appended_slash_does_not_disable_the_audience(
 
 
 @pytest.mark.parametrize("address", ["/v1/verifyx", "/v1/verify*", f"{BY_APP}x", "/v1/apps/verify"])
-def test_an_address_with_a_similar_prefix_is_not_found(
+def test_a_path_that_only_resembles_a_verification_path_is_not_found(
     client: Client, token: str, fresh_caches: Caches, address: str
 ) -> None:
     assert ask(client, address, token).status_code in (404, 405)
@@ -262,10 +262,10 @@ def test_an_address_with_a_similar_prefix_is_not_found(
         ("UPDATE login_sessions SET expires_at = now() - interval '1 s'", "session_expired"),
     ],
 )
-def test_a_disabled_app_tenant_or_user_is_answered_with_401(
+def test_verification_for_a_disabled_app_tenant_or_user_gets_401(
     client: Client, token: str, rows: Reader, address: str, change: str, code: str
 ) -> None:
-    """nginx treats 401 and 403 as refusals, and answers 500 for every other status."""
+    """nginx denies access on 401 and 403, and responds 500 on every other error status."""
     rows(change)
     assert failure(ask(client, address, token)) == (401, code)
     assert failure(ask(client, address)) == (401, "token_missing")
@@ -280,7 +280,7 @@ def test_an_unbound_session_gets_401_for_every_audience(
 
 
 @pytest.mark.parametrize("address", [*ADMITTING, f"{BY_APP}/api/orders?x=y"])
-def test_cache_and_flask_log_the_route_without_the_appended_path(
+def test_a_verification_is_logged_alike_by_cache_and_flask_without_the_appended_path(
     client: Client, token: str, fresh_caches: Caches, address: str
 ) -> None:
     lines = io.StringIO()
@@ -302,7 +302,7 @@ def test_cache_and_flask_log_the_route_without_the_appended_path(
     assert "orders" not in lines.getvalue()
 
 
-def test_the_openapi_document_describes_every_address(client: Client) -> None:
+def test_the_openapi_document_describes_every_verification_path(client: Client) -> None:
     paths = client.send("GET", "/openapi.json").json["paths"]
     for path in ("/v1/verify", "/v1/apps/{appid}/verify", "/v1/tenants/{slug}/verify"):
         operation = paths[path]["get"]

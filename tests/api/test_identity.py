@@ -1,4 +1,4 @@
-"""Recycled phone numbers, undone merges and changed passwords."""
+"""Reassigned phone numbers, undone merges and changed passwords."""
 
 from typing import Any
 
@@ -28,25 +28,25 @@ NEW = OTHER_PASSWORD
 
 
 def run(app: Flask, *arguments: str, stdin: str = "") -> Result:
-    """Run an operator's command."""
+    """Run a CLI command of the service."""
     return app.test_cli_runner().invoke(args=list(arguments), input=stdin)
 
 
 def undo(app: Flask, user_id: str, tenant: str = "acme") -> Result:
-    """Undo a merge with the operator's command."""
+    """Undo a merge with the CLI command `users undo-merge`."""
     return run(app, "users", "undo-merge", user_id, "--tenant", tenant)
 
 
 def change(client: Client, token: str, old: str, new: str = NEW) -> Any:
-    """Change the user's own password."""
+    """Change the password of the logged-in user."""
     body = {"old_password": old, "new_password": new}
     return client.send("POST", "/v1/me/password", token, json=body)
 
 
 def merge(app: Flask, client: Client, alice: Person) -> tuple[str, str, str]:
-    """Merge alice's user without a phone into the owner of a phone number.
+    """Merge alice's user, which has no phone number, into the owner of a phone number.
 
-    Return both user ids and a login token.
+    Return the id of the merged user, the id of the owner, and a login token of the owner.
     """
     owner = enter_user(app, phone="13800138001")
     bare = client.log_in(alice, ACME_CLUB)
@@ -57,7 +57,7 @@ def merge(app: Flask, client: Client, alice: Person) -> tuple[str, str, str]:
     return bare["user"]["id"], owner, merged["token"]
 
 
-def test_a_recycled_number_is_refused_by_the_policy_of_the_tenant(
+def test_a_reassigned_phone_number_does_not_bind_if_the_tenant_policy_is_refuse(
     app: Flask, client: Client, wechat: WeChat, alice: Person, rows: Reader
 ) -> None:
     assert run(app, "tenants", "set", "acme", "--phone-owner", "refuse").exit_code == 0
@@ -77,7 +77,7 @@ def test_a_recycled_number_is_refused_by_the_policy_of_the_tenant(
     assert client.post("phone", token, **next_owner.tap_phone_new()).json["user"]["id"] == owner
 
 
-def test_a_recycled_number_is_refused_in_every_app_by_the_unionid(
+def test_a_reassigned_phone_number_is_detected_in_other_apps_by_the_unionid(
     app: Flask, client: Client, wechat: WeChat, alice: Person
 ) -> None:
     run(app, "tenants", "set", "acme", "--phone-owner", "refuse")
@@ -89,7 +89,7 @@ def test_a_recycled_number_is_refused_in_every_app_by_the_unionid(
     assert client.log_in(next_owner)["user"]["id"] == bare["user"]["id"]
 
 
-def test_undoing_a_merge_returns_the_identities(
+def test_undoing_a_merge_returns_the_identities_to_the_merged_user(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     bare, owner, token = merge(app, client, alice)
@@ -104,7 +104,7 @@ def test_undoing_a_merge_returns_the_identities(
     assert (again.exit_code, "not_merged" in again.output) == (1, True)
 
 
-def test_undoing_a_merge_returns_identities_linked_by_unionid_later(
+def test_undoing_a_merge_also_returns_identities_that_were_linked_by_unionid_later(
     app: Flask, client: Client, alice: Person
 ) -> None:
     owner = enter_user(app, phone="13800138001")
@@ -117,7 +117,7 @@ def test_undoing_a_merge_returns_identities_linked_by_unionid_later(
     assert client.log_in(alice, ACME_SHOP)["user"]["id"] == bare["user"]["id"]
 
 
-def test_a_merge_that_is_too_old_or_unknown_is_not_undone(
+def test_undoing_an_unknown_merge_or_one_after_30_days_fails(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     bare, owner, token = merge(app, client, alice)
@@ -128,7 +128,7 @@ def test_a_merge_that_is_too_old_or_unknown_is_not_undone(
     assert client.me(token).json["id"] == owner
 
 
-def test_a_merge_is_not_undone_after_an_identity_was_unlinked(
+def test_undoing_a_merge_fails_after_an_identity_was_unlinked(
     app: Flask, client: Client, alice: Person
 ) -> None:
     bare, owner, token = merge(app, client, alice)
@@ -140,7 +140,7 @@ def test_a_merge_is_not_undone_after_an_identity_was_unlinked(
 
 
 @pytest.mark.real_commits
-def test_concurrent_undos_of_one_merge_undo_it_once(
+def test_only_one_of_several_concurrent_undos_of_a_merge_succeeds(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     bare, _, _ = merge(app, client, alice)
@@ -150,7 +150,7 @@ def test_concurrent_undos_of_one_merge_undo_it_once(
     assert rows.count("social_accounts", f"user_id = '{bare}' AND merge_id IS NULL") == 2
 
 
-def test_changing_the_password_ends_every_other_session(
+def test_changing_the_password_ends_the_users_other_sessions(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     enter_user(app, **ALICE)
@@ -186,13 +186,17 @@ def test_a_login_fails_if_the_password_changes_while_it_is_checked(
     assert rows.count("social_accounts", "user_id IS NOT NULL") == 0
 
 
-def test_changing_a_missing_password_is_rejected(client: Client, alice: Person) -> None:
+def test_a_password_change_is_rejected_for_a_user_without_a_password(
+    client: Client, alice: Person
+) -> None:
     token = client.bind(alice)["token"]
     assert failure(change(client, token, "none")) == (409, "no_password")
 
 
 @pytest.mark.usefixtures("no_waits_end")
-def test_guessing_the_old_password_is_throttled(app: Flask, client: Client) -> None:
+def test_password_changes_with_wrong_old_passwords_are_throttled(
+    app: Flask, client: Client
+) -> None:
     enter_user(app, **ALICE)
     token = client.post("password-login", **ALICE).json["token"]
     codes = [change(client, token, "wrong").status_code for _ in range(8)]
@@ -200,7 +204,7 @@ def test_guessing_the_old_password_is_throttled(app: Flask, client: Client) -> N
     assert 429 in codes
 
 
-def test_a_password_set_by_an_operator_ends_the_sessions(
+def test_setting_a_password_by_command_ends_the_users_sessions(
     app: Flask, client: Client, rows: Reader
 ) -> None:
     enter_user(app, **ALICE)
@@ -217,7 +221,9 @@ def test_a_password_set_by_an_operator_ends_the_sessions(
 
 @pytest.mark.parametrize("last", range(1, 5))
 @pytest.mark.parametrize("country_code", ["86", "1"])
-def test_a_test_number_of_wechat_has_one_spelling(last: int, country_code: str) -> None:
+def test_a_wechat_test_phone_number_is_normalised_to_country_code_86(
+    last: int, country_code: str
+) -> None:
     """WeChat may deliver a test number with any country code."""
     number = number_from_wechat(f"1206660000{last}", country_code)
     assert (number.e164, number.country_code) == (f"+861206660000{last}", 86)

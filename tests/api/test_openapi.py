@@ -21,7 +21,7 @@ TOKENS: list[dict[str, list[str]]] = [
 
 @pytest.fixture
 def document(client: Client) -> dict[str, Any]:
-    """Return the document as it is served."""
+    """Return the OpenAPI document from /openapi.json."""
     answer = client.send("GET", "/openapi.json")
     assert (answer.status_code, answer.content_type) == (200, "application/json")
     document: dict[str, Any] = answer.json
@@ -29,7 +29,7 @@ def document(client: Client) -> dict[str, Any]:
 
 
 def nodes(tree: Any) -> Iterator[Any]:
-    """Yield every node of the document."""
+    """Yield every node of a JSON tree."""
     yield tree
     if isinstance(tree, dict | list):
         for part in tree.values() if isinstance(tree, dict) else tree:
@@ -37,13 +37,15 @@ def nodes(tree: Any) -> Iterator[Any]:
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Yield method, path and operation."""
+    """Yield method, path and operation object of every operation."""
     for path, item in document["paths"].items():
         for method in METHODS & {name.upper() for name in item}:
             yield method, path, item[method.lower()]
 
 
-def test_every_native_route_is_described(app: Flask, document: dict[str, Any]) -> None:
+def test_the_openapi_document_describes_every_native_route(
+    app: Flask, document: dict[str, Any]
+) -> None:
     routes = {
         (method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
         for rule in app.url_map.iter_rules()
@@ -53,7 +55,7 @@ def test_every_native_route_is_described(app: Flask, document: dict[str, Any]) -
     assert routes <= {(method, path) for method, path, _ in operations(document)}
 
 
-def test_every_operation_describes_request_responses_and_problem(
+def test_every_openapi_operation_describes_request_responses_and_problem(
     document: dict[str, Any],
 ) -> None:
     for method, path, operation in operations(document):
@@ -68,7 +70,9 @@ def test_every_operation_describes_request_responses_and_problem(
         assert {"200", "201", "204"} & set(responses)
 
 
-def test_every_operation_names_its_security_scheme(app: Flask, document: dict[str, Any]) -> None:
+def test_every_openapi_operation_lists_the_security_schemes_of_its_login(
+    app: Flask, document: dict[str, Any]
+) -> None:
     header = document["components"]["securitySchemes"]["X-OA-Token"]
     assert header == {"type": "apiKey", "in": "header", "name": "X-OA-Token"}
     scheme = document["components"]["securitySchemes"]["loginToken"]
@@ -87,7 +91,9 @@ def test_every_operation_names_its_security_scheme(app: Flask, document: dict[st
         assert operation["security"] == needed, path
 
 
-def test_admin_operations_that_create_describe_idempotency_key(document: dict[str, Any]) -> None:
+def test_openapi_describes_the_idempotency_key_of_admin_operations_that_create(
+    document: dict[str, Any],
+) -> None:
     creations = {
         path: operation
         for _, path, operation in operations(document)
@@ -99,7 +105,9 @@ def test_admin_operations_that_create_describe_idempotency_key(document: dict[st
         assert "Idempotency-Key" in names, path
 
 
-def test_the_list_of_users_describes_filters_and_paging(document: dict[str, Any]) -> None:
+def test_openapi_describes_the_filters_and_paging_of_the_user_list(
+    document: dict[str, Any],
+) -> None:
     search = document["paths"]["/v1/admin/tenants/{slug}/users"]["get"]["parameters"]
     names = {one["name"] for one in search if one["in"] == "query"}
     assert names == {
@@ -108,7 +116,7 @@ def test_the_list_of_users_describes_filters_and_paging(document: dict[str, Any]
     }
 
 
-def test_the_problem_response_lists_every_code(document: dict[str, Any]) -> None:
+def test_the_openapi_problem_response_lists_every_error_code(document: dict[str, Any]) -> None:
     problem = document["components"]["responses"]["Problem"]
     assert problem["content"] == {
         "application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemResponse"}}
@@ -116,10 +124,10 @@ def test_the_problem_response_lists_every_code(document: dict[str, Any]) -> None
     assert set(FAILURES) <= set(re.findall(r"\w+", problem["description"]))
 
 
-def test_only_the_errors_of_a_problem_are_optional(
+def test_errors_is_the_only_optional_field_of_openapi_responses(
     client: Client, document: dict[str, Any]
 ) -> None:
-    """Errors are present if fields are invalid."""
+    """`errors` is present if fields are invalid. Other responses have no optional fields."""
     described = document["components"]["schemas"]["ProblemResponse"]
     assert set(described["properties"]) - set(described["required"]) == {"errors"}
     for answer, has_errors in (
@@ -133,7 +141,7 @@ def test_only_the_errors_of_a_problem_are_optional(
             assert set(schema["required"]) == set(schema["properties"]), name
 
 
-def test_the_list_of_sessions_describes_the_cursor_header(document: dict[str, Any]) -> None:
+def test_openapi_describes_the_cursor_header_of_the_session_list(document: dict[str, Any]) -> None:
     listing = document["paths"]["/v1/me/sessions"]["get"]
     assert set(listing["responses"]["200"]["headers"]) == {"X-Next-Cursor"}
     assert {one["name"] for one in listing["parameters"] if one["in"] == "query"} == {
@@ -141,14 +149,16 @@ def test_the_list_of_sessions_describes_the_cursor_header(document: dict[str, An
     }
 
 
-def test_a_session_limit_is_described_as_number_word_or_null(document: dict[str, Any]) -> None:
+def test_openapi_describes_a_session_limit_as_integer_string_or_null(
+    document: dict[str, Any],
+) -> None:
     for name in ("AppChangeRequest", "TenantAppResponse"):
         limit = document["components"]["schemas"][name]["properties"]["session_limit"]
         assert [one["type"] for one in limit["anyOf"]] == ["integer", "string"]
         assert limit["nullable"] is True
 
 
-def test_the_document_is_valid(document: dict[str, Any]) -> None:
+def test_the_openapi_document_is_valid(document: dict[str, Any]) -> None:
     assert re.fullmatch(r"3\.0\.\d", document["openapi"])
     assert document["info"]["title"]
     assert document["info"]["version"] == VERSION
@@ -166,7 +176,7 @@ def test_the_document_is_valid(document: dict[str, Any]) -> None:
             assert set(need) <= set(document["components"]["securitySchemes"])
 
 
-def test_every_reference_has_a_target_in_the_document(document: dict[str, Any]) -> None:
+def test_every_openapi_reference_has_a_target_in_the_document(document: dict[str, Any]) -> None:
     for node in nodes(document):
         if isinstance(node, dict) and "$ref" in node:
             found = document
@@ -176,7 +186,9 @@ def test_every_reference_has_a_target_in_the_document(document: dict[str, Any]) 
         assert not (isinstance(node, str) and re.match(r"(https?:)?//", node))
 
 
-def test_every_schema_has_types_and_lists_required_fields(document: dict[str, Any]) -> None:
+def test_every_openapi_schema_has_types_and_lists_only_existing_required_fields(
+    document: dict[str, Any],
+) -> None:
     for name, schema in document["components"]["schemas"].items():
         assert schema["type"] == "object", name
         assert set(schema.get("required", [])) <= set(schema["properties"])

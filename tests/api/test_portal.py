@@ -1,4 +1,4 @@
-"""WeChat's message push: verification of the URL, storage and handling of events."""
+"""WeChat's message push: URL verification, storage and handling of events."""
 
 import json
 import time
@@ -51,13 +51,13 @@ def handler(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def verification(portal: Portal, **changes: str) -> dict[str, str]:
-    """Return the query that WeChat sends when the URL is entered in its console."""
+    """Return the query with which WeChat verifies a push URL."""
     signed = portal.write(event(), "plain").query
     return {name: signed[name] for name in ("signature", "timestamp", "nonce")} | changes
 
 
 @pytest.mark.parametrize("echostr", ["4375120948345356249", "a b+c/=&<script>", "小花"])
-def test_the_url_verification_echoes_the_text_unchanged(
+def test_url_verification_returns_the_echostr_unchanged(
     portal: Portal, client: Client, echostr: str
 ) -> None:
     answer = client.send("GET", SHOP, query_string=verification(portal, echostr=echostr))
@@ -77,7 +77,7 @@ def test_a_url_verification_with_a_wrong_signature_is_rejected(
     assert failure(answer) == (403, "push_signature_wrong")
 
 
-def test_an_app_without_push_secrets_rejects_pushes_with_its_own_code(
+def test_a_push_to_an_app_without_push_secrets_fails_with_push_not_configured(
     client: Client, app: Flask, rows: Reader
 ) -> None:
     portal = Portal(client)
@@ -118,7 +118,7 @@ def test_a_push_is_handled_in_every_mode_format_and_content_type(
     ]
 
 
-def test_an_event_changes_the_user_with_its_openid(
+def test_a_revocation_event_changes_only_the_user_with_the_openid_of_the_event(
     portal: Portal, client: Client, alice: Person, bob: Person, rows: Reader, handler: None
 ) -> None:
     for person in (alice, bob):
@@ -128,7 +128,7 @@ def test_an_event_changes_the_user_with_its_openid(
     assert rows("SELECT nickname FROM social_accounts ORDER BY nickname") == [("bob",), (None,)]
 
 
-def test_an_event_without_a_handler_is_logged_and_stored(
+def test_an_event_without_a_handler_is_logged_by_name_and_stored(
     portal: Portal, app: Flask, rows: Reader
 ) -> None:
     with capture_logs() as logs:
@@ -146,7 +146,9 @@ def test_an_event_without_a_handler_is_logged_and_stored(
     assert {(push.handled_at, push.failure) for push in stored} == {(None, None)}
 
 
-def test_a_stored_event_is_encrypted(portal: Portal, rows: Reader) -> None:
+def test_a_stored_push_contains_no_plaintext_of_the_message_or_secrets(
+    portal: Portal, rows: Reader
+) -> None:
     portal.push(event(Content="a private word"))
     ((row,),) = rows("SELECT p::text FROM wechat_pushes p")
     for secret in (OPENID, "private", TOKEN, AES_KEY, str(int(time.time()))[:8]):
@@ -154,14 +156,14 @@ def test_a_stored_event_is_encrypted(portal: Portal, rows: Reader) -> None:
         assert secret.encode().hex() not in row
 
 
-def test_the_message_of_a_handled_event_is_not_stored(
+def test_the_message_of_a_handled_push_is_not_stored(
     portal: Portal, rows: Reader, handler: None
 ) -> None:
     portal.push(event())
     assert rows("SELECT message_sealed FROM wechat_pushes") == [(None,)]
 
 
-def test_a_check_by_cloud_hosting_must_be_signed_and_is_not_stored(
+def test_wechats_check_container_path_push_must_be_signed_and_is_not_stored(
     portal: Portal, client: Client, rows: Reader
 ) -> None:
     check: dict[str, str | int] = {"action": "CheckContainerPath"}
@@ -188,12 +190,12 @@ def test_a_disabled_app_or_tenant_still_handles_consent_revocations(
     assert failure(client.post("login", code="x")) == (403, "tenant_disabled")
 
 
-def test_only_the_portal_answers_for_a_disabled_app(app: Flask) -> None:
+def test_only_the_push_views_accept_requests_for_a_disabled_app(app: Flask) -> None:
     marked = {name for name, view in app.view_functions.items() if "even_if_disabled" in vars(view)}
     assert marked == {"portal.verify_url", "portal.receive_push"}
 
 
-def test_the_portal_is_not_in_the_openapi_document(client: Client) -> None:
+def test_the_openapi_document_omits_the_push_url(client: Client) -> None:
     assert "/wx/" not in client.send("GET", "/openapi.json").text
 
 
@@ -201,11 +203,11 @@ def test_the_portal_is_not_in_the_openapi_document(client: Client) -> None:
 
 
 def handled(rows: Reader) -> int:
-    """Count the handled events."""
+    """Return the number of handled events."""
     return rows.count("audit_events", "action = 'test.handled'")
 
 
-def test_a_repeated_delivery_succeeds_and_is_handled_once(
+def test_a_repeated_push_delivery_succeeds_and_is_handled_once(
     portal: Portal, rows: Reader, handler: None
 ) -> None:
     message = event()
@@ -230,10 +232,10 @@ def test_revocations_of_two_users_in_one_second_are_both_handled(
     ("name", "differing"),
     [("wxa_media_check", "trace_id"), ("trade_manage_order_settlement", "transaction_id")],
 )
-def test_events_of_one_second_without_msgid_are_distinguished_from_repetitions(
+def test_different_events_of_one_second_without_msgid_are_not_treated_as_repeated(
     portal: Portal, app: Flask, rows: Reader, how: tuple[str, str], name: str, differing: str
 ) -> None:
-    """Events are compared by their whole content, not by sender and second."""
+    """Without a MsgId, the key is the digest of all fields, not sender and time."""
     configure(app, key=None if how[0] == "plain" else AES_KEY)
     first, second = (event(name, CreateTime=1700000000, **{differing: value}) for value in "ab")
     for message in (first, second, first, second):
@@ -259,10 +261,10 @@ def test_a_push_recorded_by_an_earlier_release_is_not_handled_again(
 @pytest.mark.parametrize("damage", [b"\x1d", b"\x08", b"\x14", b"\t", b"\n", b"\xe5\xb0"], ids=repr)
 @pytest.mark.parametrize("how", WAYS, ids=str)
 @pytest.mark.usefixtures("handler")
-def test_damaged_characters_of_a_push_are_dropped(
+def test_damaged_characters_in_a_push_are_removed(
     portal: Portal, app: Flask, alice: Person, rows: Reader, how: tuple[str, str], damage: bytes
 ) -> None:
-    """The openid without the damage identifies the user."""
+    """After the removal, the openid identifies the user."""
     configure(app, key=None if how[0] == "plain" else AES_KEY)
     client = portal.client
     client.post("profile", client.log_in(alice)["token"], nickname="Alice")
@@ -273,7 +275,7 @@ def test_damaged_characters_of_a_push_are_dropped(
     assert handled(rows) == 1
 
 
-def test_the_same_event_at_two_apps_is_handled_twice(
+def test_an_identical_event_for_two_apps_is_handled_once_for_each_app(
     portal: Portal, app: Flask, client: Client, rows: Reader, handler: None
 ) -> None:
     configure(app, app=ACME_CLUB)
@@ -283,7 +285,7 @@ def test_the_same_event_at_two_apps_is_handled_twice(
     assert handled(rows) == 2
 
 
-def test_in_plain_mode_a_signature_is_valid_for_one_message(
+def test_in_plain_mode_a_signature_is_rejected_for_a_changed_message(
     portal: Portal, app: Flask, rows: Reader, handler: None
 ) -> None:
     configure(app, key=None)
@@ -298,10 +300,10 @@ def test_in_plain_mode_a_signature_is_valid_for_one_message(
     assert (handled(rows), rows.count("wechat_pushes")) == (1, 1)
 
 
-def test_in_plain_mode_a_used_signature_is_rejected_for_another_message(
+def test_in_plain_mode_a_used_signature_is_rejected_for_another_event(
     portal: Portal, app: Flask, client: Client, rows: Reader, handler: None
 ) -> None:
-    """This includes the signatures of repetitions and of URL verifications."""
+    """Signatures of repeated deliveries and of URL verifications count as used, too."""
     configure(app, key=None)
     message = event()
     assert succeeded(portal.push(message, "plain"))
@@ -320,7 +322,7 @@ def test_in_plain_mode_a_used_signature_is_rejected_for_another_message(
     assert succeeded(portal.send(forged)), "its own signature is valid"
 
 
-def test_with_encryption_a_push_is_recorded_once_and_a_url_verification_is_not(
+def test_in_safe_mode_a_push_is_recorded_once_and_a_url_verification_is_not_recorded(
     portal: Portal, client: Client, rows: Reader
 ) -> None:
     message = event()
@@ -330,10 +332,10 @@ def test_with_encryption_a_push_is_recorded_once_and_a_url_verification_is_not(
     assert rows.count("wechat_pushes") == 1
 
 
-def test_in_plain_mode_swapping_timestamp_and_nonce_is_rejected(
+def test_in_plain_mode_a_push_with_swapped_timestamp_and_nonce_is_rejected(
     portal: Portal, app: Flask, rows: Reader, handler: None
 ) -> None:
-    """The signature sorts its parts, so the swapped values have the same signature."""
+    """WeChat sorts the signed values, so swapped values have the same signature."""
     configure(app, key=None)
     first, later = str(int(time.time())), str(int(time.time()) + 60)
     signature = sign(portal.simulated, first, later)
@@ -344,7 +346,7 @@ def test_in_plain_mode_swapping_timestamp_and_nonce_is_rejected(
     assert (handled(rows), rows.count("wechat_pushes")) == (1, 1)
 
 
-def test_push_secrets_of_another_app_are_rejected(
+def test_a_push_signed_or_encrypted_for_another_app_is_rejected(
     portal: Portal, app: Flask, client: Client, rows: Reader
 ) -> None:
     other: dict[str, Any] = {"token": TOKEN[::-1], "key": AES_KEY[::-1]}
@@ -352,6 +354,6 @@ def test_push_secrets_of_another_app_are_rejected(
     club, other_portal = Portal(client, ACME_CLUB), Portal(client, ACME_SHOP, **other)
     assert failure(other_portal.push(event())) == (403, "push_signature_wrong")
     assert failure(Portal(client, key=other["key"]).push(event())) == (422, "push_undecryptable")
-    # Both apps have the same secrets here, as an operator may enter them.
+    # An operator may enter the same push secrets for two apps.
     assert failure(club.send(club.write(event()), to=ACME_SHOP)) == (403, "push_of_another_app")
     assert rows.count("wechat_pushes") == 0

@@ -1,4 +1,4 @@
-"""Attacks on the portal: forged, replayed and malformed pushes."""
+"""Attacks on the push URL: forged, replayed and malformed pushes."""
 
 import base64
 import io
@@ -44,7 +44,7 @@ __all__ = ["captured"]
 
 @pytest.fixture
 def portal(app: Flask, client: Client, monkeypatch: pytest.MonkeyPatch) -> Portal:
-    """Return the portal of acme's shop, with push secrets and a handled event."""
+    """Return the portal of acme's shop, with push secrets and a handler of one event."""
     configure(app)
     monkeypatch.setitem(HANDLERS, REVOKE, forget_nickname)
     return Portal(client)
@@ -52,7 +52,7 @@ def portal(app: Flask, client: Client, monkeypatch: pytest.MonkeyPatch) -> Porta
 
 @pytest.fixture(autouse=True)
 def nothing_stored(rows: Reader) -> Any:
-    """Check that no attack stores or handles anything."""
+    """Assert that the test stored no push and handled no event."""
     yield
     assert rows.count("wechat_pushes") == 0
     assert rows.count("audit_events", "action = 'test.handled'") == 0
@@ -74,14 +74,14 @@ def with_query(delivery: Delivery, **query: str | None) -> Delivery:
         ("foreign_appid", (403, "push_of_another_app")),
     ],
 )
-def test_a_forged_stale_or_foreign_push_is_rejected(
+def test_an_encrypted_push_with_a_wrong_signature_old_timestamp_or_other_appid_is_rejected(
     portal: Portal, mode: str, form: str, fault: str, expected: tuple[int, str]
 ) -> None:
     assert failure(portal.push(event(), mode, form, fault)) == expected
 
 
 @pytest.mark.parametrize("fault", ["wrong_signature", "stale"])
-def test_in_plain_mode_a_forged_or_stale_push_is_rejected(
+def test_in_plain_mode_a_push_with_a_wrong_signature_or_old_timestamp_is_rejected(
     portal: Portal, app: Flask, fault: str
 ) -> None:
     configure(app, key=None)
@@ -89,19 +89,21 @@ def test_in_plain_mode_a_forged_or_stale_push_is_rejected(
     assert failure(portal.push(event(), "plain", "json", fault)) == expected
 
 
-def test_a_plain_body_is_rejected_if_the_app_has_a_key(portal: Portal) -> None:
+def test_an_unencrypted_push_is_rejected_if_the_app_has_an_encoding_aes_key(portal: Portal) -> None:
     for form in ("json", "xml"):
         assert failure(portal.push(event(), "plain", form)) == (403, "push_unencrypted")
 
 
-def test_the_plain_part_in_compatible_mode_is_ignored(portal: Portal, rows: Reader) -> None:
+def test_the_unencrypted_fields_of_a_push_in_compatible_mode_are_ignored(
+    portal: Portal, rows: Reader
+) -> None:
     delivery = portal.write({"action": "CheckContainerPath"}, "compatible")
     forged = json.loads(delivery.body) | event()
     assert succeeded(portal.send(replace(delivery, body=json.dumps(forged).encode())))
     assert rows.count("wechat_pushes") == 0
 
 
-def test_a_changed_body_with_a_captured_signature_is_rejected(portal: Portal) -> None:
+def test_a_push_with_a_changed_body_and_a_captured_signature_is_rejected(portal: Portal) -> None:
     delivery = portal.write(event())
     sealed = json.loads(delivery.body)
     other = json.loads(portal.write(event(OpenID="oBob")).body)
@@ -134,28 +136,28 @@ def test_a_changed_body_with_a_captured_signature_is_rejected(portal: Portal) ->
         ({"nonce": "\ufffd"}, SIGNATURE_WRONG),
     ],
 )
-def test_a_query_with_a_missing_or_invalid_parameter_is_rejected(
+def test_a_push_with_a_missing_or_invalid_query_parameter_is_rejected(
     portal: Portal, query: dict[str, str | None], expected: tuple[int, str]
 ) -> None:
     assert failure(portal.send(with_query(portal.write(event()), **query))) == expected
 
 
 @pytest.mark.parametrize("name", ["timestamp", "nonce", "msg_signature", "openid"])
-def test_a_repeated_parameter_is_rejected(portal: Portal, name: str) -> None:
+def test_a_push_with_a_repeated_query_parameter_is_rejected(portal: Portal, name: str) -> None:
     delivery = portal.write(event())
     query = [*delivery.query.items(), (name, delivery.query[name])]
     answer = portal.send(delivery, query_string="&".join(f"{k}={v}" for k, v in query))
     assert failure(answer) == INVALID
 
 
-def test_an_upper_case_signature_is_rejected(portal: Portal) -> None:
+def test_a_push_with_an_upper_case_signature_is_rejected(portal: Portal) -> None:
     delivery = portal.write(event())
     upper = delivery.query["msg_signature"].upper()
     assert failure(portal.send(with_query(delivery, msg_signature=upper))) == SIGNATURE_WRONG
 
 
 @pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
-def test_an_unparsable_signed_body_is_rejected_with_its_cause(
+def test_a_signed_push_with_an_unparsable_body_is_rejected_with_the_cause(
     portal: Portal, app: Flask, body: bytes
 ) -> None:
     delivery = replace(portal.write(event(), "plain"), body=body)
@@ -188,7 +190,7 @@ def test_an_unsigned_push_gets_the_same_response_for_every_body_and_key(
         (b'{"Event":"x"}', (AES_KEY, "wxother"), (403, "push_of_another_app"), "ForeignPush"),
     ],
 )
-def test_the_log_names_the_cause_if_a_signed_push_is_unreadable(
+def test_the_log_contains_the_cause_if_a_signed_push_is_unreadable(
     portal: Portal,
     captured: Captured,
     content: bytes,
@@ -206,14 +208,16 @@ def test_the_log_names_the_cause_if_a_signed_push_is_unreadable(
     assert cause in captured.last["cause"]
 
 
-def test_in_plain_mode_an_unsigned_body_is_not_parsed(portal: Portal, app: Flask) -> None:
+def test_in_plain_mode_a_push_body_with_a_wrong_signature_is_not_parsed(
+    portal: Portal, app: Flask
+) -> None:
     configure(app, key=None)
     delivery = replace(portal.write(event(), "plain", "json", "wrong_signature"), body=b"<")
     assert failure(portal.send(delivery)) == SIGNATURE_WRONG
 
 
 @pytest.mark.parametrize("size", [BODY_LIMIT + 1, BODY_LIMIT * 100])
-def test_a_huge_body_is_rejected_without_being_read(portal: Portal, size: int) -> None:
+def test_an_oversized_push_body_is_rejected(portal: Portal, size: int) -> None:
     delivery = replace(portal.write(event()), body=b" " * size)
     assert failure(portal.send(delivery)) == (413, "body_too_large")
     chunked = {"wsgi.input_terminated": True}
@@ -228,11 +232,13 @@ def test_a_huge_body_is_rejected_without_being_read(portal: Portal, size: int) -
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
-def test_other_methods_are_rejected(portal: Portal, client: Client, method: str) -> None:
+def test_the_push_url_rejects_methods_other_than_get_and_post(
+    portal: Portal, client: Client, method: str
+) -> None:
     assert failure(client.send(method, SHOP)) == (405, "method_not_allowed")
 
 
-def test_secrets_are_in_no_response_and_no_log(
+def test_push_secrets_and_signatures_are_in_no_response_and_no_log(
     portal: Portal, app: Flask, captured: Captured, monkeypatch: pytest.MonkeyPatch, rows: Reader
 ) -> None:
     def fail(*_: Any) -> None:
@@ -254,7 +260,9 @@ def test_secrets_are_in_no_response_and_no_log(
     rows("DELETE FROM wechat_pushes")
 
 
-def test_a_rejected_push_is_logged_with_app_and_cause(portal: Portal, captured: Captured) -> None:
+def test_a_rejected_push_is_logged_with_appid_and_error_code(
+    portal: Portal, captured: Captured
+) -> None:
     portal.push(event(), "safe", "json", "stale")
     line = captured.last
     assert (line["failure"], line["appid"], line["status"]) == (
@@ -264,7 +272,9 @@ def test_a_rejected_push_is_logged_with_app_and_cause(portal: Portal, captured: 
     )
 
 
-def test_a_clock_that_differs_by_two_minutes_is_accepted(portal: Portal, rows: Reader) -> None:
+def test_a_push_is_accepted_if_wechats_clock_differs_by_two_minutes(
+    portal: Portal, rows: Reader
+) -> None:
     for off in (-120, 120):
         moment, manner = time.time() + off, Manner("safe", "json")
         delivery = write_delivery(event("debug_demo"), portal.simulated, manner, moment)

@@ -1,4 +1,4 @@
-"""Statement counts of the endpoints."""
+"""Number of SQL statements of each endpoint."""
 
 from collections.abc import Callable
 from typing import Any
@@ -104,7 +104,7 @@ def unbind(client: Client, alice: Person) -> Call:
 
 
 def ask(client: Client, path: str, **body: Any) -> Any:
-    """Call a route of the shop in a dialect, and check that it succeeds."""
+    """Send a request to a dialect route of the shop. Assert that the response is a success."""
     answer = client.send("POST", f"/apps/{ACME_SHOP.appid}{path}", json=body)
     assert answer.json.get("errno", 0) == 0, answer.text
     assert answer.json.get("success", True), answer.text
@@ -129,29 +129,29 @@ def uniapp_openid(client: Client, alice: Person) -> Call:
 
 
 def uniapp_decrypt(client: Client, alice: Person) -> Call:
-    handle = ask(client, "/uni/openid", code=alice.wx_login()).json["sessionKey"]
+    unbound_token = ask(client, "/uni/openid", code=alice.wx_login()).json["sessionKey"]
     tap = alice.tap_phone_old()
-    return lambda: ask(client, "/uni/decrypt", sessionKey=handle, **tap)
+    return lambda: ask(client, "/uni/decrypt", sessionKey=unbound_token, **tap)
 
 
 def uniapp_login(client: Client, alice: Person) -> Call:
     opened = ask(client, "/uni/openid", code=alice.wx_login()).json
-    handle = {"sessionKey": opened["sessionKey"]}
-    ask(client, "/uni/decrypt", **handle, **alice.tap_phone_old())
+    unbound_token = {"sessionKey": opened["sessionKey"]}
+    ask(client, "/uni/decrypt", **unbound_token, **alice.tap_phone_old())
     shown = {"openId": opened["openId"], "phoneNumber": "13800138001"}
-    return lambda: ask(client, "/uni/login", **handle, **shown)
+    return lambda: ask(client, "/uni/login", **unbound_token, **shown)
 
 
 def checkbind_login(client: Client, alice: Person) -> Call:
-    handle = client.log_in(alice)["token"]
-    body = {"openId": handle, "username": "alice", "password": CREDENTIALS["password"]}
+    unbound_token = client.log_in(alice)["token"]
+    body = {"openId": unbound_token, "username": "alice", "password": CREDENTIALS["password"]}
     return lambda: ask(client, "/mobileApi/user/login", **body)
 
 
 def gitegg_token(client: Client, alice: Person) -> Call:
     client.bind(alice)
-    handle = ask(client, "/uni/openid", code=alice.wx_login()).json["sessionKey"]
-    return lambda: ask(client, "/oauth/token", grant_type="social", social_key=handle)
+    unbound_token = ask(client, "/uni/openid", code=alice.wx_login()).json["sessionKey"]
+    return lambda: ask(client, "/oauth/token", grant_type="social", social_key=unbound_token)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def gitegg_token(client: Client, alice: Person) -> Call:
         (gitegg_token, 7),
     ],
 )
-def test_each_call_runs_a_fixed_number_of_statements(
+def test_each_endpoint_runs_the_expected_number_of_sql_statements(
     prepare: Callable[[Client, Person], Call],
     allowed: int,
     app: Flask,
@@ -198,7 +198,9 @@ def test_each_call_runs_a_fixed_number_of_statements(
     assert len(statements) == allowed, "\n".join(statements)
 
 
-def test_startup_reads_one_small_table(app: Flask, statements: list[str]) -> None:
+def test_the_key_check_at_start_up_runs_one_statement_on_key_proofs(
+    app: Flask, statements: list[str]
+) -> None:
     with app.app_context():
         check_keys()
         statements.clear()

@@ -34,7 +34,7 @@ WITHOUT_APP = {"me", "me-password"}
 
 
 def refusals(client: Client, rows: Reader, token: str, names: set[str]) -> set[tuple[int, str]]:
-    """Call the routes with a token. Check that nothing is written, and return the failures."""
+    """Call the routes with a token. Assert that nothing is written. Return the distinct errors."""
     with nothing_written(rows):
         return {failure(ROUTES[name].send(client, token, json=ROUTES[name].body)) for name in names}
 
@@ -59,7 +59,7 @@ def test_a_refresh_token_of_another_app_or_tenant_is_rejected_and_stays_valid(
     assert client.post("refresh", app=other, refresh_token=refresh_token).status_code == 200
 
 
-def test_an_unbound_session_is_rejected_where_a_user_is_required(
+def test_an_unbound_session_is_rejected_by_routes_that_require_a_user(
     client: Client, alice: Person, rows: Reader
 ) -> None:
     token = client.log_in(alice)["token"]
@@ -97,7 +97,9 @@ def test_an_ended_replaced_or_expired_token_is_rejected(
     "refresh_token",
     ["a", "wxr_", "wxr_" + "a" * 86, "wxr_" + "花" * 86, "wxp_" + "a" * 86, "WXR_" + "a" * 86],
 )
-def test_an_invented_refresh_token_is_rejected(refresh_token: str, client: Client) -> None:
+def test_a_malformed_or_unknown_refresh_token_is_rejected(
+    refresh_token: str, client: Client
+) -> None:
     refused = failure(client.post("refresh", refresh_token=refresh_token))
     assert refused == (401, "refresh_token_invalid")
 
@@ -135,7 +137,7 @@ def test_a_disabled_user_is_rejected_by_every_route(
             assert failure(answer) == USER_DISABLED
 
 
-def test_a_disabled_app_rejects_every_request(
+def test_every_request_for_a_disabled_app_is_rejected(
     client: Client, alice: Person, bob: Person, rows: Reader, app: Flask
 ) -> None:
     tokens = tokens_of(client, alice, bob)
@@ -149,7 +151,7 @@ def test_a_disabled_app_rejects_every_request(
     assert failure(client.me(str(tokens["bound"]))) == APP_DISABLED
 
 
-def test_a_disabled_tenant_rejects_every_request_and_other_tenants_do_not(
+def test_every_request_for_a_disabled_tenant_is_rejected_and_other_tenants_work(
     client: Client, alice: Person, bob: Person, rows: Reader
 ) -> None:
     tokens = tokens_of(client, alice, bob)
@@ -163,7 +165,7 @@ def test_a_disabled_tenant_rejects_every_request_and_other_tenants_do_not(
     assert client.log_in(alice, GLOBEX_LIFE)["token"]
 
 
-def test_wrong_credentials_reveal_no_cause_and_use_up_no_code(
+def test_wrong_credentials_get_one_error_code_and_do_not_use_up_the_login_code(
     client: Client, alice: Person, rows: Reader, app: Flask
 ) -> None:
     enter_user(app, account="carol", password=GOOD_PASSWORD)

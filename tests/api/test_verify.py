@@ -1,4 +1,4 @@
-"""Authentication of users for business code, in the same process and through a proxy."""
+"""Authentication for business code: `login_required` in the same process, and /v1/verify."""
 
 from collections.abc import Iterator
 from dataclasses import FrozenInstanceError, asdict
@@ -75,7 +75,10 @@ def with_shop(app: Flask, config: Config) -> Iterator[Flask]:
 
 @pytest.fixture
 def business(with_shop: Flask, app: Flask) -> Iterator[Client]:
-    """Return a client of that instance, within the transaction of the test."""
+    """Return a client of the service with the business blueprint.
+
+    The service uses the database connection of the test, and thus its transaction.
+    """
     with app.app_context():
         connection = db.engines[None]
     with with_shop.app_context():
@@ -86,7 +89,7 @@ def business(with_shop: Flask, app: Flask) -> Iterator[Client]:
 
 
 def session_owner(rows: Reader) -> dict[str, str]:
-    """Read the ids of the only session that has a user."""
+    """Return the ids of the only bound session."""
     found = rows("SELECT user_id, tenant_id, appid, id FROM login_sessions WHERE user_id NOTNULL")
     return dict(
         zip(("user_id", "tenant_id", "appid", "session_id"), map(str, found[0]), strict=True)
@@ -94,7 +97,7 @@ def session_owner(rows: Reader) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("header", TOKEN_HEADERS)
-def test_a_business_view_reads_the_current_user(
+def test_current_user_returns_the_user_of_the_token_in_a_business_view(
     header: str, client: Client, business: Client, alice: Person, rows: Reader
 ) -> None:
     token = client.bind(alice)["token"]
@@ -104,7 +107,7 @@ def test_a_business_view_reads_the_current_user(
     assert answer.json == session_owner(rows)
 
 
-def test_a_business_view_rejects_requests_without_a_user_of_its_app(
+def test_a_business_view_rejects_requests_without_a_user_of_the_app_in_the_path(
     client: Client, business: Client, alice: Person, bob: Person
 ) -> None:
     assert failure(business.send("GET", "/shop/orders")) == (401, "token_missing")
@@ -116,7 +119,7 @@ def test_a_business_view_rejects_requests_without_a_user_of_its_app(
     assert failure(business.send("GET", sister, token)) == (403, "token_of_another_app")
 
 
-def test_a_business_view_admits_only_the_audience_that_it_names(
+def test_a_business_view_accepts_only_users_of_its_tenant_or_app(
     client: Client, business: Client, alice: Person
 ) -> None:
     """A view without an audience admits the users of every tenant."""
@@ -148,7 +151,7 @@ def test_a_business_view_admits_only_the_audience_that_it_names(
         {"appid": None, "tenant": "acme"},
     ],
 )
-def test_an_invalid_audience_fails_when_the_view_is_defined(audience: dict[str, Any]) -> None:
+def test_login_required_raises_type_error_for_an_invalid_audience(audience: dict[str, Any]) -> None:
     with pytest.raises(TypeError):
         login_required(**audience)
     with pytest.raises(TypeError):

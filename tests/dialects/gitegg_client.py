@@ -1,4 +1,4 @@
-"""A mini-program of GitEgg. It sends the requests of such a client."""
+"""Test client that sends the requests of a GitEgg mini-program."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from tests.fixtures.personas import ACME_SHOP, App, Client, Person, json_of, wec
 
 
 def data(answer: TestResponse) -> Any:
-    """Check the envelope of a success, and return its data."""
+    """Assert that a response is a success in GitEgg's envelope. Return its data."""
     body = json_of(answer)
     assert (answer.status_code, body["code"], body["success"]) == (200, 200, True), answer.text
     assert set(body) == {"code", "msg", "data", "success"}
@@ -16,7 +16,7 @@ def data(answer: TestResponse) -> Any:
 
 
 def refused(answer: TestResponse) -> int:
-    """Check the envelope of a failure, and return its code."""
+    """Assert that a response is a failure in GitEgg's envelope. Return its code."""
     body = json_of(answer)
     assert answer.status_code == 200, answer.text
     assert (body["success"], body["data"]) == (False, None), answer.text
@@ -26,32 +26,32 @@ def refused(answer: TestResponse) -> int:
 
 
 class MiniProgram:
-    """The mini-program on a person's phone."""
+    """A GitEgg mini-program, used by one person in one app."""
 
     def __init__(self, client: Client, person: Person, app: App = ACME_SHOP) -> None:
         self.client, self.person, self.app = client, person, app
         self.responses: list[str] = []
 
     def wx(self, what: str, token: str | None = None, **query: str) -> TestResponse:
-        """Call /wx/user. `wx.request` sets the content type of JSON even without a body."""
+        """Call /wx/user/<appid>/<what>. A JSON content type is sent even without a body."""
         path = f"/wx/user/{self.app.appid}/{what}"
         label = {"Content-Type": "application/json"}
         return self._ask("GET", path, token, label, query_string=query)
 
     def login(self) -> TestResponse:
-        """Open the mini-program."""
+        """Send a new login code."""
         return self.wx("login", code=self.person.wx_login(self.app), appId=self.app.appid)
 
     def info(self, bind_key: str, **how: Any) -> TestResponse:
-        """Send the user info."""
+        """Send the signed and encrypted user info."""
         return self.wx("info", socialKey=bind_key, **self.person.tap_user_info(self.app, **how))
 
     def phone(self, bind_key: str, **how: Any) -> TestResponse:
-        """Send the phone number by the old button."""
+        """Send the encrypted phone number of the old button."""
         return self.wx("phone", socialKey=bind_key, **self.person.tap_phone_old(self.app, **how))
 
     def grant(self, grant_type: str, **fields: Any) -> TestResponse:
-        """Request tokens."""
+        """Request tokens from /oauth/token."""
         headers = fields.pop("headers", {})
         body = {"grant_type": grant_type, **fields}
         return self._ask("POST", "/oauth/token", None, headers, json=body)
@@ -61,7 +61,7 @@ class MiniProgram:
         return self.grant("password", username=account, password=password, appid=self.app.appid)
 
     def user(self, token: str | None) -> TestResponse:
-        """Request the current user."""
+        """Request the profile of the logged-in user."""
         return self._ask("GET", "/system/account/user/info", token)
 
     def logout(self, token: str | None, **body: str) -> TestResponse:
@@ -69,7 +69,7 @@ class MiniProgram:
         return self._ask("POST", "/oauth/logout", token, json=body)
 
     def bind_key(self) -> str:
-        """Open the mini-program, and return the bindKey."""
+        """Send a new login code, and return the bindKey."""
         return str(data(self.login())["bindKey"])
 
     def bound(self) -> dict[str, Any]:

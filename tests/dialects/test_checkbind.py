@@ -1,4 +1,4 @@
-"""The check-bind dialect: known users are logged in, others get a handle for the login page."""
+"""The check-bind dialect."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ PASSWORD = GOOD_PASSWORD
 
 
 class Page:
-    """The page on a person's phone."""
+    """The check-bind page of one person in one app."""
 
     def __init__(
         self, client: Client, person: Person, app: App = ACME_SHOP, root: str = ""
@@ -38,18 +38,18 @@ class Page:
         return answer.json
 
     def check(self, code: str | None = None) -> Any:
-        """Open the mini-program."""
+        """Send a login code, a new one by default."""
         query = {"code": code or self.person.wx_login(self.app)}
         return self.ask("GET", "/mobileApi/user/checkBind", query_string=query)
 
-    def login(self, handle: str, password: str = PASSWORD) -> Any:
-        """Submit the login form."""
-        body = {"openId": handle, "username": "alice", "password": password}
+    def login(self, unbound_token: str, password: str = PASSWORD) -> Any:
+        """Submit the login form with an unbound token as `openId`."""
+        body = {"openId": unbound_token, "username": "alice", "password": password}
         return self.ask("POST", "/mobileApi/user/login", json=body)
 
 
 @pytest.mark.parametrize("root", ["", f"/apps/{ACME_SHOP.appid}"], ids=["referer", "base_url"])
-def test_a_user_is_linked_by_account_and_then_known_by_code(
+def test_check_bind_logs_a_user_in_by_code_after_the_identity_was_bound_by_account(
     root: str, app: Flask, client: Client, alice: Person
 ) -> None:
     user_id = enter_user(app, account="alice", password=PASSWORD)
@@ -68,26 +68,26 @@ def test_a_user_is_linked_by_account_and_then_known_by_code(
     assert client.me(session["token"]).status_code == 401
 
 
-def test_openids_tokens_and_handles_of_other_apps_do_not_link_an_account(
+def test_bind_rejects_openids_used_tokens_and_unbound_tokens_of_other_apps(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     enter_user(app, account="alice", password=PASSWORD)
     page = Page(client, alice)
-    handle = page.check()["openId"]
+    unbound_token = page.check()["openId"]
     openid = rows("SELECT openid FROM social_accounts")[0][0]
     elsewhere = Page(client, alice, ACME_STAFF).check()["openId"]
     assert page.check("made-up")["code"] == 0
-    assert page.login(handle, "wrong")["code"] == 0
+    assert page.login(unbound_token, "wrong")["code"] == 0
     for false in (openid, elsewhere, "", "oMadeUp"):
         assert page.login(false)["code"] == 0, false
     assert rows.count("social_accounts", "user_id IS NOT NULL") == 0
-    token = page.login(handle)["token"]
-    assert page.login(handle)["code"] == page.login(token)["code"] == 0
+    token = page.login(unbound_token)["token"]
+    assert page.login(unbound_token)["code"] == page.login(token)["code"] == 0
     rows("UPDATE login_sessions SET expires_at = now() - interval '1 second'")
     assert client.me(token).status_code == 401
 
 
-def test_account_and_password_with_a_code_link_the_identity(
+def test_code2session_with_account_and_password_binds_the_identity(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     enter_user(app, account="alice", password=PASSWORD)

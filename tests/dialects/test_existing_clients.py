@@ -23,16 +23,16 @@ from tests.fixtures.personas import (
 def test_the_message_of_a_throttled_login_contains_the_waiting_time(
     dialect: str, app: Flask, client: Client, alice: Person
 ) -> None:
-    """Such clients show the message and ignore headers."""
+    """Existing clients show the message and ignore the Retry-After header."""
     dialect_client = DialectClient(dialect, client)
-    handle = dialect_client.handle(alice)
+    unbound_token = dialect_client.unbound_token(alice)
     for _ in range(7):
-        answer = dialect_client.send(*dialect_client.type_password(handle, WRONG))
+        answer = dialect_client.send(*dialect_client.password_request(unbound_token, WRONG))
     assert answer.json[ENVELOPES[dialect][1]] == "Too many failed attempts. Try again in 1 minute."
     assert int(answer.headers["Retry-After"]) > 0
 
 
-def test_every_request_of_gitegg_works_below_the_path_of_an_app(
+def test_every_gitegg_request_succeeds_below_the_path_of_an_app(
     client: Client, alice: Person
 ) -> None:
     root = f"/apps/{ACME_SHOP.appid}"
@@ -64,7 +64,7 @@ def test_logout_below_the_path_of_an_app_rejects_tokens_of_other_apps(
 
 
 @pytest.mark.parametrize("app_", [ACME_SHOP, ACME_CLUB], ids=["nobody", "bare"])
-def test_a_user_added_by_phone_gets_the_nickname_of_the_identity(
+def test_a_phone_binding_copies_the_nickname_of_the_identity_to_a_user_without_one(
     app_: App, app: Flask, client: Client, alice: Person
 ) -> None:
     enter_user(app, phone="13800138001")

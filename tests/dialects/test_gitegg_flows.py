@@ -28,7 +28,7 @@ def phone(client: Client, alice: Person) -> MiniProgram:
     return MiniProgram(client, alice)
 
 
-def test_a_new_user_sends_user_info_and_phone_and_is_known_at_the_next_login(
+def test_a_gitegg_client_registers_by_phone_logs_in_by_code_refreshes_and_logs_out(
     phone: MiniProgram, wechat: WeChat
 ) -> None:
     wechat.control("people", name="alice", avatar_url="https://thirdwx.qlogo.cn/mmopen/alice/132")
@@ -65,7 +65,7 @@ def test_a_new_user_sends_user_info_and_phone_and_is_known_at_the_next_login(
     assert data(phone.user(tokens["token"])) == user
 
 
-def test_a_user_without_a_phone_logs_in_by_password_and_then_by_code(
+def test_a_gitegg_client_binds_an_identity_by_password_and_then_logs_in_by_code(
     app: Flask, phone: MiniProgram
 ) -> None:
     user_id = enter_user(app, account="alice", password=PASSWORD)
@@ -93,7 +93,7 @@ def test_the_referer_selects_the_app_of_a_password_login(
     assert data(phone.user(tokens["token"]))["id"] == user_id
 
 
-def test_the_phone_links_the_identity_to_a_user_added_by_the_tenant(
+def test_a_phone_binding_links_the_identity_to_a_user_that_the_tenant_added(
     app: Flask, client: Client, alice: Person
 ) -> None:
     user_id = enter_user(app, account="alice", phone="13800138001")
@@ -103,7 +103,7 @@ def test_the_phone_links_the_identity_to_a_user_added_by_the_tenant(
     assert data(phone.user(data(phone.grant("social", social_key=key))["token"]))["id"] == user_id
 
 
-def test_an_unknown_person_is_not_registered_if_registration_is_closed(
+def test_a_phone_binding_registers_no_user_if_registration_is_closed(
     client: Client, alice: Person, rows: Reader
 ) -> None:
     phone = MiniProgram(client, alice, ACME_STAFF)
@@ -113,7 +113,7 @@ def test_an_unknown_person_is_not_registered_if_registration_is_closed(
     assert rows.count("users") == rows.count("phones") == 0
 
 
-def test_an_app_that_registers_at_login_issues_a_token_without_a_phone(
+def test_an_app_that_registers_at_login_issues_tokens_without_a_phone_number(
     client: Client, alice: Person
 ) -> None:
     phone = MiniProgram(client, alice, ACME_CLUB)
@@ -124,7 +124,7 @@ def test_an_app_that_registers_at_login_issues_a_token_without_a_phone(
     ]
 
 
-def test_a_user_registered_by_login_is_merged_into_the_owner_of_the_phone(
+def test_a_phone_binding_merges_a_user_registered_at_login_into_the_owner_of_the_number(
     app: Flask, client: Client, alice: Person
 ) -> None:
     user_id = enter_user(app, account="alice", phone="13800138001")
@@ -136,7 +136,9 @@ def test_a_user_registered_by_login_is_merged_into_the_owner_of_the_phone(
     assert refused(phone.user(early)) == 401
 
 
-def test_apps_of_a_tenant_share_users_and_tenants_do_not(client: Client, alice: Person) -> None:
+def test_users_are_shared_between_apps_of_a_tenant_but_not_between_tenants(
+    client: Client, alice: Person
+) -> None:
     phone = MiniProgram(client, alice)
     user = data(phone.user(phone.bound()["token"]))
     staff = MiniProgram(client, alice, ACME_STAFF)
@@ -167,7 +169,7 @@ def test_unbind_unlinks_the_identity_of_this_app_only(client: Client, alice: Per
     assert data(shop.user(shop.bound()["token"])) == user
 
 
-def test_unbind_keeps_a_password_session(app: Flask, phone: MiniProgram) -> None:
+def test_unbind_does_not_end_a_password_session(app: Flask, phone: MiniProgram) -> None:
     enter_user(app, account="alice", password=PASSWORD)
     token = data(phone.password(PASSWORD))["token"]
     data(phone.wx("bind", token, socialKey=phone.bind_key()))
@@ -175,13 +177,15 @@ def test_unbind_keeps_a_password_session(app: Flask, phone: MiniProgram) -> None
     assert data(phone.user(token))["account"] == "alice"
 
 
-def test_unbind_without_an_identity_is_rejected(app: Flask, phone: MiniProgram) -> None:
+def test_unbind_is_rejected_for_a_user_without_a_wechat_identity(
+    app: Flask, phone: MiniProgram
+) -> None:
     enter_user(app, account="alice", password=PASSWORD)
     assert refused(phone.wx("unbind", data(phone.password(PASSWORD))["token"])) == 409
 
 
 @pytest.mark.parametrize("as_int", [False, True])
-def test_a_foreign_number_keeps_its_country_code(
+def test_a_foreign_phone_number_is_stored_and_returned_with_its_country_code(
     client: Client, wechat: WeChat, rows: Reader, as_int: bool
 ) -> None:
     carol = Person(wechat, "carol", "2066660001", country_code="1")
@@ -191,7 +195,7 @@ def test_a_foreign_number_keeps_its_country_code(
     assert rows("SELECT country_code FROM phones") == [(1,)]
 
 
-def test_the_same_digits_with_two_country_codes_are_two_users(
+def test_equal_phone_digits_with_different_country_codes_belong_to_different_users(
     client: Client, wechat: WeChat
 ) -> None:
     here = MiniProgram(client, Person(wechat, "carol", "13800138009"))
@@ -200,7 +204,7 @@ def test_the_same_digits_with_two_country_codes_are_two_users(
     assert first["id"] != second["id"]
 
 
-def test_lifetimes_and_expiry_times_agree_and_are_in_seconds(
+def test_token_lifetimes_and_expiry_times_are_in_seconds_and_match_the_session(
     phone: MiniProgram, rows: Reader
 ) -> None:
     tokens, moment = phone.bound(), time.time()
@@ -216,14 +220,16 @@ def test_lifetimes_and_expiry_times_agree_and_are_in_seconds(
     assert abs(tokens["refreshExp"] - stored_refresh) < 3
 
 
-def test_a_repeated_phone_request_changes_nothing(phone: MiniProgram, rows: Reader) -> None:
+def test_a_repeated_phone_binding_has_the_same_result_and_registers_no_second_user(
+    phone: MiniProgram, rows: Reader
+) -> None:
     key = phone.bind_key()
     assert data(phone.phone(key)) == data(phone.phone(key))
     assert rows.count("users") == 1
     assert data(phone.grant("social", social_key=key))
 
 
-def test_no_response_contains_the_session_key_or_the_app_secret(
+def test_no_gitegg_response_contains_session_key_app_secret_or_password(
     app: Flask, phone: MiniProgram, wechat: WeChat
 ) -> None:
     enter_user(app, account="alice", password=PASSWORD)

@@ -1,4 +1,4 @@
-"""The secrets of GitEgg clients: bindKey, token and refresh token."""
+"""bindKeys, tokens and refresh tokens of GitEgg clients."""
 
 import pytest
 from flask import Flask
@@ -28,22 +28,22 @@ def phone(client: Client, alice: Person) -> MiniProgram:
 
 
 class BindKeyUses:
-    """Every use of a bindKey, and a user with a known password."""
+    """Sends a bindKey in every request that accepts one. `token` is the token of a user."""
 
     def __init__(self, app: Flask, phone: MiniProgram) -> None:
         enter_user(app, account="mallory", password=PASSWORD)
         self.phone, self.token = phone, data(phone.password(PASSWORD, "mallory"))["token"]
 
     def bind(self, key: str) -> TestResponse:
-        """Link the identity to the user."""
+        """Bind the identity of the bindKey to the user of `token`."""
         return self.phone.wx("bind", self.token, socialKey=key)
 
     def refusals_in_the_app(self, key: str) -> list[int]:
-        """Use a bindKey in every request with the app in its path. Return the failure codes."""
+        """Send the bindKey in every request with the appid in its path. Return the error codes."""
         return [refused(answer) for answer in (*self._send_open_data(key), self.bind(key))]
 
     def all_refusals(self, key: str) -> list[int]:
-        """Use a bindKey in every request. Return the failure codes."""
+        """Send the bindKey in every request that accepts one. Return the error codes."""
         return [*self.refusals_in_the_app(key), refused(self.phone.grant("social", social_key=key))]
 
     def _send_open_data(self, key: str) -> tuple[TestResponse, TestResponse]:
@@ -52,14 +52,14 @@ class BindKeyUses:
 
 @pytest.fixture
 def bind_key_uses(app: Flask, phone: MiniProgram) -> BindKeyUses:
-    """The uses of a bindKey in the shop."""
+    """Return the sender of bindKeys to the shop."""
     return BindKeyUses(app, phone)
 
 
 # The bindKey
 
 
-def test_a_bind_key_is_not_accepted_as_a_token(phone: MiniProgram) -> None:
+def test_a_bind_key_is_rejected_as_login_token_and_refresh_token(phone: MiniProgram) -> None:
     phone.bound()
     key = phone.bind_key()
     assert refused(phone.user(key)) == 403
@@ -91,7 +91,7 @@ def test_using_a_bind_key_does_not_extend_its_lifetime(phone: MiniProgram, rows:
     assert rows.count("login_sessions", "expires_at > now() + interval '61 minutes'") == 0
 
 
-def test_a_bind_key_exchanged_for_a_token_is_invalid(
+def test_a_bind_key_is_invalid_after_it_was_exchanged_for_a_token(
     phone: MiniProgram, bind_key_uses: BindKeyUses
 ) -> None:
     key = phone.bind_key()
@@ -100,7 +100,7 @@ def test_a_bind_key_exchanged_for_a_token_is_invalid(
     assert bind_key_uses.all_refusals(key) == [401] * 4
 
 
-def test_a_bind_key_that_linked_an_identity_is_invalid(
+def test_a_bind_key_is_invalid_after_its_identity_was_bound_to_a_user(
     phone: MiniProgram, bind_key_uses: BindKeyUses
 ) -> None:
     key = phone.bind_key()
@@ -119,7 +119,7 @@ def test_a_bind_key_of_another_app_or_tenant_is_rejected(
     assert rows.count("social_accounts", "user_id IS NOT NULL") == 0
 
 
-def test_openids_session_keys_and_ids_are_not_accepted_as_bind_keys(
+def test_openids_session_keys_session_ids_and_token_hashes_are_rejected_as_bind_keys(
     phone: MiniProgram, wechat: WeChat, rows: Reader, bind_key_uses: BindKeyUses
 ) -> None:
     opened = data(phone.login())
@@ -132,7 +132,7 @@ def test_openids_session_keys_and_ids_are_not_accepted_as_bind_keys(
         assert bind_key_uses.all_refusals(known) == [401] * 4
 
 
-def test_a_token_is_not_accepted_as_a_bind_key(
+def test_a_login_token_is_rejected_as_bind_key(
     phone: MiniProgram, bind_key_uses: BindKeyUses
 ) -> None:
     token = phone.bound()["token"]
@@ -140,11 +140,11 @@ def test_a_token_is_not_accepted_as_a_bind_key(
     assert data(phone.user(token))
 
 
-def test_each_login_returns_another_bind_key(phone: MiniProgram) -> None:
+def test_each_login_returns_a_different_bind_key(phone: MiniProgram) -> None:
     assert phone.bind_key() != phone.bind_key()
 
 
-def test_a_linked_identity_is_not_linked_to_another_user(
+def test_binding_an_identity_that_belongs_to_another_user_is_rejected(
     phone: MiniProgram, bind_key_uses: BindKeyUses
 ) -> None:
     alice = data(phone.user(phone.bound()["token"]))
@@ -153,7 +153,7 @@ def test_a_linked_identity_is_not_linked_to_another_user(
     assert data(phone.user(again)) == alice
 
 
-def test_a_phone_of_another_user_with_a_phone_is_rejected(
+def test_a_user_with_a_phone_number_cannot_bind_the_number_of_another_user(
     phone: MiniProgram, client: Client, wechat: WeChat
 ) -> None:
     alice = data(phone.user(phone.bound()["token"]))
@@ -169,14 +169,18 @@ def test_a_phone_of_another_user_with_a_phone_is_rejected(
 # The token
 
 
-def test_a_token_is_not_exchanged_for_another_token(phone: MiniProgram) -> None:
+def test_login_tokens_and_refresh_tokens_are_rejected_in_the_social_grant(
+    phone: MiniProgram,
+) -> None:
     tokens = phone.bound()
     assert refused(phone.grant("social", social_key=tokens["token"])) == 401
     assert refused(phone.grant("social", social_key=tokens["refreshToken"])) == 401
     assert data(phone.user(tokens["token"]))
 
 
-def test_a_token_is_read_from_the_header_only(phone: MiniProgram, client: Client) -> None:
+def test_a_login_token_in_the_query_or_with_basic_scheme_is_ignored(
+    phone: MiniProgram, client: Client
+) -> None:
     token = phone.bound()["token"]
     query = {"token": token, "access_token": token, "Authorization": f"Bearer {token}"}
     path = "/system/account/user/info"
@@ -185,7 +189,7 @@ def test_a_token_is_read_from_the_header_only(phone: MiniProgram, client: Client
     assert refused(client.send("GET", path, headers=basic)) == 401
 
 
-def test_a_token_of_another_app_neither_links_nor_unlinks(
+def test_a_login_token_of_another_app_cannot_bind_or_unbind_an_identity(
     client: Client, phone: MiniProgram, alice: Person
 ) -> None:
     phone.bound()
@@ -196,7 +200,7 @@ def test_a_token_of_another_app_neither_links_nor_unlinks(
     assert data(phone.login())["userBindAlready"]
 
 
-def test_a_disabled_user_is_rejected_by_every_login(
+def test_every_login_and_refresh_of_a_disabled_user_is_rejected(
     app: Flask, phone: MiniProgram, rows: Reader
 ) -> None:
     enter_user(app, account="alice", password=PASSWORD, phone="13800138001")
@@ -231,7 +235,7 @@ def test_tokens_and_refresh_tokens_are_not_interchangeable(phone: MiniProgram) -
     assert data(phone.user(tokens["token"]))
 
 
-def test_an_expired_refresh_token_is_rejected(phone: MiniProgram, rows: Reader) -> None:
+def test_an_expired_gitegg_refresh_token_is_rejected(phone: MiniProgram, rows: Reader) -> None:
     tokens = phone.bound()
     rows("UPDATE login_sessions SET refresh_expires_at = now() - interval '1 second'")
     assert refused(phone.grant("refresh_token", refresh_token=tokens["refreshToken"])) == 401
@@ -261,7 +265,7 @@ def test_logout_with_the_refresh_token_ends_the_session(
 
 
 @pytest.mark.parametrize("where", ["body", "referer"])
-def test_a_bind_key_is_not_exchanged_for_another_app(
+def test_a_bind_key_is_rejected_if_the_body_or_referer_names_another_app(
     client: Client, phone: MiniProgram, where: str
 ) -> None:
     foreign, key = GLOBEX_LIFE.appid, phone.bind_key()
@@ -274,13 +278,15 @@ def test_a_bind_key_is_not_exchanged_for_another_app(
     assert data(phone.grant("social", social_key=key))["token"]
 
 
-def test_a_head_request_does_not_unbind(client: Client, phone: MiniProgram) -> None:
+def test_a_head_request_to_unbind_does_not_unbind_the_identity(
+    client: Client, phone: MiniProgram
+) -> None:
     token = phone.bound()["token"]
     client.send("HEAD", f"/wx/user/{ACME_SHOP.appid}/unbind", token)
     assert data(phone.user(token))
 
 
-def test_a_repeated_logout_succeeds_and_ends_no_other_session(
+def test_a_repeated_logout_succeeds_without_ending_another_session(
     phone: MiniProgram, client: Client, bob: Person
 ) -> None:
     other_phone = MiniProgram(client, bob)

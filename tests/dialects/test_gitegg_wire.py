@@ -1,4 +1,4 @@
-"""Requests of GitEgg clients in every form, and malformed requests."""
+"""Wire format of GitEgg clients: accepted encodings, messages and malformed requests."""
 
 from typing import Any
 from urllib.parse import quote
@@ -31,10 +31,10 @@ def phone(client: Client, alice: Person) -> MiniProgram:
     return MiniProgram(client, alice)
 
 
-# Forms of requests
+# Accepted encodings
 
 
-def test_every_grant_is_accepted_as_json_form_and_query(
+def test_every_grant_type_is_accepted_in_a_json_body_a_form_and_the_query(
     app: Flask, client: Client, phone: MiniProgram
 ) -> None:
     enter_user(app, account="alice", password=PASSWORD, phone="13800138001")
@@ -53,14 +53,14 @@ def test_every_grant_is_accepted_as_json_form_and_query(
         assert ask(how, grant_type="password", **credentials)["token"]
 
 
-def test_empty_fields_are_treated_as_missing(phone: MiniProgram) -> None:
+def test_an_empty_or_null_field_is_treated_as_missing(phone: MiniProgram) -> None:
     key = phone.bind_key()
     data(phone.phone(key))
     token = data(phone.grant("social", social_key=key, username="", password=None))["token"]
     assert data(phone.logout(token, refreshToken="")) is None
 
 
-def test_spaces_in_base64_of_a_phone_are_read_as_plus_signs(
+def test_spaces_in_the_base64_of_encrypted_phone_data_are_read_as_plus_signs(
     phone: MiniProgram, client: Client
 ) -> None:
     key = phone.bind_key()
@@ -73,7 +73,7 @@ def test_spaces_in_base64_of_a_phone_are_read_as_plus_signs(
     assert data(answer)["mobile"] == "13800138001"
 
 
-def test_spaces_in_base64_of_user_info_are_read_as_plus_signs(
+def test_spaces_in_the_base64_of_encrypted_user_info_are_read_as_plus_signs(
     phone: MiniProgram, client: Client
 ) -> None:
     key = phone.bind_key()
@@ -87,8 +87,10 @@ def test_spaces_in_base64_of_user_info_are_read_as_plus_signs(
     assert data(answer)["nickName"] == "alice 🌸 小花"
 
 
-def test_the_longest_user_info_fits_into_the_request_line(wechat: WeChat, client: Client) -> None:
-    """gunicorn accepts 4094 bytes."""
+def test_the_longest_user_info_fits_into_gunicorns_request_line(
+    wechat: WeChat, client: Client
+) -> None:
+    """gunicorn accepts a request line of 4094 bytes."""
     person = Person(wechat, "erin", "13800138005")
     wechat.control(
         "people", name="erin", nickname="微" * 32, avatar_url="https://x.cn/" + "a" * 160
@@ -101,11 +103,11 @@ def test_the_longest_user_info_fits_into_the_request_line(wechat: WeChat, client
     assert len(line) < 4000
 
 
-def test_a_stale_token_in_the_header_does_not_prevent_a_login(phone: MiniProgram) -> None:
+def test_a_login_with_an_invalid_token_in_the_header_succeeds(phone: MiniProgram) -> None:
     assert data(phone.wx("login", "wxp_stale", code=phone.person.wx_login()))["bindKey"]
 
 
-def test_the_appid_of_the_path_takes_precedence_over_the_query(phone: MiniProgram) -> None:
+def test_the_appid_in_the_path_takes_precedence_over_the_query(phone: MiniProgram) -> None:
     code = phone.person.wx_login()
     key = data(phone.wx("login", code=code, appId=GLOBEX_LIFE.appid))["bindKey"]
     assert data(phone.phone(key))["mobile"]
@@ -126,13 +128,13 @@ def test_messages_are_chinese_unless_english_is_preferred(client: Client) -> Non
         assert message(**{"Accept-Language": english}) == "Ple"
 
 
-def test_responses_are_not_cached(phone: MiniProgram) -> None:
+def test_gitegg_responses_have_cache_control_no_store(phone: MiniProgram) -> None:
     login = phone.login()
     assert login.headers["Cache-Control"] == "no-store"
     assert phone.user(None).headers["Cache-Control"] == "no-store"
 
 
-def test_an_invalid_token_is_answered_with_401(phone: MiniProgram) -> None:
+def test_an_invalid_login_token_gets_code_401(phone: MiniProgram) -> None:
     key = phone.bind_key()
     for token in (None, "", "wxp_unknown", "微信".encode().decode("latin-1"), "x" * 5000, "a b"):
         assert refused(phone.user(token)) == 401
@@ -141,15 +143,15 @@ def test_an_invalid_token_is_answered_with_401(phone: MiniProgram) -> None:
         assert refused(phone.logout(token)) == 401
 
 
-def test_an_expired_token_is_answered_with_401(phone: MiniProgram, rows: Reader) -> None:
+def test_an_expired_login_token_gets_code_401(phone: MiniProgram, rows: Reader) -> None:
     tokens = phone.bound()
     rows("UPDATE login_sessions SET expires_at = now() - interval '1 second'")
     assert refused(phone.user(tokens["token"])) == 401
     assert data(phone.grant("refresh_token", refresh_token=tokens["refreshToken"]))
 
 
-def test_a_wrong_password_is_answered_with_400(app: Flask, phone: MiniProgram) -> None:
-    """The client shows its login page for 401, and the message for 400."""
+def test_a_wrong_password_gets_code_400_and_a_message(app: Flask, phone: MiniProgram) -> None:
+    """On 401 the client opens its login page without a message. On 400 it shows the message."""
     enter_user(app, account="alice", password=PASSWORD)
     responses = [phone.password("guess", account) for account in ("alice", "nobody", "' OR 1=1 --")]
     assert {refused(answer) for answer in responses} == {400}
@@ -159,7 +161,7 @@ def test_a_wrong_password_is_answered_with_400(app: Flask, phone: MiniProgram) -
 # Selection of the app
 
 
-def test_an_unknown_appid_is_rejected_in_the_envelope(client: Client) -> None:
+def test_an_unknown_appid_gets_code_404_in_the_envelope(client: Client) -> None:
     for what in ("login", "info", "phone", "bind", "unbind"):
         for appid in ("wxunknown", "%00%ff", "x" * 500):
             assert refused(client.send("GET", f"/wx/user/{appid}/{what}")) == 404
@@ -184,7 +186,9 @@ def test_a_password_login_without_an_app_is_rejected(app: Flask, phone: MiniProg
     assert refused(answer) == 404
 
 
-def test_two_apps_in_one_request_are_rejected(app: Flask, phone: MiniProgram) -> None:
+def test_a_request_with_different_appids_in_path_body_or_referer_is_rejected(
+    app: Flask, phone: MiniProgram
+) -> None:
     enter_user(app, account="alice", password=PASSWORD)
     credentials = {"username": "alice", "password": PASSWORD, "appid": ACME_CLUB.appid}
     assert refused(phone.grant("password", headers=wechat_headers(ACME_SHOP), **credentials)) == 400
@@ -196,12 +200,16 @@ def test_two_apps_in_one_request_are_rejected(app: Flask, phone: MiniProgram) ->
     assert refused(phone.client.send("GET", path, query_string=query)) == 400
 
 
-def test_a_password_of_another_tenant_is_rejected(app: Flask, phone: MiniProgram) -> None:
+def test_a_password_login_of_another_tenants_user_is_rejected(
+    app: Flask, phone: MiniProgram
+) -> None:
     enter_user(app, tenant="globex", account="alice", password=PASSWORD)
     assert refused(phone.password(PASSWORD)) == 400
 
 
-def test_a_disabled_app_rejects_every_request(app: Flask, phone: MiniProgram) -> None:
+def test_every_gitegg_request_for_a_disabled_app_is_rejected(
+    app: Flask, phone: MiniProgram
+) -> None:
     enter_user(app, account="alice", password=PASSWORD)
     key, tokens = phone.bind_key(), phone.bound()
     with app.app_context():
@@ -235,7 +243,7 @@ def test_a_missing_or_oversized_field_is_rejected(phone: MiniProgram, what: str)
         assert refused(phone.wx(what, **fields)) == 422, name
 
 
-def test_a_malformed_grant_is_rejected(client: Client) -> None:
+def test_a_token_request_with_missing_or_malformed_fields_is_rejected(client: Client) -> None:
     malformed: list[dict[str, Any]] = [
         {},
         {"grant_type": "authorization_code", "code": "x"},
@@ -259,7 +267,7 @@ def test_a_malformed_grant_is_rejected(client: Client) -> None:
         assert refused(client.send("POST", "/oauth/token", json=fields)) == 422, fields
 
 
-def test_a_body_other_than_a_json_object_is_rejected(client: Client) -> None:
+def test_a_token_request_whose_json_body_is_not_an_object_is_rejected(client: Client) -> None:
     number = b'{"grant_type":' + b"9" * 6000 + b"}"
     for body in (b"", b"null", b"[]", b'{"grant_type":', b"\xff\xfe", b"[" * 60000, number):
         sent = {"data": body, "content_type": "application/json"}
@@ -267,19 +275,21 @@ def test_a_body_other_than_a_json_object_is_rejected(client: Client) -> None:
 
 
 @pytest.mark.parametrize("how", ["json", "data"])
-def test_an_oversized_body_is_rejected(client: Client, how: str) -> None:
+def test_an_oversized_token_request_is_rejected(client: Client, how: str) -> None:
     large = {"grant_type": "social", "social_key": "x" * 70000}
     assert refused(client.send("POST", "/oauth/token", **{how: large})) == 413
 
 
-def test_a_rejection_names_the_fields_and_omits_their_values(phone: MiniProgram) -> None:
+def test_a_validation_error_names_the_invalid_fields_without_their_values(
+    phone: MiniProgram,
+) -> None:
     answer = phone.grant("password", username="alice", password="secret" * 30)
     assert refused(answer) == 422
     assert list(answer.json["errors"]) == ["password"]
     assert "secret" not in answer.text
 
 
-def test_a_server_error_is_reported_in_the_envelope_without_its_cause(
+def test_an_internal_error_gets_code_500_in_the_envelope_without_the_cause(
     phone: MiniProgram, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def crash(*_: object) -> None:
@@ -300,7 +310,7 @@ def test_a_server_error_is_reported_in_the_envelope_without_its_cause(
     ("kind", "code"),
     [("busy", 503), ("rate_limited", 429), ("blocked", 403), ("html", 503), ("drop", 503)],
 )
-def test_a_failure_of_wechat_is_reported_and_nothing_is_stored(
+def test_a_login_during_a_wechat_failure_gets_an_error_code_and_stores_nothing(
     phone: MiniProgram, wechat: WeChat, rows: Reader, kind: str, code: int
 ) -> None:
     wechat.fault(kind)
@@ -308,7 +318,7 @@ def test_a_failure_of_wechat_is_reported_and_nothing_is_stored(
     assert rows.count("social_accounts") == rows.count("login_sessions") == 0
 
 
-def test_a_code_is_valid_once_for_one_app_and_for_five_minutes(
+def test_a_gitegg_login_code_is_valid_once_for_one_app_and_for_five_minutes(
     client: Client, phone: MiniProgram, alice: Person, wechat: WeChat, rows: Reader
 ) -> None:
     code = alice.wx_login()
@@ -331,7 +341,7 @@ def test_a_code_is_valid_once_for_one_app_and_for_five_minutes(
         ({"age": 3600}, 422),
     ],
 )
-def test_open_data_of_another_key_app_or_time_is_rejected(
+def test_open_data_with_a_stale_key_foreign_watermark_or_old_timestamp_is_rejected(
     phone: MiniProgram, rows: Reader, how: dict[str, Any], code: int
 ) -> None:
     key = phone.bind_key()
@@ -347,14 +357,16 @@ def test_open_data_of_another_person_is_rejected(phone: MiniProgram, bob: Person
     assert refused(phone.wx("info", socialKey=key, **bob.tap_user_info())) == 409
 
 
-def test_changed_raw_data_is_rejected(phone: MiniProgram) -> None:
+def test_user_info_with_changed_raw_data_is_rejected(phone: MiniProgram) -> None:
     key, tapped = phone.bind_key(), phone.person.tap_user_info()
     tapped["rawData"] = tapped["rawData"].replace("alice", "admin")
     assert refused(phone.wx("info", socialKey=key, **tapped)) == 422
     assert not data(phone.login())["userInfoAlready"]
 
 
-def test_open_data_of_the_other_button_is_rejected(phone: MiniProgram) -> None:
+def test_user_info_sent_as_phone_data_and_phone_data_sent_as_user_info_are_rejected(
+    phone: MiniProgram,
+) -> None:
     key, info, number = phone.bind_key(), phone.person.tap_user_info(), phone.person.tap_phone_old()
     mixed = {name: info[name] for name in ("encryptedData", "iv")}
     assert refused(phone.wx("phone", socialKey=key, **mixed)) == 422

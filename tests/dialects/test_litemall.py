@@ -25,7 +25,7 @@ PASSWORD = GOOD_PASSWORD
 
 
 class MiniProgram:
-    """The mini-program on a person's phone."""
+    """A litemall mini-program, used by one person in one app."""
 
     def __init__(self, client: Client, person: Person, app: App, *, bare: bool = False) -> None:
         self.client, self.person, self.app = client, person, app
@@ -45,7 +45,7 @@ class MiniProgram:
         return answer.json
 
     def data(self, *how: Any) -> Any:
-        """Check that a request succeeds, and return its data."""
+        """Send a request. Assert that it succeeds, and return the data of the response."""
         body = self.ask(*how)
         assert (body["errno"], body["errmsg"]) == (0, "成功"), body
         return body["data"]
@@ -58,16 +58,16 @@ class MiniProgram:
         return data
 
     def bind_phone(self) -> Any:
-        """Send the data of the phone button."""
+        """Send the encrypted phone number of the old button."""
         return self.data("POST", "auth/bindPhone", self.person.tap_phone_old(self.app))
 
 
 @pytest.mark.parametrize("app_", [ACME_SHOP, ACME_CLUB], ids=["on_phone", "on_login"])
 @pytest.mark.parametrize("bare", [False, True], ids=["base_url", "referer"])
-def test_a_client_logs_in_binds_a_phone_edits_the_profile_and_logs_out(
+def test_a_litemall_client_logs_in_binds_a_phone_edits_the_profile_and_logs_out(
     app_: App, bare: bool, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """The client keeps the token of the login. It does not read another one."""
+    """After the phone binding, the client still uses the token of the login."""
     phone = MiniProgram(client, alice, app_, bare=bare)
     first = phone.log_in()
     assert first["tokenExpire"] == 7200
@@ -100,7 +100,7 @@ def test_a_client_logs_in_binds_a_phone_edits_the_profile_and_logs_out(
 
 @pytest.mark.parametrize("way", ["old", "new"])
 @pytest.mark.parametrize("app_", [ACME_SHOP, ACME_CLUB], ids=["bound", "merged"])
-def test_the_token_of_the_login_belongs_to_the_owner_of_the_phone_after_binding(
+def test_after_a_phone_binding_the_login_token_belongs_to_the_owner_of_the_number(
     way: str, app_: App, app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     owner = enter_user(app, phone="13800138001")
@@ -116,7 +116,9 @@ def test_the_token_of_the_login_belongs_to_the_owner_of_the_phone_after_binding(
 
 
 @pytest.mark.real_commits
-def test_concurrent_phone_bindings_keep_the_session(client: Client, alice: Person) -> None:
+def test_a_session_stays_valid_during_concurrent_phone_bindings(
+    client: Client, alice: Person
+) -> None:
     phone = MiniProgram(client, alice, ACME_CLUB)
     phone.log_in()
     taps = [alice.tap_phone_old(ACME_CLUB) for _ in range(4)]
@@ -125,7 +127,7 @@ def test_concurrent_phone_bindings_keep_the_session(client: Client, alice: Perso
 
 
 @pytest.mark.parametrize("header", ["X-Litemall-Token", "X-OA-Token", "Authorization"])
-def test_each_header_authenticates_and_two_different_tokens_are_rejected(
+def test_every_token_header_authenticates_and_two_different_tokens_are_rejected(
     header: str, client: Client, alice: Person
 ) -> None:
     phone = MiniProgram(client, alice, ACME_CLUB)
@@ -138,7 +140,7 @@ def test_each_header_authenticates_and_two_different_tokens_are_rejected(
     assert phone.ask("GET", "auth/info", **{other: old})["errno"] == 501
 
 
-def test_an_expired_token_is_answered_with_501(client: Client, alice: Person, rows: Reader) -> None:
+def test_an_expired_login_token_gets_errno_501(client: Client, alice: Person, rows: Reader) -> None:
     phone = MiniProgram(client, alice, ACME_CLUB)
     phone.log_in()
     rows("UPDATE login_sessions SET expires_at = now() - interval '1 second'")
@@ -147,7 +149,7 @@ def test_an_expired_token_is_answered_with_501(client: Client, alice: Person, ro
     assert english["errmsg"].startswith("The login has expired")
 
 
-def test_a_password_login_succeeds_and_a_wrong_password_is_rejected(
+def test_a_litemall_password_login_succeeds_and_a_wrong_password_gets_errno_700(
     app: Flask, client: Client, alice: Person
 ) -> None:
     enter_user(app, account="alice", password=PASSWORD)
@@ -158,7 +160,7 @@ def test_a_password_login_succeeds_and_a_wrong_password_is_rejected(
     assert phone.data("GET", "auth/info")["userId"]
 
 
-def test_invalid_input_is_rejected_and_changes_nothing(
+def test_invalid_litemall_requests_get_their_errno_and_register_no_user(
     client: Client, alice: Person, bob: Person, rows: Reader
 ) -> None:
     phone = MiniProgram(client, alice, ACME_SHOP)
@@ -180,7 +182,7 @@ def test_invalid_input_is_rejected_and_changes_nothing(
     assert rows.count("users") == rows.count("phones") == 0
 
 
-def test_a_path_without_appid_and_a_valid_referer_is_rejected(client: Client) -> None:
+def test_a_request_without_an_appid_in_path_and_referer_is_rejected(client: Client) -> None:
     for referer in ("", "https://example.com/", "https://servicewechat.com/wxnobody/1/page.html"):
         headers = {"Referer": referer}
         answer = client.send("POST", "/wx/auth/login", json={}, headers=headers)

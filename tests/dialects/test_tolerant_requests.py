@@ -1,4 +1,4 @@
-"""Tolerant parsing in dialects: scalars, content types and missing tokens."""
+"""Tolerant parsing of dialect requests: scalar types, content types and token headers."""
 
 import json
 from collections.abc import Callable
@@ -30,7 +30,7 @@ Send = Callable[..., Any]
 
 @pytest.fixture(autouse=True)
 def old_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Allow weak passwords, such as numbers, which users may still have."""
+    """Disable the password policy, because existing users may have passwords like 123456."""
     monkeypatch.setattr(users, "require_user_password", lambda *_: None)
 
 
@@ -51,12 +51,12 @@ def send(client: Client) -> Send:
 
 
 def paths(client: Client, person: Person) -> dict[str, tuple[str, dict[str, str]]]:
-    """Return path and additional fields of a password login for each dialect."""
-    handle = client.log_in(person)["token"]
+    """Return the path and the additional fields of a password login, by dialect."""
+    unbound_token = client.log_in(person)["token"]
     return {
         "gitegg": ("/oauth/token", {"grant_type": "password"}),
         "litemall": (f"{ROOT}/wx/auth/login", {}),
-        "checkbind": (f"{ROOT}/mobileApi/user/login", {"openId": handle}),
+        "checkbind": (f"{ROOT}/mobileApi/user/login", {"openId": unbound_token}),
     }
 
 
@@ -77,7 +77,7 @@ SCALARS = {
 
 @pytest.mark.parametrize("dialect", ["gitegg", "litemall", "checkbind"])
 @pytest.mark.parametrize("scalars", SCALARS.values(), ids=SCALARS)
-def test_a_number_or_boolean_is_read_as_its_literal_text(
+def test_a_json_number_or_boolean_for_a_text_field_is_read_as_its_json_spelling(
     app: Flask, client: Client, alice: Person, send: Send, scalars: tuple[str, ...], dialect: str
 ) -> None:
     fields, account, password = scalars
@@ -87,10 +87,10 @@ def test_a_number_or_boolean_is_read_as_its_literal_text(
     assert is_login(send(path, f"{{{fields}{more}}}", "application/json"))
 
 
-def test_numbers_of_equal_value_and_different_spelling_are_different_accounts(
+def test_json_numbers_of_equal_value_and_different_spelling_are_different_accounts(
     app: Flask, client: Client, alice: Person, send: Send
 ) -> None:
-    """Jackson treats 1e3, 1000 and 1000.0 as different texts, too."""
+    """Jackson, the parser of the original back ends, also reads 1e3 and 1000 as different texts."""
     enter_user(app, account="1000", password=PASSWORD)
     for spelled, expected in (("1000", True), ("1e3", False), ("1000.0", False), ("1E3", False)):
         body = send(f"{ROOT}/wx/auth/login", f'{{"username":{spelled},"password":"{PASSWORD}"}}')
@@ -99,7 +99,7 @@ def test_numbers_of_equal_value_and_different_spelling_are_different_accounts(
 
 @pytest.mark.parametrize("dialect", ["gitegg", "litemall", "checkbind"])
 @pytest.mark.parametrize("value", ["{}", "[]", '["a"]', '{"$ne":null}', "[[[]]]", "null"])
-def test_an_object_array_or_null_for_a_text_is_rejected_in_the_envelope(
+def test_an_object_array_or_null_for_a_text_field_is_rejected_in_the_envelope(
     client: Client, alice: Person, send: Send, rows: Reader, value: str, dialect: str
 ) -> None:
     path, others = paths(client, alice)[dialect]
@@ -142,7 +142,7 @@ CONTENT_TYPES = [
 
 
 @pytest.mark.parametrize("content_type", CONTENT_TYPES)
-def test_json_is_accepted_with_every_content_type(
+def test_a_json_body_is_accepted_with_every_content_type(
     app: Flask, client: Client, alice: Person, send: Send, content_type: str | None
 ) -> None:
     enter_user(app, account=PHONE, password=PASSWORD)
@@ -167,7 +167,7 @@ FORM_TYPES = [
 
 
 @pytest.mark.parametrize("content_type", FORM_TYPES)
-def test_a_form_is_accepted_with_a_misspelt_content_type(
+def test_a_form_body_is_accepted_with_a_missing_or_misspelt_content_type(
     app: Flask, client: Client, alice: Person, send: Send, content_type: str | None
 ) -> None:
     enter_user(app, account="小花", password="a+b c=d&e%f")
@@ -210,7 +210,7 @@ def test_a_body_without_usable_fields_is_rejected(
         assert send(f"{ROOT}/wx/auth/login", body, content_type)["errno"] == 401
 
 
-def test_an_invalid_body_of_type_json_is_not_read_as_a_form(
+def test_an_invalid_body_with_json_content_type_is_not_parsed_as_a_form(
     app: Flask, client: Client, send: Send
 ) -> None:
     enter_user(app, account=PHONE, password=PASSWORD)
@@ -218,7 +218,9 @@ def test_an_invalid_body_of_type_json_is_not_read_as_a_form(
     assert send(f"{ROOT}/wx/auth/login", cut, "application/json")["errno"] == 401
 
 
-def test_an_oversized_body_is_rejected_with_and_without_a_length(client: Client) -> None:
+def test_an_oversized_dialect_request_is_rejected_with_and_without_content_length(
+    client: Client,
+) -> None:
     large = json.dumps(ALICE | {"padding": "x" * 70_000}).encode()
     path = f"{ROOT}/wx/auth/login"
     for content_type in ("application/json", "text/plain"):
@@ -230,7 +232,7 @@ def test_an_oversized_body_is_rejected_with_and_without_a_length(client: Client)
         assert (answer.status_code, answer.json["errno"]) == (200, 401)
 
 
-def test_numbers_in_nested_objects_are_read_as_texts(
+def test_json_numbers_in_nested_objects_are_read_as_their_json_spelling(
     client: Client, alice: Person, send: Send
 ) -> None:
     claimed = json.dumps({"code": alice.wx_login(), "userInfo": {"nickName": 520, "gender": 1}})
@@ -238,7 +240,9 @@ def test_numbers_in_nested_objects_are_read_as_texts(
     assert login["userInfo"]["nickName"] == "520"
 
 
-def test_a_number_field_accepts_numbers_only(client: Client, bob: Person, rows: Reader) -> None:
+def test_gender_accepts_only_0_1_and_2_as_number_or_text(
+    client: Client, bob: Person, rows: Reader
+) -> None:
     token = client.bind(bob, ACME_CLUB)["token"]
     path = f"/apps/{ACME_CLUB.appid}/wx/auth/profile"
     for gender in (2, "1"):
@@ -250,10 +254,10 @@ def test_a_number_field_accepts_numbers_only(client: Client, bob: Person, rows: 
         assert client.send("POST", path, token, json=body).json["errno"] == 401
 
 
-def test_native_endpoints_reject_scalars_and_other_content_types(
+def test_native_endpoints_reject_numbers_for_texts_and_content_types_other_than_json(
     client: Client, rows: Reader
 ) -> None:
-    """This also prevents form submissions by other web sites."""
+    """Rejecting form content types also prevents form submissions by other web sites."""
     path = f"/v1/apps/{ACME_SHOP.appid}/password-login"
     body = {"account": 13800138000, "password": 12345678}
     with nothing_written(rows):
@@ -264,20 +268,22 @@ def test_native_endpoints_reject_scalars_and_other_content_types(
             assert answer.status_code == 415
 
 
-# Texts that JavaScript sends for a missing token.
+# Values that JavaScript clients send in a token header if they have no token.
 NO_TOKENS = ["undefined", "null", "", " ", " undefined ", "null "]
 HEADERS = ["Authorization", "X-Litemall-Token", "X-OA-Token"]
 
 
 def token_header(header: str, token: str, scheme: str = "Bearer") -> dict[str, str]:
-    """Return a header with a token."""
+    """Return a token header. Only Authorization has a scheme."""
     return {header: f"{scheme} {token}" if header == "Authorization" else token}
 
 
 @pytest.mark.parametrize("header", HEADERS)
 @pytest.mark.parametrize("token", NO_TOKENS)
-def test_an_undefined_token_is_reported_as_missing(client: Client, header: str, token: str) -> None:
-    """The client is asked to log in. The token is not reported as invalid."""
+def test_a_token_header_with_undefined_or_null_is_reported_as_token_missing(
+    client: Client, header: str, token: str
+) -> None:
+    """The message asks the client to log in, and does not report an invalid token."""
     headers = wechat_headers(ACME_SHOP) | token_header(header, token)
     for path in ("/v1/me", "/v1/verify", "/v1/me/sessions"):
         answer = client.send("GET", path, headers=dict(headers))
@@ -291,7 +297,7 @@ def test_an_undefined_token_is_reported_as_missing(client: Client, header: str, 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
 @pytest.mark.parametrize("header", HEADERS)
 @pytest.mark.parametrize("token", NO_TOKENS)
-def test_an_undefined_token_does_not_hide_a_valid_one(
+def test_a_token_header_with_undefined_is_ignored_beside_a_valid_token(
     client: Client, alice: Person, header: str, token: str, scheme: str
 ) -> None:
     good = client.bind(alice)["token"]
@@ -301,7 +307,7 @@ def test_an_undefined_token_does_not_hide_a_valid_one(
 
 
 @pytest.mark.parametrize("token", NO_TOKENS)
-def test_a_login_with_an_undefined_token_succeeds(
+def test_a_password_login_with_undefined_in_the_token_headers_succeeds(
     app: Flask, client: Client, alice: Person, token: str
 ) -> None:
     enter_user(app, account=PHONE, password=PASSWORD)

@@ -1,4 +1,4 @@
-"""Migration of statistics, last logins and session limits."""
+"""Migration 0018: counts of new identities, last logins and session limits."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,7 +30,7 @@ REVISION = "0018"
 
 @contextmanager
 def before_the_upgrade(app: Flask) -> Iterator[None]:
-    """Downgrade before the revision, run the block, and upgrade again."""
+    """Downgrade to the revision before `REVISION`, run the block, and upgrade again."""
     before = ScriptDirectory(MIGRATIONS).get_revision(REVISION).down_revision
     with app.app_context():
         db.engine.dispose()
@@ -41,10 +41,10 @@ def before_the_upgrade(app: Flask) -> Iterator[None]:
             upgrade()
 
 
-def test_new_visitors_before_the_upgrade_are_counted_by_their_identities(
+def test_the_upgrade_counts_earlier_new_identities_by_day_and_app(
     app: Flask, client: Client, alice: Person, bob: Person, rows: Reader
 ) -> None:
-    """An identity that was ever linked counts as a new user. Days older than 400 are omitted."""
+    """An identity that was ever linked counts as a new user. Only the last 400 days count."""
     day = today() - timedelta(days=30)
     last_second = datetime.combine(day, time(23, 59, 59), SHANGHAI)
     client.post("unbind", client.bind(alice)["token"])
@@ -70,10 +70,10 @@ def test_new_visitors_before_the_upgrade_are_counted_by_their_identities(
     assert rows(counted) == [(ACME_SHOP.appid, day, 7, 3, 2), (ACME_CLUB.appid, day, 0, 1, 1)]
 
 
-def test_users_without_a_last_login_get_the_time_of_their_newest_session(
+def test_the_upgrade_sets_a_missing_last_login_to_the_time_of_the_newest_session(
     app: Flask, client: Client, alice: Person, bob: Person, rows: Reader
 ) -> None:
-    """Users without a session keep none, and an existing last login is kept."""
+    """Users without a session still have no last login. An existing last login is kept."""
     never = enter_user(app, account="carol")
     alice_id, bob_id = (client.bind(person)["user"]["id"] for person in (alice, bob))
     client.bind(alice)
@@ -91,8 +91,10 @@ def test_users_without_a_last_login_get_the_time_of_their_newest_session(
     }
 
 
-def test_an_app_without_a_limit_has_the_default_after_the_upgrade(app: Flask, rows: Reader) -> None:
-    """A number is kept. After the upgrade, `off` disables the limit."""
+def test_an_app_without_a_session_limit_has_the_default_after_the_upgrade(
+    app: Flask, rows: Reader
+) -> None:
+    """An existing limit is kept."""
     with before_the_upgrade(app):
         rows("UPDATE wechat_apps SET session_limit = 3 WHERE appid = :a", a=ACME_CLUB.appid)
     with app.app_context():

@@ -1,4 +1,4 @@
-"""Columns with ciphertext: covered by key rotation, and bound to table, column and row."""
+"""Encrypted columns: covered by key rotation, and bound to table, column and row."""
 
 from itertools import product
 from uuid import UUID
@@ -11,7 +11,7 @@ from app.keyring import SealBroken, keyring
 from app.models.sealed_columns import SealedColumn, sealed_columns
 
 NAMES = {column.name for column in sealed_columns()}
-# Values of two rows, by the column that a ciphertext is bound to.
+# Values of two rows, by the column that identifies the row in the associated data.
 ROWS: dict[str, tuple[object, object]] = {
     "id": (UUID(int=1), UUID(int=2)),
     "social_account_id": (UUID(int=1), UUID(int=2)),
@@ -21,17 +21,17 @@ ROWS: dict[str, tuple[object, object]] = {
 
 
 def row_of(column: SealedColumn, which: int) -> list[object]:
-    """Return the values that the ciphertext of the first or the second row is bound to."""
+    """Return the values that identify the first (0) or second (1) row in the associated data."""
     return [ROWS[name][which] for name in column.sealed.row]
 
 
 def sealed(column: SealedColumn, which: int = 0) -> str:
-    """Encrypt a text for a row."""
+    """Return a ciphertext for the first (0) or second (1) row of a column."""
     row = dict(zip(column.sealed.row, row_of(column, which), strict=True))
     return column.sealed.seal("a secret", column.model, **row)
 
 
-def test_key_rotation_covers_every_column_with_ciphertext() -> None:
+def test_sealed_columns_contains_every_column_with_sealed_in_its_name() -> None:
     in_tables = {
         f"{table.name}.{column.name}"
         for table in db.metadata.sorted_tables
@@ -43,7 +43,7 @@ def test_key_rotation_covers_every_column_with_ciphertext() -> None:
 
 
 @pytest.mark.parametrize("column", sealed_columns(), ids=lambda column: column.name)
-def test_a_ciphertext_is_bound_to_columns_that_are_not_null(
+def test_the_columns_that_identify_a_row_of_ciphertext_are_not_nullable(
     column: SealedColumn,
 ) -> None:
     assert column.key in column.model.__table__.columns.values()
@@ -55,7 +55,7 @@ def test_a_ciphertext_is_bound_to_columns_that_are_not_null(
     list(product(sealed_columns(), sealed_columns())),
     ids=lambda column: column.name,
 )
-def test_a_ciphertext_of_another_row_or_column_is_rejected(
+def test_reseal_rejects_a_ciphertext_of_another_row_or_column(
     own: SealedColumn, other: SealedColumn, app: Flask
 ) -> None:
     with app.app_context():

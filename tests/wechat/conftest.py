@@ -1,4 +1,4 @@
-"""A WeChat server that sends the responses of a test and records the requests."""
+"""A fake WeChat server that sends prepared responses and records the requests."""
 
 import json
 import socket
@@ -30,7 +30,7 @@ class Received:
 class Answer:
     content: bytes = b"{}"
     status: int = 200
-    # The content type of /sns: JSON is labelled as text, without a charset.
+    # WeChat's /sns sends JSON as text/plain without a charset.
     headers: dict[str, str] = field(default_factory=lambda: {"Content-Type": "text/plain"})
     drops_connection: bool = False
     claims_bytes: int | None = None
@@ -52,12 +52,12 @@ class FakeWeChat(QuietServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     def answers(self, content: object, **rest: object) -> None:
-        """Respond with bytes as they are, or with other values as JSON."""
+        """Set the response to every request: bytes are sent unchanged, other values as JSON."""
         raw = content if isinstance(content, bytes) else json.dumps(content).encode()
         self.answer_to = lambda request: Answer(raw, **rest)  # type: ignore[arg-type]
 
     def answers_each(self, content: Callable[[dict[str, str]], object]) -> None:
-        """Respond with JSON that depends on the query of each request."""
+        """Set a function that computes the JSON response from the query of each request."""
         self.answer_to = lambda request: Answer(json.dumps(content(request.query)).encode())
 
     def get_request(self) -> tuple[socket.socket, object]:

@@ -1,4 +1,4 @@
-"""The calls to WeChat: requests and results."""
+"""WeChatClient: requests to WeChat, and parsing of the responses."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +33,7 @@ def phone_answer(**changes):
     return {"errcode": 0, "errmsg": "ok", "phone_info": info | changes}
 
 
-def test_code_to_session_sends_exactly_four_parameters(client, wechat):
+def test_code_to_session_sends_appid_secret_code_and_grant_type_in_the_query(client, wechat):
     wechat.answers(SESSION)
     client.code_to_session("wxacme", "s+e/c=r&t 秘", "071+/=&x")
     [request] = wechat.received
@@ -46,7 +46,7 @@ def test_code_to_session_sends_exactly_four_parameters(client, wechat):
     }
 
 
-def test_an_identity_is_read_with_and_without_a_unionid(client, wechat):
+def test_code_to_session_returns_the_identity_with_and_without_a_unionid(client, wechat):
     wechat.answers(SESSION)
     assert client.code_to_session("wxacme", "s", "c") == WeChatIdentity("oAlice", KEY, None)
     wechat.answers({**SESSION, "unionid": "uAlice", "errcode": 0, "errmsg": "ok", "new": [1]})
@@ -54,7 +54,7 @@ def test_an_identity_is_read_with_and_without_a_unionid(client, wechat):
 
 
 @pytest.mark.parametrize("empty", [None, ""])
-def test_an_empty_unionid_is_none(client, wechat, empty):
+def test_code_to_session_returns_an_empty_unionid_as_none(client, wechat, empty):
     wechat.answers({**SESSION, "unionid": empty})
     assert client.code_to_session("wxacme", "s", "c").unionid is None
 
@@ -81,7 +81,7 @@ def test_escaped_slashes_in_a_session_key_are_unescaped(client, wechat):
         {"errcode": True},
     ],
 )
-def test_a_session_with_an_invalid_field_is_rejected(client, wechat, wrong):
+def test_a_code_to_session_response_with_an_invalid_field_raises_unavailable(client, wechat, wrong):
     wechat.answers(SESSION | wrong)
     with pytest.raises(WeChatUnavailable) as caught:
         client.code_to_session("wxacme", "s", "c")
@@ -89,14 +89,16 @@ def test_a_session_with_an_invalid_field_is_rejected(client, wechat, wrong):
 
 
 @pytest.mark.parametrize("missing", ["openid", "session_key"])
-def test_a_session_without_a_required_field_is_rejected(client, wechat, missing):
+def test_a_code_to_session_response_without_a_required_field_raises_unavailable(
+    client, wechat, missing
+):
     wechat.answers({name: value for name, value in SESSION.items() if name != missing})
     with pytest.raises(WeChatUnavailable):
         client.code_to_session("wxacme", "s", "c")
 
 
 @pytest.mark.parametrize("code", ["", "码", "\ud800", "a\nb", "x" * 513])
-def test_a_malformed_code_is_not_sent(client, wechat, code):
+def test_a_malformed_code_is_rejected_without_a_call_to_wechat(client, wechat, code):
     with pytest.raises(CodeRejected):
         client.code_to_session("wxacme", "s", code)
     with pytest.raises(CodeRejected):
@@ -104,7 +106,7 @@ def test_a_malformed_code_is_not_sent(client, wechat, code):
     assert wechat.received == []
 
 
-def test_a_rejection_has_errcode_and_rid(client, wechat):
+def test_the_exception_for_an_errcode_has_errcode_and_rid(client, wechat):
     wechat.answers({"errcode": 40029, "errmsg": "invalid code, rid: 63e60657-344dd3ee-28b67950"})
     with pytest.raises(CodeRejected) as caught:
         client.code_to_session("wxacme", "s", "c")
@@ -114,7 +116,9 @@ def test_a_rejection_has_errcode_and_rid(client, wechat):
 @pytest.mark.parametrize(
     "damage", [b"\x1d", b"\x08", b"\x14", b"\t", b"\n", b"\x00", b"\xe5\xb0", b"\xff"], ids=repr
 )
-def test_a_damaged_errmsg_does_not_hide_the_errcode(client, wechat, damage):
+def test_errcode_rid_and_ip_are_read_from_a_response_with_damaged_characters_in_errmsg(
+    client, wechat, damage
+):
     rid = b"rid:%s 63e60657-344dd3ee-28b6%s7950" % (damage, b"" if damage in b"\t\n" else damage)
     wechat.answers(b'{"errcode":40029,"errmsg":"%sinvalid code,%s"}' % (damage, rid) + damage)
     with pytest.raises(CodeRejected) as caught:
@@ -127,7 +131,7 @@ def test_a_damaged_errmsg_does_not_hide_the_errcode(client, wechat, damage):
 
 
 @pytest.mark.parametrize("damage", [b"\x1d", b"\t", b"\xe5\xb0"], ids=repr)
-def test_damage_is_tolerated_in_texts_and_not_in_ids(client, wechat, damage):
+def test_damaged_characters_are_tolerated_in_texts_and_rejected_in_openids(client, wechat, damage):
     wechat.answers(b'{"openid":"oAlice","session_key":"%s","hint":"%s"}' % (KEY.encode(), damage))
     assert client.code_to_session("wxacme", "s", "c").openid == "oAlice"
     wechat.answers(b'{"openid":"oAl%sice","session_key":"%s"}' % (damage, KEY.encode()))
@@ -136,14 +140,14 @@ def test_damage_is_tolerated_in_texts_and_not_in_ids(client, wechat, damage):
 
 
 @pytest.mark.parametrize("errmsg", ["invalid code", "hints: [ req_id: X ]", "", None, 7])
-def test_a_rejection_without_a_rid_is_raised(client, wechat, errmsg):
+def test_an_errmsg_without_a_rid_raises_the_exception_without_a_rid(client, wechat, errmsg):
     wechat.answers({"errcode": 40029, "errmsg": errmsg})
     with pytest.raises(CodeRejected) as caught:
         client.code_to_session("wxacme", "s", "c")
     assert caught.value.rid is None
 
 
-def test_concurrent_logins_get_their_own_identities(client, wechat):
+def test_concurrent_logins_each_get_the_identity_of_their_own_code(client, wechat):
     wechat.answers_each(
         lambda query: SESSION | {"openid": f"o-{query['appid']}-{query['js_code']}"}
     )
@@ -156,7 +160,7 @@ def test_concurrent_logins_get_their_own_identities(client, wechat):
 
 
 @pytest.mark.parametrize("force", [False, True])
-def test_stable_token_posts_json_with_a_length(client, wechat, force):
+def test_stable_token_posts_json_with_a_content_length(client, wechat, force):
     wechat.answers({"access_token": "74_abc-_", "expires_in": 345})
     token = client.stable_token("wxacme", "秘/密", force_refresh=force)
     assert token == AccessToken("74_abc-_", 345)
@@ -180,7 +184,7 @@ def test_stable_token_posts_json_with_a_length(client, wechat, force):
     [{"access_token": ""}, {"access_token": 1}, {"expires_in": "7200"}, {"expires_in": 0},
      {"expires_in": True}, {"expires_in": 7200.5}],
 )  # fmt: skip
-def test_a_token_with_an_invalid_field_is_rejected(client, wechat, wrong):
+def test_a_stable_token_response_with_an_invalid_field_raises_unavailable(client, wechat, wrong):
     wechat.answers({"access_token": "t", "expires_in": 7200} | wrong)
     with pytest.raises(WeChatUnavailable):
         client.stable_token("wxacme", "s")
@@ -197,19 +201,21 @@ def test_phone_number_sends_code_and_openid_in_json(client, wechat):
     assert request.headers["Content-Length"] == str(len(request.body))
 
 
-def test_phone_number_without_openid_sends_none(client, wechat):
+def test_phone_number_without_an_openid_sends_only_the_code(client, wechat):
     wechat.answers(phone_answer())
     client.phone_number("wxacme", "token", "e31968a7")
     assert json.loads(wechat.received[0].body) == {"code": "e31968a7"}
 
 
-def test_a_country_code_may_be_a_number(client, wechat):
+def test_a_country_code_may_be_a_json_number(client, wechat):
     wechat.answers(phone_answer(countryCode=86))
     assert client.phone_number("wxacme", "token", "code").country_code == "86"
 
 
 @pytest.mark.parametrize("watermark", [None, {}, "wxacme", {"appid": "wxglobex", "timestamp": 1}])
-def test_a_phone_with_the_watermark_of_another_app_is_rejected(client, wechat, watermark):
+def test_a_phone_number_with_a_missing_or_foreign_watermark_raises_foreign_watermark(
+    client, wechat, watermark
+):
     wechat.answers(phone_answer(watermark=watermark))
     with pytest.raises(ForeignWatermark):
         client.phone_number("wxacme", "token", "code")
@@ -221,7 +227,7 @@ def test_a_phone_with_the_watermark_of_another_app_is_rejected(client, wechat, w
      {"watermark": {"appid": "wxacme"}},
      {"watermark": {"appid": "wxacme", "timestamp": "1"}}],
 )  # fmt: skip
-def test_a_phone_with_an_invalid_field_is_rejected(client, wechat, wrong):
+def test_a_phone_number_response_with_an_invalid_field_raises_unavailable(client, wechat, wrong):
     wechat.answers(phone_answer(**wrong))
     with pytest.raises(WeChatUnavailable):
         client.phone_number("wxacme", "token", "code")
@@ -229,14 +235,14 @@ def test_a_phone_with_an_invalid_field_is_rejected(client, wechat, wrong):
 
 @pytest.mark.parametrize("field", ["phoneNumber", "purePhoneNumber"])
 @pytest.mark.parametrize("number", ["", " ", None])
-def test_an_empty_phone_number_has_its_own_error(client, wechat, field, number):
+def test_an_empty_phone_number_raises_phone_number_missing(client, wechat, field, number):
     wechat.answers(phone_answer(**{field: number}))
     with pytest.raises(PhoneNumberMissing):
         client.phone_number("wxacme", "token", "code")
 
 
 @pytest.mark.parametrize("phone_info", [{}, None])
-def test_an_empty_phone_info_has_its_own_error(client, wechat, phone_info):
+def test_a_missing_or_empty_phone_info_raises_phone_number_missing(client, wechat, phone_info):
     for answer in ({"errcode": 0, "phone_info": phone_info}, {"errcode": 0, "errmsg": "ok"}):
         wechat.answers(answer)
         with pytest.raises(PhoneNumberMissing):
@@ -244,7 +250,7 @@ def test_an_empty_phone_info_has_its_own_error(client, wechat, phone_info):
 
 
 @pytest.mark.parametrize("code", ["", None])
-def test_a_missing_country_code_has_its_own_error(client, wechat, code):
+def test_a_missing_or_empty_country_code_raises_phone_country_missing(client, wechat, code):
     answer = phone_answer(countryCode=code)
     wechat.answers(answer)
     with pytest.raises(PhoneCountryMissing):
@@ -256,7 +262,7 @@ def test_a_missing_country_code_has_its_own_error(client, wechat, code):
 
 
 @pytest.mark.parametrize("code", ["CN", "+", "++86", "8 6", "\uff18\uff16", 86.5, True, [86]])
-def test_a_country_code_other_than_a_number_has_its_own_error(client, wechat, code):
+def test_a_country_code_that_is_not_a_number_raises_phone_country_missing(client, wechat, code):
     wechat.answers(phone_answer(countryCode=code))
     with pytest.raises(PhoneCountryMissing):
         client.phone_number("wxacme", "token", "code")
@@ -268,27 +274,29 @@ def test_a_country_code_may_have_a_plus_sign(client, wechat, code):
     assert client.phone_number("wxacme", "token", "code").country_code == "86"
 
 
-def test_the_watermark_is_checked_before_missing_fields(client, wechat):
+def test_the_watermark_is_checked_before_an_empty_phone_number(client, wechat):
     wechat.answers(phone_answer(phoneNumber="", watermark={"appid": "wxglobex", "timestamp": 1}))
     with pytest.raises(ForeignWatermark):
         client.phone_number("wxacme", "token", "code")
 
 
 @pytest.mark.parametrize("answer", [{}, {"phone_info": []}, {"phone_info": None}])
-def test_a_response_without_a_phone_is_rejected(client, wechat, answer):
+def test_a_response_without_errcode_and_phone_info_raises_unavailable(client, wechat, answer):
     wechat.answers(answer)
     with pytest.raises(WeChatUnavailable):
         client.phone_number("wxacme", "token", "code")
 
 
 @pytest.mark.parametrize("errcode", [40003, 40013, 40029])
-def test_a_phone_code_of_another_person_or_app_is_a_rejected_code(client, wechat, errcode):
+def test_errcodes_for_a_phone_code_of_another_person_or_app_raise_code_rejected(
+    client, wechat, errcode
+):
     wechat.answers({"errcode": errcode})
     with pytest.raises(CodeRejected):
         client.phone_number("wxacme", "token", "code", "oAlice")
 
 
-def test_40001_is_an_invalid_token_if_one_is_sent_and_an_invalid_secret_otherwise(client, wechat):
+def test_errcode_40001_raises_access_token_rejected_only_if_a_token_was_sent(client, wechat):
     wechat.answers({"errcode": 40001})
     with pytest.raises(AppMisconfigured):
         client.code_to_session("wxacme", "s", "c")
@@ -300,7 +308,7 @@ def test_40001_is_an_invalid_token_if_one_is_sent_and_an_invalid_secret_otherwis
 
 @pytest.fixture
 def watched_client(wechat):
-    """A client with a watch function, and the calls that the function was passed."""
+    """Return a client with a watcher, and the list of the calls that the watcher recorded."""
     calls = []
 
     def watch(appid, call, seconds, answered):
@@ -312,7 +320,7 @@ def watched_client(wechat):
     client.close()
 
 
-def test_the_watch_function_is_called_for_every_call(watched_client, wechat):
+def test_the_watcher_records_every_call_to_wechat_with_appid_and_api(watched_client, wechat):
     client, calls = watched_client
     wechat.answers({"errcode": 40029, "errmsg": "invalid code"})
     with pytest.raises(CodeRejected):
@@ -324,7 +332,7 @@ def test_the_watch_function_is_called_for_every_call(watched_client, wechat):
     assert calls == [("wxacme", call, True) for call in ("login", "token", "phone")]
 
 
-def test_the_watch_function_is_not_called_for_a_malformed_code(watched_client):
+def test_the_watcher_is_not_called_for_a_malformed_code(watched_client):
     client, calls = watched_client
     with pytest.raises(CodeRejected):
         client.code_to_session("wxacme", "s", "c" * 513)
@@ -334,7 +342,7 @@ def test_the_watch_function_is_not_called_for_a_malformed_code(watched_client):
 @pytest.mark.parametrize(
     ("how", "answered"), [({"drops_connection": True}, False), ({"status": 500}, True)]
 )
-def test_a_call_is_answered_if_a_response_was_received(watched_client, wechat, how, answered):
+def test_the_watcher_is_told_whether_wechat_sent_a_response(watched_client, wechat, how, answered):
     client, calls = watched_client
     wechat.answers({}, **how)
     with pytest.raises(WeChatUnavailable):

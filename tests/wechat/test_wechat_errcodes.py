@@ -31,7 +31,7 @@ ROWS = [(errcode, meaning) for meaning, errcodes in EVERYWHERE.items() for errco
 
 
 @pytest.mark.parametrize(("errcode", "meaning"), ROWS)
-def test_each_errcode_has_its_exception(errcode, meaning):
+def test_each_errcode_maps_to_its_exception(errcode, meaning):
     error = refusal(errcode, "rid", {})
     assert type(error) is meaning
     assert (error.errcode, error.rid) == (errcode, "rid")
@@ -39,35 +39,35 @@ def test_each_errcode_has_its_exception(errcode, meaning):
 
 
 @pytest.mark.parametrize("errcode", EVERYWHERE[AccessTokenRejected])
-def test_token_errors_of_a_call_without_a_token_are_misconfigurations(errcode):
+def test_access_token_errcodes_of_calls_with_app_secret_raise_app_misconfigured(errcode):
     assert type(refusal(errcode, None, WITH_APP_SECRET)) is AppMisconfigured
 
 
 @pytest.mark.parametrize(("errcode", "meaning"), ROWS)
-def test_calls_with_the_secret_have_the_same_other_exceptions(errcode, meaning):
+def test_other_errcodes_raise_the_same_exception_for_calls_with_app_secret(errcode, meaning):
     if meaning is not AccessTokenRejected:
         assert type(refusal(errcode, None, WITH_APP_SECRET)) is meaning
 
 
 @pytest.mark.parametrize("errcode", [40003, 40013])
-def test_a_phone_code_of_another_app_or_person_is_rejected(errcode):
+def test_errcodes_40003_and_40013_of_a_phone_code_raise_code_rejected(errcode):
     assert type(refusal(errcode, None, WITH_PHONE_CODE)) is CodeRejected
 
 
-def test_a_reused_code_is_a_rejected_code():
+def test_code_already_used_is_a_subclass_of_code_rejected():
     assert isinstance(refusal(40163, None, {}), CodeRejected)
 
 
 @pytest.mark.parametrize(
     ("errcode", "meaning"), [(99999, AppMisconfigured), (-8, WeChatUnavailable)]
 )
-def test_unknown_positive_errcodes_are_misconfigurations_and_negative_ones_outages(
+def test_unknown_errcodes_raise_app_misconfigured_if_positive_and_unavailable_if_negative(
     errcode, meaning
 ):
     assert type(refusal(errcode, None, {})) is meaning
 
 
-def test_a_busy_wechat_may_have_used_up_the_code():
+def test_errcode_minus_1_reports_that_the_code_may_be_used_up():
     error = refusal(-1, None, {})
     assert isinstance(error, WeChatUnavailable)
     assert error.maybe_consumed

@@ -1,4 +1,4 @@
-"""Decryption of open data: the examples of Tencent, and invalid data."""
+"""Decryption of open data: WeChat's documented examples, and invalid data."""
 
 import base64
 import json
@@ -51,7 +51,7 @@ def encrypt_json(**data) -> str:
     return encrypt(json.dumps(data).encode())
 
 
-def test_the_official_profile_is_read():
+def test_wechats_documented_profile_is_decrypted():
     assert decrypt(decrypt_user_info, USER["encryptedData"]) == UserInfo(
         nickname="Band",
         avatar_url=json.loads(USER["plain"])["avatarUrl"],
@@ -65,24 +65,24 @@ def test_the_official_profile_is_read():
     )
 
 
-def test_the_phone_example_is_read():
+def test_wechats_documented_phone_number_is_decrypted():
     phone = decrypt(decrypt_phone, PHONE["encryptedData"])
     assert phone == PhoneInfo("13580006666", "13580006666", "86", MADE_AT)
     assert "13580006666" not in repr(phone)
 
 
-def test_a_country_code_may_be_a_number():
+def test_a_decrypted_country_code_may_be_a_json_number():
     data = encrypt_json(phoneNumber="+85212345678", purePhoneNumber="12345678", countryCode=852)
     assert decrypt(decrypt_phone, data).country_code == "852"
 
 
-def test_spaces_in_the_data_are_read_as_plus_signs():
+def test_spaces_in_encrypted_data_are_read_as_plus_signs():
     assert "+" in USER["encryptedData"]
     blanked = USER["encryptedData"].replace("+", " ")
     assert decrypt(decrypt_user_info, blanked).nickname == "Band"
 
 
-def test_spaces_in_the_iv_are_read_as_plus_signs():
+def test_spaces_in_the_iv_of_open_data_are_read_as_plus_signs():
     iv = base64.b64encode(b"\xfb" * 16).decode()
     assert "+" in iv
     cipher = AES.new(base64.b64decode(KEY), AES.MODE_CBC, iv=b"\xfb" * 16)
@@ -90,14 +90,14 @@ def test_spaces_in_the_iv_are_read_as_plus_signs():
     assert decrypt(decrypt_phone, data, iv=iv.replace("+", " ")).country_code == "86"
 
 
-def test_a_changed_character_in_the_iv_is_detected():
+def test_a_changed_character_in_the_iv_raises_session_key_stale():
     assert IV == "r7BXXKkLb8qrSNn05n0qiA=="
     with pytest.raises(SessionKeyStale):
         decrypt(decrypt_user_info, USER["encryptedData"], iv="r7BXXKkLb8qrSNn05n2qiA==")
 
 
-def test_random_keys_are_rejected():
-    """Of 20,000 random keys, about 90 produce valid padding. All of them require a new login."""
+def test_random_session_keys_raise_session_key_stale_even_with_valid_padding():
+    """About 90 of the 20,000 random keys produce valid padding."""
     rng = random.Random(2016)
     unreadable = encrypt(b'{"nickName":"Band,"watermark":{"appid":"%s"}}' % APPID.encode())
     vectors = USER["encryptedData"], PHONE["encryptedData"], unreadable
@@ -126,14 +126,14 @@ UNREADABLE = [
 
 @pytest.mark.parametrize("text", UNREADABLE)
 @pytest.mark.parametrize("read", [decrypt_user_info, decrypt_phone])
-def test_invalid_json_in_correctly_decrypted_data_has_its_own_error(read, text):
-    """Padding and watermark show that the key was right."""
+def test_invalid_json_decrypted_with_the_right_key_raises_unreadable_open_data(read, text):
+    """The padding and the watermark prove that the session_key was right."""
     with pytest.raises(UnreadableOpenData):
         decrypt(read, encrypt((text % APPID).encode()))
 
 
 @pytest.mark.parametrize("text", UNREADABLE)
-def test_invalid_json_with_another_key_or_iv_requires_a_new_login(text):
+def test_invalid_json_decrypted_with_a_wrong_key_or_iv_raises_session_key_stale(text):
     data = encrypt((text % APPID).encode())
     for wrong in ({"key": RAW["session_key"]}, {"iv": "AAAAAAAAAAAAAAAAAAAAAA=="}):
         with pytest.raises(SessionKeyStale):
@@ -149,23 +149,23 @@ DAMAGED = (
 
 
 @pytest.mark.parametrize("damage", CONTROLS + CUT, ids=repr)
-def test_damaged_characters_in_a_profile_are_dropped(damage):
-    """Damage is a control character or a part of a UTF-8 character."""
+def test_damaged_characters_in_a_profile_are_removed(damage):
+    """Damaged characters are control characters and incomplete UTF-8 sequences."""
     plain = DAMAGED % (*[damage] * 5, APPID.encode(), MADE_AT)
     info = decrypt(decrypt_user_info, encrypt(plain))
     assert (info.nickname, info.city, info.gender) == ("Band", "", 1)
 
 
 @pytest.mark.parametrize("damage", [b"\0", b"\x08", *CUT], ids=repr)
-def test_damage_after_the_last_brace_is_dropped(damage):
-    """A text that is cut one byte too late contains valid JSON."""
+def test_damaged_characters_after_the_last_brace_are_removed(damage):
+    """WeChat may append an incomplete UTF-8 character to valid JSON."""
     data = encrypt(USER["plain"].encode() + damage)
     assert decrypt(decrypt_user_info, data).nickname == "Band"
 
 
 @pytest.mark.parametrize("damage", ["\x1d", "\x08", "\t", "\n", "\0", "\ufffd"], ids=repr)
-def test_damage_in_raw_data_is_dropped_after_verification(damage):
-    """The signature covers the characters as received."""
+def test_damaged_characters_in_raw_data_are_removed_after_the_signature_was_verified(damage):
+    """The signature covers rawData with the damaged characters."""
     raw = f'{{"nickName":"{damage}Ba{damage}nd","gender":1}}'
     signature = sha1_hex(raw + KEY)
     verify_signature(raw, signature, KEY)
@@ -186,8 +186,8 @@ CUT_BYTES = [b"\xe5", b"\xd5"]
         *((field, damage) for field in NUMBERS for damage in CUT_BYTES),
     ],
 )
-def test_a_damaged_id_or_number_is_rejected(field, damage):
-    """A changed iv or ciphertext also damages ids, so a repaired id may be another user's."""
+def test_damaged_characters_in_openid_unionid_or_phone_number_are_rejected(field, damage):
+    """A changed iv or ciphertext causes such damage, so a repaired openid could be forged."""
     plain = (
         b'{"nickName":"Band","phoneNumber":"13580006666","purePhoneNumber":"13580006666",'
         b'"countryCode":"86","openId":"oAlice","unionId":"uAlice",'
@@ -206,8 +206,8 @@ def test_a_damaged_id_or_number_is_rejected(field, damage):
 
 
 @pytest.mark.parametrize("damage", [*CONTROLS, b"\\u0008", b"\xc2\x85"], ids=repr)
-def test_control_characters_in_a_phone_number_are_dropped(damage):
-    """The number and its country code are kept, and the key is not reported as stale."""
+def test_control_characters_in_a_phone_number_and_country_code_are_removed(damage):
+    """Control characters do not show that the session_key is stale."""
     plain = (
         b'{"phoneNumber":"135%s80006666%s","purePhoneNumber":"%s13580006666","countryCode":"8%s6",'
         b'"watermark":{"appid":"%s","timestamp":%d}}'
@@ -216,16 +216,18 @@ def test_control_characters_in_a_phone_number_are_dropped(damage):
     assert phone == PhoneInfo("13580006666", "13580006666", "86", MADE_AT)
 
 
-def test_a_phone_number_of_control_characters_is_empty():
+def test_a_phone_number_with_only_control_characters_raises_phone_number_missing():
     fields = {"phoneNumber": "\x08", "purePhoneNumber": "13580006666", "countryCode": "86"}
     with pytest.raises(PhoneNumberMissing):
         decrypt(decrypt_phone, encrypt_json(**fields))
 
 
 @pytest.mark.parametrize("garbled", [b"\xff" * 16, b"\x08" * 16, b"\xe5\x08" * 8], ids=repr)
-def test_text_on_both_sides_of_damage_is_not_joined(garbled):
-    """A changed ciphertext block garbles its own 16 bytes and changes the next 16 at will. If all
-    damage were dropped before parsing, controlled blocks could form a phone number.
+def test_text_on_both_sides_of_damaged_characters_is_not_joined_to_a_phone_number(garbled):
+    """An attacker who changes a ciphertext block garbles it and controls the next 16 bytes.
+
+    If damaged characters were removed before parsing, the controlled bytes could form a phone
+    number.
     """
     phone = b'"purePhoneNumber":"13800138000","phoneNumber":"13800138000","countryCode":"86"'
     fragment = b'",' + phone + b',"x":"'
@@ -242,7 +244,7 @@ def test_text_on_both_sides_of_damage_is_not_joined(garbled):
 
 
 @pytest.mark.parametrize("vector", [(decrypt_user_info, USER), (decrypt_phone, PHONE)])
-def test_random_damage_raises_only_documented_errors(vector):
+def test_random_changes_of_the_plaintext_raise_only_documented_exceptions(vector):
     read, example = vector
     rng = random.Random(27)
     for _ in range(1_500):
@@ -255,7 +257,7 @@ def test_random_damage_raises_only_documented_errors(vector):
 
 @pytest.mark.parametrize("number", ["", "  ", None])
 @pytest.mark.parametrize("field", ["phoneNumber", "purePhoneNumber"])
-def test_an_empty_phone_number_has_its_own_error(field, number):
+def test_a_missing_or_empty_phone_number_raises_phone_number_missing(field, number):
     """The client did not change the data, so the error is not MalformedOpenData."""
     fields = {"phoneNumber": "13580006666", "purePhoneNumber": "13580006666", "countryCode": "86"}
     with pytest.raises(PhoneNumberMissing):
@@ -266,21 +268,21 @@ def test_an_empty_phone_number_has_its_own_error(field, number):
 
 
 @pytest.mark.parametrize("code", [{}, {"countryCode": ""}, {"countryCode": None}])
-def test_a_missing_country_code_has_its_own_error(code):
+def test_open_data_without_a_country_code_raises_phone_country_missing(code):
     """The client did not change the data, so the error is not MalformedOpenData."""
     fields = {"phoneNumber": "13580006666", "purePhoneNumber": "13580006666"}
     with pytest.raises(PhoneCountryMissing):
         decrypt(decrypt_phone, encrypt_json(**fields | code))
 
 
-def test_the_watermark_is_checked_before_the_number():
+def test_the_watermark_of_open_data_is_checked_before_the_phone_number():
     foreign = {"appid": "wxglobex", "timestamp": MADE_AT}
     with pytest.raises(ForeignWatermark):
         decrypt(decrypt_phone, encrypt_json(phoneNumber="", watermark=foreign))
 
 
 @pytest.mark.parametrize("key", ["", "c2hvcnQ=", "!", "密钥", "HyVFkGl5F5OQWJZZaNzBBg=="])
-def test_an_invalid_key_requires_a_new_login(key):
+def test_a_malformed_or_wrong_session_key_raises_session_key_stale(key):
     with pytest.raises(SessionKeyStale):
         decrypt(decrypt_user_info, USER["encryptedData"], key=key)
 
@@ -299,13 +301,13 @@ def test_an_invalid_key_requires_a_new_login(key):
         IV + "====",
     ],
 )
-def test_invalid_ciphertext_is_malformed(data):
+def test_invalid_ciphertext_raises_malformed_open_data(data):
     with pytest.raises(MalformedOpenData):
         decrypt(decrypt_user_info, data)
 
 
 @pytest.mark.parametrize("iv", ["", "AAAA", IV[:-4], IV + "AAAA", "r7BXXKkLb8qrSNn05n0qiA", "向量"])
-def test_an_iv_of_other_than_16_bytes_is_malformed(iv):
+def test_an_iv_that_does_not_have_16_bytes_raises_malformed_open_data(iv):
     with pytest.raises(MalformedOpenData):
         decrypt(decrypt_user_info, USER["encryptedData"], iv=iv)
 
@@ -313,7 +315,7 @@ def test_an_iv_of_other_than_16_bytes_is_malformed(iv):
 @pytest.mark.parametrize(
     "tail", [b"\x00", b"\x11" * 17, b"\x20" * 32, b"\x01\x02", b"\x03\x02\x03", b"\xff"]
 )
-def test_invalid_padding_is_rejected(tail):
+def test_invalid_padding_raises_session_key_stale(tail):
     text = USER["plain"].encode()
     blanks = b" " * (-(len(text) + len(tail)) % 16)
     with pytest.raises(SessionKeyStale):
@@ -321,7 +323,7 @@ def test_invalid_padding_is_rejected(tail):
 
 
 @pytest.mark.parametrize("plain", [b"", b"\xff\xfe", b"{", b"[]", b"7", b"null", b"{}x"])
-def test_a_plaintext_other_than_a_json_object_requires_a_new_login(plain):
+def test_a_plaintext_that_is_not_a_json_object_raises_session_key_stale(plain):
     with pytest.raises(SessionKeyStale):
         decrypt(decrypt_user_info, encrypt(plain))
 
@@ -331,31 +333,31 @@ def test_a_plaintext_other_than_a_json_object_requires_a_new_login(plain):
     "watermark",
     [None, [], "wx", {}, {"timestamp": MADE_AT}, {"appid": None}, {"appid": "wxglobex"}],
 )
-def test_data_without_the_watermark_of_the_app_is_rejected(read, watermark):
+def test_open_data_with_a_missing_or_foreign_watermark_raises_foreign_watermark(read, watermark):
     with pytest.raises(ForeignWatermark):
         decrypt(read, encrypt_json(nickName="Band", watermark=watermark))
 
 
 @pytest.mark.parametrize("vector", [(decrypt_user_info, USER), (decrypt_phone, PHONE)])
-def test_data_is_rejected_for_another_app(vector):
+def test_open_data_for_another_app_raises_foreign_watermark(vector):
     read, example = vector
     with pytest.raises(ForeignWatermark):
         decrypt(read, example["encryptedData"], appid="wxglobex")
 
 
 @pytest.mark.parametrize("age", [-300, 0, DAY])
-def test_data_within_the_maximum_age_is_accepted(age):
+def test_open_data_within_the_maximum_age_is_accepted(age):
     assert decrypt(decrypt_phone, PHONE["encryptedData"], now=MADE_AT + age)
 
 
 @pytest.mark.parametrize("age", [-301, DAY + 1, 10 * DAY])
-def test_data_beyond_the_maximum_age_is_rejected(age):
+def test_open_data_beyond_the_maximum_age_raises_open_data_too_old(age):
     with pytest.raises(OpenDataTooOld):
         decrypt(decrypt_phone, PHONE["encryptedData"], now=MADE_AT + age)
 
 
 @pytest.mark.parametrize("made_at", [None, "1477314187", True, 1477314187.5])
-def test_data_without_a_time_is_malformed(made_at):
+def test_open_data_with_a_missing_or_invalid_timestamp_raises_malformed_open_data(made_at):
     with pytest.raises(MalformedOpenData):
         decrypt(
             decrypt_user_info,
@@ -363,19 +365,19 @@ def test_data_without_a_time_is_malformed(made_at):
         )
 
 
-def test_phones_and_profiles_are_distinguished():
+def test_a_phone_read_as_profile_or_a_profile_read_as_phone_raises_malformed_open_data():
     with pytest.raises(MalformedOpenData):
         decrypt(decrypt_user_info, PHONE["encryptedData"])
     with pytest.raises(MalformedOpenData):
         decrypt(decrypt_phone, USER["encryptedData"])
 
 
-def test_an_anonymous_profile_is_read():
+def test_an_anonymous_profile_with_only_a_nickname_is_decrypted():
     info = decrypt(decrypt_user_info, encrypt_json(nickName="微信用户😀", is_demote=True, gender=0))
     assert info == UserInfo("微信用户😀", "", 0, "", "", "", "", None, None)
 
 
-def test_escaped_control_characters_and_half_an_emoji_are_dropped_from_a_nickname():
+def test_escaped_control_characters_and_lone_surrogates_in_a_nickname_are_removed():
     data = encrypt(
         b'{"nickName":"a\\ud83d\\u0000b","watermark":{"appid":"%s","timestamp":%d}}'
         % (APPID.encode(), MADE_AT)
@@ -383,7 +385,7 @@ def test_escaped_control_characters_and_half_an_emoji_are_dropped_from_a_nicknam
     assert decrypt(decrypt_user_info, data).nickname == "ab"
 
 
-def test_damaged_ciphertext_raises_only_documented_errors():
+def test_changed_ciphertext_raises_only_open_data_errors():
     rng = random.Random(1)
     original = base64.b64decode(USER["encryptedData"])
     for _ in range(500):
@@ -393,7 +395,7 @@ def test_damaged_ciphertext_raises_only_documented_errors():
             decrypt(decrypt_phone, base64.b64encode(damaged).decode())
 
 
-def test_the_official_signature_is_valid():
+def test_wechats_documented_signature_of_raw_data_is_valid():
     verify_signature(RAW["rawData"], RAW["signature"], RAW["session_key"])
     assert raw_user_info(RAW["rawData"]).nickname == "Band"
     assert raw_user_info(RAW["rawData"]).openid is None
@@ -412,13 +414,13 @@ def test_the_official_signature_is_valid():
         {"session_key": KEY},
     ],
 )
-def test_a_signature_covers_every_character(change):
+def test_a_changed_raw_data_signature_or_session_key_raises_signature_mismatch(change):
     given = RAW | change
     with pytest.raises(SignatureMismatch):
         verify_signature(given["rawData"], given["signature"], given["session_key"])
 
 
-def test_an_empty_session_key_is_rejected():
+def test_a_signature_with_an_empty_session_key_raises_signature_mismatch():
     signature_of_nothing = "da39a3ee5e6b4b0d3255bfef95601890afd80709"
     with pytest.raises(SignatureMismatch):
         verify_signature("", signature_of_nothing, "")
@@ -427,10 +429,10 @@ def test_an_empty_session_key_is_rejected():
 @pytest.mark.parametrize(
     "raw", ["", "[]", "{}", '{"nickName":7}', '{"nickName":"x","gender":"1"}', "\ud800"]
 )
-def test_raw_data_that_is_no_profile_is_malformed(raw):
+def test_raw_data_that_is_not_a_profile_raises_malformed_open_data(raw):
     with pytest.raises(MalformedOpenData):
         raw_user_info(raw)
 
 
-def test_raw_data_may_be_chinese_with_emoji():
+def test_raw_data_may_contain_chinese_and_emoji():
     assert raw_user_info('{"nickName":"爱丽丝😀","gender":2}').nickname == "爱丽丝😀"

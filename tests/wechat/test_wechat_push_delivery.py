@@ -38,7 +38,7 @@ SECRETS = PushSecrets(SAFE["token"], SAFE["key"])
 PLAIN_SECRETS = PushSecrets(SAFE["token"])
 NOW = int(SAFE["ts"])
 EVENT = {"MsgType": "event", "Event": "debug_demo", "CreateTime": NOW, "FromUserName": "oAlice"}
-# The documented event 授权用户信息变更, with the space in OpenPID.
+# WeChat's documented event 授权用户信息变更. OpenPID begins with a space there.
 REVOKED = (
     '{"ToUserName":"gh_870882ca4b1","FromUserName":"oaKk346BaWE-eIn4oSRWbaM9vR7s",'
     '"CreateTime":1627359464,"MsgType":"event","Event":"user_authorization_revoke",'
@@ -56,8 +56,8 @@ def in_json(encrypt=SAFE["enc"], **more):
     return json.dumps({"ToUserName": "gh_97417a04a28d", "Encrypt": encrypt, **more}).encode()
 
 
-def sealed(message, appid=SAFE["appid"]):
-    """Return a body with the encrypted message, and the query with its signature."""
+def encrypted_push(message, appid=SAFE["appid"]):
+    """Return the body of an encrypted push, and the query with its msg_signature."""
     content = message.encode() if isinstance(message, str) else message
     full = b"r" * 16 + struct.pack(">I", len(content)) + content + appid.encode()
     key = base64.b64decode(SAFE["key"] + "=")
@@ -87,14 +87,14 @@ def clear_query(timestamp=SAFE["ts"], token=SAFE["token"]):
     ],
     ids=["json", "xml"],
 )
-def test_the_documented_push_is_read(body):
+def test_wechats_documented_push_is_read_as_json_and_xml(body):
     push = open_push(body, query_of(SAFE), SECRETS, SAFE["appid"], NOW)
     assert (push.event, push.created_at) == ("debug_demo", 1714112445)
     assert push.from_user == "o9AgO5Kd5ggOC-bXrbNODIiE3bGY"
     assert json.loads(push.message)["debug_str"] == "hello world"
 
 
-def test_the_documented_reply_is_written():
+def test_encrypted_reply_reproduces_wechats_documented_reply():
     encrypt = encrypt_message(
         REPLY["key"], '{"demo_resp":"good luck"}', REPLY["appid"], b"707722b803182950"
     )
@@ -108,7 +108,7 @@ def test_the_documented_reply_is_written():
 
 
 @pytest.mark.parametrize("vector", VECTORS["plain_sig"], ids=lambda vector: vector["name"])
-def test_the_documented_url_verifications_are_accepted(vector):
+def test_wechats_documented_url_verifications_are_accepted(vector):
     query = PushQuery(vector["ts"], vector["nonce"], signature=vector["sig"])
     verify_url(query, PushSecrets(vector["token"]), int(vector["ts"]))
     with pytest.raises(PushSignatureMismatch):
@@ -118,7 +118,7 @@ def test_the_documented_url_verifications_are_accepted(vector):
 # Verification
 
 
-def test_the_plain_signature_is_rejected_for_an_encrypted_push():
+def test_an_encrypted_push_with_only_a_plain_signature_is_rejected():
     """The plain signature does not cover the body."""
     with pytest.raises(PushSignatureMismatch):
         open_push(
@@ -130,34 +130,36 @@ def test_the_plain_signature_is_rejected_for_an_encrypted_push():
         )
 
 
-def test_plain_fields_beside_encrypt_are_ignored():
+def test_unencrypted_fields_beside_encrypt_are_ignored():
     body = in_json(**EVENT | {"Event": "user_authorization_cancellation", "OpenID": "oBob"})
     push = open_push(body, query_of(SAFE), SECRETS, SAFE["appid"], NOW)
     assert (push.event, push.openid) == ("debug_demo", None)
 
 
 @pytest.mark.parametrize("encrypt", [None, {}])
-def test_a_plain_push_to_an_app_with_a_key_is_rejected(encrypt):
+def test_an_unencrypted_push_to_an_app_with_an_encoding_aes_key_is_rejected(encrypt):
     fields = EVENT if encrypt is None else EVENT | {"Encrypt": None}
     with pytest.raises(UnencryptedPush):
         open_push(json.dumps(fields).encode(), clear_query(), SECRETS, SAFE["appid"], NOW)
 
 
-def test_an_encrypted_push_to_an_app_without_a_key_has_its_own_error():
+def test_an_encrypted_push_to_an_app_without_a_key_raises_push_key_missing():
     with pytest.raises(PushKeyMissing):
         open_push(in_json(**EVENT), clear_query(), PLAIN_SECRETS, SAFE["appid"], NOW)
 
 
-def test_a_push_encrypted_for_another_app_is_rejected():
+def test_a_push_encrypted_for_another_appid_raises_foreign_push():
     for appid in ("wxother", SAFE["appid"] + "1", SAFE["appid"][:-1]):
-        body, query = sealed(json.dumps(EVENT), appid)
+        body, query = encrypted_push(json.dumps(EVENT), appid)
         with pytest.raises(ForeignPush):
             open_push(body, query, SECRETS, SAFE["appid"], NOW)
 
 
 @pytest.mark.parametrize(("off", "is_fresh"), [(300, True), (301, False), (86400, False)])
 @pytest.mark.parametrize("sign", [1, -1])
-def test_a_signature_older_than_five_minutes_is_rejected(off, is_fresh, sign):
+def test_a_push_or_url_verification_more_than_five_minutes_off_raises_stale_push(
+    off, is_fresh, sign
+):
     now = NOW + sign * off
     attempts = [
         lambda: open_push(in_json(), query_of(SAFE), SECRETS, SAFE["appid"], now),
@@ -173,7 +175,7 @@ def test_a_signature_older_than_five_minutes_is_rejected(off, is_fresh, sign):
 
 
 @pytest.mark.parametrize("timestamp", ["", "0", "-1", "soon", "1714112445.0", "01714112445", "١"])
-def test_an_invalid_timestamp_is_stale(timestamp):
+def test_a_url_verification_with_an_invalid_timestamp_raises_stale_push(timestamp):
     with pytest.raises(StalePush):
         verify_url(clear_query(timestamp), SECRETS, NOW)
 
@@ -182,7 +184,7 @@ def test_an_invalid_timestamp_is_stale(timestamp):
 
 
 def with_padding(end):
-    """Encrypt a message that ends in the given bytes instead of its padding."""
+    """Encrypt a message with the given bytes in place of its padding."""
     message, appid = b'{"Event":"x"}', SAFE["appid"].encode()
     content = b"r" * 16 + struct.pack(">I", len(message)) + message + appid
     content += b"\0" * (-(len(content) + len(end)) % 32) + end
@@ -196,16 +198,16 @@ def with_padding(end):
     [b"\0", b"\x21" * 33, b"\xff" * 255, *(bytes([n]) * (n - 1) for n in range(2, 33))],
     ids=lambda end: f"{len(end)}x{end[0]}",
 )
-def test_wrong_padding_is_undecryptable(end):
+def test_invalid_padding_of_a_push_raises_undecryptable_push(end):
     encrypt = with_padding(end)
     with pytest.raises(UndecryptablePush):
         open_push(in_json(encrypt), signed(encrypt), SECRETS, SAFE["appid"], NOW)
 
 
-def test_every_valid_padding_is_accepted():
+def test_every_padding_length_of_a_push_is_accepted():
     lengths = set()
     for extra in range(32):
-        body, query = sealed(json.dumps(EVENT | {"x": "x" * extra}))
+        body, query = encrypted_push(json.dumps(EVENT | {"x": "x" * extra}))
         lengths.add(len(base64.b64decode(json.loads(body)["Encrypt"])))
         assert open_push(body, query, SECRETS, SAFE["appid"], NOW).event == "debug_demo"
     assert len(lengths) == 2
@@ -261,38 +263,40 @@ INCOMPLETE = {
 UNREADABLE = UNPARSABLE | {name: body for name, (body, _) in INCOMPLETE.items()}
 
 
-def refused(body, kind):
-    """Deliver a body in plain mode and encrypted. Return the reasons of both errors."""
+def assert_rejected_in_both_modes(body, kind):
+    """Assert that a push fails, unencrypted and encrypted. Return the reasons of both errors."""
     with pytest.raises(kind) as plain:
         open_push(body, clear_query(), PLAIN_SECRETS, "wx", NOW)
-    inside, query = sealed(body)
+    inside, query = encrypted_push(body)
     with pytest.raises(kind) as encrypted:
         open_push(inside, query, SECRETS, SAFE["appid"], NOW)
     return plain.value.reason, encrypted.value.reason
 
 
 @pytest.mark.parametrize("body", UNPARSABLE.values(), ids=UNPARSABLE)
-def test_a_body_that_is_neither_json_nor_xml_is_malformed(body):
-    """Entities are not expanded, files and URLs are not fetched, and nesting is limited."""
-    assert refused(body, MalformedPush) == ("", "")
+def test_a_push_that_is_neither_json_nor_xml_raises_malformed_push(body):
+    """XML entities are not expanded, no file or URL is read, and the nesting is limited."""
+    assert assert_rejected_in_both_modes(body, MalformedPush) == ("", "")
 
 
 @pytest.mark.parametrize(("body", "field"), INCOMPLETE.values(), ids=INCOMPLETE)
-def test_a_push_with_a_missing_or_wrong_field_is_incomplete(body, field):
-    """The reason names the field."""
-    assert refused(body, IncompletePush) == (f"missing or wrong: {field}",) * 2
+def test_a_push_with_a_missing_or_invalid_field_raises_incomplete_push(body, field):
+    """The reason of the exception names the field."""
+    assert (
+        assert_rejected_in_both_modes(body, IncompletePush) == (f"missing or wrong: {field}",) * 2
+    )
 
 
 @pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
-def test_an_unreadable_envelope_is_rejected(body):
+def test_an_unreadable_body_in_place_of_the_encrypted_envelope_raises_a_push_error(body):
     with pytest.raises(PushError):
         open_push(body, query_of(SAFE), SECRETS, SAFE["appid"], NOW)
 
 
 @pytest.mark.parametrize("body", [*UNREADABLE.values(), in_json(), in_json(1), in_json(**EVENT)])
 @pytest.mark.parametrize("signature", ["", "0" * 40, SAFE["plainsig"]])
-def test_every_unsigned_body_gets_the_same_error(body, signature):
-    """This holds with and without an EncodingAESKey."""
+def test_every_body_without_a_valid_signature_raises_push_signature_mismatch(body, signature):
+    """The error is the same for apps with and without an EncodingAESKey."""
     query = PushQuery(SAFE["ts"], "another nonce", signature=signature, msg_signature=signature)
     for secrets in (SECRETS, PLAIN_SECRETS):
         with pytest.raises(PushSignatureMismatch):
@@ -300,13 +304,13 @@ def test_every_unsigned_body_gets_the_same_error(body, signature):
 
 
 @pytest.mark.parametrize("encrypt", [1, True, [], {"a": "b"}])
-def test_an_encrypt_other_than_a_text_is_rejected(encrypt):
+def test_an_encrypt_field_that_is_not_a_text_raises_incomplete_push(encrypt):
     with pytest.raises(IncompletePush) as caught:
         open_push(in_json(encrypt), clear_query(), SECRETS, SAFE["appid"], NOW)
     assert caught.value.reason == "missing or wrong: Encrypt"
 
 
-def test_damage_in_encrypt_is_not_dropped_before_verification():
+def test_damaged_characters_in_encrypt_are_kept_for_the_signature_check():
     for damage in (b"\x1d", b"\xe5", b"\xef\xbf\xbd"):
         for head, tail in ((b'{"Encrypt":"', b'"}'), (b"<xml><Encrypt>", b"</Encrypt></xml>")):
             body = head + SAFE["enc"][:9].encode() + damage + SAFE["enc"][9:].encode() + tail
@@ -328,19 +332,19 @@ FORMS = {
 }
 
 
-def read_both_ways(body):
-    """Read a body in plain mode and encrypted, and check that the results are equal."""
+def read_in_both_modes(body):
+    """Parse a push unencrypted and encrypted. Assert that the results are equal."""
     clear = open_push(body, clear_query(), PLAIN_SECRETS, "wx", NOW)
-    inside, query = sealed(body)
+    inside, query = encrypted_push(body)
     assert open_push(inside, query, SECRETS, SAFE["appid"], NOW) == clear
     return clear
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 @pytest.mark.parametrize("damage", CONTROLS + CUT, ids=repr)
-def test_damaged_characters_are_dropped_from_a_push(form, damage):
-    """The stored message contains no damage, and can be parsed again."""
-    push = read_both_ways(form % ((damage,) * 4))
+def test_damaged_characters_in_the_fields_of_a_push_are_removed(form, damage):
+    """`Push.message`, which is stored, contains no marks and can be parsed again."""
+    push = read_in_both_modes(form % ((damage,) * 4))
     assert (push.event, push.openid, push.created_at) == ("revoke", "oAlice", NOW)
     assert "hello" in push.message
     assert "\ufffd" not in push.message
@@ -349,10 +353,10 @@ def test_damaged_characters_are_dropped_from_a_push(form, damage):
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
-def test_damage_around_the_body_and_a_byte_order_mark_are_dropped(form):
+def test_damaged_characters_around_the_body_and_a_byte_order_mark_are_removed(form):
     whole = form % ((b"",) * 4)
     for body in (b"\xef\xbb\xbf" + whole, b"\x08" + whole, whole + b"\xe5\xb0", whole + b"\0\0"):
-        assert read_both_ways(body).openid == "oAlice"
+        assert read_in_both_modes(body).openid == "oAlice"
 
 
 @pytest.mark.parametrize(
@@ -360,28 +364,28 @@ def test_damage_around_the_body_and_a_byte_order_mark_are_dropped(form):
     ["&#x1d;", "&#29;", "&#0;", "&#x0;", "&#xD800;", "&#xFFFF;", "&#1114112;", f"&#{'9' * 5000};"],
     ids=lambda text: text[:12],
 )
-def test_references_to_illegal_characters_are_dropped(reference):
-    """A reference is another spelling of an illegal character in XML."""
+def test_xml_references_to_illegal_characters_are_removed(reference):
+    """An XML character reference may name a character that is illegal in XML."""
     body = f"<xml><Event>x</Event><OpenID>oAl{reference}ice</OpenID></xml>"
-    assert read_both_ways(body.encode()).openid == "oAlice"
+    assert read_in_both_modes(body.encode()).openid == "oAlice"
 
 
-def test_legal_references_and_cdata_are_unchanged():
-    """Text in a CDATA section may look like a reference or a tag."""
+def test_legal_xml_references_are_resolved_and_cdata_is_unchanged():
+    """In a CDATA section, references and tags are text."""
     body = "<xml><Event>&#x64;&#101;mo</Event><C><![CDATA[&#x1d; < b]]></C></xml>"
-    push = read_both_ways(body.encode())
+    push = read_in_both_modes(body.encode())
     assert (push.event, push.message) == ("demo", body)
     in_json_form = json.dumps({"Event": "demo", "C": "&#x1d; < b"})
     assert read_push(in_json_form).key == push.key
 
 
-def test_escaped_control_characters_in_json_are_dropped():
+def test_escaped_control_characters_in_the_json_of_a_push_are_removed():
     push = read_push('{"Event":"x\\u0000y","OpenID":"oAl\\u001d\\ud83dice\\u007f"}')
     assert (push.event, push.openid) == ("xy", "oAlice")
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
-def test_random_damage_raises_only_documented_errors(form):
+def test_random_changes_of_a_push_raise_only_push_errors(form):
     rng, whole, read = random.Random(26), form % ((b"",) * 4), 0
     for _ in range(1_500):
         body = bytearray(whole)
@@ -394,20 +398,20 @@ def test_random_damage_raises_only_documented_errors(form):
     assert read > 100
 
 
-def test_deeply_nested_xml_is_read():
+def test_a_push_with_deeply_nested_xml_is_read():
     body = b"<xml>" + b"<a>" * 9_000 + b"</a>" * 9_000 + b"<Event>x</Event></xml>"
     assert open_push(body, clear_query(), PLAIN_SECRETS, "wx", NOW).event == "x"
 
 
 @pytest.mark.parametrize("depth", range(100, 2_000, 100))
-def test_deeply_nested_json_is_read_or_malformed(depth):
+def test_a_push_with_deeply_nested_json_is_read_or_raises_malformed_push(depth):
     body = b'{"Event":"x","a":' + b"[1," * depth + b"2" + b"]" * depth + b"}"
     with suppress(MalformedPush):
         assert open_push(body, clear_query(), PLAIN_SECRETS, "wx", NOW).event == "x"
 
 
 @pytest.mark.parametrize("encoding", ["GBK", "UTF-16", "UTF-7", "latin-1", "nonsense"])
-def test_xml_is_decoded_as_utf_8_despite_its_declaration(encoding):
+def test_xml_is_decoded_as_utf_8_regardless_of_its_encoding_declaration(encoding):
     head = f'<?xml version="1.0" encoding="{encoding}"?>'
     body = f"{head}<xml><Event>x</Event><OpenID>+ADw-</OpenID><Content>小花</Content></xml>"
     push = open_push(body.encode(), clear_query(), PLAIN_SECRETS, "wx", NOW)
@@ -417,7 +421,7 @@ def test_xml_is_decoded_as_utf_8_despite_its_declaration(encoding):
 # Parsing
 
 
-def test_every_field_of_a_compliance_event_is_read():
+def test_read_push_reads_every_field_of_a_compliance_event():
     push = read_push(REVOKED)
     assert push.event == "user_authorization_revoke"
     assert push.openid == "oaKk343WOktAaT2ygsX138BGblrg"
@@ -430,7 +434,7 @@ def test_every_field_of_a_compliance_event_is_read():
     )
 
 
-def test_xml_and_json_give_the_same_push():
+def test_read_push_gives_equal_results_for_xml_and_json():
     fields = json.loads(REVOKED)
     as_xml = "".join(f"<{name}>{value}</{name}>" for name, value in fields.items())
     quirk = as_xml.replace("<OpenPID>", "< OpenPID>").replace("</Event>", "</ Event>")
@@ -456,12 +460,14 @@ def test_xml_and_json_give_the_same_push():
         ('"-8"', ()),
     ],
 )
-def test_an_invalid_revoke_info_is_read_as_empty(given, read):
+def test_revoke_infos_contains_the_listed_numbers_and_is_empty_for_an_invalid_revoke_info(
+    given, read
+):
     push = read_push(REVOKED.replace('"RevokeInfo":"1"', f'"RevokeInfo":{given}'))
     assert push.revoke_infos == read
 
 
-def test_a_message_other_than_an_event_is_named_by_its_type():
+def test_the_event_of_a_message_without_an_event_field_is_its_msg_type():
     push = read_push('{"MsgType":"text","Content":"小花","MsgId":9007199254740993}')
     assert (push.event, push.msg_id) == ("text", "9007199254740993")
     assert "小花" not in repr(push)
@@ -471,7 +477,7 @@ def key_with(**changes):
     return read_push(json.dumps(json.loads(REVOKED) | changes)).key
 
 
-def test_compliance_events_with_any_different_field_are_distinct():
+def test_compliance_events_that_differ_in_any_field_have_different_keys():
     assert key_with(ToUserName="gh_x") == key_with()
     changes = [
         {"OpenID": "oBob"},
@@ -487,7 +493,7 @@ def test_compliance_events_with_any_different_field_are_distinct():
     assert len(keys | {key_with()}) == 9
 
 
-def test_messages_are_distinguished_by_id_or_by_their_whole_content():
+def test_the_key_of_a_message_depends_on_msg_id_or_else_on_all_fields():
     def key(**fields):
         return read_push(json.dumps(EVENT | fields)).key
 
@@ -535,15 +541,15 @@ SETTLEMENT = {
     ],
 )
 @pytest.mark.parametrize("write", [json.dumps, lambda fields: as_xml(fields)], ids=["json", "xml"])
-def test_two_events_of_one_sender_and_second_are_distinct(event, change, write):
-    """They differ in any field. The order of the fields is ignored."""
+def test_different_events_of_one_sender_and_second_have_different_keys(event, change, write):
+    """Events that differ in any field have different keys. The order of fields is ignored."""
     first, second = read_push(write(event)), read_push(write(event | change))
     assert first.key != second.key
     assert first.key == read_push(write(dict(reversed(event.items())))).key
 
 
 @pytest.mark.parametrize("event", [MEDIA_CHECK, SETTLEMENT, json.loads(REVOKED)])
-def test_a_repetition_in_another_format_has_the_same_key(event):
+def test_a_repeated_event_in_another_format_has_the_same_key(event):
     spaced = as_xml(event).replace("><", ">\n  <")
     escaped = json.dumps(event, indent=1).replace("pass", "p\\u0061ss")
     texts = {name: str(value) if isinstance(value, int) else value for name, value in event.items()}
@@ -552,7 +558,7 @@ def test_a_repetition_in_another_format_has_the_same_key(event):
 
 
 def as_xml(value, name="xml"):
-    """Write fields as XML, and the members of a list as repeated elements."""
+    """Return fields as XML. The members of a list become repeated elements."""
     if isinstance(value, list):
         return "".join(as_xml(one, name) for one in value)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Verification of WeChat's certificate: only authorities of certifi are trusted."""
+"""Verification of WeChat's TLS certificate with the authorities of certifi."""
 
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -69,32 +69,34 @@ def assert_refused(wechat):
     assert wechat.connections == 1
 
 
-def test_a_certificate_of_a_trusted_authority_is_accepted(wechat, serve_tls, monkeypatch):
+def test_a_wechat_certificate_of_a_trusted_authority_is_accepted(wechat, serve_tls, monkeypatch):
     pem = serve_tls()
     monkeypatch.setattr(certifi, "where", lambda: pem)
     assert log_in(wechat).openid == "oAlice"
 
 
-def test_a_certificate_of_an_unknown_authority_is_rejected(wechat, serve_tls):
+def test_a_wechat_certificate_of_an_unknown_authority_is_rejected(wechat, serve_tls):
     serve_tls()
     assert_refused(wechat)
 
 
-def test_a_certificate_of_another_host_is_rejected(wechat, serve_tls, monkeypatch):
+def test_a_wechat_certificate_for_another_host_is_rejected(wechat, serve_tls, monkeypatch):
     pem = serve_tls(ELSEWHERE)
     monkeypatch.setattr(certifi, "where", lambda: pem)
     assert_refused(wechat)
 
 
-def test_authorities_of_the_environment_are_ignored(wechat, serve_tls, monkeypatch):
+def test_certificate_authorities_set_in_environment_variables_are_ignored(
+    wechat, serve_tls, monkeypatch
+):
     pem = serve_tls()
     for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.setenv(name, pem)
     assert_refused(wechat)
 
 
-def test_the_authorities_are_read_once(wechat, serve_tls, monkeypatch):
-    """Reading 200 KB for each connection would cost a second of CPU for a hundred logins."""
+def test_the_certificate_authorities_are_loaded_once_per_client(wechat, serve_tls, monkeypatch):
+    """Loading them for each connection would cost a second of CPU time per hundred logins."""
     pem, reads = serve_tls(), []
 
     def where():

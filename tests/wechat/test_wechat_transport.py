@@ -1,4 +1,4 @@
-"""Network failures of calls to WeChat, and secrecy of their parameters."""
+"""Network failures of calls to WeChat, and secrecy of codes, tokens and AppSecrets."""
 
 import contextlib
 import gzip
@@ -31,7 +31,7 @@ def test_the_content_type_of_a_response_is_ignored(client, wechat, content_type)
     assert log_in(client).openid == "oAlice"
 
 
-def test_a_response_is_decoded_as_utf_8(client, wechat):
+def test_a_wechat_response_is_decoded_as_utf_8(client, wechat):
     answer = {**SESSION, "nickName": "爱丽丝😀"}
     wechat.answers(json.dumps(answer, ensure_ascii=False).encode("utf-8"))
     read = transport.Transport(wechat.url)
@@ -57,7 +57,7 @@ def test_a_response_is_decoded_as_utf_8(client, wechat):
     ],
     ids=lambda content: f"{content[:20]!r}",
 )
-def test_a_response_other_than_a_json_object_is_an_outage(client, wechat, content):
+def test_a_response_that_is_not_a_json_object_raises_unavailable(client, wechat, content):
     wechat.answers(content)
     with pytest.raises(WeChatUnavailable) as caught:
         log_in(client)
@@ -66,7 +66,7 @@ def test_a_response_other_than_a_json_object_is_an_outage(client, wechat, conten
 
 
 @pytest.mark.parametrize("status", [201, 204, 400, 412, 500, 502, 503])
-def test_a_status_other_than_200_is_an_outage(client, wechat, status):
+def test_a_response_status_other_than_200_raises_unavailable(client, wechat, status):
     wechat.answers(b"" if status == 204 else SESSION, status=status)
     with pytest.raises(WeChatUnavailable, match=f"HTTP {status}"):
         log_in(client)
@@ -74,21 +74,21 @@ def test_a_status_other_than_200_is_an_outage(client, wechat, status):
 
 
 @pytest.mark.parametrize("location", ["/sns/elsewhere", "http://[broken", "http://127.0.0.1:1/"])
-def test_redirects_are_not_followed(client, wechat, location):
+def test_redirects_by_wechat_are_not_followed(client, wechat, location):
     wechat.answers(SESSION, status=302, headers={"Location": location})
     with pytest.raises(WeChatUnavailable, match="HTTP 302"):
         log_in(client)
     assert len(wechat.received) == 1
 
 
-def test_cookies_are_ignored(client, wechat):
+def test_cookies_set_by_wechat_are_not_sent_back(client, wechat):
     wechat.answers(SESSION, headers={"Set-Cookie": "who=alice; Path=/"})
     log_in(client)
     log_in(client)
     assert [request.headers["Cookie"] for request in wechat.received] == [None, None]
 
 
-def test_connections_are_reused(client, wechat):
+def test_sequential_calls_to_wechat_reuse_one_connection(client, wechat):
     wechat.answers(SESSION)
     for _ in range(5):
         log_in(client)
@@ -103,7 +103,7 @@ def test_a_large_compressed_response_is_rejected(client, wechat):
 
 
 def test_the_connection_of_an_oversized_response_is_closed(client, wechat):
-    """The rest could be read as the response to another login."""
+    """The unread rest would otherwise be read as the response to the next login."""
     wechat.answers(b"x" * 1_000_000)
     for _ in range(3):
         with pytest.raises(WeChatUnavailable, match="too long"):
@@ -113,14 +113,14 @@ def test_the_connection_of_an_oversized_response_is_closed(client, wechat):
     assert wechat.connections == 4
 
 
-def test_an_unrequested_compressed_response_is_read(client, wechat):
+def test_a_compressed_response_that_was_not_requested_is_read(client, wechat):
     wechat.answers(
         gzip.compress(json.dumps(SESSION).encode()), headers={"Content-Encoding": "gzip"}
     )
     assert log_in(client).openid == "oAlice"
 
 
-def test_a_login_sends_exactly_these_headers(client, wechat):
+def test_a_login_call_to_wechat_sends_only_the_expected_headers(client, wechat):
     wechat.answers(SESSION)
     log_in(client)
     assert dict(wechat.received[0].headers) == {
@@ -133,7 +133,7 @@ def test_a_login_sends_exactly_these_headers(client, wechat):
 
 
 @pytest.mark.parametrize("end", ["", "/"])
-def test_a_base_url_may_have_a_path(wechat, end):
+def test_the_path_of_the_base_url_is_prepended_to_api_paths(wechat, end):
     client = WeChatClient(f"{wechat.url}/mirror/of{end}")
     wechat.answers(SESSION)
     log_in(client)
@@ -141,7 +141,9 @@ def test_a_base_url_may_have_a_path(wechat, end):
     assert wechat.received[0].path == "/mirror/of/sns/jscode2session"
 
 
-def test_proxies_of_the_environment_are_ignored(client, wechat, refused_url, monkeypatch):
+def test_http_proxies_set_in_environment_variables_are_ignored(
+    client, wechat, refused_url, monkeypatch
+):
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, refused_url)
     for name in ("no_proxy", "NO_PROXY"):
@@ -150,7 +152,7 @@ def test_proxies_of_the_environment_are_ignored(client, wechat, refused_url, mon
     assert log_in(client).openid == "oAlice"
 
 
-def test_a_timeout_is_not_retried(client, wechat, monkeypatch):
+def test_a_call_that_timed_out_is_not_retried(client, wechat, monkeypatch):
     monkeypatch.setattr(transport, "READ_TIMEOUT", 0.1)
     wechat.answers(SESSION, waits=5.0)
     with pytest.raises(WeChatUnavailable) as caught:
@@ -160,7 +162,7 @@ def test_a_timeout_is_not_retried(client, wechat, monkeypatch):
     assert len(wechat.received) == 1
 
 
-def test_a_dropped_connection_is_not_retried(client, wechat):
+def test_a_call_whose_connection_was_dropped_is_not_retried(client, wechat):
     wechat.answers(SESSION, drops_connection=True)
     with pytest.raises(WeChatUnavailable) as caught:
         log_in(client)
@@ -168,8 +170,8 @@ def test_a_dropped_connection_is_not_retried(client, wechat):
     assert len(wechat.received) == 1
 
 
-def test_a_broken_reused_connection_is_not_retried(client, wechat):
-    """The code may have been used up."""
+def test_a_call_whose_reused_connection_was_dropped_is_not_retried(client, wechat):
+    """The code may be used up, so a retry could not succeed."""
     wechat.answers(SESSION)
     log_in(client)
     wechat.answers(SESSION, drops_connection=True)
@@ -188,7 +190,7 @@ def test_a_connection_closed_by_wechat_is_not_reused(client, wechat):
     assert (len(wechat.received), wechat.connections) == (3, 3)
 
 
-def test_a_truncated_response_is_not_retried(client, wechat):
+def test_a_call_with_a_truncated_response_is_not_retried(client, wechat):
     wechat.answers(SESSION, claims_bytes=1000)
     with pytest.raises(WeChatUnavailable) as caught:
         log_in(client)
@@ -196,14 +198,14 @@ def test_a_truncated_response_is_not_retried(client, wechat):
     assert len(wechat.received) == 1
 
 
-def test_a_refused_connection_leaves_the_code_unused(refused_url):
+def test_a_refused_connection_reports_that_the_code_is_not_used_up(refused_url):
     client = WeChatClient(refused_url)
     with pytest.raises(WeChatUnavailable) as caught:
         log_in(client)
     assert not caught.value.maybe_consumed
 
 
-def test_an_unknown_host_leaves_the_code_unused(monkeypatch):
+def test_an_unknown_host_reports_that_the_code_is_not_used_up(monkeypatch):
     def unknown(*args):
         raise socket.gaierror
 
@@ -215,7 +217,9 @@ def test_an_unknown_host_leaves_the_code_unused(monkeypatch):
 
 
 @pytest.mark.parametrize(("failures", "succeeds"), [(1, True), (2, False)])
-def test_connecting_is_retried_once(client, wechat, monkeypatch, failures, succeeds):
+def test_a_failed_connection_attempt_is_retried_once(
+    client, wechat, monkeypatch, failures, succeeds
+):
     connect, attempts = urllib3.util.connection.create_connection, []
 
     def failing_at_first(*args, **kwargs):
@@ -241,7 +245,9 @@ def failures_by_name():
 
 
 @pytest.mark.parametrize("how", dict(failures_by_name()).values(), ids=dict(failures_by_name()))
-def test_exceptions_and_logs_contain_no_secret(client, wechat, caplog, monkeypatch, how):
+def test_exceptions_and_logs_of_failed_calls_contain_no_secret_or_code(
+    client, wechat, caplog, monkeypatch, how
+):
     monkeypatch.setattr(transport, "READ_TIMEOUT", 0.2)
     caplog.set_level(logging.DEBUG)
     wechat.answers(**how)
@@ -250,7 +256,7 @@ def test_exceptions_and_logs_contain_no_secret(client, wechat, caplog, monkeypat
     assert_no_secret(caught.value, caplog.text)
 
 
-def test_a_failed_connection_reveals_no_secret(refused_url, caplog):
+def test_the_exception_and_log_of_a_failed_connection_contain_no_secret(refused_url, caplog):
     caplog.set_level(logging.DEBUG)
     with pytest.raises(WeChatError) as caught:
         log_in(WeChatClient(refused_url))
@@ -263,7 +269,7 @@ def assert_no_secret(error, logged):
     assert CODE not in shown
 
 
-def test_the_log_of_a_success_contains_no_secret(client, wechat, caplog):
+def test_the_log_of_a_successful_login_contains_no_secret_or_session_key(client, wechat, caplog):
     caplog.set_level(logging.DEBUG)
     wechat.answers(SESSION)
     identity = log_in(client)
@@ -271,7 +277,7 @@ def test_the_log_of_a_success_contains_no_secret(client, wechat, caplog):
     assert SECRET not in caplog.text
 
 
-def test_tokens_are_not_in_the_repr_or_the_log(client, wechat, caplog):
+def test_access_tokens_are_not_in_repr_exceptions_or_logs(client, wechat, caplog):
     caplog.set_level(logging.DEBUG)
     wechat.answers({"access_token": "74_token", "expires_in": 7200})
     assert "74_token" not in repr(client.stable_token("wxacme", SECRET))
