@@ -98,7 +98,7 @@ def principal_of(token: str, *, even_expired: bool = False) -> Principal:
 
 def no_login(view: Callable[P, R]) -> Callable[P, R]:
     """Mark a view that requires no login."""
-    return needing("none", view)
+    return with_required_login("none", view)
 
 
 def any_login(view: Callable[P, R]) -> Callable[P, R]:
@@ -109,7 +109,7 @@ def any_login(view: Callable[P, R]) -> Callable[P, R]:
         g.principal = principal_of(bearer_token())
         return view(*args, **kwargs)
 
-    return needing("any", guarded)
+    return with_required_login("any", guarded)
 
 
 def any_login_to_end(view: Callable[P, R]) -> Callable[P, R]:
@@ -120,7 +120,7 @@ def any_login_to_end(view: Callable[P, R]) -> Callable[P, R]:
         g.principal = principal_of(bearer_token(), even_expired=True)
         return view(*args, **kwargs)
 
-    return needing("any", guarded)
+    return with_required_login("any", guarded)
 
 
 def bound_login(view: Callable[P, R]) -> Callable[P, R]:
@@ -132,7 +132,7 @@ def bound_login(view: Callable[P, R]) -> Callable[P, R]:
             raise LoginUnbound
         return view(*args, **kwargs)
 
-    return needing("bound", any_login(guarded))
+    return with_required_login("bound", any_login(guarded))
 
 
 @overload
@@ -178,7 +178,7 @@ def _users_only(
         require_audience(tenant=tenant, appid=appid)
         return view(*args, **kwargs)
 
-    return needing("bound", guarded)
+    return with_required_login("bound", guarded)
 
 
 def require_audience(*, tenant: str | None = None, appid: str | None = None) -> None:
@@ -193,8 +193,8 @@ def require_audience(*, tenant: str | None = None, appid: str | None = None) -> 
         raise TokenOfAnotherApp
 
 
-def needing(login: str, view: Callable[P, R]) -> Callable[P, R]:
-    """Mark a view with the login that it requires: "none", "any" or "bound"."""
+def with_required_login(login: str, view: Callable[P, R]) -> Callable[P, R]:
+    """Record on a view which login it requires, for example "none", "any" or "bound"."""
     view.__dict__["login"] = login
     return view
 

@@ -26,8 +26,8 @@ def warn_of_trusted_network(config: Config) -> None:
 def refuse_unfit_keys(app: Flask) -> None:
     """Raise BootRefused unless the encryption keys match the key proofs in the database.
 
-    If the database is unreachable or has no tables, the service starts; /readyz reports it and
-    checks the keys later.
+    If the database is unreachable or has no tables, the service starts. /readyz then responds with
+    503, and checks the keys once the database is ready.
     """
     with app.app_context():
         try:

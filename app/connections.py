@@ -117,7 +117,7 @@ def _refuse_closed(
 ) -> None:
     """Make the pool replace a closed connection. For a new one, raise: the server is stopping."""
     try:
-        look(connection)
+        raise_if_closed(connection)
     except psycopg.OperationalError:
         if entry.info.get(WAS_USED):
             raise DisconnectionError from None
@@ -125,7 +125,7 @@ def _refuse_closed(
     entry.info[WAS_USED] = True
 
 
-def look(connection: psycopg.Connection[Any]) -> None:
+def raise_if_closed(connection: psycopg.Connection[Any]) -> None:
     """Raise psycopg.OperationalError if the server has closed the connection. Never blocks.
 
     Cheaper than a ping, which would add a round trip to every request.

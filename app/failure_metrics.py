@@ -1,4 +1,4 @@
-"""Counts failed requests by app and error code, in the native API and all dialects."""
+"""Metrics of failed requests by app and error code, for the native API and all dialects."""
 
 from flask import Flask, Response, g
 

@@ -28,7 +28,7 @@ def _spoken() -> str:
 
 
 def speak(language: str | None) -> None:
-    """Use a language for the rest of this request, regardless of Accept-Language."""
+    """Set the language for the rest of this request. Accept-Language applies if it is None."""
     g.language = language if language in SPOKEN else None
 
 
@@ -40,7 +40,7 @@ def accepted_language(default: str = "en") -> str:
 
 
 def speaking(default: str) -> AbstractContextManager[None]:
-    """Use the language of Accept-Language, or else the default, inside the context."""
+    """Return a context manager that sets the language of Accept-Language, or else the default."""
     locale: AbstractContextManager[None] = force_locale(accepted_language(default))
     return locale
 

@@ -72,13 +72,13 @@ def test_a_connection_with_a_running_query_is_not_reused(app: Flask) -> None:
 def test_checkout_raises_operational_error_while_the_database_is_lost(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def look(connection: "psycopg.Connection[tuple[int]]") -> None:
+    def raise_if_closed(connection: "psycopg.Connection[tuple[int]]") -> None:
         raise psycopg.OperationalError("closed immediately")
 
     with app.app_context():
         with autocommit() as connection:
             connection.execute("SELECT 1")
-        monkeypatch.setattr(connections, "look", look)
+        monkeypatch.setattr(connections, "raise_if_closed", raise_if_closed)
         with pytest.raises(psycopg.OperationalError), autocommit():
             pass
         with pytest.raises((psycopg.OperationalError, OperationalError)), transaction() as one:

@@ -53,14 +53,14 @@ def test_account_name_returns_the_canonical_spelling(typed: str, kept: str) -> N
     assert account_name(typed) == kept
 
 
-def test_invisible_control_and_format_characters_are_removed_from_accounts() -> None:
+def test_without_invisible_removes_every_invisible_control_and_format_character() -> None:
     remaining = [
         char for char in EVERY_CHARACTER if category(char) in INVISIBLE and without_invisible(char)
     ]
     assert "".join(remaining) == PREPENDED
 
 
-def test_no_letter_digit_or_space_is_removed_from_accounts() -> None:
+def test_without_invisible_keeps_every_visible_letter_digit_and_space() -> None:
     removed = {char for char in EVERY_CHARACTER if not without_invisible(char)}
     kinds = {category(char) for char in removed}
     blank_letters = {char for char in removed if category(char) == "Lo"}

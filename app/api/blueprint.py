@@ -79,7 +79,7 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse(what: str) -> Any:
-    """Raise ValueError. Python's parser calls this for NaN and Infinity, which JSON excludes."""
+    """Raise ValueError. Also called by Python's JSON parser for NaN and Infinity."""
     raise ValueError(what)
 
 

@@ -24,7 +24,7 @@ DESCRIBED = {name: {"schema": {"type": "string"}} for name in IDENTITY_HEADERS}
 @blp.arguments(AudienceQuery, location="query")
 @blp.response(204, headers=DESCRIBED)
 def verify(query: AudienceParams) -> Response:
-    """Return the user of a request in headers, for proxies (auth_request, forward-auth).
+    """Verify a login token and return its user in headers, for proxies (forward-auth).
 
     Every method is accepted. If a path is appended, as Envoy does, the query is ignored and the
     status is 200.
@@ -38,7 +38,7 @@ def verify(query: AudienceParams) -> Response:
 @blp.arguments(AudienceQuery, location="query")
 @blp.response(204, headers=DESCRIBED)
 def verify_for_app(query: AudienceParams) -> Response:
-    """Verify a login token, but only for users of one mini-program. Others get 403."""
+    """Verify a login token, but respond 403 to users of other mini-programs."""
     return _identity_of(query)
 
 
@@ -47,7 +47,7 @@ def verify_for_app(query: AudienceParams) -> Response:
 @blp.arguments(AudienceQuery, location="query")
 @blp.response(204, headers=DESCRIBED)
 def verify_for_tenant(query: AudienceParams, slug: str) -> Response:
-    """Verify a login token, but only for users of one tenant. Others get 403."""
+    """Verify a login token, but respond 403 to users of other tenants."""
     require_audience(tenant=slug)
     return _identity_of(query)
 
@@ -63,7 +63,7 @@ def _identity_of(query: AudienceParams) -> Response:
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, JwtResponse)
 def issue_jwt(body: EmptyBody) -> jwts.Jwt:
-    """Issue a JWT for the login token. It is valid for ten minutes. Back ends verify it."""
+    """Issue a JWT for the session, valid for ten minutes. Back ends verify its signature."""
     return jwts.issue_jwt(this_principal())
 
 
@@ -71,6 +71,6 @@ def issue_jwt(body: EmptyBody) -> jwts.Jwt:
 @no_login
 @blp.response(200, JwksResponse)
 def show_public_keys() -> Any:
-    """Return the public keys that verify our JWTs. Clients may cache them for five minutes."""
+    """Return the public keys that verify JWTs of wxpass. They may be cached for five minutes."""
     keys = [key.jwk() for key in signing_keys.published_keys()]
     return {"keys": keys}, 200, {"Cache-Control": f"public, max-age={KEPT_SECONDS}"}

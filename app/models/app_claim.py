@@ -12,7 +12,7 @@ from app.models.session_limit import HasSessionLimit
 
 
 class AppClaim(HasSessionLimit, Model):
-    """A claimed appid accepts no logins. A `wechat_apps` row replaces it once WeChat accepts it.
+    """A claim permits no logins. A `wechat_apps` row replaces it once WeChat accepts the AppSecret.
 
     Several tenants may claim the same appid. When WeChat accepts the AppSecret of one tenant, the
     claims of the others are closed and their secrets deleted.

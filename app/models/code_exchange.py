@@ -10,7 +10,7 @@ from app.models.columns import Moment
 
 
 class CodeExchange(Model):
-    """The request that inserts the row calls WeChat. It has succeeded once its session exists."""
+    """The request that inserts the row calls WeChat. The exchange is done once a session exists."""
 
     __tablename__ = "code_exchanges"
     __table_args__ = (

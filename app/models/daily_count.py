@@ -19,17 +19,17 @@ class Measure(StrEnum):
     first login in the app (docs/decisions/0014).
     """
 
-    OPENED = "opened"  # a code of wx.login was claimed
-    LOGGED_IN = "logged_in"  # and a session was opened
-    KNOWN = "known"  # and the identity already belonged to a user
-    LOGGED_IN_BY_PASSWORD = "logged_in_by_password"  # noqa: S105 - a session without any code
+    OPENED = "opened"  # a wx.login code was claimed for its exchange
+    LOGGED_IN = "logged_in"  # a claimed code opened a session
+    KNOWN = "known"  # the identity of a claimed code already belonged to a user
+    LOGGED_IN_BY_PASSWORD = "logged_in_by_password"  # noqa: S105 - a session without a code
     REGISTERED = "registered"  # a user was registered
     PHONE_VERIFIED = "phone_verified"  # WeChat returned a valid phone number
-    BOUND_BY_PHONE = "bound_by_phone"  # and the identity was bound by it
+    BOUND_BY_PHONE = "bound_by_phone"  # a verified phone number bound the identity to a user
     BOUND_BY_PASSWORD = "bound_by_password"  # noqa: S105 - bound by account and password
     FAILED = "failed"  # a request failed (daily_failures has the reasons)
     NEWCOMERS = "newcomers"  # a WeChat identity opened the app for the first time
-    BECAME_USERS = "became_users"  # and was bound for the first time, then or later
+    BECAME_USERS = "became_users"  # a newcomer was bound to a user, then or later
 
 
 class DailyCount(Model):

@@ -10,7 +10,7 @@ from app.models.columns import Id, Moment
 
 
 class Merge(Model):
-    """`social_accounts.merge_id` of a moved identity refers to this row until it is unlinked."""
+    """`social_accounts.merge_id` of a moved identity refers to this row until the unlinking."""
 
     __tablename__ = "merges"
     __table_args__ = (

@@ -15,7 +15,7 @@ def read_session_limit(max_sessions: int | None, *, unlimited: bool) -> SessionL
 
 
 class HasSessionLimit:
-    """The two columns that hold a session limit. `session_limit` reads and writes them together."""
+    """The two columns that hold a session limit. `session_limit` reads and writes both."""
 
     max_sessions: Mapped[int | None] = mapped_column("session_limit")
     unlimited_sessions: Mapped[bool] = mapped_column(server_default="false")

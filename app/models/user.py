@@ -62,6 +62,6 @@ class User(Model):
     password_hash: Mapped[str | None]
     last_login_at: Mapped[Moment | None]
     last_login_ip: Mapped[str | None]
-    # Set while the account is closed. A login before this time reopens it.
+    # Set while the account is closed. A login before this time reopens the account.
     erase_after: Mapped[Moment | None]
     created_at: Mapped[Made]

@@ -43,7 +43,7 @@ class WeChatApp(HasSessionLimit, Model):
     released_at: Mapped[Moment | None]
 
     secret_sealed: Mapped[str | None]
-    # Replaces the AppSecret once WeChat rejects the one in use.
+    # The next AppSecret. It becomes the current one once WeChat rejects the current one.
     next_secret_sealed: Mapped[str | None]
     push_token_sealed: Mapped[str | None]
     encoding_aes_key_sealed: Mapped[str | None]

@@ -2,9 +2,9 @@
 
 WeChat truncates long texts at a byte, in the middle of a UTF-8 character, and passes on control
 characters that people typed. Before parsing, each illegal byte sequence is replaced by MARK. In
-XML, so is each control character; in JSON, control characters are kept. After parsing, a text
-field drops marks and control characters. A token field rejects both. A phone number field drops
-control characters and rejects marks.
+XML, illegal control characters are replaced too. In JSON, control characters are kept. After
+parsing, a text field drops marks and control characters. A token field rejects both. A phone number
+field drops control characters and rejects marks.
 """
 
 import re

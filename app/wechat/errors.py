@@ -96,7 +96,7 @@ class MalformedOpenData(OpenDataError):
 
 
 class UnreadableOpenData(OpenDataError):
-    """The data was decrypted with the right session_key, but it is not valid JSON."""
+    """The data was decrypted with the right session_key, but the result is not valid JSON."""
 
 
 class SessionKeyStale(OpenDataError):

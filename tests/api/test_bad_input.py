@@ -83,7 +83,7 @@ def tokens_of(client: Client, unbound: Person, bound: Person) -> dict[str, str |
 
 @pytest.fixture
 def tokens(client: Client, alice: Person, bob: Person) -> dict[str, str | None]:
-    """Return no token, the token of alice's unbound session, and the token of bob's bound one."""
+    """Return no token, a token of an unbound session (alice) and of a bound session (bob)."""
     return tokens_of(client, alice, bob)
 
 
@@ -137,7 +137,7 @@ OTHER_TYPES = {
 
 
 # Each test covers all routes with one set-up, because the rejected requests write nothing.
-def test_an_unparsable_body_is_rejected(
+def test_an_unparsable_json_body_is_rejected_by_every_route(
     client: Client, tokens: dict[str, str | None], rows: Reader
 ) -> None:
     with nothing_written(rows):
@@ -177,7 +177,7 @@ def test_a_body_with_another_content_type_than_json_is_rejected(
             assert (name, what, *failure(answer)) == (name, what, *JSON_REQUIRED)
 
 
-def test_an_oversized_body_is_rejected(
+def test_an_oversized_body_is_rejected_by_every_route(
     client: Client, tokens: dict[str, str | None], rows: Reader
 ) -> None:
     large = b'{"code": "' + b"a" * 70_000 + b'"}'
@@ -224,7 +224,7 @@ MISSING = {
 }
 
 
-def test_a_request_without_a_required_field_is_rejected(
+def test_a_body_without_a_required_field_is_rejected(
     client: Client, tokens: dict[str, str | None], rows: Reader
 ) -> None:
     with nothing_written(rows):
@@ -326,7 +326,7 @@ def test_a_gender_other_than_0_1_or_2_is_rejected(
 NICKNAMES = ["🌸", "👨‍👩‍👧 🏴󠁧󠁢󠁥󠁮󠁧󠁿", "𠮷野家", "a'b\"c<d>&", "%s {0}", "名　字"]
 
 
-def test_emoji_and_rare_characters_in_a_typed_nickname_are_stored_unchanged(
+def test_emoji_and_rare_characters_in_a_nickname_from_the_client_are_stored_unchanged(
     client: Client, tokens: dict[str, str | None]
 ) -> None:
     for nickname, name in product(NICKNAMES, ("me", "profile")):

@@ -36,7 +36,7 @@ def assert_success_or_4xx(answer: TestResponse) -> None:
         assert 400 <= status < 500, code
 
 
-def test_no_generated_json_causes_a_server_error(
+def test_generated_json_bodies_never_cause_an_internal_error(
     client: Client, alice: Person, bob: Person
 ) -> None:
     tokens = tokens_of(client, alice, bob)

@@ -90,7 +90,7 @@ def timeout_for(fault: dict[str, Any]) -> Iterator[None]:
 
 
 def refuse(client: Client, rows: Reader, what: str, token: str | None, **body: str) -> Any:
-    """Send a request that must fail. Check that nothing is written; return status and code."""
+    """Send a request that must fail. Assert that nothing is written. Return status and code."""
     with nothing_written(rows):
         return failure(client.post(what, token, **body))
 

@@ -47,7 +47,7 @@ def handler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(HANDLERS, REVOKE, forget_nickname)
 
 
-# The URL
+# URL verification
 
 
 def verification(portal: Portal, **changes: str) -> dict[str, str]:
@@ -243,7 +243,7 @@ def test_different_events_of_one_second_without_msgid_are_not_treated_as_repeate
     assert rows.count("wechat_pushes", "message_sealed IS NOT NULL") == 2
 
 
-def test_a_push_recorded_by_an_earlier_release_is_not_handled_again(
+def test_a_repeated_push_that_an_earlier_release_recorded_is_not_handled_again(
     portal: Portal, app: Flask, rows: Reader, handler: None
 ) -> None:
     message = event()

@@ -40,7 +40,7 @@ def refusals(client: Client, rows: Reader, token: str, names: set[str]) -> set[t
 
 
 @pytest.mark.parametrize("other", [ACME_CLUB, GLOBEX_LIFE], ids=["app", "tenant"])
-def test_a_token_of_another_app_or_tenant_is_rejected(
+def test_a_login_token_of_another_app_or_tenant_is_rejected(
     other: App, client: Client, alice: Person, bob: Person, rows: Reader
 ) -> None:
     for token in (client.log_in(alice, other)["token"], client.bind(bob, other)["token"]):
@@ -68,7 +68,7 @@ def test_an_unbound_session_is_rejected_by_routes_that_require_a_user(
     assert failure(client.me(token)) == UNBOUND
 
 
-def test_an_ended_replaced_or_expired_token_is_rejected(
+def test_the_token_of_an_ended_replaced_or_expired_session_is_rejected_by_every_route(
     client: Client, alice: Person, bob: Person, rows: Reader
 ) -> None:
     everywhere = set(NEEDING_LOGIN)

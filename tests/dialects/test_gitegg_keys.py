@@ -81,7 +81,9 @@ def test_a_bind_key_expires_after_two_hours(
     assert bind_key_uses.all_refusals(key) == [401] * 4
 
 
-def test_using_a_bind_key_does_not_extend_its_lifetime(phone: MiniProgram, rows: Reader) -> None:
+def test_the_use_of_a_bind_key_does_not_extend_its_lifetime(
+    phone: MiniProgram, rows: Reader
+) -> None:
     key = phone.bind_key()
     rows(
         "UPDATE login_sessions SET seen_at = now() - interval '1 hour',"
@@ -228,7 +230,7 @@ def test_reusing_a_refresh_token_after_the_grace_period_ends_the_session(
     assert refused(phone.grant("refresh_token", refresh_token=fresh["refreshToken"])) == 401
 
 
-def test_tokens_and_refresh_tokens_are_not_interchangeable(phone: MiniProgram) -> None:
+def test_a_refresh_token_is_rejected_as_login_token_and_vice_versa(phone: MiniProgram) -> None:
     tokens = phone.bound()
     assert refused(phone.user(tokens["refreshToken"])) == 401
     assert refused(phone.grant("refresh_token", refresh_token=tokens["token"])) == 401

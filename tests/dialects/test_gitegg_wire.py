@@ -116,7 +116,7 @@ def test_the_appid_in_the_path_takes_precedence_over_the_query(phone: MiniProgra
 # Messages
 
 
-def test_messages_are_chinese_unless_english_is_preferred(client: Client) -> None:
+def test_gitegg_messages_are_chinese_unless_accept_language_prefers_english(client: Client) -> None:
     def message(**headers: str) -> str:
         answer = client.send("GET", "/system/account/user/info", headers=headers)
         return str(answer.json["msg"])[:3]
@@ -167,7 +167,9 @@ def test_an_unknown_appid_gets_code_404_in_the_envelope(client: Client) -> None:
             assert refused(client.send("GET", f"/wx/user/{appid}/{what}")) == 404
 
 
-def test_a_password_login_without_an_app_is_rejected(app: Flask, phone: MiniProgram) -> None:
+def test_a_password_login_without_an_appid_in_body_path_or_referer_is_rejected(
+    app: Flask, phone: MiniProgram
+) -> None:
     enter_user(app, account="alice", password=PASSWORD)
     page = f"https://servicewechat.com/{ACME_SHOP.appid}/1/page-frame.html"
     for referer in (
@@ -233,7 +235,9 @@ SENT: dict[str, tuple[str, ...]] = {
 
 
 @pytest.mark.parametrize("what", SENT)
-def test_a_missing_or_oversized_field_is_rejected(phone: MiniProgram, what: str) -> None:
+def test_a_gitegg_request_with_a_missing_oversized_or_invalid_field_is_rejected(
+    phone: MiniProgram, what: str
+) -> None:
     key = phone.bind_key()
     for name in SENT[what]:
         for wrong in ("", "x" * 9000, "a\0b"):
@@ -350,7 +354,9 @@ def test_open_data_with_a_stale_key_foreign_watermark_or_old_timestamp_is_reject
     assert rows.count("phones") == rows.count("social_accounts", "nickname IS NOT NULL") == 0
 
 
-def test_open_data_of_another_person_is_rejected(phone: MiniProgram, bob: Person) -> None:
+def test_open_data_encrypted_for_another_person_is_rejected(
+    phone: MiniProgram, bob: Person
+) -> None:
     bob.wx_login()
     key = phone.bind_key()
     assert refused(phone.wx("phone", socialKey=key, **bob.tap_phone_old())) == 409
@@ -373,6 +379,6 @@ def test_user_info_sent_as_phone_data_and_phone_data_sent_as_user_info_are_rejec
     assert refused(phone.wx("info", socialKey=key, **(info | number))) == 422
 
 
-def test_an_invalid_phone_number_is_rejected(client: Client, wechat: WeChat) -> None:
+def test_a_phone_binding_with_an_invalid_number_is_rejected(client: Client, wechat: WeChat) -> None:
     phone = MiniProgram(client, Person(wechat, "frank", "12"))
     assert refused(phone.phone(phone.bind_key())) == 422

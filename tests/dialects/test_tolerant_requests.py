@@ -115,7 +115,9 @@ def test_an_object_array_or_null_for_a_text_field_is_rejected_in_the_envelope(
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "01", "1.", "tru", "0x10"])
-def test_an_invalid_json_literal_is_rejected(send: Send, rows: Reader, value: str) -> None:
+def test_a_dialect_body_with_an_invalid_json_literal_is_rejected(
+    send: Send, rows: Reader, value: str
+) -> None:
     with nothing_written(rows):
         body = send(
             f"{ROOT}/wx/auth/login", f'{{"username":{value},"password":"x"}}', "application/json"
@@ -176,7 +178,7 @@ def test_a_form_body_is_accepted_with_a_missing_or_misspelt_content_type(
         assert is_login(send(path, urlencode(secrets | others), content_type)), path
 
 
-def test_a_multipart_form_is_accepted(app: Flask, client: Client) -> None:
+def test_a_multipart_form_is_accepted_by_dialects(app: Flask, client: Client) -> None:
     enter_user(app, account=PHONE, password=PASSWORD)
     how = {"data": ALICE, "content_type": "multipart/form-data"}
     assert is_login(client.send("POST", f"{ROOT}/wx/auth/login", **how).json)
@@ -203,7 +205,7 @@ def test_a_multipart_form_is_accepted(app: Flask, client: Client) -> None:
     ids=lambda body: repr(body[:12]),
 )
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain", None])
-def test_a_body_without_usable_fields_is_rejected(
+def test_a_dialect_body_that_is_neither_json_object_nor_form_is_rejected(
     send: Send, rows: Reader, body: bytes, content_type: str | None
 ) -> None:
     with nothing_written(rows):

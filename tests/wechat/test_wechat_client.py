@@ -59,7 +59,7 @@ def test_code_to_session_returns_an_empty_unionid_as_none(client, wechat, empty)
     assert client.code_to_session("wxacme", "s", "c").unionid is None
 
 
-def test_escaped_slashes_in_a_session_key_are_unescaped(client, wechat):
+def test_escaped_slashes_in_the_json_of_a_session_key_are_unescaped(client, wechat):
     wechat.answers(b'{"session_key":"HyVFkGl5F5OQWJZZaNz\\/\\/g==","openid":"oAlice"}')
     assert client.code_to_session("wxacme", "s", "c").session_key == "HyVFkGl5F5OQWJZZaNz//g=="
 
@@ -190,7 +190,7 @@ def test_a_stable_token_response_with_an_invalid_field_raises_unavailable(client
         client.stable_token("wxacme", "s")
 
 
-def test_phone_number_sends_code_and_openid_in_json(client, wechat):
+def test_phone_number_posts_code_and_openid_as_json(client, wechat):
     wechat.answers(phone_answer())
     phone = client.phone_number("wxacme", "74_to+k/en=", "e31968a7", "oAlice")
     assert phone == PhoneInfo("+85212345678", "12345678", "852", 1477314187)
@@ -269,7 +269,7 @@ def test_a_country_code_that_is_not_a_number_raises_phone_country_missing(client
 
 
 @pytest.mark.parametrize("code", ["86", "+86", 86, " +86 "])
-def test_a_country_code_may_have_a_plus_sign(client, wechat, code):
+def test_a_plus_sign_in_a_country_code_is_removed(client, wechat, code):
     wechat.answers(phone_answer(countryCode=code))
     assert client.phone_number("wxacme", "token", "code").country_code == "86"
 

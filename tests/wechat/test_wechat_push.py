@@ -123,7 +123,7 @@ def test_messages_of_every_length_are_decrypted_to_the_encrypted_text():
         assert decrypt_message(KEY, sealed) == PushMessage("x" * length, "wxacme")
 
 
-def test_encrypting_a_message_twice_gives_different_ciphertexts():
+def test_each_encryption_of_a_push_message_gives_a_different_ciphertext():
     assert encrypt_message(KEY, "hello", "wxacme") != encrypt_message(KEY, "hello", "wxacme")
 
 

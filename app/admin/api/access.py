@@ -9,7 +9,7 @@ import structlog
 from flask import g
 from flask_jwt_extended import get_jwt, verify_jwt_in_request
 
-from app.auth import needing, this_device
+from app.auth import this_device, with_required_login
 from app.errors import JwtInvalid, RoleTooLow, SignInNeeded
 from app.services.operators.sessions import SignedIn, find_script_session
 from app.services.operators.step_up import require_step_up
@@ -27,7 +27,7 @@ def operator_login(view: Callable[P, R]) -> Callable[P, R]:
         g.signed_in = _signed_in()
         return view(*args, **kwargs)
 
-    return needing("operator", guarded)
+    return with_required_login("operator", guarded)
 
 
 def platform_login(view: Callable[P, R]) -> Callable[P, R]:
@@ -39,7 +39,7 @@ def platform_login(view: Callable[P, R]) -> Callable[P, R]:
             raise RoleTooLow
         return view(*args, **kwargs)
 
-    return needing("platform", operator_login(guarded))
+    return with_required_login("platform", operator_login(guarded))
 
 
 def tenant_operator_required(view: Callable[..., R]) -> Callable[..., R]:
@@ -51,7 +51,7 @@ def tenant_operator_required(view: Callable[..., R]) -> Callable[..., R]:
         structlog.contextvars.bind_contextvars(tenant=slug)
         return view(*args, **kwargs)
 
-    return needing("tenant_operator", operator_login(guarded))
+    return with_required_login("tenant_operator", operator_login(guarded))
 
 
 def tenant_admin_required(view: Callable[..., R]) -> Callable[..., R]:
@@ -62,7 +62,7 @@ def tenant_admin_required(view: Callable[..., R]) -> Callable[..., R]:
         this_tenant_scope().refuse_reader()
         return view(*args, **kwargs)
 
-    return needing("tenant_admin", tenant_operator_required(guarded))
+    return with_required_login("tenant_admin", tenant_operator_required(guarded))
 
 
 def step_up_required(view: Callable[P, R]) -> Callable[P, R]:
