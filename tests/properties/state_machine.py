@@ -16,7 +16,7 @@ from app.errors import FAILURES
 from app.extensions import db
 from tests.fixtures.login_paths import general_path_only, outcome_of
 from tests.fixtures.passwords import GOOD_PASSWORD
-from tests.fixtures.personas import Reader, WeChat, enter_user, failure, taken_back
+from tests.fixtures.personas import Reader, WeChat, enter_user, failure, transactions_rolled_back
 from tests.properties.driver import Driver
 from tests.properties.model import Model, ReadBody
 from tests.properties.people import Body, Clock, Refused, Session, User
@@ -76,7 +76,7 @@ class Scenario(RuleBasedStateMachine):
         super().__init__()
         self.app, self.wechat, self.clock = app, wechat, clock
         self.exit_stack = ExitStack()
-        self.exit_stack.enter_context(taken_back(app))
+        self.exit_stack.enter_context(transactions_rolled_back(app))
         wechat.control("reset")
         clock.moment = datetime.now(UTC)
         self.driver, self.model, self.rows = Driver(app, wechat), Model(clock), Reader(app)
