@@ -14,10 +14,10 @@ SECONDS = 5
 
 
 def measure_memory(bench: Bench, users: int) -> tuple[int, float | None]:
-    """Verify up to 100,000 sessions in a gunicorn with a single worker.
+    """Return the number of verified sessions, and the worker's memory afterwards in megabytes.
 
-    Return the number of sessions and the worker's resident memory in megabytes, which is None if a
-    request failed.
+    A gunicorn with a single worker verifies up to 100,000 sessions. The memory is None if a request
+    failed.
     """
     people = [Person(number) for number in range(min(users, SESSIONS // 2))]
     lines = feeds.both_sessions("/v1/verify", people)

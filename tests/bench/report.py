@@ -138,7 +138,7 @@ def ending_targets(endings: Sequence[Ending]) -> list[Target]:
 
 
 def startup_targets(made: World, person: Person) -> list[Target]:
-    """Measure the startup of the service and return the targets for its duration."""
+    """Measure the startup time of the service. Return the targets with the measured values."""
     boot = measure_boots(made.environ, person.token(0))
     whole = boot["import"] + boot["answer"]
     return [
@@ -148,7 +148,7 @@ def startup_targets(made: World, person: Person) -> list[Target]:
 
 
 def memory_target(bench: Bench, users: int) -> Target:
-    """Measure the memory of a worker and return the target for it."""
+    """Measure the memory of a worker. Return the target with the measured value."""
     sessions, megabytes = measure_memory(bench, users)
     label = f"resident memory of a worker after {sessions:,} sessions"
     return at_most(label, megabytes, 150, "MB")

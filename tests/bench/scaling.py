@@ -71,7 +71,7 @@ def report_of(made: World, sizes: Sequence[Size], options: Namespace) -> str:
 
 
 def cells(row: Row, size: Size) -> Sequence[str]:
-    """Return the cells of a benchmark row at one size."""
+    """Return the table cells of one kind of request with one size of the database."""
     measured, labels = size.rows[row], (row.name, f"{size.users:,}", f"{size.gigabytes:.2f}")
     if not measured.counts:
         return *labels, *[VOID] * 5, str(measured.errors)

@@ -124,7 +124,7 @@ def test_no_function_contains_an_import() -> None:
             assert not list(imports_of(function)), f"{path}: {function.name}"
 
 
-def test_every_file_imports_only_the_layers_that_its_own_layer_may_import() -> None:
+def test_every_file_imports_only_layers_allowed_for_its_own_layer() -> None:
     for path in PYTHON:
         if ROOT / "app" in path.parents and path != ROOT / "app" / "__init__.py":
             forbidden = list(forbidden_imports(path))

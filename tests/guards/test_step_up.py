@@ -85,7 +85,7 @@ def site_of(app: Flask, rows: Reader, *, enrolled: bool) -> Site:
 
 
 def confirmation(app: Flask) -> dict[str, str]:
-    """Begin the platform admin's enrolment in one-time codes. Return the confirmation's body."""
+    """Begin the enrolment of one-time codes. Return the body of the confirmation request."""
     with app.app_context():
         enrolment = begin_enrolment(session_of(app, OPS))
     return {"code": code_of(pyotp.TOTP(enrolment.secret))}

@@ -85,7 +85,7 @@ class LinkingModel:
         return other
 
     def unite(self, user: User, other: User) -> User:
-        """Merge the bare one of two users into the other user. Return the remaining user."""
+        """Merge two users of one person, of which one is bare. Return the remaining user."""
         stays, bare = (other, user) if self.is_bare(user) else (user, other)
         self.merge(bare, stays, None)
         return stays
@@ -98,8 +98,8 @@ class LinkingModel:
     def refuse_binding(self, identity: Identity, owner: User | None, taken: str) -> None:
         """Raise Refused if the identity must not be linked to `owner`.
 
-        This is so if one of the users is disabled, or if the identity has another user who is not
-        bare. `taken` is the error code of the latter case.
+        The error code is user_disabled if the owner or the identity's user is disabled, and `taken`
+        if the identity has another user who is not bare.
         """
         current = identity.user
         if any(user.disabled for user in (current, owner) if user):

@@ -121,7 +121,7 @@ class Identity:
 
 @dataclass(eq=False)
 class Session:
-    """A login session with all tokens that it had. Only the newest token is valid.
+    """A login session with its current and all earlier tokens. Only the newest token is valid.
 
     `ended` is the error code for the tokens of an ended session. `family_begins` is the index of
     the first refresh token since the session was last linked to a user.

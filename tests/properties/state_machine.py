@@ -178,7 +178,8 @@ class Scenario(RuleBasedStateMachine):
     def tokens_to_check(self) -> list[tuple[Session, str]]:
         """Return the tokens with a new expected response, each with its session.
 
-        Checking all tokens takes longer, and the other sessions have not changed in the database.
+        Checking all tokens takes longer. The comparison of the database with the model has shown
+        that the other sessions did not change.
         """
         return [
             one

@@ -35,7 +35,7 @@ class Received:
         return {child.tag: child.text or "" for child in fromstring(self.body)}
 
     def open(self, secrets: PushSecrets = SECRETS):
-        """Decrypt and verify the push as the service does, at the time of its timestamp."""
+        """Verify and decrypt the push as the service does, at the time of the push."""
         names = ("timestamp", "nonce", "signature", "msg_signature")
         query = PushQuery(**{name: self.query.get(name, "") for name in names})
         return open_push(self.body, query, secrets, ACME, int(query.timestamp))

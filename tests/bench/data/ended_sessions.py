@@ -98,9 +98,9 @@ def end(
     *,
     by_itself: bool,
 ) -> Ending:
-    """End a person's first session and return how long pollers still got 204.
+    """End a person's first session, and return how long its login token was still accepted.
 
-    `by_itself` ends the session by a logout of that session, otherwise the second session ends it.
+    With `by_itself`, the session logs out. Otherwise, the person's second session ends the session.
     """
     token = person.token(0)
     for watcher in watchers:

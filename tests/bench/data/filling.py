@@ -109,9 +109,9 @@ class Filling:
 
 
 def copy(url: str, columns: Mapping[str, Sequence[str]], lines: Lines) -> None:
-    """Insert rows by COPY in one transaction. Triggers do not run.
+    """Insert rows by COPY in one transaction, without running triggers.
 
-    `columns` are the columns of each table, and `lines` the rows of each table.
+    `columns` contains the column names by table, and `lines` the rows by table.
     """
     with psycopg.connect(url) as connection:
         connection.execute("SET session_replication_role = replica")

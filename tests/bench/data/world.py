@@ -100,8 +100,8 @@ class World:
 def world(users: int, database: str = "", *, keep: bool = False) -> Iterator[World]:
     """Start PostgreSQL and the substitute for WeChat, and fill a database with users.
 
-    The database is dropped at the end unless `keep` is set. If a database with the given name was
-    kept, it is used again and not filled.
+    The database is dropped at the end unless `keep` is set. A kept database with the given name is
+    used again without filling.
     """
     folder = var_folder(dict(os.environ)) / "bench"
     name = database or f"wxpass_bench_{secrets.token_hex(4)}"

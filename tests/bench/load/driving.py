@@ -43,7 +43,10 @@ def drive(task: Task) -> Load:
 
 @contextmanager
 def background(task: Task) -> Iterator[None]:
-    """Send the requests of a feed inside the block. Exit if the load generator ended before."""
+    """Send the requests of a feed inside the block.
+
+    Exit if the load generator ends before the block.
+    """
     command, quiet = find_generator().command(task), subprocess.DEVNULL
     with subprocess.Popen(command, stdout=quiet, stderr=quiet) as loading:
         try:

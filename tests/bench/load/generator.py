@@ -8,9 +8,10 @@ THREADS = 2
 
 @dataclass(frozen=True)
 class Task:
-    """A feed to send. Each thread sends its lines in order.
+    """A feed that the load generator sends.
 
-    In the mode `once`, each line is sent once. Otherwise, the lines are sent again and again.
+    Each thread sends a part of the lines in order. In the mode `once`, each line is sent once.
+    Otherwise, each thread starts again after its last line.
     """
 
     url: str

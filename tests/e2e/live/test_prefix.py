@@ -23,7 +23,7 @@ def mounted(
     database: Database,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[Service, dict[str, str]]]:
-    """The service below /auth, and the headers that a proxy adds when it removes /auth."""
+    """The service below /auth, and the headers of a proxy that removes /auth from the path."""
     folder = tmp_path_factory.mktemp("prefix")
     headers = {} if "SCRIPT_NAME" in request.param else {"X-Forwarded-Prefix": "/auth"}
     with serving(live_config, database, folder, GUNICORN_WORKERS="1", **request.param) as service:
