@@ -31,7 +31,7 @@ from tests.fixtures.personas import (
     WeChat,
     enter_user,
     failure,
-    taken_back,
+    transactions_rolled_back,
 )
 from tests.fixtures.portal import Portal, configure, event
 from tests.fixtures.tables import changes, read_tables
@@ -107,7 +107,7 @@ def test_both_paths_write_answer_and_count_the_same(
 
     def log_in() -> Outcome:
         request = partial(client.post, "login", app=mini_program)
-        began, undone = datetime.now(UTC), partial(taken_back, app)
+        began, undone = datetime.now(UTC), partial(transactions_rolled_back, app)
         return outcome_of(
             app, rows, began, undone, lambda: request(code=alice.wx_login(mini_program))
         )
