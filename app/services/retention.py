@@ -208,7 +208,7 @@ def _sessions() -> Iterator[Due]:
 
 
 def _audit_events() -> Iterator[Due]:
-    """Yield, per tenant, the rule for old audit events, by the database clock like the trigger."""
+    """Yield, per tenant, the rule for old audit events, by the same clock as the trigger."""
     with transaction() as db:
         kept = db.execute(select(Tenant.id, Tenant.audit_days)).all()
     for tenant_id, days in [*kept, (None, PLATFORM_AUDIT_DAYS)]:

@@ -35,10 +35,11 @@ def bind_phone(
     proof: PhoneProof,
     kept_token: str | None = None,
 ) -> Login:
-    """Verify a phone number with WeChat and bind the caller's session to the user with the number.
+    """Verify a phone number with WeChat and bind the caller's identity and session to its owner.
 
-    `proof` is the data of the phone button. The login token is replaced, unless `kept_token`, the
-    token of the request, is given. Raises the exceptions of `verified_phone` and `decide_linking`.
+    If no user has the number, the identity's user gets it, or a new user is registered. `proof` is
+    the data of the phone button. The login token is replaced, unless `kept_token`, the token of the
+    request, is given. Raises the exceptions of `verified_phone` and `decide_linking`.
     """
     number = verified_phone(app, principal, proof)
     return _bind_phone(

@@ -44,7 +44,7 @@ class _Rejected:
 
 
 class CodeFailures:
-    """The rejected codes, and the clients and apps that are refused for a while."""
+    """Rejected codes, and clients and apps that are temporarily refused."""
 
     def __init__(self, rate_limits: RateLimits, failed_codes_per_minute: int) -> None:
         self._rate_limits = rate_limits

@@ -75,10 +75,10 @@ def _is_repeated(session: LoginSession, shown: RefreshToken, device: Device) -> 
 
 
 def _is_same_device(before: Device, device: Device) -> bool:
-    """Compare two devices by User-Agent without the network type, or by IP address without one.
+    """Return whether two requests come from the same device.
 
-    The IP address is ignored if both sent a User-Agent: responses are often lost because the
-    network changes.
+    Compares the User-Agent without the network type, because responses are often lost when the
+    network changes. If neither request has a User-Agent, the IP address is compared.
     """
     if before.name is None or device.name is None:
         return before == device

@@ -82,7 +82,8 @@ def link_to_user(
 ) -> None:
     """Link a locked social account to a user who proved their password in this request or at login.
 
-    Raises CredentialsWrong if the user was erased since, and the exceptions of `decide_linking`.
+    Raises CredentialsWrong if the user has been erased since then, and the exceptions of
+    `decide_linking`.
     """
     try:
         its_user, owners = lock_users(db, account, user_id)
@@ -129,7 +130,7 @@ def unlink(db: Session, context: RequestContext, account: SocialAccount) -> None
 def detach_account(db: Session, account: SocialAccount, *but: ColumnElement[bool]) -> None:
     """Unlink a locked social account from its user, and end the account's sessions.
 
-    `but` are conditions that exclude sessions from ending.
+    `but` are extra conditions that a session must meet to be ended.
     """
     account.user_id, account.merge_id, account.joins_by_unionid = None, None, False
     on_it = (
@@ -190,7 +191,8 @@ def close_into(
 ) -> Merge:
     """Merge a user into another: close the user and move the identities. Return the merge record.
 
-    Ends the sessions of the closed user. `but` are conditions that exclude sessions from ending.
+    Ends the sessions of the closed user. `but` are extra conditions that a session must meet to be
+    ended.
     """
     closing = update(User).where(User.tenant_id == tenant_id, User.id == merged_id)
     db.execute(closing.values(status="merged", merged_into_id=user_id, erase_after=None))

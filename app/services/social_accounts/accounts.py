@@ -101,7 +101,7 @@ def _missing(principal: Principal) -> Failure:
 
 
 def find_users_of_unionid(db: Session, account: SocialAccount) -> Sequence[UUID]:
-    """Return the tenant's users with other identities of the account's unionid, two at most.
+    """Return the ids of users with other identities of the account's unionid, two at most.
 
     Takes an advisory lock on the unionid, so that simultaneous first logins in two apps of the
     tenant register only one user.

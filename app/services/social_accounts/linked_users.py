@@ -44,7 +44,7 @@ def lock_user(db: Session, tenant_id: UUID, user_id: UUID) -> KnownUser:
 
 
 def is_bare(db: Session, user: User) -> bool:
-    """Return whether the user has no account, password or phone, and identities of one person only.
+    """Return whether the user has no account, password or phone, and one person's identities.
 
     Identities with the same unionid, in several apps of the tenant, belong to one person.
     """

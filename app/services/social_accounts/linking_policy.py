@@ -18,7 +18,8 @@ class Evidence(Enum):
     """The evidence that a social account belongs to a user.
 
     LOGIN: WeChat's response to a login, with the unionid if there is one. PHONE: a verified phone
-    number. PASSWORD: a checked password. A password always has a user, so it never registers one.
+    number. PASSWORD: a checked password. It belongs to an existing user, so PASSWORD never
+    registers one.
     """
 
     LOGIN = "login"

@@ -69,7 +69,7 @@ class PhoneProof:
 
 
 def keep_profile(app: AppConfig, principal: Principal, given: ProfileInput) -> AccountProfile:
-    """Store a profile, signed open data or typed values, and return the stored profile.
+    """Store a profile from signed open data or from typed values, and return the stored profile.
 
     Raises the exceptions of `keep_open_profile`.
     """
@@ -153,7 +153,10 @@ def phone_of_code(app: AppConfig, principal: Principal, code: str) -> PhoneNumbe
 def phone_of_data(
     app: AppConfig, principal: Principal, encrypted_data: str, iv: str
 ) -> PhoneNumber:
-    """Decrypt the phone number of the phone button (old API). Raises an OpenDataError."""
+    """Decrypt the phone number of the phone button (old API).
+
+    Raises NoSocialAccount, PhoneInvalid or an OpenDataError.
+    """
     moment = int(now().timestamp())
 
     def read(key: str) -> PhoneInfo:

@@ -27,7 +27,7 @@ def change_account(tenant_slug: str, user_id: UUID, account: str) -> None:
             if user is None:
                 raise UserUnknown
             if user.account is not None:
-                # Erasure finds login attempts only by the account that the user has then.
+                # Erasure finds login attempts by the user's current account only.
                 db.execute(
                     delete(PasswordTry).where(attempts_of_accounts(tenant.id, [user.account]))
                 )

@@ -180,7 +180,7 @@ def _write(connection: Connection, free: Sequence[Spelling]) -> bool:
 def _delete_attempts(connection: Connection, tenant_id: UUID, old: Sequence[Spelling]) -> None:
     """Delete the login attempts and known devices that are stored under the old spellings.
 
-    Erasure finds them only by the account that the user has then.
+    Erasure finds them by the user's current account only.
     """
     if old:
         tried = attempts_of_accounts(tenant_id, [one.stored for one in old])

@@ -144,7 +144,7 @@ def test_unbind_unlinks_only_the_identity_of_the_current_app(
     assert client.bind(alice, ACME_SHOP)["user"]["id"] == shop["user"]["id"]
 
 
-def test_unbind_keeps_a_session_opened_by_password_bound(
+def test_session_opened_by_password_stays_bound_after_unbind(
     app: Flask, client: Client, alice: Person
 ) -> None:
     enter_user(app, **CREDENTIALS)
@@ -228,10 +228,10 @@ def test_user_without_a_phone_is_merged_when_the_unionid_of_the_phone_owner_beco
 
 
 @pytest.mark.parametrize("way", ["unbind", "bare"])
-def test_session_older_than_ten_minutes_cannot_be_bound_by_password(
+def test_old_session_of_a_user_cannot_bind_its_identity_to_another_account(
     way: str, app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """The thief of a token cannot bind the victim's identity to another account."""
+    """The thief of a token must not bind the victim's identity to another account."""
     enter_user(app, account="mallory", password=GOOD_PASSWORD)
     here = ACME_CLUB if way == "bare" else ACME_SHOP
     login = client.log_in(alice, here) if way == "bare" else client.bind(alice, here)

@@ -94,7 +94,7 @@ def test_client_with_thirty_failed_codes_in_a_minute_is_refused(
 
 
 def test_successful_logins_do_not_count_as_failed_codes(phones: Phones, alice: Person) -> None:
-    """Thousands of phones share the address of a mobile carrier."""
+    """Thousands of phones share the IP address of a mobile carrier."""
     assert {phones.log_in(alice.wx_login()).status_code for _ in range(40)} == {200}
 
 

@@ -139,7 +139,7 @@ def encoded(part: object) -> str:
 
 
 def forged(algorithm: str, claims: Token, kid: str, secret: bytes) -> str:
-    """Return a JWT with a forged signature or with the algorithm "none"."""
+    """Return a JWT that is signed with HMAC, or unsigned with the algorithm "none"."""
     text = f"{encoded({'alg': algorithm, 'typ': 'JWT', 'kid': kid})}.{encoded(claims)}"
     mac = b"" if algorithm == "none" else hmac.digest(secret, text.encode(), "sha256")
     return f"{text}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"

@@ -167,7 +167,7 @@ def test_missing_plus_sign_of_a_phone_number_is_explained_in_english_and_chinese
         ("12306", "86", "+8612306", PhoneNotMobile),
     ],
 )
-def test_phone_number_from_wechat_is_accepted_even_if_a_typed_one_is_refused(
+def test_phone_number_from_wechat_is_accepted_even_if_it_is_refused_when_typed(
     national: str, country_code: str, e164: str, reason: type[Failure] | None
 ) -> None:
     number = number_from_wechat(national, country_code)
