@@ -262,7 +262,7 @@ def test_a_profile_change_invalidates_the_cached_response(
     assert [client.me(token).json["gender"] for _ in range(2)] == [2, 2]
 
 
-def test_a_response_is_not_cached_if_the_session_changes_its_user_during_the_request(
+def test_profile_is_not_cached_for_the_previous_user_after_a_session_is_relinked(
     app: Flask, client: Client, alice: Person, bob: Person, fresh_caches: Caches, rows: Reader
 ) -> None:
     passed, kept = (client.bind(alice) for _ in range(2))

@@ -41,8 +41,8 @@ from tests.fixtures.operators import (
     PASSWORD,
     Script,
     add_operator,
-    ask_for_codes,
     code_of,
+    enable_one_time_codes,
     enrol,
     session_of,
 )
@@ -163,7 +163,7 @@ def test_code_is_accepted_with_separators_and_full_width_digits_at_sign_in(
     app: Flask, session: SignedIn, type_: Callable[[str], str]
 ) -> None:
     """Authenticators show a space in the middle. Chinese keyboards produce full-width digits."""
-    totp = ask_for_codes(app, ANN)
+    totp = enable_one_time_codes(app, ANN)
     answer = Script(Client(app), ANN).sign_in(code=type_(code_of(totp)))
     assert answer.status_code == 200, answer.text
     with app.app_context():
@@ -331,7 +331,7 @@ def test_concurrent_enrolments_return_the_same_secret(app: Flask) -> None:
 @pytest.mark.real_commits
 def test_code_completes_one_of_many_concurrent_sign_ins(app: Flask) -> None:
     add_operator(app, ANN, "tenant_admin", "acme")
-    totp = ask_for_codes(app, ANN)
+    totp = enable_one_time_codes(app, ANN)
     code = code_of(totp)
     scripts = [Script(Client(app), ANN) for _ in range(5)]
     answers = run_concurrently([lambda one=one: one.sign_in(code=code) for one in scripts])

@@ -41,8 +41,8 @@ from tests.fixtures.operators import (
     PASSWORD,
     Script,
     add_operator,
-    ask_for_codes,
     code_of,
+    enable_one_time_codes,
     enrol,
     invite,
     signed_in,
@@ -231,7 +231,7 @@ def test_access_token_expires_after_fifteen_minutes(
 
 
 def test_api_sign_in_requires_a_code_if_codes_are_enrolled(app: Flask, ann: Script) -> None:
-    totp = ask_for_codes(app, ANN)
+    totp = enable_one_time_codes(app, ANN)
     assert failure(ann.sign_in()) == (401, "one_time_code_needed")
     (wrong,) = wrong_codes(totp, 1)
     assert failure(ann.sign_in(code=wrong)) == (401, "one_time_code_wrong")
@@ -259,7 +259,7 @@ def test_wrong_codes_are_throttled(app: Flask, ann: Script) -> None:
 
 
 def test_console_session_is_unusable_until_the_code_is_confirmed(app: Flask, ann: Script) -> None:
-    totp = ask_for_codes(app, ANN)
+    totp = enable_one_time_codes(app, ANN)
     with app.app_context():
         pending = sign_in(ANN, PASSWORD, DEVICE)
         assert pending.awaits_code
@@ -276,7 +276,7 @@ def test_console_session_is_unusable_until_the_code_is_confirmed(app: Flask, ann
 
 
 def test_sign_in_that_waits_for_a_code_expires(app: Flask, ann: Script, rows: Reader) -> None:
-    totp = ask_for_codes(app, ANN)
+    totp = enable_one_time_codes(app, ANN)
     pending = in_context(app, sign_in, ANN, PASSWORD, DEVICE)
     rows("UPDATE operator_sessions SET expires_at = now()")
     assert_refused(app, SignInNeeded, confirm_code, pending.token, code_of(totp), DEVICE)
@@ -310,7 +310,7 @@ def test_reset_removes_the_password_and_keeps_one_time_codes(
     app: Flask, ann: Script, rows: Reader
 ) -> None:
     """A platform admin cannot take over the account by a reset."""
-    totp = ask_for_codes(app, ANN)
+    totp = enable_one_time_codes(app, ANN)
     ann.sign_in(code=code_of(totp))
     ann_id = in_context(app, listed_operators.find_operator_id, ANN)
     invitation = in_context(app, operators.reset_operator, OPERATOR, ann_id)
@@ -384,7 +384,7 @@ def test_codes_of_another_operator_can_be_removed_without_a_reset(app: Flask, ro
     ann_id = add_operator(app, ANN, "tenant_admin", "acme")
     path = f"/operators/{ann_id}/one-time-codes"
     assert failure(ops("DELETE", path)) == (409, "one_time_codes_off")
-    totp = ask_for_codes(app, ANN)
+    totp = enable_one_time_codes(app, ANN)
     ann = Script(Client(app), ANN)
     ann.sign_in(code=code_of(totp))
     pending = in_context(app, sign_in, ANN, PASSWORD, DEVICE)
@@ -475,7 +475,7 @@ def test_services_refuse_changes_by_a_tenant_viewer(app: Flask) -> None:
 
 
 def test_operator_credentials_are_stored_as_hashes(app: Flask, ann: Script, rows: Reader) -> None:
-    totp = ask_for_codes(app, ANN)
+    totp = enable_one_time_codes(app, ANN)
     cookie = in_context(app, sign_in, ANN, PASSWORD, DEVICE).token
     invitation = invite(app, RITA, "tenant_reader", "acme")
     ann.sign_in(code=code_of(totp))

@@ -36,8 +36,8 @@ from tests.fixtures.operators import (
     PASSWORD,
     Script,
     add_operator,
-    ask_for_codes,
     code_of,
+    enable_one_time_codes,
     enrol,
     session_of,
     signed_in,
@@ -118,7 +118,7 @@ def test_step_up_requires_a_code_if_codes_are_enrolled(app: Flask, rows: Reader)
 def test_completed_sign_in_counts_as_a_proof(app: Flask, rows: Reader) -> None:
     """The proof dates from the code, which may follow the password by minutes."""
     add_operator(app, ANN, "tenant_admin", "acme")
-    totp = ask_for_codes(app, ANN)
+    totp = enable_one_time_codes(app, ANN)
     with app.app_context():
         pending = sign_in(ANN, PASSWORD, DEVICE)
         rows("UPDATE operator_sessions SET proven_at = now() - interval '4 minutes'")
@@ -130,7 +130,7 @@ def test_completed_sign_in_counts_as_a_proof(app: Flask, rows: Reader) -> None:
 @pytest.mark.parametrize("wrong", ["password", "code"])
 def test_step_up_and_sign_in_share_the_throttle(app: Flask, wrong: str) -> None:
     add_operator(app, ANN, "tenant_admin", "acme")
-    script, totp = Script(Client(app), ANN), ask_for_codes(app, ANN)
+    script, totp = Script(Client(app), ANN), enable_one_time_codes(app, ANN)
     script.sign_in(code=code_of(totp))
     proof = {"password": "wrong"} if wrong == "password" else {"password": PASSWORD}
     proof["code"] = "000000"
@@ -216,7 +216,7 @@ def test_api_step_up_reports_each_failure_with_its_code(app: Flask, rows: Reader
         401,
         "password_wrong",
     )
-    totp = ask_for_codes(app, ANN)
+    totp = enable_one_time_codes(app, ANN)
     script.sign_in(code=code_of(totp))
     needed = script("POST", "/step-up", json={"password": PASSWORD})
     assert failure(needed) == (401, "one_time_code_needed")

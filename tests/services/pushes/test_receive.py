@@ -174,9 +174,9 @@ def test_push_is_refused_while_the_database_is_unavailable(
     def time_out(*_: object, **__: object) -> None:
         database.session.execute(text("SELECT pg_sleep(5)"))
 
-    monkeypatch.setattr(pushes, "NOTING_MILLISECONDS", 50)
+    monkeypatch.setattr(pushes, "STORING_MILLISECONDS", 50)
     monkeypatch.setattr(pushes, "HANDLING_MILLISECONDS", 50)
-    monkeypatch.setattr(pushes, "_note", time_out)
+    monkeypatch.setattr(pushes, "_store", time_out)
     assert failure(portal.push(event())) == (503, "database_unavailable")
     assert rows.count("wechat_pushes") == 0
 
@@ -251,7 +251,7 @@ def test_locked_identity_does_not_delay_the_answer(
 
 
 def test_timeouts_add_up_to_less_than_wechat_waits() -> None:
-    assert pushes.HANDLING_MILLISECONDS + pushes.NOTING_MILLISECONDS < 5000
+    assert pushes.HANDLING_MILLISECONDS + pushes.STORING_MILLISECONDS < 5000
 
 
 # Operators

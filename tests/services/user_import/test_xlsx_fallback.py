@@ -272,7 +272,7 @@ def test_subprocess_has_no_secrets_and_no_open_connections(
 
 
 def test_number_of_subprocesses_is_limited() -> None:
-    places = [fallback._place() for _ in range(fallback.MOST_PROCESSES)]
+    places = [fallback._process_slot() for _ in range(fallback.MOST_PROCESSES)]
     for place in places:
         place.__enter__()
     try:
