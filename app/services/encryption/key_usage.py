@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.keyring import SHORTEST_BODY, keyring
 from app.models.sealed_columns import SealedColumn, sealed_columns
-from app.services.database.transactions import let_take_long, transaction
+from app.services.database.transactions import remove_statement_timeout, transaction
 from config.readers import KEY_ID
 
 
@@ -39,13 +39,13 @@ def count_key_usage() -> Sequence[KeyUse]:
 
 def key_usage(db: Session) -> Sequence[KeyUse]:
     """Count the rows of each column by the key they need, in the caller's transaction."""
-    let_take_long(db)
+    remove_statement_timeout(db)
     return [use for column in sealed_columns() for use in _usage_of(db, column)]
 
 
 def is_key_used(db: Session, key_id: str) -> bool:
     """Return whether any row needs a key; looks at every row if none does."""
-    let_take_long(db)
+    remove_statement_timeout(db)
     wanted = (
         select(column.key).where(sealed_with(column, key_id)).limit(1)
         for column in sealed_columns()

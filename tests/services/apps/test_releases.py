@@ -280,14 +280,14 @@ def test_erasure_includes_the_pushes_of_an_interrupted_release(
 ) -> None:
     """The release stopped after it moved the identity and before it moved the push."""
     push_about(app, client, client.log_in(alice, CAFE)["openid"])
-    move = app_records._move_few
+    move = app_records._move_batch
 
     def crash(model: Any, *given: Any) -> Any:
         if model is WeChatPush:
             raise OperationalError("", {}, Exception("the server went away"))
         return move(model, *given)
 
-    monkeypatch.setattr(app_records, "_move_few", crash)
+    monkeypatch.setattr(app_records, "_move_batch", crash)
     assert release(ops).status_code == 503
     assert rows.count("wechat_pushes", f"appid = '{CAFE.appid}'") == 1
     assert rows.count("social_accounts", f"appid = '{CAFE.appid}'") == 0
@@ -315,7 +315,7 @@ def test_consent_revocation_waits_for_an_interrupted_release(
         patch.setitem(HANDLERS, REVOKE, lambda *_: 1 / 0)
         message = event(OpenID=login["openid"], AppID=CAFE.appid, RevokeInfo="6")
         assert succeeded(Portal(client, CAFE).push(message))
-    move = app_records._move_few
+    move = app_records._move_batch
 
     def crash(model: Any, *given: Any) -> Any:
         if model is WeChatPush:
@@ -323,7 +323,7 @@ def test_consent_revocation_waits_for_an_interrupted_release(
         return move(model, *given)
 
     with monkeypatch.context() as patch:
-        patch.setattr(app_records, "_move_few", crash)
+        patch.setattr(app_records, "_move_batch", crash)
         assert release(ops).status_code == 503
     with app.app_context():
         assert retry_pushes() == Retried(0, 0)
@@ -368,7 +368,7 @@ def test_interrupted_release_continues_in_batches_under_the_same_key(
     for number in range(5):
         client.log_in(Person(wechat, f"p{number}", f"1390013920{number}"), CAFE)
     monkeypatch.setattr(app_records, "BATCH", 2)
-    original, calls = app_records._move_few, []
+    original, calls = app_records._move_batch, []
 
     def crash(*given: Any) -> Any:
         calls.append(given)
@@ -376,7 +376,7 @@ def test_interrupted_release_continues_in_batches_under_the_same_key(
             raise OperationalError("", {}, Exception("the server went away"))
         return original(*given)
 
-    monkeypatch.setattr(app_records, "_move_few", crash)
+    monkeypatch.setattr(app_records, "_move_batch", crash)
     assert release(ops).status_code == 503
     assert rows.count("social_accounts", f"appid = '{CAFE.appid}'") == 3
     assert failure(client.post("login", app=CAFE, code="x")) == (403, "app_disabled")
