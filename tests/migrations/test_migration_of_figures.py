@@ -44,7 +44,11 @@ def before_the_upgrade(app: Flask) -> Iterator[None]:
 def test_new_visitors_before_the_upgrade_are_counted_by_their_identities(
     app: Flask, client: Client, alice: Person, bob: Person, rows: Reader
 ) -> None:
-    """An identity that was ever linked counts as a new user. Days older than 400 are omitted."""
+    """The migration counts each stored identity as a newcomer on the day of its first login.
+
+    An identity that was ever bound to a user is also counted as a new user. Identities that are
+    more than 400 days old are not counted.
+    """
     day = today() - timedelta(days=30)
     last_second = datetime.combine(day, time(23, 59, 59), SHANGHAI)
     client.post("unbind", client.bind(alice)["token"])
