@@ -1,4 +1,4 @@
-"""What gunicorn and `flask --app wsgi` run."""
+"""WSGI entry point for gunicorn and `flask --app wsgi`."""
 
 import gc
 import os
@@ -15,14 +15,15 @@ from app.services.sessions import last_seen
 from config import ConfigError, development, load_config
 from config.database_tls import require_database_tls
 
-# gunicorn stops as a whole for this code; for any other it starts the worker again, for ever.
+# gunicorn shuts down when a worker exits with this code. For any other code it restarts the worker.
 BOOT_FAILED = 3
 
 environ = dict(os.environ)
-# Commands ask for themselves: some are there to mend it. `flask run` serves, and asks nothing.
+# The boot checks are skipped for commands, because some commands repair what the checks reject.
+# `flask run` is no such command: it serves requests.
 command = click.get_current_context(silent=True)
 is_command = command is not None and command.info_name != "run"
-# A worker that takes another's place must not stop those that serve.
+# A replacement worker skips the boot checks, because a failure would stop the running workers too.
 is_replacement = environ.get("WXPASS_WORKER") == "replacement"
 try:
     development.fill(environ)
@@ -42,5 +43,5 @@ except (ConfigError, BootRefused) as error:
     print(error, file=sys.stderr)
     sys.exit(BOOT_FAILED)
 
-# What is loaded by now stays: the collector need not look through it every time, nor at the exit.
+# Exclude the objects loaded at boot from garbage collection, because they are never released.
 gc.freeze()

@@ -1,4 +1,4 @@
-"""The settings: read once from the environment, checked, and then only handed around as a value."""
+"""The settings of the service, read once from the environment and validated."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -28,11 +28,11 @@ __all__ = ["Config", "ConfigError", "load_config"]
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Every setting of the service. What is secret is not printed."""
+    """All settings of the service. Secrets are omitted from the repr."""
 
     env: Literal["development", "production"]
     database_url: str = field(repr=False)
-    keys: tuple[tuple[str, bytes], ...] = field(repr=False)  # the first one encrypts
+    keys: tuple[tuple[str, bytes], ...] = field(repr=False)  # (id, key); the first one encrypts
     pepper: bytes = field(repr=False)
     jwt_private_key: str = field(repr=False)
     jwt_issuer: str
@@ -54,12 +54,12 @@ class Config:
 
     @property
     def production(self) -> bool:
-        """Return whether this is the real thing."""
+        """Return whether WXPASS_ENV is production."""
         return self.env == "production"
 
 
 def load_config(environ: Mapping[str, str]) -> Config:
-    """Check every setting in `environ`; raise one ConfigError that names all the bad ones."""
+    """Return the settings in `environ`. Raise one ConfigError that names all invalid ones."""
     readers: dict[str, Callable[[], Any]] = {
         "env": lambda: read_environment_name(environ),
         "database_url": lambda: read_database_url(environ),

@@ -1,10 +1,10 @@
 """The check that production uses TLS for a database on another machine.
 
-The rules are libpq's. The parameters come from SQLAlchemy, because the two read a URL differently:
-of several `host` parameters libpq keeps the last one and SQLAlchemy all of them.
+The rules are libpq's. The URL is parsed by SQLAlchemy, because the two differ: of several `host`
+parameters libpq uses the last one and SQLAlchemy all of them.
 
-Not imported by `config` itself: gunicorn's configuration reads that before gevent has patched
-anything, and psycopg decides how it waits when it is first imported.
+`config` does not import this module. gunicorn's configuration imports `config` before gevent
+patches the standard library, and psycopg chooses its wait function at its first import.
 """
 
 from collections.abc import Mapping
@@ -53,26 +53,26 @@ def require_database_tls(config: Config, environ: Mapping[str, str]) -> None:
 
 
 def is_protected(url: str, environ: Mapping[str, str]) -> bool:
-    """Return whether connections are encrypted, or stay on this machine.
+    """Return whether all connections are encrypted or local to this machine.
 
-    `url` is SQLAlchemy's. libpq's own environment variables, such as PGSSLMODE and PGHOST, are
-    taken into account. No name is looked up. Raises NotConnectable.
+    `url` is in SQLAlchemy's format. libpq's environment variables, such as PGSSLMODE and PGHOST,
+    apply. Host names are not resolved. Raises NotConnectable.
     """
     given = _parameters(url)
     if given.get("service") or environ.get("PGSERVICE"):
-        # The service file is not read. It may name any address, and comes before the environment.
+        # The service file is not read. It can set any address, and overrides the environment.
         return given.get("sslmode") in STRICT
     if given.get("sslmode", environ.get("PGSSLMODE")) in STRICT:
         return True
     hosts = given.get("host", environ.get("PGHOST", ""))
     addresses = given.get("hostaddr", environ.get("PGHOSTADDR", ""))
-    # Each attempt connects to its address; its host is then only a name to verify.
+    # libpq connects to the address if there is one, and uses the host only for verification.
     attempts = zip_longest(addresses.split(","), hosts.split(","), fillvalue="")
     return all(_is_on_this_machine(address or host) for address, host in attempts)
 
 
 def _parameters(url: str) -> dict[str, str]:
-    """Return the parameters that libpq gets for a URL, by name."""
+    """Return the connection parameters that libpq receives for a URL."""
     try:
         parsed = make_url(url)
         _, options = parsed.get_dialect()().create_connect_args(parsed)
@@ -83,7 +83,7 @@ def _parameters(url: str) -> dict[str, str]:
 
 
 def _is_on_this_machine(address: str) -> bool:
-    """Return whether an address is a Unix socket or loopback; no address is the default socket."""
+    """Return whether an address is local. An empty address is the default Unix socket."""
     if address.casefold() in ("", "localhost") or address.startswith(("/", "@")):
         return True
     try:

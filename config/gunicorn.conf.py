@@ -1,13 +1,13 @@
-"""How gunicorn serves wxpass: `gunicorn -c config/gunicorn.conf.py wsgi:app`.
+"""Configuration of gunicorn: `gunicorn -c config/gunicorn.conf.py wsgi:app`.
 
-Read from the environment, all optional:
-  GUNICORN_BIND                host:port or unix:/path; else 127.0.0.1:$PORT. Containers set
+Optional environment variables:
+  GUNICORN_BIND                host:port or unix:/path. Default: 127.0.0.1:$PORT. Containers set
                                0.0.0.0:8000
-  GUNICORN_WORKERS             processes; else one a core, in development at most 4
-  GUNICORN_WORKER_CONNECTIONS  concurrent requests of a process; else 1000
-  GUNICORN_TIMEOUT             seconds a worker may be silent before it is replaced; else 30
-  GUNICORN_GRACEFUL_TIMEOUT    seconds running requests get when the service stops; else 30
-  GUNICORN_KEEPALIVE           seconds an idle connection stays open; else 5
+  GUNICORN_WORKERS             number of processes. Default: one per core, in development at most 4
+  GUNICORN_WORKER_CONNECTIONS  concurrent requests per process. Default: 1000
+  GUNICORN_TIMEOUT             seconds until an unresponsive worker is replaced. Default: 30
+  GUNICORN_GRACEFUL_TIMEOUT    seconds for running requests when the service stops. Default: 30
+  GUNICORN_KEEPALIVE           seconds an idle connection stays open. Default: 5
 """
 
 import logging
@@ -20,12 +20,12 @@ from gevent import sleep
 from config import ConfigError, load_config
 from config.readers import read_environment_name, read_number, read_worker_connections
 
-_DEVELOPMENT_WORKERS = 4  # times the pool, well within the 100 connections PostgreSQL starts with
+_DEVELOPMENT_WORKERS = 4  # times the pool size, below PostgreSQL's default of 100 connections
 
 try:
     _production = read_environment_name(os.environ) == "production"
     if _production:
-        load_config(os.environ)  # here, before a worker is forked, to fail once and in words
+        load_config(os.environ)  # before workers are forked, to fail once with a clear message
     _port = read_number(os.environ, "PORT", 8000, range(1, 65536))
     _cores = os.cpu_count() or 1
     _workers = _cores if _production else min(_cores, _DEVELOPMENT_WORKERS)
@@ -42,18 +42,18 @@ except ConfigError as error:
 worker_class = "config.worker.Worker"
 control_socket_disable = True
 
-# Who the client is and whether it spoke https is decided in one place, the app, which counts
-# TRUSTED_PROXIES. So gunicorn trusts no forwarded headers, not even those of a local proxy.
+# Only the app evaluates forwarded headers, according to TRUSTED_PROXIES. gunicorn trusts none, not
+# even those of a local proxy.
 forwarded_allow_ips = ""
 secure_scheme_headers: dict[str, str] = {}
 forwarder_headers = ""
 
-# GitEgg's clients put a whole encrypted profile into the query.
+# GitEgg's clients send a whole encrypted profile in the query.
 limit_request_line = 8190
 limit_request_fields = 64
 limit_request_field_size = 8190
 
-# Its own few lines are JSON in production, as the app's are.
+# In production, gunicorn's own log lines are JSON, like those of the app.
 if _production:
     logconfig_dict = {
         "version": 1,
@@ -74,7 +74,7 @@ if _production:
         "root": {"level": "INFO", "handlers": ["stderr"]},
         "loggers": {
             "gunicorn.error": {"level": "INFO", "propagate": True, "handlers": []},
-            "alembic.runtime.plugins": {"level": "WARNING"},  # tells of each at every boot
+            "alembic.runtime.plugins": {"level": "WARNING"},  # logs every plugin at boot
         },
     }
 
@@ -87,7 +87,7 @@ def _without_the_request(record: logging.LogRecord) -> bool:
 
 
 logging.getLogger("gunicorn.error").addFilter(_without_the_request)
-accesslog = None  # the app logs its requests itself, without what is secret in them
+accesslog = None  # the app logs the requests itself, without secrets
 errorlog = "-"
 
 
@@ -100,7 +100,7 @@ def post_fork(server: Any, worker: Any) -> None:
 def post_request(worker: Any, request: Any, environ: Any, response: Any) -> None:
     """Yield to the other connections of the worker and to its background threads.
 
-    A connection that always has a next request ready would keep the worker busy: the slowest
-    hundredth of a thousand quick responses took ten times as long.
+    Otherwise a connection with pipelined requests would occupy the worker. The p99 of a thousand
+    quick responses was ten times as long.
     """
     sleep(0)

@@ -1,6 +1,6 @@
-"""Read one setting from the environment: a checked value, or a ConfigError that helps.
+"""Read and validate single settings from the environment.
 
-What a bad secret held is in no message, and errors that might quote it are cut off (`from None`).
+No message contains the value of a secret. Errors that may quote one are suppressed (`from None`).
 """
 
 import re
@@ -21,7 +21,7 @@ KEY_ID = re.compile(r"[a-z0-9_-]{1,16}")
 KEY_BYTES = 32
 PEPPER_CHARACTERS = 32
 
-# Ready to paste; shown with the message about the setting they make.
+# Shell commands that set a valid value, shown in the error about the setting.
 MAKE = {
     "DATABASE_URL": "export DATABASE_URL=postgresql://wxpass:password@localhost/wxpass",
     "WXPASS_KEYS": """export WXPASS_KEYS="k1:$(python3 -c 'import base64, os; """
@@ -33,7 +33,7 @@ MAKE = {
 
 
 class ConfigError(Exception):
-    """A setting is missing or malformed: which, why, and how to make a right one."""
+    """A setting is missing or invalid. The message names it, the reason and a correct value."""
 
     def __init__(self, name: str, why: str) -> None:
         super().__init__(f"{name}: {why}")
@@ -42,7 +42,7 @@ class ConfigError(Exception):
 
     @classmethod
     def together(cls, errors: Sequence[Self]) -> Self:
-        """Make one error of many; one error stays itself."""
+        """Return one error for several. A single error is returned unchanged."""
         if len(errors) == 1:
             return errors[0]
         names = ", ".join(error.name for error in errors)
@@ -50,7 +50,7 @@ class ConfigError(Exception):
 
 
 def read_environment_name(environ: Mapping[str, str]) -> Literal["development", "production"]:
-    """Read WXPASS_ENV; nothing means development."""
+    """Read WXPASS_ENV. The default is development."""
     name = _text(environ, "WXPASS_ENV") or "development"
     if name not in ("development", "production"):
         refuse(
@@ -109,9 +109,9 @@ def read_trusted_proxies(environ: Mapping[str, str]) -> int | tuple[Network, ...
 
 
 def read_allowed_hosts(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """Read ALLOWED_HOSTS, host names separated by commas; nothing means any host.
+    """Read ALLOWED_HOSTS, host names separated by commas. The default is any host.
 
-    A name that begins with a dot stands for all names below it.
+    A name that begins with a dot matches all of its subdomains.
     """
     names = [one.strip().lower() for one in _text(environ, "ALLOWED_HOSTS").split(",")]
     names = [one for one in names if one]
@@ -126,7 +126,7 @@ def read_allowed_hosts(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def read_database_url(environ: Mapping[str, str]) -> str:
-    """Read DATABASE_URL, spelt the way SQLAlchemy asks for psycopg 3."""
+    """Read DATABASE_URL in SQLAlchemy's format for psycopg 3."""
     scheme, separator, rest = _required(environ, "DATABASE_URL").partition("://")
     known = scheme in ("postgresql", "postgres", "postgresql+psycopg")
     if not known or not separator or not rest or _split(f"{scheme}://{rest}") is None:
@@ -139,7 +139,7 @@ def read_database_url(environ: Mapping[str, str]) -> str:
 
 
 def read_database_tls(environ: Mapping[str, str]) -> Literal["required", "trusted-network"]:
-    """Read DATABASE_TLS: whether production must reach a database on another machine by TLS."""
+    """Read DATABASE_TLS: whether production requires TLS for a database on another machine."""
     value = _text(environ, "DATABASE_TLS") or "required"
     if value not in ("required", "trusted-network"):
         refuse(
@@ -172,7 +172,7 @@ def read_pepper(environ: Mapping[str, str]) -> bytes:
 
 
 def read_private_key(environ: Mapping[str, str]) -> str:
-    r"""Read JWT_PRIVATE_KEY, PEM; `\n` may stand for a line break, as .env files need."""
+    r"""Read JWT_PRIVATE_KEY in PEM. `\n` can replace a line break, for .env files."""
     pem = _required(environ, "JWT_PRIVATE_KEY").replace("\\n", "\n") + "\n"
     try:
         key = load_pem_private_key(pem.encode(), password=None)
@@ -189,13 +189,13 @@ def read_private_key(environ: Mapping[str, str]) -> str:
 
 
 def algorithm_of(pem: str) -> Literal["EdDSA", "ES256"]:
-    """Name the JWT algorithm of a private key that `read_private_key` took."""
+    """Return the JWT algorithm of a private key that `read_private_key` accepted."""
     key = load_pem_private_key(pem.encode(), password=None)
     return "EdDSA" if isinstance(key, Ed25519PrivateKey) else "ES256"
 
 
 def read_issuer(environ: Mapping[str, str]) -> str:
-    """Read JWT_ISSUER, by which back ends tell this service's JWTs from another's."""
+    """Read JWT_ISSUER, the `iss` claim by which back ends identify this service's JWTs."""
     issuer = _text(environ, "JWT_ISSUER") or "wxpass"
     if not re.fullmatch(r"[!-~]{1,200}", issuer):
         refuse(
@@ -207,7 +207,7 @@ def read_issuer(environ: Mapping[str, str]) -> str:
 
 
 def read_wechat_api_base_url(environ: Mapping[str, str]) -> str:
-    """Read WECHAT_API_BASE_URL; AppSecrets go there, so production insists on https."""
+    """Read WECHAT_API_BASE_URL. Production requires https, because AppSecrets are sent to it."""
     url = _text(environ, "WECHAT_API_BASE_URL") or "https://api.weixin.qq.com"
     parts = _split(url)
     plain = parts and parts.hostname and not (parts.query or parts.fragment or "@" in parts.netloc)
@@ -223,7 +223,7 @@ def read_wechat_api_base_url(environ: Mapping[str, str]) -> str:
 
 
 def refuse(name: str, english: str, chinese: str, make: str | None = None) -> NoReturn:
-    """Raise the ConfigError for `name`, with a command that makes a right value, if any."""
+    """Raise the ConfigError for `name`, with a command that sets a valid value, if there is one."""
     make = make or MAKE.get(name)
     make = f"\n    {make}" if make else ""
     raise ConfigError(name, f"{english}. / {chinese}。{make}") from None
@@ -239,7 +239,7 @@ def _required(environ: Mapping[str, str], name: str) -> str:
 
 
 def _split(url: str) -> SplitResult | None:
-    """Take a URL apart, its port included; None for what is not one."""
+    """Return a URL's parts, or None if the URL or its port is invalid."""
     try:
         parts = urlsplit(url)
         _ = parts.port

@@ -1,8 +1,7 @@
 """The gunicorn worker: gevent, with deadlines for slow clients.
 
-A client gets 10 seconds to send the head of a request, and 10 seconds plus one per 64 KiB to send
-its body. Without deadlines, a few hundred clients that send a byte now and then occupy all
-connections of a worker.
+A client has 10 seconds to send the head of a request, and 10 seconds plus one per 64 KiB to send
+its body. Without deadlines, a few hundred slow clients can occupy all connections of a worker.
 """
 
 import time
@@ -39,7 +38,7 @@ class DeadlineSocket:
         self._bytes_per_second = BYTES_PER_SECOND
 
     def begin_idle(self) -> None:
-        """Wait for the next request, as long as an idle connection stays open."""
+        """Start the wait for the next request, which the keep-alive time limits."""
         self._deadline = time.monotonic() + self._keepalive
         self._is_idle = True
         self._bytes_per_second = 0
@@ -70,7 +69,7 @@ class DeadlineSocket:
             self._deadline += received / self._bytes_per_second
 
 
-# With gevent's 100, a burst of new connections keeps established ones waiting.
+# With gevent's default of 100, a burst of new connections delays established ones.
 StreamServer.max_accept = 4
 
 

@@ -1,4 +1,4 @@
-"""Simulator of WeChat for development: its server API, and phones. Never in production."""
+"""WeChat simulator for development: the server API, and phones. Never for production."""
 
 import os
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from app.simulator.world import World
 
 
 def create_simulator(environ: Mapping[str, str] | None = None) -> Flask:
-    """Build the simulator with an empty world; raise RuntimeError in production."""
+    """Return the simulator app with an empty world. Raise RuntimeError in production."""
     names = (os.environ.get("WXPASS_ENV", ""), (environ or {}).get("WXPASS_ENV", ""))
     if any(name.strip() not in ("", "development") for name in names):
         raise RuntimeError(

@@ -20,7 +20,7 @@ _WELL_FORMED = re.compile(r"\d+_[A-Za-z0-9_-]{100,}")
 
 @dataclass
 class AccessToken:
-    """One access token; it works until it expires or is killed."""
+    """An access token. It is valid until it expires or is revoked at `killed_at`."""
 
     value: str
     appid: str
@@ -34,7 +34,7 @@ class AccessToken:
 
 
 class AccessTokens:
-    """Every access token ever issued, and which is the newest of each app and family."""
+    """All issued access tokens, and the newest one of each app and family."""
 
     def __init__(self) -> None:
         self._issued: dict[str, AccessToken] = {}
@@ -42,31 +42,34 @@ class AccessTokens:
         self._forced: dict[str, list[float]] = {}
 
     def issue_legacy(self, appid: str, now: float) -> AccessToken:
-        """Issue a new token; the previous one works for the overlap only."""
+        """Issue a new token. The previous one stays valid for `OVERLAP` seconds."""
         if old := self._newest.get((appid, "legacy")):
             old.killed_at = min(old.killed_at, now + OVERLAP)
         return self._issue(appid, "legacy", now)
 
     def issue_stable(self, appid: str, now: float) -> AccessToken:
-        """Return the current token; rotate it when its last five minutes have begun."""
+        """Return the current token, or a new one in the last five minutes of its lifetime."""
         token = self._newest.get((appid, "stable"))
         if token and token.works(now + OVERLAP):
             return token
         return self._issue(appid, "stable", now)
 
     def force_stable(self, appid: str, now: float) -> AccessToken:
-        """Issue a new token and kill the others; 20 times a day, 30 seconds apart."""
+        """Issue a new token and revoke the others.
+
+        Raises 45009 after 20 calls a day, and 45011 for calls less than 30 seconds apart.
+        """
         self._count_forced(appid, now)
         for token in self._of(appid, "stable"):
             token.killed_at = min(token.killed_at, now)
         return self._issue(appid, "stable", now)
 
     def find(self, value: str) -> AccessToken | None:
-        """Return the token, working or not, or None."""
+        """Return the token, valid or not, or None if it was never issued."""
         return self._issued.get(value)
 
     def get_working(self, value: str, now: float) -> AccessToken:
-        """Return a working token; raise 41001, 40014, 40001 or 42001."""
+        """Return a valid token. Raise 41001, 40014, 40001 or 42001."""
         if not value:
             raise Refusal(41001)
         if not _WELL_FORMED.fullmatch(value):
@@ -79,7 +82,7 @@ class AccessTokens:
         return token
 
     def working(self, appid: str, family: Family, now: float) -> list[str]:
-        """List the app's tokens that WeChat accepts now, oldest first."""
+        """Return the app's valid tokens, oldest first."""
         return [token.value for token in self._of(appid, family) if token.works(now)]
 
     def _of(self, appid: str, family: Family) -> list[AccessToken]:

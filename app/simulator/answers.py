@@ -1,4 +1,4 @@
-"""How WeChat answers look on the wire."""
+"""Responses in WeChat's wire format."""
 
 from typing import Any
 
@@ -14,16 +14,16 @@ API_CONTENT_TYPE = "application/json; encoding=utf-8"
 
 
 def answer(payload: dict[str, Any], path: str, settings: Settings) -> Response:
-    """Render a payload: HTTP 200, and text/plain without a charset for /sns/."""
+    """Return a payload as a response with status 200. The content type depends on the path."""
     is_sns = path.startswith("/sns/")
     content_type = settings.sns_content_type if is_sns else API_CONTENT_TYPE
-    # Given as content_type, because Flask would add a charset to a mimetype.
+    # Passed as content_type, because Flask adds a charset to a mimetype.
     body = to_json(payload, escape_slashes=settings.escape_slashes)
     return Response(body.encode(), content_type=content_type)
 
 
 def refusal_payload(refusal: Refusal, path: str, now: float) -> dict[str, Any]:
-    """Describe a refusal, with the request id in the style of the path."""
+    """Return the payload of a refusal, with a request id in the format of the path."""
     return {"errcode": refusal.errcode, "errmsg": refusal.errmsg + _tail(path, now)}
 
 

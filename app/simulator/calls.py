@@ -1,10 +1,10 @@
-"""The diary of calls that reached WeChat: names of parameters, never their secrets."""
+"""Log of the calls that reached WeChat: names of parameters, never their values."""
 
 from collections import deque
 from dataclasses import asdict, dataclass
 from typing import Any
 
-# A load test makes hundreds of thousands of calls; the newest are enough.
+# Bounds the memory: a load test makes hundreds of thousands of calls.
 KEPT = 10_000
 
 
@@ -36,11 +36,11 @@ class CallLog:
         return [asdict(call) for call in self._calls]
 
     def clear(self) -> None:
-        """Forget the calls."""
+        """Remove all calls."""
         self._calls.clear()
         self.most_waiting = self._waiting
 
     def wait(self, waiting: bool) -> None:
-        """Count a call that is made to wait, or that has waited."""
+        """Count a delayed call at the start (true) or the end (false) of its delay."""
         self._waiting += 1 if waiting else -1
         self.most_waiting = max(self.most_waiting, self._waiting)

@@ -1,4 +1,4 @@
-"""What WeChat checks before it works: parameters, secret, IP address, signature."""
+"""Checks before a call is executed: parameters, secret, IP address, signature."""
 
 import hmac
 import ipaddress
@@ -14,10 +14,10 @@ _ALWAYS_REQUIRED = {"appid": 41002, "secret": 41004}
 
 
 def check_app(world: World, given: Mapping[str, Any], grant_type: str, **required: int) -> App:
-    """Return the app that these credentials open.
+    """Return the app that the appid and secret authenticate.
 
-    The order is presence, grant_type, appid, secret. WeChat's own is not documented; this one
-    agrees with what has been seen.
+    Checks presence, grant_type, appid and secret, in this order. WeChat does not document its
+    order; this one matches observed responses.
     """
     for name, errcode in {**_ALWAYS_REQUIRED, **required}.items():
         if not given.get(name):
@@ -32,13 +32,16 @@ def check_app(world: World, given: Mapping[str, Any], grant_type: str, **require
 
 
 def check_ip(app: App, address: str) -> None:
-    """Refuse an address outside the app's whitelist; an empty whitelist is switched off."""
+    """Raise 40164 for an address outside the app's whitelist. An empty whitelist allows all."""
     if app.ip_whitelist and not any(ip_matches(address, entry) for entry in app.ip_whitelist):
         raise Refusal(40164, ip=address)
 
 
 def ip_matches(address: str, entry: str) -> bool:
-    """Return whether an address matches an IP, a wildcard or a CIDR; ValueError on a bad CIDR."""
+    """Return whether an address matches an IP, a wildcard or a CIDR.
+
+    Raises ValueError if the CIDR is malformed.
+    """
     if "/" in entry:
         return ipaddress.ip_address(address) in ipaddress.ip_network(entry, strict=False)
     return fnmatchcase(address, entry)
@@ -49,7 +52,7 @@ def check_signature(
 ) -> tuple[Owner, SessionKey]:
     """Return the person and the session_key that signed the empty string.
 
-    WeChat signs with the base64 text of the session_key, not with the bytes it stands for.
+    The HMAC key is the base64 text of the session_key, not the decoded bytes.
     """
     if not given.get("openid") or not given.get("signature"):
         raise Refusal(40097)

@@ -1,4 +1,4 @@
-"""Open data (开放数据) as a phone hands it to its mini-program: signed, encrypted."""
+"""Open data (开放数据) that a phone returns to a mini-program, signed and encrypted."""
 
 import base64
 import hashlib
@@ -13,7 +13,7 @@ from app.simulator.world import Person
 
 
 def encrypt(payload: dict[str, Any], session_key: str) -> dict[str, str]:
-    """Encrypt with AES-128-CBC and PKCS#7 under the session_key and a fresh iv."""
+    """Encrypt a payload with AES-128-CBC and PKCS#7, the session_key and a random iv."""
     iv = secrets.token_bytes(16)
     cipher = AES.new(base64.b64decode(session_key), AES.MODE_CBC, iv)
     encrypted = cipher.encrypt(pad(to_json(payload).encode(), 16))
@@ -24,12 +24,12 @@ def encrypt(payload: dict[str, Any], session_key: str) -> dict[str, str]:
 
 
 def sign(raw_data: str, session_key: str) -> str:
-    """Sign rawData: SHA-1 over it and the session_key, as WeChat prescribes."""
+    """Return the signature of rawData: SHA-1 over rawData and the session_key."""
     return hashlib.sha1((raw_data + session_key).encode(), usedforsecurity=False).hexdigest()
 
 
 def user_info(person: Person) -> dict[str, Any]:
-    """Describe a person as wx.getUserInfo does, without identity."""
+    """Return the user info of wx.getUserInfo, without openid and unionid."""
     return {
         "nickName": person.nickname,
         "gender": person.gender,
@@ -42,7 +42,7 @@ def user_info(person: Person) -> dict[str, Any]:
 
 
 def phone_info(phone: str, country_code: str, *, as_int: bool) -> dict[str, Any]:
-    """Describe a phone number; only a foreign one carries its country code."""
+    """Return the phone info. Only a foreign number includes its country code."""
     is_chinese = country_code == "86"
     return {
         "phoneNumber": phone if is_chinese else f"+{country_code}{phone}",

@@ -1,4 +1,4 @@
-"""What a phone does: log in, press the user-info button, press the phone number button."""
+"""Actions on a phone: wx.login, the user-info button, the phone number button."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ from app.simulator.world import App, LoginGrant, Person, PhoneGrant, World
 
 @dataclass(frozen=True)
 class Press:
-    """How a button is pressed: honestly by default, else as an attacker or an old phone would."""
+    """Options of a button press. Other values than the defaults simulate attacks or old phones."""
 
     stale: bool = False
     watermark_appid: str | None = None
@@ -21,7 +21,7 @@ class Press:
 
 
 def log_in(world: World, person: Person, app: App) -> str:
-    """Return a code as wx.login does; the session_key is decided here, not at the exchange."""
+    """Return a code of wx.login. It fixes the session_key that the exchange will return."""
     now = world.now()
     interval = world.settings.session_key_interval
     key = world.session_keys.at_login(Owner(person.name, app.appid), now, interval)
@@ -31,7 +31,7 @@ def log_in(world: World, person: Person, app: App) -> str:
 
 
 def press_user_info(world: World, person: Person, app: App, press: Press) -> dict[str, str]:
-    """Return what wx.getUserInfo returns: signed raw data, and encrypted data with identity."""
+    """Return the result of wx.getUserInfo: signed raw data, and encrypted data with the openid."""
     key = _session_key(world, person, app, press)
     info, identity = user_info(person), world.identify(person, app)
     raw_data = to_json(info)
@@ -43,7 +43,7 @@ def press_user_info(world: World, person: Person, app: App, press: Press) -> dic
 
 
 def press_phone(world: World, person: Person, phone: str, app: App, press: Press) -> dict[str, str]:
-    """Return what the phone number button returns: a code, and the same number encrypted."""
+    """Return the result of the phone number button: a code, and the encrypted number."""
     as_int = press.country_code_as_int
     info: dict[str, Any] = {
         **phone_info(phone, person.country_code, as_int=as_int),

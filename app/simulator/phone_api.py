@@ -1,4 +1,4 @@
-"""Control API, the phones: which apps and people exist, and what people do in WeChat."""
+"""Control API for phones: apps, people, and the actions of people in WeChat."""
 
 import re
 from dataclasses import asdict, replace
@@ -19,7 +19,7 @@ _PRESS = ("person", "appid", "stale", "watermark_appid", "age", "country_code_as
 
 @control_call(phone_api, "POST", "/apps")
 def put_app(world: World) -> dict[str, str]:
-    """Add or replace an app; its secrets are never given back."""
+    """Add or replace an app. Its secrets are not returned."""
     fields = read_body("appid", "secret", "open_platform", "frozen", "ip_whitelist", *_PUSH)
     app = App(
         appid=fields.text("appid"),
@@ -37,7 +37,7 @@ def put_app(world: World) -> dict[str, str]:
 
 @control_call(phone_api, "POST", "/app-secret")
 def reset_app_secret(world: World) -> dict[str, str]:
-    """Reset an app's secret as WeChat's console does: the former one stops working immediately."""
+    """Reset an app's secret, as in WeChat's console. The old one becomes invalid immediately."""
     fields = read_body("appid", "secret")
     app = replace(get_app(world, fields), secret=fields.text("secret"), frozen=False)
     world.apps[app.appid] = app
@@ -94,14 +94,14 @@ def phone(world: World) -> dict[str, str]:
 
 @control_call(phone_api, "POST", "/session-key")
 def mint_session_key(world: World) -> dict[str, bool]:
-    """Return a person a new session_key in an app, as data pre-fetch may; the old one dies."""
+    """Replace the session_key of a person in an app by a new one, as data pre-fetch may."""
     world.session_keys.mint(_owner(world, read_body("person", "appid")), world.now())
     return {"minted": True}
 
 
 @control_call(phone_api, "GET", "/session-key")
 def show_session_key(world: World) -> dict[str, str]:
-    """Show the valid session_key, for tests that search their product's output for it."""
+    """Return the valid session_key, for tests that search output for it."""
     key = world.session_keys.find(_owner(world, read_query()), world.now())
     if key is None:
         raise ControlRefusal(

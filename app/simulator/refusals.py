@@ -1,4 +1,4 @@
-"""How WeChat says no: an errcode, and the text that comes with it."""
+"""WeChat's errors: each errcode and its message."""
 
 MESSAGES = {
     -1: "system error",
@@ -46,7 +46,7 @@ MESSAGES = {
 
 
 class Refusal(Exception):
-    """WeChat refuses a call, with HTTP 200 and this errcode."""
+    """WeChat rejects a call with this errcode and HTTP status 200."""
 
     def __init__(self, errcode: int, ip: str = "127.0.0.1") -> None:
         self.errcode = errcode

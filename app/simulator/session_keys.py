@@ -1,10 +1,10 @@
-"""session_keys: each person has one valid key per app at a time."""
+"""session_keys. Each person has one valid key per app."""
 
 from dataclasses import dataclass, replace
 
 from app.simulator.minting import new_session_key
 
-# WeChat names no lifetime; a long one still lets a test see a key expire.
+# WeChat documents no lifetime. Tests advance the clock to expire a key.
 LIFETIME = 30 * 86400.0
 
 
@@ -18,7 +18,7 @@ class Owner:
 
 @dataclass(frozen=True)
 class SessionKey:
-    """One session_key; only the newest of its owner is valid."""
+    """A session_key. Only the newest one of its owner is valid."""
 
     value: str
     minted_at: float
@@ -38,26 +38,26 @@ class SessionKeys:
         return key if key and now < key.expires_at else None
 
     def mint(self, owner: Owner, now: float) -> SessionKey:
-        """Return a new key. The former one stops working."""
+        """Return a new key. The previous one becomes invalid."""
         return self._install(owner, SessionKey(new_session_key(), now, now + LIFETIME))
 
     def reset(self, owner: Owner, old: SessionKey) -> SessionKey:
-        """Replace the key by one that inherits its expiry, as ResetUserSessionKey does."""
+        """Replace the key by a new one with the same expiry, as ResetUserSessionKey does."""
         return self._install(owner, replace(old, value=new_session_key()))
 
     def at_login(self, owner: Owner, now: float, interval: float) -> SessionKey:
-        """Return the key after a wx.login: a new one when the current is older than interval."""
+        """Return the key after a wx.login. It is replaced if it is `interval` seconds old."""
         key = self.find(owner, now)
         if key and now - key.minted_at < interval:
             return key
         return self.mint(owner, now)
 
     def current_or_new(self, owner: Owner, now: float) -> SessionKey:
-        """Return the valid key, making one for a phone that never logged in."""
+        """Return the valid key, or a new one for a phone without a login."""
         return self.find(owner, now) or self.mint(owner, now)
 
     def stale(self, owner: Owner) -> str:
-        """Return a key that is not valid any more: the previous, else one never in force."""
+        """Return an invalid key: the previous one, or one that was never issued."""
         previous = self._previous.get(owner)
         return previous.value if previous else new_session_key()
 

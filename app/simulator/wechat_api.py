@@ -1,4 +1,4 @@
-"""WeChat's side: the server calls of a mini-program, at the paths of api.weixin.qq.com."""
+"""The WeChat server API for mini-programs, at the paths of api.weixin.qq.com."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ from app.simulator.access_tokens import AccessToken
 from app.simulator.answers import PHONE_PATH, answer, refusal_payload
 from app.simulator.calls import Call
 from app.simulator.checks import check_app, check_ip, check_signature
-from app.simulator.misbehaviour import misbehave_after, misbehave_before
+from app.simulator.fault_injection import inject_faults_after, inject_faults_before
 from app.simulator.refusals import Refusal
 from app.simulator.world import World, current_world
 
@@ -19,7 +19,7 @@ wechat_api = Blueprint("wechat_api", __name__)
 
 
 def _call(path: str, **refused_methods: int) -> Callable[[Work], Work]:
-    """Register a call: its work is done under the lock, its result answered as WeChat does."""
+    """Register a call. It runs under the world's lock. Its result is sent in WeChat's format."""
 
     def register(work: Work) -> Work:
         def view() -> Response:
@@ -38,7 +38,7 @@ def _call(path: str, **refused_methods: int) -> Callable[[Work], Work]:
 
 @_call("/sns/jscode2session")
 def jscode2session(world: World) -> dict[str, Any]:
-    """Exchange a login code; like WeChat, read the query only and answer without an errcode."""
+    """Exchange a login code. Like WeChat, read only the query and respond without an errcode."""
     app = check_app(world, request.args, "authorization_code", js_code=41008)
     code = world.login_codes.get(request.args["js_code"], world.now())
     if code.appid != app.appid:
@@ -52,7 +52,7 @@ def jscode2session(world: World) -> dict[str, Any]:
 
 @_call("/cgi-bin/token", POST=43001)
 def token(world: World) -> dict[str, Any]:
-    """Issue a legacy access token, which soon ends the one before."""
+    """Issue a legacy access token. The previous one expires after `OVERLAP` seconds."""
     app = check_app(world, request.args, "client_credential")
     check_ip(app, request.remote_addr or "")
     now = world.now()
@@ -61,7 +61,7 @@ def token(world: World) -> dict[str, Any]:
 
 @_call("/cgi-bin/stable_token", GET=43002)
 def stable_token(world: World) -> dict[str, Any]:
-    """Return the stable access token, or a new one by force."""
+    """Return the stable access token, or a new one with `force_refresh`."""
     given = _json_body()
     app = check_app(world, given, "client_credential")
     check_ip(app, request.remote_addr or "")
@@ -72,7 +72,7 @@ def stable_token(world: World) -> dict[str, Any]:
 
 @_call(PHONE_PATH, GET=43002)
 def getuserphonenumber(world: World) -> dict[str, Any]:
-    """Exchange a phone code; with an openid, only if the code is this person's."""
+    """Exchange a phone code. If an openid is given, it must be the one of the code."""
     appid = _appid_of_token(world)
     given = _json_body()
     if not given.get("code"):
@@ -97,7 +97,7 @@ def checksession(world: World) -> dict[str, Any]:
 
 @_call("/wxa/resetusersessionkey", POST=43001)
 def resetusersessionkey(world: World) -> dict[str, Any]:
-    """Replace the valid session_key by a new one that expires when the old one would have."""
+    """Replace the valid session_key by a new one with the same expiry."""
     owner, old = check_signature(world, _appid_of_token(world), request.args, missing_key=87007)
     key = world.session_keys.reset(owner, old).value
     openid = request.args["openid"]
@@ -105,19 +105,19 @@ def resetusersessionkey(world: World) -> dict[str, Any]:
 
 
 @wechat_api.before_request
-def _meet_the_call() -> Response | None:
+def _record_call() -> Response | None:
     world = current_world()
     with world.lock:
         g.call = _describe_call(world)
         world.calls.record(g.call)
     if _has_no_length():
         return Response(b"", status=412)
-    return misbehave_before(world, g.call)
+    return inject_faults_before(world, g.call)
 
 
 @wechat_api.after_request
-def _let_the_answer_go(response: Response) -> Response:
-    return misbehave_after(current_world(), g.call, response)
+def _inject_faults(response: Response) -> Response:
+    return inject_faults_after(current_world(), g.call, response)
 
 
 @wechat_api.errorhandler(Refusal)
@@ -128,7 +128,7 @@ def _refuse(refusal: Refusal) -> Response:
 
 
 def _has_no_length() -> bool:
-    # WeChat's gateway wants a Content-Length here; a chunked body has none.
+    # WeChat's gateway requires a Content-Length here. A chunked body has none.
     return (request.method, request.path) == ("POST", PHONE_PATH) and (
         not request.environ.get("CONTENT_LENGTH")
     )

@@ -1,4 +1,4 @@
-"""What the simulated WeChat knows: apps, people, codes, keys, tokens, and what time it is."""
+"""State of the simulated WeChat: apps, people, codes, keys, tokens, and the time."""
 
 import math
 import threading
@@ -18,7 +18,7 @@ from app.simulator.session_keys import Owner, SessionKeys
 
 @dataclass(frozen=True)
 class App:
-    """A mini-program as WeChat knows it."""
+    """A mini-program and its settings in WeChat's console."""
 
     appid: str
     secret: str
@@ -44,7 +44,7 @@ class Person:
 
 @dataclass(frozen=True)
 class LoginGrant:
-    """What a login code stands for."""
+    """The person and session_key that a login code is exchanged for."""
 
     person: Person
     session_key: str
@@ -52,7 +52,7 @@ class LoginGrant:
 
 @dataclass(frozen=True)
 class PhoneGrant:
-    """What a phone code stands for."""
+    """The openid and phone info that a phone code is exchanged for."""
 
     openid: str
     phone_info: dict[str, Any]
@@ -60,7 +60,7 @@ class PhoneGrant:
 
 @dataclass(frozen=True)
 class Settings:
-    """How this WeChat behaves where the real one is known to vary."""
+    """Settings for behaviour in which the real WeChat varies."""
 
     session_key_policy: str | float = "always"
     escape_slashes: bool = False
@@ -68,22 +68,22 @@ class Settings:
 
     @property
     def session_key_interval(self) -> float:
-        """Seconds for which a wx.login leaves the session_key alone."""
+        """The age in seconds up to which a wx.login keeps the session_key."""
         if isinstance(self.session_key_policy, str):
             return {"always": 0.0, "never": math.inf}[self.session_key_policy]
         return self.session_key_policy
 
 
 class World:
-    """All state. Code that reads or changes it holds the lock, and never sleeps with it."""
+    """All state. Hold the lock to read or change it, and do not sleep while holding it."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.apps: dict[str, App] = {}
-        self.forget_all_but_apps()
+        self.reset_all_but_apps()
 
-    def forget_all_but_apps(self) -> None:
-        """Forget everything but the apps, and use the real time."""
+    def reset_all_but_apps(self) -> None:
+        """Reset all state except the apps, and return to the real time."""
         self.people: dict[str, Person] = {}
         self.settings = Settings()
         self.login_codes = Codes[LoginGrant]()
@@ -96,15 +96,15 @@ class World:
         self._owners: dict[tuple[str, str], Owner] = {}
 
     def now(self) -> float:
-        """Return the simulated unix time."""
+        """Return the simulated Unix time."""
         return time.time() + self._ahead
 
     def advance(self, seconds: float) -> None:
-        """Move the simulated time on."""
+        """Advance the simulated time."""
         self._ahead += seconds
 
     def identify(self, person: Person, app: App) -> dict[str, str]:
-        """Return the person's openid in the app, and the unionid if the app can see one."""
+        """Return the person's openid in the app, and the unionid if `open_platform` is set."""
         openid = openid_of(app.appid, person.name)
         self._owners[app.appid, openid] = Owner(person.name, app.appid)
         identity = {"openid": openid}
@@ -113,11 +113,11 @@ class World:
         return identity
 
     def find_owner(self, appid: str, openid: str) -> Owner | None:
-        """Return the person of an openid, or None."""
+        """Return the owner of an openid, or None."""
         return self._owners.get((appid, openid))
 
 
 def current_world() -> World:
-    """Return the world of the simulator that answers this request."""
+    """Return the world of the simulator app that handles the request."""
     world: World = current_app.extensions["simulated_world"]
     return world

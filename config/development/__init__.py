@@ -12,10 +12,10 @@ PORTS = range(1, 65536)
 
 
 def fill(environ: MutableMapping[str, str]) -> None:
-    """Set what `environ` lacks, keys first; starts or joins the embedded PostgreSQL if need be.
+    """Set the missing variables of `environ`. Start or join the embedded PostgreSQL if needed.
 
-    Does nothing unless WXPASS_ENV is development or unset, so that a misspelt "production" never
-    gets development's keys. Raises ConfigError.
+    Does nothing unless WXPASS_ENV is development or unset, so that a misspelt "production" does not
+    get the development keys. Raises ConfigError.
     """
     if environ.get("WXPASS_ENV", "").strip() not in ("", "development"):
         return
@@ -30,7 +30,7 @@ def fill(environ: MutableMapping[str, str]) -> None:
 
 
 def var_folder(environ: MutableMapping[str, str]) -> Path:
-    """Return the folder of keys, data and logs: WXPASS_VAR, or `var` in the checkout."""
+    """Return the folder for keys, data and logs: WXPASS_VAR, or `var` in the checkout."""
     return Path(environ.get("WXPASS_VAR", "").strip() or ROOT / "var").expanduser().resolve()
 
 
@@ -40,7 +40,7 @@ def simulator_url(environ: MutableMapping[str, str]) -> str:
 
 
 def is_missing(environ: MutableMapping[str, str], name: str) -> bool:
-    """Return whether a variable is unset; set to nothing is as good."""
+    """Return whether a variable is unset or empty."""
     return not environ.get(name, "").strip()
 
 

@@ -1,4 +1,4 @@
-"""Where `make run` listens, and whether it can."""
+"""The addresses of `make run`, and checks that they are free."""
 
 import errno
 import re
@@ -11,7 +11,7 @@ from config.readers import ConfigError, read_number
 
 
 def service_address(environ: MutableMapping[str, str]) -> tuple[str, int]:
-    """Return the host and port that config/gunicorn.conf.py will bind; raise ConfigError."""
+    """Return the host and port that config/gunicorn.conf.py binds. Raise ConfigError."""
     bind = environ.get("GUNICORN_BIND", "").strip()
     if not bind:
         return "127.0.0.1", read_number(environ, "PORT", 8000, range(1, 65536))
@@ -24,10 +24,10 @@ def service_address(environ: MutableMapping[str, str]) -> tuple[str, int]:
 
 
 def check_free(variable: str, host: str, port: int) -> None:
-    """Raise RunFailed, naming the variable to change, if nothing can listen there."""
+    """Raise RunFailed, with the variable to change, if the port cannot be bound."""
     family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
     with socket.socket(family) as listener:
-        # As gunicorn does: connections that a stopped service has left behind are no obstacle.
+        # As gunicorn does, so that closing connections of a stopped service do not block the port.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host.strip("[]"), port))
@@ -36,7 +36,7 @@ def check_free(variable: str, host: str, port: int) -> None:
 
 
 def is_local(url: str) -> bool:
-    """Return whether a URL leads to this machine."""
+    """Return whether the host of a URL is this machine."""
     return urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
 
 

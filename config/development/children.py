@@ -1,4 +1,4 @@
-"""The processes that `make run` starts: each in a session of its own, each with a log file."""
+"""Child processes of `make run`. Each has its own session and log file."""
 
 import os
 import signal
@@ -13,33 +13,33 @@ TAIL_LINES = 20
 
 
 class RunFailed(Exception):
-    """`make run` can't go on; the message is for the person at the terminal."""
+    """`make run` cannot continue. The message is shown at the terminal."""
 
 
 @dataclass(frozen=True)
 class Child:
-    """A process of ours; the terminal's Ctrl-C reaches only the supervisor, not it."""
+    """A child process. The terminal's Ctrl-C reaches only the supervisor."""
 
     name: str
     log: Path
     process: "subprocess.Popen[bytes]"
 
     def has_ended(self) -> bool:
-        """Return whether the process is gone."""
+        """Return whether the process has ended."""
         return self.process.poll() is not None
 
     def check_running(self) -> None:
-        """Raise RunFailed, with the end of the log, if the process is gone."""
+        """Raise RunFailed, with the end of the log, if the process has ended."""
         if self.has_ended():
             raise RunFailed(f"{self.name} ended by itself{self._end()}")
 
     def check_succeeded(self) -> None:
-        """Raise RunFailed, with the end of the log, if the process ended badly."""
+        """Raise RunFailed, with the end of the log, if the exit code is not 0."""
         if self.process.returncode != 0:
             raise RunFailed(f"{self.name} failed{self._end()}")
 
     def stop(self, patience: float) -> None:
-        """Ask the process to end, and kill after `patience` seconds what is left of its group."""
+        """Terminate the process. After `patience` seconds, kill the rest of its process group."""
         with suppress(subprocess.TimeoutExpired):
             self.process.terminate()
             self.process.wait(patience)
@@ -56,7 +56,7 @@ class Child:
 def launch(
     name: str, arguments: list[str], environ: Mapping[str, str], folder: Path, log: Path
 ) -> Child:
-    """Start `python -m arguments...` in `folder`; its output replaces the file `log`."""
+    """Start `python -m arguments...` in `folder`. Its output replaces the file `log`."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "wb", opener=_for_the_owner) as output:
         process = subprocess.Popen(

@@ -1,11 +1,11 @@
-"""The demo world: who is there after `make run`. Read by `flask demo` and by the supervisor."""
+"""Demo data of `make run`, for `flask demo` and the supervisor."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class DemoApp:
-    """A mini-program, known to the service and to the simulated WeChat."""
+    """A mini-program in the service and in the simulator."""
 
     appid: str
     name: str
@@ -16,7 +16,7 @@ class DemoApp:
 
 @dataclass(frozen=True)
 class DemoUser:
-    """A user the tenant has from the start; `phone` is E.164."""
+    """A user of the tenant. `phone` is in E.164."""
 
     account: str
     password: str
@@ -35,7 +35,7 @@ class DemoTenant:
 
 @dataclass(frozen=True)
 class DemoPerson:
-    """A person with WeChat on a phone; `phone` is a number in China as WeChat gives it."""
+    """A person with WeChat on a phone. `phone` is a Chinese number without country code."""
 
     name: str
     phone: str

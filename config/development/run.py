@@ -1,4 +1,4 @@
-"""`make run`: starts and stops the database, the simulator and the service together."""
+"""`make run`: start and stop the database, the simulator and the service together."""
 
 import fcntl
 import os
@@ -21,7 +21,7 @@ from config.development.addresses import check_free, is_local, service_address
 from config.development.children import Child, RunFailed, launch
 from config.development.demo import OPERATOR, PEOPLE, TENANTS
 from config.development.postgres import hold_server
-from config.development.walkthrough import tell_story
+from config.development.walkthrough import login_commands
 from config.readers import read_number
 
 READY_SECONDS = 60
@@ -36,12 +36,12 @@ class Interrupted(Exception):
 
 
 class Interruption:
-    """Remembers the signals, which are acted upon only where no process is half started."""
+    """Record stop signals, which `pause` raises where no process is half started."""
 
     def __init__(self) -> None:
         self.asked = False
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            # Under nohup a closed terminal is no reason to stop.
+            # nohup ignores SIGHUP, so that a closed terminal does not stop the process.
             if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, self._ask)
 
@@ -49,7 +49,7 @@ class Interruption:
         self.asked = True
 
     def pause(self) -> None:
-        """Wait a moment; raise Interrupted once asked to stop."""
+        """Wait for `POLL_SECONDS`. Raise Interrupted after a stop signal."""
         if not self.asked:
             time.sleep(POLL_SECONDS)
         if self.asked:
@@ -58,7 +58,7 @@ class Interruption:
 
 @dataclass(frozen=True)
 class Run:
-    """One `make run`: what it hands to its processes, and the stack that stops them."""
+    """One `make run`: the environment of its processes, and the stack that stops them."""
 
     environ: dict[str, str]
     stack: ExitStack
@@ -66,11 +66,11 @@ class Run:
 
     @property
     def logs(self) -> Path:
-        """Print where the processes write their output."""
+        """Return the folder of the log files."""
         return var_folder(self.environ) / "log"
 
     def finish(self, name: str, *arguments: str) -> None:
-        """Run a command to its end; raise RunFailed if it fails."""
+        """Run a command and wait for its end. Raise RunFailed if it fails."""
         child = launch(name, list(arguments), self.environ, ROOT, self.logs / f"{name}.log")
         with ExitStack() as stack:
             stack.callback(child.stop, 5)
@@ -79,14 +79,14 @@ class Run:
         child.check_succeeded()
 
     def keep(self, name: str, patience: float, *arguments: str) -> Child:
-        """Start a process that runs until we stop."""
+        """Start a process that runs until `make run` stops."""
         child = launch(name, list(arguments), self.environ, ROOT, self.logs / f"{name}.log")
         self.stack.callback(child.stop, patience)
         self.stack.callback(say, f"Stopping the {name} / 正在停止 {name} ...")
         return child
 
     def wait(self, child: Child, is_ready: Callable[[], bool]) -> None:
-        """Wait until `is_ready`; raise RunFailed if the child dies or takes too long."""
+        """Wait until `is_ready`. Raise RunFailed if the child ends or takes too long."""
         deadline = time.monotonic() + READY_SECONDS
         while not is_ready():
             child.check_running()
@@ -121,7 +121,7 @@ def _run_everything(run: Run) -> None:
     simulate = is_missing(run.environ, "WECHAT_API_BASE_URL")
     service = _check_addresses(run.environ, simulate)
     _claim_var(run)
-    wechat = _make_ready(run).wechat_api_base_url
+    wechat = _prepare(run).wechat_api_base_url
     if simulate:
         children.append(_start_simulator(run, wechat))
     _bring_database_up_to_date(run)
@@ -129,11 +129,11 @@ def _run_everything(run: Run) -> None:
         run.wait(child, lambda: _answers(f"{wechat}/_simulator/health"))
     playable = is_local(wechat) and _answers(f"{wechat}/_simulator/health")
     if playable:
-        _introduce_demo(wechat)
+        _add_demo_data(wechat)
     children.append(_start_service(run, service))
     say(_summary(run, service, wechat))
     if playable:
-        say(_INVITATION + tell_story(service, wechat))
+        say(_INVITATION + login_commands(service, wechat))
     while True:
         for child in children:
             child.check_running()
@@ -141,7 +141,7 @@ def _run_everything(run: Run) -> None:
 
 
 def _check_addresses(environ: dict[str, str], simulate: bool) -> str:
-    """Check that both ports are free before anything starts. Print the service's address."""
+    """Check that both ports are free, and return the URL of the service."""
     if environ.get("WXPASS_ENV", "").strip() not in ("", "development"):
         raise ConfigError(
             "WXPASS_ENV",
@@ -160,7 +160,7 @@ def _check_addresses(environ: dict[str, str], simulate: bool) -> str:
 
 
 def _claim_var(run: Run) -> None:
-    """Keep a second `make run` out of the folder: it would write into the first one's logs."""
+    """Lock the folder. Raise RunFailed if another `make run` uses it and its log files."""
     var = var_folder(run.environ)
     var.mkdir(parents=True, exist_ok=True)
     claim = run.stack.enter_context((var / "run.lock").open("ab"))
@@ -173,8 +173,8 @@ def _claim_var(run: Run) -> None:
         ) from None
 
 
-def _make_ready(run: Run) -> Config:
-    """Start the database and fill the environment."""
+def _prepare(run: Run) -> Config:
+    """Start the database, set the missing variables, and return the settings."""
     environ = run.environ
     environ["WXPASS_VAR"] = str(var_folder(environ))
     if is_missing(environ, "DATABASE_URL"):
@@ -187,13 +187,13 @@ def _make_ready(run: Run) -> Config:
 
 
 def _bring_database_up_to_date(run: Run) -> None:
-    """Bring the tables and the demo data."""
+    """Run the migrations and add the demo data."""
     say("Bringing the database up to date / 正在更新数据库 ...")
     run.finish("demo", "flask", "--app", "wsgi", "demo", "--migrate")
 
 
 def _start_simulator(run: Run, url: str) -> Child:
-    """Start it; until it answers there is a database to bring up to date."""
+    """Start the simulator without waiting, because the database is migrated first."""
     say("Starting the WeChat simulator / 正在启动微信模拟器 ...")
     address = urlsplit(url).netloc
     options = f"--workers 1 --worker-class gevent --no-control-socket --bind {address}"
@@ -202,14 +202,14 @@ def _start_simulator(run: Run, url: str) -> Child:
     )
 
 
-def _introduce_demo(url: str) -> None:
+def _add_demo_data(url: str) -> None:
     """Add the demo mini-programs and people to the simulator."""
     for tenant in TENANTS:
         for app in tenant.apps:
             body = {"appid": app.appid, "secret": app.secret, "open_platform": app.open_platform}
-            _tell(f"{url}/_simulator/apps", body)
+            _post(f"{url}/_simulator/apps", body)
     for person in PEOPLE:
-        _tell(f"{url}/_simulator/people", {"name": person.name, "phone": person.phone})
+        _post(f"{url}/_simulator/people", {"name": person.name, "phone": person.phone})
 
 
 def _start_service(run: Run, url: str) -> Child:
@@ -228,14 +228,14 @@ def _answers(url: str) -> bool:
     return False
 
 
-def _tell(url: str, body: dict[str, str]) -> None:
-    """Post to the simulator's control API; raise RunFailed if it does not take it."""
+def _post(url: str, body: dict[str, str]) -> None:
+    """Post to the simulator's control API. Raise RunFailed if it does not succeed."""
     with requests.Session() as session:
         session.trust_env = False
         try:
             session.post(url, json=body, timeout=5).raise_for_status()
         except requests.RequestException as error:
-            raise RunFailed(f"the simulator does not take the demo data: {error}") from None
+            raise RunFailed(f"the simulator rejected the demo data: {error}") from None
 
 
 def _summary(run: Run, service: str, wechat: str) -> str:

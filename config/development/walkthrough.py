@@ -1,18 +1,18 @@
-"""The commands of a login that `make run` prints, for sh, bash and zsh."""
+"""The commands of an example login that `make run` prints, for sh, bash and zsh."""
 
 from string import Template
 
 from config.development.demo import PEOPLE, TENANTS
 
 
-class _Commands(Template):
-    """A text in which `$` is the shell's and `~name` is ours."""
+class _ShellTemplate(Template):
+    """A template with placeholders like `~name`, because `$` belongs to the shell."""
 
     delimiter = "~"
 
 
-# No comments in it: an interactive zsh takes them for commands. And no "!", which is history.
-_STORY = _Commands(r"""
+# Without comments, which an interactive zsh executes, and without "!", which expands history.
+_COMMANDS = _ShellTemplate(r"""
 SIM=~simulator; API=~service/v1; APP=~appid
 call() { curl -sS --noproxy '*' -H 'Content-Type: application/json' "$@"; }
 pick() { python3 -c "import json,sys; print(json.load(sys.stdin)['$1'])"; }
@@ -40,10 +40,10 @@ show "$(call "$API/me" -H "Authorization: Bearer $TOKEN")"
 """)
 
 
-def tell_story(service: str, simulator: str) -> str:
-    """Write the commands for the service and the simulator at these URLs."""
+def login_commands(service: str, simulator: str) -> str:
+    """Return the commands for the service and the simulator at these URLs."""
     person = PEOPLE[0].name
-    return _STORY.substitute(
+    return _COMMANDS.substitute(
         service=service,
         simulator=simulator,
         appid=TENANTS[0].apps[0].appid,

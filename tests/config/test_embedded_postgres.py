@@ -231,7 +231,7 @@ def test_a_folder_with_other_files_is_not_changed(tmp_path: Path) -> None:
     (tmp_path / "postgres").mkdir()
     (tmp_path / "postgres" / "thesis.txt").write_text("important")
 
-    with pytest.raises(DatabaseUnavailable, match="not empty"):
+    with pytest.raises(DatabaseUnavailable, match="nor empty"):
         hold_server(tmp_path)
 
     assert (tmp_path / "postgres" / "thesis.txt").read_text() == "important"

@@ -11,7 +11,7 @@ from config import ConfigError
 from config.development.addresses import check_free, service_address
 from config.development.children import RunFailed, launch
 from config.development.demo import PEOPLE, TENANTS
-from config.development.walkthrough import tell_story
+from config.development.walkthrough import login_commands
 from tests.fixtures.ports import free_port
 from tests.fixtures.waiting import until
 
@@ -118,7 +118,7 @@ def test_an_ended_child_is_reported_with_the_end_of_its_log(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("shell", ["sh", "bash"])
 def test_the_printed_commands_are_valid_in_every_shell(shell: str) -> None:
-    commands = tell_story("http://127.0.0.1:8000", "http://127.0.0.1:8001")
+    commands = login_commands("http://127.0.0.1:8000", "http://127.0.0.1:8001")
 
     subprocess.run([shell, "-n"], input=commands.encode(), check=True)
     assert "#" not in commands  # an interactive zsh accepts no comments

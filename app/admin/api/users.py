@@ -47,7 +47,7 @@ def find_users(query: UserListParams) -> Page[FoundUser]:
 @blp.response(201, UserPageResponse)
 def enter_user(body: NewUserBody) -> UserPage:
     """Add a user by account, by phone, or both."""
-    user_id = user_changes.enter_user(
+    user_id = user_changes.create_user(
         this_tenant_scope(),
         account=body.account,
         password=body.password,

@@ -1,1 +1,1 @@
-"""Which keys encrypted what, key rotation, and readiness."""
+"""Encryption keys: usage, proofs, rotation, and the readiness check."""

@@ -1,7 +1,7 @@
-"""Whether the keys of the environment are those that the database was written with.
+"""Check that the configured keys are the ones that encrypted the database.
 
-A lost key would else be noticed at the first login that needs it. At boot a few proofs are read,
-not the rows (docs/decisions/0012).
+Without this check, a missing key would fail the first login that needs it. At boot only the stored
+proofs are read, not the encrypted rows (docs/decisions/0012).
 """
 
 from collections.abc import Sequence
@@ -30,33 +30,36 @@ from app.services.encryption.key_usage import is_key_used, key_usage
 from app.services.users.phone_numbers import PhoneNumber, number_index
 
 KNOWN_TEXT = "wxpass"
-# Longer than it takes to bring new keys to every process.
+# Longer than a rollout of new keys to every process takes.
 PROVEN_LATELY = timedelta(days=1)
 
 
 def check_keys() -> None:
-    """Raise EncryptionKeyMissing, EncryptionKeyWrong or PepperWrong; else prove what is in use.
+    """Check the keys and the pepper against their stored proofs, and store missing proofs.
 
-    The first key is proven before it encrypts anything. Only when it is new are rows looked at.
+    The proof of the first key is stored before the key encrypts any row. The encrypted rows are
+    read only if the first key or the pepper has no proof yet. Raises EncryptionKeyMissing,
+    EncryptionKeyWrong or PepperWrong.
     """
     with transaction() as db:
         if {keyring().first, PEPPER} - _compare(db):
-            _refuse_pepper_of_others(db)
+            _check_pepper_of_phones(db)
             _prove(db, _keys_in_use(db))
-            _compare(db)  # of two simultaneous proofs, one reads what the other wrote
+            _compare(db)  # another process may have stored its proofs at the same time
     current_app.extensions["keys_fit"] = True
 
 
 def check_keys_once() -> None:
-    """Check what could not be checked at boot, because the database was away; never again."""
+    """Check the keys if the boot could not, because the database was unavailable."""
     if "keys_fit" not in current_app.extensions:
         check_keys()
 
 
 def forget_key(key_id: str) -> None:
-    """Accept that a key is lost, with all that it encrypted; boots no longer ask for it.
+    """Accept the loss of a key and of the data it encrypted. Later boots do not require it.
 
-    Raises EncryptionKeyPresent while it is in WXPASS_KEYS, and EncryptionKeyUnknown.
+    Raises EncryptionKeyPresent if the key is in WXPASS_KEYS, and EncryptionKeyUnknown if no row
+    needs it.
     """
     if key_id in keyring():
         raise EncryptionKeyPresent(about=key_id)
@@ -70,7 +73,10 @@ def forget_key(key_id: str) -> None:
 
 
 def _compare(db: Session) -> set[str]:
-    """Raise unless everything that is proven is at hand; name it."""
+    """Compare the keys with their stored proofs. Return the names that have a proof.
+
+    Raises EncryptionKeyMissing, EncryptionKeyWrong or PepperWrong.
+    """
     kept = select(KeyProof.name, KeyProof.proof).where(KeyProof.proof.is_not(None))
     proofs = {row.name: row.proof for row in db.execute(kept)}
     lost = [name for name in proofs if name not in keyring() and name != PEPPER]
@@ -85,17 +91,17 @@ def _compare(db: Session) -> set[str]:
 
 
 def _retire(db: Session, gone: Sequence[str]) -> None:
-    """Delete the proofs of keys that no row needs, so that the next boot skips them.
+    """Delete the proofs of removed keys that no row needs, so that the next boot skips them.
 
-    Not when they end to be needed, but when they are gone: until then some process, forgotten in
-    a rollout, may encrypt with them. Nor lately proven ones, which others may be about to use.
+    A key that is still configured keeps its proof, because an old process may encrypt with it. A
+    recent proof is also kept, because other processes may be about to use its key.
     """
     old = KeyProof.created_at < now() - PROVEN_LATELY
     db.execute(delete(KeyProof).where(KeyProof.name.in_(gone), old))
 
 
-def _refuse_pepper_of_others(db: Session) -> None:
-    """Try the pepper on a phone, if there is one that opens; raise PepperWrong."""
+def _check_pepper_of_phones(db: Session) -> None:
+    """Raise PepperWrong if the pepper does not match the index of a stored phone number."""
     phone = db.scalar(select(Phone).limit(1))
     if phone is None:
         return
@@ -106,7 +112,7 @@ def _refuse_pepper_of_others(db: Session) -> None:
 
 
 def _keys_in_use(db: Session) -> set[str]:
-    """Look at every row for the keys that it needs; raise EncryptionKeyMissing."""
+    """Return the keys that the rows need. Reads every row. Raises EncryptionKeyMissing."""
     given_up = set(db.scalars(select(KeyProof.name).where(KeyProof.proof.is_(None))))
     used = {use.key_id for use in key_usage(db) if use.key_id} - given_up
     _refuse_without([key_id for key_id in used if key_id not in keyring()])

@@ -1,7 +1,7 @@
-"""Key rotation: re-encrypt with the first key what older keys encrypted, while the service runs.
+"""Key rotation: re-encrypt rows of older keys with the first key, while the service runs.
 
-No state is kept between batches: the rows that the first key did not encrypt are left to do. A
-rotation can therefore be stopped and started again, and two can run at the same time.
+No state is stored between batches. The remaining rows are those that the first key did not encrypt.
+A rotation can therefore be stopped and restarted, and two can run at the same time.
 """
 
 import time
@@ -17,15 +17,15 @@ from app.models.sealed_columns import SealedColumn, sealed_columns
 from app.services.database.transactions import remove_statement_timeout, transaction
 from app.services.encryption.key_usage import sealed_with
 
-# Rows that are locked together, for some ten milliseconds.
+# Rows that are locked together, for about ten milliseconds.
 BATCH = 500
-# How often, and after how many seconds, locked rows are tried again.
+# The number of passes over a column, and the pause between them, to retry locked rows.
 PASSES, PAUSE_SECONDS = 20, 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row as it was read: its key, its ciphertext, and what that is bound to."""
+    """A row: its primary key, its ciphertext, and the values that the ciphertext is bound to."""
 
     key: Any
     sealed: str
@@ -33,9 +33,10 @@ class Row:
 
 
 def rotate_keys() -> Iterator[int]:
-    """Re-encrypt batch by batch, committing each; give how many rows each one changed.
+    """Re-encrypt all rows, and yield the number of changed rows after each committed batch.
 
-    What does not open, because its key is lost or it was damaged, stays as it is.
+    Rows that cannot be decrypted, because the key is missing or the ciphertext is damaged, are not
+    changed.
     """
     for one in sealed_columns():
         yield from _rotate(one)
@@ -55,7 +56,7 @@ def _rotate(one: SealedColumn) -> Iterator[int]:
 
 
 def _batches(one: SealedColumn) -> Iterator[Sequence[Row]]:
-    """Read what is left, by primary key; rows are not locked while they are re-encrypted."""
+    """Yield the remaining rows in batches, by primary key, without locking them."""
     old = (one.column.is_not(None), ~sealed_with(one, keyring().first))
     wanted = select(one.key, one.column, *one.bound_to).where(*old).order_by(one.key).limit(BATCH)
     after: Any = None
@@ -71,7 +72,7 @@ def _batches(one: SealedColumn) -> Iterator[Sequence[Row]]:
 
 
 def _resealed(one: SealedColumn, rows: Sequence[Row]) -> list[tuple[Any, str, str]]:
-    """Yield primary key, old and new ciphertext of the rows that can be decrypted."""
+    """Return the primary key, old and new ciphertext of each row that can be decrypted."""
     fresh = []
     for row in rows:
         with suppress(SealBroken):
@@ -81,10 +82,10 @@ def _resealed(one: SealedColumn, rows: Sequence[Row]) -> list[tuple[Any, str, st
 
 
 def _write(one: SealedColumn, fresh: Sequence[tuple[Any, str, str]]) -> int:
-    """Write each new ciphertext where the old one still stands, and count them.
+    """Replace each ciphertext that is unchanged since it was read. Return the number of rows.
 
-    Rows that others hold are left for later: a batch that waited while it holds rows could
-    deadlock with a login. The lock is the one that foreign keys to the row do not wait for.
+    Locked rows are skipped and retried later, because a batch that waits for a lock while it holds
+    others could deadlock with a login. FOR NO KEY UPDATE does not block foreign key checks.
     """
     if not fresh:
         return 0

@@ -1,4 +1,4 @@
-"""Which key encrypted what: asked of the rows themselves, in one pass over each column."""
+"""Key usage: count the rows that each key encrypted, in one scan of each column."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,10 @@ from config.readers import KEY_ID
 
 @dataclass(frozen=True, slots=True)
 class KeyUse:
-    """How many rows of a column a key encrypted; without an id, how many no key can have."""
+    """The number of rows of a column that a key encrypted.
+
+    Without a key id, the number of rows that no key can decrypt.
+    """
 
     key_id: str | None
     column: str
@@ -22,7 +25,7 @@ class KeyUse:
 
     @property
     def state(self) -> str:
-        """The work that a key needs, in one word: nothing, rotate, or find the key."""
+        """The state of the key: current, old or missing; unreadable without a key id."""
         ring = keyring()
         if self.key_id is None:
             return "unreadable"
@@ -44,7 +47,7 @@ def key_usage(db: Session) -> Sequence[KeyUse]:
 
 
 def is_key_used(db: Session, key_id: str) -> bool:
-    """Return whether any row needs a key; looks at every row if none does."""
+    """Return whether any row needs a key. Reads every row if none does."""
     remove_statement_timeout(db)
     wanted = (
         select(column.key).where(sealed_with(column, key_id)).limit(1)
@@ -67,9 +70,10 @@ def _usage_of(db: Session, column: SealedColumn) -> Sequence[KeyUse]:
 
 
 def _key_id(sealed: Column[str]) -> ColumnElement[str | None]:
-    """Cut out the key id; not with a pattern, which takes Postgres ten times as long.
+    """Return the SQL expression for the key id, or null for a text that is no ciphertext.
 
-    What is no ciphertext may be the secret itself: nothing of it is read.
+    A text that is no ciphertext may be the secret itself, so no part of it is read. A regular
+    expression would take PostgreSQL ten times as long.
     """
     colon = func.strpos(sealed, ":")
     return case((func.length(sealed) - colon >= SHORTEST_BODY, func.left(sealed, colon - 1)))

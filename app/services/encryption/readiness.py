@@ -1,4 +1,4 @@
-"""Whether the service can do its work."""
+"""The readiness check: database, migrations and keys."""
 
 from functools import cache
 from threading import Event, Lock, Thread
@@ -13,13 +13,13 @@ from app.errors import DatabaseUnavailable, MigrationsMissing
 from app.services.database.transactions import transaction
 from app.services.encryption.key_proofs import check_keys_once
 
-# Load balancers mark a process that does not answer in time as failed.
+# Load balancers mark a process as failed if it does not respond in time.
 DEADLINE_SECONDS = 1.5
 
 
 @cache
 def newest_migration(directory: str) -> str | None:
-    """Read from the migrations folder, once, which revision this code was written for."""
+    """Return the head revision of the migrations folder. The result is cached."""
     return ScriptDirectory(directory).get_current_head()
 
 

@@ -1,8 +1,8 @@
-"""Failed sign-ins, codes and step-ups of operators: logged, and recorded in the platform audit log.
+"""Failed sign-ins, codes and step-ups of operators: log them, and write them to the audit log.
 
-A request only notes its failure. The operator is looked up and the row is written in the
-background, so no response depends on whether an e-mail address is an operator's. Token buckets
-bound the rows that an attack can write.
+A request only queues its failure. A background thread looks up the operator and writes the row, so
+neither a response nor its time reveals whether an e-mail address belongs to an operator. Token
+buckets limit the rows that an attack can write.
 """
 
 from collections import deque
@@ -41,13 +41,13 @@ CODE_FAILED = "operator.code_failed"
 NOTED = (SignInWrong, PasswordWrong, OneTimeCodeNeeded, OneTimeCodeWrong, TooManyTries)
 
 EVERY_SECONDS = 1
-# More than a process can refuse in that time. Beyond it, the oldest ones are lost.
+# More failures than a process can produce in EVERY_SECONDS. Beyond it, the oldest are dropped.
 MOST_WAITING = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class FailedAttempt:
-    """A failure to be written: `who` is an e-mail address, or the operator if already known."""
+    """A queued failure. `who` is an e-mail address, or the operator's id if it is known."""
 
     action: str
     reason: str
@@ -67,7 +67,7 @@ class Row:
 
 
 class TokenBucket:
-    """Allows `burst` rows, then one row for each interval; counts the rows it suppresses."""
+    """Allow `burst` rows, then one row per interval. Count the suppressed rows."""
 
     def __init__(self, burst: int, interval: timedelta) -> None:
         self.burst, self.interval = burst, interval
@@ -75,7 +75,7 @@ class TokenBucket:
         self._suppressed = 0
 
     def take(self, moment: datetime) -> int | None:
-        """Return how many rows were suppressed before this one, or None if this one is, too."""
+        """Return the number of rows suppressed before this one, or None to suppress this one."""
         gained = max(0.0, (moment - self._counted_at) / self.interval)
         self._tokens, self._counted_at = min(self.burst, self._tokens + gained), moment
         if self._tokens < 1:
@@ -87,10 +87,10 @@ class TokenBucket:
 
 
 class OperatorFailures:
-    """The failures that this process has noted and not written."""
+    """The queued failures of this process."""
 
     def __init__(self) -> None:
-        # Set where a thread writes them. Elsewhere each one is written when it is noted.
+        # Set if a thread writes the failures. Otherwise `note` writes each one immediately.
         self.begin_writing: Callable[[], None] | None = None
         self._once = OncePerProcess(self._begin)
         self._clear()
@@ -99,7 +99,7 @@ class OperatorFailures:
         self._waiting: deque[FailedAttempt] = deque(maxlen=MOST_WAITING)
         self._rows: deque[Row] = deque(maxlen=MOST_WAITING)
         self._writing = Lock()
-        # Apart, so that guessing at made-up addresses does not hide an attack on an operator.
+        # Two buckets, so that attempts with unknown addresses do not hide an attack on an operator.
         self.known = TokenBucket(100, timedelta(seconds=10))
         self.unknown = TokenBucket(30, timedelta(minutes=1))
 
@@ -110,18 +110,18 @@ class OperatorFailures:
 
     @property
     def has_begun(self) -> bool:
-        """Return whether this process has noted a failure."""
+        """Return whether this process has queued a failure."""
         return self._once.has_begun
 
     def note(self, attempt: FailedAttempt) -> None:
-        """Keep a failure until it is written. The caller has no transaction open."""
+        """Queue a failure. The caller has no open transaction."""
         self._once()
         self._waiting.append(attempt)
         if self.begin_writing is None:
             self.write()
 
     def write(self) -> None:
-        """Log and write what was noted; never raises. A row that fails is tried again later."""
+        """Log and write the queued failures. Never raise: a row that fails is retried later."""
         with self._writing:
             try:
                 self._look_up()
@@ -131,7 +131,7 @@ class OperatorFailures:
                 log.warning("operator_failures_not_written", error=type(error).__name__, kept=kept)
 
     def _look_up(self) -> None:
-        """Log the failures that were noted, and make rows of those that the buckets allow."""
+        """Log the queued failures, and create rows for those that the buckets allow."""
         attempts = [self._waiting.popleft() for _ in range(len(self._waiting))]
         try:
             known = _operator_ids({one.who for one in attempts if isinstance(one.who, str)})
@@ -166,7 +166,7 @@ def _operator_ids(emails: set[str]) -> Mapping[str, UUID]:
 
 
 def _email_subject(email: str) -> str:
-    """Return a keyed hash of an e-mail address: equal for equal addresses, and not readable."""
+    """Return a keyed hash of an e-mail address, which the audit log stores instead of it."""
     return f"email:{keyring().blind_index(email, 'operators:email').hex()[:32]}"
 
 
@@ -192,7 +192,7 @@ def _row(attempt: FailedAttempt, operator_id: UUID | None, subject: str, suppres
 
 @contextmanager
 def noting(action: str, who: str | UUID, address: str | None) -> Iterator[None]:
-    """Record a failed password or code of an operator that the block raises."""
+    """Record the failure if the block raises one of `NOTED`."""
     try:
         yield
     except NOTED as failure:
@@ -203,11 +203,11 @@ def noting(action: str, who: str | UUID, address: str | None) -> Iterator[None]:
 
 
 def operator_failures() -> OperatorFailures:
-    """Return the failures of the running app."""
+    """Return the queued failures of the current app."""
     return cast(OperatorFailures, current_app.extensions["operator_failures"])
 
 
 def write_regularly(app: Flask) -> None:
-    """Start the writer in each process with its first failure. It also writes at the exit."""
+    """Start the writer thread with the first failure of each process. It also writes at exit."""
     failures: OperatorFailures = app.extensions["operator_failures"]
     background.write_regularly(app, "operator-failures", failures, EVERY_SECONDS, failures.write)

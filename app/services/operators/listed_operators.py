@@ -1,4 +1,4 @@
-"""Operators as lists and pages show them."""
+"""Queries of operators, for lists and pages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ def list_operators() -> Sequence[ShownOperator]:
 
 
 def page_of_operators(cursor_page: CursorPage) -> Page[ShownOperator]:
-    """List operators by e-mail address, page by page; raise CursorInvalid."""
+    """Return a page of operators by e-mail address. Raise CursorInvalid."""
     rows = select(Operator, Tenant.slug).outerjoin(Tenant)
     listing = Listing(rows, Operator.email, "operators", is_ascending=True)
     with transaction() as db:
@@ -48,7 +48,7 @@ def page_of_operators(cursor_page: CursorPage) -> Page[ShownOperator]:
 
 
 def show_operator(operator_id: UUID) -> ShownOperator:
-    """Show one operator; raise OperatorUnknown."""
+    """Return one operator. Raise OperatorUnknown."""
     rows = select(Operator, Tenant.slug).outerjoin(Tenant)
     with transaction() as db:
         row = db.execute(rows.where(Operator.id == operator_id)).one_or_none()
@@ -58,7 +58,7 @@ def show_operator(operator_id: UUID) -> ShownOperator:
 
 
 def find_operator_id(email: str) -> UUID:
-    """Find an operator by e-mail address; raise OperatorUnknown."""
+    """Return the id of the operator with an e-mail address. Raise OperatorUnknown."""
     with transaction() as db:
         found = db.scalar(select(Operator.id).where(Operator.email == email_name(email)))
     if found is None:

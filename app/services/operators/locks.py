@@ -11,7 +11,7 @@ from app.services.operators.sessions import SignedIn
 
 
 def lock_operator(db: Session, operator_id: UUID) -> Operator:
-    """Load an operator and lock the row; raise OperatorUnknown."""
+    """Load an operator and lock the row. Raise OperatorUnknown."""
     operator = db.get(Operator, operator_id, with_for_update=True)
     if operator is None:
         raise OperatorUnknown
@@ -19,10 +19,10 @@ def lock_operator(db: Session, operator_id: UUID) -> Operator:
 
 
 def lock_signed_in(db: Session, signed_in: SignedIn) -> Operator:
-    """Lock the operator of a session that has not ended; raise SignInNeeded.
+    """Lock the operator of an active session. Raise SignInNeeded if the session has ended.
 
-    Changes that end sessions lock the operator as well. So of two changes at the same moment, the
-    second one does not take place if the first one has ended its session.
+    Changes that end sessions lock the operator as well. So a concurrent change that ends this
+    session first makes this one fail.
     """
     operator = lock_operator(db, signed_in.operator_id)
     session = select(OperatorSession.id).where(
@@ -38,8 +38,8 @@ def lock_signed_in(db: Session, signed_in: SignedIn) -> Operator:
 def refuse_last_platform_operator(db: Session, operator_id: UUID) -> None:
     """Raise LastPlatformOperator for the only platform admin who can sign in.
 
-    Every such operator is locked until the caller's transaction ends, in one order. So two
-    platform admins who disable each other at the same moment leave one of the two.
+    Locks every such operator, in a fixed order, until the caller's transaction ends. So two
+    platform admins cannot disable each other concurrently.
     """
     wanted = select(Operator.id).where(Operator.role == "platform", Operator.status == "active")
     able = wanted.where(Operator.password_hash.is_not(None)).order_by(Operator.id)

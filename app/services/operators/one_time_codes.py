@@ -1,4 +1,4 @@
-"""One-time codes of an authenticator app (TOTP, RFC 6238): enrolled, used once each, removed."""
+"""One-time codes of an authenticator app (TOTP, RFC 6238): enrolment, use and removal."""
 
 import hmac
 from collections.abc import Sequence
@@ -31,19 +31,20 @@ from app.services.operators.sessions import SignedIn, drop_pending_secret, end_s
 from app.services.passwords.login_throttling import Limit, Try, count_try, record_success
 from app.services.principals import Device
 
-# Failed codes are counted apart from failed passwords, which have free text as account.
+# Failed codes are counted under their own id. The account of a failed password is free text, which
+# could equal an operator's id.
 CODES = UUID(int=1)
-# A client that enters codes knows the password, so a stricter limit locks no owner out. A guesser
-# with many addresses has about 100 tries a day at a million codes, of which 3 are valid.
+# A client that enters codes knows the password, so a stricter limit cannot be used to lock out the
+# owner. An attacker with many addresses has about 100 tries a day. 3 of a million codes are valid.
 TRIES = Limit(free=10, forgets_every=900, longest=900)
 STEP_SECONDS = 30
-# Clocks of phones are seconds off: the code before and the one after are good as well.
+# The previous and the next code are valid too, because clocks of phones differ by seconds.
 STEPS_OFF = (-1, 0, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Enrolment:
-    """The secret for an authenticator app, and the URI that a QR code of it holds."""
+    """The secret for an authenticator app, and the URI for its QR code."""
 
     uri: str = field(repr=False)
     secret: str = field(repr=False)
@@ -88,7 +89,7 @@ def cancel_enrolment(signed_in: SignedIn) -> None:
 
 
 def confirm_enrolment(signed_in: SignedIn, code: str) -> Sequence[str]:
-    """Ask for one-time codes from now on; return ten recovery codes, which only this call shows.
+    """Enable one-time codes, and return ten recovery codes. Only this call returns them.
 
     The operator's other sessions end. Raises EnrolmentNotBegun, OneTimeCodesOn, OneTimeCodeWrong,
     TooManyTries, or SignInNeeded if the session has ended.
@@ -114,7 +115,7 @@ def _confirm(signed_in: SignedIn, code: str) -> Sequence[str]:
 
 
 def remove_own_codes(signed_in: SignedIn, code: str) -> None:
-    """Stop asking for one-time codes; void the recovery codes. The other sessions end.
+    """Disable one-time codes and delete the recovery codes. The other sessions end.
 
     `code` is a one-time code or a recovery code. Raises OneTimeCodesOff, OneTimeCodeWrong,
     TooManyTries, or SignInNeeded if the session has ended.
@@ -153,7 +154,7 @@ def cancel_or_remove_codes(signed_in: SignedIn, code: str | None) -> None:
 
 
 def remove_codes(db: Session, operator: Operator) -> None:
-    """Remove secret and recovery codes. The caller has locked the operator."""
+    """Remove the secret and the recovery codes. The caller has locked the operator."""
     operator.totp_sealed = operator.totp_step = None
     void_recovery_codes(db, operator.id)
 
@@ -165,13 +166,14 @@ def count_code(operator_id: UUID, device: Device) -> Try:
 
 
 def use_code(db: Session, operator_id: UUID, code: str, tried: Try, device: Device) -> Operator:
-    """Use up a one-time code, with all codes before it, or a recovery code.
+    """Use up a one-time code or a recovery code. Lock and return the operator.
 
-    Locks and returns the operator. Raises OneTimeCodeWrong; the try then stays counted.
+    A one-time code invalidates all earlier ones. Raises OneTimeCodeWrong; the attempt then stays
+    counted.
     """
     operator = lock_operator(db, operator_id)
     plain = plain_code(code)
-    if operator.totp_step is None:  # a secret that is not confirmed yet proves nothing
+    if operator.totp_step is None:  # an unconfirmed secret is no proof
         raise OneTimeCodeWrong
     is_good = _use_one_time_code(operator, plain)
     if not is_good and not use_recovery_code(db, operator, plain, device.ip):
@@ -181,7 +183,7 @@ def use_code(db: Session, operator_id: UUID, code: str, tried: Try, device: Devi
 
 
 def _use_one_time_code(operator: Operator, code: str) -> bool:
-    """Return whether a code is valid, and if so store its step: it is not valid twice."""
+    """Return whether a code is valid. If so, store its step, so that it is valid only once."""
     if operator.totp is None:
         return False
     step = int(now().timestamp()) // STEP_SECONDS

@@ -1,4 +1,4 @@
-"""Operators: who looks after which tenant, or after the service; invited, reset, switched off."""
+"""Operators of tenants and of the platform: invite, reset, enable, disable, change role."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -33,15 +33,15 @@ from app.services.principals import Device
 from app.services.sessions.tokens import new_invitation, token_hash
 from app.text_cleaning import email_name
 
-# Wrong passwords of operators are counted beside those of users, under no tenant's id.
+# Wrong passwords of operators are counted like those of users, under an id of no tenant.
 OPERATORS = UUID(int=0)
 INVITATION_LIFETIME = timedelta(days=3)
 
 
 def invite_operator(actor: audit.Actor, email: str, role: str, tenant_slug: str | None) -> str:
-    """Add an operator without a password; give the secret that their link carries, once.
+    """Add an operator without a password, and return the secret of the invitation.
 
-    Raises TenantUnknown or OperatorExists.
+    Only this call returns the secret. Raises TenantUnknown or OperatorExists.
     """
     invitation = new_invitation()
     try:
@@ -113,7 +113,7 @@ def accept_invitation(invitation: str, password: str, device: Device) -> str:
     PasswordTooShort or PasswordTooWeak; the invitation can be used again then.
     """
     with transaction() as db:
-        # Only with a valid invitation: checking and hashing a password take long.
+        # Checked first, because checking and hashing a password take long.
         invited = _lock_invited(db, invitation)
         tenant = db.get(Tenant, invited.tenant_id) if invited.tenant_id else None
     names = (tenant.name, tenant.slug) if tenant else ()
@@ -148,9 +148,9 @@ def _invite(operator: Operator, invitation: str) -> None:
 
 
 def set_operator_status(actor: audit.Actor, operator_id: UUID, status: str) -> None:
-    """Disable an operator, which ends every session of theirs, or enable them.
+    """Disable an operator and end all their sessions, or enable the operator.
 
-    Raises OperatorUnknown, and when disabling LastPlatformOperator or SelfChangeRefused.
+    Raises OperatorUnknown. Disabling also raises LastPlatformOperator or SelfChangeRefused.
     """
     with transaction() as db:
         if status == "disabled":
@@ -165,7 +165,7 @@ def set_operator_status(actor: audit.Actor, operator_id: UUID, status: str) -> N
 
 
 def change_role(actor: audit.Actor, operator_id: UUID, role: str, tenant_slug: str | None) -> None:
-    """Return an operator another role, or another tenant; their sessions end.
+    """Change the role or the tenant of an operator. The operator's sessions end.
 
     Raises OperatorUnknown, TenantUnknown, LastPlatformOperator or SelfChangeRefused.
     """
@@ -178,7 +178,7 @@ def change_role(actor: audit.Actor, operator_id: UUID, role: str, tenant_slug: s
         posts = (operator.role, operator.tenant_id), (role, tenant_id)
         operator.role, operator.tenant_id = role, tenant_id
         end_sessions_of(db, operator, "role_changed")
-        # The audit log of the tenant that they leave records it, too.
+        # Recorded in the audit logs of both the old and the new tenant.
         for reader in dict.fromkeys(tenant for _, tenant in posts):
             before, after = (_post_as_read(reader, *post) for post in posts)
             told = {"before": before, "after": after}
@@ -186,7 +186,7 @@ def change_role(actor: audit.Actor, operator_id: UUID, role: str, tenant_slug: s
 
 
 def _post_as_read(reader: UUID | None, role: str, tenant_id: UUID | None) -> dict[str, str | None]:
-    """Return a role for a tenant's audit log. The role in another tenant is hidden."""
+    """Return a role for the audit log of a tenant. A role in another tenant is hidden."""
     if None not in (reader, tenant_id) and reader != tenant_id:
         return {"role": None, "tenant_id": None}
     return {"role": role, "tenant_id": str(tenant_id) if tenant_id else None}
@@ -199,7 +199,10 @@ def change_operator(
     role: str | None = None,
     tenant_slug: str | None = None,
 ) -> ShownOperator:
-    """Change an operator's status, or their role, and show them; raise as each of the two does."""
+    """Change an operator's status or role, and return the operator.
+
+    Raises what `set_operator_status` and `change_role` raise.
+    """
     if role is not None:
         change_role(actor, operator_id, role, tenant_slug)
     if status is not None:

@@ -58,7 +58,7 @@ def change_own_password(signed_in: SignedIn, new_password: str) -> None:
 
 
 def list_own_sessions(signed_in: SignedIn) -> Sequence[OwnSession]:
-    """List the operator's active sessions, the latest used first."""
+    """List the operator's active sessions, the most recently used first."""
     wanted = select(OperatorSession).where(*_active(signed_in)).limit(MOST_LISTED)
     latest = wanted.order_by(OperatorSession.seen_at.desc(), OperatorSession.id.desc())
     with transaction() as db:
@@ -89,7 +89,7 @@ def _own(session: OperatorSession, signed_in: SignedIn) -> OwnSession:
 
 
 def end_own_session(signed_in: SignedIn, session_id: UUID) -> None:
-    """End one of the operator's sessions, maybe this one.
+    """End one of the operator's sessions, which may be this one.
 
     Raises OperatorSessionUnknown for any other id, and SignInNeeded if this session has ended.
     """
@@ -102,7 +102,7 @@ def end_own_session(signed_in: SignedIn, session_id: UUID) -> None:
 
 
 def end_other_own_sessions(signed_in: SignedIn) -> int:
-    """End all of the operator's sessions but this one; return how many.
+    """End all of the operator's sessions but this one, and return their number.
 
     Raises SignInNeeded if this session has ended.
     """

@@ -1,4 +1,4 @@
-"""Proofs that an operator is there: the password, and the code where codes are enrolled."""
+"""Checks of an operator's password, and of the one-time code if codes are enrolled."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -19,8 +19,8 @@ from app.text_cleaning import email_name
 def prove_password(email: str, password: str, device: Device) -> Operator:
     """Return the operator with this e-mail address and password.
 
-    Waits for a turn first. No connection is held while waiting and while hashing. Raises
-    SignInWrong, after the same work whatever is wrong, TooManyTries or PasswordsBusy.
+    Waits for a free hashing slot. No connection is held while waiting and hashing. Raises
+    SignInWrong, after the same work for every cause, TooManyTries or PasswordsBusy.
     """
     name = email_name(email)
     wanted = select(Operator, Tenant.status).outerjoin(Tenant).where(Operator.email == name)

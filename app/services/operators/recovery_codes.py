@@ -17,7 +17,7 @@ from app.services.operators.locks import lock_signed_in
 from app.services.operators.sessions import SignedIn
 
 HOW_MANY = 10
-# Crockford's base32: no letter that looks like a digit. Ten of them are 50 bits.
+# Crockford's base32 has no letters that look like digits. Ten characters are 50 bits.
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 GROUP = 5
 LOOKS_LIKE = str.maketrans("oil", "011")
@@ -49,13 +49,13 @@ def renew_recovery_codes(signed_in: SignedIn) -> Sequence[str]:
 
 
 def count_recovery_codes(operator_id: UUID) -> int:
-    """Return how many recovery codes an operator has left."""
+    """Return the number of an operator's unused recovery codes."""
     with transaction() as db:
         return _count(db, operator_id)
 
 
 def issue_recovery_codes(db: Session, operator_id: UUID) -> Sequence[str]:
-    """Make ten codes and void those before, in the caller's transaction."""
+    """Return ten new codes and delete the previous ones, in the caller's transaction."""
     void_recovery_codes(db, operator_id)
     codes: set[str] = set()
     while len(codes) < HOW_MANY:
@@ -73,7 +73,7 @@ def void_recovery_codes(db: Session, operator_id: UUID) -> None:
 def use_recovery_code(db: Session, operator: Operator, code: str, ip: str | None) -> bool:
     """Use up a code in the spelling of `plain_code`; return whether it was valid.
 
-    The row is deleted in the caller's transaction, so one code is valid in one transaction.
+    The row is deleted in the caller's transaction, so only one transaction can use a code.
     """
     used = delete(OperatorRecoveryCode).where(
         OperatorRecoveryCode.operator_id == operator.id,
@@ -97,5 +97,5 @@ def _group() -> str:
 
 
 def _hash(operator_id: UUID, code: str) -> bytes:
-    """Hash a code with the pepper: 50 bits could be tried out with a hash that needs no key."""
+    """Return a hash keyed with the pepper. Without a key, 50 bits could be found by brute force."""
     return keyring().blind_index(code.translate(LOOKS_LIKE), f"recovery:{operator_id}")

@@ -1,4 +1,4 @@
-"""Operators' sessions: found by what the cookie or the JWT carries, and ended."""
+"""Operator sessions: open, find by cookie or JWT, and end."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,7 +25,7 @@ SEEN_EVERY = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """Who is signed in, and for which tenant; none for those who run the service."""
+    """A signed-in operator. The tenant is None for platform admins."""
 
     session_id: UUID
     operator_id: UUID
@@ -34,7 +34,7 @@ class SignedIn:
     tenant_id: UUID | None
     tenant_slug: str | None
     ip: str | None
-    # When password, and one-time code where enrolled, were last proven in this session.
+    # When the password, and the one-time code if enrolled, were last proven in this session.
     proven_at: datetime
 
     @property
@@ -44,7 +44,7 @@ class SignedIn:
 
     @property
     def may_change(self) -> bool:
-        """Return whether they may do more than read."""
+        """Return whether the operator's role permits changes."""
         return self.role != "tenant_reader"
 
 
@@ -78,12 +78,12 @@ def open_operator_session(
 
 
 def find_console_session(token: str, device: Device) -> SignedIn:
-    """Answer who is signed in with a cookie's token; raise SignInNeeded or SignInExpired."""
+    """Return the session of a cookie's token. Raise SignInNeeded or SignInExpired."""
     return _find(device, OperatorSession.token_hash == token_hash(token), kind="console")
 
 
 def find_expired_operator(token: str) -> UUID | None:
-    """Return the operator of a console session that has expired; None for any other session."""
+    """Return the operator of an expired console session, or None for any other session."""
     wanted = select(OperatorSession).where(OperatorSession.token_hash == token_hash(token))
     with transaction() as db:
         session = db.scalar(wanted.where(OperatorSession.kind == "console"))
@@ -106,7 +106,7 @@ def _find(device: Device, which: ColumnElement[bool], kind: str) -> SignedIn:
         if row is None:
             raise SignInNeeded
         session, operator, tenant_slug, tenant_status = row
-        _refuse_unfit(session, operator, tenant_status)
+        _require_active(session, operator, tenant_status)
         _see(db, session)
         return SignedIn(
             session.id,
@@ -120,7 +120,9 @@ def _find(device: Device, which: ColumnElement[bool], kind: str) -> SignedIn:
         )
 
 
-def _refuse_unfit(session: OperatorSession, operator: Operator, tenant_status: str | None) -> None:
+def _require_active(
+    session: OperatorSession, operator: Operator, tenant_status: str | None
+) -> None:
     if session.ended_at is not None or session.awaits_code or operator.status != "active":
         raise SignInNeeded
     if tenant_status not in (None, "active"):
@@ -130,7 +132,7 @@ def _refuse_unfit(session: OperatorSession, operator: Operator, tenant_status: s
 
 
 def is_expired(session: OperatorSession) -> bool:
-    """Return whether a session is past its end, or in the console was left alone too long."""
+    """Return whether a session has expired, or a console session was idle for too long."""
     moment = now()
     is_idle = session.kind == "console" and session.seen_at + IDLE_LIFETIME <= moment
     return is_idle or session.expires_at <= moment
@@ -144,7 +146,7 @@ def _see(db: Session, session: OperatorSession) -> None:
 
 
 def end_operator_session(session_id: UUID, reason: str = "signed_out") -> None:
-    """Sign out: this session's cookie or tokens open nothing any more."""
+    """End a session. Its cookie or tokens become invalid."""
     with transaction() as db:
         _end(db, reason, OperatorSession.id == session_id)
 
@@ -157,10 +159,10 @@ def end_sessions_of(
     only: UUID | None = None,
     keep: UUID | None = None,
 ) -> int:
-    """End sessions of an operator that the caller has locked; return how many.
+    """End sessions of an operator, and return their number. The caller has locked the operator.
 
-    `only` names the one session to end, `keep` the one that goes on. A pending enrolment ends, too:
-    the user of an ended session may have seen its secret.
+    `only` is the one session to end, `keep` the one not to end. A pending enrolment is cancelled,
+    because the client of an ended session may have seen its secret.
     """
     drop_pending_secret(operator)
     which = OperatorSession.operator_id == operator.id
@@ -172,7 +174,7 @@ def end_sessions_of(
 
 
 def drop_pending_secret(operator: Operator) -> None:
-    """Drop a secret of one-time codes that is not confirmed. The caller has locked the operator."""
+    """Remove an unconfirmed secret of one-time codes. The caller has locked the operator."""
     if operator.totp_step is None:
         operator.totp_sealed = None
 

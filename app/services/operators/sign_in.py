@@ -1,4 +1,4 @@
-"""Signing operators in: e-mail and password, then a one-time code where it is switched on."""
+"""Sign-in of operators: e-mail address and password, then a one-time code if enrolled."""
 
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -26,7 +26,7 @@ from app.text_cleaning import email_name
 
 @dataclass(frozen=True, slots=True)
 class ConsoleSignIn:
-    """The cookie's token, and whether a one-time code is still asked for."""
+    """The token for the cookie, and whether a one-time code is still required."""
 
     token: str = field(repr=False)
     awaits_code: bool
@@ -42,9 +42,9 @@ class ScriptSignIn:
 
 
 def sign_in(email: str, password: str, device: Device) -> ConsoleSignIn:
-    """Open a console session; with one-time codes it may do nothing before `confirm_code`.
+    """Open a console session. With one-time codes it is unusable until `confirm_code`.
 
-    Raises SignInWrong, whatever of it is wrong, after the same work; TooManyTries.
+    Raises what `prove_password` raises.
     """
     with noting(SIGN_IN_FAILED, email_name(email), device.ip):
         proven = prove_password(email, password, device)
@@ -58,9 +58,9 @@ def sign_in(email: str, password: str, device: Device) -> ConsoleSignIn:
 
 
 def confirm_code(token: str, code: str, device: Device) -> ConsoleSignIn:
-    """Complete a sign-in with a one-time code, under a new token.
+    """Complete a sign-in with a one-time code, and return a new token.
 
-    Raises SignInNeeded if the password was proven too long ago, OneTimeCodeWrong, TooManyTries.
+    Raises OneTimeCodeWrong, TooManyTries, or SignInNeeded if the password was proven too long ago.
     """
     with transaction() as db:
         session = _lock_awaiting(db, token)
@@ -91,9 +91,9 @@ def _lock_awaiting(db: Session, token: str) -> OperatorSession:
 
 
 def sign_script_in(email: str, password: str, code: str | None, device: Device) -> ScriptSignIn:
-    """Open a session for a script, with a one-time code if the operator has enrolled.
+    """Open a session for a script. A one-time code is required if the operator has enrolled.
 
-    Raises SignInWrong, OneTimeCodeNeeded, OneTimeCodeWrong, TooManyTries.
+    Raises SignInWrong, OneTimeCodeNeeded, OneTimeCodeWrong or TooManyTries.
     """
     with noting(SIGN_IN_FAILED, email_name(email), device.ip):
         proven = prove_password(email, password, device)

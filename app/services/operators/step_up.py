@@ -17,13 +17,13 @@ STEP_UP_LIFETIME = timedelta(minutes=5)
 
 
 def require_step_up(signed_in: SignedIn) -> None:
-    """Raise StepUpRequired if the session's last proof is `STEP_UP_LIFETIME` old."""
+    """Raise StepUpRequired if the session's last proof is `STEP_UP_LIFETIME` or older."""
     if now() - signed_in.proven_at >= STEP_UP_LIFETIME:
         raise StepUpRequired
 
 
 def step_up(signed_in: SignedIn, password: str, code: str | None, device: Device) -> None:
-    """Prove the password, and the code where codes are enrolled, again in this session.
+    """Check the password again, and the code if codes are enrolled, and renew the session's proof.
 
     Raises PasswordWrong, OneTimeCodeNeeded, OneTimeCodeWrong, TooManyTries, or SignInNeeded if
     the session has ended.

@@ -1,7 +1,6 @@
 """Tokens of scripts: a JWT that is valid for 15 minutes, and a rotating refresh token.
 
-Each request looks up the session that the JWT names, so ending or changing it takes effect
-immediately.
+Each request looks up the session of the JWT, so changes of the session take effect immediately.
 """
 
 from dataclasses import dataclass, field
@@ -25,7 +24,7 @@ from app.services.signing.signing_keys import OPERATOR_JWT_LIFETIME, signing_key
 
 @dataclass(frozen=True, slots=True)
 class OperatorTokens:
-    """What a script keeps; the lifetime is in seconds."""
+    """The tokens of a script. `expires_in` is the lifetime of the JWT in seconds."""
 
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
@@ -35,15 +34,15 @@ class OperatorTokens:
 def open_script_session(
     email: str, password: str, code: str | None, device: Device
 ) -> OperatorTokens:
-    """Sign an operator's script in; raise what `sign_script_in` raises."""
+    """Open a session for a script. Raises what `sign_script_in` raises."""
     return _tokens(sign_script_in(email, password, code, device))
 
 
 def refresh_operator_tokens(refresh_token: str, device: Device) -> OperatorTokens:
-    """Trade a refresh token for new tokens, once.
+    """Exchange a refresh token for new tokens. A refresh token can be used once.
 
-    One that was used before ends the session and is audited. Raises RefreshTokenInvalid,
-    RefreshTokenExpired or RefreshTokenReused.
+    Reuse ends the session and is audited. Raises RefreshTokenInvalid, RefreshTokenExpired or
+    RefreshTokenReused.
     """
     shown = RefreshToken.parsed(refresh_token)
     if shown is None:

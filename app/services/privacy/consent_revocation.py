@@ -1,8 +1,8 @@
-"""Consent that a person revokes in WeChat, and the data that is deleted then (docs/decisions/0013).
+"""Consent revocation: delete the data that a person revokes in WeChat (docs/decisions/0013).
 
-WeChat sends the compliance events (授权用户信息变更). The person is the one that OpenID names in
-the app of the push. Nothing is stored about an unknown openid. An event may be handled much later
-than it arrived; data that the person gave after its arrival stays.
+WeChat reports revocations in compliance events (授权用户信息变更). The OpenID of an event
+identifies the person in the app of the push. Nothing is stored about an unknown openid. An event
+may be handled long after its arrival. Data that the person provided after the arrival is kept.
 """
 
 from collections.abc import Iterable
@@ -27,11 +27,11 @@ from app.wechat import Push
 
 log = structlog.get_logger()
 
-# The numbers of RevokeInfo. 6 is nickname and avatar, 19 the nickname of the keyboard, 20 the
-# avatar that was picked: it is not known by which of the ways ours came.
+# Values of RevokeInfo: 6 is nickname and avatar, 19 is the nickname input, 20 is the avatar picker.
+# The service does not know which of them provided the stored profile.
 PROFILE, PHONE = frozenset({6, 19, 20}), frozenset({8})
-# What else may be taken back from a mini-program: plate, address, invoice title, Bluetooth,
-# microphone, camera, steps, location, pictures, files, e-mail (16), chosen place. None is kept.
+# Other data that a person can revoke: plate, address, invoice title, Bluetooth, microphone, camera,
+# steps, location, pictures, files, e-mail (16), chosen place. The service stores none of it.
 NEVER_KEPT = frozenset({1, 2, 3, 4, 5, 7, 12, 13, 14, 15, 16, 18})
 KNOWN = PROFILE | PHONE | NEVER_KEPT
 
@@ -45,11 +45,11 @@ class RevokeInfoUnknown(Exception):
 
 
 def withdraw(db: Session, tenant_id: UUID, appid: str, push: Push, received_at: datetime) -> None:
-    """Clear exactly what the person no longer lets the app know.
+    """Clear the data whose consent the person revoked.
 
-    Raises RevokeInfoUnknown when that is nothing we know of. Beside something that we do know, an
-    unknown number is only recorded: nickname and avatar have no date, and to try again would clear
-    those that have been given since.
+    Raises RevokeInfoUnknown if every number of the event is unknown. An unknown number next to a
+    known one is only recorded. A retry would clear a nickname and avatar provided since, because
+    the two have no timestamp.
     """
     withdrawn = frozenset(push.revoke_infos)
     unknown = withdrawn - KNOWN
@@ -73,7 +73,7 @@ def withdraw(db: Session, tenant_id: UUID, appid: str, push: Push, received_at: 
 def clear_modified_profile(
     db: Session, tenant_id: UUID, appid: str, push: Push, received_at: datetime
 ) -> None:
-    """Clear a nickname and an avatar that WeChat took down as unfit to be shown."""
+    """Clear a nickname and an avatar that WeChat removed for violating its rules."""
     account = _lock_named(db, tenant_id, appid, push, received_at)
     if account is not None:
         _forget_answers(db, account)
@@ -82,9 +82,9 @@ def clear_modified_profile(
 
 
 def cancel(db: Session, tenant_id: UUID, appid: str, push: Push, received_at: datetime) -> None:
-    """Erase the identity of a person who closed their WeChat account, with its sessions.
+    """Erase the identity of a person who closed their WeChat account, and its sessions.
 
-    The user is erased too, unless they have another identity or an account to log in with.
+    The user is also erased, unless another identity or an account lets them log in.
     """
     account = _lock_named(db, tenant_id, appid, push, received_at)
     if account is None:
@@ -128,7 +128,7 @@ def _lock_named(
 
 
 def _clear_phone(db: Session, account: SocialAccount, received_at: datetime) -> None:
-    """Delete the number, whether WeChat or an operator gave it, also from pending imports."""
+    """Delete the phone number, from WeChat or an operator, and pending imports that hold it."""
     until = received_at + CLOCKS_DIFFER
     of_user = (Phone.tenant_id == account.tenant_id, Phone.user_id == account.user_id)
     theirs = (*of_user, Phone.verified_at < until)
@@ -148,12 +148,12 @@ def _clear_phone(db: Session, account: SocialAccount, received_at: datetime) -> 
 
 
 def _forget_answers(db: Session, account: SocialAccount) -> None:
-    """Delete stored answers to operators that show the user, with nickname and masked number."""
+    """Delete the stored idempotent responses to operators that contain the user."""
     forget_answers(db, with_merged(account.tenant_id, account.user_id))
 
 
 def _has_name(db: Session, account: SocialAccount) -> bool:
-    """Return whether the user of an identity has an account to log in by."""
+    """Return whether the user of an identity has an account name to log in with."""
     its = select(User.account).where(User.tenant_id == account.tenant_id)
     return db.scalar(its.where(User.id == account.user_id)) is not None
 

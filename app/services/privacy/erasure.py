@@ -28,11 +28,11 @@ from app.services.user_import.preview import forget_imported_users
 
 
 def erase(db: Session, held: PersonalData, actor: audit.Actor) -> None:
-    """Erase the users and identities that are held and locked, with everything that refers to them.
+    """Erase users and identities, and all data that refers to them. The caller has locked them.
 
-    The audit trail keeps what happened, without their addresses and without personal details.
+    The audit events remain, without IP addresses and without personal details.
     """
-    # First, for a running import locks its row before it looks for users.
+    # First, because a running import locks its own row before it reads users.
     _forget_imports(db, held)
     _forget_pushes(db, held)
     if held.of_visitor:
@@ -57,7 +57,10 @@ def erase(db: Session, held: PersonalData, actor: audit.Actor) -> None:
 
 
 def erase_unused(db: Session, account_ids: Sequence[UUID]) -> None:
-    """Erase locked identities of one tenant that belong to no user; audited as one event."""
+    """Erase identities without a user, all of one tenant. Record one audit event.
+
+    The caller has locked the identities.
+    """
     accounts = db.scalars(select(SocialAccount).where(SocialAccount.id.in_(account_ids))).all()
     if accounts:
         tenant_id = accounts[0].tenant_id
@@ -67,7 +70,7 @@ def erase_unused(db: Session, account_ids: Sequence[UUID]) -> None:
 
 
 def _forget_imports(db: Session, held: PersonalData) -> None:
-    """Drop the pending imports that hold an account or a number of the users."""
+    """Delete the pending imports that contain an account or a phone number of the users."""
     if not held.user_ids:
         return
     accounts = db.scalars(select(User.account).where(held.users, User.account.is_not(None)))
@@ -76,7 +79,7 @@ def _forget_imports(db: Session, held: PersonalData) -> None:
 
 
 def _forget_pushes(db: Session, held: PersonalData) -> None:
-    """Delete the person from pushes. Pending pushes have nothing left to do."""
+    """Delete the person's data from pushes, and mark pending pushes as handled."""
     about = update(WeChatPush).where(held.pushes)
     handled_at = func.coalesce(WeChatPush.handled_at, now())
     nothing = {"message_sealed": None, "failure": None, "person_index": None}
@@ -84,11 +87,11 @@ def _forget_pushes(db: Session, held: PersonalData) -> None:
 
 
 def _clear_trail(db: Session, held: PersonalData) -> None:
-    """Clear addresses and personal details of the events about those who are held.
+    """Clear the IP addresses and personal details of the audit events about the person.
 
-    Since migration 0016 no release records such details, but the previous release may still run
-    beside this one. The search text of an export may mean any user, so it is removed from all
-    exports of the tenant.
+    Releases since migration 0016 record no such details, but the previous release may still be
+    running. The search text of an export may name any user, so it is removed from every export
+    event of the tenant.
     """
     impersonal = func.impersonal_details(AuditEvent.action, AuditEvent.details, type_=JSONB)
     is_personal = or_(AuditEvent.ip.is_not(None), AuditEvent.details != impersonal)
@@ -99,17 +102,17 @@ def _clear_trail(db: Session, held: PersonalData) -> None:
         AuditEvent.details.has_key("query"),
     )
     cleared = (theirs.values(ip=None, details=impersonal), exports.values(details=impersonal))
-    with passing_the_trail(db):
+    with allow_audit_changes(db):
         for clearing in cleared:
             db.execute(clearing.execution_options(synchronize_session=False))
 
 
 @contextmanager
-def passing_the_trail(db: Session) -> Iterator[None]:
-    """Let the caller's transaction change audit events despite their trigger.
+def allow_audit_changes(db: Session) -> Iterator[None]:
+    """Allow limited changes of audit events in the caller's transaction.
 
-    The trigger then accepts that old events are deleted, addresses are cleared and details are
-    replaced by `impersonal_details`. It still refuses everything else.
+    The trigger then permits three changes: deleting old events, clearing IP addresses, and
+    replacing details by `impersonal_details`. It rejects all others.
     """
     db.execute(select(func.set_config("wxpass.retention", "on", True)))
     yield

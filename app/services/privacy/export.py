@@ -1,4 +1,4 @@
-"""Everything that is held about a user or a visitor, as they take it out."""
+"""Export of all data stored about a user or a visitor."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -30,12 +30,13 @@ PAGE = 500
 
 
 def export_everything(principal: Principal, device: Device) -> Iterator[tuple[str, Iterator[Any]]]:
-    """Return all that is held about the caller, part by part, row by row; audited first.
+    """Return all data stored about the caller as named parts, each an iterator of rows.
 
-    That is the caller's user, or the visitor if there is none. No more than a page of it is in
-    memory, and no connection is held while the client reads. Raises TokenInvalid if they were
-    erased during the request: nothing of it, and no address, may be audited after that. Raises
-    IdentityBound for an unbound login if its identity belongs to a user.
+    The caller is a user, or a visitor if the login is unbound. The audit event is committed before
+    this returns. Rows are read one page at a time, and no connection is held while the client
+    reads. Raises TokenInvalid if the caller was erased during the request, and records no event
+    then: the event would store an IP address after the erasure. Raises IdentityBound for an unbound
+    login if its identity belongs to a user.
     """
     actor = audit.Actor("user", principal.user_id, device.ip)
     with transaction() as db:
@@ -51,27 +52,27 @@ def export_everything(principal: Principal, device: Device) -> Iterator[tuple[st
 
 def _held_of_user(db: Session, tenant_id: UUID, user_id: UUID) -> PersonalData:
     get_user(db, tenant_id, user_id, lock=True)
-    return _surely(find_personal_data(db, tenant_id, user_id), user_id)
+    return _only_proven(find_personal_data(db, tenant_id, user_id), user_id)
 
 
-def _surely(held: PersonalData, user_id: UUID) -> PersonalData:
-    """Leave out identities that may belong to another person.
+def _only_proven(held: PersonalData, user_id: UUID) -> PersonalData:
+    """Return the data without identities that may belong to another person.
 
-    An identity without a user that was unbound from the user may belong to a person who used their
-    account; only the unionid proves that it is theirs.
+    An identity that was unbound from the user may belong to another person who used the account.
+    Only an equal unionid proves that it is the user's own.
     """
     people = {one.unionid for one in held.accounts if one.user_id == user_id} - {None}
-    surely = [one for one in held.accounts if one.user_id == user_id or one.unionid in people]
-    return PersonalData(held.tenant_id, held.user_ids, surely)
+    proven = [one for one in held.accounts if one.user_id == user_id or one.unionid in people]
+    return PersonalData(held.tenant_id, held.user_ids, proven)
 
 
 def _parts(
     held: PersonalData, tries: ColumnElement[bool]
 ) -> dict[str, tuple[Any, ColumnElement[bool]]]:
-    by_somebody_else = and_(
+    by_another_actor = and_(
         AuditEvent.actor_id.is_not(None), AuditEvent.actor_id.not_in(held.user_ids)
     )
-    as_somebody_else = and_(
+    as_another_user = and_(
         LoginSession.user_id.is_not(None), LoginSession.user_id.not_in(held.user_ids)
     )
     return {
@@ -79,12 +80,12 @@ def _parts(
         "phones": (Phone, held.phones),
         "identities": (SocialAccount, held.identities),
         "merges": (Merge, held.merges),
-        "sessions": (LoginSession, and_(held.sessions, ~as_somebody_else)),
+        "sessions": (LoginSession, and_(held.sessions, ~as_another_user)),
         "session_keys": (SessionKey, held.session_keys),
         "code_exchanges": (CodeExchange, held.code_exchanges),
         "password_tries": (PasswordTry, tries),
         "pushes": (WeChatPush, held.pushes),
-        "audit_events": (AuditEvent, and_(held.events, ~by_somebody_else)),
+        "audit_events": (AuditEvent, and_(held.events, ~by_another_actor)),
     }
 
 

@@ -1,4 +1,4 @@
-"""What is held of a person: which rows of which tables. Export reads them, erasure removes them."""
+"""Personal data: the rows of each table that belong to a person. Export and erasure use it."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -39,10 +39,11 @@ from app.services.users.merges import with_merged
 
 @dataclass(frozen=True, slots=True)
 class PersonalData:
-    """A user, the users merged into them, and their WeChat identities; and what refers to these.
+    """A user, the users merged into it, and their WeChat identities. Each property is a condition.
 
-    Without users it is identities alone. `of_visitor` says that these belong to no user: what a
-    user did through one of them before it was unbound then stays that user's.
+    `user_ids` is empty if only identities are selected. `of_visitor` is true if the identities
+    belong to no user. Data that a user created through such an identity before it was unbound then
+    stays with that user.
     """
 
     tenant_id: UUID
@@ -77,7 +78,7 @@ class PersonalData:
 
     @property
     def sessions_of_others(self) -> ColumnElement[bool]:
-        """Sessions of users that stood on an identity while it was theirs."""
+        """The sessions of users through an identity that was unbound from them later."""
         stood_on_theirs = LoginSession.social_account_id.in_(self.account_ids)
         return and_(LoginSession.tenant_id == self.tenant_id, stood_on_theirs, ~self.sessions)
 
@@ -123,10 +124,10 @@ def attempts_of(db: Session, held: PersonalData) -> ColumnElement[bool]:
 
 
 def _is_push_of(key: str) -> ColumnElement[bool]:
-    """Select the pushes of an app.
+    """Return the condition for pushes of the app with this key.
 
-    While an app is being released, its identities may have its new key already and its pushes not
-    yet. An appid that is proven again is another app.
+    During a release of an app, its identities may already have the new key while its pushes still
+    have the old one. An appid that is verified again is a different app.
     """
     appid = original_appid(key)
     if appid == key:
@@ -140,7 +141,7 @@ def _is_push_of(key: str) -> ColumnElement[bool]:
 
 
 def person_index(appid: str, openid: str) -> bytes:
-    """Return the blind index by which the pushes about a person are found."""
+    """Return the blind index of a person, for finding the pushes about them."""
     return keyring().blind_index(openid, f"wechat_pushes.person:{original_appid(appid)}")
 
 
@@ -153,7 +154,7 @@ def find_personal_data(
     audit log, or have a unionid of the user.
     """
     user_ids = db.scalars(with_merged(tenant_id, user_id)).all()
-    # Checked again on the locked rows: one that was waited for may belong to another user now.
+    # Checked again on the locked rows: while this waited, another user may have bound one of them.
     is_free = or_(SocialAccount.user_id == user_id, SocialAccount.user_id.is_(None))
     wanted = select(SocialAccount).where(
         SocialAccount.tenant_id == tenant_id,
@@ -184,10 +185,10 @@ def _identities_of(
 
 
 def lock_personal_data(db: Session, tenant_id: UUID, user_id: UUID) -> PersonalData:
-    """Find the personal data of a user, and lock it against logins.
+    """Find and lock the personal data of a user.
 
-    Locks in the order of logins: identities, phone, users. Reads again after that, because a login
-    that was waited for may have added data.
+    Locks in the order that logins use: identities, phone, users. Reads the data again afterwards,
+    because a login that held a lock may have added rows.
     """
     held = find_personal_data(db, tenant_id, user_id, lock=True)
     db.execute(select(Phone.id).where(held.phones).with_for_update())

@@ -1,4 +1,4 @@
-"""Visitors: WeChat identities that belong to no user, and what they may have erased."""
+"""Visitors: WeChat identities that belong to no user, and their erasure."""
 
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
@@ -27,7 +27,7 @@ def close_or_erase(principal: Principal, device: Device) -> Closing:
 
 @retry_on_conflict
 def erase_visitor(principal: Principal) -> Closing:
-    """Erase the caller, who belongs to no user, with their identities in all apps of the tenant.
+    """Erase a visitor and all their identities in the apps of the tenant.
 
     Raises IdentityBound if the identity belongs to a user, LoginTooOld for a session opened more
     than ten minutes ago, and TokenInvalid, SessionReplaced, SessionEnded or SessionRevoked if the
@@ -36,7 +36,7 @@ def erase_visitor(principal: Principal) -> Closing:
     with transaction() as db:
         held = lock_visitor(db, principal)
         _refuse_unless_just_opened(db, principal)
-        # No address: nothing would clear it any more.
+        # Without an IP address, because no later erasure would clear it.
         actor = audit.Actor("user")
         erase(db, held, actor)
         for account_id in held.account_ids:
@@ -45,10 +45,10 @@ def erase_visitor(principal: Principal) -> Closing:
 
 
 def lock_visitor(db: Session, principal: Principal) -> PersonalData:
-    """Lock the caller's identity, and those with the same unionid that belong to no user either.
+    """Lock and return the caller's identity, and identities without a user that share its unionid.
 
-    In the order of their ids, as everywhere. Raises TokenInvalid if the identity was erased, and
-    IdentityBound if it belongs to a user.
+    Locks in the order of the ids, as all code does. Raises TokenInvalid if the identity was erased,
+    and IdentityBound if it belongs to a user.
     """
     account_id, tenant_id = principal.social_account_id, principal.tenant_id
     of_tenant = SocialAccount.tenant_id == tenant_id

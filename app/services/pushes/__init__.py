@@ -1,1 +1,1 @@
-"""Message push: events that WeChat sends, received and retried."""
+"""Message push: receive the events that WeChat sends, and retry failed ones."""

@@ -1,4 +1,4 @@
-"""Pushes that are noted: listed for operators, and carried out when that failed at first."""
+"""Stored pushes: list them for operators, and retry those that are not handled."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,14 +36,14 @@ class ListedPush:
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """How many pushes were carried out, and how many failed again."""
+    """The number of pushes that were handled, and that failed again."""
 
     handled: int
     failed: int
 
 
 def list_pushes(tenant_slug: str | None = None, *, unhandled: bool = False) -> Sequence[ListedPush]:
-    """List the newest pushes, of one tenant or of all; raise TenantUnknown."""
+    """List the newest pushes of one tenant, or of all. Raise TenantUnknown."""
     wanted = select(WeChatPush, Tenant.slug).join(Tenant, Tenant.id == WeChatPush.tenant_id)
     if unhandled:
         wanted = wanted.where(WeChatPush.handled_at.is_(None))
@@ -79,10 +79,10 @@ def retry_pushes() -> Retried:
 
 
 def _is_waiting() -> ColumnElement[bool]:
-    """Select what can be carried out.
+    """Return the condition for pushes that can be retried.
 
-    Not what an interrupted release left under the appid: the identity that it is about may have
-    the app's new key already, and would not be found.
+    Pushes that an interrupted release left under the appid are excluded. Their identities may
+    already have the app's new key, so a handler would not find them.
     """
     is_being_released = exists().where(
         WeChatApp.tenant_id == WeChatPush.tenant_id,
@@ -95,9 +95,9 @@ def _is_waiting() -> ColumnElement[bool]:
 
 
 def _retry(push_id: UUID) -> bool | None:
-    """Carry a push out. Return whether it worked, or None if another process has locked it."""
+    """Handle a push. Return whether it succeeded, or None if another process has locked it."""
     try:
-        return _carry_out(push_id)
+        return _handle(push_id)
     except Exception as error:
         log.error("push_failed", push_id=str(push_id), exc_info=error)
         failing = update(WeChatPush).where(WeChatPush.id == push_id, _is_waiting())
@@ -107,7 +107,7 @@ def _retry(push_id: UUID) -> bool | None:
 
 
 @retry_on_conflict
-def _carry_out(push_id: UUID) -> bool | None:
+def _handle(push_id: UUID) -> bool | None:
     wanted = select(WeChatPush).where(WeChatPush.id == push_id, _is_waiting())
     with transaction() as db:
         row = db.scalar(wanted.with_for_update(skip_locked=True))

@@ -1,8 +1,8 @@
-"""What WeChat pushes: received once, and carried out once (docs/decisions/0011).
+"""Receive pushes. Each is stored and handled exactly once (docs/decisions/0011).
 
-An event is carried out in the transaction that notes it, so that there is never one without the
-other. What cannot be, for a fault of ours or for want of time, is noted all the same and answered;
-services/pushes/push_retry.py carries it out later.
+An event is handled in the transaction that stores it. If the handler fails or takes too long, the
+event is stored without being handled, and WeChat gets a success response. push_retry.py handles it
+later.
 """
 
 import json
@@ -32,9 +32,8 @@ from app.wechat import Push, PushError, PushQuery, PushSecrets
 
 log = structlog.get_logger()
 
-# Carries an event out in the caller's transaction: SQL only, and nothing new the second time.
-# Takes the tenant's id, the appid, and when the event came; whatever it raises leaves the event to
-# be retried.
+# A handler runs in the caller's transaction, executes only SQL, and is idempotent. It takes the
+# tenant's id, the appid, the push, and the arrival time. If it raises, the event is retried later.
 Handler = Callable[[Session, UUID, str, Push, datetime], None]
 HANDLERS: dict[str, Handler] = {
     "user_authorization_revoke": consent_revocation.withdraw,
@@ -42,19 +41,19 @@ HANDLERS: dict[str, Handler] = {
     "user_info_modified": consent_revocation.clear_modified_profile,
 }
 
-# How cloud hosting (云托管) tries a URL: a success will do, and there is nothing to note. Its own
-# pushes are not signed, and neither is this check of theirs: both are refused, so that an
-# operator who enables them sees immediately that they would not arrive.
+# The event with which cloud hosting (云托管) checks a URL. It needs a success response and is not
+# stored. Cloud hosting signs neither its pushes nor its check. Both are rejected, so an operator
+# who enables cloud hosting sees immediately that its pushes would not be accepted.
 CONTAINER_CHECK = "CheckContainerPath"
-# How a verification of the URL is listed, where it is noted.
+# The event name under which a verification of the URL is stored.
 URL_VERIFICATION = "url_verification"
-# WeChat hangs up after 5 s. What is not done by then is noted for later, and answered.
-HANDLING_MILLISECONDS, NOTING_MILLISECONDS = 3000, 1000
+# WeChat closes the connection after 5 s, so an event that takes longer is stored for a retry.
+HANDLING_MILLISECONDS, STORING_MILLISECONDS = 3000, 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A push that was verified, and the signature that did it; in the clear, without the body."""
+    """A verified push and its signature. In plain mode the signature does not cover the body."""
 
     id: UUID
     tenant_id: UUID
@@ -73,7 +72,7 @@ def verify_url(
     signature: str = "",
     msg_signature: str = "",
 ) -> str:
-    """Return the echo that shows WeChat that this URL is the app's.
+    """Return the echostr, which proves to WeChat that the URL belongs to the app.
 
     Raises PushNotConfigured and what `wechat.verify_url` raises.
     """
@@ -82,7 +81,7 @@ def verify_url(
     wechat.verify_url(asked, secrets, _unix_seconds())
     if secrets.encoding_aes_key is None:
         with transaction() as db:
-            _spend(db, app.tenant_id, app.appid, URL_VERIFICATION, asked.signature)
+            _store_signature(db, app.tenant_id, app.appid, URL_VERIFICATION, asked.signature)
     return echostr
 
 
@@ -95,7 +94,7 @@ def receive(
     signature: str = "",
     msg_signature: str = "",
 ) -> None:
-    """Verify a push, note it, and carry it out unless that was done before.
+    """Verify a push, then store and handle it unless it is stored already.
 
     Raises PushNotConfigured, PushReplayed and what `wechat.open_push` raises.
     """
@@ -105,11 +104,11 @@ def receive(
     in_the_clear = secrets.encoding_aes_key is None
     signature = asked.signature if in_the_clear else asked.msg_signature
     if push.event != CONTAINER_CHECK:
-        _take(Arrival(new_id(), app.tenant_id, app.appid, push, signature, in_the_clear))
+        _receive(Arrival(new_id(), app.tenant_id, app.appid, push, signature, in_the_clear))
 
 
 def _secrets_of(app: AppConfig) -> PushSecrets:
-    # An app that was moved since it was looked up is another tenant's, as are its secrets.
+    # The query names the tenant, because the app may have been moved to another one since.
     its = (WeChatApp.tenant_id == app.tenant_id, WeChatApp.appid == app.appid)
     with transaction() as db:
         configured = db.scalar(select(WeChatApp).where(*its))
@@ -124,24 +123,24 @@ def _unix_seconds() -> int:
     return int(now().timestamp())
 
 
-def _take(arrival: Arrival) -> None:
+def _receive(arrival: Arrival) -> None:
     try:
-        _carry_out(arrival)
+        _store_and_handle(arrival)
     except PushReplayed:
         raise
     except Exception as error:
         log.error("push_failed", push_event=arrival.push.event, exc_info=error)
         with transaction() as db:
-            _hurry(db, NOTING_MILLISECONDS)
-            _note(db, arrival, failure=name_of(error))
+            _limit_statements(db, STORING_MILLISECONDS)
+            _store(db, arrival, failure=name_of(error))
 
 
 @retry_on_conflict
-def _carry_out(arrival: Arrival) -> None:
+def _store_and_handle(arrival: Arrival) -> None:
     event = arrival.push.event
     with transaction() as db:
-        _hurry(db, HANDLING_MILLISECONDS)
-        if not _note(db, arrival, handled=event in HANDLERS):
+        _limit_statements(db, HANDLING_MILLISECONDS)
+        if not _store(db, arrival, handled=event in HANDLERS):
             return
         if event in HANDLERS:
             HANDLERS[event](db, arrival.tenant_id, arrival.appid, arrival.push, now())
@@ -149,33 +148,35 @@ def _carry_out(arrival: Arrival) -> None:
             log.info("push_kept", push_event=event)
 
 
-def _hurry(db: Session, milliseconds: int) -> None:
+def _limit_statements(db: Session, milliseconds: int) -> None:
     db.execute(select(func.set_config("statement_timeout", f"{milliseconds}ms", True)))
 
 
-def _note(
+def _store(
     db: Session, arrival: Arrival, *, handled: bool = False, failure: str | None = None
 ) -> bool:
     """Store a push unless it is stored already. Return whether it is new.
 
-    Raises PushReplayed for another message under a signature that was received. In the clear a
-    signature does not cover the body, so anyone who sees one could put any body under it.
+    Raises PushReplayed if the signature was received with a different message. In plain mode a
+    signature does not cover the body, so an attacker who sees one could send any body with it.
     """
-    if not _is_noted(db, arrival, arrival.push.previous_key):
+    if not _is_stored(db, arrival, arrival.push.previous_key):
         keys = _keys(arrival.tenant_id, arrival.appid, arrival.push.key, arrival.signature)
         row = insert(WeChatPush).values(
             **keys, **_content_of(arrival, handled), id=arrival.id, failure=failure
         )
         if db.scalar(row.on_conflict_do_nothing().returning(WeChatPush.id)):
             return True
-        if not _is_noted(db, arrival, arrival.push.key):
+        if not _is_stored(db, arrival, arrival.push.key):
             raise PushReplayed
     if arrival.in_the_clear:
-        _spend(db, arrival.tenant_id, arrival.appid, arrival.push.event, arrival.signature)
+        _store_signature(
+            db, arrival.tenant_id, arrival.appid, arrival.push.event, arrival.signature
+        )
     return False
 
 
-def _is_noted(db: Session, arrival: Arrival, key: str | None) -> bool:
+def _is_stored(db: Session, arrival: Arrival, key: str | None) -> bool:
     if key is None:
         return False
     index = keyring().blind_index(key, _scope_of(arrival.appid))
@@ -187,8 +188,8 @@ def _is_noted(db: Session, arrival: Arrival, key: str | None) -> bool:
     return db.scalar(same) is not None
 
 
-def _spend(db: Session, tenant_id: UUID, appid: str, event: str, signature: str) -> None:
-    """Store the signature of a repeated plain-text push, so that it admits no other body."""
+def _store_signature(db: Session, tenant_id: UUID, appid: str, event: str, signature: str) -> None:
+    """Store the signature of a plain-text request, so that it is not accepted with another body."""
     keys = _keys(tenant_id, appid, json.dumps(["signature", signature]), signature)
     moments = {"received_at": now(), "handled_at": now()}
     row = insert(WeChatPush).values(**keys, **moments, id=new_id(), event=event)
@@ -237,9 +238,9 @@ def index_if_known(tenant_id: UUID, appid: str, push: Push) -> Any:
 
 
 def name_of(error: Exception) -> str:
-    """Name what went wrong; never its text, which may quote what was written.
+    """Return the name of an error, without its message, which may quote personal data.
 
-    For a push that cannot be read, the name is the code of the failure and our reason.
+    For a PushError, this is the stable code and the reason.
     """
     if isinstance(error, PushError):
         code = as_failure(error).code

@@ -1,1 +1,1 @@
-"""What operators do for one tenant, in the console and the admin API."""
+"""Operations of operators on one tenant, for the console and the admin API."""

@@ -1,4 +1,4 @@
-"""The mini-programs of one tenant, for its operators: listed, added, proven and changed."""
+"""The mini-programs of one tenant: list, add, verify, change and remove."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -24,14 +24,14 @@ from app.services.tenant_admin.tenant_scope import TenantScope
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What WeChat said, and whether the mini-program is active now."""
+    """WeChat's verdicts on the credentials, and the resulting state of the mini-program."""
 
     state: State
     verdicts: Sequence[Verdict]
 
 
 def list_tenant_apps(scope: TenantScope, cursor_page: CursorPage) -> Page[TenantApp]:
-    """List the tenant's apps and claims by appid; raise CursorInvalid."""
+    """List the tenant's apps and claims by appid. Raise CursorInvalid."""
     listed = apps_and_claims(scope.tenant_id)
     name = f"apps:{scope.tenant_id}"
     listing = Listing(select(listed), listed.c.appid, name, is_ascending=True)
@@ -56,7 +56,7 @@ def name_apps(scope: TenantScope) -> Sequence[tuple[str, str]]:
 
 
 def get_tenant_app(scope: TenantScope, appid: str) -> TenantApp:
-    """Return one app or claim; raise AppUnknown, for another tenant's too."""
+    """Return an app or claim of the tenant. Raise AppUnknown."""
     if not APP_KEY.fullmatch(appid):
         raise AppUnknown
     listed = apps_and_claims(scope.tenant_id)
@@ -70,8 +70,8 @@ def get_tenant_app(scope: TenantScope, appid: str) -> TenantApp:
 def add_tenant_app(scope: TenantScope, new: NewApp) -> TenantApp:
     """Claim an appid, verify its AppSecret with WeChat, and return the app with the verdict.
 
-    It is `active` if WeChat accepts the AppSecret, else `pending`, also if another tenant has or
-    claims the appid. Raises as `claim_app` and `prove` do.
+    The app is `active` if WeChat accepts the AppSecret, and `pending` otherwise, or if another
+    tenant has or claims the appid. Raises what `claim_app` and `prove` raise.
     """
     scope.refuse_reader()
     claimed = app_claims.claim_app(scope.actor, scope.tenant_id, new)
@@ -98,8 +98,8 @@ def change_tenant_app(scope: TenantScope, appid: str, settings: AppSettings) -> 
 def set_tenant_secrets(scope: TenantScope, appid: str, changes: SecretChanges) -> TenantApp:
     """Replace and remove secrets of an app or a claim.
 
-    Raises AppUnknown, AppReleased, SecretInUse, AppPending for a
-    next AppSecret of a claim, and AppClaimClosed for a closed claim without an AppSecret.
+    Raises AppUnknown, AppReleased, SecretInUse, AppPending for a next AppSecret of a claim, and
+    AppClaimClosed for a closed claim without an AppSecret.
     """
     scope.refuse_reader()
     _app_or_claim(
@@ -117,10 +117,11 @@ def _app_or_claim(change_app: Callable[[], object], change_claim: Callable[[], o
 
 
 def verify_tenant_app(scope: TenantScope, appid: str) -> Verification:
-    """Ask WeChat about the credentials, and activate a claim if WeChat accepts it.
+    """Verify the credentials with WeChat, and activate a claim if WeChat accepts them.
 
-    No connection is held while WeChat answers. A reader may not: it uses up the calls that the
-    tenant has. Raises AppUnknown, AppReleased, AppVerificationsTooMany, and as `prove_claim` does.
+    No connection is held during the call. Tenant viewers are refused, because a verification uses
+    the tenant's quota. Raises AppUnknown, AppReleased, AppVerificationsTooMany, and what
+    `prove_claim` raises.
     """
     scope.refuse_reader()
     app = get_tenant_app(scope, appid)
@@ -134,14 +135,14 @@ def verify_tenant_app(scope: TenantScope, appid: str) -> Verification:
 
 
 def get_usage(scope: TenantScope, appid: str) -> AppUsage:
-    """Count the records of an app; a claim has none. Raise AppUnknown or AppReleased."""
+    """Return the number of records of an app. A claim has none. Raise AppUnknown or AppReleased."""
     if get_tenant_app(scope, appid).is_claim:
         return AppUsage(0, 0, 0)
     return find_usage(scope.tenant_id, appid)
 
 
 def get_removable_app(scope: TenantScope, appid: str) -> TenantApp:
-    """Return a claim or an unused app; raise AppUnknown, AppReleased or AppInUse."""
+    """Return a claim or an unused app. Raise AppUnknown, AppReleased or AppInUse."""
     app = get_tenant_app(scope, appid)
     if get_usage(scope, appid).total:
         raise AppInUse
@@ -151,7 +152,7 @@ def get_removable_app(scope: TenantScope, appid: str) -> TenantApp:
 def get_claim_and_holder(scope: TenantScope, appid: str) -> tuple[TenantApp, str]:
     """Return the tenant's claim of an appid, and the slug of the tenant that has the appid.
 
-    For the platform only: a tenant must not learn which other tenant has an appid. Raises
+    For platform admins only: a tenant must not learn which other tenant has an appid. Raises
     AppUnknown if the tenant has no claim or no tenant has the appid.
     """
     app, holder = get_tenant_app(scope, appid), find_holder(appid)
@@ -161,7 +162,7 @@ def get_claim_and_holder(scope: TenantScope, appid: str) -> tuple[TenantApp, str
 
 
 def remove_tenant_app(scope: TenantScope, appid: str) -> None:
-    """Withdraw a claim, or delete an unused app; raise AppUnknown or AppInUse."""
+    """Withdraw a claim, or delete an unused app. Raise AppUnknown or AppInUse."""
     scope.refuse_reader()
     _app_or_claim(
         lambda: delete_app(scope.actor, scope.tenant_id, appid),

@@ -1,4 +1,4 @@
-"""The audit log of a tenant or of the platform, filtered and in pages."""
+"""Queries of the audit log of a tenant or of the platform, with filters and pages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,15 +22,16 @@ from app.services.database.transactions import transaction
 from app.services.tenant_admin.tenant_scope import TenantScope
 from app.text_cleaning import email_name
 
-# An event's id is made when it is written, its moment is when its transaction began.
+# The most by which an event's id, which has the time of the insert, and `created_at`, which is the
+# start of the transaction, differ.
 LONGEST_TRANSACTION = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class AuditQuery:
-    """Which events are looked for, from `since` to before `until`; None does not matter.
+    """A filter of audit events. None matches all.
 
-    `actor_email` is of an operator.
+    `since` is inclusive and `until` exclusive. `actor_email` is the e-mail address of an operator.
     """
 
     action: str | None = None
@@ -43,7 +44,7 @@ class AuditQuery:
 
 @dataclass(frozen=True, slots=True)
 class ListedEvent:
-    """An event; `actor_email` says which operator it was."""
+    """An audit event. `actor_email` is None if the actor is not an operator."""
 
     id: UUID
     at: datetime
@@ -57,12 +58,12 @@ class ListedEvent:
 
 
 def list_audit(scope: TenantScope, query: AuditQuery, cursor_page: CursorPage) -> Page[ListedEvent]:
-    """List the tenant's events, newest first; raise CursorInvalid."""
+    """List the tenant's events, newest first. Raise CursorInvalid."""
     return _page(scope.tenant_id, query, cursor_page)
 
 
 def list_service_audit(query: AuditQuery, cursor_page: CursorPage) -> Page[ListedEvent]:
-    """List what is no tenant's, as who runs the service: for those only. Raises CursorInvalid."""
+    """List the platform's events, newest first. For platform admins only. Raise CursorInvalid."""
     return _page(None, query, cursor_page)
 
 
@@ -76,17 +77,19 @@ def _page(tenant_id: UUID | None, query: AuditQuery, cursor_page: CursorPage) ->
 def offset_page_of_audit(
     scope: TenantScope, query: AuditQuery, offset_page: OffsetPage
 ) -> Page[ListedEvent]:
-    """List the tenant's events on numbered pages."""
-    return _leaf(scope.tenant_id, query, offset_page)
+    """Return a numbered page of the tenant's events."""
+    return _offset_page(scope.tenant_id, query, offset_page)
 
 
 def offset_page_of_service_audit(query: AuditQuery, offset_page: OffsetPage) -> Page[ListedEvent]:
-    """List what is no tenant's on numbered pages, for those who run the service."""
-    return _leaf(None, query, offset_page)
+    """Return a numbered page of the platform's events. For platform admins only."""
+    return _offset_page(None, query, offset_page)
 
 
-def _leaf(tenant_id: UUID | None, query: AuditQuery, offset_page: OffsetPage) -> Page[ListedEvent]:
-    # An id is made with its row, so by ids rows are in the order of `created_at`.
+def _offset_page(
+    tenant_id: UUID | None, query: AuditQuery, offset_page: OffsetPage
+) -> Page[ListedEvent]:
+    # Ids contain the time of the insert, so they sort like `created_at`.
     orders = {"created_at": AuditEvent.id}
     listing = OffsetListing(events_of(tenant_id), AuditEvent.id, _wanted(tenant_id, query), orders)
     with transaction() as db:
@@ -120,14 +123,14 @@ def _of(tenant_id: UUID | None) -> ColumnElement[bool]:
 
 
 def events_of(tenant_id: UUID | None) -> Select[AuditEvent, str | None]:
-    """Select a tenant's events, or the service's, with the e-mail addresses of operators."""
+    """Select the events of a tenant or the platform, with the e-mail addresses of operators."""
     by_operator = (AuditEvent.actor_kind == "operator") & (Operator.id == AuditEvent.actor_id)
     rows = select(AuditEvent, Operator.email).outerjoin(Operator, by_operator)
     return rows.where(_of(tenant_id))
 
 
 def shown_event(event: AuditEvent, actor_email: str | None) -> ListedEvent:
-    """Show an event."""
+    """Return an event with the e-mail address of its operator."""
     return ListedEvent(
         event.id,
         event.created_at,
@@ -142,9 +145,9 @@ def shown_event(event: AuditEvent, actor_email: str | None) -> ListedEvent:
 
 
 def _first_id(moment: datetime, off: timedelta) -> UUID:
-    """Return the smallest id that a row of a moment so far off can have: it begins with its time.
+    """Return the smallest possible id for a moment plus an offset. Ids begin with their time.
 
-    Not by adding to the moment, for before the first and after the last year there is none.
+    The offset is added to the timestamp, because adding it to a datetime can overflow.
     """
     milliseconds = max(0, int((moment.timestamp() + off.total_seconds()) * 1000))
     return UUID(int=milliseconds << 80)

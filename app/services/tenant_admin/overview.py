@@ -54,19 +54,19 @@ class Numbers:
 
     @property
     def logins(self) -> int:
-        """The number of logins of every kind, of users and of people who are not users yet."""
+        """The number of logins of every kind, by users and visitors."""
         return self.logged_in + self.logged_in_by_password
 
     @property
     def known_logins(self) -> int:
-        """The number of logins of people who were users already, by code or by password."""
+        """The number of logins by existing users, by code or by password."""
         return self.known + self.logged_in_by_password
 
     @property
     def funnel(self) -> Funnel:
         """The login funnel.
 
-        A killed process may lose the count of a newcomer whose registration is counted. Therefore
+        A killed process may lose the count of a newcomer but not of the registration. Therefore
         `became_users` is capped at `newcomers`.
         """
         return Funnel(self.newcomers, min(self.became_users, self.newcomers))
@@ -100,7 +100,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class WeChatCalls:
-    """The WeChat calls of an app in the process that responds. Each process has its own."""
+    """The WeChat calls of an app in the current process. Each process counts its own."""
 
     in_flight: int
     limit: int
@@ -120,7 +120,7 @@ class AppNumbers:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The totals of today and of the whole period, each day, and each app ordered by name."""
+    """Totals of today and of the period, per day, and per app ordered by name."""
 
     today: Span
     whole: Span
@@ -135,7 +135,7 @@ def get_overview(tenant_id: UUID, days: int = 30) -> Overview:
 
 
 def get_overview_of(tenant_slug: str, days: int = 30) -> Overview:
-    """Return the same as `get_overview` for a tenant slug; raise TenantUnknown."""
+    """Return what `get_overview` returns, for a tenant slug. Raise TenantUnknown."""
     with transaction() as db:
         return _overview(db, get_tenant(db, tenant_slug).id, days)
 

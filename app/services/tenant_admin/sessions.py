@@ -1,4 +1,4 @@
-"""Login sessions of a tenant: listed and ended."""
+"""Login sessions of a tenant: list and end."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,13 +25,13 @@ from app.services.sessions.active import is_active, is_active_row
 from app.services.sessions.sessions import end_sessions_statement
 from app.services.tenant_admin.tenant_scope import TenantScope
 
-# An id is made with its row, so by ids rows are in the order of `created_at`, and have an index.
+# Ids contain the time of the insert, so they sort like `created_at`, and they have an index.
 ORDERS: Final[Mapping[str, Any]] = {"created_at": LoginSession.id, "seen_at": LoginSession.seen_at}
 
 
 @dataclass(frozen=True, slots=True)
 class SessionQuery:
-    """Which sessions are looked for; what is None does not matter."""
+    """A filter of sessions. None matches all."""
 
     appid: str | None = None
     user_id: UUID | None = None
@@ -40,7 +40,7 @@ class SessionQuery:
 
 @dataclass(frozen=True, slots=True)
 class ListedSession:
-    """A login session as operators see it; unbound without a user."""
+    """A login session as operators see it. `user_id` is None if it is unbound."""
 
     id: UUID
     appid: str
@@ -59,7 +59,7 @@ class ListedSession:
 def list_tenant_sessions(
     scope: TenantScope, query: SessionQuery, cursor_page: CursorPage
 ) -> Page[ListedSession]:
-    """List the tenant's sessions, newest first; raise CursorInvalid."""
+    """List the tenant's sessions, newest first. Raise CursorInvalid."""
     rows = sessions_with_apps(scope.tenant_id).where(*_wanted(scope, query))
     with transaction() as db:
         listing = Listing(rows, LoginSession.id, f"sessions:{scope.tenant_id}:{query}")
@@ -69,7 +69,7 @@ def list_tenant_sessions(
 def offset_page_of_sessions(
     scope: TenantScope, query: SessionQuery, offset_page: OffsetPage
 ) -> Page[ListedSession]:
-    """List the tenant's sessions on numbered pages."""
+    """Return a numbered page of the tenant's sessions."""
     rows = sessions_with_apps(scope.tenant_id)
     listing = OffsetListing(rows, LoginSession.id, _wanted(scope, query), ORDERS)
     with transaction() as db:
@@ -97,7 +97,7 @@ def sessions_with_apps(tenant_id: UUID) -> Select[LoginSession, str]:
 
 
 def shown_session(session: LoginSession, app_name: str) -> ListedSession:
-    """Show a session without anything that opens it."""
+    """Return a session without its tokens."""
     return ListedSession(
         session.id,
         session.appid,
@@ -116,7 +116,7 @@ def shown_session(session: LoginSession, app_name: str) -> ListedSession:
 
 @retry_on_conflict
 def end_session(scope: TenantScope, session_id: UUID) -> None:
-    """End one session of the tenant; raise SessionUnknown, for one that has ended too."""
+    """End a session of the tenant. Raise SessionUnknown, also if it has already ended."""
     scope.refuse_reader()
     its = (LoginSession.tenant_id == scope.tenant_id, LoginSession.id == session_id)
     with transaction() as db:

@@ -12,7 +12,7 @@ from app.services.operators.sessions import SignedIn
 
 @dataclass(frozen=True, slots=True)
 class TenantScope:
-    """An operator and the tenant that all operations of the package are limited to."""
+    """An operator and the only tenant that the operations of this package access."""
 
     actor: Actor
     tenant_id: UUID
@@ -34,7 +34,7 @@ class TenantScope:
 def open_tenant_scope(signed_in: SignedIn, tenant_slug: str) -> TenantScope:
     """Return the scope of the operator's own tenant, or of any tenant for platform admins.
 
-    Raises TenantUnknown for another tenant as for one that does not exist.
+    Raises TenantUnknown both for another tenant and for one that does not exist.
     """
     if signed_in.role != "platform" and signed_in.tenant_slug != tenant_slug:
         raise TenantUnknown

@@ -1,4 +1,4 @@
-"""What operators do for the tenant's users: each change is refused to readers, and audited."""
+"""Changes of a tenant's users. Each is refused to tenant viewers, and audited."""
 
 from uuid import UUID
 
@@ -25,16 +25,16 @@ from app.services.users.password_changes import set_password_of
 from app.services.users.users import add_user
 
 
-def enter_user(
+def create_user(
     scope: TenantScope,
     account: str | None = None,
     password: str | None = None,
     phone: str | None = None,
     nickname: str | None = None,
 ) -> UUID:
-    """Enter a person by account, by phone, or both, and give the id; a password needs an account.
+    """Add a user with an account, a phone, or both, and return the id.
 
-    Raises what `add_user` raises.
+    Raises RequestInvalid for a password without an account, or what `add_user` raises.
     """
     scope.refuse_reader()
     if account is None and (phone is None or password is not None):
@@ -62,7 +62,7 @@ def set_user_status(scope: TenantScope, user_id: UUID, status: str) -> None:
 
 @retry_on_conflict
 def end_user_sessions(scope: TenantScope, user_id: UUID) -> int:
-    """End every session of a user, and return their number; raise UserUnknown or UserMerged."""
+    """End every session of a user, and return their number. Raise UserUnknown or UserMerged."""
     scope.refuse_reader()
     with transaction() as db:
         _lock(db, scope, user_id)
@@ -90,7 +90,7 @@ def unbind_identity(scope: TenantScope, user_id: UUID, social_account_id: UUID) 
 
 
 def set_user_password(scope: TenantScope, user_id: UUID, password: str) -> None:
-    """Set a user's password; every session of theirs ends.
+    """Set a user's password, and end all their sessions.
 
     Raises what `set_password_of` raises.
     """
@@ -100,7 +100,7 @@ def set_user_password(scope: TenantScope, user_id: UUID, password: str) -> None:
 
 @retry_on_conflict
 def release_phone(scope: TenantScope, user_id: UUID) -> None:
-    """Take a user's number away, if there is one; raise UserUnknown or UserMerged."""
+    """Delete a user's phone number, if there is one. Raise UserUnknown or UserMerged."""
     scope.refuse_reader()
     with transaction() as db:
         _lock(db, scope, user_id)
@@ -113,10 +113,11 @@ def release_phone(scope: TenantScope, user_id: UUID) -> None:
 
 @retry_on_conflict
 def merge_users(scope: TenantScope, user_id: UUID, into_id: UUID) -> None:
-    """Merge a user into another of the tenant: identities move, and the number if they have none.
+    """Merge a user into another user of the tenant. Identities and phone number move.
 
-    What they logged in with by account stays with the closed user, for the undo. Raises
-    RequestInvalid for one and the same, UserUnknown, UserMerged, UserDisabled, BothHavePhones.
+    The account and password stay with the merged user, so that `undo` can restore it. Raises
+    RequestInvalid if both are the same user, UserUnknown, UserMerged, UserDisabled or
+    BothHavePhones.
     """
     scope.refuse_reader()
     if user_id == into_id:
@@ -157,7 +158,7 @@ def _lock(db: Session, scope: TenantScope, user_id: UUID) -> User:
 
 
 def _lock_identities(db: Session, scope: TenantScope, user_id: UUID) -> None:
-    """Lock identities before their users, in the order of every login."""
+    """Lock identities before their users, in the order that logins use."""
     its = (SocialAccount.tenant_id == scope.tenant_id, SocialAccount.user_id == user_id)
     db.execute(select(SocialAccount.id).where(*its).order_by(SocialAccount.id).with_for_update())
 

@@ -1,4 +1,4 @@
-"""Users of a tenant: found by account, phone, openid or nickname, and shown with all details."""
+"""Users of a tenant: search by account, phone, openid or nickname, and show details."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,15 +39,16 @@ from app.services.users.users import users_with_phones
 from app.text_cleaning import account_name, has_something_visible
 
 SHOWN_SESSIONS, SHOWN_EVENTS, SHOWN_MERGES = 20, 20, 20
-# An id is made with its row, so by ids rows are in the order of `created_at`, and have an index.
+# Ids contain the time of the insert, so they sort like `created_at`, and they have an index.
 ORDERS: Final[Mapping[str, Any]] = {"created_at": User.id, "last_login_at": User.last_login_at}
 
 
 @dataclass(frozen=True, slots=True)
 class UserQuery:
-    """Who is looked for: phone and openid are whole, account and nickname begin so.
+    """A filter of users. None matches all.
 
-    `name` is what either of them begins with.
+    `phone` and `openid` match exactly; `account` and `nickname` are prefixes. `name` is a prefix of
+    either the account or the nickname.
     """
 
     account: str | None = None
@@ -60,7 +61,7 @@ class UserQuery:
 
 @dataclass(frozen=True, slots=True)
 class FoundUser:
-    """A user as operators see them; the phone is masked."""
+    """A user as operators see it, with a masked phone number."""
 
     id: UUID
     account: str | None
@@ -90,7 +91,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class ShownMerge:
-    """That one user was merged into another; it may have been undone since."""
+    """A merge of one user into another, which may have been undone since."""
 
     merged_user_id: UUID
     user_id: UUID
@@ -100,7 +101,7 @@ class ShownMerge:
 
 @dataclass(frozen=True, slots=True)
 class UserPage:
-    """All there is to see of a user: living sessions first, the latest events about them."""
+    """A user with all details: sessions with active ones first, and the latest audit events."""
 
     user: FoundUser
     identities: Sequence[Identity]
@@ -112,7 +113,7 @@ class UserPage:
 def find_users(scope: TenantScope, query: UserQuery, cursor_page: CursorPage) -> Page[FoundUser]:
     """Find users, newest first.
 
-    Raises CursorInvalid, or for a phone that no user can have what `refuse_unsearchable` raises.
+    Raises CursorInvalid, or what `refuse_unsearchable` raises for a phone that no user can have.
     """
     rows = _users(scope).where(*_wanted(scope, query))
     with transaction() as db:
@@ -123,7 +124,7 @@ def find_users(scope: TenantScope, query: UserQuery, cursor_page: CursorPage) ->
 def find_users_by_offset(
     scope: TenantScope, query: UserQuery, offset_page: OffsetPage
 ) -> Page[FoundUser]:
-    """Find users on numbered pages; raises for a phone as `find_users` does."""
+    """Return a numbered page of users. Raises for an invalid phone what `find_users` raises."""
     listing = OffsetListing(_users(scope), User.id, _wanted(scope, query), ORDERS)
     with transaction() as db:
         return _explained(query, read_offset_page(db, listing, offset_page, _shown))
@@ -166,7 +167,7 @@ def _wanted(scope: TenantScope, query: UserQuery) -> Sequence[ColumnElement[bool
 
 
 def _begins(column: SQLColumnExpression[Any], text: str) -> ColumnElement[bool]:
-    """Ask how a text begins; what stands for other characters in LIKE stands for itself."""
+    """Return the condition for a prefix. LIKE wildcards in the prefix are escaped."""
     literal = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return column.like(func.lower(f"{literal}%"), escape="\\")
 

@@ -1,12 +1,12 @@
 """Read the XLSX file on standard input with calamine and write its cells as JSON.
 
-Started as a script by calamine_rows.py: calamine cannot be interrupted, and a file that makes it
-ask for too much memory ends its process. Nothing of the service is imported here.
+calamine_rows.py runs this file as a script, because calamine cannot be interrupted, and a file that
+makes it allocate too much memory ends its process. The script imports nothing of the service.
 
-The output is a list of rows that are not empty, each with its index. A cell is null, a text,
-`{"is": "boolean" | "date" | "error"}`, or a number with its format: the format's text, the number
-of a built-in one, or null where it is not known. calamine reads neither formats nor errors, so
-both are taken from the XML.
+The output is a list of the non-empty rows, each with its index. A cell is null, a string,
+`{"is": "boolean" | "date" | "error"}`, or a number with its format. The format is its text, the
+number of a built-in one, or null if unknown. calamine reads neither formats nor errors, so both are
+read from the XML.
 """
 
 import json
@@ -30,15 +30,15 @@ MOST_CHARACTERS = 32 * 1024 * 1024
 TOO_LARGE = 3  # the exit code
 
 Cell = str | dict[str, object] | None
-# The format of each number, and "error" for each error, by row and column.
+# The format of each number cell, and "error" for each error cell, by row and column.
 Marks = Mapping[tuple[int, int], dict[str, object]]
 
 
 def main() -> None:
-    """Read a file within limits of memory and time."""
+    """Read the file on standard input within limits of memory and time."""
     for limit, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_CPU, CPU_SECONDS)):
         resource.setrlimit(limit, (most, most))
-    if sys.platform == "linux":  # macOS does not know this limit
+    if sys.platform == "linux":  # macOS has no such limit
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     rows, characters = [], 0
     for index, row in _rows(sys.stdin.buffer.read()):
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def _rows(content: bytes) -> Iterator[tuple[int, Sequence[Cell]]]:
-    """Read the first visible sheet."""
+    """Yield the non-empty rows of the first visible sheet with their indexes."""
     book = CalamineWorkbook.from_filelike(BytesIO(content))
     index = next(
         index
@@ -58,10 +58,10 @@ def _rows(content: bytes) -> Iterator[tuple[int, Sequence[Cell]]]:
         if sheet.visible == SheetVisibleEnum.Visible and sheet.typ == SheetTypeEnum.WorkSheet
     )
     marks = _marks(content, index)
-    # A row of nothing but errors looks empty to calamine.
+    # calamine returns a row that contains only errors as empty.
     error_rows = {row for (row, _), mark in marks.items() if "is" in mark}
     sheet = book.get_sheet_by_index(index)
-    # Empty rows above the first cell are given, empty columns before it are not.
+    # calamine returns empty rows above the first cell, but not empty columns before it.
     first_column = min(sheet.start[1], MOST_COLUMNS) if sheet.start else 0
     for row, values in enumerate(sheet.iter_rows()):
         if values.count("") == len(values) and row not in error_rows:
@@ -71,7 +71,7 @@ def _rows(content: bytes) -> Iterator[tuple[int, Sequence[Cell]]]:
 
 
 def _cell(value: object, mark: dict[str, object] | None) -> Cell:
-    """Combine what calamine and the XML say; raise ValueError where they contradict each other."""
+    """Combine the value from calamine with the XML. Raise ValueError if they contradict."""
     if isinstance(value, bool):
         return {"is": "boolean"}
     if isinstance(value, int | float):
@@ -95,7 +95,7 @@ def _marks(content: bytes, sheet_index: int) -> Marks:
     with ZipFile(BytesIO(content)) as package:
         names = {name.lower(): name for name in package.namelist()}
         parts = {name: package.read(names[name]) for name in names}
-    # Raises ParseError where the texts are cut off, which calamine would not notice.
+    # Raises ParseError if the strings are truncated, which calamine does not detect.
     fromstring(parts.get("xl/sharedstrings.xml", b"<sst/>"))
     formats = _formats(parts.get("xl/styles.xml", b"<styleSheet/>"))
     sheet = parts[_sheet_name(parts, sheet_index).lower()]
@@ -154,7 +154,7 @@ def _mark(cell: Mapping[str, str], formats: Sequence[object]) -> dict[str, objec
 
 
 def _position(reference: str | None, row: int, column: int) -> tuple[int, int]:
-    """Read a reference like B7, which a cell may lack."""
+    """Return the row and column of a reference like B7. Without one, return those given."""
     if not reference:
         return row, column
     letters = reference.rstrip("0123456789")
@@ -165,7 +165,7 @@ def _position(reference: str | None, row: int, column: int) -> tuple[int, int]:
 
 
 def _local(tag: Any) -> str:
-    """Return the name of an element without its namespace; Strict OOXML has others."""
+    """Return an element's name without its namespace, which differs in Strict OOXML."""
     return str(tag).rpartition("}")[2]
 
 

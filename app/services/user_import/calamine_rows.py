@@ -1,7 +1,7 @@
-"""XLSX files that Excel and LibreOffice open and openpyxl rejects, read by calamine.
+"""Read XLSX files with calamine that Excel and LibreOffice open, but openpyxl rejects.
 
-A file with an empty `<fill/>`, an unknown `<extLst>` or the namespaces of Strict OOXML, say. Each
-is read by a process of its own: a file can make calamine end its process.
+Examples are an empty `<fill/>`, an unknown `<extLst>`, and the namespaces of Strict OOXML. Each
+file is read in its own process, because a file can make calamine end its process.
 """
 
 import json
@@ -35,19 +35,19 @@ _DAMAGED = {
 def calamine_rows(package: bytes) -> Iterator[Row]:
     """Return the rows of the first visible sheet.
 
-    The package has passed the checks of xlsx_rows.py. The process has as many seconds
-    as its limits say, and sees neither the environment nor the connections of the service.
+    The package has passed the checks of xlsx_rows.py. The process runs within limits of time and
+    memory, without the environment and the connections of the service.
 
     Raises:
-        UserFileBusy: Other files are being read in this way.
-        UserFileTooLarge: The sheet has more cells or texts than an import may.
-        UserFileUnreadable: calamine rejects the file, too, or needs too much time or memory.
+        UserFileBusy: `MOST_PROCESSES` other files are being read.
+        UserFileTooLarge: The sheet has too many cells or texts.
+        UserFileUnreadable: calamine rejects the file, or needs too much time or memory.
     """
     return _rows(_run(package))
 
 
 def _rows(written: bytes) -> Iterator[Row]:
-    """Read what the process has written, and put the empty rows in between."""
+    """Yield the rows of the process's output, with the empty rows between them."""
     following = 0
     for index, cells in json.loads(written):
         yield from repeat((), index - following)
@@ -56,15 +56,15 @@ def _rows(written: bytes) -> Iterator[Row]:
 
 
 def _run(package: bytes) -> bytes:
-    # Only the dynamic loader may need something of the environment, which has the keys.
+    # Not the whole environment, which holds the keys. The dynamic loader may need this variable.
     environment = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}
-    with _place():
+    with _process_slot():
         try:
             done = subprocess.run(
                 [sys.executable, "-I", _PROGRAM],
                 input=package,
                 stdout=subprocess.PIPE,
-                # A message of calamine may quote a cell.
+                # calamine's messages may quote a cell.
                 stderr=subprocess.DEVNULL,
                 timeout=SECONDS,
                 env=environment,
@@ -80,8 +80,8 @@ def _run(package: bytes) -> bytes:
 
 
 @contextmanager
-def _place() -> Iterator[None]:
-    """Take one of the places for a process, or raise UserFileBusy without waiting."""
+def _process_slot() -> Iterator[None]:
+    """Reserve one of `MOST_PROCESSES` processes, or raise UserFileBusy without waiting."""
     if not _free.acquire(blocking=False):
         raise UserFileBusy(retry_after=5)
     try:

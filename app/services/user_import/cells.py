@@ -1,6 +1,6 @@
-"""Cells of imported spreadsheets: the text as it was entered, or how Excel has damaged it.
+"""Cells of imported spreadsheets: the entered text, or the damage that Excel did to it.
 
-Damage codes are stable; app/services/user_import/rows.py has the message of each.
+Damage codes are stable. rows.py has the message of each.
 """
 
 import re
@@ -22,17 +22,17 @@ from app.services.user_import.number_formats import displayed
 from app.text_cleaning import without_invisible
 
 LONGEST_CELL = 256
-# Excel keeps 15 digits of a number and replaces the others by zeros.
+# Excel keeps 15 digits of a number and replaces the rest by zeros.
 FIRST_INEXACT = 10**15
-# Date formats of Chinese, Japanese and Korean systems. They have a number but no text.
+# Built-in date formats of Chinese, Japanese and Korean systems. They have a number but no text.
 EAST_ASIAN_DATES = {*range(27, 37), *range(50, 59)}
-# A text that Excel is kept from changing: ="001234".
+# A formula that keeps Excel from changing a text: ="001234".
 TEXT_FORMULA = re.compile(r'="([^"]*)"')
 
 
 @dataclass(frozen=True, slots=True)
 class DamagedCell:
-    """A cell that no longer holds what was entered."""
+    """A cell that no longer contains the entered text."""
 
     code: str
 
@@ -48,7 +48,7 @@ class InExponentNotation(Exception):
 
 
 def value_cell(value: object, number_format: int | str | None) -> Cell:
-    """Read the value of an XLSX cell. None as its number format means that it is not known."""
+    """Return the cell of an XLSX value. `number_format` is None if it is unknown."""
     if value is None:
         return None
     if isinstance(value, str):
@@ -75,15 +75,15 @@ def _number_cell(value: float, number_format: int | str | None) -> Cell:
 
 
 def _format_code(number_format: int | str | None) -> str | None:
-    """Return the text of a number format, which may be given by its number."""
+    """Return the text of a number format that is given as a text or a built-in number."""
     if not isinstance(number_format, int):
         return number_format
     return "yyyy-mm-dd" if number_format in EAST_ASIAN_DATES else BUILTIN_FORMATS.get(number_format)
 
 
 def csv_cell(text: str) -> Cell:
-    """Read a cell of a CSV file, where a number looks as Excel displayed it."""
-    # An account is stored without invisible characters, so they must not hide the damage.
+    """Return the cell of a CSV text. A number has the form that Excel displayed."""
+    # Accounts are stored without invisible characters, so these must not hide the damage.
     visible = without_invisible(text[: LONGEST_CELL + 1])
     bare = unicodedata.normalize("NFKC", visible).strip()
     if EXPONENT_NOTATION.fullmatch(bare):
@@ -92,9 +92,9 @@ def csv_cell(text: str) -> Cell:
 
 
 def entered_text(text: str) -> str:
-    """Undo what keeps spreadsheets from changing a text, and remove blanks around it.
+    """Return a text without its spreadsheet escapes and surrounding spaces.
 
-    Blanks are kept in a text that our export has marked, which then has them on purpose.
+    The spaces of a text that our export has escaped are kept, because they are intended.
     """
     wrapped = TEXT_FORMULA.fullmatch(text.strip())
     if wrapped:
@@ -103,7 +103,7 @@ def entered_text(text: str) -> str:
 
 
 def phone_text(text: str) -> str:
-    """Undo what Excel, and copying from elsewhere, does to a phone number.
+    """Return a phone number without the artefacts of Excel and of copying.
 
     Raises InExponentNotation.
     """
@@ -115,5 +115,5 @@ def phone_text(text: str) -> str:
 
 
 def _is_unseen(char: str) -> bool:
-    """Return whether it is a mark of direction, which comes along when a contact is copied."""
+    """Return whether a character is a direction mark, which a copied contact may contain."""
     return unicodedata.category(char) == "Cf"

@@ -1,4 +1,4 @@
-"""The columns of a file of users: by which headers an import knows them, and what an export has."""
+"""The columns of a file of users: headers that an import accepts, and columns of an export."""
 
 import re
 import unicodedata
@@ -9,10 +9,10 @@ from app.errors import UserColumnsWrong
 
 COLUMNS = ("account", "phone", "nickname", "password")
 EXPORTED_COLUMNS = ("account", "phone", "nickname", "status", "created_at", "last_login_at")
-# Of a header, and of headers that are ignored, more is neither compared nor shown.
+# Limits of what is compared and shown: characters of a header, and the number of ignored headers.
 LONGEST_HEADER, MOST_IGNORED = 64, 50
 
-# Without blanks, asterisks, underscores and the like: `Phone number*` is `phonenumber`.
+# Normalized to letters and digits: `Phone number*` is `phonenumber`.
 HEADERS = {
     "account": """account accountname loginaccount loginname login username
         账号 帐号 账号名 帐号名 账户 帐户 账户名 登录账号 登录帐号 登录名 用户名 用户账号
@@ -25,15 +25,15 @@ HEADERS = {
     "password": "password passwd pwd 密码 登录密码 初始密码 口令 密碼",
 }
 COLUMN_OF = {header: column for column, headers in HEADERS.items() for header in headers.split()}
-# A hint such as (required) or （必填） behind a header.
+# A hint after a header, such as (required) or （必填）.
 HINT = re.compile(r"[(\[【].*[)\]】]$")
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the first row says: the column of each cell, and the names of those not read.
+    """The header row: the column of each cell, and the names of ignored columns.
 
-    A column is "" where the header is empty and None where it is ignored.
+    A column is "" for an empty header, and None for an ignored one.
     """
 
     columns: Sequence[str | None]
@@ -41,7 +41,7 @@ class Header:
 
     @property
     def present(self) -> tuple[str, ...]:
-        """Return the columns that are read, in the order of the file."""
+        """Return the recognized columns in the order of the file."""
         return tuple(filter(None, self.columns))
 
     @property
@@ -51,9 +51,10 @@ class Header:
 
 
 def read_header(cells: Sequence[str]) -> Header:
-    """Read the first row; raise UserColumnsWrong.
+    """Return the header of a file.
 
-    An account or a phone must be there, and no column twice.
+    Raises UserColumnsWrong if there is neither an account nor a phone column, or a column occurs
+    twice.
     """
     names = [cell.strip()[:LONGEST_HEADER] for cell in cells]
     columns = [find_column(name) if name else "" for name in names]
@@ -72,18 +73,18 @@ def find_column(name: str) -> str | None:
 
 
 def _plain(name: str) -> str:
-    """Return a header in lower case, without hints and without what is no letter or digit."""
+    """Return the letters and digits of a header in lower case, without its hint."""
     text = HINT.sub("", unicodedata.normalize("NFKC", name).strip())
     return "".join(char for char in text if char.isalnum()).casefold()
 
 
 def _refusal(ignored: Sequence[str], twice: Sequence[str]) -> UserColumnsWrong:
     errors = {"columns": {"unknown": list(ignored), "twice": list(twice)}}
-    # Not for the log: without a header, these are the first user's account and number.
+    # The names are not logged. In a file without a header they are the first user's data.
     return UserColumnsWrong("first row", errors=errors, about=shown_names(twice or ignored))
 
 
 def shown_names(names: Sequence[str]) -> str:
-    """Return names of columns as a short text that can be printed."""
+    """Return names of columns as a short, printable text."""
     text = ", ".join(names)
     return "".join(char for char in text[:200] if char.isprintable())

@@ -1,4 +1,4 @@
-"""Rows of a CSV file as Excel, WPS and other programs write it."""
+"""Rows of CSV files from Excel, WPS and other programs."""
 
 import csv
 import re
@@ -9,17 +9,17 @@ from app.errors import UserFileUnreadable
 from app.services.user_import.encodings import decoded
 
 DELIMITERS = ",;\t"
-# A first line that tells Excel the delimiter. Excel does not count it as a row.
+# A first line that declares the delimiter to Excel. Excel does not count it as a row.
 DELIMITER_LINE = re.compile(r'"?sep=([^\w"\r\n])"?[,;\t]*(?:\r\n|\r|\n|$)', re.IGNORECASE)
 # Web pages and XML that Excel opens as tables.
 MARKUP = re.compile(r"\s*<[?!\w]")
 
 
 def csv_rows(content: bytes) -> Iterator[Sequence[str]]:
-    """Read the rows, the header first; blank lines are rows without cells.
+    """Yield the rows, including the header. A blank line is a row without cells.
 
-    Raises UserFileNotSpreadsheet, UserFileBig5 or UserFileUnreadable, the last also at an
-    unclosed quotation mark, which would swallow the rows behind it.
+    Raises UserFileNotSpreadsheet, UserFileBig5 or UserFileUnreadable. An unclosed quotation mark
+    also raises UserFileUnreadable, because the rows after it would become part of one cell.
     """
     text = decoded(content)
     if MARKUP.match(text):

@@ -1,4 +1,4 @@
-"""The encoding of a CSV file: that of its byte order mark, else UTF-8, else GB18030.
+"""Decode CSV files: by their byte order mark, or else as UTF-8, or else as GB18030.
 
 Nearly any bytes are valid GB18030, so Big5 is detected first and refused.
 """
@@ -13,7 +13,7 @@ from app.services.user_import.columns import find_column
 # Excel's "Unicode text" is UTF-16 with tabs.
 OF_MARK = {BOM_UTF8: "utf-8", BOM_UTF16_LE: "utf-16-le", BOM_UTF16_BE: "utf-16-be"}
 MARK = "\ufeff"
-# Pictures, documents and archives that have been given the name of a spreadsheet.
+# Signatures of pictures, documents and archives, which may have the name of a spreadsheet.
 OTHER_FILES = (
     b"\x89PNG",
     b"\xff\xd8\xff",
@@ -29,7 +29,7 @@ OTHER_FILES = (
 HEADER_BREAKS = re.compile(r"[,;\t]")
 LOOKED_AT = 256 * 1024
 PAIR = re.compile(rb"[\x81-\xfe][\x40-\xfe]")
-# Chinese in UTF-8. Where these make up all but a few bytes of a text, it is a damaged UTF-8 file.
+# A Chinese character in UTF-8. A text of these with only a few other bytes is damaged UTF-8.
 UTF8_CHAR = re.compile(rb"[\xe3-\xe9][\x80-\xbf]{2}")
 NOT_ASCII = re.compile(rb"[\x80-\xff]")
 
@@ -43,7 +43,7 @@ def decoded(content: bytes) -> str:
     if marked is None:
         _refuse_binary(content)
     try:
-        # A file may have two marks, where one program has added its own to that of another.
+        # A file may have two marks, if a program added its own to an existing one.
         return content.decode(marked or "utf-8").lstrip(MARK)
     except UnicodeDecodeError:
         pass
@@ -62,7 +62,7 @@ def _refuse_binary(content: bytes) -> None:
         raise UserFileNotSpreadsheet
     if b"\0" not in content:
         return
-    # In UTF-16, the zeros of ASCII characters are either all first or all second bytes.
+    # In UTF-16, the zero bytes of ASCII characters are either all first or all second bytes.
     if (0 in content[:1024:2]) != (0 in content[1:1024:2]):
         raise UserFileUnreadable("UTF-16 without a mark")
     raise UserFileNotSpreadsheet
@@ -77,7 +77,7 @@ def _is_damaged_utf8(content: bytes) -> bool:
 def _has_big5_header(content: bytes) -> bool:
     """Return whether the first line has a Chinese header in Big5, and none in GB18030.
 
-    A file may have no other Chinese than its header, which is too little for `_is_big5`.
+    The header may be the only Chinese text of a file, which is too short for `_is_big5`.
     """
     line = content.lstrip(b"\r\n").partition(b"\n")[0]
     return _has_chinese_header(line, "cp950") and not _has_chinese_header(line, "gb18030")
@@ -104,7 +104,7 @@ def _is_big5(content: bytes) -> bool:
 
 
 def _likelihood_of_big5(pair: bytes) -> float:
-    """Weigh one character. The weights were found with lists of names in both encodings."""
+    """Return the weight of one character, determined from lists of names in both encodings."""
     lead, trail = pair
     if lead in (0xA1, 0xA2, 0xA3):
         return 0  # punctuation in both

@@ -1,16 +1,16 @@
-"""Texts in exported cells, escaped so that no spreadsheet runs, changes or splits them.
+"""Escape texts in exported cells, so that no spreadsheet executes, changes or splits them.
 
-An apostrophe is put before the text and, inside it, behind each separator that a formula could
-follow. `unescaped(escaped(text)) == text` for every text.
+An apostrophe is added before the text, and inside it after each separator that a formula could
+follow. `unescaped(escaped(text)) == text` holds for every text.
 """
 
 import re
 
 from app.text_cleaning import without_invisible
 
-# A formula begins with one of these; with a full-width one where the system is Chinese or Japanese.
+# Characters that begin a formula. On Chinese and Japanese systems also the full-width ones.
 FORMULA = "=+\\-@＝＋－＠"
-# Other programs split a cell at these, even inside quotation marks.
+# Some programs split a cell at these, even inside quotation marks.
 SEPARATORS = ";,\\t\\r\\n"
 # Characters between the start of a cell and its formula that spreadsheets may remove: quotation
 # marks, apostrophes (this escape among them), blanks, and marks that are not visible.
@@ -20,21 +20,21 @@ STARTS_FORMULA = re.compile(f"{REMOVED}[{FORMULA}\\t\\r\\n]")
 BEFORE_INNER_FORMULA = re.compile(f"(?<=[{SEPARATORS}])(?={REMOVED}[{FORMULA}])")
 INNER_ESCAPE = re.compile(f"(?<=[{SEPARATORS}])'(?={REMOVED}[{FORMULA}])")
 
-# A number as Excel and other programs write it when they shorten it: 1.1E+17, 1.38e10, 1E-05, and
-# 13.8E+9 in Excel's format ##0.0E+0. Not 3e12, which no program writes and which may be an account.
+# A number that Excel or another program has shortened: 1.1E+17, 1.38e10, 1E-05, and 13.8E+9 in
+# Excel's format ##0.0E+0. Not 3e12, which no program writes and which may be an account.
 EXPONENT_NOTATION = re.compile(r"[+-]?(?:\d{1,3}[.,]\d+E[+-]?|\dE[+-])\d{1,3}", re.I | re.ASCII)
-# What Excel writes where it has no value, or no room to show one.
+# Excel's error values, and its filler for a column that is too narrow.
 ERROR_VALUE = re.compile(r"#(?:N/A|REF!|NAME\?|VALUE!|DIV/0!|NULL!|NUM!|SPILL!|CALC!|#{2,})")
 
 
 def escaped(text: str) -> str:
-    """Return the text for a cell of an export."""
+    """Return the escaped text for a cell of an export."""
     inside = BEFORE_INNER_FORMULA.sub("'", text)
     return f"'{inside}" if _needs_mark(text) else inside
 
 
 def unescaped(text: str) -> str:
-    """Return the text of an exported cell as it was before `escaped`."""
+    """Return the original text of an exported cell."""
     plain = INNER_ESCAPE.sub("", text)
     return plain[1:] if is_marked(plain) else plain
 
@@ -45,7 +45,7 @@ def is_marked(text: str) -> bool:
 
 
 def _needs_mark(text: str) -> bool:
-    """Return whether a spreadsheet, or our import, would read the text as something else."""
+    """Return whether a spreadsheet or our import would misread the unescaped text."""
     bare = text.lstrip("'")
     visible = without_invisible(bare).strip()
     is_changed = EXPONENT_NOTATION.fullmatch(visible) or ERROR_VALUE.fullmatch(visible)

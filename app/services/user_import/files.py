@@ -1,4 +1,4 @@
-"""Files of users, CSV or XLSX, read into rows; nothing here knows a tenant or a database."""
+"""Read CSV and XLSX files of users into rows, without a tenant or a database."""
 
 import hashlib
 import re
@@ -17,7 +17,7 @@ LARGEST_FILE = 5 * 1024 * 1024
 MOST_PEOPLE = 20_000
 
 XLSX_BEGINS = b"PK\x03\x04"
-# An XLSX with a password, and the XLS of long ago.
+# The signature of XLSX files with a password, and of the old XLS format.
 OLE_BEGINS = b"\xd0\xcf\x11\xe0"
 LINE_BREAKS = re.compile(r"[\t\r\n]+")
 
@@ -26,10 +26,10 @@ CellReader = Callable[[Cell], Cell]
 
 @dataclass(frozen=True, slots=True)
 class PersonRow:
-    """The texts of a row, as they were entered. `number` is what Excel shows beside the row.
+    """The entered texts of a row. `number` is the row number that Excel shows.
 
-    `damaged` has column and code of each cell that is no text; the column is "" for a cell in a
-    column without a header.
+    `damaged` contains the column and the code of each damaged cell. The column is "" for a cell in
+    a column without a header.
     """
 
     number: int
@@ -44,10 +44,11 @@ class PersonRow:
 class UserFile:
     """The rows, columns and SHA-256 of a file.
 
-    `ignored` are the headers of columns that are not read. `skipped` counts the users of an export
-    who have neither account nor phone, so that an import could not find them again.
+    `ignored` contains the headers of ignored columns. `skipped` is the number of users in an export
+    without account and phone, which an import cannot identify.
 
-    The digest tells who is in a file of one phone number, so it is kept only hashed with a key.
+    The digest is stored only as a keyed hash, because the digest of a file with one phone number
+    reveals the number.
     """
 
     people: Sequence[PersonRow]
@@ -58,7 +59,7 @@ class UserFile:
 
 
 def read_user_file(content: bytes) -> UserFile:
-    """Read a file. validation.py checks its rows.
+    """Return the rows of a file. validation.py checks them.
 
     Raises UserFileTooLarge, UserFileNotSpreadsheet, UserFileBig5, UserFileUnreadable,
     UserFileBusy, UserColumnsWrong or UserFileEmpty.
@@ -101,14 +102,14 @@ def _read_table(table: Iterable[Row], read_cell: CellReader, digest: str) -> Use
 
 
 def _header_text(cell: Cell) -> str:
-    """Return the text of a header; "?" stands for a date or an error, so the column is ignored."""
+    """Return the text of a header. A date or an error returns "?", so its column is ignored."""
     return "?" if isinstance(cell, DamagedCell) else cell or ""
 
 
 def _people(
     rows: Iterable[tuple[int, Row]], header: Header, read_cell: CellReader
 ) -> tuple[Sequence[PersonRow], int]:
-    """Read the rows below the header, and count those of an export that are skipped."""
+    """Return the rows below the header, and the number of skipped rows of an export."""
     people: list[PersonRow] = []
     size = skipped = 0
     for number, cells in rows:
@@ -147,7 +148,7 @@ def _text(column: str, text: str) -> str:
     if column == "password":
         return text
     entered = entered_text(text)
-    # Alt+Enter in Excel. Names are shown on one line.
+    # Excel inserts line breaks with Alt+Enter. Names are shown on one line.
     return LINE_BREAKS.sub(" ", entered) if column == "nickname" else entered
 
 
@@ -156,7 +157,7 @@ def _is_anonymous(person: PersonRow) -> bool:
 
 
 def _is_filled(cells: Row) -> bool:
-    # Most rows that are not filled have not even a blank; counting is ten times as fast.
+    # Most empty rows contain only None, and counting is ten times as fast as looking at each cell.
     is_there = cells.count(None) < len(cells)
     return is_there and any(
         isinstance(cell, DamagedCell) or (cell is not None and cell.strip()) for cell in cells

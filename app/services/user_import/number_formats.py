@@ -1,4 +1,4 @@
-"""What Excel shows of a whole number in a cell with a number format."""
+"""The text that Excel displays for a whole number in a number format."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -18,17 +18,17 @@ TOKEN = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-# What is left of a format without padding, grouped by thousands or in exponent notation.
+# Token kinds of formats without padding, possibly grouped by thousands or in exponent notation.
 PLAIN = ({"general"}, {"grouped"}, {"grouped", "decimals"}, {"digit", "decimals"})
 
 Token = tuple[str, str]
 
 
 def displayed(number: int, number_format: str) -> str | None:
-    """Return the number as the format shows it, or None for a format that is not understood.
+    """Return the number in the format, or None if the format is not supported.
 
-    Separators of thousands and decimals, which are all zero, are left out: `#,##0.00` is read
-    like `0`. Zeros in front and texts around the digits are kept: `000000`, `"A"0000`.
+    Thousands separators and decimals, which are zero, are omitted: `#,##0.00` equals `0`. Leading
+    zeros and texts around the digits are kept: `000000`, `"A"0000`.
     """
     sections = _sections(number_format)
     if sections is None or (number == 0 and len(sections) > 2):
@@ -69,7 +69,7 @@ def _can_be_filled(kinds: set[str]) -> bool:
 
 
 def _filled(digits: str, tokens: Sequence[Token]) -> str:
-    """Put the digits into the places of a format, from the right."""
+    """Insert the digits into the places of a format, from the right."""
     return "".join(reversed([*_from_the_right(digits, tokens)]))
 
 
@@ -81,7 +81,7 @@ def _from_the_right(digits: str, tokens: Sequence[Token]) -> Iterator[str]:
         if kind != "digit":
             yield text
         elif left:
-            # The first place takes all the digits that are left.
+            # The first place takes all remaining digits.
             take = len(left) if index == places[0] else 1
             yield "".join(left[-take:])
             del left[-take:]

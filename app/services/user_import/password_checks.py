@@ -11,7 +11,7 @@ from app.services.passwords.strength import OF_USERS, find_weakness
 from app.services.user_import.rows import BadCell, NewPerson
 from app.services.user_import.validation import ReadUsers
 
-# A thousand passwords that people type or generate take one to three seconds.
+# A thousand typical passwords take one to three seconds.
 MOST_SECONDS = 30.0
 
 

@@ -1,4 +1,4 @@
-"""Previews: what importing a file of users would do.
+"""Previews of imports.
 
 A preview without bad rows is stored encrypted, so that any worker can confirm it.
 """
@@ -27,15 +27,15 @@ from app.services.users.phone_numbers import PhoneNumber, number_index
 from app.text_cleaning import account_name
 
 PREVIEW_LIFETIME = timedelta(hours=1)
-# Rows that a preview shows, besides the last.
+# The number of leading rows that a preview shows. It also shows the last one.
 FIRST_ROWS = 10
-# Who imports a file without signing in.
+# The name shown for an import by the command line, which has no operator.
 COMMAND = "flask users import"
 
 
 @dataclass(frozen=True, slots=True)
 class PreviewRow:
-    """A row as it would be stored, without its password."""
+    """A row in the form that is stored, without its password."""
 
     row: int
     account: str | None = field(repr=False)
@@ -46,11 +46,11 @@ class PreviewRow:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The result of a preview. Without an `import_id` there is nothing to confirm.
+    """The result of a preview. Without an `import_id` it cannot be confirmed.
 
-    `good` counts the rows with nothing wrong, and `sample` has the first ten and the last of them.
-    `imported_at` and `imported_by` tell when and by which operator this very file was imported
-    before; none of its users is there any more. `imported_by` is None for a command.
+    `good` is the number of rows without errors. `sample` contains the first ten and the last of
+    them. `imported_at` and `imported_by` describe an earlier import of the same file whose users no
+    longer exist. `imported_by` is None for an import by a command.
     """
 
     rows: int
@@ -66,7 +66,7 @@ class Preview:
 
 
 def check_users(tenant_id: UUID, file: UserFile) -> Preview:
-    """Return what importing the file would do, and keep nothing.
+    """Return a preview without storing it.
 
     Raises ImportPasswordsTooMany or UserFileImported.
     """
@@ -74,7 +74,7 @@ def check_users(tenant_id: UUID, file: UserFile) -> Preview:
 
 
 def preview_import(actor: audit.Actor, tenant_id: UUID, file: UserFile) -> Preview:
-    """Return what importing the file would do and, if all rows are good, keep it for an hour.
+    """Return a preview. If all rows are good, store it for an hour.
 
     The actor's earlier previews in the tenant are deleted. Raises ImportPasswordsTooMany or
     UserFileImported.
@@ -89,9 +89,9 @@ def preview_import(actor: audit.Actor, tenant_id: UUID, file: UserFile) -> Previ
         row_count=len(people),
         expires_at=now() + PREVIEW_LIFETIME,
     )
-    kept.people = _spelled(people)
+    kept.people = _serialized(people)
     with transaction() as db:
-        _forget(db, actor, tenant_id)
+        _clean_up(db, actor, tenant_id)
         if preview.bad:
             return preview
         db.add(kept)
@@ -142,7 +142,7 @@ def _imported_before(imported_at: datetime, imported_by: str | None) -> UserFile
 
 
 def _last_import(tenant_id: UUID, file_index: bytes) -> Select[datetime | None, str | None]:
-    """Select when the file was imported last, and the operator's e-mail address or else id."""
+    """Select the time of the file's last import, and the operator's e-mail address or id."""
     same = (UserImport.tenant_id == tenant_id, UserImport.file_index == file_index)
     who = func.coalesce(Operator.email, cast(UserImport.operator_id, Text))
     rows = select(UserImport.imported_at, who).where(*same)
@@ -155,8 +155,8 @@ def _file_index(tenant_id: UUID, file: UserFile) -> bytes:
     return keyring().blind_index(file.digest, f"people_imports:{tenant_id}")
 
 
-def _forget(db: Session, actor: audit.Actor, tenant_id: UUID) -> None:
-    """Delete the actor's previews and all expired ones, and fail imports whose process died.
+def _clean_up(db: Session, actor: audit.Actor, tenant_id: UUID) -> None:
+    """Delete the actor's previews and all expired ones, and fail imports of ended processes.
 
     Locked rows are skipped: another transaction is changing them.
     """
@@ -178,11 +178,11 @@ def _free(wanted: ColumnElement[bool]) -> Select[UUID]:
 def forget_imported_users(
     db: Session, tenant_id: UUID, accounts: Collection[str], number_indexes: Collection[bytes]
 ) -> None:
-    """Drop the pending imports of a tenant that hold an account or a number of an erased person.
+    """Drop the tenant's pending imports that contain an account or number of an erased person.
 
-    A preview is deleted and an import that runs is given up: what is left of the file would not be
-    the file that was checked. A row that does not decrypt cannot be confirmed and is deleted, too.
-    Locks every pending import of the tenant.
+    Previews are deleted and running imports are cancelled, because the rest of the file would not
+    be the file that was checked. A preview that cannot be decrypted cannot be confirmed, so it is
+    also deleted. Locks every pending import of the tenant.
     """
     pending = (UserImport.tenant_id == tenant_id, UserImport.people_sealed.is_not(None))
     wanted = select(UserImport).where(*pending).order_by(UserImport.id).with_for_update()
@@ -210,8 +210,8 @@ def _holds_any(
     )
 
 
-def _spelled(people: Sequence[NewPerson]) -> str:
-    """Spell people for being kept, as they were checked; `users_of` reads them."""
+def _serialized(people: Sequence[NewPerson]) -> str:
+    """Serialize the checked people for storage. `users_of` is the inverse."""
     kept = [
         [
             one.row,
@@ -227,7 +227,7 @@ def _spelled(people: Sequence[NewPerson]) -> str:
 
 
 def users_of(kept: UserImport) -> Sequence[NewPerson]:
-    """Read the people of a preview that is kept."""
+    """Return the people of a stored preview."""
     return [
         NewPerson(
             row,

@@ -1,6 +1,6 @@
-"""What a row of a file must be to become a user, and the messages for rows that are not.
+"""Validation of a single row of a file, and the error messages.
 
-The same rules as for logging in and for `users add`.
+The rules are those of logins and of `users add`.
 """
 
 import re
@@ -19,7 +19,7 @@ from app.text_cleaning import account_name, clean_name, has_something_visible
 LONGEST = {"account": 64, "nickname": 64, "password": 128}
 
 
-# Stable codes, and the msgid of what a person is told. {row} is the earlier row it collides with.
+# The msgid of the message for each stable code. {row} is the earlier row with the same value.
 REASONS = {
     "cell_outside_columns": N_("There is a value to the right of the columns with a header."),
     "cell_unreadable": N_(
@@ -66,15 +66,15 @@ PHONE_REFUSALS = (PhoneInvalid, PhoneNotMobile, PhonePlusMissing)
 REASONS |= {refusal.code: refusal.en for refusal in PHONE_REFUSALS}
 
 
-# A number as our export masks it by default, and as other programs do.
+# A phone number masked by our export or by another program.
 MASKED_PHONE = re.compile(r"\+?[\d ()-]*[*＊•●×]{2,}[\d ()-]*|\+?[\d ()-]+[xX]{3,}[\d ()-]+")
 
 
 @dataclass(frozen=True, slots=True)
 class BadCell:
-    """Why a row cannot be imported. `column` is empty if the reason concerns the whole row.
+    """An error of a row. `column` is empty if the error concerns the whole row.
 
-    `hints` are msgids of sentences that follow the reason's own.
+    `hints` are msgids of additional sentences of the message.
     """
 
     row: int
@@ -85,17 +85,17 @@ class BadCell:
 
     @property
     def sentences(self) -> Sequence[str]:
-        """Return the msgids of the advice, to be joined by `app.languages`."""
+        """Return the msgids of the message, which `app.languages` joins."""
         return (REASONS[self.code], *self.hints)
 
     def fill(self, advice: str) -> str:
-        """Put the earlier row into the advice, or its translation."""
+        """Return the message, or its translation, with the earlier row inserted."""
         return advice.format(row=self.earlier_row)
 
 
 @dataclass(frozen=True, slots=True)
 class NewPerson:
-    """A user to create, in the spelling that is stored. The password is not hashed yet."""
+    """A user to create, with the values that are stored. The password is not hashed yet."""
 
     row: int
     account: str | None = field(repr=False)
@@ -105,9 +105,9 @@ class NewPerson:
 
 
 def read_person(row: PersonRow) -> tuple[NewPerson, list[BadCell]]:
-    """Read a row and return all its errors. An invalid account counts as missing.
+    """Return the user of a row, and all errors of the row.
 
-    The database could not even be asked for some of those.
+    An invalid account counts as missing, because some cannot be used in a query.
     """
     phone, phone_code = _phone(row.phone)
     wrong = [*row.damaged]
@@ -125,7 +125,7 @@ def read_person(row: PersonRow) -> tuple[NewPerson, list[BadCell]]:
 
 
 def _clean_texts(row: PersonRow) -> Mapping[str, str]:
-    """Return account and nickname as they are stored, and the password as it is."""
+    """Return account and nickname in their stored form, and the password unchanged."""
     account, nickname = account_name(row.account), clean_name(row.nickname)
     return {"account": account, "nickname": nickname, "password": row.password}
 
@@ -154,7 +154,7 @@ def _wrong_texts(texts: Mapping[str, str], *, has_account: bool) -> Iterator[tup
 
 
 def _is_usable(column: str, text: str) -> bool:
-    """Return whether a text can be kept, typed and seen."""
+    """Return whether a text can be stored, typed and displayed."""
     if column == "password":
         return bool(text.strip()) and not _has(text, "Cc", "Cs")
     return has_something_visible(text) and not _has(text, "Cs")

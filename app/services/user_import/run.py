@@ -1,7 +1,7 @@
 """Import of the users of a preview: all or none, and only once.
 
-Hashing and encrypting take long and come first; their progress is stored. Then all users are
-written in one short transaction.
+Passwords are hashed and phone numbers encrypted first. This takes long, so its progress is stored.
+Then all users are written in one short transaction.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -26,9 +26,9 @@ from app.services.user_import.rows import BadCell, NewPerson
 from app.services.user_import.validation import find_taken
 from app.services.user_import.writing import ReadyPerson, make_ready, write_users
 
-# A running import notes how far it is, and is given up when it has noted nothing for so long.
+# How often a running import stores its progress, and after what time without it the import fails.
 NOTED_EVERY, GIVEN_UP_AFTER = timedelta(milliseconds=300), timedelta(minutes=2)
-# Bad rows that a refusal names; a preview names them all.
+# The most bad rows that UsersRefused lists. A preview lists all of them.
 MOST_TOLD = 1_000
 
 Told = Callable[[int], object]
@@ -40,7 +40,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """An import that is done."""
+    """A finished import."""
 
     import_id: UUID
     people: int
@@ -50,7 +50,7 @@ class Imported:
 class Progress:
     """The progress of an import: previewed, running, done, or failed with the failure's code.
 
-    `rows_done` rows are ready to be written. No user exists before the state is done.
+    `rows_done` rows are ready to be written. The users exist only in the state done.
     """
 
     state: str
@@ -64,16 +64,17 @@ def confirm_import(
 ) -> Imported:
     """Import the users of the actor's own preview. `told` is called with the number of ready rows.
 
-    Raises ImportUnknown, ImportConfirmed if the import runs or ran already, and UsersRefused if
-    rows became invalid since the preview. No user is imported then, and the import has failed.
+    Raises ImportUnknown, or ImportConfirmed if the import was started before. Raises UsersRefused
+    if rows became invalid since the preview. The import then fails, and no user is imported.
     """
     return _run(actor, tenant_id, import_id, _claim(actor, tenant_id, import_id), told)
 
 
 def begin_import(actor: audit.Actor, tenant_id: UUID, import_id: UUID) -> None:
-    """Start what `confirm_import` does in the background. `import_progress` returns its progress.
+    """Run `confirm_import` in the background. `import_progress` returns its progress.
 
-    Raises ImportUnknown or ImportConfirmed. It ends with its worker: then it is given up.
+    If the worker process ends before the import does, the import fails after `GIVEN_UP_AFTER`.
+    Raises ImportUnknown or ImportConfirmed.
     """
     claimed = _claim(actor, tenant_id, import_id)
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
@@ -89,7 +90,7 @@ def begin_import(actor: audit.Actor, tenant_id: UUID, import_id: UUID) -> None:
 
 
 def import_progress(actor: audit.Actor, tenant_id: UUID, import_id: UUID) -> Progress:
-    """Return the progress of the actor's own import. Raise ImportUnknown."""
+    """Return the progress of one of the actor's imports. Raise ImportUnknown."""
     with transaction() as db:
         one = db.scalar(select(UserImport).where(_own(actor, tenant_id, import_id)))
         if one is None or _is_expired(one, "previewed"):
@@ -128,7 +129,7 @@ def _run(
 
 @contextmanager
 def _logged() -> Iterator[None]:
-    """Suppress the error of a thread: it is recorded, and its traceback may contain names."""
+    """Log the type of an error and suppress it, because its traceback may contain names."""
     try:
         yield
     except Exception as error:
@@ -136,7 +137,7 @@ def _logged() -> Iterator[None]:
 
 
 def _claim(actor: audit.Actor, tenant_id: UUID, import_id: UUID) -> Claimed:
-    """Claim the import. Of simultaneous confirmations, one succeeds."""
+    """Mark the import as running. Only one of several concurrent confirmations succeeds."""
     with transaction() as db:
         wanted = select(UserImport).where(_own(actor, tenant_id, import_id))
         one = db.scalar(wanted.with_for_update())
@@ -159,13 +160,13 @@ def _made_ready(
             told(len(ready))
         if now() - noted_at > NOTED_EVERY:
             noted_at = now()
-            _note(tenant_id, import_id, len(ready))
-    _note(tenant_id, import_id, len(ready))
+            _store_progress(tenant_id, import_id, len(ready))
+    _store_progress(tenant_id, import_id, len(ready))
     return ready
 
 
-def _note(tenant_id: UUID, import_id: UUID, rows_done: int) -> None:
-    """Show others how far it is, and that it lives; raise ImportInterrupted if it was given up."""
+def _store_progress(tenant_id: UUID, import_id: UUID, rows_done: int) -> None:
+    """Store the progress and extend the deadline. Raise ImportInterrupted if the import failed."""
     noted = _change(tenant_id, import_id)
     with transaction() as db:
         values = {"rows_done": rows_done, "expires_at": now() + GIVEN_UP_AFTER}
@@ -185,7 +186,7 @@ def _import(
     file_index: bytes,
     ready: Sequence[ReadyPerson],
 ) -> None:
-    """Write all users in one transaction. A retry finds accounts that were taken since."""
+    """Write all users in one transaction. A retry detects accounts taken since."""
     done = _change(tenant_id, import_id).values(state="done", imported_at=now(), people_sealed=None)
     with transaction() as db:
         if db.scalar(done.returning(UserImport.id)) is None:
@@ -206,13 +207,13 @@ def _refusal(bad: Sequence[BadCell]) -> UsersRefused:
 
 @contextmanager
 def _failing(tenant_id: UUID, import_id: UUID) -> Iterator[None]:
-    """Store why an import failed, for its progress."""
+    """Store the failure code if the block raises."""
     try:
         yield
     except BaseException as error:
         code = error.code if isinstance(error, Failure) else ImportInterrupted.code
         values = {"state": "failed", "failure": code, "people_sealed": None}
-        # Without a database it is given up later.
+        # If the database is unavailable, the import fails after `GIVEN_UP_AFTER`.
         with suppress(DBAPIError), transaction() as db:
             db.execute(_change(tenant_id, import_id).values(values))
         raise

@@ -1,6 +1,6 @@
 """Export of a tenant's users as CSV, recorded in the audit log before the first byte is sent.
 
-The columns and their texts are those that an import reads (people_columns.py).
+The columns and their values are those that an import reads (columns.py).
 """
 
 import csv
@@ -25,7 +25,7 @@ BATCH = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The users to export: `query` is the beginning of account or nickname."""
+    """The users to export. `query` is a prefix of the account or nickname."""
 
     query: str = ""
     status: str | None = None
@@ -33,22 +33,22 @@ class Wanted:
 
 
 def export_users(actor: audit.Actor, tenant_id: UUID, wanted: Wanted) -> Iterator[bytes]:
-    """Return a CSV file in pieces, read from the database as they are asked for.
+    """Return the pieces of a CSV file. Each is read from the database when it is requested.
 
-    The audit's event is committed before this returns. No connection is held between two pieces,
-    but each needs the app: a view passes them through `stream_with_context`.
+    The audit event is committed before this returns. No connection is held between two pieces. Each
+    piece needs the app context, so a view passes them through `stream_with_context`.
     """
     matching = _conditions(tenant_id, wanted)
     with transaction() as db:
         count = db.scalar(select(func.count()).select_from(User).where(*matching)) or 0
         last = db.scalar(select(User.id).where(*matching).order_by(User.id.desc()).limit(1))
-        # Not the search text: it may name a person, and the trail outlives them.
+        # Not the search text, which may name a person and would remain after their erasure.
         filtered = "yes" if wanted.query else "no"
         columns = ",".join(EXPORTED_COLUMNS)
         details = {"people": count, "columns": columns, "filtered": filtered}
         details |= {"status": wanted.status or "", "full_phones": wanted.full_phones}
         audit.record(db, tenant_id, actor, "users.exported", tenant_id, **details)
-    # Users who are added later are not exported, because they are not counted.
+    # Users added later are not exported, because the count in the audit event excludes them.
     return _pieces([*matching, User.id <= last], wanted) if last else iter([_header()])
 
 
@@ -61,7 +61,7 @@ def _conditions(tenant_id: UUID, wanted: Wanted) -> Sequence[ColumnElement[bool]
             (User.account, account_name(wanted.query)),
             (User.nickname, clean_name(wanted.query)),
         )
-        # Every text starts with an empty one, which is what is left of invisible characters.
+        # An empty prefix, left of invisible characters, would match every text.
         named = [column.startswith(text, autoescape=True) for column, text in begins if text]
         conditions.append(or_(false(), *named))
     return conditions
@@ -98,7 +98,7 @@ def _cells(user: User, phone: Phone | None, full_phones: bool) -> Sequence[str]:
 
 
 def _header() -> bytes:
-    """Return the header, with the byte order mark by which Excel detects UTF-8."""
+    """Return the header row, after a byte order mark, by which Excel detects UTF-8."""
     return BOM_UTF8 + _csv([EXPORTED_COLUMNS])
 
 

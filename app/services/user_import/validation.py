@@ -17,27 +17,27 @@ from app.services.users.phone_numbers import number_index
 
 T = TypeVar("T")
 
-# Each keeps a processor busy for some 20 ms.
+# Hashing takes about 20 ms of CPU time for each password.
 MOST_PASSWORDS = 1_000
-# Rows after which the other requests of the worker have their turn, some 4 ms of work. Not a pause
-# of nothing: gevent comes back from that before it looks at its timers.
+# The number of rows between two pauses, about 4 ms of work, and the length of a pause. With a pause
+# of zero, gevent would resume the greenlet before it checks its timers.
 PAUSE_EVERY, PAUSE_SECONDS = 100, 0.001
 
 
 @dataclass(frozen=True, slots=True)
 class ReadUsers:
-    """The users of a file, and the errors that the file alone shows."""
+    """The users of a file, and the errors found without the database."""
 
     people: Sequence[NewPerson]
     bad: Sequence[BadCell]
 
 
 def read_rows(rows: Sequence[PersonRow]) -> ReadUsers:
-    """Read every row without the database. Raises ImportPasswordsTooMany."""
+    """Validate every row without the database. Raises ImportPasswordsTooMany."""
     if sum(1 for row in rows if row.password) > MOST_PASSWORDS:
         raise ImportPasswordsTooMany
     people, bad = [], []
-    for row in unhurried(rows):
+    for row in with_pauses(rows):
         person, wrong = read_person(row)
         people.append(person)
         bad += wrong
@@ -46,8 +46,8 @@ def read_rows(rows: Sequence[PersonRow]) -> ReadUsers:
     return ReadUsers(people, bad)
 
 
-def unhurried(many: Iterable[T]) -> Iterator[T]:
-    """Return the other requests of the worker their turn, time and again."""
+def with_pauses(many: Iterable[T]) -> Iterator[T]:
+    """Yield the items with pauses, in which the other requests of the worker run."""
     for count, one in enumerate(many):
         if count % PAUSE_EVERY == 0:
             time.sleep(PAUSE_SECONDS)
@@ -63,7 +63,7 @@ def _repeated(column: str, values: Iterable[tuple[int, Hashable]]) -> Iterator[B
 
 
 def find_taken(db: Session, tenant_id: UUID, people: Sequence[NewPerson]) -> Sequence[BadCell]:
-    """Return which of them are already users of the tenant, in two queries."""
+    """Return an error for each account and phone that a user of the tenant already has."""
     indexes = {one.row: number_index(tenant_id, one.phone) for one in people if one.phone}
     accounts = {one.row: one.account for one in people if one.account}
     has_account = select(User.account).where(
@@ -82,5 +82,5 @@ def find_taken(db: Session, tenant_id: UUID, people: Sequence[NewPerson]) -> Seq
 
 
 def in_order(bad: Iterable[BadCell]) -> Sequence[BadCell]:
-    """Sort as they stand in the file."""
+    """Return the errors in the order of the file."""
     return sorted(bad, key=lambda one: (one.row, one.column, one.code))

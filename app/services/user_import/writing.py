@@ -27,7 +27,7 @@ from app.models import Phone, User
 from app.models.columns import new_id
 from app.services.passwords.hashing import hash_password
 from app.services.user_import.rows import NewPerson
-from app.services.user_import.validation import unhurried
+from app.services.user_import.validation import with_pauses
 from app.services.users.phone_numbers import number_index
 
 IMPORTED_USER_COLUMNS: dict[str, TypeEngine[Any]] = {
@@ -47,7 +47,7 @@ PHONE_COLUMNS: dict[str, TypeEngine[Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class ReadyPerson:
-    """The rows that a person becomes, in the order of the columns above."""
+    """A person and the rows to insert, with values in the order of the columns above."""
 
     person: NewPerson
     user: tuple[UUID, str | None, str | None, str | None] = field(repr=False)
@@ -55,8 +55,8 @@ class ReadyPerson:
 
 
 def make_ready(tenant_id: UUID, people: Sequence[NewPerson]) -> Iterator[ReadyPerson]:
-    """Hash passwords and encrypt numbers, one person after the other; no database is asked."""
-    for person in unhurried(people):
+    """Yield each person with hashed password and encrypted number. Does not use the database."""
+    for person in with_pauses(people):
         user_id = new_id()
         password_hash = person.password and hash_password(person.password)
         user = (user_id, person.account, person.nickname, password_hash)
@@ -78,7 +78,7 @@ def write_users(db: Session, tenant_id: UUID, ready: Sequence[ReadyPerson]) -> N
     """Insert users and phones in the caller's transaction.
 
     The rows are sorted, so that two imports of the same users cannot deadlock. Raises
-    IntegrityError if an account or a number was taken since.
+    IntegrityError if an account or a number was taken since the validation.
     """
     users = sorted((one.user for one in ready), key=lambda user: (user[1] or "", user[0]))
     phones = sorted((one.phone for one in ready if one.phone), key=lambda phone: phone[2])
@@ -93,7 +93,7 @@ def _insert(
     rows: Sequence[tuple[Any, ...]],
     **same: Any,
 ) -> None:
-    """Insert many rows with one statement; `same` is what all of them have."""
+    """Insert rows with one statement. `same` contains the values that all rows share."""
     if not rows:
         return
     given = _given(types, rows)

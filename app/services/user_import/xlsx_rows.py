@@ -1,7 +1,7 @@
-"""Rows of an XLSX file from an unknown sender: only the parts with cells, within limits of size.
+"""Read rows of untrusted XLSX files: only the parts with cells, within size limits.
 
-Macros, pictures and links to other files are not unpacked. Formulas are not calculated: the value
-that Excel last showed is read.
+Macros, pictures and links to other files are not unpacked. Formulas are not evaluated: the value
+that Excel last stored is read.
 """
 
 import re
@@ -25,15 +25,15 @@ from app.errors import (
 from app.services.user_import.cells import UNREADABLE, Cell, Row, value_cell
 
 LARGEST_UNPACKED = 32 * 1024 * 1024
-# Of what describes the workbook, which takes long to read for its size: names, styles.
+# For parts with names and styles, which take long to read for their size.
 LARGEST_DESCRIPTION = 256 * 1024
-# A row with four cells takes some 20 tags, and its texts 12 elsewhere.
+# A row with four cells has about 20 tags in the sheet, and 12 in the texts.
 MOST_TAGS = {"sheet": 600_000, "texts": 300_000}
-# Links, merged cells and the like take openpyxl three times as long; a row often has a link.
+# Links, merged cells and similar tags take openpyxl three times as long. A row often has a link.
 MOST_OTHER_TAGS = 50_000
 CELL_TAG = re.compile(rb"</?(?:\w+:)?(?:row|c|v|f|is|t)[\s/>]")
 MOST_ENTRIES = 1_000
-# Excel's own last row; a file can claim any.
+# The last row of Excel. A file can declare any row number.
 LAST_ROW = 1_048_576
 MOST_COLUMNS = 32
 FIRST_CUSTOM_FORMAT = 164
@@ -49,12 +49,12 @@ DESCRIPTIONS = {
     "xl/styles.xml",
 }
 WORKBOOK = "xl/workbook.xml"
-# Parts of XLSB and ODS files and of unusual XLSX files, which Excel opens and can save as XLSX.
+# Parts of XLSB, ODS and unusual XLSX files. Excel can open them and save them as XLSX.
 OTHER_SPREADSHEETS = re.compile(r"xl/|content\.xml$|workbook\.xml$")
 
 
 class OpenpyxlFailed(Exception):
-    """openpyxl rejects a file that passed the checks of size; another library may read it."""
+    """openpyxl rejects a file that passed the size checks. Another library may read it."""
 
     def __init__(self, package: bytes, cause: str) -> None:
         super().__init__(cause)
@@ -62,32 +62,32 @@ class OpenpyxlFailed(Exception):
 
 
 def xlsx_rows(content: bytes) -> Iterator[Row]:
-    """Read the rows of the first sheet that is not hidden.
+    """Yield the rows of the first visible sheet.
 
     Raises UserFileNotSpreadsheet, UserFileUnreadable, UserFileTooLarge, or OpenpyxlFailed
-    with the file as it was checked.
+    with the checked and repacked file.
     """
     package = _repacked(content)
     try:
-        # A warning could quote a cell, and would land in the log.
+        # A warning could quote a cell, and would be logged.
         with warnings.catch_warnings(action="ignore"):
             yield from _rows(package)
     except Failure:
         raise
     except Exception as error:
-        # openpyxl raises nearly any exception for a file that it does not expect.
+        # openpyxl can raise nearly any exception for an unexpected file.
         raise OpenpyxlFailed(package.getvalue(), type(error).__name__) from None
 
 
 def _rows(package: BytesIO) -> Iterator[Row]:
     book = load_workbook(package, read_only=True, data_only=True, keep_links=False)
     sheet = next(one for one in book.worksheets if one.sheet_state == "visible")
-    # What a file says of its size is often wrong, and rows beyond it would be left out.
+    # The dimensions in a file are often wrong, and rows outside them would be omitted.
     sheet.reset_dimensions()
     rows = sheet.iter_rows(max_col=MOST_COLUMNS)
     previous, cells = None, EMPTY_ROW
     for row in islice(rows, LAST_ROW):
-        # For rows that are left out, openpyxl repeats one object.
+        # For omitted rows, openpyxl returns the same object each time.
         if row is not previous:
             previous, cells = row, _cells(row)
         yield cells
@@ -96,7 +96,7 @@ def _rows(package: BytesIO) -> Iterator[Row]:
 
 
 def _cells(row: Sequence[ReadOnlyCell | EmptyCell]) -> Row:
-    # A quick check, for a file can have half a million empty rows.
+    # A fast check, because a file can have half a million empty rows.
     is_empty = all(map(is_, row, repeat(EMPTY_CELL)))
     return EMPTY_ROW if is_empty else tuple(map(_cell, row))
 
@@ -107,21 +107,21 @@ def _cell(cell: ReadOnlyCell | EmptyCell) -> Cell:
     if cell.data_type == "e":
         return UNREADABLE
     if isinstance(cell.value, str):
-        # XLSX spells control characters like _x000D_.
+        # XLSX encodes control characters as in _x000D_.
         return value_cell(unescape(cell.value), None)
-    # A custom format has no number outside its file.
+    # The number of a custom format has no meaning outside its file.
     number = cell.style_array.numFmtId
     return value_cell(cell.value, number if number < FIRST_CUSTOM_FORMAT else cell.number_format)
 
 
 def _repacked(content: bytes) -> BytesIO:
-    """Copy the parts with cells, each once, and check their sizes before and after unpacking."""
+    """Return a copy with each needed part once. Check sizes before and after unpacking."""
     package = BytesIO()
     try:
         with ZipFile(BytesIO(content)) as given, ZipFile(package, "w") as kept:
             for name, part in _parts(given).items():
                 with given.open(part) as packed:
-                    # Not `read()`, which unpacks as much as there is, whatever was claimed.
+                    # `read()` without a size would unpack more than the declared size.
                     raw = packed.read(part.file_size + 1)
                 _refuse_heavy(name, raw)
                 kept.writestr(_plain(part.filename), raw)
@@ -133,9 +133,10 @@ def _repacked(content: bytes) -> BytesIO:
 
 
 def _parts(given: ZipFile) -> dict[str, ZipInfo]:
-    """Choose by name; of two with one name the last, as Excel does. Their sizes are as claimed.
+    """Return the needed parts by name. Of parts with the same name, the last counts, as in Excel.
 
-    More than is claimed is never unpacked. Other compressions than Excel's know no such limit.
+    Checks the declared sizes. Compressions that Excel does not use are rejected, because they do
+    not limit unpacking to the declared size.
     """
     if len(given.infolist()) > MOST_ENTRIES:
         raise UserFileTooLarge("too many parts")
@@ -154,7 +155,7 @@ def _parts(given: ZipFile) -> dict[str, ZipInfo]:
 
 
 def _plain(name: str) -> str:
-    """Return the name of a part with slashes, where a program has written backslashes."""
+    """Return the name of a part with backslashes, which some programs write, as slashes."""
     return name.replace("\\", "/")
 
 
@@ -164,7 +165,7 @@ def _is_read(name: str) -> bool:
 
 
 def _refuse_heavy(name: str, raw: bytes) -> None:
-    """Refuse XML that takes long to read, and XML in which tags cannot be counted this way."""
+    """Reject XML that takes long to read, and XML whose tags cannot be counted reliably."""
     declared = raw[:200].lower()
     if b"encoding" in declared and b"utf-8" not in declared:
         raise UserFileUnreadable("XML that is not in UTF-8")

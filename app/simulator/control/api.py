@@ -1,4 +1,4 @@
-"""Control API, the world: faults, time, settings, and what reached WeChat."""
+"""Control API for the world: faults, time, settings, and received calls."""
 
 from dataclasses import asdict, replace
 from typing import Any
@@ -16,13 +16,13 @@ _CONTENT_TYPES = frozenset({"text/plain", "application/json; encoding=utf-8"})
 
 @control_call(control_api, "GET", "/faults")
 def list_faults(world: World) -> dict[str, Any]:
-    """List the faults still to happen."""
+    """List the pending faults."""
     return {"faults": world.faults.listing()}
 
 
 @control_call(control_api, "POST", "/faults")
 def add_fault(world: World) -> dict[str, Any]:
-    """Add a fault, for a number of times or until it is removed."""
+    """Add a fault, for `times` calls or until it is removed."""
     fields = read_body("kind", "path", "appid", "times", "seconds", "errcode")
     kind = fields.choice("kind", KINDS)
     fault = Fault(
@@ -46,14 +46,14 @@ def clear_faults(world: World) -> dict[str, Any]:
 
 @control_call(control_api, "POST", "/clock")
 def advance_clock(world: World) -> dict[str, float]:
-    """Move the simulated time on; codes, keys and tokens expire accordingly."""
+    """Advance the simulated time. Codes, keys and tokens expire accordingly."""
     world.advance(read_body("advance").number("advance"))
     return {"now": world.now()}
 
 
 @control_call(control_api, "POST", "/settings")
 def change_settings(world: World) -> dict[str, Any]:
-    """Change the settings that are given, and return all of them."""
+    """Change the given settings, and return all settings."""
     fields = read_body("session_key_policy", "escape_slashes", "sns_content_type")
     changes: dict[str, Any] = {}
     if "session_key_policy" in fields:
@@ -68,7 +68,7 @@ def change_settings(world: World) -> dict[str, Any]:
 
 @control_call(control_api, "GET", "/tokens")
 def show_tokens(world: World) -> dict[str, list[str]]:
-    """Show the working access tokens of an app, for tests that search output for them."""
+    """Return the valid access tokens of an app, for tests that search output for them."""
     appid, now = get_app(world, read_query()).appid, world.now()
     tokens = world.access_tokens
     return {
@@ -79,30 +79,30 @@ def show_tokens(world: World) -> dict[str, list[str]]:
 
 @control_call(control_api, "GET", "/calls")
 def list_calls(world: World) -> dict[str, Any]:
-    """List the calls that reached WeChat, oldest first, without any secret.
+    """List the received calls, oldest first, without secrets.
 
-    `most_waiting` tells how many of them a slow WeChat made wait at the same time.
+    `most_waiting` is the highest number of calls that a `slow` fault delayed at the same time.
     """
     return {"calls": world.calls.listing(), "most_waiting": world.calls.most_waiting}
 
 
 @control_call(control_api, "DELETE", "/calls")
 def clear_calls(world: World) -> dict[str, Any]:
-    """Forget the calls that reached WeChat."""
+    """Remove the received calls."""
     world.calls.clear()
     return {"calls": []}
 
 
 @control_call(control_api, "POST", "/reset")
 def reset(world: World) -> dict[str, Any]:
-    """Forget everything but the apps, and return to the real time."""
-    world.forget_all_but_apps()
+    """Reset all state except the apps, and return to the real time."""
+    world.reset_all_but_apps()
     return {"apps": sorted(world.apps)}
 
 
 @control_call(control_api, "GET", "/health")
 def health(world: World) -> dict[str, str]:
-    """Return that the simulator is running."""
+    """Report that the simulator is running."""
     return {"status": "ok"}
 
 

@@ -1,4 +1,4 @@
-"""The front page: what this is, and how to play the phone."""
+"""The front page: a plain-text reference of the simulator's API."""
 
 from flask import Blueprint, Response, request
 
@@ -50,5 +50,5 @@ Try it (试一试)
 
 @help_page.get("/")
 def index() -> Response:
-    """Explain the simulator in plain text."""
+    """Return the reference as plain text."""
     return Response(_TEXT.replace("{host}", request.host), mimetype="text/plain")

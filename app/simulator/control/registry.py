@@ -1,4 +1,4 @@
-"""Registration of control calls, and the people and apps that they name."""
+"""Registration of control calls, and lookup of their people and apps."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,18 +10,18 @@ from app.simulator.wechat_json import to_json
 from app.simulator.world import App, Person, World, current_world
 
 Work = Callable[[World], dict[str, Any]]
-Errand = Callable[[World], Callable[[], dict[str, Any]]]
+Prepare = Callable[[World], Callable[[], dict[str, Any]]]
 
 
 def control_blueprint(name: str) -> Blueprint:
-    """Make a blueprint under /_simulator/ that explains its refusals in JSON."""
+    """Return a blueprint under /_simulator/ that sends a ControlRefusal as JSON."""
     blueprint = Blueprint(name, __name__, url_prefix="/_simulator")
     blueprint.register_error_handler(ControlRefusal, _explain)
     return blueprint
 
 
 def control_call(blueprint: Blueprint, method: str, path: str) -> Callable[[Work], Work]:
-    """Register a control call: its work is done under the lock, its result is sent as JSON."""
+    """Register a control call. It runs under the world's lock, and its result is sent as JSON."""
 
     def register(work: Work) -> Work:
         def view() -> Response:
@@ -36,24 +36,28 @@ def control_call(blueprint: Blueprint, method: str, path: str) -> Callable[[Work
     return register
 
 
-def control_errand(blueprint: Blueprint, path: str) -> Callable[[Errand], Errand]:
-    """Register a control call that is prepared under the lock and waits for others after it."""
+def deferred_control_call(blueprint: Blueprint, path: str) -> Callable[[Prepare], Prepare]:
+    """Register a control call in two steps.
 
-    def register(errand: Errand) -> Errand:
+    The function runs under the world's lock. The function that it returns runs without the lock,
+    because it waits for the network. Its result is sent as JSON.
+    """
+
+    def register(prepare: Prepare) -> Prepare:
         def view() -> Response:
             world = current_world()
             with world.lock:
-                run = errand(world)
+                run = prepare(world)
             return _as_json(run())
 
-        blueprint.add_url_rule(path, errand.__name__, view, methods=["POST"])
-        return errand
+        blueprint.add_url_rule(path, prepare.__name__, view, methods=["POST"])
+        return prepare
 
     return register
 
 
 def get_app(world: World, fields: Fields) -> App:
-    """Return the app that the field appid names."""
+    """Return the app of the field `appid`. Raise ControlRefusal if it does not exist."""
     appid = fields.text("appid")
     if app := world.apps.get(appid):
         return app
@@ -65,7 +69,7 @@ def get_app(world: World, fields: Fields) -> App:
 
 
 def get_person(world: World, fields: Fields) -> Person:
-    """Return the person that the field `person` names."""
+    """Return the person of the field `person`. Raise ControlRefusal if it does not exist."""
     name = fields.text("person")
     if person := world.people.get(name):
         return person

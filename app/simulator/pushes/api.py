@@ -1,4 +1,4 @@
-"""Control API, the message push: what WeChat is to tell a mini-program's server."""
+"""Control API for message push: events that WeChat sends to a mini-program's server."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -6,7 +6,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from app.simulator.control.input import ControlRefusal, Fields, read_body
-from app.simulator.control.registry import control_blueprint, control_errand, get_app, get_person
+from app.simulator.control.registry import (
+    control_blueprint,
+    deferred_control_call,
+    get_app,
+    get_person,
+)
 from app.simulator.minting import original_id_of, sender_of
 from app.simulator.pushes.sender import PATIENCE, send, send_until_answered
 from app.simulator.pushes.wire import FAULTS, FORMATS, MODES, Manner, Message, write_delivery
@@ -14,47 +19,47 @@ from app.simulator.world import App, World
 
 push_api = control_blueprint("push_api")
 
-Errand = Callable[[], dict[str, Any]]
+Send = Callable[[], dict[str, Any]]
 
 _HOW = ("appid", "mode", "format", "url", "faults", "patience")
 
 
-@control_errand(push_api, "/pushes")
-def push(world: World) -> Errand:
-    """Push any event or message; `fields` come on top of, or instead of, what every event has."""
+@deferred_control_call(push_api, "/pushes")
+def push(world: World) -> Send:
+    """Push any event or message. `fields` extend or override the fields that every event has."""
     given = read_body("event", "fields", *_HOW)
     app = get_app(world, given)
     said = {"Event": given.text("event")} if "event" in given else {}
-    return _errand(world, app, given, said | given.values("fields"))
+    return _prepare_push(world, app, given, said | given.values("fields"))
 
 
-@control_errand(push_api, "/revoke")
-def revoke(world: World) -> Errand:
-    """Withdraw one kind of information of a person: user_authorization_revoke."""
+@deferred_control_call(push_api, "/revoke")
+def revoke(world: World) -> Send:
+    """Revoke a person's consent to one kind of data: user_authorization_revoke."""
     given = read_body("person", "revoke_info", "plugin_id", *_HOW)
     said = _compliance(world, given, "user_authorization_revoke")
     said["RevokeInfo"] = given.text("revoke_info")
     if "plugin_id" in given:
-        # The blank stands in WeChat's own example.
+        # WeChat's own example has the leading space.
         openpid = f" {sender_of(given.text('plugin_id'))}"
         said |= {"PluginID": given.text("plugin_id"), "OpenPID": openpid}
-    return _errand(world, get_app(world, given), given, said)
+    return _prepare_push(world, get_app(world, given), given, said)
 
 
-@control_errand(push_api, "/cancel-account")
-def cancel_account(world: World) -> Errand:
-    """Close the WeChat account of a person, with the event user_authorization_cancellation."""
+@deferred_control_call(push_api, "/cancel-account")
+def cancel_account(world: World) -> Send:
+    """Close a person's WeChat account: user_authorization_cancellation."""
     given = read_body("person", *_HOW)
     said = _compliance(world, given, "user_authorization_cancellation")
-    return _errand(world, get_app(world, given), given, said)
+    return _prepare_push(world, get_app(world, given), given, said)
 
 
-@control_errand(push_api, "/modify-profile")
-def modify_profile(world: World) -> Errand:
-    """Clear a person's profile as the platform does: user_info_modified."""
+@deferred_control_call(push_api, "/modify-profile")
+def modify_profile(world: World) -> Send:
+    """Clear a person's profile, as WeChat does for a violation: user_info_modified."""
     given = read_body("person", *_HOW)
     said = _compliance(world, given, "user_info_modified")
-    return _errand(world, get_app(world, given), given, said)
+    return _prepare_push(world, get_app(world, given), given, said)
 
 
 def _compliance(world: World, given: Fields, event: str) -> dict[str, str | int]:
@@ -63,8 +68,8 @@ def _compliance(world: World, given: Fields, event: str) -> dict[str, str | int]
     return {"Event": event, "OpenID": openid, "AppID": app.appid}
 
 
-def _errand(world: World, app: App, given: Fields, said: Message) -> Errand:
-    """Prepare a push; it is sent after the world's lock is let go."""
+def _prepare_push(world: World, app: App, given: Fields, said: Message) -> Send:
+    """Return a function that sends the push. The caller runs it without the world's lock."""
     url, manner = _url(app, given), _manner(app, given)
     patience = given.number("patience", default=PATIENCE)
     every = {"ToUserName": original_id_of(app.appid), "FromUserName": sender_of(app.appid)}

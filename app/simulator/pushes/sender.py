@@ -1,4 +1,4 @@
-"""Sending a push, and sending it again: three times, until there is an answer within 5 seconds."""
+"""Delivery of pushes: up to three attempts, each with a timeout of 5 seconds."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -16,21 +16,21 @@ _CONNECTIONS = {"http": HTTPConnection, "https": HTTPSConnection}
 
 @dataclass(frozen=True)
 class Attempt:
-    """What came back: a status and an answer, or what went wrong on the way."""
+    """The result of one delivery: a status and a response, or an error."""
 
     status: int | None
     answer: str
 
     @property
     def satisfies(self) -> bool:
-        """Return whether WeChat now leaves it at that."""
+        """Return whether WeChat accepts the response and stops retrying."""
         return self.status == 200 and self.answer in ("", "success")
 
 
 def send_until_answered(
     url: str, write: Callable[[], Delivery], patience: float = PATIENCE
 ) -> tuple[Delivery, list[Attempt]]:
-    """Send up to three times, each signed again. Return the last delivery and its response."""
+    """Send up to three times, signed each time. Return the last delivery and all attempts."""
     attempts: list[Attempt] = []
     for _ in range(ATTEMPTS):
         delivery = write()

@@ -1,4 +1,4 @@
-"""Message push (消息推送) on the wire: message, encryption, envelope and signatures."""
+"""Wire format of message push (消息推送): message, encryption, envelope and signatures."""
 
 import base64
 import hashlib
@@ -26,7 +26,7 @@ _CONTENT_TYPES = {"json": "application/json", "xml": "text/xml"}
 
 @dataclass(frozen=True)
 class Manner:
-    """How a message is delivered: as the console says, and with these things wrong."""
+    """How a message is delivered: mode and format of WeChat's console, and faults."""
 
     mode: str
     data_format: str
@@ -43,7 +43,7 @@ class Delivery:
 
 
 def write_delivery(message: Message, app: App, manner: Manner, now: float) -> Delivery:
-    """Write and sign a delivery, never twice the same."""
+    """Return a signed delivery. Each call uses a new nonce."""
     write = write_json if manner.data_format == "json" else write_xml
     timestamp = str(int(now - (HOUR if "stale" in manner.faults else 0)))
     query = {"timestamp": timestamp, "nonce": new_nonce()}
@@ -62,13 +62,13 @@ def write_delivery(message: Message, app: App, manner: Manner, now: float) -> De
 
 
 def sign(app: App, *parts: str) -> str:
-    """Sign with the app's token: SHA-1 over it and the parts, sorted."""
+    """Return the signature: SHA-1 over the sorted parts and the app's token."""
     text = "".join(sorted([app.push_token or "", *parts]))
     return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def encrypt_message(text: str, encoding_aes_key: str, appid: str) -> str:
-    """Encrypt with AES-256-CBC; random bytes before the text, the appid after it."""
+    """Encrypt with AES-256-CBC. The plain text is random bytes, the length, the text, the appid."""
     key = base64.b64decode(encoding_aes_key + "=")
     content = text.encode()
     full = secrets.token_bytes(16) + struct.pack(">I", len(content)) + content + appid.encode()
@@ -78,12 +78,12 @@ def encrypt_message(text: str, encoding_aes_key: str, appid: str) -> str:
 
 
 def write_json(message: Message) -> str:
-    """Write a message as JSON."""
+    """Return a message as JSON."""
     return to_json(dict(message))
 
 
 def write_xml(message: Message) -> str:
-    """Write a message as XML: texts as CDATA, numbers bare."""
+    """Return a message as XML, with strings as CDATA."""
     elements = (f"<{name}>{_xml_value(value)}</{name}>" for name, value in message.items())
     return f"<xml>{''.join(elements)}</xml>"
 
@@ -103,7 +103,10 @@ def _sign_over(app: App, query: Mapping[str, str], encrypt: str) -> str:
 
 
 def _spoil_signature(query: dict[str, str]) -> None:
-    """Leave msg_signature to be the plain one, a common mistake, or the plain one to be none."""
+    """Invalidate the signature of a delivery.
+
+    With encryption, msg_signature becomes the plain signature, a common mistake of servers.
+    """
     if "msg_signature" in query:
         query["msg_signature"] = query["signature"]
     else:

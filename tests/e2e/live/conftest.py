@@ -5,8 +5,8 @@ import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -76,22 +76,42 @@ class Service:
     process: "subprocess.Popen[bytes]"
 
     def workers(self, how_many: int) -> list[Worker]:
-        """Connect to each worker."""
+        """Connect to each worker.
+
+        The kernel may give one idle worker every connection, so the workers found are stopped
+        while another is looked for.
+        """
         found: dict[int, Worker] = {}
 
         def reach() -> bool:
             http = requests.Session()
             try:
-                answer = http.get(f"{self.url}/readyz", timeout=20)
-            except requests.ConnectionError:
+                with stopped(found):
+                    answer = http.get(f"{self.url}/readyz", timeout=2)
+            except (requests.ConnectionError, requests.Timeout):
                 return False
-            pid = int(answer.headers["X-Worker"])
             if answer.status_code == 200:
+                pid = int(answer.headers["X-Worker"])
                 found.setdefault(pid, Worker(self.url, pid, http))
             return len(found) == how_many
 
         until(reach)
         return list(found.values())
+
+
+@contextmanager
+def stopped(pids: Iterable[int]) -> Iterator[None]:
+    """Stop processes inside the block, as a failing machine does. Ended ones are ignored."""
+    stopped = list(pids)
+    for pid in stopped:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in stopped:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,14 @@ from app.services.apps.tenants import tenant_id_of
 from app.services.audit import OPERATOR
 from config import Config
 from config.development.postgres_commands import start, stop
-from tests.e2e.live.conftest import INVALIDATION_SECONDS, Database, Service, Worker, serving
+from tests.e2e.live.conftest import (
+    INVALIDATION_SECONDS,
+    Database,
+    Service,
+    Worker,
+    serving,
+    stopped,
+)
 from tests.fixtures.many_sessions import copy_session
 from tests.fixtures.personas import ACME_SHOP, GLOBEX_LIFE, App, Client, Person, Reader, WeChat
 from tests.fixtures.waiting import until
@@ -251,17 +258,12 @@ def test_a_worker_does_not_use_its_cache_while_its_listener_hangs(
         assert worker.verify(ended) == 204
     hanging = database.listeners()
     assert len(hanging) == 2
-    for pid in hanging:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    with stopped(hanging):
         database(ENDED_BY_TOKEN, token=ended)
         time.sleep(INVALIDATION_SECONDS)
         for worker in workers:
             assert (worker.verify(alive), worker.verify(ended)) == (204, 401)
             assert not has_cached(database, worker, alive)
-    finally:
-        for pid in hanging:
-            os.kill(pid, signal.SIGCONT)
     for worker in workers:
         until(lambda worker=worker: has_cached(database, worker, alive))
         assert worker.verify(ended) == 401

@@ -175,9 +175,9 @@ def test_push_is_refused_while_the_database_is_unavailable(
     def time_out(*_: object, **__: object) -> None:
         database.session.execute(text("SELECT pg_sleep(5)"))
 
-    monkeypatch.setattr(pushes, "NOTING_MILLISECONDS", 50)
+    monkeypatch.setattr(pushes, "STORING_MILLISECONDS", 50)
     monkeypatch.setattr(pushes, "HANDLING_MILLISECONDS", 50)
-    monkeypatch.setattr(pushes, "_note", time_out)
+    monkeypatch.setattr(pushes, "_store", time_out)
     assert failure(portal.push(event())) == (503, "database_unavailable")
     assert rows.count("wechat_pushes") == 0
 
@@ -252,7 +252,7 @@ def test_push_about_a_locked_identity_is_answered_without_waiting_for_the_lock(
 
 
 def test_database_timeouts_of_a_push_add_up_to_less_than_five_seconds() -> None:
-    assert pushes.HANDLING_MILLISECONDS + pushes.NOTING_MILLISECONDS < 5000
+    assert pushes.HANDLING_MILLISECONDS + pushes.STORING_MILLISECONDS < 5000
 
 
 # Operators

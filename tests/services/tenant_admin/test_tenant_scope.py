@@ -524,7 +524,7 @@ def changing_services(scope: TenantScope) -> list[Callable[[], Any]]:
         lambda: apps.set_tenant_secrets(scope, ACME_SHOP.appid, SecretChanges(secret="x")),
         lambda: apps.verify_tenant_app(scope, ACME_SHOP.appid),
         lambda: apps.remove_tenant_app(scope, ACME_SHOP.appid),
-        lambda: user_changes.enter_user(scope, account="x"),
+        lambda: user_changes.create_user(scope, account="x"),
         lambda: user_changes.set_user_status(scope, unknown, "disabled"),
         lambda: user_changes.end_user_sessions(scope, unknown),
         lambda: user_changes.unbind_identity(scope, unknown, unknown),

@@ -278,17 +278,17 @@ def test_calamine_process_inherits_no_environment_variables_and_no_open_files(
 
 
 def test_number_of_concurrent_calamine_processes_is_limited() -> None:
-    places = [fallback._place() for _ in range(fallback.MOST_PROCESSES)]
-    for place in places:
-        place.__enter__()
+    slots = [fallback._process_slot() for _ in range(fallback.MOST_PROCESSES)]
+    for slot in slots:
+        slot.__enter__()
     try:
         with pytest.raises(UserFileBusy) as busy:
             read_user_file(with_empty_fill(XLSX))
         assert (busy.value.status, busy.value.retry_after) == (503, 5)
         assert read_user_file(XLSX).people
     finally:
-        for place in places:
-            place.__exit__(None, None, None)
+        for slot in slots:
+            slot.__exit__(None, None, None)
     assert read_user_file(with_empty_fill(XLSX)).people
 
 

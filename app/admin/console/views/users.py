@@ -75,7 +75,7 @@ class UsersView(UserPages, FilteredList):
         scope, form = tenant_scope_for_changes(), EnterForm()
         return process_form(
             form,
-            lambda: user_changes.enter_user(
+            lambda: user_changes.create_user(
                 scope,
                 account=form.account.data or None,
                 password=form.password.data or None,

@@ -1,4 +1,4 @@
-"""Faults in action: what goes wrong before and after WeChat's work, outside the world's lock."""
+"""Fault injection before and after a call is executed, outside the world's lock."""
 
 import socket
 import time
@@ -18,8 +18,11 @@ Payload = dict[str, Any]
 _HTML = "<!DOCTYPE html><html><head><title>502 Bad Gateway</title></head><body></body></html>"
 
 
-def misbehave_before(world: World, call: Call) -> Response | None:
-    """Delay, refuse or replace an answer before any work is done; None lets the work begin."""
+def inject_faults_before(world: World, call: Call) -> Response | None:
+    """Inject faults before a call is executed. Return the replacement response, or None.
+
+    Raises Refusal for a fault with an errcode.
+    """
     with world.lock:
         slow, calls = world.faults.take({"slow"}, call), world.calls
         if slow:
@@ -35,8 +38,8 @@ def misbehave_before(world: World, call: Call) -> Response | None:
     return _REPLACEMENTS[replacing.kind]() if replacing else None
 
 
-def misbehave_after(world: World, call: Call, response: Response) -> Response:
-    """Change, cut off, delay or lose the answer to work that has been done."""
+def inject_faults_after(world: World, call: Call, response: Response) -> Response:
+    """Change, truncate, delay or drop the response to an executed call."""
     payload = response.get_json(force=True, silent=True)
     if isinstance(payload, dict):
         with world.lock:
@@ -68,7 +71,7 @@ def _refuse(world: World, call: Call) -> None:
 def _change(world: World, call: Call, payload: Payload, response: Response) -> None:
     for kind, change in _CHANGES.items():
         changed = change(payload)
-        # A fault that would change nothing waits for the first answer where it does.
+        # A fault that would change nothing stays pending until a response that it changes.
         if changed != payload and world.faults.take({kind}, call):
             payload = changed
             response.set_data(to_json(payload, escape_slashes=world.settings.escape_slashes))
@@ -92,7 +95,7 @@ def _reused_as_40029(payload: Payload) -> Payload:
 
 
 def _with_phone_info(change: Callable[[Payload], Payload]) -> Callable[[Payload], Payload]:
-    """Return a change of the phone inside an answer; other answers stay as they are."""
+    """Return a function that changes the phone_info of a payload, if it has one."""
 
     def changed(payload: Payload) -> Payload:
         phone = payload.get("phone_info")
@@ -110,7 +113,7 @@ def _hang_up() -> Response:
     connection = server.get("werkzeug.socket") or server.get("gunicorn.socket")
     if connection:
         connection.shutdown(socket.SHUT_RDWR)
-    # The server fails to send this; only a test client, which has no connection, sees it.
+    # The server cannot send this. Only a test client, which has no connection, receives it.
     return Response(b"", status=502)
 
 
