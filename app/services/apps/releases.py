@@ -31,11 +31,7 @@ from app.services.apps.claims import ClaimedSecret, read_secret
 from app.services.apps.proofs import activate, ask_claimed
 from app.services.apps.secret_marks import put_secrets
 from app.services.apps.tenants import tenant_id_of
-from app.services.database.transactions import (
-    remove_statement_timeout,
-    retry_on_conflict,
-    transaction,
-)
+from app.services.database.transactions import lift_timeouts, retry_on_conflict, transaction
 
 # The most rows that a request may move. The command line moves more.
 MOST_BY_REQUEST = 50_000
@@ -198,7 +194,7 @@ def _create_released_app(db: Session, app: WeChatApp) -> str:
 
 def _count_kept(tenant_id: UUID, key: str) -> AppUsage:
     with transaction() as db:
-        remove_statement_timeout(db)
+        lift_timeouts(db)
         return count_usage(db, tenant_id, key)
 
 
@@ -209,7 +205,7 @@ def _finish(tenant_id: UUID, appid: str, key: str, kept: AppUsage, end: Ending) 
         app = _lock(db, tenant_id, appid)
         if is_used(db, tenant_id, appid):
             return False
-        remove_statement_timeout(db)
+        lift_timeouts(db)
         drop_app(db, app, key)
         end(db, kept)
         return True

@@ -62,7 +62,7 @@ def on_commit(session: Session, call: Callable[[], None]) -> None:
     session.info.setdefault(ON_COMMIT, []).append(call)
 
 
-def remove_statement_timeout(session: Session) -> None:
+def lift_timeouts(session: Session) -> None:
     """Remove the statement timeouts of server and driver for the caller's transaction."""
     session.execute(text("SET LOCAL statement_timeout = 0"))
     driver = session.connection().connection.driver_connection
