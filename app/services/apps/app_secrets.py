@@ -64,9 +64,10 @@ def replace_secrets(
 ) -> bool:
     """Replace or delete secrets of an app. The changes apply to the next request.
 
-    Replacing the current AppSecret deletes the next one, because WeChat has one AppSecret at a
-    time. Returns whether a next AppSecret was deleted for that reason. Raises AppUnknown, also for
-    an app of another tenant, and SecretInUse if the next AppSecret equals the current one.
+    Replacing the current AppSecret deletes the stored next one, because WeChat has one AppSecret
+    at a time. Returns True if the current one was replaced and a next one was stored. Raises
+    AppReleased, AppUnknown, also for an app of another tenant than `tenant_id`, and SecretInUse if
+    the new next AppSecret equals the current one.
     """
     with transaction() as db:
         app = lock_app(db, appid, tenant_id)

@@ -42,7 +42,10 @@ class InvalidationLog:
         self._listening_since = time.monotonic()
 
     def mark_fresh(self, asked_at: float) -> None:
-        """Mark the log as complete up to `asked_at`, when the listener sent an answered query."""
+        """Mark the log as complete up to `asked_at`.
+
+        `asked_at` is the time at which the listener sent a query that has been answered.
+        """
         self._fresh_until = asked_at + FRESH_SECONDS
 
     def lose(self) -> None:

@@ -114,7 +114,7 @@ def keep_answer(request_id: UUID, answer: Answer) -> None:
 
 
 def _is_there(db: Session, user_id: UUID) -> bool:
-    """Return whether a user exists. Prevent the erasure of the user in this transaction."""
+    """Return whether a user exists. Lock the user against erasure until the transaction ends."""
     one = select(User.id).where(User.id == user_id)
     return db.scalar(one.with_for_update(read=True, key_share=True)) is not None
 

@@ -26,7 +26,7 @@ def test_login_fetches_no_access_token(client: Client, wechat: WeChat, alice: Pe
     assert [call["path"] for call in wechat.calls()] == ["/sns/jscode2session"]
 
 
-def test_access_token_is_reused_by_the_next_call(
+def test_stored_access_token_is_used_by_the_next_phone_request(
     client: Client, wechat: WeChat, alice: Person, bob: Person
 ) -> None:
     """WeChat limits the number of access tokens that an app may fetch per day."""
@@ -51,7 +51,7 @@ def test_rejected_access_token_is_replaced_and_the_phone_code_is_retried(
     assert count_fetches(wechat) == 2
 
 
-def test_access_token_that_wechat_returns_again_is_refreshed_by_force(
+def test_access_token_refresh_is_forced_if_wechat_returns_the_rejected_token_again(
     client: Client, wechat: WeChat, alice: Person, rows: Reader
 ) -> None:
     """Without `force_refresh`, WeChat would return the rejected token again."""

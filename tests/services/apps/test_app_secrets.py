@@ -113,7 +113,7 @@ def test_rejected_access_token_is_replaced_after_an_app_secret_reset(
     assert wechat.calls()[-2]["body"].count("force_refresh") == 1
 
 
-def test_next_secret_that_wechat_rejects_is_not_promoted(
+def test_next_app_secret_that_wechat_rejects_is_not_promoted(
     client: Client, wechat: WeChat, alice: Person, rotation: SecretRotation
 ) -> None:
     """The login code stays valid and can be used once the correct secret is entered."""
@@ -143,7 +143,7 @@ def test_next_secret_is_not_tried_after_errors_other_than_a_rejected_secret(
 
 
 @pytest.mark.parametrize("kind", ["busy", "rate_limited", "blocked"])
-def test_next_secret_is_promoted_only_after_wechat_accepts_it(
+def test_next_app_secret_is_promoted_only_after_wechat_accepts_it(
     kind: str, client: Client, wechat: WeChat, alice: Person, rotation: SecretRotation
 ) -> None:
     rotation.set_next(NEW)
@@ -154,7 +154,7 @@ def test_next_secret_is_promoted_only_after_wechat_accepts_it(
     assert rotation.stored() == (OLD, NEW)
 
 
-def test_secret_changed_during_a_login_is_used_by_that_login(
+def test_app_secret_replaced_during_a_login_is_used_by_that_login(
     app: Flask,
     client: Client,
     alice: Person,
@@ -314,7 +314,7 @@ def test_promotion_of_the_next_secret_changes_no_row_of_other_apps(
 
 
 @pytest.mark.real_commits
-def test_concurrent_logins_promote_the_next_secret_once(
+def test_concurrent_logins_promote_the_next_app_secret_once(
     app: Flask, alice: Person, rotation: SecretRotation
 ) -> None:
     """Twenty logins run while the secret is reset in WeChat's console."""
@@ -331,7 +331,7 @@ def test_concurrent_logins_promote_the_next_secret_once(
 
 
 @pytest.mark.real_commits
-def test_next_secret_is_promoted_during_key_rotation(
+def test_next_app_secret_is_promoted_during_an_encryption_key_rotation(
     app: Flask, alice: Person, rotation: SecretRotation
 ) -> None:
     """Key rotation changes the ciphertext of a secret, but not its plain text."""

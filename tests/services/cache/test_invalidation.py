@@ -98,7 +98,7 @@ def test_values_cached_before_the_listener_lost_its_connection_are_invalid(
     assert cache.find("a") is None
 
 
-def test_value_read_before_an_invalidation_is_not_cached(
+def test_value_read_before_the_invalidation_of_its_subject_is_not_cached(
     clock: Clock, changes: InvalidationLog, cache: Cache[str, int]
 ) -> None:
     asked_at = clock.monotonic()
@@ -166,7 +166,7 @@ def test_subject_stays_invalid_while_a_repeated_invalidation_is_recorded(
     assert not any(answers)
 
 
-def test_full_cache_evicts_the_oldest_value(clock: Clock, cache: Cache[str, int]) -> None:
+def test_full_cache_deletes_its_oldest_value(clock: Clock, cache: Cache[str, int]) -> None:
     for number, key in enumerate("abcd"):
         cache.keep(key, number, clock.monotonic())
     assert [cache.find(key) for key in "abcd"] == [None, 1, 2, 3]

@@ -64,7 +64,9 @@ def test_idempotency_key_used_with_a_different_request_is_refused(
     assert rows.count("users") == 1
 
 
-def test_idempotency_key_belongs_to_one_operator(app: Flask, ops: Script) -> None:
+def test_idempotency_key_of_one_operator_does_not_affect_another_operator(
+    app: Flask, ops: Script
+) -> None:
     """Another operator who sends the same key does not receive the stored response."""
     create(ops, USERS, DAVE)
     other = signed_in(app, "ann@acme.example", "tenant_admin", "acme")

@@ -109,7 +109,7 @@ def test_invalid_recovery_code_is_refused_as_a_wrong_one_time_code(
         step_up(session, PASSWORD, code, DEVICE)
 
 
-def test_recovery_code_belongs_to_one_operator(app: Flask, ann: Script) -> None:
+def test_recovery_code_of_one_operator_is_refused_for_another(app: Flask, ann: Script) -> None:
     _, _, codes = enrol(app, ANN)
     add_operator(app, RITA, "tenant_admin", "acme")
     enrol(app, RITA)

@@ -74,7 +74,7 @@ def test_lanes_of_the_hashing_queue_get_turns_in_rotation(
     assert {lane for lane, _ in served[:3]} == set(Lane)
 
 
-def test_tenants_in_a_lane_get_turns_in_rotation(
+def test_tenants_in_one_lane_of_the_hashing_queue_get_turns_in_rotation(
     held: ExitStack, wait: Wait, served: list[tuple[Lane, UUID]]
 ) -> None:
     waiting = [wait(Lane.OTHERS, ACME) for _ in range(5)] + [wait(Lane.OTHERS, GLOBEX)]

@@ -183,7 +183,7 @@ def test_every_feedback_text_of_zxcvbn_is_marked_for_translation() -> None:
 
 
 @pytest.mark.parametrize("password", HOSTILE)
-def test_hostile_password_is_checked_in_bounded_time(password: str) -> None:
+def test_password_made_to_be_slow_to_estimate_is_checked_in_bounded_time(password: str) -> None:
     """The worst known password takes 0.15 s. The estimator alone takes 2 s for the first one."""
     began = time.thread_time()
     find_weakness(password, OF_USERS, ["55", "alice"])

@@ -109,39 +109,39 @@ def test_users_list_command_shows_closed_accounts_with_the_erasure_date(
     assert states_shown == ["active", f"active, closed until {until}"]
 
 
-def by_code(client: Client, alice: Person) -> Any:
+def log_in_by_wechat(client: Client, alice: Person) -> Any:
     return client.post("login", code=alice.wx_login())
 
 
-def by_password(client: Client, alice: Person) -> Any:
+def log_in_by_password(client: Client, alice: Person) -> Any:
     return client.post("password-login", **CREDENTIALS)
 
 
-def by_binding(client: Client, alice: Person) -> Any:
+def bind_by_password(client: Client, alice: Person) -> Any:
     bob = Person(alice.wechat, "bob", "13800138002")
     return client.post("bind", client.log_in(bob)["token"], **CREDENTIALS)
 
 
-def by_phone(client: Client, alice: Person) -> Any:
+def bind_by_phone(client: Client, alice: Person) -> Any:
     bob = Person(alice.wechat, "bob", alice.phone)
     return client.post("phone", client.log_in(bob)["token"], **bob.tap_phone_new())
 
 
-def by_another_app(client: Client, alice: Person) -> Any:
+def log_in_to_another_app(client: Client, alice: Person) -> Any:
     return client.post("login", app=ACME_CLUB, code=alice.wx_login(ACME_CLUB))
 
 
-def by_litemall(client: Client, alice: Person) -> Any:
+def log_in_by_litemall_dialect(client: Client, alice: Person) -> Any:
     path = f"/apps/{ACME_SHOP.appid}/wx/auth/login_by_weixin"
     return client.send("POST", path, json={"code": alice.wx_login(), "userInfo": {"nickName": "A"}})
 
 
-def by_checkbind(client: Client, alice: Person) -> Any:
+def check_binding(client: Client, alice: Person) -> Any:
     path = f"/apps/{ACME_SHOP.appid}/mobileApi/user/checkBind"
     return client.send("GET", path, query_string={"code": alice.wx_login()})
 
 
-def by_bind_key(client: Client, alice: Person) -> Any:
+def log_in_by_bind_key(client: Client, alice: Person) -> Any:
     base = f"/apps/{ACME_SHOP.appid}"
     handle = client.send("POST", f"{base}/uni/openid", json={"code": alice.wx_login()}).json
     body = {"grant_type": "social", "social_key": handle["sessionKey"]}
@@ -151,8 +151,14 @@ def by_bind_key(client: Client, alice: Person) -> Any:
 @pytest.mark.parametrize(
     "log_in",
     [
-        *(by_code, by_password, by_binding, by_phone, by_another_app),
-        *(by_litemall, by_checkbind, by_bind_key),
+        *(
+            log_in_by_wechat,
+            log_in_by_password,
+            bind_by_password,
+            bind_by_phone,
+            log_in_to_another_app,
+        ),
+        *(log_in_by_litemall_dialect, check_binding, log_in_by_bind_key),
     ],
 )
 def test_login_within_the_grace_period_reopens_the_account(
@@ -181,7 +187,7 @@ def test_refused_login_does_not_reopen_a_closed_account(
     close(client, client.bind(alice)["token"])
     client.post("password-login", **CREDENTIALS | {"password": "wrong-password"})
     rows("UPDATE users SET status = 'disabled'")
-    assert failure(by_code(client, alice)) == (403, "user_disabled")
+    assert failure(log_in_by_wechat(client, alice)) == (403, "user_disabled")
     assert states(rows) == [True]
     end_grace_period(rows)
     assert run_retention_once(app) == 1
@@ -407,7 +413,7 @@ def test_erasure_keeps_an_identity_that_is_now_bound_to_another_user(
 
 
 @pytest.mark.real_commits
-@pytest.mark.parametrize("log_in", [by_code, by_password])
+@pytest.mark.parametrize("log_in", [log_in_by_wechat, log_in_by_password])
 def test_login_concurrent_with_erasure_either_reopens_the_account_or_finds_it_erased(
     log_in: Callable[[Client, Person], Any], app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:

@@ -44,7 +44,7 @@ def run_retention_once(app: Flask) -> dict[str, int]:
 
 
 def age_identities(rows: Reader, days: float, which: str = "true") -> None:
-    """Move the creation and last login of identities into the past."""
+    """Move creation and last login of identities back by `days`. `which` is an SQL condition."""
     milliseconds = int(timedelta(days=days).total_seconds() * 1000)
     for (old,) in rows(f"SELECT id FROM social_accounts WHERE {which}"):
         new = UUID(int=old.int - (milliseconds << 80))
