@@ -123,7 +123,7 @@ def _read_app(appid: str) -> KnownApp:
 
 
 def refuse_disabled_app(app_enabled: bool, tenant_status: str) -> None:
-    """Raise TenantDisabled or AppDisabled unless both are active."""
+    """Raise TenantDisabled or AppDisabled if the tenant or the app is disabled."""
     if tenant_status != "active":
         raise TenantDisabled
     if not app_enabled:
