@@ -25,17 +25,17 @@ from app.simulator import create_simulator
 from config import Config, load_config
 from config.development import fill, var_folder
 from config.development.postgres import hold_server
-from tests.fixtures.operators import shows_a_guessed_code
+from tests.fixtures.operators import is_a_guessed_code_valid_soon
 from tests.fixtures.personas import (
     APPS,
     Client,
     Person,
     Reader,
     WeChat,
-    add_cast,
+    add_tenants_and_apps,
     service_of,
     statements_sent,
-    taken_back,
+    transactions_rolled_back,
 )
 
 # Without cached bytecode, each of about thirty processes would compile the service again, and each
@@ -107,13 +107,13 @@ def cheap_passwords() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def guessed_codes_are_wrong() -> Iterator[None]:
-    """Avoid secrets for which a code that tests enter as wrong is valid."""
+def no_guessed_code_is_valid() -> Iterator[None]:
+    """Generate only TOTP secrets for which no code of GUESSED_CODES is valid during the tests."""
     generate = pyotp.random_base32
 
     def generate_again() -> str:
         secret = generate()
-        return generate_again() if shows_a_guessed_code(pyotp.TOTP(secret)) else secret
+        return generate_again() if is_a_guessed_code_valid_soon(pyotp.TOTP(secret)) else secret
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pyotp, "random_base32", generate_again)
@@ -143,7 +143,7 @@ def isolated(request: pytest.FixtureRequest) -> None:
 @pytest.fixture
 def rolled_back(app: Flask) -> Iterator[None]:
     """Run every transaction of a test inside one that is rolled back."""
-    with taken_back(app):
+    with transactions_rolled_back(app):
         yield
 
 
@@ -156,7 +156,7 @@ def committed(app: Flask) -> Iterator[None]:
         connection.execute(text("SET LOCAL session_replication_role = replica"))
         for table in db.metadata.sorted_tables:
             connection.execute(table.delete())
-    add_cast(app)
+    add_tenants_and_apps(app)
 
 
 @pytest.fixture

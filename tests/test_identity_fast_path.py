@@ -262,7 +262,7 @@ def test_a_changed_profile_is_shown(
     assert [client.me(token).json["gender"] for _ in range(2)] == [2, 2]
 
 
-def test_the_profile_of_a_session_that_changes_its_user_is_not_cached_for_the_former_user(
+def test_profile_is_not_cached_for_the_previous_user_after_a_session_is_relinked(
     app: Flask, client: Client, alice: Person, bob: Person, fresh_caches: Caches, rows: Reader
 ) -> None:
     passed, kept = (client.bind(alice) for _ in range(2))

@@ -1,1 +1,1 @@
-"""What the product does: plain functions of plain values, and the only place that commits."""
+"""The use cases of the product, as functions of plain values. Only services commit."""

@@ -12,30 +12,30 @@ from app.models import AuditEvent
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who did it, and from which address."""
+    """The actor of an audit event, and the IP address of the request."""
 
     kind: str
     id: UUID | None = None
     ip: str | None = None
 
 
-# A person who runs commands on the machine.
+# An operator who runs a CLI command.
 OPERATOR = Actor("operator")
-# What WeChat tells us that a person did there.
+# WeChat, in a push about an action of a person.
 WECHAT = Actor("wechat")
-# The service, of its own accord.
+# wxpass itself, for example the retention run.
 SYSTEM = Actor("system")
 
 
 def record(
     db: Session, tenant_id: UUID | None, actor: Actor, action: str, subject: object, **details: Any
 ) -> None:
-    """Add an event to the caller's transaction.
+    """Add an audit event to the caller's transaction.
 
     `details` are ids, counts, settings and reasons. They contain no secret and nothing that
-    identifies a person: no account, name, number or search text, not even masked.
+    identifies a person: no account, name, phone number or search text, not even masked.
     """
-    told = {name: _told(value) for name, value in details.items()}
+    as_json = {name: _as_json(value) for name, value in details.items()}
     db.add(
         AuditEvent(
             tenant_id=tenant_id,
@@ -44,16 +44,16 @@ def record(
             action=action,
             subject=str(subject),
             ip=actor.ip,
-            details=told,
+            details=as_json,
         )
     )
 
 
 def before_and_after(row: object, changes: Mapping[str, object]) -> dict[str, dict[str, object]]:
-    """Return the values of a row before and after a change that is not made yet."""
+    """Return the values of a row before and after a change. Call it before the change is made."""
     return {"before": {name: getattr(row, name) for name in changes}, "after": dict(changes)}
 
 
-def _told(value: object) -> object:
-    """Spell a detail as JSON has it: what was before and after by name, all else as text."""
+def _as_json(value: object) -> object:
+    """Return a detail as it is stored in JSON: a mapping as an object, any other value as text."""
     return dict(value) if isinstance(value, Mapping) else str(value)

@@ -1,4 +1,4 @@
-"""Principals: the authenticated party of a request, and the device it comes from."""
+"""Principals: the authenticated party of a request, and the device of the request."""
 
 import re
 from collections.abc import Callable
@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from ipaddress import IPv6Address, ip_address, ip_network
 from uuid import UUID
 
-# What WeChat's User-Agent says about the network.
+# The network type in WeChat's User-Agent.
 NETWORK = re.compile(r"NetType/\S+")
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The party that a login token authenticates. `user_id` is None while it is unbound."""
+    """The party that a login token authenticates. `user_id` is None for an unbound session."""
 
     session_id: UUID
     tenant_id: UUID
@@ -25,9 +25,9 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Where a request comes from: User-Agent and address, as far as they are known.
+    """The source of a request: `name` is the User-Agent, `ip` the IP address, None if unknown.
 
-    `has_disconnected` says whether the client no longer waits for the response.
+    `has_disconnected` returns whether the client no longer waits for the response.
     """
 
     name: str | None
@@ -36,7 +36,7 @@ class Device:
 
     @property
     def network(self) -> str:
-        """The address; of IPv6 the /64, which is what one household has."""
+        """Return the IPv4 address, or the /64 network of an IPv6 address (one household)."""
         address = ip_address(self.ip) if self.ip else None
         if isinstance(address, IPv6Address):
             return str(ip_network((address, 64), strict=False))
@@ -44,5 +44,5 @@ class Device:
 
     @property
     def model(self) -> str | None:
-        """The User-Agent without the network, which changes."""
+        """Return the User-Agent without the network type, which changes."""
         return self.name and NETWORK.sub("", self.name)

@@ -1,4 +1,4 @@
-"""Retention: delete what is due in small batches, each in a short transaction.
+"""Retention: delete rows that are due, in small batches with a short transaction each.
 
 Simultaneous runs share the work: rows that another run has locked are skipped.
 """
@@ -47,28 +47,29 @@ from app.services.social_accounts.session_keys import PLAUSIBLE_LIFE
 log = structlog.get_logger()
 
 AT_ONCE = 500
-# Not a kind of what is kept: how many steps of a run could not be done.
+# The key under which a run yields the number of its failed steps.
 FAILED = "failed"
 
 SESSIONS_KEPT = timedelta(days=90)
-# Without the people in it: that this very file was imported before.
+# Kept without personal data, to detect that a file was imported before.
 IMPORTS_KEPT = timedelta(days=90)
-# Long after WeChat has stopped repeating one; a kept one waits for an operator, but not for ever.
+# WeChat stops repeating a push long before.
 HANDLED_PUSHES_KEPT = timedelta(days=30)
-KEPT_PUSHES_KEPT = timedelta(days=90)
-# Of what happened in no tenant.
+# Pushes of events without a handler, which an operator may read.
+UNHANDLED_PUSHES_KEPT = timedelta(days=90)
+# For audit events without a tenant.
 PLATFORM_AUDIT_DAYS = 1095
 
 Condition = ColumnElement[bool]
-# What it is about, and how much it does, bit by bit.
+# A description for the log, and an iterator that does the work and yields the count of each batch.
 Step = tuple[str, Iterator[int]]
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A condition for rows to delete, and a condition on their keys that narrows the scan.
+    """A condition for rows to delete, and conditions on their primary key that narrow the scan.
 
-    Ids begin with their creation time, so newer rows are not read.
+    Ids begin with the creation time, so `old` excludes recent rows by index.
     """
 
     useless: Condition
@@ -76,10 +77,10 @@ class Due:
 
 
 def run_retention(*, dry_run: bool = False) -> Iterator[tuple[str, int]]:
-    """Delete what is due, or only count it. Yield each kind with its number as soon as it is done.
+    """Delete rows that are due, or count them in a dry run. Yield each kind and its number of rows.
 
-    What cannot be deleted is logged and tried again by the next run. The number of these comes
-    last, as FAILED.
+    A failed step is logged and retried by the next run. The number of failed steps is yielded last,
+    as FAILED.
     """
     failures = 0
     for kind, steps in _kinds(dry_run):
@@ -96,7 +97,7 @@ def run_retention(*, dry_run: bool = False) -> Iterator[tuple[str, int]]:
 
 
 def _kinds(dry_run: bool) -> Iterator[tuple[str, Iterator[Step]]]:
-    """Return the steps of a run by kind. A failed step does not stop the others."""
+    """Yield each kind with its steps. A failed step does not stop the other steps."""
     closed = _closed_accounts()
     erasing = ((f"user {user_id}", _erasing(of, user_id)) for of, user_id in closed)
     yield "closed_accounts", iter([("", iter([len(closed)]))]) if dry_run else erasing
@@ -138,9 +139,9 @@ def _counting(table: Any, due: Due) -> Iterator[int]:
 
 
 def _removing(table: Any, due: Due) -> Iterator[int]:
-    """Look through what is old, in the order of the primary key, and remove what is due of it.
+    """Scan the old rows in the order of the primary key, and delete the due rows among them.
 
-    No statement looks at more rows than `AT_ONCE`, however many there are to look through.
+    No statement scans more than `AT_ONCE` rows. Yields the number of rows that each batch deleted.
     """
     (key,) = inspect(table).local_table.primary_key
     rest: tuple[Condition, ...] = due.old
@@ -172,11 +173,11 @@ def _allowed(db: Session, table: Any) -> Any:
 
 
 def _visitors() -> Iterator[Due]:
-    """Select, by tenant, identities that belong to no user and have not logged in for too long.
+    """Yield, per tenant, the rule for identities without a user and without a recent login.
 
-    A visitor who logs in at this moment has either written `last_login_at`, which is read again
-    once the row is locked, or finds no row and becomes a new visitor. An identity that was unbound
-    just now may have logged in long ago: it stays while a session stands on it.
+    `last_login_at` is checked again on the locked row, so a simultaneous login either keeps the
+    identity or creates a new one. A recently unbound identity may have an old `last_login_at`; it
+    is kept while it has an active session.
     """
     is_logged_in = (
         select(LoginSession.id)
@@ -199,7 +200,7 @@ def _visitors() -> Iterator[Due]:
 
 
 def _sessions() -> Iterator[Due]:
-    """Select the sessions that ended or expired long ago."""
+    """Yield the rule for sessions that ended or expired longer than `SESSIONS_KEPT` ago."""
     ended_before = now() - SESSIONS_KEPT
     expired = func.greatest(LoginSession.expires_at, LoginSession.refresh_expires_at)
     ended = func.coalesce(LoginSession.ended_at, expired) < ended_before
@@ -207,7 +208,7 @@ def _sessions() -> Iterator[Due]:
 
 
 def _audit_events() -> Iterator[Due]:
-    """Select, by tenant, what is older than it keeps; by the clock that the trigger reads."""
+    """Yield, per tenant, the rule for old audit events, by the same clock as the trigger."""
     with transaction() as db:
         kept = db.execute(select(Tenant.id, Tenant.audit_days)).all()
     for tenant_id, days in [*kept, (None, PLATFORM_AUDIT_DAYS)]:
@@ -218,18 +219,18 @@ def _audit_events() -> Iterator[Due]:
 
 
 def _pushes() -> Iterator[Due]:
-    """Select what was handled, and what nothing handles; one that failed waits."""
+    """Yield the rule for handled pushes and pushes without a handler. Failed pushes are kept."""
     handled_before = now() - HANDLED_PUSHES_KEPT
     unwanted = and_(WeChatPush.handled_at.is_(None), WeChatPush.event.not_in(HANDLERS))
     useless = or_(
         WeChatPush.handled_at < handled_before,
-        and_(unwanted, WeChatPush.received_at < now() - KEPT_PUSHES_KEPT),
+        and_(unwanted, WeChatPush.received_at < now() - UNHANDLED_PUSHES_KEPT),
     )
     yield Due(useless, (WeChatPush.id < first_id_of(handled_before),))
 
 
 def _session_keys() -> Iterator[Due]:
-    """Select those that are not tried any more: too old, and not the newest."""
+    """Yield the rule for session_keys that are too old to be tried. The newest key is kept."""
     newer = aliased(SessionKey)
     is_outdone = (
         select(newer.id)
@@ -244,7 +245,7 @@ def _session_keys() -> Iterator[Due]:
 
 
 def _signing_keys() -> Iterator[Due]:
-    """Select the keys that were replaced longer ago than a token is valid."""
+    """Yield the rule for replaced signing keys without an unexpired JWT."""
     later = aliased(SigningKey)
     is_succeeded = (
         select(later.generation)
@@ -273,7 +274,7 @@ def _operator_sessions() -> Iterator[Due]:
 
 
 def _people_imports() -> Iterator[Due]:
-    """Select expired previews and old imports."""
+    """Yield the rule for expired previews and old imports."""
     is_over = UserImport.state.in_(("done", "failed"))
     expired = and_(~is_over, UserImport.expires_at < now())
     yield Due(or_(expired, UserImport.expires_at < now() - IMPORTS_KEPT))

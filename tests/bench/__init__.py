@@ -1,4 +1,5 @@
 """Benchmarks: `python -m tests.bench` and `python -m tests.bench.scale`.
 
-They use the service only through HTTP, its tables and its processes.
+The benchmarks send HTTP requests to running gunicorn workers, and read and write the database
+directly only to fill it.
 """

@@ -1,4 +1,4 @@
-"""Measure the service: `make bench` or `python -m tests.bench`."""
+"""The main benchmark: `make bench` or `python -m tests.bench`."""
 
 import argparse
 import sys
@@ -14,7 +14,7 @@ DELAYS = (0, 200)
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.bench",
         description="Measure the service next to bare Flask views in the same gunicorn. "
@@ -31,7 +31,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 
 def measure() -> None:
-    """Measure everything in a temporary world."""
+    """Run all measurements with a temporary database."""
     options = parse_arguments()
     driving.find_generator()
     with world(options.users) as bench_world:

@@ -1,4 +1,4 @@
-"""Startup time of the service: `python -m tests.bench.booting TOKEN`, in a new process."""
+"""Startup time of the service, measured in a new process: `python -m tests.bench.booting TOKEN`."""
 
 import json
 import os
@@ -13,12 +13,13 @@ from config import load_config
 from config.development import ROOT
 
 REPEATED = 5
-# Seconds for the import, for create_app, and from the call of create_app to the first response.
+# Seconds of the import (`import`), of create_app (`create`), and from the call of create_app to the
+# first response (`answer`).
 Boot = dict[str, float]
 
 
 def boot(token: str) -> Boot:
-    """Import the app, create it, and send a request that reads the database."""
+    """Import `app`, create the Flask app, and send a request that reads the database."""
     began = time.perf_counter()
     create_app = import_module("app").create_app
     imported = time.perf_counter()
@@ -31,7 +32,7 @@ def boot(token: str) -> Boot:
 
 
 def measure_boots(environ: Mapping[str, str], token: str) -> Boot:
-    """Start the service several times, each in its own process. Return the medians."""
+    """Start the service five times, each time in a new process. Return the medians."""
     boots = []
     for _ in range(REPEATED):
         command = [sys.executable, "-m", "tests.bench.booting", token]

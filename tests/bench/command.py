@@ -1,4 +1,4 @@
-"""Run of a benchmark command. Signals stop every process that it started."""
+"""Execution of a benchmark command, with signals and errors turned into exit codes."""
 
 import signal
 import sys
@@ -11,7 +11,10 @@ INTERRUPTED = 130
 
 
 def run(work: Callable[[], None]) -> int:
-    """Run the benchmark, and return the exit code."""
+    """Run a benchmark and return the exit code.
+
+    SIGINT and SIGTERM raise KeyboardInterrupt, so that `work` stops the processes it started.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):
         # A shell starts background commands with SIGINT ignored.
         signal.signal(number, signal.default_int_handler)

@@ -1,4 +1,4 @@
-"""CPU time of requests, in the processes of the service and of PostgreSQL."""
+"""CPU time of the processes of the service and of PostgreSQL."""
 
 import time
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import psutil
 
 IDLE_SHARE = 0.1  # of one processor
-POLL_SECONDS = 0.25  # longer than a call to WeChat, which uses no CPU
+POLL_SECONDS = 0.25  # longer than the service waits for WeChat, which uses no CPU
 TIMEOUT_SECONDS = 60.0
 
 
@@ -18,20 +18,20 @@ class Costs:
     database: float
 
     def since(self, before: "Costs") -> "Costs":
-        """Return the difference to an earlier measurement."""
+        """Return the CPU time since an earlier measurement."""
         return Costs(self.service - before.service, self.database - before.database)
 
 
 def costs_of(service: int, postmaster: int) -> Costs:
-    """Return the CPU time of two process trees."""
+    """Return the CPU time of gunicorn and PostgreSQL by the process ids of their main processes."""
     return Costs(tree_seconds(service), tree_seconds(postmaster))
 
 
 def wait_until_idle(service: int) -> None:
-    """Wait until the requests abandoned by the load generator are finished.
+    """Wait until gunicorn uses almost no CPU, at most 60 seconds.
 
-    gunicorn finishes a request after the client has disconnected, which would slow down the next
-    run.
+    When the load generator ends, it disconnects, and gunicorn still processes the open requests.
+    They would slow down the next run.
     """
     until = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < until:
@@ -42,7 +42,7 @@ def wait_until_idle(service: int) -> None:
 
 
 def tree_seconds(pid: int) -> float:
-    """Return the CPU time of a process and its descendants, including ended ones."""
+    """Return the CPU time of a process, its descendants and its ended children, in seconds."""
     parent = psutil.Process(pid)
     times = parent.cpu_times()
     ended = times.children_user + times.children_system
@@ -51,7 +51,7 @@ def tree_seconds(pid: int) -> float:
 
 
 def process_seconds(process: psutil.Process) -> float:
-    """Return the CPU time of one process, or 0 if it has just ended."""
+    """Return the CPU time of one process in seconds, or 0 if the process has just ended."""
     try:
         times = process.cpu_times()
     except psutil.NoSuchProcess:
@@ -60,6 +60,6 @@ def process_seconds(process: psutil.Process) -> float:
 
 
 def resident_megabytes(pid: int) -> list[float]:
-    """Return the resident memory of each worker of a gunicorn."""
+    """Return the resident memory of each gunicorn worker, by the id of the main process."""
     workers = psutil.Process(pid).children()
     return [worker.memory_info().rss / 2**20 for worker in workers]

@@ -1,4 +1,4 @@
-"""SQL round trips per request of each row, counted outside the measured runs."""
+"""SQL round trips per request of each benchmark row, counted in separate runs."""
 
 from tests.bench.costs import wait_until_idle
 from tests.bench.data.rows import ROWS, Bench, Row
@@ -10,7 +10,10 @@ SECONDS = 2
 
 
 def count_trips(bench: Bench) -> dict[Row, float]:
-    """Count with a separate gunicorn, because counting takes time."""
+    """Return the SQL round trips per request of each row.
+
+    A separate gunicorn is used, because the counting proxy slows requests down.
+    """
     say("Counting SQL round trips")
     with (
         counting_trips(bench.world.database_url) as trips,
@@ -20,7 +23,7 @@ def count_trips(bench: Bench) -> dict[Row, float]:
 
 
 def trips_of(bench: Bench, service: Service, trips: Trips, row: Row) -> float:
-    """Count the round trips of a request after the warm-up."""
+    """Return the SQL round trips per request of one row. Exit if a request fails."""
     bench.warm_up(service, row)
     wait_until_idle(service.pid)
     feed = bench.prepare(row, SECONDS)

@@ -1,4 +1,4 @@
-"""What an overloaded tenant costs the others: `make bench-isolation`."""
+"""Effect of one tenant's overload on other tenants: `make bench-isolation`."""
 
 import argparse
 import sys
@@ -25,22 +25,24 @@ from tests.bench.machine import machine
 from tests.fixtures.operators import PASSWORD, add_operator
 from tests.fixtures.passwords import GOOD_PASSWORD
 
+# WeChat does not respond to the logins of this app.
 HANGING = App(0)
 CONNECTIONS = 16
 ROUNDS = 3
 GUESSERS, WAITING = 800, 2_000
-# A person tries again after some seconds.
+# Seconds after which a client repeats a failed login.
 PAUSE = 5.0
 SIGN_INS = 21
 OPERATOR = "bench@wxpass.example"
 
 
 def login_path(app: App, what: str = "login") -> str:
+    """Return the path of a login endpoint of an app."""
     return f"/v1/apps/{app.appid}/{what}"
 
 
 def measure_isolation(bench: Bench, seconds: int) -> Iterator[Target]:
-    """Measure every target."""
+    """Measure and yield every target. `seconds` is the duration of a run."""
     made = bench.world
     guesses = Flood(
         GUESSERS, login_path(App(2), "password-login"), '{"account":"a@","password":"wrong @"}', 1.0
@@ -55,7 +57,7 @@ def measure_isolation(bench: Bench, seconds: int) -> Iterator[Target]:
 
 
 def add_people(made: World) -> None:
-    """Add an operator, and a user with a password to the tenant of the guessed accounts."""
+    """Add an operator, and a user with a password in the tenant with the password guesses."""
     app = create_app(load_config(made.environ))
     add_operator(app, OPERATOR, "platform")
     with app.app_context():
@@ -63,6 +65,7 @@ def add_people(made: World) -> None:
 
 
 def slug_of(made: World) -> str:
+    """Return the slug of the tenant with the password guesses."""
     with psycopg.connect(made.database_url) as connection:
         wanted = "SELECT slug FROM tenants WHERE id = %s"
         [(slug,)] = connection.execute(wanted, (App(2).tenant_id,)).fetchall()
@@ -70,14 +73,17 @@ def slug_of(made: World) -> str:
 
 
 def hanging_targets(bench: Bench, service: Service, flood: Flood, seconds: int) -> Iterator[Target]:
-    """Compare logins of other apps and checks with and without the flood."""
+    """Compare logins of other apps and token verifications with and without the flood.
+
+    Also measure the memory of the workers after the flood.
+    """
     for row in (KNOWN, VERIFY):
         bench.warm_up(service, row)
     idle = max(resident_megabytes(service.pid))
     alone: dict[Row, list[float]] = {KNOWN: [], VERIFY: []}
     flooded: dict[Row, list[float]] = {KNOWN: [], VERIFY: []}
     for _ in range(ROUNDS):
-        # The hanging calls of the previous round end, and their connections close.
+        # Wait until the calls to WeChat of the previous round time out and their connections close.
         time.sleep(PAUSE)
         wait_until_idle(service.pid)
         for row in alone:
@@ -95,7 +101,7 @@ def hanging_targets(bench: Bench, service: Service, flood: Flood, seconds: int) 
 
 
 def p99_of(bench: Bench, service: Service, row: Row, seconds: int) -> float:
-    """Return the 99th percentile of a run in milliseconds."""
+    """Return the 99th percentile of the latency of a run, in milliseconds. Exit on errors."""
     load = bench.prepare(row, seconds).drive(service, CONNECTIONS, seconds)
     if load.errors:
         sys.exit(f"{row.name}: {load.errors} errors")
@@ -103,7 +109,7 @@ def p99_of(bench: Bench, service: Service, row: Row, seconds: int) -> float:
 
 
 def password_targets(made: World, service: Service, flood: Flood) -> Iterator[Target]:
-    """Measure sign-ins while passwords are guessed."""
+    """Measure operator sign-ins and password logins while other clients guess passwords."""
     known = {"account": "known", "password": GOOD_PASSWORD}
     operator = {"email": OPERATOR, "password": PASSWORD}
     user_url = service.url + login_path(App(2), "password-login")
@@ -119,18 +125,19 @@ def password_targets(made: World, service: Service, flood: Flood) -> Iterator[Ta
 
 
 def post(url: str, body: dict[str, str]) -> requests.Response:
+    """Send a POST request with a JSON body."""
     return requests.post(url, json=body, timeout=30)
 
 
 def seconds_of(send: Callable[[], requests.Response]) -> float:
-    """Return how long a successful request takes."""
+    """Return the duration of a request in seconds. Raise HTTPError if the request fails."""
     began = time.perf_counter()
     send().raise_for_status()
     return time.perf_counter() - began
 
 
 def code_target(made: World, service: Service) -> Target:
-    """Count the calls that one rejected code causes."""
+    """Count the WeChat calls caused by 20 logins with the same code, which WeChat rejects."""
     calls = f"{made.environ['WECHAT_API_BASE_URL']}/calls"
     before = int(requests.get(calls, timeout=5).text)
     for _ in range(20):
@@ -140,7 +147,7 @@ def code_target(made: World, service: Service) -> Target:
 
 
 def measure() -> None:
-    """Measure in a temporary world and save the table."""
+    """Run all measurements with a temporary database, and save the table of targets."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.isolation", description=__doc__)
     parser.add_argument("--seconds", type=int, default=5, help="of each run; 3 runs a row")
     options = parser.parse_args()

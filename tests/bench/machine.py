@@ -1,4 +1,4 @@
-"""Description of the machine and the database."""
+"""Descriptions of the machine and of PostgreSQL for the reports."""
 
 import os
 import platform
@@ -13,7 +13,7 @@ SETTINGS = ("server_version", "fsync", "synchronous_commit", "shared_buffers", "
 
 
 def machine() -> str:
-    """Describe processors, memory and Python."""
+    """Return a description of processors, memory and Python version."""
     names = [line for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
     name = names[0].partition(":")[2].strip() if names else platform.machine()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
@@ -22,7 +22,7 @@ def machine() -> str:
 
 
 def of_database(made: World) -> str:
-    """Describe PostgreSQL by the settings that affect its speed."""
+    """Return the PostgreSQL version and the settings that affect the speed."""
     with psycopg.connect(made.database_url) as connection:
         shown = []
         for name in SETTINGS:

@@ -1,4 +1,7 @@
-"""Measurement of rows: three runs each, in turn, so that a slow period affects every row."""
+"""Measurement of rows. Each row runs three times.
+
+The rows run in turn, so that a slow period of the machine affects every row.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,7 +18,7 @@ REPEATED = 3
 
 @dataclass(frozen=True)
 class Conditions:
-    """Number of connections, delay of WeChat in milliseconds, and duration of a run."""
+    """Number of connections, delay of WeChat in milliseconds, and seconds of a run."""
 
     connections: int
     delay: int
@@ -24,7 +27,11 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Measured:
-    """The medians of a row's runs, and the sum of their errors. Times are in milliseconds."""
+    """The medians of the runs of a row, and the sum of the errors.
+
+    `rate` is in requests per second. `service` and `database` are CPU time per request. All times
+    are in milliseconds.
+    """
 
     rate: float
     p50: float
@@ -35,7 +42,7 @@ class Measured:
 
     @property
     def counts(self) -> bool:
-        """Return whether the row is valid. Errors may be faster than successes."""
+        """Return whether the row had no errors, which may be faster than successful responses."""
         return self.errors == 0 and self.rate > 0
 
 
@@ -45,7 +52,7 @@ Run = tuple[Load, Costs]
 def measure(
     bench: Bench, service: Service, rows: Sequence[Row], conditions: Conditions
 ) -> dict[Row, Measured]:
-    """Measure rows under the same conditions."""
+    """Return the measurements of rows under the same conditions."""
     at = conditions
     bench.world.delay_wechat(at.delay)
     say(f"{at.connections} connections, WeChat at {at.delay} ms")
@@ -61,7 +68,7 @@ def measure(
 
 
 def run_once(bench: Bench, service: Service, row: Row, at: Conditions) -> Run:
-    """Run a row once, and return its load and costs."""
+    """Run a row once. Return the result of the load generator and the CPU time."""
     family = (service.pid, bench.world.postmaster)
     feed = bench.prepare(row, at.seconds)
     before = costs_of(*family)
@@ -73,7 +80,7 @@ def run_once(bench: Bench, service: Service, row: Row, at: Conditions) -> Run:
 
 
 def medians_of(runs: Sequence[Run]) -> Measured:
-    """Return the median of each number."""
+    """Return the median of each measured number, and the sum of the errors."""
 
     def median_of(numbers: Iterable[float]) -> float:
         return median(list(numbers))

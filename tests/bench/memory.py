@@ -1,4 +1,4 @@
-"""Memory of a worker after it has verified many sessions."""
+"""Memory of a worker that has verified many sessions."""
 
 from tests.bench.costs import resident_megabytes
 from tests.bench.data import feeds
@@ -14,12 +14,13 @@ SECONDS = 5
 
 
 def measure_memory(bench: Bench, users: int) -> tuple[int, float | None]:
-    """Verify all sessions of the users in one worker. Return their number and the megabytes.
+    """Return the number of verified sessions, and the worker's memory afterwards in megabytes.
 
-    There is one worker, so that it sees every session. The megabytes are None if there were errors.
+    A gunicorn with a single worker verifies up to 100,000 sessions. The memory is None if a request
+    failed.
     """
     people = [Person(number) for number in range(min(users, SESSIONS // 2))]
-    lines = feeds.of_all("/v1/verify", people)
+    lines = feeds.both_sessions("/v1/verify", people)
     feed = feeds.save(lines, bench.world.folder / "feeds" / "memory.tsv")
     say(f"Verifying {len(lines):,} sessions in one worker")
     with bench.world.serving(workers=1) as service:
@@ -29,7 +30,7 @@ def measure_memory(bench: Bench, users: int) -> tuple[int, float | None]:
             run = drive(Task(service.url, rest, CONNECTIONS, SECONDS, threads=1))
             if run.errors:
                 return len(lines), None
-            # One thread sends the lines in order, so at least this many were sent.
+            # wrk sends the lines in order with one thread, so `run.requests` lines were sent.
             position += run.requests
             report_progress("  sessions", min(position, len(lines)), len(lines))
         (megabytes,) = resident_megabytes(service.pid)

@@ -18,8 +18,8 @@ from tests.bench.measuring import Conditions, Measured, measure
 from tests.bench.memory import measure_memory
 
 IN_FLIGHT = 500
-# Several rounds of the requests in flight, with more users than that, because two logins of one
-# user wait for each other.
+# Long enough for several rounds of the concurrent requests. There are more users than concurrent
+# requests, because two logins of one user wait for each other.
 IN_FLIGHT_SECONDS = 15
 IN_FLIGHT_USERS = 10 * IN_FLIGHT
 POOL_OF_ALL = 10
@@ -28,7 +28,10 @@ Results = dict[tuple[int, int], dict[Row, Measured]]
 
 
 def measure_everything(made: World, options: Namespace) -> None:
-    """Measure, print and save. Results are saved even if a later measurement fails."""
+    """Run all measurements, and print and save the report.
+
+    If a measurement fails, the results of the earlier measurements are saved.
+    """
     drawn = sample(options.users, options.people + options.endings)
     bench, to_end = Bench(made, drawn[: options.people]), drawn[options.people :]
     parts = [f"# Bench\n\n{machine()}. {driving.version()}. {of_database(made)}"]
@@ -43,7 +46,10 @@ def measure_everything(made: World, options: Namespace) -> None:
 
 
 def measure_rows(bench: Bench, options: Namespace, results: Results) -> Iterator[str]:
-    """Measure every row under all conditions, and yield a table for each."""
+    """Measure every row under all conditions. Yield a heading and a table for each condition.
+
+    The measurements are added to `results`, by delay and number of connections.
+    """
     trips = count_trips(bench)
     with bench.world.serving() as service:
         for at in conditions_of(options):
@@ -55,7 +61,10 @@ def measure_rows(bench: Bench, options: Namespace, results: Results) -> Iterator
 
 
 def measure_targets(bench: Bench, options: Namespace, to_end: Sequence[Person]) -> Iterator[Target]:
-    """Measure the targets outside the rows. Sessions end last, so that they cause no errors."""
+    """Measure the targets that need their own runs.
+
+    Sessions are ended last, because requests with ended sessions would count as errors.
+    """
     yield waiting_target(bench.world, options.users)
     yield from startup_targets(bench.world, bench.people[0])
     yield memory_target(bench, options.users)
@@ -64,7 +73,10 @@ def measure_targets(bench: Bench, options: Namespace, to_end: Sequence[Person]) 
 
 
 def conditions_of(options: Namespace) -> Sequence[Conditions]:
-    """Return the conditions of the rows. Those without delay come first, for the floor."""
+    """Return the conditions to measure under.
+
+    Conditions without delay come first, because the floor is measured under them only.
+    """
     return [
         Conditions(connections, delay, options.seconds)
         for delay in sorted({0, *options.delays})
@@ -73,7 +85,7 @@ def conditions_of(options: Namespace) -> Sequence[Conditions]:
 
 
 def explanation_of(options: Namespace) -> str:
-    """Return the explanation of the tables."""
+    """Return the paragraph that explains the tables."""
     return (
         f"{options.users:,} users over 1,000 tenants and 2,000 apps; {options.people:,} of them, "
         f"drawn uniformly, are under load, with two sessions each. gunicorn with {WORKERS} "
@@ -84,7 +96,7 @@ def explanation_of(options: Namespace) -> str:
 
 
 def targets_of(results: Results, options: Namespace) -> list[Target]:
-    """Compare pairs of rows, for each number of connections."""
+    """Return the targets for the ratio of two rows, for each number of connections."""
     compared = ((VERIFY, FLOOR, 0.85), (ME, FLOOR, 0.75), (KNOWN, BARE_LOGIN, 1.0))
     return [
         Target(
@@ -98,7 +110,7 @@ def targets_of(results: Results, options: Namespace) -> list[Target]:
 
 
 def waiting_target(made: World, users: int) -> Target:
-    """Compare logins with a slow WeChat and with a fast one."""
+    """Measure whether logins per second stay the same if WeChat takes 200 ms to respond."""
     bench, rates = Bench(made, sample(users, IN_FLIGHT_USERS)), []
     with made.serving(pool=POOL_OF_ALL // WORKERS) as service:
         for delay in (0, 200):
@@ -112,7 +124,7 @@ def waiting_target(made: World, users: int) -> Target:
 
 
 def ending_targets(endings: Sequence[Ending]) -> list[Target]:
-    """Return the targets for ended sessions."""
+    """Return the targets for the time until every worker rejects an ended session."""
     received, requested = (
         [getattr(ending, name) for ending in endings] for name in ("received", "requested")
     )
@@ -126,7 +138,7 @@ def ending_targets(endings: Sequence[Ending]) -> list[Target]:
 
 
 def startup_targets(made: World, person: Person) -> list[Target]:
-    """Return the targets for startup."""
+    """Measure the startup time of the service. Return the targets with the measured values."""
     boot = measure_boots(made.environ, person.token(0))
     whole = boot["import"] + boot["answer"]
     return [
@@ -136,7 +148,7 @@ def startup_targets(made: World, person: Person) -> list[Target]:
 
 
 def memory_target(bench: Bench, users: int) -> Target:
-    """Return the target for the memory of a worker."""
+    """Measure the memory of a worker. Return the target with the measured value."""
     sessions, megabytes = measure_memory(bench, users)
     label = f"resident memory of a worker after {sessions:,} sessions"
     return at_most(label, megabytes, 150, "MB")

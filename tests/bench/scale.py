@@ -1,4 +1,7 @@
-"""Measure databases of increasing size: `make bench-scale` or `python -m tests.bench.scale`."""
+"""Benchmark with databases of increasing size.
+
+`make bench-scale` or `python -m tests.bench.scale`.
+"""
 
 import argparse
 import os
@@ -15,12 +18,12 @@ from tests.bench.scaling import measure_sizes
 
 SIZES = (10_000, 1_000_000, 10_000_000)
 GIGABYTE = 10**9
-# Disk space of a user with identity, key, two sessions and indexes, plus a half as reserve.
+# Disk space of a user with identity, session_key, two sessions and indexes, plus 50 % reserve.
 BYTES_PER_USER = 3_500
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.bench.scale",
         description="Fill databases of several sizes by COPY, one after the other, and measure "
@@ -40,7 +43,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 
 def measure() -> None:
-    """Measure if there is enough disk space."""
+    """Check the disk space and run all measurements."""
     options = parse_arguments()
     driving.find_generator()
     check_disk(options)

@@ -1,4 +1,4 @@
-"""The same load on databases of different sizes."""
+"""Measurement of the same load with databases of different sizes."""
 
 from argparse import Namespace
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ HEADER = (
 
 @dataclass(frozen=True)
 class Size:
-    """A database with a number of users, and the measurements in it."""
+    """The size of a database in users and gigabytes, and the measurements with this database."""
 
     users: int
     gigabytes: float
@@ -36,7 +36,7 @@ class Size:
 
 
 def measure_sizes(options: Namespace) -> None:
-    """Measure one size after the other, and save the results after each."""
+    """Measure the sizes in ascending order, and save the report after each size."""
     sizes: list[Size] = []
     for users in sorted(options.users):
         name = f"wxpass_scale_{users}" if options.keep else ""
@@ -46,7 +46,7 @@ def measure_sizes(options: Namespace) -> None:
 
 
 def measure_size(made: World, users: int, options: Namespace) -> Size:
-    """Measure one database."""
+    """Measure all rows with one database."""
     gigabytes = gigabytes_of(made)
     say(f"{users:,} users take {gigabytes:.1f} GB")
     bench = Bench(made, sample(users, options.people))
@@ -71,15 +71,15 @@ def report_of(made: World, sizes: Sequence[Size], options: Namespace) -> str:
 
 
 def cells(row: Row, size: Size) -> Sequence[str]:
-    """Return a row of the table."""
-    measured, place = size.rows[row], (row.name, f"{size.users:,}", f"{size.gigabytes:.2f}")
+    """Return the table cells of one kind of request with one size of the database."""
+    measured, labels = size.rows[row], (row.name, f"{size.users:,}", f"{size.gigabytes:.2f}")
     if not measured.counts:
-        return *place, *[VOID] * 5, str(measured.errors)
-    return *place, f"{measured.rate:.0f}", *costs_of(measured), "0"
+        return *labels, *[VOID] * 5, str(measured.errors)
+    return *labels, f"{measured.rate:.0f}", *costs_of(measured), "0"
 
 
 def targets_of(smallest: Size, largest: Size) -> list[Target]:
-    """Compare the 99th percentiles."""
+    """Return the targets for the ratio of the 99th percentiles at the largest and smallest size."""
     return [
         at_most(
             f"{row.name}, p99 at {largest.users:,} users / at {smallest.users:,}",
@@ -91,7 +91,7 @@ def targets_of(smallest: Size, largest: Size) -> list[Target]:
 
 
 def gigabytes_of(made: World) -> float:
-    """Return the size of the database."""
+    """Return the size of the database in gigabytes."""
     with psycopg.connect(made.database_url) as connection:
         row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
     return row[0] / GIGABYTE if row else 0

@@ -1,7 +1,7 @@
-"""The service and the views it is compared with, in the same workers.
+"""A WSGI app that serves the service and the bare views in the same workers.
 
-Run by `gunicorn -c config/gunicorn.conf.py tests.bench.site:app`. The path decides which of the two
-handles a request, before either runs.
+Run by `gunicorn -c config/gunicorn.conf.py tests.bench.site:app`. Paths that begin with /bare are
+those of the bare views.
 """
 
 from collections.abc import Callable, Iterable

@@ -1,10 +1,10 @@
-"""CPU cost of a call to WeChat by HTTP library: `python -m tests.bench.transports`.
+"""CPU time of a call to WeChat with several HTTP clients: `python -m tests.bench.transports`.
 
-Each library runs three times, in turn, in greenlets as in a worker. Medians are printed. On another
-machine, only the ratios are comparable.
+Each client runs three times, in greenlets as in a worker, and the medians are printed. The clients
+run in turn. Results of different machines are comparable only by their ratios.
 """
 
-# ruff: noqa: E402 (gevent has to patch before other imports)
+# ruff: noqa: E402 (gevent must patch the standard library before other imports)
 from gevent.monkey import patch_all
 
 patch_all()
@@ -34,7 +34,7 @@ HEADERS = {"User-Agent": "wxpass", "Accept-Encoding": "identity"}
 LONGEST = 64 * 1024 + 1
 CALLS, TURNS = 1920, 3
 
-# The server runs in its own process, so its cost is not counted.
+# The server runs in a separate process, so its CPU time is not counted.
 SERVER = """
 import asyncio
 
@@ -60,7 +60,7 @@ asyncio.run(main())
 
 
 def ways_to(url: str) -> dict[str, Callable[[], object]]:
-    """Return the functions that send one request, by name. The first is the base of comparison."""
+    """Return a function for each HTTP client that sends one request, by the name of the client."""
     session = requests.Session()
     session.trust_env = False
     session.headers.update(HEADERS)
@@ -90,7 +90,7 @@ def ways_to(url: str) -> dict[str, Callable[[], object]]:
 
 
 def measure(way: Callable[[], object], greenlets: int) -> tuple[float, float]:
-    """Return microseconds of CPU per call, and calls per second."""
+    """Return the CPU time per call in microseconds, and the calls per second."""
 
     def calls(number: int) -> None:
         gevent.joinall([gevent.spawn(repeat, number) for _ in range(greenlets)], raise_error=True)
@@ -109,7 +109,7 @@ def measure(way: Callable[[], object], greenlets: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    """Print a line for each library."""
+    """Print a line for each HTTP client and number of greenlets."""
     server = subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.PIPE, text=True)
     assert server.stdout
     ways = ways_to(f"http://127.0.0.1:{int(server.stdout.readline())}")

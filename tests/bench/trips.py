@@ -1,7 +1,7 @@
-"""SQL round trips per request, counted on the wire.
+"""A proxy that counts the round trips between the service and PostgreSQL.
 
-A proxy stands between the service and PostgreSQL. A round trip starts when the client sends after
-the server has sent. So BEGIN, COMMIT and pings are counted, with every driver.
+A round trip begins when the service sends bytes after PostgreSQL has sent bytes. So BEGIN, COMMIT
+and pings are counted, too, and the count does not depend on the driver.
 """
 
 import asyncio
@@ -18,14 +18,14 @@ CHUNK = 65536
 
 @dataclass
 class Trips:
-    """The number of round trips, and the URL that counts them."""
+    """The URL of the proxy, and the number of round trips through the proxy so far."""
 
     url: str
     count: int = 0
 
 
 class ProxiedConnection:
-    """One connection, and the side that sent last."""
+    """A proxied connection. It stores whether the server or the client sent last."""
 
     def __init__(self, trips: Trips) -> None:
         self.trips = trips
@@ -34,7 +34,7 @@ class ProxiedConnection:
     async def forward(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, to_server: bool
     ) -> None:
-        """Forward the bytes of one side until it closes the connection."""
+        """Forward bytes in one direction until the sender closes the connection."""
         with suppress(ConnectionError):
             while data := await reader.read(CHUNK):
                 if to_server and self.server_sent_last:
@@ -46,7 +46,7 @@ class ProxiedConnection:
 
 @contextmanager
 def counting_trips(database_url: str) -> Iterator[Trips]:
-    """Run a proxy in front of the database."""
+    """Run a proxy in front of a database inside the block. Connections must use `Trips.url`."""
     upstream, name = socket_of(database_url)
     loop = asyncio.new_event_loop()
     with tempfile.TemporaryDirectory(prefix="wxpass-trips-") as folder:
@@ -71,7 +71,7 @@ def counting_trips(database_url: str) -> Iterator[Trips]:
 
 
 def socket_of(database_url: str) -> tuple[Path, str]:
-    """Return the socket of the embedded PostgreSQL and the name of the database."""
+    """Return the path of the Unix socket and the database name in a database URL."""
     parts = urlsplit(database_url)
     query = parse_qs(parts.query)
     return Path(query["host"][0], f".s.PGSQL.{query['port'][0]}"), parts.path.lstrip("/")

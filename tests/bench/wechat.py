@@ -1,8 +1,11 @@
 """A substitute for WeChat that uses little CPU: `python -m tests.bench.wechat PORT`.
 
-The code names the person: `k.<openid>.<anything>` is a known openid, `n.<anything>` a new one.
-`x.<anything>` is rejected. `GET /delay/<milliseconds>` sets the delay of every later response, `GET
-/hang/<appid>` makes an app wait for 30 seconds, and `GET /calls` returns the number of exchanges.
+The code of a login decides the response: `k.<openid>.<anything>` returns that openid,
+`n.<anything>` a new openid, and `x.<anything>` is rejected. Other requests control the server:
+
+- `GET /delay/<milliseconds>` sets the delay of every later response.
+- `GET /hang/<appid>` delays every later response to the app by 30 seconds.
+- `GET /calls` returns the number of code exchanges.
 """
 
 import asyncio
@@ -25,7 +28,7 @@ HEAD = "HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {length
 
 
 class WeChat(asyncio.Protocol):
-    """One connection. All connections share the delay."""
+    """A connection. The class attributes are the state of the server."""
 
     delay = 0.0
     calls = 0
@@ -36,13 +39,13 @@ class WeChat(asyncio.Protocol):
         self.unread = b""
 
     def data_received(self, data: bytes) -> None:
-        """Answer every complete request. None has a body."""
+        """Answer every complete request. Requests have no body."""
         *heads, self.unread = (self.unread + data).split(b"\r\n\r\n")
         for head in heads:
             self.answer(head)
 
     def answer(self, head: bytes) -> None:
-        """Answer immediately or after the delay."""
+        """Answer a request, after the delay if one is set."""
         answer, delay = answer_to(head), self.delay
         if (appid := APPID.search(head)) and appid[1] in self.hanging:
             delay = HANG_SECONDS
@@ -61,7 +64,7 @@ class WeChat(asyncio.Protocol):
 
 
 def answer_to(head: bytes) -> bytes:
-    """Return the response of a login, or set the delay."""
+    """Return the response to a code exchange or a control request. Apply the control request."""
     login = ASKED.match(head)
     appid, code = (pattern.search(login[1]) for pattern in (APPID, CODE)) if login else (None, None)
     if appid and code:
@@ -81,7 +84,7 @@ def answer_to(head: bytes) -> bytes:
 
 
 def identity(appid: str, code: str) -> str:
-    """Return the body of code2Session."""
+    """Return the JSON body of code2Session."""
     kind, _, rest = code.partition(".")
     openid = rest.partition(".")[0] if kind == "k" else new_openid(code)
     union = f',"unionid":"{unionid_of(openid)}"' if is_on_open_platform(appid) else ""
@@ -89,7 +92,7 @@ def identity(appid: str, code: str) -> str:
 
 
 def new_openid(code: str) -> str:
-    """Return an openid for a new person."""
+    """Return an openid computed from the code."""
     return "oN" + md5(code.encode(), usedforsecurity=False).hexdigest()[:26]
 
 

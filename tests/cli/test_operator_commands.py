@@ -8,7 +8,14 @@ from app.services.operators.one_time_codes import find_pending_enrolment
 from app.services.operators.operators import accept_invitation
 from app.services.operators.recovery_codes import count_recovery_codes
 from tests.cli.test_commands import Command, run
-from tests.fixtures.operators import DEVICE, Script, add_operator, ask_for_codes, code_of, signed_in
+from tests.fixtures.operators import (
+    DEVICE,
+    Script,
+    add_operator,
+    code_of,
+    enable_one_time_codes,
+    signed_in,
+)
 from tests.fixtures.personas import Client, Reader, failure
 
 __all__ = ["run"]
@@ -26,7 +33,7 @@ def accept_printed_invitation(app: Flask, output: str, password: str = "silver-l
 def test_reset_keeps_one_time_codes(app: Flask, run: Command) -> None:
     """The printed link sets the password only."""
     add_operator(app, ANN, "tenant_admin", "acme")
-    totp = ask_for_codes(app, ANN)
+    totp = enable_one_time_codes(app, ANN)
     reset = run("operators", "reset", ANN)
     assert reset.exit_code == 0
     accept_printed_invitation(app, reset.output)
@@ -64,7 +71,7 @@ def test_the_last_platform_admin_is_not_disabled(app: Flask, run: Command) -> No
 def test_remove_codes_allows_sign_in_by_password(app: Flask, run: Command, rows: Reader) -> None:
     """This includes the last platform admin."""
     add_operator(app, OPS, "platform")
-    ask_for_codes(app, OPS)
+    enable_one_time_codes(app, OPS)
     ops = Script(Client(app), OPS)
     unconfirmed = run("operators", "remove-codes", OPS)
     assert (unconfirmed.exit_code, "Remove the one-time codes?" in unconfirmed.output) == (1, True)
@@ -91,7 +98,7 @@ def test_an_unknown_operator_is_reported(run: Command, command: str) -> None:
 def test_the_list_shows_operators_with_one_time_codes(app: Flask, run: Command) -> None:
     add_operator(app, ANN, "tenant_admin", "acme")
     add_operator(app, OPS, "platform")
-    ask_for_codes(app, ANN)
+    enable_one_time_codes(app, ANN)
     ann, ops = (line.split("\t") for line in run("operators", "list").output.splitlines())
     assert ann[:5] == [ANN, "tenant_admin", "acme", "active", "codes"]
     assert ops == [OPS, "platform", "-", "active", "-", "-"]

@@ -1,4 +1,4 @@
-"""TLS for connections to PostgreSQL in production."""
+"""Production requires TLS for connections to PostgreSQL on other hosts."""
 
 import subprocess
 import sys
@@ -18,12 +18,13 @@ SCHEME = "postgresql+psycopg://"
 
 
 def config_of(url: str, **more: str | None) -> Config:
+    """Return the settings of production with a database URL."""
     return load_config(environ(DATABASE_URL=url, **more))
 
 
 @pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
 @pytest.mark.parametrize("where", ["db.internal", "10.0.0.5:5433", "[2001:db8::1]", "a,b"])
-def test_tls_protects_any_address(mode: str, where: str) -> None:
+def test_a_database_url_with_tls_is_protected_for_every_host(mode: str, where: str) -> None:
     assert is_protected(f"{SCHEME}me:pw@{where}/wxpass?sslmode={mode}", {})
 
 
@@ -36,7 +37,7 @@ def test_tls_protects_any_address(mode: str, where: str) -> None:
         *("?application_name=sslmode%3Drequire", "?options=-c%20sslmode%3Drequire"),
     ],
 )
-def test_anything_less_than_require_does_not_protect(parameters: str) -> None:
+def test_a_database_url_with_sslmode_weaker_than_require_is_not_protected(parameters: str) -> None:
     assert not is_protected(f"{SCHEME}me:pw@db.internal/wxpass{parameters}", {})
 
 
@@ -50,23 +51,23 @@ def test_anything_less_than_require_does_not_protect(parameters: str) -> None:
         *("localhost,127.0.0.1/wxpass", "/wxpass?host=localhost&host=127.0.0.1:5433"),
         # The connection goes to hostaddr. The host name is used for verification only.
         *("db.internal/wxpass?hostaddr=127.0.0.1", "a,b/wxpass?hostaddr=127.0.0.1,::1"),
-        # The parameter overrides the host of the authority.
+        # The parameter `host` overrides the host before the path.
         "db.internal/wxpass?host=/var/run/postgresql",
     ],
 )
-def test_sockets_and_loopback_addresses_need_no_tls(rest: str) -> None:
+def test_unix_sockets_and_loopback_addresses_are_protected_without_tls(rest: str) -> None:
     assert is_protected(SCHEME + rest, {})
 
 
 @pytest.mark.parametrize(
     "rest",
     [
-        # Names that a resolver may map to any address. They are not resolved here.
+        # Host names that DNS may resolve to any address. The check resolves no names.
         *("db/wxpass", "localhost.localdomain/wxpass", "ip6-localhost/wxpass", "localhost./wxpass"),
         *("db.localhost/wxpass", "127.1/wxpass", "0x7f.0.0.1/wxpass", "2130706433/wxpass"),
         *("127.0.0.1.nip.io/wxpass", "0.0.0.0/wxpass", "[::]/wxpass", "[::ffff:10.0.0.5]/wxpass"),
         *("192.168.0.5/wxpass", "[fe80::1]/wxpass", "/wxpass?host=[::1]", "%2Ftmp/wxpass"),
-        # One host without protection is enough.
+        # A URL is unprotected if one of several hosts is unprotected.
         *("localhost,db/wxpass", "/wxpass?host=/var/run/postgresql,db"),
         *("localhost/wxpass?host=db", "/wxpass?host=localhost&host=db"),
         "/wxpass?host=db&host=localhost",
@@ -76,12 +77,12 @@ def test_sockets_and_loopback_addresses_need_no_tls(rest: str) -> None:
         *("localhost/wxpass?service=main", "/wxpass?service=main"),
     ],
 )
-def test_other_addresses_need_tls(rest: str) -> None:
+def test_other_hosts_and_addresses_are_not_protected_without_tls(rest: str) -> None:
     assert not is_protected(SCHEME + rest, {})
 
 
-def test_hosts_are_read_as_sqlalchemy_passes_them_to_the_driver() -> None:
-    """libpq would read `localhost` only. SQLAlchemy passes both hosts."""
+def test_all_hosts_that_sqlalchemy_passes_to_psycopg_are_checked() -> None:
+    """From this URL, libpq would read the host `localhost` only. SQLAlchemy passes both hosts."""
     rest = "/wxpass?host=db&host=localhost"
     assert conninfo_to_dict(f"postgresql://{rest}")["host"] == "localhost"
     assert not is_protected(SCHEME + rest, {})
@@ -100,19 +101,19 @@ def test_hosts_are_read_as_sqlalchemy_passes_them_to_the_driver() -> None:
         ("localhost/wxpass", {"PGHOSTADDR": "10.0.0.5"}, False),
         ("db/wxpass", {"PGHOSTADDR": "127.0.0.1"}, True),
         ("localhost/wxpass", {"PGSERVICE": "main"}, False),
-        # The service file takes precedence over the environment, and may contain `disable`.
+        # The service file may contain sslmode=disable, and takes precedence over PGSSLMODE.
         ("db/wxpass", {"PGSERVICE": "main", "PGSSLMODE": "require"}, False),
         ("db/wxpass?sslmode=require", {"PGSERVICE": "main"}, True),
     ],
 )
-def test_variables_are_read_as_libpq_reads_them(
+def test_environment_variables_of_libpq_are_part_of_the_check(
     rest: str, variables: dict[str, str], expected: bool
 ) -> None:
     assert is_protected(SCHEME + rest, variables) is expected
 
 
 @pytest.mark.parametrize("rest", ["db/wxpass?ssl=true", "db/wxpass?SSLMODE=require", "a:1,b:2/x"])
-def test_a_url_that_cannot_connect_is_reported(rest: str) -> None:
+def test_a_database_url_that_psycopg_rejects_raises_not_connectable(rest: str) -> None:
     with pytest.raises(NotConnectable):
         is_protected(SCHEME + rest, {})
 
@@ -121,7 +122,7 @@ def test_a_url_that_cannot_connect_is_reported(rest: str) -> None:
     "url",
     [f"postgresql://me:{SECRET}@db.internal/wxpass", f"postgresql://me:{SECRET}@db/x?ssl=true"],
 )
-def test_the_startup_error_names_the_setting_and_shows_a_valid_value(url: str) -> None:
+def test_startup_error_without_tls_names_database_url_and_prints_a_valid_one(url: str) -> None:
     with pytest.raises(ConfigError) as caught:
         require_database_tls(config_of(url), {})
     assert caught.value.name == "DATABASE_URL"
@@ -131,7 +132,7 @@ def test_the_startup_error_names_the_setting_and_shows_a_valid_value(url: str) -
     require_database_tls(config_of(valid), {})
 
 
-def test_a_trusted_network_is_accepted_and_logged_at_each_startup() -> None:
+def test_database_tls_trusted_network_is_accepted_and_logged_as_a_warning() -> None:
     config = config_of("postgresql://db.internal/wxpass", DATABASE_TLS="trusted-network")
     require_database_tls(config, {})
     for _ in range(2):
@@ -142,18 +143,18 @@ def test_a_trusted_network_is_accepted_and_logged_at_each_startup() -> None:
         ]
 
 
-def test_nothing_is_logged_if_tls_is_required() -> None:
+def test_no_warning_is_logged_if_the_database_url_requires_tls() -> None:
     with capture_logs() as logs:
         warn_of_trusted_network(config_of("postgresql://db/wxpass?sslmode=require"))
     assert logs == []
 
 
-def test_development_needs_no_tls() -> None:
+def test_development_accepts_a_database_url_without_tls() -> None:
     config = config_of("postgresql://db.internal/wxpass", WXPASS_ENV="development")
     require_database_tls(config, {})
 
 
-def test_the_settings_are_read_without_the_driver() -> None:
+def test_importing_config_imports_neither_psycopg_nor_sqlalchemy() -> None:
     """gunicorn reads its configuration before gevent patches the modules that psycopg uses."""
     script = "import sys, config; print([n for n in ('psycopg', 'sqlalchemy') if n in sys.modules])"
     finished = subprocess.run(

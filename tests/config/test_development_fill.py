@@ -1,4 +1,4 @@
-"""Settings that development generates."""
+"""Settings that are generated in development if they are not set."""
 
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +14,7 @@ from config.development.keys import load_or_make_keys
 GIVEN = "postgresql://given@db/wxpass"
 
 
-def test_concurrent_starts_get_the_same_keys(tmp_path: Path) -> None:
+def test_processes_that_start_concurrently_generate_the_same_keys(tmp_path: Path) -> None:
     together = Barrier(8)
 
     def start(_: int) -> dict[str, str]:
@@ -29,7 +29,7 @@ def test_concurrent_starts_get_the_same_keys(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "secrets.json").stat().st_mode) == 0o600
 
 
-def test_generated_settings_are_complete_and_stable(tmp_path: Path) -> None:
+def test_generated_settings_are_valid_and_the_same_each_time(tmp_path: Path) -> None:
     environ = {"WXPASS_VAR": str(tmp_path), "DATABASE_URL": GIVEN, "SIMULATOR_PORT": "8123"}
     again = dict(environ)
 
@@ -40,7 +40,7 @@ def test_generated_settings_are_complete_and_stable(tmp_path: Path) -> None:
     assert load_config(environ).wechat_api_base_url == "http://127.0.0.1:8123"
 
 
-def test_given_settings_are_kept(tmp_path: Path) -> None:
+def test_generated_settings_do_not_replace_settings_in_the_environment(tmp_path: Path) -> None:
     given = {"WXPASS_PEPPER": "mine", "WECHAT_API_BASE_URL": "https://x", "DATABASE_URL": GIVEN}
     environ = {"WXPASS_VAR": str(tmp_path)} | given
 
@@ -50,7 +50,7 @@ def test_given_settings_are_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("env", ["production", "prod", "Production"])
-def test_production_gets_no_generated_settings(tmp_path: Path, env: str) -> None:
+def test_no_settings_are_generated_outside_development(tmp_path: Path, env: str) -> None:
     environ = {"WXPASS_ENV": env, "WXPASS_VAR": str(tmp_path / "var")}
     before = dict(environ)
 
@@ -60,7 +60,7 @@ def test_production_gets_no_generated_settings(tmp_path: Path, env: str) -> None
     assert not (tmp_path / "var").exists()
 
 
-def test_damaged_keys_are_reported_and_not_replaced(tmp_path: Path) -> None:
+def test_a_damaged_secrets_file_raises_config_error(tmp_path: Path) -> None:
     (tmp_path / "secrets.json").write_text("{")
 
     with pytest.raises(ConfigError, match=r"secrets\.json"):

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL: shared by processes, and stopped with the last one."""
+"""The embedded PostgreSQL server. Processes share it, and the last process stops it."""
 
 import os
 import signal
@@ -28,13 +28,13 @@ sys.stdin.read()
 
 @pytest.fixture(scope="module")
 def shared_var(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder in which initdb runs once for all tests."""
+    """A data folder shared by the tests of this module, so that initdb runs once."""
     return tmp_path_factory.mktemp("shared") / "var"
 
 
 @pytest.fixture
 def var(shared_var: Path) -> Iterator[Path]:
-    """Return the shared folder, and stop a server that a test left running."""
+    """The shared data folder. After the test, a server that still runs is stopped."""
     yield shared_var
     if is_running(shared_var):
         hold_server(shared_var, options=FAST).release()
@@ -42,6 +42,7 @@ def var(shared_var: Path) -> Iterator[Path]:
 
 
 def is_running(var: Path) -> bool:
+    """Return whether a PostgreSQL server with data in the folder runs."""
     try:
         pid = (var / "postgres" / "postmaster.pid").read_text().split()[0]
         command = Path(f"/proc/{pid}/cmdline").read_text()
@@ -51,11 +52,13 @@ def is_running(var: Path) -> bool:
 
 
 def answers(url: str) -> bool:
+    """Return whether the server executes a statement."""
     with psycopg.connect(url) as connection:
         return connection.execute("SELECT 1").fetchone() == (1,)
 
 
 def start_holder(var: Path) -> "subprocess.Popen[bytes]":
+    """Start a process that holds the server until its stdin is closed."""
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(var)],
         cwd=ROOT,
@@ -68,12 +71,13 @@ def start_holder(var: Path) -> "subprocess.Popen[bytes]":
 
 
 def end(holder: "subprocess.Popen[bytes]", number: int | None = None) -> None:
+    """End a process that holds the server, by a signal or by closing its stdin."""
     if number:
         holder.send_signal(number)
     holder.communicate()
 
 
-def test_the_last_holder_stops_the_server(var: Path) -> None:
+def test_the_server_stops_when_the_last_process_releases_it(var: Path) -> None:
     first = hold_server(var, options=FAST)
     second = hold_server(var, options=FAST)
     holder = start_holder(var)
@@ -87,7 +91,7 @@ def test_the_last_holder_stops_the_server(var: Path) -> None:
     assert not is_running(var)
 
 
-def test_a_killed_holder_does_not_count(var: Path) -> None:
+def test_a_killed_process_does_not_keep_the_server_running(var: Path) -> None:
     server = hold_server(var, options=FAST)
     end(start_holder(var), signal.SIGKILL)
 
@@ -96,7 +100,7 @@ def test_a_killed_holder_does_not_count(var: Path) -> None:
     assert not is_running(var)
 
 
-def test_a_server_left_by_killed_holders_is_joined_and_then_stopped(var: Path) -> None:
+def test_a_server_left_running_by_a_killed_process_is_reused_and_then_stopped(var: Path) -> None:
     end(start_holder(var), signal.SIGKILL)
     remaining_pid = (var / "postgres" / "postmaster.pid").read_text().split()[0]
     assert is_running(var)
@@ -108,7 +112,7 @@ def test_a_server_left_by_killed_holders_is_joined_and_then_stopped(var: Path) -
     assert not is_running(var)
 
 
-def test_concurrent_holders_share_one_server(var: Path) -> None:
+def test_processes_that_start_concurrently_share_one_server(var: Path) -> None:
     holders = [
         subprocess.Popen(
             [sys.executable, "-c", HOLD, str(var)], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=-1
@@ -122,7 +126,9 @@ def test_concurrent_holders_share_one_server(var: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["{pid}\n/somewhere\n1\n5432\n", ""])
-def test_a_stale_pid_file_is_ignored(var: Path, content: str) -> None:
+def test_the_server_starts_despite_a_stale_or_empty_postmaster_pid_file(
+    var: Path, content: str
+) -> None:
     hold_server(var, options=FAST).release()
     other_process = subprocess.Popen(["sleep", "60"], user=(var / "postgres").stat().st_uid)
     try:
@@ -137,7 +143,7 @@ def test_a_stale_pid_file_is_ignored(var: Path, content: str) -> None:
         other_process.wait()
 
 
-def test_a_forked_child_does_not_release_its_parents_hold(var: Path) -> None:
+def test_a_release_in_a_forked_child_does_not_stop_the_server_of_the_parent(var: Path) -> None:
     with hold_server(var, options=FAST) as server:
         child = os.fork()
         if child == 0:
@@ -147,7 +153,7 @@ def test_a_forked_child_does_not_release_its_parents_hold(var: Path) -> None:
         assert answers(server.url)
 
 
-def test_only_the_owner_connects_and_the_server_does_not_listen_on_the_network(var: Path) -> None:
+def test_the_server_listens_only_on_a_socket_in_a_folder_private_to_its_owner(var: Path) -> None:
     with hold_server(var, options=FAST) as server:
         data = var / "postgres"
         with psycopg.connect(server.url) as connection:
@@ -160,7 +166,7 @@ def test_only_the_owner_connects_and_the_server_does_not_listen_on_the_network(v
     assert stat.S_IMODE(data.stat().st_mode) == 0o700
 
 
-def test_the_log_is_private_and_contains_no_row(var: Path) -> None:
+def test_the_server_log_is_readable_by_its_owner_only_and_contains_no_values(var: Path) -> None:
     hold_server(var, options=FAST).release()
     log = var / "postgres.log"
     log.chmod(0o644)
@@ -180,7 +186,7 @@ def test_the_log_is_private_and_contains_no_row(var: Path) -> None:
     assert shown == [("terse",), ("panic",)]
 
 
-def test_a_new_log_is_private_from_its_creation(tmp_path: Path) -> None:
+def test_a_new_server_log_is_created_with_mode_0600_despite_the_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
         with hold_server(tmp_path / "var", options=FAST):
@@ -190,14 +196,14 @@ def test_a_new_log_is_private_from_its_creation(tmp_path: Path) -> None:
     assert stat.S_IMODE(mode) == 0o600
 
 
-def test_creating_an_existing_database_succeeds(var: Path) -> None:
+def test_create_database_succeeds_if_the_database_exists(var: Path) -> None:
     with hold_server(var, options=FAST) as server:
         create_database(server.url, 'an"other')
         create_database(server.url, 'an"other')
         assert answers(server.url_of("an%22other"))
 
 
-def test_variables_for_another_server_are_ignored(
+def test_the_server_ignores_pgport_and_pgdata_in_the_environment(
     var: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PGPORT", "6543")
@@ -206,13 +212,15 @@ def test_variables_for_another_server_are_ignored(
         assert answers(server.url)
 
 
-def test_an_invalid_option_fails_with_the_log(var: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_fails_to_start_is_reported_with_its_log(
+    var: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("config.development.postgres.RETRY_SECONDS", 0)
     with pytest.raises(DatabaseUnavailable, match="no_such_setting"):
         hold_server(var, options=("-c", "no_such_setting=1"))
 
 
-def test_data_of_another_major_version_is_reported(var: Path) -> None:
+def test_data_directory_of_another_postgresql_major_version_is_reported(var: Path) -> None:
     hold_server(var, options=FAST).release()
     version = var / "postgres" / "PG_VERSION"
     original = version.read_text()
@@ -227,7 +235,7 @@ def test_data_of_another_major_version_is_reported(var: Path) -> None:
     assert "DATABASE_URL" in str(caught.value)
 
 
-def test_a_folder_with_other_files_is_not_changed(tmp_path: Path) -> None:
+def test_a_data_folder_with_other_files_is_rejected_and_not_changed(tmp_path: Path) -> None:
     (tmp_path / "postgres").mkdir()
     (tmp_path / "postgres" / "thesis.txt").write_text("important")
 
@@ -237,7 +245,7 @@ def test_a_folder_with_other_files_is_not_changed(tmp_path: Path) -> None:
     assert (tmp_path / "postgres" / "thesis.txt").read_text() == "important"
 
 
-def test_a_path_too_long_for_a_socket_in_a_private_folder_works(tmp_path: Path) -> None:
+def test_the_server_starts_if_the_path_is_too_long_for_a_unix_socket(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     var = closed / ("a long 名字 " * 8)

@@ -1,4 +1,4 @@
-"""The supervisor of `make run`."""
+"""The process of `make run` that starts and supervises the other processes."""
 
 import socket
 import subprocess
@@ -26,6 +26,7 @@ time.sleep(60)
 
 
 def run_supervisor(tmp_path: Path, **environ: str) -> "subprocess.CompletedProcess[str]":
+    """Run the supervisor with an environment until it exits."""
     return subprocess.run(
         [sys.executable, "-m", "config.development.run"],
         cwd=ROOT,
@@ -38,7 +39,9 @@ def run_supervisor(tmp_path: Path, **environ: str) -> "subprocess.CompletedProce
 
 
 @pytest.mark.parametrize("variable", ["PORT", "SIMULATOR_PORT"])
-def test_a_port_in_use_is_reported_before_anything_starts(tmp_path: Path, variable: str) -> None:
+def test_make_run_reports_a_port_in_use_before_it_creates_files(
+    tmp_path: Path, variable: str
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         ports = {"PORT": str(free_port()), "SIMULATOR_PORT": str(free_port())}
@@ -52,14 +55,14 @@ def test_a_port_in_use_is_reported_before_anything_starts(tmp_path: Path, variab
     assert not (tmp_path / "var").exists()
 
 
-def test_production_is_rejected(tmp_path: Path) -> None:
+def test_make_run_is_rejected_in_production(tmp_path: Path) -> None:
     done = run_supervisor(tmp_path, WXPASS_ENV="production")
 
     assert done.returncode == 1
     assert done.stdout.strip().startswith("WXPASS_ENV:")
 
 
-def test_a_port_in_time_wait_is_free() -> None:
+def test_check_free_accepts_a_port_with_a_connection_in_time_wait() -> None:
     port = free_port()
     address = ("127.0.0.1", port)
     with socket.create_server(address) as listener, socket.create_connection(address):
@@ -77,18 +80,18 @@ def test_a_port_in_time_wait_is_free() -> None:
         ({"GUNICORN_BIND": "[::1]:80"}, ("[::1]", 80)),
     ],
 )
-def test_the_address_of_the_service_is_that_of_gunicorn(
+def test_service_address_is_the_address_that_gunicorn_binds_to(
     environ: dict[str, str], address: tuple[str, int]
 ) -> None:
     assert service_address(environ) == address
 
 
-def test_a_unix_socket_is_rejected_by_name() -> None:
+def test_service_address_rejects_a_unix_socket_and_names_gunicorn_bind() -> None:
     with pytest.raises(ConfigError, match="GUNICORN_BIND"):
         service_address({"GUNICORN_BIND": "unix:/tmp/x"})
 
 
-def test_a_child_that_ignores_sigterm_is_killed_with_its_workers(tmp_path: Path) -> None:
+def test_a_child_process_that_ignores_sigterm_is_killed_with_its_children(tmp_path: Path) -> None:
     (tmp_path / "stubborn.py").write_text(IGNORES_SIGTERM)
     child = launch("stubborn", ["stubborn"], {}, tmp_path, tmp_path / "log" / "stubborn.log")
     until(lambda: child.log.read_text().endswith("\n"))
@@ -100,14 +103,14 @@ def test_a_child_that_ignores_sigterm_is_killed_with_its_workers(tmp_path: Path)
 
 
 def is_gone(pid: int) -> bool:
-    """Return whether a process has ended. A zombie has ended."""
+    """Return whether a process has ended. A zombie counts as ended."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except (FileNotFoundError, ProcessLookupError):
         return True
 
 
-def test_an_ended_child_is_reported_with_the_end_of_its_log(tmp_path: Path) -> None:
+def test_a_child_process_that_ended_is_reported_with_the_end_of_its_log(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("raise SystemExit('the reason')")
     child = launch("broken", ["broken"], {}, tmp_path, tmp_path / "broken.log")
     child.process.wait()
@@ -117,16 +120,16 @@ def test_an_ended_child_is_reported_with_the_end_of_its_log(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("shell", ["sh", "bash"])
-def test_the_printed_commands_are_valid_in_every_shell(shell: str) -> None:
+def test_the_printed_commands_have_valid_shell_syntax(shell: str) -> None:
     commands = login_commands("http://127.0.0.1:8000", "http://127.0.0.1:8001")
 
     subprocess.run([shell, "-n"], input=commands.encode(), check=True)
-    assert "#" not in commands  # an interactive zsh accepts no comments
+    assert "#" not in commands  # an interactive zsh rejects comments
     assert "!" not in commands
     assert "~" not in commands
 
 
-def test_the_demo_world_is_valid() -> None:
+def test_the_demo_data_has_valid_tenants_appids_and_secrets() -> None:
     apps = [app for tenant in TENANTS for app in tenant.apps]
 
     assert {tenant.slug for tenant in TENANTS} == {"acme", "globex"}

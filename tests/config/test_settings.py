@@ -1,4 +1,4 @@
-"""Reading of settings: validation, and secrecy of their values."""
+"""`load_config`: validation of settings, and error messages without secret values."""
 
 from base64 import b64encode, urlsafe_b64encode
 from ipaddress import ip_network
@@ -20,12 +20,14 @@ SECRET = "do-not-print-me"
 
 
 def pem(key: object, encryption: KeySerializationEncryption | None = None) -> str:
+    """Return a private key in PEM format."""
     return key.private_bytes(  # type: ignore[attr-defined, no-any-return]
         Encoding.PEM, PrivateFormat.PKCS8, encryption or NoEncryption()
     ).decode()
 
 
 def environ(**changes: str | None) -> dict[str, str]:
+    """Return a valid environment of production with changes. None removes a variable."""
     valid = {
         "WXPASS_ENV": "production",
         "DATABASE_URL": "postgresql://me:pw@db.internal:5432/wxpass",
@@ -36,7 +38,7 @@ def environ(**changes: str | None) -> dict[str, str]:
     return {name: value for name, value in {**valid, **changes}.items() if value is not None}
 
 
-def test_settings_of_production_are_read() -> None:
+def test_load_config_reads_the_settings_of_production() -> None:
     config = load_config(environ(PORT="9000", TRUSTED_PROXIES="2", DATABASE_POOL_SIZE="3"))
 
     assert config.production
@@ -54,7 +56,7 @@ def test_optional_settings_have_defaults() -> None:
     assert (config.port, config.trusted_proxies, config.database_pool_size) == (8000, 0, 10)
 
 
-def test_trusted_proxies_are_a_number_or_networks() -> None:
+def test_trusted_proxies_accepts_a_number_or_networks() -> None:
     networks = load_config(environ(TRUSTED_PROXIES="10.0.0.0/8, ::1")).trusted_proxies
     assert networks == (ip_network("10.0.0.0/8"), ip_network("::1/128"))
     for wrong in ("all", "11", "-1", "10.0.0.1/8", "10.0.0.0/33", "1,", "proxy.internal"):
@@ -62,7 +64,7 @@ def test_trusted_proxies_are_a_number_or_networks() -> None:
             load_config(environ(TRUSTED_PROXIES=wrong))
 
 
-def test_allowed_hosts_are_host_names() -> None:
+def test_allowed_hosts_accepts_only_host_names_and_domain_suffixes() -> None:
     hosts = load_config(environ(ALLOWED_HOSTS="Login.example.com, .example.cn,")).allowed_hosts
     assert hosts == ("login.example.com", ".example.cn")
     assert load_config(environ()).allowed_hosts == ()
@@ -71,7 +73,7 @@ def test_allowed_hosts_are_host_names() -> None:
             load_config(environ(ALLOWED_HOSTS=wrong))
 
 
-def test_the_repr_contains_no_secret() -> None:
+def test_the_repr_of_the_settings_contains_no_secret() -> None:
     shown = repr(load_config(environ()))
 
     for secret in ("pw@", "p" * 32, "PRIVATE KEY", repr(KEY)[2:20]):
@@ -79,28 +81,28 @@ def test_the_repr_contains_no_secret() -> None:
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
-def test_every_scheme_of_postgresql_selects_psycopg(scheme: str) -> None:
+def test_every_scheme_of_a_postgresql_url_becomes_postgresql_psycopg(scheme: str) -> None:
     url = f"{scheme}://postgres@/wxpass?host=/var/run"
     config = load_config(environ(DATABASE_URL=url))
 
     assert config.database_url == "postgresql+psycopg://postgres@/wxpass?host=/var/run"
 
 
-def test_a_key_may_be_url_safe_base64() -> None:
+def test_wxpass_keys_accepts_url_safe_base64() -> None:
     key = b"\xfb\xff" * 16
     config = load_config(environ(WXPASS_KEYS=f"k1:{urlsafe_b64encode(key).decode()}"))
 
     assert config.keys == (("k1", key),)
 
 
-def test_a_private_key_may_be_on_one_line() -> None:
+def test_jwt_private_key_accepts_escaped_newlines() -> None:
     key = pem(ec.generate_private_key(ec.SECP256R1()))
     config = load_config(environ(JWT_PRIVATE_KEY=key.strip().replace("\n", "\\n")))
 
     assert config.jwt_private_key == key
 
 
-def test_development_may_use_plain_http() -> None:
+def test_development_accepts_http_for_the_wechat_url() -> None:
     url = "http://127.0.0.1:8001"
     config = load_config(environ(WXPASS_ENV="development", WECHAT_API_BASE_URL=url))
 
@@ -112,7 +114,9 @@ def test_development_may_use_plain_http() -> None:
     "name", ["DATABASE_URL", "WXPASS_KEYS", "WXPASS_PEPPER", "JWT_PRIVATE_KEY"]
 )
 @pytest.mark.parametrize("value", [None, "", "  "])
-def test_a_missing_secret_has_no_default(name: str, env: str, value: str | None) -> None:
+def test_startup_fails_if_a_required_secret_is_missing(
+    name: str, env: str, value: str | None
+) -> None:
     with pytest.raises(ConfigError) as caught:
         load_config(environ(WXPASS_ENV=env) | {name: value or ""})
 
@@ -157,7 +161,9 @@ BAD = [
 
 
 @pytest.mark.parametrize(("name", "value"), BAD)
-def test_an_invalid_setting_is_named_and_its_value_is_not_shown(name: str, value: str) -> None:
+def test_the_error_of_an_invalid_setting_contains_its_name_and_not_its_value(
+    name: str, value: str
+) -> None:
     with pytest.raises(ConfigError) as caught:
         load_config(environ(**{name: value}))
 

@@ -1,4 +1,4 @@
-"""Deadlines of slow clients."""
+"""DeadlineSocket: deadlines for slow and idle clients of a worker."""
 
 import socket
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from config.worker import DeadlineSocket
 
 @pytest.fixture
 def pair(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[DeadlineSocket, socket.socket]]:
-    """The server's and the client's end of a connection, with short deadlines."""
+    """The server's socket and the client's socket of a connection, with deadlines of 50 ms."""
     monkeypatch.setattr(worker, "HEAD_SECONDS", 0.05)
     monkeypatch.setattr(worker, "BODY_SECONDS", 0.05)
     ours, theirs = socket.socketpair()
@@ -23,7 +23,7 @@ def pair(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[DeadlineSocket, sock
 Pair = tuple[DeadlineSocket, socket.socket]
 
 
-def test_a_head_that_does_not_arrive_closes_the_connection(pair: Pair) -> None:
+def test_an_incomplete_request_head_closes_the_connection_at_the_deadline(pair: Pair) -> None:
     ours, theirs = pair
     theirs.sendall(b"GET / HT")
     assert ours.recv(100) == b"GET / HT"
@@ -31,7 +31,9 @@ def test_a_head_that_does_not_arrive_closes_the_connection(pair: Pair) -> None:
         ours.recv(100)
 
 
-def test_a_body_that_does_not_arrive_is_a_timeout_once(pair: Pair) -> None:
+def test_an_incomplete_body_raises_timeout_error_first_and_then_closes_the_connection(
+    pair: Pair,
+) -> None:
     ours, theirs = pair
     ours.begin_body()
     theirs.sendall(b"{")
@@ -42,7 +44,7 @@ def test_a_body_that_does_not_arrive_is_a_timeout_once(pair: Pair) -> None:
         ours.recv(100)
 
 
-def test_each_64_kib_of_a_body_extends_its_deadline_by_a_second(
+def test_received_bytes_of_a_body_extend_the_deadline_of_the_body(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours, theirs = pair
@@ -60,7 +62,7 @@ def test_an_idle_connection_is_closed_after_the_keepalive_time(pair: Pair) -> No
         ours.recv(100)
 
 
-def test_the_first_byte_after_an_idle_time_starts_the_deadline_of_the_head(pair: Pair) -> None:
+def test_the_first_byte_after_idle_time_starts_the_deadline_of_the_request_head(pair: Pair) -> None:
     ours, theirs = pair
     ours.begin_idle()
     theirs.sendall(b"G")
@@ -71,7 +73,7 @@ def test_the_first_byte_after_an_idle_time_starts_the_deadline_of_the_head(pair:
         ours.recv(100)
 
 
-def test_other_methods_are_those_of_the_socket(pair: Pair) -> None:
+def test_deadline_socket_delegates_other_methods_to_the_socket(pair: Pair) -> None:
     ours, theirs = pair
     ours.sendall(b"HTTP/1.1 200 OK")
     assert theirs.recv(100) == b"HTTP/1.1 200 OK"

@@ -29,7 +29,7 @@ NO_WECHAT = {"WECHAT_API_BASE_URL": "http://127.0.0.1:9", "GUNICORN_WORKERS": "1
 
 @dataclass
 class Copy:
-    """A running copy of the service."""
+    """A running `make run` with its own ports and data folder."""
 
     process: "subprocess.Popen[str]"
     environ: dict[str, str]
@@ -44,11 +44,11 @@ class Copy:
         return WeChat(f"http://127.0.0.1:{self.environ['SIMULATOR_PORT']}")
 
     def post(self, what: str, appid: str = SHOP.appid, **body: Any) -> requests.Response:
-        """Call an endpoint of an app."""
+        """Send a POST request to `/v1/apps/<appid>/<what>`."""
         return requests.post(f"{self.service}/v1/apps/{appid}/{what}", json=body, timeout=20)
 
     def command(self, *arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
-        """Run an operator's command with the environment of the copy."""
+        """Run a Flask command with the environment of this copy."""
         return subprocess.run(
             [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
             cwd=ROOT,
@@ -62,7 +62,7 @@ class Copy:
 
 
 def start(var: Path, ready: str = "/me", **more: str) -> Copy:
-    """Start a copy, and wait for a line that contains `ready`."""
+    """Start `make run`, and wait until it prints a line that contains `ready`."""
     environ = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     environ |= {
         "WXPASS_VAR": str(var),
@@ -89,14 +89,14 @@ def start(var: Path, ready: str = "/me", **more: str) -> Copy:
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
-    """A copy in an empty folder."""
+    """A running copy that started with an empty data folder."""
     running = start(tmp_path_factory.mktemp("newcomer") / "var")
     yield running
     stop(running, signal.SIGTERM)
 
 
 def stop(running: Copy, with_signal: int) -> None:
-    """Stop a copy, and check that all its processes end."""
+    """Stop a copy by a signal, and check that all its processes end."""
     family = psutil.Process(running.process.pid).children(recursive=True)
     running.process.send_signal(with_signal)
     running.process.communicate(timeout=40)
@@ -105,15 +105,15 @@ def stop(running: Copy, with_signal: int) -> None:
     assert alive == []
 
 
-def test_the_printed_commands_log_a_user_in(copy: Copy) -> None:
+def test_the_commands_that_make_run_prints_log_a_user_in(copy: Copy) -> None:
     commands = copy.output[copy.output.index("SIM=") :]
     done = subprocess.run(["sh"], input=commands, capture_output=True, text=True, check=True)
     me = json.loads(done.stdout.strip().splitlines()[-1])
     assert (me["account"], me["phone"]) == ("alice", "+8613800138001")
 
 
-def test_the_calls_in_the_readme_log_a_user_in(copy: Copy) -> None:
-    """The calls are those of README.md, at the addresses of this copy."""
+def test_the_commands_in_the_readme_log_a_user_in(copy: Copy) -> None:
+    """Only the URLs are replaced by those of this copy."""
     blocks = re.findall(r"^```sh\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
     (calls,) = (block for block in blocks if "/_simulator/login" in block)
     for address, own in (
@@ -127,7 +127,7 @@ def test_the_calls_in_the_readme_log_a_user_in(copy: Copy) -> None:
     assert (me["account"], me["phone"]) == ("alice", "+8613800138001")
 
 
-def test_the_printed_operator_can_sign_in_to_the_console(copy: Copy) -> None:
+def test_the_operator_that_make_run_prints_can_sign_in_to_the_console(copy: Copy) -> None:
     email, password = re.findall(r"/console/ +(\S+) +(\S+)", copy.output)[0]
     with requests.Session() as browser:
         page = browser.get(f"{copy.service}/console/sign-in", timeout=5).text
@@ -138,10 +138,10 @@ def test_the_printed_operator_can_sign_in_to_the_console(copy: Copy) -> None:
     assert "Acme 商城" in answer.text
 
 
-def test_an_app_added_by_command_is_active_in_every_worker_after_verification(
+def test_every_worker_accepts_an_app_that_was_added_and_verified_by_command(
     copy: Copy,
 ) -> None:
-    """No worker is restarted. The appid is unknown until WeChat accepts the AppSecret."""
+    """The workers are not restarted. They accept the appid once WeChat accepts the AppSecret."""
     appid, secret = "wx00000000000000ff", "5e" * 16
 
     def codes() -> set[str]:
@@ -163,7 +163,7 @@ def test_an_app_added_by_command_is_active_in_every_worker_after_verification(
 
 
 def test_logins_hold_no_database_connection_while_they_wait_for_wechat(copy: Copy) -> None:
-    """Two workers have five connections each, and more than ten logins wait."""
+    """More than 20 logins wait, although two workers have five database connections each."""
     person = Person(copy.wechat, "alice", "13800138001")
     codes = [person.wx_login(SHOP) for _ in range(60)]
     copy.wechat.fault("slow", seconds=3)
@@ -180,7 +180,7 @@ def test_health_readiness_and_openapi_are_available(copy: Copy) -> None:
         assert requests.get(f"{copy.service}{address}", timeout=5).status_code == 200
 
 
-def test_two_copies_run_with_one_simulator(copy: Copy, tmp_path: Path) -> None:
+def test_a_second_copy_can_use_the_simulator_of_the_first(copy: Copy, tmp_path: Path) -> None:
     wechat = copy.wechat.url
     second = start(tmp_path / "var", WECHAT_API_BASE_URL=wechat, GUNICORN_WORKERS="1")
     with socket.socket() as probe:
@@ -190,7 +190,7 @@ def test_two_copies_run_with_one_simulator(copy: Copy, tmp_path: Path) -> None:
     stop(second, signal.SIGTERM)
 
 
-def test_a_graceful_stop_completes_requests_and_keeps_data(copy: Copy) -> None:
+def test_sigint_completes_running_requests_and_a_restart_keeps_the_data(copy: Copy) -> None:
     code = Person(copy.wechat, "dave", "13900139000").wx_login(SHOP)
     copy.wechat.fault("slow", seconds=2)
     calls_before = len(copy.wechat.calls())

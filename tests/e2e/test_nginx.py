@@ -1,4 +1,4 @@
-"""docs/nginx.conf in a real nginx: authentication of requests for a back end."""
+"""docs/nginx.conf in a real nginx, which authenticates requests for a back end."""
 
 import os
 import shutil
@@ -36,7 +36,7 @@ http {{
 
 
 def business() -> Flask:
-    """Return a back end that answers with the request it received."""
+    """Return a back end that responds with the headers and the body of the request."""
     app = Flask("business")
 
     @app.route("/<path:path>", methods=["GET", "POST"])
@@ -47,7 +47,7 @@ def business() -> Flask:
 
 
 def serve(app: Flask) -> Iterator[int]:
-    """Serve an app on a free port."""
+    """Serve an app on a free port. Yield the port, and stop the server afterwards."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield server.port
@@ -57,17 +57,19 @@ def serve(app: Flask) -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def back_end() -> Iterator[int]:
+    """The port of the back end."""
     yield from serve(business())
 
 
 @pytest.fixture(scope="module")
 def wxpass(app: Flask) -> Iterator[int]:
+    """The port of the service."""
     yield from serve(app)
 
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The log file of nginx."""
+    """The path of the access log of nginx."""
     return tmp_path_factory.mktemp("log") / "wxpass.log"
 
 
@@ -75,19 +77,19 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def nginx(
     wxpass: int, back_end: int, log: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """Run the documented configuration with the ports, log and tenant of the tests."""
+    """The URL of an nginx with docs/nginx.conf."""
     text = configured(wxpass, back_end, log)
     with running(text, tmp_path_factory.mktemp("nginx")) as url:
         yield url
 
 
 def configured(
-    wxpass: int, back_end: int, log: Path, address: str = "/v1/verify?tenant=acme"
+    wxpass: int, back_end: int, log: Path, verify: str = "/v1/verify?tenant=acme"
 ) -> str:
-    """Return the configuration with the ports, log and authorization address of a test."""
+    """Return docs/nginx.conf with other ports, log file and path of the authorization request."""
     text = CONF.read_text().replace("/var/log/nginx/wxpass.log", str(log))
     changes = {":8000;": f":{wxpass};", ":9000;": f":{back_end};"}
-    changes["/v1/verify?tenant=initech;"] = f"{address};"
+    changes["/v1/verify?tenant=initech;"] = f"{verify};"
     for documented, replacement in changes.items():
         assert text.count(documented) == 1
         text = text.replace(documented, replacement)
@@ -96,7 +98,10 @@ def configured(
 
 @contextmanager
 def running(text: str, folder: Path) -> Iterator[str]:
-    """Run nginx with a configuration inside the block."""
+    """Run nginx with a configuration inside the block. Yield the URL.
+
+    If nginx is not installed, skip the test, or fail in CI.
+    """
     if NGINX is None:
         missing = "nginx is not installed; on Debian and Ubuntu: apt-get install nginx-light"
         assert os.environ.get("CI") != "true", missing
@@ -114,7 +119,7 @@ def running(text: str, folder: Path) -> Iterator[str]:
 
 
 def wait_for(port: int, running: subprocess.Popen[str]) -> None:
-    """Wait until nginx accepts connections."""
+    """Wait until nginx accepts connections. Fail the test if nginx exits."""
 
     def accepts_connections() -> bool:
         if running.poll() is not None:
@@ -133,7 +138,7 @@ def wait_for(port: int, running: subprocess.Popen[str]) -> None:
 @pytest.mark.parametrize(
     ("before", "after"), [("", ""), ("a=1; ", ""), ("", "; b=2"), ("a=1; ", "; b=2")]
 )
-def test_the_cookie_of_the_console_is_not_forwarded(
+def test_nginx_does_not_forward_the_session_cookie_of_the_console(
     nginx: str, prefix: str, before: str, after: str
 ) -> None:
     cookie = f"{before}{prefix}wxpass_console=secret{after}"
@@ -154,10 +159,10 @@ def test_the_cookie_of_the_console_is_not_forwarded(
         "x=1;  __Host-wxpass_console=secret",
     ],
 )
-def test_the_cookie_of_the_console_is_not_forwarded_with_a_second_cookie(
+def test_nginx_does_not_forward_the_session_cookie_beside_cookies_of_the_same_name(
     nginx: str, cookie: str
 ) -> None:
-    """A back end on the same host can set a cookie of the same name."""
+    """A back end on the same host can set a cookie with the name of the session cookie."""
     answer = requests.get(f"{nginx}/api/public/x", headers={"Cookie": cookie}, timeout=5)
     assert "secret" not in str(answer.json()["headers"])
 
@@ -169,7 +174,7 @@ def ask(url: str, token: str | None = None, body: str | None = None) -> requests
 
 
 def identity(answer: requests.Response) -> list[tuple[str, str]]:
-    """Return the identity headers that the back end received, in any spelling."""
+    """Return the identity headers that the back end received, with any case and separator."""
     headers = [(name.replace("_", "-").title(), value) for name, value in answer.json()["headers"]]
     return sorted((name, value) for name, value in headers if name in IDENTITY)
 
@@ -189,7 +194,7 @@ def test_the_back_end_receives_the_identity_headers_of_wxpass(
         assert identity(answer) == sorted(expected)
 
 
-def test_a_request_without_a_user_is_answered_with_the_problem_of_wxpass(
+def test_a_request_without_a_user_gets_the_401_problem_document_of_wxpass(
     nginx: str, client: Client, bob: Person
 ) -> None:
     unbound = client.log_in(bob)["token"]
@@ -208,10 +213,10 @@ FOREIGN = (403, "token_of_another_tenant")
 
 @pytest.mark.parametrize("query", ["", "?tenant=acme", "?tenant=globex", "?x=y&tenant=acme#z"])
 @pytest.mark.parametrize("path", ["/api/orders", "/api/v1/verify", "/api//x/%2e/y"])
-def test_a_user_of_another_tenant_does_not_reach_the_back_end(
+def test_requests_of_users_of_another_tenant_do_not_reach_the_back_end(
     nginx: str, client: Client, alice: Person, query: str, path: str
 ) -> None:
-    """The client's path and query do not change the audience."""
+    """Path and query of the client's request cannot change the tenant that nginx requires."""
     foreign, own = (client.bind(alice, app)["token"] for app in (GLOBEX_LIFE, ACME_SHOP))
     for body in (None, "an order"):
         refused = ask(nginx + path + query, foreign, body)
@@ -219,6 +224,7 @@ def test_a_user_of_another_tenant_does_not_reach_the_back_end(
         assert ask(nginx + path + query, own, body).status_code == 200
 
 
+# The status that a client gets with each path of the authorization request.
 AUDIENCES = {
     "/v1/verify": 200,
     f"/v1/apps/{ACME_SHOP.appid}/verify": 200,
@@ -232,16 +238,16 @@ AUDIENCES = {
 }
 
 
-@pytest.mark.parametrize("address", AUDIENCES)
-def test_an_unknown_audience_is_refused_and_a_misspelt_parameter_is_an_error(
-    wxpass: int, back_end: int, tmp_path: Path, client: Client, alice: Person, address: str
+@pytest.mark.parametrize("verify", AUDIENCES)
+def test_nginx_returns_403_for_an_unknown_audience_and_500_for_a_misspelt_parameter(
+    wxpass: int, back_end: int, tmp_path: Path, client: Client, alice: Person, verify: str
 ) -> None:
-    """The status is 403 for an unknown audience, and 500 for a misspelt parameter."""
+    """The audience is the tenant or app in the path of the authorization request."""
     token = client.bind(alice)["token"]
-    text = configured(wxpass, back_end, tmp_path / "log", address)
+    text = configured(wxpass, back_end, tmp_path / "log", verify)
     with running(text, tmp_path) as url:
         for query in ("", "?tenant=acme&x=y"):
-            assert ask(f"{url}/api/orders{query}", token).status_code == AUDIENCES[address]
+            assert ask(f"{url}/api/orders{query}", token).status_code == AUDIENCES[verify]
         assert ask(f"{url}/api/orders").status_code == 401
 
 
@@ -258,18 +264,20 @@ def test_an_unknown_audience_is_refused_and_a_misspelt_parameter_is_an_error(
         "/api/public/%252e%252e%252forders",
     ],
 )
-def test_an_ambiguous_path_is_rejected(nginx: str, path: str) -> None:
+def test_nginx_rejects_a_path_with_dot_segments_or_encoded_separators(
+    nginx: str, path: str
+) -> None:
     with socket.create_connection(("127.0.0.1", int(nginx.rpartition(":")[2])), 5) as client:
         client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
         assert client.recv(64).startswith(b"HTTP/1.1 40")
 
 
-def test_a_public_path_may_contain_encoded_characters(nginx: str) -> None:
+def test_nginx_forwards_a_public_path_with_encoded_characters(nginx: str) -> None:
     for path in ("%E6%96%B0%E9%97%BB", "a%20b.html", "v1.2/x?next=%2Fa%2F..%3B%25"):
         assert ask(f"{nginx}/api/public/{path}").status_code == 200
 
 
-def test_forged_identity_headers_are_removed_from_public_requests(
+def test_nginx_removes_forged_identity_headers_from_public_requests(
     nginx: str, client: Client, alice: Person
 ) -> None:
     token = client.bind(alice)["token"]
@@ -279,14 +287,16 @@ def test_forged_identity_headers_are_removed_from_public_requests(
     assert ask(f"{nginx}/healthz").json() == {"status": "ok", "version": VERSION}
 
 
-def test_phone_numbers_in_queries_are_not_logged(nginx: str, log: Path) -> None:
+def test_the_access_log_of_nginx_contains_no_query_with_a_phone_number(
+    nginx: str, log: Path
+) -> None:
     assert ask(f"{nginx}/v1/admin/tenants/acme/users?phone=13800138000").status_code == 401
-    # nginx writes the line after the response.
+    # nginx writes the log line after it has sent the response.
     until(lambda: "GET /v1/admin/tenants/acme/users 401" in log.read_text())
     assert "13800138000" not in log.read_text()
 
 
-def test_uploads_of_users_may_be_larger_than_other_bodies(nginx: str) -> None:
+def test_nginx_accepts_larger_bodies_for_user_imports_than_for_other_requests(nginx: str) -> None:
     file = "x" * 2_000_000
     assert ask(f"{nginx}/v1/admin/tenants/acme/imports", body=file).status_code == 401
     assert "/console/sign-in" in ask(f"{nginx}/console/t/acme/people/preview", body=file).url

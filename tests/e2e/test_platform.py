@@ -1,4 +1,4 @@
-"""Tenants and operators by the API of platform admins."""
+"""Platform admins manage tenants and operators through the admin API."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,19 +14,22 @@ OPS = "ops@wxpass.example"
 
 @pytest.fixture
 def ops(app: Flask) -> Script:
-    """Return the API session of a platform admin."""
+    """A platform admin who is signed in at the admin API."""
     return signed_in(app, OPS, "platform")
 
 
 def last_details(rows: Reader, action: str) -> Any:
-    """Return the details of the newest event of an action. Check that an operator caused it."""
+    """Return the details of the latest audit event of an action.
+
+    Check that the actor of the event is an operator.
+    """
     query = "SELECT details, actor_kind, actor_id IS NOT NULL, ip FROM audit_events"
     details, *actor = rows(f"{query} WHERE action = :a ORDER BY id DESC LIMIT 1", a=action)[0]
     assert actor == ["operator", True, "127.0.0.1"]
     return details
 
 
-def test_a_tenant_is_added_changed_and_disabled(
+def test_a_platform_admin_adds_changes_and_disables_tenants(
     ops: Script, client: Client, alice: Person, rows: Reader
 ) -> None:
     new = {"slug": "initech", "name": "Initech", "phone_owner_policy": "refuse"}
@@ -47,7 +50,9 @@ def test_a_tenant_is_added_changed_and_disabled(
         assert failure(refused) == (422, "request_invalid"), wrong
 
 
-def test_an_operator_is_invited_changed_and_reset(ops: Script, app: Flask, rows: Reader) -> None:
+def test_a_platform_admin_invites_changes_and_resets_an_operator(
+    ops: Script, app: Flask, rows: Reader
+) -> None:
     body = {"email": "Ann@acme.example", "role": "tenant_admin", "tenant": "acme"}
     invited = ops("POST", "/operators", json=body).json
     ann, path = Script(Client(app), "ann@acme.example"), f"/operators/{invited['operator']['id']}"
@@ -75,7 +80,7 @@ def test_an_operator_is_invited_changed_and_reset(ops: Script, app: Flask, rows:
         assert failure(ops("PATCH", path, json=wrong)) == (422, "request_invalid"), wrong
 
 
-def test_the_last_platform_admin_is_neither_disabled_nor_demoted(ops: Script, rows: Reader) -> None:
+def test_the_last_platform_admin_cannot_be_disabled_or_demoted(ops: Script, rows: Reader) -> None:
     ((operator_id,),) = rows("SELECT id FROM operators")
     for change in ({"status": "disabled"}, {"role": "tenant_admin", "tenant": "acme"}):
         refused = ops("PATCH", f"/operators/{operator_id}", json=change)

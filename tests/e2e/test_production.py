@@ -1,4 +1,4 @@
-"""Startup in production: settings are validated, and nothing of development is loaded."""
+"""Startup in production: validation of settings, and no features of development."""
 
 import json
 import os
@@ -49,7 +49,7 @@ FLASK = [sys.executable, "-m", "flask", "--app", "wsgi", "tenants", "list"]
 
 @dataclass(frozen=True)
 class Case:
-    """A changed environment, and the settings that the error must name."""
+    """Changes of a valid environment, and the settings that the startup error must name."""
 
     changes: dict[str, str]
     names: tuple[str, ...]
@@ -73,8 +73,8 @@ MALFORMED = {
 CASES = {
     **{f"no {name}": Case({name: ""}, (name,)) for name in MALFORMED},
     **{f"malformed {name}": Case({name: value}, (name,)) for name, value in MALFORMED.items()},
-    "nothing but the name": Case(dict.fromkeys(MALFORMED, ""), tuple(MALFORMED)),
-    "strange values": Case(INVALID, tuple(INVALID)),
+    "no secrets": Case(dict.fromkeys(MALFORMED, ""), tuple(MALFORMED)),
+    "invalid values": Case(INVALID, tuple(INVALID)),
     "a database without TLS": Case({"DATABASE_URL": IN_CLEAR}, ("DATABASE_URL",)),
     "gunicorn without TLS": Case(
         {"DATABASE_URL": IN_CLEAR}, ("DATABASE_URL",), (*GUNICORN, "-b", "127.0.0.1:0")
@@ -85,7 +85,7 @@ CASES = {
 }
 
 
-# One process per startup, forked from a process that has imported the slow modules.
+# Runs each startup in a forked process, so that the slow modules are imported only once.
 FORKING = """
 import gc, json, os, runpy, sys
 import app, config
@@ -113,17 +113,18 @@ class Boot:
 
 
 def environ_of(var: Path, changes: dict[str, str]) -> dict[str, str]:
-    """Return an environment without other settings than the given ones."""
+    """Return the current environment with the valid settings of production and changes."""
     environ = {name: value for name, value in os.environ.items() if name not in SETTINGS}
     return environ | VALID | {"WXPASS_VAR": str(var), "GUNICORN_WORKERS": "1"} | changes
 
 
 def files_in(var: Path) -> list[str]:
+    """Return the paths of all files and folders below a folder."""
     return sorted(map(str, var.rglob("*"))) if var.exists() else []
 
 
 def boot(var: Path, command: tuple[str, ...], changes: dict[str, str]) -> Boot:
-    """Run a process that imports wsgi."""
+    """Run a command that starts the service, and return its result."""
     environ = environ_of(var, changes)
     ended = subprocess.run(
         command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=60, check=False
@@ -132,7 +133,7 @@ def boot(var: Path, command: tuple[str, ...], changes: dict[str, str]) -> Boot:
 
 
 def boot_forked(folder: Path, cases: dict[str, Case]) -> dict[str, Boot]:
-    """Run a forked process that imports wsgi for each case."""
+    """Start the service in a forked process for each case, and return the results by name."""
     folders = [folder / str(number) for number in range(len(cases))]
     for case_folder in folders:
         case_folder.mkdir()
@@ -162,7 +163,7 @@ def boot_forked(folder: Path, cases: dict[str, Case]) -> dict[str, Boot]:
 
 @pytest.fixture(scope="module")
 def boots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Boot]:
-    """Start all cases."""
+    """The results of all cases by name. Cases with a command run in their own process."""
     folder = tmp_path_factory.mktemp("production")
     forked = {name: case for name, case in CASES.items() if not case.command}
     alone = {name: case for name, case in CASES.items() if case.command}
@@ -176,10 +177,12 @@ def boots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Boot]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_startup_fails_and_names_the_invalid_settings(name: str, boots: dict[str, Boot]) -> None:
+def test_startup_fails_and_names_exactly_the_invalid_settings(
+    name: str, boots: dict[str, Boot]
+) -> None:
     ended = boots[name]
 
-    # Exit code 1 comes from gunicorn's master before it forks. 3 comes from the app, and stops
+    # The master process of gunicorn exits with 1 before it forks. The app exits with 3, which stops
     # gunicorn.
     assert ended.exit_code in (1, 3), ended
     assert ended.out == ""
@@ -201,7 +204,9 @@ def test_a_failed_startup_shows_no_secret_and_creates_no_file(
     assert ended.created == []
 
 
-def test_production_starts_without_modules_of_development(tmp_path: Path) -> None:
+def test_production_imports_neither_the_simulator_nor_the_embedded_postgresql(
+    tmp_path: Path,
+) -> None:
     ended = boot(tmp_path / "var", (sys.executable, "-c", SERVE), {})
 
     assert ended.exit_code == 0, ended.err
@@ -214,7 +219,7 @@ def test_production_starts_without_modules_of_development(tmp_path: Path) -> Non
     assert SECRET not in ended.err
 
 
-def test_a_trusted_network_is_logged_as_a_warning_at_each_startup(tmp_path: Path) -> None:
+def test_startup_logs_a_warning_if_database_tls_is_trusted_network(tmp_path: Path) -> None:
     changes = {"DATABASE_URL": IN_CLEAR, "DATABASE_TLS": "trusted-network"}
     ended = boot(tmp_path / "var", (sys.executable, "-c", "import wsgi"), changes)
 
@@ -225,7 +230,7 @@ def test_a_trusted_network_is_logged_as_a_warning_at_each_startup(tmp_path: Path
     ]
 
 
-def test_gunicorn_logs_json(tmp_path: Path) -> None:
+def test_gunicorn_logs_json_lines_in_production(tmp_path: Path) -> None:
     ready = "import signal, os\n\ndef post_worker_init(w): os.kill(os.getppid(), signal.SIGTERM)\n"
     conf = tmp_path / "gunicorn.conf.py"
     conf.write_text((ROOT / "config/gunicorn.conf.py").read_text() + ready)
@@ -247,7 +252,7 @@ def test_the_simulator_does_not_start_in_production(
         create_simulator({"WXPASS_ENV": "production"} if where == "argument" else {})
 
 
-def test_the_demo_is_not_added_in_production(
+def test_the_demo_command_fails_and_adds_nothing_in_production(
     app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(app.config, "WXPASS_PRODUCTION", True)

@@ -1,4 +1,4 @@
-"""The main flow of the product, by its API."""
+"""The main use case through the API: login, phone number, logout, next login."""
 
 from tests.fixtures.personas import Client, Person, Reader, failure
 

@@ -1,4 +1,4 @@
-"""The design: layers, sizes and names."""
+"""The design of the code: allowed imports, sizes of files and functions, and names."""
 
 import ast
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 PYTHON = sorted(path for top in ("app", "config") for path in (ROOT / top).rglob("*.py"))
 PYTHON.append(ROOT / "wsgi.py")
 
-# The layers that each layer may import, besides itself.
+# The other layers that each layer may import. A layer is a file or folder in app/.
 MAY_IMPORT = {
     "wechat": set(),
     "simulator": set(),
@@ -97,7 +97,7 @@ def layer_of(path: Path) -> str:
 
 
 def imports_of(tree: ast.AST) -> Iterator[tuple[ast.stmt, str]]:
-    """Yield every import statement with the name of the module."""
+    """Yield every import statement with the name of the imported module."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((node, name.name) for name in node.names)
@@ -114,7 +114,7 @@ def parsed(path: Path) -> ast.Module:
 
 
 def functions_of(tree: ast.AST) -> Iterator[ast.FunctionDef]:
-    """Return every function."""
+    """Return every function definition in a syntax tree."""
     return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
 
 
@@ -124,7 +124,7 @@ def test_no_function_contains_an_import() -> None:
             assert not list(imports_of(function)), f"{path}: {function.name}"
 
 
-def test_a_file_imports_only_allowed_layers() -> None:
+def test_every_file_imports_only_layers_allowed_for_its_own_layer() -> None:
     for path in PYTHON:
         if ROOT / "app" in path.parents and path != ROOT / "app" / "__init__.py":
             forbidden = list(forbidden_imports(path))
@@ -132,7 +132,7 @@ def test_a_file_imports_only_allowed_layers() -> None:
 
 
 def forbidden_imports(path: Path) -> Iterator[str]:
-    """Yield the modules that the layer of a file must not import."""
+    """Yield the modules that a file imports although its layer may not import them."""
     layer = layer_of(path)
     for _, module in imports_of(parsed(path)):
         name = module.removeprefix("app.")
@@ -149,13 +149,15 @@ def test_only_the_wechat_layer_sends_http_requests() -> None:
         assert layer_of(path) == "wechat" or not modules & {"requests", "urllib3"}, path
 
 
-def test_only_services_commit() -> None:
+def test_only_the_module_transactions_commits() -> None:
     for path in (ROOT / "app").rglob("*.py"):
         names = (getattr(node, "attr", "") for node in ast.walk(parsed(path)))
         assert path.name == "transactions.py" or "commit" not in names, path
 
 
-def test_files_and_functions_are_short_and_have_specific_names() -> None:
+def test_files_have_at_most_300_lines_and_functions_at_most_40_lines_and_names_are_specific() -> (
+    None
+):
     for path in PYTHON:
         assert path.read_text().count("\n") <= 300, path
         assert not VAGUE & set(path.with_suffix("").parts[-3:]), f"{path}: a name without a meaning"
@@ -173,7 +175,7 @@ def is_view(function: ast.FunctionDef) -> bool:
 
 
 def test_views_are_short_and_contain_no_branches() -> None:
-    """A view has at most four statements. Branches belong in services."""
+    """A view has at most four statements, without `if`, `try` or `for`."""
     views = [
         (path, function)
         for path in (ROOT / "app").rglob("*.py")
@@ -201,6 +203,6 @@ def test_public_functions_have_docstrings() -> None:
     assert undocumented == []
 
 
-def test_the_top_level_contains_only_known_names() -> None:
+def test_the_repository_root_contains_only_known_files_and_folders() -> None:
     present = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
     assert present - {"var", "__pycache__"} <= TOP_LEVEL

@@ -1,4 +1,4 @@
-"""Links in the documentation, and the structure of both languages."""
+"""The pages in docs/: links, translations and the claims of the architecture page."""
 
 import re
 from pathlib import Path
@@ -17,8 +17,8 @@ TRANSLATED = sorted(path.name.removesuffix(".zh-CN.md") for path in DOCS.glob("*
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(DOCS)))
-def test_every_link_has_a_target(path: Path) -> None:
-    """Targets are files, and headings in them."""
+def test_every_link_points_to_an_existing_file_and_heading(path: Path) -> None:
+    """Links to other sites are not checked."""
     for link in LINK.findall(path.read_text()):
         if "://" in link:
             continue
@@ -30,19 +30,19 @@ def test_every_link_has_a_target(path: Path) -> None:
 
 
 def anchors_of(text: str) -> set[str]:
-    """Return the anchors of the headings in a page, as GitHub makes them."""
+    """Return the anchors that GitHub generates for the headings of a page."""
     titles = re.findall(r"^#+ (.*)$", FENCE.sub("", text), re.MULTILINE)
     plain = (re.sub(r"[^\w\s-]", "", title.lower()) for title in titles)
     return {title.replace(" ", "-") for title in plain}
 
 
-def test_the_pages_for_newcomers_and_operators_are_translated() -> None:
+def test_the_pages_concepts_console_integrate_and_operations_have_a_chinese_version() -> None:
     assert TRANSLATED == ["concepts", "console", "integrate", "operations"]
 
 
 @pytest.mark.parametrize("name", TRANSLATED)
-def test_both_languages_have_the_same_structure(name: str) -> None:
-    """The Chinese page has the headings, commands, tables and code names of the English one."""
+def test_the_chinese_page_has_the_structure_of_the_english_page(name: str) -> None:
+    """Both pages have the same levels of headings, code blocks, and code names in each section."""
     english, chinese = ((DOCS / f"{name}{end}.md").read_text() for end in ("", ".zh-CN"))
     assert _levels(english) == _levels(chinese)
     assert _code(english) == _code(chinese)
@@ -55,7 +55,7 @@ def _levels(text: str) -> list[str]:
 
 
 def _code(text: str) -> list[tuple[str, str]]:
-    """Return the code blocks with their languages, without the comments."""
+    """Return each code block as (language, code). Comments are removed."""
     return [
         (language, re.sub(r"(^|\s+)#.*", "", block, flags=re.MULTILINE))
         for language, block in FENCE.findall(text)
@@ -66,11 +66,8 @@ def _sections(text: str) -> list[str]:
     return re.split(r"^#+ .*$", FENCE.sub("", text), flags=re.MULTILINE)
 
 
-def test_every_dependency_is_explained_and_pinned() -> None:
-    """docs/architecture.md explains each package of requirements.in, and no package without a pin.
-
-    Development packages may be explained, too.
-    """
+def test_the_architecture_page_explains_every_dependency_and_only_pinned_packages() -> None:
+    """The page explains every package in requirements.in, and may explain development packages."""
     text = (DOCS / "architecture.md").read_text()
     section = text[text.index("## Dependencies\n") :]
     table = re.findall(r"^\| ([a-z0-9, -]+) \|", section, re.MULTILINE)
@@ -81,7 +78,7 @@ def test_every_dependency_is_explained_and_pinned() -> None:
     assert set(chosen) <= explained
 
 
-def test_the_architecture_page_names_every_package_and_only_paths_that_exist() -> None:
+def test_the_architecture_page_names_every_package_and_only_existing_paths() -> None:
     spans = set(SPAN.findall((DOCS / "architecture.md").read_text()))
     paths = {ROOT / span for span in spans if re.match(r"(app|config|migrations|tests)/", span)}
     assert [path for path in paths if not path.exists()] == []
@@ -90,8 +87,8 @@ def test_the_architecture_page_names_every_package_and_only_paths_that_exist() -
     assert packages <= paths
 
 
-def test_the_architecture_page_names_functions_where_they_are() -> None:
-    """In the table of the login pipeline, each function is in one of the files of its row."""
+def test_the_architecture_page_names_login_functions_with_the_files_that_define_them() -> None:
+    """Each row of the table of the login pipeline lists files and functions of these files."""
     rows = re.findall(
         r"^\| [^|]+ \| (`app/[^|]+`) \| (`\w[^|]*`) \|$",
         (DOCS / "architecture.md").read_text(),

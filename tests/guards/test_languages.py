@@ -1,4 +1,4 @@
-"""The Chinese catalogue: complete, free of unused messages, and compiled."""
+"""The Chinese message catalogue: complete, without unused messages, and compiled."""
 
 import ast
 import gettext
@@ -15,12 +15,12 @@ CATALOGUE = APP / "translations/zh/LC_MESSAGES/messages.po"
 MARKERS = ("gettext", "lazy_gettext", "N_")
 PLACEHOLDER = re.compile(r"{\w*}|%\(\w+\)s")
 HAN = re.compile(r"[\u4e00-\u9fff]")
-# The parameters that these failures are always raised with.
+# Values that these errors are always raised with, by error code.
 VALUES = {"people_file_imported": {"when": "2026-01-02", "who": "ann@acme.example"}}
 
 
 def chinese() -> dict[str, str]:
-    """Return the Chinese texts by their English ones."""
+    """Return the Chinese message of each English message. Fail if a translation is fuzzy."""
     with CATALOGUE.open("rb") as file:
         messages = [message for message in read_po(file) if message.id]
     assert not any(message.fuzzy for message in messages)
@@ -28,14 +28,14 @@ def chinese() -> dict[str, str]:
 
 
 def test_the_compiled_catalogue_is_up_to_date() -> None:
-    """Run `make messages`."""
+    """If this test fails, run `make messages`."""
     with CATALOGUE.with_suffix(".mo").open("rb") as file:
         compiled = dict(vars(gettext.GNUTranslations(file))["_catalog"])
     compiled.pop("")
     assert compiled == chinese()
 
 
-def test_every_failure_has_a_chinese_message() -> None:
+def test_every_error_code_has_its_own_chinese_message() -> None:
     texts = [chinese()[failure.en] for failure in FAILURES.values()]
     assert len(set(texts)) == len(FAILURES)
     for text in texts:
@@ -43,8 +43,8 @@ def test_every_failure_has_a_chinese_message() -> None:
         assert HAN.search(text)
 
 
-def test_both_languages_have_the_same_placeholders() -> None:
-    """A missing or misspelt placeholder is not replaced."""
+def test_each_chinese_message_has_the_placeholders_of_its_english_message() -> None:
+    """A misspelt placeholder would appear in the message."""
     for english, translated in chinese().items():
         assert sorted(PLACEHOLDER.findall(translated)) == sorted(PLACEHOLDER.findall(english))
     for failure in FAILURES.values():
@@ -53,7 +53,7 @@ def test_both_languages_have_the_same_placeholders() -> None:
             assert text.format(**failure(values=values).parameters), failure.code
 
 
-def test_the_catalogue_contains_exactly_the_messages_of_the_code() -> None:
+def test_the_catalogue_contains_exactly_the_messages_used_in_code_and_templates() -> None:
     used = {failure.en for failure in FAILURES.values()}
     for path in APP.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -67,6 +67,6 @@ def test_the_catalogue_contains_exactly_the_messages_of_the_code() -> None:
 def messages_of(page: Path) -> set[str]:
     """Return the messages that a template marks for translation."""
     messages = Environment(extensions=["jinja2.ext.i18n"]).extract_translations(page.read_text())  # noqa: S701
-    # Messages with parameters are extracted as tuples, and those marked in Python as None.
+    # Jinja extracts a message with parameters as a tuple, and a message marked in Python as None.
     texts = (used[0] if isinstance(used, tuple) else used for _, _, used in messages)
     return {text for text in texts if text is not None}

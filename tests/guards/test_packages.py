@@ -1,4 +1,4 @@
-"""The packages of `app/services`: allowed imports, no cycles, limited size."""
+"""The packages of `app/services`: allowed imports, no import cycles, limited size."""
 
 import ast
 from collections.abc import Iterator
@@ -10,7 +10,8 @@ SERVICES = ROOT / "app" / "services"
 MODULES = sorted(path for path in SERVICES.rglob("*.py") if path != SERVICES / "__init__.py")
 MAX_FILES = 20
 
-# In order of the layers. Each package lists the lower packages that it may import.
+# Ordered from the lowest package to the highest. Each package may import the listed packages,
+# which are all lower.
 MAY_IMPORT: dict[str, set[str]] = {
     "runtime": set(),
     "principals": set(),
@@ -61,7 +62,7 @@ NAMES = {name_of(path): path for path in MODULES}
 
 
 def imports_of(path: Path) -> Iterator[str]:
-    """Return the modules of `app.services` that a file imports."""
+    """Yield the modules of `app.services` that a file imports."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("app.services"):
             for name in node.names:
@@ -70,11 +71,11 @@ def imports_of(path: Path) -> Iterator[str]:
 
 
 def package_of(module: str) -> str:
-    """Return the package of a module below `app.services`, or the module if it has none."""
+    """Return the package of a module in `app.services`. A module without a package is returned."""
     return module.split(".")[2]
 
 
-def test_a_package_imports_only_packages_below_it() -> None:
+def test_every_package_imports_only_the_packages_that_it_may_import() -> None:
     for name, path in NAMES.items():
         package = package_of(name)
         for module in imports_of(path):
@@ -82,15 +83,15 @@ def test_a_package_imports_only_packages_below_it() -> None:
             assert imported == package or imported in MAY_IMPORT[package], f"{name} -> {module}"
 
 
-def test_no_packages_import_each_other_in_a_cycle() -> None:
+def test_packages_may_import_lower_packages_only() -> None:
     below: set[str] = set()
     for package, imported in MAY_IMPORT.items():
-        assert imported <= below, f"{package} imports {imported - below}, which is not below it"
+        assert imported <= below, f"{package} imports {imported - below}, which is not lower"
         below.add(package)
 
 
-def test_every_allowed_import_is_used() -> None:
-    """An unused permission would allow a new dependency without review."""
+def test_every_allowed_import_between_packages_is_used() -> None:
+    """An unused entry of MAY_IMPORT would allow a new dependency without review."""
     used: dict[str, set[str]] = {package: set() for package in MAY_IMPORT}
     for name, path in NAMES.items():
         used[package_of(name)] |= {package_of(module) for module in imports_of(path)}
@@ -98,7 +99,7 @@ def test_every_allowed_import_is_used() -> None:
         assert imported == used[package] - {package}, package
 
 
-def test_no_modules_import_each_other_in_a_cycle() -> None:
+def test_modules_do_not_import_each_other_in_a_cycle() -> None:
     graph = {
         name: {module for module in imports_of(path) if module in NAMES}
         for name, path in NAMES.items()
@@ -108,7 +109,7 @@ def test_no_modules_import_each_other_in_a_cycle() -> None:
     assert not graph
 
 
-def test_a_package_has_a_docstring_of_one_sentence() -> None:
+def test_every_package_has_a_docstring_of_one_sentence() -> None:
     for package in SERVICES.glob("*/__init__.py"):
         docstring = ast.get_docstring(ast.parse(package.read_text())) or ""
         assert docstring.endswith("."), package
@@ -116,8 +117,8 @@ def test_a_package_has_a_docstring_of_one_sentence() -> None:
         assert docstring.count(". ") == 0, package
 
 
-def test_no_folder_has_too_many_files() -> None:
-    """Models are the exception, with one file per table."""
+def test_every_folder_except_models_has_at_most_20_python_files() -> None:
+    """app/models has one file per table."""
     for top in ("app", "config", "tests"):
         folders = {path.parent for path in (ROOT / top).rglob("*.py")}
         too_large = {

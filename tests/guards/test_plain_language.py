@@ -1,4 +1,4 @@
-"""Prose in code, tests and documentation avoids words that plain English does not need."""
+"""Comments, docstrings, function names and documents avoid words that are hard to read."""
 
 import ast
 import io
@@ -33,12 +33,14 @@ def prose_of(path: Path) -> Iterator[str]:
 
 
 def python_prose(*folders: str) -> Iterator[tuple[Path, str]]:
+    """Yield each Python file in the folders with its prose."""
     for folder in folders:
         for path in sorted((ROOT / folder).rglob("*.py")):
             yield path, "\n".join(prose_of(path))
 
 
 def english_documents() -> Iterator[tuple[Path, str]]:
+    """Yield each English Markdown file with its text."""
     for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]):
         if not path.name.endswith(".zh-CN.md"):
             yield path, path.read_text()
@@ -52,7 +54,7 @@ TEXTS = {
 
 
 def hard_words(texts: Iterable[tuple[Path, str]]) -> tuple[float, list[str]]:
-    """Return the number of hard words per 10,000 words, and where they are."""
+    """Return the number of hard words per 10,000 words, and each hard word with its file."""
     words, found = 0, []
     for path, text in texts:
         words += len(WORD.findall(text))
@@ -61,6 +63,6 @@ def hard_words(texts: Iterable[tuple[Path, str]]) -> tuple[float, list[str]]:
 
 
 @pytest.mark.parametrize("kind", TEXTS)
-def test_prose_is_plain_english(kind: str) -> None:
+def test_prose_contains_at_most_8_hard_words_per_10000_words(kind: str) -> None:
     rate, found = hard_words(TEXTS[kind]())
     assert rate <= MOST_PER_10_000_WORDS, "\n".join(found)

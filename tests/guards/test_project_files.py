@@ -1,4 +1,4 @@
-"""The project files agree with the code: version, changelog, requirements, settings and stages."""
+"""Version, changelog, requirements, `.env.example`, hooks, CI stages and `make audit`."""
 
 import re
 import shutil
@@ -25,7 +25,8 @@ PIN = re.compile(r"^([a-z0-9-]+)==(\S+)(?: ; [^\\]+)? \\$")
 RUN = (ROOT / ".ci" / "run").read_text()
 BUDGET = re.compile(r"^  \[(\w+)\]=(\d+)$", re.MULTILINE)
 STAGE = re.compile(r"^stage (\w+) .+$", re.MULTILINE)
-# Stubs of the programs that `.ci/run` starts. `make` succeeds, takes too long or fails.
+# Stubs of the programs that `.ci/run` starts. The target of `make` decides whether it succeeds,
+# fails or takes too long.
 STUBS = {
     "make": '#!/bin/sh\ncase "$1" in slow) sleep 30;; failing) exit 7;; esac\n',
     **dict.fromkeys(("nginx", "chromium", "apt-get"), "#!/bin/sh\n"),
@@ -34,11 +35,11 @@ STUBS = {
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    """Return major, minor and patch number of a version."""
+    """Return the major, minor and patch number of a version."""
     return tuple(int(number) for number in version.partition("-")[0].split("."))
 
 
-def test_version_is_semantic_and_not_older_than_the_last_release() -> None:
+def test_version_is_semantic_and_not_lower_than_the_last_release() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+(-dev)?", VERSION)
     last = re.findall(r"^## \[(\d\S+)\]", CHANGELOG, re.MULTILINE)[0]
     assert last == VERSION or (VERSION.endswith("-dev") and numbers(VERSION) > numbers(last))
@@ -54,7 +55,7 @@ def test_console_footer_shows_the_version(app: Flask) -> None:
     assert f"<footer>wxpass {VERSION}</footer>" in page
 
 
-def test_changelog_has_the_form_of_keep_a_changelog() -> None:
+def test_changelog_follows_keep_a_changelog_with_newest_version_first() -> None:
     versions = re.split(r"^(?=## )", CHANGELOG, flags=re.MULTILINE)[1:]
     assert versions[0].startswith("## [Unreleased]\n")
     assert set(re.findall(r"^### (.*)$", CHANGELOG, re.MULTILINE)) <= CHANGES
@@ -62,8 +63,8 @@ def test_changelog_has_the_form_of_keep_a_changelog() -> None:
     assert released == sorted(set(released), reverse=True)
 
 
-def test_each_release_names_its_date_and_commit() -> None:
-    """The newest release gets its commit with the next change."""
+def test_changelog_lists_date_and_commit_of_every_release() -> None:
+    """The commit of the newest release is added to the changelog with the next change."""
     releases = re.split(r"^(?=## \[\d)", CHANGELOG, flags=re.MULTILINE)[1:]
     if releases[0].split("]")[0].removeprefix("## [") == VERSION:
         releases = releases[1:]
@@ -71,8 +72,8 @@ def test_each_release_names_its_date_and_commit() -> None:
         assert RELEASE.match("\n".join(release.splitlines()[:3])), release.splitlines()[0]
 
 
-def test_release_commits_are_part_of_the_history() -> None:
-    """A shallow clone cannot be checked."""
+def test_release_commits_in_the_changelog_are_ancestors_of_head() -> None:
+    """Not checked in a shallow clone, which lacks the commits."""
     shallow = ask_git("rev-parse", "--is-shallow-repository")
     if shallow.stdout.strip() == "false":
         for commit in re.findall(r"^Release commit: `(\w+)`$", CHANGELOG, re.MULTILINE):
@@ -80,20 +81,20 @@ def test_release_commits_are_part_of_the_history() -> None:
 
 
 def ask_git(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run git in the checkout."""
+    """Run git in the root of the repository."""
     return subprocess.run(
         ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
     )
 
 
 def listed_packages(name: str) -> set[str]:
-    """Return the packages listed in an .in file."""
+    """Return the names of the packages in requirements.in or requirements-dev.in."""
     text = (ROOT / f"{name}.in").read_text()
     return set(re.findall(r"^[a-z][a-z0-9-]*", text, re.MULTILINE))
 
 
 @pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
-def test_requirements_are_pinned_with_hashes_and_contain_no_url(name: str) -> None:
+def test_requirements_have_exact_versions_and_hashes_and_no_url(name: str) -> None:
     text = (ROOT / f"{name}.txt").read_text()
     assert not re.search(r"://|^-|/", text.replace("-r requirements", ""), re.MULTILINE)
     pins = [block for block in re.split(r"^(?=\w)", text, flags=re.MULTILINE) if block[0] != "#"]
@@ -107,13 +108,13 @@ def test_requirements_are_pinned_with_hashes_and_contain_no_url(name: str) -> No
 
 
 @pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
-def test_requirements_are_those_of_the_in_file(name: str) -> None:
-    """Run `make lock` after a change of the .in files."""
+def test_pinned_requirements_match_the_in_file(name: str) -> None:
+    """If this test fails, run `make lock`."""
     pins = re.split(r"^(?=\w)", (ROOT / f"{name}.txt").read_text(), flags=re.MULTILINE)
     assert {pin.split("==")[0] for pin in pins if f"-r {name}.in\n" in pin} == listed_packages(name)
 
 
-def test_both_requirements_pin_the_same_versions() -> None:
+def test_both_requirements_files_pin_the_same_versions() -> None:
     pins = [
         dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / name).read_text(), re.MULTILINE))
         for name in ("requirements.txt", "requirements-dev.txt")
@@ -122,17 +123,17 @@ def test_both_requirements_pin_the_same_versions() -> None:
 
 
 def settings_of_example() -> dict[str, str]:
-    """Return the settings in `.env.example` with their values."""
+    """Return the values of the settings in `.env.example`, also of those commented out."""
     return dict(SETTING.findall((ROOT / ".env.example").read_text()))
 
 
-def test_env_example_lists_exactly_the_settings_that_are_read() -> None:
+def test_env_example_lists_exactly_the_settings_that_config_reads() -> None:
     known = {name for name in variables_read() if re.fullmatch(r"[A-Z][A-Z0-9_]+", name)}
     assert set(settings_of_example()) == known
 
 
-def test_env_example_shows_the_defaults(config: Config) -> None:
-    """Secrets and the database have no default."""
+def test_values_in_env_example_are_the_defaults(config: Config) -> None:
+    """Secrets and the database URL have no default."""
     secrets = {
         "DATABASE_URL": config.database_url,
         "WXPASS_KEYS": "k1:" + "A" * 43 + "=",
@@ -142,7 +143,7 @@ def test_env_example_shows_the_defaults(config: Config) -> None:
     assert load_config(settings_of_example() | secrets) == load_config(secrets)
 
 
-def test_hooks_run_the_checks_of_make_check() -> None:
+def test_pre_commit_hooks_run_commands_of_the_makefile() -> None:
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
     makefile = (ROOT / "Makefile").read_text().replace("$(BIN)", ".venv/bin")
     for hook in hooks:
@@ -150,7 +151,7 @@ def test_hooks_run_the_checks_of_make_check() -> None:
         assert hook["entry"].removesuffix(" --force-exclude") in makefile
 
 
-def test_stages_of_ci_have_budgets_below_45_minutes_in_total() -> None:
+def test_time_budgets_of_all_ci_stages_add_up_to_less_than_45_minutes() -> None:
     budgets = {name: int(seconds) for name, seconds in BUDGET.findall(RUN)}
     assert list(budgets) == STAGE.findall(RUN)
     assert sum(budgets.values()) + 5 * len(budgets) < 45 * 60
@@ -166,7 +167,7 @@ def test_stages_of_ci_have_budgets_below_45_minutes_in_total() -> None:
         ("slow", 124, r"Stage openapi exceeded its budget of 3 s\n"),
     ],
 )
-def test_a_stage_prints_its_seconds_and_fails_above_its_budget(
+def test_a_ci_stage_prints_its_duration_and_fails_if_it_exceeds_its_time_budget(
     tmp_path: Path, target: str, status: int, printed: str
 ) -> None:
     programs = tmp_path / "bin"
@@ -201,7 +202,7 @@ def test_a_stage_prints_its_seconds_and_fails_above_its_budget(
         ("", 0, "NOT AUDITED: offline"),
     ],
 )
-def test_make_audit_passes_only_if_every_package_was_looked_up(
+def test_make_audit_fails_if_a_package_is_vulnerable_or_could_not_be_looked_up(
     tmp_path: Path, stderr: str, status: int, printed: str
 ) -> None:
     shutil.copy(ROOT / "Makefile", tmp_path)

@@ -1,4 +1,4 @@
-"""The READMEs: true, and equal in both languages."""
+"""The English and the Chinese README: correct, and with the same content."""
 
 import re
 from collections.abc import Iterator
@@ -30,22 +30,23 @@ def prose(text: str) -> str:
 
 
 def sections(text: str) -> list[str]:
-    """Split the prose at its headings."""
+    """Return the texts between the headings, without code blocks."""
     return re.split(r"^#+ .*$", prose(text), flags=re.MULTILINE)
 
 
 def tables(text: str) -> list[list[str]]:
-    """Return the first column of every table, with the header and without the rule."""
+    """Return the first column of every table, with its header cell."""
     found = re.findall(r"(?:^\|.*\n?)+", prose(text), re.MULTILINE)
     columns = [[row.split("|")[1].strip() for row in table.splitlines()] for table in found]
     return [[column[0], *column[2:]] for column in columns]
 
 
 def code_of(language: str, block: str) -> list[list[str]]:
-    """Return the parts of a block that a translation must not change, line by line.
+    """Return the parts of each line of a code block that a translation must not change.
 
-    In commands, these are all parts but comments. In a block without a language, they are the name
-    at the start of a line, and words that look like a path, a name or a number.
+    A block with a language contains commands: only their comments are translated. A block without
+    a language contains a tree or a diagram: the name at the start of a line, and words that look
+    like a path, an identifier or a number, are not translated.
     """
     if language:
         return [[re.sub(r"(^|\s+)#.*", "", line)] for line in block.splitlines()]
@@ -56,24 +57,24 @@ def code_of(language: str, block: str) -> list[list[str]]:
 
 
 def names_in(line: str) -> Iterator[str]:
-    """Return the words with a digit, an underscore, a slash or a dot inside."""
+    """Return the words that contain a digit, an underscore, a slash or an inner dot."""
     words = (word.strip(".") for word in re.findall(r"[A-Za-z0-9_<>./+-]+", line))
     return (word for word in words if re.search(r"[0-9_/]|\w\.\w", word))
 
 
-def test_both_have_the_same_headings() -> None:
+def test_both_readmes_have_the_same_levels_of_headings() -> None:
     levels = [[len(marks) for marks in HEADING.findall(prose(text))] for text in (ENGLISH, CHINESE)]
     assert levels[0] == levels[1]
 
 
-def test_both_have_the_same_code() -> None:
+def test_both_readmes_have_the_same_code_blocks() -> None:
     english, chinese = FENCE.findall(ENGLISH), FENCE.findall(CHINESE)
     assert [language for language, _ in english] == [language for language, _ in chinese]
     for original, translated in zip(english, chinese, strict=True):
         assert code_of(*translated) == code_of(*original)
 
 
-def test_both_have_the_same_tables() -> None:
+def test_both_readmes_have_the_same_tables() -> None:
     for original, translated in zip(tables(ENGLISH), tables(CHINESE), strict=True):
         assert len(translated) == len(original)
         for cell, translated_cell in zip(original, translated, strict=True):
@@ -81,7 +82,7 @@ def test_both_have_the_same_tables() -> None:
             assert translated_cell == cell or SPAN.search(cell) or HAN.search(translated_cell), cell
 
 
-def test_both_name_the_same_code_and_files() -> None:
+def test_each_section_has_the_same_code_names_and_links_in_both_readmes() -> None:
     for original, translated in zip(sections(ENGLISH), sections(CHINESE), strict=True):
         assert sorted(SPAN.findall(translated)) == sorted(SPAN.findall(original))
         links, others = (linked_pages(section) for section in (original, translated))
@@ -89,22 +90,19 @@ def test_both_name_the_same_code_and_files() -> None:
 
 
 def linked_pages(section: str) -> set[str]:
-    """Return the files that a section links to, each by the name of its English version.
-
-    The link to the other README counts as one to README.md in both languages.
-    """
+    """Return the files that a section links to, each with the name of its English version."""
     paths = (link.partition("#")[0] for link in LINK.findall(section))
     return {path.replace(".zh-CN.md", ".md") for path in paths}
 
 
-def test_each_links_to_the_other() -> None:
+def test_each_readme_links_to_the_other() -> None:
     assert "](README.zh-CN.md)" in sections(ENGLISH)[1]
     assert "](README.md)" in sections(CHINESE)[1]
 
 
 @both
-def test_every_link_has_a_target(text: str) -> None:
-    """Targets are files, and headings in them."""
+def test_every_link_points_to_an_existing_file_and_heading(text: str) -> None:
+    """Links to other sites are not checked."""
     links = [link.partition("#") for link in LINK.findall(text) if "://" not in link]
     assert links
     for path, _, anchor in links:
@@ -113,8 +111,7 @@ def test_every_link_has_a_target(text: str) -> None:
             assert anchor in anchors_of((ROOT / path).read_text()), f"{path}#{anchor}"
 
 
-def test_the_chinese_readme_links_to_chinese_pages() -> None:
-    """A page with a Chinese version is linked in that version."""
+def test_the_chinese_readme_links_to_the_chinese_version_of_every_translated_page() -> None:
     linked = {link.partition("#")[0] for link in LINK.findall(CHINESE)}
     translated = {path.name for path in (ROOT / "docs").glob("*.zh-CN.md")}
     assert {f"docs/{name}" for name in translated} <= linked
@@ -127,25 +124,25 @@ def test_the_readme_has_at_most_150_lines(text: str) -> None:
 
 
 @both
-def test_everything_in_the_tree_exists(text: str) -> None:
-    """Each line of the tree names files and folders of the folder that is indented less."""
+def test_every_path_in_the_source_tree_exists(text: str) -> None:
+    """The source tree is the code block that begins with `app/`."""
     found = list(paths_in_tree(text))
     assert ROOT / "app" / "services" / "login" in found
     assert [path for path in found if not path.exists()] == []
 
 
 @both
-def test_the_tree_names_every_package(text: str) -> None:
-    """Packages of app/ and of app/services/ appear in the tree."""
+def test_the_source_tree_lists_every_package(text: str) -> None:
+    """The packages are those of app/ and app/services/."""
     packages = {path.parent for path in (ROOT / "app").glob("*/__init__.py")}
     packages |= {path.parent for path in (ROOT / "app" / "services").glob("*/__init__.py")}
     assert packages <= set(paths_in_tree(text))
 
 
 def paths_in_tree(text: str) -> Iterator[Path]:
-    """Yield the paths that the source tree names.
+    """Yield the paths in the source tree of a README.
 
-    The folder of a line is the nearest line above it with a smaller indentation.
+    The parent folder of a line is the nearest line above with a smaller indentation.
     """
     tree = next(block for _, block in FENCE.findall(text) if block.startswith("app/\n"))
     folders: dict[int, Path] = {}
@@ -162,7 +159,7 @@ def paths_in_tree(text: str) -> Iterator[Path]:
 @pytest.mark.parametrize(
     "text", [ENGLISH, CHINESE, CONTRIBUTING], ids=["english", "chinese", "contributing"]
 )
-def test_every_make_target_exists(text: str) -> None:
+def test_every_make_target_named_in_a_document_exists(text: str) -> None:
     named = set(MAKE.findall(text))
     assert named
     assert named <= set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))

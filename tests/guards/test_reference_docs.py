@@ -1,4 +1,4 @@
-"""The reference pages list exactly the error codes, settings and commands that exist."""
+"""The pages on errors, configuration, CLI and integration list exactly what the code defines."""
 
 import ast
 import re
@@ -26,15 +26,15 @@ OPTION = re.compile(r"--[a-z][a-z-]*")
 
 
 def sections_of(name: str) -> dict[str, str]:
-    """Return the text below each heading of the third level, by heading."""
+    """Return the text of each section of the third level by its heading."""
     text = (DOCS / name).read_text()
     parts = re.split(r"^(#{1,3}) (.+)$", text, flags=re.MULTILINE)[1:]
     headings = zip(parts[0::3], parts[1::3], parts[2::3], strict=True)
     return {title.strip("`"): body for marks, title, body in headings if marks == "###"}
 
 
-def test_errors_lists_every_code_with_its_status() -> None:
-    """The tables of docs/errors.md equal `FAILURES`. Every code has a cause and a remedy."""
+def test_errors_page_lists_every_error_code_with_status_cause_and_remedy() -> None:
+    """The tables of docs/errors.md have the codes and statuses of `FAILURES`."""
     lines = re.findall(r"^\| `.*", (DOCS / "errors.md").read_text(), re.MULTILINE)
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
     listed = [(code.strip("`"), int(status)) for code, status, _, _ in rows]
@@ -44,13 +44,14 @@ def test_errors_lists_every_code_with_its_status() -> None:
 
 
 def variables_read() -> set[str]:
-    """Return the environment variables that config/ reads."""
+    """Return the names of the environment variables that config/ reads."""
     return {name for path in (ROOT / "config").rglob("*.py") for name in _read_in(path)}
 
 
 def _read_in(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text())):
-        # `environ.get("X")` or `read_number(environ, "X", ...)`; `refuse("X")` reads nothing.
+        # `environ.get("X")` and `read_number(environ, "X", ...)` read a variable, `refuse("X")`
+        # does not.
         if isinstance(node, ast.Call):
             words = {ast.unparse(part).split(".")[-1] for part in node.args}
             if "environ" in words or ast.unparse(node.func).endswith("environ.get"):
@@ -59,19 +60,19 @@ def _read_in(path: Path) -> Iterator[str]:
                 yield from (name for name in names if NAME.fullmatch(name))
 
 
-def test_configuration_lists_exactly_the_settings_that_are_read() -> None:
+def test_configuration_page_lists_exactly_the_settings_that_config_reads() -> None:
     assert set(sections_of("configuration.md")) == variables_read()
 
 
-def test_each_setting_has_a_default_and_an_example() -> None:
+def test_configuration_page_has_default_and_example_of_every_setting() -> None:
     for name, section in sections_of("configuration.md").items():
         assert re.search(r"^Default: .", section, re.MULTILINE), name
         examples = [block for _, block in FENCE.findall(section)]
         assert any(block.startswith(f"{name}=") for block in examples), name
 
 
-def test_every_example_of_a_setting_is_valid() -> None:
-    """Only examples with plain values are checked."""
+def test_load_config_accepts_every_example_of_the_configuration_page() -> None:
+    """Examples with a shell variable in the value are not checked."""
     secrets = {
         "DATABASE_URL": "postgresql://localhost/wxpass",
         "WXPASS_KEYS": f"k1:{b64encode(bytes(32)).decode()}",
@@ -87,13 +88,13 @@ def test_every_example_of_a_setting_is_valid() -> None:
 
 
 def private_key() -> str:
-    """Return a new Ed25519 key in PEM."""
+    """Return a new Ed25519 private key in PEM format."""
     key = Ed25519PrivateKey.generate()
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 def commands() -> dict[str, click.Command]:
-    """Return the commands of this project by their full names."""
+    """Return the Flask commands of this project by full name, such as `apps add`."""
     app = Flask("commands")
     cli.register(app)
     return dict(_below(app.cli.commands.items()))
@@ -110,13 +111,13 @@ def _below(
             yield full, command
 
 
-def test_cli_lists_exactly_the_existing_commands() -> None:
+def test_cli_page_lists_exactly_the_existing_commands() -> None:
     assert set(sections_of("cli.md")) == set(commands())
 
 
 @pytest.mark.parametrize("name", sorted(commands()))
-def test_each_command_has_an_example_and_all_options(name: str) -> None:
-    """A section lists exactly the options of its command, and each example runs that command."""
+def test_cli_page_has_all_options_and_an_example_of_every_command(name: str) -> None:
+    """A section contains no option of another command, and its examples run its own command."""
     section = sections_of("cli.md")[name]
     options = {opt for part in commands()[name].params for opt in part.opts if opt[:2] == "--"}
     assert set(OPTION.findall(section)) == options
@@ -127,8 +128,8 @@ def test_each_command_has_an_example_and_all_options(name: str) -> None:
         assert words[: 1 + len(name.split())] == ["flask", *name.split()]
 
 
-def test_integrate_lists_every_call_of_a_mini_program(app: Flask) -> None:
-    """docs/integrate.md has each native call with a login and each call of the dialects."""
+def test_integrate_page_lists_every_request_of_a_mini_program(app: Flask) -> None:
+    """docs/integrate.md lists the native requests and those of the dialects."""
     own = {"apps", "me", "identity"}
     native = set(_calls(app, lambda name: name in own)) - {"GET /.well-known/jwks.json"}
     native = {call for call in native if not call.endswith("/verify")}

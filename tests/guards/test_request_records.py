@@ -1,4 +1,4 @@
-"""Requests are passed to services as typed records, field by field."""
+"""Request data is passed to services as frozen dataclasses and named arguments."""
 
 import ast
 from collections.abc import Iterator
@@ -16,13 +16,14 @@ VIEWS = sorted(
     path for folder in ("api", "dialects", "admin") for path in (APP / folder).rglob("*.py")
 )
 SERVICES = sorted((APP / "services").rglob("*.py"))
-# Parameters that accept any name: details of an audit event, parameters of a wrapped function, the
-# identity of a row in a ciphertext, and values repeated by a bulk insert.
+# `**` parameters that services may have: details of an audit event, arguments of a wrapped
+# function, the identity of the row that a ciphertext belongs to, and values that a bulk insert
+# repeats.
 OPEN_PARAMETERS = {"details", "kwargs", "row", "same"}
 
 
 def spread_calls(source: str) -> Iterator[str]:
-    """Return the calls of services with `**` arguments."""
+    """Yield the names of the services that are called with a `**` argument."""
     tree = ast.parse(source)
     services = {
         (name.asname or name.name).partition(".")[0]
@@ -39,20 +40,20 @@ def spread_calls(source: str) -> Iterator[str]:
 
 
 def schemas_of(kind: type[RequestSchema[Any]]) -> Iterator[type[RequestSchema[Any]]]:
-    """Return the subclasses of a schema that have a record."""
+    """Yield all subclasses of a schema that name a dataclass in `record`."""
     for schema in kind.__subclasses__():
         if hasattr(schema, "record"):
             yield schema
         yield from schemas_of(schema)
 
 
-def test_views_pass_fields_to_services_by_name() -> None:
-    """mypy cannot check the names in `**body`."""
+def test_views_pass_no_double_star_arguments_to_services() -> None:
+    """mypy cannot check the argument names in `**body`."""
     for path in VIEWS:
         assert list(spread_calls(path.read_text())) == [], path
 
 
-def test_the_check_finds_a_spread_call_of_a_module_and_of_a_function() -> None:
+def test_the_check_finds_double_star_arguments_in_calls_of_modules_and_functions() -> None:
     source = """
 from app.services.login import login
 from app.services.users.users import change_user as change
@@ -63,15 +64,15 @@ other(**body)
     assert list(spread_calls(source)) == ["login.log_in", "change"]
 
 
-def test_services_name_their_parameters() -> None:
+def test_services_have_no_double_star_parameters_except_the_allowed_ones() -> None:
     for path in SERVICES:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef) and node.args.kwarg is not None:
                 assert node.args.kwarg.arg in OPEN_PARAMETERS, f"{path}: {node.name}"
 
 
-def test_every_request_schema_has_a_frozen_record_with_its_fields(app: Flask) -> None:
-    """The app fixture imports every schema. An optional field has a default."""
+def test_every_request_schema_has_a_frozen_dataclass_with_the_same_fields(app: Flask) -> None:
+    """An optional field has a default. The fixture `app` imports every schema."""
     schemas = set(schemas_of(RequestSchema))
     assert len(schemas) > 30
     for schema in schemas:

@@ -1,4 +1,4 @@
-"""Step-up authentication: sensitive routes of the admin API require a recent proof."""
+"""Step-up authentication: sensitive routes of the admin API require a recent step-up."""
 
 import re
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ __all__ = ["acme"]
 
 OPS = "ops@wxpass.example"
 CONFIRMATION, RECOVERY = ("POST", "/me/one-time-codes/confirmation"), ("POST", "/me/recovery-codes")
-# The status of each sensitive route after a recent step-up.
+# The status of the response of each sensitive route after a recent step-up.
 SENSITIVE = {
     ("POST", "/operators"): 201,
     ("PATCH", "/operators/<operator_id>"): 200,
@@ -32,11 +32,11 @@ SENSITIVE = {
     RECOVERY: 200,
     ("PUT", f"{TENANT_SCOPE}/apps/<its_appid>/secrets"): 200,
     ("POST", f"{TENANT_SCOPE}/apps/<its_appid>/release"): 200,
-    # The other tenant has not entered the appid.
+    # 404 because the target tenant has not registered the appid.
     ("POST", f"{TENANT_SCOPE}/apps/<its_appid>/move"): 404,
     ("POST", f"{TENANT_SCOPE}/exports"): 200,
 }
-# Columns that a session without a recent step-up must not change.
+# Queries of the columns that a session without a recent step-up must not change.
 PROTECTED = (
     "SELECT id, email, password_hash, role, tenant_id, status, invitation_hash, totp_sealed,"
     " totp_step FROM operators ORDER BY id",
@@ -49,7 +49,10 @@ PROTECTED = (
 
 @dataclass
 class Site:
-    """A session of a platform admin, with the recovery codes if one-time codes are enabled."""
+    """A session of a platform admin.
+
+    `recovery` contains the admin's recovery codes if one-time codes are enabled.
+    """
 
     app: Flask
     rows: Reader
@@ -57,19 +60,19 @@ class Site:
     recovery: Sequence[str] = ()
 
     def expire_step_up(self, minutes: int = 5) -> None:
-        """Move the step-up of every session into the past."""
+        """Set the time of the last step-up of every session to `minutes` ago."""
         self.rows(
             "UPDATE operator_sessions SET proven_at = now() - make_interval(mins => :m)", m=minutes
         )
 
     def step_up(self) -> Any:
-        """Enter password and code again."""
+        """Send the password, and a recovery code if one-time codes are enabled, to /step-up."""
         code = {"code": self.recovery[0]} if self.recovery else {}
         return self.script("POST", "/step-up", json={"password": PASSWORD, **code})
 
 
 def site_of(app: Flask, rows: Reader, *, enrolled: bool) -> Site:
-    """Sign in a platform admin, optionally with one-time codes enabled."""
+    """Sign in a platform admin. `enrolled` enables one-time codes first."""
     add_operator(app, OPS, "platform")
     enrol(app, "ann@acme.example")
     site = Site(app, rows, Script(Client(app), OPS))
@@ -82,13 +85,13 @@ def site_of(app: Flask, rows: Reader, *, enrolled: bool) -> Site:
 
 
 def confirmation(app: Flask) -> dict[str, str]:
-    """Start an enrolment of the platform admin. Return the body that confirms it."""
+    """Begin the enrolment of one-time codes. Return the body of the confirmation request."""
     with app.app_context():
         enrolment = begin_enrolment(session_of(app, OPS))
     return {"code": code_of(pyotp.TOTP(enrolment.secret))}
 
 
-def test_exactly_the_sensitive_routes_are_marked(app: Flask) -> None:
+def test_exactly_the_sensitive_routes_require_a_step_up(app: Flask) -> None:
     marked = {
         (method, re.sub(r"<\w+:", "<", rule.rule).removeprefix("/v1/admin"))
         for rule in app.url_map.iter_rules()
@@ -98,7 +101,7 @@ def test_exactly_the_sensitive_routes_are_marked(app: Flask) -> None:
     assert marked == set(SENSITIVE)
 
 
-def test_every_sensitive_route_documents_step_up_required(client: Client) -> None:
+def test_openapi_documents_step_up_required_for_every_sensitive_route(client: Client) -> None:
     document = client.send("GET", "/openapi.json").json
     for method, path in SENSITIVE:
         described = re.sub(r"<(\w+)>", r"{\1}", f"/v1/admin{path}")
@@ -110,10 +113,10 @@ def test_every_sensitive_route_documents_step_up_required(client: Client) -> Non
 
 
 @pytest.mark.parametrize("enrolled", [False, True], ids=["password", "password_and_code"])
-def test_a_sensitive_route_requires_a_step_up_within_five_minutes(
+def test_a_sensitive_route_returns_403_five_minutes_after_the_last_step_up(
     app: Flask, acme: Home, rows: Reader, enrolled: bool
 ) -> None:
-    """The body is not read: a malformed one gets the same response."""
+    """The step-up is checked before the body: a malformed body gets the same response."""
     site = site_of(app, rows, enrolled=enrolled)
     site.expire_step_up()
     before = everything(rows)
@@ -125,10 +128,10 @@ def test_a_sensitive_route_requires_a_step_up_within_five_minutes(
 
 
 @pytest.mark.parametrize("route", SENSITIVE, ids=" ".join)
-def test_a_sensitive_route_works_after_a_step_up(
+def test_a_sensitive_route_succeeds_after_a_step_up_of_the_same_session(
     route: tuple[str, str], app: Flask, acme: Home, rows: Reader
 ) -> None:
-    """A step-up is valid for five minutes, in its session only."""
+    """The request is sent by a second client with the tokens of the session."""
     site = site_of(app, rows, enrolled=route == RECOVERY)
     other = Script(Client(app), OPS, dict(site.script.tokens))
     body = confirmation(app) if route == CONFIRMATION else ROUTES[route].body
@@ -144,10 +147,10 @@ def test_a_sensitive_route_works_after_a_step_up(
     assert answer.status_code == SENSITIVE[route], answer.text
 
 
-def test_a_session_without_a_recent_step_up_changes_nothing_protected(
+def test_a_session_without_a_recent_step_up_cannot_change_protected_columns(
     app: Flask, acme: Home, rows: Reader
 ) -> None:
-    """An attacker tries every route, also with refreshed tokens, and guesses at step-up."""
+    """The session calls every route and guesses passwords, then repeats this with new tokens."""
     site = site_of(app, rows, enrolled=True)
     site.expire_step_up()
     before = [rows(query) for query in PROTECTED]
@@ -164,10 +167,10 @@ def test_a_session_without_a_recent_step_up_changes_nothing_protected(
     assert [rows(query) for query in PROTECTED] == before
 
 
-def test_a_replayed_creation_requires_a_recent_step_up(
+def test_repeating_a_creation_by_idempotency_key_requires_a_recent_step_up(
     app: Flask, acme: Home, rows: Reader
 ) -> None:
-    """The stored response contains the secret of an invitation."""
+    """The stored response contains the token of an invitation."""
     site = site_of(app, rows, enrolled=False)
     how = {
         "json": {"email": "new@wxpass.example", "role": "platform"},
@@ -196,7 +199,9 @@ def test_refreshing_tokens_does_not_extend_the_step_up(
     assert failure(call(site.script, acme, *route)) == (403, "step_up_required")
 
 
-def test_the_role_is_checked_before_the_step_up(app: Flask, acme: Home, rows: Reader) -> None:
+def test_a_sensitive_route_checks_the_role_before_the_step_up(
+    app: Flask, acme: Home, rows: Reader
+) -> None:
     site_of(app, rows, enrolled=False)
     add_operator(app, "rita@acme.example", "tenant_reader", "acme")
     reader = Script(Client(app), "rita@acme.example")
@@ -208,7 +213,7 @@ def test_the_role_is_checked_before_the_step_up(app: Flask, acme: Home, rows: Re
         assert failure(call(reader, acme, method, path)) == (403, expected), path
 
 
-def test_a_sensitive_route_without_a_token_is_answered_with_401(
+def test_a_sensitive_route_returns_401_without_a_token(
     app: Flask, acme: Home, client: Client
 ) -> None:
     for method, path in SENSITIVE:

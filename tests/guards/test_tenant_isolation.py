@@ -1,4 +1,4 @@
-"""Isolation of tenants, and of the apps of a tenant."""
+"""Isolation between tenants, and between the apps of one tenant."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,7 +31,7 @@ from tests.fixtures.portal import Portal, configure
 from tests.fixtures.portal import event as said
 from tests.fixtures.tenant_sql import recorded_statements, unlimited_statements
 
-# A body that the schema of each tenant route accepts, so that only the isolation can reject it.
+# A valid body for each tenant route, so that only the check of the app can reject the request.
 BODIES: dict[str, dict[str, str]] = {
     "apps.keep_profile": {"nickname": "Mallory"},
     "apps.bind_phone": {"code": "0" * 64},
@@ -44,17 +44,17 @@ BODIES: dict[str, dict[str, str]] = {
     "litemall.change_profile": {"nickname": "Mallory"},
     "litemall.log_out": {},
 }
-# The code of a dialect for a token of another app.
+# The name and value of the error code of each dialect for a token of another app.
 SAYS = {"gitegg": ("code", 403), "litemall": ("errno", 501)}
 LOGINS = {"none", "any", "bound", "operator", "platform", "tenant_operator", "tenant_admin"}
 
 
 def rules(app: Flask) -> list[Rule]:
-    """List the routes."""
+    """Return all routes of the service."""
     return [rule for rule in app.url_map.iter_rules() if rule.endpoint in app.view_functions]
 
 
-def test_every_route_declares_its_login(app: Flask) -> None:
+def test_every_route_declares_the_login_that_it_requires(app: Flask) -> None:
     unmarked = [
         rule.rule
         for rule in rules(app)
@@ -66,7 +66,7 @@ def test_every_route_declares_its_login(app: Flask) -> None:
 
 
 def tenant_routes(app: Flask) -> list[Rule]:
-    """List the routes of an app that require a login."""
+    """Return the routes below an appid that require a login."""
     return [
         rule
         for rule in rules(app)
@@ -75,7 +75,7 @@ def tenant_routes(app: Flask) -> list[Rule]:
 
 
 def ask(client: Client, rule: Rule, mini_program: App, token: str) -> Any:
-    """Call a route of an app with a token."""
+    """Send a valid request to a route of a mini-program with a token."""
     method = next(iter((rule.methods or set()) - {"HEAD", "OPTIONS"}))
     path = rule.rule.replace("<string:appid>", mini_program.appid)
     path = path.replace("<appid>", mini_program.appid)
@@ -111,21 +111,21 @@ def test_a_refresh_token_of_another_tenant_is_rejected_and_stays_valid(
     assert client.post("refresh", app=GLOBEX_LIFE, refresh_token=refresh_token).status_code == 200
 
 
-def test_a_phone_is_looked_up_in_its_own_tenant_only(
+def test_users_with_the_same_phone_number_in_two_tenants_are_not_linked(
     client: Client, alice: Person, rows: Reader
 ) -> None:
     shop, life = client.bind(alice, ACME_SHOP), client.bind(alice, GLOBEX_LIFE)
     assert shop["user"]["id"] != life["user"]["id"]
     assert rows.count("phones") == 2
     assert len(rows("SELECT DISTINCT number_index FROM phones")) == 2, (
-        "equal indexes would link tenants"
+        "equal blind indexes would link users of two tenants"
     )
 
 
-def test_no_query_loads_rows_of_another_tenant(
+def test_requests_of_a_mini_program_load_no_rows_of_another_tenant(
     app: Flask, client: Client, alice: Person, bob: Person
 ) -> None:
-    """Acme has the same people, phone numbers, accounts and passwords as globex."""
+    """The tenants acme and globex have the same people, phone numbers, accounts and passwords."""
     credentials = {"account": "alice", "password": GOOD_PASSWORD}
     for tenant in ("acme", "globex"):
         enter_user(app, tenant, phone="13800138001", **credentials)
@@ -156,7 +156,7 @@ def test_no_query_loads_rows_of_another_tenant(
 
 @contextmanager
 def loaded_rows() -> Iterator[list[tuple[str, Any]]]:
-    """Record the table and tenant of every row that is loaded."""
+    """Record every row that the ORM loads, as (table, tenant_id)."""
     loaded: list[tuple[str, Any]] = []
 
     def note(row: Any, *_: Any) -> None:
@@ -168,7 +168,9 @@ def loaded_rows() -> Iterator[list[tuple[str, Any]]]:
     event.remove(Model, "load", note)
 
 
-def test_an_account_logs_in_at_its_own_tenant_only(app: Flask, client: Client) -> None:
+def test_account_and_password_of_one_tenant_are_rejected_by_another_tenant(
+    app: Flask, client: Client
+) -> None:
     from_globex = {"account": "carol", "password": GOOD_PASSWORD}
     enter_user(app, "globex", **from_globex)
     assert client.post("password-login", app=GLOBEX_LIFE, **from_globex).status_code == 200
@@ -177,7 +179,7 @@ def test_an_account_logs_in_at_its_own_tenant_only(app: Flask, client: Client) -
 
 
 def everything(rows: Reader) -> dict[str, list[tuple[Any, ...]]]:
-    """Read every table, without the columns that each use of a session changes."""
+    """Return the rows of every table, without the columns that every request may change."""
     content = {}
     for table in db.metadata.sorted_tables:
         columns = [c.name for c in table.columns if c.name not in ("seen_at", "expires_at")]
@@ -204,5 +206,5 @@ def test_closing_an_account_does_not_affect_other_tenants(
 
 
 def rows_of(content: dict[str, list[tuple[Any, ...]]], tenant_id: Any) -> list[tuple[Any, ...]]:
-    """Return the rows of a tenant."""
+    """Return the rows of all tables that contain the id of a tenant."""
     return [row for content_of in content.values() for row in content_of if tenant_id in row]

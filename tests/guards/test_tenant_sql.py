@@ -1,4 +1,4 @@
-"""The check that statements are limited to the tenant of the request."""
+"""SQL statements of a request are limited to its tenant, and the check that verifies this."""
 
 import re
 from uuid import UUID
@@ -50,15 +50,17 @@ TENANT, OTHER = UUID(int=1), UUID(int=2)
         ("SELECT id FROM tenants", []),
     ],
 )  # fmt: skip
-def test_a_statement_without_its_tenant_is_detected(statement: str, unlimited: list[str]) -> None:
+def test_the_check_returns_the_tables_that_are_not_limited_to_the_tenant(
+    statement: str, unlimited: list[str]
+) -> None:
     sent = Sent(statement, {"t": TENANT, "o": OTHER, "i": UUID(int=3)})
     assert unlimited_tables(sent, TENANT) == unlimited
 
 
-def test_every_exception_is_used_by_a_statement(
+def test_every_exception_of_the_check_matches_a_statement_of_the_service(
     client: Client, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An unused exception could exempt another statement."""
+    """An exception without a statement could later exempt an unrelated statement."""
     monkeypatch.setattr(code_exchange, "CLEANUP_EVERY", 1)
     with recorded_statements() as sent:
         login = client.bind(alice)
@@ -68,10 +70,10 @@ def test_every_exception_is_used_by_a_statement(
         assert any(text in statement.text for statement in sent), name
 
 
-def test_statements_of_the_admin_api_are_limited_to_the_tenant(
+def test_sql_statements_of_the_admin_api_are_limited_to_the_tenant(
     app: Flask, client: Client, alice: Person, bob: Person
 ) -> None:
-    """Every route that reads is called. Users, apps and sessions are changed."""
+    """Calls every GET route of a tenant, and routes that change users, apps and sessions."""
     client.bind(alice)
     login, other = client.bind(alice, GLOBEX_LIFE), client.bind(bob, GLOBEX_LIFE)
     enter_user(app, "globex", "carol", GOOD_PASSWORD)

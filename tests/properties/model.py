@@ -1,10 +1,10 @@
-"""A model of the service that predicts the response and the effect of each step."""
+"""A model of the service that predicts the response and the effects of each request."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from tests.fixtures.personas import App
-from tests.properties.owners import Owners
+from tests.properties.linking_model import LinkingModel
 from tests.properties.people import REVOKED, Body, Refused, Session, User
 
 REPEAT_WINDOW = timedelta(seconds=30)
@@ -12,20 +12,20 @@ CODE_RETENTION = timedelta(minutes=5)
 RECENT_LOGIN = timedelta(minutes=10)
 UNDO_WINDOW = timedelta(days=30)
 
-# Returns the body of the response, which must be a success. A step that calls it has passed every
-# check of the model, and changes the model afterwards.
+# A function that returns the body of the response, and fails the test unless the response is a
+# success. Each step calls the function after all its checks and before it changes the model.
 ReadBody = Callable[[], Body]
 
 
-class Model(Owners):
-    """Applies each step to the model, or raises the failure that the service must return."""
+class Model(LinkingModel):
+    """Each method applies one request, or raises Refused with the errors the service may return."""
 
     # Login
 
     def log_in(
         self, session: Session, read_body: ReadBody, account: str | None, unionid: bool
     ) -> Session:
-        """Log in with a code, optionally with account and password."""
+        """Log in with a code. `account` is given if account and password are sent, too."""
         identity = session.identity
         assert identity is not None
         identity.key_since = None  # wx.login created a new session_key
@@ -57,7 +57,10 @@ class Model(Owners):
         return session
 
     def repeat_code(self, session: Session, read_body: ReadBody, device: str) -> Session:
-        """Repeat a code. The response is the same login if the first may have been lost."""
+        """Log in with a used code.
+
+        The response is the login of the first use if the first response may have been lost.
+        """
         passed = self.now - session.opened_at
         if passed > CODE_RETENTION:
             raise Refused("code_used", "code_invalid")
@@ -76,7 +79,7 @@ class Model(Owners):
     def refresh(
         self, session: Session, read_body: ReadBody, refresh_token: str, app: App, device: str
     ) -> Session:
-        """Exchange a refresh token."""
+        """Exchange a refresh token of the session, sent from a device to an app."""
         if refresh_token not in session.family:
             raise Refused("refresh_token_invalid")
         if app is not session.app:
@@ -91,9 +94,10 @@ class Model(Owners):
     def _exchange(
         self, session: Session, read_body: ReadBody, refresh_token: str, device: str
     ) -> None:
-        """Return new tokens for the newest token, and the same tokens if the response was lost.
+        """Exchange the newest refresh token, or repeat the exchange of the previous one.
 
-        Otherwise the session ends.
+        The exchange is repeated if its response may have been lost. Otherwise, the previous refresh
+        token ends the session.
         """
         if refresh_token == session.family[-1]:
             session.refuse_disabled()
@@ -119,19 +123,22 @@ class Model(Owners):
     # Requests with a login token
 
     def use(self, session: Session, token: str, app: App | None = None, **how: bool) -> None:
-        """Use a token, optionally for an app."""
+        """Authenticate a request with a login token, optionally at an endpoint of an app."""
         session.use(token, self.now, **how)
         if app not in (None, session.app):
             raise Refused("token_of_another_app")
 
-    def use_bound(self, session: Session, token: str, app: App | None = None) -> None:
-        """Use a token where a user is required."""
+    def use_with_user(self, session: Session, token: str, app: App | None = None) -> None:
+        """Authenticate a request that requires a session with a user."""
         self.use(session, token, app)
         if session.user is None:
             raise Refused("login_unbound")
 
     def verify(self, session: Session, token: str) -> Body:
-        """Return the identity headers for a token. This does not count as a use of the session."""
+        """Return the identity headers that /v1/verify returns for a login token.
+
+        This does not extend the lifetime of the session.
+        """
         session.refuse_old(token)
         if session.user and session.user.disabled:
             raise Refused("switched_off")
@@ -148,7 +155,11 @@ class Model(Owners):
     def verify_phone(
         self, session: Session, read_body: ReadBody, token: str, phone: str, old_way: bool
     ) -> Session:
-        """Bind a phone number, or link the identity to its owner."""
+        """Bind a phone number to the user of the session.
+
+        If another user has the phone number, link the identity to that user. `old_way` means that
+        encryptedData is sent instead of a code.
+        """
         self.use(session, token, session.app)
         identity = session.identity
         if identity is None:
@@ -171,7 +182,7 @@ class Model(Owners):
     def bind_account(
         self, session: Session, read_body: ReadBody, token: str, account: str
     ) -> Session:
-        """Link the identity to the user of an account."""
+        """Link the identity of the session to the user of an account."""
         self.use(session, token, session.app)
         owner = self.user_of_account(session.app.tenant, account)
         if session.identity is None:
@@ -186,8 +197,11 @@ class Model(Owners):
         return session
 
     def unbind(self, session: Session, read_body: ReadBody, token: str) -> Session:
-        """Unlink the user's identities in the app. Other sessions of these identities end."""
-        self.use_bound(session, token, session.app)
+        """Unlink all identities of the user in the session's app.
+
+        Other sessions of the unlinked identities end.
+        """
+        self.use_with_user(session, token, session.app)
         unlinked = [
             identity for identity in self.identities_of(session.user) if identity.app is session.app
         ]
@@ -196,8 +210,8 @@ class Model(Owners):
         body = read_body()
         for identity in unlinked:
             identity.user, identity.merge, identity.joins = None, None, False
-        their_sessions = (one for one in self.sessions if one.identity in unlinked)
-        self.end(one for one in their_sessions if one is not session)
+        affected = (one for one in self.sessions if one.identity in unlinked)
+        self.end(one for one in affected if one is not session)
         session.set_tokens(body, None if session.identity in unlinked else session.user, self.now)
         return session
 
@@ -209,8 +223,11 @@ class Model(Owners):
         self.end([session], here=session)
 
     def log_out_everywhere(self, session: Session, token: str, *, stay: bool = False) -> None:
-        """End every session of the user and of their identities, optionally except this one."""
-        self.use_bound(session, token)
+        """End every session of the user and of the user's identities.
+
+        `stay` keeps the session of the request.
+        """
+        self.use_with_user(session, token)
         identities = self.identities_of(session.user)
         theirs = (
             one for one in self.sessions if one.user is session.user or one.identity in identities
@@ -218,8 +235,8 @@ class Model(Owners):
         self.end((one for one in theirs if not (stay and one is session)), here=session)
 
     def end_session(self, session: Session, token: str, other: Session) -> None:
-        """End one of the user's sessions."""
-        self.use_bound(session, token)
+        """End another session of the user, with the login token of this session."""
+        self.use_with_user(session, token)
         if not other.is_listed_for(session.user, self.now):
             raise Refused("session_unknown")
         self.end([other], here=session)
@@ -227,7 +244,7 @@ class Model(Owners):
     # Operators
 
     def undo_merge(self, user: User) -> None:
-        """Restore a merged user."""
+        """Restore a merged user, and move the identities of the merge back to the restored user."""
         merge = user.merge
         if merge is None:
             raise Refused("not_merged")

@@ -1,6 +1,6 @@
 """Users, WeChat identities and sessions of the model.
 
-The rules of the service are implemented here a second time, so that the two can be compared.
+The model implements the rules of the service a second time, for comparison.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ LOGGED_OUT, REVOKED = "session_ended", "session_revoked"
 
 
 class Clock:
-    """The service's time. It changes only when a test moves it."""
+    """The clock of the service. The time changes only when a test moves the clock."""
 
     def __init__(self) -> None:
         self.moment = datetime.now(UTC)
@@ -32,12 +32,12 @@ class Clock:
         return self.moment
 
     def pass_(self, seconds: float) -> None:
-        """Move the clock forward."""
+        """Move the clock forward by seconds."""
         self.moment += timedelta(seconds=seconds)
 
 
 class Refused(Exception):
-    """The service must answer with one of the codes, and change nothing unless `changes` is set."""
+    """The service must return one of the error codes, and change no row unless `changes` is set."""
 
     def __init__(self, *codes: str, changes: bool = False) -> None:
         super().__init__(*codes)
@@ -64,7 +64,10 @@ class User:
 
 @dataclass(eq=False)
 class Merge:
-    """The merge of a bare user into another, and the number of identities moved."""
+    """The merge of a bare user into another user.
+
+    `moved` is the number of identities that were moved.
+    """
 
     into: User
     moved: int
@@ -73,7 +76,11 @@ class Merge:
 
 @dataclass(eq=False)
 class Identity:
-    """A person's WeChat identity in one app."""
+    """A person's WeChat identity in one app.
+
+    `joins` means that a login may link the identity to a user by unionid. `key_since` is the time
+    of the login that returned the current session_key.
+    """
 
     person: str
     app: App
@@ -89,16 +96,19 @@ class Identity:
 
     @property
     def person_key(self) -> object:
-        """Return a key of the person. Without a unionid, each identity has its own key."""
+        """A value that is equal for all identities known to belong to one person by unionid."""
         return (self.app.tenant, self.person) if self.has_unionid else self
 
     def knows_key(self, now: datetime) -> bool:
-        """Return whether the service has the current session_key."""
+        """Return whether the service has a session_key that is current and not expired."""
         return self.key_since is not None and now - self.key_since < SESSION_KEY_LIFETIME
 
     @contextmanager
     def seen_by_login(self, now: datetime, has_unionid: bool) -> Iterator[None]:
-        """Record the unionid and session_key of a login. A refused login records neither."""
+        """Record the unionid at the start of the block, and the session_key at its end.
+
+        If the block raises Refused, neither is recorded.
+        """
         before = self.has_unionid
         self.has_unionid = before or has_unionid
         try:
@@ -111,7 +121,11 @@ class Identity:
 
 @dataclass(eq=False)
 class Session:
-    """A login session with all its tokens. Only the newest token is valid."""
+    """A login session with its current and all earlier tokens. Only the newest token is valid.
+
+    `ended` is the error code for the tokens of an ended session. `family_begins` is the index of
+    the first refresh token since the session was last linked to a user.
+    """
 
     app: App
     device: str
@@ -127,24 +141,24 @@ class Session:
     refreshed_at: datetime | None = None
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        """Print the owner instead of every token."""
+        """Print the identity or account of the session, without tokens."""
         person_key = self.identity or f"{self.user and self.user.account}@{self.app.appid}"
         printer.text(f"<session of {person_key}>")
 
     @property
     def family(self) -> list[str]:
-        """The refresh tokens since the session was last linked, newest last."""
+        """The refresh tokens since the session was last linked to a user, newest last."""
         return self.refresh_tokens[self.family_begins :]
 
     def set_tokens(self, body: Body, user: User | None, now: datetime) -> None:
-        """Add the tokens of a login or a link. Earlier refresh tokens become invalid."""
+        """Add the tokens in the response to a login or link, and invalidate earlier ones."""
         self.family_begins, self.refreshed_at = len(self.refresh_tokens), None
         self.user = user
         assert (body["refresh_token"] is None) is (user is None)
         self.add_tokens(body, now)
 
     def add_tokens(self, body: Body, now: datetime) -> None:
-        """Add new tokens."""
+        """Add the tokens in a response, and begin their lifetimes."""
         assert body["token"] not in self.tokens
         assert body["refresh_token"] not in self.refresh_tokens
         self.tokens.append(body["token"])
@@ -153,11 +167,14 @@ class Session:
         self.refresh_until = now + REFRESH_LIFETIME
 
     def end(self, code: str) -> None:
-        """End the session, unless it has ended before."""
+        """End the session with an error code for its tokens. An ended session keeps its code."""
         self.ended = self.ended or code
 
     def use(self, token: str, now: datetime, even_expired: bool = False) -> None:
-        """Use a token. The lifetime of a session with a user is extended."""
+        """Authenticate a request with a login token, and extend the lifetime of the session.
+
+        `even_expired` accepts an expired session.
+        """
         self.refuse(token)
         if now < self.expires_at:
             self.mark_seen(now)
@@ -165,7 +182,10 @@ class Session:
             raise Refused("session_expired")
 
     def refuse(self, token: str) -> None:
-        """Raise Refused unless the token is the newest of an active session and user."""
+        """Raise Refused unless the token is the newest of an active session with an active user.
+
+        A session without a user is accepted.
+        """
         self.refuse_old(token)
         self.refuse_disabled()
 
@@ -179,7 +199,10 @@ class Session:
             raise Refused("session_replaced")
 
     def mark_seen(self, now: datetime) -> None:
-        """Extend the lifetime, at most once a minute. It stays fixed without a user."""
+        """Extend the lifetime of the session, at most once a minute.
+
+        The lifetime of a session without a user is not extended.
+        """
         if now - self.seen_at >= SEEN_EVERY:
             self.seen_at = now
             self.expires_at = now + LOGIN_LIFETIME if self.user else self.expires_at
@@ -190,5 +213,5 @@ class Session:
             raise Refused("user_disabled")
 
     def is_listed_for(self, user: User | None, now: datetime) -> bool:
-        """Return whether the session is active for a user, or can be refreshed."""
+        """Return whether the list of the user's sessions contains the session."""
         return not self.ended and self.user is user and now < self.refresh_until

@@ -1,22 +1,22 @@
-"""The content of the database, and the content that the model expects."""
+"""Comparable records of the database and of the model."""
 
 from hashlib import sha256
 from typing import Any
 
 from tests.fixtures.personas import Reader
-from tests.properties.owners import Owners
+from tests.properties.linking_model import LinkingModel
 
 TABLES = ("tenants", "users", "phones", "social_accounts", "login_sessions", "merges")
-# Columns that every use of a session changes, even if the request is refused.
-BY_USE = ("seen_at", "expires_at")
+# Columns that a request with a login token may change even if the request is refused.
+SEEN_COLUMNS = ("seen_at", "expires_at")
 
 Rows = dict[str, list[dict[str, Any]]]
-# Lists instead of sets, so that duplicates are detected.
+# The records are lists instead of sets, so that duplicates are detected.
 Records = dict[str, list[tuple[Any, ...]]]
 
 
 def read(rows: Reader) -> Rows:
-    """Read every row of the tables of users and sessions."""
+    """Return every row of TABLES by table."""
     tables: Rows = {name: [] for name in TABLES}
     each = (f"SELECT '{name}', to_jsonb(one) FROM {name} one" for name in TABLES)
     for table, row in rows(" UNION ALL ".join(each)):
@@ -25,13 +25,15 @@ def read(rows: Reader) -> Rows:
 
 
 def unchanged_by_use(rows: Rows) -> list[str]:
-    """Return the rows without the columns that a refused request may change."""
+    """Return the rows as texts, without the columns that a refused request may change."""
     each = (row for table in rows.values() for row in table)
-    return sorted(str([item for item in row.items() if item[0] not in BY_USE]) for row in each)
+    return sorted(
+        str([item for item in row.items() if item[0] not in SEEN_COLUMNS]) for row in each
+    )
 
 
 def stored_records(rows: Rows) -> Records:
-    """Return users, phones, identities and sessions of the database."""
+    """Return the users, phone numbers, identities and sessions in the database."""
     tenant = {one["id"]: one["slug"] for one in rows["tenants"]}
     openid = {None: None} | {one["id"]: one["openid"] for one in rows["social_accounts"]}
     return _sorted(
@@ -57,15 +59,14 @@ def stored_records(rows: Rows) -> Records:
     )
 
 
-def modelled_records(owners: Owners) -> Records:
-    """Return users, phones, identities and sessions of the model."""
-    opened = [one for one in owners.identities.values() if one.openid]
+def modelled_records(model: LinkingModel) -> Records:
+    """Return the users, phone numbers, identities and sessions in the model."""
+    opened = [one for one in model.identities.values() if one.openid]
     return _sorted(
         users=[
-            (one.tenant, one.id, one.status, one.merge and one.merge.into.id)
-            for one in owners.users
+            (one.tenant, one.id, one.status, one.merge and one.merge.into.id) for one in model.users
         ],
-        phones=[(one.tenant, one.id) for one in owners.users if one.phone],
+        phones=[(one.tenant, one.id) for one in model.users if one.phone],
         social_accounts=[
             (one.app.tenant, one.app.appid, one.openid, one.user and one.user.id) for one in opened
         ],
@@ -77,20 +78,20 @@ def modelled_records(owners: Owners) -> Records:
                 one.user and one.user.id,
                 one.ended is not None,
             )
-            for one in owners.sessions
+            for one in model.sessions
         ],
     )
 
 
 def hash_of(token: str) -> str:
-    """Return the hash of a token as the database shows it."""
+    """Return the SHA-256 hash of a token in hex."""
     return sha256(token.encode()).hexdigest()
 
 
-def name_sessions(owners: Owners, rows: Rows) -> None:
-    """Set the ids of the model's sessions. A known id must not change."""
+def name_sessions(model: LinkingModel, rows: Rows) -> None:
+    """Set the ids of the model's sessions from the database. Fail if a known id differs."""
     ids = {one["token_hash"].removeprefix("\\x"): one["id"] for one in rows["login_sessions"]}
-    for session in owners.sessions:
+    for session in model.sessions:
         session_id = ids[hash_of(session.tokens[-1])]
         assert session.id in (None, session_id)
         session.id = session_id

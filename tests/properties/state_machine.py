@@ -1,4 +1,4 @@
-"""The base of the state machine: two tenants, their apps, and comparison with the model."""
+"""The base class of the state machine, which compares the service with the model."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from app.errors import FAILURES
 from app.extensions import db
 from tests.fixtures.login_paths import general_path_only, outcome_of
 from tests.fixtures.passwords import GOOD_PASSWORD
-from tests.fixtures.personas import Reader, WeChat, enter_user, failure, taken_back
+from tests.fixtures.personas import Reader, WeChat, enter_user, failure, transactions_rolled_back
 from tests.properties.driver import Driver
 from tests.properties.model import Model, ReadBody
 from tests.properties.people import Body, Clock, Refused, Session, User
@@ -39,19 +39,19 @@ IDENTITY_HEADERS = ("X-User-Id", "X-Tenant-Id", "X-App-Id", "X-Session-Id")
 
 
 def body_of(answer: TestResponse) -> Any:
-    """Return the body of a successful response."""
+    """Return the JSON body of a response with status 200, or {} for 204. Fail for others."""
     assert answer.status_code in (200, 204), answer.text
     return answer.json if answer.status_code == 200 else {}
 
 
 def assert_refused(status: int, code: str, refusal: Refused) -> None:
-    """Check that a failure is the expected one."""
+    """Check that an error response has an expected code and the status of that code."""
     assert code in refusal.codes
     assert status == FAILURES[code].status < 500
 
 
 def assert_describes(body: Body, session: Session) -> None:
-    """Check that a response describes the session's user and identity."""
+    """Check user, openid and `bound` in the response to a login or link."""
     user, identity = session.user, session.identity
     assert body["bound"] is (user is not None)
     assert body["openid"] == (identity and identity.openid)
@@ -62,13 +62,17 @@ def assert_describes(body: Body, session: Session) -> None:
 
 
 def assert_shows(body: Body, user: User) -> None:
-    """Check id, account and phone number of a user."""
+    """Check id, account and phone number of a user in a response."""
     phone = user.phone and f"+86{user.phone}"
     assert (body["id"], body["account"], body["phone"]) == (user.id, user.account, phone)
 
 
 class Scenario(RuleBasedStateMachine):
-    """Adds the users of the tenants, and rolls everything back at the end."""
+    """A sequence of steps with two tenants. All database changes are rolled back at the end.
+
+    `answers` contains the last expected response of /v1/verify for each token. `was_refused` means
+    that the last request must not have changed the database.
+    """
 
     check_all_tokens = False
 
@@ -76,7 +80,7 @@ class Scenario(RuleBasedStateMachine):
         super().__init__()
         self.app, self.wechat, self.clock = app, wechat, clock
         self.exit_stack = ExitStack()
-        self.exit_stack.enter_context(taken_back(app))
+        self.exit_stack.enter_context(transactions_rolled_back(app))
         wechat.control("reset")
         clock.moment = datetime.now(UTC)
         self.driver, self.model, self.rows = Driver(app, wechat), Model(clock), Reader(app)
@@ -86,27 +90,27 @@ class Scenario(RuleBasedStateMachine):
         self.enter_users()
 
     def enter_users(self) -> None:
-        """Add the initial users."""
+        """Add two users with account and password to each tenant."""
         for (tenant, account), password in PASSWORDS.items():
             phone = BOSS_PHONE if (tenant, account) == ("acme", "boss") else None
             user_id = enter_user(self.app, tenant, account, password, phone)
             self.model.users.append(User(tenant, user_id, account, phone))
 
     def teardown(self) -> None:
-        """Check every token, unless a step has failed. Roll everything back."""
+        """Check every token unless a step has failed, and roll all changes back."""
         with self.exit_stack:
             if sys.exception() is None:
                 self.check_every_token()
 
     def check_every_token(self) -> None:
-        """Check the response for every token, and the profile for every valid one."""
+        """Check the response for every token, and profile and sessions for every valid token."""
         for session, token in self.tokens():
             self.check_token(session, token)
             if isinstance(self.answers[token], dict):
                 self.check_profile_and_sessions(session, token)
 
     def check_profile_and_sessions(self, session: Session, token: str) -> None:
-        """Check the user's profile and list of sessions."""
+        """Check the user's profile and list of sessions with a valid token."""
         user, client = session.user, self.driver.client
         assert user is not None
         assert_shows(body_of(client.me(token)), user)
@@ -117,7 +121,10 @@ class Scenario(RuleBasedStateMachine):
         assert sorted(listed) == sorted(str(one.id) for one in own)
 
     def check_login_paths(self, log_in: Callable[[], TestResponse]) -> None:
-        """Check that a login has the same outcome on both paths. Undo each login."""
+        """Check that a login has the same outcome on the fast and the general login path.
+
+        Both logins are rolled back.
+        """
         enter = partial(outcome_of, self.app, self.rows, self.clock.moment, self.undo, log_in)
         outcome = enter()
         with general_path_only():
@@ -126,7 +133,7 @@ class Scenario(RuleBasedStateMachine):
 
     @contextmanager
     def undo(self) -> Iterator[None]:
-        """Undo the changes made inside the block, in the database and the simulator."""
+        """Roll the database back to its state before the block."""
         with self.app.app_context():
             savepoint = cast(Connection, db.engines[None]).begin_nested()
         try:
@@ -135,7 +142,7 @@ class Scenario(RuleBasedStateMachine):
             savepoint.rollback()
 
     def follow(self, answer: TestResponse, step: Callable[[ReadBody], Session | None]) -> None:
-        """Apply a step to the model, and compare its prediction with the response."""
+        """Apply a step to the model, and compare the expected response with the response."""
         try:
             session = step(partial(body_of, answer))
         except Refused as refusal:
@@ -148,13 +155,13 @@ class Scenario(RuleBasedStateMachine):
 
     @invariant()
     def service_matches_model(self) -> None:
-        """Compare the database with the model, and check the affected tokens."""
+        """Compare the database with the model, and check tokens with a new expected response."""
         rows = read(self.rows)
         assert stored_records(rows) == modelled_records(self.model)
         name_sessions(self.model, rows)
         before, self.unchanged_by_use = self.unchanged_by_use, unchanged_by_use(rows)
         assert not self.was_refused or self.unchanged_by_use == before, (
-            "a refused step changed something"
+            "a refused request changed a row"
         )
         self.tenant_ids = {one["slug"]: one["id"] for one in rows["tenants"]}
         for session, token in self.tokens_to_check():
@@ -169,9 +176,10 @@ class Scenario(RuleBasedStateMachine):
                 yield session, token
 
     def tokens_to_check(self) -> list[tuple[Session, str]]:
-        """List the tokens that should now get another response than before.
+        """Return the tokens with a new expected response, each with its session.
 
-        Checking every token takes longer. The database shows that nothing else changed.
+        Checking all tokens takes longer. The comparison of the database with the model has shown
+        that the other sessions did not change.
         """
         return [
             one
@@ -180,14 +188,14 @@ class Scenario(RuleBasedStateMachine):
         ]
 
     def expected(self, session: Session, token: str) -> Any:
-        """Return the expected response for a token: identity headers, or the codes of a failure."""
+        """Return the expected response for a token: identity headers, or possible error codes."""
         try:
             return self.model.verify(session, token)
         except Refused as refusal:
             return refusal.codes
 
     def check_token(self, session: Session, token: str) -> None:
-        """Check that a token identifies the expected user, tenant, app and session, or none."""
+        """Check that /v1/verify returns the expected identity headers or error for a token."""
         answer = self.driver.client.send("GET", "/v1/verify", token)
         expected = self.answers[token] = self.expected(session, token)
         headers = {

@@ -1,6 +1,6 @@
-"""Random sequences of steps: a token identifies exactly the user that it was issued to.
+"""Random sequences of requests: a token never identifies another user than its own.
 
-The profile sets the number of sequences, and whether they are the same in each run
+The Hypothesis profile sets the number of sequences, and whether each run has the same sequences
 (tests/fixtures/profiles.py).
 """
 
@@ -34,9 +34,9 @@ from tests.fixtures.profiles import NAME, PROFILE
 from tests.properties.people import Clock, Refused, Session, User
 from tests.properties.state_machine import BOSS_PHONE, PASSWORDS, Scenario, assert_refused
 
-PLACES = {"shop": ACME_SHOP, "club": ACME_CLUB, "staff": ACME_STAFF, "life": GLOBEX_LIFE}
-# Alice and bob use several apps of a tenant, and people use both tenants.
-VISITS = st.sampled_from(
+APP_BY_NAME = {"shop": ACME_SHOP, "club": ACME_CLUB, "staff": ACME_STAFF, "life": GLOBEX_LIFE}
+# The people and the apps they use. Alice and bob use several apps, and apps of both tenants.
+PEOPLE_AT_APPS = st.sampled_from(
     [
         *("alice@shop", "alice@club", "alice@life"),
         *("bob@shop", "bob@club", "bob@staff", "bob@life"),
@@ -44,21 +44,21 @@ VISITS = st.sampled_from(
     ]
 )
 PHONES = st.sampled_from([BOSS_PHONE, BOSS_PHONE, "13800138002", "13800138003"])
-UNIONIDS = st.sampled_from([True, True, True, False])  # whether WeChat returns it
+UNIONIDS = st.sampled_from([True, True, True, False])  # whether WeChat returns the unionid
 DEVICES = st.sampled_from(["phone", "phone", "tablet"])
 ACCOUNTS = st.sampled_from(["desk", "boss"])
-# How many tokens ago a token was issued. In most steps it is the newest.
+# The number of newer tokens of the session. Most steps use the newest token, which has age 0.
 AGES = st.sampled_from([0, 0, 0, 0, 1, 2])
-# Near the limits for repeated responses, for recording a use, for sessions and refresh tokens.
+# Seconds near the limits of repeated responses, of seen_at, of sessions and of refresh tokens.
 PAUSES = st.sampled_from([27, 35, 70, 3600, 7201, 30 * 86400])
-# None is the default limit, which a few steps do not reach.
+# Limits of sessions per user. None is the default, which no sequence reaches.
 LIMITS = st.sampled_from([1, 1, 2, 3, "off", None])
 WITH_TOKEN = st.sampled_from(["phone", "bind", "unbind", "logout", "logout-all", "jwt"])
-FEW_GUESSES = 4  # below the limit of throttling
+MAX_GUESSES = 4  # fewer wrong passwords than login throttling allows
 
 
 def one_session(holding: str = "tokens") -> st.SearchStrategy[Session]:
-    """Choose a session that has tokens of a kind. Prefer active sessions."""
+    """Draw a session with a value in the attribute `holding`. Prefer active sessions."""
 
     def choose(scenario: Scenario) -> st.SearchStrategy[Session]:
         sessions = [one for one in scenario.model.sessions if getattr(one, holding)]
@@ -68,12 +68,12 @@ def one_session(holding: str = "tokens") -> st.SearchStrategy[Session]:
 
 
 def exists_session_with(what: str) -> Callable[[Any], Any]:
-    """Return the precondition that a session has tokens of a kind."""
+    """Return the precondition that a session has a value in the attribute `what`."""
     return precondition(lambda scenario: any(getattr(one, what) for one in scenario.model.sessions))
 
 
 def one_user() -> st.SearchStrategy[User]:
-    """Choose a user. Prefer merged users."""
+    """Draw a user. Prefer merged users."""
 
     def choose(scenario: Scenario) -> st.SearchStrategy[User]:
         users = scenario.model.users
@@ -83,27 +83,27 @@ def one_user() -> st.SearchStrategy[User]:
 
 
 def token_of_age(tokens: list[str], age: int) -> str:
-    """Return the token issued `age` tokens ago, or the first."""
+    """Return the token with `age` newer tokens, or the oldest token if there are fewer."""
     return tokens[-min(age + 1, len(tokens))]
 
 
 class Interleavings(Scenario):
-    """The steps of people and operators."""
+    """Steps of people and operators, in any order."""
 
     check_all_tokens = NAME == "long"
 
-    @initialize(visits=st.lists(VISITS, min_size=1, max_size=2))
-    def begin(self, visits: list[str]) -> None:
-        """Start with sessions, one of them of a user registered by login."""
+    @initialize(logins=st.lists(PEOPLE_AT_APPS, min_size=1, max_size=2))
+    def begin(self, logins: list[str]) -> None:
+        """Log in with two or three identities. The first login registers a user."""
         self.limit_sessions("shop", 2)
-        for context in ["alice@club", *visits]:
+        for context in ["alice@club", *logins]:
             self.log_in(context, "phone", None, True)
 
-    @rule(context=VISITS, device=DEVICES, account=st.none() | ACCOUNTS, unionid=UNIONIDS)
+    @rule(context=PEOPLE_AT_APPS, device=DEVICES, account=st.none() | ACCOUNTS, unionid=UNIONIDS)
     def log_in(self, context: str, device: str, account: str | None, unionid: bool) -> None:
         """Log in with a code, optionally with account and password."""
-        name, _, place = context.partition("@")
-        app, model = PLACES[place], self.model
+        name, _, app_name = context.partition("@")
+        app, model = APP_BY_NAME[app_name], self.model
         unionid = unionid or account is not None
         typed = self.credentials(app, account) if account else {}
         session = Session(app, device, model.now, model.identity(name, app))
@@ -118,24 +118,24 @@ class Interleavings(Scenario):
         self.follow(answer, lambda read_body: model.log_in(session, read_body, account, unionid))
 
     def credentials(self, app: App, account: str) -> dict[str, str]:
-        """Return an account with its password."""
+        """Return the request fields for an account of the app's tenant and its password."""
         return {"account": account, "password": PASSWORDS[app.tenant, account]}
 
-    @rule(place=st.sampled_from(sorted(PLACES)), device=DEVICES, account=ACCOUNTS)
-    def log_in_with_password(self, place: str, device: str, account: str) -> None:
+    @rule(app_name=st.sampled_from(sorted(APP_BY_NAME)), device=DEVICES, account=ACCOUNTS)
+    def log_in_with_password(self, app_name: str, device: str, account: str) -> None:
         """Log in with account and password, without WeChat."""
-        app = PLACES[place]
+        app = APP_BY_NAME[app_name]
         session = Session(app, device, self.model.now, None)
         typed = self.credentials(app, account)
         answer = self.driver.post(app, "password-login", device=device, **typed)
         modelled = partial(self.model.log_in_with_password, session, account=account)
         self.follow(answer, modelled)
 
-    @precondition(lambda self: self.guesses < FEW_GUESSES)
-    @rule(place=st.sampled_from(sorted(PLACES)), account=ACCOUNTS)
-    def guess(self, place: str, account: str) -> None:
-        """Try the password that the account has in the other tenant."""
-        app = PLACES[place]
+    @precondition(lambda self: self.guesses < MAX_GUESSES)
+    @rule(app_name=st.sampled_from(sorted(APP_BY_NAME)), account=ACCOUNTS)
+    def guess(self, app_name: str, account: str) -> None:
+        """Log in with the password that the same account has in the other tenant."""
+        app = APP_BY_NAME[app_name]
         other_tenant = ACME_SHOP if app is GLOBEX_LIFE else GLOBEX_LIFE
         answer = self.driver.post(app, "password-login", **self.credentials(other_tenant, account))
         assert failure(answer) == (401, "credentials_wrong")
@@ -144,14 +144,14 @@ class Interleavings(Scenario):
     @exists_session_with("code")
     @rule(session=one_session("code"), device=DEVICES)
     def repeat_code(self, session: Session, device: str) -> None:
-        """Repeat the code of a login."""
+        """Log in with a used code."""
         answer = self.driver.post(session.app, "login", device=device, code=session.code)
         self.follow(answer, partial(self.model.repeat_code, session, device=device))
 
     @exists_session_with("tokens")
     @rule(session=one_session(), age=AGES, phone=PHONES)
     def verify_phone(self, session: Session, age: int, phone: str, old_way: bool = False) -> None:
-        """Tap the phone button."""
+        """Bind the phone number that the phone button returns."""
         name = session.identity.person if session.identity else "alice"
         tap = self.driver.tap_phone(name, phone, session.app, old_way)
         token = token_of_age(session.tokens, age)
@@ -164,13 +164,13 @@ class Interleavings(Scenario):
     @exists_session_with("tokens")
     @rule(session=one_session(), age=AGES, phone=PHONES)
     def verify_phone_the_old_way(self, session: Session, age: int, phone: str) -> None:
-        """Tap the phone button of an old mini-program."""
+        """Bind the phone number that the phone button returns as encryptedData."""
         self.verify_phone(session, age, phone, old_way=True)
 
     @exists_session_with("tokens")
     @rule(session=one_session(), age=AGES, account=ACCOUNTS)
     def bind(self, session: Session, age: int, account: str) -> None:
-        """Link an account to the current session."""
+        """Link the identity of the session to the user of an account."""
         token = token_of_age(session.tokens, age)
         typed = self.credentials(session.app, account)
         answer = self.driver.post(session.app, "bind", token, **typed)
@@ -180,7 +180,7 @@ class Interleavings(Scenario):
     @exists_session_with("tokens")
     @rule(session=one_session(), age=AGES)
     def unbind(self, session: Session, age: int) -> None:
-        """Unlink the identities in the app."""
+        """Unlink the user's identities in the app of the session."""
         token = token_of_age(session.tokens, age)
         answer = self.driver.post(session.app, "unbind", token)
         self.follow(answer, partial(self.model.unbind, session, token=token))
@@ -190,11 +190,11 @@ class Interleavings(Scenario):
         session=one_session("refresh_tokens"),
         age=AGES,
         device=DEVICES,
-        place=st.none() | st.none() | st.sampled_from(sorted(PLACES)),
+        app_name=st.none() | st.none() | st.sampled_from(sorted(APP_BY_NAME)),
     )
-    def refresh(self, session: Session, age: int, device: str, place: str | None) -> None:
+    def refresh(self, session: Session, age: int, device: str, app_name: str | None) -> None:
         """Send a refresh token, possibly a used one, from another device, or to another app."""
-        app = PLACES[place] if place else session.app
+        app = APP_BY_NAME[app_name] if app_name else session.app
         token = token_of_age(session.refresh_tokens, age)
         answer = self.driver.post(app, "refresh", device=device, refresh_token=token)
         modelled = partial(self.model.refresh, session, refresh_token=token, app=app, device=device)
@@ -203,7 +203,7 @@ class Interleavings(Scenario):
     @exists_session_with("tokens")
     @rule(session=one_session(), age=AGES, everywhere=st.booleans())
     def log_out(self, session: Session, age: int, everywhere: bool) -> None:
-        """Log out of this session, or of all sessions."""
+        """End the session, or all sessions of the user."""
         token, model = token_of_age(session.tokens, age), self.model
         answer = self.driver.post(session.app, "logout-all" if everywhere else "logout", token)
         leave = model.log_out_everywhere if everywhere else model.log_out
@@ -233,28 +233,31 @@ class Interleavings(Scenario):
 
     # Operators and time
 
-    @rule(place=st.sampled_from(sorted(PLACES)), limit=LIMITS)
-    def change_limit(self, place: str, limit: SessionLimit) -> None:
-        """Change the limit of sessions."""
-        self.limit_sessions(place, limit)
+    @rule(app_name=st.sampled_from(sorted(APP_BY_NAME)), limit=LIMITS)
+    def change_limit(self, app_name: str, limit: SessionLimit) -> None:
+        """Change the number of sessions that a user may have in an app."""
+        self.limit_sessions(app_name, limit)
 
-    def limit_sessions(self, place: str, limit: SessionLimit) -> None:
-        """Set the limit of sessions of a user in an app. It applies from the next login on."""
-        app = PLACES[place]
+    def limit_sessions(self, app_name: str, limit: SessionLimit) -> None:
+        """Set the limit of sessions in the service and in the model.
+
+        Existing sessions above the limit end at the next login.
+        """
+        app = APP_BY_NAME[app_name]
         with self.app.app_context():
             change_app(app.appid, session_limit=limit)
         self.model.limits[app.appid] = limit
 
     @rule(user=one_user(), what=st.sampled_from(["switch_user", "undo_merge"]))
     def operate(self, user: User, what: str) -> None:
-        """Disable or enable a user, or undo a merge."""
+        """Undo the merge of a user, or disable or enable the user."""
         if user.merge or what == "undo_merge":
             self.undo_merge(user)
         else:
             self.switch_user(user)
 
     def switch_user(self, user: User) -> None:
-        """Disable or enable a user."""
+        """Disable an active user, or enable a disabled user."""
         user.disabled = not user.disabled
         self.rows("UPDATE users SET status = :s WHERE id = :i", s=user.status, i=user.id)
 
@@ -273,14 +276,14 @@ class Interleavings(Scenario):
 
     @rule(seconds=PAUSES)
     def pass_time(self, seconds: int) -> None:
-        """Let time pass."""
+        """Move the clocks of the service and of the simulator forward."""
         self.clock.pass_(seconds)
         self.wechat.control("clock", advance=seconds)
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Replace the service's clock by one that only the test moves."""
+    """A clock that replaces the clock of the service and that only the test moves."""
     clock, real = Clock(), service_clock.now
     for name, module in list(sys.modules.items()):
         if name.startswith("app.") and getattr(module, "now", None) is real:
@@ -288,7 +291,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def test_a_token_identifies_only_its_own_user_after_any_steps(
+def test_a_token_identifies_only_its_own_user_after_any_sequence_of_requests(
     app: Flask, wechat: WeChat, clock: Clock
 ) -> None:
     # Hypothesis accepts a factory, but its annotation allows a class only.

@@ -1,4 +1,4 @@
-"""Retention: what is deleted when, in which batches, and protection of the audit log."""
+"""Retention: the period and batches of each kind of row, and protection of the audit log."""
 
 import json
 from collections.abc import Callable
@@ -37,26 +37,26 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run(app: Flask) -> Run:
-    """Return a function that runs a command."""
+    """Return a function that runs a CLI command."""
     runner = app.test_cli_runner()
     return lambda *arguments: runner.invoke(args=list(arguments), catch_exceptions=False)
 
 
 def run_retention_once(app: Flask) -> dict[str, int]:
-    """Run retention and return the counts of what it removed."""
+    """Run retention and return the number of deleted rows by kind, without zeros."""
     with app.app_context():
         return {kind: count for kind, count in run_retention() if count}
 
 
 def age_ids(rows: Reader, table: str, days: int, which: str = "true") -> None:
-    """Move the creation time within the ids of rows into the past."""
+    """Move the creation time in the ids of the selected rows into the past."""
     for (old,) in rows(f"SELECT id FROM {table} WHERE {which}"):
         made = old.int - (days * 86_400_000 << 80)
         rows(f"UPDATE {table} SET id = :new WHERE id = :old", new=UUID(int=made), old=old)
 
 
 def record_event(app: Flask, rows: Reader, slug: str, days_ago: int) -> None:
-    """Write an audit event of the past."""
+    """Insert an audit event of a tenant, dated in the past."""
     rows(
         "INSERT INTO audit_events (id, tenant_id, actor_kind, action, subject, ip, created_at)"
         " SELECT :id, id, 'user', 'old', 'x', '192.0.2.1',"
@@ -107,7 +107,7 @@ def test_unbound_sessions_are_deleted_ninety_days_after_they_expire(
     assert run_retention_once(app) == {"sessions": 1}
 
 
-def test_audit_events_are_kept_for_the_period_of_the_tenant(
+def test_audit_events_are_kept_for_the_audit_days_of_the_tenant(
     app: Flask, rows: Reader, run: Run
 ) -> None:
     assert run("tenants", "set", "acme", "--audit-days", "180").exit_code == 0
@@ -137,7 +137,7 @@ def test_audit_events_without_a_tenant_are_kept_for_three_years(app: Flask, rows
 
 @pytest.mark.parametrize(("age", "is_due"), [(89, False), (91, True)])
 @pytest.mark.parametrize("closed", [False, True])
-def test_claims_are_deleted_ninety_days_after_their_last_secret_or_closure(
+def test_app_claims_are_deleted_ninety_days_after_the_last_secret_or_closure(
     age: int, is_due: bool, closed: bool, app: Flask, rows: Reader
 ) -> None:
     with app.app_context():
@@ -151,7 +151,7 @@ def test_claims_are_deleted_ninety_days_after_their_last_secret_or_closure(
     assert run_retention_once(app) == {}
 
 
-def test_handled_pushes_are_deleted_and_failed_ones_kept(
+def test_old_handled_pushes_are_deleted_and_failed_pushes_are_kept(
     app: Flask, client: Client, rows: Reader
 ) -> None:
     configure(app)
@@ -168,7 +168,7 @@ def test_handled_pushes_are_deleted_and_failed_ones_kept(
     assert run_retention_once(app) == {}
 
 
-def test_unused_keys_codes_and_counts_are_deleted(
+def test_old_session_keys_signing_keys_codes_and_password_attempts_are_deleted(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     enter_user(app, account="alice", password=GOOD_PASSWORD)
@@ -193,8 +193,7 @@ def test_unused_keys_codes_and_counts_are_deleted(
     assert run_retention_once(app) == {}
 
 
-def test_signing_key_needed_for_verification_is_kept(app: Flask, rows: Reader) -> None:
-    """JWTs signed with it are still valid."""
+def test_signing_key_is_kept_while_jwts_signed_with_it_are_valid(app: Flask, rows: Reader) -> None:
     with app.app_context():
         rotate_signing_key()
         rows("UPDATE signing_keys SET signs_from = now() - interval '1 hour'")
@@ -203,7 +202,7 @@ def test_signing_key_needed_for_verification_is_kept(app: Flask, rows: Reader) -
     assert run_retention_once(app) == {}
 
 
-def test_rows_that_are_not_due_are_not_changed(
+def test_retention_does_not_change_rows_that_are_not_due(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     token = client.bind(alice)["token"]
@@ -217,12 +216,12 @@ def test_rows_that_are_not_due_are_not_changed(
 
 
 def add_old_events(app: Flask, rows: Reader, count: int) -> None:
-    """Write audit events that are due."""
+    """Insert audit events that are due for deletion."""
     for _ in range(count):
         record_event(app, rows, "acme", 1100)
 
 
-def test_due_rows_are_deleted_in_batches(
+def test_retention_deletes_due_rows_in_batches(
     app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "AT_ONCE", 3)
@@ -238,7 +237,7 @@ def test_due_rows_are_deleted_in_batches(
     assert [size for size in sizes if size] == [3, 3, 2]
 
 
-def test_recent_rows_are_excluded_by_their_ids(
+def test_retention_excludes_recent_rows_by_their_ids(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     """The condition uses the primary key, so that recent rows are not read."""
@@ -255,7 +254,7 @@ def test_recent_rows_are_excluded_by_their_ids(
                 assert db.scalars(select(table.id).where(*due.old)).all() == []
 
 
-def test_each_statement_reads_at_most_one_batch(
+def test_each_retention_statement_reads_at_most_one_batch(
     app: Flask, client: Client, wechat: WeChat, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "AT_ONCE", 4)
@@ -276,7 +275,9 @@ def test_each_statement_reads_at_most_one_batch(
     assert sizes == [4, 4, 1]
 
 
-def test_dry_run_counts_and_removes_nothing(app: Flask, rows: Reader, run: Run) -> None:
+def test_retention_dry_run_counts_due_rows_and_deletes_nothing(
+    app: Flask, rows: Reader, run: Run
+) -> None:
     add_old_events(app, rows, 2)
     run("tenants", "list")  # The first command stores the key proofs.
     before = read_tables(rows)
@@ -288,7 +289,7 @@ def test_dry_run_counts_and_removes_nothing(app: Flask, rows: Reader, run: Run) 
     assert "audit_events\t0" in run("retention", "run").output.splitlines()
 
 
-def test_failed_erasure_does_not_prevent_the_others(
+def test_failed_erasure_of_one_user_does_not_prevent_other_erasures(
     app: Flask, client: Client, alice: Person, bob: Person, rows: Reader, run: Run
 ) -> None:
     broken = client.bind(alice)["user"]["id"]
@@ -316,7 +317,7 @@ def test_failed_erasure_does_not_prevent_the_others(
     assert (again.exit_code, rows.count("users")) == (0, 0)
 
 
-def test_failed_batch_ends_its_kind_and_the_count_includes_earlier_batches(
+def test_failed_batch_stops_its_table_and_earlier_batches_are_counted(
     app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "AT_ONCE", 2)
@@ -333,10 +334,10 @@ def test_failed_batch_ends_its_kind_and_the_count_includes_earlier_batches(
 
 
 class ProcessKilled(BaseException):
-    """Stands for the end of the process."""
+    """Simulates that the process is killed."""
 
 
-def test_interrupted_run_is_continued_by_the_next(
+def test_next_retention_run_continues_an_interrupted_run(
     app: Flask, client: Client, alice: Person, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "AT_ONCE", 2)
@@ -367,7 +368,7 @@ def test_interrupted_run_is_continued_by_the_next(
 
 
 @pytest.mark.real_commits
-def test_concurrent_runs_share_the_work(
+def test_concurrent_retention_runs_share_the_work(
     app: Flask, client: Client, alice: Person, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "AT_ONCE", 5)
@@ -414,7 +415,7 @@ def test_audit_log_cannot_be_changed_outside_retention(
         "TRUNCATE audit_events",
     ],
 )
-def test_retention_can_only_delete_due_events_and_clear_addresses(
+def test_retention_can_only_delete_due_audit_events_and_clear_ip_addresses(
     app: Flask, rows: Reader, change: str
 ) -> None:
     record_event(app, rows, "acme", 2000)
@@ -423,8 +424,8 @@ def test_retention_can_only_delete_due_events_and_clear_addresses(
         rows(f"{allow}; {change}")
 
 
-def test_audit_log_is_protected_again_after_retention(app: Flask, rows: Reader) -> None:
-    """In the same connection."""
+def test_audit_log_is_protected_again_after_a_retention_run(app: Flask, rows: Reader) -> None:
+    """Retention allows deletions per transaction, not for the connection."""
     add_old_events(app, rows, 1)
     run_retention_once(app)
     add_old_events(app, rows, 1)
@@ -464,21 +465,22 @@ def test_audit_events_identify_users_by_id_only(
         assert personal not in events
 
 
-def test_unknown_kind_of_actor_is_refused(app: Flask) -> None:
+def test_audit_event_with_an_unknown_actor_kind_is_refused_by_the_database(app: Flask) -> None:
     refused = pytest.raises(DBAPIError, match="ck_audit_events_actor_kind")
     with refused, app.app_context(), transaction() as db:
         audit.record(db, None, audit.Actor("ghost"), "x", "x")
 
 
-def test_periods_outside_the_legal_limits_are_refused(run: Run, rows: Reader) -> None:
+def test_retention_periods_outside_the_allowed_range_are_refused(run: Run, rows: Reader) -> None:
     for option in ("--audit-days=179", "--grace-days=-1", "--grace-days=91"):
         assert run("tenants", "set", "acme", option).exit_code == 2
     assert run("tenants", "set", "acme", "--grace-days=0").exit_code == 0
     assert rows("SELECT grace_days, audit_days FROM tenants WHERE slug = 'acme'") == [(0, 1095)]
 
 
-def test_expired_data_of_operators_is_deleted(app: Flask, rows: Reader) -> None:
-    """Sessions, pending imports and stored answers."""
+def test_old_operator_sessions_imports_and_idempotent_requests_are_deleted(
+    app: Flask, rows: Reader
+) -> None:
     ops = signed_in(app, "ops@wxpass.example", "platform")
     invite = {"email": "new@wxpass.example", "role": "platform"}
     assert create(ops, "/operators", invite).status_code == 201

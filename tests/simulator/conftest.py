@@ -1,4 +1,4 @@
-"""A WeChat simulator with two apps and two people."""
+"""A simulator of WeChat with two apps and two people."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,12 +16,12 @@ SECRETS = {ACME: "acme secret", GLOBEX: "globex secret"}
 
 @dataclass
 class Simulator:
-    """Calls the simulator as a phone and as a mini-program's server."""
+    """A client of the simulator: its control API and its WeChat API."""
 
     http: FlaskClient
 
     def control(self, path: str, /, **body: Any) -> dict[str, Any]:
-        """Send a control request that must succeed."""
+        """Send a control request, check that it succeeds, and return the body."""
         response = self.http.post(f"/_simulator{path}", json=body)
         assert response.status_code == 200, response.text
         return response.get_json()
@@ -31,31 +31,31 @@ class Simulator:
         return self.control("/login", person=person, appid=appid)["code"]
 
     def send_exchange(self, code: str, appid: str = ACME, **changes: str) -> TestResponse:
-        """Exchange a login code. Return the response."""
+        """Exchange a login code by code2Session. Return the response."""
         query = {"appid": appid, "secret": SECRETS.get(appid, "?"), "js_code": code}
         query |= {"grant_type": "authorization_code", **changes}
         return self.http.get("/sns/jscode2session", query_string=query)
 
     def exchange(self, code: str, appid: str = ACME, **changes: str) -> dict[str, Any]:
-        """Exchange a login code. Return the body of the response."""
+        """Exchange a login code by code2Session. Return the body of the response."""
         return self.send_exchange(code, appid, **changes).get_json(force=True)
 
     def log_in(self, person: str = "alice", appid: str = ACME) -> dict[str, Any]:
-        """Log a person in. Return openid and session_key."""
+        """Log a person in. Return the body with openid and session_key."""
         return self.exchange(self.login_code(person, appid), appid)
 
     def stable_token(self, appid: str = ACME, **changes: Any) -> dict[str, Any]:
-        """Request the stable access token."""
+        """Request the stable access token. Return the body."""
         body = {"grant_type": "client_credential", "appid": appid, "secret": SECRETS[appid]}
         return self.http.post("/cgi-bin/stable_token", json={**body, **changes}).get_json()
 
     def legacy_token(self, appid: str = ACME, **changes: str) -> dict[str, Any]:
-        """Request a legacy access token."""
+        """Request a legacy access token. Return the body."""
         query = {"grant_type": "client_credential", "appid": appid, "secret": SECRETS[appid]}
         return self.http.get("/cgi-bin/token", query_string={**query, **changes}).get_json()
 
     def phone_number(self, token: str, **body: Any) -> dict[str, Any]:
-        """Exchange a phone code."""
+        """Exchange a phone code with an access token. Return the body."""
         return self.http.post(
             "/wxa/business/getuserphonenumber", query_string={"access_token": token}, json=body
         ).get_json()
@@ -63,7 +63,7 @@ class Simulator:
 
 @pytest.fixture
 def simulator() -> Simulator:
-    """A simulator with two apps of one open platform, and two people."""
+    """A simulator with two apps of one Open Platform account, and two people."""
     simulator = Simulator(create_simulator({}).test_client())
     for appid, secret in SECRETS.items():
         simulator.control("/apps", appid=appid, secret=secret, open_platform="group")

@@ -1,4 +1,4 @@
-"""Faults of the simulator."""
+"""Faults that tests activate in the simulator."""
 
 import json
 import time
@@ -21,7 +21,7 @@ LOGIN = "/sns/jscode2session"
         ({"kind": "errcode", "errcode": 99999}, 99999),
     ],
 )
-def test_an_error_occurs_the_given_number_of_times_and_does_not_use_up_the_code(
+def test_an_error_fault_applies_the_given_number_of_times_and_keeps_the_code_valid(
     simulator, fault, errcode
 ):
     simulator.control("/faults", **fault, times=1)
@@ -39,7 +39,7 @@ def test_an_error_occurs_the_given_number_of_times_and_does_not_use_up_the_code(
         ("not_json_object", 200, b"[]"),
     ],
 )
-def test_a_response_can_be_other_than_a_json_object(simulator, kind, status, body):
+def test_faults_return_responses_that_are_not_json_objects(simulator, kind, status, body):
     simulator.control("/faults", kind=kind)
     response = simulator.send_exchange(simulator.login_code())
     assert response.status_code == status
@@ -47,7 +47,7 @@ def test_a_response_can_be_other_than_a_json_object(simulator, kind, status, bod
     assert body or not response.data
 
 
-def test_a_truncated_response_is_invalid_json(simulator):
+def test_the_fault_truncated_returns_invalid_json(simulator):
     simulator.control("/faults", kind="truncated", times=1)
     body = simulator.send_exchange(simulator.login_code()).data
     assert body.startswith(b'{"session_key"')
@@ -58,26 +58,26 @@ def test_a_truncated_response_is_invalid_json(simulator):
 @pytest.mark.parametrize(
     ("kind", "name"), [("no_unionid", "unionid"), ("missing_openid", "openid")]
 )
-def test_a_field_can_be_missing(simulator, kind, name):
+def test_faults_omit_the_unionid_or_the_openid_from_a_response(simulator, kind, name):
     simulator.control("/faults", kind=kind, times=1)
     assert name not in simulator.log_in()
     assert name in simulator.log_in()
 
 
-def test_a_response_can_contain_extra_fields(simulator):
+def test_the_fault_extra_fields_adds_fields_to_a_response(simulator):
     simulator.control("/faults", kind="extra_fields")
     assert set(simulator.log_in()) > {"openid", "session_key", "unionid"}
 
 
-def test_reuse_of_a_code_can_be_reported_as_40029(simulator):
+def test_the_fault_reused_as_40029_returns_40029_for_a_used_code(simulator):
     simulator.control("/faults", kind="reused_as_40029", times=1)
     code = simulator.login_code()
-    assert "openid" in simulator.exchange(code), "the fault affects reuse only"
+    assert "openid" in simulator.exchange(code), "the fault applies to used codes only"
     assert [simulator.exchange(code)["errcode"] for _ in range(2)] == [40029, 40163]
 
 
 @pytest.mark.parametrize("kind", ["slow", "timeout"])
-def test_a_response_can_be_delayed(simulator, kind):
+def test_the_faults_slow_and_timeout_delay_a_response(simulator, kind):
     simulator.control("/faults", kind=kind, seconds=0.05, times=1)
     code = simulator.login_code()
     started = time.monotonic()
@@ -86,19 +86,19 @@ def test_a_response_can_be_delayed(simulator, kind):
     assert simulator.exchange(code)["errcode"] == 40163
 
 
-def test_delays_have_defaults(simulator):
+def test_the_faults_slow_and_timeout_have_default_delays(simulator):
     faults = [simulator.control("/faults", kind=kind) for kind in ("slow", "timeout")]
     assert [fault["seconds"] for fault in faults] == [2.0, 10.0]
 
 
-def test_a_dropped_response_uses_up_the_code(simulator):
+def test_the_fault_drop_uses_up_the_code(simulator):
     simulator.control("/faults", kind="drop", times=1)
     code = simulator.login_code()
     assert simulator.send_exchange(code).status_code == 502
     assert simulator.exchange(code)["errcode"] == 40163
 
 
-def test_a_stale_token_is_rejected_and_the_next_one_works(simulator):
+def test_the_fault_stale_token_rejects_an_access_token_until_a_new_one_is_requested(simulator):
     token = simulator.stable_token()["access_token"]
     simulator.control("/faults", kind="stale_token", times=1)
     assert "openid" in simulator.log_in(), "calls without a token are not affected"
@@ -108,21 +108,21 @@ def test_a_stale_token_is_rejected_and_the_next_one_works(simulator):
     assert simulator.phone_number(fresh, code="")["errcode"] == 41008
 
 
-def test_a_fault_affects_one_path_and_one_app(simulator):
+def test_a_fault_applies_only_to_its_path_and_its_app(simulator):
     simulator.control("/faults", kind="busy", path=LOGIN, appid=ACME)
     assert simulator.log_in(appid=ACME)["errcode"] == -1
     assert "openid" in simulator.log_in(appid=GLOBEX)
     assert "access_token" in simulator.stable_token(ACME)
 
 
-def test_a_fault_of_an_app_affects_calls_with_its_token(simulator):
+def test_a_fault_of_an_app_applies_to_calls_with_an_access_token_of_the_app(simulator):
     acme, globex = (simulator.stable_token(appid)["access_token"] for appid in (ACME, GLOBEX))
     simulator.control("/faults", kind="busy", appid=GLOBEX)
     assert simulator.phone_number(globex, code="")["errcode"] == -1
     assert simulator.phone_number(acme, code="")["errcode"] == 41008
 
 
-def test_faults_are_listed_and_cleared(simulator):
+def test_the_control_api_lists_and_deletes_faults(simulator):
     simulator.control("/faults", kind="busy", times=3)
     simulator.log_in()
     faults = simulator.http.get("/_simulator/faults").get_json()["faults"]

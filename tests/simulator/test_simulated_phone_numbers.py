@@ -11,16 +11,16 @@ PATH = "/wxa/business/getuserphonenumber"
 
 @pytest.fixture
 def token(simulator):
-    """Return an access token of acme."""
+    """An access token of the app ACME."""
     return simulator.stable_token()["access_token"]
 
 
 def press(simulator, person="alice", appid=ACME, **options):
-    """Press the phone button. Return the code."""
+    """Press the phone button. Return the phone code."""
     return simulator.control("/phone", person=person, appid=appid, **options)["code"]
 
 
-def test_the_response_has_the_form_of_wechats(simulator, token):
+def test_a_phone_code_and_its_response_have_the_format_of_wechat(simulator, token):
     code = press(simulator)
     assert re.fullmatch(r"[0-9a-f]{64}", code)
     payload = simulator.phone_number(token, code=code)
@@ -38,14 +38,14 @@ def test_the_response_has_the_form_of_wechats(simulator, token):
     }
 
 
-def test_a_foreign_number_has_its_country_code(simulator, token):
+def test_a_phone_number_outside_china_is_returned_with_its_country_code(simulator, token):
     code = press(simulator, "bob", country_code_as_int=True)
     info = simulator.phone_number(token, code=code)["phone_info"]
     assert info["phoneNumber"] == "+14155550100"
     assert (info["purePhoneNumber"], info["countryCode"]) == ("4155550100", 1)
 
 
-def test_the_watermark_can_be_wrong(simulator, token):
+def test_the_phone_button_can_return_a_wrong_watermark(simulator, token):
     code = press(simulator, watermark_appid=GLOBEX, age=900)
     correct = simulator.phone_number(token, code=press(simulator))["phone_info"]["watermark"]
     wrong = simulator.phone_number(token, code=code)["phone_info"]["watermark"]
@@ -53,7 +53,7 @@ def test_the_watermark_can_be_wrong(simulator, token):
     assert 899 <= correct["timestamp"] - wrong["timestamp"] <= 901
 
 
-def test_a_code_is_valid_once_and_for_five_minutes(simulator, token):
+def test_a_phone_code_is_valid_once_and_for_five_minutes(simulator, token):
     used, expired = press(simulator), press(simulator, "bob")
     simulator.phone_number(token, code=used)
     payload = simulator.phone_number(token, code=used)
@@ -63,27 +63,27 @@ def test_a_code_is_valid_once_and_for_five_minutes(simulator, token):
     assert simulator.phone_number(token, code=expired)["errcode"] == 40029
 
 
-def test_a_login_code_is_not_a_phone_code(simulator, token):
+def test_a_login_code_is_rejected_as_a_phone_code_and_stays_valid(simulator, token):
     code = simulator.login_code()
     assert simulator.phone_number(token, code=code)["errcode"] == 40029
     assert "openid" in simulator.exchange(code)
 
 
-def test_a_token_of_another_app_is_rejected(simulator, token):
+def test_an_access_token_of_another_app_is_rejected(simulator, token):
     code = press(simulator, appid=GLOBEX)
     assert simulator.phone_number(token, code=code)["errcode"] == 40013
     other_token = simulator.stable_token(GLOBEX)["access_token"]
     assert simulator.phone_number(other_token, code=code)["errcode"] == 0
 
 
-def test_the_openid_must_be_that_of_the_button(simulator, token):
+def test_an_openid_in_the_request_must_be_that_of_the_phone_code(simulator, token):
     alice, bob = (simulator.log_in(name)["openid"] for name in ("alice", "bob"))
     code = press(simulator, "bob")
     assert simulator.phone_number(token, code=code, openid=alice)["errcode"] == 40003
     assert simulator.phone_number(token, code=code, openid=bob)["errcode"] == 0
 
 
-def test_the_body_must_be_json_with_a_length(simulator, token):
+def test_the_phone_number_endpoint_requires_json_with_a_content_length(simulator, token):
     query = {"access_token": token}
     form = simulator.http.post(PATH, query_string=query, data={"code": "x"})
     assert form.get_json()["errcode"] == 47001

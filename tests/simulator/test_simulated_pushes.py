@@ -1,4 +1,4 @@
-"""The simulated message push: modes, formats, retries and faults."""
+"""Message pushes of the simulator: modes, formats, retries and faults."""
 
 import json
 import threading
@@ -20,7 +20,7 @@ SECRETS = PushSecrets("acmetoken", "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"
 
 @dataclass
 class Received:
-    """A request received by the mini-program's server."""
+    """A push that the mini-program's server received."""
 
     path: str
     query: dict[str, str]
@@ -29,20 +29,24 @@ class Received:
 
     @property
     def fields(self) -> dict[str, str]:
-        """The fields of the body in either format."""
+        """The fields of the body, which is JSON or XML."""
         if self.body.startswith(b"{"):
             return json.loads(self.body)
         return {child.tag: child.text or "" for child in fromstring(self.body)}
 
     def open(self, secrets: PushSecrets = SECRETS):
-        """Decrypt and verify the push as the service does, at the time of its timestamp."""
+        """Verify and decrypt the push as the service does, at the time of the push."""
         names = ("timestamp", "nonce", "signature", "msg_signature")
         query = PushQuery(**{name: self.query.get(name, "") for name in names})
         return open_push(self.body, query, secrets, ACME, int(query.timestamp))
 
 
 class MiniProgramServer(QuietServer):
-    """A mini-program's server. It sends the given responses in order, and repeats the last one."""
+    """A mini-program's server.
+
+    The server sends `answers` in order and repeats the last one. Each answer contains status, body
+    and delay in seconds.
+    """
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -77,6 +81,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server() -> Iterator[MiniProgramServer]:
+    """A running server of a mini-program."""
     server = MiniProgramServer()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -89,7 +94,7 @@ def server() -> Iterator[MiniProgramServer]:
 
 @pytest.fixture
 def pusher(simulator, server):
-    """A simulator with the push settings of acme."""
+    """A simulator that sends pushes of the app ACME to the server."""
     simulator.control(
         "/apps",
         appid=ACME,
@@ -103,7 +108,7 @@ def pusher(simulator, server):
 
 @pytest.mark.parametrize("mode", sorted(MODES))
 @pytest.mark.parametrize("data_format", sorted(FORMATS))
-def test_the_service_reads_every_mode_and_format(pusher, server, mode, data_format):
+def test_the_service_can_open_pushes_of_every_mode_and_format(pusher, server, mode, data_format):
     result = pusher.control(
         "/pushes", appid=ACME, event="debug_demo", mode=mode, format=data_format
     )
@@ -134,7 +139,7 @@ def test_a_push_contains_the_given_fields(pusher, server):
 
 
 @pytest.mark.parametrize("answer", [(500, b"success"), (200, b"ok"), (200, b"<xml/>")])
-def test_a_push_is_sent_three_times_without_a_success(pusher, server, answer):
+def test_a_push_is_sent_three_times_if_the_server_never_returns_success(pusher, server, answer):
     server.answers = [(*answer, 0.0)]
     result = pusher.control("/pushes", appid=ACME, event="debug_demo")
     assert not result["accepted"]
@@ -154,18 +159,18 @@ def test_a_push_is_sent_again_after_a_timeout(pusher, server):
     ("url", "error"),
     [("http://127.0.0.1:1/", "ConnectionRefusedError"), ("http://127.0.0.1:x/", "InvalidURL")],
 )
-def test_a_failed_connection_is_reported(pusher, url, error):
+def test_a_push_returns_the_error_of_each_failed_connection(pusher, url, error):
     result = pusher.control("/pushes", appid=ACME, event="x", url=url)
     assert [attempt["answer"] for attempt in result["attempts"]] == [error] * 3
 
 
-def test_a_duplicate_has_the_same_bytes(pusher, server):
+def test_the_fault_duplicate_sends_the_same_bytes_twice(pusher, server):
     pusher.control("/pushes", appid=ACME, event="debug_demo", faults=["duplicate"])
     first, second = server.received
     assert first == second
 
 
-def test_a_wrong_signature_does_not_cover_the_body(pusher, server):
+def test_the_fault_wrong_signature_sends_a_signature_that_does_not_match(pusher, server):
     wrong = {"appid": ACME, "event": "debug_demo", "faults": ["wrong_signature"]}
     pusher.control("/pushes", **wrong)
     pusher.control("/pushes", mode="plain", **wrong)
@@ -175,7 +180,7 @@ def test_a_wrong_signature_does_not_cover_the_body(pusher, server):
     assert len(plain["signature"]) == len(valid["signature"]) == 40
 
 
-def test_pushes_can_be_stale_or_of_another_app(pusher, server):
+def test_the_faults_stale_and_foreign_appid_change_the_timestamp_and_the_appid(pusher, server):
     pusher.control("/pushes", appid=ACME, event="x", faults=["stale"])
     pusher.control("/pushes", appid=ACME, event="x")
     stale, fresh = (int(received.query["timestamp"]) for received in server.received)
@@ -185,7 +190,7 @@ def test_pushes_can_be_stale_or_of_another_app(pusher, server):
         server.received[-1].open()
 
 
-def test_compliance_events_have_their_documented_fields(pusher, server):
+def test_compliance_events_have_the_fields_that_wechat_documents(pusher, server):
     openid = pusher.log_in()["openid"]
     person = {"person": "alice", "appid": ACME, "mode": "plain"}
     pusher.control("/revoke", revoke_info="8", **person)
@@ -222,7 +227,9 @@ def test_compliance_events_have_their_documented_fields(pusher, server):
         ("/apps", {"secret": "s", "encoding_aes_key": "short"}, "43 letters"),
     ],
 )
-def test_an_invalid_request_is_answered_with_advice(pusher, path, body, advice):
+def test_an_invalid_push_request_returns_an_error_with_advice_in_english_and_chinese(
+    pusher, path, body, advice
+):
     response = pusher.http.post(f"/_simulator{path}", json={"appid": ACME, **body})
     assert response.status_code in (400, 404)
     english, chinese = response.get_json()["error"].split(" / ", 1)

@@ -1,4 +1,4 @@
-"""The simulated session checks and open data."""
+"""The session_key endpoints of the simulator, and encrypted user data."""
 
 import base64
 import hashlib
@@ -16,7 +16,7 @@ GLOBEX = "wx0000000000000910"
 
 
 def check(simulator, openid, key, path="/wxa/checksession", /, **changes):
-    """Check a session_key."""
+    """Send a session_key and its openid to checksession, or to another path. Return the body."""
     query = {
         "access_token": simulator.stable_token()["access_token"],
         "openid": openid,
@@ -27,20 +27,20 @@ def check(simulator, openid, key, path="/wxa/checksession", /, **changes):
 
 
 def decrypt(data, key):
-    """Decrypt open data as a mini-program's server does."""
+    """Decrypt encryptedData with a session_key, as a mini-program's server does."""
     iv = base64.b64decode(data["iv"])
     cipher = AES.new(base64.b64decode(key), AES.MODE_CBC, iv)
     return json.loads(unpad(cipher.decrypt(base64.b64decode(data["encryptedData"])), 16))
 
 
-def test_only_the_newest_key_is_valid(simulator):
+def test_only_the_newest_session_key_is_valid(simulator):
     old, new = simulator.log_in(), simulator.log_in()
     openid = new["openid"]
     assert check(simulator, openid, new["session_key"]) == {"errcode": 0, "errmsg": "ok"}
     assert check(simulator, openid, old["session_key"])["errcode"] == 87009
 
 
-def test_a_key_becomes_invalid_at_the_next_wx_login(simulator):
+def test_a_session_key_becomes_invalid_at_the_next_wx_login(simulator):
     session = simulator.log_in()
     simulator.login_code()
     assert check(simulator, session["openid"], session["session_key"])["errcode"] == 87009
@@ -57,13 +57,13 @@ def test_a_key_becomes_invalid_at_the_next_wx_login(simulator):
         ({"access_token": ""}, 41001),
     ],
 )
-def test_a_malformed_check_has_its_own_code(simulator, changes, errcode):
+def test_checksession_returns_the_errcode_of_each_invalid_parameter(simulator, changes, errcode):
     session = simulator.log_in()
     payload = check(simulator, session["openid"], session["session_key"], **changes)
     assert payload["errcode"] == errcode
 
 
-def test_a_reset_returns_a_new_key_and_invalidates_the_old_one(simulator):
+def test_resetusersessionkey_returns_a_new_session_key_and_invalidates_the_old_one(simulator):
     session = simulator.log_in()
     openid, old = session["openid"], session["session_key"]
     payload = check(simulator, openid, old, "/wxa/resetusersessionkey")
@@ -72,7 +72,7 @@ def test_a_reset_returns_a_new_key_and_invalidates_the_old_one(simulator):
     assert check(simulator, openid, payload["session_key"])["errcode"] == 0
 
 
-def test_a_reset_keeps_the_expiry(simulator):
+def test_resetusersessionkey_does_not_extend_the_expiry_of_the_session_key(simulator):
     session = simulator.log_in()
     simulator.control("/clock", advance=29 * 86400)
     path = "/wxa/resetusersessionkey"
@@ -82,7 +82,7 @@ def test_a_reset_keeps_the_expiry(simulator):
     assert check(simulator, session["openid"], key, path)["errcode"] == 87007
 
 
-def test_the_signature_equals_the_documented_sample():
+def test_sign_returns_the_signature_of_the_documented_sample():
     raw_data = (
         '{"nickName":"Band","gender":1,"language":"zh_CN","city":"Guangzhou",'
         '"province":"Guangdong","country":"CN","avatarUrl":"http://wx.qlogo.cn/mmopen/vi_32/'
@@ -93,7 +93,7 @@ def test_the_signature_equals_the_documented_sample():
     assert sign(raw_data, "HyVFkGl5F5OQWJZZaNzBBg==") == expected
 
 
-def test_user_info_is_signed_and_encrypted_with_the_key(simulator):
+def test_user_info_is_signed_and_encrypted_with_the_session_key(simulator):
     session = simulator.log_in()
     key = session["session_key"]
     data = simulator.control("/user-info", person="alice", appid=ACME)
@@ -108,7 +108,7 @@ def test_user_info_is_signed_and_encrypted_with_the_key(simulator):
     assert identity == (session["openid"], session["unionid"], ACME)
 
 
-def test_the_phone_button_returns_the_same_number_encrypted_and_by_code(simulator):
+def test_encrypted_data_and_code_of_the_phone_button_have_the_same_phone_number(simulator):
     key = simulator.log_in("bob")["session_key"]
     data = simulator.control("/phone", person="bob", appid=ACME)
     token = simulator.stable_token()["access_token"]
@@ -116,7 +116,7 @@ def test_the_phone_button_returns_the_same_number_encrypted_and_by_code(simulato
     assert decrypt(data, key) == payload["phone_info"]
 
 
-def test_a_stale_button_uses_the_previous_key(simulator):
+def test_a_stale_phone_button_encrypts_with_the_previous_session_key(simulator):
     old, new = simulator.log_in()["session_key"], simulator.log_in()["session_key"]
     data = simulator.control(
         "/phone", person="alice", appid=ACME, stale=True, watermark_appid=GLOBEX

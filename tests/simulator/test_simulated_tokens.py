@@ -1,4 +1,4 @@
-"""The simulated access tokens."""
+"""Access tokens of the simulator."""
 
 import re
 
@@ -9,14 +9,15 @@ GLOBEX = "wx0000000000000910"
 
 
 def errcode_of(simulator, token):
-    """Return the errcode for a token. 41008 means that the token is valid."""
+    """Return the errcode of a call with an access token. VALID means that the token is valid."""
     return simulator.phone_number(token, code="")["errcode"]
 
 
+# The errcode of a call with a valid access token and without a code.
 VALID = 41008
 
 
-def test_the_stable_token_is_repeated_with_its_remaining_time(simulator):
+def test_the_stable_token_stays_the_same_and_is_returned_with_its_remaining_lifetime(simulator):
     first = simulator.stable_token()
     assert re.fullmatch(r"\d\d_[\w-]{130,}", first["access_token"], re.ASCII)
     simulator.control("/clock", advance=6855)
@@ -25,7 +26,7 @@ def test_the_stable_token_is_repeated_with_its_remaining_time(simulator):
     assert 345 - 30 <= again["expires_in"] <= 345, "some seconds may pass in between"
 
 
-def test_the_stable_token_rotates_five_minutes_early_and_both_are_valid(simulator):
+def test_the_stable_token_is_renewed_five_minutes_before_it_expires_and_both_are_valid(simulator):
     old = simulator.stable_token()["access_token"]
     simulator.control("/clock", advance=6901)
     new = simulator.stable_token()["access_token"]
@@ -35,7 +36,7 @@ def test_the_stable_token_rotates_five_minutes_early_and_both_are_valid(simulato
     assert [errcode_of(simulator, token) for token in (old, new)] == [42001, VALID]
 
 
-def test_a_forced_refresh_invalidates_the_previous_token_and_is_throttled(simulator):
+def test_force_refresh_invalidates_the_previous_stable_token_and_is_throttled(simulator):
     old = simulator.stable_token()["access_token"]
     new = simulator.stable_token(force_refresh=True)["access_token"]
     assert [errcode_of(simulator, token) for token in (old, new)] == [40001, VALID]
@@ -43,7 +44,7 @@ def test_a_forced_refresh_invalidates_the_previous_token_and_is_throttled(simula
     assert simulator.stable_token()["access_token"] == new
 
 
-def test_a_forced_refresh_is_allowed_twenty_times_a_day(simulator):
+def test_force_refresh_of_the_stable_token_is_allowed_twenty_times_a_day(simulator):
     answers = []
     for _ in range(42):
         simulator.control("/clock", advance=31)
@@ -54,7 +55,7 @@ def test_a_forced_refresh_is_allowed_twenty_times_a_day(simulator):
     assert 20 <= answers.count(0) <= 40
 
 
-def test_a_legacy_token_invalidates_the_previous_one_after_the_overlap(simulator):
+def test_a_new_legacy_token_invalidates_the_previous_one_after_five_minutes(simulator):
     old, new = (simulator.legacy_token()["access_token"] for _ in range(2))
     assert errcode_of(simulator, old) == VALID
     simulator.control("/clock", advance=301)
@@ -72,20 +73,22 @@ def test_stable_and_legacy_tokens_are_independent(simulator):
 @pytest.mark.parametrize(
     ("token", "errcode"), [("", 41001), ("nonsense", 40014), ("77_" + "x" * 134, 40001)]
 )
-def test_an_invalid_token_has_its_own_code(simulator, token, errcode):
+def test_missing_malformed_and_unknown_access_tokens_have_different_errcodes(
+    simulator, token, errcode
+):
     payload = simulator.phone_number(token, code="x")
     assert payload["errcode"] == errcode
     assert re.search(r"[^,] rid: [0-9a-f]{8}-", payload["errmsg"]), "no comma outside /sns/"
 
 
-def test_token_calls_check_their_parameters(simulator):
+def test_token_endpoints_reject_wrong_secrets_and_grant_types(simulator):
     assert simulator.legacy_token(secret="wrong")["errcode"] == 40125
     assert simulator.legacy_token(secret="")["errcode"] == 41004
     assert simulator.stable_token(appid=GLOBEX, secret="acme secret")["errcode"] == 40125
     assert simulator.stable_token(grant_type="authorization_code")["errcode"] == 40002
 
 
-def test_the_stable_token_requires_post_and_json(simulator):
+def test_the_stable_token_endpoint_requires_post_and_json(simulator):
     path = "/cgi-bin/stable_token"
     assert simulator.http.get(path).get_json()["errcode"] == 43002
     assert simulator.http.post(path, data={"appid": ACME}).get_json()["errcode"] == 47001
@@ -102,7 +105,9 @@ def test_the_stable_token_requires_post_and_json(simulator):
         ("10.0.0.0/8", False),
     ],
 )
-def test_the_ip_whitelist_applies_to_tokens_and_not_to_logins(simulator, entry, allowed):
+def test_the_ip_whitelist_applies_to_token_endpoints_and_not_to_code2session(
+    simulator, entry, allowed
+):
     simulator.control("/apps", appid=ACME, secret="acme secret", ip_whitelist=[entry])
     answers = [simulator.stable_token(), simulator.legacy_token()]
     assert [answer.get("errcode") for answer in answers] == [None if allowed else 40164] * 2
@@ -112,7 +117,7 @@ def test_the_ip_whitelist_applies_to_tokens_and_not_to_logins(simulator, entry, 
         assert answers[0]["errmsg"].startswith(expected)
 
 
-def test_resetting_a_secret_changes_nothing_else(simulator):
+def test_resetting_the_app_secret_keeps_codes_and_unionids(simulator):
     code = simulator.login_code()
     unionid = simulator.log_in()["unionid"]
     simulator.control("/app-secret", appid=ACME, secret="another")

@@ -1,4 +1,4 @@
-"""The control API, and the simulator as a server."""
+"""The control API of the simulator, and the simulator behind a real HTTP server."""
 
 import re
 import threading
@@ -19,7 +19,7 @@ LOGIN = "/sns/jscode2session"
 
 @contextmanager
 def served(simulator):
-    """Serve the simulator on a free port."""
+    """Serve the simulator on a free port inside the block. Yield the URL."""
     server = make_server("127.0.0.1", 0, simulator.http.application, threaded=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
@@ -31,7 +31,7 @@ def served(simulator):
         server.server_close()
 
 
-def test_calls_are_recorded_without_secrets(simulator):
+def test_the_list_of_calls_contains_parameter_names_and_no_secrets(simulator):
     session = simulator.log_in()
     token = simulator.stable_token()["access_token"]
     code = simulator.control("/phone", person="alice", appid=ACME)["code"]
@@ -53,7 +53,7 @@ def test_calls_are_recorded_without_secrets(simulator):
     assert simulator.http.get("/_simulator/calls").get_json()["calls"] == []
 
 
-def test_a_person_is_updated_field_by_field(simulator):
+def test_updating_a_person_changes_only_the_given_fields(simulator):
     person = simulator.control("/people", name="alice", gender=2)
     assert (person["nickname"], person["phone"], person["gender"]) == ("爱丽丝", "13800138000", 2)
     assert simulator.control("/people", name="carol")["nickname"] == "carol"
@@ -80,7 +80,9 @@ def test_a_person_is_updated_field_by_field(simulator):
         ("/settings", {"session_key_policy": "often"}, 400, "always, never"),
     ],
 )
-def test_an_invalid_request_is_answered_with_advice(simulator, path, body, status, advice):
+def test_an_invalid_control_request_returns_an_error_with_advice_in_both_languages(
+    simulator, path, body, status, advice
+):
     simulator.control("/people", name="dave")
     response = simulator.http.post(f"/_simulator{path}", json=body)
     assert response.status_code == status
@@ -89,18 +91,18 @@ def test_an_invalid_request_is_answered_with_advice(simulator, path, body, statu
     assert any("一" <= letter <= "鿿" for letter in chinese)
 
 
-def test_a_secret_is_not_in_the_response(simulator):
+def test_adding_an_app_returns_no_app_secret(simulator):
     response = simulator.http.post("/_simulator/apps", json={"appid": "wx1", "secret": "hush"})
     assert response.get_json() == {"appid": "wx1"}
 
 
-def test_the_control_api_shows_access_tokens(simulator):
+def test_the_control_api_returns_the_access_tokens_of_an_app(simulator):
     stable, legacy = simulator.stable_token(), simulator.legacy_token()
     shown = simulator.http.get("/_simulator/tokens", query_string={"appid": ACME}).get_json()
     assert shown == {"stable": [stable["access_token"]], "legacy": [legacy["access_token"]]}
 
 
-def test_a_reset_keeps_apps_only(simulator):
+def test_a_reset_keeps_apps_and_deletes_everything_else(simulator):
     simulator.log_in()
     token = simulator.stable_token()["access_token"]
     simulator.control("/faults", kind="busy")
@@ -113,7 +115,7 @@ def test_a_reset_keeps_apps_only(simulator):
     assert simulator.control("/settings")["session_key_policy"] == "always"
 
 
-def test_the_simulator_imports_nothing_of_the_service():
+def test_the_simulator_imports_no_module_of_the_service():
     folder = Path(app.simulator.__file__).parent
     sources = [path.read_text(encoding="utf-8") for path in folder.glob("*.py")]
     imported = re.findall(r"^(?:from|import) (app\S*)", "\n".join(sources), re.MULTILINE)
@@ -121,12 +123,12 @@ def test_the_simulator_imports_nothing_of_the_service():
     assert {name for name in imported if not name.startswith("app.simulator")} == set()
 
 
-def test_the_start_page_and_health_are_available(simulator):
+def test_the_simulator_serves_a_start_page_and_a_health_endpoint(simulator):
     assert "/_simulator/login" in simulator.http.get("/").text
     assert simulator.http.get("/_simulator/health").status_code == 200
 
 
-def test_a_delayed_response_does_not_delay_others(simulator):
+def test_a_delayed_response_does_not_delay_other_requests(simulator):
     simulator.control("/faults", kind="slow", seconds=2, times=1)
     with served(simulator) as url, ThreadPoolExecutor(1) as pool:
         slow = pool.submit(requests.get, url + LOGIN, timeout=20)
@@ -136,7 +138,7 @@ def test_a_delayed_response_does_not_delay_others(simulator):
         assert slow.result().headers["Content-Type"] == "text/plain"
 
 
-def test_a_dropped_connection_is_closed(simulator):
+def test_the_fault_drop_closes_the_connection(simulator):
     simulator.control("/faults", kind="drop", times=1)
     with served(simulator) as url:
         with pytest.raises(requests.ConnectionError):
@@ -144,7 +146,7 @@ def test_a_dropped_connection_is_closed(simulator):
         assert requests.get(url + LOGIN, timeout=2).status_code == 200
 
 
-def test_a_chunked_body_is_rejected_by_the_server(simulator):
+def test_a_request_with_a_chunked_body_is_rejected_with_412(simulator):
     with served(simulator) as url:
         body = iter([b'{"code":"x"}'])
         path = "/wxa/business/getuserphonenumber?access_token=x"
@@ -152,7 +154,7 @@ def test_a_chunked_body_is_rejected_by_the_server(simulator):
     assert (response.status_code, response.content) == (412, b"")
 
 
-def test_concurrent_exchanges_of_a_code_succeed_once(simulator):
+def test_one_of_several_concurrent_exchanges_of_a_login_code_succeeds(simulator):
     code = simulator.login_code()
     query = {"appid": ACME, "secret": "acme secret", "js_code": code}
     query["grant_type"] = "authorization_code"

@@ -1,4 +1,7 @@
-"""Bind keys: tokens of unbound sessions that clients trade for bound ones. `login` opens them."""
+"""Bind keys: tokens of unbound sessions, which clients exchange for tokens of a bound session.
+
+`log_in_unbound` in `login` opens these sessions.
+"""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -18,10 +21,10 @@ from app.services.users.users import get_profile
 
 @retry_on_conflict
 def trade_bind_key(principal: Principal, device: Device) -> Login:
-    """Bind the session of a bind key to the user of its WeChat identity, with new tokens.
+    """Bind the session of a bind key to the user of its WeChat identity and return new tokens.
 
-    Raises LoginUnbound if the identity has no user, and TokenInvalid for the token of a bound
-    session.
+    Raises LoginUnbound if the identity belongs to no user, and TokenInvalid if the session is
+    already bound.
     """
     with transaction() as db:
         return _trade(db, principal, device, lock_social_account(db, principal))
@@ -29,16 +32,16 @@ def trade_bind_key(principal: Principal, device: Device) -> Login:
 
 @retry_on_conflict
 def trade_verified_bind_key(principal: Principal, device: Device, openid: str, phone: str) -> Login:
-    """Trade a bind key as `trade_bind_key` does, for a client that also sends openid and phone.
+    """Trade a bind key like `trade_bind_key`, after checking the openid and phone number.
 
-    Raises OpenDataOfAnother unless the openid is the key's and the phone was verified with this
-    key.
+    Raises OpenDataOfAnother if the openid is not that of the session's identity, or if the phone
+    number is not the user's or was not verified in this session.
     """
     with transaction() as db:
         account = lock_social_account(db, principal)
         if account.user_id is None:
             raise LoginUnbound
-        if openid != account.openid or not _is_verified_here(db, principal, account, phone):
+        if openid != account.openid or not _was_verified_in_session(db, principal, account, phone):
             raise OpenDataOfAnother
         return _trade(db, principal, device, account)
 
@@ -52,16 +55,16 @@ def _trade(db: Session, principal: Principal, device: Device, account: SocialAcc
     return describe_login(db, reissue(db, principal, account.user_id), account)
 
 
-def _is_verified_here(
+def _was_verified_in_session(
     db: Session, principal: Principal, account: SocialAccount, phone: str
 ) -> bool:
-    """Compare a number, as a page spells it, with the user's and with the one verified here."""
-    here = select(LoginSession.verified_number_index).where(
+    """Return whether `phone` is the user's phone number and was verified in this session."""
+    verified_index = select(LoginSession.verified_number_index).where(
         LoginSession.tenant_id == principal.tenant_id, LoginSession.id == principal.session_id
     )
     user = get_profile(db, account.tenant_id, account.user_id) if account.user_id else None
     if user is None or user.phone is None or user.phone_country_code is None:
         return False
     number = PhoneNumber(user.phone, user.phone_country_code)
-    is_it = db.scalar(here) == number_index(account.tenant_id, number)
-    return is_it and phone in number.spellings
+    was_verified = db.scalar(verified_index) == number_index(account.tenant_id, number)
+    return was_verified and phone in number.spellings

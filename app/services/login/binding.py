@@ -1,4 +1,4 @@
-"""Binding a WeChat identity and a phone to a user, and unbinding: each gives new tokens."""
+"""Binding of WeChat identities and phone numbers to users, and unbinding."""
 
 from uuid import UUID
 
@@ -35,10 +35,11 @@ def bind_phone(
     proof: PhoneProof,
     kept_token: str | None = None,
 ) -> Login:
-    """Verify the phone number with WeChat and link the caller to its owner.
+    """Verify a phone number with WeChat and bind the caller's identity and session to its owner.
 
-    The proof is the data of the phone button. The login token is new, or stays `kept_token`, the
-    one of the request. Raises what `verified_phone` and `decide_linking` raise.
+    If no user has the number, the identity's user gets it, or a new user is registered. `proof` is
+    the data of the phone button. The login token is replaced, unless `kept_token`, the token of the
+    request, is given. Raises the exceptions of `verified_phone` and `decide_linking`.
     """
     number = verified_phone(app, principal, proof)
     return _bind_phone(
@@ -57,7 +58,11 @@ def _bind_phone(
 
 
 def link_phone(app: AppConfig, principal: Principal, device: Device, proof: PhoneProof) -> Profile:
-    """Bind as `bind_phone` does and return the user. The session and its token stay as they are."""
+    """Link the caller's WeChat identity like `bind_phone`, and return the user.
+
+    The session stays as it is and keeps its token. It stores the verified phone number for
+    `trade_verified_bind_key`.
+    """
     number = verified_phone(app, principal, proof)
     return _link_phone(RequestContext(app, device, principal.session_id), principal, number)
 
@@ -78,10 +83,10 @@ def _link_phone(context: RequestContext, principal: Principal, number: PhoneNumb
 def bind_account(
     app: AppConfig, principal: Principal, device: Device, account: str, password: str
 ) -> Login:
-    """Bind the caller's WeChat identity to the user of an account.
+    """Bind the caller's WeChat identity to the user with an account and password.
 
-    Raises CredentialsWrong, TooManyTries, NoSocialAccount, LoginTooOld, or what `decide_linking`
-    raises.
+    Raises CredentialsWrong, TooManyTries, NoSocialAccount, LoginTooOld, or the exceptions of
+    `decide_linking`.
     """
     proven = check_credentials(app.tenant_id, account, password, device)
     return _bind_to(app, principal, device, proven)
@@ -99,10 +104,10 @@ def _bind_to(app: AppConfig, principal: Principal, device: Device, proven: Prove
 
 @retry_on_conflict
 def bind_identity(app: AppConfig, user_id: UUID, identity: Principal, device: Device) -> None:
-    """Bind the WeChat identity of an unbound session to a logged-in user.
+    """Bind the WeChat identity of an unbound session to a logged-in user, and end that session.
 
-    That session ends: its bind key has been used. Raises TokenInvalid for a bound session, and
-    LoginTooOld for one that was bound.
+    Raises TokenInvalid if the session is bound, and LoginTooOld if the session was bound before and
+    is more than ten minutes old.
     """
     if identity.user_id is not None:
         raise TokenInvalid
@@ -116,31 +121,32 @@ def bind_identity(app: AppConfig, user_id: UUID, identity: Principal, device: De
 
 @retry_on_conflict
 def unbind(app: AppConfig, principal: Principal, device: Device) -> Login:
-    """Free this app's WeChat identity of the caller's user, and that one only.
+    """Unlink the caller's user from their WeChat identity in this app. Other apps are not affected.
 
-    The caller's session gets new tokens, and becomes unbound if it stood on the identity; every
-    other session that did ends. Raises NoSocialAccount when there is nothing to free.
+    The caller's session gets new tokens, and becomes unbound if it was opened with this identity.
+    All other sessions of the identity end. Raises NoSocialAccount if the user has no identity in
+    this app.
     """
     with transaction() as db:
-        freed = _free_identity(db, app, principal, device)
-        return _reissued(db, principal, freed, None if freed else principal.user_id)
+        unlinked = _unlink_identities(db, app, principal, device)
+        return _reissued(db, principal, unlinked, None if unlinked else principal.user_id)
 
 
 @retry_on_conflict
 def unlink_everywhere(app: AppConfig, principal: Principal, device: Device) -> None:
-    """Unbind for a client that keeps its token.
+    """Unlink like `unbind`, for a client that keeps its token.
 
-    Its session goes on as it is, or ends if it stood on the identity.
+    The caller's session ends if it was opened with this identity, and is not changed otherwise.
     """
     with transaction() as db:
-        if _free_identity(db, app, principal, device):
+        if _unlink_identities(db, app, principal, device):
             db.execute(end_sessions_statement("unbound", *session_of(principal)))
 
 
-def _free_identity(
+def _unlink_identities(
     db: Session, app: AppConfig, principal: Principal, device: Device
 ) -> SocialAccount | None:
-    """Free the user's identity in the app; give the one that the caller's session stood on."""
+    """Unlink the user's identities in the app. Return the one of the caller's session, or None."""
     own = select(SocialAccount).where(
         SocialAccount.tenant_id == app.tenant_id,
         SocialAccount.appid == app.appid,
@@ -162,9 +168,9 @@ def _logged_in(
     user_id: UUID,
     kept_token: str | None = None,
 ) -> Login:
-    """Return the caller's session to the user it was just bound to, which is a login of the user.
+    """Return the caller's session, newly bound to a user, with new tokens.
 
-    It is noted as one, and reopens a closed account.
+    Records the login of the user and reopens a closed account.
     """
     db.flush()
     note_login(db, principal.tenant_id, user_id, device)

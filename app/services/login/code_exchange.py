@@ -23,8 +23,8 @@ from app.services.users.credentials import ProvenUser
 from app.wechat import WeChatError, WeChatIdentity, WeChatUnavailable
 
 REPEAT_WINDOW = timedelta(seconds=30)
-# Longer than asking WeChat takes, twice if the AppSecret was reset, with a failed connect repeated,
-# and writing the login after it.
+# Longer than the slowest exchange: two requests to WeChat (the second after the AppSecret was
+# reset), repeated connection attempts, and writing the login.
 CLAIM_LEASE = timedelta(seconds=30)
 # WeChat's codes are valid for five minutes.
 CODE_RETENTION = timedelta(minutes=10)
@@ -32,7 +32,7 @@ CODE_RETENTION = timedelta(minutes=10)
 CLEANUP_EVERY = 10
 CLEANUP_BATCH = 100
 
-# Skips codes that another request is deleting.
+# SKIP LOCKED: another request may be deleting the same codes.
 DELETE_OLD_CODES = f"""
 WITH deleted AS (
     DELETE FROM code_exchanges WHERE code_index = ANY (ARRAY(
@@ -41,8 +41,8 @@ WITH deleted AS (
     ))
 )
 """  # noqa: S608 - a constant
-# The claim does not wait for the disk. The commit of the login does, and it includes the claim. If
-# a crash loses both, WeChat refuses a code that it has seen.
+# The claim is committed without waiting for the disk. The commit of the login waits, and it also
+# flushes the claim. If a crash loses both, WeChat rejects the code as used.
 CLAIM = """
 INSERT INTO code_exchanges AS existing
     (code_index, tenant_id, appid, asked_by, asked_at, session_id)
@@ -61,11 +61,11 @@ RETURNING set_config('synchronous_commit', 'off', true)
 
 @dataclass(frozen=True, slots=True)
 class LoginRequest:
-    """A code and what its client sent with it.
+    """A login code and the data that the client sent with it.
 
-    Only the same request from the same device gets the same login again. `proven` is the user of
-    a checked account and password, `client_profile` the profile that the client sent. With
-    `opens_unbound` the session is unbound even if the identity belongs to a user.
+    `proven` is the user with the checked account and password. `client_profile` is the profile that
+    the client sent. With `opens_unbound` the session is unbound even if the identity belongs to a
+    user. A repeated code returns the same login only if `asked_by` is the same.
     """
 
     app: AppConfig
@@ -77,25 +77,29 @@ class LoginRequest:
 
     @property
     def code_index(self) -> bytes:
-        """The blind index of the code in its app."""
+        """Return the blind index (keyed hash) of the code, the primary key of `code_exchanges`."""
         return keyring().blind_index(self.code, f"code_exchanges:{self.app.appid}")
 
     @property
     def asked_by(self) -> bytes:
-        """The blind index of who sent the code, and for what."""
+        """Return the blind index (keyed hash) of device, IP address, purpose and proven user."""
         user_id = self.proven.user_id if self.proven else None
         purpose = "bind_key" if self.opens_unbound else "login"
         who = repr((self.device.name, self.device.ip, purpose, user_id))
         return keyring().blind_index(who, f"asked_by:{self.app.appid}")
 
     def seed(self, session_id: UUID) -> SessionSeed:
-        """Return the seed of the session that the code opens: the same each time."""
+        """Return the seed of the session that the code opens.
+
+        The tokens are derived from the code and the session id, so each call returns the same
+        tokens.
+        """
         return SessionSeed(session_id, TokenPair.derived(self.code, session_id.bytes))
 
 
 @dataclass(frozen=True, slots=True)
 class CodeExchangeResult:
-    """The identity that WeChat gave for a code, when it was asked, and the session to open."""
+    """The identity that WeChat returned for a code, the request time, and the session to open."""
 
     identity: WeChatIdentity
     asked_at: datetime
@@ -103,9 +107,9 @@ class CodeExchangeResult:
 
 
 def claim_code(request: LoginRequest, seed: SessionSeed) -> datetime | None:
-    """Claim the code for a session. Return the claim time, or None if another request holds it.
+    """Claim the code for a session. Return the claim time, or None if the code is claimed already.
 
-    A code whose exchange failed, or whose process died, is claimed again: WeChat decides whether
+    A code can be claimed again if its exchange failed or its process died: WeChat decides whether
     the code is still valid.
     """
     moment = now()
@@ -116,10 +120,11 @@ def claim_code(request: LoginRequest, seed: SessionSeed) -> datetime | None:
 
 
 def wait_for_login(request: LoginRequest) -> SessionSeed:
-    """Wait until the request that holds the claim has logged in, and return its session's seed.
+    """Wait until the request that claimed the code has logged in, and return its session seed.
 
-    Holds no database connection between its looks. Raises CodeUsed if another client sent the code
-    or it is older than `REPEAT_WINDOW`, and the failure of the earlier request if it failed.
+    Holds no database connection between polls. Raises CodeUsed if another client sent the code or
+    the claim is older than `REPEAT_WINDOW`, the failure of the earlier request if it failed, and
+    WeChatUnavailable if the exchange takes too long.
     """
     for _ in backoff():
         session_id = _find_session(request)
@@ -154,7 +159,10 @@ def _claim(request: LoginRequest, session_id: UUID, moment: datetime) -> bool:
 
 
 def _find_session(request: LoginRequest) -> UUID | None:
-    """Return the session that the code opened, or None while the exchange is under way."""
+    """Return the id of the session that the code opened, or None during the exchange.
+
+    Raises CodeUsed and the failure of the earlier request, as `wait_for_login` does.
+    """
     its = and_(
         LoginSession.tenant_id == CodeExchange.tenant_id,
         LoginSession.id == CodeExchange.session_id,
@@ -173,7 +181,7 @@ def _find_session(request: LoginRequest) -> UUID | None:
 
 
 def record_failure(request: LoginRequest, session_id: UUID, error: BaseException) -> None:
-    """Record why the login of a claimed code failed, for requests that wait for it."""
+    """Store why the login with a claimed code failed, for requests that wait for this login."""
     if isinstance(error, WeChatError):
         error = as_failure(error)
     failure = error.code if isinstance(error, Failure) else Internal.code

@@ -1,13 +1,13 @@
-"""Failed login codes: which requests are refused without asking WeChat.
+"""Login codes that are refused without a call to WeChat.
 
-- A code that WeChat has rejected for good is refused for five minutes.
+- A code that WeChat has rejected is refused for five minutes.
 - A client that sends many rejected codes is refused for the rest of the minute. Clients are counted
-  by app, address and User-Agent. Successful logins are not counted: thousands of phones share the
-  address of a mobile carrier.
-- WeChat's errcode 45011 (too many calls in this minute) may concern one user. The device and its
-  address are refused for a minute; the whole app only after 45011 at three addresses in 10 seconds.
+  by app, IP address and User-Agent. Successful logins are not counted: thousands of phones share
+  the IP address of a mobile carrier.
+- WeChat's errcode 45011 (too many calls in this minute) may concern one user. The client is refused
+  for a minute; the whole app only after 45011 at three IP addresses in 10 seconds.
 
-All memory is bounded and belongs to the process, except for the counts (`RateLimits`).
+All state is bounded and kept per process, except for the counts (`RateLimits`).
 """
 
 import math
@@ -29,7 +29,7 @@ from app.wechat import CodeRejected, RateLimited, WeChatError
 CALLS_PER_MINUTE_EXCEEDED = 45011
 REJECTED_FOR = 300.0
 BACKOFF_SECONDS = 60.0
-# 45011 at this many addresses within so many seconds concerns the whole app.
+# 45011 at this many IP addresses within this many seconds concerns the whole app.
 APP_WIDE_ADDRESSES = 3
 APP_WIDE_WINDOW = 10.0
 MOST_REMEMBERED = 10_000
@@ -44,7 +44,7 @@ class _Rejected:
 
 
 class CodeFailures:
-    """The rejected codes, and the clients and apps that must wait."""
+    """Rejected codes, and clients and apps that are temporarily refused."""
 
     def __init__(self, rate_limits: RateLimits, failed_codes_per_minute: int) -> None:
         self._rate_limits = rate_limits
@@ -55,7 +55,7 @@ class CodeFailures:
         self._limited_addresses: dict[str, deque[tuple[float, str]]] = {}
 
     def refuse(self, request: LoginRequest) -> None:
-        """Raise the failure of a request that WeChat need not be asked about.
+        """Raise the failure of a request that is refused without a call to WeChat.
 
         Raises CodeInvalid or CodeUsed for a rejected code, CodesTooMany for a client with many
         failed codes, and WeChatRateLimited during a backoff.
@@ -72,9 +72,9 @@ class CodeFailures:
                 raise WeChatRateLimited("backoff", retry_after=wait)
 
     def note(self, request: LoginRequest, error: BaseException) -> None:
-        """Remember why the exchange of a code failed.
+        """Record a rejected code or errcode 45011, so that `refuse` can refuse later requests.
 
-        WeChat's own failures (errcode -1), 45011 and timeouts say nothing about the code.
+        Other failures of WeChat (errcode -1, timeouts) are not recorded: the code may be valid.
         """
         if isinstance(error, CodeRejected):
             self._note_rejected(request, error)
@@ -106,5 +106,5 @@ def _client_of(request: LoginRequest) -> tuple[str, ...]:
 
 
 def code_failures() -> CodeFailures:
-    """Return the failed codes that the running app remembers."""
+    """Return the `CodeFailures` of the running app."""
     return cast(CodeFailures, current_app.extensions["code_failures"])

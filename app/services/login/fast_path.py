@@ -1,7 +1,7 @@
 """Fast path of logins by code: one statement reads, one writes (docs/decisions/0018).
 
-It serves known users and people who stay unbound. `linking_policy` decides, as on the general path
-in `login`.
+It handles logins of linked users and logins that stay unbound. `linking_policy` decides, as on
+the general path in `login`.
 """
 
 from dataclasses import dataclass
@@ -33,9 +33,9 @@ from app.services.users.users import PROFILE_COLUMNS, Profile, profile_from_row
 if TYPE_CHECKING:
     from psycopg import Connection
 
-# The active sessions of the user in the app are counted up to the limit and no further. Their order
-# keeps the planner from reading the whole table, which seems cheap where few users have most of it.
-# The limit is part of the text: with a parameter, the planner plans each time.
+# The user's active sessions in the app are counted up to the session limit only. ORDER BY keeps the
+# planner from a sequential scan, which it would choose where few users have most of the sessions.
+# The limit is part of the SQL text: with a parameter, PostgreSQL would plan each execution.
 READ_STATE = """
 SELECT account.id, account.unionid, account.nickname, account.avatar_url, account.user_id,
     (SELECT count(*) FROM (
@@ -52,7 +52,7 @@ WHERE account.tenant_id = %(tenant_id)s AND account.appid = %(appid)s
     AND account.openid = %(openid)s
 """
 
-# Open the session on the social account in `login_account`, with the columns of `session_row`.
+# Insert a session of the social account in `login_account`, with the columns of `session_row`.
 OPEN_SESSION = f"""
 INSERT INTO login_sessions (social_account_id, user_id, {", ".join(SESSION_COLUMNS)})
 SELECT id, user_id, {", ".join(f"%(session_{name})s" for name in SESSION_COLUMNS)}
@@ -60,10 +60,10 @@ FROM login_account
 RETURNING id
 """  # noqa: S608 - of constants
 
-# Check again, on the locked rows, all that the decision used: another transaction may have changed
-# a row while this one waited for its lock. Every login locks the account before the user.
-# The function that counts sessions takes a new snapshot, after the lock, so that it counts the
-# sessions of logins that this one waited for.
+# Check all conditions of the decision again on the locked rows: another transaction may have
+# changed a row while this login waited for the lock. Every login locks the account before the user.
+# `count_active_sessions` takes a new snapshot after the lock, so it also counts the sessions of the
+# logins that this login waited for.
 LOG_IN_KNOWN = f"""
 WITH locked AS (
     SELECT account.id, account.user_id
@@ -108,7 +108,7 @@ WITH login_account AS (
     RETURNING id, user_id
 ), {KEEP_KEY} {OPEN_SESSION}
 """  # noqa: S608 - of constants
-# One upsert for both would restore an account that was erased after the read.
+# One upsert for new and unbound accounts would restore an account erased after the read.
 LOG_IN_NEW = f"""
 WITH login_account AS (
     INSERT INTO social_accounts
@@ -124,9 +124,10 @@ WITH login_account AS (
 
 @dataclass(frozen=True, slots=True)
 class LoginState:
-    """A social account, its user, and the user's active sessions in the app up to its limit.
+    """The state that a login reads: a social account, its user, and the user's active sessions.
 
-    `unionid` is the one that the account has from now on. A new account is not in the database.
+    `active_sessions` counts the sessions in the app, up to the session limit. `unionid` is the
+    unionid of the account after this login. A new account is not yet in the database.
     """
 
     account_id: UUID
@@ -139,12 +140,12 @@ class LoginState:
 
     @property
     def user_id(self) -> UUID | None:
-        """The id of the user, if there is one."""
+        """Return the id of the user, or None if the account belongs to no user."""
         return self.user.id if self.user else None
 
 
 def try_fast_login(request: LoginRequest, exchanged: CodeExchangeResult) -> LoginState | None:
-    """Log a person in with two statements. Return None, with nothing written, if it needs more.
+    """Log in with two statements. Return None, with nothing written, if the general path is needed.
 
     Raises UserDisabled.
     """
@@ -196,10 +197,10 @@ def _read_statement(session_limit: int) -> str:
 
 
 def _state_is_sufficient(request: LoginRequest, state: LoginState) -> bool:
-    """Return whether the login depends on nothing but the state that was read.
+    """Return whether the login can be decided from the state alone.
 
-    The login of an unlinked account also depends on the users of its unionid. The statement that
-    writes verifies that there are none.
+    The login of an unlinked account also depends on other users with its unionid. The writing
+    statement checks that there are none.
     """
     if _client_sent_nickname(request) and not state.account_profile.nickname:
         return False
@@ -214,7 +215,7 @@ def _state_is_sufficient(request: LoginRequest, state: LoginState) -> bool:
 
 
 def _client_sent_nickname(request: LoginRequest) -> bool:
-    """Return whether the client sent a nickname that the person chose."""
+    """Return whether the client sent a nickname other than WeChat's placeholder."""
     return request.client_profile is not None and request.client_profile.has_chosen_nickname
 
 
@@ -226,7 +227,7 @@ def _user_for_policy(state: LoginState) -> KnownUser | None:
 def _values(
     request: LoginRequest, exchanged: CodeExchangeResult, state: LoginState, moment: datetime
 ) -> dict[str, Any]:
-    """Return the parameters of the statement that writes. A session limit of 0 is none."""
+    """Return the parameters of the writing statement. A session limit of 0 means no limit."""
     app, device, identity = request.app, request.device, exchanged.identity
     is_bound = state.user is not None
     session = session_row(app, device, exchanged.seed, is_bound=is_bound, moment=moment)

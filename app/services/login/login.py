@@ -2,7 +2,7 @@
 
 A login claims the code, exchanges it with WeChat, reads the state, decides and writes. The
 fast path does the last three steps with two statements; the general path does them in a
-transaction. `linking_policy` decides on both.
+transaction. `linking_policy` decides on both paths.
 """
 
 from collections.abc import Iterator
@@ -51,8 +51,8 @@ from app.services.users.users import Profile, get_profile, get_user, refuse_inac
 class Login:
     """The response to a login. `user` is None while the session is unbound.
 
-    `account_profile` is the profile of the WeChat identity, None without one. `is_linked` says
-    whether the identity belongs to a user, also in an unbound session.
+    `account_profile` is the profile of the WeChat identity, or None without an identity.
+    `is_linked` is true if the identity belongs to a user, even while the session is unbound.
     """
 
     tokens: Tokens
@@ -64,7 +64,7 @@ class Login:
 
     @property
     def person(self) -> Profile | AccountProfile | None:
-        """The user, or the profile of an identity that belongs to no user."""
+        """Return the user, or the profile of the WeChat identity if the session is unbound."""
         return self.user or self.account_profile
 
 
@@ -77,11 +77,11 @@ def log_in(
 ) -> Login:
     """Log a person in with a `wx.login` code. With account and password, also link that user.
 
-    The password is checked first, so that a wrong one does not use the code up. A code repeated
-    by the same client within 30 seconds returns the same login (docs/decisions/0007).
+    The password is checked first, so that a wrong password does not use up the code. A code
+    repeated by the same client within 30 seconds returns the same login (docs/decisions/0007).
 
-    Raises WeChatError, CodeUsed, CredentialsWrong, TooManyTries, UserDisabled, or what
-    `decide_linking` raises. Nothing is written then, except why the code failed.
+    Raises WeChatError, CodeUsed, CredentialsWrong, TooManyTries, UserDisabled, or the exceptions of
+    `decide_linking`. Nothing is written then, except why the code failed.
     """
     proven = None
     if account is not None and password is not None:
@@ -92,13 +92,16 @@ def log_in(
 def log_in_with_profile(
     app: AppConfig, device: Device, code: str, nickname: str = "", avatar_url: str = ""
 ) -> Login:
-    """Log in as `log_in` does. The client's profile is kept if the person has none yet."""
+    """Log in like `log_in`, and store the client's profile if the identity has no nickname yet."""
     profile = AccountProfile(nickname, avatar_url)
     return _log_in_with_code(LoginRequest(app, device, code, client_profile=profile))
 
 
 def log_in_unbound(app: AppConfig, device: Device, code: str) -> Login:
-    """Open an unbound session, even if the identity belongs to a user. Its token is a bind key."""
+    """Open an unbound session, even if the identity belongs to a user.
+
+    The login token of the session is a bind key.
+    """
     return _log_in_with_code(LoginRequest(app, device, code, opens_unbound=True))
 
 
@@ -110,16 +113,16 @@ def _log_in_with_code(request: LoginRequest) -> Login:
         if claimed_at is None:
             earlier = wait_for_login(request)
         else:
-            with _failure_noted(request, seed):
+            with _failure_recorded(request, seed):
                 exchanged = exchange_code(request, seed, claimed_at)
     if claimed_at is None:
         return _repeat_login(request, earlier)
-    with _failure_noted(request, seed):
+    with _failure_recorded(request, seed):
         return _fast_login(request, exchanged) or _general_login(request, exchanged)
 
 
 @contextmanager
-def _failure_noted(request: LoginRequest, seed: SessionSeed) -> Iterator[None]:
+def _failure_recorded(request: LoginRequest, seed: SessionSeed) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
@@ -130,7 +133,7 @@ def _failure_noted(request: LoginRequest, seed: SessionSeed) -> Iterator[None]:
 
 
 def _fast_login(request: LoginRequest, exchanged: CodeExchangeResult) -> Login | None:
-    """Read, decide and write with two statements; return None if the login needs more."""
+    """Log in on the fast path. Return None if the login needs the general path."""
     state = try_fast_login(request, exchanged)
     if state is None:
         return None
@@ -171,9 +174,10 @@ def _open_session_on(
 
 
 def _repeat_login(request: LoginRequest, seed: SessionSeed) -> Login:
-    """Return the login that an earlier request opened with the code.
+    """Return the login that an earlier request opened with the same code.
 
-    Raises CodeUsed if its session has ended or has other tokens: the client has its response.
+    Raises CodeUsed if the session has ended or its tokens were replaced: the client has received
+    the response then.
     """
     its = and_(
         SocialAccount.tenant_id == LoginSession.tenant_id,
@@ -206,10 +210,10 @@ def refuse_inactive_owner(db: Session, account: SocialAccount) -> None:
 
 
 def note_login(db: Session, tenant_id: UUID, user_id: UUID, device: Device) -> User:
-    """Record when and from where a user logged in, and reopen an account that they had closed.
+    """Record the time and IP address of a user's login, and reopen an account that the user closed.
 
     Locks the user's row. Raises UserDisabled, and CredentialsWrong if the user was erased after
-    their password was checked; the user of a locked identity cannot be erased.
+    the password check. The user of a locked identity cannot be erased.
     """
     noting = update(User).where(User.tenant_id == tenant_id, User.id == user_id).returning(User)
     noted = noting.values(last_login_at=now(), last_login_ip=device.ip)
@@ -223,9 +227,9 @@ def note_login(db: Session, tenant_id: UUID, user_id: UUID, device: Device) -> U
 
 
 def describe_login(db: Session, tokens: Tokens, account: SocialAccount) -> Login:
-    """Return the login of a session on a social account. It is bound if it has a refresh token.
+    """Return the response for a session of a social account, bound if it has a refresh token.
 
-    If another session linked the account in the meantime, this session stays unbound.
+    If another session links the account during this login, this session stays unbound.
     """
     user_id = account.user_id if tokens.refresh_token else None
     user = get_profile(db, account.tenant_id, user_id) if user_id else None

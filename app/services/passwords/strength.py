@@ -6,13 +6,12 @@ Why these rules: docs/decisions/0021.
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from math import prod
 from threading import Lock
+from typing import Any
 from unicodedata import normalize
-
-from zxcvbn import zxcvbn
-from zxcvbn.feedback import get_feedback
-from zxcvbn.matching import L33T_TABLE
 
 from app.errors import PasswordTooShort, PasswordTooWeak
 from app.services.passwords.strength_advice import ADD_A_WORD, CONTAINS_KNOWN
@@ -48,7 +47,13 @@ PART = re.compile(r"[^\W\d_]+|\d+")
 ENDINGS = (11, 8, 6, 4)
 
 # zxcvbn stores the known texts of a call in a module-level dictionary.
-_estimator = Lock()
+_one_estimate = Lock()
+
+
+@cache
+def _estimator() -> Any:
+    """Load zxcvbn at the first estimate, because its word lists take 13 MB in each worker."""
+    return import_module("zxcvbn")
 
 
 def require_user_password(password: str, known: Iterable[str | None]) -> None:
@@ -126,12 +131,12 @@ def _weakness_of(password: str, guesses: int, known: Sequence[str]) -> Sequence[
         return [ADD_A_WORD]
     # A password is at least as strong as its first part, and the first part takes less time.
     for part in dict.fromkeys((password[:QUICKLY_CHECKED], password[:LONGEST_CHECKED])):
-        with _estimator:
-            estimate = zxcvbn(_checked_part(part), known)
+        with _one_estimate:
+            estimate = _estimator().zxcvbn(_checked_part(part), known)
         if estimate["guesses"] >= guesses:
             return []
     # The feedback in `estimate` is empty from 10**8 guesses on.
-    feedback = get_feedback(0, estimate["sequence"])
+    feedback = _estimator().feedback.get_feedback(0, estimate["sequence"])
     return [text for text in (feedback["warning"], *feedback["suggestions"]) if text]
 
 
@@ -149,4 +154,5 @@ def _checked_part(part: str) -> str:
 
 def _spellings(part: str) -> int:
     present = set(part)
-    return prod(max(1, len(present.intersection(subs))) for subs in L33T_TABLE.values())
+    letters = _estimator().matching.L33T_TABLE.values()
+    return prod(max(1, len(present.intersection(characters))) for characters in letters)

@@ -1,7 +1,8 @@
-"""Which sessions are active: the one rule, as the conditions that statements and Python need.
+"""The rule for active sessions, as SQL conditions and in Python.
 
-A session is active until it ends, or its login token has expired and cannot be refreshed. Only a
-bound session has a refresh token, which always outlives its login token.
+A bound session is active until it is ended or its refresh token expires. The refresh token always
+outlives the login token. An unbound session has no refresh token, and is active until it is ended
+or its login token expires.
 """
 
 from datetime import datetime
@@ -12,7 +13,7 @@ from sqlalchemy import ColumnElement, and_, func
 from app.clock import now
 from app.models import LoginSession
 
-# The same for a bound session, in SQL; by the index `ix_login_sessions_active`.
+# The SQL condition for active bound sessions. Uses the index `ix_login_sessions_active`.
 BOUND_AND_ACTIVE = "ended_at IS NULL AND refresh_expires_at > %(moment)s"
 
 
@@ -22,12 +23,12 @@ def active_until(session: LoginSession) -> datetime:
 
 
 def is_active(session: LoginSession) -> bool:
-    """Return whether a session that was read is active."""
+    """Return whether a loaded session is active."""
     return session.ended_at is None and active_until(session) > now()
 
 
 def is_active_row() -> ColumnElement[bool]:
-    """Return the condition for the active sessions among any."""
+    """Return the SQL condition for active sessions, bound or unbound."""
     until = func.coalesce(LoginSession.refresh_expires_at, LoginSession.expires_at)
     return and_(LoginSession.ended_at.is_(None), until > now())
 

@@ -34,7 +34,7 @@ LIFETIME_SECONDS = LOGIN_LIFETIME.total_seconds()
 
 
 class Found(NamedTuple):
-    """A session row, with the states of its user, app and tenant that may forbid its use."""
+    """A session row, with the status of its user, app and tenant."""
 
     id: UUID
     tenant_id: UUID
@@ -52,17 +52,17 @@ class Found(NamedTuple):
 
 
 def authenticate(token: str, *, even_expired: bool = False) -> Principal:
-    """Return the principal of a login token. Use extends the lifetime of a bound session.
+    """Return the principal of a login token, and record the use, which extends bound sessions.
 
-    Raises TokenInvalid, SessionReplaced, SessionEnded, SessionRevoked, SessionExpired,
-    UserDisabled, AppDisabled, TenantDisabled.
+    With `even_expired`, an expired session is accepted. Raises TokenInvalid, SessionReplaced,
+    SessionEnded, SessionRevoked, SessionExpired, UserDisabled, AppDisabled or TenantDisabled.
     """
     remembered = find_cached_principal(caches().sessions, last_seen(), token)
     return remembered or _find_in_database(token, even_expired)
 
 
 def find_cached_principal(sessions: SessionCache, uses: LastSeen, token: str) -> Principal | None:
-    """Return the principal of a cached session, or None. Record the use as `authenticate` does."""
+    """Return the principal of a cached session, or None. Record the use like `authenticate`."""
     found = sessions.find(token_hash(token))
     if found is None:
         return None
@@ -96,7 +96,7 @@ def _find_in_database(token: str, even_expired: bool) -> Principal:
 
 
 def _life(found: Found, asked_at: float) -> Life:
-    """Convert the expiry and the last use of a session to this process's monotonic clock."""
+    """Convert a session's expiry and last use to the monotonic clock of this process."""
     moment = now()
     left, unused = found.expires_at - moment, moment - found.seen_at
     return Life(asked_at, asked_at + left.total_seconds(), asked_at - unused.total_seconds())
@@ -113,7 +113,10 @@ def _read(token: str) -> Found:
 
 
 def _used(uses: LastSeen, principal: Principal, life: Life) -> Life:
-    """Record the use, at most once a minute. It extends the lifetime of bound sessions only."""
+    """Record a use of a session, at most once a minute. Return the lifetime after the use.
+
+    A use extends bound sessions only.
+    """
     moment = time.monotonic()
     if moment - life.used_at < NOTED_EVERY_SECONDS:
         return life

@@ -1,4 +1,4 @@
-"""When sessions were last used: noted at authentication, written in batches."""
+"""Last use of sessions: recorded in memory at authentication, written in batches."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -16,14 +16,14 @@ from app.services.sessions.sessions import LOGIN_LIFETIME
 log = structlog.get_logger()
 
 EVERY_SECONDS = 5
-# Uses of a session within this time count as one.
+# Uses of a session within this time are recorded once.
 NOTED_EVERY = timedelta(minutes=1)
 AT_ONCE = 1000
 MOST_UNWRITTEN = 100_000
 
-# Use extends only bound sessions. The time is written if the token is still the same, and never
-# goes backwards, because another worker's clock may be behind. Rows that another transaction has
-# locked are skipped: it is using, replacing or ending the session. No lock is waited for.
+# Extends bound sessions only. A session with replaced tokens is not updated. `seen_at` never
+# decreases, because another worker's clock may be behind. Locked rows are skipped: the transaction
+# with the lock uses, replaces or ends the session.
 WRITE = """
 UPDATE login_sessions AS s
 SET seen_at = greatest(s.seen_at, used.seen_at),
@@ -41,10 +41,10 @@ WHERE s.id = used.id
 
 
 class LastSeen:
-    """The uses of sessions that this process has not written yet."""
+    """Session uses that this process has recorded and not yet written."""
 
     def __init__(self) -> None:
-        # Set in processes that write batches; in others each use is written immediately.
+        # Set in processes that write in batches. Without it, each use is written immediately.
         self.begin_writing: Callable[[], None] | None = None
         self._once = OncePerProcess(self._begin)
         self._moments: dict[bytes, datetime] = {}
@@ -56,11 +56,11 @@ class LastSeen:
 
     @property
     def has_begun(self) -> bool:
-        """Return whether this process has noted a use."""
+        """Return whether this process has recorded a use."""
         return self._once.has_begun
 
     def note(self, token_hash: bytes) -> None:
-        """Note the use of a session. Above a bound, uses are dropped."""
+        """Record a use of a session. Uses of more than `MOST_UNWRITTEN` sessions are dropped."""
         self._once()
         if len(self._moments) < MOST_UNWRITTEN:
             self._moments[token_hash] = now()
@@ -68,7 +68,7 @@ class LastSeen:
             self.write()
 
     def write(self) -> None:
-        """Write the recorded uses. Never raises: a failed write is retried the next time."""
+        """Write the recorded uses. Never raises: a failed write is retried by the next call."""
         moments, self._moments = self._moments, {}
         waiting = list(moments.items())
         try:
@@ -89,11 +89,11 @@ def _write(uses: list[tuple[bytes, datetime]]) -> None:
 
 
 def last_seen() -> LastSeen:
-    """Return the uses of the running app."""
+    """Return the `LastSeen` of the running app."""
     return cast(LastSeen, current_app.extensions["last_seen"])
 
 
 def write_regularly(app: Flask) -> None:
-    """Start the writer in each process with its first use. It also writes at the exit."""
+    """Start a writer in each process at its first recorded use. The writer also runs at exit."""
     uses: LastSeen = app.extensions["last_seen"]
     background.write_regularly(app, "session-uses", uses, EVERY_SECONDS, uses.write)

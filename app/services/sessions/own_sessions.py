@@ -1,4 +1,4 @@
-"""The sessions of the logged-in user: shown to them, and ended by them."""
+"""The sessions of the logged-in user: listing and ending them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +20,7 @@ from app.services.sessions.sessions import end_sessions
 
 @dataclass(frozen=True, slots=True)
 class ShownSession:
-    """A session as its user sees it."""
+    """A session as shown to its user. `current` is true for the session of the request."""
 
     id: UUID
     device: str | None
@@ -33,9 +33,9 @@ class ShownSession:
 
 
 def list_sessions(principal: Principal, cursor_page: CursorPage) -> Page[ShownSession]:
-    """Return a page of the active sessions of the caller's user, the newest login first.
+    """Return a page of the user's active sessions in all apps of the tenant, newest login first.
 
-    They are those of all apps of the tenant. Raises CursorInvalid.
+    Raises CursorInvalid.
     """
     rows = (
         select(LoginSession, WeChatApp.name)
@@ -61,7 +61,7 @@ def _shown(session: LoginSession, app_name: str, principal: Principal) -> ShownS
 
 
 def end_one_session(principal: Principal, device: Device, session_id: UUID) -> None:
-    """End one living session of the caller's user; raise SessionUnknown for any other."""
+    """End one active session of the caller's user. Raises SessionUnknown for any other session."""
     theirs = active_sessions_of(principal.tenant_id, principal.user_id)
     with transaction() as db:
         if not _end(db, principal, "revoked", *theirs, LoginSession.id == session_id):
@@ -71,9 +71,9 @@ def end_one_session(principal: Principal, device: Device, session_id: UUID) -> N
 
 @retry_on_conflict
 def end_other_sessions(principal: Principal, device: Device) -> None:
-    """End all other sessions of the caller's user, and all bind keys.
+    """End all sessions of the caller's user except the caller's own, and all bind keys.
 
-    Records nothing in the audit log if no session ends: the user may have been erased.
+    Writes no audit event if no session ends: the user may have been erased.
     """
     others = LoginSession.id != principal.session_id
     with transaction() as db:
@@ -90,9 +90,10 @@ def end_other_sessions(principal: Principal, device: Device) -> None:
 
 @retry_on_conflict
 def end_all_sessions(principal: Principal, device: Device) -> None:
-    """Log out everywhere: every session of the caller's user ends, in all apps of the tenant.
+    """End every session of the caller's user, in all apps of the tenant.
 
-    So do the unbound ones of the user's WeChat identities, for they can be bound to the user.
+    Also ends unbound sessions of the user's WeChat identities, because they can be bound to the
+    user.
     """
     with transaction() as db:
         ended = _end(
@@ -106,7 +107,10 @@ def end_all_sessions(principal: Principal, device: Device) -> None:
 
 
 def _end(db: Session, principal: Principal, elsewhere: str, *which: ColumnElement[bool]) -> int:
-    """End sessions in one statement, the caller's own as logged out, and return their number."""
+    """End sessions in one statement and return their number.
+
+    The caller's session ends with the reason "logged_out", and the others with `elsewhere`.
+    """
     here = LoginSession.id == principal.session_id
     reason = case((here, "logged_out"), else_=elsewhere)
     return end_sessions(db, reason, *which)

@@ -24,18 +24,20 @@ from app.services.sessions.session_checks import (
 from app.services.sessions.sessions import Tokens, end_sessions_statement, issue_tokens, tokens_of
 from app.services.sessions.tokens import RefreshToken, TokenPair, new_salt, token_hash
 
-# How long a client that got no answer may ask again; its own timeout and a reconnect fit in.
+# A client may repeat a refresh for this time if it did not receive the response. The time is enough
+# for a timeout of the client and a new connection.
 REPEAT_WINDOW = timedelta(seconds=30)
 
 
 @retry_on_conflict
 def refresh_login(refresh_token: str, device: Device, appid: str | None = None) -> Tokens:
-    """Trade a refresh token for new tokens; with an appid, only one of that app.
+    """Exchange a refresh token for new tokens. With `appid`, the token must belong to that app.
 
-    Asked again by the same device within `REPEAT_WINDOW`, since the answer was lost, it gives the
-    same tokens again (docs/decisions/0006). Any other reuse commits the end of the session, with
-    an audit event, and then raises RefreshTokenReused. Raises RefreshTokenInvalid,
-    RefreshTokenExpired, SessionEnded, SessionRevoked, TokenOfAnotherApp and the disabled ones.
+    If the same device repeats the request within `REPEAT_WINDOW`, because the response was lost, it
+    gets the same tokens again (docs/decisions/0006). Any other reuse ends the session and raises
+    RefreshTokenReused; the end and its audit event are committed first. Also raises
+    RefreshTokenInvalid, RefreshTokenExpired, SessionEnded, SessionRevoked, TokenOfAnotherApp,
+    UserDisabled, AppDisabled and TenantDisabled.
     """
     shown = RefreshToken.parsed(refresh_token)
     if shown is None:
@@ -63,7 +65,7 @@ def _rotate(session: LoginSession, shown: RefreshToken, device: Device) -> Token
 
 
 def _is_repeated(session: LoginSession, shown: RefreshToken, device: Device) -> bool:
-    """Return whether a used token comes from the same device, which did not get the response."""
+    """Return whether the same device repeats its last refresh, within `REPEAT_WINDOW`."""
     return (
         shown.is_current(session.previous_refresh_hash)
         and session.refreshed_at is not None
@@ -73,9 +75,10 @@ def _is_repeated(session: LoginSession, shown: RefreshToken, device: Device) -> 
 
 
 def _is_same_device(before: Device, device: Device) -> bool:
-    """Compare devices by what they say they are; those that say nothing, by their address.
+    """Return whether two requests come from the same device.
 
-    The network changes just when answers are lost.
+    Compares the User-Agent without the network type, because responses are often lost when the
+    network changes. If neither request has a User-Agent, the IP address is compared.
     """
     if before.name is None or device.name is None:
         return before == device
@@ -89,10 +92,10 @@ def _successor(session: LoginSession, shown: RefreshToken) -> Tokens:
 
 @retry_on_conflict
 def log_out(token: str | None, refresh_token: str | None, appid: str | None = None) -> None:
-    """End the login that either token stands for, even one that has expired.
+    """End the session of a login token or refresh token, even if it has expired or ended.
 
-    With an appid, only one of that app. Raises TokenInvalid or SessionReplaced when neither
-    stands for any, and TokenOfAnotherApp; an ended one may be ended again.
+    With `appid`, a session of another app raises TokenOfAnotherApp. Raises TokenInvalid or
+    SessionReplaced if neither token belongs to a session.
     """
     shown = RefreshToken.parsed(refresh_token or "")
     with transaction() as db:

@@ -1,4 +1,4 @@
-"""Checks of sessions: ended, disabled, replaced or too old. Each raises its failure."""
+"""Checks that refuse ended, replaced, disabled and too old sessions."""
 
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -21,15 +21,18 @@ from app.services.apps.apps import refuse_disabled_app
 from app.services.principals import Principal
 from app.services.sessions.tokens import token_hash
 
-# So long a login shows that the person is there, and has what they logged in with.
+# A login within this time proves that the person is present and has the credentials.
 JUST_NOW = timedelta(minutes=10)
 
-# Why a session ended that its own client ended; any other reason came from elsewhere.
+# The end reasons of sessions that were ended by their own client.
 BY_ITSELF = {"logged_out", "bind_key_used"}
 
 
 def explain_unknown_token(db: Session, token: str) -> Failure:
-    """Return whether a token was replaced by a newer one, and is not unknown or too old."""
+    """Return SessionReplaced if a newer token replaced the token, or else TokenInvalid.
+
+    Raises SessionEnded or SessionRevoked if the session of a replaced token has ended.
+    """
     before = LoginSession.previous_token_hash == token_hash(token)
     session = db.scalar(select(LoginSession).where(before))
     if session is None:
@@ -39,7 +42,7 @@ def explain_unknown_token(db: Session, token: str) -> Failure:
 
 
 class Endable(Protocol):
-    """A session as far as it says whether it has ended, and why."""
+    """The columns that record the end of a session."""
 
     @property
     def ended_at(self) -> datetime | None: ...
@@ -48,16 +51,17 @@ class Endable(Protocol):
 
 
 def refuse_ended(session: Endable) -> None:
-    """Raise SessionEnded if the client ended the session, else SessionRevoked if it ended."""
+    """Raise SessionEnded if the client ended the session, or SessionRevoked if it was revoked."""
     if session.ended_at is not None:
         raise SessionEnded if session.end_reason in BY_ITSELF else SessionRevoked
 
 
 def refuse_old_login(db: Session, principal: Principal) -> None:
-    """Raise LoginTooOld for a session that was a user's and was not opened just now.
+    """Raise LoginTooOld if a session was ever bound and was opened longer ago than `JUST_NOW`.
 
-    Who steals a login must not give its WeChat identity to an account of their own, for every
-    later wx.login would lead there (docs/decisions/0004); nor close the account.
+    The thief of a login token must not bind its WeChat identity to an account of their own, because
+    every later `wx.login` would log in to that account (docs/decisions/0004). Neither must they
+    close the victim's account.
     """
     old = select(LoginSession.id).where(
         LoginSession.tenant_id == principal.tenant_id,
@@ -70,7 +74,7 @@ def refuse_old_login(db: Session, principal: Principal) -> None:
 
 
 def refuse_disabled(user_status: str | None, app_enabled: bool, tenant_status: str) -> None:
-    """Raise TenantDisabled, AppDisabled or UserDisabled; no user is fine."""
+    """Raise TenantDisabled, AppDisabled or UserDisabled. Without a user, `user_status` is None."""
     refuse_disabled_app(app_enabled, tenant_status)
     if user_status not in (None, "active"):
         raise UserDisabled

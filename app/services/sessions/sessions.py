@@ -1,4 +1,4 @@
-"""Login sessions: opened by a login, grown by binding, refreshed, and ended."""
+"""Login sessions: opening, binding, replacing tokens, the session limit, and ending."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -31,7 +31,10 @@ REFRESH_LIFETIME = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a client keeps. An unbound session has no refresh token. Lifetimes are in seconds."""
+    """The tokens of a session as sent to the client. Lifetimes are in seconds.
+
+    An unbound session has no refresh token.
+    """
 
     token: str = field(repr=False)
     refresh_token: str | None = field(repr=False)
@@ -48,7 +51,7 @@ SESSION_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class SessionSeed:
-    """The id and tokens that a session gets, decided before it is opened."""
+    """The id and tokens of a session, chosen before the session is opened."""
 
     session_id: UUID
     pair: TokenPair = field(repr=False)
@@ -68,10 +71,10 @@ def open_session(
     social_account_id: UUID | None,
     user_id: UUID | None,
 ) -> Tokens:
-    """Open a login session in the caller's transaction. It is bound if there is a user.
+    """Open a login session in the caller's transaction. The session is bound if there is a user.
 
-    The caller holds the lock of the user's row. The same statement ends the user's oldest
-    sessions in the app as far as there would be more than its limit.
+    The caller must hold the lock of the user's row. The same statement ends the user's oldest
+    sessions in the app that exceed the session limit.
     """
     row = insert(LoginSession).values(
         social_account_id=social_account_id,
@@ -90,7 +93,7 @@ def open_session(
 def session_row(
     app: AppConfig, device: Device, seed: SessionSeed, *, is_bound: bool, moment: datetime
 ) -> dict[str, Any]:
-    """Return the columns of a new session, without its user and social account."""
+    """Return the columns of a new session, except its user and social account."""
     return {
         "id": seed.session_id,
         "tenant_id": app.tenant_id,
@@ -104,14 +107,14 @@ def session_row(
 
 
 def issue_tokens(session: LoginSession, pair: TokenPair) -> Tokens:
-    """Replace the tokens of a loaded session of a user. The previous ones stop working."""
-    for name, value in _replacing(session, pair, session.user_id).items():
+    """Replace the tokens of a loaded session of a user. The previous tokens become invalid."""
+    for name, value in _new_values(session, pair, session.user_id).items():
         setattr(session, name, value)
     return tokens_of(pair, session.user_id)
 
 
-def _replacing(session: LoginSession, pair: TokenPair, user_id: UUID | None) -> dict[str, Any]:
-    """Return what changes in the row of a session that gets new tokens, for a user or for none."""
+def _new_values(session: LoginSession, pair: TokenPair, user_id: UUID | None) -> dict[str, Any]:
+    """Return the changed columns of a session that gets new tokens, bound to a user or to none."""
     is_bound = user_id is not None
     return {
         **_token_columns(pair, is_bound=is_bound, moment=now()),
@@ -137,17 +140,17 @@ def _token_columns(pair: TokenPair, *, is_bound: bool, moment: datetime) -> dict
 
 
 def tokens_of(pair: TokenPair, user_id: UUID | None) -> Tokens:
-    """Spell a pair for its client; without a user there is no refresh token."""
+    """Return a token pair as text for the client. Without a user there is no refresh token."""
     return Tokens(pair.login, None if user_id is None else str(pair.refresh))
 
 
 def _end_sessions_over_limit(
     limit: int | None, app: AppConfig | WeChatApp, session_id: UUID, user_id: UUID | None
 ) -> Iterator[CTE]:
-    """Yield what ends the user's oldest sessions in the app, so that one more is within `limit`.
+    """Yield a CTE that ends the user's oldest sessions in the app, so that a new one fits `limit`.
 
-    Every login of a user holds the lock of the user's row until it commits, so none is counted
-    before another one's session is there.
+    Every login of a user holds the lock of the user's row until it commits, so the CTE counts the
+    sessions of all earlier logins.
     """
     if limit is None or user_id is None:
         return
@@ -165,13 +168,13 @@ def _end_sessions_over_limit(
 def reissue(
     db: Session, principal: Principal, user_id: UUID | None, kept_token: str | None = None
 ) -> Tokens:
-    """Bind the caller's session to a user, or unbind it, under new tokens.
+    """Bind the caller's session to a user, or unbind it, and return new tokens.
 
-    The caller holds the lock of the user's row. The same statement ends the user's oldest
-    sessions in the app as far as there would be more than its limit. A client that takes no new
-    login token keeps the one it showed (docs/decisions/0009). Raises SessionReplaced when the
-    caller's token has been replaced since: of two simultaneous taps one wins, and its answer
-    holds the only tokens that work. Raises TokenInvalid when its person has been erased.
+    The caller must hold the lock of the user's row. The same statement ends the user's oldest
+    sessions in the app that exceed the session limit. `kept_token` is the login token of a client
+    that accepts no new login token (docs/decisions/0009). Raises SessionReplaced if the caller's
+    token has been replaced: of two simultaneous requests one succeeds and gets the only valid
+    tokens. Raises TokenInvalid if the person has been erased.
     """
     its = (LoginSession.tenant_id == principal.tenant_id, LoginSession.id == principal.session_id)
     row = db.execute(
@@ -188,26 +191,26 @@ def reissue(
         raise SessionReplaced
     pair = TokenPair.random(kept_token)
     limit = None if session.user_id == user_id else app.effective_session_limit
-    changing = update(LoginSession).where(*its).values(**_replacing(session, pair, user_id))
+    changing = update(LoginSession).where(*its).values(**_new_values(session, pair, user_id))
     changing = changing.add_cte(*_end_sessions_over_limit(limit, app, session.id, user_id))
     db.execute(changing.execution_options(synchronize_session=False))
     return tokens_of(pair, user_id)
 
 
 def end_session(principal: Principal) -> None:
-    """Log out: the caller's session ends, its token and its refresh token with it."""
+    """End the caller's session and invalidate its login token and refresh token."""
     with transaction() as db:
         db.execute(end_sessions_statement("logged_out", *session_of(principal)))
 
 
 def end_sessions(db: Session, reason: str | ColumnElement[str], *which: ColumnElement[bool]) -> int:
-    """End the active ones among some sessions in one statement, and return their number."""
+    """End the matching sessions that have not ended, in one statement, and return their number."""
     ended = cast("CursorResult[Any]", db.execute(end_sessions_statement(reason, *which)))
     return ended.rowcount
 
 
 def end_sessions_statement(reason: str | ColumnElement[str], *which: ColumnElement[bool]) -> Update:
-    """Return the statement that ends the active ones among some sessions."""
+    """Return the statement that ends the matching sessions that have not ended."""
     return (
         update(LoginSession)
         .where(LoginSession.ended_at.is_(None), *which)

@@ -1,4 +1,4 @@
-"""Tokens: random secrets, of which the database stores hashes only."""
+"""Random tokens. The database stores only their hashes."""
 
 import hashlib
 import hmac
@@ -17,10 +17,10 @@ FAMILY_CHARS = 43  # 32 bytes in base64url without padding
 
 
 def _secret() -> str:
-    return _spelt(token_bytes(SECRET_BYTES))
+    return _as_base64url(token_bytes(SECRET_BYTES))
 
 
-def _spelt(secret: bytes) -> str:
+def _as_base64url(secret: bytes) -> str:
     return urlsafe_b64encode(secret).rstrip(b"=").decode()
 
 
@@ -48,8 +48,8 @@ def token_hash(token: str) -> bytes:
 class RefreshToken:
     """A refresh token: a family, which stays for the life of the session, and a part that rotates.
 
-    Both parts are secret and random. A known family with a wrong rotating part is an earlier token,
-    so reuse is detected without storing old hashes.
+    Both parts are secret and random. A token with a known family and a wrong rotating part is an
+    earlier token, so reuse is detected without storing old hashes.
     """
 
     family: str = field(repr=False)
@@ -93,7 +93,7 @@ def thumbprint(public_jwk: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TokenPair:
-    """A login token, and its refresh token, which only bound sessions have."""
+    """A login token and a refresh token. Unbound sessions do not use the refresh token."""
 
     login: str = field(repr=False)
     refresh: RefreshToken = field(repr=False)
@@ -107,11 +107,12 @@ class TokenPair:
     def derived(cls, shown: str, salt: bytes, family: str | None = None) -> "TokenPair":
         """Derive a pair from a secret that the client sent. The same input gives the same pair.
 
-        It needs the server's key, the secret, which is not stored, and the salt in the row.
+        The derivation needs the server's key, the client's secret, which is not stored, and the
+        salt.
         """
 
         def part(name: str) -> str:
-            return _spelt(keyring().blind_index(shown, f"tokens:{name}:{salt.hex()}"))
+            return _as_base64url(keyring().blind_index(shown, f"tokens:{name}:{salt.hex()}"))
 
         refresh = RefreshToken(family or part("family"), part("rotating"))
         return cls(LOGIN_PREFIX + part("login"), refresh)

@@ -10,7 +10,7 @@ from app.services.signing.signing_keys import JWT_LIFETIME, Key, signing_key
 
 @dataclass(frozen=True, slots=True)
 class Jwt:
-    """A signed token, and how many seconds it lives."""
+    """A signed JWT and its lifetime in seconds."""
 
     jwt: str = field(repr=False)
     expires_in: int = int(JWT_LIFETIME.total_seconds())
@@ -18,14 +18,17 @@ class Jwt:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A token to sign and its key, chosen together because the header names the key."""
+    """The subject of a JWT and its signing key, which the header of the JWT names."""
 
     subject: str
     key: Key
 
 
 def issue_jwt(principal: Principal) -> Jwt:
-    """Make a JWT for a bound login, good at this app's back ends only. It cannot be taken back."""
+    """Return a JWT for the user of a bound session. Its audience is the app's back ends.
+
+    A JWT cannot be revoked before it expires.
+    """
     key = signing_key()
     claims = {
         "aud": principal.appid,

@@ -1,7 +1,7 @@
-"""Keys that sign JWTs: the key of the environment, then one for each rotation.
+"""Keys that sign JWTs: the key of JWT_PRIVATE_KEY, then one key per rotation.
 
-A new key is published before it signs, so that clients that cache the JWKS know it in time. An old
-key stays published until the last token that it signed has expired.
+A new key is published before it signs, so that clients with a cached JWKS receive it in time. An
+old key stays published until the last JWT that it signed has expired.
 """
 
 import json
@@ -41,7 +41,7 @@ LONG_AGO = datetime.fromisoformat("1970-01-01T00:00:00Z")
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key pair: its id is the RFC 7638 thumbprint, so one key has the same id everywhere."""
+    """A key pair. `kid` is the RFC 7638 thumbprint, so a key has the same id in every process."""
 
     kid: str
     algorithm: str
@@ -61,23 +61,23 @@ class Key:
         return cls(kid, algorithm, pem, public, signs_from)
 
     def jwk(self) -> dict[str, str]:
-        """Describe the public half as RFC 7517 does."""
+        """Return the public key as a JWK (RFC 7517)."""
         return self.public | {"kid": self.kid, "use": "sig", "alg": self.algorithm}
 
     def verifier(self) -> Any:
-        """Return the public half as PyJWT takes it."""
+        """Return the public key as an object that PyJWT verifies with."""
         return PyJWK(self.jwk()).key
 
 
 def signing_key() -> Key:
-    """Return the key that signs now."""
+    """Return the key that signs new JWTs."""
     moment = now()
     with transaction() as db:
         return [key for key in _keys(db) if key.signs_from <= moment][-1]
 
 
 def published_keys() -> Sequence[Key]:
-    """List the keys that verify: current, next, and past ones until their last token expires."""
+    """Return the keys that verify JWTs: current, next, and past keys with unexpired JWTs."""
     moment = now()
     with transaction() as db:
         keys = _keys(db)
@@ -91,10 +91,10 @@ def published_keys() -> Sequence[Key]:
 
 @retry_on_conflict
 def rotate_signing_key() -> Key:
-    """Create the next key, of the kind of JWT_PRIVATE_KEY. Raises KeyRotationPending.
+    """Create the next signing key, with the algorithm of JWT_PRIVATE_KEY.
 
-    The key is published immediately and signs after PUBLISHED_BEFORE. Two simultaneous rotations
-    create one key.
+    The key is published immediately and signs after PUBLISHED_BEFORE. Raises KeyRotationPending if
+    the previous new key does not sign yet. Of two simultaneous rotations, only one creates a key.
     """
     moment, algorithm = now(), _own().algorithm
     with transaction() as db:
@@ -119,9 +119,10 @@ def _own() -> Key:
 
 
 def _keys(db: Session) -> Sequence[Key]:
-    """List the environment's key and those made after it, oldest first.
+    """Return the key of JWT_PRIVATE_KEY and the keys of later rotations, oldest first.
 
-    Only keys of its kind: changing the kind of JWT_PRIVATE_KEY starts a new list.
+    Keys of another algorithm are left out: a change of the algorithm of JWT_PRIVATE_KEY starts a
+    new list.
     """
     own = _own()
     wanted = select(SigningKey).where(SigningKey.algorithm == own.algorithm)

@@ -38,7 +38,7 @@ from app.services.users.users import (
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """One request: in which app, from where, and in which login session if there is one already."""
+    """The app, device and login session of a request. `session_id` is None during a login."""
 
     app: AppConfig
     device: Device
@@ -48,7 +48,10 @@ class RequestContext:
 def link_at_login(
     db: Session, context: RequestContext, account: SocialAccount, *, unionid_is_new: bool
 ) -> None:
-    """Link a locked social account at its login if its unionid or the app's policy decides so."""
+    """Link a locked social account during its login, by unionid or by registering a user.
+
+    Does nothing if the account keeps its user.
+    """
     if not depends_on_unionid_users(account.user_id, unionid_is_new=unionid_is_new):
         return
     its_user, owners = lock_users(db, account, *find_users_of_unionid(db, account))
@@ -65,7 +68,11 @@ def link_at_login(
 def link_by_password(
     db: Session, context: RequestContext, account: SocialAccount, proven: ProvenUser
 ) -> None:
-    """Link a locked social account to a user with a checked password that is still the same."""
+    """Link a locked social account to the user with a checked account and password.
+
+    Raises CredentialsWrong if the password was changed after the check, and the exceptions of
+    `link_to_user`.
+    """
     link_to_user(db, context, account, proven.user_id)
     refuse_outdated(get_user(db, account.tenant_id, proven.user_id), proven)
 
@@ -73,9 +80,10 @@ def link_by_password(
 def link_to_user(
     db: Session, context: RequestContext, account: SocialAccount, user_id: UUID
 ) -> None:
-    """Link a locked social account to a user who proved their password, now or at their login.
+    """Link a locked social account to a user who proved their password in this request or at login.
 
-    Raises CredentialsWrong if the user was erased since.
+    Raises CredentialsWrong if the user has been erased since then, and the exceptions of
+    `decide_linking`.
     """
     try:
         its_user, owners = lock_users(db, account, user_id)
@@ -89,7 +97,10 @@ def link_to_user(
 def link_by_phone(
     db: Session, context: RequestContext, account: SocialAccount, number: PhoneNumber
 ) -> UUID:
-    """Bind a locked social account to the owner of a verified number, and give the user's id."""
+    """Bind a locked social account to the owner of a verified phone number. Return the user's id.
+
+    If no user has the number, the account's user gets the number, or a new user is registered.
+    """
     owner_id = find_phone_owner(db, context.app.tenant_id, number)
     its_user, owners = lock_users(db, account, *filter(None, [owner_id]))
     policy = "bind"
@@ -108,13 +119,19 @@ def link_by_phone(
 
 
 def unlink(db: Session, context: RequestContext, account: SocialAccount) -> None:
-    """Unlink a locked social account from its user. Its other sessions end."""
+    """Unlink a locked social account from its user, and record the change in the audit log.
+
+    All sessions of the account end, except the session of the request.
+    """
     _record(db, context, account.user_id, "social_account.unbound", account.id)
     detach_account(db, account, LoginSession.id != context.session_id)
 
 
 def detach_account(db: Session, account: SocialAccount, *but: ColumnElement[bool]) -> None:
-    """Unlink a locked social account from its user. Its sessions end."""
+    """Unlink a locked social account from its user, and end the account's sessions.
+
+    `but` are extra conditions that a session must meet to be ended.
+    """
     account.user_id, account.merge_id, account.joins_by_unionid = None, None, False
     on_it = (
         LoginSession.tenant_id == account.tenant_id,
@@ -135,9 +152,10 @@ def _phone_owner_policy(db: Session, tenant_id: UUID) -> str:
 def _apply_decision(
     db: Session, context: RequestContext, account: SocialAccount, decision: Decision
 ) -> None:
-    """Carry out a decision: the social account then belongs to the user that it names.
+    """Apply a linking decision: merge or register users, and link the account.
 
-    The first time, it is counted as having become a user, on the day when it first opened the app.
+    When an account is linked for the first time, `Measure.BECAME_USERS` is counted on the day on
+    which the account was created.
     """
     if decision.action is Action.WAIT:
         return
@@ -163,7 +181,7 @@ def _register_for(db: Session, context: RequestContext, account: SocialAccount) 
 def _merge(
     db: Session, context: RequestContext, tenant_id: UUID, merged_id: UUID, user_id: UUID
 ) -> None:
-    """Close a bare user, and move the person's identities to the other user."""
+    """Merge a bare user into another user, and record the merge in the audit log."""
     close_into(db, tenant_id, merged_id, user_id, LoginSession.id != context.session_id)
     _record(db, context, user_id, "user.merged", merged_id, into=user_id)
 
@@ -171,9 +189,10 @@ def _merge(
 def close_into(
     db: Session, tenant_id: UUID, merged_id: UUID, user_id: UUID, *but: ColumnElement[bool]
 ) -> Merge:
-    """Close a user, and move their identities to another; give the record of what was moved.
+    """Merge a user into another: close the user and move the identities. Return the merge record.
 
-    What else is logged in as the closed one ends.
+    Ends the sessions of the closed user. `but` are extra conditions that a session must meet to be
+    ended.
     """
     closing = update(User).where(User.tenant_id == tenant_id, User.id == merged_id)
     db.execute(closing.values(status="merged", merged_into_id=user_id, erase_after=None))

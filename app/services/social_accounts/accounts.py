@@ -1,4 +1,4 @@
-"""Social accounts: WeChat identities, as code2Session proves them."""
+"""Social accounts: WeChat identities that code2Session has confirmed."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -23,11 +23,11 @@ from app.wechat import WeChatIdentity
 def upsert_social_account(
     db: Session, app: AppConfig, identity: WeChatIdentity
 ) -> tuple[SocialAccount, bool]:
-    """Find or add the social account of an identity, and say whether its unionid is news.
+    """Find or add the social account of an identity. Return it and whether its unionid is new.
 
-    One upsert: of several simultaneous first logins, one inserts the row and the others find it.
-    The row stays locked until the transaction ends. An added one is counted as a newcomer. Raises
-    AppUnknown if another tenant has the app by now: then the row is of a person of that tenant.
+    Of several simultaneous first logins, one inserts the row and the others find it. The row stays
+    locked until the transaction ends. An added account is counted as a newcomer. Raises AppUnknown
+    if the account belongs to another tenant, to which the app has moved.
     """
     moment, fresh_id = now(), new_id()
     found = db.execute(_upsert(app, identity, fresh_id, moment)).one_or_none()
@@ -67,7 +67,10 @@ def _upsert(
 
 
 def lock_social_account(db: Session, principal: Principal) -> SocialAccount:
-    """Lock the caller's social account; raise what `_missing` says."""
+    """Return the caller's social account, with a lock on its row.
+
+    Raises NoSocialAccount for a login by password, and TokenInvalid if the person was erased.
+    """
     wanted = select(SocialAccount).where(
         SocialAccount.tenant_id == principal.tenant_id,
         SocialAccount.id == principal.social_account_id,
@@ -79,7 +82,7 @@ def lock_social_account(db: Session, principal: Principal) -> SocialAccount:
 
 
 def get_social_account(principal: Principal) -> SocialAccount:
-    """Read the caller's social account; raise what `_missing` says."""
+    """Return the caller's social account without a lock. Raises like `lock_social_account`."""
     with transaction() as db:
         account = db.scalar(
             select(SocialAccount).where(
@@ -98,10 +101,10 @@ def _missing(principal: Principal) -> Failure:
 
 
 def find_users_of_unionid(db: Session, account: SocialAccount) -> Sequence[UUID]:
-    """Find the users of the tenant with other identities of this unionid, two at most.
+    """Return the ids of users with other identities of the account's unionid, two at most.
 
-    Serialised by unionid, so that simultaneous first logins in two apps of the tenant do not
-    register the person twice.
+    Takes an advisory lock on the unionid, so that simultaneous first logins in two apps of the
+    tenant register only one user.
     """
     if account.unionid is None or not account.joins_by_unionid:
         return ()

@@ -1,4 +1,4 @@
-"""Users that a linking decision depends on: locked, and as the linking policy sees them."""
+"""Users that a linking decision depends on: locking them, and reading facts about them."""
 
 from uuid import UUID
 
@@ -17,9 +17,9 @@ class UserGone(WriteConflict):
 def lock_users(
     db: Session, account: SocialAccount, *owner_ids: UUID
 ) -> tuple[KnownUser | None, list[KnownUser]]:
-    """Lock the user of an account and its possible owners, in the order of their ids.
+    """Lock the account's user and the possible owners, and return what `decide_linking` needs.
 
-    Every transaction locks users in this order, to rule out deadlocks.
+    Every transaction locks users in the order of their ids, to rule out deadlocks.
     """
     its_user_id = account.user_id
     ids = sorted({user_id for user_id in (its_user_id, *owner_ids) if user_id})
@@ -29,10 +29,10 @@ def lock_users(
 
 
 def lock_user(db: Session, tenant_id: UUID, user_id: UUID) -> KnownUser:
-    """Lock a user and return what `decide_linking` needs to know.
+    """Lock a user and return what `decide_linking` needs.
 
-    Raises WriteConflict if the user was merged into another since the id was read, and UserGone
-    if they were erased.
+    Raises WriteConflict if the user was merged into another user since the id was read, and
+    UserGone if the user was erased.
     """
     one = select(User).where(User.tenant_id == tenant_id, User.id == user_id)
     user = db.scalar(one.with_for_update())
@@ -44,9 +44,9 @@ def lock_user(db: Session, tenant_id: UUID, user_id: UUID) -> KnownUser:
 
 
 def is_bare(db: Session, user: User) -> bool:
-    """Return whether the user has no account, password and phone, and one person's identities.
+    """Return whether the user has no account, password or phone, and one person's identities.
 
-    Identities with the same unionid are one person's, in several apps of the tenant.
+    Identities with the same unionid, in several apps of the tenant, belong to one person.
     """
     if user.account is not None or user.password_hash is not None:
         return False
@@ -60,10 +60,11 @@ def is_bare(db: Session, user: User) -> bool:
 
 
 def has_identity(db: Session, account: SocialAccount, owner_id: UUID) -> bool:
-    """Return whether a locked owner has another identity in an app of the account or of its user.
+    """Return whether a locked phone owner has another identity that conflicts with the account.
 
-    With a unionid, an identity of another person in any app counts, because the unionid would link
-    the account in all apps.
+    An identity conflicts if it is in the account's app, or in an app where the account's user has
+    an identity. If the account has a unionid, identities with another unionid conflict in every
+    app, because the unionid would link the account in all apps.
     """
     of_tenant = SocialAccount.tenant_id == account.tenant_id
     coming = select(SocialAccount.appid).where(of_tenant, SocialAccount.user_id == account.user_id)

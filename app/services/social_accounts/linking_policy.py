@@ -15,10 +15,11 @@ from app.errors import (
 
 
 class Evidence(Enum):
-    """The evidence for the user of a social account.
+    """The evidence that a social account belongs to a user.
 
-    LOGIN: WeChat's answer to a login, with the unionid if there is one. PHONE: a verified number.
-    PASSWORD: a checked password. There is always a user to whom it belongs, so it never registers.
+    LOGIN: WeChat's response to a login, with the unionid if there is one. PHONE: a verified phone
+    number. PASSWORD: a checked password. It belongs to an existing user, so PASSWORD never
+    registers one.
     """
 
     LOGIN = "login"
@@ -29,15 +30,15 @@ class Evidence(Enum):
 class Action(Enum):
     """What to do with a social account."""
 
-    WAIT = "nothing yet; a phone or a password will tell"
+    WAIT = "stay unlinked until a phone number or a password identifies the user"
     REGISTER = "register a user and bind to it"
     BIND = "bind to the owner"
-    ADD = "give the phone to the user it is bound to"
-    KEEP = "nothing; it is as it should be"
-    MERGE = "close a bare user as merged into the other, and move its identities there"
+    ADD = "add the phone number to the linked user"
+    KEEP = "keep the linked user"
+    MERGE = "close a bare user and move its identities to the other user"
 
 
-# The evidence that registers a user for a person who has none, by the app's registration policy.
+# For each registration policy of an app: the evidence that registers a user for a new person.
 REGISTERING_EVIDENCE = {
     "on_login": {Evidence.LOGIN, Evidence.PHONE},
     "on_phone": {Evidence.PHONE},
@@ -47,11 +48,10 @@ REGISTERING_EVIDENCE = {
 
 @dataclass(frozen=True, slots=True)
 class KnownUser:
-    """A user as the decision sees one.
+    """The facts about a user that a linking decision depends on.
 
-    `bare`: made by login alone, with no phone, no account, and no other person's identity.
-    `has_identity`: has another WeChat identity already in an app that is being decided about, or
-    one that is known to be another person's in any app.
+    `bare`: created at a login, with no phone, no account, and identities of one person only.
+    `has_identity`: already has a WeChat identity in conflict with the account to be linked.
     """
 
     id: UUID
@@ -62,9 +62,9 @@ class KnownUser:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do, the user the social account then belongs to, and the user that is closed.
+    """An action, the user that the social account then belongs to, and the user that is merged.
 
-    `user_id` is None for a new user and for none.
+    `user_id` is None if a user is registered or the account stays unlinked.
     """
 
     action: Action
@@ -73,9 +73,9 @@ class Decision:
 
 
 def depends_on_unionid_users(its_user_id: UUID | None, *, unionid_is_new: bool) -> bool:
-    """Return whether a login depends on the users of the identity's unionid.
+    """Return whether a login depends on other users with the identity's unionid.
 
-    An account keeps its user unless its unionid has just appeared.
+    A linked account keeps its user unless its unionid is new.
     """
     return its_user_id is None or unionid_is_new
 
@@ -94,9 +94,9 @@ def decide_linking(
     Args:
         policy: The app's registration policy, a key of `REGISTERING_EVIDENCE`.
         its_user: The user that the account is linked to, if any.
-        evidence: What shows that the account belongs to one of `owners`.
+        evidence: The evidence that the account belongs to one of `owners`.
         owners: The user with the phone or the checked password, if any; or all users with
-            identities of the same unionid. Of several such users none is chosen.
+            identities of the same unionid. If there are several such users, none is chosen.
         phone_owner_policy: The tenant's policy. "refuse" protects against reassigned numbers.
         joins_by_unionid: False after the person has unbound the account.
 
@@ -104,7 +104,8 @@ def decide_linking(
         UserDisabled: One of the users is not active.
         RegistrationClosed: The person has no user and the policy registers none.
         PhoneOwnerHasIdentity: `phone_owner_policy` refuses the owner.
-        PhoneTaken, SocialAccountTaken: The account and the owner are two users, neither bare.
+        PhoneTaken, SocialAccountTaken: The account belongs to a user who is not bare, and the
+            owner is another user.
     """
     if evidence is Evidence.LOGIN:
         others = [one for one in owners if its_user is None or one.id != its_user.id]
@@ -120,7 +121,10 @@ def decide_linking(
 
 
 def _decide_at_login(policy: str, its_user: KnownUser | None, owner: KnownUser | None) -> Decision:
-    """Decide by a unionid, which may have come late: two users are one if either is bare."""
+    """Decide by unionid. Merge the account's user and the owner if either of them is bare.
+
+    They are different users if the unionid became known after the first login.
+    """
     if its_user and (owner is None or not (its_user.bare or owner.bare)):
         _refuse_inactive(its_user)
         return Decision(Action.KEEP, its_user.id)
@@ -163,7 +167,7 @@ def _refuse_inactive(*people: KnownUser | None) -> None:
 
 
 def _joins_another_person(its_user: KnownUser | None, owner: KnownUser | None) -> bool:
-    """Return whether the account would join an owner who already has another person's identity."""
+    """Return whether the account would be linked to an owner with a conflicting WeChat identity."""
     if owner is None or not owner.has_identity:
         return False
     return its_user is None or (its_user.bare and its_user.id != owner.id)

@@ -1,4 +1,4 @@
-"""Open data: what the person allows the mini-program to know, verified or typed."""
+"""Profiles and phone numbers that a person shares with the mini-program."""
 
 from dataclasses import dataclass, field, replace
 
@@ -37,13 +37,16 @@ from app.wechat import (
 
 log = structlog.get_logger()
 
-# A tap is sent immediately; the rest allows for slow networks and clocks that differ.
+# Open data is sent right after the tap. The limit allows for slow networks and clock differences.
 MAX_AGE_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileInput:
-    """A profile: signed open data, or a typed nickname and avatar. The other fields are empty."""
+    """A profile from a client: signed open data, or a typed nickname and avatar.
+
+    The fields that do not apply are empty.
+    """
 
     raw_data: str = field(default="", repr=False)
     signature: str = field(default="", repr=False)
@@ -55,9 +58,9 @@ class ProfileInput:
 
 @dataclass(frozen=True, slots=True)
 class PhoneProof:
-    """What the phone button gave: a phone code (the new way), or encrypted data and iv (the old).
+    """The data of the phone button: a phone code (new API), or encrypted data and iv (old API).
 
-    The fields of the other way are empty.
+    The fields of the other API are empty.
     """
 
     code: str = field(default="", repr=False)
@@ -66,9 +69,9 @@ class PhoneProof:
 
 
 def keep_profile(app: AppConfig, principal: Principal, given: ProfileInput) -> AccountProfile:
-    """Store a profile, verified open data or typed, and return it.
+    """Store a profile from signed open data or from typed values, and return the stored profile.
 
-    Raises what `keep_open_profile` raises.
+    Raises the exceptions of `keep_open_profile`.
     """
     if not given.raw_data:
         return keep_typed_profile(principal, nickname=given.nickname, avatar_url=given.avatar_url)
@@ -95,27 +98,28 @@ def keep_open_profile(
 ) -> UserInfo:
     """Decrypt and verify the data of the user-info button. Store nickname, avatar and gender.
 
-    Gives it as kept. Decrypts first: a stale session_key is then told from a wrong signature.
-    Raises NoSocialAccount, OpenDataOfAnother, or an OpenDataError; then nothing is kept.
+    Returns the cleaned data. A placeholder nickname is not stored. The data is decrypted before the
+    signature is checked, to distinguish a stale session_key from a wrong signature. Raises
+    NoSocialAccount, OpenDataOfAnother, or an OpenDataError, and then stores nothing.
     """
     moment = int(now().timestamp())
 
     def read(key: str) -> UserInfo:
-        told = decrypt_user_info(encrypted_data, iv, key, app.appid, moment, MAX_AGE_SECONDS)
+        info = decrypt_user_info(encrypted_data, iv, key, app.appid, moment, MAX_AGE_SECONDS)
         verify_signature(raw_data, signature, key)
-        return told
+        return info
 
     account, info = with_session_keys(principal, read)
     if info.openid not in (None, account.openid):
         raise OpenDataOfAnother
     if raw_user_info(raw_data).nickname != info.nickname:
-        raise SignatureMismatch  # a signature of other data; CBC by itself proves nothing
+        raise SignatureMismatch  # signature of other data, and CBC is unauthenticated
     nickname = clean_name(info.nickname)[:MAX_PROFILE_LENGTH]
     shown = replace(info, nickname=nickname, avatar_url=presentable(info.avatar_url))
     if shown.nickname != PLACEHOLDER_NICKNAME:
-        told_now = shown.nickname, shown.avatar_url, shown.gender
+        values = shown.nickname, shown.avatar_url, shown.gender
         with transaction() as db:
-            write_profile(db, principal, account.user_id, *told_now)
+            write_profile(db, principal, account.user_id, *values)
     return shown
 
 
@@ -133,10 +137,10 @@ def verified_phone(app: AppConfig, principal: Principal, proof: PhoneProof) -> P
 
 
 def phone_of_code(app: AppConfig, principal: Principal, code: str) -> PhoneNumber:
-    """Exchange a phone code with WeChat for the number (the new way).
+    """Exchange a phone code with WeChat for the phone number (new API).
 
-    The openid is sent with it, so that WeChat refuses another person's code. A login without a
-    WeChat identity has no openid and is refused. Raises NoSocialAccount or WeChatError.
+    The openid is sent with the code, so that WeChat refuses another person's code. A login without
+    a WeChat identity has no openid and is refused. Raises NoSocialAccount or WeChatError.
     """
     openid = get_social_account(principal).openid
 
@@ -149,7 +153,10 @@ def phone_of_code(app: AppConfig, principal: Principal, code: str) -> PhoneNumbe
 def phone_of_data(
     app: AppConfig, principal: Principal, encrypted_data: str, iv: str
 ) -> PhoneNumber:
-    """Decrypt the number of a phone button (the old way); raise an OpenDataError."""
+    """Decrypt the phone number of the phone button (old API).
+
+    Raises NoSocialAccount, PhoneInvalid or an OpenDataError.
+    """
     moment = int(now().timestamp())
 
     def read(key: str) -> PhoneInfo:
@@ -159,7 +166,7 @@ def phone_of_data(
 
 
 def _number(info: PhoneInfo) -> PhoneNumber:
-    """Return the number as it is kept. Log why it would not be accepted if a person typed it."""
+    """Return WeChat's number in E.164. Log a warning if a typed number would be refused."""
     number = number_from_wechat(info.pure_phone_number, info.country_code)
     refusal = find_refusal(number)
     if refusal is not None:

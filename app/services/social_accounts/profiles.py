@@ -28,7 +28,7 @@ class AccountProfile:
 
     @property
     def has_chosen_nickname(self) -> bool:
-        """Whether there is a nickname that is not WeChat's placeholder."""
+        """Return whether there is a nickname that is not WeChat's placeholder."""
         return bool(self.nickname) and self.nickname != PLACEHOLDER_NICKNAME
 
 
@@ -49,9 +49,9 @@ def keep_typed_profile(
 
 
 def name_newcomer(db: Session, account: SocialAccount, profile: AccountProfile) -> None:
-    """Store a profile from the client if the person has no name yet, in the caller's transaction.
+    """Store the client's profile in the caller's transaction if the account has no nickname yet.
 
-    It is not verified, so it never replaces a name.
+    The client's profile is not verified, so it never replaces a nickname.
     """
     if account.nickname or not profile.nickname or not profile.has_chosen_nickname:
         return
@@ -61,9 +61,9 @@ def name_newcomer(db: Session, account: SocialAccount, profile: AccountProfile) 
 
 
 def name_user(db: Session, account: SocialAccount) -> None:
-    """Copy a social account's nickname to its user if the user has no nickname.
+    """Copy the nickname of a social account to its user if the user has no nickname.
 
-    The avatar is copied with it if the user has none.
+    The avatar is copied too if the user has no avatar.
     """
     if account.user_id is None or account.nickname is None:
         return
@@ -84,23 +84,23 @@ def write_profile(
 ) -> None:
     """Write a profile in the caller's transaction. An empty value never replaces a stored one."""
     texts = {"nickname": nickname.strip(), "avatar_url": avatar_url}
-    said: dict[str, str | int] = {name: text for name, text in texts.items() if text}
-    if not said:
+    changes: dict[str, str | int] = {name: text for name, text in texts.items() if text}
+    if not changes:
         return
     account = update(SocialAccount).where(
         SocialAccount.tenant_id == principal.tenant_id,
         SocialAccount.id == principal.social_account_id,
     )
     user = update(User).where(User.tenant_id == principal.tenant_id, User.id == user_id)
-    db.execute(account.values(said))
-    db.execute(user.values(said | ({"gender": gender} if gender else {})))
+    db.execute(account.values(changes))
+    db.execute(user.values(changes | ({"gender": gender} if gender else {})))
 
 
 def clear_profile(db: Session, account: SocialAccount) -> None:
     """Clear the nickname and avatar of a locked social account and of its user.
 
-    The user, and users merged into it, keep a value only if another identity of the user has it
-    too: what the person typed may have come from WeChat.
+    The user, and users merged into this user, keep a value only if another identity of the user has
+    the same value: a typed value may repeat the value from WeChat.
     """
     named = (
         User.tenant_id == account.tenant_id,
@@ -108,13 +108,13 @@ def clear_profile(db: Session, account: SocialAccount) -> None:
     )
     for name in ("nickname", "avatar_url"):
         column = getattr(User, name)
-        said_by_another = select(getattr(SocialAccount, name)).where(
+        of_another = select(getattr(SocialAccount, name)).where(
             SocialAccount.tenant_id == account.tenant_id,
             SocialAccount.user_id == account.user_id,
             SocialAccount.id != account.id,
             getattr(SocialAccount, name).is_not(None),
         )
-        users = update(User).where(*named, column.not_in(said_by_another))
+        users = update(User).where(*named, column.not_in(of_another))
         db.execute(users.values({name: None}).execution_options(synchronize_session=False))
         setattr(account, name, None)
 

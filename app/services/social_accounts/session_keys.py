@@ -1,7 +1,7 @@
-"""The session_keys of a social account: the last three, tried newest first.
+"""The last three session_keys of a social account, tried newest first.
 
-`wx.login` may mint a new key while a button that was tapped under the old one is still on its way,
-and two exchanges of codes may overtake each other; then the newest key is not the one that fits.
+The newest key does not always decrypt the client's data: `wx.login` may create a new key while data
+encrypted with the old key is in transit, and two code exchanges may finish in reverse order.
 """
 
 from collections.abc import Callable
@@ -25,16 +25,17 @@ from app.wechat import SessionKeyStale
 R = TypeVar("R")
 
 KEPT = 3
-# WeChat publishes no lifetime. The newest may well be in force for longer, so it is kept for as
-# long as there is none newer; those before it only serve what was tapped before the last login.
+# WeChat publishes no lifetime of a session_key. The newest key is always tried. Older keys are only
+# needed for data from before the last login, so they are tried for a limited time.
 PLAUSIBLE_LIFE = timedelta(days=3)
 
 log = structlog.get_logger()
 
 
-# Keep the key of the account in `login_account`, and delete all but the last three. Row ids are
-# scalar subqueries, so that a plan made for small tables does not scan large ones. Two simultaneous
-# logins of a person do not see each other's keys: a fourth key may stay until the next login.
+# Store the key of the account in `login_account`, and delete all but its last three keys. The rows
+# to delete are an array of ids, so that a plan made for small tables does not scan large tables. Of
+# two simultaneous logins, neither counts the key of the other one, so a fourth key may stay until
+# the next login.
 KEEP_KEY = f"""
 keys_deleted AS (
     DELETE FROM session_keys
@@ -61,10 +62,10 @@ KEEP_KEY_OF_ACCOUNT = (
 def keep_session_key(
     db: Session, account: SocialAccount, session_key: str, asked_at: datetime
 ) -> None:
-    """Keep a key that WeChat gave for a locked social account, and delete all but the last three.
+    """Store a session_key of a locked social account, and delete all but its last three keys.
 
-    `asked_at` is when WeChat was asked: of two exchanges that overtake each other, the one asked
-    later has the newer key, whichever is written last.
+    `asked_at` is when the code was sent to WeChat. Of two exchanges, the one with the later
+    `asked_at` has the newer key, whichever finishes last.
     """
     row = key_row(account.tenant_id, account.id, session_key, asked_at)
     db.connection().exec_driver_sql(KEEP_KEY_OF_ACCOUNT, row)
@@ -73,7 +74,7 @@ def keep_session_key(
 def key_row(
     tenant_id: UUID, account_id: UUID, session_key: str, asked_at: datetime
 ) -> dict[str, Any]:
-    """Return the parameters of `KEEP_KEY`, with the key encrypted."""
+    """Return the parameters of `KEEP_KEY`, with the session_key encrypted."""
     place = {"social_account_id": account_id}
     return {
         "tenant_id": tenant_id,
@@ -86,15 +87,15 @@ def key_row(
 
 
 def key_index(account_id: UUID, session_key: str) -> bytes:
-    """Return the blind index by which WeChat's giving the same key again is recognised."""
+    """Return the blind index (keyed hash) that identifies a key that WeChat returns again."""
     return keyring().blind_index(session_key, f"session_keys:{account_id}")
 
 
 def with_session_keys(principal: Principal, read: Callable[[str], R]) -> tuple[SocialAccount, R]:
-    """Read what a client handed over with the caller's keys, newest first, until one fits.
+    """Call `read` with the caller's session_keys, newest first, until one decrypts the data.
 
-    Raises NoSocialAccount, SessionKeyStale when none fits, and whatever else `read` raises: a
-    key that decrypts has shown that it is the right one.
+    Returns the account and the result. Raises NoSocialAccount, SessionKeyStale if no key decrypts
+    the data, and any other exception of `read`, because the key was right then.
     """
     account = get_social_account(principal)
     for session_key in _keys_of(account.tenant_id, account.id):
@@ -119,7 +120,7 @@ def _keys_of(tenant_id: UUID, account_id: UUID) -> list[str]:
 
 
 def _opened(key: SessionKey) -> str | None:
-    """Return the decrypted key, or None with an error in the log."""
+    """Return the decrypted session_key. Return None and log an error if it cannot be decrypted."""
     try:
         return key.session_key
     except SealBroken as error:

@@ -1,4 +1,4 @@
-"""Giving a user another account."""
+"""Changing a user's account, the name for logins by password."""
 
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from app.text_cleaning import account_name
 
 
 def change_account(tenant_slug: str, user_id: UUID, account: str) -> None:
-    """Return a user of a tenant another account; the password and the sessions stay.
+    """Change the account of a user of a tenant. The password and the sessions stay valid.
 
     Raises TenantUnknown, UserUnknown or AccountExists.
     """
@@ -27,7 +27,7 @@ def change_account(tenant_slug: str, user_id: UUID, account: str) -> None:
             if user is None:
                 raise UserUnknown
             if user.account is not None:
-                # Erasure finds them by the account that the user has at that time.
+                # Erasure finds login attempts by the user's current account only.
                 db.execute(
                     delete(PasswordTry).where(attempts_of_accounts(tenant.id, [user.account]))
                 )

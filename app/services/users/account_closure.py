@@ -1,4 +1,4 @@
-"""Closing an account: its user is erased after a while, unless they log in before."""
+"""Closing an account: the user is erased after a grace period, unless they log in before."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,9 +20,10 @@ from app.services.sessions.sessions import end_sessions_statement
 
 @dataclass(frozen=True, slots=True)
 class Closing:
-    """The time from which a retention run erases a closed account.
+    """The result of closing an account.
 
-    A visitor is `erased` already.
+    From `erase_after` on, a retention run erases the user. `erased` is true for a visitor, an
+    identity without a user, because visitors are erased immediately.
     """
 
     erase_after: datetime
@@ -33,9 +34,9 @@ class Closing:
 def close_account(principal: Principal, device: Device) -> Closing:
     """Close the account of the caller's user: all sessions end, and the grace period begins.
 
-    Raises LoginTooOld unless the user has just logged in, so that a stolen token cannot close the
-    account. Locks the user before the sessions, as logins do: a simultaneous login either ends
-    here or reopens the account.
+    Raises LoginTooOld unless the session was opened in the last ten minutes, so that a stolen token
+    cannot close the account. Locks the user before the sessions, as logins do: a simultaneous login
+    either has its session ended or reopens the account.
     """
     with transaction() as db:
         grace = select(Tenant.grace_days).where(Tenant.id == principal.tenant_id)
@@ -50,7 +51,7 @@ def close_account(principal: Principal, device: Device) -> Closing:
 
 
 def _end_sessions(db: Session, principal: Principal) -> None:
-    """End all sessions; raise SessionRevoked if the caller's has ended since the request came."""
+    """End all sessions of the user. Raise SessionRevoked if the caller's session had ended."""
     theirs = sessions_of_user(principal.tenant_id, principal.user_id)
     ended = (
         end_sessions_statement("account_closed", *theirs).returning(LoginSession.id).cte("ended")
@@ -60,13 +61,13 @@ def _end_sessions(db: Session, principal: Principal) -> None:
 
 
 def reopen(db: Session, tenant_id: UUID, user_id: UUID, device: Device) -> None:
-    """Keep the closed account of a user who logs in, in the caller's transaction."""
+    """Cancel the closure of an account in the caller's transaction, because the user logs in."""
     _set(db, tenant_id, user_id, None)
     actor = audit.Actor("user", user_id, device.ip)
     audit.record(db, tenant_id, actor, "account.reopened", user_id)
 
 
 def _set(db: Session, tenant_id: UUID, user_id: UUID | None, moment: datetime | None) -> None:
-    """Set the time of erasure, unless the user has been merged: then their sessions have ended."""
+    """Set or clear the time of erasure. A merged user is not changed and has no active sessions."""
     user = update(User).where(User.tenant_id == tenant_id, User.id == user_id)
     db.execute(user.where(User.status != "merged").values(erase_after=moment))

@@ -1,8 +1,9 @@
-"""Rewriting stored accounts in their canonical spelling, for migration 0015 and the command.
+"""Normalisation of stored accounts, for migration 0015 and `flask users normalise-accounts`.
 
 Two accounts of a tenant may have the same canonical spelling. Then one user gets it. The account of
-the other user collides: it keeps its spelling and is listed until an operator gives the user
-another account. Until then its password does not log in.
+the other user collides: it keeps its spelling, and `flask users normalise-accounts` lists it, until
+an operator changes the account with `flask users set-account`. Until then that user cannot log in
+with account and password.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +22,7 @@ from app.services.passwords.login_throttling import attempts_of_accounts
 from app.text_cleaning import account_name
 
 BATCH = 1_000
-# Read by the unique index of accounts, so that users without an account are not read at all.
+# Uses the unique index of accounts, so that users without an account are not read.
 READ = text(
     "SELECT id, account FROM users WHERE tenant_id = :tenant_id AND account > :after"
     " ORDER BY account LIMIT :batch"
@@ -39,7 +40,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Spelling:
-    """A user's account as it is stored, and as it should be."""
+    """A user's account as it is stored, and its canonical spelling."""
 
     tenant_id: UUID
     user_id: UUID
@@ -49,7 +50,7 @@ class Spelling:
 
 @dataclass(frozen=True, slots=True)
 class Collision:
-    """An account that keeps its spelling, because the user `holder_id` has the canonical one.
+    """An account that is not rewritten, because the user `holder_id` has the canonical spelling.
 
     `holder_id` is None if the account consists of invisible characters only.
     """
@@ -60,16 +61,16 @@ class Collision:
 
 @dataclass(frozen=True, slots=True)
 class Normalisation:
-    """How many accounts were rewritten, and which were not."""
+    """The number of rewritten accounts, and the accounts that were not rewritten."""
 
     renamed: int
     collisions: Sequence[Collision]
 
 
 def normalise_accounts(tenant_slug: str | None = None) -> Normalisation:
-    """Rewrite the accounts of one tenant, or of all, one transaction per batch.
+    """Rewrite the accounts of one tenant, or of all tenants, in one transaction per batch.
 
-    May run beside logins and again at any time. Raises TenantUnknown.
+    Can run while users log in, and can be repeated at any time. Raises TenantUnknown.
     """
     with transaction() as db:
         tenants = [get_tenant(db, tenant_slug).id] if tenant_slug else _tenant_ids(db.connection())
@@ -77,7 +78,7 @@ def normalise_accounts(tenant_slug: str | None = None) -> Normalisation:
 
 
 def normalise_accounts_on(connection: Connection) -> Normalisation:
-    """Normalise the accounts of all tenants in the caller's transaction."""
+    """Rewrite the accounts of all tenants in the caller's transaction."""
     return _normalise(_tenant_ids(connection), lambda: nullcontext(connection))
 
 
@@ -122,7 +123,10 @@ def _log(collision: Collision) -> None:
 def _normalise_batch(
     connection: Connection, tenant_id: UUID, after: str
 ) -> tuple[Normalisation, str | None]:
-    """Rewrite the next accounts after one. Return the last account read, or None at the end."""
+    """Rewrite the first batch of accounts that sort after `after`.
+
+    Returns the result and the last account of the batch, which is None if no accounts follow.
+    """
     page = {"tenant_id": tenant_id, "after": after, "batch": BATCH}
     rows = connection.execute(READ, page).all()
     spellings = [
@@ -130,7 +134,7 @@ def _normalise_batch(
     ]
     wrong = [one for one in spellings if one.canonical != one.stored]
     renamed = _rename(connection, tenant_id, wrong) if wrong else set()
-    _forget_attempts(connection, tenant_id, [one for one in wrong if one.user_id in renamed])
+    _delete_attempts(connection, tenant_id, [one for one in wrong if one.user_id in renamed])
     kept = [one for one in wrong if one.user_id not in renamed]
     holders = _find_holders(connection, tenant_id, kept) if kept else {}
     collisions = [Collision(one, holders.get(one.canonical)) for one in kept]
@@ -141,7 +145,7 @@ def _normalise_batch(
 def _rename(connection: Connection, tenant_id: UUID, wrong: Sequence[Spelling]) -> set[UUID]:
     """Rewrite the accounts with a free canonical spelling, and return the ids of their users.
 
-    Of several in the batch with the same spelling, the user who was added first gets it.
+    If several accounts of the batch have the same canonical spelling, the oldest user gets it.
     """
     taken = set(_find_holders(connection, tenant_id, wrong)) | {""}
     firsts: dict[str, Spelling] = {}
@@ -173,10 +177,10 @@ def _write(connection: Connection, free: Sequence[Spelling]) -> bool:
     return True
 
 
-def _forget_attempts(connection: Connection, tenant_id: UUID, old: Sequence[Spelling]) -> None:
-    """Delete the counts and known devices of the old spellings.
+def _delete_attempts(connection: Connection, tenant_id: UUID, old: Sequence[Spelling]) -> None:
+    """Delete the login attempts and known devices that are stored under the old spellings.
 
-    Erasure finds them by the account that a user has at that time.
+    Erasure finds them by the user's current account only.
     """
     if old:
         tried = attempts_of_accounts(tenant_id, [one.stored for one in old])

@@ -21,13 +21,16 @@ from app.services.runtime.rate_limits import Rule, rate_limits
 from app.services.users.users import refuse_inactive
 from app.text_cleaning import account_name
 
-# Each check of a password costs as much as a wrong one, and each login writes a session.
+# Right passwords are limited too: each check uses CPU time, and each login writes a session.
 SUCCESSES = Rule("password_successes", 30)
 
 
 @dataclass(frozen=True, slots=True)
 class ProvenUser:
-    """Who knew the password, and of which hash: it is no proof once another has replaced it."""
+    """A user with a checked password, and the password hash that it was checked against.
+
+    The check is no longer valid when the hash has changed (`refuse_outdated`).
+    """
 
     user_id: UUID
     password_hash: str | None = field(repr=False)
@@ -37,7 +40,7 @@ def check_credentials(tenant_id: UUID, account: str, password: str, device: Devi
     """Return the user of the tenant with this account and password.
 
     Raises CredentialsWrong for an unknown account and for a wrong password, after the same work;
-    TooManyTries after too many of these; UserDisabled only if the password is right.
+    TooManyTries after too many failures; UserDisabled only if the password is right.
     """
     user = prove_password(tenant_id, account_name(account), password, device)
     refuse_inactive(user)
@@ -45,19 +48,19 @@ def check_credentials(tenant_id: UUID, account: str, password: str, device: Devi
 
 
 def refuse_outdated(user: User, proven: ProvenUser) -> None:
-    """Raise CredentialsWrong if a locked user's password was changed after it was proven.
+    """Raise CredentialsWrong if a locked user's password was changed after it was checked.
 
-    In the transaction that opens a session for them: a change of password then either is
-    seen here or ends that session.
+    Must run in the transaction that opens the session: a change of the password is then either
+    detected here or ends the new session.
     """
     if user.password_hash != proven.password_hash:
         raise CredentialsWrong
 
 
 def prove_password(tenant_id: UUID, account: str, password: str, device: Device) -> User:
-    """Return the user of an account if the password is right, active or not.
+    """Return the user of an account, active or not, if the password is right.
 
-    Waits for a turn first. No connection is held while waiting and while hashing. Raises
+    Waits in the hashing queue first. Holds no connection while waiting or hashing. Raises
     CredentialsWrong, TooManyTries, LoginsTooMany or PasswordsBusy.
     """
     key = (str(tenant_id), account)

@@ -1,4 +1,4 @@
-"""Merges of users: who was merged into a user, and undoing a merge."""
+"""Merged users: finding the users merged into a user, and undoing a merge."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -19,7 +19,7 @@ UNDONE_WITHIN = timedelta(days=30)
 
 
 def with_merged(tenant_id: UUID, user_id: UUID | None) -> Select[UUID]:
-    """Select the ids of a user and of all users merged into them, directly or indirectly."""
+    """Return a SELECT of the ids of a user and of all users merged into this user, at any depth."""
     one = select(User.id).where(User.tenant_id == tenant_id, User.id == user_id)
     them = one.cte("them", recursive=True)
     merged = select(User.id).where(User.tenant_id == tenant_id, User.merged_into_id == them.c.id)
@@ -30,9 +30,10 @@ def with_merged(tenant_id: UUID, user_id: UUID | None) -> Select[UUID]:
 def undo_merge(tenant_slug: str, user_id: UUID, actor: audit.Actor = audit.OPERATOR) -> None:
     """Undo a merge: return the moved identities and phone number to the merged user.
 
-    Those that joined the owner since, by the unionid of one that was moved, go with them.
-    Sessions in which these are logged in as the owner end. Raises TenantUnknown, UserUnknown,
-    NotMerged, MergeTooOld or MergedIdentitiesGone, and then changes nothing.
+    Identities that were later linked to the owner by the unionid of a moved identity are returned
+    too. Sessions of the returned identities that are logged in as the owner end. Raises
+    TenantUnknown, UserUnknown, NotMerged, MergeTooOld or MergedIdentitiesGone, and then changes
+    nothing.
     """
     with transaction() as db:
         tenant_id = get_tenant(db, tenant_slug).id
@@ -47,30 +48,30 @@ def undo_merge(tenant_slug: str, user_id: UUID, actor: audit.Actor = audit.OPERA
         user.status, user.merged_into_id = "active", None
         for account in accounts:
             account.user_id, account.merge_id = user_id, None
-        stands_on_them = LoginSession.social_account_id.in_([one.id for one in accounts])
+        is_of_identities = LoginSession.social_account_id.in_([one.id for one in accounts])
         as_owner = (LoginSession.tenant_id == tenant_id, LoginSession.user_id == merge.user_id)
-        db.execute(end_sessions_statement("merge_undone", *as_owner, stands_on_them))
+        db.execute(end_sessions_statement("merge_undone", *as_owner, is_of_identities))
         _give_phone_back(db, merge)
-        told = {"before": {"status": "merged"}, "after": {"status": "active"}}
+        states = {"before": {"status": "merged"}, "after": {"status": "active"}}
         subject, owner = user_id, merge.user_id
-        audit.record(db, tenant_id, actor, "user.merge_undone", subject, out_of=owner, **told)
+        audit.record(db, tenant_id, actor, "user.merge_undone", subject, out_of=owner, **states)
 
 
 def _give_phone_back(db: Session, merge: Merge) -> None:
-    """Move a number back, unless the owner has proven since that it, or another, is theirs."""
+    """Move the phone number back, unless the owner has verified a phone number since the merge."""
     its = (Phone.tenant_id == merge.tenant_id, Phone.id == merge.phone_id)
     moving = update(Phone).where(*its, Phone.user_id == merge.user_id)
     db.execute(moving.values(user_id=merge.merged_user_id))
 
 
 def _find_merge(db: Session, tenant_id: UUID, user_id: UUID) -> Merge | None:
-    """Find the last merge of a user."""
+    """Return the latest merge of a user into another, or None."""
     its = select(Merge).where(Merge.tenant_id == tenant_id, Merge.merged_user_id == user_id)
     return db.scalar(its.order_by(Merge.id.desc()).limit(1))
 
 
 def _lock_moved(db: Session, merge: Merge) -> Sequence[SocialAccount]:
-    """Lock what the merge moved, and what else the owner has of the same person."""
+    """Lock the moved identities, and the owner's other identities with the same unionids."""
     of_tenant = SocialAccount.tenant_id == merge.tenant_id
     was_moved = SocialAccount.merge_id == merge.id
     people = select(SocialAccount.unionid).where(of_tenant, was_moved)

@@ -1,4 +1,4 @@
-"""Setting passwords: by the user who knows the old one, or by an operator."""
+"""Changes of user passwords, by the user or by an operator."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -28,7 +28,7 @@ from app.text_cleaning import account_name
 def change_password(
     principal: Principal, user_id: UUID, device: Device, old_password: str, new_password: str
 ) -> None:
-    """Change the user's own password; every other session of theirs ends.
+    """Change the user's own password and end all other sessions of the user.
 
     Raises NoPassword, CredentialsWrong, TooManyTries, PasswordTooShort or PasswordTooWeak.
     """
@@ -43,7 +43,10 @@ def change_password(
 
 @retry_on_conflict
 def _replace(principal: Principal, proven: User, device: Device, password_hash: str) -> None:
-    """Keep a new hash in the place of the very one that was proven: of two changes one wins."""
+    """Store a new hash if the stored hash is still the one that was checked.
+
+    Of two simultaneous changes one succeeds, and the other raises CredentialsWrong.
+    """
     with transaction() as db:
         user = _lock(db, User.tenant_id == principal.tenant_id, User.id == proven.id)
         if user is None or user.password_hash != proven.password_hash:
@@ -55,9 +58,9 @@ def _replace(principal: Principal, proven: User, device: Device, password_hash: 
 
 
 def set_password(tenant_slug: str, account: str, password: str) -> None:
-    """Set a user's password, for an operator; every session of theirs ends.
+    """Set a user's password as an operator and end all sessions of the user.
 
-    Raises TenantUnknown, or what `set_password_of` raises.
+    Raises TenantUnknown, or the exceptions of `set_password_of`.
     """
     with transaction() as db:
         tenant_id = get_tenant(db, tenant_slug).id
@@ -67,9 +70,9 @@ def set_password(tenant_slug: str, account: str, password: str) -> None:
 def set_password_of(
     actor: audit.Actor, tenant_id: UUID, which: ColumnElement[bool], password: str
 ) -> None:
-    """Set the password of one user of a tenant; every session of theirs ends.
+    """Set the password of one user of a tenant and end all sessions of the user.
 
-    Raises UserUnknown, UserMerged, NoAccount for a user who could not log in with it,
+    Raises UserUnknown, UserMerged, NoAccount for a user who could not log in with a password,
     PasswordTooShort or PasswordTooWeak.
     """
     with transaction() as db:
@@ -106,7 +109,7 @@ def _find_changeable(db: Session, one: Select[User]) -> tuple[User, str]:
 
 
 def _known_of(user: User) -> Sequence[str | None]:
-    """Return what a password of the user must not consist of, in a transaction of its own."""
+    """Return the texts that a password of the user must not consist of. Opens a transaction."""
     its = (Phone.tenant_id == Tenant.id) & (Phone.user_id == user.id)
     wanted = select(Tenant.name, Tenant.slug, Phone).outerjoin(Phone, its)
     with transaction() as db:
@@ -115,7 +118,7 @@ def _known_of(user: User) -> Sequence[str | None]:
 
 
 def _read_number(phone: Phone | None) -> str | None:
-    """Return the number, or None if there is none or its key was given up (`keys forget`)."""
+    """Return the phone number, or None if it cannot be decrypted (after `flask keys forget`)."""
     with suppress(SealBroken):
         return phone.number if phone else None
     return None
@@ -126,6 +129,6 @@ def _lock(db: Session, *which: ColumnElement[bool]) -> User | None:
 
 
 def _end_sessions(db: Session, user: User, *which: ColumnElement[bool]) -> None:
-    """End the user's sessions, and the unbound ones that could be bound to the user."""
+    """End the user's sessions, and unbound sessions that can be bound to the user."""
     theirs = sessions_of_user(user.tenant_id, user.id)
     db.execute(end_sessions_statement("password_changed", *theirs, *which))

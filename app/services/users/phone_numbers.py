@@ -1,4 +1,4 @@
-"""Phone numbers: which are accepted, one spelling (E.164), one blind index, one masked form."""
+"""Phone numbers: validation, the E.164 form, the blind index and the masked form."""
 
 import re
 import unicodedata
@@ -18,7 +18,7 @@ from app.errors import (
 from app.keyring import keyring
 from app.text_cleaning import without_invisible
 
-# Narrower than what phonenumbers reads: no letters, no extensions, nothing before the number.
+# Stricter than phonenumbers: no letters, no extensions, nothing before the number.
 SPELLING = re.compile(r"\+?[0-9][0-9 ()-]{2,30}")
 HOME_REGION, HOME_MOBILE = "CN", re.compile(r"1[0-9]{10}")
 # E.164: at most 15 digits, of which one to three are the country code.
@@ -28,27 +28,28 @@ SHORTEST_NATIONAL, LONGEST_E164 = 4, 15
 UNKNOWN_COUNTRY = 0
 MOBILE = (PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE)
 
-# The numbers of WeChat's cloud test accounts (小程序云测, 虚拟账号手机号). They are as long as a
-# Chinese number and look like an American one; whichever country WeChat names, it is one account.
+# The numbers of WeChat's cloud test accounts (小程序云测, 虚拟账号手机号). They have the
+# length of a Chinese number and look like an American number. WeChat returns one number with either
+# country code.
 TEST_NUMBERS = {f"1206660000{last}" for last in range(1, 5)}
 TEST_E164 = {f"+86{number}" for number in TEST_NUMBERS}
 
 
 @dataclass(frozen=True, slots=True)
 class PhoneNumber:
-    """A number in one spelling. `e164` reads like +8613800138000."""
+    """A phone number. `e164` is its E.164 form, for example +8613800138000."""
 
     e164: str = field(repr=False)
     country_code: int
 
     @property
     def spellings(self) -> set[str]:
-        """Return the ways in which WeChat spells it: with the country code and without."""
+        """Return the forms in which WeChat returns the number: with and without country code."""
         return {self.e164, self.e164[1:], self.e164.removeprefix(f"+{self.country_code}")}
 
 
 def phone_number(text: str) -> PhoneNumber:
-    """Return a typed or imported number, if it is a valid mobile number of its region.
+    """Parse a typed or imported phone number, which must be a valid mobile number of its region.
 
     A number without a leading + is a Chinese number. Raises PhoneInvalid, PhoneNotMobile or
     PhonePlusMissing.
@@ -64,10 +65,10 @@ def phone_number(text: str) -> PhoneNumber:
 
 
 def number_from_wechat(national: str, country_code: str) -> PhoneNumber:
-    """Return a number that WeChat delivers, even one that `phone_number` refuses.
+    """Parse a phone number from WeChat, even if `phone_number` would refuse it.
 
-    WeChat has verified the number, and may know ranges and country codes that the installed
-    phonenumbers does not know yet. Raises PhoneInvalid for what cannot be an E.164 number.
+    WeChat has verified the number, and may support ranges and country codes that are missing in the
+    installed version of phonenumbers. Raises PhoneInvalid if it cannot be an E.164 number.
     """
     if national in TEST_NUMBERS and country_code == "1":
         country_code = "86"
@@ -84,7 +85,7 @@ def number_from_wechat(national: str, country_code: str) -> PhoneNumber:
 
 
 def searched_number(text: str) -> PhoneNumber:
-    """Return a number that an operator searches for, of any kind that may be stored.
+    """Parse a phone number that an operator searches for. Every storable number is accepted.
 
     Raises PhoneSearchIncomplete.
     """
@@ -98,7 +99,7 @@ def searched_number(text: str) -> PhoneNumber:
 
 
 def refuse_unsearchable(text: str) -> None:
-    """Raise the reason why no user can have a number; return if there is none.
+    """Raise the reason why no user can have a phone number. Return if a user can have it.
 
     Raises PhoneSearchIncomplete, PhoneNotMobile or PhonePlusMissing.
     """
@@ -109,7 +110,7 @@ def refuse_unsearchable(text: str) -> None:
 
 
 def find_refusal(number: PhoneNumber) -> type[Failure] | None:
-    """Return why a number is not accepted when it is typed or imported, or None if it is."""
+    """Return why a typed or imported phone number is refused, or None if it is accepted."""
     if number.e164 in TEST_E164:
         return None
     try:
@@ -125,9 +126,9 @@ def find_refusal(number: PhoneNumber) -> type[Failure] | None:
 
 
 def _spelling(text: str) -> str:
-    """Return a typed number with ASCII digits and signs, and without invisible characters.
+    """Return a typed phone number with ASCII digits and signs, without invisible characters.
 
-    Contacts and spreadsheets add bidirectional marks when a number is copied.
+    Contacts and spreadsheets add bidirectional marks when a number is copied. Raises PhoneInvalid.
     """
     spelling = unicodedata.normalize("NFKC", without_invisible(text)).strip()
     if not SPELLING.fullmatch(spelling):
@@ -164,16 +165,16 @@ def _lacks_plus(spelling: str) -> bool:
 
 
 def number_index(tenant_id: UUID, number: PhoneNumber) -> bytes:
-    """Return the blind index by which the tenant's owner of a number is found."""
+    """Return the blind index (keyed hash) of a phone number in a tenant, to find its owner."""
     return keyring().blind_index(number.e164, f"phones:{tenant_id}")
 
 
 def masked(e164: str) -> str:
-    """Return enough of a number to recognise it: +86138****8000."""
+    """Return a masked phone number that is still recognisable: +86138****8000."""
     shown = 4 if len(e164) > 10 else 2
     return f"{e164[:-8]}****{e164[-shown:]}"
 
 
 def masked_as_written(e164: str) -> str:
-    """Return a number masked as people write it, in China without the country code: 138****8000."""
+    """Return a masked phone number, without the country code in China: 138****8000."""
     return masked(e164).removeprefix("+86")

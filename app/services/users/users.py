@@ -1,4 +1,4 @@
-"""Users: how they are found, registered, shown, and entered by operators."""
+"""Users: reading, registering and changing them, and adding them as an operator."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ from app.text_cleaning import account_name
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A user as the user sees themself. `phone` is E.164, in full: it is theirs."""
+    """A user as shown to the user. `phone` is the unmasked number in E.164."""
 
     id: UUID
     tenant_id: UUID
@@ -51,9 +51,9 @@ PROFILE_COLUMNS = (
 
 
 def get_profile(db: Session, tenant_id: UUID, user_id: UUID) -> Profile:
-    """Read a user with the phone, in one query, inside the caller's transaction.
+    """Return the profile of a user, read with one query in the caller's transaction.
 
-    Raises TokenInvalid for one who was erased while a request of theirs went on.
+    Raises TokenInvalid if the user was erased during the request.
     """
     one = _profiles(tenant_id).where(User.id == user_id)
     row = db.execute(one).one_or_none()
@@ -63,9 +63,10 @@ def get_profile(db: Session, tenant_id: UUID, user_id: UUID) -> Profile:
 
 
 def profile_from_row(row: Sequence[Any]) -> Profile:
-    """Build a profile. The row has id, sealed number and country code of the phone, then the user.
+    """Build a profile from a row.
 
-    The user's values are those of `PROFILE_COLUMNS`.
+    The row contains the id, encrypted number and country code of the phone, then the user's
+    `PROFILE_COLUMNS`.
     """
     phone_id, number_sealed, country_code, *user = row
     number = number_sealed and Phone.number.open(number_sealed, Phone, id=phone_id)
@@ -77,7 +78,7 @@ def profile_from_row(row: Sequence[Any]) -> Profile:
 
 
 def users_with_phones(tenant_id: UUID, *columns: Any) -> Select[Any]:
-    """Select columns of the users of a tenant and of their phones, which may be missing."""
+    """Return a SELECT of columns of the tenant's users, outer-joined with their phones."""
     its = (Phone.tenant_id == User.tenant_id) & (Phone.user_id == User.id)
     selected = select(*columns).select_from(User).outerjoin(Phone, its)
     return selected.where(User.tenant_id == tenant_id)
@@ -90,7 +91,7 @@ def _profiles(tenant_id: UUID) -> Select[Any]:
 
 
 def show_user(tenant_id: UUID, user_id: UUID) -> Profile:
-    """Show a user, in a transaction of its own."""
+    """Return the profile of a user. Opens a transaction. Raises TokenInvalid like `get_profile`."""
     with transaction() as db:
         return get_profile(db, tenant_id, user_id)
 
@@ -103,7 +104,7 @@ def change_user(
     avatar_url: str | None = None,
     gender: int | None = None,
 ) -> Profile:
-    """Change what users may change of themselves. None leaves a field as it is."""
+    """Change the fields that users may change themselves. None leaves a field unchanged."""
     with transaction() as db:
         user = get_user(db, tenant_id, user_id, lock=True)
         if nickname is not None:
@@ -116,7 +117,7 @@ def change_user(
 
 
 def get_user(db: Session, tenant_id: UUID, user_id: UUID, *, lock: bool = False) -> User:
-    """Read a user inside the caller's transaction; raises as `get_profile` does."""
+    """Return a user, read in the caller's transaction. Raises TokenInvalid like `get_profile`."""
     one = _one(tenant_id, user_id)
     user: User | None = db.scalar(one.with_for_update() if lock else one)
     if user is None:
@@ -129,7 +130,7 @@ def _one(tenant_id: UUID, user_id: UUID) -> Select[User]:
 
 
 def find_phone_owner(db: Session, tenant_id: UUID, number: PhoneNumber) -> UUID | None:
-    """Return the owner of a phone in the tenant, and lock the phone."""
+    """Return the id of the tenant's user with a phone number, or None. Locks the phone row."""
     index = number_index(tenant_id, number)
     owned = select(Phone.user_id).where(Phone.tenant_id == tenant_id, Phone.number_index == index)
     return db.scalar(owned.with_for_update())
@@ -159,9 +160,10 @@ def register(
 
 
 def give_phone(db: Session, tenant_id: UUID, user_id: UUID, number: PhoneNumber) -> None:
-    """Return a number to a user in the caller's transaction. The user's former number is released.
+    """Store a verified phone number for a user in the caller's transaction.
 
-    Raises IntegrityError (uq_phones_tenant_id_number_index) if another user has the number.
+    The user's former number is deleted. Raises IntegrityError (uq_phones_tenant_id_number_index) if
+    another user has the number.
     """
     had = db.scalar(select(Phone).where(Phone.tenant_id == tenant_id, Phone.user_id == user_id))
     if had is not None:
@@ -188,10 +190,10 @@ def add_user(
     nickname: str | None = None,
     actor: audit.Actor = audit.OPERATOR,
 ) -> UUID:
-    """Add a user by account, by phone, or both, and return the id.
+    """Add a user with an account, a phone number, or both. Return the user's id.
 
-    Raises TenantUnknown, AccountExists, PhoneTaken, PasswordTooShort, PasswordTooWeak or what
-    `phone_number` raises, and then adds nothing.
+    Raises TenantUnknown, AccountExists, PhoneTaken, PasswordTooShort, PasswordTooWeak or the
+    exceptions of `phone_number`, and then adds nothing.
     """
     number = phone_number(phone) if phone else None
     name = account and account_name(account)
@@ -205,7 +207,7 @@ def add_user(
             )
             if number:
                 give_phone(db, tenant.id, user.id, number)
-            # What was set, not to what: the trail outlives the person.
+            # The fields that were set, without values: audit events are kept after an erasure.
             given = {"account": name, "password": password, "phone": number, "nickname": nickname}
             after = {what: "set" for what, fact in given.items() if fact}
             audit.record(db, tenant.id, actor, "user.added", user.id, after=after)
@@ -228,7 +230,7 @@ REFUSALS: dict[str, type[Exception]] = {
 
 
 def list_users(tenant_slug: str) -> Sequence[Profile]:
-    """List a tenant's users, oldest first; raise TenantUnknown."""
+    """Return the profiles of all users of a tenant, oldest first. Raises TenantUnknown."""
     with transaction() as db:
         tenant = get_tenant(db, tenant_slug)
         ordered = _profiles(tenant.id).order_by(User.id)

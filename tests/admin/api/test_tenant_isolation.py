@@ -26,7 +26,7 @@ from tests.fixtures.personas import (
     enter_user,
     failure,
 )
-from tests.fixtures.user_files import AtOnce
+from tests.fixtures.user_files import ImmediateThread
 from tests.guards.test_tenant_isolation import everything, loaded_rows
 
 # WeChat does not know this appid, so the app stays pending.
@@ -119,7 +119,7 @@ class Home:
 @pytest.fixture(autouse=True)
 def _synchronous_imports(monkeypatch: pytest.MonkeyPatch) -> None:
     """Run imports within the test's transaction."""
-    monkeypatch.setattr(run, "Thread", AtOnce)
+    monkeypatch.setattr(run, "Thread", ImmediateThread)
 
 
 @pytest.fixture

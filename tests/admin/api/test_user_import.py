@@ -15,7 +15,7 @@ from app.services.user_import.files import LARGEST_FILE
 from tests.fixtures.operators import Script, signed_in
 from tests.fixtures.passwords import GOOD_PASSWORD
 from tests.fixtures.personas import Reader, enter_user, failure
-from tests.fixtures.user_files import AtOnce, csv_of, xlsx_of
+from tests.fixtures.user_files import ImmediateThread, csv_of, xlsx_of
 
 ACME = "/tenants/acme"
 GOOD = [("account", "phone"), ("erin", "13800138005"), ("frank", "13800138006")]
@@ -57,7 +57,7 @@ def test_a_preview_shows_the_rows_as_they_would_be_stored(ann: Script) -> None:
 def test_a_file_that_was_imported_is_rejected_with_time_and_operator(
     ann: Script, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "Thread", AtOnce)
+    monkeypatch.setattr(run, "Thread", ImmediateThread)
     path = f"{ACME}/imports/{send(ann, csv_of(*GOOD)).json['import_id']}"
     ann("POST", f"{path}/confirmation")
     rows("UPDATE people_imports SET imported_at = '2026-01-02 03:04:05+00'")
@@ -89,7 +89,7 @@ def test_each_kind_of_unreadable_file_has_its_own_code(
 def test_a_file_is_imported_after_the_confirmation_only(
     ann: Script, rows: Reader, monkeypatch: pytest.MonkeyPatch, make: type[bytes]
 ) -> None:
-    monkeypatch.setattr(run, "Thread", AtOnce)
+    monkeypatch.setattr(run, "Thread", ImmediateThread)
     preview = send(ann, make(*GOOD)).json
     assert (preview["rows"], preview["good"], preview["bad"]) == (2, 2, [])
     assert rows.count("users") == 0

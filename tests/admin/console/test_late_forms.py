@@ -7,7 +7,7 @@ from flask import Flask
 
 from app.admin.console.forms import drafts
 from tests.admin.console.browser import PASSWORD, Browser, add_operator, signed_in
-from tests.fixtures.operators import ask_for_codes, code_of
+from tests.fixtures.operators import code_of, enable_one_time_codes
 from tests.fixtures.personas import Reader
 from tests.fixtures.user_files import csv_of
 
@@ -59,7 +59,7 @@ def test_the_form_is_shown_again_filled_in_but_not_submitted(
 def test_the_form_is_shown_again_after_the_one_time_code(
     app: Flask, browser: Browser, rows: Reader
 ) -> None:
-    totp = ask_for_codes(app, "ann@acme.example")
+    totp = enable_one_time_codes(app, "ann@acme.example")
     browser.sign_in("ann@acme.example")
     assert browser.post("/code", code=code_of(totp)).location == "/console/"
     to = submit_late(browser, rows, "/users/enter", **ENTERED)

@@ -13,7 +13,7 @@ from app.services.user_import import run
 from tests.admin.console.browser import Browser, notes, signed_in
 from tests.fixtures.passwords import GOOD_PASSWORD
 from tests.fixtures.personas import Reader, enter_user
-from tests.fixtures.user_files import AtOnce, csv_of, xlsx_of
+from tests.fixtures.user_files import ImmediateThread, csv_of, xlsx_of
 from tests.fixtures.waiting import until
 
 MULTIPART = "multipart/form-data; boundary=x"
@@ -45,7 +45,7 @@ def import_id_of(preview: TestResponse) -> str:
 def synchronous_import(monkeypatch: pytest.MonkeyPatch) -> None:
     """Run imports in the test's thread, within its transaction."""
 
-    monkeypatch.setattr(run, "Thread", AtOnce)
+    monkeypatch.setattr(run, "Thread", ImmediateThread)
 
 
 @pytest.mark.parametrize("make", [csv_of, xlsx_of])

@@ -1,4 +1,4 @@
-"""Time until every worker rejects an ended session, after the ending call returned."""
+"""Time from the response that ends a session until every worker rejects the login token."""
 
 import time
 from collections.abc import Sequence
@@ -17,39 +17,44 @@ from tests.bench.progress import report_progress, say
 
 POLLERS_PER_WORKER = 2
 LOAD_CONNECTIONS = 16
-LOAD_SECONDS = 3600  # until it is stopped
+LOAD_SECONDS = 3600  # longer than the measurement, which stops the load
 REJECTIONS_REQUIRED = 3
-# Every worker must reject the session after one second. Polling continues for a second more.
+# Every worker must reject the session within one second. Polling lasts one second longer.
 POLL_SECONDS = 2.0
 MAX_CONNECTIONS = 1000
 
 
 @dataclass(frozen=True)
 class Ending:
-    """Milliseconds from the end of the call to the last 204: when requested, and when received."""
+    """Time for which an ended session was still accepted.
+
+    Milliseconds from the response that ended the session to the last 204 of /v1/verify: to the
+    start of that last request, and to the end of its response.
+    """
 
     requested: float
     received: float
 
 
 class Poller:
-    """A connection that is kept alive, and so stays with its worker."""
+    """A persistent HTTP connection, so that one worker answers all its requests."""
 
     def __init__(self, url: str) -> None:
         self.connection = HTTPConnection(url.removeprefix("http://"), timeout=20)
         self.worker = self.get("/bare/worker")[1].decode()
 
     def get(self, path: str, token: str = "", method: str = "GET") -> tuple[int, bytes]:
-        """Send a request on the connection."""
+        """Send a request on the connection. Return the status and the body."""
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self.connection.request(method, path, headers=headers)
         answer = self.connection.getresponse()
         return answer.status, answer.read()
 
     def last_successes(self, token: str) -> tuple[float, float]:
-        """Verify a token until it is rejected. Return when the last 204 was requested and received.
+        """Verify a login token until it is rejected three times in a row.
 
-        Raises AssertionError for other responses than 204 and 401.
+        Return the times at which the last request answered with 204 was sent and answered. Raise
+        AssertionError for a status other than 204 and 401.
         """
         requested = received = 0.0
         rejections, until = 0, time.perf_counter() + POLL_SECONDS
@@ -65,7 +70,7 @@ class Poller:
 
 
 def measure_endings(bench: Bench, service: Service, people: Sequence[Person]) -> list[Ending]:
-    """End one session of each person under load, and poll it in every worker."""
+    """End one session of each person and poll that session in every worker, under load."""
     say(f"Ending {len(people)} sessions")
     feed, endings = bench.prepare(VERIFY, 0), []
     task = Task(service.url, feed.path, LOAD_CONNECTIONS, LOAD_SECONDS)
@@ -93,7 +98,10 @@ def end(
     *,
     by_itself: bool,
 ) -> Ending:
-    """End a person's first session, from that session or from the second one."""
+    """End a person's first session, and return how long its login token was still accepted.
+
+    With `by_itself`, the session logs out. Otherwise, the person's second session ends the session.
+    """
     token = person.token(0)
     for watcher in watchers:
         assert watcher.get("/v1/verify", token)[0] == HTTPStatus.NO_CONTENT
@@ -111,9 +119,9 @@ def end(
 
 
 def reach_all_workers(service: Service) -> list[Poller]:
-    """Connect until every worker has a caller and its pollers.
+    """Open connections until every worker has one for ending sessions and two for polling.
 
-    Without other load, one worker may accept every connection.
+    This requires load: a worker without load may accept every connection.
     """
     wanted, found = 1 + POLLERS_PER_WORKER, list[Poller]()
     for _ in range(MAX_CONNECTIONS):
@@ -128,5 +136,5 @@ def reach_all_workers(service: Service) -> list[Poller]:
 
 
 def workers_of(pollers: Sequence[Poller]) -> list[str]:
-    """List the process ids of the workers."""
+    """Return the process ids of the workers."""
     return sorted({poller.worker for poller in pollers})

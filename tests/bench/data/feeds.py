@@ -1,6 +1,7 @@
-"""The requests that the load generator sends: a file per row, a line per request.
+"""Feeds: files with the requests that the load generator sends.
 
-A line contains method, path, token and body. `@` is replaced by a unique text.
+Each benchmark row has a feed. Each line is a request: method, path, login token and body, separated
+by tabs. The load generator replaces `@` by a text that is unique for each request.
 """
 
 import json
@@ -13,81 +14,81 @@ from pathlib import Path
 from Crypto.Cipher import AES
 from Crypto.Util.Padding import pad
 
-from tests.bench.data.people import APPIDS, Person, Stranger, session_key_of
+from tests.bench.data.people import APPIDS, Person, UnlinkedPerson, session_key_of
 from tests.bench.load.generator import THREADS
 
 
 def request(method: str, path: str, token: str = "", **body: str) -> str:
-    """Return a line."""
+    """Return the line of a request. The body is JSON."""
     return "\t".join((method, path, token, json.dumps(body) if body else "")) + "\n"
 
 
-def of_all(path: str, people: Iterable[Person]) -> list[str]:
-    """Request a path with both tokens of each person."""
+def both_sessions(path: str, people: Iterable[Person]) -> list[str]:
+    """Return GET requests of a path with the login tokens of both sessions of each person."""
     return [request("GET", path, one.token(which)) for which in (0, 1) for one in people]
 
 
-def of_bare(path: str) -> list[str]:
-    """Request a bare view. There is a line for each thread."""
+def bare_requests(path: str) -> list[str]:
+    """Return a GET request of a bare view for each thread of the load generator."""
     return [request("GET", path)] * THREADS
 
 
-def of_bare_logins(people: Iterable[Person]) -> list[str]:
-    """Log people in with the bare login."""
+def bare_logins(people: Iterable[Person]) -> list[str]:
+    """Return logins of known openids at the bare login view."""
     return [
         request("GET", f"/bare/login?appid={one.appid}&code=k.{one.openid}.@") for one in people
     ]
 
 
-def of_known(people: Iterable[Person]) -> list[str]:
-    """Log known users in."""
+def known_logins(people: Iterable[Person]) -> list[str]:
+    """Return logins of existing users."""
     return [request("POST", login_at(one.appid), code=f"k.{one.openid}.@") for one in people]
 
 
-def of_new(people: Iterable[Person]) -> list[str]:
-    """Log new people in, in apps of all sizes that register at login."""
+def new_logins(people: Iterable[Person]) -> list[str]:
+    """Return logins of new users, in apps of all sizes that register users at login."""
     return [request("POST", login_at(registering_appid(one)), code="n.@") for one in people]
 
 
-def of_strangers(strangers: Iterable[Stranger]) -> list[str]:
-    """Send phone numbers of people without a user, by the old button."""
+def phone_binds(people: Iterable[UnlinkedPerson]) -> list[str]:
+    """Return requests that bind the phone number of an unlinked person, with encryptedData."""
     now = int(datetime.now(UTC).timestamp())
-    return [of_stranger(one, now) for one in strangers]
+    return [phone_bind(one, now) for one in people]
 
 
-def of_stranger(stranger: Stranger, now: int) -> str:
-    """Return the request with the data of the phone button."""
-    number = stranger.phone.removeprefix("+86")
+def phone_bind(person: UnlinkedPerson, now: int) -> str:
+    """Return the request that binds a phone number. `now` is a Unix time."""
+    number = person.phone.removeprefix("+86")
     phone = {
         "phoneNumber": number,
         "purePhoneNumber": number,
         "countryCode": "86",
-        "watermark": {"timestamp": now, "appid": stranger.appid},
+        "watermark": {"timestamp": now, "appid": person.appid},
     }
-    key, iv = session_key_of(stranger.openid), md5(number.encode(), usedforsecurity=False).digest()
-    path, sealed = f"/v1/apps/{stranger.appid}/phone", encrypted(json.dumps(phone), key, iv)
+    key, iv = session_key_of(person.openid), md5(number.encode(), usedforsecurity=False).digest()
+    path, sealed = f"/v1/apps/{person.appid}/phone", encrypted(json.dumps(phone), key, iv)
     iv_text = b64encode(iv).decode()
-    return request("POST", path, stranger.token(0), encryptedData=sealed, iv=iv_text)
+    return request("POST", path, person.token(0), encryptedData=sealed, iv=iv_text)
 
 
 def encrypted(text: str, session_key: str, iv: bytes) -> str:
-    """Encrypt open data as WeChat does."""
+    """Return a text encrypted with a session_key, as WeChat encrypts `encryptedData`."""
     key = AES.new(b64decode(session_key), AES.MODE_CBC, iv=iv)
     return b64encode(key.encrypt(pad(text.encode(), AES.block_size))).decode()
 
 
 def login_at(appid: str) -> str:
-    """Return the path of an app's login."""
+    """Return the login path of an app."""
     return f"/v1/apps/{appid}/login"
 
 
 def registering_appid(person: Person) -> str:
-    """Return the appid of a person's app or of its sister app, whichever registers at login."""
+    """Return the appid of the app of the person's tenant that registers users at login."""
     return APPIDS[person.app & ~1]
 
 
 def save(lines: Sequence[str], path: Path) -> Path:
-    """Write a feed."""
+    """Write a feed to a file. Return the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(lines))
     return path

@@ -1,7 +1,8 @@
-"""Filling of the tables by COPY, with a process per core.
+"""Filling of the database by COPY, with one process per core.
 
-Indexes and constraints are dropped before and created again after, by their definition in the
-catalog. Triggers and foreign keys are disabled, and the foreign keys are checked at the end.
+Indexes and constraints are dropped first and created again at the end, from their definitions in
+the catalog. Triggers and foreign keys are disabled during COPY, and the foreign keys are validated
+at the end.
 """
 
 import os
@@ -14,12 +15,12 @@ from multiprocessing import get_context
 import psycopg
 
 from app.keyring import KeyRing
-from tests.bench.data.people import Stranger
+from tests.bench.data.people import UnlinkedPerson
 from tests.bench.data.written_rows import COLUMNS, OF_TENANTS, Lines, Writer
 from tests.bench.progress import report_progress, say
 
 PEOPLE_PER_COPY = 10_000
-# Memory to sort the keys of millions of rows, for the sessions that build indexes.
+# Memory for building indexes on millions of rows.
 BUILDING = (
     "SET maintenance_work_mem = '1GB'; SET max_parallel_maintenance_workers = 2;"
     " SET statement_timeout = 0"
@@ -40,7 +41,7 @@ INDEXES = """
 
 @dataclass(frozen=True)
 class Constraint:
-    """A key of a table, or a foreign key to or from it."""
+    """A primary key, unique constraint or foreign key of a table."""
 
     table: str
     name: str
@@ -63,7 +64,7 @@ class Constraint:
 
 @dataclass(frozen=True)
 class Filling:
-    """A database, and the keys that its rows are encrypted with."""
+    """A database to fill, and the key ring that encrypts its rows."""
 
     url: str
     ring: KeyRing
@@ -83,12 +84,12 @@ class Filling:
             connection.execute("CHECKPOINT")
         say(f"  filled in {time.monotonic() - began:.0f} s")
 
-    def add_strangers(self, strangers: Sequence[Stranger]) -> None:
-        """Add people with a session and without a user."""
-        copy(self.url, COLUMNS, self._writer().strangers(strangers))
+    def add_unlinked(self, people: Sequence[UnlinkedPerson]) -> None:
+        """Insert people who have a session but are not linked to a user."""
+        copy(self.url, COLUMNS, self._writer().unlinked(people))
 
     def copy_part(self, numbers: range) -> int:
-        """Copy people. Return their number."""
+        """Insert the people with these numbers. Return how many were inserted."""
         copy(self.url, COLUMNS, self._writer().people(numbers))
         return len(numbers)
 
@@ -108,7 +109,10 @@ class Filling:
 
 
 def copy(url: str, columns: Mapping[str, Sequence[str]], lines: Lines) -> None:
-    """Copy rows into their tables in one transaction."""
+    """Insert rows by COPY in one transaction, without running triggers.
+
+    `columns` contains the column names by table, and `lines` the rows by table.
+    """
     with psycopg.connect(url) as connection:
         connection.execute("SET session_replication_role = replica")
         for table, rows in lines.items():
@@ -121,7 +125,7 @@ CreateAgain = Callable[[psycopg.Connection], None]
 
 
 def drop_indexes(connection: psycopg.Connection, tables: Sequence[str]) -> CreateAgain:
-    """Drop the indexes and keys of tables. Return a function that creates them again."""
+    """Drop the indexes and constraints of tables. Return a function that creates them again."""
     names = {"tables": list(tables)}
     constraints = [Constraint(*row) for row in connection.execute(CONSTRAINTS, names)]
     constraints.sort(key=lambda constraint: not constraint.is_foreign)
@@ -143,5 +147,5 @@ def drop_indexes(connection: psycopg.Connection, tables: Sequence[str]) -> Creat
 
 
 def run(connection: psycopg.Connection, statement: str) -> None:
-    """Run a statement that contains names from the catalog."""
+    """Run a statement built at run time, which psycopg accepts as bytes only."""
     connection.execute(statement.encode())

@@ -1,6 +1,6 @@
-"""The people of the benchmark. Every property of a person is computed from a number.
+"""The people of the benchmark. Every property of a person is computed from the person's number.
 
-So tokens need not be stored.
+Therefore, login tokens are known without storing them.
 """
 
 from base64 import b64encode, urlsafe_b64encode
@@ -10,17 +10,17 @@ from hashlib import blake2b, sha256
 from random import Random
 
 TENANTS, APPS = 1_000, 2_000
-FIRST_CREATED_MS = 1_704_067_200_000  # creation of the first person: the first day of 2024
+FIRST_CREATED_MS = 1_704_067_200_000  # creation time of the first person: 2024-01-01
 SECONDS_BETWEEN = 6
 LOGGED_IN_MS = FIRST_CREATED_MS + 700 * 86_400_000
 LOGINS_WITHIN_MS = 30 * 86_400_000
-# Strangers have numbers beyond those of users, so the two ranges do not overlap.
-FIRST_STRANGER = 500_000_000
+# Unlinked people have higher numbers than people with a user, so that the ranges do not overlap.
+FIRST_UNLINKED = 500_000_000
 VARIANTS = "89ab"
 
 
 def uuid7(milliseconds: int, random: bytes) -> str:
-    """Return a UUIDv7 of a time and ten bytes."""
+    """Return the UUIDv7 of a Unix time and ten random bytes."""
     when, rest = f"{milliseconds:012x}", random[:10].hex()
     variant = VARIANTS[random[9] & 3]
     return f"{when[:8]}-{when[8:]}-7{rest[:3]}-{variant}{rest[3:6]}-{rest[6:18]}"
@@ -28,7 +28,7 @@ def uuid7(milliseconds: int, random: bytes) -> str:
 
 @dataclass(frozen=True)
 class App:
-    """A mini-program. Every tenant has two."""
+    """A mini-program. Every tenant has two mini-programs."""
 
     number: int
 
@@ -46,27 +46,30 @@ class App:
 
     @property
     def registration(self) -> str:
-        """Half of the apps register at login, half by phone."""
+        """The registration policy: half of the apps register users at login, half by phone."""
         return "on_phone" if self.number % 2 else "on_login"
 
 
 def tenant_id(number: int) -> str:
-    """Return the id of a tenant."""
+    """Return the id of the tenant with a number."""
     return uuid7(FIRST_CREATED_MS - TENANTS + number, blake2b(b"tenant %d" % number).digest())
 
 
 def is_on_open_platform(appid: str) -> bool:
-    """Return whether WeChat returns unionids to an app: half of the apps of either registration."""
+    """Return whether WeChat returns unionids to an app.
+
+    This holds for half of the apps with each registration policy.
+    """
     return int(appid[-4:], 16) % 4 < 2
 
 
 def unionid_of(openid: str) -> str:
-    """Return the unionid of an openid."""
+    """Return the unionid that belongs to an openid."""
     return "u" + openid[1:]
 
 
 def session_key_of(openid: str) -> str:
-    """Return the session_key of an openid. It is the same at each login."""
+    """Return the session_key of an openid. Every login returns the same session_key."""
     return b64encode(blake2b(openid.encode(), digest_size=16).digest()).decode()
 
 
@@ -81,9 +84,9 @@ class Person:
     def __init__(self, number: int) -> None:
         self.number = number
         self.random = blake2b(b"person %d" % number).digest()
-        # Some apps are large and most are small. The cube gives the largest app 8 % of the people.
-        place = int.from_bytes(self.random[60:64], "big") / 2**32
-        self.app = int(APPS * place**3)
+        # A few apps are large and most are small: by the cube, 8 % of the people use the largest.
+        share = int.from_bytes(self.random[60:64], "big") / 2**32
+        self.app = int(APPS * share**3)
         self.openid = "o" + urlsafe_b64encode(self.random[40:60]).decode().rstrip("=")
         self.user_id = uuid7(self.created_ms, self.random)
         self.account_id = uuid7(self.created_ms, self.random[10:])
@@ -117,19 +120,19 @@ class Person:
         return unionid_of(self.openid) if is_on_open_platform(self.appid) else None
 
     def session_id(self, which: int) -> str:
-        """Return the id of the first or the second session."""
+        """Return the id of the first session (0) or the second session (1)."""
         random = self.random[30 + 5 * which :]
         ago = int.from_bytes(random[:5], "big") % LOGINS_WITHIN_MS
         return uuid7(LOGGED_IN_MS + ago, random)
 
     def token(self, which: int) -> str:
-        """Return the login token of a session."""
+        """Return the login token of the first session (0) or the second session (1)."""
         secret = sha256(b"token %d of %d" % (which, self.number)).digest()
         return "wxp_" + urlsafe_b64encode(secret).decode().rstrip("=")
 
 
-class Stranger(Person):
-    """A person with a session and without a user, in an app that registers by phone."""
+class UnlinkedPerson(Person):
+    """A person with a session but no user, in an app that registers users by phone."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -137,7 +140,7 @@ class Stranger(Person):
 
     @property
     def created_ms(self) -> int:
-        return LOGGED_IN_MS + LOGINS_WITHIN_MS + (self.number - FIRST_STRANGER)
+        return LOGGED_IN_MS + LOGINS_WITHIN_MS + (self.number - FIRST_UNLINKED)
 
     @property
     def phone(self) -> str:
@@ -145,6 +148,6 @@ class Stranger(Person):
 
 
 def sample(users: int, wanted: int) -> Sequence[Person]:
-    """Draw people uniformly from the first `users`, the same in each run."""
+    """Return a random sample of the first `users` people. Every run returns the same sample."""
     numbers = Random(7).sample(range(users), min(users, wanted))
     return [Person(number) for number in numbers]

@@ -1,4 +1,4 @@
-"""Results as Markdown tables."""
+"""Formatting of results as Markdown tables."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,13 +14,13 @@ HEADER = (
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table. All columns but the first contain numbers."""
+    """Return a Markdown table. All columns but the first are aligned to the right."""
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def costs_of(measured: Measured) -> Sequence[str]:
-    """Return latency and CPU time of a valid row."""
+    """Return the cells with latency and CPU time of a row, in milliseconds."""
     return (
         f"{measured.p50:.1f}",
         f"{measured.p99:.1f}",
@@ -32,7 +32,10 @@ def costs_of(measured: Measured) -> Sequence[str]:
 def results_table(
     results: Mapping[Row, Measured], floor: Measured, trips: Mapping[Row, float]
 ) -> str:
-    """Return the table of rows measured under the same conditions."""
+    """Return the Markdown table of rows measured under the same conditions.
+
+    `floor` is the bare Flask view, and `trips` are the SQL round trips per request.
+    """
     return table(HEADER, [_cells(*result, floor, trips) for result in results.items()])
 
 
@@ -47,6 +50,6 @@ def _cells(
 
 
 def save(text: str, path: Path) -> None:
-    """Save a report, and print it."""
+    """Write a report to a file and print it."""
     path.write_text(text + "\n")
     print(text, flush=True)

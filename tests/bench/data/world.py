@@ -1,4 +1,4 @@
-"""The processes of a run: PostgreSQL, a substitute for WeChat, and gunicorn."""
+"""The processes of a benchmark: PostgreSQL, a substitute for WeChat, and gunicorn."""
 
 import os
 import secrets
@@ -24,10 +24,10 @@ from tests.bench.data.filling import Filling
 from tests.bench.progress import say
 
 WORKERS = 2
-POOL = 10  # connections of a worker by default
+POOL = 10  # database connections of a worker
 READY_SECONDS = 60
 STOP_SECONDS = 40
-# The table of the bare login.
+# The table that the bare login view inserts into.
 TABLE = """
     CREATE TABLE IF NOT EXISTS bench_logins (
         id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -40,7 +40,7 @@ TABLE = """
 
 @dataclass(frozen=True)
 class Service:
-    """A running gunicorn with the service and the bare views."""
+    """A running gunicorn that serves the service and the bare views."""
 
     url: str
     pid: int
@@ -48,7 +48,7 @@ class Service:
 
 @dataclass(frozen=True)
 class World:
-    """A filled database, a WeChat, and the settings of a service that uses them."""
+    """A filled database, a substitute for WeChat, and an environment for the service."""
 
     folder: Path
     environ: Mapping[str, str]
@@ -65,7 +65,7 @@ class World:
         return Filling(self.database_url, ring)
 
     def delay_wechat(self, milliseconds: int) -> None:
-        """Set the delay of every response of WeChat."""
+        """Set the delay of every response of the substitute for WeChat."""
         url = f"{self.environ['WECHAT_API_BASE_URL']}/delay/{milliseconds}"
         requests.get(url, timeout=5).raise_for_status()
 
@@ -73,7 +73,11 @@ class World:
     def serving(
         self, *, workers: int = WORKERS, pool: int = POOL, database_url: str = "", site: str = ""
     ) -> Iterator[Service]:
-        """Run gunicorn with the configuration of the service."""
+        """Run gunicorn with config/gunicorn.conf.py inside the block.
+
+        `pool` is the number of database connections of each worker. `site` is the WSGI app, by
+        default the service with the bare views.
+        """
         port = free_port()
         environ = dict(self.environ) | {
             "PORT": str(port),
@@ -94,10 +98,10 @@ class World:
 
 @contextmanager
 def world(users: int, database: str = "", *, keep: bool = False) -> Iterator[World]:
-    """Start a world with a number of users. Its database is dropped at the end unless `keep` is
-    set.
+    """Start PostgreSQL and the substitute for WeChat, and fill a database with users.
 
-    A kept database is found by its name and not filled again.
+    The database is dropped at the end unless `keep` is set. A kept database with the given name is
+    used again without filling.
     """
     folder = var_folder(dict(os.environ)) / "bench"
     name = database or f"wxpass_bench_{secrets.token_hex(4)}"
@@ -118,7 +122,7 @@ def world(users: int, database: str = "", *, keep: bool = False) -> Iterator[Wor
 
 
 def settings(folder: Path, database_url: str) -> dict[str, str]:
-    """Return development settings with keys, database and WeChat of the benchmark."""
+    """Return an environment for the service with development settings and the benchmark's URLs."""
     inherited = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV")
     environ = {name: os.environ[name] for name in inherited if name in os.environ}
     environ |= {
@@ -132,7 +136,7 @@ def settings(folder: Path, database_url: str) -> dict[str, str]:
 
 
 def prepare(bench_world: World, users: int) -> None:
-    """Create the tables and the people, unless they exist."""
+    """Migrate the database and insert the people, unless both were done before."""
     with psycopg.connect(bench_world.database_url, autocommit=True) as connection:
         if connection.execute("SELECT to_regclass('bench_logins')").fetchone() != (None,):
             say("The database is there already")
@@ -148,13 +152,13 @@ def prepare(bench_world: World, users: int) -> None:
 
 
 def launch_wechat(environ: Mapping[str, str], folder: Path) -> Child:
-    """Start the substitute for WeChat."""
+    """Start the substitute for WeChat in a new process."""
     port = environ["WECHAT_API_BASE_URL"].rpartition(":")[2]
     return launch("WeChat", ["tests.bench.wechat", port], environ, ROOT, folder / "wechat.log")
 
 
 def wait_for(child: Child, url: str) -> None:
-    """Wait until a process responds. Raise RunFailed if it ends."""
+    """Wait until a URL returns 200. Raise RunFailed if the process ends. Exit after a minute."""
     for _ in range(READY_SECONDS * 20):
         child.check_running()
         with suppress(requests.RequestException):
@@ -165,7 +169,7 @@ def wait_for(child: Child, url: str) -> None:
 
 
 def free_port() -> int:
-    """Return an unused port."""
+    """Return a TCP port that is currently unused."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
@@ -173,7 +177,7 @@ def free_port() -> int:
 
 
 def drop(url: str, name: str) -> None:
-    """Drop a database, and close its connections."""
+    """Drop a database if it exists, and close its connections."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(
             sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))

@@ -1,4 +1,4 @@
-"""The rows of people and apps in the format of COPY: tab-separated, a line per row."""
+"""Rows of tenants, apps and people in the text format of COPY: one tab-separated line per row."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ DEVICE = "iPhone MicroMessenger/8.0.49 NetType/WIFI"
 PHONES_PER_TEN = 3
 VALID_FOR = timedelta(days=2)
 REFRESHED_FOR = timedelta(days=30)
-# So long ago that the next use of the session is recorded.
+# Long enough that the next request of a session updates the column seen_at.
 UNSEEN_FOR = timedelta(hours=1)
 
 Columns = dict[str, tuple[str, ...]]
@@ -52,29 +52,29 @@ OF_TENANTS: Columns = {
 
 
 def line(*values: object) -> str:
-    """Return a row. The values contain nothing that COPY would escape."""
+    """Return the line of a row. No value may contain a character that COPY escapes."""
     return "\t".join([NULL if value is None else str(value) for value in values]) + "\n"
 
 
 def binary(value: bytes) -> str:
-    """Return a bytea."""
+    """Return bytes in the hex format of bytea."""
     return rf"\\x{value.hex()}"
 
 
 def moment_of(milliseconds: int) -> str:
-    """Return a timestamp."""
+    """Return the ISO 8601 timestamp of a Unix time in milliseconds."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat()
 
 
 @dataclass(frozen=True)
 class Writer:
-    """Writes rows as of a time, encrypted with the keys of the service."""
+    """Builds rows with times relative to `now`, encrypted with the key ring of the service."""
 
     ring: KeyRing
     now: datetime
 
     def tenants(self) -> Lines:
-        """Return all tenants and apps."""
+        """Return the rows of all tenants and apps by table."""
         tenants = [line(tenant_id(n), f"bench-{n}", f"Tenant {n}") for n in range(TENANTS)]
         apps = []
         for app in ALL_APPS:
@@ -83,7 +83,10 @@ class Writer:
         return {"tenants": tenants, "wechat_apps": apps}
 
     def people(self, numbers: Iterable[int]) -> Lines:
-        """Return users, each with a WeChat identity and two sessions, some with a phone number."""
+        """Return the rows of users by table.
+
+        Each user has a WeChat identity and two sessions, and three of ten have a phone number.
+        """
         lines: Lines = {table: [] for table in COLUMNS}
         for person in map(Person, numbers):
             created_at = moment_of(person.created_ms)
@@ -96,13 +99,13 @@ class Writer:
             lines["login_sessions"] += [self._session(person, 0), self._session(person, 1)]
         return lines
 
-    def strangers(self, strangers: Sequence[Person]) -> Lines:
-        """Return people without a user, each with one session."""
+    def unlinked(self, people: Sequence[Person]) -> Lines:
+        """Return the rows of people without a user by table. Each person has one session."""
         moment = self.now.isoformat()
         return {
-            "social_accounts": [self._account(stranger, None) for stranger in strangers],
-            "session_keys": [self._key(stranger, moment) for stranger in strangers],
-            "login_sessions": [self._unbound_session(stranger) for stranger in strangers],
+            "social_accounts": [self._account(person, None) for person in people],
+            "session_keys": [self._key(person, moment) for person in people],
+            "login_sessions": [self._unbound_session(person) for person in people],
         }
 
     def _account(self, person: Person, user_id: str | None) -> str:

@@ -1,6 +1,6 @@
-"""Load by Locust, if wrk is not installed.
+"""Load generation by Locust, which is used if wrk is not installed.
 
-It is written in Python and uses a core for itself, so fast rows also measure Locust.
+Locust is written in Python and uses a whole core. Fast rows are therefore limited by Locust.
 """
 
 import json
@@ -15,13 +15,13 @@ SCRIPT = Path(__file__).with_name("swarm.py")
 
 
 def version() -> str:
-    """Return the version."""
+    """Return the name and version of Locust."""
     finished = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, check=False)
     return " ".join(finished.stdout.split()[:2]) or PROGRAM
 
 
 def command(task: Task) -> Sequence[str]:
-    """Return the command. All connections open immediately. It prints at the end only."""
+    """Return the Locust command, which prints JSON at the end."""
     many = str(task.connections)
     options = ["--headless", "--json", "--loglevel", "ERROR", "-u", many, "-r", many]
     return [
@@ -31,7 +31,7 @@ def command(task: Task) -> Sequence[str]:
 
 
 def read(output: str, task: Task) -> Load:
-    """Parse the statistics, which have one entry."""
+    """Return the result in Locust's JSON output, which has one entry."""
     (entry,) = json.loads(output)
     times = sorted((float(ms), many) for ms, many in entry["response_times"].items())
     requests, errors = entry["num_requests"], entry["num_failures"]
@@ -39,7 +39,10 @@ def read(output: str, task: Task) -> Load:
 
 
 def percentile(times: Sequence[tuple[float, int]], share: float) -> float:
-    """Return the time within which a share of the requests was answered."""
+    """Return a percentile in milliseconds.
+
+    `times` are the sorted response times in milliseconds, each with its number of requests.
+    """
     left = share * sum(many for _, many in times)
     for milliseconds, many in times:
         left -= many

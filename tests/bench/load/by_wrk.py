@@ -1,4 +1,4 @@
-"""Load by wrk, which leaves almost two cores to the service."""
+"""Load generation by wrk, which uses little CPU time."""
 
 import json
 import secrets
@@ -14,13 +14,13 @@ TIMEOUT = "20s"
 
 
 def version() -> str:
-    """Return the version."""
+    """Return the name and version of wrk."""
     finished = subprocess.run([PROGRAM, "-v"], capture_output=True, text=True, check=False)
     return " ".join(finished.stdout.split("Copyright")[0].split()) or PROGRAM
 
 
 def command(task: Task) -> Sequence[str]:
-    """Return the command."""
+    """Return the wrk command."""
     threads, run = str(min(task.threads, task.connections)), secrets.token_hex(4)
     options = [f"-t{threads}", f"-c{task.connections}", f"-d{task.seconds}s"]
     own = ["--timeout", TIMEOUT, "-s", str(SCRIPT), task.url]
@@ -28,5 +28,5 @@ def command(task: Task) -> Sequence[str]:
 
 
 def read(output: str, _: Task) -> Load:
-    """Parse the output of load.lua."""
+    """Return the result in the JSON line that load.lua prints."""
     return Load(**json.loads(next(line for line in output.splitlines() if line.startswith("{"))))

@@ -1,4 +1,4 @@
-"""Running the best load generator that is installed."""
+"""Execution of the load generator: wrk if installed, otherwise Locust."""
 
 import shutil
 import subprocess
@@ -17,7 +17,7 @@ INSTALLATION = (
 
 
 def find_generator() -> ModuleType:
-    """Return the load generator. Exit with installation instructions if there is none."""
+    """Return the module of the load generator. Exit with instructions if none is installed."""
     for generator in (by_wrk, by_locust):
         if shutil.which(generator.PROGRAM):
             return generator
@@ -25,13 +25,13 @@ def find_generator() -> ModuleType:
 
 
 def version() -> str:
-    """Return the version of the load generator."""
+    """Return the name and version of the load generator."""
     version_text: str = find_generator().version()
     return version_text
 
 
 def drive(task: Task) -> Load:
-    """Send the requests of a feed."""
+    """Send the requests of a feed and return the result. Exit if the load generator fails."""
     generator = find_generator()
     done = subprocess.run(generator.command(task), capture_output=True, text=True, check=False)
     try:
@@ -43,7 +43,10 @@ def drive(task: Task) -> Load:
 
 @contextmanager
 def background(task: Task) -> Iterator[None]:
-    """Keep a load running inside the block."""
+    """Send the requests of a feed inside the block.
+
+    Exit if the load generator ends before the block.
+    """
     command, quiet = find_generator().command(task), subprocess.DEVNULL
     with subprocess.Popen(command, stdout=quiet, stderr=quiet) as loading:
         try:

@@ -1,7 +1,8 @@
-"""Clients that send requests and wait between them: `python -m tests.bench.load.flood`.
+"""A flood of POST requests by many clients: `python -m tests.bench.load.flood`.
 
-Each client repeats one POST. `@` in the body becomes a number that no other request has. After a
-response, a client waits as long as Retry-After says, or the given pause.
+Each client repeats one POST request. `@` in the body is replaced by a number that is unique for
+each request. After a response, a client waits for the seconds of Retry-After, or for the given
+pause.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ numbers = itertools.count()
 
 @dataclass(frozen=True)
 class Flood:
-    """How many clients send what, and the seconds between their requests."""
+    """The number of clients, their request, and the pause between two requests in seconds."""
 
     clients: int
     path: str
@@ -31,7 +32,7 @@ class Flood:
 
     @contextmanager
     def running(self, world: World, service: Service) -> Iterator[None]:
-        """Run the clients in a process of their own inside the block."""
+        """Run the clients in a separate process inside the block."""
         arguments = [service.url, str(self.clients), self.path, self.body, str(self.pause)]
         log = world.folder / "flood.log"
         child = launch("flood", ["tests.bench.load.flood", *arguments], world.environ, ROOT, log)
@@ -43,7 +44,7 @@ class Flood:
 
 
 async def repeat(url: str, flood: Flood) -> None:
-    """Send requests until the process is stopped."""
+    """Send the requests of one client until the process is stopped."""
     host, port = urlsplit(url).netloc.split(":")
     while True:
         wait = flood.pause
@@ -63,7 +64,7 @@ async def repeat(url: str, flood: Flood) -> None:
 
 
 async def run(arguments: Sequence[str]) -> None:
-    """Run all clients."""
+    """Run all clients. The arguments are URL, number of clients, path, body and pause."""
     url, clients, path, body, pause = arguments
     flood = Flood(int(clients), path, body, float(pause))
     await asyncio.gather(*(repeat(url, flood) for _ in range(flood.clients)))

@@ -8,7 +8,11 @@ THREADS = 2
 
 @dataclass(frozen=True)
 class Task:
-    """A feed to send. The mode `once` sends each line once. One thread sends lines in order."""
+    """A feed that the load generator sends.
+
+    Each thread sends a part of the lines in order. In the mode `once`, each line is sent once.
+    Otherwise, each thread starts again after its last line.
+    """
 
     url: str
     feed: Path
@@ -20,7 +24,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Load:
-    """The result of a run. Times are in milliseconds."""
+    """The result of a run. `p50` and `p99` are in milliseconds."""
 
     requests: int
     seconds: float
@@ -30,5 +34,5 @@ class Load:
 
     @property
     def rate(self) -> float:
-        """Return the requests per second."""
+        """Return the number of requests per second."""
         return self.requests / self.seconds

@@ -1,7 +1,8 @@
--- Sends the requests of a feed, one after the other, each thread every n-th of them.
+-- Sends the requests of a feed. With n threads, each thread sends every n-th line.
 -- wrk ... -s load.lua URL -- FEED THREADS RUN [once]
--- A line of a feed: method, path, token, body, with tabs between. `@` becomes a text that no other
--- request has. With `once`, a line is sent once; whoever runs out of them gets errors.
+-- A line of a feed contains method, path, login token and body, separated by tabs. `@` is replaced
+-- by a text that is unique for each request. With `once`, each line is sent once, and a thread
+-- without further lines sends requests that fail.
 local threads = 0
 
 function setup(thread)

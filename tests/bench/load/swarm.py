@@ -1,4 +1,4 @@
-"""The Locust file. It imports nothing of this project: Locust may have its own environment."""
+"""The Locust file. It imports no module of this project, which Locust may not find."""
 
 import secrets
 from argparse import ArgumentParser
@@ -18,14 +18,14 @@ lines: Iterator[str] = repeat(OUT_OF_REQUESTS)
 
 @events.init_command_line_parser.add_listener
 def add_options(parser: ArgumentParser) -> None:
-    """Add the options that load.lua has."""
+    """Add the options of load.lua to Locust's command line."""
     parser.add_argument("--feed")
     parser.add_argument("--mode", default="")
 
 
 @events.init.add_listener
 def read_feed(environment: Any, **_: object) -> None:
-    """Read the requests."""
+    """Read the feed. In the mode `once`, further requests after its last line fail."""
     global lines
     read = Path(environment.parsed_options.feed).read_text().splitlines()
     once = environment.parsed_options.mode == "once"
@@ -33,11 +33,11 @@ def read_feed(environment: Any, **_: object) -> None:
 
 
 class Sender(FastHttpUser):  # type: ignore[misc]
-    """A connection that sends without pause."""
+    """A connection that sends requests without pause."""
 
     @task
     def send(self) -> None:
-        """Send the next request."""
+        """Send the next request of the feed."""
         line = next(lines).replace("@", f"{RUN}-{next(numbers)}")
         method, path, token, body = line.split("\t")
         headers = {"Authorization": f"Bearer {token}"} if token else {}

@@ -1,6 +1,6 @@
-"""The service with the process id of the worker in each response, and with a shifted clock.
+"""The service, with the worker's process id in each response and a clock that may be wrong.
 
-`SKEW` is the number of seconds that the clock is ahead.
+The environment variable SKEW is the number of seconds that the clock is ahead.
 """
 
 import datetime
@@ -15,11 +15,11 @@ SKEW = datetime.timedelta(seconds=int(os.environ.get("SKEW", "0")))
 
 
 class SkewedClock(datetime.datetime):
-    """A clock that is ahead or behind."""
+    """A datetime class with a clock that is SKEW ahead."""
 
     @classmethod
     def now(cls, zone: datetime.tzinfo | None = None) -> datetime.datetime:
-        """Return the shifted time."""
+        """Return the current time plus SKEW."""
         return datetime.datetime.now(zone) + SKEW
 
 
@@ -27,7 +27,7 @@ clock.datetime = SkewedClock
 
 
 def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Run the service, and add the header X-Worker."""
+    """Run the service, and add the response header X-Worker with the process id."""
 
     def start_with_worker(status: str, headers: list[tuple[str, str]], *others: Any) -> Any:
         return start_response(status, [*headers, ("X-Worker", str(os.getpid()))], *others)

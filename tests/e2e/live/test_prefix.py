@@ -23,7 +23,7 @@ def mounted(
     database: Database,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[Service, dict[str, str]]]:
-    """The service at /auth, and the headers of a proxy that strips the prefix."""
+    """The service below /auth, and the headers of a proxy that removes /auth from the path."""
     folder = tmp_path_factory.mktemp("prefix")
     headers = {} if "SCRIPT_NAME" in request.param else {"X-Forwarded-Prefix": "/auth"}
     with serving(live_config, database, folder, GUNICORN_WORKERS="1", **request.param) as service:
@@ -33,14 +33,14 @@ def mounted(
 
 
 def is_ready(service: Service) -> bool:
-    """Return whether the service answers."""
+    """Return whether the service responds with 200 at /readyz."""
     try:
         return requests.get(f"{service.url}/readyz", timeout=5).status_code == 200
     except requests.RequestException:
         return False
 
 
-def test_redirects_links_and_openapi_have_the_prefix(
+def test_redirects_links_cookies_and_openapi_contain_the_path_prefix(
     mounted: tuple[Service, dict[str, str]],
 ) -> None:
     service, headers = mounted
@@ -59,15 +59,17 @@ def test_redirects_links_and_openapi_have_the_prefix(
     assert login.status_code == 422
 
 
-def test_a_client_cannot_set_the_prefix(mounted: tuple[Service, dict[str, str]]) -> None:
-    """SCRIPT_NAME is read from the environment. No spelling of a header sets it."""
+def test_a_client_cannot_set_the_path_prefix_by_a_header(
+    mounted: tuple[Service, dict[str, str]],
+) -> None:
+    """gunicorn reads SCRIPT_NAME from the environment, and no spelling of a header replaces it."""
     service, headers = mounted
-    place = urlsplit(service.url)
+    url = urlsplit(service.url)
     for name in ("SCRIPT_NAME", "Script-Name", "Script_Name", "HTTP_SCRIPT_NAME"):
         sent = headers | {name: "//evil.example"}
         lines = "".join(f"{header}: {value}\r\n" for header, value in sent.items())
-        head = f"GET {place.path}/console/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{lines}\r\n"
-        with socket.create_connection((place.hostname or "", place.port or 0), 5) as connection:
+        head = f"GET {url.path}/console/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{lines}\r\n"
+        with socket.create_connection((url.hostname or "", url.port or 0), 5) as connection:
             connection.sendall(head.encode())
             answer = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
         assert "evil" not in answer, name

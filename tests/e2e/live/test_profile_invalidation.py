@@ -1,4 +1,4 @@
-"""Invalidation of cached `/v1/me` responses by each column that they show."""
+"""A worker's cached response of `/v1/me` is invalidated by changes of the shown columns."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from tests.e2e.live.test_revocation import has_cached, people
 from tests.fixtures.personas import Client, WeChat
 from tests.fixtures.waiting import until
 
-# A field of the response, and the statement that changes it. `id` is the primary key.
+# For each field of the response, a statement that changes its column.
 CHANGES = {
     "account": "UPDATE users SET account = 'another-account' WHERE id = %(id)s",
     "nickname": "UPDATE users SET nickname = 'Another' WHERE id = %(id)s",
@@ -19,11 +19,12 @@ CHANGES = {
     "level": "UPDATE users SET level = level + 1 WHERE id = %(id)s",
     "phone": "UPDATE phones SET number_index = sha256(number_index) WHERE user_id = %(id)s",
 }
+# Fields that never change.
 CONSTANT = {"id"}
 
 
 def profile(worker: Worker, token: str) -> dict[str, Any]:
-    """Return the profile that a worker returns."""
+    """Return the response of a worker to `/v1/me`."""
     headers = {"Authorization": f"Bearer {token}"}
     answer = worker.http.get(f"{worker.url}/v1/me", headers=headers, timeout=20)
     assert answer.status_code == 200, answer.text
@@ -31,12 +32,12 @@ def profile(worker: Worker, token: str) -> dict[str, Any]:
     return shown
 
 
-def test_every_field_of_the_response_is_tested() -> None:
+def test_every_field_of_the_user_response_has_a_change_in_this_module() -> None:
     assert CHANGES.keys() | CONSTANT == UserResponse().fields.keys()
 
 
 @pytest.mark.parametrize("field", CHANGES)
-def test_a_change_of_a_shown_column_reaches_the_cache(
+def test_changing_a_column_of_the_profile_invalidates_the_cached_response(
     field: str,
     client: Client,
     wechat: WeChat,
@@ -58,7 +59,7 @@ def test_a_change_of_a_shown_column_reaches_the_cache(
         assert profile(worker, token)[field] != before[field]
 
 
-def test_a_removed_phone_reaches_the_cache(
+def test_deleting_the_phone_number_invalidates_the_cached_response(
     client: Client, wechat: WeChat, database: Database, service: Service
 ) -> None:
     (person,) = people(wechat, 1)

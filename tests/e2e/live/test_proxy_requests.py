@@ -1,8 +1,8 @@
 """Authorization requests of Envoy and APISIX, byte for byte, sent to a real gunicorn.
 
-The proxies are not installed here. The requests follow their sources: Envoy's ext_authz HTTP
-service (RawHttpClientImpl::check) and APISIX's plugin forward-auth with lua-resty-http. They use
-the addresses in docs/protect-your-api.md.
+Envoy and APISIX are not installed here. The requests are written after the source code of Envoy's
+ext_authz HTTP service (RawHttpClientImpl::check) and of APISIX's plugin forward-auth with
+lua-resty-http. The paths and URLs are those in docs/protect-your-api.md.
 """
 
 import re
@@ -23,9 +23,9 @@ BY_APP = f"/v1/apps/{ACME_SHOP.appid}/verify"
 
 
 def documented(setting: str) -> str:
-    """Read an address from the documentation, and replace its tenant."""
-    (address,) = re.findall(rf"^ *{setting}(/\S+)$", DOCS, re.MULTILINE)
-    return str(address).replace("initech", "acme")
+    """Return the path of a setting in docs/protect-your-api.md, with the tenant acme."""
+    (path,) = re.findall(rf"^ *{setting}(/\S+)$", DOCS, re.MULTILINE)
+    return str(path).replace("initech", "acme")
 
 
 PATH_PREFIX = documented("path_prefix: ")
@@ -34,7 +34,7 @@ IDENTITY = ("X-User-Id", "X-Tenant-Id", "X-App-Id", "X-Session-Id")
 
 
 def envoy(method: str, path: str, token: str | None, prefix: str = PATH_PREFIX) -> bytes:
-    """Return Envoy's request for a client's request. It has no body."""
+    """Return the authorization request that Envoy sends for a client's request, without a body."""
     lines = [f"{method} {prefix}{path} HTTP/1.1", "host: shop.example.com", "content-length: 0"]
     lines += [f"authorization: Bearer {token}"] if token else []
     lines += ["x-envoy-internal: true", "x-forwarded-for: 203.0.113.9"]
@@ -44,7 +44,10 @@ def envoy(method: str, path: str, token: str | None, prefix: str = PATH_PREFIX) 
 def apisix(
     method: str, path: str, token: str | None, body: bytes | None = None, uri: str = APISIX_URI
 ) -> bytes:
-    """Return APISIX's request for a client's request. It has a body if APISIX is set to POST."""
+    """Return the authorization request that APISIX sends for a client's request.
+
+    APISIX sends GET without a body, or POST with the body of the client's request.
+    """
     lines = [f"{'GET' if body is None else 'POST'} {uri} HTTP/1.1"]
     lines += ["X-Forwarded-Proto: https", f"X-Forwarded-Method: {method}"]
     lines += ["X-Forwarded-Host: shop.example.com", f"X-Forwarded-Uri: {path}"]
@@ -57,7 +60,7 @@ def apisix(
 
 @pytest.fixture
 def connection(service: Service) -> Iterator[socket.socket]:
-    """A connection to a worker that is kept open."""
+    """A connection to a worker that remains open for several requests."""
     service.workers(1)
     address = urlsplit(service.url)
     with closing(
@@ -67,7 +70,7 @@ def connection(service: Service) -> Iterator[socket.socket]:
 
 
 def answer_to(request: bytes, connection: socket.socket) -> HTTPResponse:
-    """Send a request, and read its response completely."""
+    """Send a request, and read the response including its body."""
     connection.sendall(request)
     answer = HTTPResponse(connection, method=request.split(b" ", 1)[0].decode())
     answer.begin()
@@ -77,7 +80,7 @@ def answer_to(request: bytes, connection: socket.socket) -> HTTPResponse:
 
 @pytest.fixture
 def tokens(client: Client, alice: Person) -> tuple[str, str]:
-    """Return login tokens of alice at acme's shop and at globex."""
+    """Two login tokens of alice: of the tenant acme, and of the tenant globex."""
     own, foreign = (client.bind(alice, app)["token"] for app in (ACME_SHOP, GLOBEX_LIFE))
     return own, foreign
 
@@ -94,7 +97,7 @@ def tokens(client: Client, alice: Person) -> tuple[str, str]:
         ("PROPFIND", "/../../v1/verify"),
     ],
 )
-def test_envoy_gets_200_for_its_audience_only(
+def test_envoy_gets_200_only_for_tokens_of_the_configured_tenant_or_app(
     connection: socket.socket, tokens: tuple[str, str], method: str, path: str
 ) -> None:
     """Envoy forwards a request only if the status is exactly 200."""
@@ -113,7 +116,7 @@ def test_envoy_gets_200_for_its_audience_only(
         assert refused.headers["Content-Type"] == "application/problem+json"
 
 
-def test_every_documented_address_checks_the_tenant(
+def test_every_verify_url_in_the_documentation_rejects_tokens_of_another_tenant(
     connection: socket.socket, tokens: tuple[str, str]
 ) -> None:
     blocks = "".join(re.findall(r"```\w+\n(.*?)```", DOCS, re.DOTALL))
@@ -126,10 +129,10 @@ def test_every_documented_address_checks_the_tenant(
 
 
 @pytest.mark.parametrize("body", [None, b"", b"an order", b"x" * 3_000_000])
-def test_apisix_gets_its_status_and_the_connection_stays_usable(
+def test_apisix_gets_204_403_or_401_on_one_connection_also_with_request_bodies(
     connection: socket.socket, tokens: tuple[str, str], body: bytes | None
 ) -> None:
-    """A body is discarded before the next request of the connection."""
+    """The service discards a request body before it reads the next request."""
     own, foreign = tokens
     path = "/api/orders?tenant=globex"
     for uri in (APISIX_URI, BY_APP):

@@ -1,4 +1,4 @@
-"""Collect the tests of generated requests only if `make test-openapi` sets OPENAPI_CASES."""
+"""Skip the tests of generated requests unless `make test-openapi` sets OPENAPI_CASES."""
 
 import os
 

@@ -1,7 +1,7 @@
 """Requests that schemathesis generates from /openapi.json, with and without tokens.
 
-Each response must have a documented status and content type, and match its schema. The seed is
-fixed, so each run sends the same requests.
+Each response must have a documented status and content type, and match the documented schema. The
+seed is fixed, so each run sends the same requests.
 """
 
 from collections import Counter
@@ -37,7 +37,7 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-# The security scheme of each login.
+# The security scheme of the token of each kind of login.
 LOGINS = {
     "nobody": None,
     "visitor": "loginToken",
@@ -45,21 +45,24 @@ LOGINS = {
     "tenant_admin": "operatorJwt",
     "platform": "operatorJwt",
 }
-# The share of requests that use a login accepted by the operation.
-FITTING = 0.8
+# The share of requests with a login that the operation accepts.
+ACCEPTED_SHARE = 0.8
 
 Token = Callable[[], str | None]
 
 
 @pytest.fixture(params=LOGINS)
 def login(request: pytest.FixtureRequest) -> str:
-    """Return the login that sends all requests of a test."""
+    """The kind of login that sends all requests of a test."""
     return str(request.param)
 
 
 @pytest.fixture
 def token(login: str, app: Flask, client: Client, alice: Person, rows: Reader) -> Token:
-    """Return a function that returns a valid token, as a request may end the session."""
+    """A function that returns a valid token of the login.
+
+    It may return a different token each time, because a request may end the session.
+    """
     if login == "nobody":
         return lambda: None
     if login == "visitor":
@@ -73,7 +76,7 @@ def token(login: str, app: Flask, client: Client, alice: Person, rows: Reader) -
     def valid_token() -> str:
         nonlocal script
         if script("GET", "/me").status_code == 401:
-            rows("DELETE FROM password_tries")  # generated passwords are counted as failed tries
+            rows("DELETE FROM password_tries")  # generated passwords count as failed attempts
             script = signed_in(app, next(emails), login, tenant)
         return str(script.tokens["access_token"])
 
@@ -82,7 +85,7 @@ def token(login: str, app: Flask, client: Client, alice: Person, rows: Reader) -
 
 @pytest.fixture
 def known_parameters(app: Flask, client: Client, bob: Person) -> Mapping[str, str]:
-    """Return existing ids by the name of the path parameter."""
+    """Ids of existing objects by the name of the path parameter."""
     user = client.bind(bob)["user"]["id"]
     operator = add_operator(app, "another@acme.example", "tenant_reader", "acme")
     appid = ACME_SHOP.appid
@@ -93,7 +96,7 @@ def known_parameters(app: Flask, client: Client, bob: Person) -> Mapping[str, st
 
 
 def operations(app: Flask) -> Iterator[Any]:
-    """Yield the operations of the document."""
+    """Yield the operations of /openapi.json."""
     schema = schemathesis.openapi.from_wsgi("/openapi.json", app, config=SchemathesisConfig())
     for result in schema.get_all_operations():
         assert isinstance(result, Ok), result
@@ -102,14 +105,14 @@ def operations(app: Flask) -> Iterator[Any]:
 
 def number_of_cases(operation: Any, login: str, operations: int) -> int:
     """Return the number of requests that a login sends to an operation."""
-    taken = {name for one in operation.definition.raw.get("security", []) for name in one}
-    fitting = [one for one, scheme in LOGINS.items() if (scheme in taken) if scheme] or ["nobody"]
-    share = FITTING if login in fitting else 1 - FITTING
-    sharing = len(fitting) if login in fitting else len(LOGINS) - len(fitting)
+    schemes = {name for one in operation.definition.raw.get("security", []) for name in one}
+    accepted = [one for one, scheme in LOGINS.items() if scheme in schemes if scheme] or ["nobody"]
+    share = ACCEPTED_SHARE if login in accepted else 1 - ACCEPTED_SHARE
+    sharing = len(accepted) if login in accepted else len(LOGINS) - len(accepted)
     return max(1, round(CASES / operations * share / sharing))
 
 
-def test_every_response_is_as_documented(
+def test_every_response_to_a_generated_request_is_documented_in_openapi(
     app: Flask, login: str, token: Token, known_parameters: Mapping[str, str]
 ) -> None:
     found = list(operations(app))
@@ -145,7 +148,7 @@ def test_every_response_is_as_documented(
 @pytest.mark.parametrize(
     "answer", [({"status": 1}, 200), ({"status": "ok"}, 299), ("ok", 200), ({}, 500)]
 )
-def test_an_undocumented_response_is_found(
+def test_the_checks_reject_an_undocumented_response(
     app: Flask, monkeypatch: pytest.MonkeyPatch, answer: Any
 ) -> None:
     (healthz,) = (one for one in operations(app) if one.path == "/healthz")

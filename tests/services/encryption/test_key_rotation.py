@@ -40,7 +40,7 @@ from app.services.signing.signing_keys import rotate_signing_key
 from app.services.user_import.files import read_user_file
 from app.services.user_import.preview import preview_import
 from config import Config
-from tests.fixtures.operators import ask_for_codes, signed_in
+from tests.fixtures.operators import enable_one_time_codes, signed_in
 from tests.fixtures.personas import ACME_SHOP, Client, Person, Reader, WeChat
 from tests.fixtures.portal import Portal, configure, event
 from tests.fixtures.waiting import until
@@ -212,7 +212,7 @@ def test_key_rotation_encrypts_every_encrypted_column_with_the_new_key(
     configure(app)
     Portal(client).push(event("debug_demo"))
     create(signed_in(app, "ops@wxpass.example", "platform"), "/tenants/acme/users", DAVE)
-    ask_for_codes(app, "ops@wxpass.example")
+    enable_one_time_codes(app, "ops@wxpass.example")
     with app.app_context():
         rotate_signing_key()
         set_next_secret(ACME_SHOP.appid, "e1" * 16)

@@ -27,7 +27,7 @@ def test_first_login_registers_a_user_if_the_app_registers_on_login(
     assert (rows.count("users"), rows.count("phones")) == (1, 0)
 
 
-def test_closed_registration_refuses_an_unknown_phone_and_accepts_a_stored_one(
+def test_closed_registration_refuses_an_unknown_phone_number_and_binds_a_stored_one(
     app: Flask, client: Client, alice: Person, bob: Person, rows: Reader
 ) -> None:
     user_id = enter_user(app, phone="+86 138 0013 8001")
@@ -47,7 +47,7 @@ def test_phone_code_and_encrypted_phone_lead_to_the_same_user(
     assert old["user"] == new["user"]
 
 
-def test_user_without_a_phone_is_merged_into_the_owner_of_the_phone(
+def test_user_without_a_phone_is_merged_into_the_owner_of_the_verified_number(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     owner = enter_user(app, phone="13800138001")
@@ -63,7 +63,7 @@ def test_user_without_a_phone_is_merged_into_the_owner_of_the_phone(
     assert client.log_in(alice, ACME_CLUB)["user"]["id"] == owner
 
 
-def test_user_with_a_phone_is_not_merged_into_another(
+def test_user_with_a_phone_is_not_merged_into_the_owner_of_another_number(
     app: Flask, client: Client, wechat: WeChat, alice: Person, rows: Reader
 ) -> None:
     """A phone number may have been reassigned by the carrier."""
@@ -75,7 +75,7 @@ def test_user_with_a_phone_is_not_merged_into_another(
     assert client.me(token).json["phone"] == "+8613800138001"
 
 
-def test_new_number_replaces_the_old_one_which_becomes_available(
+def test_new_phone_number_replaces_the_old_number_which_another_user_can_verify(
     client: Client, wechat: WeChat, alice: Person, bob: Person, rows: Reader
 ) -> None:
     first = client.bind(alice)
@@ -128,7 +128,7 @@ def test_identity_bound_to_another_user_is_not_rebound_by_password(
     assert client.me(token).status_code == 200
 
 
-def test_unbind_frees_only_the_identity_of_this_app(
+def test_unbind_unlinks_only_the_identity_of_the_current_app(
     client: Client, alice: Person, rows: Reader
 ) -> None:
     club = client.bind(alice, ACME_CLUB)
@@ -139,12 +139,12 @@ def test_unbind_frees_only_the_identity_of_this_app(
     assert failure(client.me(shop["token"])) == (401, "session_replaced")
     assert failure(client.me(second_device)) == (401, "session_revoked")
     assert client.me(club["token"]).json["id"] == shop["user"]["id"]
-    assert not client.log_in(alice, ACME_SHOP)["bound"], "unionid must not undo what they chose"
+    assert not client.log_in(alice, ACME_SHOP)["bound"], "the unionid does not undo the unbinding"
     assert client.log_in(alice, ACME_CLUB)["bound"]
     assert client.bind(alice, ACME_SHOP)["user"]["id"] == shop["user"]["id"]
 
 
-def test_unbind_keeps_a_session_that_was_opened_by_password(
+def test_session_opened_by_password_stays_bound_after_unbind(
     app: Flask, client: Client, alice: Person
 ) -> None:
     enter_user(app, **CREDENTIALS)
@@ -157,10 +157,10 @@ def test_unbind_keeps_a_session_that_was_opened_by_password(
     assert not client.log_in(alice)["bound"]
 
 
-def test_session_without_a_social_account_cannot_use_a_phone_code(
+def test_session_without_a_wechat_identity_cannot_use_a_phone_code(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """The code cannot be checked against an openid."""
+    """Without an openid, wxpass cannot check that the phone code belongs to the user."""
     enter_user(app, **CREDENTIALS)
     token = client.post("password-login", **CREDENTIALS).json["token"]
     alice.wx_login()
@@ -169,7 +169,7 @@ def test_session_without_a_social_account_cannot_use_a_phone_code(
     assert rows.count("phones") == 0
 
 
-def test_user_without_a_phone_is_merged_with_the_identities_of_all_apps(
+def test_merge_moves_the_identities_of_all_apps_to_the_owner_of_the_phone(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     owner = enter_user(app, phone="13800138001")
@@ -181,7 +181,7 @@ def test_user_without_a_phone_is_merged_with_the_identities_of_all_apps(
     assert client.log_in(alice, ACME_CLUB)["user"]["id"] == owner
 
 
-def test_new_identity_is_linked_by_unionid(client: Client, alice: Person) -> None:
+def test_first_login_in_another_app_is_linked_by_unionid(client: Client, alice: Person) -> None:
     shop = client.bind(alice, ACME_SHOP)
     club = client.log_in(alice, ACME_CLUB)
     assert club["unionid"] == shop["unionid"]
@@ -200,7 +200,7 @@ def test_identity_is_linked_when_its_unionid_becomes_available(
     assert client.log_in(alice, ACME_STAFF)["user"]["id"] == shop["user"]["id"]
 
 
-def test_user_of_an_app_is_merged_when_its_unionid_becomes_available(
+def test_user_without_a_phone_is_merged_when_their_unionid_becomes_available(
     client: Client, wechat: WeChat, alice: Person, rows: Reader
 ) -> None:
     wechat.fault("no_unionid", times=1)
@@ -228,10 +228,10 @@ def test_user_without_a_phone_is_merged_when_the_unionid_of_the_phone_owner_beco
 
 
 @pytest.mark.parametrize("way", ["unbind", "bare"])
-def test_identity_of_a_stolen_session_is_not_bound_to_another_account(
+def test_old_session_of_a_user_cannot_bind_its_identity_to_another_account(
     way: str, app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Binding by password requires a recent `wx.login`."""
+    """The thief of a token must not bind the victim's identity to another account."""
     enter_user(app, account="mallory", password=GOOD_PASSWORD)
     here = ACME_CLUB if way == "bare" else ACME_SHOP
     login = client.log_in(alice, here) if way == "bare" else client.bind(alice, here)

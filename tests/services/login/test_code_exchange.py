@@ -31,12 +31,12 @@ CODE_USED = (400, "code_used")
 
 
 def count_exchanges(wechat: WeChat) -> int:
-    """Return how many codes were exchanged with WeChat."""
+    """Return the number of codes that were exchanged with WeChat."""
     return sum(call["path"] == "/sns/jscode2session" for call in wechat.calls())
 
 
 def send(client: Client, code: str, agent: str = "", address: str = "127.0.0.1") -> Any:
-    """Log in from a given device and address."""
+    """Log in with a given User-Agent and IP address."""
     path, how = f"/v1/apps/{ACME_SHOP.appid}/login", {"REMOTE_ADDR": address}
     headers = {"User-Agent": agent}
     return client.send("POST", path, json={"code": code}, headers=headers, environ_base=how)
@@ -64,18 +64,20 @@ def test_ten_concurrent_logins_with_one_code_open_one_session(
         assert refreshed.status_code == 200
 
 
-def test_repeated_login_returns_the_first_answer(client: Client, alice: Person) -> None:
-    """The answer stays unbound after the identity was bound in another session."""
+def test_repeated_code_returns_the_first_response_even_if_the_identity_was_bound_since(
+    client: Client, alice: Person
+) -> None:
+    """The response is unbound, although another session has bound the identity."""
     code = alice.wx_login()
     first = send(client, code)
-    client.bind(alice)  # In another session.
+    client.bind(alice)  # Opens another session.
     again = send(client, code)
     assert (again.json, again.json["bound"]) == (first.json, False)
     assert failure(client.me(again.json["token"])) == (403, "login_unbound")
 
 
 @pytest.mark.real_commits
-def test_concurrent_requests_with_one_code_get_the_same_failure(
+def test_concurrent_logins_with_one_invalid_code_get_the_same_failure(
     app: Flask, alice: Person, wechat: WeChat, rows: Reader
 ) -> None:
     code = alice.wx_login()
@@ -88,7 +90,7 @@ def test_concurrent_requests_with_one_code_get_the_same_failure(
 @pytest.mark.parametrize(
     "other", [{"agent": "another"}, {"address": "10.0.0.9"}], ids=["device", "address"]
 )
-def test_code_sent_by_another_device_address_or_purpose_is_refused(
+def test_repeated_code_is_refused_for_another_device_ip_address_or_purpose(
     client: Client, alice: Person, wechat: WeChat, rows: Reader, other: dict[str, str]
 ) -> None:
     code = alice.wx_login()
@@ -114,7 +116,7 @@ def test_repeated_code_with_different_credentials_is_refused(
     assert client.post("login", code=code, **credentials).status_code == 200
 
 
-def test_repeated_code_is_refused_after_the_session_changed_or_ended(
+def test_repeated_code_is_refused_after_its_session_was_bound_or_ended(
     client: Client, alice: Person
 ) -> None:
     code = alice.wx_login()
@@ -126,7 +128,7 @@ def test_repeated_code_is_refused_after_the_session_changed_or_ended(
     assert failure(client.post("login", code=code)) == CODE_USED
 
 
-def test_repeated_bind_key_request_returns_the_same_key(
+def test_repeated_bind_key_request_with_one_code_returns_the_same_bind_key(
     client: Client, alice: Person, wechat: WeChat
 ) -> None:
     asked = {"code": alice.wx_login()}
@@ -137,7 +139,7 @@ def test_repeated_bind_key_request_returns_the_same_key(
     assert count_exchanges(wechat) == 1
 
 
-def test_failed_exchange_can_be_repeated_and_old_exchanges_are_deleted(
+def test_code_can_be_retried_after_a_wechat_failure_and_old_exchanges_are_deleted(
     client: Client, alice: Person, wechat: WeChat, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(code_exchange, "CLEANUP_EVERY", 1)
@@ -151,7 +153,7 @@ def test_failed_exchange_can_be_repeated_and_old_exchanges_are_deleted(
 
 
 @pytest.mark.real_commits
-def test_claiming_a_code_does_not_wait_for_the_disk(
+def test_claim_of_a_code_is_committed_without_waiting_for_the_disk(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = app.config["SQLALCHEMY_DATABASE_URI"].replace("+psycopg", "")
@@ -170,6 +172,6 @@ def test_claiming_a_code_does_not_wait_for_the_disk(
             asked = "SELECT pg_current_wal_flush_lsn() > %s"
             return connection.execute(asked, before).fetchone() == (True,)
 
-        # Other connections may have flushed the log already.
+        # Other connections may flush the write-ahead log, so several attempts are needed.
         codes = (f"code {number}" for number in itertools.count())
         until(lambda: not is_on_disk(next(codes)))

@@ -1,4 +1,4 @@
-"""Failed codes: rejected locally, counted by client, and WeChat's errcode 45011."""
+"""Failed codes: local refusal of rejected codes, limits per client, and WeChat's errcode 45011."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ EXCHANGE = "/sns/jscode2session"
 
 
 class Phones:
-    """Requests from devices and addresses of the test's choice."""
+    """Logins with a given IP address and User-Agent."""
 
     def __init__(self, app: Flask) -> None:
         self._client = Client(app)
@@ -39,7 +39,7 @@ def calls_of(wechat: WeChat) -> int:
     return sum(call["path"] == EXCHANGE for call in wechat.calls())
 
 
-def test_a_rejected_code_is_sent_to_wechat_once(
+def test_code_rejected_by_wechat_is_sent_to_wechat_only_once(
     phones: Phones, wechat: WeChat, rows: Reader
 ) -> None:
     answers = [phones.log_in("made-up", f"192.0.2.{number}") for number in range(20)]
@@ -48,7 +48,7 @@ def test_a_rejected_code_is_sent_to_wechat_once(
     assert rows.count("code_exchanges") == 1
 
 
-def test_a_used_code_is_rejected_for_other_clients_without_a_call(
+def test_used_code_is_refused_for_other_clients_without_a_call_to_wechat(
     phones: Phones, wechat: WeChat, alice: Person
 ) -> None:
     code = alice.wx_login()
@@ -58,7 +58,7 @@ def test_a_used_code_is_rejected_for_other_clients_without_a_call(
     assert calls_of(wechat) == 1
 
 
-def test_a_rejection_is_forgotten_after_five_minutes(
+def test_rejected_code_is_sent_to_wechat_again_after_five_minutes(
     phones: Phones, wechat: WeChat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(code_failures, "REJECTED_FOR", 0.0)
@@ -68,7 +68,7 @@ def test_a_rejection_is_forgotten_after_five_minutes(
 
 
 @pytest.mark.parametrize("fault", [{"kind": "errcode", "errcode": -1}, {"kind": "drop"}])
-def test_a_failure_of_wechat_is_not_stored(
+def test_code_is_sent_to_wechat_again_after_a_failure_of_wechat(
     phones: Phones, wechat: WeChat, alice: Person, fault: dict[str, Any]
 ) -> None:
     code = alice.wx_login()
@@ -78,7 +78,7 @@ def test_a_failure_of_wechat_is_not_stored(
     assert calls_of(wechat) == 2
 
 
-def test_a_client_with_many_failed_codes_is_refused(
+def test_client_with_thirty_failed_codes_in_a_minute_is_refused(
     phones: Phones, wechat: WeChat, alice: Person
 ) -> None:
     for number in range(30):
@@ -93,12 +93,12 @@ def test_a_client_with_many_failed_codes_is_refused(
     assert phones.log_in(alice.wx_login(ACME_CLUB), app=ACME_CLUB).status_code == 200
 
 
-def test_successful_logins_are_not_counted(phones: Phones, alice: Person) -> None:
-    """Thousands of phones share the address of a mobile carrier."""
+def test_successful_logins_do_not_count_as_failed_codes(phones: Phones, alice: Person) -> None:
+    """Thousands of phones share the IP address of a mobile carrier."""
     assert {phones.log_in(alice.wx_login()).status_code for _ in range(40)} == {200}
 
 
-def test_a_rate_limited_device_waits_and_other_devices_do_not(
+def test_errcode_45011_refuses_the_same_device_but_no_other_devices(
     phones: Phones, wechat: WeChat, alice: Person
 ) -> None:
     wechat.control("faults", kind="errcode", errcode=45011, path=EXCHANGE, times=1)
@@ -111,7 +111,7 @@ def test_a_rate_limited_device_waits_and_other_devices_do_not(
     assert phones.log_in(alice.wx_login(), agent="tablet").status_code == 200
 
 
-def test_an_app_waits_after_three_rate_limited_addresses(
+def test_errcode_45011_at_three_ip_addresses_refuses_the_whole_app(
     phones: Phones, wechat: WeChat, alice: Person
 ) -> None:
     wechat.control("faults", kind="errcode", errcode=45011, path=EXCHANGE, times=3)
@@ -124,7 +124,7 @@ def test_an_app_waits_after_three_rate_limited_addresses(
     assert phones.log_in(alice.wx_login(ACME_CLUB), app=ACME_CLUB).status_code == 200
 
 
-def test_the_memory_of_rejected_codes_is_bounded(
+def test_number_of_stored_rejected_codes_is_bounded(
     app: Flask, phones: Phones, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(code_failures, "MOST_REMEMBERED", 5)

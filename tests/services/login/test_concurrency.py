@@ -1,4 +1,4 @@
-"""Concurrent requests: real threads, commits and PostgreSQL."""
+"""Concurrent requests, with real threads, commits and PostgreSQL."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -71,7 +71,7 @@ def test_twenty_concurrent_verifications_of_one_phone_create_one_user(
 
 
 def log_in(app: Flask, mini_program: App, code: str) -> TestResponse:
-    """Log in with a separate client."""
+    """Log in with a client of its own."""
     return Client(app).post("login", app=mini_program, code=code)
 
 
@@ -92,7 +92,7 @@ def test_concurrent_logins_in_two_apps_create_one_user_by_unionid(
     assert rows.count("users") == 10
 
 
-def test_one_of_eight_concurrent_phone_requests_succeeds_and_its_tokens_work(
+def test_only_one_of_eight_concurrent_phone_requests_with_one_token_succeeds(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     token = client.log_in(alice)["token"]
@@ -110,14 +110,14 @@ def test_one_of_eight_concurrent_phone_requests_succeeds_and_its_tokens_work(
 def refresh_from(
     app: Flask, address: str, refresh_token: str, agent: str = "phone"
 ) -> TestResponse:
-    """Refresh from an address and a device."""
+    """Refresh a session with a given IP address and User-Agent."""
     path = f"/v1/apps/{ACME_SHOP.appid}/refresh"
     asked: dict[str, Any] = {"environ_base": {"REMOTE_ADDR": address}}
     asked["headers"] = {"User-Agent": agent}
     return Client(app).send("POST", path, json={"refresh_token": refresh_token}, **asked)
 
 
-def test_twenty_concurrent_refreshes_by_one_device_get_one_answer(
+def test_twenty_concurrent_refreshes_by_one_device_get_the_same_tokens(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     old = client.bind(alice)["refresh_token"]
@@ -143,7 +143,7 @@ def test_refresh_token_used_by_twenty_devices_succeeds_once_and_ends_the_session
     assert rows.count("audit_events", "action = 'session.refresh_token_reused'") == 1
 
 
-def test_concurrent_phone_requests_fetch_one_access_token(
+def test_concurrent_phone_requests_fetch_only_one_wechat_access_token(
     app: Flask, wechat: WeChat, rows: Reader
 ) -> None:
     people = [Person(wechat, f"person{number}", f"1380013{number:04}") for number in range(12)]
@@ -164,17 +164,17 @@ def test_concurrent_phone_requests_fetch_one_access_token(
 
 @pytest.fixture
 def small_pool(config: Config, app: Flask) -> Iterator[Flask]:
-    """Return the service with five database connections, as another process would run it."""
+    """Return a second app with a pool of five database connections."""
     service = create_app(replace(config, database_pool_size=5))
     yield service
     with service.app_context():
         db.engine.dispose()
 
 
-def test_no_connection_is_held_while_waiting_for_wechat(
+def test_login_holds_no_database_connection_while_waiting_for_wechat(
     small_pool: Flask, wechat: WeChat, alice: Person, rows: Reader
 ) -> None:
-    """Sixty logins wait for WeChat with five database connections."""
+    """Sixty logins wait for WeChat at the same time with a pool of five connections."""
     codes = [alice.wx_login() for _ in range(60)]
     wechat.fault("slow", seconds=3)
     answers = run_concurrently(

@@ -31,7 +31,7 @@ from tests.fixtures.personas import (
     WeChat,
     enter_user,
     failure,
-    taken_back,
+    transactions_rolled_back,
 )
 from tests.fixtures.portal import Portal, configure, event
 from tests.fixtures.tables import changes, read_tables
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.real_commits
 
 
 def new_identity(client: Client, alice: Person, rows: Reader) -> App:
-    """Prepare nothing: the identity is unknown."""
+    """Prepare no rows: the first login of an identity."""
     return ACME_SHOP
 
 
@@ -53,7 +53,7 @@ def unbound(client: Client, alice: Person, rows: Reader) -> App:
 
 
 def unbound_without_unionid(client: Client, alice: Person, rows: Reader) -> App:
-    """Prepare a login for which WeChat returned no unionid."""
+    """Prepare an unlinked identity without a unionid."""
     client.log_in(alice)
     rows("UPDATE social_accounts SET unionid = NULL")
     return ACME_SHOP
@@ -96,7 +96,7 @@ def bound_in_an_app_that_registers(client: Client, alice: Person, rows: Reader) 
         bound_in_an_app_that_registers,
     ],
 )
-def test_both_paths_write_answer_and_count_the_same(
+def test_fast_path_and_general_path_have_the_same_response_rows_and_metrics(
     prepare: Callable[[Client, Person, Reader], App],
     app: Flask,
     client: Client,
@@ -107,7 +107,7 @@ def test_both_paths_write_answer_and_count_the_same(
 
     def log_in() -> Outcome:
         request = partial(client.post, "login", app=mini_program)
-        began, undone = datetime.now(UTC), partial(taken_back, app)
+        began, undone = datetime.now(UTC), partial(transactions_rolled_back, app)
         return outcome_of(
             app, rows, began, undone, lambda: request(code=alice.wx_login(mini_program))
         )
@@ -125,8 +125,9 @@ def test_both_paths_write_answer_and_count_the_same(
 
 @contextmanager
 def audit_log_locked(app: Flask) -> Iterator[Callable[[int], None]]:
-    """Block transactions that write to the audit log. Yield a function that waits until a number
-    of connections are blocked.
+    """Block all transactions that write to the audit log.
+
+    Yields a function that waits until the given number of connections are blocked.
     """
     url = app.config["SQLALCHEMY_DATABASE_URI"].replace("+psycopg", "")
     with psycopg.connect(url) as barrier, psycopg.connect(url, autocommit=True) as watch:
@@ -144,7 +145,7 @@ def audit_log_locked(app: Flask) -> Iterator[Callable[[int], None]]:
 
 @dataclass
 class BoundUser:
-    """A bound user, with what the changes below need."""
+    """A bound user, with the app, rows and token that the changes below need."""
 
     app: Flask
     rows: Reader
@@ -212,7 +213,8 @@ ACTIVE_SESSIONS = (
 Change = Callable[[BoundUser], None]
 
 
-# The answer to a login that runs during the change, and whether each active session is bound.
+# Whether a login during the change is bound, or its error code, and whether each active session is
+# bound afterwards.
 EXPECTED = pytest.mark.parametrize(
     ("change", "expected"),
     [
@@ -236,8 +238,9 @@ def user(app: Flask, client: Client, alice: Person, rows: Reader) -> BoundUser:
 
 
 def result_of(answer: TestResponse, rows: Reader) -> tuple[bool | str, list[bool]]:
-    """Return the result of a login and its active sessions. Check that a bound session has an
-    active user.
+    """Return whether the login is bound, or its error code, and whether each session is bound.
+
+    Only active sessions are returned. Checks that a bound session belongs to an active user.
     """
     active = [is_bound for (is_bound,) in rows(ACTIVE_SESSIONS)]
     if answer.status_code != 200:
@@ -253,7 +256,7 @@ def result_of(answer: TestResponse, rows: Reader) -> tuple[bool | str, list[bool
 
 
 @EXPECTED
-def test_login_that_waited_for_a_change_follows_its_result(
+def test_login_that_waits_for_a_concurrent_change_uses_the_changed_state(
     change: Change, expected: Any, app: Flask, client: Client, alice: Person, user: BoundUser
 ) -> None:
     code = alice.wx_login()
@@ -281,7 +284,7 @@ def change_after_the_read(
 
 
 @EXPECTED
-def test_login_that_read_before_a_change_follows_its_result(
+def test_login_uses_the_changed_state_if_a_change_commits_after_its_read(
     change: Change,
     expected: Any,
     client: Client,
@@ -295,7 +298,7 @@ def test_login_that_read_before_a_change_follows_its_result(
 
 
 @pytest.mark.parametrize("mini_program", [ACME_SHOP, ACME_CLUB], ids=["here", "by unionid"])
-def test_login_finds_a_user_linked_after_the_read(
+def test_login_is_bound_to_a_user_linked_between_its_read_and_its_write(
     mini_program: App, client: Client, alice: Person, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token, code = client.log_in(alice, mini_program)["token"], alice.wx_login()
@@ -306,7 +309,7 @@ def test_login_finds_a_user_linked_after_the_read(
     assert rows.count("users") == 1
 
 
-def test_login_without_unionid_finds_a_user_linked_after_the_read(
+def test_login_without_unionid_is_bound_to_a_user_linked_after_its_read(
     client: Client, alice: Person, wechat: WeChat, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wechat.fault("no_unionid", times=2)
@@ -315,7 +318,7 @@ def test_login_without_unionid_finds_a_user_linked_after_the_read(
     assert client.post("login", code=code).json["bound"] is True
 
 
-def test_login_that_waited_for_an_unrelated_change_stays_on_the_fast_path(
+def test_login_that_waits_for_an_unrelated_change_stays_on_the_fast_path(
     app: Flask, client: Client, alice: Person, user: BoundUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(login, "_general_login", None)
@@ -334,7 +337,7 @@ def test_login_that_waited_for_an_unrelated_change_stays_on_the_fast_path(
     assert moments == (True, True, 7)
 
 
-def test_refused_login_writes_only_the_code_exchange(
+def test_login_of_a_disabled_user_writes_only_the_code_exchange(
     client: Client, alice: Person, user: BoundUser, rows: Reader
 ) -> None:
     disable_user(user)
@@ -343,10 +346,10 @@ def test_refused_login_writes_only_the_code_exchange(
     assert set(changes(before, read_tables(rows))) == {"code_exchanges"}
 
 
-def test_login_is_repeated_after_a_deadlock(
+def test_login_is_retried_after_a_deadlock(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """The other transaction commits."""
+    """PostgreSQL aborts the login, and the other transaction commits."""
     client.bind(alice)
     code, url = alice.wx_login(), app.config["SQLALCHEMY_DATABASE_URI"].replace("+psycopg", "")
     with ThreadPoolExecutor() as pool, psycopg.connect(url) as other:
@@ -361,7 +364,7 @@ def test_login_is_repeated_after_a_deadlock(
     assert rows.count("login_sessions", "ended_at IS NULL") == 2
 
 
-def test_login_in_an_app_disabled_during_the_exchange_gives_no_access(
+def test_token_is_refused_if_the_app_was_disabled_during_the_code_exchange(
     app: Flask, client: Client, alice: Person, wechat: WeChat
 ) -> None:
     client.bind(alice)
@@ -376,7 +379,7 @@ def test_login_in_an_app_disabled_during_the_exchange_gives_no_access(
     assert failure(client.me(token)) == (403, "app_disabled")
 
 
-def test_login_that_read_before_an_erasure_creates_a_new_identity(
+def test_login_creates_a_new_identity_if_the_old_one_is_erased_after_the_read(
     client: Client, alice: Person, app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(app)

@@ -1,4 +1,4 @@
-"""The last login of a user, recorded for every kind of login and dialect."""
+"""`last_login_at` and `last_login_ip` of users, for every kind of login and every dialect."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,8 +15,11 @@ Step = Callable[[], Any]
 
 
 def send(client: Client, path: str, token: str | None = None, **body: Any) -> Any:
-    """Send a request of a dialect and return its answer."""
+    """Send a request of a dialect and return the JSON of the response."""
     return client.send("POST", f"{HERE}{path}", token, json=body).json
+
+
+# Each function prepares a login and returns the request that logs in.
 
 
 def code(client: Client, alice: Person) -> Step:
@@ -128,14 +131,13 @@ USERS_WITH_LAST_LOGIN = (
         *(uniapp, checkbind_code, checkbind_password),
     ],
 )
-def test_every_kind_of_login_is_recorded_as_the_last_login(
+def test_every_kind_of_login_updates_last_login_at_and_last_login_ip(
     prepare: Callable[[Client, Person], Step],
     app: Flask,
     client: Client,
     alice: Person,
     rows: Reader,
 ) -> None:
-    """The time and the IP address are recorded."""
     enter_user(app, **CREDENTIALS)
     log_in = prepare(client, alice)
     rows(CLEAR_LAST_LOGIN)
@@ -145,7 +147,7 @@ def test_every_kind_of_login_is_recorded_as_the_last_login(
 
 
 @pytest.mark.parametrize("mini_program", [ACME_SHOP, ACME_CLUB], ids=["on_phone", "on_login"])
-def test_refresh_and_unbind_are_not_recorded_as_a_login(
+def test_refresh_and_unbind_do_not_update_last_login_at(
     mini_program: App, client: Client, alice: Person, rows: Reader
 ) -> None:
     login = client.bind(alice, mini_program)

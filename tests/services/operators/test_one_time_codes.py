@@ -41,8 +41,8 @@ from tests.fixtures.operators import (
     PASSWORD,
     Script,
     add_operator,
-    ask_for_codes,
     code_of,
+    enable_one_time_codes,
     enrol,
     session_of,
 )
@@ -176,7 +176,7 @@ def test_sign_in_accepts_one_time_codes_with_separators_or_full_width_digits(
     app: Flask, session: SignedIn, type_: Callable[[str], str]
 ) -> None:
     """Authenticators show a space in the middle. Chinese keyboards produce full-width digits."""
-    totp = ask_for_codes(app, ANN)
+    totp = enable_one_time_codes(app, ANN)
     answer = Script(Client(app), ANN).sign_in(code=type_(code_of(totp)))
     assert answer.status_code == 200, answer.text
     with app.app_context():
@@ -352,7 +352,7 @@ def test_concurrent_enrolments_of_an_operator_return_the_same_totp_secret(app: F
 @pytest.mark.real_commits
 def test_one_time_code_completes_only_one_of_several_concurrent_sign_ins(app: Flask) -> None:
     add_operator(app, ANN, "tenant_admin", "acme")
-    totp = ask_for_codes(app, ANN)
+    totp = enable_one_time_codes(app, ANN)
     code = code_of(totp)
     scripts = [Script(Client(app), ANN) for _ in range(5)]
     answers = run_concurrently([lambda one=one: one.sign_in(code=code) for one in scripts])

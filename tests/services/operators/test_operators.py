@@ -41,8 +41,8 @@ from tests.fixtures.operators import (
     PASSWORD,
     Script,
     add_operator,
-    ask_for_codes,
     code_of,
+    enable_one_time_codes,
     enrol,
     invite,
     signed_in,
@@ -239,7 +239,7 @@ def test_access_token_of_an_operator_expires(ann: Script, monkeypatch: pytest.Mo
 def test_admin_api_sign_in_requires_a_one_time_code_once_codes_are_enrolled(
     app: Flask, ann: Script
 ) -> None:
-    totp = ask_for_codes(app, ANN)
+    totp = enable_one_time_codes(app, ANN)
     assert failure(ann.sign_in()) == (401, "one_time_code_needed")
     (wrong,) = wrong_codes(totp, 1)
     assert failure(ann.sign_in(code=wrong)) == (401, "one_time_code_wrong")
@@ -271,7 +271,7 @@ def test_wrong_one_time_codes_of_an_operator_are_throttled(app: Flask, ann: Scri
 def test_console_session_cannot_be_used_before_the_one_time_code_is_confirmed(
     app: Flask, ann: Script
 ) -> None:
-    totp = ask_for_codes(app, ANN)
+    totp = enable_one_time_codes(app, ANN)
     with app.app_context():
         pending = sign_in(ANN, PASSWORD, DEVICE)
         assert pending.awaits_code
@@ -290,7 +290,7 @@ def test_console_session_cannot_be_used_before_the_one_time_code_is_confirmed(
 def test_console_sign_in_that_waits_for_a_one_time_code_expires(
     app: Flask, ann: Script, rows: Reader
 ) -> None:
-    totp = ask_for_codes(app, ANN)
+    totp = enable_one_time_codes(app, ANN)
     pending = in_context(app, sign_in, ANN, PASSWORD, DEVICE)
     rows("UPDATE operator_sessions SET expires_at = now()")
     assert_refused(app, SignInNeeded, confirm_code, pending.token, code_of(totp), DEVICE)
@@ -324,7 +324,7 @@ def test_reset_of_an_operator_removes_the_password_and_keeps_one_time_codes(
     app: Flask, ann: Script, rows: Reader
 ) -> None:
     """Otherwise a platform admin could take over the account of the operator by a reset."""
-    totp = ask_for_codes(app, ANN)
+    totp = enable_one_time_codes(app, ANN)
     ann.sign_in(code=code_of(totp))
     ann_id = in_context(app, listed_operators.find_operator_id, ANN)
     invitation = in_context(app, operators.reset_operator, OPERATOR, ann_id)
@@ -400,7 +400,7 @@ def test_platform_admin_can_remove_the_one_time_codes_of_another_operator(
     ann_id = add_operator(app, ANN, "tenant_admin", "acme")
     path = f"/operators/{ann_id}/one-time-codes"
     assert failure(ops("DELETE", path)) == (409, "one_time_codes_off")
-    totp = ask_for_codes(app, ANN)
+    totp = enable_one_time_codes(app, ANN)
     ann = Script(Client(app), ANN)
     ann.sign_in(code=code_of(totp))
     pending = in_context(app, sign_in, ANN, PASSWORD, DEVICE)
@@ -493,7 +493,7 @@ def test_tenant_viewer_can_list_the_tenants_apps_but_not_add_one(app: Flask) -> 
 
 
 def test_operator_credentials_are_stored_as_hashes(app: Flask, ann: Script, rows: Reader) -> None:
-    totp = ask_for_codes(app, ANN)
+    totp = enable_one_time_codes(app, ANN)
     cookie = in_context(app, sign_in, ANN, PASSWORD, DEVICE).token
     invitation = invite(app, RITA, "tenant_reader", "acme")
     ann.sign_in(code=code_of(totp))

@@ -36,8 +36,8 @@ from tests.fixtures.operators import (
     PASSWORD,
     Script,
     add_operator,
-    ask_for_codes,
     code_of,
+    enable_one_time_codes,
     enrol,
     session_of,
     signed_in,
@@ -124,7 +124,7 @@ def test_step_up_requires_password_and_one_time_code_once_codes_are_enrolled(
 def test_completed_sign_in_counts_as_a_step_up(app: Flask, rows: Reader) -> None:
     """The five minutes begin with the code, which may follow the password by minutes."""
     add_operator(app, ANN, "tenant_admin", "acme")
-    totp = ask_for_codes(app, ANN)
+    totp = enable_one_time_codes(app, ANN)
     with app.app_context():
         pending = sign_in(ANN, PASSWORD, DEVICE)
         rows("UPDATE operator_sessions SET proven_at = now() - interval '4 minutes'")
@@ -136,7 +136,7 @@ def test_completed_sign_in_counts_as_a_step_up(app: Flask, rows: Reader) -> None
 @pytest.mark.parametrize("wrong", ["password", "code"])
 def test_failures_at_step_up_and_sign_in_are_throttled_together(app: Flask, wrong: str) -> None:
     add_operator(app, ANN, "tenant_admin", "acme")
-    script, totp = Script(Client(app), ANN), ask_for_codes(app, ANN)
+    script, totp = Script(Client(app), ANN), enable_one_time_codes(app, ANN)
     script.sign_in(code=code_of(totp))
     proof = {"password": "wrong"} if wrong == "password" else {"password": PASSWORD}
     proof["code"] = "000000"
@@ -224,7 +224,7 @@ def test_admin_api_step_up_reports_each_failure_with_its_error_code(
         401,
         "password_wrong",
     )
-    totp = ask_for_codes(app, ANN)
+    totp = enable_one_time_codes(app, ANN)
     script.sign_in(code=code_of(totp))
     needed = script("POST", "/step-up", json={"password": PASSWORD})
     assert failure(needed) == (401, "one_time_code_needed")

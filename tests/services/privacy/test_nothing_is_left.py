@@ -29,7 +29,7 @@ from tests.fixtures.personas import (
     failure,
 )
 from tests.fixtures.portal import Portal, configure, event, succeeded
-from tests.fixtures.traces import Logs, found, logs_read, phone_spellings
+from tests.fixtures.traces import Logs, captured_logs, found, phone_spellings
 from tests.fixtures.user_files import csv_of
 
 TENANT_SCOPE = "/tenants/acme"
@@ -225,7 +225,7 @@ def test_erased_user_leaves_no_data_in_any_table_or_log(
     person = Person(wechat, "zhangwei", NUMBER)
     ann = signed_in(app, "ann@acme.example", "tenant_admin", "acme")
     bobs = client.bind(bob)
-    with logs_read(monkeypatch) as logs:
+    with captured_logs(monkeypatch) as logs:
         user = RecordedPerson(app, client, person)
         bare = user.log_in(ACME_CLUB)
         user_id = import_and_add(user, ann)
@@ -267,7 +267,7 @@ def test_erased_visitor_leaves_no_data_in_any_table_or_log(
 ) -> None:
     """The visitor has identities in two apps and no user."""
     person = Person(wechat, "lina", "13800138066")
-    with logs_read(monkeypatch) as logs:
+    with captured_logs(monkeypatch) as logs:
         visitor = RecordedPerson(app, client, person)
         # Registration is closed in this app, so verifying a phone number creates no user.
         staff = visitor.log_in(ACME_STAFF)

@@ -1,4 +1,4 @@
-"""The rule for active sessions has the same result in every form."""
+"""The rule for active sessions has the same result in Python and in SQL."""
 
 from datetime import timedelta
 from itertools import product

@@ -29,7 +29,7 @@ RECENTLY_USED = (
 
 @pytest.fixture
 def uses(app: Flask) -> Iterator[LastSeen]:
-    """Return last-seen tracking that writes only when the test calls it."""
+    """Return a `LastSeen` that writes only when the test calls `write`."""
     uses = LastSeen()
     uses.begin_writing = lambda: None
     with app.app_context():
@@ -40,7 +40,7 @@ def digest_of(token: str) -> bytes:
     return sha256(token.encode()).digest()
 
 
-def test_batch_writes_each_use(
+def test_batch_writes_the_last_use_of_every_session(
     client: Client, alice: Person, bob: Person, rows: Reader, uses: LastSeen
 ) -> None:
     tokens = [client.bind(person)["token"] for person in (alice, bob)]
@@ -53,7 +53,7 @@ def test_batch_writes_each_use(
     assert uses._moments == {}
 
 
-def test_use_of_an_unbound_session_does_not_extend_it(
+def test_use_of_an_unbound_session_does_not_extend_its_lifetime(
     client: Client, alice: Person, rows: Reader, uses: LastSeen
 ) -> None:
     token = client.log_in(alice)["token"]
@@ -63,7 +63,7 @@ def test_use_of_an_unbound_session_does_not_extend_it(
     assert rows(RECENTLY_USED) == [(True, False)]
 
 
-def test_use_with_an_earlier_clock_does_not_shorten_a_session(
+def test_use_recorded_with_a_slow_clock_does_not_shorten_a_session(
     client: Client, alice: Person, rows: Reader, uses: LastSeen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = client.bind(alice)["token"]
@@ -75,7 +75,7 @@ def test_use_with_an_earlier_clock_does_not_shorten_a_session(
 
 
 @pytest.mark.parametrize("end", ["logout", "refresh"])
-def test_late_write_does_not_revive_an_ended_or_refreshed_session(
+def test_late_write_of_a_use_does_not_change_an_ended_or_refreshed_session(
     client: Client, alice: Person, rows: Reader, uses: LastSeen, end: str
 ) -> None:
     login = client.bind(alice)
@@ -88,7 +88,7 @@ def test_late_write_does_not_revive_an_ended_or_refreshed_session(
 
 
 @pytest.mark.real_commits
-def test_write_skips_locked_sessions(
+def test_write_of_uses_skips_locked_sessions(
     app: Flask, client: Client, alice: Person, bob: Person, rows: Reader, uses: LastSeen
 ) -> None:
     """Two workers that write the same sessions in a different order do not block each other."""
@@ -104,7 +104,7 @@ def test_write_skips_locked_sessions(
     assert sorted(rows(RECENTLY_USED)) == [(False, False), (True, True)]
 
 
-def test_uses_are_kept_while_the_database_cannot_be_written(
+def test_recorded_uses_are_kept_until_the_database_can_be_written(
     client: Client, alice: Person, rows: Reader, uses: LastSeen
 ) -> None:
     token = client.bind(alice)["token"]
@@ -119,8 +119,10 @@ def test_uses_are_kept_while_the_database_cannot_be_written(
     assert rows(RECENTLY_USED) == [(True, True)]
 
 
-def test_unexpected_error_loses_no_uses(uses: LastSeen, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The thread that writes continues."""
+def test_unexpected_error_in_a_write_loses_no_recorded_uses(
+    uses: LastSeen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer thread continues after the error."""
 
     def write(_: object) -> None:
         raise RuntimeError("a surprise")
@@ -135,7 +137,7 @@ def test_unexpected_error_loses_no_uses(uses: LastSeen, monkeypatch: pytest.Monk
     assert set(uses._moments) == {bytes(32)}
 
 
-def test_large_batch_is_written_in_several_statements(
+def test_large_number_of_uses_is_written_in_several_statements(
     client: Client,
     alice: Person,
     rows: Reader,
@@ -152,7 +154,9 @@ def test_large_batch_is_written_in_several_statements(
     assert rows(RECENTLY_USED) == [(True, True)]
 
 
-def test_unwritten_uses_use_bounded_memory(uses: LastSeen, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_number_of_unwritten_uses_is_bounded(
+    uses: LastSeen, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(using, "MOST_UNWRITTEN", 3)
     numbers = iter(range(30))
 
@@ -173,7 +177,7 @@ def test_unwritten_uses_use_bounded_memory(uses: LastSeen, monkeypatch: pytest.M
 
 
 def test_forked_process_starts_with_empty_caches() -> None:
-    """The parent's listener does not invalidate caches of the child."""
+    """The listener of the parent process does not invalidate caches of the child process."""
     began: list[str] = []
     caches = Caches()
     caches.begin_listening = lambda: began.append("listening")
@@ -184,7 +188,7 @@ def test_forked_process_starts_with_empty_caches() -> None:
     assert began == ["listening"] * 2
 
 
-def test_failed_start_is_repeated() -> None:
+def test_once_per_process_start_is_retried_after_a_failure() -> None:
     tries: list[int] = []
 
     def begin() -> None:

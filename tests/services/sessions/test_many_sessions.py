@@ -1,4 +1,4 @@
-"""A user with ten thousand sessions: listing, export, and ending them all."""
+"""A user with ten thousand sessions: listing, export, and ending all of them."""
 
 import gc
 import json
@@ -62,7 +62,7 @@ def pages(client: Client, token: str, limit: int) -> Iterator[list[dict[str, Any
         cursor = answer.headers.get("X-Next-Cursor")
 
 
-def test_pages_together_contain_all_sessions_newest_first(
+def test_session_pages_together_contain_all_sessions_newest_first(
     client: Client, token: str, rows: Reader, statements: list[str]
 ) -> None:
     """Each page takes one statement besides authentication, and no page is empty."""
@@ -77,8 +77,8 @@ def test_pages_together_contain_all_sessions_newest_first(
     assert [one["current"] for one in listed[:2]] == [True, False]
 
 
-def test_first_page_is_an_array_of_fifty_sessions(client: Client, token: str) -> None:
-    """Without parameters, and with an unknown one, the body is the same as in earlier releases."""
+def test_first_session_page_is_an_array_of_fifty_sessions(client: Client, token: str) -> None:
+    """The response is the same with an unknown parameter, as in earlier releases."""
     answer = page(client, token)
     assert len(answer.json) == 50
     assert set(answer.json[0]) == FIELDS
@@ -86,12 +86,12 @@ def test_first_page_is_an_array_of_fifty_sessions(client: Client, token: str) ->
     assert page(client, token, "_t=1700000000").json == answer.json
 
 
-def test_last_page_has_no_cursor(client: Client, alice: Person) -> None:
+def test_last_session_page_has_no_cursor(client: Client, alice: Person) -> None:
     token = client.bind(alice)["token"]
     assert "X-Next-Cursor" not in page(client, token, "limit=1").headers
 
 
-def test_cursor_of_another_user_or_damaged_cursor_is_refused(
+def test_session_cursor_of_another_user_or_damaged_cursor_is_refused(
     client: Client, token: str, bob: Person, rows: Reader
 ) -> None:
     cursor = page(client, token).headers["X-Next-Cursor"]
@@ -111,7 +111,7 @@ def test_cursor_of_another_user_or_damaged_cursor_is_refused(
     ("way", "left"),
     [(f"DELETE {SESSIONS}", 1), (f"POST /v1/apps/{ACME_SHOP.appid}/logout-all", 0)],
 )
-def test_all_sessions_end_in_one_statement(
+def test_ten_thousand_sessions_are_ended_by_one_statement(
     way: str, left: int, client: Client, token: str, rows: Reader, statements: list[str]
 ) -> None:
     """The statement returns no ids. Besides it, only the audit event is written."""
@@ -128,10 +128,10 @@ def test_all_sessions_end_in_one_statement(
     assert failure(client.me("copy1")) == (401, "session_revoked")
 
 
-def test_sessions_of_a_user_are_found_by_index(
+def test_statement_that_ends_the_sessions_of_a_user_uses_indexes(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Bound sessions by the user, unbound ones by the identity. No other session is read."""
+    """Bound sessions are found by user, unbound sessions by identity. No other rows are read."""
     client.bind(alice)
     ((tenant_id, user_id),) = rows("SELECT tenant_id, user_id FROM social_accounts")
     for statement in OTHER_USERS:
@@ -145,10 +145,10 @@ def test_sessions_of_a_user_are_found_by_index(
     assert "ix_login_sessions_tenant_id_social_account_id" in plan
 
 
-def test_export_of_ten_thousand_sessions_holds_few_of_them_in_memory(
+def test_export_of_ten_thousand_sessions_holds_at_most_two_pages_in_memory(
     client: Client, token: str
 ) -> None:
-    """Rows are written from pages that are released."""
+    """The response is written page by page, and each page is released after it is written."""
     answer = client.send("GET", "/v1/me/export", token, buffered=False)
     texts, most = [], 0
     for chunk in answer.iter_encoded():
@@ -162,7 +162,7 @@ def test_export_of_ten_thousand_sessions_holds_few_of_them_in_memory(
     assert len({one["id"] for one in document["sessions"]}) == MANY + 1
 
 
-def test_new_limit_ends_thousands_of_sessions_at_the_next_login(
+def test_login_ends_thousands_of_sessions_above_the_session_limit(
     app: Flask, client: Client, alice: Person, token: str, rows: Reader
 ) -> None:
     assert client.log_in(alice)["bound"]

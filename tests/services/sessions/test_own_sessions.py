@@ -32,11 +32,13 @@ def sessions_of(client: Client, token: str) -> list[dict[str, Any]]:
 
 
 def end(client: Client, token: str, session_id: str = "") -> Any:
-    """End one session, or all others."""
+    """End one session, or all other sessions if no id is given."""
     return client.send("DELETE", f"/v1/me/sessions{session_id and '/'}{session_id}", token)
 
 
-def test_user_sees_only_their_own_sessions(client: Client, alice: Person, bob: Person) -> None:
+def test_session_list_contains_only_the_users_own_sessions_in_the_tenant(
+    client: Client, alice: Person, bob: Person
+) -> None:
     shop = client.bind(alice)
     path, agent = f"/v1/apps/{ACME_CLUB.appid}/login", {"User-Agent": "MicroMessenger 8"}
     code = {"code": alice.wx_login(ACME_CLUB)}
@@ -51,7 +53,7 @@ def test_user_sees_only_their_own_sessions(client: Client, alice: Person, bob: P
     assert listed[0]["first_seen_at"] <= listed[0]["last_seen_at"]
 
 
-def test_user_ends_one_session_or_all_others(
+def test_user_can_end_one_session_or_all_other_sessions(
     client: Client, alice: Person, bob: Person, rows: Reader
 ) -> None:
     lost, here = client.bind(alice)["token"], client.log_in(alice)["token"]
@@ -77,7 +79,7 @@ def test_user_ends_one_session_or_all_others(
 
 
 @pytest.mark.parametrize("home", [ACME_SHOP, GLOBEX_LIFE], ids=["same_tenant", "neighbour"])
-def test_session_of_another_user_is_unknown_and_stays_active(
+def test_session_of_another_user_cannot_be_ended_and_is_reported_as_unknown(
     client: Client, alice: Person, bob: Person, rows: Reader, home: App
 ) -> None:
     bobs = client.bind(bob, home)["token"]
@@ -94,7 +96,7 @@ def test_session_of_another_user_is_unknown_and_stays_active(
 def test_refresh_repeated_from_another_network_returns_the_same_tokens(
     client: Client, alice: Person, rows: Reader
 ) -> None:
-    """The device is the same."""
+    """The User-Agents differ only in the network type."""
     old = client.bind(alice)["refresh_token"]
     path, answers = f"/v1/apps/{ACME_SHOP.appid}/refresh", []
     for net, address in (("WIFI", "10.0.0.1"), ("5G", "10.0.0.2")):
@@ -130,7 +132,7 @@ def set_limit(app: Flask, most: int) -> None:
         change_app(ACME_SHOP.appid, session_limit=most)
 
 
-def test_oldest_session_in_the_app_ends_when_the_limit_is_exceeded(
+def test_login_above_the_session_limit_ends_the_oldest_session_in_the_app(
     app: Flask, client: Client, alice: Person
 ) -> None:
     club = client.bind(alice, ACME_CLUB)["token"]
@@ -146,7 +148,7 @@ def test_oldest_session_in_the_app_ends_when_the_limit_is_exceeded(
 
 
 @pytest.mark.real_commits
-def test_concurrent_logins_stay_within_the_limit(
+def test_concurrent_logins_stay_within_the_session_limit(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     client.bind(alice)

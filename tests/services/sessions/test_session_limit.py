@@ -40,7 +40,7 @@ def set_limit(app: Flask, limit: Any) -> None:
 
 
 def forbid_general_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fail the test if a login takes the general path."""
+    """Make the test fail if a login takes the general path."""
 
     def refuse(*_: Any) -> Any:
         raise AssertionError("the general path")
@@ -48,7 +48,9 @@ def forbid_general_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(login, "_general_login", refuse)
 
 
-def test_default_limit_keeps_fifty_sessions(client: Client, alice: Person, rows: Reader) -> None:
+def test_default_session_limit_is_fifty_and_the_oldest_session_ends(
+    client: Client, alice: Person, rows: Reader
+) -> None:
     """The oldest of fifty-one ends with the reason `session_limit`."""
     token = client.bind(alice)["token"]
     copy_session(rows, token, 49)
@@ -61,10 +63,10 @@ def test_default_limit_keeps_fifty_sessions(client: Client, alice: Person, rows:
     assert failure(client.me("copy49")) == (401, "session_revoked")
 
 
-def test_app_without_a_limit_keeps_every_session(
+def test_app_without_a_session_limit_keeps_every_session(
     app: Flask, client: Client, alice: Person, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither path ends or counts sessions."""
+    """The fast path and the general path end no sessions."""
     set_limit(app, "off")
     copy_session(rows, client.bind(alice)["token"], 99)
     with monkeypatch.context() as patch:
@@ -76,7 +78,7 @@ def test_app_without_a_limit_keeps_every_session(
 
 
 @pytest.mark.parametrize("limit", [2, 50])
-def test_login_takes_the_general_path_only_when_the_limit_is_reached(
+def test_login_takes_the_general_path_only_when_the_session_limit_is_reached(
     limit: int,
     app: Flask,
     client: Client,
@@ -103,7 +105,7 @@ def test_login_takes_the_general_path_only_when_the_limit_is_reached(
     assert rows.count("login_sessions", ACTIVE) == limit
 
 
-def test_ended_expired_and_foreign_sessions_do_not_count(
+def test_session_limit_does_not_count_ended_expired_or_other_apps_sessions(
     app: Flask, client: Client, alice: Person, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_limit(app, 2)
@@ -117,7 +119,7 @@ def test_ended_expired_and_foreign_sessions_do_not_count(
     assert [client.me(one).status_code for one in (token, club, "club5")] == [200, 200, 200]
 
 
-def test_lower_limit_ends_excess_sessions_at_the_next_login(
+def test_next_login_after_the_session_limit_is_lowered_ends_excess_sessions(
     app: Flask, client: Client, alice: Person, rows: Reader, statements: list[str]
 ) -> None:
     """One statement ends thousands of sessions and writes the new one."""
@@ -173,7 +175,7 @@ def by_bind_key(client: Client, alice: Person) -> Callable[[], Any]:
 
 
 @pytest.mark.parametrize("kind", [by_code, by_password, by_phone, by_binding, by_bind_key])
-def test_every_kind_of_login_observes_the_limit(
+def test_every_kind_of_login_enforces_the_session_limit(
     kind: Callable[[Client, Person], Callable[[], Any]],
     app: Flask,
     client: Client,
@@ -204,7 +206,7 @@ def test_phone_verification_in_a_bound_session_ends_no_other_session(
 
 @pytest.mark.real_commits
 @pytest.mark.parametrize("before", [1, 4, 5])
-def test_twenty_concurrent_logins_of_several_kinds_stay_within_the_limit(
+def test_concurrent_logins_of_several_kinds_stay_within_the_session_limit(
     before: int, app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     enter_user(app, **CREDENTIALS, phone=alice.phone)
@@ -218,10 +220,10 @@ def test_twenty_concurrent_logins_of_several_kinds_stay_within_the_limit(
 
 
 @pytest.mark.real_commits
-def test_twenty_concurrent_logins_by_code_stay_within_the_limit(
+def test_concurrent_logins_by_code_stay_within_the_session_limit(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """All of them read the sessions before the limit is reached."""
+    """All twenty logins read the sessions before the limit is reached."""
     client.bind(alice)
     set_limit(app, 5)
     logins = [by_code(Client(app), alice) for _ in range(20)]
@@ -230,10 +232,10 @@ def test_twenty_concurrent_logins_by_code_stay_within_the_limit(
 
 
 @pytest.mark.real_commits
-def test_login_that_waited_for_a_lock_counts_the_session_added_before(
+def test_login_counts_a_session_that_was_committed_while_it_waited_for_a_lock(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """The statement began before that session existed. The count under the lock includes it."""
+    """The login's statement begins before the other session exists, and counts after the lock."""
     set_limit(app, 2)
     token, code = client.bind(alice)["token"], alice.wx_login()
     url = app.config["SQLALCHEMY_DATABASE_URI"].replace("+psycopg", "")
@@ -248,7 +250,7 @@ def test_login_that_waited_for_a_lock_counts_the_session_added_before(
     assert failure(client.me("copy1")) == (401, "session_revoked"), "it is the oldest"
 
 
-def test_first_read_counts_no_further_than_the_limit(
+def test_fast_path_reads_no_more_active_sessions_than_the_session_limit(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     """Ten thousand ended and ten thousand expired sessions are not read."""
@@ -265,7 +267,7 @@ def test_first_read_counts_no_further_than_the_limit(
 
 
 def explain(app: Flask, openid: str) -> dict[str, Any]:
-    """Run the first read of the fast path and return its plan."""
+    """Run the reading statement of the fast path and return its query plan."""
     with app.app_context():
         app_id = "SELECT tenant_id FROM wechat_apps WHERE appid = :appid"
         tenant_id = db.session.scalar(text(app_id), {"appid": ACME_SHOP.appid})
@@ -281,5 +283,5 @@ def explain(app: Flask, openid: str) -> dict[str, Any]:
 
 
 def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return a node of a plan and all nodes below it."""
+    """Return a node of a query plan and all nodes below it."""
     return [plan, *(node for one in plan.get("Plans", []) for node in nodes(one))]

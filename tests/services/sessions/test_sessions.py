@@ -16,11 +16,13 @@ from tests.fixtures.personas import (
 
 
 def age(rows: Reader, column: str, by: str) -> None:
-    """Move a time of every session into the past."""
+    """Move a timestamp column of every session into the past."""
     rows(f"UPDATE login_sessions SET {column} = {column} - interval '{by}'")
 
 
-def test_use_extends_a_bound_session(client: Client, alice: Person, rows: Reader) -> None:
+def test_request_extends_the_lifetime_of_a_bound_session(
+    client: Client, alice: Person, rows: Reader
+) -> None:
     token = client.bind(alice)["token"]
     age(rows, "expires_at", "1 hour")
     age(rows, "seen_at", "1 hour")
@@ -29,14 +31,16 @@ def test_use_extends_a_bound_session(client: Client, alice: Person, rows: Reader
     assert left == [(True,)]
 
 
-def test_use_is_written_at_most_once_a_minute(client: Client, alice: Person, rows: Reader) -> None:
+def test_session_last_seen_is_updated_at_most_once_a_minute(
+    client: Client, alice: Person, rows: Reader
+) -> None:
     token = client.bind(alice)["token"]
     before = rows("SELECT seen_at, xmin::text FROM login_sessions")
     assert client.me(token).status_code == 200
     assert rows("SELECT seen_at, xmin::text FROM login_sessions") == before
 
 
-def test_unbound_session_expires_after_two_hours_despite_use(
+def test_unbound_session_expires_two_hours_after_login_even_if_it_is_used(
     client: Client, alice: Person, rows: Reader
 ) -> None:
     token = client.log_in(alice)["token"]
@@ -96,14 +100,16 @@ def test_session_token_and_refresh_token_are_not_interchangeable(
 
 
 @pytest.mark.parametrize("made_up", ["wxr_", "wxr_" + "A" * 86, "wxr_é" + "A" * 85, "x", "🌸"])
-def test_made_up_refresh_token_ends_no_session(client: Client, alice: Person, made_up: str) -> None:
+def test_invalid_refresh_token_is_refused_and_ends_no_session(
+    client: Client, alice: Person, made_up: str
+) -> None:
     token = client.bind(alice)["token"]
     refused = client.post("refresh", refresh_token=made_up)
     assert failure(refused) == (401, "refresh_token_invalid")
     assert client.me(token).status_code == 200
 
 
-def test_binding_replaces_the_unbound_token(client: Client, alice: Person) -> None:
+def test_binding_replaces_the_token_of_the_unbound_session(client: Client, alice: Person) -> None:
     """Prevents session fixation."""
     unbound = client.log_in(alice)["token"]
     bound = client.post("phone", unbound, **alice.tap_phone_new()).json
@@ -112,7 +118,9 @@ def test_binding_replaces_the_unbound_token(client: Client, alice: Person) -> No
     assert failure(again) == (401, "session_replaced")
 
 
-def test_logout_ends_only_this_session_and_its_refresh_token(client: Client, alice: Person) -> None:
+def test_logout_ends_only_the_callers_session_and_invalidates_its_refresh_token(
+    client: Client, alice: Person
+) -> None:
     here, there = client.bind(alice), client.log_in(alice)
     assert client.post("logout", here["token"]).status_code == 204
     assert failure(client.me(here["token"])) == (401, "session_ended")
@@ -121,7 +129,7 @@ def test_logout_ends_only_this_session_and_its_refresh_token(client: Client, ali
     assert client.me(there["token"]).status_code == 200
 
 
-def test_logout_all_ends_every_session_of_the_user_only(
+def test_logout_all_ends_all_sessions_of_the_user_and_none_of_other_users(
     client: Client, alice: Person, bob: Person
 ) -> None:
     shop, club = client.bind(alice, ACME_SHOP), client.log_in(alice, ACME_CLUB)
@@ -148,7 +156,7 @@ def test_logout_all_ends_the_bind_keys_of_the_user(
     assert client.send("POST", "/oauth/token", json=trade).json["code"] == 200
 
 
-def test_disabled_user_is_refused_with_any_token_or_login(
+def test_disabled_user_is_refused_for_every_token_and_every_kind_of_login(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     credentials = {"account": "alice", "password": GOOD_PASSWORD}
@@ -175,7 +183,7 @@ def test_disabled_user_is_refused_with_any_token_or_login(
         ("UPDATE tenants SET status = 'disabled'", "tenant_disabled"),
     ],
 )
-def test_disabled_app_or_tenant_refuses_every_request(
+def test_requests_are_refused_if_the_app_or_the_tenant_is_disabled(
     client: Client, alice: Person, rows: Reader, change: str, code: str
 ) -> None:
     login = client.bind(alice)
@@ -186,7 +194,7 @@ def test_disabled_app_or_tenant_refuses_every_request(
     assert failure(refreshed) == (403, code)
 
 
-def test_user_changes_their_own_profile(client: Client, alice: Person) -> None:
+def test_user_can_change_their_own_nickname_and_gender(client: Client, alice: Person) -> None:
     token = client.bind(alice)["token"]
     changed = client.send("PATCH", "/v1/me", token, json={"nickname": "爱丽丝", "gender": 2})
     assert changed.json == client.me(token).json

@@ -34,12 +34,12 @@ Token = dict[str, Any]
 
 
 def key_set(client: Client) -> jwt.PyJWKSet:
-    """Fetch the key set, as a back end does."""
+    """Fetch and parse the JWKS like a back end."""
     return jwt.PyJWKSet.from_dict(client.send("GET", "/.well-known/jwks.json").json)
 
 
 def verify(client: Client, token: str, app: App = ACME_SHOP) -> Token:
-    """Verify a JWT, as a back end in another language does."""
+    """Verify a JWT with the published keys and return its claims, like a back end."""
     key = key_set(client)[jwt.get_unverified_header(token)["kid"]]
     return jwt.decode(
         token,
@@ -71,7 +71,7 @@ def kid_of(token: str) -> str:
     return str(jwt.get_unverified_header(token)["kid"])
 
 
-def test_jwt_contains_user_tenant_session_and_app(
+def test_jwt_claims_contain_user_tenant_session_and_app(
     client: Client, alice: Person, rows: Reader
 ) -> None:
     claims = verify(client, request_jwt(client, client.bind(alice)["token"]))
@@ -84,12 +84,12 @@ def test_jwt_contains_user_tenant_session_and_app(
     assert claims["exp"] - claims["iat"] == 600
 
 
-def test_unbound_session_gets_no_jwt(client: Client, bob: Person) -> None:
+def test_unbound_session_is_refused_a_jwt(client: Client, bob: Person) -> None:
     assert failure(client.post("jwt", client.log_in(bob)["token"])) == (403, "login_unbound")
     assert failure(client.post("jwt")) == (401, "token_missing")
 
 
-def test_published_keys_contain_no_private_parts(client: Client) -> None:
+def test_published_jwks_contains_no_private_key_parts(client: Client) -> None:
     for key in client.send("GET", "/.well-known/jwks.json").json["keys"]:
         assert set(key) == {"kty", "crv", "x", "kid", "use", "alg"}
 
@@ -121,7 +121,7 @@ def test_session_token_refresh_token_and_jwt_are_not_interchangeable(
 
 @pytest.fixture(scope="module")
 def guarded(config: Config) -> Iterator[Flask]:
-    """Return the service with a view that flask-jwt-extended protects."""
+    """Return an app with a view that flask-jwt-extended protects."""
     app = create_app(config)
 
     @app.get("/guarded")
@@ -139,7 +139,7 @@ def encoded(part: object) -> str:
 
 
 def forged(algorithm: str, claims: Token, kid: str, secret: bytes) -> str:
-    """Return a token that no library would issue."""
+    """Return a JWT that is signed with HMAC, or unsigned with the algorithm "none"."""
     text = f"{encoded({'alg': algorithm, 'typ': 'JWT', 'kid': kid})}.{encoded(claims)}"
     mac = b"" if algorithm == "none" else hmac.digest(secret, text.encode(), "sha256")
     return f"{text}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
@@ -153,7 +153,7 @@ def valid_claims() -> Token:
     }
 
 
-def test_forged_or_foreign_jwt_is_refused_with_our_error_codes(
+def test_forged_expired_or_foreign_jwt_is_refused_with_a_stable_error_code(
     guarded: Flask, config: Config, client: Client, alice: Person
 ) -> None:
     network, claims, (kid,) = Client(guarded), valid_claims(), kids(client)
@@ -198,10 +198,10 @@ def test_forged_or_foreign_jwt_is_refused_with_our_error_codes(
     assert failure(network.send("GET", "/guarded")) == (401, "token_missing")
 
 
-def test_new_key_is_published_before_it_signs_and_the_old_one_after(
+def test_signing_key_is_published_before_it_signs_and_until_its_last_jwt_expires(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Back ends cache the key set, so a rotation must not refuse valid tokens."""
+    """Back ends cache the JWKS. A rotation must not make them refuse valid JWTs."""
     token = client.bind(alice)["token"]
     run = app.test_cli_runner().invoke
     (first,) = kids(client)
@@ -235,7 +235,7 @@ def test_stored_signing_key_is_encrypted(app: Flask, rows: Reader) -> None:
 
 
 @pytest.mark.real_commits
-def test_concurrent_rotations_create_one_key(app: Flask, rows: Reader) -> None:
+def test_concurrent_rotations_create_only_one_signing_key(app: Flask, rows: Reader) -> None:
     rotations: list[Callable[[], Any]] = [lambda: rotate(app)] * 4
     assert sorted(run_concurrently(rotations)) == ["key_rotation_pending"] * 3 + ["rotated"]
     assert rows.count("signing_keys") == 1
@@ -254,7 +254,7 @@ def rotate(app: Flask) -> str:
 def test_p256_key_signs_with_es256(
     config: Config, app: Flask, client: Client, alice: Person
 ) -> None:
-    """For back ends without Ed25519."""
+    """Some back ends do not support Ed25519."""
     token = client.bind(alice)["token"]
     private = generate_private_key(SECP256R1())
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()

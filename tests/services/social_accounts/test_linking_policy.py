@@ -83,7 +83,7 @@ TABLE = [
 
 
 def expect(decide: Callable[[], Decision], expected: Decision | type[Exception]) -> None:
-    """Assert that a call returns a decision or raises a refusal."""
+    """Assert that a call returns the expected decision or raises the expected exception."""
     if isinstance(expected, Decision):
         assert decide() == expected
         return
@@ -100,7 +100,7 @@ def expect(decide: Callable[[], Decision], expected: Decision | type[Exception])
         for proof in proofs
     ],
 )
-def test_decision_matches_the_table(
+def test_linking_policy_decides_each_case_of_the_table(
     policy: str,
     its_user: KnownUser | None,
     proof: Evidence,
@@ -119,7 +119,7 @@ def test_decision_matches_the_table(
         ("on_login", BARE_U, KEEP_U),
     ],
 )
-def test_unbound_identity_is_not_linked_again_by_unionid(
+def test_identity_that_was_unbound_is_not_linked_again_by_unionid(
     policy: str, its_user: KnownUser | None, expected: Decision
 ) -> None:
     decided = decide_linking(policy, its_user, Evidence.LOGIN, [REAL_V], joins_by_unionid=False)
@@ -142,20 +142,20 @@ BOUND = KnownUser(V, has_identity=True)
         (None, KnownUser(V, active=False, has_identity=True), UserDisabled, UserDisabled),
     ],
 )
-def test_reassigned_phone_is_refused_if_the_tenant_chooses_so(
+def test_phone_owner_policy_refuse_prevents_linking_a_second_identity_to_the_owner(
     policy: str,
     its_user: KnownUser | None,
     owner: KnownUser,
     when_bound: Decision | type[Exception],
     when_refused: Decision | type[Exception],
 ) -> None:
-    """The tenant decides whether a phone may link a second WeChat identity to its owner."""
+    """A carrier may have reassigned the phone number to another person."""
     decide = partial(decide_linking, policy, its_user, Evidence.PHONE, [owner])
     expect(partial(decide, phone_owner_policy="bind"), when_bound)
     expect(partial(decide, phone_owner_policy="refuse"), when_refused)
 
 
-def test_every_registration_policy_has_a_rule_and_a_label() -> None:
+def test_every_registration_policy_has_registering_evidence_and_a_console_label() -> None:
     assert set(REGISTERING_EVIDENCE) == set(REGISTRATION) == set(REGISTRATION_POLICIES)
 
 

@@ -20,10 +20,10 @@ KEY_EXPIRED = (409, "session_key_expired")
 
 
 @pytest.mark.parametrize("logins", [1, 2])
-def test_open_data_from_before_a_login_is_decrypted(
+def test_open_data_encrypted_before_later_logins_is_still_decrypted(
     client: Client, alice: Person, rows: Reader, logins: int
 ) -> None:
-    """A `wx.login` in the callback of the button replaces the key at WeChat."""
+    """A `wx.login` in the callback of the button replaces the session_key at WeChat."""
     token = client.log_in(alice)["token"]
     phone, info = alice.tap_phone_old(), alice.tap_user_info()
     for _ in range(logins):
@@ -32,7 +32,9 @@ def test_open_data_from_before_a_login_is_decrypted(
     assert client.post("phone", token, **phone).json["user"]["phone"] == "+8613800138001"
 
 
-def test_fourth_key_replaces_the_first(client: Client, alice: Person, rows: Reader) -> None:
+def test_fourth_session_key_replaces_the_oldest(
+    client: Client, alice: Person, rows: Reader
+) -> None:
     token = client.log_in(alice)["token"]
     tap = alice.tap_phone_old()
     for _ in range(3):
@@ -44,7 +46,9 @@ def test_fourth_key_replaces_the_first(client: Client, alice: Person, rows: Read
     assert client.post("phone", token, **alice.tap_phone_old()).status_code == 200
 
 
-def test_previous_keys_expire_after_three_days(client: Client, alice: Person, rows: Reader) -> None:
+def test_session_keys_except_the_newest_expire_after_three_days(
+    client: Client, alice: Person, rows: Reader
+) -> None:
     token = client.log_in(alice)["token"]
     tap = alice.tap_phone_old()
     client.log_in(alice)
@@ -53,7 +57,7 @@ def test_previous_keys_expire_after_three_days(client: Client, alice: Person, ro
     assert client.post("phone", token, **alice.tap_phone_old()).status_code == 200
 
 
-def test_key_returned_repeatedly_by_wechat_is_stored_once(app: Flask, rows: Reader) -> None:
+def test_session_key_returned_repeatedly_by_wechat_is_stored_once(app: Flask, rows: Reader) -> None:
     given = [("a", 0), ("b", 1), ("b", 2), ("b", 3), ("a", -1)]
     with app.app_context():
         shop = get_app(ACME_SHOP.appid)
@@ -67,7 +71,7 @@ def test_key_returned_repeatedly_by_wechat_is_stored_once(app: Flask, rows: Read
     assert rows.count("session_keys") == 2
 
 
-def test_late_exchange_does_not_replace_a_newer_key(
+def test_late_code_exchange_does_not_replace_a_newer_session_key(
     app: Flask, client: Client, alice: Person, wechat: WeChat, rows: Reader
 ) -> None:
     token = client.log_in(alice)["token"]
@@ -82,7 +86,7 @@ def test_late_exchange_does_not_replace_a_newer_key(
     assert client.post("phone", token, **alice.tap_phone_old()).status_code == 200
 
 
-def test_undecryptable_data_and_keys_ask_for_a_new_login(
+def test_undecryptable_open_data_or_session_key_is_refused_as_session_key_expired(
     client: Client, alice: Person, bob: Person, rows: Reader
 ) -> None:
     token, tap = client.log_in(alice)["token"], alice.tap_phone_old()
@@ -100,7 +104,7 @@ def test_undecryptable_data_and_keys_ask_for_a_new_login(
 
 
 @pytest.mark.real_commits
-def test_migration_moves_stored_keys_to_their_own_table(
+def test_migration_moves_session_keys_from_social_accounts_to_the_session_keys_table(
     app: Flask, client: Client, alice: Person, bob: Person, wechat: WeChat, rows: Reader
 ) -> None:
     token = client.log_in(alice)["token"]

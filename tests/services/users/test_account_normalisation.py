@@ -40,7 +40,7 @@ def logged(app: Flask) -> Iterator[Captured]:
 
 
 def store(app: Flask, rows: Reader, *accounts: str, tenant: str = "acme") -> list[str]:
-    """Store accounts as the previous release did, oldest first, and return the users' ids."""
+    """Store accounts unnormalised, as earlier releases did, oldest first. Return the users' ids."""
     ids = [enter_user(app, tenant, f"before{n}", PASSWORD) for n in range(len(accounts))]
     for user_id, account in zip(ids, accounts, strict=True):
         rows("UPDATE users SET account = :account WHERE id = :id", account=account, id=user_id)
@@ -77,7 +77,7 @@ STORED = {
 }
 
 
-def test_migration_normalises_stored_accounts_per_tenant(
+def test_migration_0015_normalises_stored_accounts_per_tenant(
     app: Flask, client: Client, rows: Reader, logged: Captured
 ) -> None:
     acme = store(app, rows, *STORED)
@@ -123,7 +123,7 @@ def test_account_without_visible_characters_is_kept_and_listed(app: Flask, rows:
     assert accounts(rows) == {user_id: "\u200b\u3164"}
 
 
-def test_migration_is_idempotent_and_its_downgrade_changes_nothing(
+def test_migration_0015_is_idempotent_and_its_downgrade_changes_no_accounts(
     app: Flask, rows: Reader
 ) -> None:
     store(app, rows, *STORED)
@@ -135,10 +135,10 @@ def test_migration_is_idempotent_and_its_downgrade_changes_nothing(
         assert accounts(rows) == first
 
 
-def test_large_table_is_rewritten_in_batches(
+def test_accounts_of_a_large_tenant_are_rewritten_in_batches(
     app: Flask, rows: Reader, statements: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every fifth of 2,500 accounts has a hidden character; 20 are read at a time."""
+    """Every fifth of 2,500 accounts has an invisible character. A batch has 20 accounts."""
     monkeypatch.setattr(account_normalisation, "BATCH", 20)
     rows(
         "INSERT INTO users (id, tenant_id, account)"
@@ -157,9 +157,7 @@ def test_large_table_is_rewritten_in_batches(
 
 @pytest.mark.real_commits
 def test_account_taken_by_a_concurrent_transaction_is_a_collision(app: Flask, rows: Reader) -> None:
-    """The batch waits for the other transaction, then leaves out only the account that was
-    taken.
-    """
+    """The batch waits for the other transaction, and leaves out only the account that was taken."""
     hidden, other = store(app, rows, "wang\u200bwu", "anna\u200b")
     done: list[Any] = []
 
@@ -184,7 +182,7 @@ def test_account_taken_by_a_concurrent_transaction_is_a_collision(app: Flask, ro
     assert accounts(rows)[hidden] == "wang\u200bwu"
 
 
-def test_command_normalises_and_lists_collisions_for_an_operator_to_fix(
+def test_normalise_accounts_command_lists_collisions_until_an_operator_fixes_them(
     app: Flask, client: Client, rows: Reader
 ) -> None:
     plain, hidden, other = store(app, rows, "wangwu", "wang\u200bwu", "anna\u200b")
@@ -205,7 +203,7 @@ def test_command_normalises_and_lists_collisions_for_an_operator_to_fix(
     assert rows(details, action="user.account_changed") == [(hidden, "{}")]
 
 
-def test_command_changes_only_the_tenant_it_names(app: Flask, rows: Reader) -> None:
+def test_normalise_accounts_command_changes_only_the_given_tenant(app: Flask, rows: Reader) -> None:
     (globex,) = store(app, rows, "anna\u200b", tenant="globex")
     assert users_command(app, "normalise-accounts", "--tenant", "acme").exit_code == 0
     assert accounts(rows) == {globex: "anna\u200b"}
@@ -222,7 +220,7 @@ def test_command_changes_only_the_tenant_it_names(app: Flask, rows: Reader) -> N
         ("x" * 65, "acme", ""),
     ],
 )
-def test_invalid_account_change_is_refused(
+def test_set_account_command_refuses_a_taken_or_invalid_account(
     app: Flask, rows: Reader, account: str, tenant: str, code: str
 ) -> None:
     _, user_id = store(app, rows, "wangwu", "milton")
@@ -234,13 +232,15 @@ def test_invalid_account_change_is_refused(
     assert rows.count("audit_events", "action = 'user.account_changed'") == 0
 
 
-def test_user_without_an_account_can_be_given_one(app: Flask, rows: Reader) -> None:
+def test_set_account_command_adds_an_account_to_a_user_without_one(
+    app: Flask, rows: Reader
+) -> None:
     user_id = enter_user(app, phone="13800138001")
     assert users_command(app, "set-account", user_id, "Milton", "--tenant", "acme").exit_code == 0
     assert accounts(rows) == {str(UUID(user_id)): "milton"}
 
 
-def test_failed_attempts_for_the_former_account_are_deleted(
+def test_login_attempts_for_the_former_account_are_deleted_when_it_changes(
     app: Flask, client: Client, rows: Reader
 ) -> None:
     """Erasure finds attempts by the user's current account only."""

@@ -28,7 +28,7 @@ from tests.fixtures.user_files import csv_of, import_users
 USERS, EXPORTS, IMPORTS = (f"/tenants/acme/{what}" for what in ("users", "exports", "imports"))
 PASSWORD = "correct-horse-battery"
 PHONE = "13600000018"
-# The same account as it arrives when copied from contacts or a chat.
+# The same account, copied from contacts or a chat with invisible characters.
 TYPED = [
     f"\u202a{PHONE}\u202c",
     "136\u200b0000\u20600018",
@@ -72,7 +72,7 @@ def log_in_everywhere(client: Client, alice: Person, account: str) -> dict[str, 
 
 
 @pytest.mark.parametrize("typed", TYPED)
-def test_login_with_a_copied_account_finds_the_user(
+def test_login_with_an_account_copied_with_invisible_characters_finds_the_user(
     app: Flask, client: Client, alice: Person, typed: str
 ) -> None:
     user_id = enter_user(app, account=PHONE, password=PASSWORD)
@@ -80,7 +80,9 @@ def test_login_with_a_copied_account_finds_the_user(
         assert client.me(token).json["id"] == user_id, way
 
 
-def test_operator_signs_in_with_a_copied_email_address(app: Flask, ann: Script) -> None:
+def test_operator_can_sign_in_with_an_email_address_copied_with_invisible_characters(
+    app: Flask, ann: Script
+) -> None:
     copied = f"\u202a{ann.email.upper()}\u202c"
     assert Browser(app).sign_in(copied, OPERATORS_PASSWORD).status_code == 302
     assert Script(ann.client, copied).sign_in().status_code == 200
@@ -155,7 +157,7 @@ def test_account_with_a_lone_surrogate_is_refused(client: Client, ann: Script) -
 
 
 @pytest.mark.parametrize("typed", ["\u202aWang\u202c", "wa\u200bng", "ＷＡＮＧ"])
-def test_search_finds_a_copied_account(app: Flask, ann: Script, typed: str) -> None:
+def test_user_search_normalises_a_copied_account(app: Flask, ann: Script, typed: str) -> None:
     user_id = enter_user(app, account="wangwu")
     (found,) = ann("GET", USERS, query_string={"account": typed}).json["items"]
     assert found["id"] == user_id
@@ -164,7 +166,7 @@ def test_search_finds_a_copied_account(app: Flask, ann: Script, typed: str) -> N
 
 
 @pytest.mark.parametrize("query", ["\u200b\u200d", "\u202e\u202c"])
-def test_search_without_visible_characters_exports_no_users(
+def test_export_query_without_visible_characters_exports_no_users(
     app: Flask, ann: Script, query: str
 ) -> None:
     """An empty prefix matches every user and would export them all."""
@@ -212,7 +214,7 @@ def test_nickname_is_normalised_at_every_entry_point(
 def test_nickname_without_visible_characters_counts_as_empty(
     app: Flask, client: Client, alice: Person, ann: Script, rows: Reader, nickname: str
 ) -> None:
-    """It is refused or ignored, as an empty nickname is at the same entry point."""
+    """Each entry point refuses or ignores the nickname, as it does an empty nickname."""
     token = client.bind(alice)["token"]
     assert failure(client.post("profile", token, nickname=nickname)) == (422, "request_invalid")
     changed = client.send("PATCH", "/v1/me", token, json={"nickname": nickname})
@@ -240,10 +242,10 @@ def test_invisible_nickname_sent_with_the_first_login_is_not_stored(
     assert login["userInfo"]["nickName"] is None
 
 
-def test_stored_nickname_without_visible_characters_is_shown_as_none(
+def test_stored_nickname_without_visible_characters_is_treated_as_missing(
     app: Flask, ann: Script, rows: Reader
 ) -> None:
-    """The link to a user needs text that can be clicked."""
+    """The console shows the account instead, because an invisible link cannot be clicked."""
     user_id = enter_user(app, account="carol")
     rows("UPDATE users SET nickname = :name", name="\u3164")
     (found,) = ann("GET", USERS).json["items"]
@@ -272,7 +274,7 @@ def test_tenant_or_app_name_with_bidirectional_characters_is_refused(
     assert rows.count("wechat_apps", "name <> appid") == 0
 
 
-def test_names_are_isolated_from_the_surrounding_text(
+def test_console_pages_isolate_names_with_bidirectional_characters(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     """The effect of a stored override ends with the element that contains the name."""
@@ -300,8 +302,10 @@ def test_names_are_isolated_from_the_surrounding_text(
             assert is_apart or before.rfind("<bdi>") > before.rfind("</bdi>"), before[-200:]
 
 
-def test_confirmation_pages_isolate_each_name(app: Flask, rows: Reader) -> None:
-    """An override in a name does not reorder the users of a merge or the appid."""
+def test_confirmation_pages_isolate_each_name_with_bidirectional_characters(
+    app: Flask, rows: Reader
+) -> None:
+    """An override in a name does not change the displayed order of users or appids."""
     first, second = (enter_user(app, account=account) for account in ("first", "second"))
     evil = "\u202elive"
     rows("UPDATE users SET nickname = :name", name=evil)

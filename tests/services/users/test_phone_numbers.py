@@ -38,7 +38,7 @@ REFUSED: dict[str, type[Failure]] = {
     "138001389999": PhoneInvalid,
     "1380013": PhoneInvalid,
     "00000000000": PhoneInvalid,
-    # A range that no carrier has.
+    # A range that is assigned to no carrier.
     "16412345678": PhoneInvalid,
     "+861380013899": PhoneInvalid,
     "+85212345678": PhoneInvalid,
@@ -86,7 +86,7 @@ NO_NUMBERS += ["9" * 400, "+" + "9" * 30, "١٣٨٠٠١٣٨٠٠٠", "\u200b", "\
 
 
 @pytest.mark.parametrize(("typed", "refusal"), REFUSED.items())
-def test_number_that_is_not_a_valid_mobile_number_is_refused_with_a_reason(
+def test_phone_number_that_is_not_a_valid_mobile_number_is_refused_with_a_reason(
     typed: str, refusal: type[Failure]
 ) -> None:
     with pytest.raises(refusal):
@@ -94,7 +94,7 @@ def test_number_that_is_not_a_valid_mobile_number_is_refused_with_a_reason(
 
 
 @pytest.mark.parametrize("typed", NO_NUMBERS)
-def test_text_that_is_not_a_number_is_refused(typed: str) -> None:
+def test_text_that_is_not_a_phone_number_is_refused(typed: str) -> None:
     with pytest.raises(PhoneInvalid):
         phone_number(typed)
 
@@ -106,13 +106,13 @@ def test_mobile_number_is_normalised_to_e164(typed: str, e164: str) -> None:
     assert searched_number(typed) == number
 
 
-def test_number_next_to_the_wechat_test_numbers_is_refused() -> None:
+def test_number_that_follows_the_wechat_test_numbers_is_refused() -> None:
     with pytest.raises(PhoneInvalid):
         phone_number("12066600005")
 
 
 @pytest.mark.parametrize(("typed", "refusal"), REFUSED.items())
-def test_import_refuses_the_same_numbers_with_the_same_codes(
+def test_import_refuses_invalid_phone_numbers_with_the_code_of_the_reason(
     typed: str, refusal: type[Failure]
 ) -> None:
     person, bad = read_person(PersonRow(2, phone=typed))
@@ -126,7 +126,7 @@ def ann(app: Flask) -> Script:
     return signed_in(app, "ann@acme.example", "tenant_admin", "acme")
 
 
-def test_api_command_and_import_refuse_the_same_numbers(
+def test_admin_api_cli_and_import_refuse_the_same_phone_numbers(
     ann: Script, app: Flask, rows: Reader
 ) -> None:
     run = app.test_cli_runner()
@@ -140,7 +140,9 @@ def test_api_command_and_import_refuse_the_same_numbers(
     assert rows.count("users") == rows.count("phones") == 0
 
 
-def test_missing_plus_sign_is_explained_in_english_and_chinese(ann: Script) -> None:
+def test_missing_plus_sign_of_a_phone_number_is_explained_in_english_and_chinese(
+    ann: Script,
+) -> None:
     for language, text in (("en", "The plus sign"), ("zh", "缺少国家（地区）代码前的加号")):
         headers = {"Accept-Language": language}
         headers["Authorization"] = f"Bearer {ann.tokens['access_token']}"
@@ -165,7 +167,7 @@ def test_missing_plus_sign_is_explained_in_english_and_chinese(ann: Script) -> N
         ("12306", "86", "+8612306", PhoneNotMobile),
     ],
 )
-def test_number_delivered_by_wechat_is_accepted(
+def test_phone_number_from_wechat_is_accepted_even_if_it_is_refused_when_typed(
     national: str, country_code: str, e164: str, reason: type[Failure] | None
 ) -> None:
     number = number_from_wechat(national, country_code)
@@ -181,7 +183,9 @@ def test_number_delivered_by_wechat_is_accepted(
         *(("13800138000", ""), ("13800138000", "0"), ("13800138000", "9999"), ("1 2 3", "86")),
     ],
 )
-def test_impossible_number_from_wechat_is_refused(national: str, country_code: str) -> None:
+def test_phone_number_from_wechat_that_cannot_be_e164_is_refused(
+    national: str, country_code: str
+) -> None:
     with pytest.raises(PhoneInvalid):
         number_from_wechat(national, country_code)
 
@@ -204,7 +208,7 @@ UNUSUAL = {
 
 
 @pytest.mark.parametrize(("number", "reasons"), UNUSUAL.items())
-def test_unusual_number_from_wechat_is_accepted_and_logged_without_its_digits(
+def test_unusual_phone_number_from_wechat_is_accepted_and_logged_without_its_digits(
     client: Client, wechat: WeChat, captured: Captured, number: tuple[str, str, str], reasons: Any
 ) -> None:
     phone, country_code, e164 = number
@@ -217,7 +221,7 @@ def test_unusual_number_from_wechat_is_accepted_and_logged_without_its_digits(
     assert client.bind(person)["user"]["id"] == user["id"], "the number is found again"
 
 
-def test_number_delivered_by_wechat_is_found_by_operators(
+def test_operator_can_search_for_an_unusual_phone_number_from_wechat(
     client: Client, wechat: WeChat, ann: Script
 ) -> None:
     user = client.bind(Person(wechat, "dora", "12345678", "852"))["user"]
@@ -230,7 +234,7 @@ STORED = {"12306": "+8612306", "1380013": "+861380013", "6591234567": "+86659123
 
 
 @pytest.mark.parametrize(("typed", "e164"), STORED.items())
-def test_stored_number_that_is_no_longer_accepted_stays_usable(
+def test_stored_phone_number_that_is_no_longer_accepted_stays_usable(
     app: Flask, client: Client, wechat: WeChat, ann: Script, typed: str, e164: str
 ) -> None:
     user_id = enter_user(app, account="old", password="violet-harbour-74")
@@ -265,20 +269,22 @@ SOUGHT = {
 
 
 @pytest.mark.parametrize(("typed", "code"), SOUGHT.items())
-def test_search_for_an_invalid_number_returns_the_reason(
+def test_search_for_an_invalid_phone_number_returns_the_reason(
     ann: Script, client: Client, alice: Person, typed: str, code: str
 ) -> None:
     client.bind(alice)
     assert failure(ann("GET", USERS, query_string={"phone": typed})) == (422, code)
 
 
-def test_search_for_an_unassigned_valid_number_returns_no_users(ann: Script) -> None:
+def test_search_for_a_valid_phone_number_without_a_user_returns_no_users(ann: Script) -> None:
     answer = ann("GET", USERS, query_string={"phone": "13800138000", "count": "true"})
     assert (answer.status_code, answer.json["items"], answer.json["count"]) == (200, [], 0)
 
 
-def test_stored_number_of_another_tenant_is_not_found(app: Flask, ann: Script) -> None:
-    """The answer is the same as for a number that no user has."""
+def test_search_does_not_find_a_phone_number_stored_in_another_tenant(
+    app: Flask, ann: Script
+) -> None:
+    """The response is the same as for a number that no user has."""
     store(app, enter_user(app, "globex", account="old"), PhoneNumber("+8612306", 86))
     assert failure(ann("GET", USERS, query_string={"phone": "12306"})) == (422, "phone_not_mobile")
 
@@ -292,11 +298,11 @@ def test_stored_number_of_another_tenant_is_not_found(app: Flask, ann: Script) -
         ("+8612306", "****06"),
     ],
 )
-def test_masked_number_shows_at_most_half_of_its_digits(e164: str, shown: str) -> None:
+def test_masked_phone_number_shows_at_most_half_of_its_digits(e164: str, shown: str) -> None:
     assert masked(e164) == shown
 
 
-def test_uni_login_accepts_an_unusual_number_decrypted_from_wechat(
+def test_uni_login_accepts_an_unusual_phone_number_decrypted_from_wechat(
     client: Client, wechat: WeChat
 ) -> None:
     """The uni-app dialect sends back the number that WeChat delivered."""
