@@ -92,7 +92,7 @@ def forbid_estimates(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> None:
         raise AssertionError("a password was estimated")
 
-    monkeypatch.setattr("app.services.passwords.strength.zxcvbn", fail)
+    monkeypatch.setattr("app.services.passwords.strength._estimator", fail)
 
 
 def test_weak_password_set_before_the_rules_still_logs_in(
