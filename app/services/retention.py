@@ -35,7 +35,7 @@ from app.models.columns import first_id_of
 from app.services import audit
 from app.services.apps.claims import abandoned_claims
 from app.services.database.idempotency import KEPT_FOR
-from app.services.database.transactions import let_take_long, retry_on_conflict, transaction
+from app.services.database.transactions import lift_timeouts, retry_on_conflict, transaction
 from app.services.login.code_exchange import CODE_RETENTION
 from app.services.metrics.count_writer import count_old_counts, drop_old_counts
 from app.services.privacy.erasure import allow_audit_changes, erase, erase_unused
@@ -133,7 +133,7 @@ def _erase(tenant_id: UUID, user_id: UUID) -> bool:
 def _counting(table: Any, due: Due) -> Iterator[int]:
     counted = select(func.count()).select_from(table).where(*due.old, due.useless)
     with transaction() as db:
-        let_take_long(db)
+        lift_timeouts(db)
         count = db.scalars(counted).one()
     yield count
 

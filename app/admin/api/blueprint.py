@@ -15,7 +15,7 @@ from app.errors import RequestInvalid
 from app.schemas.admin_requests.queries import AuditListParams, PageParams
 from app.services.database.idempotency import (
     Answer,
-    Asked,
+    KeyedRequest,
     begin_or_find,
     forget_request,
     keep_answer,
@@ -78,7 +78,7 @@ def idempotent(view: Callable[..., Any]) -> Callable[..., Any]:
         key = request.headers.get(IDEMPOTENCY_KEY)
         if key is None:
             return view(*args, **kwargs)
-        found = begin_or_find(_asked(key))
+        found = begin_or_find(_keyed_request(key))
         if isinstance(found, Answer):
             return _again(found)
         try:
@@ -94,11 +94,11 @@ def idempotent(view: Callable[..., Any]) -> Callable[..., Any]:
     return once
 
 
-def _asked(key: str) -> Asked:
+def _keyed_request(key: str) -> KeyedRequest:
     if not KEY.fullmatch(key):
         raise RequestInvalid(errors={IDEMPOTENCY_KEY: ["1 to 64 visible ASCII characters."]})
     text = f"{request.method} {request.path}\n{whole_body(request).decode(errors='replace')}"
-    return Asked(this_operator().operator_id, key, text)
+    return KeyedRequest(this_operator().operator_id, key, text)
 
 
 def _shown_user(response: Response) -> UUID | None:

@@ -1,4 +1,4 @@
-"""The records of an app: those that show its use, and those deleted with it."""
+"""The database rows of an app: counting them, moving them to another app, deleting them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +21,7 @@ from app.models import (
 )
 from app.services.database.transactions import retry_on_conflict, transaction
 
-# The tables that show that an app was used, each with the next column of its index on appid.
+# Tables with rows only if the app was used, each with the column that follows appid in its index.
 USE: tuple[tuple[Any, Any], ...] = (
     (SocialAccount, SocialAccount.openid),
     (LoginSession, LoginSession.id),
@@ -29,13 +29,13 @@ USE: tuple[tuple[Any, Any], ...] = (
 )
 COUNTS = (DailyCount, DailyFailure, AnswerTime)
 # Tables of short-lived rows.
-PASSING = (WeChatAccessToken, CodeExchange)
+SHORT_LIVED = (WeChatAccessToken, CodeExchange)
 BATCH = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class AppUsage:
-    """How many records show that an app has been used."""
+    """Numbers of rows that exist only because an app was used."""
 
     identities: int
     sessions: int
@@ -43,38 +43,39 @@ class AppUsage:
 
     @property
     def total(self) -> int:
-        """Return how many records there are in all."""
+        """Return the sum of the three numbers."""
         return self.identities + self.sessions + self.pushes
 
 
 def count_usage(db: Session, tenant_id: UUID, appid: str, most: int | None = None) -> AppUsage:
-    """Count the records of an app in the caller's transaction, at most `most` of each kind."""
+    """Count the rows of an app in each usage table, up to `most` rows per table."""
     kinds = (select(key).where(*_of(model, tenant_id, appid)).limit(most) for model, key in USE)
     counted = (select(func.count()).select_from(kind.subquery()) for kind in kinds)
     return AppUsage(*(db.scalars(one).one() for one in counted))
 
 
 def is_used(db: Session, tenant_id: UUID, appid: str) -> bool:
-    """Return whether an app has any such record."""
+    """Return whether any usage table has a row of the app."""
     one = (select(key).where(*_of(model, tenant_id, appid)).limit(1) for model, key in USE)
     return any(db.scalar(found) is not None for found in one)
 
 
 def move_records(tenant_id: UUID, appid: str, key: str) -> None:
-    """Move the records of an app to another app of the tenant. Its sessions end.
+    """Move the identities, sessions and pushes of an app to the app `key`, and end the sessions.
 
-    Moves batches, each in its own transaction. Records added during the move may stay.
+    Both apps belong to the same tenant. Each batch is a transaction. Rows that are added during
+    the move may stay at the old app.
     """
     for model, order in USE:
         last = None
         while True:
-            moved, last = _move_few(model, order, last, tenant_id, appid, key)
+            moved, last = _move_batch(model, order, last, tenant_id, appid, key)
             if moved < BATCH:
                 break
 
 
 @retry_on_conflict
-def _move_few(
+def _move_batch(
     model: Any, order: Any, after: Any, tenant_id: UUID, appid: str, key: str
 ) -> tuple[int, Any]:
     rest = _of(model, tenant_id, appid) + (() if after is None else (order > after,))
@@ -92,22 +93,22 @@ def _move_few(
 
 
 def drop_app(db: Session, app: WeChatApp, key: str | None = None) -> None:
-    """Delete an app without records, with its counts, or move them to another app of the tenant.
+    """Delete an app. Delete its counts too, or move the counts to the app `key` of the same tenant.
 
-    The foreign keys refuse it while there are records.
+    Foreign keys make the deletion fail while usage tables have rows of the app.
     """
     for model in COUNTS:
         its = _of(model, app.tenant_id, app.appid)
-        counts = delete(model).where(*its) if key is None else _renamed(model, its, key)
+        counts = delete(model).where(*its) if key is None else _change_appid(model, its, key)
         db.execute(counts.execution_options(synchronize_session=False))
-    for passing in PASSING:
+    for passing in SHORT_LIVED:
         db.execute(delete(passing).where(*_of(passing, app.tenant_id, app.appid)))
-    # The caller may insert another app under the same key.
+    # The caller may insert another app with the same appid.
     db.expunge(app)
     db.execute(delete(WeChatApp).where(*_of(WeChatApp, app.tenant_id, app.appid)))
 
 
-def _renamed(model: Any, its: tuple[Any, ...], key: str) -> Any:
+def _change_appid(model: Any, its: tuple[Any, ...], key: str) -> Any:
     return update(model).where(*its).values(appid=key)
 
 

@@ -1,4 +1,4 @@
-"""The AppSecret of a mini-program, and the one that is to follow it."""
+"""The current and the next AppSecret of a mini-program."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,20 +17,20 @@ from app.services.database.transactions import transaction
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """The AppSecret in use, and the next."""
+    """The current AppSecret of an app, and its next AppSecret if one is stored."""
 
     current: str = field(repr=False)
     next: str | None = field(repr=False)
 
-    def after(self, secret: str) -> Sequence[str]:
-        """List the secrets to try after WeChat rejected this one."""
+    def alternatives_to(self, secret: str) -> Sequence[str]:
+        """Return the AppSecrets to try after WeChat has rejected `secret`."""
         return [one for one in (self.current, self.next) if one and one != secret]
 
 
 def get_secrets(appid: str, tenant_id: UUID | None = None) -> Secrets:
-    """Read the present secrets of an app of one tenant, or of any; it may be switched off.
+    """Read the AppSecrets of an app from the database. A disabled app is accepted.
 
-    Raises AppUnknown.
+    Raises AppUnknown, also if `tenant_id` is given and the app belongs to another tenant.
     """
     wanted = select(WeChatApp).where(WeChatApp.appid == appid)
     if tenant_id is not None:
@@ -43,17 +43,18 @@ def get_secrets(appid: str, tenant_id: UUID | None = None) -> Secrets:
 
 
 def set_secret(appid: str, secret: str) -> bool:
-    """Replace an app's AppSecret. The change applies to the next request. Raise AppUnknown.
+    """Replace the current AppSecret of an app. The change applies to the next request.
 
-    Tells whether one was to follow it, which is not kept any longer.
+    Deletes the next AppSecret. Returns whether there was one. Raises AppUnknown.
     """
     return replace_secrets(audit.OPERATOR, appid, SecretChanges(secret=secret))
 
 
 def set_next_secret(appid: str, secret: str | None) -> None:
-    """Keep the AppSecret that follows, or none; raise AppUnknown, or SecretInUse for the present.
+    """Store the next AppSecret of an app, or delete it if `secret` is None.
 
-    It is tried as soon as WeChat rejects the one in use.
+    The next AppSecret is tried when WeChat rejects the current one. Raises AppUnknown, and
+    SecretInUse if `secret` is the current AppSecret.
     """
     replace_secrets(audit.OPERATOR, appid, SecretChanges(next_secret=secret))
 
@@ -61,11 +62,12 @@ def set_next_secret(appid: str, secret: str | None) -> None:
 def replace_secrets(
     actor: audit.Actor, appid: str, changes: SecretChanges, tenant_id: UUID | None = None
 ) -> bool:
-    """Replace some of an app's secrets; remove those that are None. Applies to the next request.
+    """Replace or delete secrets of an app. The changes apply to the next request.
 
-    WeChat has one AppSecret at a time, so one that was to follow a replaced one is not kept any
-    longer; tells whether there was one. Raises AppUnknown, for an app of another tenant than the
-    given one too, and SecretInUse for a next AppSecret that is the present one.
+    Replacing the current AppSecret deletes the stored next one, because WeChat has one AppSecret
+    at a time. Returns True if the current one was replaced and a next one was stored. Raises
+    AppReleased, AppUnknown, also for an app of another tenant than `tenant_id`, and SecretInUse if
+    the new next AppSecret equals the current one.
     """
     with transaction() as db:
         app = lock_app(db, appid, tenant_id)
@@ -91,14 +93,14 @@ def _actions(secrets: Mapping[str, str | None]) -> Iterator[str]:
 
 
 def promote_next_secret(appid: str, seen: Secrets) -> None:
-    """Put the next AppSecret in use, unless either secret was changed since they were `seen`.
+    """Make the next AppSecret the current one, unless either secret differs from `seen`.
 
-    Does not wait for a locked app, because a login waits for this call: the next call promotes it.
+    A login waits for this call, so a locked row is skipped. A later login then promotes the secret.
     """
     mine = select(WeChatApp).where(WeChatApp.appid == appid)
     with transaction() as db:
         app = db.scalar(mine.with_for_update(key_share=True, skip_locked=True))
-        # Compared in clear: a rotation of keys may have changed the ciphertext.
+        # Compare plain texts: a key rotation may have changed the ciphertext.
         if app is not None and Secrets(app.secret or "", app.next_secret) == seen:
             entered_at = app.next_secret_set_at
             told = put_secrets(app, SecretChanges(secret=seen.next, next_secret=None))

@@ -24,9 +24,9 @@ Outcome = Literal["right", "wrong", "unknown", "held_elsewhere"]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What WeChat says of one AppSecret; `advice` is the msgid of what to do.
+    """The result of verifying one AppSecret. `advice` is the msgid of the advice for the operator.
 
-    An outcome of `held_elsewhere` means that the AppSecret is right and another tenant has the
+    The outcome `held_elsewhere` means that the AppSecret is right, but another tenant has the
     appid.
     """
 
@@ -37,27 +37,27 @@ class Verdict:
     ip: str | None = None
 
     def fill(self, advice: str) -> str:
-        """Put errcode and address into the advice, or its translation."""
+        """Insert the errcode and this server's IP address into the advice or its translation."""
         return advice.format(errcode=self.errcode, ip=self.ip or "?")
 
 
 def verify_app(appid: str, tenant_id: UUID | None = None) -> Sequence[Verdict]:
-    """Ask WeChat about the AppSecret in use, and about the next if there is one.
+    """Verify the current AppSecret of an app with WeChat, and the next one if there is one.
 
-    Asks for the stable token: asking for that again changes nothing for those who use it. Raises
-    AppUnknown, for an app of another tenant than the given one too.
+    Requests the stable token, because a repeated request does not invalidate the token in use.
+    Raises AppUnknown, also for an app of another tenant than `tenant_id`.
     """
     secrets = get_secrets(appid, tenant_id)
     verdicts = [ask_wechat(client(), appid, secrets.current)]
     if secrets.next:
-        verdicts.append(_of_next(ask_wechat(client(), appid, secrets.next)))
+        verdicts.append(_for_next_secret(ask_wechat(client(), appid, secrets.next)))
     return verdicts
 
 
 def ask_wechat(
     wechat: WeChatClient, appid: str, secret: str, advice: Mapping[int, str] = ADVICE
 ) -> Verdict:
-    """Ask WeChat about an AppSecret, with no database connection held."""
+    """Verify an AppSecret with WeChat. Call it without a database connection."""
     try:
         wechat.stable_token(appid, secret)
     except AppMisconfigured as refusal:
@@ -70,7 +70,7 @@ def ask_wechat(
 
 
 def advise(outcome: Outcome, errcode: int | None, advice: Mapping[int, str] = CLAIM_ADVICE) -> str:
-    """Return the msgid of what to do about what WeChat said."""
+    """Return the msgid of the advice for an outcome and WeChat's errcode."""
     if outcome == "right":
         return RIGHT
     if outcome == "held_elsewhere":
@@ -80,7 +80,7 @@ def advise(outcome: Outcome, errcode: int | None, advice: Mapping[int, str] = CL
     return advice.get(errcode or 0, OTHER)
 
 
-def _of_next(verdict: Verdict) -> Verdict:
-    """Take the refusal of a next AppSecret that is not in use yet for what it is."""
+def _for_next_secret(verdict: Verdict) -> Verdict:
+    """Return the verdict for the next AppSecret. WeChat rejects it until the AppSecret is reset."""
     is_early = verdict.errcode == 40125
     return replace(verdict, which="next", advice=NOT_YET if is_early else verdict.advice)

@@ -1,4 +1,4 @@
-"""Mini-programs: which app a request is for, and the operators' work on the config table."""
+"""Mini-programs: finding the app of a request, and adding and changing apps."""
 
 import re
 import time
@@ -29,12 +29,12 @@ from app.services.cache.registry import caches
 from app.services.cache.session_cache import app_subject
 from app.services.database.transactions import transaction, violated
 
-# What a request may name. Apps that were entered before `NEW_APPID` was required stay.
+# An appid in a request. Apps that were added before `NEW_APPID` was required may differ from it.
 APPID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 NEW_APPID = re.compile(r"wx[0-9A-Za-z]{16}")
-# What operators may name: also a released app.
+# The key of an app in the database: the appid, followed by a time if the app was released.
 APP_KEY = re.compile(rf"{APPID.pattern}(~[0-9]{{20}})?")
-# What WeChat's console gives, and, of its Token, what it takes.
+# AppSecret and EncodingAESKey as WeChat's console issues them, and the Token that it accepts.
 APP_SECRET = re.compile(r"[!-~]{1,128}")
 PUSH_TOKEN = re.compile(r"[A-Za-z0-9]{3,32}")
 ENCODING_AES_KEY = re.compile(r"[A-Za-z0-9]{43}")
@@ -42,7 +42,10 @@ ENCODING_AES_KEY = re.compile(r"[A-Za-z0-9]{43}")
 
 @dataclass(frozen=True, slots=True)
 class AppConfig:
-    """An app as requests need it. None is no session limit, and the default call limit."""
+    """The settings of an app that requests need.
+
+    A `session_limit` of None means no limit. A `wechat_call_limit` of None means the default.
+    """
 
     appid: str
     tenant_id: UUID
@@ -55,7 +58,7 @@ class AppConfig:
 
 @dataclass(frozen=True, slots=True)
 class KnownApp:
-    """An app, and the states that can forbid its use."""
+    """A cached app, with the states of app and tenant that can disable its use."""
 
     config: AppConfig
     enabled: bool
@@ -64,7 +67,7 @@ class KnownApp:
 
 @dataclass(frozen=True, slots=True)
 class NewApp:
-    """What an operator says of an app; the last three go into the database encrypted."""
+    """A new app or claim as entered by an operator. Its three secrets are stored encrypted."""
 
     appid: str
     name: str
@@ -76,7 +79,7 @@ class NewApp:
 
     @property
     def secrets(self) -> SecretChanges:
-        """Return the secrets that are given."""
+        """Return the secrets in the form that `put_secrets` takes."""
         return SecretChanges(
             secret=self.secret,
             push_token=NOT_GIVEN if self.push_token is None else self.push_token,
@@ -85,7 +88,10 @@ class NewApp:
 
 
 def get_app(appid: str, *, even_disabled: bool = False) -> AppConfig:
-    """Find the app that answers to `appid`; raise AppUnknown, AppDisabled or TenantDisabled."""
+    """Return the app with an appid, from the cache or the database.
+
+    Raises AppUnknown. Raises AppDisabled or TenantDisabled unless `even_disabled`.
+    """
     if not APPID.fullmatch(appid):
         raise AppUnknown
     known = caches().apps.find(appid) or _read_app(appid)
@@ -117,7 +123,7 @@ def _read_app(appid: str) -> KnownApp:
 
 
 def refuse_disabled_app(app_enabled: bool, tenant_status: str) -> None:
-    """Raise TenantDisabled or AppDisabled."""
+    """Raise TenantDisabled or AppDisabled if the tenant or the app is disabled."""
     if tenant_status != "active":
         raise TenantDisabled
     if not app_enabled:
@@ -125,16 +131,16 @@ def refuse_disabled_app(app_enabled: bool, tenant_status: str) -> None:
 
 
 def refuse_malformed(appid: str) -> None:
-    """Raise AppidInvalid for an appid that WeChat cannot have given."""
+    """Raise AppidInvalid unless the appid has the form of WeChat's appids."""
     if not NEW_APPID.fullmatch(appid):
         raise AppidInvalid
 
 
 def add_app(tenant_slug: str, new: NewApp, actor: audit.Actor = audit.OPERATOR) -> None:
-    """Add an app as proven, without asking WeChat, and close every claim to its appid.
+    """Add an active app without verifying its AppSecret, and close every claim to its appid.
 
-    For the platform only: tenants claim an appid and prove it (services/apps/claims.py). Raises
-    AppidInvalid, TenantUnknown, AppExists, or AppTaken for an appid of another tenant.
+    For platform admins only: tenants claim an appid and prove the claim (services/apps/claims.py).
+    Raises AppidInvalid, TenantUnknown, AppExists, or AppTaken for an appid of another tenant.
     """
     refuse_malformed(new.appid)
     try:
@@ -156,7 +162,7 @@ def _insert_app(db: Session, tenant_id: UUID, new: NewApp, actor: audit.Actor) -
     )
     told = put_secrets(app, new.secrets)
     db.add(app)
-    # Before any claim is locked: another proof of the appid waits here and holds no lock.
+    # Insert the app before locking claims: a concurrent insert of the appid waits without any lock.
     db.flush()
     close_claims(db, tenant_id, new.appid)
     shown = {"registration": new.registration, "data_format": new.data_format}
@@ -178,7 +184,7 @@ def change_app(
     session_limit: SessionLimit | NotGiven = NOT_GIVEN,
     wechat_call_limit: int | NotGiven | None = NOT_GIVEN,
 ) -> None:
-    """Change settings of an app from the command line, as `change_settings` does."""
+    """Call `change_settings` for the command line. Parameters that are not given stay unchanged."""
     settings = AppSettings(
         name=name,
         registration=registration,
@@ -193,7 +199,7 @@ def change_settings(
 ) -> None:
     """Change settings of an app. They apply to the next request.
 
-    Raises AppUnknown, also for an app of another tenant than the given one.
+    Raises AppUnknown, also for an app of another tenant than `tenant_id`, and AppReleased.
     """
     with transaction() as db:
         app = lock_app(db, appid, tenant_id)
@@ -203,9 +209,10 @@ def change_settings(
 
 
 def set_app_push(appid: str, push_token: str, encoding_aes_key: str | None) -> None:
-    """Replace the secrets of an app's message push. Without a key, pushes are plain text.
+    """Replace the Token and the EncodingAESKey of an app's message push.
 
-    Applies to the next request. Raises AppUnknown.
+    Without an EncodingAESKey, pushes are accepted in plain text. The change applies to the next
+    request. Raises AppUnknown.
     """
     with transaction() as db:
         app = lock_app(db, appid)
@@ -215,7 +222,7 @@ def set_app_push(appid: str, push_token: str, encoding_aes_key: str | None) -> N
 
 
 def set_app_enabled(appid: str, enabled: bool) -> None:
-    """Enable or disable an app. The change applies to the next request. Raise AppUnknown."""
+    """Enable or disable an app. The change applies to the next request. Raises AppUnknown."""
     with transaction() as db:
         app = lock_app(db, appid)
         app.enabled = enabled
@@ -224,9 +231,9 @@ def set_app_enabled(appid: str, enabled: bool) -> None:
 
 
 def lock_app(db: Session, appid: str, tenant_id: UUID | None = None) -> WeChatApp:
-    """Lock an app of one tenant, or of any, to change it. No login waits for this lock.
+    """Return an app, locked for a change. Logins do not wait for this lock.
 
-    Raises AppUnknown, or AppReleased.
+    Raises AppReleased, and AppUnknown, also for an app of another tenant than `tenant_id`.
     """
     if not APP_KEY.fullmatch(appid):
         raise AppUnknown

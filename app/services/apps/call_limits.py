@@ -1,7 +1,7 @@
 """Bounds on calls to WeChat: calls in flight per app and in total, and a circuit breaker per app.
 
-The state belongs to a process. An app whose WeChat is slow or silent can use its own share of the
-process only, so that requests for other apps are always served.
+Each process has its own state. When WeChat is slow for one app, the requests of that app occupy
+only the app's share of the process, and requests for other apps are served.
 """
 
 import time
@@ -19,14 +19,14 @@ from flask import current_app
 from app.errors import Failure, WeChatBusy, WeChatCircuitOpen
 from app.services.apps.apps import AppConfig
 
-# The circuit opens when half of the last calls went unanswered.
+# The circuit opens when half of the last 20 calls went unanswered.
 WINDOW = 20
 OPENS_AT = WINDOW // 2
 # While the circuit is open, one call in this many seconds tests whether WeChat answers again.
 PROBE_EVERY = 1.0
-# Clients that were refused together should not come back together.
+# The range of Retry-After in seconds. It varies so that refused clients do not return together.
 RETRY_AFTER = (3, 8)
-# States of idle apps are kept up to this number.
+# The number of apps above which the states of idle apps are dropped.
 MOST_IDLE = 10_000
 
 log = structlog.get_logger()
@@ -56,10 +56,10 @@ class CallLimits:
 
     @contextmanager
     def slot(self, appid: str, most: int | None = None) -> Iterator[None]:
-        """Occupy one of the app's calls in flight; `most` replaces the default bound.
+        """Count a call of the app as in flight. `most` replaces the default bound for the app.
 
-        Raises WeChatBusy if the app or the process has no call left, and WeChatCircuitOpen if
-        WeChat does not answer the app's calls. Neither waits.
+        Never waits. Raises WeChatBusy if the app or the process has too many calls in flight, and
+        WeChatCircuitOpen if the app's circuit is open.
         """
         self._enter(appid, self.per_app if most is None else most)
         try:
@@ -85,7 +85,7 @@ class CallLimits:
                 log.warning("wechat_circuit_opened", appid=appid, unanswered=unanswered)
 
     def find_refusal(self, appid: str) -> type[Failure] | None:
-        """Return why a call of an app would be refused now, or None. Does not let a probe pass."""
+        """Return the exception that `slot` would raise for an app, or None. Changes no state."""
         state = self._states.get(appid)
         if state is None:
             return None
@@ -137,17 +137,17 @@ class CallLimits:
 
 
 def retry_after() -> int:
-    """Return the seconds after which a refused client may try again. They vary."""
+    """Return a random number of seconds after which a refused client may try again."""
     return randint(*RETRY_AFTER)  # noqa: S311 - spreads clients over time, not a secret
 
 
 def call_limits() -> CallLimits:
-    """Return the call limits of the running app."""
+    """Return the call limits of the running Flask app."""
     return cast(CallLimits, current_app.extensions["call_limits"])
 
 
 @contextmanager
 def call_slot(app: AppConfig) -> Iterator[None]:
-    """Occupy one of the app's calls in flight. Raises WeChatBusy or WeChatCircuitOpen."""
+    """Count a call of the app as in flight. Raises WeChatBusy or WeChatCircuitOpen."""
     with call_limits().slot(app.appid, app.wechat_call_limit):
         yield

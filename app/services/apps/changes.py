@@ -39,7 +39,7 @@ class AppSettings:
         return changes
 
     def apply_to(self, row: WeChatApp | AppClaim) -> None:
-        """Set the settings of an app or a claim. `enabled` is set on apps only."""
+        """Set the given settings on the row of an app or a claim. `enabled` is set on apps only."""
         if self.name is not None:
             row.name = self.name
         if self.registration is not None:
@@ -73,5 +73,5 @@ NO_SECRETS = SecretChanges(secret=None, next_secret=None, push_token=None, encod
 
 
 def removal_of(name: str) -> SecretChanges:
-    """Return the removal of one secret, by the name of its field."""
+    """Return changes that delete one secret. `name` is a field of SecretChanges."""
     return replace(SecretChanges(), **{name: None})

@@ -1,4 +1,4 @@
-"""Closing the claims to an appid once one tenant has it (docs/decisions/0023)."""
+"""Closing all claims to an appid once a tenant has proven it (docs/decisions/0023)."""
 
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from app.clock import now
 from app.models import AppClaim
 from app.services import audit
 
-# What a closed claim says no more: its secrets, and what WeChat said of them.
+# The columns that closing a claim sets to NULL: its secrets and the verdict on its AppSecret.
 EMPTIED = dict.fromkeys(
     (
         *("secret_sealed", "push_token_sealed", "encoding_aes_key_sealed"),
@@ -20,12 +20,12 @@ EMPTIED = dict.fromkeys(
 
 
 def close_claims(db: Session, tenant_id: UUID, appid: str) -> None:
-    """Delete the claim of the tenant that has the appid now, and close those of all others.
+    """Delete the claim of the tenant that has the appid now, and close other tenants' claims.
 
-    The caller's transaction has inserted the app before, so that two tenants that prove an appid
-    at the same moment never wait for each other's claims. Claims with an AppSecret that
-    WeChat accepted stay: their tenants know that another one has the appid. The audit logs of the
-    other tenants say that the claim was closed, and not by which proof.
+    The caller must have inserted the app in the same transaction, so that two tenants that prove
+    an appid at the same moment never wait for each other's claims. A claim with the outcome
+    `held_elsewhere` stays open, because its AppSecret is right. The audit logs of the other tenants
+    record that their claims were closed, but not which tenant has the appid.
     """
     own = (AppClaim.tenant_id == tenant_id, AppClaim.appid == appid)
     db.execute(delete(AppClaim).where(*own))

@@ -1,7 +1,7 @@
 """Claims: appids that a tenant has entered and not proven yet (docs/decisions/0023).
 
-Nothing here reads another tenant's rows. Adding an appid gets the same answer if another tenant has
-it.
+No function here reads another tenant's rows: whether another tenant has an appid does not change
+the result of claiming it.
 """
 
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ from app.services.apps.secret_marks import put_secrets
 from app.services.apps.verification_budget import charge_verification
 from app.services.database.transactions import transaction
 
-# From the last AppSecret of a claim, or from its closing.
+# Counted from the time the claim was closed, or else from its last change of the AppSecret.
 CLAIMS_KEPT = timedelta(days=90)
 # Pending and closed claims that a tenant may have at a time.
 MOST_CLAIMS = 20
@@ -31,7 +31,7 @@ MOST_CLAIMS = 20
 
 @dataclass(frozen=True, slots=True)
 class ClaimedSecret:
-    """The AppSecret of a claim, as it is when WeChat is asked about it."""
+    """A claim and its AppSecret, read before the AppSecret is verified with WeChat."""
 
     claim_id: UUID
     tenant_id: UUID
@@ -42,11 +42,11 @@ class ClaimedSecret:
 def claim_app(
     actor: audit.Actor, tenant_id: UUID, new: NewApp, *, limited: bool = True
 ) -> ClaimedSecret:
-    """Claim an appid for a tenant, to be verified right after; return what to verify.
+    """Add a claim of a tenant to an appid. Return its AppSecret, for the caller to verify.
 
-    A closed claim of the tenant is replaced. Raises AppidInvalid, AppExists for an appid that the
-    same tenant has or claims already, and, if it is `limited`, AppClaimsTooMany or
-    AppVerificationsTooMany.
+    A closed claim of the tenant to the appid is replaced. Raises AppidInvalid, and AppExists if the
+    tenant has the appid or a pending claim to it. If `limited`, also counts the verification and
+    raises AppClaimsTooMany or AppVerificationsTooMany.
     """
     refuse_malformed(new.appid)
     with transaction() as db:
@@ -73,15 +73,15 @@ def claim_app(
 
 
 def _lock_tenant(db: Session, tenant_id: UUID) -> None:
-    """Lock the tenant's claims, so that they can be counted before one is added."""
+    """Lock the tenant, so that no other transaction adds a claim until this one ends."""
     this = select(Tenant.id).where(Tenant.id == tenant_id)
     db.execute(this.with_for_update(key_share=True))
 
 
 def _count_claims(db: Session, tenant_id: UUID, appid: str) -> int:
-    """Count the claims of a tenant; raise AppExists if the appid is among them or among its apps.
+    """Count the claims of a tenant. Delete its closed claim to the appid first.
 
-    A closed claim to the appid is deleted.
+    Raises AppExists if the tenant has the appid or a pending claim to it.
     """
     own_app = select(WeChatApp.appid).where(
         WeChatApp.tenant_id == tenant_id, WeChatApp.appid == appid
@@ -98,7 +98,7 @@ def _count_claims(db: Session, tenant_id: UUID, appid: str) -> int:
 
 
 def take_secret(tenant_id: UUID, appid: str, *, limited: bool = True) -> ClaimedSecret:
-    """Return what to verify of a claim, and count the verification if it is `limited`.
+    """Return a claim's AppSecret, for the caller to verify. If `limited`, count the verification.
 
     Raises AppUnknown, AppClaimClosed or AppVerificationsTooMany.
     """
@@ -110,7 +110,7 @@ def take_secret(tenant_id: UUID, appid: str, *, limited: bool = True) -> Claimed
 
 
 def read_secret(db: Session, tenant_id: UUID, appid: str) -> ClaimedSecret:
-    """Return what to verify of a claim; raise AppUnknown or AppClaimClosed."""
+    """Return a claim's AppSecret. Raises AppUnknown or AppClaimClosed."""
     claim = _find(db, tenant_id, appid)
     if claim.closed_at is not None or claim.secret is None:
         raise AppClaimClosed
@@ -118,7 +118,7 @@ def read_secret(db: Session, tenant_id: UUID, appid: str) -> ClaimedSecret:
 
 
 def change_claim(actor: audit.Actor, tenant_id: UUID, appid: str, settings: AppSettings) -> None:
-    """Change settings that the app will have.
+    """Change settings of a claim. The app gets these settings when the claim is proven.
 
     Raises AppUnknown, or AppPending for a change of `enabled`.
     """
@@ -134,10 +134,10 @@ def change_claim(actor: audit.Actor, tenant_id: UUID, appid: str, settings: AppS
 def replace_claim_secrets(
     actor: audit.Actor, tenant_id: UUID, appid: str, changes: SecretChanges
 ) -> None:
-    """Replace secrets of a claim; an AppSecret opens a closed claim again.
+    """Replace secrets of a claim. A new AppSecret reopens a closed claim.
 
-    What WeChat said of the AppSecret before counts no more. Raises AppUnknown, AppPending for a
-    next AppSecret, or AppClaimClosed for a closed claim without an AppSecret.
+    A new AppSecret also deletes the verdict on the old one. Raises AppUnknown, AppPending for a
+    next AppSecret, and AppClaimClosed if the claim is closed and no AppSecret is given.
     """
     with transaction() as db:
         claim = lock_claim(db, tenant_id, appid)
@@ -153,14 +153,14 @@ def replace_claim_secrets(
 
 
 def withdraw_claim(actor: audit.Actor, tenant_id: UUID, appid: str) -> None:
-    """Delete a claim with its secrets; raise AppUnknown."""
+    """Delete a claim and its secrets. Raises AppUnknown."""
     with transaction() as db:
         db.delete(lock_claim(db, tenant_id, appid))
         audit.record(db, tenant_id, actor, "app_claim.withdrawn", appid)
 
 
 def lock_claim(db: Session, tenant_id: UUID, appid: str) -> AppClaim:
-    """Lock a claim to change it; raise AppUnknown."""
+    """Return a claim, locked for a change in the caller's transaction. Raises AppUnknown."""
     return _find(db, tenant_id, appid, lock=True)
 
 
@@ -175,5 +175,5 @@ def _find(db: Session, tenant_id: UUID, appid: str, *, lock: bool = False) -> Ap
 
 
 def abandoned_claims() -> ColumnElement[bool]:
-    """Select, for retention, claims that were closed or got their last AppSecret long ago."""
+    """Return the SQL condition for claims that retention deletes: see `CLAIMS_KEPT`."""
     return func.coalesce(AppClaim.closed_at, AppClaim.secret_set_at) < now() - CLAIMS_KEPT

@@ -1,8 +1,8 @@
 """Advice for operators about the errcodes that WeChat returns for an AppSecret.
 
-It is shown when an AppSecret is verified. `app/wechat/errcodes.py` maps the same errcodes to
-exceptions; an errcode that is not listed there is treated as `AppMisconfigured`. `{ip}` is filled
-in for the errcodes in `ABOUT_OUR_IP` of `app/wechat/client.py`.
+The advice is shown when an AppSecret is verified. `app/wechat/errcodes.py` maps the same errcodes
+to exceptions. An errcode that is not listed there is treated as `AppMisconfigured`. `{ip}` is this
+server's IP address, known for the errcodes in `ABOUT_OUR_IP` of `app/wechat/client.py`.
 """
 
 from app.i18n_marker import N_
@@ -59,7 +59,7 @@ ADVICE = {
 }
 
 
-# For claims. They serve no logins.
+# For claims, which have no users yet: the advice does not mention logins.
 CLAIM_ADVICE = ADVICE | {
     40164: N_(
         "WeChat accepts this AppSecret from whitelisted addresses only. Add {ip} to the IP "

@@ -1,4 +1,4 @@
-"""A tenant's mini-programs as operators see them: apps and claims in one list, without secrets."""
+"""Lists of apps and claims for operators, with fingerprints in place of secrets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,10 +22,10 @@ State = Literal["active", "pending", "closed", "released"]
 
 @dataclass(frozen=True, slots=True)
 class TenantApp:
-    """A mini-program as its tenant's operators see it. Secrets are marks, without their values.
+    """An app or a claim as shown to the operators of its tenant, with fingerprints of its secrets.
 
-    Only an `active` one serves requests, if it is enabled. `verdict` is WeChat's last verdict on a
-    claim, at `checked_at`.
+    Requests are served only if `state` is `active` and `enabled` is true. `verdict` is the result
+    of the last verification of a claim, at `checked_at`.
     """
 
     appid: str
@@ -46,12 +46,12 @@ class TenantApp:
 
     @property
     def is_claim(self) -> bool:
-        """Return whether its AppSecret is not proven."""
+        """Return whether this is a claim, pending or closed, and not an app."""
         return self.state in ("pending", "closed")
 
 
 class Listed(NamedTuple):
-    """A row of `apps_and_claims`; only a claim has a `claim_id`."""
+    """A row of `apps_and_claims`. `claim_id` is None for an app."""
 
     appid: str
     state: State
@@ -79,17 +79,17 @@ class Listed(NamedTuple):
 
     @property
     def is_claim(self) -> bool:
-        """Whether the AppSecret is not proven."""
+        """Return whether this is a claim, pending or closed, and not an app."""
         return self.claim_id is not None
 
     @property
     def session_limit(self) -> SessionLimit:
-        """The session limit as an operator set it."""
+        """Return the session limit as set: a number, "off", or None for the default."""
         return read_session_limit(self.max_sessions, unlimited=self.unlimited_sessions)
 
 
 def apps_and_claims(tenant_id: UUID | None = None) -> FromClause:
-    """Select apps and claims, of one tenant or of all, with the columns of `Listed`."""
+    """Return a subquery of apps and claims, of one tenant or of all, with `Listed` columns."""
     only_apps = ("next_secret_sealed", "next_secret_set_at")
     only_claims = ("claim_id", "outcome", "errcode", "seen_ip", "checked_at")
     of_apps = {
@@ -112,9 +112,9 @@ def apps_and_claims(tenant_id: UUID | None = None) -> FromClause:
 def list_apps(
     tenant_slug: str | None = None, appid: str | None = None
 ) -> Sequence[tuple[Listed, str]]:
-    """List apps and claims with their tenants' slugs, of one tenant or, for the platform, of all.
+    """Return apps and claims with the slugs of their tenants, ordered by slug and appid.
 
-    Raises TenantUnknown.
+    Without a tenant, returns those of all tenants, for platform admins only. Raises TenantUnknown.
     """
     with transaction() as db:
         tenant_id = None if tenant_slug is None else get_tenant(db, tenant_slug).id
@@ -134,7 +134,7 @@ def _columns(model: type[WeChatApp | AppClaim], special: dict[str, Any]) -> list
 
 
 def shown_app(*columns: Any) -> TenantApp:
-    """Show a row of `apps_and_claims`."""
+    """Return the app or claim of a row of `apps_and_claims`."""
     row = Listed(*columns)
     return TenantApp(
         appid=row.appid,

@@ -1,6 +1,6 @@
-"""Proving a claim: WeChat accepts its AppSecret, and the tenant has the appid from then on.
+"""Proving a claim: if WeChat accepts the AppSecret of a claim, the claim becomes an app.
 
-The primary key of `wechat_apps` decides between tenants that prove an appid at the same moment.
+If two tenants prove an appid at the same moment, the primary key of `wechat_apps` decides.
 """
 
 from uuid import UUID
@@ -27,20 +27,21 @@ from app.services.database.transactions import transaction, violated
 def prove_claim(actor: audit.Actor, tenant_id: UUID, appid: str) -> Verdict:
     """Verify a claim with WeChat, and activate the app if WeChat accepts the AppSecret.
 
-    Raises AppUnknown, AppClaimClosed, AppVerificationsTooMany, and as `prove` does.
+    Counts the verification. Raises AppUnknown, AppClaimClosed, AppVerificationsTooMany, and the
+    exceptions of `prove`.
     """
     return prove(actor, take_secret(tenant_id, appid))
 
 
 def prove(actor: audit.Actor, claimed: ClaimedSecret) -> Verdict:
-    """Verify a claim with an AppSecret that is already read and counted.
+    """Verify the AppSecret of a claim that the caller has read. Does not count the verification.
 
-    The claim stays pending unless the verdict is `right`. Raises AppUnknown when it was withdrawn
-    while WeChat was asked, and AppClaimChanged when its AppSecret was replaced.
+    The claim stays pending unless the outcome is `right`. Raises AppUnknown if the claim was
+    withdrawn during the call to WeChat, and AppClaimChanged if its AppSecret was replaced.
     """
     verdict = ask_claimed(claimed)
     if verdict.outcome != "right":
-        _note(claimed, verdict)
+        _store_verdict(claimed, verdict)
         return verdict
     try:
         with transaction() as db:
@@ -48,21 +49,21 @@ def prove(actor: audit.Actor, claimed: ClaimedSecret) -> Verdict:
     except IntegrityError as error:
         if violated(error) != "pk_wechat_apps":
             raise
-        return _held(actor, claimed, verdict)
+        return _store_held_elsewhere(actor, claimed, verdict)
     return verdict
 
 
 def ask_claimed(claimed: ClaimedSecret) -> Verdict:
-    """Ask WeChat about the AppSecret of a claim, with no database connection held."""
+    """Verify the AppSecret of a claim with WeChat. Call it without a database connection."""
     return ask_wechat(proof_client(), claimed.appid, claimed.secret, CLAIM_ADVICE)
 
 
 def activate(db: Session, actor: audit.Actor, claimed: ClaimedSecret) -> None:
-    """Make an app of a claim in the caller's transaction, and close every other claim to it.
+    """Turn a claim into an app in the caller's transaction. Close all other claims to the appid.
 
-    The app is inserted before any claim is locked: another tenant's proof waits there and holds no
-    claim that this one closes. Raises IntegrityError for `pk_wechat_apps` when another has the
-    appid.
+    Inserts the app before it locks any claim: a concurrent proof by another tenant waits at the
+    insert and holds no claim that this function closes. Raises IntegrityError for `pk_wechat_apps`
+    if a tenant has the appid.
     """
     app = WeChatApp(appid=claimed.appid, tenant_id=claimed.tenant_id, name="")
     app.secret = claimed.secret
@@ -83,26 +84,26 @@ def activate(db: Session, actor: audit.Actor, claimed: ClaimedSecret) -> None:
     audit.record(db, claimed.tenant_id, actor, "app.activated", claimed.appid, after=told["after"])
 
 
-def _note(claimed: ClaimedSecret, verdict: Verdict) -> None:
-    """Keep what WeChat said, unless the AppSecret was replaced or the claim closed since."""
+def _store_verdict(claimed: ClaimedSecret, verdict: Verdict) -> None:
+    """Store the verdict, unless the AppSecret was replaced or the claim was closed since."""
     with transaction() as db:
         claim = lock_claim(db, claimed.tenant_id, claimed.appid)
         if claim.id == claimed.claim_id and claim.secret == claimed.secret:
-            _keep(claim, verdict)
+            _set_verdict(claim, verdict)
 
 
-def _keep(claim: AppClaim, verdict: Verdict) -> None:
+def _set_verdict(claim: AppClaim, verdict: Verdict) -> None:
     claim.outcome, claim.checked_at = verdict.outcome, now()
     claim.errcode, claim.seen_ip = verdict.errcode, verdict.ip
 
 
-def _held(actor: audit.Actor, claimed: ClaimedSecret, right: Verdict) -> Verdict:
-    """Keep that the AppSecret is right and another tenant has the appid.
+def _store_held_elsewhere(actor: audit.Actor, claimed: ClaimedSecret, right: Verdict) -> Verdict:
+    """Store the verdict that the AppSecret is right, but another tenant has the appid.
 
-    Only here another tenant's app plays a part, for the proof is given. The claim may have been
-    closed by that tenant's proof in the meantime: it opens again with the AppSecret that was
-    proven, for a platform admin to move the app. A tenant that has proven the same claim twice at
-    the same moment has the app itself.
+    The tenant may learn this, because its AppSecret is right. If the other tenant's proof has
+    closed the claim in the meantime, reopens the claim with the verified AppSecret, so that a
+    platform admin can move the app. Returns `right` if the tenant itself has the app, because it
+    proved the claim twice at the same moment.
     """
     mine = select(WeChatApp.appid).where(
         WeChatApp.tenant_id == claimed.tenant_id, WeChatApp.appid == claimed.appid
@@ -118,14 +119,14 @@ def _held(actor: audit.Actor, claimed: ClaimedSecret, right: Verdict) -> Verdict
         if claim.closed_at is not None:
             put_secrets(claim, SecretChanges(secret=claimed.secret))
             claim.closed_at = None
-        _keep(claim, held)
+        _set_verdict(claim, held)
         if is_news:
             _record_held(db, actor, claimed)
     return held
 
 
 def _record_held(db: Session, actor: audit.Actor, claimed: ClaimedSecret) -> None:
-    """Record a verified AppSecret for an appid of another tenant, in both audit logs."""
+    """Record `app_claim.held_elsewhere` in the audit logs of the tenant and of the platform."""
     slug = db.scalars(select(Tenant.slug).where(Tenant.id == claimed.tenant_id)).one()
     audit.record(db, claimed.tenant_id, actor, "app_claim.held_elsewhere", claimed.appid)
     audit.record(db, None, actor, "app_claim.held_elsewhere", claimed.appid, tenant=slug)

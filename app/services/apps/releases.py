@@ -1,8 +1,8 @@
-"""Taking an appid from its tenant: deleted, released or moved (docs/decisions/0023).
+"""Deleting an app, releasing its appid, and moving the appid to another tenant.
 
-An unused app is deleted. A used one is released: its identities, sessions, pushes and counts stay
-with the tenant under a key that no request can name, and the appid is free. That is done in small
-batches, and a release that was interrupted is continued by calling it again.
+See docs/decisions/0023. An unused app is deleted. When a used app is released, its identities,
+sessions, pushes and counts are moved in batches to a disabled app of the same tenant, with a key
+that requests cannot use. After an interruption, a second call continues the release.
 """
 
 from collections.abc import Callable
@@ -31,13 +31,13 @@ from app.services.apps.claims import ClaimedSecret, read_secret
 from app.services.apps.proofs import activate, ask_claimed
 from app.services.apps.secret_marks import put_secrets
 from app.services.apps.tenants import tenant_id_of
-from app.services.database.transactions import let_take_long, retry_on_conflict, transaction
+from app.services.database.transactions import lift_timeouts, retry_on_conflict, transaction
 
-# How many records are moved while a request waits; more are for the command line.
+# The most rows that a request may move. The command line moves more.
 MOST_BY_REQUEST = 50_000
-# A page or a request for figures must not read millions of rows.
+# Counting for a page or an API response stops at this number of rows per table.
 COUNTED = 100_000
-# People who were logging in when the app was switched off may leave records for some seconds.
+# Logins that began before the app was disabled may add rows for some seconds.
 ROUNDS = 20
 
 Ending = Callable[[Session, AppUsage], None]
@@ -45,7 +45,7 @@ Ending = Callable[[Session, AppUsage], None]
 
 @retry_on_conflict
 def delete_app(actor: audit.Actor, tenant_id: UUID, appid: str) -> None:
-    """Delete an unused app; raise AppUnknown, AppReleased or AppInUse."""
+    """Delete an unused app. Raises AppUnknown, AppReleased or AppInUse."""
     with transaction() as db:
         app = _lock(db, tenant_id, appid)
         if app.released_at is not None:
@@ -57,7 +57,7 @@ def delete_app(actor: audit.Actor, tenant_id: UUID, appid: str) -> None:
 
 
 def find_usage(tenant_id: UUID, appid: str) -> AppUsage:
-    """Count the records that keep an app from being deleted, of each kind up to COUNTED.
+    """Count the rows that prevent the deletion of an app, up to COUNTED rows per table.
 
     Raises AppUnknown or AppReleased.
     """
@@ -67,12 +67,12 @@ def find_usage(tenant_id: UUID, appid: str) -> AppUsage:
 
 
 def find_usage_of(tenant_slug: str, appid: str) -> AppUsage:
-    """Return the usage of an app by tenant slug, for the platform. Raise TenantUnknown."""
+    """Call `find_usage` with a tenant's slug, for platform admins. Also raises TenantUnknown."""
     return find_usage(tenant_id_of(tenant_slug), appid)
 
 
 def find_holder(appid: str) -> str | None:
-    """Return the slug of the tenant that has an appid, for the platform only."""
+    """Return the slug of the tenant that has an appid, or None. For platform admins only."""
     holder = select(Tenant.slug).join(WeChatApp).where(WeChatApp.appid == appid)
     with transaction() as db:
         return db.scalar(holder) if APP_KEY.fullmatch(appid) else None
@@ -81,10 +81,10 @@ def find_holder(appid: str) -> str | None:
 def release_app(
     actor: audit.Actor, tenant_slug: str, appid: str, *, limited: bool = True
 ) -> AppUsage:
-    """Release an appid from its tenant. Return the number of records that were kept.
+    """Release an appid from its tenant. Return the numbers of rows kept for the tenant.
 
-    For the platform only. Logins end with the next request. Raises TenantUnknown, AppUnknown,
-    AppReleased, AppBusy, and AppReleaseTooLarge for too many records if it is `limited`.
+    For platform admins only. The app's sessions end. Raises TenantUnknown, AppUnknown, AppReleased,
+    AppBusy if logins keep adding rows, and, if `limited`, AppReleaseTooLarge for too many rows.
     """
     tenant_id = tenant_id_of(tenant_slug)
 
@@ -92,7 +92,7 @@ def release_app(
         _record_release(db, actor, tenant_id, appid, kept)
         audit.record(db, None, actor, "app.released", appid, tenant=tenant_slug)
 
-    return _give_up(tenant_id, appid, end, limited=limited)
+    return _free_appid(tenant_id, appid, end, limited=limited)
 
 
 def move_app(
@@ -104,11 +104,11 @@ def move_app(
     unproven: bool = False,
     limited: bool = True,
 ) -> AppUsage:
-    """Release an app and activate it for another tenant that has claimed its appid.
+    """Release an appid from its tenant and activate the claim of another tenant to the appid.
 
-    For the platform only. WeChat is asked about the AppSecret of the claim first, unless
-    `unproven`. Users, identities and settings stay with the tenant that had the app. Raises
-    AppClaimUnknown, AppClaimClosed, AppNotProven, and as `release_app` does.
+    For platform admins only. Verifies the AppSecret of the claim with WeChat first, unless
+    `unproven`. Users, identities and settings stay with the previous tenant. Raises
+    AppClaimUnknown, AppClaimClosed, AppNotProven, and the exceptions of `release_app`.
     """
     tenant_id, to_id = tenant_id_of(tenant_slug), tenant_id_of(to_slug)
     claimed = _claim_of(to_id, tenant_id, appid)
@@ -123,7 +123,7 @@ def move_app(
         slugs = {"from_tenant": tenant_slug, "to_tenant": to_slug}
         audit.record(db, None, actor, "app.moved", appid, **slugs)
 
-    return _give_up(tenant_id, appid, end, limited=limited)
+    return _free_appid(tenant_id, appid, end, limited=limited)
 
 
 def _claim_of(to_id: UUID, tenant_id: UUID, appid: str) -> ClaimedSecret:
@@ -135,10 +135,10 @@ def _claim_of(to_id: UUID, tenant_id: UUID, appid: str) -> ClaimedSecret:
             raise AppClaimUnknown from None
 
 
-def _give_up(tenant_id: UUID, appid: str, end: Ending, *, limited: bool) -> AppUsage:
-    """Take an app away in one transaction if it is unused, else after moving its records.
+def _free_appid(tenant_id: UUID, appid: str, end: Ending, *, limited: bool) -> AppUsage:
+    """Delete an unused app, or move the rows of a used app and free its appid.
 
-    `end` is called in the transaction that frees the appid.
+    Calls `end` in the transaction that frees the appid. Returns the numbers of moved rows.
     """
     if limited and find_usage(tenant_id, appid).total > MOST_BY_REQUEST:
         raise AppReleaseTooLarge
@@ -155,22 +155,22 @@ def _give_up(tenant_id: UUID, appid: str, end: Ending, *, limited: bool) -> AppU
 
 @retry_on_conflict
 def _begin(tenant_id: UUID, appid: str, end: Ending) -> str | None:
-    """Disable a used app and create the app that keeps its records. Return that app's key.
+    """Disable a used app and create the app that keeps its rows. Return the new app's key.
 
-    An unused app is deleted instead. An interrupted release continues with the same key.
+    Deletes an unused app and returns None. An interrupted release continues with the same key.
     """
     with transaction() as db:
         app = _lock(db, tenant_id, appid)
         if app.released_at is not None:
             return released_key(appid, app.released_at)
         if is_used(db, tenant_id, appid):
-            return _set_aside(db, app)
+            return _create_released_app(db, app)
         drop_app(db, app)
         end(db, AppUsage(0, 0, 0))
         return None
 
 
-def _set_aside(db: Session, app: WeChatApp) -> str:
+def _create_released_app(db: Session, app: WeChatApp) -> str:
     app.enabled, app.released_at = False, now()
     put_secrets(app, NO_SECRETS)
     key = released_key(app.appid, app.released_at)
@@ -194,18 +194,18 @@ def _set_aside(db: Session, app: WeChatApp) -> str:
 
 def _count_kept(tenant_id: UUID, key: str) -> AppUsage:
     with transaction() as db:
-        let_take_long(db)
+        lift_timeouts(db)
         return count_usage(db, tenant_id, key)
 
 
 @retry_on_conflict
 def _finish(tenant_id: UUID, appid: str, key: str, kept: AppUsage, end: Ending) -> bool:
-    """Free the appid; return False while there are records left to move."""
+    """Delete the app and call `end`. Return False, without a change, if rows are left to move."""
     with transaction() as db:
         app = _lock(db, tenant_id, appid)
         if is_used(db, tenant_id, appid):
             return False
-        let_take_long(db)
+        lift_timeouts(db)
         drop_app(db, app, key)
         end(db, kept)
         return True
@@ -219,7 +219,7 @@ def _record_release(
 
 
 def _lock(db: Session, tenant_id: UUID, appid: str) -> WeChatApp:
-    """Lock an app against new records: adding one waits, and fails if the app is gone then."""
+    """Return an app, locked so that inserts of its rows wait, and fail if it is deleted."""
     return _find(db, tenant_id, appid, lock=True)
 
 

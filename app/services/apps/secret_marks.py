@@ -1,4 +1,4 @@
-"""An app's secrets as people see them: that one is there, since when, and if it is the same."""
+"""Storing the secrets of apps and claims, and showing them as a fingerprint and a date."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from app.models import AppClaim, WeChatApp
 from app.models.columns import Sealed
 from app.services.apps.changes import SecretChanges
 
-# Each secret of an app, and the column that says since when it is there.
+# The secrets of an app or claim, each with the column that holds the time of its last change.
 SECRETS = {
     "secret": "secret_set_at",
     "next_secret": "next_secret_set_at",
@@ -23,14 +23,14 @@ LOST = "unreadable"
 
 @dataclass(frozen=True, slots=True)
 class SecretMark:
-    """What is shown in place of a secret; no date for one from before dates were kept."""
+    """The fingerprint of a secret, and when it was set, or None if that was not recorded."""
 
     fingerprint: str
     set_at: datetime | None
 
 
 def fingerprint(app: WeChatApp | AppClaim, name: str) -> str | None:
-    """Return a fingerprint that differs for each secret, or None without a secret."""
+    """Return the fingerprint of a secret of an app or claim, or None if the secret is not set."""
     try:
         secret = getattr(app, name)
     except SealBroken:
@@ -39,10 +39,10 @@ def fingerprint(app: WeChatApp | AppClaim, name: str) -> str | None:
 
 
 def _fingerprint(appid: str, name: str, secret: str) -> str:
-    """Hash the whole secret, keyed with the pepper.
+    """Return the first characters of a hash of the secret, keyed with the pepper.
 
-    The last four characters would not do: an operator who may enter secrets could try all there
-    are, and they are half of a short Token.
+    Showing the last four characters would be unsafe: an operator who may enter secrets could try
+    all combinations, and four characters can be more than half of a Token.
     """
     hashed = keyring().blind_index(secret, f"secrets:{appid}:{name}")
     return hashed.hex()[:FINGERPRINT_CHARS]
@@ -56,9 +56,9 @@ def mark_of(
     appid: str,
     **row: object,
 ) -> SecretMark | None:
-    """Show the secret that a row of a table holds sealed; None without one.
+    """Return the mark of an encrypted secret, or None if `sealed` is None.
 
-    `row` is what the ciphertext is bound to beside the appid.
+    `row` holds the columns, besides the appid, that the ciphertext is bound to.
     """
     if sealed is None:
         return None

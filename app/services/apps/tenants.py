@@ -1,4 +1,4 @@
-"""Tenants, for operators."""
+"""Tenants: adding, changing, listing and finding them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -19,7 +19,7 @@ from app.services.database.transactions import transaction, violated
 
 @dataclass(frozen=True, slots=True)
 class ShownTenant:
-    """A tenant, as those who run the service see it."""
+    """A tenant as shown to platform admins."""
 
     id: UUID
     slug: str
@@ -47,7 +47,7 @@ class TenantSettings:
         return {name: value for name, value in values.items() if value is not None}
 
     def apply_to(self, tenant: Tenant) -> None:
-        """Set the settings of a tenant."""
+        """Set the given settings on a tenant's row."""
         if self.name is not None:
             tenant.name = self.name
         if self.status is not None:
@@ -65,7 +65,7 @@ class TenantSettings:
 def add_tenant(
     slug: str, name: str, phone_owner_policy: str = "bind", actor: audit.Actor = audit.OPERATOR
 ) -> None:
-    """Create a tenant; raise TenantExists."""
+    """Create a tenant. Raises TenantExists if the slug is taken."""
     try:
         with transaction() as db:
             tenant = Tenant(
@@ -82,7 +82,7 @@ def add_tenant(
 
 
 def change_tenant(slug: str, settings: TenantSettings, actor: audit.Actor = audit.OPERATOR) -> None:
-    """Change settings of a tenant. They apply to the next request. Raise TenantUnknown."""
+    """Change settings of a tenant. They apply to the next request. Raises TenantUnknown."""
     with transaction() as db:
         tenant = get_tenant(db, slug, lock=True)
         told = audit.before_and_after(tenant, settings.given())
@@ -91,26 +91,26 @@ def change_tenant(slug: str, settings: TenantSettings, actor: audit.Actor = audi
 
 
 def list_tenants() -> Sequence[Tenant]:
-    """List every tenant by slug."""
+    """Return all tenants, ordered by slug."""
     with transaction() as db:
         return db.scalars(select(Tenant).order_by(Tenant.slug)).all()
 
 
 def show_tenant(slug: str) -> ShownTenant:
-    """Show one tenant; raise TenantUnknown."""
+    """Return one tenant. Raises TenantUnknown."""
     with transaction() as db:
         return _shown(get_tenant(db, slug))
 
 
 def page_of_tenants(cursor_page: CursorPage) -> Page[ShownTenant]:
-    """List tenants by slug, page by page; raise CursorInvalid."""
+    """Return a page of tenants, ordered by slug. Raises CursorInvalid."""
     listing = Listing(select(Tenant), Tenant.slug, "tenants", is_ascending=True)
     with transaction() as db:
         return read_page(db, listing, cursor_page, _shown)
 
 
 def tenant_id_of(slug: str) -> UUID:
-    """Find a tenant's id, in a transaction of its own; raise TenantUnknown."""
+    """Return a tenant's id, read in a separate transaction. Raises TenantUnknown."""
     with transaction() as db:
         return get_tenant(db, slug).id
 
@@ -128,9 +128,9 @@ def _shown(tenant: Tenant) -> ShownTenant:
 
 
 def get_tenant(db: Session, slug: str, *, lock: bool = False) -> Tenant:
-    """Find a tenant inside the caller's transaction; raise TenantUnknown."""
+    """Return a tenant in the caller's transaction, locked if `lock`. Raises TenantUnknown."""
     one = select(Tenant).where(Tenant.slug == slug)
-    # What an address may hold and a slug may not, PostgreSQL would not even compare.
+    # A slug from a URL can contain characters, such as NUL, that PostgreSQL rejects with an error.
     can_be_one = slug.isascii() and slug.isprintable()
     tenant = db.scalar(one.with_for_update() if lock else one) if can_be_one else None
     if tenant is None:

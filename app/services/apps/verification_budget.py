@@ -1,4 +1,4 @@
-"""How often WeChat is asked to verify AppSecrets for one tenant."""
+"""A limit on the number of AppSecret verifications per tenant and minute."""
 
 from datetime import timedelta
 from math import ceil
@@ -18,7 +18,10 @@ MOST_CALLS = 10
 
 
 def charge_verification(db: Session, tenant_id: UUID) -> None:
-    """Count a verification in the caller's transaction; raise AppVerificationsTooMany."""
+    """Count a verification in the caller's transaction.
+
+    Raises AppVerificationsTooMany if the tenant has used up its verifications of this minute.
+    """
     moment = now()
     began, calls = VerificationBudget.window_began, VerificationBudget.calls
     is_over = began <= moment - WINDOW
@@ -37,7 +40,7 @@ def charge_verification(db: Session, tenant_id: UUID) -> None:
         raise AppVerificationsTooMany(retry_after=max(1, ceil(seconds)))
 
 
-def charge_alone(tenant_id: UUID) -> None:
-    """Count a verification in a transaction of its own; raise AppVerificationsTooMany."""
+def charge_verification_in_own_transaction(tenant_id: UUID) -> None:
+    """Call `charge_verification` in a separate transaction."""
     with transaction() as db:
         charge_verification(db, tenant_id)

@@ -30,44 +30,44 @@ R = TypeVar("R")
 
 log = structlog.get_logger()
 
-# WeChat rotates a stable token 5 minutes before it expires; asking earlier gives the same again.
+# WeChat issues a new stable token 5 minutes before expiry. An earlier request returns the old one.
 RENEW_BEFORE = timedelta(minutes=4)
-# Longer than three calls take, each with a failed connect repeated: 3 x (3 + 3 + 5) s. One is for
-# an AppSecret that was reset, one for a token that is dead, one for the next.
+# Longer than the three calls of a refresh: one with a reset AppSecret, one that returns the
+# rejected token, one that forces a new token. Each takes at most 3 + 3 + 5 s.
 REFRESH_LEASE = timedelta(seconds=40)
 
 
 def client() -> WeChatClient:
-    """Return the running app's door to WeChat."""
+    """Return the WeChat client of the running Flask app."""
     return cast(WeChatClient, current_app.extensions["wechat_client"])
 
 
 def proof_client() -> WeChatClient:
-    """Return the client that verifies claims.
+    """Return the WeChat client that verifies claims.
 
-    It has connections of its own, and its calls are not counted: they would change the figures of
-    another tenant that has the appid.
+    It has its own connection pool. Its calls are not counted, because the counts would go to the
+    tenant that has the appid, which may be another one.
     """
     return cast(WeChatClient, current_app.extensions["wechat_proof_client"])
 
 
 def code_to_session(app: AppConfig, code: str) -> WeChatIdentity:
-    """Exchange a code of wx.login, with the AppSecret that WeChat accepts."""
+    """Exchange a `wx.login` code for the openid, unionid and session key."""
     return with_secret(app, lambda secret: client().code_to_session(app.appid, secret, code))
 
 
 def with_secret(app: AppConfig, call: Callable[[str], R]) -> R:
-    """Make a call that needs the AppSecret; when WeChat rejects it, with one that came after it.
+    """Make a call with the AppSecret. If WeChat rejects the secret, repeat it with newer secrets.
 
-    WeChat looks at the secret before anything else, so a single-use code that went with a wrong
-    one is still good. A next secret that works takes the place of the rejected one.
+    WeChat checks the AppSecret first, so a single-use code sent with a wrong AppSecret is still
+    valid. A next AppSecret that WeChat accepts becomes the current one.
     """
     try:
         return call(app.secret)
     except SecretRejected as rejection:
         log.info("app_secret_rejected", appid=app.appid, rid=rejection.rid)
         kept = get_secrets(app.appid, app.tenant_id)
-        for secret in kept.after(app.secret):
+        for secret in kept.alternatives_to(app.secret):
             with suppress(SecretRejected):
                 answer = call(secret)
                 if secret == kept.next:
@@ -77,7 +77,7 @@ def with_secret(app: AppConfig, call: Callable[[str], R]) -> R:
 
 
 def with_access_token(app: AppConfig, call: Callable[[str], R]) -> R:
-    """Make a call that needs the app's access token; when WeChat rejects it, heal it once.
+    """Make a call with the app's access token. If WeChat rejects the token, refresh and retry once.
 
     WeChat checks the token first, so a single-use code sent with a rejected token is still valid.
     Raises WeChatBusy or WeChatCircuitOpen.
@@ -92,7 +92,7 @@ def with_access_token(app: AppConfig, call: Callable[[str], R]) -> R:
 
 
 def _access_token(app: AppConfig, rejected: str | None = None) -> str:
-    """Return the shared token. If it has expired, one process fetches the next and the others wait.
+    """Return the shared access token. If it has expired, one process refreshes it, others wait.
 
     Raises WeChatUnavailable if that process fails or takes too long. The waiting processes then
     fail too, rather than try one after another.
@@ -121,10 +121,11 @@ def _look(app: AppConfig) -> WeChatAccessToken | None:
 
 
 def _claim_refresh(app: AppConfig, seen: datetime | None) -> datetime | None:
-    """Claim the refresh among all processes. Return the end of the lease, or None.
+    """Claim the token refresh among all processes. Return the end of the lease, or None.
 
-    The lease is a column, not a lock, because a lock would hold a connection while WeChat answers.
-    There is no lease if the expiry of the token is not the one `seen`: it was refreshed since.
+    Returns None if another process has the lease, or if the expiry of the stored token is no longer
+    `seen` because the token was refreshed. The lease is a column, not a lock, because a lock would
+    hold a connection during the call to WeChat.
     """
     lease = now() + REFRESH_LEASE
     claim = insert(WeChatAccessToken).values(
@@ -163,7 +164,7 @@ def _fetch(app: AppConfig, secret: str, rejected: str | None) -> AccessToken:
 
 
 def _end_lease(app: AppConfig, lease: datetime, fresh: AccessToken | None) -> None:
-    """End the lease and store the fresh token, if any, unless another process has the lease now."""
+    """End this process's lease and store the new token, if any. Do nothing without the lease."""
     values: dict[str, object] = {"refreshing_until": None}
     if fresh is not None:
         values["expires_at"] = now() + timedelta(seconds=fresh.expires_in)

@@ -1,4 +1,4 @@
-"""Listener for Postgres notifications of changes, on a connection of its own."""
+"""Listener for PostgreSQL notifications of changes, on a separate connection."""
 
 import time
 from uuid import UUID
@@ -16,7 +16,7 @@ from app.services.runtime import background
 log = structlog.get_logger()
 
 CHANNEL = "wxpass_changes"
-# How often the connection is checked. The caches are used for FRESH_SECONDS after a good check.
+# The interval of checks. Cached values are valid for FRESH_SECONDS after a successful check.
 ASK_SECONDS = 0.25
 PAUSE_SECONDS = 0.5
 # The connection is closed when sent data is not acknowledged for this many milliseconds.
@@ -28,7 +28,7 @@ LISTEN = f"LISTEN {CHANNEL}"
 # The check detects a connection pooler and missing triggers. A pooler lends connections on which
 # another client may have listened, drops the notifications that arrive between clients, and reports
 # a made-up process id. Before the migration that creates the triggers, no notifications are sent.
-IS_HEARD = f"""
+CAN_RECEIVE = f"""
 SELECT pg_backend_pid() = %(pid)s
     AND '{CHANNEL}' IN (SELECT pg_listening_channels())
     AND to_regproc('tell_of_change') IS NOT NULL
@@ -36,11 +36,11 @@ SELECT pg_backend_pid() = %(pid)s
 
 
 class ListenerLost(Exception):
-    """The connection is not the one that listens, or the triggers that notify are missing."""
+    """Notifications cannot arrive: the connection does not listen, or the triggers are missing."""
 
 
 def listen_regularly(app: Flask) -> None:
-    """Start the listener in each process that uses the caches, at the first use."""
+    """Start a listener thread in each process when the process first uses the caches."""
     caches: Caches = app.extensions["caches"]
 
     def begin() -> None:
@@ -63,7 +63,7 @@ def _keep_listening(changes: InvalidationLog) -> None:
 
 
 def _connect() -> "Connection[tuple[bool]]":
-    """Open a connection with the settings of the pool, but outside the pool."""
+    """Return a new connection outside the pool, with the settings of the pool and autocommit."""
     arguments, options = db.engine.dialect.create_connect_args(db.engine.url)
     options |= current_app.config["SQLALCHEMY_ENGINE_OPTIONS"]["connect_args"]
     options |= {"application_name": NAME, "tcp_user_timeout": UNANSWERED_MS}
@@ -71,11 +71,11 @@ def _connect() -> "Connection[tuple[bool]]":
 
 
 def _listen(connection: "Connection[tuple[bool]]", changes: InvalidationLog) -> None:
-    """Record notifications until the connection fails. Raises the error.
+    """Record notifications until the connection fails. Always ends with an exception.
 
-    Postgres signals the listeners before it confirms a commit, and sends a signalled listener its
-    notifications before the result of its next query. So when a query returns, the notifications
-    of all changes committed before it have arrived.
+    PostgreSQL signals listeners before it confirms a commit, and sends pending notifications to a
+    listener before the result of the listener's next query. So when a query returns, the
+    notifications of all changes committed before the query have arrived.
     """
     connection.execute(LISTEN)
     changes.begin()
@@ -88,7 +88,7 @@ def _listen(connection: "Connection[tuple[bool]]", changes: InvalidationLog) -> 
 
 def _ask(connection: "Connection[tuple[bool]]", changes: InvalidationLog) -> None:
     asked_at, pid = time.monotonic(), connection.info.backend_pid
-    if connection.execute(IS_HEARD, {"pid": pid}).fetchone() != (True,):
+    if connection.execute(CAN_RECEIVE, {"pid": pid}).fetchone() != (True,):
         raise ListenerLost
     _note(connection, changes, seconds=0)
     changes.mark_fresh(asked_at)
@@ -100,7 +100,7 @@ def _note(connection: "Connection[tuple[bool]]", changes: InvalidationLog, secon
 
 
 def subject_of(payload: str) -> bytes | str:
-    """Return the subject of a notification: the bytes of an id, an app's subject, or EVERYTHING.
+    """Return the subject of a notification: bytes of a UUID, `app:` and an appid, or EVERYTHING.
 
     An unknown payload may come from a newer version, so it invalidates EVERYTHING.
     """

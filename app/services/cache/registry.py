@@ -1,4 +1,4 @@
-"""Per-process caches and their invalidation."""
+"""The set of caches of a process: sessions, apps and profiles."""
 
 from collections.abc import Callable
 from typing import Any, Self, cast
@@ -14,7 +14,7 @@ MOST_PROFILES = 10_000
 
 
 class Caches:
-    """All caches of this process. They stay empty while no notifications can be received."""
+    """All caches of a process. They stay empty while no notifications can be received."""
 
     def __init__(self) -> None:
         self.begin_listening: Callable[[], None] | None = None
@@ -35,11 +35,11 @@ class Caches:
             self.begin_listening()
 
     def of_this_process(self) -> Self:
-        """Return the caches of this process. A forked process starts with empty ones."""
+        """Return the caches of this process. A forked process starts with empty caches."""
         self._once()
         return self
 
 
 def caches() -> Caches:
-    """Return the caches of the running app."""
+    """Return the caches of this process for the running Flask app."""
     return cast(Caches, current_app.extensions["caches"]).of_this_process()

@@ -1,7 +1,7 @@
-"""Verified sessions, remembered by the hash of their token.
+"""Cache of authenticated sessions by token hash.
 
-Packed into bytes, for there are many: 0.25 kB each, a third of what it takes as objects, and
-nothing that the garbage collector looks through.
+Each session is packed into bytes, because a process caches many sessions: 0.25 kB each, a third of
+the size of Python objects, and the garbage collector does not traverse them.
 """
 
 import time
@@ -15,14 +15,14 @@ from app.services.principals import Principal
 from app.services.runtime.bounded import keep_latest
 
 MOST_SESSIONS = 65_536
-# The session, its user and its social account, of zeros if there is none; the number of its app;
-# and, by this process's monotonic clock, when it was read, expires, and was last known to be used.
+# The ids of session, user and social account (NO_ID if there is none), the app's index in `_homes`,
+# and the three times of `Life`.
 PACKED = Struct("=16s16s16sIddd")
 NO_ID = bytes(16)
 
 
 class Life(NamedTuple):
-    """When a session was asked for, expires and was last used, by `time.monotonic`."""
+    """Times of a cached session by `time.monotonic`: database query, expiry and last use."""
 
     read_at: float
     expires_at: float
@@ -30,7 +30,7 @@ class Life(NamedTuple):
 
 
 class Home(NamedTuple):
-    """What all sessions of an app have in common."""
+    """The app and the tenant of a session, stored once for all sessions of the app."""
 
     appid: str
     tenant_id: UUID
@@ -38,10 +38,10 @@ class Home(NamedTuple):
 
 
 class SessionCache:
-    """Bound sessions by the hash of their token.
+    """Sessions that are bound to a user, by token hash.
 
-    Unbound sessions are not cached: one may keep its token when it is bound, and the binding must
-    hold before its notification arrives.
+    Unbound sessions are not cached: a session can keep its token when it is bound to a user, and
+    the binding must take effect before the notification arrives.
     """
 
     def __init__(self, changes: InvalidationLog) -> None:
@@ -73,7 +73,7 @@ class SessionCache:
         return principal, Life(*life)
 
     def keep(self, principal: Principal, life: Life) -> None:
-        """Remember a good session of a user, if changes of it are heard."""
+        """Store a session if it is bound to a user and the invalidation log is complete."""
         if principal.user_id is None or not self._changes.is_fresh:
             return
         packed = PACKED.pack(
@@ -97,5 +97,5 @@ class SessionCache:
 
 
 def app_subject(appid: str) -> str:
-    """Name an app as the notices of its changes do; it might look like an id."""
+    """Return the subject of an app in notifications. The prefix prevents confusion with a UUID."""
     return f"app:{appid}"

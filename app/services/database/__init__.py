@@ -1,1 +1,1 @@
-"""Transactions, pages of lists, and idempotent requests."""
+"""Transactions, pagination and idempotency keys."""

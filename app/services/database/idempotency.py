@@ -1,4 +1,4 @@
-"""Idempotency keys: a repeated creation gets the response of the first request."""
+"""Idempotency keys: a repeated request gets the stored response of the first request."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,14 +18,14 @@ from app.services.database.transactions import transaction
 from app.services.runtime.polling import backoff
 
 KEPT_FOR = timedelta(hours=24)
-# No request takes this long. A request without an answer by then has died.
+# No request takes this long. A request without a response by then was interrupted.
 GIVEN_UP_AFTER = timedelta(minutes=2)
 SWEPT_AT_ONCE = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A request that says which one it is."""
+class KeyedRequest:
+    """A request with an idempotency key. `text` holds its method, path and body."""
 
     operator_id: UUID
     key: str
@@ -33,43 +33,44 @@ class Asked:
 
     @property
     def index(self) -> bytes:
-        """The blind index of the request. A plain hash could reveal a password in it."""
+        """Return the blind index of `text`. A plain hash could reveal a password in the body."""
         return keyring().blind_index(self.text, f"idempotency:{self.operator_id}")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A stored response, and the user that it shows. It may contain the secret of an invitation."""
+    """A stored response, and the id of the user in its body. The body may contain an invitation."""
 
     status: int
     body: str = field(repr=False)
     user_id: UUID | None = None
 
 
-def begin_or_find(asked: Asked) -> UUID | Answer:
-    """Return a new id if the request must be carried out, or the stored answer of its twin.
+def begin_or_find(keyed: KeyedRequest) -> UUID | Answer:
+    """Return a new request id, or the stored response if the same request was made before.
 
-    Waits without a connection while an earlier request with the same key is under way. Raises
-    IdempotencyKeyTaken for another request with the key, and IdempotencyPending if the twin takes
-    too long.
+    The caller must carry out the request if a new id is returned. Waits, without a database
+    connection, while an earlier request with the same key is in progress. Raises
+    IdempotencyKeyTaken if the key was used with a different request, and IdempotencyPending if the
+    earlier request takes too long.
     """
     for _ in backoff():
         with transaction() as db:
-            found = _insert(db, asked) or _find(db, asked)
+            found = _insert(db, keyed) or _find(db, keyed)
         if found is not None:
             return found
     raise IdempotencyPending
 
 
-def _insert(db: Session, asked: Asked) -> UUID | None:
+def _insert(db: Session, keyed: KeyedRequest) -> UUID | None:
     _sweep(db)
-    this = (IdempotentRequest.operator_id == asked.operator_id, IdempotentRequest.key == asked.key)
+    this = (IdempotentRequest.operator_id == keyed.operator_id, IdempotentRequest.key == keyed.key)
     db.execute(delete(IdempotentRequest).where(*this, _is_over()))
     fresh = insert(IdempotentRequest).values(
         id=new_id(),
-        operator_id=asked.operator_id,
-        key=asked.key,
-        request_index=asked.index,
+        operator_id=keyed.operator_id,
+        key=keyed.key,
+        request_index=keyed.index,
         asked_at=now(),
     )
     once = fresh.on_conflict_do_nothing(constraint="uq_idempotent_requests_operator_id_key")
@@ -77,12 +78,12 @@ def _insert(db: Session, asked: Asked) -> UUID | None:
     return found
 
 
-def _find(db: Session, asked: Asked) -> Answer | None:
-    this = (IdempotentRequest.operator_id == asked.operator_id, IdempotentRequest.key == asked.key)
+def _find(db: Session, keyed: KeyedRequest) -> Answer | None:
+    this = (IdempotentRequest.operator_id == keyed.operator_id, IdempotentRequest.key == keyed.key)
     row = db.scalar(select(IdempotentRequest).where(*this))
     if row is None:
         return None
-    if row.request_index != asked.index:
+    if row.request_index != keyed.index:
         raise IdempotencyKeyTaken
     return None if row.status is None else Answer(row.status, row.answer or "")
 
@@ -94,14 +95,14 @@ def _is_over() -> ColumnElement[bool]:
 
 
 def _sweep(db: Session) -> None:
-    """Delete some expired rows: more than one request adds."""
+    """Delete up to 20 expired rows, which is more than one request adds."""
     old = select(IdempotentRequest.id).where(IdempotentRequest.asked_at < now() - KEPT_FOR)
     some = old.limit(SWEPT_AT_ONCE).with_for_update(skip_locked=True)
     db.execute(delete(IdempotentRequest).where(IdempotentRequest.id.in_(some)))
 
 
 def keep_answer(request_id: UUID, answer: Answer) -> None:
-    """Store the response, encrypted, unless the user that it shows has been erased."""
+    """Store a response, encrypted. Delete its key instead if the user in it has been erased."""
     sealed = IdempotentRequest.answer.seal(answer.body, IdempotentRequest, id=request_id)
     this = update(IdempotentRequest).where(IdempotentRequest.id == request_id)
     values = {"status": answer.status, "answer_sealed": sealed, "user_id": answer.user_id}
@@ -113,20 +114,20 @@ def keep_answer(request_id: UUID, answer: Answer) -> None:
 
 
 def _is_there(db: Session, user_id: UUID) -> bool:
-    """Return whether a user exists, and keep erasure from them until the transaction ends."""
+    """Return whether a user exists. Lock the user against erasure until the transaction ends."""
     one = select(User.id).where(User.id == user_id)
     return db.scalar(one.with_for_update(read=True, key_share=True)) is not None
 
 
 def forget_answers(db: Session, user_ids: Sequence[UUID] | Select[UUID]) -> None:
-    """Delete the answers that show certain users, in the caller's transaction.
+    """Delete the stored responses that contain one of the users, in the caller's transaction.
 
-    A repeated creation then runs again, like any other request.
+    A repeated request with one of the deleted keys is then carried out again.
     """
     db.execute(delete(IdempotentRequest).where(IdempotentRequest.user_id.in_(user_ids)))
 
 
 def forget_request(request_id: UUID) -> None:
-    """Delete the key of a failed request, so that it can be sent again."""
+    """Delete the key of a failed request, so that the client can use the key again."""
     with transaction() as db:
         db.execute(delete(IdempotentRequest).where(IdempotentRequest.id == request_id))

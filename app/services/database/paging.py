@@ -1,4 +1,4 @@
-"""Pages of long lists: by a cursor that says where the last one ended, or by their number."""
+"""Pagination: by a cursor that holds the last position of the previous page, or by page number."""
 
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -15,12 +15,12 @@ from app.keyring import keyring
 T = TypeVar("T")
 
 LONGEST_PAGE = 200
-PROOF_BYTES = 16
+SIGNATURE_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
 class CursorPage:
-    """The page to read, by the cursor of the previous one. Rows are counted only if asked for."""
+    """The page that a client requests by cursor. All rows are counted only if `counted`."""
 
     cursor: str | None = None
     limit: int = 50
@@ -29,7 +29,7 @@ class CursorPage:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """A page, and the cursor of the next; None on the last."""
+    """A page of items. `next_cursor` is None on the last page."""
 
     items: Sequence[T]
     next_cursor: str | None = None
@@ -38,7 +38,7 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A query with its sort keys, its direction, and a name that its cursors are bound to."""
+    """A query, its sort key `by` and direction, and the name that its cursors are bound to."""
 
     rows: Select[*tuple[Any, ...]]
     by: InstrumentedAttribute[Any] | ColumnElement[Any]
@@ -46,23 +46,23 @@ class Listing:
     is_ascending: bool = False
 
     def after(self, position: str) -> ColumnElement[bool]:
-        """Select what comes after a position."""
+        """Return the SQL condition for the rows after a position."""
         last = self.by.type.python_type(position)
         return cast(ColumnElement[bool], self.by > last if self.is_ascending else self.by < last)
 
     @property
     def order(self) -> ColumnElement[Any]:
-        """Return the order: of ids, which are in the order of time, the newest is first."""
+        """Return the ORDER BY expression. Descending ids put the newest row first."""
         return self.by.asc() if self.is_ascending else self.by.desc()
 
 
 def read_page(
     db: Session, listing: Listing, cursor_page: CursorPage, shown: Callable[..., T], *beside: Any
 ) -> Page[T]:
-    """Return a page. Raises CursorInvalid.
+    """Return the requested page. Raises CursorInvalid.
 
-    Rows that are inserted or deleted between two pages do not shift the others. `shown` receives
-    the columns of each row and the arguments in `beside`.
+    Rows that are inserted or deleted between two requests do not shift later pages. `shown` gets
+    the columns of each row and the arguments in `beside`, and returns the item.
     """
     rows, limit = listing.rows, max(1, min(cursor_page.limit, LONGEST_PAGE))
     if cursor_page.cursor is not None:
@@ -79,7 +79,7 @@ def read_page(
 
 @dataclass(frozen=True, slots=True)
 class OffsetPage:
-    """A page by its number, from 0, and the sort order. The default is newest first."""
+    """The page that a client requests by number, from 0, and the sort order (newest row first)."""
 
     number: int = 0
     by: str | None = None
@@ -89,7 +89,7 @@ class OffsetPage:
 
 @dataclass(frozen=True, slots=True)
 class OffsetListing:
-    """A list in numbered pages: its rows, their key, which it has, and what may order them."""
+    """A query for numbered pages, its key column, its conditions, and its sort columns by name."""
 
     rows: Select[*tuple[Any, ...]]
     key: InstrumentedAttribute[Any]
@@ -97,7 +97,7 @@ class OffsetListing:
     orders: Mapping[str, InstrumentedAttribute[Any]]
 
     def order(self, offset_page: OffsetPage) -> Sequence[ColumnElement[Any]]:
-        """Return the order; by its key, rows that are else alike keep theirs from page to page."""
+        """Return the ORDER BY expressions. The key comes last, so that the order is unambiguous."""
         column = self.orders.get(offset_page.by or "")
         if column is None:
             return [self.key.desc()]
@@ -109,9 +109,9 @@ class OffsetListing:
 def read_offset_page(
     db: Session, listing: OffsetListing, offset_page: OffsetPage, shown: Callable[..., T]
 ) -> Page[T]:
-    """Read a numbered page, the last for a number beyond it, and count all rows.
+    """Return a numbered page and the count of all rows. Too high a number returns the last page.
 
-    Its keys are found first: what stands beside the rows is joined to those of one page only.
+    Finds the keys of the page first, so that the joins in `listing.rows` run for one page only.
     """
     counting = select(func.count()).select_from(listing.key.class_).where(*listing.wanted)
     count = db.scalars(counting).one()
@@ -129,21 +129,21 @@ def _count(db: Session, listing: Listing) -> int:
 
 
 def _cursor(name: str, position: str) -> str:
-    raw = _proof(name, position) + position.encode()
+    raw = _signature(name, position) + position.encode()
     return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def _position(name: str, cursor: str) -> str:
     try:
         raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        position = raw[PROOF_BYTES:].decode()
+        position = raw[SIGNATURE_BYTES:].decode()
     except ValueError:
         raise CursorInvalid from None
-    if not hmac.compare_digest(raw[:PROOF_BYTES], _proof(name, position)):
+    if not hmac.compare_digest(raw[:SIGNATURE_BYTES], _signature(name, position)):
         raise CursorInvalid
     return position
 
 
-def _proof(name: str, position: str) -> bytes:
-    """Tie a position to its list: the cursor of a neighbour, or of another search, has no place."""
-    return keyring().blind_index(position, f"cursor:{name}")[:PROOF_BYTES]
+def _signature(name: str, position: str) -> bytes:
+    """Return the signature of a cursor, so that a cursor of another list or tenant is rejected."""
+    return keyring().blind_index(position, f"cursor:{name}")[:SIGNATURE_BYTES]

@@ -1,4 +1,4 @@
-"""The only way to the database for services: short, committed or rolled back, then let go."""
+"""Database transactions for services, commit callbacks, and retries after write conflicts."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,9 +17,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 ATTEMPTS = 5
-# Where a session keeps the functions to call once it is committed.
+# The key in `Session.info` of the functions that are called after the commit.
 ON_COMMIT = "on_commit"
-# The errors of a transaction that lost to a concurrent one.
+# The errors that PostgreSQL raises when a concurrent transaction has won a conflict.
 CONFLICTS = (
     psycopg.errors.UniqueViolation,
     psycopg.errors.DeadlockDetected,
@@ -27,7 +27,7 @@ CONFLICTS = (
 )
 
 
-# Classes of SQLSTATE: no connection, no resources, shutdown. None: the server did not say.
+# Prefixes of SQLSTATE codes: no connection, no resources, shutdown.
 UNREACHABLE = ("08", "53", "57P")
 
 
@@ -37,9 +37,9 @@ class WriteConflict(Exception):
 
 @contextmanager
 def transaction() -> Iterator[Session]:
-    """Commit at the end, roll back on any exception; the connection is given back either way.
+    """Commit at the end of the block. Roll back on any exception.
 
-    Nothing that waits on the network may happen inside.
+    The connection goes back to the pool in both cases. Make no network calls inside the block.
     """
     session = cast(Session, db.session)
     try:
@@ -49,21 +49,21 @@ def transaction() -> Iterator[Session]:
             call()
     finally:
         session.info.pop(ON_COMMIT, None)
-        # Rolls back what was not committed, and forgets every row, so that the next transaction
-        # of this request reads afresh.
+        # Roll back if not committed. Discard the loaded rows, so that the next transaction of this
+        # request reads them again.
         session.close()
 
 
 def on_commit(session: Session, call: Callable[[], None]) -> None:
-    """Call a function once the caller's transaction is committed, and not if it is rolled back.
+    """Call a function after the caller's transaction is committed. Do not call it after a rollback.
 
-    The functions are called in the order in which they were added. They must not raise.
+    Functions are called in the order in which they were added. They must not raise exceptions.
     """
     session.info.setdefault(ON_COMMIT, []).append(call)
 
 
-def let_take_long(session: Session) -> None:
-    """Lift the deadlines of statements in the caller's transaction."""
+def lift_timeouts(session: Session) -> None:
+    """Remove the statement timeouts of server and driver for the caller's transaction."""
     session.execute(text("SET LOCAL statement_timeout = 0"))
     driver = session.connection().connection.driver_connection
     cast(Any, driver).wait_seconds = None
@@ -71,10 +71,10 @@ def let_take_long(session: Session) -> None:
 
 @contextmanager
 def autocommit() -> Iterator[psycopg.Connection[Any]]:
-    """Return the driver's connection, from the same pool. Each statement commits.
+    """Return a psycopg connection from the pool that commits after each statement.
 
-    For frequent requests: a statement takes one round trip, and is prepared after a few uses.
-    Raises psycopg's errors, not SQLAlchemy's.
+    For frequent requests: a statement takes one round trip, and psycopg prepares it after a few
+    uses. Errors are psycopg's, not SQLAlchemy's.
     """
     pooled = db.engine.raw_connection()
     connection = cast("psycopg.Connection[Any]", pooled.driver_connection)
@@ -95,17 +95,17 @@ def _give_back(pooled: PoolProxiedConnection, connection: psycopg.Connection[Any
 
 
 def violated(error: DBAPIError) -> str | None:
-    """Return the name of the violated constraint, or None."""
+    """Return the name of the constraint that a statement violated, or None for other errors."""
     return error.orig.diag.constraint_name if isinstance(error.orig, psycopg.Error) else None
 
 
 def is_conflict(error: DBAPIError) -> bool:
-    """Return whether a concurrent transaction won, so that a retry can succeed."""
+    """Return whether a concurrent transaction caused the error, so that a retry can succeed."""
     return isinstance(error.orig, CONFLICTS)
 
 
 def is_unreachable(error: BaseException) -> bool:
-    """Return whether the database is out of reach, so that a next statement would fail, too."""
+    """Return whether the database is unreachable, so that the next statement would fail too."""
     origin = getattr(error, "orig", error)
     if isinstance(origin, psycopg.OperationalError):
         return origin.sqlstate is None or origin.sqlstate.startswith(UNREACHABLE)
@@ -113,14 +113,14 @@ def is_unreachable(error: BaseException) -> bool:
 
 
 def retry_on_conflict(service: Callable[P, R]) -> Callable[P, R]:
-    """Retry a service of one transaction, up to `ATTEMPTS` times, after a write conflict.
+    """Retry a service function after a write conflict, up to `ATTEMPTS` calls in all.
 
-    Constraints hold the invariants. After a conflict the service reads what the winner wrote and
-    decides again.
+    The function must run in one transaction. On the next call it reads the rows of the concurrent
+    transaction and decides again.
     """
 
     @wraps(service)
-    def deciding(*args: P.args, **kwargs: P.kwargs) -> R:
+    def call_with_retries(*args: P.args, **kwargs: P.kwargs) -> R:
         for _ in range(ATTEMPTS - 1):
             try:
                 return service(*args, **kwargs)
@@ -131,4 +131,4 @@ def retry_on_conflict(service: Callable[P, R]) -> Callable[P, R]:
                     raise
         return service(*args, **kwargs)
 
-    return deciding
+    return call_with_retries

@@ -14,7 +14,7 @@ from sqlalchemy import ARRAY, Text, any_, column, func, literal, select, update
 
 from app.keyring import SealBroken, keyring
 from app.models.sealed_columns import SealedColumn, sealed_columns
-from app.services.database.transactions import let_take_long, transaction
+from app.services.database.transactions import lift_timeouts, transaction
 from app.services.encryption.key_usage import sealed_with
 
 # Rows that are locked together, for about ten milliseconds.
@@ -62,7 +62,7 @@ def _batches(one: SealedColumn) -> Iterator[Sequence[Row]]:
     after: Any = None
     while True:
         with transaction() as db:
-            let_take_long(db)
+            lift_timeouts(db)
             beyond = wanted if after is None else wanted.where(one.key > after)
             rows = [Row(key, sealed, bound) for key, sealed, *bound in db.execute(beyond)]
         if not rows:

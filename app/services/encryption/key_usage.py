@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.keyring import SHORTEST_BODY, keyring
 from app.models.sealed_columns import SealedColumn, sealed_columns
-from app.services.database.transactions import let_take_long, transaction
+from app.services.database.transactions import lift_timeouts, transaction
 from config.readers import KEY_ID
 
 
@@ -42,13 +42,13 @@ def count_key_usage() -> Sequence[KeyUse]:
 
 def key_usage(db: Session) -> Sequence[KeyUse]:
     """Count the rows of each column by the key they need, in the caller's transaction."""
-    let_take_long(db)
+    lift_timeouts(db)
     return [use for column in sealed_columns() for use in _usage_of(db, column)]
 
 
 def is_key_used(db: Session, key_id: str) -> bool:
     """Return whether any row needs a key. Reads every row if none does."""
-    let_take_long(db)
+    lift_timeouts(db)
     wanted = (
         select(column.key).where(sealed_with(column, key_id)).limit(1)
         for column in sealed_columns()

@@ -1,1 +1,1 @@
-"""Counts of what happens in apps, and their writer."""
+"""Daily counts of logins, funnel steps and failures per app, and the writer of these counts."""

@@ -1,4 +1,4 @@
-"""The writer of counts: adds a batch to the rows of the day every few seconds."""
+"""The background writer that adds in-memory counts to the database every few seconds."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,16 +27,16 @@ from app.services.runtime import background
 
 log = structlog.get_logger()
 
-# The seconds of counts that a killed process loses.
+# The interval of writes. A killed process loses the counts of at most this many seconds.
 EVERY_SECONDS = 5
 KEPT = timedelta(days=400)
 COUNTED = (DailyCount, DailyFailure, AnswerTime)
-# The physical address of a row, which is shorter than its key of four columns.
+# The physical position of a row in its table, shorter than the primary key of four columns.
 CTID: ColumnElement[str] = literal_column("ctid")
 
 
 def write_regularly(app: Flask) -> None:
-    """Start the writer in each process with its first count. It also writes at the exit."""
+    """Start a writer thread in each process at its first count. It writes once more at the exit."""
     gathered: Counts = app.extensions["counts"]
     background.write_regularly(app, "count-writing", gathered, EVERY_SECONDS, write_counts)
 
@@ -44,8 +44,8 @@ def write_regularly(app: Flask) -> None:
 def write_counts() -> None:
     """Write the counts of this process in one transaction. Never raises.
 
-    After a failure the counts are written the next time. If the connection breaks during the
-    commit, they may be written twice.
+    After a failure the counts stay in memory for the next call. If the connection breaks during
+    the commit, they may be written twice.
     """
     mine = counts()
     with mine.writing:
@@ -72,22 +72,22 @@ def _write(
         with transaction() as db:
             for model, of_model in rows.items():
                 if of_model:
-                    db.execute(_adding(model.__table__, of_model))
+                    db.execute(_insert_or_add(model.__table__, of_model))
 
 
 def _rows_of_days(happened: Mapping[Happened, int]) -> Sequence[tuple[object, ...]]:
-    """Return a row for each app and day, with its counts in the order of `Measure`."""
+    """Return one row per day and app: day, appid, then the counts in the order of `Measure`."""
     of_days: dict[tuple[date, str], dict[str, int]] = defaultdict(dict)
     for (day, appid, measure), how_often in happened.items():
         of_days[day, appid][measure] = how_often
     return [(*key, *(sums.get(one, 0) for one in Measure)) for key, sums in of_days.items()]
 
 
-def _adding(table: Any, rows: Sequence[tuple[object, ...]]) -> Insert:
-    """Return the statement that adds counts to the rows of a table.
+def _insert_or_add(table: Any, rows: Sequence[tuple[object, ...]]) -> Insert:
+    """Return the statement that inserts rows of counts, or adds them to existing rows.
 
-    The tenant comes from the app; a deleted app adds nothing. All processes lock rows in the same
-    order, to rule out deadlocks.
+    The tenant is looked up by appid. Counts of a deleted app are dropped. All processes lock rows
+    in the same order, to rule out deadlocks.
     """
     columns = [column(one.name, one.type) for one in table.columns if one.name != "tenant_id"]
     lists = zip(columns, zip(*rows, strict=True), strict=True)
@@ -104,7 +104,10 @@ def _adding(table: Any, rows: Sequence[tuple[object, ...]]) -> Insert:
 
 
 def drop_old_counts(at_once: int) -> Iterator[int]:
-    """Delete all counts older than `KEPT`, a number of rows at a time."""
+    """Delete all counts older than `KEPT`. Yield the number of deleted rows after each transaction.
+
+    Each transaction deletes up to `at_once` rows.
+    """
     for model in COUNTED:
         few = select(CTID).select_from(model).where(_is_old(model)).limit(at_once)
         dropping = delete(model).where(CTID.in_(few.with_for_update(skip_locked=True)))
@@ -117,7 +120,7 @@ def drop_old_counts(at_once: int) -> Iterator[int]:
 
 
 def count_old_counts() -> Iterator[int]:
-    """Return how many rows `drop_old_counts` would delete."""
+    """Yield the number of rows that `drop_old_counts` would delete."""
     with transaction() as db:
         old = [select(func.count()).select_from(model).where(_is_old(model)) for model in COUNTED]
         counted = [db.scalars(one).one() for one in old]

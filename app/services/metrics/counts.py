@@ -1,4 +1,4 @@
-"""Counters of this process, in memory until `count_writer` writes them.
+"""Counts of this process, kept in memory until `count_writer` writes them.
 
 Counting needs no database, no lock and no waiting (docs/decisions/0014).
 """
@@ -19,15 +19,15 @@ from app.models.answer_time import BOUNDS, UNANSWERED
 from app.services.database.transactions import on_commit
 from app.services.runtime.per_process import OncePerProcess
 
-# The time zone of days. It has had no summer time since 1991.
+# The time zone that days are counted in. It has had no summer time since 1991.
 SHANGHAI = timezone(timedelta(hours=8))
-# The bounds of the memory for counts that cannot be written.
+# Bounds on memory while counts cannot be written: of events not yet summed, and of sums.
 MOST_NEWS = 100_000
 MOST_SUMS = 50_000
 
 
 class Happened(NamedTuple):
-    """The key of a daily count."""
+    """The key of a count of events, such as logins."""
 
     day: date
     appid: str
@@ -35,7 +35,7 @@ class Happened(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """The key of a daily failure count."""
+    """The key of a count of failed requests. `cause` is the error code."""
 
     day: date
     appid: str
@@ -43,7 +43,10 @@ class Failed(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """The key of a bar of response times."""
+    """The key of a count of WeChat calls with a response time in one histogram bucket.
+
+    `within_ms` is the upper bound of the bucket, or UNANSWERED.
+    """
 
     day: date
     appid: str
@@ -55,7 +58,7 @@ K = TypeVar("K", bound=Happened | Failed | Answered)
 
 
 class Tally(Generic[K]):
-    """Counts by key. Any thread adds; one thread at a time collects."""
+    """Counts by key. Any thread may call `note`. Only one thread at a time may call `gather`."""
 
     def __init__(self) -> None:
         # Appending is atomic. Above the bound, the oldest events are dropped.
@@ -66,7 +69,7 @@ class Tally(Generic[K]):
         self._news.append(what)
 
     def gather(self) -> Mapping[K, int]:
-        """Add the new events and return the sums since the last `clear`."""
+        """Sum up the new events and return all sums since the last `clear`."""
         for _ in range(len(self._news)):
             what = self._news.popleft()
             if what in self._sums or len(self._sums) < MOST_SUMS:
@@ -74,7 +77,7 @@ class Tally(Generic[K]):
         return self._sums
 
     def clear(self) -> None:
-        """Reset the collected sums. Later events remain."""
+        """Reset the sums that `gather` has returned. Events noted since then remain."""
         self._sums = {}
 
 
@@ -109,7 +112,7 @@ class Counts:
 
 
 def counts() -> Counts:
-    """Return the counts of the running app."""
+    """Return the counts of this process for the running Flask app."""
     return cast(Counts, current_app.extensions["counts"]).of_this_process()
 
 
@@ -124,7 +127,7 @@ def today() -> date:
 
 
 def count(appid: str, measure: Measure, day: date | None = None) -> None:
-    """Count an event of an app, today unless a day is given."""
+    """Count an event of an app. `day` is today by default."""
     counts().happened.note(Happened(day or today(), appid, measure.value))
 
 
@@ -135,9 +138,9 @@ def count_failure(appid: str, code: str) -> None:
 
 
 def count_answer(appid: str, call: str, seconds: float, answered: bool) -> None:
-    """Count a call to WeChat in the bar of its response time, or as unanswered."""
-    place = min(bisect_left(BOUNDS, seconds * 1000), len(BOUNDS) - 1)
-    within_ms = BOUNDS[place] if answered else UNANSWERED
+    """Count a call to WeChat in the histogram bucket of its response time, or as unanswered."""
+    bucket = min(bisect_left(BOUNDS, seconds * 1000), len(BOUNDS) - 1)
+    within_ms = BOUNDS[bucket] if answered else UNANSWERED
     counts().answered.note(Answered(today(), appid, call, within_ms))
 
 

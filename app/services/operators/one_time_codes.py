@@ -28,7 +28,7 @@ from app.services.operators.recovery_codes import (
     void_recovery_codes,
 )
 from app.services.operators.sessions import SignedIn, drop_pending_secret, end_sessions_of
-from app.services.passwords.login_throttling import Limit, Try, count_try, take_back
+from app.services.passwords.login_throttling import Limit, Try, count_try, record_success
 from app.services.principals import Device
 
 # Failed codes are counted under their own id. The account of a failed password is free text, which
@@ -108,7 +108,7 @@ def _confirm(signed_in: SignedIn, code: str) -> Sequence[str]:
             raise EnrolmentNotBegun
         if not _use_one_time_code(operator, code):
             raise OneTimeCodeWrong
-        take_back(db, tried)
+        record_success(db, tried)
         end_sessions_of(db, operator, "codes_enrolled", keep=signed_in.session_id)
         _record(db, signed_in, operator, "operator.codes_on", is_on=True)
         return issue_recovery_codes(db, operator.id)
@@ -178,7 +178,7 @@ def use_code(db: Session, operator_id: UUID, code: str, tried: Try, device: Devi
     is_good = _use_one_time_code(operator, plain)
     if not is_good and not use_recovery_code(db, operator, plain, device.ip):
         raise OneTimeCodeWrong
-    take_back(db, tried)
+    record_success(db, tried)
     return operator
 
 

@@ -11,7 +11,7 @@ from app.services.operators.one_time_codes import count_code, use_code
 from app.services.operators.operators import OPERATORS
 from app.services.passwords.hashing import is_password
 from app.services.passwords.hashing_queue import Lane, hashing_queue
-from app.services.passwords.login_throttling import count_try, sweep, take_back
+from app.services.passwords.login_throttling import count_try, record_success, sweep
 from app.services.principals import Device
 from app.text_cleaning import email_name
 
@@ -30,7 +30,7 @@ def prove_password(email: str, password: str, device: Device) -> Operator:
             operator, tenant_status = db.execute(wanted).one_or_none() or (None, None)
         is_right = is_password(password, operator.password_hash if operator else None)
         with transaction() as db:
-            take_back(db, tried) if is_right else sweep(db)
+            record_success(db, tried) if is_right else sweep(db)
     if operator is None or not is_right or "disabled" in (operator.status, tenant_status):
         raise SignInWrong
     return operator

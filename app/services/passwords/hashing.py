@@ -1,4 +1,4 @@
-"""Password hashing with argon2id. Checking takes the same time whether or not a hash exists."""
+"""Password hashing with argon2id."""
 
 from functools import cache
 from uuid import UUID
@@ -16,20 +16,23 @@ DECOY_HASH = HASHER.hash("the password of no account")
 
 
 def hash_password(password: str) -> str:
-    """Hash a password with its own salt. Requests use `hash_in_turn`."""
+    """Return the argon2id hash of a password, with a random salt. Requests call `hash_in_turn`."""
     if is_module_patched("threading"):
         return str(_thread().apply(HASHER.hash, (password,)))
     return HASHER.hash(password)
 
 
 def hash_in_turn(password: str, lane: Lane, tenant_id: UUID) -> str:
-    """Hash a new password of a request, after waiting for a turn. Raises PasswordsBusy."""
+    """Hash a password for a request after waiting for a turn. Raises PasswordsBusy."""
     with hashing_queue().turn(lane, tenant_id):
         return hash_password(password)
 
 
 def is_password(password: str, password_hash: str | None) -> bool:
-    """Return whether the password is right. Without a hash, take the same time."""
+    """Return whether a password matches a hash. False without a hash, after the same time.
+
+    The equal time keeps an attacker from finding out which accounts exist.
+    """
     if is_module_patched("threading"):
         return bool(_thread().apply(_verify, (password, password_hash)))
     return _verify(password, password_hash)
@@ -44,9 +47,9 @@ def _verify(password: str, password_hash: str | None) -> bool:
 
 @cache
 def _thread() -> ThreadPool:
-    """Return the thread of a gevent worker that hashes.
+    """Return the thread on which a gevent worker hashes passwords.
 
-    Hashing on the worker's own thread would block every other request. One thread bounds the share
-    of the processor. `HashingQueue` bounds how many requests wait for it.
+    Hashing on the main thread of the worker would block all other requests. A single thread limits
+    the CPU time that hashing takes. `HashingQueue` limits how many requests wait for the thread.
     """
     return ThreadPool(1)

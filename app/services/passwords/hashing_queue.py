@@ -1,9 +1,9 @@
 """Turns for checking and setting passwords: bounded queues in three lanes.
 
-Argon2 is slow on purpose, so a few hundred guesses keep a processor busy for seconds. A request
-waits for one of a few turns before it takes a database connection or hashes. Lanes get turns in
-rotation, and tenants in a lane too: guesses at unknown devices delay neither operators nor users
-who log in from a known device, nor other tenants.
+Argon2 is slow on purpose, so a few hundred guesses keep a CPU core busy for seconds. A request
+waits for one of a few turns before it takes a database connection or hashes a password. Lanes get
+turns in rotation, and so do the tenants in a lane. Therefore password guesses from unknown devices
+delay neither operators, nor users on known devices, nor users of other tenants.
 """
 
 import time
@@ -26,7 +26,7 @@ from app.services.principals import Device
 TURNS = 2
 DEADLINE_SECONDS = 3.0
 RETRY_AFTER = 3
-# Requests that wait in a lane, of all tenants and of one.
+# The most requests that may wait in a lane: of all tenants together, and of one tenant.
 MOST_IN_LANE = 128
 MOST_OF_TENANT = 32
 
@@ -34,7 +34,7 @@ log = structlog.get_logger()
 
 
 class Lane(Enum):
-    """Who asks: an operator, a user from a known device or address, or anyone else."""
+    """The kind of client: an operator, a user on a known device or IP address, or any other."""
 
     OPERATORS = "operators"
     KNOWN = "known"
@@ -43,7 +43,7 @@ class Lane(Enum):
 
 @dataclass(slots=True, eq=False)
 class _Ticket:
-    """A waiting request. `event` is set once it has a turn, or once its client has disconnected."""
+    """A waiting request. `event` is set when the request gets a turn or its client disconnects."""
 
     device: Device | None
     event: Event = field(default_factory=Event)
@@ -54,7 +54,7 @@ class _Ticket:
 
 
 class _Queue:
-    """The tickets of a lane, by tenant. Tenants take turns."""
+    """The tickets of a lane, by tenant, with the tenants in rotation."""
 
     def __init__(self) -> None:
         self._by_tenant: OrderedDict[UUID, deque[_Ticket]] = OrderedDict()
@@ -95,7 +95,7 @@ class _Queue:
 
 
 class HashingQueue:
-    """The turns of one process."""
+    """The lanes of waiting requests in one process, and the number of free turns."""
 
     def __init__(self, turns: int = TURNS) -> None:
         self._free = turns
@@ -104,10 +104,10 @@ class HashingQueue:
 
     @contextmanager
     def turn(self, lane: Lane, tenant_id: UUID, device: Device | None = None) -> Iterator[None]:
-        """Wait for a turn and hold it. A request from a `device` that disconnects gets none.
+        """Wait for a turn and hold the turn during the `with` block.
 
-        Raises PasswordsBusy if the lane is full, after `DEADLINE_SECONDS`, and if the client has
-        disconnected.
+        Raises PasswordsBusy if the lane is full, if no turn is free within `DEADLINE_SECONDS`, or
+        if the client of `device` disconnects while it waits.
         """
         began = time.monotonic()
         ticket = self._enter(lane, tenant_id, _Ticket(device))
@@ -124,7 +124,7 @@ class HashingQueue:
                 self._admit()
 
     def waiting(self, lane: Lane) -> int:
-        """Return how many requests wait in a lane."""
+        """Return the number of requests that wait in a lane."""
         return len(self._lanes[lane])
 
     def _enter(self, lane: Lane, tenant_id: UUID, ticket: _Ticket) -> _Ticket:
@@ -146,7 +146,7 @@ class HashingQueue:
         raise PasswordsBusy(f"deadline in lane {lane.value}", retry_after=RETRY_AFTER)
 
     def _admit(self) -> None:
-        """Return the free turns to waiting requests, one lane after the other."""
+        """Give the free turns to waiting requests, one lane after another. Needs the lock."""
         while self._free and (ticket := self._next()) is not None:
             if ticket.is_gone():
                 ticket.event.set()
@@ -170,5 +170,5 @@ class HashingQueue:
 
 
 def hashing_queue() -> HashingQueue:
-    """Return the queue of the running app."""
+    """Return the hashing queue of the running Flask app."""
     return cast(HashingQueue, current_app.extensions["hashing_queue"])

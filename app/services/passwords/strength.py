@@ -20,7 +20,7 @@ from app.services.runtime.cpu_threads import on_a_thread
 
 @dataclass(frozen=True, slots=True)
 class PasswordRule:
-    """The fewest characters of a password, and the fewest guesses that find it."""
+    """The minimum length of a password, and the minimum number of guesses needed to find it."""
 
     shortest: int
     guesses: int
@@ -29,13 +29,13 @@ class PasswordRule:
 OF_USERS = PasswordRule(8, 10**8)
 OF_OPERATORS = PasswordRule(12, 10**10)
 
-# Characters from the beginning. The estimator raises for more than 72.
+# The estimate covers the first 24 characters, then the first 72. zxcvbn raises for more than 72.
 QUICKLY_CHECKED, LONGEST_CHECKED = 24, 72
 # Bounds one estimate to 0.1 s of CPU time instead of 2 s; see `_checked_part`.
 MOST_WORK = 30_000
 
-# Texts that anyone may try first: this product, and words of passwords that are common in China and
-# missing in the estimator's lists, which are English.
+# Words that an attacker would try first: the name of this product, and words that are common in
+# passwords in China but missing in the English word lists of zxcvbn.
 COMMON_WORDS = (
     *("wxpass", "weixin", "wechat", "woaini", "1314", "520", "mima"),
     *("zhangwei", "wangwei", "wangfang", "liwei", "lina", "zhangmin", "lijing", "liuwei"),
@@ -43,10 +43,10 @@ COMMON_WORDS = (
 # Shorter texts occur in strong passwords by chance.
 SHORTEST_KNOWN = 3
 PART = re.compile(r"[^\W\d_]+|\d+")
-# How many of the last digits of a phone number people use: without +86, and shortened.
+# Numbers of last digits of a phone number that are common in passwords. 11 is without +86.
 ENDINGS = (11, 8, 6, 4)
 
-# The estimator keeps the known texts of a call in a module-level dictionary.
+# zxcvbn stores the known texts of a call in a module-level dictionary.
 _one_estimate = Lock()
 
 
@@ -69,7 +69,7 @@ def require_operator_password(
 ) -> None:
     """Raise PasswordTooShort or PasswordTooWeak unless an operator may have this password.
 
-    Call it after the checks of rights, before hashing, and outside of a transaction.
+    Call this after the permission checks, before hashing, and outside a transaction.
     """
     require_strong_password(password, OF_OPERATORS, (email, tenant_name, tenant_slug))
 
@@ -84,12 +84,15 @@ def require_strong_password(password: str, rule: PasswordRule, known: Iterable[s
 
 
 def find_weakness(password: str, rule: PasswordRule, known: Iterable[str | None]) -> Sequence[str]:
-    """Return advice, as msgids, on a weak password. An empty sequence means it is strong enough."""
+    """Return the msgids of the advice on a weak password, or an empty sequence for a strong one.
+
+    `known` holds texts that an attacker may know, such as the account.
+    """
     return on_a_thread(_find_weakness, password, rule.guesses, known_texts(known))
 
 
 def known_texts(known: Iterable[str | None]) -> Sequence[str]:
-    """Return the texts, their words and numbers, and the common words, all in lower case."""
+    """Return the texts, the words and numbers in them, and COMMON_WORDS, all in lower case."""
     found: list[str] = []
     for text in filter(None, known):
         spelled = normalize("NFKC", text).casefold().strip()
@@ -101,10 +104,10 @@ def known_texts(known: Iterable[str | None]) -> Sequence[str]:
 
 
 def _find_weakness(password: str, guesses: int, known: Sequence[str]) -> Sequence[str]:
-    """Estimate the password, and what is left of it without the known texts.
+    """Estimate the password, then estimate the password without the known texts.
 
-    The second estimate is needed because zxcvbn takes any three parts for 10**8 guesses and any
-    four for 10**12, even if all of them are known.
+    The second estimate is needed because zxcvbn assumes 10**8 guesses for any three parts and
+    10**12 guesses for any four parts, even if all parts are known texts.
     """
     spelled = normalize("NFKC", password)
     rest = _without(spelled, known)
@@ -124,25 +127,25 @@ def _without(password: str, known: Sequence[str]) -> str:
 
 
 def _weakness_of(password: str, guesses: int, known: Sequence[str]) -> Sequence[str]:
-    if not password:  # zxcvbn raises for it
+    if not password:  # zxcvbn raises an exception for an empty password
         return [ADD_A_WORD]
-    # A password is at least as strong as its beginning, which takes less time.
+    # A password is at least as strong as its first part, and the first part takes less time.
     for part in dict.fromkeys((password[:QUICKLY_CHECKED], password[:LONGEST_CHECKED])):
         with _one_estimate:
             estimate = _estimator().zxcvbn(_checked_part(part), known)
         if estimate["guesses"] >= guesses:
             return []
-    # The estimator's own feedback is empty from 10**8 guesses on.
+    # The feedback in `estimate` is empty from 10**8 guesses on.
     feedback = _estimator().feedback.get_feedback(0, estimate["sequence"])
     return [text for text in (feedback["warning"], *feedback["suggestions"]) if text]
 
 
 def _checked_part(part: str) -> str:
-    """Return the beginning of a password that can be estimated in bounded time.
+    """Return the longest beginning of `part` that zxcvbn can estimate in bounded time.
 
     zxcvbn tries every combination of the letters that characters such as @, 4, $ and 1 can stand
     for, up to 736 combinations, on every part of the password. A password with many such characters
-    is cut, to 11 characters at the least.
+    is cut, but not to fewer than 11 characters.
     """
     while _spellings(part) * len(part) ** 2 > MOST_WORK:
         part = part[:-1]

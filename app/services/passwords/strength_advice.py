@@ -1,4 +1,4 @@
-"""Advice on weak passwords: the texts of zxcvbn, and one of our own."""
+"""Advice on weak passwords: the texts of zxcvbn, and CONTAINS_KNOWN."""
 
 from app.i18n_marker import N_
 
@@ -8,7 +8,7 @@ CONTAINS_KNOWN = N_(
 )
 ADD_A_WORD = N_("Add another word or two. Uncommon words are better.")
 
-# Every text that zxcvbn can give; a test compares them with the library.
+# All feedback texts of zxcvbn. A test compares this list with the installed version.
 OF_ESTIMATOR = (
     ADD_A_WORD,
     N_("Use a few words, avoid common phrases."),

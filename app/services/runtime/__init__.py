@@ -1,1 +1,1 @@
-"""Background threads, per-process state, and polling."""
+"""Background threads, per-process state, bounded dictionaries, polling and rate limits."""

@@ -1,4 +1,4 @@
-"""Background threads of a process, which end with it."""
+"""Daemon threads for background work, which end with the process."""
 
 import atexit
 import time
@@ -13,7 +13,7 @@ log = structlog.get_logger()
 
 
 def begin(app: Flask, name: str, work: Callable[[], None]) -> None:
-    """Run work in a background thread. A request does not fail if no thread can be started."""
+    """Run `work` in a background thread. Only log a warning if no thread can be started."""
     try:
         Thread(target=_do, args=(app, work), name=name, daemon=True).start()
     except RuntimeError as error:
@@ -28,7 +28,7 @@ def _do(app: Flask, work: Callable[[], None]) -> None:
 
 
 class Gathered(Protocol):
-    """Data that a process collects to write it later."""
+    """Data that a process collects in memory and writes to the database later."""
 
     begin_writing: Callable[[], None] | None
 
@@ -39,7 +39,7 @@ class Gathered(Protocol):
 def write_regularly(
     app: Flask, name: str, gathered: Gathered, seconds: float, write: Callable[[], None]
 ) -> None:
-    """Make each process that collects data write it at an interval, and once at its exit."""
+    """Call `write` every `seconds` in each process that collects data, and once at its exit."""
 
     def write_last() -> None:
         # A process that exits cannot start threads.
@@ -52,7 +52,7 @@ def write_regularly(
 
 
 def every(seconds: float, work: Callable[[], None]) -> None:
-    """Repeat some work at an interval."""
+    """Call `work` every `seconds`. Never returns."""
     while True:
         time.sleep(seconds)
         work()

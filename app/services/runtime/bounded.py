@@ -7,13 +7,13 @@ K = TypeVar("K")
 
 
 def keep_latest(kept: dict[K, Any], key: K, value: Any, most: int) -> None:
-    """Store a value as the newest of a dictionary. Above `most` values, delete the oldest.
+    """Store a value as the newest entry of a dictionary. Above `most` entries, delete the oldest.
 
-    Threads can change the dictionary at the same time without a lock.
+    Several threads may call this for one dictionary without a lock.
     """
     kept.pop(key, None)
     kept[key] = value
     while len(kept) > most:
-        # Another thread can change the size between `iter` and `next`. Then try again.
+        # `next` raises RuntimeError if another thread changed the size. Then repeat the loop.
         with suppress(RuntimeError):
             kept.pop(next(iter(kept), key), None)

@@ -1,4 +1,4 @@
-"""CPU-bound work on a real thread, so that it does not block the worker."""
+"""CPU-bound work on an operating system thread, so that it does not block a gevent worker."""
 
 from collections.abc import Callable
 from functools import cache
@@ -12,15 +12,16 @@ R = TypeVar("R")
 
 
 def on_a_thread(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run a pure function on the worker's thread for CPU-bound work, one call at a time.
+    """Call a pure function on the thread for CPU-bound work and return its result.
 
-    Without gevent it runs on the caller's thread. The thread has no app context and no database.
+    Calls of a process run one after another. The function has no app context and no database.
+    Without gevent, it is called on the caller's thread.
     """
     if not is_module_patched("threading"):
         return work(*args, **kwargs)
 
     def outcome() -> tuple[R | None, Exception | None]:
-        # gevent would log an exception of the thread with its values.
+        # Return the exception: gevent would log an exception of the thread with its values.
         try:
             return work(*args, **kwargs), None
         except Exception as error:
@@ -34,5 +35,5 @@ def on_a_thread(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
 
 @cache
 def _thread() -> ThreadPool:
-    """Return the worker's thread for CPU-bound work. Passwords have their own."""
+    """Return the thread of this process for CPU-bound work. Password hashing has another one."""
     return ThreadPool(1)

@@ -1,4 +1,4 @@
-"""State of a process that must not survive a fork."""
+"""Per-process initialisation that is repeated after a fork."""
 
 import os
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from threading import Lock
 
 
 class OncePerProcess:
-    """Calls `begin` once in each process. Concurrent first calls wait until it has returned."""
+    """A callable that calls `begin` once per process. Concurrent first calls wait for that."""
 
     def __init__(self, begin: Callable[[], None]) -> None:
         self._begin = begin
@@ -15,7 +15,7 @@ class OncePerProcess:
 
     @property
     def has_begun(self) -> bool:
-        """Return whether this process, not one that it was forked from, has called it."""
+        """Return whether `begin` was called in this process. Calls before a fork do not count."""
         return self._process == os.getpid()
 
     def __call__(self) -> None:

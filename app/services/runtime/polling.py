@@ -3,13 +3,13 @@
 import time
 from collections.abc import Iterator
 
-# Longer than one call to WeChat takes, shorter than clients wait.
+# Longer than a call to WeChat takes, shorter than clients wait for a response.
 PATIENCE_SECONDS = 12.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 0.5
 
 
 def backoff() -> Iterator[int]:
-    """Yield the number of each attempt, from 0, with growing pauses. End after 12 s."""
+    """Yield 0, 1, 2 and so on with growing pauses in between. Stop after PATIENCE_SECONDS."""
     deadline, pause, look = time.monotonic() + PATIENCE_SECONDS, FIRST_PAUSE_SECONDS, 0
     while time.monotonic() < deadline:
         yield look

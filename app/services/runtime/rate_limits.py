@@ -1,9 +1,9 @@
-"""Rate limits: counts of events per minute, of one process or shared by all.
+"""Rate limits: counts of events per minute, kept per process or shared by all processes.
 
-`limits` keeps the counts, in memory or in Redis or Valkey (RATE_LIMIT_STORAGE_URL). Only events are
-sent to the server; a key that has used up its limit is remembered in the process until its wait is
-over, so that requests that are refused, and those that cause no event, cost no round trip. While
-the server is unreachable, counts are kept per process.
+The package `limits` keeps the counts in memory, or in Redis or Valkey (RATE_LIMIT_STORAGE_URL).
+Only counting an event takes a round trip to the server. A key that has used up its limit is blocked
+in the memory of the process, so that checking a key takes none. While the server is unreachable,
+each process keeps its own counts.
 """
 
 import math
@@ -23,7 +23,7 @@ from app.services.runtime.bounded import keep_latest
 
 # A slow server must not delay logins.
 TIMEOUT_SECONDS = 0.3
-# After an error, the server is left alone for so long.
+# After an error, the server is not used for this many seconds.
 RETRY_SERVER_AFTER = 5.0
 MOST_BLOCKED = 10_000
 
@@ -32,14 +32,14 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """At most so many events per minute and key. The name separates the keys of rules."""
+    """The number of events allowed per minute and key. The name separates the keys of rules."""
 
     name: str
     per_minute: int
 
 
 class RateLimits:
-    """The counts of a process, or its connection to the shared ones."""
+    """The rate limits of a process, with a connection to the shared counts if there are any."""
 
     def __init__(self, storage_url: str | None = None) -> None:
         self._own = FixedWindowRateLimiter(MemoryStorage())
@@ -49,12 +49,12 @@ class RateLimits:
         self._server_due = 0.0
 
     def wait_of(self, rule: Rule, *key: str) -> int:
-        """Return the seconds until the key is admitted again, 0 if it is admitted."""
+        """Return the seconds until the key is no longer blocked, or 0 if it is not blocked."""
         until = self._blocked.get((rule.name, *key), 0.0)
         return max(0, math.ceil(until - time.monotonic()))
 
     def count(self, rule: Rule, *key: str) -> None:
-        """Count an event. The event that exceeds the limit blocks the key for a minute at most."""
+        """Count an event. The event that reaches the limit blocks the key for up to a minute."""
         item = RateLimitItemPerMinute(rule.per_minute)
         limiter = self._limiter()
         try:
@@ -90,7 +90,7 @@ class RateLimits:
 
 
 def rate_limits() -> RateLimits:
-    """Return the rate limits of the running app."""
+    """Return the rate limits of the running Flask app."""
     return cast(RateLimits, current_app.extensions["rate_limits"])
 
 

@@ -16,7 +16,7 @@ from app.services.apps.changes import AppSettings, SecretChanges
 from app.services.apps.listed_apps import State, TenantApp, apps_and_claims, shown_app
 from app.services.apps.proofs import prove, prove_claim
 from app.services.apps.releases import delete_app, find_holder, find_usage
-from app.services.apps.verification_budget import charge_alone
+from app.services.apps.verification_budget import charge_verification_in_own_transaction
 from app.services.database.paging import CursorPage, Listing, Page, read_page
 from app.services.database.transactions import transaction
 from app.services.tenant_admin.tenant_scope import TenantScope
@@ -130,7 +130,7 @@ def verify_tenant_app(scope: TenantScope, appid: str) -> Verification:
     if app.is_claim:
         verdict = prove_claim(scope.actor, scope.tenant_id, appid)
         return Verification("active" if verdict.outcome == "right" else "pending", [verdict])
-    charge_alone(scope.tenant_id)
+    charge_verification_in_own_transaction(scope.tenant_id)
     return Verification("active", verify_app(appid, scope.tenant_id))
 
 

@@ -12,9 +12,9 @@ from app.services.passwords.hashing import is_password
 from app.services.passwords.hashing_queue import Lane, hashing_queue
 from app.services.passwords.login_throttling import (
     count_try,
-    is_known_place,
+    is_known_device_or_address,
+    record_success,
     sweep,
-    take_back,
 )
 from app.services.principals import Device
 from app.services.runtime.rate_limits import Rule, rate_limits
@@ -68,7 +68,7 @@ def prove_password(tenant_id: UUID, account: str, password: str, device: Device)
         raise LoginsTooMany(retry_after=wait)
     wanted = select(User).where(User.tenant_id == tenant_id, User.account == account)
     with transaction() as db:
-        is_known = is_known_place(db, tenant_id, account, device)
+        is_known = is_known_device_or_address(db, tenant_id, account, device)
     lane = Lane.KNOWN if is_known else Lane.OTHERS
     with hashing_queue().turn(lane, tenant_id, device):
         with transaction() as db:
@@ -76,7 +76,7 @@ def prove_password(tenant_id: UUID, account: str, password: str, device: Device)
             user = db.scalar(wanted)
         is_right = is_password(password, user.password_hash if user else None)
         with transaction() as db:
-            take_back(db, tried) if is_right else sweep(db)
+            record_success(db, tried) if is_right else sweep(db)
     if user is None or not is_right:
         raise CredentialsWrong
     rate_limits().count(SUCCESSES, *key)

@@ -16,7 +16,7 @@ FETCH = "/cgi-bin/stable_token"
 
 
 def count_fetches(wechat: WeChat) -> int:
-    """Return how many times a token was fetched."""
+    """Return the number of requests that WeChat received for an access token."""
     return sum(call["path"] == FETCH for call in wechat.calls())
 
 
@@ -26,10 +26,10 @@ def test_login_fetches_no_access_token(client: Client, wechat: WeChat, alice: Pe
     assert [call["path"] for call in wechat.calls()] == ["/sns/jscode2session"]
 
 
-def test_access_token_is_reused_by_the_next_call(
+def test_stored_access_token_is_used_by_the_next_phone_request(
     client: Client, wechat: WeChat, alice: Person, bob: Person
 ) -> None:
-    """WeChat limits how many tokens an app fetches per day."""
+    """WeChat limits the number of access tokens that an app may fetch per day."""
     client.bind(alice)
     client.bind(bob)
     assert count_fetches(wechat) == 1
@@ -44,26 +44,26 @@ def test_each_app_has_its_own_access_token(client: Client, wechat: WeChat, alice
 def test_rejected_access_token_is_replaced_and_the_phone_code_is_retried(
     client: Client, wechat: WeChat, alice: Person, bob: Person
 ) -> None:
-    """A token becomes stale when another system fetches one for the same app."""
+    """WeChat rejects a token after another system has fetched a new token for the same app."""
     client.bind(alice)
     wechat.fault("stale_token", "/wxa/business/getuserphonenumber", times=1)
     assert client.bind(bob)["bound"]
     assert count_fetches(wechat) == 2
 
 
-def test_access_token_that_wechat_returns_again_is_refreshed_by_force(
+def test_access_token_refresh_is_forced_if_wechat_returns_the_rejected_token_again(
     client: Client, wechat: WeChat, alice: Person, rows: Reader
 ) -> None:
-    """Without `force_refresh`, WeChat returns the rejected token again."""
+    """Without `force_refresh`, WeChat would return the rejected token again."""
     client.bind(alice)
     wechat.fault("errcode", "/wxa/business/getuserphonenumber", errcode=40001, times=1)
-    kept = rows("SELECT token_sealed FROM wechat_access_tokens")
+    previous_token = rows("SELECT token_sealed FROM wechat_access_tokens")
     assert client.bind(alice)["bound"]
-    assert rows("SELECT token_sealed FROM wechat_access_tokens") != kept
+    assert rows("SELECT token_sealed FROM wechat_access_tokens") != previous_token
     assert wechat.calls()[-2]["body"].count("force_refresh") == 1
 
 
-def test_access_token_is_replaced_at_most_once_per_request(
+def test_phone_request_replaces_a_rejected_access_token_only_once(
     client: Client, wechat: WeChat, alice: Person
 ) -> None:
     token = client.log_in(alice)["token"]
@@ -83,7 +83,9 @@ def test_access_token_is_renewed_before_it_expires(
     assert count_fetches(wechat) == 2
 
 
-def test_failed_fetch_releases_the_lease(client: Client, wechat: WeChat, alice: Person) -> None:
+def test_failed_access_token_fetch_releases_the_refresh_lease(
+    client: Client, wechat: WeChat, alice: Person
+) -> None:
     """The next request fetches a token without waiting for the lease to expire."""
     token = client.log_in(alice)["token"]
     wechat.fault("busy", FETCH, times=1)
@@ -92,7 +94,7 @@ def test_failed_fetch_releases_the_lease(client: Client, wechat: WeChat, alice: 
     assert client.post("phone", token, **tap).status_code == 200
 
 
-def test_expired_lease_is_taken_over_by_the_next_request(
+def test_expired_access_token_lease_is_taken_over_by_the_next_request(
     client: Client, alice: Person, rows: Reader
 ) -> None:
     """A worker that was killed during a fetch leaves its lease behind."""
@@ -116,7 +118,7 @@ def test_phone_code_of_another_user_is_refused(
 
 
 @pytest.mark.real_commits
-def test_requests_that_waited_for_a_failed_fetch_do_not_fetch_again(
+def test_requests_that_waited_for_a_failed_access_token_fetch_do_not_fetch_again(
     app: Flask, client: Client, wechat: WeChat
 ) -> None:
     """While WeChat is unavailable, waiting requests fail together and not one after another."""
@@ -135,10 +137,10 @@ def test_requests_that_waited_for_a_failed_fetch_do_not_fetch_again(
     assert count_fetches(wechat) < 4
 
 
-def test_response_after_the_lease_expired_changes_no_token(
+def test_access_token_response_after_the_lease_expired_is_discarded(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """A late response neither overwrites a newer token nor ends another request's lease."""
+    """The late response neither overwrites a newer token nor ends another request's lease."""
     client.bind(alice)
     before = rows("SELECT token_sealed, expires_at FROM wechat_access_tokens")
     rows("UPDATE wechat_access_tokens SET refreshing_until = now() + interval '30 seconds'")

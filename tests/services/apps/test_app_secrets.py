@@ -32,7 +32,7 @@ LOGIN, FETCH = "/sns/jscode2session", "/cgi-bin/stable_token"
 
 @dataclass
 class SecretRotation:
-    """An AppSecret in the two places where it is changed: WeChat's console and wxpass."""
+    """Changes of the shop's AppSecret in WeChat's console and in wxpass."""
 
     app: Flask
     wechat: WeChat
@@ -48,22 +48,20 @@ class SecretRotation:
             set_next_secret(ACME_SHOP.appid, secret)
 
     def stored(self) -> tuple[str, str | None]:
-        """Return the current and the next AppSecret."""
+        """Return the current and the next AppSecret that wxpass stores."""
         with self.app.app_context():
             secrets = get_secrets(ACME_SHOP.appid)
         return secrets.current, secrets.next
 
     def promotions(self) -> list[tuple[str, str]]:
-        """Return the actor kind and appid of each promotion in the audit log."""
+        """Return actor kind and appid of each `app.secret_promoted` event in the audit log."""
         query = "SELECT actor_kind, subject FROM audit_events WHERE action = 'app.secret_promoted'"
         return [(kind, subject) for kind, subject in self.rows(query)]
 
 
 @pytest.fixture
 def rotation(app: Flask, wechat: WeChat, rows: Reader) -> Iterator[SecretRotation]:
-    """Return a `SecretRotation` for acme's shop. WeChat has the old AppSecret again after the
-    test.
-    """
+    """Yield a `SecretRotation` for acme's shop. Restore WeChat's AppSecret after the test."""
     rotation = SecretRotation(app, wechat, rows)
     yield rotation
     rotation.reset(OLD)
@@ -74,7 +72,7 @@ def called_paths(wechat: WeChat) -> list[str]:
     return [call["path"] for call in wechat.calls()]
 
 
-def test_logins_succeed_while_the_secret_is_changed(
+def test_logins_succeed_before_and_after_the_app_secret_is_reset(
     client: Client, wechat: WeChat, alice: Person, bob: Person, rotation: SecretRotation
 ) -> None:
     client.log_in(alice)
@@ -92,7 +90,7 @@ def test_logins_succeed_while_the_secret_is_changed(
     assert called_paths(wechat) == [LOGIN] * 5, "the rejected secret is tried once"
 
 
-def test_phone_requests_succeed_while_the_secret_is_changed(
+def test_phone_request_after_an_app_secret_reset_promotes_the_next_secret(
     client: Client, wechat: WeChat, alice: Person, rotation: SecretRotation
 ) -> None:
     token = client.log_in(alice)["token"]
@@ -104,7 +102,7 @@ def test_phone_requests_succeed_while_the_secret_is_changed(
     assert called_paths(wechat).count(FETCH) == 2
 
 
-def test_rejected_access_token_is_replaced_after_a_secret_reset(
+def test_rejected_access_token_is_replaced_after_an_app_secret_reset(
     client: Client, wechat: WeChat, alice: Person, rotation: SecretRotation
 ) -> None:
     token = client.bind(alice)["token"]
@@ -115,10 +113,10 @@ def test_rejected_access_token_is_replaced_after_a_secret_reset(
     assert wechat.calls()[-2]["body"].count("force_refresh") == 1
 
 
-def test_next_secret_that_wechat_rejects_is_not_promoted(
+def test_next_app_secret_that_wechat_rejects_is_not_promoted(
     client: Client, wechat: WeChat, alice: Person, rotation: SecretRotation
 ) -> None:
-    """The login code stays usable for the correct secret."""
+    """The login code stays valid and can be used once the correct secret is entered."""
     rotation.set_next(OTHER)
     rotation.reset(NEW)
     code = alice.wx_login()
@@ -129,14 +127,14 @@ def test_next_secret_that_wechat_rejects_is_not_promoted(
     assert called_paths(wechat) == [LOGIN] * 2
 
     rotation.set_next(NEW)
-    assert client.post("login", code=code).status_code == 200, "the code is used up"
+    assert client.post("login", code=code).status_code == 200, "the code is still valid"
 
 
 @pytest.mark.parametrize("errcode", [40013, 40164, 40243, -1, 45011, 40029])
-def test_next_secret_is_tried_only_after_a_secret_rejection(
+def test_next_secret_is_not_tried_after_errors_other_than_a_rejected_secret(
     errcode: int, client: Client, wechat: WeChat, alice: Person, rotation: SecretRotation
 ) -> None:
-    """Another attempt after a different error doubles the calls and may use up the code."""
+    """A second call after another error would double the calls and could use up the code."""
     rotation.set_next(NEW)
     wechat.fault("errcode", errcode=errcode)
     assert client.post("login", code=alice.wx_login()).status_code >= 400
@@ -145,7 +143,7 @@ def test_next_secret_is_tried_only_after_a_secret_rejection(
 
 
 @pytest.mark.parametrize("kind", ["busy", "rate_limited", "blocked"])
-def test_next_secret_is_promoted_only_after_wechat_accepts_it(
+def test_next_app_secret_is_promoted_only_after_wechat_accepts_it(
     kind: str, client: Client, wechat: WeChat, alice: Person, rotation: SecretRotation
 ) -> None:
     rotation.set_next(NEW)
@@ -156,7 +154,7 @@ def test_next_secret_is_promoted_only_after_wechat_accepts_it(
     assert rotation.stored() == (OLD, NEW)
 
 
-def test_secret_changed_during_a_login_is_used_by_that_login(
+def test_app_secret_replaced_during_a_login_is_used_by_that_login(
     app: Flask,
     client: Client,
     alice: Person,
@@ -164,9 +162,7 @@ def test_secret_changed_during_a_login_is_used_by_that_login(
     monkeypatch: pytest.MonkeyPatch,
     rotation: SecretRotation,
 ) -> None:
-    """The operator replaces the secret after WeChat rejects the old one and before it is read
-    again.
-    """
+    """The secret is replaced between WeChat's rejection and the second read of the database."""
     rotation.reset(NEW)
     original = get_secrets
 
@@ -180,12 +176,10 @@ def test_secret_changed_during_a_login_is_used_by_that_login(
     assert called_paths(wechat) == [LOGIN] * 2
 
 
-def test_promotion_does_not_overwrite_a_concurrent_change_by_an_operator(
+def test_promotion_of_the_next_secret_keeps_a_concurrent_change_by_an_operator(
     app: Flask, rows: Reader, rotation: SecretRotation
 ) -> None:
-    """A promotion applies only if the current and the next secret are still those that the login
-    read.
-    """
+    """A promotion applies only if neither secret has changed since the login read them."""
     rotation.set_next(NEW)
     with app.app_context():
         seen = get_secrets(ACME_SHOP.appid)
@@ -204,7 +198,7 @@ def test_promotion_does_not_overwrite_a_concurrent_change_by_an_operator(
     assert rotation.promotions() == []
 
 
-def test_promotion_does_not_overwrite_a_second_reset(
+def test_promotion_of_the_next_secret_keeps_a_secret_set_after_a_second_reset(
     app: Flask,
     client: Client,
     wechat: WeChat,
@@ -212,7 +206,7 @@ def test_promotion_does_not_overwrite_a_second_reset(
     monkeypatch: pytest.MonkeyPatch,
     rotation: SecretRotation,
 ) -> None:
-    """The secret is reset again between WeChat's response and the promotion."""
+    """WeChat's secret is reset again between WeChat's response and the promotion."""
     rotation.set_next(NEW)
     rotation.reset(NEW)
     original = promote_next_secret
@@ -232,7 +226,7 @@ def test_promotion_does_not_overwrite_a_second_reset(
     assert rotation.promotions() == []
 
 
-def test_replacing_the_secret_removes_the_next_secret(
+def test_replacing_the_current_app_secret_deletes_the_next_app_secret(
     client: Client, wechat: WeChat, alice: Person, rows: Reader, rotation: SecretRotation
 ) -> None:
     rotation.set_next(NEW)
@@ -247,7 +241,7 @@ def test_replacing_the_secret_removes_the_next_secret(
     assert called_paths(wechat) == [LOGIN]
 
 
-def test_current_secret_is_refused_as_the_next_secret(
+def test_current_app_secret_is_refused_as_the_next_app_secret(
     rotation: SecretRotation, rows: Reader
 ) -> None:
     rotation.set_next(NEW)
@@ -262,7 +256,7 @@ AWKWARD = ("a%2Bb+c&secret=d#e?f", "%", "+" * 32, '"\\/{appid}<x>', "!" * 128)
 
 
 @pytest.mark.parametrize("secret", AWKWARD)
-def test_secret_with_special_characters_reaches_wechat_unchanged(
+def test_app_secret_with_special_characters_reaches_wechat_unchanged(
     secret: str, client: Client, alice: Person, rotation: SecretRotation
 ) -> None:
     rotation.set_next(secret)
@@ -274,7 +268,7 @@ def test_secret_with_special_characters_reaches_wechat_unchanged(
         assert [one.outcome for one in verify_app(ACME_SHOP.appid)] == ["right"]
 
 
-def test_no_secret_appears_in_responses_or_logs_during_a_change(
+def test_responses_and_logs_contain_no_app_secret_during_a_secret_change(
     client: Client, wechat: WeChat, alice: Person, everything: Captured, rotation: SecretRotation
 ) -> None:
     rotation.set_next(NEW)
@@ -293,10 +287,10 @@ def test_no_secret_appears_in_responses_or_logs_during_a_change(
         assert secret not in everything.text + responses
 
 
-def test_next_secrets_of_two_apps_are_promoted_independently(
+def test_promotion_of_the_next_secret_of_one_app_leaves_another_app_with_the_same_one(
     client: Client, app: Flask, alice: Person, rotation: SecretRotation
 ) -> None:
-    """Both apps have the same next secret. Only the one that was reset promotes it."""
+    """Two apps store the same next secret. Only the app whose secret was reset promotes it."""
     with app.app_context():
         set_next_secret(GLOBEX_LIFE.appid, NEW)
     rotation.set_next(NEW)
@@ -307,7 +301,7 @@ def test_next_secrets_of_two_apps_are_promoted_independently(
     assert (others.current, others.next) == (GLOBEX_LIFE.secret, NEW)
 
 
-def test_promotion_changes_no_other_app(
+def test_promotion_of_the_next_secret_changes_no_row_of_other_apps(
     client: Client, alice: Person, rows: Reader, rotation: SecretRotation
 ) -> None:
     others = "SELECT * FROM wechat_apps WHERE appid <> :appid ORDER BY appid"
@@ -320,7 +314,7 @@ def test_promotion_changes_no_other_app(
 
 
 @pytest.mark.real_commits
-def test_concurrent_logins_promote_the_secret_once(
+def test_concurrent_logins_promote_the_next_app_secret_once(
     app: Flask, alice: Person, rotation: SecretRotation
 ) -> None:
     """Twenty logins run while the secret is reset in WeChat's console."""
@@ -337,10 +331,10 @@ def test_concurrent_logins_promote_the_secret_once(
 
 
 @pytest.mark.real_commits
-def test_next_secret_is_promoted_during_key_rotation(
+def test_next_app_secret_is_promoted_during_an_encryption_key_rotation(
     app: Flask, alice: Person, rotation: SecretRotation
 ) -> None:
-    """Key rotation replaces the ciphertext of a secret and keeps its value."""
+    """Key rotation changes the ciphertext of a secret, but not its plain text."""
     rotation.set_next(NEW)
     rotation.reset(NEW)
 
@@ -357,7 +351,7 @@ def test_next_secret_is_promoted_during_key_rotation(
 
 
 @pytest.mark.real_commits
-def test_promotion_does_not_wait_for_a_login_in_progress(
+def test_promotion_of_the_next_secret_does_not_wait_for_a_login_in_progress(
     app: Flask, config: Config, wechat: WeChat, alice: Person, rotation: SecretRotation
 ) -> None:
     rotation.set_next(NEW)
@@ -371,7 +365,7 @@ def test_promotion_does_not_wait_for_a_login_in_progress(
 
 
 @pytest.mark.real_commits
-def test_login_does_not_wait_for_a_locked_app(
+def test_login_does_not_wait_for_an_app_locked_by_an_operator(
     app: Flask, config: Config, wechat: WeChat, alice: Person, rotation: SecretRotation
 ) -> None:
     """While an operator's transaction is open, logins use the next secret without promoting it."""
@@ -388,7 +382,7 @@ def test_login_does_not_wait_for_a_locked_app(
     assert len(rotation.promotions()) == 1
 
 
-def test_next_secret_is_promoted_by_the_next_login_after_a_crash(
+def test_crash_before_the_promotion_is_repaired_by_the_next_login(
     client: Client, alice: Person, monkeypatch: pytest.MonkeyPatch, rotation: SecretRotation
 ) -> None:
     """The process stops between WeChat's response and the promotion."""

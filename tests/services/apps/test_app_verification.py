@@ -46,7 +46,7 @@ def set_wechat_app(wechat: WeChat) -> Iterator[Callable[..., Any]]:
     set_wechat_app()
 
 
-def test_correct_secret_is_reported_as_accepted(run: Run) -> None:
+def test_verify_command_reports_a_correct_app_secret_as_accepted(run: Run) -> None:
     verified = run("verify", ACME_SHOP.appid)
     assert verified.exit_code == 0
     assert verified.output == (
@@ -54,10 +54,10 @@ def test_correct_secret_is_reported_as_accepted(run: Run) -> None:
     )
 
 
-def test_verification_does_not_change_the_access_token(
+def test_app_verification_does_not_change_the_access_token(
     run: Run, client: Client, wechat: WeChat, alice: Person, bob: Person, rows: Reader
 ) -> None:
-    """Verification uses an endpoint that leaves the token of phone requests valid."""
+    """Verification uses an endpoint that does not invalidate the token used by phone requests."""
     client.bind(alice)
     before = rows("SELECT * FROM wechat_access_tokens"), wechat.ask("tokens", appid=ACME_SHOP.appid)
     for _ in range(3):
@@ -68,7 +68,7 @@ def test_verification_does_not_change_the_access_token(
 
 
 @pytest.mark.parametrize("errcode", [40013, 40125, 40164, 40243, 89503])
-def test_refusal_is_explained_in_english_and_chinese(
+def test_verify_command_explains_wechat_errors_in_english_and_chinese(
     errcode: int, run: Run, wechat: WeChat
 ) -> None:
     wechat.fault("errcode", FETCH, errcode=errcode)
@@ -84,7 +84,7 @@ def test_each_errcode_has_different_advice() -> None:
     assert len(set(ADVICE.values())) == len(ADVICE)
 
 
-def test_advice_names_the_address_missing_from_the_ip_whitelist(
+def test_verify_command_names_our_ip_address_if_it_is_missing_from_the_whitelist(
     run: Run, set_wechat_app: Callable[..., Any]
 ) -> None:
     set_wechat_app(ip_whitelist=["203.0.113.9"])
@@ -94,7 +94,7 @@ def test_advice_names_the_address_missing_from_the_ip_whitelist(
     assert "把 127.0.0.1 加入 IP 白名单" in verified.output
 
 
-def test_frozen_and_reset_secrets_are_reported_as_different_errors(
+def test_verify_command_reports_frozen_and_reset_secrets_as_different_errors(
     run: Run, set_wechat_app: Callable[..., Any]
 ) -> None:
     for change, errcode in (({"frozen": True}, 40243), ({"secret": NEW}, 40125)):
@@ -102,13 +102,13 @@ def test_frozen_and_reset_secrets_are_reported_as_different_errors(
         assert f"AppSecret: {errcode}: " in run("verify", ACME_SHOP.appid).output
 
 
-def test_unknown_errcode_is_shown(run: Run, wechat: WeChat) -> None:
+def test_verify_command_shows_an_errcode_without_advice(run: Run, wechat: WeChat) -> None:
     wechat.fault("errcode", FETCH, errcode=61003)
     assert "returned errcode 61003" in run("verify", ACME_SHOP.appid).output
 
 
 @pytest.mark.parametrize("kind", ["busy", "rate_limited", "html", "drop"])
-def test_unavailable_wechat_is_not_reported_as_a_wrong_secret(
+def test_verify_command_reports_unavailable_wechat_and_not_a_wrong_secret(
     kind: str, run: Run, wechat: WeChat
 ) -> None:
     wechat.fault(kind, FETCH)
@@ -117,7 +117,7 @@ def test_unavailable_wechat_is_not_reported_as_a_wrong_secret(
     assert "could not be verified" in verified.output
 
 
-def test_next_secret_is_verified_as_well(
+def test_verify_command_verifies_the_current_and_the_next_app_secret(
     app: Flask, run: Run, set_wechat_app: Callable[..., Any]
 ) -> None:
     assert run("set-next-secret", ACME_SHOP.appid, "--secret-stdin", stdin=NEW).exit_code == 0
@@ -129,7 +129,7 @@ def test_next_secret_is_verified_as_well(
 
     set_wechat_app(secret=NEW)
     after = run("verify", ACME_SHOP.appid)
-    assert after.exit_code == 0, "logins work: the next one is used"
+    assert after.exit_code == 0, "logins work with the next AppSecret"
     current, following = after.output.splitlines()
     assert current.startswith("AppSecret: 40125: ")
     assert following.startswith("next AppSecret 下一个 AppSecret: WeChat accepts")
@@ -140,10 +140,8 @@ def test_next_secret_is_verified_as_well(
     assert run("verify", ACME_SHOP.appid).exit_code == 1
 
 
-def test_commands_report_what_happens_to_the_next_secret(run: Run) -> None:
-    """It is refused if it equals the current secret, and removed when the current secret is
-    replaced.
-    """
+def test_secret_commands_report_refusal_and_removal_of_the_next_secret(run: Run) -> None:
+    """`set-next-secret` refuses the current secret. `set-secret` removes the next secret."""
 
     def enter(command: str, secret: str) -> Result:
         return run(command, ACME_SHOP.appid, "--secret-stdin", stdin=secret)
@@ -158,7 +156,7 @@ def test_commands_report_what_happens_to_the_next_secret(run: Run) -> None:
     assert "next" not in enter("set-secret", "e3" * 16).output
 
 
-def test_disabled_app_is_verified_and_unknown_app_is_refused(run: Run) -> None:
+def test_verify_command_accepts_a_disabled_app_and_refuses_an_unknown_app(run: Run) -> None:
     run("disable", GLOBEX_LIFE.appid)
     assert run("verify", GLOBEX_LIFE.appid).exit_code == 0
     for command in (["verify"], ["set-next-secret", "--remove"]):
@@ -167,10 +165,10 @@ def test_disabled_app_is_verified_and_unknown_app_is_refused(run: Run) -> None:
     assert run("set-next-secret", ACME_SHOP.appid, "--secret-stdin", stdin="b a d").exit_code == 2
 
 
-def test_added_app_is_pending_until_wechat_accepts_its_secret(
+def test_add_command_leaves_the_app_pending_if_wechat_does_not_accept_its_secret(
     run: Run, wechat: WeChat, rows: Reader
 ) -> None:
-    """The exit code says whether the app is active. The output says what to do if it is not."""
+    """The exit code is 1 for a pending app, and the output contains the advice."""
     options = ("--tenant", "acme", "--name", "New", "--secret-stdin")
     cases = [
         ("wxdddd000000000001", None, "AppSecret: 40013: WeChat does not know this appid."),
@@ -189,10 +187,10 @@ def test_added_app_is_pending_until_wechat_accepts_its_secret(
     assert rows.count("app_claims", "appid LIKE 'wxdddd%' AND closed_at IS NULL") == 2
 
 
-def test_unproven_option_adds_an_app_without_a_call_to_wechat(
+def test_add_command_with_unproven_activates_an_app_without_a_call_to_wechat(
     run: Run, wechat: WeChat, rows: Reader
 ) -> None:
-    """The command line belongs to the platform, and WeChat may be unreachable."""
+    """Platform admins may activate an app while WeChat is unreachable."""
     wechat.control("reset")
     options = ("--tenant", "acme", "--name", "New", "--secret-stdin", "--unproven")
     added = run("add", "wxdddd000000000003", *options, stdin=NEW)
@@ -202,7 +200,7 @@ def test_unproven_option_adds_an_app_without_a_call_to_wechat(
 
 
 @pytest.mark.real_commits
-def test_no_database_connection_is_held_during_verification(
+def test_no_database_connection_is_held_while_an_app_is_verified(
     app: Flask, wechat: WeChat, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held: list[int] = []
@@ -219,10 +217,10 @@ def test_no_database_connection_is_held_during_verification(
     assert held == [0]
 
 
-def test_errcodes_with_advice_are_known_to_the_wechat_client() -> None:
+def test_every_errcode_with_advice_maps_to_app_misconfigured() -> None:
     assert set(ADVICE) <= set(MEANINGS)
     assert all(issubclass(MEANINGS[errcode], AppMisconfigured) for errcode in ADVICE)
 
 
-def test_advice_that_names_our_address_is_about_errcodes_that_contain_it() -> None:
+def test_advice_names_our_ip_address_for_the_errcodes_that_report_it() -> None:
     assert {errcode for errcode, advice in ADVICE.items() if "{ip}" in advice} == set(ABOUT_OUR_IP)

@@ -1,4 +1,4 @@
-"""Bounds on calls to WeChat: in flight per app and in total, and the circuit breaker."""
+"""Limits on WeChat calls in flight, per app and in total, and the circuit breaker of an app."""
 
 from contextlib import ExitStack
 from typing import Any
@@ -18,7 +18,7 @@ APP = f"/tenants/acme/apps/{ACME_SHOP.appid}"
 
 
 class Clock:
-    """A clock that tests move."""
+    """A monotonic clock that the test advances."""
 
     def __init__(self) -> None:
         self.seconds = 1000.0
@@ -37,12 +37,14 @@ def limits(clock: Clock) -> CallLimits:
     return CallLimits(per_app=2, in_total=3, clock=clock)
 
 
-def fail(limits: CallLimits, times: int = WINDOW) -> None:
+def record_unanswered_calls(limits: CallLimits, times: int = WINDOW) -> None:
     for _ in range(times):
         limits.watch(SHOP, "login", 8.0, False)
 
 
-def test_an_app_occupies_no_more_than_its_bound(limits: CallLimits) -> None:
+def test_app_with_too_many_calls_in_flight_is_refused_and_other_apps_are_not(
+    limits: CallLimits,
+) -> None:
     with ExitStack() as held:
         for _ in range(2):
             held.enter_context(limits.slot(SHOP))
@@ -54,7 +56,7 @@ def test_an_app_occupies_no_more_than_its_bound(limits: CallLimits) -> None:
         assert limits.in_flight(SHOP) == 1
 
 
-def test_all_apps_together_occupy_no_more_than_the_total(limits: CallLimits) -> None:
+def test_calls_in_flight_of_all_apps_together_are_limited(limits: CallLimits) -> None:
     with ExitStack() as held:
         for appid in (SHOP, SHOP, CLUB):
             held.enter_context(limits.slot(appid))
@@ -62,25 +64,27 @@ def test_all_apps_together_occupy_no_more_than_the_total(limits: CallLimits) -> 
             pass
 
 
-def test_the_limit_of_an_app_replaces_the_default(limits: CallLimits) -> None:
+def test_call_limit_set_for_an_app_replaces_the_default_limit(limits: CallLimits) -> None:
     with limits.slot(SHOP, 1), pytest.raises(WeChatBusy), limits.slot(SHOP, 1):
         pass
 
 
-def test_a_failed_call_gives_its_slot_back(limits: CallLimits) -> None:
+def test_failed_wechat_call_is_no_longer_counted_as_in_flight(limits: CallLimits) -> None:
     for _ in range(5):
         with pytest.raises(ZeroDivisionError), limits.slot(SHOP):
             raise ZeroDivisionError
     assert limits.in_flight(SHOP) == 0
 
 
-def test_the_circuit_opens_when_half_of_the_last_calls_went_unanswered(limits: CallLimits) -> None:
+def test_circuit_opens_when_half_of_the_last_twenty_calls_went_unanswered(
+    limits: CallLimits,
+) -> None:
     for _ in range(WINDOW - OPENS_AT):
         limits.watch(SHOP, "login", 0.1, True)
-    fail(limits, OPENS_AT - 1)
+    record_unanswered_calls(limits, OPENS_AT - 1)
     with limits.slot(SHOP):
         pass
-    fail(limits, 1)
+    record_unanswered_calls(limits, 1)
     assert limits.is_open(SHOP)
     with pytest.raises(WeChatCircuitOpen) as refused, limits.slot(SHOP):
         pass
@@ -89,8 +93,10 @@ def test_the_circuit_opens_when_half_of_the_last_calls_went_unanswered(limits: C
         assert not limits.is_open(CLUB)
 
 
-def test_an_open_circuit_lets_one_probe_pass_each_second(limits: CallLimits, clock: Clock) -> None:
-    fail(limits)
+def test_open_circuit_admits_one_call_per_second_and_closes_after_an_answer(
+    limits: CallLimits, clock: Clock
+) -> None:
+    record_unanswered_calls(limits)
     clock.seconds += 1
     with limits.slot(SHOP):
         pass
@@ -103,7 +109,9 @@ def test_an_open_circuit_lets_one_probe_pass_each_second(limits: CallLimits, clo
         assert not limits.is_open(SHOP)
 
 
-def test_states_of_idle_apps_are_bounded(limits: CallLimits, monkeypatch: Any) -> None:
+def test_call_states_are_kept_for_a_limited_number_of_idle_apps(
+    limits: CallLimits, monkeypatch: Any
+) -> None:
     monkeypatch.setattr("app.services.apps.call_limits.MOST_IDLE", 10)
     with limits.slot("wxbusy"):
         for number in range(100):
@@ -113,8 +121,8 @@ def test_states_of_idle_apps_are_bounded(limits: CallLimits, monkeypatch: Any) -
 
 
 @pytest.fixture
-def full(app: Flask) -> Any:
-    """Occupy all calls of the shop in this process."""
+def shop_is_busy(app: Flask) -> Any:
+    """Fill the shop's limit of calls in flight in this process."""
     limits = app.extensions["call_limits"]
     with ExitStack() as held:
         for _ in range(limits.per_app):
@@ -122,8 +130,8 @@ def full(app: Flask) -> Any:
         yield
 
 
-@pytest.mark.usefixtures("full")
-def test_a_busy_app_is_refused_without_a_call_and_without_a_row(
+@pytest.mark.usefixtures("shop_is_busy")
+def test_login_of_a_busy_app_is_refused_without_a_wechat_call_or_a_database_row(
     client: Client, alice: Person, wechat: WeChat, rows: Reader
 ) -> None:
     refused = client.post("login", code=alice.wx_login())
@@ -134,8 +142,8 @@ def test_a_busy_app_is_refused_without_a_call_and_without_a_row(
     assert client.log_in(alice, ACME_CLUB)["token"]
 
 
-@pytest.mark.usefixtures("full")
-def test_a_phone_code_of_a_busy_app_is_refused_and_stays_valid(
+@pytest.mark.usefixtures("shop_is_busy")
+def test_phone_code_refused_because_the_app_is_busy_stays_valid(
     app: Flask, client: Client, alice: Person
 ) -> None:
     unbound = client.log_in(alice, ACME_CLUB)["token"]
@@ -149,7 +157,7 @@ def test_a_phone_code_of_a_busy_app_is_refused_and_stays_valid(
     assert client.post("phone", unbound, app=ACME_CLUB, **code).status_code == 200
 
 
-def test_a_silent_wechat_opens_the_circuit_of_its_app_only(
+def test_unanswered_calls_open_the_circuit_of_their_app_only(
     app: Flask, client: Client, alice: Person, wechat: WeChat
 ) -> None:
     wechat.fault("drop", times=WINDOW, appid=ACME_SHOP.appid)
@@ -161,8 +169,8 @@ def test_a_silent_wechat_opens_the_circuit_of_its_app_only(
     assert client.log_in(alice, ACME_CLUB)["token"]
 
 
-def test_the_overview_shows_calls_in_flight_the_limit_and_the_circuit(
-    app: Flask, full: Any
+def test_tenant_overview_shows_calls_in_flight_call_limit_and_circuit_of_each_app(
+    app: Flask, shop_is_busy: Any
 ) -> None:
     app.extensions["call_limits"]._states[ACME_CLUB.appid] = _AppState(is_open=True)
     with app.app_context():
@@ -171,7 +179,9 @@ def test_the_overview_shows_calls_in_flight_the_limit_and_the_circuit(
     assert shown[ACME_CLUB.appid] == WeChatCalls(0, 100, is_circuit_open=True)
 
 
-def test_a_tenant_admin_cannot_change_the_limit_of_an_app(app: Flask, rows: Reader) -> None:
+def test_tenant_admin_cannot_change_the_wechat_call_limit_of_an_app(
+    app: Flask, rows: Reader
+) -> None:
     ann = Script(Client(app), ADMIN)
     add_operator(app, ADMIN, "tenant_admin", "acme")
     ann.sign_in()
@@ -181,14 +191,16 @@ def test_a_tenant_admin_cannot_change_the_limit_of_an_app(app: Flask, rows: Read
 
 
 @pytest.mark.parametrize("limit", [0, -1, 10_001, "5", 1.5, True])
-def test_an_invalid_limit_is_refused(app: Flask, limit: Any) -> None:
+def test_invalid_wechat_call_limit_is_refused(app: Flask, limit: Any) -> None:
     add_operator(app, PLATFORM, "platform")
     pat = Script(Client(app), PLATFORM)
     pat.sign_in()
     assert failure(pat("PATCH", APP, json={"wechat_call_limit": limit})) == (422, "request_invalid")
 
 
-def test_platform_admins_set_and_remove_the_limit_of_an_app(app: Flask, rows: Reader) -> None:
+def test_platform_admin_sets_and_removes_the_wechat_call_limit_of_an_app(
+    app: Flask, rows: Reader
+) -> None:
     add_operator(app, PLATFORM, "platform")
     pat = Script(Client(app), PLATFORM)
     pat.sign_in()
@@ -199,7 +211,9 @@ def test_platform_admins_set_and_remove_the_limit_of_an_app(app: Flask, rows: Re
         assert rows(wanted, appid=ACME_SHOP.appid) == [(limit,)]
 
 
-def test_a_command_sets_the_limit_of_an_app(app: Flask, client: Client, alice: Person) -> None:
+def test_apps_set_command_changes_the_wechat_call_limit_of_an_app(
+    app: Flask, client: Client, alice: Person
+) -> None:
     run = app.test_cli_runner().invoke
     assert run(args=["apps", "set", ACME_SHOP.appid, "--wechat-call-limit", "1"]).exit_code == 0
     with app.extensions["call_limits"].slot(ACME_SHOP.appid, 1):

@@ -1,4 +1,4 @@
-"""Claims to an appid: states, limits, and what one tenant learns about others."""
+"""Claims to an appid: states, limits, and isolation between tenants."""
 
 from collections.abc import Callable
 from typing import Any
@@ -51,7 +51,7 @@ def cafe_path(tenant: str) -> str:
 
 
 def verify(script: Script, tenant: str = "acme") -> Any:
-    """Verify the café app and return its state and the first verdict."""
+    """Verify the tenant's café app and return its state and the verdict on its AppSecret."""
     answer = script("POST", f"{cafe_path(tenant)}/verification", json={})
     assert answer.status_code == 200, answer.text
     return answer.json["state"], answer.json["verdicts"][0]
@@ -66,10 +66,10 @@ def actions(script: Script, tenant: str) -> list[str]:
 # Pending apps
 
 
-def test_pending_app_is_unknown_at_every_public_url(
+def test_pending_app_is_treated_as_unknown_at_every_public_url(
     app: Flask, ann: Script, client: Client, wechat: WeChat, alice: Any
 ) -> None:
-    """Each URL answers as for an appid that was never added."""
+    """Each URL gives a pending appid the same status code as an appid that was never added."""
     push = {"push_token": "PushToken12345", "encoding_aes_key": "a" * 43}
     assert add(ann, secret=WRONG, **push).json["state"] == "pending"
     code = alice.wx_login(CAFE)
@@ -114,7 +114,7 @@ def test_pending_app_is_listed_and_shown_with_advice(ann: Script, rows: Reader) 
 
 
 @pytest.mark.parametrize("errcode", [40013, 40125, 40164, 40243, 50007, 89503, 89506, 89507, 61003])
-def test_refused_app_is_pending_with_advice_and_can_be_verified_again(
+def test_app_with_a_rejected_secret_is_pending_with_advice_and_can_be_verified_again(
     errcode: int, ann: Script, wechat: WeChat
 ) -> None:
     wechat.fault("errcode", FETCH, errcode=errcode)
@@ -136,10 +136,10 @@ def test_app_stays_pending_while_wechat_is_unavailable(
     assert "could not be verified" in added["verdict"]["advice"]
 
 
-def test_advice_keeps_the_address_missing_from_the_ip_whitelist(
+def test_advice_on_a_pending_app_names_our_ip_address_missing_from_the_whitelist(
     ann: Script, wechat: WeChat
 ) -> None:
-    """The address is stored with the verdict, so the app page shows it later."""
+    """The IP address is stored with the verdict, so a later request for the app returns it too."""
     wechat.control("apps", appid=CAFE.appid, secret=CAFE.secret, ip_whitelist=["203.0.113.9"])
     assert "Add 127.0.0.1 to the IP whitelist" in add(ann).json["verdict"]["advice"]
     assert "Add 127.0.0.1" in ann("GET", cafe_path("acme")).json["verdict"]["advice"]
@@ -151,7 +151,7 @@ def test_advice_keeps_the_address_missing_from_the_ip_whitelist(
 def test_corrected_secret_activates_the_app_with_the_settings_of_the_claim(
     ann: Script, client: Client, alice: Any, rows: Reader
 ) -> None:
-    """Settings and secrets that were changed while the claim was pending apply to the app."""
+    """The app gets the settings and secrets that were changed while the claim was pending."""
     add(ann, secret=WRONG, push_token="PushToken12345", registration="closed")
     changes = {"name": "Café 2", "registration": "on_login", "session_limit": 3}
     changed = ann("PATCH", cafe_path("acme"), json=changes | {"data_format": "xml"})
@@ -183,7 +183,7 @@ def test_corrected_secret_activates_the_app_with_the_settings_of_the_claim(
 @pytest.mark.parametrize(
     ("limit", "columns"), [(None, (None, False)), ("off", (None, True)), (7, (7, False))]
 )
-def test_session_limit_of_a_claim_becomes_that_of_the_app(
+def test_activated_app_has_the_session_limit_of_its_claim(
     limit: Any, columns: Any, ann: Script, rows: Reader
 ) -> None:
     """Two columns store the limit. They are changed and copied together."""
@@ -223,19 +223,17 @@ def test_withdrawn_claim_is_deleted_with_its_secrets(ann: Script, rows: Reader) 
     assert add(ann).json["state"] == "active"
 
 
-def test_appid_is_added_once_per_tenant(ann: Script) -> None:
+def test_appid_cannot_be_added_twice_to_one_tenant(ann: Script) -> None:
     add(ann, secret=WRONG)
     assert failure(add(ann)) == (409, "app_exists")
     assert verify(ann)[1]["errcode"] == 40125
     assert failure(add(ann, appid=ACME_SHOP.appid)) == (409, "app_exists")
 
 
-def test_verdict_about_a_changed_claim_is_discarded(
+def test_verdict_on_a_claim_changed_during_the_call_to_wechat_is_discarded(
     app: Flask, ann: Script, wechat: WeChat, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The claim is replaced or withdrawn while WeChat is asked. The verdict then activates
-    nothing.
-    """
+    """A claim that is changed or withdrawn during the call to WeChat is not activated."""
     fetch = transport.Transport.exchange
     path = cafe_path("acme")
     add(ann, secret=WRONG)
@@ -262,16 +260,16 @@ def test_verdict_about_a_changed_claim_is_discarded(
 
 
 def comparable(answer: TestResponse) -> Any:
-    """Return the status and body of an answer without dates and fingerprints."""
+    """Return the status and body of a response, without dates and fingerprints."""
     body = answer.json | {"secret": None, "created_at": None, "checked_at": None}
     return answer.status_code, body
 
 
 @pytest.mark.parametrize("elsewhere", ["nobody", "pending", "closed", "active", "disabled"])
-def test_answer_to_a_wrong_secret_does_not_depend_on_other_tenants(
+def test_response_to_a_wrong_app_secret_is_the_same_if_another_tenant_has_the_appid(
     elsewhere: str, app: Flask, ann: Script, bob: Script, rows: Reader, statements: list[str]
 ) -> None:
-    """Neither the answer nor the SQL statements show whether another tenant has the appid."""
+    """Neither response nor SQL statements depend on whether another tenant has the appid."""
     if elsewhere in ("pending", "closed"):
         add(bob, "globex", secret=WRONG)
     if elsewhere == "closed":
@@ -308,10 +306,10 @@ def test_claim_verification_is_not_counted_in_metrics(app: Flask, ann: Script, b
     assert dict(counted.gather()) == before
 
 
-def test_activation_closes_other_claims_without_naming_the_tenant(
+def test_activation_closes_other_tenants_claims_without_naming_the_activating_tenant(
     ann: Script, bob: Script, rows: Reader, wechat: WeChat
 ) -> None:
-    """The other tenant sees that its claim was closed. The secrets of that claim are deleted."""
+    """The secrets and the verdict of a closed claim are deleted."""
     push = {"push_token": "PushToken12345", "encoding_aes_key": "a" * 43}
     add(bob, "globex", secret=WRONG, **push)
     assert add(ann).json["state"] == "active"
@@ -334,8 +332,8 @@ def test_activation_closes_other_claims_without_naming_the_tenant(
 
 
 @pytest.mark.parametrize("again", ["secrets", "add"])
-def test_closed_claim_is_reopened_by_a_new_secret(again: str, ann: Script, bob: Script) -> None:
-    """A wrong secret gets the same answer as in any other tenant."""
+def test_closed_claim_is_reopened_by_a_new_app_secret(again: str, ann: Script, bob: Script) -> None:
+    """A new AppSecret that is wrong is reported as for any other claim."""
     add(bob, "globex", secret=WRONG)
     add(ann)
     if again == "add":
@@ -348,10 +346,10 @@ def test_closed_claim_is_reopened_by_a_new_secret(again: str, ann: Script, bob: 
     assert verify(bob, "globex")[1]["errcode"] == 40125
 
 
-def test_correct_secret_for_an_app_of_another_tenant_changes_nothing_there(
+def test_correct_app_secret_for_an_app_of_another_tenant_does_not_change_that_app(
     ann: Script, bob: Script, client: Client, alice: Any, rows: Reader, app: Flask
 ) -> None:
-    """The claim reports that the app is held elsewhere. Logins in the other tenant continue."""
+    """The claim's outcome is `held_elsewhere`. Sessions of the other tenant stay valid."""
     add(bob, "globex", registration="on_login")
     token = client.post("login", app=CAFE, code=alice.wx_login(CAFE)).json["token"]
     before = rows("SELECT * FROM wechat_apps ORDER BY appid")
@@ -369,10 +367,10 @@ def test_correct_secret_for_an_app_of_another_tenant_changes_nothing_there(
     assert event["details"] == {"tenant": "acme"}
 
 
-def test_proven_claim_is_not_closed_when_another_tenant_activates_the_app(
+def test_claim_with_a_correct_secret_stays_open_when_another_tenant_activates_the_app(
     app: Flask, ann: Script, bob: Script, rows: Reader
 ) -> None:
-    """A claim with the verdict `held_elsewhere` can still receive the app by a move."""
+    """The claim's outcome stays `held_elsewhere`, so the app can still be moved to its tenant."""
     add(bob, "globex")
     add(ann)
     rows(f"DELETE FROM wechat_apps WHERE appid = '{CAFE.appid}'")
@@ -400,10 +398,10 @@ def test_number_of_claims_per_tenant_is_limited(
     assert add(ann, appid="wxcafe000000001999").status_code == 201
 
 
-def test_verifications_are_limited_to_ten_per_minute_and_tenant(
+def test_app_verifications_are_limited_to_ten_per_minute_and_tenant(
     ann: Script, bob: Script, rows: Reader, wechat: WeChat
 ) -> None:
-    """Adding and verifying share the budget. A refused request writes nothing."""
+    """Adding and verifying apps count together. A refused request writes nothing."""
     for _ in range(4):
         add(ann, secret=WRONG)
         verify(ann)
@@ -421,12 +419,12 @@ def test_verifications_are_limited_to_ten_per_minute_and_tenant(
         assert 1 <= int(refused.headers["Retry-After"]) <= 60
     assert len(wechat.calls()) == asked
     assert rows.count("app_claims") == 1
-    assert add(bob, "globex", secret=WRONG).status_code == 201, "a budget of its own"
+    assert add(bob, "globex", secret=WRONG).status_code == 201, "each tenant has its own limit"
     rows("UPDATE verification_budgets SET window_began = now() - interval '61 seconds'")
     assert verify(ann)[1]["errcode"] == 40125
 
 
-def test_requests_without_a_call_to_wechat_do_not_use_the_verification_budget(ann: Script) -> None:
+def test_requests_without_a_call_to_wechat_do_not_count_as_app_verifications(ann: Script) -> None:
     add(ann, secret=WRONG)
     for _ in range(verification_budget.MOST_CALLS):
         assert ann("GET", cafe_path("acme")).status_code == 200
@@ -449,7 +447,7 @@ def test_requests_without_a_call_to_wechat_do_not_use_the_verification_budget(an
 def test_appid_in_a_format_that_wechat_does_not_issue_is_refused(
     appid: str, ann: Script, rows: Reader, wechat: WeChat
 ) -> None:
-    """The message explains the format in both languages, and WeChat is not asked."""
+    """The Chinese message explains the format. WeChat is not called."""
     assert failure(add(ann, appid=appid)) == (422, "appid_invalid")
     chinese = ann("POST", APPS, json=NEW | {"appid": appid}, headers={"Accept-Language": "zh"})
     assert "wx 和 16 位字母或数字" in chinese.json["detail"]
@@ -463,7 +461,7 @@ def test_appid_that_is_not_valid_text_is_refused(appid: Any, ann: Script, rows: 
     assert rows.count("app_claims") == 0
 
 
-def test_stored_apps_keep_appids_in_older_formats(
+def test_apps_with_appids_in_older_formats_still_work(
     app: Flask, ann: Script, client: Client, rows: Reader
 ) -> None:
     """The format is required of new appids only."""
@@ -475,10 +473,10 @@ def test_stored_apps_keep_appids_in_older_formats(
     assert ann("GET", "/tenants/acme/sessions?appid=old-app_1").status_code == 200
 
 
-def test_app_added_as_proven_closes_all_claims_to_its_appid(
+def test_app_added_without_verification_closes_all_claims_to_its_appid(
     app: Flask, ann: Script, bob: Script, rows: Reader
 ) -> None:
-    """The claim of the receiving tenant is closed as well."""
+    """The tenant's own claim is deleted, and the claim of the other tenant is closed."""
     add(ann, secret=WRONG)
     add(bob, "globex", secret=WRONG)
     with app.app_context():

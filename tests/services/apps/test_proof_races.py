@@ -1,4 +1,4 @@
-"""Concurrent verification of one appid: real threads, commits and connections."""
+"""Concurrent verification of claims to one appid, with real threads and commits."""
 
 from collections.abc import Callable
 from typing import Any
@@ -41,8 +41,8 @@ def claim(app: Flask, tenant: str, secret: str = CAFE.secret) -> app_claims.Clai
         return app_claims.claim_app(OPERATOR, tenant_id_of(tenant), new)
 
 
-def in_app(app: Flask, function: Callable[[], Any]) -> Callable[[], Any]:
-    """Return a function that runs another in an application context of its thread."""
+def with_app_context(app: Flask, function: Callable[[], Any]) -> Callable[[], Any]:
+    """Return a function that calls `function` in an application context."""
 
     def run_in_context() -> Any:
         with app.app_context():
@@ -53,12 +53,14 @@ def in_app(app: Flask, function: Callable[[], Any]) -> Callable[[], Any]:
 
 def proof(app: Flask, claimed: app_claims.ClaimedSecret) -> Callable[[], str]:
     """Return a function that verifies a claim and returns the outcome."""
-    return in_app(app, lambda: proofs.prove(OPERATOR, claimed).outcome)
+    return with_app_context(app, lambda: proofs.prove(OPERATOR, claimed).outcome)
 
 
 @pytest.mark.parametrize("round", range(5))
-def test_one_of_four_concurrent_tenants_gets_the_app(round: int, app: Flask, rows: Reader) -> None:
-    """The primary key of the app decides. The other tenants get `held_elsewhere`."""
+def test_one_of_four_tenants_that_verify_an_appid_concurrently_gets_the_app(
+    round: int, app: Flask, rows: Reader
+) -> None:
+    """The primary key of `wechat_apps` decides. The other claims get `held_elsewhere`."""
     claims = [claim(app, tenant) for tenant in TENANTS]
     outcomes = run_concurrently([proof(app, one) for one in claims])
     assert sorted(outcomes) == ["held_elsewhere"] * 3 + ["right"]
@@ -72,7 +74,7 @@ def test_one_of_four_concurrent_tenants_gets_the_app(round: int, app: Flask, row
 
 
 def test_concurrent_verifications_of_one_claim_add_the_app_once(app: Flask, rows: Reader) -> None:
-    """Each of the requests reports that the app is active."""
+    """Every request returns the outcome `right`."""
     claimed = claim(app, "acme")
     assert run_concurrently([proof(app, claimed)] * 4) == ["right"] * 4
     assert rows.count("wechat_apps", f"appid = '{CAFE.appid}'") == 1
@@ -92,17 +94,15 @@ def test_concurrent_right_and_wrong_secrets_add_one_app_and_close_the_other_clai
     )
 
 
-def test_verification_and_concurrent_claim_changes_do_not_deadlock(
+def test_activation_of_an_app_and_concurrent_changes_of_other_claims_do_not_deadlock(
     app: Flask, rows: Reader
 ) -> None:
-    """Each tenant locks its own claim. The activation closes the other claims when their locks are
-    free.
-    """
+    """Each change locks one claim. The activation waits for these locks to close the claims."""
     claims = [claim(app, tenant, CAFE.secret if tenant == "acme" else WRONG) for tenant in TENANTS]
 
     def change(one: app_claims.ClaimedSecret) -> Callable[[], str]:
         settings = AppSettings(name="Changed")
-        return in_app(
+        return with_app_context(
             app,
             lambda: (
                 [
@@ -121,9 +121,9 @@ def test_verification_and_concurrent_claim_changes_do_not_deadlock(
 def test_concurrent_claims_beyond_the_limit_are_refused(
     app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The claims of one tenant are counted one after another."""
+    """Requests of one tenant count its claims one after another, under a lock."""
     monkeypatch.setattr(app_claims, "MOST_CLAIMS", 3)
-    tenant_id = in_app(app, lambda: tenant_id_of("acme"))()
+    tenant_id = with_app_context(app, lambda: tenant_id_of("acme"))()
 
     def enter(number: int) -> Callable[[], str]:
         new = NewApp(f"wxcafe00000003{number:04}", "x", "closed", "json", WRONG)
@@ -135,17 +135,17 @@ def test_concurrent_claims_beyond_the_limit_are_refused(
                 return str(error)
             return "entered"
 
-        return in_app(app, action)
+        return with_app_context(app, action)
 
     outcomes = run_concurrently([enter(number) for number in range(8)])
     assert sorted(outcomes) == ["app_claims_too_many"] * 5 + ["entered"] * 3
     assert rows.count("app_claims") == 3
 
 
-def test_no_database_connection_is_held_while_wechat_is_asked_about_a_claim(
+def test_no_database_connection_is_held_while_wechat_verifies_a_claim(
     app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Adding, verifying and moving an app hold no connection during the call."""
+    """Adding, verifying and moving an app hold no connection during the call to WeChat."""
     held: list[int] = []
     fetch = transport.Transport.exchange
 
@@ -169,10 +169,10 @@ def test_no_database_connection_is_held_while_wechat_is_asked_about_a_claim(
 
 
 @pytest.mark.parametrize("used", [False, True])
-def test_logins_during_a_move_succeed_or_are_refused_cleanly(
+def test_logins_during_the_move_of_an_app_succeed_or_return_app_unknown_or_disabled(
     used: bool, app: Flask, wechat: WeChat, rows: Reader
 ) -> None:
-    """Each session belongs to the tenant that has the app, and no login fails with status 500."""
+    """No session belongs to another tenant than its app, and no login fails with status 500."""
     proof(app, claim(app, "acme"))()
     people = [Person(wechat, f"person{number}", f"139001390{number:02}") for number in range(8)]
     proof(app, claim(app, "globex"))()
@@ -183,7 +183,7 @@ def test_logins_during_a_move_succeed_or_are_refused_cleanly(
     def log_in(code: str) -> Callable[[], Any]:
         return lambda: Client(app).post("login", app=CAFE, code=code)
 
-    move = in_app(app, lambda: move_app(OPERATOR, "acme", CAFE.appid, "globex"))
+    move = with_app_context(app, lambda: move_app(OPERATOR, "acme", CAFE.appid, "globex"))
     *answers, _ = run_concurrently([*(log_in(code) for code in codes), move])
     for answer in answers:
         assert answer.status_code == 200 or failure(answer) in {
@@ -201,10 +201,10 @@ def test_logins_during_a_move_succeed_or_are_refused_cleanly(
     ) == [("globex",)]
 
 
-def test_first_login_and_deletion_of_an_app_exclude_each_other(
+def test_app_is_either_deleted_or_used_by_a_concurrent_first_login(
     app: Flask, wechat: WeChat, rows: Reader
 ) -> None:
-    tenant_id = in_app(app, lambda: tenant_id_of("acme"))()
+    tenant_id = with_app_context(app, lambda: tenant_id_of("acme"))()
     for number in range(5):
         with app.app_context():
             add_app("acme", NewApp(CAFE.appid, "Café", "on_login", "json", CAFE.secret))
@@ -219,14 +219,17 @@ def test_first_login_and_deletion_of_an_app_exclude_each_other(
             return "deleted"
 
         deleted, answer = run_concurrently(
-            [in_app(app, delete), lambda code=code: Client(app).post("login", app=CAFE, code=code)]
+            [
+                with_app_context(app, delete),
+                lambda code=code: Client(app).post("login", app=CAFE, code=code),
+            ]
         )
         if answer.status_code == 200:
             assert deleted == "app_in_use"
             rows("DELETE FROM session_keys")
             rows("DELETE FROM login_sessions")
             rows("DELETE FROM social_accounts")
-            assert in_app(app, delete)() == "deleted"
+            assert with_app_context(app, delete)() == "deleted"
         else:
             assert (deleted, failure(answer)) == ("deleted", (404, "app_unknown"))
         assert rows.count("wechat_apps", f"appid = '{CAFE.appid}'") == 0

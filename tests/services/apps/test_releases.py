@@ -1,4 +1,4 @@
-"""Deleting, releasing and moving an app: the records that stay and what each tenant sees."""
+"""Deleting, releasing and moving an app: kept rows, and what each tenant can see."""
 
 from typing import Any
 
@@ -58,7 +58,7 @@ def ops(app: Flask) -> Script:
 
 
 def claim(bob: Script, secret: str = CAFE.secret) -> Any:
-    """Add the café app to globex."""
+    """Add a claim of globex to the appid of the café app."""
     new = {"appid": CAFE.appid, "name": "Globex Café", "secret": secret}
     answer = bob("POST", "/tenants/globex/apps", json=new | {"registration": "on_login"})
     assert answer.status_code == 201, answer.text
@@ -76,7 +76,7 @@ def move(ops: Script, to: str = "globex") -> TestResponse:
 
 
 def push_about(app: Flask, client: Client, openid: str) -> None:
-    """Receive a push from WeChat about an openid in the café app."""
+    """Send a push of the café app about an openid to the service."""
     configure(app, app=CAFE)
     message = event("text", MsgType="text", FromUserName=openid, OpenID=openid)
     assert succeeded(Portal(client, CAFE).push(message | {"AppID": CAFE.appid}))
@@ -107,7 +107,7 @@ def audit_of_cafe(script: Script, tenant: str) -> list[tuple[str, Any]]:
 def test_unused_app_is_deleted_by_its_tenant(
     ann: Script, client: Client, rows: Reader, app: Flask, wechat: WeChat
 ) -> None:
-    """Failed logins, counts and verifications do not count as use. The appid is then free."""
+    """Failed logins, daily counts and verifications do not prevent the deletion."""
     assert client.post("login", app=CAFE, code="no-code").status_code == 400
     assert ann("POST", f"{HERE}/verification", json={}).json["state"] == "active"
     rows(
@@ -128,7 +128,7 @@ def test_unused_app_is_deleted_by_its_tenant(
 def test_used_app_is_not_deleted(
     use: str, app: Flask, ann: Script, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """An identity, a session or a push alone is enough to keep the app."""
+    """A single identity, session or push prevents the deletion."""
     if use == "push":
         configure(app, app=CAFE)
         assert succeeded(Portal(client, CAFE).push(event("text", MsgType="text", AppID="")))
@@ -142,7 +142,7 @@ def test_used_app_is_not_deleted(
     assert changes(before, read_tables(rows)) == {}
 
 
-def test_unknown_released_or_foreign_app_is_not_deleted(
+def test_unknown_or_released_app_or_app_of_another_tenant_cannot_be_deleted(
     ann: Script, bob: Script, ops: Script, client: Client, alice: Person, rows: Reader
 ) -> None:
     """An app of another tenant is unknown, also after it was released there."""
@@ -165,10 +165,10 @@ def test_unknown_released_or_foreign_app_is_not_deleted(
 # Release
 
 
-def test_release_frees_the_appid_and_keeps_the_records_of_users(
+def test_release_frees_the_appid_and_keeps_identities_sessions_pushes_and_counts(
     app: Flask, ann: Script, ops: Script, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Identities, sessions, pushes and counts stay with the tenant, and all sessions end."""
+    """The rows are kept under the released app's key, and all sessions end."""
     login = client.log_in(alice, CAFE)
     configure(app, app=CAFE)
     message = event("text", MsgType="text", AppID="", FromUserName=login["openid"])
@@ -205,7 +205,7 @@ def test_release_frees_the_appid_and_keeps_the_records_of_users(
 def test_released_app_is_shown_without_secrets_and_cannot_be_changed(
     app: Flask, ann: Script, ops: Script, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """No public request can address it."""
+    """Public requests with the released app's key get `app_unknown`."""
     client.log_in(alice, CAFE)
     ann("PUT", f"{HERE}/secrets", json={"next_secret": WRONG, "push_token": "PushToken12345"})
     release(ops)
@@ -249,12 +249,10 @@ def test_released_app_can_be_added_again_and_users_are_found_by_unionid(
     assert rows.count("wechat_apps", "released_at IS NOT NULL") == 2
 
 
-def test_erasure_includes_the_pushes_of_a_released_app(
+def test_erasure_deletes_the_pushes_of_a_released_app(
     app: Flask, ann: Script, ops: Script, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Pushes about the user are found under the released key, by the index of the original
-    appid.
-    """
+    """Pushes about the user are found at the released app, by the index of the original appid."""
     login = client.log_in(alice, CAFE)
     push_about(app, client, login["openid"])
     assert rows.count("wechat_pushes", "person_index IS NOT NULL") == 1
@@ -270,7 +268,7 @@ def test_erasure_includes_the_pushes_of_a_released_app(
     assert rows.count("social_accounts") == 0
 
 
-def test_erasure_includes_the_pushes_of_an_interrupted_release(
+def test_erasure_deletes_pushes_that_an_interrupted_release_has_not_moved(
     app: Flask,
     ops: Script,
     client: Client,
@@ -280,14 +278,14 @@ def test_erasure_includes_the_pushes_of_an_interrupted_release(
 ) -> None:
     """The release stopped after it moved the identity and before it moved the push."""
     push_about(app, client, client.log_in(alice, CAFE)["openid"])
-    move = app_records._move_few
+    move = app_records._move_batch
 
     def crash(model: Any, *given: Any) -> Any:
         if model is WeChatPush:
             raise OperationalError("", {}, Exception("the server went away"))
         return move(model, *given)
 
-    monkeypatch.setattr(app_records, "_move_few", crash)
+    monkeypatch.setattr(app_records, "_move_batch", crash)
     assert release(ops).status_code == 503
     assert rows.count("wechat_pushes", f"appid = '{CAFE.appid}'") == 1
     assert rows.count("social_accounts", f"appid = '{CAFE.appid}'") == 0
@@ -299,7 +297,7 @@ def test_erasure_includes_the_pushes_of_an_interrupted_release(
     assert rows.count("wechat_pushes", "message_sealed IS NOT NULL") == 0
 
 
-def test_consent_revocation_waits_for_an_interrupted_release(
+def test_consent_revocation_push_is_processed_only_after_an_interrupted_release_is_finished(
     app: Flask,
     ops: Script,
     client: Client,
@@ -307,7 +305,7 @@ def test_consent_revocation_waits_for_an_interrupted_release(
     rows: Reader,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Processed earlier, it would find no identity and be marked as done."""
+    """If processed earlier, the push would find no identity and be marked as done."""
     login = client.log_in(alice, CAFE)
     client.post("profile", login["token"], CAFE, nickname="Alice")
     configure(app, app=CAFE)
@@ -315,7 +313,7 @@ def test_consent_revocation_waits_for_an_interrupted_release(
         patch.setitem(HANDLERS, REVOKE, lambda *_: 1 / 0)
         message = event(OpenID=login["openid"], AppID=CAFE.appid, RevokeInfo="6")
         assert succeeded(Portal(client, CAFE).push(message))
-    move = app_records._move_few
+    move = app_records._move_batch
 
     def crash(model: Any, *given: Any) -> Any:
         if model is WeChatPush:
@@ -323,7 +321,7 @@ def test_consent_revocation_waits_for_an_interrupted_release(
         return move(model, *given)
 
     with monkeypatch.context() as patch:
-        patch.setattr(app_records, "_move_few", crash)
+        patch.setattr(app_records, "_move_batch", crash)
         assert release(ops).status_code == 503
     with app.app_context():
         assert retry_pushes() == Retried(0, 0)
@@ -333,10 +331,10 @@ def test_consent_revocation_waits_for_an_interrupted_release(
     assert rows("SELECT nickname FROM social_accounts") == [(None,)]
 
 
-def test_erasure_leaves_the_pushes_of_an_app_that_was_added_again(
+def test_erasure_keeps_pushes_received_after_the_released_appid_was_added_again(
     app: Flask, ann: Script, ops: Script, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """A push to the new app belongs to the identity there, which may be of another user."""
+    """Such a push is about the openid in the new app, which may belong to another user."""
     openid = client.log_in(alice, CAFE)["openid"]
     release(ops)
     new = {"appid": CAFE.appid, "name": "Café", "secret": CAFE.secret}
@@ -348,13 +346,13 @@ def test_erasure_leaves_the_pushes_of_an_app_that_was_added_again(
     assert rows.count("wechat_pushes", "message_sealed IS NOT NULL") == 1
 
 
-def test_release_of_an_unused_app_keeps_no_record(ops: Script, rows: Reader) -> None:
+def test_release_of_an_unused_app_deletes_the_app(ops: Script, rows: Reader) -> None:
     assert release(ops).json == {"identities": 0, "sessions": 0, "pushes": 0}
     assert rows.count("wechat_apps", f"appid LIKE '{CAFE.appid}%'") == 0
     assert failure(release(ops)) == (404, "app_unknown")
 
 
-def test_interrupted_release_continues_in_batches_under_the_same_key(
+def test_repeated_release_request_finishes_an_interrupted_release_under_the_same_key(
     app: Flask,
     wechat: WeChat,
     ops: Script,
@@ -362,13 +360,11 @@ def test_interrupted_release_continues_in_batches_under_the_same_key(
     rows: Reader,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """After a crash the app is disabled and still held. Repeating the request finishes the
-    release.
-    """
+    """After the interruption the app is disabled and its appid is not free yet."""
     for number in range(5):
         client.log_in(Person(wechat, f"p{number}", f"1390013920{number}"), CAFE)
     monkeypatch.setattr(app_records, "BATCH", 2)
-    original, calls = app_records._move_few, []
+    original, calls = app_records._move_batch, []
 
     def crash(*given: Any) -> Any:
         calls.append(given)
@@ -376,7 +372,7 @@ def test_interrupted_release_continues_in_batches_under_the_same_key(
             raise OperationalError("", {}, Exception("the server went away"))
         return original(*given)
 
-    monkeypatch.setattr(app_records, "_move_few", crash)
+    monkeypatch.setattr(app_records, "_move_batch", crash)
     assert release(ops).status_code == 503
     assert rows.count("social_accounts", f"appid = '{CAFE.appid}'") == 3
     assert failure(client.post("login", app=CAFE, code="x")) == (403, "app_disabled")
@@ -384,7 +380,7 @@ def test_interrupted_release_continues_in_batches_under_the_same_key(
     assert rows.count("social_accounts", f"appid = '{released_key_of_cafe(rows)}'") == 5
 
 
-def test_release_moves_the_sessions_of_logins_in_progress(
+def test_release_also_moves_sessions_that_are_added_during_the_release(
     app: Flask,
     wechat: WeChat,
     client: Client,
@@ -392,7 +388,7 @@ def test_release_moves_the_sessions_of_logins_in_progress(
     rows: Reader,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Records inserted during one round are moved in the next. The number of rounds is limited."""
+    """Rows added during one round are moved in the next round. The number of rounds is limited."""
     client.log_in(alice, CAFE)
     late = rows("SELECT tenant_id, social_account_id FROM login_sessions")[0]
     original, rounds = releases.move_records, []
@@ -423,7 +419,7 @@ def test_release_moves_the_sessions_of_logins_in_progress(
             release_app(OPERATOR, "acme", CAFE.appid)
 
 
-def test_large_app_is_released_from_the_command_line_only(
+def test_release_or_move_of_an_app_with_too_many_rows_is_refused_by_the_admin_api(
     ops: Script,
     bob: Script,
     client: Client,
@@ -431,7 +427,7 @@ def test_large_app_is_released_from_the_command_line_only(
     rows: Reader,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A request moves a limited number of records and refuses more before it changes anything."""
+    """A request for an app with too many rows is refused before it changes any row."""
     client.log_in(alice, CAFE)
     claim(bob)
     monkeypatch.setattr(releases, "MOST_BY_REQUEST", 1)
@@ -444,10 +440,10 @@ def test_large_app_is_released_from_the_command_line_only(
 # Moves
 
 
-def test_move_activates_the_claim_and_leaves_the_users(
+def test_move_activates_the_claim_and_leaves_the_users_with_the_previous_tenant(
     ann: Script, bob: Script, ops: Script, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """The receiving tenant gets the app with the settings of its claim and without users."""
+    """The receiving tenant gets the app with the settings of its own claim, without users."""
     login = client.log_in(alice, CAFE)
     assert claim(bob)["verdict"]["outcome"] == "held_elsewhere"
     assert move(ops).json == {"identities": 1, "sessions": 1, "pushes": 0}
@@ -472,10 +468,10 @@ def test_move_activates_the_claim_and_leaves_the_users(
 
 
 @pytest.mark.parametrize(("had", "has"), [("off", 2), (2, "off"), ("off", None), (None, "off")])
-def test_move_keeps_the_session_limit_of_each_tenant(
+def test_moved_app_has_the_session_limit_of_the_claim_and_released_app_keeps_its_own(
     had: Any, has: Any, bob: Script, ops: Script, client: Client, alice: Person
 ) -> None:
-    """The released app keeps its limit. The moved app has the limit of the claim."""
+    """The parameters are the limits of the releasing and of the receiving tenant."""
     assert ops("PATCH", HERE, json={"session_limit": had}).status_code == 200
     client.log_in(alice, CAFE)
     claim(bob)
@@ -491,7 +487,7 @@ def test_move_keeps_the_session_limit_of_each_tenant(
 def test_login_that_began_before_a_move_is_refused_and_writes_nothing(
     app: Flask, bob: Script, ops: Script, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """The request read the app while it belonged to the former tenant."""
+    """The request has read the app before the move, when another tenant had the app."""
     with app.app_context():
         former = get_app(CAFE.appid)
         claim(bob)
@@ -507,10 +503,10 @@ def test_login_that_began_before_a_move_is_refused_and_writes_nothing(
     assert changes(before, read_tables(rows)) == {}
 
 
-def test_unused_app_is_moved_and_moved_back(
+def test_unused_app_can_be_moved_to_another_tenant_and_back(
     ann: Script, bob: Script, ops: Script, rows: Reader
 ) -> None:
-    """The former tenant keeps no record of it."""
+    """No released app stays with the previous tenant, because it has no rows to keep."""
     claim(bob)
     assert move(ops).status_code == 200
     assert rows.count("wechat_apps", f"appid LIKE '{CAFE.appid}%'") == 1
@@ -523,7 +519,7 @@ def test_unused_app_is_moved_and_moved_back(
 def test_move_requires_a_claim_with_a_secret_that_wechat_accepts(
     ann: Script, bob: Script, ops: Script, wechat: WeChat, rows: Reader
 ) -> None:
-    """A platform admin cannot move an app to a tenant that has not proven its secret."""
+    """A platform admin cannot move an app to a tenant without a correct AppSecret."""
     assert failure(move(ops)) == (404, "app_claim_unknown")
     assert failure(move(ops, "acme")) == (404, "app_claim_unknown")
     assert failure(move(ops, "nobody")) == (404, "tenant_unknown")
@@ -538,7 +534,7 @@ def test_move_requires_a_claim_with_a_secret_that_wechat_accepts(
     assert failure(move(ops)) == (409, "app_claim_closed")
     assert rows("SELECT * FROM wechat_apps ORDER BY appid") == before
     refused = ops("POST", f"{THERE}/move", json={"tenant": "acme"})
-    assert failure(refused) == (404, "app_unknown"), "globex has no such app"
+    assert failure(refused) == (404, "app_unknown"), "globex has only a claim"
     for wrong in ({}, {"tenant": "A B"}, {"tenant": None}, {"tenant": "globex", "x": 1}):
         assert failure(ops("POST", f"{HERE}/move", json=wrong)) == (422, "request_invalid")
 
@@ -551,7 +547,7 @@ def test_app_can_be_released_after_its_claim_is_withdrawn_during_a_move(
     rows: Reader,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The app is disabled and still held until the platform releases it."""
+    """The failed move leaves the app disabled with its tenant. A platform admin can release it."""
     client.log_in(alice, CAFE)
     claim(bob)
     original = releases.move_records
@@ -568,7 +564,7 @@ def test_app_can_be_released_after_its_claim_is_withdrawn_during_a_move(
 
 
 def test_tenant_admins_cannot_release_or_move_an_app(ann: Script, bob: Script) -> None:
-    """Only the platform takes an app with users from a tenant."""
+    """Only platform admins may release or move an app."""
     claim(bob)
     for script, path in ((ann, HERE), (bob, HERE), (bob, THERE)):
         for what, body in (("release", {}), ("move", {"tenant": "globex"})):
@@ -580,10 +576,10 @@ def test_tenant_admins_cannot_release_or_move_an_app(ann: Script, bob: Script) -
 # Command line
 
 
-def test_commands_verify_move_release_and_remove_an_app(
+def test_app_commands_verify_move_release_and_remove_an_app(
     app: Flask, client: Client, alice: Person, wechat: WeChat
 ) -> None:
-    """The exit code says whether the command succeeded. Each tenant's own state is listed."""
+    """Exit codes and output for an appid that two tenants have added."""
     runner = app.test_cli_runner()
 
     def run(*arguments: str, stdin: str = "") -> tuple[int, str]:
@@ -602,7 +598,7 @@ def test_commands_verify_move_release_and_remove_an_app(
     assert run(*secret, stdin=CAFE.secret)[0] == 0
     code, output = run("verify", CAFE.appid, "--tenant", "globex")
     assert (code, "another tenant of this service" in output) == (1, True)
-    assert run("verify", CAFE.appid)[0] == 0, "the proven one"
+    assert run("verify", CAFE.appid)[0] == 0, "without --tenant, the active app is verified"
     code, output = run("move", CAFE.appid, "--tenant", "acme", "--to", "globex")
     assert (code, "Kept for acme: 1 identities, 1 sessions, 0 pushes." in output) == (0, True)
     assert f"{CAFE.appid}\tglobex\ton_phone\tenabled" in run("list")[1]
@@ -624,10 +620,10 @@ def test_commands_verify_move_release_and_remove_an_app(
     assert run("release", CAFE.appid, "--tenant", "globex")[0] == 0
 
 
-def test_unproven_option_moves_an_app_without_a_call_to_wechat(
+def test_move_command_with_unproven_moves_an_app_without_a_call_to_wechat(
     app: Flask, bob: Script, wechat: WeChat
 ) -> None:
-    """The platform takes responsibility where WeChat is unreachable."""
+    """Platform admins may move an app while WeChat is unreachable."""
     claim(bob, WRONG)
     wechat.control("reset")
     arguments = ["apps", "move", CAFE.appid, "--tenant", "acme", "--to", "globex", "--unproven"]
@@ -640,7 +636,7 @@ def test_unproven_option_moves_an_app_without_a_call_to_wechat(
 
 
 def test_released_key_contains_the_appid_and_the_time_in_utc(rows: Reader) -> None:
-    """UTC makes the key the same if another process continues the release."""
+    """Without UTC, a process in another time zone would continue the release with another key."""
     ((moment,),) = rows("SELECT timestamptz '2026-01-02 03:04:05.678901+08'")
     key = released_key(CAFE.appid, moment)
     assert key == f"{CAFE.appid}~20260101190405678901"

@@ -15,7 +15,7 @@ from app.services.principals import Principal
 
 
 class Clock:
-    """A monotonic clock that the test sets."""
+    """A monotonic clock that the test advances."""
 
     def __init__(self) -> None:
         self.moment = 1000.0
@@ -66,7 +66,7 @@ def test_cache_is_empty_while_no_listener_runs(clock: Clock) -> None:
 def test_cache_is_not_used_after_a_second_without_a_freshness_check(
     clock: Clock, changes: InvalidationLog, cache: Cache[str, int]
 ) -> None:
-    """A lost connection to the database stops the checks, and no invalidation arrives."""
+    """Without a connection to the database there are no checks, and no invalidation arrives."""
     cache.keep("a", 1, clock.monotonic())
     assert cache.find("a") == 1
     clock.moment += caching.FRESH_SECONDS
@@ -76,20 +76,20 @@ def test_cache_is_not_used_after_a_second_without_a_freshness_check(
     assert cache.find("a") == 1
 
 
-def test_freshness_counts_from_the_start_of_the_check(
+def test_cache_freshness_is_measured_from_the_start_of_the_check(
     clock: Clock, changes: InvalidationLog, cache: Cache[str, int]
 ) -> None:
-    """A response that arrives late says nothing about the time since the check began."""
+    """A late response does not prove that no change was made since the check began."""
     asked_at = clock.monotonic()
     clock.moment += caching.FRESH_SECONDS
     changes.mark_fresh(asked_at)
     assert not changes.is_fresh
 
 
-def test_values_cached_before_the_listener_was_lost_are_dropped(
+def test_values_cached_before_the_listener_lost_its_connection_are_invalid(
     clock: Clock, changes: InvalidationLog, cache: Cache[str, int]
 ) -> None:
-    """An invalidation may have been missed while no listener ran."""
+    """An invalidation may have been missed before the listener connected again."""
     cache.keep("a", 1, clock.monotonic())
     changes.lose()
     assert cache.find("a") is None
@@ -98,7 +98,7 @@ def test_values_cached_before_the_listener_was_lost_are_dropped(
     assert cache.find("a") is None
 
 
-def test_value_read_before_an_invalidation_is_not_cached(
+def test_value_read_before_the_invalidation_of_its_subject_is_not_cached(
     clock: Clock, changes: InvalidationLog, cache: Cache[str, int]
 ) -> None:
     asked_at = clock.monotonic()
@@ -109,7 +109,7 @@ def test_value_read_before_an_invalidation_is_not_cached(
     assert cache.find("a") == 2
 
 
-def test_invalidation_drops_only_the_values_of_its_subject(
+def test_invalidation_of_a_subject_leaves_the_values_of_other_subjects_valid(
     clock: Clock, changes: InvalidationLog, cache: Cache[str, int]
 ) -> None:
     cache.keep("a", 1, clock.monotonic(), "alice", "acme")
@@ -120,7 +120,7 @@ def test_invalidation_drops_only_the_values_of_its_subject(
     assert cache.find("b") is None
 
 
-def test_invalidation_of_everything_or_of_too_many_subjects_empties_the_cache(
+def test_invalidation_of_everything_or_of_too_many_subjects_invalidates_all_values(
     clock: Clock, changes: InvalidationLog, cache: Cache[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The number of subjects in the log is limited."""
@@ -138,9 +138,7 @@ def test_invalidation_of_everything_or_of_too_many_subjects_empties_the_cache(
 def test_value_older_than_the_invalidation_log_is_not_used(
     clock: Clock, changes: InvalidationLog, cache: Cache[str, int]
 ) -> None:
-    """The log keeps an invalidation for a limited time. Older values cannot be checked against
-    it.
-    """
+    """The log keeps changes for a limited time, so older values cannot be checked."""
     cache.keep("a", 1, clock.monotonic(), "alice")
     changes.note("alice")
     clock.moment += caching.REMEMBERED_SECONDS + 1
@@ -149,10 +147,10 @@ def test_value_older_than_the_invalidation_log_is_not_used(
     assert cache.find("a") is None
 
 
-def test_repeated_invalidation_never_makes_a_subject_valid_in_between(
+def test_subject_stays_invalid_while_a_repeated_invalidation_is_recorded(
     clock: Clock, changes: InvalidationLog
 ) -> None:
-    """A concurrent reader sees the subject as changed throughout."""
+    """A concurrent reader must see the subject as changed at every moment."""
     read_at, answers = clock.monotonic(), []
 
     class ReadOnHash(str):
@@ -168,7 +166,7 @@ def test_repeated_invalidation_never_makes_a_subject_valid_in_between(
     assert not any(answers)
 
 
-def test_full_cache_evicts_the_oldest_value(clock: Clock, cache: Cache[str, int]) -> None:
+def test_full_cache_deletes_its_oldest_value(clock: Clock, cache: Cache[str, int]) -> None:
     for number, key in enumerate("abcd"):
         cache.keep(key, number, clock.monotonic())
     assert [cache.find(key) for key in "abcd"] == [None, 1, 2, 3]
@@ -191,7 +189,7 @@ def test_cached_session_is_returned_unchanged(clock: Clock, changes: Invalidatio
 
 
 def test_unbound_session_is_not_cached(clock: Clock, changes: InvalidationLog) -> None:
-    """After linking, a cached session would stay unbound."""
+    """A cached session would still be returned as unbound after it is bound to a user."""
     sessions = SessionCache(changes)
     one = principal(user_id=None)
     moment = clock.monotonic()
@@ -200,7 +198,7 @@ def test_unbound_session_is_not_cached(clock: Clock, changes: InvalidationLog) -
 
 
 @pytest.mark.parametrize("subject", ["session_id", "user_id", "tenant_id", "appid"])
-def test_invalidation_of_the_session_user_tenant_or_app_drops_the_session(
+def test_change_of_session_user_tenant_or_app_invalidates_the_cached_session(
     clock: Clock, changes: InvalidationLog, subject: str
 ) -> None:
     sessions = SessionCache(changes)
@@ -215,7 +213,9 @@ def test_invalidation_of_the_session_user_tenant_or_app_drops_the_session(
     assert sessions.find(one.token_hash) is None
 
 
-def test_expired_session_is_not_returned(clock: Clock, changes: InvalidationLog) -> None:
+def test_session_cache_does_not_return_an_expired_session(
+    clock: Clock, changes: InvalidationLog
+) -> None:
     sessions = SessionCache(changes)
     one = principal()
     moment = clock.monotonic()
@@ -225,14 +225,14 @@ def test_expired_session_is_not_returned(clock: Clock, changes: InvalidationLog)
     assert sessions.find(one.token_hash) is None
 
 
-def test_appid_equal_to_a_session_id_is_a_different_subject() -> None:
-    """An appid cannot be chosen to invalidate another tenant's session."""
+def test_change_of_an_app_does_not_invalidate_a_session_with_an_equal_id() -> None:
+    """A tenant could otherwise choose an appid that invalidates another tenant's session."""
     odd = str(uuid4())
     assert subject_of(app_subject(odd)) == app_subject(odd) != subject_of(odd)
     assert subject_of(EVERYTHING) == EVERYTHING
 
 
-def test_session_cache_is_bounded_in_number_and_size(
+def test_session_cache_bounds_the_number_of_sessions_and_their_size(
     changes: InvalidationLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session_cache, "MOST_SESSIONS", 100)
@@ -244,8 +244,8 @@ def test_session_cache_is_bounded_in_number_and_size(
     assert len(session_cache.PACKED.pack(*[bytes(16)] * 3, 0, 0.0, 0.0, 0.0)) == 76
 
 
-def test_erased_user_is_removed_from_the_profile_cache() -> None:
-    """Values are removed from memory and not only hidden."""
+def test_profile_of_an_erased_user_is_deleted_from_memory() -> None:
+    """An invalid value must be deleted from memory, although the cache would not return it."""
     caches = Caches()
     caches.changes.begin()
     caches.changes.mark_fresh(float("inf"))
@@ -257,8 +257,8 @@ def test_erased_user_is_removed_from_the_profile_cache() -> None:
     assert not caches.profiles._kept
 
 
-def test_profiles_are_removed_from_memory_when_the_listener_is_lost() -> None:
-    """A user may be erased before the listener is connected again."""
+def test_profiles_are_deleted_from_memory_when_the_listener_loses_its_connection() -> None:
+    """A user may be erased before the listener has connected again."""
     caches = Caches()
     caches.changes.begin()
     caches.changes.mark_fresh(float("inf"))
@@ -268,8 +268,8 @@ def test_profiles_are_removed_from_memory_when_the_listener_is_lost() -> None:
     assert not caches.profiles._kept
 
 
-def test_profile_of_a_user_erased_during_the_read_is_not_cached() -> None:
-    """The invalidation arrived before the value, so no later one would remove it."""
+def test_profile_read_before_its_user_was_erased_is_not_cached() -> None:
+    """The invalidation arrived before the profile, so no later invalidation would delete it."""
     caches = Caches()
     caches.changes.begin()
     caches.changes.mark_fresh(float("inf"))

@@ -1,4 +1,4 @@
-"""The invalidation listener: reconnecting, poolers and missing triggers."""
+"""The invalidation listener: reconnection, connection poolers and missing triggers."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +15,7 @@ from tests.fixtures.personas import Reader
 
 
 class ListenerStopped(BaseException):
-    """Ends the listener's loop in a test."""
+    """Raised by tests to end the loop of the listener."""
 
 
 class StopWhenFresh(InvalidationLog):
@@ -35,12 +35,12 @@ class PooledConnection:
 
 
 @pytest.mark.parametrize("payload", ["", "user:1", "x" * 64])
-def test_unknown_payload_invalidates_everything(payload: str) -> None:
-    """A newer release or an administrator with psql may send such a payload."""
+def test_notification_with_an_unknown_payload_invalidates_everything(payload: str) -> None:
+    """A newer release, or an administrator with psql, may send a payload in another format."""
     assert subject_of(payload) == EVERYTHING
 
 
-def test_unexpected_error_is_logged_and_the_listener_connects_again(
+def test_listener_logs_an_unexpected_error_and_connects_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pauses: list[float] = []
@@ -71,7 +71,7 @@ def test_listener_accepts_a_direct_connection(app: Flask) -> None:
 
 
 @pytest.mark.real_commits
-def test_connection_through_a_pooler_is_refused(app: Flask) -> None:
+def test_listener_refuses_a_connection_through_a_pooler(app: Flask) -> None:
     """A pooler drops the notifications of connections that it lends to other clients."""
     with (
         app.app_context(),
@@ -83,7 +83,7 @@ def test_connection_through_a_pooler_is_refused(app: Flask) -> None:
 
 @pytest.mark.real_commits
 def test_listener_refuses_a_database_without_the_triggers(app: Flask, rows: Reader) -> None:
-    """A release started before its migration would receive no invalidations."""
+    """A process that is started before the migration would receive no invalidations."""
     rows("ALTER FUNCTION tell_of_change RENAME TO told_of_change")
     try:
         with (

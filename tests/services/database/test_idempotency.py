@@ -1,4 +1,4 @@
-"""Idempotency keys: a request repeated with its key returns the first answer."""
+"""Idempotency keys: a request repeated with the same key gets the first response."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def ops(app: Flask) -> Script:
 
 
 def create(script: Script, path: str, body: dict[str, Any], key: str = "key-1") -> TestResponse:
-    """Send a request that creates something, with an idempotency key."""
+    """Send a POST request with an idempotency key."""
     return script("POST", path, json=body, headers={"Idempotency-Key": key})
 
 
@@ -40,7 +40,7 @@ def create(script: Script, path: str, body: dict[str, Any], key: str = "key-1") 
         (USERS, DAVE),
     ],
 )
-def test_repeated_creation_returns_the_first_answer(
+def test_request_repeated_with_its_idempotency_key_returns_the_first_response(
     ops: Script, rows: Reader, path: str, body: dict[str, Any]
 ) -> None:
     first = create(ops, path, body)
@@ -55,15 +55,19 @@ def test_repeated_creation_returns_the_first_answer(
     assert create(ops, path, body, "key-2").status_code == 409
 
 
-def test_key_used_with_a_different_request_is_refused(ops: Script, rows: Reader) -> None:
+def test_idempotency_key_used_with_a_different_request_is_refused(
+    ops: Script, rows: Reader
+) -> None:
     create(ops, USERS, DAVE)
     assert failure(create(ops, USERS, DAVE | {"password": "other-password"})) == KEY_TAKEN
     assert failure(create(ops, "/tenants/globex/users", DAVE)) == KEY_TAKEN
     assert rows.count("users") == 1
 
 
-def test_idempotency_key_belongs_to_one_operator(app: Flask, ops: Script) -> None:
-    """Another operator with the same key does not receive the stored answer."""
+def test_idempotency_key_of_one_operator_does_not_affect_another_operator(
+    app: Flask, ops: Script
+) -> None:
+    """Another operator who sends the same key does not receive the stored response."""
     create(ops, USERS, DAVE)
     other = signed_in(app, "ann@acme.example", "tenant_admin", "acme")
     assert failure(create(other, USERS, DAVE)) == (409, "account_exists")
@@ -71,7 +75,9 @@ def test_idempotency_key_belongs_to_one_operator(app: Flask, ops: Script) -> Non
     assert failure(create(reader, USERS, DAVE)) == (403, "role_too_low")
 
 
-def test_failed_creation_can_be_repeated_with_the_same_key(ops: Script, rows: Reader) -> None:
+def test_failed_request_can_be_repeated_with_the_same_idempotency_key(
+    ops: Script, rows: Reader
+) -> None:
     refused = create(ops, USERS, DAVE | {"phone": "nobody"})
     assert failure(refused) == (422, "phone_invalid")
     assert rows.count("idempotent_requests") == 0
@@ -84,14 +90,14 @@ def test_idempotency_key_expires_after_a_day(ops: Script, rows: Reader) -> None:
     assert create(ops, USERS, DAVE).headers["Idempotent-Replayed"] == "true"
     rows("UPDATE idempotent_requests SET asked_at = now() - interval '24 hours 1 second'")
     assert create(ops, USERS, {"account": "erin"}, "key-2").status_code == 201
-    assert rows.count("idempotent_requests") == 1, "the old one is swept away"
+    assert rows.count("idempotent_requests") == 1, "the expired row is deleted"
     assert failure(create(ops, USERS, DAVE)) == (409, "account_exists")
 
 
-def test_pending_request_is_reported_and_expires_after_three_minutes(
+def test_unfinished_request_blocks_its_idempotency_key_until_it_expires_after_two_minutes(
     ops: Script, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process that was stopped leaves a pending request behind."""
+    """A process that is killed during a request leaves the request unfinished."""
     monkeypatch.setattr(idempotency, "backoff", lambda: range(2))
     create(ops, USERS, DAVE)
     rows("UPDATE idempotent_requests SET status = NULL, answer_sealed = NULL")
@@ -107,14 +113,16 @@ def test_malformed_idempotency_key_is_refused(ops: Script, key: str) -> None:
     assert "Idempotency-Key" in refused.json["errors"]
 
 
-def test_creation_without_a_key_is_not_deduplicated(ops: Script, rows: Reader) -> None:
+def test_request_without_an_idempotency_key_is_not_deduplicated(ops: Script, rows: Reader) -> None:
     assert ops("POST", USERS, json=DAVE).status_code == 201
     assert failure(ops("POST", USERS, json=DAVE)) == (409, "account_exists")
     assert rows.count("idempotent_requests") == 0
 
 
-def test_stored_requests_and_answers_are_encrypted(ops: Script, rows: Reader) -> None:
-    """Answers contain invitations, and requests contain passwords."""
+def test_stored_idempotent_requests_and_responses_are_not_readable(
+    ops: Script, rows: Reader
+) -> None:
+    """Responses are encrypted, and requests are hashed: they contain invitations and passwords."""
     invitation = create(ops, "/operators", {"email": "new@wxpass.example", "role": "platform"})
     create(ops, USERS, DAVE, "key-2")
     kept = str(rows("SELECT r::text FROM idempotent_requests r"))
@@ -125,7 +133,7 @@ def test_stored_requests_and_answers_are_encrypted(ops: Script, rows: Reader) ->
 
 
 @pytest.mark.real_commits
-def test_concurrent_requests_with_one_key_create_once(
+def test_concurrent_requests_with_one_idempotency_key_create_one_operator(
     app: Flask, ops: Script, rows: Reader
 ) -> None:
     body = {"email": "new@wxpass.example", "role": "platform"}

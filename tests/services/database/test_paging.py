@@ -20,7 +20,7 @@ def ops(app: Flask) -> Script:
 
 
 def pages(script: Script, path: str, limit: int) -> Iterator[list[dict[str, Any]]]:
-    """Yield the pages of a list."""
+    """Yield the items of each page of a list, following the cursors."""
     cursor = ""
     while True:
         join = "&" if "?" in path else "?"
@@ -44,7 +44,7 @@ def pages(script: Script, path: str, limit: int) -> Iterator[list[dict[str, Any]
         ("/tenants/acme/audit?action=user.added", "id"),
     ],
 )
-def test_pages_together_contain_the_whole_list(
+def test_all_pages_together_contain_each_row_of_the_list_once_in_order(
     app: Flask, ops: Script, client: Client, alice: Person, path: str, key: str
 ) -> None:
     for number in range(7):
@@ -60,7 +60,7 @@ def test_pages_together_contain_the_whole_list(
     for limit in (1, 2, 3, len(wanted)):
         paged = list(pages(ops, path, limit))
         assert [one[key] for page in paged for one in page] == wanted
-        assert all(paged), "an empty last page"
+        assert all(paged), "no page is empty"
 
 
 def test_row_added_between_two_pages_does_not_shift_the_next_page(app: Flask, ops: Script) -> None:
@@ -74,7 +74,7 @@ def test_row_added_between_two_pages_does_not_shift_the_next_page(app: Flask, op
     assert accounts == ["user3", "user2", "user1", "user0"]
 
 
-def test_cursor_of_another_list_or_tenant_is_refused(app: Flask, ops: Script) -> None:
+def test_cursor_of_another_list_filter_or_tenant_is_refused(app: Flask, ops: Script) -> None:
     for tenant in ("acme", "globex"):
         for number in range(3):
             enter_user(app, tenant, account=f"user{number}")
@@ -95,7 +95,7 @@ def test_cursor_of_another_list_or_tenant_is_refused(app: Flask, ops: Script) ->
         assert failure(ops("GET", f"{other}&cursor={cursor}")) == CURSOR_INVALID, other
 
 
-def test_damaged_cursor_is_refused(app: Flask, ops: Script) -> None:
+def test_damaged_or_forged_cursor_is_refused(app: Flask, ops: Script) -> None:
     for number in range(2):
         enter_user(app, account=f"user{number}")
     path = "/tenants/acme/users?limit=1"

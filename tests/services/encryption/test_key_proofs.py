@@ -1,4 +1,4 @@
-"""Encryption keys and pepper are checked when the service starts."""
+"""The check of encryption keys and pepper when the service starts."""
 
 import os
 import subprocess
@@ -45,18 +45,20 @@ def start_with(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[StartWit
 
 
 def with_first(ring: KeyRing, key_id: str, key: bytes = KEY) -> KeyRing:
-    """Return the key ring with a new key in first place."""
+    """Return the key ring with another key before the existing keys."""
     return KeyRing(((key_id, key), *ring.keys), ring.pepper)
 
 
-def test_restart_with_the_same_keys_succeeds(start_with: StartWithKeys, rows: Reader) -> None:
+def test_restart_with_the_same_encryption_keys_succeeds(
+    start_with: StartWithKeys, rows: Reader
+) -> None:
     start_with(keyring())
     start_with(with_first(keyring(), "k2"))
     start_with(keyring())
     assert rows.count("key_proofs") == 3
 
 
-def test_missing_key_is_reported_at_startup(
+def test_startup_fails_if_an_encryption_key_in_use_is_missing(
     start_with: StartWithKeys, client: Client, alice: Person
 ) -> None:
     before = keyring()
@@ -67,7 +69,7 @@ def test_missing_key_is_reported_at_startup(
     assert lost.value.about == "WXPASS_KEYS: k2"
 
 
-def test_all_missing_keys_are_named(
+def test_startup_error_names_all_missing_encryption_keys(
     start_with: StartWithKeys, client: Client, alice: Person
 ) -> None:
     ((key_id, _),) = keyring().keys
@@ -78,14 +80,14 @@ def test_all_missing_keys_are_named(
     assert lost.value.about == f"WXPASS_KEYS: {key_id}, k2"
 
 
-def test_unused_key_can_be_removed(start_with: StartWithKeys) -> None:
-    """A new key may be taken back before it encrypted anything."""
+def test_unused_encryption_key_can_be_removed(start_with: StartWithKeys) -> None:
+    """A new key can be removed from WXPASS_KEYS as long as no value is encrypted with it."""
     before = keyring()
     start_with(with_first(before, "unused"))
     start_with(before)
 
 
-def test_key_used_by_an_old_process_after_rotation_cannot_be_removed(
+def test_old_key_with_which_a_process_encrypts_after_rotation_cannot_be_removed(
     start_with: StartWithKeys,
     client: Client,
     alice: Person,
@@ -106,10 +108,10 @@ def test_key_used_by_an_old_process_after_rotation_cannot_be_removed(
     start_with(KeyRing((("k2", KEY),), before.pepper))
 
 
-def test_proof_of_a_removed_unused_key_is_deleted_after_a_day(
+def test_key_proof_of_a_removed_unused_key_is_deleted_after_a_day(
     start_with: StartWithKeys, rows: Reader
 ) -> None:
-    """Until then another process may still be about to encrypt with it."""
+    """During that day another process may still encrypt values with the key."""
     before = keyring()
     start_with(with_first(before, "unused"))
     start_with(before)
@@ -124,7 +126,9 @@ def test_proof_of_a_removed_unused_key_is_deleted_after_a_day(
     ]
 
 
-def test_different_key_with_the_same_id_is_refused(start_with: StartWithKeys) -> None:
+def test_startup_fails_if_a_key_id_has_a_different_key_than_before(
+    start_with: StartWithKeys,
+) -> None:
     (key_id, _), pepper = keyring().keys[0], keyring().pepper
     for ring in (
         KeyRing(((key_id, KEY),), pepper),
@@ -135,16 +139,16 @@ def test_different_key_with_the_same_id_is_refused(start_with: StartWithKeys) ->
         assert wrong.value.about == f"WXPASS_KEYS: {key_id}"
 
 
-def test_different_pepper_is_refused(start_with: StartWithKeys) -> None:
+def test_startup_fails_if_the_pepper_is_different(start_with: StartWithKeys) -> None:
     """With another pepper, no stored phone number would be found."""
     with pytest.raises(PepperWrong):
         start_with(KeyRing(keyring().keys, b"another pepper, long enough to be"))
 
 
-def test_pepper_is_checked_against_stored_phones_without_a_proof(
+def test_pepper_is_checked_against_stored_phone_numbers_if_there_is_no_key_proof(
     start_with: StartWithKeys, app: Flask, rows: Reader
 ) -> None:
-    """Databases of earlier releases have no proof."""
+    """A database of an earlier release has no key proofs."""
     right = keyring()
     enter_user(app, phone="13800138001")
     rows("DELETE FROM key_proofs")
@@ -153,7 +157,7 @@ def test_pepper_is_checked_against_stored_phones_without_a_proof(
     start_with(right)
 
 
-def test_refused_startup_stores_no_proof(start_with: StartWithKeys, rows: Reader) -> None:
+def test_failed_startup_stores_no_key_proof(start_with: StartWithKeys, rows: Reader) -> None:
     before, proofs = keyring(), rows("SELECT * FROM key_proofs ORDER BY name")
     for ring in (
         KeyRing((("k9", KEY),), before.pepper),
@@ -165,10 +169,10 @@ def test_refused_startup_stores_no_proof(start_with: StartWithKeys, rows: Reader
     start_with(before)
 
 
-def test_database_without_proofs_accepts_only_the_keys_of_its_rows(
+def test_startup_without_key_proofs_requires_the_keys_of_the_encrypted_rows(
     start_with: StartWithKeys, rows: Reader
 ) -> None:
-    """Databases of earlier releases have no proofs."""
+    """A database of an earlier release has no key proofs."""
     ((key_id, key),), pepper = keyring().keys, keyring().pepper
     rows("DELETE FROM key_proofs")
     with pytest.raises(EncryptionKeyMissing) as lost:
@@ -180,10 +184,10 @@ def test_database_without_proofs_accepts_only_the_keys_of_its_rows(
     }
 
 
-def test_forgotten_key_is_no_longer_required(
+def test_key_removed_by_forget_key_is_no_longer_required(
     start_with: StartWithKeys, app: Flask, rows: Reader
 ) -> None:
-    """It can be added again later."""
+    """The key can be added again later."""
     ((key_id, key),), pepper = keyring().keys, keyring().pepper
     with pytest.raises(EncryptionKeyMissing):
         start_with(KeyRing((("k2", KEY),), pepper))
@@ -194,14 +198,16 @@ def test_forgotten_key_is_no_longer_required(
     assert rows.count("key_proofs", "proof IS NULL") == 0
 
 
-def test_readiness_checks_the_keys_if_startup_could_not(
+def test_readiness_check_checks_the_keys_if_startup_could_not(
     start_with: StartWithKeys, client: Client, app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The database was unavailable when the service started."""
     right = keyring()
     assert client.send("GET", "/readyz").status_code == 200
     monkeypatch.setitem(app.extensions, "keyring", KeyRing((("k2", KEY),), right.pepper))
-    assert client.send("GET", "/readyz").status_code == 200, "checked once, not at every probe"
+    assert client.send("GET", "/readyz").status_code == 200, (
+        "the keys are checked once, not at every readiness check"
+    )
     monkeypatch.delitem(app.extensions, "keys_fit")
     refused = client.send("GET", "/readyz")
     assert failure(refused) == (503, "encryption_key_missing")
@@ -209,7 +215,7 @@ def test_readiness_checks_the_keys_if_startup_could_not(
     assert client.send("GET", "/readyz").status_code == 200
 
 
-def test_wrong_keys_stop_every_command_except_those_that_repair_them(
+def test_commands_fail_with_wrong_keys_except_keys_check_and_keys_forget(
     start_with: StartWithKeys, app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     right, run = keyring(), app.test_cli_runner().invoke
@@ -232,7 +238,7 @@ def test_wrong_keys_stop_every_command_except_those_that_repair_them(
     assert rows.count("audit_events", "action = 'encryption_key.forgotten'") == 1
 
 
-def test_app_secret_of_a_forgotten_key_is_reported_and_can_be_replaced(
+def test_app_secret_encrypted_with_a_forgotten_key_is_reported_and_can_be_replaced(
     start_with: StartWithKeys, app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ((lost, _),) = keyring().keys
@@ -284,7 +290,7 @@ def test_only_one_of_two_concurrent_first_starts_with_different_keys_succeeds(
 def start_process(
     config: Config, command: list[str], **changes: str
 ) -> "subprocess.CompletedProcess[str]":
-    """Run a process that imports wsgi in development, with the given settings."""
+    """Run a command to its end in a process with the given environment variables."""
     environ = {
         "DATABASE_URL": config.database_url,
         "WECHAT_API_BASE_URL": config.wechat_api_base_url,
@@ -304,12 +310,14 @@ def start_process(
 
 
 def key_setting(key_id: str, key: bytes) -> str:
-    """Return a key as written in WXPASS_KEYS."""
+    """Return a key in the format of WXPASS_KEYS."""
     return f"{key_id}:{b64encode(key).decode()}"
 
 
 @pytest.mark.real_commits
-def test_service_with_missing_keys_does_not_start(app: Flask, config: Config) -> None:
+def test_service_process_with_missing_keys_or_another_pepper_exits_with_code_3(
+    app: Flask, config: Config
+) -> None:
     with app.app_context():
         check_keys()
     ((key_id, key),) = config.keys
@@ -335,8 +343,10 @@ def test_service_with_missing_keys_does_not_start(app: Flask, config: Config) ->
 
 
 @pytest.mark.real_commits
-def test_replacement_worker_starts_with_missing_keys(app: Flask, config: Config) -> None:
-    """A new key elsewhere must not turn one crashed worker into an outage."""
+def test_worker_that_replaces_a_crashed_one_starts_with_missing_keys(
+    app: Flask, config: Config
+) -> None:
+    """Otherwise a key added by another server would turn one crashed worker into an outage."""
     with app.app_context():
         check_keys()
     lost = {"WXPASS_KEYS": key_setting("k2", KEY), "WXPASS_WORKER": "replacement"}

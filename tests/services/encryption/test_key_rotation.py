@@ -56,12 +56,12 @@ pytestmark = pytest.mark.real_commits
 
 
 def url_of(config: Config) -> str:
-    """Return the database URL in psycopg's form."""
+    """Return the database URL in the form that psycopg accepts."""
     return config.database_url.replace("postgresql+psycopg", "postgresql")
 
 
 def fill(config: Config, rows: int) -> None:
-    """Insert identities with three session_keys each, which is the maximum that is stored."""
+    """Insert a number of session keys, three per identity, which is the maximum per identity."""
     ring = KeyRing(config.keys, config.pepper)
     with psycopg.connect(url_of(config)) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT tenant_id FROM wechat_apps WHERE appid = %s", [ACME_SHOP.appid])
@@ -86,7 +86,7 @@ def fill(config: Config, rows: int) -> None:
 
 @contextmanager
 def serving(config: Config, *keys: tuple[str, bytes]) -> Iterator[Flask]:
-    """Run the service with the given keys, as another process would."""
+    """Yield a second Flask app with the given keys, as in another process."""
     service = create_app(replace(config, keys=keys))
     with service.app_context():
         check_keys()
@@ -97,14 +97,14 @@ def serving(config: Config, *keys: tuple[str, bytes]) -> Iterator[Flask]:
 
 @pytest.fixture
 def new_first(config: Config, app: Flask) -> Iterator[Flask]:
-    """Return the service with a new key before the old one."""
+    """Yield a Flask app with a new key before the old one."""
     with serving(config, NEW, *config.keys) as service:
         yield service
 
 
 @pytest.fixture
 def new_only(config: Config, app: Flask) -> Iterator[Flask]:
-    """Return the service without the old key. Its keys are not checked yet."""
+    """Yield a Flask app with the new key only. Its keys are not checked."""
     service = create_app(replace(config, keys=(NEW,)))
     yield service
     with service.app_context():
@@ -112,7 +112,7 @@ def new_only(config: Config, app: Flask) -> Iterator[Flask]:
 
 
 def start_rotation(config: Config, stderr: int = subprocess.PIPE) -> "subprocess.Popen[str]":
-    """Start `flask keys rotate`."""
+    """Start `flask keys rotate` in a process, with a new key before the old one."""
     key_setting = ",".join(
         f"{key_id}:{b64encode(key).decode()}" for key_id, key in (NEW, *config.keys)
     )
@@ -129,7 +129,7 @@ def start_rotation(config: Config, stderr: int = subprocess.PIPE) -> "subprocess
 
 
 def count_rows_by_key(service: Flask) -> dict[str | None, int]:
-    """Return the number of rows that need each key."""
+    """Return the number of encrypted rows by the id of their key."""
     with service.app_context():
         usage = count_key_usage()
     return {
@@ -140,7 +140,7 @@ def count_rows_by_key(service: Flask) -> dict[str | None, int]:
 
 @dataclass
 class Logins:
-    """Users that log in, send profile and phone, and log in again until the context ends."""
+    """Threads that log in new users until the context ends, and record the responses."""
 
     service: Flask
     wechat: WeChat
@@ -161,7 +161,7 @@ class Logins:
             thread.join()
 
     def _log_in_repeatedly(self, lane: int) -> None:
-        """Log in one new user after another: first login, profile, phone, second login."""
+        """Log in one new user after another: first login, profile, phone number, second login."""
         for number in count():
             if self._over.wait(0.2):
                 return
@@ -182,7 +182,7 @@ class Logins:
         return dict(answer.json)  # type: ignore[attr-defined]
 
 
-def test_logins_succeed_during_rotation(
+def test_logins_succeed_during_key_rotation(
     config: Config, app: Flask, new_first: Flask, new_only: Flask, wechat: WeChat
 ) -> None:
     fill(config, ROWS)
@@ -205,7 +205,7 @@ def test_logins_succeed_during_rotation(
     assert Client(new_only).me(Client(new_only).log_in(person)["token"]).json["phone"]
 
 
-def test_every_encrypted_column_is_rotated(
+def test_key_rotation_encrypts_every_encrypted_column_with_the_new_key(
     app: Flask, new_first: Flask, new_only: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     client.bind(alice)
@@ -235,7 +235,9 @@ def test_every_encrypted_column_is_rotated(
                         assert one.sealed.__get__(row, model)
 
 
-def test_rotation_shows_its_progress(config: Config, new_first: Flask) -> None:
+def test_keys_rotate_command_shows_its_progress_in_a_terminal(
+    config: Config, new_first: Flask
+) -> None:
     fill(config, 1600)
     screen, terminal = pty.openpty()
     rotating = start_rotation(config, terminal)
@@ -250,11 +252,11 @@ def test_rotation_shows_its_progress(config: Config, new_first: Flask) -> None:
     steps = [int(percent) for percent in percentages]
     assert steps == sorted(steps)
     assert (steps[0], steps[-1]) == (0, 100)
-    assert len(set(steps)) >= 4, "a step a batch"
+    assert len(set(steps)) >= 4, "the percentage grows with each batch"
     assert rotating.communicate()[0].startswith("Re-encrypted 16")
 
 
-def test_concurrent_rotations_change_every_row_once(
+def test_concurrent_key_rotations_change_every_row_once(
     config: Config, new_first: Flask, new_only: Flask
 ) -> None:
     fill(config, 2000)
@@ -268,7 +270,7 @@ def test_concurrent_rotations_change_every_row_once(
     assert count_rows_by_key(new_only) == {"k2": total}
 
 
-def test_killed_rotation_continues_where_it_stopped(
+def test_key_rotation_after_a_killed_one_changes_only_the_remaining_rows(
     config: Config, new_first: Flask, new_only: Flask
 ) -> None:
     fill(config, 8000)
@@ -279,7 +281,7 @@ def test_killed_rotation_continues_where_it_stopped(
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
     left = count_rows_by_key(new_first)
-    assert set(left) == {"k2", config.keys[0][0]}, "it ended before it was killed"
+    assert set(left) == {"k2", config.keys[0][0]}, "the rotation was killed before its end"
 
     again = start_rotation(config)
     out, err = again.communicate(timeout=60)
@@ -288,7 +290,7 @@ def test_killed_rotation_continues_where_it_stopped(
     assert count_rows_by_key(new_only) == {"k2": total}
 
 
-def test_rotation_keeps_a_value_written_by_a_concurrent_login(
+def test_key_rotation_keeps_a_value_written_by_a_concurrent_login(
     config: Config, new_first: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(config, 3)
@@ -306,10 +308,10 @@ def test_rotation_keeps_a_value_written_by_a_concurrent_login(
     assert rows("SELECT DISTINCT session_key_sealed FROM session_keys") == [(written,)]
 
 
-def test_rotation_skips_locked_rows_and_returns_to_them(
+def test_key_rotation_skips_locked_rows_and_changes_them_later(
     config: Config, new_first: Flask, new_only: Flask
 ) -> None:
-    """Waiting for a row that a login has locked could end in a deadlock."""
+    """Waiting for a row that a login has locked could cause a deadlock."""
     fill(config, 600)
     held = psycopg.connect(url_of(config))
     held.execute("UPDATE session_keys SET asked_at = now() WHERE key_index = %s", [bytes(32)])
@@ -322,7 +324,7 @@ def test_rotation_skips_locked_rows_and_returns_to_them(
     assert set(count_rows_by_key(new_only)) == {"k2"}
 
 
-def test_rotation_does_not_wait_for_logins_that_reference_the_app(
+def test_key_rotation_does_not_wait_for_logins_that_lock_the_app_for_key_share(
     config: Config, new_first: Flask, rows: Reader
 ) -> None:
     with psycopg.connect(url_of(config)) as login:
@@ -331,7 +333,7 @@ def test_rotation_does_not_wait_for_logins_that_reference_the_app(
             assert sum(rotate_keys()) == rows.count("wechat_apps")
 
 
-def test_unreadable_values_are_reported_and_the_others_rotated(
+def test_key_rotation_reports_values_that_cannot_be_decrypted_and_changes_the_others(
     app: Flask, config: Config, new_first: Flask, rows: Reader
 ) -> None:
     with app.app_context():
@@ -357,7 +359,9 @@ def test_unreadable_values_are_reported_and_the_others_rotated(
         assert keyring().first == "k2"
 
 
-def test_check_does_not_print_values_that_were_never_encrypted(app: Flask, rows: Reader) -> None:
+def test_keys_check_command_does_not_print_a_value_that_was_never_encrypted(
+    app: Flask, rows: Reader
+) -> None:
     rows("UPDATE wechat_apps SET push_token_sealed = 'a-secret:that-was-never-encrypted'")
     checked = app.test_cli_runner().invoke(args=["keys", "check"])
     assert checked.exit_code == 1
@@ -365,7 +369,7 @@ def test_check_does_not_print_values_that_were_never_encrypted(app: Flask, rows:
     assert "a-secret" not in checked.output
 
 
-def test_check_reports_when_a_key_can_be_removed(
+def test_keys_check_command_reports_a_key_that_is_no_longer_needed(
     new_first: Flask, config: Config, rows: Reader
 ) -> None:
     run, old = new_first.test_cli_runner().invoke, config.keys[0][0]
@@ -378,4 +382,6 @@ def test_check_reports_when_a_key_can_be_removed(
     checked = run(args=["keys", "check"])
     assert f"{old}\t-\t0\tnot needed" in checked.output
     assert "k2\twechat_apps.secret_sealed\t4\tencrypts" in checked.output
-    assert rows.count("key_proofs", f"name = '{old}'") == 1, "until it is gone from WXPASS_KEYS"
+    assert rows.count("key_proofs", f"name = '{old}'") == 1, (
+        "the proof is kept while WXPASS_KEYS contains the key"
+    )

@@ -1,4 +1,4 @@
-"""A dump of the database contains no usable secret."""
+"""A stolen dump of the database contains no secret in plain text or in a usable encoding."""
 
 import hashlib
 import importlib.util
@@ -76,22 +76,20 @@ def story(app: Flask, client: Client, wechat: WeChat, alice: Person) -> Story:
 
 
 def receive_pushes(app: Flask, story: Story) -> None:
-    """Receive a push with text, a consent revocation of an unknown kind, and one that is
-    processed.
-    """
+    """Receive a text push, and consent revocations with an unknown and with a known number."""
     configure(app)
     portal = Portal(story.client)
     words = "a private word of a customer"
     story.keep("push message", words)
     assert succeeded(portal.push(event("text", MsgType="text", Content=words)))
     for number in ("99", "16"):
-        stranger = f"oStranger{number}OfWhomNothingIsHeld"
-        story.keep("push openid", stranger)
-        assert succeeded(portal.push(event(OpenID=stranger, RevokeInfo=number)))
+        unknown_openid = f"oUnknown{number}OpenidWithoutIdentity"
+        story.keep("push openid", unknown_openid)
+        assert succeeded(portal.push(event(OpenID=unknown_openid, RevokeInfo=number)))
 
 
 def erase_a_user(app: Flask, story: Story) -> None:
-    """Export, close and erase the account of a user."""
+    """Log in a user, request the export, close the account, and erase the user."""
     client, carol = story.client, Person(story.wechat, "carol", "13800138009")
     login = client.bind(carol)
     client.post("profile", login["token"], nickname="CarolWhoLeft")
@@ -107,7 +105,7 @@ def erase_a_user(app: Flask, story: Story) -> None:
 
 
 def use_operators(app: Flask, story: Story) -> None:
-    """Sign operators in and record their credentials."""
+    """Sign operators in, and record their credentials as secrets to search for."""
     ops = signed_in(app, "ops@wxpass.example", "platform")
     body = {"email": "new@wxpass.example", "role": "platform"}
     invited = create(ops, "/operators", body)
@@ -120,14 +118,14 @@ def use_operators(app: Flask, story: Story) -> None:
     _, totp, codes = enrol(app, ops.email)
     story.keep("secret of one-time codes", totp.secret)
     story.keep("recovery code", *codes, *(code.replace("-", "") for code in codes))
-    stranger = "stranger@nowhere.example"
-    story.keep("unknown e-mail address", stranger)
-    assert Script(ops.client, stranger).sign_in().status_code == 401
+    unknown_email = "unknown@nowhere.example"
+    story.keep("unknown e-mail address", unknown_email)
+    assert Script(ops.client, unknown_email).sign_in().status_code == 401
 
 
 @pytest.fixture
 def dump(config: Config) -> Callable[[], str]:
-    """Return a function that dumps the database."""
+    """Return a function that returns the data of the database as INSERT statements."""
     url = config.database_url.replace("postgresql+psycopg", "postgresql")
 
     def take() -> str:
@@ -160,7 +158,7 @@ def in_base64(raw: bytes) -> Iterator[str]:
 
 
 def spellings(secret: str) -> set[str]:
-    """Return the secret in the encodings to search for: plain, reversed, hex, base64 and hash."""
+    """Return the secret in all encodings to search for: plain, reversed, hex, base64 and hash."""
     found = {secret, secret[::-1]}
     if secret.startswith(
         "138"
@@ -183,7 +181,7 @@ def found_in(dumped: str, story: Story) -> set[str]:
     }
 
 
-def test_dump_contains_no_secret(story: Story, dump: Callable[[], str]) -> None:
+def test_database_dump_contains_no_secret(story: Story, dump: Callable[[], str]) -> None:
     dumped = dump()
 
     tables = ("wechat_apps", "users", "phones", "social_accounts", "login_sessions")
@@ -212,7 +210,7 @@ def test_dump_contains_no_secret(story: Story, dump: Callable[[], str]) -> None:
     ],
     ids=["plain", "reversed", "hex", "base64", "base64url"],
 )
-def test_search_finds_a_planted_secret_in_each_encoding(
+def test_search_of_the_dump_finds_a_planted_secret_in_each_encoding(
     spell: Callable[[str], str],
     app: Flask,
     rows: Reader,
@@ -230,7 +228,7 @@ def test_search_finds_a_planted_secret_in_each_encoding(
     assert found_in(dump(), story) == set()
 
 
-def test_phone_hash_cannot_be_computed_without_a_key(
+def test_database_dump_contains_no_unkeyed_hash_of_a_phone_number(
     story: Story, dump: Callable[[], str], rows: Reader
 ) -> None:
     assert rows.count("phones") == 3
@@ -242,7 +240,7 @@ def test_phone_hash_cannot_be_computed_without_a_key(
             assert hashlib.sha256(text).hexdigest() not in dumped
 
 
-def test_stored_token_hashes_do_not_authenticate(
+def test_token_hashes_and_session_ids_of_a_dump_do_not_authenticate(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     token = client.bind(alice)["token"]
@@ -262,7 +260,7 @@ def test_stored_token_hashes_do_not_authenticate(
     assert client.me(token).status_code == 200
 
 
-def test_app_secret_copied_into_a_phone_column_is_not_decrypted(
+def test_encrypted_app_secret_copied_into_a_phone_column_is_not_decrypted(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     token = client.bind(alice)["token"]

@@ -39,7 +39,7 @@ TOTALS = "SELECT sum(opened)::int, sum(logged_in)::int, sum(registered)::int FRO
 
 @contextmanager
 def process(config: Config) -> Iterator[Flask]:
-    """Run the service as another process would, with its own counts and connections."""
+    """Yield a second Flask app with its own counts and connections, as in another process."""
     service = create_app(config)
     with service.app_context():
         yield service
@@ -47,7 +47,7 @@ def process(config: Config) -> Iterator[Flask]:
 
 
 @pytest.mark.real_commits
-def test_concurrent_writes_by_two_processes_lose_no_counts(
+def test_concurrent_writes_of_two_processes_lose_no_counts(
     config: Config, app: Flask, rows: Reader
 ) -> None:
     with process(config) as one, process(config) as other:
@@ -92,21 +92,21 @@ def test_counts_of_a_deleted_app_are_dropped_and_the_others_written(
     assert rows(TOTALS) == [(1, 0, 0)]
 
 
-def test_unwritten_counts_use_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counts_that_cannot_be_written_use_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counting, "MOST_SUMS", 3)
     monkeypatch.setattr(counting, "MOST_NEWS", 10)
     tally: Tally[Any] = Tally()
     for number in range(20):
         tally.note(number)
     assert list(tally.gather()) == [10, 11, 12], (
-        "the oldest events were dropped, then the table was full"
+        "the oldest events are dropped, and no new keys are added to full sums"
     )
     for _ in range(5):
         tally.note(10)
     assert tally.gather()[10] == 6, "existing keys are still counted"
 
 
-def test_count_of_a_rolled_back_transaction_is_discarded(
+def test_event_of_a_rolled_back_transaction_is_not_counted(
     app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(app.extensions, "counts", Counts())
@@ -132,7 +132,7 @@ def test_forked_process_starts_with_empty_counts_and_one_writer(app: Flask) -> N
 
 
 @pytest.mark.real_commits
-def test_process_writes_its_counts_regularly(
+def test_process_with_counts_writes_them_at_an_interval(
     config: Config, app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at_exit: list[Any] = []
@@ -142,13 +142,13 @@ def test_process_writes_its_counts_regularly(
         count_writer.write_regularly(service)
         ((last,),) = at_exit
         last()
-        assert not service.extensions["counts"].has_begun, "nothing begins at an exit"
+        assert not service.extensions["counts"].has_begun, "the writer at the exit starts no thread"
         count(ACME_SHOP.appid, Measure.OPENED)
         until(lambda: rows(TOTALS) == [(1, 0, 0)])
 
 
-def test_empty_counts_need_no_database() -> None:
-    """An idle service sends no statements."""
+def test_process_without_counts_sends_no_sql_statement() -> None:
+    """The Flask app of this test has no database."""
     service = Flask("without a database")
     service.extensions["counts"] = Counts()
     with service.app_context():
@@ -178,7 +178,7 @@ def test_counts_older_than_four_hundred_days_are_deleted(
 def test_workers_write_their_counts_on_graceful_shutdown(
     config: Config, app: Flask, alice: Person, rows: Reader
 ) -> None:
-    """The workers usually stop before the first regular write."""
+    """The workers usually stop before the first write at the interval."""
     port, codes = str(free_port()), [alice.wx_login() for _ in range(20)]
     service = f"http://127.0.0.1:{port}"
     environ = dict(os.environ) | {"DATABASE_URL": config.database_url, "GUNICORN_WORKERS": "2"}
@@ -202,7 +202,7 @@ def test_workers_write_their_counts_on_graceful_shutdown(
 
 
 def is_ready(service: str) -> bool:
-    """Return whether a worker answers."""
+    """Return whether the service responds to its readiness check."""
     try:
         return requests.get(f"{service}/readyz", timeout=1).status_code == 200
     except requests.RequestException:

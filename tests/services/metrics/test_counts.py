@@ -37,7 +37,7 @@ Counted = Callable[..., dict[str, int]]
 
 @pytest.fixture
 def counted(app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch) -> Counted:
-    """Return a function that returns an app's counts since its previous call."""
+    """Return a function that returns the counts of an app and resets the counts of all apps."""
     monkeypatch.setitem(app.extensions, "counts", Counts())
 
     def read_counts(mini_program: App = ACME_SHOP) -> dict[str, int]:
@@ -60,10 +60,10 @@ def counted(app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch) -> Counte
     return read_counts
 
 
-def test_person_is_counted_as_a_newcomer_once(
+def test_person_who_logs_in_several_times_is_counted_as_a_newcomer_once(
     client: Client, alice: Person, counted: Counted
 ) -> None:
-    """Five logins before the phone is verified are one newcomer who becomes one user."""
+    """Five logins before the phone number is verified count one newcomer and one new user."""
     client.log_in(alice)
     assert counted() == NEWCOMER
     for _ in range(4):
@@ -84,7 +84,7 @@ def test_registration_by_phone_counts_every_step(
     assert counted() == KNOWN
 
 
-def test_encrypted_phone_counts_as_a_phone_code(
+def test_phone_number_sent_as_encrypted_data_is_counted_like_a_phone_code(
     client: Client, alice: Person, bob: Person, counted: Counted, app: Flask
 ) -> None:
     enter_user(app, phone="13800138002")
@@ -92,13 +92,13 @@ def test_encrypted_phone_counts_as_a_phone_code(
     counted()
     assert client.post("phone", token, **bob.tap_phone_old()).status_code == 200
     steps = {"phone_verified": 1, "bound_by_phone": 1, "became_users": 1}
-    assert counted() == steps, "entered, so not registered"
+    assert counted() == steps, "the user was added by an operator, so no registration is counted"
 
 
 def test_newcomer_registered_on_login_becomes_a_user_at_that_login(
     client: Client, alice: Person, counted: Counted
 ) -> None:
-    """The login does not count as one of a known user."""
+    """The first login of a newcomer is not counted as a login of a known user."""
     client.log_in(alice, ACME_CLUB)
     assert counted(ACME_CLUB) == NEWCOMER | {"registered": 1, "became_users": 1}
     client.log_in(alice, ACME_CLUB)
@@ -108,17 +108,17 @@ def test_newcomer_registered_on_login_becomes_a_user_at_that_login(
 def test_newcomer_linked_by_unionid_becomes_a_user_at_that_login(
     client: Client, alice: Person, counted: Counted
 ) -> None:
-    """The identity is new in this app."""
+    """The person is a newcomer in this app, although the user exists already."""
     client.bind(alice)
     counted()
     client.log_in(alice, ACME_CLUB)
     assert counted(ACME_CLUB) == NEWCOMER | {"became_users": 1}
 
 
-def test_late_unionid_counts_a_person_as_a_user_once(
+def test_person_with_a_late_unionid_becomes_a_user_once_per_app(
     client: Client, wechat: WeChat, alice: Person, counted: Counted
 ) -> None:
-    """A merge of two users is not counted as another new user."""
+    """The merge of two users because of the unionid is not counted as a new user."""
     client.bind(alice)
     wechat.fault("no_unionid", times=2)
     client.log_in(alice, ACME_STAFF)
@@ -128,7 +128,7 @@ def test_late_unionid_counts_a_person_as_a_user_once(
     client.log_in(alice, ACME_STAFF)
     assert counted(ACME_STAFF) == UNKNOWN | {"became_users": 1}
     client.log_in(alice, ACME_CLUB)
-    assert counted(ACME_CLUB) == KNOWN, "the user of the club went into that of the shop"
+    assert counted(ACME_CLUB) == KNOWN, "the club's user was merged into the shop's user"
 
 
 def test_unbinding_and_binding_again_does_not_count_a_new_user(
@@ -143,10 +143,10 @@ def test_unbinding_and_binding_again_does_not_count_a_new_user(
     assert counted() == KNOWN
 
 
-def test_new_user_is_counted_on_the_day_of_the_first_login(
+def test_new_user_is_counted_on_the_day_of_the_first_login_and_not_of_the_binding(
     app: Flask, client: Client, alice: Person, rows: Reader, counted: Counted
 ) -> None:
-    """Newcomers and new users of one day are the same people."""
+    """Newcomers and new users of a day are the same people, so that their ratio has a meaning."""
     token = client.log_in(alice)["token"]
     counted()
     rows("UPDATE social_accounts SET created_at = '2026-03-01T15:59:59Z'")
@@ -159,10 +159,10 @@ def test_new_user_is_counted_on_the_day_of_the_first_login(
     assert now > then
 
 
-def test_refused_login_counts_no_newcomer(
+def test_login_refused_because_the_user_is_disabled_counts_no_newcomer(
     client: Client, alice: Person, rows: Reader, counted: Counted
 ) -> None:
-    """The count is rolled back with the transaction."""
+    """The newcomer is not counted because the transaction of the login is rolled back."""
     client.bind(alice)
     counted()
     rows("UPDATE users SET status = 'disabled'")
@@ -188,13 +188,15 @@ def test_password_login_is_counted_separately_from_wechat_logins(
 def test_newcomer_who_binds_by_password_becomes_a_user_at_that_login(
     app: Flask, client: Client, alice: Person, counted: Counted
 ) -> None:
-    """The identity is new, although the account is not."""
+    """The identity is new, although an operator added the account before."""
     enter_user(app, **CREDENTIALS)
     client.log_in(alice, **CREDENTIALS)
     assert counted() == NEWCOMER | {"bound_by_password": 1, "became_users": 1}
 
 
-def test_repeated_code_is_counted_once(client: Client, alice: Person, counted: Counted) -> None:
+def test_login_repeated_with_the_same_code_is_counted_once(
+    client: Client, alice: Person, counted: Counted
+) -> None:
     code = alice.wx_login()
     assert {client.post("login", code=code).status_code for _ in range(3)} == {200}
     assert counted() == NEWCOMER
@@ -212,27 +214,27 @@ def test_refresh_unbind_and_logout_are_not_counted(
     assert counted() == {}
 
 
-def no_such_code(client: Client, alice: Person) -> Any:
+def log_in_with_unknown_code(client: Client, alice: Person) -> Any:
     return client.post("login", code="0" * 32)
 
 
-def not_json(client: Client, alice: Person) -> Any:
+def log_in_without_json(client: Client, alice: Person) -> Any:
     return client.send("POST", f"/v1/apps/{ACME_SHOP.appid}/login", data="x")
 
 
-def wrong_password(client: Client, alice: Person) -> Any:
+def log_in_with_wrong_password(client: Client, alice: Person) -> Any:
     return client.post("password-login", account="nobody", password="wrong-password")
 
 
-def no_token(client: Client, alice: Person) -> Any:
+def verify_phone_without_token(client: Client, alice: Person) -> Any:
     return client.post("phone", code="0" * 64)
 
 
-def unbound_at_me(client: Client, alice: Person) -> Any:
+def read_user_with_unbound_token(client: Client, alice: Person) -> Any:
     return client.me(client.log_in(alice)["token"])
 
 
-def used_code(client: Client, alice: Person) -> Any:
+def log_in_with_used_code(client: Client, alice: Person) -> Any:
     code = alice.wx_login()
     client.post("login", code=code)
     another = {"User-Agent": "another phone"}
@@ -243,15 +245,15 @@ def used_code(client: Client, alice: Person) -> Any:
 @pytest.mark.parametrize(
     ("act", "code", "besides"),
     [
-        (no_such_code, "code_invalid", {"opened": 1}),
-        (not_json, "json_required", {}),
-        (wrong_password, "credentials_wrong", {}),
-        (no_token, "token_missing", {}),
-        (unbound_at_me, "login_unbound", NEWCOMER),
-        (used_code, "code_used", NEWCOMER),
+        (log_in_with_unknown_code, "code_invalid", {"opened": 1}),
+        (log_in_without_json, "json_required", {}),
+        (log_in_with_wrong_password, "credentials_wrong", {}),
+        (verify_phone_without_token, "token_missing", {}),
+        (read_user_with_unbound_token, "login_unbound", NEWCOMER),
+        (log_in_with_used_code, "code_used", NEWCOMER),
     ],
 )
-def test_failure_is_counted_under_its_code(
+def test_failed_request_is_counted_under_its_error_code(
     act: Callable[[Client, Person], Any],
     code: str,
     besides: dict[str, int],
@@ -273,7 +275,7 @@ def test_refused_registration_counts_the_verified_phone_and_the_failure(
     assert counted(ACME_STAFF) == {"phone_verified": 1, "registration_closed": 1}
 
 
-def test_requests_without_a_known_app_are_not_counted(client: Client, counted: Counted) -> None:
+def test_request_for_an_unknown_app_is_not_counted(client: Client, counted: Counted) -> None:
     client.post("login", app=App("wxffff000000000001", "", ""), code="x")
     client.me("wxp_nothing")
     client.send("GET", "/nothing")
@@ -284,7 +286,7 @@ def send(client: Client, path: str, **body: Any) -> Any:
     return client.send("POST", f"/apps/{ACME_SHOP.appid}{path}", json=body).json
 
 
-def test_dialects_count_as_the_native_api_does(
+def test_dialects_count_the_same_events_as_the_native_api(
     client: Client, alice: Person, counted: Counted
 ) -> None:
     opened = send(client, "/uni/openid", code=alice.wx_login())
@@ -296,7 +298,7 @@ def test_dialects_count_as_the_native_api_does(
     send(
         client, "/uni/login", sessionKey=handle, openId=opened["openId"], phoneNumber="13800138001"
     )
-    assert counted() == {}, "the session is the same one"
+    assert counted() == {}, "the login returns the existing session"
     send(client, "/uni/openid", code=alice.wx_login())
     assert counted() == KNOWN
     assert send(client, "/uni/openid", code="0" * 32)["success"] is False
@@ -328,7 +330,7 @@ def test_counts_are_stored_under_the_tenant_of_the_app(
         assert rows(tenants) == [("globex",)]
 
 
-def test_day_begins_at_midnight_in_shanghai(
+def test_counts_of_a_day_begin_at_midnight_in_shanghai(
     client: Client, alice: Person, rows: Reader, app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(app.extensions, "counts", Counts())
@@ -345,14 +347,14 @@ def test_day_begins_at_midnight_in_shanghai(
 
 
 def count_answers(app: Flask, rows: Reader) -> dict[tuple[str, bool], int]:
-    """Return the number of WeChat calls by kind and by whether they were answered."""
+    """Return the number of WeChat calls, by kind of call and whether WeChat answered."""
     with app.app_context():
         write_counts()
     bars = "SELECT call, within_ms > 0, sum(count)::int FROM answer_times GROUP BY 1, 2"
     return {(call, answered): number for call, answered, number in rows(bars)}
 
 
-def test_wechat_answers_are_timed_by_kind_of_call(
+def test_wechat_response_times_are_counted_by_kind_of_call(
     app: Flask, client: Client, alice: Person, rows: Reader, counted: Counted
 ) -> None:
     client.bind(alice)
@@ -361,7 +363,7 @@ def test_wechat_answers_are_timed_by_kind_of_call(
     assert counts_by_call == {("login", True): 2, ("token", True): 1, ("phone", True): 1}
 
 
-def test_slow_answer_is_counted_in_a_slow_bucket(
+def test_slow_wechat_response_is_counted_in_a_slow_histogram_bucket(
     app: Flask, client: Client, wechat: WeChat, alice: Person, rows: Reader, counted: Counted
 ) -> None:
     code = alice.wx_login()
@@ -372,7 +374,7 @@ def test_slow_answer_is_counted_in_a_slow_bucket(
     assert within_ms >= 400
 
 
-def test_missing_answer_is_not_counted_as_a_fast_one(
+def test_unanswered_wechat_call_is_counted_as_unanswered(
     app: Flask, client: Client, wechat: WeChat, alice: Person, rows: Reader, counted: Counted
 ) -> None:
     code = alice.wx_login()

@@ -1,4 +1,4 @@
-"""Failed sign-ins, codes and step-ups of operators: audit events, logs and limits."""
+"""Failed sign-ins, one-time codes and step-ups of operators: audit events, logs and limits."""
 
 import io
 import json
@@ -62,7 +62,7 @@ HASHED = re.compile(r"email:[0-9a-f]{32}")
 
 @pytest.fixture(autouse=True)
 def failures(app: Flask, monkeypatch: pytest.MonkeyPatch) -> OperatorFailures:
-    """Return failure recording with full buckets for each test."""
+    """Install and return a recorder of failures whose token buckets are full."""
     failures = OperatorFailures()
     monkeypatch.setitem(app.extensions, "operator_failures", failures)
     return failures
@@ -76,7 +76,7 @@ def ann_id(app: Flask) -> Any:
 
 @pytest.fixture
 def logged(monkeypatch: pytest.MonkeyPatch, app: Flask) -> Iterator[io.StringIO]:
-    """Capture the log as JSON."""
+    """Return the stream to which the service writes its log as JSON."""
     stream = io.StringIO()
     logs.configure(as_json=True)
     (ours,) = logging.getLogger().handlers
@@ -86,7 +86,7 @@ def logged(monkeypatch: pytest.MonkeyPatch, app: Flask) -> Iterator[io.StringIO]
     logs.configure(as_json=False)
 
 
-def test_failures_of_a_known_operator_record_operator_and_address(
+def test_failed_sign_in_of_a_known_operator_records_operator_and_ip_address(
     app: Flask, ann_id: Any, rows: Reader
 ) -> None:
     """Wrong passwords and throttled attempts are recorded in the platform audit log only."""
@@ -105,10 +105,10 @@ def test_failures_of_a_known_operator_record_operator_and_address(
     assert not ops("GET", "/tenants/acme/audit?action=operator.sign_in_failed").json["items"]
 
 
-def test_unknown_email_address_is_recorded_as_a_keyed_hash(
+def test_failed_sign_in_with_an_unknown_email_address_records_a_keyed_hash(
     app: Flask, rows: Reader, logged: io.StringIO
 ) -> None:
-    """Spellings that differ only in case have the same hash."""
+    """E-mail addresses that differ only in case have the same hash."""
     client = Client(app)
     for email in (UNKNOWN, UNKNOWN.upper(), "other@acme.example"):
         Script(client, email).sign_in("wrong-password")
@@ -123,10 +123,10 @@ def test_unknown_email_address_is_recorded_as_a_keyed_hash(
 
 
 @pytest.mark.parametrize("why", ["disabled", "tenant_disabled", "invited"])
-def test_failure_of_an_operator_who_cannot_sign_in_records_the_operator(
+def test_failed_sign_in_of_a_disabled_or_invited_operator_records_the_operator(
     app: Flask, ann_id: Any, rows: Reader, why: str
 ) -> None:
-    """The password is right."""
+    """The sign-ins fail although the password is right."""
     if why == "disabled":
         rows("UPDATE operators SET status = 'disabled'")
     elif why == "tenant_disabled":
@@ -138,8 +138,10 @@ def test_failure_of_an_operator_who_cannot_sign_in_records_the_operator(
     assert [event[2] for event in rows(EVENTS)] == [ann_id]
 
 
-def test_failed_codes_and_step_ups_are_recorded(app: Flask, ann_id: Any, rows: Reader) -> None:
-    """At console sign-in, API sign-in, enrolment, removal and step-up."""
+def test_failed_one_time_codes_and_step_ups_are_recorded_in_the_audit_log(
+    app: Flask, ann_id: Any, rows: Reader
+) -> None:
+    """Failures at console and API sign-in, at enrolment and removal of codes, and at step-up."""
     session = session_of(app, ANN)
     with app.app_context():
         begin_enrolment(session)
@@ -174,7 +176,7 @@ def test_failed_codes_and_step_ups_are_recorded(app: Flask, ann_id: Any, rows: R
     assert {(event[2], event[3]) for event in rows(EVENTS)} == {(ann_id, str(ann_id))}
 
 
-def test_successes_and_other_failures_are_not_recorded(
+def test_successful_sign_ins_and_invalid_requests_are_not_recorded_as_failures(
     app: Flask, ann_id: Any, rows: Reader
 ) -> None:
     script = Script(Client(app), ANN)
@@ -188,7 +190,7 @@ def test_successes_and_other_failures_are_not_recorded(
     assert rows.count("audit_events", COUNT) == 0
 
 
-def test_failure_is_logged_with_the_request_id(
+def test_failed_sign_in_is_logged_with_the_request_id(
     app: Flask, ann_id: Any, logged: io.StringIO
 ) -> None:
     """The log contains no password, code or email address."""
@@ -207,8 +209,8 @@ def test_failure_is_logged_with_the_request_id(
         assert secret not in logged.getvalue()
 
 
-def test_bucket_allows_a_burst_and_then_a_steady_rate() -> None:
-    """The event after a pause contains the number of suppressed events."""
+def test_token_bucket_allows_a_burst_and_then_a_steady_rate() -> None:
+    """`take` returns the number of events suppressed before, or None to suppress the event."""
     bucket, moment = TokenBucket(3, timedelta(seconds=10)), now()
     assert [bucket.take(moment) for _ in range(6)] == [0, 0, 0, None, None, None]
     assert bucket.take(moment + timedelta(seconds=9)) is None
@@ -216,18 +218,21 @@ def test_bucket_allows_a_burst_and_then_a_steady_rate() -> None:
     assert bucket.take(moment + timedelta(seconds=12)) is None
     later = moment + timedelta(days=1)
     assert [bucket.take(later) for _ in range(4)] == [1, 0, 0, None]
-    assert bucket.take(later - timedelta(hours=1)) is None, "the clock was set back"
+    assert bucket.take(later - timedelta(hours=1)) is None, (
+        "the bucket does not refill if the clock is set back"
+    )
 
 
-def test_number_of_audit_events_is_bounded_during_an_attack(
+def test_number_of_failed_sign_in_audit_events_is_limited_during_an_attack(
     app: Flask,
     ann_id: Any,
     rows: Reader,
     failures: OperatorFailures,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Attempts with unknown addresses do not displace those at a known operator, and all are
-    counted.
+    """Attempts with unknown e-mail addresses do not displace attempts at a known operator.
+
+    The number of suppressed events is recorded, so that all attempts are counted.
     """
 
     def refuse(*_: object) -> None:
@@ -258,12 +263,10 @@ def test_number_of_audit_events_is_bounded_during_an_attack(
     assert rows(suppressed) == [(4002 - rows.count("audit_events", COUNT),)]
 
 
-def test_failed_sign_in_sends_the_same_statements_for_known_and_unknown_addresses(
+def test_failed_sign_in_sends_the_same_sql_for_known_and_unknown_email_addresses(
     app: Flask, ann_id: Any, failures: OperatorFailures
 ) -> None:
-    """Wrong and throttled attempts, with full and empty buckets. The request itself writes no
-    event.
-    """
+    """Equal SQL statements take equal time. The request itself writes no audit event."""
     failures.begin_writing = lambda: None
     with app.app_context():
         invite_operator(OPERATOR, "invited@acme.example", "tenant_admin", "acme")
@@ -280,7 +283,9 @@ def test_failed_sign_in_sends_the_same_statements_for_known_and_unknown_addresse
     assert "audit_events" not in str(asked)
 
 
-def test_concurrent_failures_are_all_recorded(app: Flask, ann_id: Any) -> None:
+def test_concurrent_failed_sign_ins_are_all_kept_in_memory_up_to_a_limit(
+    app: Flask, ann_id: Any
+) -> None:
     failures = OperatorFailures()
     failures.begin_writing = lambda: None
     attempt = FailedAttempt(SIGN_IN_FAILED, "sign_in_wrong", ann_id, None, None)
@@ -291,14 +296,14 @@ def test_concurrent_failures_are_all_recorded(app: Flask, ann_id: Any) -> None:
     assert len(failures._waiting) == MOST_WAITING
 
 
-def test_events_are_kept_while_the_database_is_unavailable(
+def test_failed_sign_ins_are_kept_in_memory_while_the_database_is_unavailable(
     app: Flask,
     ann_id: Any,
     rows: Reader,
     failures: OperatorFailures,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The request does not fail because of it."""
+    """The request still gets the response for a wrong password."""
     failures.begin_writing = lambda: None
     with app.app_context():
         with monkeypatch.context() as away:
@@ -317,8 +322,10 @@ def test_events_are_kept_while_the_database_is_unavailable(
 
 
 @pytest.mark.real_commits
-def test_events_are_written_in_the_background(config: Config, app: Flask, rows: Reader) -> None:
-    """As started by wsgi.py."""
+def test_failed_sign_ins_are_written_by_a_background_thread(
+    config: Config, app: Flask, rows: Reader
+) -> None:
+    """The thread is started as in wsgi.py."""
     ann_id = add_operator(app, ANN, "tenant_admin", "acme")
     with process(config) as service:
         failed_sign_ins.write_regularly(service)
@@ -326,11 +333,11 @@ def test_events_are_written_in_the_background(config: Config, app: Flask, rows: 
         assert failure(answer) == (401, "sign_in_wrong")
         until(lambda: rows.count("audit_events", COUNT))
         with service.extensions["operator_failures"]._writing:
-            pass  # The thread has returned its connection.
+            pass  # Wait until the thread has returned its connection.
     assert [event[2] for event in rows(EVENTS)] == [ann_id]
 
 
-def test_event_is_kept_when_the_transaction_of_the_failure_is_rolled_back(
+def test_failed_step_up_is_recorded_although_its_transaction_is_rolled_back(
     app: Flask, ann_id: Any, rows: Reader
 ) -> None:
     session, _, _ = enrol(app, ANN)

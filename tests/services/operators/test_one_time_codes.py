@@ -1,4 +1,4 @@
-"""One-time codes of operators: enrolment, accepted spellings, single use and removal."""
+"""One-time codes of operators: enrolment, accepted formats, single use and removal."""
 
 from collections.abc import Callable, Sequence
 
@@ -74,17 +74,19 @@ def session(app: Flask) -> SignedIn:
 
 @pytest.fixture
 def in_app(app: Flask, session: SignedIn) -> Flask:
-    """Return the app in which Ann is an operator."""
+    """Return the app, in which Ann is an operator."""
     return app
 
 
 def authenticator(secret: str) -> pyotp.TOTP:
-    """Return an authenticator for a secret."""
+    """Return a generator of the codes of a TOTP secret."""
     return pyotp.TOTP(secret)
 
 
-def test_pending_secret_is_kept_until_confirmed_or_cancelled(app: Flask, session: SignedIn) -> None:
-    """Reloading the page shows the same QR code."""
+def test_pending_enrolment_keeps_its_totp_secret_until_it_is_confirmed_or_cancelled(
+    app: Flask, session: SignedIn
+) -> None:
+    """Therefore the enrolment page shows the same QR code when it is reloaded."""
     with app.app_context():
         assert find_pending_enrolment(session.operator_id) is None
         first = begin_enrolment(session)
@@ -93,7 +95,7 @@ def test_pending_secret_is_kept_until_confirmed_or_cancelled(app: Flask, session
         assert find_pending_enrolment(session.operator_id) == first
         with pytest.raises(OneTimeCodeWrong):
             confirm_enrolment(session, "000000")
-        assert begin_enrolment(session) == first, "a wrong code keeps it"
+        assert begin_enrolment(session) == first, "a wrong code does not change the secret"
         cancel_enrolment(session)
         cancel_enrolment(session)
         assert find_pending_enrolment(session.operator_id) is None
@@ -105,8 +107,9 @@ def test_pending_secret_is_kept_until_confirmed_or_cancelled(app: Flask, session
         assert find_pending_enrolment(session.operator_id) is None
 
 
-def test_pending_secret_does_not_change_sign_in(app: Flask, session: SignedIn) -> None:
-    """No code is required before the enrolment is confirmed."""
+def test_sign_in_asks_for_no_one_time_code_until_enrolment_is_confirmed(
+    app: Flask, session: SignedIn
+) -> None:
     script = Script(Client(app), ANN)
     with app.app_context():
         begin_enrolment(session)
@@ -115,8 +118,10 @@ def test_pending_secret_does_not_change_sign_in(app: Flask, session: SignedIn) -
         assert not show_operator(session.operator_id).asks_code
 
 
-def test_enrolled_codes_cannot_be_replaced_without_removal(app: Flask, session: SignedIn) -> None:
-    """A stolen session cannot enrol another authenticator."""
+def test_second_authenticator_cannot_be_enrolled_before_the_first_is_removed(
+    app: Flask, session: SignedIn
+) -> None:
+    """An attacker with a stolen session must not be able to enrol another authenticator."""
     with app.app_context():
         totp = authenticator(begin_enrolment(session).secret)
         confirm_enrolment(session, code_of(totp, -1))
@@ -125,16 +130,22 @@ def test_enrolled_codes_cannot_be_replaced_without_removal(app: Flask, session: 
         with pytest.raises(OneTimeCodesOn):
             confirm_enrolment(session, code_of(totp))
         cancel_enrolment(session)
-        assert show_operator(session.operator_id).asks_code, "cancelling removes nothing"
+        assert show_operator(session.operator_id).asks_code, (
+            "cancelling does not remove enrolled codes"
+        )
 
 
-def test_confirmation_without_a_pending_enrolment_is_refused(app: Flask, session: SignedIn) -> None:
+def test_confirmation_of_one_time_codes_without_a_pending_enrolment_is_refused(
+    app: Flask, session: SignedIn
+) -> None:
     with app.app_context(), pytest.raises(EnrolmentNotBegun):
         confirm_enrolment(session, "000000")
 
 
-def test_enrolment_ends_the_other_sessions(app: Flask, session: SignedIn, rows: Reader) -> None:
-    """They were opened without a code."""
+def test_enrolment_of_one_time_codes_ends_the_operators_other_sessions(
+    app: Flask, session: SignedIn, rows: Reader
+) -> None:
+    """The other sessions were signed in without a one-time code."""
     script = Script(Client(app), ANN)
     script.sign_in()
     with app.app_context():
@@ -149,7 +160,9 @@ def test_enrolment_ends_the_other_sessions(app: Flask, session: SignedIn, rows: 
     ]
 
 
-def test_password_change_cancels_a_pending_enrolment(app: Flask, session: SignedIn) -> None:
+def test_password_change_cancels_a_pending_enrolment_of_one_time_codes(
+    app: Flask, session: SignedIn
+) -> None:
     """An attacker may have seen the pending secret."""
     with app.app_context():
         first = begin_enrolment(session)
@@ -159,7 +172,7 @@ def test_password_change_cancels_a_pending_enrolment(app: Flask, session: Signed
 
 
 @typed
-def test_code_is_accepted_with_separators_and_full_width_digits_at_sign_in(
+def test_sign_in_accepts_one_time_codes_with_separators_or_full_width_digits(
     app: Flask, session: SignedIn, type_: Callable[[str], str]
 ) -> None:
     """Authenticators show a space in the middle. Chinese keyboards produce full-width digits."""
@@ -173,10 +186,10 @@ def test_code_is_accepted_with_separators_and_full_width_digits_at_sign_in(
 
 
 @typed
-def test_code_is_accepted_with_separators_and_full_width_digits_elsewhere(
+def test_enrolment_step_up_and_removal_accept_codes_with_separators_or_full_width_digits(
     app: Flask, session: SignedIn, type_: Callable[[str], str]
 ) -> None:
-    """At enrolment, step-up and removal."""
+    """The code is sent at enrolment, at step-up and at removal."""
     with app.app_context():
         totp = authenticator(begin_enrolment(session).secret)
         confirm_enrolment(session, type_(code_of(totp, -1)))
@@ -187,16 +200,18 @@ def test_code_is_accepted_with_separators_and_full_width_digits_elsewhere(
 @pytest.mark.parametrize(
     "code", ["", " ", "-", "12345", "1234567", "١٢٣٤٥٦", "\0", "０" * 6, "é", "12345６7"]
 )
-def test_malformed_code_is_refused_as_wrong(app: Flask, session: SignedIn, code: str) -> None:
+def test_malformed_one_time_code_is_refused_as_a_wrong_one(
+    app: Flask, session: SignedIn, code: str
+) -> None:
     enrolled, _, _ = enrol(app, ANN)
     with app.app_context(), pytest.raises(OneTimeCodeWrong):
         step_up(enrolled, PASSWORD, code, DEVICE)
 
 
-def test_disabling_one_time_codes_requires_a_code_and_ends_the_other_sessions(
+def test_removal_of_one_time_codes_requires_a_code_and_ends_the_other_sessions(
     app: Flask, session: SignedIn, rows: Reader
 ) -> None:
-    """The recovery codes are deleted, and a new enrolment has another secret."""
+    """The recovery codes are deleted, and the next enrolment has another TOTP secret."""
     enrolled, totp, _ = enrol(app, ANN)
     script = Script(Client(app), ANN)
     script.sign_in(code=code_of(totp))
@@ -222,7 +237,9 @@ def test_disabling_one_time_codes_requires_a_code_and_ends_the_other_sessions(
     ]
 
 
-def test_ended_session_cannot_change_an_enrolment(app: Flask, session: SignedIn) -> None:
+def test_request_of_a_session_ended_in_the_meantime_cannot_change_an_enrolment(
+    app: Flask, session: SignedIn
+) -> None:
     """The request began before the session was ended."""
     with app.app_context():
         totp = authenticator(begin_enrolment(session).secret)
@@ -238,7 +255,9 @@ def test_ended_session_cannot_change_an_enrolment(app: Flask, session: SignedIn)
                 call()
 
 
-def test_ending_sessions_cancels_a_pending_enrolment(app: Flask, session: SignedIn) -> None:
+def test_ending_the_sessions_of_an_operator_cancels_a_pending_enrolment(
+    app: Flask, session: SignedIn
+) -> None:
     """An attacker may have seen the pending secret."""
     owner = session_of(app, ANN)
     ends: Sequence[Callable[[], object]] = (
@@ -256,7 +275,7 @@ def test_ending_sessions_cancels_a_pending_enrolment(app: Flask, session: Signed
             assert find_pending_enrolment(owner.operator_id) is None
 
 
-def test_ending_a_stolen_session_cancels_its_pending_enrolment(
+def test_enrolment_begun_in_a_stolen_session_is_cancelled_when_that_session_is_ended(
     app: Flask, session: SignedIn
 ) -> None:
     thief, owner = Script(Client(app), ANN), Script(Client(app), ANN)
@@ -267,7 +286,7 @@ def test_ending_a_stolen_session_cancels_its_pending_enrolment(
     assert owner("POST", "/me/one-time-codes").json["secret"] != stolen
 
 
-def test_api_begins_cancels_confirms_and_removes_an_enrolment(
+def test_admin_api_begins_cancels_confirms_and_removes_an_enrolment_of_one_time_codes(
     app: Flask, session: SignedIn
 ) -> None:
     script = Script(Client(app), ANN)
@@ -298,8 +317,10 @@ def test_api_begins_cancels_confirms_and_removes_an_enrolment(
 
 
 @pytest.mark.real_commits
-def test_one_of_two_concurrent_confirmations_succeeds(app: Flask, rows: Reader) -> None:
-    """The recovery codes of the other answer would not work."""
+def test_one_of_two_concurrent_confirmations_of_an_enrolment_succeeds(
+    app: Flask, rows: Reader
+) -> None:
+    """If both succeeded, the recovery codes in one of the responses would not work."""
     add_operator(app, ANN, "tenant_admin", "acme")
     session = session_of(app, ANN)
     with app.app_context():
@@ -317,7 +338,7 @@ def test_one_of_two_concurrent_confirmations_succeeds(app: Flask, rows: Reader) 
 
 
 @pytest.mark.real_commits
-def test_concurrent_enrolments_return_the_same_secret(app: Flask) -> None:
+def test_concurrent_enrolments_of_an_operator_return_the_same_totp_secret(app: Flask) -> None:
     add_operator(app, ANN, "tenant_admin", "acme")
     session = session_of(app, ANN)
 
@@ -329,7 +350,7 @@ def test_concurrent_enrolments_return_the_same_secret(app: Flask) -> None:
 
 
 @pytest.mark.real_commits
-def test_code_completes_one_of_many_concurrent_sign_ins(app: Flask) -> None:
+def test_one_time_code_completes_only_one_of_several_concurrent_sign_ins(app: Flask) -> None:
     add_operator(app, ANN, "tenant_admin", "acme")
     totp = enable_one_time_codes(app, ANN)
     code = code_of(totp)

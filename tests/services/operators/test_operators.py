@@ -71,12 +71,12 @@ def in_context(app: Flask, function: Callable[..., Any], *args: Any) -> Any:
 def assert_refused(
     app: Flask, kind: type[Failure], function: Callable[..., Any], *args: Any
 ) -> None:
-    """Assert that a call raises a kind of failure."""
+    """Assert that a call in an application context raises an exception of the class `kind`."""
     with pytest.raises(kind):
         in_context(app, function, *args)
 
 
-def test_invitation_is_valid_once_and_for_three_days(app: Flask, rows: Reader) -> None:
+def test_operator_invitation_is_valid_once_and_until_it_expires(app: Flask, rows: Reader) -> None:
     first = invite(app, " Ann@ACME.example ", "tenant_admin", "acme")
     assert in_context(app, operators.accept_invitation, first, PASSWORD, DEVICE) == ANN
     assert_refused(
@@ -95,14 +95,14 @@ def test_invitation_is_valid_once_and_for_three_days(app: Flask, rows: Reader) -
 def test_unknown_invitation_is_refused_without_hashing_the_password(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Hashing is expensive and limited to one thread."""
+    """Password hashing is expensive and limited to one thread."""
     hashed: list[str] = []
     monkeypatch.setattr(operators, "hash_in_turn", lambda *_: hashed.append("hashed"))
     assert_refused(app, InvitationInvalid, operators.accept_invitation, "made up", PASSWORD, DEVICE)
     assert hashed == []
 
 
-def test_minimum_password_length_applies_to_the_api(app: Flask) -> None:
+def test_admin_api_refuses_an_operator_password_shorter_than_twelve_characters(app: Flask) -> None:
     body = {"invitation": invite(app, RITA, "tenant_reader", "acme"), "password": "elevenchars"}
     answer = Client(app).send("POST", "/v1/admin/invitation", json=body)
     assert failure(answer) == (422, "request_invalid")
@@ -117,11 +117,13 @@ def test_disabled_operator_cannot_accept_an_invitation(app: Flask) -> None:
     )
 
 
-def test_sign_in_failures_have_the_same_answer(app: Flask, ann: Script) -> None:
-    """The answer does not reveal who is an operator."""
+def test_failed_sign_in_gets_the_same_response_whether_or_not_the_operator_exists(
+    app: Flask, ann: Script
+) -> None:
+    """The response does not reveal which e-mail addresses belong to operators."""
     invite(app, RITA, "tenant_reader", "acme")
-    strangers = [Script(ann.client, email) for email in ("nobody@acme.example", RITA)]
-    answers = [ann.sign_in("wrong-password"), *(one.sign_in() for one in strangers)]
+    others = [Script(ann.client, email) for email in ("nobody@acme.example", RITA)]
+    answers = [ann.sign_in("wrong-password"), *(one.sign_in() for one in others)]
     in_context(app, lambda: change_tenant("acme", TenantSettings(status="disabled")))
     answers.append(ann.sign_in())
     assert {failure(answer) for answer in answers} == {(401, "sign_in_wrong")}
@@ -140,8 +142,10 @@ def test_wrong_passwords_of_operators_are_throttled(ann: Script) -> None:
     )
 
 
-def test_disabling_an_operator_or_tenant_ends_access_immediately(app: Flask, ann: Script) -> None:
-    """Access tokens are valid for 15 minutes, so each request reads the operator."""
+def test_disabling_an_operator_or_the_operators_tenant_applies_to_the_next_request(
+    app: Flask, ann: Script
+) -> None:
+    """Each request reads the operator's row, because access tokens are valid for 15 minutes."""
     ann.sign_in()
     in_context(app, lambda: change_tenant("acme", TenantSettings(status="disabled")))
     assert failure(ann("GET", "/me")) == (401, "sign_in_needed")
@@ -153,10 +157,12 @@ def test_disabling_an_operator_or_tenant_ends_access_immediately(app: Flask, ann
     assert failure(ann.refresh()) == (401, "refresh_token_invalid")
     assert failure(ann.sign_in()) == (401, "sign_in_wrong")
     in_context(app, operators.set_operator_status, OPERATOR, ann_id, "active")
-    assert failure(ann("GET", "/me")) == (401, "sign_in_needed"), "the session ended"
+    assert failure(ann("GET", "/me")) == (401, "sign_in_needed"), "the session stays ended"
 
 
-def test_role_change_takes_effect_immediately(app: Flask, ann: Script, rows: Reader) -> None:
+def test_role_change_of_an_operator_applies_to_the_next_request(
+    app: Flask, ann: Script, rows: Reader
+) -> None:
     ann.sign_in()
     ann_id = in_context(app, listed_operators.find_operator_id, ANN)
     in_context(app, operators.change_role, OPERATOR, ann_id, "tenant_reader", "acme")
@@ -184,10 +190,10 @@ def test_role_change_takes_effect_immediately(app: Flask, ann: Script, rows: Rea
     assert not rows(
         "SELECT e.id FROM audit_events e, tenants t"
         " WHERE tenant_id <> t.id AND details::text LIKE '%' || t.id || '%'"
-    ), "a tenant's audit log names another tenant"
+    ), "no audit event of a tenant names another tenant"
 
 
-def test_role_is_read_from_the_operator_and_not_from_the_session(
+def test_operator_role_is_read_from_the_operators_row_at_each_request(
     app: Flask, ann: Script, rows: Reader
 ) -> None:
     ann.sign_in()
@@ -195,7 +201,7 @@ def test_role_is_read_from_the_operator_and_not_from_the_session(
     assert ann("GET", "/me").json["role"] == "tenant_reader"
 
 
-def test_refresh_token_reuse_ends_the_session(ann: Script, rows: Reader) -> None:
+def test_reuse_of_an_operators_refresh_token_ends_the_session(ann: Script, rows: Reader) -> None:
     ann.sign_in()
     old = ann.tokens["refresh_token"]
     renewed = ann.refresh().json
@@ -208,21 +214,21 @@ def test_refresh_token_reuse_ends_the_session(ann: Script, rows: Reader) -> None
 
 
 @pytest.mark.parametrize("shown", ["wxr_", "x", "wxr_" + "A" * 86, "wxp_" + "A" * 43])
-def test_malformed_refresh_token_is_refused(ann: Script, shown: str) -> None:
+def test_malformed_refresh_token_of_an_operator_is_refused(ann: Script, shown: str) -> None:
     ann.sign_in()
     assert failure(ann.refresh(shown)) == (401, "refresh_token_invalid")
 
 
-def test_api_session_ends_after_thirty_days(ann: Script, rows: Reader) -> None:
+def test_admin_api_session_cannot_be_used_or_refreshed_after_its_expiry(
+    ann: Script, rows: Reader
+) -> None:
     ann.sign_in()
     rows("UPDATE operator_sessions SET expires_at = now()")
     assert failure(ann("GET", "/me")) == (401, "sign_in_expired")
     assert failure(ann.refresh()) == (401, "refresh_token_expired")
 
 
-def test_access_token_expires_after_fifteen_minutes(
-    ann: Script, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_access_token_of_an_operator_expires(ann: Script, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "app.services.operators.tokens.OPERATOR_JWT_LIFETIME", timedelta(seconds=-1)
     )
@@ -230,22 +236,26 @@ def test_access_token_expires_after_fifteen_minutes(
     assert failure(ann("GET", "/me")) == (401, "jwt_expired")
 
 
-def test_api_sign_in_requires_a_code_if_codes_are_enrolled(app: Flask, ann: Script) -> None:
+def test_admin_api_sign_in_requires_a_one_time_code_once_codes_are_enrolled(
+    app: Flask, ann: Script
+) -> None:
     totp = enable_one_time_codes(app, ANN)
     assert failure(ann.sign_in()) == (401, "one_time_code_needed")
     (wrong,) = wrong_codes(totp, 1)
     assert failure(ann.sign_in(code=wrong)) == (401, "one_time_code_wrong")
     code = code_of(totp)
     assert ann.sign_in(code=code).status_code == 200
-    assert failure(ann.sign_in(code=code)) == (401, "one_time_code_wrong"), "replayed"
-    assert ann.sign_in(code=code_of(totp, 1)).status_code == 200, "a clock 30 seconds ahead"
+    assert failure(ann.sign_in(code=code)) == (401, "one_time_code_wrong"), "a code is valid once"
+    assert ann.sign_in(code=code_of(totp, 1)).status_code == 200, (
+        "the code of the next 30 seconds is accepted"
+    )
     assert failure(ann.sign_in(code=code_of(totp, 3))) == (401, "one_time_code_wrong")
     assert failure(ann.sign_in(code=code_of(totp, -1))) == (401, "one_time_code_wrong")
 
 
 @pytest.mark.usefixtures("no_waits_end")
-def test_wrong_codes_are_throttled(app: Flask, ann: Script) -> None:
-    """At sign-in and at removal."""
+def test_wrong_one_time_codes_of_an_operator_are_throttled(app: Flask, ann: Script) -> None:
+    """The codes are sent at sign-in and at the removal of codes."""
     session, totp, _ = enrol(app, ANN)
     wrong = wrong_codes(totp, 7)
     answers = [ann.sign_in(code=code) for code in wrong]
@@ -258,7 +268,9 @@ def test_wrong_codes_are_throttled(app: Flask, ann: Script) -> None:
             remove_own_codes(session, wrong[0])
 
 
-def test_console_session_is_unusable_until_the_code_is_confirmed(app: Flask, ann: Script) -> None:
+def test_console_session_cannot_be_used_before_the_one_time_code_is_confirmed(
+    app: Flask, ann: Script
+) -> None:
     totp = enable_one_time_codes(app, ANN)
     with app.app_context():
         pending = sign_in(ANN, PASSWORD, DEVICE)
@@ -275,7 +287,9 @@ def test_console_session_is_unusable_until_the_code_is_confirmed(app: Flask, ann
                 confirm_code(token, code_of(totp, 1), DEVICE)
 
 
-def test_sign_in_that_waits_for_a_code_expires(app: Flask, ann: Script, rows: Reader) -> None:
+def test_console_sign_in_that_waits_for_a_one_time_code_expires(
+    app: Flask, ann: Script, rows: Reader
+) -> None:
     totp = enable_one_time_codes(app, ANN)
     pending = in_context(app, sign_in, ANN, PASSWORD, DEVICE)
     rows("UPDATE operator_sessions SET expires_at = now()")
@@ -295,7 +309,7 @@ def test_idle_console_session_expires_after_thirty_minutes(
     assert_refused(app, SignInExpired, find_console_session, token, DEVICE)
 
 
-def test_console_and_api_credentials_are_not_interchangeable(
+def test_console_token_is_not_valid_for_the_admin_api_and_the_reverse(
     app: Flask, ann: Script, rows: Reader
 ) -> None:
     token = in_context(app, sign_in, ANN, PASSWORD, DEVICE).token
@@ -306,10 +320,10 @@ def test_console_and_api_credentials_are_not_interchangeable(
     assert_refused(app, SignInNeeded, find_console_session, family, DEVICE)
 
 
-def test_reset_removes_the_password_and_keeps_one_time_codes(
+def test_reset_of_an_operator_removes_the_password_and_keeps_one_time_codes(
     app: Flask, ann: Script, rows: Reader
 ) -> None:
-    """A platform admin cannot take over the account by a reset."""
+    """Otherwise a platform admin could take over the account of the operator by a reset."""
     totp = enable_one_time_codes(app, ANN)
     ann.sign_in(code=code_of(totp))
     ann_id = in_context(app, listed_operators.find_operator_id, ANN)
@@ -327,7 +341,7 @@ def test_reset_removes_the_password_and_keeps_one_time_codes(
 
 
 def test_last_platform_admin_who_can_sign_in_cannot_be_removed(app: Flask) -> None:
-    """Disabling, demoting and resetting are refused."""
+    """The last one cannot be disabled, demoted or reset."""
     ops = add_operator(app, OPS, "platform")
     invite(app, "late@wxpass.example", "platform")
     off = add_operator(app, "off@wxpass.example", "platform")
@@ -346,7 +360,7 @@ def test_last_platform_admin_who_can_sign_in_cannot_be_removed(app: Flask) -> No
 
 
 def test_command_line_can_reset_the_last_platform_admin(app: Flask) -> None:
-    """An operator with access to the machine can issue another invitation at any time."""
+    """This is safe because a person with access to the machine can issue a new invitation."""
     ops = add_operator(app, OPS, "platform")
     with app.app_context():
         invitation = operators.reset_operator(OPERATOR, ops, even_last=True)
@@ -357,7 +371,7 @@ def test_command_line_can_reset_the_last_platform_admin(app: Flask) -> None:
 def test_operator_cannot_reset_disable_or_demote_their_own_account(
     app: Flask, rows: Reader
 ) -> None:
-    """A reset would bypass password and codes."""
+    """A reset would let a stolen session replace password and one-time codes."""
     ops = signed_in(app, OPS, "platform")
     add_operator(app, "second@wxpass.example", "platform")
     own = f"/operators/{ops('GET', '/me').json['id']}"
@@ -378,8 +392,10 @@ def test_operator_cannot_reset_disable_or_demote_their_own_account(
     assert ops("PATCH", own, json={"status": "active"}).status_code == 200
 
 
-def test_codes_of_another_operator_can_be_removed_without_a_reset(app: Flask, rows: Reader) -> None:
-    """For a lost phone. The sessions end, and the password alone is then sufficient."""
+def test_platform_admin_can_remove_the_one_time_codes_of_another_operator(
+    app: Flask, rows: Reader
+) -> None:
+    """The operator may have lost the phone. All sessions end, and the password then suffices."""
     ops = signed_in(app, OPS, "platform")
     ann_id = add_operator(app, ANN, "tenant_admin", "acme")
     path = f"/operators/{ann_id}/one-time-codes"
@@ -416,7 +432,7 @@ def reset(app: Flask, actor: Actor, operator_id: UUID) -> None:
 @pytest.mark.real_commits
 @pytest.mark.parametrize("first", [disable, demote, reset])
 @pytest.mark.parametrize("second", [disable, demote, reset])
-def test_one_of_two_platform_admins_who_remove_each_other_remains(
+def test_one_of_two_platform_admins_who_concurrently_remove_each_other_remains(
     app: Flask, rows: Reader, first: Callable[..., None], second: Callable[..., None]
 ) -> None:
     ids = [add_operator(app, f"{name}@wxpass.example", "platform") for name in ("a", "b")]
@@ -438,8 +454,10 @@ def test_one_of_two_platform_admins_who_remove_each_other_remains(
 
 
 @pytest.mark.real_commits
-def test_one_of_four_platform_admins_who_disable_the_next_remains(app: Flask, rows: Reader) -> None:
-    """Locks are taken in one order, so that no deadlock occurs."""
+def test_at_least_one_of_four_platform_admins_who_disable_each_other_in_a_ring_remains(
+    app: Flask, rows: Reader
+) -> None:
+    """All transactions lock rows in the same order, so that no deadlock occurs."""
     ids = [add_operator(app, f"{name}@wxpass.example", "platform") for name in "abcd"]
 
     def disable_next(number: int) -> None:
@@ -452,7 +470,7 @@ def test_one_of_four_platform_admins_who_disable_the_next_remains(app: Flask, ro
 
 
 @pytest.mark.real_commits
-def test_one_of_two_concurrent_refreshes_succeeds_and_the_session_ends(
+def test_concurrent_refreshes_with_one_operator_token_end_the_session(
     app: Flask, rows: Reader
 ) -> None:
     script = signed_in(app, ANN, "tenant_admin", "acme")
@@ -461,7 +479,7 @@ def test_one_of_two_concurrent_refreshes_succeeds_and_the_session_ends(
     assert rows.count("operator_sessions", "end_reason = 'token_reused'") == 1
 
 
-def test_services_refuse_changes_by_a_tenant_viewer(app: Flask) -> None:
+def test_tenant_viewer_can_list_the_tenants_apps_but_not_add_one(app: Flask) -> None:
     token_of = signed_in(app, RITA, "tenant_reader", "acme")
     assert token_of("GET", "/me").json["tenant"] == "acme"
     with app.app_context():
@@ -487,6 +505,6 @@ def test_operator_credentials_are_stored_as_hashes(app: Flask, ann: Script, rows
     assert [one for one in secrets if one in kept or one.encode().hex() in kept] == []
 
 
-def test_email_address_is_not_case_sensitive_at_sign_in(app: Flask, ann: Script) -> None:
+def test_operator_email_address_is_not_case_sensitive_at_sign_in(app: Flask, ann: Script) -> None:
     assert Script(ann.client, "ANN@Acme.Example").sign_in().status_code == 200
     assert_refused(app, SignInWrong, sign_in, "ann", PASSWORD, DEVICE)

@@ -1,4 +1,4 @@
-"""The operator's own account: password and sessions."""
+"""An operator's own account: changing the password, and listing and ending sessions."""
 
 from uuid import UUID
 
@@ -33,7 +33,7 @@ LIVE = "SELECT id FROM operator_sessions WHERE ended_at IS NULL ORDER BY id"
 
 @pytest.fixture
 def ann(app: Flask) -> Script:
-    """Return the API client of Ann, a tenant admin of acme."""
+    """Return the admin API client of Ann, a tenant admin of acme."""
     return signed_in(app, ANN, "tenant_admin", "acme")
 
 
@@ -43,7 +43,9 @@ def session_id(script: Script) -> UUID:
     return next(UUID(one["id"]) for one in items if one["is_current"])
 
 
-def test_password_change_ends_the_other_sessions(app: Flask, ann: Script, rows: Reader) -> None:
+def test_password_change_of_an_operator_ends_the_other_sessions(
+    app: Flask, ann: Script, rows: Reader
+) -> None:
     other = Script(Client(app), ANN)
     other.sign_in()
     assert ann("POST", "/me/password", json={"new_password": NEW}).status_code == 204
@@ -57,7 +59,7 @@ def test_password_change_ends_the_other_sessions(app: Flask, ann: Script, rows: 
     assert rows(audited, a="operator.password_changed") == [(ann_id, str(ann_id), {})]
 
 
-def test_password_change_ends_sign_ins_that_wait_for_a_code(
+def test_password_change_ends_sign_ins_that_wait_for_a_one_time_code(
     app: Flask, ann: Script, rows: Reader
 ) -> None:
     """An attacker may have begun such a sign-in."""
@@ -72,8 +74,10 @@ def test_password_change_ends_sign_ins_that_wait_for_a_code(
 @pytest.mark.parametrize(
     "body", [{}, {"new_password": "elevenchars"}, {"new_password": "x" * 129}, {"password": NEW}]
 )
-def test_invalid_password_is_refused(ann: Script, rows: Reader, body: dict[str, str]) -> None:
-    """Nothing changes, and the answer does not contain the password."""
+def test_operator_password_of_invalid_length_is_refused(
+    ann: Script, rows: Reader, body: dict[str, str]
+) -> None:
+    """The password is not changed, and the response does not contain the submitted one."""
     before = rows("SELECT password_hash FROM operators")
     answer = ann("POST", "/me/password", json=body)
     assert failure(answer) == (422, "request_invalid")
@@ -81,8 +85,10 @@ def test_invalid_password_is_refused(ann: Script, rows: Reader, body: dict[str, 
     assert not any(value in answer.text for value in body.values())
 
 
-def test_own_sessions_are_listed_with_device_and_address(app: Flask, ann: Script) -> None:
-    """Console and API sessions, the last used first, with the current one marked."""
+def test_operators_own_sessions_are_listed_with_device_and_ip_address(
+    app: Flask, ann: Script
+) -> None:
+    """Console and API sessions are listed, the last used first, and the current one marked."""
     with app.app_context():
         sign_in(ANN, PASSWORD, DEVICE)
     add_operator(app, RITA, "tenant_admin", "acme")
@@ -98,8 +104,10 @@ def test_own_sessions_are_listed_with_device_and_address(app: Flask, ann: Script
     assert "token" not in str(first)
 
 
-def test_inactive_sessions_are_not_listed(app: Flask, ann: Script, rows: Reader) -> None:
-    """Expired, idle, ended and waiting for a code."""
+def test_inactive_sessions_of_an_operator_are_not_listed(
+    app: Flask, ann: Script, rows: Reader
+) -> None:
+    """The sessions are expired, idle, ended, or waiting for a one-time code."""
     tokens = {}
     for name in ("expired", "idle", "ended", "waiting"):
         with app.app_context():
@@ -114,8 +122,10 @@ def test_inactive_sessions_are_not_listed(app: Flask, ann: Script, rows: Reader)
     assert [one["kind"] for one in ann("GET", "/me/sessions").json["items"]] == ["script"]
 
 
-def test_session_list_is_limited_to_one_hundred(app: Flask, ann: Script, rows: Reader) -> None:
-    """A script that signs in for each request leaves thousands of sessions."""
+def test_list_of_an_operators_sessions_is_limited_to_one_hundred(
+    app: Flask, ann: Script, rows: Reader
+) -> None:
+    """A script that signs in for each request has thousands of active sessions."""
     rows(
         "INSERT INTO operator_sessions"
         " (id, operator_id, kind, token_hash, refresh_hash, seen_at, expires_at)"
@@ -127,7 +137,7 @@ def test_session_list_is_limited_to_one_hundred(app: Flask, ann: Script, rows: R
     assert ann("DELETE", "/me/sessions").json == {"ended": 150}
 
 
-def test_own_session_can_be_ended_once(app: Flask, ann: Script, rows: Reader) -> None:
+def test_operator_can_end_each_own_session_once(app: Flask, ann: Script, rows: Reader) -> None:
     other = Script(Client(app), ANN)
     other.sign_in()
     wanted = session_id(other)
@@ -138,11 +148,15 @@ def test_own_session_can_be_ended_once(app: Flask, ann: Script, rows: Reader) ->
     audited = "SELECT subject FROM audit_events WHERE action = 'operator.session_ended'"
     assert rows(audited) == [(str(wanted),)]
     assert ann("DELETE", f"/me/sessions/{session_id(ann)}").status_code == 204
-    assert failure(ann("GET", "/me")) == (401, "sign_in_needed"), "its own session"
+    assert failure(ann("GET", "/me")) == (401, "sign_in_needed"), (
+        "the current session can be ended too"
+    )
 
 
-def test_session_of_another_operator_is_unknown(app: Flask, ann: Script, rows: Reader) -> None:
-    """Also to a platform admin."""
+def test_operator_cannot_end_a_session_of_another_operator(
+    app: Flask, ann: Script, rows: Reader
+) -> None:
+    """This also holds for a platform admin. The response is as for an unknown session."""
     ops = signed_in(app, "ops@wxpass.example", "platform")
     for wanted in (session_id(ann), new_id()):
         refused = ops("DELETE", f"/me/sessions/{wanted}")
@@ -154,8 +168,8 @@ def test_session_of_another_operator_is_unknown(app: Flask, ann: Script, rows: R
         assert failure(ops("DELETE", f"/me/sessions/{odd}"))[0] == 404
 
 
-def test_all_other_sessions_can_be_ended(app: Flask, ann: Script, rows: Reader) -> None:
-    """The number is returned and recorded."""
+def test_operator_can_end_all_other_own_sessions(app: Flask, ann: Script, rows: Reader) -> None:
+    """The number of ended sessions is returned and recorded in the audit log."""
     others = [Script(Client(app), ANN) for _ in range(2)]
     for other in others:
         other.sign_in()
@@ -166,7 +180,9 @@ def test_all_other_sessions_can_be_ended(app: Flask, ann: Script, rows: Reader) 
     assert rows(audited) == [({"ended": "2"},)]
 
 
-def test_ended_session_changes_nothing(app: Flask, ann: Script, rows: Reader) -> None:
+def test_request_of_a_session_ended_in_the_meantime_changes_nothing(
+    app: Flask, ann: Script, rows: Reader
+) -> None:
     """The request began before the session was ended."""
     session = session_of(app, ANN)
     assert ann("DELETE", "/me/sessions").json == {"ended": 1}
@@ -182,7 +198,9 @@ def test_ended_session_changes_nothing(app: Flask, ann: Script, rows: Reader) ->
 
 
 @pytest.mark.real_commits
-def test_one_of_two_sessions_that_end_each_other_remains(app: Flask, rows: Reader) -> None:
+def test_one_of_two_concurrent_password_changes_in_two_sessions_succeeds(
+    app: Flask, rows: Reader
+) -> None:
     add_operator(app, ANN, "tenant_admin", "acme")
     sessions = [session_of(app, ANN) for _ in range(2)]
 
@@ -206,10 +224,10 @@ def test_one_of_two_sessions_that_end_each_other_remains(app: Flask, rows: Reade
     assert Script(Client(app), ANN).sign_in(winner).status_code == 200
 
 
-def test_listing_own_sessions_sends_one_statement(
+def test_listing_an_operators_own_sessions_takes_one_sql_statement(
     app: Flask, ann: Script, statements: list[str]
 ) -> None:
-    """The other two authenticate the request."""
+    """The other two of the three statements authenticate the request."""
     statements.clear()
     assert ann("GET", "/me/sessions").status_code == 200
     assert len(statements) == 3, "\n".join(statements)

@@ -41,12 +41,12 @@ SHAPE = re.compile(r"[0-9a-hjkmnp-tv-z]{5}-[0-9a-hjkmnp-tv-z]{5}")
 
 @pytest.fixture
 def ann(app: Flask) -> Script:
-    """Add Ann and return her API client, which is not signed in."""
+    """Add Ann, a tenant admin of acme, and return her API client, which is not signed in."""
     add_operator(app, ANN, "tenant_admin", "acme")
     return Script(Client(app), ANN)
 
 
-def test_ten_codes_are_returned_once_and_stored_as_hashes(
+def test_enrolment_returns_ten_recovery_codes_and_stores_only_their_hashes(
     app: Flask, ann: Script, rows: Reader
 ) -> None:
     session, _, codes = enrol(app, ANN)
@@ -60,8 +60,10 @@ def test_ten_codes_are_returned_once_and_stored_as_hashes(
         assert not any(one in kept for one in (code, plain, plain.encode().hex()))
 
 
-def test_recovery_code_replaces_a_one_time_code_once(app: Flask, ann: Script, rows: Reader) -> None:
-    """At API and console sign-in, at step-up, and at the removal of codes."""
+def test_recovery_code_is_accepted_once_in_place_of_a_one_time_code(
+    app: Flask, ann: Script, rows: Reader
+) -> None:
+    """Recovery codes are accepted at API and console sign-in, step-up and removal of codes."""
     session, _, codes = enrol(app, ANN)
     assert ann.sign_in(code=codes[0]).status_code == 200
     assert failure(ann.sign_in(code=codes[0])) == (401, "one_time_code_wrong")
@@ -83,7 +85,7 @@ def test_recovery_code_replaces_a_one_time_code_once(app: Flask, ann: Script, ro
 
 
 def test_recovery_code_is_accepted_in_common_misspellings(app: Flask, ann: Script) -> None:
-    """Upper case, spaces, no hyphen, O for 0, l for 1, and full-width characters."""
+    """Accepted are upper case, spaces, no hyphen, O for 0, l for 1, and full-width characters."""
     _, _, codes = enrol(app, ANN)
     typed = [
         codes[0].upper(),
@@ -99,13 +101,15 @@ def test_recovery_code_is_accepted_in_common_misspellings(app: Flask, ann: Scrip
 
 
 @pytest.mark.parametrize("code", ["", "aaaaa-aaaaa", "x" * 64, "\0", "u" * 10, "é" * 10])
-def test_made_up_recovery_code_is_refused_as_wrong(app: Flask, ann: Script, code: str) -> None:
+def test_invalid_recovery_code_is_refused_as_a_wrong_one_time_code(
+    app: Flask, ann: Script, code: str
+) -> None:
     session, _, _ = enrol(app, ANN)
     with app.app_context(), pytest.raises(OneTimeCodeWrong):
         step_up(session, PASSWORD, code, DEVICE)
 
 
-def test_recovery_code_belongs_to_one_operator(app: Flask, ann: Script) -> None:
+def test_recovery_code_of_one_operator_is_refused_for_another(app: Flask, ann: Script) -> None:
     _, _, codes = enrol(app, ANN)
     add_operator(app, RITA, "tenant_admin", "acme")
     enrol(app, RITA)
@@ -114,8 +118,10 @@ def test_recovery_code_belongs_to_one_operator(app: Flask, ann: Script) -> None:
     assert ann.sign_in(code=codes[0]).status_code == 200
 
 
-def test_recovery_code_does_not_confirm_an_enrolment(app: Flask, ann: Script) -> None:
-    """The confirmation proves that the authenticator works."""
+def test_recovery_code_cannot_confirm_an_enrolment_of_one_time_codes(
+    app: Flask, ann: Script
+) -> None:
+    """A confirmation must prove that the authenticator works."""
     session, totp, codes = enrol(app, ANN)
     with app.app_context():
         remove_own_codes(session, code_of(totp))
@@ -124,8 +130,10 @@ def test_recovery_code_does_not_confirm_an_enrolment(app: Flask, ann: Script) ->
             confirm_enrolment(session, codes[0])
 
 
-def test_new_codes_replace_the_previous_ones(app: Flask, ann: Script, rows: Reader) -> None:
-    """Used and unused codes are both replaced."""
+def test_renewed_recovery_codes_replace_the_previous_ones(
+    app: Flask, ann: Script, rows: Reader
+) -> None:
+    """All previous codes become invalid, whether or not they were used."""
     session, _, codes = enrol(app, ANN)
     ann.sign_in(code=codes[0])
     with app.app_context():
@@ -140,7 +148,7 @@ def test_new_codes_replace_the_previous_ones(app: Flask, ann: Script, rows: Read
     assert failure(ann.sign_in(code=renewed[1])) == (401, "one_time_code_wrong")
 
 
-def test_recovery_codes_require_one_time_codes(app: Flask, ann: Script) -> None:
+def test_recovery_codes_cannot_be_renewed_without_one_time_codes(app: Flask, ann: Script) -> None:
     session = session_of(app, ANN)
     with app.app_context(), pytest.raises(OneTimeCodesOff):
         renew_recovery_codes(session)
@@ -155,10 +163,10 @@ def test_ended_session_cannot_renew_recovery_codes(app: Flask, ann: Script) -> N
         assert count_recovery_codes(session.operator_id) == 10
 
 
-def test_reset_keeps_recovery_codes_and_removal_deletes_them(
+def test_reset_of_an_operator_keeps_recovery_codes_and_removal_of_codes_deletes_them(
     app: Flask, ann: Script, rows: Reader
 ) -> None:
-    """A reset keeps the second factor."""
+    """A reset removes the password only. Recovery codes belong to the second factor."""
     session, _, _ = enrol(app, ANN)
     with app.app_context():
         reset_operator(OPERATOR, session.operator_id)
@@ -170,7 +178,9 @@ def test_reset_keeps_recovery_codes_and_removal_deletes_them(
     ]
 
 
-def test_recovery_codes_and_one_time_codes_share_the_throttle(app: Flask, ann: Script) -> None:
+def test_wrong_recovery_codes_and_one_time_codes_are_throttled_together(
+    app: Flask, ann: Script
+) -> None:
     enrol(app, ANN)
     guesses = ["000000", "aaaaa-aaaaa"] * 4
     answers = [failure(ann.sign_in(code=guess)) for guess in guesses]
@@ -179,7 +189,7 @@ def test_recovery_codes_and_one_time_codes_share_the_throttle(app: Flask, ann: S
 
 
 @pytest.mark.real_commits
-def test_one_of_many_concurrent_sign_ins_with_one_recovery_code_succeeds(
+def test_one_of_several_concurrent_sign_ins_with_one_recovery_code_succeeds(
     app: Flask, rows: Reader
 ) -> None:
     add_operator(app, ANN, "tenant_admin", "acme")
@@ -192,7 +202,9 @@ def test_one_of_many_concurrent_sign_ins_with_one_recovery_code_succeeds(
 
 
 @pytest.mark.real_commits
-def test_concurrent_renewals_leave_ten_codes_of_one_renewal(app: Flask, rows: Reader) -> None:
+def test_concurrent_renewals_leave_the_ten_recovery_codes_of_one_renewal(
+    app: Flask, rows: Reader
+) -> None:
     add_operator(app, ANN, "tenant_admin", "acme")
     session, _, _ = enrol(app, ANN)
 
@@ -209,10 +221,10 @@ def test_concurrent_renewals_leave_ten_codes_of_one_renewal(app: Flask, rows: Re
 
 
 @pytest.mark.real_commits
-def test_recovery_code_used_during_a_password_change_is_used_or_kept(
+def test_recovery_code_is_used_up_only_if_the_sign_in_precedes_a_password_change(
     app: Flask, rows: Reader
 ) -> None:
-    """The password change and the sign-in both leave a consistent state."""
+    """A sign-in that comes after a concurrent password change fails and uses up no code."""
     add_operator(app, ANN, "tenant_admin", "acme")
     session, _, codes = enrol(app, ANN)
     with app.app_context():

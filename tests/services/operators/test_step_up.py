@@ -1,4 +1,4 @@
-"""Step-up authentication: a session proves password and code again."""
+"""Step-up authentication: the operator enters password and one-time code again."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -45,12 +45,14 @@ from tests.fixtures.operators import (
 from tests.fixtures.personas import Client, Reader, failure
 
 ANN, RITA = "ann@acme.example", "rita@acme.example"
-RECENT_PROOFS = "SELECT now() - proven_at < interval '1 minute' FROM operator_sessions ORDER BY id"
+RECENT_STEP_UPS = (
+    "SELECT now() - proven_at < interval '1 minute' FROM operator_sessions ORDER BY id"
+)
 
 
 @pytest.fixture
 def session(app: Flask, rows: Reader) -> SignedIn:
-    """Return a console session of Ann with a proof older than the limit."""
+    """Return a console session of Ann, who last authenticated an hour ago."""
     add_operator(app, ANN, "tenant_admin", "acme")
     session = session_of(app, ANN)
     rows("UPDATE operator_sessions SET proven_at = now() - interval '1 hour'")
@@ -58,13 +60,13 @@ def session(app: Flask, rows: Reader) -> SignedIn:
 
 
 def assert_refused(app: Flask, kind: type[Failure], session: SignedIn, *proof: Any) -> None:
-    """Assert that a step-up raises a kind of failure."""
+    """Assert that a step-up raises an exception of the class `kind`."""
     with app.app_context(), pytest.raises(kind):
         step_up(session, *proof, DEVICE)
 
 
-def test_proof_is_valid_for_five_minutes() -> None:
-    """At five minutes the proof is too old."""
+def test_step_up_is_valid_for_five_minutes() -> None:
+    """After exactly five minutes another step-up is required."""
     assert timedelta(minutes=5) == STEP_UP_LIFETIME
     session = SignedIn(*[None] * 7, proven_at=now())  # type: ignore[arg-type]
     require_step_up(session)
@@ -73,23 +75,25 @@ def test_proof_is_valid_for_five_minutes() -> None:
         require_step_up(old)
 
 
-def test_password_is_sufficient_without_enrolled_codes(
+def test_step_up_requires_only_the_password_if_no_one_time_codes_are_enrolled(
     app: Flask, session: SignedIn, rows: Reader
 ) -> None:
-    """A code that is sent anyway is ignored."""
+    """A submitted code is ignored."""
     assert_refused(app, PasswordWrong, session, "wrong-password", None)
-    assert rows(RECENT_PROOFS) == [(False,)]
+    assert rows(RECENT_STEP_UPS) == [(False,)]
     with app.app_context():
         step_up(session, PASSWORD, "123456", DEVICE)
-    assert rows(RECENT_PROOFS) == [(True,)]
+    assert rows(RECENT_STEP_UPS) == [(True,)]
 
 
-def test_step_up_applies_to_one_session(app: Flask, session: SignedIn, rows: Reader) -> None:
+def test_step_up_applies_only_to_the_session_that_requests_it(
+    app: Flask, session: SignedIn, rows: Reader
+) -> None:
     other = session_of(app, ANN)
     rows("UPDATE operator_sessions SET proven_at = now() - interval '1 hour'")
     with app.app_context():
         step_up(other, PASSWORD, None, DEVICE)
-    assert rows(RECENT_PROOFS) == [(False,), (True,)]
+    assert rows(RECENT_STEP_UPS) == [(False,), (True,)]
 
 
 def test_step_up_with_the_password_of_another_operator_is_refused(
@@ -103,8 +107,10 @@ def test_step_up_with_the_password_of_another_operator_is_refused(
     assert_refused(app, PasswordWrong, session, "silver-lantern-92", None)
 
 
-def test_step_up_requires_a_code_if_codes_are_enrolled(app: Flask, rows: Reader) -> None:
-    """The code is used up and is not sufficient alone."""
+def test_step_up_requires_password_and_one_time_code_once_codes_are_enrolled(
+    app: Flask, rows: Reader
+) -> None:
+    """The code is not sufficient without the password, and a used code is refused."""
     add_operator(app, ANN, "tenant_admin", "acme")
     session, totp, _ = enrol(app, ANN)
     assert_refused(app, OneTimeCodeNeeded, session, PASSWORD, None)
@@ -115,8 +121,8 @@ def test_step_up_requires_a_code_if_codes_are_enrolled(app: Flask, rows: Reader)
     assert_refused(app, OneTimeCodeWrong, session, PASSWORD, code_of(totp))
 
 
-def test_completed_sign_in_counts_as_a_proof(app: Flask, rows: Reader) -> None:
-    """The proof dates from the code, which may follow the password by minutes."""
+def test_completed_sign_in_counts_as_a_step_up(app: Flask, rows: Reader) -> None:
+    """The five minutes begin with the code, which may follow the password by minutes."""
     add_operator(app, ANN, "tenant_admin", "acme")
     totp = enable_one_time_codes(app, ANN)
     with app.app_context():
@@ -128,7 +134,7 @@ def test_completed_sign_in_counts_as_a_proof(app: Flask, rows: Reader) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["password", "code"])
-def test_step_up_and_sign_in_share_the_throttle(app: Flask, wrong: str) -> None:
+def test_failures_at_step_up_and_sign_in_are_throttled_together(app: Flask, wrong: str) -> None:
     add_operator(app, ANN, "tenant_admin", "acme")
     script, totp = Script(Client(app), ANN), enable_one_time_codes(app, ANN)
     script.sign_in(code=code_of(totp))
@@ -157,7 +163,7 @@ def changed(app: Flask, session: SignedIn) -> None:
 
 
 @pytest.mark.parametrize("change", [ended, disabled, reset, changed])
-def test_step_up_fails_if_session_or_password_change_during_hashing(
+def test_step_up_fails_if_the_session_or_the_password_changes_during_hashing(
     app: Flask,
     session: SignedIn,
     rows: Reader,
@@ -174,13 +180,13 @@ def test_step_up_fails_if_session_or_password_change_during_hashing(
     monkeypatch.setattr(proofs, "is_password", hash_after_the_change)
     with app.app_context(), pytest.raises((SignInNeeded, PasswordWrong)):
         step_up(session, PASSWORD, None, DEVICE)
-    assert rows(RECENT_PROOFS)[0] == (False,)
+    assert rows(RECENT_STEP_UPS)[0] == (False,)
 
 
-def test_proof_of_a_password_replaced_during_hashing_is_refused(
+def test_step_up_with_a_password_replaced_during_hashing_is_refused(
     app: Flask, session: SignedIn, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The password changes in the same session, which stays active."""
+    """The password is replaced in the same session, which therefore stays active."""
     waiting = [lambda: change_own_password(session, "silver-lantern-92")]
 
     def hash_after_the_change(password: str, password_hash: str | None) -> bool:
@@ -190,10 +196,10 @@ def test_proof_of_a_password_replaced_during_hashing_is_refused(
 
     monkeypatch.setattr(proofs, "is_password", hash_after_the_change)
     assert_refused(app, PasswordWrong, session, PASSWORD, None)
-    assert rows(RECENT_PROOFS) == [(False,)]
+    assert rows(RECENT_STEP_UPS) == [(False,)]
 
 
-def test_api_sign_in_without_a_code_fails_if_codes_are_enrolled_during_hashing(
+def test_admin_api_sign_in_without_a_code_fails_if_codes_are_enrolled_during_hashing(
     app: Flask, session: SignedIn, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waiting = [session]
@@ -210,7 +216,9 @@ def test_api_sign_in_without_a_code_fails_if_codes_are_enrolled_during_hashing(
     assert rows.count("operator_sessions", "kind = 'script'") == 0
 
 
-def test_api_step_up_reports_each_failure_with_its_code(app: Flask, rows: Reader) -> None:
+def test_admin_api_step_up_reports_each_failure_with_its_error_code(
+    app: Flask, rows: Reader
+) -> None:
     script = signed_in(app, ANN, "tenant_admin", "acme")
     assert failure(script("POST", "/step-up", json={"password": "wrong"})) == (
         401,

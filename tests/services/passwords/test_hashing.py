@@ -22,7 +22,7 @@ def production_hashing() -> ModuleType:
 def test_passwords_are_hashed_with_the_parameters_recommended_by_owasp(
     production_hashing: ModuleType,
 ) -> None:
-    """The hash compared for unknown accounts has the same cost."""
+    """The decoy hash, which is compared for unknown accounts, has the same parameters."""
     own = production_hashing.hash_password("a password")
     params = [hashed.rsplit("$", 2)[0] for hashed in (own, production_hashing.DECOY_HASH)]
     assert params == ["$argon2id$v=19$m=19456,t=2,p=1"] * 2

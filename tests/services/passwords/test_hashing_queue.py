@@ -1,4 +1,4 @@
-"""Turns for checking passwords: lanes, tenants, bounds, the deadline and disconnected clients."""
+"""The queue for password checks: lanes, tenants, bounds, deadline and disconnected clients."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,7 +29,7 @@ def queue() -> HashingQueue:
 
 @pytest.fixture
 def held(queue: HashingQueue) -> Iterator[ExitStack]:
-    """Hold the only turn until the stack is closed."""
+    """Hold the only turn of the queue until the returned stack is closed."""
     with ExitStack() as stack:
         stack.enter_context(queue.turn(Lane.OPERATORS, ACME))
         yield stack
@@ -37,7 +37,7 @@ def held(queue: HashingQueue) -> Iterator[ExitStack]:
 
 @pytest.fixture
 def served() -> list[tuple[Lane, UUID]]:
-    """The requests that got a turn, in order."""
+    """Return the list of lane and tenant of each request that `wait` gave a turn, in order."""
     return []
 
 
@@ -46,7 +46,7 @@ Wait = Callable[..., Future[None]]
 
 @pytest.fixture
 def wait(queue: HashingQueue, served: list[tuple[Lane, UUID]]) -> Iterator[Wait]:
-    """Start a request that waits for a turn."""
+    """Return a function that starts a request in a thread and returns once it waits for a turn."""
 
     def take_turn(lane: Lane, tenant: UUID, device: Device) -> None:
         with queue.turn(lane, tenant, device):
@@ -63,7 +63,7 @@ def wait(queue: HashingQueue, served: list[tuple[Lane, UUID]]) -> Iterator[Wait]
         yield start
 
 
-def test_lanes_get_turns_in_rotation(
+def test_lanes_of_the_hashing_queue_get_turns_in_rotation(
     held: ExitStack, wait: Wait, served: list[tuple[Lane, UUID]]
 ) -> None:
     waiting = [wait(Lane.OTHERS) for _ in range(4)]
@@ -74,7 +74,7 @@ def test_lanes_get_turns_in_rotation(
     assert {lane for lane, _ in served[:3]} == set(Lane)
 
 
-def test_tenants_in_a_lane_get_turns_in_rotation(
+def test_tenants_in_one_lane_of_the_hashing_queue_get_turns_in_rotation(
     held: ExitStack, wait: Wait, served: list[tuple[Lane, UUID]]
 ) -> None:
     waiting = [wait(Lane.OTHERS, ACME) for _ in range(5)] + [wait(Lane.OTHERS, GLOBEX)]
@@ -84,7 +84,9 @@ def test_tenants_in_a_lane_get_turns_in_rotation(
     assert GLOBEX in [tenant for _, tenant in served[:2]]
 
 
-def test_a_tenant_fills_its_own_places_only(held: ExitStack, wait: Wait) -> None:
+def test_tenant_with_too_many_waiting_requests_is_refused_and_other_tenants_are_not(
+    held: ExitStack, wait: Wait
+) -> None:
     waiting = [wait(Lane.OTHERS) for _ in range(MOST_OF_TENANT)]
     with pytest.raises(PasswordsBusy) as refused:
         wait(Lane.OTHERS).result(10)
@@ -95,7 +97,7 @@ def test_a_tenant_fills_its_own_places_only(held: ExitStack, wait: Wait) -> None
         one.result(10)
 
 
-def test_a_request_waits_no_longer_than_the_deadline(
+def test_request_that_gets_no_turn_before_the_deadline_is_refused(
     queue: HashingQueue, held: ExitStack, wait: Wait, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hashing_queue, "DEADLINE_SECONDS", 0.05)
@@ -106,7 +108,7 @@ def test_a_request_waits_no_longer_than_the_deadline(
     wait(Lane.OTHERS).result(10)
 
 
-def test_a_disconnected_client_gets_no_turn(
+def test_request_of_a_disconnected_client_gets_no_turn(
     held: ExitStack, wait: Wait, served: list[tuple[Lane, UUID]]
 ) -> None:
     gone, here = wait(Lane.OTHERS, ACME, GONE), wait(Lane.OTHERS, ACME)
@@ -117,7 +119,9 @@ def test_a_disconnected_client_gets_no_turn(
     assert served == [(Lane.OTHERS, ACME)]
 
 
-def test_places_of_disconnected_clients_are_given_to_others(held: ExitStack, wait: Wait) -> None:
+def test_full_queue_drops_requests_of_disconnected_clients_for_a_new_request(
+    held: ExitStack, wait: Wait
+) -> None:
     gone = [wait(Lane.OTHERS, ACME, GONE) for _ in range(MOST_OF_TENANT)]
     here = wait(Lane.OTHERS, ACME)
     for one in gone:
@@ -127,7 +131,7 @@ def test_places_of_disconnected_clients_are_given_to_others(held: ExitStack, wai
     here.result(10)
 
 
-def test_a_turn_that_fails_is_given_on(queue: HashingQueue) -> None:
+def test_turn_is_free_again_after_an_exception(queue: HashingQueue) -> None:
     for _ in range(3):
         with pytest.raises(ZeroDivisionError), queue.turn(Lane.KNOWN, ACME):
             raise ZeroDivisionError
@@ -136,7 +140,7 @@ def test_a_turn_that_fails_is_given_on(queue: HashingQueue) -> None:
 
 
 @pytest.mark.usefixtures("app")
-def test_a_busy_login_gets_503_and_writes_nothing(
+def test_password_login_without_a_turn_gets_503_and_counts_no_attempt(
     app: Flask, client: Client, rows: Reader, monkeypatch: Any
 ) -> None:
     monkeypatch.setattr(hashing_queue, "DEADLINE_SECONDS", 0.05)
@@ -152,7 +156,7 @@ def test_a_busy_login_gets_503_and_writes_nothing(
     assert client.post("password-login", account="alice", password=GOOD_PASSWORD).status_code == 200
 
 
-def test_a_user_keeps_the_lane_of_known_devices_at_a_new_address(
+def test_user_on_a_known_device_or_ip_address_waits_in_the_lane_of_known_devices(
     app: Flask, client: Client, monkeypatch: Any
 ) -> None:
     enter_user(app, account="alice", password=GOOD_PASSWORD)

@@ -1,4 +1,4 @@
-"""Throttling of password logins by account, address and known device."""
+"""Throttling of password logins by account, IP address and known device."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -32,7 +32,7 @@ AdvanceClock = Callable[[float], None]
 
 @pytest.fixture(autouse=True)
 def advance_clock(monkeypatch: pytest.MonkeyPatch) -> AdvanceClock:
-    """Return a function that advances the clock of throttling, which otherwise stands still."""
+    """Stop the clock of login throttling, and return a function that advances it by seconds."""
     clock = [datetime.now(UTC)]
     monkeypatch.setattr(login_throttling, "now", lambda: clock[0])
 
@@ -44,7 +44,7 @@ def advance_clock(monkeypatch: pytest.MonkeyPatch) -> AdvanceClock:
 
 @pytest.fixture(autouse=True)
 def cheap_hashes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compare passwords without hashing, except in tests with real commits."""
+    """Compare passwords without hashing in tests that use the `app` fixture."""
     if "app" in request.fixturenames:
         monkeypatch.setattr(
             "app.services.users.credentials.is_password",
@@ -53,20 +53,20 @@ def cheap_hashes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 
 
 def attempt(client: Client, ip: str = HOME, app: Any = ACME_SHOP, **credentials: str) -> Any:
-    """Log in with a password from an address."""
+    """Send a password login from an IP address."""
     path = f"/v1/apps/{app.appid}/password-login"
     where = {"REMOTE_ADDR": ip}
     return client.send("POST", path, json=credentials, environ_overrides=where)
 
 
 def fail_times(client: Client, times: int, ip: str = HOME, **credentials: str) -> None:
-    """Log in with a wrong password, without being throttled."""
+    """Send password logins that must fail with status 401, and not be throttled."""
     for _ in range(times):
         assert attempt(client, ip, **credentials).status_code == 401
 
 
 @pytest.mark.parametrize("limit", [ACCOUNT_AT_ADDRESS, ACCOUNT, ADDRESS])
-def test_delays_grow_up_to_a_limit(limit: login_throttling.Limit) -> None:
+def test_login_delays_grow_up_to_a_limit(limit: login_throttling.Limit) -> None:
     delays = [limit.delay_after(level).total_seconds() for level in range(limit.free + 2000)]
     assert not any(delays[: limit.free + 1])
     assert delays[limit.free + 1] == 1
@@ -90,7 +90,7 @@ def test_throttling_is_the_same_whether_or_not_the_account_exists(
     assert waits == [1, 2, 4, 8]
 
 
-def test_right_password_after_the_delay_resets_the_count(
+def test_right_password_after_the_delay_resets_the_count_of_failures(
     app: Flask, client: Client, advance_clock: AdvanceClock, rows: Reader
 ) -> None:
     enter_user(app, **RIGHT)
@@ -113,7 +113,7 @@ def test_throttled_attempts_do_not_extend_the_delay(
     assert attempt(client, **RIGHT).status_code == 200
 
 
-def test_attack_from_one_address_does_not_block_the_user_at_another(
+def test_attack_from_one_ip_address_does_not_block_the_user_at_another_ip_address(
     app: Flask, client: Client, advance_clock: AdvanceClock, rows: Reader
 ) -> None:
     enter_user(app, **RIGHT)
@@ -124,7 +124,7 @@ def test_attack_from_one_address_does_not_block_the_user_at_another(
     assert attempt(client, HOME, **RIGHT).status_code == 200
 
 
-def test_attack_from_many_addresses_is_throttled_and_delays_the_user_by_seconds(
+def test_attack_from_many_ip_addresses_is_throttled_and_delays_the_user_by_seconds(
     app: Flask, client: Client, advance_clock: AdvanceClock
 ) -> None:
     enter_user(app, **RIGHT)
@@ -151,15 +151,15 @@ def test_continued_attack_does_not_block_a_device_that_logged_in_before(
         account = "alice" if source == "botnet" else f"made-up-{turn}"
         attempt(client, ip, account=account, password="wrong")
         advance_clock(1)
-    stranger = (UNKNOWN_ACCOUNT, HOME) if source == "school" else (WRONG, "192.0.2.1")
-    assert attempt(client, stranger[1], **stranger[0]).status_code == 429
+    unknown_device = (UNKNOWN_ACCOUNT, HOME) if source == "school" else (WRONG, "192.0.2.1")
+    assert attempt(client, unknown_device[1], **unknown_device[0]).status_code == 429
     assert attempt(client, **RIGHT).status_code == 200
 
 
 def test_known_device_is_throttled_by_its_own_failures(
     app: Flask, client: Client, advance_clock: AdvanceClock
 ) -> None:
-    """A device is known for 30 days."""
+    """The device is throttled like any other one when its last login is over 30 days ago."""
     enter_user(app, **RIGHT)
     assert attempt(client, **RIGHT).status_code == 200
     fail_times(client, 6, **WRONG)
@@ -171,7 +171,7 @@ def test_known_device_is_throttled_by_its_own_failures(
     assert failure(attempt(client, **RIGHT)) == (429, "too_many_tries")
 
 
-def test_failures_with_one_account_do_not_block_others_at_the_address(
+def test_failures_with_one_account_do_not_block_other_accounts_at_the_same_ip_address(
     app: Flask, client: Client
 ) -> None:
     enter_user(app, **RIGHT)
@@ -180,7 +180,7 @@ def test_failures_with_one_account_do_not_block_others_at_the_address(
     assert attempt(client, **RIGHT).status_code == 200
 
 
-def test_address_that_tries_many_accounts_is_delayed_by_seconds(
+def test_ip_address_that_tries_many_accounts_is_delayed_by_up_to_five_seconds(
     client: Client, advance_clock: AdvanceClock
 ) -> None:
     for number in range(101):
@@ -192,7 +192,7 @@ def test_address_that_tries_many_accounts_is_delayed_by_seconds(
         fail_times(client, 1, account=f"next{wait}{datetime.now(UTC)}", password="wrong")
 
 
-def test_own_successful_login_does_not_reset_the_count_of_the_address(
+def test_successful_login_does_not_reset_the_failures_counted_for_the_ip_address(
     app: Flask, client: Client, advance_clock: AdvanceClock
 ) -> None:
     enter_user(app, **RIGHT)
@@ -203,15 +203,15 @@ def test_own_successful_login_does_not_reset_the_count_of_the_address(
     assert attempt(client, account="person101", password="wrong").status_code == 429
 
 
-def test_ipv6_addresses_of_one_network_share_a_count(client: Client) -> None:
+def test_ipv6_addresses_of_one_64_bit_network_share_a_count_of_failures(client: Client) -> None:
     for number in range(6):
         fail_times(client, 1, f"2001:db8::{number}", **UNKNOWN_ACCOUNT)
     assert attempt(client, "2001:db8::ffff", **UNKNOWN_ACCOUNT).status_code == 429
     assert attempt(client, "2001:db8:0:1::1", **UNKNOWN_ACCOUNT).status_code == 401
 
 
-def test_spellings_of_an_address_share_a_count(client: Client) -> None:
-    """With port, and as an IPv4-mapped IPv6 address."""
+def test_different_spellings_of_an_ip_address_share_a_count_of_failures(client: Client) -> None:
+    """The spellings have a port, or are IPv4-mapped IPv6 addresses."""
     for spelling in (ATTACKER, f"::ffff:{ATTACKER}", f"{ATTACKER}:4711", f"{ATTACKER}:4712"):
         fail_times(client, 1, spelling, **UNKNOWN_ACCOUNT)
     fail_times(client, 2, f"[::ffff:{ATTACKER}]:4713", **UNKNOWN_ACCOUNT)
@@ -220,19 +220,23 @@ def test_spellings_of_an_address_share_a_count(client: Client) -> None:
 
 
 @pytest.mark.parametrize("address", ["", "unknown", "unix:", "_hidden", "::1%", "x" * 3000])
-def test_login_works_with_an_unusable_address(app: Flask, client: Client, address: str) -> None:
-    """A proxy may hide the addresses of its clients."""
+def test_password_login_works_if_the_client_ip_address_is_unusable(
+    app: Flask, client: Client, address: str
+) -> None:
+    """A proxy may hide the IP addresses of its clients."""
     enter_user(app, **RIGHT)
     assert attempt(client, address, **RIGHT).status_code == 200
 
 
-def test_same_account_in_another_tenant_has_its_own_count(client: Client) -> None:
+def test_same_account_in_another_tenant_has_its_own_count_of_failures(client: Client) -> None:
     fail_times(client, 6, **UNKNOWN_ACCOUNT)
     assert attempt(client, **UNKNOWN_ACCOUNT).status_code == 429
     assert attempt(client, app=GLOBEX_LIFE, **UNKNOWN_ACCOUNT).status_code == 401
 
 
-def test_all_password_endpoints_share_the_count(app: Flask, client: Client, alice: Person) -> None:
+def test_all_endpoints_that_check_a_password_share_the_count_of_failures(
+    app: Flask, client: Client, alice: Person
+) -> None:
     enter_user(app, **RIGHT)
     token = client.log_in(alice)["token"]
     code = alice.wx_login()
@@ -248,10 +252,10 @@ def test_all_password_endpoints_share_the_count(app: Flask, client: Client, alic
     assert [one() for one in wrong] == [401, 401, 401, 400]
     fail_times(client, 2, "127.0.0.1", **WRONG)
     assert [one() for one in wrong] == [429] * 4
-    assert client.post("login", code=code).status_code == 200, "the code is still good"
+    assert client.post("login", code=code).status_code == 200, "the code is still valid"
 
 
-def test_old_counts_are_deleted_and_keys_are_hashed(
+def test_expired_failure_counts_are_deleted_and_their_keys_are_hashes(
     client: Client, advance_clock: AdvanceClock, rows: Reader
 ) -> None:
     for number in range(12):
@@ -265,7 +269,7 @@ def test_old_counts_are_deleted_and_keys_are_hashed(
 
 
 @pytest.mark.real_commits
-def test_concurrent_attempts_are_all_counted(app: Flask, rows: Reader) -> None:
+def test_concurrent_password_attempts_are_all_counted(app: Flask, rows: Reader) -> None:
     with ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(lambda _: attempt(Client(app), **UNKNOWN_ACCOUNT), range(60)))
     codes = [answer.status_code for answer in answers]
@@ -275,7 +279,7 @@ def test_concurrent_attempts_are_all_counted(app: Flask, rows: Reader) -> None:
 
 
 @pytest.mark.real_commits
-def test_concurrent_logins_behind_one_address_succeed(app: Flask, rows: Reader) -> None:
+def test_concurrent_logins_from_one_ip_address_succeed(app: Flask, rows: Reader) -> None:
     for number in range(10):
         enter_user(app, account=f"pupil{number}", password=RIGHT["password"])
     enter = [f"pupil{number}" for number in range(10)] * 4
@@ -285,5 +289,5 @@ def test_concurrent_logins_behind_one_address_succeed(app: Flask, rows: Reader) 
         )
         assert {answer.status_code for answer in logins} == {200}
     assert rows("SELECT DISTINCT level FROM password_tries") == [(0.0,)]
-    # The address, and for each account its device at the address, its device and its address.
+    # One row for the IP address. Three per account: device at IP address, device, IP address.
     assert rows.count("password_tries") == 1 + 10 * 3

@@ -1,4 +1,4 @@
-"""Password strength is checked wherever a password is set, and nowhere else."""
+"""Password strength is checked in every place that sets a password, and at no login."""
 
 import io
 from collections.abc import Sequence
@@ -50,14 +50,16 @@ def change(client: Client, token: str, old: str, new: str, language: str = "en")
 
 
 def run(app: Flask, *arguments: str, stdin: str = "") -> Result:
-    """Run a command."""
+    """Run a command of the command line interface."""
     return app.test_cli_runner().invoke(args=list(arguments), input=stdin)
 
 
-# Users, by themselves
+# Passwords that users change themselves
 
 
-def test_users_cannot_choose_a_weak_password(app: Flask, client: Client, rows: Reader) -> None:
+def test_user_cannot_change_the_own_password_to_a_weak_one(
+    app: Flask, client: Client, rows: Reader
+) -> None:
     enter_user(app, phone="13800138001", **ALICE)
     login, other = (client.post("password-login", **ALICE).json for _ in range(2))
     refused = change(client, login["token"], GOOD_PASSWORD, WEAK)
@@ -77,7 +79,7 @@ def test_users_cannot_choose_a_weak_password(app: Flask, client: Client, rows: R
 def test_wrong_old_password_is_reported_before_a_weak_new_one(
     app: Flask, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A stolen session alone does not cause password estimates."""
+    """A stolen session does not suffice to make the server estimate passwords."""
     enter_user(app, **ALICE)
     token = client.post("password-login", **ALICE).json["token"]
     forbid_estimates(monkeypatch)
@@ -90,10 +92,10 @@ def forbid_estimates(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> None:
         raise AssertionError("a password was estimated")
 
-    monkeypatch.setattr("app.services.passwords.strength.zxcvbn", fail)
+    monkeypatch.setattr("app.services.passwords.strength._estimator", fail)
 
 
-def test_stored_weak_password_still_logs_in(
+def test_weak_password_set_before_the_rules_still_logs_in(
     app: Flask, client: Client, rows: Reader, ann: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     enter_user(app, **ALICE)
@@ -105,13 +107,13 @@ def test_stored_weak_password_still_logs_in(
     assert ann.sign_in("12345678").status_code == 200
 
 
-# Users, by operators
+# Passwords of users that operators set
 
 
 @pytest.mark.parametrize(
     "password", [WEAK, "zhaomengyao8", "mengyao-0013", "tel00138003", "Acme2025", "z-acme-acme"]
 )
-def test_admins_cannot_add_a_user_with_a_weak_password(
+def test_tenant_admin_cannot_add_a_user_with_a_weak_password(
     ann: Script, rows: Reader, password: str
 ) -> None:
     person = {"account": "zhao.mengyao", "phone": "13800138003", "nickname": "Zhao Mengyao"}
@@ -130,7 +132,7 @@ def test_admins_cannot_add_a_user_with_a_weak_password(
 @pytest.mark.parametrize(
     "password", [WEAK, "zhao-mengyao", "tel-00138001", "Acme-2025", "mengyao88"]
 )
-def test_admins_cannot_set_a_weak_password(
+def test_tenant_admin_cannot_set_a_weak_password_for_a_user(
     app: Flask, ann: Script, client: Client, rows: Reader, password: str
 ) -> None:
     user = enter_user(app, phone="13800138001", **ALICE)
@@ -144,7 +146,7 @@ def test_admins_cannot_set_a_weak_password(
     assert ann("POST", f"{USERS}/{user}/password", json=body).status_code == 204
 
 
-def test_role_and_user_are_checked_before_the_password(
+def test_operator_role_and_target_user_are_checked_before_the_password_strength(
     app: Flask, ann: Script, client: Client, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bare = client.bind(alice)["user"]["id"]
@@ -173,7 +175,9 @@ def test_undecryptable_phone_does_not_prevent_a_password_change(
     assert ann("POST", path, json={"password": OTHER_PASSWORD}).status_code == 204
 
 
-def test_commands_refuse_weak_passwords_in_english_and_chinese(app: Flask, rows: Reader) -> None:
+def test_user_commands_refuse_weak_passwords_in_english_and_chinese(
+    app: Flask, rows: Reader
+) -> None:
     options = ("--tenant", "acme", "--password-stdin")
     refused = run(app, "users", "add", "--account", "alice", *options, stdin=WEAK)
     assert refused.exit_code == 1
@@ -189,7 +193,7 @@ def test_commands_refuse_weak_passwords_in_english_and_chinese(app: Flask, rows:
 
 
 @pytest.mark.parametrize(("language", "advice"), [("en", ENGLISH), ("zh", CHINESE)])
-def test_console_shows_the_advice_without_the_password(
+def test_console_shows_the_advice_on_a_weak_password_but_not_the_password(
     app: Flask, rows: Reader, language: str, advice: str
 ) -> None:
     console, alice = TenantConsole(app, language=language), enter_user(app, **ALICE)
@@ -211,7 +215,9 @@ def test_console_shows_the_advice_without_the_password(
     "password",
     [WEAK, "aaaaaaaaaaaa", "anna.lumbergh1", "lumbergh-2025", "acme-acme-2025", "correct.horse"],
 )
-def test_operators_cannot_choose_a_weak_password(app: Flask, password: str, rows: Reader) -> None:
+def test_operator_cannot_accept_an_invitation_with_a_weak_password(
+    app: Flask, password: str, rows: Reader
+) -> None:
     invitation = invite(app, "anna.lumbergh@initech.example", "tenant_admin", "acme")
     body = {"invitation": invitation, "password": password}
     refused = Client(app).send("POST", "/v1/admin/invitation", json=body)
@@ -229,7 +235,7 @@ def test_operators_cannot_choose_a_weak_password(app: Flask, password: str, rows
     assert taken.status_code == 200, "the invitation was not used up"
 
 
-def test_password_is_checked_only_with_a_valid_invitation(
+def test_password_strength_is_checked_only_if_the_invitation_is_valid(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forbid_estimates(monkeypatch)
@@ -242,7 +248,7 @@ def test_password_is_checked_only_with_a_valid_invitation(
 
 
 def preview_import_file(script: Script, content: bytes, language: str = "en") -> Any:
-    """Preview an import file."""
+    """Upload an import file and return the preview."""
     headers = {"Accept-Language": language}
     path = "/tenants/acme/imports"
     return script("POST", path, data=content, content_type="text/csv", headers=headers).json
@@ -259,7 +265,9 @@ FILE = csv_of(
 )
 
 
-def test_import_reports_each_weak_password(app: Flask, ann: Script, rows: Reader) -> None:
+def test_import_preview_reports_each_row_with_a_weak_password(
+    app: Flask, ann: Script, rows: Reader
+) -> None:
     preview = preview_import_file(ann, FILE)
     assert preview["import_id"] is None
     assert (preview["rows"], preview["good"]) == (6, 3)
@@ -274,7 +282,9 @@ def test_import_reports_each_weak_password(app: Flask, ann: Script, rows: Reader
     assert rows.count("users") == rows.count("people_imports") == 0
 
 
-def test_console_and_command_report_weak_passwords_of_a_file(app: Flask, tmp_path: Any) -> None:
+def test_console_and_import_command_report_weak_passwords_of_an_import_file(
+    app: Flask, tmp_path: Any
+) -> None:
     console = TenantConsole(app, language="zh")
     upload = (io.BytesIO(FILE), "people.csv")
     page = console.open(
@@ -293,7 +303,7 @@ def test_console_and_command_report_weak_passwords_of_a_file(app: Flask, tmp_pat
     assert WEAK not in output + page.text
 
 
-def test_import_with_password_checks_that_take_too_long_is_refused(
+def test_import_file_is_refused_if_its_password_checks_take_too_long(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A thousand hostile passwords would block a worker for more than a minute."""
@@ -306,7 +316,7 @@ def test_import_with_password_checks_that_take_too_long_is_refused(
 
 
 @pytest.mark.real_commits
-def test_no_connection_is_held_during_a_check(
+def test_no_database_connection_is_held_during_a_password_strength_check(
     app: Flask, client: Client, ann: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held: list[int] = []
@@ -342,8 +352,10 @@ def test_weak_passwords_are_not_logged(
     assert secret not in logged
 
 
-def test_dialect_message_contains_the_translated_advice(app: Flask) -> None:
-    """No dialect sets passwords yet. All of them build their messages with `message_of`."""
+def test_dialect_error_message_contains_the_translated_advice_on_a_weak_password(
+    app: Flask,
+) -> None:
+    """No dialect sets passwords yet, so this calls `message_of`, which all dialects use."""
     with app.app_context(), pytest.raises(PasswordTooWeak) as refused:
         users.add_user("acme", "alice", WEAK, None)
     with app.test_request_context():

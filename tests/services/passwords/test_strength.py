@@ -32,7 +32,7 @@ from tests.fixtures.passwords import GOOD_PASSWORD, OTHER_PASSWORD
 
 ROOT = Path(__file__).resolve().parents[3]
 LOOKALIKES = "4@8({[<3691!|70$5+%2"
-# Passwords that keep a processor busy. The estimator alone takes 2 s for some of them.
+# Passwords that keep a CPU core busy. The estimator alone takes 2 s for some of them.
 HOSTILE = [
     (LOOKALIKES * 4)[:72],
     (LOOKALIKES + "abcdefghijklmnopqrstuvwxyz" * 2)[:72],
@@ -78,7 +78,9 @@ HOSTILE = [
         ("a.b(c[d-1", ("a.b(c[d",)),
     ],
 )
-def test_guessable_password_is_refused_for_users(password: str, known: tuple[str, ...]) -> None:
+def test_password_that_is_easy_to_guess_is_refused_for_users(
+    password: str, known: tuple[str, ...]
+) -> None:
     with pytest.raises(PasswordTooWeak) as refused:
         require_user_password(password, known)
     assert refused.value.hints
@@ -100,7 +102,7 @@ def test_guessable_password_is_refused_for_users(password: str, known: tuple[str
         "woaini5201314",
     ],
 )
-def test_requirements_for_operators_are_stricter_than_for_users(password: str) -> None:
+def test_password_requirements_are_stricter_for_operators_than_for_users(password: str) -> None:
     with pytest.raises(PasswordTooWeak):
         require_operator_password(
             password, "ann.lumbergh@initech.example", "Initech 商城", "initech"
@@ -111,19 +113,23 @@ def test_requirements_for_operators_are_stricter_than_for_users(password: str) -
 @pytest.mark.parametrize(
     "password", ["xk4vq9zb", "x#4vQ9!b", "correct.horse", "我爱北京天安门广场"]
 )
-def test_eight_random_characters_or_two_words_are_accepted_for_users(password: str) -> None:
+def test_password_of_eight_random_characters_or_two_words_is_accepted_for_users(
+    password: str,
+) -> None:
     require_user_password(password, ("alice", None, "+8613800138001", "Acme", "acme"))
 
 
 @pytest.mark.parametrize(
     "password", [GOOD_PASSWORD, OTHER_PASSWORD, "kq7vx2mzr9wt", "大漠孤烟直长河落日圆啊"]
 )
-def test_three_words_or_twelve_random_characters_are_accepted_for_operators(password: str) -> None:
+def test_password_of_twelve_random_characters_or_three_words_is_accepted_for_operators(
+    password: str,
+) -> None:
     password = password.ljust(OF_OPERATORS.shortest, "。")
     require_operator_password(password, "ann@acme.example", "Acme", "acme")
 
 
-def test_demo_passwords_are_accepted() -> None:
+def test_passwords_of_the_demo_data_satisfy_the_rules() -> None:
     require_operator_password(OPERATOR.password, OPERATOR.email)
     for tenant in TENANTS:
         for user in tenant.users:
@@ -131,7 +137,7 @@ def test_demo_passwords_are_accepted() -> None:
             require_user_password(user.password, known)
 
 
-def test_short_password_has_its_own_error_code() -> None:
+def test_password_that_is_too_short_raises_its_own_exception() -> None:
     assert (OF_USERS.shortest, OF_OPERATORS.shortest) == (8, 12)
     assert OF_USERS.shortest == SHORTEST_PASSWORD
     assert OF_OPERATORS.shortest == SHORTEST_OPERATOR_PASSWORD
@@ -141,13 +147,13 @@ def test_short_password_has_its_own_error_code() -> None:
         require_operator_password("kq7vx2mzr9w", "ann@acme.example")
 
 
-def test_only_the_first_72_characters_are_checked() -> None:
+def test_only_the_first_72_characters_of_a_password_are_estimated() -> None:
     require_user_password(GOOD_PASSWORD + "a" * 111, ())
     with pytest.raises(PasswordTooWeak):
         require_user_password("a" * 72 + GOOD_PASSWORD, ())
 
 
-def test_known_texts_are_matched_whole_and_in_parts() -> None:
+def test_known_texts_include_words_numbers_and_phone_number_endings() -> None:
     texts = known_texts(["ＡＬＩＣＥ.smith1990@x.example", "+8613800138001", None, "", "Li"])
     for text in (
         *("alice.smith1990@x.example", "alicesmith1990xexample", "alice", "smith", "1990"),
@@ -157,14 +163,14 @@ def test_known_texts_are_matched_whole_and_in_parts() -> None:
     assert not {"x", "li"} & set(texts), "too short: any password may contain them"
 
 
-def test_advice_names_the_weakness() -> None:
+def test_advice_on_a_weak_password_names_its_weakness() -> None:
     assert "This is a top-10 common password." in find_weakness("12345678", OF_USERS, ())
     assert CONTAINS_KNOWN in find_weakness("zhaomengyao88", OF_USERS, ["zhaomengyao"])
     hints = find_weakness("correct.horse", OF_OPERATORS, ())
     assert list(hints) == ["Add another word or two. Uncommon words are better."]
 
 
-def test_every_text_of_the_estimator_is_marked_for_translation() -> None:
+def test_every_feedback_text_of_zxcvbn_is_marked_for_translation() -> None:
     """tests/guards/test_languages.py checks that marked texts are translated."""
     source = ast.parse(Path(zxcvbn.feedback.__file__).read_text())
     texts = {
@@ -177,14 +183,14 @@ def test_every_text_of_the_estimator_is_marked_for_translation() -> None:
 
 
 @pytest.mark.parametrize("password", HOSTILE)
-def test_hostile_password_is_checked_in_bounded_time(password: str) -> None:
-    """The worst known case takes 0.15 s. The estimator alone takes 2 s for the first of these."""
+def test_password_made_to_be_slow_to_estimate_is_checked_in_bounded_time(password: str) -> None:
+    """The worst known password takes 0.15 s. The estimator alone takes 2 s for the first one."""
     began = time.thread_time()
     find_weakness(password, OF_USERS, ["55", "alice"])
     assert time.thread_time() - began < 1
 
 
-def test_work_for_a_password_is_bounded() -> None:
+def test_part_of_a_password_that_is_estimated_has_bounded_work() -> None:
     source = random.Random(4)
     for number in range(2000):
         password = "".join(source.sample(LOOKALIKES, len(LOOKALIKES))) * 4
@@ -197,12 +203,12 @@ def test_work_for_a_password_is_bounded() -> None:
 
 @settings(deadline=None, max_examples=300)
 @given(st.text(min_size=1, max_size=128), st.lists(st.text(max_size=64), max_size=5))
-def test_estimator_accepts_any_text(password: str, known: list[str]) -> None:
+def test_any_text_can_be_checked_as_a_password(password: str, known: list[str]) -> None:
     find_weakness(password, OF_USERS, known)
     find_weakness(password, OF_USERS, [*known, password])
 
 
-def test_concurrent_checks_use_only_their_own_known_texts() -> None:
+def test_concurrent_password_checks_use_only_their_own_known_texts() -> None:
     """The estimator keeps known texts in a module-level dictionary."""
     names = [f"{chr(97 + n) * 2}qzxv{chr(122 - n)}wkjh" for n in range(16)]
 
@@ -245,7 +251,7 @@ print(f"{{took:.2f}} s of work; longest wait {{longest * 1000:.0f}} ms")
 """
 
 
-def test_other_requests_of_a_worker_continue_during_a_check() -> None:
+def test_gevent_worker_serves_other_requests_during_a_password_strength_check() -> None:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", WORKER.format(hostile=HOSTILE[:6])],
         cwd=ROOT,

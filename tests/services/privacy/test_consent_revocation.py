@@ -1,4 +1,4 @@
-"""Consent revocation: each event from WeChat and the rows that it changes."""
+"""Consent revocation: the WeChat events and the database rows that they change."""
 
 from collections.abc import Callable
 from typing import Any
@@ -33,7 +33,7 @@ Run = Callable[..., Result]
 
 
 class KnownUser:
-    """A user of the shop with nickname, avatar and phone."""
+    """A user of an app with nickname, avatar and phone number, and the ids of the user's rows."""
 
     def __init__(self, client: Client, person: Person, rows: Reader, app: Any = ACME_SHOP) -> None:
         self.login = client.bind(person, app)
@@ -58,27 +58,29 @@ def portal(app: Flask, client: Client) -> Portal:
 
 @pytest.fixture
 def run(app: Flask) -> Run:
-    """Return a function that runs a command."""
+    """Return a function that runs a command of the command line interface."""
     runner = app.test_cli_runner()
     return lambda *arguments: runner.invoke(args=list(arguments), catch_exceptions=False)
 
 
 @pytest.fixture
 def known(client: Client, alice: Person, bob: Person, rows: Reader) -> KnownUser:
-    """Return Alice as a user of the shop, beside Bob and beside Alice as a user of globex."""
+    """Return Alice as a user of the shop. Bob uses the shop too, and Alice also uses globex."""
     KnownUser(client, bob, rows)
     KnownUser(client, alice, rows, GLOBEX_LIFE)
     return KnownUser(client, alice, rows)
 
 
 def receive_twice(portal: Portal, rows: Reader, **fields: Any) -> tuple[dict[str, Any], Tables]:
-    """Receive an event twice. Return the changes of the first time, without the push itself, and
-    all tables.
+    """Receive an event twice, and check that the repetition changes nothing.
+
+    Return the changes that the first delivery made, without those of the table `wechat_pushes`,
+    and the content of all tables.
     """
     message, before = event(fields.pop("Event", REVOKE), **fields), read_tables(rows)
     assert succeeded(portal.push(message))
     after = read_tables(rows)
-    assert succeeded(portal.push(message)), "its repetition"
+    assert succeeded(portal.push(message)), "the repetition is accepted"
     assert changes(after, read_tables(rows)) == {}
     changed = changes(before, after)
     assert set(changed.pop("wechat_pushes").values()) == {NEW}
@@ -86,7 +88,7 @@ def receive_twice(portal: Portal, rows: Reader, **fields: Any) -> tuple[dict[str
 
 
 def take_audit_events(changed: dict[str, Any], after: Tables) -> list[tuple[Any, ...]]:
-    """Remove the audit events from the changes and return them."""
+    """Remove new audit events from `changed`. Return their actor, action, subject and details."""
     events = changed.pop("audit_events", {})
     added = [after["audit_events"][key] for key, what in sorted(events.items()) if what is NEW]
     return [(one["actor_kind"], one["action"], one["subject"], one["details"]) for one in added]
@@ -101,7 +103,7 @@ def identity_details(known: KnownUser, **more: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("number", ["6", "19", "20"])
-def test_revoked_profile_is_deleted_and_the_rest_is_kept(
+def test_profile_revocation_deletes_nickname_and_avatar_and_keeps_other_data(
     portal: Portal, rows: Reader, known: KnownUser, number: str
 ) -> None:
     changed, after = receive_twice(portal, rows, OpenID=known.openid, RevokeInfo=number)
@@ -114,7 +116,7 @@ def test_revoked_profile_is_deleted_and_the_rest_is_kept(
     }
 
 
-def test_revoked_phone_is_deleted_and_no_longer_finds_the_user(
+def test_phone_revocation_deletes_the_number_so_that_it_no_longer_finds_the_user(
     portal: Portal, client: Client, rows: Reader, known: KnownUser, bob: Person
 ) -> None:
     changed, after = receive_twice(portal, rows, OpenID=known.openid, RevokeInfo="8")
@@ -127,7 +129,7 @@ def test_revoked_phone_is_deleted_and_no_longer_finds_the_user(
     assert client.bind(carol)["user"]["id"] != str(known.user)
 
 
-def test_phone_verified_before_binding_is_deleted_from_the_session(
+def test_phone_revocation_deletes_the_verified_number_of_an_unbound_session(
     portal: Portal, client: Client, alice: Person, rows: Reader
 ) -> None:
     base = f"/apps/{ACME_SHOP.appid}/uni"
@@ -144,7 +146,7 @@ def test_phone_verified_before_binding_is_deleted_from_the_session(
 
 
 @pytest.mark.parametrize("number", list(map(str, (1, 2, 3, 4, 5, 7, 12, 13, 14, 15, 16, 18))))
-def test_revocation_of_data_that_is_not_stored_changes_only_the_audit_log(
+def test_revocation_of_data_that_wxpass_does_not_store_changes_only_the_audit_log(
     portal: Portal, rows: Reader, known: KnownUser, number: str
 ) -> None:
     changed, after = receive_twice(portal, rows, OpenID=known.openid, RevokeInfo=number)
@@ -152,7 +154,7 @@ def test_revocation_of_data_that_is_not_stored_changes_only_the_audit_log(
     assert changed == {}
 
 
-def test_all_known_numbers_of_an_event_are_processed_and_unknown_ones_recorded(
+def test_event_with_known_and_unknown_revoke_info_numbers_processes_the_known_numbers(
     portal: Portal, rows: Reader, known: KnownUser
 ) -> None:
     with capture_logs() as logs:
@@ -168,7 +170,7 @@ def test_all_known_numbers_of_an_event_are_processed_and_unknown_ones_recorded(
 
 
 @pytest.mark.parametrize("number", ["99", "8;6", "eight"])
-def test_event_with_only_unknown_numbers_is_kept_for_an_operator(
+def test_event_with_only_unknown_revoke_info_numbers_is_kept_for_an_operator(
     portal: Portal, rows: Reader, known: KnownUser, run: Run, number: str
 ) -> None:
     changed, _ = receive_twice(portal, rows, OpenID=known.openid, RevokeInfo=number)
@@ -177,7 +179,7 @@ def test_event_with_only_unknown_numbers_is_kept_for_an_operator(
     assert run("pushes", "retry").exit_code == 1
 
 
-def test_data_from_another_identity_of_the_user_is_kept(
+def test_profile_revocation_keeps_data_that_another_identity_of_the_user_provided(
     portal: Portal, client: Client, alice: Person, rows: Reader, known: KnownUser
 ) -> None:
     token = client.log_in(alice, ACME_CLUB)["token"]
@@ -190,7 +192,7 @@ def test_data_from_another_identity_of_the_user_is_kept(
     }
 
 
-def test_nickname_changed_after_the_first_login_is_deleted_as_well(
+def test_profile_revocation_also_deletes_a_nickname_that_the_user_typed(
     portal: Portal, client: Client, rows: Reader, known: KnownUser
 ) -> None:
     client.send("PATCH", "/v1/me", known.token, json={"nickname": "Typed"})
@@ -238,10 +240,10 @@ def test_cancelled_wechat_account_erases_the_user(
     assert client.me(known.token).status_code == 401
 
 
-def test_failed_cancellation_is_processed_by_a_retry(
+def test_account_cancellation_that_failed_is_processed_by_the_retry_command(
     portal: Portal, rows: Reader, known: KnownUser, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The push itself is then cleared."""
+    """The retry also deletes the message of the push and its index of the openid."""
     with monkeypatch.context() as patch:
         patch.setitem(HANDLERS, CANCEL, fail)
         changed, _ = receive_twice(portal, rows, Event=CANCEL, OpenID=known.openid)
@@ -252,10 +254,10 @@ def test_failed_cancellation_is_processed_by_a_retry(
     assert rows(f"SELECT {kept} FROM wechat_pushes") == [(None, None, None, False)]
 
 
-def test_cancelled_wechat_account_keeps_a_user_with_an_account(
+def test_cancelled_wechat_account_does_not_erase_a_user_with_account_and_password(
     portal: Portal, client: Client, alice: Person, rows: Reader, app: Flask
 ) -> None:
-    """Data that does not come from WeChat stays."""
+    """The account, and the sessions that began with its password, are kept."""
     enter_user(app, **PASSWORD, phone="13800138001")
     known = KnownUser(client, alice, rows)
     mine = client.post("password-login", **PASSWORD).json
@@ -268,7 +270,7 @@ def test_cancelled_wechat_account_keeps_a_user_with_an_account(
     assert client.me(mine["token"]).status_code == 200
 
 
-def test_cancellation_in_one_app_keeps_the_identity_in_another(
+def test_account_cancellation_in_one_app_keeps_the_identity_in_another_app(
     portal: Portal, client: Client, alice: Person, rows: Reader, known: KnownUser
 ) -> None:
     club = client.log_in(alice, ACME_CLUB)
@@ -282,7 +284,7 @@ def test_cancellation_in_one_app_keeps_the_identity_in_another(
     assert client.me(club["token"]).status_code == 200
 
 
-def test_cancellation_erases_an_identity_without_a_user(
+def test_account_cancellation_erases_an_identity_without_a_user(
     portal: Portal, client: Client, alice: Person, rows: Reader
 ) -> None:
     login = client.log_in(alice)
@@ -301,14 +303,14 @@ def test_cancellation_erases_an_identity_without_a_user(
 def test_event_about_an_unknown_openid_changes_nothing(
     portal: Portal, rows: Reader, known: KnownUser, name: str
 ) -> None:
-    """It counts as processed, so that WeChat does not repeat it."""
+    """The event counts as processed, so that WeChat does not repeat it."""
     changed, _ = receive_twice(portal, rows, Event=name, OpenID=OPENID, FromUserName=known.openid)
     assert changed == {}
     assert rows.count("wechat_pushes", "handled_at IS NOT NULL AND person_index IS NULL") == 1
 
 
 @pytest.mark.parametrize("name", [REVOKE, CANCEL, MODIFIED])
-def test_openid_of_another_app_is_unknown(
+def test_event_about_an_openid_of_another_app_changes_nothing(
     portal: Portal, app: Flask, client: Client, rows: Reader, known: KnownUser, name: str
 ) -> None:
     for other in (ACME_CLUB, GLOBEX_LIFE):
@@ -318,7 +320,7 @@ def test_openid_of_another_app_is_unknown(
 
 
 @pytest.mark.parametrize("name", [CANCEL, MODIFIED])
-def test_event_without_an_openid_is_kept_with_the_reason(
+def test_event_without_an_openid_is_kept_with_the_failure_reason(
     portal: Portal, rows: Reader, run: Run, name: str
 ) -> None:
     changed, _ = receive_twice(portal, rows, Event=name)
@@ -335,7 +337,7 @@ def fail(*_: Any) -> None:
 
 
 def receive_and_fail_an_hour_ago(portal: Portal, rows: Reader, **fields: Any) -> None:
-    """Receive an event an hour ago and fail to process it."""
+    """Receive an event and fail to process it. Then date the receipt back by an hour."""
     message = event(fields.pop("Event", REVOKE), **fields)
     with pytest.MonkeyPatch.context() as failing:
         failing.setitem(HANDLERS, str(message["Event"]), fail)
@@ -343,24 +345,24 @@ def receive_and_fail_an_hour_ago(portal: Portal, rows: Reader, **fields: Any) ->
     rows("UPDATE wechat_pushes SET received_at = received_at - interval '1 hour'")
 
 
-@pytest.mark.parametrize("given_again", [False, True])
-def test_phone_verified_after_a_delayed_revocation_is_kept(
-    portal: Portal, rows: Reader, known: KnownUser, run: Run, given_again: bool, client: Client
+@pytest.mark.parametrize("verified_again", [False, True])
+def test_delayed_phone_revocation_keeps_a_number_that_was_verified_again_since(
+    portal: Portal, rows: Reader, known: KnownUser, run: Run, verified_again: bool, client: Client
 ) -> None:
     receive_and_fail_an_hour_ago(portal, rows, OpenID=known.openid, RevokeInfo="8")
     rows("UPDATE social_accounts SET created_at = created_at - interval '2 hours'")
-    if not given_again:
+    if not verified_again:
         rows("UPDATE phones SET verified_at = verified_at - interval '2 hours'")
     before = read_tables(rows)
     assert run("pushes", "retry").exit_code == 0
     gone = changes(before, read_tables(rows)).get("phones", {})
-    assert gone == ({} if given_again else {known.phone: GONE})
+    assert gone == ({} if verified_again else {known.phone: GONE})
     phone = client.me(known.token).json["phone"]
-    assert phone == ("+8613800138001" if given_again else None)
+    assert phone == ("+8613800138001" if verified_again else None)
 
 
 @pytest.mark.parametrize("name", [REVOKE, CANCEL, MODIFIED])
-def test_delayed_event_does_not_apply_to_an_identity_created_later(
+def test_delayed_event_does_not_apply_to_an_identity_that_was_created_later(
     portal: Portal, rows: Reader, known: KnownUser, run: Run, name: str
 ) -> None:
     receive_and_fail_an_hour_ago(portal, rows, Event=name, OpenID=known.openid, RevokeInfo="6")
@@ -370,10 +372,10 @@ def test_delayed_event_does_not_apply_to_an_identity_created_later(
     assert set(changed) <= {"wechat_pushes", "key_proofs"}
 
 
-def test_delayed_event_about_an_unknown_openid_keeps_no_index(
+def test_delayed_event_about_an_unknown_openid_is_stored_without_the_index_of_the_openid(
     portal: Portal, rows: Reader, run: Run
 ) -> None:
-    """The index could otherwise identify an erased person for 30 days."""
+    """With the index, the openid of an erased person could be found for 30 days."""
     receive_and_fail_an_hour_ago(portal, rows, OpenID=OPENID)
     assert rows.count("wechat_pushes", "person_index IS NOT NULL") == 1
     assert run("pushes", "retry").exit_code == 0
@@ -387,7 +389,7 @@ def test_delayed_event_about_an_unknown_openid_keeps_no_index(
 @pytest.mark.parametrize(
     "fields", [{"RevokeInfo": "8"}, {"Event": CANCEL}], ids=["revoke", "cancel"]
 )
-def test_concurrent_events_and_logins_leave_a_consistent_state(
+def test_phone_revocation_or_cancellation_applies_despite_concurrent_logins(
     app: Flask, client: Client, alice: Person, rows: Reader, fields: dict[str, str]
 ) -> None:
     configure(app)

@@ -44,7 +44,7 @@ HERE = {"environ_base": {"REMOTE_ADDR": "203.0.113.77"}, "headers": {"User-Agent
 
 
 def close(client: Client, token: str) -> Any:
-    """Close the account."""
+    """Send the request that closes the account of the token's user."""
     return client.send("DELETE", "/v1/me", token)
 
 
@@ -60,12 +60,12 @@ def run_retention_once(app: Flask) -> int:
 
 
 def states(rows: Reader) -> list[Any]:
-    """Return for each user whether the account is closed."""
+    """Return for each user, ordered by id, whether the account is closed."""
     return [one for (one,) in rows("SELECT erase_after IS NOT NULL FROM users ORDER BY id")]
 
 
 def actions(rows: Reader, pattern: str = "account.%") -> list[str]:
-    """Return the audit actions that match a pattern."""
+    """Return the audit actions that match an SQL LIKE pattern, oldest first."""
     found = rows("SELECT action FROM audit_events WHERE action LIKE :p ORDER BY id", p=pattern)
     return [one for (one,) in found]
 
@@ -73,7 +73,7 @@ def actions(rows: Reader, pattern: str = "account.%") -> list[str]:
 # Closing and reopening
 
 
-def test_closing_ends_every_session_and_returns_the_erasure_date(
+def test_account_closure_ends_every_session_and_returns_the_erasure_date(
     client: Client, alice: Person, rows: Reader
 ) -> None:
     other, key = client.bind(alice)["token"], client.log_in(alice, ACME_CLUB)["token"]
@@ -88,7 +88,7 @@ def test_closing_ends_every_session_and_returns_the_erasure_date(
     assert (states(rows), actions(rows)) == ([True], ["account.closed"])
 
 
-def test_grace_period_is_set_per_tenant(
+def test_account_closure_uses_the_grace_period_of_the_tenant(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     rows("UPDATE tenants SET grace_days = 0 WHERE slug = 'acme'")
@@ -98,7 +98,7 @@ def test_grace_period_is_set_per_tenant(
     assert rows("SELECT slug FROM users JOIN tenants t ON t.id = tenant_id") == [("globex",)]
 
 
-def test_operators_see_closed_accounts_with_the_erasure_date(
+def test_users_list_command_shows_closed_accounts_with_the_erasure_date(
     app: Flask, client: Client, alice: Person, bob: Person, rows: Reader
 ) -> None:
     client.bind(bob)
@@ -109,39 +109,39 @@ def test_operators_see_closed_accounts_with_the_erasure_date(
     assert states_shown == ["active", f"active, closed until {until}"]
 
 
-def by_code(client: Client, alice: Person) -> Any:
+def log_in_by_wechat(client: Client, alice: Person) -> Any:
     return client.post("login", code=alice.wx_login())
 
 
-def by_password(client: Client, alice: Person) -> Any:
+def log_in_by_password(client: Client, alice: Person) -> Any:
     return client.post("password-login", **CREDENTIALS)
 
 
-def by_binding(client: Client, alice: Person) -> Any:
+def bind_by_password(client: Client, alice: Person) -> Any:
     bob = Person(alice.wechat, "bob", "13800138002")
     return client.post("bind", client.log_in(bob)["token"], **CREDENTIALS)
 
 
-def by_phone(client: Client, alice: Person) -> Any:
+def bind_by_phone(client: Client, alice: Person) -> Any:
     bob = Person(alice.wechat, "bob", alice.phone)
     return client.post("phone", client.log_in(bob)["token"], **bob.tap_phone_new())
 
 
-def by_another_app(client: Client, alice: Person) -> Any:
+def log_in_to_another_app(client: Client, alice: Person) -> Any:
     return client.post("login", app=ACME_CLUB, code=alice.wx_login(ACME_CLUB))
 
 
-def by_litemall(client: Client, alice: Person) -> Any:
+def log_in_by_litemall_dialect(client: Client, alice: Person) -> Any:
     path = f"/apps/{ACME_SHOP.appid}/wx/auth/login_by_weixin"
     return client.send("POST", path, json={"code": alice.wx_login(), "userInfo": {"nickName": "A"}})
 
 
-def by_checkbind(client: Client, alice: Person) -> Any:
+def check_binding(client: Client, alice: Person) -> Any:
     path = f"/apps/{ACME_SHOP.appid}/mobileApi/user/checkBind"
     return client.send("GET", path, query_string={"code": alice.wx_login()})
 
 
-def by_bind_key(client: Client, alice: Person) -> Any:
+def log_in_by_bind_key(client: Client, alice: Person) -> Any:
     base = f"/apps/{ACME_SHOP.appid}"
     handle = client.send("POST", f"{base}/uni/openid", json={"code": alice.wx_login()}).json
     body = {"grant_type": "social", "social_key": handle["sessionKey"]}
@@ -151,8 +151,14 @@ def by_bind_key(client: Client, alice: Person) -> Any:
 @pytest.mark.parametrize(
     "log_in",
     [
-        *(by_code, by_password, by_binding, by_phone, by_another_app),
-        *(by_litemall, by_checkbind, by_bind_key),
+        *(
+            log_in_by_wechat,
+            log_in_by_password,
+            bind_by_password,
+            bind_by_phone,
+            log_in_to_another_app,
+        ),
+        *(log_in_by_litemall_dialect, check_binding, log_in_by_bind_key),
     ],
 )
 def test_login_within_the_grace_period_reopens_the_account(
@@ -174,14 +180,14 @@ def test_login_within_the_grace_period_reopens_the_account(
     assert run_retention_once(app) == 0
 
 
-def test_refused_login_does_not_reopen_the_account(
+def test_refused_login_does_not_reopen_a_closed_account(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     enter_user(app, **CREDENTIALS, phone="13800138001")
     close(client, client.bind(alice)["token"])
     client.post("password-login", **CREDENTIALS | {"password": "wrong-password"})
     rows("UPDATE users SET status = 'disabled'")
-    assert failure(by_code(client, alice)) == (403, "user_disabled")
+    assert failure(log_in_by_wechat(client, alice)) == (403, "user_disabled")
     assert states(rows) == [True]
     end_grace_period(rows)
     assert run_retention_once(app) == 1
@@ -198,7 +204,7 @@ def test_session_older_than_ten_minutes_cannot_close_the_account(
     assert close(client, client.log_in(alice)["token"]).status_code == 200
 
 
-def test_user_merged_during_the_request_is_not_closed(
+def test_account_closure_fails_if_the_user_was_merged_during_the_request(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     enter_user(app, **CREDENTIALS, phone="13800138001")
@@ -235,7 +241,7 @@ def close_again(client: Client, login: dict[str, Any], token: str) -> Any:
 @pytest.mark.parametrize(
     "request_again", [refresh, request_jwt, verify, request_export, close_again]
 )
-def test_tokens_issued_before_the_closure_are_refused(
+def test_tokens_issued_before_the_account_closure_are_refused(
     request_again: Callable[[Client, dict[str, Any], str], Any],
     client: Client,
     alice: Person,
@@ -261,14 +267,14 @@ def test_merge_of_an_erased_user_cannot_be_undone(
     assert (refused.exit_code, "user_unknown" in refused.output) == (1, True)
 
 
-def test_user_split_off_within_the_grace_period_is_not_erased(
+def test_user_restored_by_undo_merge_within_the_grace_period_is_not_erased(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     enter_user(app, **CREDENTIALS, phone="13800138001")
     bare = client.log_in(alice, ACME_CLUB)["user"]["id"]
     close(client, client.bind(alice)["token"])
     command = ["users", "undo-merge", bare, "--tenant", "acme"]
-    # The identity in the shop has the same unionid and belongs to the user that was merged.
+    # The identity in the shop has the same unionid and moves back to the merged user as well.
     undone = app.test_cli_runner().invoke(args=command)
     assert undone.exit_code == 0, undone.output
     end_grace_period(rows)
@@ -281,7 +287,7 @@ def test_user_split_off_within_the_grace_period_is_not_erased(
 
 
 def record_everything(app: Flask, client: Client, alice: Person) -> tuple[str, set[str]]:
-    """Record every kind of data about Alice. Return her last token and her personal data."""
+    """Make the service store every kind of data about Alice. Return her last token and her data."""
     configure(app)
 
     def ask(what: str, token: str | None = None, **body: Any) -> Any:
@@ -319,7 +325,7 @@ def record_everything(app: Flask, client: Client, alice: Person) -> tuple[str, s
     return client.log_in(alice)["token"], personal
 
 
-def test_erasure_leaves_no_personal_data_in_any_table(
+def test_erasure_leaves_no_personal_data_of_the_user_in_any_table(
     app: Flask, client: Client, alice: Person, bob: Person, rows: Reader
 ) -> None:
     client.bind(bob)
@@ -332,9 +338,9 @@ def test_erasure_leaves_no_personal_data_in_any_table(
     end_grace_period(rows)
     assert run_retention_once(app) == 1
     left = read_tables(rows)
-    remaining = without(left, others)
+    remaining = rows_not_in(left, others)
     assert places_of(remaining, personal) == set()
-    # What remains: pseudonyms in the audit log, and pushes without content.
+    # Audit events with pseudonyms and pushes without content remain.
     assert {name for name, content in remaining.items() if content} <= {
         *("audit_events", "wechat_pushes", "password_tries", "wechat_access_tokens")
     }
@@ -355,15 +361,15 @@ def test_erasure_leaves_no_personal_data_in_any_table(
     assert run_retention_once(app) == 0
 
 
-def without(tables: Tables, others: Tables) -> Tables:
-    """Return the tables without the rows of others."""
+def rows_not_in(tables: Tables, others: Tables) -> Tables:
+    """Return the tables without the rows that `others` contains."""
     return {
         name: {key: row for key, row in content.items() if key not in others[name]}
         for name, content in tables.items()
     }
 
 
-def test_erased_user_is_unknown_at_the_next_login(
+def test_person_whose_user_was_erased_is_a_newcomer_at_the_next_login(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     before = client.bind(alice)["user"]["id"]
@@ -375,7 +381,7 @@ def test_erased_user_is_unknown_at_the_next_login(
     assert client.bind(alice)["user"]["id"] != before
 
 
-def test_identity_unbound_before_the_closure_is_erased_as_well(
+def test_erasure_includes_an_identity_that_was_unbound_before_the_account_closure(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     enter_user(app, **CREDENTIALS, phone="13800138001")
@@ -386,7 +392,7 @@ def test_identity_unbound_before_the_closure_is_erased_as_well(
     assert [rows.count(one) for one in ("users", "social_accounts", "login_sessions")] == [0, 0, 0]
 
 
-def test_identity_bound_to_another_user_is_kept(
+def test_erasure_keeps_an_identity_that_is_now_bound_to_another_user(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     enter_user(app, **CREDENTIALS)
@@ -407,8 +413,8 @@ def test_identity_bound_to_another_user_is_kept(
 
 
 @pytest.mark.real_commits
-@pytest.mark.parametrize("log_in", [by_code, by_password])
-def test_concurrent_login_and_erasure_keep_the_user_or_erase_it(
+@pytest.mark.parametrize("log_in", [log_in_by_wechat, log_in_by_password])
+def test_login_concurrent_with_erasure_either_reopens_the_account_or_finds_it_erased(
     log_in: Callable[[Client, Person], Any], app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     for _ in range(6):
@@ -429,7 +435,7 @@ def test_concurrent_login_and_erasure_keep_the_user_or_erase_it(
         assert rows.count("users") == (1 - erased)
 
 
-def test_user_erased_during_a_request_is_refused_and_leaves_no_address(
+def test_request_of_a_user_erased_during_the_request_records_no_ip_address(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     token = client.bind(alice)["token"]
@@ -445,7 +451,7 @@ def test_user_erased_during_a_request_is_refused_and_leaves_no_address(
     assert rows.count("audit_events", "ip IS NOT NULL") == 0
 
 
-def test_identity_erased_during_a_request_requires_a_new_login(
+def test_request_of_an_identity_that_was_just_erased_gets_token_invalid(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     token = client.bind(alice)["token"]
@@ -459,7 +465,7 @@ def test_identity_erased_during_a_request_requires_a_new_login(
             lock_social_account(db, principal)
 
 
-def test_logs_contain_no_personal_data(
+def test_service_log_contains_no_personal_data(
     app: Flask, client: Client, alice: Person, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = io.StringIO()
@@ -475,10 +481,10 @@ def test_logs_contain_no_personal_data(
 
 
 @pytest.mark.real_commits
-def test_concurrent_closing_and_logins_leave_a_consistent_state(
+def test_account_closed_during_concurrent_logins_has_no_active_session_or_is_reopened(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """The account is closed without sessions, or it is open."""
+    """Either the account is closed and has no active session, or a login has reopened it."""
     for _ in range(6):
         token = client.bind(alice)["token"]
         codes = [alice.wx_login() for _ in range(3)]
@@ -492,7 +498,7 @@ def test_concurrent_closing_and_logins_leave_a_consistent_state(
 
 
 @pytest.mark.real_commits
-def test_concurrent_erasure_and_undone_merge_leave_a_consistent_state(
+def test_undo_merge_concurrent_with_erasure_restores_the_merged_user_or_fails(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     for _ in range(5):
@@ -517,7 +523,7 @@ def test_concurrent_erasure_and_undone_merge_leave_a_consistent_state(
 
 
 @pytest.mark.real_commits
-def test_phone_verified_during_an_erasure_belongs_to_an_active_user(
+def test_phone_number_verified_during_an_erasure_belongs_to_a_user_who_is_not_erased(
     app: Flask, client: Client, alice: Person, bob: Person, rows: Reader
 ) -> None:
     for _ in range(5):
@@ -541,7 +547,7 @@ def test_phone_verified_during_an_erasure_belongs_to_an_active_user(
 
 
 @pytest.mark.real_commits
-def test_requests_during_an_erasure_are_answered_or_refused(
+def test_requests_during_the_erasure_of_their_user_return_200_401_or_409(
     app: Flask, client: Client, alice: Person, wechat: WeChat, rows: Reader
 ) -> None:
     for _ in range(4):

@@ -1,4 +1,4 @@
-"""Export of all data about a user, without data about others."""
+"""Export of all data about a user, without data about other users."""
 
 import json
 from typing import Any
@@ -25,8 +25,8 @@ from tests.fixtures.tables import read_tables
 
 CREDENTIALS = {"account": "alice", "password": GOOD_PASSWORD}
 
-# The table of each part, and its columns that are not exported: secrets, their hashes and blind
-# indexes. The tenant is left out everywhere.
+# For each part of the export: the table, and the columns that are not exported, because they hold
+# secrets, hashes or blind indexes. The column `tenant_id` is never exported.
 PARTS = {
     "users": ("users", {"password_hash"}),
     "phones": ("phones", {"number_index", "number_sealed"}),
@@ -48,7 +48,7 @@ PARTS = {
     "password_tries": ("password_tries", {"key", "account_key"}),
     "audit_events": ("audit_events", set[str]()),
 }
-# Fields in place of such columns: the decrypted value, or whether there is one.
+# Exported fields that replace such columns: the decrypted value, or whether there is a value.
 REPLACEMENTS = {"phones": {"number"}, "pushes": {"message"}, "users": {"has_password"}}
 # Tables without data about users.
 WITHOUT_USER_DATA = {
@@ -62,8 +62,8 @@ WITHOUT_USER_DATA = {
 }
 
 
-def export_of(client: Client, token: str) -> dict[str, list[dict[str, Any]]]:
-    """Return the export."""
+def request_export(client: Client, token: str) -> dict[str, list[dict[str, Any]]]:
+    """Request the export of a user, check the response headers, and return the parsed JSON."""
     answer = client.send("GET", "/v1/me/export", token)
     assert answer.status_code == 200, answer.text
     assert answer.content_type == "application/json"
@@ -74,7 +74,7 @@ def export_of(client: Client, token: str) -> dict[str, list[dict[str, Any]]]:
 
 @pytest.fixture
 def token(app: Flask, client: Client, alice: Person, bob: Person) -> str:
-    """Return a token of Alice, a user with a history. Bob and Alice at globex have one as well."""
+    """Return a token of Alice, about whom every part has rows. So have Bob and Alice at globex."""
     client.log_in(alice, ACME_CLUB)  # A user without a phone, merged later.
     enter_user(app, **CREDENTIALS, phone="13800138001")
     client.bind(bob)
@@ -94,7 +94,7 @@ def token(app: Flask, client: Client, alice: Person, bob: Person) -> str:
 def test_export_contains_every_row_and_column_about_the_user(
     client: Client, token: str, alice: Person, rows: Reader
 ) -> None:
-    exported, kept = export_of(client, token), read_tables(rows)
+    exported, kept = request_export(client, token), read_tables(rows)
     user = client.me(token).json["id"]
     assert set(exported) == set(PARTS)
     users = {one["id"] for one in exported["users"]}
@@ -123,8 +123,10 @@ def test_export_contains_every_row_and_column_about_the_user(
     sessions = {one["id"] for one in exported["sessions"]}
     codes = {str(row["session_id"]) for row in kept["code_exchanges"].values()}
     assert {one["session_id"] for one in exported["code_exchanges"]} == codes & sessions
-    assert len(codes - sessions) >= 2, "of other users"
-    assert len(exported["password_tries"]) == 2, "of the account, and of it at this address"
+    assert len(codes - sessions) >= 2, "there are code exchanges of other users"
+    assert len(exported["password_tries"]) == 2, (
+        "one count by account, one by account and IP address"
+    )
     assert [one["has_password"] for one in exported["users"] if one["account"]] == [True]
     assert [one["event"] for one in exported["pushes"]] == ["user_authorization_revoke", "text"]
     handled, written = (one["message"] for one in exported["pushes"])
@@ -133,14 +135,14 @@ def test_export_contains_every_row_and_column_about_the_user(
     assert {"user.added", "consent.withdrawn", "user.merged", "user.exported"} <= set(actions)
 
 
-def test_every_table_is_exported_or_listed_without_user_data() -> None:
+def test_every_table_is_part_of_the_export_or_is_listed_as_containing_no_user_data() -> None:
     assert {table for table, _ in PARTS.values()} | WITHOUT_USER_DATA == set(db.metadata.tables)
 
 
-def test_export_contains_no_secrets_and_no_data_about_others(
+def test_export_contains_no_secrets_and_no_data_about_other_users(
     client: Client, token: str, bob: Person, rows: Reader
 ) -> None:
-    text = json.dumps(export_of(client, token))
+    text = json.dumps(request_export(client, token))
     kept = read_tables(rows)
     mine = {token, token_hash(token).hex()}
     for row in kept["login_sessions"].values():
@@ -160,7 +162,7 @@ def test_export_contains_no_secrets_and_no_data_about_others(
 
 
 def test_export_is_recorded_in_the_audit_log(client: Client, token: str, rows: Reader) -> None:
-    export_of(client, token)
+    request_export(client, token)
     user = client.me(token).json["id"]
     assert rows(
         "SELECT actor_kind, actor_id::text, subject, ip FROM audit_events"
@@ -168,18 +170,18 @@ def test_export_is_recorded_in_the_audit_log(client: Client, token: str, rows: R
     ) == [("user", user, user, "127.0.0.1")]
 
 
-def test_long_history_is_exported_in_pages(
+def test_export_read_in_several_database_pages_is_complete(
     client: Client, token: str, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = export_of(client, token)
+    whole = request_export(client, token)
     monkeypatch.setattr(export, "PAGE", 2)
-    paged = export_of(client, token)
+    paged = request_export(client, token)
     paged["audit_events"].pop()  # The second export.
     assert len(whole["audit_events"]) > 4
     assert paged == whole
 
 
-def test_identity_of_another_person_who_used_the_account_is_not_exported(
+def test_export_omits_an_unbound_identity_of_another_person_who_used_the_account(
     app: Flask, client: Client, wechat: WeChat
 ) -> None:
     enter_user(app, **CREDENTIALS)
@@ -188,12 +190,12 @@ def test_identity_of_another_person_who_used_the_account_is_not_exported(
     client.post("profile", token, nickname="Dave")
     free = client.post("unbind", token).json
     mine = client.post("password-login", **CREDENTIALS).json["token"]
-    text = json.dumps(export_of(client, mine)["identities"])
+    text = json.dumps(request_export(client, mine)["identities"])
     assert free["openid"] not in text
 
 
 @pytest.mark.real_commits
-def test_aborted_download_holds_no_database_connection(
+def test_export_download_holds_no_database_connection_between_pages(
     app: Flask, client: Client, token: str
 ) -> None:
     answer = client.send("GET", "/v1/me/export", token, buffered=False)

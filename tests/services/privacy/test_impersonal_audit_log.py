@@ -1,4 +1,4 @@
-"""Personal data in audit events: it is not recorded, and only retention clears it."""
+"""Personal data in audit events: not recorded any more, and cleared from old events."""
 
 import json
 import secrets
@@ -32,7 +32,7 @@ QUERY, NUMBER = "小花 Lily", "138****8001"
 EXPORTED = {"people": "1", "columns": "account", "query": QUERY, "status": ""}
 RELEASED = {"before": {"phone": NUMBER}, "after": {"phone": None}}
 MERGED = {"before": {"status": "active", "phone": NUMBER}, "after": {"moved": 1}, "into": "x"}
-# Details as written by releases before 0016, and their cleared form.
+# Actions and details as written before migration 0016, each with the cleared details.
 OLD: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     (
         "users.exported",
@@ -59,7 +59,7 @@ INSERT = (
 
 
 def record_event(rows: Reader, action: str, details: dict[str, Any]) -> None:
-    """Write an audit event of acme with details of an earlier release."""
+    """Insert an audit event of acme, as a release before migration 0016 would."""
     rows(
         "INSERT INTO audit_events (id, tenant_id, actor_kind, action, subject, ip, details)"
         " SELECT :id, id, 'operator', :action, 'x', '192.0.2.1', cast(:details AS jsonb)"
@@ -76,7 +76,7 @@ def record_event(rows: Reader, action: str, details: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("query", "filtered"), [(QUERY, "yes"), ("13800138001", "yes"), ("", "no")]
 )
-def test_export_records_whether_it_was_filtered_without_the_search_text(
+def test_audit_event_of_a_user_export_omits_the_search_text(
     app: Flask, rows: Reader, query: str, filtered: str
 ) -> None:
     with app.app_context():
@@ -87,10 +87,10 @@ def test_export_records_whether_it_was_filtered_without_the_search_text(
     assert not query or query not in json.dumps(details, ensure_ascii=False)
 
 
-def test_released_or_merged_number_is_recorded_as_set(
+def test_audit_events_of_phone_release_and_merge_omit_the_phone_number(
     app: Flask, client: Client, alice: Person, bob: Person, rows: Reader
 ) -> None:
-    """A masked number still identifies its owner among few candidates."""
+    """Even a masked number can identify a person among few candidates."""
     ann = signed_in(app, "ann@acme.example", "tenant_admin", "acme")
     one, other = (client.bind(person)["user"]["id"] for person in (alice, bob))
     users = "/tenants/acme/users"
@@ -106,7 +106,7 @@ def test_released_or_merged_number_is_recorded_as_set(
 
 
 @pytest.mark.parametrize(("action", "old", "cleared"), OLD)
-def test_details_are_cleared_of_personal_data(
+def test_retention_clears_personal_data_from_the_details_of_old_audit_events(
     rows: Reader, action: str, old: dict[str, Any], cleared: dict[str, Any]
 ) -> None:
     record_event(rows, action, old)
@@ -116,7 +116,9 @@ def test_details_are_cleared_of_personal_data(
         assert rows("SELECT details FROM audit_events WHERE subject = 'x'") == [(cleared,)]
 
 
-def test_address_and_details_can_be_cleared_together(rows: Reader) -> None:
+def test_ip_address_and_details_of_an_audit_event_can_be_cleared_in_one_update(
+    rows: Reader,
+) -> None:
     record_event(rows, "users.exported", EXPORTED)
     both = "ip = NULL, details = impersonal_details(action, details)"
     rows(f"{ALLOW}; UPDATE audit_events SET {both} WHERE subject = 'x'")
@@ -141,18 +143,20 @@ def test_address_and_details_can_be_cleared_together(rows: Reader) -> None:
         "details = impersonal_details(action, details), tenant_id = NULL",
         "details = impersonal_details(action, details), id = gen_random_uuid()",
         "details = impersonal_details(action, details), created_at = now() - interval '9 years'",
-        # The rule of another action.
+        # Clears the details by the rule of another action.
         "action = 'phone.released', details = impersonal_details('phone.released', details)",
     ],
 )
-def test_no_other_change_of_an_event_is_allowed(rows: Reader, change: str) -> None:
-    """The setting of retention allows nothing else."""
+def test_audit_event_cannot_be_changed_except_by_clearing_personal_data(
+    rows: Reader, change: str
+) -> None:
+    """The setting `wxpass.retention` allows no other change."""
     record_event(rows, "users.exported", EXPORTED | {"before": {"phone": NUMBER}})
     with pytest.raises(DBAPIError, match=APPEND_ONLY):
         rows(f"{ALLOW}; UPDATE audit_events SET {change} WHERE subject = 'x'")
 
 
-def test_cleared_address_cannot_be_restored(rows: Reader) -> None:
+def test_cleared_ip_address_of_an_audit_event_cannot_be_restored(rows: Reader) -> None:
     record_event(rows, "users.exported", EXPORTED)
     rows(f"{ALLOW}; UPDATE audit_events SET ip = NULL WHERE subject = 'x'")
     with pytest.raises(DBAPIError, match=APPEND_ONLY):
@@ -162,7 +166,9 @@ def test_cleared_address_cannot_be_restored(rows: Reader) -> None:
 @pytest.mark.parametrize(
     "change", ["details = impersonal_details(action, details)", "ip = NULL", "ip = ip"]
 )
-def test_events_cannot_be_cleared_outside_retention(rows: Reader, change: str) -> None:
+def test_audit_event_cannot_be_cleared_without_the_setting_of_retention(
+    rows: Reader, change: str
+) -> None:
     record_event(rows, "users.exported", EXPORTED)
     with pytest.raises(DBAPIError, match=APPEND_ONLY):
         rows(f"UPDATE audit_events SET {change} WHERE subject = 'x'")
@@ -173,7 +179,7 @@ def test_events_cannot_be_cleared_outside_retention(rows: Reader, change: str) -
 
 @pytest.fixture
 def previous(config: Config) -> Iterator[tuple[Flask, "Connection[tuple[Any, ...]]"]]:
-    """Return an app with a database before the migration, and a connection to it."""
+    """Yield an app whose database is one migration before 0016, and a database connection."""
     name = f"wxpass_migrated_{secrets.token_hex(4)}"
     url = config.database_url.replace("+psycopg", "")
     with psycopg.connect(url, autocommit=True) as server:
@@ -189,7 +195,7 @@ def previous(config: Config) -> Iterator[tuple[Flask, "Connection[tuple[Any, ...
 
 
 def _of(url: str, database: str) -> str:
-    """Return the URL of another database of the same server."""
+    """Return the URL of another database on the same server."""
     path, _, query = url.partition("?")
     return f"{path.rpartition('/')[0]}/{database}?{query}"
 
@@ -204,10 +210,10 @@ def details_of(connection: "Connection[tuple[Any, ...]]") -> list[tuple[Any, ...
     return connection.execute("SELECT action, details FROM audit_events ORDER BY id").fetchall()
 
 
-def test_migration_clears_existing_events(
+def test_migration_0016_clears_personal_data_from_existing_audit_events(
     previous: tuple[Flask, "Connection[tuple[Any, ...]]"],
 ) -> None:
-    """It works in batches, for every tenant, and changes no other column."""
+    """The migration works in batches, covers every tenant, and changes no other column."""
     app, connection = previous
     tenants = [UUID(int=number) for number in (1, 2)]
     for tenant in tenants:
@@ -230,7 +236,7 @@ def test_migration_clears_existing_events(
         connection.execute("UPDATE audit_events SET ip = NULL")
 
 
-def test_migration_can_be_reverted_and_repeated(
+def test_migration_0016_can_be_reverted_and_repeated(
     previous: tuple[Flask, "Connection[tuple[Any, ...]]"],
 ) -> None:
     app, connection = previous

@@ -1,4 +1,4 @@
-"""Erasure leaves no data about a person in any column of any table, nor in any log."""
+"""Erasure leaves no data about a person in any column of any table, or in any log."""
 
 import json
 import time
@@ -38,33 +38,33 @@ DEVICE = "ZwPhone/1.0 Mobile"
 
 
 class RecordedPerson:
-    """A person, their requests, and every trace that these leave."""
+    """A person who sends requests, with a record of all personal data that the requests contain."""
 
     def __init__(self, app: Flask, client: Client, person: Person) -> None:
         self.app, self.client, self.person = app, client, person
         self.ip = HOME
-        # The value of each trace and its kind.
+        # The kind of each piece of personal data, by its value.
         self.traces: dict[str, str] = {}
         self.add_traces("IP address", HOME, TRAVEL, OFFICE)
         self.add_traces("device", DEVICE)
 
     def add_traces(self, kind: str, *traces: str) -> None:
-        """Add traces that are recorded from here on."""
+        """Record values of personal data, all of one kind."""
         self.traces |= dict.fromkeys(traces, kind)
 
     def send(self, method: str, path: str, token: str | None = None, **kwargs: Any) -> Any:
-        """Send a request from the person's device and current address."""
+        """Send a request from the person's device and current IP address."""
         here = {"environ_base": {"REMOTE_ADDR": self.ip}, "headers": {"User-Agent": DEVICE}}
         return self.client.send(method, path, token, **here, **kwargs)
 
     def ask(self, what: str, token: str | None = None, app: App = ACME_SHOP, **body: Any) -> Any:
-        """Call the native API of an app successfully."""
+        """Send a request to the native API of an app. It must succeed. Return the JSON response."""
         answer = self.send("POST", f"/v1/apps/{app.appid}/{what}", token, json=body)
         assert answer.status_code in (200, 204), answer.text
         return answer.json
 
     def log_in(self, app: App = ACME_SHOP) -> dict[str, Any]:
-        """Log in with a code."""
+        """Log in with a code, and record openid, unionid and the index of the openid."""
         login: dict[str, Any] = self.ask("login", app=app, code=self.person.wx_login(app))
         self.add_traces(f"openid in {app.appid}", login["openid"])
         self.add_traces("unionid", login["unionid"])
@@ -75,26 +75,26 @@ class RecordedPerson:
         return login
 
     def send_wechat_profile(self, token: str, app: App = ACME_SHOP) -> None:
-        """Send the profile from WeChat."""
+        """Send the user info from WeChat as the profile."""
         self.ask("profile", token, app, **self.person.tap_user_info(app))
         self.add_traces("nickname at WeChat", f"{self.person.name} 🌸 小花")
 
     def send_profile(self, token: str, nickname: str, face: str, app: App = ACME_SHOP) -> None:
-        """Send a nickname and an avatar."""
+        """Send a nickname and an avatar as the profile."""
         url = f"https://example.com/{face}.png"
         self.ask("profile", token, app, nickname=nickname, avatar_url=url)
         self.add_traces("nickname", nickname)
         self.add_traces("avatar", url)
 
     def add_phone(self, national: str) -> None:
-        """Add a number and its blind index to the traces."""
+        """Record a phone number, in all spellings, and its blind index."""
         self.add_traces("phone", *phone_spellings(national))
         with self.app.app_context():
             index = number_index(tenant_id_of("acme"), phone_number(national))
             self.add_traces("index of phone", index.hex())
 
     def add_account(self, account: str) -> None:
-        """Add an account and the indexes of its failed attempts to the traces."""
+        """Record an account and the keys under which its failed attempts are counted."""
         self.add_traces("account", account)
         with self.app.app_context():
             tenant_id = tenant_id_of("acme")
@@ -104,14 +104,14 @@ class RecordedPerson:
 
 
 def create_with_key(script: Script, path: str, body: dict[str, Any], key: str) -> Any:
-    """Create something with an Idempotency-Key."""
+    """Send a POST request with an idempotency key."""
     return script("POST", TENANT_SCOPE + path, json=body, headers={"Idempotency-Key": key})
 
 
 def record_event_before_0016(
     rows: Reader, action: str, subject: str, details: dict[str, Any]
 ) -> None:
-    """Write an audit event as an earlier release does that still runs beside this one."""
+    """Insert an audit event, as a release before migration 0016 would."""
     rows(
         "INSERT INTO audit_events (id, tenant_id, actor_kind, action, subject, details)"
         " SELECT :id, id, 'operator', :action, :subject, cast(:details AS jsonb)"
@@ -129,7 +129,10 @@ PERSON = {"account": ACCOUNT, "password": PASSWORD, "phone": NUMBER, "nickname":
 
 
 def import_and_add(person: RecordedPerson, ann: Script) -> str:
-    """Add the person through the API twice, and to an import that waits for confirmation."""
+    """Add the person to a pending import and by the admin API. Return the id of the user.
+
+    Two more API requests to add the person are refused.
+    """
     person.add_account(ACCOUNT)
     person.add_phone(NUMBER)
     person.add_traces("nickname", "张伟 in the file", "张伟 entered")
@@ -139,14 +142,14 @@ def import_and_add(person: RecordedPerson, ann: Script) -> str:
     assert preview.json["import_id"], preview.text
     entered = create_with_key(ann, "/users", PERSON, "key-1")
     assert entered.status_code == 201, entered.text
-    # PostgreSQL logs the row that a constraint refuses unless it is configured otherwise.
+    # By default PostgreSQL logs the values of a row that violates a constraint.
     assert failure(create_with_key(ann, "/users", PERSON, "key-2")) == (409, "account_exists")
     assert failure(create_with_key(ann, "/users", PERSON | {"account": "zw"}, "key-3"))[0] == 409
     return str(entered.json["user"]["id"])
 
 
 def use_the_apps(user: RecordedPerson, client: Client, bare: dict[str, Any]) -> dict[str, Any]:
-    """Log in to three apps, by every kind of login, from three addresses."""
+    """Log in to three apps, by every kind of login, from three IP addresses. Return a login."""
     user.send_profile(bare["token"], "张伟 bare", "zw-bare", ACME_CLUB)
     first = user.log_in()
     bound: dict[str, Any] = user.ask("phone", first["token"], **user.person.tap_phone_new())
@@ -167,7 +170,7 @@ def use_the_apps(user: RecordedPerson, client: Client, bare: dict[str, Any]) -> 
 
 
 def receive_pushes(user: RecordedPerson, client: Client, openid: str) -> None:
-    """Receive a text, consent revocations and an event without a handler about the person."""
+    """Send pushes about the person: a text, an event without a handler, and revocations."""
     configure(user.app)
     portal = Portal(client)
     user.add_traces("message", "what 张伟 wrote")
@@ -180,7 +183,7 @@ def receive_pushes(user: RecordedPerson, client: Client, openid: str) -> None:
 
 
 def administer(user: RecordedPerson, ann: Script, user_id: str, rows: Reader) -> None:
-    """Search, export, release the phone of and merge the user as an operator."""
+    """As an operator, search and export the user, release the phone number, and merge a twin."""
     for query in (f"phone={NUMBER}", "nickname=张伟", f"account={ACCOUNT}"):
         assert ann("GET", f"{TENANT_SCOPE}/users?{query}").status_code == 200
     for query in ("张伟 typed", ACCOUNT, NUMBER):
@@ -203,7 +206,7 @@ def administer(user: RecordedPerson, ann: Script, user_id: str, rows: Reader) ->
 
 
 def erase(app: Flask, rows: Reader) -> None:
-    """End the grace period and run retention."""
+    """End the grace period of closed accounts and run retention, which must erase one user."""
     rows("UPDATE users SET erase_after = now() - interval '1 second' WHERE erase_after > now()")
     with app.app_context():
         removed = dict(run_retention())
@@ -218,7 +221,7 @@ def test_erased_user_leaves_no_data_in_any_table_or_log(
     rows: Reader,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Everything that the service can record about a person is recorded first, and found."""
+    """Before the erasure, the search must find every kind of data that the service stores."""
     person = Person(wechat, "zhangwei", NUMBER)
     ann = signed_in(app, "ann@acme.example", "tenant_admin", "acme")
     bobs = client.bind(bob)
@@ -252,7 +255,7 @@ def test_erased_user_leaves_no_data_in_any_table_or_log(
 
 
 def assert_nothing_is_left(app: Flask, rows: Reader, person: RecordedPerson, logs: Logs) -> None:
-    """Search every column of every table, and every log, for every trace."""
+    """Assert that no column of any table and no log contains data of the person."""
     left = {kind: places for kind, places in found(app, rows, person.traces).items() if places}
     assert left == {}
     assert logs.seen(person.traces) == set()
@@ -262,11 +265,11 @@ def assert_nothing_is_left(app: Flask, rows: Reader, person: RecordedPerson, log
 def test_erased_visitor_leaves_no_data_in_any_table_or_log(
     app: Flask, client: Client, wechat: WeChat, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A visitor of two apps without a user."""
+    """The visitor has identities in two apps and no user."""
     person = Person(wechat, "lina", "13800138066")
     with captured_logs(monkeypatch) as logs:
         visitor = RecordedPerson(app, client, person)
-        # Registration is closed in this app, so verifying a phone creates no user.
+        # Registration is closed in this app, so verifying a phone number creates no user.
         staff = visitor.log_in(ACME_STAFF)
         tap = {"json": person.tap_phone_new(ACME_STAFF)}
         refused = visitor.send("POST", f"/v1/apps/{ACME_STAFF.appid}/phone", staff["token"], **tap)
@@ -287,7 +290,7 @@ def test_erased_visitor_leaves_no_data_in_any_table_or_log(
         assert shop["openid"] in visitor.send("GET", "/v1/me/export", token).text
         before = found(app, rows, visitor.traces)
         never_kept = {"phone", "index of phone", "account of a failed login"}
-        # Overwritten by a typed nickname, or revoked.
+        # The nickname from WeChat was overwritten by a typed nickname.
         gone_before = {"nickname at WeChat"}
         # No push was received in this app.
         gone_before |= {f"index of openid in {ACME_STAFF.appid}"}
@@ -298,7 +301,7 @@ def test_erased_visitor_leaves_no_data_in_any_table_or_log(
         assert_nothing_is_left(app, rows, visitor, logs)
     tables = ("users", "social_accounts", "login_sessions", "session_keys", "code_exchanges")
     assert [rows.count(table) for table in tables] == [0, 0, 0, 0, 0]
-    # Only ids remain.
+    # The remaining audit event contains only an id.
     ((subject, details, ip),) = rows(
         "SELECT subject, details, ip FROM audit_events WHERE action = 'visitor.exported'"
     )
@@ -308,7 +311,7 @@ def test_erased_visitor_leaves_no_data_in_any_table_or_log(
 def test_erasure_keeps_the_data_of_other_users(
     app: Flask, client: Client, alice: Person, bob: Person, rows: Reader
 ) -> None:
-    """The same person at globex, and another user of acme."""
+    """The other users are the same person at globex, and Bob at acme."""
     client.bind(alice, GLOBEX_LIFE)
     client.bind(bob)
     others = {"+8613800138001": "alice at globex", "+8613800138002": "bob"}

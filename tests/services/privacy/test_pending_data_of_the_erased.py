@@ -1,4 +1,4 @@
-"""Erasure of stored idempotent answers and pending imports that contain the user's data."""
+"""Erasure of stored idempotent responses and pending imports that contain a user's data."""
 
 from typing import Any
 from uuid import UUID
@@ -34,17 +34,19 @@ def ops(app: Flask) -> Script:
 
 
 def erase_all(app: Flask, rows: Reader) -> None:
-    """Erase every user as after an account closure."""
+    """End the grace period of every user and run retention."""
     rows("UPDATE users SET erase_after = now()")
     with app.app_context():
         assert dict(run_retention())["failed"] == 0
 
 
-# Stored answers
+# Stored responses
 
 
-def test_stored_answer_is_erased_with_its_user(app: Flask, ops: Script, rows: Reader) -> None:
-    """Answers about other users, and about no user, stay."""
+def test_stored_response_is_erased_with_the_user_that_it_contains(
+    app: Flask, ops: Script, rows: Reader
+) -> None:
+    """Stored responses that contain other users, or no user, are kept."""
     alice = create(ops, USERS, ALICE, "key-1").json["user"]["id"]
     bob = create(ops, USERS, {"account": "bob"}, "key-2").json["user"]["id"]
     create(ops, "/tenants", {"slug": "initech", "name": "Initech"}, "key-3")
@@ -58,10 +60,10 @@ def test_stored_answer_is_erased_with_its_user(app: Flask, ops: Script, rows: Re
     assert create(ops, USERS, {"account": "bob"}, "key-2").headers["Idempotent-Replayed"] == "true"
 
 
-def test_creation_repeated_after_the_erasure_creates_a_new_user(
+def test_request_with_an_idempotency_key_repeated_after_the_erasure_adds_a_new_user(
     app: Flask, ops: Script, rows: Reader
 ) -> None:
-    """The stored answer is not returned."""
+    """The stored response of the first request is not returned."""
     first = create(ops, USERS, ALICE).json["user"]["id"]
     erase_all(app, rows)
     again = create(ops, USERS, ALICE)
@@ -69,8 +71,10 @@ def test_creation_repeated_after_the_erasure_creates_a_new_user(
     assert again.json["user"]["id"] != first
 
 
-def test_stored_answer_about_a_merged_user_is_erased(app: Flask, ops: Script, rows: Reader) -> None:
-    """A merged user is erased with the user it was merged into."""
+def test_stored_response_that_contains_a_merged_user_is_erased(
+    app: Flask, ops: Script, rows: Reader
+) -> None:
+    """The merged user is erased together with the user that it was merged into."""
     merged = create(ops, USERS, ALICE, "key-1").json["user"]["id"]
     into = create(ops, USERS, {"account": "other"}, "key-2").json["user"]["id"]
     ops("POST", f"{USERS}/{merged}/merge", json={"into_id": into})
@@ -80,7 +84,7 @@ def test_stored_answer_about_a_merged_user_is_erased(app: Flask, ops: Script, ro
     assert rows.count("idempotent_requests") == 0
 
 
-def test_answer_about_a_user_erased_during_the_request_is_not_stored(
+def test_response_that_contains_a_user_erased_during_the_request_is_not_stored(
     app: Flask, ops: Script, rows: Reader
 ) -> None:
     user = UUID(create(ops, USERS, ALICE).json["user"]["id"])
@@ -103,10 +107,10 @@ def test_answer_about_a_user_erased_during_the_request_is_not_stored(
     ],
     ids=str,
 )
-def test_stored_answer_is_erased_when_its_data_is_revoked(
+def test_stored_response_is_erased_when_consent_to_its_data_is_revoked(
     app: Flask, client: Client, ops: Script, alice: Person, rows: Reader, fields: dict[str, str]
 ) -> None:
-    """The answer contains the nickname and the masked number."""
+    """The response contains the nickname and the masked phone number."""
     create(ops, USERS, ALICE, "key-1")
     create(ops, USERS, {"account": "bob"}, "key-2")
     configure(app)
@@ -125,13 +129,13 @@ def test_stored_answer_is_erased_when_its_data_is_revoked(
 
 @pytest.fixture
 def acme(app: Flask) -> UUID:
-    """Return the id of acme."""
+    """Return the id of the tenant acme."""
     with app.app_context():
         return tenant_id_of("acme")
 
 
 def preview(tenant_id: UUID, *people: tuple[str, str, str], actor: audit.Actor = ANNA) -> UUID:
-    """Preview an import file."""
+    """Preview an import file with these people. Return the id of the pending import."""
     file = read_user_file(csv_of(("account", "phone", "nickname"), *people))
     import_id = preview_import(actor, tenant_id, file).import_id
     assert import_id is not None
@@ -146,10 +150,10 @@ HOLDS_ALICE = [
 
 
 @pytest.mark.parametrize("row", [row for row, _ in HOLDS_ALICE], ids=[n for _, n in HOLDS_ALICE])
-def test_pending_import_that_contains_the_user_is_erased(
+def test_pending_import_that_contains_an_erased_user_is_deleted(
     app: Flask, acme: UUID, rows: Reader, row: tuple[str, str, str]
 ) -> None:
-    """Other imports, and those of another tenant, stay."""
+    """Other pending imports of the tenant, and those of another tenant, are kept."""
     with app.app_context():
         globex = tenant_id_of("globex")
         first = preview(acme, ("bert", "13800138009", "Alice"), row)
@@ -164,10 +168,10 @@ def test_pending_import_that_contains_the_user_is_erased(
         assert confirm_import(BERT, acme, stays).people == 1
 
 
-def test_running_import_that_contains_the_user_is_interrupted(
+def test_running_import_that_contains_an_erased_user_is_interrupted(
     app: Flask, acme: UUID, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It adds no user, and its progress reports the interruption."""
+    """The import adds no user, and its progress reports the interruption."""
     make_ready = run.make_ready
 
     def erase_when_ready(tenant_id: UUID, people: Any) -> Any:
@@ -186,8 +190,10 @@ def test_running_import_that_contains_the_user_is_interrupted(
     assert rows.count("users") == 0
 
 
-def test_undecryptable_pending_import_is_erased(app: Flask, acme: UUID, rows: Reader) -> None:
-    """Its key is lost, so that its contents cannot be checked."""
+def test_pending_import_that_cannot_be_decrypted_is_deleted_by_an_erasure(
+    app: Flask, acme: UUID, rows: Reader
+) -> None:
+    """Without the key, whether the import contains the erased user cannot be checked."""
     with app.app_context():
         preview(acme, ("bert", "", ""))
     rows("UPDATE people_imports SET people_sealed = 'lost:' || substr(people_sealed, 4)")
@@ -196,7 +202,7 @@ def test_undecryptable_pending_import_is_erased(app: Flask, acme: UUID, rows: Re
     assert [rows.count(table) for table in ("users", "people_imports")] == [0, 0]
 
 
-def test_pending_import_that_contains_a_revoked_number_is_erased(
+def test_pending_import_that_contains_a_revoked_phone_number_is_deleted(
     app: Flask, acme: UUID, client: Client, alice: Person, rows: Reader
 ) -> None:
     configure(app)
@@ -210,10 +216,10 @@ def test_pending_import_that_contains_a_revoked_number_is_erased(
     assert rows("SELECT id FROM people_imports") == [(kept,)]
 
 
-def test_erasure_of_a_visitor_keeps_pending_data(
+def test_erasure_of_a_visitor_keeps_stored_responses_and_pending_imports(
     app: Flask, acme: UUID, client: Client, ops: Script, alice: Person, rows: Reader
 ) -> None:
-    """A visitor has neither account nor phone."""
+    """A visitor has neither account nor phone number, so no pending data can be about a visitor."""
     create(ops, USERS, {"account": "bob"})
     with app.app_context():
         preview(acme, ("alice", "13800138001", "Alice"))

@@ -32,19 +32,19 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run(app: Flask) -> Run:
-    """Return a function that runs a command."""
+    """Return a function that runs a command of the command line interface."""
     runner = app.test_cli_runner()
     return lambda *arguments: runner.invoke(args=list(arguments), catch_exceptions=False)
 
 
 def run_retention_once(app: Flask) -> dict[str, int]:
-    """Run retention and return the counts of what it removed."""
+    """Run retention. Return the number of deleted rows of each kind, without zeros."""
     with app.app_context():
         return {kind: count for kind, count in run_retention() if count}
 
 
 def age_identities(rows: Reader, days: float, which: str = "true") -> None:
-    """Move the creation and last login of identities into the past."""
+    """Move creation and last login of identities back by `days`. `which` is an SQL condition."""
     milliseconds = int(timedelta(days=days).total_seconds() * 1000)
     for (old,) in rows(f"SELECT id FROM social_accounts WHERE {which}"):
         new = UUID(int=old.int - (milliseconds << 80))
@@ -66,7 +66,7 @@ def age_identities(rows: Reader, days: float, which: str = "true") -> None:
 def test_visitor_is_erased_180_days_after_the_last_login(
     app: Flask, client: Client, alice: Person, bob: Person, rows: Reader, days: float
 ) -> None:
-    """With sessions, keys and pushes. Another visitor and a user stay."""
+    """Sessions, session keys and pushes are erased too. A newer visitor and a user are kept."""
     is_due = days > 180
     client.bind(bob)
     login = client.log_in(alice)
@@ -86,7 +86,7 @@ def test_visitor_is_erased_180_days_after_the_last_login(
     assert run_retention_once(app) == {}
 
 
-def test_period_begins_at_the_last_login(
+def test_visitor_who_logs_in_again_is_kept_by_retention(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     client.log_in(alice)
@@ -96,7 +96,7 @@ def test_period_begins_at_the_last_login(
     assert rows.count("social_accounts") == 1
 
 
-def test_period_is_set_per_tenant(
+def test_visitors_are_erased_after_the_retention_period_of_their_tenant(
     app: Flask, client: Client, alice: Person, bob: Person, rows: Reader, run: Run
 ) -> None:
     assert run("tenants", "set", "acme", "--visitor-days", "30").exit_code == 0
@@ -112,13 +112,13 @@ def test_period_is_set_per_tenant(
     ]
 
 
-def test_dry_run_counts_visitors_and_erases_nothing(
+def test_retention_dry_run_counts_visitors_and_erases_nothing(
     client: Client, alice: Person, bob: Person, rows: Reader, run: Run
 ) -> None:
     for person in (alice, bob):
         client.log_in(person)
     age_identities(rows, 181)
-    run("tenants", "list")  # The first command stores the key proofs.
+    run("tenants", "list")  # The first command inserts key proofs.
     before = read_tables(rows)
     assert "visitors\t2" in run("retention", "run", "--dry-run").output.splitlines()
     assert changes(before, read_tables(rows)) == {}
@@ -126,10 +126,10 @@ def test_dry_run_counts_visitors_and_erases_nothing(
     assert "visitors\t0" in run("retention", "run").output.splitlines()
 
 
-def test_visitors_are_erased_in_batches(
+def test_retention_erases_visitors_in_batches_with_one_audit_event_each(
     app: Flask, client: Client, wechat: WeChat, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each batch is one audit event."""
+    """Each audit event contains the number of visitors in its batch."""
     monkeypatch.setattr(retention, "AT_ONCE", 3)
     for number in range(7):
         client.log_in(Person(wechat, f"person{number}", f"1380013800{number}"))
@@ -143,7 +143,7 @@ def test_visitors_are_erased_in_batches(
 def test_unbound_identity_is_kept_while_its_session_is_active(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """The last login by WeChat may be long ago, because users stay logged in by refresh tokens."""
+    """The last WeChat login may be long ago, because refresh tokens keep users logged in."""
     enter_user(app, account="alice", password="violet-harbour-74")
     client.log_in(alice, account="alice", password="violet-harbour-74")
     login = client.log_in(alice)
@@ -161,17 +161,19 @@ def test_unbound_identity_is_kept_while_its_session_is_active(
     assert rows.count("login_sessions", "user_id IS NOT NULL AND social_account_id IS NULL") == 1
 
 
-# Setting
+# Setting of the retention period
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "3651", "many"])
-def test_command_refuses_a_period_out_of_range(run: Run, rows: Reader, days: str) -> None:
+def test_tenants_set_command_refuses_visitor_days_out_of_range(
+    run: Run, rows: Reader, days: str
+) -> None:
     assert run("tenants", "set", "acme", f"--visitor-days={days}").exit_code == 2
     assert rows("SELECT DISTINCT visitor_days FROM tenants") == [(180,)]
 
 
 @pytest.mark.parametrize("days", [0, -1, 3651, "180", 1.5, True, None])
-def test_api_refuses_a_period_out_of_range(app: Flask, rows: Reader, days: Any) -> None:
+def test_admin_api_refuses_invalid_visitor_days(app: Flask, rows: Reader, days: Any) -> None:
     ops = signed_in(app, "ops@wxpass.example", "platform")
     refused = ops("PATCH", "/tenants/acme", json={"visitor_days": days})
     assert failure(refused) == (422, "request_invalid")
@@ -179,7 +181,7 @@ def test_api_refuses_a_period_out_of_range(app: Flask, rows: Reader, days: Any) 
     assert rows("SELECT DISTINCT visitor_days FROM tenants") == [(180,)]
 
 
-def test_only_the_platform_can_change_the_period(app: Flask, rows: Reader) -> None:
+def test_only_platform_admins_can_change_visitor_days(app: Flask, rows: Reader) -> None:
     ops = signed_in(app, "ops@wxpass.example", "platform")
     changed = ops("PATCH", "/tenants/acme", json={"visitor_days": 90})
     assert (changed.status_code, changed.json["visitor_days"]) == (200, 90)
@@ -198,7 +200,7 @@ def test_only_the_platform_can_change_the_period(app: Flask, rows: Reader) -> No
 def test_visitor_who_logs_in_during_retention_is_kept(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """As the same visitor or as a new one. The session of the login is valid."""
+    """The login belongs to the same visitor or to a new one, and its session is valid."""
     for _ in range(10):
         client.log_in(alice)
         age_identities(rows, 200)
@@ -219,10 +221,10 @@ def test_visitor_who_logs_in_during_retention_is_kept(
 
 
 @pytest.mark.real_commits
-def test_visitor_linked_during_retention_is_kept_or_refused(
+def test_visitor_binding_during_retention_becomes_a_user_or_gets_status_401(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """The identity belongs to the user, or the binding is refused because it was erased."""
+    """The binding is refused if retention has already erased the identity."""
     for _ in range(6):
         token, tap = client.log_in(alice)["token"], alice.tap_phone_new()
         age_identities(rows, 200)
@@ -245,7 +247,7 @@ def test_visitor_linked_during_retention_is_kept_or_refused(
 
 
 @pytest.mark.real_commits
-def test_concurrent_runs_erase_each_visitor_once(
+def test_concurrent_retention_runs_erase_each_visitor_once(
     app: Flask, client: Client, wechat: WeChat, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "AT_ONCE", 4)

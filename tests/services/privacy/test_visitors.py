@@ -1,4 +1,4 @@
-"""Visitors, who are identities without a user: export and erasure of their data."""
+"""Visitors (identities without a user): export and erasure of their data."""
 
 import json
 from collections.abc import Callable
@@ -34,26 +34,26 @@ PARTS = ("identities", "sessions", "session_keys", "code_exchanges", "pushes", "
 
 
 def erase(client: Client, token: str) -> Any:
-    """Request the erasure."""
+    """Send the request that erases a visitor or closes an account."""
     return client.send("DELETE", "/v1/me", token)
 
 
 def export(client: Client, token: str) -> dict[str, list[dict[str, Any]]]:
-    """Return the export."""
+    """Request the export and return the parsed JSON."""
     answer = client.send("GET", "/v1/me/export", token)
     assert answer.status_code == 200, answer.text
     return json.loads(answer.data)
 
 
 def bind_key(client: Client, person: Person) -> str:
-    """Return a bind key, which is an unbound session of an identity that may have a user."""
+    """Return a bind key: the token of an unbound session, even if the identity has a user."""
     path = f"/apps/{ACME_SHOP.appid}/uni/openid"
     answer = client.send("POST", path, json={"code": person.wx_login()})
     return str(answer.json["sessionKey"])
 
 
 def unbind_from_user(client: Client, person: Person) -> str:
-    """Unbind an identity from a user that has an account, and return its token."""
+    """Bind an identity to a user with an account, unbind it, and return the unbound token."""
     login = client.log_in(person, **CREDENTIALS)
     return str(client.post("unbind", login["token"]).json["token"])
 
@@ -61,10 +61,10 @@ def unbind_from_user(client: Client, person: Person) -> str:
 # Export
 
 
-def test_visitor_exports_the_data_of_all_their_identities(
+def test_visitor_export_contains_all_identities_of_the_visitor_in_the_tenant(
     app: Flask, client: Client, alice: Person, bob: Person, rows: Reader
 ) -> None:
-    """The identities in both apps, and nothing of another visitor or of a user."""
+    """The export contains no data of other visitors or of another tenant."""
     client.log_in(bob)
     client.log_in(alice, GLOBEX_LIFE)
     staff = client.log_in(alice, ACME_STAFF)
@@ -86,16 +86,16 @@ def test_visitor_exports_the_data_of_all_their_identities(
     assert "session_key_sealed" not in text
 
 
-def test_export_needs_no_recent_login(client: Client, alice: Person, rows: Reader) -> None:
+def test_visitor_export_needs_no_recent_login(client: Client, alice: Person, rows: Reader) -> None:
     token = client.log_in(alice)["token"]
     rows("UPDATE login_sessions SET created_at = now() - interval '11 minutes'")
     assert export(client, token)["identities"]
 
 
-def test_export_contains_nothing_of_the_former_user_of_the_identity(
+def test_export_of_an_unbound_identity_contains_no_data_of_its_former_user(
     app: Flask, client: Client, alice: Person
 ) -> None:
-    """A person who used an account must not see who else used it."""
+    """A person who used an account of another person must not see data of the account."""
     enter_user(app, **CREDENTIALS, phone="13800138009")
     exported = export(client, unbind_from_user(client, alice))
     assert (exported["users"], exported["phones"]) == ([], [])
@@ -109,7 +109,7 @@ def test_export_contains_nothing_of_the_former_user_of_the_identity(
 def test_visitor_is_erased_immediately_in_all_apps_of_the_tenant(
     client: Client, alice: Person, bob: Person, rows: Reader
 ) -> None:
-    """The visitor is unknown at the next login. Globex and other visitors keep their data."""
+    """The visitor is new at the next login. Data at globex and of other visitors is kept."""
     client.log_in(alice, GLOBEX_LIFE)
     client.log_in(bob)
     before = read_tables(rows)
@@ -130,8 +130,10 @@ def test_visitor_is_erased_immediately_in_all_apps_of_the_tenant(
     assert export(client, again["token"])["audit_events"][0]["action"] == "visitor.exported"
 
 
-def test_erasure_requires_a_recent_login(client: Client, alice: Person, rows: Reader) -> None:
-    """Ten minutes, as for closing an account, also in a session that was never bound."""
+def test_visitor_erasure_requires_a_login_within_ten_minutes(
+    client: Client, alice: Person, rows: Reader
+) -> None:
+    """The limit is the same as for closing an account."""
     token = client.log_in(alice)["token"]
     rows("UPDATE login_sessions SET created_at = now() - interval '601 seconds'")
     before = read_tables(rows)
@@ -151,14 +153,14 @@ def expired(client: Client, token: str, rows: Reader) -> str:
     return "session_expired"
 
 
-def foreign(client: Client, token: str, rows: Reader) -> str:
+def replaced_by_another_token(client: Client, token: str, rows: Reader) -> str:
     rows("UPDATE login_sessions SET token_hash = 'x'")
     return "token_invalid"
 
 
-@pytest.mark.parametrize("invalidate", [ended, expired, foreign])
+@pytest.mark.parametrize("invalidate", [ended, expired, replaced_by_another_token])
 @pytest.mark.parametrize(("method", "path"), [("DELETE", "/v1/me"), ("GET", "/v1/me/export")])
-def test_invalid_token_cannot_erase_or_export(
+def test_invalid_token_can_neither_erase_nor_export_a_visitor(
     client: Client,
     alice: Person,
     rows: Reader,
@@ -175,10 +177,10 @@ def test_invalid_token_cannot_erase_or_export(
 
 
 @pytest.mark.parametrize(("method", "path"), [("DELETE", "/v1/me"), ("GET", "/v1/me/export")])
-def test_unbound_session_of_a_linked_identity_cannot_erase_or_export(
+def test_unbound_session_of_an_identity_with_a_user_can_neither_erase_nor_export(
     client: Client, alice: Person, rows: Reader, method: str, path: str
 ) -> None:
-    """A bind key proves only the WeChat identity."""
+    """A bind key proves the WeChat identity, but not that its holder may act as the user."""
     client.bind(alice)
     key = bind_key(client, alice)
     before = read_tables(rows)
@@ -186,7 +188,7 @@ def test_unbound_session_of_a_linked_identity_cannot_erase_or_export(
     assert changes(before, read_tables(rows)) == {}
 
 
-def test_disabled_user_is_not_erased_by_an_unbound_session(
+def test_disabled_user_cannot_be_erased_through_an_unbound_session(
     client: Client, alice: Person, rows: Reader
 ) -> None:
     client.bind(alice)
@@ -196,10 +198,10 @@ def test_disabled_user_is_not_erased_by_an_unbound_session(
     assert rows.count("social_accounts") == 1
 
 
-def test_erasure_keeps_an_identity_of_the_same_unionid_with_a_user(
+def test_visitor_erasure_keeps_an_identity_with_the_same_unionid_that_has_a_user(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """The identity in another app keeps its session and session_key."""
+    """The user's identity in another app keeps its session and its session_key."""
     enter_user(app, **CREDENTIALS)
     token = unbind_from_user(client, alice)
     client.log_in(alice, ACME_CLUB)
@@ -216,36 +218,36 @@ def test_erasure_keeps_an_identity_of_the_same_unionid_with_a_user(
     assert set(changed) == {"audit_events", "code_exchanges"}
 
 
-def test_erasure_of_an_unbound_identity_keeps_the_history_of_its_former_user(
+def test_erasure_of_an_unbound_identity_keeps_audit_events_and_sessions_of_its_former_user(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """A stolen password cannot be used to erase its traces."""
+    """An attacker with a stolen password must not be able to erase the evidence."""
     user = enter_user(app, **CREDENTIALS)
     token = unbind_from_user(client, alice)
     sessions = rows("SELECT id, ip, device FROM login_sessions WHERE user_id IS NOT NULL")
     client.log_in(alice, **CREDENTIALS)
     again = client.post("unbind", client.log_in(alice)["token"]).json["token"]
-    trail = (
+    audit_log = (
         "SELECT action, actor_id::text, ip FROM audit_events"
         " WHERE action LIKE 'social_account.%' ORDER BY id"
     )
-    before = rows(trail)
+    before = rows(audit_log)
     assert {one[1:] for one in before} == {(user, "127.0.0.1")}
     assert token != again
     theirs = "SELECT id, user_id, ip, device, end_reason FROM login_sessions WHERE user_id = :user"
     kept = rows(f"{theirs} ORDER BY id", user=user)
     assert len(kept) > len(sessions)
     assert erase(client, again).status_code == 200
-    assert rows(trail) == before
+    assert rows(audit_log) == before
     assert rows(f"{theirs} ORDER BY id", user=user) == kept
     assert rows.count("login_sessions", "social_account_id IS NOT NULL") == 0
     assert rows.count("login_sessions", "user_id IS NULL") == 0
 
 
-def test_unionid_does_not_match_identities_of_another_tenant(
+def test_visitor_erasure_and_export_do_not_match_unionids_of_another_tenant(
     client: Client, alice: Person, rows: Reader
 ) -> None:
-    """Even if two tenants had one Open Platform account."""
+    """Two tenants could use the same Open Platform account, and so have equal unionids."""
     there = client.log_in(alice, GLOBEX_LIFE)
     here = client.log_in(alice)
     rows("UPDATE social_accounts SET unionid = 'the-same'")
@@ -254,7 +256,7 @@ def test_unionid_does_not_match_identities_of_another_tenant(
     assert rows("SELECT openid FROM social_accounts") == [(there["openid"],)]
 
 
-def test_missing_unionid_matches_no_other_visitor(
+def test_visitor_without_a_unionid_does_not_match_other_visitors_without_one(
     client: Client, alice: Person, bob: Person, rows: Reader
 ) -> None:
     client.log_in(bob)
@@ -265,7 +267,7 @@ def test_missing_unionid_matches_no_other_visitor(
     assert rows.count("social_accounts") == 1
 
 
-def test_user_closes_the_account_with_a_grace_period(
+def test_erasure_request_of_a_user_starts_the_grace_period(
     client: Client, alice: Person, rows: Reader
 ) -> None:
     answer = erase(client, client.bind(alice)["token"])
@@ -273,7 +275,7 @@ def test_user_closes_the_account_with_a_grace_period(
     assert rows.count("users", "erase_after IS NOT NULL") == 1
 
 
-def test_session_ended_during_the_request_erases_nothing(
+def test_visitor_erasure_fails_if_the_session_ends_during_the_request(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     token = client.log_in(alice)["token"]
@@ -294,7 +296,7 @@ def test_session_ended_during_the_request_erases_nothing(
     assert rows.count("social_accounts") == 1
 
 
-def test_logout_everywhere_ends_unbound_sessions_of_the_identity(
+def test_logout_everywhere_also_ends_unbound_sessions_of_the_identity(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     user = client.bind(alice)
@@ -309,7 +311,7 @@ def test_logout_everywhere_ends_unbound_sessions_of_the_identity(
 
 
 @pytest.mark.real_commits
-def test_concurrent_erasures_erase_a_visitor_once(
+def test_concurrent_erasure_requests_erase_a_visitor_once(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     for _ in range(4):
@@ -322,7 +324,7 @@ def test_concurrent_erasures_erase_a_visitor_once(
 
 
 @pytest.mark.real_commits
-def test_concurrent_erasure_and_binding_leave_a_user_or_nothing(
+def test_binding_concurrent_with_visitor_erasure_creates_a_user_or_finds_the_visitor_erased(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
     for _ in range(6):
@@ -347,10 +349,10 @@ def test_concurrent_erasure_and_binding_leave_a_user_or_nothing(
 
 
 @pytest.mark.real_commits
-def test_concurrent_erasure_and_logins_leave_a_consistent_state(
+def test_logins_concurrent_with_visitor_erasure_create_at_most_one_new_visitor(
     app: Flask, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """A login belongs to the erased visitor, or to a new one and its session is valid."""
+    """The session of a login is either erased with the visitor, or valid for a new visitor."""
     for _ in range(6):
         token = client.log_in(alice)["token"]
         codes = [alice.wx_login() for _ in range(3)]

@@ -1,4 +1,4 @@
-"""Receiving pushes: failures, retries, concurrency, and the list for operators."""
+"""Receiving pushes: failures, retries, concurrency, and the list command for operators."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -48,7 +48,7 @@ Command = Callable[..., Result]
 
 @pytest.fixture
 def portal(app: Flask, client: Client, monkeypatch: pytest.MonkeyPatch) -> Portal:
-    """Return a portal that sends pushes to acme's shop, where one event has a handler."""
+    """Return a portal that sends pushes to acme's shop. Only `REVOKE` events have a handler."""
     configure(app)
     monkeypatch.setitem(HANDLERS, REVOKE, forget_nickname)
     return Portal(client)
@@ -56,18 +56,18 @@ def portal(app: Flask, client: Client, monkeypatch: pytest.MonkeyPatch) -> Porta
 
 @pytest.fixture
 def run(app: Flask) -> Command:
-    """Return a function that runs a command."""
+    """Return a function that runs a command of the command line interface."""
     runner = app.test_cli_runner()
     return lambda *arguments: runner.invoke(args=list(arguments), catch_exceptions=False)
 
 
 def count_handled(rows: Reader) -> int:
-    """Return how often an event was handled."""
+    """Return the number of audit events that the test handler has written."""
     return rows.count("audit_events", "action = 'test.handled'")
 
 
 def states(rows: Reader) -> list[tuple[Any, ...]]:
-    """Return for each push whether it was handled, and its failure."""
+    """Return for each push whether the push was handled, and the failure reason if any."""
     return rows("SELECT handled_at IS NOT NULL, failure FROM wechat_pushes ORDER BY id")
 
 
@@ -75,27 +75,28 @@ def states(rows: Reader) -> list[tuple[Any, ...]]:
 
 
 def fail_after_writing(*given: Any) -> None:
-    """Write, then fail."""
+    """Write an audit event, then raise an exception."""
     forget_nickname(*given)
     raise ZeroDivisionError(OPENID)
 
 
-def refuse(db: Session, *_: object) -> None:
-    """Send a statement that the database refuses, which aborts the transaction."""
+def violate_a_constraint(db: Session, *_: object) -> None:
+    """Send a statement that violates a constraint and so aborts the transaction."""
     db.execute(text("INSERT INTO phones (id) VALUES (gen_random_uuid())"))
 
 
 @pytest.mark.parametrize(
-    ("broken", "name"), [(fail_after_writing, "ZeroDivisionError"), (refuse, "NotNullViolation")]
+    ("broken", "name"),
+    [(fail_after_writing, "ZeroDivisionError"), (violate_a_constraint, "NotNullViolation")],
 )
-def test_event_with_a_failing_handler_is_kept_and_retried(
+def test_push_with_a_failing_handler_is_kept_and_handled_by_the_retry_command(
     portal: Portal, run: Command, rows: Reader, monkeypatch: Any, broken: Any, name: str
 ) -> None:
     monkeypatch.setitem(HANDLERS, REVOKE, broken)
     message = event()
     assert succeeded(portal.push(message))
     assert (count_handled(rows), states(rows)) == (0, [(False, name)])
-    assert succeeded(portal.push(message)), "its repetition is known"
+    assert succeeded(portal.push(message)), "the repetition is accepted and not handled again"
     assert run("pushes", "retry").exit_code == 1
     assert (count_handled(rows), states(rows)) == (0, [(False, name)])
     monkeypatch.setitem(HANDLERS, REVOKE, forget_nickname)
@@ -107,7 +108,7 @@ def test_event_with_a_failing_handler_is_kept_and_retried(
     assert count_handled(rows) == 1
 
 
-def test_event_that_fails_again_does_not_prevent_the_others(
+def test_push_that_fails_again_does_not_prevent_the_retry_of_other_pushes(
     portal: Portal, run: Command, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail_for_bob(db: Session, tenant_id: UUID, appid: str, push: Push, *more: Any) -> None:
@@ -115,7 +116,7 @@ def test_event_that_fails_again_does_not_prevent_the_others(
         if push.openid == "oBob":
             raise ZeroDivisionError
 
-    monkeypatch.setitem(HANDLERS, REVOKE, refuse)
+    monkeypatch.setitem(HANDLERS, REVOKE, violate_a_constraint)
     for openid in ("oAlice", "oBob", "oCarol"):
         assert succeeded(portal.push(event(OpenID=openid)))
     monkeypatch.setitem(HANDLERS, REVOKE, fail_for_bob)
@@ -124,7 +125,7 @@ def test_event_that_fails_again_does_not_prevent_the_others(
     assert states(rows) == [(True, None), (False, "ZeroDivisionError"), (True, None)]
 
 
-def test_event_received_before_its_handler_existed_is_handled_by_a_retry(
+def test_push_received_before_its_handler_existed_is_handled_by_the_retry_command(
     portal: Portal, run: Command, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(HANDLERS, REVOKE)
@@ -137,11 +138,11 @@ def test_event_received_before_its_handler_existed_is_handled_by_a_retry(
 
 
 class ProcessKilled(BaseException):
-    """Stands for the end of the process."""
+    """Simulates the end of the process, because no `except Exception` catches it."""
 
 
 @pytest.mark.parametrize("moment", ["in the handler", "before the answer"])
-def test_event_interrupted_by_a_crash_is_handled_once(
+def test_push_interrupted_by_a_crash_is_handled_once_after_wechat_repeats_it(
     portal: Portal, rows: Reader, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     receive, message = pushes.receive, event()
@@ -169,7 +170,7 @@ def test_event_interrupted_by_a_crash_is_handled_once(
 def test_push_is_refused_while_the_database_is_unavailable(
     portal: Portal, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """WeChat then repeats it."""
+    """WeChat repeats a refused push."""
 
     def time_out(*_: object, **__: object) -> None:
         database.session.execute(text("SELECT pg_sleep(5)"))
@@ -186,7 +187,7 @@ def test_push_is_refused_while_the_database_is_unavailable(
 
 @pytest.mark.real_commits
 @pytest.mark.parametrize("name", [REVOKE, "debug_demo"])
-def test_twenty_concurrent_deliveries_of_one_event_are_handled_once(
+def test_push_delivered_twenty_times_concurrently_is_handled_once(
     portal: Portal, app: Flask, rows: Reader, name: str
 ) -> None:
     message = event(name)
@@ -201,10 +202,10 @@ def test_twenty_concurrent_deliveries_of_one_event_are_handled_once(
 
 
 @pytest.mark.real_commits
-def test_twenty_bodies_with_one_plain_signature_are_handled_once(
+def test_only_one_of_twenty_concurrent_plain_pushes_with_the_same_signature_is_accepted(
     portal: Portal, app: Flask, rows: Reader
 ) -> None:
-    """The signature of plain mode does not cover the body."""
+    """In plain mode the signature does not cover the body, so each signature is valid once."""
     configure(app, key=None)
     delivery = portal.write(event(), "plain")
     bodies = [delivery.body.replace(OPENID.encode(), f"o{n}".encode()) for n in range(20)]
@@ -218,10 +219,10 @@ def test_twenty_bodies_with_one_plain_signature_are_handled_once(
 
 
 @pytest.mark.real_commits
-def test_concurrent_retries_handle_each_event_once(
+def test_concurrent_retry_commands_handle_each_push_once(
     portal: Portal, app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(HANDLERS, REVOKE, refuse)
+    monkeypatch.setitem(HANDLERS, REVOKE, violate_a_constraint)
     for number in range(10):
         assert succeeded(portal.push(event(OpenID=f"o{number}")))
     monkeypatch.setitem(HANDLERS, REVOKE, forget_nickname)
@@ -237,7 +238,7 @@ def test_concurrent_retries_handle_each_event_once(
 
 
 @pytest.mark.real_commits
-def test_locked_identity_does_not_delay_the_answer(
+def test_push_about_a_locked_identity_is_answered_without_waiting_for_the_lock(
     portal: Portal, app: Flask, alice: Person, run: Command, rows: Reader
 ) -> None:
     """WeChat closes the connection after 5 s."""
@@ -250,14 +251,14 @@ def test_locked_identity_does_not_delay_the_answer(
     assert (count_handled(rows), states(rows)) == (1, [(True, None)])
 
 
-def test_timeouts_add_up_to_less_than_wechat_waits() -> None:
+def test_database_timeouts_of_a_push_add_up_to_less_than_five_seconds() -> None:
     assert pushes.HANDLING_MILLISECONDS + pushes.STORING_MILLISECONDS < 5000
 
 
 # Operators
 
 
-def test_list_shows_the_state_of_each_push(
+def test_pushes_list_command_shows_the_state_of_each_push(
     portal: Portal, app: Flask, client: Client, run: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     configure(app, app=GLOBEX_LIFE)
@@ -288,7 +289,7 @@ def test_list_shows_the_state_of_each_push(
         ('{"Event":"x","OpenID":[]}', "failed: push_incomplete: missing or wrong: OpenID"),
     ],
 )
-def test_list_shows_the_failure_code_of_an_unreadable_push(
+def test_pushes_list_command_shows_the_failure_reason_of_an_unreadable_push(
     portal: Portal,
     app: Flask,
     run: Command,
@@ -310,7 +311,7 @@ def test_list_shows_the_failure_code_of_an_unreadable_push(
 
 @pytest.fixture
 def served(app: Flask, wechat: WeChat) -> Iterator[str]:
-    """Serve the app over HTTP and enter its address in the simulated WeChat."""
+    """Serve the app over HTTP, register its push URL in the simulated WeChat, and yield the URL."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.port}{address_of(ACME_SHOP)}"
@@ -326,7 +327,7 @@ def served(app: Flask, wechat: WeChat) -> Iterator[str]:
 @pytest.mark.parametrize("form", ["json", "xml"])
 @pytest.mark.parametrize("mode", ["plain", "compatible", "safe"])
 @pytest.mark.usefixtures("served")
-def test_revocation_in_wechat_is_handled_in_every_mode_and_format(
+def test_revocation_push_is_handled_once_in_every_mode_and_format(
     portal: Portal, app: Flask, alice: Person, rows: Reader, mode: str, form: str
 ) -> None:
     token = portal.client.log_in(alice)["token"]
@@ -341,7 +342,7 @@ def test_revocation_in_wechat_is_handled_in_every_mode_and_format(
 
 
 @pytest.mark.real_commits
-def test_refused_pushes_are_reported_to_wechat_as_failures(
+def test_refused_push_gets_status_403_and_is_not_stored(
     served: str, portal: Portal, wechat: WeChat, rows: Reader
 ) -> None:
     kwargs = {"appid": ACME_SHOP.appid, "event": "debug_demo"}

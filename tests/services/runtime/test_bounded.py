@@ -6,14 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from app.services.runtime.bounded import keep_latest
 
 
-def test_the_oldest_value_is_deleted_above_the_limit() -> None:
+def test_oldest_value_of_a_full_bounded_dictionary_is_deleted() -> None:
     kept: dict[str, int] = {}
     for key in ("a", "b", "a", "c"):
         keep_latest(kept, key, 1, 2)
     assert list(kept) == ["a", "c"]
 
 
-def test_threads_store_values_in_a_full_dictionary() -> None:
+def test_threads_can_store_values_in_a_full_bounded_dictionary_concurrently() -> None:
     kept: dict[tuple[int, int], int] = {}
 
     def store(thread: int) -> None:

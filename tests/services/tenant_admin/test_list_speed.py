@@ -1,4 +1,4 @@
-"""Lists of a tenant with many users use indexes. `TENANT_USERS=100000` prints times."""
+"""Lists of a tenant with many users. `TENANT_USERS=100000 pytest -n0 -s` prints the times."""
 
 import os
 import time
@@ -27,18 +27,18 @@ from tests.fixtures.personas import ACME_CLUB, ACME_SHOP
 
 USERS = int(os.environ.get("TENANT_USERS", "300"))
 REPEATED = 8 if "TENANT_USERS" in os.environ else 1
-# Lists that grow with the users, and the number of rows per user.
+# Lists with a number of rows that grows with the number of users, and the rows per user.
 LISTS = {"users": 1, "sessions": 2, "audit": 3}
 pytestmark = pytest.mark.real_commits
 
 
 def number_of(position: int) -> str:
-    """Return the phone number of a user."""
+    """Return the phone number of the user at a position."""
     return f"+86139{position:08}"
 
 
 def copy(connection: psycopg.Connection, table: str, columns: str, rows: Iterator[tuple]) -> None:  # type: ignore[type-arg]
-    """Fill a table by COPY."""
+    """Insert rows into a table by COPY."""
     with connection.cursor().copy(f"COPY {table} ({columns}) FROM STDIN") as written:
         for row in rows:
             written.write_row(row)
@@ -46,8 +46,8 @@ def copy(connection: psycopg.Connection, table: str, columns: str, rows: Iterato
 
 @pytest.fixture
 def scope(app: Flask, config: Config) -> TenantScope:
-    """Return the scope of acme with many users, each with a phone, an identity, two sessions and
-    three events.
+    """Return the scope of acme. Each of its many users has one phone number, one identity, two
+    sessions and three audit events.
     """
     scope = tenant_scope_of(app)
     url = config.database_url.replace("postgresql+psycopg", "postgresql")
@@ -58,7 +58,7 @@ def scope(app: Flask, config: Config) -> TenantScope:
 
 
 def fill(connection: psycopg.Connection, scope: TenantScope) -> None:  # type: ignore[type-arg]
-    """Write the rows."""
+    """Insert the rows of USERS users into the tables."""
     tenant, moment = scope.tenant_id, now()
     users = [new_id() for _ in range(USERS)]
     identities, sessions = ([new_id() for _ in range(USERS * n)] for n in (1, 2))
@@ -130,7 +130,7 @@ def fill(connection: psycopg.Connection, scope: TenantScope) -> None:  # type: i
 
 
 def measure(name: str, call: Callable[[], object]) -> None:
-    """Call a function, then repeat it and print its times."""
+    """Call a function once, then call it REPEATED times and print median and maximum duration."""
     call()
     took = []
     for _ in range(REPEATED):
@@ -141,7 +141,7 @@ def measure(name: str, call: Callable[[], object]) -> None:
     print(f"{USERS} users: {name}: median {median:.1f} ms, most {max(took):.1f} ms")
 
 
-def test_every_list_of_a_large_tenant_is_readable(app: Flask, scope: TenantScope) -> None:
+def test_every_list_of_a_tenant_with_many_users_can_be_read(app: Flask, scope: TenantScope) -> None:
     last = USERS - 1
     plain = CursorPage(limit=50)
     with app.app_context():
@@ -197,8 +197,10 @@ def test_every_list_of_a_large_tenant_is_readable(app: Flask, scope: TenantScope
 
 
 @pytest.mark.parametrize("wanted", ["account", "lower(nickname)"])
-def test_prefix_search_uses_an_index(app: Flask, scope: TenantScope, wanted: str) -> None:
-    """Also in databases with a collation other than C."""
+def test_prefix_search_for_accounts_and_nicknames_uses_an_index(
+    app: Flask, scope: TenantScope, wanted: str
+) -> None:
+    """The index is also used in a database with a collation other than C."""
     plan = (
         "EXPLAIN SELECT id FROM users WHERE tenant_id = CAST(:tenant AS uuid)"
         f" AND {wanted} LIKE lower(:text) ESCAPE '\\'"
@@ -212,7 +214,9 @@ def test_prefix_search_uses_an_index(app: Flask, scope: TenantScope, wanted: str
     assert "_prefix" in str(result)
 
 
-def test_every_console_page_of_a_large_tenant_is_readable(app: Flask, scope: TenantScope) -> None:
+def test_every_console_page_of_a_tenant_with_many_users_can_be_read(
+    app: Flask, scope: TenantScope
+) -> None:
     browser = TenantConsole(app)
     last = {name: str(USERS * many // 50 - 1) for name, many in LISTS.items()}
     pages: list[tuple[str, dict[str, str]]] = [("/", {}), ("/apps/", {})]

@@ -1,4 +1,4 @@
-"""The overview of a tenant: sums, isolation and query count."""
+"""The overview of a tenant: sums, isolation between tenants, and number of SQL statements."""
 
 import time
 from datetime import timedelta
@@ -20,7 +20,7 @@ RETURNED = (Measure.OPENED, Measure.LOGGED_IN, Measure.KNOWN)
 
 
 class DailyCounts:
-    """Record counts on given days."""
+    """Records counts on given days, and reads the overview."""
 
     def __init__(self, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
         self.app, self.monkeypatch, self.now = app, monkeypatch, counting.now()
@@ -39,7 +39,7 @@ class DailyCounts:
                 count_failure(app.appid, code)
 
     def answered(self, *seconds: float, app: App = ACME_SHOP, ago: int = 0) -> None:
-        """Record logins at WeChat with their durations. From 9 s on they count as unanswered."""
+        """Count login calls to WeChat with these durations. From 9 s on, a call is unanswered."""
         self._at(ago)
         with self.app.app_context():
             for took in seconds:
@@ -61,11 +61,11 @@ class DailyCounts:
 
 @pytest.fixture
 def days(app: Flask, monkeypatch: pytest.MonkeyPatch) -> DailyCounts:
-    """Return an empty record of counts."""
+    """Return a `DailyCounts` without any counts."""
     return DailyCounts(app, monkeypatch)
 
 
-def test_today_and_the_whole_period_are_summed(days: DailyCounts) -> None:
+def test_overview_sums_the_counts_of_today_and_of_the_whole_period(days: DailyCounts) -> None:
     days.happened(*NEWCOMER, *BOUND, *RETURNED, Measure.REGISTERED)
     days.happened(*NEWCOMER, Measure.LOGGED_IN_BY_PASSWORD, app=ACME_CLUB, ago=29)
     days.happened(*NEWCOMER, *BOUND, ago=30)
@@ -77,8 +77,8 @@ def test_today_and_the_whole_period_are_summed(days: DailyCounts) -> None:
     assert (now.funnel, whole.funnel) == (Funnel(1, 1), Funnel(2, 1))
 
 
-def test_new_users_never_exceed_newcomers(days: DailyCounts) -> None:
-    """A killed process may lose the count of a newcomer."""
+def test_funnel_shows_no_more_new_users_than_newcomers(days: DailyCounts) -> None:
+    """A killed process may lose the count of a newcomer, but not that of the new user."""
     days.happened(*BOUND, *BOUND)
     days.happened(*NEWCOMER, ago=1)
     overview = days.overview()
@@ -88,7 +88,7 @@ def test_new_users_never_exceed_newcomers(days: DailyCounts) -> None:
     )
 
 
-def test_every_day_is_listed_in_order(days: DailyCounts) -> None:
+def test_overview_lists_every_day_of_the_period_in_order(days: DailyCounts) -> None:
     days.happened(Measure.LOGGED_IN, ago=2)
     days.happened(Measure.LOGGED_IN, Measure.LOGGED_IN)
     shown = days.overview(days=4).days
@@ -96,7 +96,7 @@ def test_every_day_is_listed_in_order(days: DailyCounts) -> None:
     assert [numbers.logins for numbers in shown.values()] == [0, 1, 0, 2]
 
 
-def test_every_app_is_listed_with_its_share(days: DailyCounts) -> None:
+def test_overview_lists_every_app_with_its_own_counts(days: DailyCounts) -> None:
     days.happened(Measure.LOGGED_IN, app=ACME_CLUB, ago=1)
     days.happened(Measure.LOGGED_IN, Measure.LOGGED_IN, app=ACME_CLUB)
     days.failed("code_invalid")
@@ -107,7 +107,7 @@ def test_every_app_is_listed_with_its_share(days: DailyCounts) -> None:
     assert (shop.today.logins, shop.today.failed) == (0, 1)
 
 
-def test_failures_are_listed_by_cause_most_frequent_first(days: DailyCounts) -> None:
+def test_overview_lists_failures_by_cause_with_the_most_frequent_first(days: DailyCounts) -> None:
     days.failed("code_invalid", "phone_taken", "code_invalid")
     days.failed("wechat_unavailable", "wechat_unavailable", "wechat_unavailable", ago=3)
     overview = days.overview()
@@ -117,7 +117,7 @@ def test_failures_are_listed_by_cause_most_frequent_first(days: DailyCounts) -> 
     assert overview.whole.numbers.failed == 6
 
 
-def test_answer_times_are_reported_as_p50_and_p95(days: DailyCounts) -> None:
+def test_overview_shows_p50_and_p95_of_wechat_response_times(days: DailyCounts) -> None:
     days.answered(*[0.09] * 50, *[0.18] * 44, *[2.5] * 6)
     days.answered(*[0.02] * 100, 10, ago=1)
     overview = days.overview()
@@ -127,13 +127,13 @@ def test_answer_times_are_reported_as_p50_and_p95(days: DailyCounts) -> None:
     assert (whole.answers, whole.unanswered, whole.p50_ms, whole.p95_ms) == (200, 1, 25, 200)
 
 
-def test_answer_times_are_empty_without_answers(days: DailyCounts) -> None:
+def test_overview_shows_no_response_times_if_wechat_answered_no_call(days: DailyCounts) -> None:
     days.answered(10)
     (times,) = days.overview().today.answer_times
     assert (times.answers, times.unanswered, times.p50_ms, times.p95_ms) == (0, 1, None, None)
 
 
-def test_counts_of_another_tenant_are_excluded(days: DailyCounts) -> None:
+def test_overview_excludes_counts_of_another_tenant(days: DailyCounts) -> None:
     untouched = days.overview()
     days.happened(*Measure.__members__.values(), app=GLOBEX_LIFE)
     days.failed("code_invalid", app=GLOBEX_LIFE)
@@ -143,7 +143,9 @@ def test_counts_of_another_tenant_are_excluded(days: DailyCounts) -> None:
     assert days.overview("globex").today.numbers.logins == 2
 
 
-def test_command_prints_the_overview_in_columns(days: DailyCounts, app: Flask) -> None:
+def test_tenants_overview_command_prints_the_overview_in_columns(
+    days: DailyCounts, app: Flask
+) -> None:
     days.happened(*NEWCOMER, *NEWCOMER, *BOUND, *RETURNED)
     days.failed("code_invalid", ago=1)
     days.answered(0.09, 10)
@@ -164,7 +166,9 @@ def test_command_prints_the_overview_in_columns(days: DailyCounts, app: Flask) -
 
 
 @pytest.mark.parametrize(("slug", "days"), [("nobody", "30"), ("acme", "0"), ("acme", "401")])
-def test_unknown_tenant_or_invalid_period_is_refused(slug: str, days: str, app: Flask) -> None:
+def test_tenants_overview_command_refuses_an_unknown_tenant_or_invalid_period(
+    slug: str, days: str, app: Flask
+) -> None:
     command = ["tenants", "overview", slug, "--days", days]
     assert app.test_cli_runner().invoke(args=command).exit_code != 0
 
@@ -172,7 +176,7 @@ def test_unknown_tenant_or_invalid_period_is_refused(slug: str, days: str, app: 
 def test_overview_of_two_thousand_apps_takes_six_statements(
     days: DailyCounts, rows: Reader, app: Flask, statements: list[str]
 ) -> None:
-    """The time limit is processor time, which does not depend on other processes."""
+    """The limit is on CPU time, which does not depend on other processes."""
     fill(rows, apps=2000)
     tenant_id = days.tenant_id("acme")
     took = []
@@ -189,7 +193,7 @@ def test_overview_of_two_thousand_apps_takes_six_statements(
 
 
 def fill(rows: Reader, apps: int) -> None:
-    """Write counts, failures and answer times of many apps on thirty days each."""
+    """Insert counts, failures and response times of many apps, on thirty days each."""
     rows(
         "SET LOCAL session_replication_role = replica"
     )  # Checking foreign keys would take longer than writing the rows.

@@ -1,4 +1,4 @@
-"""Changes by operators to a tenant, and their audit events."""
+"""Changes that operators make in a tenant, and the audit events of these changes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -44,7 +44,7 @@ def ann(app: Flask) -> Script:
 
 
 def last_event(script: Script, action: str) -> dict[str, Any]:
-    """Return the newest event of an action. Check that Ann caused it."""
+    """Return the newest audit event of an action. Check that Ann is its actor."""
     event: dict[str, Any] = script("GET", f"/tenants/acme/audit?action={action}").json["items"][0]
     assert (event["actor_kind"], event["actor_email"]) == ("operator", ANN)
     assert event["address"] == "127.0.0.1"
@@ -52,15 +52,15 @@ def last_event(script: Script, action: str) -> dict[str, Any]:
 
 
 def change_of(script: Script, action: str) -> tuple[Any, Any]:
-    """Return the values before and after the newest event of an action."""
+    """Return the values before and after the change in the newest audit event of an action."""
     details = last_event(script, action)["details"]
     return details.get("before"), details.get("after")
 
 
-def test_app_with_an_accepted_secret_is_active_immediately(
+def test_app_added_with_a_correct_secret_is_active_immediately(
     ann: Script, wechat: WeChat, client: Client, alice: Person
 ) -> None:
-    """The claim is proven in the same request, and both steps are in the audit log."""
+    """The request adds and proves the claim. The audit log has an event for each step."""
     new = {"appid": "wxaaaa000000000009", "name": "新店", "secret": "f0" * 16}
     wechat.control("apps", appid=new["appid"], secret=new["secret"], open_platform="acme")
     added = ann("POST", APPS, json=new | {"registration": "on_login", "push_token": "Token123"})
@@ -98,8 +98,10 @@ def test_app_change_applies_to_the_next_request(ann: Script, client: Client, ali
         assert failure(ann("PATCH", SHOP, json=wrong)) == (422, "request_invalid"), wrong
 
 
-def test_session_limit_is_a_number_off_or_the_default(ann: Script, app: Flask) -> None:
-    """It is shown as it was set, recorded, and applied to the next request."""
+def test_session_limit_of_an_app_can_be_a_number_off_or_the_default(
+    ann: Script, app: Flask
+) -> None:
+    """The limit is returned as set, recorded in the audit log, and used by the next request."""
     for limit, in_force in ((3, 3), ("off", None), (None, 50), (1000, 1000)):
         before = ann("GET", SHOP).json["session_limit"]
         assert ann("PATCH", SHOP, json={"session_limit": limit}).json["session_limit"] == limit
@@ -117,7 +119,7 @@ def test_session_limit_is_a_number_off_or_the_default(ann: Script, app: Flask) -
     assert ann("GET", SHOP).json["session_limit"] == 1000
 
 
-def test_secrets_are_stored_and_never_returned(ann: Script, app: Flask) -> None:
+def test_app_secrets_are_stored_and_never_returned(ann: Script, app: Flask) -> None:
     secrets = {
         "secret": "0123456789abcdef0123456789abc1e5",
         "next_secret": "fedcba9876543210fedcba9876543a7c",
@@ -143,7 +145,9 @@ def test_secrets_are_stored_and_never_returned(ann: Script, app: Flask) -> None:
     )
 
 
-def test_secret_changes_are_recorded_with_fingerprints(ann: Script) -> None:
+def test_changes_of_app_secrets_are_recorded_in_the_audit_log_with_fingerprints(
+    ann: Script,
+) -> None:
     was = ann("GET", SHOP).json["secret"]["fingerprint"]
     shown = ann("PUT", f"{SHOP}/secrets", json={"secret": "e0" * 16}).json
     assert change_of(ann, "app.secret_replaced") == (
@@ -165,7 +169,7 @@ def test_secret_changes_are_recorded_with_fingerprints(ann: Script) -> None:
         assert failure(refused) == (422, "request_invalid"), wrong
 
 
-def test_promoted_secret_keeps_the_date_when_it_was_entered(ann: Script, app: Flask) -> None:
+def test_promoted_app_secret_keeps_the_date_when_it_was_entered(ann: Script, app: Flask) -> None:
     entered = ann("PUT", f"{SHOP}/secrets", json={"next_secret": "e1" * 16}).json["next_secret"]
     with app.app_context():
         promote_next_secret(ACME_SHOP.appid, get_secrets(ACME_SHOP.appid))
@@ -173,7 +177,7 @@ def test_promoted_secret_keeps_the_date_when_it_was_entered(ann: Script, app: Fl
     assert (shown["secret"]["set_at"], shown["next_secret"]) == (entered["set_at"], None)
 
 
-def test_verification_explains_wechats_answer_in_words(ann: Script) -> None:
+def test_app_verification_explains_wechats_answer_in_the_operators_language(ann: Script) -> None:
     right = ann("POST", f"{SHOP}/verification", json={})
     assert [one["outcome"] for one in right.json["verdicts"]] == ["right"]
     ann("PUT", f"{SHOP}/secrets", json={"secret": "e0" * 16})
@@ -184,7 +188,7 @@ def test_verification_explains_wechats_answer_in_words(ann: Script) -> None:
     assert "重置" in wrong["advice"]
 
 
-def test_no_connection_is_held_while_wechat_answers(
+def test_no_transaction_is_open_while_wechat_verifies_an_app(
     app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
@@ -202,7 +206,7 @@ def test_no_connection_is_held_while_wechat_answers(
     assert seen == [(ACME_SHOP.appid, False)]
 
 
-def test_user_is_found_by_phone_openid_account_nickname_and_status(
+def test_users_can_be_searched_by_phone_openid_account_nickname_and_status(
     app: Flask, ann: Script, client: Client, alice: Person, rows: Reader
 ) -> None:
     user_id = client.bind(alice)["user"]["id"]
@@ -237,7 +241,7 @@ def test_user_is_found_by_phone_openid_account_nickname_and_status(
     assert failure(ann("GET", f"{USERS}?phone=1&phone=2")) == (422, "request_invalid")
 
 
-def test_user_page_shows_identities_sessions_and_events(
+def test_user_page_shows_identities_sessions_and_audit_events_of_the_user(
     ann: Script, client: Client, alice: Person, rows: Reader
 ) -> None:
     user_id = client.bind(alice)["user"]["id"]
@@ -254,7 +258,7 @@ def test_user_page_shows_identities_sessions_and_events(
     assert all(one["id"] not in token_hashes for one in page["sessions"])
 
 
-def test_disabled_user_is_refused_until_enabled_again(
+def test_disabled_user_cannot_log_in_until_enabled_again(
     ann: Script, client: Client, alice: Person
 ) -> None:
     login = client.bind(alice)
@@ -265,11 +269,13 @@ def test_disabled_user_is_refused_until_enabled_again(
     refused = client.post("login", code=alice.wx_login())
     assert failure(refused) == (403, "user_disabled")
     ann("PATCH", user, json={"status": "active"})
-    assert failure(client.me(login["token"])) == (401, "session_revoked"), "it had ended"
+    assert failure(client.me(login["token"])) == (401, "session_revoked"), (
+        "disabling the user ended the session"
+    )
     assert client.log_in(alice)["bound"] is True
 
 
-def test_sessions_can_be_listed_and_ended(
+def test_operator_can_list_and_end_sessions_of_users(
     app: Flask, ann: Script, client: Client, alice: Person, bob: Person
 ) -> None:
     login, other = client.bind(alice), client.bind(bob)
@@ -292,7 +298,7 @@ def test_sessions_can_be_listed_and_ended(
     assert len(ann("GET", f"{path}?living=false").json["items"]) == 2
 
 
-def test_expired_session_that_can_be_refreshed_counts_as_active(
+def test_expired_session_with_a_valid_refresh_token_is_listed_as_active(
     ann: Script, client: Client, alice: Person, rows: Reader
 ) -> None:
     client.bind(alice)
@@ -303,7 +309,7 @@ def test_expired_session_that_can_be_refreshed_counts_as_active(
     assert only["living"] is False
 
 
-def test_unbound_identity_no_longer_finds_the_user(
+def test_identity_unbound_by_an_operator_no_longer_logs_in_the_user(
     ann: Script, client: Client, alice: Person, rows: Reader
 ) -> None:
     login = client.bind(alice)
@@ -320,7 +326,9 @@ def test_unbound_identity_no_longer_finds_the_user(
     assert failure(gone) == (404, "identity_unknown")
 
 
-def test_setting_a_password_ends_the_sessions(app: Flask, ann: Script, client: Client) -> None:
+def test_setting_the_password_of_a_user_ends_the_users_sessions(
+    app: Flask, ann: Script, client: Client
+) -> None:
     carol = enter_user(app, **CAROL)
     login = client.post("password-login", **CAROL).json
     body = {"password": OTHER_PASSWORD}
@@ -336,7 +344,7 @@ def test_setting_a_password_ends_the_sessions(app: Flask, ann: Script, client: C
     assert failure(short) == (422, "request_invalid")
 
 
-def test_added_user_can_log_in(ann: Script, client: Client) -> None:
+def test_user_added_by_an_operator_can_log_in(ann: Script, client: Client) -> None:
     given = {**CAROL, "phone": "138 0013 8003", "nickname": "Carol"}
     page = ann("POST", USERS, json=given)
     assert page.status_code == 201
@@ -351,27 +359,27 @@ def test_added_user_can_log_in(ann: Script, client: Client) -> None:
         assert failure(ann("POST", USERS, json=wrong)) == (422, "request_invalid"), wrong
 
 
-def test_audit_events_contain_no_names_or_numbers(
+def test_audit_events_of_operators_contain_no_names_or_phone_numbers_of_users(
     app: Flask, ann: Script, client: Client, alice: Person, rows: Reader
 ) -> None:
-    """They are kept after the erasure of the user."""
+    """Audit events are kept after the erasure of the user."""
     user_id = client.bind(alice)["user"]["id"]
     ann("POST", USERS, json={**CAROL, "phone": "13800138003", "nickname": "Carol Smith"})
     ann("DELETE", f"{USERS}/{user_id}/phone")
-    trail = str(rows("SELECT subject, details FROM audit_events"))
+    audit_log = str(rows("SELECT subject, details FROM audit_events"))
     numbers = ("13800138003", "13800138001", "138****")
     for name in ("carol", "Carol Smith", *numbers, GOOD_PASSWORD):
-        assert name not in trail
+        assert name not in audit_log
     assert change_of(ann, "phone.released") == ({"phone": "set"}, {"phone": None})
 
 
 @pytest.fixture
 def two_users(app: Flask, client: Client, alice: Person) -> tuple[str, str]:
-    """Return the ids of a user with a phone and a user with an account, neither of them bare."""
+    """Return the ids of a user with a phone number and of a user with account and password."""
     return client.bind(alice)["user"]["id"], enter_user(app, **CAROL)
 
 
-def test_merge_moves_identities_and_phone_and_can_be_undone(
+def test_merge_of_users_moves_identities_and_phone_number_and_can_be_undone(
     ann: Script, two_users: tuple[str, str], client: Client, alice: Person
 ) -> None:
     by_phone, by_account = two_users
@@ -414,7 +422,7 @@ def test_merge_of_a_user_with_only_an_account_can_be_undone(
     assert client.post("password-login", **CAROL).status_code == 200
 
 
-def test_users_with_two_phones_cannot_be_merged(
+def test_two_users_with_a_phone_number_each_cannot_be_merged(
     app: Flask, ann: Script, two_users: tuple[str, str]
 ) -> None:
     by_phone = two_users[0]
@@ -425,7 +433,7 @@ def test_users_with_two_phones_cannot_be_merged(
     assert ann("POST", merge, json={"into_id": other}).status_code == 200
 
 
-def test_merge_into_itself_another_tenant_or_a_disabled_user_is_refused(
+def test_user_cannot_be_merged_into_itself_another_tenants_user_or_a_disabled_user(
     app: Flask, ann: Script, two_users: tuple[str, str]
 ) -> None:
     by_phone, by_account = two_users
@@ -437,7 +445,7 @@ def test_merge_into_itself_another_tenant_or_a_disabled_user_is_refused(
     assert failure(ann("POST", merge, json={"into_id": by_account})) == (403, "user_disabled")
 
 
-def test_undone_merge_does_not_return_a_phone_replaced_since(
+def test_undo_merge_does_not_give_back_a_phone_number_that_was_replaced_since(
     app: Flask, ann: Script, two_users: tuple[str, str], client: Client, alice: Person
 ) -> None:
     by_phone, by_account = two_users
@@ -449,7 +457,7 @@ def test_undone_merge_does_not_return_a_phone_replaced_since(
     assert ann("GET", f"{USERS}/{by_account}").json["user"]["phone"] == "138****8005"
 
 
-def test_undo_is_refused_if_a_moved_identity_is_gone(
+def test_undo_merge_is_refused_if_a_moved_identity_was_unbound_since(
     app: Flask, ann: Script, two_users: tuple[str, str]
 ) -> None:
     by_phone, by_account = two_users
@@ -463,7 +471,9 @@ def test_undo_is_refused_if_a_moved_identity_is_gone(
 
 
 @pytest.mark.real_commits
-def test_one_of_two_crossing_merges_succeeds(app: Flask, rows: Reader) -> None:
+def test_one_of_two_concurrent_merges_in_opposite_directions_succeeds(
+    app: Flask, rows: Reader
+) -> None:
     ids = [UUID(enter_user(app, account=name, password=GOOD_PASSWORD)) for name in ("a", "b")]
     scope = tenant_scope_of(app)
 
@@ -480,7 +490,9 @@ def test_one_of_two_crossing_merges_succeeds(app: Flask, rows: Reader) -> None:
     assert rows.count("users", "status = 'merged'") == 1
 
 
-def test_audit_log_can_be_filtered(app: Flask, ann: Script, client: Client, alice: Person) -> None:
+def test_audit_log_can_be_filtered_by_action_actor_subject_and_time(
+    app: Flask, ann: Script, client: Client, alice: Person
+) -> None:
     user_id = client.bind(alice)["user"]["id"]
     path = "/tenants/acme/audit"
     everything = ann("GET", f"{path}?limit=200&count=true").json
@@ -503,7 +515,7 @@ def test_audit_log_can_be_filtered(app: Flask, ann: Script, client: Client, alic
 
 
 def changing_services(scope: TenantScope) -> list[Callable[[], Any]]:
-    """Return calls of all services that change a tenant."""
+    """Return a call of each service function that changes data of a tenant."""
     unknown = UUID(int=0)
     new = NewApp("wxaaaa000000000009", "x", "closed", "json", "f" * 32)
     return [
@@ -524,7 +536,7 @@ def changing_services(scope: TenantScope) -> list[Callable[[], Any]]:
     ]
 
 
-def test_changing_services_refuse_a_tenant_viewer(app: Flask) -> None:
+def test_service_functions_that_change_a_tenant_refuse_a_tenant_viewer(app: Flask) -> None:
     changes = changing_services(tenant_scope_of(app, may_change=False))
     with app.app_context():
         for change in changes:
@@ -532,7 +544,7 @@ def test_changing_services_refuse_a_tenant_viewer(app: Flask) -> None:
                 change()
 
 
-def test_lists_contain_only_the_tenant_of_the_scope(
+def test_user_list_and_audit_log_contain_only_rows_of_the_tenant(
     app: Flask, client: Client, alice: Person
 ) -> None:
     client.bind(alice)

@@ -1,4 +1,4 @@
-"""Spreadsheet cells: those damaged by Excel are rejected with a reason, the others are read."""
+"""Cells of import files: cells that Excel damaged are rejected with a reason code."""
 
 from datetime import datetime, time, timedelta
 from io import BytesIO
@@ -18,7 +18,7 @@ ID_CARD = "110101199001011234"
 
 
 def xlsx_cell(column: str, value: object, number_format: str = "General") -> PersonRow:
-    """Read a sheet with one user that has one cell besides the account."""
+    """Read an XLSX sheet with one user, with a value in the given column. Return the row."""
     book, content = Workbook(), BytesIO()
     header = ("account", column) if column != "account" else ("account", "phone")
     book.active.append(header)
@@ -31,7 +31,7 @@ def xlsx_cell(column: str, value: object, number_format: str = "General") -> Per
 
 
 def csv_cell(column: str, text: str) -> PersonRow:
-    """Read a CSV file with one user that has one cell besides the account."""
+    """Read a CSV file with one user, with a text in the given column. Return the row."""
     rows = [("account", column), ("alice", text)]
     if column == "account":
         rows = [("account", "phone"), (text, "13800138001")]
@@ -64,7 +64,7 @@ def csv_cell(column: str, text: str) -> PersonRow:
         (12, '"¥"#,##0.00', "cell_format_unknown"),
     ],
 )
-def test_damaged_xlsx_cell_is_rejected_with_a_reason(
+def test_xlsx_cell_damaged_by_excel_is_rejected_with_a_reason_code(
     column: str, value: object, number_format: str, code: str
 ) -> None:
     row = xlsx_cell(column, value, number_format)
@@ -75,8 +75,8 @@ def test_damaged_xlsx_cell_is_rejected_with_a_reason(
 
 
 @pytest.mark.parametrize("number_format", [27, 31, 36, 50, 58])
-def test_date_in_a_format_of_chinese_excel_is_rejected(number_format: int) -> None:
-    """Excel writes only the number of these formats, not their text."""
+def test_xlsx_date_in_a_built_in_format_of_chinese_excel_is_rejected(number_format: int) -> None:
+    """For these formats, Excel writes only the format number and no format text."""
     book, content = Workbook(), BytesIO()
     book.active.append(["account"])
     book.active.append([45293])
@@ -97,7 +97,7 @@ def test_date_in_a_format_of_chinese_excel_is_rejected(number_format: int) -> No
         *("13.8E+9", "110.1E+15", "\u200b1.38E+10", "\u202a1.38E+10\u202c", "1.38\u2060E+10"),
     ],
 )
-def test_exponent_notation_in_csv_is_rejected(column: str, text: str) -> None:
+def test_number_in_exponent_notation_in_a_csv_file_is_rejected(column: str, text: str) -> None:
     row = csv_cell(column, text)
     assert row.damaged == ((column, "cell_exponent"),)
     assert getattr(row, column) == ""
@@ -105,7 +105,7 @@ def test_exponent_notation_in_csv_is_rejected(column: str, text: str) -> None:
 
 @EACH_COLUMN
 @pytest.mark.parametrize("text", ["#N/A", "#REF!", "#DIV/0!", "#SPILL!", "########", " #N/A "])
-def test_excel_error_value_in_csv_is_rejected(column: str, text: str) -> None:
+def test_excel_error_value_in_a_csv_file_is_rejected(column: str, text: str) -> None:
     assert csv_cell(column, text).damaged == ((column, "cell_unreadable"),)
 
 
@@ -116,23 +116,23 @@ def test_excel_error_value_in_csv_is_rejected(column: str, text: str) -> None:
         *("#1", "C#", "001234", "2024-01-02", "1.10101E+1234", "12E-5", "1380.1E+7"),
     ],
 )
-def test_other_texts_in_csv_are_read(text: str) -> None:
+def test_texts_that_resemble_damaged_cells_are_read_from_a_csv_file(text: str) -> None:
     assert csv_cell("account", text) == PersonRow(2, account=text, phone="13800138001")
     assert csv_cell("password", text) == PersonRow(2, account="alice", password=text)
 
 
 @pytest.mark.parametrize("text", [ID_CARD, "1.10101E+17", "1.5", "TRUE", "001234", "3e12"])
-def test_text_cell_in_xlsx_is_read(text: str) -> None:
+def test_text_cell_that_resembles_a_number_is_read_from_an_xlsx_file(text: str) -> None:
     assert xlsx_cell("account", text, "@") == PersonRow(2, account=text, phone="13800138001")
     assert xlsx_cell("nickname", text) == PersonRow(2, account="alice", nickname=text)
 
 
 @pytest.mark.parametrize("marked", ["'1.10101E+17", '="1.10101E+17"'])
-def test_text_marked_as_text_in_csv_is_read(marked: str) -> None:
+def test_exponent_notation_marked_as_text_is_read_from_a_csv_file(marked: str) -> None:
     assert csv_cell("account", marked).account == "1.10101E+17"
 
 
-def test_numbers_of_fifteen_digits_are_exact() -> None:
+def test_xlsx_numbers_of_up_to_fifteen_digits_are_read_exactly() -> None:
     assert xlsx_cell("account", 999_999_999_999_999).account == "999999999999999"
     assert xlsx_cell("account", 13800138001.0).account == "13800138001"
 
@@ -173,18 +173,18 @@ def test_numbers_of_fifteen_digits_are_exact() -> None:
         (12, "", None),
     ],
 )
-def test_number_is_read_as_its_format_displays_it(
+def test_xlsx_number_is_read_as_its_number_format_displays_it(
     number: int, number_format: str, shown: str | None
 ) -> None:
     assert displayed(number, number_format) == shown
 
 
 @EACH_COLUMN
-def test_padded_number_is_read_as_displayed(column: str) -> None:
+def test_xlsx_number_padded_with_zeros_is_read_as_displayed(column: str) -> None:
     assert getattr(xlsx_cell(column, 1234, "000000"), column) == "001234"
 
 
-def test_damage_in_an_ignored_column_is_ignored() -> None:
+def test_damaged_cell_in_an_ignored_column_is_not_reported() -> None:
     row = xlsx_cell("remark", 1.5)
     assert row == PersonRow(2, account="alice")
     assert csv_cell("remark", "1.38E+10") == PersonRow(2, account="alice")

@@ -1,4 +1,4 @@
-"""Encodings of CSV files: UTF-8, UTF-16 and GB18030 are read, Big5 is recognised and refused."""
+"""Encodings of CSV files: UTF-8, UTF-16 and GB18030 are read, Big5 is detected and refused."""
 
 import random
 
@@ -78,7 +78,7 @@ SIMPLIFIED_NAMES = (
     ),
     *("宏斌", "凯旋", "睿", "毅", "琛", "琳", "瑜", "璇", "骁", "钰"),
 )
-# Characters in names that are missing in GB2312 and present in GB18030.
+# Characters of names that GB2312 lacks and GB18030 contains.
 RARE_NAMES = ("玥", "珺", "瑄", "璟", "祎", "赟", "堃", "喆", "昇", "翀", "頔", "翾")
 TRADITIONAL_SURNAMES = (
     "陳林黃張李王吳劉蔡楊許鄭謝洪郭邱曾廖賴徐周葉蘇莊呂江何蕭羅高潘簡朱鍾游彭詹胡施沈余盧梁趙顏柯"
@@ -167,7 +167,7 @@ HEADER = "account,nickname\n"
 
 
 def names_of(seed: int, count: int, *, traditional: bool = False) -> str:
-    """Return lines of a CSV file with common names."""
+    """Return the lines of a CSV file with `count` random common names."""
     random_ = random.Random(seed)
     surnames = TRADITIONAL_SURNAMES if traditional else SIMPLIFIED_SURNAMES
     names = TRADITIONAL_NAMES if traditional else SIMPLIFIED_NAMES
@@ -176,21 +176,21 @@ def names_of(seed: int, count: int, *, traditional: bool = False) -> str:
 
 
 @pytest.mark.parametrize("count", [3, 10, 100, 3000])
-def test_names_in_gb18030_are_read(count: int) -> None:
+def test_csv_file_with_simplified_chinese_names_in_gb18030_is_read(count: int) -> None:
     for seed in range(1 if count > 100 else 100):
         text = HEADER + names_of(seed, count)
         assert decoded(text.encode("gb18030")) == text
 
 
 @pytest.mark.parametrize("count", [5, 10, 100, 3000])
-def test_names_in_big5_are_refused(count: int) -> None:
+def test_csv_file_with_traditional_chinese_names_in_big5_is_refused(count: int) -> None:
     for seed in range(1 if count > 100 else 100):
         text = HEADER + names_of(seed, count, traditional=True)
         with pytest.raises(UserFileBig5):
             decoded(text.encode("cp950"))
 
 
-def test_each_common_name_is_read_in_a_small_gb18030_file() -> None:
+def test_every_common_name_is_read_in_a_csv_file_of_one_row_in_gb18030() -> None:
     """The header has a Chinese character, because some names alone are valid UTF-8."""
     for surname in SIMPLIFIED_SURNAMES:
         for name in SIMPLIFIED_NAMES:
@@ -199,13 +199,13 @@ def test_each_common_name_is_read_in_a_small_gb18030_file() -> None:
 
 
 @pytest.mark.parametrize("name", RARE_NAMES)
-def test_rare_name_is_read_in_gb18030(name: str) -> None:
+def test_name_with_a_rare_character_in_gb18030_is_read(name: str) -> None:
     for surname in SIMPLIFIED_SURNAMES:
         text = f"{HEADER}u1,{surname}{name}\nu2,李{name}\n"
         assert decoded(text.encode("gb18030")) == text
 
 
-def test_traditional_names_in_gb18030_are_read() -> None:
+def test_csv_file_with_traditional_chinese_names_in_gb18030_is_read() -> None:
     for seed in range(100):
         text = HEADER + names_of(seed, 5, traditional=True)
         assert decoded(text.encode("gb18030")) == text
@@ -214,13 +214,13 @@ def test_traditional_names_in_gb18030_are_read() -> None:
 @pytest.mark.parametrize(
     "name", ["雨の恋", "ω小花ω", "さくら樱花", "★小明★", "─━幸福━─", "小花🌸", "彡晨曦彡"]
 )
-def test_symbols_and_kana_in_gb18030_are_read(name: str) -> None:
+def test_names_with_symbols_or_kana_in_gb18030_are_read(name: str) -> None:
     text = f"账号,手机号,昵称\nu1,13800138001,{name}\nu2,13800138002,王小明\n"
     assert decoded(text.encode("gb18030")) == text
 
 
 @pytest.mark.parametrize("text", [SIMPLIFIED_TEXT, TRADITIONAL_TEXT, SIMPLIFIED_TEXT[:9]])
-def test_prose_in_gb18030_is_read(text: str) -> None:
+def test_longer_chinese_text_in_gb18030_is_read(text: str) -> None:
     assert decoded(text.encode("gb18030")) == text
 
 
@@ -238,14 +238,14 @@ def test_prose_in_gb18030_is_read(text: str) -> None:
         "\r\n手機,account\n0912345678,u1\n",
     ],
 )
-def test_traditional_chinese_in_big5_is_refused(text: str) -> None:
+def test_small_csv_file_with_traditional_chinese_in_big5_is_refused(text: str) -> None:
     with pytest.raises(UserFileBig5):
         read_user_file(text.encode("cp950"))
     with pytest.raises(UserFileBig5):
         read_user_file(text.encode("big5hkscs"))
 
 
-def test_traditional_headers_are_understood_in_utf8() -> None:
+def test_traditional_chinese_column_names_in_utf8_are_recognised() -> None:
     content = "帳號,手機號碼,暱稱\nu1,+886912345678,陳怡君\n".encode()
     (row,) = read_user_file(content).people
     assert (row.account, row.phone, row.nickname) == ("u1", "+886912345678", "陳怡君")
@@ -253,7 +253,7 @@ def test_traditional_headers_are_understood_in_utf8() -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "gb18030"])
 @pytest.mark.parametrize("marks", [1, 2, 3])
-def test_repeated_byte_order_marks_are_dropped(encoding: str, marks: int) -> None:
+def test_repeated_byte_order_marks_of_a_csv_file_are_ignored(encoding: str, marks: int) -> None:
     text = "\ufeff" * marks + "账号,昵称\nalice,小花\n"
     (row,) = read_user_file(text.encode(encoding)).people
     assert (row.account, row.nickname) == ("alice", "小花")
@@ -270,6 +270,6 @@ def test_repeated_byte_order_marks_are_dropped(encoding: str, marks: int) -> Non
         "账号,昵称\na,小花\n".encode("utf-16-le"),
     ],
 )
-def test_damaged_unicode_is_not_read_as_another_encoding(content: bytes) -> None:
+def test_csv_file_with_damaged_utf8_or_utf16_is_refused(content: bytes) -> None:
     with pytest.raises(UserFileUnreadable):
         read_user_file(content)

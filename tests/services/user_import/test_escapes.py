@@ -1,4 +1,4 @@
-"""Escaping of exported cells against formulas, and reading them back."""
+"""Escaping of exported cells against formulas, and reading the escaped cells back."""
 
 import csv
 import re
@@ -13,7 +13,7 @@ from app.services.user_import.cells import csv_cell, entered_text
 from app.services.user_import.escapes import escaped, unescaped
 
 FORMULA = "=+-@＝＋－＠"
-# Texts of the characters that are escaped.
+# Random texts made of characters that matter for escaping.
 TEXTS = st.text(st.sampled_from([*"ab1=+-@＝;,\t\r\n\"' .E#/\u200b\ufeff\u3000"]), max_size=9)
 
 
@@ -45,7 +45,7 @@ TEXTS = st.text(st.sampled_from([*"ab1=+-@＝;,\t\r\n\"' .E#/\u200b\ufeff\u3000"
         (" padded ", "' padded "),
     ],
 )
-def test_cell_is_escaped_and_read_back(text: str, cell: str) -> None:
+def test_cell_is_escaped_on_export_and_unescaped_on_import(text: str, cell: str) -> None:
     assert escaped(text) == cell
     assert unescaped(cell) == text
 
@@ -55,7 +55,7 @@ def test_cell_is_escaped_and_read_back(text: str, cell: str) -> None:
 @example("';'=1")
 @example("1.1\u200dE+17")
 @example("\u200d #N/A")
-def test_every_text_survives_export_and_import(text: str) -> None:
+def test_any_text_is_unchanged_after_export_and_import(text: str) -> None:
     assert unescaped(escaped(text)) == text
     assert unescaped(escaped(escaped(text))) == escaped(text)
     cell = csv_cell(escaped(text))
@@ -64,7 +64,7 @@ def test_every_text_survives_export_and_import(text: str) -> None:
 
 
 def fields_of(line: str, delimiter: str) -> Iterator[str]:
-    """Split a line as a reader with another delimiter does, with and without quotation marks."""
+    """Yield the fields of a line split at a delimiter, with and without regard to quotes."""
     for row in csv.reader(StringIO(line, newline=""), delimiter=delimiter):
         yield from row
     yield from re.split(f"[\r\n{delimiter}]", line)
@@ -74,7 +74,7 @@ def fields_of(line: str, delimiter: str) -> Iterator[str]:
 @example(["x", 'y;"=cmd"'])
 @example(['"', "y;=cmd"])
 @example(["x", "y\n=cmd", "z"])
-def test_no_cell_becomes_a_formula_under_any_delimiter(cells: list[str]) -> None:
+def test_no_exported_cell_is_read_as_a_formula_with_any_delimiter(cells: list[str]) -> None:
     line = StringIO()
     csv.writer(line).writerow([escaped(cell) for cell in cells])
     for delimiter in ",;\t":

@@ -1,4 +1,7 @@
-"""A gevent worker serves other requests while it reads a large file. Runs in a patched process."""
+"""A gevent worker serves other requests while it reads a large import file.
+
+Each test runs a script in a separate process, because gevent patches the standard library.
+"""
 
 import subprocess
 import sys
@@ -41,7 +44,7 @@ print(f"{took:.2f} s of work; longest wait {longest * 1000:.0f} ms")
 """
 
 
-def test_other_requests_continue_while_a_large_file_is_read() -> None:
+def test_gevent_worker_serves_other_requests_while_it_reads_a_large_import_file() -> None:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", WORKER],
         cwd=ROOT,
@@ -91,7 +94,7 @@ print(f"{took:.2f} s of work; longest wait {longest * 1000:.0f} ms")
 """
 
 
-def test_other_requests_continue_while_calamine_reads_a_file() -> None:
+def test_gevent_worker_serves_other_requests_while_calamine_reads_a_file() -> None:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", FALLBACK],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""Duration of a large import. `IMPORT_PEOPLE=20000 pytest -n0 -s` prints it."""
+"""Duration of a large import and export, printed by `IMPORT_PEOPLE=20000 pytest -n0 -s`."""
 
 import os
 import time

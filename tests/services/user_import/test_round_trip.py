@@ -1,4 +1,4 @@
-"""An export can be imported into another tenant with the same result."""
+"""An exported file can be imported into another tenant and gives the same users."""
 
 import csv
 from collections.abc import Iterator, Sequence
@@ -38,30 +38,30 @@ SPECIAL_NICKNAMES = (
 
 @pytest.fixture
 def acme(app: Flask) -> Iterator[UUID]:
-    """Return the id of acme, in an application context."""
+    """Yield the id of the tenant acme, in an application context."""
     with app.app_context():
         yield tenant_id_of("acme")
 
 
 @pytest.fixture
 def globex(app: Flask) -> UUID:
-    """Return the id of globex, which has no users."""
+    """Return the id of the tenant globex, which has no users."""
     with app.app_context():
         return tenant_id_of("globex")
 
 
 def export_of(tenant_id: UUID, *, full_phones: bool = True) -> bytes:
-    """Export all users."""
+    """Export all users of a tenant and return the content of the CSV file."""
     return b"".join(export_users(ANNA, tenant_id, Wanted(full_phones=full_phones)))
 
 
 def users_of(content: bytes) -> Sequence[tuple[str, ...]]:
-    """Return the columns of an export that an import reads."""
+    """Return account, phone number and nickname of each user in an exported file."""
     rows = csv.DictReader(StringIO(content.decode("utf-8-sig"), newline=""))
     return [(row["account"], row["phone"], row["nickname"]) for row in rows]
 
 
-def test_names_with_special_characters_survive_export_and_import(
+def test_names_with_special_characters_are_unchanged_after_export_and_import(
     acme: UUID, globex: UUID, rows: Reader
 ) -> None:
     for account in SPECIAL_ACCOUNTS:
@@ -89,7 +89,7 @@ def test_names_with_special_characters_survive_export_and_import(
     ("stored", "imported"),
     [("two\nlines", "two lines"), ("two\r\n\tlines", "two lines"), ("x\n=cmd", "x =cmd")],
 )
-def test_line_breaks_in_names_do_not_split_rows(
+def test_line_breaks_in_nicknames_do_not_split_the_rows_of_an_export(
     stored: str, imported: str, acme: UUID, globex: UUID, rows: Reader
 ) -> None:
     for account in ("alice", "bob"):
@@ -114,8 +114,10 @@ def test_line_breaks_in_names_do_not_split_rows(
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_any_names_survive_export_and_import(names: list[tuple[str, str]], acme: UUID) -> None:
-    """The file is read without importing it."""
+def test_any_names_are_unchanged_after_export_and_reading(
+    names: list[tuple[str, str]], acme: UUID
+) -> None:
+    """The test reads the exported file without importing it."""
     wanted = [(account_name(account), nickname) for account, nickname in names]
     wanted = [(account, nickname) for account, nickname in wanted if account]
     text = StringIO()
@@ -130,7 +132,9 @@ def test_any_names_survive_export_and_import(names: list[tuple[str, str]], acme:
     assert not [row.damaged for row in read if row.damaged]
 
 
-def test_masked_export_is_refused_with_advice(acme: UUID, globex: UUID, app: Flask) -> None:
+def test_import_of_an_export_with_masked_phone_numbers_is_refused_with_advice(
+    acme: UUID, globex: UUID, app: Flask
+) -> None:
     enter_user(app, account="alice", phone="13800138001")
     enter_user(app, account="bob", phone="+12025550123")
     preview = check_users(globex, read_user_file(export_of(acme, full_phones=False)))
@@ -141,10 +145,10 @@ def test_masked_export_is_refused_with_advice(acme: UUID, globex: UUID, app: Fla
     assert "Export the users again with full phone numbers" in preview.bad[0].sentences[0]
 
 
-def test_users_with_only_a_wechat_identity_are_skipped(
+def test_exported_users_without_account_and_phone_number_are_skipped_by_the_import(
     acme: UUID, globex: UUID, rows: Reader
 ) -> None:
-    """An export does not contain identities."""
+    """Such users log in with WeChat only, and an export does not contain identities."""
     add_user("acme", "alice", None, None, "Alice")
     for nickname in ("", "Only WeChat"):
         user_id = add_user("acme", "temporary", None, None, nickname)
@@ -155,7 +159,9 @@ def test_users_with_only_a_wechat_identity_are_skipped(
     assert import_users(ANNA, globex, file).people == 1
 
 
-def test_row_without_account_and_phone_in_another_file_is_refused(acme: UUID) -> None:
+def test_row_without_account_and_phone_number_is_refused_in_a_file_that_is_no_export(
+    acme: UUID,
+) -> None:
     header = ("account", "phone", "nickname", "status")
     preview = check_users(acme, read_user_file(csv_of(header, ("", "", "Alice", "active"))))
     assert [one.code for one in preview.bad] == ["nobody_named"]

@@ -1,4 +1,4 @@
-"""Rules for import rows. They equal those for logging in and for adding a user."""
+"""Rules for import rows, which equal the rules for logging in and for adding a user."""
 
 import pytest
 
@@ -25,7 +25,7 @@ TEXTS = [
 
 
 def codes(**texts: str) -> set[tuple[str, str]]:
-    """Return column and code of each problem in a row."""
+    """Return column and reason code of each problem in a row with the given texts."""
     return {(one.column, one.code) for one in read_person(PersonRow(7, **texts))[1]}
 
 
@@ -70,19 +70,19 @@ def codes(**texts: str) -> set[tuple[str, str]]:
         ),
     ],
 )
-def test_invalid_row_is_refused_with_column_and_code(
+def test_invalid_import_row_is_refused_with_column_and_reason_code(
     texts: dict[str, str], wrong: set[tuple[str, str]]
 ) -> None:
     assert codes(**texts) == wrong
 
 
-def test_damaged_cells_are_reported_with_their_columns() -> None:
+def test_damaged_cells_of_an_import_row_are_reported_with_their_columns() -> None:
     damaged = (("phone", "cell_fraction"), ("", "cell_outside_columns"))
     row = PersonRow(7, account="a", damaged=damaged)
     assert [(one.column, one.code) for one in read_person(row)[1]] == [*damaged]
 
 
-def test_password_next_to_a_damaged_account_is_not_reported() -> None:
+def test_password_without_account_is_not_reported_if_the_account_cell_is_damaged() -> None:
     row = PersonRow(7, password="long-enough", damaged=(("account", "cell_digits_lost"),))
     assert [(one.column, one.code) for one in read_person(row)[1]] == [
         ("account", "cell_digits_lost")
@@ -104,12 +104,12 @@ def test_password_next_to_a_damaged_account_is_not_reported() -> None:
         ("+1 202-555-0123", "+12025550123"),
     ],
 )
-def test_phone_is_normalised_to_e164(written: str, read: str) -> None:
+def test_imported_phone_number_is_normalised_to_e164(written: str, read: str) -> None:
     person, bad = read_person(PersonRow(2, phone=written))
     assert (bad, person.phone and person.phone.e164) == ([], read)
 
 
-def test_import_and_login_accept_the_same_texts() -> None:
+def test_import_accepts_the_same_accounts_passwords_and_nicknames_as_the_native_api() -> None:
     assert OF_USERS.shortest == SHORTEST_FOR_CHANGES
     for text in TEXTS:
         refused = CredentialsRequest().validate({"account": text, "password": text * 8})
@@ -122,18 +122,18 @@ def test_import_and_login_accept_the_same_texts() -> None:
         assert bool(codes(account="a", nickname=text)) == bool(named) or is_empty, repr(text)
 
 
-def test_invisible_characters_are_removed() -> None:
+def test_invisible_characters_in_imported_texts_are_removed() -> None:
     row = PersonRow(2, account="\u202aWang\u200bWu\u202c", nickname="\u202e小\x07花\u202c")
     assert read_person(row) == (NewPerson(2, "wangwu", None, "小花", None), [])
     assert read_person(PersonRow(2, account="a", nickname="\u3164"))[0].nickname is None
 
 
-def test_account_is_normalised() -> None:
+def test_imported_account_is_normalised() -> None:
     person, _ = read_person(PersonRow(2, account="Ａlice", nickname="", phone=""))
     assert person == NewPerson(2, "alice", None, None, None)
 
 
-def test_every_reason_has_advice() -> None:
+def test_every_reason_code_of_the_import_has_advice() -> None:
     for code in REASONS:
         bad = BadCell(9, "account", code, earlier_row=4321)
         (advice,) = bad.sentences

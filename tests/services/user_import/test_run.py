@@ -1,4 +1,4 @@
-"""Running imports: all rows or none, once, by the operator who previewed the file, per tenant."""
+"""Running imports: all rows or none, only once, by the operator who previewed the file."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -39,26 +39,26 @@ HEADER = ("account", "phone", "nickname")
 
 @pytest.fixture
 def acme(app: Flask) -> Iterator[UUID]:
-    """Return the id of acme, in an application context."""
+    """Yield the id of the tenant acme, in an application context."""
     with app.app_context():
         yield tenant_id_of("acme")
 
 
 @pytest.fixture
 def globex(app: Flask) -> UUID:
-    """Return the id of globex."""
+    """Return the id of the tenant globex."""
     with app.app_context():
         return tenant_id_of("globex")
 
 
 def file_of(count: int, *rows_after: tuple[str, ...], header: tuple[str, ...] = HEADER) -> UserFile:
-    """Return a file with a number of valid users and further rows."""
+    """Return an import file with `count` valid users, followed by `rows_after`."""
     rows = [(f"person{n}", str(13900000000 + n), f"第 {n} 人") for n in range(count)]
     return read_user_file(csv_of(header, *rows, *rows_after))
 
 
 def problems_of(preview: Preview) -> list[tuple[int, str, str, int | None]]:
-    """Return the problems of a preview."""
+    """Return row number, column, reason code and conflicting row of each problem."""
     return [(one.row, one.column, one.code, one.earlier_row) for one in preview.bad]
 
 
@@ -70,14 +70,16 @@ def preview_valid(actor: audit.Actor, tenant_id: UUID, file: UserFile) -> UUID:
 
 
 def stored_imports(rows: Reader) -> list[tuple[Any, ...]]:
-    """Return the stored imports, with whether their users are still stored."""
+    """Return state, progress and failure of each import, and whether its users are stored."""
     return rows(
         "SELECT state, rows_done, row_count, failure, people_sealed IS NOT NULL FROM people_imports"
         " ORDER BY id"
     )
 
 
-def test_bad_rows_are_named_and_nothing_is_imported(app: Flask, acme: UUID, rows: Reader) -> None:
+def test_import_preview_lists_the_bad_rows_and_stores_no_import(
+    app: Flask, acme: UUID, rows: Reader
+) -> None:
     enter_user(app, account="bob")
     file = file_of(997, ("BOB", "13800000001", ""), ("carl", "12", ""), ("Person7", "", ""))
 
@@ -122,7 +124,9 @@ def test_confirmed_import_adds_the_previewed_users(
     assert rows("SELECT country_code FROM phones ORDER BY 1") == [(1,), (86,)]
 
 
-def test_import_is_recorded_in_the_audit_log(acme: UUID, rows: Reader) -> None:
+def test_import_is_recorded_in_the_audit_log_with_operator_and_file_index(
+    acme: UUID, rows: Reader
+) -> None:
     one = preview_valid(ANNA, acme, file_of(3))
     ((index,),) = rows("SELECT file_index FROM people_imports")
     confirm_import(ANNA, acme, one)
@@ -132,7 +136,9 @@ def test_import_is_recorded_in_the_audit_log(acme: UUID, rows: Reader) -> None:
     assert rows(query) == [(acme, "operator", ANNA.id, ANNA.ip, str(one), details)]
 
 
-def test_stored_preview_is_encrypted_and_deleted_after_the_import(acme: UUID, rows: Reader) -> None:
+def test_users_of_an_import_preview_are_stored_encrypted_and_deleted_after_the_import(
+    acme: UUID, rows: Reader
+) -> None:
     file = file_of(1, ("zoe", "13800138009", "Zoe"))
     one = preview_valid(ANNA, acme, file)
     ((row,),) = rows("SELECT p::text FROM people_imports p")
@@ -146,7 +152,7 @@ def test_stored_preview_is_encrypted_and_deleted_after_the_import(acme: UUID, ro
 # Repetition
 
 
-def test_import_is_confirmed_once(acme: UUID, rows: Reader) -> None:
+def test_import_cannot_be_confirmed_twice(acme: UUID, rows: Reader) -> None:
     one = preview_valid(ANNA, acme, file_of(3))
     confirm_import(ANNA, acme, one)
     with pytest.raises(ImportConfirmed):
@@ -155,7 +161,7 @@ def test_import_is_confirmed_once(acme: UUID, rows: Reader) -> None:
     assert rows.count("users") == 3
 
 
-def test_repeated_file_is_refused_with_time_and_operator(
+def test_file_that_was_already_imported_is_refused_with_time_and_operator(
     app: Flask, acme: UUID, rows: Reader
 ) -> None:
     email = add_operator(app, "ann@acme.example")
@@ -179,7 +185,7 @@ def test_repeated_file_is_refused_with_time_and_operator(
     assert rows.count("users") == 3
 
 
-def test_file_imported_by_a_command_is_refused_with_the_command(acme: UUID) -> None:
+def test_file_that_a_command_has_already_imported_is_refused_with_the_command(acme: UUID) -> None:
     import_users(audit.OPERATOR, acme, file_of(3))
     with pytest.raises(UserFileImported) as refused:
         preview_import(BERT, acme, file_of(3))
@@ -188,7 +194,7 @@ def test_file_imported_by_a_command_is_refused_with_the_command(acme: UUID) -> N
     assert " by flask users import; " in refused.value.en.format(**refused.value.values)
 
 
-def test_file_can_be_imported_again_after_its_users_are_gone(acme: UUID, rows: Reader) -> None:
+def test_file_can_be_imported_again_after_its_users_are_deleted(acme: UUID, rows: Reader) -> None:
     import_users(ANNA, acme, file_of(3))
     rows("DELETE FROM phones")
     rows("DELETE FROM users")
@@ -199,7 +205,7 @@ def test_file_can_be_imported_again_after_its_users_are_gone(acme: UUID, rows: R
     assert confirm_import(BERT, acme, again.import_id).people == 3
 
 
-def test_preview_shows_the_first_ten_valid_rows_and_the_last_without_passwords(
+def test_import_preview_shows_the_first_ten_valid_rows_and_the_last_without_passwords(
     acme: UUID,
 ) -> None:
     header = (*HEADER, "password")
@@ -216,7 +222,7 @@ def test_preview_shows_the_first_ten_valid_rows_and_the_last_without_passwords(
         assert [one.row for one in sample] == [*range(2, count + 2)]
 
 
-def test_second_preview_replaces_the_first_of_the_operator(acme: UUID, rows: Reader) -> None:
+def test_second_import_preview_of_an_operator_replaces_the_first(acme: UUID, rows: Reader) -> None:
     first, of_bert = preview_valid(ANNA, acme, file_of(3)), preview_valid(BERT, acme, file_of(3))
     second = preview_valid(ANNA, acme, file_of(4))
     with pytest.raises(ImportUnknown):
@@ -225,7 +231,7 @@ def test_second_preview_replaces_the_first_of_the_operator(acme: UUID, rows: Rea
     assert confirm_import(ANNA, acme, second).people == 4
 
 
-def test_previews_by_commands_do_not_replace_each_other(acme: UUID) -> None:
+def test_import_previews_of_the_command_line_do_not_replace_each_other(acme: UUID) -> None:
     first = preview_valid(audit.OPERATOR, acme, file_of(3))
     preview_valid(audit.OPERATOR, acme, file_of(2))
     assert confirm_import(audit.OPERATOR, acme, first).people == 3
@@ -234,7 +240,7 @@ def test_previews_by_commands_do_not_replace_each_other(acme: UUID) -> None:
 # Between preview and confirmation
 
 
-def test_rows_that_became_invalid_after_the_preview_refuse_the_import(
+def test_import_is_refused_if_rows_became_invalid_after_the_preview(
     app: Flask, acme: UUID, rows: Reader
 ) -> None:
     one = preview_valid(ANNA, acme, file_of(5))
@@ -252,7 +258,7 @@ def test_rows_that_became_invalid_after_the_preview_refuse_the_import(
     assert stored_imports(rows) == [("failed", 5, 5, "people_refused", False)]
 
 
-def test_expired_preview_is_unknown(acme: UUID, rows: Reader) -> None:
+def test_expired_import_preview_is_unknown(acme: UUID, rows: Reader) -> None:
     one = preview_valid(ANNA, acme, file_of(3))
     rows("UPDATE people_imports SET expires_at = now() - interval '1 second'")
     for act in (confirm_import, import_progress):
@@ -262,7 +268,7 @@ def test_expired_preview_is_unknown(acme: UUID, rows: Reader) -> None:
     assert rows.count("people_imports", f"id = '{one}'") == 0
 
 
-def test_import_of_a_dead_worker_is_reported_as_interrupted(acme: UUID, rows: Reader) -> None:
+def test_import_of_a_worker_that_died_is_reported_as_interrupted(acme: UUID, rows: Reader) -> None:
     one = preview_valid(ANNA, acme, file_of(3))
     rows("UPDATE people_imports SET state = 'running', rows_done = 2, expires_at = now()")
     interrupted = Progress("failed", 2, 3, "import_interrupted")
@@ -275,7 +281,7 @@ def test_import_of_a_dead_worker_is_reported_as_interrupted(acme: UUID, rows: Re
 
 
 @pytest.mark.parametrize("error", [OperationalError("", {}, Exception()), KeyboardInterrupt()])
-def test_failure_during_an_import_adds_no_users(
+def test_import_that_fails_before_its_commit_adds_no_users(
     error: BaseException, acme: UUID, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object, **__: object) -> None:
@@ -289,7 +295,7 @@ def test_failure_during_an_import_adds_no_users(
     assert import_progress(ANNA, acme, one) == Progress("failed", 3, 3, "import_interrupted")
 
 
-def test_import_given_up_during_its_run_is_interrupted(acme: UUID, rows: Reader) -> None:
+def test_import_that_expires_during_its_run_adds_no_users(acme: UUID, rows: Reader) -> None:
     one = preview_valid(ANNA, acme, file_of(3))
 
     def give_up(count: int) -> None:
@@ -305,12 +311,14 @@ def test_import_given_up_during_its_run_is_interrupted(acme: UUID, rows: Reader)
 # Isolation
 
 
-def test_users_of_another_tenant_do_not_conflict(app: Flask, acme: UUID, rows: Reader) -> None:
+def test_imported_users_do_not_conflict_with_users_of_another_tenant(
+    app: Flask, acme: UUID, rows: Reader
+) -> None:
     enter_user(app, "globex", account="person0", phone="13900000001")
     assert import_users(ANNA, acme, file_of(3)).people == 3
 
 
-def test_another_operator_cannot_confirm_or_watch_an_import(
+def test_import_can_be_confirmed_and_watched_only_by_its_operator_in_its_tenant(
     acme: UUID, globex: UUID, rows: Reader
 ) -> None:
     one = preview_valid(ANNA, acme, file_of(3))
@@ -326,14 +334,16 @@ def test_another_operator_cannot_confirm_or_watch_an_import(
     assert rows("SELECT DISTINCT tenant_id FROM users") == [(acme,)]
 
 
-def test_imported_file_is_unknown_in_another_tenant(acme: UUID, globex: UUID, rows: Reader) -> None:
+def test_file_that_was_imported_in_one_tenant_can_be_imported_in_another_tenant(
+    acme: UUID, globex: UUID, rows: Reader
+) -> None:
     import_users(ANNA, acme, file_of(3))
     assert check_users(globex, file_of(3)).imported_at is None
     import_users(ANNA, globex, file_of(3))
     assert len(rows("SELECT DISTINCT file_index FROM people_imports")) == 2
 
 
-def test_imported_users_belong_to_the_tenant_only(
+def test_imported_user_is_not_found_by_a_login_in_another_tenant(
     acme: UUID, rows: Reader, client: Client, alice: Person
 ) -> None:
     import_users(ANNA, acme, read_user_file(b"account,phone\nalice,13800138001\n"))
@@ -343,7 +353,7 @@ def test_imported_users_belong_to_the_tenant_only(
 # Cost
 
 
-def test_number_of_statements_does_not_depend_on_the_number_of_users(
+def test_number_of_sql_statements_of_an_import_does_not_depend_on_the_number_of_users(
     acme: UUID, globex: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "NOTED_EVERY", timedelta(hours=1))
@@ -358,7 +368,7 @@ def test_number_of_statements_does_not_depend_on_the_number_of_users(
     assert sent[2] == sent[1_000] == (6, 9)
 
 
-def test_number_of_passwords_per_file_is_limited(acme: UUID) -> None:
+def test_number_of_passwords_per_import_file_is_limited(acme: UUID) -> None:
     header = ("account", "password")
     rows = [(f"a{number}", GOOD_PASSWORD) for number in range(MOST_PASSWORDS + 1)]
     assert check_users(acme, read_user_file(csv_of(header, *rows[:-1]))).bad == []
@@ -395,7 +405,9 @@ def test_one_of_two_concurrent_imports_of_the_same_users_succeeds(app: Flask, ro
 
 
 @pytest.mark.real_commits
-def test_ten_concurrent_confirmations_import_once(app: Flask, rows: Reader) -> None:
+def test_one_of_ten_concurrent_confirmations_of_an_import_succeeds(
+    app: Flask, rows: Reader
+) -> None:
     with app.app_context():
         acme = tenant_id_of("acme")
         one = preview_valid(ANNA, acme, file_of(50))
@@ -412,7 +424,7 @@ def test_ten_concurrent_confirmations_import_once(app: Flask, rows: Reader) -> N
 
 
 @pytest.mark.real_commits
-def test_progress_is_visible_during_an_import(
+def test_progress_of_a_running_import_is_visible_to_other_requests(
     app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "NOTED_EVERY", timedelta(0))
@@ -442,10 +454,10 @@ def test_progress_is_visible_during_an_import(
 
 
 @pytest.mark.real_commits
-def test_user_registered_during_an_import_is_not_overwritten(
+def test_import_is_refused_if_one_of_its_accounts_is_registered_during_the_run(
     app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The account is taken after the check and before the write."""
+    """The account is registered after the import has checked it and before it is inserted."""
     with app.app_context():
         acme = tenant_id_of("acme")
         one = preview_valid(ANNA, acme, file_of(5))
@@ -463,7 +475,7 @@ def test_user_registered_during_an_import_is_not_overwritten(
     assert rows.count("users") == 1
 
 
-def test_preview_expires_within_its_lifetime(acme: UUID, rows: Reader) -> None:
+def test_import_preview_expires_after_its_lifetime(acme: UUID, rows: Reader) -> None:
     preview_valid(ANNA, acme, file_of(1))
     ((expires_at,),) = rows("SELECT expires_at FROM people_imports")
     assert timedelta(0) <= now() + previews.PREVIEW_LIFETIME - expires_at < timedelta(1)

@@ -22,24 +22,24 @@ EXPORTED = "SELECT details FROM audit_events WHERE action = 'users.exported' ORD
 
 @pytest.fixture
 def acme(app: Flask) -> Iterator[UUID]:
-    """Return the id of acme, in an application context."""
+    """Yield the id of the tenant acme, in an application context."""
     with app.app_context():
         yield tenant_id_of("acme")
 
 
 def exported(tenant_id: UUID, **wanted: str | bool) -> list[dict[str, str]]:
-    """Export the users and read the file as Excel does."""
+    """Export the users of a tenant and return the rows of the CSV file."""
     content = b"".join(export_users(ANNA, tenant_id, Wanted(**wanted)))  # type: ignore[arg-type]
     assert content.startswith(b"\xef\xbb\xbf")
     return list(csv.DictReader(StringIO(content.decode("utf-8-sig"), newline="")))
 
 
 def accounts(tenant_id: UUID, **wanted: str | bool) -> list[str]:
-    """Export the users and return the accounts."""
+    """Export the users of a tenant and return their accounts."""
     return [row["account"] for row in exported(tenant_id, **wanted)]
 
 
-def test_export_contains_all_columns_with_masked_numbers_by_default(
+def test_user_export_masks_phone_numbers_by_default(
     acme: UUID, client: Client, alice: Person, rows: Reader
 ) -> None:
     client.bind(alice)
@@ -57,7 +57,9 @@ def test_export_contains_all_columns_with_masked_numbers_by_default(
     assert exported(acme, full_phones=True)[0]["phone"] == "'+8613800138001"
 
 
-def test_export_is_recorded_before_the_first_row(acme: UUID, rows: Reader) -> None:
+def test_user_export_is_recorded_in_the_audit_log_before_the_first_row_is_sent(
+    acme: UUID, rows: Reader
+) -> None:
     import_users(ANNA, acme, read_user_file(csv_of(["account"], ["a1"], ["a2"], ["b1"])))
     pieces = export_users(ANNA, acme, Wanted(query="A"))
     columns = "account,phone,nickname,status,created_at,last_login_at"
@@ -76,7 +78,7 @@ def test_export_is_recorded_before_the_first_row(acme: UUID, rows: Reader) -> No
     }
 
 
-def test_export_is_refused_if_it_cannot_be_recorded(
+def test_user_export_fails_if_it_cannot_be_recorded_in_the_audit_log(
     acme: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(user_export.audit, "record", lambda *_, **__: 1 / 0)
@@ -95,7 +97,7 @@ def test_export_is_refused_if_it_cannot_be_recorded(
         ("x\t=cmd", "x\t'=cmd"),
     ],
 )
-def test_nickname_is_escaped_against_formulas(
+def test_exported_nickname_is_escaped_so_that_it_is_no_formula(
     nickname: str, cell: str, acme: UUID, rows: Reader
 ) -> None:
     import_users(ANNA, acme, read_user_file(b"account\n" + b"mallory"))
@@ -103,7 +105,7 @@ def test_nickname_is_escaped_against_formulas(
     assert exported(acme)[0]["nickname"] == cell
 
 
-def test_export_is_filtered_by_query_status_and_tenant(
+def test_user_export_is_filtered_by_query_status_and_tenant(
     app: Flask, acme: UUID, rows: Reader
 ) -> None:
     enter_user(app, "globex", account="alice-of-globex")
@@ -119,7 +121,7 @@ def test_export_is_filtered_by_query_status_and_tenant(
     assert accounts(acme, status="disabled") == ["albert"]
 
 
-def test_export_contains_each_user_once_despite_concurrent_additions(
+def test_user_export_omits_users_that_are_added_during_the_export(
     acme: UUID, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(user_export, "BATCH", 7)

@@ -1,4 +1,4 @@
-"""XLSX files that Excel and LibreOffice open and openpyxl rejects are read by calamine."""
+"""XLSX files that openpyxl rejects, but Excel can open, are read by calamine."""
 
 import os
 import time
@@ -33,12 +33,12 @@ UNKNOWN_EXTENSION = b'<extLst><ext uri="{9}" xmlns:x="urn:x"><x:uri z="1"/></ext
 
 
 def with_empty_fill(content: bytes) -> bytes:
-    """Return the file with an empty fill, as several exporters write it."""
+    """Return the XLSX file with an empty `fill` element, as several programs write it."""
     return rewritten(content, STYLES, b"<fill><patternFill /></fill>", b"<fill/>")
 
 
 def with_backslashes(content: bytes) -> bytes:
-    """Return the file with backslashes in its part names, as some Windows programs write them."""
+    """Return the XLSX file with backslashes in its part names, as some Windows programs do."""
     packed = BytesIO()
     with ZipFile(BytesIO(content)) as given, ZipFile(packed, "w", ZIP_DEFLATED) as made:
         for name in given.namelist():
@@ -47,7 +47,7 @@ def with_backslashes(content: bytes) -> bytes:
 
 
 def with_extension(part: str, end: bytes) -> Callable[[bytes], bytes]:
-    """Return a function that adds an extension unknown to openpyxl before an end tag."""
+    """Return a function that inserts an extension, which openpyxl rejects, before an end tag."""
     return lambda content: rewritten(content, part, end, UNKNOWN_EXTENSION + end)
 
 
@@ -64,34 +64,38 @@ EACH_REJECTED = pytest.mark.parametrize("make", REJECTED.values(), ids=REJECTED)
 
 
 def package_of(content: bytes) -> bytes:
-    """Return the package of a file that openpyxl rejected after the size checks."""
+    """Return the XLSX package that is passed to calamine after openpyxl has rejected the file."""
     with pytest.raises(OpenpyxlFailed) as failed:
         list(xlsx_rows(content))
     return failed.value.package
 
 
 @EACH_REJECTED
-def test_file_that_openpyxl_rejects_is_read(make: Callable[[bytes], bytes]) -> None:
+def test_xlsx_file_that_openpyxl_rejects_is_read_by_calamine(
+    make: Callable[[bytes], bytes],
+) -> None:
     content = make(XLSX)
     package_of(content)
     (row,) = read_user_file(content).people
     assert (row.number, row.account, row.phone, row.nickname) == (2, *ALICE)
 
 
-def test_other_files_are_read_without_a_subprocess(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_xlsx_file_that_openpyxl_accepts_is_read_without_a_subprocess(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(fallback.subprocess, "run", lambda *_, **__: pytest.fail("started"))
     (row,) = read_user_file(XLSX).people
     assert row == PersonRow(2, *ALICE)
-    assert [*xlsx_rows(many_kinds())]
+    assert [*xlsx_rows(file_with_every_kind_of_cell())]
 
 
-def test_file_with_backslashes_is_read() -> None:
+def test_xlsx_file_with_backslashes_in_its_part_names_is_read() -> None:
     (row,) = read_user_file(with_backslashes(XLSX)).people
     assert row == PersonRow(2, *ALICE)
 
 
-def many_kinds() -> bytes:
-    """Return a sheet with every kind of cell, below and to the right of empty ones."""
+def file_with_every_kind_of_cell() -> bytes:
+    """Return an XLSX file with every kind of cell, below and to the right of empty cells."""
     book, content = Workbook(), BytesIO()
     sheet = book.active
     hidden = book.create_sheet("hidden", 0)
@@ -114,7 +118,7 @@ def many_kinds() -> bytes:
 
 
 @pytest.mark.parametrize("make", [with_empty_fill, strict])
-def test_both_libraries_read_the_same(make: Callable[[bytes], bytes]) -> None:
+def test_calamine_reads_the_same_cells_as_openpyxl(make: Callable[[bytes], bytes]) -> None:
     def filled(rows: list[Row]) -> list[tuple[int, int, object]]:
         cells = [
             (row, column, cell)
@@ -125,11 +129,11 @@ def test_both_libraries_read_the_same(make: Callable[[bytes], bytes]) -> None:
         assert len(cells) > 20
         return cells
 
-    by_openpyxl = filled([*xlsx_rows(many_kinds())])
-    assert filled([*calamine_rows(package_of(make(many_kinds())))]) == by_openpyxl
+    by_openpyxl = filled([*xlsx_rows(file_with_every_kind_of_cell())])
+    assert filled([*calamine_rows(package_of(make(file_with_every_kind_of_cell())))]) == by_openpyxl
 
 
-def test_number_format_is_applied_and_damage_reported() -> None:
+def test_calamine_fallback_applies_number_formats_and_reports_damaged_cells() -> None:
     book, content = Workbook(), BytesIO()
     book.active.append(HEADER)
     book.active.append([1234, 13800138001, 1.5])
@@ -140,14 +144,14 @@ def test_number_format_is_applied_and_damage_reported() -> None:
     assert row == PersonRow(2, account="001234", phone="13800138001", damaged=damaged)
 
 
-def test_empty_style_means_no_format() -> None:
+def test_xlsx_number_with_an_empty_style_attribute_has_no_number_format() -> None:
     header = '<row><c s="" t="inlineStr"><is><t>account</t></is></c></row>'
     sheet = sheet_of(f'{header}<row><c s=""><v>1</v></c></row>')
     (row,) = read_user_file(repacked(XLSX, sheet1=sheet)).people
     assert row == PersonRow(2, account="1")
 
 
-def test_number_with_an_unknown_format_is_rejected() -> None:
+def test_cell_with_an_undefined_style_is_reported_as_cell_format_unknown() -> None:
     cells = (
         '<row><c t="inlineStr"><is><t>account</t></is></c></row><row><c s="7"><v>1</v></c></row>'
     )
@@ -157,7 +161,7 @@ def test_number_with_an_unknown_format_is_rejected() -> None:
 
 
 @pytest.mark.parametrize("value", ["1e999", "NaN", "INF"])
-def test_infinite_or_undefined_number_is_rejected(value: str) -> None:
+def test_infinite_or_nan_number_is_reported_as_cell_unreadable(value: str) -> None:
     cells = '<row><c t="inlineStr"><is><t>account</t></is></c></row><row><c><v>{}</v></c></row>'
     content = with_empty_fill(repacked(XLSX, sheet1=sheet_of(cells.format(value))))
     (row,) = read_user_file(content).people
@@ -184,7 +188,7 @@ CELL = '<c r="{}"><v>1</v></c>'
         strict(rewritten(XLSX, BOOK, b'state="visible"', b'state="hidden"')),
     ],
 )
-def test_damaged_file_is_refused(content: bytes) -> None:
+def test_xlsx_file_that_excel_rejects_too_is_refused(content: bytes) -> None:
     with pytest.raises(UserFileUnreadable):
         read_user_file(content)
 
@@ -193,7 +197,7 @@ def test_damaged_file_is_refused(content: bytes) -> None:
 
 
 def refusal_of(content: bytes) -> Failure:
-    """Return the failure that refuses a file. Check its time."""
+    """Return the exception raised for a refused file. Check the duration of the refusal."""
     start = time.monotonic()
     with pytest.raises((UserFileTooLarge, UserFileUnreadable)) as refused:
         read_user_file(content)
@@ -202,7 +206,7 @@ def refusal_of(content: bytes) -> Failure:
 
 
 def rejected(rows: str) -> bytes:
-    """Return a file that only calamine reads."""
+    """Return an XLSX file with these rows that openpyxl rejects, so that calamine reads it."""
     return with_empty_fill(repacked(XLSX, sheet1=sheet_of(rows)))
 
 
@@ -210,20 +214,20 @@ def rejected(rows: str) -> bytes:
     "last",
     ["XFD1048576", "AF1048576", "D99999999", "D4294967299", "ZZZZZZZZZZZZ1"],
 )
-def test_distant_cell_does_not_end_the_worker(last: str) -> None:
-    """calamine allocates memory for every cell between the first and the last."""
+def test_file_with_a_distant_cell_is_refused_and_does_not_crash_the_worker(last: str) -> None:
+    """calamine allocates memory for every cell between the first and the last cell."""
     row = last.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
     cells = f'<row r="1">{CELL.format("A1")}</row><row r="{row}">{CELL.format(last)}</row>'
     refusal_of(rejected(cells))
 
 
-def test_false_count_of_shared_strings_does_not_crash_the_worker() -> None:
-    """calamine allocates memory for the stated number of texts."""
+def test_file_with_a_false_count_of_shared_strings_does_not_crash_the_worker() -> None:
+    """calamine allocates memory for the stated number of shared strings."""
     texts = b'<sst uniqueCount="4294967295"><si><t>x</t></si></sst>'
     assert "exit code" in refusal_of(with_texts(with_empty_fill(XLSX), texts)).cause
 
 
-def test_repeated_long_text_does_not_exhaust_memory() -> None:
+def test_file_that_repeats_a_long_shared_string_is_refused() -> None:
     rows = '<row><c t="s"><v>0</v></c><c t="s"><v>0</v></c></row>' * 60_000
     namespace = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
     for length in (250, 30_000):
@@ -231,7 +235,9 @@ def test_repeated_long_text_does_not_exhaust_memory() -> None:
         refusal_of(with_texts(rejected(rows), texts))
 
 
-def test_size_is_checked_before_the_subprocess_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_size_and_entities_of_an_xlsx_file_are_checked_before_calamine_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(fallback.subprocess, "run", lambda *_, **__: pytest.fail("started"))
     refusal_of(rejected("<row/>" * 600_001))
     refusal_of(rejected(" " * (33 << 20)))
@@ -240,7 +246,7 @@ def test_size_is_checked_before_the_subprocess_starts(monkeypatch: pytest.Monkey
     )
 
 
-def test_subprocess_that_takes_too_long_is_killed(
+def test_calamine_process_that_takes_too_long_is_killed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     pid_file = tmp_path / "pid"
@@ -255,7 +261,7 @@ def test_subprocess_that_takes_too_long_is_killed(
         os.kill(int(pid_file.read_text()), 0)
 
 
-def test_subprocess_has_no_secrets_and_no_open_connections(
+def test_calamine_process_inherits_no_environment_variables_and_no_open_files(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     program = tmp_path / "curious.py"
@@ -267,22 +273,22 @@ def test_subprocess_has_no_secrets_and_no_open_connections(
     monkeypatch.setattr(fallback, "_PROGRAM", program)
     monkeypatch.setenv("WXPASS_KEYS", "secret")
     (row,) = read_user_file(with_empty_fill(XLSX)).people
-    # 3 is the listed folder. Python sets LC_CTYPE itself.
+    # File descriptor 3 is the folder being listed. Python sets LC_CTYPE itself.
     assert set(row.account.split()) <= {"LC_CTYPE", "LD_LIBRARY_PATH", "0", "1", "2", "3"}
 
 
-def test_number_of_subprocesses_is_limited() -> None:
-    places = [fallback._process_slot() for _ in range(fallback.MOST_PROCESSES)]
-    for place in places:
-        place.__enter__()
+def test_number_of_concurrent_calamine_processes_is_limited() -> None:
+    slots = [fallback._process_slot() for _ in range(fallback.MOST_PROCESSES)]
+    for slot in slots:
+        slot.__enter__()
     try:
         with pytest.raises(UserFileBusy) as busy:
             read_user_file(with_empty_fill(XLSX))
         assert (busy.value.status, busy.value.retry_after) == (503, 5)
         assert read_user_file(XLSX).people
     finally:
-        for place in places:
-            place.__exit__(None, None, None)
+        for slot in slots:
+            slot.__exit__(None, None, None)
     assert read_user_file(with_empty_fill(XLSX)).people
 
 
@@ -290,7 +296,7 @@ def test_number_of_subprocesses_is_limited() -> None:
 
 
 def archive_of(*names: str) -> bytes:
-    """Return a ZIP file that is not an XLSX file."""
+    """Return a ZIP archive with files of these names."""
     packed = BytesIO()
     with ZipFile(packed, "w") as made:
         for name in names:
@@ -318,7 +324,9 @@ PNG = (
         archive_of("photo.jpg"),
     ],
 )
-def test_file_that_is_not_a_spreadsheet_is_refused_in_one_sentence(content: bytes) -> None:
+def test_file_that_is_not_a_spreadsheet_is_refused_with_a_message_of_one_sentence(
+    content: bytes,
+) -> None:
     with pytest.raises(UserFileNotSpreadsheet) as refused:
         read_user_file(content)
     assert refused.value.code == "people_file_not_spreadsheet"
@@ -337,7 +345,9 @@ def test_file_that_is_not_a_spreadsheet_is_refused_in_one_sentence(content: byte
         b"\xd0\xcf\x11\xe0",
     ],
 )
-def test_other_spreadsheet_formats_are_refused_with_advice(content: bytes) -> None:
+def test_file_in_another_spreadsheet_format_is_refused_with_the_advice_to_save_as_xlsx(
+    content: bytes,
+) -> None:
     with pytest.raises(UserFileUnreadable) as refused:
         read_user_file(content)
     assert "save it as .xlsx" in refused.value.en
