@@ -45,7 +45,7 @@ ME = Row("GET /v1/me", lambda people: feeds.both_sessions("/v1/me", people))
 BARE_LOGIN = Row("bare login: requests.get, one INSERT", feeds.bare_logins, asks_wechat=True)
 KNOWN = Row("login, known person", feeds.known_logins, asks_wechat=True)
 NEW = Row("login, new person", feeds.new_logins, asks_wechat=True)
-BIND = Row("phone bind, old way", lambda _: [], asks_wechat=True, is_of_unlinked=True)
+BIND = Row("phone bind, encryptedData", lambda _: [], asks_wechat=True, is_of_unlinked=True)
 ROWS = (FLOOR, VERIFY, ME, BARE_LOGIN, KNOWN, NEW, BIND)
 
 
