@@ -18,16 +18,16 @@ def init_app(app: Flask) -> None:
     jwt.encode_key_loader(lambda signed: signed.key.pem)
     jwt.additional_headers_loader(_name_key)
     jwt.decode_key_loader(_find_key)
-    jwt.unauthorized_loader(lambda why: _told(TokenMissing(why)))
-    jwt.invalid_token_loader(lambda why: _told(JwtInvalid(why)))
-    jwt.expired_token_loader(lambda *_: _told(JwtExpired()))
+    jwt.unauthorized_loader(lambda why: _error_response(TokenMissing(why)))
+    jwt.invalid_token_loader(lambda why: _error_response(JwtInvalid(why)))
+    jwt.expired_token_loader(lambda *_: _error_response(JwtExpired()))
     for loader in (
         jwt.revoked_token_loader,
         jwt.needs_fresh_token_loader,
         jwt.token_verification_failed_loader,
         jwt.user_lookup_error_loader,
     ):
-        loader(lambda *_: _told(JwtInvalid()))
+        loader(lambda *_: _error_response(JwtInvalid()))
 
 
 def _name_key(signed: Signed) -> dict[str, str]:
@@ -42,5 +42,5 @@ def _find_key(header: dict[str, Any], _: dict[str, Any]) -> Any:
     raise JwtInvalid("no such key")
 
 
-def _told(failure: Failure) -> Response:
+def _error_response(failure: Failure) -> Response:
     return problem_response(failure_of(failure))

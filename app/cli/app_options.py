@@ -4,7 +4,7 @@ import re
 
 import click
 
-from app.cli.terminal import a_slug, read_secret
+from app.cli.terminal import read_secret, validate_slug
 from app.errors import AppUnknown
 from app.models.registration import REGISTRATION_POLICIES
 from app.services.apps import apps as service
@@ -12,9 +12,9 @@ from app.services.apps.listed_apps import list_apps
 
 REGISTRATION = click.Choice(REGISTRATION_POLICIES)
 # For commands about an appid that several tenants may have entered.
-of_claim = click.option(
+claim_tenant_option = click.option(
     "--tenant",
-    callback=a_slug,
+    callback=validate_slug,
     help="The tenant that added it, if several did and none is verified. "
     "录入它的租户；多个租户录入且均未核对时须指明。",
 )
@@ -25,7 +25,7 @@ secret_stdin = click.option(
 )
 
 
-def an_appid(_: click.Context, __: click.Parameter, value: str) -> str:
+def validate_appid(_: click.Context, __: click.Parameter, value: str) -> str:
     """Validate an appid."""
     if not service.APP_KEY.fullmatch(value):
         raise click.BadParameter(
@@ -35,7 +35,7 @@ def an_appid(_: click.Context, __: click.Parameter, value: str) -> str:
     return value
 
 
-def a_new_appid(_: click.Context, __: click.Parameter, value: str) -> str:
+def validate_new_appid(_: click.Context, __: click.Parameter, value: str) -> str:
     """Validate the appid of a new mini-program."""
     if not service.NEW_APPID.fullmatch(value):
         raise click.BadParameter(
@@ -63,7 +63,7 @@ def claimant_of(appid: str, tenant: str | None) -> str | None:
     return claimants[0]
 
 
-def read_checked(what: str, pattern: re.Pattern[str], from_stdin: bool) -> str:
+def read_valid_secret(what: str, pattern: re.Pattern[str], from_stdin: bool) -> str:
     """Read a secret from standard input, or ask for it, and check its shape."""
     secret = read_secret(what, from_stdin=from_stdin)
     if not pattern.fullmatch(secret):

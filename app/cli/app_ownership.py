@@ -9,14 +9,14 @@ from flask.cli import with_appcontext
 
 from app.cli.app_options import (
     REGISTRATION,
-    a_new_appid,
-    an_appid,
+    claim_tenant_option,
     claimant_of,
-    of_claim,
-    read_checked,
+    read_valid_secret,
     secret_stdin,
+    validate_appid,
+    validate_new_appid,
 )
-from app.cli.terminal import a_name, a_slug, failures_told, show
+from app.cli.terminal import report_errors, show, validate_name, validate_slug
 from app.languages import in_both_languages
 from app.models.registration import DEFAULT_REGISTRATION
 from app.services import audit
@@ -34,9 +34,11 @@ PUSH_SECRETS = (
 
 
 @click.command("add")
-@click.argument("appid", callback=a_new_appid)
-@click.option("--tenant", required=True, callback=a_slug, help="The slug of its tenant. 所属租户。")
-@click.option("--name", required=True, callback=a_name, help="The display name. 名称。")
+@click.argument("appid", callback=validate_new_appid)
+@click.option(
+    "--tenant", required=True, callback=validate_slug, help="The slug of its tenant. 所属租户。"
+)
+@click.option("--name", required=True, callback=validate_name, help="The display name. 名称。")
 @click.option(
     "--registration",
     type=REGISTRATION,
@@ -70,7 +72,7 @@ PUSH_SECRETS = (
     "不向微信核对，直接启用，用于无法连接微信时。",
 )
 @with_appcontext
-@failures_told
+@report_errors
 def add(appid: str, tenant: str, secret_stdin: bool, unproven: bool, **facts: Any) -> None:
     """Add a mini-program. It is active once WeChat accepts it. 新增小程序，经微信核对后启用。
 
@@ -78,22 +80,22 @@ def add(appid: str, tenant: str, secret_stdin: bool, unproven: bool, **facts: An
     `apps verify` tries again. Secrets are read from a prompt or from standard input, one per line:
     the AppSecret, then the push Token, then the EncodingAESKey.
     """
-    facts["secret"] = read_checked("AppSecret", service.APP_SECRET, secret_stdin)
+    facts["secret"] = read_valid_secret("AppSecret", service.APP_SECRET, secret_stdin)
     for name, what, pattern in PUSH_SECRETS:
-        facts[name] = read_checked(what, pattern, secret_stdin) if facts[name] else None
+        facts[name] = read_valid_secret(what, pattern, secret_stdin) if facts[name] else None
     new = service.NewApp(appid, **facts)
     if unproven:
         service.add_app(tenant, new)
         show(f"Added {appid} to {tenant}. 已为 {tenant} 新增 {appid}。")
         return
     claimed = claims.claim_app(audit.OPERATOR, tenant_id_of(tenant), new, limited=False)
-    if not _tell_proof(appid, tenant, proofs.prove(audit.OPERATOR, claimed)):
+    if not _show_claim_state(appid, tenant, proofs.prove(audit.OPERATOR, claimed)):
         sys.exit(1)
 
 
-def _tell_proof(appid: str, tenant: str, verdict: Verdict) -> bool:
+def _show_claim_state(appid: str, tenant: str, verdict: Verdict) -> bool:
     """Show and return whether a claim is active."""
-    _tell([verdict])
+    _show_verdicts([verdict])
     if verdict.outcome == "right":
         show(f"{appid} is active for {tenant}. {appid} 已为 {tenant} 启用。")
         return True
@@ -101,7 +103,7 @@ def _tell_proof(appid: str, tenant: str, verdict: Verdict) -> bool:
     return False
 
 
-def _tell(verdicts: Sequence[Verdict]) -> None:
+def _show_verdicts(verdicts: Sequence[Verdict]) -> None:
     for one in verdicts:
         name = "AppSecret" if one.which == "current" else "next AppSecret 下一个 AppSecret"
         said = one.fill(in_both_languages(one.advice))
@@ -109,10 +111,10 @@ def _tell(verdicts: Sequence[Verdict]) -> None:
 
 
 @click.command("verify")
-@click.argument("appid", callback=an_appid)
-@of_claim
+@click.argument("appid", callback=validate_appid)
+@claim_tenant_option
 @with_appcontext
-@failures_told
+@report_errors
 def verify(appid: str, tenant: str | None) -> None:
     """Verify appid and AppSecret with WeChat, and show what to do. 向微信核对 AppSecret。
 
@@ -122,20 +124,22 @@ def verify(appid: str, tenant: str | None) -> None:
     claimant = claimant_of(appid, tenant)
     if claimant is None:
         verdicts = verify_app(appid)
-        _tell(verdicts)
+        _show_verdicts(verdicts)
         accepted = any(one.outcome == "right" for one in verdicts)
     else:
         claimed = claims.take_secret(tenant_id_of(claimant), appid, limited=False)
-        accepted = _tell_proof(appid, claimant, proofs.prove(audit.OPERATOR, claimed))
+        accepted = _show_claim_state(appid, claimant, proofs.prove(audit.OPERATOR, claimed))
     if not accepted:
         sys.exit(1)
 
 
 @click.command("remove")
-@click.argument("appid", callback=an_appid)
-@click.option("--tenant", required=True, callback=a_slug, help="The slug of its tenant. 所属租户。")
+@click.argument("appid", callback=validate_appid)
+@click.option(
+    "--tenant", required=True, callback=validate_slug, help="The slug of its tenant. 所属租户。"
+)
 @with_appcontext
-@failures_told
+@report_errors
 def remove(appid: str, tenant: str) -> None:
     """Remove a mini-program that is not verified or was never used. 删除未核对或未使用的小程序。"""
     tenant_id = tenant_id_of(tenant)
@@ -147,10 +151,12 @@ def remove(appid: str, tenant: str) -> None:
 
 
 @click.command("release")
-@click.argument("appid", callback=an_appid)
-@click.option("--tenant", required=True, callback=a_slug, help="The slug of its tenant. 所属租户。")
+@click.argument("appid", callback=validate_appid)
+@click.option(
+    "--tenant", required=True, callback=validate_slug, help="The slug of its tenant. 所属租户。"
+)
 @with_appcontext
-@failures_told
+@report_errors
 def release(appid: str, tenant: str) -> None:
     """Release an appid from its tenant. It can then be verified again. 收回 appid，供重新核对。
 
@@ -159,13 +165,17 @@ def release(appid: str, tenant: str) -> None:
     """
     kept = releases.release_app(audit.OPERATOR, tenant, appid, limited=False)
     show(f"Released {appid} of {tenant}. 已收回 {tenant} 的 {appid}。")
-    _tell_kept(kept, tenant)
+    _show_kept_records(kept, tenant)
 
 
 @click.command("move")
-@click.argument("appid", callback=an_appid)
-@click.option("--tenant", required=True, callback=a_slug, help="The tenant that has it. 现属租户。")
-@click.option("--to", required=True, callback=a_slug, help="The tenant that gets it. 接收租户。")
+@click.argument("appid", callback=validate_appid)
+@click.option(
+    "--tenant", required=True, callback=validate_slug, help="The tenant that has it. 现属租户。"
+)
+@click.option(
+    "--to", required=True, callback=validate_slug, help="The tenant that gets it. 接收租户。"
+)
 @click.option(
     "--unproven",
     is_flag=True,
@@ -173,7 +183,7 @@ def release(appid: str, tenant: str) -> None:
     "不向微信核对接收租户录入的 AppSecret。",
 )
 @with_appcontext
-@failures_told
+@report_errors
 def move(appid: str, tenant: str, to: str, unproven: bool) -> None:
     """Move an appid to a tenant that has added it. 将 appid 转给已录入它的租户。
 
@@ -182,10 +192,10 @@ def move(appid: str, tenant: str, to: str, unproven: bool) -> None:
     """
     kept = releases.move_app(audit.OPERATOR, tenant, appid, to, unproven=unproven, limited=False)
     show(f"Moved {appid} from {tenant} to {to}. 已将 {appid} 从 {tenant} 转给 {to}。")
-    _tell_kept(kept, tenant)
+    _show_kept_records(kept, tenant)
 
 
-def _tell_kept(kept: AppUsage, tenant: str) -> None:
+def _show_kept_records(kept: AppUsage, tenant: str) -> None:
     show(
         f"Kept for {tenant}: {kept.identities} identities, {kept.sessions} sessions, "
         f"{kept.pushes} pushes. {tenant} 保留：{kept.identities} 个微信身份、"

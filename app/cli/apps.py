@@ -8,14 +8,14 @@ from flask.cli import with_appcontext
 
 from app.cli.app_options import (
     REGISTRATION,
-    an_appid,
+    claim_tenant_option,
     claimant_of,
-    of_claim,
-    read_checked,
+    read_valid_secret,
     secret_stdin,
+    validate_appid,
 )
 from app.cli.app_ownership import add, move, release, remove, verify
-from app.cli.terminal import a_name, a_slug, failures_told, show
+from app.cli.terminal import report_errors, show, validate_name, validate_slug
 from app.not_given import NOT_GIVEN, NotGiven
 from app.schemas.shapes import HIGHEST_CALL_LIMIT, HIGHEST_SESSION_LIMIT
 from app.services import audit
@@ -59,9 +59,11 @@ for _command in (add, verify, remove, release, move):
 
 
 @apps.command("list")
-@click.option("--tenant", callback=a_slug, help="Only mini-programs of this tenant. 只列出该租户。")
+@click.option(
+    "--tenant", callback=validate_slug, help="Only mini-programs of this tenant. 只列出该租户。"
+)
 @with_appcontext
-@failures_told
+@report_errors
 def list_(tenant: str | None) -> None:
     """List mini-programs: appid, tenant, registration, state, session limit, name. 列出小程序。
 
@@ -79,8 +81,8 @@ def _state(app: Listed) -> str:
 
 
 @apps.command("set")
-@click.argument("appid", callback=an_appid)
-@click.option("--name", callback=a_name, help="The display name. 名称。")
+@click.argument("appid", callback=validate_appid)
+@click.option("--name", callback=validate_name, help="The display name. 名称。")
 @click.option(
     "--registration",
     type=REGISTRATION,
@@ -100,7 +102,7 @@ def _state(app: Listed) -> str:
     "WECHAT_CALLS_PER_APP. 每个进程中该小程序同时进行的微信调用上限。",
 )
 @with_appcontext
-@failures_told
+@report_errors
 def set_(
     appid: str,
     name: str | None,
@@ -138,15 +140,15 @@ def _call_limit_of(option: int | str | None) -> int | NotGiven | None:
 
 
 @apps.command("set-secret")
-@click.argument("appid", callback=an_appid)
-@of_claim
+@click.argument("appid", callback=validate_appid)
+@claim_tenant_option
 @secret_stdin
 @with_appcontext
-@failures_told
+@report_errors
 def set_secret(appid: str, tenant: str | None, secret_stdin: bool) -> None:
     """Replace a mini-program's AppSecret. The new one is used immediately. 更换 AppSecret。"""
     claimant = claimant_of(appid, tenant)
-    secret = read_checked("AppSecret", service.APP_SECRET, secret_stdin)
+    secret = read_valid_secret("AppSecret", service.APP_SECRET, secret_stdin)
     if claimant is None:
         had_next = app_secrets.set_secret(appid, secret)
     else:
@@ -159,24 +161,24 @@ def set_secret(appid: str, tenant: str | None, secret_stdin: bool) -> None:
 
 
 @apps.command("set-next-secret")
-@click.argument("appid", callback=an_appid)
+@click.argument("appid", callback=validate_appid)
 @secret_stdin
 @click.option("--remove", is_flag=True, help="Remove the next AppSecret. 取消预设。")
 @with_appcontext
-@failures_told
+@report_errors
 def set_next_secret(appid: str, secret_stdin: bool, remove: bool) -> None:
     """Set the AppSecret to use once WeChat rejects the current one. 预设下一个 AppSecret。
 
     No login fails while the AppSecret is reset in WeChat's console.
     """
-    secret = None if remove else read_checked("AppSecret", service.APP_SECRET, secret_stdin)
+    secret = None if remove else read_valid_secret("AppSecret", service.APP_SECRET, secret_stdin)
     app_secrets.set_next_secret(appid, secret)
     done = "Removed 已取消" if remove else "Keeping 已保存"
     show(f"{done}: next AppSecret of {appid}. {appid} 的下一个 AppSecret。")
 
 
 @apps.command("set-push")
-@click.argument("appid", callback=an_appid)
+@click.argument("appid", callback=validate_appid)
 @click.option(
     "--encoding-aes-key",
     is_flag=True,
@@ -190,12 +192,12 @@ def set_next_secret(appid: str, secret_stdin: bool, remove: bool) -> None:
     "从标准输入读取，每行一个。",
 )
 @with_appcontext
-@failures_told
+@report_errors
 def set_push(appid: str, encoding_aes_key: bool, secret_stdin: bool) -> None:
     """Replace the Token and EncodingAESKey of the message push. 更换消息推送的密钥。"""
-    token = read_checked("Token", service.PUSH_TOKEN, secret_stdin)
+    token = read_valid_secret("Token", service.PUSH_TOKEN, secret_stdin)
     key = (
-        read_checked("EncodingAESKey", service.ENCODING_AES_KEY, secret_stdin)
+        read_valid_secret("EncodingAESKey", service.ENCODING_AES_KEY, secret_stdin)
         if encoding_aes_key
         else None
     )
@@ -204,9 +206,9 @@ def set_push(appid: str, encoding_aes_key: bool, secret_stdin: bool) -> None:
 
 
 @apps.command("disable")
-@click.argument("appid", callback=an_appid)
+@click.argument("appid", callback=validate_appid)
 @with_appcontext
-@failures_told
+@report_errors
 def disable(appid: str) -> None:
     """Disable a mini-program. Its logins are refused immediately. 停用小程序。"""
     service.set_app_enabled(appid, False)
@@ -214,9 +216,9 @@ def disable(appid: str) -> None:
 
 
 @apps.command("enable")
-@click.argument("appid", callback=an_appid)
+@click.argument("appid", callback=validate_appid)
 @with_appcontext
-@failures_told
+@report_errors
 def enable(appid: str) -> None:
     """Enable a mini-program. 启用小程序。"""
     service.set_app_enabled(appid, True)

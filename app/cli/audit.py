@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import click
 from flask.cli import with_appcontext
 
-from app.cli.terminal import a_slug, failures_told, show
+from app.cli.terminal import report_errors, show, validate_slug
 from app.services.tenant_admin import audit_listing as service
 
 
@@ -15,7 +15,7 @@ def audit() -> None:
 
 
 @audit.command("list")
-@click.argument("tenant", callback=a_slug)
+@click.argument("tenant", callback=validate_slug)
 @click.option("--subject", help="Only events about this id or appid. 只看该对象。")
 @click.option("--action", help="Only this action, for example user.erased. 只看该操作。")
 @click.option(
@@ -31,7 +31,7 @@ def audit() -> None:
     help="The maximum number of events. 最多列出几条。",
 )
 @with_appcontext
-@failures_told
+@report_errors
 def list_(
     tenant: str, limit: int, subject: str | None, action: str | None, since: datetime | None
 ) -> None:

@@ -7,7 +7,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 from flask_migrate import upgrade
 
-from app.cli.terminal import failures_told_with_any_keys
+from app.cli.terminal import report_errors_without_key_check
 from app.errors import AccountExists, AppExists, AppTaken, OperatorExists, TenantExists
 from app.services import audit
 from app.services.apps import apps, tenants
@@ -21,7 +21,7 @@ from config.development.demo import OPERATOR, TENANTS, DemoOperator, DemoTenant
 @click.command()
 @click.option("--migrate", is_flag=True, help="Migrate the database first. 先迁移。")
 @with_appcontext
-@failures_told_with_any_keys
+@report_errors_without_key_check
 def demo(migrate: bool) -> None:
     """Add missing demo tenants, apps, users and the demo operator. 添加演示数据。
 

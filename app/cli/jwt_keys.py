@@ -3,7 +3,7 @@
 import click
 from flask.cli import with_appcontext
 
-from app.cli.terminal import failures_told, show
+from app.cli.terminal import report_errors, show
 from app.services.signing import signing_keys as service
 
 
@@ -14,7 +14,7 @@ def jwt_keys() -> None:
 
 @jwt_keys.command("rotate")
 @with_appcontext
-@failures_told
+@report_errors
 def rotate() -> None:
     """Create the next key. It is published immediately and signs in five minutes. 轮换签名密钥。"""
     key = service.rotate_signing_key()
@@ -23,7 +23,7 @@ def rotate() -> None:
 
 @jwt_keys.command("list")
 @with_appcontext
-@failures_told
+@report_errors
 def list_() -> None:
     """List the published keys, oldest first: id, algorithm, signs from. 列出已发布的密钥。"""
     for key in service.published_keys():

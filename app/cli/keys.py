@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import click
 from flask.cli import with_appcontext
 
-from app.cli.terminal import failures_told, failures_told_with_any_keys, show
+from app.cli.terminal import report_errors, report_errors_without_key_check, show
 from app.keyring import keyring
 from app.services.encryption import key_proofs
 from app.services.encryption.key_rotation import rotate_keys
@@ -27,14 +27,14 @@ def keys() -> None:
 
 @keys.command("check")
 @with_appcontext
-@failures_told_with_any_keys
+@report_errors_without_key_check
 def check() -> None:
     """Count the rows of each key. The exit code is 1 if a key is missing. 检查各密钥的使用情况。
 
     Columns: key, column, rows, state. No row needs a key that is not listed.
     """
     usage = count_key_usage()
-    _tell(usage)
+    _show_usage(usage)
     for key_id, _ in keyring().keys[1:]:
         if key_id not in {use.key_id for use in usage}:
             show(
@@ -47,14 +47,14 @@ def check() -> None:
         sys.exit(1)
 
 
-def _tell(usage: Sequence[KeyUse]) -> None:
+def _show_usage(usage: Sequence[KeyUse]) -> None:
     for use in usage:
         show(use.key_id or "-", use.column, use.rows, STATES[use.state])
 
 
 @keys.command("rotate")
 @with_appcontext
-@failures_told
+@report_errors
 def rotate() -> None:
     """Re-encrypt old rows with the first key, while the service runs. 用第一个密钥重新加密旧数据。
 
@@ -62,18 +62,19 @@ def rotate() -> None:
     """
     old = sum(use.rows for use in count_key_usage() if use.state == "old")
     with click.progressbar(
-        length=old, label=_first(), file=sys.stderr, hidden=not sys.stderr.isatty()
+        length=old, label=_first_key_id(), file=sys.stderr, hidden=not sys.stderr.isatty()
     ) as bar:
         for changed in rotate_keys():
             bar.update(changed)
     usage = count_key_usage()
-    show(f"Re-encrypted {bar.pos} rows with {_first()}. 已用 {_first()} 重新加密 {bar.pos} 行。")
+    key_id = _first_key_id()
+    show(f"Re-encrypted {bar.pos} rows with {key_id}. 已用 {key_id} 重新加密 {bar.pos} 行。")
     if left := [use for use in usage if use.state != "current"]:
-        _tell(left)
+        _show_usage(left)
         sys.exit(1)
 
 
-def _first() -> str:
+def _first_key_id() -> str:
     return keyring().first
 
 
@@ -84,7 +85,7 @@ def _first() -> str:
     help="Skip the confirmation. 不再询问。",
 )
 @with_appcontext
-@failures_told_with_any_keys
+@report_errors_without_key_check
 def forget(lost: str) -> None:
     """Give up a lost key, so that the service starts without it. 放弃已丢失的密钥。
 

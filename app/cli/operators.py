@@ -3,7 +3,7 @@
 import click
 from flask.cli import with_appcontext
 
-from app.cli.terminal import a_slug, failures_told, show
+from app.cli.terminal import report_errors, show, validate_slug
 from app.schemas.fields import is_email
 from app.services.audit import OPERATOR
 from app.services.operators import listed_operators
@@ -12,7 +12,7 @@ from app.services.operators import operators as service
 ROLE = click.Choice(["platform", "tenant_admin", "tenant_reader"])
 
 
-def an_email(_: click.Context, __: click.Parameter, value: str) -> str:
+def validate_email(_: click.Context, __: click.Parameter, value: str) -> str:
     """Validate an e-mail address."""
     if not is_email(value):
         raise click.BadParameter("this is no e-mail address. 邮箱格式不正确。")
@@ -25,7 +25,7 @@ def operators() -> None:
 
 
 @operators.command("invite")
-@click.argument("email", callback=an_email)
+@click.argument("email", callback=validate_email)
 @click.option(
     "--role",
     type=ROLE,
@@ -33,9 +33,9 @@ def operators() -> None:
     help="platform: all tenants; tenant_admin: one tenant; tenant_reader: one tenant, read only. "
     "platform 管理整个服务；tenant_admin 管理一个租户；tenant_reader 只读。",
 )
-@click.option("--tenant", callback=a_slug, help="The slug of the tenant. 所属租户。")
+@click.option("--tenant", callback=validate_slug, help="The slug of the tenant. 所属租户。")
 @with_appcontext
-@failures_told
+@report_errors
 def invite(email: str, role: str, tenant: str | None) -> None:
     """Invite an operator and show the link that sets the password. 邀请管理员。"""
     if (role == "platform") != (tenant is None):
@@ -47,7 +47,7 @@ def invite(email: str, role: str, tenant: str | None) -> None:
 
 
 @operators.command("reset")
-@click.argument("email", callback=an_email)
+@click.argument("email", callback=validate_email)
 @click.option(
     "--even-last",
     is_flag=True,
@@ -57,7 +57,7 @@ def invite(email: str, role: str, tenant: str | None) -> None:
     "链接丢失时请再次运行本命令。",
 )
 @with_appcontext
-@failures_told
+@report_errors
 def reset(email: str, even_last: bool) -> None:
     """Remove the password, end all sessions and invite again. One-time codes stay. 重置管理员。"""
     operator_id = listed_operators.find_operator_id(email)
@@ -65,14 +65,14 @@ def reset(email: str, even_last: bool) -> None:
 
 
 @operators.command("remove-codes")
-@click.argument("email", callback=an_email)
+@click.argument("email", callback=validate_email)
 @click.confirmation_option(
     prompt="Remove the one-time codes? The password alone is then enough to sign in. "
     "确定移除动态验证码？此后仅凭密码即可登录",
     help="Skip the confirmation. 不询问确认。",
 )
 @with_appcontext
-@failures_told
+@report_errors
 def remove_codes(email: str) -> None:
     """Remove one-time codes and recovery codes. All sessions end. 移除动态验证码。
 
@@ -92,9 +92,9 @@ def _show_link(invitation: str) -> None:
 
 
 @operators.command("disable")
-@click.argument("email", callback=an_email)
+@click.argument("email", callback=validate_email)
 @with_appcontext
-@failures_told
+@report_errors
 def disable(email: str) -> None:
     """Disable an operator. All sessions of the operator end. 停用管理员。"""
     service.set_operator_status(OPERATOR, listed_operators.find_operator_id(email), "disabled")
@@ -102,9 +102,9 @@ def disable(email: str) -> None:
 
 
 @operators.command("enable")
-@click.argument("email", callback=an_email)
+@click.argument("email", callback=validate_email)
 @with_appcontext
-@failures_told
+@report_errors
 def enable(email: str) -> None:
     """Enable an operator. 启用管理员。"""
     service.set_operator_status(OPERATOR, listed_operators.find_operator_id(email), "active")
@@ -113,7 +113,7 @@ def enable(email: str) -> None:
 
 @operators.command("list")
 @with_appcontext
-@failures_told
+@report_errors
 def list_() -> None:
     """List operators: e-mail, role, tenant, status, codes, last sign-in. 列出管理员。"""
     for one in listed_operators.list_operators():

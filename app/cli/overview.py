@@ -36,9 +36,12 @@ def _details(span: Span, when: str) -> Iterator[tuple[object, ...]]:
         yield "failure", when, code, how_often
     for times in span.answer_times:
         told = (f"answers={times.answers}", f"unanswered={times.unanswered}")
-        within = (f"p50_ms={_known(times.p50_ms)}", f"p95_ms={_known(times.p95_ms)}")
+        within = (
+            f"p50_ms={_number_or_dash(times.p50_ms)}",
+            f"p95_ms={_number_or_dash(times.p95_ms)}",
+        )
         yield "wechat", when, times.call, *told, *within
 
 
-def _known(milliseconds: int | None) -> object:
+def _number_or_dash(milliseconds: int | None) -> object:
     return "-" if milliseconds is None else milliseconds

@@ -3,7 +3,7 @@
 import click
 from flask.cli import with_appcontext
 
-from app.cli.terminal import a_slug, failures_told, show
+from app.cli.terminal import report_errors, show, validate_slug
 from app.services.pushes import push_retry as service
 
 
@@ -13,14 +13,16 @@ def pushes() -> None:
 
 
 @pushes.command("list")
-@click.option("--tenant", callback=a_slug, help="Only mini-programs of this tenant. 只列出该租户。")
+@click.option(
+    "--tenant", callback=validate_slug, help="Only mini-programs of this tenant. 只列出该租户。"
+)
 @click.option(
     "--unhandled",
     is_flag=True,
     help="Only what failed, and what nothing handles. 只列出处理失败的和无需处理的。",
 )
 @with_appcontext
-@failures_told
+@report_errors
 def list_(tenant: str | None, unhandled: bool) -> None:
     """List the newest 500: id, received, tenant, appid, event, state. 列出最近 500 条推送。"""
     for push in service.list_pushes(tenant, unhandled=unhandled):
@@ -36,7 +38,7 @@ def _state(push: service.ListedPush) -> str:
 
 @pushes.command("retry")
 @with_appcontext
-@failures_told
+@report_errors
 def retry() -> None:
     """Handle failed pushes again. The exit code is 1 if one fails again. 重新处理失败的推送。"""
     retried = service.retry_pushes()

@@ -3,7 +3,7 @@
 import click
 from flask.cli import with_appcontext
 
-from app.cli.terminal import failures_told, show
+from app.cli.terminal import report_errors, show
 from app.services import retention as service
 
 
@@ -17,7 +17,7 @@ def retention() -> None:
     "--dry-run", is_flag=True, help="Only count what is due, remove nothing. 只统计，不删除。"
 )
 @with_appcontext
-@failures_told
+@report_errors
 def run(dry_run: bool) -> None:
     """Delete expired data: kind, number. Run it every day. 清除到期数据，请每天运行。
 

@@ -4,7 +4,7 @@ import click
 from flask.cli import with_appcontext
 
 from app.cli.overview import rows_of
-from app.cli.terminal import a_name, a_slug, failures_told, show
+from app.cli.terminal import report_errors, show, validate_name, validate_slug
 from app.services.apps import tenants as service
 from app.services.tenant_admin.overview import get_overview_of
 
@@ -17,8 +17,8 @@ def tenants() -> None:
 
 
 @tenants.command("add")
-@click.argument("slug", callback=a_slug)
-@click.option("--name", required=True, callback=a_name, help="The display name. 名称。")
+@click.argument("slug", callback=validate_slug)
+@click.option("--name", required=True, callback=validate_name, help="The display name. 名称。")
 @click.option(
     "--phone-owner",
     type=POLICY,
@@ -27,7 +27,7 @@ def tenants() -> None:
     "手机号的用户在该小程序已绑定其他微信时：bind 绑定（默认），refuse 拒绝。",
 )
 @with_appcontext
-@failures_told
+@report_errors
 def add(slug: str, name: str, phone_owner: str) -> None:
     """Add a tenant. 新增租户。"""
     service.add_tenant(slug, name, phone_owner)
@@ -36,7 +36,7 @@ def add(slug: str, name: str, phone_owner: str) -> None:
 
 @tenants.command("list")
 @with_appcontext
-@failures_told
+@report_errors
 def list_() -> None:
     """List tenants: slug, status, phone-owner policy, grace, audit and visitor days, name.
 
@@ -48,7 +48,7 @@ def list_() -> None:
 
 
 @tenants.command("set")
-@click.argument("slug", callback=a_slug)
+@click.argument("slug", callback=validate_slug)
 @click.option(
     "--phone-owner",
     "phone_owner_policy",
@@ -74,7 +74,7 @@ def list_() -> None:
     "未绑定用户的微信身份，最后一次登录后保留的天数。",
 )
 @with_appcontext
-@failures_told
+@report_errors
 def set_(
     slug: str,
     phone_owner_policy: str | None,
@@ -96,7 +96,7 @@ def set_(
 
 
 @tenants.command("overview")
-@click.argument("slug", callback=a_slug)
+@click.argument("slug", callback=validate_slug)
 @click.option(
     "--days",
     type=click.IntRange(1, 400),
@@ -104,7 +104,7 @@ def set_(
     help="How many days, today the last; 30 without it. 统计天数，含今天，默认 30 天。",
 )
 @with_appcontext
-@failures_told
+@report_errors
 def overview(slug: str, days: int) -> None:
     """Show logins, new users, phones, failures and WeChat's response times. 租户概览。
 

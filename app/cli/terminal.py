@@ -23,7 +23,7 @@ R = TypeVar("R")
 NAME = Label()
 
 
-def a_slug(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+def validate_slug(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
     """Validate a slug."""
     if value is not None and (len(value) > LONGEST_SLUG or not SLUG.fullmatch(value)):
         raise click.BadParameter(
@@ -33,7 +33,7 @@ def a_slug(_: click.Context, __: click.Parameter, value: str | None) -> str | No
     return value
 
 
-def a_name(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+def validate_name(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
     """Validate a name."""
     if value is None:
         return None
@@ -46,7 +46,7 @@ def a_name(_: click.Context, __: click.Parameter, value: str | None) -> str | No
         ) from None
 
 
-def failures_told(command: Callable[P, R]) -> Callable[P, R]:
+def report_errors(command: Callable[P, R]) -> Callable[P, R]:
     """Show a failure in both languages and exit with 1. A wrong key ring is a failure."""
 
     @wraps(command)
@@ -54,10 +54,10 @@ def failures_told(command: Callable[P, R]) -> Callable[P, R]:
         check_keys()
         return command(*args, **kwargs)
 
-    return failures_told_with_any_keys(told)
+    return report_errors_without_key_check(told)
 
 
-def failures_told_with_any_keys(command: Callable[P, R]) -> Callable[P, R]:
+def report_errors_without_key_check(command: Callable[P, R]) -> Callable[P, R]:
     """Show a failure, for commands that must run with missing keys."""
 
     @wraps(command)

@@ -6,7 +6,7 @@ from typing import BinaryIO
 import click
 from flask.cli import with_appcontext
 
-from app.cli.terminal import a_slug, failures_told, show
+from app.cli.terminal import report_errors, show, validate_slug
 from app.languages import in_both_languages
 from app.services import audit
 from app.services.apps.tenants import tenant_id_of
@@ -19,10 +19,12 @@ from app.services.user_import.user_export import Wanted, export_users
 
 @click.command("import")
 @click.argument("file", type=click.File("rb"))
-@click.option("--tenant", required=True, callback=a_slug, help="The slug of the tenant. 所属租户。")
+@click.option(
+    "--tenant", required=True, callback=validate_slug, help="The slug of the tenant. 所属租户。"
+)
 @click.option("--dry-run", is_flag=True, help="Only say what would be done. 只检查，不导入。")
 @with_appcontext
-@failures_told
+@report_errors
 def import_(file: BinaryIO, tenant: str, dry_run: bool) -> None:
     """Import users from CSV or XLSX, all or none. 从 CSV 或 XLSX 导入用户，要么全部要么不导入。
 
@@ -37,7 +39,7 @@ def import_(file: BinaryIO, tenant: str, dry_run: bool) -> None:
     else:
         preview = preview_import(audit.OPERATOR, tenant_id, people)
     _show_notes(preview)
-    _tell_bad(preview)
+    _show_invalid_rows(preview)
     if preview.import_id is None:
         show(f"{preview.good} people can be imported. 可导入 {preview.good} 人。")
         _show_sample(preview)
@@ -75,7 +77,7 @@ def _show_sample(preview: Preview) -> None:
         show(one.row, one.account or "-", one.phone or "-", one.nickname or "-", password)
 
 
-def _tell_bad(preview: Preview) -> None:
+def _show_invalid_rows(preview: Preview) -> None:
     for bad in preview.bad:
         advice = bad.fill(in_both_languages(*bad.sentences))
         show(bad.row, bad.column or "-", bad.code, advice)
@@ -86,7 +88,9 @@ def _tell_bad(preview: Preview) -> None:
 
 
 @click.command()
-@click.option("--tenant", required=True, callback=a_slug, help="The slug of the tenant. 所属租户。")
+@click.option(
+    "--tenant", required=True, callback=validate_slug, help="The slug of the tenant. 所属租户。"
+)
 @click.option("--query", default="", help="What account or nickname begins with. 账号或昵称开头。")
 @click.option(
     "--status",
@@ -95,7 +99,7 @@ def _tell_bad(preview: Preview) -> None:
 )
 @click.option("--full-phones", is_flag=True, help="Do not mask phone numbers. 手机号不打码。")
 @with_appcontext
-@failures_told
+@report_errors
 def export(tenant: str, query: str, status: str | None, full_phones: bool) -> None:
     """Write users to standard output as CSV, and audit it. 以 CSV 导出用户，并记入审计。"""
     wanted = Wanted(query, status, full_phones)

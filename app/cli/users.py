@@ -6,7 +6,7 @@ from uuid import UUID
 import click
 from flask.cli import with_appcontext
 
-from app.cli.terminal import a_slug, failures_told, read_secret, show
+from app.cli.terminal import read_secret, report_errors, show, validate_slug
 from app.cli.user_import import export, import_
 from app.schemas.fields import LONGEST_ACCOUNT
 from app.schemas.requests import SHORTEST_PASSWORD, CredentialsRequest
@@ -22,7 +22,9 @@ def users() -> None:
 
 
 @users.command("add")
-@click.option("--tenant", required=True, callback=a_slug, help="The slug of the tenant. 所属租户。")
+@click.option(
+    "--tenant", required=True, callback=validate_slug, help="The slug of the tenant. 所属租户。"
+)
 @click.option("--account", help="The name to log in with. 登录账号。")
 @click.option(
     "--password-stdin",
@@ -32,7 +34,7 @@ def users() -> None:
 )
 @click.option("--phone", help="A phone number, +86... or Chinese without it. 手机号。")
 @with_appcontext
-@failures_told
+@report_errors
 def add(tenant: str, account: str | None, password_stdin: bool, phone: str | None) -> None:
     """Add a user, by account and password, by phone, or both. 新增用户。"""
     if account is None and phone is None:
@@ -77,9 +79,11 @@ def _refuse_unusable(**credentials: str) -> None:
 
 
 @users.command("list")
-@click.option("--tenant", required=True, callback=a_slug, help="The slug of the tenant. 所属租户。")
+@click.option(
+    "--tenant", required=True, callback=validate_slug, help="The slug of the tenant. 所属租户。"
+)
 @with_appcontext
-@failures_told
+@report_errors
 def list_(tenant: str) -> None:
     """List users: id, status, account, masked phone, nickname. 列出用户。"""
     for user in service.list_users(tenant):
@@ -95,7 +99,9 @@ def _state(user: service.Profile) -> str:
 
 @users.command("set-password")
 @click.argument("account")
-@click.option("--tenant", required=True, callback=a_slug, help="The slug of the tenant. 所属租户。")
+@click.option(
+    "--tenant", required=True, callback=validate_slug, help="The slug of the tenant. 所属租户。"
+)
 @click.option(
     "--password-stdin",
     is_flag=True,
@@ -103,7 +109,7 @@ def _state(user: service.Profile) -> str:
     "从标准输入读取密码。",
 )
 @with_appcontext
-@failures_told
+@report_errors
 def set_password(account: str, tenant: str, password_stdin: bool) -> None:
     """Set a user's password. The user's sessions end. 重设密码，该用户的登录全部结束。"""
     password = _read_password(account, password_stdin)
@@ -114,9 +120,11 @@ def set_password(account: str, tenant: str, password_stdin: bool) -> None:
 @users.command("set-account")
 @click.argument("user_id", type=click.UUID)
 @click.argument("account")
-@click.option("--tenant", required=True, callback=a_slug, help="The slug of the tenant. 所属租户。")
+@click.option(
+    "--tenant", required=True, callback=validate_slug, help="The slug of the tenant. 所属租户。"
+)
 @with_appcontext
-@failures_told
+@report_errors
 def set_account(user_id: UUID, account: str, tenant: str) -> None:
     """Change a user's account. The password stays. 更换用户的登录账号，密码不变。"""
     _refuse_unusable(account=account)
@@ -125,9 +133,11 @@ def set_account(user_id: UUID, account: str, tenant: str) -> None:
 
 
 @users.command("normalise-accounts")
-@click.option("--tenant", callback=a_slug, help="Only this tenant's users. 只处理该租户的用户。")
+@click.option(
+    "--tenant", callback=validate_slug, help="Only this tenant's users. 只处理该租户的用户。"
+)
 @with_appcontext
-@failures_told
+@report_errors
 def normalise_accounts(tenant: str | None) -> None:
     """Remove invisible characters from stored accounts. 清除已存账号中的不可见字符。
 
@@ -148,9 +158,11 @@ def normalise_accounts(tenant: str | None) -> None:
 
 @users.command("undo-merge")
 @click.argument("user_id", type=click.UUID)
-@click.option("--tenant", required=True, callback=a_slug, help="The slug of the tenant. 所属租户。")
+@click.option(
+    "--tenant", required=True, callback=validate_slug, help="The slug of the tenant. 所属租户。"
+)
 @with_appcontext
-@failures_told
+@report_errors
 def undo_merge(user_id: UUID, tenant: str) -> None:
     """Undo the merge of a user, within 30 days. 撤销 30 天内的用户合并。"""
     merges.undo_merge(tenant, user_id)

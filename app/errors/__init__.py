@@ -1,4 +1,4 @@
-"""All failures. Other packages import them from here."""
+"""Errors reported to clients and operators. Import them from this package."""
 
 from app.errors.failure import FAILURES, Failure
 from app.errors.from_wechat import as_failure

@@ -1,9 +1,9 @@
-"""Failures: a stable code, an HTTP status and a message for people.
+"""Base class and registry of errors: a stable code, an HTTP status and a message.
 
-A failure's `cause` is for the log only, and `about` names a thing to operators. `en` is for people
-and says what to do next; `hints` are sentences that follow it. All of them are msgids of Chinese
-texts in translations/zh/LC_MESSAGES/messages.po. `{wait}` stands for `parameters["wait"]`, and any
-other placeholder for one of `values`.
+`cause` is written to the log only. `about` names the affected object and is shown by commands.
+`en` is the English message and says what to do next; `hints` are further sentences. `en` and
+`hints` are msgids, translated in translations/zh/LC_MESSAGES/messages.po. The placeholder `{wait}`
+is replaced by `parameters["wait"]`, every other placeholder by its entry in `values`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ FAILURES: dict[str, type["Failure"]] = {}
 
 
 class Failure(Exception):
-    """A failure that is reported to the caller. Each subclass is one fact."""
+    """An error that is reported to the client. Each subclass is registered in `FAILURES`."""
 
     code: ClassVar[str]
     status: ClassVar[int]
@@ -40,12 +40,12 @@ class Failure(Exception):
 
     @property
     def sentences(self) -> Sequence[str]:
-        """Return the msgids of the whole message, to be joined by `app.languages`."""
+        """Return the msgids of the message and its hints, which `app.languages` joins."""
         return (self.en, *self.hints)
 
     @property
     def parameters(self) -> Mapping[str, timedelta | str]:
-        """Return the values of the placeholders in the message."""
+        """Return the placeholder values of the message. `wait` is 0 without a `retry_after`."""
         return {"wait": timedelta(seconds=self.retry_after or 0), **self.values}
 
     def __init_subclass__(cls, *, code: str, status: int, en: str) -> None:

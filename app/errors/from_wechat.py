@@ -1,4 +1,4 @@
-"""API errors for the exceptions of the WeChat client (`app/wechat/errors.py`)."""
+"""Mapping of WeChat client exceptions (`app/wechat/errors.py`) to API errors."""
 
 from app import wechat
 from app.errors.failure import Failure
@@ -56,7 +56,10 @@ FROM_WECHAT: dict[type[wechat.WeChatError], type[Failure]] = {
 
 
 def as_failure(error: wechat.WeChatError) -> Failure:
-    """Return the API error for an exception of the WeChat client."""
+    """Return the API error for an exception of the WeChat client.
+
+    An unmapped exception is reported as its nearest mapped base class, otherwise as Internal.
+    """
     for kind in type(error).__mro__:
         if kind in FROM_WECHAT:
             return FROM_WECHAT[kind](f"{type(error).__name__}: {error}")

@@ -1,10 +1,10 @@
-"""Failures of requests by mini-programs, and of WeChat's pushes."""
+"""Errors of requests from mini-programs and of messages that WeChat pushes."""
 
 from app.errors.failure import Failure
 
 
 # fmt: off
-# The request itself
+# Malformed requests and server errors
 class Internal(Failure, code="internal", status=500,
     en="An internal error occurred. Try again. If it persists, report the request id."): ...
 class NotFound(Failure, code="not_found", status=404,
@@ -30,7 +30,7 @@ class DatabaseUnavailable(Failure, code="database_unavailable", status=503,
 class MigrationsMissing(Failure, code="migrations_missing", status=503,
     en="The database schema does not match this release. Run `make migrate`."): ...
 
-# The keys of the environment
+# Encryption keys and pepper in the environment
 class EncryptionKeyMissing(Failure, code="encryption_key_missing", status=503,
     en="The database holds values encrypted with this key, and WXPASS_KEYS lacks it. Add it "
        "again after the first key. If the key is lost, see `flask keys forget --help`."): ...
@@ -41,7 +41,7 @@ class PepperWrong(Failure, code="pepper_wrong", status=503,
     en="WXPASS_PEPPER has changed, so phone numbers cannot be found. Restore the previous "
        "value."): ...
 
-# Which app, which tenant
+# The app and tenant of a request
 class AppUnknown(Failure, code="app_unknown", status=404,
     en="No mini-program with this appid is configured here. Check the appid."): ...
 class AppUnclear(Failure, code="app_unclear", status=400,
@@ -53,7 +53,7 @@ class AppDisabled(Failure, code="app_disabled", status=403,
 class TenantDisabled(Failure, code="tenant_disabled", status=403,
     en="The organisation of this mini-program is disabled. Ask its administrator."): ...
 
-# The login token
+# Login tokens, refresh tokens and JWTs
 class TokenMissing(Failure, code="token_missing", status=401,
     en="Please log in first."): ...
 class TokenInvalid(Failure, code="token_invalid", status=401,
@@ -97,7 +97,7 @@ class JwtInvalid(Failure, code="jwt_invalid", status=401,
 class JwtExpired(Failure, code="jwt_expired", status=401,
     en="This signed token has expired. Get a new one with a login token."): ...
 
-# What WeChat says
+# Responses of the WeChat API
 class CodeInvalid(Failure, code="code_invalid", status=400,
     en="WeChat does not accept this code: it is wrong, expired or another app's. Get a new one."
 ): ...
@@ -120,7 +120,7 @@ class WeChatCircuitOpen(Failure, code="wechat_circuit_open", status=503,
 class WeChatUnavailable(Failure, code="wechat_unavailable", status=503,
     en="WeChat is not available right now. Try again shortly with a new code."): ...
 
-# Open data
+# Encrypted open data and phone numbers
 class OpenDataMalformed(Failure, code="open_data_malformed", status=422,
     en="encryptedData, iv or rawData is malformed. Send the values from WeChat unchanged."): ...
 class OpenDataUnreadable(Failure, code="open_data_unreadable", status=422,
@@ -152,7 +152,7 @@ class PhoneCountryMissing(Failure, code="phone_country_missing", status=422,
     en="WeChat returned a phone number without a valid country code. Tap the button again, or "
        "log in with account and password."): ...
 
-# What WeChat pushes
+# Message push
 class PushNotConfigured(Failure, code="push_not_configured", status=403,
     en="The Token or EncodingAESKey of this mini-program's message push is not set. Set it "
        "first."
@@ -177,7 +177,7 @@ class PushMalformed(Failure, code="push_malformed", status=422,
 class PushIncomplete(Failure, code="push_incomplete", status=422,
     en="A field of this push is missing or has an invalid value. The log names the field."): ...
 
-# Linking
+# Account linking and passwords
 class CredentialsWrong(Failure, code="credentials_wrong", status=401,
     en="Account or password is wrong."): ...
 class PasswordsBusy(Failure, code="passwords_busy", status=503,

@@ -1,10 +1,10 @@
-"""Failures of requests by operators: commands, console and admin API."""
+"""Errors of operator requests: commands, console and admin API."""
 
 from app.errors.failure import Failure
 
 
 # fmt: off
-# Files of people
+# Import and export of users
 class UserFileTooLarge(Failure, code="people_file_too_large", status=413,
     en="The file is too large. The limits are 5 MB, 20,000 rows and 32 MB unpacked. Split it, "
        "or save it as CSV."
@@ -40,7 +40,7 @@ class ImportConfirmed(Failure, code="import_confirmed", status=409,
 class ImportInterrupted(Failure, code="import_interrupted", status=503,
     en="The import was interrupted. No user was imported. Upload the file again."): ...
 
-# What operators are told
+# Tenants, apps, users and operators
 class TenantUnknown(Failure, code="tenant_unknown", status=404,
     en="There is no tenant with this slug. See the list of tenants."): ...
 class TenantExists(Failure, code="tenant_exists", status=409,
@@ -91,7 +91,7 @@ class SelfChangeRefused(Failure, code="self_change_refused", status=409,
 class InvitationInvalid(Failure, code="invitation_invalid", status=404,
     en="This invitation is invalid: it was used or has expired. Ask for a new one."): ...
 
-# Claims to appids, and appids that are given up
+# Claimed, moved and released appids
 class AppidInvalid(Failure, code="appid_invalid", status=422,
     en="An appid is wx followed by 16 letters or digits. Copy it from WeChat's console."): ...
 class AppHeldElsewhere(Failure, code="app_held_elsewhere", status=409,
@@ -135,7 +135,7 @@ class AppBusy(Failure, code="app_busy", status=503,
     en="Users were still logging in to this mini-program. It is now disabled. Repeat the "
        "action to finish."): ...
 
-# Operators
+# Operator sign-in, step-up, console requests and keys
 class SignInNeeded(Failure, code="sign_in_needed", status=401,
     en="Please sign in first."): ...
 class SignInExpired(Failure, code="sign_in_expired", status=401,

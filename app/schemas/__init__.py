@@ -1,1 +1,1 @@
-"""Request and response schemas. They do not use the database."""
+"""Request and response schemas. Schemas do not access the database."""

@@ -1,4 +1,4 @@
-"""Responses about imports of users."""
+"""Response schemas of the user import."""
 
 from marshmallow import fields
 
@@ -6,16 +6,16 @@ from app.schemas.responses import Response
 
 
 class BadCellResponse(Response):
-    """Why a row of a file cannot be imported."""
+    """A validation error in one row of an import file."""
 
     row = fields.Integer()
-    column = fields.String(metadata={"description": "Empty: it is about the whole row"})
+    column = fields.String(metadata={"description": "Empty if the error concerns the whole row"})
     code = fields.String()
     advice = fields.String(metadata={"description": "Chinese or English, by Accept-Language"})
 
 
 class PreviewRowResponse(Response):
-    """A row as it would be stored."""
+    """A row of an import file with the values that would be stored."""
 
     row = fields.Integer()
     account = fields.String(allow_none=True)
@@ -28,41 +28,43 @@ class PreviewRowResponse(Response):
 
 
 class PreviewResponse(Response):
-    """The result of a preview. Without an `import_id` there is nothing to confirm."""
+    """The preview of an import. `import_id` is null if the file cannot be imported."""
 
     rows = fields.Integer()
     good = fields.Integer()
     bad = fields.List(fields.Nested(BadCellResponse))
     sample = fields.List(
         fields.Nested(PreviewRowResponse),
-        metadata={"description": "The first ten and the last of the good rows"},
+        metadata={"description": "The first ten valid rows and the last one"},
     )
     ignored_columns = fields.List(
         fields.String(),
         attribute="ignored",
-        metadata={"description": "Headers of columns that an import does not read"},
+        metadata={"description": "Headers of columns that are not imported"},
     )
     skipped = fields.Integer(
-        metadata={"description": "Users of an export who have neither account nor phone"}
+        metadata={"description": "Users of an exported file without account and phone"}
     )
     imported_at = fields.AwareDateTime(
         allow_none=True,
         metadata={
-            "description": "When this very file was imported before. Its users are gone; while "
-            "there are any, the answer is 409 `people_file_imported`"
+            "description": "Time of an earlier import of the same file, if its users are gone. "
+            "While one exists, the preview fails with 409 `people_file_imported`"
         },
     )
     imported_by = fields.String(
         allow_none=True,
-        metadata={"description": "The operator's e-mail address; null for a command"},
+        metadata={"description": "E-mail address of the operator; null if a command imported it"},
     )
     import_id = fields.UUID(allow_none=True)
 
 
 class ProgressResponse(Response):
-    """The progress of an import."""
+    """State and progress of an import, in rows."""
 
     state = fields.String(metadata={"description": "`previewed`, `running`, `done` or `failed`"})
     rows_done = fields.Integer()
     rows = fields.Integer()
-    failure = fields.String(allow_none=True, metadata={"description": "The code of why"})
+    failure = fields.String(
+        allow_none=True, metadata={"description": "Error code if the state is `failed`"}
+    )

@@ -1,4 +1,4 @@
-"""Responses with a tenant's figures."""
+"""Response schemas of a tenant's statistics."""
 
 from marshmallow import fields
 
@@ -6,12 +6,12 @@ from app.schemas.responses import Response
 
 
 class NumbersResponse(Response):
-    """Counts of events, and the login funnel: of `newcomers`, `became_users` became users."""
+    """Event counts, and the login funnel: `became_users` of `newcomers` became users."""
 
     opened = fields.Integer()
     logged_in = fields.Integer()
     known = fields.Integer(
-        metadata={"description": "Logins by code of WeChat identities that were a user's already"}
+        metadata={"description": "Logins with a code by WeChat identities that already had a user"}
     )
     logged_in_by_password = fields.Integer()
     registered = fields.Integer()
@@ -20,21 +20,18 @@ class NumbersResponse(Response):
     bound_by_password = fields.Integer()
     failed = fields.Integer()
     newcomers = fields.Integer(
-        metadata={
-            "description": "WeChat identities that opened a mini-program for the first time,"
-            " and so were unknown"
-        }
+        metadata={"description": "WeChat identities that opened a mini-program for the first time"}
     )
     became_users = fields.Integer(
         attribute="funnel.became_users",
         metadata={
-            "description": "How many of these newcomers belong to a user now or did once,"
-            " whichever day that was; it grows for days that have passed"
+            "description": "Newcomers of the same day that were linked to a user, on any day."
+            " The count of a past day can still grow"
         },
     )
     logins = fields.Integer()
     known_logins = fields.Integer(
-        metadata={"description": "Logins of people who were users already, by code or by password"}
+        metadata={"description": "Logins of existing users, with a code or a password"}
     )
 
 
@@ -49,27 +46,31 @@ class AnswerTimesResponse(Response):
 
 
 class SpanResponse(Response):
-    """Figures of one day, or of several together."""
+    """Statistics of one day, or the sum over several days."""
 
     numbers = fields.Nested(NumbersResponse)
     failures = fields.Dict(
-        keys=fields.String(), values=fields.Integer(), metadata={"description": "By code"}
+        keys=fields.String(),
+        values=fields.Integer(),
+        metadata={"description": "Number of failures by error code"},
     )
     answer_times = fields.List(fields.Nested(AnswerTimesResponse))
 
 
 class WeChatCallsResponse(Response):
-    """Calls to WeChat in the process that responds. Other processes have their own."""
+    """Calls to WeChat in the process that responds. Each process counts its own calls."""
 
     in_flight = fields.Integer()
     limit = fields.Integer()
     is_circuit_open = fields.Boolean(
-        metadata={"description": "Whether WeChat leaves calls unanswered, so that most are refused"}
+        metadata={
+            "description": "Whether most calls are refused locally because WeChat does not respond"
+        }
     )
 
 
 class AppNumbersResponse(Response):
-    """Figures of one mini-program."""
+    """Statistics of one mini-program."""
 
     appid = fields.String()
     name = fields.String()
@@ -79,7 +80,7 @@ class AppNumbersResponse(Response):
 
 
 class OverviewResponse(Response):
-    """Figures of today, all days, each day and each mini-program. Days are in Asia/Shanghai."""
+    """Statistics of today, the whole period, each day and each app. Days are in Asia/Shanghai."""
 
     today = fields.Nested(SpanResponse)
     whole = fields.Nested(SpanResponse)

@@ -1,4 +1,4 @@
-"""Wire format of the check-bind dialect. Unknown fields are ignored."""
+"""Schemas of the check-bind dialect. Unknown request fields are ignored."""
 
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ from app.schemas.tolerant_requests import TolerantRequest
 
 @dataclass(frozen=True, slots=True)
 class BindBody:
-    """An unbound token, and the account and password of a user."""
+    """An unbound token, and the account and password of the user to bind."""
 
     handle: str = field(repr=False)
     account: str
@@ -19,7 +19,7 @@ class BindBody:
 
 
 class BindRequest(TolerantRequest[BindBody]):
-    """Account and password, with the unbound token that the page calls openId."""
+    """Account, password and the unbound token, which the mini-program calls `openId`."""
 
     record = BindBody
 
@@ -29,7 +29,7 @@ class BindRequest(TolerantRequest[BindBody]):
 
 
 class SessionRequest(TolerantRequest[LoginBody], LoginRequest):
-    """The code of `wx.login`. With account and password, the login is also bound."""
+    """The `wx.login` code. With account and password, the login is also bound to that user."""
 
     record = LoginBody
 
@@ -37,7 +37,7 @@ class SessionRequest(TolerantRequest[LoginBody], LoginRequest):
 
 
 class SessionResponse(Schema):
-    """The identified person, with an unbound token instead of the session_key."""
+    """The WeChat identity, and a wxpass token instead of WeChat's session_key."""
 
     openid = fields.String()
     unionid = fields.String(allow_none=True)

@@ -1,4 +1,4 @@
-"""Export of personal data: all but secrets and hashes of secrets."""
+"""Response schemas of the personal data export. Secrets and hashes are left out."""
 
 from marshmallow import fields
 
@@ -6,7 +6,7 @@ from app.schemas.responses import Response
 
 
 class UserExport(Response):
-    """The user, and the users merged into them."""
+    """The exporting user, or a user merged into the exporting user."""
 
     id = fields.UUID()
     account = fields.String(allow_none=True)
@@ -26,7 +26,7 @@ class UserExport(Response):
 
 
 class PhoneExport(Response):
-    """A phone number, in full."""
+    """A verified phone number, not masked."""
 
     id = fields.UUID()
     user_id = fields.UUID()
@@ -52,7 +52,7 @@ class IdentityExport(Response):
 
 
 class MergeExport(Response):
-    """A merge of a user into another."""
+    """A merge of `merged_user_id` into `user_id`."""
 
     id = fields.UUID()
     merged_user_id = fields.UUID()
@@ -82,7 +82,7 @@ class SessionExport(Response):
 
 
 class SessionKeyExport(Response):
-    """A session_key of an identity, without the key itself."""
+    """Metadata of a stored WeChat session_key. The key itself is left out."""
 
     id = fields.UUID()
     social_account_id = fields.UUID()
@@ -90,7 +90,7 @@ class SessionKeyExport(Response):
 
 
 class CodeExchangeExport(Response):
-    """A code of `wx.login` exchanged in the last minutes."""
+    """A recent exchange of a `wx.login` code."""
 
     appid = fields.String()
     asked_at = fields.AwareDateTime()
@@ -99,7 +99,7 @@ class CodeExchangeExport(Response):
 
 
 class PasswordTryExport(Response):
-    """A count of failed passwords, or a known device."""
+    """A counter of failed password attempts, or a known device with a count of zero."""
 
     level = fields.Float()
     counted_at = fields.AwareDateTime()
@@ -108,7 +108,7 @@ class PasswordTryExport(Response):
 
 
 class PushExport(Response):
-    """A message that WeChat pushed about the user. Its text while it is stored."""
+    """A message that WeChat pushed about the user. `message` is null once the text is erased."""
 
     id = fields.UUID()
     appid = fields.String()
@@ -119,7 +119,7 @@ class PushExport(Response):
 
 
 class AuditEventExport(Response):
-    """An audit event by or about the user."""
+    """An audit event of which the user is the actor or the subject."""
 
     id = fields.UUID()
     actor_kind = fields.String()
@@ -132,7 +132,7 @@ class AuditEventExport(Response):
 
 
 class ExportResponse(Response):
-    """All personal data of the logged-in user or visitor. A visitor has no `users`."""
+    """All personal data of the logged-in user or visitor. `users` is empty for a visitor."""
 
     users = fields.Nested(UserExport, many=True)
     phones = fields.Nested(PhoneExport, many=True)

@@ -1,4 +1,4 @@
-"""Fields for text that can be stored and displayed."""
+"""Field types for text, e-mail addresses, picture URLs and limits."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,25 +21,25 @@ LONGEST_EMAIL = 254  # RFC 5321
 
 
 def is_encodable(text: str) -> None:
-    """Refuse lone surrogates, which UTF-8 cannot encode."""
+    """Raise ValidationError for lone surrogates, which UTF-8 cannot encode."""
     if any("\ud800" <= char <= "\udfff" for char in text):
         raise ValidationError("Lone surrogates are not allowed.")
 
 
 def has_no_control_characters(text: str) -> None:
-    """Refuse control characters, such as NUL."""
+    """Raise ValidationError for control characters, such as NUL."""
     if any(category(char) == "Cc" for char in text):
         raise ValidationError("Control characters are not allowed.")
 
 
 def is_not_blank(text: str) -> None:
-    """Refuse a text without a visible character."""
+    """Raise ValidationError for text that consists of white space only."""
     if text and not text.strip():
         raise ValidationError("Must not consist of spaces.")
 
 
 class Text(fields.String):
-    """A text of limited length that can be stored and displayed."""
+    """Text of limited length without control characters and lone surrogates."""
 
     def __init__(self, longest: int, *, shortest: int = 1, **kwargs: Any) -> None:
         checks: list[Callable[[str], object]] = [is_encodable, has_no_control_characters]
@@ -48,29 +48,29 @@ class Text(fields.String):
 
 
 def is_visible(text: str) -> None:
-    """Raise ValidationError for a text without a visible character."""
+    """Raise ValidationError for text that contains only invisible characters."""
     if text and not has_something_visible(text):
         raise ValidationError("Must have a visible character.")
 
 
-def has_no_direction(text: str) -> None:
+def has_no_direction_controls(text: str) -> None:
     """Raise ValidationError for bidirectional embeddings, overrides and isolates."""
     if turns_direction(text):
         raise ValidationError("Bidirectional control characters are not allowed.")
 
 
 class Label(Text):
-    """The name that an operator gives a tenant or a mini-program."""
+    """The display name of a tenant or a mini-program, set by an operator."""
 
     def __init__(self, longest: int = 64, **kwargs: Any) -> None:
         super().__init__(longest, **kwargs)
-        self.validators += [is_visible, has_no_direction]
+        self.validators += [is_visible, has_no_direction_controls]
 
 
 class Account(Text):
-    """The account of a user, as typed. `account_name` returns its canonical spelling.
+    """The account of a user, not normalised. `account_name` returns the canonical spelling.
 
-    Invisible characters, which are copied along from chats and contacts, are removed.
+    Invisible characters are removed. Users copy them unknowingly from chats and contacts.
     """
 
     def __init__(self, longest: int = LONGEST_ACCOUNT, **kwargs: Any) -> None:
@@ -82,14 +82,14 @@ class Account(Text):
 
 
 class NewAccount(Account):
-    """The account of a new user, in its canonical spelling, which limits its length."""
+    """The account of a new user in canonical spelling, to which the length limit applies."""
 
     def _deserialize(self, *args: Any, **kwargs: Any) -> str:
         return account_name(super()._deserialize(*args, **kwargs))
 
 
 class Name(Text):
-    """A nickname, cleaned. One without a visible character counts as empty."""
+    """A nickname, cleaned. A nickname without a visible character becomes empty."""
 
     def __init__(self, longest: int = 64, **kwargs: Any) -> None:
         super().__init__(longest, **kwargs)
@@ -99,7 +99,7 @@ class Name(Text):
 
 
 class AvatarUrl(fields.URL):
-    """An https address of a picture."""
+    """The https URL of a picture."""
 
     def __init__(self, **kwargs: Any) -> None:
         checks: list[Callable[[str], object]] = [is_encodable, has_no_control_characters]
@@ -119,7 +119,7 @@ class EmailAddress(fields.Email):
 
 
 class SessionLimit(fields.Field[int | str]):
-    """How many active sessions a user may have in an app: a number, or "off"; null is 50."""
+    """Maximum number of a user's active sessions in an app. "off" is no limit, null means 50."""
 
     default_error_messages = {  # noqa: RUF012
         "invalid": f'A number from 1 to {HIGHEST_SESSION_LIMIT}, "off" for no limit,'
@@ -130,8 +130,8 @@ class SessionLimit(fields.Field[int | str]):
         numbers = {"type": "integer", "minimum": 1, "maximum": HIGHEST_SESSION_LIMIT}
         described = {
             "anyOf": [numbers | {"nullable": True}, {"type": "string", "enum": ["off"]}],
-            "description": "Active sessions that a user may have in the mini-program; the oldest"
-            ' ends. "off": no limit. null: the default, 50.',
+            "description": "Maximum number of active sessions per user. A further login ends the"
+            ' oldest session. "off": no limit. null: the default, 50.',
         }
         super().__init__(allow_none=True, metadata=described, **kwargs)
 
@@ -144,7 +144,7 @@ class SessionLimit(fields.Field[int | str]):
 
 
 class CallLimit(fields.Integer):
-    """The limit of an app's calls to WeChat in flight per process. null is the default."""
+    """Maximum number of concurrent WeChat calls of an app per process. null is the default."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -152,14 +152,14 @@ class CallLimit(fields.Integer):
             allow_none=True,
             validate=validate.Range(1, HIGHEST_CALL_LIMIT),
             metadata={
-                "description": "Calls to WeChat that may be in flight in one process. More get 503"
-                " `wechat_busy`. null: the default, WECHAT_CALLS_PER_APP."
+                "description": "Maximum number of concurrent WeChat calls in one process. Further"
+                " requests get 503 `wechat_busy`. null: the default, WECHAT_CALLS_PER_APP."
             },
         )
 
 
 def is_email(text: str) -> bool:
-    """Return whether a text can be an e-mail address."""
+    """Return whether a text is a valid e-mail address, at most 254 characters long."""
     try:
         EmailAddress().deserialize(text)
     except ValidationError:

@@ -1,4 +1,4 @@
-"""Wire format of the GitEgg dialect. Unknown fields are ignored."""
+"""Schemas of the GitEgg dialect. Unknown request fields are ignored."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,13 +13,13 @@ from app.schemas.user_import import DomesticPhone
 
 @dataclass(frozen=True, slots=True)
 class SocialKeyBody:
-    """A bindKey."""
+    """A bindKey: the unbound token of a login."""
 
     social_key: str = field(repr=False)
 
 
 class SocialKeyRequest(TolerantRequest[SocialKeyBody]):
-    """The bindKey of a login."""
+    """The bindKey of a login, sent as `socialKey`."""
 
     record = SocialKeyBody
 
@@ -28,14 +28,14 @@ class SocialKeyRequest(TolerantRequest[SocialKeyBody]):
 
 @dataclass(frozen=True, slots=True)
 class UserInfoBody(EncryptedBody):
-    """The user info, in the clear with its signature, and encrypted."""
+    """User info from WeChat: plain text with signature, and encrypted data."""
 
     raw_data: str = field(repr=False)
     signature: str = field(repr=False)
 
 
 class UserInfoRequest(EncryptedFields[UserInfoBody]):
-    """The data of the user-info button."""
+    """User info from WeChat: plain text with signature, and encrypted data, all required."""
 
     record = UserInfoBody
 
@@ -54,7 +54,7 @@ GRANTS = {
 
 @dataclass(frozen=True, slots=True)
 class TokenBody:
-    """A grant. The fields of the other grants may be empty."""
+    """Fields of a token request. Fields of other grant types are empty."""
 
     grant_type: str
     social_key: str = field(default="", repr=False)
@@ -65,7 +65,7 @@ class TokenBody:
 
 
 class TokenRequest(TolerantRequest[TokenBody]):
-    """One of three grants, with its fields."""
+    """A token request with one of three grant types and its required fields."""
 
     record = TokenBody
 
@@ -77,8 +77,8 @@ class TokenRequest(TolerantRequest[TokenBody]):
     appid = Text(64)
 
     @validates_schema
-    def has_what_its_grant_needs(self, data: dict[str, Any], **_: Any) -> None:
-        """Refuse a grant without its fields."""
+    def has_the_fields_of_its_grant(self, data: dict[str, Any], **_: Any) -> None:
+        """Raise ValidationError if a required field of the grant type is missing."""
         missing = GRANTS[data["grant_type"]] - set(data)
         if missing:
             raise ValidationError({name: ["Missing data for this grant."] for name in missing})
@@ -86,13 +86,13 @@ class TokenRequest(TolerantRequest[TokenBody]):
 
 @dataclass(frozen=True, slots=True)
 class LogoutBody:
-    """A refresh token, or None."""
+    """The refresh token of the session to end, or None."""
 
     refresh_token: str | None = field(default=None, repr=False)
 
 
 class LogoutRequest(TolerantRequest[LogoutBody]):
-    """The refresh token, for a login token that has expired already."""
+    """The refresh token of the session to end, needed if the login token has expired."""
 
     record = LogoutBody
 
@@ -100,7 +100,7 @@ class LogoutRequest(TolerantRequest[LogoutBody]):
 
 
 class BindKeyResponse(Schema):
-    """The identified person, and the steps that are left. A bound person has none."""
+    """The WeChat identity, its bindKey, and which login steps are already done."""
 
     openid = fields.String()
     unionid = fields.String(allow_none=True)
@@ -139,7 +139,7 @@ class UserResponse(Schema):
 
 
 class TokenResponse(Schema):
-    """Tokens. Lifetimes are in seconds, times in Unix seconds."""
+    """Login token and refresh token. Lifetimes are in seconds, end times in Unix seconds."""
 
     token = fields.String()
     expiresIn = fields.Integer(attribute="expires_in")
@@ -151,5 +151,5 @@ class TokenResponse(Schema):
 
 
 def in_seconds(lifetime: int) -> int:
-    """Return the end of a lifetime that begins now, in Unix seconds."""
+    """Return the time `lifetime` seconds from now, in Unix seconds."""
     return int(now().timestamp()) + lifetime

@@ -1,4 +1,4 @@
-"""Signed tokens, and the keys that verify them."""
+"""Response schemas of JWTs and of the public keys that verify them."""
 
 from marshmallow import fields
 

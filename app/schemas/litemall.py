@@ -1,4 +1,4 @@
-"""Wire format of the litemall dialect. Unknown fields are ignored."""
+"""Schemas of the litemall dialect. Unknown request fields are ignored."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -10,7 +10,7 @@ from marshmallow import Schema, fields, validate
 from app.schemas.fields import Account, AvatarUrl, Name, Text
 from app.schemas.requests import CredentialsBody, ProfileChangeBody
 from app.schemas.tolerant_requests import IfUsable, TolerantRequest, VisibleName
-from app.schemas.user_import import DomesticPhone, PersonResponse, domestic
+from app.schemas.user_import import DomesticPhone, PersonResponse, without_china_code
 
 CHINA_TIME = timezone(timedelta(hours=8))
 STATUSES = {"active": 0, "disabled": 1, "merged": 2}
@@ -18,14 +18,14 @@ STATUSES = {"active": 0, "disabled": 1, "merged": 2}
 
 @dataclass(frozen=True, slots=True)
 class ClaimedBody:
-    """The nickname and avatar that the client sent. An invalid one is empty."""
+    """The unverified profile that the client sent. An invalid value is replaced by an empty one."""
 
     nickname: str = ""
     avatar_url: str = ""
 
 
 class ClaimedRequest(TolerantRequest[ClaimedBody]):
-    """The profile that the client sent. It is unverified, and invalid values are ignored."""
+    """The unverified profile that the client sent. Invalid values are ignored."""
 
     record = ClaimedBody
 
@@ -35,14 +35,14 @@ class ClaimedRequest(TolerantRequest[ClaimedBody]):
 
 @dataclass(frozen=True, slots=True)
 class WeixinBody:
-    """The code of `wx.login`, and the profile that the client sent."""
+    """The `wx.login` code, and the unverified profile that the client sent."""
 
     code: str = field(repr=False)
     user_info: ClaimedBody
 
 
 class WeixinRequest(TolerantRequest[WeixinBody]):
-    """The code of `wx.login`, and the profile that the client sent."""
+    """The `wx.login` code, and the unverified profile that the client sent."""
 
     record = WeixinBody
 
@@ -60,7 +60,7 @@ class PasswordRequest(TolerantRequest[CredentialsBody]):
 
 
 class ProfileRequest(TolerantRequest[ProfileChangeBody]):
-    """The fields of the profile that a user may change."""
+    """The profile fields that a user may change."""
 
     record = ProfileChangeBody
 
@@ -70,7 +70,7 @@ class ProfileRequest(TolerantRequest[ProfileChangeBody]):
 
 
 class UserInfoResponse(PersonResponse):
-    """A user. An unbound login has an empty one."""
+    """A user in litemall's format. Missing values have defaults, because a login may be unbound."""
 
     userId = fields.UUID(attribute="id", dump_default=None)
     gender = fields.Integer(dump_default=0)
@@ -82,14 +82,14 @@ class UserInfoResponse(PersonResponse):
 
 
 class WhoAmIResponse(UserInfoResponse):
-    """A user, with the additional names of the original's auth/info."""
+    """A user, with the additional field names of litemall's auth/info."""
 
     avatar = fields.Function(lambda user: user.avatar_url)
-    mobile = fields.Function(lambda user: domestic(user.phone))
+    mobile = fields.Function(lambda user: without_china_code(user.phone))
 
 
 class LoginResponse(Schema):
-    """A login. `tokenExpire` is in seconds."""
+    """Login token, its lifetime in seconds, and the user."""
 
     token = fields.String(attribute="tokens.token")
     tokenExpire = fields.Integer(attribute="tokens.expires_in")
@@ -97,18 +97,18 @@ class LoginResponse(Schema):
 
 
 class PhoneResponse(Schema):
-    """The phone number, and the token, which stays the same."""
+    """The bound phone number, and the login token, which stays the same."""
 
     phone = DomesticPhone(attribute="user.phone")
     token = fields.String(attribute="tokens.token")
 
 
 def registered_on(moment: datetime | None) -> str | None:
-    """Return the day on which a user registered, in China."""
+    """Return the date in China time as YYYY-MM-DD, or None."""
     return None if moment is None else moment.astimezone(CHINA_TIME).date().isoformat()
 
 
 def level_name(level: int) -> Any:
-    """Return the original's name of a user level."""
+    """Return litemall's translated name of a user level. Levels above 2 count as 2."""
     names = (gettext("Ordinary user"), gettext("VIP user"), gettext("Senior VIP user"))
     return names[min(max(level, 0), 2)]

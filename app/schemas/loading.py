@@ -1,4 +1,4 @@
-"""Request schemas that load into frozen dataclasses."""
+"""Base class of request schemas, which load into frozen dataclasses."""
 
 from typing import Any, Generic, TypeVar
 
@@ -10,13 +10,13 @@ T = TypeVar("T")
 class RequestSchema(Schema, Generic[T]):
     """A schema that loads into the frozen dataclass `record`.
 
-    The dataclass has a field for each field of the schema. A field that a client may leave out has
-    a default there.
+    The dataclass has one field per schema field. Optional schema fields have a default in the
+    dataclass.
     """
 
     record: type[T]
 
     @post_load
     def make_record(self, data: dict[str, Any], **_: Any) -> T:
-        """Return the record of the loaded fields."""
+        """Return the dataclass instance with the loaded fields."""
         return self.record(**data)

@@ -1,4 +1,4 @@
-"""The query of message push."""
+"""Query parameters of WeChat's message push and URL verification."""
 
 from dataclasses import dataclass, field
 
@@ -10,7 +10,7 @@ from app.schemas.loading import RequestSchema, T
 
 @dataclass(frozen=True, slots=True)
 class PushParams:
-    """Timestamp, nonce and signatures of a push. A signature that was not sent is empty."""
+    """Timestamp, nonce and signatures of a push. A missing signature is an empty string."""
 
     timestamp: str
     nonce: str
@@ -20,13 +20,13 @@ class PushParams:
 
 @dataclass(frozen=True, slots=True)
 class UrlVerificationParams(PushParams):
-    """Timestamp, nonce, signatures, and the text to echo."""
+    """Parameters of a URL verification. `echostr` is the text to return to WeChat."""
 
     echostr: str
 
 
 class PushFields(RequestSchema[T]):
-    """Timestamp, nonce and signatures. Other fields, such as openid, are not signed and ignored."""
+    """Signed parameters. Other parameters, such as openid, are not signed and are ignored."""
 
     class Meta:
         unknown = EXCLUDE
@@ -38,13 +38,13 @@ class PushFields(RequestSchema[T]):
 
 
 class PushQuery(PushFields[PushParams]):
-    """The query of a push."""
+    """Query parameters of a pushed message."""
 
     record = PushParams
 
 
 class UrlVerificationQuery(PushFields[UrlVerificationParams]):
-    """Timestamp, nonce, signatures, and the text to echo."""
+    """Query parameters of a URL verification."""
 
     record = UrlVerificationParams
 

@@ -1,4 +1,4 @@
-"""Requests of the native API. Unknown fields are refused."""
+"""Request schemas of the native API. Unknown fields are rejected."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,23 +17,23 @@ LONGEST_CURSOR, LONGEST_PAGE, DEFAULT_PAGE = 400, 200, 50
 
 @dataclass(frozen=True, slots=True)
 class AudienceParams:
-    """The slug of the only tenant to admit, or None for every tenant."""
+    """The slug of the only accepted tenant, or None to accept every tenant."""
 
     tenant: str | None = None
 
 
 class AudienceQuery(RequestSchema[AudienceParams]):
-    """The audience of an authorization request. Without one, every user is admitted."""
+    """The tenant that a login token must belong to. Without `tenant`, every tenant is accepted."""
 
     record = AudienceParams
 
-    # Its spelling is not checked: an unknown slug admits no user.
-    tenant = fields.String(metadata={"description": "The slug of the only tenant to admit."})
+    # The slug is not validated. An unknown slug rejects every token.
+    tenant = fields.String(metadata={"description": "The slug of the only accepted tenant."})
 
 
 @dataclass(frozen=True, slots=True)
 class LoginBody:
-    """A login by code. Account and password are both given or both None."""
+    """A login with a `wx.login` code. Account and password are both set or both None."""
 
     code: str = field(repr=False)
     account: str | None = None
@@ -41,17 +41,17 @@ class LoginBody:
 
 
 class LoginRequest(RequestSchema[LoginBody]):
-    """The code of `wx.login`. With account and password, the login is also bound."""
+    """The `wx.login` code. With account and password, the login is also bound to that user."""
 
     record = LoginBody
 
-    code = Text(128, required=True, metadata={"description": "What `wx.login` gave."})
+    code = Text(128, required=True, metadata={"description": "The code that `wx.login` returned."})
     account = Account()
     password = Text(128, load_only=True)
 
     @validates_schema
     def account_goes_with_password(self, data: dict[str, Any], **_: Any) -> None:
-        """Refuse an account without a password, and a password without an account."""
+        """Raise ValidationError unless account and password are both sent or both omitted."""
         if ("account" in data) != ("password" in data):
             raise ValidationError("Send account and password together, or neither.", "account")
 
@@ -65,7 +65,7 @@ class CredentialsBody:
 
 
 class CredentialsRequest(RequestSchema[CredentialsBody]):
-    """A user's account and password."""
+    """A user's account and password, both required."""
 
     record = CredentialsBody
 
@@ -75,14 +75,14 @@ class CredentialsRequest(RequestSchema[CredentialsBody]):
 
 @dataclass(frozen=True, slots=True)
 class PasswordChangeBody:
-    """A user's present password and the new one."""
+    """A user's current password and new password."""
 
     old_password: str = field(repr=False)
     new_password: str = field(repr=False)
 
 
 class PasswordChangeRequest(RequestSchema[PasswordChangeBody]):
-    """The present password of the logged-in user, and the new one."""
+    """The logged-in user's current password and new password."""
 
     record = PasswordChangeBody
 
@@ -98,7 +98,7 @@ class RefreshBody:
 
 
 class RefreshRequest(RequestSchema[RefreshBody]):
-    """A refresh token. It works once."""
+    """A single-use refresh token."""
 
     record = RefreshBody
 
@@ -118,7 +118,7 @@ class EmptyRequest(RequestSchema[EmptyBody]):
 
 @dataclass(frozen=True, slots=True)
 class PhoneBody:
-    """A phone code, or encrypted data and iv. The fields of the other way are empty."""
+    """A phone code, or encrypted data and iv. Unused fields are empty strings."""
 
     code: str = field(default="", repr=False)
     encrypted_data: str = field(default="", repr=False)
@@ -126,7 +126,7 @@ class PhoneBody:
 
 
 class PhoneRequest(RequestSchema[PhoneBody]):
-    """The data of the phone button: `code` (new), or `encryptedData` and `iv` (old)."""
+    """Data of the getPhoneNumber button: `code`, or `encryptedData` and `iv` from old clients."""
 
     record = PhoneBody
 
@@ -135,15 +135,15 @@ class PhoneRequest(RequestSchema[PhoneBody]):
     iv = Text(64)
 
     @validates_schema
-    def is_of_one_way(self, data: dict[str, Any], **_: Any) -> None:
-        """Require exactly one of the two ways."""
+    def has_code_or_encrypted_data(self, data: dict[str, Any], **_: Any) -> None:
+        """Raise ValidationError unless exactly one of the two variants is sent."""
         if set(data) not in ({"code"}, {"encrypted_data", "iv"}):
             raise ValidationError("Send either code, or encryptedData and iv.", "code")
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileBody:
-    """Open data, or a typed profile. The fields of the other way are empty."""
+    """Open data from WeChat, or a typed profile. Unused fields are empty strings."""
 
     raw_data: str = field(default="", repr=False)
     signature: str = field(default="", repr=False)
@@ -154,7 +154,7 @@ class ProfileBody:
 
 
 class ProfileRequest(RequestSchema[ProfileBody]):
-    """Open data from WeChat, or a nickname and avatar that the person typed."""
+    """Open data from WeChat, or a typed nickname with an optional avatar."""
 
     record = ProfileBody
 
@@ -167,7 +167,7 @@ class ProfileRequest(RequestSchema[ProfileBody]):
 
     @validates_schema
     def is_open_or_typed(self, data: dict[str, Any], **_: Any) -> None:
-        """Require either all fields of open data, or a nickname with an optional avatar."""
+        """Raise ValidationError unless all open data fields, or a typed nickname, are sent."""
         is_typed = "nickname" in data and set(data) <= TYPED
         if set(data) != OPEN_DATA and not is_typed:
             message = "Send rawData, signature, encryptedData and iv, or nickname and avatar_url."
@@ -176,28 +176,28 @@ class ProfileRequest(RequestSchema[ProfileBody]):
 
 @dataclass(frozen=True, slots=True)
 class CursorParams:
-    """A page of a list: the first one without a cursor."""
+    """Cursor and size of a page. A cursor of None is the first page."""
 
     cursor: str | None = None
     limit: int = DEFAULT_PAGE
 
 
 class CursorFields(RequestSchema[T]):
-    """The fields that every query for a page of a list has."""
+    """Query parameters shared by all cursor-paginated lists."""
 
-    cursor = Text(LONGEST_CURSOR, metadata={"description": "The next cursor of the page before"})
+    cursor = Text(LONGEST_CURSOR, metadata={"description": "`next_cursor` of the previous page"})
     limit = fields.Integer(validate=validate.Range(1, LONGEST_PAGE))
 
 
 class CursorQuery(CursorFields[CursorParams]):
-    """A page of a list: the first one without a cursor."""
+    """Query parameters of a cursor-paginated list. Without `cursor`, the first page is returned."""
 
     record = CursorParams
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileChangeBody:
-    """New values of the profile. None leaves a field as it is."""
+    """New profile values. None leaves a value unchanged."""
 
     nickname: str | None = None
     avatar_url: str | None = None
@@ -205,7 +205,7 @@ class ProfileChangeBody:
 
 
 class ProfileChangeRequest(RequestSchema[ProfileChangeBody]):
-    """The fields of the profile that the logged-in user may change."""
+    """The profile fields that the logged-in user may change."""
 
     record = ProfileChangeBody
 

@@ -1,4 +1,4 @@
-"""Responses of the native API. Only the fields named here are sent."""
+"""Response schemas of the native API. Only the fields declared here are sent."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from marshmallow import INCLUDE, Schema, fields
 
 
 class Response(Schema):
-    """A response. Every field is present unless optional. Later versions may add fields."""
+    """Base response schema. Only fields in `optional` may be absent. New fields may be added."""
 
     optional: frozenset[str] = frozenset()
 
@@ -14,12 +14,12 @@ class Response(Schema):
         unknown = INCLUDE
 
     def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
-        """Mark the fields that are always present as required in OpenAPI."""
+        """Mark every field that is not in `optional` as required in OpenAPI."""
         field_obj.required = field_name not in self.optional
 
 
 class UserResponse(Response):
-    """A user, as shown to that user: in `/v1/me` and in each login. See `PROFILE_COLUMNS`."""
+    """The logged-in user, in login responses and `/v1/me`. `PROFILE_COLUMNS` has the columns."""
 
     id = fields.UUID()
     account = fields.String(allow_none=True)
@@ -35,15 +35,15 @@ class ClosingResponse(Response):
 
     erase_after = fields.AwareDateTime(
         metadata={
-            "description": "Until then a login keeps the account. For a visitor, who was erased at"
-            " once, the time of the request"
+            "description": "A login before this time keeps the account. Data of a visitor is"
+            " erased immediately, the time of the request"
         }
     )
-    erased = fields.Boolean(metadata={"description": "Whether everything is erased already"})
+    erased = fields.Boolean(metadata={"description": "Whether the personal data is already erased"})
 
 
 class TokensResponse(Response):
-    """The tokens of a client. Lifetimes are in seconds."""
+    """Login token and refresh token. `expires_in` is in seconds."""
 
     token = fields.String()
     refresh_token = fields.String(allow_none=True)
@@ -51,12 +51,13 @@ class TokensResponse(Response):
 
 
 class LoginResponse(Response):
-    """A login. While it is not bound it has no user and no refresh token."""
+    """A login. `user` and `refresh_token` are null while the login is unbound."""
 
     token = fields.String(attribute="tokens.token")
     refresh_token = fields.String(attribute="tokens.refresh_token", allow_none=True)
     expires_in = fields.Integer(
-        attribute="tokens.expires_in", metadata={"description": "Seconds the token lives"}
+        attribute="tokens.expires_in",
+        metadata={"description": "Lifetime of the login token in seconds"},
     )
     bound = fields.Function(lambda login: login.user is not None, metadata={"type": "boolean"})
     user = fields.Nested(UserResponse, allow_none=True)
@@ -68,13 +69,17 @@ class SessionResponse(Response):
     """A login session of the user, as shown to that user."""
 
     id = fields.UUID()
-    device = fields.String(allow_none=True, metadata={"description": "As its User-Agent says"})
+    device = fields.String(
+        allow_none=True, metadata={"description": "Derived from the User-Agent header"}
+    )
     appid = fields.String()
     app_name = fields.String()
     address = fields.String(allow_none=True)
     first_seen_at = fields.AwareDateTime()
     last_seen_at = fields.AwareDateTime(metadata={"description": "To the minute"})
-    current = fields.Boolean(metadata={"description": "Whether this request carries it"})
+    current = fields.Boolean(
+        metadata={"description": "Whether the session belongs to the token of this request"}
+    )
 
 
 class ProfileResponse(Response):
@@ -108,4 +113,6 @@ class ProblemResponse(Response):
     code = fields.String()
     detail = fields.String(metadata={"description": "Chinese or English, by Accept-Language"})
     request_id = fields.String()
-    errors = fields.Dict(metadata={"description": "What is wrong, by field, where fields are"})
+    errors = fields.Dict(
+        metadata={"description": "Error messages by field name, if fields are invalid"}
+    )

@@ -1,4 +1,4 @@
-"""Patterns of slugs, appids, secrets of WeChat and session limits."""
+"""Patterns of slugs, appids and WeChat secrets, and numeric limits."""
 
 import re
 
@@ -6,15 +6,15 @@ LONGEST_SLUG = 40
 SLUG = re.compile(r"[a-z0-9](-?[a-z0-9])*")
 HIGHEST_SESSION_LIMIT = 1000
 HIGHEST_CALL_LIMIT = 10_000
-# The pattern of appids that WeChat issues, required of new apps.
+# The pattern of appids that WeChat issues. New apps must match it.
 NEW_APPID = re.compile(r"wx[0-9A-Za-z]{16}")
-# Also matches apps added before that was required, and keys of released apps.
+# Also matches older apps with other appids, and the keys of released apps.
 APP_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}(~[0-9]{20})?")
 
-# The formats of WeChat's console.
+# The formats used in WeChat's console.
 APP_SECRET = re.compile(r"[!-~]{1,128}")
 PUSH_TOKEN = re.compile(r"[A-Za-z0-9]{3,32}")
 ENCODING_AES_KEY = re.compile(r"[A-Za-z0-9]{43}")
 
-# An operator's password protects all users of a tenant.
+# Longer than for users: an operator's password protects all users of a tenant.
 SHORTEST_OPERATOR_PASSWORD = 12

@@ -1,4 +1,4 @@
-"""Requests that several dialects share. Unknown fields are ignored."""
+"""Request schemas shared by several dialects. Unknown fields are ignored."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,28 +12,28 @@ from app.text_cleaning import clean_name
 
 
 class TolerantRequest(RequestSchema[T]):
-    """A request schema that ignores unknown fields and treats empty ones as not sent."""
+    """A request schema that ignores unknown fields and treats empty fields as not sent."""
 
     class Meta:
         unknown = EXCLUDE
 
     @pre_load
     def drop_empty(self, data: Any, **_: Any) -> Any:
-        """Drop the values that such clients send for a missing value."""
+        """Remove fields with null or an empty string, which dialect clients send for no value."""
         if not isinstance(data, dict):
-            return data  # The schema refuses it.
+            return data  # The schema rejects a body that is no object.
         return {name: value for name, value in data.items() if value not in (None, "")}
 
 
 @dataclass(frozen=True, slots=True)
 class CodeBody:
-    """The code of `wx.login`."""
+    """A `wx.login` code."""
 
     code: str = field(repr=False)
 
 
 class CodeRequest(TolerantRequest[CodeBody]):
-    """The code of `wx.login`."""
+    """A required `wx.login` code."""
 
     record = CodeBody
 
@@ -42,43 +42,43 @@ class CodeRequest(TolerantRequest[CodeBody]):
 
 @dataclass(frozen=True, slots=True)
 class EncryptedBody:
-    """Encrypted data and its iv."""
+    """Encrypted open data and its initialisation vector."""
 
     encrypted_data: str = field(repr=False)
     iv: str = field(repr=False)
 
 
 class EncryptedFields(TolerantRequest[T]):
-    """The fields that every request with encrypted data has."""
+    """Fields shared by all requests with encrypted open data."""
 
     encrypted_data = Text(8192, required=True, data_key="encryptedData")
     iv = Text(64, required=True)
 
 
 class OpenDataRequest(EncryptedFields[EncryptedBody]):
-    """The data of the phone button."""
+    """Encrypted data of the getPhoneNumber button."""
 
     record = EncryptedBody
 
 
 class EitherPhoneRequest(TolerantRequest[PhoneBody], PhoneRequest):
-    """The data of the phone button: a code (new), or encrypted data (old)."""
+    """Data of the getPhoneNumber button: a code, or encrypted data from old clients."""
 
     record = PhoneBody
 
 
 class VisibleName(Name):
-    """A nickname. Without a visible character it counts as not sent."""
+    """A nickname. A nickname without a visible character counts as not sent."""
 
     def deserialize(self, value: Any, *args: Any, **kwargs: Any) -> Any:
-        """Return the clean name, or `missing`."""
+        """Return the cleaned nickname, or `missing` if it has no visible character."""
         if isinstance(value, str) and not clean_name(value):
             return missing
         return super().deserialize(value, *args, **kwargs)
 
 
 class IfUsable(fields.Field[Any]):
-    """A field whose invalid values count as not sent instead of being refused."""
+    """Wrapper of a field. Invalid values count as not sent."""
 
     def __init__(self, inner: fields.Field[Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)

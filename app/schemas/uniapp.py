@@ -1,4 +1,4 @@
-"""Wire format of the uni-app dialect. Unknown fields are ignored."""
+"""Schemas of the uni-app dialect. Unknown request fields are ignored."""
 
 import json
 from dataclasses import dataclass, field
@@ -11,14 +11,14 @@ from app.schemas.tolerant_requests import EncryptedBody, EncryptedFields, Tolera
 
 @dataclass(frozen=True, slots=True)
 class DecryptBody(EncryptedBody):
-    """Encrypted data, the unbound token, and the app that the page names."""
+    """Encrypted phone data, the unbound token, and the appid that the client sent."""
 
     session_key: str = field(repr=False)
     appid: str | None = None
 
 
 class DecryptRequest(EncryptedFields[DecryptBody]):
-    """The data of the phone button, with the unbound token."""
+    """Encrypted data of the getPhoneNumber button, and the unbound token sent as `sessionKey`."""
 
     record = DecryptBody
 
@@ -28,7 +28,7 @@ class DecryptRequest(EncryptedFields[DecryptBody]):
 
 @dataclass(frozen=True, slots=True)
 class LoginBody:
-    """The openid and phone that the page sent, and the unbound token that proves them."""
+    """The openid and phone number that the client sent, and the unbound token that proves both."""
 
     openid: str
     phone: str = field(repr=False)
@@ -36,7 +36,7 @@ class LoginBody:
 
 
 class LoginRequest(TolerantRequest[LoginBody]):
-    """The openid and phone that the page sent. Only the unbound token proves them."""
+    """Login with openid and phone number. Both must match the unbound token in `sessionKey`."""
 
     record = LoginBody
 
@@ -46,20 +46,20 @@ class LoginRequest(TolerantRequest[LoginBody]):
 
 
 class HandleResponse(Schema):
-    """The identified person, and an unbound token in place of the session_key."""
+    """The openid, and an unbound token in place of WeChat's session_key."""
 
     openId = fields.String(attribute="openid")
     sessionKey = fields.String(attribute="tokens.token")
 
 
 class PhoneResponse(Schema):
-    """The phone number in WeChat's format, in a JSON string."""
+    """The phone number as a JSON string in WeChat's format."""
 
-    data = fields.Function(lambda user: spelled(user.phone, str(user.phone_country_code)))
+    data = fields.Function(lambda user: wechat_phone_json(user.phone, str(user.phone_country_code)))
 
 
-def spelled(e164: str, code: str) -> str:
-    """Return a number in WeChat's format: foreign numbers have their country code."""
+def wechat_phone_json(e164: str, code: str) -> str:
+    """Return a phone number as WeChat's JSON. Only foreign numbers have a country code."""
     pure = e164.removeprefix(f"+{code}")
     phone = pure if code == "86" else e164
     return json.dumps({"phoneNumber": phone, "purePhoneNumber": pure, "countryCode": code})

@@ -1,21 +1,21 @@
-"""A user, as the dialects show them."""
+"""Response schemas of users and logins, shared by the dialects."""
 
 from typing import Any
 
 from marshmallow import Schema, fields
 
-CHINA = "+86"  # The country code that people leave out.
+CHINA = "+86"  # Country code of mainland China, which users leave out.
 
 
 class DomesticPhone(fields.String):
-    """A phone number. A Chinese number has no country code."""
+    """A phone number without +86. Other country codes are kept."""
 
     def _serialize(self, value: Any, *args: Any, **kwargs: Any) -> str | None:
-        return domestic(value)
+        return without_china_code(value)
 
 
-def domestic(number: str | None) -> str | None:
-    """Return a phone number without the Chinese country code."""
+def without_china_code(number: str | None) -> str | None:
+    """Return a phone number without +86, or None."""
     return number and number.removeprefix(CHINA)
 
 
@@ -30,7 +30,7 @@ class PersonResponse(Schema):
 
 
 class LoginResponse(Schema):
-    """A login, with its user."""
+    """Login token and user. `userInfo` is null while the login is unbound."""
 
     token = fields.String(attribute="tokens.token")
     userInfo = fields.Nested(PersonResponse, attribute="user", allow_none=True)

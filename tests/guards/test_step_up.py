@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from app.services.operators.one_time_codes import begin_enrolment
-from tests.admin.api.test_tenant_isolation import ROUTES, TENANT_SCOPE, Home, acme, call
+from tests.admin.api.test_tenant_isolation import ROUTES, TENANT_SCOPE, TenantIds, acme, call
 from tests.fixtures.operators import PASSWORD, Script, add_operator, code_of, enrol, session_of
 from tests.fixtures.personas import Client, Reader, failure
 from tests.guards.test_tenant_isolation import everything
@@ -114,7 +114,7 @@ def test_openapi_documents_step_up_required_for_every_sensitive_route(client: Cl
 
 @pytest.mark.parametrize("enrolled", [False, True], ids=["password", "password_and_code"])
 def test_a_sensitive_route_returns_403_five_minutes_after_the_last_step_up(
-    app: Flask, acme: Home, rows: Reader, enrolled: bool
+    app: Flask, acme: TenantIds, rows: Reader, enrolled: bool
 ) -> None:
     """The step-up is checked before the body: a malformed body gets the same response."""
     site = site_of(app, rows, enrolled=enrolled)
@@ -129,7 +129,7 @@ def test_a_sensitive_route_returns_403_five_minutes_after_the_last_step_up(
 
 @pytest.mark.parametrize("route", SENSITIVE, ids=" ".join)
 def test_a_sensitive_route_succeeds_after_a_step_up_of_the_same_session(
-    route: tuple[str, str], app: Flask, acme: Home, rows: Reader
+    route: tuple[str, str], app: Flask, acme: TenantIds, rows: Reader
 ) -> None:
     """The request is sent by a second client with the tokens of the session."""
     site = site_of(app, rows, enrolled=route == RECOVERY)
@@ -148,7 +148,7 @@ def test_a_sensitive_route_succeeds_after_a_step_up_of_the_same_session(
 
 
 def test_a_session_without_a_recent_step_up_cannot_change_protected_columns(
-    app: Flask, acme: Home, rows: Reader
+    app: Flask, acme: TenantIds, rows: Reader
 ) -> None:
     """The session calls every route and guesses passwords, then repeats this with new tokens."""
     site = site_of(app, rows, enrolled=True)
@@ -168,7 +168,7 @@ def test_a_session_without_a_recent_step_up_cannot_change_protected_columns(
 
 
 def test_repeating_a_creation_by_idempotency_key_requires_a_recent_step_up(
-    app: Flask, acme: Home, rows: Reader
+    app: Flask, acme: TenantIds, rows: Reader
 ) -> None:
     """The stored response contains the token of an invitation."""
     site = site_of(app, rows, enrolled=False)
@@ -187,7 +187,7 @@ def test_repeating_a_creation_by_idempotency_key_requires_a_recent_step_up(
 
 
 def test_refreshing_tokens_does_not_extend_the_step_up(
-    app: Flask, acme: Home, rows: Reader
+    app: Flask, acme: TenantIds, rows: Reader
 ) -> None:
     site = site_of(app, rows, enrolled=False)
     site.expire_step_up(minutes=4)
@@ -200,7 +200,7 @@ def test_refreshing_tokens_does_not_extend_the_step_up(
 
 
 def test_a_sensitive_route_checks_the_role_before_the_step_up(
-    app: Flask, acme: Home, rows: Reader
+    app: Flask, acme: TenantIds, rows: Reader
 ) -> None:
     site_of(app, rows, enrolled=False)
     add_operator(app, "rita@acme.example", "tenant_reader", "acme")
@@ -214,7 +214,7 @@ def test_a_sensitive_route_checks_the_role_before_the_step_up(
 
 
 def test_a_sensitive_route_returns_401_without_a_token(
-    app: Flask, acme: Home, client: Client
+    app: Flask, acme: TenantIds, client: Client
 ) -> None:
     for method, path in SENSITIVE:
         answer = client.send(method, f"/v1/admin{acme.path(path)}")

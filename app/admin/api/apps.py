@@ -51,7 +51,7 @@ blp = Blueprint("admin_apps", __name__, url_prefix="/v1/admin/tenants/<string:sl
 def list_apps(query: PageParams) -> Page[dict[str, Any]]:
     """List the tenant's mini-programs by appid, including those not verified yet."""
     page = apps.list_tenant_apps(this_tenant_scope(), paging_of(query))
-    return Page([_shown(one) for one in page.items], page.next_cursor, page.count)
+    return Page([_app_response(one) for one in page.items], page.next_cursor, page.count)
 
 
 @blp.post("")
@@ -74,7 +74,7 @@ def add_app(body: NewAppBody) -> dict[str, Any]:
         push_token=body.push_token,
         encoding_aes_key=body.encoding_aes_key,
     )
-    return _shown(apps.add_tenant_app(this_tenant_scope(), new))
+    return _app_response(apps.add_tenant_app(this_tenant_scope(), new))
 
 
 @blp.get("/<string:its_appid>")
@@ -82,7 +82,7 @@ def add_app(body: NewAppBody) -> dict[str, Any]:
 @blp.response(200, TenantAppResponse)
 def show_app(its_appid: str) -> dict[str, Any]:
     """Show a mini-program and which secrets are set."""
-    return _shown(apps.get_tenant_app(this_tenant_scope(), its_appid))
+    return _app_response(apps.get_tenant_app(this_tenant_scope(), its_appid))
 
 
 @blp.patch("/<string:its_appid>")
@@ -103,7 +103,7 @@ def change_app(body: AppChangeBody, its_appid: str) -> dict[str, Any]:
             enabled=body.enabled,
         ),
     )
-    return _shown(changed)
+    return _app_response(changed)
 
 
 @blp.delete("/<string:its_appid>")
@@ -139,7 +139,7 @@ def set_app_secrets(body: SecretsBody, its_appid: str) -> dict[str, Any]:
             encoding_aes_key=body.encoding_aes_key,
         ),
     )
-    return _shown(changed)
+    return _app_response(changed)
 
 
 @blp.post("/<string:its_appid>/verification")
@@ -153,7 +153,10 @@ def verify_app(body: EmptyBody, its_appid: str) -> dict[str, Any]:
     times a minute.
     """
     done = apps.verify_tenant_app(this_tenant_scope(), its_appid)
-    return {"state": done.state, "verdicts": [_in_words(one) for one in done.verdicts]}
+    return {
+        "state": done.state,
+        "verdicts": [_with_translated_advice(one) for one in done.verdicts],
+    }
 
 
 @blp.post("/<string:its_appid>/release")
@@ -183,10 +186,10 @@ def move_app(body: AppMoveBody, slug: str, its_appid: str) -> AppUsage:
     return releases.move_app(this_operator().actor, slug, its_appid, body.to_slug)
 
 
-def _shown(app: TenantApp) -> dict[str, Any]:
+def _app_response(app: TenantApp) -> dict[str, Any]:
     shown = {one.name: getattr(app, one.name) for one in fields(app)}
-    return shown | {"verdict": app.verdict and _in_words(app.verdict)}
+    return shown | {"verdict": app.verdict and _with_translated_advice(app.verdict)}
 
 
-def _in_words(verdict: Verdict) -> Verdict:
+def _with_translated_advice(verdict: Verdict) -> Verdict:
     return replace(verdict, advice=verdict.fill(translated(verdict.advice, accepted_language())))

@@ -80,7 +80,7 @@ def idempotent(view: Callable[..., Any]) -> Callable[..., Any]:
             return view(*args, **kwargs)
         found = begin_or_find(_keyed_request(key))
         if isinstance(found, Answer):
-            return _again(found)
+            return _replayed_response(found)
         try:
             response = make_response(view(*args, **kwargs))
         except Exception:
@@ -107,7 +107,7 @@ def _shown_user(response: Response) -> UUID | None:
     return UUID(shown["id"]) if shown else None
 
 
-def _again(answer: Answer) -> Response:
+def _replayed_response(answer: Answer) -> Response:
     response = Response(answer.body, answer.status, content_type="application/json")
     response.headers[REPLAYED] = "true"
     return response

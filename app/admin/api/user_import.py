@@ -32,7 +32,9 @@ FILE = {"required": True, "content": {kind: {"schema": A_FILE} for kind in (CSV,
 def preview_users() -> dict[str, Any]:
     """Preview an import of a CSV or XLSX file. A file without bad rows is kept for an hour."""
     scope = this_tenant_scope()
-    return _in_words(preview_import(scope.actor, scope.tenant_id, read_user_file(_file())))
+    return _preview_response(
+        preview_import(scope.actor, scope.tenant_id, read_user_file(_uploaded_file()))
+    )
 
 
 @blp.post("/imports/<uuid:import_id>/confirmation")
@@ -66,13 +68,13 @@ def export_users(body: ExportBody) -> Response:
     return users_csv(this_tenant_scope(), wanted)
 
 
-def _file() -> bytes:
+def _uploaded_file() -> bytes:
     # Only authenticated operators may send a body of this size.
     request.max_content_length = LARGEST_FILE + 1
     return whole_body(request)
 
 
-def _in_words(preview: Preview) -> dict[str, Any]:
+def _preview_response(preview: Preview) -> dict[str, Any]:
     language = accepted_language()
     bad = [
         {

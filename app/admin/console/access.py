@@ -80,7 +80,7 @@ def _guard() -> ResponseReturnValue | None:
         keep_cookie()
         return error_page(refusal)
     speak(session.get(LANGUAGE))
-    if not _is_open_to_strangers():
+    if not _needs_no_session():
         refused = _require_session() or _refuse_unknown_page()
         if refused is not None:
             return refused
@@ -114,7 +114,7 @@ def _is_cross_site_form() -> bool:
     return origin is not None and urlsplit(origin).netloc != request.host
 
 
-def _is_open_to_strangers() -> bool:
+def _needs_no_session() -> bool:
     endpoint = request.endpoint or ""
     return endpoint.startswith("auth.") or endpoint.endswith(".static")
 
@@ -155,7 +155,7 @@ def _refuse_unknown_page() -> ResponseReturnValue | None:
     return None if wrong is None or isinstance(wrong, RequestRedirect) else error_page(wrong)
 
 
-def takes_body(largest: int) -> Callable[[V], V]:
+def accepts_body_up_to(largest: int) -> Callable[[V], V]:
     """Mark a view that accepts a larger body than others, from signed-in operators."""
 
     def mark(view: V) -> V:

@@ -42,7 +42,7 @@ def sign_in() -> ResponseReturnValue:
     return _redirect_signed_in() or process_form(
         form,
         lambda: service.sign_in(form.email.data, form.password.data, this_device()),
-        _enter,
+        _store_token_and_redirect,
         partial(_show_form, "console/sign_in.html", form),
     )
 
@@ -54,7 +54,7 @@ def code() -> ResponseReturnValue:
     return process_form(
         form,
         lambda: service.confirm_code(session.get(TOKEN, ""), form.code.data, this_device()),
-        _enter,
+        _store_token_and_redirect,
         partial(_show_form, "console/code.html", form),
     )
 
@@ -116,7 +116,7 @@ def _store_language(language: str | None) -> None:
         session[LANGUAGE] = language
 
 
-def _enter(entered: service.ConsoleSignIn) -> ResponseReturnValue:
+def _store_token_and_redirect(entered: service.ConsoleSignIn) -> ResponseReturnValue:
     """Put the token into a fresh cookie, and continue to the requested page.
 
     Nothing of the cookie before the sign-in is kept but the language and the draft of a form.

@@ -1,1 +1,1 @@
-"""Requests of the admin API. Unknown fields are refused."""
+"""Request schemas of the admin API. Unknown fields are rejected."""

@@ -1,4 +1,4 @@
-"""Requests about an operator's own account: sign-in, proofs, passwords and one-time codes."""
+"""Request schemas of an operator's own account: sign-in, step-up, password, one-time codes."""
 
 from dataclasses import dataclass, field
 
@@ -10,7 +10,7 @@ from app.schemas.shapes import SHORTEST_OPERATOR_PASSWORD
 
 @dataclass(frozen=True, slots=True)
 class SignInBody:
-    """E-mail address and password. `code` is None if none was sent."""
+    """An operator's sign-in credentials. `code` is None if no one-time code was sent."""
 
     email: str
     password: str = field(repr=False)
@@ -18,7 +18,7 @@ class SignInBody:
 
 
 class SignInRequest(RequestSchema[SignInBody]):
-    """An operator's e-mail address and password; a code, where one-time codes are enabled."""
+    """An operator's sign-in credentials. `code` is required if one-time codes are enabled."""
 
     record = SignInBody
 
@@ -29,14 +29,14 @@ class SignInRequest(RequestSchema[SignInBody]):
 
 @dataclass(frozen=True, slots=True)
 class StepUpBody:
-    """The operator's password. `code` is None if none was sent."""
+    """The operator's credentials for step-up. `code` is None if no one-time code was sent."""
 
     password: str = field(repr=False)
     code: str | None = field(repr=False)
 
 
 class StepUpRequest(RequestSchema[StepUpBody]):
-    """The operator's password; a code, where one-time codes are enabled."""
+    """The operator's credentials for step-up. `code` is required if one-time codes are enabled."""
 
     record = StepUpBody
 
@@ -46,13 +46,13 @@ class StepUpRequest(RequestSchema[StepUpBody]):
 
 @dataclass(frozen=True, slots=True)
 class OwnPasswordBody:
-    """The new password."""
+    """The operator's new password."""
 
     new_password: str = field(repr=False)
 
 
 class OwnPasswordRequest(RequestSchema[OwnPasswordBody]):
-    """The new password of the operator."""
+    """A change of the operator's own password."""
 
     record = OwnPasswordBody
 
@@ -61,13 +61,13 @@ class OwnPasswordRequest(RequestSchema[OwnPasswordBody]):
 
 @dataclass(frozen=True, slots=True)
 class CodeBody:
-    """A one-time code."""
+    """A one-time code of the operator's authenticator app."""
 
     code: str = field(repr=False)
 
 
 class CodeRequest(RequestSchema[CodeBody]):
-    """The code that the authenticator app shows."""
+    """The one-time code that confirms the enrolment of an authenticator app."""
 
     record = CodeBody
 
@@ -76,13 +76,13 @@ class CodeRequest(RequestSchema[CodeBody]):
 
 @dataclass(frozen=True, slots=True)
 class CodeRemovalBody:
-    """A one-time code or a recovery code, or None."""
+    """A one-time code or recovery code, or None if no code was sent."""
 
     code: str | None = field(repr=False)
 
 
 class CodeRemovalRequest(RequestSchema[CodeRemovalBody]):
-    """A one-time code or a recovery code, where one-time codes are enabled."""
+    """Removal of one-time codes. `code` is required if one-time codes are enabled."""
 
     record = CodeRemovalBody
 
@@ -91,14 +91,14 @@ class CodeRemovalRequest(RequestSchema[CodeRemovalBody]):
 
 @dataclass(frozen=True, slots=True)
 class InvitationBody:
-    """The secret of an invitation, and the password that the operator chooses."""
+    """The invitation secret and the password chosen by the invited operator."""
 
     invitation: str = field(repr=False)
     password: str = field(repr=False)
 
 
 class InvitationRequest(RequestSchema[InvitationBody]):
-    """The secret in the link of an invitation, and the new password."""
+    """The secret from an invitation link and the new operator password."""
 
     record = InvitationBody
 

@@ -1,4 +1,4 @@
-"""Requests about a tenant's mini-programs."""
+"""Request schemas of a tenant's mini-programs."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -18,7 +18,7 @@ DATA_FORMAT = validate.OneOf(["json", "xml"])
 
 @dataclass(frozen=True, slots=True)
 class NewAppBody:
-    """A mini-program to add. The push Token and the EncodingAESKey are None if not sent."""
+    """A mini-program to add. `push_token` and `encoding_aes_key` are None if not sent."""
 
     appid: str
     name: str
@@ -30,11 +30,11 @@ class NewAppBody:
 
 
 class NewAppRequest(RequestSchema[NewAppBody]):
-    """A mini-program to add."""
+    """A mini-program to add, with its AppSecret and optional message push secrets."""
 
     record = NewAppBody
 
-    # The service refuses a malformed appid with its own error code.
+    # The service rejects a malformed appid with the error code `appid_invalid`.
     appid = Text(64, required=True, metadata={"pattern": rf"^{NEW_APPID.pattern}$"})
     name = Label(required=True)
     registration = fields.String(validate=REGISTRATION, load_default=DEFAULT_REGISTRATION)
@@ -46,9 +46,9 @@ class NewAppRequest(RequestSchema[NewAppBody]):
 
 @dataclass(frozen=True, slots=True)
 class AppChangeBody:
-    """New settings of a mini-program. None leaves a setting as it is.
+    """New settings of a mini-program. None leaves a setting unchanged.
 
-    A limit of None is the default. NOT_GIVEN leaves a limit as it is.
+    For the two limits, None restores the default and NOT_GIVEN leaves the limit unchanged.
     """
 
     name: str | None = None
@@ -60,7 +60,7 @@ class AppChangeBody:
 
 
 class AppChangeRequest(ChangeRequest[AppChangeBody]):
-    """New settings of a mini-program."""
+    """New settings of a mini-program. Fields that are not sent stay unchanged."""
 
     record = AppChangeBody
 
@@ -74,13 +74,13 @@ class AppChangeRequest(ChangeRequest[AppChangeBody]):
 
 @dataclass(frozen=True, slots=True)
 class AppMoveBody:
-    """The slug of the tenant that a mini-program is moved to."""
+    """The slug of the tenant that receives a mini-program."""
 
     to_slug: str
 
 
 class AppMoveRequest(RequestSchema[AppMoveBody]):
-    """The tenant that a mini-program is moved to."""
+    """The tenant that receives a mini-program."""
 
     record = AppMoveBody
 
@@ -89,7 +89,7 @@ class AppMoveRequest(RequestSchema[AppMoveBody]):
 
 @dataclass(frozen=True, slots=True)
 class SecretsBody:
-    """New secrets of a mini-program. None removes a secret, NOT_GIVEN leaves it as it is."""
+    """New secrets of a mini-program. None removes a secret, NOT_GIVEN leaves it unchanged."""
 
     secret: str | NotGiven = field(default=NOT_GIVEN, repr=False)
     next_secret: str | NotGiven | None = field(default=NOT_GIVEN, repr=False)
@@ -98,7 +98,7 @@ class SecretsBody:
 
 
 class SecretsRequest(ChangeRequest[SecretsBody]):
-    """New secrets. null removes a secret; a field that is not sent leaves it as it is."""
+    """New secrets of a mini-program. null removes a secret. Omitted secrets stay unchanged."""
 
     record = SecretsBody
 

@@ -1,4 +1,4 @@
-"""Fields that several requests of the admin API share."""
+"""Field types shared by request schemas of the admin API."""
 
 import re
 from typing import Any
@@ -9,21 +9,21 @@ from app.schemas.fields import is_encodable
 from app.schemas.loading import RequestSchema, T
 from app.schemas.shapes import LONGEST_SLUG, SLUG
 
-# Room for a recovery code with blanks between its characters.
+# Long enough for a recovery code with a space between any two characters.
 LONGEST_CODE = 64
 STATUS = validate.OneOf(["active", "disabled"])
 USER_STATUS = validate.OneOf(["active", "disabled", "merged"])
 
 
 class Shaped(fields.String):
-    """A text that matches a pattern as a whole."""
+    """A string that must match a pattern from its first to its last character."""
 
     def __init__(self, shape: re.Pattern[str], **kwargs: Any) -> None:
         super().__init__(validate=validate.Regexp(rf"(?:{shape.pattern})\Z"), **kwargs)
 
 
 class Slug(fields.String):
-    """The slug of a tenant."""
+    """A tenant slug, validated by pattern and length."""
 
     def __init__(self, **kwargs: Any) -> None:
         shape = validate.Regexp(rf"(?:{SLUG.pattern})\Z")
@@ -31,7 +31,7 @@ class Slug(fields.String):
 
 
 class Code(fields.String):
-    """A one-time code or a recovery code, with any blanks and hyphens that people type."""
+    """A one-time code or recovery code. Spaces and hyphens are accepted."""
 
     def __init__(self, **kwargs: Any) -> None:
         longest = validate.Length(1, LONGEST_CODE)
@@ -39,10 +39,10 @@ class Code(fields.String):
 
 
 class ChangeRequest(RequestSchema[T]):
-    """A change of at least one field."""
+    """A request that must contain at least one field."""
 
     @validates_schema
     def changes_something(self, data: dict[str, Any], **_: Any) -> None:
-        """Refuse an empty change."""
+        """Raise ValidationError if the request contains no field."""
         if not data:
             raise ValidationError("Send at least one field to change.")

@@ -1,4 +1,4 @@
-"""Requests about tenants and operators, for platform admins."""
+"""Request schemas of tenants and operators, used by platform admins."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +26,7 @@ class NewTenantBody:
 
 
 class NewTenantRequest(RequestSchema[NewTenantBody]):
-    """A tenant to add."""
+    """A tenant to add. Without a `phone_owner_policy`, the policy is `bind`."""
 
     record = NewTenantBody
 
@@ -37,7 +37,7 @@ class NewTenantRequest(RequestSchema[NewTenantBody]):
 
 @dataclass(frozen=True, slots=True)
 class TenantChangeBody:
-    """New settings of a tenant. None leaves a setting as it is."""
+    """New settings of a tenant. None leaves a setting unchanged."""
 
     name: str | None = None
     status: str | None = None
@@ -46,7 +46,7 @@ class TenantChangeBody:
 
 
 class TenantChangeRequest(ChangeRequest[TenantChangeBody]):
-    """New settings of a tenant."""
+    """New settings of a tenant. Fields that are not sent stay unchanged."""
 
     record = TenantChangeBody
 
@@ -58,8 +58,8 @@ class TenantChangeRequest(ChangeRequest[TenantChangeBody]):
     )
 
 
-def tenant_goes_with_role(data: dict[str, Any]) -> None:
-    """Require a tenant for tenant roles, and none for platform admins."""
+def require_tenant_for_tenant_roles(data: dict[str, Any]) -> None:
+    """Raise ValidationError if a tenant role has no tenant, or a platform admin has one."""
     if "role" in data and (data["role"] == "platform") != (data.get("tenant_slug") is None):
         raise ValidationError("A tenant role needs a tenant. A platform admin has none.", "tenant")
 
@@ -74,7 +74,7 @@ class NewOperatorBody:
 
 
 class NewOperatorRequest(RequestSchema[NewOperatorBody]):
-    """An operator to invite."""
+    """An operator to invite. A tenant role requires a tenant."""
 
     record = NewOperatorBody
 
@@ -84,13 +84,13 @@ class NewOperatorRequest(RequestSchema[NewOperatorBody]):
 
     @validates_schema
     def role_fits(self, data: dict[str, Any], **_: Any) -> None:
-        """Refuse a role without its tenant."""
-        tenant_goes_with_role(data)
+        """Raise ValidationError if role and tenant do not fit together."""
+        require_tenant_for_tenant_roles(data)
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorChangeBody:
-    """A new status, or a new role with its tenant. None leaves the other as it is."""
+    """A new status, or a new role with its tenant. None leaves a value unchanged."""
 
     status: str | None = None
     role: str | None = None
@@ -98,7 +98,7 @@ class OperatorChangeBody:
 
 
 class OperatorChangeRequest(ChangeRequest[OperatorChangeBody]):
-    """A status, or a role with its tenant."""
+    """A new status of an operator, or a new role with its tenant."""
 
     record = OperatorChangeBody
 
@@ -108,7 +108,7 @@ class OperatorChangeRequest(ChangeRequest[OperatorChangeBody]):
 
     @validates_schema
     def changes_one_thing(self, data: dict[str, Any], **_: Any) -> None:
-        """Refuse a status together with a role, and a tenant without a role."""
+        """Raise ValidationError for a status together with a role, or a tenant without a role."""
         if ("status" in data) == ("role" in data) or set(data) == {"status", "tenant_slug"}:
             raise ValidationError("Send either status, or role and tenant.", "status")
-        tenant_goes_with_role(data)
+        require_tenant_for_tenant_roles(data)

@@ -1,4 +1,4 @@
-"""Queries of the admin API's lists. A filter that was not sent is None in its record."""
+"""Query parameters of lists in the admin API. A filter that was not sent is None."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,13 +15,13 @@ from app.schemas.shapes import APP_KEY
 
 @dataclass(frozen=True, slots=True)
 class PageParams(CursorParams):
-    """A page of a list, and whether to count all rows."""
+    """Cursor and size of a page. `counted` requests the total number of rows."""
 
     counted: bool = False
 
 
 class PageFields(CursorFields[T]):
-    """The fields that the query of every list has; the total is counted only on demand."""
+    """Query parameters of every list: cursor, limit and count. Other parameters are rejected."""
 
     class Meta:
         unknown = RAISE
@@ -30,14 +30,14 @@ class PageFields(CursorFields[T]):
 
 
 class PageQuery(PageFields[PageParams]):
-    """A page of a list. The total is counted only on demand."""
+    """Query parameters of a list without filters."""
 
     record = PageParams
 
 
 @dataclass(frozen=True, slots=True)
 class UserListParams(PageParams):
-    """The users to list."""
+    """Filters and page of a list of users."""
 
     account: str | None = None
     phone: str | None = field(default=None, repr=False)
@@ -47,12 +47,12 @@ class UserListParams(PageParams):
 
 
 class UserListQuery(PageFields[UserListParams]):
-    """Filters of users: phone and openid in full, account and nickname by prefix."""
+    """Filters for users. `phone` and `openid` match in full, `account` and `nickname` by prefix."""
 
     record = UserListParams
 
     account = Account()
-    phone = Text(32, metadata={"description": "The whole number"})
+    phone = Text(32, metadata={"description": "The complete phone number"})
     openid = Text(128)
     nickname = Name()
     status = fields.String(validate=USER_STATUS)
@@ -60,7 +60,7 @@ class UserListQuery(PageFields[UserListParams]):
 
 @dataclass(frozen=True, slots=True)
 class SessionListParams(PageParams):
-    """The sessions to list."""
+    """Filters and page of a list of login sessions."""
 
     appid: str | None = None
     user_id: UUID | None = None
@@ -68,7 +68,7 @@ class SessionListParams(PageParams):
 
 
 class SessionListQuery(PageFields[SessionListParams]):
-    """Filters of login sessions."""
+    """Filters for login sessions. `living` selects active or ended sessions."""
 
     record = SessionListParams
 
@@ -79,7 +79,7 @@ class SessionListQuery(PageFields[SessionListParams]):
 
 @dataclass(frozen=True, slots=True)
 class AuditListParams(PageParams):
-    """The audit events to list."""
+    """Filters and page of a list of audit events."""
 
     action: str | None = None
     actor_kind: str | None = None
@@ -90,7 +90,7 @@ class AuditListParams(PageParams):
 
 
 class AuditListQuery(PageFields[AuditListParams]):
-    """Filters of audit events. `until` is exclusive."""
+    """Filters for audit events. `since` is inclusive, `until` is exclusive."""
 
     record = AuditListParams
 
@@ -104,13 +104,13 @@ class AuditListQuery(PageFields[AuditListParams]):
 
 @dataclass(frozen=True, slots=True)
 class OverviewParams:
-    """The number of days, of which today is the last."""
+    """The number of days in an overview, including today."""
 
     days: int
 
 
 class OverviewQuery(RequestSchema[OverviewParams]):
-    """The number of days. Today is the last."""
+    """The number of days in an overview, including today. 30 by default."""
 
     record = OverviewParams
 

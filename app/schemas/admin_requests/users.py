@@ -1,4 +1,4 @@
-"""Requests about a tenant's users."""
+"""Request schemas of a tenant's users."""
 
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -22,13 +22,18 @@ class NewUserBody:
 
 
 class NewUserRequest(RequestSchema[NewUserBody]):
-    """A user to add, by account, by phone, or both."""
+    """A user to add, with an account, a phone number, or both."""
 
     record = NewUserBody
 
     account = NewAccount()
     password = Text(128, shortest=SHORTEST_PASSWORD, load_only=True)
-    phone = Text(32, metadata={"description": "A mobile number; outside China with + and its code"})
+    phone = Text(
+        32,
+        metadata={
+            "description": "Outside mainland China, the number starts with + and the country code"
+        },
+    )
     nickname = Name()
 
 
@@ -40,7 +45,7 @@ class UserChangeBody:
 
 
 class UserChangeRequest(RequestSchema[UserChangeBody]):
-    """The new status of a user."""
+    """The new status of a user, active or disabled."""
 
     record = UserChangeBody
 
@@ -55,7 +60,7 @@ class UserPasswordBody:
 
 
 class UserPasswordRequest(RequestSchema[UserPasswordBody]):
-    """The new password of a user."""
+    """The new password of a user, set by an admin."""
 
     record = UserPasswordBody
 
@@ -64,13 +69,13 @@ class UserPasswordRequest(RequestSchema[UserPasswordBody]):
 
 @dataclass(frozen=True, slots=True)
 class MergeBody:
-    """The id of the user that another is merged into."""
+    """The id of the user who remains after a merge."""
 
     into_id: UUID
 
 
 class MergeRequest(RequestSchema[MergeBody]):
-    """The user to merge into."""
+    """The user who remains after a merge and receives the other user's identities."""
 
     record = MergeBody
 
@@ -79,7 +84,7 @@ class MergeRequest(RequestSchema[MergeBody]):
 
 @dataclass(frozen=True, slots=True)
 class ExportBody:
-    """The users to export. An empty query and a status of None match all."""
+    """Filters of a user export. An empty `query` or a `status` of None matches every user."""
 
     query: str = ""
     status: str | None = None
@@ -87,7 +92,7 @@ class ExportBody:
 
 
 class ExportRequest(RequestSchema[ExportBody]):
-    """The users to export: all, or by prefix of account or nickname, or by status."""
+    """Filters of a user export: prefix of account or nickname, and status."""
 
     record = ExportBody
 

@@ -1,1 +1,1 @@
-"""Responses of the admin API."""
+"""Response schemas of the admin API."""

@@ -1,4 +1,4 @@
-"""Responses about a tenant's mini-programs."""
+"""Response schemas of a tenant's mini-programs."""
 
 from marshmallow import fields
 
@@ -8,14 +8,14 @@ from app.schemas.responses import Response
 
 
 class SecretMarkResponse(Response):
-    """A secret that is set. Another secret has another fingerprint."""
+    """Fingerprint of a stored secret. The fingerprint changes with the secret."""
 
     fingerprint = fields.String()
     set_at = fields.AwareDateTime(allow_none=True)
 
 
 class VerdictResponse(Response):
-    """WeChat's verdict on one AppSecret."""
+    """Result of verifying one AppSecret with WeChat."""
 
     which = fields.String(metadata={"description": "`current` or `next`"})
     outcome = fields.String(
@@ -29,14 +29,14 @@ class VerdictResponse(Response):
 
 
 class TenantAppResponse(Response):
-    """A mini-program. A secret that is not set is null."""
+    """A mini-program with its settings. A secret that is not set is null."""
 
     appid = fields.String()
     state = fields.String(
         metadata={
             "description": "`active`; `pending` or `closed` until WeChat has accepted the "
-            "AppSecret; `released` once the appid was taken away. Only an active one serves "
-            "requests"
+            "AppSecret; `released` after the appid was released. Only an active mini-program "
+            "serves requests"
         }
     )
     name = fields.String()
@@ -53,13 +53,15 @@ class TenantAppResponse(Response):
     verdict = fields.Nested(
         VerdictResponse,
         allow_none=True,
-        metadata={"description": "What WeChat last said of an AppSecret that is not proven"},
+        metadata={
+            "description": "Last result of verifying an AppSecret that WeChat has not accepted"
+        },
     )
     checked_at = fields.AwareDateTime(allow_none=True)
 
 
 class AppUsageResponse(Response):
-    """The number of records of a mini-program, up to 100,000. Without any it can be deleted."""
+    """Numbers of records, each up to 100,000. An app without records can be deleted."""
 
     identities = fields.Integer()
     sessions = fields.Integer()
@@ -67,13 +69,13 @@ class AppUsageResponse(Response):
 
 
 class AppListResponse(PageResponse):
-    """Mini-programs by appid."""
+    """A page of mini-programs, sorted by appid."""
 
     items = fields.List(fields.Nested(TenantAppResponse))
 
 
 class VerificationResponse(Response):
-    """WeChat's verdict on each AppSecret, and the resulting state."""
+    """Verification result of each AppSecret, and the resulting state of the mini-program."""
 
     state = fields.String(metadata={"description": "`active` or `pending`"})
     verdicts = fields.List(fields.Nested(VerdictResponse))

@@ -1,4 +1,4 @@
-"""Responses about operators and their own sessions."""
+"""Response schemas of operators and operator sessions."""
 
 from marshmallow import fields
 
@@ -7,7 +7,7 @@ from app.schemas.responses import Response
 
 
 class OperatorTokensResponse(Response):
-    """Tokens of a script. The lifetime is in seconds."""
+    """Access token and refresh token of a script. `expires_in` is in seconds."""
 
     access_token = fields.String()
     refresh_token = fields.String()
@@ -22,12 +22,12 @@ class SignedInResponse(Response):
     role = fields.String()
     tenant = fields.String(attribute="tenant_slug", allow_none=True)
     proven_at = fields.AwareDateTime(
-        metadata={"description": "When password and one-time code were last proven"}
+        metadata={"description": "Time of the last sign-in or step-up"}
     )
 
 
 class OwnSessionResponse(Response):
-    """A session of the operator."""
+    """One of the operator's own sessions."""
 
     id = fields.UUID()
     kind = fields.String(metadata={"description": "`console` or `script`"})
@@ -39,52 +39,54 @@ class OwnSessionResponse(Response):
 
 
 class OwnSessionListResponse(Response):
-    """The operator's active sessions, the latest used first; 100 at most."""
+    """The operator's active sessions, most recently used first, at most 100."""
 
     items = fields.List(fields.Nested(OwnSessionResponse))
 
 
 class EnrolmentResponse(Response):
-    """The secret of one-time codes, for an authenticator app."""
+    """The secret to add to an authenticator app, as a URI and in base32."""
 
     uri = fields.String(metadata={"description": "`otpauth://...`, for a QR code"})
-    secret = fields.String(metadata={"description": "In base32, for typing"})
+    secret = fields.String(metadata={"description": "In base32, to be typed in"})
 
 
 class RecoveryCodesResponse(Response):
-    """Ten recovery codes. They are shown once; each works once."""
+    """Ten recovery codes. No later response contains them, and each works once."""
 
     recovery_codes = fields.List(fields.String())
 
 
 class AcceptedResponse(Response):
-    """The operator who accepted the invitation."""
+    """E-mail address of the operator who accepted an invitation."""
 
     email = fields.String()
 
 
 class OperatorResponse(Response):
-    """An operator."""
+    """An operator with role, tenant and status, as shown to platform admins."""
 
     id = fields.UUID()
     email = fields.String()
     role = fields.String()
     tenant = fields.String(attribute="tenant_slug", allow_none=True)
     status = fields.String()
-    is_invited = fields.Boolean(metadata={"description": "Whether a password is still to come"})
-    asks_code = fields.Boolean(metadata={"description": "Whether one-time codes are asked for"})
+    is_invited = fields.Boolean(
+        metadata={"description": "Whether the operator has not set a password yet"}
+    )
+    asks_code = fields.Boolean(metadata={"description": "Whether sign-in requires a one-time code"})
     signed_in_at = fields.AwareDateTime(allow_none=True)
     created_at = fields.AwareDateTime()
 
 
 class OperatorListResponse(PageResponse):
-    """Operators by e-mail address."""
+    """A page of operators, sorted by e-mail address."""
 
     items = fields.List(fields.Nested(OperatorResponse))
 
 
 class InvitationResponse(Response):
-    """An invited operator, and the secret of the link. It is shown once."""
+    """An invited operator and the secret of the invitation link, which is shown only once."""
 
     operator = fields.Nested(OperatorResponse)
     invitation = fields.String()

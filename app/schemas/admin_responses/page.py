@@ -1,4 +1,4 @@
-"""A page of a list."""
+"""Base schema of paginated responses."""
 
 from marshmallow import fields
 
@@ -6,9 +6,12 @@ from app.schemas.responses import Response
 
 
 class PageResponse(Response):
-    """A page of a list."""
+    """One page of a list. Subclasses add `items`."""
 
     next_cursor = fields.String(
-        allow_none=True, metadata={"description": "For the next page; null on the last"}
+        allow_none=True, metadata={"description": "Cursor of the next page; null on the last page"}
     )
-    count = fields.Integer(allow_none=True, metadata={"description": "Of all, if asked for"})
+    count = fields.Integer(
+        allow_none=True,
+        metadata={"description": "Number of all matching rows if `count=true` was sent"},
+    )

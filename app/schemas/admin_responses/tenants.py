@@ -1,4 +1,4 @@
-"""Responses about tenants and their audit log."""
+"""Response schemas of tenants and audit events."""
 
 from marshmallow import fields
 
@@ -7,7 +7,7 @@ from app.schemas.responses import Response
 
 
 class TenantResponse(Response):
-    """A tenant."""
+    """A tenant and its settings."""
 
     id = fields.UUID()
     slug = fields.String()
@@ -24,13 +24,13 @@ class TenantResponse(Response):
 
 
 class TenantListResponse(PageResponse):
-    """Tenants by slug."""
+    """A page of tenants, sorted by slug."""
 
     items = fields.List(fields.Nested(TenantResponse))
 
 
 class EventResponse(Response):
-    """An event of the audit log."""
+    """An audit event: time, actor, action, subject and changed values."""
 
     id = fields.UUID()
     at = fields.AwareDateTime()
@@ -40,10 +40,12 @@ class EventResponse(Response):
     action = fields.String()
     subject = fields.String()
     address = fields.String(allow_none=True)
-    details = fields.Dict(metadata={"description": "`before` and `after`, and ids"})
+    details = fields.Dict(
+        metadata={"description": "Changed values in `before` and `after`, and ids"}
+    )
 
 
 class AuditListResponse(PageResponse):
-    """Events, newest first."""
+    """A page of audit events, newest first."""
 
     items = fields.List(fields.Nested(EventResponse))

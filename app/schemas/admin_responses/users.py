@@ -1,4 +1,4 @@
-"""Responses about a tenant's users and their sessions."""
+"""Response schemas of a tenant's users and login sessions."""
 
 from marshmallow import fields
 
@@ -8,7 +8,7 @@ from app.schemas.responses import Response
 
 
 class TenantUserResponse(Response):
-    """A user, as operators see them."""
+    """A user, as shown to operators. The phone number is masked."""
 
     id = fields.UUID()
     account = fields.String(allow_none=True)
@@ -20,14 +20,16 @@ class TenantUserResponse(Response):
     has_password = fields.Boolean()
     last_login_at = fields.AwareDateTime(
         allow_none=True,
-        metadata={"description": "Of any kind, phone binding included; a refresh is no login"},
+        metadata={
+            "description": "Time of the last login or phone binding. A token refresh does not count"
+        },
     )
     last_login_address = fields.String(allow_none=True)
     created_at = fields.AwareDateTime()
 
 
 class UserListResponse(PageResponse):
-    """Users, newest first."""
+    """A page of users, newest first."""
 
     items = fields.List(fields.Nested(TenantUserResponse))
 
@@ -42,12 +44,12 @@ class IdentityResponse(Response):
     unionid = fields.String(allow_none=True)
     nickname = fields.String(allow_none=True)
     last_login_at = fields.AwareDateTime(
-        metadata={"description": "When `wx.login` last identified the person in the mini-program"}
+        metadata={"description": "Time of the last `wx.login` in the mini-program"}
     )
 
 
 class TenantSessionResponse(Response):
-    """A login session, as operators see it."""
+    """A login session, as shown to operators."""
 
     id = fields.UUID()
     appid = fields.String()
@@ -64,22 +66,22 @@ class TenantSessionResponse(Response):
 
 
 class SessionListResponse(PageResponse):
-    """Login sessions, newest first."""
+    """A page of login sessions, newest first."""
 
     items = fields.List(fields.Nested(TenantSessionResponse))
 
 
 class MergeResponse(Response):
-    """A merge of a user into another."""
+    """A merge of `merged_user_id` into `user_id`."""
 
     merged_user_id = fields.UUID()
     user_id = fields.UUID()
-    moved = fields.Integer(metadata={"description": "How many WeChat identities"})
+    moved = fields.Integer(metadata={"description": "Number of moved WeChat identities"})
     merged_at = fields.AwareDateTime()
 
 
 class UserPageResponse(Response):
-    """A user with the latest 20 sessions, merges and events."""
+    """A user with WeChat identities and the latest 20 sessions, merges and audit events."""
 
     user = fields.Nested(TenantUserResponse)
     identities = fields.List(fields.Nested(IdentityResponse))
@@ -89,6 +91,6 @@ class UserPageResponse(Response):
 
 
 class EndedResponse(Response):
-    """The number of sessions that ended."""
+    """The number of sessions that the request ended."""
 
     ended = fields.Integer()

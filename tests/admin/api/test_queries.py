@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from app import logs
-from tests.admin.api.test_tenant_isolation import ROUTES, TENANT_SCOPE, Home, acme, call
+from tests.admin.api.test_tenant_isolation import ROUTES, TENANT_SCOPE, TenantIds, acme, call
 from tests.fixtures.operators import PASSWORD, Script, add_operator, invite, signed_in
 from tests.fixtures.passwords import OTHER_PASSWORD
 from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, Client, Person
@@ -44,7 +44,7 @@ ALLOWED = {
 
 @pytest.mark.parametrize("route", ALLOWED, ids=" ".join)
 def test_each_route_runs_a_fixed_number_of_statements(
-    route: tuple[str, str], app: Flask, acme: Home, statements: list[str]
+    route: tuple[str, str], app: Flask, acme: TenantIds, statements: list[str]
 ) -> None:
     ann = Script(Client(app), "ann@acme.example")
     ann.sign_in()
@@ -72,7 +72,7 @@ def test_the_statements_of_a_list_do_not_grow_with_its_rows(
 
 
 @pytest.fixture
-def everything_logged(monkeypatch: pytest.MonkeyPatch, app: Flask) -> Iterator[io.StringIO]:
+def debug_log(monkeypatch: pytest.MonkeyPatch, app: Flask) -> Iterator[io.StringIO]:
     """Log every library at DEBUG, in production format, and return the stream."""
     monkeypatch.setattr(logging.getLogger("werkzeug"), "disabled", True)
     stream = io.StringIO()
@@ -87,7 +87,7 @@ def everything_logged(monkeypatch: pytest.MonkeyPatch, app: Flask) -> Iterator[i
 
 
 def test_secrets_of_tenants_and_operators_are_in_no_response_or_log(
-    app: Flask, acme: Home, everything_logged: io.StringIO
+    app: Flask, acme: TenantIds, debug_log: io.StringIO
 ) -> None:
     secrets = {
         "secret": "5ec1e70000000000000000000000aaaa",
@@ -114,7 +114,7 @@ def test_secrets_of_tenants_and_operators_are_in_no_response_or_log(
         if method == "GET" and path.startswith(TENANT_SCOPE):
             answers.append(call(ann, acme, method, path))
     answered = "".join(answer.text for answer in answers)
-    logged = everything_logged.getvalue()
+    logged = debug_log.getvalue()
     assert '"route": "/v1/admin/tenants/<string:slug>/apps"' in logged
     hidden = {*secrets.values(), ACME_SHOP.secret, "13800138001", "13800138077"}
     hidden |= {PASSWORD, "wrong-password", OTHER_PASSWORD}
@@ -124,7 +124,7 @@ def test_secrets_of_tenants_and_operators_are_in_no_response_or_log(
 
 
 def test_an_invitation_is_in_the_response_and_not_in_the_log(
-    app: Flask, client: Client, everything_logged: io.StringIO
+    app: Flask, client: Client, debug_log: io.StringIO
 ) -> None:
     ops = signed_in(app, "ops@wxpass.example", "platform")
     body = {"email": "new@acme.example", "role": "tenant_reader", "tenant": "acme"}
@@ -136,16 +136,16 @@ def test_an_invitation_is_in_the_response_and_not_in_the_log(
     }
     used = client.send("POST", "/v1/admin/invitation", json=acceptance)
     assert used.status_code == 404
-    logged = everything_logged.getvalue()
+    logged = debug_log.getvalue()
     for secret in (answer["invitation"], reset["invitation"], OTHER_PASSWORD):
         assert secret not in logged
     assert answer["operator"]["is_invited"] is True
     third = invite(app, "third@acme.example", "tenant_reader", "acme")
-    assert third not in everything_logged.getvalue()
+    assert third not in debug_log.getvalue()
     assert add_operator(app, "fourth@acme.example", "tenant_reader", "acme")
 
 
-def test_the_rejection_of_an_unlisted_field_omits_its_value(app: Flask, acme: Home) -> None:
+def test_the_rejection_of_an_unlisted_field_omits_its_value(app: Flask, acme: TenantIds) -> None:
     ann = Script(Client(app), "ann@acme.example")
     ann.sign_in()
     body: dict[str, Any] = {"Secret": "5ec1e70000000000000000000000aaaa"}

@@ -105,7 +105,7 @@ ROUTES = {
 
 
 @dataclass(frozen=True)
-class Home:
+class TenantIds:
     """The ids of a tenant's objects that the routes take in their paths."""
 
     names: dict[str, str]
@@ -123,7 +123,7 @@ def _synchronous_imports(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def acme(app: Flask, client: Client, alice: Person, rows: Reader) -> Home:
+def acme(app: Flask, client: Client, alice: Person, rows: Reader) -> TenantIds:
     """Return the tenant acme with a session of alice in its shop, and a second user."""
     user_id = client.bind(alice)["user"]["id"]
     other_id = enter_user(app, "acme", "carol", GOOD_PASSWORD)
@@ -138,10 +138,10 @@ def acme(app: Flask, client: Client, alice: Person, rows: Reader) -> Home:
         file, tenant_id = read_user_file(b"account\nfrank\n"), tenant_id_of("acme")
         preview = preview_import(Actor("operator", ann), tenant_id, file)
     names |= {"operator_id": str(ann), "import_id": str(preview.import_id)}
-    return Home(names)
+    return TenantIds(names)
 
 
-def call(script: Script, home: Home, method: str, path: str, **other: str) -> Any:
+def call(script: Script, home: TenantIds, method: str, path: str, **other: str) -> Any:
     """Call a route with the ids of a tenant."""
     body = ROUTES[method, path].body
     if isinstance(body, bytes):
@@ -171,7 +171,7 @@ def routes_requiring(*logins: str) -> list[tuple[str, str]]:
 
 
 def test_an_admin_of_another_tenant_neither_reads_nor_changes_the_tenant(
-    app: Flask, acme: Home, rows: Reader
+    app: Flask, acme: TenantIds, rows: Reader
 ) -> None:
     other_admin = signed_in(app, "bob@globex.example", "tenant_admin", "globex")
     before = everything(rows)
@@ -185,7 +185,7 @@ def test_an_admin_of_another_tenant_neither_reads_nor_changes_the_tenant(
 
 
 def test_ids_of_another_tenant_are_unknown_under_the_own_slug(
-    app: Flask, acme: Home, rows: Reader
+    app: Flask, acme: TenantIds, rows: Reader
 ) -> None:
     other_admin = signed_in(app, "bob@globex.example", "tenant_admin", "globex")
     before = everything(rows)
@@ -205,7 +205,7 @@ def test_ids_of_another_tenant_are_unknown_under_the_own_slug(
 
 
 def test_lists_and_searches_find_nothing_of_another_tenant(
-    app: Flask, acme: Home, client: Client, alice: Person
+    app: Flask, acme: TenantIds, client: Client, alice: Person
 ) -> None:
     script = signed_in(app, "bob@globex.example", "tenant_admin", "globex")
     ((openid,),) = Reader(app)("SELECT openid FROM social_accounts")
@@ -228,7 +228,7 @@ def test_lists_and_searches_find_nothing_of_another_tenant(
 
 
 def test_a_viewer_reads_the_tenant_and_changes_nothing(
-    app: Flask, acme: Home, rows: Reader
+    app: Flask, acme: TenantIds, rows: Reader
 ) -> None:
     reader = signed_in(app, "rita@acme.example", "tenant_reader", "acme")
     before = everything(rows)
@@ -239,7 +239,7 @@ def test_a_viewer_reads_the_tenant_and_changes_nothing(
     assert everything(rows) == before
 
 
-def test_a_tenant_admin_uses_every_route_of_the_own_tenant(app: Flask, acme: Home) -> None:
+def test_a_tenant_admin_uses_every_route_of_the_own_tenant(app: Flask, acme: TenantIds) -> None:
     admin = Script(Client(app), "ann@acme.example")
     admin.sign_in()
     for method, path in [("GET", "/me"), *routes_requiring("tenant_operator")]:
@@ -256,7 +256,7 @@ def test_a_tenant_admin_uses_every_route_of_the_own_tenant(app: Flask, acme: Hom
 
 @pytest.mark.parametrize("path", ["/sign-out", f"{TENANT_SCOPE}/users"])
 def test_an_operators_jwt_is_rejected_after_the_session_ends(
-    app: Flask, acme: Home, path: str
+    app: Flask, acme: TenantIds, path: str
 ) -> None:
     admin = Script(Client(app), "ann@acme.example")
     admin.sign_in()
@@ -267,7 +267,7 @@ def test_an_operators_jwt_is_rejected_after_the_session_ends(
 
 
 def test_every_route_rejects_tokens_that_are_no_operators_jwt(
-    app: Flask, acme: Home, client: Client, bob: Person, rows: Reader
+    app: Flask, acme: TenantIds, client: Client, bob: Person, rows: Reader
 ) -> None:
     login = client.bind(bob)
     jwt = client.post("jwt", login["token"]).json["jwt"]
@@ -287,7 +287,7 @@ def test_every_route_rejects_tokens_that_are_no_operators_jwt(
 
 
 def test_the_routes_of_users_reject_operators_tokens(
-    app: Flask, acme: Home, client: Client, rows: Reader
+    app: Flask, acme: TenantIds, client: Client, rows: Reader
 ) -> None:
     admin = Script(client, "ann@acme.example")
     admin.sign_in()
@@ -314,7 +314,9 @@ def test_the_routes_of_users_reject_operators_tokens(
 
 
 @pytest.mark.parametrize("odd", ["%00", "%ED%A0%80", "%FF", "a%20b", "..%2Fglobex", "x" * 300, "é"])
-def test_malformed_ids_in_a_path_are_answered_with_404(app: Flask, acme: Home, odd: str) -> None:
+def test_malformed_ids_in_a_path_are_answered_with_404(
+    app: Flask, acme: TenantIds, odd: str
+) -> None:
     ops = signed_in(app, "ops@wxpass.example", "platform")
     for method, path in routes_requiring("tenant_operator", "tenant_admin", "platform"):
         for name in set(re.findall(r"<(\w+)>", path)):
@@ -323,7 +325,7 @@ def test_malformed_ids_in_a_path_are_answered_with_404(app: Flask, acme: Home, o
 
 
 def test_no_row_of_another_tenant_is_loaded(
-    app: Flask, acme: Home, client: Client, alice: Person
+    app: Flask, acme: TenantIds, client: Client, alice: Person
 ) -> None:
     """Globex has the same phone number, openid and account as acme."""
     client.bind(alice, GLOBEX_LIFE)
@@ -346,7 +348,7 @@ def test_no_row_of_another_tenant_is_loaded(
 
 @pytest.mark.parametrize("end", ["disabled", "of_another"])
 def test_an_operators_jwt_is_checked_against_operator_and_session(
-    app: Flask, acme: Home, rows: Reader, end: str
+    app: Flask, acme: TenantIds, rows: Reader, end: str
 ) -> None:
     ann, rita = Script(Client(app), "ann@acme.example"), "rita@acme.example"
     ann.sign_in()
@@ -371,7 +373,7 @@ MALFORMED = {
 
 
 def test_malformed_json_and_unlisted_fields_are_rejected(
-    app: Flask, acme: Home, rows: Reader
+    app: Flask, acme: TenantIds, rows: Reader
 ) -> None:
     ops = signed_in(app, "ops@wxpass.example", "platform")
     before = everything(rows)

@@ -33,7 +33,7 @@ class TenantObjects:
     appid: str
     preview: str
 
-    def posts(self) -> list[tuple[str, dict[str, str]]]:
+    def forms_that_change_objects(self) -> list[tuple[str, dict[str, str]]]:
         """List every form that changes one of the objects."""
         app, user = f"/apps/{self.appid}", f"/users/{self.user}"
         settings = {"name": "x", "registration": "closed", "data_format": "xml"}
@@ -81,17 +81,19 @@ def objects(app: Flask, client: Client, alice: Person, rows: Reader) -> TenantOb
     )[0]
     other = enter_user(app, "globex", account="alice2", phone="13800138009")
     ids = (user, other, str(identity), str(session))
-    return TenantObjects(*ids, login["openid"], GLOBEX_LIFE.appid, previewed(app, "globex"))
+    return TenantObjects(
+        *ids, login["openid"], GLOBEX_LIFE.appid, add_import_preview(app, "globex")
+    )
 
 
-def previewed(app: Flask, tenant: str) -> str:
+def add_import_preview(app: Flask, tenant: str) -> str:
     """Return the id of an import that waits for its confirmation."""
     with app.app_context():
         file = read_user_file(csv_of(["account"], [f"erin-of-{tenant}"]))
         return str(preview_import(OPERATOR, tenant_id_of(tenant), file).import_id)
 
 
-def content(rows: Reader) -> list[object]:
+def changeable_rows(rows: Reader) -> list[object]:
     """Read the rows that the forms can change."""
     tables = ("users", "phones", "social_accounts", "wechat_apps", "audit_events", "merges")
     tables += ("people_imports",)
@@ -103,14 +105,14 @@ def test_ids_of_another_tenant_are_not_found(
     app: Flask, objects: TenantObjects, rows: Reader
 ) -> None:
     console = TenantConsole(app, "acme")
-    before = content(rows)
+    before = changeable_rows(rows)
     for path in (f"/apps/{objects.appid}/show", f"/users/{objects.user}/show", "/apps/%00/show"):
         assert console.get(path).status_code == 404
     assert console.post("/apps/%00/disable").status_code == 404
-    for path, fields in objects.posts():
+    for path, fields in objects.forms_that_change_objects():
         answer = console.post(path, **fields)
         assert answer.status_code == 404, (path, answer.status_code)
-    assert content(rows) == before
+    assert changeable_rows(rows) == before
 
 
 def tenant_rules(app: Flask, method: str) -> list[str]:
@@ -128,7 +130,7 @@ def test_every_page_of_another_tenant_is_not_found(
 ) -> None:
     """The slug and all ids of the other tenant are known, and the CSRF token is valid."""
     console = TenantConsole(app, "acme", role)
-    token, before = console.token(), content(rows)
+    token, before = console.token(), changeable_rows(rows)
     ids = {
         "slug": "globex",
         "app": objects.appid,
@@ -145,7 +147,7 @@ def test_every_page_of_another_tenant_is_not_found(
             answer = console.open(path, method, data={"csrf_token": token, "account": "mallory"})
             assert answer.status_code == 404, (method, path)
             assert "Life" not in answer.text
-    assert content(rows) == before
+    assert changeable_rows(rows) == before
 
 
 def test_a_head_request_changes_nothing(app: Flask, objects: TenantObjects, rows: Reader) -> None:
@@ -156,14 +158,20 @@ def test_a_head_request_changes_nothing(app: Flask, objects: TenantObjects, rows
     actions = ("role", "reset", "remove-codes", "disable", "enable")
     operators = [f"/operators/{own}/{action}" for action in actions]
     account = ["/account/recovery-codes", "/account/sessions/end", "/account/codes/remove"]
-    before = content(rows), rows("SELECT id, status, password_hash, role FROM operators ORDER BY 1")
-    for path, fields in [*objects.posts(), *CREATIONS]:
+    before = (
+        changeable_rows(rows),
+        rows("SELECT id, status, password_hash, role FROM operators ORDER BY 1"),
+    )
+    for path, fields in [*objects.forms_that_change_objects(), *CREATIONS]:
         # The confirmation page of an impossible action is answered with 409.
         answer = console.open(path, "HEAD", query_string=fields)
         assert answer.status_code in (200, 404, 405, 409), path
     for path in [*operators, *account, "/operators/invite", "/tenants/add"]:
         assert root.open(path, "HEAD").status_code in (200, 404, 405), path
-    after = content(rows), rows("SELECT id, status, password_hash, role FROM operators ORDER BY 1")
+    after = (
+        changeable_rows(rows),
+        rows("SELECT id, status, password_hash, role FROM operators ORDER BY 1"),
+    )
     assert after == before
 
 
@@ -200,7 +208,7 @@ def test_no_form_field_reaches_another_tenant(
     console = TenantConsole(app, "acme")
     # The merge forms come first and without a target, so that both users exist for the other forms.
     forms = {f"/users/{user}/merge": {}, f"/users/{other}/merge": {}, "/people/export": {}}
-    forms = dict([*own_objects.posts(), *CREATIONS]) | forms
+    forms = dict([*own_objects.forms_that_change_objects(), *CREATIONS]) | forms
     forms = dict(sorted(forms.items(), key=lambda form: "merge" not in form[0]))
     pages = [*LISTS, f"/apps/{own_objects.appid}/show", f"/users/{user}/show", "/people/export"]
     pages.append("/account/")
@@ -258,36 +266,36 @@ def test_a_viewer_sees_no_buttons_and_their_forms_are_rejected(
     app: Flask, objects: TenantObjects, rows: Reader
 ) -> None:
     console = TenantConsole(app, "globex", "tenant_reader")
-    before = content(rows)
+    before = changeable_rows(rows)
     pages = [*LISTS, f"/apps/{objects.appid}/show", f"/users/{objects.user}/show"]
     for path in pages:
         main = console.read(path).split('<main id="content"')[1]
         assert '<form method="post"' not in main, path
         assert 'href="/console/t/globex/apps/add"' not in main, path
-    for path, fields in [*objects.posts(), *CREATIONS]:
+    for path, fields in [*objects.forms_that_change_objects(), *CREATIONS]:
         answer = console.post(path, **fields)
         assert answer.status_code == 403, path
         assert "role_too_low" in answer.text, path
     for path, _ in CREATIONS:
         assert console.get(path).status_code == 403
-    assert content(rows) == before
+    assert changeable_rows(rows) == before
 
 
 def test_a_form_without_a_valid_csrf_token_is_rejected(
     app: Flask, objects: TenantObjects, rows: Reader
 ) -> None:
     console = TenantConsole(app, "globex")
-    before = content(rows)
-    for path, fields in [*objects.posts(), *CREATIONS]:
+    before = changeable_rows(rows)
+    for path, fields in [*objects.forms_that_change_objects(), *CREATIONS]:
         for token in ({}, {"csrf_token": "guessed"}):
             answer = console.post_bare(path, **fields, **token)
             assert answer.status_code == 400, path
-    for path, _ in objects.posts():
+    for path, _ in objects.forms_that_change_objects():
         # The confirmation page of an impossible action is answered with 409.
         assert console.get(path).status_code in (200, 404, 405, 409), (
             "a GET request changes nothing"
         )
-    assert content(rows) == before
+    assert changeable_rows(rows) == before
 
 
 def test_actions_that_cannot_be_undone_ask_for_a_confirmation(
@@ -297,7 +305,7 @@ def test_actions_that_cannot_be_undone_ask_for_a_confirmation(
     console = TenantConsole(app, "globex")
     console.press(f"/apps/{objects.appid}/secrets", push_token="Token123")
     mini_program, user = f"/apps/{objects.appid}", f"/users/{objects.user}"
-    before = content(rows)
+    before = changeable_rows(rows)
     for path, about in (
         (f"{mini_program}/disable", objects.appid),
         (f"{mini_program}/secrets/push_token/remove", objects.appid),
@@ -315,7 +323,7 @@ def test_actions_that_cannot_be_undone_ask_for_a_confirmation(
     assert objects.user in statement_counts.text
     assert "alice2" in statement_counts.text
     assert "alice2" in console.read(f"/users/{objects.other}/password")
-    assert content(rows) == before
+    assert changeable_rows(rows) == before
 
 
 def test_no_page_uses_inline_styles_or_event_handlers(app: Flask, objects: TenantObjects) -> None:

@@ -19,7 +19,7 @@ ENTERED = {
 }
 
 
-def let_sessions_expire(rows: Reader) -> None:
+def expire_sessions(rows: Reader) -> None:
     """Make every session idle for longer than its lifetime."""
     rows("UPDATE operator_sessions SET seen_at = now() - interval '31 minutes'")
 
@@ -33,7 +33,7 @@ def browser(app: Flask) -> Browser:
 def submit_late(browser: Browser, rows: Reader, path: str, **form: str) -> str:
     """Submit a form after the session has expired. Return the address of the redirect."""
     token = browser.token()
-    let_sessions_expire(rows)
+    expire_sessions(rows)
     answer = browser.post_bare(path, csrf_token=token, **form)
     assert answer.status_code == 302
     return str(answer.location)
@@ -115,7 +115,7 @@ def test_a_form_of_an_ended_session_is_not_kept(
 
 def test_a_form_without_its_token_is_not_kept(browser: Browser, rows: Reader) -> None:
     browser.token()
-    let_sessions_expire(rows)
+    expire_sessions(rows)
     answer = browser.post_bare("/users/enter", csrf_token="forged", **ENTERED)
     assert answer.location.startswith("/console/sign-in?next=")
     browser.sign_in("ann@acme.example")
@@ -143,7 +143,7 @@ def test_a_form_too_large_for_a_cookie_is_not_kept(browser: Browser, rows: Reade
 
 def test_an_uploaded_file_is_not_kept(browser: Browser, rows: Reader) -> None:
     token = browser.token()
-    let_sessions_expire(rows)
+    expire_sessions(rows)
     large = csv_of(("account",), *((f"guest{number}" * 4,) for number in range(9000)))
     named = 'Content-Disposition: form-data; name="file"; filename="p.csv"'
     field = f'--x\r\nContent-Disposition: form-data; name="csrf_token"\r\n\r\n{token}\r\n'

@@ -8,7 +8,7 @@ from wtforms import IntegerField, PasswordField, SelectField, StringField
 from wtforms.validators import InputRequired, NumberRange, Optional
 
 from app.admin.console.forms.drafts import ConsoleForm
-from app.admin.console.forms.validators import a_label, copied, stripped
+from app.admin.console.forms.validators import copied_from_wechat, stripped, valid_label
 from app.admin.console.labels import DATA_FORMAT, REGISTRATION, form_choices
 from app.not_given import NOT_GIVEN, NotGiven
 from app.schemas.shapes import HIGHEST_CALL_LIMIT, HIGHEST_SESSION_LIMIT
@@ -43,7 +43,7 @@ class SessionLimitField(StringField):
 class SettingsForm(ConsoleForm):
     """Settings of a mini-program."""
 
-    name = StringField(lazy_gettext("Name"), [InputRequired(), a_label], filters=[stripped])
+    name = StringField(lazy_gettext("Name"), [InputRequired(), valid_label], filters=[stripped])
     registration = SelectField(lazy_gettext("Registration"), choices=form_choices(REGISTRATION))
     session_limit = SessionLimitField(
         lazy_gettext("Active sessions per user (empty: 50, off: no limit)")
@@ -72,26 +72,26 @@ class AddForm(ConsoleForm):
     """A mini-program to add."""
 
     appid = StringField(
-        lazy_gettext("appid"), [InputRequired(), copied(NEW_APPID)], filters=[stripped]
+        lazy_gettext("appid"), [InputRequired(), copied_from_wechat(NEW_APPID)], filters=[stripped]
     )
-    name = StringField(lazy_gettext("Name"), [InputRequired(), a_label], filters=[stripped])
+    name = StringField(lazy_gettext("Name"), [InputRequired(), valid_label], filters=[stripped])
     registration = SelectField(lazy_gettext("Registration"), choices=form_choices(REGISTRATION))
     data_format = SelectField(
         lazy_gettext("Data format of message push"), choices=form_choices(DATA_FORMAT)
     )
     secret = PasswordField(
         lazy_gettext("AppSecret"),
-        [InputRequired(), copied(APP_SECRET)],
+        [InputRequired(), copied_from_wechat(APP_SECRET)],
         **SECRET,
     )
     push_token = PasswordField(
         lazy_gettext("Token of message push (optional)"),
-        [Optional(), copied(PUSH_TOKEN)],
+        [Optional(), copied_from_wechat(PUSH_TOKEN)],
         **SECRET,
     )
     encoding_aes_key = PasswordField(
         lazy_gettext("EncodingAESKey of message push (optional)"),
-        [Optional(), copied(ENCODING_AES_KEY)],
+        [Optional(), copied_from_wechat(ENCODING_AES_KEY)],
         **SECRET,
     )
 
@@ -113,22 +113,22 @@ class SecretsForm(ConsoleForm):
 
     secret = PasswordField(
         lazy_gettext("AppSecret"),
-        [Optional(), copied(APP_SECRET)],
+        [Optional(), copied_from_wechat(APP_SECRET)],
         **SECRET,
     )
     next_secret = PasswordField(
         lazy_gettext("Next AppSecret"),
-        [Optional(), copied(APP_SECRET)],
+        [Optional(), copied_from_wechat(APP_SECRET)],
         **SECRET,
     )
     push_token = PasswordField(
         lazy_gettext("Token"),
-        [Optional(), copied(PUSH_TOKEN)],
+        [Optional(), copied_from_wechat(PUSH_TOKEN)],
         **SECRET,
     )
     encoding_aes_key = PasswordField(
         lazy_gettext("EncodingAESKey"),
-        [Optional(), copied(ENCODING_AES_KEY)],
+        [Optional(), copied_from_wechat(ENCODING_AES_KEY)],
         **SECRET,
     )
 

@@ -17,7 +17,7 @@ from wtforms.validators import (
 )
 
 from app.admin.console.forms.drafts import ConsoleForm
-from app.admin.console.forms.validators import a_label, stripped
+from app.admin.console.forms.validators import stripped, valid_label
 from app.admin.console.labels import ROLES, form_choices
 from app.schemas.fields import is_email
 from app.schemas.shapes import LONGEST_SLUG, SHORTEST_OPERATOR_PASSWORD, SLUG
@@ -34,7 +34,7 @@ def _email(form: FlaskForm, one: Field) -> None:
         raise ValidationError(gettext("This is not an e-mail address."))
 
 
-def _of_role(form: FlaskForm, one: Field) -> None:
+def _tenant_matches_role(form: FlaskForm, one: Field) -> None:
     """Require a tenant, except for a platform admin."""
     if form.role.data != "platform" and not one.data:
         raise ValidationError(gettext("Choose a tenant."))
@@ -133,7 +133,7 @@ class InviteForm(ConsoleForm):
 
     email = _text(lazy_gettext("E-mail address"), 254, _email, render_kw={"type": "email"})
     role = SelectField(lazy_gettext("Role"), choices=form_choices(ROLES))
-    tenant = SelectField(lazy_gettext("Tenant"), [_of_role], validate_choice=False)
+    tenant = SelectField(lazy_gettext("Tenant"), [_tenant_matches_role], validate_choice=False)
 
     def role_and_tenant(self) -> tuple[str, str | None]:
         """Return the role and the tenant's slug, which is None for a platform admin."""
@@ -156,7 +156,7 @@ class TenantForm(ConsoleForm):
         Regexp(rf"(?:{SLUG.pattern})\Z"),
         render_kw={"autocapitalize": "none", "spellcheck": "false"},
     )
-    name = StringField(lazy_gettext("Name"), [InputRequired(), a_label], filters=[stripped])
+    name = StringField(lazy_gettext("Name"), [InputRequired(), valid_label], filters=[stripped])
 
 
 class UploadForm(ConsoleForm):

@@ -8,18 +8,18 @@ from wtforms.validators import InputRequired, Optional, StopValidation
 
 from app.admin.console.forms.drafts import ConsoleForm
 from app.admin.console.forms.validators import (
-    an_id,
     cleaned_account,
     cleaned_name,
-    keepable,
     optional,
+    storable_text,
     stripped,
+    valid_user_id,
 )
 
 NEW_PASSWORD = {"autocomplete": "new-password"}
 
 
-def enough(form: Any, account: Any) -> None:
+def account_or_phone_given(form: Any, account: Any) -> None:
     """Require an account or a phone, and an account for a password."""
     if not account.data and (form.password.data or not form.phone.data):
         raise StopValidation(
@@ -31,20 +31,22 @@ class EnterForm(ConsoleForm):
     """A user to add, by account, by phone, or both."""
 
     account = StringField(
-        lazy_gettext("Account"), [enough, optional, keepable(64)], filters=[cleaned_account]
+        lazy_gettext("Account"),
+        [account_or_phone_given, optional, storable_text(64)],
+        filters=[cleaned_account],
     )
     phone = StringField(
         lazy_gettext("Phone"),
-        [Optional(), keepable(32)],
+        [Optional(), storable_text(32)],
         filters=[stripped],
         render_kw={"inputmode": "tel", "autocomplete": "off"},
     )
     nickname = StringField(
-        lazy_gettext("Nickname"), [optional, keepable(64)], filters=[cleaned_name]
+        lazy_gettext("Nickname"), [optional, storable_text(64)], filters=[cleaned_name]
     )
     password = PasswordField(
         lazy_gettext("Password (optional)"),
-        [Optional(strip_whitespace=False), keepable(128, 8)],
+        [Optional(strip_whitespace=False), storable_text(128, 8)],
         render_kw=NEW_PASSWORD,
     )
 
@@ -53,7 +55,9 @@ class UserPasswordForm(ConsoleForm):
     """A password that an admin sets."""
 
     password = PasswordField(
-        lazy_gettext("New password"), [InputRequired(), keepable(128, 8)], render_kw=NEW_PASSWORD
+        lazy_gettext("New password"),
+        [InputRequired(), storable_text(128, 8)],
+        render_kw=NEW_PASSWORD,
     )
 
 
@@ -61,5 +65,5 @@ class MergeForm(ConsoleForm):
     """The user to merge into."""
 
     into_id = StringField(
-        lazy_gettext("ID of the user to keep"), [InputRequired(), an_id], filters=[stripped]
+        lazy_gettext("ID of the user to keep"), [InputRequired(), valid_user_id], filters=[stripped]
     )

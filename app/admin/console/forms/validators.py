@@ -15,12 +15,12 @@ from app.text_cleaning import account_name, clean_name, has_something_visible
 Check = Callable[[Any, Any], None]
 
 
-def keepable(longest: int, shortest: int = 1) -> Check:
+def storable_text(longest: int, shortest: int = 1) -> Check:
     """Return a validator that refuses text that cannot be stored or displayed."""
-    return _taken_by(Text(longest, shortest=shortest), shortest, longest)
+    return _valid_for(Text(longest, shortest=shortest), shortest, longest)
 
 
-def _taken_by(text: Text, shortest: int, longest: int) -> Check:
+def _valid_for(text: Text, shortest: int, longest: int) -> Check:
     def check(_form: Any, field: Any) -> None:
         try:
             text.deserialize(field.data)
@@ -31,10 +31,10 @@ def _taken_by(text: Text, shortest: int, longest: int) -> Check:
     return check
 
 
-a_label = _taken_by(Label(64), 1, 64)
+valid_label = _valid_for(Label(64), 1, 64)
 
 
-def copied(pattern: Pattern[str]) -> Check:
+def copied_from_wechat(pattern: Pattern[str]) -> Check:
     """Return a validator for a value that is copied from WeChat's console."""
 
     def check(_form: Any, field: Any) -> None:
@@ -44,7 +44,7 @@ def copied(pattern: Pattern[str]) -> Check:
     return check
 
 
-def an_id(_form: Any, field: Any) -> None:
+def valid_user_id(_form: Any, field: Any) -> None:
     """Refuse text that is not a UUID."""
     try:
         UUID(field.data or "")

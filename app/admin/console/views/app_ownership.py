@@ -65,7 +65,7 @@ class AppOwnership(TenantList):
 
     @expose("/<app>/move-here", methods=["GET", "POST"])
     @needs_step_up
-    def move_here(self, app: str) -> ResponseReturnValue:
+    def move_to_this_tenant(self, app: str) -> ResponseReturnValue:
         """Move the appid to this tenant, which claims it, after a confirmation.
 
         For platform admins.

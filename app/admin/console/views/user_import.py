@@ -7,7 +7,7 @@ from flask import redirect, url_for
 from flask.typing import ResponseReturnValue
 from flask_admin import expose
 
-from app.admin.console.access import takes_body
+from app.admin.console.access import accepts_body_up_to
 from app.admin.console.forms.drafts import restores
 from app.admin.console.forms.operators import ExportForm, UploadForm
 from app.admin.console.page_scope import this_tenant_scope
@@ -50,7 +50,7 @@ class UserImportView(Page):
 
     @expose("/preview", methods=["GET", "POST"])
     @restores(UploadForm)
-    @takes_body(LARGEST_BODY)
+    @accepts_body_up_to(LARGEST_BODY)
     def preview(self) -> ResponseReturnValue:
         """Show what importing the file would do."""
         form = UploadForm()
