@@ -1,4 +1,4 @@
-"""Commands: `flask --app wsgi tenants|apps|users|operators|keys|audit|... --help`."""
+"""Command groups of the operator CLI: `flask --app wsgi GROUP COMMAND --help`."""
 
 from flask import Flask
 
@@ -16,7 +16,7 @@ from app.cli.version import version
 
 
 def register(app: Flask) -> None:
-    """Register every command."""
+    """Add every command group to Flask's CLI."""
     groups = (tenants, apps, users, operators, pushes, audit, retention, keys, jwt_keys, demo)
     for command in (*groups, version):
         app.cli.add_command(command)

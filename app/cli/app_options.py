@@ -1,4 +1,4 @@
-"""Options and arguments of the commands about mini-programs."""
+"""Options and argument validation shared by the commands about mini-programs."""
 
 import re
 
@@ -11,7 +11,7 @@ from app.services.apps import apps as service
 from app.services.apps.listed_apps import list_apps
 
 REGISTRATION = click.Choice(REGISTRATION_POLICIES)
-# For commands about an appid that several tenants may have entered.
+# Selects a claim, because several tenants may claim the same appid before it is verified.
 claim_tenant_option = click.option(
     "--tenant",
     callback=validate_slug,
@@ -26,7 +26,7 @@ secret_stdin = click.option(
 
 
 def validate_appid(_: click.Context, __: click.Parameter, value: str) -> str:
-    """Validate an appid."""
+    """Return the appid, or raise BadParameter if its length or characters are not allowed."""
     if not service.APP_KEY.fullmatch(value):
         raise click.BadParameter(
             "an appid has 1 to 64 letters, digits, hyphens and underscores. "
@@ -36,7 +36,7 @@ def validate_appid(_: click.Context, __: click.Parameter, value: str) -> str:
 
 
 def validate_new_appid(_: click.Context, __: click.Parameter, value: str) -> str:
-    """Validate the appid of a new mini-program."""
+    """Return the appid, or raise BadParameter unless it has the format that WeChat issues."""
     if not service.NEW_APPID.fullmatch(value):
         raise click.BadParameter(
             "an appid is wx followed by 16 letters or digits. appid 由 wx 和 16 位字母或数字组成。"
@@ -47,7 +47,8 @@ def validate_new_appid(_: click.Context, __: click.Parameter, value: str) -> str
 def claimant_of(appid: str, tenant: str | None) -> str | None:
     """Return the slug of the tenant that claims an appid, or None for a verified mini-program.
 
-    Raises AppUnknown if the named tenant has neither.
+    Raise AppUnknown if the appid is neither verified nor claimed, and UsageError if several tenants
+    claim it and `tenant` is None.
     """
     found = list_apps(tenant, appid)
     if not all(listed.is_claim for listed, _ in found):
@@ -64,7 +65,7 @@ def claimant_of(appid: str, tenant: str | None) -> str | None:
 
 
 def read_valid_secret(what: str, pattern: re.Pattern[str], from_stdin: bool) -> str:
-    """Read a secret from standard input, or ask for it, and check its shape."""
+    """Read a secret from standard input or a prompt. Raise UsageError if it is malformed."""
     secret = read_secret(what, from_stdin=from_stdin)
     if not pattern.fullmatch(secret):
         raise click.UsageError(

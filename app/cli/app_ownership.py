@@ -26,7 +26,7 @@ from app.services.apps.app_records import AppUsage
 from app.services.apps.app_verification import Verdict, verify_app
 from app.services.apps.tenants import tenant_id_of
 
-# Read in this order, after the AppSecret.
+# The optional secrets, in the order in which they are read after the AppSecret.
 PUSH_SECRETS = (
     ("push_token", "Token", service.PUSH_TOKEN),
     ("encoding_aes_key", "EncodingAESKey", service.ENCODING_AES_KEY),
@@ -74,11 +74,11 @@ PUSH_SECRETS = (
 @with_appcontext
 @report_errors
 def add(appid: str, tenant: str, secret_stdin: bool, unproven: bool, **facts: Any) -> None:
-    """Add a mini-program. It is active once WeChat accepts it. 新增小程序，经微信核对后启用。
+    """Add a mini-program and verify it with WeChat. 新增小程序，经微信核对后启用。
 
-    Otherwise it stays pending and the exit code is 1: `apps set-secret` corrects the AppSecret,
-    `apps verify` tries again. Secrets are read from a prompt or from standard input, one per line:
-    the AppSecret, then the push Token, then the EncodingAESKey.
+    If WeChat rejects it, the mini-program stays pending and the exit code is 1. Correct the
+    AppSecret with `apps set-secret`, or verify again with `apps verify`. Secrets are read from a
+    prompt or from standard input, one per line: AppSecret, push Token, EncodingAESKey.
     """
     facts["secret"] = read_valid_secret("AppSecret", service.APP_SECRET, secret_stdin)
     for name, what, pattern in PUSH_SECRETS:
@@ -94,7 +94,7 @@ def add(appid: str, tenant: str, secret_stdin: bool, unproven: bool, **facts: An
 
 
 def _show_claim_state(appid: str, tenant: str, verdict: Verdict) -> bool:
-    """Show and return whether a claim is active."""
+    """Print the verification result and the state of the app. Return whether it is active."""
     _show_verdicts([verdict])
     if verdict.outcome == "right":
         show(f"{appid} is active for {tenant}. {appid} 已为 {tenant} 启用。")
@@ -116,7 +116,7 @@ def _show_verdicts(verdicts: Sequence[Verdict]) -> None:
 @with_appcontext
 @report_errors
 def verify(appid: str, tenant: str | None) -> None:
-    """Verify appid and AppSecret with WeChat, and show what to do. 向微信核对 AppSecret。
+    """Verify appid and AppSecret with WeChat, and print the result. 向微信核对 AppSecret。
 
     A pending mini-program becomes active if WeChat accepts it. The exit code is 0 if WeChat accepts
     the AppSecret or the next one, otherwise 1.
@@ -158,10 +158,10 @@ def remove(appid: str, tenant: str) -> None:
 @with_appcontext
 @report_errors
 def release(appid: str, tenant: str) -> None:
-    """Release an appid from its tenant. It can then be verified again. 收回 appid，供重新核对。
+    """Release an appid, so that any tenant can add it again. 收回 appid，供重新核对。
 
-    Every login ends. Users, identities and counts stay with the tenant. If the command is
-    interrupted, run it again.
+    All login sessions of the mini-program end. Users, identities and statistics stay with the
+    tenant. If the command is interrupted, run it again.
     """
     kept = releases.release_app(audit.OPERATOR, tenant, appid, limited=False)
     show(f"Released {appid} of {tenant}. 已收回 {tenant} 的 {appid}。")
@@ -187,8 +187,8 @@ def release(appid: str, tenant: str) -> None:
 def move(appid: str, tenant: str, to: str, unproven: bool) -> None:
     """Move an appid to a tenant that has added it. 将 appid 转给已录入它的租户。
 
-    Every login ends. Users, identities and counts stay with the previous tenant. If the command is
-    interrupted, run it again.
+    All login sessions of the mini-program end. Users, identities and statistics stay with the
+    previous tenant. If the command is interrupted, run it again.
     """
     kept = releases.move_app(audit.OPERATOR, tenant, appid, to, unproven=unproven, limited=False)
     show(f"Moved {appid} from {tenant} to {to}. 已将 {appid} 从 {tenant} 转给 {to}。")

@@ -29,7 +29,7 @@ NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 class LimitType(click.ParamType[int | str]):
-    """A number from 1 to `highest`, or one of some words."""
+    """A parameter type: an integer from 1 to `highest`, or one of the keywords."""
 
     def __init__(self, highest: int, *words: str) -> None:
         self.highest = highest
@@ -39,7 +39,7 @@ class LimitType(click.ParamType[int | str]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> int | str:
-        """Return the number or the word."""
+        """Return the integer or the keyword. Raise BadParameter for any other value."""
         if value in self.words:
             return str(value)
         if NUMBER.fullmatch(value) and 1 <= int(value) <= self.highest:
@@ -67,7 +67,7 @@ for _command in (add, verify, remove, release, move):
 def list_(tenant: str | None) -> None:
     """List mini-programs: appid, tenant, registration, state, session limit, name. 列出小程序。
 
-    A pending or closed mini-program is not verified and serves no request.
+    Pending and closed mini-programs are not verified and serve no requests.
     """
     for app, slug in list_apps(tenant):
         limit = app.session_limit or "default"
@@ -124,7 +124,7 @@ def set_(
 
 
 def _limit_of(option: int | str | None) -> int | Literal["off"] | NotGiven | None:
-    """Return the limit of `--session-limit`, or NOT_GIVEN without the option."""
+    """Convert the value of `--session-limit`. None is the default, NOT_GIVEN is no change."""
     if option is None:
         return NOT_GIVEN
     if option == "default":
@@ -133,7 +133,7 @@ def _limit_of(option: int | str | None) -> int | Literal["off"] | NotGiven | Non
 
 
 def _call_limit_of(option: int | str | None) -> int | NotGiven | None:
-    """Return the limit of `--wechat-call-limit`, or NOT_GIVEN without the option."""
+    """Convert the value of `--wechat-call-limit`. None is the default, NOT_GIVEN is no change."""
     if option is None:
         return NOT_GIVEN
     return option if isinstance(option, int) else None
@@ -169,7 +169,7 @@ def set_secret(appid: str, tenant: str | None, secret_stdin: bool) -> None:
 def set_next_secret(appid: str, secret_stdin: bool, remove: bool) -> None:
     """Set the AppSecret to use once WeChat rejects the current one. 预设下一个 AppSecret。
 
-    No login fails while the AppSecret is reset in WeChat's console.
+    Logins then continue to work while the AppSecret is reset in WeChat's console.
     """
     secret = None if remove else read_valid_secret("AppSecret", service.APP_SECRET, secret_stdin)
     app_secrets.set_next_secret(appid, secret)
@@ -188,7 +188,7 @@ def set_next_secret(appid: str, secret_stdin: bool, remove: bool) -> None:
 @click.option(
     "--secret-stdin",
     is_flag=True,
-    help="Read them from standard input, one per line, instead of a prompt. "
+    help="Read the secrets from standard input, one per line, instead of a prompt. "
     "从标准输入读取，每行一个。",
 )
 @with_appcontext

@@ -1,4 +1,4 @@
-"""The demo world of `make run`."""
+"""The command that adds the demo data of `make run`."""
 
 import contextlib
 
@@ -25,7 +25,7 @@ from config.development.demo import OPERATOR, TENANTS, DemoOperator, DemoTenant
 def demo(migrate: bool) -> None:
     """Add missing demo tenants, apps, users and the demo operator. 添加演示数据。
 
-    Their secrets are public, so production refuses the command.
+    The demo secrets are public, so the command fails in production.
     """
     if current_app.config["WXPASS_PRODUCTION"]:
         raise click.ClickException("Demo data is for development only. 演示数据仅用于开发环境。")

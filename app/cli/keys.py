@@ -1,4 +1,4 @@
-"""Commands about the keys of WXPASS_KEYS, which encrypt at rest."""
+"""Commands about the encryption keys in WXPASS_KEYS."""
 
 import sys
 from collections.abc import Sequence
@@ -22,16 +22,17 @@ STATES = {
 
 @click.group()
 def keys() -> None:
-    """Keys that encrypt at rest (WXPASS_KEYS). 落库加密的密钥。"""
+    """Keys that encrypt stored data (WXPASS_KEYS). 落库加密的密钥。"""
 
 
 @keys.command("check")
 @with_appcontext
 @report_errors_without_key_check
 def check() -> None:
-    """Count the rows of each key. The exit code is 1 if a key is missing. 检查各密钥的使用情况。
+    """Count the rows encrypted with each key. 检查各密钥的使用情况。
 
-    Columns: key, column, rows, state. No row needs a key that is not listed.
+    Columns: key, column, rows, state. The exit code is 1 if a key is missing or a value is not a
+    ciphertext. A key that is not listed is not needed by any row.
     """
     usage = count_key_usage()
     _show_usage(usage)
@@ -56,9 +57,10 @@ def _show_usage(usage: Sequence[KeyUse]) -> None:
 @with_appcontext
 @report_errors
 def rotate() -> None:
-    """Re-encrypt old rows with the first key, while the service runs. 用第一个密钥重新加密旧数据。
+    """Re-encrypt old rows with the first key of WXPASS_KEYS. 用第一个密钥重新加密旧数据。
 
-    It can be stopped and restarted at any time. The exit code is 1 if rows are left.
+    The service can keep running. The command can be stopped and restarted at any time. The exit
+    code is 1 if some rows still use an old key.
     """
     old = sum(use.rows for use in count_key_usage() if use.state == "old")
     with click.progressbar(
@@ -81,16 +83,17 @@ def _first_key_id() -> str:
 @keys.command("forget")
 @click.argument("lost", metavar="ID")
 @click.confirmation_option(
-    prompt="Values encrypted with it become unreadable. Continue? 用它加密的数据将无法恢复，继续？",
+    prompt="Values encrypted with the key become unreadable. Continue? "
+    "用它加密的数据将无法恢复，继续？",
     help="Skip the confirmation. 不再询问。",
 )
 @with_appcontext
 @report_errors_without_key_check
 def forget(lost: str) -> None:
-    """Give up a lost key, so that the service starts without it. 放弃已丢失的密钥。
+    """Give up a lost key, so that the service can start without it. 放弃已丢失的密钥。
 
-    The rows stay as they are: `keys check` shows them. AppSecrets among them must be set again
-    (`apps set-secret`); session_keys and access tokens are replaced at the next login or call.
+    The encrypted rows stay unchanged and are listed by `keys check`. Set lost AppSecrets again with
+    `apps set-secret`. session_keys and access tokens are replaced at the next login or call.
     """
     key_proofs.forget_key(lost)
     show(f"Gave up {lost}. 已放弃 {lost}。")

@@ -1,4 +1,4 @@
-"""Commands about operators. The first one is invited here, the others in the console."""
+"""Commands about operators. The first platform admin is invited with a command."""
 
 import click
 from flask.cli import with_appcontext
@@ -13,7 +13,7 @@ ROLE = click.Choice(["platform", "tenant_admin", "tenant_reader"])
 
 
 def validate_email(_: click.Context, __: click.Parameter, value: str) -> str:
-    """Validate an e-mail address."""
+    """Return the e-mail address, or raise BadParameter if it is malformed."""
     if not is_email(value):
         raise click.BadParameter("this is no e-mail address. 邮箱格式不正确。")
     return value
@@ -59,7 +59,10 @@ def invite(email: str, role: str, tenant: str | None) -> None:
 @with_appcontext
 @report_errors
 def reset(email: str, even_last: bool) -> None:
-    """Remove the password, end all sessions and invite again. One-time codes stay. 重置管理员。"""
+    """Remove an operator's password, end all sessions and print a new invitation. 重置管理员。
+
+    One-time codes stay enabled.
+    """
     operator_id = listed_operators.find_operator_id(email)
     _show_link(service.reset_operator(OPERATOR, operator_id, even_last=even_last))
 
@@ -74,9 +77,9 @@ def reset(email: str, even_last: bool) -> None:
 @with_appcontext
 @report_errors
 def remove_codes(email: str) -> None:
-    """Remove one-time codes and recovery codes. All sessions end. 移除动态验证码。
+    """Remove an operator's one-time codes and recovery codes. 移除动态验证码。
 
-    The password alone is then enough to sign in. Have it changed if others may know it.
+    All sessions of the operator end. The password alone is then enough to sign in.
     """
     service.remove_operator_codes(OPERATOR, listed_operators.find_operator_id(email))
     show(f"Removed the one-time codes of {email}. 已移除 {email} 的动态验证码。")

@@ -1,4 +1,4 @@
-"""The rows of `tenants overview`."""
+"""Output rows of the command `tenants overview`."""
 
 from collections.abc import Iterator
 from dataclasses import astuple
@@ -12,7 +12,7 @@ HEADER = (
 
 
 def rows_of(overview: Overview, days: int) -> Iterator[tuple[object, ...]]:
-    """Yield the rows. The first column is the kind of row."""
+    """Yield the output rows. The first column is total, day, app, failure or wechat."""
     last = f"{days} days"
     yield HEADER
     yield "total", "today", *_columns(overview.today.numbers)

@@ -19,7 +19,7 @@ def pushes() -> None:
 @click.option(
     "--unhandled",
     is_flag=True,
-    help="Only what failed, and what nothing handles. 只列出处理失败的和无需处理的。",
+    help="Only pushes that failed or that no handler processes. 只列出处理失败的和无需处理的。",
 )
 @with_appcontext
 @report_errors

@@ -14,17 +14,17 @@ def retention() -> None:
 
 @retention.command("run")
 @click.option(
-    "--dry-run", is_flag=True, help="Only count what is due, remove nothing. 只统计，不删除。"
+    "--dry-run", is_flag=True, help="Count the expired data without deleting it. 只统计，不删除。"
 )
 @with_appcontext
 @report_errors
 def run(dry_run: bool) -> None:
-    """Delete expired data: kind, number. Run it every day. 清除到期数据，请每天运行。
+    """Delete expired data, and print kind and count. Run it daily. 清除到期数据，请每天运行。
 
     Deletes accounts closed longer ago than the tenant's grace period, sessions that ended 90 days
-    ago, audit events past the tenant's retention, pushes handled 30 days ago or unhandled for 90,
-    and expired keys, codes and counts. Simultaneous runs are safe. A failure is logged, left to the
-    next run, and makes the exit code 1.
+    ago, audit events past the tenant's retention, pushes handled 30 days ago or unhandled for 90
+    days, and expired keys, codes and counters. Simultaneous runs are safe. If a kind of data cannot
+    be deleted, the error is logged, the exit code is 1, and the next run tries again.
     """
     told = {}
     for kind, count in service.run_retention(dry_run=dry_run):

@@ -23,7 +23,7 @@ def tenants() -> None:
     "--phone-owner",
     type=POLICY,
     default="bind",
-    help="If the owner of a phone has another WeChat in the app: bind (default) or refuse. "
+    help="If the owner of a phone number has another WeChat identity in the app: bind or refuse. "
     "手机号的用户在该小程序已绑定其他微信时：bind 绑定（默认），refuse 拒绝。",
 )
 @with_appcontext
@@ -53,19 +53,19 @@ def list_() -> None:
     "--phone-owner",
     "phone_owner_policy",
     type=POLICY,
-    help="If the owner of a verified phone has another WeChat in the app: bind, or refuse, as the "
-    "number may be a new person's. "
+    help="If the owner of a phone number has another WeChat identity in the app: bind, or refuse, "
+    "because the number may have been reassigned. "
     "手机号的用户在该小程序已绑定其他微信时：bind 绑定，refuse 拒绝。",
 )
 @click.option(
     "--grace-days",
     type=click.IntRange(0, 90),
-    help="How long a closed account can be had back by logging in. 注销后可反悔的天数。",
+    help="Days in which a login reopens a closed account. 注销后可反悔的天数。",
 )
 @click.option(
     "--audit-days",
     type=click.IntRange(180, 3650),
-    help="How long the audit trail is kept. 审计记录保留天数。",
+    help="Days for which audit events are kept. 审计记录保留天数。",
 )
 @click.option(
     "--visitor-days",
@@ -101,14 +101,14 @@ def set_(
     "--days",
     type=click.IntRange(1, 400),
     default=30,
-    help="How many days, today the last; 30 without it. 统计天数，含今天，默认 30 天。",
+    help="Number of days including today; 30 by default. 统计天数，含今天，默认 30 天。",
 )
 @with_appcontext
 @report_errors
 def overview(slug: str, days: int) -> None:
     """Show logins, new users, phones, failures and WeChat's response times. 租户概览。
 
-    Today, the last days together, each day and each app. 今日及近期合计，按天、按小程序列出。
+    Covers today, the whole period, each day and each app. 今日及近期合计，按天、按小程序列出。
     """
     for row in rows_of(get_overview_of(slug, days), days):
         show(*row)

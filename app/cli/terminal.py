@@ -1,4 +1,4 @@
-"""Input and output of commands: validation, secrets, rows and failures."""
+"""Input and output of commands: argument validation, secrets, output rows and errors."""
 
 import sys
 from collections.abc import Callable
@@ -24,7 +24,7 @@ NAME = Label()
 
 
 def validate_slug(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
-    """Validate a slug."""
+    """Return the slug, or raise BadParameter if it is malformed. None is accepted."""
     if value is not None and (len(value) > LONGEST_SLUG or not SLUG.fullmatch(value)):
         raise click.BadParameter(
             "use 1 to 40 lower-case letters, digits and single hyphens. "
@@ -34,7 +34,7 @@ def validate_slug(_: click.Context, __: click.Parameter, value: str | None) -> s
 
 
 def validate_name(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
-    """Validate a name."""
+    """Return the stripped display name, or raise BadParameter if it is invalid."""
     if value is None:
         return None
     try:
@@ -47,36 +47,41 @@ def validate_name(_: click.Context, __: click.Parameter, value: str | None) -> s
 
 
 def report_errors(command: Callable[P, R]) -> Callable[P, R]:
-    """Show a failure in both languages and exit with 1. A wrong key ring is a failure."""
+    """Check the key ring before a command. Print errors in both languages and exit with 1."""
 
     @wraps(command)
-    def told(*args: P.args, **kwargs: P.kwargs) -> R:
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
         check_keys()
         return command(*args, **kwargs)
 
-    return report_errors_without_key_check(told)
+    return report_errors_without_key_check(checked)
 
 
 def report_errors_without_key_check(command: Callable[P, R]) -> Callable[P, R]:
-    """Show a failure, for commands that must run with missing keys."""
+    """Print errors in both languages and exit with 1. The key ring is not checked.
+
+    For commands that must run while an encryption key is missing.
+    """
 
     @wraps(command)
-    def told(*args: P.args, **kwargs: P.kwargs) -> R:
+    def reported(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
         except (Failure, SealBroken, OperationalError, ProgrammingError) as error:
             failure = _failure_behind(error)
             message = in_both_languages(*failure.sentences, parameters=failure.parameters)
-            told = [failure.code, failure.about, message]
-            raise click.ClickException(": ".join(filter(None, told))) from None
+            parts = [failure.code, failure.about, message]
+            raise click.ClickException(": ".join(filter(None, parts))) from None
 
-    return told
+    return reported
 
 
 def _failure_behind(error: Exception) -> Failure:
     if isinstance(error, Failure):
         return error
-    if isinstance(error, SealBroken):  # The key was given up. All others are there.
+    if isinstance(
+        error, SealBroken
+    ):  # The key was given up with `keys forget`. No other key can be missing.
         return EncryptionKeyMissing(about=str(error))
     if isinstance(error, OperationalError):
         return DatabaseUnavailable()
@@ -86,10 +91,10 @@ def _failure_behind(error: Exception) -> Failure:
 
 
 def show(*columns: object) -> None:
-    """Print a row, with tabs between its columns.
+    """Print a row with tabs between its columns.
 
-    Some values are chosen by users: control sequences and characters that the terminal cannot
-    encode are removed.
+    Control characters, and characters that the terminal cannot encode, are replaced by question
+    marks, because users choose some of the values.
     """
     texts = ("".join(char if char.isprintable() else "?" for char in str(one)) for one in columns)
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
@@ -97,9 +102,10 @@ def show(*columns: object) -> None:
 
 
 def read_secret(what: str, *, from_stdin: bool) -> str:
-    """Read a secret from a line of standard input, or prompt for it twice without echo.
+    """Read a secret from one line of standard input, or prompt for it twice without echo.
 
-    Arguments would be visible in `ps` and in shell histories.
+    Raise UsageError if the secret is empty or not UTF-8. Secrets are not read from arguments, which
+    are visible in `ps` and in shell histories.
     """
     try:
         secret = _read_line(what, from_stdin)

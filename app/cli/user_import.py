@@ -22,15 +22,18 @@ from app.services.user_import.user_export import Wanted, export_users
 @click.option(
     "--tenant", required=True, callback=validate_slug, help="The slug of the tenant. 所属租户。"
 )
-@click.option("--dry-run", is_flag=True, help="Only say what would be done. 只检查，不导入。")
+@click.option(
+    "--dry-run", is_flag=True, help="Check the file without importing it. 只检查，不导入。"
+)
 @with_appcontext
 @report_errors
 def import_(file: BinaryIO, tenant: str, dry_run: bool) -> None:
-    """Import users from CSV or XLSX, all or none. 从 CSV 或 XLSX 导入用户，要么全部要么不导入。
+    """Import all users of a CSV or XLSX file. 从 CSV 或 XLSX 导入用户，要么全部要么不导入。
 
     The first row names the columns: account, phone, nickname, password; 账号、手机号、昵称、密码。
-    Invalid rows are listed with column and reason, and the exit code is 1. With --dry-run, the
-    first ten rows and the last are shown as they would be stored. 试运行时显示前十行和最后一行。
+    If a row is invalid, no user is imported, the invalid rows are listed with column and reason,
+    and the exit code is 1. --dry-run shows the first ten rows and the last one with the values that
+    would be stored. 试运行时显示前十行和最后一行。
     """
     tenant_id = tenant_id_of(tenant)
     people = read_user_file(file.read(LARGEST_FILE + 1))
@@ -70,7 +73,7 @@ def _show_notes(preview: Preview) -> None:
 
 
 def _show_sample(preview: Preview) -> None:
-    """Show the first rows and the last as they would be stored."""
+    """Print the first ten valid rows and the last one with the values that would be stored."""
     show("row 行", "account 账号", "phone 手机号", "nickname 昵称", "password 密码")
     for one in preview.sample:
         password = "set" if one.has_password else "-"
@@ -91,17 +94,17 @@ def _show_invalid_rows(preview: Preview) -> None:
 @click.option(
     "--tenant", required=True, callback=validate_slug, help="The slug of the tenant. 所属租户。"
 )
-@click.option("--query", default="", help="What account or nickname begins with. 账号或昵称开头。")
+@click.option("--query", default="", help="Prefix of account or nickname. 账号或昵称开头。")
 @click.option(
     "--status",
     type=click.Choice(["active", "disabled", "merged"]),
-    help="Only those of this status. 只导出该状态的用户。",
+    help="Only users with this status. 只导出该状态的用户。",
 )
 @click.option("--full-phones", is_flag=True, help="Do not mask phone numbers. 手机号不打码。")
 @with_appcontext
 @report_errors
 def export(tenant: str, query: str, status: str | None, full_phones: bool) -> None:
-    """Write users to standard output as CSV, and audit it. 以 CSV 导出用户，并记入审计。"""
+    """Write users to standard output as CSV, and audit the export. 以 CSV 导出用户，并记入审计。"""
     wanted = Wanted(query, status, full_phones)
     out = sys.stdout.buffer
     for piece in export_users(audit.OPERATOR, tenant_id_of(tenant), wanted):

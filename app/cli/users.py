@@ -29,10 +29,9 @@ def users() -> None:
 @click.option(
     "--password-stdin",
     is_flag=True,
-    help="Read the password from a line of standard input; without it you are asked. "
-    "从标准输入读取密码。",
+    help="Read the password from standard input instead of a prompt. 从标准输入读取密码。",
 )
-@click.option("--phone", help="A phone number, +86... or Chinese without it. 手机号。")
+@click.option("--phone", help="A phone number. Chinese numbers need no +86. 手机号。")
 @with_appcontext
 @report_errors
 def add(tenant: str, account: str | None, password_stdin: bool, phone: str | None) -> None:
@@ -49,7 +48,7 @@ def add(tenant: str, account: str | None, password_stdin: bool, phone: str | Non
 
 
 def _read_password(account: str, from_stdin: bool) -> str:
-    """Read a password that the login accepts for the account."""
+    """Read a password. Raise UsageError if account or password is not accepted at login."""
     _refuse_unusable(account=account)
     password = read_secret("password", from_stdin=from_stdin)
     if len(password) < SHORTEST_PASSWORD:
@@ -62,7 +61,7 @@ def _read_password(account: str, from_stdin: bool) -> str:
 
 
 def _refuse_unusable(**credentials: str) -> None:
-    """Raise UsageError unless the login's schema and the limit of new accounts accept them."""
+    """Raise UsageError if the login schema rejects a value, or the account is too long."""
     wrong = set(CredentialsRequest().validate(credentials, partial=True))
     if len(account_name(credentials.get("account", "x"))) not in range(1, LONGEST_ACCOUNT + 1):
         wrong.add("account")
@@ -105,13 +104,12 @@ def _state(user: service.Profile) -> str:
 @click.option(
     "--password-stdin",
     is_flag=True,
-    help="Read the password from a line of standard input; without it you are asked. "
-    "从标准输入读取密码。",
+    help="Read the password from standard input instead of a prompt. 从标准输入读取密码。",
 )
 @with_appcontext
 @report_errors
 def set_password(account: str, tenant: str, password_stdin: bool) -> None:
-    """Set a user's password. The user's sessions end. 重设密码，该用户的登录全部结束。"""
+    """Set a user's password and end the user's sessions. 重设密码，该用户的登录全部结束。"""
     password = _read_password(account, password_stdin)
     password_changes.set_password(tenant, account, password)
     show(f"Set the password of {account}. 已重设 {account} 的密码。")
@@ -126,7 +124,7 @@ def set_password(account: str, tenant: str, password_stdin: bool) -> None:
 @with_appcontext
 @report_errors
 def set_account(user_id: UUID, account: str, tenant: str) -> None:
-    """Change a user's account. The password stays. 更换用户的登录账号，密码不变。"""
+    """Change a user's account, but not the password. 更换用户的登录账号，密码不变。"""
     _refuse_unusable(account=account)
     account_changes.change_account(tenant, user_id, account)
     show(f"Changed the account of user {user_id}. 已更换用户 {user_id} 的账号。")
@@ -141,8 +139,8 @@ def set_account(user_id: UUID, account: str, tenant: str) -> None:
 def normalise_accounts(tenant: str | None) -> None:
     """Remove invisible characters from stored accounts. 清除已存账号中的不可见字符。
 
-    An account that would equal another user's account stays as it is. Both users are listed, and
-    the exit code is 1. Change one of the accounts with set-account.
+    If the result equals the account of another user, the account stays unchanged, both users are
+    listed and the exit code is 1. Change one of the accounts with set-account.
     """
     done = account_normalisation.normalise_accounts(tenant)
     for one in done.collisions:
@@ -166,7 +164,7 @@ def normalise_accounts(tenant: str | None) -> None:
 def undo_merge(user_id: UUID, tenant: str) -> None:
     """Undo the merge of a user, within 30 days. 撤销 30 天内的用户合并。"""
     merges.undo_merge(tenant, user_id)
-    show(f"User {user_id} lives again. 已恢复用户 {user_id}。")
+    show(f"User {user_id} is active again. 已恢复用户 {user_id}。")
 
 
 users.add_command(import_)

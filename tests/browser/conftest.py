@@ -1,6 +1,6 @@
-"""Chromium against the processes of `make run`.
+"""Fixtures for console tests in Chromium against the processes of `make run`.
 
-These tests run only with `make test-browser`, which sets CHROMIUM.
+The tests run only with `make test-browser`, which sets CHROMIUM.
 """
 
 import os
@@ -19,7 +19,7 @@ if not CHROMIUM.startswith("/"):
 
 @pytest.fixture(scope="session")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
-    """The running service with a WeChat simulator. Skips without a browser, except in CI."""
+    """Start the service with a WeChat simulator. Skip if Chromium is missing, but fail in CI."""
     if not Path(CHROMIUM).exists():
         missing = f"there is no {CHROMIUM}; on Debian: apt install chromium fonts-noto-cjk"
         assert os.environ.get("CI") != "true", missing

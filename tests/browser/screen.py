@@ -1,4 +1,4 @@
-"""A browser window that records errors and takes screenshots."""
+"""Browser window for tests: page actions, recorded errors and screenshots."""
 
 import re
 from collections.abc import Iterator
@@ -16,12 +16,12 @@ WIDTHS = {"desktop": (1280, 800), "phone": (375, 667)}
 SCHEMES = ("light", "dark")
 LANGUAGES = {"en": "English", "zh": "中文"}
 TOO_WIDE = "document.documentElement.scrollWidth - window.innerWidth"
-# Chromium reports every error response, which the tests cause on purpose.
+# Chromium logs this for every 4xx and 5xx response, and tests provoke such responses.
 EXPECTED = "Failed to load resource"
 
 
 class Screen:
-    """A window of the browser."""
+    """A browser window that records console errors, page errors and requests to other hosts."""
 
     def __init__(self, context: BrowserContext, service: str) -> None:
         self.service = service
@@ -37,43 +37,46 @@ class Screen:
             self.errors.append(text)
 
     def _check_request(self, request: Request) -> None:
-        """Record requests to other hosts than the service."""
+        """Record a request as an error if it is sent to any host but the service."""
         if not request.url.startswith((f"{self.service}/", "data:")):
             self.errors.append(f"asks {request.url}")
 
     @property
     def tab(self) -> "Screen":
-        """Another tab of the same browser."""
+        """A new tab that shares the cookies of this window."""
         return Screen(self.page.context, self.service)
 
     def open(self, path: str) -> None:
-        """Open a page of the console."""
+        """Open a path below /console/."""
         self.page.goto(path)
 
     def press(self, name: str) -> None:
-        """Press a button in the page's content."""
+        """Click the first button with this text in the main content."""
         self.page.locator("main").get_by_role("button", name=name, exact=True).first.click()
 
     def follow(self, name: str) -> None:
-        """Follow a link in the page's content."""
+        """Click the first link with this text in the main content."""
         self.page.locator("main").get_by_role("link", name=name, exact=True).first.click()
 
     def enter(self, label: str, text: str) -> None:
-        """Fill in a field."""
+        """Fill in the form field with this label."""
         self.page.get_by_label(label, exact=True).fill(text)
 
     def text(self) -> str:
-        """Return the text of the page."""
+        """Return the visible text of the main content."""
         return self.page.locator("main").inner_text()
 
     def set_language(self, language: str) -> None:
-        """Press the button of a language, if it is shown."""
+        """Click the button that switches to a language, if the page has one."""
         button = self.page.get_by_role("button", name=LANGUAGES[language], exact=True)
         if button.count():
             button.click()
 
     def take_screenshots(self, name: str) -> None:
-        """Take screenshots in the sizes of desktop and phone, in light and dark mode."""
+        """Take screenshots in desktop and phone size, each in light and dark mode.
+
+        A page that is wider than the window is recorded as an error.
+        """
         language = self.page.locator("html").get_attribute("lang")
         for width, (across, down) in WIDTHS.items():
             self.page.set_viewport_size({"width": across, "height": down})
@@ -87,7 +90,7 @@ class Screen:
         self.page.emulate_media(color_scheme="light")
 
     def take_all_screenshots(self, pages: dict[str, str]) -> None:
-        """Take screenshots of pages in both languages."""
+        """Take screenshots of several pages in both languages. `pages` maps names to paths."""
         for language in LANGUAGES:
             for name, path in pages.items():
                 self.open(path)
@@ -95,8 +98,8 @@ class Screen:
                 self.take_screenshots(name)
         self.set_language("en")
 
-    def id_in_address(self) -> str:
-        """Return the id in the address of the page."""
+    def id_in_url(self) -> str:
+        """Return the UUID in the URL of the page."""
         found = re.search(r"[0-9a-f-]{36}", self.page.url)
         assert found, self.page.url
         return found.group()
@@ -104,7 +107,7 @@ class Screen:
 
 @contextmanager
 def chromium(path: str, service: str) -> Iterator[BrowserContext]:
-    """Run the browser without a window. Yield its context."""
+    """Run headless Chromium and yield a browser context with the console as base URL."""
     SHOTS.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=QUIET)

@@ -1,4 +1,4 @@
-"""The console in a real browser. Each test continues where the previous one ended."""
+"""The console in a real browser. Each test continues on the page of the previous test."""
 
 from collections.abc import Iterator
 
@@ -41,7 +41,7 @@ PAGES = {
 
 @pytest.fixture(scope="module")
 def screen(copy: Copy) -> Iterator[Screen]:
-    """The window of all tests. It must record no error."""
+    """Return the window shared by all tests of the module. At the end it must have no errors."""
     with chromium(CHROMIUM, copy.service) as context:
         screen = Screen(context, copy.service)
         yield screen
@@ -49,7 +49,7 @@ def screen(copy: Copy) -> Iterator[Screen]:
 
 
 def people(count: int, *bad: tuple[str, str, str]) -> bytes:
-    """Return a file with `count` users, the invalid ones last."""
+    """Return a CSV file with `count` users. The `bad` rows come last."""
     numbers = range(count - len(bad))
     good = [(f"guest{n}", f"139{n:08}", f"客人 {n}") for n in numbers]
     return csv_of(HEADER, *good, *bad)
@@ -71,7 +71,9 @@ def test_the_demo_operator_signs_in_and_chooses_a_tenant(screen: Screen) -> None
     assert screen.page.locator(".tenant strong").inner_text() == "acme"
 
 
-def test_an_app_is_added_and_its_credentials_are_tested(copy: Copy, screen: Screen) -> None:
+def test_an_app_with_a_wrong_appsecret_is_activated_after_the_correction(
+    copy: Copy, screen: Screen
+) -> None:
     copy.wechat.control("apps", appid=CAFE.appid, secret=CAFE.secret, open_platform="acme")
     screen.open("t/acme/apps/add")
     screen.enter("appid", CAFE.appid)
@@ -90,7 +92,9 @@ def test_an_app_is_added_and_its_credentials_are_tested(copy: Copy, screen: Scre
     assert CAFE.secret not in screen.page.content()
 
 
-def test_a_user_is_found_and_the_session_ended(copy: Copy, screen: Screen) -> None:
+def test_an_admin_finds_a_user_by_openid_and_ends_the_login_session(
+    copy: Copy, screen: Screen
+) -> None:
     for code in ("x", "y", "z"):
         assert copy.post("login", CAFE.appid, code=code).status_code == 400
     erin = Person(copy.wechat, "erin", "13900139005")
@@ -102,9 +106,9 @@ def test_a_user_is_found_and_the_session_ended(copy: Copy, screen: Screen) -> No
     screen.enter("openid", login["openid"])
     screen.press("Search")
     screen.page.locator("tbody a").click()
-    assert screen.id_in_address() == login["user"]["id"]
+    assert screen.id_in_url() == login["user"]["id"]
     assert "Acme Café" in screen.text()
-    PAGES["user"] = f"t/acme/users/{screen.id_in_address()}/show"
+    PAGES["user"] = f"t/acme/users/{screen.id_in_url()}/show"
     screen.press("End")
     assert "ended by an admin" in screen.text()
     until(lambda: requests.get(address, headers=bearer, timeout=5).status_code == 401)
@@ -112,7 +116,7 @@ def test_a_user_is_found_and_the_session_ended(copy: Copy, screen: Screen) -> No
     assert (ended.status_code, ended.json()["code"]) == (401, "session_revoked")
 
 
-def test_a_thousand_users_are_imported_after_three_rows_are_fixed(screen: Screen) -> None:
+def test_a_thousand_users_are_imported_after_three_invalid_rows_are_fixed(screen: Screen) -> None:
     bad = (("guest0", "", "Twice"), ("", "", "Nobody"), ("dan", "12", "Short"))
     screen.open("t/acme/people/")
     name = "CSV or XLSX file, up to 5 MB"
@@ -130,14 +134,14 @@ def test_a_thousand_users_are_imported_after_three_rows_are_fixed(screen: Screen
     screen.take_screenshots("people-good")
     screen.press("Import 1000 users")
     screen.page.get_by_text("1000 users were imported.").wait_for(timeout=60_000)
-    PAGES["people-done"] = f"t/acme/people/{screen.id_in_address()}"
+    PAGES["people-done"] = f"t/acme/people/{screen.id_in_url()}"
     screen.open("t/acme/users/")
     screen.page.get_by_role("searchbox").first.fill("guest99")
     screen.press("Search")
     assert "客人 99" in screen.text()
 
 
-def test_users_are_exported(screen: Screen) -> None:
+def test_the_export_downloads_a_csv_file_with_masked_phones(screen: Screen) -> None:
     screen.open("t/acme/people/")
     screen.follow("Export users")
     screen.take_screenshots("people-export")
@@ -149,8 +153,8 @@ def test_users_are_exported(screen: Screen) -> None:
     assert "139****" in exported
 
 
-def test_the_overview_shows_a_month(copy: Copy, screen: Screen) -> None:
-    insert_a_month(copy)
+def test_the_overview_shows_a_chart_and_a_table_of_thirty_days(copy: Copy, screen: Screen) -> None:
+    insert_statistics_of_a_month(copy)
     screen.open("t/acme/")
     assert screen.page.get_by_role("img", name="Logins per day").count() == 1
     screen.page.get_by_text("Show as a table").first.click()
@@ -158,8 +162,8 @@ def test_the_overview_shows_a_month(copy: Copy, screen: Screen) -> None:
     screen.take_screenshots("home-table")
 
 
-def insert_a_month(copy: Copy) -> None:
-    """Insert the statistics of a month for the demo's shop."""
+def insert_statistics_of_a_month(copy: Copy) -> None:
+    """Insert 29 days of statistics for the shop of the demo tenant acme."""
     today = "(now() AT TIME ZONE 'Asia/Shanghai')::date"
     ago = f"SELECT tenant_id, {today} - ago, appid, %s FROM wechat_apps, generate_series(1, 29) ago"
     shop = f"{ago} WHERE appid = 'wxaaaa000000000001' AND %s"
@@ -183,7 +187,7 @@ def test_every_page_fits_the_screen_in_both_languages(screen: Screen) -> None:
     screen.take_all_screenshots(PAGES)
 
 
-def test_signing_out_leads_to_the_sign_in_page(screen: Screen) -> None:
+def test_signing_out_redirects_to_the_sign_in_page(screen: Screen) -> None:
     screen.page.get_by_role("button", name="Sign out").click()
     assert screen.page.url.endswith("/console/sign-in")
     screen.open("t/acme/users/")

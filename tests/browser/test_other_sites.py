@@ -1,4 +1,4 @@
-"""Pages of another site that link or submit forms to the console, in a real browser."""
+"""Cross-site requests to the console, in a real browser."""
 
 import threading
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ PAGE = """<!doctype html><title>Other site</title>
 
 @pytest.fixture(scope="module")
 def context(copy: Copy) -> Iterator[BrowserContext]:
-    """A browser in which an operator is signed in."""
+    """Return a browser context in which an operator is signed in."""
     with chromium(CHROMIUM, copy.service) as context:
         screen = Screen(context, copy.service)
         screen.open("sign-in")
@@ -36,7 +36,7 @@ def context(copy: Copy) -> Iterator[BrowserContext]:
 
 @pytest.fixture(scope="module")
 def other_site(copy: Copy) -> Iterator[str]:
-    """A page on another host name, which browsers treat as another site."""
+    """Serve a page under the host name localhost, a different site for browsers. Yield its URL."""
     body = PAGE.format(console=f"{copy.service}/console").encode()
 
     class OtherSite(BaseHTTPRequestHandler):
@@ -58,21 +58,23 @@ def other_site(copy: Copy) -> Iterator[str]:
 
 @pytest.fixture
 def page(context: BrowserContext, other_site: str) -> Iterator[Page]:
-    """The open page of the other site."""
+    """Open the page of the other site in the browser of the signed-in operator."""
     page = context.new_page()
     page.goto(other_site)
     yield page
     page.close()
 
 
-def test_a_link_opens_the_console_signed_in(page: Page) -> None:
+def test_a_link_on_another_site_opens_the_console_of_a_signed_in_operator(page: Page) -> None:
     page.get_by_role("link", name="console").click()
     page.wait_for_url("**/console/t/acme/users/")
     assert OPERATOR.email in page.inner_text("header")
 
 
 @pytest.mark.parametrize("button", ["sign in", "sign out", "language"])
-def test_a_form_is_rejected_and_the_operator_stays_signed_in(page: Page, button: str) -> None:
+def test_a_form_on_another_site_is_rejected_and_the_operator_stays_signed_in(
+    page: Page, button: str
+) -> None:
     with page.expect_response("**/console/**") as answered:
         page.get_by_role("button", name=button, exact=True).click()
     assert answered.value.status == 403

@@ -1,4 +1,4 @@
-"""Two tabs on two tenants: each form, file and secret reaches its own tenant."""
+"""Two browser tabs on the pages of two tenants. Forms must not reach the other tenant."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from tests.fixtures.user_files import csv_of
 
 @dataclass(frozen=True)
 class Tab:
-    """A tab on the pages of one tenant."""
+    """A browser tab that shows the pages of one tenant."""
 
     screen: Screen
     tenant: str
@@ -27,13 +27,13 @@ class Tab:
         self.screen.open(f"t/{self.tenant}/{path}")
 
     def name(self, what: str, turn: int) -> str:
-        """Return a name used by this tab only."""
+        """Return a name that contains the tenant and the turn, so that no other tab uses it."""
         return f"{what}-{self.tenant}-{turn}"
 
 
 @pytest.fixture(scope="module")
 def tabs(copy: Copy) -> Iterator[dict[str, Tab]]:
-    """Two tabs of a platform admin."""
+    """Return two tabs in which a platform admin is signed in, by tenant slug."""
     with chromium(CHROMIUM, copy.service) as context:
         first = Screen(context, copy.service)
         first.open("sign-in")
@@ -46,8 +46,10 @@ def tabs(copy: Copy) -> Iterator[dict[str, Tab]]:
 
 
 @pytest.mark.parametrize("turn", [1, 2], ids=["acme_first", "globex_first"])
-def test_forms_of_a_tab_reach_its_own_tenant(copy: Copy, tabs: dict[str, Tab], turn: int) -> None:
-    """Open each form in one tab, use the other tab, then submit the form of the first."""
+def test_forms_submitted_in_one_tab_reach_the_tenant_of_that_tab(
+    copy: Copy, tabs: dict[str, Tab], turn: int
+) -> None:
+    """Fill in each form in one tab, open a page in the other tab, then submit the form."""
     first, second = list(tabs.values())[:: 1 if turn == 1 else -1]
     for tab, other_tab in ((first, second), (second, first)):
         add_user(tab, other_tab, turn)
@@ -62,15 +64,15 @@ def test_forms_of_a_tab_reach_its_own_tenant(copy: Copy, tabs: dict[str, Tab], t
     for table, column, what in (
         ("users", "account", "user"),
         ("users", "account", "guest"),
-        # WeChat does not know these apps, so they stay pending.
+        # The appids do not exist at the WeChat simulator, so the apps stay pending.
         ("app_claims", "name", "app"),
     ):
-        owners = owners_of(copy, table, column, f"{what}-%-{turn}")
-        assert owners == {tab.name(what, turn): tab.tenant for tab in tabs.values()}
+        tenants = tenants_by_name(copy, table, column, f"{what}-%-{turn}")
+        assert tenants == {tab.name(what, turn): tab.tenant for tab in tabs.values()}
 
 
 def add_user(tab: Tab, other: Tab, turn: int) -> None:
-    """Fill in the form of a user, open the other tenant, submit."""
+    """Add a user in `tab`. A page of `other` is opened before the form is submitted."""
     tab.open("users/enter")
     tab.screen.enter("Account", tab.name("user", turn))
     other.open("users/enter")
@@ -79,7 +81,7 @@ def add_user(tab: Tab, other: Tab, turn: int) -> None:
 
 
 def add_app(tab: Tab, other: Tab, turn: int) -> None:
-    """Fill in the form of an app, open the other tenant, submit."""
+    """Add an app in `tab`. A page of `other` is opened before the form is submitted."""
     tab.open("apps/add")
     tab.screen.enter("appid", f"wx{ord(tab.tenant[0]):08x}{turn:08x}")
     tab.screen.enter("Name", tab.name("app", turn))
@@ -90,7 +92,10 @@ def add_app(tab: Tab, other: Tab, turn: int) -> None:
 
 
 def import_users(tab: Tab, other: Tab, turn: int) -> None:
-    """Choose a file, open the other tenant, upload, open it again, confirm, and wait."""
+    """Import one user from a file in `tab`, and wait until the import is done.
+
+    A page of `other` is opened before the upload and before the confirmation.
+    """
     content = csv_of(("account",), (tab.name("guest", turn),))
     file = {"name": "people.csv", "mimeType": "text/csv", "buffer": content}
     tab.open("people/")
@@ -104,7 +109,7 @@ def import_users(tab: Tab, other: Tab, turn: int) -> None:
 
 
 def export_users(tab: Tab, other: Tab) -> str:
-    """Open the export, open the other tenant, download."""
+    """Export the users in `tab` and return the CSV. A page of `other` is opened before."""
     tab.open("people/export")
     other.open("people/export")
     with tab.screen.page.expect_download() as download:
@@ -113,8 +118,8 @@ def export_users(tab: Tab, other: Tab) -> str:
     return download.value.path().read_text(encoding="utf-8-sig")
 
 
-def owners_of(copy: Copy, table: str, column: str, pattern: str) -> dict[str, str]:
-    """Return the tenant of each matching row."""
+def tenants_by_name(copy: Copy, table: str, column: str, pattern: str) -> dict[str, str]:
+    """Map `column` to the tenant slug for each row that matches a LIKE pattern."""
     statement = (
         f"SELECT x.{column}, t.slug FROM {table} x JOIN tenants t ON t.id = x.tenant_id"
         f" WHERE x.{column} LIKE %s"

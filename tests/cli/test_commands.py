@@ -1,4 +1,4 @@
-"""Operators' commands: effects, errors, and secrecy of their input."""
+"""The operator CLI: effects of commands, error messages and secrecy of entered secrets."""
 
 import os
 import pty
@@ -53,7 +53,7 @@ Command = Callable[..., Result]
 
 @pytest.fixture
 def run(app: Flask) -> Command:
-    """Return a function that runs a command. It shows no traceback and no secret of its input."""
+    """Return a function that runs a command and checks the output for tracebacks and secrets."""
     runner = app.test_cli_runner()
 
     def run(*arguments: str, stdin: str | bytes = "") -> Result:
@@ -68,12 +68,12 @@ def run(app: Flask) -> Command:
 
 
 def add_app(run: Command, *more: str, stdin: str = NEW.secret, **other: str) -> Result:
-    """Add the new app as verified, without a request to WeChat."""
+    """Run `apps add` for the app NEW with `--unproven`, which skips the request to WeChat."""
     return claim_app(run, "--unproven", *more, stdin=stdin, **other)
 
 
 def claim_app(run: Command, *more: str, stdin: str = NEW.secret, **other: str) -> Result:
-    """Add the new app. It is active if WeChat accepts its secret."""
+    """Run `apps add` for the app NEW. The app is active if WeChat accepts the AppSecret."""
     given = {"tenant": "acme", "name": "New"} | other
     options = [f"--{name}={value}" for name, value in given.items()]
     return run("apps", "add", NEW.appid, *options, "--secret-stdin", *more, stdin=f"{stdin}\n")
@@ -85,7 +85,7 @@ def add_user(run: Command, *options: str, stdin: str | bytes = PASSWORD) -> Resu
 
 
 def walk(command: click.Command, path: str = "") -> Iterator[tuple[str, click.Command]]:
-    """Yield every command with its path."""
+    """Yield a command and all its subcommands, each with its full name such as `apps add`."""
     path = f"{path} {command.name}".strip()
     yield path, command
     for child in getattr(command, "commands", {}).values():
@@ -103,10 +103,10 @@ def is_english(text: str) -> bool:
     return any(char.isascii() and char.isalpha() for char in text)
 
 
-# Commands and their help
+# Help and options
 
 
-def test_the_list_of_commands_is_complete() -> None:
+def test_the_command_groups_contain_exactly_the_listed_commands() -> None:
     assert set(COMMANDS) == {
         *("tenants", "tenants add", "tenants list", "tenants set", "tenants overview"),
         *("apps", "apps add", "apps list", "apps disable", "apps enable"),
@@ -140,7 +140,7 @@ def test_every_command_has_help_in_both_languages(path: str, run: Command) -> No
 
 
 @pytest.mark.parametrize("path", COMMANDS)
-def test_no_command_accepts_a_secret_as_argument_or_variable(path: str) -> None:
+def test_no_command_reads_a_secret_from_an_argument_or_environment_variable(path: str) -> None:
     secret = ("secret", "password", "token", "key")
     for param in COMMANDS[path].params:
         names = " ".join((param.name or "", *param.opts)).lower()
@@ -153,7 +153,7 @@ def test_no_command_accepts_a_secret_as_argument_or_variable(path: str) -> None:
 # Tenants
 
 
-def test_an_added_tenant_is_listed(run: Command) -> None:
+def test_tenants_list_shows_an_added_tenant(run: Command) -> None:
     added = run("tenants", "add", "initech-2", "--name", "英尼泰克 🌸")
 
     assert (added.exit_code, "initech-2" in added.output) == (0, True)
@@ -170,7 +170,7 @@ def test_an_added_tenant_is_listed(run: Command) -> None:
     ["", "Acme", "a b", "-a", "a-", "a--b", "a_b", "a/b", "a\0b", "é", "a\n", "x" * 41, "\udcff"],
     ids=repr,
 )
-def test_an_invalid_slug_is_rejected(slug: str, run: Command, rows: Reader) -> None:
+def test_tenants_add_rejects_a_malformed_slug(slug: str, run: Command, rows: Reader) -> None:
     assert run("tenants", "add", "--name", "x", "--", slug).exit_code == 2
     assert rows.count("tenants") == 2
 
@@ -178,13 +178,15 @@ def test_an_invalid_slug_is_rejected(slug: str, run: Command, rows: Reader) -> N
 @pytest.mark.parametrize(
     "name", ["", "  ", "a\0b", "a\tb", "a\nb", "\x9b31m", "\udcff", "x" * 65], ids=repr
 )
-def test_an_invalid_name_is_rejected(name: str, run: Command, rows: Reader) -> None:
+def test_tenants_add_and_apps_add_reject_an_invalid_display_name(
+    name: str, run: Command, rows: Reader
+) -> None:
     assert run("tenants", "add", "initech", "--name", name).exit_code == 2
     assert add_app(run, name=name).exit_code == 2
     assert (rows.count("tenants"), rows.count("wechat_apps")) == (2, 4)
 
 
-def test_a_duplicate_slug_is_rejected_in_both_languages(run: Command, rows: Reader) -> None:
+def test_tenants_add_reports_a_duplicate_slug_in_both_languages(run: Command, rows: Reader) -> None:
     again = run("tenants", "add", "acme", "--name", "Other")
 
     assert again.exit_code == 1
@@ -196,7 +198,7 @@ def test_a_duplicate_slug_is_rejected_in_both_languages(run: Command, rows: Read
 # Apps
 
 
-def test_an_added_app_serves_logins_immediately(
+def test_an_app_added_by_command_serves_logins_immediately(
     run: Command, client: Client, wechat: WeChat, alice: Person
 ) -> None:
     wechat.control("apps", appid=NEW.appid, secret=NEW.secret, open_platform="acme")
@@ -210,7 +212,7 @@ def test_an_added_app_serves_logins_immediately(
     assert f"{NEW.appid}\tacme\ton_login\tenabled\tdefault\tNew" in run("apps", "list").output
 
 
-def test_a_disabled_app_rejects_logins_and_sessions(
+def test_logins_and_sessions_of_an_app_are_rejected_from_apps_disable_to_apps_enable(
     run: Command, client: Client, alice: Person
 ) -> None:
     token = client.bind(alice)["token"]
@@ -227,7 +229,9 @@ def test_a_disabled_app_rejects_logins_and_sessions(
     assert client.post("login", code=alice.wx_login()).status_code == 200
 
 
-def test_settings_of_an_app_are_changed_and_audited(run: Command, rows: Reader) -> None:
+def test_apps_set_changes_and_audits_settings_and_rejects_invalid_values(
+    run: Command, rows: Reader
+) -> None:
     change = ("apps", "set", ACME_SHOP.appid)
     assert run(*change, "--session-limit", "2", "--registration", "closed").exit_code == 0
     assert f"{ACME_SHOP.appid}\tacme\tclosed\tenabled\t2\t" in run("apps", "list").output
@@ -258,7 +262,9 @@ def test_settings_of_an_app_are_changed_and_audited(run: Command, rows: Reader) 
     assert run("apps", "set", "wxnobody", "--name", "x").exit_code == 1
 
 
-def test_push_secrets_are_stored_encrypted(run: Command, app: Flask, rows: Reader) -> None:
+def test_apps_add_stores_appsecret_and_push_secrets_encrypted(
+    run: Command, app: Flask, rows: Reader
+) -> None:
     secrets = f"{NEW.secret}\n{PUSH_TOKEN}\n{AES_KEY}"
     added = add_app(run, "--push-token", "--encoding-aes-key", "--data-format=XML", stdin=secrets)
     assert added.exit_code == 0, added.output
@@ -273,7 +279,9 @@ def test_push_secrets_are_stored_encrypted(run: Command, app: Flask, rows: Reade
         assert str(secret) not in row[0]
 
 
-def test_push_secrets_are_replaced(run: Command, app: Flask, rows: Reader) -> None:
+def test_apps_set_push_replaces_the_token_and_the_encoding_aes_key(
+    run: Command, app: Flask, rows: Reader
+) -> None:
     change = ("apps", "set-push", ACME_SHOP.appid, "--secret-stdin")
 
     both = run(*change, "--encoding-aes-key", stdin=f"{PUSH_TOKEN}\n{AES_KEY}\n")
@@ -294,7 +302,7 @@ def push_secrets(app: Flask) -> tuple[str | None, str | None]:
         return stored.push_token, stored.encoding_aes_key
 
 
-def test_an_app_without_options_has_the_documented_defaults(run: Command, rows: Reader) -> None:
+def test_apps_add_without_options_uses_the_documented_defaults(run: Command, rows: Reader) -> None:
     assert add_app(run).exit_code == 0
 
     columns = "registration, data_format, enabled, push_token_sealed, encoding_aes_key_sealed"
@@ -323,7 +331,7 @@ def test_an_app_without_options_has_the_documented_defaults(run: Command, rows: 
         ({"encoding-aes-key": None}, f"{NEW.secret}\n{AES_KEY[:-1]}=", 2),
     ],
 )
-def test_an_app_with_an_invalid_option_or_secret_is_not_added(
+def test_apps_add_rejects_an_invalid_option_or_secret(
     options: dict[str, str | None], stdin: str, exit_code: int, run: Command, rows: Reader
 ) -> None:
     flags = [f"--{name}" for name, value in options.items() if value is None]
@@ -339,7 +347,7 @@ def test_an_app_with_an_invalid_option_or_secret_is_not_added(
     "appid", ["", "wx 1", "wx/1", "wx\0", "微信", "w" * 65, "\udcff"], ids=repr
 )
 @pytest.mark.parametrize("action", ["add", "disable", "enable"])
-def test_a_malformed_appid_is_rejected(appid: str, action: str, run: Command) -> None:
+def test_app_commands_reject_a_malformed_appid(appid: str, action: str, run: Command) -> None:
     more = ["--tenant=acme", "--name=x", "--secret-stdin"] if action == "add" else []
 
     assert run("apps", action, *more, "--", appid, stdin=NEW.secret).exit_code == 2
@@ -354,7 +362,9 @@ def test_a_malformed_appid_is_rejected(appid: str, action: str, run: Command) ->
     ],
     ids=repr,
 )
-def test_a_new_appid_is_wx_and_16_letters_or_digits(appid: str, run: Command, rows: Reader) -> None:
+def test_apps_add_requires_an_appid_of_wx_and_16_letters_or_digits(
+    appid: str, run: Command, rows: Reader
+) -> None:
     more = ["--tenant=acme", "--name=x", "--secret-stdin", "--unproven"]
     refused = run("apps", "add", *more, "--", appid, stdin=NEW.secret)
     assert refused.exit_code == 2
@@ -363,7 +373,7 @@ def test_a_new_appid_is_wx_and_16_letters_or_digits(appid: str, run: Command, ro
     assert (rows.count("wechat_apps"), rows.count("app_claims")) == (4, 0)
 
 
-def test_an_appid_in_use_is_not_added_again(run: Command, rows: Reader) -> None:
+def test_apps_add_rejects_an_appid_that_is_already_in_use(run: Command, rows: Reader) -> None:
     assert add_app(run).exit_code == 0
     before = rows("SELECT * FROM wechat_apps ORDER BY appid")
 
@@ -376,13 +386,13 @@ def test_an_appid_in_use_is_not_added_again(run: Command, rows: Reader) -> None:
 
 
 @pytest.mark.parametrize("action", ["disable", "enable"])
-def test_enabling_or_disabling_an_unknown_app_fails(action: str, run: Command) -> None:
+def test_apps_enable_and_apps_disable_fail_for_an_unknown_app(action: str, run: Command) -> None:
     unknown = run("apps", action, "wx-unknown")
 
     assert (unknown.exit_code, "app_unknown" in unknown.output) == (1, True)
 
 
-def test_the_list_of_apps_is_limited_to_a_tenant(run: Command) -> None:
+def test_apps_list_shows_only_apps_of_the_given_tenant(run: Command) -> None:
     shown = run("apps", "list", "--tenant", "globex").output.splitlines()
 
     assert [line.split("\t")[:2] for line in shown] == [["wxbbbb000000000001", "globex"]]
@@ -394,7 +404,7 @@ def test_the_list_of_apps_is_limited_to_a_tenant(run: Command) -> None:
 # Users
 
 
-def test_an_added_user_can_log_in(run: Command, client: Client) -> None:
+def test_a_user_added_by_command_can_log_in(run: Command, client: Client) -> None:
     assert add_user(run, "--account", " Alice ", "--phone", "138 0013 8001").exit_code == 0
 
     login = client.post("password-login", account="alice", password=PASSWORD)
@@ -402,7 +412,7 @@ def test_an_added_user_can_log_in(run: Command, client: Client) -> None:
     assert login.json["user"]["phone"] == "+8613800138001"
 
 
-def test_a_user_with_the_longest_account_and_password_can_log_in(
+def test_a_user_added_with_the_longest_account_and_password_can_log_in(
     run: Command, client: Client
 ) -> None:
     account, password = "字" * 64, GOOD_PASSWORD.ljust(128, "长")
@@ -411,7 +421,7 @@ def test_a_user_with_the_longest_account_and_password_can_log_in(
     assert client.post("password-login", account=account, password=password).status_code == 200
 
 
-def test_the_list_of_users_masks_phones_and_is_limited_to_a_tenant(
+def test_users_list_masks_phones_and_shows_only_users_of_the_given_tenant(
     run: Command, app: Flask
 ) -> None:
     alice = enter_user(app, account="alice", phone="13800138001", password=PASSWORD)
@@ -424,7 +434,7 @@ def test_the_list_of_users_masks_phones_and_is_limited_to_a_tenant(
     assert run("users", "list", "--tenant", "a\0b").exit_code == 2
 
 
-def test_control_characters_of_a_nickname_are_replaced_in_the_list(
+def test_users_list_replaces_control_characters_in_nicknames(
     run: Command, app: Flask, rows: Reader
 ) -> None:
     enter_user(app, phone="13800138001")
@@ -470,7 +480,7 @@ def test_control_characters_of_a_nickname_are_replaced_in_the_list(
         (["--account", "alice", "--phone", "1" * 30], PASSWORD, 1),
     ],
 )
-def test_a_user_with_an_invalid_option_or_password_is_not_added(
+def test_users_add_rejects_an_invalid_account_phone_or_password(
     options: list[str], stdin: str | bytes, exit_code: int, run: Command, rows: Reader
 ) -> None:
     refused = add_user(run, *options, stdin=stdin)
@@ -481,14 +491,16 @@ def test_a_user_with_an_invalid_option_or_password_is_not_added(
     assert rows.count("users") == rows.count("phones") == 0
 
 
-def test_a_user_of_an_unknown_tenant_is_not_added(run: Command, rows: Reader) -> None:
+def test_users_add_rejects_an_unknown_tenant(run: Command, rows: Reader) -> None:
     for tenant, exit_code in (("nobody", 1), ("a\0b", 2), ("", 2)):
         refused = run("users", "add", "--tenant", tenant, "--phone", "13800138001")
         assert refused.exit_code == exit_code
     assert rows.count("users") == 0
 
 
-def test_a_duplicate_account_or_phone_is_rejected(run: Command, app: Flask, rows: Reader) -> None:
+def test_users_add_rejects_a_duplicate_account_or_phone(
+    run: Command, app: Flask, rows: Reader
+) -> None:
     enter_user(app, account="alice", password=PASSWORD, phone="13800138001")
 
     by_account = add_user(run, "--account", "ＡＬＩＣＥ", "--phone", "13800138002")
@@ -509,7 +521,7 @@ def test_a_duplicate_account_or_phone_is_rejected(run: Command, app: Flask, rows
         ["users", "add", "--tenant=acme", "--account=alice"],
     ],
 )
-def test_a_script_must_pass_the_stdin_option(
+def test_secrets_are_read_from_standard_input_only_with_the_stdin_option(
     arguments: list[str], run: Command, rows: Reader
 ) -> None:
     refused = run(*arguments, stdin=PASSWORD)
@@ -522,7 +534,7 @@ def test_a_script_must_pass_the_stdin_option(
 # The database
 
 
-def test_an_unavailable_database_is_reported_without_a_traceback(
+def test_a_command_reports_an_unavailable_database_without_a_traceback(
     run: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse() -> None:
@@ -535,7 +547,9 @@ def test_an_unavailable_database_is_reported_without_a_traceback(
     assert "SELECT" not in refused.output
 
 
-def test_missing_migrations_are_reported_without_a_traceback(run: Command, rows: Reader) -> None:
+def test_a_command_reports_missing_migrations_without_a_traceback(
+    run: Command, rows: Reader
+) -> None:
     rows("ALTER TABLE tenants RENAME TO gone")
     refused = run("tenants", "list")
 
@@ -543,7 +557,7 @@ def test_missing_migrations_are_reported_without_a_traceback(run: Command, rows:
     assert "make migrate" in refused.output
 
 
-def test_the_demo_can_be_added_twice(run: Command, rows: Reader) -> None:
+def test_the_demo_command_succeeds_when_the_demo_data_exists(run: Command, rows: Reader) -> None:
     assert (run("demo").exit_code, run("demo").exit_code) == (0, 0)
     people = {user.account for tenant in TENANTS for user in tenant.users}
 
@@ -554,7 +568,7 @@ def test_the_demo_can_be_added_twice(run: Command, rows: Reader) -> None:
 
 
 def environ_of(config: Config) -> dict[str, str]:
-    """Return an environment with the database of the tests."""
+    """Return environment variables for a process that uses the database of the tests."""
     return dict(os.environ) | {
         "DATABASE_URL": config.database_url,
         "WECHAT_API_BASE_URL": config.wechat_api_base_url,
@@ -567,7 +581,7 @@ def flask(*arguments: str) -> list[str]:
 
 
 @pytest.mark.real_commits
-def test_an_app_is_added_by_a_process_with_an_ascii_terminal(
+def test_apps_add_succeeds_in_a_process_with_ascii_output(
     config: Config, client: Client, wechat: WeChat, alice: Person
 ) -> None:
     wechat.control("apps", appid=NEW.appid, secret=NEW.secret, open_platform="acme")
@@ -592,7 +606,7 @@ def test_an_app_is_added_by_a_process_with_an_ascii_terminal(
 
 
 @pytest.mark.real_commits
-def test_a_terminal_prompts_for_the_password_without_showing_it(
+def test_users_add_prompts_for_the_password_without_echo(
     config: Config, client: Client, rows: Reader
 ) -> None:
     terminal, child_terminal = pty.openpty()
@@ -626,7 +640,7 @@ def test_a_terminal_prompts_for_the_password_without_showing_it(
 
 
 def read_until(terminal: int, wanted: str) -> str:
-    """Read the output of a terminal until it ends with a text."""
+    """Read the output of a terminal until it ends with `wanted`, at most 60 seconds."""
     shown, deadline = "", time.monotonic() + 60
     while not shown.rstrip("\r\n").endswith(wanted) and "Added" not in shown:
         assert time.monotonic() < deadline, shown

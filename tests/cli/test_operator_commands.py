@@ -24,14 +24,14 @@ OPS, ANN = "ops@wxpass.example", "ann@acme.example"
 
 
 def accept_printed_invitation(app: Flask, output: str, password: str = "silver-lantern-92") -> None:
-    """Accept the invitation that a command printed."""
+    """Accept the invitation in the output of a command, and set the password."""
     invitation = next(line for line in output.splitlines() if "#" in line).partition("#")[2]
     with app.app_context():
         accept_invitation(invitation, password, DEVICE)
 
 
-def test_reset_keeps_one_time_codes(app: Flask, run: Command) -> None:
-    """The printed link sets the password only."""
+def test_operators_reset_keeps_one_time_codes_enabled(app: Flask, run: Command) -> None:
+    """After the operator sets a password with the printed link, sign-in still requires a code."""
     add_operator(app, ANN, "tenant_admin", "acme")
     totp = enable_one_time_codes(app, ANN)
     reset = run("operators", "reset", ANN)
@@ -42,10 +42,10 @@ def test_reset_keeps_one_time_codes(app: Flask, run: Command) -> None:
     assert ann.sign_in("silver-lantern-92", code=code_of(totp)).status_code == 200
 
 
-def test_reset_of_the_last_platform_admin_requires_a_flag(
+def test_operators_reset_of_the_last_platform_admin_requires_even_last(
     app: Flask, run: Command, rows: Reader
 ) -> None:
-    """Without the flag, nothing changes. The help explains the reason."""
+    """Without `--even-last` the command changes nothing. The help text explains the option."""
     ops = signed_in(app, OPS, "platform")
     refused = run("operators", "reset", OPS)
     assert refused.exit_code == 1
@@ -62,14 +62,16 @@ def test_reset_of_the_last_platform_admin_requires_a_flag(
     assert rows(audited) == [("operator", None)]
 
 
-def test_the_last_platform_admin_is_not_disabled(app: Flask, run: Command) -> None:
+def test_operators_disable_rejects_the_last_platform_admin(app: Flask, run: Command) -> None:
     add_operator(app, OPS, "platform")
     refused = run("operators", "disable", OPS)
     assert (refused.exit_code, "last_platform_operator" in refused.output) == (1, True)
 
 
-def test_remove_codes_allows_sign_in_by_password(app: Flask, run: Command, rows: Reader) -> None:
-    """This includes the last platform admin."""
+def test_operators_remove_codes_allows_sign_in_with_the_password_alone(
+    app: Flask, run: Command, rows: Reader
+) -> None:
+    """The command also accepts the last platform admin."""
     add_operator(app, OPS, "platform")
     enable_one_time_codes(app, OPS)
     ops = Script(Client(app), OPS)
@@ -89,13 +91,13 @@ def test_remove_codes_allows_sign_in_by_password(app: Flask, run: Command, rows:
 
 
 @pytest.mark.parametrize("command", ["reset", "remove-codes --yes", "disable", "enable"])
-def test_an_unknown_operator_is_reported(run: Command, command: str) -> None:
+def test_operator_commands_fail_for_an_unknown_operator(run: Command, command: str) -> None:
     refused = run("operators", *command.split(), "nobody@acme.example")
     assert (refused.exit_code, "operator_unknown" in refused.output) == (1, True)
     assert run("operators", *command.split(), "no address").exit_code == 2
 
 
-def test_the_list_shows_operators_with_one_time_codes(app: Flask, run: Command) -> None:
+def test_operators_list_marks_operators_with_one_time_codes(app: Flask, run: Command) -> None:
     add_operator(app, ANN, "tenant_admin", "acme")
     add_operator(app, OPS, "platform")
     enable_one_time_codes(app, ANN)

@@ -16,7 +16,7 @@ ALICE = ("alice", "13800138001", "小花 🌸")
 
 
 def run(app: Flask, *arguments: str) -> Result:
-    """Run a command, and check that it shows no traceback."""
+    """Run a `users` command. Fail if it raises any exception but SystemExit."""
     result = app.test_cli_runner().invoke(args=["users", *arguments])
     assert result.exception is None or isinstance(result.exception, SystemExit), result
     return result
@@ -24,12 +24,14 @@ def run(app: Flask, *arguments: str) -> Result:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """The path of the file of users."""
+    """Return the path of the import file, which does not exist yet."""
     return tmp_path / "people"
 
 
 @pytest.mark.parametrize("content", [csv_of(HEADER, ALICE), xlsx_of(HEADER, ALICE)])
-def test_users_are_imported_once(app: Flask, rows: Reader, path: Path, content: bytes) -> None:
+def test_users_import_imports_the_same_file_only_once(
+    app: Flask, rows: Reader, path: Path, content: bytes
+) -> None:
     path.write_bytes(content)
 
     dry = run(app, "import", str(path), "--tenant", "acme", "--dry-run")
@@ -54,7 +56,7 @@ def test_users_are_imported_once(app: Flask, rows: Reader, path: Path, content: 
     assert rows.count("users") == 1
 
 
-def test_each_bad_row_is_listed_with_column_code_and_message(
+def test_users_import_lists_each_invalid_row_with_column_code_and_message(
     app: Flask, rows: Reader, path: Path
 ) -> None:
     path.write_bytes(csv_of(HEADER, ALICE, ("Alice", "1", ""), ("", "", "x")))
@@ -74,7 +76,7 @@ def test_each_bad_row_is_listed_with_column_code_and_message(
     assert rows.count("users") == 0
 
 
-def test_a_dry_run_shows_the_rows_without_passwords(app: Flask, path: Path) -> None:
+def test_users_import_dry_run_shows_the_rows_without_passwords(app: Flask, path: Path) -> None:
     header = ("*账号", "手机号码", "昵称", "密码", "备注")
     people = [(f"Person{n}", f"139{n:08}", "", GOOD_PASSWORD, "x") for n in range(2, 32)]
     path.write_bytes(csv_of(header, *people))
@@ -96,7 +98,7 @@ def test_a_dry_run_shows_the_rows_without_passwords(app: Flask, path: Path) -> N
         (b"account\n" + b"a" * LARGEST_FILE, "people_file_too_large"),
     ],
 )
-def test_an_unreadable_file_is_reported_without_a_traceback(
+def test_users_import_reports_an_unreadable_file_without_a_traceback(
     app: Flask, path: Path, content: bytes, code: str
 ) -> None:
     path.write_bytes(content)
@@ -104,7 +106,9 @@ def test_an_unreadable_file_is_reported_without_a_traceback(
     assert (result.exit_code, f"Error: {code}: " in result.output) == (1, True)
 
 
-def test_an_export_is_a_csv_file_for_excel(app: Flask, rows: Reader) -> None:
+def test_users_export_writes_an_audited_csv_file_that_excel_reads_as_utf8(
+    app: Flask, rows: Reader
+) -> None:
     enter_user(app, account="alice", phone="13800138001")
     exported = run(app, "export", "--tenant", "acme")
     assert exported.exit_code == 0
