@@ -8,7 +8,7 @@ from app.admin import console, operator_jwts
 
 
 def register(app: Flask, api: Api) -> None:
-    """Register the admin API and the console."""
+    """Register the JWT handling, the admin API and the console."""
     operator_jwts.init_app(app)
     json_api.register(api)
     console.init_app(app)

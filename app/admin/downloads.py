@@ -9,7 +9,10 @@ CSV = "text/csv"
 
 
 def users_csv(scope: TenantScope, wanted: Wanted) -> Response:
-    """Return users of the tenant as a CSV file. The audit log records the export first."""
+    """Return a streamed CSV file of users. The export is audited before the first row is sent.
+
+    Raise RoleTooLow for a tenant viewer.
+    """
     scope.refuse_reader()
     pieces = stream_with_context(export_users(scope.actor, scope.tenant_id, wanted))
     named = f'attachment; filename="{scope.tenant_slug}-people.csv"'

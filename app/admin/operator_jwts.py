@@ -1,4 +1,4 @@
-"""JWTs of operators: signing keys and errors of flask-jwt-extended."""
+"""Configuration of flask-jwt-extended for the JWTs of operators."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from app.services.signing.signing_keys import published_keys
 
 
 def init_app(app: Flask) -> None:
-    """Sign with the newest key, and verify with every one that is published."""
+    """Sign JWTs with the key of the token, verify with published keys, and map errors."""
     jwt.init_app(app)
     jwt.user_identity_loader(lambda signed: signed.subject)
     jwt.encode_key_loader(lambda signed: signed.key.pem)
@@ -35,7 +35,10 @@ def _name_key(signed: Signed) -> dict[str, str]:
 
 
 def _find_key(header: dict[str, Any], _: dict[str, Any]) -> Any:
-    """Return the published public key that a token names. A key inside the token is ignored."""
+    """Return the published public key with the `kid` of a JWT header, or raise JwtInvalid.
+
+    A key that is embedded in the header is ignored.
+    """
     for key in published_keys():
         if key.kid == header.get("kid"):
             return key.verifier()

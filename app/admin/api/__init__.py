@@ -1,4 +1,4 @@
-"""The admin API: the same services as the console and the commands."""
+"""The admin API below /v1/admin. It calls the same services as the console and the commands."""
 
 from flask_smorest import Api
 
@@ -21,9 +21,9 @@ JWT_SCHEME = {
     "description": "An operator's `access_token`",
 }
 STEP_UP_RESPONSE = {
-    "description": "A failure. With the code `step_up_required`, the session's last proof of"
-    " password and one-time code is 5 minutes old: call `POST /v1/admin/step-up`, then send the"
-    " request again.",
+    "description": "An error. The code `step_up_required` means that the last sign-in or step-up of"
+    " the session is at least 5 minutes old: call `POST /v1/admin/step-up`, then send the request"
+    " again.",
     "content": {"application/problem+json": {"schema": ProblemResponse}},
 }
 BLUEPRINTS = (

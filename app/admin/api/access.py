@@ -1,4 +1,4 @@
-"""Authentication of operators. Each view names the role that it needs with a decorator."""
+"""Authentication and authorisation in the admin API, as view decorators."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -20,7 +20,7 @@ R = TypeVar("R")
 
 
 def operator_login(view: Callable[P, R]) -> Callable[P, R]:
-    """Require an operator of any role."""
+    """Require the JWT of an operator with any role."""
 
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -31,7 +31,7 @@ def operator_login(view: Callable[P, R]) -> Callable[P, R]:
 
 
 def platform_login(view: Callable[P, R]) -> Callable[P, R]:
-    """Require a platform admin."""
+    """Require the JWT of a platform admin. Raise RoleTooLow for other operators."""
 
     @wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -43,7 +43,7 @@ def platform_login(view: Callable[P, R]) -> Callable[P, R]:
 
 
 def tenant_operator_required(view: Callable[..., R]) -> Callable[..., R]:
-    """Require an operator who may view the tenant of the path. Others get 404."""
+    """Require an operator with access to the tenant in the path. Other operators get 404."""
 
     @wraps(view)
     def guarded(*args: Any, slug: str, **kwargs: Any) -> R:
@@ -55,7 +55,7 @@ def tenant_operator_required(view: Callable[..., R]) -> Callable[..., R]:
 
 
 def tenant_admin_required(view: Callable[..., R]) -> Callable[..., R]:
-    """Require an operator who may change the tenant of the path."""
+    """Require an operator who may change the tenant in the path. Viewers get 403."""
 
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> R:
@@ -66,9 +66,9 @@ def tenant_admin_required(view: Callable[..., R]) -> Callable[..., R]:
 
 
 def step_up_required(view: Callable[P, R]) -> Callable[P, R]:
-    """Refuse a session without a recent proof of password and code, with `step_up_required`.
+    """Raise StepUpRequired if the last sign-in or step-up of the session is not recent.
 
-    It goes below the decorator for the role, which is checked first.
+    Place the decorator below the role decorator, so that the role is checked first.
     """
 
     @wraps(view)
@@ -81,9 +81,9 @@ def step_up_required(view: Callable[P, R]) -> Callable[P, R]:
 
 
 def _signed_in() -> SignedIn:
-    """Return the signed-in operator of the request's JWT.
+    """Return the operator of the JWT in the request.
 
-    A JWT for another audience is refused. The session must still be active.
+    Raise an error if the JWT is invalid or has another audience, or if its session has ended.
     """
     verify_jwt_in_request()
     claims = get_jwt()
@@ -99,10 +99,10 @@ def _signed_in() -> SignedIn:
 
 
 def this_operator() -> SignedIn:
-    """Return the operator of this request."""
+    """Return the operator of this request, as stored by `operator_login`."""
     return cast(SignedIn, g.signed_in)
 
 
 def this_tenant_scope() -> TenantScope:
-    """Return the tenant scope of the request."""
+    """Return the tenant scope of this request, as stored by `tenant_operator_required`."""
     return cast(TenantScope, g.tenant_scope)

@@ -1,4 +1,4 @@
-"""The operator's own account: /v1/admin/step-up and /v1/admin/me/..."""
+"""Routes of the operator's own account: /v1/admin/step-up and /v1/admin/me/..."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -34,9 +34,9 @@ blp = Blueprint("admin_account", __name__, url_prefix="/v1/admin")
 @blp.arguments(StepUpRequest)
 @blp.response(204)
 def prove_again(body: StepUpBody) -> None:
-    """Prove password and one-time code again. Sensitive requests are accepted for 5 minutes.
+    """Confirm password and one-time code. Sensitive requests are then accepted for 5 minutes.
 
-    Signing in counts as a proof, refreshing tokens does not.
+    A sign-in has the same effect, a token refresh has not.
     """
     step_up.step_up(this_operator(), body.password, body.code, this_device())
 
@@ -47,7 +47,7 @@ def prove_again(body: StepUpBody) -> None:
 @blp.arguments(OwnPasswordRequest)
 @blp.response(204)
 def change_own_password(body: OwnPasswordBody) -> None:
-    """Change your password; your other sessions end."""
+    """Change your password. Your other sessions end."""
     own_account.change_own_password(this_operator(), body.new_password)
 
 
@@ -55,7 +55,7 @@ def change_own_password(body: OwnPasswordBody) -> None:
 @operator_login
 @blp.response(200, OwnSessionListResponse)
 def list_own_sessions() -> dict[str, Sequence[OwnSession]]:
-    """List your active sessions."""
+    """List your active sessions, most recently used first."""
     return {"items": own_account.list_own_sessions(this_operator())}
 
 
@@ -63,7 +63,7 @@ def list_own_sessions() -> dict[str, Sequence[OwnSession]]:
 @operator_login
 @blp.response(200, EndedResponse)
 def end_other_own_sessions() -> dict[str, int]:
-    """End all your sessions but this one."""
+    """End all your other sessions."""
     return {"ended": own_account.end_other_own_sessions(this_operator())}
 
 
@@ -81,7 +81,10 @@ def end_own_session(session_id: UUID) -> None:
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, EnrolmentResponse)
 def begin_enrolment(body: EmptyBody) -> one_time_codes.Enrolment:
-    """Begin to set up one-time codes. The secret stays the same until confirmed or cancelled."""
+    """Begin the setup of one-time codes.
+
+    Repeated requests return the same secret until the setup is confirmed or cancelled.
+    """
     return one_time_codes.begin_enrolment(this_operator())
 
 
@@ -91,7 +94,7 @@ def begin_enrolment(body: EmptyBody) -> one_time_codes.Enrolment:
 @blp.arguments(CodeRequest)
 @blp.response(200, RecoveryCodesResponse)
 def confirm_enrolment(body: CodeBody) -> dict[str, Sequence[str]]:
-    """Enable one-time codes with a first code; your other sessions end."""
+    """Confirm the setup with a one-time code. One-time codes are enabled, other sessions end."""
     codes = one_time_codes.confirm_enrolment(this_operator(), body.code)
     return {"recovery_codes": codes}
 
@@ -102,7 +105,10 @@ def confirm_enrolment(body: CodeBody) -> dict[str, Sequence[str]]:
 @blp.arguments(CodeRemovalRequest, required=False)
 @blp.response(204)
 def remove_own_codes(body: CodeRemovalBody) -> None:
-    """Cancel a pending setup; or disable one-time codes with a code, which ends other sessions."""
+    """Disable one-time codes, or cancel a pending setup if they are not enabled.
+
+    Disabling requires a one-time code or recovery code, and ends your other sessions.
+    """
     one_time_codes.cancel_or_remove_codes(this_operator(), body.code)
 
 
@@ -112,5 +118,5 @@ def remove_own_codes(body: CodeRemovalBody) -> None:
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, RecoveryCodesResponse)
 def renew_recovery_codes(body: EmptyBody) -> dict[str, Sequence[str]]:
-    """Replace your recovery codes by ten new ones."""
+    """Replace your recovery codes with ten new codes."""
     return {"recovery_codes": recovery_codes.renew_recovery_codes(this_operator())}

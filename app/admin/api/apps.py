@@ -1,4 +1,4 @@
-"""A tenant's mini-programs: /v1/admin/tenants/{slug}/apps."""
+"""Routes of a tenant's mini-programs: /v1/admin/tenants/{slug}/apps."""
 
 from dataclasses import fields, replace
 from typing import Any
@@ -40,7 +40,7 @@ from app.services.apps.listed_apps import TenantApp
 from app.services.database.paging import Page
 from app.services.tenant_admin import apps
 
-# Not named `appid`: tenancy would resolve that as the app of the request.
+# The path parameter is named `its_appid`, because tenancy treats `appid` as the requesting app.
 blp = Blueprint("admin_apps", __name__, url_prefix="/v1/admin/tenants/<string:slug>/apps")
 
 
@@ -49,7 +49,7 @@ blp = Blueprint("admin_apps", __name__, url_prefix="/v1/admin/tenants/<string:sl
 @blp.arguments(PageQuery, location="query")
 @blp.response(200, AppListResponse)
 def list_apps(query: PageParams) -> Page[dict[str, Any]]:
-    """List the tenant's mini-programs by appid, including those not verified yet."""
+    """List the tenant's mini-programs by appid, including mini-programs that are not verified."""
     page = apps.list_tenant_apps(this_tenant_scope(), paging_of(query))
     return Page([_app_response(one) for one in page.items], page.next_cursor, page.count)
 
@@ -62,8 +62,9 @@ def list_apps(query: PageParams) -> Page[dict[str, Any]]:
 def add_app(body: NewAppBody) -> dict[str, Any]:
     """Add a mini-program and verify it with WeChat.
 
-    It is `active` immediately if WeChat accepts the AppSecret. Otherwise it is `pending`, serves no
-    request, and `verdict` says what to do before it is verified again.
+    If WeChat accepts the AppSecret, the mini-program is `active` immediately. Otherwise it is
+    `pending` and serves no requests, and `verdict` says what to correct before the next
+    verification.
     """
     new = NewApp(
         appid=body.appid,
@@ -81,7 +82,7 @@ def add_app(body: NewAppBody) -> dict[str, Any]:
 @tenant_operator_required
 @blp.response(200, TenantAppResponse)
 def show_app(its_appid: str) -> dict[str, Any]:
-    """Show a mini-program and which secrets are set."""
+    """Show the settings of a mini-program and which of its secrets are set."""
     return _app_response(apps.get_tenant_app(this_tenant_scope(), its_appid))
 
 
@@ -90,7 +91,7 @@ def show_app(its_appid: str) -> dict[str, Any]:
 @blp.arguments(AppChangeRequest)
 @blp.response(200, TenantAppResponse)
 def change_app(body: AppChangeBody, its_appid: str) -> dict[str, Any]:
-    """Change a mini-program. The change applies to the next request."""
+    """Change the settings of a mini-program. The change applies to the next request."""
     changed = apps.change_tenant_app(
         this_tenant_scope(),
         its_appid,
@@ -110,7 +111,7 @@ def change_app(body: AppChangeBody, its_appid: str) -> dict[str, Any]:
 @tenant_admin_required
 @blp.response(204)
 def remove_app(its_appid: str) -> None:
-    """Withdraw a mini-program that is not verified, or delete one that was never used."""
+    """Remove a mini-program that is not verified or was never used."""
     apps.remove_tenant_app(this_tenant_scope(), its_appid)
 
 
@@ -147,7 +148,7 @@ def set_app_secrets(body: SecretsBody, its_appid: str) -> dict[str, Any]:
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, VerificationResponse)
 def verify_app(body: EmptyBody, its_appid: str) -> dict[str, Any]:
-    """Verify appid and AppSecret with WeChat, and say what to do if they are rejected.
+    """Verify appid and AppSecret with WeChat. The response says what to correct.
 
     A pending mini-program becomes `active` if WeChat accepts its AppSecret. A tenant may verify ten
     times a minute.
@@ -165,9 +166,10 @@ def verify_app(body: EmptyBody, its_appid: str) -> dict[str, Any]:
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, AppUsageResponse)
 def release_app(body: EmptyBody, slug: str, its_appid: str) -> AppUsage:
-    """Release the appid from its tenant. Return how many records stay with the tenant.
+    """Release the appid, so that any tenant can add it again.
 
-    Every login ends. Identities and users stay with the tenant; the appid can be proven again.
+    All login sessions of the mini-program end. Identities and users stay with the tenant. The
+    response contains the numbers of records that stay.
     """
     return releases.release_app(this_operator().actor, slug, its_appid)
 
@@ -180,8 +182,8 @@ def release_app(body: EmptyBody, slug: str, its_appid: str) -> AppUsage:
 def move_app(body: AppMoveBody, slug: str, its_appid: str) -> AppUsage:
     """Move the appid to a tenant that has added it with an AppSecret that WeChat accepts.
 
-    Every login ends. Users and identities stay with the tenant of the path; the response counts
-    them.
+    All login sessions of the mini-program end. Identities and users stay with the tenant in the
+    path. The response contains the numbers of records that stay.
     """
     return releases.move_app(this_operator().actor, slug, its_appid, body.to_slug)
 

@@ -1,4 +1,4 @@
-"""Base class of the admin API's blueprints: JWTs, pages of lists, idempotency keys."""
+"""Base class of the admin API's blueprints, with JWTs, pagination and idempotency keys."""
 
 import re
 from collections.abc import Callable
@@ -33,18 +33,18 @@ KEY_PARAMETER = {
     "in": "header",
     "name": IDEMPOTENCY_KEY,
     "required": False,
-    "description": "Sent again within 24 hours, with the same body, it gets the first answer.",
+    "description": "For 24 hours, a repeated request with this key gets the first response.",
     "schema": {"type": "string", "maxLength": 64},
 }
 
 
 class Blueprint(NativeBlueprint):
-    """A blueprint of the admin API."""
+    """A blueprint of the admin API, which is authenticated with the JWT of an operator."""
 
     LOGINS: list[dict[str, list[str]]] = [{OPERATOR_JWT: []}]  # noqa: RUF012
 
     def description_of(self, view: Callable[..., Any]) -> dict[str, Any]:
-        """Also describe Idempotency-Key and which views need a recent step-up."""
+        """Return the OpenAPI description of a view, with Idempotency-Key and step-up error."""
         described = super().description_of(view)
         if "idempotent" in view.__dict__:
             described["parameters"] = [KEY_PARAMETER]
@@ -54,12 +54,12 @@ class Blueprint(NativeBlueprint):
 
 
 def paging_of(query: PageParams) -> CursorPage:
-    """Return the page that a query asks for."""
+    """Convert query parameters to the pagination of the services."""
     return CursorPage(cursor=query.cursor, limit=query.limit, counted=query.counted)
 
 
 def audit_query_of(query: AuditListParams) -> AuditQuery:
-    """Return the audit query of a request."""
+    """Convert query parameters to the audit query of the services."""
     return AuditQuery(
         action=query.action,
         actor_kind=query.actor_kind,
@@ -71,7 +71,10 @@ def audit_query_of(query: AuditListParams) -> AuditQuery:
 
 
 def idempotent(view: Callable[..., Any]) -> Callable[..., Any]:
-    """Create once for each Idempotency-Key. A repeated request gets the same response."""
+    """Run a view once per operator and Idempotency-Key.
+
+    A repeated request gets the stored response. A view that raises an exception can be repeated.
+    """
 
     @wraps(view)
     def once(*args: Any, **kwargs: Any) -> Any:
@@ -102,7 +105,7 @@ def _keyed_request(key: str) -> KeyedRequest:
 
 
 def _shown_user(response: Response) -> UUID | None:
-    """Return the id of the user that a response shows, as UserPageResponse does."""
+    """Return the user id in a response with UserPageResponse, otherwise None."""
     shown = (response.get_json(silent=True) or {}).get("user")
     return UUID(shown["id"]) if shown else None
 

@@ -1,4 +1,4 @@
-"""Operators, for platform admins: /v1/admin/operators."""
+"""Routes for platform admins to manage operators: /v1/admin/operators."""
 
 from typing import Any
 from uuid import UUID
@@ -29,7 +29,7 @@ blp = Blueprint("admin_operators", __name__, url_prefix="/v1/admin/operators")
 @blp.arguments(PageQuery, location="query")
 @blp.response(200, OperatorListResponse)
 def list_operators(query: PageParams) -> Page[listed_operators.ShownOperator]:
-    """List the operators by e-mail address."""
+    """List all operators, sorted by e-mail address."""
     return listed_operators.page_of_operators(paging_of(query))
 
 
@@ -40,7 +40,7 @@ def list_operators(query: PageParams) -> Page[listed_operators.ShownOperator]:
 @blp.arguments(NewOperatorRequest)
 @blp.response(201, InvitationResponse)
 def invite_operator(body: NewOperatorBody) -> dict[str, Any]:
-    """Invite an operator. The response holds the secret of the link, for three days."""
+    """Invite an operator. The invitation secret in the response is valid for three days."""
     invitation = operators.invite_operator(
         this_operator().actor, email=body.email, role=body.role, tenant_slug=body.tenant_slug
     )
@@ -56,7 +56,7 @@ def invite_operator(body: NewOperatorBody) -> dict[str, Any]:
 def change_operator(body: OperatorChangeBody, operator_id: UUID) -> listed_operators.ShownOperator:
     """Disable or enable an operator, or change the role. The operator's sessions end.
 
-    You cannot change yourself, nor the last platform admin who can sign in.
+    You can change neither yourself nor the last platform admin who can sign in.
     """
     return operators.change_operator(
         this_operator().actor,
@@ -73,7 +73,7 @@ def change_operator(body: OperatorChangeBody, operator_id: UUID) -> listed_opera
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, InvitationResponse)
 def reset_operator(body: EmptyBody, operator_id: UUID) -> dict[str, Any]:
-    """Remove an operator's password, end their sessions, and invite them again.
+    """Remove an operator's password, end all sessions of the operator, and create an invitation.
 
     One-time codes stay enabled. You cannot reset yourself.
     """
@@ -86,8 +86,8 @@ def reset_operator(body: EmptyBody, operator_id: UUID) -> dict[str, Any]:
 @step_up_required
 @blp.response(204)
 def remove_operator_codes(operator_id: UUID) -> None:
-    """Remove an operator's one-time codes and recovery codes; their sessions end.
+    """Remove an operator's one-time codes and recovery codes. The operator's sessions end.
 
-    The password alone opens the account then. Remove your own codes at `me/one-time-codes`.
+    The password alone is then enough to sign in. Remove your own codes at `me/one-time-codes`.
     """
     operators.remove_operator_codes(this_operator().actor, operator_id)

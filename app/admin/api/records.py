@@ -1,4 +1,4 @@
-"""A tenant's figures, login sessions and audit log: /overview, /sessions and /audit."""
+"""Routes of a tenant's statistics, login sessions and audit log."""
 
 from uuid import UUID
 
@@ -26,7 +26,7 @@ blp = Blueprint("admin_records", __name__, url_prefix="/v1/admin/tenants/<string
 @blp.arguments(OverviewQuery, location="query")
 @blp.response(200, OverviewResponse)
 def show_overview(query: OverviewParams) -> overview.Overview:
-    """Return figures of the tenant's mini-programs: today, and over some days."""
+    """Return login statistics of the tenant: today, per day, per mini-program and in total."""
     return overview.get_overview(this_tenant_scope().tenant_id, days=query.days)
 
 
@@ -44,7 +44,7 @@ def list_sessions(query: SessionListParams) -> Page[sessions.ListedSession]:
 @tenant_admin_required
 @blp.response(204)
 def end_session(session_id: UUID) -> None:
-    """End one login session."""
+    """End one login session of the tenant."""
     sessions.end_session(this_tenant_scope(), session_id)
 
 

@@ -1,4 +1,4 @@
-"""The platform audit log, for platform admins: /v1/admin/audit."""
+"""Route for platform admins to read the platform audit log: /v1/admin/audit."""
 
 from app.admin.api.access import platform_login
 from app.admin.api.blueprint import Blueprint, audit_query_of, paging_of

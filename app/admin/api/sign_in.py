@@ -1,4 +1,4 @@
-"""Sign-in and sign-out of scripts: /v1/admin/..."""
+"""Routes for sign-in, token refresh, sign-out and invitations: /v1/admin/..."""
 
 from app.admin.api.access import operator_login, this_operator
 from app.admin.api.blueprint import Blueprint
@@ -25,7 +25,7 @@ blp = Blueprint("admin_sign_in", __name__, url_prefix="/v1/admin")
 @blp.arguments(SignInRequest)
 @blp.response(200, OperatorTokensResponse)
 def sign_operator_in(body: SignInBody) -> tokens.OperatorTokens:
-    """Sign in. Return a JWT that lives 15 minutes, and a refresh token."""
+    """Sign in. The response contains a JWT that is valid for 15 minutes, and a refresh token."""
     return tokens.open_script_session(
         email=body.email, password=body.password, code=body.code, device=this_device()
     )
@@ -36,7 +36,7 @@ def sign_operator_in(body: SignInBody) -> tokens.OperatorTokens:
 @blp.arguments(RefreshRequest)
 @blp.response(200, OperatorTokensResponse)
 def refresh_operator(body: RefreshBody) -> tokens.OperatorTokens:
-    """Exchange a refresh token for new tokens. A refresh token used twice ends the session."""
+    """Exchange a refresh token for new tokens. Reuse of a refresh token ends the session."""
     return tokens.refresh_operator_tokens(body.refresh_token, this_device())
 
 
@@ -45,7 +45,7 @@ def refresh_operator(body: RefreshBody) -> tokens.OperatorTokens:
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(204)
 def sign_operator_out(body: EmptyBody) -> None:
-    """End this session. Its JWTs and its refresh token stop working."""
+    """End your session. JWTs and the refresh token of the session become invalid."""
     sessions.end_operator_session(this_operator().session_id)
 
 
@@ -53,7 +53,7 @@ def sign_operator_out(body: EmptyBody) -> None:
 @operator_login
 @blp.response(200, SignedInResponse)
 def show_signed_in() -> sessions.SignedIn:
-    """Show the signed-in operator."""
+    """Show the signed-in operator and the time of the last sign-in or step-up."""
     return this_operator()
 
 

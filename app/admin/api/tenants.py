@@ -1,4 +1,4 @@
-"""Tenants, for platform admins: /v1/admin/tenants."""
+"""Routes for platform admins to manage tenants: /v1/admin/tenants."""
 
 from app.admin.api.access import platform_login, this_operator
 from app.admin.api.blueprint import Blueprint, idempotent, paging_of
@@ -22,7 +22,7 @@ blp = Blueprint("admin_tenants", __name__, url_prefix="/v1/admin/tenants")
 @blp.arguments(PageQuery, location="query")
 @blp.response(200, TenantListResponse)
 def list_tenants(query: PageParams) -> Page[ShownTenant]:
-    """List the tenants by slug."""
+    """List all tenants, sorted by slug."""
     return tenants.page_of_tenants(paging_of(query))
 
 
@@ -47,7 +47,7 @@ def add_tenant(body: NewTenantBody) -> ShownTenant:
 @blp.arguments(TenantChangeRequest)
 @blp.response(200, TenantResponse)
 def change_tenant(body: TenantChangeBody, its_slug: str) -> ShownTenant:
-    """Change a tenant. Apps, users and operators of a disabled tenant are refused immediately."""
+    """Change a tenant. Disabling takes effect for apps, users and operators immediately."""
     settings = tenants.TenantSettings(
         name=body.name,
         status=body.status,

@@ -1,4 +1,4 @@
-"""Import and export of users: /v1/admin/tenants/{slug}/imports and /exports."""
+"""Routes to import and export users: /v1/admin/tenants/{slug}/imports and /exports."""
 
 from typing import Any
 from uuid import UUID
@@ -30,7 +30,7 @@ FILE = {"required": True, "content": {kind: {"schema": A_FILE} for kind in (CSV,
 @blp.doc(requestBody=FILE, responses={422: REFERENCE})
 @blp.response(200, PreviewResponse)
 def preview_users() -> dict[str, Any]:
-    """Preview an import of a CSV or XLSX file. A file without bad rows is kept for an hour."""
+    """Preview the import of a CSV or XLSX file. A file without errors is stored for an hour."""
     scope = this_tenant_scope()
     return _preview_response(
         preview_import(scope.actor, scope.tenant_id, read_user_file(_uploaded_file()))
@@ -42,7 +42,7 @@ def preview_users() -> dict[str, Any]:
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, ProgressResponse)
 def confirm_import(body: EmptyBody, import_id: UUID) -> run.Progress:
-    """Start the import of your own preview: of all its users, or of none."""
+    """Start the import that you previewed. If one user cannot be added, no user is."""
     scope = this_tenant_scope()
     run.begin_import(scope.actor, scope.tenant_id, import_id)
     return run.import_progress(scope.actor, scope.tenant_id, import_id)
@@ -52,7 +52,7 @@ def confirm_import(body: EmptyBody, import_id: UUID) -> run.Progress:
 @tenant_admin_required
 @blp.response(200, ProgressResponse)
 def show_import(import_id: UUID) -> run.Progress:
-    """Show the progress of your own import. No user exists before its state is `done`."""
+    """Show the progress of your import. No user is visible before the state is `done`."""
     scope = this_tenant_scope()
     return run.import_progress(scope.actor, scope.tenant_id, import_id)
 
@@ -69,7 +69,7 @@ def export_users(body: ExportBody) -> Response:
 
 
 def _uploaded_file() -> bytes:
-    # Only authenticated operators may send a body of this size.
+    # The limit is raised here, after the operator is authenticated.
     request.max_content_length = LARGEST_FILE + 1
     return whole_body(request)
 

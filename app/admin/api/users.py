@@ -1,4 +1,4 @@
-"""A tenant's users: /v1/admin/tenants/{slug}/users."""
+"""Routes of a tenant's users: /v1/admin/tenants/{slug}/users."""
 
 from uuid import UUID
 
@@ -29,7 +29,7 @@ blp = Blueprint("admin_users", __name__, url_prefix="/v1/admin/tenants/<string:s
 @blp.arguments(UserListQuery, location="query")
 @blp.response(200, UserListResponse)
 def find_users(query: UserListParams) -> Page[FoundUser]:
-    """Find users, newest first."""
+    """List the tenant's users that match the filters, newest first."""
     wanted = UserQuery(
         account=query.account,
         phone=query.phone,
@@ -46,7 +46,7 @@ def find_users(query: UserListParams) -> Page[FoundUser]:
 @blp.arguments(NewUserRequest)
 @blp.response(201, UserPageResponse)
 def enter_user(body: NewUserBody) -> UserPage:
-    """Add a user by account, by phone, or both."""
+    """Add a user with an account, a phone number, or both."""
     user_id = user_changes.create_user(
         this_tenant_scope(),
         account=body.account,
@@ -61,7 +61,7 @@ def enter_user(body: NewUserBody) -> UserPage:
 @tenant_operator_required
 @blp.response(200, UserPageResponse)
 def show_user(user_id: UUID) -> UserPage:
-    """Show a user with identities, sessions, merges and history."""
+    """Show a user with WeChat identities, sessions, merges and audit events."""
     return users.show_user_page(this_tenant_scope(), user_id)
 
 
@@ -70,7 +70,7 @@ def show_user(user_id: UUID) -> UserPage:
 @blp.arguments(UserChangeRequest)
 @blp.response(200, UserPageResponse)
 def change_user(body: UserChangeBody, user_id: UUID) -> UserPage:
-    """Disable or enable a user. Disabling ends every session of the user."""
+    """Disable or enable a user. Disabling ends all sessions of the user."""
     user_changes.set_user_status(this_tenant_scope(), user_id, status=body.status)
     return users.show_user_page(this_tenant_scope(), user_id)
 
@@ -80,7 +80,7 @@ def change_user(body: UserChangeBody, user_id: UUID) -> UserPage:
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, EndedResponse)
 def end_user_sessions(body: EmptyBody, user_id: UUID) -> dict[str, int]:
-    """End every session of a user."""
+    """End all sessions of a user."""
     return {"ended": user_changes.end_user_sessions(this_tenant_scope(), user_id)}
 
 
@@ -89,7 +89,7 @@ def end_user_sessions(body: EmptyBody, user_id: UUID) -> dict[str, int]:
 @blp.arguments(UserPasswordRequest)
 @blp.response(204)
 def set_user_password(body: UserPasswordBody, user_id: UUID) -> None:
-    """Set a user's password. Every session of the user ends."""
+    """Set a user's password. All sessions of the user end."""
     user_changes.set_user_password(this_tenant_scope(), user_id, password=body.password)
 
 
@@ -98,7 +98,10 @@ def set_user_password(body: UserPasswordBody, user_id: UUID) -> None:
 @blp.arguments(MergeRequest)
 @blp.response(200, UserPageResponse)
 def merge_user(body: MergeBody, user_id: UUID) -> UserPage:
-    """Merge a user into another, and return that user. It can be undone for 30 days."""
+    """Merge a user into another user. The merge can be undone for 30 days.
+
+    The response contains the remaining user.
+    """
     user_changes.merge_users(this_tenant_scope(), user_id, into_id=body.into_id)
     return users.show_user_page(this_tenant_scope(), body.into_id)
 
@@ -108,7 +111,7 @@ def merge_user(body: MergeBody, user_id: UUID) -> UserPage:
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, UserPageResponse)
 def undo_merge(body: EmptyBody, user_id: UUID) -> UserPage:
-    """Undo the merge of a user."""
+    """Undo the last merge of a user, at most 30 days old."""
     user_changes.undo(this_tenant_scope(), user_id)
     return users.show_user_page(this_tenant_scope(), user_id)
 
@@ -117,7 +120,7 @@ def undo_merge(body: EmptyBody, user_id: UUID) -> UserPage:
 @tenant_admin_required
 @blp.response(204)
 def unbind_identity(user_id: UUID, identity_id: UUID) -> None:
-    """Unbind a WeChat identity from a user. Sessions of the identity end."""
+    """Unbind a WeChat identity from a user. Sessions of the WeChat identity end."""
     user_changes.unbind_identity(this_tenant_scope(), user_id, identity_id)
 
 

@@ -1,7 +1,7 @@
-"""The web console at /console, rendered on the server with Flask-Admin and our own theme.
+"""The web console at /console, built with Flask-Admin and its own templates.
 
-To add a page, write a view class in `views/` and register it in `init_app`. The menu has the same
-order.
+To add a page, write a view class in `views/` and register it in `init_app`. The menu lists the
+pages in order of registration.
 """
 
 from flask import Flask
@@ -23,7 +23,7 @@ from app.admin.console.views.users import UsersView
 
 
 def init_app(app: Flask) -> None:
-    """Register every page, behind the sign-in."""
+    """Register access control, the templates, the sign-in pages and all other pages."""
     access.init_app(app)
     rendering.init_app(app)
     app.register_blueprint(auth_pages)

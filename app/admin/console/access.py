@@ -1,4 +1,4 @@
-"""Access to the console: the operator's session, CSRF and the tenant in the address."""
+"""Access control of the console: host names, cross-site requests, session and CSRF token."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -53,7 +53,7 @@ V = TypeVar("V", bound=Callable[..., Any])
 FORM_MEMORY = 512 * 1024
 
 
-# Values of Sec-Fetch-Site for our own pages, and for an address that was typed.
+# Values of Sec-Fetch-Site for requests from the console and for URLs typed by the user.
 OUR_SITES = ("same-origin", "none")
 
 
@@ -61,7 +61,7 @@ csrf = CSRFProtect()
 
 
 def init_app(app: Flask) -> None:
-    """Guard every address below /console."""
+    """Check every request below /console, and add security headers to its response."""
     app.session_interface = ConsoleCookies()
     csrf.init_app(app)
     app.before_request(_guard)
@@ -69,9 +69,10 @@ def init_app(app: Flask) -> None:
 
 
 def _guard() -> ResponseReturnValue | None:
-    """Refuse other sites' forms and requests without a session; then check the CSRF token.
+    """Return an error page or a redirect for a request that is not allowed, otherwise None.
 
-    The body is read only after the session is found.
+    The CSRF token is checked last, because the check reads the body, which is read only for
+    operators with a session. Raise CSRFError if the token is wrong.
     """
     if not is_console():
         return None
@@ -90,7 +91,7 @@ def _guard() -> ResponseReturnValue | None:
 
 
 def _find_refusal() -> Failure | None:
-    """Return why the request is refused before its session is read."""
+    """Return the error of a request that is refused before its session is read, or None."""
     if not _is_allowed_host():
         return HostNotAllowed()
     if _is_cross_site_form():
@@ -99,7 +100,7 @@ def _find_refusal() -> Failure | None:
 
 
 def _is_allowed_host() -> bool:
-    """Return whether pages may be shown, and links made, under the host of the request."""
+    """Return whether ALLOWED_HOSTS is empty or contains the host of the request."""
     allowed = current_app.config["ALLOWED_HOSTS"]
     return not allowed or host_is_trusted(request.host.lower(), allowed)
 
@@ -120,7 +121,10 @@ def _needs_no_session() -> bool:
 
 
 def _require_session() -> ResponseReturnValue | None:
-    """Find the operator's session, or redirect to the sign-in page and keep the form."""
+    """Store the operator's session in `g`, or return a redirect to the sign-in page.
+
+    A form submitted with an expired session is kept as a draft.
+    """
     try:
         g.signed_in = find_console_session(session.get(TOKEN, ""), this_device())
     except SignInExpired as failure:
@@ -129,7 +133,7 @@ def _require_session() -> ResponseReturnValue | None:
         flash(message_on_page(failure), "error")
         return _redirect_to_sign_in()
     except SignInNeeded:
-        # The token stays: its sign-in may still wait for the one-time code.
+        # Keep the token, because its sign-in may still require the one-time code.
         return _redirect_to_sign_in()
     if "tenant_slug" not in g and g.signed_in.tenant_slug:
         g.tenant_slug = g.signed_in.tenant_slug
@@ -141,7 +145,7 @@ def _redirect_to_sign_in() -> ResponseReturnValue:
 
 
 def _keep_late_form() -> None:
-    """Keep a form that was submitted with an expired session, if its CSRF token is right."""
+    """Keep a form submitted with an expired session as a draft, if its CSRF token is valid."""
     operator_id = find_expired_operator(session.get(TOKEN, "")) if restored_form() else None
     if operator_id is not None:
         with suppress(CSRFError, RequestEntityTooLarge):
@@ -150,13 +154,13 @@ def _keep_late_form() -> None:
 
 
 def _refuse_unknown_page() -> ResponseReturnValue | None:
-    """Return the error page for an unknown address. No blueprint's handler covers it."""
+    """Return the error page for an unknown path, for which Flask calls no blueprint handler."""
     wrong = request.routing_exception
     return None if wrong is None or isinstance(wrong, RequestRedirect) else error_page(wrong)
 
 
 def accepts_body_up_to(largest: int) -> Callable[[V], V]:
-    """Mark a view that accepts a larger body than others, from signed-in operators."""
+    """Mark a view that accepts a body of up to `largest` bytes from signed-in operators."""
 
     def mark(view: V) -> V:
         view.__dict__["largest_body"] = largest
@@ -170,7 +174,7 @@ def _allow_large_body() -> None:
     largest = getattr(view, "largest_body", None)
     if largest is not None:
         request.max_content_length = largest
-        # The parser holds that much of a file at a time, as well as all fields.
+        # Werkzeug counts all fields, and the buffered part of a file, towards this limit.
         request.max_form_memory_size = FORM_MEMORY
 
 
@@ -178,7 +182,7 @@ def _add_headers(response: Response) -> Response:
     if is_console():
         policy = POLICIES[CONSOLE].format(nonce=nonce())
         response.headers["Content-Security-Policy"] = policy
-        # The CSRF check reads the referrer of our own pages.
+        # The CSRF check compares the Referer header with the host.
         response.headers["Referrer-Policy"] = "same-origin"
         response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
         response.headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()"

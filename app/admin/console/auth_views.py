@@ -1,4 +1,4 @@
-"""Sign-in, one-time code, invitation, sign-out and language: the views without a session."""
+"""Pages that need no session: sign-in, one-time code, invitation, sign-out and language."""
 
 import re
 from contextlib import suppress
@@ -21,7 +21,7 @@ from app.services.operators import sign_in as service
 from app.services.operators.operators import accept_invitation
 from app.services.operators.sessions import SignedIn, end_operator_session, find_console_session
 
-# Browsers read a backslash as a slash, and two dots as a way up.
+# No backslashes and no dots, because browsers read a backslash as `/` and resolve `..`.
 LOCAL = re.compile(rf"{ROOT}(/[A-Za-z0-9_-]+)*/?(\?[!-\[\]-~]*)?")
 
 auth_pages = Blueprint(
@@ -37,7 +37,7 @@ auth_pages.register_error_handler(Exception, error_page)
 
 @auth_pages.route("/sign-in", methods=["GET", "POST"])
 def sign_in() -> ResponseReturnValue:
-    """Ask for e-mail address and password. An operator who is signed in stays signed in."""
+    """Show and process the sign-in form. A signed-in operator is redirected."""
     form = SignInForm()
     return _redirect_signed_in() or process_form(
         form,
@@ -49,7 +49,7 @@ def sign_in() -> ResponseReturnValue:
 
 @auth_pages.route("/code", methods=["GET", "POST"])
 def code() -> ResponseReturnValue:
-    """Ask for the one-time code after a correct password."""
+    """Show and process the form for the one-time code, after a correct password."""
     form = CodeForm()
     return process_form(
         form,
@@ -61,7 +61,7 @@ def code() -> ResponseReturnValue:
 
 @auth_pages.route("/invitation", methods=["GET", "POST"])
 def invitation() -> ResponseReturnValue:
-    """Set the password of an invited operator."""
+    """Show and process the form in which an invited operator sets a password."""
     form = InvitationForm()
     return process_form(
         form,
@@ -75,14 +75,14 @@ def invitation() -> ResponseReturnValue:
 
 @auth_pages.post("/sign-out")
 def sign_out() -> ResponseReturnValue:
-    """End the session, here and in the database."""
+    """End the session in the database and clear the cookie, except for the language."""
     _end_session()
     _clear_cookie()
     return redirect(url_for("auth.sign_in"))
 
 
 def _find_session() -> SignedIn | None:
-    """Return the session of this browser's cookie, None if it has none that is active."""
+    """Return the active session of the browser's cookie, or None."""
     if TOKEN not in session:
         return None
     with suppress(SignInNeeded, SignInExpired):
@@ -92,7 +92,7 @@ def _find_session() -> SignedIn | None:
 
 @auth_pages.post("/language")
 def choose_language() -> ResponseReturnValue:
-    """Show the console in another language."""
+    """Store the chosen language in the cookie and redirect to the page `next`."""
     _store_language(request.form.get("language"))
     return redirect(local(request.form.get("next")))
 
@@ -117,9 +117,10 @@ def _store_language(language: str | None) -> None:
 
 
 def _store_token_and_redirect(entered: service.ConsoleSignIn) -> ResponseReturnValue:
-    """Put the token into a fresh cookie, and continue to the requested page.
+    """Store the session token in a new cookie, and redirect to the requested page.
 
-    Nothing of the cookie before the sign-in is kept but the language and the draft of a form.
+    If the sign-in requires a one-time code, redirect to its form. Only the language and the draft
+    of a form are kept from the cookie before the sign-in.
     """
     draft = session.get(DRAFT)
     _clear_cookie()
@@ -140,7 +141,7 @@ def _clear_cookie() -> None:
 
 
 def local(address: str | None) -> str:
-    """Return the URL of an address below the mount, of the first page for any other address."""
+    """Return the URL of a console path, or of the console's start page for any other path."""
     path = address if address and LOCAL.fullmatch(address) else f"{ROOT}/"
     return f"{request.root_path}{path}"
 

@@ -1,19 +1,19 @@
-"""Geometry of SVG charts. A unit is a hundredth of the picture."""
+"""Geometry of SVG bar charts. All lengths are percentages of the chart's width or height."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
-# The share of its slot that a column takes. The rest is the gap.
+# The share of a column's slot that is filled. The rest is the gap to the next column.
 FILLED = 0.8
-# The height of the smallest number above zero.
+# The minimum height of a column for a number above zero, so that the column is visible.
 LEAST_SHOWN = 1.5
 
 
 @dataclass(frozen=True, slots=True)
 class Bar(Generic[K]):
-    """A number as a bar. `size` is 100 for the largest number; a column begins at `x`."""
+    """One bar of a chart. `size` is 100 for the largest number, `x` is the left edge."""
 
     label: K
     value: int
@@ -23,7 +23,7 @@ class Bar(Generic[K]):
 
 
 def bars(numbers: Mapping[K, int]) -> Sequence[Bar[K]]:
-    """Return numbers as bars, side by side."""
+    """Return one bar per number, side by side and scaled to the largest number."""
     largest, place = max(numbers.values(), default=0), 100 / max(len(numbers), 1)
     return [
         Bar(label, value, _size(value, largest), round(place * index, 3), round(place * FILLED, 3))
@@ -36,5 +36,5 @@ def _size(value: int, largest: int) -> float:
 
 
 def percent(part: int, whole: int) -> int | None:
-    """Return the percentage, None if the whole is zero."""
+    """Return `part` as a rounded percentage of `whole`, or None if `whole` is zero."""
     return round(100 * part / whole) if whole else None

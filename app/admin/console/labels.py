@@ -1,4 +1,4 @@
-"""Labels of the codes that the database and the services use."""
+"""Labels of enumeration values, audit actions and end reasons, shown in the console."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -120,27 +120,27 @@ ACTIONS = {
 
 
 def label_of(labels: Mapping[str, str], code: object) -> str:
-    """Return the translated label of a code, or the code if it has no label."""
+    """Return the translated label of a value, or the value itself if it has no label."""
     return str(gettext(labels.get(str(code), str(code))))
 
 
 def filter_options(labels: Mapping[str, str]) -> Sequence[tuple[str, str]]:
-    """Return codes with labels in the language of this request, for a filter above a list."""
+    """Return value and translated label pairs for a list filter, in the request's language."""
     return [(code, str(gettext(label))) for code, label in labels.items()]
 
 
 def form_choices(labels: Mapping[str, str]) -> Sequence[SelectChoice]:
-    """Return codes with labels that are translated on rendering, for a field of a form class."""
+    """Return the choices of a form field. Labels are translated when the form is rendered."""
     return [SelectChoice(code, lazy_gettext(label)) for code, label in labels.items()]
 
 
 def label_formatter(labels: Mapping[str, str]) -> Callable[..., str]:
-    """Return a column formatter that shows the labels of codes."""
+    """Return a Flask-Admin column formatter that shows the label of a value."""
     return lambda _view, _context, row, name: label_of(labels, getattr(row, name))
 
 
 def changes(details: Mapping[str, Any]) -> Sequence[tuple[str, str, str]]:
-    """Return name, old and new text of each changed value, then the other details."""
+    """Return (name, old, new) texts of an audit event: changed values, then other details."""
     before, after = details.get("before") or {}, details.get("after") or {}
     rest = [(name, "", _text(value)) for name, value in details.items() if name not in SIDES]
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]

@@ -1,4 +1,4 @@
-"""Links in the cells of lists, and names inside a text."""
+"""HTML links for list cells, and HTML for user-chosen names."""
 
 from typing import Any
 
@@ -7,17 +7,17 @@ from markupsafe import Markup, escape
 
 
 def link_to(endpoint: str, text: object, **where: Any) -> Markup:
-    """Return a link. Its text is untrusted and escaped."""
+    """Return an HTML link to an endpoint. `text` is escaped."""
     return Markup('<a href="{}">{}</a>').format(url_for(endpoint, **where), escape(text))
 
 
 def isolated(name: str) -> Markup:
-    """Return a name as HTML in which its direction does not affect the text around it."""
+    """Return an escaped name in `<bdi>`, so that right-to-left text in it affects no other text."""
     return Markup("<bdi>{}</bdi>").format(name)
 
 
 def user_link(user_id: object) -> Markup | str:
-    """Return a link to a user, or a dash without one."""
+    """Return a link to the page of a user, or a dash if `user_id` is None."""
     if user_id is None:
         return "–"
     return link_to("console_users.show", user_id, user_id=user_id)

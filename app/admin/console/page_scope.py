@@ -1,4 +1,4 @@
-"""The operator, the tenant and the CSP nonce of a console page."""
+"""Request context of a console page: operator, tenant, return path and CSP nonce."""
 
 from secrets import token_urlsafe
 from typing import Any, cast
@@ -16,10 +16,10 @@ from app.services.tenant_admin.tenant_scope import TenantScope, open_tenant_scop
 
 
 def address_to_show() -> str:
-    """Return the path, below the mount, of the page to show once the operator is signed in.
+    """Return the path of the page to show after a sign-in or step-up, without the path prefix.
 
-    It is the requested page. For a form it is the page that shows the form, if there is one, and
-    the tenant's home page otherwise.
+    For a GET request it is the requested path. For a form it is the path of the form, if it accepts
+    GET, otherwise the home page of the tenant or the start page of the console.
     """
     if request.method == "GET":
         return request.full_path.rstrip("?")
@@ -29,15 +29,15 @@ def address_to_show() -> str:
 
 
 def signed_in() -> SignedIn:
-    """Return the operator who is signed in."""
+    """Return the signed-in operator, as stored in `g` by the access check."""
     return cast(SignedIn, g.signed_in)
 
 
 def this_tenant_scope() -> TenantScope:
-    """Return the scope of the tenant in the page's address.
+    """Return the scope of the tenant in the URL of the page.
 
     Raises:
-        TenantUnknown: The tenant does not exist, or is not the operator's own.
+        TenantUnknown: The tenant does not exist, or the operator has no access to it.
     """
     if "tenant_scope" not in g:
         g.tenant_scope = open_tenant_scope(signed_in(), g.tenant_slug)
@@ -45,23 +45,23 @@ def this_tenant_scope() -> TenantScope:
 
 
 def tenant_scope_for_changes() -> TenantScope:
-    """Return the scope of the tenant in the page's address; raise RoleTooLow for a viewer."""
+    """Return the scope of the tenant in the URL of the page. Raise RoleTooLow for a viewer."""
     scope = this_tenant_scope()
     scope.refuse_reader()
     return scope
 
 
 def take_tenant(_endpoint: str | None, values: dict[str, Any] | None) -> None:
-    """Store the tenant of the address in `g`, so that views need not pass it on."""
+    """Move the URL value `slug` to `g.tenant_slug`, so that views take no slug parameter."""
     g.tenant_slug = (values or {}).pop("slug")
 
 
 def add_tenant(_endpoint: str, values: dict[str, Any]) -> None:
-    """Add the tenant of this page to links to tenant pages."""
+    """Add the slug of the current tenant to links to tenant pages, unless one is given."""
     if "tenant_slug" in g:
         values.setdefault("slug", g.tenant_slug)
 
 
 def nonce() -> str:
-    """Return the CSP nonce of this response."""
+    """Return the CSP nonce of this response. Every call in a request returns the same value."""
     return str(g.setdefault("nonce", token_urlsafe(16)))

@@ -1,4 +1,4 @@
-"""Base classes of the console's pages: access, confirmations, and lists of a tenant's rows."""
+"""Base classes of console pages: access checks, confirmations, and lists of tenant data."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,7 +41,7 @@ TENANT_ROOT = f"{ROOT}/t/<string:slug>"
 
 @dataclass(frozen=True, slots=True)
 class ListFilter:
-    """A field above a list: its name in the query string, its label and its options."""
+    """A filter above a list: name of the query parameter, label, and options of a select."""
 
     name: str
     label: str
@@ -51,9 +51,10 @@ class ListFilter:
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:
-    """A question before an action that cannot be undone.
+    """Texts of a confirmation page, shown before an action that cannot be undone.
 
-    It names the object of the action and its consequences. `fields` are sent with the answer.
+    `about` names the affected object. `fields` are hidden fields of the form. `back` is the URL of
+    the cancel link.
     """
 
     title: str
@@ -65,18 +66,18 @@ class Confirmation:
 
 
 class Page(BaseView):
-    """One or more pages of the console. A failure is shown as a page."""
+    """Base class of console pages. An exception in a view is shown as an error page."""
 
-    # Whether only platform admins may see it.
+    # Whether only platform admins may open the pages.
     for_platform = False
-    # Whether it belongs to the tenant in its address, below /console/t/<slug>/.
+    # Whether the pages belong to a tenant, with URLs below /console/t/<slug>/.
     of_tenant = True
-    # Whether it is hidden from tenant viewers.
+    # Whether tenant viewers may not open the pages.
     hidden_from_viewers = False
     in_menu = True
 
     def create_blueprint(self, admin: Admin) -> Blueprint:
-        """Show failures as pages; read the tenant from the address and add it to links."""
+        """Return the blueprint. It shows errors as pages and reads the tenant slug of URLs."""
         blueprint: Blueprint = super().create_blueprint(admin)
         blueprint.register_error_handler(Exception, error_page)
         if self.of_tenant:
@@ -85,23 +86,23 @@ class Page(BaseView):
         return blueprint
 
     def _get_view_url(self, admin: Admin, url: str) -> str:
-        """Return the address of the view, below the tenant or the console's root."""
+        """Return the URL rule of the view, below the tenant root or the console root."""
         if url.startswith("/"):
             return url
         return f"{TENANT_ROOT}/{url}" if self.of_tenant else f"{ROOT}/{url}"
 
     @property
     def address(self) -> str:
-        """Return the address of the view's first page, for the current tenant."""
+        """The URL of the view's default page, for the current tenant."""
         return url_for(f"{self.endpoint}.{self._default_view}")
 
     def is_visible(self) -> bool:
-        """Return whether the menu shows it to the signed-in operator on this page."""
+        """Return whether the menu of the current page contains a link to the view."""
         is_about_something = not self.of_tenant or find_tenant_scope() is not None
         return self.in_menu and self.may_be_seen() and is_about_something
 
     def may_be_seen(self) -> bool:
-        """Return whether the signed-in operator may see it."""
+        """Return whether the role of the signed-in operator permits the view."""
         has_role = not self.for_platform or signed_in().role == "platform"
         return has_role and (not self.hidden_from_viewers or signed_in().may_change)
 
@@ -125,12 +126,12 @@ class Page(BaseView):
     def render_page(
         self, template: str, failure: Failure | None = None, **values: Any
     ) -> ResponseReturnValue:
-        """Render a page. A failure is shown above it and sets the status."""
+        """Render a template. A failure is shown at the top and determines the HTTP status."""
         page = self.render(template, failure=failure, **values)
         return page, failure.status if failure else 200
 
     def ask(self, confirmation: Confirmation) -> ResponseReturnValue:
-        """Ask for a confirmation. The answer is a POST request to the same address."""
+        """Render a confirmation page, which sends a POST request to the same URL."""
         page: str = self.render("console/confirmation.html", confirmation=confirmation)
         return page
 
@@ -140,7 +141,7 @@ class Page(BaseView):
         action: Callable[[], T],
         respond: Callable[[T], ResponseReturnValue],
     ) -> ResponseReturnValue:
-        """Ask a question, or run the action and respond to its result once it is confirmed.
+        """Render the confirmation page for GET. For POST, run the action and respond to its result.
 
         A failure of the action is raised.
         """
@@ -148,15 +149,15 @@ class Page(BaseView):
 
 
 def needs_step_up(view: V) -> V:
-    """Mark a view that asks for the password again if the last proof is older than 5 minutes."""
+    """Mark a view that requires a sign-in or step-up within the last 5 minutes."""
     view.__dict__["needs_step_up"] = True
     return view
 
 
 class TenantList(Page, ModelView):
-    """A list of the tenant's rows, with search and sorting.
+    """A searchable and sortable list of a tenant's rows.
 
-    Changes are made by services, each on a page of its own.
+    Flask-Admin's own create, edit, delete and export functions are disabled.
     """
 
     can_create = can_edit = can_delete = can_export = False
@@ -175,35 +176,35 @@ class TenantList(Page, ModelView):
         super().__init__(model, db, name=name, endpoint=f"console_{path}", url=path)
 
     def get_query(self) -> Query[Any]:
-        """Select the tenant's rows."""
+        """Return the query of the list, restricted to the tenant of the page."""
         return super().get_query().filter(self.model.tenant_id == this_tenant_scope().tenant_id)
 
     def get_count_query(self) -> Query[Any]:
-        """Count the tenant's rows."""
+        """Return the query that counts the rows of the tenant of the page."""
         return (
             super().get_count_query().filter(self.model.tenant_id == this_tenant_scope().tenant_id)
         )
 
     def get_one(self, id: Any) -> Any:
-        """Return a row of the tenant, or None."""
+        """Return the row with this id, or None if it does not belong to the tenant of the page."""
         return self.get_query().filter(self.model.id == id).one_or_none()
 
     def get_list(
         self, page: int, sort: str | None, desc: bool, search: str | None, *rest: Any, **more: Any
     ) -> tuple[int, Sequence[Any]]:
-        """Read a page. Any text is accepted as page number or search text."""
+        """Return row count and rows. Invalid page numbers and search texts are corrected."""
         return super().get_list(_number(page), sort, desc, _cleaned(search), *rest, **more)
 
     def list_filters(self) -> Sequence[ListFilter]:
-        """Return the fields above the list."""
+        """Return the filters to show above the list."""
         return ()
 
 
 class FilteredList(TenantList):
-    """A list with filters in its query string. A service finds the rows."""
+    """A list with filters in the query string. Subclasses load the rows with a service."""
 
     def get_list(self, page: int, sort: str | None, desc: bool, *_: Any, **__: Any) -> Any:
-        """Return the page that the service finds. An invalid filter shows a message and no rows."""
+        """Return row count and rows. An invalid filter results in a message and no rows."""
         by = sort if sort in self._sortable_columns else None
         try:
             offset_page = OffsetPage(_number(page), by, bool(desc), self.page_size)
@@ -214,27 +215,27 @@ class FilteredList(TenantList):
         return found.count, found.items
 
     def find(self, offset_page: OffsetPage) -> ListPage[Any]:
-        """Return a page of rows and the number of all rows."""
+        """Return the rows of a page and the number of all matching rows."""
         raise NotImplementedError
 
 
 def filter_value(name: str) -> str | None:
-    """Return the value of a filter, cleaned; None for all rows."""
+    """Return the cleaned value of a filter in the query string, or None if it is empty."""
     return _cleaned(request.args.get(name))
 
 
 def _cleaned(text: str | None) -> str | None:
-    """Return a search text, cleaned; None if it has no visible character."""
+    """Return a cleaned search text, or None if it has no visible character."""
     return clean_name(text or "") or None
 
 
 def _number(page: int | None) -> int:
-    """Return a page number within the range that the database can skip to."""
+    """Return the page number, limited to 0 to 1,000,000."""
     return max(0, min(page or 0, 1_000_000))
 
 
 def redirects_on(failure: type[Failure], endpoint: str) -> Callable[[V], V]:
-    """Redirect to another page of the view if it raises the failure."""
+    """Return a decorator that redirects to an endpoint if the view raises the failure."""
 
     def decorate(view: V) -> V:
         @wraps(view)

@@ -1,4 +1,4 @@
-"""Values and filters of the console's templates, and its error page."""
+"""Template variables and filters of the console, and the error page."""
 
 from contextlib import suppress
 from datetime import datetime
@@ -17,7 +17,7 @@ from app.services.tenant_admin.tenant_scope import TenantScope
 
 
 def init_app(app: Flask) -> None:
-    """Return the templates their values and filters."""
+    """Register template variables and filters."""
     app.context_processor(_template_values)
     app.add_template_filter(moment)
 
@@ -35,9 +35,9 @@ def _template_values() -> dict[str, object]:
 
 
 def find_tenant_scope() -> TenantScope | None:
-    """Return the tenant scope for the header and the menu, None on a page without a tenant.
+    """Return the tenant scope for the header and the menu, or None without a tenant.
 
-    Error pages call it too, even if the database is the error.
+    Database errors are suppressed, because error pages call this function, too.
     """
     if "shown_tenant" not in g:
         g.shown_tenant = None
@@ -52,14 +52,14 @@ def _menu() -> list[Any]:
 
 
 def error_page(error: Exception) -> ResponseReturnValue:
-    """Return the error page for an exception. It says what to do next."""
+    """Return the error page for an exception, with status and Retry-After header."""
     failure = failure_of(PageOutdated() if isinstance(error, CSRFError) else error)
-    # The message of the API refers to the OpenAPI document.
+    # The API message refers to the OpenAPI document, which does not list console pages.
     said = gettext("There is no such page.") if failure.code == "not_found" else None
     page = render_template("console/error.html", failure=failure, said=said)
     return page, failure.status, retry_after_header(failure)
 
 
 def moment(when: datetime | None) -> str:
-    """Format a time in UTC, to the minute."""
+    """Format a time in UTC with minutes, or a dash for None."""
     return f"{when:%Y-%m-%d %H:%M} UTC" if when else "–"

@@ -1,4 +1,4 @@
-"""What a view does with a form: show it, run the action of a valid one, show the failure."""
+"""Form processing of views: show a form, run its action, show the result or the failure."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -11,14 +11,14 @@ from app.errors import Failure, RoleTooLow
 from app.problems import failure_of
 
 T = TypeVar("T")
-# Renders the page of a form, with the failure of its action if there is one.
+# Renders the page of a form. The argument is the failure of the action, or None.
 ShowPage = Callable[[Failure | None], ResponseReturnValue]
 
 
 def is_submitted() -> bool:
     """Return whether the request submits a form.
 
-    A view must not ask for GET instead: Flask adds HEAD to its route, which has no CSRF check.
+    Views must not compare with GET instead. Flask also accepts HEAD, which has no CSRF check.
     """
     return request.method == "POST"
 
@@ -28,7 +28,7 @@ def show_until_valid(
     submit: Callable[[], ResponseReturnValue],
     show: Callable[[], ResponseReturnValue],
 ) -> ResponseReturnValue:
-    """Return the response of `submit` if a valid form is submitted, else the form's page."""
+    """Return the response of `submit` if a valid form was submitted, otherwise that of `show`."""
     return submit() if form.validate_on_submit() else show()
 
 
@@ -37,7 +37,7 @@ def run_or_show_failure(
 ) -> ResponseReturnValue:
     """Run an action and respond to its result, or show its failure on the page.
 
-    RoleTooLow is raised: an operator who may not do it is not shown the page again.
+    RoleTooLow is raised, because an operator with a low role may not see the page.
     """
     try:
         result = action()
@@ -64,11 +64,11 @@ def process_form(
 
 
 def done(to: str, message: str) -> ResponseReturnValue:
-    """Redirect to a page that shows a success message."""
+    """Flash a success message and return a redirect."""
     flash(message, "done")
     return redirect(to)
 
 
 def redirect_when_done(to: str, message: str) -> Callable[[object], ResponseReturnValue]:
-    """Return a response to any result: a redirect to a page that shows a success message."""
+    """Return a `respond` function that ignores the result, flashes a message and redirects."""
     return lambda _: done(to, message)

@@ -1,1 +1,1 @@
-"""Forms of the console, their fields, checks and drafts."""
+"""Forms of the console, field validators, and drafts of forms that were submitted too late."""

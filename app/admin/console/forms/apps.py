@@ -16,7 +16,7 @@ from app.services.apps.apps import APP_SECRET, ENCODING_AES_KEY, NEW_APPID, PUSH
 from app.services.apps.changes import AppSettings, SecretChanges
 
 NUMBER = re.compile(r"[0-9]{1,9}")
-# Browsers must not store or fill in these fields.
+# Field arguments of secrets. Browsers must neither store nor fill in such a field.
 SECRET: Any = {
     "filters": [stripped],
     "render_kw": {"autocomplete": "off", "spellcheck": "false"},
@@ -24,12 +24,12 @@ SECRET: Any = {
 
 
 class SessionLimitField(StringField):
-    """A number of sessions, or `off` for no limit; empty is the default."""
+    """Input for the session limit: a number, `off` for no limit, or empty for the default."""
 
     data: Any
 
     def process_formdata(self, valuelist: list[str]) -> None:
-        """Read a number, "off" or None; raise ValueError for anything else."""
+        """Set `data` to a number, "off", or None if empty. Raise ValueError for any other input."""
         entered = valuelist[0].strip().lower() if valuelist else ""
         self.data = entered or None
         if entered in ("", "off"):
@@ -41,7 +41,7 @@ class SessionLimitField(StringField):
 
 
 class SettingsForm(ConsoleForm):
-    """Settings of a mini-program."""
+    """Form for the settings of a mini-program."""
 
     name = StringField(lazy_gettext("Name"), [InputRequired(), valid_label], filters=[stripped])
     registration = SelectField(lazy_gettext("Registration"), choices=form_choices(REGISTRATION))
@@ -57,7 +57,7 @@ class SettingsForm(ConsoleForm):
     )
 
     def settings(self) -> AppSettings:
-        """Return the settings that were entered."""
+        """Return the entered settings. The call limit is NOT_GIVEN if it is no form field."""
         limit = self.wechat_call_limit
         return AppSettings(
             name=self.name.data,
@@ -69,7 +69,7 @@ class SettingsForm(ConsoleForm):
 
 
 class AddForm(ConsoleForm):
-    """A mini-program to add."""
+    """Form to add a mini-program with its secrets."""
 
     appid = StringField(
         lazy_gettext("appid"), [InputRequired(), copied_from_wechat(NEW_APPID)], filters=[stripped]
@@ -96,7 +96,7 @@ class AddForm(ConsoleForm):
     )
 
     def new_app(self) -> NewApp:
-        """Return the mini-program that was entered."""
+        """Return the entered mini-program. Optional secrets that are empty are None."""
         return NewApp(
             appid=self.appid.data or "",
             name=self.name.data or "",
@@ -109,7 +109,7 @@ class AddForm(ConsoleForm):
 
 
 class SecretsForm(ConsoleForm):
-    """Secrets that replace those of a mini-program; an empty field leaves one as it is."""
+    """Form to replace secrets of a mini-program. An empty field leaves a secret unchanged."""
 
     secret = PasswordField(
         lazy_gettext("AppSecret"),
@@ -133,7 +133,7 @@ class SecretsForm(ConsoleForm):
     )
 
     def validate(self, extra_validators: Any = None) -> bool:
-        """Require one secret at least."""
+        """Return whether the form is valid. At least one secret is required."""
         if not super().validate(extra_validators):
             return False
         if not self.changes().given():
@@ -141,7 +141,7 @@ class SecretsForm(ConsoleForm):
         return not self.form_errors
 
     def changes(self) -> SecretChanges:
-        """Return the secrets that were entered. The others stay."""
+        """Return the entered secrets. The others are NOT_GIVEN."""
         return SecretChanges(
             secret=self._entered("secret"),
             next_secret=self._entered("next_secret"),
@@ -154,11 +154,11 @@ class SecretsForm(ConsoleForm):
 
 
 class ClaimSecretsForm(SecretsForm):
-    """Secrets of a claim. It has no next AppSecret, which only follows a verified one."""
+    """Form to replace secrets of a claim. A next AppSecret requires a verified AppSecret."""
 
     next_secret = None
 
 
 def secrets_form(*, is_claim: bool) -> SecretsForm:
-    """Return the form for the secrets of a claim or of an app."""
+    """Return the form that replaces the secrets of a claim or a verified app."""
     return ClaimSecretsForm() if is_claim else SecretsForm()

@@ -1,7 +1,8 @@
-"""Forms that were submitted too late: kept while the operator signs in, then shown again.
+"""Drafts of forms that were submitted after the session or the step-up had expired.
 
-A draft holds the fields of one form, without secrets and files, encrypted in the session cookie.
-It is shown to the operator who submitted it only, and never submitted by itself.
+A draft contains the fields of one form without secrets and files. It is kept encrypted in the
+session cookie while the operator signs in. Then the same operator sees the form filled in, and has
+to submit it again.
 """
 
 import json
@@ -22,16 +23,16 @@ from app.keyring import SealBroken, keyring
 
 V = TypeVar("V", bound=Callable[..., Any])
 PLACE = "console:draft"
-# Time to sign in, with a one-time code.
+# Long enough for a sign-in with a one-time code.
 LIFETIME_SECONDS = 30 * 60
-# Browsers drop cookies over 4 kB; a larger form is not kept.
+# The longest encrypted draft in bytes. Browsers discard cookies over 4 kB.
 LONGEST = 2500
 NEVER_KEPT = (PasswordField, FileField, CSRFTokenField)
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The fields of a form, who submitted it, to which path, and when (Unix seconds)."""
+    """The fields of a form, with operator, path and time of submission in Unix seconds."""
 
     operator_id: str
     path: str
@@ -39,15 +40,15 @@ class Draft:
     kept_at: float
 
     def may_be_shown_to(self, operator_id: UUID) -> bool:
-        """Return whether it is this operator's draft, and recent."""
+        """Return whether the operator submitted the draft within the last 30 minutes."""
         age = now().timestamp() - self.kept_at
         return self.operator_id == str(operator_id) and 0 <= age < LIFETIME_SECONDS
 
 
 def restores(form: type[FlaskForm]) -> Callable[[V], V]:
-    """Mark a view that shows its form again, filled in, after a late submission.
+    """Mark a view that fills in its form from a draft after a late submission.
 
-    The view takes GET as well, and passes the form to its page.
+    The view must also accept GET, and must render the form.
     """
 
     def mark(view: V) -> V:
@@ -58,13 +59,16 @@ def restores(form: type[FlaskForm]) -> Callable[[V], V]:
 
 
 def restored_form() -> type[FlaskForm] | None:
-    """Return the form that the requested view restores, if it restores one."""
+    """Return the form class that the requested view restores from a draft, or None."""
     view = current_app.view_functions.get(request.endpoint or "")
     return getattr(view, "restored_form", None)
 
 
 def keep_draft(operator_id: UUID) -> None:
-    """Keep the submitted form in the session, if its view restores forms and it is small enough."""
+    """Store the submitted form in the session cookie as a draft.
+
+    Does nothing if the view does not restore forms, or if the form is too large.
+    """
     form = restored_form()
     if form is None or request.method != "POST":
         return
@@ -77,10 +81,10 @@ def keep_draft(operator_id: UUID) -> None:
 
 
 def take_draft(operator_id: UUID) -> bool:
-    """Use the draft for this request's form. Return whether there is one.
+    """Move the draft from the session to `g`, to fill in the form of this request.
 
-    A draft of another operator, and one that is too old, is dropped. A draft for another path
-    stays: the operator is still on the way to its page.
+    Return whether there was a draft for the requested path. A draft that is too old or of another
+    operator is deleted. A draft for another path is kept.
     """
     draft = _read(session.get(DRAFT))
     if draft is None or not draft.may_be_shown_to(operator_id):
@@ -103,13 +107,13 @@ def _read(sealed: object) -> Draft | None:
 
 
 class ConsoleForm(FlaskForm):
-    """A form of the console; a GET request fills it in from the draft of its view."""
+    """Base class of the console's forms. A GET request fills in the form from a draft."""
 
     class Meta(FlaskForm.Meta):
-        """Where the fields come from."""
+        """Form options, with drafts as a source of field values."""
 
         def wrap_formdata(self, form: FlaskForm, formdata: Any) -> Any:
-            """Return the submitted fields; for a GET request, those of the draft."""
+            """Return the submitted fields, or the fields of the draft for a GET request."""
             wrapped = super().wrap_formdata(form, formdata)
             is_automatic = formdata is not None and wrapped is None
             if is_automatic and type(form) is restored_form():

@@ -1,4 +1,4 @@
-"""Forms about operators and tenants, and their validation."""
+"""Forms for sign-in, operators, tenants, and import and export of users."""
 
 from typing import Any
 from unicodedata import category
@@ -24,7 +24,7 @@ from app.schemas.shapes import LONGEST_SLUG, SHORTEST_OPERATOR_PASSWORD, SLUG
 
 
 def _printable(form: FlaskForm, one: Field) -> None:
-    """Refuse control characters and lone surrogates."""
+    """Raise ValidationError for control characters and lone surrogates."""
     if any(category(char) in ("Cc", "Cs") for char in one.data or ""):
         raise ValidationError(gettext("Control characters are not allowed."))
 
@@ -35,7 +35,7 @@ def _email(form: FlaskForm, one: Field) -> None:
 
 
 def _tenant_matches_role(form: FlaskForm, one: Field) -> None:
-    """Require a tenant, except for a platform admin."""
+    """Raise ValidationError if a tenant role has no tenant."""
     if form.role.data != "platform" and not one.data:
         raise ValidationError(gettext("Choose a tenant."))
 
@@ -46,7 +46,7 @@ def _text(label: Any, longest: int, *more: Any, **kwargs: Any) -> StringField:
 
 
 class SignInForm(ConsoleForm):
-    """E-mail address and password."""
+    """Form for e-mail address and password of an operator."""
 
     email = _text(
         lazy_gettext("E-mail address"),
@@ -61,7 +61,7 @@ class SignInForm(ConsoleForm):
 
 
 class CodeForm(ConsoleForm):
-    """The code that the authenticator app shows."""
+    """Form for a one-time code or a recovery code."""
 
     code = _text(
         lazy_gettext("Code from your authenticator app"),
@@ -70,8 +70,8 @@ class CodeForm(ConsoleForm):
     )
 
 
-class ProofForm(ConsoleForm):
-    """The password, and the one-time code, of the operator who is signed in."""
+class StepUpForm(ConsoleForm):
+    """Form for step-up: password and one-time code of the signed-in operator."""
 
     password = PasswordField(
         lazy_gettext("Password"),
@@ -85,20 +85,20 @@ class ProofForm(ConsoleForm):
     )
 
     def entered_code(self) -> str | None:
-        """Return the one-time code, None if the form does not ask for it."""
+        """Return the entered one-time code, or None if the form has no such field."""
         return self.code.data if "code" in self else None
 
 
-def proof_form(*, asks_code: bool) -> ProofForm:
-    """Return the form that asks for the password, and for a one-time code if enrolled."""
-    form = ProofForm()
+def step_up_form(*, asks_code: bool) -> StepUpForm:
+    """Return the step-up form, without the field for a one-time code unless `asks_code`."""
+    form = StepUpForm()
     if not asks_code:
         del form.code
     return form
 
 
 class OwnPasswordForm(ConsoleForm):
-    """The operator's new password, twice."""
+    """Form to change the operator's own password, which is entered twice."""
 
     password = PasswordField(
         lazy_gettext("New password, 12 characters or more"),
@@ -113,7 +113,7 @@ class OwnPasswordForm(ConsoleForm):
 
 
 class InvitationForm(ConsoleForm):
-    """The secret of the link, and the password that the operator chooses."""
+    """Form to accept an invitation: the secret from the link, and the new password twice."""
 
     invitation = _text(lazy_gettext("Invitation"), 64)
     password = PasswordField(
@@ -129,26 +129,26 @@ class InvitationForm(ConsoleForm):
 
 
 class InviteForm(ConsoleForm):
-    """An operator to invite."""
+    """Form to invite an operator."""
 
     email = _text(lazy_gettext("E-mail address"), 254, _email, render_kw={"type": "email"})
     role = SelectField(lazy_gettext("Role"), choices=form_choices(ROLES))
     tenant = SelectField(lazy_gettext("Tenant"), [_tenant_matches_role], validate_choice=False)
 
     def role_and_tenant(self) -> tuple[str, str | None]:
-        """Return the role and the tenant's slug, which is None for a platform admin."""
+        """Return the role and the tenant slug. The slug is None for a platform admin."""
         role = self.role.data
         return role, None if role == "platform" else self.tenant.data
 
 
 class RoleForm(InviteForm):
-    """The new role of an operator."""
+    """Form to change the role and tenant of an operator."""
 
     email = None
 
 
 class TenantForm(ConsoleForm):
-    """A tenant to add."""
+    """Form to add a tenant."""
 
     slug = _text(
         lazy_gettext("Short name: lower-case letters, digits and hyphens"),
@@ -160,7 +160,7 @@ class TenantForm(ConsoleForm):
 
 
 class UploadForm(ConsoleForm):
-    """A file of users to import."""
+    """Form to upload a file of users."""
 
     file = FileField(
         lazy_gettext("CSV or XLSX file, up to 5 MB"),
@@ -170,7 +170,7 @@ class UploadForm(ConsoleForm):
 
 
 class ExportForm(ConsoleForm):
-    """The users to export, and with which columns."""
+    """Form to export users, with filters."""
 
     query = StringField(
         lazy_gettext("Account or nickname begins with (empty: all)"),

@@ -1,4 +1,4 @@
-"""Forms about users."""
+"""Forms to add users, set passwords and merge users."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ NEW_PASSWORD = {"autocomplete": "new-password"}
 
 
 def account_or_phone_given(form: Any, account: Any) -> None:
-    """Require an account or a phone, and an account for a password."""
+    """Raise StopValidation without account and phone, or for a password without account."""
     if not account.data and (form.password.data or not form.phone.data):
         raise StopValidation(
             gettext("Enter an account. Without a password, a phone number is enough.")
@@ -28,7 +28,7 @@ def account_or_phone_given(form: Any, account: Any) -> None:
 
 
 class EnterForm(ConsoleForm):
-    """A user to add, by account, by phone, or both."""
+    """Form to add a user with an account, a phone number, or both."""
 
     account = StringField(
         lazy_gettext("Account"),
@@ -52,7 +52,7 @@ class EnterForm(ConsoleForm):
 
 
 class UserPasswordForm(ConsoleForm):
-    """A password that an admin sets."""
+    """Form in which an admin sets the password of a user."""
 
     password = PasswordField(
         lazy_gettext("New password"),
@@ -62,7 +62,7 @@ class UserPasswordForm(ConsoleForm):
 
 
 class MergeForm(ConsoleForm):
-    """The user to merge into."""
+    """Form for the id of the user who remains after a merge."""
 
     into_id = StringField(
         lazy_gettext("ID of the user to keep"), [InputRequired(), valid_user_id], filters=[stripped]

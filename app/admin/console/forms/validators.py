@@ -16,7 +16,7 @@ Check = Callable[[Any, Any], None]
 
 
 def storable_text(longest: int, shortest: int = 1) -> Check:
-    """Return a validator that refuses text that cannot be stored or displayed."""
+    """Return a validator with the rules of `app.schemas.fields.Text` for a text of this length."""
     return _valid_for(Text(longest, shortest=shortest), shortest, longest)
 
 
@@ -35,7 +35,7 @@ valid_label = _valid_for(Label(64), 1, 64)
 
 
 def copied_from_wechat(pattern: Pattern[str]) -> Check:
-    """Return a validator for a value that is copied from WeChat's console."""
+    """Return a validator for a value copied from WeChat's console, which must match a pattern."""
 
     def check(_form: Any, field: Any) -> None:
         if not pattern.fullmatch(field.data or ""):
@@ -45,7 +45,7 @@ def copied_from_wechat(pattern: Pattern[str]) -> Check:
 
 
 def valid_user_id(_form: Any, field: Any) -> None:
-    """Refuse text that is not a UUID."""
+    """Raise StopValidation if the text is not a UUID."""
     try:
         UUID(field.data or "")
     except ValueError:
@@ -55,22 +55,22 @@ def valid_user_id(_form: Any, field: Any) -> None:
 
 
 def optional(_form: Any, field: Any) -> None:
-    """Stop validating a field that is empty after its filters."""
+    """Skip the following validators if the filtered field is empty."""
     if not field.data:
         raise StopValidation
 
 
 def cleaned_account(text: str | None) -> str | None:
-    """Return the canonical spelling of an account; None if it has no visible character."""
+    """Return the canonical spelling of an account, or None if it has no visible character."""
     kept = account_name(text or "")
     return kept if has_something_visible(kept) else None
 
 
 def cleaned_name(text: str | None) -> str | None:
-    """Return a nickname as it is stored; None if it has no visible character."""
+    """Return a nickname as it is stored, or None if it has no visible character."""
     return clean_name(text or "") or None
 
 
 def stripped(text: str | None) -> str | None:
-    """Strip the text; return None if it is empty."""
+    """Return the text without surrounding white space, or None if it is empty."""
     return (text or "").strip() or None

@@ -1,4 +1,4 @@
-"""The operator's own account: password, one-time codes, recovery codes and sessions."""
+"""Pages of the operator's own account: password, one-time codes and sessions."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -12,7 +12,7 @@ from flask_babel import gettext
 
 from app.admin.console.auth_views import local
 from app.admin.console.forms.drafts import restores
-from app.admin.console.forms.operators import CodeForm, OwnPasswordForm, proof_form
+from app.admin.console.forms.operators import CodeForm, OwnPasswordForm, step_up_form
 from app.admin.console.page_scope import signed_in
 from app.admin.console.pages import Confirmation, Page, needs_step_up, redirects_on
 from app.admin.console.submissions import done, process_form, redirect_when_done
@@ -27,7 +27,7 @@ from app.services.operators.step_up import step_up
 
 
 class AccountView(Page):
-    """The pages of the operator's own account."""
+    """View of the signed-in operator's own account. It belongs to no tenant."""
 
     of_tenant = False
 
@@ -36,7 +36,7 @@ class AccountView(Page):
 
     @expose("/")
     def index(self) -> ResponseReturnValue:
-        """Show the account."""
+        """Show the operator, the state of one-time codes, and the operator's sessions."""
         page: str = self.render(
             "console/account.html",
             operator=show_operator(signed_in().operator_id),
@@ -48,8 +48,8 @@ class AccountView(Page):
 
     @expose("/prove", methods=["GET", "POST"])
     def prove(self) -> ResponseReturnValue:
-        """Ask for the password, and the one-time code if enrolled, before a sensitive action."""
-        form = proof_form(asks_code=show_operator(signed_in().operator_id).asks_code)
+        """Show and process the step-up form, then redirect to the page `next`."""
+        form = step_up_form(asks_code=show_operator(signed_in().operator_id).asks_code)
         return process_form(
             form,
             lambda: step_up(signed_in(), form.password.data, form.entered_code(), this_device()),
@@ -61,7 +61,7 @@ class AccountView(Page):
     @needs_step_up
     @restores(OwnPasswordForm)
     def password(self) -> ResponseReturnValue:
-        """Change the operator's own password."""
+        """Change the operator's own password. The operator's other sessions end."""
         form = OwnPasswordForm()
         return process_form(
             form,
@@ -77,7 +77,7 @@ class AccountView(Page):
     @needs_step_up
     @redirects_on(OneTimeCodesOn, ".index")
     def enrol(self) -> ResponseReturnValue:
-        """Show the QR code. Enable one-time codes when a code from the authenticator is entered."""
+        """Show the QR code, and enable one-time codes when a valid code is entered."""
         form, enrolment = CodeForm(), codes.begin_enrolment(signed_in())
         return process_form(
             form,
@@ -94,14 +94,14 @@ class AccountView(Page):
 
     @expose("/codes/cancel", methods=["POST"])
     def cancel_enrolment(self) -> ResponseReturnValue:
-        """Discard the QR code. One-time codes stay disabled."""
+        """Cancel the setup of one-time codes. The secret in the QR code is deleted."""
         codes.cancel_enrolment(signed_in())
         return done(url_for(".index"), gettext("The set-up was cancelled."))
 
     @expose("/codes/remove", methods=["GET", "POST"])
     @needs_step_up
     def remove_codes(self) -> ResponseReturnValue:
-        """Disable one-time codes, with a last code."""
+        """Disable one-time codes. The form requires a one-time code or recovery code."""
         form = CodeForm()
         return process_form(
             form,
@@ -164,5 +164,5 @@ def _ending_other_sessions() -> Confirmation:
 
 
 def _picture(uri: str) -> str:
-    """Return the QR code as a data URI."""
+    """Return a QR code of the text as an SVG data URI."""
     return str(segno.make(uri, error="m").svg_data_uri(scale=5, border=4, light="#fff"))

@@ -1,4 +1,4 @@
-"""Pages about which tenant has an appid: claims, and apps that are removed, released or moved."""
+"""Pages of claims, and pages that remove, release or move a mini-program."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -24,20 +24,20 @@ from app.services.apps.listed_apps import TenantApp
 from app.services.tenant_admin import apps
 from app.services.tenant_admin.tenant_scope import TenantScope
 
-# The category of the message that shows an outcome.
+# Verification outcomes, with the category of the flashed message.
 MESSAGE_CATEGORIES = {"right": "done", "wrong": "error", "unknown": "", "held_elsewhere": "error"}
 
 
 class AppOwnership(TenantList):
-    """What the list of mini-programs shows of claims, and the actions that end an app."""
+    """Base class of `AppsView`: claims above the list, and the remove, release and move pages."""
 
     def claims(self) -> Sequence[TenantApp]:
-        """List the tenant's claims, for the page above the list of apps."""
+        """Return the tenant's claims. The template shows them above the list of apps."""
         return apps.list_tenant_claims(this_tenant_scope())
 
     @expose("/<app>/remove", methods=["GET", "POST"])
     def remove(self, app: str) -> ResponseReturnValue:
-        """Withdraw a claim or delete an unused app, after a confirmation."""
+        """Remove a claim or an app that was never used, after a confirmation."""
         scope = tenant_scope_for_changes()
         name = apps.get_tenant_app(scope, app).name
         return self.confirm(
@@ -51,7 +51,7 @@ class AppOwnership(TenantList):
     @expose("/<app>/release", methods=["GET", "POST"])
     @needs_step_up
     def release(self, app: str) -> ResponseReturnValue:
-        """Take the appid from the tenant, after a confirmation; for platform admins."""
+        """Release the appid from the tenant, after a confirmation. Only for platform admins."""
         scope = _platform_scope()
         shown = apps.get_tenant_app(scope, app)
         return self.confirm(
@@ -66,9 +66,9 @@ class AppOwnership(TenantList):
     @expose("/<app>/move-here", methods=["GET", "POST"])
     @needs_step_up
     def move_to_this_tenant(self, app: str) -> ResponseReturnValue:
-        """Move the appid to this tenant, which claims it, after a confirmation.
+        """Move the appid from its present tenant to the tenant in the URL, after a confirmation.
 
-        For platform admins.
+        Only for platform admins. The tenant in the URL must have a claim to the appid.
         """
         scope = _platform_scope()
         claim, holder = apps.get_claim_and_holder(scope, app)
@@ -82,7 +82,7 @@ class AppOwnership(TenantList):
         )
 
     def show_claim(self, app: TenantApp, settings: FlaskForm | None) -> ResponseReturnValue:
-        """Show a claim with what to do about it."""
+        """Render the page of a claim, with advice on how to get it verified."""
         page: str = self.render(
             "console/app_claim.html",
             app=app,
@@ -94,7 +94,10 @@ class AppOwnership(TenantList):
 
 
 def settings_form(app: TenantApp, *, submitted: bool) -> SettingsForm:
-    """Return the form for the settings of an app. Only platform admins have the call limit."""
+    """Return the settings form of an app. Only platform admins get the field for the call limit.
+
+    Without `submitted`, the form ignores the request and shows the stored settings.
+    """
     form = SettingsForm(obj=app) if submitted else SettingsForm(formdata=None, obj=app)
     if signed_in().role != "platform":
         del form.wechat_call_limit
@@ -104,7 +107,7 @@ def settings_form(app: TenantApp, *, submitted: bool) -> SettingsForm:
 def verify_and_show(appid: str) -> ResponseReturnValue:
     """Verify an app or a claim with WeChat, and redirect to its page.
 
-    The verdict of a claim is part of its page, the verdicts of an app are messages.
+    The results are flashed for an active app. The page of a claim shows the stored result.
     """
     verification = apps.verify_tenant_app(this_tenant_scope(), appid)
     if verification.state == "active":
@@ -116,7 +119,7 @@ def verify_and_show(appid: str) -> ResponseReturnValue:
 
 
 def flash_verdicts(verdicts: Sequence[Verdict]) -> None:
-    """Add a message with WeChat's verdict on each AppSecret."""
+    """Flash one message per AppSecret with its verification result."""
     for one in verdicts:
         which = gettext("AppSecret") if one.which == "current" else gettext("Next AppSecret")
         flash(f"{which}: {one.fill(gettext(one.advice))}", MESSAGE_CATEGORIES[one.outcome])
@@ -164,7 +167,7 @@ def _what_stays(usage: AppUsage) -> str:
 
 
 def _platform_scope() -> TenantScope:
-    """Return the tenant scope; raise NotFound unless the operator is a platform admin."""
+    """Return the tenant scope. Raise NotFound unless the operator is a platform admin."""
     if signed_in().role != "platform":
         raise NotFound
     return this_tenant_scope()

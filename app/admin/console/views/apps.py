@@ -1,4 +1,4 @@
-"""The pages of the tenant's mini-programs: list, settings and secrets."""
+"""Pages of a tenant's mini-programs: list, settings and secrets."""
 
 from collections.abc import Collection
 from functools import partial
@@ -35,7 +35,7 @@ from app.services.apps.changes import AppSettings, removal_of
 from app.services.apps.listed_apps import TenantApp
 from app.services.tenant_admin import apps as service
 
-# An app without an AppSecret is none; the others may go.
+# The secrets that can be removed. The AppSecret is mandatory.
 REMOVE = "/<app>/secrets/<any(next_secret, push_token, encoding_aes_key):which>/remove"
 SECRET_NAMES = {
     "next_secret": N_("Next AppSecret"),
@@ -45,7 +45,7 @@ SECRET_NAMES = {
 
 
 class AppsView(AppOwnership):
-    """The tenant's mini-programs."""
+    """List of the tenant's mini-programs, and the pages of one mini-program."""
 
     list_template = "console/apps.html"
     column_list = ("name", "appid", "registration", "enabled", "created_at")
@@ -72,7 +72,7 @@ class AppsView(AppOwnership):
     @expose("/add", methods=["GET", "POST"])
     @restores(AddForm)
     def add(self) -> ResponseReturnValue:
-        """Add a mini-program and verify it; its page says what to do if it is not active."""
+        """Add a mini-program and verify it with WeChat, then redirect to its page."""
         scope, form = tenant_scope_for_changes(), AddForm()
         return process_form(
             form,
@@ -83,13 +83,13 @@ class AppsView(AppOwnership):
 
     @expose("/<app>/show")
     def show(self, app: str) -> ResponseReturnValue:
-        """Show a mini-program, with the values to enter at WeChat and in its code."""
+        """Show a mini-program, with the values to copy to WeChat's console and to its code."""
         return self._show_app(app)
 
     @expose("/<app>/change", methods=["GET", "POST"])
     @restores(SettingsForm)
     def change(self, app: str) -> ResponseReturnValue:
-        """Change the settings of a mini-program."""
+        """Process the settings form on the page of a mini-program or claim."""
         scope = tenant_scope_for_changes()
         form = settings_form(service.get_tenant_app(scope, app), submitted=True)
         return show_until_valid(
@@ -119,7 +119,7 @@ class AppsView(AppOwnership):
     @needs_step_up
     @restores(SecretsForm)
     def secrets(self, app: str) -> ResponseReturnValue:
-        """Replace secrets of the mini-program; a claim is verified with its new AppSecret."""
+        """Replace secrets of a mini-program. A new AppSecret of a claim is verified with WeChat."""
         shown = service.get_tenant_app(tenant_scope_for_changes(), app)
         form = secrets_form(is_claim=shown.is_claim)
         return process_form(
@@ -132,7 +132,7 @@ class AppsView(AppOwnership):
     @expose(REMOVE, methods=["GET", "POST"])
     @needs_step_up
     def remove_secret(self, app: str, which: str) -> ResponseReturnValue:
-        """Remove a secret that a mini-program can do without, after a confirmation."""
+        """Remove the next AppSecret or a message push secret, after a confirmation."""
         scope = tenant_scope_for_changes()
         shown = service.get_tenant_app(scope, app)
         return self.confirm(
@@ -143,7 +143,7 @@ class AppsView(AppOwnership):
 
     @expose("/<app>/test", methods=["POST"])
     def test(self, app: str) -> ResponseReturnValue:
-        """Verify the credentials of a mini-program with WeChat."""
+        """Verify appid and AppSecret of a mini-program or claim with WeChat."""
         return verify_and_show(app)
 
     def _change_settings(self, appid: str, form: SettingsForm) -> ResponseReturnValue:
@@ -202,7 +202,7 @@ def _redirect_to_added(app: TenantApp) -> ResponseReturnValue:
 
 
 def _redirect_to_changed(app: TenantApp, replaced: Collection[str]) -> ResponseReturnValue:
-    """Verify a claim that has a new AppSecret, and redirect to the page of the app or claim."""
+    """Redirect to the page of the app or claim. A claim with a new AppSecret is verified first."""
     if app.is_claim and "secret" in replaced:
         return verify_and_show(app.appid)
     return done(_page(app.appid), gettext("The secrets were replaced."))

@@ -1,4 +1,4 @@
-"""The audit log of a tenant, and of the platform."""
+"""Lists of audit events, of a tenant and of the platform."""
 
 from datetime import UTC, datetime
 from typing import ClassVar
@@ -20,7 +20,7 @@ from app.services.tenant_admin.audit_log import (
 
 
 class AuditView(FilteredList):
-    """The tenant's audit events."""
+    """List of the tenant's audit events."""
 
     list_template = "console/audit.html"
     column_list = ("created_at", "actor_kind", "actor", "action", "subject", "address")
@@ -45,7 +45,7 @@ class AuditView(FilteredList):
         super().__init__(AuditEvent, name, path)
 
     def list_filters(self) -> list[ListFilter]:
-        """Return the filters."""
+        """Return filters by actor, e-mail address, action, subject and time."""
         return [
             ListFilter("actor", N_("Actor"), filter_options(ACTORS)),
             ListFilter("email", N_("E-mail address of the admin")),
@@ -58,12 +58,12 @@ class AuditView(FilteredList):
         ]
 
     def find(self, offset_page: OffsetPage) -> Page[ListedEvent]:
-        """Return a page of rows."""
+        """Return a page of the tenant's audit events that match the filters."""
         return offset_page_of_audit(this_tenant_scope(), _query(), offset_page)
 
 
 class ServiceAuditView(AuditView):
-    """The platform audit log: events about platform admins and encryption keys."""
+    """List of platform audit events, about platform admins, encryption keys and signing keys."""
 
     for_platform, of_tenant = True, False
 
@@ -71,7 +71,7 @@ class ServiceAuditView(AuditView):
         super().__init__(N_("Platform audit log"), "service-audit")
 
     def find(self, offset_page: OffsetPage) -> Page[ListedEvent]:
-        """Return a page of rows."""
+        """Return a page of platform audit events that match the filters."""
         return offset_page_of_service_audit(_query(), offset_page)
 
 
@@ -87,7 +87,7 @@ def _query() -> AuditQuery:
 
 
 def _moment(text: str | None) -> datetime | None:
-    """Parse a time. Without an offset it is UTC."""
+    """Parse an ISO 8601 time, in UTC if it has no offset. Raise RequestInvalid if malformed."""
     if text is None:
         return None
     try:

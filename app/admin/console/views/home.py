@@ -1,4 +1,4 @@
-"""The home page of a tenant: figures of its mini-programs."""
+"""Home page of a tenant, with login statistics."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -22,7 +22,7 @@ from app.services.tenant_admin.overview import (
 )
 
 DAYS = 30
-# The figures in the order of the page: a property of Numbers, and its label.
+# Attributes of `Numbers` and their labels, in the order of the page.
 FIGURES = {
     "logins": N_("Logins"),
     "registered": N_("New users"),
@@ -38,14 +38,14 @@ CALLS = {
     "phone": N_("Phone number"),
     "token": N_("Access token"),
 }
-# How many causes of failures the chart shows. The table shows all.
+# The maximum number of error codes in the failure chart. The table shows all.
 MOST_DRAWN = 8
 MOST_APPS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A cause of failures: its error code, and the msgid of its message."""
+    """Number of failures with one error code, today and in 30 days, with its message."""
 
     code: str
     message: str
@@ -55,7 +55,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class CallTimes:
-    """Response times of a kind of WeChat call: today, and over all days."""
+    """Response times of one kind of WeChat call, today and in 30 days."""
 
     call: str
     label: str
@@ -64,14 +64,14 @@ class CallTimes:
 
 
 class HomeView(Page, AdminIndexView):
-    """Figures of today and of thirty days."""
+    """View of the tenant's home page, with statistics of today and of 30 days."""
 
     def __init__(self) -> None:
         super().__init__(name=N_("Home"), endpoint="console", url=TENANT_ROOT)
 
     @expose("/")
     def index(self) -> ResponseReturnValue:
-        """Show the home page."""
+        """Show charts and tables of logins, the login funnel, failures and response times."""
         overview = get_overview(this_tenant_scope().tenant_id, DAYS)
         return self.render(
             "console/home.html",
@@ -89,7 +89,7 @@ class HomeView(Page, AdminIndexView):
 
 
 def _daily(overview: Overview) -> Mapping[str, Sequence[Bar[str]]]:
-    """Return the bars of each figure, by day."""
+    """Return the bars of one chart per figure, with one bar per day."""
     return {
         name: bars({f"{day:%m-%d}": getattr(of_day, name) for day, of_day in overview.days.items()})
         for name in FIGURES
@@ -122,7 +122,7 @@ def _calls(overview: Overview) -> Sequence[CallTimes]:
 
 
 def _busiest(apps: Sequence[AppNumbers]) -> Sequence[AppNumbers]:
-    """Return the apps with the most logins. A tenant may have thousands."""
+    """Return the 50 apps with the most logins. A tenant may have thousands of apps."""
     return sorted(apps, key=lambda app: app.whole.logins, reverse=True)[:MOST_APPS]
 
 

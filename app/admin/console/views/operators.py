@@ -1,4 +1,4 @@
-"""Operators and their roles."""
+"""Pages on which platform admins manage operators."""
 
 from functools import partial
 from typing import TypeVar
@@ -25,7 +25,7 @@ F = TypeVar("F", bound=InviteForm)
 
 
 class OperatorsView(Page):
-    """The pages of platform admins about operators."""
+    """View of the list of operators and its actions. Only for platform admins."""
 
     for_platform, of_tenant = True, False
 
@@ -41,7 +41,7 @@ class OperatorsView(Page):
     @needs_step_up
     @restores(InviteForm)
     def invite(self) -> ResponseReturnValue:
-        """Invite an operator, and show the link once."""
+        """Invite an operator, and show the invitation link, which cannot be shown again."""
         form = _with_tenants(InviteForm())
         return process_form(
             form,
@@ -56,7 +56,7 @@ class OperatorsView(Page):
     @needs_step_up
     @restores(RoleForm)
     def role(self, operator_id: UUID) -> ResponseReturnValue:
-        """Return an operator another role, or another tenant."""
+        """Change the role or the tenant of an operator."""
         one = listed_operators.show_operator(operator_id)
         form = _with_tenants(RoleForm(role=one.role, tenant=one.tenant_slug))
         return process_form(
@@ -69,7 +69,7 @@ class OperatorsView(Page):
     @expose("/<uuid:operator_id>/reset", methods=["GET", "POST"])
     @needs_step_up
     def reset(self, operator_id: UUID) -> ResponseReturnValue:
-        """Reset the password of an operator, after a confirmation, and show a new link once."""
+        """Remove the password of an operator, after a confirmation, and show an invitation link."""
         one = listed_operators.show_operator(operator_id)
         return self.confirm(
             lambda: _resetting(one),
@@ -182,5 +182,5 @@ def _with_tenants(form: F) -> F:
 
 
 def _link(invitation: str) -> str:
-    """Return the link. Its secret is in the fragment, which no server and no log receives."""
+    """Return the invitation URL. The secret is in the fragment, which browsers do not send."""
     return f"{url_for('auth.invitation', _external=True)}#{invitation}"

@@ -1,4 +1,4 @@
-"""The login sessions of a tenant."""
+"""List of a tenant's login sessions."""
 
 from typing import Any, ClassVar
 from uuid import UUID
@@ -29,7 +29,7 @@ LIST_ARGUMENTS = ("app", "living", "user", "page", "sort", "desc")
 
 
 class SessionsView(FilteredList):
-    """The tenant's login sessions."""
+    """List of the tenant's login sessions, with a button that ends a session."""
 
     list_template = "console/sessions.html"
     column_list = ("user_id", "app_name", "device", "address", "created_at", "seen_at", "living")
@@ -52,7 +52,7 @@ class SessionsView(FilteredList):
         super().__init__(LoginSession, N_("Sessions"), "sessions")
 
     def list_filters(self) -> list[ListFilter]:
-        """Return the filters."""
+        """Return filters by mini-program, state and user."""
         return [
             ListFilter("app", N_("Mini-program"), name_apps(this_tenant_scope())),
             ListFilter("living", N_("State"), filter_options(SESSION_STATES)),
@@ -60,26 +60,26 @@ class SessionsView(FilteredList):
         ]
 
     def find(self, offset_page: OffsetPage) -> Page[ListedSession]:
-        """Return a page of rows."""
+        """Return a page of login sessions that match the filters."""
         living = {"yes": True, "no": False}.get(filter_value("living") or "")
         query = SessionQuery(filter_value("app"), _user_id(filter_value("user")), living)
         return offset_page_of_sessions(this_tenant_scope(), query, offset_page)
 
     @expose("/<uuid:session_id>/end", methods=["POST"])
     def end(self, session_id: UUID) -> ResponseReturnValue:
-        """End a session."""
+        """End a login session, and redirect to the same page of the list."""
         end_session(this_tenant_scope(), session_id)
         return done(
             url_for(".index_view", **self.list_arguments()), gettext("The session was ended.")
         )
 
     def list_arguments(self) -> dict[str, Any]:
-        """Return the arguments of the query string, to link back to the same page of the list."""
+        """Return the query parameters that select the current page of the list."""
         return {name: request.args[name] for name in LIST_ARGUMENTS if name in request.args}
 
 
 def _user_id(text: str | None) -> UUID | None:
-    """Parse the id of a user. Raise RequestInvalid."""
+    """Parse the id of a user. Raise RequestInvalid if it is not a UUID."""
     if text is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Tenants, for platform admins."""
+"""Pages on which platform admins list and add tenants, and the console's start page."""
 
 from functools import partial
 
@@ -19,10 +19,10 @@ from app.services.apps import tenants as service
 
 
 class TenantsView(Page):
-    """The list of tenants. Each row links to the tenant's own pages."""
+    """List of tenants with links to their home pages. Only for platform admins."""
 
     for_platform, of_tenant = True, False
-    # The header of every page links to it.
+    # The header of every page links to the list.
     in_menu = False
 
     def __init__(self) -> None:
@@ -30,13 +30,13 @@ class TenantsView(Page):
 
     @expose("/")
     def index(self) -> ResponseReturnValue:
-        """List all tenants."""
+        """Show all tenants, and the form that adds a tenant."""
         return self._show_list(TenantForm(formdata=None))
 
     @expose("/add", methods=["GET", "POST"])
     @restores(TenantForm)
     def add(self) -> ResponseReturnValue:
-        """Add a tenant, and show its first page."""
+        """Add a tenant, and redirect to its home page."""
         form = TenantForm()
         return process_form(
             form,
@@ -53,7 +53,7 @@ class TenantsView(Page):
 
 
 class FirstView(Page):
-    """The address of the console itself."""
+    """View of the console's start page, /console/."""
 
     of_tenant = in_menu = False
 
@@ -62,7 +62,7 @@ class FirstView(Page):
 
     @expose("/")
     def index(self) -> ResponseReturnValue:
-        """Redirect to the operator's own tenant, or to the list of tenants."""
+        """Redirect to the operator's own tenant, or a platform admin to the list of tenants."""
         return redirect(_first_page(signed_in().tenant_slug))
 
 

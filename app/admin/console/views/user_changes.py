@@ -1,4 +1,4 @@
-"""The page of one user, and the changes that operators make there."""
+"""Page of one user, with the actions that change the user."""
 
 from collections.abc import Callable
 from functools import partial
@@ -32,11 +32,11 @@ Question = Callable[[FoundUser], Confirmation]
 
 
 class UserPages(Page):
-    """The page of one user, and the changes made from it."""
+    """Base class of `UsersView`: the page of one user and its actions."""
 
     @expose("/<uuid:user_id>/show")
     def show(self, user_id: UUID) -> ResponseReturnValue:
-        """Show a user with identities, sessions, merges and history."""
+        """Show a user with WeChat identities, sessions, merges and audit events."""
         return self._show_user(user_id)
 
     @expose("/<uuid:user_id>/enable", methods=["POST"])
@@ -58,7 +58,7 @@ class UserPages(Page):
 
     @expose("/<uuid:user_id>/end-sessions", methods=["GET", "POST"])
     def end_sessions(self, user_id: UUID) -> ResponseReturnValue:
-        """End every session of a user, after a confirmation."""
+        """End all sessions of a user, after a confirmation."""
         return self._confirm(
             user_id,
             confirmations.ending_sessions,
@@ -98,7 +98,7 @@ class UserPages(Page):
     @expose("/<uuid:user_id>/password", methods=["GET", "POST"])
     @restores(UserPasswordForm)
     def set_password(self, user_id: UUID) -> ResponseReturnValue:
-        """Set the password of a user, on a page that names the user."""
+        """Show and process the form that sets the password of a user."""
         scope, form = tenant_scope_for_changes(), UserPasswordForm()
         return process_form(
             form,
@@ -110,7 +110,7 @@ class UserPages(Page):
     @expose("/<uuid:user_id>/merge", methods=["GET", "POST"])
     @restores(MergeForm)
     def merge(self, user_id: UUID) -> ResponseReturnValue:
-        """Merge a user into another, after a confirmation that names both."""
+        """Merge a user into another user, after a confirmation that names both users."""
         scope, form = tenant_scope_for_changes(), MergeForm()
         return show_until_valid(
             form,
@@ -127,7 +127,10 @@ class UserPages(Page):
     def _merge_or_ask(
         self, scope: TenantScope, user_id: UUID, into_id: UUID
     ) -> ResponseReturnValue:
-        """Merge if the confirmation is submitted. The form before it is a POST request, too."""
+        """Merge the users if the confirmation is submitted, otherwise show the confirmation.
+
+        The merge form is a POST request too, so the method does not distinguish them.
+        """
         if "confirmed" in request.form:
             return self._change(user_id, lambda: service.merge_users(scope, user_id, into_id))
         return run_or_show_failure(
@@ -139,14 +142,14 @@ class UserPages(Page):
     def _confirm(
         self, user_id: UUID, question: Question, change: Callable[[], object]
     ) -> ResponseReturnValue:
-        """Ask before a change; make it once the confirmation is submitted."""
+        """Show a confirmation for GET. For POST, make the change."""
         scope = tenant_scope_for_changes()
         if not is_submitted():
             return self.ask(question(show_user_page(scope, user_id).user))
         return self._change(user_id, change)
 
     def _change(self, user_id: UUID, change: Callable[[], object]) -> ResponseReturnValue:
-        """Make a change, and show the user's page with its success or failure."""
+        """Make a change, then redirect to the user's page or show the failure on it."""
         return run_or_show_failure(
             change,
             redirect_when_done(_page(user_id), gettext("Success.")),

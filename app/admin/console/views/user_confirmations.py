@@ -1,4 +1,4 @@
-"""Questions asked before a change of a user that cannot be undone."""
+"""Texts of the confirmation pages for actions on a user."""
 
 from flask import url_for
 from flask_babel import gettext
@@ -10,7 +10,7 @@ from app.services.tenant_admin.users import FoundUser
 
 
 def disabling(user: FoundUser) -> Confirmation:
-    """Ask before a user is disabled."""
+    """Return the confirmation for disabling a user."""
     return _confirmation(
         user,
         gettext("Disable this user?"),
@@ -20,7 +20,7 @@ def disabling(user: FoundUser) -> Confirmation:
 
 
 def ending_sessions(user: FoundUser) -> Confirmation:
-    """Ask before all sessions of a user end."""
+    """Return the confirmation for ending all sessions of a user."""
     return _confirmation(
         user,
         gettext("End all sessions of this user?"),
@@ -30,7 +30,7 @@ def ending_sessions(user: FoundUser) -> Confirmation:
 
 
 def unlinking(user: FoundUser) -> Confirmation:
-    """Ask before a WeChat identity is unlinked."""
+    """Return the confirmation for unlinking a WeChat identity from a user."""
     return _confirmation(
         user,
         gettext("Unlink this WeChat identity?"),
@@ -42,7 +42,7 @@ def unlinking(user: FoundUser) -> Confirmation:
 
 
 def removing_phone(user: FoundUser) -> Confirmation:
-    """Ask before the phone number of a user is removed."""
+    """Return the confirmation for removing the phone number of a user."""
     return _confirmation(
         user,
         gettext("Remove the phone number %(phone)s?", phone=user.phone or "–"),
@@ -52,7 +52,7 @@ def removing_phone(user: FoundUser) -> Confirmation:
 
 
 def undoing_merge(user: FoundUser) -> Confirmation:
-    """Ask before a merge is undone."""
+    """Return the confirmation for undoing a merge."""
     return _confirmation(
         user,
         gettext("Undo the merge of this user?"),
@@ -62,7 +62,7 @@ def undoing_merge(user: FoundUser) -> Confirmation:
 
 
 def merging(user: FoundUser, into: FoundUser) -> Confirmation:
-    """Ask before a user is merged into another."""
+    """Return the confirmation for merging `user` into `into`."""
     return Confirmation(
         title=gettext("Merge these users?"),
         about=Markup("{} → {}").format(_name(user), _name(into)),
@@ -82,7 +82,7 @@ def _confirmation(user: FoundUser, title: str, consequences: str, button: str) -
 
 
 def _name(user: FoundUser) -> Markup:
-    """Name a user so that two of the same nickname differ."""
+    """Return nickname, account, phone number and id as HTML. Nicknames are not unique."""
     known = [isolated(name) for name in (user.nickname, user.account, user.phone) if name]
     if not known:
         return escape(user.id)

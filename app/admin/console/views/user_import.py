@@ -1,4 +1,4 @@
-"""Import of users from a file, after a preview, and export of users."""
+"""Pages that import users from a file and export users."""
 
 from functools import partial
 from uuid import UUID
@@ -23,9 +23,9 @@ from app.services.user_import.rows import BadCell
 from app.services.user_import.run import Progress, begin_import, import_progress
 from app.services.user_import.user_export import Wanted
 
-# The size of a form beside the file in it.
+# A file of the largest size, and the other fields of its form.
 LARGEST_BODY = LARGEST_FILE + 64 * 1024
-# The number of bad rows that a page shows.
+# The maximum number of invalid rows that a page lists.
 MOST_SHOWN = 500
 COLUMN_LABELS = {
     "account": N_("Account"),
@@ -36,7 +36,7 @@ COLUMN_LABELS = {
 
 
 class UserImportView(Page):
-    """Import and export of users. A file is imported only after its preview is confirmed."""
+    """View of import and export. A file is imported only after its preview is confirmed."""
 
     hidden_from_viewers = True
 
@@ -45,14 +45,14 @@ class UserImportView(Page):
 
     @expose("/")
     def index(self) -> ResponseReturnValue:
-        """Ask for a file; link to the export."""
+        """Show the upload form and a link to the export."""
         return self._show_upload(UploadForm(formdata=None))
 
     @expose("/preview", methods=["GET", "POST"])
     @restores(UploadForm)
     @accepts_body_up_to(LARGEST_BODY)
     def preview(self) -> ResponseReturnValue:
-        """Show what importing the file would do."""
+        """Check an uploaded file, and show the rows to import or the errors."""
         form = UploadForm()
         return process_form(
             form, lambda: _preview(form), self._show_preview, partial(self._show_upload, form)
@@ -60,14 +60,14 @@ class UserImportView(Page):
 
     @expose("/<uuid:import_id>/confirm", methods=["POST"])
     def confirm(self, import_id: UUID) -> ResponseReturnValue:
-        """Start the import of a file: of all its users, or of none."""
+        """Start a previewed import, and redirect to its progress page."""
         scope = this_tenant_scope()
         begin_import(scope.actor, scope.tenant_id, import_id)
         return redirect(url_for(".progress", import_id=import_id))
 
     @expose("/<uuid:import_id>")
     def progress(self, import_id: UUID) -> ResponseReturnValue:
-        """Show the progress of an import."""
+        """Show the progress, the success or the error of an import."""
         progress = _progress_of(import_id)
         why = FAILURES.get(progress.failure or "")
         return self.render("console/people_progress.html", progress=progress, why=why)
@@ -76,7 +76,7 @@ class UserImportView(Page):
     @needs_step_up
     @restores(ExportForm)
     def export(self) -> ResponseReturnValue:
-        """Ask which users to export; send them as CSV. The audit log records who exported."""
+        """Show the export form, and return the users as CSV. The export is audited."""
         form = ExportForm()
         return show_until_valid(
             form,
@@ -112,7 +112,7 @@ def _wanted(form: ExportForm) -> Wanted:
 
 
 def _bad_rows(preview: Preview) -> dict[str, object]:
-    """Group the errors by row: a row can have errors in several columns."""
+    """Return the template variables of invalid rows, with the errors grouped by row."""
     rows: dict[int, list[BadCell]] = {}
     for one in preview.bad:
         rows.setdefault(one.row, []).append(one)

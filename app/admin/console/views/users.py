@@ -1,4 +1,4 @@
-"""The list of the tenant's users, and the page that adds one."""
+"""List of a tenant's users, and the page that adds a user."""
 
 from functools import partial
 from typing import ClassVar
@@ -28,7 +28,7 @@ from app.services.tenant_admin.users import FoundUser, UserQuery, find_users_by_
 
 
 class UsersView(UserPages, FilteredList):
-    """The tenant's users."""
+    """List of the tenant's users, the pages of one user, and the page that adds a user."""
 
     list_template = "console/users.html"
     column_list = ("nickname", "account", "phone", "status", "last_login_at", "created_at")
@@ -50,7 +50,7 @@ class UsersView(UserPages, FilteredList):
         super().__init__(User, N_("Users"), "users")
 
     def list_filters(self) -> list[ListFilter]:
-        """Return the filters."""
+        """Return filters by account or nickname, phone, openid and state."""
         return [
             ListFilter("name", N_("Account or nickname begins with")),
             ListFilter("phone", N_("Phone")),
@@ -59,7 +59,7 @@ class UsersView(UserPages, FilteredList):
         ]
 
     def find(self, offset_page: OffsetPage) -> Page[FoundUser]:
-        """Return a page of rows."""
+        """Return a page of users that match the filters."""
         query = UserQuery(
             name=filter_value("name"),
             phone=filter_value("phone"),
@@ -71,7 +71,7 @@ class UsersView(UserPages, FilteredList):
     @expose("/enter", methods=["GET", "POST"])
     @restores(EnterForm)
     def enter(self) -> ResponseReturnValue:
-        """Add a user who has not logged in yet."""
+        """Show and process the form that adds a user."""
         scope, form = tenant_scope_for_changes(), EnterForm()
         return process_form(
             form,
