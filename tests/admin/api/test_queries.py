@@ -1,4 +1,4 @@
-"""Statement counts per route of the operators' API, and secrets in responses and logs."""
+"""Number of SQL statements per route of the admin API, and secrets in responses and logs."""
 
 import io
 import logging
@@ -16,7 +16,7 @@ from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, Client, Person
 
 __all__ = ["acme"]
 
-# Authentication runs two statements: one reads the key of the JWT, one the session.
+# Authentication runs two statements: one reads the signing key of the JWT, one the session.
 LOGIN = 2
 ALLOWED = {
     ("GET", "/me"): LOGIN,
@@ -54,7 +54,7 @@ def test_each_route_runs_a_fixed_number_of_statements(
 
 
 @pytest.mark.parametrize("people", [1, 4])
-def test_the_statements_of_a_list_do_not_grow_with_its_rows(
+def test_the_number_of_statements_of_a_list_does_not_depend_on_its_rows(
     people: int, app: Flask, client: Client, alice: Person, statements: list[str]
 ) -> None:
     ann = signed_in(app, "ann@acme.example", "tenant_admin", "acme")
@@ -73,7 +73,7 @@ def test_the_statements_of_a_list_do_not_grow_with_its_rows(
 
 @pytest.fixture
 def debug_log(monkeypatch: pytest.MonkeyPatch, app: Flask) -> Iterator[io.StringIO]:
-    """Log every library at DEBUG, in production format, and return the stream."""
+    """Set every logger to DEBUG in production format, and return the stream of log lines."""
     monkeypatch.setattr(logging.getLogger("werkzeug"), "disabled", True)
     stream = io.StringIO()
     logs.configure(as_json=True)
@@ -86,7 +86,7 @@ def debug_log(monkeypatch: pytest.MonkeyPatch, app: Flask) -> Iterator[io.String
     logs.configure(as_json=False)
 
 
-def test_secrets_of_tenants_and_operators_are_in_no_response_or_log(
+def test_no_response_or_log_contains_secrets_of_tenants_or_operators(
     app: Flask, acme: TenantIds, debug_log: io.StringIO
 ) -> None:
     secrets = {
@@ -123,7 +123,7 @@ def test_secrets_of_tenants_and_operators_are_in_no_response_or_log(
     assert {secret for secret in hidden | tokens if secret in logged} == set()
 
 
-def test_an_invitation_is_in_the_response_and_not_in_the_log(
+def test_an_invitation_secret_is_in_the_response_but_not_in_the_log(
     app: Flask, client: Client, debug_log: io.StringIO
 ) -> None:
     ops = signed_in(app, "ops@wxpass.example", "platform")
@@ -145,7 +145,9 @@ def test_an_invitation_is_in_the_response_and_not_in_the_log(
     assert add_operator(app, "fourth@acme.example", "tenant_reader", "acme")
 
 
-def test_the_rejection_of_an_unlisted_field_omits_its_value(app: Flask, acme: TenantIds) -> None:
+def test_the_error_about_an_unknown_field_does_not_contain_the_value(
+    app: Flask, acme: TenantIds
+) -> None:
     ann = Script(Client(app), "ann@acme.example")
     ann.sign_in()
     body: dict[str, Any] = {"Secret": "5ec1e70000000000000000000000aaaa"}

@@ -1,4 +1,4 @@
-"""Access to the operators' API by role, and isolation of tenants."""
+"""Access to the admin API by role, and isolation of tenants."""
 
 import re
 from dataclasses import dataclass, field
@@ -29,14 +29,14 @@ from tests.fixtures.personas import (
 from tests.fixtures.user_files import ImmediateThread
 from tests.guards.test_tenant_isolation import everything, loaded_rows
 
-# WeChat does not know this appid, so the app stays pending.
+# The appid does not exist at the WeChat simulator, so the app stays pending.
 NEW_APP = {"appid": "wxaaaa000000000008", "name": "New", "secret": "f0" * 16}
 TENANT_UNKNOWN, ROLE_TOO_LOW = (404, "tenant_unknown"), (403, "role_too_low")
 
 
 @dataclass(frozen=True)
 class Route:
-    """The login that a route below /v1/admin requires, and a body that its schema accepts."""
+    """The login that a route below /v1/admin requires, and a valid request body."""
 
     login: str
     body: dict[str, Any] | bytes | None = field(default=None)
@@ -106,12 +106,12 @@ ROUTES = {
 
 @dataclass(frozen=True)
 class TenantIds:
-    """The ids of a tenant's objects that the routes take in their paths."""
+    """Values for the path parameters of the routes: slug and ids of a tenant's objects."""
 
     names: dict[str, str]
 
     def path(self, path: str, **other: str) -> str:
-        """Replace the placeholders of a path. Keyword arguments override the ids of the tenant."""
+        """Replace the placeholders of a path. Keyword arguments override the stored values."""
         names = self.names | other
         return re.sub(r"<(\w+)>", lambda match: names[match[1]], path)
 
@@ -124,7 +124,7 @@ def _synchronous_imports(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def acme(app: Flask, client: Client, alice: Person, rows: Reader) -> TenantIds:
-    """Return the tenant acme with a session of alice in its shop, and a second user."""
+    """Create two users, an admin and an import preview at acme, and return their ids."""
     user_id = client.bind(alice)["user"]["id"]
     other_id = enter_user(app, "acme", "carol", GOOD_PASSWORD)
     ((session_id,),) = rows("SELECT id FROM login_sessions")
@@ -142,7 +142,7 @@ def acme(app: Flask, client: Client, alice: Person, rows: Reader) -> TenantIds:
 
 
 def call(script: Script, home: TenantIds, method: str, path: str, **other: str) -> Any:
-    """Call a route with the ids of a tenant."""
+    """Call a route with the path parameters of a tenant and the valid body of `ROUTES`."""
     body = ROUTES[method, path].body
     if isinstance(body, bytes):
         file = {"data": body, "content_type": "text/csv"}
@@ -153,7 +153,7 @@ def call(script: Script, home: TenantIds, method: str, path: str, **other: str) 
     return script(method, home.path(path, **other), **how)
 
 
-def test_the_table_of_routes_is_complete(app: Flask) -> None:
+def test_the_table_of_routes_lists_every_route_with_its_required_login(app: Flask) -> None:
     routes = {
         (method, re.sub(r"<\w+:", "<", rule.rule).removeprefix("/v1/admin")): rule.endpoint
         for rule in app.url_map.iter_rules()
@@ -166,11 +166,11 @@ def test_the_table_of_routes_is_complete(app: Flask) -> None:
 
 
 def routes_requiring(*logins: str) -> list[tuple[str, str]]:
-    """List the routes that require one of the logins."""
+    """Return the routes that require one of these logins."""
     return [route for route, facts in ROUTES.items() if facts.login in logins]
 
 
-def test_an_admin_of_another_tenant_neither_reads_nor_changes_the_tenant(
+def test_an_admin_of_another_tenant_can_neither_read_nor_change_the_tenant(
     app: Flask, acme: TenantIds, rows: Reader
 ) -> None:
     other_admin = signed_in(app, "bob@globex.example", "tenant_admin", "globex")
@@ -184,7 +184,7 @@ def test_an_admin_of_another_tenant_neither_reads_nor_changes_the_tenant(
     assert everything(rows) == before
 
 
-def test_ids_of_another_tenant_are_unknown_under_the_own_slug(
+def test_ids_of_another_tenant_are_not_found_below_the_operators_own_slug(
     app: Flask, acme: TenantIds, rows: Reader
 ) -> None:
     other_admin = signed_in(app, "bob@globex.example", "tenant_admin", "globex")
@@ -204,7 +204,7 @@ def test_ids_of_another_tenant_are_unknown_under_the_own_slug(
     assert everything(rows) == before
 
 
-def test_lists_and_searches_find_nothing_of_another_tenant(
+def test_lists_and_searches_contain_no_data_of_another_tenant(
     app: Flask, acme: TenantIds, client: Client, alice: Person
 ) -> None:
     script = signed_in(app, "bob@globex.example", "tenant_admin", "globex")
@@ -227,7 +227,7 @@ def test_lists_and_searches_find_nothing_of_another_tenant(
     assert GLOBEX_LIFE.appid in everywhere
 
 
-def test_a_viewer_reads_the_tenant_and_changes_nothing(
+def test_a_tenant_viewer_can_read_but_not_change_the_tenant(
     app: Flask, acme: TenantIds, rows: Reader
 ) -> None:
     reader = signed_in(app, "rita@acme.example", "tenant_reader", "acme")
@@ -239,7 +239,7 @@ def test_a_viewer_reads_the_tenant_and_changes_nothing(
     assert everything(rows) == before
 
 
-def test_a_tenant_admin_uses_every_route_of_the_own_tenant(app: Flask, acme: TenantIds) -> None:
+def test_a_tenant_admin_may_call_every_route_of_the_own_tenant(app: Flask, acme: TenantIds) -> None:
     admin = Script(Client(app), "ann@acme.example")
     admin.sign_in()
     for method, path in [("GET", "/me"), *routes_requiring("tenant_operator")]:
@@ -266,7 +266,7 @@ def test_an_operators_jwt_is_rejected_after_the_session_ends(
     assert failure(admin.refresh()) == (401, "refresh_token_invalid")
 
 
-def test_every_route_rejects_tokens_that_are_no_operators_jwt(
+def test_every_route_rejects_tokens_that_are_not_the_jwt_of_an_operator(
     app: Flask, acme: TenantIds, client: Client, bob: Person, rows: Reader
 ) -> None:
     login = client.bind(bob)
@@ -286,7 +286,7 @@ def test_every_route_rejects_tokens_that_are_no_operators_jwt(
     assert everything(rows) == before
 
 
-def test_the_routes_of_users_reject_operators_tokens(
+def test_the_api_for_mini_programs_rejects_tokens_of_operators(
     app: Flask, acme: TenantIds, client: Client, rows: Reader
 ) -> None:
     admin = Script(client, "ann@acme.example")
@@ -314,7 +314,7 @@ def test_the_routes_of_users_reject_operators_tokens(
 
 
 @pytest.mark.parametrize("odd", ["%00", "%ED%A0%80", "%FF", "a%20b", "..%2Fglobex", "x" * 300, "é"])
-def test_malformed_ids_in_a_path_are_answered_with_404(
+def test_a_malformed_id_in_a_path_is_answered_with_404(
     app: Flask, acme: TenantIds, odd: str
 ) -> None:
     ops = signed_in(app, "ops@wxpass.example", "platform")
@@ -324,10 +324,10 @@ def test_malformed_ids_in_a_path_are_answered_with_404(
             assert failure(answer)[0] == 404, (path, name)
 
 
-def test_no_row_of_another_tenant_is_loaded(
+def test_no_route_loads_a_row_of_another_tenant_from_the_database(
     app: Flask, acme: TenantIds, client: Client, alice: Person
 ) -> None:
-    """Globex has the same phone number, openid and account as acme."""
+    """The tenant globex has users with the same phone number, openid and account as acme."""
     client.bind(alice, GLOBEX_LIFE)
     enter_user(app, "globex", "carol", GOOD_PASSWORD)
     admin = Script(Client(app), "ann@acme.example")
@@ -347,7 +347,7 @@ def test_no_row_of_another_tenant_is_loaded(
 
 
 @pytest.mark.parametrize("end", ["disabled", "of_another"])
-def test_an_operators_jwt_is_checked_against_operator_and_session(
+def test_the_jwt_of_a_disabled_operator_or_of_another_operators_session_is_rejected(
     app: Flask, acme: TenantIds, rows: Reader, end: str
 ) -> None:
     ann, rita = Script(Client(app), "ann@acme.example"), "rita@acme.example"
@@ -372,7 +372,7 @@ MALFORMED = {
 }
 
 
-def test_malformed_json_and_unlisted_fields_are_rejected(
+def test_every_route_rejects_malformed_json_and_unknown_fields(
     app: Flask, acme: TenantIds, rows: Reader
 ) -> None:
     ops = signed_in(app, "ops@wxpass.example", "platform")
@@ -396,7 +396,7 @@ def test_malformed_json_and_unlisted_fields_are_rejected(
         {"email": "x@acme.example", "role": "owner", "tenant": "acme"},
     ],
 )
-def test_an_unknown_role_or_a_role_without_its_tenant_is_rejected(
+def test_an_unknown_role_or_a_role_with_the_wrong_tenant_is_rejected(
     app: Flask, body: dict[str, str], rows: Reader
 ) -> None:
     ops = signed_in(app, "ops@wxpass.example", "platform")

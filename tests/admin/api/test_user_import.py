@@ -1,4 +1,4 @@
-"""Import and export of users, and statistics, by the operators' API."""
+"""Import and export of users, and statistics, in the admin API."""
 
 import csv
 from datetime import timedelta
@@ -23,16 +23,16 @@ GOOD = [("account", "phone"), ("erin", "13800138005"), ("frank", "13800138006")]
 
 @pytest.fixture
 def ann(app: Flask) -> Script:
-    """Return the API session of an admin of acme."""
+    """Return an API client that is signed in as an admin of acme."""
     return signed_in(app, "ann@acme.example", "tenant_admin", "acme")
 
 
 def send(script: Script, content: bytes) -> TestResponse:
-    """Upload a file for preview."""
+    """Upload a file of users and return the response with the preview."""
     return script("POST", f"{ACME}/imports", data=content, content_type="text/csv")
 
 
-def test_a_preview_shows_the_rows_as_they_would_be_stored(ann: Script) -> None:
+def test_the_preview_shows_the_values_that_would_be_stored(ann: Script) -> None:
     header = ("account", "mobile", "nickname", "password", "status", "remark")
     people = [(f"Person{n}", f"139{n:08}", "", GOOD_PASSWORD, "", "x") for n in range(2, 32)]
     people[1] = ("person3", "", "Carol", "", "", "")
@@ -54,7 +54,7 @@ def test_a_preview_shows_the_rows_as_they_would_be_stored(ann: Script) -> None:
     assert GOOD_PASSWORD not in answer.text
 
 
-def test_a_file_that_was_imported_is_rejected_with_time_and_operator(
+def test_a_second_import_of_a_file_is_rejected_with_time_and_operator_of_the_first(
     ann: Script, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "Thread", ImmediateThread)
@@ -79,14 +79,14 @@ def test_a_file_that_was_imported_is_rejected_with_time_and_operator(
         (b"nickname\nx", "people_columns_wrong"),
     ],
 )
-def test_each_kind_of_unreadable_file_has_its_own_code(
+def test_each_cause_of_an_unreadable_file_has_its_own_error_code(
     ann: Script, content: bytes, code: str
 ) -> None:
     assert failure(send(ann, content)) == (422, code)
 
 
 @pytest.mark.parametrize("make", [csv_of, xlsx_of])
-def test_a_file_is_imported_after_the_confirmation_only(
+def test_users_are_imported_only_after_the_import_is_confirmed(
     ann: Script, rows: Reader, monkeypatch: pytest.MonkeyPatch, make: type[bytes]
 ) -> None:
     monkeypatch.setattr(run, "Thread", ImmediateThread)
@@ -102,7 +102,9 @@ def test_a_file_is_imported_after_the_confirmation_only(
     assert rows.count("users") == 2
 
 
-def test_each_bad_row_is_listed_with_column_code_and_advice(app: Flask, ann: Script) -> None:
+def test_the_preview_lists_each_invalid_row_with_column_code_and_advice(
+    app: Flask, ann: Script
+) -> None:
     enter_user(app, account="erin")
     preview = send(ann, csv_of(*GOOD, ("gina", "12"))).json
     assert preview["import_id"] is None
@@ -111,7 +113,9 @@ def test_each_bad_row_is_listed_with_column_code_and_advice(app: Flask, ann: Scr
     assert preview["bad"][0]["advice"] == "A user already has this account."
 
 
-def test_admins_may_upload_larger_bodies_and_viewers_may_not(app: Flask, ann: Script) -> None:
+def test_tenant_admins_may_upload_files_up_to_the_limit_and_viewers_none(
+    app: Flask, ann: Script
+) -> None:
     large = csv_of(("account",), *((f"account-{number:050}",) for number in range(3000)))
     assert len(large) > 64 * 1024
     assert send(ann, large).json["good"] == 3000
@@ -121,7 +125,9 @@ def test_admins_may_upload_larger_bodies_and_viewers_may_not(app: Flask, ann: Sc
     assert failure(send(reader, large)) == (403, "role_too_low")
 
 
-def test_another_operators_import_is_not_found(app: Flask, ann: Script, rows: Reader) -> None:
+def test_an_import_previewed_by_another_operator_is_not_found(
+    app: Flask, ann: Script, rows: Reader
+) -> None:
     path = f"{ACME}/imports/{send(ann, csv_of(*GOOD)).json['import_id']}"
     other = signed_in(app, "abe@acme.example", "tenant_admin", "acme")
     for method, where in (("GET", path), ("POST", f"{path}/confirmation")):
@@ -129,7 +135,9 @@ def test_another_operators_import_is_not_found(app: Flask, ann: Script, rows: Re
     assert rows.count("users") == 0
 
 
-def test_an_export_is_audited(app: Flask, ann: Script, rows: Reader) -> None:
+def test_a_user_export_masks_phones_by_default_and_is_audited(
+    app: Flask, ann: Script, rows: Reader
+) -> None:
     enter_user(app, account="=erin", phone="13800138005")
     enter_user(app, account="frank", phone="13800138006")
     export = ann("POST", f"{ACME}/exports", json={"query": "=e"})
@@ -144,13 +152,13 @@ def test_an_export_is_audited(app: Flask, ann: Script, rows: Reader) -> None:
     assert exported == [("1", "False"), ("2", "True")]
 
 
-def test_the_overview_reports_the_numbers_of_the_console(
+def test_the_overview_contains_statistics_per_day_and_per_mini_program(
     ann: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     moment = counts.now()
     monkeypatch.setattr(
         counts, "now", lambda: moment
-    )  # A run across midnight would split the days.
+    )  # A test run across midnight would count on two days.
     answer = ann("GET", f"{ACME}/overview?days=7")
     assert answer.status_code == 200
     assert len(answer.json["days"]) == 7

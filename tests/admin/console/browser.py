@@ -1,4 +1,4 @@
-"""A browser at the console. It stores the cookie and fills in the token of each form."""
+"""Test client for the console, with cookies and CSRF tokens like a browser."""
 
 import html
 import re
@@ -13,14 +13,14 @@ from tests.fixtures.passwords import GOOD_PASSWORD
 
 PASSWORD = GOOD_PASSWORD
 ROOT = "/console"
-# First path segments below /console/t/<slug>/. Other pages belong to no tenant.
+# First path segments of pages below /console/t/<slug>/. Other pages belong to no tenant.
 TENANT_PAGES = ("", "apps", "users", "people", "sessions", "audit")
 TOKEN = re.compile(r'name="csrf_token"[^>]*value="([^"]+)"')
 MESSAGE = re.compile(r'<p class="note ?([a-z]*)"[^>]*>(.*?)</p>', re.DOTALL)
 
 
 class Browser:
-    """A browser of one operator, at the pages of one tenant."""
+    """A test client of one operator, who opens the pages of one tenant."""
 
     def __init__(
         self, app: Flask, ip: str = "192.0.2.1", language: str = "en", tenant: str = "acme"
@@ -30,41 +30,41 @@ class Browser:
         self.headers = {"Accept-Language": language, "User-Agent": "Firefox"}
 
     def open(self, path: str, method: str = "GET", **how: Any) -> TestResponse:
-        """Request an address of the console without following redirects."""
+        """Send a request to a page of the console without following redirects."""
         path = path if path.startswith(ROOT) else self.address(path)
         how = {"environ_overrides": self.environ, "headers": self.headers} | how
         return self.http.open(path, method=method, **how)
 
     def address(self, path: str) -> str:
-        """Return the full path of a page. Pages of a tenant contain its slug."""
+        """Return the path of a page with /console, and with the slug for pages of a tenant."""
         of_tenant = re.split("[/?]", path)[1] in TENANT_PAGES
         return f"{ROOT}/t/{self.tenant}{path}" if of_tenant else f"{ROOT}{path}"
 
     def get(self, path: str, **query: str) -> TestResponse:
-        """Request a page."""
+        """Send a GET request for a page and return the response."""
         how: dict[str, Any] = {"query_string": query} if query else {}
         return self.open(path, **how)
 
     def read(self, path: str, **query: str) -> str:
-        """Return the text of a page that must exist, with its HTML entities decoded."""
+        """Return the HTML of a page with decoded entities. Fail if the status is not 200."""
         answer = self.get(path, **query)
         assert answer.status_code == 200, (path, answer.status_code, answer.text)
         return html.unescape(answer.text)
 
     def press(self, path: str, **form: Any) -> str:
-        """Submit a form that must succeed, and return the page that follows."""
+        """Submit a form and return the HTML of the page of the redirect. Fail without redirect."""
         answer = self.post(path, **form)
         assert answer.status_code == 302, (path, answer.status_code, answer.text)
         return self.read(self.follow(answer.location))
 
     def follow(self, location: str) -> str:
-        """Follow the redirect from the console's start address."""
+        """Return the location of a redirect. /console/ is resolved to its own redirect."""
         while location in (f"{ROOT}/",):
             location = self.get(location).location
         return location
 
     def post(self, path: str, page: str | None = None, **form: Any) -> TestResponse:
-        """Submit a form with the CSRF token of a page."""
+        """Submit a form with the CSRF token of a page, and return the response."""
         token = self.token(page)
         return self.post_bare(path, csrf_token=token, **form)
 
@@ -73,7 +73,7 @@ class Browser:
         return self.open(path, "POST", data=form)
 
     def token(self, page: str | None = None) -> str:
-        """Return the CSRF token of a page, by default of the account or the sign-in page."""
+        """Return the CSRF token in a page, by default the account page or the sign-in page."""
         answer = self.get(page or "/account/")
         if page is None and answer.status_code == 302:
             answer = self.get("/sign-in")
@@ -82,18 +82,18 @@ class Browser:
         return found.group(1)
 
     def sign_in(self, email: str, password: str = PASSWORD, to: str = "") -> TestResponse:
-        """Sign in with the form."""
+        """Submit the sign-in form. `to` is an additional query string."""
         return self.post(f"/sign-in{to}", email=email, password=password)
 
     @property
     def cookie(self) -> str | None:
-        """Return the value of the session cookie, if any."""
+        """The value of the session cookie, or None."""
         cookie = self.http.get_cookie("wxpass_console")
         return cookie.value if cookie else None
 
 
 def invite(app: Flask, email: str, role: str, tenant: str | None) -> str:
-    """Invite an operator as the command does. Return the invitation."""
+    """Invite an operator with the service of the command. Return the invitation secret."""
     with app.app_context():
         return invite_operator(audit.OPERATOR, email, role, tenant)
 
@@ -101,7 +101,7 @@ def invite(app: Flask, email: str, role: str, tenant: str | None) -> str:
 def add_operator(
     app: Flask, email: str = "ann@acme.example", role: str = "tenant_admin", tenant: str = "acme"
 ) -> str:
-    """Add an operator who has accepted the invitation. Return the e-mail address."""
+    """Invite an operator and accept the invitation. Return the e-mail address."""
     invitation = invite(app, email, role, tenant if role != "platform" else None)
     acceptance = {"invitation": invitation, "password": PASSWORD, "again": PASSWORD}
     assert Browser(app).post("/invitation", **acceptance).status_code == 302
@@ -111,7 +111,7 @@ def add_operator(
 def signed_in(
     app: Flask, email: str = "ann@acme.example", role: str = "tenant_admin", tenant: str = "acme"
 ) -> Browser:
-    """Return the browser of an operator who is signed in."""
+    """Add an operator and return a browser in which the operator is signed in."""
     browser = Browser(app, tenant=tenant)
     entered = browser.sign_in(add_operator(app, email, role, tenant))
     assert (entered.status_code, entered.location) == (302, "/console/")
@@ -119,7 +119,7 @@ def signed_in(
 
 
 class TenantConsole(Browser):
-    """A browser in which one operator of a tenant is signed in."""
+    """A browser in which a newly added operator of a tenant is signed in."""
 
     def __init__(
         self,
@@ -134,5 +134,5 @@ class TenantConsole(Browser):
 
 
 def notes(answer: TestResponse) -> list[tuple[str, str]]:
-    """Return kind and text of each message at the top of a page."""
+    """Return category and text of each message at the top of a page."""
     return [(kind, text.strip()) for kind, text in MESSAGE.findall(answer.text)]

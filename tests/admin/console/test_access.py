@@ -1,4 +1,4 @@
-"""Access to the console by role and tenant."""
+"""Access to console pages by role, and isolation of tenants in the console."""
 
 import re
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ EVIL = "<script>alert(1)</script>\"'>&"
 
 @dataclass(frozen=True)
 class TenantObjects:
-    """The ids of the objects that one tenant stores about alice."""
+    """Ids of one tenant's users, identity, session, app and import preview."""
 
     user: str
     other: str
@@ -34,7 +34,7 @@ class TenantObjects:
     preview: str
 
     def forms_that_change_objects(self) -> list[tuple[str, dict[str, str]]]:
-        """List every form that changes one of the objects."""
+        """Return path and fields of every form that changes one of the objects."""
         app, user = f"/apps/{self.appid}", f"/users/{self.user}"
         settings = {"name": "x", "registration": "closed", "data_format": "xml"}
         return [
@@ -71,7 +71,7 @@ CREATIONS = [("/apps/add", NEW), ("/users/enter", {"account": "mallory"})]
 
 @pytest.fixture
 def objects(app: Flask, client: Client, alice: Person, rows: Reader) -> TenantObjects:
-    """Return alice's objects at globex: user, phone, identity, session."""
+    """Log alice in at globex, add a second user and a preview, and return their ids."""
     login = client.bind(alice, GLOBEX_LIFE)
     user = login["user"]["id"]
     identity, session = rows(
@@ -87,21 +87,21 @@ def objects(app: Flask, client: Client, alice: Person, rows: Reader) -> TenantOb
 
 
 def add_import_preview(app: Flask, tenant: str) -> str:
-    """Return the id of an import that waits for its confirmation."""
+    """Preview an import of one user, and return the id of the import."""
     with app.app_context():
         file = read_user_file(csv_of(["account"], [f"erin-of-{tenant}"]))
         return str(preview_import(OPERATOR, tenant_id_of(tenant), file).import_id)
 
 
 def changeable_rows(rows: Reader) -> list[object]:
-    """Read the rows that the forms can change."""
+    """Return all rows of the tables that the forms can change."""
     tables = ("users", "phones", "social_accounts", "wechat_apps", "audit_events", "merges")
     tables += ("people_imports",)
     sessions = rows("SELECT id, user_id, ended_at FROM login_sessions ORDER BY id")
     return [sessions, *(rows(f"SELECT * FROM {table} ORDER BY 1") for table in tables)]
 
 
-def test_ids_of_another_tenant_are_not_found(
+def test_objects_of_another_tenant_are_not_found_below_the_own_slug(
     app: Flask, objects: TenantObjects, rows: Reader
 ) -> None:
     console = TenantConsole(app, "acme")
@@ -116,7 +116,7 @@ def test_ids_of_another_tenant_are_not_found(
 
 
 def tenant_rules(app: Flask, method: str) -> list[str]:
-    """List the paths of all tenant pages that accept a method."""
+    """Return the URL rules of all tenant pages that accept a method."""
     return [
         rule.rule
         for rule in app.url_map.iter_rules()
@@ -125,10 +125,10 @@ def tenant_rules(app: Flask, method: str) -> list[str]:
 
 
 @pytest.mark.parametrize("role", ["tenant_admin", "tenant_reader"])
-def test_every_page_of_another_tenant_is_not_found(
+def test_every_page_below_the_slug_of_another_tenant_is_not_found(
     app: Flask, objects: TenantObjects, rows: Reader, role: str
 ) -> None:
-    """The slug and all ids of the other tenant are known, and the CSRF token is valid."""
+    """The request contains the other tenant's real slug and ids, and a valid CSRF token."""
     console = TenantConsole(app, "acme", role)
     token, before = console.token(), changeable_rows(rows)
     ids = {
@@ -150,8 +150,10 @@ def test_every_page_of_another_tenant_is_not_found(
     assert changeable_rows(rows) == before
 
 
-def test_a_head_request_changes_nothing(app: Flask, objects: TenantObjects, rows: Reader) -> None:
-    """Flask adds HEAD to every GET route, and a HEAD request contains no CSRF token."""
+def test_a_head_request_to_any_page_changes_nothing(
+    app: Flask, objects: TenantObjects, rows: Reader
+) -> None:
+    """Flask adds HEAD to every GET route, and HEAD requests are exempt from the CSRF check."""
     console, root = TenantConsole(app, "globex"), signed_in(app, "root@wxpass.example", "platform")
     with app.app_context():
         own = find_operator_id(console.email)
@@ -163,7 +165,7 @@ def test_a_head_request_changes_nothing(app: Flask, objects: TenantObjects, rows
         rows("SELECT id, status, password_hash, role FROM operators ORDER BY 1"),
     )
     for path, fields in [*objects.forms_that_change_objects(), *CREATIONS]:
-        # The confirmation page of an impossible action is answered with 409.
+        # A confirmation page has status 409 if its action is impossible.
         answer = console.open(path, "HEAD", query_string=fields)
         assert answer.status_code in (200, 404, 405, 409), path
     for path in [*operators, *account, "/operators/invite", "/tenants/add"]:
@@ -176,12 +178,12 @@ def test_a_head_request_changes_nothing(app: Flask, objects: TenantObjects, rows
 
 
 FIELD = re.compile(r'<(?:input|select|button|textarea)[^>]* name="(\w+)"')
-# Columns that no form has as a field.
+# Columns that are not a field of any form.
 COLUMNS = ("id", "user_id", "tenant_id", "tenant", "slug", "operator_id")
 
 
 def rows_of_tenant(rows: Reader, slug: str) -> dict[str, list[tuple[object, ...]]]:
-    """Read all rows of a tenant."""
+    """Return all rows of a tenant by table name."""
     return {
         name: rows(
             f"SELECT x.* FROM {name} x JOIN tenants t ON t.id = tenant_id WHERE slug = :slug"
@@ -193,7 +195,7 @@ def rows_of_tenant(rows: Reader, slug: str) -> dict[str, list[tuple[object, ...]
     }
 
 
-def test_no_form_field_reaches_another_tenant(
+def test_no_form_field_changes_or_reveals_objects_of_another_tenant(
     app: Flask, client: Client, bob: Person, objects: TenantObjects, rows: Reader
 ) -> None:
     login = client.bind(bob)
@@ -262,7 +264,7 @@ def test_no_filter_lists_objects_of_another_tenant(app: Flask, objects: TenantOb
             assert objects.session not in answer.text
 
 
-def test_a_viewer_sees_no_buttons_and_their_forms_are_rejected(
+def test_a_tenant_viewer_sees_no_forms_and_cannot_submit_them(
     app: Flask, objects: TenantObjects, rows: Reader
 ) -> None:
     console = TenantConsole(app, "globex", "tenant_reader")
@@ -291,17 +293,17 @@ def test_a_form_without_a_valid_csrf_token_is_rejected(
             answer = console.post_bare(path, **fields, **token)
             assert answer.status_code == 400, path
     for path, _ in objects.forms_that_change_objects():
-        # The confirmation page of an impossible action is answered with 409.
+        # A confirmation page has status 409 if its action is impossible.
         assert console.get(path).status_code in (200, 404, 405, 409), (
             "a GET request changes nothing"
         )
     assert changeable_rows(rows) == before
 
 
-def test_actions_that_cannot_be_undone_ask_for_a_confirmation(
+def test_irreversible_actions_ask_for_a_confirmation_that_names_the_object(
     app: Flask, objects: TenantObjects, rows: Reader
 ) -> None:
-    """A GET request shows a page that names the object. Only its form changes something."""
+    """A GET request shows the confirmation page. Only its form changes the object."""
     console = TenantConsole(app, "globex")
     console.press(f"/apps/{objects.appid}/secrets", push_token="Token123")
     mini_program, user = f"/apps/{objects.appid}", f"/users/{objects.user}"
@@ -319,9 +321,9 @@ def test_actions_that_cannot_be_undone_ask_for_a_confirmation(
         assert '<form method="post" class="fields">' in page, path
         shown = console.read(f"{'/'.join(path.split('/')[:3])}/show")
         assert f'href="{console.address(path)}"' in shown, path
-    statement_counts = console.post(f"{user}/merge", into_id=objects.other)
-    assert objects.user in statement_counts.text
-    assert "alice2" in statement_counts.text
+    confirmation = console.post(f"{user}/merge", into_id=objects.other)
+    assert objects.user in confirmation.text
+    assert "alice2" in confirmation.text
     assert "alice2" in console.read(f"/users/{objects.other}/password")
     assert changeable_rows(rows) == before
 
@@ -335,7 +337,7 @@ def test_no_page_uses_inline_styles_or_event_handlers(app: Flask, objects: Tenan
         assert "script-src 'nonce-" in answer.headers["Content-Security-Policy"]
 
 
-def test_every_page_redirects_to_the_sign_in_page_without_a_session(
+def test_tenant_pages_redirect_to_the_sign_in_page_without_a_session(
     app: Flask, objects: TenantObjects
 ) -> None:
     http = app.test_client()
@@ -345,7 +347,9 @@ def test_every_page_redirects_to_the_sign_in_page_without_a_session(
         assert answer.location.startswith("/console/sign-in"), path
 
 
-def test_text_of_users_is_escaped(app: Flask, client: Client, alice: Person, rows: Reader) -> None:
+def test_texts_chosen_by_users_are_escaped_on_every_page(
+    app: Flask, client: Client, alice: Person, rows: Reader
+) -> None:
     console = TenantConsole(app)
     user = client.bind(alice)["user"]["id"]
     for statement in (
@@ -370,7 +374,7 @@ def test_text_of_users_is_escaped(app: Flask, client: Client, alice: Person, row
     assert "&lt;script&gt;alert(1)" in console.get("/users/").text
 
 
-def test_the_statements_of_a_page_do_not_grow_with_its_rows(
+def test_the_number_of_statements_of_a_page_does_not_depend_on_its_rows(
     app: Flask, client: Client, alice: Person, rows: Reader, statements: list[str]
 ) -> None:
     console = TenantConsole(app)

@@ -1,4 +1,4 @@
-"""The operator's own account: one-time codes, recovery codes, password, sessions, step-up."""
+"""Console pages of the operator's own account, and step-up."""
 
 import re
 from collections.abc import Callable
@@ -28,7 +28,7 @@ SPELLINGS: list[Callable[[str], str]] = [
 
 
 class Authenticator:
-    """An authenticator app that shares its clock with the service."""
+    """A simulated authenticator app. It moves the service's clock for each new code."""
 
     def __init__(self, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
         self.browser, self.monkeypatch, self.ahead = browser, monkeypatch, 0
@@ -39,7 +39,7 @@ class Authenticator:
         self.began = sign_in.now()
 
     def code(self) -> str:
-        """Move the clock to the next code, and return that code."""
+        """Move the service's clock by 30 seconds, and return the one-time code of that time."""
         self.ahead += 30
         moment = self.began + timedelta(seconds=self.ahead)
         self.monkeypatch.setattr(one_time_codes, "now", lambda: moment)
@@ -47,7 +47,7 @@ class Authenticator:
 
 
 def displayed_key(browser: Browser) -> str:
-    """Return the key on the page that enables one-time codes."""
+    """Return the base32 key on the page that enables one-time codes."""
     key = re.search(r"<code>([A-Z2-7]{32})</code>", browser.read("/account/codes"))
     assert key
     return key.group(1)
@@ -55,7 +55,7 @@ def displayed_key(browser: Browser) -> str:
 
 @pytest.fixture
 def authenticator(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Authenticator:
-    """Return the authenticator of an operator with one-time codes enabled."""
+    """Enable one-time codes for an operator, and return the authenticator."""
     authenticator = Authenticator(signed_in(app), monkeypatch)
     wrong = authenticator.browser.post("/account/codes", code="000000")
     assert (wrong.status_code, notes(wrong)[0][0]) == (401, "error")
@@ -65,7 +65,7 @@ def authenticator(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Authenticator:
     return authenticator
 
 
-def test_sign_in_of_an_enrolled_operator_requires_a_code(
+def test_sign_in_requires_a_one_time_code_if_one_time_codes_are_enabled(
     app: Flask, authenticator: Authenticator
 ) -> None:
     browser = Browser(app)
@@ -80,7 +80,7 @@ def test_sign_in_of_an_enrolled_operator_requires_a_code(
     assert browser.get("/").status_code == 200
 
 
-def test_a_session_that_awaits_the_code_opens_no_page(
+def test_before_the_one_time_code_is_entered_every_page_redirects_to_sign_in(
     app: Flask, authenticator: Authenticator
 ) -> None:
     browser = Browser(app)
@@ -88,7 +88,7 @@ def test_a_session_that_awaits_the_code_opens_no_page(
     assert browser.get("/").location.startswith(OUT)
 
 
-def test_a_code_works_once(app: Flask, authenticator: Authenticator) -> None:
+def test_a_one_time_code_is_accepted_only_once(app: Flask, authenticator: Authenticator) -> None:
     code = authenticator.code()
     first, second = Browser(app), Browser(app, "192.0.2.2")
     first.sign_in("ann@acme.example")
@@ -97,7 +97,9 @@ def test_a_code_works_once(app: Flask, authenticator: Authenticator) -> None:
     assert second.post("/code", code=code).status_code == 401
 
 
-def test_guessing_codes_is_throttled(app: Flask, authenticator: Authenticator) -> None:
+def test_wrong_one_time_codes_from_one_browser_are_throttled(
+    app: Flask, authenticator: Authenticator
+) -> None:
     browser = Browser(app)
     browser.sign_in("ann@acme.example")
     answers = [browser.post("/code", code=f"00000{number}") for number in range(8)]
@@ -105,10 +107,10 @@ def test_guessing_codes_is_throttled(app: Flask, authenticator: Authenticator) -
     assert int(answers[-1].headers["Retry-After"]) >= 1
 
 
-def test_guessing_codes_from_many_addresses_is_throttled(
+def test_wrong_one_time_codes_from_many_ip_addresses_are_throttled(
     app: Flask, authenticator: Authenticator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An attacker with the password and many addresses gets fewer than 150 tries a day."""
+    """An attacker with the password and many IP addresses gets fewer than 150 tries a day."""
     began, tries = login_throttling.now(), 0
     for minute in range(24 * 60):
         moment = began + timedelta(minutes=minute)
@@ -120,12 +122,16 @@ def test_guessing_codes_from_many_addresses_is_throttled(
     assert 20 < tries < 150
 
 
-def test_a_code_is_rejected_before_the_password(app: Flask, authenticator: Authenticator) -> None:
+def test_a_one_time_code_without_a_password_before_is_rejected(
+    app: Flask, authenticator: Authenticator
+) -> None:
     answer = Browser(app).post("/code", code=authenticator.code())
     assert (answer.status_code, notes(answer)) == (401, [("error", "Please sign in first.")])
 
 
-def test_codes_are_disabled_with_a_code(app: Flask, authenticator: Authenticator) -> None:
+def test_disabling_one_time_codes_requires_a_valid_code(
+    app: Flask, authenticator: Authenticator
+) -> None:
     wrong = authenticator.browser.post("/account/codes/remove", code="000000")
     assert (wrong.status_code, notes(wrong)[0][0]) == (401, "error")
     removed = authenticator.browser.post("/account/codes/remove", code=authenticator.code())
@@ -134,7 +140,7 @@ def test_codes_are_disabled_with_a_code(app: Flask, authenticator: Authenticator
 
 
 @pytest.mark.parametrize("spell", SPELLINGS, ids=["spaces", "hyphens", "full_width"])
-def test_codes_are_accepted_with_spaces_hyphens_and_full_width_digits(
+def test_one_time_codes_may_contain_spaces_hyphens_and_full_width_digits(
     app: Flask, monkeypatch: pytest.MonkeyPatch, spell: Callable[[str], str]
 ) -> None:
     authenticator = Authenticator(signed_in(app), monkeypatch)
@@ -147,7 +153,7 @@ def test_codes_are_accepted_with_spaces_hyphens_and_full_width_digits(
     assert browser.post("/code", code=spell(authenticator.code())).location == "/console/"
 
 
-def test_the_enrolment_keeps_its_key_until_it_is_cancelled(app: Flask) -> None:
+def test_the_setup_of_one_time_codes_keeps_its_key_until_it_is_cancelled(app: Flask) -> None:
     browser = signed_in(app)
     key = displayed_key(browser)
     assert browser.post("/account/codes", code="").status_code == 200
@@ -159,12 +165,12 @@ def test_the_enrolment_keeps_its_key_until_it_is_cancelled(app: Flask) -> None:
     assert displayed_key(browser) != key
 
 
-def test_an_empty_code_shows_a_message(app: Flask) -> None:
+def test_an_empty_one_time_code_is_marked_as_invalid(app: Flask) -> None:
     page = signed_in(app).post("/account/codes", code=" ").text
     assert 'aria-invalid="true"' in page
 
 
-def test_a_recovery_code_signs_in_once(app: Flask, authenticator: Authenticator) -> None:
+def test_a_recovery_code_is_accepted_only_once(app: Flask, authenticator: Authenticator) -> None:
     code = authenticator.recovery_codes[0]
     for expected in ("/console/", None):
         browser = Browser(app)
@@ -189,7 +195,7 @@ def test_recovery_codes_are_replaced_after_a_confirmation(
 # Password and sessions
 
 
-def test_the_password_is_changed_and_other_sessions_end(app: Flask) -> None:
+def test_changing_the_own_password_ends_the_other_sessions(app: Flask) -> None:
     browser, other = signed_in(app), Browser(app)
     other.sign_in("ann@acme.example")
     mistyped = browser.post("/account/password", password=NEW_PASSWORD, again="another")
@@ -202,7 +208,7 @@ def test_the_password_is_changed_and_other_sessions_end(app: Flask) -> None:
     assert Browser(app).sign_in("ann@acme.example", NEW_PASSWORD).status_code == 302
 
 
-def test_own_sessions_are_listed_and_ended(app: Flask, rows: Reader) -> None:
+def test_own_sessions_are_listed_and_can_be_ended(app: Flask, rows: Reader) -> None:
     browser, other = signed_in(app), Browser(app, "192.0.2.7")
     other.sign_in("ann@acme.example")
     page = browser.read("/account/")
@@ -218,7 +224,7 @@ def test_own_sessions_are_listed_and_ended(app: Flask, rows: Reader) -> None:
     assert other.get("/account/").location.startswith(OUT)
 
 
-def test_another_operators_session_is_not_found(app: Flask, rows: Reader) -> None:
+def test_a_session_of_another_operator_cannot_be_ended(app: Flask, rows: Reader) -> None:
     browser, other = signed_in(app), signed_in(app, "abe@acme.example")
     ((other_session,),) = rows(
         "SELECT s.id FROM operator_sessions s JOIN operators o ON o.id = operator_id"
@@ -232,7 +238,7 @@ def test_another_operators_session_is_not_found(app: Flask, rows: Reader) -> Non
 
 
 def expire_step_up(rows: Reader) -> None:
-    """Move every step-up authentication five minutes into the past."""
+    """Move the last step-up of every session five minutes into the past."""
     rows("UPDATE operator_sessions SET proven_at = proven_at - interval '5 minutes'")
 
 
@@ -256,10 +262,10 @@ SENSITIVE = (
 
 
 @pytest.mark.parametrize("path", SENSITIVE)
-def test_a_sensitive_action_asks_for_the_password_after_five_minutes(
+def test_a_sensitive_page_redirects_to_step_up_five_minutes_after_the_last_one(
     app: Flask, rows: Reader, path: str
 ) -> None:
-    """A stolen cookie alone does not take an account over."""
+    """A stolen cookie is not enough to take over an account."""
     browser = signed_in(app, "root@wxpass.example", "platform")
     browser.tenant = "acme"
     add_operator(app)
@@ -275,7 +281,7 @@ def test_a_sensitive_action_asks_for_the_password_after_five_minutes(
     assert after == before
 
 
-def test_every_sensitive_view_is_in_the_test_above(app: Flask) -> None:
+def test_every_view_that_needs_step_up_is_listed_as_sensitive(app: Flask) -> None:
     marked = {
         rule.rule.rsplit(">", 1)[-1].rsplit("/", 1)[-1]
         for rule in app.url_map.iter_rules()
@@ -284,7 +290,9 @@ def test_every_sensitive_view_is_in_the_test_above(app: Flask) -> None:
     assert marked == {path.rsplit("/", 1)[-1] for path in SENSITIVE}
 
 
-def test_the_form_is_shown_again_after_step_up(app: Flask, rows: Reader) -> None:
+def test_the_submitted_form_is_shown_filled_in_after_step_up_but_not_processed(
+    app: Flask, rows: Reader
+) -> None:
     browser = signed_in(app, "root@wxpass.example", "platform")
     expire_step_up(rows)
     form = {"email": "new@acme.example", "role": "tenant_admin", "tenant": "globex"}
@@ -301,7 +309,7 @@ def test_the_form_is_shown_again_after_step_up(app: Flask, rows: Reader) -> None
     assert "/console/invitation#" in browser.post("/operators/invite", **form).text
 
 
-def test_step_up_asks_for_the_code_of_an_enrolled_operator(
+def test_step_up_requires_a_one_time_code_if_one_time_codes_are_enabled(
     authenticator: Authenticator, rows: Reader
 ) -> None:
     expire_step_up(rows)

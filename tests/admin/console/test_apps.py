@@ -31,11 +31,11 @@ WRONG = "0f" * 16
 
 @pytest.fixture(autouse=True)
 def _registered_at_wechat(wechat: WeChat) -> None:
-    """Register the new app at the WeChat simulator."""
+    """Create the mini-program NEW at the WeChat simulator."""
     wechat.control("apps", appid=NEW["appid"], secret=NEW["secret"], open_platform="acme")
 
 
-def test_the_list_links_to_the_apps_of_the_tenant_only(app: Flask) -> None:
+def test_the_list_of_apps_contains_only_apps_of_the_tenant(app: Flask) -> None:
     page = TenantConsole(app).read("/apps/")
     for one in (ACME_SHOP, ACME_CLUB):
         assert f'href="/console/t/acme/apps/{one.appid}/show"' in page
@@ -46,8 +46,8 @@ def test_the_list_links_to_the_apps_of_the_tenant_only(app: Flask) -> None:
     assert f"/apps/{ACME_SHOP.appid}/" not in found
 
 
-def test_an_added_app_is_active_if_wechat_accepts_its_secret(app: Flask, rows: Reader) -> None:
-    """The page shows the answer of WeChat. The button "test" asks again."""
+def test_an_added_app_is_active_if_wechat_accepts_the_appsecret(app: Flask, rows: Reader) -> None:
+    """The page shows the verification result. The button "test" verifies the app again."""
     console = TenantConsole(app)
     page = console.press("/apps/add", **NEW)
     assert "The mini-program was added." in page
@@ -57,7 +57,7 @@ def test_an_added_app_is_active_if_wechat_accepts_its_secret(app: Flask, rows: R
     assert "AppSecret: WeChat accepts appid and AppSecret." in page
 
 
-def test_a_pending_app_shows_advice_and_is_activated_by_a_new_secret(
+def test_a_pending_app_shows_advice_and_is_activated_by_a_correct_appsecret(
     app: Flask, rows: Reader
 ) -> None:
     console = TenantConsole(app)
@@ -85,7 +85,7 @@ def test_a_pending_app_shows_advice_and_is_activated_by_a_new_secret(
 
 
 def test_a_pending_app_is_removed_after_a_confirmation(app: Flask, rows: Reader) -> None:
-    """The confirmation is a page of its own, so it works without JavaScript."""
+    """The confirmation is a separate page, so it works without JavaScript."""
     console = TenantConsole(app)
     console.press("/apps/add", **NEW | {"secret": WRONG})
     page = console.read(f"{WHERE}/remove")
@@ -97,7 +97,7 @@ def test_a_pending_app_is_removed_after_a_confirmation(app: Flask, rows: Reader)
     assert rows.count("app_claims") == 0
 
 
-def test_an_app_that_was_used_is_not_removed(app: Flask, client: Client, alice: Person) -> None:
+def test_an_app_with_logins_cannot_be_removed(app: Flask, client: Client, alice: Person) -> None:
     client.log_in(alice)
     console = TenantConsole(app)
     path = f"/apps/{ACME_SHOP.appid}/remove"
@@ -138,7 +138,7 @@ def test_only_platform_admins_release_and_move_appids(
     assert rows.count("wechat_apps", f"appid = '{ACME_SHOP.appid}'") == 0
 
 
-def test_the_page_of_an_app_shows_addresses_and_code_to_copy(app: Flask) -> None:
+def test_the_page_of_an_app_shows_urls_and_code_to_copy(app: Flask) -> None:
     console = TenantConsole(app)
     page = console.press("/apps/add", **NEW)
     for text in (
@@ -156,7 +156,7 @@ def test_the_page_of_an_app_shows_addresses_and_code_to_copy(app: Flask) -> None
     assert "getPhoneNumber" in console.read(SHOW), "this app registers users by phone"
 
 
-def test_secrets_are_on_no_page(app: Flask) -> None:
+def test_no_console_page_contains_a_secret_of_an_app(app: Flask) -> None:
     console = TenantConsole(app)
     later = {"next_secret": "e7" * 16, "push_token": "SecondToken", "encoding_aes_key": "R" * 43}
     where = f"/apps/{NEW['appid']}"
@@ -176,7 +176,9 @@ def test_secrets_are_on_no_page(app: Flask) -> None:
     assert pages[1].count("fingerprint <code>") == 4
 
 
-def test_secrets_are_replaced_and_removed(app: Flask, rows: Reader) -> None:
+def test_secrets_of_an_app_can_be_replaced_and_optional_secrets_removed(
+    app: Flask, rows: Reader
+) -> None:
     console = TenantConsole(app)
     console.press("/apps/add", **NEW)
     where = f"/apps/{NEW['appid']}"
@@ -194,7 +196,7 @@ def test_secrets_are_replaced_and_removed(app: Flask, rows: Reader) -> None:
     assert kept == [(True, False, False)]
 
 
-def test_settings_are_changed(app: Flask, rows: Reader) -> None:
+def test_the_settings_form_changes_an_app(app: Flask, rows: Reader) -> None:
     console = TenantConsole(app)
     changed = {
         "name": " Corner shop ",
@@ -236,7 +238,9 @@ def test_settings_are_changed(app: Flask, rows: Reader) -> None:
         {"data_format": "yaml"},
     ],
 )
-def test_invalid_settings_are_rejected(app: Flask, rows: Reader, wrong: dict[str, str]) -> None:
+def test_the_settings_form_rejects_invalid_values(
+    app: Flask, rows: Reader, wrong: dict[str, str]
+) -> None:
     good = {"name": "n", "registration": "closed", "session_limit": "", "data_format": "json"}
     before = rows("SELECT * FROM wechat_apps ORDER BY appid")
     answer = TenantConsole(app).post(f"/apps/{ACME_SHOP.appid}/change", **good | wrong)
@@ -245,8 +249,8 @@ def test_invalid_settings_are_rejected(app: Flask, rows: Reader, wrong: dict[str
     assert rows("SELECT * FROM wechat_apps ORDER BY appid") == before
 
 
-def test_an_appid_of_another_tenant_is_pending_like_any_other(app: Flask) -> None:
-    """The page does not reveal that another tenant uses the appid."""
+def test_adding_an_appid_of_another_tenant_does_not_reveal_the_other_tenant(app: Flask) -> None:
+    """A wrong AppSecret has the same result as for an appid that no tenant uses."""
     console = TenantConsole(app)
     page = console.press("/apps/add", **NEW | {"appid": GLOBEX_LIFE.appid})
     assert "The AppSecret is wrong or has been reset." in page
@@ -257,7 +261,9 @@ def test_an_appid_of_another_tenant_is_pending_like_any_other(app: Flask) -> Non
 
 
 @pytest.mark.parametrize("appid", ["wx1", "wxaaaa00000000000x9", "wxaaaa00000000000-", "wx 1"])
-def test_a_malformed_appid_is_rejected_by_the_form(app: Flask, rows: Reader, appid: str) -> None:
+def test_the_form_that_adds_an_app_rejects_a_malformed_appid(
+    app: Flask, rows: Reader, appid: str
+) -> None:
     answer = TenantConsole(app).post("/apps/add", **NEW | {"appid": appid})
     assert (answer.status_code, 'class="wrong"' in answer.text) == (200, True)
     assert rows.count("app_claims") == 0

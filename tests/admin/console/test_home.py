@@ -1,4 +1,4 @@
-"""The overview of a tenant."""
+"""The home page of a tenant, with its statistics."""
 
 import re
 
@@ -13,7 +13,7 @@ from app.services.metrics.counts import Counts, count, count_answer, count_failu
 from tests.admin.console.browser import signed_in
 from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, GLOBEX_LIFE, Reader
 
-# Two new visitors, one of which became a user, and three logins of users.
+# Two new visitors, one of them becomes a user, and three logins of existing users.
 EVENTS = (
     *([Measure.NEWCOMERS, Measure.LOGGED_IN] * 2),
     *(Measure.REGISTERED, Measure.BOUND_BY_PHONE, Measure.BECAME_USERS),
@@ -24,12 +24,12 @@ EVENTS = (
 
 @pytest.fixture
 def busy_day(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Record events for both tenants."""
+    """Write counts of today for both tenants."""
     monkeypatch.setitem(app.extensions, "counts", Counts())
     moment = counts.now()
     monkeypatch.setattr(
         counts, "now", lambda: moment
-    )  # A run across midnight would split the days.
+    )  # A test run across midnight would count on two days.
     with app.app_context():
         for measure in EVENTS:
             count(ACME_SHOP.appid, measure)
@@ -45,7 +45,9 @@ def text_of(page: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page))
 
 
-def test_the_overview_shows_the_figures_of_the_own_tenant(app: Flask, busy_day: None) -> None:
+def test_the_overview_shows_the_statistics_of_the_operators_own_tenant(
+    app: Flask, busy_day: None
+) -> None:
     page = signed_in(app).get("/").text
     text = text_of(page)
     assert "Logins Today 5 30 days 5" in text
@@ -61,7 +63,7 @@ def test_the_overview_shows_the_figures_of_the_own_tenant(app: Flask, busy_day: 
     assert GLOBEX_LIFE.appid not in text
 
 
-def test_every_chart_has_a_text_alternative(app: Flask, busy_day: None) -> None:
+def test_every_chart_of_the_overview_has_a_label_and_a_table(app: Flask, busy_day: None) -> None:
     page = signed_in(app).get("/").text
     charts = re.findall(r"<svg[^>]*>", page)
     assert len(charts) == 4 + 4 + 1
@@ -71,7 +73,7 @@ def test_every_chart_has_a_text_alternative(app: Flask, busy_day: None) -> None:
     assert len(days) == 30
 
 
-def test_a_day_without_events_has_an_overview(app: Flask) -> None:
+def test_the_overview_of_a_tenant_without_events_shows_zeros(app: Flask) -> None:
     browser = signed_in(app)
     text = text_of(browser.get("/").text)
     assert "No failures." in text
@@ -79,14 +81,18 @@ def test_a_day_without_events_has_an_overview(app: Flask) -> None:
     assert "New visitors 0 Became users 0" in text
 
 
-def test_a_new_tenant_is_told_to_add_a_mini_program(app: Flask, rows: Reader) -> None:
+def test_the_overview_of_a_tenant_without_apps_says_that_there_are_none(
+    app: Flask, rows: Reader
+) -> None:
     browser = signed_in(app, role="platform")
     browser.post("/tenants/add", slug="initech", name="Initech")
     browser.tenant = "initech"
     assert "This tenant has no mini-program yet." in browser.get("/").text
 
 
-def test_the_overview_is_in_the_operators_language(app: Flask, busy_day: None) -> None:
+def test_the_overview_is_shown_in_chinese_if_the_browser_prefers_it(
+    app: Flask, busy_day: None
+) -> None:
     browser = signed_in(app)
     browser.headers["Accept-Language"] = "zh"
     text = text_of(browser.get("/").text)
@@ -97,7 +103,7 @@ def test_the_overview_is_in_the_operators_language(app: Flask, busy_day: None) -
     assert "%%" not in text
 
 
-def test_bars_are_scaled_to_the_largest_value() -> None:
+def test_chart_bars_are_scaled_to_the_largest_value() -> None:
     measured = bars({"a": 0, "b": 1, "c": 1000, "d": 500})
     assert [one.size for one in measured] == [0, 1.5, 100, 50]
     assert [one.x for one in measured] == [0, 25, 50, 75]

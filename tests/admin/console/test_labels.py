@@ -1,4 +1,4 @@
-"""Labels of the codes that the database stores."""
+"""Labels of audit actions and session end reasons."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ ACTION = re.compile(
 )
 
 
-def test_every_audited_action_has_a_label() -> None:
+def test_the_console_has_a_label_for_every_audit_action() -> None:
     texts = {
         text
         for tree in service_trees()
@@ -23,7 +23,7 @@ def test_every_audited_action_has_a_label() -> None:
     assert texts == set(ACTIONS)
 
 
-def test_every_reason_for_the_end_of_a_session_has_a_label() -> None:
+def test_the_console_has_a_label_for_every_end_reason_of_a_session() -> None:
     calls = [
         node for tree in service_trees() for node in ast.walk(tree) if isinstance(node, ast.Call)
     ]
@@ -34,7 +34,7 @@ def test_every_reason_for_the_end_of_a_session_has_a_label() -> None:
 
 
 def service_trees() -> Iterator[ast.Module]:
-    """Parse every module of the services."""
+    """Yield the syntax tree of every module in app/services."""
     return (ast.parse(path.read_text()) for path in SERVICES.rglob("*.py"))
 
 

@@ -1,4 +1,4 @@
-"""A form that is submitted after the session has expired."""
+"""Drafts of forms that are submitted after the session has expired."""
 
 from datetime import timedelta
 
@@ -20,18 +20,18 @@ ENTERED = {
 
 
 def expire_sessions(rows: Reader) -> None:
-    """Make every session idle for longer than its lifetime."""
+    """Move the last use of every session 31 minutes into the past, so that it expires."""
     rows("UPDATE operator_sessions SET seen_at = now() - interval '31 minutes'")
 
 
 @pytest.fixture
 def browser(app: Flask) -> Browser:
-    """Return the browser of an operator with a session that expires in the tests."""
+    """Return a browser in which an operator is signed in."""
     return signed_in(app)
 
 
 def submit_late(browser: Browser, rows: Reader, path: str, **form: str) -> str:
-    """Submit a form after the session has expired. Return the address of the redirect."""
+    """Expire the session, submit a form, and return the location of the redirect."""
     token = browser.token()
     expire_sessions(rows)
     answer = browser.post_bare(path, csrf_token=token, **form)
@@ -39,7 +39,7 @@ def submit_late(browser: Browser, rows: Reader, path: str, **form: str) -> str:
     return str(answer.location)
 
 
-def test_the_form_is_shown_again_filled_in_but_not_submitted(
+def test_a_form_sent_after_expiry_is_shown_again_with_its_values_and_not_saved(
     browser: Browser, rows: Reader
 ) -> None:
     to = submit_late(browser, rows, "/users/enter", **ENTERED)
@@ -56,7 +56,7 @@ def test_the_form_is_shown_again_filled_in_but_not_submitted(
     assert browser.post("/users/enter", **ENTERED).status_code == 302
 
 
-def test_the_form_is_shown_again_after_the_one_time_code(
+def test_a_form_sent_after_expiry_is_shown_again_after_a_sign_in_with_one_time_code(
     app: Flask, browser: Browser, rows: Reader
 ) -> None:
     totp = enable_one_time_codes(app, "ann@acme.example")
@@ -69,7 +69,7 @@ def test_the_form_is_shown_again_after_the_one_time_code(
     assert 'value="carol"' in browser.read("/users/enter")
 
 
-def test_the_cookie_contains_no_secret_and_no_readable_field(
+def test_the_draft_of_a_form_in_the_cookie_is_encrypted_and_has_no_password(
     browser: Browser, rows: Reader
 ) -> None:
     submit_late(browser, rows, "/users/enter", **ENTERED)
@@ -82,7 +82,9 @@ def test_the_cookie_contains_no_secret_and_no_readable_field(
     assert "carol" not in sealed
 
 
-def test_settings_and_choices_are_shown_again(browser: Browser, rows: Reader) -> None:
+def test_a_settings_form_sent_after_expiry_is_shown_again_with_the_selected_options(
+    browser: Browser, rows: Reader
+) -> None:
     changed = {"name": "Corner", "registration": "closed", "session_limit": "7"}
     path = "/apps/wxaaaa000000000001/change"
     to = submit_late(browser, rows, path, data_format="xml", **changed)
@@ -92,7 +94,9 @@ def test_settings_and_choices_are_shown_again(browser: Browser, rows: Reader) ->
         assert text in page
 
 
-def test_another_operator_does_not_see_the_form(app: Flask, browser: Browser, rows: Reader) -> None:
+def test_a_draft_is_deleted_if_another_operator_signs_in(
+    app: Flask, browser: Browser, rows: Reader
+) -> None:
     add_operator(app, "abe@acme.example")
     to = submit_late(browser, rows, "/users/enter", **ENTERED)
     browser.post(to, email="abe@acme.example", password=PASSWORD)
@@ -103,7 +107,7 @@ def test_another_operator_does_not_see_the_form(app: Flask, browser: Browser, ro
 
 
 @pytest.mark.parametrize("reason", ["signed_out", "disabled", "reset"])
-def test_a_form_of_an_ended_session_is_not_kept(
+def test_no_draft_is_kept_if_the_session_was_ended_instead_of_expired(
     browser: Browser, rows: Reader, reason: str
 ) -> None:
     token = browser.token()
@@ -113,7 +117,7 @@ def test_a_form_of_an_ended_session_is_not_kept(
     assert "carol" not in browser.read("/users/enter")
 
 
-def test_a_form_without_its_token_is_not_kept(browser: Browser, rows: Reader) -> None:
+def test_no_draft_is_kept_of_a_form_with_a_wrong_csrf_token(browser: Browser, rows: Reader) -> None:
     browser.token()
     expire_sessions(rows)
     answer = browser.post_bare("/users/enter", csrf_token="forged", **ENTERED)
@@ -122,7 +126,7 @@ def test_a_form_without_its_token_is_not_kept(browser: Browser, rows: Reader) ->
     assert "carol" not in browser.read("/users/enter")
 
 
-def test_an_old_draft_is_not_shown(
+def test_a_draft_older_than_thirty_minutes_is_deleted(
     browser: Browser, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     submit_late(browser, rows, "/users/enter", **ENTERED)
@@ -135,13 +139,15 @@ def test_an_old_draft_is_not_shown(
     assert "carol" not in browser.read("/users/enter")
 
 
-def test_a_form_too_large_for_a_cookie_is_not_kept(browser: Browser, rows: Reader) -> None:
+def test_no_draft_is_kept_of_a_form_that_is_too_large_for_a_cookie(
+    browser: Browser, rows: Reader
+) -> None:
     to = submit_late(browser, rows, "/users/enter", **ENTERED | {"nickname": "x" * 5000})
     assert browser.post(to, email="ann@acme.example", password=PASSWORD).status_code == 302
     assert "carol" not in browser.read("/users/enter")
 
 
-def test_an_uploaded_file_is_not_kept(browser: Browser, rows: Reader) -> None:
+def test_no_draft_is_kept_of_an_uploaded_file(browser: Browser, rows: Reader) -> None:
     token = browser.token()
     expire_sessions(rows)
     large = csv_of(("account",), *((f"guest{number}" * 4,) for number in range(9000)))
@@ -155,8 +161,10 @@ def test_an_uploaded_file_is_not_kept(browser: Browser, rows: Reader) -> None:
     assert "Check the file" in browser.read("/people/preview")
 
 
-def test_a_late_action_is_not_run_after_sign_in(browser: Browser, rows: Reader) -> None:
-    """Sign-in leads to the action's confirmation page, or to the overview if it has none."""
+def test_an_action_sent_after_expiry_is_not_run_after_the_sign_in(
+    browser: Browser, rows: Reader
+) -> None:
+    """The sign-in redirects to the action's confirmation page, or to the overview without one."""
     to = submit_late(browser, rows, "/apps/wxaaaa000000000001/disable")
     assert to.endswith("next=/console/t/acme/apps/wxaaaa000000000001/disable")
     to = submit_late_again(browser, rows, "/apps/wxaaaa000000000001/test")
@@ -165,6 +173,6 @@ def test_a_late_action_is_not_run_after_sign_in(browser: Browser, rows: Reader) 
 
 
 def submit_late_again(browser: Browser, rows: Reader, path: str) -> str:
-    """Sign in, and submit another form after that session has expired."""
+    """Sign in again, expire the new session, and submit another form."""
     browser.sign_in("ann@acme.example")
     return submit_late(browser, rows, path)

@@ -11,7 +11,7 @@ from tests.fixtures.personas import Client, Reader
 OUT = "/console/sign-in"
 
 
-def test_operators_are_invited_reset_and_disabled(app: Flask, rows: Reader) -> None:
+def test_platform_admins_invite_reset_and_disable_operators(app: Flask, rows: Reader) -> None:
     browser = signed_in(app, "root@wxpass.example", "platform")
     form = {"email": "Ann@Acme.example", "role": "tenant_admin", "tenant": "acme"}
     page = browser.post("/operators/invite", **form).text
@@ -33,7 +33,7 @@ def test_operators_are_invited_reset_and_disabled(app: Flask, rows: Reader) -> N
     assert 'aria-invalid="true"' in browser.post("/operators/invite", **form).text
 
 
-def test_the_last_platform_admin_is_not_disabled(app: Flask, rows: Reader) -> None:
+def test_the_last_platform_admin_cannot_be_disabled(app: Flask, rows: Reader) -> None:
     browser = signed_in(app, "root@wxpass.example", "platform")
     ((own,),) = rows("SELECT id FROM operators")
     refused = browser.post(f"/operators/{own}/disable")
@@ -41,7 +41,9 @@ def test_the_last_platform_admin_is_not_disabled(app: Flask, rows: Reader) -> No
     assert browser.get("/operators/").status_code == 200
 
 
-def test_role_and_tenant_of_an_operator_are_changed(app: Flask, rows: Reader) -> None:
+def test_changing_role_or_tenant_of_an_operator_ends_the_operators_sessions(
+    app: Flask, rows: Reader
+) -> None:
     add_operator(app)
     ((ann_id,),) = rows("SELECT id FROM operators")
     ann, root = Browser(app), signed_in(app, "root@wxpass.example", "platform")
@@ -59,7 +61,7 @@ def test_role_and_tenant_of_an_operator_are_changed(app: Flask, rows: Reader) ->
     assert rows(post, e="ann@acme.example") == [("platform", None)]
 
 
-def test_platform_admins_read_the_platform_audit_log(app: Flask) -> None:
+def test_the_platform_audit_log_lists_invitations_of_platform_admins_only(app: Flask) -> None:
     root = signed_in(app, "root@wxpass.example", "platform")
     root.post("/operators/invite", email="second@wxpass.example", role="platform")
     root.post("/operators/invite", email="ann@acme.example", role="tenant_admin", tenant="acme")
@@ -71,7 +73,7 @@ def test_platform_admins_read_the_platform_audit_log(app: Flask) -> None:
     assert [event["details"]["after"] for event in events["items"]] == [{"role": "platform"}]
 
 
-def test_a_tenant_role_requires_an_existing_tenant(app: Flask, rows: Reader) -> None:
+def test_a_tenant_role_without_an_existing_tenant_is_rejected(app: Flask, rows: Reader) -> None:
     root = signed_in(app, "root@wxpass.example", "platform")
     ((own,),) = rows("SELECT id FROM operators")
     for form in ({}, {"tenant": ""}, {"tenant": "nobody"}, {"tenant": "\0"}):

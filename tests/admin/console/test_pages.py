@@ -1,4 +1,4 @@
-"""Headers, languages and access of every console page."""
+"""Checks of every console page: headers, languages, CSRF and access."""
 
 import re
 from collections.abc import Iterator
@@ -20,19 +20,17 @@ POLICY = re.compile(
 )
 HAN = re.compile(r"[\u4e00-\u9fff]")
 FOR_PLATFORM = ("console_operators", "console_tenants", "console_service-audit")
-# Endpoints that need no session.
-OPEN = ("auth.", ".static")
 
 
 def path_of(rule: Rule) -> str:
-    """Return the path of a rule with unknown ids filled in."""
+    """Return a path that matches a URL rule, with the slug acme and unknown ids."""
     path = re.sub(r"<uuid:\w+>", UNKNOWN_ID, rule.rule.replace("<string:slug>", "acme"))
     path = re.sub(r"<any\((\w+)[^>]*>", r"\1", path)
     return re.sub(r"<[^>]+>", "nobody", path)
 
 
 def rules(app: Flask, method: str) -> list[Rule]:
-    """List the console's routes that accept a method, without static files."""
+    """Return the console's URL rules that accept a method, without static files."""
     found = [
         rule
         for rule in app.url_map.iter_rules()
@@ -42,12 +40,12 @@ def rules(app: Flask, method: str) -> list[Rule]:
 
 
 def protected_rules(app: Flask, method: str) -> list[Rule]:
-    """List the routes that require a session."""
+    """Return the URL rules that require a session."""
     return [rule for rule in rules(app, method) if not rule.endpoint.startswith("auth.")]
 
 
 class Markup(HTMLParser):
-    """Collects the tags of a page."""
+    """HTML parser that collects tags and attributes of a page."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -59,13 +57,13 @@ class Markup(HTMLParser):
 
 
 def pages(app: Flask, browser: Browser) -> Iterator[tuple[str, TestResponse]]:
-    """Open every page that needs no form."""
+    """Yield the URL rule and the response of every page that accepts GET."""
     for rule in rules(app, "GET"):
         yield rule.rule, browser.get(path_of(rule))
 
 
 @pytest.mark.parametrize("role", ["platform", "tenant_admin", "tenant_reader"])
-def test_every_response_has_a_strict_security_policy(app: Flask, role: str) -> None:
+def test_every_console_response_has_a_strict_content_security_policy(app: Flask, role: str) -> None:
     nonces = set()
     seen = list(pages(app, signed_in(app, role=role)))
     assert len(seen) > 10
@@ -85,7 +83,7 @@ def test_every_response_has_a_strict_security_policy(app: Flask, role: str) -> N
 
 
 def check_markup(rule: str, answer: TestResponse, nonce: str) -> None:
-    """Check that a page uses nothing that its policy forbids and links to no other site."""
+    """Fail if a page violates its content security policy or links to another site."""
     for tag, attributes in Markup(answer.text).tags:
         assert not {name for name in attributes if name.startswith("on")}, rule
         assert "style" not in attributes, rule
@@ -97,7 +95,7 @@ def check_markup(rule: str, answer: TestResponse, nonce: str) -> None:
             assert not re.match(r"(?:[a-z]+:)?//", address), (rule, address)
 
 
-def test_every_page_is_available_in_both_languages(app: Flask) -> None:
+def test_every_console_page_is_available_in_both_languages(app: Flask) -> None:
     browser = signed_in(app, role="platform")
     for language, code in (("en", "en"), ("zh", "zh-CN")):
         browser.headers["Accept-Language"] = language
@@ -108,7 +106,9 @@ def test_every_page_is_available_in_both_languages(app: Flask) -> None:
                 assert bool(HAN.search(answer.text.replace("中文", ""))) == (language == "zh"), rule
 
 
-def test_every_protected_page_redirects_to_the_sign_in_page(app: Flask) -> None:
+def test_every_page_that_needs_a_session_redirects_to_the_sign_in_page_without_one(
+    app: Flask,
+) -> None:
     for method in ("GET", "POST"):
         found = protected_rules(app, method)
         assert len(found) > 5
@@ -120,7 +120,9 @@ def test_every_protected_page_redirects_to_the_sign_in_page(app: Flask) -> None:
                 assert answer.location.startswith("/console/sign-in"), rule
 
 
-def test_a_form_without_a_valid_csrf_token_changes_nothing(app: Flask, rows: Reader) -> None:
+def test_every_form_without_a_valid_csrf_token_is_rejected_and_changes_nothing(
+    app: Flask, rows: Reader
+) -> None:
     browser = signed_in(app, role="platform")
     before = row_counts(rows)
     found = rules(app, "POST")
@@ -135,7 +137,7 @@ def test_a_form_without_a_valid_csrf_token_changes_nothing(app: Flask, rows: Rea
 
 
 def row_counts(rows: Reader) -> list[tuple[object, ...]]:
-    """Count the rows that operators can change."""
+    """Return the number of rows in each table that the forms can change."""
     tables = ("audit_events", "operators", "operator_sessions", "tenants", "users", "wechat_apps")
     counts = [rows.count(table) for table in tables]
     ended = rows.count("operator_sessions", "ended_at IS NOT NULL")
@@ -143,7 +145,7 @@ def row_counts(rows: Reader) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.parametrize("role", ["tenant_admin", "tenant_reader"])
-def test_pages_of_platform_admins_are_not_found_by_tenant_operators(app: Flask, role: str) -> None:
+def test_tenant_operators_get_404_for_pages_of_platform_admins(app: Flask, role: str) -> None:
     browser = signed_in(app, role=role)
     token = browser.token()
     for method in ("GET", "POST"):
@@ -156,7 +158,7 @@ def test_pages_of_platform_admins_are_not_found_by_tenant_operators(app: Flask, 
     assert "/console/tenants" not in home
 
 
-def test_a_viewer_can_neither_import_nor_export(app: Flask) -> None:
+def test_a_tenant_viewer_can_neither_import_nor_export_users(app: Flask) -> None:
     browser = signed_in(app, role="tenant_reader")
     assert "/console/people/" not in browser.get("/").text
     refused = [browser.get("/people/"), browser.post("/people/export"), browser.post("/account/x")]
@@ -182,7 +184,7 @@ def test_no_page_shows_data_of_another_tenant(
             assert "globex" not in answer.text, rule
 
 
-def test_an_unknown_address_shows_an_html_page(app: Flask) -> None:
+def test_an_unknown_console_path_shows_an_html_error_page(app: Flask) -> None:
     browser = signed_in(app)
     for path in ("/nothing", "/apps/nothing/here/", "//evil.example", "/account/codes/cancel"):
         answer = browser.get(path)
@@ -192,7 +194,7 @@ def test_an_unknown_address_shows_an_html_page(app: Flask) -> None:
     assert Browser(app).get("/nothing").location == "/console/sign-in?next=/console/nothing"
 
 
-def test_the_api_for_users_needs_no_csrf_token_and_sets_no_cookie(client: Client) -> None:
+def test_the_api_for_mini_programs_needs_no_csrf_token_and_sets_no_cookie(client: Client) -> None:
     answer = client.post("login", code="x")
     assert answer.status_code == 400
     assert "Set-Cookie" not in answer.headers
@@ -209,7 +211,7 @@ def test_the_chosen_language_is_kept_after_sign_out(app: Flask) -> None:
     assert 'lang="zh-CN"' in browser.get("/sign-in").text
 
 
-def test_only_file_uploads_accept_large_bodies(app: Flask) -> None:
+def test_only_the_file_upload_of_a_signed_in_operator_accepts_a_large_body(app: Flask) -> None:
     large = "x" * 70_000
     assert Browser(app).open("/sign-in", "POST", data={"x": large}).status_code == 413
     assert Browser(app).open("/people/preview", "POST", data={"x": large}).status_code == 302

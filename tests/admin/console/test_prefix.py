@@ -26,14 +26,16 @@ class PrefixedBrowser(Browser):
 
 @pytest.fixture
 def browser(app: Flask) -> PrefixedBrowser:
-    """Return the browser of a platform admin."""
+    """Return a prefixed browser in which a platform admin is signed in."""
     browser = PrefixedBrowser(app)
     entered = browser.sign_in(add_operator(app, "root@wxpass.example", "platform"))
     assert entered.location == "/auth/console/"
     return browser
 
 
-def test_every_link_form_and_asset_has_the_prefix(app: Flask, browser: PrefixedBrowser) -> None:
+def test_every_link_form_and_asset_url_has_the_path_prefix(
+    app: Flask, browser: PrefixedBrowser
+) -> None:
     seen = 0
     for rule in rules(app, "GET"):
         answer = browser.get(path_of(rule).replace("nobody", ACME_SHOP.appid))
@@ -45,7 +47,9 @@ def test_every_link_form_and_asset_has_the_prefix(app: Flask, browser: PrefixedB
     assert seen > 200
 
 
-def test_addresses_for_other_systems_have_the_prefix(browser: PrefixedBrowser) -> None:
+def test_urls_to_copy_to_wechat_mini_program_and_mail_have_host_and_path_prefix(
+    browser: PrefixedBrowser,
+) -> None:
     page = browser.read(f"/apps/{ACME_SHOP.appid}/show")
     assert f"https://wx.example/auth/wx/portal/{ACME_SHOP.appid}" in page
     assert 'const ROOT = "https://wx.example/auth"' in page
@@ -54,7 +58,7 @@ def test_addresses_for_other_systems_have_the_prefix(browser: PrefixedBrowser) -
     assert "https://wx.example/auth/console/invitation#" in invited
 
 
-def test_a_sign_in_leads_back_to_the_page_below_the_prefix(
+def test_sign_in_redirects_to_the_requested_page_below_the_path_prefix(
     app: Flask, browser: PrefixedBrowser
 ) -> None:
     other_browser = PrefixedBrowser(app)
@@ -64,8 +68,10 @@ def test_a_sign_in_leads_back_to_the_page_below_the_prefix(
     assert entered.location == "/auth/console/t/acme/users/?name=x"
 
 
-def test_two_cookies_of_the_same_name_are_rejected(app: Flask, browser: PrefixedBrowser) -> None:
-    """Another host of the domain can set a cookie with a longer path, which is sent first."""
+def test_a_request_with_two_session_cookies_is_rejected(
+    app: Flask, browser: PrefixedBrowser
+) -> None:
+    """Another host of the domain can set a second cookie of the same name."""
     name, attacker = "__Secure-wxpass_console", PrefixedBrowser(app)
     attacker.sign_in(add_operator(app, "eve@globex.example", tenant="globex"))
     planted, own = (
@@ -95,10 +101,10 @@ def test_two_cookies_of_the_same_name_are_rejected(app: Flask, browser: Prefixed
         ("example.cn", 200),
     ],
 )
-def test_the_console_answers_under_allowed_hosts_only(
+def test_the_console_is_available_under_allowed_host_names_only(
     app: Flask, monkeypatch: pytest.MonkeyPatch, host: str, status: int
 ) -> None:
-    """A request for another host must not get links to that host."""
+    """Otherwise a request with a forged Host header would get links to that host."""
     monkeypatch.setitem(app.config, "ALLOWED_HOSTS", ("login.example", ".example.cn"))
     answer = app.test_client().get("/console/sign-in", base_url=f"http://{host}/")
     assert answer.status_code == status

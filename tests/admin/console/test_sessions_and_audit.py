@@ -9,7 +9,7 @@ ROW = '<td data-label="Device">'
 EVENT = '<td data-label="Action">'
 
 
-def test_sessions_are_found_and_ended(
+def test_login_sessions_are_filtered_by_app_user_and_state_and_can_be_ended(
     app: Flask, client: Client, alice: Person, bob: Person
 ) -> None:
     console = TenantConsole(app)

@@ -23,7 +23,7 @@ OUT = "/console/sign-in"
 # Sign-in
 
 
-def test_signing_in_opens_the_console_and_is_audited(app: Flask, rows: Reader) -> None:
+def test_a_correct_sign_in_opens_the_console_and_is_audited(app: Flask, rows: Reader) -> None:
     browser = Browser(app)
     entered = browser.sign_in("ann@acme.example")
     assert notes(entered) == [WRONG], "the operator does not exist yet"
@@ -36,7 +36,9 @@ def test_signing_in_opens_the_console_and_is_audited(app: Flask, rows: Reader) -
     assert rows("SELECT device, ip FROM operator_sessions") == [("Firefox", "192.0.2.1")]
 
 
-def test_failed_sign_ins_do_not_reveal_the_cause(app: Flask, rows: Reader) -> None:
+def test_the_response_to_a_failed_sign_in_does_not_reveal_the_cause(
+    app: Flask, rows: Reader
+) -> None:
     add_operator(app)
     invite(app, "eve@acme.example", "tenant_admin", "acme")
     add_operator(app, "off@acme.example")
@@ -60,14 +62,16 @@ def test_failed_sign_ins_do_not_reveal_the_cause(app: Flask, rows: Reader) -> No
     ("email", "password"),
     [("", PASSWORD), ("ann@acme.example", ""), ("a\0b", PASSWORD), ("a" * 255, PASSWORD)],
 )
-def test_an_invalid_sign_in_form_marks_the_field(app: Flask, email: str, password: str) -> None:
+def test_an_empty_or_malformed_field_of_the_sign_in_form_is_marked(
+    app: Flask, email: str, password: str
+) -> None:
     answer = Browser(app).sign_in(email, password)
     assert answer.status_code == 200
     assert 'aria-invalid="true"' in answer.text
 
 
 @pytest.mark.usefixtures("no_waits_end")
-def test_guessing_passwords_is_throttled(app: Flask) -> None:
+def test_wrong_operator_passwords_are_throttled(app: Flask) -> None:
     add_operator(app)
     browser = Browser(app)
     for _ in range(6):
@@ -79,7 +83,7 @@ def test_guessing_passwords_is_throttled(app: Flask) -> None:
     assert browser.get("/").location.startswith(OUT)
 
 
-def test_passwords_are_not_repeated_on_the_page(app: Flask) -> None:
+def test_submitted_passwords_are_not_on_the_page_that_follows(app: Flask) -> None:
     browser = Browser(app)
     assert "a-wrong-password" not in browser.sign_in("ann@acme.example", "a-wrong-password").text
     secret = "wxo_" + "x" * 43
@@ -124,7 +128,7 @@ def test_sign_in_redirects_to_the_requested_page(app: Flask) -> None:
 # Cookies
 
 
-def test_the_cookie_is_for_the_console_only(app: Flask) -> None:
+def test_the_session_cookie_is_httponly_samesite_lax_and_has_no_domain(app: Flask) -> None:
     add_operator(app)
     entered = Browser(app).sign_in("ann@acme.example")
     (cookie,) = entered.headers.getlist("Set-Cookie")
@@ -133,15 +137,15 @@ def test_the_cookie_is_for_the_console_only(app: Flask) -> None:
     assert cookie.startswith("wxpass_console=")
 
 
-def test_the_cookie_requires_https_in_production(config: Config) -> None:
+def test_the_session_cookie_has_the_secure_attribute_in_production(config: Config) -> None:
     production = create_app(replace(config, env="production"))
     answer = production.test_client().get("/console/sign-in", base_url="https://wx.example")
     assert "Secure" in answer.headers["Set-Cookie"]
     assert answer.headers["Strict-Transport-Security"]
 
 
-def test_signing_in_replaces_the_cookie(app: Flask, rows: Reader) -> None:
-    """An attacker can plant a cookie before the sign-in."""
+def test_signing_in_replaces_the_session_cookie(app: Flask, rows: Reader) -> None:
+    """Otherwise an attacker could set a known cookie before the sign-in (session fixation)."""
     add_operator(app)
     browser = Browser(app)
     browser.get("/sign-in")
@@ -157,8 +161,8 @@ def test_signing_in_replaces_the_cookie(app: Flask, rows: Reader) -> None:
     assert len(set(rows("SELECT token_hash FROM operator_sessions"))) == 2
 
 
-def test_the_sign_in_page_keeps_an_active_session(app: Flask, rows: Reader) -> None:
-    """An operator who opens the page, or submits its form again, stays signed in."""
+def test_the_sign_in_page_does_not_replace_an_active_session(app: Flask, rows: Reader) -> None:
+    """An operator who opens the sign-in page or submits its form stays signed in."""
     add_operator(app, "abe@acme.example")
     browser = signed_in(app)
     cookie = browser.cookie
@@ -182,10 +186,10 @@ def test_the_sign_in_page_keeps_an_active_session(app: Flask, rows: Reader) -> N
         {"Origin": "null"},
     ],
 )
-def test_a_form_of_another_site_does_not_replace_the_cookie(
+def test_a_form_of_another_site_is_rejected_and_does_not_replace_the_cookie(
     app: Flask, headers: dict[str, str]
 ) -> None:
-    """The browser sends such a form without the cookie. The response must not replace it."""
+    """Browsers send such a form without the SameSite cookie, so the session looks empty."""
     other_browser = Browser(app)
     token = other_browser.token()
     other_browser.headers |= headers
@@ -209,7 +213,9 @@ def test_a_link_from_another_site_keeps_the_operator_signed_in(app: Flask) -> No
     ("mount", "name", "path"),
     [("", "__Host-wxpass_console", "/"), ("/auth", "__Secure-wxpass_console", "/auth")],
 )
-def test_the_cookie_has_a_prefix_over_https(app: Flask, mount: str, name: str, path: str) -> None:
+def test_the_name_of_the_session_cookie_has_a_security_prefix_over_https(
+    app: Flask, mount: str, name: str, path: str
+) -> None:
     where = {"base_url": f"https://wx.example{mount}"}
     answer = app.test_client().get("/console/sign-in", **where)
     (cookie,) = answer.headers.getlist("Set-Cookie")
@@ -230,7 +236,7 @@ def test_a_csrf_token_of_another_session_is_rejected(app: Flask, rows: Reader) -
     assert rows.count("users") == 0
 
 
-def test_a_forged_cookie_is_rejected(app: Flask) -> None:
+def test_a_session_cookie_with_a_wrong_signature_is_rejected(app: Flask) -> None:
     browser = signed_in(app)
     body, _, signature = (browser.cookie or "").rpartition(".")
     for forged in ("x", f"{body}.{signature[::-1]}", ""):
@@ -271,7 +277,9 @@ def test_a_session_expires_when_idle_and_after_twelve_hours(
         assert responses == [("error", "Your session has expired. Please sign in again.")]
 
 
-def test_disabling_an_operator_or_the_tenant_ends_access(app: Flask, rows: Reader) -> None:
+def test_sessions_are_rejected_after_the_operator_or_the_tenant_is_disabled(
+    app: Flask, rows: Reader
+) -> None:
     browser = signed_in(app)
     rows("UPDATE operators SET status = 'disabled'")
     assert browser.get("/").location.startswith(OUT)
@@ -284,7 +292,7 @@ def test_disabling_an_operator_or_the_tenant_ends_access(app: Flask, rows: Reade
 # Invitations
 
 
-def test_an_invitation_is_accepted_once(app: Flask, rows: Reader) -> None:
+def test_an_invitation_can_be_accepted_only_once(app: Flask, rows: Reader) -> None:
     secret = invite(app, "ann@acme.example", "tenant_admin", "acme")
     form = {"invitation": secret, "password": PASSWORD, "again": PASSWORD}
     accepted = Browser(app).post("/invitation", **form)

@@ -1,4 +1,4 @@
-"""Tenants in the address of a console page, and the page that adds tenants."""
+"""Tenant slugs in console URLs, and the list of tenants."""
 
 import pytest
 from flask import Flask
@@ -13,13 +13,13 @@ UNKNOWN_SLUGS = ("nobody", "a%00b", "%ED%A0%80", "ACME", "acme%20", "%2e%2e", "x
 
 
 def platform(app: Flask, tenant: str = "acme") -> Browser:
-    """Return the browser of a platform admin on the pages of a tenant."""
+    """Return a browser in which a platform admin opens the pages of a tenant."""
     browser = signed_in(app, "root@wxpass.example", "platform")
     browser.tenant = tenant
     return browser
 
 
-def test_the_console_opens_at_the_list_of_tenants_for_a_platform_admin(app: Flask) -> None:
+def test_the_start_page_redirects_a_platform_admin_to_the_list_of_tenants(app: Flask) -> None:
     browser = platform(app)
     assert browser.get("/console/").location == "/console/tenants/"
     page = browser.get("/tenants/").text
@@ -28,11 +28,11 @@ def test_the_console_opens_at_the_list_of_tenants_for_a_platform_admin(app: Flas
     assert "Choose a tenant" in browser.get("/operators/").text
 
 
-def test_the_console_opens_at_the_overview_for_a_tenant_operator(app: Flask) -> None:
+def test_the_start_page_redirects_a_tenant_operator_to_the_overview(app: Flask) -> None:
     assert signed_in(app).get("/console/").location == "/console/t/acme/"
 
 
-def test_every_page_names_the_tenant_of_its_address(app: Flask) -> None:
+def test_every_tenant_page_shows_the_tenant_in_its_url(app: Flask) -> None:
     browser = platform(app, "globex")
     for path in TENANT_PAGES:
         page = browser.get(path).text
@@ -45,8 +45,8 @@ def test_every_page_names_the_tenant_of_its_address(app: Flask) -> None:
     assert "<strong>acme</strong>" in signed_in(app).get("/account/").text
 
 
-def test_pages_of_two_tenants_in_one_browser_do_not_mix(app: Flask) -> None:
-    """The session stores no tenant, so a tab does not affect the forms of another tab."""
+def test_a_form_changes_the_tenant_in_its_url_while_another_tenant_is_open(app: Flask) -> None:
+    """The session stores no tenant, so a second tab does not affect forms of the first tab."""
     browser = platform(app)
     for first, second in (("acme", "globex"), ("globex", "acme")):
         browser.tenant = first
@@ -59,14 +59,14 @@ def test_pages_of_two_tenants_in_one_browser_do_not_mix(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("slug", UNKNOWN_SLUGS)
-def test_an_unknown_tenant_is_not_found(app: Flask, slug: str) -> None:
+def test_pages_of_an_unknown_tenant_are_not_found(app: Flask, slug: str) -> None:
     browser = platform(app, slug)
     for path in TENANT_PAGES:
         assert browser.get(path).status_code == 404, path
     assert browser.post("/users/enter", account="mallory").status_code == 404
 
 
-def test_a_tenant_operator_finds_no_other_tenant(app: Flask, rows: Reader) -> None:
+def test_a_tenant_operator_gets_404_for_pages_of_other_tenants(app: Flask, rows: Reader) -> None:
     browser = signed_in(app)
     for slug in ("globex", *UNKNOWN_SLUGS):
         browser.tenant = slug
@@ -81,12 +81,14 @@ def test_a_tenant_operator_finds_no_other_tenant(app: Flask, rows: Reader) -> No
     assert (rows.count("users"), rows.count("people_imports")) == (0, 0)
 
 
-def test_a_disabled_tenant_is_opened_by_platform_admins_only(app: Flask, rows: Reader) -> None:
+def test_a_platform_admin_can_open_a_disabled_tenant(app: Flask, rows: Reader) -> None:
     rows("UPDATE tenants SET status = 'disabled' WHERE slug = 'globex'")
     assert platform(app, "globex").get("/").status_code == 200
 
 
-def test_an_added_tenant_is_opened_and_audited(app: Flask, rows: Reader) -> None:
+def test_adding_a_tenant_redirects_to_its_home_page_and_is_audited(
+    app: Flask, rows: Reader
+) -> None:
     browser = platform(app)
     added = browser.post("/tenants/add", slug="initech", name=" Initech ")
     assert added.location == "/console/t/initech/"
@@ -96,7 +98,7 @@ def test_an_added_tenant_is_opened_and_audited(app: Flask, rows: Reader) -> None
     assert rows(f"{actor} AND subject = 'initech'") == [("operator", "192.0.2.1")]
 
 
-def test_an_invalid_or_taken_slug_is_rejected(app: Flask, rows: Reader) -> None:
+def test_an_invalid_or_taken_slug_or_an_invalid_name_is_rejected(app: Flask, rows: Reader) -> None:
     browser = platform(app)
     duplicate = browser.post("/tenants/add", slug="acme", name="Acme")
     assert duplicate.status_code == 409
@@ -108,7 +110,9 @@ def test_an_invalid_or_taken_slug_is_rejected(app: Flask, rows: Reader) -> None:
     assert rows.count("tenants") == 2
 
 
-def test_without_tenants_the_list_says_to_add_one(app: Flask, rows: Reader) -> None:
+def test_the_empty_list_of_tenants_shows_the_form_that_adds_a_tenant(
+    app: Flask, rows: Reader
+) -> None:
     rows("SET LOCAL session_replication_role = replica")
     browser = platform(app)
     rows("DELETE FROM tenants")

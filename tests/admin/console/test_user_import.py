@@ -23,12 +23,12 @@ GOOD = [HEADER, ("alice", "13800138001", "小花"), ("bob", "13800138002", "Bob"
 
 @pytest.fixture
 def browser(app: Flask) -> Browser:
-    """Return the browser of an admin of acme."""
+    """Return a browser in which an admin of acme is signed in."""
     return signed_in(app)
 
 
 def upload(browser: Browser, content: bytes) -> TestResponse:
-    """Upload a file for preview, encoded as a browser does."""
+    """Upload a file as multipart form data, and return the preview page."""
     named = 'Content-Disposition: form-data; name="csrf_token"'
     token = f"--x\r\n{named}\r\n\r\n{browser.token()}\r\n"
     named = 'Content-Disposition: form-data; name="file"; filename="people.csv"'
@@ -37,19 +37,19 @@ def upload(browser: Browser, content: bytes) -> TestResponse:
 
 
 def import_id_of(preview: TestResponse) -> str:
-    """Return the id of the import that a preview page confirms."""
+    """Return the import id in the confirmation form of a preview page."""
     return preview.text.split("/confirm")[0].rsplit("/", 1)[1]
 
 
 @pytest.fixture
 def synchronous_import(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run imports in the test's thread, within its transaction."""
+    """Run imports in the thread and the database transaction of the test."""
 
     monkeypatch.setattr(run, "Thread", ImmediateThread)
 
 
 @pytest.mark.parametrize("make", [csv_of, xlsx_of])
-def test_a_file_is_imported_after_the_confirmation_only(
+def test_users_of_a_file_are_imported_only_after_the_preview_is_confirmed(
     browser: Browser, rows: Reader, synchronous_import: None, make: Callable[..., bytes]
 ) -> None:
     preview = upload(browser, make(*GOOD))
@@ -69,7 +69,9 @@ def test_a_file_is_imported_after_the_confirmation_only(
     assert (again.status_code, "import_confirmed" in again.text) == (409, True)
 
 
-def test_each_bad_row_is_listed_with_a_message(browser: Browser, rows: Reader, app: Flask) -> None:
+def test_the_preview_page_lists_each_invalid_row_with_a_message(
+    browser: Browser, rows: Reader, app: Flask
+) -> None:
     enter_user(app, account="taken")
     bad = [*GOOD, ("taken", "no number", ""), ("", "", "Nobody"), ("carol", "13800138001", "C")]
     page = upload(browser, csv_of(*bad))
@@ -88,7 +90,7 @@ def test_each_bad_row_is_listed_with_a_message(browser: Browser, rows: Reader, a
     assert (rows.count("users"), rows.count("people_imports")) == (1, 0)
 
 
-def test_text_of_a_file_is_escaped(browser: Browser) -> None:
+def test_text_of_an_uploaded_file_is_escaped_on_the_preview_page(browser: Browser) -> None:
     evil = '<script>alert(1)</script>"><img src=x>'
     for header, status in ((("account", "nickname", evil), 200), (("name", evil), 422)):
         page = upload(browser, csv_of(header, ("a", evil)))
@@ -97,7 +99,7 @@ def test_text_of_a_file_is_escaped(browser: Browser) -> None:
         assert page.text.count("&lt;script&gt;") == (2 if status == 200 else 1)
 
 
-def test_a_preview_shows_the_rows_as_they_would_be_stored(browser: Browser) -> None:
+def test_the_preview_page_shows_the_values_that_would_be_stored(browser: Browser) -> None:
     header = ("*账号", "手机号码", "昵称", "密码", "status", "备注")
     people = [(f"Person{n}", f"139{n:08}", "小花", GOOD_PASSWORD, "", "x") for n in range(2, 32)]
     page = upload(browser, csv_of(header, *people))
@@ -111,7 +113,7 @@ def test_a_preview_shows_the_rows_as_they_would_be_stored(browser: Browser) -> N
     assert GOOD_PASSWORD not in page.text
 
 
-def test_a_file_that_was_imported_is_rejected_with_time_and_operator(
+def test_an_already_imported_file_is_rejected_with_time_and_operator(
     browser: Browser, rows: Reader, synchronous_import: None
 ) -> None:
     browser.post(f"/people/{import_id_of(upload(browser, csv_of(*GOOD)))}/confirm")
@@ -144,7 +146,7 @@ def test_a_file_that_was_imported_is_rejected_with_time_and_operator(
         (b"account\n" + b"x" * (5 * 1024 * 1024), "The file is too large. The limits are 5 MB"),
     ],
 )
-def test_an_unreadable_file_is_rejected_with_a_message(
+def test_an_unreadable_or_empty_file_is_rejected_with_a_message(
     browser: Browser, content: bytes, message: str
 ) -> None:
     answer = upload(browser, content)
@@ -152,7 +154,7 @@ def test_an_unreadable_file_is_rejected_with_a_message(
     assert message in notes(answer)[0][1]
 
 
-def test_a_file_of_almost_five_megabytes_is_accepted_and_a_larger_one_rejected(
+def test_a_file_below_five_megabytes_is_accepted_and_a_larger_file_rejected(
     browser: Browser,
 ) -> None:
     almost = b"account\n" + b"\n".join(b"account-%d" % n + b" " * 200 for n in range(19_000))
@@ -162,11 +164,11 @@ def test_a_file_of_almost_five_megabytes_is_accepted_and_a_larger_one_rejected(
     assert (huge.status_code, huge.mimetype) == (413, "text/html")
 
 
-def test_a_form_without_a_file_shows_a_message(browser: Browser) -> None:
+def test_the_upload_form_without_a_file_shows_a_message(browser: Browser) -> None:
     assert "Choose a file." in browser.post("/people/preview").text
 
 
-def test_rows_that_became_invalid_are_reported_on_the_page_of_the_import(
+def test_an_import_fails_if_an_account_was_taken_after_the_preview(
     app: Flask, browser: Browser, rows: Reader, synchronous_import: None
 ) -> None:
     address = f"/people/{import_id_of(upload(browser, csv_of(*GOOD)))}"
@@ -177,7 +179,9 @@ def test_rows_that_became_invalid_are_reported_on_the_page_of_the_import(
     assert rows.count("users") == 1
 
 
-def test_another_operators_import_is_not_found(app: Flask, browser: Browser, rows: Reader) -> None:
+def test_an_import_of_another_operator_is_not_found_in_the_console(
+    app: Flask, browser: Browser, rows: Reader
+) -> None:
     address = f"/people/{import_id_of(upload(browser, csv_of(*GOOD)))}"
     others = [
         signed_in(app, "bea@acme.example"),
@@ -189,7 +193,9 @@ def test_another_operators_import_is_not_found(app: Flask, browser: Browser, row
     assert rows("SELECT state FROM people_imports") == [("previewed",)]
 
 
-def test_a_page_reloads_while_the_import_runs(browser: Browser, rows: Reader) -> None:
+def test_the_progress_page_reloads_itself_while_the_import_runs(
+    browser: Browser, rows: Reader
+) -> None:
     address = f"/people/{import_id_of(upload(browser, csv_of(*GOOD)))}"
     rows("UPDATE people_imports SET state = 'running', rows_done = 1")
     page = browser.get(address).text
@@ -198,7 +204,7 @@ def test_a_page_reloads_while_the_import_runs(browser: Browser, rows: Reader) ->
 
 
 @pytest.mark.real_commits
-def test_an_import_continues_after_the_response(app: Flask, rows: Reader) -> None:
+def test_an_import_runs_in_the_background_after_the_response(app: Flask, rows: Reader) -> None:
     browser = signed_in(app)
     address = f"/people/{import_id_of(upload(browser, csv_of(*GOOD)))}"
     assert browser.post(f"{address}/confirm").status_code == 302
@@ -222,7 +228,7 @@ def test_an_import_fails_if_no_thread_can_start(
 @pytest.mark.parametrize(
     ("form", "phone"), [({}, "+86138****8001"), ({"full_phones": "y"}, "+8613800138001")]
 )
-def test_an_export_masks_phones_by_default_and_is_audited(
+def test_the_exported_csv_masks_phones_by_default_and_the_export_is_audited(
     app: Flask, browser: Browser, rows: Reader, form: dict[str, str], phone: str
 ) -> None:
     enter_user(app, account="alice", phone="13800138001")
@@ -236,7 +242,9 @@ def test_an_export_masks_phones_by_default_and_is_audited(
     assert rows(details) == [(str(bool(form)),)]
 
 
-def test_an_export_contains_the_filtered_users_only(app: Flask, browser: Browser) -> None:
+def test_the_exported_csv_contains_only_users_that_match_the_filters(
+    app: Flask, browser: Browser
+) -> None:
     for account in ("alice", "bob"):
         enter_user(app, account=account)
     exported = browser.post("/people/export", query="al", status="active").data.decode("utf-8-sig")

@@ -15,7 +15,7 @@ ENTERED = {
 }
 
 
-def test_users_are_found_by_phone_openid_name_and_status(
+def test_the_list_of_users_is_filtered_by_phone_openid_name_and_status(
     app: Flask, client: Client, alice: Person, bob: Person
 ) -> None:
     openid = client.bind(alice, ACME_CLUB)["openid"]
@@ -39,7 +39,7 @@ def test_users_are_found_by_phone_openid_name_and_status(
     assert "13800138001" not in all_users
 
 
-def test_a_search_by_an_invalid_phone_number_is_explained(app: Flask) -> None:
+def test_a_search_for_an_invalid_phone_number_shows_the_reason(app: Flask) -> None:
     console = TenantConsole(app)
     for typed, text in (
         ("12", "can only be searched in full"),
@@ -70,13 +70,13 @@ def test_a_search_by_an_invalid_phone_number_is_explained(app: Flask) -> None:
         {"flt0_status_equals": "x", "page_size": "100000"},
     ],
 )
-def test_malformed_queries_do_not_break_a_list(
+def test_lists_accept_malformed_query_parameters(
     app: Flask, path: str, query: dict[str, str]
 ) -> None:
     assert TenantConsole(app).get(path, **query).status_code == 200
 
 
-def test_a_list_is_sorted_and_paged(app: Flask, rows: Reader) -> None:
+def test_the_list_of_users_is_sorted_and_paginated(app: Flask, rows: Reader) -> None:
     rows(
         "INSERT INTO users (id, tenant_id, account, nickname, last_login_at)"
         " SELECT gen_random_uuid(), id, 'u' || n, 'N' || n, now() - n * interval '1 day'"
@@ -97,7 +97,7 @@ def test_a_list_is_sorted_and_paged(app: Flask, rows: Reader) -> None:
     assert "3 / 3" in beyond, "a page beyond the end shows the last one"
 
 
-def test_the_page_of_a_user_shows_phone_identities_sessions_and_history(
+def test_the_page_of_a_user_shows_masked_phone_identities_and_audit_events(
     app: Flask, client: Client, alice: Person
 ) -> None:
     user = client.bind(alice)["user"]["id"]
@@ -108,7 +108,7 @@ def test_the_page_of_a_user_shows_phone_identities_sessions_and_history(
     assert "13800138001" not in page
 
 
-def test_an_added_user_can_log_in(app: Flask, client: Client) -> None:
+def test_a_user_added_in_the_console_can_log_in(app: Flask, client: Client) -> None:
     page = TenantConsole(app).press("/users/enter", **ENTERED)
     assert "The user was added." in page
     assert "138****8003" in page
@@ -130,7 +130,7 @@ def test_an_added_user_can_log_in(app: Flask, client: Client) -> None:
         ({"account": "x" * 65}, 200),
     ],
 )
-def test_an_invalid_user_is_rejected_with_a_message(
+def test_the_form_that_adds_a_user_rejects_invalid_values_with_a_message(
     app: Flask, rows: Reader, wrong: dict[str, str], status: int
 ) -> None:
     enter_user(app, account="taken")
@@ -141,7 +141,7 @@ def test_an_invalid_user_is_rejected_with_a_message(
     assert rows.count("users") == 1
 
 
-def test_admins_end_sessions_disable_enable_and_unlink_a_user(
+def test_a_tenant_admin_ends_sessions_disables_enables_and_unlinks_a_user(
     app: Flask, client: Client, alice: Person
 ) -> None:
     console, login = TenantConsole(app), client.bind(alice)
@@ -166,7 +166,7 @@ def test_admins_end_sessions_disable_enable_and_unlink_a_user(
     assert client.log_in(alice)["user"] is None
 
 
-def test_passwords_are_set_for_users_with_an_account_only(
+def test_a_password_can_be_set_only_for_a_user_with_an_account(
     app: Flask, client: Client, alice: Person
 ) -> None:
     console, user = TenantConsole(app), enter_user(app, account="dora")
@@ -184,7 +184,7 @@ def test_passwords_are_set_for_users_with_an_account_only(
     assert "a password would have no effect" in refused.text
 
 
-def test_users_are_merged_and_the_merge_is_undone(
+def test_two_users_are_merged_after_a_confirmation_and_the_merge_is_undone(
     app: Flask, client: Client, alice: Person
 ) -> None:
     console, user = TenantConsole(app), client.bind(alice)["user"]["id"]
@@ -206,7 +206,9 @@ def test_users_are_merged_and_the_merge_is_undone(
     assert again.status_code == 409
 
 
-def test_the_page_of_a_user_is_translated(app: Flask, client: Client, alice: Person) -> None:
+def test_the_page_of_a_user_is_available_in_chinese(
+    app: Flask, client: Client, alice: Person
+) -> None:
     user = client.bind(alice)["user"]["id"]
     console = TenantConsole(app, language="zh")
     page = console.read(f"/users/{user}/show")

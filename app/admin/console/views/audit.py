@@ -63,7 +63,7 @@ class AuditView(FilteredList):
 
 
 class ServiceAuditView(AuditView):
-    """List of platform audit events, about platform admins, encryption keys and signing keys."""
+    """List of the platform's audit events, which belong to no tenant. Only for platform admins."""
 
     for_platform, of_tenant = True, False
 
