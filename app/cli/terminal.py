@@ -79,9 +79,8 @@ def report_errors_without_key_check(command: Callable[P, R]) -> Callable[P, R]:
 def _failure_behind(error: Exception) -> Failure:
     if isinstance(error, Failure):
         return error
-    if isinstance(
-        error, SealBroken
-    ):  # The key was given up with `keys forget`. No other key can be missing.
+    # The key was given up with `keys forget`. No other key can be missing.
+    if isinstance(error, SealBroken):
         return EncryptionKeyMissing(about=str(error))
     if isinstance(error, OperationalError):
         return DatabaseUnavailable()

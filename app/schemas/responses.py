@@ -103,7 +103,7 @@ class StatusResponse(Response):
 
 
 class ProblemResponse(Response):
-    """Problem details (RFC 9457). `code` is stable; `detail` is for people."""
+    """Problem details (RFC 9457). `code` is stable. `detail` is a translated message."""
 
     optional = frozenset({"errors"})
 

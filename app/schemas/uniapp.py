@@ -59,7 +59,7 @@ class PhoneResponse(Schema):
 
 
 def wechat_phone_json(e164: str, code: str) -> str:
-    """Return a phone number as WeChat's JSON. Only foreign numbers have a country code."""
+    """Return WeChat's JSON of a phone number. A Chinese `phoneNumber` has no country code."""
     pure = e164.removeprefix(f"+{code}")
     phone = pure if code == "86" else e164
     return json.dumps({"phoneNumber": phone, "purePhoneNumber": pure, "countryCode": code})

@@ -36,7 +36,7 @@ blp = Blueprint("admin_account", __name__, url_prefix="/v1/admin")
 def prove_again(body: StepUpBody) -> None:
     """Confirm password and one-time code. Sensitive requests are then accepted for 5 minutes.
 
-    A sign-in has the same effect, a token refresh has not.
+    A sign-in has the same effect. A token refresh does not.
     """
     step_up.step_up(this_operator(), body.password, body.code, this_device())
 

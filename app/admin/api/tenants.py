@@ -32,7 +32,7 @@ def list_tenants(query: PageParams) -> Page[ShownTenant]:
 @blp.arguments(NewTenantRequest)
 @blp.response(201, TenantResponse)
 def add_tenant(body: NewTenantBody) -> ShownTenant:
-    """Add a tenant."""
+    """Add a tenant. The slug cannot be changed later."""
     tenants.add_tenant(
         slug=body.slug,
         name=body.name,

@@ -42,7 +42,7 @@ def preview_users() -> dict[str, Any]:
 @blp.arguments(EmptyRequest, required=False)
 @blp.response(200, ProgressResponse)
 def confirm_import(body: EmptyBody, import_id: UUID) -> run.Progress:
-    """Start the import that you previewed. If one user cannot be added, no user is."""
+    """Start the import that you previewed. Either all of its users are added or none."""
     scope = this_tenant_scope()
     run.begin_import(scope.actor, scope.tenant_id, import_id)
     return run.import_progress(scope.actor, scope.tenant_id, import_id)
