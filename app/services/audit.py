@@ -27,6 +27,10 @@ WECHAT = Actor("wechat")
 SYSTEM = Actor("system")
 
 
+# The columns that `event_row` returns.
+EVENT_COLUMNS = ("tenant_id", "actor_kind", "actor_id", "action", "subject", "ip", "details")
+
+
 def record(
     db: Session, tenant_id: UUID | None, actor: Actor, action: str, subject: object, **details: Any
 ) -> None:
@@ -35,18 +39,22 @@ def record(
     `details` are ids, counts, settings and reasons. They contain no secret and nothing that
     identifies a person: no account, name, phone number or search text, not even masked.
     """
-    as_json = {name: _as_json(value) for name, value in details.items()}
-    db.add(
-        AuditEvent(
-            tenant_id=tenant_id,
-            actor_kind=actor.kind,
-            actor_id=actor.id,
-            action=action,
-            subject=str(subject),
-            ip=actor.ip,
-            details=as_json,
-        )
-    )
+    db.add(AuditEvent(**event_row(tenant_id, actor, action, subject, **details)))
+
+
+def event_row(
+    tenant_id: UUID | None, actor: Actor, action: str, subject: object, **details: Any
+) -> dict[str, Any]:
+    """Return the columns of an audit event, except its id. See `record` for `details`."""
+    return {
+        "tenant_id": tenant_id,
+        "actor_kind": actor.kind,
+        "actor_id": actor.id,
+        "action": action,
+        "subject": str(subject),
+        "ip": actor.ip,
+        "details": {name: _as_json(value) for name, value in details.items()},
+    }
 
 
 def before_and_after(row: object, changes: Mapping[str, object]) -> dict[str, dict[str, object]]:

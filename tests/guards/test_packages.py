@@ -33,7 +33,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("principals", "database", "audit", "apps", "metrics", "sessions", "users"),
     },
     "login": {
-        *("runtime", "principals", "database", "apps", "metrics", "sessions", "users"),
+        *("runtime", "principals", "database", "audit", "apps", "metrics", "sessions", "users"),
         "social_accounts",
     },
     "user_import": {"runtime", "database", "audit", "passwords", "users"},

@@ -85,6 +85,20 @@ def autocommit() -> Iterator[psycopg.Connection[Any]]:
         _give_back(pooled, connection)
 
 
+def execute_locked(
+    db: "psycopg.Connection[Any]", lock: str, statement: str, values: dict[str, Any]
+) -> "psycopg.Cursor[Any]":
+    """Take a lock, then run a statement, in one round trip and one transaction.
+
+    PostgreSQL runs the statements of a pipeline as one transaction. The second statement has its
+    own snapshot, so it sees what the former holder of the lock has committed. `db` must be a
+    connection of `autocommit`.
+    """
+    with db.pipeline():
+        db.execute(lock, values)
+        return db.execute(statement, values)
+
+
 def _give_back(pooled: PoolProxiedConnection, connection: psycopg.Connection[Any]) -> None:
     """Return a connection to the pool. Discard it if it is closed or still busy."""
     try:

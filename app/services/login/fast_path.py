@@ -1,24 +1,34 @@
 """Fast path of logins by code: one statement reads, one writes (docs/decisions/0018).
 
-It handles logins of linked users and logins that stay unbound. `linking_policy` decides, as on
-the general path in `login`.
+It handles logins of linked users, logins that stay unbound, and first logins that register a user.
+`linking_policy` decides, as on the general path in `login`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
+
+from psycopg.types.json import Jsonb
 
 from app.clock import now
 from app.models import Measure
 from app.models.columns import new_id
+from app.services import audit
 from app.services.apps.apps import AppConfig
-from app.services.database.transactions import CONFLICTS, autocommit
+from app.services.database.transactions import CONFLICTS, autocommit, execute_locked
 from app.services.login.code_exchange import CodeExchangeResult, LoginRequest
+from app.services.login.fast_statements import (
+    LOG_IN_KNOWN,
+    LOG_IN_NEW,
+    LOG_IN_REGISTERED,
+    LOG_IN_UNBOUND,
+    read_statement,
+)
 from app.services.metrics.counts import count, day_of
-from app.services.sessions.active import BOUND_AND_ACTIVE
-from app.services.sessions.sessions import SESSION_COLUMNS, session_row
+from app.services.principals import Device
+from app.services.sessions.sessions import session_row
+from app.services.social_accounts.accounts import LOCK_UNIONID
 from app.services.social_accounts.linking_policy import (
     Action,
     Evidence,
@@ -27,99 +37,14 @@ from app.services.social_accounts.linking_policy import (
     depends_on_unionid_users,
 )
 from app.services.social_accounts.profiles import AccountProfile
-from app.services.social_accounts.session_keys import KEEP_KEY, key_row
-from app.services.users.users import PROFILE_COLUMNS, Profile, profile_from_row
+from app.services.social_accounts.session_keys import key_row
+from app.services.users.users import Profile, profile_from_row, profile_of_newcomer
 
 if TYPE_CHECKING:
-    from psycopg import Connection
+    from psycopg import Connection, Cursor
 
-# The user's active sessions in the app are counted up to the session limit only. ORDER BY keeps the
-# planner from a sequential scan, which it would choose where few users have most of the sessions.
-# The limit is part of the SQL text: with a parameter, PostgreSQL would plan each execution.
-READ_STATE = """
-SELECT account.id, account.unionid, account.nickname, account.avatar_url, account.user_id,
-    (SELECT count(*) FROM (
-        SELECT FROM login_sessions
-        WHERE tenant_id = person.tenant_id AND user_id = person.id AND appid = %(appid)s
-            AND {active}
-        ORDER BY refresh_expires_at LIMIT {session_limit}
-    ) AS active),
-    phone.id, phone.number_sealed, phone.country_code, {columns}
-FROM social_accounts AS account
-LEFT JOIN users AS person ON person.tenant_id = account.tenant_id AND person.id = account.user_id
-LEFT JOIN phones AS phone ON phone.tenant_id = person.tenant_id AND phone.user_id = person.id
-WHERE account.tenant_id = %(tenant_id)s AND account.appid = %(appid)s
-    AND account.openid = %(openid)s
-"""
-
-# Insert a session of the social account in `login_account`, with the columns of `session_row`.
-OPEN_SESSION = f"""
-INSERT INTO login_sessions (social_account_id, user_id, {", ".join(SESSION_COLUMNS)})
-SELECT id, user_id, {", ".join(f"%(session_{name})s" for name in SESSION_COLUMNS)}
-FROM login_account
-RETURNING id
-"""  # noqa: S608 - of constants
-
-# Check all conditions of the decision again on the locked rows: another transaction may have
-# changed a row while this login waited for the lock. Every login locks the account before the user.
-# `count_active_sessions` takes a new snapshot after the lock, so it also counts the sessions of the
-# logins that this login waited for.
-LOG_IN_KNOWN = f"""
-WITH locked AS (
-    SELECT account.id, account.user_id
-    FROM social_accounts AS account
-    JOIN users AS person ON person.tenant_id = account.tenant_id AND person.id = account.user_id
-    WHERE account.tenant_id = %(tenant_id)s AND account.id = %(account_id)s
-        AND account.user_id = %(user_id)s
-        AND account.unionid IS NOT DISTINCT FROM %(unionid)s
-        AND (account.nickname <> '' OR NOT %(client_sent_nickname)s)
-        AND person.status = 'active' AND person.erase_after IS NULL
-    FOR NO KEY UPDATE OF account, person
-), login_account AS MATERIALIZED (
-    SELECT id, user_id FROM locked
-    WHERE CASE WHEN %(session_limit)s > 0
-        THEN count_active_sessions(%(tenant_id)s, %(appid)s, user_id, %(moment)s)
-            < %(session_limit)s
-        ELSE true END
-), account_updated AS (
-    UPDATE social_accounts SET last_login_at = %(moment)s
-    WHERE tenant_id = %(tenant_id)s AND id = (SELECT id FROM login_account)
-), user_updated AS (
-    UPDATE users SET last_login_at = %(moment)s, last_login_ip = %(ip)s
-    WHERE tenant_id = %(tenant_id)s AND id = (SELECT user_id FROM login_account)
-), {KEEP_KEY} {OPEN_SESSION}
-"""  # noqa: S608 - of constants
-
-# No lock is needed: an unbound login reads no other user's rows. If another app registers a user
-# with the same unionid at this moment, the next login links them, as if this one had been earlier.
-UNIONID_HAS_NO_USER = """
-NOT EXISTS (
-    SELECT FROM social_accounts
-    WHERE tenant_id = %(tenant_id)s AND unionid = %(unionid)s::varchar AND user_id IS NOT NULL
-)
-"""
-LOG_IN_UNBOUND = f"""
-WITH login_account AS (
-    UPDATE social_accounts AS account
-    SET last_login_at = %(moment)s, unionid = %(unionid)s::varchar
-    WHERE tenant_id = %(tenant_id)s AND id = %(account_id)s AND user_id IS NULL
-        AND (account.unionid IS NULL OR account.unionid = %(unionid)s::varchar)
-        AND {UNIONID_HAS_NO_USER}
-    RETURNING id, user_id
-), {KEEP_KEY} {OPEN_SESSION}
-"""  # noqa: S608 - of constants
-# One upsert for new and unbound accounts would restore an account erased after the read.
-LOG_IN_NEW = f"""
-WITH login_account AS (
-    INSERT INTO social_accounts
-        (id, tenant_id, appid, openid, unionid, last_login_at, created_at)
-    SELECT %(account_id)s, %(tenant_id)s, %(appid)s, %(openid)s, %(unionid)s::varchar, %(moment)s,
-        %(moment)s
-    WHERE {UNIONID_HAS_NO_USER}
-    ON CONFLICT ON CONSTRAINT uq_social_accounts_appid_openid DO NOTHING
-    RETURNING id, user_id
-), {KEEP_KEY} {OPEN_SESSION}
-"""
+# A first login can lose to a concurrent one. It then reads the account that the other one inserted.
+ATTEMPTS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +68,11 @@ class LoginState:
         """Return the id of the user, or None if the account belongs to no user."""
         return self.user.id if self.user else None
 
+    @property
+    def is_registered(self) -> bool:
+        """Return whether this login registers the user."""
+        return self.is_new and self.user is not None
+
 
 def try_fast_login(request: LoginRequest, exchanged: CodeExchangeResult) -> LoginState | None:
     """Log in with two statements. Return None, with nothing written, if the general path is needed.
@@ -153,20 +83,43 @@ def try_fast_login(request: LoginRequest, exchanged: CodeExchangeResult) -> Logi
         return None
     moment = now()
     with autocommit() as db:
-        state = _read_state(db, request.app, exchanged, moment)
-        if not _state_is_sufficient(request, state):
-            return None
-        decision = decide_linking(request.app.registration, _user_for_policy(state), Evidence.LOGIN)
-        if decision.action not in (Action.KEEP, Action.WAIT):
-            return None
-        write = LOG_IN_KNOWN if state.user else LOG_IN_NEW if state.is_new else LOG_IN_UNBOUND
-        try:
-            if not db.execute(write, _values(request, exchanged, state, moment)).fetchone():
+        for _ in range(ATTEMPTS):
+            state = _decide(request, _read_state(db, request.app, exchanged, moment), moment)
+            if state is None:
                 return None
-        except CONFLICTS:
-            return None
-    _count(request.app.appid, state, moment)
-    return state
+            try:
+                if _write(db, state, _values(request, exchanged, state, moment)).fetchone() is None:
+                    return None
+            except CONFLICTS:
+                continue
+            _count(request.app.appid, state, moment)
+            return state
+    return None
+
+
+def _decide(request: LoginRequest, state: LoginState, moment: datetime) -> LoginState | None:
+    """Return the state after the login, with the user that it registers, or None.
+
+    Raises UserDisabled.
+    """
+    if not _state_is_sufficient(request, state):
+        return None
+    app = request.app
+    decision = decide_linking(app.registration, _user_for_policy(state), Evidence.LOGIN)
+    if decision.action in (Action.KEEP, Action.WAIT):
+        return state
+    if decision.action is Action.REGISTER and state.is_new:
+        return replace(state, user=profile_of_newcomer(app.tenant_id, new_id(), moment))
+    return None
+
+
+def _write(db: "Connection[Any]", state: LoginState, values: dict[str, Any]) -> "Cursor[Any]":
+    if state.is_registered and state.unionid is not None:
+        return execute_locked(db, LOCK_UNIONID, LOG_IN_REGISTERED, values)
+    if state.is_registered:
+        return db.execute(LOG_IN_REGISTERED, values)
+    write = LOG_IN_KNOWN if state.user else LOG_IN_NEW if state.is_new else LOG_IN_UNBOUND
+    return db.execute(write, values)
 
 
 def _read_state(
@@ -174,7 +127,7 @@ def _read_state(
 ) -> LoginState:
     identity = exchanged.identity
     where = {"tenant_id": app.tenant_id, "appid": app.appid, "openid": identity.openid}
-    row = db.execute(_read_statement(app.session_limit or 0), where | {"moment": moment}).fetchone()
+    row = db.execute(read_statement(app.session_limit or 0), where | {"moment": moment}).fetchone()
     if row is None:
         nameless = AccountProfile(None, None)
         return LoginState(new_id(), identity.unionid, nameless, None, is_new=True)
@@ -188,12 +141,6 @@ def _read_state(
         unionid_is_new=unionid != stored_unionid,
         active_sessions=active_sessions,
     )
-
-
-@cache
-def _read_statement(session_limit: int) -> str:
-    columns = ", ".join(f"person.{name}" for name in PROFILE_COLUMNS)
-    return READ_STATE.format(session_limit=session_limit, columns=columns, active=BOUND_AND_ACTIVE)
 
 
 def _state_is_sufficient(request: LoginRequest, state: LoginState) -> bool:
@@ -242,11 +189,23 @@ def _values(
         "session_limit": app.session_limit or 0,
         "ip": device.ip,
         "moment": moment,
+        **(_event_values(app, device, state) if state.is_registered else {}),
     }
 
 
+def _event_values(app: AppConfig, device: Device, state: LoginState) -> dict[str, Any]:
+    """Return the parameters of the audit event that `_apply_decision` would record."""
+    actor = audit.Actor("user", state.user_id, device.ip)
+    row = audit.event_row(app.tenant_id, actor, "social_account.bound", state.account_id)
+    row["details"] = Jsonb(row["details"])
+    return {"event_id": new_id(), **{f"event_{name}": value for name, value in row.items()}}
+
+
 def _count(appid: str, state: LoginState, moment: datetime) -> None:
-    if state.user:
+    if state.is_registered:
+        count(appid, Measure.REGISTERED)
+        count(appid, Measure.BECAME_USERS, day_of(moment))
+    elif state.user:
         count(appid, Measure.KNOWN)
     if state.is_new:
         count(appid, Measure.NEWCOMERS, day_of(moment))

@@ -19,6 +19,14 @@ from app.services.metrics.counts import count_if_committed, day_of
 from app.services.principals import Principal
 from app.wechat import WeChatIdentity
 
+# Held until the end of the transaction, so that simultaneous first logins in two apps of the tenant
+# register only one user.
+LOCK_UNIONID = """
+SELECT pg_advisory_xact_lock(
+    hashtextextended(concat(%(tenant_id)s::uuid, '|', %(unionid)s::text), 0)
+)
+"""
+
 
 def upsert_social_account(
     db: Session, app: AppConfig, identity: WeChatIdentity
@@ -103,13 +111,12 @@ def _missing(principal: Principal) -> Failure:
 def find_users_of_unionid(db: Session, account: SocialAccount) -> Sequence[UUID]:
     """Return the ids of users with other identities of the account's unionid, two at most.
 
-    Takes an advisory lock on the unionid, so that simultaneous first logins in two apps of the
-    tenant register only one user.
+    Takes the lock of `LOCK_UNIONID`.
     """
     if account.unionid is None or not account.joins_by_unionid:
         return ()
-    key = func.hashtextextended(f"{account.tenant_id}|{account.unionid}", 0)
-    db.execute(select(func.pg_advisory_xact_lock(key)))
+    where = {"tenant_id": account.tenant_id, "unionid": account.unionid}
+    db.connection().exec_driver_sql(LOCK_UNIONID, where)
     users = select(SocialAccount.user_id).where(
         SocialAccount.tenant_id == account.tenant_id,
         SocialAccount.unionid == account.unionid,

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, time, timedelta
 from math import isfinite
-
-from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format
+from typing import cast
 
 from app.services.user_import.escapes import (
     ERROR_VALUE,
@@ -19,6 +18,7 @@ from app.services.user_import.escapes import (
     unescaped,
 )
 from app.services.user_import.number_formats import displayed
+from app.services.user_import.openpyxl_module import openpyxl
 from app.text_cleaning import without_invisible
 
 LONGEST_CELL = 256
@@ -68,7 +68,7 @@ def _number_cell(value: float, number_format: int | str | None) -> Cell:
     if value != int(value):
         return DamagedCell("cell_fraction")
     code = _format_code(number_format)
-    if code is not None and is_date_format(code):
+    if code is not None and openpyxl().styles.numbers.is_date_format(code):
         return UNREADABLE
     shown = None if code is None else displayed(int(value), code)
     return DamagedCell("cell_format_unknown") if shown is None else shown[: LONGEST_CELL + 1]
@@ -78,7 +78,9 @@ def _format_code(number_format: int | str | None) -> str | None:
     """Return the text of a number format that is given as a text or a built-in number."""
     if not isinstance(number_format, int):
         return number_format
-    return "yyyy-mm-dd" if number_format in EAST_ASIAN_DATES else BUILTIN_FORMATS.get(number_format)
+    if number_format in EAST_ASIAN_DATES:
+        return "yyyy-mm-dd"
+    return cast("str | None", openpyxl().styles.numbers.BUILTIN_FORMATS.get(number_format))
 
 
 def csv_cell(text: str) -> Cell:

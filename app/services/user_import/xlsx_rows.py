@@ -10,11 +10,8 @@ from collections.abc import Iterator, Sequence
 from io import BytesIO
 from itertools import islice, repeat
 from operator import is_
+from typing import TYPE_CHECKING
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
-
-from openpyxl import load_workbook
-from openpyxl.cell.read_only import EMPTY_CELL, EmptyCell, ReadOnlyCell
-from openpyxl.utils.escape import unescape
 
 from app.errors import (
     Failure,
@@ -23,6 +20,10 @@ from app.errors import (
     UserFileUnreadable,
 )
 from app.services.user_import.cells import UNREADABLE, Cell, Row, value_cell
+from app.services.user_import.openpyxl_module import openpyxl
+
+if TYPE_CHECKING:
+    from openpyxl.cell.read_only import EmptyCell, ReadOnlyCell
 
 LARGEST_UNPACKED = 32 * 1024 * 1024
 # For parts with names and styles, which take long to read for their size.
@@ -80,7 +81,7 @@ def xlsx_rows(content: bytes) -> Iterator[Row]:
 
 
 def _rows(package: BytesIO) -> Iterator[Row]:
-    book = load_workbook(package, read_only=True, data_only=True, keep_links=False)
+    book = openpyxl().load_workbook(package, read_only=True, data_only=True, keep_links=False)
     sheet = next(one for one in book.worksheets if one.sheet_state == "visible")
     # The dimensions in a file are often wrong, and rows outside them would be omitted.
     sheet.reset_dimensions()
@@ -95,20 +96,21 @@ def _rows(package: BytesIO) -> Iterator[Row]:
         raise UserFileTooLarge("more rows than Excel has")
 
 
-def _cells(row: Sequence[ReadOnlyCell | EmptyCell]) -> Row:
+def _cells(row: Sequence["ReadOnlyCell | EmptyCell"]) -> Row:
     # A fast check, because a file can have half a million empty rows.
-    is_empty = all(map(is_, row, repeat(EMPTY_CELL)))
+    empty = openpyxl().cell.read_only.EMPTY_CELL
+    is_empty = all(map(is_, row, repeat(empty)))
     return EMPTY_ROW if is_empty else tuple(map(_cell, row))
 
 
-def _cell(cell: ReadOnlyCell | EmptyCell) -> Cell:
-    if cell is EMPTY_CELL or cell.value is None:
+def _cell(cell: "ReadOnlyCell | EmptyCell") -> Cell:
+    if cell.value is None:
         return None
     if cell.data_type == "e":
         return UNREADABLE
     if isinstance(cell.value, str):
         # XLSX encodes control characters as in _x000D_.
-        return value_cell(unescape(cell.value), None)
+        return value_cell(openpyxl().utils.escape.unescape(cell.value), None)
     # The number of a custom format has no meaning outside its file.
     number = cell.style_array.numFmtId
     return value_cell(cell.value, number if number < FIRST_CUSTOM_FORMAT else cell.number_format)

@@ -77,6 +77,23 @@ def profile_from_row(row: Sequence[Any]) -> Profile:
     )
 
 
+def profile_of_newcomer(tenant_id: UUID, user_id: UUID, created_at: datetime) -> Profile:
+    """Return the profile of a user whom a login registers, with the defaults of the columns."""
+    return Profile(
+        id=user_id,
+        tenant_id=tenant_id,
+        account=None,
+        nickname=None,
+        avatar_url=None,
+        gender=0,
+        level=0,
+        status="active",
+        created_at=created_at,
+        phone=None,
+        phone_country_code=None,
+    )
+
+
 def users_with_phones(tenant_id: UUID, *columns: Any) -> Select[Any]:
     """Return a SELECT of columns of the tenant's users, outer-joined with their phones."""
     its = (Phone.tenant_id == User.tenant_id) & (Phone.user_id == User.id)

@@ -178,15 +178,40 @@ def test_requests_wait_for_the_pool_at_the_servers_connection_limit(
     assert set(codes_of(answers)) == {(200, "")}
 
 
-def test_a_slow_body_gets_408(crowded: Service) -> None:
+def test_a_slow_body_gets_408_and_a_slow_head_closes_the_connection(crowded: Service) -> None:
     host, port = crowded.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=30) as client:
-        client.sendall(
-            f"POST /v1/apps/{ACME_SHOP.appid}/login HTTP/1.1\r\nHost: wxpass\r\n"
-            "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{".encode()
-        )
-        began = time.perf_counter()
-        answer = client.recv(4096)
+    head = (
+        f"POST /v1/apps/{ACME_SHOP.appid}/login HTTP/1.1\r\nHost: wxpass\r\n"
+        "Content-Type: application/json\r\nContent-Length: 100\r\n"
+    ).encode()
+    began = time.perf_counter()
+    with (
+        socket.create_connection((host, int(port)), timeout=30) as slow_head,
+        socket.create_connection((host, int(port)), timeout=30) as slow_body,
+    ):
+        slow_head.sendall(head)
+        slow_body.sendall(head + b"\r\n{")
+        answer = slow_body.recv(4096)
         assert answer.startswith(b"HTTP/1.1 408")
-        assert b"request_timeout" in answer + client.recv(4096)
-    assert time.perf_counter() - began < 12
+        assert b"request_timeout" in answer + slow_body.recv(4096)
+        assert slow_head.recv(4096) == b""
+    assert 9 < time.perf_counter() - began < 12
+
+
+def test_rejected_codes_are_sent_to_wechat_once_per_worker_and_then_limited(
+    crowded: Service, wechat: WeChat, alice: Person
+) -> None:
+    before = len(wechat.calls())
+    same = [log_in(crowded, "wrong code", ACME_CLUB) for _ in range(20)]
+    assert set(codes_of(same)) == {(400, "code_invalid")}
+    assert len(wechat.calls()) - before <= 2
+    different = [log_in(crowded, f"wrong code {number}", ACME_CLUB) for number in range(70)]
+    limited = [one for one in different if one.status_code == 429]
+    assert {one.json()["code"] for one in limited} == {"codes_too_many"}
+    assert {int(one.headers["Retry-After"]) for one in limited} <= set(range(1, 61))
+    # Of each worker: 30 failures in a minute, of this address and User-Agent.
+    assert len(wechat.calls()) - before <= 62
+    url = f"{crowded.url}/v1/apps/{ACME_CLUB.appid}/login"
+    body = {"code": alice.wx_login(ACME_CLUB)}
+    answer = requests.post(url, json=body, headers={"User-Agent": "another phone"}, timeout=30)
+    assert answer.status_code == 200

@@ -45,6 +45,11 @@ def new_identity(client: Client, alice: Person, rows: Reader) -> App:
     return ACME_SHOP
 
 
+def new_identity_in_an_app_that_registers(client: Client, alice: Person, rows: Reader) -> App:
+    """Prepare no rows: the first login registers a user."""
+    return ACME_CLUB
+
+
 def unbound(client: Client, alice: Person, rows: Reader) -> App:
     """Prepare four logins without a user."""
     for _ in range(4):
@@ -91,7 +96,8 @@ def bound_in_an_app_that_registers(client: Client, alice: Person, rows: Reader) 
 @pytest.mark.parametrize(
     "prepare",
     [
-        *(new_identity, unbound, unbound_without_unionid),
+        *(new_identity, new_identity_in_an_app_that_registers),
+        *(unbound, unbound_without_unionid),
         *(bound, bound_with_one_session_left, bound_without_a_limit),
         bound_in_an_app_that_registers,
     ],

@@ -11,9 +11,11 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
+from app.clock import now
 from app.extensions import db
 from app.services.apps.apps import change_app
-from app.services.login import fast_path, login
+from app.services.login import login
+from app.services.login.fast_statements import read_statement
 from tests.fixtures.many_sessions import copy_session
 from tests.fixtures.passwords import GOOD_PASSWORD
 from tests.fixtures.personas import (
@@ -272,9 +274,9 @@ def explain(app: Flask, openid: str) -> dict[str, Any]:
         app_id = "SELECT tenant_id FROM wechat_apps WHERE appid = :appid"
         tenant_id = db.session.scalar(text(app_id), {"appid": ACME_SHOP.appid})
         values = {"tenant_id": tenant_id, "appid": ACME_SHOP.appid, "openid": openid}
-        values |= {"moment": fast_path.now()}
+        values |= {"moment": now()}
         raw = db.session.connection().connection.driver_connection
-        find = fast_path._read_statement(50)
+        find = read_statement(50)
         result = raw.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {find}", values)
         (plans,) = result.fetchone()
         plans = json.loads(plans) if isinstance(plans, str) else plans
