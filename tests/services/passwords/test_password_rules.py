@@ -19,14 +19,14 @@ from app.services.user_import import password_checks
 from app.services.user_import.files import read_user_file
 from app.services.user_import.preview import check_users
 from app.services.users import users
-from tests.admin.api.test_queries import everything_logged
+from tests.admin.api.test_queries import debug_log
 from tests.admin.console.browser import Browser, TenantConsole
 from tests.fixtures.operators import DEVICE, Script, invite, signed_in
 from tests.fixtures.passwords import GOOD_PASSWORD, OTHER_PASSWORD
 from tests.fixtures.personas import Client, Person, Reader, enter_user, failure
 from tests.fixtures.user_files import csv_of
 
-__all__ = ["everything_logged"]
+__all__ = ["debug_log"]
 
 WEAK = "password1234"
 ALICE = {"account": "alice", "password": GOOD_PASSWORD}
@@ -340,14 +340,12 @@ def test_no_database_connection_is_held_during_a_password_strength_check(
     assert held == [0] * 8
 
 
-def test_weak_passwords_are_not_logged(
-    app: Flask, ann: Script, everything_logged: io.StringIO
-) -> None:
+def test_weak_passwords_are_not_logged(app: Flask, ann: Script, debug_log: io.StringIO) -> None:
     secret = "zhaomengyao-2025"
     refused = ann("POST", USERS, json={"account": "zhaomengyao", "password": secret})
     assert failure(refused) == (422, "password_too_weak")
     assert preview_import_file(ann, csv_of(("account", "password"), ("zhaomengyao", secret)))["bad"]
-    logged = everything_logged.getvalue()
+    logged = debug_log.getvalue()
     assert "password_too_weak" in logged
     assert secret not in logged
 
