@@ -38,15 +38,17 @@ class DeadlineSocket:
         self._bytes_per_second = BYTES_PER_SECOND
 
     def begin_idle(self) -> None:
-        """Start the wait for the next request, which the keep-alive time limits."""
+        """Start the deadline for the next request, which must begin within the keep-alive time."""
         self._deadline = time.monotonic() + self._keepalive
         self._is_idle = True
         self._bytes_per_second = 0
 
     def recv(self, size: int) -> bytes:
-        """Receive data. Raise TimeoutError in a body, and NoMoreData in a head or between requests.
+        """Receive data before the deadline.
 
-        gunicorn closes the connection without a message after NoMoreData.
+        At the deadline of a body, raises TimeoutError once, and NoMoreData on later calls. At the
+        deadline of a head, or between requests, raises NoMoreData. gunicorn then closes the
+        connection without a message.
         """
         try:
             self._connection.settimeout(max(self._deadline - time.monotonic(), 0.001))
@@ -77,7 +79,7 @@ class Worker(GeventWorker):  # type: ignore[misc]
     """Serve each connection in a greenlet, with deadlines."""
 
     def timeout_ctx(self) -> AbstractContextManager[None]:
-        """Return no timeout: `DeadlineSocket` has one for each phase of a request."""
+        """Return an empty context: `DeadlineSocket` sets a deadline for each phase of a request."""
         return nullcontext()
 
     def handle(self, listener: Any, client: socket, addr: Any) -> None:

@@ -6,7 +6,7 @@ from app.schemas.responses import Response
 
 
 class UserExport(Response):
-    """The exporting user, or a user merged into the exporting user."""
+    """The user who requests the export, or a user merged into that user."""
 
     id = fields.UUID()
     account = fields.String(allow_none=True)

@@ -75,7 +75,10 @@ class Settings:
 
 
 class World:
-    """All state. Hold the lock to read or change it, and do not sleep while holding it."""
+    """The state of the simulator.
+
+    Hold the lock to read or change it, and do not sleep while holding it.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.RLock()

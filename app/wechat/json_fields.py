@@ -65,7 +65,10 @@ def number_field(data: JsonObject, name: str) -> str:
 
 
 def optional_token_field(data: JsonObject, name: str) -> str | None:
-    """Return a token, or None if it is missing, null or empty. Raise WrongShape."""
+    """Return a token, or None if it is missing, null or empty.
+
+    Raises WrongShape for a value that `token_field` rejects.
+    """
     return None if data.get(name) in (None, "") else token_field(data, name)
 
 
@@ -78,7 +81,10 @@ def integer_field(data: JsonObject, name: str) -> int:
 
 
 def text_field(data: JsonObject, name: str, default: str | None = None) -> str:
-    """Return human-written text without control characters and marks. Raise WrongShape."""
+    """Return human-written text without control characters and marks.
+
+    Raises WrongShape if the value is not a string, or is missing and there is no default.
+    """
     value = data.get(name, default)
     if not isinstance(value, str):
         raise WrongShape(name)

@@ -52,7 +52,10 @@ def value_of(fields: JsonObject, name: str) -> str | None:
 
 
 def number_of(fields: JsonObject, name: str) -> int | None:
-    """Return a non-negative integer, or None if the field is missing. Raise WrongShape."""
+    """Return a non-negative integer, or None if the field is missing.
+
+    Raises WrongShape for any other value.
+    """
     text = value_of(fields, name)
     if text is None:
         return None

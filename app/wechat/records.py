@@ -79,7 +79,7 @@ class UserInfo:
 
 
 def read_identity(answer: JsonObject) -> WeChatIdentity:
-    """Parse the response of code2Session. Raise WrongShape."""
+    """Parse the response of code2Session. Raise WrongShape if a field is missing or invalid."""
     session_key = token_field(answer, "session_key")
     base64_of(session_key, SESSION_KEY_BYTES)
     return WeChatIdentity(
@@ -90,7 +90,10 @@ def read_identity(answer: JsonObject) -> WeChatIdentity:
 
 
 def read_access_token(answer: JsonObject) -> AccessToken:
-    """Parse the response of getStableAccessToken. Raise WrongShape."""
+    """Parse the response of getStableAccessToken.
+
+    Raises WrongShape if a field is missing or invalid.
+    """
     expires_in = integer_field(answer, "expires_in")
     if expires_in <= 0:
         raise WrongShape("expires_in")
@@ -101,7 +104,7 @@ def read_watermark(data: JsonObject, appid: str) -> int:
     """Return the timestamp of the watermark in unix seconds.
 
     Raises ForeignWatermark if the watermark's appid is missing or is not `appid`, and WrongShape
-    without a timestamp.
+    if the timestamp is missing or not an integer.
     """
     watermark = data.get("watermark")
     if not isinstance(watermark, dict) or watermark.get("appid") != appid:
@@ -127,7 +130,10 @@ def read_phone(data: JsonObject, watermark_time: int) -> PhoneInfo:
 
 
 def read_user_info(data: JsonObject) -> UserInfo:
-    """Parse a profile from rawData or open data. Raise WrongShape, also without a nickname."""
+    """Parse a profile from rawData or open data.
+
+    Raises WrongShape if the nickname is missing or a field is invalid.
+    """
     return UserInfo(
         nickname=text_field(data, "nickName"),
         avatar_url=text_field(data, "avatarUrl", default=""),

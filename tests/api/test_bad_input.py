@@ -167,7 +167,7 @@ def test_an_unknown_field_is_rejected_and_the_error_names_the_field(
             assert answer.json["errors"] == {"openid": ["Unknown field."]}
 
 
-def test_a_body_with_another_content_type_than_json_is_rejected(
+def test_a_body_with_a_content_type_other_than_json_is_rejected(
     client: Client, tokens: dict[str, str | None], rows: Reader
 ) -> None:
     with nothing_written(rows):

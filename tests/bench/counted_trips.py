@@ -10,9 +10,9 @@ SECONDS = 2
 
 
 def count_trips(bench: Bench) -> dict[Row, float]:
-    """Return the SQL round trips per request of each row.
+    """Return the number of SQL round trips per request for each benchmark row.
 
-    A separate gunicorn is used, because the counting proxy slows requests down.
+    Starts a separate gunicorn, because the proxy that counts round trips slows requests down.
     """
     say("Counting SQL round trips")
     with (
@@ -23,7 +23,7 @@ def count_trips(bench: Bench) -> dict[Row, float]:
 
 
 def trips_of(bench: Bench, service: Service, trips: Trips, row: Row) -> float:
-    """Return the SQL round trips per request of one row. Exit if a request fails."""
+    """Return the number of SQL round trips per request of a row. Exit if a request fails."""
     bench.warm_up(service, row)
     wait_until_idle(service.pid)
     feed = bench.prepare(row, SECONDS)

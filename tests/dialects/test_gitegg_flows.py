@@ -24,7 +24,7 @@ PASSWORD = GOOD_PASSWORD
 
 @pytest.fixture
 def phone(client: Client, alice: Person) -> MiniProgram:
-    """The mini-program of the shop on alice's phone."""
+    """Return a GitEgg client that sends Alice's requests to acme's shop app."""
     return MiniProgram(client, alice)
 
 

@@ -23,7 +23,7 @@ PASSWORD = GOOD_PASSWORD
 
 @pytest.fixture
 def phone(client: Client, alice: Person) -> MiniProgram:
-    """The mini-program of the shop on alice's phone."""
+    """Return a GitEgg client that sends Alice's requests to acme's shop app."""
     return MiniProgram(client, alice)
 
 
@@ -52,7 +52,7 @@ class BindKeyUses:
 
 @pytest.fixture
 def bind_key_uses(app: Flask, phone: MiniProgram) -> BindKeyUses:
-    """Return the sender of bindKeys to the shop."""
+    """Return an object that sends bindKeys to acme's shop app."""
     return BindKeyUses(app, phone)
 
 

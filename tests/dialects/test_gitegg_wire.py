@@ -27,7 +27,7 @@ WX = f"/wx/user/{ACME_SHOP.appid}"
 
 @pytest.fixture
 def phone(client: Client, alice: Person) -> MiniProgram:
-    """The mini-program of the shop on alice's phone."""
+    """Return a GitEgg client that sends Alice's requests to acme's shop app."""
     return MiniProgram(client, alice)
 
 

@@ -256,7 +256,7 @@ def test_gender_accepts_only_0_1_and_2_as_number_or_text(
         assert client.send("POST", path, token, json=body).json["errno"] == 401
 
 
-def test_native_endpoints_reject_numbers_for_texts_and_content_types_other_than_json(
+def test_native_endpoints_reject_numbers_in_text_fields_and_non_json_content_types(
     client: Client, rows: Reader
 ) -> None:
     """Rejecting form content types also prevents form submissions by other web sites."""

@@ -37,7 +37,10 @@ class Clock:
 
 
 class Refused(Exception):
-    """The service must return one of the error codes, and change no row unless `changes` is set."""
+    """Raised by the model for a request that the service must refuse with one of the error codes.
+
+    The service must change no row unless `changes` is set.
+    """
 
     def __init__(self, *codes: str, changes: bool = False) -> None:
         super().__init__(*codes)

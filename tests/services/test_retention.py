@@ -317,7 +317,7 @@ def test_failed_erasure_of_one_user_does_not_prevent_other_erasures(
     assert (again.exit_code, rows.count("users")) == (0, 0)
 
 
-def test_failed_batch_stops_its_table_and_earlier_batches_are_counted(
+def test_failed_batch_ends_its_retention_step_and_earlier_deletions_are_counted(
     app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retention, "AT_ONCE", 2)

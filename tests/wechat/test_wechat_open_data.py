@@ -187,7 +187,10 @@ CUT_BYTES = [b"\xe5", b"\xd5"]
     ],
 )
 def test_damaged_characters_in_openid_unionid_or_phone_number_are_rejected(field, damage):
-    """A changed iv or ciphertext causes such damage, so a repaired openid could be forged."""
+    """An attacker can cause such damage by changing the iv or the ciphertext.
+
+    If damaged characters were removed, the remaining text could be the openid of another person.
+    """
     plain = (
         b'{"nickName":"Band","phoneNumber":"13580006666","purePhoneNumber":"13580006666",'
         b'"countryCode":"86","openId":"oAlice","unionId":"uAlice",'

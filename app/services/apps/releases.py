@@ -219,7 +219,11 @@ def _record_release(
 
 
 def _lock(db: Session, tenant_id: UUID, appid: str) -> WeChatApp:
-    """Return an app, locked so that inserts of its rows wait, and fail if it is deleted."""
+    """Return an app, locked FOR UPDATE. Raise AppUnknown or AppReleased.
+
+    A concurrent insert of a row that references the app waits until this transaction ends, and
+    fails if this transaction deletes the app.
+    """
     return _find(db, tenant_id, appid, lock=True)
 
 

@@ -131,7 +131,10 @@ class OperatorFailures:
                 log.warning("operator_failures_not_written", error=type(error).__name__, kept=kept)
 
     def _look_up(self) -> None:
-        """Log the queued failures, and create rows for those that the buckets allow."""
+        """Find the operators of the queued failures, log each failure, and create audit rows.
+
+        Token buckets limit the number of rows. If the search fails, all failures stay queued.
+        """
         attempts = [self._waiting.popleft() for _ in range(len(self._waiting))]
         try:
             known = _operator_ids({one.who for one in attempts if isinstance(one.who, str)})

@@ -92,7 +92,11 @@ def find_weakness(password: str, rule: PasswordRule, known: Iterable[str | None]
 
 
 def known_texts(known: Iterable[str | None]) -> Sequence[str]:
-    """Return the texts, the words and numbers in them, and COMMON_WORDS, all in lower case."""
+    """Return the texts that make a password weak, in lower case.
+
+    They are the given texts, the words and numbers in them, the last digits of the numbers, and
+    COMMON_WORDS. Texts shorter than SHORTEST_KNOWN are left out.
+    """
     found: list[str] = []
     for text in filter(None, known):
         spelled = normalize("NFKC", text).casefold().strip()

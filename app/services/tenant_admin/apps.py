@@ -70,8 +70,8 @@ def get_tenant_app(scope: TenantScope, appid: str) -> TenantApp:
 def add_tenant_app(scope: TenantScope, new: NewApp) -> TenantApp:
     """Claim an appid, verify its AppSecret with WeChat, and return the app with the verdict.
 
-    The app is `active` if WeChat accepts the AppSecret, and `pending` otherwise, or if another
-    tenant has or claims the appid. Raises what `claim_app` and `prove` raise.
+    The app is `active` if WeChat accepts the AppSecret and no other tenant has the appid. Otherwise
+    it is `pending`. Raises the exceptions of `claim_app` and `prove`.
     """
     scope.refuse_reader()
     claimed = app_claims.claim_app(scope.actor, scope.tenant_id, new)
@@ -120,8 +120,8 @@ def verify_tenant_app(scope: TenantScope, appid: str) -> Verification:
     """Verify the credentials with WeChat, and activate a claim if WeChat accepts them.
 
     No connection is held during the call. Tenant viewers are refused, because a verification uses
-    the tenant's quota. Raises AppUnknown, AppReleased, AppVerificationsTooMany, and what
-    `prove_claim` raises.
+    the tenant's quota. Raises AppUnknown, AppReleased, AppVerificationsTooMany, and the
+    exceptions of `prove_claim`.
     """
     scope.refuse_reader()
     app = get_tenant_app(scope, appid)

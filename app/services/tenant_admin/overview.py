@@ -64,10 +64,10 @@ class Numbers:
 
     @property
     def funnel(self) -> Funnel:
-        """The login funnel.
+        """The login funnel. `became_users` is never greater than `newcomers`.
 
-        A killed process may lose the count of a newcomer but not of the registration. Therefore
-        `became_users` is capped at `newcomers`.
+        A process that is killed loses its unwritten counts. So a registration may be counted while
+        the newcomer is missing from the counts.
         """
         return Funnel(self.newcomers, min(self.became_users, self.newcomers))
 

@@ -113,7 +113,7 @@ class UserPage:
 def find_users(scope: TenantScope, query: UserQuery, cursor_page: CursorPage) -> Page[FoundUser]:
     """Find users, newest first.
 
-    Raises CursorInvalid, or what `refuse_unsearchable` raises for a phone that no user can have.
+    Raises CursorInvalid, and the exceptions of `refuse_unsearchable` for an invalid phone number.
     """
     rows = _users(scope).where(*_wanted(scope, query))
     with transaction() as db:
@@ -124,16 +124,19 @@ def find_users(scope: TenantScope, query: UserQuery, cursor_page: CursorPage) ->
 def find_users_by_offset(
     scope: TenantScope, query: UserQuery, offset_page: OffsetPage
 ) -> Page[FoundUser]:
-    """Return a numbered page of users. Raises for an invalid phone what `find_users` raises."""
+    """Return a numbered page of users.
+
+    Raises the exceptions of `refuse_unsearchable` for an invalid phone number.
+    """
     listing = OffsetListing(_users(scope), User.id, _wanted(scope, query), ORDERS)
     with transaction() as db:
         return _explained(query, read_offset_page(db, listing, offset_page, _shown))
 
 
 def _explained(query: UserQuery, found: Page[FoundUser]) -> Page[FoundUser]:
-    """Return the page. If it is empty and the phone of the query is not valid, raise the reason.
+    """Return the page. Raise an exception if it is empty and the queried phone number is invalid.
 
-    The phone is validated after the search: stored numbers may no longer be valid.
+    The number is validated after the search, because stored numbers may no longer be valid.
     """
     if query.phone is not None and not found.items:
         refuse_unsearchable(query.phone)

@@ -99,9 +99,9 @@ def searched_number(text: str) -> PhoneNumber:
 
 
 def refuse_unsearchable(text: str) -> None:
-    """Raise the reason why no user can have a phone number. Return if a user can have it.
+    """Raise an exception if a searched text is not a complete, valid mobile number.
 
-    Raises PhoneSearchIncomplete, PhoneNotMobile or PhonePlusMissing.
+    Raises PhoneNotMobile, PhonePlusMissing, or PhoneSearchIncomplete for any other invalid number.
     """
     try:
         phone_number(text)

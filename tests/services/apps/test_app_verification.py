@@ -140,8 +140,10 @@ def test_verify_command_verifies_the_current_and_the_next_app_secret(
     assert run("verify", ACME_SHOP.appid).exit_code == 1
 
 
-def test_secret_commands_report_refusal_and_removal_of_the_next_secret(run: Run) -> None:
-    """`set-next-secret` refuses the current secret. `set-secret` removes the next secret."""
+def test_set_next_secret_refuses_the_current_secret_and_set_secret_removes_the_next_one(
+    run: Run,
+) -> None:
+    """The output of each command reports the refusal or the removal."""
 
     def enter(command: str, secret: str) -> Result:
         return run(command, ACME_SHOP.appid, "--secret-stdin", stdin=secret)

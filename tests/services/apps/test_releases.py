@@ -468,7 +468,7 @@ def test_move_activates_the_claim_and_leaves_the_users_with_the_previous_tenant(
 
 
 @pytest.mark.parametrize(("had", "has"), [("off", 2), (2, "off"), ("off", None), (None, "off")])
-def test_moved_app_has_the_session_limit_of_the_claim_and_released_app_keeps_its_own(
+def test_move_applies_the_session_limit_of_the_claim_and_keeps_that_of_the_released_app(
     had: Any, has: Any, bob: Script, ops: Script, client: Client, alice: Person
 ) -> None:
     """The parameters are the limits of the releasing and of the receiving tenant."""

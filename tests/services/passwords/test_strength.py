@@ -137,7 +137,7 @@ def test_passwords_of_the_demo_data_satisfy_the_rules() -> None:
             require_user_password(user.password, known)
 
 
-def test_password_that_is_too_short_raises_its_own_exception() -> None:
+def test_password_below_the_minimum_length_raises_password_too_short() -> None:
     assert (OF_USERS.shortest, OF_OPERATORS.shortest) == (8, 12)
     assert OF_USERS.shortest == SHORTEST_PASSWORD
     assert OF_OPERATORS.shortest == SHORTEST_OPERATOR_PASSWORD
@@ -153,7 +153,7 @@ def test_only_the_first_72_characters_of_a_password_are_estimated() -> None:
         require_user_password("a" * 72 + GOOD_PASSWORD, ())
 
 
-def test_known_texts_include_words_numbers_and_phone_number_endings() -> None:
+def test_texts_that_make_a_password_weak_include_parts_of_the_email_and_phone_number() -> None:
     texts = known_texts(["ＡＬＩＣＥ.smith1990@x.example", "+8613800138001", None, "", "Li"])
     for text in (
         *("alice.smith1990@x.example", "alicesmith1990xexample", "alice", "smith", "1990"),
@@ -190,7 +190,7 @@ def test_password_made_to_be_slow_to_estimate_is_checked_in_bounded_time(passwor
     assert time.thread_time() - began < 1
 
 
-def test_part_of_a_password_that_is_estimated_has_bounded_work() -> None:
+def test_work_of_a_password_strength_estimate_is_bounded() -> None:
     source = random.Random(4)
     for number in range(2000):
         password = "".join(source.sample(LOOKALIKES, len(LOOKALIKES))) * 4

@@ -94,7 +94,7 @@ def test_migration_0015_normalises_stored_accounts_per_tenant(
     assert login.json["user"]["id"] == acme[0]
 
 
-def test_colliding_account_keeps_its_spelling_and_is_logged_by_user_id(
+def test_account_whose_normalised_form_is_taken_is_kept_and_logged_by_user_id(
     app: Flask, client: Client, rows: Reader, logged: Captured
 ) -> None:
     plain, hidden = store(app, rows, "wangwu", "wang\u200bwu")
@@ -109,7 +109,9 @@ def test_colliding_account_keeps_its_spelling_and_is_logged_by_user_id(
     assert login.json["user"]["id"] == plain, "never the user with the hidden account"
 
 
-def test_older_of_two_colliding_users_gets_the_normalised_account(app: Flask, rows: Reader) -> None:
+def test_older_of_two_users_with_colliding_accounts_gets_the_normalised_account(
+    app: Flask, rows: Reader
+) -> None:
     older, younger = store(app, rows, "wang\u200dwu", "wang\u200bwu")
     run_migration(app, "upgrade")
     assert accounts(rows) == {older: "wangwu", younger: "wang\u200bwu"}
@@ -156,7 +158,9 @@ def test_accounts_of_a_large_tenant_are_rewritten_in_batches(
 
 
 @pytest.mark.real_commits
-def test_account_taken_by_a_concurrent_transaction_is_a_collision(app: Flask, rows: Reader) -> None:
+def test_account_taken_by_a_concurrent_transaction_is_reported_as_a_collision(
+    app: Flask, rows: Reader
+) -> None:
     """The batch waits for the other transaction, and leaves out only the account that was taken."""
     hidden, other = store(app, rows, "wang\u200bwu", "anna\u200b")
     done: list[Any] = []
