@@ -26,6 +26,7 @@ from app.services.apps.call_limits import CallLimits
 from app.services.cache.registry import Caches
 from app.services.encryption.readiness import ReadinessCheck
 from app.services.login.code_failures import CodeFailures
+from app.services.login.code_flights import CodeFlights
 from app.services.metrics.counts import Counts, count_answer
 from app.services.operators.failed_sign_ins import OperatorFailures
 from app.services.passwords.hashing_queue import HashingQueue
@@ -74,6 +75,7 @@ def _attach_state(app: Flask, config: Config) -> None:
     app.extensions["hashing_queue"] = HashingQueue()
     app.extensions["rate_limits"] = limiter = RateLimits(config.rate_limit_storage_url)
     app.extensions["code_failures"] = CodeFailures(limiter, config.failed_codes_per_minute)
+    app.extensions["code_flights"] = CodeFlights()
     app.extensions["last_seen"] = LastSeen()
     app.extensions["operator_failures"] = OperatorFailures()
     app.extensions["call_limits"] = limits = CallLimits(

@@ -10,7 +10,7 @@ from app.models.columns import Moment
 
 
 class CodeExchange(Model):
-    """The request that inserts the row calls WeChat. The exchange is done once a session exists."""
+    """A code that was exchanged for a login. The row is inserted with the session."""
 
     __tablename__ = "code_exchanges"
     __table_args__ = (
@@ -25,6 +25,7 @@ class CodeExchange(Model):
     # A blind index of the client and the purpose of the request.
     asked_by: Mapped[bytes]
     asked_at: Mapped[Moment] = mapped_column(index=True)
-    # The session that the exchange will create. No foreign key: its row is inserted later.
+    # No foreign key: processes of the previous release insert the session later.
     session_id: Mapped[UUID]
+    # Written by processes of the previous release only.
     failure: Mapped[str | None]

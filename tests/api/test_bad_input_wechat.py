@@ -17,6 +17,7 @@ from app.services.runtime.rate_limits import RateLimits
 from app.wechat import WeChatClient, transport
 from app.wechat.signatures import sha1_hex
 from tests.api.test_bad_input import nothing_written
+from tests.fixtures.login_codes import forget_codes
 from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, Client, Person, Reader, WeChat, failure
 
 CODE_TO_SESSION = "/sns/jscode2session"
@@ -143,17 +144,19 @@ def test_login_succeeds_with_a_slow_wechat_response_within_the_timeout(
 
 
 def test_a_login_code_is_valid_once_for_one_app_and_for_five_minutes(
-    client: Client, alice: Person, wechat: WeChat, rows: Reader
+    app: Flask, client: Client, alice: Person, wechat: WeChat, rows: Reader
 ) -> None:
     used, late, foreign = alice.wx_login(), alice.wx_login(), alice.wx_login(ACME_CLUB)
     assert client.post("login", code=used).status_code == 200
     rows("UPDATE code_exchanges SET asked_at = asked_at - interval '31 seconds'")
     assert refuse(client, rows, "login", None, code=used) == CODE_USED
     rows("DELETE FROM code_exchanges")
+    forget_codes(app)
     assert refuse(client, rows, "login", None, code=used) == CODE_USED
     reused = alice.wx_login()
     assert client.post("login", code=reused).status_code == 200
     rows("DELETE FROM code_exchanges")
+    forget_codes(app)
     wechat.fault("reused_as_40029", times=1)
     assert refuse(client, rows, "login", None, code=reused) == CODE_INVALID
     wechat.control("clock", advance=301)

@@ -158,9 +158,9 @@ def gitegg_token(client: Client, alice: Person) -> Call:
     ("prepare", "allowed"),
     [
         (me, 2),
-        (login, 4),
-        (login_of_a_known_person, 4),
-        (login_that_registers, 13),
+        (login, 3),
+        (login_of_a_known_person, 3),
+        (login_that_registers, 4),  # the lock and the write share a round trip
         (password_login, 13),
         (phone_that_registers, 16),
         (profile, 5),

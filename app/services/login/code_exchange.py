@@ -1,62 +1,64 @@
 """Exchange of `wx.login` codes. A repeated code leads to the same login (docs/decisions/0007)."""
 
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import and_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
 
 from app.clock import now
-from app.errors import FAILURES, CodeUsed, Failure, Internal, as_failure
+from app.errors import CodeUsed
 from app.keyring import keyring
-from app.models import CodeExchange, LoginSession, Measure
+from app.models import CodeExchange, LoginSession
+from app.models.columns import new_id
 from app.services.apps.apps import AppConfig
 from app.services.apps.wechat_calls import code_to_session
 from app.services.database.transactions import autocommit, transaction
-from app.services.metrics.counts import count
 from app.services.principals import Device
-from app.services.runtime.polling import backoff
 from app.services.sessions.sessions import SessionSeed
 from app.services.sessions.tokens import TokenPair
 from app.services.social_accounts.profiles import AccountProfile
 from app.services.users.credentials import ProvenUser
-from app.wechat import WeChatError, WeChatIdentity, WeChatUnavailable
+from app.wechat import CodeAlreadyUsed, CodeRejected, WeChatIdentity
 
 REPEAT_WINDOW = timedelta(seconds=30)
-# Longer than the slowest exchange: two requests to WeChat (the second after the AppSecret was
-# reset), repeated connection attempts, and writing the login.
-CLAIM_LEASE = timedelta(seconds=30)
 # WeChat's codes are valid for five minutes.
 CODE_RETENTION = timedelta(minutes=10)
-# One claim in ten deletes old codes, at most a hundred.
-CLEANUP_EVERY = 10
-CLEANUP_BATCH = 100
+# One login in this many deletes old codes, at most a batch.
+CLEANUP_EVERY = 50
+CLEANUP_BATCH = 500
+# How long a request whose code WeChat rejected waits for the login of another process. That process
+# has WeChat's answer already and only has to write the login.
+USED_WAIT_SECONDS = 2.0
+INVALID_WAIT_SECONDS = 0.2
+PAUSE_SECONDS = 0.1
 
 # SKIP LOCKED: another request may be deleting the same codes.
 DELETE_OLD_CODES = f"""
-WITH deleted AS (
-    DELETE FROM code_exchanges WHERE code_index = ANY (ARRAY(
-        SELECT code_index FROM code_exchanges WHERE asked_at < %(delete_before)s
-        LIMIT {CLEANUP_BATCH} FOR UPDATE SKIP LOCKED
-    ))
-)
+DELETE FROM code_exchanges WHERE code_index = ANY (ARRAY(
+    SELECT code_index FROM code_exchanges WHERE asked_at < %(delete_before)s
+    LIMIT {CLEANUP_BATCH} FOR UPDATE SKIP LOCKED
+))
 """  # noqa: S608 - a constant
-# The claim is committed without waiting for the disk. The commit of the login waits, and it also
-# flushes the claim. If a crash loses both, WeChat rejects the code as used.
-CLAIM = """
-INSERT INTO code_exchanges AS existing
-    (code_index, tenant_id, appid, asked_by, asked_at, session_id)
-VALUES (%(code_index)s, %(tenant_id)s, %(appid)s, %(asked_by)s, %(asked_at)s, %(session_id)s)
-ON CONFLICT ON CONSTRAINT pk_code_exchanges DO UPDATE
-SET (asked_by, asked_at, session_id, failure)
-    = (excluded.asked_by, excluded.asked_at, excluded.session_id, NULL)
-WHERE existing.failure IS NOT NULL OR (
-    existing.asked_at < %(lease_expired_before)s AND NOT EXISTS (
-        SELECT FROM login_sessions WHERE tenant_id = %(tenant_id)s AND id = existing.session_id
-    )
+# Record the code of the session that the statement opens. The unique violation of a code that was
+# recorded before undoes the whole statement.
+RECORD_CODE = """
+code_recorded AS (
+    INSERT INTO code_exchanges (code_index, tenant_id, appid, asked_by, asked_at, session_id)
+    SELECT %(code_index)s, %(tenant_id)s, %(appid)s, %(asked_by)s, %(asked_at)s, %(session_id)s
+    FROM login_account
 )
-RETURNING set_config('synchronous_commit', 'off', true)
 """
+CODE_CONSTRAINT = "pk_code_exchanges"
+
+
+class CodeAlreadyExchanged(Exception):
+    """A concurrent request has logged in with the same code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,89 +108,95 @@ class CodeExchangeResult:
     seed: SessionSeed
 
 
-def claim_code(request: LoginRequest, seed: SessionSeed) -> datetime | None:
-    """Claim the code for a session. Return the claim time, or None if the code is claimed already.
-
-    A code can be claimed again if its exchange failed or its process died: WeChat decides whether
-    the code is still valid.
-    """
-    moment = now()
-    if not _claim(request, seed.session_id, moment):
-        return None
-    count(request.app.appid, Measure.OPENED)
-    return moment
-
-
-def wait_for_login(request: LoginRequest) -> SessionSeed:
-    """Wait until the request that claimed the code has logged in, and return its session seed.
-
-    Holds no database connection between polls. Raises CodeUsed if another client sent the code or
-    the claim is older than `REPEAT_WINDOW`, the failure of the earlier request if it failed, and
-    WeChatUnavailable if the exchange takes too long.
-    """
-    for _ in backoff():
-        session_id = _find_session(request)
-        if session_id is not None:
-            return request.seed(session_id)
-    raise WeChatUnavailable(reason="the exchange of the code was not finished")
-
-
-def exchange_code(
-    request: LoginRequest, seed: SessionSeed, claimed_at: datetime
-) -> CodeExchangeResult:
-    """Exchange a claimed code with WeChat. Raises WeChatError. Holds no database connection."""
+def exchange_code(request: LoginRequest) -> CodeExchangeResult:
+    """Exchange a code with WeChat. Raises WeChatError. Holds no database connection."""
+    asked_at = now()
     identity = code_to_session(request.app, request.code)
-    return CodeExchangeResult(identity, claimed_at, seed)
+    return CodeExchangeResult(identity, asked_at, request.seed(new_id()))
 
 
-def _claim(request: LoginRequest, session_id: UUID, moment: datetime) -> bool:
-    claim = {
+def code_row(request: LoginRequest, exchanged: CodeExchangeResult) -> dict[str, Any]:
+    """Return the parameters of `RECORD_CODE`, which are the columns of the row."""
+    return {
         "code_index": request.code_index,
         "tenant_id": request.app.tenant_id,
         "appid": request.app.appid,
         "asked_by": request.asked_by,
-        "asked_at": moment,
-        "session_id": session_id,
-        "lease_expired_before": moment - CLAIM_LEASE,
-        "delete_before": moment - CODE_RETENTION,
+        "asked_at": exchanged.asked_at,
+        "session_id": exchanged.seed.session_id,
     }
-    cleans_up = session_id.int % CLEANUP_EVERY == 0
-    with autocommit() as db:
-        statement = DELETE_OLD_CODES + CLAIM if cleans_up else CLAIM
-        return db.execute(statement, claim).fetchone() is not None
 
 
-def _find_session(request: LoginRequest) -> UUID | None:
-    """Return the id of the session that the code opened, or None during the exchange.
+def record_code(db: Session, request: LoginRequest, exchanged: CodeExchangeResult) -> None:
+    """Record the code in the caller's transaction. Raises CodeAlreadyExchanged.
 
-    Raises CodeUsed and the failure of the earlier request, as `wait_for_login` does.
+    Waits for a concurrent transaction with the same code. Call it after the account and the user
+    are locked, as on the fast path.
     """
+    row = insert(CodeExchange).values(**code_row(request, exchanged)).on_conflict_do_nothing()
+    if db.scalar(row.returning(CodeExchange.code_index)) is None:
+        raise CodeAlreadyExchanged
+
+
+def get_earlier_login(request: LoginRequest) -> SessionSeed:
+    """Return the session seed of the login with the same code. Raises CodeUsed.
+
+    Raises CodeUsed if there is no login, another client sent the code, or the login is older than
+    `REPEAT_WINDOW`.
+    """
+    seed = _find_earlier_login(request)
+    if seed is None:
+        raise CodeUsed
+    return seed
+
+
+def wait_for_earlier_login(request: LoginRequest, rejection: CodeRejected) -> SessionSeed | None:
+    """Return the login of another process with a code that WeChat has rejected, or None.
+
+    Waits up to 2 seconds if WeChat calls the code used, and 0.2 seconds if it calls the code
+    invalid. Raises CodeUsed like `get_earlier_login`. Holds no connection between the polls.
+    """
+    is_used = isinstance(rejection, CodeAlreadyUsed)
+    for _ in _polls(USED_WAIT_SECONDS if is_used else INVALID_WAIT_SECONDS):
+        seed = _find_earlier_login(request)
+        if seed is not None:
+            return seed
+    return None
+
+
+def _polls(seconds: float) -> Iterator[None]:
+    """Yield now, and after each pause until `seconds` are over."""
+    deadline = time.monotonic() + seconds
+    yield
+    while time.monotonic() < deadline:
+        time.sleep(PAUSE_SECONDS)
+        yield
+
+
+def delete_old_codes() -> None:
+    """Delete a batch of old codes, once in `CLEANUP_EVERY` calls."""
+    if new_id().int % CLEANUP_EVERY == 0:
+        with autocommit() as db:
+            db.execute(DELETE_OLD_CODES, {"delete_before": now() - CODE_RETENTION})
+
+
+def _find_earlier_login(request: LoginRequest) -> SessionSeed | None:
+    """Return the session seed of the login with the same code, or None. Raises CodeUsed."""
     its = and_(
         LoginSession.tenant_id == CodeExchange.tenant_id,
         LoginSession.id == CodeExchange.session_id,
     )
-    wanted = select(CodeExchange, LoginSession.id).outerjoin(LoginSession, its)
-    wanted = wanted.where(CodeExchange.tenant_id == request.app.tenant_id)
-    with transaction() as db:
-        row = db.execute(wanted.where(CodeExchange.code_index == request.code_index)).one_or_none()
-    repeatable_since = now() - REPEAT_WINDOW
-    if row is None or row[0].asked_by != request.asked_by or row[0].asked_at < repeatable_since:
-        raise CodeUsed
-    if row[0].failure is not None:
-        raise FAILURES[row[0].failure]
-    session_id: UUID | None = row[1]
-    return session_id
-
-
-def record_failure(request: LoginRequest, session_id: UUID, error: BaseException) -> None:
-    """Store why the login with a claimed code failed, for requests that wait for this login."""
-    if isinstance(error, WeChatError):
-        error = as_failure(error)
-    failure = error.code if isinstance(error, Failure) else Internal.code
-    own = (
+    wanted = select(CodeExchange.asked_by, CodeExchange.asked_at, LoginSession.id)
+    wanted = wanted.outerjoin_from(CodeExchange, LoginSession, its).where(
         CodeExchange.tenant_id == request.app.tenant_id,
         CodeExchange.code_index == request.code_index,
-        CodeExchange.session_id == session_id,
     )
     with transaction() as db:
-        db.execute(update(CodeExchange).where(*own).values(failure=failure))
+        row = db.execute(wanted).one_or_none()
+    if row is None:
+        return None
+    asked_by, asked_at, session_id = row
+    if asked_by != request.asked_by or asked_at < now() - REPEAT_WINDOW:
+        raise CodeUsed
+    # A process of the previous release records the code before it asks WeChat.
+    return None if session_id is None else request.seed(session_id)

@@ -1,6 +1,7 @@
 """Login codes that are refused without a call to WeChat.
 
-- A code that WeChat has rejected is refused for five minutes.
+- A code that WeChat has rejected is refused for five minutes. The client that has used the code may
+  repeat its login.
 - A client that sends many rejected codes is refused for the rest of the minute. Clients are counted
   by app, IP address and User-Agent. Successful logins are not counted: thousands of phones share
   the IP address of a mobile carrier.
@@ -20,11 +21,11 @@ from typing import cast
 import structlog
 from flask import current_app
 
-from app.errors import CodesTooMany, Failure, WeChatRateLimited, as_failure
+from app.errors import CodesTooMany, CodeUsed, Failure, WeChatRateLimited, as_failure
 from app.services.login.code_exchange import LoginRequest
 from app.services.runtime.bounded import keep_latest
 from app.services.runtime.rate_limits import RateLimits, Rule
-from app.wechat import CodeRejected, RateLimited, WeChatError
+from app.wechat import CodeRejected, RateLimited
 
 CALLS_PER_MINUTE_EXCEEDED = 45011
 REJECTED_FOR = 300.0
@@ -50,6 +51,7 @@ class CodeFailures:
         self._rate_limits = rate_limits
         self._rule = Rule("failed_codes", failed_codes_per_minute)
         self._lock = Lock()
+        # The keys are blind indexes: of a code that nobody has used, or of a code and a client.
         self._rejected: dict[bytes, _Rejected] = {}
         self._backoffs: dict[tuple[str, ...], float] = {}
         self._limited_addresses: dict[str, deque[tuple[float, str]]] = {}
@@ -60,9 +62,10 @@ class CodeFailures:
         Raises CodeInvalid or CodeUsed for a rejected code, CodesTooMany for a client with many
         failed codes, and WeChatRateLimited during a backoff.
         """
-        rejected = self._rejected.get(request.code_index)
-        if rejected is not None and time.monotonic() < rejected.until:
-            raise rejected.failure("rejected before")
+        for index in (request.code_index, _index_of_used(request)):
+            rejected = self._rejected.get(index)
+            if rejected is not None and time.monotonic() < rejected.until:
+                raise rejected.failure("rejected before")
         client = _client_of(request)
         if wait := self._rate_limits.wait_of(self._rule, *client):
             raise CodesTooMany(retry_after=wait)
@@ -77,14 +80,21 @@ class CodeFailures:
         Other failures of WeChat (errcode -1, timeouts) are not recorded: the code may be valid.
         """
         if isinstance(error, CodeRejected):
-            self._note_rejected(request, error)
+            self._note_rejected(request, request.code_index, type(as_failure(error)))
         elif isinstance(error, RateLimited) and error.errcode == CALLS_PER_MINUTE_EXCEEDED:
             self._back_off(request)
 
-    def _note_rejected(self, request: LoginRequest, error: WeChatError) -> None:
-        rejected = _Rejected(type(as_failure(error)), time.monotonic() + REJECTED_FOR)
+    def note_used(self, request: LoginRequest) -> None:
+        """Record that another client has logged in with the code of a request.
+
+        That client may repeat its request, so the code is refused for this client only.
+        """
+        self._note_rejected(request, _index_of_used(request), CodeUsed)
+
+    def _note_rejected(self, request: LoginRequest, index: bytes, failure: type[Failure]) -> None:
+        rejected = _Rejected(failure, time.monotonic() + REJECTED_FOR)
         with self._lock:
-            keep_latest(self._rejected, request.code_index, rejected, MOST_REMEMBERED)
+            keep_latest(self._rejected, index, rejected, MOST_REMEMBERED)
         self._rate_limits.count(self._rule, *_client_of(request))
 
     def _back_off(self, request: LoginRequest) -> None:
@@ -99,6 +109,10 @@ class CodeFailures:
             if len(recent) >= APP_WIDE_ADDRESSES:
                 keep_latest(self._backoffs, (appid,), until, MOST_REMEMBERED)
                 log.warning("wechat_limits_app", appid=appid, seconds=BACKOFF_SECONDS)
+
+
+def _index_of_used(request: LoginRequest) -> bytes:
+    return request.code_index + request.asked_by
 
 
 def _client_of(request: LoginRequest) -> tuple[str, ...]:

@@ -17,7 +17,13 @@ from app.models.columns import new_id
 from app.services import audit
 from app.services.apps.apps import AppConfig
 from app.services.database.transactions import CONFLICTS, autocommit, execute_locked
-from app.services.login.code_exchange import CodeExchangeResult, LoginRequest
+from app.services.login.code_exchange import (
+    CODE_CONSTRAINT,
+    CodeAlreadyExchanged,
+    CodeExchangeResult,
+    LoginRequest,
+    code_row,
+)
 from app.services.login.fast_statements import (
     LOG_IN_KNOWN,
     LOG_IN_NEW,
@@ -77,7 +83,8 @@ class LoginState:
 def try_fast_login(request: LoginRequest, exchanged: CodeExchangeResult) -> LoginState | None:
     """Log in with two statements. Return None, with nothing written, if the general path is needed.
 
-    Raises UserDisabled.
+    Raises UserDisabled, and CodeAlreadyExchanged if a concurrent request has logged in with the
+    code.
     """
     if request.proven is not None or request.opens_unbound:
         return None
@@ -90,7 +97,9 @@ def try_fast_login(request: LoginRequest, exchanged: CodeExchangeResult) -> Logi
             try:
                 if _write(db, state, _values(request, exchanged, state, moment)).fetchone() is None:
                     return None
-            except CONFLICTS:
+            except CONFLICTS as conflict:
+                if conflict.diag.constraint_name == CODE_CONSTRAINT:
+                    raise CodeAlreadyExchanged from None
                 continue
             _count(request.app.appid, state, moment)
             return state
@@ -181,7 +190,7 @@ def _values(
     return {
         **key_row(app.tenant_id, state.account_id, identity.session_key, exchanged.asked_at),
         **{f"session_{name}": value for name, value in session.items()},
-        "appid": app.appid,
+        **code_row(request, exchanged),
         "openid": identity.openid,
         "unionid": state.unionid,
         "user_id": state.user_id,

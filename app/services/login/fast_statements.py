@@ -7,6 +7,7 @@ them does not hold any more. The parameters are those of `fast_path._values`.
 from functools import cache
 
 from app.services.audit import EVENT_COLUMNS
+from app.services.login.code_exchange import RECORD_CODE
 from app.services.sessions.active import BOUND_AND_ACTIVE
 from app.services.sessions.sessions import SESSION_COLUMNS
 from app.services.social_accounts.session_keys import KEEP_KEY
@@ -66,7 +67,7 @@ WITH locked AS (
 ), user_updated AS (
     UPDATE users SET last_login_at = %(moment)s, last_login_ip = %(ip)s
     WHERE tenant_id = %(tenant_id)s AND id = (SELECT user_id FROM login_account)
-), {KEEP_KEY} {OPEN_SESSION}
+), {RECORD_CODE}, {KEEP_KEY} {OPEN_SESSION}
 """  # noqa: S608 - of constants
 
 # No lock is needed: an unbound login reads no other user's rows. If another app registers a user
@@ -85,7 +86,7 @@ WITH login_account AS (
         AND (account.unionid IS NULL OR account.unionid = %(unionid)s::varchar)
         AND {UNIONID_HAS_NO_USER}
     RETURNING id, user_id
-), {KEEP_KEY} {OPEN_SESSION}
+), {RECORD_CODE}, {KEEP_KEY} {OPEN_SESSION}
 """  # noqa: S608 - of constants
 # One upsert for new and unbound accounts would restore an account erased after the read.
 LOG_IN_NEW = f"""
@@ -97,7 +98,7 @@ WITH login_account AS (
     WHERE {UNIONID_HAS_NO_USER}
     ON CONFLICT ON CONSTRAINT uq_social_accounts_appid_openid DO NOTHING
     RETURNING id, user_id
-), {KEEP_KEY} {OPEN_SESSION}
+), {RECORD_CODE}, {KEEP_KEY} {OPEN_SESSION}
 """
 # The user and the account are inserted together, so no row is updated. Run it after `LOCK_UNIONID`
 # if there is a unionid. If a concurrent first login has inserted the account, the statement raises
@@ -119,7 +120,7 @@ WITH registered AS (
     INSERT INTO audit_events (id, {", ".join(EVENT_COLUMNS)})
     SELECT %(event_id)s, {", ".join(f"%(event_{name})s" for name in EVENT_COLUMNS)}
     FROM login_account
-), {KEEP_KEY} {OPEN_SESSION}
+), {RECORD_CODE}, {KEEP_KEY} {OPEN_SESSION}
 """  # noqa: S608 - of constants
 
 

@@ -1,12 +1,10 @@
 """Login by `wx.login` code.
 
-A login claims the code, exchanges it with WeChat, reads the state, decides and writes. The
-fast path does the last three steps with two statements; the general path does them in a
-transaction. `linking_policy` decides on both paths.
+A login exchanges the code with WeChat, reads the state, decides and writes. The fast path does the
+last three steps with two statements; the general path does them in a transaction. `linking_policy`
+decides on both paths.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -16,21 +14,23 @@ from sqlalchemy.orm import Session
 from app.clock import now
 from app.errors import CodeUsed, CredentialsWrong
 from app.models import LoginSession, Measure, SocialAccount, User
-from app.models.columns import new_id
 from app.services.apps.apps import AppConfig
 from app.services.apps.call_limits import call_slot
-from app.services.database.transactions import is_unreachable, retry_on_conflict, transaction
+from app.services.database.transactions import retry_on_conflict, transaction
 from app.services.login.code_exchange import (
+    CodeAlreadyExchanged,
     CodeExchangeResult,
     LoginRequest,
-    claim_code,
+    delete_old_codes,
     exchange_code,
-    record_failure,
-    wait_for_login,
+    get_earlier_login,
+    record_code,
+    wait_for_earlier_login,
 )
 from app.services.login.code_failures import code_failures
+from app.services.login.code_flights import code_flights
 from app.services.login.fast_path import try_fast_login
-from app.services.metrics.counts import count_if_committed
+from app.services.metrics.counts import count, count_if_committed
 from app.services.principals import Device
 from app.services.sessions.sessions import SessionSeed, Tokens, open_session, tokens_of
 from app.services.sessions.tokens import token_hash
@@ -45,6 +45,7 @@ from app.services.social_accounts.session_keys import keep_session_key
 from app.services.users.account_closure import reopen
 from app.services.users.credentials import check_credentials
 from app.services.users.users import Profile, get_profile, get_user, refuse_inactive
+from app.wechat import CodeRejected, WeChatError
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,30 +107,59 @@ def log_in_unbound(app: AppConfig, device: Device, code: str) -> Login:
 
 
 def _log_in_with_code(request: LoginRequest) -> Login:
+    """Log in, or return the login of an earlier request with the same code.
+
+    Requests with one code that reach this process share one call to WeChat.
+    """
     code_failures().refuse(request)
-    seed = request.seed(new_id())
+    flight, is_leader = code_flights().join(request)
+    if is_leader:
+        with flight:
+            return _exchange_and_log_in(request)
     with call_slot(request.app):
-        claimed_at = claim_code(request, seed)
-        if claimed_at is None:
-            earlier = wait_for_login(request)
-        else:
-            with _failure_recorded(request, seed):
-                exchanged = exchange_code(request, seed, claimed_at)
-    if claimed_at is None:
-        return _repeat_login(request, earlier)
-    with _failure_recorded(request, seed):
-        return _fast_login(request, exchanged) or _general_login(request, exchanged)
+        flight.wait(request)
+    return _repeat_login(request, get_earlier_login(request))
 
 
-@contextmanager
-def _failure_recorded(request: LoginRequest, seed: SessionSeed) -> Iterator[None]:
+def _exchange_and_log_in(request: LoginRequest) -> Login:
+    """Exchange the code with WeChat, and log in.
+
+    If another process has exchanged the code, WeChat rejects it. Then return that login.
+    """
     try:
-        yield
-    except BaseException as error:
+        with call_slot(request.app):
+            exchanged = exchange_code(request)
+    except CodeRejected as rejection:
+        earlier = _wait_for_earlier_login(request, rejection)
+        return _repeat_login(request, earlier)
+    except WeChatError as error:
+        count(request.app.appid, Measure.OPENED)
         code_failures().note(request, error)
-        if not is_unreachable(error):
-            record_failure(request, seed.session_id, error)
         raise
+    count(request.app.appid, Measure.OPENED)
+    try:
+        login = _fast_login(request, exchanged) or _general_login(request, exchanged)
+    except CodeAlreadyExchanged:
+        return _repeat_login(request, get_earlier_login(request))
+    delete_old_codes()
+    return login
+
+
+def _wait_for_earlier_login(request: LoginRequest, rejection: CodeRejected) -> SessionSeed:
+    """Return the login of another process with the same code.
+
+    Raises CodeUsed if another client sent the code, and the rejection if there is no such login.
+    """
+    try:
+        earlier = wait_for_earlier_login(request, rejection)
+    except CodeUsed:
+        code_failures().note_used(request)
+        raise
+    if earlier is None:
+        count(request.app.appid, Measure.OPENED)
+        code_failures().note(request, rejection)
+        raise rejection
+    return earlier
 
 
 def _fast_login(request: LoginRequest, exchanged: CodeExchangeResult) -> Login | None:
@@ -156,18 +186,20 @@ def _general_login(request: LoginRequest, exchanged: CodeExchangeResult) -> Logi
         if request.proven is not None:
             link_by_password(db, context, account, request.proven)
         link_at_login(db, context, account, unionid_is_new=unionid_is_new)
-        tokens = _open_session_on(db, request, exchanged.seed, account)
+        tokens = _open_session_on(db, request, exchanged, account)
         return describe_login(db, tokens, account)
 
 
 def _open_session_on(
-    db: Session, request: LoginRequest, seed: SessionSeed, account: SocialAccount
+    db: Session, request: LoginRequest, exchanged: CodeExchangeResult, account: SocialAccount
 ) -> Tokens:
     user_id = None if request.opens_unbound else account.user_id
     if user_id is not None:
         note_login(db, account.tenant_id, user_id, request.device)
     else:
         refuse_inactive_owner(db, account)
+    record_code(db, request, exchanged)
+    seed = exchanged.seed
     return open_session(
         db, request.app, request.device, seed, social_account_id=account.id, user_id=user_id
     )

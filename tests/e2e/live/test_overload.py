@@ -38,6 +38,12 @@ def crowded(
         yield service
 
 
+@pytest.fixture(autouse=True)
+def no_faults(wechat: WeChat) -> None:
+    """Deactivate the faults that earlier tests have left active."""
+    wechat.reset()
+
+
 def log_in(service: Service, code: str, app: App = ACME_SHOP) -> requests.Response:
     url = f"{service.url}/v1/apps/{app.appid}/login"
     return requests.post(url, json={"code": code}, timeout=30)

@@ -107,8 +107,12 @@ def audit_of_cafe(script: Script, tenant: str) -> list[tuple[str, Any]]:
 def test_unused_app_is_deleted_by_its_tenant(
     ann: Script, client: Client, rows: Reader, app: Flask, wechat: WeChat
 ) -> None:
-    """Failed logins, daily counts and verifications do not prevent the deletion."""
-    assert client.post("login", app=CAFE, code="no-code").status_code == 400
+    """Exchanged codes, daily counts and verifications do not prevent the deletion."""
+    rows(
+        "INSERT INTO code_exchanges (code_index, tenant_id, appid, asked_by, asked_at, session_id)"
+        " SELECT 'code', tenant_id, appid, 'client', now(), gen_random_uuid()"
+        f" FROM wechat_apps WHERE appid = '{CAFE.appid}'"
+    )
     assert ann("POST", f"{HERE}/verification", json={}).json["state"] == "active"
     rows(
         "INSERT INTO daily_counts (tenant_id, day, appid) SELECT tenant_id, current_date, appid"

@@ -1,18 +1,19 @@
 """Repeated codes: the same client gets the same login, and any other request is refused."""
 
-import itertools
-from contextlib import nullcontext
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import psycopg
 import pytest
 from flask import Flask
 
-from app.models.columns import new_id
-from app.services.apps.apps import get_app
-from app.services.login import code_exchange
-from app.services.login.code_exchange import LoginRequest, claim_code
-from app.services.principals import Device
+from app import create_app
+from app.extensions import db
+from app.services.login import code_exchange, code_flights, login
+from app.simulator.world import current_world
+from config import Config
+from tests.fixtures.login_codes import forget_codes
 from tests.fixtures.passwords import GOOD_PASSWORD
 from tests.fixtures.personas import (
     ACME_CLUB,
@@ -40,6 +41,29 @@ def send(client: Client, code: str, agent: str = "", address: str = "127.0.0.1")
     path, how = f"/v1/apps/{ACME_SHOP.appid}/login", {"REMOTE_ADDR": address}
     headers = {"User-Agent": agent}
     return client.send("POST", path, json={"code": code}, headers=headers, environ_base=how)
+
+
+@pytest.fixture(scope="module")
+def second_process(app: Flask, config: Config) -> Iterator[Flask]:
+    """A service with the same database and memory of its own, like another process."""
+    second = create_app(config)
+    yield second
+    with second.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def processes(app: Flask, second_process: Flask) -> list[Flask]:
+    """Two processes of the service."""
+    return [app, second_process]
+
+
+def accept_again(wechat: WeChat, code: str) -> None:
+    """Make the simulator accept a used code once more."""
+    assert wechat.simulator
+    with wechat.simulator.app_context():
+        world = current_world()
+        world.login_codes.get(code, world.now()).used = False
 
 
 @pytest.mark.real_commits
@@ -87,23 +111,148 @@ def test_concurrent_logins_with_one_invalid_code_get_the_same_failure(
     assert rows.count("login_sessions") == 0
 
 
+@pytest.mark.parametrize("same_process", [True, False], ids=["same process", "other process"])
 @pytest.mark.parametrize(
     "other", [{"agent": "another"}, {"address": "10.0.0.9"}], ids=["device", "address"]
 )
 def test_repeated_code_is_refused_for_another_device_ip_address_or_purpose(
-    client: Client, alice: Person, wechat: WeChat, rows: Reader, other: dict[str, str]
+    app: Flask,
+    client: Client,
+    alice: Person,
+    rows: Reader,
+    other: dict[str, str],
+    same_process: bool,
 ) -> None:
+    def next_request() -> None:
+        if not same_process:
+            forget_codes(app)
+
     code = alice.wx_login()
     first = send(client, code)
+    next_request()
     assert failure(send(client, code, **other)) == CODE_USED
-    asked = {"code": code}
-    bind_key = client.send("GET", f"/wx/user/{ACME_SHOP.appid}/login", query_string=asked)
+    next_request()
+    bind_key = client.send("GET", f"/wx/user/{ACME_SHOP.appid}/login", query_string={"code": code})
     assert bind_key.json["code"] == 400, "another purpose"
+    next_request()
     assert failure(client.post("login", app=ACME_CLUB, code=code)) == (400, "code_invalid")
-    assert send(client, code).json == first.json
+    next_request()
+    assert send(client, code).json == first.json, "others have not used up the repetition"
     rows("UPDATE code_exchanges SET asked_at = asked_at - interval '31 seconds'")
+    next_request()
     assert failure(send(client, code)) == CODE_USED
-    assert count_exchanges(wechat) == 2, "the shop's and the club's"
+
+
+@pytest.mark.real_commits
+@pytest.mark.parametrize("bound", [False, True], ids=["first", "known"])
+def test_fifty_concurrent_repeats_of_a_code_in_two_processes_get_one_login(
+    processes: list[Flask],
+    client: Client,
+    alice: Person,
+    wechat: WeChat,
+    rows: Reader,
+    bound: bool,
+) -> None:
+    if bound:
+        client.bind(alice)
+    before = (count_exchanges(wechat), rows.count("login_sessions"))
+    code = alice.wx_login()
+    logins = [lambda process=process: send(Client(process), code) for process in processes * 25]
+    answers = run_concurrently(logins)
+    assert {answer.status_code for answer in answers} == {200}, {one.text for one in answers}
+    assert len({answer.text for answer in answers}) == 1
+    assert rows.count("login_sessions") == before[1] + 1
+    assert count_exchanges(wechat) <= before[0] + 2, "one call per process"
+
+
+@pytest.mark.real_commits
+@pytest.mark.parametrize("errcode", [40163, 40029])
+def test_rejected_repetition_waits_for_the_login_of_another_process(
+    app: Flask,
+    second_process: Flask,
+    alice: Person,
+    wechat: WeChat,
+    monkeypatch: pytest.MonkeyPatch,
+    errcode: int,
+) -> None:
+    """WeChat has answered the first process, which has not yet written the login."""
+    code, may_write, is_writing = alice.wx_login(), threading.Event(), threading.Event()
+    general_login = login._general_login
+
+    def write_late(*arguments: Any) -> Any:
+        is_writing.set()
+        assert may_write.wait(10)
+        return general_login(*arguments)
+
+    monkeypatch.setattr(login, "try_fast_login", lambda *_: None)
+    monkeypatch.setattr(login, "_general_login", write_late)
+    monkeypatch.setattr(code_exchange, "INVALID_WAIT_SECONDS", 2.0)
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(send, Client(app), code)
+        assert is_writing.wait(10)
+        wechat.fault("errcode", errcode=errcode, times=1)
+        asked = count_exchanges(wechat)
+        repeated = pool.submit(send, Client(second_process), code)
+        until(lambda: count_exchanges(wechat) > asked)
+        may_write.set()
+    assert first.result().status_code == 200
+    assert repeated.result().json == first.result().json
+
+
+def test_code_used_without_a_login_is_refused_after_two_seconds(
+    app: Flask, client: Client, wechat: WeChat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(code_exchange, "USED_WAIT_SECONDS", 0.3)
+    wechat.fault("errcode", errcode=40163, times=1)
+    assert failure(send(client, "used elsewhere")) == CODE_USED
+
+
+@pytest.mark.real_commits
+def test_second_exchange_of_a_code_that_wechat_accepts_twice_returns_the_first_login(
+    app: Flask, client: Client, alice: Person, wechat: WeChat, rows: Reader
+) -> None:
+    """The primary key of `code_exchanges` decides, whatever WeChat answers."""
+    for prepare in (lambda: None, lambda: client.bind(alice)):
+        prepare()
+        code = alice.wx_login()
+        first = send(client, code)
+        sessions = rows.count("login_sessions")
+        accept_again(wechat, code)
+        forget_codes(app)
+        assert send(client, code).json == first.json
+        accept_again(wechat, code)
+        forget_codes(app)
+        assert failure(send(client, code, agent="another")) == CODE_USED
+        assert rows.count("login_sessions") == sessions
+
+
+def test_repetition_is_refused_if_the_first_request_takes_too_long(
+    app: Flask, client: Client, alice: Person, wechat: WeChat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(code_flights, "PATIENCE_SECONDS", 0.1)
+    code = alice.wx_login()
+    wechat.fault("slow", seconds=1, times=1)
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(send, Client(app), code)
+        until(lambda: count_exchanges(wechat) == 1)
+        assert failure(send(client, code)) == (503, "wechat_unavailable")
+        assert failure(send(client, code, agent="another")) == CODE_USED
+    assert first.result().status_code == 200
+
+
+def test_number_of_remembered_codes_is_bounded(
+    app: Flask, client: Client, alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(code_flights, "MOST_REMEMBERED", 3)
+    for _ in range(5):
+        client.log_in(alice)
+    assert len(app.extensions["code_flights"]._flights) == 3
+
+
+def test_rejected_codes_write_no_rows(client: Client, rows: Reader) -> None:
+    for number in range(5):
+        assert failure(send(client, f"made up {number}")) == (400, "code_invalid")
+    assert rows.count("code_exchanges") == 0
 
 
 def test_repeated_code_with_different_credentials_is_refused(
@@ -150,28 +299,3 @@ def test_code_can_be_retried_after_a_wechat_failure_and_old_exchanges_are_delete
     rows("UPDATE code_exchanges SET asked_at = asked_at - interval '11 minutes'")
     client.log_in(alice)
     assert rows.count("code_exchanges") == 1
-
-
-@pytest.mark.real_commits
-def test_claim_of_a_code_is_committed_without_waiting_for_the_disk(
-    app: Flask, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url = app.config["SQLALCHEMY_DATABASE_URI"].replace("+psycopg", "")
-    with psycopg.connect(url, autocommit=True) as connection, app.app_context():
-        connection.execute("SET synchronous_commit = on")
-        monkeypatch.setattr(code_exchange, "autocommit", lambda: nullcontext(connection))
-        shop = get_app(ACME_SHOP.appid)
-
-        def written_position() -> Any:
-            return connection.execute("SELECT pg_current_wal_insert_lsn()").fetchone()
-
-        def is_on_disk(code: str) -> bool:
-            before = written_position()
-            request = LoginRequest(shop, Device(None, None), code)
-            assert claim_code(request, request.seed(new_id())) is not None
-            asked = "SELECT pg_current_wal_flush_lsn() > %s"
-            return connection.execute(asked, before).fetchone() == (True,)
-
-        # Other connections may flush the write-ahead log, so several attempts are needed.
-        codes = (f"code {number}" for number in itertools.count())
-        until(lambda: not is_on_disk(next(codes)))

@@ -1,0 +1,94 @@
+"""Login codes that this process is exchanging or has exchanged.
+
+Identical codes share one call to WeChat, whether they arrive together or one after the other. Other
+processes learn of an exchange from WeChat's rejection of the code, and from `code_exchanges`.
+"""
+
+import time
+from dataclasses import dataclass, field
+from threading import Event, Lock
+from types import TracebackType
+from typing import cast
+
+from flask import current_app
+
+from app.errors import CodeUsed, Failure, Internal, as_failure
+from app.services.login.code_exchange import REPEAT_WINDOW, LoginRequest
+from app.services.runtime.bounded import keep_latest
+from app.services.runtime.polling import PATIENCE_SECONDS
+from app.wechat import WeChatError, WeChatUnavailable
+
+MOST_REMEMBERED = 10_000
+
+
+@dataclass(slots=True)
+class Flight:
+    """The login of the first request with a code. A context manager around that login.
+
+    A flight that failed is forgotten when it ends, so the next request asks WeChat again.
+    """
+
+    asked_by: bytes
+    expires_at: float
+    failure: Failure | None = None
+    _ended: Event = field(default_factory=Event)
+
+    def __enter__(self) -> "Flight":
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, WeChatError):
+            error = as_failure(error)
+        if error is not None:
+            self.failure = error if isinstance(error, Failure) else Internal(type(error).__name__)
+        self._ended.set()
+
+    def wait(self, request: LoginRequest) -> None:
+        """Wait until the first request has logged in.
+
+        Raises CodeUsed if another client sent it, its failure if it failed, and WeChatUnavailable
+        after 12 seconds.
+        """
+        if self.asked_by != request.asked_by:
+            raise CodeUsed
+        if not self._ended.wait(PATIENCE_SECONDS):
+            raise WeChatUnavailable(reason="the exchange of the code was not finished")
+        if self.failure is not None:
+            raise type(self.failure)(self.failure.cause, retry_after=self.failure.retry_after)
+
+    @property
+    def can_be_joined(self) -> bool:
+        """Return whether requests with the code wait for this flight or repeat its login."""
+        return not self._ended.is_set() or (
+            self.failure is None and time.monotonic() < self.expires_at
+        )
+
+
+class CodeFlights:
+    """The flights of one process, by blind index of the code."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._flights: dict[bytes, Flight] = {}
+
+    def join(self, request: LoginRequest) -> tuple[Flight, bool]:
+        """Return the flight of the request's code, and whether the request leads it."""
+        index = request.code_index
+        with self._lock:
+            flight = self._flights.get(index)
+            if flight is not None and flight.can_be_joined:
+                return flight, False
+            expires_at = time.monotonic() + REPEAT_WINDOW.total_seconds()
+            flight = Flight(request.asked_by, expires_at)
+            keep_latest(self._flights, index, flight, MOST_REMEMBERED)
+            return flight, True
+
+
+def code_flights() -> CodeFlights:
+    """Return the `CodeFlights` of the running app."""
+    return cast(CodeFlights, current_app.extensions["code_flights"])
