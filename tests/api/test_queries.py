@@ -162,7 +162,7 @@ def gitegg_token(client: Client, alice: Person) -> Call:
         (login_of_a_known_person, 3),
         (login_that_registers, 4),  # the lock and the write share a round trip
         (password_login, 13),
-        (phone_that_registers, 16),
+        (phone_that_registers, 6),
         (profile, 5),
         (refresh, 4),
         (logout, 3),
@@ -175,7 +175,7 @@ def gitegg_token(client: Client, alice: Person) -> Call:
         (bind, 21),
         (unbind, 8),
         (litemall_login, 9),
-        (litemall_phone, 16),
+        (litemall_phone, 6),
         (uniapp_openid, 7),
         (uniapp_decrypt, 14),
         (uniapp_login, 9),

@@ -9,6 +9,7 @@ from app.errors import NoSocialAccount, TokenInvalid
 from app.models import LoginSession, SocialAccount
 from app.services.apps.apps import AppConfig
 from app.services.database.transactions import retry_on_conflict, transaction
+from app.services.login.fast_binding import PhoneBinding, try_fast_bind
 from app.services.login.login import Login, note_login
 from app.services.principals import Device, Principal
 from app.services.sessions.queries import session_of
@@ -42,9 +43,9 @@ def bind_phone(
     request, is given. Raises the exceptions of `verified_phone` and `decide_linking`.
     """
     number = verified_phone(app, principal, proof)
-    return _bind_phone(
-        RequestContext(app, device, principal.session_id), principal, number, kept_token
-    )
+    context = RequestContext(app, device, principal.session_id)
+    fast = try_fast_bind(PhoneBinding(context, principal, number, kept_token))
+    return fast or _bind_phone(context, principal, number, kept_token)
 
 
 @retry_on_conflict

@@ -118,12 +118,37 @@ def _new_values(session: LoginSession, pair: TokenPair, user_id: UUID | None) ->
     is_bound = user_id is not None
     return {
         **_token_columns(pair, is_bound=is_bound, moment=now()),
+        **_reset_columns(session.token_hash, user_id),
+        "was_bound": session.was_bound or is_bound,
+    }
+
+
+# The columns that `bound_session_row` returns.
+BOUND_SESSION_COLUMNS = (
+    *("token_hash", "expires_at", "refresh_family_hash", "refresh_hash", "refresh_expires_at"),
+    *("seen_at", "user_id", "previous_token_hash", "previous_refresh_hash", "refresh_salt"),
+    *("refreshed_at", "was_bound"),
+)
+
+
+def bound_session_row(
+    old_token_hash: bytes, pair: TokenPair, user_id: UUID, moment: datetime
+) -> dict[str, Any]:
+    """Return the changed columns of a session that is bound to a user and gets new tokens."""
+    return {
+        **_token_columns(pair, is_bound=True, moment=moment),
+        **_reset_columns(old_token_hash, user_id),
+        "was_bound": True,
+    }
+
+
+def _reset_columns(old_token_hash: bytes, user_id: UUID | None) -> dict[str, Any]:
+    return {
         "user_id": user_id,
-        "previous_token_hash": session.token_hash,
+        "previous_token_hash": old_token_hash,
         "previous_refresh_hash": None,
         "refresh_salt": None,
         "refreshed_at": None,
-        "was_bound": session.was_bound or is_bound,
     }
 
 
