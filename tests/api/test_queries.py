@@ -164,7 +164,7 @@ def gitegg_token(client: Client, alice: Person) -> Call:
         (password_login, 13),
         (phone_that_registers, 6),
         (profile, 5),
-        (refresh, 4),
+        (refresh, 3),
         (logout, 3),
         (verify, 1),
         (jwt, 3),

@@ -16,6 +16,7 @@ from app.models import LoginSession, Tenant, User, WeChatApp
 from app.services import audit
 from app.services.database.transactions import retry_on_conflict, transaction
 from app.services.principals import Device
+from app.services.sessions.fast_refresh import try_fast_refresh
 from app.services.sessions.session_checks import (
     explain_unknown_token,
     refuse_disabled,
@@ -29,7 +30,6 @@ from app.services.sessions.tokens import RefreshToken, TokenPair, new_salt, toke
 REPEAT_WINDOW = timedelta(seconds=30)
 
 
-@retry_on_conflict
 def refresh_login(refresh_token: str, device: Device, appid: str | None = None) -> Tokens:
     """Exchange a refresh token for new tokens. With `appid`, the token must belong to that app.
 
@@ -42,6 +42,12 @@ def refresh_login(refresh_token: str, device: Device, appid: str | None = None) 
     shown = RefreshToken.parsed(refresh_token)
     if shown is None:
         raise RefreshTokenInvalid
+    return try_fast_refresh(shown, device, appid) or _refresh(shown, device, appid)
+
+
+@retry_on_conflict
+def _refresh(shown: RefreshToken, device: Device, appid: str | None) -> Tokens:
+    """Lock the session, then rotate its tokens, repeat the last rotation, or refuse."""
     with transaction() as db:
         session = _session_of(db, shown, appid)
         if shown.is_current(session.refresh_hash):
