@@ -1,6 +1,8 @@
-"""Database connection pool: deadlines, checks at checkout, and the server's connection limit."""
+"""Database connection pool: deadlines, order of waiting, and the server's connection limit."""
 
 import time
+from collections import deque
+from threading import Event, Lock
 from typing import Any, ClassVar, TypeVar
 
 import psycopg
@@ -58,8 +60,74 @@ class DeadlineConnection(psycopg.Connection[Any]):
         return self.wait_seconds
 
 
+class FairQueue(queue.QueueCommon[ConnectionPoolEntry]):
+    """The queue of a connection pool. It serves waiting requests in the order of their arrival.
+
+    In SQLAlchemy's queue, a new request can take a connection before the request that was woken for
+    it, which then waits at the end again. With hundreds of requests, some time out.
+    """
+
+    def __init__(self, maxsize: int = 0, use_lifo: bool = False) -> None:
+        self.maxsize, self.use_lifo = maxsize, use_lifo
+        self._lock = Lock()
+        self._entries: deque[ConnectionPoolEntry] = deque()
+        self._waiting: deque[tuple[Event, list[ConnectionPoolEntry]]] = deque()
+
+    def put(
+        self, item: ConnectionPoolEntry, block: bool = True, timeout: float | None = None
+    ) -> None:
+        """Hand an entry to the request that has waited longest, or store it. Raises Full."""
+        with self._lock:
+            if self._waiting:
+                woken, received = self._waiting.popleft()
+                received.append(item)
+                woken.set()
+            elif len(self._entries) >= self.maxsize:
+                raise queue.Full
+            else:
+                self._entries.append(item)
+
+    def get(self, block: bool = True, timeout: float | None = None) -> ConnectionPoolEntry:
+        """Return an entry, if necessary after waiting up to `timeout` seconds. Raises Empty."""
+        with self._lock:
+            if self._entries:
+                return self._entries.popleft()
+            if not block:
+                raise queue.Empty
+            woken, received = waiting = Event(), list[ConnectionPoolEntry]()
+            self._waiting.append(waiting)
+        woken.wait(timeout)
+        with self._lock:
+            if received:
+                return received[0]
+            self._waiting.remove(waiting)
+        raise queue.Empty
+
+    def put_nowait(self, item: ConnectionPoolEntry) -> None:
+        """Call `put`, which never waits."""
+        self.put(item, False)
+
+    def get_nowait(self) -> ConnectionPoolEntry:
+        """Return an entry without waiting. Raises Empty."""
+        return self.get(False)
+
+    def qsize(self) -> int:
+        """Return the number of stored entries."""
+        return len(self._entries)
+
+    def empty(self) -> bool:
+        """Return whether no entry is stored."""
+        return not self._entries
+
+    def full(self) -> bool:
+        """Return whether no further entry can be stored."""
+        return len(self._entries) >= self.maxsize
+
+
 class WaitingPool(QueuePool):
     """A pool that waits for a pooled connection while the server accepts no new connections."""
+
+    _queue_class = FairQueue
 
     def connect(self) -> PoolProxiedConnection:
         """Check out a connection. At the server's limit, retry until the pool timeout."""

@@ -1,15 +1,22 @@
 """Database connection pool: broken connections are replaced, others returned clean."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 import psycopg
 import pytest
 from flask import Flask
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.util.queue import Empty, Full
 
 from app import connections
+from app.connections import FairQueue
 from app.errors import CodeUsed
 from app.extensions import db
 from app.services.database.transactions import autocommit, transaction
+from tests.fixtures.waiting import until
 
 pytestmark = pytest.mark.real_commits
 
@@ -87,3 +94,58 @@ def test_checkout_raises_operational_error_while_the_database_is_lost(
         with autocommit() as connection:
             assert connection.execute("SELECT 1").fetchone() == (1,)
         assert db.engine.pool.checkedout() == 0
+
+
+def test_waiting_requests_get_connections_in_the_order_of_their_arrival() -> None:
+    waiting, served = FairQueue(1), list[int]()
+
+    def wait(number: int) -> None:
+        waiting.get(True, 30)
+        served.append(number)
+
+    with ThreadPoolExecutor(20) as pool:
+        for number in range(20):
+            pool.submit(wait, number)
+            until(lambda number=number: len(waiting._waiting) == number + 1)
+        for number in range(20):
+            waiting.put(entry())
+            with pytest.raises(Empty):
+                waiting.get_nowait()  # A new request does not take it.
+            until(lambda number=number: len(served) == number + 1)
+    assert served == list(range(20))
+
+
+def test_requests_that_time_out_lose_no_connection() -> None:
+    """Every entry is returned by one `get`, also if it arrives at the moment of a timeout."""
+    passed_on = FairQueue(4)
+    entries = [entry() for _ in range(4)]
+    for one in entries:
+        passed_on.put(one)
+
+    def use(number: int) -> bool:
+        try:
+            one = passed_on.get(True, 0.0005)
+        except Empty:
+            return False
+        time.sleep(0.0005)
+        passed_on.put(one)
+        return True
+
+    with ThreadPoolExecutor(16) as pool:
+        results = list(pool.map(use, range(2_000)))
+    assert {True, False} == set(results)
+    assert {id(passed_on.get_nowait()) for _ in range(4)} == set(map(id, entries))
+    assert passed_on.empty()
+
+
+def test_a_full_queue_accepts_no_further_connection() -> None:
+    queue = FairQueue(1)
+    queue.put(entry())
+    assert queue.full()
+    with pytest.raises(Full):
+        queue.put_nowait(entry())
+
+
+def entry() -> Any:
+    """Return a substitute for an entry of the pool."""
+    return object()

@@ -19,9 +19,9 @@ class Measure(StrEnum):
     first login in the app (docs/decisions/0014).
     """
 
-    OPENED = "opened"  # a wx.login code was claimed for its exchange
-    LOGGED_IN = "logged_in"  # a claimed code opened a session
-    KNOWN = "known"  # the identity of a claimed code already belonged to a user
+    OPENED = "opened"  # a wx.login code was exchanged or rejected
+    LOGGED_IN = "logged_in"  # a code opened a session
+    KNOWN = "known"  # the identity of a code already belonged to a user
     LOGGED_IN_BY_PASSWORD = "logged_in_by_password"  # noqa: S105 - a session without a code
     REGISTERED = "registered"  # a user was registered
     PHONE_VERIFIED = "phone_verified"  # WeChat returned a valid phone number
