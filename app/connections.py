@@ -91,7 +91,7 @@ class FairQueue(queue.QueueCommon[ConnectionPoolEntry]):
         """Return an entry, if necessary after waiting up to `timeout` seconds. Raises Empty."""
         with self._lock:
             if self._entries:
-                return self._entries.popleft()
+                return self._entries.pop() if self.use_lifo else self._entries.popleft()
             if not block:
                 raise queue.Empty
             woken, received = waiting = Event(), list[ConnectionPoolEntry]()

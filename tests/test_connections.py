@@ -138,6 +138,14 @@ def test_requests_that_time_out_lose_no_connection() -> None:
     assert passed_on.empty()
 
 
+@pytest.mark.parametrize(("use_lifo", "expected"), [(True, 1), (False, 0)])
+def test_idle_connections_are_reused_in_the_configured_order(use_lifo: bool, expected: int) -> None:
+    idle, entries = FairQueue(2, use_lifo), [entry(), entry()]
+    for one in entries:
+        idle.put(one)
+    assert idle.get_nowait() is entries[expected]
+
+
 def test_a_full_queue_accepts_no_further_connection() -> None:
     queue = FairQueue(1)
     queue.put(entry())

@@ -55,13 +55,14 @@ class CallLimits:
         self._states: OrderedDict[str, _AppState] = OrderedDict()
 
     @contextmanager
-    def slot(self, appid: str, most: int | None = None) -> Iterator[None]:
+    def slot(self, appid: str, most: int | None = None, *, is_call: bool = True) -> Iterator[None]:
         """Count a call of the app as in flight. `most` replaces the default bound for the app.
 
-        Never waits. Raises WeChatBusy if the app or the process has too many calls in flight, and
-        WeChatCircuitOpen if the app's circuit is open.
+        `is_call` is false for a request that waits for the call of another request: the circuit
+        does not matter then. Never waits. Raises WeChatBusy if the app or the process has too many
+        calls in flight, and WeChatCircuitOpen if the app's circuit is open.
         """
-        self._enter(appid, self.per_app if most is None else most)
+        self._enter(appid, self.per_app if most is None else most, is_call=is_call)
         try:
             yield
         finally:
@@ -104,7 +105,7 @@ class CallLimits:
         state = self._states.get(appid)
         return state is not None and state.is_open
 
-    def _enter(self, appid: str, most: int) -> None:
+    def _enter(self, appid: str, most: int, *, is_call: bool) -> None:
         with self._lock:
             state = self._state(appid)
             state.most = most
@@ -112,7 +113,7 @@ class CallLimits:
                 raise WeChatBusy("the app's calls in flight", retry_after=retry_after())
             if self._all_in_flight >= self.in_total:
                 raise WeChatBusy("the process's calls in flight", retry_after=retry_after())
-            if state.is_open:
+            if state.is_open and is_call:
                 self._probe(state)
             state.in_flight += 1
             self._all_in_flight += 1
@@ -150,4 +151,11 @@ def call_limits() -> CallLimits:
 def call_slot(app: AppConfig) -> Iterator[None]:
     """Count a call of the app as in flight. Raises WeChatBusy or WeChatCircuitOpen."""
     with call_limits().slot(app.appid, app.wechat_call_limit):
+        yield
+
+
+@contextmanager
+def waiting_slot(app: AppConfig) -> Iterator[None]:
+    """Count a request that waits for another request's call as in flight. Raises WeChatBusy."""
+    with call_limits().slot(app.appid, app.wechat_call_limit, is_call=False):
         yield

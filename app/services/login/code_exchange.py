@@ -7,8 +7,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, select
+import psycopg
+import structlog
+from sqlalchemy import and_, delete, exists, select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from app.clock import now
@@ -55,6 +58,8 @@ code_recorded AS (
 )
 """
 CODE_CONSTRAINT = "pk_code_exchanges"
+
+log = structlog.get_logger()
 
 
 class CodeAlreadyExchanged(Exception):
@@ -173,11 +178,32 @@ def _polls(seconds: float) -> Iterator[None]:
         yield
 
 
+def delete_claim_of_previous_release(request: LoginRequest) -> bool:
+    """Delete the row of a code for which no session was opened. Return whether there was one.
+
+    A process of the previous release inserts the row before it calls WeChat, and keeps it after a
+    failure. WeChat has accepted the code of this request, so that process cannot use the code.
+    """
+    row = delete(CodeExchange).where(
+        CodeExchange.tenant_id == request.app.tenant_id,
+        CodeExchange.code_index == request.code_index,
+        ~exists().where(
+            LoginSession.tenant_id == CodeExchange.tenant_id,
+            LoginSession.id == CodeExchange.session_id,
+        ),
+    )
+    with transaction() as db:
+        return db.scalar(row.returning(CodeExchange.code_index)) is not None
+
+
 def delete_old_codes() -> None:
-    """Delete a batch of old codes, once in `CLEANUP_EVERY` calls."""
+    """Delete a batch of old codes, once in `CLEANUP_EVERY` calls. Never raises a database error."""
     if new_id().int % CLEANUP_EVERY == 0:
-        with autocommit() as db:
-            db.execute(DELETE_OLD_CODES, {"delete_before": now() - CODE_RETENTION})
+        try:
+            with autocommit() as db:
+                db.execute(DELETE_OLD_CODES, {"delete_before": now() - CODE_RETENTION})
+        except (psycopg.Error, SQLAlchemyError) as error:
+            log.warning("old_codes_not_deleted", cause=type(error).__name__)
 
 
 def _find_earlier_login(request: LoginRequest) -> SessionSeed | None:

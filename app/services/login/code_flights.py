@@ -6,26 +6,30 @@ processes learn of an exchange from WeChat's rejection of the code, and from `co
 
 import time
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from threading import Event, Lock
 from types import TracebackType
 from typing import cast
 
 from flask import current_app
 
-from app.errors import CodeUsed, Failure, Internal, as_failure
+from app.errors import Failure, Internal, as_failure
 from app.services.login.code_exchange import REPEAT_WINDOW, LoginRequest
 from app.services.runtime.bounded import keep_latest
 from app.services.runtime.polling import PATIENCE_SECONDS
 from app.wechat import WeChatError, WeChatUnavailable
 
 MOST_REMEMBERED = 10_000
+# The statuses of refusals that a repetition cannot change.
+REFUSALS = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT)
 
 
 @dataclass(slots=True)
 class Flight:
     """The login of the first request with a code. A context manager around that login.
 
-    A flight that failed is forgotten when it ends, so the next request asks WeChat again.
+    A flight that failed because of WeChat or the service is forgotten when it ends, so the next
+    request asks WeChat again. A refusal, such as a disabled user, is repeated.
     """
 
     asked_by: bytes
@@ -48,14 +52,16 @@ class Flight:
             self.failure = error if isinstance(error, Failure) else Internal(type(error).__name__)
         self._ended.set()
 
-    def wait(self, request: LoginRequest) -> None:
+    @property
+    def has_ended(self) -> bool:
+        """Return whether the first request has been answered."""
+        return self._ended.is_set()
+
+    def wait(self) -> None:
         """Wait until the first request has logged in.
 
-        Raises CodeUsed if another client sent it, its failure if it failed, and WeChatUnavailable
-        after 12 seconds.
+        Raises its failure if it failed, and WeChatUnavailable after 12 seconds.
         """
-        if self.asked_by != request.asked_by:
-            raise CodeUsed
         if not self._ended.wait(PATIENCE_SECONDS):
             raise WeChatUnavailable(reason="the exchange of the code was not finished")
         if self.failure is not None:
@@ -63,10 +69,11 @@ class Flight:
 
     @property
     def can_be_joined(self) -> bool:
-        """Return whether requests with the code wait for this flight or repeat its login."""
-        return not self._ended.is_set() or (
-            self.failure is None and time.monotonic() < self.expires_at
-        )
+        """Return whether requests with the code wait for this flight or repeat its result."""
+        if not self.has_ended:
+            return True
+        is_kept = self.failure is None or self.failure.status in REFUSALS
+        return is_kept and time.monotonic() < self.expires_at
 
 
 class CodeFlights:

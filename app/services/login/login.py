@@ -5,6 +5,7 @@ last three steps with two statements; the general path does them in a transactio
 decides on both paths.
 """
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -15,12 +16,13 @@ from app.clock import now
 from app.errors import CodeUsed, CredentialsWrong
 from app.models import LoginSession, Measure, SocialAccount, User
 from app.services.apps.apps import AppConfig
-from app.services.apps.call_limits import call_slot
+from app.services.apps.call_limits import call_slot, waiting_slot
 from app.services.database.transactions import retry_on_conflict, transaction
 from app.services.login.code_exchange import (
     CodeAlreadyExchanged,
     CodeExchangeResult,
     LoginRequest,
+    delete_claim_of_previous_release,
     delete_old_codes,
     exchange_code,
     get_earlier_login,
@@ -39,13 +41,13 @@ from app.services.social_accounts.account_linking import (
     link_at_login,
     link_by_password,
 )
-from app.services.social_accounts.accounts import upsert_social_account
+from app.services.social_accounts.accounts import lock_unionid, upsert_social_account
 from app.services.social_accounts.profiles import AccountProfile, name_newcomer
 from app.services.social_accounts.session_keys import keep_session_key
 from app.services.users.account_closure import reopen
 from app.services.users.credentials import check_credentials
 from app.services.users.users import Profile, get_profile, get_user, refuse_inactive
-from app.wechat import CodeRejected, WeChatError
+from app.wechat import CodeAlreadyUsed, CodeRejected, WeChatError
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +117,12 @@ def _log_in_with_code(request: LoginRequest) -> Login:
     flight, is_leader = code_flights().join(request)
     if is_leader:
         with flight:
-            return _exchange_and_log_in(request)
-    with call_slot(request.app):
-        flight.wait(request)
+            login = _exchange_and_log_in(request)
+        delete_old_codes()
+        return login
+    if flight.asked_by == request.asked_by:
+        with nullcontext() if flight.has_ended else waiting_slot(request.app):
+            flight.wait()
     return _repeat_login(request, get_earlier_login(request))
 
 
@@ -137,12 +142,13 @@ def _exchange_and_log_in(request: LoginRequest) -> Login:
         code_failures().note(request, error)
         raise
     count(request.app.appid, Measure.OPENED)
-    try:
-        login = _fast_login(request, exchanged) or _general_login(request, exchanged)
-    except CodeAlreadyExchanged:
-        return _repeat_login(request, get_earlier_login(request))
-    delete_old_codes()
-    return login
+    for _ in range(2):
+        try:
+            return _fast_login(request, exchanged) or _general_login(request, exchanged)
+        except CodeAlreadyExchanged:
+            if not delete_claim_of_previous_release(request):
+                break
+    return _repeat_login(request, get_earlier_login(request))
 
 
 def _wait_for_earlier_login(request: LoginRequest, rejection: CodeRejected) -> SessionSeed:
@@ -157,7 +163,10 @@ def _wait_for_earlier_login(request: LoginRequest, rejection: CodeRejected) -> S
         raise
     if earlier is None:
         count(request.app.appid, Measure.OPENED)
-        code_failures().note(request, rejection)
+        if isinstance(rejection, CodeAlreadyUsed):
+            code_failures().note_used(request)
+        else:
+            code_failures().note(request, rejection)
         raise rejection
     return earlier
 
@@ -174,9 +183,14 @@ def _fast_login(request: LoginRequest, exchanged: CodeExchangeResult) -> Login |
 
 @retry_on_conflict
 def _general_login(request: LoginRequest, exchanged: CodeExchangeResult) -> Login:
-    """Read, decide and write in one transaction that locks the social account, then the users."""
+    """Read, decide and write in one transaction that locks the social account, then the users.
+
+    In an app that registers at login, the unionid is locked before, as on the fast path.
+    """
     app, context = request.app, RequestContext(request.app, request.device)
     with transaction() as db:
+        if app.registration == "on_login":
+            lock_unionid(db, app.tenant_id, exchanged.identity.unionid)
         account, unionid_is_new = upsert_social_account(db, app, exchanged.identity)
         keep_session_key(db, account, exchanged.identity.session_key, exchanged.asked_at)
         if account.user_id is not None:

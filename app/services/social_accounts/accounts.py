@@ -108,15 +108,21 @@ def _missing(principal: Principal) -> Failure:
     return NoSocialAccount() if principal.social_account_id is None else TokenInvalid()
 
 
+def lock_unionid(db: Session, tenant_id: UUID, unionid: str | None) -> None:
+    """Take the lock of `LOCK_UNIONID` in the caller's transaction, if there is a unionid."""
+    if unionid is not None:
+        where = {"tenant_id": tenant_id, "unionid": unionid}
+        db.connection().exec_driver_sql(LOCK_UNIONID, where)
+
+
 def find_users_of_unionid(db: Session, account: SocialAccount) -> Sequence[UUID]:
     """Return the ids of users with other identities of the account's unionid, two at most.
 
-    Takes the lock of `LOCK_UNIONID`.
+    Locks the unionid.
     """
     if account.unionid is None or not account.joins_by_unionid:
         return ()
-    where = {"tenant_id": account.tenant_id, "unionid": account.unionid}
-    db.connection().exec_driver_sql(LOCK_UNIONID, where)
+    lock_unionid(db, account.tenant_id, account.unionid)
     users = select(SocialAccount.user_id).where(
         SocialAccount.tenant_id == account.tenant_id,
         SocialAccount.unionid == account.unionid,

@@ -109,6 +109,18 @@ def test_open_circuit_admits_one_call_per_second_and_closes_after_an_answer(
         assert not limits.is_open(SHOP)
 
 
+def test_waiting_requests_are_limited_like_calls_but_do_not_test_an_open_circuit(
+    limits: CallLimits, clock: Clock
+) -> None:
+    record_unanswered_calls(limits)
+    clock.seconds += 1
+    with ExitStack() as held:
+        held.enter_context(limits.slot(SHOP, is_call=False))
+        held.enter_context(limits.slot(SHOP))  # tests the circuit
+        with pytest.raises(WeChatBusy), limits.slot(SHOP, is_call=False):
+            pass
+
+
 def test_call_states_are_kept_for_a_limited_number_of_idle_apps(
     limits: CallLimits, monkeypatch: Any
 ) -> None:

@@ -1,11 +1,13 @@
 """The fast path of logins has the same results as the general path."""
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from threading import Event
 from typing import Any
 from uuid import UUID
 
@@ -397,3 +399,33 @@ def test_login_creates_a_new_identity_if_the_old_one_is_erased_after_the_read(
     ((came,),) = rows("SELECT id FROM social_accounts")
     assert came != erased
     assert rows.count("session_keys") == rows.count("login_sessions") == 1
+
+
+def test_fast_registration_waits_for_a_general_login_of_the_same_person(
+    app: Flask, client: Client, alice: Person, rows: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both lock the unionid before the account, so the two logins do not deadlock."""
+    codes = [alice.wx_login(ACME_CLUB) for _ in range(2)]
+    url = app.config["SQLALCHEMY_DATABASE_URI"].replace("+psycopg", "")
+    has_account, may_continue = Event(), Event()
+    keep_session_key = login.keep_session_key
+
+    def wait_with_the_account(*arguments: Any) -> None:
+        has_account.set()
+        assert may_continue.wait(10)
+        keep_session_key(*arguments)
+
+    monkeypatch.setattr(login, "keep_session_key", wait_with_the_account)
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    with ThreadPoolExecutor() as pool, psycopg.connect(url, autocommit=True) as watch:
+        path, query = f"/wx/user/{ACME_CLUB.appid}/login", {"code": codes[0]}
+        general = pool.submit(Client(app).send, "GET", path, query_string=query)
+        assert has_account.wait(10)
+        fast = pool.submit(Client(app).post, "login", app=ACME_CLUB, code=codes[1])
+        until(lambda: watch.execute(waiting).fetchone() != (0,))
+        began = time.monotonic()
+        may_continue.set()
+        assert fast.result().json["bound"] is True
+        assert time.monotonic() - began < 0.9, "PostgreSQL detects a deadlock after a second"
+    assert general.result().json["code"] == 200
+    assert rows.count("users") == 1
