@@ -41,7 +41,7 @@ test-browser: $(VENV)/.installed-dev ## Use the console with a real Chromium; pi
 	@exec env CHROMIUM=/usr/bin/chromium $(BIN)/python -m pytest -n 0 tests/browser
 
 test-rotation: $(VENV)/.installed-dev ## Change the key of 200,000 rows while people log in / 登录不中断地轮换 20 万行数据的密钥
-	@exec env ROTATION_ROWS=200000 $(BIN)/python -m pytest -n 0 tests/services/encryption/test_key_rotation.py -k logins_succeed_during_rotation
+	@exec env ROTATION_ROWS=200000 $(BIN)/python -m pytest -n 0 tests/services/encryption/test_key_rotation.py -k logins_succeed_during_key_rotation
 
 bench: $(VENV)/.installed ## Measure the service next to a bare Flask view, and what an overloaded tenant costs the others; tables in var/bench / 测量性能和租户过载的影响，与空白 Flask 视图对比
 	@$(BIN)/python -m tests.bench

@@ -1,7 +1,6 @@
 """Exchange of `wx.login` codes. A repeated code leads to the same login (docs/decisions/0007)."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,6 +22,7 @@ from app.services.apps.apps import AppConfig
 from app.services.apps.wechat_calls import code_to_session
 from app.services.database.transactions import autocommit, transaction
 from app.services.principals import Device
+from app.services.runtime.polling import backoff
 from app.services.sessions.sessions import SessionSeed
 from app.services.sessions.tokens import TokenPair
 from app.services.social_accounts.profiles import AccountProfile
@@ -39,7 +39,6 @@ CLEANUP_BATCH = 500
 # has WeChat's answer already and only has to write the login.
 USED_WAIT_SECONDS = 2.0
 INVALID_WAIT_SECONDS = 0.2
-PAUSE_SECONDS = 0.1
 
 # SKIP LOCKED: another request may be deleting the same codes.
 DELETE_OLD_CODES = f"""
@@ -158,24 +157,18 @@ def get_earlier_login(request: LoginRequest) -> SessionSeed:
 def wait_for_earlier_login(request: LoginRequest, rejection: CodeRejected) -> SessionSeed | None:
     """Return the login of another process with a code that WeChat has rejected, or None.
 
-    Waits up to 2 seconds if WeChat calls the code used, and 0.2 seconds if it calls the code
-    invalid. Raises CodeUsed like `get_earlier_login`. Holds no connection between the polls.
+    Polls for up to 2 seconds if WeChat calls the code used, and looks once after 0.2 seconds if it
+    calls the code invalid. Raises CodeUsed like `get_earlier_login`. Holds no connection between
+    the polls.
     """
-    is_used = isinstance(rejection, CodeAlreadyUsed)
-    for _ in _polls(USED_WAIT_SECONDS if is_used else INVALID_WAIT_SECONDS):
+    if not isinstance(rejection, CodeAlreadyUsed):
+        time.sleep(INVALID_WAIT_SECONDS)
+        return _find_earlier_login(request)
+    for _ in backoff(USED_WAIT_SECONDS):
         seed = _find_earlier_login(request)
         if seed is not None:
             return seed
     return None
-
-
-def _polls(seconds: float) -> Iterator[None]:
-    """Yield now, and after each pause until `seconds` are over."""
-    deadline = time.monotonic() + seconds
-    yield
-    while time.monotonic() < deadline:
-        time.sleep(PAUSE_SECONDS)
-        yield
 
 
 def delete_claim_of_previous_release(request: LoginRequest) -> bool:

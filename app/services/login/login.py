@@ -135,8 +135,7 @@ def _exchange_and_log_in(request: LoginRequest) -> Login:
         with call_slot(request.app):
             exchanged = exchange_code(request)
     except CodeRejected as rejection:
-        earlier = _wait_for_earlier_login(request, rejection)
-        return _repeat_login(request, earlier)
+        return _repeat_login(request, _get_login_of_rejected_code(request, rejection))
     except WeChatError as error:
         count(request.app.appid, Measure.OPENED)
         code_failures().note(request, error)
@@ -151,8 +150,8 @@ def _exchange_and_log_in(request: LoginRequest) -> Login:
     return _repeat_login(request, get_earlier_login(request))
 
 
-def _wait_for_earlier_login(request: LoginRequest, rejection: CodeRejected) -> SessionSeed:
-    """Return the login of another process with the same code.
+def _get_login_of_rejected_code(request: LoginRequest, rejection: CodeRejected) -> SessionSeed:
+    """Return the login of another process with a code that WeChat has rejected here.
 
     Raises CodeUsed if another client sent the code, and the rejection if there is no such login.
     """

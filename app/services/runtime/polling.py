@@ -8,9 +8,9 @@ PATIENCE_SECONDS = 12.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 0.5
 
 
-def backoff() -> Iterator[int]:
-    """Yield 0, 1, 2 and so on with growing pauses in between. Stop after PATIENCE_SECONDS."""
-    deadline, pause, look = time.monotonic() + PATIENCE_SECONDS, FIRST_PAUSE_SECONDS, 0
+def backoff(seconds: float = PATIENCE_SECONDS) -> Iterator[int]:
+    """Yield 0, 1, 2 and so on with growing pauses in between. Stop after `seconds`."""
+    deadline, pause, look = time.monotonic() + seconds, FIRST_PAUSE_SECONDS, 0
     while time.monotonic() < deadline:
         yield look
         time.sleep(pause)
