@@ -64,7 +64,8 @@ class FairQueue(queue.QueueCommon[ConnectionPoolEntry]):
     """The queue of a connection pool. It serves waiting requests in the order of their arrival.
 
     In SQLAlchemy's queue, a new request can take a connection before the request that was woken for
-    it, which then waits at the end again. With hundreds of requests, some time out.
+    it, which then waits at the end again. With hundreds of requests, some time out. This class has
+    only the methods that `QueuePool` calls.
     """
 
     def __init__(self, maxsize: int = 0, use_lifo: bool = False) -> None:
@@ -103,25 +104,9 @@ class FairQueue(queue.QueueCommon[ConnectionPoolEntry]):
             self._waiting.remove(waiting)
         raise queue.Empty
 
-    def put_nowait(self, item: ConnectionPoolEntry) -> None:
-        """Call `put`, which never waits."""
-        self.put(item, False)
-
-    def get_nowait(self) -> ConnectionPoolEntry:
-        """Return an entry without waiting. Raises Empty."""
-        return self.get(False)
-
     def qsize(self) -> int:
         """Return the number of stored entries."""
         return len(self._entries)
-
-    def empty(self) -> bool:
-        """Return whether no entry is stored."""
-        return not self._entries
-
-    def full(self) -> bool:
-        """Return whether no further entry can be stored."""
-        return len(self._entries) >= self.maxsize
 
 
 class WaitingPool(QueuePool):

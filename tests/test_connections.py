@@ -110,7 +110,7 @@ def test_waiting_requests_get_connections_in_the_order_of_their_arrival() -> Non
         for number in range(20):
             waiting.put(entry())
             with pytest.raises(Empty):
-                waiting.get_nowait()  # A new request does not take it.
+                waiting.get(False)  # A new request does not take it.
             until(lambda number=number: len(served) == number + 1)
     assert served == list(range(20))
 
@@ -134,8 +134,8 @@ def test_requests_that_time_out_lose_no_connection() -> None:
     with ThreadPoolExecutor(16) as pool:
         results = list(pool.map(use, range(2_000)))
     assert {True, False} == set(results)
-    assert {id(passed_on.get_nowait()) for _ in range(4)} == set(map(id, entries))
-    assert passed_on.empty()
+    assert {id(passed_on.get(False)) for _ in range(4)} == set(map(id, entries))
+    assert passed_on.qsize() == 0
 
 
 @pytest.mark.parametrize(("use_lifo", "expected"), [(True, 1), (False, 0)])
@@ -143,15 +143,14 @@ def test_idle_connections_are_reused_in_the_configured_order(use_lifo: bool, exp
     idle, entries = FairQueue(2, use_lifo), [entry(), entry()]
     for one in entries:
         idle.put(one)
-    assert idle.get_nowait() is entries[expected]
+    assert idle.get(False) is entries[expected]
 
 
 def test_a_full_queue_accepts_no_further_connection() -> None:
     queue = FairQueue(1)
     queue.put(entry())
-    assert queue.full()
     with pytest.raises(Full):
-        queue.put_nowait(entry())
+        queue.put(entry())
 
 
 def entry() -> Any:

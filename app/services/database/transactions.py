@@ -8,7 +8,6 @@ from typing import Any, ParamSpec, TypeVar, cast
 import psycopg
 from sqlalchemy import PoolProxiedConnection, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from app.extensions import db
@@ -25,10 +24,6 @@ CONFLICTS = (
     psycopg.errors.DeadlockDetected,
     psycopg.errors.SerializationFailure,
 )
-
-
-# Prefixes of SQLSTATE codes: no connection, no resources, shutdown.
-UNREACHABLE = ("08", "53", "57P")
 
 
 class WriteConflict(Exception):
@@ -116,14 +111,6 @@ def violated(error: DBAPIError) -> str | None:
 def is_conflict(error: DBAPIError) -> bool:
     """Return whether a concurrent transaction caused the error, so that a retry can succeed."""
     return isinstance(error.orig, CONFLICTS)
-
-
-def is_unreachable(error: BaseException) -> bool:
-    """Return whether the database is unreachable, so that the next statement would fail too."""
-    origin = getattr(error, "orig", error)
-    if isinstance(origin, psycopg.OperationalError):
-        return origin.sqlstate is None or origin.sqlstate.startswith(UNREACHABLE)
-    return isinstance(error, PoolTimeout)
 
 
 def retry_on_conflict(service: Callable[P, R]) -> Callable[P, R]:
