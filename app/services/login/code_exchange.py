@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -65,7 +66,7 @@ class CodeAlreadyExchanged(Exception):
     """A concurrent request has logged in with the same code."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LoginRequest:
     """A login code and the data that the client sent with it.
 
@@ -81,12 +82,12 @@ class LoginRequest:
     client_profile: AccountProfile | None = None
     opens_unbound: bool = False
 
-    @property
+    @cached_property
     def code_index(self) -> bytes:
         """Return the blind index (keyed hash) of the code, the primary key of `code_exchanges`."""
         return keyring().blind_index(self.code, f"code_exchanges:{self.app.appid}")
 
-    @property
+    @cached_property
     def asked_by(self) -> bytes:
         """Return the blind index (keyed hash) of device, IP address, purpose and proven user."""
         user_id = self.proven.user_id if self.proven else None
