@@ -5,9 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from psycopg.types.json import Jsonb
 from sqlalchemy.orm import Session
 
 from app.models import AuditEvent
+from app.models.columns import new_id
+
+# The columns that a statement of the fast paths inserts.
+EVENT_COLUMNS = ("id", "tenant_id", "actor_kind", "actor_id", "action", "subject", "ip", "details")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +32,6 @@ WECHAT = Actor("wechat")
 SYSTEM = Actor("system")
 
 
-# The columns that `event_row` returns.
-EVENT_COLUMNS = ("tenant_id", "actor_kind", "actor_id", "action", "subject", "ip", "details")
-
-
 def record(
     db: Session, tenant_id: UUID | None, actor: Actor, action: str, subject: object, **details: Any
 ) -> None:
@@ -39,13 +40,31 @@ def record(
     `details` are ids, counts, settings and reasons. They contain no secret and nothing that
     identifies a person: no account, name, phone number or search text, not even masked.
     """
-    db.add(AuditEvent(**event_row(tenant_id, actor, action, subject, **details)))
+    db.add(AuditEvent(**_event_row(tenant_id, actor, action, subject, **details)))
 
 
-def event_row(
+def event_cte(name: str, source: str) -> str:
+    """Return the CTE `name`, which records an event if the CTE `source` has a row.
+
+    `event_parameters` with the same name returns its parameters.
+    """
+    values = ", ".join(f"%({name}_{column})s" for column in EVENT_COLUMNS)
+    columns = ", ".join(EVENT_COLUMNS)
+    return f"{name} AS (INSERT INTO audit_events ({columns}) SELECT {values} FROM {source})"  # noqa: S608
+
+
+def event_parameters(
+    name: str, tenant_id: UUID, actor: Actor, action: str, subject: object
+) -> dict[str, Any]:
+    """Return the parameters of `event_cte` for an event without details."""
+    row = {"id": new_id(), **_event_row(tenant_id, actor, action, subject)}
+    row["details"] = Jsonb(row["details"])
+    return {f"{name}_{column}": row[column] for column in EVENT_COLUMNS}
+
+
+def _event_row(
     tenant_id: UUID | None, actor: Actor, action: str, subject: object, **details: Any
 ) -> dict[str, Any]:
-    """Return the columns of an audit event, except its id. See `record` for `details`."""
     return {
         "tenant_id": tenant_id,
         "actor_kind": actor.kind,

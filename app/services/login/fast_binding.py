@@ -6,10 +6,8 @@ binds the account to the owner. `linking_policy` decides, as on the general path
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
-from uuid import UUID
-
-from psycopg.types.json import Jsonb
 
 from app.clock import now
 from app.models import Measure, Phone
@@ -18,9 +16,10 @@ from app.services import audit
 from app.services.database.transactions import CONFLICTS, autocommit
 from app.services.login.fast_binding_statements import (
     BIND_TO_OWNER,
+    READ_BINDING,
     REGISTER_BY_PHONE,
-    read_binding,
 )
+from app.services.login.fast_statements import with_session_limit
 from app.services.login.login import Login
 from app.services.metrics.counts import count, day_of
 from app.services.principals import Principal
@@ -108,8 +107,8 @@ def _read_state(
         "number_index": number_index(principal.tenant_id, binding.number),
         "moment": moment,
     }
-    limit = app.session_limit or 0
-    row = db.execute(read_binding(limit), where).fetchone()
+    limit = app.session_limit
+    row = db.execute(with_session_limit(READ_BINDING, limit), where).fetchone()
     if row is None:
         return None
     user_id, openid, unionid, nickname, avatar_url, joins, created_at, policy, active, *user = row
@@ -142,11 +141,10 @@ def _decide(
             phone_country_code=binding.number.country_code,
         )
         return replace(state, user=user, registers=True)
-    # On the general path, the owner gets the account's nickname, or keeps a closed account.
-    is_unchanged = owner and (owner.nickname or state.account_profile.nickname is None)
-    if decision.action is Action.BIND and is_unchanged and owner and owner.erase_after is None:
-        return state
-    return None
+    # The general path reopens a closed account, and copies the nickname to an owner without one.
+    if owner is None or owner.erase_after is not None:
+        return None
+    return state if owner.nickname or state.account_profile.nickname is None else None
 
 
 def _values(
@@ -156,10 +154,12 @@ def _values(
     context, principal = binding.context, binding.principal
     user_id, phone_id = cast(Profile, state.user).id, new_id()
     session = bound_session_row(principal.token_hash, pair, user_id, moment)
-    events = {
-        **_event("bound", binding, user_id, "social_account.bound", principal.social_account_id),
-        **_event("verified", binding, user_id, "phone.verified", user_id),
-    }
+    event = partial(
+        audit.event_parameters,
+        tenant_id=principal.tenant_id,
+        actor=audit.Actor("user", user_id, context.device.ip),
+    )
+    bound, account_id = "social_account.bound", principal.social_account_id
     return {
         "tenant_id": principal.tenant_id,
         "account_id": principal.social_account_id,
@@ -174,19 +174,10 @@ def _values(
         "session_limit": context.app.session_limit or 0,
         "ip": context.device.ip,
         "moment": moment,
-        **events,
+        **event("bound", action=bound, subject=account_id),
+        **event("verified", action="phone.verified", subject=user_id),
         **{f"new_{name}": value for name, value in session.items()},
     }
-
-
-def _event(
-    name: str, binding: PhoneBinding, user_id: UUID, action: str, subject: object
-) -> dict[str, Any]:
-    """Return the parameters of an audit event, as `account_linking` would record it."""
-    actor = audit.Actor("user", user_id, binding.context.device.ip)
-    row = audit.event_row(binding.principal.tenant_id, actor, action, subject)
-    row["details"] = Jsonb(row["details"])
-    return {f"{name}_id": new_id(), **{f"{name}_{key}": value for key, value in row.items()}}
 
 
 def _count(appid: str, state: BindingState) -> None:

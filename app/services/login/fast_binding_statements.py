@@ -6,32 +6,22 @@ or the owner is no longer active. If a concurrent request has registered the num
 raises UniqueViolation. The parameters are those of `fast_binding._values`.
 """
 
-from functools import cache
-
-from app.services.audit import EVENT_COLUMNS
-from app.services.sessions.active import BOUND_AND_ACTIVE
+from app.services.audit import event_cte
+from app.services.login.fast_statements import FITS_SESSION_LIMIT, PERSON_COLUMNS
 from app.services.sessions.sessions import BOUND_SESSION_COLUMNS
-from app.services.users.users import PROFILE_COLUMNS
 
-# The account, the owner of the phone number, and the owner's active sessions in the app, counted up
-# to the session limit.
-READ_BINDING = """
+# The account, and the owner of the phone number as `person`.
+READ_BINDING = f"""
 SELECT account.user_id, account.openid, account.unionid, account.nickname, account.avatar_url,
     account.joins_by_unionid, account.created_at, tenants.phone_owner_policy,
-    (SELECT count(*) FROM (
-        SELECT FROM login_sessions
-        WHERE tenant_id = owner.tenant_id AND user_id = owner.id AND appid = %(appid)s
-            AND {active}
-        ORDER BY refresh_expires_at LIMIT {session_limit}
-    ) AS active),
-    phone.id, phone.number_sealed, phone.country_code, {columns}
+    {PERSON_COLUMNS}
 FROM social_accounts AS account
 JOIN tenants ON tenants.id = account.tenant_id
 LEFT JOIN phones AS phone
     ON phone.tenant_id = account.tenant_id AND phone.number_index = %(number_index)s
-LEFT JOIN users AS owner ON owner.tenant_id = phone.tenant_id AND owner.id = phone.user_id
+LEFT JOIN users AS person ON person.tenant_id = phone.tenant_id AND person.id = phone.user_id
 WHERE account.tenant_id = %(tenant_id)s AND account.id = %(account_id)s
-"""
+"""  # noqa: S608 - of constants
 
 LOCK_ACCOUNT = """
 account AS (
@@ -47,17 +37,9 @@ def _lock_session(source: str) -> str:
 its_session AS (
     SELECT login_sessions.id FROM login_sessions, {source}
     WHERE login_sessions.tenant_id = %(tenant_id)s AND login_sessions.id = %(session_id)s
-        AND token_hash = %(old_token_hash)s AND ended_at IS NULL AND user_id IS NULL
+        AND token_hash = %(old_token_hash)s AND ended_at IS NULL
+        AND login_sessions.user_id IS NULL
     FOR NO KEY UPDATE OF login_sessions
-)
-"""  # noqa: S608 - of constants
-
-
-def _record(name: str, source: str) -> str:
-    values = ", ".join(f"%({name}_{column})s" for column in ("id", *EVENT_COLUMNS))
-    return f"""
-{name} AS (
-    INSERT INTO audit_events (id, {", ".join(EVENT_COLUMNS)}) SELECT {values} FROM {source}
 )
 """  # noqa: S608 - of constants
 
@@ -89,7 +71,7 @@ WITH {LOCK_ACCOUNT}, {_lock_session("account")}, registered AS (
     SELECT %(phone_id)s, %(tenant_id)s, id, %(number_index)s, %(number_sealed)s, %(country_code)s,
         %(moment)s
     FROM registered
-), {_record("bound", "registered")}, {_record("verified", "registered")}, {_link("registered")}
+), {event_cte("bound", "registered")}, {event_cte("verified", "registered")}, {_link("registered")}
 """  # noqa: S608 - of constants
 
 BIND_TO_OWNER = f"""
@@ -98,26 +80,14 @@ WITH {LOCK_ACCOUNT}, phone AS (
     WHERE tenant_id = %(tenant_id)s AND number_index = %(number_index)s AND user_id = %(user_id)s
     FOR UPDATE OF phones
 ), owner AS (
-    SELECT users.id FROM users, phone
+    SELECT users.id AS user_id FROM users, phone
     WHERE users.tenant_id = %(tenant_id)s AND users.id = phone.user_id
         AND status = 'active' AND erase_after IS NULL
     FOR NO KEY UPDATE OF users
 ), its_user AS MATERIALIZED (
-    SELECT id FROM owner
-    WHERE CASE WHEN %(session_limit)s > 0
-        THEN count_active_sessions(%(tenant_id)s, %(appid)s, id, %(moment)s) < %(session_limit)s
-        ELSE true END
+    SELECT user_id FROM owner WHERE {FITS_SESSION_LIMIT}
 ), {_lock_session("its_user")}, user_updated AS (
     UPDATE users SET last_login_at = %(moment)s, last_login_ip = %(ip)s
     WHERE tenant_id = %(tenant_id)s AND id = %(user_id)s AND EXISTS (SELECT FROM its_session)
-), {_record("bound", "its_session")}, {_link("its_session")}
+), {event_cte("bound", "its_session")}, {_link("its_session")}
 """  # noqa: S608 - of constants
-
-
-@cache
-def read_binding(session_limit: int) -> str:
-    """Return `READ_BINDING` for a session limit, which is 0 if there is none."""
-    columns = ", ".join(f"owner.{name}" for name in PROFILE_COLUMNS)
-    return READ_BINDING.format(
-        session_limit=session_limit, columns=columns, active=BOUND_AND_ACTIVE
-    )

@@ -9,8 +9,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
-
 from app.clock import now
 from app.models import Measure
 from app.models.columns import new_id
@@ -29,7 +27,8 @@ from app.services.login.fast_statements import (
     LOG_IN_NEW,
     LOG_IN_REGISTERED,
     LOG_IN_UNBOUND,
-    read_statement,
+    READ_STATE,
+    with_session_limit,
 )
 from app.services.metrics.counts import count, day_of
 from app.services.principals import Device
@@ -136,7 +135,8 @@ def _read_state(
 ) -> LoginState:
     identity = exchanged.identity
     where = {"tenant_id": app.tenant_id, "appid": app.appid, "openid": identity.openid}
-    row = db.execute(read_statement(app.session_limit or 0), where | {"moment": moment}).fetchone()
+    statement = with_session_limit(READ_STATE, app.session_limit)
+    row = db.execute(statement, where | {"moment": moment}).fetchone()
     if row is None:
         nameless = AccountProfile(None, None)
         return LoginState(new_id(), identity.unionid, nameless, None, is_new=True)
@@ -204,10 +204,8 @@ def _values(
 
 def _event_values(app: AppConfig, device: Device, state: LoginState) -> dict[str, Any]:
     """Return the parameters of the audit event that `_apply_decision` would record."""
-    actor = audit.Actor("user", state.user_id, device.ip)
-    row = audit.event_row(app.tenant_id, actor, "social_account.bound", state.account_id)
-    row["details"] = Jsonb(row["details"])
-    return {"event_id": new_id(), **{f"event_{name}": value for name, value in row.items()}}
+    actor, action = audit.Actor("user", state.user_id, device.ip), "social_account.bound"
+    return audit.event_parameters("bound", app.tenant_id, actor, action, state.account_id)
 
 
 def _count(appid: str, state: LoginState, moment: datetime) -> None:

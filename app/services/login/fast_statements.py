@@ -6,30 +6,44 @@ them does not hold any more. The parameters are those of `fast_path._values`.
 
 from functools import cache
 
-from app.services.audit import EVENT_COLUMNS
+from app.services.audit import event_cte
 from app.services.login.code_exchange import RECORD_CODE
 from app.services.sessions.active import BOUND_AND_ACTIVE
 from app.services.sessions.sessions import SESSION_COLUMNS
 from app.services.social_accounts.session_keys import KEEP_KEY
 from app.services.users.users import PROFILE_COLUMNS
 
-# The user's active sessions in the app are counted up to the session limit only. ORDER BY keeps the
-# planner from a sequential scan, which it would choose where few users have most of the sessions.
-# The limit is part of the SQL text: with a parameter, PostgreSQL would plan each execution.
-READ_STATE = """
-SELECT account.id, account.unionid, account.nickname, account.avatar_url, account.user_id,
+# The number of active sessions in the app, the phone and the profile of the user `person`. Sessions
+# are counted up to the session limit only. ORDER BY keeps the planner from a sequential scan, which
+# it would choose where few users have most of the sessions. The limit is part of the SQL text: with
+# a parameter, PostgreSQL would plan each execution.
+PERSON_COLUMNS = f"""
     (SELECT count(*) FROM (
         SELECT FROM login_sessions
         WHERE tenant_id = person.tenant_id AND user_id = person.id AND appid = %(appid)s
-            AND {active}
-        ORDER BY refresh_expires_at LIMIT {session_limit}
+            AND {BOUND_AND_ACTIVE}
+        ORDER BY refresh_expires_at LIMIT {{session_limit}}
     ) AS active),
-    phone.id, phone.number_sealed, phone.country_code, {columns}
+    phone.id, phone.number_sealed, phone.country_code,
+    {", ".join(f"person.{name}" for name in PROFILE_COLUMNS)}
+"""  # noqa: S608 - of constants
+READ_STATE = f"""
+SELECT account.id, account.unionid, account.nickname, account.avatar_url, account.user_id,
+    {PERSON_COLUMNS}
 FROM social_accounts AS account
 LEFT JOIN users AS person ON person.tenant_id = account.tenant_id AND person.id = account.user_id
 LEFT JOIN phones AS phone ON phone.tenant_id = person.tenant_id AND phone.user_id = person.id
 WHERE account.tenant_id = %(tenant_id)s AND account.appid = %(appid)s
     AND account.openid = %(openid)s
+"""  # noqa: S608 - of constants
+
+# The condition on the row of a locked user that another session fits the session limit.
+# `count_active_sessions` takes a new snapshot after the lock, so it also counts the sessions of the
+# logins that this login waited for.
+FITS_SESSION_LIMIT = """
+CASE WHEN %(session_limit)s > 0
+    THEN count_active_sessions(%(tenant_id)s, %(appid)s, user_id, %(moment)s) < %(session_limit)s
+    ELSE true END
 """
 
 # Insert a session of the social account in `login_account`, with the columns of `session_row`.
@@ -42,8 +56,6 @@ RETURNING id
 
 # Check all conditions of the decision again on the locked rows: another transaction may have
 # changed a row while this login waited for the lock. Every login locks the account before the user.
-# `count_active_sessions` takes a new snapshot after the lock, so it also counts the sessions of the
-# logins that this login waited for.
 LOG_IN_KNOWN = f"""
 WITH locked AS (
     SELECT account.id, account.user_id
@@ -56,11 +68,7 @@ WITH locked AS (
         AND person.status = 'active' AND person.erase_after IS NULL
     FOR NO KEY UPDATE OF account, person
 ), login_account AS MATERIALIZED (
-    SELECT id, user_id FROM locked
-    WHERE CASE WHEN %(session_limit)s > 0
-        THEN count_active_sessions(%(tenant_id)s, %(appid)s, user_id, %(moment)s)
-            < %(session_limit)s
-        ELSE true END
+    SELECT id, user_id FROM locked WHERE {FITS_SESSION_LIMIT}
 ), account_updated AS (
     UPDATE social_accounts SET last_login_at = %(moment)s
     WHERE tenant_id = %(tenant_id)s AND id = (SELECT id FROM login_account)
@@ -116,16 +124,11 @@ WITH registered AS (
         %(moment)s, %(moment)s
     FROM registered
     RETURNING id, user_id
-), recorded AS (
-    INSERT INTO audit_events (id, {", ".join(EVENT_COLUMNS)})
-    SELECT %(event_id)s, {", ".join(f"%(event_{name})s" for name in EVENT_COLUMNS)}
-    FROM login_account
-), {RECORD_CODE}, {KEEP_KEY} {OPEN_SESSION}
+), {event_cte("bound", "login_account")}, {RECORD_CODE}, {KEEP_KEY} {OPEN_SESSION}
 """  # noqa: S608 - of constants
 
 
 @cache
-def read_statement(session_limit: int) -> str:
-    """Return `READ_STATE` for a session limit, which is 0 if there is none."""
-    columns = ", ".join(f"person.{name}" for name in PROFILE_COLUMNS)
-    return READ_STATE.format(session_limit=session_limit, columns=columns, active=BOUND_AND_ACTIVE)
+def with_session_limit(statement: str, session_limit: int | None) -> str:
+    """Return a reading statement for a session limit. Without a limit, no session is counted."""
+    return statement.format(session_limit=session_limit or 0)

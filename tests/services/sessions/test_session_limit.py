@@ -15,7 +15,7 @@ from app.clock import now
 from app.extensions import db
 from app.services.apps.apps import change_app
 from app.services.login import login
-from app.services.login.fast_statements import read_statement
+from app.services.login.fast_statements import READ_STATE, with_session_limit
 from tests.fixtures.many_sessions import copy_session
 from tests.fixtures.passwords import GOOD_PASSWORD
 from tests.fixtures.personas import (
@@ -276,7 +276,7 @@ def explain(app: Flask, openid: str) -> dict[str, Any]:
         values = {"tenant_id": tenant_id, "appid": ACME_SHOP.appid, "openid": openid}
         values |= {"moment": now()}
         raw = db.session.connection().connection.driver_connection
-        find = read_statement(50)
+        find = with_session_limit(READ_STATE, 50)
         result = raw.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {find}", values)
         (plans,) = result.fetchone()
         plans = json.loads(plans) if isinstance(plans, str) else plans
