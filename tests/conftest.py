@@ -25,7 +25,7 @@ from app.simulator import create_simulator
 from config import Config, load_config
 from config.development import fill, var_folder
 from config.development.postgres import hold_server
-from tests.fixtures.login_codes import forget_codes
+from tests.fixtures.login_codes import clear_code_flights
 from tests.fixtures.operators import is_a_guessed_code_valid_soon
 from tests.fixtures.personas import (
     APPS,
@@ -139,7 +139,7 @@ def isolated(request: pytest.FixtureRequest) -> None:
         extensions["call_limits"]._states.clear()
         extensions["rate_limits"] = limiter = RateLimits()
         extensions["code_failures"] = CodeFailures(limiter, 30)
-        forget_codes(request.getfixturevalue("app"))
+        clear_code_flights(request.getfixturevalue("app"))
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from app.services.runtime.rate_limits import RateLimits
 from app.wechat import WeChatClient, transport
 from app.wechat.signatures import sha1_hex
 from tests.api.test_bad_input import nothing_written
-from tests.fixtures.login_codes import forget_codes
+from tests.fixtures.login_codes import clear_code_flights
 from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, Client, Person, Reader, WeChat, failure
 
 CODE_TO_SESSION = "/sns/jscode2session"
@@ -151,12 +151,12 @@ def test_a_login_code_is_valid_once_for_one_app_and_for_five_minutes(
     rows("UPDATE code_exchanges SET asked_at = asked_at - interval '31 seconds'")
     assert refuse(client, rows, "login", None, code=used) == CODE_USED
     rows("DELETE FROM code_exchanges")
-    forget_codes(app)
+    clear_code_flights(app)
     assert refuse(client, rows, "login", None, code=used) == CODE_USED
     reused = alice.wx_login()
     assert client.post("login", code=reused).status_code == 200
     rows("DELETE FROM code_exchanges")
-    forget_codes(app)
+    clear_code_flights(app)
     wechat.fault("reused_as_40029", times=1)
     assert refuse(client, rows, "login", None, code=reused) == CODE_INVALID
     wechat.control("clock", advance=301)

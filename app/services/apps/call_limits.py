@@ -58,9 +58,9 @@ class CallLimits:
     def slot(self, appid: str, most: int | None = None, *, is_call: bool = True) -> Iterator[None]:
         """Count a call of the app as in flight. `most` replaces the default bound for the app.
 
-        `is_call` is false for a request that waits for the call of another request: the circuit
-        does not matter then. Never waits. Raises WeChatBusy if the app or the process has too many
-        calls in flight, and WeChatCircuitOpen if the app's circuit is open.
+        `is_call` is false for a request that waits for the call of another request. Such a request
+        does not test an open circuit. Never waits. Raises WeChatBusy if the app or the process has
+        too many calls in flight, and WeChatCircuitOpen if the app's circuit is open.
         """
         self._enter(appid, self.per_app if most is None else most, is_call=is_call)
         try:

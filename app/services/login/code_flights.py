@@ -1,7 +1,7 @@
-"""Login codes that this process is exchanging or has exchanged.
+"""Single flight of login codes: the codes that this process is exchanging or has exchanged.
 
-Identical codes share one call to WeChat, whether they arrive together or one after the other. Other
-processes learn of an exchange from WeChat's rejection of the code, and from `code_exchanges`.
+Requests with the same code share one call to WeChat, whether they arrive together or one after the
+other. In another process, WeChat rejects the code, and the login is read from `code_exchanges`.
 """
 
 import time
@@ -77,7 +77,7 @@ class Flight:
 
 
 class CodeFlights:
-    """The flights of one process, by blind index of the code."""
+    """The codes in flight of one process, and those exchanged in the last 30 seconds."""
 
     def __init__(self) -> None:
         self._lock = Lock()

@@ -20,7 +20,7 @@ from app.services.login.code_exchange import LoginRequest
 from app.services.principals import Device
 from app.simulator.world import current_world
 from config import Config
-from tests.fixtures.login_codes import forget_codes
+from tests.fixtures.login_codes import clear_code_flights
 from tests.fixtures.passwords import GOOD_PASSWORD
 from tests.fixtures.personas import (
     ACME_CLUB,
@@ -132,7 +132,7 @@ def test_repeated_code_is_refused_for_another_device_ip_address_or_purpose(
 ) -> None:
     def next_request() -> None:
         if not same_process:
-            forget_codes(app)
+            clear_code_flights(app)
 
     code = alice.wx_login()
     first = send(client, code)
@@ -144,7 +144,7 @@ def test_repeated_code_is_refused_for_another_device_ip_address_or_purpose(
     next_request()
     assert failure(client.post("login", app=ACME_CLUB, code=code)) == (400, "code_invalid")
     next_request()
-    assert send(client, code).json == first.json, "others have not used up the repetition"
+    assert send(client, code).json == first.json, "refused requests do not prevent a repetition"
     rows("UPDATE code_exchanges SET asked_at = asked_at - interval '31 seconds'")
     next_request()
     assert failure(send(client, code)) == CODE_USED
@@ -225,10 +225,10 @@ def test_second_exchange_of_a_code_that_wechat_accepts_twice_returns_the_first_l
         first = send(client, code)
         sessions = rows.count("login_sessions")
         accept_again(wechat, code)
-        forget_codes(app)
+        clear_code_flights(app)
         assert send(client, code).json == first.json
         accept_again(wechat, code)
-        forget_codes(app)
+        clear_code_flights(app)
         assert failure(send(client, code, agent="another")) == CODE_USED
         assert rows.count("login_sessions") == sessions
 
