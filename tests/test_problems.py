@@ -5,17 +5,22 @@ import json
 import re
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 from flask import Flask
+from sqlalchemy import text
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from app import create_app, wechat
 from app.errors import FAILURES, Failure, Internal, TooManyTries, as_failure
 from app.problems import RETRY_AFTER, failure_of, problem_response
+from app.services.database.transactions import transaction
+from app.services.login import login
 from app.version import VERSION
 from config import Config
 from tests.api.test_bad_input import ROUTES
 from tests.fixtures.personas import Client, Person, Reader, failure
+from tests.fixtures.traces import captured_logs
 
 UNAVAILABLE = (503, "database_unavailable")
 
@@ -112,10 +117,10 @@ def test_the_message_of_a_throttled_request_states_the_waiting_time_in_minutes(
     app: Flask, seconds: int, english: str, chinese: str
 ) -> None:
     """The Retry-After header is in seconds."""
-    for language, text in (("en", english), ("zh-CN", chinese)):
+    for language, message in (("en", english), ("zh-CN", chinese)):
         with app.test_request_context(headers={"Accept-Language": language}):
             answer = problem_response(TooManyTries(retry_after=seconds))
-        assert json.loads(answer.data)["detail"].endswith(text)
+        assert json.loads(answer.data)["detail"].endswith(message)
         assert answer.headers["Retry-After"] == str(seconds)
 
 
@@ -157,3 +162,28 @@ def test_readyz_fails_if_the_database_has_another_schema_version(
     rows(change)
     assert failure(client.send("GET", "/readyz")) == (503, "migrations_missing")
     assert client.send("GET", "/healthz").status_code == 200
+
+
+@pytest.mark.real_commits
+def test_log_line_of_a_database_failure_contains_the_sqlstate(
+    client: Client, alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The statement is cancelled by PostgreSQL's statement_timeout."""
+
+    def exceed_the_statement_timeout(*_: object) -> None:
+        with transaction() as session:
+            session.execute(text("SET LOCAL statement_timeout = 10"))
+            session.execute(text("SELECT pg_sleep(1)"))
+
+    code = alice.wx_login()
+    monkeypatch.setattr(login, "try_fast_login", exceed_the_statement_timeout)
+    with captured_logs(monkeypatch) as logs:
+        assert failure(client.post("login", code=code)) == UNAVAILABLE
+    assert "QueryCanceled 57014" in logs.read()["service"]
+
+
+def test_cause_of_a_refused_connection_is_the_sqlstate_of_the_connection_limit(app: Flask) -> None:
+    """A failed connection has no SQLSTATE, so it is derived from PostgreSQL's message."""
+    refused = psycopg.OperationalError("FATAL: sorry, too many clients already")
+    with app.test_request_context():
+        assert failure_of(refused).cause == "OperationalError 53300"
