@@ -4,6 +4,10 @@ import gc
 import os
 import sys
 
+# Collect no garbage while the service starts: its objects stay, and each pass would examine them
+# again.
+gc.disable()
+
 import click
 
 from app import create_app
@@ -45,3 +49,4 @@ except (ConfigError, BootRefused) as error:
 
 # Exclude the objects loaded at boot from garbage collection, because they are never released.
 gc.freeze()
+gc.enable()

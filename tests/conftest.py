@@ -18,6 +18,7 @@ from werkzeug.serving import make_server
 
 from app.clock import now
 from app.extensions import db
+from app.services.login import code_exchange
 from app.services.login.code_failures import CodeFailures
 from app.services.passwords import hashing, login_throttling
 from app.services.runtime.rate_limits import RateLimits
@@ -104,6 +105,18 @@ def cheap_passwords() -> Iterator[None]:
         cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
         patch.setattr(hashing, "HASHER", cheap)
         patch.setattr(hashing, "DECOY_HASH", cheap.hash("nobody has this password"))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def short_waits_for_codes() -> Iterator[None]:
+    """Wait briefly for the login of another process with a rejected code.
+
+    test_code_exchange.py waits as long as production does.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(code_exchange, "USED_WAIT_SECONDS", 0.05)
+        patch.setattr(code_exchange, "INVALID_WAIT_SECONDS", 0.01)
         yield
 
 

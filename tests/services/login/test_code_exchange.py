@@ -50,6 +50,13 @@ def send(client: Client, code: str, agent: str = "", address: str = "127.0.0.1")
     return client.send("POST", path, json={"code": code}, headers=headers, environ_base=how)
 
 
+@pytest.fixture(autouse=True)
+def real_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for the login of another process as long as in production."""
+    monkeypatch.setattr(code_exchange, "USED_WAIT_SECONDS", 2.0)
+    monkeypatch.setattr(code_exchange, "INVALID_WAIT_SECONDS", 0.2)
+
+
 @pytest.fixture(scope="module")
 def second_process(app: Flask, config: Config) -> Iterator[Flask]:
     """A service with the same database and memory of its own, like another process."""
