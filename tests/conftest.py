@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from random import Random
+from typing import Any
 
 import psycopg
 import pyotp
@@ -15,6 +16,7 @@ from flask import Flask
 from psycopg import sql
 from sqlalchemy import text
 from werkzeug.serving import make_server
+from xdist.scheduler import LoadFileScheduling
 
 from app.clock import now
 from app.extensions import db
@@ -40,6 +42,10 @@ from tests.fixtures.personas import (
     transactions_rolled_back,
 )
 
+LIVE = "tests/e2e/live/"
+# The paths of the tests that run first.
+FIRST = ("tests/e2e/test_make_run.py", "tests/e2e/test_production.py", LIVE)
+
 # Without cached bytecode, each of about thirty processes would compile the service again, and each
 # process of pytest the tests.
 sys.dont_write_bytecode = False
@@ -47,7 +53,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the files first that mostly wait for processes, so that both cores are used.
+    """Run the files first that take longest, so that both cores are used until the end.
 
     The others run in the order of their names, or in one that TEST_ORDER_SEED selects.
     """
@@ -55,7 +61,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         files = sorted({item.path for item in items})
         Random(seed).shuffle(files)
         items.sort(key=lambda item: files.index(item.path))
-    items.sort(key=lambda item: item.path.name not in ("test_make_run.py", "test_production.py"))
+    items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
+
+
+class Scheduler(LoadFileScheduling):
+    """Gives each process whole files, and all files of tests/e2e/live to one process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return LIVE if nodeid.startswith(LIVE) else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduler:
+    """Schedule the tests of several processes."""
+    return Scheduler(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,7 @@
-"""Real gunicorn workers, and a PostgreSQL server that tests may restart."""
+"""Real gunicorn workers, and a PostgreSQL server that tests may restart.
+
+The modules of this folder share them: one process of pytest runs them all.
+"""
 
 import os
 import secrets
@@ -30,7 +33,7 @@ INVALIDATION_SECONDS = 1.0
 
 @dataclass
 class Database:
-    """A PostgreSQL server used by one test module."""
+    """A PostgreSQL server that only the tests of this folder use."""
 
     server: PostgresServer
 
@@ -114,19 +117,19 @@ def stopped(pids: Iterable[int]) -> Iterator[None]:
                 os.kill(pid, signal.SIGCONT)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     with hold_server(tmp_path_factory.mktemp("var"), f"live_{secrets.token_hex(4)}") as server:
         yield Database(server)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def live_config(config: Config, database: Database) -> Config:
     url = database.server.url.replace("postgresql://", "postgresql+psycopg://", 1)
     return replace(config, database_url=url)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def live_app(live_config: Config, wechat: WeChat) -> Iterator[Flask]:
     """An instance of the service in this process, with its own empty cache."""
     with service_of(live_config) as app:
@@ -154,13 +157,15 @@ def serving(config: Config, database: Database, folder: Path, **more: str) -> It
         process.wait(30)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def service(
     live_app: Flask,
     live_config: Config,
     database: Database,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Service]:
-    """A gunicorn with two workers."""
-    with serving(live_config, database, tmp_path_factory.mktemp("service")) as service:
+    """A gunicorn with two workers. Each allows 20 WeChat calls in flight per app."""
+    folder = tmp_path_factory.mktemp("service")
+    with serving(live_config, database, folder, WECHAT_CALLS_PER_APP="20") as service:
+        service.workers(2)
         yield service
