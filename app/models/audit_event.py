@@ -22,7 +22,6 @@ class AuditEvent(Model):
         Index(None, "tenant_id", "id"),
         Index(None, "tenant_id", "actor_id", "id"),
         Index(None, "tenant_id", "subject", "id"),
-        Index(None, "tenant_id", "created_at"),
         Index(None, "tenant_id", "action", "id"),
     )
 

@@ -35,12 +35,6 @@ class LoginSession(Model):
         Index(None, "tenant_id", "user_id"),
         Index(None, "tenant_id", "social_account_id"),
         Index(None, "tenant_id", "appid", "id"),
-        Index(
-            "ix_login_sessions_not_ended",
-            "tenant_id",
-            "id",
-            postgresql_where=text("ended_at IS NULL"),
-        ),
         # Counts the active sessions of a user in an app, for the session limit.
         Index(
             "ix_login_sessions_active",

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.extensions import Model
@@ -20,9 +20,9 @@ class SocialAccount(Model):
         ForeignKeyConstraint(["tenant_id", "user_id"], ["users.tenant_id", "users.id"]),
         ForeignKeyConstraint(["tenant_id", "merge_id"], ["merges.tenant_id", "merges.id"]),
         Index(None, "tenant_id", "user_id"),
-        Index(None, "tenant_id", "merge_id"),
-        Index(None, "tenant_id", "unionid"),
-        Index(None, "tenant_id", "openid"),
+        # Partial, because most identities have no merge, and those of many tenants no unionid.
+        Index(None, "tenant_id", "merge_id", postgresql_where=text("merge_id IS NOT NULL")),
+        Index(None, "tenant_id", "unionid", postgresql_where=text("unionid IS NOT NULL")),
     )
     # Makes the mapper's UPDATE and DELETE statements include the tenant.
     __mapper_args__ = {"primary_key": ["tenant_id", "id"]}  # noqa: RUF012

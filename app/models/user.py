@@ -33,18 +33,21 @@ class User(Model):
             None, "tenant_id", "merged_into_id", postgresql_where=text("merged_into_id IS NOT NULL")
         ),
         Index(None, "erase_after", postgresql_where=text("erase_after IS NOT NULL")),
-        # Indexes for prefix search, independent of the database's collation.
+        # Indexes for prefix search, independent of the database's collation. Most users register
+        # with WeChat and have neither an account nor a nickname.
         Index(
             "ix_users_tenant_id_account_prefix",
             "tenant_id",
             "account",
             postgresql_ops={"account": "text_pattern_ops"},
+            postgresql_where=text("account IS NOT NULL"),
         ),
         Index(
             "ix_users_tenant_id_nickname_prefix",
             "tenant_id",
             func.lower(literal_column("nickname")).label("nickname_prefix"),
             postgresql_ops={"nickname_prefix": "text_pattern_ops"},
+            postgresql_where=text("nickname IS NOT NULL"),
         ),
     )
     # Makes the mapper's UPDATE and DELETE statements include the tenant.

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from app.models import AuditEvent
 from app.services.apps.tenants import get_tenant
 from app.services.database.transactions import transaction
+from app.services.tenant_admin.audit_log import happened_since
 
 
 def list_events(
@@ -25,7 +26,7 @@ def list_events(
     if action is not None:
         wanted = wanted.where(AuditEvent.action == action)
     if since is not None:
-        wanted = wanted.where(AuditEvent.created_at >= since)
+        wanted = wanted.where(*happened_since(since))
     with transaction() as db:
         of_tenant = AuditEvent.tenant_id == get_tenant(db, tenant_slug).id
         return db.scalars(wanted.where(of_tenant)).all()

@@ -108,12 +108,17 @@ def _wanted(tenant_id: UUID | None, query: AuditQuery) -> Sequence[ColumnElement
             AuditEvent.actor_id == who.scalar_subquery(),
         ]
     if query.since is not None:
-        first = _first_id(query.since, -LONGEST_TRANSACTION)
-        wanted += [AuditEvent.created_at >= query.since, AuditEvent.id >= first]
+        wanted += happened_since(query.since)
     if query.until is not None:
         last = _first_id(query.until, LONGEST_TRANSACTION)
         wanted += [AuditEvent.created_at < query.until, AuditEvent.id < last]
     return wanted
+
+
+def happened_since(moment: datetime) -> Sequence[ColumnElement[bool]]:
+    """Return the conditions for the events since a time. The one on the id is found by index."""
+    first = _first_id(moment, -LONGEST_TRANSACTION)
+    return AuditEvent.created_at >= moment, AuditEvent.id >= first
 
 
 def _of(tenant_id: UUID | None) -> ColumnElement[bool]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, and_, any_, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.errors import RequestInvalid, UserUnknown
@@ -162,11 +162,24 @@ def _wanted(scope: TenantScope, query: UserQuery) -> Sequence[ColumnElement[bool
         has_it = (Phone.tenant_id == scope.tenant_id, Phone.number_index == index)
         wanted.append(User.id.in_(select(Phone.user_id).where(*has_it)))
     if query.openid is not None:
-        its = (SocialAccount.tenant_id == scope.tenant_id, SocialAccount.openid == query.openid)
-        wanted.append(User.id.in_(select(SocialAccount.user_id).where(*its)))
+        wanted.append(User.id.in_(users_of_openid(scope.tenant_id, query.openid)))
     if query.status is not None:
         wanted.append(User.status == query.status)
     return wanted
+
+
+def users_of_openid(tenant_id: UUID, openid: str) -> Select[UUID | None]:
+    """Select the ids of the users with an openid in any app of the tenant.
+
+    The apps are an array, so that PostgreSQL looks up the openid in each app by the unique
+    constraint on appid and openid.
+    """
+    apps = select(WeChatApp.appid).where(WeChatApp.tenant_id == tenant_id)
+    return select(SocialAccount.user_id).where(
+        SocialAccount.tenant_id == tenant_id,
+        SocialAccount.appid == any_(func.array(apps.scalar_subquery())),
+        SocialAccount.openid == openid,
+    )
 
 
 def _begins(column: SQLColumnExpression[Any], text: str) -> ColumnElement[bool]:

@@ -1,6 +1,7 @@
 """Lists of a tenant with many users. `TENANT_USERS=100000 pytest -n0 -s` prints the times."""
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -8,17 +9,18 @@ from datetime import timedelta
 import psycopg
 import pytest
 from flask import Flask
-from sqlalchemy import text
+from sqlalchemy import Executable, select, text
 
 from app.clock import now
 from app.extensions import db
 from app.keyring import keyring
+from app.models import AuditEvent
 from app.models.columns import new_id
 from app.services.database.paging import CursorPage
-from app.services.tenant_admin.audit_log import AuditQuery, list_audit
+from app.services.tenant_admin.audit_log import AuditQuery, happened_since, list_audit
 from app.services.tenant_admin.sessions import SessionQuery, list_tenant_sessions
 from app.services.tenant_admin.tenant_scope import TenantScope
-from app.services.tenant_admin.users import UserQuery, find_users, show_user_page
+from app.services.tenant_admin.users import UserQuery, find_users, show_user_page, users_of_openid
 from app.services.users.phone_numbers import number_index, phone_number
 from config import Config
 from tests.admin.console.browser import TenantConsole
@@ -212,6 +214,32 @@ def test_prefix_search_for_accounts_and_nicknames_uses_an_index(
         result = db.session.execute(text(plan), values).all()
         db.session.rollback()
     assert "_prefix" in str(result)
+
+
+def plan_of(app: Flask, statement: Executable) -> str:
+    """Return the query plan of a statement. A sequential scan of a small table is faster."""
+    with app.app_context():
+        literal = statement.compile(db.engine, compile_kwargs={"literal_binds": True})
+        db.session.execute(text("SET LOCAL enable_seqscan = off"))
+        result = db.session.connection().exec_driver_sql(f"EXPLAIN {literal}").scalars().all()
+        db.session.rollback()
+    return "\n".join(result)
+
+
+def test_search_for_an_openid_reads_the_index_of_the_unique_constraint(
+    app: Flask, scope: TenantScope
+) -> None:
+    """The openid is looked up in each app of the tenant."""
+    plan = plan_of(app, users_of_openid(scope.tenant_id, "o5"))
+    assert "using uq_social_accounts_appid_openid" in plan, plan
+    assert "Index Cond: (((appid)::text = ANY" in plan, plan
+
+
+def test_events_since_a_time_are_found_by_their_ids(app: Flask, scope: TenantScope) -> None:
+    recent = happened_since(now() - timedelta(minutes=1))
+    of_tenant = AuditEvent.tenant_id == scope.tenant_id
+    plan = plan_of(app, select(AuditEvent.action).where(of_tenant, *recent))
+    assert re.search(r"Index Cond: .*\bid >= ", plan), plan
 
 
 def test_every_console_page_of_a_tenant_with_many_users_can_be_read(
