@@ -1,5 +1,7 @@
 """wxpass: WeChat mini-program login for many mini-programs, in one Flask service."""
 
+from functools import partial
+
 from flask import Flask
 
 from app import (
@@ -81,8 +83,12 @@ def _attach_state(app: Flask, config: Config) -> None:
     app.extensions["call_limits"] = limits = CallLimits(
         config.wechat_calls_per_app, in_total=config.worker_connections * 6 // 10
     )
-    app.extensions["wechat_client"] = WeChatClient(
-        config.wechat_api_base_url, count_answer, limits.watch
+    new_wechat_client = partial(
+        WeChatClient,
+        config.wechat_api_base_url,
+        proxy_url=config.wechat_proxy,
+        ca_file=config.wechat_ca_file,
     )
-    app.extensions["wechat_proof_client"] = WeChatClient(config.wechat_api_base_url)
+    app.extensions["wechat_client"] = new_wechat_client(count_answer, limits.watch)
+    app.extensions["wechat_proof_client"] = new_wechat_client()
     app.extensions["readiness"] = ReadinessCheck()

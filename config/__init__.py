@@ -20,6 +20,8 @@ from config.readers import (
     read_rate_limit_storage_url,
     read_trusted_proxies,
     read_wechat_api_base_url,
+    read_wechat_ca_file,
+    read_wechat_proxy,
     read_worker_connections,
 )
 
@@ -37,6 +39,8 @@ class Config:
     jwt_private_key: str = field(repr=False)
     jwt_issuer: str
     wechat_api_base_url: str
+    wechat_proxy: str | None = field(repr=False)
+    wechat_ca_file: str | None
     database_pool_size: int
     database_tls: Literal["required", "trusted-network"]
     trusted_proxies: int | tuple[Network, ...]
@@ -68,6 +72,8 @@ def load_config(environ: Mapping[str, str]) -> Config:
         "jwt_private_key": lambda: read_private_key(environ),
         "jwt_issuer": lambda: read_issuer(environ),
         "wechat_api_base_url": lambda: read_wechat_api_base_url(environ),
+        "wechat_proxy": lambda: read_wechat_proxy(environ),
+        "wechat_ca_file": lambda: read_wechat_ca_file(environ),
         "database_pool_size": lambda: read_number(
             environ, "DATABASE_POOL_SIZE", 10, range(1, 1001)
         ),

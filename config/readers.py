@@ -4,6 +4,7 @@ No message contains the value of a secret. Errors that may quote one are suppres
 """
 
 import re
+import ssl
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -220,6 +221,38 @@ def read_wechat_api_base_url(environ: Mapping[str, str]) -> str:
     if _text(environ, "WXPASS_ENV") == "production" and parts.scheme != "https":
         refuse("WECHAT_API_BASE_URL", "must be https in production", "生产环境必须使用 https")
     return url
+
+
+def read_wechat_proxy(environ: Mapping[str, str]) -> str | None:
+    """Read WECHAT_PROXY, the HTTP proxy for calls to WeChat, or None."""
+    url = _text(environ, "WECHAT_PROXY")
+    if not url:
+        return None
+    parts = _split(url)
+    plain = parts and not (parts.path.strip("/") or parts.query or parts.fragment)
+    if not parts or not plain or parts.scheme != "http" or not parts.hostname or not parts.port:
+        refuse(
+            "WECHAT_PROXY",
+            "must look like http://proxy.internal:3128 or http://user:password@proxy.internal:3128",
+            "应形如 http://proxy.internal:3128 或 http://用户名:密码@proxy.internal:3128",
+        )
+    return url
+
+
+def read_wechat_ca_file(environ: Mapping[str, str]) -> str | None:
+    """Read WECHAT_CA_FILE, a file with trusted certificates in PEM format, or None."""
+    path = _text(environ, "WECHAT_CA_FILE")
+    if not path:
+        return None
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as error:  # ssl.SSLError is one, too
+        refuse(
+            "WECHAT_CA_FILE",
+            f"cannot be used ({error.strerror}); it must be a file with certificates in PEM format",
+            "无法使用；应为 PEM 格式的证书文件",
+        )
+    return path
 
 
 def refuse(name: str, english: str, chinese: str, make: str | None = None) -> NoReturn:

@@ -38,10 +38,19 @@ Watcher = Callable[[str, str, float, bool], None]
 
 
 class WeChatClient:
-    """Client of WeChat's server APIs for any number of apps. Every call may raise WeChatError."""
+    """Client of WeChat's server APIs for any number of apps. Every call may raise WeChatError.
 
-    def __init__(self, base_url: str, *watchers: Watcher) -> None:
-        self._transport = Transport(base_url)
+    `proxy_url` and `ca_file` are those of ConnectionPool.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *watchers: Watcher,
+        proxy_url: str | None = None,
+        ca_file: str | None = None,
+    ) -> None:
+        self._transport = Transport(base_url, proxy_url, ca_file)
         self._watchers = watchers
 
     def close(self) -> None:

@@ -1,117 +1,89 @@
 """HTTP transport to WeChat. Errors and logs never contain the request."""
 
-import logging
-import ssl
 from http import HTTPStatus
-
-import certifi
-from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Retry, Timeout, connection_from_url
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
-from urllib3.util import create_urllib3_context, parse_url
+from socket import socket
+from urllib.parse import urlsplit
 
 from app.wechat.errors import WeChatUnavailable
+from app.wechat.http_connections import ConnectionPool, NotConnected
+from app.wechat.http_responses import BrokenResponse, HttpResponse, read_response
 from app.wechat.json_fields import JsonObject, WrongShape, parse_object
 
-CONNECT_TIMEOUT = 3.0  # seconds
-READ_TIMEOUT = 5.0  # seconds between two bytes of the response
 MOST_ANSWER_BYTES = 64 * 1024  # WeChat's longest response to these calls is below 2 KiB
-POOL_SIZE = 500  # number of idle connections kept; more are opened when all are in use
-
-_HEADERS = {
-    "User-Agent": "wxpass",
-    "Accept-Encoding": "identity",
-    "Accept": "*/*",
-    "Connection": "keep-alive",
-}
-_HEADERS_OF_BODIES = _HEADERS | {"Content-Type": "application/json"}
 
 
 class Transport:
-    """HTTP client of one host. Greenlets may use it concurrently."""
+    """HTTP client of one host. Greenlets and threads may use it concurrently.
 
-    def __init__(self, base_url: str) -> None:
-        self._base_path = parse_url(base_url.rstrip("/")).path or ""
-        self._pool = _make_pool(base_url)
+    `proxy_url` and `ca_file` are those of ConnectionPool.
+    """
+
+    def __init__(
+        self, base_url: str, proxy_url: str | None = None, ca_file: str | None = None
+    ) -> None:
+        parts = urlsplit(base_url.rstrip("/"))
+        self._base_path = parts.path
+        self._pool = ConnectionPool(base_url, proxy_url, ca_file)
+        # Cookies and redirects are ignored.
+        self._headers = (
+            f" HTTP/1.1\r\nHost: {parts.netloc}\r\nUser-Agent: wxpass\r\n"
+            "Accept-Encoding: identity\r\nAccept: */*\r\nConnection: keep-alive\r\n"
+        )
 
     def close(self) -> None:
-        """Close the idle connections. The client cannot be used afterwards."""
+        """Close the idle connections."""
         self._pool.close()
 
     def exchange(self, method: str, target: str, body: bytes | None = None) -> JsonObject:
         """Send a request and return the JSON object of the response. Raise WeChatUnavailable.
 
-        `target` is the path with the query. The request is retried once if no connection was
-        established. It is never retried after it may have arrived, because codes are single-use.
+        `target` is the path with the query. A connection is attempted twice. The request is sent
+        once, because codes are single-use and WeChat may have received it.
         """
-        try:
-            content = self._fetch(method, target, body)
-        except WeChatUnavailable as failure:
-            if failure.maybe_consumed:
-                raise
-            content = self._fetch(method, target, body)
-        return _read_object(content)
+        response = self._fetch(self._encode(method, target, body))
+        # Refusals have status 200 too (全局返回码). Other statuses do not come from the API itself.
+        if response.status != HTTPStatus.OK:
+            raise WeChatUnavailable(reason=f"HTTP {response.status}", maybe_consumed=True)
+        return _read_object(response.content)
 
-    def _fetch(self, method: str, target: str, body: bytes | None) -> bytes:
+    def _encode(self, method: str, target: str, body: bytes | None) -> bytes:
+        head = f"{method} {self._base_path}{target}{self._headers}"
+        if body is None:
+            return f"{head}\r\n".encode("ascii")
+        # A length, not a stream: WeChat rejects chunked requests with an empty 412.
+        about = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        return f"{head}{about}".encode("ascii") + body
+
+    def _fetch(self, request: bytes) -> HttpResponse:
+        connection = self._take_connection()
+        can_reuse = False
         try:
-            response = self._request(method, target, body)
-            try:
-                return _read_content(response)
-            finally:
-                # A response that was read completely has already returned its connection to the
-                # pool. Otherwise the connection is closed, because the unread rest would be taken
-                # for the next response.
-                response.close()
-                response.release_conn()
-        except HTTPError as error:
-            # The error message contains the URL with the AppSecret, so only the class is kept.
+            connection.sendall(request)
+            response = read_response(connection, MOST_ANSWER_BYTES)
+            can_reuse = response.can_reuse
+        except BrokenResponse as error:
+            raise WeChatUnavailable(reason=str(error)) from None
+        except OSError as error:
+            # The message may contain an address, so only the class is kept.
+            raise WeChatUnavailable(reason=type(error).__name__, answered=False) from None
+        finally:
+            if can_reuse:
+                self._pool.give_back(connection)
+            else:
+                connection.close()
+        return response
+
+    def _take_connection(self) -> socket:
+        try:
+            return self._pool.take()
+        except NotConnected:
+            pass
+        try:
+            return self._pool.take()
+        except NotConnected as error:
             raise WeChatUnavailable(
-                reason=type(error).__name__,
-                # True also for a failed TLS handshake, which has the error of a broken response.
-                maybe_consumed=not isinstance(error, (ConnectTimeoutError, NewConnectionError)),
-                answered=False,
+                reason=str(error), maybe_consumed=False, answered=False
             ) from None
-
-    def _request(self, method: str, target: str, body: bytes | None) -> BaseHTTPResponse:
-        # The body is bytes, not a stream: WeChat rejects chunked requests with an empty 412.
-        return self._pool.urlopen(
-            method,
-            self._base_path + target,
-            body,
-            _HEADERS_OF_BODIES if body else _HEADERS,
-            redirect=False,
-            assert_same_host=False,  # `target` is a path and has no host
-            timeout=Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT),
-            preload_content=False,
-        )
-
-
-def _make_pool(base_url: str) -> HTTPConnectionPool:
-    # urllib3 ignores proxy settings of the environment, and keeps no cookies.
-    https = parse_url(base_url).scheme == "https"
-    return connection_from_url(
-        base_url,
-        maxsize=POOL_SIZE,
-        block=False,
-        retries=Retry(False, redirect=False),  # shared; `False` would create one per call
-        **({"ssl_context": _trust(), "cert_reqs": ssl.CERT_REQUIRED} if https else {}),
-    )
-
-
-def _trust() -> ssl.SSLContext:
-    """Return a TLS context that trusts only certifi's authorities. Loading them is slow."""
-    context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)  # also checks the host name
-    context.load_verify_locations(certifi.where())
-    return context
-
-
-def _read_content(response: BaseHTTPResponse) -> bytes:
-    # Refusals have status 200 too (全局返回码). Other statuses do not come from the API itself.
-    if response.status != HTTPStatus.OK:
-        raise WeChatUnavailable(reason=f"HTTP {response.status}", maybe_consumed=True)
-    content = response.read(MOST_ANSWER_BYTES + 1)
-    if len(content) > MOST_ANSWER_BYTES:
-        raise WeChatUnavailable(reason="answer too long", maybe_consumed=True)
-    return content
 
 
 def _read_object(content: bytes) -> JsonObject:
@@ -120,12 +92,3 @@ def _read_object(content: bytes) -> JsonObject:
         return parse_object(content)
     except WrongShape:
         raise WeChatUnavailable(reason="answer is no JSON object", maybe_consumed=True) from None
-
-
-def _has_no_query(record: logging.LogRecord) -> bool:
-    return "?" not in record.getMessage()
-
-
-# urllib3 logs URLs, and the query of WeChat's URLs contains the AppSecret or access token.
-for _name in ("urllib3.connection", "urllib3.connectionpool", "urllib3.util.retry"):
-    logging.getLogger(_name).addFilter(_has_no_query)

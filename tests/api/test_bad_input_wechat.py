@@ -14,7 +14,7 @@ from flask import Flask
 
 from app.services.login.code_failures import CodeFailures
 from app.services.runtime.rate_limits import RateLimits
-from app.wechat import WeChatClient, transport
+from app.wechat import WeChatClient, http_connections
 from app.wechat.signatures import sha1_hex
 from tests.api.test_bad_input import nothing_written
 from tests.fixtures.login_codes import clear_code_flights
@@ -86,7 +86,7 @@ def timeout_for(fault: dict[str, Any]) -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as patch:
         if fault["kind"] in ("timeout", "slow"):
-            patch.setattr(transport, "READ_TIMEOUT", 0.5)
+            patch.setattr(http_connections, "READ_TIMEOUT", 0.5)
         yield
 
 

@@ -212,7 +212,7 @@ def test_production_imports_neither_the_simulator_nor_the_embedded_postgresql(
     assert ended.exit_code == 0, ended.err
     assert ended.out.splitlines() == [
         "[200, 503]",
-        "HTTPSConnectionPool(host='api.weixin.qq.com', port=443)",
+        "ConnectionPool(https://api.weixin.qq.com:443)",
         "[]",
     ]
     assert ended.created == []

@@ -8,9 +8,15 @@ import socket
 import traceback
 
 import pytest
-import urllib3.util.connection
 
-from app.wechat import AppMisconfigured, WeChatClient, WeChatError, WeChatUnavailable, transport
+from app.wechat import (
+    AppMisconfigured,
+    WeChatClient,
+    WeChatError,
+    WeChatUnavailable,
+    http_connections,
+    transport,
+)
 from tests.fixtures.waiting import until
 
 SESSION = {"openid": "oAlice", "session_key": "tiihtNczf5v6AKRyjwEUhQ=="}
@@ -153,7 +159,7 @@ def test_http_proxies_set_in_environment_variables_are_ignored(
 
 
 def test_a_call_that_timed_out_is_not_retried(client, wechat, monkeypatch):
-    monkeypatch.setattr(transport, "READ_TIMEOUT", 0.1)
+    monkeypatch.setattr(http_connections, "READ_TIMEOUT", 0.1)
     wechat.answers(SESSION, waits=5.0)
     with pytest.raises(WeChatUnavailable) as caught:
         log_in(client)
@@ -220,7 +226,7 @@ def test_an_unknown_host_reports_that_the_code_is_not_used_up(monkeypatch):
 def test_a_failed_connection_attempt_is_retried_once(
     client, wechat, monkeypatch, failures, succeeds
 ):
-    connect, attempts = urllib3.util.connection.create_connection, []
+    connect, attempts = socket.create_connection, []
 
     def failing_at_first(*args, **kwargs):
         attempts.append(args)
@@ -228,7 +234,7 @@ def test_a_failed_connection_attempt_is_retried_once(
             raise TimeoutError
         return connect(*args, **kwargs)
 
-    monkeypatch.setattr(urllib3.util.connection, "create_connection", failing_at_first)
+    monkeypatch.setattr(socket, "create_connection", failing_at_first)
     wechat.answers(SESSION)
     with contextlib.nullcontext() if succeeds else pytest.raises(WeChatUnavailable):
         log_in(client)
@@ -248,7 +254,7 @@ def failures_by_name():
 def test_exceptions_and_logs_of_failed_calls_contain_no_secret_or_code(
     client, wechat, caplog, monkeypatch, how
 ):
-    monkeypatch.setattr(transport, "READ_TIMEOUT", 0.2)
+    monkeypatch.setattr(http_connections, "READ_TIMEOUT", 0.2)
     caplog.set_level(logging.DEBUG)
     wechat.answers(**how)
     with pytest.raises(WeChatError) as caught:

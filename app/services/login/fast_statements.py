@@ -96,6 +96,13 @@ WITH login_account AS (
     RETURNING id, user_id
 ), {RECORD_CODE}, {KEEP_KEY} {OPEN_SESSION}
 """  # noqa: S608 - of constants
+# A release moves the accounts of its app. The lock makes it wait for this login, or this login for
+# it. An account that is added later would collide with the moved one of the same person.
+APP_IN_USE = """
+    FROM wechat_apps AS app
+    WHERE app.tenant_id = %(tenant_id)s AND app.appid = %(appid)s::varchar
+        AND app.released_at IS NULL
+"""
 # One upsert for new and unbound accounts would restore an account erased after the read.
 LOG_IN_NEW = f"""
 WITH login_account AS (
@@ -103,7 +110,8 @@ WITH login_account AS (
         (id, tenant_id, appid, openid, unionid, last_login_at, created_at)
     SELECT %(account_id)s, %(tenant_id)s, %(appid)s, %(openid)s, %(unionid)s::varchar, %(moment)s,
         %(moment)s
-    WHERE {UNIONID_HAS_NO_USER}
+    {APP_IN_USE} AND {UNIONID_HAS_NO_USER}
+    FOR KEY SHARE OF app
     ON CONFLICT ON CONSTRAINT uq_social_accounts_appid_openid DO NOTHING
     RETURNING id, user_id
 ), {RECORD_CODE}, {KEEP_KEY} {OPEN_SESSION}
@@ -115,7 +123,8 @@ LOG_IN_REGISTERED = f"""
 WITH registered AS (
     INSERT INTO users (id, tenant_id, last_login_at, last_login_ip, created_at)
     SELECT %(user_id)s, %(tenant_id)s, %(moment)s, %(ip)s, %(moment)s
-    WHERE {UNIONID_HAS_NO_USER}
+    {APP_IN_USE} AND {UNIONID_HAS_NO_USER}
+    FOR KEY SHARE OF app
     RETURNING id
 ), login_account AS (
     INSERT INTO social_accounts

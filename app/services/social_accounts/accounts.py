@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningInsert
 
 from app.clock import now
 from app.errors import AppUnknown, Failure, NoSocialAccount, TokenInvalid
-from app.models import Measure, SocialAccount
+from app.models import Measure, SocialAccount, WeChatApp
 from app.models.columns import new_id
 from app.services.apps.apps import AppConfig
 from app.services.database.transactions import transaction
@@ -35,12 +35,12 @@ def upsert_social_account(
 
     Of several simultaneous first logins, one inserts the row and the others find it. The row stays
     locked until the transaction ends. An added account is counted as a newcomer. Raises AppUnknown
-    if the account belongs to another tenant, to which the app has moved.
+    if the app has been released or moved to another tenant.
     """
     moment, fresh_id = now(), new_id()
     found = db.execute(_upsert(app, identity, fresh_id, moment)).one_or_none()
     if found is None:
-        raise AppUnknown("another tenant has its appid by now")
+        raise AppUnknown("the app was released or moved")
     account, known_unionid = found
     if account.id == fresh_id:
         count_if_committed(db, app.appid, Measure.NEWCOMERS, day_of(moment))
@@ -54,15 +54,31 @@ def _upsert(
     known = select(SocialAccount.unionid).where(
         SocialAccount.appid == app.appid, SocialAccount.openid == identity.openid
     )
-    fresh = insert(SocialAccount).values(
-        id=fresh_id,
-        tenant_id=app.tenant_id,
-        appid=app.appid,
-        openid=identity.openid,
-        unionid=identity.unionid,
-        last_login_at=moment,
-        created_at=moment,
+    values = {
+        "id": fresh_id,
+        "tenant_id": app.tenant_id,
+        "appid": app.appid,
+        "openid": identity.openid,
+        "unionid": identity.unionid,
+        "last_login_at": moment,
+        "created_at": moment,
+    }
+    # A release moves the accounts of its app, and an account added later would collide.
+    app_in_use = (
+        select(
+            *(
+                literal(value, SocialAccount.__table__.c[name].type)
+                for name, value in values.items()
+            )
+        )
+        .where(
+            WeChatApp.tenant_id == app.tenant_id,
+            WeChatApp.appid == app.appid,
+            WeChatApp.released_at.is_(None),
+        )
+        .with_for_update(read=True, key_share=True)
     )
+    fresh = insert(SocialAccount).from_select(list(values), app_in_use)
     upsert = fresh.on_conflict_do_update(
         constraint="uq_social_accounts_appid_openid",
         set_={

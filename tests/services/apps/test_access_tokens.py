@@ -8,7 +8,7 @@ from flask import Flask
 from app.clock import now
 from app.services.apps.apps import get_app
 from app.services.apps.wechat_calls import _end_lease
-from app.wechat import AccessToken, transport
+from app.wechat import AccessToken, http_connections
 from tests.fixtures.personas import ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader, WeChat, failure
 from tests.services.login.test_concurrency import run_concurrently
 
@@ -127,7 +127,7 @@ def test_requests_that_waited_for_a_failed_access_token_fetch_do_not_fetch_again
     taps = [person.tap_phone_new() for person in people]
     wechat.fault("timeout", FETCH, seconds=3)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(transport, "READ_TIMEOUT", 2)
+        patch.setattr(http_connections, "READ_TIMEOUT", 2)
         requests = [
             lambda token=token, tap=tap: Client(app).post("phone", token, **tap)
             for token, tap in zip(tokens, taps, strict=True)

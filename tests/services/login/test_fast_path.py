@@ -387,6 +387,20 @@ def test_token_is_refused_if_the_app_was_disabled_during_the_code_exchange(
     assert failure(client.me(token)) == (403, "app_disabled")
 
 
+@pytest.mark.parametrize("released", [ACME_SHOP, ACME_CLUB], ids=["unbound", "registered"])
+def test_first_login_is_refused_if_a_release_of_the_app_begins_after_the_read(
+    client: Client, alice: Person, rows: Reader, monkeypatch: pytest.MonkeyPatch, released: App
+) -> None:
+    """The release may have moved an account of the same person, with which this one collides."""
+    code = alice.wx_login(released)
+    begin_release = "UPDATE wechat_apps SET enabled = false, released_at = now() WHERE appid = :a"
+    change_after_the_read(monkeypatch, rows, begin_release, a=released.appid)
+    assert failure(client.post("login", app=released, code=code)) == (404, "app_unknown")
+    assert [rows.count(table) for table in ("users", "social_accounts", "login_sessions")] == [
+        0
+    ] * 3
+
+
 def test_login_creates_a_new_identity_if_the_old_one_is_erased_after_the_read(
     client: Client, alice: Person, app: Flask, rows: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
