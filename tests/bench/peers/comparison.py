@@ -23,8 +23,8 @@ HEADER = ("request", "service", "processes", *MEASURED)
 # The lower bounds of the rate of wxpass, divided by that of better-auth with two processes.
 BOUNDS = {Kind.CHECK: 5.0, Kind.KNOWN: 1.0, Kind.NEW: 1.0}
 
-# After about 5,000 requests, Node.js has compiled what they run. A login takes half of the CPU time
-# of the first 500.
+# Node.js compiles functions that run often. After about 5,000 requests, a login takes half of the
+# CPU time that each of the first 500 takes.
 WARM_UP_REQUESTS = 5_000
 WARM_UP_CONNECTIONS, WARM_UP_SECONDS = 16, 2
 
