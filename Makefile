@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test test-repeat test-openapi test-browser test-rotation bench bench-scale bench-isolation check fmt messages migrate lock sbom audit
+.PHONY: help setup run test test-repeat test-openapi test-browser test-rotation bench bench-scale bench-isolation bench-peers check fmt messages migrate lock sbom audit
 
 PYTHON ?= python3
 VENV := .venv
@@ -52,6 +52,9 @@ bench-isolation: $(VENV)/.installed-dev ## Measure what an overloaded tenant cos
 
 bench-scale: $(VENV)/.installed ## Measure with 10 thousand, 1 million and 10 million users; needs 35 GB of disk / 在 1 万、100 万、1000 万用户下测量，需 35 GB 磁盘
 	@exec $(BIN)/python -m tests.bench.scale
+
+bench-peers: $(VENV)/.installed ## Measure the service next to better-auth and wafer-node-session; needs Node.js and npm / 与 better-auth、wafer-node-session 对比测量，需要 Node.js 和 npm
+	@exec $(BIN)/python -m tests.bench.peers $(ARGS)
 
 # The service, and the fixtures and drivers that its tests share.
 check: $(VENV)/.installed-dev ## Check style and types, then run the tests / 检查代码风格与类型并运行测试

@@ -57,10 +57,17 @@ def launch(
     name: str, arguments: list[str], environ: Mapping[str, str], folder: Path, log: Path
 ) -> Child:
     """Start `python -m arguments...` in `folder`. Its output replaces the file `log`."""
+    return launch_command(name, [sys.executable, "-m", *arguments], environ, folder, log)
+
+
+def launch_command(
+    name: str, command: list[str], environ: Mapping[str, str], folder: Path, log: Path
+) -> Child:
+    """Start a command in `folder`. Its output replaces the file `log`."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "wb", opener=_for_the_owner) as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", *arguments],
+            command,
             cwd=folder,
             env=dict(environ),
             stdin=subprocess.DEVNULL,

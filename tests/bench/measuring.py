@@ -6,6 +6,7 @@ The rows run in turn, so that a slow period of the machine affects every row.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import NamedTuple
 
 from tests.bench.costs import Costs, costs_of, wait_until_idle
 from tests.bench.data.rows import Bench, Row, report_run
@@ -49,26 +50,41 @@ class Measured:
 Run = tuple[Load, Costs]
 
 
+class ServiceRow(NamedTuple):
+    """A row, and the service that it is measured with."""
+
+    bench: Bench
+    service: Service
+    row: Row
+
+
 def measure(
     bench: Bench, service: Service, rows: Sequence[Row], conditions: Conditions
 ) -> dict[Row, Measured]:
-    """Return the measurements of rows under the same conditions."""
-    at = conditions
-    bench.world.delay_wechat(at.delay)
+    """Return the measurements of rows of one service under the same conditions."""
+    measured = measure_in_turn([ServiceRow(bench, service, row) for row in rows], conditions)
+    return dict(zip(rows, measured, strict=True))
+
+
+def measure_in_turn(rows: Sequence[ServiceRow], at: Conditions) -> list[Measured]:
+    """Return the measurement of each row under the same conditions. They run in turn."""
+    world = rows[0].bench.world
+    world.delay_wechat(at.delay)
     say(f"{at.connections} connections, WeChat at {at.delay} ms")
-    for row in rows:
+    for bench, service, row in rows:
         bench.warm_up(service, row)
-    wait_until_idle(service.pid)
-    runs: dict[Row, list[Run]] = {row: [] for row in rows}
+        wait_until_idle(service.pid)
+    runs: list[list[Run]] = [[] for _ in rows]
     for _ in range(REPEATED):
-        for row in rows:
-            runs[row].append(run_once(bench, service, row, at))
-    bench.world.delay_wechat(0)
-    return {row: medians_of(of_row) for row, of_row in runs.items()}
+        for one, of_row in zip(rows, runs, strict=True):
+            of_row.append(run_once(one, at))
+    world.delay_wechat(0)
+    return [medians_of(of_row) for of_row in runs]
 
 
-def run_once(bench: Bench, service: Service, row: Row, at: Conditions) -> Run:
+def run_once(one: ServiceRow, at: Conditions) -> Run:
     """Run a row once. Return the result of the load generator and the CPU time."""
+    bench, service, row = one
     family = (service.pid, bench.world.postmaster)
     feed = bench.prepare(row, at.seconds)
     before = costs_of(*family)

@@ -8,7 +8,7 @@ import psycopg
 
 from tests.bench.data.people import sample
 from tests.bench.data.rows import FLOOR, KNOWN, NEW, VERIFY, Bench, Row
-from tests.bench.data.tables import VOID, costs_of, save, table
+from tests.bench.data.tables import MEASURED, results_of, save, table
 from tests.bench.data.world import World, world
 from tests.bench.load import driving
 from tests.bench.load.targets import Target, at_most, p99_ratio_of, targets_table
@@ -16,14 +16,11 @@ from tests.bench.machine import machine, of_database
 from tests.bench.measuring import Conditions, Measured, measure
 from tests.bench.progress import say
 
-MEASURED = (FLOOR, VERIFY, KNOWN, NEW)
+ROWS = (FLOOR, VERIFY, KNOWN, NEW)
 COMPARED = (VERIFY, KNOWN, NEW)
 MAX_RATIO = 1.2
 GIGABYTE = 10**9
-HEADER = (
-    *("row", "users", "database GB", "req/s", "p50 ms", "p99 ms"),
-    *("CPU ms", "CPU ms PG", "errors"),
-)
+HEADER = ("row", "users", "database GB", *MEASURED)
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,7 @@ def measure_size(made: World, users: int, options: Namespace) -> Size:
     bench = Bench(made, sample(users, options.people))
     at = Conditions(options.connections, 0, options.seconds)
     with made.serving() as service:
-        return Size(users, gigabytes, measure(bench, service, MEASURED, at))
+        return Size(users, gigabytes, measure(bench, service, ROWS, at))
 
 
 def report_of(made: World, sizes: Sequence[Size], options: Namespace) -> str:
@@ -63,7 +60,7 @@ def report_of(made: World, sizes: Sequence[Size], options: Namespace) -> str:
         f"size, with two sessions each, over {options.connections} connections; WeChat at 0 ms. "
         f"Medians of 3 runs of {options.seconds} s after a warm-up in which every session was "
         "shown once, the rows in turn.",
-        table(HEADER, [cells(row, size) for row in MEASURED for size in sizes]),
+        table(HEADER, [cells(row, size) for row in ROWS for size in sizes]),
     ]
     if len(sizes) > 1:
         parts += ["## Targets", targets_table(targets_of(sizes[0], sizes[-1]))]
@@ -72,10 +69,8 @@ def report_of(made: World, sizes: Sequence[Size], options: Namespace) -> str:
 
 def cells(row: Row, size: Size) -> Sequence[str]:
     """Return the table cells of one kind of request with one size of the database."""
-    measured, labels = size.rows[row], (row.name, f"{size.users:,}", f"{size.gigabytes:.2f}")
-    if not measured.counts:
-        return *labels, *[VOID] * 5, str(measured.errors)
-    return *labels, f"{measured.rate:.0f}", *costs_of(measured), "0"
+    labels = (row.name, f"{size.users:,}", f"{size.gigabytes:.2f}")
+    return *labels, *results_of(size.rows[row])
 
 
 def targets_of(smallest: Size, largest: Size) -> list[Target]:

@@ -1,12 +1,14 @@
 """Feeds: files with the requests that the load generator sends.
 
-Each benchmark row has a feed. Each line is a request: method, path, login token and body, separated
-by tabs. The load generator replaces `@` by a text that is unique for each request.
+Each benchmark row has a feed. Each line is a request: method, path, login token, body, and further
+headers as `Name: value`, separated by tabs. The load generator replaces `@` in path and body by a
+text that is unique for each request.
 """
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import md5
 from pathlib import Path
@@ -21,6 +23,33 @@ from tests.bench.load.generator import THREADS
 def request(method: str, path: str, token: str = "", **body: str) -> str:
     """Return the line of a request. The body is JSON."""
     return "\t".join((method, path, token, json.dumps(body) if body else "")) + "\n"
+
+
+def request_with(method: str, path: str, headers: Mapping[str, str]) -> str:
+    """Return the line of a request with headers and without a login token and a body."""
+    others = [f"{name}: {value}" for name, value in headers.items()]
+    return "\t".join((method, path, "", "", *others)) + "\n"
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request of a feed."""
+
+    method: str
+    path: str
+    body: str
+    headers: Mapping[str, str]
+
+
+def parse(line: str, unique: str) -> Request:
+    """Return the request of a line, with `unique` in the place of `@`."""
+    method, path, token, body, *others = line.rstrip("\n").split("\t")
+    headers = dict(other.split(": ", 1) for other in others)
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    if body:
+        headers["Content-Type"] = "application/json"
+    return Request(method, path.replace("@", unique), body.replace("@", unique), headers)
 
 
 def both_sessions(path: str, people: Iterable[Person]) -> list[str]:

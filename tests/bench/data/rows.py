@@ -1,5 +1,6 @@
 """The rows of the result tables. Each row measures one kind of request."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -75,7 +76,7 @@ class Bench:
 
         For a row of unlinked people, insert as many of them as the given duration needs.
         """
-        path = self.world.folder / "feeds" / f"{ROWS.index(row)}.tsv"
+        path = self.world.folder / "feeds" / f"{re.sub(r'[^a-z0-9]+', '-', row.name.lower())}.tsv"
         if row.is_of_unlinked:
             lines = self._unlinked_requests(BINDS_PER_SECOND * seconds)
             return Feed(feeds.save(lines, path), mode="once")
@@ -89,12 +90,7 @@ class Bench:
         The load generator counts only statuses from 400 on as errors.
         """
         lines = self._unlinked_requests(1) if row.is_of_unlinked else row.lines(self.people[:1])
-        method, path, token, body = lines[0].rstrip("\n").replace("@", token_hex(8)).split("\t")
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        if body:
-            headers["Content-Type"] = "application/json"
-        url = service.url + path
-        answer = requests.request(method, url, data=body, headers=headers, timeout=20)
+        answer = send(service, lines[0])
         if answer.status_code != row.status:
             raise SystemExit(f"{row.name}: {answer.status_code} {answer.text}")
 
@@ -120,6 +116,13 @@ class Bench:
         unlinked = [UnlinkedPerson(number) for number in numbers]
         self.world.filling.add_unlinked(unlinked)
         return feeds.phone_binds(unlinked)
+
+
+def send(service: Service, line: str) -> requests.Response:
+    """Send the request of a line of a feed, and return the response."""
+    one = feeds.parse(line, token_hex(8))
+    url = service.url + one.path
+    return requests.request(one.method, url, data=one.body, headers=one.headers, timeout=20)
 
 
 def report_run(row: Row, connections: int, load: Load) -> None:

@@ -12,11 +12,20 @@ HEADER = (
     *("CPU ms", "CPU ms PG", "SQL trips", "errors"),
 )
 
+MEASURED = ("req/s", "p50 ms", "p99 ms", "CPU ms", "CPU ms PG", "errors")
+
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a Markdown table. All columns but the first are aligned to the right."""
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def results_of(measured: Measured) -> Sequence[str]:
+    """Return the cells of a row below MEASURED: rate, latency, CPU time and errors."""
+    if not measured.counts:
+        return *[VOID] * 5, str(measured.errors)
+    return f"{measured.rate:.0f}", *costs_of(measured), "0"
 
 
 def costs_of(measured: Measured) -> Sequence[str]:

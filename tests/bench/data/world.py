@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import requests
@@ -18,7 +19,7 @@ from psycopg import sql
 from app.keyring import KeyRing
 from config.development import ROOT, fill, var_folder
 from config.development.children import Child, launch
-from config.development.postgres import hold_server
+from config.development.postgres import create_database, hold_server
 from config.readers import read_keys, read_pepper
 from tests.bench.data.filling import Filling
 from tests.bench.progress import say
@@ -68,6 +69,20 @@ class World:
         """Set the delay of every response of the substitute for WeChat."""
         url = f"{self.environ['WECHAT_API_BASE_URL']}/delay/{milliseconds}"
         requests.get(url, timeout=5).raise_for_status()
+
+    @contextmanager
+    def extra_database(self, suffix: str) -> Iterator[str]:
+        """Create an empty database on the same server inside the block, and return its URL.
+
+        The name of the database is that of the service's database with a suffix.
+        """
+        own = urlsplit(self.database_url)
+        name = f"{own.path.lstrip('/')}_{suffix}"
+        create_database(self.server_url, name)
+        try:
+            yield own._replace(path=f"/{name}").geturl()
+        finally:
+            drop(self.server_url, name)
 
     @contextmanager
     def serving(

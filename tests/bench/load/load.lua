@@ -1,8 +1,8 @@
 -- Sends the requests of a feed. With n threads, each thread sends every n-th line.
 -- wrk ... -s load.lua URL -- FEED THREADS RUN [once]
--- A line of a feed contains method, path, login token and body, separated by tabs. `@` is replaced
--- by a text that is unique for each request. With `once`, each line is sent once, and a thread
--- without further lines sends requests that fail.
+-- A line of a feed contains method, path, login token, body, and further headers as `Name: value`,
+-- separated by tabs. `@` in path and body is replaced by a text that is unique for each request.
+-- With `once`, each line is sent once, and a thread without further lines sends requests that fail.
 local threads = 0
 
 function setup(thread)
@@ -22,11 +22,12 @@ function init(args)
 end
 
 function prepared(line)
-  local method, path, token, body = line:match("^(.-)\t(.-)\t(.-)\t(.*)$")
+  local method, path, token, body, others = line:match("^(.-)\t(.-)\t(.-)\t([^\t]*)(.*)$")
   local headers = { ["User-Agent"] = "bench", ["Host"] = wrk.headers["Host"] }
   if token ~= "" then headers["Authorization"] = "Bearer " .. token end
   if body ~= "" then headers["Content-Type"] = "application/json" end
-  if line:find("@", 1, true) then return { method, path, headers, body } end
+  for name, value in others:gmatch("\t(.-): ([^\t]*)") do headers[name] = value end
+  if (path .. body):find("@", 1, true) then return { method, path, headers, body } end
   return wrk.format(method, path, headers, body ~= "" and body or nil)
 end
 

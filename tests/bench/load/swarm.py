@@ -38,9 +38,12 @@ class Sender(FastHttpUser):  # type: ignore[misc]
     @task
     def send(self) -> None:
         """Send the next request of the feed."""
-        line = next(lines).replace("@", f"{RUN}-{next(numbers)}")
-        method, path, token, body = line.split("\t")
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        method, path, token, body, *others = next(lines).split("\t")
+        unique = f"{RUN}-{next(numbers)}"
+        path, body = path.replace("@", unique), body.replace("@", unique)
+        headers = dict(other.split(": ", 1) for other in others)
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
         if body:
             headers["Content-Type"] = "application/json"
         self.client.request(method, path, name="all", headers=headers, data=body or None)
