@@ -73,7 +73,7 @@ def create_app(config: Config) -> Flask:
 def _attach_state(app: Flask, config: Config) -> None:
     """Attach the state of this process: caches, queues, limits and clients."""
     app.extensions["counts"] = Counts()
-    app.extensions["caches"] = Caches()
+    app.extensions["caches"] = Caches(config.session_cache_size)
     app.extensions["hashing_queue"] = HashingQueue()
     app.extensions["rate_limits"] = limiter = RateLimits(config.rate_limit_storage_url)
     app.extensions["code_failures"] = CodeFailures(limiter, config.failed_codes_per_minute)

@@ -48,6 +48,7 @@ class Config:
     port: int
     wechat_calls_per_app: int
     worker_connections: int
+    session_cache_size: int
     failed_codes_per_minute: int
     rate_limit_storage_url: str | None = field(repr=False)
 
@@ -86,6 +87,9 @@ def load_config(environ: Mapping[str, str]) -> Config:
         ),
         "failed_codes_per_minute": lambda: read_number(
             environ, "FAILED_CODES_PER_MINUTE", 30, range(1, 10_001)
+        ),
+        "session_cache_size": lambda: read_number(
+            environ, "SESSION_CACHE_SIZE", 65_536, range(1, 10_000_001)
         ),
         "rate_limit_storage_url": lambda: read_rate_limit_storage_url(environ),
         "worker_connections": lambda: read_worker_connections(environ),

@@ -4,16 +4,18 @@ import io
 import json
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
+import psycopg
 import pytest
 from flask import Flask
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
+from app import identity_fast_path
 from app.api.forward_auth import find_auth_request
 from app.identity_fast_path import BYPASSED_HOOKS, IdentityFastPath
 from app.services.cache.registry import Caches
@@ -33,6 +35,17 @@ def fresh_caches(app: Flask) -> Iterator[Caches]:
     caches._clear()
 
 
+Sent = TypeVar("Sent")
+
+
+def from_each_source(caches: Caches, send: Callable[[], Sent]) -> tuple[Sent, Sent, Sent]:
+    """Return the responses of Flask, of the fast path that reads the session, and of its cache."""
+    caches.changes.mark_fresh(float("-inf"))
+    by_flask = send()
+    caches.changes.mark_fresh(float("inf"))
+    return by_flask, send(), send()
+
+
 def comparable(answer: TestResponse) -> tuple[Any, ...]:
     """Return status, headers and body of a response without the request id."""
     headers = {name: value for name, value in answer.headers if name != "X-Request-Id"}
@@ -44,14 +57,54 @@ def test_a_cached_response_equals_flasks_response_and_runs_no_sql_statement(
     client: Client, alice: Person, fresh_caches: Caches, statements: list[str], path: str
 ) -> None:
     token = client.bind(alice)["token"]
-    # The first request caches the session, the second one the profile.
-    first, second = (client.send("GET", path, token) for _ in range(2))
-    statements.clear()
-    third = client.send("GET", path, token)
-    assert statements == []
+    first, second, third = from_each_source(fresh_caches, lambda: client.send("GET", path, token))
     assert first.status_code < 300
     assert comparable(third) == comparable(second) == comparable(first)
     assert third.headers["X-Request-Id"] != first.headers["X-Request-Id"]
+    statements.clear()
+    assert comparable(client.send("GET", path, token)) == comparable(first)
+    assert statements == []
+
+
+def test_the_first_verification_of_a_token_runs_one_statement(
+    client: Client, alice: Person, fresh_caches: Caches, statements: list[str]
+) -> None:
+    token = client.bind(alice)["token"]
+    statements.clear()
+    assert client.send("GET", "/v1/verify", token).status_code == 204
+    assert len(statements) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ("UPDATE users SET status = 'disabled'", "switched_off"),
+        ("UPDATE wechat_apps SET enabled = false", "switched_off"),
+        ("UPDATE tenants SET status = 'disabled'", "switched_off"),
+        ("UPDATE login_sessions SET expires_at = now()", "session_expired"),
+        ("UPDATE login_sessions SET ended_at = now(), end_reason = 'revoked'", "session_revoked"),
+        ("DELETE FROM login_sessions", "token_invalid"),
+    ],
+)
+def test_the_first_verification_of_an_invalid_session_gets_flasks_refusal(
+    client: Client, alice: Person, fresh_caches: Caches, rows: Reader, change: str, code: str
+) -> None:
+    token = client.bind(alice)["token"]
+    rows(change)
+    for _ in range(2):
+        assert failure(client.send("GET", "/v1/verify", token)) == (401, code)
+
+
+def test_flask_answers_if_the_fast_path_cannot_read_the_session(
+    client: Client, alice: Person, fresh_caches: Caches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = client.bind(alice)["token"]
+
+    def fail(*given: object) -> None:
+        raise psycopg.OperationalError
+
+    monkeypatch.setattr(identity_fast_path, "read_bound_principal", fail)
+    assert client.send("GET", "/v1/verify", token).status_code == 204
 
 
 @pytest.mark.parametrize("path", ["/v1/verify", "/v1/me"])
@@ -60,7 +113,9 @@ def test_fast_path_and_flask_send_the_same_headers_over_https(
 ) -> None:
     token = client.bind(alice)["token"]
     over = {"environ_overrides": {"wsgi.url_scheme": "https"}}
-    first, second, third = (client.send("GET", path, token, **over) for _ in range(3))
+    first, second, third = from_each_source(
+        fresh_caches, lambda: client.send("GET", path, token, **over)
+    )
     assert comparable(third) == comparable(second) == comparable(first)
     assert "includeSubDomains" in third.headers["Strict-Transport-Security"]
 
@@ -87,8 +142,8 @@ def test_fast_path_and_flask_log_a_request_with_the_same_values(
     token = client.bind(alice)["token"]
     lines = io.StringIO()
     with logging_into(lines, as_json=True):
-        for _ in range(3):
-            client.send("GET", path, token, headers={"X-Request-Id": "trace-0001.of_a-caller"})
+        trace = {"X-Request-Id": "trace-0001.of_a-caller"}
+        from_each_source(fresh_caches, lambda: client.send("GET", path, token, headers=trace))
     logged = [json.loads(line) for line in lines.getvalue().splitlines()]
     for line in logged:
         assert line.pop("milliseconds") >= 0
@@ -119,9 +174,8 @@ def test_fast_path_and_flask_log_the_status_as_a_number_in_text_format(
     token = client.bind(alice)["token"]
     lines = io.StringIO()
     with logging_into(lines, as_json=False):
-        for _ in range(2):
-            client.send("GET", "/v1/verify", token)
-    assert re.findall(r"status=(\S+)", lines.getvalue()) == ["204", "204"]
+        from_each_source(fresh_caches, lambda: client.send("GET", "/v1/verify", token))
+    assert re.findall(r"status=(\S+)", lines.getvalue()) == ["204"] * 3
 
 
 def test_the_fast_path_replaces_an_invalid_request_id(

@@ -16,14 +16,15 @@ MOST_PROFILES = 10_000
 class Caches:
     """All caches of a process. They stay empty while no notifications can be received."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_sessions: int) -> None:
+        self._most_sessions = most_sessions
         self.begin_listening: Callable[[], None] | None = None
         self._once = OncePerProcess(self._begin)
         self._clear()
 
     def _clear(self) -> None:
         self.changes = InvalidationLog()
-        self.sessions = SessionCache(self.changes)
+        self.sessions = SessionCache(self.changes, self._most_sessions)
         self.apps: Cache[str, Any] = Cache(self.changes, MOST_APPS)
         self.profiles: Cache[bytes, bytes] = Cache(self.changes, MOST_PROFILES)
         # Profiles contain names and phone numbers.

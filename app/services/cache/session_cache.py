@@ -14,7 +14,6 @@ from app.services.cache.invalidation import InvalidationLog
 from app.services.principals import Principal
 from app.services.runtime.bounded import keep_latest
 
-MOST_SESSIONS = 65_536
 # The ids of session, user and social account (NO_ID if there is none), the app's index in `_homes`,
 # and the three times of `Life`.
 PACKED = Struct("=16s16s16sIddd")
@@ -41,11 +40,13 @@ class SessionCache:
     """Sessions that are bound to a user, by token hash.
 
     Unbound sessions are not cached: a session can keep its token when it is bound to a user, and
-    the binding must take effect before the notification arrives.
+    the binding must take effect before the notification arrives. Above `most` sessions, the oldest
+    are deleted.
     """
 
-    def __init__(self, changes: InvalidationLog) -> None:
+    def __init__(self, changes: InvalidationLog, most: int) -> None:
         self._changes = changes
+        self._most = most
         self._packed: dict[bytes, bytes] = {}
         self._homes: list[Home] = []
         self._numbers: dict[Home, int] = {}
@@ -83,7 +84,7 @@ class SessionCache:
             self._number(Home(principal.appid, principal.tenant_id, principal.tenant_slug)),
             *life,
         )
-        keep_latest(self._packed, principal.token_hash, packed, MOST_SESSIONS)
+        keep_latest(self._packed, principal.token_hash, packed, self._most)
 
     def _number(self, home: Home) -> int:
         number = self._numbers.get(home)

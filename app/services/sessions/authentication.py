@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from app.clock import now
-from app.errors import SessionExpired
+from app.errors import Failure, SessionExpired
 from app.services.cache.registry import caches
 from app.services.cache.session_cache import Life, SessionCache
 from app.services.database.transactions import autocommit, transaction
@@ -73,12 +73,52 @@ def find_cached_principal(sessions: SessionCache, uses: LastSeen, token: str) ->
     return principal
 
 
+def read_bound_principal(sessions: SessionCache, uses: LastSeen, token: str) -> Principal | None:
+    """Return the principal of a session in the database if it is valid and bound, or None.
+
+    Runs one statement. Caches the session and records the use like `authenticate`. Raises
+    psycopg.Error.
+    """
+    asked_at = time.monotonic()
+    found = _read(token)
+    if found is None or found.user_id is None:
+        return None
+    try:
+        return _admit(found, asked_at, sessions, uses, token)
+    except Failure:
+        return None
+
+
 def _find_in_database(token: str, even_expired: bool) -> Principal:
     asked_at = time.monotonic()
     found = _read(token)
+    if found is None:
+        with transaction() as session:
+            raise explain_unknown_token(session, token)
+    try:
+        return _admit(found, asked_at, caches().sessions, last_seen(), token)
+    except SessionExpired:
+        if even_expired:
+            return _principal_of(found, token)
+        raise
+
+
+def _admit(
+    found: Found, asked_at: float, sessions: SessionCache, uses: LastSeen, token: str
+) -> Principal:
+    """Return the principal of a valid session, cache the session, and record the use."""
     refuse_ended(found)
     refuse_disabled(found.user_status, found.app_enabled, found.tenant_status)
-    principal = Principal(
+    life = _life(found, asked_at)
+    if life.expires_at <= time.monotonic():
+        raise SessionExpired
+    principal = _principal_of(found, token)
+    sessions.keep(principal, _used(uses, principal, life))
+    return principal
+
+
+def _principal_of(found: Found, token: str) -> Principal:
+    return Principal(
         found.id,
         found.tenant_id,
         found.tenant_slug,
@@ -87,12 +127,6 @@ def _find_in_database(token: str, even_expired: bool) -> Principal:
         found.user_id,
         token_hash(token),
     )
-    life = _life(found, asked_at)
-    if life.expires_at > time.monotonic():
-        caches().sessions.keep(principal, _used(last_seen(), principal, life))
-    elif not even_expired:
-        raise SessionExpired
-    return principal
 
 
 def _life(found: Found, asked_at: float) -> Life:
@@ -102,14 +136,11 @@ def _life(found: Found, asked_at: float) -> Life:
     return Life(asked_at, asked_at + left.total_seconds(), asked_at - unused.total_seconds())
 
 
-def _read(token: str) -> Found:
+def _read(token: str) -> Found | None:
     values: dict[str, Any] = {"token_hash": token_hash(token)}
     with autocommit() as db:
         row = db.execute(READ, values).fetchone()
-    if row is not None:
-        return Found(*row)
-    with transaction() as session:
-        raise explain_unknown_token(session, token)
+    return None if row is None else Found(*row)
 
 
 def _used(uses: LastSeen, principal: Principal, life: Life) -> Life:

@@ -173,7 +173,7 @@ def test_full_cache_deletes_its_oldest_value(clock: Clock, cache: Cache[str, int
 
 
 def test_cached_session_is_returned_unchanged(clock: Clock, changes: InvalidationLog) -> None:
-    sessions = SessionCache(changes)
+    sessions = SessionCache(changes, 100)
     moment = clock.monotonic()
     life = Life(moment, moment + 7200, moment - 5)
     principals = [
@@ -190,7 +190,7 @@ def test_cached_session_is_returned_unchanged(clock: Clock, changes: Invalidatio
 
 def test_unbound_session_is_not_cached(clock: Clock, changes: InvalidationLog) -> None:
     """A cached session would still be returned as unbound after it is bound to a user."""
-    sessions = SessionCache(changes)
+    sessions = SessionCache(changes, 100)
     one = principal(user_id=None)
     moment = clock.monotonic()
     sessions.keep(one, Life(moment, moment + 7200, moment))
@@ -201,7 +201,7 @@ def test_unbound_session_is_not_cached(clock: Clock, changes: InvalidationLog) -
 def test_change_of_session_user_tenant_or_app_invalidates_the_cached_session(
     clock: Clock, changes: InvalidationLog, subject: str
 ) -> None:
-    sessions = SessionCache(changes)
+    sessions = SessionCache(changes, 100)
     one = principal()
     moment = clock.monotonic()
     sessions.keep(one, Life(moment, moment + 7200, moment))
@@ -216,7 +216,7 @@ def test_change_of_session_user_tenant_or_app_invalidates_the_cached_session(
 def test_session_cache_does_not_return_an_expired_session(
     clock: Clock, changes: InvalidationLog
 ) -> None:
-    sessions = SessionCache(changes)
+    sessions = SessionCache(changes, 100)
     one = principal()
     moment = clock.monotonic()
     sessions.keep(one, Life(moment, moment + 0.5, moment))
@@ -233,10 +233,9 @@ def test_change_of_an_app_does_not_invalidate_a_session_with_an_equal_id() -> No
 
 
 def test_session_cache_bounds_the_number_of_sessions_and_their_size(
-    changes: InvalidationLog, monkeypatch: pytest.MonkeyPatch
+    changes: InvalidationLog,
 ) -> None:
-    monkeypatch.setattr(session_cache, "MOST_SESSIONS", 100)
-    sessions = SessionCache(changes)
+    sessions = SessionCache(changes, 100)
     moment = time.monotonic()
     for _ in range(300):
         sessions.keep(principal(appid="wx1"), Life(moment, moment + 7200, moment))
@@ -246,7 +245,7 @@ def test_session_cache_bounds_the_number_of_sessions_and_their_size(
 
 def test_profile_of_an_erased_user_is_deleted_from_memory() -> None:
     """An invalid value must be deleted from memory, although the cache would not return it."""
-    caches = Caches()
+    caches = Caches(100)
     caches.changes.begin()
     caches.changes.mark_fresh(float("inf"))
     for key in (b"alice", b"bob"):
@@ -259,7 +258,7 @@ def test_profile_of_an_erased_user_is_deleted_from_memory() -> None:
 
 def test_profiles_are_deleted_from_memory_when_the_listener_loses_its_connection() -> None:
     """A user may be erased before the listener has connected again."""
-    caches = Caches()
+    caches = Caches(100)
     caches.changes.begin()
     caches.changes.mark_fresh(float("inf"))
     caches.profiles.keep(b"alice", b"their phone", time.monotonic(), b"alice")
@@ -270,7 +269,7 @@ def test_profiles_are_deleted_from_memory_when_the_listener_loses_its_connection
 
 def test_profile_read_before_its_user_was_erased_is_not_cached() -> None:
     """The invalidation arrived before the profile, so no later invalidation would delete it."""
-    caches = Caches()
+    caches = Caches(100)
     caches.changes.begin()
     caches.changes.mark_fresh(float("inf"))
     asked_at = time.monotonic()

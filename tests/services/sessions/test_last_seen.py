@@ -179,7 +179,7 @@ def test_number_of_unwritten_uses_is_bounded(
 def test_forked_process_starts_with_empty_caches() -> None:
     """The listener of the parent process does not invalidate caches of the child process."""
     began: list[str] = []
-    caches = Caches()
+    caches = Caches(100)
     caches.begin_listening = lambda: began.append("listening")
     parents = caches.of_this_process().changes
     assert caches.of_this_process().changes is parents
