@@ -1,5 +1,6 @@
 """Fixtures: a PostgreSQL rolled back after each test, and a WeChat simulator on a socket."""
 
+import gc
 import os
 import secrets
 import sys
@@ -14,7 +15,6 @@ import pytest
 from argon2 import PasswordHasher
 from flask import Flask
 from psycopg import sql
-from sqlalchemy import text
 from werkzeug.serving import make_server
 from xdist.scheduler import LoadFileScheduling
 
@@ -36,11 +36,11 @@ from tests.fixtures.personas import (
     Person,
     Reader,
     WeChat,
-    add_tenants_and_apps,
     service_of,
     statements_sent,
     transactions_rolled_back,
 )
+from tests.fixtures.tables import statements_that_restore
 
 LIVE = "tests/e2e/live/"
 # The paths of the tests that run first.
@@ -74,6 +74,12 @@ class Scheduler(LoadFileScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduler:
     """Schedule the tests of several processes."""
     return Scheduler(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """Exclude the collected tests and the modules from later garbage collections."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -180,16 +186,18 @@ def rolled_back(app: Flask) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def restoring_statements(app: Flask) -> str:
+    """The statements that restore the rows of the database after a test."""
+    return statements_that_restore(app)
+
+
 @pytest.fixture
-def committed(app: Flask) -> Iterator[None]:
-    """Let a test of concurrency commit, and delete its rows afterwards."""
+def committed(app: Flask, restoring_statements: str) -> Iterator[None]:
+    """Let a test of concurrency commit, and restore the rows of all tables afterwards."""
     yield
     with app.app_context(), db.engine.begin() as connection:
-        # TRUNCATE would create new files for every table. The audit's trigger forbids DELETE.
-        connection.execute(text("SET LOCAL session_replication_role = replica"))
-        for table in db.metadata.sorted_tables:
-            connection.execute(table.delete())
-    add_tenants_and_apps(app)
+        connection.execution_options(no_parameters=True).exec_driver_sql(restoring_statements)
 
 
 @pytest.fixture

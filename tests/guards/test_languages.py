@@ -3,6 +3,7 @@
 import ast
 import gettext
 import re
+from functools import cache
 from pathlib import Path
 
 from babel.messages.pofile import read_po
@@ -19,6 +20,7 @@ HAN = re.compile(r"[\u4e00-\u9fff]")
 VALUES = {"people_file_imported": {"when": "2026-01-02", "who": "ann@acme.example"}}
 
 
+@cache
 def chinese() -> dict[str, str]:
     """Return the Chinese message of each English message. Fail if a translation is fuzzy."""
     with CATALOGUE.open("rb") as file:

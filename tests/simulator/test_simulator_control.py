@@ -129,7 +129,7 @@ def test_the_simulator_serves_a_start_page_and_a_health_endpoint(simulator):
 
 
 def test_a_delayed_response_does_not_delay_other_requests(simulator):
-    simulator.control("/faults", kind="slow", seconds=2, times=1)
+    simulator.control("/faults", kind="slow", seconds=1, times=1)
     with served(simulator) as url, ThreadPoolExecutor(1) as pool:
         slow = pool.submit(requests.get, url + LOGIN, timeout=20)
         until(lambda: requests.get(url + "/_simulator/calls", timeout=20).json()["calls"])

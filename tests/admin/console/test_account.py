@@ -110,9 +110,12 @@ def test_wrong_one_time_codes_from_one_browser_are_throttled(
 def test_wrong_one_time_codes_from_many_ip_addresses_are_throttled(
     app: Flask, authenticator: Authenticator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An attacker with the password and many IP addresses gets fewer than 150 tries a day."""
+    """An attacker with the password and many IP addresses gets fewer than 150 tries a day.
+
+    The attacker sends a code every three minutes. Without throttling, these would be 480 tries.
+    """
     began, tries = login_throttling.now(), 0
-    for minute in range(24 * 60):
+    for minute in range(0, 24 * 60, 3):
         moment = began + timedelta(minutes=minute)
         monkeypatch.setattr(login_throttling, "now", lambda moment=moment: moment)
         device = Device("guesser", f"198.51.{minute // 200}.{minute % 200}")

@@ -55,9 +55,9 @@ def test_a_search_for_an_invalid_phone_number_shows_the_reason(app: Flask) -> No
 
 
 @pytest.mark.parametrize("path", ["/users/", "/sessions/", "/audit/", "/apps/"])
-@pytest.mark.parametrize(
-    "query",
-    [
+def test_lists_accept_malformed_query_parameters(app: Flask, path: str) -> None:
+    console = TenantConsole(app)
+    queries: list[dict[str, str]] = [
         {"page": "-1"},
         {"page": "99999999999999999999"},
         {"page": "x", "sort": "77", "desc": "9"},
@@ -68,12 +68,9 @@ def test_a_search_for_an_invalid_phone_number_shows_the_reason(app: Flask) -> No
         {"since": "0001-01-01T00:00", "until": "9999-12-31T23:59"},
         {"Active": "perhaps", "app": "nobody's", "action": "none", "actor": "none"},
         {"flt0_status_equals": "x", "page_size": "100000"},
-    ],
-)
-def test_lists_accept_malformed_query_parameters(
-    app: Flask, path: str, query: dict[str, str]
-) -> None:
-    assert TenantConsole(app).get(path, **query).status_code == 200
+    ]
+    for query in queries:
+        assert console.get(path, **query).status_code == 200, query
 
 
 def test_the_list_of_users_is_sorted_and_paginated(app: Flask, rows: Reader) -> None:

@@ -125,9 +125,9 @@ def test_requests_that_waited_for_a_failed_access_token_fetch_do_not_fetch_again
     people = [Person(wechat, f"person{number}", f"1380013{number:04}") for number in range(6)]
     tokens = [client.log_in(person)["token"] for person in people]
     taps = [person.tap_phone_new() for person in people]
-    wechat.fault("timeout", FETCH, seconds=3)
+    wechat.fault("timeout", FETCH, seconds=1.5)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(http_connections, "READ_TIMEOUT", 2)
+        patch.setattr(http_connections, "READ_TIMEOUT", 1)
         requests = [
             lambda token=token, tap=tap: Client(app).post("phone", token, **tap)
             for token, tap in zip(tokens, taps, strict=True)

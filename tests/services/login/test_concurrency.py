@@ -176,7 +176,7 @@ def test_login_holds_no_database_connection_while_waiting_for_wechat(
 ) -> None:
     """Sixty logins wait for WeChat at the same time with a pool of five connections."""
     codes = [alice.wx_login() for _ in range(60)]
-    wechat.fault("slow", seconds=3)
+    wechat.fault("slow", seconds=1)
     answers = run_concurrently(
         [lambda code=code: Client(small_pool).post("login", code=code) for code in codes]
     )

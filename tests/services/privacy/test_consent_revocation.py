@@ -145,13 +145,13 @@ def test_phone_revocation_deletes_the_verified_number_of_an_unbound_session(
     assert refused["code"] == 422
 
 
-@pytest.mark.parametrize("number", list(map(str, (1, 2, 3, 4, 5, 7, 12, 13, 14, 15, 16, 18))))
 def test_revocation_of_data_that_wxpass_does_not_store_changes_only_the_audit_log(
-    portal: Portal, rows: Reader, known: KnownUser, number: str
+    portal: Portal, rows: Reader, known: KnownUser
 ) -> None:
-    changed, after = receive_twice(portal, rows, OpenID=known.openid, RevokeInfo=number)
-    assert [one[3]["withdrawn"] for one in take_audit_events(changed, after)] == [number]
-    assert changed == {}
+    for number in map(str, (1, 2, 3, 4, 5, 7, 12, 13, 14, 15, 16, 18)):
+        changed, after = receive_twice(portal, rows, OpenID=known.openid, RevokeInfo=number)
+        assert [one[3]["withdrawn"] for one in take_audit_events(changed, after)] == [number]
+        assert changed == {}, number
 
 
 def test_event_with_known_and_unknown_revoke_info_numbers_processes_the_known_numbers(

@@ -18,6 +18,7 @@ from app.errors import (
     UserFileUnreadable,
 )
 from app.services.user_import.files import LARGEST_FILE, MOST_PEOPLE, PersonRow, read_user_file
+from app.services.user_import.xlsx_rows import LARGEST_UNPACKED
 from tests.fixtures.user_files import csv_of, repacked, sheet_of, with_texts, xlsx_of
 
 HEADER = ("账号", "手机号", "昵称")
@@ -221,7 +222,7 @@ def refusal_of(content: bytes) -> Failure:
 
 
 def test_xlsx_file_that_is_a_zip_bomb_is_refused() -> None:
-    bomb = repacked(XLSX, sheet1=sheet_of(" " * (1 << 30 >> 2)))
+    bomb = repacked(XLSX, sheet1=sheet_of(" " * LARGEST_UNPACKED))
     assert len(bomb) < LARGEST_FILE
     assert refusal_of(bomb).code == "people_file_too_large"
 
@@ -232,8 +233,9 @@ def test_xlsx_file_with_an_unsupported_compression_is_refused(compression: int) 
 
 
 def test_zip_bomb_with_a_false_size_is_refused() -> None:
-    actual, false = (200 << 20).to_bytes(4, "little"), (1 << 20).to_bytes(4, "little")
-    bomb = repacked(XLSX, sheet1=b" " * (200 << 20))
+    size = LARGEST_UNPACKED + 0x123456  # these bytes occur nowhere else in the file
+    actual, false = size.to_bytes(4, "little"), (1 << 20).to_bytes(4, "little")
+    bomb = repacked(XLSX, sheet1=b" " * size)
     assert bomb.count(actual) >= 2
     assert refusal_of(bomb.replace(actual, false)).code == "people_file_unreadable"
 
