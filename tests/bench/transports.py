@@ -1,7 +1,8 @@
 """CPU time of a call to WeChat with several HTTP clients: `python -m tests.bench.transports`.
 
 Each client runs three times, in greenlets as in a worker, and the medians are printed. The clients
-run in turn. Results of different machines are comparable only by their ratios.
+run in turn. Results of different machines are comparable only by their ratios. geventhttpclient is
+included if it is installed.
 """
 
 # ruff: noqa: E402 (gevent must patch the standard library before other imports)
@@ -14,10 +15,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from statistics import median
+from typing import Any
 
 import gevent
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 
 from app.wechat import WeChatClient
@@ -68,6 +73,8 @@ def ways_to(url: str) -> dict[str, Callable[[], object]]:
     session.mount("http://", adapter)
     prepared = session.prepare_request(requests.Request("GET", url + PATH))
     transport, client = Transport(url), WeChatClient(url)
+    pool = urllib3.connection_from_url(url, maxsize=500)
+    never, timeout = urllib3.Retry(False, redirect=False), urllib3.Timeout(3, 5)
     target = f"{PATH}?{'&'.join(f'{name}={value}' for name, value in QUERY.items())}"
 
     def pooled_session() -> object:
@@ -80,13 +87,43 @@ def ways_to(url: str) -> dict[str, Callable[[], object]]:
         with adapter.send(request, stream=True, timeout=(3, 5)) as answer:
             return json.loads(answer.raw.read(LONGEST, decode_content=True))
 
+    def urllib3_pool() -> object:
+        answer = pool.urlopen("GET", target, None, HEADERS, never, timeout=timeout)
+        return json.loads(answer.data)
+
     return {
         "requests, one session": pooled_session,
         "requests.get": lambda: requests.get(url + PATH, params=QUERY, timeout=(3, 5)).json(),
         "requests, prepared once": prepared_request,
+        "urllib3's pool": urllib3_pool,
+        **ways_of_geventhttpclient(url, target),
         "our transport": lambda: transport.exchange("GET", target),
         "our code_to_session": lambda: client.code_to_session(*list(QUERY.values())[:3]),
     }
+
+
+def ways_of_geventhttpclient(url: str, target: str) -> dict[str, Callable[[], object]]:
+    """Return a call with the pool and the response of geventhttpclient, if it is installed.
+
+    Its client is not used, because it repeats requests.
+    """
+    if find_spec("geventhttpclient") is None:
+        return {}
+    pools: Any = import_module("geventhttpclient.connectionpool")
+    responses: Any = import_module("geventhttpclient.response")
+    host = url.removeprefix("http://")
+    name, _, port = host.partition(":")
+    pool = pools.ConnectionPool(name, int(port), name, int(port), size=500, connection_timeout=3)
+    fields = "".join(f"{field}: {value}\r\n" for field, value in HEADERS.items())
+    request = f"GET {target} HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n".encode()
+
+    def pooled_socket() -> object:
+        connection = pool.get_socket()
+        connection.sendall(request)
+        answer = responses.HTTPSocketPoolResponse(connection, pool, method="GET")
+        return json.loads(answer.read(LONGEST))
+
+    return {"geventhttpclient's pool": pooled_socket}
 
 
 def measure(way: Callable[[], object], greenlets: int) -> tuple[float, float]:

@@ -2,7 +2,9 @@
 
 from base64 import b64encode, urlsafe_b64encode
 from ipaddress import ip_network
+from pathlib import Path
 
+import certifi
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
@@ -73,10 +75,51 @@ def test_allowed_hosts_accepts_only_host_names_and_domain_suffixes() -> None:
             load_config(environ(ALLOWED_HOSTS=wrong))
 
 
-def test_the_repr_of_the_settings_contains_no_secret() -> None:
-    shown = repr(load_config(environ()))
+@pytest.mark.parametrize(
+    "proxy", ["http://proxy.internal:3128", "http://me:p%40w@[::1]:3128", "http://10.0.0.1:80/"]
+)
+def test_wechat_proxy_accepts_an_http_proxy(proxy: str) -> None:
+    assert load_config(environ(WECHAT_PROXY=proxy)).wechat_proxy == proxy
+    assert load_config(environ(WECHAT_PROXY="")).wechat_proxy is None
 
-    for secret in ("pw@", "p" * 32, "PRIVATE KEY", repr(KEY)[2:20]):
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *("proxy.internal:3128", "https://proxy.internal:3128", "socks5://proxy.internal:1080"),
+        *("http://proxy.internal", "http://:3128", "http://proxy:port", "http://proxy:3128/x"),
+        "http://me:secret-of-proxy@proxy:3128/?x=y",
+    ],
+)
+def test_another_wechat_proxy_is_refused_without_showing_it(wrong: str) -> None:
+    with pytest.raises(ConfigError, match="WECHAT_PROXY") as caught:
+        load_config(environ(WECHAT_PROXY=wrong))
+    assert "secret-of-proxy" not in str(caught.value)
+
+
+def test_wechat_ca_file_accepts_only_a_file_with_certificates(tmp_path: Path) -> None:
+    assert load_config(environ(WECHAT_CA_FILE=certifi.where())).wechat_ca_file == certifi.where()
+    assert load_config(environ()).wechat_ca_file is None
+    empty = tmp_path / "empty.pem"
+    empty.touch()
+    for wrong in (empty, tmp_path, tmp_path / "missing.pem", Path(__file__)):
+        with pytest.raises(ConfigError, match="WECHAT_CA_FILE"):
+            load_config(environ(WECHAT_CA_FILE=str(wrong)))
+
+
+def test_session_cache_size_is_a_number_from_1_to_10_million() -> None:
+    assert load_config(environ()).session_cache_size == 65_536
+    assert load_config(environ(SESSION_CACHE_SIZE="10000000")).session_cache_size == 10_000_000
+    for wrong in ("0", "10000001", "many", "-1"):
+        with pytest.raises(ConfigError, match="SESSION_CACHE_SIZE"):
+            load_config(environ(SESSION_CACHE_SIZE=wrong))
+
+
+def test_the_repr_of_the_settings_contains_no_secret() -> None:
+    proxy = "http://me:secret-of-proxy@proxy.internal:3128"
+    shown = repr(load_config(environ(WECHAT_PROXY=proxy)))
+
+    for secret in ("secret-of-proxy", "pw@", "p" * 32, "PRIVATE KEY", repr(KEY)[2:20]):
         assert secret not in shown
 
 

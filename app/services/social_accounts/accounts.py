@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, literal, select
+from sqlalchemy import Select, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningInsert
@@ -63,22 +64,7 @@ def _upsert(
         "last_login_at": moment,
         "created_at": moment,
     }
-    # A release moves the accounts of its app, and an account added later would collide.
-    app_in_use = (
-        select(
-            *(
-                literal(value, SocialAccount.__table__.c[name].type)
-                for name, value in values.items()
-            )
-        )
-        .where(
-            WeChatApp.tenant_id == app.tenant_id,
-            WeChatApp.appid == app.appid,
-            WeChatApp.released_at.is_(None),
-        )
-        .with_for_update(read=True, key_share=True)
-    )
-    fresh = insert(SocialAccount).from_select(list(values), app_in_use)
+    fresh = insert(SocialAccount).from_select(list(values), _if_in_use(app, values))
     upsert = fresh.on_conflict_do_update(
         constraint="uq_social_accounts_appid_openid",
         set_={
@@ -88,6 +74,21 @@ def _upsert(
         where=SocialAccount.tenant_id == app.tenant_id,
     )
     return upsert.returning(SocialAccount, known.scalar_subquery().label("known_unionid"))
+
+
+def _if_in_use(app: AppConfig, values: dict[str, Any]) -> Select[Any]:
+    """Return a query of one row with the values, or of none if a release of the app has begun.
+
+    It locks the app. A release moves the accounts of its app, and one added later would collide.
+    """
+    columns = SocialAccount.__table__.c
+    row = select(*(literal(value, columns[name].type) for name, value in values.items()))
+    in_use = row.where(
+        WeChatApp.tenant_id == app.tenant_id,
+        WeChatApp.appid == app.appid,
+        WeChatApp.released_at.is_(None),
+    )
+    return in_use.with_for_update(read=True, key_share=True)
 
 
 def lock_social_account(db: Session, principal: Principal) -> SocialAccount:
