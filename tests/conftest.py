@@ -1,6 +1,5 @@
 """Fixtures: a PostgreSQL rolled back after each test, and a WeChat simulator on a socket."""
 
-import gc
 import os
 import secrets
 import sys
@@ -55,12 +54,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         Random(seed).shuffle(files)
         items.sort(key=lambda item: files.index(item.path))
     items.sort(key=lambda item: item.path.name not in ("test_make_run.py", "test_production.py"))
-
-
-def pytest_collection_finish() -> None:
-    """Exclude the collected tests and the modules from later garbage collections."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(scope="session")
