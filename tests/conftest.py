@@ -1,6 +1,5 @@
 """Fixtures: a PostgreSQL rolled back after each test, and a WeChat simulator on a socket."""
 
-import gc
 import os
 import secrets
 import sys
@@ -74,12 +73,6 @@ class Scheduler(LoadFileScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduler:
     """Schedule the tests of several processes."""
     return Scheduler(config, log)
-
-
-def pytest_collection_finish() -> None:
-    """Exclude the collected tests and the modules from later garbage collections."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(scope="session")
