@@ -18,6 +18,7 @@ from config.readers import (
     read_pepper,
     read_private_key,
     read_rate_limit_storage_url,
+    read_session_cache_size,
     read_trusted_proxies,
     read_wechat_api_base_url,
     read_wechat_ca_file,
@@ -88,9 +89,7 @@ def load_config(environ: Mapping[str, str]) -> Config:
         "failed_codes_per_minute": lambda: read_number(
             environ, "FAILED_CODES_PER_MINUTE", 30, range(1, 10_001)
         ),
-        "session_cache_size": lambda: read_number(
-            environ, "SESSION_CACHE_SIZE", 65_536, range(1, 10_000_001)
-        ),
+        "session_cache_size": lambda: read_session_cache_size(environ),
         "rate_limit_storage_url": lambda: read_rate_limit_storage_url(environ),
         "worker_connections": lambda: read_worker_connections(environ),
     }

@@ -94,6 +94,11 @@ def read_worker_connections(environ: Mapping[str, str]) -> int:
     return read_number(environ, "GUNICORN_WORKER_CONNECTIONS", 1000, range(1, 100_001))
 
 
+def read_session_cache_size(environ: Mapping[str, str]) -> int:
+    """Read SESSION_CACHE_SIZE, the number of sessions that a process caches."""
+    return read_number(environ, "SESSION_CACHE_SIZE", 65_536, range(1, 10_000_001))
+
+
 def read_trusted_proxies(environ: Mapping[str, str]) -> int | tuple[Network, ...]:
     """Read TRUSTED_PROXIES: the number of proxies in front, or their networks."""
     text = _text(environ, "TRUSTED_PROXIES")

@@ -8,7 +8,21 @@ from tests.bench.booting import measure_boots
 from tests.bench.counted_trips import count_trips
 from tests.bench.data.ended_sessions import Ending, measure_endings
 from tests.bench.data.people import Person, sample
-from tests.bench.data.rows import BARE_LOGIN, FLOOR, KNOWN, ME, ROWS, VERIFY, Bench, Row
+from tests.bench.data.rows import (
+    BARE_LOGIN,
+    BIND,
+    FIRST_VERIFY,
+    FLOOR,
+    KNOWN,
+    ME,
+    NEW,
+    REFRESH,
+    ROWS,
+    VERIFY,
+    WSGI,
+    Bench,
+    Row,
+)
 from tests.bench.data.tables import results_table, save
 from tests.bench.data.world import WORKERS, World
 from tests.bench.load import driving
@@ -97,7 +111,16 @@ def explanation_of(options: Namespace) -> str:
 
 def targets_of(results: Results, options: Namespace) -> list[Target]:
     """Return the targets for the ratio of two rows, for each number of connections."""
-    compared = ((VERIFY, FLOOR, 0.85), (ME, FLOOR, 0.75), (KNOWN, BARE_LOGIN, 1.0))
+    compared = (
+        (VERIFY, WSGI, 0.7),
+        (VERIFY, FLOOR, 1.2),
+        (FIRST_VERIFY, VERIFY, 0.5),
+        (ME, FLOOR, 0.75),
+        (KNOWN, BARE_LOGIN, 1.0),
+        (NEW, BARE_LOGIN, 0.9),
+        (BIND, BARE_LOGIN, 0.7),
+        (REFRESH, BARE_LOGIN, 1.0),
+    )
     return [
         Target(
             f"{row.name} / {base.name}, req/s, {connections} connections",

@@ -16,7 +16,7 @@ from pathlib import Path
 from Crypto.Cipher import AES
 from Crypto.Util.Padding import pad
 
-from tests.bench.data.people import APPIDS, Person, UnlinkedPerson, session_key_of
+from tests.bench.data.people import APPIDS, Person, session_key_of
 from tests.bench.load.generator import THREADS
 
 
@@ -57,6 +57,20 @@ def both_sessions(path: str, people: Iterable[Person]) -> list[str]:
     return [request("GET", path, one.token(which)) for which in (0, 1) for one in people]
 
 
+def refreshes(people: Iterable[Person]) -> list[str]:
+    """Return a refresh of each session of each person."""
+    return [
+        request(
+            "POST",
+            f"/v1/apps/{one.appid}/refresh",
+            one.token(which),
+            refresh_token=str(one.refresh_token(which)),
+        )
+        for which in (0, 1)
+        for one in people
+    ]
+
+
 def bare_requests(path: str) -> list[str]:
     """Return a GET request of a bare view for each thread of the load generator."""
     return [request("GET", path)] * THREADS
@@ -79,13 +93,13 @@ def new_logins(people: Iterable[Person]) -> list[str]:
     return [request("POST", login_at(registering_appid(one)), code="n.@") for one in people]
 
 
-def phone_binds(people: Iterable[UnlinkedPerson]) -> list[str]:
+def phone_binds(people: Iterable[Person]) -> list[str]:
     """Return requests that bind the phone number of an unlinked person, with encryptedData."""
     now = int(datetime.now(UTC).timestamp())
     return [phone_bind(one, now) for one in people]
 
 
-def phone_bind(person: UnlinkedPerson, now: int) -> str:
+def phone_bind(person: Person, now: int) -> str:
     """Return the request that binds a phone number. `now` is a Unix time."""
     number = person.phone.removeprefix("+86")
     phone = {

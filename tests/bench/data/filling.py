@@ -15,7 +15,7 @@ from multiprocessing import get_context
 import psycopg
 
 from app.keyring import KeyRing
-from tests.bench.data.people import UnlinkedPerson
+from tests.bench.data.people import Person, UnlinkedPerson
 from tests.bench.data.written_rows import COLUMNS, OF_TENANTS, Lines, Writer
 from tests.bench.progress import report_progress, say
 
@@ -84,13 +84,17 @@ class Filling:
             connection.execute("CHECKPOINT")
         say(f"  filled in {time.monotonic() - began:.0f} s")
 
+    def add(self, people: Sequence[Person]) -> None:
+        """Insert people who have a user and two sessions."""
+        copy(self.url, COLUMNS, self._writer().people(people))
+
     def add_unlinked(self, people: Sequence[UnlinkedPerson]) -> None:
         """Insert people who have a session but are not linked to a user."""
         copy(self.url, COLUMNS, self._writer().unlinked(people))
 
     def copy_part(self, numbers: range) -> int:
         """Insert the people with these numbers. Return how many were inserted."""
-        copy(self.url, COLUMNS, self._writer().people(numbers))
+        self.add([Person(number) for number in numbers])
         return len(numbers)
 
     def _copy_people(self, users: int) -> None:

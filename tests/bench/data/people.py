@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from hashlib import blake2b, sha256
 from random import Random
 
+from app.services.sessions.tokens import LOGIN_PREFIX, RefreshToken
+
 TENANTS, APPS = 1_000, 2_000
 FIRST_CREATED_MS = 1_704_067_200_000  # creation time of the first person: 2024-01-01
 SECONDS_BETWEEN = 6
 LOGGED_IN_MS = FIRST_CREATED_MS + 700 * 86_400_000
 LOGINS_WITHIN_MS = 30 * 86_400_000
-# Unlinked people have higher numbers than people with a user, so that the ranges do not overlap.
+# People who are added during the benchmark have higher numbers than those added before.
+FIRST_ADDED = 400_000_000
 FIRST_UNLINKED = 500_000_000
 VARIANTS = "89ab"
 
@@ -127,8 +130,23 @@ class Person:
 
     def token(self, which: int) -> str:
         """Return the login token of the first session (0) or the second session (1)."""
-        secret = sha256(b"token %d of %d" % (which, self.number)).digest()
-        return "wxp_" + urlsafe_b64encode(secret).decode().rstrip("=")
+        return f"{LOGIN_PREFIX}{self._secret(b'token', which)}"
+
+    def refresh_token(self, which: int) -> RefreshToken:
+        """Return the refresh token of the first session (0) or the second session (1)."""
+        return RefreshToken(self._secret(b"family", which), self._secret(b"rotating", which))
+
+    def _secret(self, what: bytes, which: int) -> str:
+        secret = sha256(b"%s %d of %d" % (what, which, self.number)).digest()
+        return urlsafe_b64encode(secret).decode().rstrip("=")
+
+
+class AddedPerson(Person):
+    """A person with a user and two sessions, added during the benchmark."""
+
+    @property
+    def created_ms(self) -> int:
+        return LOGGED_IN_MS + LOGINS_WITHIN_MS + (self.number - FIRST_ADDED)
 
 
 class UnlinkedPerson(Person):

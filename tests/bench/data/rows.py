@@ -1,23 +1,28 @@
 """The rows of the result tables. Each row measures one kind of request."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from itertools import count, islice
 from pathlib import Path
 from secrets import token_hex
 
 import requests
 
 from tests.bench.data import feeds
-from tests.bench.data.people import FIRST_UNLINKED, Person, UnlinkedPerson
+from tests.bench.data.people import (
+    FIRST_ADDED,
+    FIRST_UNLINKED,
+    AddedPerson,
+    Person,
+    UnlinkedPerson,
+)
 from tests.bench.data.world import Service, World
 from tests.bench.load.driving import drive
 from tests.bench.load.generator import Load, Task
 from tests.bench.progress import say
 
-# More phone numbers than two cores can bind in a second. The remaining people are not used.
-BINDS_PER_SECOND = 1_500
 WARM_UP_CONNECTIONS = 64
 WARM_UP_SECONDS = 2
 
@@ -26,28 +31,45 @@ WARM_UP_SECONDS = 2
 class Row:
     """A kind of request, and the expected status of the response.
 
-    `lines` returns the requests of the given people as lines of a feed.
+    `lines` returns the requests of the given people as lines of a feed. If each request can be sent
+    only once, `once_by` is the number of people whose requests last for a second on two cores. They
+    are added to the database before each run.
     """
 
     name: str
     lines: Callable[[Sequence[Person]], list[str]]
     status: HTTPStatus = HTTPStatus.OK
     asks_wechat: bool = False
+    once_by: int = 0
     is_of_unlinked: bool = False
 
 
+WSGI = Row("bare WSGI callable", lambda _: feeds.bare_requests("/wsgi"))
 FLOOR = Row("bare Flask view", lambda _: feeds.bare_requests("/bare"))
 VERIFY = Row(
     "GET /v1/verify",
     lambda people: feeds.both_sessions("/v1/verify", people),
     HTTPStatus.NO_CONTENT,
 )
+FIRST_VERIFY = Row(
+    "GET /v1/verify, first of a token",
+    lambda people: feeds.both_sessions("/v1/verify", people),
+    HTTPStatus.NO_CONTENT,
+    once_by=4_000,
+)
 ME = Row("GET /v1/me", lambda people: feeds.both_sessions("/v1/me", people))
 BARE_LOGIN = Row("bare login: requests.get, one INSERT", feeds.bare_logins, asks_wechat=True)
 KNOWN = Row("login, known person", feeds.known_logins, asks_wechat=True)
 NEW = Row("login, new person", feeds.new_logins, asks_wechat=True)
-BIND = Row("phone bind, encryptedData", lambda _: [], asks_wechat=True, is_of_unlinked=True)
-ROWS = (FLOOR, VERIFY, ME, BARE_LOGIN, KNOWN, NEW, BIND)
+BIND = Row(
+    "phone bind, encryptedData",
+    feeds.phone_binds,
+    asks_wechat=True,
+    once_by=1_500,
+    is_of_unlinked=True,
+)
+REFRESH = Row("refresh", feeds.refreshes, once_by=1_500)
+ROWS = (WSGI, FLOOR, VERIFY, FIRST_VERIFY, ME, BARE_LOGIN, KNOWN, NEW, BIND, REFRESH)
 
 
 @dataclass(frozen=True)
@@ -64,21 +86,22 @@ class Feed:
 
 @dataclass
 class Bench:
-    """A running World, the people that send requests, and the next unused unlinked person."""
+    """A running World, the people that send requests, and the numbers of people not yet added."""
 
     world: World
     people: Sequence[Person]
-    next_unlinked: int = FIRST_UNLINKED
+    unlinked: Iterator[int] = field(default_factory=lambda: count(FIRST_UNLINKED))
+    added: Iterator[int] = field(default_factory=lambda: count(FIRST_ADDED))
     _saved: dict[str, Feed] = field(default_factory=dict)
 
     def prepare(self, row: Row, seconds: int) -> Feed:
         """Write the feed of a row.
 
-        For a row of unlinked people, insert as many of them as the given duration needs.
+        Add the people of a row whose requests are sent once.
         """
         path = self.world.folder / "feeds" / f"{re.sub(r'[^a-z0-9]+', '-', row.name.lower())}.tsv"
-        if row.is_of_unlinked:
-            lines = self._unlinked_requests(BINDS_PER_SECOND * seconds)
+        if row.once_by:
+            lines = self._requests_of_added(row, row.once_by * seconds)
             return Feed(feeds.save(lines, path), mode="once")
         if row.name not in self._saved:
             self._saved[row.name] = Feed(feeds.save(row.lines(self.people), path))
@@ -89,7 +112,7 @@ class Bench:
 
         The load generator counts only statuses from 400 on as errors.
         """
-        lines = self._unlinked_requests(1) if row.is_of_unlinked else row.lines(self.people[:1])
+        lines = self._requests_of_added(row, 1) if row.once_by else row.lines(self.people[:1])
         answer = send(service, lines[0])
         if answer.status_code != row.status:
             raise SystemExit(f"{row.name}: {answer.status_code} {answer.text}")
@@ -109,13 +132,15 @@ class Bench:
                 raise SystemExit(f"{row.name}: no answers while warming up")
             left -= load.requests
 
-    def _unlinked_requests(self, many: int) -> list[str]:
-        """Insert unlinked people. Return a request for each, which binds the phone number."""
-        numbers = range(self.next_unlinked, self.next_unlinked + many)
-        self.next_unlinked = numbers.stop
-        unlinked = [UnlinkedPerson(number) for number in numbers]
-        self.world.filling.add_unlinked(unlinked)
-        return feeds.phone_binds(unlinked)
+    def _requests_of_added(self, row: Row, many: int) -> list[str]:
+        """Add people to the database. Return their requests."""
+        if row.is_of_unlinked:
+            unlinked = [UnlinkedPerson(number) for number in islice(self.unlinked, many)]
+            self.world.filling.add_unlinked(unlinked)
+            return row.lines(unlinked)
+        added = [AddedPerson(number) for number in islice(self.added, many)]
+        self.world.filling.add(added)
+        return row.lines(added)
 
 
 def send(service: Service, line: str) -> requests.Response:

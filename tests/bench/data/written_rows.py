@@ -82,13 +82,13 @@ class Writer:
             apps.append(line(app.appid, app.tenant_id, app.appid, app.registration, sealed))
         return {"tenants": tenants, "wechat_apps": apps}
 
-    def people(self, numbers: Iterable[int]) -> Lines:
+    def people(self, people: Iterable[Person]) -> Lines:
         """Return the rows of users by table.
 
         Each user has a WeChat identity and two sessions, and three of ten have a phone number.
         """
         lines: Lines = {table: [] for table in COLUMNS}
-        for person in map(Person, numbers):
+        for person in people:
             created_at = moment_of(person.created_ms)
             user = (person.user_id, person.tenant_id, f"微信用户{person.number}", created_at)
             lines["users"].append(line(*user, "192.0.2.1", created_at))
@@ -128,12 +128,19 @@ class Writer:
 
     def _session(self, person: Person, which: int) -> str:
         token_hash = sha256(person.token(which).encode()).digest()
-        family, refresh = (sha256(token_hash + part).digest() for part in (b"family", b"rotating"))
+        refresh = person.refresh_token(which)
         until, unseen = self.now + REFRESHED_FOR, self.now - UNSEEN_FOR
         return line(
             *(person.session_id(which), person.tenant_id, person.appid, person.account_id),
             *(person.user_id, binary(token_hash), self.now + VALID_FOR),
-            *(binary(family), binary(refresh), until, True, DEVICE, "192.0.2.1"),
+            *(
+                binary(refresh.family_hash),
+                binary(refresh.rotating_hash),
+                until,
+                True,
+                DEVICE,
+                "192.0.2.1",
+            ),
             *(moment_of(FIRST_CREATED_MS), unseen),
         )
 
