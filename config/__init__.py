@@ -20,10 +20,12 @@ from config.readers import (
     read_rate_limit_storage_url,
     read_session_cache_size,
     read_trusted_proxies,
+    read_worker_connections,
+)
+from config.wechat_readers import (
     read_wechat_api_base_url,
     read_wechat_ca_file,
     read_wechat_proxy,
-    read_worker_connections,
 )
 
 __all__ = ["Config", "ConfigError", "load_config"]

@@ -4,7 +4,6 @@ No message contains the value of a secret. Errors that may quote one are suppres
 """
 
 import re
-import ssl
 from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -52,7 +51,7 @@ class ConfigError(Exception):
 
 def read_environment_name(environ: Mapping[str, str]) -> Literal["development", "production"]:
     """Read WXPASS_ENV. The default is development."""
-    name = _text(environ, "WXPASS_ENV") or "development"
+    name = read_text(environ, "WXPASS_ENV") or "development"
     if name not in ("development", "production"):
         refuse(
             "WXPASS_ENV",
@@ -64,7 +63,7 @@ def read_environment_name(environ: Mapping[str, str]) -> Literal["development", 
 
 def read_number(environ: Mapping[str, str], name: str, default: int, allowed: range) -> int:
     """Read a whole number within `allowed`."""
-    text = _text(environ, name)
+    text = read_text(environ, name)
     if not text:
         return default
     if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) not in allowed:
@@ -79,7 +78,7 @@ def read_number(environ: Mapping[str, str], name: str, default: int, allowed: ra
 
 def read_rate_limit_storage_url(environ: Mapping[str, str]) -> str | None:
     """Read RATE_LIMIT_STORAGE_URL: a Redis or Valkey server, or None."""
-    text = _text(environ, "RATE_LIMIT_STORAGE_URL")
+    text = read_text(environ, "RATE_LIMIT_STORAGE_URL")
     if text and not re.fullmatch(r"rediss?://\S+", text):
         refuse(
             "RATE_LIMIT_STORAGE_URL",
@@ -101,7 +100,7 @@ def read_session_cache_size(environ: Mapping[str, str]) -> int:
 
 def read_trusted_proxies(environ: Mapping[str, str]) -> int | tuple[Network, ...]:
     """Read TRUSTED_PROXIES: the number of proxies in front, or their networks."""
-    text = _text(environ, "TRUSTED_PROXIES")
+    text = read_text(environ, "TRUSTED_PROXIES")
     if re.fullmatch(r"[0-9]*", text):
         return read_number(environ, "TRUSTED_PROXIES", 0, range(11))
     try:
@@ -119,7 +118,7 @@ def read_allowed_hosts(environ: Mapping[str, str]) -> tuple[str, ...]:
 
     A name that begins with a dot matches all of its subdomains.
     """
-    names = [one.strip().lower() for one in _text(environ, "ALLOWED_HOSTS").split(",")]
+    names = [one.strip().lower() for one in read_text(environ, "ALLOWED_HOSTS").split(",")]
     names = [one for one in names if one]
     for name in names:
         if not HOST.fullmatch(name):
@@ -135,7 +134,7 @@ def read_database_url(environ: Mapping[str, str]) -> str:
     """Read DATABASE_URL in SQLAlchemy's format for psycopg 3."""
     scheme, separator, rest = _required(environ, "DATABASE_URL").partition("://")
     known = scheme in ("postgresql", "postgres", "postgresql+psycopg")
-    if not known or not separator or not rest or _split(f"{scheme}://{rest}") is None:
+    if not known or not separator or not rest or split_url(f"{scheme}://{rest}") is None:
         refuse(
             "DATABASE_URL",
             "is not a PostgreSQL address; it must begin with postgresql://",
@@ -146,7 +145,7 @@ def read_database_url(environ: Mapping[str, str]) -> str:
 
 def read_database_tls(environ: Mapping[str, str]) -> Literal["required", "trusted-network"]:
     """Read DATABASE_TLS: whether production requires TLS for a database on another machine."""
-    value = _text(environ, "DATABASE_TLS") or "required"
+    value = read_text(environ, "DATABASE_TLS") or "required"
     if value not in ("required", "trusted-network"):
         refuse(
             "DATABASE_TLS",
@@ -202,7 +201,7 @@ def algorithm_of(pem: str) -> Literal["EdDSA", "ES256"]:
 
 def read_issuer(environ: Mapping[str, str]) -> str:
     """Read JWT_ISSUER, the `iss` claim by which back ends identify this service's JWTs."""
-    issuer = _text(environ, "JWT_ISSUER") or "wxpass"
+    issuer = read_text(environ, "JWT_ISSUER") or "wxpass"
     if not re.fullmatch(r"[!-~]{1,200}", issuer):
         refuse(
             "JWT_ISSUER",
@@ -212,54 +211,6 @@ def read_issuer(environ: Mapping[str, str]) -> str:
     return issuer
 
 
-def read_wechat_api_base_url(environ: Mapping[str, str]) -> str:
-    """Read WECHAT_API_BASE_URL. Production requires https, because AppSecrets are sent to it."""
-    url = _text(environ, "WECHAT_API_BASE_URL") or "https://api.weixin.qq.com"
-    parts = _split(url)
-    plain = parts and parts.hostname and not (parts.query or parts.fragment or "@" in parts.netloc)
-    if not parts or not plain or parts.scheme not in ("http", "https") or url.endswith("/"):
-        refuse(
-            "WECHAT_API_BASE_URL",
-            "must look like https://api.weixin.qq.com, with no slash at its end",
-            "应形如 https://api.weixin.qq.com，末尾不带斜杠",
-        )
-    if _text(environ, "WXPASS_ENV") == "production" and parts.scheme != "https":
-        refuse("WECHAT_API_BASE_URL", "must be https in production", "生产环境必须使用 https")
-    return url
-
-
-def read_wechat_proxy(environ: Mapping[str, str]) -> str | None:
-    """Read WECHAT_PROXY, the HTTP proxy for calls to WeChat, or None."""
-    url = _text(environ, "WECHAT_PROXY")
-    if not url:
-        return None
-    parts = _split(url)
-    plain = parts and not (parts.path.strip("/") or parts.query or parts.fragment)
-    if not parts or not plain or parts.scheme != "http" or not parts.hostname or not parts.port:
-        refuse(
-            "WECHAT_PROXY",
-            "must look like http://proxy.internal:3128 or http://user:password@proxy.internal:3128",
-            "应形如 http://proxy.internal:3128 或 http://用户名:密码@proxy.internal:3128",
-        )
-    return url
-
-
-def read_wechat_ca_file(environ: Mapping[str, str]) -> str | None:
-    """Read WECHAT_CA_FILE, a file with trusted certificates in PEM format, or None."""
-    path = _text(environ, "WECHAT_CA_FILE")
-    if not path:
-        return None
-    try:
-        ssl.create_default_context(cafile=path)
-    except OSError as error:  # ssl.SSLError is one, too
-        refuse(
-            "WECHAT_CA_FILE",
-            f"cannot be used ({error.strerror}); it must be a file with certificates in PEM format",
-            "无法使用；应为 PEM 格式的证书文件",
-        )
-    return path
-
-
 def refuse(name: str, english: str, chinese: str, make: str | None = None) -> NoReturn:
     """Raise the ConfigError for `name`, with a command that sets a valid value, if there is one."""
     make = make or MAKE.get(name)
@@ -267,16 +218,16 @@ def refuse(name: str, english: str, chinese: str, make: str | None = None) -> No
     raise ConfigError(name, f"{english}. / {chinese}。{make}") from None
 
 
-def _text(environ: Mapping[str, str], name: str) -> str:
-    """Read a variable. An empty value counts as unset."""
+def read_text(environ: Mapping[str, str], name: str) -> str:
+    """Read a variable without the blanks around it. An empty value counts as unset."""
     return environ.get(name, "").strip()
 
 
 def _required(environ: Mapping[str, str], name: str) -> str:
-    return _text(environ, name) or refuse(name, "is not set", "未设置")
+    return read_text(environ, name) or refuse(name, "is not set", "未设置")
 
 
-def _split(url: str) -> SplitResult | None:
+def split_url(url: str) -> SplitResult | None:
     """Return a URL's parts, or None if the URL or its port is invalid."""
     try:
         parts = urlsplit(url)
