@@ -8,6 +8,7 @@ import logging
 import re
 import time
 from contextlib import suppress
+from json import JSONEncoder
 from secrets import token_hex
 
 import structlog
@@ -74,10 +75,14 @@ def configure(*, as_json: bool) -> None:
     logging.getLogger("werkzeug").addFilter(_has_no_query)
 
 
+# ASCII only: some Unicode characters end a line or do not exist in the log's encoding.
+_encode = JSONEncoder(default=repr).encode
+
+
 def _renderer(as_json: bool) -> structlog.types.Processor:
-    # ASCII only: some Unicode characters end a line or do not exist in the log's encoding.
+    # `json.dumps` would build an encoder for each line.
     return (
-        structlog.processors.JSONRenderer()
+        structlog.processors.JSONRenderer(serializer=lambda event, **_: _encode(event))
         if as_json
         else structlog.dev.ConsoleRenderer(
             colors=False, exception_formatter=structlog.dev.plain_traceback
