@@ -15,7 +15,7 @@ from app.errors import AppUnknown, Failure, NoSocialAccount, TokenInvalid
 from app.models import Measure, SocialAccount, WeChatApp
 from app.models.columns import new_id
 from app.services.apps.apps import AppConfig
-from app.services.database.transactions import transaction
+from app.services.database.transactions import autocommit
 from app.services.metrics.counts import count_if_committed, day_of
 from app.services.principals import Principal
 from app.wechat import WeChatIdentity
@@ -26,6 +26,9 @@ LOCK_UNIONID = """
 SELECT pg_advisory_xact_lock(
     hashtextextended(concat(%(tenant_id)s::uuid, '|', %(unionid)s::text), 0)
 )
+"""
+READ_OPENID = """
+SELECT openid FROM social_accounts WHERE tenant_id = %(tenant_id)s AND id = %(account_id)s
 """
 
 
@@ -102,25 +105,21 @@ def lock_social_account(db: Session, principal: Principal) -> SocialAccount:
     )
     account = db.scalar(wanted.with_for_update())
     if account is None:
-        raise _missing(principal)
+        raise missing_account(principal)
     return account
 
 
-def get_social_account(principal: Principal) -> SocialAccount:
-    """Return the caller's social account without a lock. Raises like `lock_social_account`."""
-    with transaction() as db:
-        account = db.scalar(
-            select(SocialAccount).where(
-                SocialAccount.tenant_id == principal.tenant_id,
-                SocialAccount.id == principal.social_account_id,
-            )
-        )
-    if account is None:
-        raise _missing(principal)
-    return account
+def get_openid(principal: Principal) -> str:
+    """Return the caller's openid. Raises like `lock_social_account`."""
+    where = {"tenant_id": principal.tenant_id, "account_id": principal.social_account_id}
+    with autocommit() as db:
+        row = db.execute(READ_OPENID, where).fetchone()
+    if row is None:
+        raise missing_account(principal)
+    return str(row[0])
 
 
-def _missing(principal: Principal) -> Failure:
+def missing_account(principal: Principal) -> Failure:
     """Return NoSocialAccount for a login by password, or TokenInvalid if the person was erased."""
     return NoSocialAccount() if principal.social_account_id is None else TokenInvalid()
 

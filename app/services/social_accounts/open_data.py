@@ -12,7 +12,7 @@ from app.services.apps.wechat_calls import client, with_access_token
 from app.services.database.transactions import transaction
 from app.services.metrics.counts import count
 from app.services.principals import Principal
-from app.services.social_accounts.accounts import get_social_account
+from app.services.social_accounts.accounts import get_openid
 from app.services.social_accounts.profiles import (
     MAX_PROFILE_LENGTH,
     PLACEHOLDER_NICKNAME,
@@ -142,7 +142,7 @@ def phone_of_code(app: AppConfig, principal: Principal, code: str) -> PhoneNumbe
     The openid is sent with the code, so that WeChat refuses another person's code. A login without
     a WeChat identity has no openid and is refused. Raises NoSocialAccount or WeChatError.
     """
-    openid = get_social_account(principal).openid
+    openid = get_openid(principal)
 
     def call(access_token: str) -> PhoneInfo:
         return client().phone_number(app.appid, access_token, code, openid)

@@ -4,22 +4,22 @@ The newest key does not always decrypt the client's data: `wx.login` may create 
 encrypted with the old key is in transit, and two code exchanges may finish in reverse order.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.keyring import SealBroken, keyring
 from app.models import SessionKey, SocialAccount
 from app.models.columns import new_id
-from app.services.database.transactions import transaction
+from app.services.database.transactions import autocommit
 from app.services.principals import Principal
-from app.services.social_accounts.accounts import get_social_account
+from app.services.social_accounts.accounts import missing_account
 from app.wechat import SessionKeyStale
 
 R = TypeVar("R")
@@ -59,6 +59,29 @@ KEEP_KEY_OF_ACCOUNT = (
 )
 
 
+# The account, and its keys newest first. Without a key, there is one row with nulls.
+READ_ACCOUNT = f"""
+SELECT account.openid, account.user_id, key.asked_at, key.session_key_sealed
+FROM social_accounts AS account
+LEFT JOIN LATERAL (
+    SELECT asked_at, session_key_sealed FROM session_keys
+    WHERE tenant_id = account.tenant_id AND social_account_id = account.id
+    ORDER BY asked_at DESC LIMIT {KEPT}
+) AS key ON true
+WHERE account.tenant_id = %(tenant_id)s AND account.id = %(account_id)s
+ORDER BY key.asked_at DESC
+"""  # noqa: S608 - a constant
+
+
+@dataclass(frozen=True, slots=True)
+class AccountKeys:
+    """A social account, and its encrypted session_keys that may be in use, newest first."""
+
+    openid: str
+    user_id: UUID | None
+    sealed_keys: Sequence[str]
+
+
 def keep_session_key(
     db: Session, account: SocialAccount, session_key: str, asked_at: datetime
 ) -> None:
@@ -91,14 +114,17 @@ def key_index(account_id: UUID, session_key: str) -> bytes:
     return keyring().blind_index(session_key, f"session_keys:{account_id}")
 
 
-def with_session_keys(principal: Principal, read: Callable[[str], R]) -> tuple[SocialAccount, R]:
+def with_session_keys(principal: Principal, read: Callable[[str], R]) -> tuple[AccountKeys, R]:
     """Call `read` with the caller's session_keys, newest first, until one decrypts the data.
 
     Returns the account and the result. Raises NoSocialAccount, SessionKeyStale if no key decrypts
     the data, and any other exception of `read`, because the key was right then.
     """
-    account = get_social_account(principal)
-    for session_key in _keys_of(account.tenant_id, account.id):
+    account = _read_account(principal)
+    for sealed in account.sealed_keys:
+        session_key = _opened(sealed, principal)
+        if session_key is None:
+            continue
         try:
             return account, read(session_key)
         except SessionKeyStale:
@@ -106,23 +132,24 @@ def with_session_keys(principal: Principal, read: Callable[[str], R]) -> tuple[S
     raise SessionKeyStale
 
 
-def _keys_of(tenant_id: UUID, account_id: UUID) -> list[str]:
-    wanted = (
-        select(SessionKey)
-        .where(SessionKey.tenant_id == tenant_id, SessionKey.social_account_id == account_id)
-        .order_by(SessionKey.asked_at.desc())
-        .limit(KEPT)
-    )
-    with transaction() as db:
-        kept = db.scalars(wanted).all()
-    plausible = [key for key in kept if key is kept[0] or key.asked_at > now() - PLAUSIBLE_LIFE]
-    return [text for key in plausible if (text := _opened(key))]
+def _read_account(principal: Principal) -> AccountKeys:
+    where = {"tenant_id": principal.tenant_id, "account_id": principal.social_account_id}
+    with autocommit() as db:
+        rows = db.execute(READ_ACCOUNT, where).fetchall()
+    if not rows:
+        raise missing_account(principal)
+    openid, user_id, *_ = rows[0]
+    oldest = now() - PLAUSIBLE_LIFE
+    kept = [(asked_at, sealed) for _, _, asked_at, sealed in rows if sealed is not None]
+    sealed_keys = [sealed for asked_at, sealed in kept[1:] if asked_at > oldest]
+    return AccountKeys(openid, user_id, [kept[0][1], *sealed_keys] if kept else [])
 
 
-def _opened(key: SessionKey) -> str | None:
+def _opened(sealed: str, principal: Principal) -> str | None:
     """Return the decrypted session_key. Return None and log an error if it cannot be decrypted."""
+    place = {"social_account_id": principal.social_account_id}
     try:
-        return key.session_key
+        return SessionKey.session_key.open(sealed, SessionKey, **place)
     except SealBroken as error:
         log.error("session_key_broken", cause=str(error))
         return None

@@ -20,7 +20,7 @@ from app.services.privacy.personal_data import person_index
 from app.services.retention import run_retention
 from app.services.sessions.authentication import authenticate
 from app.services.sessions.own_sessions import end_all_sessions, end_other_sessions
-from app.services.social_accounts.accounts import get_social_account, lock_social_account
+from app.services.social_accounts.accounts import get_openid, lock_social_account
 from app.services.users.account_closure import close_account
 from app.services.users.phone_numbers import number_index, phone_number
 from tests.fixtures.passwords import GOOD_PASSWORD
@@ -460,7 +460,7 @@ def test_request_of_an_identity_that_was_just_erased_gets_token_invalid(
         rows("UPDATE users SET erase_after = now()")
         assert run_retention_once(app) == 1
         with pytest.raises(TokenInvalid):
-            get_social_account(principal)
+            get_openid(principal)
         with pytest.raises(TokenInvalid), transaction() as db:
             lock_social_account(db, principal)
 
