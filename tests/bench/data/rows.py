@@ -118,13 +118,13 @@ class Bench:
             raise SystemExit(f"{row.name}: {answer.status_code} {answer.text}")
 
     def warm_up(self, service: Service, row: Row) -> None:
-        """Send requests of a row before it is measured, until each login token has been used.
+        """Send requests of a row before it is measured, two for each person.
 
-        The first request of a session within a minute updates the database, so it takes longer than
-        the other requests.
+        The first request of a session within a minute updates the database, and the first request
+        of an app in a worker reads the app. These requests take longer than the others.
         """
         self.check(service, row)
-        left = 2 * len(self.people) if row in (VERIFY, ME) else 1
+        left = 1 if row.once_by else 2 * len(self.people)
         while left > 0:
             feed = self.prepare(row, WARM_UP_SECONDS)
             load = feed.drive(service, WARM_UP_CONNECTIONS, WARM_UP_SECONDS)
