@@ -7,7 +7,7 @@ rules and returns the error responses. For `/v1/me`, the middleware caches the r
 
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from uuid import UUID
@@ -18,7 +18,13 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.api.forward_auth import AuthRequest, find_auth_request, verify_headers
-from app.auth import AUTHORIZATION, BARE_TOKEN_HEADERS, LONGEST_TOKEN, find_token
+from app.auth import (
+    AUTHORIZATION,
+    BARE_TOKEN_HEADERS,
+    FAILED_READ,
+    LONGEST_TOKEN,
+    find_token,
+)
 from app.errors import TokensDiffer
 from app.headers import security_headers
 from app.logs import log_request, request_id_of
@@ -26,6 +32,7 @@ from app.services.cache.registry import Caches
 from app.services.principals import Principal
 from app.services.sessions.authentication import find_cached_principal, read_bound_principal
 from app.services.sessions.last_seen import LastSeen
+from app.services.sessions.tokens import LOGIN_PREFIX
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -109,7 +116,8 @@ class IdentityFastPath:
     def _find_principal(self, environ: "WSGIEnvironment") -> Principal | None:
         """Return the principal of the login token, or None if Flask must decide.
 
-        If the session is not cached, read it, unless the database may be unavailable.
+        If the session is not cached, read it, unless the database may be unavailable. Flask raises
+        the error of a failed read, so that a request waits for the database only once.
         """
         try:
             token = find_token(*(environ.get(name, "") for name in TOKEN_HEADERS))
@@ -120,9 +128,12 @@ class IdentityFastPath:
         cached = self._caches.of_this_process()
         of_session = (cached.sessions, self._last_seen, token[:LONGEST_TOKEN])
         principal = find_cached_principal(*of_session)
-        if principal is None and cached.changes.is_fresh:
-            with self._app.app_context(), suppress(psycopg.Error, SQLAlchemyError):
-                principal = read_bound_principal(*of_session)
+        if principal is None and cached.changes.is_fresh and token.startswith(LOGIN_PREFIX):
+            try:
+                with self._app.app_context():
+                    principal = read_bound_principal(*of_session)
+            except (psycopg.Error, SQLAlchemyError) as error:
+                environ[FAILED_READ] = error
         return principal
 
     def _cached_response(self, principal: Principal, secure: Mapping[str, str]) -> Answer | None:

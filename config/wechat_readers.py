@@ -10,8 +10,9 @@ def read_wechat_api_base_url(environ: Mapping[str, str]) -> str:
     """Read WECHAT_API_BASE_URL. Production requires https, because AppSecrets are sent to it."""
     url = read_text(environ, "WECHAT_API_BASE_URL") or "https://api.weixin.qq.com"
     parts = split_url(url)
-    plain = parts and parts.hostname and not (parts.query or parts.fragment or "@" in parts.netloc)
-    if not parts or not plain or parts.scheme not in ("http", "https") or url.endswith("/"):
+    plain = parts and not (parts.query or parts.fragment or "@" in parts.netloc)
+    known = parts and parts.scheme in ("http", "https") and _is_host(parts.hostname)
+    if not parts or not plain or not known or not url.isascii() or url.endswith("/"):
         refuse(
             "WECHAT_API_BASE_URL",
             "must look like https://api.weixin.qq.com, with no slash at its end",
@@ -29,7 +30,8 @@ def read_wechat_proxy(environ: Mapping[str, str]) -> str | None:
         return None
     parts = split_url(url)
     plain = parts and not (parts.path.strip("/") or parts.query or parts.fragment)
-    if not parts or not plain or parts.scheme != "http" or not parts.hostname or not parts.port:
+    known = parts and parts.scheme == "http" and _is_host(parts.hostname) and parts.port
+    if not parts or not plain or not known:
         refuse(
             "WECHAT_PROXY",
             "must look like http://proxy.internal:3128 or http://user:password@proxy.internal:3128",
@@ -52,3 +54,11 @@ def read_wechat_ca_file(environ: Mapping[str, str]) -> str | None:
             "无法使用；应为 PEM 格式的证书文件",
         )
     return path
+
+
+def _is_host(name: str | None) -> bool:
+    """Return whether a name can be looked up: it has no empty and no overlong label."""
+    try:
+        return bool(name and name.encode("idna"))
+    except UnicodeError:
+        return False

@@ -63,16 +63,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
 
 
-class Scheduler(LoadFileScheduling):
-    """Gives each process whole files, and all files of tests/e2e/live to one process."""
+class LiveTestScheduling(LoadFileScheduling):
+    """Assigns whole files to a process, and all files of tests/e2e/live to one."""
 
     def _split_scope(self, nodeid: str) -> str:
         return LIVE if nodeid.startswith(LIVE) else super()._split_scope(nodeid)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduler:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LiveTestScheduling:
     """Schedule the tests of several processes."""
-    return Scheduler(config, log)
+    return LiveTestScheduling(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -1,18 +1,22 @@
 """Connections to WeChat that stay open between calls.
 
-Greenlets and threads may use a pool concurrently: the sockets of the standard library block only
-the caller.
+The greenlets of a worker share a pool, and so do the threads of a process without gevent: the
+sockets of the standard library block only the caller.
 """
 
-import select
 import socket
 import ssl
 from base64 import b64encode
 from collections import deque
 from contextlib import suppress
+from select import POLLIN
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import certifi
+from gevent.monkey import get_original
+
+# The original `select.poll`: gevent's would switch to another greenlet.
+poll = get_original("select", "poll")
 
 CONNECT_TIMEOUT = 3.0  # seconds for each of TCP, tunnel and TLS
 READ_TIMEOUT = 5.0  # seconds between two bytes of the response
@@ -45,6 +49,8 @@ class ConnectionPool:
         if parts.scheme == "https":
             # Reading the authorities is slow, so one context serves all connections.
             self._tls = ssl.create_default_context(cafile=ca_file or certifi.where())
+            # SSLKEYLOGFILE would write the keys of the connections to a file.
+            self._tls.keylog_filename = None  # type: ignore[assignment]
         self._idle: deque[socket.socket] = deque()
 
     def __repr__(self) -> str:
@@ -90,24 +96,27 @@ class ConnectionPool:
                 _open_tunnel(connection, proxy, self._host, self._port)
             if self._tls:
                 connection = self._tls.wrap_socket(connection, server_hostname=self._host)
-        except (OSError, NotConnected) as error:
+        except BaseException as error:  # also if the greenlet is killed
             if connection is not None:
                 connection.close()
-            if isinstance(error, NotConnected):
-                raise
-            raise NotConnected(type(error).__name__) from None
+            if isinstance(error, (OSError, ValueError)):  # ValueError: an impossible host name
+                raise NotConnected(type(error).__name__) from None
+            raise
         return connection
 
 
 def _is_reusable(connection: socket.socket) -> bool:
     """Return whether an idle connection is open and has nothing to read.
 
-    WeChat may have closed it, and unexpected data would be taken for the next response.
+    WeChat may have closed it, and unexpected data would be taken for the next response. With TLS,
+    such data may already have been decrypted.
     """
     with suppress(OSError, ValueError):
-        poll = select.poll()
-        poll.register(connection, select.POLLIN)
-        return not poll.poll(0)
+        if isinstance(connection, ssl.SSLSocket) and connection.pending():
+            return False
+        poller = poll()
+        poller.register(connection.fileno(), POLLIN)
+        return not poller.poll(0)
     return False
 
 
@@ -123,9 +132,15 @@ def _open_tunnel(connection: socket.socket, proxy: SplitResult, host: str, port:
     while b"\r\n\r\n" not in answer:
         received = connection.recv(4096)
         answer += received
-        if not received or len(answer) > MOST_TUNNEL_BYTES:
-            raise NotConnected("the proxy sent no response")
-    status = answer.split(b" ", 2)[1:2]
-    # Data behind the head cannot come from WeChat, which speaks second in HTTP and in TLS.
-    if status != [b"200"] or not answer.endswith(b"\r\n\r\n"):
-        raise NotConnected(f"the proxy answered {b''.join(status)[:3].decode('ascii', 'replace')}")
+        if not received:
+            raise NotConnected("the proxy closed the connection")
+        if len(answer) > MOST_TUNNEL_BYTES:
+            raise NotConnected("the proxy sent a response that is too long")
+    status = answer[:12].partition(b" ")[2]
+    if not status.isdigit():
+        raise NotConnected("the proxy sent no HTTP response")
+    if status != b"200":
+        raise NotConnected(f"the proxy answered {status.decode()}")
+    # Data after the head was sent by the proxy: in HTTP and TLS the client sends first.
+    if not answer.endswith(b"\r\n\r\n"):
+        raise NotConnected("the proxy sent data after its response")

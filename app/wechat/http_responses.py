@@ -1,18 +1,21 @@
 """Reading of an HTTP response with httptools, which wraps the parser of Node.js (llhttp)."""
 
 import socket
+import time
 import zlib
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+TOTAL_TIMEOUT = 8.0  # seconds
 _CHUNK_BYTES = 16 * 1024
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 
 
 class BrokenResponse(Exception):
-    """The response is no complete HTTP response. The message is safe to log."""
+    """The response is malformed, incomplete or too long. The message is safe to log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +31,14 @@ def read_response(connection: socket.socket, most_bytes: int) -> HttpResponse:
     """Read the response to a request.
 
     Raises OSError, and BrokenResponse, also if head and body, or the decompressed body, exceed
-    `most_bytes`.
+    `most_bytes`. The timeout of the connection limits the time between two bytes, and
+    `TOTAL_TIMEOUT` the whole response.
     """
     reader = _Reader()
-    received = 0
+    received, deadline = 0, time.monotonic() + TOTAL_TIMEOUT
     while not reader.is_complete:
+        if received and time.monotonic() > deadline:
+            raise TimeoutError
         data = connection.recv(_CHUNK_BYTES)
         if not data and not received:
             raise ConnectionResetError
@@ -40,6 +46,7 @@ def read_response(connection: socket.socket, most_bytes: int) -> HttpResponse:
         if received > most_bytes:
             raise BrokenResponse("answer too long")
         reader.feed(data)
+    reader.release()
     return HttpResponse(reader.status, reader.read_content(most_bytes), reader.can_reuse)
 
 
@@ -47,7 +54,7 @@ class _Reader:
     """Receives the events of the parser. Skips informational responses (1xx)."""
 
     def __init__(self) -> None:
-        self._parser = HttpResponseParser(self)
+        self._parser: Any = HttpResponseParser(self)
         self._content = b""
         self._encoding = b""
         self._has_length = False
@@ -67,6 +74,10 @@ class _Reader:
                 raise BrokenResponse("answer is no HTTP response") from None
             self.can_reuse = False  # data follows the response
 
+    def release(self) -> None:
+        """Break the reference cycle with the parser, so that the response is freed immediately."""
+        self._parser = None
+
     def read_content(self, most_bytes: int) -> bytes:
         if self._encoding in (b"", b"identity"):
             return self._content
@@ -79,6 +90,8 @@ class _Reader:
             raise BrokenResponse("answer is no gzip data") from None
         if len(content) > most_bytes:
             raise BrokenResponse("answer too long")
+        if not inflater.eof or inflater.unused_data:
+            raise BrokenResponse("answer is no gzip data")
         return content
 
     def _end(self) -> None:

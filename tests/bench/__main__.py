@@ -23,7 +23,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     )
     parser.add_argument("--seconds", type=int, default=10, help="of each run; 3 runs a row")
     parser.add_argument("--users", type=int, default=50_000, help="in the database")
-    parser.add_argument("--people", type=int, default=1_000, help="users under load")
+    # Enough that nobody reaches the session limit, above which a login takes more statements.
+    parser.add_argument("--people", type=int, default=4_000, help="users under load")
     parser.add_argument("--connections", type=int, nargs="+", default=CONNECTIONS)
     parser.add_argument("--delays", type=int, nargs="+", default=DELAYS, help="of WeChat, in ms")
     parser.add_argument("--endings", type=int, default=400, help="number of ended sessions")

@@ -46,14 +46,15 @@ def measure_everything(made: World, options: Namespace) -> None:
 
     If a measurement fails, the results of the earlier measurements are saved.
     """
-    drawn = sample(options.users, options.people + options.endings)
-    bench, to_end = Bench(made, drawn[: options.people]), drawn[options.people :]
+    drawn = sample(options.users, options.people + options.endings + IN_FLIGHT_USERS)
+    bench, others = Bench(made, drawn[: options.people]), drawn[options.people :]
+    to_end, in_flight = others[: options.endings], others[options.endings :]
     parts = [f"# Bench\n\n{machine()}. {driving.version()}. {of_database(made)}"]
     parts.append(explanation_of(options))
     results: Results = {}
     try:
         parts += measure_rows(bench, options, results)
-        targets = list(measure_targets(bench, options, to_end))
+        targets = list(measure_targets(bench, options, to_end, in_flight))
         parts += ["## Targets", targets_table([*targets_of(results, options), *targets])]
     finally:
         save("\n\n".join(parts), made.folder / "bench.md")
@@ -74,12 +75,15 @@ def measure_rows(bench: Bench, options: Namespace, results: Results) -> Iterator
             yield results_table(measured, results[0, at.connections][FLOOR], trips)
 
 
-def measure_targets(bench: Bench, options: Namespace, to_end: Sequence[Person]) -> Iterator[Target]:
+def measure_targets(
+    bench: Bench, options: Namespace, to_end: Sequence[Person], in_flight: Sequence[Person]
+) -> Iterator[Target]:
     """Measure the targets that need their own runs.
 
+    `in_flight` are people who have not logged in before, so that none reaches the session limit.
     Sessions are ended last, because requests with ended sessions would count as errors.
     """
-    yield waiting_target(bench.world, options.users)
+    yield waiting_target(bench.world, in_flight)
     yield from startup_targets(bench.world, bench.people[0])
     yield memory_target(bench, options.users)
     with bench.world.serving() as service:
@@ -132,9 +136,9 @@ def targets_of(results: Results, options: Namespace) -> list[Target]:
     ]
 
 
-def waiting_target(made: World, users: int) -> Target:
+def waiting_target(made: World, people: Sequence[Person]) -> Target:
     """Measure whether logins per second stay the same if WeChat takes 200 ms to respond."""
-    bench, rates = Bench(made, sample(users, IN_FLIGHT_USERS)), []
+    bench, rates = Bench(made, people), []
     with made.serving(pool=POOL_OF_ALL // WORKERS) as service:
         for delay in (0, 200):
             at = Conditions(IN_FLIGHT, delay, IN_FLIGHT_SECONDS)

@@ -88,7 +88,7 @@ def test_wechat_proxy_accepts_an_http_proxy(proxy: str) -> None:
     [
         *("proxy.internal:3128", "https://proxy.internal:3128", "socks5://proxy.internal:1080"),
         *("http://proxy.internal", "http://:3128", "http://proxy:port", "http://proxy:3128/x"),
-        "http://me:secret-of-proxy@proxy:3128/?x=y",
+        *("http://me:secret-of-proxy@proxy:3128/?x=y", "http://proxy..internal:3128"),
     ],
 )
 def test_another_wechat_proxy_is_refused_without_showing_it(wrong: str) -> None:
@@ -194,6 +194,8 @@ BAD = [
     ("WECHAT_API_BASE_URL", f"https://me:{SECRET}@api.weixin.qq.com"),
     ("WECHAT_API_BASE_URL", "https://api.weixin.qq.com:https"),
     ("WECHAT_API_BASE_URL", "http://api.weixin.qq.com"),
+    ("WECHAT_API_BASE_URL", "https://api..weixin.qq.com"),
+    ("WECHAT_API_BASE_URL", "https://api.weixin.qq.com/前缀"),
     ("DATABASE_POOL_SIZE", "0"),
     ("TRUSTED_PROXIES", "-1"),
     ("TRUSTED_PROXIES", "yes"),

@@ -27,6 +27,7 @@ class Proxy(socketserver.ThreadingTCPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Tunnel)
         self.heads: list[str] = []
+        self.tunnelled = b""
         self.answer = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
     @property
@@ -44,20 +45,20 @@ class _Tunnel(socketserver.BaseRequestHandler):
         self.server.heads.append(head.decode())
         host, port = head.split()[1].decode().split(":")
         self.request.sendall(self.server.answer)
-        if not self.server.answer.startswith(b"HTTP/1.1 200"):
+        if not self.server.answer.startswith(b"HTTP/1.1 200 Connection"):
             return
         with socket.create_connection((host, int(port)), 5) as target:
-            back = threading.Thread(target=_copy, args=(target, self.request), daemon=True)
+            back = threading.Thread(target=self._copy, args=(target, self.request), daemon=True)
             back.start()
-            _copy(self.request, target)
+            self._copy(self.request, target)
             back.join(5)
 
-
-def _copy(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(4096):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
+    def _copy(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(4096):
+                self.server.tunnelled += data
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
 
 
 @pytest.fixture
@@ -93,7 +94,9 @@ def test_the_certificate_behind_the_proxy_is_verified(
     with pytest.raises(WeChatUnavailable, match="SSLCertVerificationError"):
         log_in(url, proxy_url=proxy_url)
     assert log_in(url, proxy_url=proxy_url, ca_file=pem) == "oAlice"
-    assert SECRET not in "".join(proxy.heads)
+    assert proxy.tunnelled
+    for secret in (SECRET, CODE, SESSION["session_key"]):
+        assert secret.encode() not in proxy.tunnelled
 
 
 def test_the_proxy_receives_user_name_and_password(wechat: Any, proxy: Proxy) -> None:
@@ -108,9 +111,10 @@ def test_the_proxy_receives_user_name_and_password(wechat: Any, proxy: Proxy) ->
     [
         (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "the proxy answered 407"),
         (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno", "the proxy answered 403"),
-        (b"nonsense\r\n\r\n", "the proxy answered"),
-        (b"HTTP/1.1 407", "the proxy sent no response"),
-        (b"x" * 20_000, "the proxy sent no response"),
+        (b"nonsense\r\n\r\n", "the proxy sent no HTTP response"),
+        (b"HTTP/1.1 407", "the proxy closed the connection"),
+        (b"x" * 20_000, "a response that is too long"),
+        (b"HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK", "the proxy sent data after its response"),
     ],
 )
 def test_a_refusal_of_the_proxy_reports_that_the_code_is_not_used_up(

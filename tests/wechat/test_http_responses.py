@@ -1,5 +1,7 @@
 """Reading of HTTP responses: lengths, encodings, and what makes a connection unusable."""
 
+import gc
+import gzip
 import socket
 import zlib
 from collections.abc import Iterator
@@ -7,9 +9,11 @@ from contextlib import contextmanager
 
 import pytest
 
+from app.wechat import http_responses
 from app.wechat.http_responses import BrokenResponse, HttpResponse, read_response
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
+GZIP = gzip.compress(b"{}")
 SIZED = HEAD + b"Content-Length: 2\r\n\r\n{}"
 
 
@@ -90,6 +94,11 @@ def test_a_compressed_body_is_decompressed(wbits: int) -> None:
         HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}",
         HEAD + b"Content-Encoding: br\r\nContent-Length: 2\r\n\r\n{}",
         HEAD + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}",
+        HEAD + b"Content-Encoding: gzip\r\nContent-Length: 14\r\n\r\n" + gzip.compress(b"{}")[:14],
+        HEAD
+        + b"Content-Encoding: gzip\r\nContent-Length: 23\r\n\r\n"
+        + gzip.compress(b"{}")
+        + b"x",
     ],
 )
 def test_a_broken_response_is_rejected(response: bytes) -> None:
@@ -112,7 +121,10 @@ def test_a_connection_closed_before_the_response_raises_connection_reset() -> No
     ],
     ids=["long header", "many headers", "many interim responses", "long body"],
 )
-def test_head_and_body_of_a_response_are_limited(response: bytes) -> None:
+def test_head_and_body_of_a_response_are_limited(
+    response: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_responses, "_CHUNK_BYTES", 7)
     with pytest.raises(BrokenResponse, match="too long"):
         read(response)
 
@@ -125,7 +137,28 @@ def test_the_decompressed_body_is_limited() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 3, 7])
-def test_a_response_may_arrive_in_parts_of_any_size(size: int) -> None:
+def test_a_response_may_arrive_in_parts_of_any_size(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_responses, "_CHUNK_BYTES", size)
     response = HEAD + b"Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}"
-    parts = [response[at : at + size] for at in range(0, len(response), size)]
-    assert read(*parts) == HttpResponse(200, b"{}", can_reuse=True)
+    assert read(response) == HttpResponse(200, b"{}", can_reuse=True)
+
+
+def test_a_response_that_takes_too_long_in_all_is_aborted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte arrives in time, but the response would take hours."""
+    monkeypatch.setattr(http_responses, "TOTAL_TIMEOUT", -1.0)
+    monkeypatch.setattr(http_responses, "_CHUNK_BYTES", 1)
+    with pytest.raises(TimeoutError):
+        read(SIZED)
+
+
+def test_a_response_leaves_no_reference_cycle() -> None:
+    """The content, which contains a session_key, is freed without a garbage collection."""
+    gc.collect()
+    gc.disable()
+    try:
+        read(SIZED)
+        assert not any(isinstance(one, http_responses._Reader) for one in gc.get_objects())
+    finally:
+        gc.enable()

@@ -1,6 +1,6 @@
 """Cache of authenticated sessions by token hash.
 
-Each session is packed into bytes, because a process caches many sessions: 0.25 kB each, a third of
+Each session is packed into bytes, because a process caches many sessions: 0.28 kB each, a third of
 the size of Python objects, and the garbage collector does not traverse them.
 """
 

@@ -96,8 +96,8 @@ WITH login_account AS (
     RETURNING id, user_id
 ), {RECORD_CODE}, {KEEP_KEY} {OPEN_SESSION}
 """  # noqa: S608 - of constants
-# A release moves the accounts of its app. The lock makes it wait for this login, or this login for
-# it. An account that is added later would collide with the moved one of the same person.
+# A release locks its app FOR UPDATE when it begins, and then moves the accounts of the app. An
+# account that a login inserts later would violate the unique constraint when it is moved.
 APP_IN_USE = """
     FROM wechat_apps AS app
     WHERE app.tenant_id = %(tenant_id)s AND app.appid = %(appid)s::varchar

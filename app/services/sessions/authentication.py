@@ -77,7 +77,7 @@ def read_bound_principal(sessions: SessionCache, uses: LastSeen, token: str) -> 
     """Return the principal of a session in the database if it is valid and bound, or None.
 
     Runs one statement. Caches the session and records the use like `authenticate`. Raises
-    psycopg.Error.
+    psycopg.Error or SQLAlchemyError.
     """
     asked_at = time.monotonic()
     found = _read(token)
