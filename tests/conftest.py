@@ -45,6 +45,9 @@ LIVE = "tests/e2e/live/"
 # The paths of the tests that run first.
 FIRST = ("tests/e2e/test_make_run.py", "tests/e2e/test_production.py", LIVE)
 
+# Each of up to four processes has pools of 30 connections. PostgreSQL's default is 100.
+MANY_CONNECTIONS = ("-c", "max_connections=400")
+
 # Without cached bytecode, each of about thirty processes would compile the service again, and each
 # process of pytest the tests.
 sys.dont_write_bytecode = False
@@ -94,7 +97,7 @@ def wechat() -> Iterator[WeChat]:
 def config(wechat: WeChat) -> Iterator[Config]:
     """Development settings with a database of this run."""
     name = f"wxpass_test_{secrets.token_hex(4)}"
-    with hold_server(var_folder(dict(os.environ)), name) as server:
+    with hold_server(var_folder(dict(os.environ)), name, MANY_CONNECTIONS) as server:
         disable_synchronous_commit(server.url, name)
         environ = dict(os.environ) | {"DATABASE_URL": server.url, "DATABASE_POOL_SIZE": "30"}
         environ["WECHAT_API_BASE_URL"] = wechat.url
