@@ -126,12 +126,12 @@ class IdentityFastPath:
         if token is None:
             return None
         cached = self._caches.of_this_process()
-        of_session = (cached.sessions, self._last_seen, token[:LONGEST_TOKEN])
-        principal = find_cached_principal(*of_session)
+        lookup = (cached.sessions, self._last_seen, token[:LONGEST_TOKEN])
+        principal = find_cached_principal(*lookup)
         if principal is None and cached.changes.is_fresh and token.startswith(LOGIN_PREFIX):
             try:
                 with self._app.app_context():
-                    principal = read_bound_principal(*of_session)
+                    principal = read_bound_principal(*lookup)
             except (psycopg.Error, SQLAlchemyError) as error:
                 environ[FAILED_READ] = error
         return principal

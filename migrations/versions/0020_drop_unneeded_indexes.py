@@ -32,8 +32,6 @@ PARTIAL = (
     ("users", "account_prefix", "account text_pattern_ops", "account"),
     ("users", "nickname_prefix", "lower(nickname) text_pattern_ops", "nickname"),
 )
-
-
 # The locks that dropping an index needs, in the order in which logins lock the tables. Taken later,
 # they would deadlock with a login that waits for a table whose index is being built.
 LOCKS = "LOCK TABLE social_accounts, users, login_sessions, audit_events IN ACCESS EXCLUSIVE MODE"
@@ -42,24 +40,15 @@ LOCKS = "LOCK TABLE social_accounts, users, login_sessions, audit_events IN ACCE
 def upgrade() -> None:
     op.execute(LOCKS)
     for table, end, expression, column in PARTIAL:
-        _build(table, end, expression, f" WHERE {column} IS NOT NULL")
-    for table, end, _, _ in PARTIAL:
-        _replace(table, end)
+        _rebuild(table, end, expression, f" WHERE {column} IS NOT NULL")
     for name, table, _, _ in DROPPED:
         op.drop_index(name, table)
 
 
-def _build(table: str, end: str, expression: str, where: str) -> None:
-    op.execute(f"CREATE INDEX {_name(table, end)}_new ON {table} (tenant_id, {expression}){where}")
-
-
-def _replace(table: str, end: str) -> None:
-    op.execute(f"DROP INDEX {_name(table, end)}")
-    op.execute(f"ALTER INDEX {_name(table, end)}_new RENAME TO {_name(table, end)}")
-
-
-def _name(table: str, end: str) -> str:
-    return f"ix_{table}_tenant_id_{end}"
+def _rebuild(table: str, end: str, expression: str, where: str) -> None:
+    name = f"ix_{table}_tenant_id_{end}"
+    op.execute(f"DROP INDEX {name}")
+    op.execute(f"CREATE INDEX {name} ON {table} (tenant_id, {expression}){where}")
 
 
 def downgrade() -> None:
@@ -68,6 +57,4 @@ def downgrade() -> None:
         where = sa.text(condition) if condition else None
         op.create_index(name, table, columns, postgresql_where=where)
     for table, end, expression, _ in PARTIAL:
-        _build(table, end, expression, "")
-    for table, end, _, _ in PARTIAL:
-        _replace(table, end)
+        _rebuild(table, end, expression, "")
