@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test test-repeat test-openapi test-browser test-rotation bench bench-scale bench-isolation bench-peers check fmt messages migrate lock sbom audit
+.PHONY: help setup run reload test test-repeat test-openapi test-browser test-rotation bench bench-scale bench-isolation bench-peers check fmt messages migrate lock sbom audit
 
 PYTHON ?= python3
 VENV := .venv
@@ -24,6 +24,9 @@ setup: $(VENV)/.installed ## Make .venv and install what the service needs / 创
 # `exec`, so that it is Python that make sends signals to, and no shell is left in between.
 run: $(VENV)/.installed ## Run database, WeChat simulator and service / 启动数据库、微信模拟器和服务
 	@exec $(BIN)/python -m config.development.run
+
+reload: $(VENV)/.installed ## Replace the processes of a running gunicorn without a gap; needs GUNICORN_PIDFILE / 无中断地替换正在运行的 gunicorn 进程，需设置 GUNICORN_PIDFILE
+	@exec $(BIN)/python -m config.reload $(ARGS)
 
 migrate: $(VENV)/.installed ## Bring the database up to date / 执行数据库迁移
 	@exec $(BIN)/python -m flask --app wsgi db upgrade

@@ -10,7 +10,7 @@ gc.disable()
 import click
 
 from app import create_app
-from app.boot import BootRefused, refuse_unfit_keys, warn_of_trusted_network
+from app.boot import BootRefused, refuse_unfit_keys, refuse_unready, warn_of_trusted_network
 from app.services.cache import invalidation_listener
 from app.services.metrics import count_writer
 from app.services.operators import failed_sign_ins
@@ -28,6 +28,8 @@ command = click.get_current_context(silent=True)
 is_command = command is not None and command.info_name != "run"
 # A replacement worker skips the boot checks, because a failure would stop the running workers too.
 is_replacement = environ.get("WXPASS_WORKER") == "replacement"
+# gunicorn sets this in the processes that replace running ones (config/handover.py).
+replaces_running_processes = "GUNICORN_PID" in environ
 try:
     development.fill(environ)
     config = load_config(environ)
@@ -38,6 +40,8 @@ try:
     elif not is_command:
         warn_of_trusted_network(config)
         refuse_unfit_keys(app)
+        if replaces_running_processes:
+            refuse_unready(app)
     count_writer.write_regularly(app)
     last_seen.write_regularly(app)
     failed_sign_ins.write_regularly(app)

@@ -8,6 +8,7 @@ from app.errors import Failure
 from app.extensions import db
 from app.languages import in_both_languages
 from app.services.encryption.key_proofs import check_keys
+from app.services.encryption.readiness import check_readiness
 from config import Config
 
 log = structlog.get_logger()
@@ -38,4 +39,18 @@ def refuse_unfit_keys(app: Flask) -> None:
             return
         finally:
             # The web server may fork this process, which must have no open connection then.
+            db.engine.dispose()
+
+
+def refuse_unready(app: Flask) -> None:
+    """Raise BootRefused unless `/readyz` would answer 200.
+
+    Processes that replace running ones must not take over requests that they cannot serve.
+    """
+    with app.app_context():
+        try:
+            check_readiness()
+        except Failure as failure:
+            raise BootRefused(f"{failure.code}: {in_both_languages(failure.en)}") from None
+        finally:
             db.engine.dispose()

@@ -3,11 +3,13 @@
 Optional environment variables:
   GUNICORN_BIND                host:port or unix:/path. Default: 127.0.0.1:$PORT. Containers set
                                0.0.0.0:8000
-  GUNICORN_WORKERS             number of processes. Default: one per core, in development at most 4
+  GUNICORN_WORKERS             number of processes. Default: one per CPU that the process may use,
+                               in development at most 4
   GUNICORN_WORKER_CONNECTIONS  concurrent requests per process. Default: 1000
   GUNICORN_TIMEOUT             seconds until an unresponsive worker is replaced. Default: 30
   GUNICORN_GRACEFUL_TIMEOUT    seconds for running requests when the service stops. Default: 30
   GUNICORN_KEEPALIVE           seconds an idle connection stays open. Default: 5
+  GUNICORN_PIDFILE             file for the id of the master process, which `make reload` needs
 """
 
 import logging
@@ -17,7 +19,8 @@ from typing import Any
 import structlog
 from gevent import sleep
 
-from config import ConfigError, load_config
+from config import ConfigError, handover, load_config
+from config.cpu_limit import usable_cpus
 from config.readers import read_environment_name, read_number, read_worker_connections
 
 _DEVELOPMENT_WORKERS = 4  # times the pool size, below PostgreSQL's default of 100 connections
@@ -27,8 +30,8 @@ try:
     if _production:
         load_config(os.environ)  # before workers are forked, to fail once with a clear message
     _port = read_number(os.environ, "PORT", 8000, range(1, 65536))
-    _cores = os.cpu_count() or 1
-    _workers = _cores if _production else min(_cores, _DEVELOPMENT_WORKERS)
+    _cpus = usable_cpus()
+    _workers = _cpus if _production else min(_cpus, _DEVELOPMENT_WORKERS)
 
     bind = os.environ.get("GUNICORN_BIND") or f"127.0.0.1:{_port}"
     workers = read_number(os.environ, "GUNICORN_WORKERS", _workers, range(1, 257))
@@ -41,6 +44,7 @@ except ConfigError as error:
 
 worker_class = "config.worker.Worker"
 control_socket_disable = True
+pidfile = os.environ.get("GUNICORN_PIDFILE") or None
 
 # Only the app evaluates forwarded headers, according to TRUSTED_PROXIES. gunicorn trusts none, not
 # even those of a local proxy.
@@ -91,10 +95,25 @@ accesslog = None  # the app logs the requests itself, without secrets
 errorlog = "-"
 
 
+_handover: handover.Handover | None = None
+
+
+def when_ready(server: Any) -> None:
+    """Prepare the replacement of the processes on SIGHUP and SIGUSR2."""
+    global _handover
+    _handover = handover.prepare(server)
+
+
 def post_fork(server: Any, worker: Any) -> None:
     """Mark a replacement worker: wsgi.py skips the key checks, which could stop the service."""
     if worker.age > server.cfg.workers:
         os.environ["WXPASS_WORKER"] = "replacement"
+
+
+def post_worker_init(worker: Any) -> None:
+    """Report that this worker has loaded the service."""
+    if _handover is not None:
+        _handover.report_ready()
 
 
 def post_request(worker: Any, request: Any, environ: Any, response: Any) -> None:

@@ -1,0 +1,88 @@
+"""Replacement of a running gunicorn by a new one without a gap in service.
+
+On SIGHUP or SIGUSR2, gunicorn starts a second master process. It loads the installed code again and
+accepts connections at the same sockets. When all of its workers are ready, it stops the first
+master with SIGTERM. The workers of the first master then finish their requests. If the new workers
+are not ready within `READY_SECONDS`, the second master stops, and the first one continues to serve.
+
+gunicorn's own handler of SIGHUP stops the old workers before the new ones serve. It also keeps the
+modules that the master process has loaded, among them `config`.
+"""
+
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+from typing import Any
+
+from gunicorn import systemd
+
+READY_SECONDS = 60.0
+
+
+class Handover:
+    """The second master's wait for its workers."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self._first_master: int = server.master_pid
+        self._deadline = time.monotonic() + READY_SECONDS
+        self._ready_workers = 0
+        self._is_finished = False
+        # Each worker writes one byte when it is ready.
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._read, False)
+
+    def report_ready(self) -> None:
+        """Report that this worker is ready. Called in the worker."""
+        os.write(self._write, b".")
+
+    def proceed(self) -> None:
+        """Stop the first master if all workers are ready. Stop this one if they are late.
+
+        Called repeatedly. The first master may also have ended for another reason.
+        """
+        if self._is_finished:
+            return
+        self._count_ready_workers()
+        if os.getppid() != self._first_master:
+            self._is_finished = True
+        elif self._ready_workers >= self._server.num_workers:
+            self._is_finished = True
+            self._server.log.info("Replacing the master process %s", self._first_master)
+            systemd.sd_notify(f"MAINPID={os.getpid()}", self._server.log)
+            os.kill(self._first_master, signal.SIGTERM)
+        elif time.monotonic() > self._deadline:
+            self._is_finished = True
+            self._server.log.error("The workers were not ready after %s s", READY_SECONDS)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def _count_ready_workers(self) -> None:
+        with suppress(BlockingIOError):
+            self._ready_workers += len(os.read(self._read, 1024))
+
+
+def prepare(server: Any) -> Handover | None:
+    """Make SIGHUP start a second master. Return the handover if this is a second master."""
+    if os.getpid() == 1:
+        # A container ends when its first process ends.
+        server.handle_hup = server.handle_usr2 = lambda: server.log.error(
+            "The first process of a container cannot be replaced. Start a new container instead."
+        )
+        return None
+    server.handle_hup = server.handle_usr2
+    # gunicorn would repeat `python -m gunicorn` as `python gunicorn/__main__.py`, which fails.
+    server.START_CTX["args"] = [sys.executable, *sys.orig_argv[1:]]
+    if not server.master_pid:
+        return None
+    handover = Handover(server)
+    promote = server.maybe_promote_master
+
+    def hand_over_and_promote() -> None:
+        # gunicorn's main loop calls this at least once per second.
+        handover.proceed()
+        promote()
+
+    server.maybe_promote_master = hand_over_and_promote
+    return handover

@@ -1,0 +1,100 @@
+"""config/handover.py: what a second master process does. tests/e2e/upgrade runs real ones."""
+
+import os
+import signal
+import socket
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+
+from config import handover
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """The process ids and signals that are sent. No signal is really sent."""
+    sent: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: sent.append((pid, number)))
+    return sent
+
+
+def server_of(**fields: Any) -> SimpleNamespace:
+    """Return what the module uses of gunicorn's arbiter, in a second master with two workers."""
+    arbiter = SimpleNamespace(master_pid=os.getppid(), num_workers=2, log=Mock(), START_CTX={})
+    arbiter.handle_usr2 = lambda: None
+    arbiter.handle_hup = arbiter.maybe_promote_master = Mock()
+    arbiter.__dict__.update(fields)
+    return arbiter
+
+
+def test_first_master_is_stopped_once_when_all_workers_are_ready(
+    sent: list[tuple[int, int]],
+) -> None:
+    server = server_of()
+    replacement = handover.prepare(server)
+    assert replacement
+    replacement.report_ready()
+    server.maybe_promote_master()
+    assert sent == []
+    replacement.report_ready()
+    server.maybe_promote_master()
+    server.maybe_promote_master()
+    assert sent == [(os.getppid(), signal.SIGTERM)]
+
+
+def test_second_master_stops_itself_if_its_workers_are_late(
+    sent: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handover, "READY_SECONDS", 0)
+    server = server_of()
+    replacement = handover.prepare(server)
+    assert replacement
+    replacement.report_ready()
+    server.maybe_promote_master()
+    server.maybe_promote_master()
+    assert sent == [(os.getpid(), signal.SIGTERM)]
+
+
+def test_second_master_stops_no_process_if_the_first_one_has_ended(
+    sent: list[tuple[int, int]],
+) -> None:
+    """Its process id may belong to another program by now."""
+    server = server_of(master_pid=os.getppid() + 1)
+    replacement = handover.prepare(server)
+    assert replacement
+    replacement.report_ready()
+    replacement.report_ready()
+    server.maybe_promote_master()
+    assert sent == []
+
+
+def test_systemd_gets_the_new_main_process(
+    sent: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    server = server_of(num_workers=1)
+    replacement = handover.prepare(server)
+    assert replacement
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        replacement.report_ready()
+        server.maybe_promote_master()
+        assert systemd.recv(100) == f"MAINPID={os.getpid()}".encode()
+
+
+def test_sighup_starts_a_second_master(sent: list[tuple[int, int]]) -> None:
+    server = server_of(master_pid=0)
+    assert handover.prepare(server) is None
+    assert server.handle_hup is server.handle_usr2
+
+
+def test_first_process_of_a_container_is_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    server = server_of(master_pid=0)
+    handover.prepare(server)
+    server.handle_hup()
+    server.handle_usr2()
+    assert server.log.error.call_count == 2

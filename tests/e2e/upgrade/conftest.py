@@ -1,0 +1,115 @@
+"""Processes of the service that are replaced while requests arrive."""
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+
+from config.development.postgres import hold_server
+from tests.fixtures.personas import WeChat
+from tests.fixtures.ports import free_port
+from tests.fixtures.waiting import until
+
+ROOT = Path(__file__).parents[3]
+
+
+@dataclass
+class Gunicorn:
+    """A running gunicorn. Its master process can be replaced by a second one."""
+
+    url: str
+    folder: Path
+    python: str
+
+    @property
+    def pidfile(self) -> Path:
+        """Return the file with the process id of the master."""
+        return self.folder / "gunicorn.pid"
+
+    @property
+    def pid(self) -> int | None:
+        """Return the process id of the master, or None while it is being replaced."""
+        return int(self.pidfile.read_text()) if self.pidfile.exists() else None
+
+    @property
+    def log(self) -> str:
+        """Return the log of all processes."""
+        return (self.folder / "gunicorn.log").read_text()
+
+    def is_ready(self) -> bool:
+        """Return whether `/readyz` answers 200."""
+        try:
+            return requests.get(f"{self.url}/readyz", timeout=5).status_code == 200
+        except requests.RequestException:
+            return False
+
+    def reload(self, seconds: float = 60) -> "subprocess.CompletedProcess[str]":
+        """Run the command of `make reload`."""
+        command = [sys.executable, "-m", "config.reload", "--seconds", str(seconds)]
+        environ = os.environ | {"GUNICORN_PIDFILE": str(self.pidfile)}
+        return subprocess.run(
+            command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=seconds + 60
+        )
+
+
+@contextmanager
+def running(
+    environ: dict[str, str], folder: Path, checkout: Path = ROOT, python: str = sys.executable
+) -> Iterator[Gunicorn]:
+    """Run gunicorn inside the block. Yield it when it is ready."""
+    folder.mkdir(exist_ok=True)
+    port = free_port()
+    service = Gunicorn(f"http://127.0.0.1:{port}", folder, python)
+    environ = os.environ | environ | {"PORT": str(port), "GUNICORN_PIDFILE": str(service.pidfile)}
+    command = [python, "-m", "gunicorn", "-c", "config/gunicorn.conf.py", "wsgi:app"]
+    with open(folder / "gunicorn.log", "ab") as log:
+        process = subprocess.Popen(
+            command, cwd=checkout, env=environ, stdout=log, stderr=log, start_new_session=True
+        )
+    # An ended process without this would look like a running one to `make reload`.
+    threading.Thread(target=process.wait, daemon=True).start()
+    try:
+        until(service.is_ready, 60)
+        yield service
+    finally:
+        _end(process.pid)
+
+
+def _end(group: int) -> None:
+    """End all processes of a process group, and wait until they have ended."""
+    try:
+        os.killpg(group, signal.SIGQUIT)
+    except ProcessLookupError:
+        return
+    until(lambda: not _exists(group), 30)
+
+
+def _exists(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="session")
+def environ(wechat: WeChat, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The settings of the service, with a PostgreSQL of its own."""
+    folder = tmp_path_factory.mktemp("var")
+    with hold_server(folder, f"upgrade_{secrets.token_hex(4)}") as server:
+        yield {
+            "DATABASE_URL": server.url,
+            "WECHAT_API_BASE_URL": wechat.url,
+            "WXPASS_VAR": str(folder),
+            "GUNICORN_WORKERS": "2",
+            "DATABASE_POOL_SIZE": "5",
+        }

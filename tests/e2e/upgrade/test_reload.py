@@ -1,0 +1,94 @@
+"""`make reload` and SIGHUP: new processes take over without a gap in service."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from config import load_config
+from config.development import fill
+from tests.e2e.upgrade.conftest import Gunicorn, running
+from tests.fixtures.load import under_load
+from tests.fixtures.personas import WeChat, service_of
+from tests.fixtures.waiting import until
+
+LONGEST_GAP_SECONDS = 0.5
+
+
+@pytest.fixture(scope="module")
+def service(
+    environ: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gunicorn]:
+    settings = os.environ | environ
+    fill(settings)
+    with service_of(load_config(settings)):
+        pass
+    with running(environ, tmp_path_factory.mktemp("gunicorn")) as gunicorn:
+        yield gunicorn
+
+
+def test_make_reload_under_load_causes_no_failure_and_no_gap(
+    service: Gunicorn, wechat: WeChat
+) -> None:
+    first = service.pid
+    with under_load(service.url, wechat) as load:
+        until(lambda: len(load.successes) > 50)
+        done = service.reload()
+        reached = len(load.successes)
+        until(lambda: len(load.successes) > reached + 50)
+
+    assert done.returncode == 0, done.stderr + service.log
+    assert f"new master process is {service.pid}" in done.stdout
+    assert service.pid != first
+    assert load.failures == []
+    assert load.longest_gap() < LONGEST_GAP_SECONDS
+    assert load.refused_tokens() == 0
+
+
+def test_sighup_replaces_the_processes_as_make_reload_does(
+    service: Gunicorn, wechat: WeChat
+) -> None:
+    first = service.pid
+    assert first
+    with under_load(service.url, wechat) as load:
+        os.kill(first, signal.SIGHUP)
+        until(lambda: service.pid not in (first, None), 60)
+
+    assert load.failures == []
+    assert load.longest_gap() < LONGEST_GAP_SECONDS
+
+
+def test_processes_that_are_not_ready_do_not_replace_running_ones(
+    service: Gunicorn, environ: dict[str, str], wechat: WeChat
+) -> None:
+    """The new release needs a migration that was not run."""
+    first = service.pid
+    with psycopg.connect(environ["DATABASE_URL"], autocommit=True) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0020'")
+        try:
+            with under_load(service.url, wechat) as load:
+                done = service.reload()
+        finally:
+            connection.execute("UPDATE alembic_version SET version_num = %s", [_head()])
+
+    assert done.returncode == 1
+    assert "The old processes continue to serve" in done.stderr
+    assert "migrations_missing" in service.log
+    assert service.pid == first
+    assert load.failures == []
+    assert load.longest_gap() < LONGEST_GAP_SECONDS
+
+
+def test_reload_command_explains_a_missing_pidfile(service: Gunicorn, tmp_path: Path) -> None:
+    unknown = Gunicorn(service.url, tmp_path, service.python)
+    done = unknown.reload()
+
+    assert done.returncode == 1
+    assert f"{unknown.pidfile} names no running process" in done.stderr
+
+
+def _head() -> str:
+    return sorted(Path("migrations/versions").glob("0*.py"))[-1].name[:4]
