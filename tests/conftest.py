@@ -41,6 +41,7 @@ from tests.fixtures.personas import (
 )
 from tests.fixtures.tables import statements_that_restore
 
+E2E = "tests/e2e/"
 LIVE = "tests/e2e/live/"
 # The paths of the tests that run first.
 FIRST = ("tests/e2e/test_make_run.py", "tests/e2e/test_production.py", LIVE)
@@ -57,8 +58,12 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the files first that take longest, so that both cores are used until the end.
 
-    The others run in the order of their names, or in one that TEST_ORDER_SEED selects.
+    The others run in the order of their names, or in one that TEST_ORDER_SEED selects. All tests of
+    tests/e2e have the mark `processes`.
     """
+    for item in items:
+        if item.nodeid.startswith(E2E):
+            item.add_marker(pytest.mark.processes)
     if seed := os.environ.get("TEST_ORDER_SEED"):
         files = sorted({item.path for item in items})
         Random(seed).shuffle(files)

@@ -13,6 +13,8 @@ import pytest
 
 from config.development.postgres import DatabaseUnavailable, create_database, hold_server
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).resolve().parents[2]
 FAST = ("-c", "fsync=off")
 QUIET = ("log_error_verbosity", "log_min_error_statement")

@@ -13,7 +13,7 @@ from app.wechat import http_responses
 from app.wechat.http_responses import BrokenResponse, HttpResponse, read_response
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
-GZIP = gzip.compress(b"{}")
+GZIP = gzip.compress(b"{}", mtime=0)  # the time would differ between processes of pytest
 SIZED = HEAD + b"Content-Length: 2\r\n\r\n{}"
 
 
@@ -94,11 +94,8 @@ def test_a_compressed_body_is_decompressed(wbits: int) -> None:
         HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}",
         HEAD + b"Content-Encoding: br\r\nContent-Length: 2\r\n\r\n{}",
         HEAD + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}",
-        HEAD + b"Content-Encoding: gzip\r\nContent-Length: 14\r\n\r\n" + gzip.compress(b"{}")[:14],
-        HEAD
-        + b"Content-Encoding: gzip\r\nContent-Length: 23\r\n\r\n"
-        + gzip.compress(b"{}")
-        + b"x",
+        HEAD + b"Content-Encoding: gzip\r\nContent-Length: 14\r\n\r\n" + GZIP[:14],
+        HEAD + b"Content-Encoding: gzip\r\nContent-Length: 23\r\n\r\n" + GZIP + b"x",
     ],
 )
 def test_a_broken_response_is_rejected(response: bytes) -> None:

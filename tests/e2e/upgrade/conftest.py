@@ -11,15 +11,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import pytest
 import requests
+from psycopg import sql
 
-from config.development.postgres import hold_server
+from config.development.postgres import PostgresServer, hold_server
 from tests.fixtures.personas import WeChat
 from tests.fixtures.ports import free_port
 from tests.fixtures.waiting import until
 
 ROOT = Path(__file__).parents[3]
+# Two releases with two workers each, and the tests.
+MANY_CONNECTIONS = ("-c", "max_connections=200")
 
 
 @dataclass
@@ -102,14 +106,31 @@ def _exists(group: int) -> bool:
 
 
 @pytest.fixture(scope="session")
-def environ(wechat: WeChat, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The settings of the service, with a PostgreSQL of its own."""
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """A PostgreSQL server that only the tests of this folder use."""
     folder = tmp_path_factory.mktemp("var")
-    with hold_server(folder, f"upgrade_{secrets.token_hex(4)}") as server:
-        yield {
-            "DATABASE_URL": server.url,
-            "WECHAT_API_BASE_URL": wechat.url,
-            "WXPASS_VAR": str(folder),
-            "GUNICORN_WORKERS": "2",
-            "DATABASE_POOL_SIZE": "5",
-        }
+    with hold_server(folder, f"upgrade_{secrets.token_hex(4)}", MANY_CONNECTIONS) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def environ(
+    postgres: PostgresServer, wechat: WeChat, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    """The settings of the service."""
+    return {
+        "DATABASE_URL": postgres.url,
+        "WECHAT_API_BASE_URL": wechat.url,
+        "WXPASS_VAR": str(tmp_path_factory.mktemp("keys")),
+        "GUNICORN_WORKERS": "2",
+        "DATABASE_POOL_SIZE": "5",
+    }
+
+
+@pytest.fixture(scope="session")
+def own_database(postgres: PostgresServer) -> str:
+    """The URL of an empty database."""
+    name = f"previous_{secrets.token_hex(4)}"
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    return postgres.url_of(name)

@@ -182,6 +182,7 @@ class Logins:
         return dict(answer.json)  # type: ignore[attr-defined]
 
 
+@pytest.mark.processes
 def test_logins_succeed_during_key_rotation(
     config: Config, app: Flask, new_first: Flask, new_only: Flask, wechat: WeChat
 ) -> None:
@@ -235,6 +236,7 @@ def test_key_rotation_encrypts_every_encrypted_column_with_the_new_key(
                         assert one.sealed.__get__(row, model)
 
 
+@pytest.mark.processes
 def test_keys_rotate_command_shows_its_progress_in_a_terminal(
     config: Config, new_first: Flask
 ) -> None:
@@ -270,6 +272,7 @@ def test_concurrent_key_rotations_change_every_row_once(
     assert count_rows_by_key(new_only) == {"k2": total}
 
 
+@pytest.mark.processes
 def test_key_rotation_after_a_killed_one_changes_only_the_remaining_rows(
     config: Config, new_first: Flask, new_only: Flask
 ) -> None:
