@@ -15,7 +15,9 @@ from app import create_app, wechat
 from app.errors import FAILURES, Failure, Internal, TooManyTries, as_failure
 from app.problems import RETRY_AFTER, failure_of, problem_response
 from app.services.database.transactions import transaction
+from app.services.encryption.readiness import newest_migration
 from app.services.login import login
+from app.settings import MIGRATIONS
 from app.version import VERSION
 from config import Config
 from tests.api.test_bad_input import ROUTES
@@ -23,6 +25,7 @@ from tests.fixtures.personas import Client, Person, Reader, failure
 from tests.fixtures.traces import captured_logs
 
 UNAVAILABLE = (503, "database_unavailable")
+HEAD = newest_migration(MIGRATIONS)
 
 
 def subclasses(base: type) -> Iterator[type]:
@@ -153,15 +156,34 @@ def test_an_exhausted_connection_pool_maps_to_database_unavailable(app: Flask) -
 
 @pytest.mark.parametrize(
     "change",
-    ["UPDATE alembic_version SET version_num = '0000'", "DELETE FROM alembic_version"],
+    [
+        "UPDATE alembic_version SET version_num = '0020'",
+        "DELETE FROM alembic_version",
+        "DELETE FROM schema_compatibility",
+        "DROP TABLE schema_compatibility",
+    ],
 )
-def test_readyz_fails_if_the_database_has_another_schema_version(
+def test_readyz_fails_if_the_schema_is_older_than_the_release_needs(
     change: str, client: Client, rows: Reader
 ) -> None:
     assert client.send("GET", "/readyz").json == {"status": "ready"}
     rows(change)
     assert failure(client.send("GET", "/readyz")) == (503, "migrations_missing")
     assert client.send("GET", "/healthz").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("compatible_since", "answer"),
+    [("0021", 200), (HEAD, 200), ("9998", 503), ("9999", 503)],
+)
+def test_readyz_with_a_newer_schema_depends_on_the_releases_it_is_compatible_with(
+    compatible_since: str, answer: int, client: Client, rows: Reader
+) -> None:
+    rows("UPDATE alembic_version SET version_num = '9999'")
+    rows("UPDATE schema_compatibility SET compatible_since = :since", since=compatible_since)
+    response = client.send("GET", "/readyz")
+    assert response.status_code == answer
+    assert answer == 200 or failure(response) == (503, "release_outdated")
 
 
 @pytest.mark.real_commits

@@ -21,6 +21,6 @@ def process_is_alive() -> dict[str, str]:
 @no_login
 @blp.response(200, StatusResponse)
 def service_is_ready() -> dict[str, str]:
-    """Return 200 if the database responds and has the schema of this release, else 503."""
+    """Return 200 if the database responds and this release can use its schema, else 503."""
     check_readiness()
     return {"status": "ready"}

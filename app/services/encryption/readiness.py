@@ -9,18 +9,19 @@ from flask import Flask, current_app
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
-from app.errors import DatabaseUnavailable, MigrationsMissing
+from app.errors import DatabaseUnavailable, MigrationsMissing, ReleaseOutdated
 from app.services.database.transactions import transaction
 from app.services.encryption.key_proofs import check_keys_once
 
 # Load balancers mark a process as failed if it does not respond in time.
 DEADLINE_SECONDS = 1.5
+READ_SCHEMA = "SELECT version_num, compatible_since FROM alembic_version, schema_compatibility"
 
 
 @cache
-def newest_migration(directory: str) -> str | None:
+def newest_migration(directory: str) -> str:
     """Return the head revision of the migrations folder. The result is cached."""
-    return ScriptDirectory(directory).get_current_head()
+    return cast(str, ScriptDirectory(directory).get_current_head())
 
 
 class ReadinessCheck:
@@ -34,7 +35,7 @@ class ReadinessCheck:
         self._running: _Run | None = None
 
     def run(self, app: Flask) -> None:
-        """Raise DatabaseUnavailable, MigrationsMissing, or what `check_keys` raises."""
+        """Raise what `check_readiness` raises."""
         with self._lock:
             if self._running is None or self._running.done.is_set():
                 self._running = _Run(app)
@@ -63,7 +64,10 @@ class _Run:
 
 
 def check_readiness() -> None:
-    """Raise DatabaseUnavailable, MigrationsMissing, or what `check_keys` raises."""
+    """Raise a failure if this process cannot serve requests.
+
+    It is DatabaseUnavailable, MigrationsMissing, ReleaseOutdated, or what `check_keys` raises.
+    """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     cast(ReadinessCheck, app.extensions["readiness"]).run(app)
 
@@ -71,11 +75,26 @@ def check_readiness() -> None:
 def _check_database() -> None:
     try:
         with transaction() as db:
-            applied = db.scalar(text("SELECT version_num FROM alembic_version"))
+            schema = db.execute(text(READ_SCHEMA)).one_or_none()
     except ProgrammingError:
-        raise MigrationsMissing("none is applied") from None
+        raise MigrationsMissing("revision 0021 is not applied") from None
     except SQLAlchemyError as error:
         raise DatabaseUnavailable(type(error).__name__) from None
-    if applied != newest_migration(current_app.extensions["migrate"].directory):
-        raise MigrationsMissing(f"{applied} is applied")
+    if schema is None:
+        raise MigrationsMissing("none is applied")
+    _check_schema(schema.version_num, schema.compatible_since)
     check_keys_once()
+
+
+def _check_schema(applied: str, compatible_since: str) -> None:
+    """Raise MigrationsMissing or ReleaseOutdated if this release cannot use the schema.
+
+    Revisions are numbers of four digits. The schema may be newer than this release, because an
+    upgrade migrates the database before it restarts the processes. `compatible_since` is the oldest
+    release, by its newest revision, that can use the schema.
+    """
+    own = newest_migration(current_app.extensions["migrate"].directory)
+    if applied < own:
+        raise MigrationsMissing(f"{applied} is applied, {own} is needed")
+    if compatible_since > own:
+        raise ReleaseOutdated(f"{applied} needs a release with {compatible_since}, this has {own}")
