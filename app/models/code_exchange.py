@@ -27,5 +27,5 @@ class CodeExchange(Model):
     asked_at: Mapped[Moment] = mapped_column(index=True)
     # No foreign key: processes of the previous release insert the session later.
     session_id: Mapped[UUID]
-    # Written by processes of the previous release only.
-    failure: Mapped[str | None]
+    # Not used. Deferred, so that no query selects it and the next release can drop it.
+    failure: Mapped[str | None] = mapped_column(deferred=True)

@@ -95,7 +95,6 @@ class CodeExchangeExport(Response):
     appid = fields.String()
     asked_at = fields.AwareDateTime()
     session_id = fields.UUID()
-    failure = fields.String(allow_none=True)
 
 
 class PasswordTryExport(Response):
