@@ -1,25 +1,61 @@
-"""Alembic environment. One process migrates at a time, and waits at most 10 s for a table lock."""
+"""Alembic environment. One process migrates at a time, with one transaction per revision."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from alembic import context
+from alembic.runtime.migration import MigrationContext, MigrationStep
+from alembic.util import CommandError
 from flask import current_app
+from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from migrations.online.constraints import validate_constraints
+from migrations.online.locks import LOCK_SECONDS
+from migrations.online.transactions import MigrationStopped, say
 
 ADVISORY_LOCK = 0x77787061737301  # "wxpass", 1
-LOCK_TIMEOUT = "10s"
+POLL_SECONDS = 0.5
+
+# The deadlines of requests do not apply. A statement that waits for a lock that the revision has
+# not requested by `lock_tables` fails soon, because requests wait behind it.
+SETTINGS = text(
+    "SELECT set_config('statement_timeout', '0', false),"
+    " set_config('idle_in_transaction_session_timeout', '0', false),"
+    " set_config('application_name', 'wxpass db', false),"
+    f" set_config('lock_timeout', '{int(LOCK_SECONDS * 1000)}', false)"
+)
+TAKE_TURN = text("SELECT pg_try_advisory_lock(:lock)")
+IS_NEW = text("SELECT to_regclass('alembic_version') IS NULL AND to_regclass('tenants') IS NULL")
+WRITE_COMPATIBILITY = text(
+    "INSERT INTO schema_compatibility (compatible_since) VALUES (:since)"
+    " ON CONFLICT ON CONSTRAINT pk_schema_compatibility"
+    " DO UPDATE SET compatible_since = excluded.compatible_since"
+)
+
+Steps = Callable[..., Iterable[MigrationStep]]
 
 db = current_app.extensions["migrate"].db
 
 
 def run() -> None:
-    """Run the missing migrations in one transaction, under an advisory lock."""
-    with connect() as connection, connection.begin():
-        connection.execute(text("SET LOCAL statement_timeout = 0"))
-        connection.connection.driver_connection.wait_seconds = None
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": ADVISORY_LOCK})
-        connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
-        context.configure(connection, target_metadata=db.metadata, compare_server_default=True)
-        context.run_migrations()
+    """Run the missing migrations. Exit with a message if one cannot continue."""
+    try:
+        with connect() as connection:
+            try:
+                run_on(connection)
+            finally:
+                # Ends the session, with its settings and its advisory lock.
+                connection.invalidate()
+    except MigrationStopped as stopped:
+        raise SystemExit(str(stopped)) from None
+    except DBAPIError as error:
+        if explanation := explain(error):
+            raise SystemExit(explanation) from None
+        raise
 
 
 def connect() -> Connection:
@@ -33,6 +69,101 @@ def connect() -> Connection:
         ) from None
 
 
+def run_on(connection: Connection) -> None:
+    """Run the missing migrations."""
+    connection.connection.driver_connection.wait_seconds = None
+    connection.execute(SETTINGS)
+    connection.commit()
+    context.configure(
+        connection,
+        target_metadata=db.metadata,
+        compare_server_default=True,
+        transaction_per_migration=True,
+        on_version_apply=write_compatibility,
+    )
+    migrations = context.get_context()
+    if not migrations.opts.get("dont_mutate"):
+        wait_for_turn(connection)
+    migrations.opts["new_database"] = connection.scalar(IS_NEW)
+    refuse_unknown_revision(migrations)
+    connection.commit()
+    migrations._migrations_fn = shown(migrations._migrations_fn)
+    context.run_migrations()
+
+
+def wait_for_turn(connection: Connection) -> None:
+    """Wait until no other process migrates the database."""
+    has_waited = False
+    while not connection.scalar(TAKE_TURN, {"lock": ADVISORY_LOCK}):
+        if not has_waited:
+            say("Another process migrates this database. Waiting for it to end.")
+            say("另一进程正在迁移该数据库，等待其结束。")
+            has_waited = True
+        connection.commit()
+        time.sleep(POLL_SECONDS)
+
+
+def refuse_unknown_revision(migrations: MigrationContext) -> None:
+    """Raise MigrationStopped if a later release has migrated the database."""
+    for revision in migrations.get_current_heads():
+        try:
+            context.script.get_revision(revision)
+        except CommandError:
+            raise MigrationStopped(
+                f"The database is at revision {revision}, which this release does not know. A later"
+                " release has migrated it. Use that release, also to downgrade."
+                f" / 数据库处于修订版本 {revision}，当前版本无法识别。请使用迁移过它的版本。"
+            ) from None
+
+
+def shown(steps: Steps) -> Steps:
+    """Return a function that shows each step, and validates constraints after its commit."""
+
+    def run_steps(heads: Any, migrations: MigrationContext) -> Iterator[MigrationStep]:
+        end = migrations.connection.commit
+        if migrations.opts.get("destination_rev") and not migrations.opts["new_database"]:
+            validate_constraints(end)
+        for step in steps(heads, migrations):
+            begun = time.monotonic()
+            direction = "" if step.info.is_upgrade else "Downgrade of "
+            title = f"{direction}{step.info.up_revision_id} {step.doc or ''}"
+            if migrations.opts["new_database"]:
+                yield step
+                say(f"{title} ({time.monotonic() - begun:.1f} s)")
+            else:
+                say(title)
+                yield step
+                validate_constraints(end)
+                say(f"  done in {time.monotonic() - begun:.1f} s")
+
+    return run_steps
+
+
+def write_compatibility(ctx: MigrationContext, heads: set[str], **_: object) -> None:
+    """Store `compatible_since` of the revision that the database now has, if it has one."""
+    for revision in heads:
+        since = getattr(context.script.get_revision(revision).module, "compatible_since", None)
+        if since is not None:
+            ctx.connection.execute(WRITE_COMPATIBILITY, {"since": since})
+
+
+def explain(error: DBAPIError) -> str | None:
+    """Explain an error that the operator can correct."""
+    if error.connection_invalidated:
+        return (
+            "The connection to the database was lost, and PostgreSQL rolled back the unfinished"
+            " transaction. Run `db upgrade` again. / 数据库连接中断，未完成的事务已回滚。"
+            "请重新执行 db upgrade。"
+        )
+    if isinstance(error.orig, LockNotAvailable):
+        return (
+            f"{error.orig.diag.message_primary}. The revision was rolled back. Run `db upgrade`"
+            " again. / 等待锁超时，本次修订已回滚。请重新执行 db upgrade。"
+        )
+    return None
+
+
 if context.is_offline_mode():
     raise SystemExit("Migrations need a database: they are not written out as SQL.")
+logging.getLogger("alembic").setLevel(logging.WARNING)
 run()

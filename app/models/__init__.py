@@ -15,6 +15,7 @@ from app.models.operator_recovery_code import OperatorRecoveryCode
 from app.models.operator_session import OperatorSession
 from app.models.password_try import PasswordTry
 from app.models.phone import Phone
+from app.models.schema_compatibility import SchemaCompatibility
 from app.models.session_key import SessionKey
 from app.models.session_limit import DEFAULT_SESSION_LIMIT, SessionLimit
 from app.models.signing_key import SigningKey
@@ -45,6 +46,7 @@ __all__ = [
     "OperatorSession",
     "PasswordTry",
     "Phone",
+    "SchemaCompatibility",
     "SessionKey",
     "SessionLimit",
     "SigningKey",

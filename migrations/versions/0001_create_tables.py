@@ -8,10 +8,18 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from migrations.online import lock_tables
+
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
+
+# In the order in which the foreign keys allow to drop them.
+TABLES = (
+    *("login_sessions", "wechat_access_tokens", "social_accounts", "phones", "wechat_apps"),
+    *("users", "operators", "audit_events", "tenants"),
+)
 
 
 def upgrade() -> None:
@@ -326,20 +334,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_index(op.f("ix_login_sessions_tenant_id_user_id"), table_name="login_sessions")
-    op.drop_index(
-        op.f("ix_login_sessions_tenant_id_social_account_id"), table_name="login_sessions"
-    )
-    op.drop_table("login_sessions")
-    op.drop_table("wechat_access_tokens")
-    op.drop_index(op.f("ix_social_accounts_tenant_id_user_id"), table_name="social_accounts")
-    op.drop_index(op.f("ix_social_accounts_tenant_id_unionid"), table_name="social_accounts")
-    op.drop_table("social_accounts")
-    op.drop_table("phones")
-    op.drop_table("wechat_apps")
-    op.drop_table("users")
-    op.drop_table("operators")
-    op.drop_index(op.f("ix_audit_events_tenant_id_id"), table_name="audit_events")
-    op.drop_table("audit_events")
-    op.drop_table("tenants")
+    lock_tables(*TABLES)
+    for table in TABLES:
+        op.drop_table(table)
     op.execute("DROP FUNCTION refuse_change()")

@@ -7,6 +7,8 @@ Creates `password_tries` and `merges`. Adds `tenants.phone_owner_policy` and
 import sqlalchemy as sa
 from alembic import op
 
+from migrations.online import add_check, add_foreign_key, create_index, drop_index, lock_tables
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -14,6 +16,14 @@ depends_on = None
 
 
 def upgrade() -> None:
+    lock_tables("social_accounts")
+    op.add_column(
+        "social_accounts", sa.Column("merge_id", sa.Uuid(), nullable=True), if_not_exists=True
+    )
+    create_index(
+        "ix_social_accounts_tenant_id_merge_id", "social_accounts", ["tenant_id", "merge_id"]
+    )
+    lock_tables("social_accounts", "users", "tenants")
     op.create_table(
         "password_tries",
         sa.Column("key", sa.LargeBinary(), nullable=False),
@@ -28,10 +38,8 @@ def upgrade() -> None:
         "tenants",
         sa.Column("phone_owner_policy", sa.String(), server_default="bind", nullable=False),
     )
-    op.create_check_constraint(
-        op.f("ck_tenants_phone_owner_policy"),
-        "tenants",
-        "phone_owner_policy IN ('bind', 'refuse')",
+    add_check(
+        "ck_tenants_phone_owner_policy", "tenants", "phone_owner_policy IN ('bind', 'refuse')"
     )
     op.create_table(
         "merges",
@@ -57,21 +65,18 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_merges_tenant_id_merged_user_id"), "merges", ["tenant_id", "merged_user_id"]
     )
-    op.add_column("social_accounts", sa.Column("merge_id", sa.Uuid(), nullable=True))
-    op.create_foreign_key(
-        op.f("fk_social_accounts_tenant_id_merge_id_merges"),
+    add_foreign_key(
+        "fk_social_accounts_tenant_id_merge_id_merges",
         "social_accounts",
-        "merges",
         ["tenant_id", "merge_id"],
+        "merges",
         ["tenant_id", "id"],
-    )
-    op.create_index(
-        op.f("ix_social_accounts_tenant_id_merge_id"), "social_accounts", ["tenant_id", "merge_id"]
     )
 
 
 def downgrade() -> None:
-    op.drop_index(op.f("ix_social_accounts_tenant_id_merge_id"), table_name="social_accounts")
+    drop_index("ix_social_accounts_tenant_id_merge_id")
+    lock_tables("social_accounts", "users", "tenants", "merges", "password_tries")
     op.drop_constraint(
         op.f("fk_social_accounts_tenant_id_merge_id_merges"), "social_accounts", type_="foreignkey"
     )

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from migrations.online import lock_tables
+
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
@@ -29,4 +31,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    lock_tables("signing_keys")
     op.drop_table("signing_keys")

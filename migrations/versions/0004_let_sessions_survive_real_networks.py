@@ -12,6 +12,7 @@ from alembic import op
 from uuid_utils.compat import uuid7
 
 from app.keyring import SealBroken, keyring
+from migrations.online import add_check, create_index, drop_index, lock_tables
 
 revision = "0004"
 down_revision = "0003"
@@ -38,6 +39,8 @@ KEYS = sa.table(
 
 
 def upgrade() -> None:
+    create_column_of_previous_tokens()
+    lock_tables("social_accounts", "login_sessions", "wechat_apps")
     op.create_table(
         "session_keys",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -79,22 +82,27 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_code_exchanges_asked_at"), "code_exchanges", ["asked_at"])
     op.add_column("wechat_apps", sa.Column("session_limit", sa.Integer(), nullable=True))
-    op.create_check_constraint(
-        op.f("ck_wechat_apps_session_limit"), "wechat_apps", "session_limit > 0"
-    )
-    for name in ("previous_token_hash", "previous_refresh_hash", "refresh_salt"):
+    add_check("ck_wechat_apps_session_limit", "wechat_apps", "session_limit > 0")
+    for name in ("previous_refresh_hash", "refresh_salt"):
         op.add_column("login_sessions", sa.Column(name, sa.LargeBinary(), nullable=True))
     op.add_column(
         "login_sessions", sa.Column("refreshed_at", sa.DateTime(timezone=True), nullable=True)
     )
-    op.create_check_constraint(
-        op.f("ck_login_sessions_refreshed"),
+    add_check(
+        "ck_login_sessions_refreshed",
         "login_sessions",
         "(refreshed_at IS NULL) = (refresh_salt IS NULL)",
     )
-    op.create_index(
-        op.f("ix_login_sessions_previous_token_hash"), "login_sessions", ["previous_token_hash"]
+
+
+def create_column_of_previous_tokens() -> None:
+    lock_tables("login_sessions")
+    op.add_column(
+        "login_sessions",
+        sa.Column("previous_token_hash", sa.LargeBinary(), nullable=True),
+        if_not_exists=True,
     )
+    create_index("ix_login_sessions_previous_token_hash", "login_sessions", ["previous_token_hash"])
 
 
 def _move_recent_session_keys() -> None:
@@ -128,13 +136,15 @@ def _move_recent_session_keys() -> None:
 
 
 def downgrade() -> None:
-    op.drop_index(op.f("ix_login_sessions_previous_token_hash"), table_name="login_sessions")
+    drop_index("ix_login_sessions_previous_token_hash")
+    lock_tables(
+        "social_accounts", "code_exchanges", "session_keys", "login_sessions", "wechat_apps"
+    )
     op.drop_constraint(op.f("ck_login_sessions_refreshed"), "login_sessions")
     for name in ("refreshed_at", "refresh_salt", "previous_refresh_hash", "previous_token_hash"):
         op.drop_column("login_sessions", name)
     op.drop_constraint(op.f("ck_wechat_apps_session_limit"), "wechat_apps")
     op.drop_column("wechat_apps", "session_limit")
-    op.drop_index(op.f("ix_code_exchanges_asked_at"), table_name="code_exchanges")
     op.drop_table("code_exchanges")
     # SQL alone cannot re-encrypt the session_keys. The next login of each person stores a new one.
     op.add_column(

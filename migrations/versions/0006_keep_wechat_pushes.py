@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from migrations.online import lock_tables
+
 revision = "0006"
 down_revision = "0005"
 branch_labels = None
@@ -10,6 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    lock_tables("wechat_apps")
     op.create_table(
         "wechat_pushes",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -50,4 +53,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    lock_tables("wechat_apps", "wechat_pushes")
     op.drop_table("wechat_pushes")

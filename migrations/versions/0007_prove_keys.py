@@ -6,6 +6,8 @@ Creates `key_proofs`. Adds `wechat_apps.next_secret_sealed`.
 import sqlalchemy as sa
 from alembic import op
 
+from migrations.online import lock_tables
+
 revision = "0007"
 down_revision = "0006"
 branch_labels = None
@@ -13,6 +15,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    lock_tables("wechat_apps")
     op.create_table(
         "key_proofs",
         sa.Column("name", sa.String(), nullable=False),
@@ -29,5 +32,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    lock_tables("wechat_apps", "key_proofs")
     op.drop_column("wechat_apps", "next_secret_sealed")
     op.drop_table("key_proofs")

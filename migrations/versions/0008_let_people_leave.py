@@ -8,6 +8,8 @@ the statements of retention. TRUNCATE of `audit_events` is rejected.
 import sqlalchemy as sa
 from alembic import op
 
+from migrations.online import add_check, create_index, drop_index, lock_tables
+
 revision = "0008"
 down_revision = "0007"
 branch_labels = None
@@ -41,45 +43,39 @@ BEGIN
     RAISE EXCEPTION '% is append only', TG_TABLE_NAME;
 END $$
 """
-AUDIT_INDEXES = (["actor_id", "id"], ["subject", "id"], ["created_at"])
+COLUMNS = (
+    ("users", "erase_after", sa.DateTime(timezone=True)),
+    ("password_tries", "account_key", sa.LargeBinary()),
+    ("wechat_pushes", "person_index", sa.LargeBinary()),
+)
+# The columns of each index by its table, and the condition of a partial index.
+INDEXES = (
+    ("users", ["erase_after"], "erase_after IS NOT NULL"),
+    # When a user is deleted, PostgreSQL searches for rows that refer to the user.
+    ("users", ["tenant_id", "merged_into_id"], "merged_into_id IS NOT NULL"),
+    ("merges", ["tenant_id", "user_id"], None),
+    ("password_tries", ["account_key"], None),
+    ("wechat_pushes", ["appid", "person_index"], None),
+    ("audit_events", ["tenant_id", "actor_id", "id"], None),
+    ("audit_events", ["tenant_id", "subject", "id"], None),
+    ("audit_events", ["tenant_id", "created_at"], None),
+)
 
 
 def upgrade() -> None:
+    lock_tables("users", "password_tries", "wechat_pushes")
+    for table, name, kind in COLUMNS:
+        op.add_column(table, sa.Column(name, kind, nullable=True), if_not_exists=True)
+    for table, columns, condition in INDEXES:
+        create_index("_".join(["ix", table, *columns]), table, columns, where=condition)
+    lock_tables("users", "tenants", "audit_events")
     for name, default, least, most in (("grace", "15", 0, 90), ("audit", "1095", 180, 3650)):
         column = f"{name}_days"
         op.add_column(
             "tenants", sa.Column(column, sa.Integer(), server_default=default, nullable=False)
         )
-        op.create_check_constraint(
-            op.f(f"ck_tenants_{column}"), "tenants", f"{column} BETWEEN {least} AND {most}"
-        )
-    op.add_column("users", sa.Column("erase_after", sa.DateTime(timezone=True), nullable=True))
-    op.create_check_constraint(
-        op.f("ck_users_erase_after"), "users", "erase_after IS NULL OR status <> 'merged'"
-    )
-    op.create_index(
-        op.f("ix_users_erase_after"),
-        "users",
-        ["erase_after"],
-        postgresql_where=sa.text("erase_after IS NOT NULL"),
-    )
-    # When a user is deleted, PostgreSQL searches for rows that refer to the user.
-    op.create_index(
-        op.f("ix_users_tenant_id_merged_into_id"),
-        "users",
-        ["tenant_id", "merged_into_id"],
-        postgresql_where=sa.text("merged_into_id IS NOT NULL"),
-    )
-    op.create_index(op.f("ix_merges_tenant_id_user_id"), "merges", ["tenant_id", "user_id"])
-    op.add_column("password_tries", sa.Column("account_key", sa.LargeBinary(), nullable=True))
-    op.create_index(op.f("ix_password_tries_account_key"), "password_tries", ["account_key"])
-    op.add_column("wechat_pushes", sa.Column("person_index", sa.LargeBinary(), nullable=True))
-    op.create_index(
-        op.f("ix_wechat_pushes_appid_person_index"), "wechat_pushes", ["appid", "person_index"]
-    )
-    for columns in AUDIT_INDEXES:
-        name = "_".join(["ix_audit_events_tenant_id", *columns])
-        op.create_index(op.f(name), "audit_events", ["tenant_id", *columns])
+        add_check(f"ck_tenants_{column}", "tenants", f"{column} BETWEEN {least} AND {most}")
+    add_check("ck_users_erase_after", "users", "erase_after IS NULL OR status <> 'merged'")
     op.execute(GUARD)
     op.execute(
         "CREATE TRIGGER never_emptied BEFORE TRUNCATE ON audit_events "
@@ -88,19 +84,14 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    for table, columns, _ in INDEXES:
+        drop_index("_".join(["ix", table, *columns]))
+    lock_tables("users", "tenants", "audit_events", "password_tries", "wechat_pushes")
     op.execute("DROP TRIGGER never_emptied ON audit_events")
     op.execute(NO_EXCEPTION)
-    for columns in AUDIT_INDEXES:
-        op.drop_index(op.f("_".join(["ix_audit_events_tenant_id", *columns])))
-    op.drop_index(op.f("ix_wechat_pushes_appid_person_index"))
-    op.drop_column("wechat_pushes", "person_index")
-    op.drop_index(op.f("ix_password_tries_account_key"))
-    op.drop_column("password_tries", "account_key")
-    op.drop_index(op.f("ix_merges_tenant_id_user_id"))
-    op.drop_index(op.f("ix_users_tenant_id_merged_into_id"))
-    op.drop_index(op.f("ix_users_erase_after"))
     op.drop_constraint(op.f("ck_users_erase_after"), "users")
-    op.drop_column("users", "erase_after")
+    for table, name, _ in COLUMNS:
+        op.drop_column(table, name)
     for column in ("grace_days", "audit_days"):
         op.drop_constraint(op.f(f"ck_tenants_{column}"), "tenants")
         op.drop_column("tenants", column)

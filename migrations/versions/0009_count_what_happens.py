@@ -3,11 +3,14 @@
 import sqlalchemy as sa
 from alembic import op
 
+from migrations.online import lock_tables
+
 revision = "0009"
 down_revision = "0008"
 branch_labels = None
 depends_on = None
 
+TABLES = ("answer_times", "daily_failures", "daily_counts")
 MEASURES = (
     "opened",
     "logged_in",
@@ -22,6 +25,7 @@ MEASURES = (
 
 
 def upgrade() -> None:
+    lock_tables("wechat_apps")
     add_table("daily_counts", [], *(a_sum(name) for name in MEASURES))
     add_table("daily_failures", ["cause"], text("cause"), a_sum("count"))
     add_table(
@@ -63,5 +67,6 @@ def a_sum(name: str) -> sa.Column[int]:
 
 
 def downgrade() -> None:
-    for name in ("answer_times", "daily_failures", "daily_counts"):
+    lock_tables("wechat_apps", *TABLES)
+    for name in TABLES:
         op.drop_table(name)

@@ -8,6 +8,8 @@ Creates `operator_sessions`. Adds to `operators` the columns `status`, `invitati
 import sqlalchemy as sa
 from alembic import op
 
+from migrations.online import add_check, add_unique, delete_in_batches, lock_tables, set_not_null
+
 revision = "0010"
 down_revision = "0009"
 branch_labels = None
@@ -17,10 +19,14 @@ MOMENT = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    op.add_column(
-        "operators", sa.Column("status", sa.String(), server_default="active", nullable=False)
-    )
-    op.add_column("operators", sa.Column("invitation_hash", sa.LargeBinary(), nullable=True))
+    lock_tables("operators")
+    for column in (
+        sa.Column("status", sa.String(), server_default="active", nullable=False),
+        sa.Column("invitation_hash", sa.LargeBinary(), nullable=True),
+    ):
+        op.add_column("operators", column, if_not_exists=True)
+    add_unique("uq_operators_invitation_hash", "operators", ["invitation_hash"])
+    lock_tables("operators")
     op.add_column("operators", sa.Column("invitation_expires_at", MOMENT, nullable=True))
     op.add_column("operators", sa.Column("totp_sealed", sa.String(), nullable=True))
     op.add_column("operators", sa.Column("totp_step", sa.Integer(), nullable=True))
@@ -33,10 +39,7 @@ def upgrade() -> None:
         ("invitation", "(invitation_hash IS NULL) = (invitation_expires_at IS NULL)"),
         ("totp", "totp_sealed IS NOT NULL OR totp_step IS NULL"),
     ):
-        op.create_check_constraint(op.f(f"ck_operators_{name}"), "operators", rule)
-    op.create_unique_constraint(
-        op.f("uq_operators_invitation_hash"), "operators", ["invitation_hash"]
-    )
+        add_check(f"ck_operators_{name}", "operators", rule)
     op.create_table(
         "operator_sessions",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -72,15 +75,15 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_table("operator_sessions")
+    lock_tables("operators", "operator_sessions")
+    op.drop_table("operator_sessions", if_exists=True)
+    delete_in_batches("operators", "role = 'tenant_reader' OR password_hash IS NULL")
+    set_not_null("operators", "password_hash")
+    lock_tables("operators")
     op.drop_constraint(op.f("uq_operators_invitation_hash"), "operators")
     for name in ("role", "status", "invitation", "totp"):
         op.drop_constraint(op.f(f"ck_operators_{name}"), "operators")
-    op.execute("DELETE FROM operators WHERE role = 'tenant_reader' OR password_hash IS NULL")
-    op.create_check_constraint(
-        op.f("ck_operators_role"), "operators", "role IN ('platform', 'tenant_admin')"
-    )
-    op.alter_column("operators", "password_hash", nullable=False)
+    add_check("ck_operators_role", "operators", "role IN ('platform', 'tenant_admin')")
     for column in (
         "status",
         "invitation_hash",

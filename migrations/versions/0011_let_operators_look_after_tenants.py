@@ -7,6 +7,8 @@ Creates `idempotent_requests`. Adds `merges.phone_id`, and to `wechat_apps` the 
 import sqlalchemy as sa
 from alembic import op
 
+from migrations.online import create_index, drop_index, lock_tables
+
 revision = "0011"
 down_revision = "0010"
 branch_labels = None
@@ -14,30 +16,34 @@ depends_on = None
 
 MOMENT = sa.DateTime(timezone=True)
 SECRETS = ("secret_set_at", "next_secret_set_at", "push_secrets_set_at")
+# name, table, columns, and the condition of a partial index
 INDEXES = (
-    ("audit_events", ("tenant_id", "action", "id")),
-    ("login_sessions", ("tenant_id", "appid", "id")),
-    ("social_accounts", ("tenant_id", "openid")),
+    ("ix_audit_events_tenant_id_action_id", "audit_events", ("tenant_id", "action", "id"), None),
+    ("ix_login_sessions_tenant_id_appid_id", "login_sessions", ("tenant_id", "appid", "id"), None),
+    ("ix_social_accounts_tenant_id_openid", "social_accounts", ("tenant_id", "openid"), None),
+    ("ix_login_sessions_not_ended", "login_sessions", ("tenant_id", "id"), "ended_at IS NULL"),
+    (
+        "ix_users_tenant_id_account_prefix",
+        "users",
+        ("tenant_id", "account text_pattern_ops"),
+        None,
+    ),
+    (
+        "ix_users_tenant_id_nickname_prefix",
+        "users",
+        ("tenant_id", "lower(nickname) text_pattern_ops"),
+        None,
+    ),
 )
 
 
 def upgrade() -> None:
+    for name, table, columns, condition in INDEXES:
+        create_index(name, table, columns, where=condition)
+    lock_tables("operators", "merges", "wechat_apps")
     for column in SECRETS:
         op.add_column("wechat_apps", sa.Column(column, MOMENT, nullable=True))
     op.add_column("merges", sa.Column("phone_id", sa.Uuid(), nullable=True))
-    for table, columns in INDEXES:
-        op.create_index(op.f(f"ix_{table}_{'_'.join(columns)}"), table, columns)
-    op.create_index(
-        "ix_login_sessions_not_ended",
-        "login_sessions",
-        ["tenant_id", "id"],
-        postgresql_where=sa.text("ended_at IS NULL"),
-    )
-    for name, column in (("account", "account"), ("nickname", "lower(nickname)")):
-        op.execute(
-            f"CREATE INDEX ix_users_tenant_id_{name}_prefix"
-            f" ON users (tenant_id, {column} text_pattern_ops)"
-        )
     op.create_table(
         "idempotent_requests",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -65,12 +71,10 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    for name, _, _, _ in INDEXES:
+        drop_index(name)
+    lock_tables("idempotent_requests", "operators", "merges", "wechat_apps")
     op.drop_table("idempotent_requests")
-    for name in ("account", "nickname"):
-        op.drop_index(f"ix_users_tenant_id_{name}_prefix", "users")
-    op.drop_index("ix_login_sessions_not_ended", "login_sessions")
-    for table, columns in INDEXES:
-        op.drop_index(op.f(f"ix_{table}_{'_'.join(columns)}"), table)
     op.drop_column("merges", "phone_id")
     for column in SECRETS:
         op.drop_column("wechat_apps", column)

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from migrations.online import lock_tables
+
 revision = "0012"
 down_revision = "0011"
 branch_labels = None
@@ -10,6 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    lock_tables("tenants")
     op.create_table(
         "people_imports",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -55,4 +58,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    lock_tables("people_imports", "tenants")
     op.drop_table("people_imports")

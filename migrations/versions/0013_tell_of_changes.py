@@ -6,8 +6,9 @@ whether the service, a command or psql made it. `ix_login_sessions_previous_toke
 partial index.
 """
 
-import sqlalchemy as sa
 from alembic import op
+
+from migrations.online import create_index, lock_tables
 
 revision = "0013"
 down_revision = "0012"
@@ -68,9 +69,13 @@ TRIGGERS = (
     ("tenants", "DELETE", "true", "id", ""),
 )
 TABLES = sorted({trigger[0] for trigger in TRIGGERS})
+INDEX, COLUMNS = "ix_login_sessions_previous_token_hash", ("previous_token_hash",)
 
 
 def upgrade() -> None:
+    # Most sessions have no previous token, but each login wrote the NULL into the full index.
+    create_index(INDEX, "login_sessions", COLUMNS, where="previous_token_hash IS NOT NULL")
+    lock_tables(*TABLES)
     op.execute(TELL)
     for table, event, condition, column, prefix in TRIGGERS:
         op.execute(
@@ -82,17 +87,9 @@ def upgrade() -> None:
             f"CREATE TRIGGER tell_of_truncate AFTER TRUNCATE ON {table}"
             " EXECUTE FUNCTION tell_of_change()"
         )
-    # Most sessions have no previous token, but each login wrote the NULL into the full index.
-    _index_previous_tokens("previous_token_hash IS NOT NULL")
-
-
-def _index_previous_tokens(condition: str | None) -> None:
-    name = op.f("ix_login_sessions_previous_token_hash")
-    op.drop_index(name, "login_sessions")
-    where = sa.text(condition) if condition else None
-    op.create_index(name, "login_sessions", ["previous_token_hash"], postgresql_where=where)
 
 
 def downgrade() -> None:
-    _index_previous_tokens(None)
+    create_index(INDEX, "login_sessions", COLUMNS)
+    lock_tables(*TABLES)
     op.execute("DROP FUNCTION tell_of_change() CASCADE")

@@ -7,6 +7,8 @@ previous release can create sessions while both releases run.
 import sqlalchemy as sa
 from alembic import op
 
+from migrations.online import lock_tables, update_in_batches
+
 revision = "0014"
 down_revision = "0013"
 branch_labels = None
@@ -16,11 +18,14 @@ MOMENT = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
+    lock_tables("operator_sessions")
     op.add_column(
         "operator_sessions",
         sa.Column("proven_at", MOMENT, server_default=sa.text("now()"), nullable=False),
+        if_not_exists=True,
     )
-    op.execute("UPDATE operator_sessions SET proven_at = created_at")
+    update_in_batches("operator_sessions", "proven_at = created_at", "proven_at <> created_at")
+    lock_tables("operators")
     op.create_table(
         "operator_recovery_codes",
         sa.Column("operator_id", sa.Uuid(), nullable=False),
@@ -38,5 +43,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    lock_tables("operators", "operator_sessions", "operator_recovery_codes")
     op.drop_table("operator_recovery_codes")
     op.drop_column("operator_sessions", "proven_at")

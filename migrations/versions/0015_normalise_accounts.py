@@ -9,6 +9,7 @@ accounts that the previous release inserts while both releases run.
 from alembic import op
 
 from app.services.users.account_normalisation import normalise_accounts_on
+from migrations.online import commit
 
 revision = "0015"
 down_revision = "0014"
@@ -17,7 +18,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    normalise_accounts_on(op.get_bind())
+    normalise_accounts_on(op.get_bind(), commit)
 
 
 def downgrade() -> None:

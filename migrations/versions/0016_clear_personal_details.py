@@ -13,16 +13,17 @@ later. The responses that it stores have no `user_id` and are deleted after 24 h
 import sqlalchemy as sa
 from alembic import op
 
+from migrations.online import add_check, create_index, drop_index, lock_tables, update_in_batches
+
 revision = "0016"
 down_revision = "0015"
 branch_labels = None
 depends_on = None
 
 ACTIONS = ("users.exported", "phone.released", "user.merged")
-BATCH = 1000
 
 IMPERSONAL = """
-CREATE FUNCTION impersonal_details(action text, details jsonb) RETURNS jsonb
+CREATE OR REPLACE FUNCTION impersonal_details(action text, details jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE
         WHEN action = 'users.exported' AND details ? 'query' THEN
@@ -63,49 +64,41 @@ ADDRESS_AND_DETAILS = """
                 AND to_jsonb(NEW) - 'ip' - 'details' = to_jsonb(OLD) - 'ip' - 'details'
 """
 
-WINDOW = sa.text(
-    "SELECT id FROM audit_events WHERE tenant_id = :tenant_id AND action = :action"
-    " AND id > :after ORDER BY id LIMIT :batch"
-)
-CLEAR = sa.text(
-    "UPDATE audit_events SET details = impersonal_details(action, details)"
-    " WHERE tenant_id = :tenant_id AND action = :action AND id > :after AND id <= :last"
-    " AND details <> impersonal_details(action, details)"
-)
-FIRST = "00000000-0000-0000-0000-000000000000"
-
 
 def upgrade() -> None:
+    lock_tables("idempotent_requests")
+    op.add_column(
+        "idempotent_requests", sa.Column("user_id", sa.Uuid(), nullable=True), if_not_exists=True
+    )
+    op.execute(IMPERSONAL)
+    op.execute(GUARD.format(accepted=ADDRESS_AND_DETAILS))
+    create_index("ix_idempotent_requests_user_id", "idempotent_requests", ["user_id"])
+    _clear_details()
+    lock_tables("tenants")
     op.add_column(
         "tenants", sa.Column("visitor_days", sa.Integer(), server_default="180", nullable=False)
     )
-    op.create_check_constraint(
-        op.f("ck_tenants_visitor_days"), "tenants", "visitor_days BETWEEN 1 AND 3650"
-    )
-    op.add_column("idempotent_requests", sa.Column("user_id", sa.Uuid(), nullable=True))
-    op.create_index(op.f("ix_idempotent_requests_user_id"), "idempotent_requests", ["user_id"])
-    op.execute(IMPERSONAL)
-    op.execute(GUARD.format(accepted=ADDRESS_AND_DETAILS))
-    _clear_details()
+    add_check("ck_tenants_visitor_days", "tenants", "visitor_days BETWEEN 1 AND 3650")
 
 
 def _clear_details() -> None:
     """Clear the personal data of existing events, in batches that an index scan finds."""
-    connection = op.get_bind()
-    connection.execute(sa.text("SELECT set_config('wxpass.retention', 'on', true)"))
-    for tenant_id in connection.scalars(sa.text("SELECT id FROM tenants")).all():
+    for tenant_id in op.get_bind().scalars(sa.text("SELECT id FROM tenants")).all():
         for action in ACTIONS:
-            here = {"tenant_id": tenant_id, "action": action, "after": FIRST}
-            while ids := connection.scalars(WINDOW, here | {"batch": BATCH}).all():
-                connection.execute(CLEAR, here | {"last": ids[-1]})
-                here["after"] = ids[-1]
-    connection.execute(sa.text("SELECT set_config('wxpass.retention', 'off', true)"))
+            update_in_batches(
+                "audit_events",
+                "details = impersonal_details(action, details)",
+                "details <> impersonal_details(action, details)",
+                within=f"tenant_id = '{tenant_id}' AND action = '{action}'",
+                settings={"wxpass.retention": "on"},
+            )
 
 
 def downgrade() -> None:
+    drop_index("ix_idempotent_requests_user_id")
+    lock_tables("idempotent_requests", "tenants")
     op.execute(GUARD.format(accepted=ADDRESS_ONLY))
     op.execute("DROP FUNCTION impersonal_details(text, jsonb)")
-    op.drop_index(op.f("ix_idempotent_requests_user_id"), "idempotent_requests")
     op.drop_column("idempotent_requests", "user_id")
     op.drop_constraint(op.f("ck_tenants_visitor_days"), "tenants")
     op.drop_column("tenants", "visitor_days")

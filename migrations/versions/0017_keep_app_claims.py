@@ -9,6 +9,8 @@ apps, because it always sets the AppSecret.
 import sqlalchemy as sa
 from alembic import op
 
+from migrations.online import add_check, lock_tables, set_not_null, update_in_batches
+
 revision = "0017"
 down_revision = "0016"
 branch_labels = None
@@ -34,6 +36,7 @@ APP_CHECKS = {
 
 
 def upgrade() -> None:
+    lock_tables("wechat_apps", "tenants")
     op.create_table(
         "app_claims",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -78,16 +81,17 @@ def upgrade() -> None:
     op.add_column("wechat_apps", sa.Column("released_at", MOMENT, nullable=True))
     op.alter_column("wechat_apps", "secret_sealed", existing_type=sa.String(), nullable=True)
     for name, condition in APP_CHECKS.items():
-        op.create_check_constraint(op.f(f"ck_wechat_apps_{name}"), "wechat_apps", condition)
+        add_check(f"ck_wechat_apps_{name}", "wechat_apps", condition)
 
 
 def downgrade() -> None:
-    for name in APP_CHECKS:
-        op.drop_constraint(op.f(f"ck_wechat_apps_{name}"), "wechat_apps")
     # Only released apps have no AppSecret. An empty text cannot be decrypted, so the previous
     # release shows their AppSecret as unreadable.
-    op.execute("UPDATE wechat_apps SET secret_sealed = '' WHERE secret_sealed IS NULL")
-    op.alter_column("wechat_apps", "secret_sealed", existing_type=sa.String(), nullable=False)
+    update_in_batches("wechat_apps", "secret_sealed = ''", "secret_sealed IS NULL", key="appid")
+    set_not_null("wechat_apps", "secret_sealed")
+    lock_tables("app_claims", "verification_budgets", "wechat_apps", "tenants")
+    for name in APP_CHECKS:
+        op.drop_constraint(op.f(f"ck_wechat_apps_{name}"), "wechat_apps")
     op.drop_column("wechat_apps", "released_at")
     op.drop_table("verification_budgets")
     op.drop_table("app_claims")

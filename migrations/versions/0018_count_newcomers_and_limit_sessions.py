@@ -8,6 +8,8 @@ Adds `daily_counts.newcomers` and `daily_counts.became_users`, and `unlimited_se
 import sqlalchemy as sa
 from alembic import op
 
+from migrations.online import create_index, drop_index, lock_tables, update_in_batches
+
 revision = "0018"
 down_revision = "0017"
 branch_labels = None
@@ -55,31 +57,28 @@ SET newcomers = excluded.newcomers, became_users = excluded.became_users
 """
 # Earlier releases did not set `last_login_at` when a session was bound by phone or account. Users
 # without a `last_login_at` get the creation time of their newest session.
-DATE_LAST_LOGINS = """
-UPDATE users SET last_login_at = found.last_login_at
-FROM (
-    SELECT users.id, max(login_sessions.created_at) AS last_login_at
-    FROM users
-    JOIN login_sessions
-        ON login_sessions.tenant_id = users.tenant_id AND login_sessions.user_id = users.id
-    WHERE users.last_login_at IS NULL
-    GROUP BY users.id
-) AS found
-WHERE users.id = found.id AND users.last_login_at IS NULL
-"""
+NEWEST_SESSION = """(
+    SELECT max(created_at) FROM login_sessions
+    WHERE login_sessions.tenant_id = users.tenant_id AND login_sessions.user_id = users.id
+)"""
 
 
 def upgrade() -> None:
-    op.execute(COUNT_ACTIVE_SESSIONS)
-    op.create_index(
+    create_index(
         "ix_login_sessions_active",
         "login_sessions",
         ["tenant_id", "user_id", "appid", "refresh_expires_at"],
-        postgresql_where=sa.text("ended_at IS NULL AND user_id IS NOT NULL"),
+        where="ended_at IS NULL AND user_id IS NOT NULL",
+    )
+    update_in_batches(
+        "users",
+        f"last_login_at = {NEWEST_SESSION}",
+        f"last_login_at IS NULL AND {NEWEST_SESSION} IS NOT NULL",
     )
     op.execute(NEWCOMERS_BEFORE)
-    op.execute(DATE_LAST_LOGINS)
-    # From here on, readers wait for the table lock, so slow statements come before.
+    # From here on, requests wait for the locks, so slow statements come before.
+    lock_tables("daily_counts", "app_claims", "wechat_apps")
+    op.execute(COUNT_ACTIVE_SESSIONS)
     for name in ("newcomers", "became_users"):
         op.add_column(
             "daily_counts", sa.Column(name, sa.Integer(), server_default="0", nullable=False)
@@ -93,9 +92,10 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    drop_index("ix_login_sessions_active")
+    lock_tables("daily_counts", "app_claims", "wechat_apps")
     for table in ("app_claims", "wechat_apps"):
         op.drop_column(table, "unlimited_sessions")
     for name in ("became_users", "newcomers"):
         op.drop_column("daily_counts", name)
-    op.drop_index("ix_login_sessions_active", "login_sessions")
     op.execute("DROP FUNCTION count_active_sessions")

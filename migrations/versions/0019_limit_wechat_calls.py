@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from migrations.online import add_check, lock_tables
+
 revision = "0019"
 down_revision = "0018"
 branch_labels = None
@@ -12,13 +14,13 @@ TABLES = ("wechat_apps", "app_claims")
 
 
 def upgrade() -> None:
+    lock_tables(*TABLES)
     for table in TABLES:
         op.add_column(table, sa.Column("wechat_call_limit", sa.Integer()))
-        op.create_check_constraint(
-            op.f(f"ck_{table}_wechat_call_limit"), table, "wechat_call_limit > 0"
-        )
+        add_check(f"ck_{table}_wechat_call_limit", table, "wechat_call_limit > 0")
 
 
 def downgrade() -> None:
+    lock_tables(*TABLES)
     for table in TABLES:
         op.drop_column(table, "wechat_call_limit")

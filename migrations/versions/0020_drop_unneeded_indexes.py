@@ -6,12 +6,10 @@ Drops `ix_login_sessions_not_ended`, `ix_social_accounts_tenant_id_openid` and
 docs/performance.md has the reasons.
 
 While the previous release also runs, its search by openid and its `audit list --since` read more
-rows than before. Requests wait while the partial indexes are built, for about 1.5 seconds per
-million users. Above two million users, some get 503: migrate at a quiet time.
+rows than before. The indexes are built and dropped concurrently, so no request waits for them.
 """
 
-import sqlalchemy as sa
-from alembic import op
+from migrations.online import create_index, drop_index
 
 revision = "0020"
 down_revision = "0019"
@@ -32,29 +30,22 @@ PARTIAL = (
     ("users", "account_prefix", "account text_pattern_ops", "account"),
     ("users", "nickname_prefix", "lower(nickname) text_pattern_ops", "nickname"),
 )
-# The locks that dropping an index needs, in the order in which logins lock the tables. Taken later,
-# they would deadlock with a login that waits for a table whose index is being built.
-LOCKS = "LOCK TABLE social_accounts, users, login_sessions, audit_events IN ACCESS EXCLUSIVE MODE"
 
 
 def upgrade() -> None:
-    op.execute(LOCKS)
     for table, end, expression, column in PARTIAL:
-        _rebuild(table, end, expression, f" WHERE {column} IS NOT NULL")
-    for name, table, _, _ in DROPPED:
-        op.drop_index(name, table)
+        _create(table, end, expression, f"{column} IS NOT NULL")
+    for name, _, _, _ in DROPPED:
+        drop_index(name)
 
 
-def _rebuild(table: str, end: str, expression: str, where: str) -> None:
+def _create(table: str, end: str, expression: str, condition: str | None) -> None:
     name = f"ix_{table}_tenant_id_{end}"
-    op.execute(f"DROP INDEX {name}")
-    op.execute(f"CREATE INDEX {name} ON {table} (tenant_id, {expression}){where}")
+    create_index(name, table, ("tenant_id", expression), where=condition)
 
 
 def downgrade() -> None:
-    op.execute(LOCKS)
     for name, table, columns, condition in DROPPED:
-        where = sa.text(condition) if condition else None
-        op.create_index(name, table, columns, postgresql_where=where)
+        create_index(name, table, columns, where=condition)
     for table, end, expression, _ in PARTIAL:
-        _rebuild(table, end, expression, "")
+        _create(table, end, expression, None)

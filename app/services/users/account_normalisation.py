@@ -7,7 +7,7 @@ with account and password.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -77,9 +77,15 @@ def normalise_accounts(tenant_slug: str | None = None) -> Normalisation:
     return _normalise(tenants, _own_transaction)
 
 
-def normalise_accounts_on(connection: Connection) -> Normalisation:
-    """Rewrite the accounts of all tenants in the caller's transaction."""
-    return _normalise(_tenant_ids(connection), lambda: nullcontext(connection))
+def normalise_accounts_on(connection: Connection, end_batch: Callable[[], None]) -> Normalisation:
+    """Rewrite the accounts of all tenants on a connection. Calls `end_batch` after each batch."""
+
+    @contextmanager
+    def batch() -> Iterator[Connection]:
+        yield connection
+        end_batch()
+
+    return _normalise(_tenant_ids(connection), batch)
 
 
 @contextmanager
