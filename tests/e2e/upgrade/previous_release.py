@@ -62,4 +62,4 @@ def previous_commit() -> str:
     changelog = (ROOT / "CHANGELOG.md").read_text()
     found = re.search(r"^Release commit: `(\w+)`$", changelog, re.MULTILINE)
     assert found, "CHANGELOG.md names no release commit"
-    return "HEAD"  # TEMP
+    return found[1]
