@@ -78,9 +78,10 @@ def test_a_column_is_made_not_null_also_after_an_interruption(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt), tenants.revising():
+    with monkeypatch.context() as patch:
         patch.setattr(constraints, "validate_constraints", interrupt)
-        set_not_null("tenants", "name")
+        with pytest.raises(KeyboardInterrupt), tenants.revising():
+            set_not_null("tenants", "name")
     assert tenants.rows(VALIDATED, "tenants_name_proof") == [(False,)]
     for _ in range(2):
         with tenants.revising():

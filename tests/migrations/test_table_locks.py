@@ -37,8 +37,20 @@ def test_tables_are_locked_in_the_order_of_the_transactions_of_the_service(
     with database.revising() as connection:
         event.listen(connection, "before_cursor_execute", lambda *args: sent.append(args[2]))
         lock_tables("tenants", "login_sessions", "users", "social_accounts")
-    wanted = [statement.split()[2] for statement in sent if "ACCESS EXCLUSIVE" in statement]
-    assert wanted == ["social_accounts", "users", "login_sessions", "tenants"]
+    wanted = [text.split()[2] for text in sent if "SHARE ROW EXCLUSIVE" in text]
+    assert wanted == ["login_sessions", "social_accounts", "users", "tenants"]
+    assert [text for text in sent if "ACCESS EXCLUSIVE" in text] == [
+        "LOCK TABLE login_sessions, social_accounts, users, tenants IN ACCESS EXCLUSIVE MODE NOWAIT"
+    ]
+
+
+def test_reads_continue_while_only_writes_are_locked(database: MigratedDatabase) -> None:
+    with database.revising(), database.connect(options="-c lock_timeout=1ms") as request:
+        lock_tables("users", "social_accounts", only_writes=True)
+        request.execute("SELECT FROM users, social_accounts, login_sessions FOR UPDATE")
+        for gate in ("users", "login_sessions"):
+            with pytest.raises(psycopg.errors.LockNotAvailable), request.transaction():
+                request.execute(f"DELETE FROM {gate}")
 
 
 def test_a_table_that_lock_order_does_not_contain_is_rejected(database: MigratedDatabase) -> None:
@@ -91,7 +103,7 @@ def test_a_failed_lock_names_the_sessions_without_their_statements(
             lock_tables("social_accounts", "users")
         message = str(stopped.value)
         assert f"pid {report.info.backend_pid}, report, idle in transaction, " in message
-        assert "Cannot lock the table users" in message
+        assert "Cannot lock users: " in message
         assert "13800138000" not in message + str(said)
         assert len(said) == 1
 
