@@ -2,13 +2,14 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from alembic import context
-from alembic.runtime.migration import MigrationContext, MigrationStep
+from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 from flask import current_app
+from flask_sqlalchemy import SQLAlchemy
 from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -36,9 +37,7 @@ WRITE_COMPATIBILITY = text(
     " DO UPDATE SET compatible_since = excluded.compatible_since"
 )
 
-Steps = Callable[..., Iterable[MigrationStep]]
-
-db = current_app.extensions["migrate"].db
+db: SQLAlchemy = current_app.extensions["migrate"].db
 
 
 def run() -> None:
@@ -71,7 +70,8 @@ def connect() -> Connection:
 
 def run_on(connection: Connection) -> None:
     """Run the missing migrations."""
-    connection.connection.driver_connection.wait_seconds = None
+    driver: Any = connection.connection.driver_connection
+    driver.wait_seconds = None
     connection.execute(SETTINGS)
     connection.commit()
     context.configure(
@@ -116,10 +116,10 @@ def refuse_unknown_revision(migrations: MigrationContext) -> None:
             ) from None
 
 
-def shown(steps: Steps) -> Steps:
+def shown(steps: Any) -> Any:
     """Return a function that shows each step, and validates constraints after its commit."""
 
-    def run_steps(heads: Any, migrations: MigrationContext) -> Iterator[MigrationStep]:
+    def run_steps(heads: Any, migrations: Any) -> Iterator[Any]:
         end = migrations.connection.commit
         if migrations.opts.get("destination_rev") and not migrations.opts["new_database"]:
             validate_constraints(end)
@@ -139,7 +139,7 @@ def shown(steps: Steps) -> Steps:
     return run_steps
 
 
-def write_compatibility(ctx: MigrationContext, heads: set[str], **_: object) -> None:
+def write_compatibility(ctx: Any, step: object, heads: Collection[str], run_args: object) -> None:
     """Store `compatible_since` of the revision that the database now has, if it has one."""
     for revision in heads:
         since = getattr(context.script.get_revision(revision).module, "compatible_since", None)
