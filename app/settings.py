@@ -6,7 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from app.connections import WaitingPool
+from app.connections import CONNECT_SECONDS, WaitingPool
 from app.version import VERSION
 from config import Config
 
@@ -15,7 +15,6 @@ MIGRATIONS = str(Path(__file__).parent.parent / "migrations")
 CONNECTION_OPTIONS = (
     "-c timezone=utc -c statement_timeout=4s -c idle_in_transaction_session_timeout=30s"
 )
-CONNECT_SECONDS = 2
 POOL_SECONDS = 2.5
 # The connection fails if sent data is unacknowledged for 5 seconds, or if the peer is unreachable
 # for about 16 seconds while the connection is idle.
@@ -40,6 +39,10 @@ def flask_settings(config: Config) -> dict[str, Any]:
         "MAX_FORM_MEMORY_SIZE": BODY_LIMIT,
         "SQLALCHEMY_DATABASE_URI": config.database_url,
         "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(config),
+        "DATABASE_POOLER": config.database_pooler,
+        # For notifications and migrations, which need a session of their own.
+        "DIRECT_DATABASE_URL": config.direct_database_url,
+        "DIRECT_CONNECT_ARGS": _direct_connect_args(),
         "JWT_PRIVATE_KEY": config.jwt_private_key,
         "JWT_ALGORITHM": config.jwt_algorithm,
         "JWT_DECODE_ALGORITHMS": [config.jwt_algorithm],
@@ -75,9 +78,21 @@ def _engine_options(config: Config) -> dict[str, Any]:
         "hide_parameters": True,
         "poolclass": WaitingPool,
         "pool_timeout": POOL_SECONDS,
-        "connect_args": {
-            "connect_timeout": CONNECT_SECONDS,
-            "options": CONNECTION_OPTIONS,
-            **TCP_OPTIONS,
-        },
+        "connect_args": _pooled_connect_args()
+        if config.database_pooler
+        else _direct_connect_args(),
     }
+
+
+def _direct_connect_args() -> dict[str, Any]:
+    return {"connect_timeout": int(CONNECT_SECONDS), "options": CONNECTION_OPTIONS, **TCP_OPTIONS}
+
+
+def _pooled_connect_args() -> dict[str, Any]:
+    """Return the arguments for a transaction pooler, which changes the server between transactions.
+
+    It refuses `options`, so the role has the timeouts (app/services/database/server_checks.py).
+    psycopg gives prepared statements names that repeat in each process, so a process would run
+    the statement of another.
+    """
+    return {"connect_timeout": int(CONNECT_SECONDS), "prepare_threshold": None, **TCP_OPTIONS}

@@ -4,12 +4,18 @@ from functools import cache
 from threading import Event, Lock, Thread
 from typing import cast
 
+import psycopg
 from alembic.script import ScriptDirectory
 from flask import Flask, current_app
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
 from app.errors import DatabaseUnavailable, MigrationsMissing
+from app.services.database.server_checks import (
+    check_pooler_once,
+    raise_known_cause,
+    refuse_read_only,
+)
 from app.services.database.transactions import transaction
 from app.services.encryption.key_proofs import check_keys_once
 
@@ -34,7 +40,7 @@ class ReadinessCheck:
         self._running: _Run | None = None
 
     def run(self, app: Flask) -> None:
-        """Raise DatabaseUnavailable, MigrationsMissing, or what `check_keys` raises."""
+        """Raise what `check_readiness` raises."""
         with self._lock:
             if self._running is None or self._running.done.is_set():
                 self._running = _Run(app)
@@ -63,7 +69,11 @@ class _Run:
 
 
 def check_readiness() -> None:
-    """Raise DatabaseUnavailable, MigrationsMissing, or what `check_keys` raises."""
+    """Raise a failure if the service is not ready.
+
+    Raises DatabaseUnavailable, DatabaseReadOnly, MigrationsMissing, or what `check_pooler` and
+    `check_keys` raise.
+    """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     cast(ReadinessCheck, app.extensions["readiness"]).run(app)
 
@@ -71,10 +81,13 @@ def check_readiness() -> None:
 def _check_database() -> None:
     try:
         with transaction() as db:
+            refuse_read_only(db)
             applied = db.scalar(text("SELECT version_num FROM alembic_version"))
+        check_pooler_once()
     except ProgrammingError:
         raise MigrationsMissing("none is applied") from None
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, psycopg.Error) as error:
+        raise_known_cause(error)
         raise DatabaseUnavailable(type(error).__name__) from None
     if applied != newest_migration(current_app.extensions["migrate"].directory):
         raise MigrationsMissing(f"{applied} is applied")
