@@ -43,7 +43,10 @@ from tests.fixtures.tables import statements_that_restore
 
 LIVE = "tests/e2e/live/"
 # The paths of the tests that run first.
-FIRST = ("tests/e2e/test_make_run.py", "tests/e2e/test_production.py", LIVE)
+FIRST = (
+    *("tests/e2e/test_make_run.py", "tests/e2e/test_production.py", LIVE),
+    *("tests/e2e/failover/", "tests/e2e/pooler/"),
+)
 
 # Each of up to four processes has pools of 30 connections. PostgreSQL's default is 100.
 MANY_CONNECTIONS = ("-c", "max_connections=400")
