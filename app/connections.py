@@ -9,7 +9,7 @@ import psycopg
 from flask import Flask
 from psycopg.abc import PQGen
 from psycopg.errors import _WaitTimeout
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 from sqlalchemy.util import queue
@@ -48,10 +48,10 @@ class DeadlineConnection(psycopg.Connection[Any]):
             )
         except _WaitTimeout:
             self.pgconn.finish()
-            DeadlineConnection.suspect_until = time.monotonic() + SUSPECT_SECONDS
+            type(self).suspect_until = time.monotonic() + SUSPECT_SECONDS
             raise psycopg.OperationalError("the server did not respond in time") from None
-        if DeadlineConnection.suspect_until:
-            DeadlineConnection.suspect_until = 0.0
+        if self.suspect_until:
+            type(self).suspect_until = 0.0
         return result
 
     def _wait_seconds(self) -> float | None:
@@ -151,13 +151,18 @@ def is_at_connection_limit(error: BaseException) -> bool:
 def init_app(app: Flask) -> None:
     """Register the pool's event listeners: deadlines, and the check for closed connections."""
     with app.app_context():
-        event.listen(db.engine, "do_connect", _connect)
-        event.listen(db.engine, "checkout", _refuse_closed)
-        event.listen(db.engine, "checkin", _restore_deadline)
+        watch_connections(db.engine, DeadlineConnection)
 
 
-def _connect(_dialect: Any, _entry: Any, arguments: Any, options: Any) -> DeadlineConnection:
-    return DeadlineConnection.connect(*arguments, **options)
+def watch_connections(engine: Engine, connection_class: type[DeadlineConnection]) -> None:
+    """Register the event listeners of an engine's pool, which makes connections of the class."""
+
+    def connect(_dialect: Any, _entry: Any, arguments: Any, options: Any) -> DeadlineConnection:
+        return connection_class.connect(*arguments, **options)
+
+    event.listen(engine, "do_connect", connect)
+    event.listen(engine, "checkout", _refuse_closed)
+    event.listen(engine, "checkin", _restore_deadline)
 
 
 def _restore_deadline(connection: DeadlineConnection | None, _: ConnectionPoolEntry) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app.connections import WaitingPool
+from app.replica_connections import replica_bind
 from app.version import VERSION
 from config import Config
 
@@ -40,6 +41,7 @@ def flask_settings(config: Config) -> dict[str, Any]:
         "MAX_FORM_MEMORY_SIZE": BODY_LIMIT,
         "SQLALCHEMY_DATABASE_URI": config.database_url,
         "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(config),
+        "SQLALCHEMY_BINDS": replica_bind(config.database_replica_url, _engine_options(config)),
         "JWT_PRIVATE_KEY": config.jwt_private_key,
         "JWT_ALGORITHM": config.jwt_algorithm,
         "JWT_DECODE_ALGORITHMS": [config.jwt_algorithm],

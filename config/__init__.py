@@ -22,6 +22,7 @@ from config.readers import (
     read_trusted_proxies,
     read_worker_connections,
 )
+from config.replica_reader import read_database_replica_url
 from config.wechat_readers import (
     read_wechat_api_base_url,
     read_wechat_ca_file,
@@ -45,6 +46,7 @@ class Config:
     wechat_proxy: str | None = field(repr=False)
     wechat_ca_file: str | None
     database_pool_size: int
+    database_replica_url: str | None = field(repr=False)
     database_tls: Literal["required", "trusted-network"]
     trusted_proxies: int | tuple[Network, ...]
     allowed_hosts: tuple[str, ...]
@@ -81,6 +83,7 @@ def load_config(environ: Mapping[str, str]) -> Config:
         "database_pool_size": lambda: read_number(
             environ, "DATABASE_POOL_SIZE", 10, range(1, 1001)
         ),
+        "database_replica_url": lambda: read_database_replica_url(environ),
         "database_tls": lambda: read_database_tls(environ),
         "trusted_proxies": lambda: read_trusted_proxies(environ),
         "allowed_hosts": lambda: read_allowed_hosts(environ),
