@@ -17,7 +17,6 @@ from app import (
     logs,
     problems,
     proxies,
-    replica_connections,
     tenancy,
 )
 from app.api.busy_apps import BusyApps
@@ -56,7 +55,6 @@ def create_app(config: Config) -> Flask:
     tenancy.init_app(app)
     db.init_app(app)
     connections.init_app(app)
-    replica_connections.init_app(app)
     migrate.init_app(app, db, directory=MIGRATIONS)
     openapi.init_app(app)
     problems.init_app(app)

@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from threading import Event, Lock
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import psycopg
 from flask import Flask
@@ -14,7 +14,7 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 from sqlalchemy.util import queue
 
-from app.extensions import db
+from app.extensions import REPLICA, db
 
 RV = TypeVar("RV")
 
@@ -58,6 +58,23 @@ class DeadlineConnection(psycopg.Connection[Any]):
         if self.wait_seconds is not None and time.monotonic() < self.suspect_until:
             return min(self.wait_seconds, SUSPECT_WAIT_SECONDS)
         return self.wait_seconds
+
+
+class ReplicaConnection(DeadlineConnection):
+    """A connection to the read replica. Its transactions begin with `BEGIN READ ONLY`.
+
+    PostgreSQL refuses writes even if the server is a primary, or if a connection pooler has dropped
+    the startup option. A timeout of the replica does not shorten the waits for the primary.
+    """
+
+    suspect_until: ClassVar[float] = 0.0
+
+    @classmethod
+    def connect(cls, *arguments: Any, **options: Any) -> Self:
+        """Connect, and make all transactions read only."""
+        connection = super().connect(*arguments, **options)
+        connection.read_only = True
+        return connection
 
 
 class FairQueue(queue.QueueCommon[ConnectionPoolEntry]):
@@ -151,11 +168,13 @@ def is_at_connection_limit(error: BaseException) -> bool:
 def init_app(app: Flask) -> None:
     """Register the pool's event listeners: deadlines, and the check for closed connections."""
     with app.app_context():
-        watch_connections(db.engine, DeadlineConnection)
+        _watch(db.engine, DeadlineConnection)
+        if REPLICA in db.engines:
+            _watch(db.engines[REPLICA], ReplicaConnection)
 
 
-def watch_connections(engine: Engine, connection_class: type[DeadlineConnection]) -> None:
-    """Register the event listeners of an engine's pool, which makes connections of the class."""
+def _watch(engine: Engine, connection_class: type[DeadlineConnection]) -> None:
+    """Register the listeners of the engine's pool. Its connections are of `connection_class`."""
 
     def connect(_dialect: Any, _entry: Any, arguments: Any, options: Any) -> DeadlineConnection:
         return connection_class.connect(*arguments, **options)

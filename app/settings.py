@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app.connections import WaitingPool
-from app.replica_connections import replica_bind
+from app.extensions import REPLICA
 from app.version import VERSION
 from config import Config
 
@@ -26,6 +26,9 @@ TCP_OPTIONS = {
     "keepalives_interval": 2,
     "keepalives_count": 3,
 }
+REPLICA_POOL_SIZE = 4
+# A request that gets no connection to the replica within this time reads from the primary.
+REPLICA_POOL_SECONDS = 0.5
 BODY_LIMIT = 64 * 1024
 # The audience of operators' JWTs. JWTs for an app's back ends have the appid as audience, so the
 # admin API rejects them.
@@ -41,7 +44,7 @@ def flask_settings(config: Config) -> dict[str, Any]:
         "MAX_FORM_MEMORY_SIZE": BODY_LIMIT,
         "SQLALCHEMY_DATABASE_URI": config.database_url,
         "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(config),
-        "SQLALCHEMY_BINDS": replica_bind(config.database_replica_url, _engine_options(config)),
+        "SQLALCHEMY_BINDS": _replica_bind(config),
         "JWT_PRIVATE_KEY": config.jwt_private_key,
         "JWT_ALGORITHM": config.jwt_algorithm,
         "JWT_DECODE_ALGORITHMS": [config.jwt_algorithm],
@@ -82,4 +85,22 @@ def _engine_options(config: Config) -> dict[str, Any]:
             "options": CONNECTION_OPTIONS,
             **TCP_OPTIONS,
         },
+    }
+
+
+def _replica_bind(config: Config) -> dict[str, Any]:
+    """Return the engine options of the read replica by its key, or nothing without a replica."""
+    if config.database_replica_url is None:
+        return {}
+    options = _engine_options(config)
+    arguments = options["connect_args"]
+    read_only = f"{arguments['options']} -c default_transaction_read_only=on"
+    return {
+        REPLICA: {
+            **options,
+            "url": config.database_replica_url,
+            "pool_size": min(REPLICA_POOL_SIZE, config.database_pool_size),
+            "pool_timeout": REPLICA_POOL_SECONDS,
+            "connect_args": arguments | {"options": read_only},
+        }
     }

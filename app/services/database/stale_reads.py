@@ -12,8 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 
 import psycopg
-from sqlalchemy import Text, func, select, text
-from sqlalchemy import cast as sql_cast
+from sqlalchemy import Text, func, literal_column, select, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
@@ -38,11 +37,17 @@ CHECK = text(
     " coalesce(pg_last_wal_replay_lsn() >= CAST(:lsn AS pg_lsn), false),"
     " pg_last_xact_replay_timestamp()"
 )
-# The columns of a `Position`, read on the primary.
-POSITION = (
-    sql_cast(func.pg_current_wal_insert_lsn(), Text),
-    func.clock_timestamp(),
+# The end of the write-ahead log, including commits that are not flushed yet. After the last record
+# of a page, PostgreSQL returns the position behind the header of the next page, which the replica
+# does not reach before there is a further record. The header has up to 40 bytes.
+END_OF_LOG = literal_column(
+    "(SELECT CAST(CASE WHEN in_page <= 40 THEN lsn - in_page ELSE lsn END AS text) FROM"
+    " (SELECT lsn, mod(lsn - '0/0', 8192) AS in_page FROM pg_current_wal_insert_lsn() AS lsn)"
+    " AS insert_position)",
+    Text,
 )
+# The columns of a `Position`, read on the primary.
+POSITION = (END_OF_LOG, func.clock_timestamp())
 
 
 @dataclass(frozen=True, slots=True)
