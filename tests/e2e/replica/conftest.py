@@ -2,7 +2,8 @@
 
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,13 +22,6 @@ from tests.fixtures.operators import Script, signed_in
 from tests.fixtures.personas import Client, WeChat, service_of
 
 SQLALCHEMY = "postgresql+psycopg://"
-
-
-@dataclass
-class Statements:
-    """The statements that the service has sent to the replica."""
-
-    on_replica: list[str]
 
 
 @pytest.fixture(scope="session")
@@ -103,6 +97,18 @@ def forget_changes(standby: Standby) -> None:
     """Delete the audit events of operators, as if their changes were long ago."""
     standby.primary("DELETE FROM audit_events WHERE actor_kind = 'operator'")
     standby.catch_up()
+
+
+@contextmanager
+def renamed(standby: Standby, table: str) -> Iterator[None]:
+    """Make every read of a table fail inside the block, on both servers."""
+    standby.primary(f"ALTER TABLE {table} RENAME TO away")
+    standby.catch_up()
+    try:
+        yield
+    finally:
+        standby.primary(f"ALTER TABLE away RENAME TO {table}")
+        standby.catch_up()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import psutil
 import psycopg
+from psycopg import sql
 
 from config.development.postgres import PostgresServer
 from config.development.postgres_commands import PORT, Cluster, _run, prepare, start, stop
@@ -79,6 +80,24 @@ class Standby(Server):
         finally:
             for pid in pids:
                 os.kill(pid, signal.SIGCONT)
+
+    @contextmanager
+    def cut_off(self) -> Iterator[None]:
+        """Receive nothing from the primary inside the block."""
+        [(source,)] = self("SHOW primary_conninfo")
+        self._set_source("host=/nowhere")
+        until(lambda: self("SELECT count(*) FROM pg_stat_wal_receiver") == [(0,)])
+        try:
+            yield
+        finally:
+            self._set_source(source)
+            self.catch_up()
+
+    def _set_source(self, source: str) -> None:
+        change = sql.SQL("ALTER SYSTEM SET primary_conninfo = {}").format(sql.Literal(source))
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(change)
+            connection.execute("SELECT pg_reload_conf()")
 
     def _pids(self) -> Sequence[int]:
         postmaster = int((self.cluster.data / "postmaster.pid").read_text().split()[0])

@@ -175,8 +175,8 @@ def test_page_with_forms_shows_the_primary(
     root = operator("platform")
     with standby.paused():
         standby.primary("UPDATE users SET nickname = 'new' WHERE id = %(id)s", id=user)
-        assert root("GET", f"{ACME}/users/{user}").json["user"]["nickname"] == "new"
-        [listed] = root("GET", f"{ACME}/users?account={dave.name}").json["items"]
+        assert json_of(root("GET", f"{ACME}/users/{user}"))["user"]["nickname"] == "new"
+        [listed] = json_of(root("GET", f"{ACME}/users?account={dave.name}"))["items"]
         assert listed["nickname"] is None
 
 
