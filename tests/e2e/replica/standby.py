@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,15 +71,18 @@ class Standby(Server):
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """Stop all processes of the server inside the block, as a failing machine does."""
-        pids = self._pids()
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
+        """Stop all processes of the server inside the block, as a failing machine does.
+
+        The postmaster is stopped first, so that it starts no further process.
+        """
+        postmaster = int((self.cluster.data / "postmaster.pid").read_text().split()[0])
+        send(signal.SIGSTOP, [postmaster])
+        pids = [child.pid for child in psutil.Process(postmaster).children(recursive=True)]
+        send(signal.SIGSTOP, pids)
         try:
             yield
         finally:
-            for pid in pids:
-                os.kill(pid, signal.SIGCONT)
+            send(signal.SIGCONT, [postmaster, *pids])
 
     @contextmanager
     def cut_off(self) -> Iterator[None]:
@@ -99,10 +102,12 @@ class Standby(Server):
             connection.execute(change)
             connection.execute("SELECT pg_reload_conf()")
 
-    def _pids(self) -> Sequence[int]:
-        postmaster = int((self.cluster.data / "postmaster.pid").read_text().split()[0])
-        children = psutil.Process(postmaster).children(recursive=True)
-        return [postmaster, *(child.pid for child in children)]
+
+def send(number: signal.Signals, pids: Sequence[int]) -> None:
+    """Send a signal to processes. Backends of closed connections may have ended."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 @contextmanager
