@@ -10,7 +10,7 @@ gc.disable()
 import click
 
 from app import create_app
-from app.boot import BootRefused, refuse_unfit_keys, refuse_unready, warn_of_trusted_network
+from app.boot import BootRefused, check_database, refuse_unready, warn_of_trusted_network
 from app.services.cache import invalidation_listener
 from app.services.metrics import count_writer
 from app.services.operators import failed_sign_ins
@@ -36,10 +36,10 @@ try:
     require_database_tls(config, environ)
     app = create_app(config)
     if is_replacement:
-        app.extensions["keys_fit"] = True
+        app.extensions["keys_fit"] = app.extensions["pooler_fits"] = True
     elif not is_command:
         warn_of_trusted_network(config)
-        refuse_unfit_keys(app)
+        check_database(app)
         if replaces_running_processes:
             refuse_unready(app)
     count_writer.write_regularly(app)

@@ -26,6 +26,7 @@ from app.identity_fast_path import IdentityFastPath
 from app.keyring import KeyRing
 from app.services.apps.call_limits import CallLimits
 from app.services.cache.registry import Caches
+from app.services.database.replica import Replica
 from app.services.encryption.readiness import ReadinessCheck
 from app.services.login.code_failures import CodeFailures
 from app.services.login.code_flights import CodeFlights
@@ -92,3 +93,4 @@ def _attach_state(app: Flask, config: Config) -> None:
     app.extensions["wechat_client"] = new_wechat_client(count_answer, limits.watch)
     app.extensions["wechat_proof_client"] = new_wechat_client()
     app.extensions["readiness"] = ReadinessCheck()
+    app.extensions["replica"] = Replica() if config.database_replica_url else None

@@ -1,5 +1,6 @@
 """Checks at start-up, before the first request."""
 
+import psycopg
 import structlog
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
@@ -7,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.errors import Failure
 from app.extensions import db
 from app.languages import in_both_languages
+from app.services.database.server_checks import check_pooler
 from app.services.encryption.key_proofs import check_keys
 from app.services.encryption.readiness import check_readiness
 from config import Config
@@ -24,18 +26,20 @@ def warn_of_trusted_network(config: Config) -> None:
         log.warning("database_without_tls", setting="DATABASE_TLS=trusted-network")
 
 
-def refuse_unfit_keys(app: Flask) -> None:
-    """Raise BootRefused unless the encryption keys match the key proofs in the database.
+def check_database(app: Flask) -> None:
+    """Raise BootRefused for an undeclared pooler, or keys that do not match their proofs.
 
     If the database is unreachable or has no tables, the service starts. /readyz then responds with
-    503, and checks the keys once the database is ready.
+    503, and repeats the checks once the database is ready.
     """
     with app.app_context():
         try:
+            check_pooler()
             check_keys()
         except Failure as failure:
-            raise BootRefused(f"{failure.about}: {in_both_languages(failure.en)}") from None
-        except SQLAlchemyError:
+            message = in_both_languages(failure.en, parameters=failure.parameters)
+            raise BootRefused(f"{failure.about}: {message}") from None
+        except (SQLAlchemyError, psycopg.Error):
             return
         finally:
             # The web server may fork this process, which must have no open connection then.
@@ -51,6 +55,7 @@ def refuse_unready(app: Flask) -> None:
         try:
             check_readiness()
         except Failure as failure:
-            raise BootRefused(f"{failure.code}: {in_both_languages(failure.en)}") from None
+            message = in_both_languages(failure.en, parameters=failure.parameters)
+            raise BootRefused(f"{failure.code}: {message}") from None
         finally:
             db.engine.dispose()

@@ -34,6 +34,9 @@ class OpenApi(Api):
         return jsonify(self.spec.to_dict() | {"servers": [{"url": request.root_path or "/"}]})
 
 
+# The key of the read replica in `db.engines`.
+REPLICA = "replica"
+
 db = SQLAlchemy(model_class=Model, session_options={"expire_on_commit": False})
 migrate = Migrate()
 api = OpenApi()

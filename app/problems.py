@@ -10,7 +10,7 @@ import psycopg
 import structlog
 from flask import Flask, Response, g
 from gunicorn.http.errors import NoMoreData, ParseException
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from werkzeug.exceptions import ClientDisconnected, HTTPException
 
@@ -46,7 +46,12 @@ OF_STATUS: dict[int, type[Failure]] = {
     422: RequestInvalid,
 }
 # Seconds. WeChat's rate limits apply per minute. The other failures usually end within seconds.
-RETRY_AFTER = {"wechat_rate_limited": 60, "wechat_unavailable": 5, "database_unavailable": 5}
+RETRY_AFTER = {
+    "wechat_rate_limited": 60,
+    "wechat_unavailable": 5,
+    "database_unavailable": 5,
+    "database_read_only": 5,
+}
 
 
 def init_app(app: Flask) -> None:
@@ -128,12 +133,23 @@ def _failure_behind(error: Exception) -> Failure:
         return _of_http(error)
     if isinstance(error, ParseException | NoMoreData):
         return BadRequest(type(error).__name__)  # The HTTP framing of the body is invalid.
-    if isinstance(error, OperationalError | PoolExhausted | psycopg.OperationalError):
+    if _is_database_unavailable(error):
         return DatabaseUnavailable(_database_cause(error))
     if _is_app_gone(error):
         return AppUnknown("its tenant lost the appid during the request")
     log.error("unexpected", exc_info=error)
     return Internal(type(error).__name__)
+
+
+def _is_database_unavailable(error: Exception) -> bool:
+    """Return whether a database error ends by itself, such as a failover.
+
+    A server that refuses writes is a former primary: the next connection leads to its successor.
+    """
+    if isinstance(error, OperationalError | PoolExhausted | psycopg.OperationalError):
+        return True
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    return isinstance(origin, psycopg.errors.ReadOnlySqlTransaction)
 
 
 def _database_cause(error: Exception) -> str:

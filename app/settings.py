@@ -6,7 +6,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from app.connections import WaitingPool
+from app.connections import CONNECT_SECONDS, WaitingPool
+from app.extensions import REPLICA
 from app.version import VERSION
 from config import Config
 
@@ -15,7 +16,6 @@ MIGRATIONS = str(Path(__file__).parent.parent / "migrations")
 CONNECTION_OPTIONS = (
     "-c timezone=utc -c statement_timeout=4s -c idle_in_transaction_session_timeout=30s"
 )
-CONNECT_SECONDS = 2
 POOL_SECONDS = 2.5
 # The connection fails if sent data is unacknowledged for 5 seconds, or if the peer is unreachable
 # for about 16 seconds while the connection is idle.
@@ -25,6 +25,9 @@ TCP_OPTIONS = {
     "keepalives_interval": 2,
     "keepalives_count": 3,
 }
+REPLICA_POOL_SIZE = 4
+# A request that gets no connection to the replica within this time reads from the primary.
+REPLICA_POOL_SECONDS = 0.5
 BODY_LIMIT = 64 * 1024
 # The audience of operators' JWTs. JWTs for an app's back ends have the appid as audience, so the
 # admin API rejects them.
@@ -40,6 +43,11 @@ def flask_settings(config: Config) -> dict[str, Any]:
         "MAX_FORM_MEMORY_SIZE": BODY_LIMIT,
         "SQLALCHEMY_DATABASE_URI": config.database_url,
         "SQLALCHEMY_ENGINE_OPTIONS": _engine_options(config),
+        "DATABASE_POOLER": config.database_pooler,
+        # For notifications and migrations, which need a session of their own.
+        "DIRECT_DATABASE_URL": config.direct_database_url,
+        "DIRECT_CONNECT_ARGS": _direct_connect_args(),
+        "SQLALCHEMY_BINDS": _replica_bind(config),
         "JWT_PRIVATE_KEY": config.jwt_private_key,
         "JWT_ALGORITHM": config.jwt_algorithm,
         "JWT_DECODE_ALGORITHMS": [config.jwt_algorithm],
@@ -75,9 +83,38 @@ def _engine_options(config: Config) -> dict[str, Any]:
         "hide_parameters": True,
         "poolclass": WaitingPool,
         "pool_timeout": POOL_SECONDS,
-        "connect_args": {
-            "connect_timeout": CONNECT_SECONDS,
-            "options": CONNECTION_OPTIONS,
-            **TCP_OPTIONS,
-        },
+        "connect_args": _pooled_connect_args()
+        if config.database_pooler
+        else _direct_connect_args(),
+    }
+
+
+def _direct_connect_args() -> dict[str, Any]:
+    return {"connect_timeout": int(CONNECT_SECONDS), "options": CONNECTION_OPTIONS, **TCP_OPTIONS}
+
+
+def _pooled_connect_args() -> dict[str, Any]:
+    """Return the arguments for a transaction pooler, which changes the server between transactions.
+
+    It refuses `options`, so the role has the timeouts (app/services/database/server_checks.py).
+    psycopg gives prepared statements names that repeat in each process, so a process would run
+    the statement of another.
+    """
+    return {"connect_timeout": int(CONNECT_SECONDS), "prepare_threshold": None, **TCP_OPTIONS}
+
+
+def _replica_bind(config: Config) -> dict[str, Any]:
+    """Return the engine options of the read replica by its key, or nothing without a replica."""
+    if config.database_replica_url is None:
+        return {}
+    arguments = _direct_connect_args()
+    arguments["options"] += " -c default_transaction_read_only=on"
+    return {
+        REPLICA: {
+            **_engine_options(config),
+            "url": config.database_replica_url,
+            "pool_size": min(REPLICA_POOL_SIZE, config.database_pool_size),
+            "pool_timeout": REPLICA_POOL_SECONDS,
+            "connect_args": arguments,
+        }
     }

@@ -4,13 +4,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from config.database_readers import (
+    read_database_listen_url,
+    read_database_pool_size,
+    read_database_pooler,
+    read_database_replica_url,
+    read_database_tls,
+    read_database_url,
+)
 from config.readers import (
     ConfigError,
     Network,
     algorithm_of,
     read_allowed_hosts,
-    read_database_tls,
-    read_database_url,
     read_environment_name,
     read_issuer,
     read_keys,
@@ -45,6 +51,9 @@ class Config:
     wechat_proxy: str | None = field(repr=False)
     wechat_ca_file: str | None
     database_pool_size: int
+    database_pooler: Literal["transaction"] | None
+    database_listen_url: str | None = field(repr=False)
+    database_replica_url: str | None = field(repr=False)
     database_tls: Literal["required", "trusted-network"]
     trusted_proxies: int | tuple[Network, ...]
     allowed_hosts: tuple[str, ...]
@@ -59,6 +68,11 @@ class Config:
     def jwt_algorithm(self) -> Literal["EdDSA", "ES256"]:
         """The algorithm of JWT_PRIVATE_KEY."""
         return algorithm_of(self.jwt_private_key)
+
+    @property
+    def direct_database_url(self) -> str:
+        """The URL for notifications and migrations, which bypasses a pooler."""
+        return self.database_listen_url or self.database_url
 
     @property
     def production(self) -> bool:
@@ -78,9 +92,10 @@ def load_config(environ: Mapping[str, str]) -> Config:
         "wechat_api_base_url": lambda: read_wechat_api_base_url(environ),
         "wechat_proxy": lambda: read_wechat_proxy(environ),
         "wechat_ca_file": lambda: read_wechat_ca_file(environ),
-        "database_pool_size": lambda: read_number(
-            environ, "DATABASE_POOL_SIZE", 10, range(1, 1001)
-        ),
+        "database_pool_size": lambda: read_database_pool_size(environ),
+        "database_pooler": lambda: read_database_pooler(environ),
+        "database_listen_url": lambda: read_database_listen_url(environ),
+        "database_replica_url": lambda: read_database_replica_url(environ),
         "database_tls": lambda: read_database_tls(environ),
         "trusted_proxies": lambda: read_trusted_proxies(environ),
         "allowed_hosts": lambda: read_allowed_hosts(environ),

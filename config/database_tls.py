@@ -20,7 +20,7 @@ from config import Config
 from config.readers import refuse
 
 STRICT = ("require", "verify-ca", "verify-full")
-RIGHT = "export DATABASE_URL='postgresql://wxpass:password@db.example.com/wxpass?sslmode=require'"
+RIGHT = "postgresql://wxpass:password@db.example.com/wxpass?sslmode=require"
 
 
 class NotConnectable(Exception):
@@ -31,24 +31,32 @@ def require_database_tls(config: Config, environ: Mapping[str, str]) -> None:
     """Raise ConfigError if production would send data unencrypted to another machine."""
     if not config.production or config.database_tls == "trusted-network":
         return
+    _require_tls("DATABASE_URL", config.database_url, environ)
+    if config.database_listen_url is not None:
+        _require_tls("DATABASE_LISTEN_URL", config.database_listen_url, environ)
+    if config.database_replica_url is not None:
+        _require_tls("DATABASE_REPLICA_URL", config.database_replica_url, environ)
+
+
+def _require_tls(name: str, url: str, environ: Mapping[str, str]) -> None:
     try:
-        if is_protected(config.database_url, environ):
+        if is_protected(url, environ):
             return
     except NotConnectable:
         refuse(
-            "DATABASE_URL",
+            name,
             "has a port or a parameter that PostgreSQL's client library refuses",
             "含有 PostgreSQL 客户端库不接受的端口或参数",
-            RIGHT,
+            f"export {name}='{RIGHT}'",
         )
     refuse(
-        "DATABASE_URL",
+        name,
         "names a database on another machine and does not require TLS. Append sslmode=require, "
         "verify-ca or verify-full; or set DATABASE_TLS=trusted-network if no one else can read "
         "what passes on that network",
         "指向其他机器上的数据库，但未强制使用 TLS。请加上 sslmode=require、verify-ca 或 "
         "verify-full；如果该网络上没有他人能读取通信内容，可设置 DATABASE_TLS=trusted-network",
-        RIGHT,
+        f"export {name}='{RIGHT}'",
     )
 
 

@@ -130,34 +130,9 @@ def read_allowed_hosts(environ: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def read_database_url(environ: Mapping[str, str]) -> str:
-    """Read DATABASE_URL in SQLAlchemy's format for psycopg 3."""
-    scheme, separator, rest = _required(environ, "DATABASE_URL").partition("://")
-    known = scheme in ("postgresql", "postgres", "postgresql+psycopg")
-    if not known or not separator or not rest or split_url(f"{scheme}://{rest}") is None:
-        refuse(
-            "DATABASE_URL",
-            "is not a PostgreSQL address; it must begin with postgresql://",
-            "不是 PostgreSQL 地址，须以 postgresql:// 开头",
-        )
-    return f"postgresql+psycopg://{rest}"
-
-
-def read_database_tls(environ: Mapping[str, str]) -> Literal["required", "trusted-network"]:
-    """Read DATABASE_TLS: whether production requires TLS for a database on another machine."""
-    value = read_text(environ, "DATABASE_TLS") or "required"
-    if value not in ("required", "trusted-network"):
-        refuse(
-            "DATABASE_TLS",
-            f"is {value!r}; it must be required or trusted-network",
-            "只能是 required 或 trusted-network",
-        )
-    return cast(Literal["required", "trusted-network"], value)
-
-
 def read_keys(environ: Mapping[str, str]) -> tuple[tuple[str, bytes], ...]:
     """Read the key ring WXPASS_KEYS, `id:base64key,...`; the first key encrypts."""
-    entries = _required(environ, "WXPASS_KEYS").split(",")
+    entries = required(environ, "WXPASS_KEYS").split(",")
     keys = tuple(_key(number, entry.strip()) for number, entry in enumerate(entries, 1))
     if len(dict(keys)) < len(keys):
         refuse("WXPASS_KEYS", "has two keys of the same id", "有两个密钥使用了相同的 id")
@@ -166,7 +141,7 @@ def read_keys(environ: Mapping[str, str]) -> tuple[tuple[str, bytes], ...]:
 
 def read_pepper(environ: Mapping[str, str]) -> bytes:
     """Read WXPASS_PEPPER, which keys the blind index of phone numbers."""
-    pepper = _required(environ, "WXPASS_PEPPER")
+    pepper = required(environ, "WXPASS_PEPPER")
     if len(pepper) < PEPPER_CHARACTERS:
         refuse(
             "WXPASS_PEPPER",
@@ -178,7 +153,7 @@ def read_pepper(environ: Mapping[str, str]) -> bytes:
 
 def read_private_key(environ: Mapping[str, str]) -> str:
     r"""Read JWT_PRIVATE_KEY in PEM. `\n` can replace a line break, for .env files."""
-    pem = _required(environ, "JWT_PRIVATE_KEY").replace("\\n", "\n") + "\n"
+    pem = required(environ, "JWT_PRIVATE_KEY").replace("\\n", "\n") + "\n"
     try:
         key = load_pem_private_key(pem.encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -223,7 +198,8 @@ def read_text(environ: Mapping[str, str], name: str) -> str:
     return environ.get(name, "").strip()
 
 
-def _required(environ: Mapping[str, str], name: str) -> str:
+def required(environ: Mapping[str, str], name: str) -> str:
+    """Read a variable. Raise ConfigError if it is unset."""
     return read_text(environ, name) or refuse(name, "is not set", "未设置")
 
 

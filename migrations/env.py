@@ -2,17 +2,19 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from alembic import context
-from alembic.runtime.migration import MigrationContext, MigrationStep
+from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 from flask import current_app
+from flask_sqlalchemy import SQLAlchemy
 from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from app.connections import direct_engine
 from migrations.online.constraints import validate_constraints
 from migrations.online.locks import LOCK_SECONDS
 from migrations.online.transactions import MigrationStopped, say
@@ -36,9 +38,7 @@ WRITE_COMPATIBILITY = text(
     " DO UPDATE SET compatible_since = excluded.compatible_since"
 )
 
-Steps = Callable[..., Iterable[MigrationStep]]
-
-db = current_app.extensions["migrate"].db
+db: SQLAlchemy = current_app.extensions["migrate"].db
 
 
 def run() -> None:
@@ -59,11 +59,12 @@ def run() -> None:
 
 
 def connect() -> Connection:
-    """Return a connection. Exit with a message if the database is unreachable."""
+    """Return a connection that bypasses a pooler. Exit with a message if it is unreachable."""
+    engine = direct_engine()
     try:
-        return db.engine.connect()
+        return engine.connect()
     except OperationalError as error:
-        url = db.engine.url.render_as_string(hide_password=True)
+        url = engine.url.render_as_string(hide_password=True)
         raise SystemExit(
             f"DATABASE_URL: cannot reach {url} / 无法连接数据库\n{error.orig}"
         ) from None
@@ -71,7 +72,8 @@ def connect() -> Connection:
 
 def run_on(connection: Connection) -> None:
     """Run the missing migrations."""
-    connection.connection.driver_connection.wait_seconds = None
+    driver: Any = connection.connection.driver_connection
+    driver.wait_seconds = None
     connection.execute(SETTINGS)
     connection.commit()
     context.configure(
@@ -116,10 +118,10 @@ def refuse_unknown_revision(migrations: MigrationContext) -> None:
             ) from None
 
 
-def shown(steps: Steps) -> Steps:
+def shown(steps: Any) -> Any:
     """Return a function that shows each step, and validates constraints after its commit."""
 
-    def run_steps(heads: Any, migrations: MigrationContext) -> Iterator[MigrationStep]:
+    def run_steps(heads: Any, migrations: Any) -> Iterator[Any]:
         end = migrations.connection.commit
         if migrations.opts.get("destination_rev") and not migrations.opts["new_database"]:
             validate_constraints(end)
@@ -139,7 +141,7 @@ def shown(steps: Steps) -> Steps:
     return run_steps
 
 
-def write_compatibility(ctx: MigrationContext, heads: set[str], **_: object) -> None:
+def write_compatibility(ctx: Any, step: object, heads: Collection[str], run_args: object) -> None:
     """Store `compatible_since` of the revision that the database now has, if it has one."""
     for revision in heads:
         since = getattr(context.script.get_revision(revision).module, "compatible_since", None)

@@ -42,9 +42,13 @@ from tests.fixtures.personas import (
 from tests.fixtures.tables import statements_that_restore
 
 E2E = "tests/e2e/"
-LIVE = "tests/e2e/live/"
+# Folders of which all files share servers, so that one process runs them.
+LIVE = ("tests/e2e/live/", "tests/e2e/replica/")
 # The paths of the tests that run first.
-FIRST = ("tests/e2e/test_make_run.py", "tests/e2e/test_production.py", LIVE)
+FIRST = (
+    *("tests/e2e/test_make_run.py", "tests/e2e/test_production.py", *LIVE),
+    *("tests/e2e/failover/", "tests/e2e/pooler/"),
+)
 
 # Each of up to four processes has pools of 30 connections. PostgreSQL's default is 100.
 MANY_CONNECTIONS = ("-c", "max_connections=400")
@@ -72,10 +76,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class LiveTestScheduling(LoadFileScheduling):
-    """Assigns whole files to a process, and all files of tests/e2e/live to one."""
+    """Assigns whole files to a process, and all files of a folder of LIVE to one."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return LIVE if nodeid.startswith(LIVE) else super()._split_scope(nodeid)
+        folder = next((folder for folder in LIVE if nodeid.startswith(folder)), None)
+        return folder or super()._split_scope(nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -8,9 +8,15 @@ from typing import ParamSpec, TypeVar
 import click
 import psycopg
 from marshmallow import ValidationError
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import InternalError, OperationalError, ProgrammingError
 
-from app.errors import DatabaseUnavailable, EncryptionKeyMissing, Failure, MigrationsMissing
+from app.errors import (
+    DatabaseReadOnly,
+    DatabaseUnavailable,
+    EncryptionKeyMissing,
+    Failure,
+    MigrationsMissing,
+)
 from app.keyring import SealBroken
 from app.languages import in_both_languages
 from app.schemas.fields import Label
@@ -21,6 +27,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 NAME = Label()
+REPORTED = (Failure, SealBroken, InternalError, OperationalError, ProgrammingError)
 
 
 def validate_slug(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
@@ -67,7 +74,7 @@ def report_errors_without_key_check(command: Callable[P, R]) -> Callable[P, R]:
     def reported(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
-        except (Failure, SealBroken, OperationalError, ProgrammingError) as error:
+        except REPORTED as error:
             failure = _failure_behind(error)
             message = in_both_languages(*failure.sentences, parameters=failure.parameters)
             parts = [failure.code, failure.about, message]
@@ -82,6 +89,9 @@ def _failure_behind(error: Exception) -> Failure:
     # The key was given up with `keys forget`. No other key can be missing.
     if isinstance(error, SealBroken):
         return EncryptionKeyMissing(about=str(error))
+    state = getattr(getattr(error, "orig", None), "sqlstate", None)
+    if state == psycopg.errors.ReadOnlySqlTransaction.sqlstate:
+        return DatabaseReadOnly()
     if isinstance(error, OperationalError):
         return DatabaseUnavailable()
     if isinstance(getattr(error, "orig", None), psycopg.errors.UndefinedTable):

@@ -27,6 +27,19 @@ class RequestInvalid(Failure, code="request_invalid", status=422,
 
 class DatabaseUnavailable(Failure, code="database_unavailable", status=503,
     en="The database is not available right now. Try again shortly."): ...
+class DatabaseReadOnly(Failure, code="database_read_only", status=503,
+    en="The database server accepts no writes. It is a standby, or a failover is in progress."): ...
+class DatabasePoolerUndeclared(Failure, code="database_pooler_undeclared", status=503,
+    en="DATABASE_URL leads to a connection pooler. A pooler would mix up the prepared statements "
+       "of processes, and drop notifications. Set DATABASE_POOLER=transaction and "
+       "DATABASE_LISTEN_URL, or connect to PostgreSQL itself. See docs/operations.md."): ...
+class DatabaseRoleUnfit(Failure, code="database_role_unfit", status=503,
+    en="A pooler does not forward the timeouts of wxpass, and the role of DATABASE_URL lacks them. "
+       "Run the following as this role: {statements} Then run RECONNECT in PgBouncer's console."
+    ): ...
+class DatabaseListenUrlWrong(Failure, code="database_listen_url_wrong", status=503,
+    en="DATABASE_LISTEN_URL must lead to the database of DATABASE_URL, and not through a pooler. "
+       "Otherwise processes would miss changes, such as revoked sessions."): ...
 class MigrationsMissing(Failure, code="migrations_missing", status=503,
     en="The database schema is older than this release needs. Run `make migrate`."): ...
 class ReleaseOutdated(Failure, code="release_outdated", status=503,

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
+from sqlalchemy import ColumnElement
 from sqlalchemy.orm import Session
 
 from app.models import AuditEvent
@@ -60,6 +62,21 @@ def event_parameters(
     row = {"id": new_id(), **_event_row(tenant_id, actor, action, subject)}
     row["details"] = Jsonb(row["details"])
     return {f"{name}_{column}": row[column] for column in EVENT_COLUMNS}
+
+
+def of_tenant(tenant_id: UUID | None) -> ColumnElement[bool]:
+    """Return the condition for the events of a tenant, or of the platform if None."""
+    column = AuditEvent.tenant_id
+    return column.is_(None) if tenant_id is None else column == tenant_id
+
+
+def first_id(moment: datetime, off: timedelta = timedelta()) -> UUID:
+    """Return the smallest possible id for a moment plus an offset. Ids begin with their time.
+
+    The offset is added to the timestamp, because adding it to a datetime can overflow.
+    """
+    milliseconds = max(0, int((moment.timestamp() + off.total_seconds()) * 1000))
+    return UUID(int=milliseconds << 80)
 
 
 def _event_row(

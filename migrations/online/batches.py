@@ -76,6 +76,7 @@ def _change(
     values: Mapping[str, object],
     settings: Mapping[str, str],
     counts: list[int],
+    _: int,
 ) -> None:
     bind = op.get_bind()
     # Shorter than `deadlock_timeout`, so a request is never the victim of a deadlock.
@@ -86,5 +87,5 @@ def _change(
         counts.append(bind.execute(change, values).rowcount)  # type: ignore[call-overload]
     except OperationalError as error:
         if is_blocked(error):
-            raise Blocked(table) from None
+            raise Blocked([table]) from None
         raise

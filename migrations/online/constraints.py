@@ -104,7 +104,7 @@ def validate_constraints(end_transaction: Callable[[], None]) -> None:
         end_transaction()
 
 
-def _validate(table: str, name: str) -> None:
+def _validate(table: str, name: str, _: int) -> None:
     bind = op.get_bind()
     # Conflicts with autovacuum and other schema changes, but not with requests.
     bind.exec_driver_sql(f"SET LOCAL lock_timeout = '{QUIET_LOCK_SECONDS}s'")
@@ -112,7 +112,7 @@ def _validate(table: str, name: str) -> None:
         bind.exec_driver_sql(f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}")
     except OperationalError as error:
         if is_blocked(error):
-            raise Blocked(table, OF_REQUESTS) from None
+            raise Blocked([table], OF_REQUESTS) from None
         raise
     except IntegrityError:
         raise MigrationStopped(

@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    lock_tables("wechat_apps")
+    lock_tables("wechat_apps", only_writes=True)
     op.create_table(
         "wechat_pushes",
         sa.Column("id", sa.Uuid(), nullable=False),

@@ -25,7 +25,7 @@ MEASURES = (
 
 
 def upgrade() -> None:
-    lock_tables("wechat_apps")
+    lock_tables("wechat_apps", only_writes=True)
     add_table("daily_counts", [], *(a_sum(name) for name in MEASURES))
     add_table("daily_failures", ["cause"], text("cause"), a_sum("count"))
     add_table(

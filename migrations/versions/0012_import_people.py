@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    lock_tables("tenants")
+    lock_tables("tenants", only_writes=True)
     op.create_table(
         "people_imports",
         sa.Column("id", sa.Uuid(), nullable=False),

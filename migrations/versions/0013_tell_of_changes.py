@@ -8,7 +8,7 @@ partial index.
 
 from alembic import op
 
-from migrations.online import create_index, lock_tables
+from migrations.online import commit, create_index, lock_tables
 
 revision = "0013"
 down_revision = "0012"
@@ -18,7 +18,7 @@ depends_on = None
 # The first argument is the column with the key of the cached value: an id, or an appid, which has a
 # prefix because it may look like an id. Without arguments, the notification is `*`, for all keys.
 TELL = """
-CREATE FUNCTION tell_of_change() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION tell_of_change() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     about text;
 BEGIN
@@ -75,18 +75,26 @@ INDEX, COLUMNS = "ix_login_sessions_previous_token_hash", ("previous_token_hash"
 def upgrade() -> None:
     # Most sessions have no previous token, but each login wrote the NULL into the full index.
     create_index(INDEX, "login_sessions", COLUMNS, where="previous_token_hash IS NOT NULL")
-    lock_tables(*TABLES)
     op.execute(TELL)
-    for table, event, condition, column, prefix in TRIGGERS:
-        op.execute(
-            f"CREATE TRIGGER tell_of_{event.lower()} AFTER {event} ON {table} FOR EACH ROW"
-            f" WHEN ({condition}) EXECUTE FUNCTION tell_of_change('{column}', '{prefix}')"
-        )
+    # One table per transaction: while it waits for a table, it blocks no other table.
     for table in TABLES:
-        op.execute(
-            f"CREATE TRIGGER tell_of_truncate AFTER TRUNCATE ON {table}"
-            " EXECUTE FUNCTION tell_of_change()"
-        )
+        lock_tables(table, only_writes=True)
+        _create_triggers(table)
+        commit()
+
+
+def _create_triggers(table: str) -> None:
+    for of_table, event, condition, column, prefix in TRIGGERS:
+        if of_table == table:
+            op.execute(
+                f"CREATE OR REPLACE TRIGGER tell_of_{event.lower()} AFTER {event} ON {table}"
+                f" FOR EACH ROW WHEN ({condition})"
+                f" EXECUTE FUNCTION tell_of_change('{column}', '{prefix}')"
+            )
+    op.execute(
+        f"CREATE OR REPLACE TRIGGER tell_of_truncate AFTER TRUNCATE ON {table}"
+        " EXECUTE FUNCTION tell_of_change()"
+    )
 
 
 def downgrade() -> None:

@@ -25,7 +25,7 @@ def upgrade() -> None:
         if_not_exists=True,
     )
     update_in_batches("operator_sessions", "proven_at = created_at", "proven_at <> created_at")
-    lock_tables("operators")
+    lock_tables("operators", only_writes=True)
     op.create_table(
         "operator_recovery_codes",
         sa.Column("operator_id", sa.Uuid(), nullable=False),

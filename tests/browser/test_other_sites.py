@@ -11,7 +11,7 @@ from config.development.demo import OPERATOR
 from tests.browser.conftest import CHROMIUM
 from tests.browser.screen import Screen, chromium
 from tests.e2e.test_make_run import Copy
-from tests.fixtures.http_servers import QuietServer
+from tests.fixtures.servers.http_servers import QuietServer
 
 PAGE = """<!doctype html><title>Other site</title>
 <a href="{console}/t/acme/users/">console</a>

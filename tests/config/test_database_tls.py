@@ -132,6 +132,17 @@ def test_startup_error_without_tls_names_database_url_and_prints_a_valid_one(url
     require_database_tls(config_of(valid), {})
 
 
+def test_tls_is_required_for_the_replica_too_and_the_error_names_its_setting() -> None:
+    primary, replica = "postgresql://localhost/wxpass", f"postgresql://me:{SECRET}@standby/wxpass"
+    config = config_of(primary, DATABASE_REPLICA_URL=replica)
+    with pytest.raises(ConfigError) as caught:
+        require_database_tls(config, {})
+    assert caught.value.name == "DATABASE_REPLICA_URL"
+    assert SECRET not in str(caught.value)
+    valid = str(caught.value).rpartition("export DATABASE_REPLICA_URL='")[2].rstrip("'")
+    require_database_tls(config_of(primary, DATABASE_REPLICA_URL=valid), {})
+
+
 def test_database_tls_trusted_network_is_accepted_and_logged_as_a_warning() -> None:
     config = config_of("postgresql://db.internal/wxpass", DATABASE_TLS="trusted-network")
     require_database_tls(config, {})

@@ -12,7 +12,7 @@ from config.development.addresses import check_free, service_address
 from config.development.children import RunFailed, launch
 from config.development.demo import PEOPLE, TENANTS
 from config.development.walkthrough import login_commands
-from tests.fixtures.ports import free_port
+from tests.fixtures.servers.ports import free_port
 from tests.fixtures.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]

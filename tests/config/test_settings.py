@@ -175,6 +175,8 @@ BAD = [
     ("DATABASE_URL", f"postgresql:me:{SECRET}"),
     ("DATABASE_URL", f"postgresql://me:{SECRET}#pw@db/wxpass"),
     ("DATABASE_URL", "postgresql://"),
+    ("DATABASE_REPLICA_URL", f"mysql://me:{SECRET}@db/wxpass"),
+    ("DATABASE_REPLICA_URL", f"postgresql://me:{SECRET}#pw@db/wxpass"),
     ("WXPASS_KEYS", SECRET),
     ("WXPASS_KEYS", f"K1:{b64encode(KEY).decode()}"),
     ("WXPASS_KEYS", f"{'k' * 17}:{b64encode(KEY).decode()}"),

@@ -18,7 +18,7 @@ import pytest
 import requests
 
 from tests.fixtures.personas import App, Person, WeChat
-from tests.fixtures.ports import free_port
+from tests.fixtures.servers.ports import free_port
 from tests.fixtures.waiting import until
 
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,7 @@ from werkzeug.serving import make_server
 
 from app.version import VERSION
 from tests.fixtures.personas import ACME_SHOP, GLOBEX_LIFE, Client, Person, Reader
-from tests.fixtures.ports import free_port
+from tests.fixtures.servers.ports import free_port
 from tests.fixtures.waiting import until
 
 CONF = Path(__file__).parents[2] / "docs" / "nginx.conf"

@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "i18n_marker": set(),
     "extensions": set(),
     "keyring": set(),
-    "settings": {"connections", "version"},
+    "settings": {"connections", "extensions", "version"},
     "text_cleaning": set(),
     "version": set(),
     "errors": {"wechat"},

@@ -17,7 +17,10 @@ MARKERS = ("gettext", "lazy_gettext", "N_")
 PLACEHOLDER = re.compile(r"{\w*}|%\(\w+\)s")
 HAN = re.compile(r"[\u4e00-\u9fff]")
 # Values that these errors are always raised with, by error code.
-VALUES = {"people_file_imported": {"when": "2026-01-02", "who": "ann@acme.example"}}
+VALUES = {
+    "people_file_imported": {"when": "2026-01-02", "who": "ann@acme.example"},
+    "database_role_unfit": {"statements": "ALTER ROLE CURRENT_USER SET timezone = 'UTC';"},
+}
 
 
 @cache

@@ -75,6 +75,8 @@ def test_load_config_accepts_every_example_of_the_configuration_page() -> None:
     """Examples with a shell variable in the value are not checked."""
     secrets = {
         "DATABASE_URL": "postgresql://localhost/wxpass",
+        # Required by the example of DATABASE_POOLER.
+        "DATABASE_LISTEN_URL": "postgresql://localhost/wxpass",
         "WXPASS_KEYS": f"k1:{b64encode(bytes(32)).decode()}",
         "WXPASS_PEPPER": "p" * 32,
         "JWT_PRIVATE_KEY": private_key(),

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.real_commits
 
 
 def test_the_upgrade_does_not_deadlock_with_a_login(app: Flask, rows: Reader) -> None:
-    """A login locks an account for reading before it writes. The upgrade waits for it."""
+    """A login locks an account for reading before it writes. The index waits for its end."""
 
     def upgrade_in_thread() -> None:
         with app.app_context():

@@ -12,7 +12,7 @@ from defusedxml.ElementTree import fromstring
 
 from app.simulator.pushes.wire import FORMATS, MODES
 from app.wechat import PushQuery, PushSecrets, open_push
-from tests.fixtures.http_servers import QuietServer
+from tests.fixtures.servers.http_servers import QuietServer
 
 ACME = "wx00000000000000ac"
 SECRETS = PushSecrets("acmetoken", "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG")

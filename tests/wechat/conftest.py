@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from app.wechat import WeChatClient
-from tests.fixtures.http_servers import QuietServer
-from tests.fixtures.ports import free_port
+from tests.fixtures.servers.http_servers import QuietServer
+from tests.fixtures.servers.ports import free_port
 
 HERE = x509.IPAddress(ip_address("127.0.0.1"))
 

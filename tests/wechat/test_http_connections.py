@@ -12,7 +12,7 @@ import pytest
 
 from app.wechat import WeChatClient, WeChatUnavailable, http_connections
 from app.wechat.http_connections import ConnectionPool, NotConnected
-from tests.fixtures.ports import free_port
+from tests.fixtures.servers.ports import free_port
 from tests.fixtures.waiting import until
 
 SECRET, CODE = "a5ec12e7", "071GaTvK0UyoL92m"

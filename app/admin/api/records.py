@@ -27,7 +27,7 @@ blp = Blueprint("admin_records", __name__, url_prefix="/v1/admin/tenants/<string
 @blp.response(200, OverviewResponse)
 def show_overview(query: OverviewParams) -> overview.Overview:
     """Return login statistics of the tenant: today, per day, per mini-program and in total."""
-    return overview.get_overview(this_tenant_scope().tenant_id, days=query.days)
+    return overview.get_overview(this_tenant_scope(), days=query.days)
 
 
 @blp.get("/sessions")

@@ -1,14 +1,14 @@
 """Listener for PostgreSQL notifications of changes, on a separate connection."""
 
 import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol, Self, cast
 from uuid import UUID
 
-import psycopg
 import structlog
 from flask import Flask, current_app
-from psycopg import Connection
+from psycopg import ConnectionInfo, Cursor, Notify
 
-from app.extensions import db
 from app.services.cache.invalidation import EVERYTHING, InvalidationLog
 from app.services.cache.registry import Caches
 from app.services.runtime import background
@@ -27,16 +27,34 @@ NAME = "wxpass changes"
 LISTEN = f"LISTEN {CHANNEL}"
 # The check detects a connection pooler and missing triggers. A pooler lends connections on which
 # another client may have listened, drops the notifications that arrive between clients, and reports
-# a made-up process id. Before the migration that creates the triggers, no notifications are sent.
+# a made-up process id. Before the migration that creates the triggers, no notifications are sent. A
+# standby sends none either. Read-only transactions indicate that a failover is in progress.
 CAN_RECEIVE = f"""
 SELECT pg_backend_pid() = %(pid)s
     AND '{CHANNEL}' IN (SELECT pg_listening_channels())
     AND to_regproc('tell_of_change') IS NOT NULL
+    AND NOT pg_is_in_recovery()
+    AND current_setting('transaction_read_only') = 'off'
 """
 
 
 class ListenerLost(Exception):
-    """Notifications cannot arrive: the connection does not listen, or the triggers are missing."""
+    """Notifications of changes cannot arrive.
+
+    The connection does not listen, the triggers are missing, or the server is not the primary.
+    """
+
+
+class Listener(Protocol):
+    """The connection that `app.connections` opens for notifications."""
+
+    info: ConnectionInfo
+
+    def execute(self, query: str, params: Mapping[str, object] | None = None) -> Cursor[Any]: ...
+    def notifies(self, *, timeout: float | None = None) -> Iterator[Notify]: ...
+    def leads_to_primary(self) -> bool: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *details: Any) -> None: ...
 
 
 def listen_regularly(app: Flask) -> None:
@@ -62,15 +80,13 @@ def _keep_listening(changes: InvalidationLog) -> None:
         time.sleep(PAUSE_SECONDS)
 
 
-def _connect() -> "Connection[tuple[bool]]":
-    """Return a new connection outside the pool, with the settings of the pool and autocommit."""
-    arguments, options = db.engine.dialect.create_connect_args(db.engine.url)
-    options |= current_app.config["SQLALCHEMY_ENGINE_OPTIONS"]["connect_args"]
-    options |= {"application_name": NAME, "tcp_user_timeout": UNANSWERED_MS}
-    return psycopg.connect(*arguments, **options, autocommit=True)
+def _connect() -> Listener:
+    """Return a new connection outside the pool, which bypasses a pooler."""
+    connect = cast(Callable[..., Listener], current_app.extensions["connect_directly"])
+    return connect(application_name=NAME, tcp_user_timeout=UNANSWERED_MS)
 
 
-def _listen(connection: "Connection[tuple[bool]]", changes: InvalidationLog) -> None:
+def _listen(connection: Listener, changes: InvalidationLog) -> None:
     """Record notifications until the connection fails. Always ends with an exception.
 
     PostgreSQL signals listeners before it confirms a commit, and sends pending notifications to a
@@ -86,15 +102,17 @@ def _listen(connection: "Connection[tuple[bool]]", changes: InvalidationLog) -> 
         _ask(connection, changes)
 
 
-def _ask(connection: "Connection[tuple[bool]]", changes: InvalidationLog) -> None:
+def _ask(connection: Listener, changes: InvalidationLog) -> None:
     asked_at, pid = time.monotonic(), connection.info.backend_pid
-    if connection.execute(CAN_RECEIVE, {"pid": pid}).fetchone() != (True,):
+    if not connection.leads_to_primary() or connection.execute(
+        CAN_RECEIVE, {"pid": pid}
+    ).fetchone() != (True,):
         raise ListenerLost
     _note(connection, changes, seconds=0)
     changes.mark_fresh(asked_at)
 
 
-def _note(connection: "Connection[tuple[bool]]", changes: InvalidationLog, seconds: float) -> None:
+def _note(connection: Listener, changes: InvalidationLog, seconds: float) -> None:
     for notice in connection.notifies(timeout=seconds):
         changes.note(subject_of(notice.payload))
 

@@ -4,12 +4,18 @@ from functools import cache
 from threading import Event, Lock, Thread
 from typing import cast
 
+import psycopg
 from alembic.script import ScriptDirectory
 from flask import Flask, current_app
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 
 from app.errors import DatabaseUnavailable, MigrationsMissing, ReleaseOutdated
+from app.services.database.server_checks import (
+    check_pooler_once,
+    raise_known_cause,
+    refuse_read_only,
+)
 from app.services.database.transactions import transaction
 from app.services.encryption.key_proofs import check_keys_once
 
@@ -66,7 +72,8 @@ class _Run:
 def check_readiness() -> None:
     """Raise a failure if this process cannot serve requests.
 
-    It is DatabaseUnavailable, MigrationsMissing, ReleaseOutdated, or what `check_keys` raises.
+    It is DatabaseUnavailable, DatabaseReadOnly, MigrationsMissing, ReleaseOutdated, or what
+    `check_pooler` and `check_keys` raise.
     """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
     cast(ReadinessCheck, app.extensions["readiness"]).run(app)
@@ -75,10 +82,13 @@ def check_readiness() -> None:
 def _check_database() -> None:
     try:
         with transaction() as db:
+            refuse_read_only(db)
             schema = db.execute(text(READ_SCHEMA)).one_or_none()
+        check_pooler_once()
     except ProgrammingError:
         raise MigrationsMissing("revision 0021 is not applied") from None
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, psycopg.Error) as error:
+        raise_known_cause(error)
         raise DatabaseUnavailable(type(error).__name__) from None
     if schema is None:
         raise MigrationsMissing("none is applied")

@@ -20,6 +20,7 @@ from app.models import (
     WeChatPush,
 )
 from app.services import audit
+from app.services.database.stale_reads import CaughtUpReads
 from app.services.database.transactions import transaction
 from app.services.principals import Device, Principal
 from app.services.privacy.personal_data import PersonalData, attempts_of, find_personal_data
@@ -47,7 +48,8 @@ def export_everything(principal: Principal, device: Device) -> Iterator[tuple[st
             held = _held_of_user(db, principal.tenant_id, principal.user_id)
             audit.record(db, principal.tenant_id, actor, "user.exported", principal.user_id)
         parts = _parts(held, attempts_of(db, held))
-    return ((name, _rows(table, theirs)) for name, (table, theirs) in parts.items())
+    reads = CaughtUpReads()
+    return ((name, _rows(reads, table, theirs)) for name, (table, theirs) in parts.items())
 
 
 def _held_of_user(db: Session, tenant_id: UUID, user_id: UUID) -> PersonalData:
@@ -89,17 +91,16 @@ def _parts(
     }
 
 
-def _rows(table: Any, theirs: ColumnElement[bool]) -> Iterator[Any]:
+def _rows(reads: CaughtUpReads, table: Any, theirs: ColumnElement[bool]) -> Iterator[Any]:
     """Read rows in the order of the primary key, a page in each short transaction."""
     (key,) = inspect(table).local_table.primary_key
     wanted = select(table).where(theirs).order_by(key).limit(PAGE)
-    page = _read(wanted)
+    page = _read(reads, wanted)
     while page:
         yield from page
         last = getattr(page[-1], key.name)
-        page = _read(wanted.where(key > last)) if len(page) == PAGE else ()
+        page = _read(reads, wanted.where(key > last)) if len(page) == PAGE else ()
 
 
-def _read(wanted: Any) -> Any:
-    with transaction() as db:
-        return db.scalars(wanted).all()
+def _read(reads: CaughtUpReads, wanted: Any) -> Any:
+    return reads.read(lambda db: db.scalars(wanted).all())

@@ -7,11 +7,13 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import ColumnElement, exists, select, update
+from sqlalchemy.orm import Session
 
 from app.clock import now
 from app.models import Tenant, WeChatApp, WeChatPush
 from app.models.wechat_app import RELEASED
 from app.services.apps.tenants import get_tenant
+from app.services.database.stale_reads import CaughtUpReads
 from app.services.database.transactions import retry_on_conflict, transaction
 from app.services.pushes.receive import HANDLERS, index_if_known, name_of
 from app.wechat import read_push
@@ -47,11 +49,14 @@ def list_pushes(tenant_slug: str | None = None, *, unhandled: bool = False) -> S
     wanted = select(WeChatPush, Tenant.slug).join(Tenant, Tenant.id == WeChatPush.tenant_id)
     if unhandled:
         wanted = wanted.where(WeChatPush.handled_at.is_(None))
-    with transaction() as db:
+
+    def read(db: Session) -> Sequence[ListedPush]:
+        latest = wanted.order_by(WeChatPush.id.desc()).limit(LISTED)
         if tenant_slug is not None:
-            wanted = wanted.where(Tenant.id == get_tenant(db, tenant_slug).id)
-        rows = db.execute(wanted.order_by(WeChatPush.id.desc()).limit(LISTED))
-        return [_listed(push, slug) for push, slug in rows]
+            latest = latest.where(Tenant.id == get_tenant(db, tenant_slug).id)
+        return [_listed(push, slug) for push, slug in db.execute(latest)]
+
+    return CaughtUpReads().read(read)
 
 
 def _listed(push: WeChatPush, slug: str) -> ListedPush:

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from app.models import AuditEvent
 from app.services.apps.tenants import get_tenant
-from app.services.database.transactions import transaction
+from app.services.database.stale_reads import CaughtUpReads
 from app.services.tenant_admin.audit_log import happened_since
 
 
@@ -27,6 +28,9 @@ def list_events(
         wanted = wanted.where(AuditEvent.action == action)
     if since is not None:
         wanted = wanted.where(*happened_since(since))
-    with transaction() as db:
+
+    def read(db: Session) -> Sequence[AuditEvent]:
         of_tenant = AuditEvent.tenant_id == get_tenant(db, tenant_slug).id
         return db.scalars(wanted.where(of_tenant)).all()
+
+    return CaughtUpReads().read(read)

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, select
 
 from app.models import AuditEvent, Operator
+from app.services.audit import Actor, first_id, of_tenant
 from app.services.database.paging import (
     CursorPage,
     Listing,
@@ -18,7 +19,7 @@ from app.services.database.paging import (
     read_offset_page,
     read_page,
 )
-from app.services.database.transactions import transaction
+from app.services.tenant_admin.stale_lists import read_list
 from app.services.tenant_admin.tenant_scope import TenantScope
 from app.text_cleaning import email_name
 
@@ -59,45 +60,51 @@ class ListedEvent:
 
 def list_audit(scope: TenantScope, query: AuditQuery, cursor_page: CursorPage) -> Page[ListedEvent]:
     """List the tenant's events, newest first. Raise CursorInvalid."""
-    return _page(scope.tenant_id, query, cursor_page)
+    return _page(scope.actor, scope.tenant_id, query, cursor_page)
 
 
-def list_service_audit(query: AuditQuery, cursor_page: CursorPage) -> Page[ListedEvent]:
+def list_service_audit(
+    actor: Actor, query: AuditQuery, cursor_page: CursorPage
+) -> Page[ListedEvent]:
     """List the platform's events, newest first. For platform admins only. Raise CursorInvalid."""
-    return _page(None, query, cursor_page)
+    return _page(actor, None, query, cursor_page)
 
 
-def _page(tenant_id: UUID | None, query: AuditQuery, cursor_page: CursorPage) -> Page[ListedEvent]:
+def _page(
+    actor: Actor, tenant_id: UUID | None, query: AuditQuery, cursor_page: CursorPage
+) -> Page[ListedEvent]:
     rows = events_of(tenant_id).where(*_wanted(tenant_id, query))
-    with transaction() as db:
-        listing = Listing(rows, AuditEvent.id, f"audit:{tenant_id}:{query}")
-        return read_page(db, listing, cursor_page, shown_event)
+    listing = Listing(rows, AuditEvent.id, f"audit:{tenant_id}:{query}")
+    return read_list(actor, tenant_id, lambda db: read_page(db, listing, cursor_page, shown_event))
 
 
 def offset_page_of_audit(
     scope: TenantScope, query: AuditQuery, offset_page: OffsetPage
 ) -> Page[ListedEvent]:
     """Return a numbered page of the tenant's events."""
-    return _offset_page(scope.tenant_id, query, offset_page)
+    return _offset_page(scope.actor, scope.tenant_id, query, offset_page)
 
 
-def offset_page_of_service_audit(query: AuditQuery, offset_page: OffsetPage) -> Page[ListedEvent]:
+def offset_page_of_service_audit(
+    actor: Actor, query: AuditQuery, offset_page: OffsetPage
+) -> Page[ListedEvent]:
     """Return a numbered page of the platform's events. For platform admins only."""
-    return _offset_page(None, query, offset_page)
+    return _offset_page(actor, None, query, offset_page)
 
 
 def _offset_page(
-    tenant_id: UUID | None, query: AuditQuery, offset_page: OffsetPage
+    actor: Actor, tenant_id: UUID | None, query: AuditQuery, offset_page: OffsetPage
 ) -> Page[ListedEvent]:
     # Ids contain the time of the insert, so they sort like `created_at`.
     orders = {"created_at": AuditEvent.id}
     listing = OffsetListing(events_of(tenant_id), AuditEvent.id, _wanted(tenant_id, query), orders)
-    with transaction() as db:
-        return read_offset_page(db, listing, offset_page, shown_event)
+    return read_list(
+        actor, tenant_id, lambda db: read_offset_page(db, listing, offset_page, shown_event)
+    )
 
 
 def _wanted(tenant_id: UUID | None, query: AuditQuery) -> Sequence[ColumnElement[bool]]:
-    wanted: list[ColumnElement[bool]] = [_of(tenant_id)]
+    wanted: list[ColumnElement[bool]] = [of_tenant(tenant_id)]
     for column in ("action", "actor_kind", "subject"):
         if (value := getattr(query, column)) is not None:
             wanted.append(getattr(AuditEvent, column) == value)
@@ -110,28 +117,22 @@ def _wanted(tenant_id: UUID | None, query: AuditQuery) -> Sequence[ColumnElement
     if query.since is not None:
         wanted += happened_since(query.since)
     if query.until is not None:
-        last = _first_id(query.until, LONGEST_TRANSACTION)
+        last = first_id(query.until, LONGEST_TRANSACTION)
         wanted += [AuditEvent.created_at < query.until, AuditEvent.id < last]
     return wanted
 
 
 def happened_since(moment: datetime) -> Sequence[ColumnElement[bool]]:
     """Return the conditions for the events since a time. The one on the id is found by index."""
-    first = _first_id(moment, -LONGEST_TRANSACTION)
+    first = first_id(moment, -LONGEST_TRANSACTION)
     return AuditEvent.created_at >= moment, AuditEvent.id >= first
-
-
-def _of(tenant_id: UUID | None) -> ColumnElement[bool]:
-    """Select the events of a tenant, or of the platform if None. Both use an index."""
-    column = AuditEvent.tenant_id
-    return column.is_(None) if tenant_id is None else column == tenant_id
 
 
 def events_of(tenant_id: UUID | None) -> Select[AuditEvent, str | None]:
     """Select the events of a tenant or the platform, with the e-mail addresses of operators."""
     by_operator = (AuditEvent.actor_kind == "operator") & (Operator.id == AuditEvent.actor_id)
     rows = select(AuditEvent, Operator.email).outerjoin(Operator, by_operator)
-    return rows.where(_of(tenant_id))
+    return rows.where(of_tenant(tenant_id))
 
 
 def shown_event(event: AuditEvent, actor_email: str | None) -> ListedEvent:
@@ -147,12 +148,3 @@ def shown_event(event: AuditEvent, actor_email: str | None) -> ListedEvent:
         event.ip,
         event.details,
     )
-
-
-def _first_id(moment: datetime, off: timedelta) -> UUID:
-    """Return the smallest possible id for a moment plus an offset. Ids begin with their time.
-
-    The offset is added to the timestamp, because adding it to a datetime can overflow.
-    """
-    milliseconds = max(0, int((moment.timestamp() + off.total_seconds()) * 1000))
-    return UUID(int=milliseconds << 80)

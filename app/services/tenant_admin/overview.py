@@ -17,8 +17,10 @@ from app.models import AnswerTime, DailyCount, DailyFailure, Measure, WeChatApp
 from app.models.answer_time import UNANSWERED
 from app.services.apps.call_limits import call_limits
 from app.services.apps.tenants import get_tenant
-from app.services.database.transactions import transaction
+from app.services.database.stale_reads import CaughtUpReads
 from app.services.metrics.counts import today
+from app.services.tenant_admin.stale_lists import read_list
+from app.services.tenant_admin.tenant_scope import TenantScope
 
 Query = Select[*tuple[Any, ...]]
 Rows = Iterable[Row[*tuple[Any, ...]]]
@@ -128,16 +130,14 @@ class Overview:
     apps: Sequence[AppNumbers]
 
 
-def get_overview(tenant_id: UUID, days: int = 30) -> Overview:
+def get_overview(scope: TenantScope, days: int = 30) -> Overview:
     """Return the statistics of a tenant's apps for the last `days` days, including today."""
-    with transaction() as db:
-        return _overview(db, tenant_id, days)
+    return read_list(scope.actor, scope.tenant_id, lambda db: _overview(db, scope.tenant_id, days))
 
 
 def get_overview_of(tenant_slug: str, days: int = 30) -> Overview:
     """Return what `get_overview` returns, for a tenant slug. Raise TenantUnknown."""
-    with transaction() as db:
-        return _overview(db, get_tenant(db, tenant_slug).id, days)
+    return CaughtUpReads().read(lambda db: _overview(db, get_tenant(db, tenant_slug).id, days))
 
 
 def _overview(db: Session, tenant_id: UUID, days: int) -> Overview:

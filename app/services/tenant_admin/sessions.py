@@ -23,6 +23,7 @@ from app.services.database.paging import (
 from app.services.database.transactions import retry_on_conflict, transaction
 from app.services.sessions.active import is_active, is_active_row
 from app.services.sessions.sessions import end_sessions_statement
+from app.services.tenant_admin.stale_lists import read_list
 from app.services.tenant_admin.tenant_scope import TenantScope
 
 # Ids contain the time of the insert, so they sort like `created_at`, and they have an index.
@@ -61,9 +62,12 @@ def list_tenant_sessions(
 ) -> Page[ListedSession]:
     """List the tenant's sessions, newest first. Raise CursorInvalid."""
     rows = sessions_with_apps(scope.tenant_id).where(*_wanted(scope, query))
-    with transaction() as db:
-        listing = Listing(rows, LoginSession.id, f"sessions:{scope.tenant_id}:{query}")
-        return read_page(db, listing, cursor_page, shown_session)
+    listing = Listing(rows, LoginSession.id, f"sessions:{scope.tenant_id}:{query}")
+    return read_list(
+        scope.actor,
+        scope.tenant_id,
+        lambda db: read_page(db, listing, cursor_page, shown_session),
+    )
 
 
 def offset_page_of_sessions(
@@ -72,8 +76,11 @@ def offset_page_of_sessions(
     """Return a numbered page of the tenant's sessions."""
     rows = sessions_with_apps(scope.tenant_id)
     listing = OffsetListing(rows, LoginSession.id, _wanted(scope, query), ORDERS)
-    with transaction() as db:
-        return read_offset_page(db, listing, offset_page, shown_session)
+    return read_list(
+        scope.actor,
+        scope.tenant_id,
+        lambda db: read_offset_page(db, listing, offset_page, shown_session),
+    )
 
 
 def _wanted(scope: TenantScope, query: SessionQuery) -> Sequence[ColumnElement[bool]]:

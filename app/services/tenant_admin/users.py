@@ -28,6 +28,7 @@ from app.services.tenant_admin.sessions import (
     sessions_with_apps,
     shown_session,
 )
+from app.services.tenant_admin.stale_lists import read_list
 from app.services.tenant_admin.tenant_scope import TenantScope
 from app.services.users.phone_numbers import (
     masked_as_written,
@@ -116,9 +117,11 @@ def find_users(scope: TenantScope, query: UserQuery, cursor_page: CursorPage) ->
     Raises CursorInvalid, and the exceptions of `refuse_unsearchable` for an invalid phone number.
     """
     rows = _users(scope).where(*_wanted(scope, query))
-    with transaction() as db:
-        listing = Listing(rows, User.id, f"users:{scope.tenant_id}:{query}")
-        return _explained(query, read_page(db, listing, cursor_page, _shown))
+    listing = Listing(rows, User.id, f"users:{scope.tenant_id}:{query}")
+    found = read_list(
+        scope.actor, scope.tenant_id, lambda db: read_page(db, listing, cursor_page, _shown)
+    )
+    return _explained(query, found)
 
 
 def find_users_by_offset(
@@ -129,8 +132,10 @@ def find_users_by_offset(
     Raises the exceptions of `refuse_unsearchable` for an invalid phone number.
     """
     listing = OffsetListing(_users(scope), User.id, _wanted(scope, query), ORDERS)
-    with transaction() as db:
-        return _explained(query, read_offset_page(db, listing, offset_page, _shown))
+    found = read_list(
+        scope.actor, scope.tenant_id, lambda db: read_offset_page(db, listing, offset_page, _shown)
+    )
+    return _explained(query, found)
 
 
 def _explained(query: UserQuery, found: Page[FoundUser]) -> Page[FoundUser]:

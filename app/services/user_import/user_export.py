@@ -7,13 +7,16 @@ import csv
 from codecs import BOM_UTF8
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from io import StringIO
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, false, func, or_, select
+from sqlalchemy.orm import Session
 
 from app.models import Phone, User
 from app.services import audit
+from app.services.database.stale_reads import CaughtUpReads
 from app.services.database.transactions import transaction
 from app.services.user_import.columns import EXPORTED_COLUMNS
 from app.services.user_import.escapes import escaped
@@ -35,7 +38,8 @@ class Wanted:
 def export_users(actor: audit.Actor, tenant_id: UUID, wanted: Wanted) -> Iterator[bytes]:
     """Return the pieces of a CSV file. Each is read from the database when it is requested.
 
-    The audit event is committed before this returns. No connection is held between two pieces. Each
+    The audit event is committed before this returns. The users are read from the replica once it
+    has all of them, otherwise from the primary. No connection is held between two pieces. Each
     piece needs the app context, so a view passes them through `stream_with_context`.
     """
     matching = _conditions(tenant_id, wanted)
@@ -49,7 +53,9 @@ def export_users(actor: audit.Actor, tenant_id: UUID, wanted: Wanted) -> Iterato
         details |= {"status": wanted.status or "", "full_phones": wanted.full_phones}
         audit.record(db, tenant_id, actor, "users.exported", tenant_id, **details)
     # Users added later are not exported, because the count in the audit event excludes them.
-    return _pieces([*matching, User.id <= last], wanted) if last else iter([_header()])
+    if last is None:
+        return iter([_header()])
+    return _pieces([*matching, User.id <= last], wanted, CaughtUpReads())
 
 
 def _conditions(tenant_id: UUID, wanted: Wanted) -> Sequence[ColumnElement[bool]]:
@@ -67,22 +73,23 @@ def _conditions(tenant_id: UUID, wanted: Wanted) -> Sequence[ColumnElement[bool]
     return conditions
 
 
-def _pieces(matching: Sequence[ColumnElement[bool]], wanted: Wanted) -> Iterator[bytes]:
+def _pieces(
+    matching: Sequence[ColumnElement[bool]], wanted: Wanted, reads: CaughtUpReads
+) -> Iterator[bytes]:
     yield _header()
     after: UUID | None = None
-    while people := _batch(matching, after):
+    while people := reads.read(partial(_read_batch, matching, after)):
         yield _csv([_cells(user, phone, wanted.full_phones) for user, phone in people])
         after = people[-1][0].id
 
 
-def _batch(
-    matching: Sequence[ColumnElement[bool]], after: UUID | None
+def _read_batch(
+    matching: Sequence[ColumnElement[bool]], after: UUID | None, db: Session
 ) -> Sequence[tuple[User, Phone | None]]:
     its = (Phone.tenant_id == User.tenant_id) & (Phone.user_id == User.id)
     rows = select(User, Phone).outerjoin(Phone, its).where(*matching).order_by(User.id).limit(BATCH)
-    with transaction() as db:
-        found = db.execute(rows if after is None else rows.where(User.id > after))
-        return [(user, phone) for user, phone in found]
+    found = db.execute(rows if after is None else rows.where(User.id > after))
+    return [(user, phone) for user, phone in found]
 
 
 def _cells(user: User, phone: Phone | None, full_phones: bool) -> Sequence[str]:

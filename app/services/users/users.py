@@ -16,6 +16,7 @@ from app.models import Phone, User
 from app.models.columns import new_id
 from app.services import audit
 from app.services.apps.tenants import get_tenant
+from app.services.database.stale_reads import CaughtUpReads
 from app.services.database.transactions import transaction, violated
 from app.services.passwords.hashing import hash_in_turn
 from app.services.passwords.hashing_queue import Lane
@@ -248,10 +249,12 @@ REFUSALS: dict[str, type[Exception]] = {
 
 def list_users(tenant_slug: str) -> Sequence[Profile]:
     """Return the profiles of all users of a tenant, oldest first. Raises TenantUnknown."""
-    with transaction() as db:
-        tenant = get_tenant(db, tenant_slug)
-        ordered = _profiles(tenant.id).order_by(User.id)
+
+    def read(db: Session) -> Sequence[Profile]:
+        ordered = _profiles(get_tenant(db, tenant_slug).id).order_by(User.id)
         return [profile_from_row(row) for row in db.execute(ordered)]
+
+    return CaughtUpReads().read(read)
 
 
 def refuse_inactive(user: User) -> None:

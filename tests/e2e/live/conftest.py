@@ -22,7 +22,7 @@ from flask import Flask
 from config import Config
 from config.development.postgres import PostgresServer, hold_server
 from tests.fixtures.personas import Client, WeChat, service_of
-from tests.fixtures.ports import free_port
+from tests.fixtures.servers.ports import free_port
 from tests.fixtures.waiting import until
 
 ROOT = Path(__file__).parents[3]

@@ -18,7 +18,7 @@ from psycopg import sql
 
 from config.development.postgres import PostgresServer, hold_server
 from tests.fixtures.personas import WeChat
-from tests.fixtures.ports import free_port
+from tests.fixtures.servers.ports import free_port
 from tests.fixtures.waiting import until
 
 ROOT = Path(__file__).parents[3]

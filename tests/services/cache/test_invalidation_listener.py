@@ -33,6 +33,10 @@ class PooledConnection:
         self.backend_pid = connection.info.backend_pid + 1
         self.execute, self.notifies = connection.execute, connection.notifies
 
+    def leads_to_primary(self) -> bool:
+        """Return True: a pooler reports no parameters of a standby."""
+        return True
+
 
 @pytest.mark.parametrize("payload", ["", "user:1", "x" * 64])
 def test_notification_with_an_unknown_payload_invalidates_everything(payload: str) -> None:

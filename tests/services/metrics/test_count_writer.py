@@ -29,7 +29,7 @@ from app.services.metrics.counts import Counts, Tally, count, count_answer, coun
 from app.services.runtime import background
 from config import Config
 from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, Person, Reader
-from tests.fixtures.ports import free_port
+from tests.fixtures.servers.ports import free_port
 from tests.fixtures.waiting import until
 from tests.services.login.test_concurrency import run_concurrently
 

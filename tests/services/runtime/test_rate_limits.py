@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from app.services.runtime import rate_limits
 from app.services.runtime.rate_limits import RateLimits, Rule
-from tests.fixtures.ports import free_port
+from tests.fixtures.servers.ports import free_port
 from tests.fixtures.waiting import until
 
 RULE = Rule("codes", 3)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import ClassVar
 
 from app.admin.console.labels import ACTIONS, ACTORS, changes, filter_options, label_formatter
-from app.admin.console.page_scope import this_tenant_scope
+from app.admin.console.page_scope import signed_in, this_tenant_scope
 from app.admin.console.pages import FilteredList, ListFilter, filter_value
 from app.admin.console.rendering import moment
 from app.errors import RequestInvalid
@@ -72,7 +72,7 @@ class ServiceAuditView(AuditView):
 
     def find(self, offset_page: OffsetPage) -> Page[ListedEvent]:
         """Return a page of platform audit events that match the filters."""
-        return offset_page_of_service_audit(_query(), offset_page)
+        return offset_page_of_service_audit(signed_in().actor, _query(), offset_page)
 
 
 def _query() -> AuditQuery:

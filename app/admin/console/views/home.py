@@ -72,7 +72,7 @@ class HomeView(Page, AdminIndexView):
     @expose("/")
     def index(self) -> ResponseReturnValue:
         """Show charts and tables of logins, the login funnel, failures and response times."""
-        overview = get_overview(this_tenant_scope().tenant_id, DAYS)
+        overview = get_overview(this_tenant_scope(), DAYS)
         return self.render(
             "console/home.html",
             overview=overview,

@@ -1,63 +1,16 @@
-"""Database connection pool: deadlines, order of waiting, and the server's connection limit."""
+"""The connection pool: order of waiting, and the server's connection limit."""
 
 import time
 from collections import deque
 from threading import Event, Lock
-from typing import Any, ClassVar, TypeVar
 
 import psycopg
-from flask import Flask
-from psycopg.abc import PQGen
-from psycopg.errors import _WaitTimeout
-from sqlalchemy import event
-from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 from sqlalchemy.util import queue
 
-from app.extensions import db
-
-RV = TypeVar("RV")
-
-WAS_USED = "was_used"
-# Longer than the server's `statement_timeout`, which has no effect if the server is frozen or the
-# network drops packets.
-WAIT_SECONDS = 4.5
 RETRY_CONNECT_SECONDS = 0.2
-# After a wait timed out, waits are short for this period, because a request has several of them.
-SUSPECT_SECONDS = 5.0
-SUSPECT_WAIT_SECONDS = 0.5
 # PostgreSQL's error messages at its connection limit. Connection errors have no SQLSTATE.
 AT_CONNECTION_LIMIT = ("too many clients", "too many connections", "remaining connection slots")
-
-
-class DeadlineConnection(psycopg.Connection[Any]):
-    """A connection that is closed if the server does not respond within `wait_seconds`.
-
-    The connection cannot be used again, because the late response would be read as the response
-    to the next statement. `wait_seconds = None` disables the deadline.
-    """
-
-    wait_seconds: float | None = WAIT_SECONDS
-    suspect_until: ClassVar[float] = 0.0
-
-    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
-        """Run psycopg's wait for a response. Raise OperationalError after the deadline."""
-        try:
-            result = super().wait(
-                gen, interval, self._wait_seconds() if timeout is None else timeout
-            )
-        except _WaitTimeout:
-            self.pgconn.finish()
-            DeadlineConnection.suspect_until = time.monotonic() + SUSPECT_SECONDS
-            raise psycopg.OperationalError("the server did not respond in time") from None
-        if DeadlineConnection.suspect_until:
-            DeadlineConnection.suspect_until = 0.0
-        return result
-
-    def _wait_seconds(self) -> float | None:
-        if self.wait_seconds is not None and time.monotonic() < self.suspect_until:
-            return min(self.wait_seconds, SUSPECT_WAIT_SECONDS)
-        return self.wait_seconds
 
 
 class FairQueue(queue.QueueCommon[ConnectionPoolEntry]):
@@ -146,43 +99,3 @@ class WaitingPool(QueuePool):
 def is_at_connection_limit(error: BaseException) -> bool:
     """Return whether PostgreSQL rejected the connection because of its connection limit."""
     return any(text in str(error) for text in AT_CONNECTION_LIMIT)
-
-
-def init_app(app: Flask) -> None:
-    """Register the pool's event listeners: deadlines, and the check for closed connections."""
-    with app.app_context():
-        event.listen(db.engine, "do_connect", _connect)
-        event.listen(db.engine, "checkout", _refuse_closed)
-        event.listen(db.engine, "checkin", _restore_deadline)
-
-
-def _connect(_dialect: Any, _entry: Any, arguments: Any, options: Any) -> DeadlineConnection:
-    return DeadlineConnection.connect(*arguments, **options)
-
-
-def _restore_deadline(connection: DeadlineConnection | None, _: ConnectionPoolEntry) -> None:
-    if connection is not None:
-        connection.wait_seconds = WAIT_SECONDS
-
-
-def _refuse_closed(
-    connection: psycopg.Connection[Any], entry: ConnectionPoolEntry, _: object
-) -> None:
-    """Make the pool replace a closed connection. For a new one, raise: the server is stopping."""
-    try:
-        raise_if_closed(connection)
-    except psycopg.OperationalError:
-        if entry.info.get(WAS_USED):
-            raise DisconnectionError from None
-        raise
-    entry.info[WAS_USED] = True
-
-
-def raise_if_closed(connection: psycopg.Connection[Any]) -> None:
-    """Raise psycopg.OperationalError if the server has closed the connection. Never blocks.
-
-    Cheaper than a ping, which would add a round trip to every request.
-    """
-    # The first call may read PostgreSQL's last message, the second one detects the end.
-    connection.pgconn.consume_input()
-    connection.pgconn.consume_input()

@@ -1,0 +1,130 @@
+"""Checks of the way to the database server: writable, and no pooler but the configured one."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import psycopg
+from flask import current_app
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from app.errors import (
+    DatabaseListenUrlWrong,
+    DatabasePoolerUndeclared,
+    DatabaseReadOnly,
+    DatabaseRoleUnfit,
+)
+from app.services.database.transactions import transaction
+
+BACKEND_PID = "SELECT pg_backend_pid()"
+# The settings that a direct connection sends with `options` (app/settings.py), which a pooler
+# refuses. The role must have them instead.
+ROLE_SETTINGS = {
+    "statement_timeout": "4s",
+    "idle_in_transaction_session_timeout": "30s",
+    "timezone": "UTC",
+}
+READ_SETTINGS = text(
+    "SELECT lower(name) AS name, setting FROM pg_settings WHERE lower(name) = ANY(:names)"
+)
+NAMES = {"names": [*ROLE_SETTINGS]}
+# A shorter timeout is accepted. The unit of both is the millisecond.
+MOST_MILLISECONDS = {"statement_timeout": 4_000, "idle_in_transaction_session_timeout": 30_000}
+UTC = ("UTC", "Etc/UTC")
+IS_READ_ONLY = text("SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'")
+# Names a database across all servers: that of a copy of the cluster, and of no other cluster.
+WHICH_DATABASE = """
+SELECT system_identifier, (SELECT oid FROM pg_database WHERE datname = current_database())
+FROM pg_control_system()
+"""
+OPTIONS_REFUSED = "unsupported startup parameter"
+
+
+def refuse_read_only(db: Session) -> None:
+    """Raise DatabaseReadOnly if the server accepts no writes. Takes one statement.
+
+    A pooler does not report this. The connections to the server are then replaced.
+    """
+    if db.scalar(IS_READ_ONLY):
+        cast(Any, db.connection().connection.driver_connection).reject_server()
+        raise DatabaseReadOnly
+
+
+def raise_known_cause(error: Exception) -> None:
+    """Raise the failure that explains why a server has refused a connection or a write.
+
+    Raises DatabaseReadOnly or DatabasePoolerUndeclared. Returns if the error has another cause.
+    """
+    origin = getattr(error, "orig", None) or error
+    if getattr(origin, "sqlstate", None) == psycopg.errors.ReadOnlySqlTransaction.sqlstate:
+        raise DatabaseReadOnly from None
+    if OPTIONS_REFUSED in str(error):
+        raise DatabasePoolerUndeclared(about="DATABASE_POOLER") from None
+
+
+def check_pooler() -> None:
+    """Check that a pooler is used exactly as configured.
+
+    Raises DatabasePoolerUndeclared, DatabaseRoleUnfit, DatabaseListenUrlWrong, psycopg.Error or
+    SQLAlchemyError.
+    """
+    try:
+        if current_app.config["DATABASE_POOLER"] is None:
+            _refuse_pooler()
+        else:
+            _check_role()
+            _check_listen_url()
+    except (psycopg.OperationalError, SQLAlchemyError) as error:
+        if OPTIONS_REFUSED in str(error):
+            raise_known_cause(error)
+        raise
+    current_app.extensions["pooler_fits"] = True
+
+
+def check_pooler_once() -> None:
+    """Check the pooler if the boot could not, because the database was unavailable."""
+    if "pooler_fits" not in current_app.extensions:
+        check_pooler()
+
+
+def _refuse_pooler() -> None:
+    """Raise DatabasePoolerUndeclared if the reported process id is not that of the server."""
+    with transaction() as db:
+        driver = cast("psycopg.Connection[Any]", db.connection().connection.driver_connection)
+        if db.scalar(text(BACKEND_PID)) != driver.info.backend_pid:
+            raise DatabasePoolerUndeclared(about="DATABASE_POOLER")
+
+
+def _check_role() -> None:
+    with transaction() as db:
+        found = {row.name: row.setting for row in db.execute(READ_SETTINGS, NAMES)}
+    missing = [name for name in ROLE_SETTINGS if not _is_fit(name, found[name])]
+    if missing:
+        statements = " ".join(
+            f"ALTER ROLE CURRENT_USER SET {name} = '{ROLE_SETTINGS[name]}';" for name in missing
+        )
+        raise DatabaseRoleUnfit(about="DATABASE_URL", values={"statements": statements})
+
+
+def _is_fit(name: str, value: str) -> bool:
+    most = MOST_MILLISECONDS.get(name)
+    return value in UTC if most is None else 0 < int(value) <= most
+
+
+def _check_listen_url() -> None:
+    """Raise DatabaseListenUrlWrong if the address leads to a pooler or to another database."""
+    with transaction() as db:
+        pooled = tuple(db.execute(text(WHICH_DATABASE)).one())
+    connect = cast(
+        "Callable[[], psycopg.Connection[Any]]", current_app.extensions["connect_directly"]
+    )
+    try:
+        with connect() as direct:
+            is_direct = direct.execute(BACKEND_PID).fetchone() == (direct.info.backend_pid,)
+            if is_direct and direct.execute(WHICH_DATABASE).fetchone() == pooled:
+                return
+    except psycopg.OperationalError as error:
+        if OPTIONS_REFUSED not in str(error):
+            raise
+    raise DatabaseListenUrlWrong(about="DATABASE_LISTEN_URL")
