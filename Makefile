@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run reload test test-processes test-repeat test-openapi test-browser test-rotation bench bench-scale bench-isolation bench-peers check fmt messages migrate lock sbom audit
+.PHONY: help setup run reload test test-processes test-repeat test-openapi test-browser test-rotation test-ha test-ha-short bench bench-scale bench-isolation bench-peers check fmt messages migrate lock sbom audit
 
 PYTHON ?= python3
 VENV := .venv
@@ -48,6 +48,12 @@ test-browser: $(VENV)/.installed-dev ## Use the console with a real Chromium; pi
 
 test-rotation: $(VENV)/.installed-dev ## Change the key of 200,000 rows while people log in / 登录不中断地轮换 20 万行数据的密钥
 	@exec env ROTATION_ROWS=200000 $(BIN)/python -m pytest -n 0 tests/services/encryption/test_key_rotation.py -k logins_succeed_during_key_rotation
+
+test-ha: $(VENV)/.installed-dev ## Break each part of a PostgreSQL cluster while people log in; table in var/ha / 登录不中断，逐一破坏 PostgreSQL 集群的各个部分
+	@exec $(BIN)/python -m tests.ha $(ARGS)
+
+test-ha-short: $(VENV)/.installed-dev ## The four most important faults of test-ha / 只测 test-ha 中最重要的四种故障
+	@exec $(BIN)/python -m tests.ha --short
 
 bench: $(VENV)/.installed ## Measure the service next to a bare Flask view, and what an overloaded tenant costs the others; tables in var/bench / 测量性能和租户过载的影响，与空白 Flask 视图对比
 	@$(BIN)/python -m tests.bench

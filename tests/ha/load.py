@@ -1,0 +1,224 @@
+"""A constant rate of logins, logouts and token checks through nginx."""
+
+import json
+import random
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from itertools import count, cycle
+
+import urllib3
+
+from config.development.demo import DemoApp
+from tests.ha.sessions import Sessions
+
+# The requests of a second.
+KINDS = [
+    *["check"] * 13,
+    *["new login", "known login"] * 4,
+    *["check of an ended session"] * 3,
+    "logout",
+]
+RATE = len(KINDS)
+KNOWN_PEOPLE = 100
+# More than can wait at the same time.
+THREADS = 20 * RATE
+TIMEOUT = urllib3.Timeout(connect=2, read=15)
+# Requests that a part could not answer. A client repeats them.
+UNAVAILABLE = {None, 502, 503, 504}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A request with its response. `status` is None without a response.
+
+    `service` is the address of the service that answered, or was asked last. `wrong` describes a
+    response that the service must never give.
+    """
+
+    kind: str
+    started: float
+    seconds: float
+    status: int | None
+    code: str
+    service: str
+    wrong: str | None
+
+    @property
+    def succeeded(self) -> bool:
+        """Return whether the response was the expected one."""
+        return self.wrong is None and self.status not in UNAVAILABLE
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response. `status` is None if there is none."""
+
+    status: int | None
+    body: bytes
+    service: str
+
+    @property
+    def code(self) -> str:
+        """Return the code of the problem, or an empty text."""
+        try:
+            return str(json.loads(self.body).get("code", ""))
+        except (ValueError, AttributeError):
+            return ""
+
+
+class Load:
+    """The clients. `url` is that of nginx, and `wechat` that of the simulator."""
+
+    def __init__(self, url: str, wechat: str, app: DemoApp) -> None:
+        self.sessions = Sessions()
+        self.samples: list[Sample] = []
+        # An exception of the clients themselves, which makes the results useless.
+        self.broken: Exception | None = None
+        self._url, self._wechat, self._app = url, wechat, app
+        self._http = urllib3.PoolManager(maxsize=THREADS, retries=False, timeout=TIMEOUT)
+        self._numbers = count()
+        # When each thread has begun its request.
+        self._in_flight: dict[int, float] = {}
+        self._ended = threading.Event()
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Send requests inside the block. Wait for the last responses afterwards."""
+        self._add_people()
+        with ThreadPoolExecutor(THREADS) as threads:
+            clock = threading.Thread(target=self._send_regularly, args=(threads,))
+            clock.start()
+            try:
+                yield
+            finally:
+                self._ended.set()
+                clock.join()
+        if self.broken is not None:
+            raise self.broken
+
+    def _add_people(self) -> None:
+        app = self._app
+        body = {"appid": app.appid, "secret": app.secret, "open_platform": app.open_platform}
+        self._control("apps", **body)
+        for number in range(KNOWN_PEOPLE):
+            self._control("people", name=f"known{number}")
+
+    def _send_regularly(self, threads: ThreadPoolExecutor) -> None:
+        """Start each request at its time, even if earlier ones have no response yet."""
+        begun = time.monotonic()
+        for number, kind in enumerate(cycle(random.sample(KINDS, RATE))):
+            if self._ended.wait(max(0.0, begun + number / RATE - time.monotonic())):
+                return
+            threads.submit(self._try_to_send, kind)
+
+    def _try_to_send(self, kind: str) -> None:
+        thread = threading.get_ident()
+        self._in_flight[thread] = time.monotonic()
+        try:
+            self._send(kind)
+        except Exception as error:
+            self.broken = error
+        finally:
+            del self._in_flight[thread]
+
+    def has_answers_until(self, moment: float) -> bool:
+        """Return whether all requests that were sent before a moment have been answered."""
+        return all(began > moment for began in list(self._in_flight.values()))
+
+    def between(self, begun: float, ended: float) -> list[Sample]:
+        """Return the requests that were sent in a period, in this order."""
+        samples = [sample for sample in self.samples if begun <= sample.started < ended]
+        return sorted(samples, key=lambda sample: sample.started)
+
+    def _send(self, kind: str) -> None:
+        if kind == "check":
+            self._check()
+        elif kind == "check of an ended session":
+            self._check_ended()
+        elif kind == "logout":
+            self._log_out()
+        else:
+            self._log_in(kind)
+
+    def _log_in(self, kind: str) -> None:
+        if kind == "new login":
+            person = f"new{next(self._numbers)}"
+            self._control("people", name=person)
+        else:
+            person = f"known{random.randrange(KNOWN_PEOPLE)}"
+        code = self._control("login", person=person, appid=self._app.appid)["code"]
+        started = time.monotonic()
+        answer = self.ask("POST", f"/v1/apps/{self._app.appid}/login", body={"code": code})
+        if answer.status == HTTPStatus.OK:
+            self.sessions.add(json.loads(answer.body)["token"])
+        self._note(kind, started, answer, None if answer.status == 200 else "a login was refused")
+
+    def _check(self) -> None:
+        session = self.sessions.any_active()
+        if session is not None:
+            started = time.monotonic()
+            answer = self.ask("GET", "/v1/verify", session.token)
+            # A logout may have been sent since.
+            refused = answer.status != HTTPStatus.NO_CONTENT and session.is_active
+            self._note("check", started, answer, "a valid token was refused" if refused else None)
+
+    def _check_ended(self) -> None:
+        session = self.sessions.any_ended()
+        if session is not None:
+            started = time.monotonic()
+            answer = self.ask("GET", "/v1/verify", session.token)
+            wrong = answer.status != HTTPStatus.UNAUTHORIZED
+            text = "the token of an ended session was accepted" if wrong else None
+            self._note("check of an ended session", started, answer, text)
+
+    def _log_out(self) -> None:
+        session = self.sessions.take_to_end()
+        if session is not None:
+            started = time.monotonic()
+            answer = self.ask("POST", f"/v1/apps/{self._app.appid}/logout", session.token, body={})
+            if answer.status == HTTPStatus.NO_CONTENT:
+                self.sessions.note_ended(session)
+            refused = answer.status != HTTPStatus.NO_CONTENT
+            self._note("logout", started, answer, "a logout was refused" if refused else None)
+
+    def _note(self, kind: str, started: float, answer: Answer, wrong: str | None) -> None:
+        """Record a response. `wrong` describes it, unless the service was only unavailable."""
+        if answer.status in UNAVAILABLE:
+            wrong = None
+        elif answer.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+            wrong = "internal error"
+        elif answer.status == HTTPStatus.NOT_FOUND:
+            wrong = "an existing app was not found"
+        seconds = time.monotonic() - started
+        self.samples.append(
+            Sample(kind, started, seconds, answer.status, answer.code, answer.service, wrong)
+        )
+
+    def ask(
+        self, method: str, path: str, token: str = "", body: object = None, url: str = ""
+    ) -> Answer:
+        """Send a request to nginx, or to another URL."""
+        # A connection for each request, as from many phones. A kept one could be closed by nginx
+        # at the moment in which a request is sent.
+        headers = {"Connection": "close"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        try:
+            found = self._http.request(
+                method, (url or self._url) + path, json=body, headers=headers
+            )
+        except urllib3.exceptions.HTTPError:
+            return Answer(None, b"", "")
+        service = found.headers.get("X-Upstream", "").rpartition(", ")[2]
+        return Answer(found.status, found.data, service)
+
+    def _control(self, path: str, **body: object) -> dict[str, str]:
+        found = self._http.request("POST", f"{self._wechat}/_simulator/{path}", json=body)
+        assert found.status == HTTPStatus.OK, found.data
+        answer: dict[str, str] = found.json()
+        return answer
