@@ -7,79 +7,65 @@ interface Call<T> extends Promise<T> {
 
 interface components {
     schemas: {
-        LoginResponse: {
-            token: string;
-            refresh_token: string | null;
-            /** @description Lifetime of the login token in seconds */
-            expires_in: number;
-            readonly bound: boolean;
-            user: (Record<string, never> | null) | components["schemas"]["UserResponse"];
-            openid: string | null;
-            unionid: string | null;
-        } & {
-            [key: string]: unknown;
-        };
-        LoginRequest: {
-            /** @description The code that `wx.login` returned. */
-            code: string;
-            account?: string;
-            password?: string;
-        };
         CredentialsRequest: {
             account: string;
             password: string;
         };
-        ProfileResponse: {
-            nickname: string | null;
-            avatar_url: string | null;
+        LoginResponse: {
+            readonly bound: boolean;
+            /** @description Lifetime of the login token in seconds */
+            expires_in: number;
+            openid: string | null;
+            refresh_token: string | null;
+            token: string;
+            unionid: string | null;
+            user: (Record<string, never> | null) | components["schemas"]["UserResponse"];
         } & {
             [key: string]: unknown;
         };
-        ProfileRequest: {
-            rawData?: string;
-            signature?: string;
-            encryptedData?: string;
-            iv?: string;
-            nickname?: string;
-            /** Format: url */
-            avatar_url?: string;
+        EmptyRequest: Record<string, never>;
+        JwtResponse: {
+            /** @description Seconds */
+            expires_in: number;
+            jwt: string;
+        } & {
+            [key: string]: unknown;
+        };
+        LoginRequest: {
+            account?: string;
+            /** @description The code that `wx.login` returned. */
+            code: string;
+            password?: string;
         };
         PhoneRequest: {
             code?: string;
             encryptedData?: string;
             iv?: string;
         };
-        EmptyRequest: Record<string, never>;
-        TokensResponse: {
-            token: string;
-            refresh_token: string | null;
-            expires_in: number;
+        ProfileRequest: {
+            /** Format: url */
+            avatar_url?: string;
+            encryptedData?: string;
+            iv?: string;
+            nickname?: string;
+            rawData?: string;
+            signature?: string;
+        };
+        ProfileResponse: {
+            avatar_url: string | null;
+            nickname: string | null;
         } & {
             [key: string]: unknown;
         };
         RefreshRequest: {
             refresh_token: string;
         };
-        UserResponse: {
-            /** Format: uuid */
-            id: string;
-            account: string | null;
-            nickname: string | null;
-            avatar_url: string | null;
-            /** @description 0 unknown, 1 male, 2 female */
-            gender: number;
-            level: number;
-            /** @description E.164 */
-            phone: string | null;
+        TokensResponse: {
+            expires_in: number;
+            refresh_token: string | null;
+            token: string;
         } & {
             [key: string]: unknown;
-        };
-        ProfileChangeRequest: {
-            nickname?: string;
-            /** Format: url */
-            avatar_url?: string;
-            /** @enum {integer} */
-            gender?: 0 | 1 | 2;
         };
         ClosingResponse: {
             /**
@@ -92,155 +78,79 @@ interface components {
         } & {
             [key: string]: unknown;
         };
+        UserResponse: {
+            account: string | null;
+            avatar_url: string | null;
+            /** @description 0 unknown, 1 male, 2 female */
+            gender: number;
+            /** Format: uuid */
+            id: string;
+            level: number;
+            nickname: string | null;
+            /** @description E.164 */
+            phone: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        ProfileChangeRequest: {
+            /** Format: url */
+            avatar_url?: string;
+            /** @enum {integer} */
+            gender?: 0 | 1 | 2;
+            nickname?: string;
+        };
         ExportResponse: {
-            users: components["schemas"]["UserExport"][];
-            phones: components["schemas"]["PhoneExport"][];
+            audit_events: components["schemas"]["AuditEventExport"][];
+            code_exchanges: components["schemas"]["CodeExchangeExport"][];
             identities: components["schemas"]["IdentityExport"][];
             merges: components["schemas"]["MergeExport"][];
-            sessions: components["schemas"]["SessionExport"][];
-            session_keys: components["schemas"]["SessionKeyExport"][];
-            code_exchanges: components["schemas"]["CodeExchangeExport"][];
             password_tries: components["schemas"]["PasswordTryExport"][];
+            phones: components["schemas"]["PhoneExport"][];
             pushes: components["schemas"]["PushExport"][];
-            audit_events: components["schemas"]["AuditEventExport"][];
+            session_keys: components["schemas"]["SessionKeyExport"][];
+            sessions: components["schemas"]["SessionExport"][];
+            users: components["schemas"]["UserExport"][];
         } & {
             [key: string]: unknown;
         };
         PasswordChangeRequest: {
-            old_password: string;
             new_password: string;
+            old_password: string;
         };
         SessionResponse: {
-            /** Format: uuid */
-            id: string;
+            address: string | null;
+            app_name: string;
+            appid: string;
+            /** @description Whether the session belongs to the token of this request */
+            current: boolean;
             /** @description Derived from the User-Agent header */
             device: string | null;
-            appid: string;
-            app_name: string;
-            address: string | null;
             /** Format: date-time */
             first_seen_at: string;
+            /** Format: uuid */
+            id: string;
             /**
              * Format: date-time
              * @description To the minute
              */
             last_seen_at: string;
-            /** @description Whether the session belongs to the token of this request */
-            current: boolean;
         } & {
             [key: string]: unknown;
         };
-        JwtResponse: {
-            jwt: string;
-            /** @description Seconds */
-            expires_in: number;
-        } & {
-            [key: string]: unknown;
-        };
-        UserExport: {
+        AuditEventExport: {
+            action: string;
             /** Format: uuid */
-            id: string;
-            account: string | null;
-            nickname: string | null;
-            avatar_url: string | null;
-            gender: number;
-            level: number;
-            status: string;
-            readonly has_password: boolean;
-            /** Format: uuid */
-            merged_into_id: string | null;
-            /** Format: date-time */
-            last_login_at: string | null;
-            last_login_ip: string | null;
-            /** Format: date-time */
-            erase_after: string | null;
+            actor_id: string | null;
+            actor_kind: string;
             /** Format: date-time */
             created_at: string;
-        } & {
-            [key: string]: unknown;
-        };
-        PhoneExport: {
+            details: {
+                [key: string]: unknown;
+            };
             /** Format: uuid */
             id: string;
-            /** Format: uuid */
-            user_id: string;
-            /** @description E.164 */
-            number: string;
-            country_code: number;
-            /** Format: date-time */
-            verified_at: string;
-        } & {
-            [key: string]: unknown;
-        };
-        IdentityExport: {
-            /** Format: uuid */
-            id: string;
-            /** Format: uuid */
-            user_id: string | null;
-            appid: string;
-            openid: string;
-            unionid: string | null;
-            joins_by_unionid: boolean;
-            /** Format: uuid */
-            merge_id: string | null;
-            nickname: string | null;
-            avatar_url: string | null;
-            /** Format: date-time */
-            last_login_at: string;
-            /** Format: date-time */
-            created_at: string;
-        } & {
-            [key: string]: unknown;
-        };
-        MergeExport: {
-            /** Format: uuid */
-            id: string;
-            /** Format: uuid */
-            merged_user_id: string;
-            /** Format: uuid */
-            user_id: string;
-            moved: number;
-            /** Format: date-time */
-            merged_at: string;
-            /** Format: uuid */
-            phone_id: string | null;
-        } & {
-            [key: string]: unknown;
-        };
-        SessionExport: {
-            /** Format: uuid */
-            id: string;
-            appid: string;
-            /** Format: uuid */
-            social_account_id: string | null;
-            /** Format: uuid */
-            user_id: string | null;
-            was_bound: boolean;
-            device: string | null;
             ip: string | null;
-            /** Format: date-time */
-            created_at: string;
-            /** Format: date-time */
-            seen_at: string;
-            /** Format: date-time */
-            refreshed_at: string | null;
-            /** Format: date-time */
-            expires_at: string;
-            /** Format: date-time */
-            refresh_expires_at: string | null;
-            /** Format: date-time */
-            ended_at: string | null;
-            end_reason: string | null;
-        } & {
-            [key: string]: unknown;
-        };
-        SessionKeyExport: {
-            /** Format: uuid */
-            id: string;
-            /** Format: uuid */
-            social_account_id: string;
-            /** Format: date-time */
-            asked_at: string;
+            subject: string;
         } & {
             [key: string]: unknown;
         };
@@ -248,65 +158,155 @@ interface components {
             appid: string;
             /** Format: date-time */
             asked_at: string;
+            failure: string | null;
             /** Format: uuid */
             session_id: string;
-            failure: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        IdentityExport: {
+            appid: string;
+            avatar_url: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: uuid */
+            id: string;
+            joins_by_unionid: boolean;
+            /** Format: date-time */
+            last_login_at: string;
+            /** Format: uuid */
+            merge_id: string | null;
+            nickname: string | null;
+            openid: string;
+            unionid: string | null;
+            /** Format: uuid */
+            user_id: string | null;
+        } & {
+            [key: string]: unknown;
+        };
+        MergeExport: {
+            /** Format: uuid */
+            id: string;
+            /** Format: date-time */
+            merged_at: string;
+            /** Format: uuid */
+            merged_user_id: string;
+            moved: number;
+            /** Format: uuid */
+            phone_id: string | null;
+            /** Format: uuid */
+            user_id: string;
         } & {
             [key: string]: unknown;
         };
         PasswordTryExport: {
-            level: number;
             /** Format: date-time */
             counted_at: string;
             /** Format: date-time */
-            held_until: string;
-            /** Format: date-time */
             forgotten_at: string;
+            /** Format: date-time */
+            held_until: string;
+            level: number;
+        } & {
+            [key: string]: unknown;
+        };
+        PhoneExport: {
+            country_code: number;
+            /** Format: uuid */
+            id: string;
+            /** @description E.164 */
+            number: string;
+            /** Format: uuid */
+            user_id: string;
+            /** Format: date-time */
+            verified_at: string;
         } & {
             [key: string]: unknown;
         };
         PushExport: {
-            /** Format: uuid */
-            id: string;
             appid: string;
             event: string;
             /** Format: date-time */
-            received_at: string;
-            /** Format: date-time */
             handled_at: string | null;
+            /** Format: uuid */
+            id: string;
             message: string | null;
+            /** Format: date-time */
+            received_at: string;
         } & {
             [key: string]: unknown;
         };
-        AuditEventExport: {
+        SessionKeyExport: {
+            /** Format: date-time */
+            asked_at: string;
             /** Format: uuid */
             id: string;
-            actor_kind: string;
             /** Format: uuid */
-            actor_id: string | null;
-            action: string;
-            subject: string;
-            ip: string | null;
-            details: {
-                [key: string]: unknown;
-            };
+            social_account_id: string;
+        } & {
+            [key: string]: unknown;
+        };
+        SessionExport: {
+            appid: string;
             /** Format: date-time */
             created_at: string;
+            device: string | null;
+            end_reason: string | null;
+            /** Format: date-time */
+            ended_at: string | null;
+            /** Format: date-time */
+            expires_at: string;
+            /** Format: uuid */
+            id: string;
+            ip: string | null;
+            /** Format: date-time */
+            refresh_expires_at: string | null;
+            /** Format: date-time */
+            refreshed_at: string | null;
+            /** Format: date-time */
+            seen_at: string;
+            /** Format: uuid */
+            social_account_id: string | null;
+            /** Format: uuid */
+            user_id: string | null;
+            was_bound: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        UserExport: {
+            account: string | null;
+            avatar_url: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            erase_after: string | null;
+            gender: number;
+            readonly has_password: boolean;
+            /** Format: uuid */
+            id: string;
+            /** Format: date-time */
+            last_login_at: string | null;
+            last_login_ip: string | null;
+            level: number;
+            /** Format: uuid */
+            merged_into_id: string | null;
+            nickname: string | null;
+            status: string;
         } & {
             [key: string]: unknown;
         };
         ProblemResponse: {
-            type: string;
-            title: string;
-            status: number;
             code: string;
             /** @description Chinese or English, by Accept-Language */
             detail: string;
-            request_id: string;
             /** @description Error messages by field name, if fields are invalid */
             errors?: {
                 [key: string]: unknown;
             };
+            request_id: string;
+            status: number;
+            title: string;
+            type: string;
         } & {
             [key: string]: unknown;
         };
