@@ -6,7 +6,7 @@ import type { PhoneEvent } from "../src/buttons";
 
 /** The part of a component instance that the methods use. */
 interface Instance {
-  data: { appid: string; busy: boolean };
+  data: { appid: string; buttonId: string; busy: boolean };
   setData(data: object): void;
   triggerEvent(name: string, detail: object): void;
 }
@@ -21,12 +21,19 @@ Component({
     appid: { type: String, value: "" },
     /** `getPhoneNumber`, `getRealtimePhoneNumber`, or one of them and `|agreePrivacyAuthorization`. */
     openType: { type: String, value: "getPhoneNumber" },
+    /** The id of the button, for the answer to `wx.onNeedPrivacyAuthorization`. */
+    buttonId: { type: String, value: "wxpass-phone-button" },
     buttonType: { type: String, value: "primary" },
     size: { type: String, value: "default" },
     disabled: { type: Boolean, value: false },
   },
   data: { busy: false },
   methods: {
+    /** Report that the person accepted the privacy agreement with the same tap. */
+    onAgree(this: Instance): void {
+      this.triggerEvent("agree", { buttonId: this.data.buttonId });
+    },
+
     /** Bind the person. Triggers `login` with the login, or `fail` with code, reason and message. */
     onPhone(this: Instance, event: PhoneEvent): Promise<void> {
       this.setData({ busy: true });

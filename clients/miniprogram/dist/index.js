@@ -114,6 +114,9 @@ var nothing = function () { return undefined; };
 function newControl() {
     return { aborted: false, stop: nothing };
 }
+function aborted() {
+    return newError("aborted", "The request was aborted.", "aborted");
+}
 /** Run a function, and return its promise with `abort`. */
 function cancellable(run) {
     var control = newControl();
@@ -123,9 +126,11 @@ function cancellable(run) {
         run(control).then(resolve, reject);
     });
     call.abort = function () {
+        var stop = control.stop;
         control.aborted = true;
-        control.stop();
-        rejectCall(newError("aborted", "The request was aborted.", "aborted"));
+        control.stop = nothing;
+        stop();
+        rejectCall(aborted());
     };
     return call;
 }
@@ -136,7 +141,7 @@ function cancellable(run) {
 function step(control, start) {
     return new Promise(function (resolve, reject) {
         if (control.aborted)
-            return reject(newError("aborted", "The request was aborted.", "aborted"));
+            return reject(aborted());
         var stop = start(function (value) {
             control.stop = nothing;
             resolve(value);
@@ -297,8 +302,13 @@ function newApi(options, transport, appid) {
             header["Accept-Language"] = language;
         if (token)
             header.Authorization = "Bearer " + token;
-        var _a = request.method, method = _a === void 0 ? "GET" : _a, data = request.data;
-        return send(transport, { url: url, method: method, data: data, header: header, timeout: request.timeout || timeout }, control);
+        var method = request.method || "GET";
+        var sent = { url: url, method: method, data: request.data, header: header, timeout: request.timeout || timeout };
+        if (method === "GET") {
+            sent.url = withQuery(url, request.data);
+            sent.data = undefined;
+        }
+        return send(transport, sent, control);
     }
     /** Return the URL, or "" if the login token must not be sent there. */
     function addressOf(url) {
@@ -326,65 +336,91 @@ function baseUrlOf(options) {
         throw new Error("baseUrl must begin with https://");
     return baseUrl;
 }
+/** Return a URL with the defined values as its query. Platforms differ in how they add one. */
+function withQuery(url, data) {
+    for (var name in data) {
+        if (data[name] === undefined)
+            continue;
+        var pair = encodeURIComponent(name) + "=" + encodeURIComponent(data[name]);
+        url += (url.indexOf("?") < 0 ? "?" : "&") + pair;
+    }
+    return url;
+}
 function originOf(url) {
     var found = ORIGIN.exec(url);
     return found ? found[0] : "no origin";
 }
 
 /**
+ * The order of the operations that change the tokens: one after another, and none after a logout.
+ *
+ * A logout does not wait for its turn. It begins a new era, in which earlier operations are void.
+ */
+/** Return a new order. Operations that are void reject with what `whyVoid` returns. */
+function newTurns(whyVoid) {
+    var era = {};
+    var queue = Promise.resolve();
+    var flights = {};
+    function inTurn(operation) {
+        var born = era;
+        var turn = queue.then(function () {
+            if (born !== era)
+                throw whyVoid();
+            return operation(born);
+        });
+        queue = turn.then(null, function () { return undefined; });
+        return turn;
+    }
+    return {
+        inTurn: inTurn,
+        shared: function (name, operation) {
+            if (!flights[name]) {
+                var flight_1 = inTurn(operation);
+                var land = function () {
+                    if (flights[name] === flight_1)
+                        delete flights[name];
+                };
+                flights[name] = flight_1;
+                flight_1.then(land, land);
+            }
+            return flights[name];
+        },
+        isPresent: function (born) { return born === era; },
+        newEra: function () {
+            era = {};
+            queue = Promise.resolve();
+            flights = {};
+        },
+    };
+}
+
+/**
  * Opens, renews and drops the session.
  *
- * Everything that changes the tokens runs in turn, so that no response overwrites a newer one. A
- * logout does not wait for its turn: it begins a new era, and tokens of an earlier era are not
- * stored. The clock of the phone is never compared with a time of the service: a token is valid
- * until the service refuses it.
+ * Everything that changes the tokens runs in turn, so that no response overwrites a newer one, and
+ * tokens that arrive after a logout are not stored (turns.ts). The clock of the phone is never
+ * compared with a time of the service: a token is valid until the service refuses it.
  */
 /** The reasons with which the service says that a session no longer works. */
 var OVER = ["expired", "replaced", "revoked", "ended", "disabled"];
 /** Those that a new login must not undo by itself: a person decided them. */
 var FINAL = ["revoked", "ended", "disabled"];
 var CODE_REFUSED = ["code_invalid", "code_used"];
+/** Return the authenticator of a client. `store` has its session, `events` its listeners. */
 function newAuthenticator(api, transport, store, events) {
     var _this = this;
-    var era = {};
-    var queue = Promise.resolve();
-    var flights = {};
+    var _a = newTurns(reasonOfAbsence), inTurn = _a.inTurn, isPresent = _a.isPresent, newEra = _a.newEra, shared = _a.shared;
     var loss = null;
     // Counts requests and failed renewals, to compare which came first.
     var moment = 0;
     var failure = { token: "", moment: 0, error: null };
-    // Turns, and calls that share one.
-    /** Run an operation after those before it. It gets the era in which it was called. */
-    function inTurn(run) {
-        var born = era;
-        var turn = queue.then(function () {
-            if (born !== era)
-                throw reasonOfAbsence();
-            return run(born);
-        });
-        queue = turn.then(null, function () { return undefined; });
-        return turn;
-    }
-    /** Run an operation in turn, or join one of the same name that has not ended. */
-    function shared(name, run) {
-        if (!flights[name]) {
-            var flight_1 = inTurn(run);
-            var land = function () {
-                if (flights[name] === flight_1)
-                    delete flights[name];
-            };
-            flights[name] = flight_1;
-            flight_1.then(land, land);
-        }
-        return flights[name];
-    }
     // The stored session.
     function adopt(reply, born, userId, byPassword) {
         var _a = reply.data || {}, token = _a.token, refresh_token = _a.refresh_token;
         if (typeof token !== "string") {
             throw newError("response_invalid", "The response has no token.", "server");
         }
-        if (born !== era) {
+        if (!isPresent(born)) {
             retire(token);
             throw reasonOfAbsence();
         }
@@ -401,9 +437,7 @@ function newAuthenticator(api, transport, store, events) {
     }
     /** Forget the session, and every operation that is under way. */
     function drop(why) {
-        era = {};
-        queue = Promise.resolve();
-        flights = {};
+        newEra();
         loss = why;
         store.clear();
     }
@@ -544,7 +578,7 @@ function newAuthenticator(api, transport, store, events) {
                     case 3:
                         refusal_1 = _a.sent();
                         error = refusal_1;
-                        if (born !== era || !has(OVER, error))
+                        if (!isPresent(born) || !has(OVER, error))
                             throw error;
                         return [3 /*break*/, 4];
                     case 4:

@@ -33,8 +33,13 @@ export function newApi(options: ClientOptions, transport: Transport, appid: stri
     header["content-type"] = "application/json";
     if (language) header["Accept-Language"] = language;
     if (token) header.Authorization = "Bearer " + token;
-    const { method = "GET", data } = request;
-    return send(transport, { url, method, data, header, timeout: request.timeout || timeout }, control);
+    const method = request.method || "GET";
+    const sent = { url, method, data: request.data, header, timeout: request.timeout || timeout };
+    if (method === "GET") {
+      sent.url = withQuery(url, request.data);
+      sent.data = undefined;
+    }
+    return send(transport, sent, control);
   }
 
   /** Return the URL, or "" if the login token must not be sent there. */
@@ -60,6 +65,16 @@ export function baseUrlOf(options: ClientOptions): string {
   const baseUrl = (options.baseUrl || "").replace(/\/+$/, "");
   if (!ORIGIN.test(baseUrl)) throw new Error("baseUrl must begin with https://");
   return baseUrl;
+}
+
+/** Return a URL with the defined values as its query. Platforms differ in how they add one. */
+function withQuery(url: string, data: any): string {
+  for (const name in data) {
+    if (data[name] === undefined) continue;
+    const pair = encodeURIComponent(name) + "=" + encodeURIComponent(data[name]);
+    url += (url.indexOf("?") < 0 ? "?" : "&") + pair;
+  }
+  return url;
 }
 
 function originOf(url: string): string {

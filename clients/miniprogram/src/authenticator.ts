@@ -1,10 +1,9 @@
 /**
  * Opens, renews and drops the session.
  *
- * Everything that changes the tokens runs in turn, so that no response overwrites a newer one. A
- * logout does not wait for its turn: it begins a new era, and tokens of an earlier era are not
- * stored. The clock of the phone is never compared with a time of the service: a token is valid
- * until the service refuses it.
+ * Everything that changes the tokens runs in turn, so that no response overwrites a newer one, and
+ * tokens that arrive after a logout are not stored (turns.ts). The clock of the phone is never
+ * compared with a time of the service: a token is valid until the service refuses it.
  */
 
 import type { Api } from "./api";
@@ -13,6 +12,7 @@ import type { Emitter } from "./events";
 import type { Reply } from "./responses";
 import type { Session, SessionStore } from "./session";
 import type { Transport } from "./transports/transport";
+import { newTurns } from "./turns";
 import type { Login, LoginOptions } from "./types";
 
 type Send<T> = (token: string) => Promise<T>;
@@ -33,45 +33,18 @@ export interface Authenticator {
   logout(everywhere: boolean): Promise<void>;
 }
 
+/** Return the authenticator of a client. `store` has its session, `events` its listeners. */
 export function newAuthenticator(
   api: Api,
   transport: Transport,
   store: SessionStore,
   events: Emitter,
 ): Authenticator {
-  let era = {};
-  let queue: Promise<unknown> = Promise.resolve();
-  let flights: { [name: string]: Promise<any> } = {};
+  const { inTurn, isPresent, newEra, shared } = newTurns(reasonOfAbsence);
   let loss: WxpassError | null = null;
   // Counts requests and failed renewals, to compare which came first.
   let moment = 0;
   let failure: { token: string; moment: number; error: unknown } = { token: "", moment: 0, error: null };
-
-  // Turns, and calls that share one.
-
-  /** Run an operation after those before it. It gets the era in which it was called. */
-  function inTurn<T>(run: (born: object) => Promise<T>): Promise<T> {
-    const born = era;
-    const turn = queue.then(() => {
-      if (born !== era) throw reasonOfAbsence();
-      return run(born);
-    });
-    queue = turn.then(null, () => undefined);
-    return turn;
-  }
-
-  /** Run an operation in turn, or join one of the same name that has not ended. */
-  function shared<T>(name: string, run: (born: object) => Promise<T>): Promise<T> {
-    if (!flights[name]) {
-      const flight = inTurn(run);
-      const land = () => {
-        if (flights[name] === flight) delete flights[name];
-      };
-      flights[name] = flight;
-      flight.then(land, land);
-    }
-    return flights[name];
-  }
 
   // The stored session.
 
@@ -80,7 +53,7 @@ export function newAuthenticator(
     if (typeof token !== "string") {
       throw newError("response_invalid", "The response has no token.", "server");
     }
-    if (born !== era) {
+    if (!isPresent(born)) {
       retire(token);
       throw reasonOfAbsence();
     }
@@ -99,9 +72,7 @@ export function newAuthenticator(
 
   /** Forget the session, and every operation that is under way. */
   function drop(why: WxpassError | null): void {
-    era = {};
-    queue = Promise.resolve();
-    flights = {};
+    newEra();
     loss = why;
     store.clear();
   }
@@ -189,7 +160,7 @@ export function newAuthenticator(
         return await refresh(session, born);
       } catch (refusal) {
         error = refusal as WxpassError;
-        if (born !== era || !has(OVER, error)) throw error;
+        if (!isPresent(born) || !has(OVER, error)) throw error;
       }
     }
     if (resuming && !session.byPassword) throw error;

@@ -21,6 +21,10 @@ export function newControl(): Control {
   return { aborted: false, stop: nothing };
 }
 
+function aborted() {
+  return newError("aborted", "The request was aborted.", "aborted");
+}
+
 /** Run a function, and return its promise with `abort`. */
 export function cancellable<T>(run: (control: Control) => Promise<T>): Call<T> {
   const control = newControl();
@@ -30,9 +34,11 @@ export function cancellable<T>(run: (control: Control) => Promise<T>): Call<T> {
     run(control).then(resolve, reject);
   }) as Call<T>;
   call.abort = () => {
+    const { stop } = control;
     control.aborted = true;
-    control.stop();
-    rejectCall(newError("aborted", "The request was aborted.", "aborted"));
+    control.stop = nothing;
+    stop();
+    rejectCall(aborted());
   };
   return call;
 }
@@ -46,7 +52,7 @@ export function step<T>(
   start: (resolve: (value: T) => void, reject: (error: unknown) => void) => () => void,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    if (control.aborted) return reject(newError("aborted", "The request was aborted.", "aborted"));
+    if (control.aborted) return reject(aborted());
     const stop = start(
       (value) => {
         control.stop = nothing;

@@ -96,6 +96,17 @@ test("data that no session_key decrypts logs in, so that the next tap succeeds",
   expect(await client.onPhone({ detail })).toMatchObject({ bound: true });
 });
 
+test("the phone of a disabled user rejects with disabled, and the session stays", async () => {
+  const { client, person, wx } = await newWorld(SHOP);
+  await client.onPhone(await wx.tapPhone());
+  await change("disable", stored(wx).token);
+  const other = await newWorld(SHOP);
+  await simulate(wx.simulator, "people", { name: other.person.name, phone: person.phone });
+  await other.client.login();
+  expect(await errorOf(other.client.onPhone(await other.wx.tapPhone()))).toMatchObject({ reason: "disabled" });
+  expect([other.kicked, other.client.isLoggedOut(), other.logins.length]).toEqual([[], false, 1]);
+});
+
 test("account and password bind the person, who is then known to wx.login", async () => {
   const { client, wx } = await newWorld(SHOP);
   await client.login();

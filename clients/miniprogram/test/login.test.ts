@@ -131,6 +131,23 @@ test("account and password log in without WeChat, and a wrong password rejects",
   expect(await client.login()).toEqual(login);
 });
 
+test("a login that finds a revoked password session rejects, and the next one uses WeChat", async () => {
+  const { client, kicked, wx } = await newWorld(SHOP);
+  await client.passwordLogin("alice", "alice-likes-green-tea");
+  await change("revoke", stored(wx).token);
+  expect(await errorOf(client.login())).toMatchObject({ reason: "revoked" });
+  expect([kicked.length, wx.logins]).toEqual([1, 0]);
+  expect(await client.login()).toEqual({ bound: false, user: null });
+});
+
+test("a login by password ends the session before it", async () => {
+  const { client, proxy, wx } = await newWorld(SHOP);
+  await client.login();
+  const before = stored(wx).token;
+  await client.passwordLogin("alice", "alice-likes-green-tea");
+  await until(() => proxy.to("/logout").some((one) => one.token === before && one.status === 204));
+});
+
 test("the language of messages can be chosen", async () => {
   const { newClient } = await newWorld(SHOP);
   const client = newClient({ language: "zh-CN" });

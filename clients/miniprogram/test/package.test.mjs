@@ -53,13 +53,14 @@ test("the native component binds by phone, and reports a refusal", async () => {
   delete globalThis.Component;
   const events = [];
   const instance = {
-    data: { appid: SHOP },
+    data: { appid: SHOP, buttonId: "phone" },
     setData: (data) => Object.assign(instance.data, data),
     triggerEvent: (event, detail) => events.push([event, detail]),
   };
   const tap = (event) => component.methods.onPhone.call(instance, event);
 
   await tap({ detail: {} });
+  component.methods.onAgree.call(instance);
   createClient({ baseUrl: service, transport: wxTransport(wx) });
   await tap({ detail: { errMsg: "getPhoneNumber:fail user deny" } });
   const tapped = tap(await wx.tapPhone());
@@ -67,6 +68,7 @@ test("the native component binds by phone, and reports a refusal", async () => {
   await tapped;
 
   expect(instance.data.busy).toBe(false);
+  expect(events.splice(1, 1)).toEqual([["agree", { buttonId: "phone" }]]);
   expect(events).toMatchObject([
     ["fail", { message: "call createClient first" }],
     ["fail", { code: "declined", reason: "declined" }],

@@ -226,3 +226,23 @@ test("a phone whose clock is a day off keeps its session", async () => {
   }
   expect([wx.logins, proxy.to("/refresh").length]).toEqual([1, 0]);
 });
+
+test("a session that is revoked between refresh and repetition is kicked", async () => {
+  const { client, kicked, proxy, wx } = await newWorld();
+  await client.login();
+  await change("expire", stored(wx).token);
+  proxy.fault({ path: "/v1/me" });
+  proxy.fault({ path: "/v1/me", answer: { status: 401, body: JSON.stringify({ code: "session_revoked" }) } });
+  expect(await errorOf(client.me())).toMatchObject({ reason: "revoked" });
+  expect([kicked.length, client.isLoggedOut()]).toEqual([1, true]);
+});
+
+test("a renewal that ends in the login of a disabled user is kicked", async () => {
+  const { client, kicked, proxy } = await newWorld();
+  await client.login();
+  proxy.fault({ path: "/v1/me", answer: { status: 401, body: JSON.stringify({ code: "session_expired" }) } });
+  proxy.fault({ path: "/refresh", answer: { status: 401, body: JSON.stringify({ code: "refresh_token_expired" }) } });
+  proxy.fault({ path: "/login", answer: { status: 403, body: JSON.stringify({ code: "user_disabled" }) } });
+  expect(await errorOf(client.me())).toMatchObject({ reason: "disabled" });
+  expect(kicked).toMatchObject([{ reason: "disabled" }]);
+});

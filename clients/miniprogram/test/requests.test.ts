@@ -34,8 +34,9 @@ test("a lost connection rejects with network and errMsg, and is not repeated", a
 test("a platform that never calls back is timed out by the client", async () => {
   const { client, wx } = await newWorld();
   await client.login();
-  wx.request = () => ({ abort: () => undefined });
+  wx.request = () => ({ abort: () => wx.aborts++ });
   expect(await errorOf(client.request({ url: "/v1/me", timeout: 50 }))).toMatchObject({ reason: "timeout" });
+  expect(wx.aborts).toBe(1);
 });
 
 test("Retry-After in seconds is waited for", async () => {
@@ -125,7 +126,7 @@ test("an error has the request id and the messages about fields", async () => {
 });
 
 test("an aborted request rejects, and closes its connection", async () => {
-  const { client, proxy } = await newWorld();
+  const { client, proxy, wx } = await newWorld();
   await client.login();
   proxy.fault({ path: "/v1/me", until: never });
   const call = client.me();
@@ -133,15 +134,16 @@ test("an aborted request rejects, and closes its connection", async () => {
   call.abort();
   call.abort();
   expect(await errorOf(call)).toMatchObject({ code: "aborted", reason: "aborted" });
+  expect(wx.aborts).toBe(1);
   await client.me();
 });
 
 test("an abort after the end changes nothing", async () => {
-  const { client } = await newWorld();
+  const { client, wx } = await newWorld();
   const call = client.me();
   const user = await call;
   call.abort();
-  expect(await call).toBe(user);
+  expect([await call, wx.aborts]).toEqual([user, 0]);
 });
 
 test("a request that is aborted while it waits for Retry-After is not sent again", async () => {
@@ -198,11 +200,14 @@ test("the token is sent to the origins that the options name", async () => {
   expect(proxy.to("/v1/me")).toHaveLength(1);
 });
 
-test("data of a GET is sent as the query, and that of a POST as JSON", async () => {
+test("data of a GET is sent as the query, without undefined values", async () => {
   const { client, proxy } = await newWorld();
   await client.login();
   await client.login({ fresh: true });
-  const page = await client.sessions({ limit: 1 });
+  const page = await client.sessions({ limit: 1, cursor: undefined });
   expect(page.items).toHaveLength(1);
-  expect(proxy.to("/sessions")[0].path).toBe("/v1/me/sessions?limit=1");
+  const filter = { "a b": "1&2", c: 0, d: undefined };
+  await client.request({ url: "/v1/me/sessions?limit=2", data: filter });
+  const paths = proxy.to("/sessions").map((one) => one.path);
+  expect(paths).toEqual(["/v1/me/sessions?limit=1", "/v1/me/sessions?limit=2&a%20b=1%262&c=0"]);
 });

@@ -1,5 +1,7 @@
 /** The parts of a test: a person with a phone, a proxy, and a client. */
 
+import { randomInt } from "node:crypto";
+
 import { afterEach, inject } from "vitest";
 
 import { ClientOptions, createClient, Login, WxpassError, wxTransport } from "../../src/index";
@@ -11,7 +13,6 @@ export const SHOP = "wxaaaa000000000001";
 export const CLUB = "wxaaaa000000000002";
 
 const proxies: Proxy[] = [];
-let people = 0;
 
 afterEach(() => {
   for (const proxy of proxies.splice(0)) proxy.stop();
@@ -19,8 +20,8 @@ afterEach(() => {
 
 /** Return a new person's phone number and name, known to the simulator. */
 export async function newPerson(): Promise<{ name: string; phone: string }> {
-  const number = (Date.now() % 1e6) * 100 + (people++ % 100);
-  const person = { name: `p${process.pid}x${number}`, phone: `139${String(number).padStart(8, "0")}` };
+  const number = String(randomInt(1e8)).padStart(8, "0");
+  const person = { name: `person${number}`, phone: `139${number}` };
   await simulate(inject("addresses").simulator, "people", person);
   return person;
 }

@@ -22,6 +22,7 @@ export class FakeWx {
   readonly storage = new Map<string, any>();
   logins = 0;
   requests = 0;
+  aborts = 0;
   loginFails: string | null = null;
   sessionKeyIsValid = true;
   storageIsFull = false;
@@ -63,9 +64,7 @@ export class FakeWx {
     const fail = (errMsg: string) => setTimeout(() => options.fail?.({ errMsg: `request:fail ${errMsg}` }));
     if (!this.online) return void fail("net::ERR_INTERNET_DISCONNECTED");
     const url = new URL(options.url);
-    const isRead = options.method === "GET";
-    if (isRead) for (const name in options.data) url.searchParams.set(name, options.data[name]);
-    const body = !isRead && options.data !== undefined ? JSON.stringify(options.data) : "";
+    const body = options.data === undefined ? "" : JSON.stringify(options.data);
     const headers = { ...options.header, "User-Agent": this.userAgent, "Content-Length": Buffer.byteLength(body) };
     let why = "net::ERR_CONNECTION_RESET";
     const sent = httpRequest(url, { method: options.method, headers, agent: AGENT }, (response) => {
@@ -82,6 +81,7 @@ export class FakeWx {
     sent.end(body);
     return {
       abort: () => {
+        this.aborts++;
         why = "abort";
         sent.destroy();
       },
