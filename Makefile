@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run reload test test-processes test-repeat test-openapi test-browser test-rotation test-ha test-ha-short bench bench-scale bench-isolation bench-peers check fmt messages migrate lock sbom audit test-client examples
+.PHONY: help setup run reload test test-processes test-repeat test-openapi test-browser test-demo test-rotation test-ha test-ha-short bench bench-scale bench-isolation bench-peers check fmt messages migrate lock sbom audit test-client examples
 
 PYTHON ?= python3
 VENV := .venv
@@ -45,6 +45,10 @@ test-openapi: $(VENV)/.installed-dev ## Send 2,000 generated requests and compar
 
 test-browser: $(VENV)/.installed-dev ## Use the console with a real Chromium; pictures in var/screenshots / 用真实的 Chromium 操作控制台并截图
 	@exec env CHROMIUM=/usr/bin/chromium $(BIN)/python -m pytest -n 0 tests/browser
+
+test-demo: $(VENV)/.installed-dev ## Compile the demo phone and play its scenes in a real Chromium; needs Node.js and npm / 编译演示手机并在真实的 Chromium 中播放所有场景，需要 Node.js 和 npm
+	@cd clients/demo && npm ci --no-audit --no-fund --loglevel=error && npm run --silent check
+	@exec env CHROMIUM=/usr/bin/chromium $(BIN)/python -m pytest -n 0 tests/demo
 
 test-rotation: $(VENV)/.installed-dev ## Change the key of 200,000 rows while people log in / 登录不中断地轮换 20 万行数据的密钥
 	@exec env ROTATION_ROWS=200000 $(BIN)/python -m pytest -n 0 tests/services/encryption/test_key_rotation.py -k logins_succeed_during_key_rotation

@@ -1,6 +1,7 @@
 """The command that adds the demo data of `make run`."""
 
 import contextlib
+from datetime import timedelta
 
 import click
 from flask import current_app
@@ -14,21 +15,32 @@ from app.services.apps import apps, tenants
 from app.services.encryption.key_proofs import check_keys
 from app.services.operators import operators
 from app.services.principals import Device
+from app.services.sessions import aging
 from app.services.users import users
 from config.development.demo import OPERATOR, TENANTS, DemoOperator, DemoTenant
 
 
 @click.command()
 @click.option("--migrate", is_flag=True, help="Migrate the database first. 先迁移。")
+@click.option(
+    "--age-sessions",
+    type=click.IntRange(1, 10_000),
+    metavar="HOURS",
+    help="Add nothing, and make the sessions this much older. 不添加数据，使会话提前老化。",
+)
 @with_appcontext
 @report_errors_without_key_check
-def demo(migrate: bool) -> None:
+def demo(migrate: bool, age_sessions: int | None) -> None:
     """Add missing demo tenants, apps, users and the demo operator. 添加演示数据。
 
     The demo secrets are public, so the command fails in production.
     """
     if current_app.config["WXPASS_PRODUCTION"]:
         raise click.ClickException("Demo data is for development only. 演示数据仅用于开发环境。")
+    if age_sessions is not None:
+        for tenant in TENANTS:
+            aging.age_sessions(tenant.slug, timedelta(hours=age_sessions))
+        return
     if migrate:
         upgrade()
     check_keys()
@@ -44,6 +56,8 @@ def _add(tenant: DemoTenant) -> None:
         new = apps.NewApp(app.appid, app.name, app.registration_policy, "json", app.secret)
         with contextlib.suppress(AppExists, AppTaken):
             apps.add_app(tenant.slug, new)
+        if not apps.has_app_push(app.appid):
+            apps.set_app_push(app.appid, app.push_token, app.encoding_aes_key)
     for user in tenant.users:
         with contextlib.suppress(AccountExists):
             users.add_user(tenant.slug, user.account, user.password, user.phone)

@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from flask import Flask, abort, request
 
+from app.simulator import demo
 from app.simulator.control.api import control_api
 from app.simulator.control.help_page import help_page
 from app.simulator.phone_api import phone_api
@@ -14,8 +16,14 @@ from app.simulator.wechat_api import wechat_api
 from app.simulator.world import World
 
 
-def create_simulator(environ: Mapping[str, str] | None = None) -> Flask:
-    """Return the simulator app with an empty world. Raise RuntimeError in production."""
+def create_simulator(
+    environ: Mapping[str, str] | None = None, *, demo_service: str = "", service_log: str = ""
+) -> Flask:
+    """Return the simulator app with an empty world. Raise RuntimeError in production.
+
+    With `demo_service`, the URL of a service on this machine, and its log file, the simulator
+    serves the demo phone at /demo/.
+    """
     names = (os.environ.get("WXPASS_ENV", ""), (environ or {}).get("WXPASS_ENV", ""))
     if any(name.strip() not in ("", "development") for name in names):
         raise RuntimeError(
@@ -31,11 +39,15 @@ def create_simulator(environ: Mapping[str, str] | None = None) -> Flask:
     app.register_blueprint(push_api)
     app.register_blueprint(control_api)
     app.register_blueprint(help_page)
+    if demo_service:
+        demo.init_app(app, demo_service, Path(service_log))
     return app
 
 
 def _refuse_web_pages() -> None:
-    """Refuse requests from web pages in a browser on this machine."""
+    """Refuse requests from web pages in a browser on this machine, except those of the demo."""
     host = urlsplit(f"//{request.host}").hostname
-    if "Origin" in request.headers or host not in ("127.0.0.1", "::1", "localhost"):
+    if host not in ("127.0.0.1", "::1", "localhost"):
+        abort(403)  # DNS rebinding sends the host name of the other site.
+    if "Origin" in request.headers and not demo.is_own_request():
         abort(403)

@@ -117,7 +117,8 @@ def _record_call() -> Response | None:
 
 @wechat_api.after_request
 def _inject_faults(response: Response) -> Response:
-    return inject_faults_after(current_world(), g.call, response)
+    # A request of a web page was refused before it was recorded.
+    return inject_faults_after(current_world(), g.call, response) if "call" in g else response
 
 
 @wechat_api.errorhandler(Refusal)

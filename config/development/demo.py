@@ -5,13 +5,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class DemoApp:
-    """A mini-program in the service and in the simulator."""
+    """A mini-program in the service and in the simulator, with the secrets of its message push."""
 
     appid: str
     name: str
     secret: str
     registration_policy: str
     open_platform: str
+    push_token: str
+    encoding_aes_key: str
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ TENANTS = (
                 "decafbadaaaa00000000000000000001",
                 "on_phone",
                 "acme",
+                "AcmeShopPushToken",
+                "AcmeShopPushKey0000000000000000000000000000",
             ),
             DemoApp(
                 "wxaaaa000000000002",
@@ -69,6 +73,8 @@ TENANTS = (
                 "decafbadaaaa00000000000000000002",
                 "on_login",
                 "acme",
+                "AcmeClubPushToken",
+                "AcmeClubPushKey0000000000000000000000000000",
             ),
         ),
         users=(
@@ -86,6 +92,8 @@ TENANTS = (
                 "decafbadbbbb00000000000000000001",
                 "on_phone",
                 "globex",
+                "GlobexLifePushToken",
+                "GlobexLifePushKey00000000000000000000000000",
             ),
         ),
         users=(DemoUser("carol", "carol-likes-green-tea", "+8613800138003"),),

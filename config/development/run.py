@@ -123,15 +123,15 @@ def _run_everything(run: Run) -> None:
     _claim_var(run)
     wechat = _prepare(run).wechat_api_base_url
     if simulate:
-        children.append(_start_simulator(run, wechat))
+        children.append(_start_simulator(run, wechat, service))
     _bring_database_up_to_date(run)
     for child in children:
         run.wait(child, lambda: _answers(f"{wechat}/_simulator/health"))
     playable = is_local(wechat) and _answers(f"{wechat}/_simulator/health")
     if playable:
-        _add_demo_data(wechat)
+        _add_demo_data(wechat, service)
     children.append(_start_service(run, service))
-    say(_summary(run, service, wechat))
+    say(_summary(run, service, wechat, has_demo=simulate and is_local(service)))
     if playable:
         say(_INVITATION + login_commands(service, wechat))
     while True:
@@ -192,21 +192,27 @@ def _bring_database_up_to_date(run: Run) -> None:
     run.finish("demo", "flask", "--app", "wsgi", "demo", "--migrate")
 
 
-def _start_simulator(run: Run, url: str) -> Child:
-    """Start the simulator without waiting, because the database is migrated first."""
+def _start_simulator(run: Run, url: str, service: str) -> Child:
+    """Start the simulator without waiting, because the database is migrated first.
+
+    It serves the demo phone, unless the service listens at an address of the network.
+    """
     say("Starting the WeChat simulator / 正在启动微信模拟器 ...")
     address = urlsplit(url).netloc
     options = f"--workers 1 --worker-class gevent --no-control-socket --bind {address}"
-    return run.keep(
-        "simulator", 5, "gunicorn", *options.split(), "app.simulator:create_simulator()"
-    )
+    log = str(run.logs / "service.log")
+    demo = f"demo_service={service!r}, service_log={log!r}" if is_local(service) else ""
+    created = f"app.simulator:create_simulator({demo})"
+    return run.keep("simulator", 5, "gunicorn", *options.split(), created)
 
 
-def _add_demo_data(url: str) -> None:
+def _add_demo_data(url: str, service: str) -> None:
     """Add the demo mini-programs and people to the simulator."""
     for tenant in TENANTS:
         for app in tenant.apps:
             body = {"appid": app.appid, "secret": app.secret, "open_platform": app.open_platform}
+            body |= {"push_token": app.push_token, "encoding_aes_key": app.encoding_aes_key}
+            body |= {"push_url": f"{service}/wx/portal/{app.appid}"}
             _post(f"{url}/_simulator/apps", body)
     for person in PEOPLE:
         _post(f"{url}/_simulator/people", {"name": person.name, "phone": person.phone})
@@ -238,13 +244,14 @@ def _post(url: str, body: dict[str, str]) -> None:
             raise RunFailed(f"the simulator rejected the demo data: {error}") from None
 
 
-def _summary(run: Run, service: str, wechat: str) -> str:
+def _summary(run: Run, service: str, wechat: str, *, has_demo: bool) -> str:
     lines = [
         "",
         "wxpass is ready. Ctrl-C stops everything. / 已就绪，按 Ctrl-C 全部停止。",
         f"  Service / 服务    {service}   ({service}/openapi.json)",
         f"  Console / 控制台  {service}/console/   {OPERATOR.email}   {OPERATOR.password}",
         f"  WeChat / 微信     {wechat}",
+        *([f"  Demo / 演示手机   {wechat}/demo/"] if has_demo else []),
         f"  Logs / 日志       {run.logs}/*.log",
         "  Accounts / 账号   alice, bob (acme), carol (globex)   NAME-likes-green-tea",
     ]

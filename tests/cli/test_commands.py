@@ -564,6 +564,26 @@ def test_the_demo_command_succeeds_when_the_demo_data_exists(run: Command, rows:
     assert people <= {account for (account,) in rows("SELECT account FROM users")}
 
 
+def test_the_demo_command_sets_up_message_push_once(run: Command, rows: Reader) -> None:
+    for _ in range(2):
+        assert run("demo").exit_code == 0
+    action = "app.push_secrets_replaced"
+    replaced = rows("SELECT subject FROM audit_events WHERE action = :action", action=action)
+    appids = [app.appid for tenant in TENANTS for app in tenant.apps]
+    assert sorted(subject for (subject,) in replaced) == sorted(appids)
+
+
+def test_the_demo_command_ages_sessions_outside_production_only(
+    app: Flask, run: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run("demo").exit_code == 0
+    assert run("demo", "--age-sessions", "24").exit_code == 0
+    monkeypatch.setitem(app.config, "WXPASS_PRODUCTION", True)
+    refused = run("demo", "--age-sessions", "24")
+    assert refused.exit_code == 1
+    assert "development only" in refused.output
+
+
 # Real processes
 
 

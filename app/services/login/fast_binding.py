@@ -26,6 +26,7 @@ from app.services.principals import Principal
 from app.services.sessions.sessions import bound_session_row, tokens_of
 from app.services.sessions.tokens import TokenPair
 from app.services.social_accounts.account_linking import RequestContext
+from app.services.social_accounts.decision_log import note_decision
 from app.services.social_accounts.linking_policy import (
     Action,
     Evidence,
@@ -129,7 +130,9 @@ def _decide(
         return None
     owner = state.user
     owners = [KnownUser(owner.id, active=owner.status == "active")] if owner else []
-    decision = decide_linking(binding.context.app.registration, None, Evidence.PHONE, owners)
+    registration = binding.context.app.registration
+    decision = decide_linking(registration, None, Evidence.PHONE, owners)
+    note_decision(decision, Evidence.PHONE, registration)
     if decision.action is Action.REGISTER:
         user = profile_of_newcomer(binding.principal.tenant_id, new_id(), moment)
         names = state.account_profile

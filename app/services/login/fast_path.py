@@ -34,6 +34,7 @@ from app.services.metrics.counts import count, day_of
 from app.services.principals import Device
 from app.services.sessions.sessions import session_row
 from app.services.social_accounts.accounts import LOCK_UNIONID
+from app.services.social_accounts.decision_log import note_decision
 from app.services.social_accounts.linking_policy import (
     Action,
     Evidence,
@@ -114,6 +115,7 @@ def _decide(request: LoginRequest, state: LoginState, moment: datetime) -> Login
         return None
     app = request.app
     decision = decide_linking(app.registration, _user_for_policy(state), Evidence.LOGIN)
+    note_decision(decision, Evidence.LOGIN, app.registration)
     if decision.action in (Action.KEEP, Action.WAIT):
         return state
     if decision.action is Action.REGISTER and state.is_new:

@@ -42,6 +42,7 @@ from app.services.social_accounts.account_linking import (
     link_by_password,
 )
 from app.services.social_accounts.accounts import lock_unionid, upsert_social_account
+from app.services.social_accounts.decision_log import note_repeated_login
 from app.services.social_accounts.profiles import AccountProfile, name_newcomer
 from app.services.social_accounts.session_keys import keep_session_key
 from app.services.users.account_closure import reopen
@@ -245,6 +246,7 @@ def _repeat_login(request: LoginRequest, seed: SessionSeed) -> Login:
         user_id, account = row
         if not request.opens_unbound:
             refuse_inactive_owner(db, account)
+        note_repeated_login()
         return describe_login(db, tokens_of(seed.pair, user_id), account)
 
 

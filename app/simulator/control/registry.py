@@ -13,9 +13,9 @@ Work = Callable[[World], dict[str, Any]]
 Prepare = Callable[[World], Callable[[], dict[str, Any]]]
 
 
-def control_blueprint(name: str) -> Blueprint:
-    """Return a blueprint under /_simulator/ that sends a ControlRefusal as JSON."""
-    blueprint = Blueprint(name, __name__, url_prefix="/_simulator")
+def control_blueprint(name: str, prefix: str = "/_simulator") -> Blueprint:
+    """Return a blueprint below a prefix that sends a ControlRefusal as JSON."""
+    blueprint = Blueprint(name, __name__, url_prefix=prefix)
     blueprint.register_error_handler(ControlRefusal, _explain)
     return blueprint
 
