@@ -59,4 +59,4 @@ function header(service: string): HTMLElement {
   );
 }
 
-void start();
+start().catch((error) => document.body.append(h("p", { class: "error", role: "alert" }, String(error))));

@@ -50,7 +50,7 @@ export function mark(name: string): HTMLElement {
 function startScreen(program: Program, appName: string): HTMLElement[] {
   const words = texts().program;
   return [
-    h("div", { class: "hero" }, mark(appName), h("h3", {}, `${words.welcome}`), h("p", { class: "muted" }, words.hint)),
+    h("div", { class: "hero" }, mark(appName), h("h3", {}, words.welcome), h("p", { class: "muted" }, words.hint)),
     action(program, words.logIn, () => void program.logIn()),
   ];
 }

@@ -34,7 +34,7 @@ export class Traffic {
   async start(): Promise<void> {
     await this.refresh();
     this.clear();
-    setInterval(() => void this.refresh(), EVERY);
+    setInterval(() => document.hidden || void this.refresh(), EVERY);
   }
 
   /** Fetch what is new now. */

@@ -1,4 +1,4 @@
-// Built from clients/demo by npm run build. Sources: 6ac191ffd66d2b80adad55f4fe1c7aee10d8fe2c9807cef69cdb4f137f48e9ee
+// Built from clients/demo by npm run build. Sources: 7bfae49c0d9c13cbcd48e449ed8a0da76082448ac259b4449a55629dff3b9511
 (function () {
   'use strict';
 
@@ -173,7 +173,7 @@
   /** Chinese texts. */
   const zh = {
       title: "wxpass 演示手机",
-      about: "两部手机运行同一个小程序，连接本机的 wxpass 服务。右侧按顺序列出每一个请求。",
+      about: "两部手机运行同一个小程序，连接本机的 wxpass 服务。列表按顺序显示每一个请求。",
       console: "控制台",
       docs: "文档",
       other: "English",
@@ -1592,7 +1592,7 @@
   function startScreen(program, appName) {
       const words = texts().program;
       return [
-          h("div", { class: "hero" }, mark(appName), h("h3", {}, `${words.welcome}`), h("p", { class: "muted" }, words.hint)),
+          h("div", { class: "hero" }, mark(appName), h("h3", {}, words.welcome), h("p", { class: "muted" }, words.hint)),
           action(program, words.logIn, () => void program.logIn()),
       ];
   }
@@ -2627,7 +2627,7 @@
       async start() {
           await this.refresh();
           this.clear();
-          setInterval(() => void this.refresh(), EVERY);
+          setInterval(() => document.hidden || void this.refresh(), EVERY);
       }
       /** Fetch what is new now. */
       refresh() {
@@ -2683,6 +2683,6 @@
       const words = texts();
       return h("header", {}, h("h1", {}, words.title), h("p", {}, words.about), h("nav", {}, h("a", { href: `docs/concepts?lang=${language()}`, target: "_blank" }, words.docs), h("a", { href: `${service}/console/`, target: "_blank", rel: "noreferrer" }, words.console), button(words.other, switchLanguage, "language")));
   }
-  void start();
+  start().catch((error) => document.body.append(h("p", { class: "error", role: "alert" }, String(error))));
 
 })();

@@ -4,7 +4,7 @@ import type { Texts } from "./en";
 
 export const zh: Texts = {
   title: "wxpass 演示手机",
-  about: "两部手机运行同一个小程序，连接本机的 wxpass 服务。右侧按顺序列出每一个请求。",
+  about: "两部手机运行同一个小程序，连接本机的 wxpass 服务。列表按顺序显示每一个请求。",
   console: "控制台",
   docs: "文档",
   other: "English",
