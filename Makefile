@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run reload test test-processes test-repeat test-openapi test-browser test-rotation test-ha test-ha-short bench bench-scale bench-isolation bench-peers check fmt messages migrate lock sbom audit
+.PHONY: help setup run reload test test-processes test-repeat test-openapi test-browser test-rotation test-ha test-ha-short test-client examples bench bench-scale bench-isolation bench-peers check fmt messages migrate lock sbom audit
 
 PYTHON ?= python3
 VENV := .venv
@@ -54,6 +54,20 @@ test-ha: $(VENV)/.installed-dev ## Break each part of a PostgreSQL cluster while
 
 test-ha-short: $(VENV)/.installed-dev ## The four most important faults of test-ha / 只测 test-ha 中最重要的四种故障
 	@exec $(BIN)/python -m tests.ha --short
+
+test-client: $(VENV)/.installed-dev ## Test the mini-program client against the service; needs Node.js and npm / 对真实服务测试小程序客户端，需要 Node.js 和 npm
+	@echo "Installing what the client's tests need / 正在安装客户端测试工具 ..."
+	@cd clients/miniprogram && npm ci --no-audit --no-fund --loglevel=error
+	@cd clients/examples && npm ci --no-audit --no-fund --loglevel=error
+	@echo "Checking the examples / 正在检查示例 ..."
+	@cd clients/examples && npm run --silent check
+	@cd clients/miniprogram && exec npm test --silent
+
+examples: ## Build the uni-app and Taro examples; needs npm and 700 MB of disk / 构建 uni-app 与 Taro 示例，需要 npm 和 700 MB 磁盘
+	@for example in uni-app taro; do \
+	  echo "Building clients/examples/$$example / 正在构建 clients/examples/$$example ..."; \
+	  (cd clients/examples/$$example && npm install --no-audit --no-fund --loglevel=error && NODE_ENV=production npm run --silent build) || exit 1; \
+	done
 
 bench: $(VENV)/.installed ## Measure the service next to a bare Flask view, and what an overloaded tenant costs the others; tables in var/bench / 测量性能和租户过载的影响，与空白 Flask 视图对比
 	@$(BIN)/python -m tests.bench

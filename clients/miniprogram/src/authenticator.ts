@@ -1,0 +1,276 @@
+/**
+ * Opens, renews and drops the session.
+ *
+ * Everything that changes the tokens runs in turn, so that no response overwrites a newer one, and
+ * tokens that arrive after a logout are not stored (turns.ts). The clock of the phone is never
+ * compared with a time of the service: a token is valid until the service refuses it.
+ */
+
+import type { Api } from "./api";
+import { newError, WxpassError } from "./errors";
+import type { Emitter } from "./events";
+import type { Reply } from "./responses";
+import type { Session, SessionStore } from "./session";
+import type { Transport } from "./transports/transport";
+import { newTurns } from "./turns";
+import type { Login, LoginOptions } from "./types";
+
+type Send<T> = (token: string) => Promise<T>;
+type Renew = (used: string, error: WxpassError) => Promise<Session>;
+
+/** The reasons with which the service says that a session no longer works. */
+const OVER = ["expired", "replaced", "revoked", "ended", "disabled"];
+/** Those that a new login must not undo by itself: a person decided them. */
+const FINAL = ["revoked", "ended", "disabled"];
+const CODE_REFUSED = ["code_invalid", "code_used"];
+
+/** The operations of the client that need or change the session. */
+export interface Authenticator {
+  authorized<T>(send: Send<T>): Promise<T>;
+  login(options: LoginOptions): Promise<Login>;
+  passwordLogin(account: string, password: string): Promise<Login>;
+  bind(action: string, body: object | undefined): Promise<Login>;
+  logout(everywhere: boolean): Promise<void>;
+}
+
+/** Return the authenticator of a client. `store` has its session, `events` its listeners. */
+export function newAuthenticator(
+  api: Api,
+  transport: Transport,
+  store: SessionStore,
+  events: Emitter,
+): Authenticator {
+  const { inTurn, isPresent, newEra, shared } = newTurns(reasonOfAbsence);
+  let loss: WxpassError | null = null;
+  // Counts requests and failed renewals, to compare which came first.
+  let moment = 0;
+  let failure: { token: string; moment: number; error: unknown } = { token: "", moment: 0, error: null };
+
+  // The stored session.
+
+  function adopt(reply: Reply, born: object, userId: string | null, byPassword: boolean): Session {
+    const { token, refresh_token } = reply.data || {};
+    if (typeof token !== "string") {
+      throw newError("response_invalid", "The response has no token.", "server");
+    }
+    if (!isPresent(born)) {
+      retire(token);
+      throw reasonOfAbsence();
+    }
+    const session = { token, refreshToken: refresh_token || null, userId, byPassword };
+    store.write(session);
+    return session;
+  }
+
+  function adoptLogin(reply: Reply, born: object, byPassword: boolean): Login {
+    const user = (reply.data && reply.data.user) || null;
+    adopt(reply, born, user && user.id, byPassword);
+    const login = { bound: !!user, user };
+    events.emit("login", login);
+    return login;
+  }
+
+  /** Forget the session, and every operation that is under way. */
+  function drop(why: WxpassError | null): void {
+    newEra();
+    loss = why;
+    store.clear();
+  }
+
+  function lost(error: WxpassError): WxpassError {
+    drop(error);
+    events.emit("kicked", error);
+    return error;
+  }
+
+  function reasonOfAbsence(): WxpassError {
+    return loss || newError("logged_out", "The person has logged out.");
+  }
+
+  /** End a session in the service that is not used any more. Nothing depends on the result. */
+  function retire(token: string): void {
+    api.post("logout", undefined, token).then(null, () => undefined);
+  }
+
+  // Opening and renewing.
+
+  async function loginWithCode(): Promise<Reply> {
+    return api.post("login", { code: await transport.login() });
+  }
+
+  async function open(born: object): Promise<Login> {
+    const reply = await api.repeating(() =>
+      loginWithCode().then(null, (error: WxpassError) => {
+        if (CODE_REFUSED.indexOf(error.code) < 0) throw error;
+        return loginWithCode();
+      }),
+    );
+    return adoptLogin(reply, born, false);
+  }
+
+  async function firstSession(born: object): Promise<Session> {
+    if (store.isOut()) throw reasonOfAbsence();
+    if (!store.read()) await open(born);
+    return store.read()!;
+  }
+
+  /** Open a session in place of one that is over. It must be the same person's. */
+  async function reopen(before: Session, born: object): Promise<Session> {
+    let login: Login;
+    try {
+      login = await open(born);
+    } catch (error) {
+      throw (error as WxpassError).reason === "disabled" ? lost(error as WxpassError) : error;
+    }
+    if (before.userId && login.user && login.user.id !== before.userId) {
+      throw newError("user_changed", "Another user is logged in now.", "changed");
+    }
+    return store.read()!;
+  }
+
+  /** Refresh the session. A lost response is asked for again: the service repeats it for 30 s. */
+  async function refresh(session: Session, born: object): Promise<Session> {
+    const body = { refresh_token: session.refreshToken };
+    const attempt = () => api.post("refresh", body);
+    const reply = await api.repeating(() =>
+      attempt().then(null, (error: WxpassError) => {
+        if (error.reason !== "network" && error.reason !== "timeout") throw error;
+        return attempt();
+      }),
+    );
+    return adopt(reply, born, session.userId, session.byPassword);
+  }
+
+  /**
+   * Return a session in place of one that the service refused with `error`: the stored one if it is
+   * newer, or else a refreshed one, or else one that `wx.login` opens. Throws what the session was
+   * lost with. With `resuming`, the caller opens a session itself if that is possible.
+   */
+  async function renewNow(
+    used: string,
+    error: WxpassError,
+    born: object,
+    resuming: boolean,
+  ): Promise<Session> {
+    const session = store.read();
+    if (!session) return firstSession(born);
+    if (session.token !== used) return session;
+    if (session.refreshToken && !has(FINAL, error)) {
+      try {
+        return await refresh(session, born);
+      } catch (refusal) {
+        error = refusal as WxpassError;
+        if (!isPresent(born) || !has(OVER, error)) throw error;
+      }
+    }
+    if (resuming && !session.byPassword) throw error;
+    if (session.byPassword || has(FINAL, error)) throw lost(error);
+    return reopen(session, born);
+  }
+
+  /** Send with the token of a session. If it is refused, renew the session and send once more. */
+  async function attempt<T>(session: Session, send: Send<T>, renew: Renew): Promise<T> {
+    try {
+      return await send(session.token);
+    } catch (error) {
+      if (!has(OVER, error as WxpassError)) throw error;
+      session = await renew(session.token, error as WxpassError);
+    }
+    try {
+      return await send(session.token);
+    } catch (error) {
+      const current = store.read();
+      const isOver = has(FINAL, error as WxpassError) && current && current.token === session.token;
+      throw isOver ? lost(error as WxpassError) : error;
+    }
+  }
+
+  // The operations.
+
+  async function authorized<T>(send: Send<T>): Promise<T> {
+    const session = store.read() || (await shared("open", firstSession));
+    const sentAt = ++moment;
+    return attempt(session, send, (used, error) => {
+      // The requests of one burst share a failed renewal, too, whenever their refusals arrive.
+      if (failure.token === used && failure.moment > sentAt) throw failure.error;
+      return shared("renew", (born) => renewNow(used, error, born, false)).then(null, (error) => {
+        failure = { token: used, moment: ++moment, error };
+        throw error;
+      });
+    });
+  }
+
+  async function resume(session: Session, born: object): Promise<Login> {
+    const send = (token: string) => api.call({ url: "/v1/me" }, token);
+    try {
+      const reply = await attempt(session, send, (used, error) => renewNow(used, error, born, true));
+      return { bound: true, user: reply.data };
+    } catch (error) {
+      if ((error as WxpassError).reason === "unbound") return { bound: false, user: null };
+      throw error;
+    }
+  }
+
+  async function loginNow(options: LoginOptions, born: object): Promise<Login> {
+    const session = store.read();
+    const wantsKey = options.sessionKey && !(await transport.checkSession());
+    if (session && !options.fresh && !wantsKey) {
+      try {
+        return await resume(session, born);
+      } catch (error) {
+        if (session.byPassword || !has(OVER, error as WxpassError)) throw error;
+      }
+    }
+    const login = await open(born);
+    if (session && (options.fresh || wantsKey)) retire(session.token);
+    return login;
+  }
+
+  async function bindNow(action: string, body: object | undefined, born: object): Promise<Login> {
+    const session = await firstSession(born);
+    const send = (token: string) => api.post(action, body, token);
+    try {
+      const reply = await attempt(session, send, (used, error) => {
+        // The user that the phone or account belongs to is disabled, not this session.
+        if (error.reason === "disabled") throw error;
+        return renewNow(used, error, born, false);
+      });
+      return adoptLogin(reply, born, session.byPassword);
+    } catch (error) {
+      const isStale = (error as WxpassError).code === "session_key_expired" && !session.byPassword;
+      // The next tap of the button is encrypted with the session_key of this login.
+      if (isStale) await open(born).then(() => retire(session.token), () => undefined);
+      throw error;
+    }
+  }
+
+  return {
+    authorized,
+    login: (options) =>
+      shared("login " + !!options.fresh + !!options.sessionKey, (born) => loginNow(options, born)),
+    passwordLogin: (account, password) =>
+      inTurn(async (born) => {
+        const before = store.read();
+        const reply = await api.post("password-login", { account, password });
+        const login = adoptLogin(reply, born, true);
+        if (before) retire(before.token);
+        return login;
+      }),
+    bind: (action, body) => inTurn((born) => bindNow(action, body, born)),
+    async logout(everywhere) {
+      if (everywhere) await authorized((token) => api.post("logout-all", undefined, token));
+      const session = store.read();
+      drop(null);
+      if (!session || everywhere) return;
+      try {
+        await api.post("logout", undefined, session.token);
+      } catch (error) {
+        if (!has(OVER, error as WxpassError)) throw error;
+      }
+    },
+  };
+}
+
+function has(reasons: string[], error: WxpassError): boolean {
+  return reasons.indexOf(error.reason) >= 0;
+}
