@@ -24,7 +24,7 @@ from app.services.sessions.tokens import token_hash
 from config.development import ROOT
 from config.development.children import launch
 from config.development.postgres import hold_server
-from tests.fixtures.ports import free_port
+from tests.fixtures.servers.ports import free_port
 from tests.fixtures.waiting import until
 
 STOP_SECONDS = 20
