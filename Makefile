@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run reload test test-processes test-repeat test-openapi test-browser test-demo test-rotation test-ha test-ha-short bench bench-scale bench-isolation bench-peers check fmt messages migrate lock sbom audit test-client examples
+.PHONY: help setup run reload test test-processes test-repeat test-openapi test-browser test-demo test-rotation test-ha test-ha-short test-client examples bench bench-scale bench-isolation bench-peers check fmt messages migrate lock sbom audit
 
 PYTHON ?= python3
 VENV := .venv
@@ -31,10 +31,10 @@ reload: $(VENV)/.installed ## Replace the processes of a running gunicorn withou
 migrate: $(VENV)/.installed ## Bring the database up to date / 执行数据库迁移
 	@exec $(BIN)/python -m flask --app wsgi db upgrade
 
-test: $(VENV)/.installed-dev ## Run the tests that start no processes of their own / 运行不另起进程的测试
+test: $(VENV)/.installed-dev ## Run the tests that start no processes / 运行不另起进程的测试
 	@exec $(BIN)/python -m pytest -m "not processes"
 
-test-processes: $(VENV)/.installed-dev ## Run the tests with real processes: gunicorn, nginx, PgBouncer, commands / 运行启动真实进程的测试
+test-processes: $(VENV)/.installed-dev ## Run the tests that start processes: gunicorn, nginx, PgBouncer, commands, migrations / 运行另起进程的测试
 	@exec $(BIN)/python -m pytest -m processes
 
 test-repeat: $(VENV)/.installed-dev ## Run the tests N times, each from a new seed: make test-repeat N=20 / 每次使用新的随机种子，重复运行测试 N 次

@@ -76,6 +76,26 @@ def run_on(connection: Connection) -> None:
     driver.wait_seconds = None
     connection.execute(SETTINGS)
     connection.commit()
+    migrations = configure(connection)
+    if not migrations.opts.get("dont_mutate"):
+        wait_for_turn(connection)
+    is_new = connection.scalar(IS_NEW)
+    connection.commit()
+    if is_new:
+        # No process waits for the locks of a new database, and one transaction is faster.
+        connection.begin()
+        migrations = configure(connection)
+    migrations.opts["new_database"] = is_new
+    refuse_unknown_revision(migrations)
+    if not is_new:
+        connection.commit()
+    migrations._migrations_fn = shown(migrations._migrations_fn)
+    context.run_migrations()
+    connection.commit()
+
+
+def configure(connection: Connection) -> MigrationContext:
+    """Configure Alembic. The caller controls the transaction if it has begun one."""
     context.configure(
         connection,
         target_metadata=db.metadata,
@@ -83,14 +103,7 @@ def run_on(connection: Connection) -> None:
         transaction_per_migration=True,
         on_version_apply=write_compatibility,
     )
-    migrations = context.get_context()
-    if not migrations.opts.get("dont_mutate"):
-        wait_for_turn(connection)
-    migrations.opts["new_database"] = connection.scalar(IS_NEW)
-    refuse_unknown_revision(migrations)
-    connection.commit()
-    migrations._migrations_fn = shown(migrations._migrations_fn)
-    context.run_migrations()
+    return context.get_context()
 
 
 def wait_for_turn(connection: Connection) -> None:

@@ -25,6 +25,7 @@ from app.services.passwords import hashing, login_throttling
 from app.services.runtime.rate_limits import RateLimits
 from app.simulator import create_simulator
 from config import Config, load_config
+from config.cpu_limit import usable_cpus
 from config.development import fill, var_folder
 from config.development.postgres import hold_server
 from tests.fixtures.login_codes import clear_code_flights
@@ -41,7 +42,8 @@ from tests.fixtures.personas import (
 )
 from tests.fixtures.tables import statements_that_restore
 
-E2E = "tests/e2e/"
+# Folders of which all tests start processes or create databases.
+PROCESSES = ("tests/e2e/", "tests/migrations/")
 # Folders of which all files share servers, so that one process runs them.
 LIVE = ("tests/e2e/live/", "tests/e2e/replica/")
 # The paths of the tests that run first.
@@ -63,16 +65,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the files first that take longest, so that both cores are used until the end.
 
     The others run in the order of their names, or in one that TEST_ORDER_SEED selects. All tests of
-    tests/e2e have the mark `processes`.
+    the folders in PROCESSES have the mark `processes`.
     """
     for item in items:
-        if item.nodeid.startswith(E2E):
+        if item.nodeid.startswith(PROCESSES):
             item.add_marker(pytest.mark.processes)
     if seed := os.environ.get("TEST_ORDER_SEED"):
         files = sorted({item.path for item in items})
         Random(seed).shuffle(files)
         items.sort(key=lambda item: files.index(item.path))
     items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return one process more than there are CPUs, because tests wait for PostgreSQL."""
+    return usable_cpus() + 1
 
 
 class LiveTestScheduling(LoadFileScheduling):

@@ -25,7 +25,4 @@ class CodeExchange(Model):
     # A blind index of the client and the purpose of the request.
     asked_by: Mapped[bytes]
     asked_at: Mapped[Moment] = mapped_column(index=True)
-    # No foreign key: processes of the previous release insert the session later.
     session_id: Mapped[UUID]
-    # Not used. Deferred, so that no query selects it and the next release can drop it.
-    failure: Mapped[str | None] = mapped_column(deferred=True)

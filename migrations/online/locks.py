@@ -76,7 +76,10 @@ def lock_tables(*tables: str, only_writes: bool = False) -> None:
     ordered = sorted(tables, key=LOCK_ORDER.index)
     # First a lock that conflicts with autovacuum and other schema changes, but not with requests.
     retry(lambda _: _lock(ordered, "SHARE UPDATE EXCLUSIVE", QUIET_LOCK_SECONDS, OF_REQUESTS))
-    retry(partial(_lock_in_time, ordered, lock_seconds(op.get_bind()), only_writes))
+    seconds = lock_seconds(op.get_bind())
+    retry(partial(_lock_in_time, ordered, seconds, only_writes))
+    # The attempt has left the rest of its time as the limit.
+    op.get_bind().exec_driver_sql(f"SET LOCAL lock_timeout = {int(seconds * 1000)}")
 
 
 def _lock_in_time(tables: list[str], seconds: float, only_writes: bool, number: int) -> None:

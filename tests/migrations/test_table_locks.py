@@ -37,6 +37,7 @@ def test_tables_are_locked_in_the_order_of_the_transactions_of_the_service(
     with database.revising() as connection:
         event.listen(connection, "before_cursor_execute", lambda *args: sent.append(args[2]))
         lock_tables("tenants", "login_sessions", "users", "social_accounts")
+        assert connection.exec_driver_sql("SHOW lock_timeout").scalar_one() == "500ms"
     wanted = [text.split()[2] for text in sent if "SHARE ROW EXCLUSIVE" in text]
     assert wanted == ["login_sessions", "social_accounts", "users", "tenants"]
     assert [text for text in sent if "ACCESS EXCLUSIVE" in text] == [

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import psycopg
 import structlog
-from sqlalchemy import and_, delete, exists, select
+from sqlalchemy import and_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -172,24 +172,6 @@ def wait_for_earlier_login(request: LoginRequest, rejection: CodeRejected) -> Se
     return None
 
 
-def delete_claim_of_previous_release(request: LoginRequest) -> bool:
-    """Delete the row of a code for which no session was opened. Return whether there was one.
-
-    A process of the previous release inserts the row before it calls WeChat, and keeps it after a
-    failure. WeChat has accepted the code of this request, so that process cannot use the code.
-    """
-    row = delete(CodeExchange).where(
-        CodeExchange.tenant_id == request.app.tenant_id,
-        CodeExchange.code_index == request.code_index,
-        ~exists().where(
-            LoginSession.tenant_id == CodeExchange.tenant_id,
-            LoginSession.id == CodeExchange.session_id,
-        ),
-    )
-    with transaction() as db:
-        return db.scalar(row.returning(CodeExchange.code_index)) is not None
-
-
 def delete_old_codes() -> None:
     """Delete a batch of old codes, once in `CLEANUP_EVERY` calls. Never raises a database error."""
     if new_id().int % CLEANUP_EVERY == 0:
@@ -207,7 +189,7 @@ def _find_earlier_login(request: LoginRequest) -> SessionSeed | None:
         LoginSession.id == CodeExchange.session_id,
     )
     wanted = select(CodeExchange.asked_by, CodeExchange.asked_at, LoginSession.id)
-    wanted = wanted.outerjoin_from(CodeExchange, LoginSession, its).where(
+    wanted = wanted.join_from(CodeExchange, LoginSession, its).where(
         CodeExchange.tenant_id == request.app.tenant_id,
         CodeExchange.code_index == request.code_index,
     )
@@ -218,5 +200,4 @@ def _find_earlier_login(request: LoginRequest) -> SessionSeed | None:
     asked_by, asked_at, session_id = row
     if asked_by != request.asked_by or asked_at < now() - REPEAT_WINDOW:
         raise CodeUsed
-    # A process of the previous release records the code before it asks WeChat.
-    return None if session_id is None else request.seed(session_id)
+    return request.seed(session_id)

@@ -22,7 +22,6 @@ from app.services.login.code_exchange import (
     CodeAlreadyExchanged,
     CodeExchangeResult,
     LoginRequest,
-    delete_claim_of_previous_release,
     delete_old_codes,
     exchange_code,
     get_earlier_login,
@@ -142,13 +141,10 @@ def _exchange_and_log_in(request: LoginRequest) -> Login:
         code_failures().note(request, error)
         raise
     count(request.app.appid, Measure.OPENED)
-    for _ in range(2):
-        try:
-            return _fast_login(request, exchanged) or _general_login(request, exchanged)
-        except CodeAlreadyExchanged:
-            if not delete_claim_of_previous_release(request):
-                break
-    return _repeat_login(request, get_earlier_login(request))
+    try:
+        return _fast_login(request, exchanged) or _general_login(request, exchanged)
+    except CodeAlreadyExchanged:
+        return _repeat_login(request, get_earlier_login(request))
 
 
 def _get_login_of_rejected_code(request: LoginRequest, rejection: CodeRejected) -> SessionSeed:

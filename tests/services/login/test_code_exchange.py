@@ -4,20 +4,13 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from flask import Flask
-from sqlalchemy import update
 
 from app import create_app
 from app.extensions import db
-from app.models import CodeExchange
-from app.services.apps.apps import get_app
-from app.services.database.transactions import transaction
 from app.services.login import code_exchange, code_flights, login
-from app.services.login.code_exchange import LoginRequest
-from app.services.principals import Device
 from app.simulator.world import current_world
 from config import Config
 from tests.fixtures.login_codes import clear_code_flights
@@ -313,26 +306,6 @@ def test_code_can_be_retried_after_a_wechat_failure_and_old_exchanges_are_delete
     rows("UPDATE code_exchanges SET asked_at = asked_at - interval '11 minutes'")
     client.log_in(alice)
     assert rows.count("code_exchanges") == 1
-
-
-@pytest.mark.real_commits
-@pytest.mark.parametrize("failure_code", [None, "wechat_unavailable"], ids=["running", "failed"])
-def test_code_that_a_process_of_the_previous_release_has_claimed_logs_in(
-    client: Client, alice: Person, rows: Reader, failure_code: str | None
-) -> None:
-    """That process inserts the row before it calls WeChat. WeChat accepts the code here."""
-    code = alice.wx_login()
-    assert send(client, code).status_code == 200
-    later = alice.wx_login()
-    with rows.app.app_context():
-        request = LoginRequest(get_app(ACME_SHOP.appid), Device(None, None), later)
-        code_row = update(CodeExchange).values(
-            code_index=request.code_index, session_id=uuid4(), failure=failure_code
-        )
-        with transaction() as session:
-            session.execute(code_row)
-    assert send(client, later).status_code == 200
-    assert rows.count("code_exchanges", "failure IS NULL") == 1
 
 
 def test_login_succeeds_if_old_codes_cannot_be_deleted(

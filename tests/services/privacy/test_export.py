@@ -44,7 +44,7 @@ PARTS = {
         {"key_index", "delivery_index", "person_index", "failure", "message_sealed"},
     ),
     "session_keys": ("session_keys", {"key_index", "session_key_sealed"}),
-    "code_exchanges": ("code_exchanges", {"code_index", "asked_by", "failure"}),
+    "code_exchanges": ("code_exchanges", {"code_index", "asked_by"}),
     "password_tries": ("password_tries", {"key", "account_key"}),
     "audit_events": ("audit_events", set[str]()),
 }
