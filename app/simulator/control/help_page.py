@@ -6,6 +6,7 @@ help_page = Blueprint("help_page", __name__)
 
 _TEXT = """\
 wxpass WeChat simulator, for development only (微信模拟器，仅供开发)
+Demo phone, with make run (演示手机，由 make run 提供)  http://{host}/demo/
 
 WeChat's side (微信服务端)
   GET  /sns/jscode2session                POST /wxa/business/getuserphonenumber

@@ -119,9 +119,11 @@ def let_time_pass(world: World) -> Run:
     command = [sys.executable, "-m", "flask", "--app", "wsgi", "demo", "--age-sessions", str(hours)]
 
     def run() -> dict[str, Any]:
-        done = subprocess.run(command, capture_output=True, timeout=_AGING_SECONDS, check=False)
-        if done.returncode:
-            raise ControlRefusal(500, done.stderr.decode(errors="replace")[-300:], "命令失败。")
+        try:
+            subprocess.run(command, capture_output=True, timeout=_AGING_SECONDS, check=True)
+        except subprocess.SubprocessError as error:
+            text = f"flask demo --age-sessions failed: {type(error).__name__}"
+            raise ControlRefusal(500, text, "会话老化命令失败。") from None
         return {"hours": hours}
 
     return run
