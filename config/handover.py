@@ -71,7 +71,7 @@ def prepare(server: Any) -> Handover | None:
             "The first process of a container cannot be replaced. Start a new container instead."
         )
         return None
-    server.handle_hup = server.handle_usr2
+    server.handle_hup = server.handle_usr2 = lambda: _start_second_master(server)
     # gunicorn would repeat `python -m gunicorn` as `python gunicorn/__main__.py`, which fails.
     server.START_CTX["args"] = [sys.executable, *sys.orig_argv[1:]]
     if not server.master_pid:
@@ -86,3 +86,19 @@ def prepare(server: Any) -> Handover | None:
 
     server.maybe_promote_master = hand_over_and_promote
     return handover
+
+
+def _start_second_master(server: Any) -> None:
+    """Fork and execute the second master. If that fails, log it and end the child if there is one.
+
+    For example, the folder or the Python of the first start no longer exists. gunicorn would shut
+    down the process in which the error occurs. Also in a child, that would kill the workers of the
+    first master, and remove the Unix socket and the pidfile.
+    """
+    first_master = os.getpid()
+    try:
+        server.reexec()
+    except Exception as error:
+        server.log.error("The second master process cannot be started: %s", error)
+        if os.getpid() != first_master:
+            os._exit(1)
