@@ -14,11 +14,15 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from gunicorn import systemd
 
 READY_SECONDS = 60.0
+# The name of the process with id 1, and its names on a machine that is no container.
+FIRST_PROCESS = Path("/proc/1/comm")
+SYSTEM_INITS = ("systemd", "init", "openrc-init")
 
 
 class Handover:
@@ -65,10 +69,9 @@ class Handover:
 
 def prepare(server: Any) -> Handover | None:
     """Make SIGHUP start a second master. Return the handover if this is a second master."""
-    if os.getpid() == 1:
-        # A container ends when its first process ends.
+    if _container_ends_with_this_process():
         server.handle_hup = server.handle_usr2 = lambda: server.log.error(
-            "The first process of a container cannot be replaced. Start a new container instead."
+            "The main process of a container cannot be replaced. Start a new container instead."
         )
         return None
     server.handle_hup = server.handle_usr2 = lambda: _start_second_master(server)
@@ -86,6 +89,21 @@ def prepare(server: Any) -> Handover | None:
 
     server.maybe_promote_master = hand_over_and_promote
     return handover
+
+
+def _container_ends_with_this_process() -> bool:
+    """Return whether this is the first process of a container, or the one that it waits for.
+
+    The first process is then a script, or an init such as tini, which ends with its child.
+    """
+    if os.getpid() == 1:
+        return True
+    if os.getppid() != 1:
+        return False
+    try:
+        return FIRST_PROCESS.read_text().strip() not in SYSTEM_INITS
+    except OSError:  # only Linux has it
+        return False
 
 
 def _start_second_master(server: Any) -> None:

@@ -126,3 +126,22 @@ def test_first_process_of_a_container_is_not_replaced(monkeypatch: pytest.Monkey
     server.handle_hup()
     server.handle_usr2()
     assert server.log.error.call_count == 2
+
+
+@pytest.mark.parametrize(
+    ("first_process", "is_replaceable"),
+    [("tini", False), ("docker-init", False), ("sh", False), ("systemd", True), ("init", True)],
+)
+def test_process_that_the_first_process_of_a_container_waits_for_is_not_replaced(
+    first_process: str, is_replaceable: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """tini and shells end with their child, and the container ends with them."""
+    comm = tmp_path / "comm"
+    comm.write_text(f"{first_process}\n")
+    monkeypatch.setattr(handover, "FIRST_PROCESS", comm)
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    server = server_of(master_pid=0)
+    handover.prepare(server)
+    server.handle_hup()
+    assert bool(server.reexec.call_count) == is_replaceable
+    assert bool(server.log.error.call_count) != is_replaceable
