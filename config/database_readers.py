@@ -106,7 +106,7 @@ def _translate_several_hosts(
         _refuse_address(name)
     if "," in hosts:
         query = [*_as_parameters(name, hosts), *query]
-    elif _is_of_libpq(query):
+    if _is_of_libpq(query):
         query = _with_a_port_for_each_host(name, query)
     if writes and TARGET not in dict(query):
         query.append((TARGET, "read-write"))

@@ -14,11 +14,15 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from gunicorn import systemd
 
 READY_SECONDS = 60.0
+# The name of the process with id 1, and its names on a machine that is no container.
+FIRST_PROCESS = Path("/proc/1/comm")
+SYSTEM_INITS = ("systemd", "init", "openrc-init")
 
 
 class Handover:
@@ -65,13 +69,12 @@ class Handover:
 
 def prepare(server: Any) -> Handover | None:
     """Make SIGHUP start a second master. Return the handover if this is a second master."""
-    if os.getpid() == 1:
-        # A container ends when its first process ends.
+    if _container_ends_with_this_process():
         server.handle_hup = server.handle_usr2 = lambda: server.log.error(
-            "The first process of a container cannot be replaced. Start a new container instead."
+            "The main process of a container cannot be replaced. Start a new container instead."
         )
         return None
-    server.handle_hup = server.handle_usr2
+    server.handle_hup = server.handle_usr2 = lambda: _start_second_master(server)
     # gunicorn would repeat `python -m gunicorn` as `python gunicorn/__main__.py`, which fails.
     server.START_CTX["args"] = [sys.executable, *sys.orig_argv[1:]]
     if not server.master_pid:
@@ -86,3 +89,34 @@ def prepare(server: Any) -> Handover | None:
 
     server.maybe_promote_master = hand_over_and_promote
     return handover
+
+
+def _container_ends_with_this_process() -> bool:
+    """Return whether this is the first process of a container, or the one that it waits for.
+
+    The first process is then a script, or an init such as tini, which ends with its child.
+    """
+    if os.getpid() == 1:
+        return True
+    if os.getppid() != 1:
+        return False
+    try:
+        return FIRST_PROCESS.read_text().strip() not in SYSTEM_INITS
+    except OSError:  # only Linux has it
+        return False
+
+
+def _start_second_master(server: Any) -> None:
+    """Fork and execute the second master. If that fails, log it and end the child if there is one.
+
+    For example, the folder or the Python of the first start no longer exists. gunicorn would shut
+    down the process in which the error occurs. Also in a child, that would kill the workers of the
+    first master, and remove the Unix socket and the pidfile.
+    """
+    first_master = os.getpid()
+    try:
+        server.reexec()
+    except Exception as error:
+        server.log.error("The second master process cannot be started: %s", error)
+        if os.getpid() != first_master:
+            os._exit(1)

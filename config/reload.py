@@ -16,6 +16,7 @@ POLL_SECONDS = 0.1
 
 
 SET_PIDFILE = "Start gunicorn and run this command with the same GUNICORN_PIDFILE."
+SAME_USER = "Run this command as the user that runs gunicorn."
 SEE_LOG = "The log of gunicorn has the reason."
 STILL_SERVING = f"{SEE_LOG} The old processes continue to serve."
 
@@ -32,8 +33,11 @@ def reload(pidfile: Path, seconds: float) -> int:
     """
     first, second_pidfile = _pid_of(pidfile), Path(f"{pidfile}.2")
     if first is None:
-        raise ReloadFailed(f"{pidfile} names no running process. {SET_PIDFILE}")
-    os.kill(first, signal.SIGUSR2)
+        raise ReloadFailed(f"{pidfile} names no running gunicorn. {SET_PIDFILE}")
+    try:
+        os.kill(first, signal.SIGUSR2)
+    except PermissionError:
+        raise ReloadFailed(f"Process {first} belongs to another user. {SAME_USER}") from None
     _until(lambda: _pid_of(second_pidfile) or not _is_running(first), START_SECONDS)
     second = _pid_of(second_pidfile)
     if second is None:
@@ -66,13 +70,22 @@ def _pid_of(pidfile: Path) -> int | None:
 
 
 def _is_running(pid: int) -> bool:
+    """Return whether a process is a running gunicorn.
+
+    A pidfile that a killed gunicorn has left may name another program by now. SIGUSR2 would end it.
+    """
+    if pid <= 0:  # a process group
+        return False
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
+        pass
+    try:
+        return b"gunicorn" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:  # only Linux has it
         return True
-    return True
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """The measurements and the clean-up of `make test-ha`, and the files in deploy/ha."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from app.connections.deadlines import WAIT_SECONDS
 from config.development.children import RunFailed
 from tests.fixtures.waiting import until
 from tests.ha import database, programs
@@ -152,6 +154,17 @@ def test_the_times_of_patroni_follow_its_rules() -> None:
     assert dcs["ttl"] == TTL >= 20
     assert dcs["loop_wait"] + 2 * dcs["retry_timeout"] <= dcs["ttl"]
     assert dcs["synchronous_mode"] is True
+
+
+@pytest.mark.parametrize(
+    "path",
+    [DEPLOY / "pgbouncer.ini", *sorted((DEPLOY.parents[1] / "docs").glob("operations*.md"))],
+    ids=lambda path: path.name,
+)
+def test_pgbouncer_refuses_a_queued_query_before_the_worker_gives_up(path: Path) -> None:
+    """After a wait that timed out, a worker shortens all its waits for some seconds."""
+    [seconds] = re.findall(r"^ *query_wait_timeout = (\d+)$", path.read_text(), re.MULTILINE)
+    assert 0 < int(seconds) < WAIT_SECONDS
 
 
 def test_a_missing_program_is_named_with_the_command_that_installs_it(

@@ -42,6 +42,8 @@ class Connector:
         shared = {name: value for name, value in options.items() if name not in LISTS}
         errors = []
         for number, host in enumerate(hosts):
+            if errors and time.monotonic() > until:
+                break  # The next call begins with the hosts that were not tried.
             share = (until - time.monotonic()) / (len(hosts) - number)
             try:
                 connection = self._open(

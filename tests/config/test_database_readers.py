@@ -26,6 +26,7 @@ def parameters_of(url: str) -> dict[str, str]:
         "postgresql://db1,db2,db3:7/wxpass",
         "postgresql://me@[::1]:5432,[fe80::1%25eth0],db:5/wxpass",
         "postgresql://me@/wxpass?host=db1,db2&port=5432,5433",
+        "postgresql://me@db1,db2/wxpass?port=5432,5433",
         "postgresql://me@/wxpass?host=/run/a,/run/b",
         "postgresql://me@/wxpass?hostaddr=10.0.0.1,10.0.0.2",
         f"{TWO}?sslmode=verify-full&sslrootcert=/etc/ca.pem&application_name=a%26b",
@@ -41,8 +42,9 @@ def test_a_url_with_several_hosts_has_the_same_parameters_as_in_libpq(url: str) 
     assert found == expected
 
 
-def test_one_port_applies_to_all_hosts() -> None:
-    assert parameters_of("postgresql:///wxpass?host=a,b&port=7")["port"] == "7,7"
+@pytest.mark.parametrize("hosts", ["/wxpass?host=a,b&port=7", "a,b/wxpass?port=7"])
+def test_one_port_applies_to_all_hosts(hosts: str) -> None:
+    assert parameters_of(f"postgresql://{hosts}")["port"] == "7,7"
 
 
 def test_a_url_with_one_host_gets_no_target_session_attrs() -> None:
@@ -63,6 +65,7 @@ def test_a_url_with_one_host_gets_no_target_session_attrs() -> None:
         f"postgresql://me:{SECRET}@db 1,db2/wxpass",
         f"postgresql://me:{SECRET}@/wxpass?host=a,b&port=1,2,3",
         f"postgresql://me:{SECRET}@/wxpass?host=a,b&port=1,x",
+        f"postgresql://me:{SECRET}@db1,db2/wxpass?port=1,2,3",
         f"postgresql://me:{SECRET}@db1,db2/wxpass?target_session_attrs=standby",
         f"postgresql://me:{SECRET}@db1/wxpass?target_session_attrs=prefer-standby",
     ],

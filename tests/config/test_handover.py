@@ -24,8 +24,8 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
 def server_of(**fields: Any) -> SimpleNamespace:
     """Return what the module uses of gunicorn's arbiter, in a second master with two workers."""
     arbiter = SimpleNamespace(master_pid=os.getppid(), num_workers=2, log=Mock(), START_CTX={})
-    arbiter.handle_usr2 = lambda: None
-    arbiter.handle_hup = arbiter.maybe_promote_master = Mock()
+    arbiter.reexec = Mock()
+    arbiter.handle_hup = arbiter.handle_usr2 = arbiter.maybe_promote_master = Mock()
     arbiter.__dict__.update(fields)
     return arbiter
 
@@ -85,10 +85,38 @@ def test_systemd_gets_the_new_main_process(
         assert systemd.recv(100) == f"MAINPID={os.getpid()}".encode()
 
 
-def test_sighup_starts_a_second_master(sent: list[tuple[int, int]]) -> None:
+def test_sighup_and_sigusr2_start_a_second_master(sent: list[tuple[int, int]]) -> None:
     server = server_of(master_pid=0)
     assert handover.prepare(server) is None
-    assert server.handle_hup is server.handle_usr2
+    server.handle_hup()
+    server.handle_usr2()
+    assert server.reexec.call_count == 2
+
+
+def test_child_that_cannot_execute_the_second_master_ends_and_stops_no_worker(
+    tmp_path: Path,
+) -> None:
+    """gunicorn would shut it down, and with it the workers of the first master."""
+
+    def reexec() -> None:
+        if os.fork() == 0:
+            os.chdir(tmp_path / "removed")
+
+    server, own = server_of(master_pid=0, reexec=reexec), os.getpid()
+    handover.prepare(server)
+    try:
+        server.handle_usr2()
+    except OSError:
+        assert os.getpid() != own
+        os._exit(99)  # The error has reached gunicorn's main loop.
+    assert os.waitstatus_to_exitcode(os.wait()[1]) == 1
+
+
+def test_first_master_continues_if_it_cannot_fork() -> None:
+    server = server_of(master_pid=0, reexec=Mock(side_effect=BlockingIOError("no more processes")))
+    handover.prepare(server)
+    server.handle_usr2()
+    server.log.error.assert_called_once()
 
 
 def test_first_process_of_a_container_is_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,3 +126,22 @@ def test_first_process_of_a_container_is_not_replaced(monkeypatch: pytest.Monkey
     server.handle_hup()
     server.handle_usr2()
     assert server.log.error.call_count == 2
+
+
+@pytest.mark.parametrize(
+    ("first_process", "is_replaceable"),
+    [("tini", False), ("docker-init", False), ("sh", False), ("systemd", True), ("init", True)],
+)
+def test_process_that_the_first_process_of_a_container_waits_for_is_not_replaced(
+    first_process: str, is_replaceable: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """tini and shells end with their child, and the container ends with them."""
+    comm = tmp_path / "comm"
+    comm.write_text(f"{first_process}\n")
+    monkeypatch.setattr(handover, "FIRST_PROCESS", comm)
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    server = server_of(master_pid=0)
+    handover.prepare(server)
+    server.handle_hup()
+    assert bool(server.reexec.call_count) == is_replaceable
+    assert bool(server.log.error.call_count) != is_replaceable

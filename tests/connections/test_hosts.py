@@ -103,6 +103,18 @@ def test_a_host_that_failed_is_tried_after_those_that_did_not(connector: Connect
     assert kind.tried == ["up"]
 
 
+def test_a_host_for_which_no_time_was_left_is_tried_first_by_the_next_connection(
+    connector: Connector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look-up of a name has no deadline, and would use up the time of every connection."""
+    kind = Kind()
+    monkeypatch.setattr(hosts, "CONNECT_SECONDS", -1.0)
+    with pytest.raises(psycopg.OperationalError, match="refused"):
+        connect(connector, kind, "down,up")
+    assert connect(connector, kind, "down,up").host == "up"
+    assert kind.tried == ["down", "up"]
+
+
 def test_a_standby_is_closed_and_the_next_host_is_used(connector: Connector) -> None:
     assert connect(connector, Kind(), "standby,up").host == "up"
     with pytest.raises(ServerReadOnly) as caught:

@@ -103,6 +103,13 @@ def test_a_migration_with_a_wrong_compatible_since_is_rejected(
     assert found.startswith(message)
 
 
+def test_compatible_since_never_decreases() -> None:
+    """The database stores the last value. A release that an earlier revision excludes stays out."""
+    revisions = ScriptDirectory(MIGRATIONS).walk_revisions("base", "heads")
+    values = [getattr(one.module, "compatible_since", "") for one in revisions]
+    assert values == sorted(values, reverse=True)
+
+
 def test_the_lock_order_contains_every_table_once(app: Flask) -> None:
     assert sorted(LOCK_ORDER) == sorted(db.metadata.tables)
     assert {GATE, *BEHIND_GATE} <= {*LOCK_ORDER}

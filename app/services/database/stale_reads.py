@@ -32,8 +32,13 @@ CHECK_SECONDS = 1.0
 CATCH_UP_SECONDS = 0.3
 CATCH_UP_INTERVAL = 0.02
 
+# Names the database across all servers. A copy of the cluster has the same names.
+WHICH_DATABASE = (
+    "(SELECT concat(system_identifier, '/', oid) FROM pg_control_system(), pg_database"
+    " WHERE datname = current_database())"
+)
 CHECK = text(
-    "SELECT pg_is_in_recovery(),"
+    f"SELECT pg_is_in_recovery(), {WHICH_DATABASE},"
     " coalesce(pg_last_wal_replay_lsn() >= CAST(:lsn AS pg_lsn), false),"
     " pg_last_xact_replay_timestamp()"
 )
@@ -47,15 +52,19 @@ END_OF_LOG = literal_column(
     Text,
 )
 # The columns of a `Position`, read on the primary.
-POSITION = (END_OF_LOG, func.clock_timestamp())
+POSITION = (END_OF_LOG, func.clock_timestamp(), literal_column(WHICH_DATABASE, Text))
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The end of the primary's write-ahead log at a time of the primary's clock."""
+    """The end of the primary's write-ahead log at a time of the primary's clock.
+
+    Only copies of `database` have a log that can be compared with it.
+    """
 
     lsn: str
     at: datetime
+    database: str
 
 
 class ReplicaSkipped(Exception):
@@ -154,8 +163,9 @@ def _require_recent(session: Session, position: Position, max_lag: timedelta) ->
 
 
 def _is_recent(session: Session, position: Position, max_lag: timedelta) -> bool:
-    is_replica, has_caught_up, replayed_at = session.execute(CHECK, {"lsn": position.lsn}).one()
-    if not is_replica:
+    found = session.execute(CHECK, {"lsn": position.lsn}).one()
+    is_replica, database, has_caught_up, replayed_at = found
+    if not is_replica or database != position.database:
         raise ReplicaSkipped("not_a_replica", pauses=True)
     if has_caught_up:
         return True

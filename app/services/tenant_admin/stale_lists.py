@@ -36,10 +36,10 @@ def read_list(actor: audit.Actor, tenant_id: UUID | None, read: Callable[[Sessio
     if replica is None:
         return read_on_primary(read)
     wanted = select(*POSITION, _has_changed_something(actor, tenant_id))
-    lsn, at, has_changed = read_on_primary(lambda db: db.execute(wanted).one())
+    *position, has_changed = read_on_primary(lambda db: db.execute(wanted).one())
     if has_changed:
         return read_on_primary(read)
-    return read_stale(replica, Position(lsn, at), read)
+    return read_stale(replica, Position(*position), read)
 
 
 def _has_changed_something(actor: audit.Actor, tenant_id: UUID | None) -> ColumnElement[bool]:

@@ -87,7 +87,7 @@ def test_reload_command_explains_a_missing_pidfile(service: Gunicorn, tmp_path: 
     done = unknown.reload()
 
     assert done.returncode == 1
-    assert f"{unknown.pidfile} names no running process" in done.stderr
+    assert f"{unknown.pidfile} names no running gunicorn" in done.stderr
 
 
 def _head() -> str:
