@@ -40,7 +40,7 @@ class Connector:
         until = time.monotonic() + CONNECT_SECONDS
         hosts = self._in_order(hosts_of(options))
         shared = {name: value for name, value in options.items() if name not in LISTS}
-        errors = []
+        errors: list[psycopg.OperationalError] = []
         for number, host in enumerate(hosts):
             if errors and time.monotonic() > until:
                 break  # The next call begins with the hosts that were not tried.
