@@ -108,6 +108,8 @@ def post_fork(server: Any, worker: Any) -> None:
     """Mark a replacement worker: wsgi.py skips the key checks, which could stop the service."""
     if worker.age > server.cfg.workers:
         os.environ["WXPASS_WORKER"] = "replacement"
+    else:
+        os.environ.pop("WXPASS_WORKER", None)
 
 
 def post_worker_init(worker: Any) -> None:

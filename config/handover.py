@@ -23,6 +23,13 @@ READY_SECONDS = 60.0
 # The name of the process with id 1, and its names on a machine that is no container.
 FIRST_PROCESS = Path("/proc/1/comm")
 SYSTEM_INITS = ("systemd", "init", "openrc-init")
+IN_A_CONTAINER = (
+    "The main process of a container cannot be replaced. Start a new container instead."
+)
+WITHOUT_NOTIFICATION = (
+    "The main process cannot be replaced: systemd would end the service. Set Type=notify and "
+    "NotifyAccess=all in the unit."
+)
 
 
 class Handover:
@@ -69,10 +76,9 @@ class Handover:
 
 def prepare(server: Any) -> Handover | None:
     """Make SIGHUP start a second master. Return the handover if this is a second master."""
-    if _container_ends_with_this_process():
-        server.handle_hup = server.handle_usr2 = lambda: server.log.error(
-            "The main process of a container cannot be replaced. Start a new container instead."
-        )
+    reason = _why_irreplaceable()
+    if reason:
+        server.handle_hup = server.handle_usr2 = lambda: server.log.error(reason)
         return None
     server.handle_hup = server.handle_usr2 = lambda: _start_second_master(server)
     # gunicorn would repeat `python -m gunicorn` as `python gunicorn/__main__.py`, which fails.
@@ -91,19 +97,24 @@ def prepare(server: Any) -> Handover | None:
     return handover
 
 
-def _container_ends_with_this_process() -> bool:
-    """Return whether this is the first process of a container, or the one that it waits for.
+def _why_irreplaceable() -> str | None:
+    """Return why this master cannot be replaced, or None.
 
-    The first process is then a script, or an init such as tini, which ends with its child.
+    A container ends with its first process, or with the one that this process waits for: a script,
+    or an init such as tini. systemd ends a service with its main process, unless it is told the new
+    one.
     """
     if os.getpid() == 1:
-        return True
+        return IN_A_CONTAINER
     if os.getppid() != 1:
-        return False
+        return None
+    if "INVOCATION_ID" in os.environ and "NOTIFY_SOCKET" not in os.environ:
+        return WITHOUT_NOTIFICATION
     try:
-        return FIRST_PROCESS.read_text().strip() not in SYSTEM_INITS
+        is_system = FIRST_PROCESS.read_text().strip() in SYSTEM_INITS
     except OSError:  # only Linux has it
-        return False
+        return None
+    return None if is_system else IN_A_CONTAINER
 
 
 def _start_second_master(server: Any) -> None:

@@ -48,9 +48,9 @@ def _run(table: str, statement: str, key: str, within: str, settings: Mapping[st
     commit()
     done, after, shown_at = 0, None, time.monotonic()
     while (last := _end_of_page(table, key, within, after)) is not None:
-        page = f"{key} <= :last AND ({within})" + (f" AND {key} > :after" if after else "")
+        page = f"{key} <= :last AND ({within})" + ("" if after is None else f" AND {key} > :after")
         change = text(statement.format(page=page))
-        values = {"last": last} | ({"after": after} if after else {})
+        values = {"last": last} | ({} if after is None else {"after": after})
         counts: list[int] = []
         retry(partial(_change, table, change, values, settings, counts))
         commit()
@@ -63,10 +63,10 @@ def _run(table: str, statement: str, key: str, within: str, settings: Mapping[st
 
 def _end_of_page(table: str, key: str, within: str, after: object) -> object:
     """Return the last primary key of the next batch, or None at the end."""
-    beyond = f" AND {key} > :after" if after else ""
+    beyond = "" if after is None else f" AND {key} > :after"
     page = f"SELECT {key} FROM {table} WHERE ({within}){beyond} ORDER BY {key} LIMIT {BATCH}"  # noqa: S608
     last = text(f"SELECT {key} FROM ({page}) AS page ORDER BY {key} DESC LIMIT 1")  # noqa: S608
-    found: object = op.get_bind().scalar(last, {"after": after} if after else {})
+    found: object = op.get_bind().scalar(last, {} if after is None else {"after": after})
     return found
 
 

@@ -145,3 +145,27 @@ def test_process_that_the_first_process_of_a_container_waits_for_is_not_replaced
     server.handle_hup()
     assert bool(server.reexec.call_count) == is_replaceable
     assert bool(server.log.error.call_count) != is_replaceable
+
+
+@pytest.mark.parametrize(
+    ("environ", "is_replaceable"),
+    [
+        ({"INVOCATION_ID": "1"}, False),
+        ({"INVOCATION_ID": "1", "NOTIFY_SOCKET": "/run/notify"}, True),
+    ],
+)
+def test_main_process_of_a_systemd_unit_without_notification_is_not_replaced(
+    environ: dict[str, str], is_replaceable: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With Type=simple, systemd would end both masters when the first one ends."""
+    (tmp_path / "comm").write_text("systemd\n")
+    monkeypatch.setattr(handover, "FIRST_PROCESS", tmp_path / "comm")
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    for name in ("INVOCATION_ID", "NOTIFY_SOCKET"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    server = server_of(master_pid=0)
+    handover.prepare(server)
+    server.handle_hup()
+    assert bool(server.reexec.call_count) == is_replaceable
