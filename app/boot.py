@@ -29,8 +29,8 @@ def warn_of_trusted_network(config: Config) -> None:
 def check_database(app: Flask) -> None:
     """Raise BootRefused for an undeclared pooler, or keys that do not match their proofs.
 
-    If the database is unreachable or has no tables, the service starts. /readyz then responds with
-    503, and repeats the checks once the database is ready.
+    If the database is unreachable or has no tables, the service starts and logs the reason. /readyz
+    then responds with 503, and repeats the checks once the database is ready.
     """
     with app.app_context():
         try:
@@ -39,8 +39,10 @@ def check_database(app: Flask) -> None:
         except Failure as failure:
             message = in_both_languages(failure.en, parameters=failure.parameters)
             raise BootRefused(f"{failure.about}: {message}") from None
-        except (SQLAlchemyError, psycopg.Error):
-            return
+        except (SQLAlchemyError, psycopg.Error) as error:
+            # A message of libpq or PostgreSQL about statements without personal data.
+            reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+            log.warning("database_unchecked", cause=type(error).__name__, reason=reason)
         finally:
             # The web server may fork this process, which must have no open connection then.
             db.engine.dispose()

@@ -28,12 +28,14 @@ class ReloadFailed(Exception):
 def reload(pidfile: Path, seconds: float) -> int:
     """Replace the gunicorn of a pidfile. Return the process id of the new master.
 
-    config/handover.py describes the replacement. Raises ReloadFailed if there is no gunicorn, if
-    the new processes do not start, or if the old ones have not ended after `seconds`.
+    config/handover.py describes the replacement. Raises ReloadFailed if there is no gunicorn, if it
+    runs in another folder, if the new processes do not start, or if the old ones have not ended
+    after `seconds`.
     """
     first, second_pidfile = _pid_of(pidfile), Path(f"{pidfile}.2")
     if first is None:
         raise ReloadFailed(f"{pidfile} names no running gunicorn. {SET_PIDFILE}")
+    _refuse_other_folder(first)
     try:
         os.kill(first, signal.SIGUSR2)
     except PermissionError:
@@ -49,6 +51,20 @@ def reload(pidfile: Path, seconds: float) -> int:
         raise ReloadFailed(f"The new processes did not start. {STILL_SERVING}")
     _until(lambda: _pid_of(pidfile) == second, START_SECONDS)  # until it is renamed
     return second
+
+
+def _refuse_other_folder(pid: int) -> None:
+    """Raise ReloadFailed if a process runs in another folder: it would load that code again."""
+    try:
+        folder = os.readlink(f"/proc/{pid}/cwd")
+    except OSError:
+        return  # No /proc, or a process of another user.
+    if folder != os.getcwd():
+        raise ReloadFailed(
+            f"gunicorn runs in {folder} and would load that release again. Install the new release"
+            " there, or start it as a second service and move the traffic. / gunicorn 运行在"
+            "该目录中，只会重新加载该目录的版本。请将新版本安装到该目录，或另起一个服务再切换流量。"
+        )
 
 
 def _until(condition: Callable[[], object], seconds: float) -> bool:

@@ -10,11 +10,12 @@ from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 from flask import current_app
 from flask_sqlalchemy import SQLAlchemy
-from psycopg.errors import LockNotAvailable
+from psycopg.errors import InsufficientPrivilege, LockNotAvailable
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from app.connections import direct_engine
+from app.services.database.server_checks import OPTIONS_REFUSED, is_pooled
 from migrations.online.constraints import validate_constraints
 from migrations.online.locks import LOCK_SECONDS
 from migrations.online.transactions import MigrationStopped, say
@@ -29,6 +30,13 @@ SETTINGS = text(
     " set_config('idle_in_transaction_session_timeout', '0', false),"
     " set_config('application_name', 'wxpass db', false),"
     f" set_config('lock_timeout', '{int(LOCK_SECONDS * 1000)}', false)"
+)
+# A pooler would lend the connection, with these settings and the advisory lock, to other clients.
+POOLED = (
+    "leads to a connection pooler, and migrations need PostgreSQL itself. Set DATABASE_POOLER="
+    "transaction, and DATABASE_LISTEN_URL to the address of PostgreSQL. See docs/operations.md. / "
+    "指向连接池，而数据库迁移须直连 PostgreSQL。请设置 DATABASE_POOLER=transaction，并将"
+    " DATABASE_LISTEN_URL 设为 PostgreSQL 的地址，参见 docs/operations.zh-CN.md。"
 )
 TAKE_TURN = text("SELECT pg_try_advisory_lock(:lock)")
 IS_NEW = text("SELECT to_regclass('alembic_version') IS NULL AND to_regclass('tenants') IS NULL")
@@ -59,15 +67,22 @@ def run() -> None:
 
 
 def connect() -> Connection:
-    """Return a connection that bypasses a pooler. Exit with a message if it is unreachable."""
+    """Return a connection that bypasses a pooler. Exit with a message if there is none."""
     engine = direct_engine()
+    is_behind_pooler = current_app.config["DATABASE_POOLER"] is not None
+    setting = "DATABASE_LISTEN_URL" if is_behind_pooler else "DATABASE_URL"
     try:
-        return engine.connect()
+        connection = engine.connect()
     except OperationalError as error:
+        if OPTIONS_REFUSED in str(error.orig):
+            raise SystemExit(f"{setting}: {POOLED}") from None
         url = engine.url.render_as_string(hide_password=True)
-        raise SystemExit(
-            f"DATABASE_URL: cannot reach {url} / 无法连接数据库\n{error.orig}"
-        ) from None
+        raise SystemExit(f"{setting}: cannot reach {url} / 无法连接数据库\n{error.orig}") from None
+    if is_pooled(connection):
+        connection.close()
+        raise SystemExit(f"{setting}: {POOLED}")
+    connection.rollback()
+    return connection
 
 
 def run_on(connection: Connection) -> None:
@@ -174,6 +189,12 @@ def explain(error: DBAPIError) -> str | None:
         return (
             f"{error.orig.diag.message_primary}. The revision was rolled back. Run `db upgrade`"
             " again. / 等待锁超时，本次修订已回滚。请重新执行 db upgrade。"
+        )
+    if isinstance(error.orig, InsufficientPrivilege):
+        return (
+            f"{error.orig.diag.message_primary}. The role of the service must own the database and"
+            " its tables. As superuser, run `ALTER DATABASE <database> OWNER TO <role>`. / 服务的"
+            "角色必须是数据库及其各表的所有者，请以超级用户执行 ALTER DATABASE … OWNER TO …。"
         )
     return None
 

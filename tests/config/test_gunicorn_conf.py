@@ -75,7 +75,7 @@ def test_wxpass_worker_marks_workers_that_replace_another_worker(
     monkeypatch: pytest.MonkeyPatch, age: int, replaces: bool
 ) -> None:
     """A startup error stops the service only in a worker that replaces no other worker."""
-    monkeypatch.setenv("WXPASS_WORKER", "")
+    monkeypatch.setenv("WXPASS_WORKER", "" if replaces else "replacement")
     server = SimpleNamespace(cfg=SimpleNamespace(workers=2))
     load(monkeypatch)["post_fork"](server, SimpleNamespace(age=age))
-    assert os.environ["WXPASS_WORKER"] == ("replacement" if replaces else "")
+    assert os.environ.get("WXPASS_WORKER") == ("replacement" if replaces else None)

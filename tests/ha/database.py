@@ -85,7 +85,8 @@ def pgbouncer(site: Site) -> Part:
     users = site.write("pgbouncer", "userlist.txt", f'"wxpass" "{PASSWORD}"\n')
     replacements = {
         "port=5000": f"port={ports.haproxy}",
-        "listen_port = 6432": f"listen_port = {ports.pgbouncer}\nunix_socket_dir =",
+        "listen_port = 6432": f"listen_port = {ports.pgbouncer}",
+        "unix_socket_dir = /var/run/postgresql": "unix_socket_dir =",
         "/etc/pgbouncer/userlist.txt": str(users),
     }
     path = site.write("pgbouncer", "pgbouncer.ini", render("pgbouncer.ini", replacements))

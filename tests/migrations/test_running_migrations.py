@@ -1,6 +1,7 @@
 """`flask db upgrade`: one process at a time, explained failures, and the stored compatibility."""
 
 import os
+import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from subprocess import Popen
 import psycopg
 import pytest
 from alembic.script import ScriptDirectory
-from sqlalchemy import event
+from sqlalchemy import event, make_url
 
 from app.extensions import db
 from app.settings import MIGRATIONS
@@ -83,6 +84,22 @@ def test_a_database_of_a_later_release_is_refused_with_an_explanation(
             database.upgrade()
     finally:
         database.rows("UPDATE alembic_version SET version_num = '" + HEAD + "'")
+
+
+def test_a_role_that_does_not_own_the_database_is_explained(empty: MigratedDatabase) -> None:
+    role = f"other_{secrets.token_hex(4)}"
+    empty.rows(f"CREATE ROLE {role} LOGIN PASSWORD 'x'")  # type: ignore[arg-type]
+    empty.rows("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    url = make_url(empty.url).set(username=role, password="x")
+    other = MigratedDatabase(empty.app, url.render_as_string(hide_password=False))
+    try:
+        process = start_upgrade(other)
+        output = process.communicate(timeout=60)[0]
+    finally:
+        empty.rows(f"DROP ROLE {role}")  # type: ignore[arg-type]
+    assert process.returncode == 1
+    assert "permission denied for schema public. The role of the service must own" in output
+    assert "Traceback" not in output
 
 
 def test_a_lost_connection_is_explained(

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import psycopg
 from flask import current_app
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -88,11 +88,16 @@ def check_pooler_once() -> None:
         check_pooler()
 
 
+def is_pooled(connection: Connection) -> bool:
+    """Return whether the process id that a connection reports is not that of the server."""
+    driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+    return bool(connection.scalar(text(BACKEND_PID)) != driver.info.backend_pid)
+
+
 def _refuse_pooler() -> None:
-    """Raise DatabasePoolerUndeclared if the reported process id is not that of the server."""
+    """Raise DatabasePoolerUndeclared if the connections of the service lead to a pooler."""
     with transaction() as db:
-        driver = cast("psycopg.Connection[Any]", db.connection().connection.driver_connection)
-        if db.scalar(text(BACKEND_PID)) != driver.info.backend_pid:
+        if is_pooled(db.connection()):
             raise DatabasePoolerUndeclared(about="DATABASE_POOLER")
 
 

@@ -8,6 +8,8 @@ from dataclasses import replace
 import psycopg
 import pytest
 from flask import Flask
+from flask_migrate import upgrade
+from structlog.testing import capture_logs
 
 from app import create_app
 from app.boot import BootRefused, check_database
@@ -112,6 +114,39 @@ def test_a_listen_url_that_would_miss_notifications_is_refused(
     wrong = replace(site.config(config), database_listen_url=translate("DATABASE_LISTEN_URL", url))
     message = refusal_of(wrong)
     assert message.startswith("DATABASE_LISTEN_URL: ")
+
+
+@pytest.mark.parametrize("refused", ["", "options"])
+@pytest.mark.parametrize("setting", ["DATABASE_URL", "DATABASE_LISTEN_URL"])
+def test_migrations_through_a_pooler_are_refused(
+    setting: str, refused: str, site: Site, config: Config
+) -> None:
+    url = translate("DATABASE_LISTEN_URL", site.pooler.url)
+    wrong = replace(site.config(config), database_listen_url=url)
+    if setting == "DATABASE_URL":
+        wrong = undeclared(site, config)
+    with (
+        pooler_with(site, ignore_startup_parameters=refused),
+        app_of(wrong) as app,
+        app.app_context(),
+        pytest.raises(SystemExit) as stopped,
+    ):
+        upgrade()
+    assert str(stopped.value).startswith(f"{setting}: leads to a connection pooler")
+
+
+def test_the_log_of_a_start_has_the_reason_of_an_unusable_database(
+    site: Site, config: Config
+) -> None:
+    reason = "transaction blocks not allowed in statement pooling mode"
+    with (
+        pooler_with(site, pool_mode="statement"),
+        app_of(site.config(config)) as app,
+        capture_logs() as logged,
+    ):
+        check_database(app)
+    (warning,) = [entry for entry in logged if entry["event"] == "database_unchecked"]
+    assert reason in warning["reason"]
 
 
 def test_a_direct_connection_passes_without_database_pooler(site: Site, config: Config) -> None:

@@ -56,12 +56,14 @@ class Gunicorn:
         except requests.RequestException:
             return False
 
-    def reload(self, seconds: float = 60) -> "subprocess.CompletedProcess[str]":
-        """Run the command of `make reload`."""
+    def reload(
+        self, seconds: float = 60, folder: Path = ROOT
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run the command of `make reload` in a folder."""
         command = [sys.executable, "-m", "config.reload", "--seconds", str(seconds)]
-        environ = os.environ | {"GUNICORN_PIDFILE": str(self.pidfile)}
+        environ = os.environ | {"GUNICORN_PIDFILE": str(self.pidfile), "PYTHONPATH": str(ROOT)}
         return subprocess.run(
-            command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=seconds + 60
+            command, cwd=folder, env=environ, capture_output=True, text=True, timeout=seconds + 60
         )
 
 

@@ -90,5 +90,17 @@ def test_reload_command_explains_a_missing_pidfile(service: Gunicorn, tmp_path: 
     assert f"{unknown.pidfile} names no running gunicorn" in done.stderr
 
 
+def test_reload_command_refuses_a_gunicorn_that_runs_in_another_folder(
+    service: Gunicorn, tmp_path: Path
+) -> None:
+    """It would load the release in that folder again, and report success."""
+    first = service.pid
+    done = service.reload(folder=tmp_path)
+
+    assert done.returncode == 1
+    assert f"gunicorn runs in {Path.cwd()} and would load that release again" in done.stderr
+    assert service.pid == first
+
+
 def _head() -> str:
     return sorted(Path("migrations/versions").glob("0*.py"))[-1].name[:4]
