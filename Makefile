@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run reload test test-processes test-repeat test-openapi test-browser test-demo test-rotation test-ha test-ha-short test-client examples bench bench-scale bench-isolation bench-peers check fmt messages migrate lock sbom audit
+.PHONY: help setup run reload test test-slow test-repeat test-openapi test-browser test-demo test-rotation test-ha test-ha-short test-client examples bench bench-scale bench-isolation bench-peers check fmt messages migrate lock sbom audit
 
 PYTHON ?= python3
 VENV := .venv
@@ -31,11 +31,11 @@ reload: $(VENV)/.installed ## Replace the processes of a running gunicorn withou
 migrate: $(VENV)/.installed ## Bring the database up to date / 执行数据库迁移
 	@exec $(BIN)/python -m flask --app wsgi db upgrade
 
-test: $(VENV)/.installed-dev ## Run the tests that start no processes / 运行不另起进程的测试
-	@exec $(BIN)/python -m pytest -m "not processes"
+test: $(VENV)/.installed-dev ## Run the tests, without the slow ones / 运行测试（不含慢测试）
+	@exec $(BIN)/python -m pytest -m "not slow"
 
-test-processes: $(VENV)/.installed-dev ## Run the tests that start processes: gunicorn, nginx, PgBouncer, commands, migrations / 运行另起进程的测试
-	@exec $(BIN)/python -m pytest -m processes
+test-slow: $(VENV)/.installed-dev ## Run the slow tests: processes, migrations, many rows / 运行慢测试：进程、迁移、大量数据
+	@exec $(BIN)/python -m pytest -m slow
 
 test-repeat: $(VENV)/.installed-dev ## Run the tests N times, each from a new seed: make test-repeat N=20 / 每次使用新的随机种子，重复运行测试 N 次
 	@exec $(BIN)/python -m tests.repeat --times "$(or $(N),20)" $(if $(SEED),--seed "$(SEED)") -- $(ARGS)
@@ -94,7 +94,7 @@ check: $(VENV)/.installed-dev ## Check style and types, then run the tests / 检
 	@echo "Checking types / 检查类型 ..."
 	@$(BIN)/python -m mypy --strict
 	@echo "Running the tests / 运行测试 ..."
-	@exec $(BIN)/python -m pytest -m "not processes"
+	@exec $(BIN)/python -m pytest -m "not slow"
 
 fmt: $(VENV)/.installed-dev ## Format the code / 格式化代码
 	@$(BIN)/python -m ruff check --quiet --fix-only .

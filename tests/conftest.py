@@ -42,8 +42,8 @@ from tests.fixtures.personas import (
 )
 from tests.fixtures.tables import statements_that_restore
 
-# Folders of which all tests start processes or create databases.
-PROCESSES = ("tests/e2e/", "tests/migrations/")
+# Folders of which all tests are slow: they start processes or create databases.
+SLOW = ("tests/e2e/", "tests/migrations/")
 # Folders of which all files share servers, so that one process runs them.
 LIVE = ("tests/e2e/live/", "tests/e2e/replica/")
 # The paths of the tests that run first.
@@ -65,11 +65,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the files first that take longest, so that both cores are used until the end.
 
     The others run in the order of their names, or in one that TEST_ORDER_SEED selects. All tests of
-    the folders in PROCESSES have the mark `processes`.
+    the folders in SLOW have the mark `slow`.
     """
     for item in items:
-        if item.nodeid.startswith(PROCESSES):
-            item.add_marker(pytest.mark.processes)
+        if item.nodeid.startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
     if seed := os.environ.get("TEST_ORDER_SEED"):
         files = sorted({item.path for item in items})
         Random(seed).shuffle(files)

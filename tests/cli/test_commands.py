@@ -601,7 +601,7 @@ def flask(*arguments: str) -> list[str]:
 
 
 @pytest.mark.real_commits
-@pytest.mark.processes
+@pytest.mark.slow
 def test_apps_add_succeeds_in_a_process_with_ascii_output(
     config: Config, client: Client, wechat: WeChat, alice: Person
 ) -> None:
@@ -627,7 +627,7 @@ def test_apps_add_succeeds_in_a_process_with_ascii_output(
 
 
 @pytest.mark.real_commits
-@pytest.mark.processes
+@pytest.mark.slow
 def test_users_add_prompts_for_the_password_without_echo(
     config: Config, client: Client, rows: Reader
 ) -> None:

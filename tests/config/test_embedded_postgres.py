@@ -13,7 +13,7 @@ import pytest
 
 from config.development.postgres import DatabaseUnavailable, create_database, hold_server
 
-pytestmark = pytest.mark.processes
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 FAST = ("-c", "fsync=off")

@@ -167,7 +167,7 @@ def test_time_budgets_of_all_ci_stages_add_up_to_less_than_45_minutes() -> None:
         ("slow", 124, r"Stage openapi exceeded its budget of 3 s\n"),
     ],
 )
-@pytest.mark.processes
+@pytest.mark.slow
 def test_a_ci_stage_prints_its_duration_and_fails_if_it_exceeds_its_time_budget(
     tmp_path: Path, target: str, status: int, printed: str
 ) -> None:

@@ -315,7 +315,7 @@ def key_setting(key_id: str, key: bytes) -> str:
 
 
 @pytest.mark.real_commits
-@pytest.mark.processes
+@pytest.mark.slow
 def test_service_process_with_missing_keys_or_another_pepper_exits_with_code_3(
     app: Flask, config: Config
 ) -> None:
@@ -344,7 +344,7 @@ def test_service_process_with_missing_keys_or_another_pepper_exits_with_code_3(
 
 
 @pytest.mark.real_commits
-@pytest.mark.processes
+@pytest.mark.slow
 def test_worker_that_replaces_a_crashed_one_starts_with_missing_keys(
     app: Flask, config: Config
 ) -> None:
@@ -356,7 +356,7 @@ def test_worker_that_replaces_a_crashed_one_starts_with_missing_keys(
 
 
 @pytest.mark.real_commits
-@pytest.mark.processes
+@pytest.mark.slow
 def test_service_starts_while_the_database_is_unavailable(config: Config) -> None:
     away = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nowhere"}
     started = start_process(config, WSGI, **away)

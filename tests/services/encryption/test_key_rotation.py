@@ -52,7 +52,7 @@ ROWS = int(os.environ.get("ROTATION_ROWS", "2000"))
 NEW = ("k2", bytes(range(32)))
 SESSION_KEY = "tiihtNczf5v6AKRyjwEUhQ=="
 
-pytestmark = pytest.mark.real_commits
+pytestmark = [pytest.mark.real_commits, pytest.mark.slow]
 
 
 def url_of(config: Config) -> str:
@@ -182,7 +182,6 @@ class Logins:
         return dict(answer.json)  # type: ignore[attr-defined]
 
 
-@pytest.mark.processes
 def test_logins_succeed_during_key_rotation(
     config: Config, app: Flask, new_first: Flask, new_only: Flask, wechat: WeChat
 ) -> None:
@@ -236,7 +235,6 @@ def test_key_rotation_encrypts_every_encrypted_column_with_the_new_key(
                         assert one.sealed.__get__(row, model)
 
 
-@pytest.mark.processes
 def test_keys_rotate_command_shows_its_progress_in_a_terminal(
     config: Config, new_first: Flask
 ) -> None:
@@ -272,7 +270,6 @@ def test_concurrent_key_rotations_change_every_row_once(
     assert count_rows_by_key(new_only) == {"k2": total}
 
 
-@pytest.mark.processes
 def test_key_rotation_after_a_killed_one_changes_only_the_remaining_rows(
     config: Config, new_first: Flask, new_only: Flask
 ) -> None:

@@ -175,7 +175,7 @@ def test_counts_older_than_four_hundred_days_are_deleted(
 
 
 @pytest.mark.real_commits
-@pytest.mark.processes
+@pytest.mark.slow
 def test_workers_write_their_counts_on_graceful_shutdown(
     config: Config, app: Flask, alice: Person, rows: Reader
 ) -> None:

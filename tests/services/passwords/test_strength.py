@@ -251,7 +251,7 @@ print(f"{{took:.2f}} s of work; longest wait {{longest * 1000:.0f}} ms")
 """
 
 
-@pytest.mark.processes
+@pytest.mark.slow
 def test_gevent_worker_serves_other_requests_during_a_password_strength_check() -> None:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", WORKER.format(hostile=HOSTILE[:6])],

@@ -18,6 +18,8 @@ from app.services.sessions.sessions import end_sessions_statement
 from tests.fixtures.many_sessions import copy_session
 from tests.fixtures.personas import ACME_SHOP, Client, Person, Reader, failure
 
+pytestmark = pytest.mark.slow
+
 MANY = 10_000
 SESSIONS = "/v1/me/sessions"
 # Three thousand other users of the tenant, each with a session.

@@ -31,7 +31,7 @@ USERS = int(os.environ.get("TENANT_USERS", "300"))
 REPEATED = 8 if "TENANT_USERS" in os.environ else 1
 # Lists with a number of rows that grows with the number of users, and the rows per user.
 LISTS = {"users": 1, "sessions": 2, "audit": 3}
-pytestmark = pytest.mark.real_commits
+pytestmark = [pytest.mark.real_commits, pytest.mark.slow]
 
 
 def number_of(position: int) -> str:

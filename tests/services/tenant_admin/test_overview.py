@@ -170,6 +170,7 @@ def test_tenants_overview_command_refuses_an_unknown_tenant_or_invalid_period(
     assert app.test_cli_runner().invoke(args=command).exit_code != 0
 
 
+@pytest.mark.slow
 def test_overview_of_two_thousand_apps_takes_six_statements(
     days: DailyCounts, rows: Reader, app: Flask, statements: list[str]
 ) -> None:

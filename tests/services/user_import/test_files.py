@@ -268,6 +268,7 @@ def test_xlsx_file_with_too_many_xml_elements_is_refused() -> None:
     assert refusal_of(repacked(XLSX, styles=b"<styleSheet>" + b" " * 300_000 + b"</styleSheet>"))
 
 
+@pytest.mark.slow
 def test_xlsx_file_with_an_excessive_row_number_is_refused() -> None:
     cells = '<row r="{}"><c t="inlineStr"><is><t>account</t></is></c></row>'
     assert refusal_of(repacked(XLSX, sheet1=sheet_of(cells.format(1) + cells.format(10**15))))
