@@ -3,8 +3,10 @@
 import logging
 import time
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from typing import Any
 
+import psycopg
 from alembic import context
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
@@ -15,7 +17,13 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from app.connections import direct_engine
-from app.services.database.server_checks import OPTIONS_REFUSED, is_pooled
+from app.errors import DatabaseListenUrlWrong
+from app.languages import in_both_languages
+from app.services.database.server_checks import (
+    OPTIONS_REFUSED,
+    check_listen_url,
+    is_pooled,
+)
 from migrations.online.constraints import validate_constraints
 from migrations.online.locks import LOCK_SECONDS
 from migrations.online.transactions import MigrationStopped, say
@@ -82,7 +90,22 @@ def connect() -> Connection:
         connection.close()
         raise SystemExit(f"{setting}: {POOLED}")
     connection.rollback()
+    if is_behind_pooler:
+        refuse_another_database(connection)
     return connection
+
+
+def refuse_another_database(connection: Connection) -> None:
+    """Exit with a message if DATABASE_LISTEN_URL leads to another database than DATABASE_URL.
+
+    If DATABASE_URL cannot be reached, the two are not compared.
+    """
+    with suppress(OperationalError, psycopg.OperationalError):
+        try:
+            check_listen_url()
+        except DatabaseListenUrlWrong as failure:
+            connection.close()
+            raise SystemExit(f"{failure.about}: {in_both_languages(failure.en)}") from None
 
 
 def run_on(connection: Connection) -> None:

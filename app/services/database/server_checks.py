@@ -74,7 +74,7 @@ def check_pooler() -> None:
             _refuse_pooler()
         else:
             _check_role()
-            _check_listen_url()
+            check_listen_url()
     except (psycopg.OperationalError, SQLAlchemyError) as error:
         if OPTIONS_REFUSED in str(error):
             raise_known_cause(error)
@@ -117,7 +117,7 @@ def _is_fit(name: str, value: str) -> bool:
     return value in UTC if most is None else 0 < int(value) <= most
 
 
-def _check_listen_url() -> None:
+def check_listen_url() -> None:
     """Raise DatabaseListenUrlWrong if the address leads to a pooler or to another database."""
     with transaction() as db:
         pooled = tuple(db.execute(text(WHICH_DATABASE)).one())

@@ -135,6 +135,16 @@ def test_migrations_through_a_pooler_are_refused(
     assert str(stopped.value).startswith(f"{setting}: leads to a connection pooler")
 
 
+def test_migrations_of_another_database_than_that_of_the_service_are_refused(
+    site: Site, config: Config
+) -> None:
+    url = translate("DATABASE_LISTEN_URL", site.direct_url.replace(f"/{DATABASE}", "/postgres"))
+    wrong = replace(site.config(config), database_listen_url=url)
+    with app_of(wrong) as app, app.app_context(), pytest.raises(SystemExit) as stopped:
+        upgrade()
+    assert str(stopped.value).startswith("DATABASE_LISTEN_URL: ")
+
+
 def test_the_log_of_a_start_has_the_reason_of_an_unusable_database(
     site: Site, config: Config
 ) -> None:
