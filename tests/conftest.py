@@ -42,8 +42,8 @@ from tests.fixtures.personas import (
 )
 from tests.fixtures.tables import statements_that_restore
 
-# Folders of which all tests are slow: they start processes or create databases.
-SLOW = ("tests/e2e/", "tests/migrations/")
+# Folders of which all tests are slow: processes, databases of their own, many generated requests.
+SLOW = ("tests/e2e/", "tests/migrations/", "tests/properties/")
 # Folders of which all files share servers, so that one process runs them.
 LIVE = ("tests/e2e/live/", "tests/e2e/replica/")
 # The paths of the tests that run first.

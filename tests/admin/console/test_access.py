@@ -195,6 +195,7 @@ def rows_of_tenant(rows: Reader, slug: str) -> dict[str, list[tuple[object, ...]
     }
 
 
+@pytest.mark.slow
 def test_no_form_field_changes_or_reveals_objects_of_another_tenant(
     app: Flask, client: Client, bob: Person, objects: TenantObjects, rows: Reader
 ) -> None:

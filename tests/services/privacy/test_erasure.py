@@ -39,6 +39,8 @@ from tests.fixtures.portal import Portal, configure, event
 from tests.fixtures.tables import Tables, changes, places_of, read_tables
 from tests.services.login.test_concurrency import run_concurrently
 
+pytestmark = pytest.mark.slow
+
 CREDENTIALS = {"account": "alice.account", "password": GOOD_PASSWORD}
 HERE = {"environ_base": {"REMOTE_ADDR": "203.0.113.77"}, "headers": {"User-Agent": "AlicesPhone"}}
 

@@ -27,6 +27,8 @@ from tests.fixtures.portal import Portal, configure, event, succeeded
 from tests.fixtures.tables import changes, read_tables
 from tests.services.login.test_concurrency import run_concurrently
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., Result]
 
 
