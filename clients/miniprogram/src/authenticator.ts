@@ -114,16 +114,12 @@ export function newAuthenticator(
     return store.read()!;
   }
 
-  /** Open a session in place of one that is over. It must be the same person's. */
-  async function reopen(before: Session, born: object): Promise<Session> {
-    let login: Login;
+  /** Open a session in place of one that is over. */
+  async function reopen(born: object): Promise<Session> {
     try {
-      login = await open(born);
+      await open(born);
     } catch (error) {
       throw (error as WxpassError).reason === "disabled" ? lost(error as WxpassError) : error;
-    }
-    if (before.userId && login.user && login.user.id !== before.userId) {
-      throw newError("user_changed", "Another user is logged in now.", "changed");
     }
     return store.read()!;
   }
@@ -165,22 +161,35 @@ export function newAuthenticator(
     }
     if (resuming && !session.byPassword) throw error;
     if (session.byPassword || has(FINAL, error)) throw lost(error);
-    return reopen(session, born);
+    return reopen(born);
   }
 
-  /** Send with the token of a session. If it is refused, renew the session and send once more. */
-  async function attempt<T>(session: Session, send: Send<T>, renew: Renew): Promise<T> {
+  /**
+   * Send with the token of a session. If it is refused, renew the session and send once more,
+   * unless another user is logged in by then. A second refusal for a reason in `final` loses the
+   * session.
+   */
+  async function attempt<T>(
+    session: Session,
+    send: Send<T>,
+    renew: Renew,
+    final: string[] = FINAL,
+  ): Promise<T> {
+    const { userId } = session;
     try {
       return await send(session.token);
     } catch (error) {
       if (!has(OVER, error as WxpassError)) throw error;
       session = await renew(session.token, error as WxpassError);
     }
+    if (userId && session.userId && session.userId !== userId) {
+      throw newError("user_changed", "Another user is logged in now.", "changed");
+    }
     try {
       return await send(session.token);
     } catch (error) {
       const current = store.read();
-      const isOver = has(FINAL, error as WxpassError) && current && current.token === session.token;
+      const isOver = has(final, error as WxpassError) && current && current.token === session.token;
       throw isOver ? lost(error as WxpassError) : error;
     }
   }
@@ -193,7 +202,7 @@ export function newAuthenticator(
     return attempt(session, send, (used, error) => {
       // The requests of one burst share a failed renewal, too, whenever their refusals arrive.
       if (failure.token === used && failure.moment > sentAt) throw failure.error;
-      return shared("renew", (born) => renewNow(used, error, born, false)).then(null, (error) => {
+      return shared("renew " + used, (born) => renewNow(used, error, born, false)).then(null, (error) => {
         failure = { token: used, moment: ++moment, error };
         throw error;
       });
@@ -230,11 +239,12 @@ export function newAuthenticator(
     const session = await firstSession(born);
     const send = (token: string) => api.post(action, body, token);
     try {
-      const reply = await attempt(session, send, (used, error) => {
+      const renew: Renew = (used, error) => {
         // The user that the phone or account belongs to is disabled, not this session.
         if (error.reason === "disabled") throw error;
         return renewNow(used, error, born, false);
-      });
+      };
+      const reply = await attempt(session, send, renew, ["revoked", "ended"]);
       return adoptLogin(reply, born, session.byPassword);
     } catch (error) {
       const isStale = (error as WxpassError).code === "session_key_expired" && !session.byPassword;

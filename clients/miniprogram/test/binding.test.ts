@@ -107,6 +107,18 @@ test("the phone of a disabled user rejects with disabled, and the session stays"
   expect([other.kicked, other.client.isLoggedOut(), other.logins.length]).toEqual([[], false, 1]);
 });
 
+test("a renewal on the way to a disabled user's phone does not lose the session either", async () => {
+  const { client, person, wx } = await newWorld(SHOP);
+  await client.onPhone(await wx.tapPhone());
+  await change("disable", stored(wx).token);
+  const other = await newWorld(SHOP);
+  await simulate(wx.simulator, "people", { name: other.person.name, phone: person.phone });
+  await other.client.login();
+  await change("expire", stored(other.wx).token);
+  expect(await errorOf(other.client.onPhone(await other.wx.tapPhone()))).toMatchObject({ reason: "disabled" });
+  expect([other.wx.logins, other.kicked, other.client.isLoggedOut()]).toEqual([2, [], false]);
+});
+
 test("account and password bind the person, who is then known to wx.login", async () => {
   const { client, wx } = await newWorld(SHOP);
   await client.login();

@@ -199,6 +199,42 @@ test("a request is not repeated as another user", async () => {
   expect(logins[1].user!.id).not.toBe(logins[0].user!.id);
 });
 
+test("a request that was sent before another user's login is not repeated as that user", async () => {
+  const { client, kicked, proxy, wx } = await newWorld(SHOP);
+  await client.passwordLogin("bob", PASSWORD);
+  const late = gate();
+  proxy.fault({ path: "/profile", answer: { status: 401, body: '{"code":"session_ended"}' }, until: late.promise });
+  const slow = client.onProfile({ nickname: "Bob" });
+  await until(() => proxy.to("/profile").length === 1);
+  await client.passwordLogin("alice", "alice-likes-green-tea");
+  const { token } = stored(wx);
+  late.open();
+  expect(await errorOf(slow)).toMatchObject({ code: "user_changed", reason: "changed" });
+  expect([proxy.to("/profile").length, stored(wx).token, kicked]).toEqual([1, token, []]);
+});
+
+test("a late refusal of a previous token does not keep the current one from being renewed", async () => {
+  const { client, proxy, wx } = await newWorld();
+  await client.login();
+  const late = gate();
+  proxy.fault({ path: "/me", until: late.promise, answer: { status: 401, body: '{"code":"session_expired"}' } });
+  const previous = client.me().then(null, () => undefined);
+  await until(() => proxy.to("/me").length === 1);
+  await client.login({ fresh: true });
+  await change("expire", stored(wx).token);
+  const busy = gate();
+  proxy.fault({ path: "/password-login", until: busy.promise });
+  const queued = errorOf(client.passwordLogin("bob", "wrong-password"));
+  late.open();
+  await until(() => proxy.to("/me")[0].status === 401);
+  const current = client.me();
+  await until(() => proxy.to("/me").filter((one) => one.status === 401).length === 2);
+  busy.open();
+  await queued;
+  expect((await current).id).toBeTruthy();
+  await previous;
+});
+
 test("the token of another appid in the storage is replaced by a login", async () => {
   const { client, newClient, wx } = await newWorld(CLUB);
   const foreign = await newWorld(SHOP);

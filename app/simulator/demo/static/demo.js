@@ -1,4 +1,4 @@
-// Built from clients/demo by npm run build. Sources: 7bfae49c0d9c13cbcd48e449ed8a0da76082448ac259b4449a55629dff3b9511
+// Built from clients/demo by npm run build. Sources: 7cd523124505817e68f8228d01822e6c05e1668b09803b1d2d07937b87f8175f
 (function () {
   'use strict';
 
@@ -823,26 +823,22 @@
               });
           });
       }
-      /** Open a session in place of one that is over. It must be the same person's. */
-      function reopen(before, born) {
+      /** Open a session in place of one that is over. */
+      function reopen(born) {
           return __awaiter(this, void 0, Promise, function () {
-              var login, error_1;
+              var error_1;
               return __generator(this, function (_a) {
                   switch (_a.label) {
                       case 0:
                           _a.trys.push([0, 2, , 3]);
                           return [4 /*yield*/, open(born)];
                       case 1:
-                          login = _a.sent();
+                          _a.sent();
                           return [3 /*break*/, 3];
                       case 2:
                           error_1 = _a.sent();
                           throw error_1.reason === "disabled" ? lost(error_1) : error_1;
-                      case 3:
-                          if (before.userId && login.user && login.user.id !== before.userId) {
-                              throw newError("user_changed", "Another user is logged in now.", "changed");
-                          }
-                          return [2 /*return*/, store.read()];
+                      case 3: return [2 /*return*/, store.read()];
                   }
               });
           });
@@ -903,39 +899,52 @@
                               throw error;
                           if (session.byPassword || has(FINAL, error))
                               throw lost(error);
-                          return [2 /*return*/, reopen(session, born)];
+                          return [2 /*return*/, reopen(born)];
                   }
               });
           });
       }
-      /** Send with the token of a session. If it is refused, renew the session and send once more. */
-      function attempt(session, send, renew) {
-          return __awaiter(this, void 0, Promise, function () {
-              var error_2, error_3, current, isOver;
+      /**
+       * Send with the token of a session. If it is refused, renew the session and send once more,
+       * unless another user is logged in by then. A second refusal for a reason in `final` loses the
+       * session.
+       */
+      function attempt(session_1, send_1, renew_1) {
+          return __awaiter(this, arguments, Promise, function (session, send, renew, final) {
+              var userId, error_2, error_3, current, isOver;
+              if (final === void 0) { final = FINAL; }
               return __generator(this, function (_a) {
                   switch (_a.label) {
                       case 0:
-                          _a.trys.push([0, 2, , 4]);
+                          userId = session.userId;
+                          _a.label = 1;
+                      case 1:
+                          _a.trys.push([1, 3, , 5]);
                           return [4 /*yield*/, send(session.token)];
-                      case 1: return [2 /*return*/, _a.sent()];
-                      case 2:
+                      case 2: return [2 /*return*/, _a.sent()];
+                      case 3:
                           error_2 = _a.sent();
                           if (!has(OVER, error_2))
                               throw error_2;
                           return [4 /*yield*/, renew(session.token, error_2)];
-                      case 3:
-                          session = _a.sent();
-                          return [3 /*break*/, 4];
                       case 4:
-                          _a.trys.push([4, 6, , 7]);
-                          return [4 /*yield*/, send(session.token)];
-                      case 5: return [2 /*return*/, _a.sent()];
+                          session = _a.sent();
+                          return [3 /*break*/, 5];
+                      case 5:
+                          if (userId && session.userId && session.userId !== userId) {
+                              throw newError("user_changed", "Another user is logged in now.", "changed");
+                          }
+                          _a.label = 6;
                       case 6:
+                          _a.trys.push([6, 8, , 9]);
+                          return [4 /*yield*/, send(session.token)];
+                      case 7: return [2 /*return*/, _a.sent()];
+                      case 8:
                           error_3 = _a.sent();
                           current = store.read();
-                          isOver = has(FINAL, error_3) && current && current.token === session.token;
+                          isOver = has(final, error_3) && current && current.token === session.token;
                           throw isOver ? lost(error_3) : error_3;
-                      case 7: return [2 /*return*/];
+                      case 9: return [2 /*return*/];
                   }
               });
           });
@@ -960,7 +969,7 @@
                                   // The requests of one burst share a failed renewal, too, whenever their refusals arrive.
                                   if (failure.token === used && failure.moment > sentAt)
                                       throw failure.error;
-                                  return shared("renew", function (born) { return renewNow(used, error, born, false); }).then(null, function (error) {
+                                  return shared("renew " + used, function (born) { return renewNow(used, error, born, false); }).then(null, function (error) {
                                       failure = { token: used, moment: ++moment, error: error };
                                       throw error;
                                   });
@@ -1031,7 +1040,7 @@
       }
       function bindNow(action, body, born) {
           return __awaiter(this, void 0, Promise, function () {
-              var session, send, reply, error_6, isStale;
+              var session, send, renew, reply, error_6, isStale;
               return __generator(this, function (_a) {
                   switch (_a.label) {
                       case 0: return [4 /*yield*/, firstSession(born)];
@@ -1041,12 +1050,13 @@
                           _a.label = 2;
                       case 2:
                           _a.trys.push([2, 4, , 7]);
-                          return [4 /*yield*/, attempt(session, send, function (used, error) {
-                                  // The user that the phone or account belongs to is disabled, not this session.
-                                  if (error.reason === "disabled")
-                                      throw error;
-                                  return renewNow(used, error, born, false);
-                              })];
+                          renew = function (used, error) {
+                              // The user that the phone or account belongs to is disabled, not this session.
+                              if (error.reason === "disabled")
+                                  throw error;
+                              return renewNow(used, error, born, false);
+                          };
+                          return [4 /*yield*/, attempt(session, send, renew, ["revoked", "ended"])];
                       case 3:
                           reply = _a.sent();
                           return [2 /*return*/, adoptLogin(reply, born, session.byPassword)];

@@ -21,7 +21,7 @@ export interface Fault {
   answer?: { status: number; header?: Record<string, string>; body?: string };
   /** Pass the request, and cut the connection instead of answering. */
   loseResponse?: boolean;
-  /** Pass the request, and answer when this promise resolves. */
+  /** Answer when this promise resolves. */
   until?: Promise<unknown>;
 }
 
@@ -62,6 +62,7 @@ export class Proxy {
     const fault = this.take(request.url!);
     if (fault?.answer) {
       const { status, header = { "content-type": "application/json" }, body: text = "" } = fault.answer;
+      await fault.until;
       passed.status = status;
       response.writeHead(status, header).end(text);
       return;
