@@ -949,6 +949,8 @@ function recordOf(text) {
 }
 
 /** Transports over the API that WeChat, uni-app and Taro share, and over WeChat's cloud gateway. */
+/** Milliseconds after which a call of the platform that has not called back is given up. */
+var LONGEST = 10000;
 /** Return the transport of a native mini-program, over `wx`. */
 function wxTransport(api) {
     if (api === void 0) { api = wx; }
@@ -986,6 +988,7 @@ function platformTransport(api) {
         login: function () {
             return new Promise(function (resolve, reject) {
                 swallow(api.login({ provider: "weixin", success: resolve, fail: reject }));
+                setTimeout(function () { return reject("login:fail timeout"); }, LONGEST);
             }).then(function (result) {
                 if (result.code)
                     return result.code;
@@ -999,6 +1002,7 @@ function platformTransport(api) {
                 if (!api.checkSession)
                     return resolve(true);
                 swallow(api.checkSession({ success: function () { return resolve(true); }, fail: function () { return resolve(false); } }));
+                setTimeout(function () { return resolve(true); }, LONGEST);
             });
         },
         appid: function () { return (api.getAccountInfoSync ? api.getAccountInfoSync().miniProgram.appId : ""); },

@@ -1,6 +1,6 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 
-import { cloudTransport, createClient, taroTransport, uniTransport } from "../src/index";
+import { cloudTransport, createClient, taroTransport, uniTransport, wxTransport } from "../src/index";
 import { CLUB, errorOf, newWorld, SHOP } from "./fakes/world";
 import { FakeWx } from "./fakes/wx";
 
@@ -41,6 +41,22 @@ test("promises that Taro rejects besides calling fail are handled", async () => 
   await new Promise((resolve) => setTimeout(resolve, 20));
   process.off("unhandledRejection", note);
   expect(unhandled).toEqual([]);
+});
+
+test("functions of the platform that never call back are given up after 10 seconds", async () => {
+  vi.useFakeTimers();
+  try {
+    const silent = Object.assign(new FakeWx("", CLUB, "ann"), { login: () => undefined, checkSession: () => undefined });
+    const transport = wxTransport(silent);
+    const client = createClient({ baseUrl: "https://login.example.com", transport });
+    const errors = [errorOf(client.login({ sessionKey: true })), errorOf(client.me())];
+    await vi.advanceTimersByTimeAsync(30000);
+    const [login, me] = await Promise.all(errors);
+    expect(login).toMatchObject({ code: "wx_login_failed", message: "login:fail timeout" });
+    expect(me).toMatchObject({ code: "wx_login_failed" });
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test("the cloud gateway gets the path, the environment and the service", async () => {

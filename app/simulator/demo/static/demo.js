@@ -1,4 +1,4 @@
-// Built from clients/demo by npm run build. Sources: 7cd523124505817e68f8228d01822e6c05e1668b09803b1d2d07937b87f8175f
+// Built from clients/demo by npm run build. Sources: 5d57c179412543a541f06191ab81d8166cfffcdbc2192f06d8952be91969b4e6
 (function () {
   'use strict';
 
@@ -1266,6 +1266,8 @@
   }
 
   /** Transports over the API that WeChat, uni-app and Taro share, and over WeChat's cloud gateway. */
+  /** Milliseconds after which a call of the platform that has not called back is given up. */
+  var LONGEST = 10000;
   /** Return the transport of a native mini-program, over `wx`. */
   function wxTransport(api) {
       if (api === void 0) { api = wx; }
@@ -1277,6 +1279,7 @@
           login: function () {
               return new Promise(function (resolve, reject) {
                   swallow(api.login({ provider: "weixin", success: resolve, fail: reject }));
+                  setTimeout(function () { return reject("login:fail timeout"); }, LONGEST);
               }).then(function (result) {
                   if (result.code)
                       return result.code;
@@ -1290,6 +1293,7 @@
                   if (!api.checkSession)
                       return resolve(true);
                   swallow(api.checkSession({ success: function () { return resolve(true); }, fail: function () { return resolve(false); } }));
+                  setTimeout(function () { return resolve(true); }, LONGEST);
               });
           },
           appid: function () { return (api.getAccountInfoSync ? api.getAccountInfoSync().miniProgram.appId : ""); },

@@ -18,6 +18,9 @@ export interface CloudApi extends PlatformApi {
   cloud: { callContainer(options: any): any };
 }
 
+/** Milliseconds after which a call of the platform that has not called back is given up. */
+const LONGEST = 10000;
+
 declare const wx: CloudApi;
 declare const uni: PlatformApi;
 
@@ -64,6 +67,7 @@ function platformTransport(api: PlatformApi): Transport {
     login() {
       return new Promise<{ code?: string }>((resolve, reject) => {
         swallow(api.login({ provider: "weixin", success: resolve, fail: reject }));
+        setTimeout(() => reject("login:fail timeout"), LONGEST);
       }).then(
         (result) => {
           if (result.code) return result.code;
@@ -78,6 +82,7 @@ function platformTransport(api: PlatformApi): Transport {
       return new Promise((resolve) => {
         if (!api.checkSession) return resolve(true);
         swallow(api.checkSession({ success: () => resolve(true), fail: () => resolve(false) }));
+        setTimeout(() => resolve(true), LONGEST);
       });
     },
     appid: () => (api.getAccountInfoSync ? api.getAccountInfoSync().miniProgram.appId : ""),
