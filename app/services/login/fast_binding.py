@@ -26,7 +26,7 @@ from app.services.principals import Principal
 from app.services.sessions.sessions import bound_session_row, tokens_of
 from app.services.sessions.tokens import TokenPair
 from app.services.social_accounts.account_linking import RequestContext
-from app.services.social_accounts.decision_log import note_decision
+from app.services.social_accounts.decision_log import log_decision
 from app.services.social_accounts.linking_policy import (
     Action,
     Evidence,
@@ -91,6 +91,8 @@ def try_fast_bind(binding: PhoneBinding) -> Login | None:
             except CONFLICTS:
                 continue
             _count(binding.context.app.appid, state)
+            action = Action.REGISTER if state.registers else Action.BIND
+            log_decision(action, Evidence.PHONE, binding.context.app.registration)
             user = cast(Profile, state.user)
             return Login(tokens_of(pair, user.id), user, state.openid, state.unionid)
     return None
@@ -130,9 +132,7 @@ def _decide(
         return None
     owner = state.user
     owners = [KnownUser(owner.id, active=owner.status == "active")] if owner else []
-    registration = binding.context.app.registration
-    decision = decide_linking(registration, None, Evidence.PHONE, owners)
-    note_decision(decision, Evidence.PHONE, registration)
+    decision = decide_linking(binding.context.app.registration, None, Evidence.PHONE, owners)
     if decision.action is Action.REGISTER:
         user = profile_of_newcomer(binding.principal.tenant_id, new_id(), moment)
         names = state.account_profile

@@ -34,7 +34,7 @@ from app.services.metrics.counts import count, day_of
 from app.services.principals import Device
 from app.services.sessions.sessions import session_row
 from app.services.social_accounts.accounts import LOCK_UNIONID
-from app.services.social_accounts.decision_log import note_decision
+from app.services.social_accounts.decision_log import log_decision
 from app.services.social_accounts.linking_policy import (
     Action,
     Evidence,
@@ -79,6 +79,13 @@ class LoginState:
         """Return whether this login registers the user."""
         return self.is_new and self.user is not None
 
+    @property
+    def action(self) -> Action:
+        """Return the action of the linking decision."""
+        if self.user is None:
+            return Action.WAIT
+        return Action.REGISTER if self.is_new else Action.KEEP
+
 
 def try_fast_login(request: LoginRequest, exchanged: CodeExchangeResult) -> LoginState | None:
     """Log in with two statements. Return None, with nothing written, if the general path is needed.
@@ -102,6 +109,7 @@ def try_fast_login(request: LoginRequest, exchanged: CodeExchangeResult) -> Logi
                     raise CodeAlreadyExchanged from None
                 continue
             _count(request.app.appid, state, moment)
+            log_decision(state.action, Evidence.LOGIN, request.app.registration)
             return state
     return None
 
@@ -115,7 +123,6 @@ def _decide(request: LoginRequest, state: LoginState, moment: datetime) -> Login
         return None
     app = request.app
     decision = decide_linking(app.registration, _user_for_policy(state), Evidence.LOGIN)
-    note_decision(decision, Evidence.LOGIN, app.registration)
     if decision.action in (Action.KEEP, Action.WAIT):
         return state
     if decision.action is Action.REGISTER and state.is_new:

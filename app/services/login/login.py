@@ -41,7 +41,11 @@ from app.services.social_accounts.account_linking import (
     link_by_password,
 )
 from app.services.social_accounts.accounts import lock_unionid, upsert_social_account
-from app.services.social_accounts.decision_log import note_repeated_login
+from app.services.social_accounts.decision_log import (
+    log_decision_on_commit,
+    log_repeated_login,
+)
+from app.services.social_accounts.linking_policy import Action, Evidence
 from app.services.social_accounts.profiles import AccountProfile, name_newcomer
 from app.services.social_accounts.session_keys import keep_session_key
 from app.services.users.account_closure import reopen
@@ -191,6 +195,7 @@ def _general_login(request: LoginRequest, exchanged: CodeExchangeResult) -> Logi
         keep_session_key(db, account, exchanged.identity.session_key, exchanged.asked_at)
         if account.user_id is not None:
             count_if_committed(db, app.appid, Measure.KNOWN)
+            log_decision_on_commit(db, Action.KEEP, Evidence.LOGIN, app.registration)
         if request.client_profile is not None:
             name_newcomer(db, account, request.client_profile)
         if request.proven is not None:
@@ -242,7 +247,7 @@ def _repeat_login(request: LoginRequest, seed: SessionSeed) -> Login:
         user_id, account = row
         if not request.opens_unbound:
             refuse_inactive_owner(db, account)
-        note_repeated_login()
+        log_repeated_login()
         return describe_login(db, tokens_of(seed.pair, user_id), account)
 
 

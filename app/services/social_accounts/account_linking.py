@@ -17,7 +17,7 @@ from app.services.metrics.counts import count_if_committed, day_of
 from app.services.principals import Device
 from app.services.sessions.sessions import end_sessions_statement
 from app.services.social_accounts.accounts import find_users_of_unionid
-from app.services.social_accounts.decision_log import note_decision
+from app.services.social_accounts.decision_log import log_decision_on_commit
 from app.services.social_accounts.linked_users import UserGone, has_identity, lock_users
 from app.services.social_accounts.linking_policy import (
     Action,
@@ -53,15 +53,20 @@ def link_at_login(
 
     Does nothing if the account keeps its user.
     """
-    policy = context.app.registration
     if not depends_on_unionid_users(account.user_id, unionid_is_new=unionid_is_new):
-        note_decision(Decision(Action.KEEP, account.user_id), Evidence.LOGIN, policy)
         return
     its_user, owners = lock_users(db, account, *find_users_of_unionid(db, account))
-    joins = account.joins_by_unionid
-    decision = decide_linking(policy, its_user, Evidence.LOGIN, owners, joins_by_unionid=joins)
+    decision = decide_linking(
+        context.app.registration,
+        its_user,
+        Evidence.LOGIN,
+        owners,
+        joins_by_unionid=account.joins_by_unionid,
+    )
     _apply_decision(db, context, account, decision)
-    note_decision(decision, Evidence.LOGIN, policy)
+    # The login logs KEEP itself, before a password may link the account.
+    if decision.action is not Action.KEEP:
+        log_decision_on_commit(db, decision.action, Evidence.LOGIN, context.app.registration)
 
 
 def link_by_password(
@@ -90,7 +95,7 @@ def link_to_user(
         raise CredentialsWrong from None
     decision = decide_linking(context.app.registration, its_user, Evidence.PASSWORD, owners)
     _apply_decision(db, context, account, decision)
-    note_decision(decision, Evidence.PASSWORD, context.app.registration)
+    log_decision_on_commit(db, decision.action, Evidence.PASSWORD, context.app.registration)
     count_if_committed(db, context.app.appid, Measure.BOUND_BY_PASSWORD)
 
 
@@ -111,7 +116,7 @@ def link_by_phone(
         context.app.registration, its_user, Evidence.PHONE, owners, phone_owner_policy=policy
     )
     _apply_decision(db, context, account, decision)
-    note_decision(decision, Evidence.PHONE, context.app.registration)
+    log_decision_on_commit(db, decision.action, Evidence.PHONE, context.app.registration)
     user_id = cast(UUID, account.user_id)
     if decision.action in (Action.REGISTER, Action.ADD):
         _give_phone(db, context, user_id, number)

@@ -5,8 +5,20 @@ from flask import Flask
 from structlog.contextvars import get_contextvars
 
 from app.services.login import login
+from tests.fixtures.login_codes import clear_code_flights
 from tests.fixtures.passwords import GOOD_PASSWORD
-from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, App, Client, Person, enter_user
+from tests.fixtures.personas import (
+    ACME_CLUB,
+    ACME_SHOP,
+    App,
+    Client,
+    Person,
+    Reader,
+    WeChat,
+    enter_user,
+    failure,
+)
+from tests.services.login.test_code_exchange import CODE_USED, accept_again, send
 
 FACTS = ("decision", "evidence", "registration")
 
@@ -78,4 +90,35 @@ def test_a_repeated_code_decides_nothing_again(client: Client, alice: Person) ->
 def test_other_requests_have_no_decision(client: Client, alice: Person) -> None:
     client.me(client.bind(alice)["token"])
     client.post("refresh", refresh_token="wxr_unknown")
+    assert logged() == (None, None, None)
+
+
+def test_login_with_a_password_logs_how_the_account_was_linked(
+    path: str, app: Flask, client: Client, alice: Person
+) -> None:
+    enter_user(app, account="alice", password=GOOD_PASSWORD)
+    credentials = {"account": "alice", "password": GOOD_PASSWORD}
+    client.post("login", code=alice.wx_login(ACME_SHOP), **credentials)
+    assert logged() == ("bind", "password", "on_phone")
+
+
+def test_login_that_fails_logs_no_decision(
+    path: str, client: Client, alice: Person, rows: Reader
+) -> None:
+    client.bind(alice)
+    rows("UPDATE users SET status = 'disabled'")
+    client.post("login", code=alice.wx_login(ACME_SHOP))
+    assert logged() == (None, None, None)
+
+
+@pytest.mark.real_commits
+def test_replayed_code_logs_no_decision(
+    path: str, app: Flask, client: Client, alice: Person, wechat: WeChat
+) -> None:
+    """WeChat accepts the code a second time, and the database refuses it."""
+    code = alice.wx_login(ACME_SHOP)
+    assert send(client, code).status_code == 200
+    clear_code_flights(app)
+    accept_again(wechat, code)
+    assert failure(send(client, code, "a thief")) == CODE_USED
     assert logged() == (None, None, None)
