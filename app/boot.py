@@ -37,8 +37,7 @@ def check_database(app: Flask) -> None:
             check_pooler()
             check_keys()
         except Failure as failure:
-            message = in_both_languages(failure.en, parameters=failure.parameters)
-            raise BootRefused(f"{failure.about}: {message}") from None
+            raise _refusal(failure.about, failure) from None
         except (SQLAlchemyError, psycopg.Error) as error:
             # A message of libpq or PostgreSQL about statements without personal data.
             reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
@@ -57,7 +56,11 @@ def refuse_unready(app: Flask) -> None:
         try:
             check_readiness()
         except Failure as failure:
-            message = in_both_languages(failure.en, parameters=failure.parameters)
-            raise BootRefused(f"{failure.code}: {message}") from None
+            raise _refusal(failure.code, failure) from None
         finally:
             db.engine.dispose()
+
+
+def _refusal(subject: str, failure: Failure) -> BootRefused:
+    message = in_both_languages(failure.en, parameters=failure.parameters)
+    return BootRefused(f"{subject}: {message}")

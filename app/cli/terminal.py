@@ -10,17 +10,12 @@ import psycopg
 from marshmallow import ValidationError
 from sqlalchemy.exc import InternalError, OperationalError, ProgrammingError
 
-from app.errors import (
-    DatabaseReadOnly,
-    DatabaseUnavailable,
-    EncryptionKeyMissing,
-    Failure,
-    MigrationsMissing,
-)
+from app.errors import DatabaseUnavailable, EncryptionKeyMissing, Failure, MigrationsMissing
 from app.keyring import SealBroken
 from app.languages import in_both_languages
 from app.schemas.fields import Label
 from app.schemas.shapes import LONGEST_SLUG, SLUG
+from app.services.database.server_checks import find_known_cause
 from app.services.encryption.key_proofs import check_keys
 
 P = ParamSpec("P")
@@ -89,9 +84,8 @@ def _failure_behind(error: Exception) -> Failure:
     # The key was given up with `keys forget`. No other key can be missing.
     if isinstance(error, SealBroken):
         return EncryptionKeyMissing(about=str(error))
-    state = getattr(getattr(error, "orig", None), "sqlstate", None)
-    if state == psycopg.errors.ReadOnlySqlTransaction.sqlstate:
-        return DatabaseReadOnly()
+    if cause := find_known_cause(error):
+        return cause
     if isinstance(error, OperationalError):
         return DatabaseUnavailable()
     if isinstance(getattr(error, "orig", None), psycopg.errors.UndefinedTable):

@@ -106,7 +106,7 @@ def _restore(connection: DeadlineConnection | None, entry: ConnectionPoolEntry) 
     if connection is None:
         return
     connection.wait_seconds = WAIT_SECONDS
-    if not connection.leads_to_primary():
+    if not connection.is_usable():
         entry.invalidate()
 
 
@@ -117,7 +117,7 @@ def _refuse_unusable(connection: DeadlineConnection, entry: ConnectionPoolEntry,
     """
     try:
         raise_if_closed(connection)
-        if not connection.leads_to_primary():
+        if not connection.is_usable():
             read_only = connection.is_read_only()
             raise (ServerReadOnly if read_only else ServerOutdated)("the primary has changed")
     except psycopg.OperationalError:

@@ -68,7 +68,7 @@ class DeadlineConnection(psycopg.Connection[Any]):
             )
         except _WaitTimeout:
             self.pgconn.finish()
-            self._suspect()
+            type(self).suspect_until = time.monotonic() + SUSPECT_SECONDS
             raise psycopg.OperationalError("the server did not respond in time") from None
         except psycopg.errors.ReadOnlySqlTransaction:
             self.reject_server()
@@ -88,8 +88,11 @@ class DeadlineConnection(psycopg.Connection[Any]):
         status = self.pgconn.parameter_status
         return any(status(name) == b"on" for name in READ_ONLY_PARAMETERS)
 
-    def leads_to_primary(self) -> bool:
-        """Return False if the server is read-only, or another one has become the primary."""
+    def is_usable(self) -> bool:
+        """Return whether requests may use the connection.
+
+        They may not if the server is read-only, or if another one has become the primary.
+        """
         is_current = self.primary is None or self.epoch == self.primary.epoch
         return is_current and not self.is_read_only()
 
@@ -97,9 +100,6 @@ class DeadlineConnection(psycopg.Connection[Any]):
         """Make the pool replace all connections to this server, because it accepts no writes."""
         if self.primary is not None:
             self.primary.reject(self.epoch)
-
-    def _suspect(self) -> None:
-        type(self).suspect_until = time.monotonic() + SUSPECT_SECONDS
 
     def _wait_seconds(self) -> float | None:
         if self.wait_seconds is not None and time.monotonic() < self.suspect_until:
@@ -144,8 +144,8 @@ class ReplicaConnection(DeadlineConnection):
         connection.read_only = True
         return connection
 
-    def leads_to_primary(self) -> bool:
-        """Return True, because a replica need not be the primary."""
+    def is_usable(self) -> bool:
+        """Return True. The reads check the state of the replica (services/database)."""
         return True
 
 

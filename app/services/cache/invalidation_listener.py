@@ -52,7 +52,7 @@ class Listener(Protocol):
 
     def execute(self, query: str, params: Mapping[str, object] | None = None) -> Cursor[Any]: ...
     def notifies(self, *, timeout: float | None = None) -> Iterator[Notify]: ...
-    def leads_to_primary(self) -> bool: ...
+    def is_usable(self) -> bool: ...
     def __enter__(self) -> Self: ...
     def __exit__(self, *details: Any) -> None: ...
 
@@ -104,9 +104,9 @@ def _listen(connection: Listener, changes: InvalidationLog) -> None:
 
 def _ask(connection: Listener, changes: InvalidationLog) -> None:
     asked_at, pid = time.monotonic(), connection.info.backend_pid
-    if not connection.leads_to_primary() or connection.execute(
-        CAN_RECEIVE, {"pid": pid}
-    ).fetchone() != (True,):
+    if not connection.is_usable() or connection.execute(CAN_RECEIVE, {"pid": pid}).fetchone() != (
+        True,
+    ):
         raise ListenerLost
     _note(connection, changes, seconds=0)
     changes.mark_fresh(asked_at)

@@ -14,6 +14,7 @@ from app.errors import (
     DatabasePoolerUndeclared,
     DatabaseReadOnly,
     DatabaseRoleUnfit,
+    Failure,
 )
 from app.services.database.transactions import transaction
 
@@ -33,11 +34,12 @@ NAMES = {"names": [*ROLE_SETTINGS]}
 MOST_MILLISECONDS = {"statement_timeout": 4_000, "idle_in_transaction_session_timeout": 30_000}
 UTC = ("UTC", "Etc/UTC")
 IS_READ_ONLY = text("SELECT pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on'")
-# Names a database across all servers: that of a copy of the cluster, and of no other cluster.
-WHICH_DATABASE = """
-SELECT system_identifier, (SELECT oid FROM pg_database WHERE datname = current_database())
-FROM pg_control_system()
-"""
+# Identifies a database across all servers. The copies of a cluster have the same value.
+DATABASE_IDENTITY = (
+    "(SELECT concat(system_identifier, '/', oid) FROM pg_control_system(), pg_database"
+    " WHERE datname = current_database())"
+)
+READ_IDENTITY = f"SELECT {DATABASE_IDENTITY}"
 OPTIONS_REFUSED = "unsupported startup parameter"
 
 
@@ -51,16 +53,17 @@ def refuse_read_only(db: Session) -> None:
         raise DatabaseReadOnly
 
 
-def raise_known_cause(error: Exception) -> None:
-    """Raise the failure that explains why a server has refused a connection or a write.
+def find_known_cause(error: Exception) -> Failure | None:
+    """Return the failure that explains why a server has refused a connection or a write, or None.
 
-    Raises DatabaseReadOnly or DatabasePoolerUndeclared. Returns if the error has another cause.
+    `error` is an error of SQLAlchemy or psycopg.
     """
     origin = getattr(error, "orig", None) or error
     if getattr(origin, "sqlstate", None) == psycopg.errors.ReadOnlySqlTransaction.sqlstate:
-        raise DatabaseReadOnly from None
-    if OPTIONS_REFUSED in str(error):
-        raise DatabasePoolerUndeclared(about="DATABASE_POOLER") from None
+        return DatabaseReadOnly()
+    if OPTIONS_REFUSED in str(origin):
+        return DatabasePoolerUndeclared(about="DATABASE_POOLER")
+    return None
 
 
 def check_pooler() -> None:
@@ -76,8 +79,9 @@ def check_pooler() -> None:
             _check_role()
             check_listen_url()
     except (psycopg.OperationalError, SQLAlchemyError) as error:
-        if OPTIONS_REFUSED in str(error):
-            raise_known_cause(error)
+        cause = find_known_cause(error)
+        if isinstance(cause, DatabasePoolerUndeclared):
+            raise cause from None
         raise
     current_app.extensions["pooler_fits"] = True
 
@@ -120,14 +124,14 @@ def _is_fit(name: str, value: str) -> bool:
 def check_listen_url() -> None:
     """Raise DatabaseListenUrlWrong if the address leads to a pooler or to another database."""
     with transaction() as db:
-        pooled = tuple(db.execute(text(WHICH_DATABASE)).one())
+        pooled = tuple(db.execute(text(READ_IDENTITY)).one())
     connect = cast(
         "Callable[[], psycopg.Connection[Any]]", current_app.extensions["connect_directly"]
     )
     try:
         with connect() as direct:
             is_direct = direct.execute(BACKEND_PID).fetchone() == (direct.info.backend_pid,)
-            if is_direct and direct.execute(WHICH_DATABASE).fetchone() == pooled:
+            if is_direct and direct.execute(READ_IDENTITY).fetchone() == pooled:
                 return
     except psycopg.OperationalError as error:
         if OPTIONS_REFUSED not in str(error):

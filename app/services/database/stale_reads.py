@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from app.extensions import REPLICA, db
 from app.services.database.replica import Replica, find_replica
+from app.services.database.server_checks import DATABASE_IDENTITY
 from app.services.database.transactions import transaction
 
 R = TypeVar("R")
@@ -32,13 +33,8 @@ CHECK_SECONDS = 1.0
 CATCH_UP_SECONDS = 0.3
 CATCH_UP_INTERVAL = 0.02
 
-# Names the database across all servers. A copy of the cluster has the same names.
-WHICH_DATABASE = (
-    "(SELECT concat(system_identifier, '/', oid) FROM pg_control_system(), pg_database"
-    " WHERE datname = current_database())"
-)
 CHECK = text(
-    f"SELECT pg_is_in_recovery(), {WHICH_DATABASE},"
+    f"SELECT pg_is_in_recovery(), {DATABASE_IDENTITY},"
     " coalesce(pg_last_wal_replay_lsn() >= CAST(:lsn AS pg_lsn), false),"
     " pg_last_xact_replay_timestamp()"
 )
@@ -52,7 +48,7 @@ END_OF_LOG = literal_column(
     Text,
 )
 # The columns of a `Position`, read on the primary.
-POSITION = (END_OF_LOG, func.clock_timestamp(), literal_column(WHICH_DATABASE, Text))
+POSITION = (END_OF_LOG, func.clock_timestamp(), literal_column(DATABASE_IDENTITY, Text))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
 from app.errors import DatabaseUnavailable, MigrationsMissing, ReleaseOutdated
 from app.services.database.server_checks import (
     check_pooler_once,
-    raise_known_cause,
+    find_known_cause,
     refuse_read_only,
 )
 from app.services.database.transactions import transaction
@@ -88,8 +88,7 @@ def _check_database() -> None:
     except ProgrammingError:
         raise MigrationsMissing("revision 0021 is not applied") from None
     except (SQLAlchemyError, psycopg.Error) as error:
-        raise_known_cause(error)
-        raise DatabaseUnavailable(type(error).__name__) from None
+        raise find_known_cause(error) or DatabaseUnavailable(type(error).__name__) from None
     if schema is None:
         raise MigrationsMissing("none is applied")
     _check_schema(schema.version_num, schema.compatible_since)

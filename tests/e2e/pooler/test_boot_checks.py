@@ -75,6 +75,13 @@ def test_a_pooler_that_refuses_options_is_explained(site: Site, config: Config) 
     assert "DATABASE_LISTEN_URL" in message
 
 
+def test_commands_explain_a_pooler_that_refuses_options(site: Site, config: Config) -> None:
+    with app_of(undeclared(site, config)) as app:
+        refused = app.test_cli_runner().invoke(args=["tenants", "list"])
+    assert refused.exit_code == 1
+    assert "database_pooler_undeclared: DATABASE_POOLER: " in refused.output
+
+
 @pytest.mark.parametrize("mode", ["transaction", "session"])
 def test_a_pooler_that_ignores_options_is_detected_by_its_process_id(
     mode: str, site: Site, config: Config

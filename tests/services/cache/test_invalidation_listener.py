@@ -33,7 +33,7 @@ class PooledConnection:
         self.backend_pid = connection.info.backend_pid + 1
         self.execute, self.notifies = connection.execute, connection.notifies
 
-    def leads_to_primary(self) -> bool:
+    def is_usable(self) -> bool:
         """Return True: a pooler reports no parameters of a standby."""
         return True
 
