@@ -53,11 +53,10 @@ def _add(tenant: DemoTenant) -> None:
     with contextlib.suppress(TenantExists):
         tenants.add_tenant(tenant.slug, tenant.name)
     for app in tenant.apps:
-        new = apps.NewApp(app.appid, app.name, app.registration_policy, "json", app.secret)
+        secrets = (app.secret, app.push_token, app.encoding_aes_key)
+        new = apps.NewApp(app.appid, app.name, app.registration_policy, "json", *secrets)
         with contextlib.suppress(AppExists, AppTaken):
             apps.add_app(tenant.slug, new)
-        if not apps.has_app_push(app.appid):
-            apps.set_app_push(app.appid, app.push_token, app.encoding_aes_key)
     for user in tenant.users:
         with contextlib.suppress(AccountExists):
             users.add_user(tenant.slug, user.account, user.password, user.phone)

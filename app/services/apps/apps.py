@@ -208,12 +208,6 @@ def change_settings(
         audit.record(db, app.tenant_id, actor, "app.changed", appid, **told)
 
 
-def has_app_push(appid: str) -> bool:
-    """Return whether the app has a Token for message push. Raises AppUnknown."""
-    with transaction() as db:
-        return lock_app(db, appid).push_token is not None
-
-
 def set_app_push(appid: str, push_token: str, encoding_aes_key: str | None) -> None:
     """Replace the Token and the EncodingAESKey of an app's message push.
 

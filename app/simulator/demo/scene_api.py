@@ -37,6 +37,8 @@ _NAMES = ("Mia", "Leo", "Nina", "Tom", "Lin", "Wei", "Ming", "Fang")
 _CONSENTS = {"phone": "8", "profile": "6"}
 _AGING_SECONDS = 60
 _FAULTS = frozenset({"slow", "busy"})
+_TENANTS = {app.appid: tenant.slug for tenant in TENANTS for app in tenant.apps}
+_SECRETS = {app.appid: app.secret for tenant in TENANTS for app in tenant.apps}
 
 
 @control_call(scene_api, "GET", "/traffic")
@@ -86,7 +88,7 @@ def set_secret(world: World) -> dict[str, Any]:
     """Reset the AppSecret at WeChat to another one, or back to the one that the service has."""
     fields = read_body("appid", "right")
     app = get_app(world, fields)
-    secret = _demo_secret(app.appid) if fields.flag("right") else WRONG_SECRET
+    secret = _SECRETS.get(app.appid, app.secret) if fields.flag("right") else WRONG_SECRET
     world.apps[app.appid] = replace(app, secret=secret)
     return {}
 
@@ -96,10 +98,9 @@ def tidy(world: World) -> dict[str, Any]:
     """Undo what an interrupted scene has left: remove the faults, restore the AppSecrets."""
     read_body()
     world.faults.clear()
-    for tenant in TENANTS:
-        for app in tenant.apps:
-            if app.appid in world.apps:
-                world.apps[app.appid] = replace(world.apps[app.appid], secret=app.secret)
+    for appid, secret in _SECRETS.items():
+        if appid in world.apps:
+            world.apps[appid] = replace(world.apps[appid], secret=secret)
     return {}
 
 
@@ -208,12 +209,6 @@ def _as_operator(act: Callable[[], None]) -> Run:
 
 def _tenant_of(fields: Fields) -> str:
     appid = fields.text("appid")
-    for tenant in TENANTS:
-        if appid in [app.appid for app in tenant.apps]:
-            return tenant.slug
-    raise ControlRefusal(404, f"No demo app {appid}.", f"没有演示小程序 {appid}。")
-
-
-def _demo_secret(appid: str) -> str:
-    secrets_by_appid = {app.appid: app.secret for one in TENANTS for app in one.apps}
-    return secrets_by_appid.get(appid, WRONG_SECRET)
+    if appid not in _TENANTS:
+        raise ControlRefusal(404, f"No demo app {appid}.", f"没有演示小程序 {appid}。")
+    return _TENANTS[appid]

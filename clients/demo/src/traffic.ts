@@ -61,7 +61,15 @@ export class Traffic {
   }
 
   private async fetch(): Promise<void> {
-    const { revision, exchanges } = await get(`traffic?after=${this.revision}`).catch(() => ({ exchanges: [] }));
+    const reply = await get(`traffic?after=${this.revision}`).catch(() => null);
+    if (!reply) return;
+    const { revision, exchanges } = reply;
+    if (revision < this.revision) {
+      // The simulator was restarted, and its ids begin again.
+      this.exchanges.clear();
+      this.revision = this.hidden = 0;
+      return this.fetch();
+    }
     if (!exchanges.length) return;
     this.revision = revision;
     for (const one of exchanges as Exchange[]) if (one.id > this.hidden) this.exchanges.set(one.id, one);
