@@ -350,21 +350,21 @@ function originOf(url) {
 }
 
 /**
- * The order of the operations that change the tokens: one after another, and none after a logout.
+ * A queue of the operations that change the tokens. They run one after another.
  *
- * A logout does not wait for its turn. It begins a new era, in which earlier operations are void.
+ * A logout does not wait in the queue: it cancels all operations in it.
  */
-/** Return a new order. Operations that are void reject with what `whyVoid` returns. */
-function newTurns(whyVoid) {
-    var era = {};
+/** Return a new queue. Cancelled operations reject with what `whyCancelled` returns. */
+function newTurns(whyCancelled) {
+    var current = {};
     var queue = Promise.resolve();
-    var flights = {};
+    var running = {};
     function inTurn(operation) {
-        var born = era;
+        var generation = current;
         var turn = queue.then(function () {
-            if (born !== era)
-                throw whyVoid();
-            return operation(born);
+            if (generation !== current)
+                throw whyCancelled();
+            return operation(generation);
         });
         queue = turn.then(null, function () { return undefined; });
         return turn;
@@ -372,22 +372,22 @@ function newTurns(whyVoid) {
     return {
         inTurn: inTurn,
         shared: function (name, operation) {
-            if (!flights[name]) {
-                var flight_1 = inTurn(operation);
-                var land = function () {
-                    if (flights[name] === flight_1)
-                        delete flights[name];
+            if (!running[name]) {
+                var started_1 = inTurn(operation);
+                var remove = function () {
+                    if (running[name] === started_1)
+                        delete running[name];
                 };
-                flights[name] = flight_1;
-                flight_1.then(land, land);
+                running[name] = started_1;
+                started_1.then(remove, remove);
             }
-            return flights[name];
+            return running[name];
         },
-        isPresent: function (born) { return born === era; },
-        newEra: function () {
-            era = {};
+        isCurrent: function (generation) { return generation === current; },
+        cancel: function () {
+            current = {};
             queue = Promise.resolve();
-            flights = {};
+            running = {};
         },
     };
 }
@@ -399,26 +399,26 @@ function newTurns(whyVoid) {
  * tokens that arrive after a logout are not stored (turns.ts). The clock of the phone is never
  * compared with a time of the service: a token is valid until the service refuses it.
  */
-/** The reasons with which the service says that a session no longer works. */
+/** The reasons with which the service refuses a session that has ended. */
 var OVER = ["expired", "replaced", "revoked", "ended", "disabled"];
-/** Those that a new login must not undo by itself: a person decided them. */
+/** Those after which the client does not log in by itself, because a person ended the session. */
 var FINAL = ["revoked", "ended", "disabled"];
 var CODE_REFUSED = ["code_invalid", "code_used"];
 /** Return the authenticator of a client. `store` has its session, `events` its listeners. */
 function newAuthenticator(api, transport, store, events) {
     var _this = this;
-    var _a = newTurns(reasonOfAbsence), inTurn = _a.inTurn, isPresent = _a.isPresent, newEra = _a.newEra, shared = _a.shared;
+    var _a = newTurns(reasonOfAbsence), inTurn = _a.inTurn, isCurrent = _a.isCurrent, cancel = _a.cancel, shared = _a.shared;
     var loss = null;
     // Counts requests and failed renewals, to compare which came first.
     var moment = 0;
     var failure = { token: "", moment: 0, error: null };
     // The stored session.
-    function adopt(reply, born, userId, byPassword) {
+    function adopt(reply, generation, userId, byPassword) {
         var _a = reply.data || {}, token = _a.token, refresh_token = _a.refresh_token;
         if (typeof token !== "string") {
             throw newError("response_invalid", "The response has no token.", "server");
         }
-        if (!isPresent(born)) {
+        if (!isCurrent(generation)) {
             retire(token);
             throw reasonOfAbsence();
         }
@@ -426,16 +426,16 @@ function newAuthenticator(api, transport, store, events) {
         store.write(session);
         return session;
     }
-    function adoptLogin(reply, born, byPassword) {
+    function adoptLogin(reply, generation, byPassword) {
         var user = (reply.data && reply.data.user) || null;
-        adopt(reply, born, user && user.id, byPassword);
+        adopt(reply, generation, user && user.id, byPassword);
         var login = { bound: !!user, user: user };
         events.emit("login", login);
         return login;
     }
-    /** Forget the session, and every operation that is under way. */
+    /** Delete the session, and cancel the operations that are under way. */
     function drop(why) {
-        newEra();
+        cancel();
         loss = why;
         store.clear();
     }
@@ -447,7 +447,7 @@ function newAuthenticator(api, transport, store, events) {
     function reasonOfAbsence() {
         return loss || newError("logged_out", "The person has logged out.");
     }
-    /** End a session in the service that is not used any more. Nothing depends on the result. */
+    /** End a session in the service that is no longer used. Errors are ignored. */
     function retire(token) {
         api.post("logout", undefined, token).then(null, function () { return undefined; });
     }
@@ -468,7 +468,7 @@ function newAuthenticator(api, transport, store, events) {
             });
         });
     }
-    function open(born) {
+    function open(generation) {
         return __awaiter(this, void 0, Promise, function () {
             var reply;
             return __generator(this, function (_a) {
@@ -482,12 +482,12 @@ function newAuthenticator(api, transport, store, events) {
                         })];
                     case 1:
                         reply = _a.sent();
-                        return [2 /*return*/, adoptLogin(reply, born, false)];
+                        return [2 /*return*/, adoptLogin(reply, generation, false)];
                 }
             });
         });
     }
-    function firstSession(born) {
+    function firstSession(generation) {
         return __awaiter(this, void 0, Promise, function () {
             return __generator(this, function (_a) {
                 switch (_a.label) {
@@ -495,7 +495,7 @@ function newAuthenticator(api, transport, store, events) {
                         if (store.isOut())
                             throw reasonOfAbsence();
                         if (!!store.read()) return [3 /*break*/, 2];
-                        return [4 /*yield*/, open(born)];
+                        return [4 /*yield*/, open(generation)];
                     case 1:
                         _a.sent();
                         _a.label = 2;
@@ -505,14 +505,14 @@ function newAuthenticator(api, transport, store, events) {
         });
     }
     /** Open a session in place of one that is over. */
-    function reopen(born) {
+    function reopen(generation) {
         return __awaiter(this, void 0, Promise, function () {
             var error_1;
             return __generator(this, function (_a) {
                 switch (_a.label) {
                     case 0:
                         _a.trys.push([0, 2, , 3]);
-                        return [4 /*yield*/, open(born)];
+                        return [4 /*yield*/, open(generation)];
                     case 1:
                         _a.sent();
                         return [3 /*break*/, 3];
@@ -524,8 +524,8 @@ function newAuthenticator(api, transport, store, events) {
             });
         });
     }
-    /** Refresh the session. A lost response is asked for again: the service repeats it for 30 s. */
-    function refresh(session, born) {
+    /** Refresh the session. After a lost response, try again: the service repeats it for 30 s. */
+    function refresh(session, generation) {
         return __awaiter(this, void 0, Promise, function () {
             var body, attempt, reply;
             return __generator(this, function (_a) {
@@ -542,7 +542,7 @@ function newAuthenticator(api, transport, store, events) {
                             })];
                     case 1:
                         reply = _a.sent();
-                        return [2 /*return*/, adopt(reply, born, session.userId, session.byPassword)];
+                        return [2 /*return*/, adopt(reply, generation, session.userId, session.byPassword)];
                 }
             });
         });
@@ -552,7 +552,7 @@ function newAuthenticator(api, transport, store, events) {
      * newer, or else a refreshed one, or else one that `wx.login` opens. Throws what the session was
      * lost with. With `resuming`, the caller opens a session itself if that is possible.
      */
-    function renewNow(used, error, born, resuming) {
+    function renewNow(used, error, generation, resuming) {
         return __awaiter(this, void 0, Promise, function () {
             var session, refusal_1;
             return __generator(this, function (_a) {
@@ -560,19 +560,19 @@ function newAuthenticator(api, transport, store, events) {
                     case 0:
                         session = store.read();
                         if (!session)
-                            return [2 /*return*/, firstSession(born)];
+                            return [2 /*return*/, firstSession(generation)];
                         if (session.token !== used)
                             return [2 /*return*/, session];
                         if (!(session.refreshToken && !has(FINAL, error))) return [3 /*break*/, 4];
                         _a.label = 1;
                     case 1:
                         _a.trys.push([1, 3, , 4]);
-                        return [4 /*yield*/, refresh(session, born)];
+                        return [4 /*yield*/, refresh(session, generation)];
                     case 2: return [2 /*return*/, _a.sent()];
                     case 3:
                         refusal_1 = _a.sent();
                         error = refusal_1;
-                        if (!isPresent(born) || !has(OVER, error))
+                        if (!isCurrent(generation) || !has(OVER, error))
                             throw error;
                         return [3 /*break*/, 4];
                     case 4:
@@ -580,7 +580,7 @@ function newAuthenticator(api, transport, store, events) {
                             throw error;
                         if (session.byPassword || has(FINAL, error))
                             throw lost(error);
-                        return [2 /*return*/, reopen(born)];
+                        return [2 /*return*/, reopen(generation)];
                 }
             });
         });
@@ -650,7 +650,7 @@ function newAuthenticator(api, transport, store, events) {
                                 // The requests of one burst share a failed renewal, too, whenever their refusals arrive.
                                 if (failure.token === used && failure.moment > sentAt)
                                     throw failure.error;
-                                return shared("renew " + used, function (born) { return renewNow(used, error, born, false); }).then(null, function (error) {
+                                return shared("renew " + used, function (generation) { return renewNow(used, error, generation, false); }).then(null, function (error) {
                                     failure = { token: used, moment: ++moment, error: error };
                                     throw error;
                                 });
@@ -659,7 +659,7 @@ function newAuthenticator(api, transport, store, events) {
             });
         });
     }
-    function resume(session, born) {
+    function resume(session, generation) {
         return __awaiter(this, void 0, Promise, function () {
             var send, reply, error_4;
             return __generator(this, function (_a) {
@@ -669,7 +669,7 @@ function newAuthenticator(api, transport, store, events) {
                         _a.label = 1;
                     case 1:
                         _a.trys.push([1, 3, , 4]);
-                        return [4 /*yield*/, attempt(session, send, function (used, error) { return renewNow(used, error, born, true); })];
+                        return [4 /*yield*/, attempt(session, send, function (used, error) { return renewNow(used, error, generation, true); })];
                     case 2:
                         reply = _a.sent();
                         return [2 /*return*/, { bound: true, user: reply.data }];
@@ -683,7 +683,7 @@ function newAuthenticator(api, transport, store, events) {
             });
         });
     }
-    function loginNow(options, born) {
+    function loginNow(options, generation) {
         return __awaiter(this, void 0, Promise, function () {
             var session, wantsKey, _a, error_5, login;
             return __generator(this, function (_b) {
@@ -702,14 +702,14 @@ function newAuthenticator(api, transport, store, events) {
                         _b.label = 3;
                     case 3:
                         _b.trys.push([3, 5, , 6]);
-                        return [4 /*yield*/, resume(session, born)];
+                        return [4 /*yield*/, resume(session, generation)];
                     case 4: return [2 /*return*/, _b.sent()];
                     case 5:
                         error_5 = _b.sent();
                         if (session.byPassword || !has(OVER, error_5))
                             throw error_5;
                         return [3 /*break*/, 6];
-                    case 6: return [4 /*yield*/, open(born)];
+                    case 6: return [4 /*yield*/, open(generation)];
                     case 7:
                         login = _b.sent();
                         if (session && (options.fresh || wantsKey))
@@ -719,12 +719,12 @@ function newAuthenticator(api, transport, store, events) {
             });
         });
     }
-    function bindNow(action, body, born) {
+    function bindNow(action, body, generation) {
         return __awaiter(this, void 0, Promise, function () {
             var session, send, renew, reply, error_6, isStale;
             return __generator(this, function (_a) {
                 switch (_a.label) {
-                    case 0: return [4 /*yield*/, firstSession(born)];
+                    case 0: return [4 /*yield*/, firstSession(generation)];
                     case 1:
                         session = _a.sent();
                         send = function (token) { return api.post(action, body, token); };
@@ -735,17 +735,17 @@ function newAuthenticator(api, transport, store, events) {
                             // The user that the phone or account belongs to is disabled, not this session.
                             if (error.reason === "disabled")
                                 throw error;
-                            return renewNow(used, error, born, false);
+                            return renewNow(used, error, generation, false);
                         };
                         return [4 /*yield*/, attempt(session, send, renew, ["revoked", "ended"])];
                     case 3:
                         reply = _a.sent();
-                        return [2 /*return*/, adoptLogin(reply, born, session.byPassword)];
+                        return [2 /*return*/, adoptLogin(reply, generation, session.byPassword)];
                     case 4:
                         error_6 = _a.sent();
                         isStale = error_6.code === "session_key_expired" && !session.byPassword;
                         if (!isStale) return [3 /*break*/, 6];
-                        return [4 /*yield*/, open(born).then(function () { return retire(session.token); }, function () { return undefined; })];
+                        return [4 /*yield*/, open(generation).then(function () { return retire(session.token); }, function () { return undefined; })];
                     case 5:
                         _a.sent();
                         _a.label = 6;
@@ -758,10 +758,10 @@ function newAuthenticator(api, transport, store, events) {
     return {
         authorized: authorized,
         login: function (options) {
-            return shared("login " + !!options.fresh + !!options.sessionKey, function (born) { return loginNow(options, born); });
+            return shared("login " + !!options.fresh + !!options.sessionKey, function (generation) { return loginNow(options, generation); });
         },
         passwordLogin: function (account, password) {
-            return inTurn(function (born) { return __awaiter(_this, void 0, void 0, function () {
+            return inTurn(function (generation) { return __awaiter(_this, void 0, void 0, function () {
                 var before, reply, login;
                 return __generator(this, function (_a) {
                     switch (_a.label) {
@@ -770,7 +770,7 @@ function newAuthenticator(api, transport, store, events) {
                             return [4 /*yield*/, api.post("password-login", { account: account, password: password })];
                         case 1:
                             reply = _a.sent();
-                            login = adoptLogin(reply, born, true);
+                            login = adoptLogin(reply, generation, true);
                             if (before)
                                 retire(before.token);
                             return [2 /*return*/, login];
@@ -778,7 +778,7 @@ function newAuthenticator(api, transport, store, events) {
                 });
             }); });
         },
-        bind: function (action, body) { return inTurn(function (born) { return bindNow(action, body, born); }); },
+        bind: function (action, body) { return inTurn(function (generation) { return bindNow(action, body, generation); }); },
         logout: function (everywhere) {
             return __awaiter(this, void 0, void 0, function () {
                 var session, error_7;

@@ -18,9 +18,9 @@ import type { Login, LoginOptions } from "./types";
 type Send<T> = (token: string) => Promise<T>;
 type Renew = (used: string, error: WxpassError) => Promise<Session>;
 
-/** The reasons with which the service says that a session no longer works. */
+/** The reasons with which the service refuses a session that has ended. */
 const OVER = ["expired", "replaced", "revoked", "ended", "disabled"];
-/** Those that a new login must not undo by itself: a person decided them. */
+/** Those after which the client does not log in by itself, because a person ended the session. */
 const FINAL = ["revoked", "ended", "disabled"];
 const CODE_REFUSED = ["code_invalid", "code_used"];
 
@@ -40,7 +40,7 @@ export function newAuthenticator(
   store: SessionStore,
   events: Emitter,
 ): Authenticator {
-  const { inTurn, isPresent, newEra, shared } = newTurns(reasonOfAbsence);
+  const { inTurn, isCurrent, cancel, shared } = newTurns(reasonOfAbsence);
   let loss: WxpassError | null = null;
   // Counts requests and failed renewals, to compare which came first.
   let moment = 0;
@@ -48,12 +48,12 @@ export function newAuthenticator(
 
   // The stored session.
 
-  function adopt(reply: Reply, born: object, userId: string | null, byPassword: boolean): Session {
+  function adopt(reply: Reply, generation: object, userId: string | null, byPassword: boolean): Session {
     const { token, refresh_token } = reply.data || {};
     if (typeof token !== "string") {
       throw newError("response_invalid", "The response has no token.", "server");
     }
-    if (!isPresent(born)) {
+    if (!isCurrent(generation)) {
       retire(token);
       throw reasonOfAbsence();
     }
@@ -62,17 +62,17 @@ export function newAuthenticator(
     return session;
   }
 
-  function adoptLogin(reply: Reply, born: object, byPassword: boolean): Login {
+  function adoptLogin(reply: Reply, generation: object, byPassword: boolean): Login {
     const user = (reply.data && reply.data.user) || null;
-    adopt(reply, born, user && user.id, byPassword);
+    adopt(reply, generation, user && user.id, byPassword);
     const login = { bound: !!user, user };
     events.emit("login", login);
     return login;
   }
 
-  /** Forget the session, and every operation that is under way. */
+  /** Delete the session, and cancel the operations that are under way. */
   function drop(why: WxpassError | null): void {
-    newEra();
+    cancel();
     loss = why;
     store.clear();
   }
@@ -87,7 +87,7 @@ export function newAuthenticator(
     return loss || newError("logged_out", "The person has logged out.");
   }
 
-  /** End a session in the service that is not used any more. Nothing depends on the result. */
+  /** End a session in the service that is no longer used. Errors are ignored. */
   function retire(token: string): void {
     api.post("logout", undefined, token).then(null, () => undefined);
   }
@@ -98,34 +98,34 @@ export function newAuthenticator(
     return api.post("login", { code: await transport.login() });
   }
 
-  async function open(born: object): Promise<Login> {
+  async function open(generation: object): Promise<Login> {
     const reply = await api.repeating(() =>
       loginWithCode().then(null, (error: WxpassError) => {
         if (CODE_REFUSED.indexOf(error.code) < 0) throw error;
         return loginWithCode();
       }),
     );
-    return adoptLogin(reply, born, false);
+    return adoptLogin(reply, generation, false);
   }
 
-  async function firstSession(born: object): Promise<Session> {
+  async function firstSession(generation: object): Promise<Session> {
     if (store.isOut()) throw reasonOfAbsence();
-    if (!store.read()) await open(born);
+    if (!store.read()) await open(generation);
     return store.read()!;
   }
 
   /** Open a session in place of one that is over. */
-  async function reopen(born: object): Promise<Session> {
+  async function reopen(generation: object): Promise<Session> {
     try {
-      await open(born);
+      await open(generation);
     } catch (error) {
       throw (error as WxpassError).reason === "disabled" ? lost(error as WxpassError) : error;
     }
     return store.read()!;
   }
 
-  /** Refresh the session. A lost response is asked for again: the service repeats it for 30 s. */
-  async function refresh(session: Session, born: object): Promise<Session> {
+  /** Refresh the session. After a lost response, try again: the service repeats it for 30 s. */
+  async function refresh(session: Session, generation: object): Promise<Session> {
     const body = { refresh_token: session.refreshToken };
     const attempt = () => api.post("refresh", body);
     const reply = await api.repeating(() =>
@@ -134,7 +134,7 @@ export function newAuthenticator(
         return attempt();
       }),
     );
-    return adopt(reply, born, session.userId, session.byPassword);
+    return adopt(reply, generation, session.userId, session.byPassword);
   }
 
   /**
@@ -145,23 +145,23 @@ export function newAuthenticator(
   async function renewNow(
     used: string,
     error: WxpassError,
-    born: object,
+    generation: object,
     resuming: boolean,
   ): Promise<Session> {
     const session = store.read();
-    if (!session) return firstSession(born);
+    if (!session) return firstSession(generation);
     if (session.token !== used) return session;
     if (session.refreshToken && !has(FINAL, error)) {
       try {
-        return await refresh(session, born);
+        return await refresh(session, generation);
       } catch (refusal) {
         error = refusal as WxpassError;
-        if (!isPresent(born) || !has(OVER, error)) throw error;
+        if (!isCurrent(generation) || !has(OVER, error)) throw error;
       }
     }
     if (resuming && !session.byPassword) throw error;
     if (session.byPassword || has(FINAL, error)) throw lost(error);
-    return reopen(born);
+    return reopen(generation);
   }
 
   /**
@@ -202,17 +202,17 @@ export function newAuthenticator(
     return attempt(session, send, (used, error) => {
       // The requests of one burst share a failed renewal, too, whenever their refusals arrive.
       if (failure.token === used && failure.moment > sentAt) throw failure.error;
-      return shared("renew " + used, (born) => renewNow(used, error, born, false)).then(null, (error) => {
+      return shared("renew " + used, (generation) => renewNow(used, error, generation, false)).then(null, (error) => {
         failure = { token: used, moment: ++moment, error };
         throw error;
       });
     });
   }
 
-  async function resume(session: Session, born: object): Promise<Login> {
+  async function resume(session: Session, generation: object): Promise<Login> {
     const send = (token: string) => api.call({ url: "/v1/me" }, token);
     try {
-      const reply = await attempt(session, send, (used, error) => renewNow(used, error, born, true));
+      const reply = await attempt(session, send, (used, error) => renewNow(used, error, generation, true));
       return { bound: true, user: reply.data };
     } catch (error) {
       if ((error as WxpassError).reason === "unbound") return { bound: false, user: null };
@@ -220,36 +220,36 @@ export function newAuthenticator(
     }
   }
 
-  async function loginNow(options: LoginOptions, born: object): Promise<Login> {
+  async function loginNow(options: LoginOptions, generation: object): Promise<Login> {
     const session = store.read();
     const wantsKey = options.sessionKey && !(await transport.checkSession());
     if (session && !options.fresh && !wantsKey) {
       try {
-        return await resume(session, born);
+        return await resume(session, generation);
       } catch (error) {
         if (session.byPassword || !has(OVER, error as WxpassError)) throw error;
       }
     }
-    const login = await open(born);
+    const login = await open(generation);
     if (session && (options.fresh || wantsKey)) retire(session.token);
     return login;
   }
 
-  async function bindNow(action: string, body: object | undefined, born: object): Promise<Login> {
-    const session = await firstSession(born);
+  async function bindNow(action: string, body: object | undefined, generation: object): Promise<Login> {
+    const session = await firstSession(generation);
     const send = (token: string) => api.post(action, body, token);
     try {
       const renew: Renew = (used, error) => {
         // The user that the phone or account belongs to is disabled, not this session.
         if (error.reason === "disabled") throw error;
-        return renewNow(used, error, born, false);
+        return renewNow(used, error, generation, false);
       };
       const reply = await attempt(session, send, renew, ["revoked", "ended"]);
-      return adoptLogin(reply, born, session.byPassword);
+      return adoptLogin(reply, generation, session.byPassword);
     } catch (error) {
       const isStale = (error as WxpassError).code === "session_key_expired" && !session.byPassword;
       // The next tap of the button is encrypted with the session_key of this login.
-      if (isStale) await open(born).then(() => retire(session.token), () => undefined);
+      if (isStale) await open(generation).then(() => retire(session.token), () => undefined);
       throw error;
     }
   }
@@ -257,16 +257,16 @@ export function newAuthenticator(
   return {
     authorized,
     login: (options) =>
-      shared("login " + !!options.fresh + !!options.sessionKey, (born) => loginNow(options, born)),
+      shared("login " + !!options.fresh + !!options.sessionKey, (generation) => loginNow(options, generation)),
     passwordLogin: (account, password) =>
-      inTurn(async (born) => {
+      inTurn(async (generation) => {
         const before = store.read();
         const reply = await api.post("password-login", { account, password });
-        const login = adoptLogin(reply, born, true);
+        const login = adoptLogin(reply, generation, true);
         if (before) retire(before.token);
         return login;
       }),
-    bind: (action, body) => inTurn((born) => bindNow(action, body, born)),
+    bind: (action, body) => inTurn((generation) => bindNow(action, body, generation)),
     async logout(everywhere) {
       if (everywhere) await authorized((token) => api.post("logout-all", undefined, token));
       const session = store.read();

@@ -1,34 +1,36 @@
 /**
- * The order of the operations that change the tokens: one after another, and none after a logout.
+ * A queue of the operations that change the tokens. They run one after another.
  *
- * A logout does not wait for its turn. It begins a new era, in which earlier operations are void.
+ * A logout does not wait in the queue: it cancels all operations in it.
  */
 
-/** An operation. It gets the era in which it was called. */
-type Operation<T> = (born: object) => Promise<T>;
+/** The operations between two cancellations. */
+type Generation = object;
+/** An operation. It gets the generation in which it was called. */
+type Operation<T> = (generation: Generation) => Promise<T>;
 
 export interface Turns {
-  /** Run an operation after those before it. It is not run if another era has begun by then. */
+  /** Run an operation after those before it, unless it is cancelled first. */
   inTurn<T>(operation: Operation<T>): Promise<T>;
   /** Run an operation in turn, or join one of the same name that has not ended. */
   shared<T>(name: string, operation: Operation<T>): Promise<T>;
-  /** Return whether an era is the present one. */
-  isPresent(born: object): boolean;
-  /** Begin a new era. Its operations wait for none of an earlier era. */
-  newEra(): void;
+  /** Return whether no cancellation came after the operations of a generation. */
+  isCurrent(generation: Generation): boolean;
+  /** Cancel all operations. Later ones do not wait for those that still run. */
+  cancel(): void;
 }
 
-/** Return a new order. Operations that are void reject with what `whyVoid` returns. */
-export function newTurns(whyVoid: () => unknown): Turns {
-  let era = {};
+/** Return a new queue. Cancelled operations reject with what `whyCancelled` returns. */
+export function newTurns(whyCancelled: () => unknown): Turns {
+  let current: Generation = {};
   let queue: Promise<unknown> = Promise.resolve();
-  let flights: { [name: string]: Promise<any> } = {};
+  let running: { [name: string]: Promise<any> } = {};
 
   function inTurn<T>(operation: Operation<T>): Promise<T> {
-    const born = era;
+    const generation = current;
     const turn = queue.then(() => {
-      if (born !== era) throw whyVoid();
-      return operation(born);
+      if (generation !== current) throw whyCancelled();
+      return operation(generation);
     });
     queue = turn.then(null, () => undefined);
     return turn;
@@ -37,21 +39,21 @@ export function newTurns(whyVoid: () => unknown): Turns {
   return {
     inTurn,
     shared(name, operation) {
-      if (!flights[name]) {
-        const flight = inTurn(operation);
-        const land = () => {
-          if (flights[name] === flight) delete flights[name];
+      if (!running[name]) {
+        const started = inTurn(operation);
+        const remove = () => {
+          if (running[name] === started) delete running[name];
         };
-        flights[name] = flight;
-        flight.then(land, land);
+        running[name] = started;
+        started.then(remove, remove);
       }
-      return flights[name];
+      return running[name];
     },
-    isPresent: (born) => born === era,
-    newEra() {
-      era = {};
+    isCurrent: (generation) => generation === current,
+    cancel() {
+      current = {};
       queue = Promise.resolve();
-      flights = {};
+      running = {};
     },
   };
 }
