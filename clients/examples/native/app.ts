@@ -1,8 +1,1 @@
-import { client } from "./auth";
-
-App({
-  async onLaunch() {
-    const { bound } = await client.login();
-    if (!bound) void wx.reLaunch({ url: "/pages/phone/phone" });
-  },
-});
+App({});

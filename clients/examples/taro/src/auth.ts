@@ -1,7 +1,7 @@
-/** The client of this mini-program. */
+/** The client of this mini-program, and what its pages do with an error. */
 
 import Taro from "@tarojs/taro";
-import { createClient, taroTransport } from "@wxpass/miniprogram";
+import { createClient, taroTransport, type WxpassError } from "@wxpass/miniprogram";
 
 export const client = createClient({
   baseUrl: "https://login.example.com",
@@ -10,5 +10,14 @@ export const client = createClient({
 
 client.on("kicked", (error) => {
   void Taro.showToast({ title: error.message, icon: "none" });
-  void Taro.reLaunch({ url: "/pages/phone/phone" });
+  void Taro.reLaunch({ url: "/pages/index/index" });
 });
+
+/** Errors that need no message: a person logged out, or declined in a dialog of WeChat. */
+const EXPECTED = ["ended", "declined"];
+
+/** Show the phone button to a person who is not a user yet. Show a message for other errors. */
+export function handleError(error: Pick<WxpassError, "reason" | "message">): void {
+  if (error.reason === "unbound") void Taro.reLaunch({ url: "/pages/phone/phone" });
+  else if (EXPECTED.indexOf(error.reason) < 0) void Taro.showToast({ title: error.message, icon: "none" });
+}

@@ -1,16 +1,26 @@
-import type { User } from "@wxpass/miniprogram";
+import type { User, WxpassError } from "@wxpass/miniprogram";
 
-import { client } from "../../auth";
+import { client, handleError } from "../../auth";
 
 Page({
   data: { user: null as User | null },
 
-  async onShow() {
-    this.setData({ user: await client.me() });
+  /** Show the user. The client logs in unless the person has logged out. */
+  onShow() {
+    client.me().then(
+      (user) => this.setData({ user }),
+      (error: WxpassError) => {
+        this.setData({ user: null });
+        handleError(error);
+      },
+    );
   },
 
-  async onLogout() {
-    await client.logout();
-    await wx.reLaunch({ url: "/pages/phone/phone" });
+  onLogin() {
+    client.login().then(() => this.onShow(), handleError);
+  },
+
+  onLogout() {
+    client.logout().then(() => this.onShow(), handleError);
   },
 });

@@ -1,17 +1,11 @@
 import { Button } from "@tarojs/components";
 import Taro from "@tarojs/taro";
-import { isWxpassError, type PhoneEvent } from "@wxpass/miniprogram";
+import type { PhoneEvent } from "@wxpass/miniprogram";
 
-import { client } from "../../auth";
+import { client, handleError } from "../../auth";
 
-async function bindPhone(event: PhoneEvent) {
-  try {
-    await client.onPhone(event);
-    await Taro.reLaunch({ url: "/pages/index/index" });
-  } catch (error) {
-    if (!isWxpassError(error)) throw error;
-    if (error.reason !== "declined") await Taro.showToast({ title: error.message, icon: "none" });
-  }
+function bindPhone(event: PhoneEvent) {
+  client.onPhone(event).then(() => Taro.reLaunch({ url: "/pages/index/index" }), handleError);
 }
 
 export default function Phone() {
