@@ -195,7 +195,7 @@ def _bring_database_up_to_date(run: Run) -> None:
 def _start_simulator(run: Run, url: str, service: str) -> Child:
     """Start the simulator without waiting, because the database is migrated first.
 
-    It serves the demo phone, unless the service listens at an address of the network.
+    It serves the demo phone if the service can be reached at a loopback address.
     """
     say("Starting the WeChat simulator / 正在启动微信模拟器 ...")
     address = urlsplit(url).netloc
