@@ -9,7 +9,7 @@ import requests
 from config.development import var_folder
 from config.development.demo import OPERATOR
 from config.development.postgres import hold_server
-from tests.browser.conftest import CHROMIUM
+from tests.browser.chromium import CHROMIUM
 from tests.browser.screen import Screen, chromium
 from tests.e2e.test_make_run import Copy
 from tests.fixtures.personas import App, Person

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page
 
 from config.development.demo import OPERATOR
-from tests.browser.conftest import CHROMIUM
+from tests.browser.chromium import CHROMIUM
 from tests.browser.screen import Screen, chromium
 from tests.e2e.test_make_run import Copy
 from tests.fixtures.servers.http_servers import QuietServer

@@ -1,7 +1,6 @@
 """From `make run` to a logged-in demo phone, without Node.js."""
 
 import os
-import signal
 import time
 from pathlib import Path
 
@@ -9,8 +8,9 @@ import psutil
 import pytest
 from playwright.sync_api import Browser
 
+from tests.browser.chromium import running_copy
 from tests.demo.demo_page import demo_page
-from tests.e2e.test_make_run import Copy, start, stop
+from tests.e2e.test_make_run import Copy
 
 NODE = {"node", "nodejs", "npm", "npx", "corepack"}
 FIRST_SECONDS = 90
@@ -49,12 +49,9 @@ def test_a_person_is_logged_in_without_node_at_the_first_start_and_after_a_resta
     browser: Browser, tmp_path: Path, path_without_node: str
 ) -> None:
     began = time.monotonic()
-    first = start(tmp_path / "var", PATH=path_without_node)
-    log_in(browser, first)
-    assert time.monotonic() - began < FIRST_SECONDS
-    stop(first, signal.SIGTERM)
-
-    again = start(tmp_path / "var", PATH=path_without_node)
-    log_in(browser, again)
-    assert processor_seconds(again) < RESTART_SECONDS
-    stop(again, signal.SIGTERM)
+    with running_copy(tmp_path, PATH=path_without_node) as first:
+        log_in(browser, first)
+        assert time.monotonic() - began < FIRST_SECONDS
+    with running_copy(tmp_path, PATH=path_without_node) as again:
+        log_in(browser, again)
+        assert processor_seconds(again) < RESTART_SECONDS

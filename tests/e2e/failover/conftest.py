@@ -1,23 +1,16 @@
 """Two PostgreSQL servers with synchronous replication, and gunicorn workers of the service."""
 
 import itertools
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from flask import Flask
 
 from config import Config
 from config.database_readers import translate
-from tests.e2e.live.conftest import GUNICORN, ROOT, Service
 from tests.fixtures.personas import Person, WeChat, service_of
-from tests.fixtures.servers.ports import free_port
+from tests.fixtures.servers.gunicorn import Service, serving
 from tests.fixtures.servers.replication import (
     DATABASE,
     Cluster,
@@ -27,22 +20,6 @@ from tests.fixtures.servers.replication import (
 
 NUMBERS = itertools.count(13700000000)
 Servers = tuple[PostgresProcess, PostgresProcess]
-
-
-@contextmanager
-def serving(config: Config, folder: Path, **settings: str) -> Iterator[Service]:
-    """Run gunicorn with two workers inside the block."""
-    environ = dict(os.environ) | {"PORT": str(free_port()), "GUNICORN_KEEPALIVE": "60"}
-    environ |= {"WECHAT_API_BASE_URL": config.wechat_api_base_url, "GUNICORN_WORKERS": "2"}
-    environ |= {"DATABASE_POOL_SIZE": "5"} | settings
-    with open(folder / "gunicorn.log", "ab") as log:
-        command = [sys.executable, *GUNICORN]
-        process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=log, stderr=log)
-    try:
-        yield Service(f"http://127.0.0.1:{environ['PORT']}", process)
-    finally:
-        process.send_signal(signal.SIGQUIT)  # SIGTERM would wait for open connections
-        process.wait(30)
 
 
 @pytest.fixture(scope="module")

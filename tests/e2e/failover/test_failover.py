@@ -15,8 +15,8 @@ from app.extensions import db
 from config import Config
 from config.database_readers import translate
 from tests.e2e.failover.conftest import Servers, people
-from tests.e2e.live.conftest import INVALIDATION_SECONDS, Service
 from tests.fixtures.personas import ACME_CLUB, Client, Person, WeChat, failure
+from tests.fixtures.servers.gunicorn import INVALIDATION_SECONDS, Service
 from tests.fixtures.servers.replication import DATABASE
 from tests.fixtures.traffic import Record, Traffic
 from tests.fixtures.waiting import until

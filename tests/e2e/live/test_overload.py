@@ -15,9 +15,10 @@ import pytest
 import requests
 from flask import Flask
 
-from tests.e2e.live.conftest import Database, Service, stopped
+from tests.e2e.live.conftest import Database
 from tests.fixtures.passwords import GOOD_PASSWORD
 from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, App, Person, WeChat, enter_user
+from tests.fixtures.servers.gunicorn import Service, stopped
 from tests.fixtures.waiting import until
 
 FLOOD = 300

@@ -9,8 +9,10 @@ import requests
 from flask import Flask
 
 from config import Config
-from tests.e2e.live.conftest import Database, Service, serving, until
+from tests.e2e.live.conftest import Database
 from tests.fixtures.personas import ACME_SHOP
+from tests.fixtures.servers.gunicorn import Service, is_ready, serving
+from tests.fixtures.waiting import until
 
 SETTINGS = [{"SCRIPT_NAME": "/auth"}, {"TRUSTED_PROXIES": "1"}, {"TRUSTED_PROXIES": "127.0.0.0/8"}]
 
@@ -26,18 +28,11 @@ def mounted(
     """The service below /auth, and the headers of a proxy that removes /auth from the path."""
     folder = tmp_path_factory.mktemp("prefix")
     headers = {} if "SCRIPT_NAME" in request.param else {"X-Forwarded-Prefix": "/auth"}
-    with serving(live_config, database, folder, GUNICORN_WORKERS="1", **request.param) as service:
+    settings = {"DATABASE_URL": database.server.url, "GUNICORN_WORKERS": "1"} | request.param
+    with serving(live_config, folder, **settings) as service:
         service.url += "/auth" if "SCRIPT_NAME" in request.param else ""
-        until(lambda: is_ready(service))
+        until(lambda: is_ready(service.url))
         yield service, headers
-
-
-def is_ready(service: Service) -> bool:
-    """Return whether the service responds with 200 at /readyz."""
-    try:
-        return requests.get(f"{service.url}/readyz", timeout=5).status_code == 200
-    except requests.RequestException:
-        return False
 
 
 def test_redirects_links_cookies_and_openapi_contain_the_path_prefix(

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from app.schemas.responses import UserResponse
-from tests.e2e.live.conftest import Database, Service, Worker
+from tests.e2e.live.conftest import Database
 from tests.e2e.live.test_revocation import has_cached, people
 from tests.fixtures.personas import Client, WeChat
+from tests.fixtures.servers.gunicorn import Service, Worker
 from tests.fixtures.waiting import until
 
 # For each field of the response, a statement that changes its column.

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.e2e.live.conftest import Service
 from tests.fixtures.personas import ACME_SHOP, GLOBEX_LIFE, Client, Person
+from tests.fixtures.servers.gunicorn import Service
 
 DOCS = (Path(__file__).parents[3] / "docs" / "protect-your-api.md").read_text()
 BY_APP = f"/v1/apps/{ACME_SHOP.appid}/verify"

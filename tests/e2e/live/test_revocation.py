@@ -23,16 +23,10 @@ from app.services.apps.tenants import tenant_id_of
 from app.services.audit import OPERATOR
 from config import Config
 from config.development.postgres_commands import start, stop
-from tests.e2e.live.conftest import (
-    INVALIDATION_SECONDS,
-    Database,
-    Service,
-    Worker,
-    serving,
-    stopped,
-)
+from tests.e2e.live.conftest import Database
 from tests.fixtures.many_sessions import copy_session
 from tests.fixtures.personas import ACME_SHOP, GLOBEX_LIFE, App, Client, Person, Reader, WeChat
+from tests.fixtures.servers.gunicorn import INVALIDATION_SECONDS, Service, Worker, serving, stopped
 from tests.fixtures.waiting import until
 
 ENDED = "UPDATE login_sessions SET ended_at = now(), end_reason = 'revoked'"
@@ -294,7 +288,8 @@ def test_sessions_ended_around_a_restart_of_postgresql_are_rejected(
 @pytest.fixture
 def growing(live_config: Config, database: Database, tmp_path: Path) -> Iterator[Service]:
     """A gunicorn that starts with one worker."""
-    with serving(live_config, database, tmp_path, GUNICORN_WORKERS="1") as service:
+    settings = {"DATABASE_URL": database.server.url, "GUNICORN_WORKERS": "1"}
+    with serving(live_config, tmp_path, **settings) as service:
         yield service
 
 
@@ -323,8 +318,9 @@ def skewed(
     request: pytest.FixtureRequest, live_config: Config, database: Database, tmp_path: Path
 ) -> Iterator[Service]:
     """A gunicorn with a clock that is an hour behind or ahead."""
-    more = {"SKEW": str(request.param), "GUNICORN_WORKERS": "1"}
-    with serving(live_config, database, tmp_path, **more) as service:
+    settings = {"DATABASE_URL": database.server.url, "GUNICORN_WORKERS": "1"}
+    settings["SKEW"] = str(request.param)
+    with serving(live_config, tmp_path, **settings) as service:
         yield service
 
 

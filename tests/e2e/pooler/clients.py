@@ -10,11 +10,11 @@ import requests
 from flask import Flask
 
 from app.simulator.pushes.wire import Delivery
-from tests.e2e.live.conftest import Service
 from tests.fixtures.operators import PASSWORD
 from tests.fixtures.passwords import GOOD_PASSWORD
 from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, App, Client, Person, WeChat, enter_user
 from tests.fixtures.portal import Portal, address_of, configure, event
+from tests.fixtures.servers.gunicorn import Service
 from tests.fixtures.traffic import Request
 
 NUMBERS = itertools.count(13600000000)

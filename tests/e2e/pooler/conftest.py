@@ -9,9 +9,8 @@ from flask import Flask
 
 from config import Config
 from config.database_readers import translate
-from tests.e2e.failover.conftest import serving
-from tests.e2e.live.conftest import Service
 from tests.fixtures.personas import WeChat, service_of
+from tests.fixtures.servers.gunicorn import Service, serving
 from tests.fixtures.servers.pgbouncer import ROLE, PgBouncer, documented, pooled
 from tests.fixtures.servers.replication import DATABASE, PostgresProcess, new_server, server_folder
 

@@ -13,7 +13,6 @@ from flask import Flask
 
 from config import Config
 from config.database_readers import translate
-from tests.e2e.failover.conftest import serving
 from tests.e2e.failover.test_failover import (
     END,
     RECOVERY_SECONDS,
@@ -22,9 +21,9 @@ from tests.e2e.failover.test_failover import (
     many_checks,
     unexpected,
 )
-from tests.e2e.live.conftest import INVALIDATION_SECONDS, Service
 from tests.e2e.pooler.clients import new_person
 from tests.fixtures.personas import Client, WeChat, service_of
+from tests.fixtures.servers.gunicorn import INVALIDATION_SECONDS, Service, serving
 from tests.fixtures.servers.pgbouncer import ROLE, documented, pooled
 from tests.fixtures.servers.replication import DATABASE, Cluster, replicated_servers
 from tests.fixtures.traffic import Traffic

@@ -14,11 +14,11 @@ from app import create_app
 from app.extensions import db
 from app.services.database.transactions import autocommit, execute_locked
 from config import Config
-from tests.e2e.live.conftest import INVALIDATION_SECONDS, ROOT, Service, Worker
 from tests.e2e.pooler.clients import Clients, new_person
 from tests.e2e.pooler.conftest import Site
 from tests.fixtures.operators import add_operator
 from tests.fixtures.personas import Client, WeChat
+from tests.fixtures.servers.gunicorn import INVALIDATION_SECONDS, ROOT, Service, Worker
 from tests.fixtures.servers.replication import DATABASE
 from tests.fixtures.traffic import Traffic
 from tests.fixtures.waiting import until

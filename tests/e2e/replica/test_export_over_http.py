@@ -1,9 +1,5 @@
 """Exports by gunicorn: complete, or visibly incomplete for the client."""
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -12,14 +8,13 @@ import pytest
 import requests
 from flask import Flask
 
+from config import Config
 from tests.e2e.replica.conftest import renamed
 from tests.e2e.replica.standby import Standby
 from tests.fixtures.operators import PASSWORD, Script
-from tests.fixtures.servers.ports import free_port
+from tests.fixtures.servers.gunicorn import is_ready, serving
 from tests.fixtures.waiting import until
 
-ROOT = Path(__file__).parents[3]
-GUNICORN = ["-m", "gunicorn", "-c", "config/gunicorn.conf.py", "wsgi:app"]
 # With long names, more than the buffers between a worker and a client that does not read: 12 MB.
 USERS = 15_000
 FILL = """
@@ -30,20 +25,12 @@ FROM tenants, generate_series(1, %(users)s) AS number WHERE slug = 'globex'
 
 
 @pytest.fixture
-def url(site: Flask, standby: Standby, tmp_path: Path) -> Iterator[str]:
+def url(site: Flask, replica_config: Config, standby: Standby, tmp_path: Path) -> Iterator[str]:
     """The address of a gunicorn with the replica."""
-    environ = dict(os.environ) | {"DATABASE_URL": standby.primary.url, "GUNICORN_WORKERS": "1"}
-    environ |= {"DATABASE_REPLICA_URL": standby.url, "PORT": str(free_port())}
-    address = f"http://127.0.0.1:{environ['PORT']}"
-    with open(tmp_path / "gunicorn.log", "wb") as log:
-        command = [sys.executable, *GUNICORN]
-        process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=log, stderr=log)
-    try:
-        until(lambda: is_ready(address))
-        yield address
-    finally:
-        process.send_signal(signal.SIGQUIT)
-        process.wait(30)
+    settings = {"DATABASE_URL": standby.primary.url, "DATABASE_REPLICA_URL": standby.url}
+    with serving(replica_config, tmp_path, GUNICORN_WORKERS="1", **settings) as service:
+        until(lambda: is_ready(service.url))
+        yield service.url
 
 
 @pytest.fixture
@@ -52,14 +39,6 @@ def many_users(standby: Standby) -> Iterator[None]:
     standby.catch_up()
     yield
     standby.primary("DELETE FROM users WHERE account LIKE 'large-%%'")
-
-
-def is_ready(address: str) -> bool:
-    """Return whether the service serves requests."""
-    try:
-        return requests.get(f"{address}/readyz", timeout=2).status_code == 200
-    except requests.RequestException:
-        return False
 
 
 def test_export_that_no_server_can_finish_is_an_incomplete_response(

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
-import requests
 from psycopg import sql
 
 from config.development.postgres import PostgresServer, hold_server
 from tests.fixtures.personas import WeChat
+from tests.fixtures.servers.gunicorn import is_ready
 from tests.fixtures.servers.ports import free_port
 from tests.fixtures.waiting import until
 
@@ -49,13 +49,6 @@ class Gunicorn:
         """Return the log of all processes."""
         return (self.folder / "gunicorn.log").read_text()
 
-    def is_ready(self) -> bool:
-        """Return whether `/readyz` answers 200."""
-        try:
-            return requests.get(f"{self.url}/readyz", timeout=5).status_code == 200
-        except requests.RequestException:
-            return False
-
     def reload(
         self, seconds: float = 60, folder: Path = ROOT
     ) -> "subprocess.CompletedProcess[str]":
@@ -84,7 +77,7 @@ def running(
     # An ended process without this would look like a running one to `make reload`.
     threading.Thread(target=process.wait, daemon=True).start()
     try:
-        until(service.is_ready, 60)
+        until(lambda: is_ready(service.url), 60)
         yield service
     finally:
         _end(process.pid)

@@ -11,7 +11,7 @@ import pytest
 from config import load_config
 from config.development import fill
 from tests.e2e.upgrade.conftest import Gunicorn, running
-from tests.fixtures.load import under_load
+from tests.fixtures.load import count_refused, under_load
 from tests.fixtures.personas import WeChat, service_of
 from tests.fixtures.waiting import until
 
@@ -35,17 +35,17 @@ def test_make_reload_under_load_causes_no_failure_and_no_gap(
 ) -> None:
     first = service.pid
     with under_load(service.url, wechat) as load:
-        until(lambda: len(load.successes) > 50)
+        until(lambda: len(load.success_times) > 50)
         done = service.reload()
-        reached = len(load.successes)
-        until(lambda: len(load.successes) > reached + 50)
+        reached = len(load.success_times)
+        until(lambda: len(load.success_times) > reached + 50)
 
     assert done.returncode == 0, done.stderr + service.log
     assert f"new master process is {service.pid}" in done.stdout
     assert service.pid != first
     assert load.failures == []
     assert load.longest_gap() < LONGEST_GAP_SECONDS
-    assert load.refused_tokens() == 0
+    assert count_refused(service.url, load.tokens) == 0
 
 
 def test_sighup_replaces_the_processes_as_make_reload_does(

@@ -12,8 +12,9 @@ import pytest
 
 from tests.e2e.upgrade.conftest import ROOT, Gunicorn, running
 from tests.e2e.upgrade.previous_release import Release, unpack_previous_release
-from tests.fixtures.load import Load, under_load
+from tests.fixtures.load import Load, count_refused, under_load
 from tests.fixtures.personas import WeChat
+from tests.fixtures.servers.gunicorn import is_ready
 from tests.fixtures.waiting import until
 
 
@@ -52,25 +53,23 @@ def test_previous_release_serves_during_and_after_the_upgrade_and_its_rollback(
         await_successes(old)
         this_release.flask(migrating_environ, "db", "upgrade")
         await_successes(old)
-        assert previous_service.is_ready(), "after the migration"
+        assert is_ready(previous_service.url), "after the migration"
 
         with running(migrating_environ, tmp_path / "new") as new_service:
             with under_load(new_service.url, wechat) as new:
                 await_successes(old)
                 await_successes(new)
-            crossed = Load(new_service.url, wechat, tokens=old.tokens[:50])
-            assert crossed.refused_tokens() == 0, "tokens of the previous release"
-            assert new.refused_tokens() == 0
+            assert count_refused(new_service.url, old.tokens[:50]) == 0
+            assert count_refused(new_service.url, new.tokens) == 0
         await_successes(old)
-        back = Load(previous_service.url, wechat, tokens=new.tokens)
-        assert back.refused_tokens() == 0, "tokens of this release after its rollback"
+        assert count_refused(previous_service.url, new.tokens) == 0, "after the rollback"
 
     assert old.failures == []
     assert new.failures == []
-    assert old.refused_tokens() == 0
+    assert count_refused(previous_service.url, old.tokens) == 0
 
 
 def await_successes(load: Load) -> None:
     """Wait for further successful responses, or for a failure."""
-    reached = len(load.successes) + 200
-    until(lambda: len(load.successes) > reached or load.failures, 60)
+    reached = len(load.success_times) + 200
+    until(lambda: len(load.success_times) > reached or load.failures, 60)

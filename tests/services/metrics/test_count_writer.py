@@ -29,6 +29,7 @@ from app.services.metrics.counts import Counts, Tally, count, count_answer, coun
 from app.services.runtime import background
 from config import Config
 from tests.fixtures.personas import ACME_CLUB, ACME_SHOP, Person, Reader
+from tests.fixtures.servers.gunicorn import is_ready
 from tests.fixtures.servers.ports import free_port
 from tests.fixtures.waiting import until
 from tests.services.login.test_concurrency import run_concurrently
@@ -200,11 +201,3 @@ def test_workers_write_their_counts_on_graceful_shutdown(
     assert rows(TOTALS) == [(20, 20, 0)]
     assert rows("SELECT sum(count)::int FROM answer_times") == [(20,)]
     assert "Traceback" not in stderr
-
-
-def is_ready(service: str) -> bool:
-    """Return whether the service responds to its readiness check."""
-    try:
-        return requests.get(f"{service}/readyz", timeout=1).status_code == 200
-    except requests.RequestException:
-        return False
