@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run reload test test-slow test-repeat test-openapi test-browser test-demo test-rotation test-ha test-ha-short test-client examples bench bench-scale bench-isolation bench-peers check fmt messages migrate lock sbom audit
+.PHONY: help setup run reload test test-slow test-repeat test-openapi test-browser test-demo test-rotation test-ha test-ha-short test-client examples bench bench-scale bench-isolation bench-peers check fmt messages migrate lock sbom audit docs
 
 PYTHON ?= python3
 VENV := .venv
@@ -12,6 +12,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Tools that renew and examine the requirements. They have a virtual environment of their own.
 TOOLS := var/tools
 TOOL_PINS := uv==0.13.9 cyclonedx-bom==7.5.0 pip-audit==2.10.1
+# mkdocs has a virtual environment of its own, because the service runs without it.
+DOCS_TOOLS := var/docs-tools
 LOCK := $(TOOLS)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(ARGS)
 
@@ -86,6 +88,9 @@ bench-scale: $(VENV)/.installed ## Measure with 10 thousand, 1 million and 10 mi
 bench-peers: $(VENV)/.installed ## Measure the service next to better-auth and wafer-node-session; needs Node.js and npm / 与 better-auth、wafer-node-session 对比测量，需要 Node.js 和 npm
 	@exec $(BIN)/python -m tests.bench.peers $(ARGS)
 
+docs: $(DOCS_TOOLS)/.installed ## Build the documentation site into var/guide / 生成文档网站到 var/guide
+	@exec $(BIN)/python -m config.documentation
+
 # The service, and the fixtures and drivers that its tests share.
 check: $(VENV)/.installed-dev ## Check style and types, then run the tests / 检查代码风格与类型并运行测试
 	@echo "Checking style / 检查代码风格 ..."
@@ -106,6 +111,7 @@ messages: $(VENV)/.installed ## Compile the Chinese messages after a change / �
 lock: $(TOOLS)/.installed ## Pin the requirements from the .in files, newer versions with ARGS=--upgrade / 根据 .in 文件重新锁定依赖，ARGS=--upgrade 升级版本
 	@$(LOCK) requirements.in -o requirements.txt
 	@$(LOCK) requirements-dev.in -o requirements-dev.txt
+	@$(LOCK) requirements-docs.in -o requirements-docs.txt
 
 sbom: $(TOOLS)/.installed ## Write a CycloneDX bill of materials to var/sbom.json / 生成 CycloneDX 软件物料清单 var/sbom.json
 	@printf '[project]\nname = "wxpass"\nversion = "%s"\nlicense = "Apache-2.0"\n' \
@@ -117,7 +123,7 @@ sbom: $(TOOLS)/.installed ## Write a CycloneDX bill of materials to var/sbom.jso
 # An audit without an answer about every package must not look like one that found nothing.
 audit: $(TOOLS)/.installed ## Look up the requirements in the vulnerability database of PyPI / 在 PyPI 漏洞库中检查依赖
 	@$(TOOLS)/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
-	  -r requirements.txt -r requirements-dev.txt 2>var/audit.log; status=$$?; \
+	  -r requirements.txt -r requirements-dev.txt -r requirements-docs.txt 2>var/audit.log; status=$$?; \
 	if grep -E '^(No known vulnerabilities found|Found [0-9]+ known)' var/audit.log; then exit $$status; fi; \
 	tail -n 1 var/audit.log; \
 	echo "NOT AUDITED: offline, or the vulnerability database has no answer. Details: var/audit.log"; \
@@ -140,6 +146,12 @@ $(VENV)/.installed: requirements.txt
 $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 	@echo "Installing what tests and checks need / 正在安装测试与检查工具 ..."
 	@$(PIP) --require-hashes -r requirements-dev.txt
+	@touch $@
+
+$(DOCS_TOOLS)/.installed: requirements-docs.txt $(VENV)/.installed
+	@echo "Installing what the documentation needs / 正在安装文档生成工具 ..."
+	@$(BIN)/python -m venv --clear $(DOCS_TOOLS)
+	@$(DOCS_TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-docs.txt
 	@touch $@
 
 $(TOOLS)/.installed: Makefile

@@ -1,0 +1,130 @@
+"""The pages of the documentation site, copied from the Markdown files of the repository.
+
+The files are written for readers of the repository: a link leads to a file, and a page links to its
+Chinese version. In the site a link can lead only to another page, a menu switches the language, and
+a heading has the same anchor in both languages.
+"""
+
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from config.documentation import OTHER_FILES
+
+CHINESE = ".zh-CN.md"
+
+_FENCE = re.compile(r"(^```.*?^```$)", re.DOTALL | re.MULTILINE)
+_HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+_LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
+# The sentence that leads to the page in the other language.
+_OTHER_LANGUAGE = re.compile(r" ?(?:中文说明见|English:) \[[^\]]+\]\([^)]+\)[.。]")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file of the repository, and its path in the site."""
+
+    file: Path
+    page: str
+
+    @property
+    def is_chinese(self) -> bool:
+        """Return whether this is the Chinese version of a page."""
+        return self.page.endswith(CHINESE)
+
+    @property
+    def english_file(self) -> Path:
+        """Return the file of the English version."""
+        return self.file.with_name(self.file.name.replace(CHINESE, ".md"))
+
+    def english_anchors(self) -> dict[str, str]:
+        """Return the anchor of each heading in the English version, by the anchor in this file.
+
+        The headings of both versions correspond by their order. Raises ValueError if their numbers
+        differ.
+        """
+        own, english = (anchors(file.read_text()) for file in (self.file, self.english_file))
+        if len(own) != len(english):
+            raise ValueError(f"{self.file} and {self.english_file.name} have different headings")
+        return dict(zip(own, english, strict=True))
+
+
+def copy_pages(root: Path, target: Path) -> None:
+    """Copy the pages of a repository to the folder `target`, with the links of the site.
+
+    The folder is deleted first.
+    """
+    shutil.rmtree(target, ignore_errors=True)
+    sources = _sources(root)
+    for source in sources.values():
+        copy = target / source.page
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if source.file.suffix == ".md":
+            copy.write_text(page_text(source, sources))
+        else:
+            shutil.copy(source.file, copy)
+    (target / "decisions" / "index.md").write_text(_list_decisions(root))
+
+
+def _sources(root: Path) -> dict[Path, Source]:
+    """Return the files of the site by their path."""
+    docs = root / "docs"
+    pages = {str(file.relative_to(docs)): file for file in docs.rglob("*") if file.is_file()}
+    pages |= {page: root / path for page, path in OTHER_FILES.items()}
+    return {file: Source(file, page) for page, file in sorted(pages.items())}
+
+
+def anchors(text: str) -> list[str]:
+    """Return the anchors that GitHub and the site generate for the headings of a page."""
+    titles = _HEADING.findall(_FENCE.sub("", text))
+    return [re.sub(r"[^\w\s-]", "", title.lower()).replace(" ", "-") for title in titles]
+
+
+def page_text(source: Source, sources: dict[Path, Source]) -> str:
+    """Return the text of a page with the links and anchors of the site.
+
+    A link to a file that is not in the site becomes text. Code blocks are not changed.
+    """
+
+    def replace(link: "re.Match[str]") -> str:
+        mark, label, address = link.groups()
+        if "://" in address:
+            return link[0]
+        path, hash_sign, anchor = address.partition("#")
+        found = sources.get((source.file.parent / path).resolve()) if path else source
+        if found is None:
+            return label
+        if anchor and found.is_chinese:
+            anchor = found.english_anchors().get(anchor, anchor)
+        # The site itself chooses the language.
+        page = found.page.replace(CHINESE, ".md")
+        path = os.path.relpath(page, Path(source.page).parent) if path else ""
+        return f"{mark}[{label}]({path}{hash_sign}{anchor})"
+
+    parts = _FENCE.split(_OTHER_LANGUAGE.sub("", source.file.read_text()))
+    new = [part if part.startswith("```") else _LINK.sub(replace, part) for part in parts]
+    return "".join(_with_english_anchors(new, source) if source.is_chinese else new)
+
+
+def _with_english_anchors(parts: list[str], source: Source) -> list[str]:
+    """Return the parts of a page, in which each heading names its anchor in the English version."""
+    english = iter(source.english_anchors().values())
+    return [
+        part
+        if part.startswith("```")
+        else _HEADING.sub(lambda heading: f"{heading[0]} {{#{next(english)}}}", part)
+        for part in parts
+    ]
+
+
+def _list_decisions(root: Path) -> str:
+    """Return a page with links to all decision records."""
+    records = sorted((root / "docs" / "decisions").glob("*.md"))
+    lines = [f"- [{_title(record)}]({record.name})" for record in records]
+    return "\n".join(["# Decisions", "", "Why wxpass is built as it is.", "", *lines, ""])
+
+
+def _title(page: Path) -> str:
+    return page.read_text().partition("\n")[0].removeprefix("# ")
