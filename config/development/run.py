@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 
 import requests
 
-from config import Config, ConfigError, documentation, load_config
-from config.development import ROOT, fill, is_missing, simulator_url, var_folder
+from config import Config, ConfigError, load_config
+from config.development import ROOT, fill, guide, is_missing, simulator_url, var_folder
 from config.development.addresses import check_free, is_local, service_address
-from config.development.children import Child, RunFailed, launch, launch_command
+from config.development.children import Child, RunFailed, launch
 from config.development.demo import OPERATOR, PEOPLE, TENANTS
 from config.development.postgres import hold_server
 from config.development.walkthrough import login_commands
@@ -26,11 +26,9 @@ from config.readers import read_number
 
 READY_SECONDS = 60
 POLL_SECONDS = 0.1
-GUIDE = "/docs/guide/"
 _INVITATION = (
     "\nTo try a login, paste this into another terminal. / 在另一终端粘贴以下命令体验登录：\n"
 )
-_BEING_BUILT = "   (being built / 正在生成)"
 
 
 class Interrupted(Exception):
@@ -133,16 +131,19 @@ def _run_everything(run: Run) -> None:
     if playable:
         _add_demo_data(wechat, service)
     children.append(_start_service(run, service))
-    guide = _start_guide_build(run)
+    build = guide.start_build(run.environ, run.logs)
+    if build:
+        run.stack.callback(build.stop, 5)
     say(_summary(run, service, wechat, has_demo=simulate and is_local(service)))
+    say(guide.describe(service, build))
     if playable:
         say(_INVITATION + login_commands(service, wechat))
     while True:
         for child in children:
             child.check_running()
-        if guide and guide.has_ended():
-            say(_result_of_guide_build(guide, service))
-            guide = None
+        if build and build.has_ended():
+            say(guide.describe_end(service, build))
+            build = None
         run.interruption.pause()
 
 
@@ -232,22 +233,6 @@ def _start_service(run: Run, url: str) -> Child:
     return child
 
 
-def _start_guide_build(run: Run) -> Child | None:
-    """Build the documentation site in the background, unless it is current."""
-    if documentation.is_current():
-        return None
-    command = ["nice", "make", "--silent", "docs"]
-    child = launch_command("docs", command, run.environ, ROOT, run.logs / "docs.log")
-    run.stack.callback(child.stop, 5)
-    return child
-
-
-def _result_of_guide_build(build: Child, service: str) -> str:
-    if build.process.returncode == 0:
-        return f"\nThe documentation is ready. / 文档已生成：  {service}{GUIDE}"
-    return f"\nThe documentation was not built. / 文档生成失败：  {build.log}"
-
-
 def _answers(url: str) -> bool:
     """Return whether a GET is answered with 200."""
     with suppress(requests.RequestException), requests.Session() as session:
@@ -274,7 +259,6 @@ def _summary(run: Run, service: str, wechat: str, *, has_demo: bool) -> str:
         f"  Console / 控制台  {service}/console/   {OPERATOR.email}   {OPERATOR.password}",
         f"  WeChat / 微信     {wechat}",
         *([f"  Demo / 演示手机   {wechat}/demo/"] if has_demo else []),
-        f"  Docs / 文档       {service}{GUIDE}{'' if documentation.is_current() else _BEING_BUILT}",
         f"  Logs / 日志       {run.logs}/*.log",
         "  Accounts / 账号   alice, bob (acme), carol (globex)   NAME-likes-green-tea",
     ]

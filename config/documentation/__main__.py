@@ -9,6 +9,7 @@ from pathlib import Path
 
 from config.documentation import ROOT, SITE
 from config.documentation.inline_scripts import add_policies
+from config.documentation.language_links import correct_language_links
 from config.documentation.pages import copy_pages
 from config.documentation.search_index import split_search_index
 
@@ -29,6 +30,7 @@ def main() -> int:
         new = WORK / "site"
         code = _run_mkdocs(new)
         if code == 0:
+            correct_language_links(new)
             split_search_index(new)
             add_policies(new)
             shutil.rmtree(SITE, ignore_errors=True)

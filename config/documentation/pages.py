@@ -14,6 +14,9 @@ from pathlib import Path
 from config.documentation import OTHER_FILES
 
 CHINESE = ".zh-CN.md"
+# Pages for developers of wxpass, which a search lists after the others.
+FOR_DEVELOPERS = ("decisions/", "changelog.md", "contributing.md", "architecture.md")
+LISTED_LAST = "---\nsearch:\n  boost: 0.1\n---\n\n"
 
 _FENCE = re.compile(r"(^```.*?^```$)", re.DOTALL | re.MULTILINE)
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
@@ -103,9 +106,10 @@ def page_text(source: Source, sources: dict[Path, Source]) -> str:
         path = os.path.relpath(page, Path(source.page).parent) if path else ""
         return f"{mark}[{label}]({path}{hash_sign}{anchor})"
 
+    start = LISTED_LAST if source.page.startswith(FOR_DEVELOPERS) else ""
     parts = _FENCE.split(_OTHER_LANGUAGE.sub("", source.file.read_text()))
     new = [part if part.startswith("```") else _LINK.sub(replace, part) for part in parts]
-    return "".join(_with_english_anchors(new, source) if source.is_chinese else new)
+    return start + "".join(_with_english_anchors(new, source) if source.is_chinese else new)
 
 
 def _with_english_anchors(parts: list[str], source: Source) -> list[str]:

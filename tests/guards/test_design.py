@@ -82,8 +82,9 @@ MAY_IMPORT = {
 }
 TOP_LEVEL = {
     *("app", "clients", "config", "deploy", "docs", "examples", "migrations", "tests"),
-    *("Makefile", "pyproject.toml", "wsgi.py"),
+    *("Makefile", "pyproject.toml", "mkdocs.yml", "wsgi.py"),
     *("requirements.in", "requirements.txt", "requirements-dev.in", "requirements-dev.txt"),
+    *("requirements-docs.in", "requirements-docs.txt"),
     *("README.md", "README.zh-CN.md", "CHANGELOG.md", "CONTRIBUTING.md", "CODE_OF_CONDUCT.md"),
     *("AUTHORS", "LICENSE", "NOTICE", "SECURITY.md"),
 }
