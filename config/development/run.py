@@ -138,6 +138,11 @@ def _run_everything(run: Run) -> None:
     say(guide.describe(service, build))
     if playable:
         say(_INVITATION + login_commands(service, wechat))
+    _supervise(run, children, build, service)
+
+
+def _supervise(run: Run, children: list[Child], build: Child | None, service: str) -> None:
+    """Wait for a signal or the end of a child. Report the end of the build of the documentation."""
     while True:
         for child in children:
             child.check_running()
