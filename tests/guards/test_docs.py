@@ -36,8 +36,9 @@ def anchors_of(text: str) -> set[str]:
     return {title.replace(" ", "-") for title in plain}
 
 
-def test_the_pages_concepts_console_integrate_and_operations_have_a_chinese_version() -> None:
-    assert TRANSLATED == ["concepts", "console", "integrate", "operations"]
+def test_the_pages_for_readers_who_run_or_use_wxpass_have_a_chinese_version() -> None:
+    expected = "cli concepts configuration console errors integrate operations security"
+    assert expected.split() == TRANSLATED
 
 
 @pytest.mark.parametrize("name", TRANSLATED)
@@ -48,6 +49,13 @@ def test_the_chinese_page_has_the_structure_of_the_english_page(name: str) -> No
     assert _code(english) == _code(chinese)
     for section, translated in zip(_sections(english), _sections(chinese), strict=True):
         assert sorted(SPAN.findall(translated)) == sorted(SPAN.findall(section))
+
+
+@pytest.mark.parametrize("name", TRANSLATED)
+def test_the_english_and_the_chinese_page_link_to_each_other_at_the_top(name: str) -> None:
+    english, chinese = ((DOCS / f"{name}{end}.md").read_text() for end in ("", ".zh-CN"))
+    assert f"中文说明见 [{name}.zh-CN.md]({name}.zh-CN.md)" in _sections(english)[1]
+    assert f"English: [{name}.md]({name}.md)" in _sections(chinese)[1]
 
 
 def _levels(text: str) -> list[str]:

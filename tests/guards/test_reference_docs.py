@@ -1,4 +1,7 @@
-"""The pages on errors, configuration, CLI and integration list exactly what the code defines."""
+"""The pages on errors, configuration, CLI and integration list exactly what the code defines.
+
+The tests with a parameter `language` check the English page and its Chinese translation.
+"""
 
 import ast
 import re
@@ -23,19 +26,30 @@ DOCS = ROOT / "docs"
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 OPTION = re.compile(r"--[a-z][a-z-]*")
+# The start of the paragraph with the default of a setting, by the language of the page.
+DEFAULT = {"en": "Default: ", "zh-CN": "默认值："}
+
+in_both_languages = pytest.mark.parametrize("language", ["en", "zh-CN"])
 
 
-def sections_of(name: str) -> dict[str, str]:
+def text_of(page: str, language: str) -> str:
+    """Return the text of a page of docs/ in English or Chinese."""
+    end = "" if language == "en" else f".{language}"
+    return (DOCS / f"{page}{end}.md").read_text()
+
+
+def sections_of(page: str, language: str = "en") -> dict[str, str]:
     """Return the text of each section of the third level by its heading."""
-    text = (DOCS / name).read_text()
+    text = text_of(page, language)
     parts = re.split(r"^(#{1,3}) (.+)$", text, flags=re.MULTILINE)[1:]
     headings = zip(parts[0::3], parts[1::3], parts[2::3], strict=True)
     return {title.strip("`"): body for marks, title, body in headings if marks == "###"}
 
 
-def test_errors_page_lists_every_error_code_with_status_cause_and_remedy() -> None:
-    """The tables of docs/errors.md have the codes and statuses of `FAILURES`."""
-    lines = re.findall(r"^\| `.*", (DOCS / "errors.md").read_text(), re.MULTILINE)
+@in_both_languages
+def test_errors_page_lists_every_error_code_with_status_cause_and_remedy(language: str) -> None:
+    """The tables of the page have the codes and statuses of `FAILURES`."""
+    lines = re.findall(r"^\| `.*", text_of("errors", language), re.MULTILINE)
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
     listed = [(code.strip("`"), int(status)) for code, status, _, _ in rows]
     assert len(listed) == len(set(listed))
@@ -60,19 +74,24 @@ def _read_in(path: Path) -> Iterator[str]:
                 yield from (name for name in names if NAME.fullmatch(name))
 
 
-def test_configuration_page_lists_exactly_the_settings_that_config_reads() -> None:
-    assert set(sections_of("configuration.md")) == variables_read()
+@in_both_languages
+def test_configuration_page_lists_exactly_the_settings_that_config_reads(language: str) -> None:
+    assert set(sections_of("configuration", language)) == variables_read()
 
 
-def test_configuration_page_has_default_and_example_of_every_setting() -> None:
-    for name, section in sections_of("configuration.md").items():
-        assert re.search(r"^Default: .", section, re.MULTILINE), name
+@in_both_languages
+def test_configuration_page_has_default_and_example_of_every_setting(language: str) -> None:
+    for name, section in sections_of("configuration", language).items():
+        assert re.search(rf"^{DEFAULT[language]}.", section, re.MULTILINE), name
         examples = [block for _, block in FENCE.findall(section)]
         assert any(block.startswith(f"{name}=") for block in examples), name
 
 
 def test_load_config_accepts_every_example_of_the_configuration_page() -> None:
-    """Examples with a shell variable in the value are not checked."""
+    """Examples with a shell variable in the value are not checked.
+
+    The Chinese page has the same examples (tests/guards/test_docs.py).
+    """
     secrets = {
         "DATABASE_URL": "postgresql://localhost/wxpass",
         # Required by the example of DATABASE_POOLER.
@@ -81,7 +100,7 @@ def test_load_config_accepts_every_example_of_the_configuration_page() -> None:
         "WXPASS_PEPPER": "p" * 32,
         "JWT_PRIVATE_KEY": private_key(),
     }
-    for section in sections_of("configuration.md").values():
+    for section in sections_of("configuration").values():
         for _, block in FENCE.findall(section):
             for line in block.splitlines():
                 name, _, value = shlex.split(line)[0].partition("=")
@@ -113,14 +132,16 @@ def _below(
             yield full, command
 
 
-def test_cli_page_lists_exactly_the_existing_commands() -> None:
-    assert set(sections_of("cli.md")) == set(commands())
+@in_both_languages
+def test_cli_page_lists_exactly_the_existing_commands(language: str) -> None:
+    assert set(sections_of("cli", language)) == set(commands())
 
 
+@in_both_languages
 @pytest.mark.parametrize("name", sorted(commands()))
-def test_cli_page_has_all_options_and_an_example_of_every_command(name: str) -> None:
+def test_cli_page_has_all_options_and_an_example_of_every_command(name: str, language: str) -> None:
     """A section contains no option of another command, and its examples run its own command."""
-    section = sections_of("cli.md")[name]
+    section = sections_of("cli", language)[name]
     options = {opt for part in commands()[name].params for opt in part.opts if opt[:2] == "--"}
     assert set(OPTION.findall(section)) == options
     blocks = [block for _, block in FENCE.findall(section)]
