@@ -36,8 +36,22 @@ def anchors_of(text: str) -> set[str]:
     return {title.replace(" ", "-") for title in plain}
 
 
-def test_the_pages_concepts_console_integrate_and_operations_have_a_chinese_version() -> None:
-    assert TRANSLATED == ["concepts", "console", "integrate", "operations"]
+def test_the_pages_for_newcomers_and_operators_have_a_chinese_version() -> None:
+    assert TRANSLATED == [
+        "concepts",
+        "console",
+        "existing-clients",
+        "faq",
+        "index",
+        "integrate",
+        "integrate-native",
+        "integrate-taro",
+        "integrate-uni-app",
+        "operations",
+        "own-client",
+        "quick-start",
+        "simulator",
+    ]
 
 
 @pytest.mark.parametrize("name", TRANSLATED)

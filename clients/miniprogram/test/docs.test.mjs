@@ -1,26 +1,45 @@
-/** Runs the JavaScript of the documentation against the service and the simulator. */
+/** Runs the code of the documentation against the service and the simulator. */
 
-import { readFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 
-import { beforeAll, expect, inject, test } from "vitest";
+import { afterAll, beforeAll, expect, inject, test } from "vitest";
 
 import { FakeWx } from "./fakes/wx";
 import { CLUB, newPerson, SHOP, until } from "./fakes/world";
 
+const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
+const INSTALLATIONS = ["quick-start", "integrate-native", "integrate-uni-app", "integrate-taro"];
 const PACKAGE = "../miniprogram_dist/index.js";
 const nodeRequire = createRequire(import.meta.url);
+const run = promisify(execFile);
 const pages = {};
+let folder;
 
 beforeAll(async () => {
-  for (const name of ["quick-start", "integrate", "own-client"]) {
-    pages[name] = await readFile(new URL(`../../../docs/${name}.md`, import.meta.url), "utf8");
+  folder = await mkdtemp(join(tmpdir(), "wxpass-docs-"));
+  for (const name of [...INSTALLATIONS, "integrate", "own-client", "simulator"]) {
+    pages[name] = await readFile(join(ROOT, "docs", `${name}.md`), "utf8");
   }
 });
 
-/** Return the blocks of JavaScript of a page. */
-function blocks(page) {
-  return [...pages[page].matchAll(/^```js\n(.*?)^```$/gms)].map((match) => match[1]);
+afterAll(() => rm(folder, { recursive: true }));
+
+/** Return the blocks of a page in a language. */
+function blocks(page, language = "js") {
+  const pattern = new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "gms");
+  return [...pages[page].matchAll(pattern)].map((match) => match[1]);
+}
+
+/** Run a block of shell commands in a folder. */
+async function shell(commands, cwd) {
+  const env = { ...process.env, npm_config_pack_destination: join(folder, "wxpass") };
+  return (await run("sh", ["-euc", commands], { cwd, env })).stdout;
 }
 
 /** Return the last block with this file name in its first line before the index `end`. */
@@ -51,8 +70,8 @@ class Program {
     if (!this.modules[path]) {
       const module = (this.modules[path] = { exports: {} });
       const Page = (options) => (this.page = { ...options, setData: (data) => Object.assign(this.page.data, data) });
-      const run = new Function("require", "module", "wx", "Page", this.files[path]);
-      run((other) => this.load(other), module, this.wx, Page);
+      const start = new Function("require", "module", "wx", "Page", this.files[path]);
+      start((other) => this.load(other), module, this.wx, Page);
     }
     return this.modules[path].exports;
   }
@@ -154,4 +173,38 @@ test("own client: the module logs in, binds by phone, renews a lost login, and s
   wx.setStorageSync("token", "");
   expect((await call("GET", "/v1/me")).phone).toBe(`+86${phone}`);
   expect(wx.logins).toBe(2);
+});
+
+test.each(INSTALLATIONS)("%s: the commands pack the client and install it in a mini-program", async (page) => {
+  const [pack, install] = blocks(page, "sh").filter((block) => block.startsWith("npm "));
+  const program = join(folder, page);
+  await mkdir(program, { recursive: true });
+  await mkdir(join(folder, "wxpass"), { recursive: true });
+  if (page !== "quick-start") await writeFile(join(program, "package.json"), "{}");
+
+  await shell(pack, ROOT);
+  await shell(install, program);
+
+  const installed = join(program, "node_modules", "@wxpass", "miniprogram");
+  const { miniprogram } = JSON.parse(await readFile(join(installed, "package.json"), "utf8"));
+  expect(Object.keys(nodeRequire(join(installed, miniprogram)))).toContain("createClient");
+});
+
+test("simulator: a new person gets a code, and faults are injected", async () => {
+  const { service, simulator } = inject("addresses");
+  const [people, fault] = blocks("simulator", "sh").map(addressed);
+
+  const [, code] = (await shell(people, folder)).match(/"code":\s*"(\w+)"/);
+  const logIn = async (js_code) => {
+    const headers = { "Content-Type": "application/json" };
+    const body = JSON.stringify({ code: js_code });
+    return fetch(`${service}/v1/apps/${SHOP}/login`, { method: "POST", headers, body });
+  };
+  expect((await logIn(code)).status).toBe(200);
+
+  await shell(fault, folder);
+  const answers = [await logIn("one"), await logIn("two"), await logIn("three")];
+  await fetch(`${simulator}/_simulator/faults`, { method: "DELETE" });
+  const codes = await Promise.all(answers.map(async (answer) => (await answer.json()).code));
+  expect(codes).toEqual(["wechat_unavailable", "wechat_unavailable", "code_invalid"]);
 });
