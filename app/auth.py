@@ -1,9 +1,9 @@
 """Authentication of requests. A decorator on every view declares which login it requires."""
 
+import select
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial, wraps
-from select import POLLRDHUP
 from socket import socket
 from typing import Any, ParamSpec, TypeVar, cast, overload
 from uuid import UUID
@@ -33,6 +33,8 @@ R = TypeVar("R")
 
 # The original `select.poll`: gevent's does not support POLLRDHUP.
 poll = get_original("select", "poll")
+# Only Linux has it. Without it, poll reports a connection that is closed in both directions.
+POLLRDHUP: int = getattr(select, "POLLRDHUP", 0)
 
 # The headers in which clients send their login token. Authorization is read first.
 AUTHORIZATION = "Authorization"

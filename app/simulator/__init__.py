@@ -1,6 +1,7 @@
 """WeChat simulator for development: the server API, and phones. Never for production."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,6 +15,9 @@ from app.simulator.phone_api import phone_api
 from app.simulator.pushes.api import push_api
 from app.simulator.wechat_api import wechat_api
 from app.simulator.world import World
+
+# WeChat's developer tools send this Referer. A web page cannot send the Referer of another site.
+MINI_PROGRAM = re.compile(r"https://servicewechat\.com/[^/]+/[^/]+/page-frame\.html")
 
 
 def create_simulator(
@@ -45,9 +49,16 @@ def create_simulator(
 
 
 def _refuse_web_pages() -> None:
-    """Refuse requests from web pages in a browser on this machine, except those of the demo."""
+    """Refuse requests from web pages in a browser on this machine, except those of the demo.
+
+    WeChat's developer tools run mini-programs in a browser, and are accepted.
+    """
     host = urlsplit(f"//{request.host}").hostname
     if host not in ("127.0.0.1", "::1", "localhost"):
         abort(403)  # DNS rebinding sends the host name of the other site.
-    if "Origin" in request.headers and not demo.is_own_request():
+    if "Origin" in request.headers and not (demo.is_own_request() or _is_mini_program()):
         abort(403)
+
+
+def _is_mini_program() -> bool:
+    return MINI_PROGRAM.fullmatch(request.headers.get("Referer", "")) is not None

@@ -13,6 +13,7 @@ LINK = re.compile(r"\]\(([^)]+)\)")
 SPAN = re.compile(r"`([^`\n]+)`")
 
 PAGES = sorted(DOCS.rglob("*.md"))
+ENGLISH_ONLY = {"architecture", "performance", "protect-your-api"}
 TRANSLATED = sorted(path.name.removesuffix(".zh-CN.md") for path in DOCS.glob("*.zh-CN.md"))
 
 
@@ -36,9 +37,9 @@ def anchors_of(text: str) -> set[str]:
     return {title.replace(" ", "-") for title in plain}
 
 
-def test_the_pages_for_readers_who_run_or_use_wxpass_have_a_chinese_version() -> None:
-    expected = "cli concepts configuration console errors integrate operations security"
-    assert expected.split() == TRANSLATED
+def test_every_page_but_those_for_developers_has_a_chinese_version() -> None:
+    pages = {path.stem for path in DOCS.glob("*.md") if not path.stem.endswith(".zh-CN")}
+    assert pages - set(TRANSLATED) == ENGLISH_ONLY
 
 
 @pytest.mark.parametrize("name", TRANSLATED)

@@ -151,17 +151,20 @@ def test_cli_page_has_all_options_and_an_example_of_every_command(name: str, lan
         assert words[: 1 + len(name.split())] == ["flask", *name.split()]
 
 
-def test_integrate_page_lists_every_request_of_a_mini_program(app: Flask) -> None:
-    """docs/integrate.md lists the native requests and those of the dialects."""
+def test_the_pages_for_mini_programs_list_every_request(app: Flask) -> None:
+    """docs/integrate.md lists the native requests, docs/existing-clients.md those of dialects."""
     own = {"apps", "me", "identity"}
     native = set(_calls(app, lambda name: name in own)) - {"GET /.well-known/jwks.json"}
     native = {call for call in native if not call.endswith("/verify")}
     dialects = set(_calls(app, lambda name: name in {"gitegg", "litemall", "uniapp", "checkbind"}))
     dialects = {call for call in dialects if " /apps/" not in call}
-    listed = re.findall(
-        r"`((?:GET|POST|PATCH|DELETE) /[^`]+)`", (DOCS / "integrate.md").read_text()
-    )
-    assert set(listed) == native | dialects
+    assert requests_listed_in("integrate.md") == native
+    assert requests_listed_in("existing-clients.md") == dialects
+
+
+def requests_listed_in(page: str) -> set[str]:
+    """Return the requests, such as `POST /wx/auth/login`, that a page names."""
+    return set(re.findall(r"`((?:GET|POST|PATCH|DELETE) /[^`]+)`", (DOCS / page).read_text()))
 
 
 def _calls(app: Flask, is_meant: Callable[[str], bool]) -> Iterator[str]:

@@ -30,3 +30,29 @@ def test_the_simulator_accepts_requests_for_a_loopback_host(
     browser: FlaskClient, host: str
 ) -> None:
     assert browser.get("/_simulator/health", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("referer", "status"),
+    [
+        ("https://servicewechat.com/wx0123456789abcdef/devtools/page-frame.html", 200),
+        ("https://servicewechat.com/touristappid/devtools/page-frame.html", 200),
+        ("https://servicewechat.com.evil.example/a/b/page-frame.html", 403),
+        ("https://evil.example/https://servicewechat.com/a/b/page-frame.html", 403),
+        ("https://servicewechat.com/", 403),
+        ("", 403),
+    ],
+)
+def test_the_simulator_accepts_mini_programs_in_the_developer_tools_of_wechat(
+    browser: FlaskClient, referer: str, status: int
+) -> None:
+    headers = {"Origin": "http://127.0.0.1:50000", "Referer": referer}
+    assert browser.get("/_simulator/health", headers=headers).status_code == status
+
+
+def test_the_referer_of_a_mini_program_does_not_permit_another_host(browser: FlaskClient) -> None:
+    headers = {
+        "Host": "evil.example:8001",
+        "Referer": "https://servicewechat.com/wx0123456789abcdef/devtools/page-frame.html",
+    }
+    assert browser.get("/_simulator/health", headers=headers).status_code == 403

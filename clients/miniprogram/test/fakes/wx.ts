@@ -65,7 +65,8 @@ export class FakeWx {
     if (!this.online) return void fail("net::ERR_INTERNET_DISCONNECTED");
     const url = new URL(options.url);
     const body = options.data === undefined ? "" : JSON.stringify(options.data);
-    const headers = { ...options.header, "User-Agent": this.userAgent, "Content-Length": Buffer.byteLength(body) };
+    const type = { "Content-Type": "application/json" }; // The default of wx.request.
+    const headers = { ...type, ...options.header, "User-Agent": this.userAgent, "Content-Length": Buffer.byteLength(body) };
     let why = "net::ERR_CONNECTION_RESET";
     const sent = httpRequest(url, { method: options.method, headers, agent: AGENT }, (response) => {
       void response.toArray().then((parts) => {
