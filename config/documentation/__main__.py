@@ -33,10 +33,18 @@ def main() -> int:
             correct_language_links(new)
             split_search_index(new)
             add_policies(new)
+            _add_markdown(new)
             shutil.rmtree(SITE, ignore_errors=True)
             new.rename(SITE)
             print(f"{SITE.relative_to(ROOT)}/index.html")
     return code
+
+
+def _add_markdown(site: Path) -> None:
+    """Add the pages as Markdown, to which `llms.txt` links."""
+    shutil.copytree(
+        WORK / "pages", site, ignore=shutil.ignore_patterns("*.svg", "*.conf"), dirs_exist_ok=True
+    )
 
 
 def _run_mkdocs(site: Path) -> int:

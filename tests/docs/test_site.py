@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
@@ -75,6 +76,12 @@ def test_pages_load_nothing_from_other_hosts() -> None:
     loaded = {(file, address) for file in pages() for address in page(file).loaded}
     assert len(loaded) > len(pages())
     assert not [one for one in loaded if urlsplit(one[1]).netloc]
+
+
+def test_links_of_llms_txt_lead_to_markdown_pages() -> None:
+    links = re.findall(r"\]\(([^)]+)\)", (SITE / "llms.txt").read_text())
+    assert len(links) >= 20
+    assert not [link for link in links if not (SITE / link).read_text().startswith(("#", "---"))]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
