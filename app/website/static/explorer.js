@@ -15,6 +15,23 @@
     return request;
   }
 
+  /** Open the operation of an address such as `#/apps/log_in`. Swagger UI reports underscores. */
+  function openOperation(system, hash) {
+    const { layoutSelectors: { isShownKeyFromUrlHashArray: keyOf }, layoutActions: { show, scrollTo } } = system;
+    const [tag, operation] = hash.replace(/^#?\/?/, "").split("/");
+    if (!tag) return;
+    show(keyOf([tag]), true);
+    const key = keyOf(operation ? [tag, operation] : [tag]);
+    show(key, true);
+    scrollTo(key);
+  }
+
+  const deepLinks = () => ({
+    statePlugins: {
+      layout: { wrapActions: { parseDeepLinkHash: (original, system) => (hash) => openOperation(system, hash) } },
+    },
+  });
+
   applyColours();
   dark.addEventListener("change", applyColours);
 
@@ -29,10 +46,10 @@
     deepLinking: true,
     tryItOutEnabled: true,
     displayRequestDuration: true,
-    filter: true,
     docExpansion: "list",
     defaultModelsExpandDepth: 0,
     presets: [window.SwaggerUIBundle.presets.apis],
+    plugins: [deepLinks],
     layout: "BaseLayout",
   });
 
