@@ -95,7 +95,7 @@ def test_pages_fit_the_window_in_both_languages(screen: Screen, language: str, w
         for scheme in SCHEMES:
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
             file = SHOTS / f"{name}-{language}-{scheme}-{width}.png"
-            page.screenshot(path=file, full_page=name == "landing")
+            page.screenshot(path=file, full_page=name == "landing", animations="disabled")
         assert page.evaluate(TOO_WIDE) <= 0, name
 
 
